@@ -1,0 +1,55 @@
+#pragma once
+
+#include <prometheus/metric_family.h>
+
+#include <atomic>
+#include <chrono>
+#include <string>
+#include <vector>
+
+#include "common/error.h"
+
+namespace lapwing::agent {
+
+/// A text that a probe found and that does not fit into labels: sent once by digest, cited by samples.
+struct FoundDocument {
+    std::string kind;  ///< "ruleset", "mysql_error"
+    std::string body;
+};
+
+/// What one run of a probe yields: the families that the exporter it replaces would expose, without `job`,
+/// `instance`, `up` and `scrape_*`, which the runner adds.
+struct ProbeResult {
+    std::vector<prometheus::MetricFamily> families;
+    std::vector<FoundDocument> documents;
+};
+
+/// When a run must have ended. Monotonic, so a change of the wall clock moves nothing.
+class Deadline {
+  public:
+    using Clock = std::chrono::steady_clock;
+    explicit Deadline(std::chrono::milliseconds from_now) : at_(Clock::now() + from_now) {}
+    Clock::time_point at() const { return at_; }
+    /// Never negative.
+    std::chrono::milliseconds remaining() const {
+        const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(at_ - Clock::now());
+        return left.count() > 0 ? left : std::chrono::milliseconds(0);
+    }
+    bool passed() const { return Clock::now() >= at_; }
+
+  private:
+    Clock::time_point at_;
+};
+
+/// Looks at one thing, again and again. The runner calls collect() from one thread at a time, never again
+/// before the last call has returned (single flight), and reports `up 0` at the deadline whether or not it has:
+/// a run that outlives its deadline is abandoned, not awaited. A probe gives every wait a timeout of at most
+/// `deadline.remaining()`, so that it comes back by itself; nothing else may rely on it doing so.
+class Probe {
+  public:
+    virtual ~Probe() = default;
+    /// An Error becomes `up 0`; its kind becomes the label `reason`, its message the status line.
+    virtual Expected<ProbeResult> collect(const Deadline& deadline) = 0;
+};
+
+}  // namespace lapwing::agent

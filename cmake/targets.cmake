@@ -1,0 +1,31 @@
+# lapwing_library(NAME SOURCES file... [PUBLIC target...] [PRIVATE target...])
+# One module: the static library lapwing_NAME. Headers are included from the root: "common/model/labels.h".
+function(lapwing_library name)
+  cmake_parse_arguments(ARG "" "" "SOURCES;PUBLIC;PRIVATE" ${ARGN})
+  add_library(lapwing_${name} STATIC ${ARG_SOURCES})
+  target_include_directories(lapwing_${name} PUBLIC ${PROJECT_SOURCE_DIR})
+  target_link_libraries(lapwing_${name} PUBLIC ${ARG_PUBLIC} PRIVATE ${ARG_PRIVATE})
+endfunction()
+
+# lapwing_test(NAME SOURCES file... LINK target...)
+# One test program, bin/test-NAME, run by ctest as NAME. Fixtures are found through LAPWING_FIXTURES.
+function(lapwing_test name)
+  cmake_parse_arguments(ARG "" "" "SOURCES;LINK" ${ARGN})
+  add_executable(test-${name} ${ARG_SOURCES})
+  target_include_directories(test-${name} PRIVATE ${PROJECT_SOURCE_DIR})
+  target_compile_definitions(test-${name} PRIVATE LAPWING_FIXTURES="${PROJECT_SOURCE_DIR}/tests/fixtures")
+  target_link_libraries(test-${name} PRIVATE lapwing_test_main ${ARG_LINK})
+  add_test(NAME ${name} COMMAND test-${name})
+  set_tests_properties(${name} PROPERTIES TIMEOUT 300)
+endfunction()
+
+# lapwing_fuzzer(NAME SOURCES file... LINK target...): one libFuzzer program, bin/fuzz-NAME.
+function(lapwing_fuzzer name)
+  cmake_parse_arguments(ARG "" "" "SOURCES;LINK" ${ARGN})
+  if(LAPWING_FUZZERS)
+    add_executable(fuzz-${name} ${ARG_SOURCES})
+    target_include_directories(fuzz-${name} PRIVATE ${PROJECT_SOURCE_DIR})
+    target_link_libraries(fuzz-${name} PRIVATE ${ARG_LINK})
+    target_link_options(fuzz-${name} PRIVATE -fsanitize=fuzzer)
+  endif()
+endfunction()

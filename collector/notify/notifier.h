@@ -1,0 +1,29 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "common/model/labels.h"
+#include "common/model/sample.h"
+
+namespace lapwing::notify {
+
+/// One alert as a receiver sees it (the fields of Alertmanager's webhook payload).
+struct Alert {
+    Labels labels;       ///< with alertname
+    Labels annotations;  ///< summary, description, ...
+    bool firing = true;  ///< false: resolved
+    TimestampMs starts_at = 0;
+    TimestampMs ends_at = 0;  ///< when it resolved; while firing, when it lapses if nothing more is heard
+    std::string generator_url;
+};
+
+/// Takes alerts from the rules and sees to it that they arrive. send() only queues: it never blocks on a
+/// receiver, and is safe from any thread.
+class Notifier {
+  public:
+    virtual ~Notifier() = default;
+    virtual void send(std::vector<Alert> alerts) = 0;
+};
+
+}  // namespace lapwing::notify

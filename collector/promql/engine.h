@@ -1,0 +1,72 @@
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "collector/storage/queryable.h"
+#include "common/error.h"
+#include "common/model/sample.h"
+
+namespace lapwing::promql {
+
+struct Scalar {
+    TimestampMs timestamp = 0;
+    double value = 0;
+};
+struct String {
+    TimestampMs timestamp = 0;
+    std::string value;
+};
+struct VectorSample {
+    Labels labels;
+    Sample sample;
+};
+using Vector = std::vector<VectorSample>;
+/// One entry a series, sorted by labels.
+using Matrix = std::vector<TimeSeries>;
+
+struct Result {
+    std::variant<Scalar, String, Vector, Matrix> value;
+    std::vector<std::string> warnings;
+    std::vector<std::string> infos;
+};
+
+struct EngineOptions {
+    int compat = 3;                             ///< 2: closed ranges, as Prometheus 2; 3: left-open
+    std::int64_t lookback_ms = 300'000;         ///< lookback delta
+    std::int64_t default_interval_ms = 60'000;  ///< step of a subquery that names none
+    std::size_t max_samples = 50'000'000;       ///< samples that one query may load
+    std::int64_t timeout_ms = 120'000;
+};
+
+/// Evaluates PromQL over a Queryable. Stateless but for its options: safe from any thread.
+/// Errors: `invalid` (bad_data: does not parse, bad parameters), `execution` (many-to-many matching and the
+/// like), `timeout`, `exhausted` (too many samples), `unavailable` (cancelled), `internal`.
+class Engine {
+  public:
+    Engine(const storage::Queryable& data, EngineOptions options) : data_(data), options_(options) {}
+
+    /// `cancel`, if given, is looked at while evaluating.
+    Expected<Result> instant(std::string_view query, TimestampMs at, const std::atomic<bool>* cancel = nullptr) const;
+    /// Steps from `start` to `end` inclusive. The result is a Matrix.
+    Expected<Result> range(std::string_view query, TimestampMs start, TimestampMs end, std::int64_t step_ms,
+                           const std::atomic<bool>* cancel = nullptr) const;
+
+    const EngineOptions& options() const { return options_; }
+
+  private:
+    const storage::Queryable& data_;
+    EngineOptions options_;
+};
+
+/// A series selector as the API's `match[]` takes it: `up{job="node"}`.
+Expected<storage::Matchers> parseSelector(std::string_view text);
+
+/// Parses and prints again in Prometheus' canonical form (the API's /rules shows queries so).
+Expected<std::string> canonical(std::string_view query);
+
+}  // namespace lapwing::promql

@@ -1,0 +1,67 @@
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "common/error.h"
+#include "common/model/sample.h"
+
+namespace re2 {
+class RE2;
+}
+
+namespace lapwing::storage {
+
+/// One condition on a label, as in `{job="node", instance=~"web-.*"}`. An absent label has the value "".
+/// Regular expressions are RE2 and anchored at both ends. Immutable after construction, safe from any thread.
+class Matcher {
+  public:
+    enum class Type { equal, not_equal, regex, not_regex };
+
+    /// Error `invalid` for a regular expression that does not compile.
+    static Expected<Matcher> create(Type type, std::string name, std::string value);
+
+    bool matches(std::string_view value) const;
+    bool matches(const Labels& labels) const { return matches(labels.get(name_)); }
+    Type type() const { return type_; }
+    const std::string& name() const { return name_; }
+    const std::string& value() const { return value_; }
+
+  private:
+    Matcher() = default;
+    Type type_ = Type::equal;
+    std::string name_;
+    std::string value_;
+    std::shared_ptr<const re2::RE2> regex_;
+};
+
+using Matchers = std::vector<Matcher>;
+
+struct SeriesSamples {
+    std::shared_ptr<const Labels> labels;
+    std::vector<Sample> samples;  ///< ascending, one per timestamp; staleness markers are kept
+};
+
+/// What the query language, the rules, the API and the analyses read. Safe from any thread; a call sees every
+/// write that was acknowledged before it. Times are inclusive on both sides.
+class Queryable {
+  public:
+    virtual ~Queryable() = default;
+
+    /// The samples in [from, to] of every series that meets all matchers, sorted by labels. Series without a
+    /// sample in the range are left out. Error `exhausted` once more than `max_samples` would be returned.
+    virtual Expected<std::vector<SeriesSamples>> select(const Matchers& matchers, TimestampMs from, TimestampMs to,
+                                                        std::size_t max_samples) const = 0;
+    /// Label sets of series that meet any of the sets of matchers (none: all) and may have samples in the range.
+    virtual Expected<std::vector<Labels>> series(const std::vector<Matchers>& any, TimestampMs from,
+                                                 TimestampMs to) const = 0;
+    /// Sorted, unique.
+    virtual Expected<std::vector<std::string>> labelNames(const std::vector<Matchers>& any, TimestampMs from,
+                                                          TimestampMs to) const = 0;
+    virtual Expected<std::vector<std::string>> labelValues(const std::string& name, const std::vector<Matchers>& any,
+                                                           TimestampMs from, TimestampMs to) const = 0;
+};
+
+}  // namespace lapwing::storage

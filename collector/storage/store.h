@@ -1,0 +1,62 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "collector/storage/queryable.h"
+
+namespace lapwing::storage {
+
+struct StoreOptions {
+    std::string path;                                ///< the SQLite file; made if it does not exist
+    std::int64_t retention_ms = 90LL * 86'400'000;   ///< 0 keeps everything
+    std::int64_t out_of_order_ms = 3'600'000;        ///< how far behind its series' newest sample one may be
+};
+
+/// What became of a batch. Valid samples are stored even when others of the batch are refused.
+struct AppendResult {
+    std::size_t stored = 0;
+    std::size_t duplicates = 0;  ///< the same series, time and bits were there already: success
+    std::size_t refused = 0;     ///< conflict at one timestamp (the first stays), or too far out of order
+    std::string first_refusal;   ///< names the series and says why; "" if none
+};
+
+/// A text without a bounded set of labels: a ruleset, a configuration, an error message. Kept once by digest.
+struct Document {
+    std::string digest;  ///< SHA-256 of the body, lower-case hexadecimal
+    std::string kind;    ///< "ruleset", "mysql_error", ...
+    std::string host;    ///< who sent it last
+    TimestampMs received = 0;
+    std::string body;
+};
+
+struct StoreStats {
+    std::size_t series = 0;
+    std::uint64_t samples = 0;        ///< stored since the process started
+    std::uint64_t last_seq = 0;       ///< newest entry of the arrival log
+    std::int64_t file_bytes = 0;      ///< the database with its WAL
+};
+
+/// Samples, documents and small named states in one SQLite file. Thread-safe. A foreign or damaged file is an
+/// Error that says so, and stays untouched. A full disk is Error `unavailable` from the writes; reads go on.
+class Store : public Queryable {
+  public:
+    static Expected<std::unique_ptr<Store>> open(StoreOptions options);
+
+    /// Returns once the batch is durable (it survives kill -9 then, and loss of power to within a second).
+    virtual Expected<AppendResult> append(const std::vector<TimeSeries>& batch) = 0;
+
+    virtual Expected<void> putDocument(const Document& document) = 0;
+    virtual Expected<std::optional<Document>> document(const std::string& digest) const = 0;
+
+    /// Small named states that must survive a restart (alert states, who is silenced). Durable when it returns.
+    virtual Expected<void> putState(const std::string& name, const std::string& value) = 0;
+    virtual Expected<std::optional<std::string>> state(const std::string& name) const = 0;
+
+    virtual StoreStats stats() const = 0;
+};
+
+}  // namespace lapwing::storage

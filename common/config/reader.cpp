@@ -1,0 +1,281 @@
+#include "common/config/reader.h"
+
+#include <algorithm>
+#include <array>
+#include <fstream>
+#include <limits>
+#include <numeric>
+#include <sstream>
+
+namespace lapwing::config {
+namespace {
+
+struct Unit {
+    std::string_view name;
+    std::int64_t ms;
+};
+
+// Largest first: the order in which Prometheus wants them.
+constexpr std::array<Unit, 7> kUnits = {{{"y", 365LL * 86'400'000},
+                                         {"w", 7LL * 86'400'000},
+                                         {"d", 86'400'000},
+                                         {"h", 3'600'000},
+                                         {"m", 60'000},
+                                         {"s", 1000},
+                                         {"ms", 1}}};
+
+}  // namespace
+
+std::string Problem::toString() const {
+    if (line == 0) return file + ": " + message;
+    return file + ":" + std::to_string(line) + ":" + std::to_string(column) + ": " + message;
+}
+
+Expected<std::int64_t> parseDuration(std::string_view text) {
+    const std::string quoted = "\"" + std::string(text) + "\"";
+    if (text == "0") return 0;
+    std::int64_t total = 0;
+    std::size_t next_unit = 0;
+    std::size_t i = 0;
+    if (text.empty()) return fail(ErrorKind::invalid, "empty duration string");
+    while (i < text.size()) {
+        const std::size_t digits = i;
+        while (i < text.size() && text[i] >= '0' && text[i] <= '9') ++i;
+        std::size_t end = i;
+        while (end < text.size() && text[end] >= 'a' && text[end] <= 'z') ++end;
+        const auto name = text.substr(i, end - i);
+        const auto unit = std::find_if(kUnits.begin() + static_cast<std::ptrdiff_t>(next_unit), kUnits.end(),
+                                       [&](const Unit& u) { return u.name == name; });
+        if (digits == i || i - digits > 15 || unit == kUnits.end()) {
+            return fail(ErrorKind::invalid, "not a valid duration string: " + quoted);
+        }
+        const std::int64_t number = std::stoll(std::string(text.substr(digits, i - digits)));
+        if (number > (std::numeric_limits<std::int64_t>::max() - total) / unit->ms) {
+            return fail(ErrorKind::invalid, "duration out of range: " + quoted);
+        }
+        total += number * unit->ms;
+        next_unit = static_cast<std::size_t>(unit - kUnits.begin()) + 1;
+        i = end;
+    }
+    return total;
+}
+
+std::string formatDuration(std::int64_t ms) {
+    if (ms == 0) return "0s";
+    std::string out;
+    if (ms < 0) {
+        out = "-";
+        ms = -ms;
+    }
+    for (const auto& unit : kUnits) {
+        // Prometheus writes years and weeks only where they divide evenly.
+        if ((unit.name == "y" || unit.name == "w") && ms % unit.ms != 0) continue;
+        if (ms < unit.ms) continue;
+        out += std::to_string(ms / unit.ms);
+        out += unit.name;
+        ms %= unit.ms;
+    }
+    return out;
+}
+
+std::optional<std::string> nearest(std::string_view word, const std::vector<std::string>& candidates) {
+    std::optional<std::string> best;
+    std::size_t best_distance = word.size() / 3 + 2;
+    for (const auto& candidate : candidates) {
+        std::vector<std::size_t> row(candidate.size() + 1);
+        std::iota(row.begin(), row.end(), std::size_t{0});
+        for (std::size_t i = 1; i <= word.size(); ++i) {
+            std::size_t diagonal = row[0];
+            row[0] = i;
+            for (std::size_t j = 1; j <= candidate.size(); ++j) {
+                const std::size_t substituted = diagonal + (word[i - 1] == candidate[j - 1] ? 0 : 1);
+                diagonal = row[j];
+                row[j] = std::min({row[j] + 1, row[j - 1] + 1, substituted});
+            }
+        }
+        if (row.back() < best_distance) {
+            best_distance = row.back();
+            best = candidate;
+        }
+    }
+    return best;
+}
+
+Node::Node(Reader& reader, YAML::Node node, std::string path)
+    : reader_(&reader),
+      node_(std::move(node)),
+      path_(std::move(path)),
+      present_(node_.IsDefined() && !node_.IsNull()) {}
+
+Node Node::operator[](std::string_view key) const {
+    const std::string name(key);
+    const std::string path = path_.empty() ? name : path_ + "." + name;
+    if (!isMap()) return {*reader_, YAML::Node(), path};
+    const YAML::Node& constant = node_;  // the non-const operator[] would create the key
+    const YAML::Node child = constant[name];
+    return {*reader_, child.IsDefined() ? child : YAML::Node(), path};
+}
+
+void Node::allow(std::initializer_list<std::string_view> known) const {
+    if (!present_) return;
+    if (!node_.IsMap()) {
+        problem((path_.empty() ? "the file" : path_) + " must be a map of keys to values");
+        return;
+    }
+    const std::vector<std::string> names(known.begin(), known.end());
+    for (const auto& pair : node_) {
+        const auto key = pair.first.IsScalar() ? pair.first.Scalar() : std::string();
+        if (std::find(names.begin(), names.end(), key) != names.end()) continue;
+        std::string message = "unknown key \"" + key + "\"";
+        if (!path_.empty()) message += " in " + path_;
+        if (const auto meant = nearest(key, names)) message += "; did you mean \"" + *meant + "\"?";
+        Node(*reader_, pair.first, path_).problem(message);
+    }
+}
+
+void Node::forEach(const std::function<void(Node)>& each) const {
+    if (!present_) return;
+    if (!node_.IsSequence()) {
+        each(*this);
+        return;
+    }
+    std::size_t index = 0;
+    for (const auto& entry : node_) each(Node(*reader_, entry, path_ + "[" + std::to_string(index++) + "]"));
+}
+
+void Node::forEachPair(const std::function<void(const std::string&, Node)>& each) const {
+    if (!present_) return;
+    if (!node_.IsMap()) {
+        problem(path_ + " must be a map of keys to values");
+        return;
+    }
+    for (const auto& pair : node_) {
+        if (!pair.first.IsScalar()) {
+            Node(*reader_, pair.first, path_).problem("a key must be plain text");
+            continue;
+        }
+        const std::string& key = pair.first.Scalar();
+        each(key, Node(*reader_, pair.second, path_.empty() ? key : path_ + "." + key));
+    }
+}
+
+template <class T>
+std::optional<T> Node::convert(const char* expected) const {
+    if (!present_) return std::nullopt;
+    T value{};
+    if (!node_.IsScalar() || !YAML::convert<T>::decode(node_, value)) {
+        problem(path_ + " must be " + expected);
+        return std::nullopt;
+    }
+    return value;
+}
+
+void Node::read(std::string& out) const {
+    if (auto value = convert<std::string>("text")) out = std::move(*value);
+}
+
+void Node::read(bool& out) const {
+    if (const auto value = convert<bool>("true or false")) out = *value;
+}
+
+void Node::read(int& out, int least, int most) const {
+    const auto value = convert<int>("a whole number");
+    if (!value) return;
+    if (*value < least || *value > most) {
+        problem(path_ + " must be from " + std::to_string(least) + " to " + std::to_string(most));
+        return;
+    }
+    out = *value;
+}
+
+void Node::read(double& out) const {
+    if (const auto value = convert<double>("a number")) out = *value;
+}
+
+void Node::read(std::vector<std::string>& out) const {
+    if (!present_) return;
+    std::vector<std::string> values;
+    forEach([&](const Node& entry) {
+        std::string value;
+        entry.read(value);
+        values.push_back(std::move(value));
+    });
+    out = std::move(values);
+}
+
+void Node::readDuration(std::int64_t& out_ms) const {
+    const auto value = convert<std::string>("a duration such as 10s or 1h30m");
+    if (!value) return;
+    const auto parsed = parseDuration(*value);
+    if (!parsed) {
+        problem(path_ + " must be a duration such as 10s or 1h30m: " + parsed.error().message);
+        return;
+    }
+    out_ms = *parsed;
+}
+
+void Node::readBytes(std::int64_t& out) const {
+    const auto value = convert<std::string>("a size such as 512MB");
+    if (!value) return;
+    std::size_t digits = 0;
+    while (digits < value->size() && (*value)[digits] >= '0' && (*value)[digits] <= '9') ++digits;
+    static constexpr std::array<Unit, 10> kSizes = {{{"", 1},
+                                                     {"B", 1},
+                                                     {"KB", 1000},
+                                                     {"MB", 1'000'000},
+                                                     {"GB", 1'000'000'000},
+                                                     {"TB", 1'000'000'000'000},
+                                                     {"KiB", 1LL << 10},
+                                                     {"MiB", 1LL << 20},
+                                                     {"GiB", 1LL << 30},
+                                                     {"TiB", 1LL << 40}}};
+    const auto suffix = std::string_view(*value).substr(digits);
+    const auto unit = std::find_if(kSizes.begin(), kSizes.end(), [&](const Unit& u) { return u.name == suffix; });
+    if (digits == 0 || digits > 12 || unit == kSizes.end()) {
+        problem(path_ + " must be a size such as 512MB or 1GiB");
+        return;
+    }
+    const std::int64_t number = std::stoll(value->substr(0, digits));
+    if (number > std::numeric_limits<std::int64_t>::max() / unit->ms) {
+        problem(path_ + " is too large");
+        return;
+    }
+    out = number * unit->ms;
+}
+
+std::string Node::text() const {
+    return isScalar() ? node_.Scalar() : std::string();
+}
+
+int Node::line() const {
+    return present_ ? node_.Mark().line + 1 : 0;
+}
+
+void Node::problem(std::string message) const {
+    const auto mark = present_ ? node_.Mark() : YAML::Mark::null_mark();
+    reader_->add({reader_->current_, mark.line + 1, mark.line < 0 ? 0 : mark.column + 1, std::move(message)});
+}
+
+Node Reader::file(const std::string& path) {
+    std::ifstream in(path, std::ios::binary);
+    std::ostringstream content;
+    content << in.rdbuf();
+    if (!in.is_open() || in.bad()) {
+        current_ = path;
+        add({path, 0, 0, "cannot be read"});
+        return {*this, YAML::Node(), ""};
+    }
+    return text(content.str(), path);
+}
+
+Node Reader::text(const std::string& yaml, const std::string& name) {
+    current_ = name;
+    try {
+        return {*this, YAML::Load(yaml), ""};
+    } catch (const YAML::Exception& error) {
+        add({name, error.mark.line + 1, error.mark.column + 1, error.msg});
+        return {*this, YAML::Node(), ""};
+    }
+}
+
+}  // namespace lapwing::config

@@ -1,0 +1,101 @@
+#pragma once
+
+#include <yaml-cpp/yaml.h>
+
+#include <functional>
+#include <initializer_list>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "common/error.h"
+
+namespace lapwing::config {
+
+/// One thing wrong in a file. Lines and columns count from 1; 0 where there is no place (a missing file).
+struct Problem {
+    std::string file;
+    int line = 0;
+    int column = 0;
+    std::string message;
+
+    std::string toString() const;  ///< "FILE:LINE:COLUMN: message"
+};
+
+class Reader;
+
+/// One place in a YAML file, with typed reads that never throw: what is wrong becomes a Problem of the Reader,
+/// and the read leaves its target as it was (the default). So one pass reports every error at once.
+class Node {
+  public:
+    Node(Reader& reader, YAML::Node node, std::string path);
+
+    bool present() const { return present_; }
+    bool isMap() const { return present_ && node_.IsMap(); }
+    bool isSequence() const { return present_ && node_.IsSequence(); }
+    bool isScalar() const { return present_ && node_.IsScalar(); }
+
+    /// The child under `key`; absent (not an error) if there is none or this is not a map.
+    Node operator[](std::string_view key) const;
+    /// Reports each key that is not among `known`, with "did you mean". Reports it if this is not a map.
+    void allow(std::initializer_list<std::string_view> known) const;
+    /// Calls `each` for every entry of a sequence; a single scalar or map counts as a sequence of one.
+    void forEach(const std::function<void(Node)>& each) const;
+    /// Calls `each(key, value)` for every entry of a map.
+    void forEachPair(const std::function<void(const std::string&, Node)>& each) const;
+
+    void read(std::string& out) const;
+    void read(bool& out) const;
+    void read(int& out, int least, int most) const;
+    void read(double& out) const;
+    void read(std::vector<std::string>& out) const;
+    /// "10s", "1h30m", "500ms", "90d" as Prometheus writes durations; in milliseconds.
+    void readDuration(std::int64_t& out_ms) const;
+    /// "512MB", "1GiB", or a plain number of bytes.
+    void readBytes(std::int64_t& out) const;
+    /// The scalar as it stands; "" if it is none.
+    std::string text() const;
+    int line() const;
+
+    /// Reports something wrong with this very place.
+    void problem(std::string message) const;
+    /// "probes.mysql[0].socket"
+    const std::string& path() const { return path_; }
+
+  private:
+    template <class T>
+    std::optional<T> convert(const char* expected) const;
+
+    Reader* reader_;
+    YAML::Node node_;
+    std::string path_;
+    bool present_;
+};
+
+/// Reads YAML files and gathers every problem found. Not synchronised.
+class Reader {
+  public:
+    /// A file that cannot be read or parsed is a Problem, and the Node is absent.
+    Node file(const std::string& path);
+    /// As file(), from memory; `name` stands for the file in problems.
+    Node text(const std::string& yaml, const std::string& name);
+
+    void add(Problem problem) { problems_.push_back(std::move(problem)); }
+    const std::vector<Problem>& problems() const { return problems_; }
+    bool ok() const { return problems_.empty(); }
+
+  private:
+    friend class Node;
+    std::string current_;
+    std::vector<Problem> problems_;
+};
+
+/// Prometheus' duration syntax: units ms, s, m, h, d, w, y, largest first, each at most once; "0" is allowed.
+Expected<std::int64_t> parseDuration(std::string_view text);
+/// As Prometheus prints them: 90000 -> "1m30s".
+std::string formatDuration(std::int64_t ms);
+/// The candidate nearest to `word` by edit distance, if it is near enough to be meant.
+std::optional<std::string> nearest(std::string_view word, const std::vector<std::string>& candidates);
+
+}  // namespace lapwing::config

@@ -1,0 +1,113 @@
+#include "common/model/families.h"
+
+#include <chrono>
+#include <cmath>
+#include <limits>
+
+namespace lapwing {
+namespace {
+
+using prometheus::ClientMetric;
+using prometheus::MetricFamily;
+using prometheus::MetricType;
+
+// As Prometheus prints `le` and `quantile`: the shortest decimal that reads back as the same double.
+std::string formatBound(double value) {
+    if (std::isinf(value)) return value > 0 ? "+Inf" : "-Inf";
+    char buffer[32];
+    for (int digits = 1; digits <= 17; ++digits) {
+        std::snprintf(buffer, sizeof buffer, "%.*g", digits, value);
+        if (std::strtod(buffer, nullptr) == value) break;
+    }
+    return buffer;
+}
+
+class Flattener {
+  public:
+    Flattener(const Labels& extra, TimestampMs at, std::vector<TimeSeries>& out)
+        : extra_(extra), at_(at), out_(out) {}
+
+    void add(const std::string& name, const ClientMetric& metric, double value, const Label* more = nullptr) {
+        std::vector<Label> labels;
+        labels.reserve(metric.label.size() + extra_.size() + 2);
+        labels.push_back({"__name__", name});
+        for (const auto& label : metric.label) labels.push_back({label.name, label.value});
+        if (more != nullptr) labels.push_back(*more);
+        for (const auto& label : extra_) labels.push_back(label);
+        const TimestampMs at = metric.timestamp_ms != 0 ? metric.timestamp_ms : at_;
+        out_.push_back({Labels(std::move(labels)), {{at, value}}});
+    }
+
+  private:
+    const Labels& extra_;
+    TimestampMs at_;
+    std::vector<TimeSeries>& out_;
+};
+
+}  // namespace
+
+TimestampMs nowMs() {
+    using namespace std::chrono;
+    return duration_cast<milliseconds>(system_clock::now().time_since_epoch()).count();
+}
+
+void appendFamilies(const std::vector<MetricFamily>& families, const Labels& extra, TimestampMs at,
+                    std::vector<TimeSeries>& out) {
+    Flattener flat(extra, at, out);
+    for (const auto& family : families) {
+        for (const auto& metric : family.metric) {
+            switch (family.type) {
+                case MetricType::Counter: flat.add(family.name, metric, metric.counter.value); break;
+                case MetricType::Gauge: flat.add(family.name, metric, metric.gauge.value); break;
+                case MetricType::Summary: {
+                    for (const auto& quantile : metric.summary.quantile) {
+                        const Label label{"quantile", formatBound(quantile.quantile)};
+                        flat.add(family.name, metric, quantile.value, &label);
+                    }
+                    flat.add(family.name + "_sum", metric, metric.summary.sample_sum);
+                    flat.add(family.name + "_count", metric, static_cast<double>(metric.summary.sample_count));
+                    break;
+                }
+                case MetricType::Histogram: {
+                    bool infinite = false;
+                    for (const auto& bucket : metric.histogram.bucket) {
+                        const Label label{"le", formatBound(bucket.upper_bound)};
+                        infinite = infinite || std::isinf(bucket.upper_bound);
+                        flat.add(family.name + "_bucket", metric, static_cast<double>(bucket.cumulative_count), &label);
+                    }
+                    const auto count = static_cast<double>(metric.histogram.sample_count);
+                    if (!infinite) {
+                        const Label label{"le", "+Inf"};
+                        flat.add(family.name + "_bucket", metric, count, &label);
+                    }
+                    flat.add(family.name + "_sum", metric, metric.histogram.sample_sum);
+                    flat.add(family.name + "_count", metric, count);
+                    break;
+                }
+                // Newer releases of prometheus-cpp add types that no probe of ours makes.
+                default: flat.add(family.name, metric, metric.untyped.value); break;
+            }
+        }
+    }
+}
+
+MetricFamily gauge(std::string name, std::string help) {
+    return {std::move(name), std::move(help), MetricType::Gauge, {}};
+}
+
+MetricFamily counter(std::string name, std::string help) {
+    return {std::move(name), std::move(help), MetricType::Counter, {}};
+}
+
+void add(MetricFamily& family, std::vector<ClientMetric::Label> labels, double value) {
+    ClientMetric metric;
+    metric.label = std::move(labels);
+    if (family.type == MetricType::Counter) {
+        metric.counter.value = value;
+    } else {
+        metric.gauge.value = value;
+    }
+    family.metric.push_back(std::move(metric));
+}
+
+}  // namespace lapwing

@@ -1,0 +1,33 @@
+#pragma once
+
+#include <bit>
+#include <cstdint>
+#include <vector>
+
+#include "common/model/labels.h"
+
+namespace lapwing {
+
+/// Milliseconds since 1970-01-01T00:00:00Z, as in Prometheus.
+using TimestampMs = std::int64_t;
+
+struct Sample {
+    TimestampMs timestamp = 0;
+    double value = 0;
+};
+
+/// One series with some of its samples, in ascending order of time.
+struct TimeSeries {
+    Labels labels;
+    std::vector<Sample> samples;
+};
+
+/// Prometheus' staleness marker: a NaN with this bit pattern says "the series ended here" (remote_write 1.0
+/// specification). It is told from an ordinary NaN by its bits alone.
+inline constexpr std::uint64_t kStaleNaNBits = 0x7ff0000000000002U;
+inline double staleNaN() { return std::bit_cast<double>(kStaleNaNBits); }
+inline bool isStaleNaN(double value) { return std::bit_cast<std::uint64_t>(value) == kStaleNaNBits; }
+
+TimestampMs nowMs();
+
+}  // namespace lapwing

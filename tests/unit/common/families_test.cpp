@@ -1,0 +1,35 @@
+#include "common/model/families.h"
+
+#include <limits>
+
+#include "tests/unit/catch.h"
+
+using namespace lapwing;
+
+TEST_CASE("a gauge becomes one sample with the extra labels, which win") {
+    auto family = gauge("x", "help");
+    add(family, {{"job", "mine"}, {"path", "/"}}, 2.5);
+    std::vector<TimeSeries> out;
+    appendFamilies({family}, Labels({{"job", "node"}, {"instance", "web-01"}}), 1000, out);
+    REQUIRE(out.size() == 1);
+    CHECK(out[0].labels.toString() == R"(x{instance="web-01", job="node", path="/"})");
+    CHECK(out[0].samples[0].timestamp == 1000);
+    CHECK(out[0].samples[0].value == 2.5);
+}
+
+TEST_CASE("a histogram gets its +Inf bucket, sum and count") {
+    prometheus::MetricFamily family{"h", "", prometheus::MetricType::Histogram, {}};
+    prometheus::ClientMetric metric;
+    metric.histogram.sample_count = 3;
+    metric.histogram.sample_sum = 4.5;
+    metric.histogram.bucket = {{1, 0.005}, {2, 2.5}};
+    family.metric.push_back(metric);
+    std::vector<TimeSeries> out;
+    appendFamilies({family}, {}, 7, out);
+    REQUIRE(out.size() == 5);
+    CHECK(out[0].labels.toString() == R"(h_bucket{le="0.005"})");
+    CHECK(out[2].labels.toString() == R"(h_bucket{le="+Inf"})");
+    CHECK(out[2].samples[0].value == 3);
+    CHECK(out[3].labels.toString() == "h_sum");
+    CHECK(out[4].samples[0].value == 3);
+}

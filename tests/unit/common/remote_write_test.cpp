@@ -1,0 +1,76 @@
+#include "common/model/remote_write.h"
+
+#include <snappy.h>
+
+#include "tests/unit/catch.h"
+
+using namespace lapwing;
+
+namespace {
+
+std::vector<TimeSeries> twoSeries() {
+    return {{Labels({{"__name__", "up"}, {"job", "node"}}), {{1000, 1}, {2000, staleNaN()}}},
+            {Labels({{"__name__", "x"}}), {{-5, -0.0}}}};
+}
+
+std::string snappyOf(const std::string& raw) {
+    std::string out;
+    snappy::Compress(raw.data(), raw.size(), &out);
+    return out;
+}
+
+}  // namespace
+
+TEST_CASE("what is encoded decodes to the same, bit by bit") {
+    const auto decoded = decodeRemoteWrite(encodeRemoteWrite(twoSeries()));
+    REQUIRE(decoded);
+    REQUIRE(decoded->series.size() == 2);
+    CHECK(decoded->samples == 3);
+    CHECK(decoded->series[0].labels == twoSeries()[0].labels);
+    CHECK(decoded->series[0].samples[0].timestamp == 1000);
+    CHECK(isStaleNaN(decoded->series[0].samples[1].value));
+    CHECK(decoded->series[1].samples[0].timestamp == -5);
+    CHECK(std::signbit(decoded->series[1].samples[0].value));
+}
+
+TEST_CASE("a declared length beyond the limit is refused before it is allocated") {
+    // A varint of 2^32 - 1 uncompressed bytes, and nothing else.
+    const auto result = decodeRemoteWrite("\xff\xff\xff\xff\x0f");
+    REQUIRE_FALSE(result);
+    CHECK(result.error().kind == ErrorKind::exhausted);
+    CHECK(result.error().message.find("declares 4294967295") != std::string::npos);
+}
+
+TEST_CASE("limits of a request") {
+    RemoteWriteLimits limits;
+    limits.samples = 2;
+    CHECK(decodeRemoteWrite(encodeRemoteWrite(twoSeries()), limits).error().kind == ErrorKind::exhausted);
+    limits = {};
+    limits.labels_per_series = 1;
+    CHECK(decodeRemoteWrite(encodeRemoteWrite(twoSeries()), limits).error().kind == ErrorKind::exhausted);
+    limits = {};
+    limits.label_bytes = 3;
+    CHECK(decodeRemoteWrite(encodeRemoteWrite(twoSeries()), limits).error().kind == ErrorKind::exhausted);
+    limits = {};
+    limits.compressed_bytes = 8;
+    CHECK(decodeRemoteWrite(encodeRemoteWrite(twoSeries()), limits).error().kind == ErrorKind::exhausted);
+}
+
+TEST_CASE("damaged bodies are errors, never crashes") {
+    CHECK(decodeRemoteWrite("").error().kind == ErrorKind::invalid);
+    CHECK(decodeRemoteWrite("garbage").error().kind == ErrorKind::invalid);
+    CHECK(decodeRemoteWrite(snappyOf("\x0a\x05\x0a")).error().kind == ErrorKind::invalid);
+    const auto whole = encodeRemoteWrite(twoSeries());
+    for (std::size_t size = 0; size < whole.size(); ++size) {
+        CHECK_FALSE(decodeRemoteWrite(std::string_view(whole).substr(0, size)));
+    }
+}
+
+TEST_CASE("a label given twice is refused") {
+    // series { label { name: "a" value: "1" } label { name: "a" value: "2" } }
+    const std::string label1 = "\x0a\x06\x0a\x01" "a\x12\x01" "1";
+    const std::string label2 = "\x0a\x06\x0a\x01" "a\x12\x01" "2";
+    const auto result = decodeRemoteWrite(snappyOf("\x0a\x10" + label1 + label2));
+    REQUIRE_FALSE(result);
+    CHECK(result.error().message == "remote_write: the label a is given twice");
+}
