@@ -1,0 +1,67 @@
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "common/error.h"
+
+namespace lapwing::http {
+
+/// Files of a mutual TLS client. All three may be one file that holds the certificate, the key and the CA.
+struct ClientTls {
+    std::string ca_file;    ///< whom to trust; "" means the system's store
+    std::string cert_file;  ///< "" means no client certificate
+    std::string key_file;
+    /// The name that the server's certificate must carry; "" means the URL's host.
+    std::string server_name;
+};
+
+struct Request {
+    std::string method = "GET";
+    std::string path;  ///< path and query, as it goes on the wire
+    std::vector<std::pair<std::string, std::string>> headers;
+    std::string body;
+    std::size_t max_response_bytes = 16U << 20;
+};
+
+struct Response {
+    int status = 0;
+    std::vector<std::pair<std::string, std::string>> headers;
+    std::string body;
+
+    /// The first header of that name (case ignored), or "".
+    std::string_view header(std::string_view name) const;
+};
+
+/// One server, one kept-alive connection, opened when first needed and again after a failure. Not synchronised.
+/// URLs: "http://host:port", "https://host:port", "unix:/path/to/socket".
+class Client {
+  public:
+    /// Error `invalid` for a URL it cannot use, or TLS files it cannot read (`denied` where they may not be read).
+    static Expected<Client> create(const std::string& base_url, const ClientTls& tls = {});
+    Client(Client&&) noexcept;
+    Client& operator=(Client&&) noexcept;
+    ~Client();
+
+    /// The whole exchange ends within `deadline`, whatever the server does: a trickle of bytes does not extend it.
+    /// A status of any kind is a Response; Errors are `timeout`, `refused`, `unreachable`, `tls`, `protocol`,
+    /// `exhausted` (the response is larger than allowed). A connection that had been kept alive and turns out to
+    /// be closed is opened again once, for idempotent and POST requests alike, if no byte of the answer had come.
+    Expected<Response> request(const Request& request, std::chrono::milliseconds deadline);
+
+  private:
+    struct State;
+    explicit Client(std::unique_ptr<State> state);
+    std::unique_ptr<State> state_;
+};
+
+/// One request on a connection of its own. `url` is absolute; request.path is ignored.
+Expected<Response> fetch(const std::string& url, Request request, std::chrono::milliseconds deadline,
+                         const ClientTls& tls = {});
+
+}  // namespace lapwing::http
