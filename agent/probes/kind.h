@@ -1,0 +1,57 @@
+#pragma once
+
+#include <chrono>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "agent/probes/probe.h"
+#include "common/model/labels.h"
+
+namespace lapwing::config {
+class Node;
+}
+
+namespace lapwing::agent {
+
+/// One probe that is to run: what it observes, how often, and the probe itself.
+struct ProbeSpec {
+    std::string job;       ///< the probe's name: its folder, its job label
+    std::string instance;  ///< what is observed: a host's name
+    Labels labels;         ///< further labels of every sample, `up` included (url, via)
+    std::chrono::milliseconds interval{10'000};
+    std::chrono::milliseconds deadline{4'000};
+    std::unique_ptr<Probe> probe;
+};
+
+/// What a probe may know of its surroundings.
+struct ProbeContext {
+    std::string host;                                  ///< the agent's own host name: the default instance
+    std::string proc = "/proc";                        ///< root of procfs, elsewhere in tests
+    std::string sys = "/sys";
+    std::string snapshot = "/run/lapwing/snapshot.json";  ///< what lapwing-snapshot wrote
+};
+
+/// A kind of probe: one line of the list in probes.cpp.
+struct ProbeKind {
+    std::string name;
+    std::string summary;  ///< one line for `list-probes`
+    /// Reads `probes.NAME` of the configuration and appends what is to run. A node that is absent means: detect
+    /// (without guessing a password); `off` means none; `on` means run with the defaults even if not detected.
+    /// What is wrong with the configuration becomes a problem of the node. Returns one line for the log: why the
+    /// probe is on or off.
+    std::string (*configure)(const config::Node& node, const ProbeContext& context, std::vector<ProbeSpec>& out);
+};
+
+/// Every kind, in the order in which people read them.
+std::vector<ProbeKind> probeKinds();
+
+ProbeKind nodeProbe();
+ProbeKind nginxProbe();
+ProbeKind appProbe();
+ProbeKind haproxyProbe();
+ProbeKind mysqlProbe();
+ProbeKind socketsProbe();
+ProbeKind firewallProbe();
+
+}  // namespace lapwing::agent

@@ -1,0 +1,17 @@
+#include "agent/probes/kind.h"
+
+namespace lapwing::agent {
+
+std::vector<ProbeKind> probeKinds() {
+    return {
+        nodeProbe(),     //
+        nginxProbe(),    //
+        appProbe(),      //
+        haproxyProbe(),  //
+        mysqlProbe(),    //
+        socketsProbe(),  //
+        firewallProbe(),
+    };
+}
+
+}  // namespace lapwing::agent
