@@ -22,6 +22,10 @@ struct FoundDocument {
 struct ProbeResult {
     std::vector<prometheus::MetricFamily> families;
     std::vector<FoundDocument> documents;
+    /// The run looked at a part only of what the probe looks at: series of earlier runs that are missing here are
+    /// not at hand, not gone, so the runner does not end them (no staleness marker). They end with the next run
+    /// that is not partial and does not have them, or with a run that fails. `up` and `scrape_*` are as always.
+    bool partial = false;
 };
 
 /// When a run must have ended. Monotonic, so a change of the wall clock moves nothing.
