@@ -1,0 +1,93 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "collector/notify/notifier.h"
+#include "common/error.h"
+
+namespace lapwing::config {
+class Node;
+}
+namespace lapwing::storage {
+class Store;
+}
+
+namespace lapwing::notify {
+
+/// `notify.webhook[]`: receives Alertmanager's webhook payload, version 4, by POST.
+struct WebhookConfig {
+    std::string url;
+    std::string ca_file;            ///< "" trusts the system's store
+    std::string bearer_token_file;  ///< "" sends no Authorization header
+    bool send_resolved = true;
+};
+
+enum class SmtpSecurity { none, starttls, tls };
+
+/// `notify.email[]`: one mail for each group of alerts.
+struct EmailConfig {
+    std::vector<std::string> to;
+    std::string from;
+    std::string smtp;  ///< host:port
+    SmtpSecurity security = SmtpSecurity::none;
+    std::string ca_file;
+    std::string username;       ///< "" does not log in
+    std::string password_file;  ///< its first line is the password
+    bool send_resolved = true;
+};
+
+struct Config {
+    std::vector<WebhookConfig> webhook;
+    std::vector<EmailConfig> email;
+    std::int64_t repeat_interval_ms = 4LL * 3'600'000;  ///< an alert that goes on is sent again after this
+    std::string external_url;                           ///< not read from `notify:`; set by the caller
+};
+
+/// Reads the `notify:` section of collector.yaml; what is wrong becomes a Problem of the node's reader.
+void readConfig(const config::Node& node, Config& out);
+
+/// How one receiver fares.
+struct ReceiverStatus {
+    std::string name;          ///< "webhook[0]", "email[0]"
+    std::uint64_t sent = 0;    ///< notifications that were accepted
+    std::uint64_t failed = 0;  ///< attempts that were not
+    std::size_t waiting = 0;   ///< alerts with news that it has not yet accepted
+    std::string last_error;    ///< "" after a success
+};
+
+/// Delivers alerts to every receiver: grouped by alertname, once for each change (begins, ends) and again
+/// after the repeat interval, retried with backoff (1 s, doubling to 60 s) until accepted. What was accepted
+/// and what still waits is in the store, so a restart neither loses nor repeats a notification. One thread a
+/// receiver: a receiver that hangs delays no other, and nobody who calls send(). Safe from any thread.
+class Dispatcher : public Notifier {
+  public:
+    Dispatcher(Config config, storage::Store& store);
+    ~Dispatcher() override;
+    Dispatcher(const Dispatcher&) = delete;
+    Dispatcher& operator=(const Dispatcher&) = delete;
+
+    void start();
+    /// Returns within the deadline of one request (10 s); what was not accepted waits in the store.
+    void stop();
+
+    void send(std::vector<Alert> alerts) override;
+    std::vector<ReceiverStatus> status() const;
+
+  private:
+    struct State;
+    std::unique_ptr<State> state_;
+};
+
+struct TestOutcome {
+    std::string receiver;
+    Expected<void> result;
+};
+
+/// `notify test`: sends a harmless alert (LapwingTest, firing and then resolved) to every receiver, at once
+/// and without the queue.
+std::vector<TestOutcome> sendTest(const Config& config);
+
+}  // namespace lapwing::notify
