@@ -30,6 +30,7 @@ struct ProbeContext {
     std::string proc = "/proc";                        ///< root of procfs, elsewhere in tests
     std::string sys = "/sys";
     std::string snapshot = "/run/lapwing/snapshot.json";  ///< what lapwing-snapshot wrote
+    std::vector<std::string> peers;                       ///< addresses of the peers that the configuration names
 };
 
 /// A kind of probe: one line of the list in probes.cpp.

@@ -1,0 +1,61 @@
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "common/http/client.h"
+#include "common/model/sample.h"
+
+namespace lapwing::agent {
+
+/// A host that the configuration names as a peer: attempts go to these and to nothing else.
+struct Peer {
+    std::string host;
+    std::string address;  ///< IPv4 or IPv6; a peer with both is named twice
+    int control_port =
+        0;  ///< a port that is known to answer: silence elsewhere counts only if it does. 0: none
+};
+
+struct AttemptsConfig {
+    std::string host;           ///< this agent's own
+    std::string collector_url;  ///< "https://mon:9766"
+    http::ClientTls tls;
+    std::vector<Peer> peers;
+    bool canary = true;
+    std::chrono::milliseconds interval{60'000};            ///< between two rounds at the same target
+    std::chrono::milliseconds greeting_interval{600'000};  ///< between two readings of MySQL's greeting
+    std::chrono::milliseconds report_interval{30'000};     ///< how often the last results are reported again
+    std::chrono::milliseconds timeout{1'500};              ///< of one connection attempt
+};
+
+/// Asks the collector which of the peers' listeners to try (a long poll), connects to them from the main and
+/// from a second address of the interface that reaches them, and reports what came of it: `lapwing_attempt_*`
+/// and `lapwing_canary_result` (docs/metrics.md), with job="firewall" and instance = the peer. At most five
+/// connections a second. Also the canary: a listener on a random port for two seconds, the agent's only one.
+class Attempts {
+  public:
+    /// Called from a thread of Attempts' own. Series that end carry a staleness marker.
+    using Sink = std::function<void(std::vector<TimeSeries>)>;
+    /// The collector's clock minus this one's, in seconds (0 while it is not known). Any thread.
+    using ClockOffset = std::function<double()>;
+
+    Attempts(AttemptsConfig config, Sink sink, ClockOffset clock_offset);
+    /// Stops.
+    ~Attempts();
+    Attempts(const Attempts&) = delete;
+    Attempts& operator=(const Attempts&) = delete;
+
+    void start();
+    /// Returns within two seconds; a long poll that is still under way is abandoned. The sink is not called
+    /// after.
+    void stop();
+
+  private:
+    struct State;
+    std::shared_ptr<State> state_;
+};
+
+}  // namespace lapwing::agent
