@@ -38,20 +38,22 @@ struct Response {
     std::string_view header(std::string_view name) const;
 };
 
-/// One server, one kept-alive connection, opened when first needed and again after a failure. Not synchronised.
-/// URLs: "http://host:port", "https://host:port", "unix:/path/to/socket".
+/// One server, one kept-alive connection, opened when first needed and again after a failure. Not
+/// synchronised. URLs: "http://host:port", "https://host:port", "unix:/path/to/socket".
 class Client {
   public:
-    /// Error `invalid` for a URL it cannot use, or TLS files it cannot read (`denied` where they may not be read).
+    /// Error `invalid` for a URL it cannot use, or TLS files it cannot read (`denied` where they may not be
+    /// read).
     static Expected<Client> create(const std::string& base_url, const ClientTls& tls = {});
     Client(Client&&) noexcept;
     Client& operator=(Client&&) noexcept;
     ~Client();
 
-    /// The whole exchange ends within `deadline`, whatever the server does: a trickle of bytes does not extend it.
-    /// A status of any kind is a Response; Errors are `timeout`, `refused`, `unreachable`, `tls`, `protocol`,
-    /// `exhausted` (the response is larger than allowed). A connection that had been kept alive and turns out to
-    /// be closed is opened again once, for idempotent and POST requests alike, if no byte of the answer had come.
+    /// The whole exchange ends within `deadline`, whatever the server does: a trickle of bytes does not
+    /// extend it. A status of any kind is a Response; Errors are `timeout`, `refused`, `unreachable`, `tls`,
+    /// `protocol`, `exhausted` (the response is larger than allowed), and for a unix socket `not_found` and
+    /// `denied`. A redirect is not followed. A connection that had been kept alive and turns out to be closed
+    /// is opened again once, for idempotent and POST requests alike, if no byte of the answer had come.
     Expected<Response> request(const Request& request, std::chrono::milliseconds deadline);
 
   private:

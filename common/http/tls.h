@@ -1,0 +1,35 @@
+#pragma once
+
+#include <openssl/types.h>
+
+#include <memory>
+#include <string>
+
+#include "common/error.h"
+#include "common/http/client.h"
+
+namespace lapwing::http {
+
+struct SslContextFree {
+    void operator()(SSL_CTX* context) const;
+};
+struct SslFree {
+    void operator()(SSL* ssl) const;
+};
+using SslContextPtr = std::unique_ptr<SSL_CTX, SslContextFree>;
+using SslPtr = std::unique_ptr<SSL, SslFree>;
+
+/// TLS 1.2 upwards, the peer always verified. Errors: `invalid` (a file that is no certificate or key, or a
+/// key that does not belong to the certificate), `not_found` and `denied` (a file that cannot be read).
+Expected<SslContextPtr> makeClientContext(const ClientTls& tls);
+
+/// A session that accepts a certificate only for `server_name`: a DNS name (sent as SNI too) or an IP
+/// address.
+Expected<SslPtr> makeClientSession(SSL_CTX* context, const std::string& server_name);
+
+/// What OpenSSL's error queue of this thread says, as one line; empties the queue.
+std::string drainTlsErrors();
+/// Why the handshake or a later exchange failed, with the reason of a failed verification where there is one.
+std::string tlsFailure(const SSL* ssl);
+
+}  // namespace lapwing::http
