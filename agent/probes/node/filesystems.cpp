@@ -1,0 +1,150 @@
+#include "agent/probes/node/filesystems.h"
+
+#include <algorithm>
+#include <array>
+#include <optional>
+
+#include "agent/probes/text.h"
+#include "common/model/families.h"
+
+namespace lapwing::agent::node {
+namespace {
+
+// node_exporter's default list of pseudo file systems, then those that can hang.
+constexpr std::array<std::string_view, 54> kSkippedTypes = {
+    "autofs",   "binfmt_misc", "bpf",        "cgroup",    "cgroup2",    "configfs",  "debugfs", "devpts",
+    "devtmpfs", "fusectl",     "hugetlbfs",  "iso9660",   "mqueue",     "nsfs",      "overlay", "proc",
+    "procfs",   "pstore",      "rpc_pipefs", "selinuxfs", "securityfs", "squashfs",  "erofs",   "sysfs",
+    "tracefs",  "efivarfs",    "ramfs",      "rootfs",    "nfs",        "nfs4",      "nfsd",    "cifs",
+    "smb3",     "smbfs",       "smb2",       "9p",        "ceph",       "glusterfs", "afs",     "lustre",
+    "ncpfs",    "coda",        "gfs",        "gfs2",      "ocfs2",      "orangefs",  "pvfs2",   "beegfs",
+    "davfs",    "virtiofs",    "gpfs",       "panfs",     "vboxsf",     "acfs"};
+
+constexpr std::array<std::string_view, 6> kSkippedPlaces = {
+    "/dev", "/proc", "/sys", "/run/credentials", "/var/lib/docker", "/var/lib/containers/storage"};
+
+bool isSkippedType(std::string_view type) {
+    if (type.substr(0, 4) == "fuse") return true;
+    return std::find(kSkippedTypes.begin(), kSkippedTypes.end(), type) != kSkippedTypes.end();
+}
+
+bool isSkippedPlace(std::string_view path) {
+    return std::any_of(kSkippedPlaces.begin(), kSkippedPlaces.end(), [&](std::string_view place) {
+        return path.substr(0, place.size()) == place &&
+               (path.size() == place.size() || path[place.size()] == '/');
+    });
+}
+
+bool isOctal(char c) {
+    return c >= '0' && c <= '7';
+}
+
+/// The kernel writes blanks, tabs, ends of lines and backslashes as "\040".
+std::string unescaped(std::string_view text) {
+    std::string out;
+    out.reserve(text.size());
+    for (std::size_t i = 0; i < text.size(); ++i) {
+        if (text[i] == '\\' && i + 3 < text.size() && isOctal(text[i + 1]) && isOctal(text[i + 2]) &&
+            isOctal(text[i + 3])) {
+            out += static_cast<char>(((text[i + 1] - '0') << 6) | ((text[i + 2] - '0') << 3) |
+                                     (text[i + 3] - '0'));
+            i += 3;
+        } else {
+            out += text[i];
+        }
+    }
+    return out;
+}
+
+bool hasOption(std::string_view options, std::string_view wanted) {
+    while (!options.empty()) {
+        const auto comma = options.find(',');
+        if (options.substr(0, comma) == wanted) return true;
+        if (comma == std::string_view::npos) break;
+        options.remove_prefix(comma + 1);
+    }
+    return false;
+}
+
+struct Entry {
+    std::string_view number;  ///< major:minor
+    std::string_view root;
+    Mount mount;
+};
+
+std::optional<Entry> parseLine(std::string_view line, View view) {
+    Entry entry;
+    nextField(line);
+    nextField(line);
+    entry.number = nextField(line);
+    entry.root = nextField(line);
+    entry.mount.mountpoint = unescaped(nextField(line));
+    const auto options = nextField(line);
+    // Optional fields, as many as there are, end with "-".
+    for (auto field = nextField(line); field != "-"; field = nextField(line)) {
+        if (field.empty()) return std::nullopt;
+    }
+    entry.mount.fstype = unescaped(nextField(line));
+    entry.mount.device = unescaped(nextField(line));
+    const auto super_options = nextField(line);
+    if (entry.mount.mountpoint.empty() || entry.mount.fstype.empty()) return std::nullopt;
+    entry.mount.read_only =
+        hasOption(super_options, "ro") || (view == View::host && hasOption(options, "ro"));
+    return entry;
+}
+
+}  // namespace
+
+std::vector<Mount> parseMountinfo(std::string_view text, View view) {
+    std::vector<Entry> entries;
+    for (std::string_view line; nextLine(text, line);) {
+        auto entry = parseLine(line, view);
+        if (!entry) continue;
+        // A later mount on the same place hides the earlier one.
+        std::erase_if(entries, [&](const Entry& e) { return e.mount.mountpoint == entry->mount.mountpoint; });
+        entries.push_back(std::move(*entry));
+    }
+    std::erase_if(entries, [](const Entry& entry) {
+        return isSkippedType(entry.mount.fstype) || isSkippedPlace(entry.mount.mountpoint);
+    });
+    std::vector<Mount> out;
+    for (const auto& entry : entries) {
+        const bool best = std::none_of(entries.begin(), entries.end(), [&](const Entry& other) {
+            return &other != &entry && other.number == entry.number &&
+                   (other.root.size() < entry.root.size() ||
+                    (other.root.size() == entry.root.size() && &other < &entry));
+        });
+        if (best) out.push_back(entry.mount);
+    }
+    return out;
+}
+
+void addFileSystems(const std::vector<Mount>& mounts, StatFileSystem stat, Families& out) {
+    auto size = gauge("node_filesystem_size_bytes", "Size.");
+    auto free = gauge("node_filesystem_free_bytes", "Free space.");
+    auto avail = gauge("node_filesystem_avail_bytes", "Space that is free for users other than root.");
+    auto files = gauge("node_filesystem_files", "Inodes.");
+    auto files_free = gauge("node_filesystem_files_free", "Free inodes.");
+    auto read_only = gauge("node_filesystem_readonly", "1 if it is mounted read-only.");
+    auto error = gauge("node_filesystem_device_error", "1 if it could not be asked for its size.");
+    for (const auto& mount : mounts) {
+        const std::vector<prometheus::ClientMetric::Label> labels = {
+            {"device", mount.device}, {"fstype", mount.fstype}, {"mountpoint", mount.mountpoint}};
+        struct statvfs answer = {};
+        const bool failed = stat(mount.mountpoint.c_str(), &answer) != 0;
+        add(error, labels, failed ? 1 : 0);
+        add(read_only, labels, mount.read_only ? 1 : 0);
+        if (failed) continue;
+        const auto block = static_cast<double>(answer.f_frsize);
+        add(size, labels, static_cast<double>(answer.f_blocks) * block);
+        add(free, labels, static_cast<double>(answer.f_bfree) * block);
+        add(avail, labels, static_cast<double>(answer.f_bavail) * block);
+        add(files, labels, static_cast<double>(answer.f_files));
+        add(files_free, labels, static_cast<double>(answer.f_ffree));
+    }
+    for (auto* family : {&size, &free, &avail, &files, &files_free, &read_only, &error}) {
+        if (!family->metric.empty()) out.push_back(std::move(*family));
+    }
+}
+
+}  // namespace lapwing::agent::node
