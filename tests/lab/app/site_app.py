@@ -1,0 +1,77 @@
+"""The lab's application: pages read from the nearest database, writes go to the primary. Run by gunicorn."""
+
+import json
+import os
+import socket
+import time
+
+import pymysql
+
+with open("/etc/site/app.json", encoding="utf-8") as file:
+    CONFIG = json.load(file)
+
+TIMEOUTS = {"connect_timeout": 1, "read_timeout": 2, "write_timeout": 2}
+AVOID_SECONDS = 10
+
+
+class Database:
+    """One connection of this worker to one server, made anew after an error."""
+
+    def __init__(self, address):
+        self.address = address
+        self.connection = None
+        self.avoid_until = 0.0
+
+    def run(self, statement, arguments=()):
+        if self.connection is None:
+            if time.monotonic() < self.avoid_until:
+                raise pymysql.OperationalError(2003, f"{self.address} did not answer a moment ago")
+            try:
+                self.connection = pymysql.connect(host=self.address, user=CONFIG["user"], database="site",
+                                                  password=CONFIG["password"], autocommit=True, **TIMEOUTS)
+            except pymysql.Error:
+                self.avoid_until = time.monotonic() + AVOID_SECONDS
+                raise
+        try:
+            with self.connection.cursor() as cursor:
+                cursor.execute(statement, arguments)
+                return cursor.fetchone()
+        except pymysql.Error:
+            self.connection = None
+            self.avoid_until = time.monotonic() + AVOID_SECONDS
+            raise
+
+
+READERS = [Database(address) for address in CONFIG["read"]]
+WRITER = Database(CONFIG["write"])
+
+
+def read(statement):
+    for database in READERS[:-1]:
+        try:
+            return database.run(statement)
+        except pymysql.Error:
+            continue
+    return READERS[-1].run(statement)
+
+
+def answer(path):
+    if path == "/healthz":
+        return "200 OK", "ok\n"
+    if path == "/":
+        newest = read("SELECT MAX(id) FROM visits")[0]
+        return "200 OK", f"{socket.gethostname()}: {newest or 0} visits\n"
+    if path == "/write":
+        WRITER.run("INSERT INTO visits (at, host) VALUES (NOW(6), %s)", (socket.gethostname(),))
+        return "200 OK", "written\n"
+    return "404 Not Found", "no such page\n"
+
+
+def application(environ, start_response):
+    try:
+        status, body = answer(environ["PATH_INFO"])
+    except pymysql.Error as error:
+        print(f"pid {os.getpid()}: {error}", flush=True)
+        status, body = "503 Service Unavailable", "the database does not answer\n"
+    start_response(status, [("Content-Type", "text/plain; charset=utf-8")])
+    return [body.encode()]

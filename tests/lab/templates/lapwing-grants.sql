@@ -1,0 +1,2 @@
+CREATE USER lapwing@localhost IDENTIFIED VIA unix_socket WITH MAX_USER_CONNECTIONS 3;
+GRANT SLAVE MONITOR, BINLOG MONITOR ON *.* TO lapwing@localhost;
