@@ -4,6 +4,7 @@
 
 #include <atomic>
 #include <chrono>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -26,6 +27,10 @@ struct ProbeResult {
     /// not at hand, not gone, so the runner does not end them (no staleness marker). They end with the next run
     /// that is not partial and does not have them, or with a run that fails. `up` and `scrape_*` are as always.
     bool partial = false;
+    /// Set where the run failed and has something to say all the same (`nginx_up 0`, `probe_success 0`): `up` is 0
+    /// as if collect() had returned this Error, and the families are reported. It is not `partial`: what is
+    /// missing ends.
+    std::optional<Error> failure;
 };
 
 /// When a run must have ended. Monotonic, so a change of the wall clock moves nothing.
