@@ -1,0 +1,177 @@
+#include "common/reach/address.h"
+
+#include <arpa/inet.h>
+
+#include <algorithm>
+#include <charconv>
+#include <cstring>
+
+namespace lapwing::reach {
+
+namespace {
+
+constexpr unsigned kIpv4Bits = 32;
+constexpr unsigned kKeyBits = 128;
+
+unsigned bitsOf(Family family) {
+    return family == Family::ipv4 ? kIpv4Bits : kKeyBits;
+}
+
+/// The key's last `bits` bits set to `one`.
+Key fill(Key key, unsigned bits, bool one) {
+    for (unsigned i = 0; i < key.size(); ++i) {
+        const unsigned from_end = static_cast<unsigned>(key.size() - 1 - i) * 8;
+        if (bits <= from_end) {
+            continue;
+        }
+        const unsigned here = std::min(8U, bits - from_end);
+        const auto mask = static_cast<std::uint8_t>((1U << here) - 1U);
+        key[i] = static_cast<std::uint8_t>(one ? key[i] | mask : key[i] & ~mask);
+    }
+    return key;
+}
+
+bool inAny(const Address& address, std::initializer_list<const char*> networks) {
+    return std::any_of(networks.begin(), networks.end(), [&](const char* network) {
+        const auto range = AddressRange::parse(network);
+        return range && range->contains(address);
+    });
+}
+
+}  // namespace
+
+const char* familyName(Family family) {
+    return family == Family::ipv4 ? "ipv4" : "ipv6";
+}
+
+Key keyOf(std::uint64_t number) {
+    Key key{};
+    for (std::size_t i = 0; i < 8; ++i) {
+        key[15 - i] = static_cast<std::uint8_t>(number >> (8 * i));
+    }
+    return key;
+}
+
+Key next(Key key) {
+    for (std::size_t i = key.size(); i-- > 0;) {
+        if (++key[i] != 0) {
+            break;
+        }
+    }
+    return key;
+}
+
+Key previous(Key key) {
+    for (std::size_t i = key.size(); i-- > 0;) {
+        if (key[i]-- != 0) {
+            break;
+        }
+    }
+    return key;
+}
+
+std::optional<Address> Address::parse(std::string_view text) {
+    const std::string copy(text);
+    Address address;
+    if (inet_pton(AF_INET, copy.c_str(), address.key.data() + 12) == 1) {
+        return address;
+    }
+    address.family = Family::ipv6;
+    address.key = {};
+    if (inet_pton(AF_INET6, copy.c_str(), address.key.data()) == 1) {
+        return address;
+    }
+    return std::nullopt;
+}
+
+std::string Address::toString() const {
+    std::array<char, INET6_ADDRSTRLEN> text{};
+    const bool v4 = family == Family::ipv4;
+    inet_ntop(v4 ? AF_INET : AF_INET6, v4 ? key.data() + 12 : key.data(), text.data(), text.size());
+    return text.data();
+}
+
+bool Address::isLoopback() const {
+    return inAny(*this, {"127.0.0.0/8", "::1"});
+}
+
+bool Address::isPrivate() const {
+    return inAny(*this, {"10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "169.254.0.0/16",
+                         "127.0.0.0/8", "192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24", "198.18.0.0/15",
+                         "::1", "fc00::/7", "fe80::/10", "2001:db8::/32"});
+}
+
+AddressRange AddressRange::all(Family family) {
+    return {family, Key{}, fill(Key{}, bitsOf(family), true)};
+}
+
+AddressRange AddressRange::prefix(const Address& address, unsigned length) {
+    const unsigned bits = bitsOf(address.family);
+    const unsigned host_bits = bits - std::min(length, bits);
+    return {address.family, fill(address.key, host_bits, false), fill(address.key, host_bits, true)};
+}
+
+std::optional<AddressRange> AddressRange::parse(std::string_view cidr) {
+    const auto slash = cidr.find('/');
+    const auto address = Address::parse(cidr.substr(0, slash));
+    if (!address) {
+        return std::nullopt;
+    }
+    if (slash == std::string_view::npos) {
+        return of(*address);
+    }
+    const auto digits = cidr.substr(slash + 1);
+    unsigned length = 0;
+    const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), length);
+    if (error != std::errc() || end != digits.data() + digits.size() || length > bitsOf(address->family)) {
+        return std::nullopt;
+    }
+    return prefix(*address, length);
+}
+
+std::string AddressRange::toString() const {
+    const Address first{family, low};
+    if (low == high) {
+        return first.toString();
+    }
+    const unsigned bits = bitsOf(family);
+    for (unsigned length = 0; length < bits; ++length) {
+        if (prefix(first, length) == *this) {
+            return first.toString() + "/" + std::to_string(length);
+        }
+    }
+    return first.toString() + "-" + Address{family, high}.toString();
+}
+
+std::vector<AddressRange> subtract(std::vector<AddressRange> ranges,
+                                   const std::vector<AddressRange>& without) {
+    for (const auto& cut : without) {
+        std::vector<AddressRange> left;
+        for (const auto& range : ranges) {
+            if (cut.family != range.family || cut.high < range.low || range.high < cut.low) {
+                left.push_back(range);
+                continue;
+            }
+            if (range.low < cut.low) {
+                left.push_back({range.family, range.low, previous(cut.low)});
+            }
+            if (cut.high < range.high) {
+                left.push_back({range.family, next(cut.high), range.high});
+            }
+        }
+        ranges = std::move(left);
+    }
+    std::sort(ranges.begin(), ranges.end(), [](const auto& a, const auto& b) { return a.low < b.low; });
+    std::vector<AddressRange> merged;
+    for (const auto& range : ranges) {
+        if (!merged.empty() &&
+            (range.low <= merged.back().high || previous(range.low) == merged.back().high)) {
+            merged.back().high = std::max(merged.back().high, range.high);
+        } else {
+            merged.push_back(range);
+        }
+    }
+    return merged;
+}
+
+}  // namespace lapwing::reach

@@ -1,0 +1,142 @@
+#pragma once
+
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "common/reach/ruleset.h"
+
+namespace lapwing::reach {
+
+enum class Truth { no, yes, unknown };
+
+inline Truth negate(Truth truth) {
+    if (truth == Truth::unknown) {
+        return truth;
+    }
+    return truth == Truth::yes ? Truth::no : Truth::yes;
+}
+
+/// Numbers from `low` to `high`: an address, a port, a protocol, a set of bits.
+struct Range {
+    Key low{};
+    Key high{};
+    bool operator==(const Range&) const = default;
+};
+
+/// What of a packet a rule looks at. Those that the evaluation cannot tell are all `unknown`.
+enum class FieldKind {
+    ip_source,
+    ip_destination,
+    ip6_source,
+    ip6_destination,
+    ip_protocol,
+    ip6_next_header,
+    ip_version,
+    tcp_source_port,
+    tcp_destination_port,
+    tcp_flags,
+    udp_source_port,
+    udp_destination_port,
+    any_source_port,
+    any_destination_port,
+    other_protocol,  ///< a header that neither TCP nor UDP over IP has: the rule cannot match
+    interface_in,
+    interface_out,
+    transport,
+    nf_protocol,
+    ether_type,
+    mark,
+    packet_type,
+    ct_state,
+    ct_status,
+    ct_direction,
+    ct_mark,
+    fib_destination_type,
+    fib_source_route,
+    unknown,
+};
+
+struct Field {
+    FieldKind kind = FieldKind::unknown;
+    std::optional<Key> mask;
+    std::string text;  ///< as a person would write it: "ip saddr"
+};
+
+/// One part of what a field is compared with.
+struct Term {
+    enum class Kind { range, name, unknown };
+    Kind kind = Kind::unknown;
+    Range range;
+    std::string name;  ///< an interface's; a trailing * stands for any rest
+};
+
+struct Element {
+    std::vector<Term> parts;  ///< one for each field
+    bool timed = false;       ///< may be gone by now
+};
+
+enum class Action { accept, drop, reject, jump, go_to, return_, continue_, queue };
+
+struct Decision {
+    Action action = Action::continue_;
+    std::string chain;
+};
+
+struct SetData {
+    std::vector<Element> elements;
+    std::vector<Decision> decisions;  ///< of a verdict map: one for each element
+};
+
+enum class Operator { equal, not_equal, any_bit };
+
+struct Statement {
+    enum class Kind { match, vmap, decision, fixed, translate, unknown_match, unknown_effect };
+    Kind kind = Kind::match;
+    std::vector<Field> fields;
+    Operator op = Operator::equal;
+    std::string set;  ///< a named set or map; "" if `data` is given
+    SetData data;
+    Decision decision;
+    bool fixed = true;  ///< what a rate limit says to the first packet after a quiet time
+    std::string text;   ///< what is unknown, or assumed
+};
+
+struct Rule {
+    std::string place;  ///< "inet filter input handle 12"
+    std::vector<Statement> statements;
+};
+
+struct Chain {
+    std::string place;  ///< "inet filter input"
+    std::vector<Rule> rules;
+    bool base = false;
+    std::string type;
+    std::string hook;
+    int priority = 0;
+    bool drops_by_default = false;
+    bool device_unknown = false;
+};
+
+struct Table {
+    std::string family;
+    std::string name;
+    bool maybe_dormant = false;
+    std::map<std::string, Chain> chains;
+    std::map<std::string, SetData> sets;
+    std::vector<std::string> base_chains;  ///< in the order of the listing
+};
+
+struct Ruleset::Model {
+    std::vector<Table> tables;
+    std::vector<std::string> unknowns;
+    bool sets_marks = false;
+    bool untracks = false;
+};
+
+/// The numbers behind the names that nft prints; nothing for a name that is not known.
+std::optional<Key> symbol(FieldKind kind, const std::string& name);
+
+}  // namespace lapwing::reach

@@ -1,0 +1,153 @@
+#include <algorithm>
+
+#include "common/reach/model.h"
+
+namespace lapwing::reach {
+
+namespace {
+
+void eachTerm(const Ruleset::Model& model, const auto& wanted, const auto& each) {
+    for (const auto& table : model.tables) {
+        for (const auto& [name, chain] : table.chains) {
+            for (const auto& rule : chain.rules) {
+                for (const auto& statement : rule.statements) {
+                    for (std::size_t i = 0; i < statement.fields.size(); ++i) {
+                        if (!wanted(statement.fields[i].kind)) {
+                            continue;
+                        }
+                        for (const auto& element : statement.data.elements) {
+                            if (i < element.parts.size() && element.parts[i].kind == Term::Kind::range) {
+                                each(element.parts[i].range);
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+std::vector<AddressRange> namedSources(const Ruleset::Model& model, Family family) {
+    const auto kind = family == Family::ipv4 ? FieldKind::ip_source : FieldKind::ip6_source;
+    const auto whole = AddressRange::all(family);
+    std::vector<AddressRange> named;
+    eachTerm(
+        model, [&](FieldKind each) { return each == kind; },
+        [&](const Range& range) {
+            const AddressRange one{family, range.low, std::min(range.high, whole.high)};
+            if (one != whole) {
+                named.push_back(one);
+            }
+        });
+    return named;
+}
+
+}  // namespace
+
+Expected<std::vector<AddressRange>> Ruleset::parts(Family family, std::size_t most) const {
+    const auto whole = AddressRange::all(family);
+    std::set<Key> starts{whole.low};
+    for (const auto& range : namedSources(*model_, family)) {
+        starts.insert(range.low);
+        if (range.high < whole.high) {
+            starts.insert(next(range.high));
+        }
+        if (starts.size() > most) {
+            return fail(ErrorKind::exhausted, "splitting the sources: the ruleset names too many addresses");
+        }
+    }
+    std::vector<AddressRange> out;
+    for (auto start = starts.begin(); start != starts.end(); ++start) {
+        const auto after = std::next(start);
+        out.push_back({family, *start, after == starts.end() ? whole.high : previous(*after)});
+    }
+    return out;
+}
+
+Expected<Sources> Ruleset::sources(Packet packet) const {
+    const auto family = packet.source.family;
+    auto split = parts(family);
+    if (!split) {
+        return tl::unexpected(split.error());
+    }
+    Sources out;
+    for (const auto& part : *split) {
+        packet.source = part;
+        const auto verdict = evaluate(packet).verdict;
+        if (verdict == Verdict::must_reach) {
+            out.reach.push_back(part);
+        } else if (verdict == Verdict::may) {
+            out.may.push_back(part);
+        }
+    }
+    out.reach = subtract(std::move(out.reach), {});
+    out.may = subtract(std::move(out.may), {});
+    return out;
+}
+
+Address Ruleset::stranger(Family family) const {
+    static constexpr const char* kIpv4[] = {"8.77.13.201",   "77.13.201.8",   "151.77.13.201",
+                                            "198.51.100.77", "203.0.113.77",  "10.213.77.201",
+                                            "172.29.213.77", "192.168.213.77"};
+    static constexpr const char* kIpv6[] = {"2a0c:77d1::c9",     "2604:77d1::c9", "2401:77d1::c9",
+                                            "2001:db8:77d1::c9", "fd77:13c9::c9", "fe80::77d1:13ff:fec9:c9"};
+    const auto named = namedSources(*model_, family);
+    const auto unnamed = [&](const Address& address) {
+        return std::none_of(named.begin(), named.end(),
+                            [&](const auto& range) { return range.contains(address); });
+    };
+    Address first;
+    bool have_first = false;
+    const auto consider = [&](const char* text) {
+        const auto address = Address::parse(text).value_or(Address{});
+        if (!have_first) {
+            first = address;
+            have_first = true;
+        }
+        if (unnamed(address)) {
+            first = address;
+            return true;
+        }
+        return false;
+    };
+    if (family == Family::ipv4) {
+        std::any_of(std::begin(kIpv4), std::end(kIpv4), consider);
+    } else {
+        std::any_of(std::begin(kIpv6), std::end(kIpv6), consider);
+    }
+    return first;
+}
+
+std::uint16_t Ruleset::unusedPort(const std::vector<std::uint16_t>& used) const {
+    constexpr std::size_t kPorts = 65536;
+    std::vector<bool> taken(kPorts, false);
+    for (const auto port : used) {
+        taken[port] = true;
+    }
+    auto named = taken;
+    eachTerm(
+        *model_,
+        [](FieldKind kind) {
+            return kind == FieldKind::tcp_destination_port || kind == FieldKind::udp_destination_port ||
+                   kind == FieldKind::any_destination_port;
+        },
+        [&](const Range& range) {
+            const auto low = static_cast<std::size_t>(range.low[14]) * 256 + range.low[15];
+            const auto high = static_cast<std::size_t>(range.high[14]) * 256 + range.high[15];
+            for (std::size_t port = low; port <= std::min(high, kPorts - 1); ++port) {
+                named[port] = true;
+            }
+        });
+    constexpr std::size_t kFirstChoice = 40077;
+    for (const auto* avoid : {&named, &taken}) {
+        for (std::size_t i = 0; i < kPorts; ++i) {
+            const auto port = (kFirstChoice + i) % kPorts;
+            if (port != 0 && !(*avoid)[port]) {
+                return static_cast<std::uint16_t>(port);
+            }
+        }
+    }
+    return static_cast<std::uint16_t>(kFirstChoice);
+}
+
+}  // namespace lapwing::reach
