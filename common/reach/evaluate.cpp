@@ -416,8 +416,7 @@ Result Walk::run() {
         const bool translated = (out.may & kTranslate) != 0;
         if (!translated && (out.may & kAccept) == 0) {
             result.verdict = Verdict::must_block;
-            result.rejected =
-                certain && out.may == (out.may & ~(kDrop | kNext | kReturn)) && (out.may & kReject) != 0;
+            result.rejected = certain && (out.may & (kDrop | kReject)) == kReject;
             noteAll(result.decided_by, out.dropped_by);
             noteAll(result.assumptions, assumptions_);
             return result;

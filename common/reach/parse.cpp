@@ -695,8 +695,11 @@ class Parser {
                 parsePairs(statement.fields, *elements, statement.data);
                 return;
             }
+            // A set's own timeout holds for elements that name none.
+            const bool timed = member(*json, "timeout") != nullptr;
             for (const auto& item : elements->GetArray()) {
                 statement.data.elements.push_back(parseElement(statement.fields, item));
+                statement.data.elements.back().timed |= timed;
             }
             return;
         }

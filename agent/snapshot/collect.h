@@ -1,0 +1,29 @@
+#pragma once
+
+#include <chrono>
+#include <string>
+#include <vector>
+
+#include "agent/snapshot/snapshot.h"
+
+namespace lapwing::agent {
+
+struct CollectOptions {
+    std::string proc = "/proc";
+    std::string nft = "/usr/sbin/nft";
+    std::string tools = "/usr/sbin";  ///< where iptables-nft-save and its kin are
+    std::chrono::milliseconds tool_deadline{5'000};
+};
+
+/// Reads what needs privileges. Never fails as a whole: what cannot be read is recorded with the reason.
+Snapshot collectSnapshot(const CollectOptions& options);
+
+/// Runs a program with that argument vector (argv[0] is its absolute path) and an empty environment but for
+/// LC_ALL=C; kills it at the deadline, or once it has printed more than `most` bytes.
+ToolOutput runTool(const std::vector<std::string>& argv, std::chrono::milliseconds deadline,
+                   std::size_t most);
+
+/// Replaces `file` at once, with mode 0640 and the group `group` where there is one.
+Expected<void> writeSnapshot(const std::string& file, const std::string& json, const std::string& group);
+
+}  // namespace lapwing::agent

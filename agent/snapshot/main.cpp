@@ -1,0 +1,31 @@
+#include <CLI/CLI.hpp>
+#include <cstdio>
+
+#include "agent/snapshot/collect.h"
+
+int main(int argc, char** argv) {
+    std::string output = "/run/lapwing/snapshot.json";
+    std::string group = "lapwing";
+    CLI::App app{
+        "Writes what needs privileges to read (the packet filter's rules, who owns which socket) to a file "
+        "for "
+        "lapwing-agent"};
+    app.add_option("--output", output, "the file")->capture_default_str();
+    app.add_option("--group", group, "whose members may read it")->capture_default_str();
+    app.set_version_flag("--version", LAPWING_VERSION);
+    try {
+        app.parse(argc, argv);
+    } catch (const CLI::ParseError& error) {
+        return app.exit(error) == 0 ? 0 : 2;
+    }
+    const auto snapshot = lapwing::agent::collectSnapshot({});
+    for (const auto& line : snapshot.unread) {
+        std::fprintf(stderr, "not read: %s\n", line.c_str());
+    }
+    if (const auto written = lapwing::agent::writeSnapshot(output, lapwing::agent::toJson(snapshot), group);
+        !written) {
+        std::fprintf(stderr, "%s\n", written.error().message.c_str());
+        return 1;
+    }
+    return 0;
+}

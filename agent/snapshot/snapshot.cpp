@@ -1,0 +1,235 @@
+#include "agent/snapshot/snapshot.h"
+
+#include <rapidjson/document.h>
+#include <rapidjson/stringbuffer.h>
+#include <rapidjson/writer.h>
+#include <sys/stat.h>
+
+#include <cerrno>
+#include <cstring>
+#include <fstream>
+#include <sstream>
+
+namespace lapwing::agent {
+
+namespace {
+
+using Writer = rapidjson::Writer<rapidjson::StringBuffer>;
+using Json = rapidjson::Value;
+
+constexpr int kFormat = 1;
+
+void put(Writer& writer, const std::string& text) {
+    writer.String(text.data(), static_cast<rapidjson::SizeType>(text.size()));
+}
+
+void put(Writer& writer, const char* key, const std::string& text) {
+    writer.Key(key);
+    put(writer, text);
+}
+
+void put(Writer& writer, const ToolOutput& tool) {
+    writer.StartObject();
+    put(writer, "tool", tool.tool);
+    put(writer, "status", readStatusName(tool.status));
+    put(writer, "output", tool.output);
+    put(writer, "error", tool.error);
+    writer.EndObject();
+}
+
+void put(Writer& writer, const char* key, const std::vector<std::string>& list) {
+    writer.Key(key);
+    writer.StartArray();
+    for (const auto& item : list) {
+        put(writer, item);
+    }
+    writer.EndArray();
+}
+
+const Json& at(const Json& json, const char* key) {
+    static const Json kNull;
+    if (!json.IsObject()) {
+        return kNull;
+    }
+    const auto found = json.FindMember(key);
+    return found == json.MemberEnd() ? kNull : found->value;
+}
+
+std::string textOf(const Json& json) {
+    return json.IsString() ? std::string(json.GetString(), json.GetStringLength()) : std::string();
+}
+
+std::vector<std::string> textsOf(const Json& json) {
+    std::vector<std::string> out;
+    if (json.IsArray()) {
+        for (const auto& item : json.GetArray()) {
+            out.push_back(textOf(item));
+        }
+    }
+    return out;
+}
+
+ReadStatus statusOf(const Json& json) {
+    const auto name = textOf(json);
+    for (const auto status : {ReadStatus::ok, ReadStatus::absent, ReadStatus::denied}) {
+        if (name == readStatusName(status)) {
+            return status;
+        }
+    }
+    return ReadStatus::failed;
+}
+
+ToolOutput toolOf(const Json& json) {
+    return {textOf(at(json, "tool")), statusOf(at(json, "status")), textOf(at(json, "output")),
+            textOf(at(json, "error"))};
+}
+
+std::uint64_t numberOf(const Json& json) {
+    return json.IsUint64() ? json.GetUint64() : 0;
+}
+
+}  // namespace
+
+const char* readStatusName(ReadStatus status) {
+    switch (status) {
+        case ReadStatus::ok:
+            return "ok";
+        case ReadStatus::absent:
+            return "absent";
+        case ReadStatus::denied:
+            return "denied";
+        case ReadStatus::failed:
+            return "failed";
+    }
+    return "failed";
+}
+
+std::string toJson(const Snapshot& snapshot) {
+    rapidjson::StringBuffer buffer;
+    Writer writer(buffer);
+    writer.StartObject();
+    writer.Key("format");
+    writer.Int(kFormat);
+    writer.Key("time_ms");
+    writer.Int64(snapshot.time);
+    put(writer, "boot_id", snapshot.boot_id);
+    writer.Key("network_namespace");
+    writer.Uint64(snapshot.network_namespace);
+    writer.Key("versions");
+    writer.StartObject();
+    for (const auto& [tool, version] : snapshot.versions) {
+        put(writer, tool.c_str(), version);
+    }
+    writer.EndObject();
+    writer.Key("ruleset");
+    put(writer, snapshot.ruleset);
+    writer.Key("listing");
+    put(writer, snapshot.listing);
+    writer.Key("iptables");
+    writer.StartArray();
+    for (const auto& tool : snapshot.iptables) {
+        put(writer, tool);
+    }
+    writer.EndArray();
+    put(writer, "legacy_tables", snapshot.legacy_tables);
+    put(writer, "legacy_status", readStatusName(snapshot.legacy_status));
+    writer.Key("owners");
+    writer.StartArray();
+    for (const auto& [inode, owner] : snapshot.owners) {
+        writer.StartObject();
+        writer.Key("inode");
+        writer.Uint64(inode);
+        writer.Key("pid");
+        writer.Int(owner.pid);
+        put(writer, "process", owner.process);
+        put(writer, "executable", owner.executable);
+        writer.EndObject();
+    }
+    writer.EndArray();
+    put(writer, "unread", snapshot.unread);
+    writer.EndObject();
+    return {buffer.GetString(), buffer.GetSize()};
+}
+
+Expected<Snapshot> parseSnapshot(std::string_view json) {
+    rapidjson::Document document;
+    document.Parse<rapidjson::kParseIterativeFlag>(json.data(), json.size());
+    if (document.HasParseError() || !at(document, "format").IsInt() ||
+        at(document, "format").GetInt() != kFormat || !at(document, "time_ms").IsInt64()) {
+        return fail(ErrorKind::protocol, "reading the snapshot: not in the form that this version writes");
+    }
+    Snapshot snapshot;
+    snapshot.time = at(document, "time_ms").GetInt64();
+    snapshot.boot_id = textOf(at(document, "boot_id"));
+    snapshot.network_namespace = numberOf(at(document, "network_namespace"));
+    if (const auto& versions = at(document, "versions"); versions.IsObject()) {
+        for (const auto& [tool, version] : versions.GetObject()) {
+            snapshot.versions[textOf(tool)] = textOf(version);
+        }
+    }
+    snapshot.ruleset = toolOf(at(document, "ruleset"));
+    snapshot.listing = toolOf(at(document, "listing"));
+    if (const auto& tools = at(document, "iptables"); tools.IsArray()) {
+        for (const auto& tool : tools.GetArray()) {
+            snapshot.iptables.push_back(toolOf(tool));
+        }
+    }
+    snapshot.legacy_tables = textsOf(at(document, "legacy_tables"));
+    snapshot.legacy_status = statusOf(at(document, "legacy_status"));
+    if (const auto& owners = at(document, "owners"); owners.IsArray()) {
+        for (const auto& owner : owners.GetArray()) {
+            const auto& pid = at(owner, "pid");
+            snapshot.owners[numberOf(at(owner, "inode"))] = {pid.IsInt() ? pid.GetInt() : 0,
+                                                             textOf(at(owner, "process")),
+                                                             textOf(at(owner, "executable"))};
+        }
+    }
+    snapshot.unread = textsOf(at(document, "unread"));
+    return snapshot;
+}
+
+Expected<Snapshot> readSnapshot(const std::string& file, const std::string& proc, TimestampMs now,
+                                std::int64_t max_age_ms) {
+    std::ifstream in(file, std::ios::binary);
+    if (!in) {
+        const auto kind = errno == EACCES ? ErrorKind::denied : ErrorKind::not_found;
+        return fail(kind, "reading the snapshot " + file + ": " + std::strerror(errno));
+    }
+    std::stringstream text;
+    text << in.rdbuf();
+    auto snapshot = parseSnapshot(text.view());
+    if (!snapshot) {
+        return snapshot;
+    }
+    const auto age = now - snapshot->time;
+    if (age > max_age_ms) {
+        return fail(ErrorKind::unavailable, "reading the snapshot " + file + ": it is " +
+                                                std::to_string(age / 1000) +
+                                                " s old; is lapwing-snapshot.timer running?");
+    }
+    const auto boot = bootId(proc);
+    if (!boot.empty() && !snapshot->boot_id.empty() && boot != snapshot->boot_id) {
+        return fail(ErrorKind::unavailable,
+                    "reading the snapshot " + file + ": it is from before the last boot");
+    }
+    const auto space = networkNamespace(proc);
+    if (space != 0 && snapshot->network_namespace != 0 && space != snapshot->network_namespace) {
+        return fail(ErrorKind::unavailable,
+                    "reading the snapshot " + file + ": it is of another network namespace");
+    }
+    return snapshot;
+}
+
+std::string bootId(const std::string& proc) {
+    std::ifstream file(proc + "/sys/kernel/random/boot_id");
+    std::string id;
+    std::getline(file, id);
+    return id;
+}
+
+std::uint64_t networkNamespace(const std::string& proc) {
+    struct stat about {};
+    return stat((proc + "/self/ns/net").c_str(), &about) == 0 ? about.st_ino : 0;
+}
+
+}  // namespace lapwing::agent

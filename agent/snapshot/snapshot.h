@@ -1,0 +1,71 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "common/error.h"
+#include "common/model/sample.h"
+
+namespace lapwing::agent {
+
+/// What came of reading one thing that needs privileges.
+enum class ReadStatus {
+    ok,
+    absent,  ///< there is no such thing on this host, or no tool that reads it
+    denied,
+    failed,
+};
+
+/// "ok", "absent", "denied", "failed".
+const char* readStatusName(ReadStatus status);
+
+/// The output of one tool.
+struct ToolOutput {
+    std::string tool;  ///< "/usr/sbin/nft"
+    ReadStatus status = ReadStatus::absent;
+    std::string output;
+    std::string error;  ///< what it printed on stderr, or why it did not run
+};
+
+struct Owner {
+    int pid = 0;
+    std::string process;  ///< comm
+    std::string executable;
+};
+
+/// What lapwing-snapshot wrote: what an unprivileged agent cannot read by itself.
+struct Snapshot {
+    TimestampMs time = 0;
+    std::string boot_id;
+    std::uint64_t network_namespace = 0;  ///< inode
+    std::map<std::string, std::string> versions;
+    ToolOutput
+        ruleset;  ///< `nft -j -s list ruleset`: without counters, so that it changes with the rules only
+    ToolOutput listing;  ///< `nft list ruleset`: its stderr tells what it cannot print
+    std::vector<ToolOutput>
+        iptables;  ///< iptables-nft-save where a table has xt; legacy saves of tables that exist
+    std::vector<std::string> legacy_tables;  ///< "ip filter"
+    ReadStatus legacy_status = ReadStatus::absent;
+    std::map<std::uint64_t, Owner> owners;  ///< of listening sockets, by inode
+    std::vector<std::string> unread;        ///< what could not be read, and why
+};
+
+std::string toJson(const Snapshot& snapshot);
+/// Error `protocol` for what toJson() did not write.
+Expected<Snapshot> parseSnapshot(std::string_view json);
+
+/// Reads the file. Errors: `not_found` (the helper has not run), `denied`, `protocol`, and `unavailable` if
+/// it is older than `max_age_ms`, of another boot or of another network namespace: then it says nothing about
+/// now.
+Expected<Snapshot> readSnapshot(const std::string& file, const std::string& proc, TimestampMs now,
+                                std::int64_t max_age_ms);
+
+/// The present boot's id, and the inode of the network namespace of this process; "" and 0 if they cannot be
+/// read.
+std::string bootId(const std::string& proc);
+std::uint64_t networkNamespace(const std::string& proc);
+
+}  // namespace lapwing::agent
