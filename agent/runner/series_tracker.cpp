@@ -18,4 +18,8 @@ void SeriesTracker::finish(std::vector<TimeSeries>& current, TimestampMs at) {
     previous_ = std::move(present);
 }
 
+void SeriesTracker::keep(const std::vector<TimeSeries>& current) {
+    for (const auto& series : current) previous_.insert(series.labels);
+}
+
 }  // namespace lapwing::agent

@@ -11,9 +11,12 @@ namespace lapwing::agent {
 /// One tracker for each source. Not synchronised.
 class SeriesTracker {
   public:
-    /// Appends a staleness marker at `at` for each series that was in the previous call's `current` and is not in
-    /// this one.
+    /// Appends a staleness marker at `at` for each series that was in the previous call's `current` and is
+    /// not in this one.
     void finish(std::vector<TimeSeries>& current, TimestampMs at);
+    /// `current` is only a part of what the source yields: ends nothing, and remembers these beside the
+    /// earlier ones.
+    void keep(const std::vector<TimeSeries>& current);
 
   private:
     std::unordered_set<Labels, LabelsHash> previous_;

@@ -1,0 +1,255 @@
+#include "agent/runner/runner.h"
+
+#include <algorithm>
+#include <condition_variable>
+#include <exception>
+#include <mutex>
+#include <thread>
+
+#include "agent/runner/schedule.h"
+#include "agent/runner/series_tracker.h"
+#include "agent/runner/workers.h"
+#include "common/model/families.h"
+
+namespace lapwing::agent {
+namespace {
+
+using Clock = Deadline::Clock;
+using std::chrono::milliseconds;
+
+constexpr std::size_t kKeptWorkers = 2;
+constexpr milliseconds kWorkerLinger{30'000};
+
+double secondsOf(Clock::duration duration) {
+    return std::chrono::duration<double>(duration).count();
+}
+
+/// One run, from its turn to its report.
+struct Flight {
+    TimestampMs at = 0;
+    Clock::time_point began;
+    Clock::time_point deadline;
+};
+
+struct Slot {
+    explicit Slot(ProbeSpec given) : spec(std::move(given)), base(spec.labels) {
+        base.set("job", spec.job);
+        base.set("instance", spec.instance);
+        state.job = spec.job;
+        state.instance = spec.instance;
+        state.labels = spec.labels;
+        state.interval = spec.interval;
+    }
+
+    ProbeSpec spec;
+    Labels base;
+
+    // Under the core's mutex.
+    Clock::time_point due;
+    TimestampMs turn = 0;
+    Flight flight;
+    bool flying = false;    ///< collect() has not returned
+    bool reported = false;  ///< this flight's outcome is decided: by its end, or by its deadline
+    ProbeState state;
+
+    std::mutex report_mutex;
+    SeriesTracker tracker;  ///< under report_mutex
+};
+
+Expected<ProbeResult> collect(Probe& probe, const Deadline& deadline) {
+    try {
+        return probe.collect(deadline);
+    } catch (const std::exception& error) {
+        return fail(ErrorKind::internal, error.what());
+    } catch (...) {
+        return fail(ErrorKind::internal, "an exception of an unknown type");
+    }
+}
+
+}  // namespace
+
+struct Runner::Core : std::enable_shared_from_this<Runner::Core> {
+    std::vector<std::unique_ptr<Slot>> slots;
+    Sink sink;
+    DocumentSink documents;
+    std::shared_ptr<Workers> workers = Workers::create(kKeptWorkers, kWorkerLinger);
+
+    mutable std::mutex mutex;
+    std::condition_variable changed;  ///< for the scheduler
+    std::condition_variable landed;   ///< a flight has come back
+    bool stopping = false;
+    std::mutex sink_mutex;
+    bool sink_closed = false;  ///< under sink_mutex
+    std::thread scheduler;
+
+    void schedule();
+    void takeTurn(Slot& slot, std::unique_lock<std::mutex>& lock);
+    void fly(Slot& slot, Flight flight);
+    void report(Slot& slot, const Flight& flight, double took, Expected<ProbeResult> result);
+};
+
+// The series of one run, and its outcome for people.
+void Runner::Core::report(Slot& slot, const Flight& flight, double took, Expected<ProbeResult> result) {
+    std::vector<TimeSeries> series;
+    std::size_t scraped = 0;
+    const auto own = [&](std::string_view name, double value, std::string_view reason = {}) {
+        Labels labels = slot.base;
+        labels.set("__name__", name);
+        if (!reason.empty()) labels.set("reason", reason);
+        series.push_back({std::move(labels), {{flight.at, value}}});
+    };
+    if (result) {
+        appendFamilies(result->families, slot.base, flight.at, series);
+        result->families.clear();
+        scraped = series.size();
+    } else {
+        own("lapwing_probe_failure", 1, errorKindName(result.error().kind));
+    }
+    own("up", result ? 1 : 0);
+    own("scrape_duration_seconds", took);
+    own("scrape_samples_scraped", static_cast<double>(scraped));
+    {
+        const std::lock_guard lock(slot.report_mutex);
+        if (result && result->partial) {
+            slot.tracker.keep(series);
+        } else {
+            slot.tracker.finish(series, flight.at);
+        }
+    }
+    {
+        const std::lock_guard lock(mutex);
+        slot.state.outcome = result ? ProbeState::Outcome::ok : ProbeState::Outcome::failed;
+        slot.state.reason = result ? "" : errorKindName(result.error().kind);
+        slot.state.message = result ? "" : result.error().message;
+        slot.state.at = flight.at;
+        slot.state.took_seconds = took;
+        slot.state.samples = scraped;
+    }
+    const std::lock_guard lock(sink_mutex);
+    if (sink_closed) return;
+    sink(std::move(series));
+    if (!result || !documents) return;
+    for (auto& document : result->documents) documents(std::move(document.kind), std::move(document.body));
+}
+
+void Runner::Core::fly(Slot& slot, Flight flight) {
+    const Deadline deadline(std::chrono::duration_cast<milliseconds>(flight.deadline - Clock::now()));
+    auto result = collect(*slot.spec.probe, deadline);
+    const double took = secondsOf(Clock::now() - flight.began);
+    bool late = false;
+    {
+        const std::lock_guard lock(mutex);
+        late = slot.reported;
+        slot.reported = true;
+    }
+    if (!late) report(slot, flight, took, std::move(result));
+    const std::lock_guard lock(mutex);
+    slot.flying = false;
+    slot.state.overdue = false;
+    landed.notify_all();
+}
+
+void Runner::Core::takeTurn(Slot& slot, std::unique_lock<std::mutex>& lock) {
+    const auto now = Clock::now();
+    const TimestampMs wall = nowMs();
+    const Flight flight{stampOf(slot.turn, wall), now, now + slot.spec.deadline};
+    slot.turn = nextSlot(wall, slot.spec.interval, spreadOf(slot.spec.job, slot.spec.interval));
+    slot.due = now + milliseconds(slot.turn - wall);
+    if (slot.flying) {
+        // Within its deadline it is merely longer than the interval, and its own report is still to come.
+        if (!slot.reported) return;
+        lock.unlock();
+        report(slot, flight, 0, fail(ErrorKind::timeout, "an earlier run has still not come back"));
+        lock.lock();
+        return;
+    }
+    slot.flight = flight;
+    slot.flying = true;
+    slot.reported = false;
+    auto self = shared_from_this();
+    if (workers->submit([self, &slot, flight] { self->fly(slot, flight); })) return;
+    slot.flying = false;
+    slot.reported = true;
+    lock.unlock();
+    report(slot, flight, 0, fail(ErrorKind::internal, "the system gives no further thread"));
+    lock.lock();
+}
+
+void Runner::Core::schedule() {
+    std::unique_lock lock(mutex);
+    while (!stopping) {
+        auto next = Clock::time_point::max();
+        for (const auto& entry : slots) {
+            Slot& slot = *entry;
+            const auto now = Clock::now();
+            if (slot.flying && !slot.reported && slot.flight.deadline <= now) {
+                slot.reported = true;
+                slot.state.overdue = true;
+                const Flight flight = slot.flight;
+                const auto limit = slot.spec.deadline.count();
+                lock.unlock();
+                report(slot, flight, secondsOf(now - flight.began),
+                       fail(ErrorKind::timeout, "no result within " + std::to_string(limit) + " ms"));
+                lock.lock();
+            }
+            if (stopping) break;
+            if (slot.due <= now) takeTurn(slot, lock);
+            next = std::min(next, slot.due);
+            if (slot.flying && !slot.reported) next = std::min(next, slot.flight.deadline);
+        }
+        if (stopping || slots.empty()) break;
+        changed.wait_until(lock, next, [&] { return stopping || Clock::now() >= next; });
+    }
+}
+
+Runner::Runner(std::vector<ProbeSpec> specs, Sink sink, DocumentSink documents)
+    : core_(std::make_shared<Core>()) {
+    for (auto& spec : specs) core_->slots.push_back(std::make_unique<Slot>(std::move(spec)));
+    core_->sink = std::move(sink);
+    core_->documents = std::move(documents);
+}
+
+Runner::~Runner() {
+    stop(milliseconds(0));
+}
+
+void Runner::start() {
+    // The first round comes at once, spread, so that nobody waits an interval for the first data.
+    const auto now = Clock::now();
+    const TimestampMs wall = nowMs();
+    for (const auto& slot : core_->slots) {
+        const auto offset = spreadOf(slot->spec.job, slot->spec.interval);
+        slot->due = now + offset;
+        slot->turn = wall + offset.count();
+    }
+    core_->scheduler = std::thread([core = core_] { core->schedule(); });
+}
+
+void Runner::stop(milliseconds grace) {
+    {
+        std::unique_lock lock(core_->mutex);
+        core_->stopping = true;
+        core_->changed.notify_all();
+    }
+    if (core_->scheduler.joinable()) core_->scheduler.join();
+    {
+        std::unique_lock lock(core_->mutex);
+        core_->landed.wait_for(lock, grace, [&] {
+            return std::none_of(core_->slots.begin(), core_->slots.end(),
+                                [](const auto& slot) { return slot->flying && !slot->state.overdue; });
+        });
+    }
+    core_->workers->stop();
+    const std::lock_guard lock(core_->sink_mutex);
+    core_->sink_closed = true;
+}
+
+std::vector<ProbeState> Runner::states() const {
+    const std::lock_guard lock(core_->mutex);
+    std::vector<ProbeState> states;
+    states.reserve(core_->slots.size());
+    for (const auto& slot : core_->slots) states.push_back(slot->state);
+    return states;
+}
+
+}  // namespace lapwing::agent
