@@ -1,0 +1,316 @@
+#include "collector/rules/group_runner.h"
+
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <chrono>
+#include <map>
+#include <utility>
+
+#include "collector/rules/template.h"
+
+namespace lapwing::rules {
+namespace {
+
+// With active alerts their states are written at least so often, so that a restart knows how old they are.
+constexpr std::int64_t kSaveEveryMs = 60'000;
+
+std::string stateName(const RuleGroup& group, const Rule& rule, std::size_t ordinal) {
+    return "rules/" + group.file + ";" + group.name + ";" + rule.name + rule.plainLabels().toString() + ";" +
+           std::to_string(ordinal);
+}
+
+Expected<promql::Vector> toVector(promql::Result result) {
+    if (auto* vector = std::get_if<promql::Vector>(&result.value)) return std::move(*vector);
+    if (const auto* scalar = std::get_if<promql::Scalar>(&result.value)) {
+        return promql::Vector{{Labels{}, {scalar->timestamp, scalar->value}}};
+    }
+    return fail(ErrorKind::execution, "rule result is not a vector or scalar");
+}
+
+Expected<std::vector<TemplateSample>> templateQuery(const promql::Engine& engine, std::string_view query,
+                                                    TimestampMs at) {
+    auto result = engine.instant(query, at);
+    if (!result) return tl::unexpected<Error>(result.error());
+    std::vector<TemplateSample> out;
+    if (const auto* string = std::get_if<promql::String>(&result->value)) {
+        out.push_back({Labels{{"__value__", string->value}}, 0});
+        return out;
+    }
+    auto vector = toVector(std::move(*result));
+    if (!vector) return fail(ErrorKind::execution, "query result is not a vector or scalar");
+    for (auto& element : *vector) out.push_back({std::move(element.labels), element.sample.value});
+    return out;
+}
+
+std::string expand(const TemplatedLabel& label, const TemplateData& data) {
+    if (!label.expansion) return label.text;
+    auto text = label.expansion->expand(data);
+    return text ? std::move(*text) : "<error expanding template: " + text.error().message + ">";
+}
+
+/// The link under which Prometheus' alerts point at their expression.
+std::string generatorUrl(const std::string& external_url, const std::string& query) {
+    static constexpr std::string_view kHex = "0123456789ABCDEF";
+    std::string out = external_url + "/graph?g0.expr=";
+    for (const char c : query) {
+        const auto byte = static_cast<unsigned char>(c);
+        if (std::isalnum(byte) != 0 || c == '-' || c == '_' || c == '.' || c == '~') {
+            out += c;
+        } else if (c == ' ') {
+            out += '+';
+        } else {
+            out += '%';
+            out += kHex[byte >> 4U];
+            out += kHex[byte & 15U];
+        }
+    }
+    return out + "&g0.tab=1";
+}
+
+void endSeries(const std::set<Labels>& before, const std::set<Labels>& now, TimestampMs at,
+               std::vector<TimeSeries>& out) {
+    for (const auto& labels : before) {
+        if (now.count(labels) == 0) out.push_back({labels, {{at, staleNaN()}}});
+    }
+}
+
+}  // namespace
+
+GroupRunner::GroupRunner(RuleGroup group) : group_(std::move(group)) {
+    std::map<std::string, std::size_t> ordinals;
+    for (auto& rule : group_.rules) {
+        RuleState state;
+        const auto ordinal = ordinals[rule.name + rule.plainLabels().toString()]++;
+        state.state_name = stateName(group_, rule, ordinal);
+        if (auto inputs = inputsOf(rule.query)) state.inputs = std::move(*inputs);
+        state.rule = std::move(rule);
+        rules_.push_back(std::move(state));
+    }
+    group_.rules.clear();
+}
+
+void GroupRunner::adopt(GroupRunner& older) {
+    for (auto& state : rules_) {
+        const auto same = std::find_if(older.rules_.begin(), older.rules_.end(), [&](const RuleState& other) {
+            return !other.adopted && other.rule.type == state.rule.type &&
+                   other.state_name == state.state_name;
+        });
+        if (same == older.rules_.end()) continue;
+        state.tracker = std::move(same->tracker);
+        state.previous = std::move(same->previous);
+        state.unsaved = same->unsaved;
+        state.saved_at = same->saved_at;
+        state.adopted = true;
+        same->adopted = true;
+    }
+    last_evaluation_ = older.last_evaluation_;
+}
+
+void GroupRunner::restore(storage::Store& store) {
+    for (auto& state : rules_) {
+        if (std::exchange(state.adopted, false) || state.rule.type != RuleType::alerting) continue;
+        const auto saved = store.state(state.state_name);
+        if (!saved || !*saved) continue;
+        if (const auto restored = state.tracker.restore(**saved); !restored) {
+            spdlog::warn("alert {}: {}", state.rule.name, restored.error().message);
+            continue;
+        }
+        for (const auto& series : state.tracker.series(0)) state.previous.insert(series.labels);
+    }
+}
+
+void GroupRunner::retire(TimestampMs now, const RunnerContext& context) {
+    std::vector<TimeSeries> ended;
+    for (auto& state : rules_) {
+        if (state.adopted) continue;
+        endSeries(state.previous, {}, now - group_.query_offset_ms, ended);
+        if (state.tracker.empty()) continue;
+        auto alerts =
+            state.tracker.resolveAll(now, generatorUrl(context.options.external_url, state.rule.canonical));
+        if (const auto cleared = context.store.putState(state.state_name, ""); !cleared) {
+            spdlog::warn("alert {}: {}", state.rule.name, cleared.error().message);
+        }
+        if (context.notifier != nullptr && !alerts.empty()) context.notifier->send(std::move(alerts));
+    }
+    if (ended.empty()) return;
+    if (const auto stored = context.store.append(ended); !stored) {
+        spdlog::warn("rule group {}: {}", group_.name, stored.error().message);
+    }
+}
+
+Expected<std::vector<TimeSeries>> GroupRunner::record(const RuleState& state, promql::Vector elements,
+                                                      TimestampMs at) const {
+    std::vector<TimeSeries> out;
+    std::set<Labels> seen;
+    for (auto& element : elements) {
+        Labels labels = std::move(element.labels);
+        labels.set("__name__", state.rule.name);
+        for (const auto& label : state.rule.labels) labels.set(label.name, label.text);
+        if (!seen.insert(labels).second) {
+            return fail(ErrorKind::execution,
+                        "vector contains metrics with the same labelset after applying rule labels");
+        }
+        out.push_back({std::move(labels), {{at, element.sample.value}}});
+    }
+    if (group_.limit > 0 && out.size() > static_cast<std::size_t>(group_.limit)) {
+        return fail(ErrorKind::exhausted, "exceeded limit of " + std::to_string(group_.limit) + " with " +
+                                              std::to_string(out.size()) + " series");
+    }
+    return out;
+}
+
+Expected<std::vector<TimeSeries>> GroupRunner::alert(RuleState& state, const promql::Vector& elements,
+                                                     TimestampMs now, const RunnerContext& context) {
+    const Rule& rule = state.rule;
+    const TimestampMs at = now - group_.query_offset_ms;
+    TemplateData data;
+    data.external_labels = context.options.external_labels;
+    data.external_url = context.options.external_url;
+    data.query = [&](std::string_view query) { return templateQuery(context.engine, query, at); };
+    std::vector<AlertCandidate> candidates;
+    std::set<Labels> seen;
+    for (const auto& element : elements) {
+        AlertCandidate candidate;
+        candidate.source = element.labels;
+        candidate.source.erase("__name__");
+        candidate.value = element.sample.value;
+        data.labels = element.labels;
+        data.value = element.sample.value;
+        candidate.labels = candidate.source;
+        for (const auto& label : rule.labels) candidate.labels.set(label.name, expand(label, data));
+        candidate.labels.set("alertname", rule.name);
+        for (const auto& annotation : rule.annotations) {
+            candidate.annotations.set(annotation.name, expand(annotation, data));
+        }
+        if (!seen.insert(candidate.labels).second) {
+            return fail(ErrorKind::execution,
+                        "vector contains metrics with the same labelset after applying alert labels");
+        }
+        candidates.push_back(std::move(candidate));
+    }
+    if (group_.limit > 0 && candidates.size() > static_cast<std::size_t>(group_.limit)) {
+        return fail(ErrorKind::exhausted, "exceeded limit of " + std::to_string(group_.limit) + " with " +
+                                              std::to_string(candidates.size()) + " alerts");
+    }
+    const AlertTimes times{rule.for_ms, rule.keep_firing_for_ms, context.options.resolved_retention_ms,
+                           context.options.hold_missing_ms};
+    const auto missing = [&](const TrackedAlert& alert) {
+        const bool held =
+            dataMissing(context.store, state.inputs, alert.source, alert.last_true - group_.query_offset_ms,
+                        at, context.engine.options().lookback_ms);
+        if (held && !alert.unknown_since) {
+            spdlog::warn("alert {} is held: the data that it was made from are missing",
+                         alert.labels.toString());
+        }
+        return held;
+    };
+    if (state.tracker.update(now, std::move(candidates), times, missing)) state.unsaved = true;
+    return state.tracker.series(at);
+}
+
+Expected<std::vector<TimeSeries>> GroupRunner::run(RuleState& state, TimestampMs now,
+                                                   const RunnerContext& context) {
+    const TimestampMs at = now - group_.query_offset_ms;
+    auto result = context.engine.instant(state.rule.query, at, &context.cancelled);
+    if (!result) return tl::unexpected<Error>(result.error());
+    auto elements = toVector(std::move(*result));
+    if (!elements) return tl::unexpected<Error>(elements.error());
+    if (state.rule.type == RuleType::recording) return record(state, std::move(*elements), at);
+    return alert(state, *elements, now, context);
+}
+
+void GroupRunner::save(RuleState& state, TimestampMs now, storage::Store& store) const {
+    if (!state.unsaved && (state.tracker.empty() || now - state.saved_at < kSaveEveryMs)) return;
+    const auto saved = store.putState(state.state_name, state.tracker.save(now));
+    if (!saved) {
+        spdlog::warn("alert {}: its state could not be saved: {}", state.rule.name, saved.error().message);
+        state.unsaved = true;
+        return;
+    }
+    state.unsaved = false;
+    state.saved_at = now;
+}
+
+void GroupRunner::send(RuleState& state, TimestampMs now, const RunnerContext& context) const {
+    if (context.notifier == nullptr) return;
+    const auto resend = context.options.resend_delay_ms;
+    // As Prometheus: time for two evaluations or two sendings to fail.
+    auto alerts = state.tracker.due(now, resend, 4 * std::max(resend, group_.interval_ms),
+                                    generatorUrl(context.options.external_url, state.rule.canonical));
+    if (!alerts.empty()) context.notifier->send(std::move(alerts));
+}
+
+void GroupRunner::evaluate(TimestampMs now, const RunnerContext& context) {
+    using Clock = std::chrono::steady_clock;
+    const auto seconds_since = [](Clock::time_point start) {
+        return std::chrono::duration<double>(Clock::now() - start).count();
+    };
+    const auto group_start = Clock::now();
+    for (auto& state : rules_) {
+        if (context.cancelled) return;
+        const auto start = Clock::now();
+        auto series = run(state, now, context);
+        if (!series && context.cancelled) return;
+        if (series) {
+            std::set<Labels> written;
+            for (const auto& one : *series) written.insert(one.labels);
+            endSeries(state.previous, written, now - group_.query_offset_ms, *series);
+            const auto stored = series->empty() ? Expected<storage::AppendResult>(storage::AppendResult{})
+                                                : context.store.append(*series);
+            if (stored) {
+                state.previous = std::move(written);
+                if (stored->refused > 0) spdlog::warn("rule {}: {}", state.rule.name, stored->first_refusal);
+            }
+            state.health = stored ? Health::ok : Health::err;
+            state.last_error = stored ? "" : stored.error().message;
+        } else {
+            state.health = Health::err;
+            if (state.last_error != series.error().message) {
+                spdlog::warn("rule {} of group {}: {}", state.rule.name, group_.name, series.error().message);
+            }
+            state.last_error = series.error().message;
+        }
+        if (state.rule.type == RuleType::alerting) {
+            save(state, now, context.store);
+            send(state, now, context);
+        }
+        state.seconds = seconds_since(start);
+        state.last_evaluation = now;
+    }
+    seconds_ = seconds_since(group_start);
+    last_evaluation_ = now;
+}
+
+GroupStatus GroupRunner::status() const {
+    GroupStatus out;
+    out.name = group_.name;
+    out.file = group_.file;
+    out.interval_ms = group_.interval_ms;
+    out.limit = group_.limit;
+    out.evaluation_seconds = seconds_;
+    out.last_evaluation = last_evaluation_;
+    for (const auto& state : rules_) {
+        RuleStatus rule;
+        rule.type = state.rule.type;
+        rule.name = state.rule.name;
+        rule.query = state.rule.canonical;
+        rule.duration_ms = state.rule.for_ms;
+        rule.keep_firing_for_ms = state.rule.keep_firing_for_ms;
+        rule.labels = state.rule.plainLabels();
+        std::vector<Label> annotations;
+        for (const auto& annotation : state.rule.annotations)
+            annotations.push_back({annotation.name, annotation.text});
+        rule.annotations = Labels(std::move(annotations));
+        rule.alerts = state.tracker.active();
+        for (const auto& alert : rule.alerts) rule.state = std::max(rule.state, alert.state);
+        rule.health = state.health;
+        rule.last_error = state.last_error;
+        rule.evaluation_seconds = state.seconds;
+        rule.last_evaluation = state.last_evaluation;
+        out.rules.push_back(std::move(rule));
+    }
+    return out;
+}
+
+}  // namespace lapwing::rules

@@ -1,0 +1,210 @@
+#include "collector/rules/manager.h"
+
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <mutex>
+#include <thread>
+
+#include "collector/rules/group_runner.h"
+#include "common/config/reader.h"
+
+namespace lapwing::rules {
+
+const char* alertStateName(AlertState state) {
+    switch (state) {
+        case AlertState::inactive:
+            return "inactive";
+        case AlertState::pending:
+            return "pending";
+        case AlertState::firing:
+            return "firing";
+    }
+    return "inactive";
+}
+
+const char* healthName(Health health) {
+    switch (health) {
+        case Health::unknown:
+            return "unknown";
+        case Health::ok:
+            return "ok";
+        case Health::err:
+            return "err";
+    }
+    return "unknown";
+}
+
+struct RuleManager::State {
+    struct Entry {
+        GroupRunner runner;
+        TimestampMs last_slot = 0;
+    };
+
+    State(const promql::Engine& e, storage::Store& s, notify::Notifier* n, ManagerOptions o)
+        : options(std::move(o)), context{e, s, n, options, cancelled} {}
+
+    void publish();
+    void publish(std::size_t index);
+    void loop();
+    /// Evaluates what is due; returns when the next group is.
+    TimestampMs evaluateDue(TimestampMs now);
+
+    const ManagerOptions options;
+    std::atomic<bool> cancelled{false};
+    const RunnerContext context;
+
+    std::mutex work;  ///< held while evaluating and loading; guards `entries`
+    std::vector<Entry> entries;
+
+    mutable std::mutex shown;  ///< guards `published`; never held while waiting for anything
+    std::vector<GroupStatus> published;
+
+    std::mutex wake;
+    std::condition_variable woken;
+    bool stopping = false;
+    bool reloaded = false;
+    std::thread thread;
+};
+
+void RuleManager::State::publish() {
+    std::vector<GroupStatus> fresh;
+    for (const auto& entry : entries) fresh.push_back(entry.runner.status());
+    const std::lock_guard lock(shown);
+    published = std::move(fresh);
+}
+
+void RuleManager::State::publish(std::size_t index) {
+    auto fresh = entries[index].runner.status();
+    const std::lock_guard lock(shown);
+    published[index] = std::move(fresh);
+}
+
+TimestampMs RuleManager::State::evaluateDue(TimestampMs now) {
+    const std::lock_guard lock(work);
+    TimestampMs next = now + 60'000;
+    for (std::size_t i = 0; i < entries.size() && !cancelled; ++i) {
+        auto& entry = entries[i];
+        const auto& group = entry.runner.group();
+        const TimestampMs slot = group.slot(now);
+        // A clock that was set back by more than an interval must not stop the evaluation.
+        const bool set_back = slot < entry.last_slot - group.interval_ms;
+        if (slot > entry.last_slot || set_back) {
+            entry.last_slot = slot;
+            entry.runner.evaluate(slot, context);
+            publish(i);
+        }
+        next = std::min(next, entry.last_slot + group.interval_ms);
+    }
+    return next;
+}
+
+void RuleManager::State::loop() {
+    {
+        // As in Prometheus, the first evaluation is at the first slot after the start.
+        const std::lock_guard lock(work);
+        for (auto& entry : entries) entry.last_slot = entry.runner.group().slot(nowMs());
+    }
+    while (true) {
+        const TimestampMs next = evaluateDue(nowMs());
+        std::unique_lock lock(wake);
+        const auto wait = std::chrono::milliseconds(std::max<std::int64_t>(next - nowMs(), 1));
+        woken.wait_for(lock, wait, [&] { return stopping || reloaded; });
+        if (stopping) return;
+        reloaded = false;
+    }
+}
+
+RuleManager::RuleManager(const promql::Engine& engine, storage::Store& store, notify::Notifier* notifier,
+                         ManagerOptions options)
+    : state_(std::make_unique<State>(engine, store, notifier, std::move(options))) {}
+
+RuleManager::~RuleManager() {
+    stop();
+}
+
+std::vector<config::Problem> RuleManager::loadFiles(const std::vector<std::string>& patterns) {
+    config::Reader reader;
+    auto groups = readRuleFiles(reader, expandPatterns(patterns), state_->options.interval_ms);
+    if (!reader.ok()) return reader.problems();
+    {
+        const std::lock_guard lock(state_->work);
+        std::vector<State::Entry> fresh;
+        for (auto& group : groups) {
+            State::Entry entry{GroupRunner(std::move(group)), 0};
+            for (auto& older : state_->entries) {
+                if (older.runner.group().file != entry.runner.group().file ||
+                    older.runner.group().name != entry.runner.group().name) {
+                    continue;
+                }
+                entry.runner.adopt(older.runner);
+                entry.last_slot = older.last_slot;
+            }
+            entry.runner.restore(state_->context.store);
+            if (entry.last_slot == 0) entry.last_slot = entry.runner.group().slot(nowMs());
+            fresh.push_back(std::move(entry));
+        }
+        const TimestampMs now = nowMs();
+        for (auto& older : state_->entries) older.runner.retire(now, state_->context);
+        state_->entries = std::move(fresh);
+        state_->publish();
+    }
+    const std::lock_guard lock(state_->wake);
+    state_->reloaded = true;
+    state_->woken.notify_all();
+    return {};
+}
+
+void RuleManager::start() {
+    if (state_->thread.joinable()) return;
+    state_->cancelled = false;
+    state_->stopping = false;
+    state_->thread = std::thread([this] { state_->loop(); });
+}
+
+void RuleManager::stop() {
+    if (!state_->thread.joinable()) return;
+    state_->cancelled = true;
+    {
+        const std::lock_guard lock(state_->wake);
+        state_->stopping = true;
+        state_->woken.notify_all();
+    }
+    state_->thread.join();
+    state_->cancelled = false;
+}
+
+void RuleManager::evaluate(TimestampMs now) {
+    const std::lock_guard lock(state_->work);
+    for (std::size_t i = 0; i < state_->entries.size(); ++i) {
+        state_->entries[i].runner.evaluate(now, state_->context);
+        state_->publish(i);
+    }
+}
+
+std::vector<GroupStatus> RuleManager::groups() const {
+    const std::lock_guard lock(state_->shown);
+    return state_->published;
+}
+
+CheckResult::CheckResult() = default;
+CheckResult::~CheckResult() = default;
+CheckResult::CheckResult(CheckResult&&) noexcept = default;
+CheckResult& CheckResult::operator=(CheckResult&&) noexcept = default;
+
+CheckResult checkFiles(const std::vector<std::string>& patterns) {
+    CheckResult result;
+    config::Reader reader;
+    const auto files = expandPatterns(patterns);
+    const auto groups = readRuleFiles(reader, files, ManagerOptions{}.interval_ms);
+    result.files = files.size();
+    result.groups = groups.size();
+    for (const auto& group : groups) result.rules += group.rules.size();
+    result.problems = reader.problems();
+    return result;
+}
+
+}  // namespace lapwing::rules

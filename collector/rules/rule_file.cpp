@@ -1,0 +1,189 @@
+#include "collector/rules/rule_file.h"
+
+#include <glob.h>
+
+#include <algorithm>
+#include <fstream>
+#include <set>
+#include <sstream>
+
+#include "collector/promql/engine.h"
+
+namespace lapwing::rules {
+namespace {
+
+using config::Node;
+using config::Reader;
+
+std::vector<TemplatedLabel> readLabels(const Node& node, const char* what, bool templates) {
+    std::vector<TemplatedLabel> out;
+    node.forEachPair([&](const std::string& name, const Node& value) {
+        if (!isValidLabelName(name) || name == "__name__") {
+            value.problem("invalid " + std::string(what) + " name \"" + name + "\"");
+        }
+        if (!value.isScalar()) {
+            if (value.present()) value.problem(value.path() + " must be text");
+            return;
+        }
+        TemplatedLabel label{name, value.text(), std::nullopt};
+        if (!isValidUtf8(label.text)) value.problem(value.path() + " is not valid UTF-8");
+        if (templates) {
+            auto parsed = Template::parse(label.text);
+            if (parsed) {
+                label.expansion = std::move(*parsed);
+            } else {
+                value.problem(value.path() + ": " + parsed.error().message);
+            }
+        }
+        out.push_back(std::move(label));
+    });
+    return out;
+}
+
+void readExpression(const Node& rule, Rule& out) {
+    const Node expr = rule["expr"];
+    out.query = expr.text();
+    if (out.query.find_first_not_of(" \t\r\n") == std::string::npos) {
+        (expr.present() ? expr : rule).problem("field \"expr\" must be set in rule");
+        return;
+    }
+    auto canonical = promql::canonical(out.query);
+    if (canonical) {
+        out.canonical = std::move(*canonical);
+    } else {
+        expr.problem("could not parse expression: " + canonical.error().message);
+    }
+}
+
+Rule readRule(const Node& node, const std::vector<TemplatedLabel>& group_labels) {
+    Rule rule;
+    node.allow({"record", "alert", "expr", "for", "keep_firing_for", "labels", "annotations"});
+    if (!node.isMap()) return rule;
+    const Node record = node["record"];
+    const Node alert = node["alert"];
+    rule.type = alert.present() ? RuleType::alerting : RuleType::recording;
+    const bool alerting = rule.type == RuleType::alerting;
+    if (record.present() && alert.present()) {
+        node.problem("only one of \"record\" and \"alert\" must be set");
+    } else if (!record.present() && !alert.present()) {
+        node.problem("one of \"record\" or \"alert\" must be set");
+    }
+    (alerting ? alert : record).read(rule.name);
+    if (!alerting && record.present() && !isValidMetricName(rule.name)) {
+        record.problem("invalid recording rule name: \"" + rule.name + "\"");
+    }
+    if (alerting && rule.name.empty()) alert.problem("the alert's name is empty");
+    readExpression(node, rule);
+    for (const char* key : {"for", "keep_firing_for", "annotations"}) {
+        if (!alerting && node[key].present()) {
+            node[key].problem("invalid field \"" + std::string(key) + "\" in recording rule");
+        }
+    }
+    node["for"].readDuration(rule.for_ms);
+    node["keep_firing_for"].readDuration(rule.keep_firing_for_ms);
+    rule.labels = readLabels(node["labels"], "label", alerting);
+    if (alerting) rule.annotations = readLabels(node["annotations"], "annotation", true);
+    for (const auto& label : group_labels) {
+        const bool own = std::any_of(rule.labels.begin(), rule.labels.end(),
+                                     [&](const TemplatedLabel& other) { return other.name == label.name; });
+        if (!own) rule.labels.push_back(label);
+    }
+    return rule;
+}
+
+RuleGroup readGroup(const Node& node, const std::string& file, std::int64_t default_interval_ms) {
+    RuleGroup group;
+    group.file = file;
+    group.interval_ms = default_interval_ms;
+    node.allow({"name", "interval", "query_offset", "limit", "labels", "rules"});
+    node["name"].read(group.name);
+    if (group.name.empty()) node.problem("Groupname must not be empty");
+    node["interval"].readDuration(group.interval_ms);
+    if (group.interval_ms <= 0) group.interval_ms = default_interval_ms;
+    node["query_offset"].readDuration(group.query_offset_ms);
+    node["limit"].read(group.limit, 0, 1'000'000'000);
+    const auto labels = readLabels(node["labels"], "label", true);
+    node["rules"].forEach([&](const Node& rule) { group.rules.push_back(readRule(rule, labels)); });
+    return group;
+}
+
+constexpr std::uint64_t kFnvOffset = 14695981039346656037U;
+constexpr std::uint64_t kFnvPrime = 1099511628211U;
+
+std::uint64_t fnv1a(const std::string& text, std::uint64_t hash) {
+    for (const char c : text) hash = (hash ^ static_cast<unsigned char>(c)) * kFnvPrime;
+    return (hash ^ 0xffU) * kFnvPrime;
+}
+
+}  // namespace
+
+Labels Rule::plainLabels() const {
+    std::vector<Label> out;
+    for (const auto& label : labels) out.push_back({label.name, label.text});
+    return Labels(std::move(out));
+}
+
+std::int64_t RuleGroup::offsetMs() const {
+    const auto hash = fnv1a(name, fnv1a(file, kFnvOffset));
+    return static_cast<std::int64_t>(hash % static_cast<std::uint64_t>(interval_ms));
+}
+
+TimestampMs RuleGroup::slot(TimestampMs now) const {
+    const auto adjusted = now - offsetMs();
+    return adjusted - adjusted % interval_ms + offsetMs();
+}
+
+std::vector<RuleGroup> parseRuleFile(Reader& reader, const std::string& yaml, const std::string& name,
+                                     std::int64_t default_interval_ms) {
+    std::vector<RuleGroup> groups;
+    const Node root = reader.text(yaml, name);
+    root.allow({"groups"});
+    std::set<std::string> names;
+    root["groups"].forEach([&](const Node& node) {
+        auto group = readGroup(node, name, default_interval_ms);
+        if (!group.name.empty() && !names.insert(group.name).second) {
+            node.problem("groupname: \"" + group.name + "\" is repeated in the same file");
+        }
+        groups.push_back(std::move(group));
+    });
+    return groups;
+}
+
+bool hasWildcard(const std::string& pattern) {
+    return pattern.find_first_of("*?[") != std::string::npos;
+}
+
+std::vector<std::string> expandPatterns(const std::vector<std::string>& patterns) {
+    std::set<std::string> files;
+    for (const auto& pattern : patterns) {
+        if (!hasWildcard(pattern)) {
+            files.insert(pattern);
+            continue;
+        }
+        glob_t found{};
+        if (::glob(pattern.c_str(), 0, nullptr, &found) == 0) {
+            for (std::size_t i = 0; i < found.gl_pathc; ++i) files.insert(found.gl_pathv[i]);
+        }
+        ::globfree(&found);
+    }
+    return {files.begin(), files.end()};
+}
+
+std::vector<RuleGroup> readRuleFiles(Reader& reader, const std::vector<std::string>& files,
+                                     std::int64_t default_interval_ms) {
+    std::vector<RuleGroup> groups;
+    for (const auto& file : files) {
+        std::ifstream in(file, std::ios::binary);
+        std::ostringstream content;
+        if (in.is_open()) content << in.rdbuf();
+        if (!in.is_open() || in.bad()) {
+            reader.add({file, 0, 0, "cannot be read"});
+            continue;
+        }
+        auto read = parseRuleFile(reader, content.str(), file, default_interval_ms);
+        std::move(read.begin(), read.end(), std::back_inserter(groups));
+    }
+    return groups;
+}
+
+}  // namespace lapwing::rules
