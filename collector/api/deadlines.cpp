@@ -1,0 +1,67 @@
+#include "collector/api/deadlines.h"
+
+#include <sys/socket.h>
+
+#include <algorithm>
+
+namespace lapwing::api {
+
+Deadlines::Deadlines() : thread_([this] { run(); }) {}
+
+Deadlines::~Deadlines() {
+    {
+        const std::lock_guard lock(mutex_);
+        stopping_ = true;
+    }
+    wake_.notify_all();
+    thread_.join();
+}
+
+void Deadlines::run() {
+    std::unique_lock lock(mutex_);
+    while (!stopping_) {
+        if (entries_.empty()) {
+            wake_.wait(lock);
+            continue;
+        }
+        wake_.wait_for(lock, std::chrono::milliseconds(250));
+        const auto now = Clock::now();
+        for (const auto& [id, entry] : entries_) {
+            if (now >= entry.deadline) ::shutdown(entry.fd, SHUT_RDWR);
+        }
+    }
+}
+
+void Deadlines::drain(const void* owner, std::chrono::milliseconds grace) {
+    const std::lock_guard lock(mutex_);
+    const auto latest = Clock::now() + grace;
+    for (auto& [id, entry] : entries_) {
+        if (entry.owner != owner) continue;
+        entry.draining = true;
+        entry.deadline = std::min(entry.deadline, latest);
+        if (entry.idle) ::shutdown(entry.fd, SHUT_RDWR);
+    }
+}
+
+Deadlines::Watch::Watch(Deadlines& deadlines, int fd, const void* owner) : deadlines_(deadlines) {
+    const std::lock_guard lock(deadlines_.mutex_);
+    id_ = deadlines_.next_id_++;
+    deadlines_.entries_[id_] = {fd, owner, Clock::now() + std::chrono::seconds(10), false, false};
+    if (deadlines_.entries_.size() == 1) deadlines_.wake_.notify_all();
+}
+
+Deadlines::Watch::~Watch() {
+    const std::lock_guard lock(deadlines_.mutex_);
+    deadlines_.entries_.erase(id_);
+}
+
+void Deadlines::Watch::allow(std::chrono::milliseconds time, bool idle) {
+    const std::lock_guard lock(deadlines_.mutex_);
+    auto& entry = deadlines_.entries_[id_];
+    const auto deadline = Clock::now() + time;
+    entry.deadline = entry.draining ? std::min(entry.deadline, deadline) : deadline;
+    entry.idle = idle;
+    if (idle && entry.draining) ::shutdown(entry.fd, SHUT_RDWR);
+}
+
+}  // namespace lapwing::api

@@ -1,0 +1,50 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <iosfwd>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "common/error.h"
+
+namespace lapwing::api {
+
+using Parameters = std::vector<std::pair<std::string, std::string>>;
+
+/// One request as a handler sees it. Used by one thread.
+class Request {
+  public:
+    virtual ~Request() = default;
+
+    std::string method;
+    std::string path;              ///< without the query, percent-encoding as it came
+    std::string query;             ///< what follows '?', encoded
+    std::string agent;             ///< the common name of the client's certificate; "" without one
+    std::int64_t received_us = 0;  ///< when the header had been read, microseconds since 1970
+
+    /// "" if there is no such header; the case of the name does not matter.
+    virtual std::string header(const std::string& name) const = 0;
+    /// The whole body. Errors: `exhausted` if it is longer than `limit` (the declared length is looked at
+    /// first), `protocol` if there is no length, or if it ends early.
+    virtual Expected<std::string> body(std::size_t limit) = 0;
+};
+
+/// The answer to one request: headers first, then exactly one of send() and stream().
+class Responder {
+  public:
+    virtual ~Responder() = default;
+
+    virtual void header(const std::string& name, const std::string& value) = 0;
+    virtual void send(int status, const std::string& content_type, std::string_view body) = 0;
+    /// For answers of any length; they are compressed where the client takes that. Valid until the handler
+    /// returns.
+    virtual std::ostream& stream(int status, const std::string& content_type) = 0;
+};
+
+using Handler = std::function<void(Request&, Responder&)>;
+
+}  // namespace lapwing::api

@@ -1,0 +1,434 @@
+#include "collector/api/server.h"
+
+#include <Poco/DeflatingStream.h>
+#include <Poco/Exception.h>
+#include <Poco/Net/Context.h>
+#include <Poco/Net/HTTPServerParams.h>
+#include <Poco/Net/HTTPServerRequestImpl.h>
+#include <Poco/Net/HTTPServerResponseImpl.h>
+#include <Poco/Net/HTTPServerSession.h>
+#include <Poco/Net/NetException.h>
+#include <Poco/Net/SecureServerSocket.h>
+#include <Poco/Net/SecureStreamSocket.h>
+#include <Poco/Net/ServerSocket.h>
+#include <Poco/Net/TCPServer.h>
+#include <Poco/Net/TCPServerConnectionFactory.h>
+#include <Poco/Net/X509Certificate.h>
+#include <Poco/ThreadPool.h>
+#include <Poco/Timestamp.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <spdlog/spdlog.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <cerrno>
+#include <map>
+#include <mutex>
+#include <optional>
+
+namespace lapwing::api {
+namespace {
+
+using Poco::Net::HTTPResponse;
+using Poco::Net::HTTPServerParams;
+using Poco::Net::HTTPServerRequestImpl;
+using Poco::Net::HTTPServerResponseImpl;
+using Poco::Net::HTTPServerSession;
+
+constexpr std::size_t kCompressFrom = 1024;
+
+std::int64_t nowMicroseconds() {
+    return Poco::Timestamp().epochMicroseconds();
+}
+
+class PocoRequest : public Request {
+  public:
+    PocoRequest(HTTPServerRequestImpl& request, HTTPServerResponseImpl& response)
+        : request_(request), response_(response) {
+        method = request.getMethod();
+        const std::string& uri = request.getURI();
+        const auto mark = uri.find('?');
+        path = uri.substr(0, mark);
+        if (mark != std::string::npos) query = uri.substr(mark + 1);
+        received_us = nowMicroseconds();
+        complete_ = !request.getChunkedTransferEncoding() &&
+                    (!request.hasContentLength() || request.getContentLength64() == 0);
+    }
+
+    std::string header(const std::string& name) const override { return request_.get(name, ""); }
+
+    Expected<std::string> body(std::size_t limit) override {
+        std::string out;
+        const bool chunked = request_.getChunkedTransferEncoding();
+        if (!chunked && !request_.hasContentLength()) {
+            return fail(ErrorKind::protocol, "a body needs a Content-Length or the chunked encoding");
+        }
+        if (!chunked) {
+            const auto declared = request_.getContentLength64();
+            if (declared < 0) return fail(ErrorKind::protocol, "Content-Length is not a number");
+            if (static_cast<std::uint64_t>(declared) > limit) return tooLarge(limit);
+            out.reserve(static_cast<std::size_t>(declared));
+        }
+        if (request_.getExpectContinue() && !continued_) {
+            continued_ = true;
+            response_.sendContinue();
+        }
+        std::array<char, 8192> buffer{};
+        auto& in = request_.stream();
+        while (in.good()) {
+            in.read(buffer.data(), static_cast<std::streamsize>(buffer.size()));
+            out.append(buffer.data(), static_cast<std::size_t>(in.gcount()));
+            if (out.size() > limit) return tooLarge(limit);
+        }
+        if (in.bad() || (!chunked && out.size() != static_cast<std::size_t>(request_.getContentLength64()))) {
+            return fail(ErrorKind::protocol, "the body ended early");
+        }
+        complete_ = true;
+        return out;
+    }
+
+    /// Whether the next request begins where this one was left.
+    bool complete() const { return complete_; }
+
+  private:
+    static tl::unexpected<Error> tooLarge(std::size_t limit) {
+        return fail(ErrorKind::exhausted, "the body is larger than " + std::to_string(limit) + " bytes");
+    }
+
+    HTTPServerRequestImpl& request_;
+    HTTPServerResponseImpl& response_;
+    bool continued_ = false;
+    bool complete_ = false;
+};
+
+class PocoResponder : public Responder {
+  public:
+    PocoResponder(HTTPServerRequestImpl& request, HTTPServerResponseImpl& response)
+        : request_(request), response_(response) {}
+
+    void header(const std::string& name, const std::string& value) override { response_.set(name, value); }
+
+    void send(int status, const std::string& content_type, std::string_view body) override {
+        if (body.size() >= kCompressFrom && takesGzip()) {
+            stream(status, content_type).write(body.data(), static_cast<std::streamsize>(body.size()));
+            return;
+        }
+        begin(status, content_type);
+        const bool without_body = status == 204 || status == 304;
+        if (!without_body) response_.setContentLength64(static_cast<Poco::Int64>(body.size()));
+        auto& out = response_.send();
+        if (!without_body && request_.getMethod() != "HEAD") {
+            out.write(body.data(), static_cast<std::streamsize>(body.size()));
+        }
+        out.flush();
+    }
+
+    std::ostream& stream(int status, const std::string& content_type) override {
+        begin(status, content_type);
+        if (request_.getVersion() == Poco::Net::HTTPMessage::HTTP_1_1) {
+            response_.setChunkedTransferEncoding(true);
+        } else {
+            response_.setKeepAlive(false);
+        }
+        const bool compress = takesGzip();
+        if (compress) response_.set("Content-Encoding", "gzip");
+        response_.set("Vary", "Accept-Encoding");
+        auto& out = response_.send();
+        if (!compress) return out;
+        deflating_.emplace(out, Poco::DeflatingStreamBuf::STREAM_GZIP, 1);
+        return *deflating_;
+    }
+
+    void finish() {
+        if (deflating_) deflating_->close();
+    }
+
+    bool sent() const { return response_.sent(); }
+    int status() const { return status_; }
+
+  private:
+    bool takesGzip() const {
+        // A refusal ("gzip;q=0") is rare enough to be answered without compression wherever a weight appears.
+        const std::string accepted = request_.get("Accept-Encoding", "");
+        return accepted.find("gzip") != std::string::npos && accepted.find("gzip;q=0") == std::string::npos &&
+               request_.getMethod() != "HEAD";
+    }
+
+    void begin(int status, const std::string& content_type) {
+        status_ = status;
+        response_.setStatusAndReason(static_cast<HTTPResponse::HTTPStatus>(status));
+        response_.setDate(Poco::Timestamp());
+        if (!content_type.empty()) response_.setContentType(content_type);
+    }
+
+    HTTPServerRequestImpl& request_;
+    HTTPServerResponseImpl& response_;
+    std::optional<Poco::DeflatingOutputStream> deflating_;
+    int status_ = 0;
+};
+
+}  // namespace
+
+struct Server::State {
+    ServerOptions options;
+    Handler handler;
+    Deadlines* deadlines = nullptr;
+    HTTPServerParams::Ptr params;
+    std::unique_ptr<Poco::ThreadPool> pool;
+    std::unique_ptr<Poco::Net::TCPServer> server;
+    std::atomic<bool> stopping{false};
+    std::mutex mutex;
+    std::map<std::string, int> connections;  // by peer address
+
+    /// Counts a connection for as long as it lives, if its address has not too many already.
+    class Slot {
+      public:
+        Slot(State& state, std::string address) : state_(state), address_(std::move(address)) {
+            const std::lock_guard lock(state_.mutex);
+            int& count = state_.connections[address_];
+            admitted_ = count < state_.options.connections_per_address || address_.empty();
+            ++count;
+        }
+        ~Slot() {
+            const std::lock_guard lock(state_.mutex);
+            const auto it = state_.connections.find(address_);
+            if (--it->second == 0) state_.connections.erase(it);
+        }
+        Slot(const Slot&) = delete;
+        Slot& operator=(const Slot&) = delete;
+        bool admitted() const { return admitted_; }
+
+      private:
+        State& state_;
+        std::string address_;
+        bool admitted_ = false;
+    };
+
+    class Connection;
+    class Factory;
+    void serve(Poco::Net::StreamSocket& socket);
+    bool serveOne(HTTPServerSession& session, Poco::Net::StreamSocket& socket, Deadlines::Watch& watch);
+};
+
+class Server::State::Connection : public Poco::Net::TCPServerConnection {
+  public:
+    Connection(const Poco::Net::StreamSocket& socket, State& state)
+        : TCPServerConnection(socket), state_(state) {}
+    void run() override {
+        try {
+            state_.serve(socket());
+        } catch (const Poco::Exception& e) {
+            spdlog::debug("{}: connection ended: {}", state_.options.name, e.displayText());
+        } catch (const std::exception& e) {
+            spdlog::warn("{}: connection ended: {}", state_.options.name, e.what());
+        }
+    }
+
+  private:
+    State& state_;
+};
+
+class Server::State::Factory : public Poco::Net::TCPServerConnectionFactory {
+  public:
+    explicit Factory(State& state) : state_(state) {}
+    Poco::Net::TCPServerConnection* createConnection(const Poco::Net::StreamSocket& socket) override {
+        return new Connection(socket, state_);
+    }
+
+  private:
+    State& state_;
+};
+
+namespace {
+
+void answerInPlain(Poco::Net::StreamSocket& socket, std::string_view text) {
+    ::send(socket.impl()->sockfd(), text.data(), text.size(), MSG_NOSIGNAL);
+}
+
+/// Whether a client that should speak TLS speaks HTTP, as its first byte shows.
+bool speaksPlainHttp(Poco::Net::StreamSocket& socket, std::chrono::milliseconds patience) {
+    pollfd waiting{socket.impl()->sockfd(), POLLIN, 0};
+    char first = 0;
+    return ::poll(&waiting, 1, static_cast<int>(patience.count())) == 1 &&
+           ::recv(waiting.fd, &first, 1, MSG_PEEK) == 1 && first >= 'A' && first <= 'Z';
+}
+
+void answerError(HTTPServerSession& session, int status, const std::string& message) {
+    HTTPServerResponseImpl response(session);
+    response.setVersion(Poco::Net::HTTPMessage::HTTP_1_1);
+    response.setStatusAndReason(static_cast<HTTPResponse::HTTPStatus>(status));
+    response.setKeepAlive(false);
+    response.setContentType("text/plain; charset=utf-8");
+    response.setContentLength64(static_cast<Poco::Int64>(message.size() + 1));
+    response.send() << message << '\n' << std::flush;
+    session.setKeepAlive(false);
+}
+
+}  // namespace
+
+void Server::State::serve(Poco::Net::StreamSocket& socket) {
+    const bool local = socket.address().family() == Poco::Net::AddressFamily::UNIX_LOCAL;
+    const Slot slot(*this, local ? "" : socket.peerAddress().host().toString());
+    if (!slot.admitted()) {
+        if (!options.tls)
+            answerInPlain(socket,
+                          "HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nRetry-After: 1\r\n"
+                          "Content-Length: 0\r\n\r\n");
+        return;
+    }
+    Deadlines::Watch watch(*deadlines, socket.impl()->sockfd(), this);
+    watch.allow(options.header_time);
+    if (options.tls && speaksPlainHttp(socket, options.header_time)) {
+        answerInPlain(
+            socket,
+            "HTTP/1.0 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n\r\n"
+            "This port speaks HTTPS: the request came without TLS.\n");
+        return;
+    }
+    HTTPServerSession session(socket, params);
+    while (!stopping && session.hasMoreRequests()) {
+        watch.allow(options.header_time);
+        if (!serveOne(session, socket, watch)) break;
+        watch.allow(options.keep_alive + std::chrono::seconds(2), true);
+    }
+}
+
+bool Server::State::serveOne(HTTPServerSession& session, Poco::Net::StreamSocket& socket,
+                             Deadlines::Watch& watch) {
+    try {
+        HTTPServerResponseImpl response(session);
+        HTTPServerRequestImpl request(response, session, params.get());
+        watch.allow(options.exchange_time);
+        response.setVersion(request.getVersion());
+        response.setKeepAlive(request.getKeepAlive() && session.canKeepAlive() && !stopping &&
+                              server->queuedConnections() == 0);
+        PocoRequest wrapped(request, response);
+        PocoResponder responder(request, response);
+        if (options.want_agent) {
+            const Poco::Net::SecureStreamSocket secure(socket);
+            if (secure.havePeerCertificate()) wrapped.agent = secure.peerCertificate().commonName();
+        }
+        try {
+            handler(wrapped, responder);
+        } catch (const std::exception& e) {
+            // Poco's own and the standard library's alike: what escapes a handler is a fault of ours.
+            spdlog::error("{} {}: {}", wrapped.method, wrapped.path, e.what());
+            if (!responder.sent()) responder.send(500, "text/plain; charset=utf-8", "internal error\n");
+        }
+        if (!responder.sent()) responder.send(500, "text/plain; charset=utf-8", "internal error\n");
+        responder.finish();
+        if (options.answered) options.answered(responder.status());
+        // A body that nobody read would be taken for the next request.
+        return response.getKeepAlive() && wrapped.complete();
+    } catch (const Poco::Net::NoMessageException&) {
+        return false;
+    } catch (const Poco::Net::MessageException& e) {
+        answerError(session, 400, "the request cannot be understood: " + e.message());
+        if (options.answered) options.answered(400);
+        return false;
+    }
+}
+
+Server::Server(std::unique_ptr<State> state) : state_(std::move(state)) {}
+
+Server::~Server() {
+    stop(std::chrono::milliseconds(0));
+}
+
+namespace {
+
+Error bindFailure(const ServerOptions& options, const std::string& where, const Poco::Exception& e) {
+    const bool taken = e.code() == EADDRINUSE;
+    const bool denied = e.code() == EACCES || e.code() == EPERM;
+    const auto kind = taken ? ErrorKind::refused : denied ? ErrorKind::denied : ErrorKind::invalid;
+    std::string reason = e.displayText();
+    if (taken) {
+        reason = "another process listens there already";
+    } else if (denied) {
+        reason = "permission denied";
+    } else if (e.code() == EADDRNOTAVAIL) {
+        reason = "this machine has no such address";
+    }
+    return {kind, "listen for " + options.name + " on " + where + ": " + reason};
+}
+
+/// Removes a socket file that a process left behind; one that somebody listens on stays.
+void removeDeadSocket(const std::string& path) {
+    struct stat info {};
+    if (::lstat(path.c_str(), &info) != 0 || !S_ISSOCK(info.st_mode)) return;
+    try {
+        Poco::Net::StreamSocket probe;
+        probe.connect(Poco::Net::SocketAddress(Poco::Net::SocketAddress::UNIX_LOCAL, path));
+    } catch (const Poco::Exception&) {
+        ::unlink(path.c_str());
+    }
+}
+
+}  // namespace
+
+Expected<std::unique_ptr<Server>> Server::listen(ServerOptions options, Handler handler,
+                                                 Deadlines& deadlines) {
+    auto state = std::make_unique<State>();
+    state->options = std::move(options);
+    state->handler = std::move(handler);
+    state->deadlines = &deadlines;
+    const auto& wanted = state->options;
+    const bool local = !wanted.unix_socket.empty();
+    const std::string where =
+        local ? wanted.unix_socket : wanted.address + " port " + std::to_string(wanted.port);
+    try {
+        if (local) removeDeadSocket(wanted.unix_socket);
+        const Poco::Net::SocketAddress address =
+            local ? Poco::Net::SocketAddress(Poco::Net::SocketAddress::UNIX_LOCAL, wanted.unix_socket)
+                  : Poco::Net::SocketAddress(wanted.address, static_cast<Poco::UInt16>(wanted.port));
+        Poco::Net::ServerSocket socket;
+        if (wanted.tls) socket = Poco::Net::SecureServerSocket(wanted.tls);
+        // Two processes that share a port would take each other's requests: address reuse, but no port reuse.
+        if (!local && address.family() == Poco::Net::AddressFamily::IPv6) {
+            socket.bind6(address, true, false, false);
+        } else {
+            socket.bind(address, !local, false);
+        }
+        if (local && ::chmod(wanted.unix_socket.c_str(), 0660) != 0) {
+            return fail(ErrorKind::denied, "listen on " + where + ": its mode cannot be set");
+        }
+        socket.listen(128);
+        HTTPServerParams::Ptr params = new HTTPServerParams;
+        params->setMaxThreads(wanted.threads);
+        params->setMaxQueued(wanted.queued);
+        params->setThreadIdleTime(Poco::Timespan(30, 0));
+        params->setTimeout(Poco::Timespan(30, 0));
+        params->setKeepAlive(true);
+        params->setKeepAliveTimeout(Poco::Timespan(wanted.keep_alive.count() * 1000));
+        state->params = params;
+        state->pool = std::make_unique<Poco::ThreadPool>(wanted.name, 1, wanted.threads + 1, 60);
+        state->server = std::make_unique<Poco::Net::TCPServer>(
+            new State::Factory(*state), *state->pool, socket, Poco::Net::TCPServerParams::Ptr(params));
+    } catch (const Poco::Exception& e) {
+        return tl::unexpected(bindFailure(wanted, where, e));
+    }
+    return std::unique_ptr<Server>(new Server(std::move(state)));
+}
+
+void Server::start() {
+    state_->server->start();
+}
+
+void Server::stop(std::chrono::milliseconds grace) {
+    if (state_->stopping.exchange(true)) return;
+    state_->server->stop();
+    state_->deadlines->drain(state_.get(), grace);
+    state_->pool->joinAll();
+    if (!state_->options.unix_socket.empty()) ::unlink(state_->options.unix_socket.c_str());
+}
+
+int Server::port() const {
+    return state_->server->port();
+}
+
+}  // namespace lapwing::api

@@ -1,0 +1,78 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "collector/analysis/site.h"
+#include "collector/notify/dispatcher.h"
+#include "common/config/reader.h"
+
+namespace lapwing::collector {
+
+/// One address to listen on: "127.0.0.1:9765", "[::1]:9765", "localhost:9765".
+struct Endpoint {
+    std::string address;  ///< numeric
+    int port = 0;         ///< 0 lets the system choose (for tests)
+    bool loopback = false;
+
+    std::string toString() const;
+};
+
+/// Error `invalid`, in words for a person.
+Expected<Endpoint> parseEndpoint(const std::string& text);
+
+/// The configuration of the collector, `collector.yaml`. Every member has the default that an empty file
+/// means.
+struct Config {
+    std::string data = "/var/lib/lapwing-collector/lapwing.db";
+
+    struct Http {
+        std::vector<Endpoint> listen = {{"127.0.0.1", 9765, true}};
+        bool tls_auto = false;  ///< a certificate from the collector's own CA
+        std::string tls_cert;
+        std::string tls_key;
+        std::string users_file;          ///< lines `user:crypt-hash`
+        std::vector<std::string> names;  ///< further names by which browsers may ask for a loopback listener
+
+        bool tls() const { return tls_auto || !tls_cert.empty(); }
+        bool offLoopback() const;
+    } http;
+
+    struct Agents {
+        std::vector<Endpoint> listen = {{"0.0.0.0", 9766, false}};  ///< empty: `none`
+        std::vector<std::string> names;                             ///< for the server's certificate
+    } agents;
+
+    struct Admin {
+        std::string socket = "/run/lapwing-collector/admin.sock";  ///< "" for `none`
+    } admin;
+
+    struct Ingest {
+        bool local = false;
+        std::int64_t out_of_order_ms = 3'600'000;
+    } ingest;
+
+    std::int64_t retention_ms = 90LL * 86'400'000;  ///< 0 keeps everything
+
+    struct PromQl {
+        int compat = 3;
+        std::int64_t lookback_ms = 300'000;
+    } promql;
+
+    std::vector<std::string> rules = {"/etc/lapwing/rules/*.yml"};
+    std::int64_t rules_interval_ms = 10'000;
+    analysis::Site site;
+    notify::Config notify;
+
+    /// The directory that holds the data, the CA and what else the collector keeps.
+    std::string directory() const;
+};
+
+/// Reads a file's root node; what is wrong is in the node's reader afterwards, all of it at once.
+Config readConfig(const config::Node& root);
+/// The same from a file. Files that it names (users, certificates) must be readable.
+Config loadConfig(const std::string& file, config::Reader& reader);
+
+}  // namespace lapwing::collector

@@ -1,0 +1,60 @@
+#pragma once
+
+#include <ctime>
+#include <string>
+#include <vector>
+
+#include "common/error.h"
+
+namespace lapwing::trust {
+
+/// [a-z0-9] with [a-z0-9.-] between, at most 63 characters, no "..": what a host may be called, so that a
+/// name can be a common name, a label and a file's name.
+bool isValidHostName(const std::string& name);
+
+struct Enrolled {
+    std::string host;
+    std::time_t not_after = 0;
+    std::time_t enrolled = 0;  ///< when the certificate was written
+};
+
+/// The collector's own certificate authority, in a directory that only its owner may read:
+///   ca.key, ca.crt            the authority (20 years)
+///   server.key, server.crt    the collector's certificate (SAN DNS:lapwing-collector and more)
+///   agents/HOST.crt           the newest certificate of each enrolled host
+/// Files are replaced whole; a lock file keeps two processes (the service, and `enrol` run by root) apart.
+/// What root creates belongs to the owner of the directory that holds `directory`. Safe from any thread and
+/// process. Errors: `denied`, `invalid` (a damaged file, a bad name), `unavailable` (the directory cannot be
+/// written).
+class Authority {
+  public:
+    /// Agents' certificates last this long.
+    static constexpr int kAgentDays = 825;
+    static constexpr int kServerDays = 397;
+
+    /// Opens the authority in `directory`, and makes it if there is none.
+    static Expected<Authority> open(const std::string& directory);
+
+    /// A new key and a certificate for that host, as one PEM text: certificate, key, CA, in this order.
+    /// Recorded under agents/.
+    Expected<std::string> enrol(const std::string& host);
+
+    /// Sees to it that the server's certificate exists, was signed by this authority, names exactly `names`
+    /// besides lapwing-collector and lasts for another 60 days: makes a new one if not. Names are DNS names
+    /// or numeric addresses. Returns true if it made one.
+    Expected<bool> ensureServer(const std::vector<std::string>& names);
+
+    /// Sorted by name.
+    std::vector<Enrolled> enrolled() const;
+
+    const std::string& directory() const { return directory_; }
+    std::string caFile() const { return directory_ + "/ca.crt"; }
+    std::string serverCertFile() const { return directory_ + "/server.crt"; }
+    std::string serverKeyFile() const { return directory_ + "/server.key"; }
+
+  private:
+    explicit Authority(std::string directory) : directory_(std::move(directory)) {}
+    std::string directory_;
+};
+
+}  // namespace lapwing::trust
