@@ -1,0 +1,166 @@
+"""What the tests of the lab share: ways to ask it, to break it and to wait, and a small runner.
+
+A test is a function marked @test. Its name is printed after `ok    `, `FAIL  ` or `skip  `, which tests/run counts.
+"""
+
+import contextlib
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+import traceback
+import urllib.parse
+from pathlib import Path
+
+LAB_DIR = Path(__file__).resolve().parents[2] / "lab"
+LAB = LAB_DIR / "lab"
+LONG = os.environ.get("LAPWING_LONG") == "1"
+COLLECTOR = "10.77.0.20"
+PAGE_PASSWORD_FILE = Path("/var/lib/lapwing-lab/page.secret")
+
+_tests = []
+
+
+class Skip(Exception):
+    """A test that cannot run here; says why."""
+
+
+def test(function):
+    _tests.append(function)
+    return function
+
+
+def main():
+    failed = 0
+    for function in _tests:
+        name = function.__name__.replace("_", " ")
+        began = time.monotonic()
+        try:
+            function()
+            print(f"ok    {name} ({time.monotonic() - began:.0f} s)", flush=True)
+        except Skip as reason:
+            print(f"skip  {name}: {reason}", flush=True)
+        except AssertionError as error:
+            failed += 1
+            print(f"FAIL  {name}: {error}", flush=True)
+        except Exception:  # a broken test must not hide the others
+            failed += 1
+            print(f"FAIL  {name}: " + traceback.format_exc().replace("\n", "\n      "), flush=True)
+    sys.exit(1 if failed else 0)
+
+
+def note(text):
+    print(f"      {text}", flush=True)
+
+
+def inside(host, *command, check=True, text=None):
+    """Runs a command in a host and returns what it printed; with check=False a CompletedProcess."""
+    done = subprocess.run([str(LAB), "exec", host, "--", *command], input=text, text=True, capture_output=True,
+                          timeout=120)
+    if not check:
+        return done
+    assert done.returncode == 0, f"{' '.join(command)} on {host}: {done.returncode}: {done.stderr.strip()[-500:]}"
+    return done.stdout
+
+
+def sql(host, statement):
+    return inside(host, "mariadb", "--batch", "--skip-column-names", text=statement)
+
+
+def api(path):
+    done = subprocess.run([str(LAB), "api", path], text=True, capture_output=True, timeout=60)
+    assert done.returncode == 0, f"{path}: {done.stdout.strip()[:300]} {done.stderr.strip()[:300]}"
+    return json.loads(done.stdout)
+
+
+def query(expression, at=None):
+    """The result of an instant query: a list of {"metric", "value"} or, for a range selector, {"metric", "values"}."""
+    path = "/api/v1/query?query=" + urllib.parse.quote(expression, safe="")
+    if at is not None:
+        path += f"&time={at:.3f}"
+    return api(path)["data"]["result"]
+
+
+def value(expression):
+    """The one value of an expression that yields one series; None when it yields none."""
+    result = query(expression)
+    assert len(result) <= 1, f"{expression} yields {len(result)} series"
+    return float(result[0]["value"][1]) if result else None
+
+
+def samples(selector, since, until=None):
+    """Raw samples of [since, until]: a list of (labels, [(time, value)...])."""
+    until = time.time() if until is None else until
+    width = max(1, int((until - since) * 1000))
+    return [(series["metric"], [(float(at), float(number)) for at, number in series["values"]])
+            for series in query(f"{selector}[{width}ms]", at=until)]
+
+
+def findings(**wanted):
+    return [finding for finding in api("/api/lapwing/v1/findings")["data"]
+            if all(finding[key] == expected for key, expected in wanted.items())]
+
+
+def until(question, seconds, what):
+    """Asks again until the answer is true, and returns it. An assertion that fails inside counts as "not yet"."""
+    end = time.monotonic() + seconds
+    last = ""
+    while True:
+        try:
+            answer = question()
+            if answer:
+                return answer
+        except AssertionError as error:
+            last = f" ({error})"
+        assert time.monotonic() < end, f"not within {seconds} s: {what}{last}"
+        time.sleep(0.3)
+
+
+@contextlib.contextmanager
+def fault(name, **environment):
+    """Injects a fault of tests/lab/faults, and clears it at the end whatever happens."""
+    script = str(LAB_DIR / "faults" / name)
+    env = {**os.environ, **environment}
+    try:
+        subprocess.run([script, "inject"], check=True, env=env, timeout=120)
+        yield
+    finally:
+        subprocess.run([script, "clear"], check=True, env=env, timeout=120)
+
+
+def svc(host, unit, verb):
+    inside(host, "svc", unit, verb)
+
+
+def notifications(since):
+    """Alerts that the webhook received after a time, oldest first: {"at", "status", "labels", "annotations"}."""
+    found = []
+    for line in inside("monitor", "cat", "/var/lib/sink/events.jsonl", check=False).stdout.splitlines():
+        event = json.loads(line)
+        if event["at"] < since or not isinstance(event["body"], dict):
+            continue
+        for alert in event["body"].get("alerts", []):
+            found.append({"at": event["at"], "status": alert["status"], "labels": alert["labels"],
+                          "annotations": alert["annotations"]})
+    return found
+
+
+def alert_text(alert):
+    return " ".join([*alert["labels"].values(), *alert["annotations"].values()])
+
+
+def matching(since, status, *patterns):
+    """The first notification of that status whose labels and annotations match every pattern."""
+    for alert in notifications(since):
+        if alert["status"] == status and all(re.search(pattern, alert_text(alert), re.I) for pattern in patterns):
+            return alert
+    return None
+
+
+def process_status(host, unit):
+    """/proc/PID/status of a unit's process, as the host sees it."""
+    pid = inside(host, "svc", unit, "pid").strip()
+    lines = inside(host, "cat", f"/proc/{pid}/status").splitlines()
+    return pid, dict(line.split(":\t", 1) for line in lines if ":\t" in line)
