@@ -44,6 +44,12 @@ class Deadline {
         const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(at_ - Clock::now());
         return left.count() > 0 ? left : std::chrono::milliseconds(0);
     }
+    /// What a probe gives its waits: a little less than what remains, so that it can still say by itself what
+    /// did not answer.
+    std::chrono::milliseconds budget() const {
+        const auto left = remaining();
+        return left > std::chrono::milliseconds(400) ? left - std::chrono::milliseconds(100) : left * 3 / 4;
+    }
     bool passed() const { return Clock::now() >= at_; }
 
   private:

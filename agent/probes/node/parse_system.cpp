@@ -93,11 +93,11 @@ void parseMeminfo(std::string_view text, Families& out) {
 }
 
 void parseVmstat(std::string_view text, Families& out) {
-    constexpr std::array<std::string_view, 7> kKept = {"oom_kill", "pgpgin",  "pgpgout",   "pswpin",
+    constexpr std::array<std::string_view, 7> kept_keys = {"oom_kill", "pgpgin",  "pgpgout",   "pswpin",
                                                        "pswpout",  "pgfault", "pgmajfault"};
     for (std::string_view line; nextLine(text, line);) {
         const auto key = nextField(line);
-        for (const auto kept : kKept) {
+        for (const auto kept : kept_keys) {
             if (key != kept) continue;
             if (const auto value = toNumber(nextField(line))) {
                 out.push_back(counter("node_vmstat_" + std::string(key), "Of /proc/vmstat."));

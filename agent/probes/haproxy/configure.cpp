@@ -1,0 +1,92 @@
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <array>
+
+#include "agent/probes/haproxy/haproxy.h"
+#include "agent/probes/kind.h"
+#include "agent/probes/switch.h"
+#include "common/config/reader.h"
+
+namespace lapwing::agent {
+namespace {
+
+// Debian's package, then what other distributions and HAProxy's own examples use.
+constexpr std::array<const char*, 3> kUsualSockets = {"/run/haproxy/admin.sock", "/run/haproxy.sock",
+                                                      "/var/lib/haproxy/stats"};
+
+bool isSocket(const char* path) {
+    struct stat status = {};
+    return ::stat(path, &status) == 0 && S_ISSOCK(status.st_mode);
+}
+
+ProbeSpec specOf(std::string instance, const char* via, std::unique_ptr<Probe> probe) {
+    ProbeSpec spec;
+    spec.job = "haproxy";
+    spec.instance = std::move(instance);
+    spec.labels = {{"via", via}};
+    spec.probe = std::move(probe);
+    return spec;
+}
+
+void configureEntry(const config::Node& entry, const ProbeContext& context, std::vector<ProbeSpec>& out) {
+    entry.allow({"instance", "socket", "url", "user", "password_file", "ca"});
+    if (!entry.isMap()) return;
+    std::string instance;
+    std::string socket;
+    entry["instance"].read(instance);
+    entry["socket"].read(socket);
+    if (entry["socket"].present() == entry["url"].present()) {
+        entry.problem(entry.path() + " needs either a socket or a url");
+        return;
+    }
+    if (entry["socket"].present()) {
+        if (socket.empty() || socket[0] != '/') {
+            entry["socket"].problem(entry["socket"].path() + " must be an absolute path");
+            return;
+        }
+        out.push_back(specOf(instance.empty() ? context.host : instance, "socket",
+                             std::make_unique<haproxy::SocketProbe>(socket)));
+        return;
+    }
+    auto target = readTarget(entry);
+    if (!target) return;
+    if (instance.empty() && !target->isLocal()) {
+        entry.problem(entry.path() + " needs an instance: the name of the host that it observes");
+        return;
+    }
+    out.push_back(specOf(instance.empty() ? context.host : instance, "http",
+                         std::make_unique<haproxy::PageProbe>(std::move(*target))));
+}
+
+std::string configureHaproxy(const config::Node& node, const ProbeContext& context,
+                             std::vector<ProbeSpec>& out) {
+    const auto wanted = switchOf(node);
+    if (wanted == Switch::off) return "haproxy: off (configured)";
+    if (wanted == Switch::given) {
+        const auto before = out.size();
+        node.forEach([&](const config::Node& entry) { configureEntry(entry, context, out); });
+        return "haproxy: on (configured, " + std::to_string(out.size() - before) + ")";
+    }
+    for (const char* path : kUsualSockets) {
+        if (!isSocket(path)) continue;
+        if (::access(path, W_OK) != 0 && wanted == Switch::detect) {
+            return "haproxy: off (" + std::string(path) +
+                   " may not be opened: give the agent a socket of its own, see the probe's README)";
+        }
+        out.push_back(specOf(context.host, "socket", std::make_unique<haproxy::SocketProbe>(path)));
+        return "haproxy: on (" + std::string(path) + ")";
+    }
+    if (wanted == Switch::detect) return "haproxy: off (no socket at a usual place)";
+    out.push_back(
+        specOf(context.host, "socket", std::make_unique<haproxy::SocketProbe>(kUsualSockets.front())));
+    return "haproxy: on (configured; no socket yet at " + std::string(kUsualSockets.front()) + ")";
+}
+
+}  // namespace
+
+ProbeKind haproxyProbe() {
+    return {"haproxy", "HAProxy: frontends, backends, servers and their checks", &configureHaproxy};
+}
+
+}  // namespace lapwing::agent

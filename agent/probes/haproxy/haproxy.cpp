@@ -1,0 +1,158 @@
+#include "agent/probes/haproxy/haproxy.h"
+
+#include <poll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstring>
+
+#include "agent/probes/haproxy/parse.h"
+#include "common/http/timed_socket.h"
+#include "common/model/families.h"
+
+namespace lapwing::agent::haproxy {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+constexpr std::size_t kMostBytes = 16U << 20;
+
+/// Waits until the descriptor is ready. 0 at the deadline.
+int await(int fd, short events, Clock::time_point until) {
+    while (true) {
+        const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(until - Clock::now()).count();
+        if (left <= 0) return 0;
+        pollfd wait = {fd, events, 0};
+        const int ready = ::poll(&wait, 1, static_cast<int>(std::min<std::int64_t>(left, 60'000)));
+        if (ready < 0 && errno == EINTR) continue;
+        return ready;
+    }
+}
+
+/// Sends one line of commands and reads until HAProxy ends the connection, as it does after each line.
+Expected<std::string> ask(const std::string& path, std::string_view line, Clock::time_point until) {
+    const auto connected = http::connectTo(path, until);
+    if (!connected) return tl::unexpected(connected.error());
+    const int fd = *connected;
+    const auto failed = [&](ErrorKind kind, const std::string& what) {
+        ::close(fd);
+        return fail(kind, "unix:" + path + ": " + what);
+    };
+    while (!line.empty()) {
+        const auto sent = ::send(fd, line.data(), line.size(), MSG_NOSIGNAL);
+        if (sent > 0) {
+            line.remove_prefix(static_cast<std::size_t>(sent));
+        } else if (errno == EAGAIN) {
+            if (await(fd, POLLOUT, until) == 0)
+                return failed(ErrorKind::timeout, "no answer within the deadline");
+        } else if (errno != EINTR) {
+            return failed(ErrorKind::protocol, std::strerror(errno));
+        }
+    }
+    std::string answer;
+    std::array<char, 32'768> buffer;
+    while (true) {
+        const auto got = ::recv(fd, buffer.data(), buffer.size(), 0);
+        if (got == 0) break;
+        if (got > 0) {
+            answer.append(buffer.data(), static_cast<std::size_t>(got));
+            if (answer.size() > kMostBytes) return failed(ErrorKind::exhausted, "the answer is too large");
+        } else if (errno == EAGAIN) {
+            if (await(fd, POLLIN, until) == 0)
+                return failed(ErrorKind::timeout, "no answer within the deadline");
+        } else if (errno != EINTR) {
+            return failed(ErrorKind::protocol, std::strerror(errno));
+        }
+    }
+    ::close(fd);
+    return answer;
+}
+
+ProbeResult withUp(bool up) {
+    ProbeResult result;
+    result.families.push_back(gauge("haproxy_up", "1 if HAProxy answered."));
+    add(result.families.back(), {}, up ? 1 : 0);
+    return result;
+}
+
+/// A failure that still has a value, so that rules on haproxy_up fire.
+Expected<ProbeResult> orDown(Expected<ProbeResult> result) {
+    if (result) return result;
+    auto down = withUp(false);
+    down.failure = std::move(result.error());
+    return down;
+}
+
+void append(Families& out, Families&& more) {
+    out.insert(out.end(), std::make_move_iterator(more.begin()), std::make_move_iterator(more.end()));
+}
+
+}  // namespace
+
+Expected<ProbeResult> SocketProbe::collect(const Deadline& deadline) {
+    return orDown(run(deadline));
+}
+
+Expected<ProbeResult> SocketProbe::run(const Deadline& deadline) {
+    const auto until = Clock::now() + deadline.budget();
+    const auto text =
+        ask(path_, wants_addresses_ ? "show info;show stat;show servers state\n" : "show info;show stat\n",
+            until);
+    if (!text) return tl::unexpected(text.error());
+    const auto answers = splitAnswers(*text);
+    if (answers.stats.empty()) {
+        const auto kind =
+            text->find("Permission denied") == std::string::npos ? ErrorKind::protocol : ErrorKind::denied;
+        return fail(kind, "unix:" + path_ + ": HAProxy did not answer \"show stat\"");
+    }
+    auto stats = parseStats(answers.stats, parseServersState(answers.state));
+    if (!stats) return tl::unexpected(stats.error());
+    // From the next run on: what is known of a server's place then needs one command more.
+    wants_addresses_ = wants_addresses_ || !stats->addresses_known;
+    auto result = withUp(true);
+    parseInfo(answers.info, result.families);
+    append(result.families, std::move(stats->families));
+    return result;
+}
+
+Expected<ProbeResult> PageProbe::collect(const Deadline& deadline) {
+    return orDown(run(deadline));
+}
+
+Expected<ProbeResult> PageProbe::run(const Deadline& deadline) {
+    if (!client_) {
+        auto client = http::Client::create(target_.base, {target_.ca_file, {}, {}, {}});
+        if (!client) return tl::unexpected(client.error());
+        client_.emplace(std::move(*client));
+    }
+    http::Request request;
+    request.path = target_.path;
+    const bool asks_for_csv =
+        request.path.size() >= 4 && request.path.substr(request.path.size() - 4) == ";csv";
+    if (!asks_for_csv) request.path += ";csv";
+    request.max_response_bytes = kMostBytes;
+    if (!target_.user.empty()) {
+        const auto password = readSecret(target_.password_file);
+        if (!password) return tl::unexpected(password.error());
+        request.headers.push_back(basicAuthorization(target_.user, *password));
+    }
+    const auto response = client_->request(request, deadline.budget());
+    if (!response) return tl::unexpected(response.error());
+    if (response->status != 200) {
+        const int status = response->status;
+        const auto kind = status == 401 || status == 403 ? ErrorKind::denied
+                          : status == 404                ? ErrorKind::not_found
+                                                         : ErrorKind::protocol;
+        return fail(kind, target_.url + ": HTTP " + std::to_string(status) +
+                              (status == 401 ? ": user and password_file are needed, or wrong" : ""));
+    }
+    auto stats = parseStats(response->body);
+    if (!stats) return fail(stats.error().kind, target_.url + ": " + stats.error().message);
+    auto result = withUp(true);
+    append(result.families, std::move(stats->families));
+    return result;
+}
+
+}  // namespace lapwing::agent::haproxy

@@ -1,0 +1,261 @@
+#include <map>
+#include <set>
+#include <sstream>
+
+#include "agent/probes/haproxy/parse.h"
+#include "agent/probes/text.h"
+#include "tests/unit/catch.h"
+#include "tests/unit/probes/samples.h"
+
+using namespace lapwing;
+using namespace lapwing::agent::haproxy;
+using lapwing::test::fixture;
+using lapwing::test::Samples;
+
+namespace {
+
+Samples stats(const std::string& name, const Addresses& known = {}) {
+    auto parsed = parseStats(fixture("haproxy/" + name), known);
+    REQUIRE(parsed);
+    return Samples(parsed->families);
+}
+
+/// `name{a="b",c="d"} 1` of a text exposition, as a map from Labels::toString() to the value.
+std::map<std::string, std::string> exposition(const std::string& text) {
+    std::map<std::string, std::string> out;
+    std::istringstream lines(text);
+    for (std::string line; std::getline(lines, line);) {
+        if (line.empty() || line[0] == '#') continue;
+        const auto value = line.rfind(' ');
+        auto series = line.substr(0, value);
+        std::vector<Label> labels;
+        const auto brace = series.find('{');
+        labels.push_back({"__name__", series.substr(0, brace)});
+        for (std::size_t at = brace; at != std::string::npos && series[at] != '}';) {
+            const auto equals = series.find('=', at);
+            const auto end = series.find('"', equals + 2);
+            labels.push_back(
+                {series.substr(at + 1, equals - at - 1), series.substr(equals + 2, end - equals - 2)});
+            at = end + 1;
+        }
+        out[Labels(labels).toString()] = line.substr(value + 1);
+    }
+    return out;
+}
+
+Labels server(const char* proxy, const char* name) {
+    return {{"proxy", proxy}, {"server", name}};
+}
+
+std::string stateOf(const Samples& samples, const char* proxy, const char* name) {
+    std::string out;
+    for (const char* state : {"UP", "DOWN", "MAINT", "DRAIN", "NOLB"}) {
+        auto labels = server(proxy, name);
+        labels.set("state", state);
+        const auto value = samples.value("haproxy_server_status", labels);
+        REQUIRE(value);
+        if (*value == 1) out += state;
+    }
+    return out;
+}
+
+}  // namespace
+
+TEST_CASE("show stat: the same series and values as HAProxy's own exporter") {
+    const auto native = exposition(fixture("haproxy/2.6/native-exporter.txt"));
+    const auto ours = stats("2.6/stat-operator.csv");
+    REQUIRE(ours.size() > 700);
+    std::size_t compared = 0;
+    for (const auto& series : ours.series()) {
+        const auto name = series.labels.metricName();
+        if (name.substr(0, 8) == "lapwing_") continue;
+        const auto key = series.labels.toString();
+        INFO(key);
+        const auto found = native.find(key);
+        if (found == native.end()) {
+            // For a proxy in TCP mode it has no HTTP metrics, the CSV has zeros.
+            CHECK(series.labels.get("proxy") == "database");
+            CHECK(name.find("_http_") != std::string::npos);
+            continue;
+        }
+        // The frontends that served the captures themselves changed between the two.
+        const auto proxy = series.labels.get("proxy");
+        if (proxy == "stats" || proxy == "legends") continue;
+        CHECK(agent::toNumber(found->second) == series.samples[0].value);
+        ++compared;
+    }
+    CHECK(compared > 600);
+}
+
+TEST_CASE("show stat: nothing that the native exporter tells is missing") {
+    const auto native = exposition(fixture("haproxy/2.6/native-exporter.txt"));
+    const auto ours = stats("2.6/stat-operator.csv");
+    std::set<std::string> known;
+    for (const auto& series : ours.series()) known.insert(series.labels.toString());
+    std::set<std::string> missing;
+    for (const auto& [key, value] : native) {
+        const auto name = key.substr(0, key.find('{'));
+        // NaN and -1 stand for "not known" there; agg_* repeats the servers' states.
+        if (name.substr(0, 16) == "haproxy_process_" || name.find("_agg_") != std::string::npos) continue;
+        if (value == "NaN" || value == "-1" || known.count(key) != 0) continue;
+        missing.insert(name);
+    }
+    // Where there is no check result, the native exporter says 0.
+    CHECK(missing ==
+          std::set<std::string>{"haproxy_server_check_code", "haproxy_server_check_duration_seconds"});
+}
+
+TEST_CASE("show info: the same series and values as HAProxy's own exporter") {
+    const auto native = exposition(fixture("haproxy/2.6/native-exporter.txt"));
+    Families families;
+    parseInfo(fixture("haproxy/2.6/info.txt"), families);
+    const Samples ours(families);
+    std::set<std::string> known;
+    for (const auto& series : ours.series()) known.insert(series.labels.toString());
+    for (const auto& [key, value] : native) {
+        if (key.substr(0, 16) != "haproxy_process_" || key.substr(0, 26) == "haproxy_process_build_info")
+            continue;
+        INFO(key);
+        // Without compression there is no zlib line, and the exporter says 0.
+        if (known.count(key) == 0) CHECK(key.find("zlib_memory") != std::string::npos);
+    }
+    CHECK(ours.value("haproxy_process_max_connections") == 500);
+    CHECK(ours.value("haproxy_process_idle_time_percent").has_value());
+    CHECK(ours.value("haproxy_process_spliced_bytes_out_total") == 0);
+    CHECK(ours.label("haproxy_process_build_info", "version") == "2.6.12-1+deb12u4");
+}
+
+TEST_CASE("show stat: every state that a server can be in") {
+    const auto samples = stats("2.6/stat-operator.csv");
+    CHECK(stateOf(samples, "web", "web-01") == "UP");
+    CHECK(stateOf(samples, "web", "web-02") == "DOWN");
+    CHECK(stateOf(samples, "web", "web-03") == "DOWN");  // DOWN 1/2: its last check was good
+    CHECK(stateOf(samples, "web", "spare") == "UP");     // no check
+    CHECK(stateOf(samples, "static", "nolb") == "NOLB");
+    CHECK(stateOf(samples, "static", "drained") == "DRAIN");
+    CHECK(stateOf(samples, "static", "maint") == "MAINT");
+    CHECK(stateOf(samples, "database", "db-maint") == "MAINT");               // MAINT (via named/parked)
+    CHECK(stateOf(samples, "named", "unresolved") == "MAINT");                // MAINT (resolution)
+    CHECK(stateOf(stats("2.6/stat-starting.csv"), "web", "web-02") == "UP");  // UP 1/3
+
+    auto check = server("web", "web-03");
+    check.set("state", "L7OK");
+    CHECK(samples.value("haproxy_server_check_status", check) == 1);
+    CHECK(samples.value("haproxy_server_check_code", server("web", "web-03")) == 200);
+    CHECK(samples.value("haproxy_server_check_duration_seconds", server("web", "web-03")) == 0.001);
+    CHECK(samples.value("haproxy_server_weight", server("web", "spare")) == 50);
+    CHECK_FALSE(samples.value("haproxy_server_check_code", server("web", "spare")));
+    CHECK_FALSE(samples.value("haproxy_server_last_session_seconds", server("static", "maint")));  // never
+}
+
+TEST_CASE("show stat: frontends, backends and servers are told apart") {
+    const auto samples = stats("2.6/stat-operator.csv");
+    CHECK(samples.count("haproxy_frontend_current_sessions") == 3);  // site, stats, legends
+    CHECK(samples.count("haproxy_backend_current_sessions") == 6);
+    CHECK(samples.count("haproxy_server_current_sessions") == 14);
+    CHECK(samples.value("haproxy_frontend_http_responses_total", {{"proxy", "site"}, {"code", "4xx"}}) == 6);
+    CHECK(samples.value("haproxy_frontend_status", {{"proxy", "site"}, {"state", "UP"}}) == 1);
+    CHECK(samples.value("haproxy_backend_active_servers", {{"proxy", "web"}}) == 1);
+    CHECK(samples.value("haproxy_backend_status", {{"proxy", "web"}, {"state", "DOWN"}}) == 0);
+    CHECK(samples.value("haproxy_server_http_responses_total",
+                        {{"proxy", "web"}, {"server", "web-01"}, {"code", "2xx"}}) == 6);
+    CHECK(samples.count("haproxy_backend_check_last_change_seconds") == 6);
+}
+
+TEST_CASE("show stat: what a server is and how it is checked") {
+    const auto samples = stats("2.6/stat-operator.csv");
+    const auto info = [&](const char* proxy, const char* name, const char* address, const char* role,
+                          const char* check) {
+        return samples.value(
+            "lapwing_haproxy_server_info",
+            {{"proxy", proxy}, {"server", name}, {"address", address}, {"role", role}, {"check", check}});
+    };
+    CHECK(info("web", "web-01", "127.0.0.1:28481", "active", "L7") == 1);
+    CHECK(info("web", "spare", "[::1]:28481", "backup", "none") == 1);
+    CHECK(info("database", "db-01", "127.0.0.1:28489", "active", "L4") == 1);
+    CHECK(info("database", "db-via", "127.0.0.1:28481", "active", "tracked") == 1);
+    CHECK(info("static", "maint", "127.0.0.1:28481", "active", "") == 1);  // checks rest in maintenance
+    CHECK(info("named", "unresolved", "", "active", "") == 1);
+    CHECK(samples.value("lapwing_haproxy_backend_info", {{"proxy", "static"}, {"algorithm", "leastconn"}}) ==
+          1);
+}
+
+TEST_CASE("addresses that the level user hides come from show servers state") {
+    auto hidden = parseStats(fixture("haproxy/2.6/stat-user.csv"));
+    REQUIRE(hidden);
+    CHECK_FALSE(hidden->addresses_known);
+    CHECK(Samples(hidden->families).value("lapwing_haproxy_backend_info", {{"proxy", "web"}}) == 1);
+
+    const auto known = parseServersState(fixture("haproxy/2.6/servers-state.txt"));
+    CHECK(known.at({"web", "web-01"}) == "127.0.0.1:28481");
+    CHECK(known.at({"web", "spare"}) == "[::1]:28481");
+    CHECK(known.count({"named", "unresolved"}) == 0);
+    const auto samples = stats("2.6/stat-user.csv", known);
+    CHECK(samples.value("lapwing_haproxy_server_info", {{"proxy", "web"},
+                                                        {"server", "web-01"},
+                                                        {"address", "127.0.0.1:28481"},
+                                                        {"role", "active"},
+                                                        {"check", "L7"}}) == 1);
+}
+
+TEST_CASE("the statistics page: with and without legends") {
+    const auto plain = stats("2.6/page.csv");
+    CHECK(stateOf(plain, "web", "web-03") == "DOWN");
+    CHECK(plain.value("lapwing_haproxy_backend_info", {{"proxy", "web"}}) == 1);
+    const auto legends = stats("2.6/page-legends.csv");
+    CHECK(legends.value("lapwing_haproxy_backend_info", {{"proxy", "web"}, {"algorithm", "roundrobin"}}) ==
+          1);
+}
+
+TEST_CASE("several answers on one connection") {
+    const auto text = fixture("haproxy/2.6/info.txt") + "\n" + fixture("haproxy/2.6/stat-user.csv") +
+                      fixture("haproxy/2.6/servers-state.txt");
+    const auto answers = splitAnswers(text);
+    CHECK(answers.info.substr(0, 5) == "Name:");
+    CHECK(parseServersState(answers.state).size() == 13);
+    auto parsed = parseStats(answers.stats, parseServersState(answers.state));
+    REQUIRE(parsed);
+    CHECK(Samples(parsed->families).count("haproxy_server_weight") == 14);
+    CHECK(splitAnswers("Unknown command.\n").stats.empty());
+}
+
+TEST_CASE("columns are found by name, in whatever order and number") {
+    const auto parsed = parseStats(
+        "# pxname,type,-,svname,status,check_status,new_column,last_chk,\n"
+        "web,2,-,a,UP 2/3,* L4OK,7,\"said \"\"no\"\", twice\nthen yes\",\n"
+        "web,2,-,a,DOWN,L4CON,7,,\n"
+        "web,3,-,sock-1,OPEN,,7,,\n"
+        "web,1,-,BACKEND,UP,,7,,\n"
+        "web,2,-,b,BROODING,,7,,\n\nrest");
+    REQUIRE(parsed);
+    const Samples samples(parsed->families);
+    CHECK(stateOf(samples, "web", "a") == "UP");  // the second line of the same server does not count
+    CHECK(samples.value("haproxy_server_check_status",
+                        {{"proxy", "web"}, {"server", "a"}, {"state", "L4OK"}}) == 1);
+    CHECK(samples.value("haproxy_backend_status", {{"proxy", "web"}, {"state", "UP"}}) == 1);
+    CHECK(samples.count("haproxy_server_status") == 5);  // a state that nobody knows is not told
+    CHECK(samples.count("lapwing_haproxy_server_info") == 2);
+}
+
+TEST_CASE("what is no CSV of HAProxy's is an error, not an empty site") {
+    for (const auto& text :
+         {std::string(), std::string("Permission denied\n"), fixture("haproxy/2.6/page-start.html"),
+          std::string("# pxname,svname,\n"), std::string("# pxname,\"svname")}) {
+        INFO(text);
+        const auto parsed = parseStats(text);
+        REQUIRE_FALSE(parsed);
+        CHECK(parsed.error().kind == ErrorKind::protocol);
+    }
+    const auto whole = fixture("haproxy/2.6/stat-operator.csv");
+    const auto cut = parseStats(whole.substr(0, whole.size() / 2));
+    REQUIRE_FALSE(cut);
+    CHECK(cut.error().message == "HAProxy's statistics end in the middle of a line");
+}
+
+TEST_CASE("a page with endless rows is cut off") {
+    std::string text = "# pxname,svname,type,\n";
+    for (int i = 0; i < 20'001; ++i) text += "p,s" + std::to_string(i) + ",2,\n";
+    const auto parsed = parseStats(text);
+    REQUIRE_FALSE(parsed);
+    CHECK(parsed.error().kind == ErrorKind::exhausted);
+}
