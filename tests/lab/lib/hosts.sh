@@ -45,7 +45,7 @@ host_files() {
         printf '127.0.0.1 localhost\n::1 localhost ip6-localhost\n'
         for other in "${hosts[@]}"; do printf '%s %s\n' "${address[$other]}" "$other"; done
     } >"$dir/etc/hosts"
-    mkdir -p "$dir/srv/lab" "$dir/srv/bin"
+    mkdir -p "$dir/srv/lab" "$dir/srv/bin" "$dir/srv/disk"
     cp "$lab_dir/lib/svc" "$lab_dir"/services/* "$dir/srv/lab/"
     cp "$lab_dir"/app/* "$dir/srv/app/"
 }
