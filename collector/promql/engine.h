@@ -51,7 +51,8 @@ class Engine {
     Engine(const storage::Queryable& data, EngineOptions options) : data_(data), options_(options) {}
 
     /// `cancel`, if given, is looked at while evaluating.
-    Expected<Result> instant(std::string_view query, TimestampMs at, const std::atomic<bool>* cancel = nullptr) const;
+    Expected<Result> instant(std::string_view query, TimestampMs at,
+                             const std::atomic<bool>* cancel = nullptr) const;
     /// Steps from `start` to `end` inclusive. The result is a Matrix.
     Expected<Result> range(std::string_view query, TimestampMs start, TimestampMs end, std::int64_t step_ms,
                            const std::atomic<bool>* cancel = nullptr) const;

@@ -1,0 +1,263 @@
+#include "collector/promql/aggregate.h"
+
+#include <algorithm>
+#include <cmath>
+#include <map>
+#include <unordered_map>
+
+#include "collector/promql/kahan.h"
+#include "collector/promql/numbers.h"
+#include "collector/promql/range_functions.h"
+#include "collector/promql/series_set.h"
+#include "collector/promql/token.h"
+
+namespace lapwing::promql {
+namespace {
+
+Labels groupLabels(const Aggregate& aggregate, const Labels& labels) {
+    std::vector<Label> kept;
+    for (const auto& label : labels) {
+        const bool named = std::find(aggregate.grouping.begin(), aggregate.grouping.end(), label.name) !=
+                           aggregate.grouping.end();
+        if (aggregate.without ? !named && label.name != "__name__" : named) kept.push_back(label);
+    }
+    return Labels(std::move(kept));
+}
+
+struct Groups {
+    std::vector<Labels> labels;          ///< in order of appearance
+    std::vector<std::size_t> of_series;  ///< for each series, its group
+
+    Groups(const Aggregate& aggregate, const SeriesSet& set) {
+        std::unordered_map<Labels, std::size_t, LabelsHash> known;
+        of_series.reserve(set.size());
+        for (const auto& series : set) {
+            auto key = groupLabels(aggregate, series.labels);
+            const auto [it, fresh] = known.emplace(key, labels.size());
+            if (fresh) labels.push_back(std::move(key));
+            of_series.push_back(it->second);
+        }
+    }
+};
+
+class Sum {
+  public:
+    void add(double value) { sum_.add(value); }
+    double result() const { return sum_.value(); }
+
+  private:
+    KahanSum sum_;
+};
+
+class Average {
+  public:
+    void add(double value) { mean_.add(value); }
+    double result() const { return mean_.value(); }
+
+  private:
+    MeanAccumulator mean_;
+};
+
+class Minimum {
+  public:
+    void add(double value) {
+        if (!any_ || value < least_ || std::isnan(least_)) least_ = value;
+        any_ = true;
+    }
+    double result() const { return least_; }
+
+  private:
+    bool any_ = false;
+    double least_ = 0;
+};
+
+class Maximum {
+  public:
+    void add(double value) {
+        if (!any_ || value > most_ || std::isnan(most_)) most_ = value;
+        any_ = true;
+    }
+    double result() const { return most_; }
+
+  private:
+    bool any_ = false;
+    double most_ = 0;
+};
+
+class Group {
+  public:
+    void add(double /*value*/) {}
+    double result() const { return 1; }
+};
+
+class Count {
+  public:
+    void add(double /*value*/) { count_ += 1; }
+    double result() const { return count_; }
+
+  private:
+    double count_ = 0;
+};
+
+/// Welford's algorithm (Technometrics 4, 1962): the population's variance in one pass.
+class Variance {
+  public:
+    void add(double value) {
+        count_ += 1;
+        const double difference = value - mean_;
+        mean_ += difference / count_;
+        squares_ += difference * (value - mean_);
+    }
+    double result() const { return squares_ / count_; }
+
+  private:
+    double count_ = 0;
+    double mean_ = 0;
+    double squares_ = 0;
+};
+
+class Deviation : private Variance {
+  public:
+    using Variance::add;
+    double result() const { return std::sqrt(Variance::result()); }
+};
+
+/// Folds all series of a group into one, step by step side by side.
+template <class Accumulator>
+Expected<SeriesSet> fold(Context& context, Groups groups, const SeriesSet& set, std::size_t points) {
+    struct Cell {
+        bool any = false;
+        Accumulator accumulator;
+    };
+    std::vector<std::vector<Cell>> cells(groups.labels.size());
+    for (std::size_t s = 0; s < set.size(); ++s) {
+        if (s % 256 == 0) {
+            if (auto go_on = context.proceed(); !go_on) return tl::unexpected<Error>(go_on.error());
+        }
+        auto& row = cells[groups.of_series[s]];
+        if (row.empty()) row.resize(points);
+        for (std::size_t i = 0; i < points; ++i) {
+            const double value = set[s].values[i];
+            if (isAbsent(value)) continue;
+            row[i].any = true;
+            row[i].accumulator.add(value);
+        }
+    }
+    SeriesSet out;
+    out.reserve(groups.labels.size());
+    for (std::size_t g = 0; g < groups.labels.size(); ++g) {
+        Series series{std::move(groups.labels[g]), ScalarValues(points, absent())};
+        for (std::size_t i = 0; i < points; ++i) {
+            if (cells[g][i].any) series.values[i] = cells[g][i].accumulator.result();
+        }
+        out.push_back(std::move(series));
+    }
+    removeEmpty(out);
+    return out;
+}
+
+Expected<SeriesSet> quantiles(Context& context, Groups groups, const SeriesSet& set,
+                              const ScalarValues& parameter, std::size_t points) {
+    std::vector<std::vector<std::size_t>> members(groups.labels.size());
+    for (std::size_t s = 0; s < set.size(); ++s) members[groups.of_series[s]].push_back(s);
+    for (const double q : parameter) {
+        if (!(q >= 0 && q <= 1)) {
+            context.warn("PromQL warning: quantile value should be between 0 and 1, got " + formatNumber(q));
+        }
+    }
+    SeriesSet out;
+    std::vector<double> values;
+    for (std::size_t g = 0; g < members.size(); ++g) {
+        if (auto go_on = context.proceed(); !go_on) return tl::unexpected<Error>(go_on.error());
+        Series series{std::move(groups.labels[g]), ScalarValues(points, absent())};
+        for (std::size_t i = 0; i < points; ++i) {
+            values.clear();
+            for (const auto s : members[g]) {
+                if (!isAbsent(set[s].values[i])) values.push_back(set[s].values[i]);
+            }
+            if (!values.empty()) series.values[i] = quantileOf(parameter[i], values);
+        }
+        out.push_back(std::move(series));
+    }
+    removeEmpty(out);
+    return out;
+}
+
+Expected<SeriesSet> countValues(Context& context, const Aggregate& aggregate, const SeriesSet& set,
+                                const std::string& label, std::size_t points) {
+    if (label.empty() || !isValidUtf8(label) || (context.closedRanges() && !isValidLabelName(label))) {
+        return fail(ErrorKind::execution, "invalid label name " + quote(label));
+    }
+    Aggregate grouping;
+    grouping.without = aggregate.without;
+    grouping.grouping = aggregate.grouping;
+    if (!aggregate.without) grouping.grouping.push_back(label);
+
+    SeriesSet out;
+    std::unordered_map<Labels, std::size_t, LabelsHash> known;
+    for (const auto& series : set) {
+        if (auto go_on = context.proceed(); !go_on) return tl::unexpected<Error>(go_on.error());
+        double last = absent();
+        std::size_t slot = 0;
+        for (std::size_t i = 0; i < points; ++i) {
+            const double value = series.values[i];
+            if (isAbsent(value)) continue;
+            if (std::bit_cast<std::uint64_t>(value) != std::bit_cast<std::uint64_t>(last)) {
+                auto labels = series.labels;
+                labels.set(label, formatPlain(value));
+                const auto [it, fresh] = known.emplace(groupLabels(grouping, labels), out.size());
+                if (fresh) {
+                    if (auto fits = context.charge((out.size() + 1) * points); !fits) {
+                        return tl::unexpected<Error>(fits.error());
+                    }
+                    out.push_back({it->first, ScalarValues(points, absent())});
+                }
+                slot = it->second;
+                last = value;
+            }
+            auto& count = out[slot].values[i];
+            count = isAbsent(count) ? 1 : count + 1;
+        }
+    }
+    return out;
+}
+
+}  // namespace
+
+Expected<SeriesSet> evaluateAggregate(Context& context, const Aggregate& aggregate, SeriesSet operand,
+                                      const ScalarValues& parameter, const std::string& label,
+                                      std::size_t points) {
+    if (aggregate.op == Aggregation::count_values)
+        return countValues(context, aggregate, operand, label, points);
+    Groups groups(aggregate, operand);
+    switch (aggregate.op) {
+        case Aggregation::sum:
+            return fold<Sum>(context, std::move(groups), operand, points);
+        case Aggregation::avg:
+            return fold<Average>(context, std::move(groups), operand, points);
+        case Aggregation::min:
+            return fold<Minimum>(context, std::move(groups), operand, points);
+        case Aggregation::max:
+            return fold<Maximum>(context, std::move(groups), operand, points);
+        case Aggregation::group:
+            return fold<Group>(context, std::move(groups), operand, points);
+        case Aggregation::count:
+            return fold<Count>(context, std::move(groups), operand, points);
+        case Aggregation::stddev:
+            return fold<Deviation>(context, std::move(groups), operand, points);
+        case Aggregation::stdvar:
+            return fold<Variance>(context, std::move(groups), operand, points);
+        case Aggregation::quantile:
+            return quantiles(context, std::move(groups), operand, parameter, points);
+        case Aggregation::topk:
+        case Aggregation::bottomk:
+        case Aggregation::limitk:
+        case Aggregation::limit_ratio:
+        case Aggregation::count_values:
+            break;
+    }
+    return evaluateSelection(aggregate, std::move(operand), groups.of_series, groups.labels.size(), parameter,
+                             points);
+}
+
+}  // namespace lapwing::promql

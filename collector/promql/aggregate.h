@@ -1,0 +1,22 @@
+#pragma once
+
+#include <string>
+
+#include "collector/promql/context.h"
+#include "collector/promql/values.h"
+
+namespace lapwing::promql {
+
+/// Evaluates sum by (...) and its kin; the operand was evaluated on a grid of `points`. `parameter` is a
+/// value a step (k, a quantile, a ratio), `label` that of count_values(). Errors `execution` for parameters
+/// that cannot be.
+Expected<SeriesSet> evaluateAggregate(Context& context, const Aggregate& aggregate, SeriesSet operand,
+                                      const ScalarValues& parameter, const std::string& label,
+                                      std::size_t points);
+
+/// topk(), bottomk(), limitk() and limit_ratio(): aggregations that choose among the series they are given.
+Expected<SeriesSet> evaluateSelection(const Aggregate& aggregate, SeriesSet operand,
+                                      const std::vector<std::size_t>& groups, std::size_t group_count,
+                                      const ScalarValues& parameter, std::size_t points);
+
+}  // namespace lapwing::promql

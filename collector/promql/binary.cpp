@@ -1,0 +1,343 @@
+#include "collector/promql/binary.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <unordered_map>
+#include <unordered_set>
+
+#include "collector/promql/series_set.h"
+
+namespace lapwing::promql {
+namespace {
+
+constexpr std::size_t kNone = std::numeric_limits<std::size_t>::max();
+
+double compute(Operator op, double a, double b) {
+    switch (op) {
+        case Operator::add:
+            return a + b;
+        case Operator::sub:
+            return a - b;
+        case Operator::mul:
+            return a * b;
+        case Operator::div:
+            return a / b;
+        case Operator::mod:
+            return std::fmod(a, b);
+        case Operator::pow:
+            return std::pow(a, b);
+        case Operator::atan2:
+            return std::atan2(a, b);
+        default:
+            return std::numeric_limits<double>::quiet_NaN();
+    }
+}
+
+bool compare(Operator op, double a, double b) {
+    switch (op) {
+        case Operator::equal:
+            return a == b;
+        case Operator::not_equal:
+            return a != b;
+        case Operator::less:
+            return a < b;
+        case Operator::less_equal:
+            return a <= b;
+        case Operator::greater:
+            return a > b;
+        case Operator::greater_equal:
+            return a >= b;
+        default:
+            return false;
+    }
+}
+
+bool dropsName(const Binary& binary) {
+    return !isComparison(binary.op) || binary.return_bool;
+}
+
+/// The value of one element, absent where a comparison filters it out. `kept` is what a comparison keeps.
+double element(const Binary& binary, double a, double b, double kept) {
+    if (!isComparison(binary.op)) return compute(binary.op, a, b);
+    const bool holds = compare(binary.op, a, b);
+    if (binary.return_bool) return holds ? 1 : 0;
+    return holds ? kept : absent();
+}
+
+Expected<Value> scalars(const Binary& binary, ScalarValues lhs, const ScalarValues& rhs) {
+    for (std::size_t i = 0; i < lhs.size(); ++i) lhs[i] = element(binary, lhs[i], rhs[i], lhs[i]);
+    return lhs;
+}
+
+Expected<Value> vectorAndScalar(const Binary& binary, SeriesSet set, const ScalarValues& scalar,
+                                bool swapped) {
+    for (auto& series : set) {
+        for (std::size_t i = 0; i < series.values.size(); ++i) {
+            auto& value = series.values[i];
+            if (isAbsent(value)) continue;
+            value =
+                swapped ? element(binary, scalar[i], value, value) : element(binary, value, scalar[i], value);
+        }
+    }
+    if (dropsName(binary)) {
+        if (auto done = dropNames(set, Duplicates::merge); !done) return tl::unexpected<Error>(done.error());
+    }
+    return set;
+}
+
+/// Series find each other by the labels of `on`, or by all but those of `ignoring` and the name.
+Labels signature(const VectorMatching& matching, const Labels& labels) {
+    std::vector<Label> kept;
+    for (const auto& label : labels) {
+        const bool named =
+            std::find(matching.labels.begin(), matching.labels.end(), label.name) != matching.labels.end();
+        if (matching.on ? named : !named && label.name != "__name__") kept.push_back(label);
+    }
+    return Labels(std::move(kept));
+}
+
+/// Gives equal signatures one number.
+class Signatures {
+  public:
+    explicit Signatures(const VectorMatching& matching) : matching_(matching) {}
+    std::vector<std::size_t> number(const SeriesSet& set) {
+        std::vector<std::size_t> numbers;
+        numbers.reserve(set.size());
+        for (const auto& series : set) {
+            numbers.push_back(
+                known_.emplace(signature(matching_, series.labels), known_.size()).first->second);
+        }
+        return numbers;
+    }
+    std::size_t count() const { return known_.size(); }
+
+  private:
+    const VectorMatching& matching_;
+    std::unordered_map<Labels, std::size_t, LabelsHash> known_;
+};
+
+/// For each signature, at which steps any series of the set has a value.
+std::vector<std::vector<bool>> presence(const SeriesSet& set, const std::vector<std::size_t>& groups,
+                                        std::size_t count, std::size_t points) {
+    std::vector<std::vector<bool>> present(count);
+    for (std::size_t s = 0; s < set.size(); ++s) {
+        auto& steps = present[groups[s]];
+        if (steps.empty()) steps.resize(points);
+        for (std::size_t i = 0; i < points; ++i) {
+            if (!isAbsent(set[s].values[i])) steps[i] = true;
+        }
+    }
+    return present;
+}
+
+Expected<Value> setOperation(const Binary& binary, SeriesSet lhs, SeriesSet rhs, std::size_t points) {
+    Signatures signatures(binary.matching);
+    const auto left = signatures.number(lhs);
+    const auto right = signatures.number(rhs);
+    if (binary.op == Operator::lor) {
+        const auto taken = presence(lhs, left, signatures.count(), points);
+        for (std::size_t s = 0; s < rhs.size(); ++s) {
+            const auto& steps = taken[right[s]];
+            for (std::size_t i = 0; i < steps.size(); ++i) {
+                if (steps[i]) rhs[s].values[i] = absent();
+            }
+            lhs.push_back(std::move(rhs[s]));
+        }
+        removeEmpty(lhs);
+        if (auto done = unify(lhs, Duplicates::merge); !done) return tl::unexpected<Error>(done.error());
+        return lhs;
+    }
+    const auto present = presence(rhs, right, signatures.count(), points);
+    const bool keep_where_present = binary.op == Operator::land;
+    for (std::size_t s = 0; s < lhs.size(); ++s) {
+        const auto& steps = present[left[s]];
+        for (std::size_t i = 0; i < points; ++i) {
+            const bool there = !steps.empty() && steps[i];
+            if (there != keep_where_present) lhs[s].values[i] = absent();
+        }
+    }
+    removeEmpty(lhs);
+    return lhs;
+}
+
+std::string braced(const Labels& labels) {
+    // As Prometheus prints a label set: the name is a label like the others.
+    auto text = Labels(labels).toString();
+    const auto name = std::string(labels.metricName());
+    if (name.empty()) return text;
+    auto rest = text.substr(name.size());
+    return "{__name__=\"" + name + "\"" + (rest.empty() ? "}" : ", " + rest.substr(1));
+}
+
+/// One vector matched to another, the "one" side on the right.
+class Matching {
+  public:
+    Matching(Context& context, const Binary& binary, SeriesSet many, SeriesSet one, std::size_t points,
+             bool swapped)
+        : context_(context),
+          binary_(binary),
+          many_(std::move(many)),
+          one_(std::move(one)),
+          points_(points),
+          swapped_(swapped) {}
+
+    Expected<SeriesSet> run() {
+        Signatures signatures(binary_.matching);
+        many_groups_ = signatures.number(many_);
+        const auto one_groups = signatures.number(one_);
+        groups_ = signatures.count();
+        noteManySteps();
+        if (auto done = indexOneSide(one_groups); !done) return tl::unexpected<Error>(done.error());
+        matched_.resize(groups_);
+        for (std::size_t s = 0; s < many_.size(); ++s) {
+            if (s % 256 == 0) {
+                if (auto go_on = context_.proceed(); !go_on) return tl::unexpected<Error>(go_on.error());
+            }
+            if (auto done = match(s); !done) return tl::unexpected<Error>(done.error());
+        }
+        removeEmpty(out_);
+        if (auto done = unify(out_, Duplicates::merge); !done) return tl::unexpected<Error>(done.error());
+        return std::move(out_);
+    }
+
+  private:
+    bool oneToOne() const { return binary_.matching.cardinality == VectorMatching::Cardinality::one_to_one; }
+
+    /// Where the many side is empty, nothing is looked at, duplicates on the other side neither.
+    void noteManySteps() {
+        any_many_.resize(points_);
+        for (const auto& series : many_) {
+            for (std::size_t i = 0; i < points_; ++i) {
+                if (!isAbsent(series.values[i])) any_many_[i] = true;
+            }
+        }
+    }
+
+    /// For each signature, which series of the one side has the value at each step.
+    Expected<void> indexOneSide(const std::vector<std::size_t>& one_groups) {
+        owners_.resize(groups_);
+        for (std::size_t s = 0; s < one_.size(); ++s) {
+            auto& owner = owners_[one_groups[s]];
+            if (owner.empty()) owner.resize(points_, kNone);
+            for (std::size_t i = 0; i < points_; ++i) {
+                if (isAbsent(one_[s].values[i]) || !any_many_[i]) continue;
+                if (owner[i] != kNone) return ambiguous(one_[owner[i]].labels, one_[s].labels);
+                owner[i] = s;
+            }
+        }
+        return {};
+    }
+
+    Expected<void> ambiguous(const Labels& first, const Labels& second) const {
+        return fail(ErrorKind::execution,
+                    "found duplicate series for the match group " + braced(matchGroup(first)) + " on the " +
+                        (swapped_ ? "left" : "right") + " hand-side of the operation: [" + braced(second) +
+                        ", " + braced(first) +
+                        "];many-to-many matching not allowed: matching labels must be unique on one side");
+    }
+    Labels matchGroup(const Labels& labels) const { return signature(binary_.matching, labels); }
+
+    Expected<void> match(std::size_t s) {
+        const auto group = many_groups_[s];
+        const auto& owner = owners_[group];
+        if (owner.empty()) return {};
+        auto& series = many_[s];
+        // Included labels may differ between the series that own the steps: one result a distinct owner.
+        std::unordered_map<std::size_t, std::size_t> results;
+        for (std::size_t i = 0; i < points_; ++i) {
+            const double value = series.values[i];
+            if (isAbsent(value) || owner[i] == kNone) continue;
+            const double other = one_[owner[i]].values[i];
+            const double a = swapped_ ? other : value;
+            const double b = swapped_ ? value : other;
+            const double result = element(binary_, a, b, a);
+            if (isAbsent(result)) continue;
+            const auto [it, fresh] =
+                results.emplace(binary_.matching.include.empty() ? 0 : owner[i], out_.size());
+            if (fresh)
+                out_.push_back(
+                    {resultLabels(series.labels, one_[owner[i]].labels), ScalarValues(points_, absent())});
+            out_[it->second].values[i] = result;
+            if (auto done = claim(group, i, it->second); !done) return done;
+        }
+        return {};
+    }
+
+    /// One result a signature and step in one-to-one matching; results with distinct labels in grouped
+    /// matching.
+    Expected<void> claim(std::size_t group, std::size_t step, std::size_t result) {
+        auto& taken = matched_[group];
+        if (oneToOne()) {
+            if (taken.empty()) taken.resize(points_);
+            if (taken[step]) {
+                return fail(ErrorKind::execution,
+                            "multiple matches for labels: many-to-one matching must be explicit "
+                            "(group_left/group_right)");
+            }
+            taken[step] = true;
+            return {};
+        }
+        auto& slots = grouped_[out_[result].labels];
+        if (slots.empty()) slots.resize(points_, kNone);
+        if (slots[step] == group) {
+            return fail(ErrorKind::execution,
+                        "multiple matches for labels: grouping labels must ensure unique matches");
+        }
+        slots[step] = group;
+        return {};
+    }
+
+    Labels resultLabels(const Labels& many, const Labels& one) const {
+        const auto& matching = binary_.matching;
+        Labels labels = oneToOne() && matching.on ? signature(matching, many) : many;
+        if (oneToOne() && !matching.on) {
+            for (const auto& name : matching.labels) labels.erase(name);
+        }
+        if (dropsName(binary_)) labels.erase("__name__");
+        for (const auto& name : matching.include) labels.set(name, one.get(name));
+        return labels;
+    }
+
+    Context& context_;
+    const Binary& binary_;
+    SeriesSet many_;
+    SeriesSet one_;
+    std::size_t points_;
+    bool swapped_;
+    std::size_t groups_ = 0;
+    std::vector<std::size_t> many_groups_;
+    std::vector<bool> any_many_;
+    std::vector<std::vector<std::size_t>> owners_;
+    std::vector<std::vector<bool>> matched_;
+    std::unordered_map<Labels, std::vector<std::size_t>, LabelsHash> grouped_;
+    SeriesSet out_;
+};
+
+}  // namespace
+
+Expected<Value> evaluateBinary(Context& context, const Binary& binary, Value lhs, Value rhs,
+                               std::size_t points) {
+    auto* left_scalar = std::get_if<ScalarValues>(&lhs);
+    auto* right_scalar = std::get_if<ScalarValues>(&rhs);
+    if (left_scalar != nullptr && right_scalar != nullptr) {
+        return scalars(binary, std::move(*left_scalar), *right_scalar);
+    }
+    if (right_scalar != nullptr) {
+        return vectorAndScalar(binary, std::move(std::get<SeriesSet>(lhs)), *right_scalar, false);
+    }
+    if (left_scalar != nullptr) {
+        return vectorAndScalar(binary, std::move(std::get<SeriesSet>(rhs)), *left_scalar, true);
+    }
+    auto& left = std::get<SeriesSet>(lhs);
+    auto& right = std::get<SeriesSet>(rhs);
+    if (isSetOperator(binary.op)) return setOperation(binary, std::move(left), std::move(right), points);
+    const bool swapped = binary.matching.cardinality == VectorMatching::Cardinality::one_to_many;
+    Matching matching(context, binary, std::move(swapped ? right : left), std::move(swapped ? left : right),
+                      points, swapped);
+    auto result = matching.run();
+    if (!result) return tl::unexpected<Error>(result.error());
+    return std::move(*result);
+}
+
+}  // namespace lapwing::promql

@@ -1,0 +1,12 @@
+#pragma once
+
+#include "collector/promql/context.h"
+#include "collector/promql/values.h"
+
+namespace lapwing::promql {
+
+/// Both sides have been evaluated on one grid of `points`. Errors `execution` for what cannot be matched.
+Expected<Value> evaluateBinary(Context& context, const Binary& binary, Value lhs, Value rhs,
+                               std::size_t points);
+
+}  // namespace lapwing::promql

@@ -1,0 +1,65 @@
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <set>
+#include <string>
+
+#include "collector/promql/ast.h"
+#include "collector/promql/engine.h"
+#include "collector/promql/values.h"
+
+namespace lapwing::promql {
+
+/// What one query carries through its evaluation: limits, the clock, what there is to say besides the result.
+/// Used by one thread.
+class Context {
+  public:
+    Context(std::string_view query, const storage::Queryable& data, const EngineOptions& options,
+            TimestampMs start, TimestampMs end, const std::atomic<bool>* cancel)
+        : query_(query),
+          data_(data),
+          options_(options),
+          start_(start),
+          end_(end),
+          cancel_(cancel),
+          deadline_(std::chrono::steady_clock::now() + std::chrono::milliseconds(options.timeout_ms)) {}
+
+    const EngineOptions& options() const { return options_; }
+    bool closedRanges() const { return options_.compat == 2; }
+
+    /// The samples that a selector needs, from the store. Errors `exhausted`, `timeout`, `unavailable`.
+    Expected<std::vector<storage::SeriesSamples>> select(const storage::Matchers& matchers, TimestampMs from,
+                                                         TimestampMs to);
+
+    /// Called between pieces of work. Errors `timeout` and `unavailable` (cancelled).
+    Expected<void> proceed();
+
+    /// What `@ start()` and `@ end()` of the query mean; nothing for a selector without `@`.
+    std::optional<TimestampMs> fixedTime(const TimeModifiers& time) const;
+
+    /// Errors `exhausted` if a result of so many values is too large.
+    Expected<void> charge(std::size_t values) const;
+
+    void warn(std::string text) { warnings_.insert(std::move(text)); }
+    void inform(std::string text) { infos_.insert(std::move(text)); }
+    const std::set<std::string>& warnings() const { return warnings_; }
+    const std::set<std::string>& infos() const { return infos_; }
+
+    /// `line:column` of a byte of the query, as warnings cite it.
+    std::string position(std::size_t byte) const;
+
+  private:
+    std::string_view query_;
+    const storage::Queryable& data_;
+    const EngineOptions& options_;
+    TimestampMs start_;
+    TimestampMs end_;
+    const std::atomic<bool>* cancel_;
+    std::chrono::steady_clock::time_point deadline_;
+    std::size_t loaded_ = 0;
+    std::set<std::string> warnings_;
+    std::set<std::string> infos_;
+};
+
+}  // namespace lapwing::promql

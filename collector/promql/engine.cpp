@@ -1,0 +1,119 @@
+#include "collector/promql/engine.h"
+
+#include <algorithm>
+
+#include "collector/promql/evaluator.h"
+#include "collector/promql/parser.h"
+
+namespace lapwing::promql {
+namespace {
+
+tl::unexpected<Error> pass(const Error& error) {
+    return tl::unexpected<Error>(error);
+}
+
+void annotate(const Context& context, Result& result) {
+    result.warnings.assign(context.warnings().begin(), context.warnings().end());
+    result.infos.assign(context.infos().begin(), context.infos().end());
+}
+
+Expected<Matrix> instantMatrix(Evaluator& evaluator, const Expr& expr, const Grid& grid) {
+    auto range = evaluator.rangeVector(expr, grid);
+    if (!range) return pass(range.error());
+    Matrix out;
+    for (auto& one : range->series) out.push_back({std::move(one.labels), std::move(one.samples)});
+    return out;
+}
+
+Vector toVector(SeriesSet set, TimestampMs at) {
+    Vector out;
+    out.reserve(set.size());
+    for (auto& series : set) {
+        if (!isAbsent(series.values.front()))
+            out.push_back({std::move(series.labels), {at, series.values.front()}});
+    }
+    return out;
+}
+
+Matrix toMatrix(SeriesSet set, const Grid& grid) {
+    Matrix out;
+    out.reserve(set.size());
+    for (auto& series : set) {
+        TimeSeries one{std::move(series.labels), {}};
+        for (std::size_t i = 0; i < grid.points; ++i) {
+            if (!isAbsent(series.values[i])) one.samples.push_back({grid.at(i), series.values[i]});
+        }
+        series.values = {};
+        if (!one.samples.empty()) out.push_back(std::move(one));
+    }
+    return out;
+}
+
+void sortByLabels(Matrix& matrix) {
+    std::sort(matrix.begin(), matrix.end(),
+              [](const TimeSeries& a, const TimeSeries& b) { return a.labels < b.labels; });
+}
+
+}  // namespace
+
+Expected<Result> Engine::instant(std::string_view query, TimestampMs at,
+                                 const std::atomic<bool>* cancel) const {
+    auto expr = parse(query);
+    if (!expr) return pass(expr.error());
+    Context context(query, data_, options_, at, at, cancel);
+    Evaluator evaluator(context);
+    const Grid grid{at, 1, 1};
+    Result result;
+    if ((*expr)->type() == ValueType::matrix) {
+        auto matrix = instantMatrix(evaluator, **expr, grid);
+        if (!matrix) return pass(matrix.error());
+        sortByLabels(*matrix);
+        result.value = std::move(*matrix);
+    } else {
+        auto value = evaluator.evaluate(**expr, grid);
+        if (!value) return pass(value.error());
+        if (auto* scalars = std::get_if<ScalarValues>(&*value)) {
+            result.value = Scalar{at, scalars->front()};
+        } else if (auto* text = std::get_if<std::string>(&*value)) {
+            result.value = String{at, std::move(*text)};
+        } else {
+            result.value = toVector(std::move(std::get<SeriesSet>(*value)), at);
+        }
+    }
+    annotate(context, result);
+    return result;
+}
+
+Expected<Result> Engine::range(std::string_view query, TimestampMs start, TimestampMs end,
+                               std::int64_t step_ms, const std::atomic<bool>* cancel) const {
+    if (step_ms <= 0)
+        return fail(ErrorKind::invalid,
+                    "zero or negative query resolution step widths are not accepted. Try a positive integer");
+    if (end < start) return fail(ErrorKind::invalid, "end timestamp must not be before start time");
+    auto expr = parse(query);
+    if (!expr) return pass(expr.error());
+    const auto type = (*expr)->type();
+    if (type != ValueType::scalar && type != ValueType::vector) {
+        return fail(ErrorKind::invalid, "invalid expression type \"" + std::string(valueTypeName(type)) +
+                                            "\" for range query, must be Scalar or instant Vector");
+    }
+    Context context(query, data_, options_, start, end, cancel);
+    Evaluator evaluator(context);
+    const Grid grid{start, step_ms, static_cast<std::size_t>((end - start) / step_ms) + 1};
+    auto value = evaluator.evaluate(**expr, grid);
+    if (!value) return pass(value.error());
+    SeriesSet set;
+    if (auto* scalars = std::get_if<ScalarValues>(&*value)) {
+        set.push_back({Labels(), std::move(*scalars)});
+    } else {
+        set = std::move(std::get<SeriesSet>(*value));
+    }
+    auto matrix = toMatrix(std::move(set), grid);
+    sortByLabels(matrix);
+    Result result;
+    result.value = std::move(matrix);
+    annotate(context, result);
+    return result;
+}
+
+}  // namespace lapwing::promql

@@ -1,0 +1,195 @@
+#include <re2/re2.h>
+
+#include <algorithm>
+#include <unordered_map>
+
+#include "collector/promql/functions.h"
+#include "collector/promql/series_set.h"
+#include "collector/promql/signatures.h"
+#include "collector/promql/token.h"
+
+namespace lapwing::promql {
+namespace {
+
+tl::unexpected<Error> pass(const Error& error) {
+    return tl::unexpected<Error>(error);
+}
+
+bool validLabelName(const Context& context, const std::string& name) {
+    // Version 3 takes any UTF-8 name.
+    return context.closedRanges() ? isValidLabelName(name) : !name.empty() && isValidUtf8(name);
+}
+
+bool isWordCharacter(char c) {
+    return c == '_' || (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+}
+
+/// Go's Regexp.Expand: $1, $name (the longest such name), ${name}, $$; what names no group is empty.
+std::string expand(std::string_view text, const std::vector<re2::StringPiece>& groups,
+                   const std::map<std::string, int>& names) {
+    std::string out;
+    std::size_t i = 0;
+    while (i < text.size()) {
+        if (text[i] != '$') {
+            out += text[i++];
+            continue;
+        }
+        const auto rest = text.substr(i + 1);
+        if (rest.starts_with('$')) {
+            out += '$';
+            i += 2;
+            continue;
+        }
+        const bool braces = rest.starts_with('{');
+        std::size_t length = 0;
+        while (length + (braces ? 1 : 0) < rest.size() && isWordCharacter(rest[length + (braces ? 1 : 0)]))
+            ++length;
+        const auto name = std::string(rest.substr(braces ? 1 : 0, length));
+        if (name.empty() || (braces && !rest.substr(length + 1).starts_with('}'))) {
+            out += '$';
+            ++i;
+            continue;
+        }
+        i += 1 + length + (braces ? 2 : 0);
+        std::size_t group = groups.size();
+        if (std::all_of(name.begin(), name.end(), [](char c) { return c >= '0' && c <= '9'; })) {
+            if (name.size() < 9 && (name.size() == 1 || name[0] != '0')) group = std::stoul(name);
+        } else if (const auto it = names.find(name); it != names.end()) {
+            group = static_cast<std::size_t>(it->second);
+        }
+        if (group < groups.size()) out.append(groups[group].data(), groups[group].size());
+    }
+    return out;
+}
+
+Expected<std::vector<std::string>> texts(Evaluator& evaluator, const Call& call, const Grid& grid) {
+    std::vector<std::string> out;
+    for (std::size_t a = 1; a < call.arguments.size(); ++a) {
+        auto text = evaluator.string(*call.arguments[a], grid);
+        if (!text) return pass(text.error());
+        out.push_back(std::move(*text));
+    }
+    return out;
+}
+
+Expected<Value> labelReplace(Evaluator& evaluator, const Call& call, const Grid& grid) {
+    auto given = texts(evaluator, call, grid);
+    if (!given) return pass(given.error());
+    const auto& [target, replacement, source, pattern] =
+        std::tie((*given)[0], (*given)[1], (*given)[2], (*given)[3]);
+    auto set = evaluator.vector(*call.arguments[0], grid);
+    if (!set) return pass(set.error());
+
+    re2::RE2::Options options;
+    options.set_log_errors(false);
+    const bool dot_takes_newline = !evaluator.context().closedRanges();
+    const re2::RE2 regex((dot_takes_newline ? "^(?s:" : "^(?:") + pattern + ")$", options);
+    if (!regex.ok())
+        return fail(ErrorKind::execution, "invalid regular expression in label_replace(): " + pattern);
+    if (!validLabelName(evaluator.context(), target)) {
+        return fail(ErrorKind::execution, "invalid destination label name in label_replace(): " + target);
+    }
+    std::vector<re2::StringPiece> groups(static_cast<std::size_t>(regex.NumberOfCapturingGroups()) + 1);
+    for (auto& series : *set) {
+        const std::string value(series.labels.get(source));
+        if (!regex.Match(value, 0, value.size(), re2::RE2::UNANCHORED, groups.data(),
+                         static_cast<int>(groups.size()))) {
+            continue;
+        }
+        series.labels.set(target, expand(replacement, groups, regex.NamedCapturingGroups()));
+    }
+    if (auto done = unify(*set, Duplicates::merge); !done) return pass(done.error());
+    return std::move(*set);
+}
+
+Expected<Value> labelJoin(Evaluator& evaluator, const Call& call, const Grid& grid) {
+    auto given = texts(evaluator, call, grid);
+    if (!given) return pass(given.error());
+    const auto& target = (*given)[0];
+    const auto& separator = (*given)[1];
+    if (!validLabelName(evaluator.context(), target)) {
+        return fail(ErrorKind::execution, "invalid destination label name in label_join(): " + target);
+    }
+    for (std::size_t a = 2; a < given->size(); ++a) {
+        if (!validLabelName(evaluator.context(), (*given)[a])) {
+            return fail(ErrorKind::execution, "invalid source label name in label_join(): " + (*given)[a]);
+        }
+    }
+    auto set = evaluator.vector(*call.arguments[0], grid);
+    if (!set) return pass(set.error());
+    for (auto& series : *set) {
+        std::string joined;
+        for (std::size_t a = 2; a < given->size(); ++a) {
+            if (a > 2) joined += separator;
+            joined += series.labels.get((*given)[a]);
+        }
+        series.labels.set(target, joined);
+    }
+    if (auto done = unify(*set, Duplicates::merge); !done) return pass(done.error());
+    return std::move(*set);
+}
+
+/// Digits in a row compare as numbers: web-2 before web-10.
+bool naturallyLess(std::string_view a, std::string_view b) {
+    const auto digit = [](char c) { return c >= '0' && c <= '9'; };
+    std::size_t i = 0;
+    std::size_t k = 0;
+    while (i < a.size() && k < b.size()) {
+        if (!digit(a[i]) || !digit(b[k])) {
+            if (a[i] != b[k]) return a[i] < b[k];
+            ++i;
+            ++k;
+            continue;
+        }
+        while (i < a.size() && a[i] == '0') ++i;
+        while (k < b.size() && b[k] == '0') ++k;
+        const auto first = i;
+        const auto second = k;
+        while (i < a.size() && digit(a[i])) ++i;
+        while (k < b.size() && digit(b[k])) ++k;
+        if (i - first != k - second) return i - first < k - second;
+        const int order = a.substr(first, i - first).compare(b.substr(second, k - second));
+        if (order != 0) return order < 0;
+    }
+    return a.size() - i < b.size() - k;
+}
+
+Expected<Value> sortByLabels(Evaluator& evaluator, const Call& call, const Grid& grid, bool descending) {
+    auto names = texts(evaluator, call, grid);
+    if (!names) return pass(names.error());
+    auto set = evaluator.vector(*call.arguments[0], grid);
+    if (!set) return pass(set.error());
+    std::stable_sort(set->begin(), set->end(), [&](const Series& first, const Series& second) {
+        const auto& a = descending ? second : first;
+        const auto& b = descending ? first : second;
+        for (const auto& name : *names) {
+            const auto x = a.labels.get(name);
+            const auto y = b.labels.get(name);
+            if (x != y) return naturallyLess(x, y);
+        }
+        return a.labels < b.labels;
+    });
+    return std::move(*set);
+}
+
+Expected<Value> sortByLabel(Evaluator& evaluator, const Call& call, const Grid& grid) {
+    return sortByLabels(evaluator, call, grid, false);
+}
+Expected<Value> sortByLabelDescending(Evaluator& evaluator, const Call& call, const Grid& grid) {
+    return sortByLabels(evaluator, call, grid, true);
+}
+
+}  // namespace
+
+CallHandler findLabelFunction(std::string_view name) {
+    static const std::unordered_map<std::string_view, CallHandler> kFunctions = {
+        {"label_join", labelJoin},
+        {"label_replace", labelReplace},
+        {"sort_by_label", sortByLabel},
+        {"sort_by_label_desc", sortByLabelDescending},
+    };
+    const auto it = kFunctions.find(name);
+    return it == kFunctions.end() ? nullptr : it->second;
+}
+
+}  // namespace lapwing::promql

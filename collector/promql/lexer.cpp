@@ -1,0 +1,283 @@
+#include <algorithm>
+#include <array>
+#include <cctype>
+
+#include "collector/promql/token.h"
+#include "collector/promql/unquote.h"
+
+namespace lapwing::promql {
+namespace {
+
+constexpr std::array kKeywords = {"by",          "without", "on",     "ignoring", "group_left",
+                                  "group_right", "bool",    "offset", "start",    "end"};
+constexpr std::array kWordOperators = {"and", "or", "unless", "atan2"};
+constexpr std::array kAggregations = {"sum",          "avg",      "count",  "min",        "max",
+                                      "group",        "stddev",   "stdvar", "topk",       "bottomk",
+                                      "count_values", "quantile", "limitk", "limit_ratio"};
+
+bool isSpace(char c) {
+    return c == ' ' || c == '\t' || c == '\n' || c == '\r';
+}
+bool isDigit(char c) {
+    return c >= '0' && c <= '9';
+}
+bool isAlpha(char c) {
+    return c == '_' || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+}
+bool isAlphaNumeric(char c) {
+    return isAlpha(c) || isDigit(c);
+}
+
+template <std::size_t N>
+bool contains(const std::array<const char*, N>& words, std::string_view word) {
+    return std::find(words.begin(), words.end(), word) != words.end();
+}
+
+class Lexer {
+  public:
+    explicit Lexer(std::string_view input) : input_(input) {}
+
+    std::vector<Token> run() {
+        while (step()) {
+        }
+        return std::move(tokens_);
+    }
+
+  private:
+    char peek(std::size_t ahead = 0) const {
+        return position_ + ahead < input_.size() ? input_[position_ + ahead] : '\0';
+    }
+    bool atEnd() const { return position_ >= input_.size(); }
+
+    bool emit(TokenType type, std::string value = {}) {
+        tokens_.push_back(Token{type, start_, position_,
+                                std::string(input_.substr(start_, position_ - start_)), std::move(value)});
+        return true;
+    }
+    bool symbol(std::size_t length) {
+        position_ += length;
+        return emit(TokenType::symbol);
+    }
+    bool failWith(std::string message) {
+        tokens_.push_back(Token{TokenType::error, start_, input_.size(), std::move(message), {}});
+        return false;
+    }
+    /// The character at a position as Go prints a rune with %q.
+    std::string rune(std::size_t at) const {
+        if (at >= input_.size()) return "'\\x00'";
+        std::size_t length = 1;
+        while (at + length < input_.size() &&
+               (static_cast<unsigned char>(input_[at + length]) & 0xc0U) == 0x80U)
+            ++length;
+        const auto text = input_.substr(at, length);
+        if (text == "'") return "'\\''";
+        if (text == "\"") return "'\"'";
+        const auto quoted = quote(text);
+        return "'" + quoted.substr(1, quoted.size() - 2) + "'";
+    }
+
+    bool step() {
+        start_ = position_;
+        if (atEnd()) return finish();
+        const char c = peek();
+        if (isSpace(c)) {
+            ++position_;
+            return true;
+        }
+        if (c == '#') {
+            while (!atEnd() && peek() != '\n') ++position_;
+            return true;
+        }
+        if (c == '"' || c == '\'' || c == '`') return lexString(c);
+        return brace_open_ ? insideBraces(c) : statement(c);
+    }
+
+    bool finish() {
+        if (brace_open_) return failWith("unexpected end of input inside braces");
+        if (paren_depth_ != 0) return failWith("unclosed left parenthesis");
+        if (bracket_open_) return failWith("unclosed left bracket");
+        emit(TokenType::end);
+        return false;
+    }
+
+    bool insideBraces(char c) {
+        switch (c) {
+            case ',':
+                return symbol(1);
+            case '=':
+                return symbol(peek(1) == '~' ? 2 : 1);
+            case '!':
+                if (peek(1) == '~' || peek(1) == '=') return symbol(2);
+                return failWith("unexpected character after '!' inside braces: " + rune(position_ + 1));
+            case '{':
+                return failWith("unexpected left brace '{'");
+            case '}':
+                brace_open_ = false;
+                return symbol(1);
+            default:
+                break;
+        }
+        if (!isAlpha(c)) return failWith("unexpected character inside braces: " + rune(position_));
+        while (isAlphaNumeric(peek())) ++position_;
+        return emit(TokenType::identifier);
+    }
+
+    bool statement(char c) {
+        switch (c) {
+            case ',':
+            case '*':
+            case '/':
+            case '%':
+            case '+':
+            case '-':
+            case '^':
+            case '@':
+                return symbol(1);
+            case '=':
+                if (peek(1) == '=') return symbol(2);
+                if (peek(1) == '~') return failWith("unexpected character after '=': '~'");
+                return symbol(1);
+            case '!':
+                if (peek(1) == '=') return symbol(2);
+                return failWith("unexpected character after '!': " + rune(position_ + 1));
+            case '<':
+            case '>':
+                return symbol(peek(1) == '=' ? 2 : 1);
+            case '(':
+                ++paren_depth_;
+                return symbol(1);
+            case ')':
+                if (--paren_depth_ < 0) return failWith("unexpected right parenthesis ')'");
+                return symbol(1);
+            case '{':
+                brace_open_ = true;
+                return symbol(1);
+            case '}':
+                return failWith("unexpected character: '}'");
+            case '[':
+                if (bracket_open_) return failWith("unexpected left bracket '['");
+                bracket_open_ = true;
+                got_colon_ = false;
+                return symbol(1);
+            case ']':
+                if (!bracket_open_) return failWith("unexpected right bracket ']'");
+                bracket_open_ = false;
+                return symbol(1);
+            default:
+                break;
+        }
+        if (isDigit(c) || (c == '.' && isDigit(peek(1)))) return numberOrDuration();
+        if (bracket_open_ && c == ':') {
+            if (got_colon_) return failWith("unexpected colon ':'");
+            got_colon_ = true;
+            return symbol(1);
+        }
+        if (isAlpha(c) || c == ':') return word();
+        return failWith("unexpected character: " + rune(position_));
+    }
+
+    bool word() {
+        bool colon = false;
+        while (isAlphaNumeric(peek()) || peek() == ':') {
+            colon = colon || peek() == ':';
+            ++position_;
+        }
+        std::string lower(input_.substr(start_, position_ - start_));
+        std::transform(lower.begin(), lower.end(), lower.begin(),
+                       [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+        if (contains(kKeywords, lower)) return emit(TokenType::keyword, std::move(lower));
+        if (contains(kWordOperators, lower)) return emit(TokenType::word_operator, std::move(lower));
+        if (contains(kAggregations, lower)) return emit(TokenType::aggregation, std::move(lower));
+        if (lower == "inf" || lower == "nan") return emit(TokenType::number);
+        return emit(colon ? TokenType::metric_identifier : TokenType::identifier);
+    }
+
+    bool acceptDigits(bool hex) {
+        const auto before = position_;
+        while (isDigit(peek()) || (hex && std::isxdigit(static_cast<unsigned char>(peek())) != 0) ||
+               (peek() == '_' && position_ > before &&
+                std::isxdigit(static_cast<unsigned char>(peek(1))) != 0)) {
+            ++position_;
+        }
+        return position_ > before;
+    }
+
+    bool scanNumber() {
+        bool hex = false;
+        if (peek() == '0' && (peek(1) == 'x' || peek(1) == 'X')) {
+            hex = true;
+            position_ += 2;
+        }
+        acceptDigits(hex);
+        if (peek() == '.') {
+            ++position_;
+            acceptDigits(hex);
+        }
+        if (peek() == 'e' || peek() == 'E') {
+            ++position_;
+            if (peek() == '+' || peek() == '-') ++position_;
+            acceptDigits(false);
+        }
+        return !isAlphaNumeric(peek());
+    }
+
+    bool numberOrDuration() {
+        if (scanNumber()) return emit(TokenType::number);
+        // What follows the digits must be a duration's units; the text up to the first wrong character is
+        // reported.
+        while (true) {
+            if (peek() == 'm' && peek(1) == 's') {
+                position_ += 2;
+            } else if (std::string_view("smhdwy").find(peek()) != std::string_view::npos && peek() != '\0') {
+                ++position_;
+            } else {
+                break;
+            }
+            if (!isAlphaNumeric(peek())) return emit(TokenType::duration);
+            while (isDigit(peek())) ++position_;
+        }
+        if (!atEnd()) ++position_;
+        return failWith("bad number or duration syntax: " + quote(input_.substr(start_, position_ - start_)));
+    }
+
+    bool lexString(char open) {
+        ++position_;
+        if (open == '`') {
+            const auto close = input_.find('`', position_);
+            if (close == std::string_view::npos) return failWith("unterminated raw string");
+            position_ = close + 1;
+            return emit(TokenType::string, std::string(input_.substr(start_ + 1, close - start_ - 1)));
+        }
+        while (true) {
+            if (atEnd() || peek() == '\n') return failWith("unterminated quoted string");
+            if (peek() == open) break;
+            if (peek() == '\\') {
+                ++position_;
+                if (atEnd()) return failWith("escape sequence not terminated");
+            }
+            ++position_;
+        }
+        const auto body = input_.substr(start_ + 1, position_ - start_ - 1);
+        ++position_;
+        auto value = unquote(body, open);
+        if (!value) return failWith(value.error().message);
+        return emit(TokenType::string, std::move(*value));
+    }
+
+    std::string_view input_;
+    std::size_t position_ = 0;
+    std::size_t start_ = 0;
+    int paren_depth_ = 0;
+    bool brace_open_ = false;
+    bool bracket_open_ = false;
+    bool got_colon_ = false;
+    std::vector<Token> tokens_;
+};
+
+}  // namespace
+
+std::vector<Token> lex(std::string_view query) {
+    return Lexer(query).run();
+}
+
+}  // namespace lapwing::promql

@@ -1,0 +1,90 @@
+#include "collector/promql/numbers.h"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <cmath>
+#include <cstdint>
+#include <limits>
+
+namespace lapwing::promql {
+namespace {
+
+std::optional<std::string> special(double value) {
+    if (std::isnan(value)) return "NaN";
+    if (std::isinf(value)) return value > 0 ? "+Inf" : "-Inf";
+    return std::nullopt;
+}
+
+std::optional<double> integer(std::string_view digits, int base) {
+    std::uint64_t value = 0;
+    const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), value, base);
+    if (error != std::errc() || end != digits.data() + digits.size()) return std::nullopt;
+    if (value > static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max())) return std::nullopt;
+    return static_cast<double>(value);
+}
+
+}  // namespace
+
+std::optional<double> parseNumber(std::string_view text) {
+    std::string clean(text);
+    std::erase(clean, '_');
+    std::transform(clean.begin(), clean.end(), clean.begin(),
+                   [](unsigned char c) { return static_cast<char>(c >= 'A' && c <= 'Z' ? c + 32 : c); });
+    if (clean == "inf") return std::numeric_limits<double>::infinity();
+    if (clean == "nan") return std::numeric_limits<double>::quiet_NaN();
+    const std::string_view view = clean;
+    if (view.starts_with("0x")) return integer(view.substr(2), 16);
+    const bool digits_only = view.find_first_not_of("0123456789") == std::string_view::npos;
+    if (digits_only && view.size() > 1 && view[0] == '0') {
+        // As Go reads integers with base 0; what is not octal is read as a decimal fraction would be.
+        if (const auto octal = integer(view.substr(1), 8)) return octal;
+    }
+    double value = 0;
+    const auto [end, error] = std::from_chars(view.data(), view.data() + view.size(), value);
+    if (end != view.data() + view.size()) return std::nullopt;
+    // Too large for a double is an error in Go; too small is zero.
+    if (error == std::errc::result_out_of_range) {
+        const auto exponent = view.find('e');
+        if (exponent != std::string_view::npos && exponent + 1 < view.size() && view[exponent + 1] == '-')
+            return 0.0;
+        return std::nullopt;
+    }
+    if (error != std::errc()) return std::nullopt;
+    return value;
+}
+
+std::optional<double> parseBound(std::string_view text) {
+    const bool negative = text.starts_with('-');
+    if (negative || text.starts_with('+')) text.remove_prefix(1);
+    if (text.empty() || text[0] == '-' || text[0] == '+') return std::nullopt;
+    if (text == "Inf" || text == "inf" || text == "Infinity") {
+        return negative ? -std::numeric_limits<double>::infinity() : std::numeric_limits<double>::infinity();
+    }
+    double value = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+    if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
+    return negative ? -value : value;
+}
+
+std::string formatNumber(double value) {
+    if (const auto text = special(value)) return *text;
+    const double magnitude = std::abs(value);
+    if (magnitude != 0 && (magnitude < 1e-4 || magnitude >= 1e21)) {
+        std::array<char, 64> buffer{};
+        const auto result =
+            std::to_chars(buffer.data(), buffer.data() + buffer.size(), value, std::chars_format::scientific);
+        return {buffer.data(), result.ptr};
+    }
+    return formatPlain(value);
+}
+
+std::string formatPlain(double value) {
+    if (const auto text = special(value)) return *text;
+    std::array<char, 512> buffer{};
+    const auto result =
+        std::to_chars(buffer.data(), buffer.data() + buffer.size(), value, std::chars_format::fixed);
+    return {buffer.data(), result.ptr};
+}
+
+}  // namespace lapwing::promql

@@ -1,0 +1,168 @@
+#include <array>
+
+#include "collector/promql/ast.h"
+#include "collector/promql/numbers.h"
+#include "collector/promql/signatures.h"
+#include "collector/promql/token.h"
+
+namespace lapwing::promql {
+namespace {
+
+std::string labelName(const std::string& name) {
+    return isValidLabelName(name) ? name : quote(name);
+}
+
+std::string join(const std::vector<std::string>& names) {
+    std::string out;
+    for (const auto& name : names) {
+        if (!out.empty()) out += ", ";
+        out += labelName(name);
+    }
+    return out;
+}
+
+std::string printTime(const TimeModifiers& time) {
+    std::string out;
+    if (time.at == TimeModifiers::At::start) out += " @ start()";
+    if (time.at == TimeModifiers::At::end) out += " @ end()";
+    if (time.at == TimeModifiers::At::timestamp) {
+        std::array<char, 48> text{};
+        std::snprintf(text.data(), text.size(), " @ %.3f", static_cast<double>(time.timestamp) / 1000);
+        out += text.data();
+    }
+    if (time.offset_ms > 0) out += " offset " + printDuration(time.offset_ms);
+    if (time.offset_ms < 0) out += " offset -" + printDuration(-time.offset_ms);
+    return out;
+}
+
+const char* matcherText(storage::Matcher::Type type) {
+    switch (type) {
+        case storage::Matcher::Type::equal:
+            return "=";
+        case storage::Matcher::Type::not_equal:
+            return "!=";
+        case storage::Matcher::Type::regex:
+            return "=~";
+        case storage::Matcher::Type::not_regex:
+            return "!~";
+    }
+    return "=";
+}
+
+/// Without the time modifiers: in a matrix selector the range comes between.
+std::string printSelector(const VectorSelector& selector) {
+    const bool plain = isValidMetricName(selector.name);
+    std::string inside = selector.name.empty() || plain ? "" : quote(selector.name);
+    for (const auto& matcher : selector.matchers) {
+        if (!selector.name.empty() && matcher.name() == "__name__") continue;
+        if (!inside.empty()) inside += ',';
+        inside += labelName(matcher.name()) + matcherText(matcher.type()) + quote(matcher.value());
+    }
+    std::string out = plain ? selector.name : "";
+    if (!inside.empty() || out.empty()) out += '{' + inside + '}';
+    return out;
+}
+
+std::string printNode(const NumberLiteral& number) {
+    if (number.is_duration) {
+        const auto ms = static_cast<std::int64_t>(number.value * 1000 + (number.value < 0 ? -0.5 : 0.5));
+        return ms < 0 ? "-" + printDuration(-ms) : printDuration(ms);
+    }
+    return formatNumber(number.value);
+}
+
+std::string printNode(const StringLiteral& text) {
+    return quote(text.value);
+}
+
+std::string printNode(const Paren& paren) {
+    return "(" + print(*paren.inner) + ")";
+}
+
+std::string printNode(const Unary& unary) {
+    return (unary.negative ? "-" : "+") + print(*unary.operand);
+}
+
+std::string printNode(const Binary& binary) {
+    using Cardinality = VectorMatching::Cardinality;
+    const auto& matching = binary.matching;
+    std::string out = print(*binary.lhs) + " " + operatorText(binary.op);
+    if (binary.return_bool) out += " bool";
+    if (!matching.labels.empty() || matching.on) {
+        out += (matching.on ? " on (" : " ignoring (") + join(matching.labels) + ")";
+    }
+    if (matching.cardinality == Cardinality::many_to_one)
+        out += " group_left (" + join(matching.include) + ")";
+    if (matching.cardinality == Cardinality::one_to_many)
+        out += " group_right (" + join(matching.include) + ")";
+    return out + " " + print(*binary.rhs);
+}
+
+std::string printNode(const Aggregate& aggregate) {
+    std::string out = aggregationText(aggregate.op);
+    if (aggregate.without) {
+        out += " without (" + join(aggregate.grouping) + ") ";
+    } else if (!aggregate.grouping.empty()) {
+        out += " by (" + join(aggregate.grouping) + ") ";
+    }
+    out += "(";
+    if (aggregate.parameter) out += print(*aggregate.parameter) + ", ";
+    return out + print(*aggregate.operand) + ")";
+}
+
+std::string printNode(const Call& call) {
+    std::string out = std::string(call.function->name) + "(";
+    for (std::size_t i = 0; i < call.arguments.size(); ++i) {
+        if (i > 0) out += ", ";
+        out += print(*call.arguments[i]);
+    }
+    return out + ")";
+}
+
+std::string printNode(const VectorSelector& selector) {
+    return printSelector(selector) + printTime(selector.time);
+}
+
+std::string printNode(const MatrixSelector& matrix) {
+    return printSelector(matrix.selector) + "[" + printDuration(matrix.range_ms) + "]" +
+           printTime(matrix.selector.time);
+}
+
+std::string printNode(const Subquery& subquery) {
+    const auto step = subquery.step_ms > 0 ? printDuration(subquery.step_ms) : std::string();
+    return print(*subquery.inner) + "[" + printDuration(subquery.range_ms) + ":" + step + "]" +
+           printTime(subquery.time);
+}
+
+}  // namespace
+
+std::string print(const Expr& expr) {
+    return std::visit([](const auto& node) { return printNode(node); }, expr.node);
+}
+
+std::string printDuration(std::int64_t ms) {
+    struct Unit {
+        const char* name;
+        std::int64_t ms;
+        bool exact;  // years and weeks only where nothing is left over
+    };
+    static constexpr std::array kUnits = {Unit{"y", 31'536'000'000, true},
+                                          Unit{"w", 604'800'000, true},
+                                          Unit{"d", 86'400'000, false},
+                                          Unit{"h", 3'600'000, false},
+                                          Unit{"m", 60'000, false},
+                                          Unit{"s", 1000, false},
+                                          Unit{"ms", 1, false}};
+    if (ms == 0) return "0s";
+    std::string out;
+    for (const auto& unit : kUnits) {
+        if (unit.exact && ms % unit.ms != 0) continue;
+        if (ms >= unit.ms) {
+            out += std::to_string(ms / unit.ms) + unit.name;
+            ms %= unit.ms;
+        }
+    }
+    return out;
+}
+
+}  // namespace lapwing::promql

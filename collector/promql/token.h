@@ -1,0 +1,44 @@
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace lapwing::promql {
+
+enum class TokenType {
+    error,
+    end,
+    identifier,
+    metric_identifier,  ///< an identifier with a colon
+    string,
+    number,
+    duration,
+    keyword,        ///< by, without, on, ignoring, group_left, group_right, bool, offset, start, end
+    aggregation,    ///< sum, topk, ...
+    word_operator,  ///< and, or, unless, atan2
+    symbol,         ///< punctuation and operators
+};
+
+struct Token {
+    TokenType type = TokenType::end;
+    std::size_t start = 0;
+    std::size_t end = 0;
+    /// As written. For an error: the message.
+    std::string text;
+    /// Lower case for keywords, aggregations and word operators; the unquoted value of a string.
+    std::string value;
+};
+
+/// Splits a query as Prometheus does (context counts: braces, brackets). The last token is `end` or `error`:
+/// what is wrong with the words is reported only once the parser gets there.
+std::vector<Token> lex(std::string_view query);
+
+/// Go's strconv.Quote for the characters of UTF-8 text.
+std::string quote(std::string_view text);
+
+/// The value of a duration as `1h30m` in milliseconds; false if it is none or out of range.
+bool parseDuration(std::string_view text, long long& ms);
+
+}  // namespace lapwing::promql

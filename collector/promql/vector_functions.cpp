@@ -1,0 +1,222 @@
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <numbers>
+#include <set>
+#include <unordered_map>
+
+#include "collector/promql/functions.h"
+#include "collector/promql/series_set.h"
+#include "collector/promql/signatures.h"
+
+namespace lapwing::promql {
+namespace {
+
+tl::unexpected<Error> pass(const Error& error) {
+    return tl::unexpected<Error>(error);
+}
+
+/// What is missing is named by the selector's equality matchers, each label given once.
+Labels labelsOfAbsence(const Expr& argument) {
+    const auto& inner = argument;
+    const VectorSelector* selector = inner.as<VectorSelector>();
+    if (const auto* matrix = inner.as<MatrixSelector>()) selector = &matrix->selector;
+    if (selector == nullptr) return {};
+    Labels labels;
+    std::set<std::string_view> seen;
+    std::set<std::string_view> ambiguous;
+    for (const auto& matcher : selector->matchers) {
+        if (matcher.name() == "__name__") continue;
+        if (matcher.type() == storage::Matcher::Type::equal && seen.insert(matcher.name()).second) {
+            labels.set(matcher.name(), matcher.value());
+        } else {
+            ambiguous.insert(matcher.name());
+        }
+    }
+    for (const auto name : ambiguous) labels.erase(name);
+    return labels;
+}
+
+Value absence(const Expr& argument, const std::vector<bool>& present) {
+    Series series{labelsOfAbsence(argument), ScalarValues(present.size(), absent())};
+    for (std::size_t i = 0; i < present.size(); ++i) {
+        if (!present[i]) series.values[i] = 1;
+    }
+    SeriesSet out;
+    out.push_back(std::move(series));
+    removeEmpty(out);
+    return out;
+}
+
+Expected<Value> absentNow(Evaluator& evaluator, const Call& call, const Grid& grid) {
+    auto set = evaluator.vector(*call.arguments[0], grid);
+    if (!set) return pass(set.error());
+    std::vector<bool> present(grid.points);
+    for (const auto& series : *set) {
+        for (std::size_t i = 0; i < grid.points; ++i) present[i] = present[i] || !isAbsent(series.values[i]);
+    }
+    return absence(*call.arguments[0], present);
+}
+
+Expected<Value> absentOverTime(Evaluator& evaluator, const Call& call, const Grid& grid) {
+    auto range = evaluator.rangeVector(*call.arguments[0], grid);
+    if (!range) return pass(range.error());
+    std::vector<bool> present(grid.points);
+    for (const auto& one : range->series) {
+        WindowCursor cursor(*range, one.samples, evaluator.context().closedRanges());
+        for (std::size_t i = 0; i < grid.points; ++i) {
+            if (!cursor.at(grid.at(i)).samples.empty()) present[i] = true;
+        }
+    }
+    return absence(*call.arguments[0], present);
+}
+
+/// A vector changed value by value with scalars beside it, then without its name.
+template <class Function>
+Expected<Value> withScalars(Evaluator& evaluator, const Call& call, const Grid& grid, Function function) {
+    auto set = evaluator.vector(*call.arguments[0], grid);
+    if (!set) return pass(set.error());
+    std::vector<ScalarValues> scalars;
+    for (std::size_t a = 1; a < call.arguments.size(); ++a) {
+        auto values = evaluator.scalar(*call.arguments[a], grid);
+        if (!values) return pass(values.error());
+        scalars.push_back(std::move(*values));
+    }
+    for (auto& series : *set) {
+        for (std::size_t i = 0; i < grid.points; ++i) {
+            auto& value = series.values[i];
+            if (!isAbsent(value)) value = function(value, scalars, i);
+        }
+    }
+    removeEmpty(*set);
+    if (auto done = dropNames(*set, Duplicates::merge); !done) return pass(done.error());
+    return std::move(*set);
+}
+
+/// math.Max and math.Min of Go: NaN where any is.
+double larger(double a, double b) {
+    return std::isnan(a) || std::isnan(b) ? std::numeric_limits<double>::quiet_NaN() : std::max(a, b);
+}
+double smaller(double a, double b) {
+    return std::isnan(a) || std::isnan(b) ? std::numeric_limits<double>::quiet_NaN() : std::min(a, b);
+}
+
+Expected<Value> clamp(Evaluator& evaluator, const Call& call, const Grid& grid) {
+    return withScalars(evaluator, call, grid,
+                       [](double value, const std::vector<ScalarValues>& limits, std::size_t i) {
+                           if (limits[1][i] < limits[0][i]) return absent();
+                           return larger(limits[0][i], smaller(limits[1][i], value));
+                       });
+}
+
+Expected<Value> clampMax(Evaluator& evaluator, const Call& call, const Grid& grid) {
+    return withScalars(evaluator, call, grid,
+                       [](double value, const std::vector<ScalarValues>& limits, std::size_t i) {
+                           return smaller(limits[0][i], value);
+                       });
+}
+
+Expected<Value> clampMin(Evaluator& evaluator, const Call& call, const Grid& grid) {
+    return withScalars(evaluator, call, grid,
+                       [](double value, const std::vector<ScalarValues>& limits, std::size_t i) {
+                           return larger(limits[0][i], value);
+                       });
+}
+
+Expected<Value> roundTo(Evaluator& evaluator, const Call& call, const Grid& grid) {
+    return withScalars(evaluator, call, grid,
+                       [](double value, const std::vector<ScalarValues>& nearest, std::size_t i) {
+                           // Ties go up. The inverse avoids errors where the unit is a decimal fraction.
+                           const double inverse = 1 / (nearest.empty() ? 1 : nearest[0][i]);
+                           return std::floor(value * inverse + 0.5) / inverse;
+                       });
+}
+
+Expected<Value> toScalar(Evaluator& evaluator, const Call& call, const Grid& grid) {
+    auto set = evaluator.vector(*call.arguments[0], grid);
+    if (!set) return pass(set.error());
+    ScalarValues out(grid.points, std::numeric_limits<double>::quiet_NaN());
+    std::vector<int> count(grid.points);
+    for (const auto& series : *set) {
+        for (std::size_t i = 0; i < grid.points; ++i) {
+            if (isAbsent(series.values[i])) continue;
+            out[i] = ++count[i] == 1 ? series.values[i] : std::numeric_limits<double>::quiet_NaN();
+        }
+    }
+    return out;
+}
+
+Expected<Value> toVector(Evaluator& evaluator, const Call& call, const Grid& grid) {
+    auto values = evaluator.scalar(*call.arguments[0], grid);
+    if (!values) return pass(values.error());
+    SeriesSet out;
+    out.push_back({Labels(), std::move(*values)});
+    return out;
+}
+
+Expected<Value> timeNow(Evaluator& /*evaluator*/, const Call& /*call*/, const Grid& grid) {
+    ScalarValues out(grid.points);
+    for (std::size_t i = 0; i < grid.points; ++i) out[i] = static_cast<double>(grid.at(i)) / 1000;
+    return out;
+}
+
+Expected<Value> pi(Evaluator& /*evaluator*/, const Call& /*call*/, const Grid& grid) {
+    return ScalarValues(grid.points, std::numbers::pi);
+}
+
+Expected<Value> timestamp(Evaluator& evaluator, const Call& call, const Grid& grid) {
+    // Only of a selector itself is the sample's own time known; of all else it is the step's.
+    const auto* selector = unwrapParens(*call.arguments[0]).as<VectorSelector>();
+    auto set = selector != nullptr ? evaluator.select(*selector, grid, true)
+                                   : evaluator.vector(*call.arguments[0], grid);
+    if (!set) return pass(set.error());
+    if (selector == nullptr) {
+        for (auto& series : *set) {
+            for (std::size_t i = 0; i < grid.points; ++i) {
+                if (!isAbsent(series.values[i])) series.values[i] = static_cast<double>(grid.at(i)) / 1000;
+            }
+        }
+    }
+    if (auto done = dropNames(*set, Duplicates::merge); !done) return pass(done.error());
+    return std::move(*set);
+}
+
+/// Only an instant has an order of its values; over a range the result is ordered by labels anyway.
+Expected<Value> sortBy(Evaluator& evaluator, const Call& call, const Grid& grid, bool descending) {
+    auto set = evaluator.vector(*call.arguments[0], grid);
+    if (!set) return pass(set.error());
+    if (grid.points == 1) {
+        std::stable_sort(set->begin(), set->end(), [descending](const Series& a, const Series& b) {
+            const double x = a.values.front();
+            const double y = b.values.front();
+            if (std::isnan(x) || std::isnan(y)) return !std::isnan(x);
+            return descending ? x > y : x < y;
+        });
+    }
+    return std::move(*set);
+}
+
+Expected<Value> sortAscending(Evaluator& evaluator, const Call& call, const Grid& grid) {
+    return sortBy(evaluator, call, grid, false);
+}
+Expected<Value> sortDescending(Evaluator& evaluator, const Call& call, const Grid& grid) {
+    return sortBy(evaluator, call, grid, true);
+}
+
+}  // namespace
+
+CallHandler findVectorFunction(std::string_view name) {
+    static const std::unordered_map<std::string_view, CallHandler> kFunctions = {
+        {"absent", absentNow},   {"absent_over_time", absentOverTime},
+        {"clamp", clamp},        {"clamp_max", clampMax},
+        {"clamp_min", clampMin}, {"pi", pi},
+        {"round", roundTo},      {"scalar", toScalar},
+        {"sort", sortAscending}, {"sort_desc", sortDescending},
+        {"time", timeNow},       {"timestamp", timestamp},
+        {"vector", toVector},
+    };
+    const auto it = kFunctions.find(name);
+    return it == kFunctions.end() ? nullptr : it->second;
+}
+
+}  // namespace lapwing::promql
