@@ -413,7 +413,7 @@ Result Walk::run() {
     std::set<std::string> accepted_by;
     for (const auto& step : steps) {
         auto out = base(*step.table, *step.chain, step.name);
-        const bool translated = (out.may & kTranslate) != 0;
+        const bool translated = model_.translates || (out.may & kTranslate) != 0;
         if (!translated && (out.may & kAccept) == 0) {
             result.verdict = Verdict::must_block;
             result.rejected = certain && (out.may & (kDrop | kReject)) == kReject;

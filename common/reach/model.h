@@ -134,6 +134,7 @@ struct Ruleset::Model {
     std::vector<std::string> unknowns;
     bool sets_marks = false;
     bool untracks = false;
+    bool translates = false;  ///< something outside the listing may
 };
 
 /// The numbers behind the names that nft prints; nothing for a name that is not known.

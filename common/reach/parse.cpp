@@ -737,8 +737,9 @@ Ruleset::Ruleset(Ruleset&&) noexcept = default;
 Ruleset& Ruleset::operator=(Ruleset&&) noexcept = default;
 Ruleset::~Ruleset() = default;
 
-void Ruleset::addUnknown(std::string reason) {
+void Ruleset::addUnknown(std::string reason, bool translates) {
     model_->unknowns.push_back(std::move(reason));
+    model_->translates = model_->translates || translates;
 }
 
 }  // namespace lapwing::reach

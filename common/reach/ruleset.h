@@ -55,8 +55,9 @@ class Ruleset {
     Ruleset& operator=(Ruleset&&) noexcept;
     ~Ruleset();
 
-    /// Something else on this host may drop packets too (legacy tables, XDP): turns must_reach into may.
-    void addUnknown(std::string reason);
+    /// Something else on this host may drop packets too (legacy tables, XDP): turns must_reach into may. If
+    /// it may send them elsewhere (`translates`), must_block becomes may as well.
+    void addUnknown(std::string reason, bool translates = false);
 
     Result evaluate(const Packet& packet) const;
 

@@ -1,0 +1,176 @@
+#include "agent/probes/firewall/firewall.h"
+
+#include <openssl/sha.h>
+
+#include <algorithm>
+#include <array>
+
+#include "agent/probes/kind.h"
+#include "agent/probes/switch.h"
+#include "agent/snapshot/snapshot.h"
+#include "common/model/families.h"
+#include "common/model/sample.h"
+
+namespace lapwing::agent {
+
+namespace firewall {
+
+namespace {
+
+constexpr std::int64_t kMostAgeMs = 60'000;
+constexpr std::size_t kMostReasons = 8;
+constexpr std::size_t kMostReasonLength = 120;
+
+std::string sha256(const std::string& text) {
+    std::array<unsigned char, SHA256_DIGEST_LENGTH> digest{};
+    SHA256(reinterpret_cast<const unsigned char*>(text.data()), text.size(), digest.data());
+    static constexpr char kDigits[] = "0123456789abcdef";
+    std::string out;
+    for (const auto byte : digest) {
+        out += kDigits[byte >> 4U];
+        out += kDigits[byte & 15U];
+    }
+    return out;
+}
+
+/// Everything of a snapshot that the verdicts depend on.
+std::vector<std::string> judgedText(const Snapshot& snapshot) {
+    std::vector<std::string> text{snapshot.ruleset.output, readStatusName(snapshot.legacy_status)};
+    text.insert(text.end(), snapshot.legacy_tables.begin(), snapshot.legacy_tables.end());
+    for (const auto& tool : snapshot.iptables) {
+        text.push_back(tool.output);
+    }
+    return text;
+}
+
+}  // namespace
+
+FirewallProbe::FirewallProbe(std::string proc, std::string snapshot, const std::vector<std::string>& peers)
+    : proc_(std::move(proc)), snapshot_(std::move(snapshot)) {
+    for (const auto& peer : peers) {
+        if (const auto address = reach::Address::parse(peer)) {
+            peers_.push_back(*address);
+        }
+    }
+}
+
+std::vector<PeerSource> FirewallProbe::peerSources(const std::vector<InterfaceAddress>& addresses) const {
+    std::vector<PeerSource> out;
+    for (const auto& peer : peers_) {
+        PeerSource source{peer, ""};
+        if (const auto own = sourceTowards(peer)) {
+            const auto found = std::find_if(addresses.begin(), addresses.end(),
+                                            [&](const auto& each) { return each.address == *own; });
+            source.interface = found == addresses.end() ? "" : found->interface;
+        }
+        out.push_back(std::move(source));
+    }
+    return out;
+}
+
+Expected<ProbeResult> FirewallProbe::collect(const Deadline& /*deadline*/) {
+    const auto now = nowMs();
+    const auto snapshot = readSnapshot(snapshot_, proc_, now, kMostAgeMs);
+    if (!snapshot) {
+        return tl::unexpected(snapshot.error());
+    }
+    const auto addresses = listInterfaceAddresses();
+    if (!addresses) {
+        return tl::unexpected(addresses.error());
+    }
+    const auto listeners = listListeners(proc_);
+    if (!listeners) {
+        return tl::unexpected(listeners.error());
+    }
+    auto peers = peerSources(*addresses);
+    auto text = judgedText(*snapshot);
+    const bool same = !digest_.empty() && text == judged_text_ && *listeners == judged_listeners_ &&
+                      *addresses == judged_addresses_ && peers == judged_peers_;
+    if (!same) {
+        const auto ruleset = rulesetOf(*snapshot);
+        if (!ruleset) {
+            digest_.clear();
+            return tl::unexpected(ruleset.error());
+        }
+        verdicts_ = judge(*ruleset, *listeners, *addresses, peers);
+        digest_ = sha256(snapshot->ruleset.output);
+        judged_text_ = std::move(text);
+        judged_listeners_ = *listeners;
+        judged_addresses_ = *addresses;
+        judged_peers_ = std::move(peers);
+    }
+    ProbeResult result;
+    constexpr double kMsPerSecond = 1000;
+    result.families = firewallFamilies(
+        digest_, static_cast<double>(std::max<TimestampMs>(0, now - snapshot->time)) / kMsPerSecond,
+        verdicts_);
+    result.documents.push_back({"ruleset", snapshot->ruleset.output});
+    return result;
+}
+
+std::vector<prometheus::MetricFamily> firewallFamilies(const std::string& digest, double age_seconds,
+                                                       const Verdicts& verdicts) {
+    auto info =
+        gauge("lapwing_ruleset_info", "The present ruleset: the digest of the document that holds it");
+    add(info, {{"digest", digest}}, 1);
+    auto age = gauge("lapwing_ruleset_age_seconds", "How old the snapshot of the ruleset is");
+    add(age, {}, age_seconds);
+    auto denies = gauge("lapwing_firewall_default_deny",
+                        "Whether an unsolicited packet to a port that no rule names is dropped or rejected");
+    for (const auto& each : verdicts.defaults) {
+        if (each.denies) {
+            add(denies, {{"family", reach::familyName(each.family)}}, *each.denies ? 1 : 0);
+        }
+    }
+    auto ports =
+        gauge("lapwing_firewall_port_verdict", "What the ruleset does with a connection to a listener");
+    for (const auto& each : verdicts.ports) {
+        add(ports,
+            {{"family", reach::familyName(each.family)},
+             {"protocol", each.protocol},
+             {"port", std::to_string(each.port)},
+             {"source", each.source},
+             {"verdict", reach::verdictName(each.verdict)}},
+            1);
+    }
+    auto unknown = gauge("lapwing_firewall_unknown_info", "What of the ruleset could not be evaluated");
+    for (std::size_t i = 0; i < std::min(verdicts.unknowns.size(), kMostReasons); ++i) {
+        add(unknown, {{"reason", verdicts.unknowns[i].substr(0, kMostReasonLength)}}, 1);
+    }
+    std::vector<prometheus::MetricFamily> out;
+    for (auto* family : {&info, &age, &denies, &ports, &unknown}) {
+        if (!family->metric.empty()) {
+            out.push_back(std::move(*family));
+        }
+    }
+    return out;
+}
+
+}  // namespace firewall
+
+namespace {
+
+std::string configureFirewall(const config::Node& node, const ProbeContext& context,
+                              std::vector<ProbeSpec>& out) {
+    const auto wanted = switchOf(node);
+    if (wanted == Switch::off) {
+        return "firewall: off (configured)";
+    }
+    if (wanted == Switch::given) {
+        node.problem(node.path() + " must be on or off");
+    }
+    ProbeSpec spec;
+    spec.job = "firewall";
+    spec.instance = context.host;
+    spec.probe = std::make_unique<firewall::FirewallProbe>(context.proc, context.snapshot, context.peers);
+    out.push_back(std::move(spec));
+    return wanted == Switch::on ? "firewall: on (configured)" : "firewall: on (every host has it)";
+}
+
+}  // namespace
+
+ProbeKind firewallProbe() {
+    return {"firewall", "what the packet filter lets in, and from where", &configureFirewall};
+}
+
+}  // namespace lapwing::agent

@@ -1,0 +1,40 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "agent/probes/firewall/verdicts.h"
+#include "agent/probes/probe.h"
+
+namespace lapwing::agent::firewall {
+
+/// What the packet filter does with connections from elsewhere, from the snapshot of its rules. A snapshot
+/// that is older than a minute is no result (`unavailable`), one that could not be read neither (`denied`):
+/// unknown, not open.
+class FirewallProbe : public Probe {
+  public:
+    /// `peers`: addresses whose verdicts are asked for besides a stranger's.
+    FirewallProbe(std::string proc, std::string snapshot, const std::vector<std::string>& peers);
+    Expected<ProbeResult> collect(const Deadline& deadline) override;
+
+  private:
+    std::vector<PeerSource> peerSources(const std::vector<InterfaceAddress>& addresses) const;
+
+    std::string proc_;
+    std::string snapshot_;
+    std::vector<reach::Address> peers_;
+
+    // Of the last run: rules change seldom, so they are seldom judged again.
+    std::vector<std::string> judged_text_;
+    std::vector<Listener> judged_listeners_;
+    std::vector<InterfaceAddress> judged_addresses_;
+    std::vector<PeerSource> judged_peers_;
+    std::string digest_;
+    Verdicts verdicts_;
+};
+
+/// Pure: the metric families of what was found.
+std::vector<prometheus::MetricFamily> firewallFamilies(const std::string& digest, double age_seconds,
+                                                       const Verdicts& verdicts);
+
+}  // namespace lapwing::agent::firewall

@@ -1,0 +1,91 @@
+#include "agent/probes/sockets/sockets.h"
+
+#include <set>
+#include <utility>
+
+#include "agent/probes/kind.h"
+#include "agent/probes/switch.h"
+#include "common/model/families.h"
+
+namespace lapwing::agent {
+
+namespace sockets {
+
+namespace {
+
+// The owners change seldom: what a snapshot said a minute ago still holds for a socket with the same inode.
+constexpr std::int64_t kMostAgeMs = 120'000;
+
+}  // namespace
+
+SocketsProbe::SocketsProbe(std::string proc, std::string snapshot)
+    : proc_(std::move(proc)), snapshot_(std::move(snapshot)) {}
+
+Expected<ProbeResult> SocketsProbe::collect(const Deadline& /*deadline*/) {
+    const auto listeners = listListeners(proc_);
+    if (!listeners) {
+        return tl::unexpected(listeners.error());
+    }
+    const auto snapshot = readSnapshot(snapshot_, proc_, nowMs(), kMostAgeMs);
+    ProbeResult result;
+    result.families.push_back(
+        listenerFamily(*listeners, snapshot ? snapshot->owners : std::map<std::uint64_t, Owner>{}));
+    return result;
+}
+
+prometheus::MetricFamily listenerFamily(const std::vector<Listener>& listeners,
+                                        const std::map<std::uint64_t, Owner>& owners) {
+    auto family =
+        gauge("lapwing_listener_info", "A listening socket; the process is empty where it is not known");
+    // Several sockets may share one port (SO_REUSEPORT): they are one listener.
+    std::set<std::vector<std::string>> seen;
+    for (const auto& listener : listeners) {
+        const auto owner = owners.find(listener.inode);
+        const auto process = owner == owners.end() ? std::string() : owner->second.process;
+        for (const auto* served : {"ipv4", "ipv6"}) {
+            const bool ipv6 = served == std::string_view("ipv6");
+            const bool serves =
+                listener.ipv6 ? ipv6 || (listener.address == "::" && !listener.v6only) : !ipv6;
+            const auto port = std::to_string(listener.port);
+            if (serves && seen.insert({listener.protocol, served, listener.address, port, process}).second) {
+                add(family,
+                    {{"protocol", listener.protocol},
+                     {"family", served},
+                     {"address", listener.address},
+                     {"port", port},
+                     {"process", process}},
+                    1);
+            }
+        }
+    }
+    return family;
+}
+
+}  // namespace sockets
+
+namespace {
+
+std::string configureSockets(const config::Node& node, const ProbeContext& context,
+                             std::vector<ProbeSpec>& out) {
+    const auto wanted = switchOf(node);
+    if (wanted == Switch::off) {
+        return "sockets: off (configured)";
+    }
+    if (wanted == Switch::given) {
+        node.problem(node.path() + " must be on or off");
+    }
+    ProbeSpec spec;
+    spec.job = "sockets";
+    spec.instance = context.host;
+    spec.probe = std::make_unique<sockets::SocketsProbe>(context.proc, context.snapshot);
+    out.push_back(std::move(spec));
+    return wanted == Switch::on ? "sockets: on (configured)" : "sockets: on (every host has it)";
+}
+
+}  // namespace
+
+ProbeKind socketsProbe() {
+    return {"sockets", "who listens where, and which program", &configureSockets};
+}
+
+}  // namespace lapwing::agent
