@@ -52,16 +52,18 @@ class Queryable {
 
     /// The samples in [from, to] of every series that meets all matchers, sorted by labels. Series without a
     /// sample in the range are left out. Error `exhausted` once more than `max_samples` would be returned.
-    virtual Expected<std::vector<SeriesSamples>> select(const Matchers& matchers, TimestampMs from, TimestampMs to,
-                                                        std::size_t max_samples) const = 0;
-    /// Label sets of series that meet any of the sets of matchers (none: all) and may have samples in the range.
+    virtual Expected<std::vector<SeriesSamples>> select(const Matchers& matchers, TimestampMs from,
+                                                        TimestampMs to, std::size_t max_samples) const = 0;
+    /// Label sets of series that meet any of the sets of matchers (none: all) and may have samples in the
+    /// range.
     virtual Expected<std::vector<Labels>> series(const std::vector<Matchers>& any, TimestampMs from,
                                                  TimestampMs to) const = 0;
     /// Sorted, unique.
     virtual Expected<std::vector<std::string>> labelNames(const std::vector<Matchers>& any, TimestampMs from,
                                                           TimestampMs to) const = 0;
-    virtual Expected<std::vector<std::string>> labelValues(const std::string& name, const std::vector<Matchers>& any,
-                                                           TimestampMs from, TimestampMs to) const = 0;
+    virtual Expected<std::vector<std::string>> labelValues(const std::string& name,
+                                                           const std::vector<Matchers>& any, TimestampMs from,
+                                                           TimestampMs to) const = 0;
 };
 
 }  // namespace lapwing::storage

@@ -11,9 +11,10 @@
 namespace lapwing::storage {
 
 struct StoreOptions {
-    std::string path;                                ///< the SQLite file; made if it does not exist
-    std::int64_t retention_ms = 90LL * 86'400'000;   ///< 0 keeps everything
-    std::int64_t out_of_order_ms = 3'600'000;        ///< how far behind its series' newest sample one may be
+    std::string path;                               ///< the SQLite file; made if it does not exist
+    std::int64_t retention_ms = 90LL * 86'400'000;  ///< 0 keeps everything
+    std::int64_t out_of_order_ms = 3'600'000;       ///< how far behind its series' newest sample one may be
+    TimestampMs (*clock)() = nowMs;                 ///< what retention goes by
 };
 
 /// What became of a batch. Valid samples are stored even when others of the batch are refused.
@@ -35,9 +36,9 @@ struct Document {
 
 struct StoreStats {
     std::size_t series = 0;
-    std::uint64_t samples = 0;        ///< stored since the process started
-    std::uint64_t last_seq = 0;       ///< newest entry of the arrival log
-    std::int64_t file_bytes = 0;      ///< the database with its WAL
+    std::uint64_t samples = 0;    ///< stored since the process started
+    std::uint64_t last_seq = 0;   ///< newest entry of the arrival log
+    std::int64_t file_bytes = 0;  ///< the database with its WAL
 };
 
 /// Samples, documents and small named states in one SQLite file. Thread-safe. A foreign or damaged file is an
@@ -52,7 +53,8 @@ class Store : public Queryable {
     virtual Expected<void> putDocument(const Document& document) = 0;
     virtual Expected<std::optional<Document>> document(const std::string& digest) const = 0;
 
-    /// Small named states that must survive a restart (alert states, who is silenced). Durable when it returns.
+    /// Small named states that must survive a restart (alert states, who is silenced). Durable when it
+    /// returns.
     virtual Expected<void> putState(const std::string& name, const std::string& value) = 0;
     virtual Expected<std::optional<std::string>> state(const std::string& name) const = 0;
 

@@ -1,0 +1,162 @@
+#include "collector/storage/block.h"
+
+#include <zlib.h>
+
+#include <algorithm>
+
+#include "collector/storage/bytes.h"
+#include "collector/storage/codec.h"
+
+namespace lapwing::storage {
+namespace {
+
+constexpr std::uint8_t kVersion = 1;
+
+std::uint32_t checksum(std::string_view data) {
+    return static_cast<std::uint32_t>(
+        crc32_z(0, reinterpret_cast<const unsigned char*>(data.data()), data.size()));
+}
+
+}  // namespace
+
+void BlockWriter::add(SeriesId id, std::span<const Sample> samples) {
+    std::vector<std::int64_t> times;
+    std::vector<double> numbers;
+    times.reserve(samples.size());
+    numbers.reserve(samples.size());
+    for (const auto& sample : samples) {
+        times.push_back(sample.timestamp);
+        numbers.push_back(sample.value);
+    }
+    std::string column;
+    putVarint(column, times.size());
+    encodeIntegers(times, column);
+    const auto [known, added] = column_of_.emplace(std::move(column), columns_.size());
+    if (added) columns_.push_back(known->first);
+
+    const std::size_t start = values_.size();
+    encodeValues(numbers, values_);
+    const auto written = std::string_view(values_).substr(start);
+    putVarint(directory_, id - last_);
+    putVarint(directory_, known->second);
+    putVarint(directory_, written.size());
+    putFixed32(directory_, checksum(written));
+    last_ = id;
+    ++count_;
+}
+
+std::string BlockWriter::finish() {
+    std::string directory;
+    putVarint(directory, columns_.size());
+    for (const auto& column : columns_) putString(directory, column);
+    putVarint(directory, count_);
+    directory += directory_;
+    std::string block;
+    block.reserve(BlockDirectory::kHeaderBytes + directory.size() + values_.size());
+    block += static_cast<char>(kVersion);
+    putFixed32(block, static_cast<std::uint32_t>(directory.size()));
+    putFixed32(block, checksum(directory));
+    block += directory;
+    block += values_;
+    return block;
+}
+
+std::optional<std::size_t> BlockDirectory::length(std::string_view header) {
+    ByteReader in(header);
+    const auto version = in.byte();
+    const auto length = in.fixed32();
+    if (in.failed() || version != kVersion) return std::nullopt;
+    return length;
+}
+
+bool BlockDirectory::parse(std::string_view header, std::string directory, std::size_t block_bytes) {
+    columns_.clear();
+    entries_.clear();
+    directory_ = std::move(directory);
+    ByteReader start(header);
+    const auto version = start.byte();
+    const auto length = start.fixed32();
+    const auto sum = start.fixed32();
+    if (start.failed() || version != kVersion || length != directory_.size() || sum != checksum(directory_)) {
+        return false;
+    }
+    ByteReader in(directory_);
+    const std::uint64_t columns = in.varint();
+    if (columns > in.remaining()) return false;
+    for (std::uint64_t i = 0; i < columns; ++i) {
+        ByteReader column(in.string());
+        Column parsed;
+        parsed.count = column.varint();
+        parsed.length = column.remaining();
+        parsed.offset = directory_.size() - in.remaining() - parsed.length;
+        if (column.failed() || in.failed() || parsed.count == 0 || parsed.count > kMaxSamplesPerChunk)
+            return false;
+        columns_.push_back(std::move(parsed));
+    }
+    const std::uint64_t count = in.varint();
+    if (count > in.remaining()) return false;
+    entries_.reserve(count);
+    std::size_t offset = kHeaderBytes + directory_.size();
+    std::uint64_t id = 0;
+    for (std::uint64_t i = 0; i < count; ++i) {
+        Entry entry;
+        const std::uint64_t step = in.varint();
+        const std::uint64_t column = in.varint();
+        const std::uint64_t bytes = in.varint();
+        entry.checksum = in.fixed32();
+        id += step;
+        if (in.failed() || (i > 0 && step == 0) || id > 0xffffffffU || column >= columns_.size() ||
+            offset > block_bytes || bytes > block_bytes - offset) {
+            return false;
+        }
+        entry.id = static_cast<SeriesId>(id);
+        entry.column = static_cast<std::uint32_t>(column);
+        entry.offset = offset;
+        entry.length = bytes;
+        offset += bytes;
+        entries_.push_back(entry);
+    }
+    return in.complete() && offset == block_bytes;
+}
+
+const BlockDirectory::Entry* BlockDirectory::find(SeriesId id) const {
+    const auto it = std::lower_bound(entries_.begin(), entries_.end(), id,
+                                     [](const Entry& entry, SeriesId wanted) { return entry.id < wanted; });
+    return it != entries_.end() && it->id == id ? &*it : nullptr;
+}
+
+bool BlockDirectory::load(Column& column) {
+    if (column.decoded) return !column.times.empty();
+    column.decoded = true;
+    ByteReader in(std::string_view(directory_).substr(column.offset, column.length));
+    if (!decodeIntegers(in, column.count, column.times) || !in.complete() ||
+        !std::is_sorted(column.times.begin(), column.times.end())) {
+        column.times.clear();
+        return false;
+    }
+    return true;
+}
+
+bool BlockDirectory::overlaps(const Entry& entry, TimestampMs from, TimestampMs to) {
+    Column& column = columns_[entry.column];
+    return load(column) && column.times.front() <= to && column.times.back() >= from;
+}
+
+bool BlockDirectory::decode(const Entry& entry, std::string_view values, TimestampMs from, TimestampMs to,
+                            std::vector<Sample>& out) {
+    if (checksum(values) != entry.checksum) return false;
+    Column& column = columns_[entry.column];
+    if (!load(column)) return false;
+    ByteReader in(values);
+    std::vector<double> numbers;
+    if (!decodeValues(in, column.count, numbers) || !in.complete()) return false;
+    const auto begin = std::lower_bound(column.times.begin(), column.times.end(), from);
+    const auto end = std::upper_bound(begin, column.times.end(), to);
+    const auto first = static_cast<std::size_t>(begin - column.times.begin());
+    const auto last = static_cast<std::size_t>(end - column.times.begin());
+    out.reserve(out.size() + (last - first));
+    for (std::size_t i = first; i < last; ++i) out.push_back(Sample{column.times[i], numbers[i]});
+    return true;
+}
+
+}  // namespace lapwing::storage

@@ -1,0 +1,90 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "collector/storage/log_entry.h"
+
+namespace lapwing::storage {
+
+/// A block is the samples of one group of series (one host) in one window of time. Series that were scraped
+/// together share one column of timestamps. Layout, little-endian:
+///
+///     u8 version, u32 length of the directory, u32 its CRC-32
+///     directory: columns {length, count, timestamps}..., series {id, column, length, CRC-32}...
+///     the values of each series, in the order of the directory
+///
+/// so that one series can be read without the rest. Everything that is read is checked.
+inline constexpr TimestampMs kWindowMs = 7'200'000;
+
+inline std::int64_t windowOf(TimestampMs time) {
+    return time / kWindowMs;
+}
+/// The row of a block: all of a window's blocks lie together.
+inline std::int64_t blockRow(std::int64_t window, GroupId group) {
+    return (window << 24) | group;
+}
+
+class BlockWriter {
+  public:
+    /// In ascending order of ids; samples ascending, at least one.
+    void add(SeriesId id, std::span<const Sample> samples);
+    std::string finish();
+
+  private:
+    std::map<std::string, std::size_t, std::less<>> column_of_;
+    std::vector<std::string> columns_;
+    std::string directory_;
+    std::string values_;
+    std::size_t count_ = 0;
+    SeriesId last_ = 0;
+};
+
+/// The directory of a block: where each series lies.
+class BlockDirectory {
+  public:
+    static constexpr std::size_t kHeaderBytes = 9;
+
+    struct Entry {
+        SeriesId id = 0;
+        std::uint32_t column = 0;
+        std::uint32_t checksum = 0;
+        std::size_t offset = 0;  ///< in the block
+        std::size_t length = 0;
+    };
+
+    /// How long the directory is, from the block's first bytes; nothing if they are damaged.
+    static std::optional<std::size_t> length(std::string_view header);
+    /// `directory` is what follows the header; `block_bytes` the whole block's length. False if it is
+    /// damaged.
+    bool parse(std::string_view header, std::string directory, std::size_t block_bytes);
+
+    const std::vector<Entry>& entries() const { return entries_; }
+    const Entry* find(SeriesId id) const;
+    /// The samples in [from, to] of a series, given its values' bytes. False if they are damaged.
+    bool decode(const Entry& entry, std::string_view values, TimestampMs from, TimestampMs to,
+                std::vector<Sample>& out);
+    /// False if the series' timestamps lie outside [from, to], or are damaged.
+    bool overlaps(const Entry& entry, TimestampMs from, TimestampMs to);
+
+  private:
+    struct Column {
+        std::size_t offset = 0;
+        std::size_t length = 0;
+        std::size_t count = 0;
+        bool decoded = false;
+        std::vector<std::int64_t> times;
+    };
+    bool load(Column& column);
+
+    std::string directory_;
+    std::vector<Column> columns_;
+    std::vector<Entry> entries_;
+};
+
+}  // namespace lapwing::storage

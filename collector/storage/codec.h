@@ -1,0 +1,38 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "collector/storage/bytes.h"
+#include "common/model/sample.h"
+
+/// Lossless compression of one series' timestamps and values. Pure functions, safe from any thread. Every bit
+/// pattern comes back as it went in: NaN payloads, staleness markers, -0 and infinities too. Decoders accept
+/// any input and answer false for what the encoders could not have written.
+///
+/// Integers are stored as themselves, as differences or as differences of differences, whichever is smallest:
+/// a base is subtracted, the rest packed at one width, and what does not fit is patched in afterwards
+/// (patched frame of reference; Zukowski et al., "Super-Scalar RAM-CPU Cache Compression", 2006).
+/// Values that are decimals with few digits are stored as integers of a power of ten, others as XOR with
+/// their predecessor (Pelkonen et al., "Gorilla", VLDB 2015).
+namespace lapwing::storage {
+
+/// The most samples that a decoder accepts in one piece.
+inline constexpr std::size_t kMaxSamplesPerChunk = std::size_t{1} << 23;
+
+void encodeIntegers(std::span<const std::int64_t> values, std::string& out);
+bool decodeIntegers(ByteReader& in, std::size_t count, std::vector<std::int64_t>& out);
+
+void encodeValues(std::span<const double> values, std::string& out);
+bool decodeValues(ByteReader& in, std::size_t count, std::vector<double>& out);
+
+/// A whole piece of a series: count, timestamps, values.
+std::string encodeSamples(std::span<const Sample> samples);
+/// Appends to `out`.
+bool decodeSamples(std::string_view data, std::vector<Sample>& out);
+
+}  // namespace lapwing::storage

@@ -1,0 +1,93 @@
+#include "collector/storage/log_entry.h"
+
+#include <zlib.h>
+
+#include <bit>
+
+#include "collector/storage/bytes.h"
+
+namespace lapwing::storage {
+namespace {
+
+constexpr std::uint8_t kVersion = 1;
+
+std::uint32_t checksum(std::string_view data) {
+    return static_cast<std::uint32_t>(
+        crc32_z(0, reinterpret_cast<const unsigned char*>(data.data()), data.size()));
+}
+
+/// Integers of up to 2^53 as varints with the lowest bit set; anything else as 0 and its eight bytes.
+void putValue(std::string& out, double value) {
+    constexpr double kLimit = 9007199254740992.0;
+    if (value > -kLimit && value < kLimit) {
+        const auto integer = static_cast<std::int64_t>(value);
+        if (std::bit_cast<std::uint64_t>(static_cast<double>(integer)) ==
+            std::bit_cast<std::uint64_t>(value)) {
+            putVarint(out, (zigzag(integer) << 1) | 1);
+            return;
+        }
+    }
+    out += '\0';
+    putFixed64(out, std::bit_cast<std::uint64_t>(value));
+}
+
+double readValue(ByteReader& in) {
+    const std::uint64_t code = in.varint();
+    if ((code & 1) != 0) return static_cast<double>(unzigzag(code >> 1));
+    return std::bit_cast<double>(in.fixed64());
+}
+
+}  // namespace
+
+std::string encodeLogEntry(const std::vector<SeriesBatch>& batch) {
+    std::string out;
+    out += static_cast<char>(kVersion);
+    putVarint(out, batch.size());
+    std::int64_t id = 0;
+    std::int64_t time = 0;
+    for (const auto& series : batch) {
+        putVarint(out, zigzag(static_cast<std::int64_t>(series.id) - id));
+        id = series.id;
+        putVarint(out, series.samples.size());
+        for (const auto& sample : series.samples) {
+            putVarint(out, zigzag(sample.timestamp - time));
+            time = sample.timestamp;
+            putValue(out, sample.value);
+        }
+    }
+    putFixed32(out, checksum(out));
+    return out;
+}
+
+Expected<std::vector<SeriesBatch>> decodeLogEntry(std::string_view payload) {
+    const auto damaged = [] { return fail(ErrorKind::internal, "arrival log: an entry is damaged"); };
+    if (payload.size() < 5) return damaged();
+    ByteReader sum(payload.substr(payload.size() - 4));
+    payload.remove_suffix(4);
+    if (sum.fixed32() != checksum(payload)) return damaged();
+    ByteReader in(payload);
+    if (in.byte() != kVersion) return damaged();
+    const std::uint64_t count = in.varint();
+    if (count > in.remaining()) return damaged();
+    std::vector<SeriesBatch> batch;
+    batch.reserve(count);
+    std::uint64_t id = 0;
+    std::uint64_t time = 0;
+    for (std::uint64_t i = 0; i < count && !in.failed(); ++i) {
+        SeriesBatch series;
+        id += static_cast<std::uint64_t>(unzigzag(in.varint()));
+        series.id = static_cast<SeriesId>(id);
+        const std::uint64_t samples = in.varint();
+        if (samples > in.remaining()) return damaged();
+        series.samples.reserve(samples);
+        for (std::uint64_t k = 0; k < samples; ++k) {
+            time += static_cast<std::uint64_t>(unzigzag(in.varint()));
+            series.samples.push_back(Sample{static_cast<TimestampMs>(time), readValue(in)});
+        }
+        batch.push_back(std::move(series));
+    }
+    if (!in.complete()) return damaged();
+    return batch;
+}
+
+}  // namespace lapwing::storage

@@ -1,0 +1,51 @@
+#pragma once
+
+#include <condition_variable>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "collector/storage/block_table.h"
+
+namespace lapwing::storage {
+
+/// A reading connection with its statements. `blocks` goes before `connection` does.
+struct Reader {
+    Connection connection;
+    BlockTable blocks;
+};
+
+/// At most a few readers at once, each with its own connection, so that reading never waits for writing. A
+/// caller beyond that waits for one to come back. Thread-safe.
+class ReaderPool {
+  public:
+    explicit ReaderPool(std::string path) : path_(std::move(path)) {}
+
+    class Lease {
+      public:
+        Lease(ReaderPool& pool, std::unique_ptr<Reader> reader) : pool_(&pool), reader_(std::move(reader)) {}
+        Lease(Lease&&) = default;
+        Lease& operator=(Lease&&) = delete;
+        ~Lease();
+        Reader* operator->() { return reader_.get(); }
+
+      private:
+        ReaderPool* pool_;
+        std::unique_ptr<Reader> reader_;
+    };
+
+    Expected<Lease> acquire();
+
+  private:
+    void giveBack(std::unique_ptr<Reader> reader);
+    Expected<std::unique_ptr<Reader>> openOne() const;
+
+    std::string path_;
+    std::mutex mutex_;
+    std::condition_variable returned_;
+    std::vector<std::unique_ptr<Reader>> idle_;
+    unsigned in_use_ = 0;
+};
+
+}  // namespace lapwing::storage

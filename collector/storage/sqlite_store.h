@@ -1,0 +1,162 @@
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <functional>
+#include <mutex>
+#include <shared_mutex>
+#include <thread>
+#include <unordered_map>
+
+#include "collector/storage/head.h"
+#include "collector/storage/reader_pool.h"
+#include "collector/storage/schema.h"
+#include "collector/storage/series_index.h"
+#include "collector/storage/store.h"
+
+namespace lapwing::storage {
+
+/// The Store on SQLite.
+///
+/// A batch is checked against what its series hold, written to the arrival log and, once that is committed,
+/// added to the head in memory. Callers that come at the same moment share one commit: the first of them
+/// makes it for all. From time to time a background thread turns the head into blocks and shortens the log; a
+/// crash in between leaves samples in both, which reading and the next compaction merge.
+///
+/// Locks, always taken in this order:
+///   compact_mutex_  compaction and retention: one at a time
+///   write_mutex_    the writing connection, and every change of what follows
+///   index_mutex_    shared to read the index; alone to change it
+///   head_mutex_     heads and spans; whoever holds write_mutex_ may read them without it
+class SqliteStore final : public Store {
+  public:
+    static Expected<std::unique_ptr<SqliteStore>> open(StoreOptions options);
+    ~SqliteStore() override;
+    SqliteStore(const SqliteStore&) = delete;
+    SqliteStore& operator=(const SqliteStore&) = delete;
+
+    Expected<std::vector<SeriesSamples>> select(const Matchers& matchers, TimestampMs from, TimestampMs to,
+                                                std::size_t max_samples) const override;
+    Expected<std::vector<Labels>> series(const std::vector<Matchers>& any, TimestampMs from,
+                                         TimestampMs to) const override;
+    Expected<std::vector<std::string>> labelNames(const std::vector<Matchers>& any, TimestampMs from,
+                                                  TimestampMs to) const override;
+    Expected<std::vector<std::string>> labelValues(const std::string& name, const std::vector<Matchers>& any,
+                                                   TimestampMs from, TimestampMs to) const override;
+
+    Expected<AppendResult> append(const std::vector<TimeSeries>& batch) override;
+    Expected<void> putDocument(const Document& document) override;
+    Expected<std::optional<Document>> document(const std::string& digest) const override;
+    Expected<void> putState(const std::string& name, const std::string& value) override;
+    Expected<std::optional<std::string>> state(const std::string& name) const override;
+    StoreStats stats() const override;
+
+    /// Turns the whole head into blocks. The background thread does so by itself when the head is old or
+    /// large.
+    Expected<void> compact();
+    /// Deletes windows, series and documents that are past their retention. Done hourly by itself.
+    Expected<void> expire();
+    /// At most so many pages from now on: a disk that is full, for tests. 0: as large as it likes.
+    Expected<void> limitPages(std::int64_t pages);
+
+  private:
+    /// What is known of a series' samples, wherever they are. No sample yet: oldest > newest.
+    struct Span {
+        TimestampMs oldest = INT64_MAX;
+        TimestampMs newest = INT64_MIN;
+    };
+    struct Pending;
+    struct Staged;
+    struct Round;
+    /// Series of one host; a host with very many gets several groups.
+    struct Host {
+        std::vector<GroupId> groups;
+        std::size_t series = 0;
+    };
+    struct Wanted;
+
+    SqliteStore(StoreOptions options, FileLock lock, Connection writer);
+    Expected<void> load();
+    Expected<void> loadSeries();
+    Expected<void> replayLog();
+    Expected<void> prepareStatements();
+
+    std::size_t commitRound(std::vector<Pending*>& pending);
+    bool mustWait(const std::vector<TimeSeries>& batch, const Round& round) const;
+    Expected<Staged> stage(const std::vector<TimeSeries>& batch, Round& round);
+    Expected<void> stageSeries(const TimeSeries& series, SeriesId id, std::vector<Sample>& accepted,
+                               AppendResult& result);
+    Expected<std::optional<double>> findStored(SeriesId id, TimestampMs at);
+    SeriesId createSeries(const Labels& labels, Round& round);
+    Expected<void> write(const Round& round);
+    void apply(const Round& round);
+    void forget(const Round& round);
+    Expected<void> transaction(const std::function<Expected<void>()>& body);
+
+    std::vector<SeriesId> matching(const std::vector<Matchers>& any, TimestampMs from, TimestampMs to) const;
+    Expected<void> readBlocks(std::vector<Wanted>& wanted, TimestampMs from, TimestampMs to,
+                              std::size_t max_samples) const;
+
+    Expected<void> compactGroup(GroupId group, const std::vector<SeriesId>& ids);
+    Expected<void> expireSeries(TimestampMs before);
+    Expected<void> expireDocuments(TimestampMs before);
+
+    void maintain();
+    void committed();
+    void syncLog();
+    void checkpoint();
+
+    const StoreOptions options_;
+    FileLock lock_;
+
+    std::mutex compact_mutex_;
+    mutable std::mutex write_mutex_;
+    Connection writer_;
+    BlockTable writer_blocks_;
+    Statement begin_;
+    Statement commit_;
+    Statement insert_group_;
+    Statement insert_series_;
+    Statement insert_log_;
+    std::unordered_map<std::string, Host> hosts_;
+    GroupId next_group_ = 1;
+    SeriesId next_series_ = 1;
+    std::int64_t last_seq_ = 0;
+    std::vector<std::uint32_t> staged_by_;  ///< by series: the batch that last touched it
+    std::vector<std::uint32_t> staged_at_;  ///< and where in that batch
+    std::uint32_t batch_number_ = 0;
+
+    mutable std::shared_mutex index_mutex_;
+    std::unique_ptr<SeriesIndex> index_;
+
+    mutable std::mutex head_mutex_;
+    Head head_;
+    Head frozen_;  ///< what is being compacted
+    std::int64_t frozen_seq_ = 0;
+    std::vector<Span> spans_;  ///< by series
+
+    mutable ReaderPool readers_;
+
+    std::mutex queue_mutex_;
+    std::condition_variable round_done_;
+    std::vector<Pending*> queue_;
+    bool round_running_ = false;
+
+    std::atomic<std::uint64_t> samples_stored_{0};
+    std::atomic<std::uint64_t> seq_{0};
+    std::atomic<bool> sync_failed_{false};
+
+    std::mutex maintain_mutex_;
+    std::condition_variable maintain_wake_;
+    bool stopping_ = false;
+    bool unsynced_ = false;
+    std::chrono::steady_clock::time_point sync_due_;
+    std::chrono::steady_clock::time_point compact_due_;
+    std::atomic<std::size_t> log_bytes_{0};
+    std::atomic<int> wal_pages_{0};
+    int wal_descriptor_ = -1;
+    std::thread maintainer_;
+};
+
+}  // namespace lapwing::storage

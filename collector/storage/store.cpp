@@ -1,0 +1,250 @@
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+
+#include "collector/storage/series_row.h"
+#include "collector/storage/sqlite_store.h"
+
+namespace lapwing::storage {
+
+Expected<std::unique_ptr<Store>> Store::open(StoreOptions options) {
+    auto store = SqliteStore::open(std::move(options));
+    if (!store) return tl::unexpected(store.error());
+    return std::unique_ptr<Store>(std::move(*store));
+}
+
+Expected<std::unique_ptr<SqliteStore>> SqliteStore::open(StoreOptions options) {
+    auto there = ensureFile(options.path);
+    if (!there) return tl::unexpected(there.error());
+    auto lock = FileLock::take(options.path);
+    if (!lock) return tl::unexpected(lock.error());
+    const auto damaged = [&options](Error error) {
+        if (error.message.find(options.path) == std::string::npos) {
+            error.message = options.path + ": cannot be read and was left as it is: " + error.message;
+        }
+        return tl::unexpected(std::move(error));
+    };
+    auto writer = openWriter(options.path);
+    if (!writer) return damaged(writer.error());
+    std::unique_ptr<SqliteStore> store(
+        new SqliteStore(std::move(options), std::move(*lock), std::move(*writer)));
+    auto loaded = store->load();
+    if (!loaded) {
+        return tl::unexpected(Error{
+            loaded.error().kind,
+            store->options_.path + ": cannot be read and was left as it is: " + loaded.error().message});
+    }
+    store->maintainer_ = std::thread([raw = store.get()] { raw->maintain(); });
+    return store;
+}
+
+SqliteStore::SqliteStore(StoreOptions options, FileLock lock, Connection writer)
+    : options_(std::move(options)),
+      lock_(std::move(lock)),
+      writer_(std::move(writer)),
+      index_(std::make_unique<SeriesIndex>()),
+      readers_(options_.path) {}
+
+SqliteStore::~SqliteStore() {
+    if (maintainer_.joinable()) {
+        {
+            const std::lock_guard lock(maintain_mutex_);
+            stopping_ = true;
+        }
+        maintain_wake_.notify_all();
+        maintainer_.join();
+    }
+    if (wal_descriptor_ >= 0) ::close(wal_descriptor_);
+}
+
+Expected<void> SqliteStore::load() {
+    // Anything that may find damage comes before the first write.
+    for (const char* table : {"groups", "series", "log", "chunks", "documents", "states", "meta"}) {
+        auto probe = writer_.prepare(std::string("SELECT 1 FROM ") + table + " LIMIT 1", false);
+        if (!probe) return tl::unexpected(probe.error());
+        auto row = probe->step();
+        if (!row) return tl::unexpected(row.error());
+    }
+    auto done = loadSeries();
+    if (done) done = replayLog();
+    if (done) done = migrate(writer_);
+    if (done) done = prepareStatements();
+    if (done) done = keepChanges(writer_);
+    const auto count_pages = [](void* counter, sqlite3*, const char*, int pages) {
+        *static_cast<std::atomic<int>*>(counter) = pages;
+        return SQLITE_OK;
+    };
+    sqlite3_wal_hook(writer_.get(), count_pages, &wal_pages_);
+    return done;
+}
+
+Expected<void> SqliteStore::prepareStatements() {
+    const auto prepare = [this](Statement& into, const char* sql) -> Expected<void> {
+        auto statement = writer_.prepare(sql);
+        if (!statement) return tl::unexpected(statement.error());
+        into = std::move(*statement);
+        return {};
+    };
+    auto done = prepare(begin_, "BEGIN IMMEDIATE");
+    if (done) done = prepare(commit_, "COMMIT");
+    if (done) done = prepare(insert_group_, "INSERT INTO groups(id, name) VALUES(?1, ?2)");
+    if (done) done = prepare(insert_series_, "INSERT INTO series(id, group_id, labels) VALUES(?1, ?2, ?3)");
+    if (done) done = prepare(insert_log_, "INSERT INTO log(seq, received, payload) VALUES(?1, ?2, ?3)");
+    if (!done) return done;
+    auto blocks = BlockTable::open(writer_);
+    if (!blocks) return tl::unexpected(blocks.error());
+    writer_blocks_ = std::move(*blocks);
+    return {};
+}
+
+Expected<void> SqliteStore::loadSeries() {
+    std::unordered_map<GroupId, Host*> host_of;
+    auto groups = writer_.prepare("SELECT id, name FROM groups ORDER BY id", false);
+    if (!groups) return tl::unexpected(groups.error());
+    for (;;) {
+        const auto row = groups->step();
+        if (!row) return tl::unexpected(row.error());
+        if (!*row) break;
+        const auto id = static_cast<GroupId>(groups->integer(0));
+        Host& host = hosts_[std::string(groups->bytes(1))];
+        host.groups.push_back(id);
+        host_of[id] = &host;
+        next_group_ = std::max(next_group_, id + 1);
+    }
+    auto series = writer_.prepare(
+        "SELECT id, group_id, oldest IS NULL, oldest, newest, labels FROM series ORDER BY id", false);
+    if (!series) return tl::unexpected(series.error());
+    for (;;) {
+        const auto row = series->step();
+        if (!row) return tl::unexpected(row.error());
+        if (!*row) break;
+        const std::int64_t id = series->integer(0);
+        const auto group = static_cast<GroupId>(series->integer(1));
+        auto labels = decodeLabels(series->bytes(5));
+        if (!labels) return tl::unexpected(labels.error());
+        const auto host = host_of.find(group);
+        if (id <= 0 || id > INT32_MAX || host == host_of.end()) {
+            return fail(ErrorKind::internal, "series " + std::to_string(id) + " is damaged");
+        }
+        index_->add(static_cast<SeriesId>(id), group, *labels);
+        ++host->second->series;
+        spans_.resize(index_->end());
+        if (series->integer(2) == 0) spans_.back() = Span{series->integer(3), series->integer(4)};
+    }
+    next_series_ = std::max<SeriesId>(1, index_->end());
+    return {};
+}
+
+Expected<void> SqliteStore::replayLog() {
+    const auto compacted = writer_.integer("SELECT value FROM meta WHERE name = 'compacted_seq'");
+    if (compacted) last_seq_ = *compacted;
+    if (!compacted && compacted.error().kind != ErrorKind::not_found)
+        return tl::unexpected(compacted.error());
+    auto log = writer_.prepare("SELECT seq, payload FROM log ORDER BY seq", false);
+    if (!log) return tl::unexpected(log.error());
+    std::size_t bytes = 0;
+    for (;;) {
+        const auto row = log->step();
+        if (!row) return tl::unexpected(row.error());
+        if (!*row) break;
+        last_seq_ = log->integer(0);
+        const auto payload = log->bytes(1);
+        bytes += payload.size();
+        auto batch = decodeLogEntry(payload);
+        if (!batch) return tl::unexpected(batch.error());
+        for (const auto& series : *batch) {
+            if (!index_->contains(series.id) || series.samples.empty()) {
+                return fail(ErrorKind::internal,
+                            "arrival log: entry " + std::to_string(last_seq_) + " names an unknown series");
+            }
+            head_.append(series.id, series.samples);
+            Span& span = spans_[series.id];
+            span.oldest = std::min(span.oldest, series.samples.front().timestamp);
+            span.newest = std::max(span.newest, series.samples.back().timestamp);
+        }
+    }
+    log_bytes_ = bytes;
+    seq_ = static_cast<std::uint64_t>(last_seq_);
+    return {};
+}
+
+Expected<void> SqliteStore::transaction(const std::function<Expected<void>()>& body) {
+    auto done = begin_.run();
+    if (done) done = body();
+    if (done) done = commit_.run();
+    if (!done) {
+        writer_.rollback();
+        return done;
+    }
+    committed();
+    return done;
+}
+
+Expected<void> SqliteStore::putDocument(const Document& document) {
+    const std::lock_guard lock(write_mutex_);
+    auto insert = writer_.prepare(
+        "INSERT INTO documents(digest, kind, host, received, body) VALUES(?1, ?2, ?3, ?4, ?5)"
+        " ON CONFLICT(digest) DO UPDATE SET kind = ?2, host = ?3, received = ?4",
+        false);
+    if (!insert) return tl::unexpected(insert.error());
+    return transaction([&] {
+        insert->bindText(1, document.digest).bindText(2, document.kind).bindText(3, document.host);
+        return insert->bind(4, document.received).bindBlob(5, document.body).run();
+    });
+}
+
+Expected<std::optional<Document>> SqliteStore::document(const std::string& digest) const {
+    auto reader = readers_.acquire();
+    if (!reader) return tl::unexpected(reader.error());
+    auto query = (*reader)->connection.prepare(
+        "SELECT kind, host, received, body FROM documents WHERE digest = ?1", false);
+    if (!query) return tl::unexpected(query.error());
+    const auto row = query->bindText(1, digest).step();
+    if (!row) return tl::unexpected(row.error());
+    if (!*row) return std::optional<Document>();
+    return Document{digest, std::string(query->bytes(0)), std::string(query->bytes(1)), query->integer(2),
+                    std::string(query->bytes(3))};
+}
+
+Expected<void> SqliteStore::putState(const std::string& name, const std::string& value) {
+    const std::lock_guard lock(write_mutex_);
+    auto insert = writer_.prepare(
+        "INSERT INTO states(name, value) VALUES(?1, ?2) ON CONFLICT(name) DO UPDATE SET value = ?2", false);
+    if (!insert) return tl::unexpected(insert.error());
+    return transaction([&] { return insert->bindText(1, name).bindBlob(2, value).run(); });
+}
+
+Expected<std::optional<std::string>> SqliteStore::state(const std::string& name) const {
+    auto reader = readers_.acquire();
+    if (!reader) return tl::unexpected(reader.error());
+    auto query = (*reader)->connection.prepare("SELECT value FROM states WHERE name = ?1", false);
+    if (!query) return tl::unexpected(query.error());
+    const auto row = query->bindText(1, name).step();
+    if (!row) return tl::unexpected(row.error());
+    if (!*row) return std::optional<std::string>();
+    return std::string(query->bytes(0));
+}
+
+StoreStats SqliteStore::stats() const {
+    StoreStats stats;
+    {
+        const std::shared_lock lock(index_mutex_);
+        stats.series = index_->size();
+    }
+    stats.samples = samples_stored_;
+    stats.last_seq = seq_;
+    for (const char* suffix : {"", "-wal"}) {
+        struct stat status {};
+        if (::stat((options_.path + suffix).c_str(), &status) == 0) stats.file_bytes += status.st_size;
+    }
+    return stats;
+}
+
+Expected<void> SqliteStore::limitPages(std::int64_t pages) {
+    const std::lock_guard lock(write_mutex_);
+    return writer_.exec(
+        ("PRAGMA max_page_count=" + std::to_string(pages == 0 ? 0xfffffffeLL : pages)).c_str());
+}
+
+}  // namespace lapwing::storage

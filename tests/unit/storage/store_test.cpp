@@ -1,0 +1,271 @@
+#include <map>
+
+#include "tests/unit/storage/support.h"
+
+namespace lapwing::storage {
+namespace {
+
+const Labels kUp{{"__name__", "up"}, {"agent", "web-01"}, {"job", "node"}};
+
+TEST_CASE("samples come back, before and after reopening and compaction") {
+    const TempDir dir;
+    auto store = openStore(keepEverything(dir.file()));
+    const auto first = mustAppend(*store, {{kUp, {{1000, 1}, {2000, 0}}}});
+    CHECK(first.stored == 2);
+    CHECK(first.duplicates == 0);
+    CHECK(first.refused == 0);
+    CHECK(samplesOf(*store, named("up")) == "1000:1 2000:0");
+    CHECK(samplesOf(*store, named("up"), 1001, 2000) == "2000:0");
+    CHECK(samplesOf(*store, named("up"), 2001, 9000) == "none");
+    CHECK(samplesOf(*store, named("up"), 9000, 1) == "none");
+
+    store.reset();
+    store = openStore(keepEverything(dir.file()));
+    CHECK(samplesOf(*store, named("up")) == "1000:1 2000:0");
+    CHECK(store->stats().last_seq == 1);
+    CHECK(store->stats().series == 1);
+
+    REQUIRE(store->compact());
+    CHECK(samplesOf(*store, named("up")) == "1000:1 2000:0");
+    CHECK(samplesOf(*store, named("up"), 1000, 1999) == "1000:1");
+    mustAppend(*store, {{kUp, {{3000, 1}}}});
+    CHECK(samplesOf(*store, named("up")) == "1000:1 2000:0 3000:1");
+    CHECK(store->stats().last_seq == 2);
+
+    store.reset();
+    store = openStore(keepEverything(dir.file()));
+    CHECK(samplesOf(*store, named("up")) == "1000:1 2000:0 3000:1");
+    REQUIRE(store->compact());
+    store.reset();
+    store = openStore(keepEverything(dir.file()));
+    CHECK(samplesOf(*store, named("up")) == "1000:1 2000:0 3000:1");
+    CHECK(store->stats().last_seq == 2);
+}
+
+TEST_CASE("a duplicate is success, a conflict is refused and the first stays") {
+    const TempDir dir;
+    auto store = openStore(keepEverything(dir.file()));
+    mustAppend(*store, {{kUp, {{1000, 1}, {2000, 2}, {3000, 3}}}});
+    const bool compacted = GENERATE(false, true);
+    if (compacted) REQUIRE(store->compact());
+
+    const auto again = mustAppend(*store, {{kUp, {{1000, 1}, {2000, 2}, {3000, 3}}}});
+    CHECK(again.stored == 0);
+    CHECK(again.duplicates == 3);
+    CHECK(again.refused == 0);
+    CHECK(again.first_refusal.empty());
+
+    const auto conflict = mustAppend(*store, {{kUp, {{2000, 7}, {3000, 8}, {4000, 4}}}});
+    CHECK(conflict.stored == 1);
+    CHECK(conflict.refused == 2);
+    CHECK(conflict.first_refusal ==
+          "up{agent=\"web-01\", job=\"node\"} at 2000: another value is stored for this time");
+    CHECK(samplesOf(*store, named("up")) == "1000:1 2000:2 3000:3 4000:4");
+}
+
+TEST_CASE("a NaN is the same only with the same bits") {
+    const TempDir dir;
+    auto store = openStore(keepEverything(dir.file()));
+    mustAppend(*store, {{kUp, {{1000, staleNaN()}}}});
+    CHECK(mustAppend(*store, {{kUp, {{1000, staleNaN()}}}}).duplicates == 1);
+    CHECK(mustAppend(*store, {{kUp, {{1000, std::numeric_limits<double>::quiet_NaN()}}}}).refused == 1);
+    const auto result = mustSelect(*store, named("up"), 0, 5000);
+    REQUIRE(result.size() == 1);
+    CHECK(isStaleNaN(result[0].samples[0].value));
+}
+
+TEST_CASE("conflicts inside one batch are seen too") {
+    const TempDir dir;
+    auto store = openStore(keepEverything(dir.file()));
+    const auto result = mustAppend(
+        *store, {{kUp, {{1000, 1}, {1000, 1}, {1000, 2}}}, {kUp, {{2000, 2}, {1000, 1}, {1500, 5}}}});
+    CHECK(result.stored == 3);
+    CHECK(result.duplicates == 2);
+    CHECK(result.refused == 1);
+    CHECK(samplesOf(*store, named("up")) == "1000:1 1500:5 2000:2");
+}
+
+TEST_CASE("out of order is judged per series") {
+    const TempDir dir;
+    auto options = keepEverything(dir.file());
+    options.out_of_order_ms = 10'000;
+    auto store = openStore(options);
+    const Labels old{{"__name__", "old"}, {"agent", "web-01"}};
+    mustAppend(*store, {{kUp, {{100'000, 1}}}});
+    // A day-old spool: another series of the same host starts long before.
+    CHECK(mustAppend(*store, {{old, {{1000, 1}, {2000, 2}}}}).stored == 2);
+    if (GENERATE(false, true)) REQUIRE(store->compact());
+    const auto result = mustAppend(*store, {{kUp, {{90'000, 9}, {89'999, 8}, {95'000, 7}}}});
+    CHECK(result.stored == 2);
+    CHECK(result.refused == 1);
+    CHECK(result.first_refusal ==
+          "up{agent=\"web-01\", job=\"node\"} at 89999: too far out of order: the series' "
+          "newest sample is of 100000");
+    CHECK(samplesOf(*store, named("up")) == "90000:9 95000:7 100000:1");
+    REQUIRE(store->compact());
+    CHECK(samplesOf(*store, named("up")) == "90000:9 95000:7 100000:1");
+    // Too old to be added, but there already: the agent must be told that it is stored.
+    mustAppend(*store, {{kUp, {{200'000, 1}}}});
+    CHECK(mustAppend(*store, {{kUp, {{90'000, 9}}}}).duplicates == 1);
+    CHECK(mustAppend(*store, {{kUp, {{90'000, 1}}}}).refused == 1);
+}
+
+TEST_CASE("times before 1970 and absurd ones are refused, the rest of the batch is stored") {
+    const TempDir dir;
+    auto store = openStore(keepEverything(dir.file()));
+    const Labels bad{{"__name__", "bad"}};
+    const auto result = mustAppend(*store, {{bad, {{-1, 1}, {INT64_MAX, 1}, {INT64_MIN, 1}}},
+                                            {kUp, {{0, 1}, {TimestampMs{1} << 53, 2}}},
+                                            {Labels{}, {{1, 1}}}});
+    CHECK(result.stored == 2);
+    CHECK(result.refused == 4);
+    CHECK(store->stats().series == 1);
+    REQUIRE(store->compact());
+    CHECK(samplesOf(*store, named("up")) == "0:1 9007199254740992:2");
+}
+
+TEST_CASE("matchers select as Prometheus' do") {
+    using Type = Matcher::Type;
+    const TempDir dir;
+    auto store = openStore(keepEverything(dir.file()));
+    const auto series = [](const char* name, const char* instance, const char* job) {
+        return TimeSeries{Labels{{"__name__", name}, {"instance", instance}, {"job", job}}, {{1000, 1}}};
+    };
+    mustAppend(*store,
+               {series("up", "web-01", "node"), series("up", "web-02", "node"), series("up", "lb-01", ""),
+                series("load", "web-01", "node"), series("text", "a\nb", "x")});
+    const auto instances = [&](const Matchers& matchers) {
+        std::string out;
+        for (const auto& one : mustSelect(*store, matchers, 0, 2000)) {
+            out +=
+                std::string(one.labels->metricName()) + '@' + std::string(one.labels->get("instance")) + ' ';
+        }
+        return out;
+    };
+    CHECK(instances(match({{"__name__", Type::equal, "up"}})) == "up@lb-01 up@web-01 up@web-02 ");
+    CHECK(instances(match({{"__name__", Type::equal, "up"}, {"instance", Type::regex, "web-.*"}})) ==
+          "up@web-01 up@web-02 ");
+    CHECK(instances(match({{"instance", Type::regex, "web"}})).empty());
+    CHECK(instances(match({{"__name__", Type::equal, "up"}, {"instance", Type::not_regex, "web-.*|x"}})) ==
+          "up@lb-01 ");
+    CHECK(instances(match({{"__name__", Type::equal, "up"}, {"job", Type::equal, ""}})) == "up@lb-01 ");
+    CHECK(instances(match({{"__name__", Type::equal, "up"}, {"job", Type::not_equal, ""}})) ==
+          "up@web-01 up@web-02 ");
+    CHECK(instances(match({{"__name__", Type::equal, "up"}, {"absent", Type::equal, ""}})) ==
+          "up@lb-01 up@web-01 up@web-02 ");
+    CHECK(instances(match({{"__name__", Type::equal, "up"}, {"absent", Type::not_equal, ""}})).empty());
+    CHECK(instances(match({{"__name__", Type::equal, "up"}, {"job", Type::regex, "node|"}})) ==
+          "up@lb-01 up@web-01 up@web-02 ");
+    CHECK(instances(match({{"instance", Type::not_equal, "web-01"}, {"job", Type::equal, "node"}})) ==
+          "up@web-02 ");
+    CHECK(instances(match({{"instance", Type::regex, "a.b"}})) == "text@a\nb ");
+    CHECK(instances({}) == "load@web-01 text@a\nb up@lb-01 up@web-01 up@web-02 ");
+
+    const auto bad = Matcher::create(Type::regex, "job", "(");
+    REQUIRE(!bad);
+    CHECK(bad.error().kind == ErrorKind::invalid);
+    CHECK(bad.error().message == "regular expression \"(\": missing ): (?s)^(?:()$");
+}
+
+TEST_CASE("series, names and values of labels in a range of time") {
+    const TempDir dir;
+    auto store = openStore(keepEverything(dir.file()));
+    mustAppend(*store, {{Labels{{"__name__", "a"}, {"x", "1"}}, {{1000, 1}}},
+                        {Labels{{"__name__", "b"}, {"y", "2"}}, {{5000, 1}}}});
+    if (GENERATE(false, true)) {
+        REQUIRE(store->compact());
+        store.reset();
+        store = openStore(keepEverything(dir.file()));
+    }
+    CHECK(store->series({}, 0, 9000).value() ==
+          std::vector<Labels>{{{"__name__", "a"}, {"x", "1"}}, {{"__name__", "b"}, {"y", "2"}}});
+    CHECK(store->series({}, 1001, 4999).value().empty());
+    CHECK(store->series({named("a"), named("b"), named("c")}, 0, 4999).value() ==
+          std::vector<Labels>{{{"__name__", "a"}, {"x", "1"}}});
+    CHECK(store->labelNames({}, 0, 9000).value() == std::vector<std::string>{"__name__", "x", "y"});
+    CHECK(store->labelNames({named("b")}, 0, 9000).value() == std::vector<std::string>{"__name__", "y"});
+    CHECK(store->labelValues("__name__", {}, 2000, 9000).value() == std::vector<std::string>{"b"});
+    CHECK(store->labelValues("nothing", {}, 0, 9000).value().empty());
+}
+
+TEST_CASE("a query beyond its limit says so instead of eating memory") {
+    const TempDir dir;
+    auto store = openStore(keepEverything(dir.file()));
+    std::vector<Sample> samples;
+    for (int i = 0; i < 100; ++i) samples.push_back({i * 1000, 1});
+    mustAppend(*store, {{kUp, samples}});
+    if (GENERATE(false, true)) REQUIRE(store->compact());
+    CHECK(store->select(named("up"), 0, 99'000, 100));
+    const auto result = store->select(named("up"), 0, 99'000, 99);
+    REQUIRE(!result);
+    CHECK(result.error().kind == ErrorKind::exhausted);
+    CHECK(store->select(named("up"), 1000, 99'000, 99));
+}
+
+TEST_CASE("documents and states are kept") {
+    const TempDir dir;
+    auto store = openStore(keepEverything(dir.file()));
+    CHECK(!store->document("ab").value());
+    CHECK(!store->state("alerts").value());
+    const std::string body("a\0b", 3);
+    REQUIRE(store->putDocument({"ab", "ruleset", "web-01", 1000, body}));
+    REQUIRE(store->putDocument({"ab", "ruleset", "web-02", 2000, body}));
+    REQUIRE(store->putDocument({"cd", "mysql_error", "web-02", 2000, ""}));
+    REQUIRE(store->putState("alerts", "one"));
+    REQUIRE(store->putState("alerts", std::string("t\0o", 3)));
+    store.reset();
+    store = openStore(keepEverything(dir.file()));
+    const auto document = store->document("ab").value();
+    REQUIRE(document);
+    CHECK(document->digest == "ab");
+    CHECK(document->kind == "ruleset");
+    CHECK(document->host == "web-02");
+    CHECK(document->received == 2000);
+    CHECK(document->body == body);
+    CHECK(store->document("cd").value()->body.empty());
+    CHECK(store->state("alerts").value() == std::string("t\0o", 3));
+}
+
+TEST_CASE("many series over many windows survive compactions at any moment") {
+    const TempDir dir;
+    auto store = openStore(keepEverything(dir.file()));
+    std::map<std::string, std::map<TimestampMs, double>> expected;
+    std::uint64_t random = 1;
+    const auto next = [&random] { return random = random * 6364136223846793005U + 1442695040888963407U; };
+    for (int round = 0; round < 40; ++round) {
+        std::vector<TimeSeries> batch;
+        for (int s = 0; s < 30; ++s) {
+            const Labels labels{{"__name__", "m" + std::to_string(s)},
+                                {"instance", "h" + std::to_string(s % 3)}};
+            TimeSeries series{labels, {}};
+            for (int i = 0; i < 10; ++i) {
+                const TimestampMs time = 1'700'000'000'000 + round * 1'000'000 + i * 100'000;
+                const double value = s % 2 == 0 ? s : static_cast<double>(next() >> 40) / 8;
+                series.samples.push_back({time, value});
+                expected[labels.toString()][time] = value;
+            }
+            batch.push_back(std::move(series));
+        }
+        CHECK(mustAppend(*store, batch).stored == 300);
+        if (next() % 5 < 1) REQUIRE(store->compact());
+        if (next() % 9 < 1) {
+            store.reset();
+            store = openStore(keepEverything(dir.file()));
+        }
+    }
+    for (int pass = 0; pass < 2; ++pass) {
+        const auto result = mustSelect(*store, {}, 0, INT64_MAX);
+        REQUIRE(result.size() == expected.size());
+        for (const auto& one : result) {
+            const auto& wanted = expected.at(one.labels->toString());
+            std::map<TimestampMs, double> got;
+            for (const auto& sample : one.samples) got[sample.timestamp] = sample.value;
+            CHECK(got == wanted);
+            CHECK(one.samples.size() == wanted.size());
+        }
+        REQUIRE(store->compact());
+    }
+}
+
+}  // namespace
+}  // namespace lapwing::storage
