@@ -39,9 +39,18 @@ struct EmailConfig {
     bool send_resolved = true;
 };
 
+/// `notify.alertmanager[]`: an Alertmanager, which gets every alert by POST URL/api/v2/alerts and groups by
+/// itself.
+struct AlertmanagerConfig {
+    std::string url;
+    std::string ca_file;
+    std::string bearer_token_file;
+};
+
 struct Config {
     std::vector<WebhookConfig> webhook;
     std::vector<EmailConfig> email;
+    std::vector<AlertmanagerConfig> alertmanager;
     std::int64_t repeat_interval_ms = 4LL * 3'600'000;  ///< an alert that goes on is sent again after this
     std::string external_url;                           ///< not read from `notify:`; set by the caller
 };
@@ -58,19 +67,26 @@ struct ReceiverStatus {
     std::string last_error;    ///< "" after a success
 };
 
+struct DispatcherOptions {
+    std::int64_t gather_ms = 200;        ///< what comes within this time goes in one notification
+    std::int64_t first_retry_ms = 1000;  ///< doubled with each failure
+    std::int64_t most_retry_ms = 60'000;
+    std::int64_t deadline_ms = 10'000;  ///< of one attempt
+};
+
 /// Delivers alerts to every receiver: grouped by alertname, once for each change (begins, ends) and again
-/// after the repeat interval, retried with backoff (1 s, doubling to 60 s) until accepted. What was accepted
+/// after the repeat interval, retried with backoff until accepted. What was accepted
 /// and what still waits is in the store, so a restart neither loses nor repeats a notification. One thread a
 /// receiver: a receiver that hangs delays no other, and nobody who calls send(). Safe from any thread.
 class Dispatcher : public Notifier {
   public:
-    Dispatcher(Config config, storage::Store& store);
+    Dispatcher(Config config, storage::Store& store, DispatcherOptions options = {});
     ~Dispatcher() override;
     Dispatcher(const Dispatcher&) = delete;
     Dispatcher& operator=(const Dispatcher&) = delete;
 
     void start();
-    /// Returns within the deadline of one request (10 s); what was not accepted waits in the store.
+    /// Returns within the deadline of one attempt; what was not accepted waits in the store.
     void stop();
 
     void send(std::vector<Alert> alerts) override;

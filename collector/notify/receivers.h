@@ -1,0 +1,35 @@
+#pragma once
+
+#include <chrono>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "collector/notify/delivery_table.h"
+#include "collector/notify/dispatcher.h"
+
+namespace lapwing::notify {
+
+/// One place that notifications go to. deliver() makes one attempt, which ends within the deadline. Its
+/// errors name no secret and no URL beyond scheme, host and port. Not synchronised: one thread uses it.
+class Receiver {
+  public:
+    virtual ~Receiver() = default;
+    virtual Expected<void> deliver(const Notification& notification, std::chrono::milliseconds deadline) = 0;
+
+    std::string name;        ///< "webhook[0]": for people
+    std::string state_name;  ///< stays when the order in the configuration changes, and holds no secret
+    DeliveryTable::Options table;
+};
+
+/// All receivers of a configuration.
+std::vector<std::unique_ptr<Receiver>> makeReceivers(const Config& config);
+
+/// One mail over SMTP. Errors: `timeout`, `refused`, `unreachable`, `tls`, `denied` (the login), `protocol`.
+Expected<void> sendMail(const EmailConfig& config, const std::string& subject, const std::string& body,
+                        std::chrono::milliseconds deadline);
+
+/// The first line of a file with a secret. Errors: `not_found`, `denied`, `invalid` (empty).
+Expected<std::string> readSecret(const std::string& path);
+
+}  // namespace lapwing::notify

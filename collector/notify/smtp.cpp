@@ -1,0 +1,183 @@
+#include <Poco/Exception.h>
+#include <Poco/Net/MailMessage.h>
+#include <Poco/Net/MailRecipient.h>
+#include <Poco/Net/NetException.h>
+#include <Poco/Net/SMTPClientSession.h>
+#include <Poco/Net/StreamSocket.h>
+#include <Poco/UUIDGenerator.h>
+#include <unistd.h>
+
+#include <array>
+#include <csignal>
+
+#include "collector/notify/receivers.h"
+#include "common/http/resolver.h"
+#include "common/http/timed_socket.h"
+#include "common/http/tls.h"
+
+namespace lapwing::notify {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+using http::TimedSocketImpl;
+
+// OpenSSL writes without MSG_NOSIGNAL; another handler is left in place.
+void ignoreSigpipe() {
+    struct sigaction present {};
+    if (sigaction(SIGPIPE, nullptr, &present) == 0 && present.sa_handler == SIG_DFL) {
+        std::signal(SIGPIPE, SIG_IGN);
+    }
+}
+
+std::string ownHostName() {
+    std::array<char, 256> buffer{};
+    if (::gethostname(buffer.data(), buffer.size() - 1) != 0 || buffer[0] == '\0') return "localhost";
+    return buffer.data();
+}
+
+/// Poco's SMTP dialogue over sockets whose every wait ends at one deadline.
+class Session : public Poco::Net::SMTPClientSession {
+  public:
+    explicit Session(const Poco::Net::StreamSocket& socket) : SMTPClientSession(socket) {}
+
+    std::string hello(const std::string& host) {
+        std::string capabilities;
+        login(host, capabilities);
+        return capabilities;
+    }
+
+    bool askForTls() {
+        std::string answer;
+        return isPositiveCompletion(sendCommand("STARTTLS", answer));
+    }
+
+    void continueOn(const Poco::Net::StreamSocket& secured) { socket() = secured; }
+
+    void authenticate(const std::string& capabilities, const std::string& username,
+                      const std::string& password) {
+        if (capabilities.find("PLAIN") != std::string::npos) {
+            loginUsingPlain(username, password);
+        } else if (capabilities.find("LOGIN") != std::string::npos) {
+            loginUsingLogin(username, password);
+        } else {
+            loginUsingCRAMMD5(username, password);
+        }
+    }
+};
+
+struct Connection {
+    TimedSocketImpl* impl = nullptr;  ///< owned by `socket`
+    Poco::Net::StreamSocket socket;
+};
+
+/// Takes over the descriptor; with `context`, secures it first.
+Expected<Connection> makeConnection(int descriptor, SSL_CTX* context, const std::string& host,
+                                    Clock::time_point until) {
+    http::SslPtr ssl;
+    Error tls_error;
+    if (context != nullptr) {
+        auto made = http::makeClientSession(context, host);
+        if (made) {
+            ssl = std::move(*made);
+        } else {
+            tls_error = made.error();
+        }
+    }
+    const bool usable = context == nullptr || ssl;
+    auto* impl = new TimedSocketImpl(descriptor, std::move(ssl));
+    Connection out{impl, Poco::Net::StreamSocket(impl)};
+    if (!usable) return tl::unexpected<Error>(tls_error);
+    if (auto done = impl->handshake(until); !done) return tl::unexpected<Error>(done.error());
+    impl->begin(until);
+    return out;
+}
+
+Poco::Net::MailMessage compose(const EmailConfig& config, const std::string& subject,
+                               const std::string& body) {
+    Poco::Net::MailMessage message;
+    message.setSender(config.from);
+    for (const auto& address : config.to) {
+        message.addRecipient(Poco::Net::MailRecipient(Poco::Net::MailRecipient::PRIMARY_RECIPIENT, address));
+    }
+    message.setSubject(Poco::Net::MailMessage::encodeWord(subject, "UTF-8"));
+    message.setContentType("text/plain; charset=UTF-8");
+    message.set("Message-ID", "<" + Poco::UUIDGenerator::defaultGenerator().createRandom().toString() + "@" +
+                                  ownHostName() + ">");
+    message.set("Auto-Submitted", "auto-generated");
+    message.setContent(body, Poco::Net::MailMessage::ENCODING_QUOTED_PRINTABLE);
+}
+
+}  // namespace
+
+Expected<void> sendMail(const EmailConfig& config, const std::string& subject, const std::string& body,
+                        std::chrono::milliseconds deadline) {
+    const auto until = Clock::now() + deadline;
+    const auto colon = config.smtp.rfind(':');
+    const std::string host = config.smtp.substr(0, colon);
+    const auto port = static_cast<std::uint16_t>(std::stoi(config.smtp.substr(colon + 1)));
+    const std::string what = "smtp://" + config.smtp + ": ";
+    const auto failed = [&](const Error& error) { return fail(error.kind, what + error.message); };
+
+    http::SslContextPtr context;
+    if (config.security != SmtpSecurity::none) {
+        ignoreSigpipe();
+        auto made = http::makeClientContext({config.ca_file, "", "", ""});
+        if (!made) return failed(made.error());
+        context = std::move(*made);
+    }
+    std::string password;
+    if (!config.password_file.empty()) {
+        auto secret = readSecret(config.password_file);
+        if (!secret) return tl::unexpected<Error>(secret.error());
+        password = std::move(*secret);
+    }
+    const auto addresses = http::resolve(host, port, until);
+    if (!addresses) return failed(addresses.error());
+    const auto descriptor = http::connectTo(*addresses, until);
+    if (!descriptor) return failed(descriptor.error());
+    auto connection = makeConnection(
+        *descriptor, config.security == SmtpSecurity::tls ? context.get() : nullptr, host, until);
+    if (!connection) return failed(connection.error());
+
+    TimedSocketImpl* impl = connection->impl;
+    std::optional<Connection> secured;
+    bool logging_in = false;
+    try {
+        Session session(connection->socket);
+        auto capabilities = session.hello(ownHostName());
+        if (config.security == SmtpSecurity::starttls) {
+            if (!session.askForTls())
+                return fail(ErrorKind::tls, what + "the server does not offer STARTTLS");
+            auto upgraded = makeConnection(::dup(impl->sockfd()), context.get(), host, until);
+            if (!upgraded) return failed(upgraded.error());
+            secured = std::move(*upgraded);
+            impl = secured->impl;
+            session.continueOn(secured->socket);
+            capabilities = session.hello(ownHostName());
+        }
+        if (!config.username.empty()) {
+            logging_in = true;
+            session.authenticate(capabilities, config.username, password);
+            logging_in = false;
+        }
+        Poco::Net::MailMessage message;
+        compose(config, subject, body, message);
+        session.sendMessage(message);
+        // The mail is the server's from here on: whatever QUIT meets is no failure.
+        try {
+            session.close();
+        } catch (const Poco::Exception&) {
+            return {};
+        }
+        return {};
+    } catch (const Poco::Exception& error) {
+        if (impl->failure()) return failed(*impl->failure());
+        // What the server says to a login may repeat what it was sent.
+        if (logging_in) return fail(ErrorKind::denied, what + "the server refused the login");
+        return fail(ErrorKind::protocol, what + error.displayText());
+    } catch (const std::exception& error) {
+        return fail(ErrorKind::internal, what + error.what());
+    }
+}
+
+}  // namespace lapwing::notify
