@@ -92,9 +92,8 @@ Expected<Connection> makeConnection(int descriptor, SSL_CTX* context, const std:
     return out;
 }
 
-Poco::Net::MailMessage compose(const EmailConfig& config, const std::string& subject,
-                               const std::string& body) {
-    Poco::Net::MailMessage message;
+void compose(const EmailConfig& config, const std::string& subject, const std::string& body,
+             Poco::Net::MailMessage& message) {
     message.setSender(config.from);
     for (const auto& address : config.to) {
         message.addRecipient(Poco::Net::MailRecipient(Poco::Net::MailRecipient::PRIMARY_RECIPIENT, address));
