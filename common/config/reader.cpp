@@ -117,12 +117,15 @@ Node Node::operator[](std::string_view key) const {
 }
 
 void Node::allow(std::initializer_list<std::string_view> known) const {
+    allow(std::vector<std::string>(known.begin(), known.end()));
+}
+
+void Node::allow(const std::vector<std::string>& names) const {
     if (!present_) return;
     if (!node_.IsMap()) {
         problem((path_.empty() ? "the file" : path_) + " must be a map of keys to values");
         return;
     }
-    const std::vector<std::string> names(known.begin(), known.end());
     for (const auto& pair : node_) {
         const auto key = pair.first.IsScalar() ? pair.first.Scalar() : std::string();
         if (std::find(names.begin(), names.end(), key) != names.end()) continue;

@@ -40,6 +40,7 @@ class Node {
     Node operator[](std::string_view key) const;
     /// Reports each key that is not among `known`, with "did you mean". Reports it if this is not a map.
     void allow(std::initializer_list<std::string_view> known) const;
+    void allow(const std::vector<std::string>& known) const;
     /// Calls `each` for every entry of a sequence; a single scalar or map counts as a sequence of one.
     void forEach(const std::function<void(Node)>& each) const;
     /// Calls `each(key, value)` for every entry of a map.

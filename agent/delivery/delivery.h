@@ -1,0 +1,65 @@
+#pragma once
+
+#include <chrono>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "agent/delivery/clock_offset.h"
+#include "agent/delivery/spool.h"
+#include "common/error.h"
+#include "common/http/client.h"
+
+namespace lapwing::agent {
+
+struct DeliveryConfig {
+    SpoolConfig spool;
+    std::string collector_url;  ///< "https://mon:9766"; "" keeps everything in the spool
+    http::ClientTls tls;
+    std::string user_agent = "lapwing-agent";
+    std::chrono::milliseconds request_deadline{10'000};
+    /// How long samples are gathered before they are written and sent, so that a moment's samples make one
+    /// transaction and one request.
+    std::chrono::milliseconds gather{400};
+};
+
+struct DeliveryState {
+    SpoolState spool;
+    bool connected = false;     ///< the last exchange ended well
+    TimestampMs last_sent = 0;  ///< when the collector last stored something; 0: never
+    std::int64_t samples_sent = 0;
+    std::string trouble;  ///< why the last exchange failed
+    std::optional<ClockOffset::Estimate> clock;
+};
+
+/// From the spool to the collector. One thread writes the spool, one sends: remote_write 1.0 and documents,
+/// each deleted only after a 2xx. What the collector cannot take now, or refuses for a wrong set-up (401,
+/// 403, 404, a certificate), is kept and tried again with growing pauses; what it refuses as invalid is
+/// dropped, counted and logged.
+class Delivery {
+  public:
+    /// Errors as Spool::open. A collector that is away, or a certificate that cannot be read yet, is none.
+    static Expected<std::unique_ptr<Delivery>> open(DeliveryConfig config);
+    ~Delivery();
+    Delivery(const Delivery&) = delete;
+    Delivery& operator=(const Delivery&) = delete;
+
+    void start();
+    /// Writes the spool, and sends what can be sent within `grace`. A request that hangs is left behind.
+    void stop(std::chrono::milliseconds grace);
+
+    // Any thread; never wait for the disk or the network.
+    void add(std::vector<TimeSeries> series);
+    void addDocument(const std::string& kind, std::string body);
+
+    DeliveryState state() const;
+    /// The collector's clock minus this one's; 0 while it is not known.
+    double clockOffset() const;
+
+  private:
+    struct Core;
+    explicit Delivery(std::shared_ptr<Core> core);
+    std::shared_ptr<Core> core_;
+};
+
+}  // namespace lapwing::agent

@@ -1,0 +1,157 @@
+#include "agent/delivery/sender.h"
+
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+
+namespace lapwing::agent {
+namespace {
+
+constexpr std::size_t kMostParts = 64;
+constexpr std::chrono::seconds kKeepPause{30};
+constexpr std::chrono::minutes kSayAgain{10};
+
+std::int64_t wallUs() {
+    using namespace std::chrono;
+    return duration_cast<microseconds>(system_clock::now().time_since_epoch()).count();
+}
+
+}  // namespace
+
+Sender::Sender(const DeliveryConfig& config, Spool& spool, ClockOffset& clock)
+    : config_(config), spool_(spool), clock_(clock), most_parts_(kMostParts) {}
+
+Expected<http::Response> Sender::post(http::Request request) {
+    if (!client_) {
+        // Made anew after each failure: the certificate may have been renewed or mended meanwhile.
+        auto made = http::Client::create(config_.collector_url, config_.tls);
+        if (!made) return tl::unexpected(made.error());
+        client_ = std::move(*made);
+    }
+    request.method = "POST";
+    request.headers.emplace_back("User-Agent", config_.user_agent);
+    request.max_response_bytes = 65536;
+    const std::int64_t t0 = wallUs();
+    auto answer = client_->request(request, config_.request_deadline);
+    const std::int64_t t3 = wallUs();
+    const auto steady = Clock::now();
+    if (!answer) return answer;
+    if (const auto times = parseLapwingTime(answer->header("X-Lapwing-Time"))) {
+        clock_.add(t0, times->received, times->sent, t3, steady);
+    }
+    return answer;
+}
+
+void Sender::well() {
+    if (!trouble_.empty()) spdlog::info("the collector takes data again");
+    trouble_.clear();
+    said_at_ = {};
+    backoff_.reset();
+    not_before_ = {};
+}
+
+std::chrono::milliseconds Sender::explain(const Expected<http::Response>& answer, Verdict verdict) {
+    std::string reason;
+    std::chrono::milliseconds pause{};
+    const double random = std::uniform_real_distribution<double>(0, 1)(random_);
+    pause = backoff_.next(random);
+    if (!answer) {
+        reason = answer.error().message;
+    } else {
+        reason = "the collector answered " + std::to_string(answer->status) + " " + firstLine(answer->body);
+        const auto wanted = retryAfter(answer->header("Retry-After"), wallUs() / 1'000'000);
+        if (wanted) pause = std::max(pause, *wanted);
+    }
+    if (verdict == Verdict::keep) pause = std::max<std::chrono::milliseconds>(pause, kKeepPause);
+    client_.reset();
+    const auto now = Clock::now();
+    if (reason != trouble_ || now - said_at_ > kSayAgain) {
+        if (verdict == Verdict::keep) {
+            spdlog::error("not delivered: {}; everything is kept in the spool until this is mended",
+                          reason);
+        } else {
+            spdlog::warn("not delivered yet: {}; it is kept in the spool and tried again", reason);
+        }
+        said_at_ = now;
+    }
+    trouble_ = reason;
+    return pause;
+}
+
+Sender::Outcome Sender::sendBatch(const Batch& batch) {
+    http::Request request;
+    request.path = "/api/v1/write";
+    request.headers = {{"Content-Type", "application/x-protobuf"},
+                       {"Content-Encoding", "snappy"},
+                       {"X-Prometheus-Remote-Write-Version", "0.1.0"}};
+    request.body = batch.body;
+    const auto answer = post(std::move(request));
+    // What no attempt can mend but a change of the files or the configuration.
+    const bool wrong =
+        !answer && (answer.error().kind == ErrorKind::tls || answer.error().kind == ErrorKind::invalid ||
+                    answer.error().kind == ErrorKind::denied);
+    const Verdict verdict =
+        answer ? verdictOf(answer->status, batch.parts) : (wrong ? Verdict::keep : Verdict::again);
+    switch (verdict) {
+        case Verdict::stored:
+            spool_.sent(batch);
+            samples_sent_ += static_cast<std::int64_t>(batch.samples);
+            well();
+            return Outcome::sent;
+        case Verdict::refused:
+            spdlog::error("the collector refused samples of a batch of {} ({} {}); the batch is dropped",
+                          batch.samples, answer->status, firstLine(answer->body));
+            spool_.refused(batch);
+            well();
+            return Outcome::sent;
+        case Verdict::split:
+            single_until_ = batch.last_id;
+            return Outcome::sent;
+        case Verdict::again:
+        case Verdict::keep:
+            break;
+    }
+    const auto again_at = Clock::now() + explain(answer, verdict);
+    (answer ? documents_not_before_ : not_before_) = again_at;
+    return Outcome::failed;
+}
+
+Sender::Outcome Sender::sendDocument(const SpooledDocument& document) {
+    http::Request request;
+    request.path = "/api/lapwing/v1/documents?kind=" + document.kind;
+    request.headers = {{"Content-Type", "application/octet-stream"}};
+    request.body = document.body;
+    const auto answer = post(std::move(request));
+    const Verdict verdict = answer ? verdictOf(answer->status, 1) : Verdict::again;
+    if (verdict == Verdict::stored) {
+        spool_.documentDone(document.digest);
+        well();
+        return Outcome::sent;
+    }
+    if (verdict == Verdict::refused) {
+        spdlog::error("the collector refused a document of kind {} ({} {}); it is dropped", document.kind,
+                      answer->status, firstLine(answer->body));
+        spool_.documentDone(document.digest);
+        return Outcome::sent;
+    }
+    const auto again_at = Clock::now() + explain(answer, verdict);
+    (answer ? documents_not_before_ : not_before_) = again_at;
+    return Outcome::failed;
+}
+
+Sender::Outcome Sender::step() {
+    if (config_.collector_url.empty() || Clock::now() < not_before_) return Outcome::nothing;
+    // Documents first: there are few, and samples cite them.
+    if (Clock::now() >= documents_not_before_) {
+        if (const auto document = spool_.nextDocument()) return sendDocument(*document);
+    }
+    auto batch = spool_.next(most_parts_);
+    if (!batch) return Outcome::nothing;
+    if (batch->parts > 1 && single_until_ > 0) {
+        auto single = spool_.next(1);
+        if (single && single->last_id <= single_until_) batch = std::move(single);
+    }
+    return sendBatch(*batch);
+}
+
+}  // namespace lapwing::agent

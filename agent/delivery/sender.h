@@ -1,0 +1,61 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <random>
+#include <string>
+
+#include "agent/delivery/clock_offset.h"
+#include "agent/delivery/delivery.h"
+#include "agent/delivery/spool.h"
+#include "agent/delivery/verdict.h"
+#include "common/http/client.h"
+
+namespace lapwing::agent {
+
+/// Sends what the spool holds, one request at a time. Not synchronised: one thread's own, apart from the
+/// spool and the clock.
+class Sender {
+  public:
+    using Clock = std::chrono::steady_clock;
+    Sender(const DeliveryConfig& config, Spool& spool, ClockOffset& clock);
+
+    enum class Outcome {
+        nothing,  ///< nothing to send, or its time has not come
+        sent,     ///< something was settled: stored or refused
+        failed,
+    };
+    /// One exchange at most.
+    Outcome step();
+    /// Not before this is there anything to do for step(), apart from new samples when nothing has failed.
+    Clock::time_point notBefore() const { return not_before_; }
+
+    std::int64_t samplesSent() const { return samples_sent_; }
+    const std::string& trouble() const { return trouble_; }
+
+  private:
+    Outcome sendBatch(const Batch& batch);
+    Outcome sendDocument(const SpooledDocument& document);
+    Expected<http::Response> post(http::Request request);
+    /// What was sent stays in the spool: says why, and returns the pause before the next attempt.
+    std::chrono::milliseconds explain(const Expected<http::Response>& answer, Verdict verdict);
+    void well();
+
+    const DeliveryConfig& config_;
+    Spool& spool_;
+    ClockOffset& clock_;
+    std::optional<http::Client> client_;
+    Backoff backoff_;
+    std::minstd_rand random_{std::random_device{}()};
+    Clock::time_point not_before_{};
+    /// A collector that takes samples but not documents holds up the documents alone.
+    Clock::time_point documents_not_before_{};
+    std::size_t most_parts_;
+    std::int64_t single_until_ = 0;  ///< batches up to this id are sent one by one
+    std::int64_t samples_sent_ = 0;
+    std::string trouble_;
+    Clock::time_point said_at_{};
+};
+
+}  // namespace lapwing::agent

@@ -1,0 +1,474 @@
+#include "agent/delivery/spool.h"
+
+#include <fmt/format.h>
+#include <snappy.h>
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <deque>
+#include <mutex>
+#include <set>
+
+#include "agent/delivery/digest.h"
+#include "agent/delivery/spool_file.h"
+#include "common/model/remote_write.h"
+
+namespace lapwing::agent {
+namespace {
+
+constexpr std::size_t kMostSeriesOfBatch = 5000;
+constexpr std::size_t kMostGathered = 200'000;
+constexpr std::size_t kMostRequestBytes = 1U << 20;
+constexpr std::size_t kMostDocumentBytes = 1U << 20;
+constexpr std::size_t kMostDocumentsWaiting = 256;
+constexpr std::chrono::seconds kReopenEvery{5};
+
+std::size_t samplesOf(const std::vector<TimeSeries>& series) {
+    std::size_t count = 0;
+    for (const auto& one : series) count += one.samples.size();
+    return count;
+}
+
+}  // namespace
+
+struct Spool::State {
+    explicit State(SpoolConfig given) : config(std::move(given)) {}
+
+    const SpoolConfig config;
+
+    // What probes give: held for moments only, so that a slow disk delays no probe.
+    mutable std::mutex gather_mutex;
+    std::vector<TimeSeries> gathered;
+    std::size_t gathered_samples = 0;
+    std::vector<SpooledDocument> gathered_documents;
+    std::set<std::string> known_documents;
+    std::int64_t dropped_before_gathering = 0;
+
+    // Everything below, under this.
+    mutable std::mutex mutex;
+    std::optional<SpoolFile> file;
+    std::chrono::steady_clock::time_point reopen_at;
+    std::string trouble;
+    std::deque<SpooledBatch> pending;  ///< encoded, not in the file
+    std::size_t pending_bytes = 0;
+    std::deque<SpooledDocument> pending_documents;
+    std::int64_t next_id = 1;
+    std::int64_t done_until = 0;  ///< every id up to this was sent or dropped
+    bool removable = false;       ///< the file still has some of those
+    std::vector<std::string> done_documents;
+    std::int64_t file_samples = 0;
+    std::int64_t file_bytes = 0;
+    std::int64_t file_documents = 0;
+    std::map<std::string, std::int64_t> dropped;
+
+    Expected<void> open();
+    DatabaseResult<void> adopt(SpoolFile opened);
+    void takeGathered();
+    DatabaseResult<void> write();
+    DatabaseResult<void> removeDone();
+    DatabaseResult<void> trim();
+    void boundMemory();
+    void failed(const DatabaseError& error);
+    void setAside(const DatabaseError& error);
+    void forget(const SpooledBatch& batch);
+};
+
+// Counts what is in the file.
+DatabaseResult<void> Spool::State::adopt(SpoolFile opened) {
+    auto totals = opened.totals(done_until);
+    if (!totals) return tl::unexpected(totals.error());
+    file_samples = totals->samples;
+    file_bytes = totals->bytes;
+    file_documents = totals->documents;
+    next_id = std::max(next_id, totals->last_id + 1);
+    auto digests = opened.digests();
+    if (!digests) return tl::unexpected(digests.error());
+    {
+        const std::lock_guard lock(gather_mutex);
+        known_documents.insert(digests->begin(), digests->end());
+    }
+    file = std::move(opened);
+    trouble.clear();
+    return {};
+}
+
+Expected<void> Spool::State::open() {
+    reopen_at = std::chrono::steady_clock::now() + kReopenEvery;
+    for (int attempt = 0; attempt < 2; ++attempt) {
+        DatabaseResult<void> done;
+        if (auto opened = SpoolFile::open(config.path)) {
+            done = adopt(std::move(*opened));
+        } else {
+            done = tl::unexpected(opened.error());
+        }
+        if (done) return {};
+        const DatabaseError error = done.error();
+        if (error.damaged()) {
+            setAside(error);
+            continue;
+        }
+        if (error.full()) {
+            failed(error);
+            return {};
+        }
+        trouble = error.message;
+        ErrorKind kind = ErrorKind::internal;
+        if (error.code == SQLITE_BUSY) kind = ErrorKind::unavailable;
+        if (error.code == SQLITE_CANTOPEN || error.code == SQLITE_READONLY || error.code == SQLITE_PERM) {
+            kind = ErrorKind::denied;
+        }
+        return fail(kind, config.path + ": " + error.message);
+    }
+    return fail(ErrorKind::internal, config.path + ": damaged again at once");
+}
+
+void Spool::State::setAside(const DatabaseError& error) {
+    file.reset();
+    const std::string aside = config.path + ".damaged";
+    const std::string outcome = SpoolFile::rename(config.path, aside)
+                                    ? "set aside as " + aside + ", and a new one begun"
+                                    : "it cannot be set aside, so it is removed, and a new one begun";
+    spdlog::error("the spool {} is damaged ({}): {}; {} samples in it are lost", config.path, error.message,
+                  outcome, file_samples);
+    dropped["damaged"] += file_samples;
+    file_samples = file_bytes = file_documents = 0;
+    removable = false;
+    trouble.clear();
+    // The documents are gone too: each is taken again when it is next found.
+    const std::lock_guard lock(gather_mutex);
+    known_documents.clear();
+}
+
+void Spool::State::failed(const DatabaseError& error) {
+    if (error.damaged()) {
+        setAside(error);
+        return;
+    }
+    if (trouble.empty()) {
+        spdlog::error("the spool {} cannot be written ({}): samples stay in memory, at most {} KiB of them",
+                      config.path, error.message, config.memory_bytes / 1024);
+    }
+    trouble = error.message;
+    // A connection that met an I/O error may be unusable; a full disk only needs room.
+    if (!error.full()) file.reset();
+}
+
+void Spool::State::takeGathered() {
+    std::vector<TimeSeries> series;
+    {
+        const std::lock_guard lock(gather_mutex);
+        series.swap(gathered);
+        gathered_samples = 0;
+        for (auto& document : gathered_documents) pending_documents.push_back(std::move(document));
+        gathered_documents.clear();
+        dropped["disk"] += std::exchange(dropped_before_gathering, 0);
+    }
+    while (pending_documents.size() > kMostDocumentsWaiting) pending_documents.pop_front();
+    const auto encode = [&](const std::vector<TimeSeries>& part) {
+        SpooledBatch batch;
+        batch.id = next_id++;
+        batch.at = nowMs();
+        batch.samples = samplesOf(part);
+        batch.body = encodeRemoteWrite(part);
+        pending_bytes += batch.body.size();
+        pending.push_back(std::move(batch));
+    };
+    if (series.size() <= kMostSeriesOfBatch) {
+        if (!series.empty()) encode(series);
+        return;
+    }
+    for (std::size_t from = 0; from < series.size(); from += kMostSeriesOfBatch) {
+        const auto to = std::min(series.size(), from + kMostSeriesOfBatch);
+        encode({std::make_move_iterator(series.begin() + static_cast<std::ptrdiff_t>(from)),
+                std::make_move_iterator(series.begin() + static_cast<std::ptrdiff_t>(to))});
+    }
+}
+
+// Alone: on a full disk it makes the room that the rest needs.
+DatabaseResult<void> Spool::State::removeDone() {
+    auto done = file->begin();
+    if (done) done = file->removeUpTo(done_until);
+    if (done) done = file->commit();
+    if (!done) {
+        file->rollback();
+        return done;
+    }
+    removable = false;
+    return done;
+}
+
+DatabaseResult<void> Spool::State::write() {
+    auto& db = *file;
+    const std::size_t batches = pending.size();
+    const std::size_t documents = pending_documents.size();
+    auto done = db.begin();
+    if (done && removable) done = db.removeUpTo(done_until);
+    for (std::size_t i = 0; done && i < batches; ++i) {
+        if (pending[i].id > done_until) done = db.insert(pending[i]);
+    }
+    for (std::size_t i = 0; done && i < documents; ++i) done = db.insertDocument(pending_documents[i]);
+    for (std::size_t i = 0; done && i < done_documents.size(); ++i) done = db.documentDone(done_documents[i]);
+    if (done) done = db.commit();
+    if (!done) {
+        db.rollback();
+        if (done.error().full() && removable && removeDone()) return write();
+        return done;
+    }
+    removable = false;
+    done_documents.clear();
+    for (const auto& batch : pending) {
+        if (batch.id <= done_until) continue;
+        file_samples += static_cast<std::int64_t>(batch.samples);
+        file_bytes += static_cast<std::int64_t>(batch.body.size());
+    }
+    pending.clear();
+    pending_bytes = 0;
+    file_documents += static_cast<std::int64_t>(documents);
+    pending_documents.clear();
+    return trim();
+}
+
+// The oldest go when there is too much, or when they are too old to be of use.
+DatabaseResult<void> Spool::State::trim() {
+    const TimestampMs horizon = nowMs() - config.max_age.count();
+    std::map<std::string, std::int64_t> cut;
+    while (file_samples > 0) {
+        auto oldest = file->oldest(done_until);
+        if (!oldest) return tl::unexpected(oldest.error());
+        if (!*oldest) break;
+        const SpooledBatch& batch = **oldest;
+        const bool too_old = batch.at < horizon;
+        if (!too_old && file_bytes <= config.max_bytes) break;
+        cut[too_old ? "age" : "size"] += static_cast<std::int64_t>(batch.samples);
+        forget(batch);
+        done_until = batch.id;
+        removable = true;
+    }
+    for (const auto& [reason, samples] : cut) {
+        if (dropped[reason] == 0) {
+            spdlog::warn("the spool has reached its limit of {}: the oldest samples are dropped", reason);
+        }
+        dropped[reason] += samples;
+    }
+    return file->shrink();
+}
+
+void Spool::State::forget(const SpooledBatch& batch) {
+    file_samples -= static_cast<std::int64_t>(batch.samples);
+    file_bytes -= static_cast<std::int64_t>(batch.bytes);
+}
+
+void Spool::State::boundMemory() {
+    while (pending_bytes > config.memory_bytes) {
+        pending_bytes -= pending.front().body.size();
+        if (pending.front().id > done_until) {
+            dropped["disk"] += static_cast<std::int64_t>(pending.front().samples);
+        }
+        pending.pop_front();
+    }
+}
+
+Spool::Spool(std::unique_ptr<State> state) : state_(std::move(state)) {}
+
+Spool::~Spool() {
+    flush();
+}
+
+Expected<std::unique_ptr<Spool>> Spool::open(const SpoolConfig& config) {
+    auto state = std::make_unique<State>(config);
+    if (auto done = state->open(); !done) return tl::unexpected(done.error());
+    return std::unique_ptr<Spool>(new Spool(std::move(state)));
+}
+
+void Spool::add(std::vector<TimeSeries> series) {
+    const std::lock_guard lock(state_->gather_mutex);
+    const std::size_t count = samplesOf(series);
+    if (state_->gathered_samples + count > kMostGathered) {
+        state_->dropped_before_gathering += static_cast<std::int64_t>(count);
+        return;
+    }
+    state_->gathered_samples += count;
+    if (state_->gathered.empty()) {
+        state_->gathered = std::move(series);
+    } else {
+        std::move(series.begin(), series.end(), std::back_inserter(state_->gathered));
+    }
+}
+
+void Spool::addDocument(const std::string& kind, std::string body) {
+    if (body.size() > kMostDocumentBytes) {
+        spdlog::warn("a document of kind {} is larger than {} bytes: not sent", kind, kMostDocumentBytes);
+        return;
+    }
+    std::string digest = sha256(body);
+    const std::lock_guard lock(state_->gather_mutex);
+    if (!state_->known_documents.insert(digest).second) return;
+    state_->gathered_documents.push_back({std::move(digest), kind, std::move(body)});
+}
+
+bool Spool::dirty() const {
+    {
+        const std::lock_guard lock(state_->gather_mutex);
+        if (!state_->gathered.empty() || !state_->gathered_documents.empty()) return true;
+    }
+    const std::lock_guard lock(state_->mutex);
+    return state_->removable || !state_->pending.empty() || !state_->pending_documents.empty() ||
+           !state_->done_documents.empty();
+}
+
+bool Spool::flush() {
+    const std::lock_guard lock(state_->mutex);
+    auto& state = *state_;
+    state.takeGathered();
+    if (!state.file && std::chrono::steady_clock::now() >= state.reopen_at) {
+        // Why it failed is in `trouble`, and was logged.
+        (void)state.open();
+    }
+    if (state.file) {
+        const bool was_troubled = !state.trouble.empty();
+        if (auto done = state.write(); !done) {
+            state.failed(done.error());
+            // After a damaged file was set aside, what is in memory goes into the new one now.
+            if (state.trouble.empty() && state.open() && state.file) {
+                if (auto again = state.write(); !again) state.failed(again.error());
+            }
+        } else if (was_troubled) {
+            spdlog::info("the spool {} is written again", state.config.path);
+            state.trouble.clear();
+        }
+    }
+    state.boundMemory();
+    return state.trouble.empty();
+}
+
+std::optional<Batch> Spool::next(std::size_t most_parts) {
+    std::vector<SpooledBatch> parts;
+    {
+        const std::lock_guard lock(state_->mutex);
+        auto& state = *state_;
+        if (state.file && state.file_samples > 0) {
+            auto read = state.file->read(state.done_until, most_parts, kMostRequestBytes);
+            if (read) {
+                parts = std::move(*read);
+            } else {
+                state.failed(read.error());
+            }
+        }
+        // In order: what is only in memory is younger than what is in the file.
+        if (parts.empty() && !state.trouble.empty()) {
+            for (const auto& batch : state.pending) {
+                if (batch.id <= state.done_until) continue;
+                parts.push_back(batch);
+                if (parts.size() == most_parts) break;
+            }
+        }
+    }
+    if (parts.empty()) return std::nullopt;
+    Batch batch;
+    if (parts.size() == 1) {
+        batch = {parts[0].id, 1, parts[0].samples, std::move(parts[0].body)};
+        return batch;
+    }
+    // A protobuf message with repeated fields may be joined from its parts by writing one after the other.
+    std::string raw;
+    std::string part;
+    for (auto& one : parts) {
+        std::size_t length = 0;
+        const bool whole = snappy::GetUncompressedLength(one.body.data(), one.body.size(), &length) &&
+                           snappy::Uncompress(one.body.data(), one.body.size(), &part);
+        // One that does not decompress goes alone: the collector refuses it, and only it.
+        if (!whole || (batch.parts > 0 && raw.size() + length > kMostRequestBytes)) {
+            if (batch.parts == 0) return Batch{one.id, 1, one.samples, std::move(one.body)};
+            break;
+        }
+        raw += part;
+        batch.last_id = one.id;
+        batch.samples += one.samples;
+        ++batch.parts;
+    }
+    snappy::Compress(raw.data(), raw.size(), &batch.body);
+    return batch;
+}
+
+void Spool::sent(const Batch& batch) {
+    const std::lock_guard lock(state_->mutex);
+    auto& state = *state_;
+    while (!state.pending.empty() && state.pending.front().id <= batch.last_id) {
+        state.pending_bytes -= state.pending.front().body.size();
+        state.pending.pop_front();
+    }
+    if (batch.last_id <= state.done_until) return;
+    const auto before = std::exchange(state.done_until, batch.last_id);
+    if (!state.file || state.file_samples == 0) return;
+    auto gone = state.file->totals(before, batch.last_id);
+    if (!gone) {
+        state.failed(gone.error());
+        return;
+    }
+    state.file_samples -= gone->samples;
+    state.file_bytes -= gone->bytes;
+    state.removable = state.removable || gone->batches > 0;
+}
+
+void Spool::refused(const Batch& batch) {
+    {
+        const std::lock_guard lock(state_->mutex);
+        state_->dropped["refused"] += static_cast<std::int64_t>(batch.samples);
+    }
+    sent(batch);
+}
+
+std::optional<SpooledDocument> Spool::nextDocument() {
+    const std::lock_guard lock(state_->mutex);
+    auto& state = *state_;
+    if (state.file && state.file_documents > 0) {
+        auto document = state.file->nextDocument(state.done_documents);
+        if (!document) {
+            state.failed(document.error());
+        } else if (*document) {
+            return std::move(**document);
+        }
+    }
+    if (state.trouble.empty() || state.pending_documents.empty()) return std::nullopt;
+    return state.pending_documents.front();
+}
+
+void Spool::documentDone(const std::string& digest) {
+    const std::lock_guard lock(state_->mutex);
+    auto& state = *state_;
+    const auto removed =
+        std::erase_if(state.pending_documents, [&](const auto& one) { return one.digest == digest; });
+    if (removed == 0) {
+        state.done_documents.push_back(digest);
+        --state.file_documents;
+    }
+}
+
+SpoolState Spool::state() const {
+    SpoolState out;
+    std::int64_t gathered = 0;
+    {
+        const std::lock_guard lock(state_->gather_mutex);
+        gathered = static_cast<std::int64_t>(state_->gathered_samples);
+    }
+    const std::lock_guard lock(state_->mutex);
+    auto& state = *state_;
+    out.samples = state.file_samples + gathered;
+    out.bytes = state.file_bytes;
+    for (const auto& batch : state.pending) {
+        if (batch.id <= state.done_until) continue;
+        out.samples += static_cast<std::int64_t>(batch.samples);
+        out.bytes += static_cast<std::int64_t>(batch.body.size());
+        if (out.oldest == 0) out.oldest = batch.at;
+    }
+    if (state.file && state.file_samples > 0) {
+        const auto oldest = state.file->oldest(state.done_until);
+        if (oldest && *oldest) out.oldest = (*oldest)->at;
+    }
+    out.documents = state.file_documents + static_cast<std::int64_t>(state.pending_documents.size());
+    out.dropped = state.dropped;
+    out.trouble = state.trouble;
+    return out;
+}
+
+}  // namespace lapwing::agent

@@ -1,0 +1,90 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "common/error.h"
+#include "common/model/sample.h"
+
+namespace lapwing::agent {
+
+struct SpoolConfig {
+    std::string path;                        ///< "/var/lib/lapwing-agent/spool.db"
+    std::int64_t max_bytes = 1'000'000'000;  ///< beyond it the oldest samples are dropped
+    std::chrono::milliseconds max_age{std::chrono::hours(7 * 24)};
+    /// What is kept in memory while the file cannot be written.
+    std::size_t memory_bytes = 4U << 20;
+};
+
+/// Samples to send: one remote_write request.
+struct Batch {
+    std::int64_t last_id = 0;  ///< it stands for everything up to this
+    std::size_t parts = 0;     ///< how many spooled batches were joined
+    std::size_t samples = 0;
+    std::string body;
+};
+
+struct SpooledDocument {
+    std::string digest;  ///< SHA-256, hexadecimal
+    std::string kind;
+    std::string body;
+};
+
+struct SpoolState {
+    std::int64_t samples = 0;  ///< waiting to be sent
+    std::int64_t bytes = 0;
+    std::int64_t documents = 0;
+    TimestampMs oldest = 0;  ///< when the oldest of them was measured; 0 if there is none
+    /// Dropped for good, by reason: "size", "age", "disk" (could not be written), "damaged", "refused".
+    std::map<std::string, std::int64_t> dropped;
+    std::string trouble;  ///< why the file cannot be written; "" if it can
+};
+
+/// Samples and documents that wait for the collector, in one SQLite file (WAL, synchronous NORMAL): what
+/// flush() has written survives a kill at any moment, and a power cut but for the last moments. What is not
+/// written yet, or cannot be because the disk is full, is kept in memory within a bound and can be sent from
+/// there. A damaged file is renamed to PATH.damaged, and a new one begun. Safe from any thread.
+class Spool {
+  public:
+    /// Errors: `denied`, `unavailable` (another process has it), `internal`. A full disk is none.
+    static Expected<std::unique_ptr<Spool>> open(const SpoolConfig& config);
+    /// Writes what is in memory.
+    ~Spool();
+    Spool(const Spool&) = delete;
+    Spool& operator=(const Spool&) = delete;
+
+    /// Into memory, at once.
+    void add(std::vector<TimeSeries> series);
+    /// Each document is taken once by its digest, across restarts (the last 1000 are remembered). One that is
+    /// larger than 1 MiB is refused.
+    void addDocument(const std::string& kind, std::string body);
+    /// Writes what is in memory and removes what was sent, in one transaction. False if the file cannot be
+    /// written.
+    bool flush();
+    /// There is something for flush() to do.
+    bool dirty() const;
+
+    /// The oldest samples, up to `most_parts` spooled batches and about a mebibyte in one request. The same
+    /// again until sent() or refused().
+    std::optional<Batch> next(std::size_t most_parts);
+    void sent(const Batch& batch);
+    /// As sent(), but counted as dropped.
+    void refused(const Batch& batch);
+
+    std::optional<SpooledDocument> nextDocument();
+    void documentDone(const std::string& digest);
+
+    SpoolState state() const;
+
+  private:
+    struct State;
+    explicit Spool(std::unique_ptr<State> state);
+    std::unique_ptr<State> state_;
+};
+
+}  // namespace lapwing::agent
