@@ -1,0 +1,331 @@
+#include "collector/ingest/receiver.h"
+
+#include <algorithm>
+#include <cctype>
+#include <cmath>
+
+#include "collector/ingest/digest.h"
+#include "collector/storage/store.h"
+
+namespace lapwing::ingest {
+namespace {
+
+constexpr unsigned kRetryFullDisk = 5;
+constexpr std::size_t kKindLength = 32;
+/// What a document costs of an agent's rate: as much as the samples that would take its room.
+constexpr double kBytesPerSample = 64;
+
+std::string lower(std::string_view text) {
+    std::string out(text);
+    std::transform(out.begin(), out.end(), out.begin(),
+                   [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+    return out;
+}
+
+std::string_view trim(std::string_view text) {
+    while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
+    while (!text.empty() && (text.back() == ' ' || text.back() == '\t')) text.remove_suffix(1);
+    return text;
+}
+
+Answer answer(int status, std::string body, unsigned retry_after_s = 0) {
+    Answer out;
+    out.status = status;
+    out.body = std::move(body);
+    out.retry_after_s = retry_after_s;
+    return out;
+}
+
+Answer tooLarge(std::uint64_t declared, std::size_t limit) {
+    return answer(413,
+                  "the body has " + std::to_string(declared) + " bytes, more than " + std::to_string(limit));
+}
+
+/// `application/x-protobuf`, with remote_write 1.0's message if one is named. Empty if it is that.
+std::string wrongType(std::string_view content_type) {
+    const std::string type = lower(content_type);
+    std::string_view rest(type);
+    const auto part = [&rest] {
+        const auto end = rest.find(';');
+        const auto first = trim(rest.substr(0, end));
+        rest = end == std::string_view::npos ? std::string_view() : rest.substr(end + 1);
+        return first;
+    };
+    bool wrong = part() != "application/x-protobuf";
+    while (!wrong && !rest.empty()) {
+        const auto parameter = part();
+        wrong = parameter.starts_with("proto=") && parameter != "proto=prometheus.writerequest";
+    }
+    if (!wrong) return {};
+    return "the content type must be application/x-protobuf (remote_write 1.0)";
+}
+
+/// What is wrong with a series' labels, whoever sends them; empty if nothing is.
+std::string wrongLabels(const Labels& labels) {
+    for (const auto& label : labels) {
+        if (!isValidUtf8(label.name) || !isValidUtf8(label.value)) return "a label is not UTF-8";
+    }
+    if (labels.metricName().empty()) return labels.toString() + ": a series without a metric name";
+    return {};
+}
+
+bool validKind(std::string_view kind) {
+    if (kind.empty() || kind.size() > kKindLength || kind[0] < 'a' || kind[0] > 'z') return false;
+    return std::all_of(kind.begin(), kind.end(),
+                       [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_'; });
+}
+
+Answer storeFailed(const Error& error) {
+    if (error.kind == ErrorKind::unavailable) return answer(503, error.message, kRetryFullDisk);
+    return answer(500, error.message);
+}
+
+/// Collects what is refused: how many samples, and why the first was.
+class Refusals {
+  public:
+    void add(std::size_t samples, const std::string& first) {
+        count_ += samples;
+        if (samples > 0 && first_.empty()) first_ = first;
+    }
+    std::size_t count() const { return count_; }
+    const std::string& first() const { return first_; }
+
+  private:
+    std::size_t count_ = 0;
+    std::string first_;
+};
+
+/// Takes out of the batch what must not be stored.
+void sift(std::vector<TimeSeries>& batch, TimestampMs latest, Refusals& refusals) {
+    for (auto& series : batch) {
+        if (const auto wrong = wrongLabels(series.labels); !wrong.empty()) {
+            refusals.add(series.samples.size(), wrong);
+            series.samples.clear();
+            continue;
+        }
+        const auto ahead =
+            std::erase_if(series.samples, [&](const Sample& s) { return s.timestamp > latest; });
+        if (ahead > 0) {
+            refusals.add(ahead,
+                         series.labels.toString() + ": a time too far in the future: is the clock right?");
+        }
+    }
+    std::erase_if(batch, [](const TimeSeries& series) { return series.samples.empty(); });
+}
+
+}  // namespace
+
+/// A request that is being worked on.
+class Receiver::Flight {
+  public:
+    Flight(Receiver& receiver, const std::string& agent) : receiver_(receiver), agent_(agent) {
+        const std::lock_guard lock(receiver_.mutex_);
+        Agent& own = receiver_.agents_[agent_];
+        if (own.in_flight >= receiver_.limits_.in_flight_per_agent) {
+            refusal_ = answer(429, "too many requests of this agent at once", 1);
+        } else if (receiver_.in_flight_ >= receiver_.limits_.in_flight) {
+            refusal_ = answer(503, "too many requests at once", 1);
+        } else {
+            ++own.in_flight;
+            ++receiver_.in_flight_;
+        }
+    }
+    Flight(const Flight&) = delete;
+    Flight& operator=(const Flight&) = delete;
+    ~Flight() {
+        if (refusal_) return;
+        const std::lock_guard lock(receiver_.mutex_);
+        --receiver_.agents_[agent_].in_flight;
+        --receiver_.in_flight_;
+    }
+    const std::optional<Answer>& refusal() const { return refusal_; }
+
+  private:
+    Receiver& receiver_;
+    const std::string& agent_;
+    std::optional<Answer> refusal_;
+};
+
+Receiver::Receiver(storage::Store& store, Limits limits, TimestampMs (*clock)())
+    : store_(store), limits_(limits), clock_(clock) {}
+
+unsigned Receiver::delay(Agent& agent) const {
+    const auto now = std::chrono::steady_clock::now();
+    const double capacity = limits_.samples_per_second * limits_.burst_seconds;
+    if (!agent.started) {
+        agent.started = true;
+        agent.tokens = capacity;
+    } else {
+        const double seconds = std::chrono::duration<double>(now - agent.filled).count();
+        agent.tokens = std::min(capacity, agent.tokens + seconds * limits_.samples_per_second);
+    }
+    agent.filled = now;
+    if (agent.tokens > 0) return 0;
+    return std::max(1U, static_cast<unsigned>(std::ceil(-agent.tokens / limits_.samples_per_second)));
+}
+
+std::optional<Answer> Receiver::tooFast(const std::string& agent) {
+    if (agent.empty()) return std::nullopt;
+    const std::lock_guard lock(mutex_);
+    const unsigned seconds = delay(agents_[agent]);
+    if (seconds == 0) return std::nullopt;
+    return answer(429,
+                  "more than " + std::to_string(std::llround(limits_.samples_per_second)) +
+                      " samples a second from " + agent,
+                  seconds);
+}
+
+/// May leave a debt: how many samples there are is known only after decoding, and a batch is never cut.
+void Receiver::pay(const std::string& agent, double samples) {
+    const std::lock_guard lock(mutex_);
+    agents_[agent].tokens -= samples;
+}
+
+std::optional<Answer> Receiver::checkWrite(const RequestHead& head) {
+    auto refusal = [&]() -> std::optional<Answer> {
+        if (auto wrong = wrongType(head.content_type); !wrong.empty()) return answer(415, std::move(wrong));
+        if (lower(trim(head.content_encoding)) != "snappy")
+            return answer(415, "the content encoding must be snappy");
+        if (!head.version.empty() && !head.version.starts_with("0.1.")) {
+            return answer(415, "remote_write version 0.1.0 is spoken here");
+        }
+        if (!head.content_length) return answer(411, "the length of the body must be declared");
+        if (*head.content_length > limits_.write.compressed_bytes) {
+            return tooLarge(*head.content_length, limits_.write.compressed_bytes);
+        }
+        return tooFast(head.agent);
+    }();
+    if (refusal) count(head.agent, *refusal, 0);
+    return refusal;
+}
+
+Answer Receiver::write(const RequestHead& head, std::string_view body) {
+    const Flight flight(*this, head.agent);
+    Answer out = flight.refusal() ? *flight.refusal() : decodeAndStore(head.agent, body);
+    count(head.agent, out, 0);
+    return out;
+}
+
+Answer Receiver::decodeAndStore(const std::string& agent, std::string_view body) {
+    auto request = decodeRemoteWrite(body, limits_.write);
+    if (!request) {
+        return answer(request.error().kind == ErrorKind::exhausted ? 413 : 400, request.error().message);
+    }
+    pay(agent, static_cast<double>(request->samples));
+    if (!agent.empty()) {
+        for (auto& series : request->series) {
+            const auto claimed = series.labels.get("agent");
+            if (!claimed.empty() && claimed != agent) {
+                return answer(403, series.labels.toString() + ": claims another agent than " + agent);
+            }
+            series.labels.set("agent", agent);
+        }
+    }
+    Refusals refusals;
+    sift(request->series, clock_() + limits_.ahead_ms, refusals);
+    const std::size_t asked = request->samples + request->histograms;
+    auto stored = store_.append(request->series);
+    if (!stored) return storeFailed(stored.error());
+    refusals.add(stored->refused, stored->first_refusal);
+    refusals.add(request->histograms, "native histograms are not supported");
+    {
+        const std::lock_guard lock(mutex_);
+        agents_[agent].traffic.histograms += request->histograms;
+        agents_[agent].traffic.exemplars += request->exemplars;
+    }
+    Answer out;
+    out.stored = stored->stored;
+    out.duplicates = stored->duplicates;
+    out.refused = refusals.count();
+    if (refusals.count() > 0) {
+        out.status = 400;
+        out.body = std::to_string(refusals.count()) + " of " + std::to_string(asked) +
+                   " samples refused, the others are stored; the first: " + refusals.first();
+    }
+    return out;
+}
+
+std::optional<Answer> Receiver::checkDocument(const RequestHead& head, std::string_view kind) {
+    auto refusal = [&]() -> std::optional<Answer> {
+        if (!validKind(kind))
+            return answer(400, "the kind of a document is [a-z][a-z0-9_]*, at most 32 characters");
+        if (!head.content_length) return answer(411, "the length of the body must be declared");
+        if (*head.content_length > limits_.document_bytes) {
+            return tooLarge(*head.content_length, limits_.document_bytes);
+        }
+        return tooFast(head.agent);
+    }();
+    if (refusal) count(head.agent, *refusal, 0);
+    return refusal;
+}
+
+Answer Receiver::putDocument(const std::string& agent, std::string_view kind, std::string body) {
+    const Flight flight(*this, agent);
+    Answer out = flight.refusal() ? *flight.refusal() : storeDocument(agent, kind, std::move(body));
+    count(agent, out, out.status == 200 ? 1 : 0);
+    return out;
+}
+
+Answer Receiver::storeDocument(const std::string& agent, std::string_view kind, std::string body) {
+    if (!validKind(kind))
+        return answer(400, "the kind of a document is [a-z][a-z0-9_]*, at most 32 characters");
+    if (body.size() > limits_.document_bytes) return tooLarge(body.size(), limits_.document_bytes);
+    pay(agent, 1 + static_cast<double>(body.size()) / kBytesPerSample);
+    storage::Document document;
+    document.digest = sha256(body);
+    if (document.digest.empty()) return answer(500, "SHA-256 is not available");
+    document.kind = kind;
+    document.host = agent;
+    document.received = clock_();
+    document.body = std::move(body);
+    const auto stored = store_.putDocument(document);
+    if (!stored) return storeFailed(stored.error());
+    return answer(200, document.digest);
+}
+
+void Receiver::count(const std::string& agent, const Answer& out, std::uint64_t documents) {
+    const bool accepted = out.status < 300 || out.stored + out.duplicates > 0;
+    const std::lock_guard lock(mutex_);
+    Traffic& traffic = agents_[agent].traffic;
+    ++traffic.requests;
+    if (!accepted) ++traffic.rejected_requests;
+    traffic.stored += out.stored;
+    traffic.duplicates += out.duplicates;
+    traffic.refused += out.refused;
+    traffic.documents += documents;
+    if (accepted) traffic.last_write = clock_();
+}
+
+std::optional<TimestampMs> Receiver::lastSeen(const std::string& agent) const {
+    const std::lock_guard lock(mutex_);
+    const auto known = agents_.find(agent);
+    if (known == agents_.end() || known->second.traffic.last_write == 0) return std::nullopt;
+    return known->second.traffic.last_write;
+}
+
+Traffic Receiver::totals() const {
+    Traffic sum;
+    const std::lock_guard lock(mutex_);
+    for (const auto& [name, agent] : agents_) {
+        const Traffic& one = agent.traffic;
+        sum.requests += one.requests;
+        sum.rejected_requests += one.rejected_requests;
+        sum.stored += one.stored;
+        sum.duplicates += one.duplicates;
+        sum.refused += one.refused;
+        sum.histograms += one.histograms;
+        sum.exemplars += one.exemplars;
+        sum.documents += one.documents;
+        sum.last_write = std::max(sum.last_write, one.last_write);
+    }
+    return sum;
+}
+
+std::map<std::string, Traffic> Receiver::agents() const {
+    std::map<std::string, Traffic> out;
+    const std::lock_guard lock(mutex_);
+    for (const auto& [name, agent] : agents_) out.emplace(name, agent.traffic);
+    return out;
+}
+
+}  // namespace lapwing::ingest
