@@ -1,6 +1,7 @@
 #include "collector/config/config.h"
 
 #include <Poco/Exception.h>
+#include <Poco/Net/DNS.h>
 #include <Poco/Net/IPAddress.h>
 #include <Poco/URI.h>
 
@@ -194,10 +195,26 @@ std::string Config::directory() const {
     return parent.empty() ? "." : parent.string();
 }
 
+std::string Config::externalUrl() const {
+    const auto& listen = http.listen;
+    const auto best =
+        std::find_if(listen.begin(), listen.end(), [](const Endpoint& each) { return !each.loopback; });
+    if (best == listen.end()) return "http://" + listen.front().toString();
+    Endpoint shown = *best;
+    if (!http.names.empty()) {
+        shown.address = http.names.front();
+    } else if (shown.address == "0.0.0.0" || shown.address == "::") {
+        shown.address = host;
+    }
+    return "https://" + shown.toString();
+}
+
 Config readConfig(const Node& root) {
     Config config;
-    root.allow({"data", "http", "agents", "admin", "ingest", "retention", "promql", "rules", "rules_interval",
-                "site", "notify"});
+    root.allow({"host", "data", "http", "agents", "admin", "ingest", "retention", "promql", "rules",
+                "rules_interval", "site", "notify"});
+    root["host"].read(config.host);
+    if (config.host.empty()) config.host = Poco::Net::DNS::hostName();
     root["data"].read(config.data);
     if (config.data.empty() || config.data.back() == '/')
         root["data"].problem("data must be the path of a file");

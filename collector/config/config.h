@@ -26,6 +26,8 @@ Expected<Endpoint> parseEndpoint(const std::string& text);
 /// The configuration of the collector, `collector.yaml`. Every member has the default that an empty file
 /// means.
 struct Config {
+    std::string
+        host;  ///< the name of the machine that the collector runs on; empty in the file: the system's
     std::string data = "/var/lib/lapwing-collector/lapwing.db";
 
     struct Http {
@@ -68,6 +70,8 @@ struct Config {
 
     /// The directory that holds the data, the CA and what else the collector keeps.
     std::string directory() const;
+    /// Where people find the page: what links in notifications begin with.
+    std::string externalUrl() const;
 };
 
 /// Reads a file's root node; what is wrong is in the node's reader afterwards, all of it at once.

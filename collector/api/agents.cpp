@@ -1,0 +1,128 @@
+#include "collector/api/agents.h"
+
+#include <Poco/Timestamp.h>
+
+#include <atomic>
+#include <charconv>
+#include <memory>
+
+#include "collector/analysis/analyst.h"
+#include "collector/api/parameters.h"
+#include "collector/ingest/receiver.h"
+#include "collector/self/agent_book.h"
+#include "collector/self/metrics.h"
+#include "collector/trust/authority.h"
+
+namespace lapwing::api {
+namespace {
+
+constexpr const char* kPlain = "text/plain; charset=utf-8";
+constexpr std::size_t kMaxWrite = 8U << 20;
+constexpr std::size_t kMaxDocument = 1U << 20;
+constexpr auto kLongestPoll = std::chrono::seconds(30);
+/// Each long poll keeps a thread: beyond so many at once, agents are answered at once.
+constexpr int kMaxPolls = 24;
+
+ingest::RequestHead headOf(const Request& request) {
+    ingest::RequestHead head;
+    head.agent = request.agent;
+    head.content_type = request.header("Content-Type");
+    head.content_encoding = request.header("Content-Encoding");
+    head.version = request.header("X-Prometheus-Remote-Write-Version");
+    const std::string length = request.header("Content-Length");
+    std::uint64_t bytes = 0;
+    const auto [stop, error] = std::from_chars(length.data(), length.data() + length.size(), bytes);
+    if (error == std::errc() && stop == length.data() + length.size()) head.content_length = bytes;
+    return head;
+}
+
+void answer(Responder& responder, const ingest::Answer& what) {
+    if (what.retry_after_s != 0) responder.header("Retry-After", std::to_string(what.retry_after_s));
+    responder.send(what.status, what.body.empty() ? "" : kPlain, what.body.empty() ? "" : what.body + "\n");
+}
+
+void plain(Responder& responder, int status, const std::string& text) {
+    responder.send(status, kPlain, text + "\n");
+}
+
+/// The body, or nothing after an answer that says what is wrong with it.
+std::optional<std::string> bodyOf(Request& request, Responder& responder, std::size_t limit) {
+    auto body = request.body(limit);
+    if (body) return std::move(*body);
+    plain(responder, body.error().kind == ErrorKind::exhausted ? 413 : 400, body.error().message);
+    return std::nullopt;
+}
+
+void write(const AgentsParts& parts, Request& request, Responder& responder) {
+    const auto head = headOf(request);
+    if (const auto refusal = parts.receiver.checkWrite(head)) return answer(responder, *refusal);
+    const auto body = bodyOf(request, responder, kMaxWrite);
+    if (!body) return;
+    const auto result = parts.receiver.write(head, *body);
+    if (result.refused != 0) parts.metrics.refused(result.refused);
+    const bool accepted = result.status / 100 == 2 || result.stored + result.duplicates > 0;
+    if (accepted && !request.agent.empty()) parts.agents.wrote(request.agent, nowMs());
+    responder.header("X-Lapwing-Time", std::to_string(request.received_us) + " " +
+                                           std::to_string(Poco::Timestamp().epochMicroseconds()));
+    answer(responder, result);
+}
+
+void document(const AgentsParts& parts, Request& request, Responder& responder) {
+    const auto parameters = parseForm(request.query);
+    if (!parameters) return plain(responder, 400, parameters.error().message);
+    const std::string kind = first(*parameters, "kind");
+    if (const auto refusal = parts.receiver.checkDocument(headOf(request), kind))
+        return answer(responder, *refusal);
+    auto body = bodyOf(request, responder, kMaxDocument);
+    if (!body) return;
+    answer(responder, parts.receiver.putDocument(request.agent, kind, std::move(*body)));
+}
+
+void assignments(const AgentsParts& parts, std::atomic<int>& polls, Request& request, Responder& responder) {
+    const auto parameters = parseForm(request.query);
+    if (!parameters) return plain(responder, 400, parameters.error().message);
+    const std::string known = first(*parameters, "version");
+    parts.agents.polled(request.agent, nowMs());
+    struct Count {
+        std::atomic<int>& polls;
+        ~Count() { --polls; }
+    };
+    const bool may_wait = ++polls <= kMaxPolls;
+    const Count count{polls};
+    const auto assignment = may_wait && !known.empty()
+                                ? parts.analyst.awaitAssignment(request.agent, known, kLongestPoll)
+                                : parts.analyst.assignment(request.agent);
+    if (assignment.version == known) return responder.send(304, "", "");
+    responder.send(200, "application/json", assignment.json);
+}
+
+}  // namespace
+
+Handler agentsHandler(const AgentsParts& parts) {
+    return [parts, polls = std::make_shared<std::atomic<int>>(0)](Request& request, Responder& responder) {
+        if (!trust::isValidHostName(request.agent)) {
+            return plain(responder, 403, "the certificate names no host that could be an agent");
+        }
+        const auto only = [&](const char* method) {
+            if (request.method == method) return true;
+            responder.header("Allow", method);
+            plain(responder, 405, "only " + std::string(method) + " is answered here");
+            return false;
+        };
+        if (request.path == "/api/v1/write") {
+            if (only("POST")) write(parts, request, responder);
+        } else if (request.path == "/api/lapwing/v1/documents") {
+            if (only("POST")) document(parts, request, responder);
+        } else if (request.path == "/api/lapwing/v1/assignments") {
+            if (only("GET")) assignments(parts, *polls, request, responder);
+        } else {
+            plain(responder, 404, "404 page not found");
+        }
+    };
+}
+
+Handler localWriteHandler(const AgentsParts& parts) {
+    return [parts](Request& request, Responder& responder) { write(parts, request, responder); };
+}
+
+}  // namespace lapwing::api

@@ -1,0 +1,157 @@
+#include "collector/api/lapwing.h"
+
+#include "collector/analysis/analyst.h"
+#include "collector/api/answers.h"
+#include "collector/api/parameters.h"
+#include "collector/api/replication.h"
+#include "collector/self/agent_book.h"
+
+namespace lapwing::api {
+namespace {
+
+/// An agent that writes at least every ten seconds and was not heard for so long is silent.
+constexpr std::int64_t kSilentAfter = 60'000;
+
+void timeOrNull(JsonWriter& json, const char* name, std::optional<TimestampMs> time) {
+    key(json, name);
+    time ? text(json, formatTime(*time)) : (void)json.Null();
+}
+
+void numberOrNull(JsonWriter& json, const char* name, std::optional<double> value) {
+    key(json, name);
+    value ? number(json, *value) : (void)json.Null();
+}
+
+void textOrNull(JsonWriter& json, const char* name, const std::string& value) {
+    key(json, name);
+    value.empty() ? (void)json.Null() : text(json, value);
+}
+
+void writeEvidence(JsonWriter& json, const std::vector<analysis::Evidence>& evidence) {
+    key(json, "evidence");
+    json.StartArray();
+    for (const auto& line : evidence) {
+        json.StartObject();
+        field(json, "source", line.source);
+        field(json, "text", line.text);
+        json.EndObject();
+    }
+    json.EndArray();
+}
+
+void writeFinding(JsonWriter& json, const analysis::Finding& finding) {
+    json.StartObject();
+    field(json, "id", finding.id);
+    field(json, "subject", finding.subject);
+    field(json, "severity", analysis::severityName(finding.severity));
+    field(json, "confidence", analysis::confidenceName(finding.confidence));
+    field(json, "since", formatTime(finding.since));
+    field(json, "title", finding.title);
+    writeEvidence(json, finding.evidence);
+    field(json, "remedy", finding.remedy);
+    key(json, "not_assessed");
+    json.StartArray();
+    for (const auto& each : finding.not_assessed) text(json, each);
+    json.EndArray();
+    json.EndObject();
+}
+
+void writeReplication(JsonWriter& json, const ReplicationEntry& entry) {
+    json.StartObject();
+    field(json, "replica", entry.replica);
+    textOrNull(json, "primary", entry.primary);
+    field(json, "channel", entry.channel);
+    field(json, "state", entry.state);
+    numberOrNull(json, "lag_seconds", entry.lag_seconds);
+    textOrNull(json, "lag_source", entry.lag_source);
+    field(json, "confidence", analysis::confidenceName(entry.confidence));
+    field(json, "cause", entry.cause);
+    writeEvidence(json, entry.evidence);
+    key(json, "estimators");
+    json.StartArray();
+    if (entry.lag_seconds) {
+        json.StartObject();
+        field(json, "name", entry.lag_source);
+        numberOrNull(json, "lag_seconds", entry.lag_seconds);
+        json.EndObject();
+    }
+    json.EndArray();
+    numberOrNull(json, "transactions_behind", std::nullopt);
+    numberOrNull(json, "bytes_behind", std::nullopt);
+    numberOrNull(json, "even_in_seconds", std::nullopt);
+    numberOrNull(json, "delay_seconds", entry.delay_seconds);
+    field(json, "receiver", entry.receiver);
+    field(json, "applier", entry.applier);
+    timeOrNull(json, "observed", entry.observed);
+    json.EndObject();
+}
+
+const char* agentState(const self::AgentEntry& agent, TimestampMs now) {
+    if (!agent.last_write) return "never_reported";
+    return now - *agent.last_write > kSilentAfter ? "silent" : "ok";
+}
+
+}  // namespace
+
+void LapwingApi::findings(Responder& responder) const {
+    const auto all_findings = analyst_.findings();
+    success(responder, [&](JsonWriter& json) {
+        json.StartArray();
+        for (const auto& finding : all_findings) writeFinding(json, finding);
+        json.EndArray();
+    });
+}
+
+void LapwingApi::replication(Responder& responder) const {
+    const auto entries = replicationState(data_, site_, nowMs());
+    if (!entries) return failure(responder, entries.error());
+    success(responder, [&](JsonWriter& json) {
+        json.StartArray();
+        for (const auto& entry : *entries) writeReplication(json, entry);
+        json.EndArray();
+    });
+}
+
+void LapwingApi::agents(Responder& responder) const {
+    const TimestampMs now = nowMs();
+    const auto entries = agents_.list(now);
+    success(responder, [&](JsonWriter& json) {
+        json.StartArray();
+        for (const auto& agent : entries) {
+            json.StartObject();
+            field(json, "host", agent.host);
+            field(json, "state", agentState(agent, now));
+            timeOrNull(json, "enrolled", agent.enrolled);
+            timeOrNull(json, "certificate_ends", agent.certificate_ends);
+            timeOrNull(json, "last_seen", agent.last_write);
+            numberOrNull(json, "last_seen_seconds",
+                         agent.last_write ? std::optional(static_cast<double>(now - *agent.last_write) / 1000)
+                                          : std::nullopt);
+            json.EndObject();
+        }
+        json.EndArray();
+    });
+}
+
+bool LapwingApi::handle(Request& request, Responder& responder) const {
+    constexpr std::string_view prefix = "/api/lapwing/v1/";
+    if (!request.path.starts_with(prefix)) return false;
+    const std::string name = request.path.substr(prefix.size());
+    const bool known = name == "findings" || name == "replication" || name == "agents";
+    if (!known) return false;
+    if (request.method != "GET" && request.method != "HEAD") {
+        responder.header("Allow", "GET");
+        responder.send(405, "text/plain; charset=utf-8", "Method Not Allowed\n");
+        return true;
+    }
+    if (name == "findings") {
+        findings(responder);
+    } else if (name == "replication") {
+        replication(responder);
+    } else {
+        agents(responder);
+    }
+    return true;
+}
+
+}  // namespace lapwing::api

@@ -1,0 +1,105 @@
+#include "collector/api/people.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "collector/api/answers.h"
+#include "collector/api/lapwing.h"
+#include "collector/api/prometheus.h"
+#include "collector/web/assets.h"
+
+namespace lapwing::api {
+namespace {
+
+constexpr const char* kPlain = "text/plain; charset=utf-8";
+// Everything that the page needs is its own: no script in the markup, no other origin, no frame around it.
+constexpr const char* kContentPolicy =
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; base-uri "
+    "'none'; "
+    "form-action 'none'; frame-ancestors 'none'";
+
+void secure(Responder& responder) {
+    responder.header("X-Content-Type-Options", "nosniff");
+    responder.header("X-Frame-Options", "DENY");
+    responder.header("Referrer-Policy", "no-referrer");
+    responder.header("Cross-Origin-Resource-Policy", "same-origin");
+    responder.header("Content-Security-Policy", kContentPolicy);
+}
+
+bool admitted(const Request& request, Responder& responder, const Admission& admission) {
+    if (admission.check_host && !isLocalHost(request.header("Host"), admission.names)) {
+        responder.send(
+            403, kPlain,
+            "This listener answers only by the names of the loopback address (and http.names of the "
+            "configuration).\n");
+        return false;
+    }
+    if (admission.users != nullptr && !admission.users->verifyHeader(request.header("Authorization"))) {
+        responder.header("WWW-Authenticate", "Basic realm=\"Lapwing\", charset=\"UTF-8\"");
+        failure(responder, 401, "unauthorized", "a user name and a password are needed");
+        return false;
+    }
+    return true;
+}
+
+bool servedAsset(const Request& request, Responder& responder) {
+    const auto* asset = web::find(request.path);
+    if (asset == nullptr) return false;
+    responder.header("ETag", std::string(asset->etag));
+    responder.header("Cache-Control", "no-cache");
+    if (request.header("If-None-Match") == asset->etag) {
+        responder.send(304, "", "");
+    } else {
+        responder.send(200, std::string(asset->content_type), asset->bytes);
+    }
+    return true;
+}
+
+}  // namespace
+
+bool isLocalHost(const std::string& header, const std::vector<std::string>& names) {
+    if (header.empty()) return true;
+    std::string host = header;
+    if (host.front() == '[') {
+        const auto end = host.find(']');
+        if (end == std::string::npos) return false;
+        host = host.substr(1, end - 1);
+    } else {
+        host = host.substr(0, host.find(':'));
+    }
+    std::transform(host.begin(), host.end(), host.begin(), [](unsigned char c) { return std::tolower(c); });
+    const bool address = host.find_first_not_of("0123456789.") == std::string::npos;
+    return host == "localhost" || host == "::1" || (address && host.starts_with("127.")) ||
+           std::find(names.begin(), names.end(), host) != names.end();
+}
+
+Handler peopleHandler(const PeopleParts& parts, Admission admission, Handler local_write) {
+    return [parts, admission = std::move(admission), local_write = std::move(local_write)](
+               Request& request, Responder& responder) {
+        secure(responder);
+        if (!admitted(request, responder, admission)) return;
+        if (request.path == "/api/v1/write" && request.method == "POST" && local_write) {
+            local_write(request, responder);
+            return;
+        }
+        if (request.path.starts_with("/api/") || request.path == "/metrics") {
+            responder.header("Cache-Control", "no-store");
+        }
+        if (parts.prometheus->handle(request, responder) || parts.lapwing->handle(request, responder)) return;
+        const bool reads = request.method == "GET" || request.method == "HEAD";
+        if (reads && servedAsset(request, responder)) return;
+        if (reads && request.path == "/metrics") {
+            responder.send(200, "text/plain; version=0.0.4; charset=utf-8", parts.metrics_text());
+        } else if (reads && request.path == "/-/healthy") {
+            responder.send(200, kPlain, "Lapwing is healthy.\n");
+        } else if (reads && request.path == "/-/ready") {
+            const bool ready = parts.ready();
+            responder.send(ready ? 200 : 503, kPlain,
+                           ready ? "Lapwing is ready.\n" : "Lapwing is starting.\n");
+        } else {
+            responder.send(404, kPlain, "404 page not found\n");
+        }
+    };
+}
+
+}  // namespace lapwing::api

@@ -1,0 +1,23 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+namespace lapwing::collector {
+
+/// What the verbs return to the shell.
+enum ExitCode { kFine = 0, kDegraded = 1, kWrongUsage = 2, kUnreachable = 3 };
+
+/// The verbs of lapwing-collector. Each prints for a person (or JSON for a program), problems to stderr, and
+/// returns an exit code.
+int runService(const std::string& config_file);
+int checkConfig(const std::string& config_file);
+int checkRules(const std::vector<std::string>& files);
+int enrol(const std::string& config_file, const std::string& host, const std::string& bundle_file);
+int testNotify(const std::string& config_file);
+int showStatus(const std::string& config_file, bool json);
+int showFindings(const std::string& config_file, bool json);
+int showAlerts(const std::string& config_file, bool json);
+int showAgents(const std::string& config_file, bool json);
+
+}  // namespace lapwing::collector

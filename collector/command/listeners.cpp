@@ -1,0 +1,137 @@
+#include "collector/command/listeners.h"
+
+#include <arpa/inet.h>
+#include <ifaddrs.h>
+#include <net/if.h>
+#include <netinet/in.h>
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <array>
+#include <filesystem>
+
+#include "common/tls/context.h"
+
+namespace lapwing::collector {
+namespace {
+
+std::vector<std::string> machineAddresses() {
+    std::vector<std::string> out;
+    ifaddrs* list = nullptr;
+    if (::getifaddrs(&list) != 0) return out;
+    for (const ifaddrs* each = list; each != nullptr; each = each->ifa_next) {
+        if (each->ifa_addr == nullptr || (each->ifa_flags & IFF_UP) == 0) continue;
+        std::array<char, INET6_ADDRSTRLEN> text{};
+        const void* bytes = nullptr;
+        if (each->ifa_addr->sa_family == AF_INET) {
+            bytes = &reinterpret_cast<const sockaddr_in*>(each->ifa_addr)->sin_addr;
+        } else if (each->ifa_addr->sa_family == AF_INET6) {
+            const auto& address = reinterpret_cast<const sockaddr_in6*>(each->ifa_addr)->sin6_addr;
+            if (IN6_IS_ADDR_LINKLOCAL(&address)) continue;
+            bytes = &address;
+        }
+        if (bytes != nullptr &&
+            ::inet_ntop(each->ifa_addr->sa_family, bytes, text.data(), text.size()) != nullptr) {
+            out.emplace_back(text.data());
+        }
+    }
+    ::freeifaddrs(list);
+    return out;
+}
+
+bool isDnsName(const std::string& name) {
+    return !name.empty() && name.size() <= 253 && std::all_of(name.begin(), name.end(), [](unsigned char c) {
+        return std::isalnum(c) != 0 || c == '-' || c == '.';
+    });
+}
+
+api::ServerOptions at(const Endpoint& endpoint, const char* name,
+                      const std::function<void(const std::string&, int)>& answered) {
+    api::ServerOptions options;
+    options.name = name;
+    options.address = endpoint.address;
+    options.port = endpoint.port;
+    options.answered = [answered, listener = std::string(name)](int status) { answered(listener, status); };
+    return options;
+}
+
+}  // namespace
+
+std::vector<std::string> certificateNames(const Config& config, const std::string& host) {
+    std::vector<std::string> names = config.agents.names;
+    if (isDnsName(host)) names.push_back(host);
+    if (config.http.tls_auto) names.insert(names.end(), config.http.names.begin(), config.http.names.end());
+    bool wildcard = false;
+    auto endpoints = config.agents.listen;
+    if (config.http.tls_auto)
+        endpoints.insert(endpoints.end(), config.http.listen.begin(), config.http.listen.end());
+    for (const auto& endpoint : endpoints) {
+        if (endpoint.address == "0.0.0.0" || endpoint.address == "::") {
+            wildcard = true;
+        } else {
+            names.push_back(endpoint.address);
+        }
+    }
+    if (wildcard) {
+        const auto all = machineAddresses();
+        names.insert(names.end(), all.begin(), all.end());
+    }
+    return names;
+}
+
+Expected<std::vector<std::unique_ptr<api::Server>>> listenAll(
+    const Config& config, const trust::Authority* authority, const Handlers& handlers,
+    api::Deadlines& deadlines, const std::function<void(const std::string&, int)>& answered) {
+    std::vector<std::unique_ptr<api::Server>> servers;
+    Poco::AutoPtr<Poco::Net::Context> people_tls;
+    if (config.http.offLoopback()) {
+        auto context = config.http.tls_auto
+                           ? tls::serverContext(authority->serverCertFile(), authority->serverKeyFile())
+                           : tls::serverContext(config.http.tls_cert, config.http.tls_key);
+        if (!context) return tl::unexpected(context.error());
+        people_tls = *context;
+    }
+    for (const auto& endpoint : config.http.listen) {
+        auto options = at(endpoint, "people", answered);
+        if (!endpoint.loopback) options.tls = people_tls;
+        auto server = api::Server::listen(
+            std::move(options), endpoint.loopback ? handlers.loopback : handlers.off_loopback, deadlines);
+        if (!server) return tl::unexpected(server.error());
+        spdlog::info("for people: {}://{}", endpoint.loopback ? "http" : "https",
+                     Endpoint{endpoint.address, (*server)->port(), endpoint.loopback}.toString());
+        servers.push_back(std::move(*server));
+    }
+    for (const auto& endpoint : config.agents.listen) {
+        auto context =
+            tls::serverContext(authority->serverCertFile(), authority->serverKeyFile(), authority->caFile());
+        if (!context) return tl::unexpected(context.error());
+        auto options = at(endpoint, "agents", answered);
+        options.tls = *context;
+        options.want_agent = true;
+        options.threads = 64;
+        options.connections_per_address = 16;
+        options.keep_alive = std::chrono::seconds(75);
+        auto server = api::Server::listen(std::move(options), handlers.agents, deadlines);
+        if (!server) return tl::unexpected(server.error());
+        spdlog::info("for agents: https://{}",
+                     Endpoint{endpoint.address, (*server)->port(), endpoint.loopback}.toString());
+        servers.push_back(std::move(*server));
+    }
+    if (const auto& socket = config.admin.socket; !socket.empty()) {
+        api::ServerOptions options;
+        options.name = "admin";
+        options.unix_socket = socket;
+        options.threads = 4;
+        options.connections_per_address = 4;
+        options.answered = [answered](int status) { answered("admin", status); };
+        auto server = api::Server::listen(std::move(options), handlers.admin, deadlines);
+        if (server) {
+            servers.push_back(std::move(*server));
+        } else {
+            spdlog::warn("{}", server.error().message);
+        }
+    }
+    return servers;
+}
+
+}  // namespace lapwing::collector

@@ -1,0 +1,13 @@
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "collector/config/config.h"
+
+namespace lapwing::collector {
+
+/// The configuration, or nothing after every problem of it was printed to stderr.
+std::optional<Config> configOrComplain(const std::string& file);
+
+}  // namespace lapwing::collector

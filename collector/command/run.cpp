@@ -1,0 +1,111 @@
+#include <malloc.h>
+#include <poll.h>
+#include <signal.h>
+#include <spdlog/sinks/stdout_sinks.h>
+#include <spdlog/spdlog.h>
+#include <sys/signalfd.h>
+#include <systemd/sd-daemon.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdlib>
+
+#include "collector/command/command.h"
+#include "collector/command/problems.h"
+#include "collector/command/service.h"
+
+namespace lapwing::collector {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+constexpr auto kRound = std::chrono::seconds(10);
+
+void prepareLog() {
+    spdlog::set_default_logger(spdlog::stderr_logger_mt("lapwing"));
+    // The journal has times of its own.
+    spdlog::set_pattern(std::getenv("JOURNAL_STREAM") != nullptr ? "%l: %v" : "%Y-%m-%dT%H:%M:%S.%e %l: %v");
+    spdlog::flush_on(spdlog::level::info);
+}
+
+void prepareMemory() {
+    // Each arena keeps what its threads once needed; two are enough for what runs at the same time here.
+    mallopt(M_ARENA_MAX, 2);
+    mallopt(M_TRIM_THRESHOLD, 256 * 1024);
+    mallopt(M_MMAP_THRESHOLD, 256 * 1024);
+}
+
+/// SIGTERM, SIGINT and SIGHUP arrive at this descriptor and nowhere else; made before any thread is.
+int signalDescriptor() {
+    sigset_t signals;
+    sigemptyset(&signals);
+    for (const int signal : {SIGTERM, SIGINT, SIGHUP}) sigaddset(&signals, signal);
+    pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+    struct sigaction ignore {};
+    ignore.sa_handler = SIG_IGN;
+    sigaction(SIGPIPE, &ignore, nullptr);
+    return signalfd(-1, &signals, SFD_CLOEXEC);
+}
+
+/// How often systemd wants to hear from the service: half of its patience.
+Clock::duration watchdogInterval() {
+    std::uint64_t microseconds = 0;
+    if (sd_watchdog_enabled(0, &microseconds) <= 0) return std::chrono::hours(24);
+    return std::chrono::microseconds(microseconds / 2);
+}
+
+/// Turns the service over until a signal ends it.
+void serve(Service& service, int signals) {
+    auto next_round = Clock::now();
+    const auto watchdog = watchdogInterval();
+    auto next_ping = Clock::now() + watchdog;
+    while (true) {
+        const auto now = Clock::now();
+        if (now >= next_round) {
+            service.round();
+            // After a long sleep of the machine there is nothing to catch up on.
+            next_round = std::max(next_round + kRound, now);
+        }
+        if (now >= next_ping) {
+            sd_notify(0, "WATCHDOG=1");
+            next_ping = now + watchdog;
+        }
+        const auto wait = std::chrono::duration_cast<std::chrono::milliseconds>(
+            std::min(next_round, next_ping) - Clock::now());
+        pollfd waiting{signals, POLLIN, 0};
+        if (::poll(&waiting, 1, static_cast<int>(std::max<std::int64_t>(wait.count() + 1, 0))) <= 0) continue;
+        signalfd_siginfo info{};
+        if (::read(signals, &info, sizeof info) != sizeof info) continue;
+        if (info.ssi_signo != SIGHUP) return;
+        sd_notify(0, "RELOADING=1");
+        service.reload();
+        sd_notify(0, "READY=1");
+    }
+}
+
+}  // namespace
+
+int runService(const std::string& config_file) {
+    prepareLog();
+    prepareMemory();
+    const auto config = configOrComplain(config_file);
+    if (!config) return kWrongUsage;
+    const int signals = signalDescriptor();
+    auto service = Service::create(*config);
+    if (!service) {
+        spdlog::critical("{}", service.error().message);
+        ::close(signals);
+        return kWrongUsage;
+    }
+    (*service)->start();
+    sd_notify(0, "READY=1");
+    serve(**service, signals);
+    sd_notify(0, "STOPPING=1");
+    spdlog::info("stopping");
+    (*service)->stop();
+    ::close(signals);
+    return kFine;
+}
+
+}  // namespace lapwing::collector

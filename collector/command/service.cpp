@@ -1,0 +1,211 @@
+#include "collector/command/service.h"
+
+#include <prometheus/text_serializer.h>
+#include <spdlog/spdlog.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <array>
+#include <atomic>
+#include <cerrno>
+#include <cstring>
+#include <optional>
+
+#include "collector/analysis/analyst.h"
+#include "collector/api/agents.h"
+#include "collector/api/lapwing.h"
+#include "collector/api/people.h"
+#include "collector/api/prometheus.h"
+#include "collector/command/listeners.h"
+#include "collector/ingest/receiver.h"
+#include "collector/notify/dispatcher.h"
+#include "collector/promql/engine.h"
+#include "collector/rules/manager.h"
+#include "collector/self/agent_book.h"
+#include "collector/self/metrics.h"
+#include "collector/storage/store.h"
+
+namespace lapwing::collector {
+namespace {
+
+constexpr auto kGrace = std::chrono::seconds(5);
+
+/// Made if it is missing and its parent is there; must be writable.
+Expected<void> prepareDirectory(const std::string& directory) {
+    if (::mkdir(directory.c_str(), 0750) != 0 && errno != EEXIST) {
+        return fail(ErrorKind::unavailable,
+                    "make the data directory " + directory + ": " + std::strerror(errno));
+    }
+    if (::access(directory.c_str(), W_OK | X_OK) != 0) {
+        return fail(ErrorKind::denied,
+                    "the data directory " + directory + " is not writable: " + std::strerror(errno));
+    }
+    return {};
+}
+
+}  // namespace
+
+/// In the order in which they are made; destroyed in the reverse one.
+struct Service::Parts {
+    Config config;
+    std::unique_ptr<storage::Store> store;
+    std::optional<trust::Authority> authority;
+    std::optional<api::Users> users;
+    std::optional<promql::Engine> engine;
+    std::optional<notify::Dispatcher> dispatcher;
+    std::optional<rules::RuleManager> rules;
+    std::optional<analysis::Analyst> analyst;
+    std::optional<self::AgentBook> agents;
+    std::optional<self::Metrics> metrics;
+    std::optional<ingest::Receiver> receiver;
+    std::optional<api::PrometheusApi> prometheus_api;
+    std::optional<api::LapwingApi> lapwing_api;
+    api::Deadlines deadlines;
+    std::vector<std::unique_ptr<api::Server>> servers;
+    std::atomic<bool> ready{false};
+
+    Expected<void> open();
+    Expected<void> openTrust();
+    void wire();
+    Expected<void> loadRules();
+    Handlers handlers();
+};
+
+Expected<void> Service::Parts::openTrust() {
+    const bool needed = !config.agents.listen.empty() || (config.http.tls_auto && config.http.offLoopback());
+    if (!needed) return {};
+    auto opened = trust::Authority::open(config.directory() + "/ca");
+    if (!opened) return tl::unexpected(opened.error());
+    authority = std::move(*opened);
+    const auto made = authority->ensureServer(certificateNames(config, config.host));
+    if (!made) return tl::unexpected(made.error());
+    if (*made) spdlog::info("made a new certificate for the collector");
+    return {};
+}
+
+Expected<void> Service::Parts::open() {
+    if (auto prepared = prepareDirectory(config.directory()); !prepared) return prepared;
+    storage::StoreOptions options;
+    options.path = config.data;
+    options.retention_ms = config.retention_ms;
+    options.out_of_order_ms = config.ingest.out_of_order_ms;
+    auto opened = storage::Store::open(options);
+    if (!opened) return tl::unexpected(opened.error());
+    store = std::move(*opened);
+    if (auto trusted = openTrust(); !trusted) return trusted;
+    if (!config.http.users_file.empty()) {
+        auto loaded = api::Users::load(config.http.users_file);
+        if (!loaded) return tl::unexpected(loaded.error());
+        users = std::move(*loaded);
+    }
+    wire();
+    if (auto loaded = loadRules(); !loaded) return loaded;
+    auto listening =
+        listenAll(config, authority ? &*authority : nullptr, handlers(), deadlines,
+                  [this](const std::string& listener, int status) { metrics->answered(listener, status); });
+    if (!listening) return tl::unexpected(listening.error());
+    servers = std::move(*listening);
+    return {};
+}
+
+void Service::Parts::wire() {
+    promql::EngineOptions engine_options;
+    engine_options.compat = config.promql.compat;
+    engine_options.lookback_ms = config.promql.lookback_ms;
+    engine_options.default_interval_ms = config.rules_interval_ms;
+    engine.emplace(*store, engine_options);
+
+    const std::string url = config.externalUrl();
+    config.notify.external_url = url;
+    dispatcher.emplace(config.notify, *store);
+    rules::ManagerOptions rule_options;
+    rule_options.interval_ms = config.rules_interval_ms;
+    rule_options.external_url = url;
+    rules.emplace(*engine, *store, &*dispatcher, rule_options);
+
+    analysis::AnalystOptions analyst_options;
+    analyst_options.sample_labels = Labels{{"job", "collector"}, {"instance", config.host}};
+    analyst.emplace(*store, config.site, analyst_options);
+
+    agents.emplace(authority ? &*authority : nullptr, *store);
+    metrics.emplace(*store, *agents, self::MetricsOptions{config.host, config.data, config.site.replication});
+    receiver.emplace(*store);
+    prometheus_api.emplace(*engine, *store, *rules);
+    lapwing_api.emplace(*analyst, *store, *agents, config.site);
+}
+
+Expected<void> Service::Parts::loadRules() {
+    const auto problems = rules->loadFiles(config.rules);
+    for (const auto& problem : problems) spdlog::error("{}", problem.toString());
+    if (problems.empty()) return {};
+    return fail(ErrorKind::invalid, "the rule files have " + std::to_string(problems.size()) + " problem" +
+                                        (problems.size() == 1 ? "" : "s") + ", named above");
+}
+
+Handlers Service::Parts::handlers() {
+    api::PeopleParts people;
+    people.prometheus = &*prometheus_api;
+    people.lapwing = &*lapwing_api;
+    people.ready = [this] { return ready.load(); };
+    people.metrics_text = [this] {
+        return prometheus::TextSerializer().Serialize(metrics->collect(nowMs()));
+    };
+    const api::AgentsParts parts{*receiver, *store, *analyst, *agents, *metrics};
+    api::Admission open;
+    api::Admission loopback;
+    loopback.check_host = true;
+    loopback.names = config.http.names;
+    api::Admission off_loopback;
+    off_loopback.users = users ? &*users : nullptr;
+    Handlers out;
+    out.loopback = api::peopleHandler(people, loopback,
+                                      config.ingest.local ? api::localWriteHandler(parts) : api::Handler());
+    out.off_loopback = api::peopleHandler(people, off_loopback);
+    out.admin = api::peopleHandler(people, open);
+    out.agents = api::agentsHandler(parts);
+    return out;
+}
+
+Service::Service(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
+
+Service::~Service() = default;
+
+Expected<std::unique_ptr<Service>> Service::create(const Config& config) {
+    auto parts = std::make_unique<Parts>();
+    parts->config = config;
+    if (auto opened = parts->open(); !opened) return tl::unexpected(opened.error());
+    return std::unique_ptr<Service>(new Service(std::move(parts)));
+}
+
+void Service::start() {
+    parts_->dispatcher->start();
+    parts_->rules->start();
+    for (auto& server : parts_->servers) server->start();
+}
+
+void Service::round() {
+    const TimestampMs now = nowMs();
+    if (auto judged = parts_->analyst->run(now); !judged)
+        spdlog::error("analysis: {}", judged.error().message);
+    if (auto stored = parts_->metrics->storeRound(now); !stored) {
+        spdlog::error("own metrics: {}", stored.error().message);
+    }
+    parts_->ready = true;
+}
+
+void Service::reload() {
+    if (parts_->loadRules()) {
+        spdlog::info("the rules were read again");
+    } else {
+        spdlog::error("the rules that were loaded before stay in force");
+    }
+}
+
+void Service::stop() {
+    parts_->analyst->interrupt();
+    for (auto& server : parts_->servers) server->stop(kGrace);
+    parts_->rules->stop();
+    parts_->dispatcher->stop();
+}
+
+}  // namespace lapwing::collector

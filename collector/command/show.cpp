@@ -1,0 +1,206 @@
+#include <fmt/core.h>
+#include <rapidjson/document.h>
+#include <rapidjson/error/en.h>
+
+#include <algorithm>
+#include <functional>
+#include <optional>
+
+#include "collector/command/command.h"
+#include "collector/command/problems.h"
+#include "common/http/client.h"
+
+namespace lapwing::collector {
+namespace {
+
+using rapidjson::Document;
+using rapidjson::Value;
+
+constexpr auto kPatience = std::chrono::seconds(10);
+
+/// Asks the running collector: at its admin socket, else at a loopback listener.
+class Collector {
+  public:
+    explicit Collector(const Config& config) {
+        if (!config.admin.socket.empty()) bases_.push_back("unix:" + config.admin.socket);
+        for (const auto& endpoint : config.http.listen) {
+            if (endpoint.loopback) bases_.push_back("http://" + endpoint.toString());
+        }
+    }
+
+    Expected<http::Response> get(const std::string& path) const {
+        Error last{ErrorKind::unreachable,
+                   "the configuration names neither an admin socket nor a loopback listener"};
+        for (const auto& base : bases_) {
+            auto client = http::Client::create(base);
+            if (!client) {
+                last = client.error();
+                continue;
+            }
+            http::Request request;
+            request.path = path;
+            request.max_response_bytes = 64U << 20;
+            if (auto response = client->request(request, kPatience))
+                return *response;
+            else
+                last = response.error();
+        }
+        return tl::unexpected(last);
+    }
+
+  private:
+    std::vector<std::string> bases_;
+};
+
+std::string member(const Value& object, const char* name) {
+    const auto it = object.FindMember(name);
+    if (it == object.MemberEnd()) return {};
+    if (it->value.IsString()) return {it->value.GetString(), it->value.GetStringLength()};
+    if (it->value.IsNumber()) return fmt::format("{}", it->value.GetDouble());
+    return {};
+}
+
+/// What the collector says may come from a host that somebody broke into: no control characters reach the
+/// terminal.
+std::string plain(std::string text) {
+    std::replace_if(
+        text.begin(), text.end(), [](unsigned char c) { return c < 0x20 || c == 0x7f; }, ' ');
+    return text;
+}
+
+std::string shown(const Value& object, const char* name) {
+    return plain(member(object, name));
+}
+
+struct Answer {
+    std::string body;
+    Document document;
+};
+
+/// The data of an answer; complains and gives an exit code if there is none.
+std::optional<Answer> ask(const Collector& collector, const std::string& path, int& code) {
+    const auto response = collector.get(path);
+    if (!response) {
+        fmt::print(stderr, "cannot reach the collector: {}\n", response.error().message);
+        code = kUnreachable;
+        return std::nullopt;
+    }
+    Answer answer;
+    answer.body = response->body;
+    answer.document.Parse(answer.body.data(), answer.body.size());
+    if (response->status != 200 || answer.document.HasParseError() || !answer.document.IsObject() ||
+        !answer.document.HasMember("data")) {
+        fmt::print(stderr, "the collector answered {} to {}\n", response->status, path);
+        code = kUnreachable;
+        return std::nullopt;
+    }
+    return answer;
+}
+
+/// Fetches a list and prints it: as it came with --json, else by `print`, which returns the exit code.
+int show(const std::string& config_file, bool json, const std::string& path,
+         const std::function<int(const Value&, bool quiet)>& print) {
+    const auto config = configOrComplain(config_file);
+    if (!config) return kWrongUsage;
+    int code = kFine;
+    const auto answer = ask(Collector(*config), path, code);
+    if (!answer) return code;
+    if (json) fmt::print("{}\n", answer->body);
+    return print(answer->document["data"], json);
+}
+
+int printFindings(const Value& data, bool quiet) {
+    for (const auto& finding : data.GetArray()) {
+        if (quiet) break;
+        fmt::print("{} {}  {} ({})\n  {}\n", shown(finding, "id"), shown(finding, "subject"),
+                   shown(finding, "severity"), shown(finding, "confidence"), shown(finding, "title"));
+        for (const auto& line : finding["evidence"].GetArray()) {
+            fmt::print("    {}: {}\n", shown(line, "source"), shown(line, "text"));
+        }
+        if (!shown(finding, "remedy").empty()) fmt::print("  Remedy: {}\n", shown(finding, "remedy"));
+        for (const auto& each : finding["not_assessed"].GetArray()) {
+            fmt::print("  Not assessed: {}\n", plain(each.GetString()));
+        }
+        fmt::print("\n");
+    }
+    if (data.Empty() && !quiet) fmt::print("no findings\n");
+    return data.Empty() ? kFine : kDegraded;
+}
+
+int printAlerts(const Value& data, bool quiet) {
+    const auto& alerts = data["alerts"];
+    bool firing = false;
+    for (const auto& alert : alerts.GetArray()) {
+        firing = firing || member(alert, "state") == "firing";
+        if (quiet) continue;
+        const auto& labels = alert["labels"];
+        fmt::print("{}  {}  {}  since {}\n", shown(alert, "state"), shown(labels, "alertname"),
+                   shown(labels, "severity"), shown(alert, "activeAt"));
+        const std::string summary = shown(alert["annotations"], "summary");
+        if (!summary.empty()) fmt::print("  {}\n", summary);
+    }
+    if (alerts.Empty() && !quiet) fmt::print("no alerts\n");
+    return firing ? kDegraded : kFine;
+}
+
+int printAgents(const Value& data, bool quiet) {
+    bool all_well = true;
+    for (const auto& agent : data.GetArray()) {
+        const std::string state = member(agent, "state");
+        all_well = all_well && state == "ok";
+        if (quiet) continue;
+        const std::string ago = member(agent, "last_seen_seconds");
+        fmt::print("{}  {}  {}\n", shown(agent, "host"),
+                   state == "ok"       ? "reports"
+                   : state == "silent" ? "SILENT"
+                                       : "NEVER REPORTED",
+                   ago.empty() ? "" : "last heard " + ago + " s ago");
+    }
+    if (data.Empty() && !quiet) fmt::print("no agents: lapwing-collector enrol HOST makes the first\n");
+    return all_well ? kFine : kDegraded;
+}
+
+}  // namespace
+
+int showFindings(const std::string& config_file, bool json) {
+    return show(config_file, json, "/api/lapwing/v1/findings", printFindings);
+}
+
+int showAlerts(const std::string& config_file, bool json) {
+    return show(config_file, json, "/api/v1/alerts", printAlerts);
+}
+
+int showAgents(const std::string& config_file, bool json) {
+    return show(config_file, json, "/api/lapwing/v1/agents", printAgents);
+}
+
+int showStatus(const std::string& config_file, bool json) {
+    const auto config = configOrComplain(config_file);
+    if (!config) return kWrongUsage;
+    const Collector collector(*config);
+    int code = kFine;
+    const auto agents = ask(collector, "/api/lapwing/v1/agents", code);
+    if (!agents) return code;
+    const auto alerts = ask(collector, "/api/v1/alerts", code);
+    const auto findings = ask(collector, "/api/lapwing/v1/findings", code);
+    if (!alerts || !findings) return code;
+    std::size_t well = 0;
+    const auto& agent_list = agents->document["data"];
+    for (const auto& agent : agent_list.GetArray()) well += member(agent, "state") == "ok" ? 1 : 0;
+    std::size_t firing = 0;
+    const auto& alert_list = alerts->document["data"]["alerts"];
+    for (const auto& alert : alert_list.GetArray()) firing += member(alert, "state") == "firing" ? 1 : 0;
+    const std::size_t agent_count = agent_list.Size();
+    const std::size_t finding_count = findings->document["data"].Size();
+    if (json) {
+        fmt::print(R"({{"agents":{},"agents_reporting":{},"alerts_firing":{},"findings":{}}})"
+                   "\n",
+                   agent_count, well, firing, finding_count);
+    } else {
+        fmt::print("agents     {} of {} report\nalerts     {} firing\nfindings   {}\n", well, agent_count,
+                   firing, finding_count);
+    }
+    return well == agent_count && firing == 0 && finding_count == 0 ? kFine : kDegraded;
+}
+
+}  // namespace lapwing::collector

@@ -1,0 +1,72 @@
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <exception>
+
+#include "collector/command/command.h"
+
+namespace {
+
+int dispatch(int argc, char** argv) {
+    namespace collector = lapwing::collector;
+    CLI::App app{"Lapwing's collector: keeps what agents report, says what is wrong, and tells somebody."};
+    app.require_subcommand(1);
+    app.fallthrough();
+    std::string config = "/etc/lapwing/collector.yaml";
+    app.add_option("--config", config, "The configuration file")->capture_default_str();
+    int code = collector::kFine;
+
+    app.add_subcommand("run", "Run the collector")->callback([&] { code = collector::runService(config); });
+    app.add_subcommand("check-config", "Say everything that is wrong with the configuration and its rules")
+        ->callback([&] { code = collector::checkConfig(config); });
+
+    std::vector<std::string> rule_files;
+    auto* check_rules = app.add_subcommand("check-rules", "Say everything that is wrong with rule files");
+    check_rules->add_option("FILE", rule_files, "Prometheus rule files")->required();
+    check_rules->callback([&] { code = collector::checkRules(rule_files); });
+
+    bool json = false;
+    const auto lists = [&](const char* name, const char* what, int (*show)(const std::string&, bool)) {
+        auto* verb = app.add_subcommand(name, what);
+        verb->add_flag("--json", json, "Print JSON");
+        verb->callback([&code, &config, &json, show] { code = show(config, json); });
+    };
+    lists("status", "Show how the collector and the site fare", &collector::showStatus);
+    lists("findings", "List what is wrong or at risk", &collector::showFindings);
+    lists("alerts", "List active alerts", &collector::showAlerts);
+    lists("agents", "List agents and when each last reported", &collector::showAgents);
+
+    std::string host;
+    std::string bundle;
+    auto* enrol = app.add_subcommand("enrol", "Make the certificate with which a host's agent reports");
+    enrol->add_option("HOST", host, "The host's name")->required();
+    enrol->add_option("--bundle", bundle, "Where to write certificate, key and CA (default: HOST.pem)");
+    enrol->callback([&] { code = collector::enrol(config, host, bundle); });
+
+    auto* notify = app.add_subcommand("notify", "Notifications");
+    notify->require_subcommand(1);
+    notify->add_subcommand("test", "Send a harmless test alert to every receiver")->callback([&] {
+        code = collector::testNotify(config);
+    });
+
+    app.add_subcommand("version", "Print the version")->callback([] {
+        std::puts("lapwing-collector " LAPWING_VERSION);
+    });
+
+    try {
+        app.parse(argc, argv);
+    } catch (const CLI::ParseError& error) {
+        return app.exit(error) == 0 ? collector::kFine : collector::kWrongUsage;
+    }
+    return code;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    try {
+        return dispatch(argc, argv);
+    } catch (const std::exception& error) {
+        std::fprintf(stderr, "lapwing-collector: %s\n", error.what());
+        return lapwing::collector::kWrongUsage;
+    }
+}

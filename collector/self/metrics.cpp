@@ -1,0 +1,120 @@
+#include "collector/self/metrics.h"
+
+#include <sys/resource.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <fstream>
+#include <set>
+
+#include "common/model/families.h"
+
+namespace lapwing::self {
+namespace {
+
+using prometheus::MetricFamily;
+
+void addProcess(std::vector<MetricFamily>& out) {
+    std::ifstream statm("/proc/self/statm");
+    std::uint64_t pages = 0;
+    std::uint64_t resident = 0;
+    if (statm >> pages >> resident) {
+        auto family = gauge("process_resident_memory_bytes", "Resident memory size in bytes.");
+        add(family, {}, static_cast<double>(resident) * static_cast<double>(::sysconf(_SC_PAGESIZE)));
+        out.push_back(std::move(family));
+    }
+    struct rusage usage {};
+    if (::getrusage(RUSAGE_SELF, &usage) == 0) {
+        auto family =
+            counter("process_cpu_seconds_total", "Total user and system CPU time spent in seconds.");
+        add(family, {},
+            static_cast<double>(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) +
+                static_cast<double>(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6);
+        out.push_back(std::move(family));
+    }
+}
+
+void addFileSystem(std::vector<MetricFamily>& out, const std::string& file) {
+    struct statvfs info {};
+    if (::statvfs(file.c_str(), &info) != 0) return;
+    auto size = gauge("lapwing_collector_data_size_bytes", "Size of the file system that holds the data.");
+    add(size, {}, static_cast<double>(info.f_blocks) * static_cast<double>(info.f_frsize));
+    out.push_back(std::move(size));
+    auto available = gauge("lapwing_collector_data_avail_bytes", "What the collector may still use of it.");
+    add(available, {}, static_cast<double>(info.f_bavail) * static_cast<double>(info.f_frsize));
+    out.push_back(std::move(available));
+}
+
+MetricFamily single(MetricFamily family, double value) {
+    add(family, {}, value);
+    return family;
+}
+
+}  // namespace
+
+void Metrics::answered(const std::string& listener, int status) {
+    const std::lock_guard lock(mutex_);
+    ++answers_[{listener, status}];
+}
+
+std::vector<MetricFamily> Metrics::collect(TimestampMs now) {
+    std::vector<MetricFamily> out;
+    out.push_back(single(gauge("up", "1: the collector observes itself."), 1));
+    auto info = gauge("lapwing_collector_info", "The running version.");
+    add(info, {{"version", LAPWING_VERSION}}, 1);
+    out.push_back(std::move(info));
+    const auto stats = store_.stats();
+    out.push_back(
+        single(gauge("lapwing_collector_series", "Series in the store."), static_cast<double>(stats.series)));
+    out.push_back(single(counter("lapwing_collector_samples_stored_total", "Samples stored since the start."),
+                         static_cast<double>(stats.samples)));
+    out.push_back(
+        single(counter("lapwing_collector_samples_refused_total", "Samples refused since the start."),
+               static_cast<double>(refused_.load())));
+    out.push_back(single(gauge("lapwing_collector_db_bytes", "The database with its write-ahead log."),
+                         static_cast<double>(stats.file_bytes)));
+    addFileSystem(out, options_.data_file);
+    auto seen = gauge("lapwing_agent_last_seen_seconds",
+                      "Seconds since the agent last wrote, or since it was enrolled.");
+    for (const auto& agent : agents_.list(now)) {
+        add(seen, {{"host", agent.host}},
+            static_cast<double>(std::max<TimestampMs>(0, now - agent.silentSince())) / 1000);
+    }
+    if (!seen.metric.empty()) out.push_back(std::move(seen));
+    auto expected = gauge("lapwing_replication_expected", "1 for each declared pair of primary and replica.");
+    for (const auto& pair : options_.replication) {
+        add(expected, {{"primary", pair.primary}, {"replica", pair.replica}}, 1);
+    }
+    if (!expected.metric.empty()) out.push_back(std::move(expected));
+    auto answers = counter("lapwing_collector_http_requests_total", "Answers by listener and status.");
+    {
+        const std::lock_guard lock(mutex_);
+        for (const auto& [what, count] : answers_) {
+            add(answers, {{"listener", what.first}, {"code", std::to_string(what.second)}},
+                static_cast<double>(count));
+        }
+    }
+    if (!answers.metric.empty()) out.push_back(std::move(answers));
+    addProcess(out);
+    return out;
+}
+
+Expected<void> Metrics::storeRound(TimestampMs now) {
+    std::vector<TimeSeries> batch;
+    appendFamilies(collect(now), Labels{{"job", "collector"}, {"instance", options_.instance}}, now, batch);
+    std::vector<Labels> present;
+    present.reserve(batch.size());
+    for (const auto& series : batch) present.push_back(series.labels);
+    std::sort(present.begin(), present.end());
+    for (auto& gone : last_round_) {
+        if (!std::binary_search(present.begin(), present.end(), gone)) {
+            batch.push_back({std::move(gone), {{now, staleNaN()}}});
+        }
+    }
+    last_round_ = std::move(present);
+    if (auto stored = store_.append(batch); !stored) return tl::unexpected(stored.error());
+    return {};
+}
+
+}  // namespace lapwing::self

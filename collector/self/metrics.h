@@ -1,0 +1,52 @@
+#pragma once
+
+#include <prometheus/metric_family.h>
+
+#include <atomic>
+#include <cstdint>
+#include <map>
+#include <mutex>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "collector/analysis/site.h"
+#include "collector/self/agent_book.h"
+#include "collector/storage/store.h"
+#include "common/error.h"
+
+namespace lapwing::self {
+
+struct MetricsOptions {
+    std::string instance;   ///< the host that the collector runs on
+    std::string data_file;  ///< whose file system is watched
+    std::vector<analysis::Site::Pair> replication;
+};
+
+/// The collector's own metrics (docs/metrics.md): the same families go to /metrics and, every ten seconds,
+/// into the store. Thread-safe.
+class Metrics {
+  public:
+    Metrics(storage::Store& store, AgentBook& agents, MetricsOptions options)
+        : store_(store), agents_(agents), options_(std::move(options)) {}
+
+    /// A request was answered on that listener.
+    void answered(const std::string& listener, int status);
+    void refused(std::size_t samples) { refused_ += samples; }
+
+    std::vector<prometheus::MetricFamily> collect(TimestampMs now);
+    /// Stores one round, with the labels job and instance; a series that has gone ends with a staleness
+    /// marker.
+    Expected<void> storeRound(TimestampMs now);
+
+  private:
+    storage::Store& store_;
+    AgentBook& agents_;
+    MetricsOptions options_;
+    std::atomic<std::uint64_t> refused_{0};
+    std::mutex mutex_;
+    std::map<std::pair<std::string, int>, std::uint64_t> answers_;
+    std::vector<Labels> last_round_;  // used by storeRound's one caller alone
+};
+
+}  // namespace lapwing::self
