@@ -1,0 +1,283 @@
+#include "collector/analysis/analyst.h"
+
+#include <condition_variable>
+#include <mutex>
+#include <optional>
+#include <set>
+
+#include "collector/analysis/assignments.h"
+#include "collector/analysis/book.h"
+#include "collector/analysis/exposure/exposure.h"
+#include "collector/analysis/facts.h"
+#include "collector/analysis/redundancy/redundancy.h"
+
+namespace lapwing::analysis {
+
+namespace {
+
+constexpr const char* kBookState = "analysis/book";
+constexpr const char* kRulesState = "analysis/rules";
+
+/// Since when a host's ruleset has had its digest.
+struct RulesSince {
+    std::string digest;
+    TimestampMs since = 0;
+};
+
+std::string toText(const std::map<std::string, RulesSince>& rules) {
+    std::string out;
+    for (const auto& [host, one] : rules) {
+        out += host + " " + one.digest + " " + std::to_string(one.since) + "\n";
+    }
+    return out;
+}
+
+std::map<std::string, RulesSince> rulesFrom(const std::string& text) {
+    std::map<std::string, RulesSince> out;
+    std::size_t at = 0;
+    while (at < text.size()) {
+        const auto end = std::min(text.find('\n', at), text.size());
+        const auto line = text.substr(at, end - at);
+        at = end + 1;
+        const auto first = line.find(' ');
+        const auto last = line.rfind(' ');
+        if (first != std::string::npos && last > first) {
+            out[line.substr(0, first)] = {line.substr(first + 1, last - first - 1),
+                                          std::atoll(line.c_str() + last)};
+        }
+    }
+    return out;
+}
+
+/// Parsed rulesets by host, as long as the digest stays.
+class Rulesets {
+  public:
+    explicit Rulesets(const storage::Store& store) : store_(store) {}
+
+    const reach::Ruleset* of(const HostFacts& host) {
+        if (host.digest.empty()) {
+            return nullptr;
+        }
+        // What the listing does not hold (legacy tables) is among the agent's unknowns.
+        std::vector<std::string> outside;
+        for (const auto& reason : host.unknowns) {
+            if (reason.find("legacy") != std::string::npos) {
+                outside.push_back(reason);
+            }
+        }
+        auto& known = known_[host.name];
+        if (known.digest != host.digest || known.outside != outside || !known.ruleset) {
+            known = {host.digest, outside, std::nullopt};
+            const auto document = store_.document(host.digest);
+            if (document && *document) {
+                if (auto parsed = reach::Ruleset::parse((*document)->body)) {
+                    for (const auto& reason : outside) {
+                        parsed->addUnknown(reason, true);
+                    }
+                    known.ruleset.emplace(std::move(*parsed));
+                }
+            }
+        }
+        return known.ruleset ? &*known.ruleset : nullptr;
+    }
+
+  private:
+    struct Known {
+        std::string digest;
+        std::vector<std::string> outside;
+        std::optional<reach::Ruleset> ruleset;
+    };
+    const storage::Store& store_;
+    std::map<std::string, Known> known_;
+};
+
+}  // namespace
+
+struct Analyst::State {
+    State(storage::Store& the_store, Site the_site, AnalystOptions the_options)
+        : store(the_store),
+          site(std::move(the_site)),
+          options(std::move(the_options)),
+          rulesets(the_store),
+          assignments(options) {}
+
+    void restore();
+    void noteRules(const Facts& facts);
+    Expected<void> writeSamples(const std::vector<Finding>& findings, TimestampMs now);
+    Expected<void> persist();
+
+    storage::Store& store;
+    const Site site;
+    const AnalystOptions options;
+
+    // Of run() alone.
+    Rulesets rulesets;
+    Book book;
+    std::map<std::string, RulesSince> rules;
+    std::set<Labels> standing;
+    std::string persisted_book;
+    std::string persisted_rules;
+
+    mutable std::mutex mutex;
+    mutable std::condition_variable changed;
+    Assignments assignments;
+    std::vector<Finding> current;
+    bool interrupted = false;
+};
+
+namespace {
+
+Labels labelsOf(const Finding& finding, const Labels& extra) {
+    auto labels = extra;
+    labels.set("__name__", "lapwing_finding");
+    labels.set("id", finding.id);
+    labels.set("subject", finding.subject);
+    labels.set("severity", severityName(finding.severity));
+    labels.set("confidence", confidenceName(finding.confidence));
+    return labels;
+}
+
+}  // namespace
+
+/// Without a readable state the book starts empty: the findings come again with the next run.
+void Analyst::State::restore() {
+    if (const auto saved = store.state(kBookState); saved && *saved) {
+        persisted_book = **saved;
+        if (!book.load(persisted_book)) {
+            persisted_book.clear();
+        }
+    }
+    if (const auto saved = store.state(kRulesState); saved && *saved) {
+        persisted_rules = **saved;
+        rules = rulesFrom(persisted_rules);
+    }
+    current = book.findings();
+    for (const auto& finding : current) {
+        standing.insert(labelsOf(finding, options.sample_labels));
+    }
+}
+
+void Analyst::State::noteRules(const Facts& facts) {
+    for (const auto& [name, host] : facts.hosts) {
+        if (host.digest.empty()) {
+            continue;
+        }
+        auto& known = rules[name];
+        if (known.digest != host.digest) {
+            // The first digest ever seen says nothing about when the rules came: earlier attempts stay valid.
+            known = {host.digest, known.digest.empty() ? 0 : facts.now};
+        }
+    }
+}
+
+Expected<void> Analyst::State::writeSamples(const std::vector<Finding>& findings, TimestampMs now) {
+    std::vector<TimeSeries> batch;
+    std::set<Labels> fresh;
+    for (const auto& finding : findings) {
+        auto labels = labelsOf(finding, options.sample_labels);
+        batch.push_back({labels, {{now, 1}}});
+        fresh.insert(std::move(labels));
+    }
+    for (const auto& labels : standing) {
+        if (!fresh.contains(labels)) {
+            batch.push_back({labels, {{now, staleNaN()}}});
+        }
+    }
+    if (!batch.empty()) {
+        if (auto stored = store.append(batch); !stored) {
+            return tl::unexpected(stored.error());
+        }
+    }
+    standing = std::move(fresh);
+    return {};
+}
+
+Expected<void> Analyst::State::persist() {
+    if (auto text = book.toJson(); text != persisted_book) {
+        if (auto saved = store.putState(kBookState, text); !saved) {
+            return saved;
+        }
+        persisted_book = std::move(text);
+    }
+    if (auto text = toText(rules); text != persisted_rules) {
+        if (auto saved = store.putState(kRulesState, text); !saved) {
+            return saved;
+        }
+        persisted_rules = std::move(text);
+    }
+    return {};
+}
+
+Analyst::Analyst(storage::Store& store, Site site, AnalystOptions options)
+    : state_(std::make_unique<State>(store, std::move(site), std::move(options))) {
+    state_->restore();
+}
+
+Analyst::~Analyst() = default;
+
+Expected<void> Analyst::run(TimestampMs now) {
+    auto& state = *state_;
+    auto facts = gatherFacts(state.store, now, state.options.lookback_ms);
+    if (!facts) {
+        return tl::unexpected(facts.error());
+    }
+    {
+        // The canary's own listener is no service of the host.
+        const std::lock_guard lock(state.mutex);
+        for (auto& [name, host] : facts->hosts) {
+            std::erase_if(host.listeners, [&, &host_name = name](const auto& listener) {
+                return state.assignments.isCanaryPort(host_name, listener.port);
+            });
+        }
+    }
+    state.noteRules(*facts);
+    const Context context{*facts, state.site, [&](const HostFacts& host) { return state.rulesets.of(host); },
+                          [&](const std::string& host) {
+                              const auto found = state.rules.find(host);
+                              return found == state.rules.end() ? 0 : found->second.since;
+                          }};
+    Judgement judgement;
+    redundancy::judgeLoadBalancers(context, judgement);
+    exposure::judgeDefaultDeny(context, judgement);
+    exposure::judgeDatabases(context, judgement);
+    exposure::judgeUnprovable(context, judgement);
+    state.book.update(std::move(judgement), now);
+    auto findings = state.book.findings();
+    auto written = state.writeSamples(findings, now);
+    auto persisted = state.persist();
+    {
+        const std::lock_guard lock(state.mutex);
+        state.current = std::move(findings);
+        state.assignments.update(context);
+    }
+    state.changed.notify_all();
+    return written ? persisted : written;
+}
+
+std::vector<Finding> Analyst::findings() const {
+    const std::lock_guard lock(state_->mutex);
+    return state_->current;
+}
+
+Assignment Analyst::assignment(const std::string& agent) const {
+    const std::lock_guard lock(state_->mutex);
+    return state_->assignments.of(agent);
+}
+
+Assignment Analyst::awaitAssignment(const std::string& agent, const std::string& known,
+                                    std::chrono::milliseconds longest) const {
+    std::unique_lock lock(state_->mutex);
+    state_->changed.wait_for(
+        lock, longest, [&] { return state_->interrupted || state_->assignments.of(agent).version != known; });
+    return state_->assignments.of(agent);
+}
+
+void Analyst::interrupt() {
+    {
+        const std::lock_guard lock(state_->mutex);
+        state_->interrupted = true;
+    }
+    state_->changed.notify_all();
+}
+
+}  // namespace lapwing::analysis

@@ -1,0 +1,229 @@
+#include "collector/analysis/assignments.h"
+
+#include <rapidjson/stringbuffer.h>
+#include <rapidjson/writer.h>
+
+#include <algorithm>
+#include <tuple>
+
+namespace lapwing::analysis {
+
+namespace {
+
+using Writer = rapidjson::Writer<rapidjson::StringBuffer>;
+
+constexpr std::int64_t kCanaryOpenMs = 2'000;
+constexpr std::int64_t kCanaryKeptMs =
+    120'000;  ///< how long a listener's sample may still show the canary's port
+constexpr std::size_t kMostAttempts = 256;
+constexpr std::int64_t kUsPerMs = 1'000;
+constexpr int kLowestCanaryPort = 20'000;
+constexpr int kHighestCanaryPort = 32'000;  ///< below Linux' range for outgoing connections
+constexpr std::size_t kNonceBytes = 16;
+
+struct Target {
+    std::string host;
+    std::string address;
+    int port = 0;
+    std::string service;
+    TimestampMs since = 0;
+    auto operator<=>(const Target&) const = default;
+};
+
+void put(Writer& writer, const char* key, const std::string& text) {
+    writer.Key(key);
+    writer.String(text.data(), static_cast<rapidjson::SizeType>(text.size()));
+}
+
+void put(Writer& writer, const char* key, std::int64_t number) {
+    writer.Key(key);
+    writer.Int64(number);
+}
+
+bool isLinkLocal(const reach::Address& address) {
+    static const auto kNetwork = reach::AddressRange::parse("fe80::/10");
+    return kNetwork && kNetwork->contains(address);
+}
+
+void addListener(const HostFacts& host, const ListenerFact& listener, TimestampMs since,
+                 std::set<Target>& out) {
+    const auto bound = reach::Address::parse(listener.address);
+    for (const auto& own : host.addresses) {
+        const bool serves =
+            own.address.family == listener.family && (listener.isWildcard() || bound == own.address);
+        if (serves && !isLinkLocal(own.address)) {
+            out.insert({host.name, own.address.toString(), listener.port, listener.service(), since});
+        }
+    }
+}
+
+/// Ports of a host without an agent: what a load balancer usually has, and what should not be open.
+std::vector<std::pair<int, const char*>> usualPorts() {
+    return {{22, "ssh"}, {80, "http"}, {443, "https"}, {3306, "mysql"}, {8404, "haproxy-stats"}};
+}
+
+std::string fnv(const std::string& text) {
+    std::uint64_t hash = 14695981039346656037U;
+    for (const char c : text) {
+        hash = (hash ^ static_cast<unsigned char>(c)) * 1099511628211U;
+    }
+    static constexpr char kDigits[] = "0123456789abcdef";
+    std::string out;
+    for (int shift = 60; shift >= 0; shift -= 4) {
+        out += kDigits[(hash >> static_cast<unsigned>(shift)) & 15U];
+    }
+    return out;
+}
+
+Assignment assignmentOf(const std::string& attempts, const std::string& canaries) {
+    const auto content = "\"attempts\":" + attempts + ",\"canary\":" + canaries;
+    const auto version = fnv(content);
+    return {version, R"({"version":")" + version + "\"," + content + "}"};
+}
+
+}  // namespace
+
+Assignments::Assignments(AnalystOptions options)
+    : options_(std::move(options)), nothing_(assignmentOf("[]", "[]")) {}
+
+std::string Assignments::randomHex(std::size_t bytes) {
+    static constexpr char kDigits[] = "0123456789abcdef";
+    std::string out;
+    for (std::size_t i = 0; i < bytes; ++i) {
+        const auto byte = random_() & 0xffU;
+        out += kDigits[byte >> 4U];
+        out += kDigits[byte & 15U];
+    }
+    return out;
+}
+
+bool Assignments::isCanaryPort(const std::string& host, int port) const {
+    return std::any_of(canaries_.begin(), canaries_.end(),
+                       [&](const auto& canary) { return canary.listener == host && canary.port == port; });
+}
+
+void Assignments::planCanaries(const Context& context) {
+    const auto now = context.facts.now;
+    std::erase_if(canaries_, [&](const auto& canary) { return now > canary.at + kCanaryKeptMs; });
+    for (const auto& [name, host] : context.facts.hosts) {
+        std::set<std::string> connectors;
+        for (const auto& attempt : host.attempts) {
+            connectors.insert(attempt.from);
+        }
+        for (const auto& connector : connectors) {
+            const auto other = context.facts.hosts.find(connector);
+            if (!host.agent_present || other == context.facts.hosts.end() || !other->second.agent_present) {
+                continue;
+            }
+            const auto last = last_.find({name, connector});
+            const bool due = last == last_.end() || now - last->second >= options_.canary_interval_ms ||
+                             last->second < context.rules_since(name);
+            if (!due) {
+                continue;
+            }
+            Canary canary;
+            canary.id = randomHex(8);
+            canary.listener = name;
+            canary.connector = connector;
+            canary.nonce = randomHex(kNonceBytes);
+            canary.at = now + options_.canary_lead_ms;
+            const auto used = [&](int port) {
+                return isCanaryPort(name, port) ||
+                       std::any_of(host.listeners.begin(), host.listeners.end(),
+                                   [&](const auto& listener) { return listener.port == port; });
+            };
+            std::uniform_int_distribution<int> ports(kLowestCanaryPort, kHighestCanaryPort);
+            do {
+                canary.port = ports(random_);
+            } while (used(canary.port));
+            last_[{name, connector}] = canary.at;
+            canaries_.push_back(std::move(canary));
+        }
+    }
+}
+
+std::string Assignments::attemptsFor(const Context& context, const std::string& agent) const {
+    std::set<Target> targets;
+    for (const auto& [name, host] : context.facts.hosts) {
+        if (name == agent || !host.agent_present) {
+            continue;
+        }
+        const auto since = context.rules_since(name);
+        for (const auto& listener : host.listeners) {
+            if (listener.protocol == "tcp" && listener.process != "lapwing-agent" &&
+                !isCanaryPort(name, listener.port)) {
+                addListener(host, listener, since, targets);
+            }
+        }
+    }
+    for (const auto& [instance, balancer] : context.facts.balancers) {
+        const auto host = context.facts.hosts.find(instance);
+        if (host != context.facts.hosts.end() && host->second.agent_known) {
+            continue;
+        }
+        for (const auto& address : entryAddresses(context.site)) {
+            for (const auto& [port, service] : usualPorts()) {
+                targets.insert({instance, address.toString(), port, service, 0});
+            }
+        }
+    }
+    rapidjson::StringBuffer buffer;
+    Writer writer(buffer);
+    writer.StartArray();
+    std::size_t count = 0;
+    for (const auto& target : targets) {
+        if (++count > kMostAttempts) {
+            break;
+        }
+        writer.StartObject();
+        put(writer, "host", target.host);
+        put(writer, "address", target.address);
+        put(writer, "protocol", "tcp");
+        put(writer, "port", target.port);
+        put(writer, "service", target.service);
+        put(writer, "since", target.since * kUsPerMs);
+        writer.EndObject();
+    }
+    writer.EndArray();
+    return {buffer.GetString(), buffer.GetSize()};
+}
+
+std::string Assignments::canariesFor(const std::string& agent) const {
+    rapidjson::StringBuffer buffer;
+    Writer writer(buffer);
+    writer.StartArray();
+    for (const auto& canary : canaries_) {
+        const bool listens = canary.listener == agent;
+        if ((!listens && canary.connector != agent) || now_ > canary.at + kCanaryOpenMs) {
+            continue;
+        }
+        writer.StartObject();
+        put(writer, "role", listens ? "listen" : "connect");
+        put(writer, "id", canary.id);
+        put(writer, "host", listens ? canary.connector : canary.listener);
+        put(writer, "port", canary.port);
+        put(writer, "nonce", canary.nonce);
+        put(writer, "at", canary.at * kUsPerMs);
+        writer.EndObject();
+    }
+    writer.EndArray();
+    return {buffer.GetString(), buffer.GetSize()};
+}
+
+void Assignments::update(const Context& context) {
+    now_ = context.facts.now;
+    planCanaries(context);
+    current_.clear();
+    for (const auto& [name, host] : context.facts.hosts) {
+        if (host.agent_present) {
+            current_[name] = assignmentOf(attemptsFor(context, name), canariesFor(name));
+        }
+    }
+}
+
+Assignment Assignments::of(const std::string& agent) const {
+    const auto found = current_.find(agent);
+    return found == current_.end() ? nothing_ : found->second;
+}
+
+}  // namespace lapwing::analysis

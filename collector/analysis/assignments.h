@@ -1,0 +1,50 @@
+#pragma once
+
+#include <map>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "collector/analysis/analyst.h"
+#include "collector/analysis/judgement.h"
+
+namespace lapwing::analysis {
+
+/// Decides what the agents are asked to try: every agent each listener of every other host, and canaries
+/// between the pairs that try each other. Not synchronised.
+class Assignments {
+  public:
+    explicit Assignments(AnalystOptions options);
+
+    void update(const Context& context);
+    Assignment of(const std::string& agent) const;
+
+    /// True for a port that a canary uses, or has used a short while ago: no listener of the host's own.
+    bool isCanaryPort(const std::string& host, int port) const;
+
+  private:
+    struct Canary {
+        std::string id;
+        std::string listener;
+        std::string connector;
+        int port = 0;
+        std::string nonce;
+        TimestampMs at = 0;
+    };
+
+    void planCanaries(const Context& context);
+    std::string attemptsFor(const Context& context, const std::string& agent) const;
+    std::string canariesFor(const std::string& agent) const;
+    std::string randomHex(std::size_t bytes);
+
+    AnalystOptions options_;
+    std::random_device random_;
+    std::vector<Canary> canaries_;
+    std::map<std::pair<std::string, std::string>, TimestampMs>
+        last_;  ///< listener, connector -> when last planned
+    std::map<std::string, Assignment> current_;
+    Assignment nothing_;
+    TimestampMs now_ = 0;
+};
+
+}  // namespace lapwing::analysis

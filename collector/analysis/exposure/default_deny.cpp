@@ -1,0 +1,186 @@
+#include <algorithm>
+
+#include "collector/analysis/exposure/exposure.h"
+#include "collector/analysis/exposure/remedy.h"
+
+namespace lapwing::analysis::exposure {
+
+namespace {
+
+constexpr reach::Family kFamilies[] = {reach::Family::ipv4, reach::Family::ipv6};
+
+const char* inWords(reach::Family family) {
+    return family == reach::Family::ipv4 ? "IPv4" : "IPv6";
+}
+
+const char* inWords(Shown shown) {
+    switch (shown) {
+        case Shown::open:
+            return "open";
+        case Shown::refused:
+            return "answered with a reset or an ICMP error";
+        case Shown::silent:
+            return "silence, while the control port answered";
+        case Shown::nothing:
+            return "inconclusive";
+    }
+    return "inconclusive";
+}
+
+Severity lower(Severity severity) {
+    return severity == Severity::critical ? Severity::high : Severity::medium;
+}
+
+struct Observed {
+    std::vector<reach::Family> accepting;
+    std::vector<reach::Family> denying;
+    std::vector<reach::Family> untold;
+    Shown canary = Shown::nothing;       ///< from a second address: from anybody
+    Shown main_canary = Shown::nothing;  ///< from a main one, which may be allow-listed
+    std::vector<Evidence> evidence;
+};
+
+void worse(Shown& known, Shown fresh) {
+    known = std::min(known, fresh);
+}
+
+Observed observe(const Context& context, const HostFacts& host) {
+    Observed out;
+    for (const auto family : kFamilies) {
+        if (!host.hasFamily(family)) {
+            continue;
+        }
+        const auto denies = host.denies.find(family);
+        auto& list = host.firewall_up != true || denies == host.denies.end() ? out.untold
+                     : denies->second                                        ? out.denying
+                                                                             : out.accepting;
+        list.push_back(family);
+    }
+    if (host.hasFamily(reach::Family::ipv4) && !out.accepting.empty()) {
+        std::vector<std::string> words;
+        for (const auto family : out.accepting) {
+            words.emplace_back(inWords(family));
+        }
+        out.evidence.push_back(
+            {"ruleset of " + host.name,
+             "a packet from anywhere to a port that no rule names is accepted (" + joined(words) + ")"});
+    }
+    for (const auto& canary : host.canaries) {
+        if (canary.at < context.rules_since(host.name)) {
+            continue;
+        }
+        const auto shown = shownBy(canary.result, canary.control_ok);
+        worse(canary.second ? out.canary : out.main_canary, shown);
+        out.evidence.push_back({"canary from " + canary.from,
+                                "a listener on a random port, tried from " + canary.source +
+                                    (canary.second ? " (a second address)" : "") + ": " + inWords(shown)});
+    }
+    return out;
+}
+
+/// Another attempt from an address that nobody would allow-list says something about the default, too.
+void addAttempts(const Context& context, const HostFacts& host, std::vector<Evidence>& evidence) {
+    std::map<std::pair<std::string, std::string>, std::vector<std::string>> open;
+    for (const auto& attempt : host.attempts) {
+        if (attempt.second && attempt.result == "open" && attempt.at >= context.rules_since(host.name)) {
+            open[{attempt.from, attempt.source}].push_back("tcp/" + std::to_string(attempt.port) + " (" +
+                                                           attempt.service + ")");
+        }
+    }
+    for (auto& [from, ports] : open) {
+        std::sort(ports.begin(), ports.end());
+        evidence.push_back({"attempt from " + from.first,
+                            "from " + from.second + " (a second address) these answered: " + joined(ports)});
+    }
+}
+
+void judgeHost(const Context& context, const HostFacts& host, Judgement& out) {
+    auto seen = observe(context, host);
+    const bool accepts = !seen.accepting.empty();
+    const bool known = accepts || !seen.denying.empty();
+    if (!accepts && seen.canary != Shown::open) {
+        if (known && seen.untold.empty()) {
+            out.judged.insert({"F1", host.name});
+        }
+        return;
+    }
+    Finding finding;
+    finding.id = "F1";
+    finding.subject = host.name;
+    const bool exposed = std::any_of(seen.accepting.begin(), seen.accepting.end(),
+                                     [&](auto family) { return host.isPublic(family); });
+    finding.severity = exposed ? Severity::critical : Severity::high;
+    finding.evidence = std::move(seen.evidence);
+    const bool ipv6_only = accepts && seen.accepting == std::vector{reach::Family::ipv6};
+    finding.title = ipv6_only ? "No default-deny firewall for IPv6 on " + host.name
+                              : "No default-deny firewall on " + host.name;
+    finding.remedy = firewallRemedy(context, host);
+    finding.not_assessed = notAssessedFromInside();
+    if (accepts && !ipv6_only) {
+        switch (seen.canary) {
+            // Where nothing listens a host without rules answers with a reset: that supports the ruleset's
+            // verdict.
+            case Shown::open:
+            case Shown::refused:
+                finding.confidence = Confidence::confirmed;
+                break;
+            case Shown::silent:
+                finding.confidence = Confidence::suspected;
+                finding.severity = lower(finding.severity);
+                finding.not_assessed.emplace_back(
+                    "why a packet that the rules accept was not answered: something on the way filters, or "
+                    "the path is "
+                    "broken");
+                break;
+            case Shown::nothing:
+                finding.confidence =
+                    seen.main_canary == Shown::open ? Confidence::confirmed : Confidence::suspected;
+                finding.not_assessed.emplace_back("not tested from an address that nobody would allow-list");
+                break;
+        }
+    } else if (ipv6_only) {
+        finding.confidence = Confidence::suspected;
+        finding.not_assessed.emplace_back("not tested over IPv6");
+    } else if (known) {
+        finding.confidence = Confidence::suspected;
+        finding.evidence.push_back(
+            {"ruleset of " + host.name, "drops by default: this contradicts the connection above"});
+        finding.title = "The firewall on " + host.name + " let a packet in that its rules drop";
+        finding.not_assessed.emplace_back(
+            "what accepted the packet: XDP, another namespace, or rules that are not listed");
+    } else {
+        finding.confidence = Confidence::confirmed;
+    }
+    addAttempts(context, host, finding.evidence);
+    if (seen.canary == Shown::nothing && seen.main_canary == Shown::nothing && accepts) {
+        finding.not_assessed.emplace_back("whether a connection gets through: no other host has tried yet");
+    }
+    out.findings.push_back(std::move(finding));
+}
+
+}  // namespace
+
+Shown shownBy(const std::string& result, bool control_ok) {
+    if (result == "open") {
+        return Shown::open;
+    }
+    if (result == "refused" || result == "rejected") {
+        return Shown::refused;
+    }
+    return result == "silent" && control_ok ? Shown::silent : Shown::nothing;
+}
+
+std::vector<std::string> notAssessedFromInside() {
+    return {
+        "cloud security groups, the hypervisor and the provider's network: they cannot be seen from inside"};
+}
+
+void judgeDefaultDeny(const Context& context, Judgement& out) {
+    for (const auto& [name, host] : context.facts.hosts) {
+        if (host.agent_present) {
+            judgeHost(context, host, out);
+        }
+    }
+}
+
+}  // namespace lapwing::analysis::exposure

@@ -1,0 +1,284 @@
+#include "collector/analysis/exposure/remedy.h"
+
+#include <algorithm>
+#include <set>
+
+#include "collector/analysis/exposure/exposure.h"
+
+namespace lapwing::analysis::exposure {
+
+namespace {
+
+constexpr int kSsh = 22;
+constexpr int kCollectorForAgents = 9766;
+
+int portOf(const std::string& address) {
+    const auto colon = address.rfind(':');
+    return colon == std::string::npos ? 0 : std::atoi(address.c_str() + colon + 1);
+}
+
+/// Servers of a load balancer that are this host.
+std::vector<const ServerFact*> serversOn(const Facts& facts, const std::string& host) {
+    std::vector<const ServerFact*> out;
+    for (const auto& [instance, balancer] : facts.balancers) {
+        for (const auto& server : balancer.servers) {
+            const auto address = reach::Address::parse(server.address.substr(0, server.address.rfind(':')));
+            const auto* holder = address ? facts.holder(*address) : nullptr;
+            if (server.server == host || (holder != nullptr && holder->name == host)) {
+                out.push_back(&server);
+            }
+        }
+    }
+    return out;
+}
+
+bool listensOn(const HostFacts& host, int port) {
+    return std::any_of(host.listeners.begin(), host.listeners.end(),
+                       [&](const auto& one) { return one.protocol == "tcp" && one.port == port; });
+}
+
+bool isLocal(const ListenerFact& listener) {
+    const auto address = reach::Address::parse(listener.address);
+    return address && address->isLoopback();
+}
+
+std::vector<reach::Address> balancerAddresses(const Context& context) {
+    auto out = entryAddresses(context.site);
+    for (const auto& [instance, balancer] : context.facts.balancers) {
+        const auto known = knownAddresses(context.facts, instance);
+        out.insert(out.end(), known.begin(), known.end());
+    }
+    return out;
+}
+
+void merge(std::vector<Flow>& flows, Flow flow) {
+    std::sort(flow.from.begin(), flow.from.end());
+    flow.from.erase(std::unique(flow.from.begin(), flow.from.end()), flow.from.end());
+    for (auto& known : flows) {
+        if (known.port != flow.port) {
+            continue;
+        }
+        known.why += ", " + flow.why;
+        if (known.from.empty() || flow.from.empty()) {
+            known.from.clear();
+            return;
+        }
+        known.from.insert(known.from.end(), flow.from.begin(), flow.from.end());
+        std::sort(known.from.begin(), known.from.end());
+        known.from.erase(std::unique(known.from.begin(), known.from.end()), known.from.end());
+        return;
+    }
+    flows.push_back(std::move(flow));
+}
+
+std::vector<reach::Address> of(const std::vector<reach::Address>& addresses, reach::Family family) {
+    std::vector<reach::Address> out;
+    std::copy_if(addresses.begin(), addresses.end(), std::back_inserter(out),
+                 [&](const auto& address) { return address.family == family; });
+    return out;
+}
+
+std::string list(const std::vector<reach::Address>& addresses) {
+    if (addresses.size() == 1) {
+        return addresses[0].toString();
+    }
+    std::string out = "{ ";
+    for (std::size_t i = 0; i < addresses.size(); ++i) {
+        out += (i == 0 ? "" : ", ") + addresses[i].toString();
+    }
+    return out + " }";
+}
+
+constexpr reach::Family kFamilies[] = {reach::Family::ipv4, reach::Family::ipv6};
+
+const char* protocolName(reach::Family family) {
+    return family == reach::Family::ipv4 ? "ip" : "ip6";
+}
+
+/// What the evaluator says of the ruleset that is proposed; "" if that is not what was meant.
+std::string checked(const Context& context, const HostFacts& host, const std::vector<Flow>& flows) {
+    const auto ruleset = reach::Ruleset::parse(rulesetJson(flows));
+    if (!ruleset || host.addresses.empty()) {
+        return "";
+    }
+    const auto own = std::find_if(host.addresses.begin(), host.addresses.end(),
+                                  [](const auto& one) { return one.address.family == reach::Family::ipv4; });
+    reach::Packet packet;
+    packet.destination = (own == host.addresses.end() ? host.addresses.begin() : own)->address;
+    packet.source = reach::AddressRange::of(ruleset->stranger(packet.destination.family));
+    packet.interface = host.addresses[0].interface;
+    packet.port = ruleset->unusedPort({});
+    if (ruleset->evaluate(packet).verdict != reach::Verdict::must_block) {
+        return "";
+    }
+    for (const auto& flow : flows) {
+        packet.port = static_cast<std::uint16_t>(flow.port);
+        const auto stranger = reach::AddressRange::of(ruleset->stranger(packet.destination.family));
+        packet.source = stranger;
+        const auto wanted = flow.from.empty() ? reach::Verdict::must_reach : reach::Verdict::must_block;
+        if (ruleset->evaluate(packet).verdict != wanted) {
+            return "";
+        }
+        for (const auto& address : of(flow.from, packet.destination.family)) {
+            packet.source = reach::AddressRange::of(address);
+            if (ruleset->evaluate(packet).verdict != reach::Verdict::must_reach) {
+                return "";
+            }
+        }
+    }
+    return "Evaluated with these rules: a port that they do not name is blocked for everybody, and " +
+           counted(flows.size(), "port", "ports") + " stay open to the sources named (on " +
+           context.facts.hosts.at(host.name).name + ").";
+}
+
+}  // namespace
+
+std::vector<Flow> neededFlows(const Context& context, const HostFacts& host) {
+    std::vector<Flow> flows;
+    merge(flows, {{}, kSsh, "ssh"});
+    for (const auto* server : serversOn(context.facts, host.name)) {
+        if (const int port = portOf(server->address); port != 0) {
+            merge(flows, {balancerAddresses(context), port, "the load balancer"});
+        }
+    }
+    const bool balancer = context.facts.balancers.contains(host.name);
+    for (const auto& listener : host.listeners) {
+        if (listener.protocol != "tcp" || isLocal(listener)) {
+            continue;
+        }
+        if (listener.service() == "mysql") {
+            std::vector<reach::Address> from;
+            for (const auto& range : allowedToDatabase(context)) {
+                const bool own = std::any_of(
+                    host.addresses.begin(), host.addresses.end(),
+                    [&](const auto& one) { return range == reach::AddressRange::of(one.address); });
+                if (!own && range.low == range.high) {
+                    from.push_back({range.family, range.low});
+                }
+            }
+            if (!from.empty()) {
+                merge(flows, {from, listener.port, "the database's peers"});
+            }
+        } else if (listener.port == kCollectorForAgents) {
+            std::vector<reach::Address> from;
+            for (const auto& [name, other] : context.facts.hosts) {
+                const auto known = knownAddresses(context.facts, name);
+                if (name != host.name && other.agent_known) {
+                    from.insert(from.end(), known.begin(), known.end());
+                }
+            }
+            merge(flows, {from, listener.port, "agents to the collector"});
+        } else if (balancer && listener.service() == "haproxy") {
+            merge(flows, {{}, listener.port, "the site's visitors"});
+        }
+    }
+    for (const auto& attempt : host.attempts) {
+        for (const int port : host.control_ports) {
+            const auto source = reach::Address::parse(attempt.source);
+            if (source && listensOn(host, port) && !attempt.second) {
+                merge(flows, {{*source}, port, "the other hosts' control of their attempts"});
+            }
+        }
+    }
+    for (auto& flow : flows) {
+        std::set<std::string> reasons;
+        std::string why;
+        std::string rest = flow.why;
+        while (!rest.empty()) {
+            const auto comma = rest.find(", ");
+            const auto one = rest.substr(0, comma);
+            rest = comma == std::string::npos ? "" : rest.substr(comma + 2);
+            if (reasons.insert(one).second) {
+                why += (why.empty() ? "" : ", ") + one;
+            }
+        }
+        flow.why = why;
+    }
+    return flows;
+}
+
+std::string rulesetText(const std::string& host, const std::vector<Flow>& flows,
+                        const std::vector<std::string>& closed) {
+    std::string out =
+        "# " + host +
+        ": save as /etc/nftables.d/lapwing.nft, load with: nft -f /etc/nftables.d/lapwing.nft\n";
+    out += "table inet lapwing\ndelete table inet lapwing\ntable inet lapwing {\n  chain input {\n";
+    out += "    type filter hook input priority filter; policy drop;\n";
+    out +=
+        "    iif \"lo\" accept\n    ct state vmap { established : accept, related : accept, invalid : drop "
+        "}\n";
+    out += "    meta l4proto { icmp, ipv6-icmp } accept\n";
+    for (const auto& flow : flows) {
+        const auto port = "tcp dport " + std::to_string(flow.port) + " accept comment \"" + flow.why + "\"\n";
+        if (flow.from.empty()) {
+            out += "    " + port;
+        }
+        for (const auto family : kFamilies) {
+            if (const auto from = of(flow.from, family); !from.empty()) {
+                out += std::string("    ") + protocolName(family) + " saddr " + list(from) + " " + port;
+            }
+        }
+    }
+    out += "  }\n}\n";
+    if (!closed.empty()) {
+        out +=
+            "# This closes " + joined(closed) + " to other hosts; add a line for each that somebody needs.\n";
+    }
+    return out;
+}
+
+std::string rulesetJson(const std::vector<Flow>& flows) {
+    const std::string place = R"("family":"inet","table":"lapwing","chain":"input","handle":)";
+    std::string out =
+        R"({"nftables":[{"table":{"family":"inet","name":"lapwing","handle":1}},)"
+        R"({"chain":{"family":"inet","table":"lapwing","name":"input","handle":1,"type":"filter","hook":"input","prio":0,"policy":"drop"}})";
+    int handle = 2;
+    const auto rule = [&](const std::string& matches) {
+        out += ",{\"rule\":{" + place + std::to_string(handle++) + ",\"expr\":[" + matches +
+               R"({"accept":null}]}})";
+    };
+    rule(R"({"match":{"op":"==","left":{"meta":{"key":"iif"}},"right":"lo"}},)");
+    rule(R"({"match":{"op":"in","left":{"ct":{"key":"state"}},"right":["established","related"]}},)");
+    rule(R"({"match":{"op":"==","left":{"meta":{"key":"l4proto"}},"right":{"set":["icmp","ipv6-icmp"]}}},)");
+    for (const auto& flow : flows) {
+        const auto port =
+            R"({"match":{"op":"==","left":{"payload":{"protocol":"tcp","field":"dport"}},"right":)" +
+            std::to_string(flow.port) + "}},";
+        if (flow.from.empty()) {
+            rule(port);
+        }
+        for (const auto family : kFamilies) {
+            std::string set;
+            for (const auto& address : of(flow.from, family)) {
+                set += (set.empty() ? "\"" : ",\"") + address.toString() + "\"";
+            }
+            if (!set.empty()) {
+                rule(std::string(R"({"match":{"op":"==","left":{"payload":{"protocol":")") +
+                     protocolName(family) + R"(","field":"saddr"}},"right":{"set":[)" + set + "]}}}," + port);
+            }
+        }
+    }
+    return out + "]}";
+}
+
+std::string firewallRemedy(const Context& context, const HostFacts& host) {
+    const auto flows = neededFlows(context, host);
+    std::set<std::string> closed;
+    for (const auto& listener : host.listeners) {
+        const bool named = std::any_of(flows.begin(), flows.end(), [&](const auto& flow) {
+            return listener.protocol == "tcp" && flow.port == listener.port;
+        });
+        if (!named && !isLocal(listener)) {
+            const auto service = listener.service();
+            const auto port = listener.protocol + "/" + std::to_string(listener.port);
+            closed.insert(service == port ? port : port + " (" + service + ")");
+        }
+    }
+    auto text = rulesetText(host.name, flows, {closed.begin(), closed.end()});
+    if (const auto verdict = checked(context, host, flows); !verdict.empty()) {
+        text += "# " + verdict + "\n";
+    }
+    return text;
+}
+
+}  // namespace lapwing::analysis::exposure

@@ -1,0 +1,32 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "collector/analysis/judgement.h"
+
+namespace lapwing::analysis::exposure {
+
+/// One flow that a host must let in.
+struct Flow {
+    std::vector<reach::Address> from;  ///< empty: from anywhere
+    int port = 0;
+    std::string why;
+};
+
+/// The flows that the host needs, as far as they show: ssh, the load balancer to the web port, the database's
+/// peers, what other agents use as a control, the collector's own port.
+std::vector<Flow> neededFlows(const Context& context, const HostFacts& host);
+
+/// A whole ruleset as `nft -f` takes it, of one table of our own: drops by default and lets the flows in.
+/// Loading it again replaces it.
+std::string rulesetText(const std::string& host, const std::vector<Flow>& flows,
+                        const std::vector<std::string>& closed);
+
+/// The same ruleset as `nft -j` lists it: what the evaluator reads.
+std::string rulesetJson(const std::vector<Flow>& flows);
+
+/// The exact step for this host: the ruleset to load, and what the evaluator says of it.
+std::string firewallRemedy(const Context& context, const HostFacts& host);
+
+}  // namespace lapwing::analysis::exposure

@@ -1,0 +1,145 @@
+#include <algorithm>
+
+#include "collector/analysis/exposure/exposure.h"
+
+namespace lapwing::analysis::exposure {
+
+namespace {
+
+/// Ports that nobody but the site's own hosts and administrators should reach.
+constexpr int kCriticalPorts[] = {22, 3306, 5432, 6379, 8404, 11211, 27017};
+
+bool isCritical(int port) {
+    return std::find(std::begin(kCriticalPorts), std::end(kCriticalPorts), port) != std::end(kCriticalPorts);
+}
+
+/// One line for each host that tried; true if a critical port was open.
+bool addAttempts(const HostFacts& host, std::vector<Evidence>& evidence) {
+    bool critical = false;
+    std::map<std::pair<std::string, std::string>, std::map<std::string, std::set<int>>> by_source;
+    for (const auto& attempt : host.attempts) {
+        const bool counts = attempt.result != "silent" || attempt.control_ok;
+        by_source[{attempt.from, attempt.source + (attempt.second ? " (a second address)" : "")}]
+                 [counts ? attempt.result : "silent without a control"]
+                     .insert(attempt.port);
+        critical = critical || (attempt.result == "open" && isCritical(attempt.port));
+    }
+    for (const auto& [from, results] : by_source) {
+        std::vector<std::string> words;
+        for (const auto& [result, ports] : results) {
+            std::vector<std::string> numbers;
+            for (const int port : ports) {
+                numbers.push_back(std::to_string(port));
+            }
+            words.push_back(result + ": tcp/" + joined(numbers));
+        }
+        std::string text = "tried from " + from.second + ": ";
+        for (std::size_t i = 0; i < words.size(); ++i) {
+            text += (i == 0 ? "" : "; ") + words[i];
+        }
+        evidence.push_back({"attempt from " + from.first, std::move(text)});
+    }
+    return critical;
+}
+
+Finding draft(const HostFacts& host) {
+    Finding finding;
+    finding.id = "F14";
+    finding.subject = host.name;
+    finding.confidence = Confidence::unknown;
+    const bool critical = addAttempts(host, finding.evidence);
+    finding.severity = critical ? Severity::medium : Severity::info;
+    finding.not_assessed = notAssessedFromInside();
+    if (host.attempts.empty()) {
+        finding.not_assessed.emplace_back("no other host has tried to connect: none names " + host.name +
+                                          " as a peer");
+    }
+    return finding;
+}
+
+Finding withoutAgent(const Context& context, const HostFacts& host) {
+    auto finding = draft(host);
+    finding.title = "What " + host.name + " lets in is unknown: no agent on " + host.name;
+    std::vector<std::string> reporting;
+    for (const auto& [name, other] : context.facts.hosts) {
+        if (other.agent_present) {
+            reporting.push_back(name);
+        }
+    }
+    finding.evidence.insert(
+        finding.evidence.begin(),
+        {"agents that report", (reporting.empty() ? "none" : joined(reporting)) + "; none is " + host.name});
+    finding.remedy =
+        "Install lapwing-agent on " + host.name + " (on the collector: lapwing-collector enrol " + host.name +
+        " --bundle " + host.name +
+        ".pem). Until then name it as a peer of another agent, so that its ports are tried from there.";
+    finding.not_assessed.emplace_back("the ruleset, the listeners and the addresses of " + host.name);
+    return finding;
+}
+
+Finding silentAgent(const HostFacts& host) {
+    auto finding = draft(host);
+    finding.title = "What " + host.name + " lets in is unknown: its agent does not report";
+    finding.evidence.insert(finding.evidence.begin(),
+                            {"samples of " + host.name, "none within the last minutes"});
+    finding.remedy = "On " + host.name + ": systemctl status lapwing-agent; lapwing-agent status";
+    return finding;
+}
+
+Finding unreadable(const HostFacts& host) {
+    auto finding = draft(host);
+    finding.title = "What " + host.name + " lets in cannot be proven: its ruleset could not be read";
+    finding.evidence.insert(
+        finding.evidence.begin(),
+        {"firewall probe of " + host.name,
+         "failed: " + (host.firewall_failure.empty() ? "no reason given" : host.firewall_failure)});
+    finding.remedy =
+        "On " + host.name +
+        ": systemctl status lapwing-snapshot.timer lapwing-snapshot.service; lapwing-agent probe firewall";
+    return finding;
+}
+
+Finding notEvaluated(const HostFacts& host) {
+    auto finding = draft(host);
+    finding.title =
+        "What " + host.name + " lets in cannot be proven: parts of its ruleset are not understood";
+    for (const auto& reason : host.unknowns) {
+        finding.evidence.push_back({"ruleset of " + host.name, reason});
+    }
+    finding.remedy =
+        "Replace what is named in the evidence by plain nftables rules (iptables-translate shows them), or "
+        "have "
+        "a person read it; the attempts of the other hosts go on.";
+    return finding;
+}
+
+}  // namespace
+
+void judgeUnprovable(const Context& context, Judgement& out) {
+    std::set<std::string> names;
+    for (const auto& [name, host] : context.facts.hosts) {
+        names.insert(name);
+    }
+    for (const auto& [instance, balancer] : context.facts.balancers) {
+        names.insert(instance);
+    }
+    for (const auto& name : names) {
+        HostFacts nothing;
+        nothing.name = name;
+        const auto found = context.facts.hosts.find(name);
+        const auto& host = found == context.facts.hosts.end() ? nothing : found->second;
+        if (!host.agent_known) {
+            out.findings.push_back(withoutAgent(context, host));
+        } else if (!host.agent_present) {
+            out.findings.push_back(silentAgent(host));
+        } else if (host.firewall_up == false) {
+            out.findings.push_back(unreadable(host));
+        } else if (!host.unknowns.empty()) {
+            out.findings.push_back(notEvaluated(host));
+        } else if (host.firewall_up == true) {
+            out.judged.insert({"F14", name});
+        }
+    }
+}
+
+}  // namespace lapwing::analysis::exposure

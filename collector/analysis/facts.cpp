@@ -1,0 +1,318 @@
+#include "collector/analysis/facts.h"
+
+#include <algorithm>
+#include <cstdlib>
+
+namespace lapwing::analysis {
+
+namespace {
+
+constexpr std::size_t kMostSamples = 2'000'000;
+constexpr std::int64_t kKnownMs = 3'600'000;
+constexpr double kMsPerSecond = 1000;
+
+struct Latest {
+    std::shared_ptr<const Labels> labels;
+    Sample sample;
+
+    std::string get(const char* name) const { return std::string(labels->get(name)); }
+    int number(const char* name) const { return std::atoi(get(name).c_str()); }
+};
+
+class Gatherer {
+  public:
+    Gatherer(const storage::Store& store, TimestampMs now, std::int64_t lookback_ms)
+        : store_(store), lookback_ms_(lookback_ms) {
+        facts_.now = now;
+    }
+
+    Expected<Facts> run() {
+        agents();
+        addresses();
+        listeners();
+        firewall();
+        attempts();
+        canaries();
+        balancers();
+        databases();
+        if (!failure_.message.empty()) {
+            return tl::unexpected(failure_);
+        }
+        return std::move(facts_);
+    }
+
+  private:
+    using Equals = std::vector<std::pair<const char*, const char*>>;
+
+    std::vector<Latest> latest(const char* metric, const Equals& equals = {}, std::int64_t lookback_ms = 0) {
+        std::vector<Latest> out;
+        storage::Matchers matchers;
+        const auto require = [&](const char* name, const char* value) {
+            if (auto matcher = storage::Matcher::create(storage::Matcher::Type::equal, name, value)) {
+                matchers.push_back(std::move(*matcher));
+            }
+        };
+        require("__name__", metric);
+        for (const auto& [name, value] : equals) {
+            require(name, value);
+        }
+        const auto from = facts_.now - (lookback_ms != 0 ? lookback_ms : lookback_ms_);
+        auto found = store_.select(matchers, from, facts_.now, kMostSamples);
+        if (!found) {
+            failure_ = found.error();
+            return out;
+        }
+        for (auto& series : *found) {
+            if (!series.samples.empty() && !isStaleNaN(series.samples.back().value)) {
+                out.push_back({series.labels, series.samples.back()});
+            }
+        }
+        return out;
+    }
+
+    HostFacts& host(const std::string& name) {
+        auto& found = facts_.hosts[name];
+        found.name = name;
+        return found;
+    }
+
+    void agents() {
+        for (const auto& one : latest("lapwing_agent_info", {}, kKnownMs)) {
+            auto& known = host(one.get("instance"));
+            known.agent_known = true;
+            known.agent_present = known.agent_present || one.sample.timestamp >= facts_.now - lookback_ms_;
+        }
+    }
+
+    void addresses() {
+        for (const auto& one : latest("lapwing_agent_address_info")) {
+            const auto text = one.get("address");
+            if (const auto address = reach::Address::parse(text.substr(0, text.find('%')))) {
+                host(one.get("instance")).addresses.push_back({*address, one.get("interface")});
+            }
+        }
+    }
+
+    void listeners() {
+        for (const auto& one : latest("up", {{"job", "sockets"}})) {
+            host(one.get("instance")).listeners_known = one.sample.value == 1;
+        }
+        for (const auto& one : latest("lapwing_listener_info")) {
+            ListenerFact listener;
+            listener.protocol = one.get("protocol");
+            listener.family = one.get("family") == "ipv6" ? reach::Family::ipv6 : reach::Family::ipv4;
+            listener.address = one.get("address");
+            listener.port = one.number("port");
+            listener.process = one.get("process");
+            host(one.get("instance")).listeners.push_back(std::move(listener));
+        }
+    }
+
+    static reach::Family familyOf(const Latest& one) {
+        return one.get("family") == "ipv6" ? reach::Family::ipv6 : reach::Family::ipv4;
+    }
+
+    void firewall() {
+        for (const auto& one : latest("up", {{"job", "firewall"}})) {
+            host(one.get("instance")).firewall_up = one.sample.value == 1;
+        }
+        for (const auto& one : latest("lapwing_probe_failure", {{"job", "firewall"}})) {
+            host(one.get("instance")).firewall_failure = one.get("reason");
+        }
+        for (const auto& one : latest("lapwing_ruleset_info")) {
+            host(one.get("instance")).digest = one.get("digest");
+        }
+        for (const auto& one : latest("lapwing_firewall_default_deny")) {
+            host(one.get("instance")).denies[familyOf(one)] = one.sample.value == 1;
+        }
+        for (const auto& one : latest("lapwing_firewall_unknown_info")) {
+            host(one.get("instance")).unknowns.push_back(one.get("reason"));
+        }
+        for (const auto& one :
+             latest("lapwing_firewall_port_verdict", {{"protocol", "tcp"}, {"source", "any"}})) {
+            host(one.get("instance")).stranger_verdicts[{familyOf(one), one.number("port")}] =
+                one.get("verdict");
+        }
+    }
+
+    /// Which agent's controls of which peer answered.
+    std::set<std::pair<std::string, std::string>> controls() {
+        std::set<std::pair<std::string, std::string>> answered;
+        for (const auto& one : latest("lapwing_attempt_control_ok")) {
+            if (one.sample.value == 1) {
+                answered.emplace(one.get("agent"), one.get("instance"));
+            }
+            if (one.number("port") != 0) {
+                host(one.get("instance")).control_ports.insert(one.number("port"));
+            }
+        }
+        return answered;
+    }
+
+    static std::string key(const Latest& one) {
+        return one.get("agent") + "|" + one.get("instance") + "|" + one.get("address") + "|" +
+               one.get("port") + "|" + one.get("source");
+    }
+
+    std::map<std::string, TimestampMs> times(const char* metric) {
+        std::map<std::string, TimestampMs> out;
+        for (const auto& one : latest(metric)) {
+            out[key(one)] = static_cast<TimestampMs>(one.sample.value * kMsPerSecond);
+        }
+        return out;
+    }
+
+    void attempts() {
+        controls_ = controls();
+        const auto at = times("lapwing_attempt_timestamp_seconds");
+        std::map<std::string, std::string> greetings;
+        for (const auto& one : latest("lapwing_attempt_greeting_info")) {
+            greetings[key(one)] = one.get("greeting");
+        }
+        for (const auto& one : latest("lapwing_attempt_result")) {
+            AttemptFact attempt;
+            attempt.from = one.get("agent");
+            attempt.address = one.get("address");
+            attempt.port = one.number("port");
+            attempt.service = one.get("service");
+            attempt.source = one.get("source");
+            attempt.second = one.get("source_kind") == "second";
+            attempt.result = one.get("result");
+            if (const auto found = greetings.find(key(one)); found != greetings.end()) {
+                attempt.greeting = found->second;
+            }
+            const auto when = at.find(key(one));
+            attempt.at = when == at.end() ? one.sample.timestamp : when->second;
+            attempt.control_ok = controls_.contains({attempt.from, one.get("instance")});
+            if (!attempt.second) {
+                main_sources_.insert(attempt.source);
+            }
+            host(one.get("instance")).attempts.push_back(std::move(attempt));
+        }
+    }
+
+    void canaries() {
+        const auto at = times("lapwing_canary_timestamp_seconds");
+        for (const auto& one : latest("lapwing_canary_result")) {
+            CanaryFact canary;
+            canary.from = one.get("agent");
+            canary.source = one.get("source");
+            canary.second = !main_sources_.contains(canary.source);
+            canary.result = one.get("result");
+            const auto when = at.find(key(one));
+            canary.at = when == at.end() ? one.sample.timestamp : when->second;
+            canary.control_ok = controls_.contains({canary.from, one.get("instance")});
+            host(one.get("instance")).canaries.push_back(std::move(canary));
+        }
+    }
+
+    void balancers() {
+        std::map<std::string, std::map<std::pair<std::string, std::string>, ServerFact>> servers;
+        const auto server = [&](const Latest& one) -> ServerFact& {
+            auto& balancer = facts_.balancers[one.get("instance")];
+            balancer.instance = one.get("instance");
+            if (const auto agent = one.get("agent"); !agent.empty()) {
+                balancer.seen_by.insert(agent);
+            }
+            auto& found = servers[one.get("instance")][{one.get("proxy"), one.get("server")}];
+            found.proxy = one.get("proxy");
+            found.server = one.get("server");
+            return found;
+        };
+        for (const auto& one : latest("haproxy_server_status")) {
+            auto& found = server(one);
+            if (one.sample.value == 1) {
+                found.state = one.get("state");
+            }
+        }
+        for (const auto& one : latest("lapwing_haproxy_server_info")) {
+            auto& found = server(one);
+            if (found.address.empty()) {
+                found.address = one.get("address");
+            }
+        }
+        for (auto& [instance, named] : servers) {
+            for (auto& [name, one] : named) {
+                facts_.balancers[instance].servers.push_back(std::move(one));
+            }
+        }
+    }
+
+    void databases() {
+        for (const auto& one : latest("mysql_up")) {
+            facts_.databases.insert(one.get("instance"));
+        }
+        std::set<std::pair<std::string, std::string>> seen;
+        for (const auto* metric :
+             {"mysql_slave_status_slave_io_running", "mysql_slave_status_slave_sql_running"}) {
+            for (const auto& one : latest(metric)) {
+                if (seen.emplace(one.get("instance"), one.get("master_host")).second) {
+                    facts_.replicas.push_back({one.get("instance"), one.get("master_host")});
+                }
+            }
+        }
+    }
+
+    const storage::Store& store_;
+    std::int64_t lookback_ms_;
+    Facts facts_;
+    Error failure_;
+    std::set<std::pair<std::string, std::string>> controls_;
+    std::set<std::string> main_sources_;
+};
+
+struct KnownService {
+    const char* process;
+    int port;
+    const char* service;
+};
+
+constexpr KnownService kServices[] = {
+    {"mariadbd", 3306, "mysql"}, {"mysqld", 3306, "mysql"},       {"sshd", 22, "ssh"},
+    {"nginx", 0, "nginx"},       {"haproxy", 0, "haproxy"},       {"gunicorn", 0, "app"},
+    {"apache2", 0, "apache"},    {"redis-server", 6379, "redis"},
+};
+
+}  // namespace
+
+std::string ListenerFact::service() const {
+    for (const auto& known : kServices) {
+        if (process == known.process) {
+            return known.service;
+        }
+    }
+    for (const auto& known : kServices) {
+        if (process.empty() && known.port == port && known.port != 0 && protocol == "tcp") {
+            return known.service;
+        }
+    }
+    return process.empty() ? protocol + "/" + std::to_string(port) : process;
+}
+
+bool HostFacts::hasFamily(reach::Family family) const {
+    return std::any_of(addresses.begin(), addresses.end(),
+                       [&](const auto& one) { return one.address.family == family; });
+}
+
+bool HostFacts::isPublic(reach::Family family) const {
+    return std::any_of(addresses.begin(), addresses.end(), [&](const auto& one) {
+        return one.address.family == family && !one.address.isPrivate();
+    });
+}
+
+const HostFacts* Facts::holder(const reach::Address& address) const {
+    for (const auto& [name, host] : hosts) {
+        for (const auto& one : host.addresses) {
+            if (one.address == address) {
+                return &host;
+            }
+        }
+    }
+    return nullptr;
+}
+
+Expected<Facts> gatherFacts(const storage::Store& store, TimestampMs now, std::int64_t lookback_ms) {
+    return Gatherer(store, now, lookback_ms).run();
+}
+
+}  // namespace lapwing::analysis

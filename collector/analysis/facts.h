@@ -1,0 +1,113 @@
+#pragma once
+
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "collector/storage/store.h"
+#include "common/reach/address.h"
+
+namespace lapwing::analysis {
+
+/// One address of a host, as its agent reports it.
+struct HostAddress {
+    reach::Address address;
+    std::string interface;
+};
+
+struct ListenerFact {
+    std::string protocol;
+    reach::Family family = reach::Family::ipv4;
+    std::string address;
+    int port = 0;
+    std::string process;
+
+    bool isWildcard() const { return address == "0.0.0.0" || address == "::"; }
+    /// "mysql", "ssh", "nginx", ..., by the process where it is known, else by the port; else "tcp/8000".
+    std::string service() const;
+};
+
+/// One attempt by another host's agent to connect to this one.
+struct AttemptFact {
+    std::string from;  ///< host
+    std::string address;
+    int port = 0;
+    std::string service;
+    std::string source;
+    bool second = false;  ///< from a second address, which nobody would have allow-listed
+    std::string result;
+    std::string greeting;  ///< MySQL's: "accepted", "host_not_allowed", or ""
+    TimestampMs at = 0;
+    bool control_ok = false;
+};
+
+struct CanaryFact {
+    std::string from;
+    std::string source;
+    bool second = false;
+    std::string result;
+    TimestampMs at = 0;
+    bool control_ok = false;
+};
+
+/// What is known of one host.
+struct HostFacts {
+    std::string name;
+    bool agent_present = false;  ///< its agent reported within the lookback
+    bool agent_known = false;    ///< it did so at some time within the last hour
+    std::vector<HostAddress> addresses;
+    std::vector<ListenerFact> listeners;
+    bool listeners_known = false;
+
+    std::optional<bool> firewall_up;       ///< of the firewall probe
+    std::string firewall_failure;          ///< the reason while it is down
+    std::string digest;                    ///< of the ruleset; "" if unknown
+    std::map<reach::Family, bool> denies;  ///< default deny, where it could be told
+    std::vector<std::string> unknowns;     ///< constructs that could not be evaluated
+    std::map<std::pair<reach::Family, int>, std::string> stranger_verdicts;  ///< TCP port -> must_reach, ...
+
+    std::vector<AttemptFact> attempts;  ///< by others, at this host
+    std::vector<CanaryFact> canaries;   ///< by others, at this host
+    std::set<int> control_ports;        ///< of this host, as others use them
+
+    bool hasFamily(reach::Family family) const;
+    /// It has an address of this family that is routed on the Internet.
+    bool isPublic(reach::Family family) const;
+};
+
+struct ServerFact {
+    std::string proxy;
+    std::string server;
+    std::string state;    ///< "UP", "DOWN", ...; "" if unknown
+    std::string address;  ///< "10.77.0.11:80", or ""
+};
+
+struct LoadBalancerFact {
+    std::string instance;
+    std::set<std::string> seen_by;  ///< agents
+    std::vector<ServerFact> servers;
+};
+
+struct ReplicaFact {
+    std::string replica;
+    std::string primary_address;  ///< what it replicates from
+};
+
+/// The present state of the site as the samples tell it.
+struct Facts {
+    TimestampMs now = 0;
+    std::map<std::string, HostFacts> hosts;
+    std::map<std::string, LoadBalancerFact> balancers;
+    std::vector<ReplicaFact> replicas;
+    std::set<std::string> databases;  ///< hosts with a database that a probe observes
+
+    /// The host that holds the address, or null.
+    const HostFacts* holder(const reach::Address& address) const;
+};
+
+/// Reads the newest sample of each series that is no older than `lookback_ms`. Errors: the store's.
+Expected<Facts> gatherFacts(const storage::Store& store, TimestampMs now, std::int64_t lookback_ms);
+
+}  // namespace lapwing::analysis

@@ -1,0 +1,52 @@
+#pragma once
+
+#include <functional>
+#include <map>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "collector/analysis/facts.h"
+#include "collector/analysis/finding.h"
+#include "collector/analysis/site.h"
+#include "common/reach/ruleset.h"
+
+namespace lapwing::analysis {
+
+/// What the rules of judgement look at.
+struct Context {
+    const Facts& facts;
+    const Site& site;
+    /// The host's present ruleset; null where it is not known.
+    std::function<const reach::Ruleset*(const HostFacts&)> ruleset;
+    /// Since when the host's ruleset has been as it is: an attempt from before shows nothing about it.
+    std::function<TimestampMs(const std::string& host)> rules_since;
+};
+
+using FindingKey = std::pair<std::string, std::string>;  ///< id, subject
+
+/// What one rule says. A finding that is neither among `findings` nor `judged` could not be judged: it is not
+/// gone.
+struct Judgement {
+    std::vector<Finding> findings;
+    std::set<FindingKey> judged;
+};
+
+/// Addresses by which other hosts know this one: those of the load balancer's servers, of attempts at it, and
+/// the ones that it calls from by itself. Not its second addresses.
+std::vector<reach::Address> knownAddresses(const Facts& facts, const std::string& host);
+
+/// Addresses of load balancers: where the site is entered.
+std::vector<reach::Address> entryAddresses(const Site& site);
+
+/// "web-01, web-02 and monitor"
+std::string joined(const std::vector<std::string>& words);
+
+/// "one thing", "2 things"
+std::string counted(std::size_t count, const std::string& one, const std::string& several);
+
+/// The first few of the ranges in words.
+std::string rangesText(const std::vector<reach::AddressRange>& ranges);
+
+}  // namespace lapwing::analysis

@@ -1,0 +1,10 @@
+#pragma once
+
+#include "collector/analysis/judgement.h"
+
+namespace lapwing::analysis::redundancy {
+
+/// R1: the load balancer is a single point of failure.
+void judgeLoadBalancers(const Context& context, Judgement& out);
+
+}  // namespace lapwing::analysis::redundancy
