@@ -1,5 +1,7 @@
 #include "agent/runner/runner.h"
 
+#include <spdlog/spdlog.h>
+
 #include <algorithm>
 #include <condition_variable>
 #include <exception>
@@ -56,6 +58,18 @@ struct Slot {
     SeriesTracker tracker;  ///< under report_mutex
 };
 
+// Changes only: a probe that goes on failing for the same reason has said so.
+void say(const Slot& slot, const Expected<ProbeResult>& result) {
+    if (!result) {
+        const char* reason = errorKindName(result.error().kind);
+        if (slot.state.reason == reason) return;
+        spdlog::warn("probe {} of {} fails ({}): {}", slot.spec.job, slot.spec.instance, reason,
+                     result.error().message);
+    } else if (slot.state.outcome == ProbeState::Outcome::failed) {
+        spdlog::info("probe {} of {} succeeds again", slot.spec.job, slot.spec.instance);
+    }
+}
+
 Expected<ProbeResult> collect(Probe& probe, const Deadline& deadline) {
     try {
         return probe.collect(deadline);
@@ -78,6 +92,7 @@ struct Runner::Core : std::enable_shared_from_this<Runner::Core> {
     std::condition_variable changed;  ///< for the scheduler
     std::condition_variable landed;   ///< a flight has come back
     bool stopping = false;
+    Clock::time_point last_active = Clock::now();
     std::mutex sink_mutex;
     bool sink_closed = false;  ///< under sink_mutex
     std::thread scheduler;
@@ -118,6 +133,7 @@ void Runner::Core::report(Slot& slot, const Flight& flight, double took, Expecte
     }
     {
         const std::lock_guard lock(mutex);
+        say(slot, result);
         slot.state.outcome = result ? ProbeState::Outcome::ok : ProbeState::Outcome::failed;
         slot.state.reason = result ? "" : errorKindName(result.error().kind);
         slot.state.message = result ? "" : result.error().message;
@@ -179,6 +195,7 @@ void Runner::Core::schedule() {
     std::unique_lock lock(mutex);
     while (!stopping) {
         auto next = Clock::time_point::max();
+        last_active = Clock::now();
         for (const auto& entry : slots) {
             Slot& slot = *entry;
             const auto now = Clock::now();
@@ -242,6 +259,11 @@ void Runner::stop(milliseconds grace) {
     core_->workers->stop();
     const std::lock_guard lock(core_->sink_mutex);
     core_->sink_closed = true;
+}
+
+Deadline::Clock::time_point Runner::lastActive() const {
+    const std::lock_guard lock(core_->mutex);
+    return core_->last_active;
 }
 
 std::vector<ProbeState> Runner::states() const {

@@ -51,6 +51,8 @@ class Runner {
 
     /// Any thread.
     std::vector<ProbeState> states() const;
+    /// When the schedule was last looked at: long ago means that the runner is stuck. Any thread.
+    Deadline::Clock::time_point lastActive() const;
 
   private:
     struct Core;

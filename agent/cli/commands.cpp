@@ -1,0 +1,167 @@
+#include "agent/cli/commands.h"
+
+#include <fmt/format.h>
+#include <prometheus/text_serializer.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <future>
+#include <map>
+#include <thread>
+
+#include "agent/config/config.h"
+#include "agent/delivery/digest.h"
+#include "agent/status/socket.h"
+#include "agent/status/status.h"
+#include "common/config/reader.h"
+
+namespace lapwing::agent {
+namespace {
+
+constexpr std::chrono::seconds kStatusDeadline{5};
+
+bool report(const config::Reader& reader) {
+    for (const auto& problem : reader.problems()) fmt::print(stderr, "{}\n", problem.toString());
+    return !reader.ok();
+}
+
+Expected<ProbeResult> runOnce(const std::shared_ptr<ProbeSpec>& spec) {
+    // A run that outlives its deadline is left behind, as in the daemon.
+    auto promise = std::make_shared<std::promise<Expected<ProbeResult>>>();
+    auto result = promise->get_future();
+    std::thread([spec, promise] {
+        try {
+            promise->set_value(spec->probe->collect(Deadline(spec->deadline)));
+        } catch (const std::exception& error) {
+            promise->set_value(fail(ErrorKind::internal, error.what()));
+        }
+    }).detach();
+    if (result.wait_for(spec->deadline) == std::future_status::ready) return result.get();
+    return fail(ErrorKind::timeout, fmt::format("no result within {} ms", spec->deadline.count()));
+}
+
+void setLabel(prometheus::ClientMetric& metric, const std::string& name, const std::string& value) {
+    auto& labels = metric.label;
+    const auto same = [&](const auto& label) { return label.name == name; };
+    labels.erase(std::remove_if(labels.begin(), labels.end(), same), labels.end());
+    labels.push_back({name, value});
+}
+
+/// Families of several runs, each name once, as the text format wants it.
+class Exposition {
+  public:
+    void add(const ProbeSpec& spec, std::vector<prometheus::MetricFamily> families) {
+        for (auto& family : families) {
+            for (auto& metric : family.metric) {
+                setLabel(metric, "job", spec.job);
+                setLabel(metric, "instance", spec.instance);
+                for (const auto& label : spec.labels) setLabel(metric, label.name, label.value);
+            }
+            const auto [place, is_new] = places_.emplace(family.name, families_.size());
+            if (is_new) {
+                families_.push_back(std::move(family));
+                continue;
+            }
+            auto& metrics = families_[place->second].metric;
+            std::move(family.metric.begin(), family.metric.end(), std::back_inserter(metrics));
+        }
+    }
+    std::string text() const { return prometheus::TextSerializer().Serialize(families_); }
+
+  private:
+    std::vector<prometheus::MetricFamily> families_;
+    std::map<std::string, std::size_t> places_;
+};
+
+}  // namespace
+
+int checkConfig(const std::string& config_file) {
+    config::Reader reader;
+    (void)loadConfig(reader, config_file, probeKinds());
+    if (report(reader)) return kUsage;
+    fmt::print("{}: OK\n", config_file);
+    return kFine;
+}
+
+int listProbes(const std::string& config_file) {
+    config::Reader reader;
+    const auto loaded = loadConfig(reader, config_file, probeKinds());
+    fmt::print("{:<10} {:<4} {}\n", "PROBE", "", "WHAT IT WATCHES");
+    for (const auto& choice : loaded.choices) {
+        fmt::print("{:<10} {:<4} {}\n", choice.name, choice.on ? "on" : "off", choice.summary);
+        if (!choice.why.empty()) fmt::print("{:<10} {:<4}   {}\n", "", "", choice.why);
+    }
+    return report(reader) ? kUsage : kFine;
+}
+
+int probeOnce(const std::string& config_file, const std::string& name) {
+    const auto kinds = probeKinds();
+    const auto kind =
+        std::find_if(kinds.begin(), kinds.end(), [&](const auto& one) { return one.name == name; });
+    if (kind == kinds.end()) {
+        std::vector<std::string> names;
+        for (const auto& one : kinds) names.push_back(one.name);
+        const auto meant = config::nearest(name, names);
+        fmt::print(stderr, "there is no probe \"{}\"{}\n", name,
+                   meant ? "; did you mean \"" + *meant + "\"?" : "");
+        return kUsage;
+    }
+    config::Reader reader;
+    auto loaded = loadConfig(reader, config_file, {*kind});
+    // Without the configuration the defaults still serve; what is wrong in it is said.
+    report(reader);
+    auto specs = std::move(loaded.specs);
+    if (specs.empty()) {
+        fmt::print(stderr, "{}: {}; trying the defaults\n", name, loaded.choices.at(0).why);
+        config::Reader defaults;
+        specs = defaultProbes(defaults, loaded.agent, *kind);
+    }
+    if (specs.empty()) {
+        fmt::print(stderr, "{}: nothing to probe: configure it as probes.{}\n", name, name);
+        return kUsage;
+    }
+    Exposition exposition;
+    int outcome = kFine;
+    for (auto& one : specs) {
+        const auto spec = std::make_shared<ProbeSpec>(std::move(one));
+        auto result = runOnce(spec);
+        if (!result) {
+            fmt::print(stderr, "{} {}: {}: {}\n", spec->job, spec->instance,
+                       errorKindName(result.error().kind), result.error().message);
+            outcome = kDegraded;
+            continue;
+        }
+        for (const auto& document : result->documents) {
+            fmt::print(stderr, "document {}: {} bytes, SHA-256 {}\n", document.kind, document.body.size(),
+                       sha256(document.body));
+        }
+        exposition.add(*spec, std::move(result->families));
+    }
+    std::fputs(exposition.text().c_str(), stdout);
+    std::fflush(stdout);
+    return outcome;
+}
+
+int showStatus(const std::string& config_file, const std::string& socket, bool json) {
+    std::string path = socket;
+    if (path.empty()) {
+        config::Reader reader;
+        path = loadConfig(reader, config_file, {}).agent.status_socket;
+    }
+    const auto answer = readStatus(path, kStatusDeadline);
+    if (!answer) {
+        const auto kind = answer.error().kind;
+        const bool absent = kind == ErrorKind::not_found || kind == ErrorKind::refused;
+        fmt::print(stderr, "{}{}\n", absent ? "no agent is running: " : "", answer.error().message);
+        return kUnreachable;
+    }
+    const auto status = statusText(*answer, nowMs());
+    if (!status) {
+        fmt::print(stderr, "{}\n", status.error().message);
+        return kUnreachable;
+    }
+    std::fputs(json ? (*answer + "\n").c_str() : status->text.c_str(), stdout);
+    return status->degraded ? kDegraded : kFine;
+}
+
+}  // namespace lapwing::agent

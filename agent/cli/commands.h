@@ -1,0 +1,25 @@
+#pragma once
+
+#include <string>
+
+namespace lapwing::agent {
+
+/// Exit codes of every verb: 0 fine, 1 degraded, 2 wrong usage or configuration, 3 the agent cannot be
+/// reached.
+inline constexpr int kFine = 0;
+inline constexpr int kDegraded = 1;
+inline constexpr int kUsage = 2;
+inline constexpr int kUnreachable = 3;
+
+/// The verbs that end by themselves. Data goes to stdout, what went wrong to stderr.
+
+/// Every problem of the configuration as file:line:column.
+int checkConfig(const std::string& config_file);
+/// Runs one probe once, in the foreground, and prints its samples in Prometheus' text format. May leave a
+/// hung run behind: end the process with std::_Exit.
+int probeOnce(const std::string& config_file, const std::string& name);
+int listProbes(const std::string& config_file);
+/// Asks the running agent.
+int showStatus(const std::string& config_file, const std::string& socket, bool json);
+
+}  // namespace lapwing::agent

@@ -1,0 +1,176 @@
+#include "agent/cli/daemon.h"
+
+#include <malloc.h>
+#include <pthread.h>
+#include <spdlog/sinks/stdout_sinks.h>
+#include <spdlog/spdlog.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <csignal>
+#include <thread>
+
+#include "agent/attempts/attempts.h"
+#include "agent/cli/commands.h"
+#include "agent/config/config.h"
+#include "agent/delivery/delivery.h"
+#include "agent/runner/runner.h"
+#include "agent/status/notify.h"
+#include "agent/status/self_probe.h"
+#include "agent/status/socket.h"
+#include "agent/status/status.h"
+#include "common/config/reader.h"
+
+namespace lapwing::agent {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+using std::chrono::milliseconds;
+
+constexpr std::size_t kStackBytes = 512U << 10;
+// Together, and with what cannot be interrupted, less than two seconds.
+constexpr milliseconds kRunnerGrace{500};
+constexpr milliseconds kDeliveryGrace{1000};
+constexpr milliseconds kTick{10'000};
+constexpr milliseconds kSchedulerStuck{45'000};
+
+void setUpLog() {
+    auto logger = spdlog::stderr_logger_mt("lapwing");
+    // The journal has the time.
+    logger->set_pattern(std::getenv("JOURNAL_STREAM") != nullptr ? "%l: %v" : "%Y-%m-%dT%H:%M:%S.%e %l: %v");
+    spdlog::set_default_logger(std::move(logger));
+}
+
+AttemptsConfig attemptsConfig(const AgentConfig& agent) {
+    AttemptsConfig config;
+    config.host = agent.host;
+    config.collector_url = agent.collector_url;
+    config.tls = agent.tls;
+    config.peers = agent.peers;
+    config.canary = agent.canary;
+    return config;
+}
+
+DeliveryConfig deliveryConfig(const AgentConfig& agent) {
+    DeliveryConfig config;
+    config.spool.path = agent.data + "/spool.db";
+    config.spool.max_bytes = agent.spool_bytes;
+    config.spool.max_age = milliseconds(agent.spool_age_ms);
+    config.collector_url = agent.collector_url;
+    config.tls = agent.tls;
+    config.user_agent = "lapwing-agent/" LAPWING_VERSION;
+    return config;
+}
+
+sigset_t stopSignals() {
+    sigset_t signals;
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGTERM);
+    sigaddset(&signals, SIGINT);
+    return signals;
+}
+
+/// Waits for a signal; meanwhile tells systemd that probes are being run.
+void waitForStop(const Runner& runner) {
+    const sigset_t signals = stopSignals();
+    const auto watchdog = watchdogInterval();
+    const auto tick =
+        watchdog ? std::min(kTick, std::chrono::duration_cast<milliseconds>(*watchdog / 3)) : kTick;
+    const timespec timeout{tick.count() / 1000, tick.count() % 1000 * 1'000'000};
+    while (sigtimedwait(&signals, nullptr, &timeout) < 0) {
+        if (watchdog && Clock::now() - runner.lastActive() < kSchedulerStuck) notifySystemd("WATCHDOG=1");
+    }
+}
+
+}  // namespace
+
+void prepareProcess() {
+    // One arena, and what a burst allocated goes back to the system: resident memory matters more here than
+    // malloc's speed does.
+    mallopt(M_ARENA_MAX, 1);
+    mallopt(M_MMAP_THRESHOLD, 64 << 10);
+    mallopt(M_TRIM_THRESHOLD, 128 << 10);
+    pthread_attr_t attributes;
+    pthread_attr_init(&attributes);
+    pthread_attr_setstacksize(&attributes, kStackBytes);
+    pthread_setattr_default_np(&attributes);
+    pthread_attr_destroy(&attributes);
+    std::signal(SIGPIPE, SIG_IGN);
+}
+
+int runAgent(const std::string& config_file) {
+    setUpLog();
+    const sigset_t signals = stopSignals();
+    pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+
+    LoadedConfig loaded;
+    {
+        config::Reader reader;
+        loaded = loadConfig(reader, config_file, probeKinds());
+        for (const auto& problem : reader.problems()) spdlog::error("{}", problem.toString());
+        if (!reader.ok()) return kUsage;
+    }
+    const AgentConfig& agent = loaded.agent;
+    spdlog::info("lapwing-agent {} on {}", LAPWING_VERSION, agent.host);
+    for (const auto& choice : loaded.choices) {
+        spdlog::info("probe {} {}: {}", choice.name, choice.on ? "on" : "off", choice.why);
+    }
+    if (agent.collector_url.empty()) {
+        spdlog::warn("no collector is configured: samples stay in the spool (collector.url)");
+    }
+
+    auto opened = Delivery::open(deliveryConfig(agent));
+    if (!opened) {
+        spdlog::error("{}", opened.error().message);
+        return kDegraded;
+    }
+    Delivery& delivery = **opened;
+
+    ProbeSpec self;
+    self.job = "agent";
+    self.instance = agent.host;
+    self.probe =
+        std::make_unique<SelfProbe>(LAPWING_VERSION, agent.machine_id, [&] { return delivery.state(); });
+    loaded.specs.push_back(std::move(self));
+    const auto sink = [&](std::vector<TimeSeries> series) { delivery.add(std::move(series)); };
+    Runner runner(std::move(loaded.specs), sink, [&](const std::string& kind, std::string body) {
+        delivery.addDocument(kind, std::move(body));
+    });
+
+    const auto started = Clock::now();
+    auto socket = StatusSocket::open(agent.status_socket, [&] {
+        return statusJson({LAPWING_VERSION, agent.host, agent.file, agent.collector_url, getpid(),
+                           std::chrono::duration<double>(Clock::now() - started).count(), delivery.state(),
+                           runner.states()});
+    });
+    if (!socket) {
+        if (socket.error().kind == ErrorKind::unavailable) {
+            spdlog::error("{}", socket.error().message);
+            return kDegraded;
+        }
+        spdlog::warn("`lapwing-agent status` will not work: {}", socket.error().message);
+    }
+
+    Attempts attempts(attemptsConfig(agent), sink, [&] { return delivery.clockOffset(); });
+    delivery.start();
+    runner.start();
+    if (agent.attempts && !agent.collector_url.empty()) attempts.start();
+    malloc_trim(0);
+    notifySystemd("READY=1\nSTATUS=Probing");
+
+    waitForStop(runner);
+
+    notifySystemd("STOPPING=1");
+    spdlog::info("stopping");
+    std::thread attempts_end([&] { attempts.stop(); });
+    runner.stop(kRunnerGrace);
+    delivery.stop(kDeliveryGrace);
+    attempts_end.join();
+    if (socket) socket->reset();
+    spdlog::info("stopped; {} samples wait in the spool", delivery.state().spool.samples);
+    // Runs and requests that hang still use what this function holds.
+    std::fflush(nullptr);
+    std::_Exit(kFine);
+}
+
+}  // namespace lapwing::agent

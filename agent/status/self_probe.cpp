@@ -1,0 +1,109 @@
+#include "agent/status/self_probe.h"
+
+#include <arpa/inet.h>
+#include <ifaddrs.h>
+#include <net/if.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <array>
+#include <cstring>
+#include <fstream>
+#include <memory>
+
+#include "common/model/families.h"
+
+namespace lapwing::agent {
+namespace {
+
+using prometheus::MetricFamily;
+
+MetricFamily one(MetricFamily family, double value) {
+    add(family, {}, value);
+    return family;
+}
+
+MetricFamily addresses() {
+    auto family = gauge("lapwing_agent_address_info", "An address of the host");
+    ifaddrs* raw = nullptr;
+    if (getifaddrs(&raw) != 0) return family;
+    const std::unique_ptr<ifaddrs, decltype(&freeifaddrs)> list(raw, freeifaddrs);
+    for (const ifaddrs* entry = raw; entry != nullptr; entry = entry->ifa_next) {
+        if (entry->ifa_addr == nullptr || (entry->ifa_flags & IFF_LOOPBACK) != 0) continue;
+        const int kind = entry->ifa_addr->sa_family;
+        const void* bytes = nullptr;
+        if (kind == AF_INET) bytes = &reinterpret_cast<const sockaddr_in*>(entry->ifa_addr)->sin_addr;
+        if (kind == AF_INET6) bytes = &reinterpret_cast<const sockaddr_in6*>(entry->ifa_addr)->sin6_addr;
+        std::array<char, INET6_ADDRSTRLEN> text{};
+        if (bytes == nullptr || inet_ntop(kind, bytes, text.data(), text.size()) == nullptr) continue;
+        add(family,
+            {{"address", text.data()},
+             {"family", kind == AF_INET ? "ipv4" : "ipv6"},
+             {"interface", entry->ifa_name}},
+            1);
+    }
+    return family;
+}
+
+double cpuSeconds() {
+    rusage usage{};
+    getrusage(RUSAGE_SELF, &usage);
+    const auto seconds = [](const timeval& time) {
+        return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_usec) / 1e6;
+    };
+    return seconds(usage.ru_utime) + seconds(usage.ru_stime);
+}
+
+}  // namespace
+
+SelfProbe::SelfProbe(std::string version, std::string machine_id, std::function<DeliveryState()> delivery)
+    : version_(std::move(version)), machine_id_(std::move(machine_id)), delivery_(std::move(delivery)) {}
+
+Expected<ProbeResult> SelfProbe::collect(const Deadline& /*deadline*/) {
+    const DeliveryState state = delivery_();
+    ProbeResult result;
+    auto& families = result.families;
+
+    std::string machine_id;
+    std::ifstream(machine_id_) >> machine_id;
+    auto info = gauge("lapwing_agent_info", "The agent");
+    add(info, {{"version", version_}, {"machine_id", machine_id}}, 1);
+    families.push_back(std::move(info));
+    families.push_back(addresses());
+
+    families.push_back(one(gauge("lapwing_agent_spool_samples", "Samples that wait to be sent"),
+                           static_cast<double>(state.spool.samples)));
+    families.push_back(one(gauge("lapwing_agent_spool_bytes", "Bytes that wait to be sent"),
+                           static_cast<double>(state.spool.bytes)));
+    families.push_back(
+        one(counter("lapwing_agent_samples_sent_total", "Samples that the collector has stored"),
+            static_cast<double>(state.samples_sent)));
+    auto dropped = counter("lapwing_agent_samples_dropped_total", "Samples that were lost, by reason");
+    for (const char* reason : {"age", "damaged", "disk", "refused", "size"}) {
+        const auto count = state.spool.dropped.find(reason);
+        add(dropped, {{"reason", reason}},
+            count == state.spool.dropped.end() ? 0 : static_cast<double>(count->second));
+    }
+    families.push_back(std::move(dropped));
+    if (state.clock) {
+        families.push_back(
+            one(gauge("lapwing_clock_offset_seconds", "The collector's clock minus this host's"),
+                state.clock->offset_seconds));
+        families.push_back(
+            one(gauge("lapwing_clock_offset_error_seconds", "Half the round trip: the greatest error"),
+                state.clock->error_seconds));
+    }
+
+    long pages = 0;
+    long resident = 0;
+    if (std::ifstream("/proc/self/statm") >> pages >> resident) {
+        families.push_back(one(gauge("process_resident_memory_bytes", "Resident memory size in bytes."),
+                               static_cast<double>(resident * sysconf(_SC_PAGESIZE))));
+    }
+    families.push_back(
+        one(counter("process_cpu_seconds_total", "Total user and system CPU time spent in seconds."),
+            cpuSeconds()));
+    return result;
+}
+
+}  // namespace lapwing::agent
