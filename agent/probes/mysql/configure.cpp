@@ -1,0 +1,86 @@
+#include <sys/stat.h>
+
+#include <array>
+
+#include "agent/probes/kind.h"
+#include "agent/probes/mysql/mysql.h"
+#include "agent/probes/switch.h"
+#include "common/config/reader.h"
+
+namespace lapwing::agent {
+namespace {
+
+constexpr std::array<const char*, 3> kUsualSockets = {
+    "/run/mysqld/mysqld.sock", "/var/run/mysqld/mysqld.sock", "/var/lib/mysql/mysql.sock"};
+
+void addSpec(std::string instance, mysql::Settings settings, std::vector<ProbeSpec>& out) {
+    ProbeSpec spec;
+    spec.job = "mysql";
+    spec.instance = std::move(instance);
+    spec.interval = std::chrono::seconds(1);
+    spec.probe = std::make_unique<mysql::MysqlProbe>(std::move(settings));
+    out.push_back(std::move(spec));
+}
+
+void configureEntry(const config::Node& entry, const ProbeContext& context, std::vector<ProbeSpec>& out) {
+    entry.allow({"instance", "socket", "host", "port", "user", "password_file", "defaults_file", "ca"});
+    if (!entry.isMap()) return;
+    mysql::Settings settings;
+    std::string instance;
+    int port = 3306;
+    entry["instance"].read(instance);
+    entry["socket"].read(settings.socket);
+    entry["host"].read(settings.host);
+    entry["port"].read(port, 1, 65'535);
+    entry["user"].read(settings.user);
+    entry["password_file"].read(settings.password_file);
+    entry["defaults_file"].read(settings.defaults_file);
+    entry["ca"].read(settings.ca_file);
+    settings.port = static_cast<std::uint16_t>(port);
+    if (settings.socket.empty() == settings.host.empty()) {
+        entry.problem(entry.path() + " needs either a socket or a host");
+        return;
+    }
+    if (!settings.socket.empty() && settings.socket[0] != '/') {
+        entry["socket"].problem(entry["socket"].path() + " must be an absolute path");
+        return;
+    }
+    const bool local = !settings.socket.empty() || settings.host == "localhost" || settings.host == "::1" ||
+                       settings.host.compare(0, 4, "127.") == 0;
+    if (instance.empty() && !local) {
+        entry.problem(entry.path() + " needs an instance: the name of the host that it observes");
+        return;
+    }
+    addSpec(instance.empty() ? context.host : instance, std::move(settings), out);
+}
+
+std::string configureMysql(const config::Node& node, const ProbeContext& context,
+                           std::vector<ProbeSpec>& out) {
+    const auto wanted = switchOf(node);
+    if (wanted == Switch::off) return "mysql: off (configured)";
+    if (wanted == Switch::given) {
+        const auto before = out.size();
+        node.forEach([&](const config::Node& entry) { configureEntry(entry, context, out); });
+        return "mysql: on (configured, " + std::to_string(out.size() - before) + ")";
+    }
+    mysql::Settings settings;
+    for (const char* path : kUsualSockets) {
+        struct stat status = {};
+        if (::stat(path, &status) != 0 || !S_ISSOCK(status.st_mode)) continue;
+        settings.socket = path;
+        addSpec(context.host, settings, out);
+        return "mysql: on (" + std::string(path) + ")";
+    }
+    if (wanted == Switch::detect) return "mysql: off (no socket at a usual place)";
+    settings.socket = kUsualSockets.front();
+    addSpec(context.host, settings, out);
+    return "mysql: on (configured; no socket yet at " + settings.socket + ")";
+}
+
+}  // namespace
+
+ProbeKind mysqlProbe() {
+    return {"mysql", "MySQL or MariaDB: replication, connections, InnoDB", &configureMysql};
+}
+
+}  // namespace lapwing::agent

@@ -1,0 +1,87 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "common/error.h"
+
+namespace lapwing::agent::mysql {
+
+/// How to reach a server.
+struct Settings {
+    std::string socket;  ///< of a server on this host; "" for TCP
+    std::string host;
+    std::uint16_t port = 3306;
+    std::string user;           ///< "" means the name of the OS user, unless the defaults file has one
+    std::string password_file;  ///< "" means no password
+    std::string defaults_file;  ///< an option file whose group [client] is read; "" for none
+    std::string ca_file;        ///< for TCP: TLS is required and verified against it
+
+    /// "unix:/run/mysqld/mysqld.sock" or "10.77.0.11:3306"
+    std::string place() const;
+};
+
+/// A result as text; nothing where a column is NULL.
+struct Table {
+    std::vector<std::string> columns;
+    std::vector<std::vector<std::optional<std::string>>> rows;
+
+    /// The place of a column, or nothing.
+    std::optional<std::size_t> find(std::string_view column) const;
+};
+
+/// What a server refused a statement with.
+struct Refusal {
+    unsigned code = 0;    ///< the server's or (from 2000 to 2999) the client library's number
+    std::string message;  ///< the server's own words
+};
+
+/// One connection to one server, kept open, with at most one statement under way, ever: what was not answered
+/// within a call's time stays under way, and the next call waits for it first. So a server that hangs holds
+/// one connection, however often it is asked. Built on libmariadb's non-blocking calls. Not synchronised, but
+/// calls may come from different threads.
+class Connection {
+  public:
+    using Clock = std::chrono::steady_clock;
+
+    explicit Connection(Settings settings);
+    Connection(Connection&&) noexcept;
+    ~Connection();
+
+    /// Waits for whatever an earlier call left under way, and connects if there is no connection. Errors:
+    /// `timeout`, `refused`, `unreachable`, `denied` (wrong user, with what to do about it; or a password
+    /// file that others may read), `not_found` (no such socket), `tls`, `protocol`.
+    Expected<void> ready(Clock::time_point until);
+
+    /// Runs one statement, after ready(). What the server refuses is `denied` where a privilege is missing,
+    /// with the GRANT that helps, `execution` otherwise, and the connection stays; other Errors close it.
+    Expected<Table> query(const std::string& statement, Clock::time_point until);
+
+    const Settings& settings() const { return settings_; }
+    /// The server's own words about the last statement it refused.
+    const Refusal& refusal() const { return refusal_; }
+    /// How many connections have been begun so far: a new number means a new session.
+    unsigned session() const { return session_; }
+    /// "lapwing@localhost" as the server knows us, for messages; set by the probe.
+    void setAccount(std::string account) { account_ = std::move(account); }
+
+  private:
+    struct Handle;
+    Expected<void> begin(Clock::time_point until);
+    Expected<void> finishConnecting();
+    Expected<void> settle(Clock::time_point until);
+    Error lastError(const std::string& what);
+    void close();
+
+    Settings settings_;
+    std::unique_ptr<Handle> handle_;
+    Refusal refusal_;
+    unsigned session_ = 0;
+    std::string account_;
+};
+
+}  // namespace lapwing::agent::mysql

@@ -1,0 +1,62 @@
+#include "agent/probes/mysql/grants.h"
+
+#include <array>
+
+namespace lapwing::agent::mysql {
+namespace {
+
+// Numbers of the servers (mysqld_error.h).
+constexpr unsigned kDatabaseDenied = 1044;
+constexpr unsigned kAccessDenied = 1045;
+constexpr unsigned kHostBlocked = 1129;
+constexpr unsigned kHostNotAllowed = 1130;
+constexpr unsigned kTableDenied = 1142;
+constexpr unsigned kPrivilegeMissing = 1227;
+constexpr unsigned kDeniedWithoutPassword = 1698;
+
+/// lapwing@localhost -> `lapwing`@`localhost`
+std::string quoted(std::string_view account) {
+    const auto at = account.rfind('@');
+    if (at == std::string_view::npos) return "`" + std::string(account) + "`";
+    return "`" + std::string(account.substr(0, at)) + "`@`" + std::string(account.substr(at + 1)) + "`";
+}
+
+/// The least of the privileges that would do: the server lists the mightiest first.
+std::string_view missingPrivilege(std::string_view message) {
+    constexpr std::array<std::string_view, 6> least = {"SLAVE MONITOR",      "BINLOG MONITOR",
+                                                       "REPLICATION CLIENT", "REPLICATION SLAVE ADMIN",
+                                                       "REPLICATION SLAVE",  "PROCESS"};
+    for (const auto privilege : least) {
+        if (message.find(privilege) != std::string_view::npos) return privilege;
+    }
+    return {};
+}
+
+}  // namespace
+
+std::string grantFor(unsigned code, std::string_view message, std::string_view account,
+                     std::string_view user) {
+    const std::string name(user.empty() ? "lapwing" : user);
+    switch (code) {
+        case kPrivilegeMissing:
+        case kTableDenied: {
+            const auto privilege = missingPrivilege(message);
+            const auto who = account.empty() ? "`" + name + "`@`localhost`" : quoted(account);
+            if (!privilege.empty()) return "GRANT " + std::string(privilege) + " ON *.* TO " + who;
+            return "grant what it names to " + who;
+        }
+        case kAccessDenied:
+        case kDeniedWithoutPassword:
+        case kDatabaseDenied:
+            return "if the account is missing: CREATE USER `" + name +
+                   "`@`localhost` IDENTIFIED VIA unix_socket (MySQL: IDENTIFIED WITH auth_socket)";
+        case kHostNotAllowed:
+            return "the server knows no account for this address";
+        case kHostBlocked:
+            return "the server has blocked this address: FLUSH HOSTS there";
+        default:
+            return {};
+    }
+}
+
+}  // namespace lapwing::agent::mysql

@@ -1,0 +1,287 @@
+// Against a real MariaDB on a unix socket and on loopback, which the test starts.
+#include <sys/stat.h>
+
+#include "agent/probes/mysql/mysql.h"
+#include "tests/unit/catch.h"
+#include "tests/unit/probes/samples.h"
+#include "tests/unit/probes/server.h"
+
+using namespace lapwing;
+using namespace lapwing::agent;
+using lapwing::test::eventually;
+using lapwing::test::Samples;
+using lapwing::test::TempDir;
+using std::chrono::milliseconds;
+
+namespace {
+
+/// A server with an empty data folder; root's account knows the OS user root, as on Debian.
+struct Mariadb {
+    TempDir dir;
+    std::uint16_t port = test::freePort();
+    std::string socket = dir.path("s.sock");
+    std::unique_ptr<test::Process> process;
+
+    Mariadb() {
+        test::Process install(
+            {"/usr/bin/mariadb-install-db", "--no-defaults", "--user=root", "--datadir=" + dir.path("data"),
+             "--auth-root-authentication-method=socket", "--skip-test-db"},
+            dir.path("install.log"));
+        REQUIRE(eventually([&] { return !install.running(); }, std::chrono::seconds(120)));
+        start();
+        // Accounts of the tests: known by nothing at all, which only a server made for this may have.
+        auto root = admin();
+        sql(root, "CREATE USER watcher@'127.0.0.1' IDENTIFIED BY 'quiet-word'");
+        sql(root, "GRANT SLAVE MONITOR ON *.* TO watcher@'127.0.0.1'");
+        sql(root, "CREATE USER bare@localhost");
+    }
+
+    void start() {
+        process = std::make_unique<test::Process>(
+            std::vector<std::string>{"/usr/sbin/mariadbd", "--no-defaults", "--user=root",
+                                     "--datadir=" + dir.path("data"), "--socket=" + socket,
+                                     "--pid-file=" + dir.path("pid"), "--bind-address=127.0.0.1",
+                                     "--port=" + std::to_string(port), "--server-id=7", "--skip-name-resolve",
+                                     "--skip-slave-start", "--innodb-buffer-pool-size=8M"},
+            dir.path("log"));
+        REQUIRE(eventually(
+            [&] {
+                mysql::Connection connection(local());
+                return connection.ready(std::chrono::steady_clock::now() + std::chrono::seconds(1))
+                    .has_value();
+            },
+            std::chrono::seconds(60)));
+    }
+
+    mysql::Settings local(const std::string& user = {}) const {
+        mysql::Settings settings;
+        settings.socket = socket;
+        settings.user = user;
+        return settings;
+    }
+    mysql::Connection admin() const {
+        mysql::Connection connection(local());
+        REQUIRE(connection.ready(std::chrono::steady_clock::now() + std::chrono::seconds(10)));
+        return connection;
+    }
+    static mysql::Table sql(mysql::Connection& connection, const std::string& statement) {
+        auto table = connection.query(statement, std::chrono::steady_clock::now() + std::chrono::seconds(10));
+        if (!table) FAIL(table.error().message);
+        return *table;
+    }
+};
+
+Mariadb& server() {
+    static Mariadb instance;
+    return instance;
+}
+
+std::size_t connectionsOf(mysql::Connection& root, const std::string& user) {
+    return Mariadb::sql(root, "SELECT ID FROM information_schema.PROCESSLIST WHERE USER = '" + user + "'")
+        .rows.size();
+}
+
+bool isUp(const Expected<ProbeResult>& result) {
+    return result && !result->failure;
+}
+
+}  // namespace
+
+TEST_CASE("mysql over its unix socket, known by the OS user, without a password") {
+    REQUIRE(::geteuid() == 0);
+    mysql::MysqlProbe probe(server().local(), milliseconds(400));
+    const auto whole = probe.collect(Deadline(milliseconds(4000)));
+    REQUIRE(isUp(whole));
+    CHECK_FALSE(whole->partial);
+    const Samples all(whole->families);
+    CHECK(all.value("mysql_up") == 1);
+    CHECK(all.value("lapwing_mysql_replica_configured") == 0);
+    CHECK(all.value("mysql_global_variables_server_id") == 7);
+    CHECK(all.value("mysql_global_variables_read_only") == 0);
+    CHECK(*all.value("mysql_global_status_threads_connected") >= 1);
+    CHECK(all.label("mysql_version_info", "version").find("MariaDB") != std::string::npos);
+
+    const auto partial = probe.collect(Deadline(milliseconds(4000)));
+    REQUIRE(isUp(partial));
+    CHECK(partial->partial);
+    const Samples few(partial->families);
+    CHECK(few.size() == 2);
+    CHECK(few.value("mysql_up") == 1);
+    CHECK(few.value("lapwing_mysql_replica_configured") == 0);
+
+    std::this_thread::sleep_for(milliseconds(400));
+    const auto again = probe.collect(Deadline(milliseconds(4000)));
+    REQUIRE(isUp(again));
+    CHECK_FALSE(again->partial);
+}
+
+TEST_CASE("a replica whose primary does not answer, then none again") {
+    auto root = server().admin();
+    Mariadb::sql(root,
+                 "CHANGE MASTER TO MASTER_HOST='127.0.0.1', MASTER_PORT=" + std::to_string(test::freePort()) +
+                     ", MASTER_USER='repl', MASTER_PASSWORD='hidden-word', MASTER_CONNECT_RETRY=1");
+    Mariadb::sql(root, "START SLAVE");
+    mysql::MysqlProbe probe(server().local());
+    CHECK(eventually([&] {
+        const auto result = probe.collect(Deadline(milliseconds(4000)));
+        const Samples samples(result->families);
+        return samples.value("lapwing_mysql_replica_thread_state",
+                             {{"thread", "io"}, {"state", "connecting"}}) == 1 &&
+               samples.value("lapwing_mysql_replica_thread_state",
+                             {{"thread", "sql"}, {"state", "running"}}) == 1 &&
+               samples.value("lapwing_mysql_replica_lag_known") == 0 &&
+               samples.count("lapwing_mysql_replica_error_info") == 1;
+    }));
+    const auto result = probe.collect(Deadline(milliseconds(4000)));
+    REQUIRE(result->documents.size() == 1);
+    CHECK(result->documents[0].body.find("hidden-word") == std::string::npos);
+    Mariadb::sql(root, "STOP SLAVE");
+    CHECK(Samples(probe.collect(Deadline(milliseconds(4000)))->families)
+              .value("lapwing_mysql_replica_thread_state", {{"thread", "sql"}, {"state", "stopped"}}) == 1);
+    Mariadb::sql(root, "RESET SLAVE ALL");
+    const auto none = probe.collect(Deadline(milliseconds(4000)));
+    CHECK(Samples(none->families).value("lapwing_mysql_replica_configured") == 0);
+    CHECK(Samples(none->families).count("lapwing_mysql_replica_lag_known") == 0);
+}
+
+TEST_CASE("a missing privilege is named, and the rest is still told") {
+    mysql::MysqlProbe probe(server().local("bare"));
+    const auto result = probe.collect(Deadline(milliseconds(4000)));
+    REQUIRE(result);
+    REQUIRE(result->failure);
+    CHECK(result->failure->kind == ErrorKind::denied);
+    CHECK(result->failure->message.find("error 1227") != std::string::npos);
+    CHECK(result->failure->message.find("GRANT SLAVE MONITOR ON *.* TO `bare`@`localhost`") !=
+          std::string::npos);
+    const Samples samples(result->families);
+    CHECK(samples.value("mysql_up") == 1);
+    CHECK(samples.value("mysql_global_variables_server_id") == 7);
+    CHECK(samples.count("lapwing_mysql_replica_configured") == 0);
+}
+
+TEST_CASE("an unknown account, a password file, a wrong password") {
+    mysql::MysqlProbe unknown(server().local("nobody_at_all"));
+    const auto refused = unknown.collect(Deadline(milliseconds(4000)));
+    REQUIRE(refused->failure);
+    CHECK(refused->failure->kind == ErrorKind::denied);
+    CHECK(refused->failure->message.find(
+              "CREATE USER `nobody_at_all`@`localhost` IDENTIFIED VIA unix_socket") != std::string::npos);
+    CHECK(Samples(refused->families).value("mysql_up") == 0);
+
+    TempDir dir;
+    mysql::Settings settings;
+    settings.host = "127.0.0.1";
+    settings.port = server().port;
+    settings.user = "watcher";
+    settings.password_file = dir.write("password", "quiet-word\n");
+    ::chmod(settings.password_file.c_str(), 0644);
+    mysql::MysqlProbe probe(settings);
+    const auto open = probe.collect(Deadline(milliseconds(4000)));
+    REQUIRE(open->failure);
+    CHECK(open->failure->message ==
+          settings.password_file + ": others than its owner may read it; chmod 0600 it");
+    ::chmod(settings.password_file.c_str(), 0600);
+    CHECK(isUp(probe.collect(Deadline(milliseconds(4000)))));
+
+    dir.write("password", "other-word\n");
+    mysql::MysqlProbe wrong(settings);
+    const auto denied = wrong.collect(Deadline(milliseconds(4000)));
+    REQUIRE(denied->failure);
+    CHECK(denied->failure->kind == ErrorKind::denied);
+    CHECK(denied->failure->message.find("error 1045") != std::string::npos);
+    CHECK(denied->failure->message.find("other-word") == std::string::npos);
+
+    mysql::Settings option_file = settings;
+    option_file.user.clear();
+    option_file.password_file.clear();
+    option_file.defaults_file = dir.write("my.cnf", "[client]\nuser=watcher\npassword=quiet-word\n");
+    ::chmod(option_file.defaults_file.c_str(), 0600);
+    mysql::MysqlProbe with_file(option_file);
+    CHECK(isUp(with_file.collect(Deadline(milliseconds(4000)))));
+}
+
+TEST_CASE("a statement that hangs holds one connection, and what it blocked comes back") {
+    auto root = server().admin();
+    TempDir dir;
+    mysql::Settings settings;
+    settings.host = "127.0.0.1";
+    settings.port = server().port;
+    settings.user = "watcher";
+    settings.password_file = dir.write("password", "quiet-word");
+    ::chmod(settings.password_file.c_str(), 0600);
+    mysql::Connection connection(settings);
+    const auto soon = [] { return std::chrono::steady_clock::now() + milliseconds(150); };
+    REQUIRE(connection.ready(std::chrono::steady_clock::now() + std::chrono::seconds(4)));
+    const auto slow = connection.query("SELECT SLEEP(1.5)", soon());
+    REQUIRE_FALSE(slow);
+    CHECK(slow.error().kind == ErrorKind::timeout);
+    for (int i = 0; i < 4; ++i) {
+        const auto ready = connection.ready(soon());
+        REQUIRE_FALSE(ready);
+        CHECK(ready.error().kind == ErrorKind::timeout);
+        CHECK(connectionsOf(root, "watcher") == 1);
+    }
+    CHECK(connection.session() == 1);
+    REQUIRE(connection.ready(std::chrono::steady_clock::now() + std::chrono::seconds(4)));
+    CHECK(connection.session() == 1);
+    // The late answer is not taken for the answer to the next question.
+    const auto next =
+        connection.query("SELECT 42", std::chrono::steady_clock::now() + std::chrono::seconds(4));
+    REQUIRE(next);
+    CHECK(next->rows.at(0).at(0) == "42");
+}
+
+TEST_CASE("mysql stopped by SIGSTOP: timeout within the deadline, no second connection") {
+    mysql::MysqlProbe connected(server().local());
+    mysql::MysqlProbe fresh(server().local());
+    REQUIRE(isUp(connected.collect(Deadline(milliseconds(4000)))));
+    auto root = server().admin();
+    const auto before = connectionsOf(root, "root");
+    server().process->signal(SIGSTOP);
+    for (int i = 0; i < 3; ++i) {
+        for (auto* probe : {&connected, &fresh}) {
+            const Deadline deadline(milliseconds(600));
+            const auto result = probe->collect(deadline);
+            CHECK_FALSE(deadline.passed());
+            REQUIRE(result->failure);
+            CHECK(result->failure->kind == ErrorKind::timeout);
+            CHECK_FALSE(result->partial);
+            CHECK(Samples(result->families).value("mysql_up") == 0);
+        }
+    }
+    server().process->signal(SIGCONT);
+    CHECK(eventually([&] { return isUp(connected.collect(Deadline(milliseconds(4000)))); }));
+    CHECK(eventually([&] { return isUp(fresh.collect(Deadline(milliseconds(4000)))); }));
+    CHECK(connectionsOf(root, "root") == before + 1);  // the one of `fresh`, however often it was asked
+}
+
+TEST_CASE("a probe that is destroyed while its server hangs does not hang") {
+    auto probe = std::make_unique<mysql::MysqlProbe>(server().local());
+    REQUIRE(isUp(probe->collect(Deadline(milliseconds(4000)))));
+    server().process->signal(SIGSTOP);
+    CHECK(probe->collect(Deadline(milliseconds(300)))->failure);
+    const auto start = std::chrono::steady_clock::now();
+    probe.reset();
+    CHECK(std::chrono::steady_clock::now() - start < std::chrono::seconds(2));
+    server().process->signal(SIGCONT);
+}
+
+TEST_CASE("mysql killed and started again: refused, then found again") {
+    mysql::MysqlProbe probe(server().local());
+    REQUIRE(isUp(probe.collect(Deadline(milliseconds(4000)))));
+    server().process->stop();
+    const auto gone = probe.collect(Deadline(milliseconds(4000)));
+    REQUIRE(gone->failure);
+    const auto refused = probe.collect(Deadline(milliseconds(4000)));
+    REQUIRE(refused->failure);
+    CHECK(refused->failure->kind == ErrorKind::refused);
+    mysql::Settings nowhere;
+    nowhere.socket = "/nonexistent/mysqld.sock";
+    const auto absent = mysql::MysqlProbe(nowhere).collect(Deadline(milliseconds(1000)));
+    REQUIRE(absent->failure);
+    CHECK(absent->failure->kind == ErrorKind::not_found);
+    server().start();
+    const auto back = probe.collect(Deadline(milliseconds(4000)));
+    CHECK(isUp(back));
+    CHECK_FALSE(back->partial);
+}

@@ -1,0 +1,301 @@
+#include <sstream>
+
+#include "agent/probes/kind.h"
+#include "agent/probes/mysql/grants.h"
+#include "agent/probes/mysql/parse.h"
+#include "common/config/reader.h"
+#include "tests/unit/catch.h"
+#include "tests/unit/probes/samples.h"
+
+using namespace lapwing;
+using namespace lapwing::agent;
+using namespace lapwing::agent::mysql;
+using lapwing::test::fixture;
+using lapwing::test::Samples;
+
+namespace {
+
+/// What `mariadb --batch` printed: tabs between columns, NULL as that word.
+Table table(const std::string& name) {
+    Table out;
+    std::istringstream lines(fixture("mysql/" + name));
+    for (std::string line; std::getline(lines, line);) {
+        std::vector<std::optional<std::string>> row;
+        std::size_t start = 0;
+        while (true) {
+            const auto end = line.find('\t', start);
+            auto field = line.substr(start, end - start);
+            if (out.columns.empty() || field != "NULL") {
+                row.emplace_back(std::move(field));
+            } else {
+                row.emplace_back();
+            }
+            if (end == std::string::npos) break;
+            start = end + 1;
+        }
+        if (out.columns.empty()) {
+            for (const auto& field : row) out.columns.push_back(*field);
+        } else {
+            out.rows.push_back(std::move(row));
+        }
+    }
+    return out;
+}
+
+struct Replica {
+    ProbeResult result;
+    Samples samples;
+    explicit Replica(const std::string& name) : result(parse(name)), samples(result.families) {}
+    static ProbeResult parse(const std::string& name) {
+        ProbeResult out;
+        parseReplicaStatus(table(name), out);
+        return out;
+    }
+    std::optional<double> own(const std::string& name, Labels labels = {}) const {
+        return samples.value("lapwing_mysql_replica_" + name, std::move(labels));
+    }
+    std::string state(const char* thread, const char* channel = "") const {
+        for (const char* state : {"running", "connecting", "stopped", "unknown"}) {
+            if (own("thread_state", {{"channel_name", channel}, {"thread", thread}, {"state", state}}) == 1)
+                return state;
+        }
+        return "none";
+    }
+};
+
+const Labels kMaster = {{"master_host", "127.0.0.1"}};
+
+}  // namespace
+
+TEST_CASE("a healthy replica") {
+    const Replica replica("mariadb-10.11/replica-healthy.tsv");
+    CHECK(replica.own("configured") == 1);
+    CHECK(replica.own("lag_known") == 1);
+    CHECK(replica.own("lag_seconds") == 0);
+    CHECK(replica.own("delay_seconds") == 0);
+    CHECK(replica.state("io") == "running");
+    CHECK(replica.state("sql") == "running");
+    CHECK(replica.samples.value("mysql_slave_status_seconds_behind_master", kMaster) == 0);
+    CHECK(replica.samples.value("mysql_slave_status_slave_io_running", kMaster) == 1);
+    CHECK(replica.samples.value("mysql_slave_status_slave_sql_running", kMaster) == 1);
+    CHECK(replica.samples.value("mysql_slave_status_exec_master_log_pos", kMaster) == 1103);
+    CHECK(replica.samples.value("mysql_slave_status_master_log_file", kMaster) == 1);
+    CHECK(replica.samples.value("mysql_slave_status_slave_heartbeat_period", kMaster) == 1);
+    CHECK(replica.samples.value("mysql_slave_status_master_server_id", kMaster) == 1);
+    CHECK_FALSE(replica.samples.value("mysql_slave_status_sql_remaining_delay", kMaster));  // NULL
+    CHECK(replica.samples.count("lapwing_mysql_replica_error_info") == 0);
+    CHECK(replica.result.documents.empty());
+}
+
+TEST_CASE("a lagging replica") {
+    const Replica replica("mariadb-10.11/replica-lagging.tsv");
+    CHECK(replica.own("lag_known") == 1);
+    CHECK(replica.own("lag_seconds") == 2);
+}
+
+TEST_CASE("a stopped applier: the lag is unknown, not 0") {
+    const Replica replica("mariadb-10.11/replica-sql-stopped.tsv");
+    CHECK(replica.own("lag_known") == 0);
+    CHECK_FALSE(replica.own("lag_seconds"));
+    CHECK(replica.samples.count("mysql_slave_status_seconds_behind_master") == 0);
+    CHECK(replica.samples.value("mysql_slave_status_slave_sql_running", kMaster) == 0);
+    CHECK(replica.state("io") == "running");
+    CHECK(replica.state("sql") == "stopped");
+}
+
+TEST_CASE("a stopped or connecting receiver: the lag is unknown") {
+    const Replica stopped("mariadb-10.11/replica-io-stopped.tsv");
+    CHECK(stopped.state("io") == "stopped");
+    CHECK(stopped.state("sql") == "running");
+    CHECK(stopped.own("lag_known") == 0);
+    const Replica connecting("mariadb-10.11/replica-connecting.tsv");
+    CHECK(connecting.state("io") == "connecting");
+    CHECK(connecting.own("lag_known") == 0);
+    CHECK(connecting.samples.value("mysql_slave_status_slave_io_running", kMaster) == 0);
+    CHECK(connecting.samples.label("lapwing_mysql_replica_error_info", "errno") == "2003");
+    CHECK(connecting.samples.label("lapwing_mysql_replica_error_info", "thread") == "io");
+    const Replica both("mariadb-10.11/replica-both-stopped.tsv");
+    CHECK(both.state("io") == "stopped");
+    CHECK(both.state("sql") == "stopped");
+}
+
+TEST_CASE("a receiver that is dead while there is backlog still shows a number: it is not the lag") {
+    auto rows = table("mariadb-10.11/replica-lagging.tsv");
+    rows.rows[0][*rows.find("Slave_IO_Running")] = "No";
+    ProbeResult out;
+    parseReplicaStatus(rows, out);
+    const Samples samples(out.families);
+    CHECK(samples.value("mysql_slave_status_seconds_behind_master", kMaster) == 2);
+    CHECK(samples.value("lapwing_mysql_replica_lag_known") == 0);
+    CHECK_FALSE(samples.value("lapwing_mysql_replica_lag_seconds"));
+}
+
+TEST_CASE("a deliberate delay is not lag") {
+    const Replica replica("mariadb-10.11/replica-delayed.tsv");
+    CHECK(replica.samples.value("mysql_slave_status_seconds_behind_master", kMaster) == 4);
+    CHECK(replica.own("delay_seconds") == 120);
+    CHECK(replica.own("lag_known") == 1);
+    CHECK(replica.own("lag_seconds") == 0);
+    auto rows = table("mariadb-10.11/replica-delayed.tsv");
+    rows.rows[0][*rows.find("Seconds_Behind_Master")] = "150";
+    ProbeResult out;
+    parseReplicaStatus(rows, out);
+    CHECK(Samples(out.families).value("lapwing_mysql_replica_lag_seconds") == 30);
+}
+
+TEST_CASE("an error: its number as a label, its text as a document") {
+    const Replica replica("mariadb-10.11/replica-error-1062.tsv");
+    CHECK(replica.state("sql") == "stopped");
+    CHECK(replica.samples.label("lapwing_mysql_replica_error_info", "errno") == "1062");
+    CHECK(replica.samples.label("lapwing_mysql_replica_error_info", "thread") == "sql");
+    REQUIRE(replica.result.documents.size() == 1);
+    CHECK(replica.result.documents[0].kind == "mysql_error");
+    CHECK(replica.result.documents[0].body ==
+          "Error 'Duplicate entry '4' for key 'PRIMARY'' on query. Default database: ''. "
+          "Query: 'INSERT INTO app.t VALUES (4,1)'");
+    CHECK(replica.samples.label("lapwing_mysql_replica_error_info", "digest") ==
+          "807842c7596d2c4016bbd55608d0d1d444592c67ea8e24cf0ffb0d82ef1ba45a");
+}
+
+TEST_CASE("no channel, and two") {
+    const Replica none("mariadb-10.11/replica-none.tsv");
+    CHECK(none.samples.size() == 1);
+    CHECK(none.own("configured") == 0);
+    const Replica two("mariadb-10.11/replica-two-channels.tsv");
+    CHECK(two.own("configured") == 1);
+    CHECK(two.own("lag_known") == 1);
+    CHECK(two.own("lag_known", {{"channel_name", "second"}}) == 0);
+    CHECK(two.state("io", "second") == "connecting");
+    CHECK(two.samples.value("mysql_slave_status_last_io_errno",
+                            {{"connection_name", "second"}, {"master_host", "localhost"}}) == 1045);
+}
+
+TEST_CASE("a state that nobody knows is unknown, and hostile names do no harm") {
+    Table rows;
+    rows.columns = {"Connection_name", "Slave_IO_Running", "Slave_SQL_Running", "Seconds_Behind_Master",
+                    "Bad name",        "Master_Host",      "Last_SQL_Errno"};
+    rows.rows = {{"", "Dreaming", "Yes", "7", "1", "h\xff", "x"},
+                 {"", "Yes", "Yes", "8", "1", "h", "0"},
+                 {"\xfe", "Yes", "Yes", "8", "1", "h", "0"},
+                 {"short"}};
+    ProbeResult out;
+    parseReplicaStatus(rows, out);
+    const Samples samples(out.families);
+    CHECK(samples.value("lapwing_mysql_replica_thread_state", {{"thread", "io"}, {"state", "unknown"}}) == 1);
+    CHECK(samples.value("lapwing_mysql_replica_lag_known") == 0);
+    CHECK(samples.count("lapwing_mysql_replica_lag_seconds") == 0);
+    for (const auto& series : samples.series()) {
+        for (const auto& label : series.labels) CHECK(isValidUtf8(label.value));
+        CHECK(isValidMetricName(series.labels.metricName()));
+    }
+}
+
+TEST_CASE("global status and variables under mysqld_exporter's names") {
+    Families out;
+    parseGlobalStatus(table("mariadb-10.11/global-status.tsv"), out);
+    parseGlobalVariables(table("mariadb-10.11/global-variables.tsv"), out);
+    const Samples samples(out);
+    CHECK(samples.value("mysql_global_status_threads_connected") == 2);
+    CHECK(samples.value("mysql_global_status_uptime") == 54);
+    CHECK(samples.value("mysql_global_status_connections") == 17);
+    CHECK(samples.value("mysql_global_status_slaves_connected") == 1);
+    CHECK(samples.value("mysql_global_status_commands_total", {{"command", "select"}}) == 17);
+    CHECK(samples.value("mysql_global_status_buffer_pool_pages", {{"state", "data"}}) == 168);
+    CHECK(samples.value("mysql_global_status_buffer_pool_dirty_pages") == 25);
+    CHECK(samples.value("mysql_global_status_innodb_buffer_pool_pages_total") == 1014);
+    CHECK(samples.value("mysql_global_status_connection_errors_total", {{"error", "max_connections"}}) == 0);
+    CHECK(samples.value("mysql_global_variables_read_only") == 0);
+    CHECK(samples.value("mysql_global_variables_log_bin") == 1);
+    CHECK(samples.value("mysql_global_variables_server_id") == 1);
+    CHECK(samples.value("mysql_global_variables_max_connections") == 151);
+    CHECK(samples.value("mysql_global_variables_long_query_time") == 10);
+    CHECK_FALSE(samples.value("mysql_global_variables_hostname"));
+    for (const auto& series : samples.series())
+        CHECK(samples.value(series.labels.metricName(), series.labels));
+}
+
+TEST_CASE("read_only in degrees, and what is no number") {
+    Table rows;
+    rows.columns = {"Variable_name", "Value"};
+    rows.rows = {{"read_only", "NO_LOCK_NO_ADMIN"},
+                 {"server_id", "x"},
+                 {"server_id", "4"},
+                 {"max_connections", std::nullopt},
+                 {"read_only", "OFF"}};
+    Families out;
+    parseGlobalVariables(rows, out);
+    const Samples samples(out);
+    CHECK(samples.size() == 2);
+    CHECK(samples.value("mysql_global_variables_read_only") == 1);
+    CHECK(samples.value("mysql_global_variables_server_id") == 4);
+}
+
+TEST_CASE("versions, and the statement for each") {
+    const auto statement = [](const char* text) { return std::string(replicaStatement(parseVersion(text))); };
+    CHECK(statement("10.11.19-MariaDB-0+deb12u1-log") == "SHOW ALL SLAVES STATUS");
+    CHECK(statement("5.5.5-10.3.39-MariaDB") == "SHOW ALL SLAVES STATUS");
+    CHECK(statement("11.8.3-MariaDB-ubu2404") == "SHOW ALL SLAVES STATUS");
+    CHECK(statement("5.7.44-log") == "SHOW SLAVE STATUS");
+    CHECK(statement("8.0.21") == "SHOW SLAVE STATUS");
+    CHECK(statement("8.0.22") == "SHOW REPLICA STATUS");
+    CHECK(statement("8.0.36-28") == "SHOW REPLICA STATUS");
+    CHECK(statement("8.4.0") == "SHOW REPLICA STATUS");
+    CHECK(statement("9.7.4-2") == "SHOW REPLICA STATUS");
+    CHECK(statement("") == "SHOW SLAVE STATUS");
+    const auto version = parseVersion("5.5.5-10.3.39-MariaDB");
+    CHECK(version.major == 10);
+    CHECK(version.minor == 3);
+    CHECK(version.patch == 39);
+}
+
+TEST_CASE("what to grant is said exactly, and the least of it") {
+    CHECK(grantFor(1227,
+                   "Access denied; you need (at least one of) the SUPER, SLAVE MONITOR privilege(s) for this "
+                   "operation",
+                   "lapwing@localhost", "lapwing") == "GRANT SLAVE MONITOR ON *.* TO `lapwing`@`localhost`");
+    CHECK(grantFor(1227,
+                   "Access denied; you need (at least one of) the SUPER, REPLICATION CLIENT privilege(s) for "
+                   "this operation",
+                   "watch@10.77.0.%", "watch") == "GRANT REPLICATION CLIENT ON *.* TO `watch`@`10.77.0.%`");
+    CHECK(
+        grantFor(1045, "Access denied for user 'lapwing'@'localhost' (using password: NO)", "", "lapwing") ==
+        "if the account is missing: CREATE USER `lapwing`@`localhost` IDENTIFIED VIA unix_socket (MySQL: "
+        "IDENTIFIED WITH "
+        "auth_socket)");
+    CHECK(grantFor(1142, "SELECT command denied to user", "", "") ==
+          "grant what it names to `lapwing`@`localhost`");
+    CHECK(grantFor(1064, "You have an error in your SQL syntax", "a@b", "a").empty());
+}
+
+TEST_CASE("configuration of mysql") {
+    const auto configure = [](const std::string& yaml, std::vector<ProbeSpec>& specs) {
+        config::Reader reader;
+        const auto root = reader.text(yaml, "agent.yaml");
+        ProbeContext context;
+        context.host = "web-01";
+        mysqlProbe().configure(root["probes"]["mysql"], context, specs);
+        std::vector<std::string> problems;
+        for (const auto& problem : reader.problems()) problems.push_back(problem.toString());
+        return problems;
+    };
+    std::vector<ProbeSpec> specs;
+    CHECK(configure("probes: { mysql: [ { socket: /run/mysqld/mysqld.sock }, { host: 10.77.0.12, instance: "
+                    "web-02, user: a, "
+                    "password_file: /x } ] }",
+                    specs)
+              .empty());
+    REQUIRE(specs.size() == 2);
+    CHECK(specs[0].job == "mysql");
+    CHECK(specs[0].instance == "web-01");
+    CHECK(specs[0].interval == std::chrono::seconds(1));
+    CHECK(specs[1].instance == "web-02");
+    specs.clear();
+    const auto problems = configure(
+        "probes:\n  mysql:\n    - { host: 10.77.0.12 }\n    - { socket: x }\n    - { port: 70000, host: "
+        "127.0.0.1 }\n    - { sock: /x }\n",
+        specs);
+    CHECK(problems.size() == 5);
+    CHECK(problems[0] ==
+          "agent.yaml:3:7: probes.mysql[0] needs an instance: the name of the host that it observes");
+    CHECK(problems[1] == "agent.yaml:4:17: probes.mysql[1].socket must be an absolute path");
+}
