@@ -59,12 +59,12 @@ struct Slot {
 };
 
 // Changes only: a probe that goes on failing for the same reason has said so.
-void say(const Slot& slot, const Expected<ProbeResult>& result) {
-    if (!result) {
-        const char* reason = errorKindName(result.error().kind);
+void say(const Slot& slot, const std::optional<Error>& failure) {
+    if (failure) {
+        const char* reason = errorKindName(failure->kind);
         if (slot.state.reason == reason) return;
         spdlog::warn("probe {} of {} fails ({}): {}", slot.spec.job, slot.spec.instance, reason,
-                     result.error().message);
+                     failure->message);
     } else if (slot.state.outcome == ProbeState::Outcome::failed) {
         spdlog::info("probe {} of {} succeeds again", slot.spec.job, slot.spec.instance);
     }
@@ -113,19 +113,22 @@ void Runner::Core::report(Slot& slot, const Flight& flight, double took, Expecte
         if (!reason.empty()) labels.set("reason", reason);
         series.push_back({std::move(labels), {{flight.at, value}}});
     };
-    if (result) {
+    std::optional<Error> failure;
+    if (!result) {
+        failure = result.error();
+    } else {
+        failure = result->failure;
         appendFamilies(result->families, slot.base, flight.at, series);
         result->families.clear();
         scraped = series.size();
-    } else {
-        own("lapwing_probe_failure", 1, errorKindName(result.error().kind));
     }
-    own("up", result ? 1 : 0);
+    if (failure) own("lapwing_probe_failure", 1, errorKindName(failure->kind));
+    own("up", failure ? 0 : 1);
     own("scrape_duration_seconds", took);
     own("scrape_samples_scraped", static_cast<double>(scraped));
     {
         const std::lock_guard lock(slot.report_mutex);
-        if (result && result->partial) {
+        if (!failure && result->partial) {
             slot.tracker.keep(series);
         } else {
             slot.tracker.finish(series, flight.at);
@@ -133,10 +136,10 @@ void Runner::Core::report(Slot& slot, const Flight& flight, double took, Expecte
     }
     {
         const std::lock_guard lock(mutex);
-        say(slot, result);
-        slot.state.outcome = result ? ProbeState::Outcome::ok : ProbeState::Outcome::failed;
-        slot.state.reason = result ? "" : errorKindName(result.error().kind);
-        slot.state.message = result ? "" : result.error().message;
+        say(slot, failure);
+        slot.state.outcome = failure ? ProbeState::Outcome::failed : ProbeState::Outcome::ok;
+        slot.state.reason = failure ? errorKindName(failure->kind) : "";
+        slot.state.message = failure ? failure->message : "";
         slot.state.at = flight.at;
         slot.state.took_seconds = took;
         slot.state.samples = scraped;

@@ -185,6 +185,30 @@ TEST_CASE("a failure is up 0 with its reason, and ends the probe's series") {
     CHECK(ended->value("up") == 1);
 }
 
+TEST_CASE("a failed run may report what it knows; what is missing ends, even of a partial one") {
+    RecordingSink got;
+    FakeProbe::Watch watch;
+    Runner runner(specs(spec("nginx", watch,
+                             [&](const Deadline&) -> Expected<ProbeResult> {
+                                 if (watch.runs == 1) return oneGauge("nginx_requests");
+                                 auto result = oneGauge("nginx_up", 0);
+                                 result.partial = true;
+                                 result.failure = lapwing::Error{ErrorKind::timeout, "silent"};
+                                 return result;
+                             })),
+                  got.sink(), nullptr);
+    runner.start();
+    REQUIRE(eventually([&] { return got.all().size() >= 2; }));
+    runner.stop(1s);
+    const auto failed = got.all()[1];
+    CHECK(failed.value("up") == 0);
+    CHECK(failed.value("nginx_up") == 0);
+    CHECK(failed.value("scrape_samples_scraped") == 1);
+    CHECK(failed.labels("lapwing_probe_failure").get("reason") == "timeout");
+    CHECK(isStaleNaN(failed.value("nginx_requests")));
+    CHECK(runner.states()[0].message == "silent");
+}
+
 TEST_CASE("what a probe throws is a failure of its own") {
     RecordingSink got;
     FakeProbe::Watch watch;
