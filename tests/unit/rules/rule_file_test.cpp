@@ -1,0 +1,144 @@
+#include "collector/rules/rule_file.h"
+
+#include <set>
+
+#include "tests/unit/rules/support.h"
+
+using namespace lapwing;
+
+namespace {
+
+std::vector<std::string> problemsOf(const std::string& yaml) {
+    config::Reader reader;
+    rules::parseRuleFile(reader, yaml, "a.yml", 10'000);
+    std::vector<std::string> out;
+    for (const auto& problem : reader.problems()) out.push_back(problem.toString());
+    return out;
+}
+
+}  // namespace
+
+TEST_CASE("a rule file is read as Prometheus reads it") {
+    config::Reader reader;
+    const auto groups = rules::parseRuleFile(reader, R"(groups:
+  - name: first
+    interval: 1m
+    limit: 7
+    query_offset: 5s
+    labels: { team: web }
+    rules:
+      - record: job:up:sum
+        expr: sum by(job)(up)
+        labels: { kind: "{{ not expanded }}" }
+      - alert: Down
+        expr: up==0
+        for: 1m30s
+        keep_firing_for: 5m
+        labels: { severity: critical }
+        annotations: { summary: "{{ $labels.instance }} is down" }
+  - name: second
+    rules: []
+)",
+                                             "a.yml", 10'000);
+    REQUIRE(reader.ok());
+    REQUIRE(groups.size() == 2);
+    CHECK(groups[0].interval_ms == 60'000);
+    CHECK(groups[0].limit == 7);
+    CHECK(groups[0].query_offset_ms == 5'000);
+    CHECK(groups[1].interval_ms == 10'000);
+    REQUIRE(groups[0].rules.size() == 2);
+    const auto& record = groups[0].rules[0];
+    CHECK(record.type == rules::RuleType::recording);
+    CHECK(record.name == "job:up:sum");
+    CHECK(record.canonical == "sum by (job) (up)");
+    CHECK(record.plainLabels() == Labels{{"kind", "{{ not expanded }}"}, {"team", "web"}});
+    const auto& alert = groups[0].rules[1];
+    CHECK(alert.type == rules::RuleType::alerting);
+    CHECK(alert.canonical == "up == 0");
+    CHECK(alert.for_ms == 90'000);
+    CHECK(alert.keep_firing_for_ms == 300'000);
+}
+
+TEST_CASE("every problem of a rule file is reported with its place") {
+    CHECK(problemsOf(R"(groups:
+  - name: g
+    intervall: 1m
+    rules:
+      - alert: A
+        expr: up ==
+        fro: 1m
+        labels: { 1x: a, severity: "{{ $label.x }}" }
+      - record: "a b"
+        expr: up
+        for: 1m
+        annotations: { a: b }
+      - expr: up
+      - alert: B
+        record: b
+        expr: up
+      - alert: C
+      - alert: D
+        expr: up
+        for: 5 minutes
+        annotations: { summary: "{{ if }}" }
+  - name: g
+    rules: []
+  - rules: []
+)") == std::vector<std::string>{
+           "a.yml:3:5: unknown key \"intervall\" in groups[0]; did you mean \"interval\"?",
+           "a.yml:7:9: unknown key \"fro\" in groups[0].rules[0]; did you mean \"for\"?",
+           "a.yml:6:15: could not parse expression: 1:6: parse error: unexpected end of input",
+           "a.yml:8:23: invalid label name \"1x\"",
+           "a.yml:8:36: groups[0].rules[0].labels.severity: template: line 1: undefined variable "
+           "\"$label\"",
+           "a.yml:9:17: invalid recording rule name: \"a b\"",
+           "a.yml:11:14: invalid field \"for\" in recording rule",
+           "a.yml:12:22: invalid field \"annotations\" in recording rule",
+           "a.yml:13:9: one of \"record\" or \"alert\" must be set",
+           "a.yml:14:9: only one of \"record\" and \"alert\" must be set",
+           "a.yml:17:9: field \"expr\" must be set in rule",
+           "a.yml:20:14: groups[0].rules[5].for must be a duration such as 10s or 1h30m: not a valid "
+           "duration string: \"5 minutes\"",
+           "a.yml:21:33: groups[0].rules[5].annotations.summary: template: line 1: missing value for "
+           "command",
+           "a.yml:22:5: groupname: \"g\" is repeated in the same file",
+           "a.yml:24:5: Groupname must not be empty"});
+    CHECK(problemsOf("groups: [").size() == 1);
+    CHECK(problemsOf("group: []") ==
+          std::vector<std::string>{"a.yml:1:1: unknown key \"group\"; did you mean \"groups\"?"});
+    CHECK(problemsOf("").empty());
+}
+
+TEST_CASE("a group has its own moment in the interval, always the same") {
+    std::set<std::int64_t> offsets;
+    for (int i = 0; i < 20; ++i) {
+        rules::RuleGroup group;
+        group.file = "/etc/lapwing/rules/a.yml";
+        group.name = "group" + std::to_string(i);
+        group.interval_ms = 10'000;
+        const auto slot = group.slot(1'700'000'003'456);
+        CHECK(slot <= 1'700'000'003'456);
+        CHECK(slot > 1'700'000'003'456 - 10'000);
+        CHECK(slot % 10'000 == group.offsetMs());
+        CHECK(group.slot(slot) == slot);
+        CHECK(group.slot(slot - 1) == slot - 10'000);
+        offsets.insert(group.offsetMs());
+    }
+    CHECK(offsets.size() > 10);
+}
+
+TEST_CASE("checking files names what is wrong with each, and files that are not there") {
+    const TemporaryFolder folder;
+    const auto good =
+        folder.write("good.yml", "groups: [{name: a, rules: [{record: x, expr: up}, {record: y, expr: x}]}]");
+    const auto bad = folder.write("bad.yml", "groups: [{name: a, rules: [{record: x, expr: 'up('}]}]");
+    const auto both = rules::checkFiles({folder.path("*.yml"), good});
+    CHECK(both.files == 2);
+    CHECK(both.groups == 2);
+    CHECK(both.rules == 3);
+    REQUIRE(both.problems.size() == 1);
+    CHECK(both.problems[0].file == bad);
+    const auto none = rules::checkFiles({folder.path("none.yml"), folder.path("x*.yml")});
+    REQUIRE(none.problems.size() == 1);
+    CHECK(none.problems[0].toString() == folder.path("none.yml") + ": cannot be read");
+}

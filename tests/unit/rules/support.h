@@ -1,0 +1,74 @@
+#pragma once
+
+#include <filesystem>
+#include <fstream>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "collector/notify/notifier.h"
+#include "collector/promql/engine.h"
+#include "collector/storage/store.h"
+#include "tests/unit/catch.h"
+
+namespace lapwing {
+
+/// Vanishes with everything in it.
+class TemporaryFolder {
+  public:
+    TemporaryFolder() {
+        std::string pattern = (std::filesystem::temp_directory_path() / "lapwing-rules-XXXXXX").string();
+        REQUIRE(::mkdtemp(pattern.data()) != nullptr);
+        path_ = pattern;
+    }
+    ~TemporaryFolder() {
+        std::error_code ignored;
+        std::filesystem::remove_all(path_, ignored);
+    }
+    TemporaryFolder(const TemporaryFolder&) = delete;
+    TemporaryFolder& operator=(const TemporaryFolder&) = delete;
+
+    std::string path(const std::string& name) const { return (path_ / name).string(); }
+    std::string write(const std::string& name, const std::string& content) const {
+        std::ofstream(path(name), std::ios::binary) << content;
+        return path(name);
+    }
+
+  private:
+    std::filesystem::path path_;
+};
+
+inline std::unique_ptr<storage::Store> openStore(const std::string& path) {
+    storage::StoreOptions options;
+    options.path = path;
+    options.retention_ms = 0;
+    auto store = storage::Store::open(options);
+    REQUIRE(store.has_value());
+    return std::move(*store);
+}
+
+inline void put(storage::Store& store, const Labels& labels, TimestampMs at, double value) {
+    const auto result = store.append({{labels, {{at, value}}}});
+    REQUIRE(result.has_value());
+    REQUIRE(result->stored == 1);
+}
+
+class RecordingNotifier : public notify::Notifier {
+  public:
+    void send(std::vector<notify::Alert> alerts) override {
+        const std::lock_guard lock(mutex_);
+        for (auto& alert : alerts) alerts_.push_back(std::move(alert));
+    }
+    /// What came since the last call.
+    std::vector<notify::Alert> take() {
+        const std::lock_guard lock(mutex_);
+        return std::move(alerts_);
+    }
+
+  private:
+    std::mutex mutex_;
+    std::vector<notify::Alert> alerts_;
+};
+
+}  // namespace lapwing

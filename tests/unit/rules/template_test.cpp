@@ -1,0 +1,122 @@
+#include "collector/rules/template.h"
+
+#include <yaml-cpp/yaml.h>
+
+#include <map>
+
+#include "collector/rules/manager.h"
+#include "common/config/reader.h"
+#include "tests/unit/rules/support.h"
+
+using namespace lapwing;
+using rules::Template;
+using rules::TemplateData;
+
+namespace {
+
+std::string expand(const std::string& text, const TemplateData& data = {}) {
+    const auto parsed = Template::parse(text);
+    if (!parsed) return "PARSE: " + parsed.error().message;
+    const auto result = parsed->expand(data);
+    return result ? *result : "EXPAND: " + result.error().message;
+}
+
+}  // namespace
+
+TEST_CASE("templates expand as Prometheus expands them") {
+    // The expectations are those that promtool confirms (tests/integration/rules).
+    const std::string folder = std::string(LAPWING_FIXTURES) + "/rules/";
+    const TemporaryFolder temporary;
+    const auto store = openStore(temporary.path("db"));
+    const promql::Engine engine(*store, {});
+    const TimestampMs at = 1'700'000'000'000;
+    put(*store, {{"__name__", "x"}, {"instance", "web-02"}, {"job", "mysql"}}, at, 12.5);
+    put(*store, {{"__name__", "y"}, {"instance", "a"}}, at, 1);
+    put(*store, {{"__name__", "y"}, {"instance", "b"}}, at, 2000);
+    put(*store, {{"__name__", "y"}, {"instance", "web-02"}}, at, 3000);
+    rules::RuleManager manager(engine, *store, nullptr, {});
+    REQUIRE(manager.loadFiles({folder + "templates.rules.yml"}).empty());
+    manager.evaluate(at);
+
+    const auto groups = manager.groups();
+    REQUIRE(groups.size() == 1);
+    REQUIRE(groups[0].rules[0].alerts.size() == 1);
+    const auto& alert = groups[0].rules[0].alerts[0];
+    const auto expected =
+        YAML::LoadFile(folder + "templates.test.yml")["tests"][0]["alert_rule_test"][0]["exp_alerts"][0];
+    for (const auto& label : expected["exp_labels"]) {
+        CHECK(alert.labels.get(label.first.as<std::string>()) == label.second.as<std::string>());
+    }
+    std::size_t count = 0;
+    for (const auto& annotation : expected["exp_annotations"]) {
+        const auto name = annotation.first.as<std::string>();
+        INFO(name);
+        CHECK(alert.annotations.get(name) == annotation.second.as<std::string>());
+        ++count;
+    }
+    CHECK(count == alert.annotations.size());
+    CHECK(count > 20);
+}
+
+TEST_CASE("templates that cannot be are refused when they are parsed") {
+    const std::map<std::string, std::string> cases = {
+        {"{{ foo }}", "PARSE: template: line 1: function \"foo\" not defined"},
+        {"a\n{{ $x }}", "PARSE: template: line 2: undefined variable \"$x\""},
+        {"{{ if true }}x", "PARSE: template: line 1: unexpected EOF: a block is not closed by {{end}}"},
+        {"x{{ end }}", "PARSE: template: line 1: unexpected {{end}}"},
+        {"{{ else }}", "PARSE: template: line 1: unexpected {{else}}"},
+        {"{{ if true }}{{ else }}{{ else }}{{ end }}", "PARSE: template: line 1: unexpected {{else}}"},
+        {"{{ $value ", "PARSE: template: line 1: unclosed action"},
+        {"{{ \"abc }}", "PARSE: template: line 1: unclosed action"},
+        {"{{ }}", "PARSE: template: line 1: missing value for command"},
+        {"{{ $value | }}", "PARSE: template: line 1: non executable command in pipeline"},
+        {"{{ ($value }}", "PARSE: template: line 1: unclosed left paren"},
+        {"{{ $value) }}", "PARSE: template: line 1: unexpected right paren"},
+        {"{{ define \"x\" }}{{ end }}",
+         "PARSE: template: line 1: {{define}} is not supported: nested templates"},
+        {"{{ break }}", "PARSE: template: line 1: {{break}} outside {{range}}"},
+        {"{{/* x }}", "PARSE: template: unclosed comment"},
+        {"{{ if $x := 1 }}{{ end }}{{ $x }}", "PARSE: template: line 1: undefined variable \"$x\""},
+        {"{{ 12abc }}", "PARSE: template: bad number syntax: \"12abc\""},
+        {"{{ \"\\z\" }}", "PARSE: template: invalid escape in a quoted string"}};
+    for (const auto& [text, message] : cases) {
+        INFO(text);
+        CHECK(expand(text) == message);
+    }
+}
+
+TEST_CASE("templates that fail while they are expanded say why") {
+    CHECK(expand("{{ humanize \"x\" }}") == "EXPAND: error calling humanize: can't convert string to float");
+    CHECK(expand("{{ query \"up\" }}") == "EXPAND: error calling query: queries are not available here");
+    CHECK(expand("{{ .Nothing }}") == "EXPAND: can't evaluate field Nothing in type struct");
+    CHECK(expand("{{ eq 1 \"a\" }}") == "EXPAND: error calling eq: incompatible types for comparison");
+    CHECK(expand("{{ reReplaceAll \"(\" \"\" \"a\" }}") ==
+          "EXPAND: error calling reReplaceAll: error parsing regexp: missing ): (");
+    CHECK(expand("{{ 1 2 }}") == "EXPAND: can't give argument to non-function");
+    CHECK(expand("{{ printf }}") == "EXPAND: error calling printf: wrong number of args: got 0");
+    CHECK(expand("{{ index .Labels 1 }}") ==
+          "EXPAND: error calling index: wrong type: expected string; found int");
+    CHECK(expand("{{ range \"abc\" }}{{ end }}") == "EXPAND: range can't iterate over abc");
+}
+
+TEST_CASE("a template does not grow without bound, in depth or in length") {
+    std::string deep;
+    for (int i = 0; i < 1000; ++i) deep += "{{ if true }}";
+    CHECK(expand(deep) == "PARSE: template: line 1: nested too deeply");
+    CHECK(expand("{{ " + std::string(1000, '(')) == "PARSE: template: line 1: unclosed action");
+    CHECK(expand("{{ " + std::string(1000, '(') + " }}") == "PARSE: template: line 1: nested too deeply");
+    TemplateData data;
+    data.query = [](std::string_view) -> Expected<std::vector<rules::TemplateSample>> {
+        return std::vector<rules::TemplateSample>(1000);
+    };
+    const std::string wide(100, 'x');
+    CHECK(expand("{{ range query \"a\" }}" + wide + "{{ end }}", data) ==
+          "EXPAND: the expanded template is larger than 64 KiB");
+}
+
+TEST_CASE("numbers of different kinds compare by value") {
+    TemplateData data;
+    data.value = 12;
+    CHECK(expand("{{ if gt $value 10 }}yes{{ end }}", data) == "yes");
+    CHECK(expand("{{ eq 1 1.0 }} {{ lt 1 1.5 }}") == "true true");
+}
