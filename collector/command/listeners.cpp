@@ -93,6 +93,10 @@ Expected<std::vector<std::unique_ptr<api::Server>>> listenAll(
     }
     for (const auto& endpoint : config.http.listen) {
         auto options = at(endpoint, "people", answered);
+        options.threads = 24;
+        // Everybody who comes through a tunnel has the loopback address.
+        options.connections_per_address = endpoint.loopback ? 24 : 12;
+        options.keep_alive = std::chrono::seconds(6);
         if (!endpoint.loopback) options.tls = people_tls;
         auto server = api::Server::listen(
             std::move(options), endpoint.loopback ? handlers.loopback : handlers.off_loopback, deadlines);

@@ -1,0 +1,214 @@
+"""Starts real collectors in directories of their own, and speaks remote_write and TLS to them. Standard library only."""
+
+import base64
+import http.client
+import json
+import os
+import shutil
+import signal
+import socket
+import ssl
+import struct
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.parse
+
+PROGRAM = os.path.join(os.environ.get("LAPWING_BIN", "build/dev/bin"), "lapwing-collector")
+NAME = "lapwing-collector"  # what the collector's certificate says
+
+
+def varint(value):
+    out = b""
+    while value > 0x7F:
+        out += bytes([value & 0x7F | 0x80])
+        value >>= 7
+    return out + bytes([value])
+
+
+def message(number, payload):
+    return varint(number << 3 | 2) + varint(len(payload)) + payload
+
+
+def snappy(data):
+    """Snappy's block format, of literals alone."""
+    out = varint(len(data))
+    for at in range(0, len(data), 60):
+        chunk = data[at : at + 60]
+        out += bytes([(len(chunk) - 1) << 2]) + chunk
+    return out
+
+
+def write_request(series):
+    """series: list of (labels, [(milliseconds, value), ...])."""
+    out = b""
+    for labels, samples in series:
+        body = b""
+        for name in sorted(labels):
+            body += message(1, message(1, name.encode()) + message(2, labels[name].encode()))
+        for time_ms, value in samples:
+            body += message(2, b"\x09" + struct.pack("<d", value) + b"\x10" + varint(time_ms))
+        out += message(1, body)
+    return snappy(out)
+
+
+WRITE_HEADERS = {
+    "Content-Type": "application/x-protobuf",
+    "Content-Encoding": "snappy",
+    "X-Prometheus-Remote-Write-Version": "0.1.0",
+}
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+class Answer:
+    def __init__(self, response):
+        self.status = response.status
+        self.headers = response.headers
+        self.body = response.read()
+
+    def json(self):
+        return json.loads(self.body)
+
+
+class Collector:
+    """A collector on loopback ports, with its files in a temporary directory that close() removes."""
+
+    def __init__(self, config=""):
+        self.directory = tempfile.mkdtemp(prefix="lapwing-test-")
+        self.people_port = free_port()
+        self.agents_port = free_port()
+        self.config_file = self.path("collector.yaml")
+        self.process = None
+        self.write_config(config)
+
+    def path(self, name):
+        return os.path.join(self.directory, name)
+
+    def write_config(self, more):
+        os.makedirs(self.path("data"), exist_ok=True)
+        with open(self.config_file, "w") as out:
+            out.write(
+                f"host: monitor\ndata: {self.path('data/lapwing.db')}\nagents: {{ listen: 127.0.0.1:{self.agents_port} }}\n"
+                f"admin: {{ socket: {self.path('admin.sock')} }}\n"
+            )
+            if "http:" not in more:
+                out.write(f"http: {{ listen: 127.0.0.1:{self.people_port} }}\n")
+            if "rules:" not in more:
+                out.write(f"rules: [ {self.path('rules')}/*.yml ]\n")
+            out.write(more)
+
+    def run(self, *arguments):
+        return subprocess.run(
+            [PROGRAM, "--config", self.config_file, *arguments], capture_output=True, text=True, timeout=60
+        )
+
+    def start(self):
+        self.log = open(self.path("log"), "ab")
+        self.process = subprocess.Popen([PROGRAM, "run", "--config", self.config_file], stdout=self.log, stderr=self.log)
+        deadline = time.monotonic() + 30
+        while time.monotonic() < deadline:
+            if self.process.poll() is not None:
+                raise AssertionError(f"the collector ended with {self.process.returncode}: {self.log_text()}")
+            try:
+                if self.people("/-/ready").status == 200:
+                    return self
+            except OSError:
+                pass
+            time.sleep(0.02)
+        raise AssertionError("the collector does not get ready: " + self.log_text())
+
+    def log_text(self):
+        with open(self.path("log"), errors="replace") as text:
+            return text.read()
+
+    def stop(self):
+        self.process.send_signal(signal.SIGTERM)
+        self.process.wait(20)
+        self.log.close()
+        return self.process.returncode
+
+    def kill(self):
+        self.process.kill()
+        self.process.wait(20)
+        self.log.close()
+
+    def close(self):
+        if self.process and self.process.poll() is None:
+            self.kill()
+        shutil.rmtree(self.directory, ignore_errors=True)
+
+    def people(self, path, method="GET", body=None, headers=None):
+        connection = http.client.HTTPConnection("127.0.0.1", self.people_port, timeout=30)
+        try:
+            connection.request(method, path, body, headers or {})
+            return Answer(connection.getresponse())
+        finally:
+            connection.close()
+
+    def query(self, text, at=None):
+        parameters = {"query": text} if at is None else {"query": text, "time": str(at)}
+        answer = self.people("/api/v1/query?" + urllib.parse.urlencode(parameters))
+        assert answer.status == 200, answer.body
+        return answer.json()["data"]["result"]
+
+    def enrol(self, host):
+        bundle = self.path(host + ".pem")
+        done = self.run("enrol", host, "--bundle", bundle)
+        assert done.returncode == 0, done.stderr
+        return bundle
+
+    def agent(self, cert, key=None, ca=None):
+        """A connection for agents; `cert` is a bundle, or a certificate with `key` and `ca` beside it."""
+        context = ssl.create_default_context(ssl.Purpose.SERVER_AUTH, cafile=ca or cert)
+        if cert and (key or ca is None or cert != ca):
+            context.load_cert_chain(cert, key)
+        return AgentConnection(self.agents_port, context)
+
+
+class AgentConnection(http.client.HTTPConnection):
+    def __init__(self, port, context):
+        super().__init__("127.0.0.1", port, timeout=30)
+        self.context = context
+
+    def connect(self):
+        raw = socket.create_connection((self.host, self.port), self.timeout)
+        raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.sock = self.context.wrap_socket(raw, server_hostname=NAME)
+
+    def write(self, series, **headers):
+        return self.post("/api/v1/write", write_request(series), {**WRITE_HEADERS, **headers})
+
+    def post(self, path, body, headers):
+        self.request("POST", path, body, headers)
+        return Answer(self.getresponse())
+
+    def get_answer(self, path):
+        self.request("GET", path)
+        return Answer(self.getresponse())
+
+
+def now_ms():
+    return int(time.time() * 1000)
+
+
+def basic(user, password):
+    return {"Authorization": "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()}
+
+
+def run_tests(tests):
+    """Runs functions in order, each named on one line; the exit status says whether all passed."""
+    failed = 0
+    for test in tests:
+        try:
+            test()
+            print(f"ok    {test.__name__}", flush=True)
+        except Exception as error:  # the rest is still worth running
+            failed += 1
+            print(f"FAIL  {test.__name__}: {type(error).__name__}: {error}", flush=True)
+    sys.exit(1 if failed else 0)
