@@ -67,8 +67,7 @@ std::chrono::milliseconds Sender::explain(const Expected<http::Response>& answer
     const auto now = Clock::now();
     if (reason != trouble_ || now - said_at_ > kSayAgain) {
         if (verdict == Verdict::keep) {
-            spdlog::error("not delivered: {}; everything is kept in the spool until this is mended",
-                          reason);
+            spdlog::error("not delivered: {}; everything is kept in the spool until this is mended", reason);
         } else {
             spdlog::warn("not delivered yet: {}; it is kept in the spool and tried again", reason);
         }

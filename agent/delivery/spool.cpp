@@ -65,7 +65,7 @@ struct Spool::State {
     DatabaseResult<void> adopt(SpoolFile opened);
     void takeGathered();
     DatabaseResult<void> write();
-    DatabaseResult<void> removeDone();
+    bool startAnew();
     DatabaseResult<void> trim();
     void boundMemory();
     void failed(const DatabaseError& error);
@@ -184,17 +184,14 @@ void Spool::State::takeGathered() {
     }
 }
 
-// Alone: on a full disk it makes the room that the rest needs.
-DatabaseResult<void> Spool::State::removeDone() {
-    auto done = file->begin();
-    if (done) done = file->removeUpTo(done_until);
-    if (done) done = file->commit();
-    if (!done) {
-        file->rollback();
-        return done;
-    }
+// On a full disk even removing rows needs room, for the log of it. A file in which nothing waits any more can
+// go as a whole.
+bool Spool::State::startAnew() {
+    if (!removable || file_samples > 0 || file_documents > 0) return false;
+    file.reset();
+    SpoolFile::remove(config.path);
     removable = false;
-    return done;
+    return open() && file;
 }
 
 DatabaseResult<void> Spool::State::write() {
@@ -211,7 +208,7 @@ DatabaseResult<void> Spool::State::write() {
     if (done) done = db.commit();
     if (!done) {
         db.rollback();
-        if (done.error().full() && removable && removeDone()) return write();
+        if (done.error().full() && startAnew()) return write();
         return done;
     }
     removable = false;

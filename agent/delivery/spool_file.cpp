@@ -67,6 +67,10 @@ DatabaseResult<SpoolFile> SpoolFile::open(const std::string& path) {
     return file;
 }
 
+void SpoolFile::remove(const std::string& path) {
+    for (const char* suffix : {"", "-wal", "-shm"}) std::remove((path + suffix).c_str());
+}
+
 bool SpoolFile::rename(const std::string& from, const std::string& to) {
     bool kept = true;
     for (const char* suffix : {"", "-wal", "-shm"}) {

@@ -25,6 +25,7 @@ class SpoolFile {
     static DatabaseResult<SpoolFile> open(const std::string& path);
     /// Renames the file and its companions; removes what cannot be renamed. False if that was needed.
     static bool rename(const std::string& from, const std::string& to);
+    static void remove(const std::string& path);
 
     struct Totals {
         std::int64_t batches = 0;

@@ -1,0 +1,195 @@
+#include <fcntl.h>
+#include <sched.h>
+#include <sys/mount.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <cstring>
+#include <random>
+#include <set>
+#include <thread>
+
+#include "agent/delivery/spool.h"
+#include "tests/unit/agent/spool_fixture.h"
+#include "tests/unit/catch.h"
+#include "tests/unit/common/certificates.h"
+
+using lapwing::agent::Spool;
+using lapwing::agent::SpoolConfig;
+using lapwing::test::drain;
+using lapwing::test::numbered;
+using lapwing::test::TempDir;
+using lapwing::test::valuesOf;
+
+namespace {
+
+/// In a process of its own: adds numbered samples, flushes, and reports through the pipe what is written
+/// ("+N") and what was taken out as sent ("-N"), until it is killed.
+[[noreturn]] void writeUntilKilled(const std::string& path, int first, int pipe_end) {
+    SpoolConfig config;
+    config.path = path;
+    auto spool = Spool::open(config);
+    if (!spool) _exit(1);
+    for (int number = first;; ++number) {
+        (*spool)->add(numbered(number));
+        if (!(*spool)->flush()) _exit(2);
+        int note = number + 1;
+        if (write(pipe_end, &note, sizeof note) != sizeof note) _exit(3);
+        if (number % 3 != 0) continue;
+        // What is sent is told first: it may be sent again, it must not be missing.
+        const auto batch = (*spool)->next(2);
+        if (!batch) _exit(4);
+        for (const double value : valuesOf(batch->body)) {
+            note = -static_cast<int>(value) - 1;
+            if (write(pipe_end, &note, sizeof note) != sizeof note) _exit(3);
+        }
+        (*spool)->sent(*batch);
+    }
+}
+
+}  // namespace
+
+TEST_CASE("killed at any moment, the spool keeps all that was flushed and not sent") {
+    const TempDir dir;
+    const std::string path = dir.path("spool.db");
+    std::set<int> written;
+    std::set<int> sent;
+    std::minstd_rand random(7);
+    for (int round = 0; round < 20; ++round) {
+        int ends[2];
+        REQUIRE(pipe(ends) == 0);
+        const int first = written.empty() ? 0 : *written.rbegin() + 2;
+        const pid_t child = fork();
+        if (child == 0) {
+            close(ends[0]);
+            writeUntilKilled(path, first, ends[1]);
+        }
+        close(ends[1]);
+        std::this_thread::sleep_for(std::chrono::microseconds(15'000 + random() % 40'000));
+        kill(child, SIGKILL);
+        int status = 0;
+        waitpid(child, &status, 0);
+        CHECK(WIFSIGNALED(status));
+        int note = 0;
+        while (read(ends[0], &note, sizeof note) == sizeof note) {
+            if (note > 0) {
+                written.insert(note - 1);
+            } else {
+                sent.insert(-note - 1);
+            }
+        }
+        close(ends[0]);
+    }
+    REQUIRE(written.size() > 100);
+
+    SpoolConfig config;
+    config.path = path;
+    auto spool = Spool::open(config);
+    REQUIRE(spool);
+    CHECK((*spool)->state().dropped["damaged"] == 0);
+    std::set<int> left;
+    for (const double value : drain(**spool)) {
+        CHECK(left.insert(static_cast<int>(value)).second);
+    }
+    for (const int number : written) {
+        INFO(number);
+        CHECK((left.count(number) == 1 || sent.count(number) == 1));
+    }
+}
+
+namespace {
+
+/// In a process of its own, with a small file system: 0 if everything held, else the number of what did not.
+int fillDisk(const std::string& mount_point) {
+    const bool may = unshare(CLONE_NEWNS) == 0 || unshare(CLONE_NEWUSER | CLONE_NEWNS) == 0;
+    if (!may || mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0 ||
+        mount("tmpfs", mount_point.c_str(), "tmpfs", 0, "size=400k") != 0) {
+        return 77;
+    }
+    SpoolConfig config;
+    config.path = mount_point + "/spool.db";
+    config.memory_bytes = 100'000;
+    auto opened = Spool::open(config);
+    if (!opened) return 1;
+    auto& spool = **opened;
+    std::string noise;
+    std::minstd_rand random(3);
+    int added = 0;
+    const auto add = [&](int count) {
+        for (int i = 0; i < count; ++i, ++added) {
+            auto series = numbered(added);
+            noise.clear();
+            for (int k = 0; k < 3000; ++k) noise += static_cast<char>('!' + random() % 90);
+            series[0].labels.set("noise", noise);
+            spool.add(std::move(series));
+            spool.flush();
+        }
+    };
+    add(200);
+    auto state = spool.state();
+    if (state.trouble.empty()) return 2;
+    if (state.dropped["disk"] == 0) return 3;                      // memory is bounded,
+    if (state.samples + state.dropped["disk"] != added) return 4;  // and each is waiting or counted
+    // What waits can be sent all the same, the file's first.
+    const int kept = static_cast<int>(state.samples);
+    const auto values = drain(spool);
+    if (static_cast<int>(values.size()) != kept) return 5;
+    if (values.front() != 0 || values.back() != added - 1) return 6;
+    for (std::size_t i = 1; i < values.size(); ++i) {
+        if (values[i] <= values[i - 1]) return 7;
+    }
+    // Now that everything was sent, there is room again.
+    add(3);
+    state = spool.state();
+    if (!state.trouble.empty()) return 8;
+    if (state.samples != 3) return 9;
+    if (drain(spool).size() != 3) return 10;
+    return 0;
+}
+
+}  // namespace
+
+TEST_CASE("on a full disk the agent goes on from memory, counts what it drops, and recovers") {
+    const TempDir dir;
+    const pid_t child = fork();
+    if (child == 0) _exit(fillDisk(dir.root()));
+    int status = 0;
+    waitpid(child, &status, 0);
+    REQUIRE(WIFEXITED(status));
+    if (WEXITSTATUS(status) == 77) {
+        WARN("no mount namespace here: not tested");
+        return;
+    }
+    CHECK(WEXITSTATUS(status) == 0);
+}
+
+TEST_CASE("a disk that is full from the start is no reason not to run") {
+    const TempDir dir;
+    const pid_t child = fork();
+    if (child == 0) {
+        const bool may = unshare(CLONE_NEWNS) == 0 || unshare(CLONE_NEWUSER | CLONE_NEWNS) == 0;
+        if (!may || mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0 ||
+            mount("tmpfs", dir.root().c_str(), "tmpfs", 0, "size=8k") != 0) {
+            _exit(77);
+        }
+        SpoolConfig config;
+        config.path = dir.path("spool.db");
+        auto spool = Spool::open(config);
+        if (!spool) _exit(1);
+        (*spool)->add(numbered(5));
+        if ((*spool)->flush()) _exit(2);
+        const auto batch = (*spool)->next(64);
+        if (!batch || valuesOf(batch->body) != std::vector<double>{5}) _exit(3);
+        (*spool)->sent(*batch);
+        _exit((*spool)->next(64) ? 4 : 0);
+    }
+    int status = 0;
+    waitpid(child, &status, 0);
+    REQUIRE(WIFEXITED(status));
+    if (WEXITSTATUS(status) == 77) {
+        WARN("no mount namespace here: not tested");
+        return;
+    }
+    CHECK(WEXITSTATUS(status) == 0);
+}

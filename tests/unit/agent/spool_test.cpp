@@ -1,0 +1,276 @@
+#include "agent/delivery/spool.h"
+
+#include <sqlite3.h>
+
+#include <filesystem>
+#include <fstream>
+
+#include "agent/delivery/digest.h"
+#include "tests/unit/agent/spool_fixture.h"
+#include "tests/unit/catch.h"
+#include "tests/unit/common/certificates.h"
+
+using lapwing::ErrorKind;
+using lapwing::agent::Spool;
+using lapwing::agent::SpoolConfig;
+using lapwing::test::drain;
+using lapwing::test::numbered;
+using lapwing::test::range;
+using lapwing::test::TempDir;
+using lapwing::test::valuesOf;
+
+namespace {
+
+SpoolConfig configIn(const TempDir& dir) {
+    SpoolConfig config;
+    config.path = dir.path("spool.db");
+    return config;
+}
+
+std::unique_ptr<Spool> openSpool(const SpoolConfig& config) {
+    auto spool = Spool::open(config);
+    REQUIRE(spool);
+    return std::move(*spool);
+}
+
+/// Incompressible, so that sizes mean something.
+std::vector<lapwing::TimeSeries> bulky(int number) {
+    auto series = numbered(number);
+    std::string noise;
+    unsigned state = static_cast<unsigned>(number) * 2654435761U + 1;
+    for (int i = 0; i < 4000; ++i) {
+        state = state * 1664525U + 1013904223U;
+        noise += static_cast<char>('!' + (state >> 24) % 90);
+    }
+    series[0].labels.set("noise", noise);
+    return series;
+}
+
+}  // namespace
+
+TEST_CASE("what is flushed comes out again, in order, until it is sent") {
+    const TempDir dir;
+    const auto spool = openSpool(configIn(dir));
+    CHECK_FALSE(spool->next(64));
+    CHECK_FALSE(spool->dirty());
+    for (int i = 0; i < 10; ++i) {
+        spool->add(numbered(i));
+        CHECK(spool->dirty());
+        CHECK(spool->flush());
+    }
+    CHECK(spool->state().samples == 10);
+    CHECK(spool->state().bytes > 0);
+    CHECK(spool->state().oldest > 0);
+
+    const auto three = spool->next(3);
+    REQUIRE(three);
+    CHECK(three->parts == 3);
+    CHECK(valuesOf(three->body) == range(0, 3));
+    CHECK(valuesOf(spool->next(3)->body) == range(0, 3));  // the same again: it was not sent
+    spool->sent(*three);
+    CHECK(spool->state().samples == 7);
+    CHECK(drain(*spool, 1) == range(3, 10));
+    CHECK(spool->state().samples == 0);
+    CHECK(spool->state().bytes == 0);
+    CHECK(spool->dirty());  // the rows are still to be removed
+    CHECK(spool->flush());
+    CHECK_FALSE(spool->dirty());
+}
+
+TEST_CASE("samples that are not flushed yet are not sent yet, and are written when the spool closes") {
+    const TempDir dir;
+    {
+        const auto spool = openSpool(configIn(dir));
+        spool->add(numbered(0));
+        CHECK_FALSE(spool->next(64));
+        CHECK(spool->state().samples == 1);
+    }
+    const auto spool = openSpool(configIn(dir));
+    CHECK(spool->state().samples == 1);
+    CHECK(drain(*spool) == range(0, 1));
+}
+
+TEST_CASE("a spool opened again holds what was not sent, and only that") {
+    const TempDir dir;
+    {
+        const auto spool = openSpool(configIn(dir));
+        for (int i = 0; i < 20; ++i) {
+            spool->add(numbered(i));
+            spool->flush();
+        }
+        spool->sent(*spool->next(5));
+        spool->flush();
+    }
+    const auto spool = openSpool(configIn(dir));
+    CHECK(spool->state().samples == 15);
+    spool->add(numbered(20));
+    spool->flush();
+    CHECK(drain(*spool) == range(5, 21));
+}
+
+TEST_CASE("many samples at once become several batches, and a request stays near a mebibyte") {
+    const TempDir dir;
+    const auto spool = openSpool(configIn(dir));
+    std::vector<lapwing::TimeSeries> many;
+    for (int i = 0; i < 12'000; ++i) many.push_back(numbered(i)[0]);
+    spool->add(std::move(many));
+    spool->flush();
+    CHECK(spool->next(1)->samples == 5000);
+    CHECK(drain(*spool) == range(0, 12'000));
+
+    for (int i = 0; i < 400; ++i) {
+        spool->add(bulky(i));
+        spool->flush();
+    }
+    const auto batch = spool->next(400);
+    REQUIRE(batch);
+    CHECK(batch->parts > 100);
+    CHECK(batch->parts < 300);
+    CHECK(batch->body.size() < (3U << 20));
+    CHECK(drain(*spool, 400) == range(0, 400));
+}
+
+TEST_CASE("beyond its size the spool drops the oldest, and counts them") {
+    const TempDir dir;
+    auto config = configIn(dir);
+    config.max_bytes = 100'000;
+    const auto spool = openSpool(config);
+    for (int i = 0; i < 100; ++i) {
+        spool->add(bulky(i));
+        spool->flush();
+    }
+    const auto state = spool->state();
+    CHECK(state.bytes <= 100'000);
+    CHECK(state.bytes > 90'000);
+    CHECK(state.dropped.at("size") == 100 - state.samples);
+    CHECK(drain(*spool) == range(static_cast<int>(100 - state.samples), 100));
+    CHECK(std::filesystem::file_size(config.path) < 600'000);
+}
+
+TEST_CASE("what is older than the limit is dropped") {
+    const TempDir dir;
+    auto config = configIn(dir);
+    {
+        const auto spool = openSpool(config);
+        for (int i = 0; i < 3; ++i) {
+            spool->add(numbered(i));
+            spool->flush();
+        }
+    }
+    sqlite3* raw = nullptr;
+    REQUIRE(sqlite3_open(config.path.c_str(), &raw) == SQLITE_OK);
+    REQUIRE(sqlite3_exec(raw, "UPDATE batch SET at = at - 3600000 WHERE id <= 2", nullptr, nullptr,
+                         nullptr) == SQLITE_OK);
+    sqlite3_close(raw);
+    config.max_age = std::chrono::minutes(30);
+    const auto spool = openSpool(config);
+    spool->add(numbered(3));
+    spool->flush();
+    CHECK(spool->state().dropped.at("age") == 2);
+    CHECK(drain(*spool) == range(2, 4));
+}
+
+TEST_CASE("what the collector refused is counted as dropped") {
+    const TempDir dir;
+    const auto spool = openSpool(configIn(dir));
+    spool->add(numbered(0));
+    spool->flush();
+    spool->refused(*spool->next(64));
+    CHECK(spool->state().dropped.at("refused") == 1);
+    CHECK_FALSE(spool->next(64));
+}
+
+TEST_CASE("each document is taken once by its digest, across restarts") {
+    const TempDir dir;
+    const std::string body = "table inet filter";
+    {
+        const auto spool = openSpool(configIn(dir));
+        spool->addDocument("ruleset", body);
+        spool->addDocument("ruleset", body);
+        spool->addDocument("mysql_error", "Error 1062");
+        CHECK_FALSE(spool->nextDocument());
+        spool->flush();
+        const auto first = spool->nextDocument();
+        REQUIRE(first);
+        CHECK(first->kind == "ruleset");
+        CHECK(first->body == body);
+        CHECK(first->digest == lapwing::agent::sha256(body));
+        spool->documentDone(first->digest);
+        CHECK(spool->nextDocument()->kind == "mysql_error");
+        CHECK(spool->state().documents == 1);
+    }
+    const auto spool = openSpool(configIn(dir));
+    spool->addDocument("ruleset", body);
+    spool->flush();
+    const auto left = spool->nextDocument();
+    REQUIRE(left);
+    CHECK(left->kind == "mysql_error");
+    spool->documentDone(left->digest);
+    CHECK_FALSE(spool->nextDocument());
+
+    spool->addDocument("ruleset", std::string((1U << 20) + 1, 'x'));
+    spool->flush();
+    CHECK_FALSE(spool->nextDocument());
+}
+
+TEST_CASE("SHA-256 as FIPS 180-4 gives it") {
+    CHECK(lapwing::agent::sha256("abc") ==
+          "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+}
+
+TEST_CASE("a file that is no database is set aside, and a new spool begun") {
+    const TempDir dir;
+    const auto config = configIn(dir);
+    std::ofstream(config.path) << std::string(10'000, '?');
+    const auto spool = openSpool(config);
+    CHECK(std::filesystem::file_size(config.path + ".damaged") == 10'000);
+    spool->add(numbered(0));
+    CHECK(spool->flush());
+    CHECK(drain(*spool) == range(0, 1));
+}
+
+TEST_CASE("a file that is damaged while it is in use is set aside, and what comes after is kept") {
+    const TempDir dir;
+    const auto config = configIn(dir);
+    {
+        const auto spool = openSpool(config);
+        for (int i = 0; i < 200; ++i) {
+            spool->add(bulky(i));
+            spool->flush();
+        }
+    }
+    const auto size = std::filesystem::file_size(config.path);
+    {
+        // The first page, with the header and the schema, stays: it opens, and fails later.
+        std::fstream file(config.path, std::ios::in | std::ios::out | std::ios::binary);
+        file.seekp(4096);
+        const std::string garbage(size - 4096, '\x5a');
+        file.write(garbage.data(), static_cast<std::streamsize>(garbage.size()));
+    }
+    const auto spool = openSpool(config);
+    spool->add(numbered(1000));
+    spool->addDocument("ruleset", "rules");
+    spool->flush();
+    while (const auto batch = spool->next(64)) spool->sent(*batch);
+    spool->add(numbered(1001));
+    CHECK(spool->flush());
+    CHECK(std::filesystem::exists(config.path + ".damaged"));
+    CHECK(valuesOf(spool->next(64)->body) == range(1001, 1002));
+    CHECK(spool->state().trouble.empty());
+    CHECK(spool->nextDocument());
+}
+
+TEST_CASE("a spool belongs to one process, in a folder that it may write") {
+    const TempDir dir;
+    const auto spool = openSpool(configIn(dir));
+    const auto second = Spool::open(configIn(dir));
+    REQUIRE_FALSE(second);
+    CHECK(second.error().kind == ErrorKind::unavailable);
+
+    SpoolConfig nowhere;
+    nowhere.path = dir.path("no/such/folder/spool.db");
+    const auto absent = Spool::open(nowhere);
+    REQUIRE_FALSE(absent);
+    CHECK(absent.error().kind == ErrorKind::denied);
+    CHECK(absent.error().message.find(nowhere.path) == 0);
+}
