@@ -13,6 +13,7 @@ namespace {
 using Writer = rapidjson::Writer<rapidjson::StringBuffer>;
 
 constexpr std::int64_t kCanaryOpenMs = 2'000;
+constexpr std::int64_t kCanarySpacingMs = 3'000;  ///< an agent tries one at a time
 constexpr std::int64_t kCanaryKeptMs =
     120'000;  ///< how long a listener's sample may still show the canary's port
 constexpr std::size_t kMostAttempts = 256;
@@ -126,7 +127,9 @@ void Assignments::planCanaries(const Context& context) {
             canary.listener = name;
             canary.connector = connector;
             canary.nonce = randomHex(kNonceBytes);
-            canary.at = now + options_.canary_lead_ms;
+            auto& free = free_[connector];
+            canary.at = std::max(now + options_.canary_lead_ms, free);
+            free = canary.at + kCanarySpacingMs;
             const auto used = [&](int port) {
                 return isCanaryPort(name, port) ||
                        std::any_of(host.listeners.begin(), host.listeners.end(),

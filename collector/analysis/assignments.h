@@ -42,6 +42,7 @@ class Assignments {
     std::vector<Canary> canaries_;
     std::map<std::pair<std::string, std::string>, TimestampMs>
         last_;  ///< listener, connector -> when last planned
+    std::map<std::string, TimestampMs> free_;  ///< connector -> from when on it has no canary to try
     std::map<std::string, Assignment> current_;
     Assignment nothing_;
     TimestampMs now_ = 0;

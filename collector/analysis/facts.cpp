@@ -184,9 +184,6 @@ class Gatherer {
             const auto when = at.find(key(one));
             attempt.at = when == at.end() ? one.sample.timestamp : when->second;
             attempt.control_ok = controls_.contains({attempt.from, one.get("instance")});
-            if (!attempt.second) {
-                main_sources_.insert(attempt.source);
-            }
             host(one.get("instance")).attempts.push_back(std::move(attempt));
         }
     }
@@ -197,7 +194,7 @@ class Gatherer {
             CanaryFact canary;
             canary.from = one.get("agent");
             canary.source = one.get("source");
-            canary.second = !main_sources_.contains(canary.source);
+            canary.second = one.get("source_kind") == "second";
             canary.result = one.get("result");
             const auto when = at.find(key(one));
             canary.at = when == at.end() ? one.sample.timestamp : when->second;
@@ -258,7 +255,6 @@ class Gatherer {
     Facts facts_;
     Error failure_;
     std::set<std::pair<std::string, std::string>> controls_;
-    std::set<std::string> main_sources_;
 };
 
 struct KnownService {
