@@ -1,11 +1,10 @@
 #include "collector/promql/aggregate.h"
 
 #include <algorithm>
-#include <cmath>
-#include <map>
+#include <bit>
 #include <unordered_map>
 
-#include "collector/promql/kahan.h"
+#include "collector/promql/accumulators.h"
 #include "collector/promql/numbers.h"
 #include "collector/promql/range_functions.h"
 #include "collector/promql/series_set.h"
@@ -40,88 +39,6 @@ struct Groups {
     }
 };
 
-class Sum {
-  public:
-    void add(double value) { sum_.add(value); }
-    double result() const { return sum_.value(); }
-
-  private:
-    KahanSum sum_;
-};
-
-class Average {
-  public:
-    void add(double value) { mean_.add(value); }
-    double result() const { return mean_.value(); }
-
-  private:
-    MeanAccumulator mean_;
-};
-
-class Minimum {
-  public:
-    void add(double value) {
-        if (!any_ || value < least_ || std::isnan(least_)) least_ = value;
-        any_ = true;
-    }
-    double result() const { return least_; }
-
-  private:
-    bool any_ = false;
-    double least_ = 0;
-};
-
-class Maximum {
-  public:
-    void add(double value) {
-        if (!any_ || value > most_ || std::isnan(most_)) most_ = value;
-        any_ = true;
-    }
-    double result() const { return most_; }
-
-  private:
-    bool any_ = false;
-    double most_ = 0;
-};
-
-class Group {
-  public:
-    void add(double /*value*/) {}
-    double result() const { return 1; }
-};
-
-class Count {
-  public:
-    void add(double /*value*/) { count_ += 1; }
-    double result() const { return count_; }
-
-  private:
-    double count_ = 0;
-};
-
-/// Welford's algorithm (Technometrics 4, 1962): the population's variance in one pass.
-class Variance {
-  public:
-    void add(double value) {
-        count_ += 1;
-        const double difference = value - mean_;
-        mean_ += difference / count_;
-        squares_ += difference * (value - mean_);
-    }
-    double result() const { return squares_ / count_; }
-
-  private:
-    double count_ = 0;
-    double mean_ = 0;
-    double squares_ = 0;
-};
-
-class Deviation : private Variance {
-  public:
-    using Variance::add;
-    double result() const { return std::sqrt(Variance::result()); }
-};
-
 /// Folds all series of a group into one, step by step side by side.
 template <class Accumulator>
 Expected<SeriesSet> fold(Context& context, Groups groups, const SeriesSet& set, std::size_t points) {
@@ -139,8 +56,12 @@ Expected<SeriesSet> fold(Context& context, Groups groups, const SeriesSet& set, 
         for (std::size_t i = 0; i < points; ++i) {
             const double value = set[s].values[i];
             if (isAbsent(value)) continue;
-            row[i].any = true;
-            row[i].accumulator.add(value);
+            if (row[i].any) {
+                row[i].accumulator.add(value);
+            } else {
+                row[i].any = true;
+                row[i].accumulator.begin(value);
+            }
         }
     }
     SeriesSet out;
@@ -185,7 +106,7 @@ Expected<SeriesSet> quantiles(Context& context, Groups groups, const SeriesSet& 
 
 Expected<SeriesSet> countValues(Context& context, const Aggregate& aggregate, const SeriesSet& set,
                                 const std::string& label, std::size_t points) {
-    if (label.empty() || !isValidUtf8(label) || (context.closedRanges() && !isValidLabelName(label))) {
+    if (label.empty() || !isValidUtf8(label) || (context.version2() && !isValidLabelName(label))) {
         return fail(ErrorKind::execution, "invalid label name " + quote(label));
     }
     Aggregate grouping;
@@ -229,11 +150,14 @@ Expected<SeriesSet> evaluateAggregate(Context& context, const Aggregate& aggrega
                                       std::size_t points) {
     if (aggregate.op == Aggregation::count_values)
         return countValues(context, aggregate, operand, label, points);
+    const bool version2 = context.version2();
     Groups groups(aggregate, operand);
     switch (aggregate.op) {
         case Aggregation::sum:
+            if (version2) return fold<Sum2>(context, std::move(groups), operand, points);
             return fold<Sum>(context, std::move(groups), operand, points);
         case Aggregation::avg:
+            if (version2) return fold<Average2>(context, std::move(groups), operand, points);
             return fold<Average>(context, std::move(groups), operand, points);
         case Aggregation::min:
             return fold<Minimum>(context, std::move(groups), operand, points);
@@ -244,8 +168,10 @@ Expected<SeriesSet> evaluateAggregate(Context& context, const Aggregate& aggrega
         case Aggregation::count:
             return fold<Count>(context, std::move(groups), operand, points);
         case Aggregation::stddev:
-            return fold<Deviation>(context, std::move(groups), operand, points);
+            if (version2) return fold<Deviation<Variance2>>(context, std::move(groups), operand, points);
+            return fold<Deviation<Variance>>(context, std::move(groups), operand, points);
         case Aggregation::stdvar:
+            if (version2) return fold<Variance2>(context, std::move(groups), operand, points);
             return fold<Variance>(context, std::move(groups), operand, points);
         case Aggregation::quantile:
             return quantiles(context, std::move(groups), operand, parameter, points);

@@ -100,6 +100,7 @@ struct VectorMatching {
 
 struct Binary {
     Operator op = Operator::add;
+    std::size_t op_position = 0;
     bool return_bool = false;
     VectorMatching matching;
     ExprPtr lhs;

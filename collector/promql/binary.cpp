@@ -53,7 +53,9 @@ bool compare(Operator op, double a, double b) {
     }
 }
 
-bool dropsName(const Binary& binary) {
+bool dropsName(const Context& context, const Binary& binary) {
+    // Version 2 forgot atan2.
+    if (binary.op == Operator::atan2 && context.version2()) return false;
     return !isComparison(binary.op) || binary.return_bool;
 }
 
@@ -70,8 +72,8 @@ Expected<Value> scalars(const Binary& binary, ScalarValues lhs, const ScalarValu
     return lhs;
 }
 
-Expected<Value> vectorAndScalar(const Binary& binary, SeriesSet set, const ScalarValues& scalar,
-                                bool swapped) {
+Expected<Value> vectorAndScalar(const Context& context, const Binary& binary, SeriesSet set,
+                                const ScalarValues& scalar, bool swapped) {
     for (auto& series : set) {
         for (std::size_t i = 0; i < series.values.size(); ++i) {
             auto& value = series.values[i];
@@ -80,7 +82,7 @@ Expected<Value> vectorAndScalar(const Binary& binary, SeriesSet set, const Scala
                 swapped ? element(binary, scalar[i], value, value) : element(binary, value, scalar[i], value);
         }
     }
-    if (dropsName(binary)) {
+    if (dropsName(context, binary)) {
         if (auto done = dropNames(set, Duplicates::merge); !done) return tl::unexpected<Error>(done.error());
     }
     return set;
@@ -294,7 +296,7 @@ class Matching {
         if (oneToOne() && !matching.on) {
             for (const auto& name : matching.labels) labels.erase(name);
         }
-        if (dropsName(binary_)) labels.erase("__name__");
+        if (dropsName(context_, binary_)) labels.erase("__name__");
         for (const auto& name : matching.include) labels.set(name, one.get(name));
         return labels;
     }
@@ -324,10 +326,10 @@ Expected<Value> evaluateBinary(Context& context, const Binary& binary, Value lhs
         return scalars(binary, std::move(*left_scalar), *right_scalar);
     }
     if (right_scalar != nullptr) {
-        return vectorAndScalar(binary, std::move(std::get<SeriesSet>(lhs)), *right_scalar, false);
+        return vectorAndScalar(context, binary, std::move(std::get<SeriesSet>(lhs)), *right_scalar, false);
     }
     if (left_scalar != nullptr) {
-        return vectorAndScalar(binary, std::move(std::get<SeriesSet>(rhs)), *left_scalar, true);
+        return vectorAndScalar(context, binary, std::move(std::get<SeriesSet>(rhs)), *left_scalar, true);
     }
     auto& left = std::get<SeriesSet>(lhs);
     auto& right = std::get<SeriesSet>(rhs);

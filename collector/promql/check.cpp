@@ -20,7 +20,7 @@ Failure expectType(const Expr& expr, ValueType wanted, const std::string& where)
 Failure check(const Expr& expr, const Binary& binary) {
     if (auto inner = checkTypes(*binary.lhs)) return inner;
     if (auto inner = checkTypes(*binary.rhs)) return inner;
-    const auto at = expr.span.start;
+    const auto at = binary.op_position;
     const auto left = binary.lhs->type();
     const auto right = binary.rhs->type();
     const auto& matching = binary.matching;
@@ -36,8 +36,8 @@ Failure check(const Expr& expr, const Binary& binary) {
         return CheckFailure{at, "comparisons between scalars must use BOOL modifier"};
     }
     if (isSetOperator(binary.op) && grouped) {
-        return CheckFailure{
-            at, "no grouping allowed for \"" + std::string(operatorText(binary.op)) + "\" operation"};
+        return CheckFailure{expr.span.start, "no grouping allowed for \"" +
+                                                 std::string(operatorText(binary.op)) + "\" operation"};
     }
     if (matching.on) {
         for (const auto& label : matching.include) {
@@ -55,11 +55,11 @@ Failure check(const Expr& expr, const Binary& binary) {
     }
     if (left == ValueType::vector && right == ValueType::vector) return std::nullopt;
     if (!matching.labels.empty() || grouped) {
-        return CheckFailure{at, "vector matching only allowed between instant vectors"};
+        return CheckFailure{expr.span.start, "vector matching only allowed between instant vectors"};
     }
     if (isSetOperator(binary.op)) {
-        return CheckFailure{at, "set operator \"" + std::string(operatorText(binary.op)) +
-                                    "\" not allowed in binary scalar expression"};
+        return CheckFailure{expr.span.start, "set operator \"" + std::string(operatorText(binary.op)) +
+                                                 "\" not allowed in binary scalar expression"};
     }
     return std::nullopt;
 }
@@ -107,9 +107,9 @@ Failure check(const Expr& expr, const Subquery& subquery) {
     if (auto inner = checkTypes(*subquery.inner)) return inner;
     const auto type = subquery.inner->type();
     if (type == ValueType::vector) return std::nullopt;
-    return CheckFailure{expr.span.start, "subquery is only allowed on instant vector, got " +
-                                             std::string(valueTypeName(type)) + " in " +
-                                             quote(print(*subquery.inner)) + " instead"};
+    const std::string name = type == ValueType::matrix ? "matrix" : valueTypeName(type);
+    return CheckFailure{expr.span.start,
+                        "subquery is only allowed on instant vector, got " + name + " instead"};
 }
 
 Failure check(const Expr& expr, const VectorSelector& selector) {

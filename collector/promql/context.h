@@ -26,7 +26,8 @@ class Context {
           deadline_(std::chrono::steady_clock::now() + std::chrono::milliseconds(options.timeout_ms)) {}
 
     const EngineOptions& options() const { return options_; }
-    bool closedRanges() const { return options_.compat == 2; }
+    /// As Prometheus 2 answers: windows closed at both ends, and its other ways.
+    bool version2() const { return options_.compat == 2; }
 
     /// The samples that a selector needs, from the store. Errors `exhausted`, `timeout`, `unavailable`.
     Expected<std::vector<storage::SeriesSamples>> select(const storage::Matchers& matchers, TimestampMs from,

@@ -75,7 +75,7 @@ Expected<SeriesSet> Evaluator::select(const VectorSelector& selector, const Grid
     const Grid seen = fixed ? Grid{*fixed, 1, 1} : grid;
     const auto offset = selector.time.offset_ms;
     const auto lookback = context_.options().lookback_ms;
-    const bool closed = context_.closedRanges();
+    const bool closed = context_.version2();
     auto stored = context_.select(selector.matchers, seen.start - offset - lookback + (closed ? 0 : 1),
                                   seen.last() - offset);
     if (!stored) return pass(stored.error());
@@ -108,7 +108,7 @@ Expected<RangeVector> Evaluator::rangeVector(const Expr& expr, const Grid& grid)
     const auto first = out.fixed.value_or(grid.start) - out.offset_ms;
     const auto last = out.fixed.value_or(grid.last()) - out.offset_ms;
     auto stored = context_.select(matrix->selector.matchers,
-                                  first - out.range_ms + (context_.closedRanges() ? 0 : 1), last);
+                                  first - out.range_ms + (context_.version2() ? 0 : 1), last);
     if (!stored) return pass(stored.error());
     out.series.reserve(stored->size());
     for (auto& series : *stored) {
@@ -131,7 +131,7 @@ Expected<RangeVector> Evaluator::subquery(const Subquery& subquery, const Grid& 
     Grid inner;
     inner.step = subquery.step_ms > 0 ? subquery.step_ms : context_.options().default_interval_ms;
     inner.start = inner.step * (first / inner.step);
-    if (inner.start < first || (!context_.closedRanges() && inner.start == first)) inner.start += inner.step;
+    if (inner.start < first || (!context_.version2() && inner.start == first)) inner.start += inner.step;
     if (inner.start > last) return out;
     inner.points = static_cast<std::size_t>((last - inner.start) / inner.step) + 1;
 

@@ -102,7 +102,7 @@ Expected<Value> evaluateRange(Evaluator& evaluator, const Call& call, RangeFunct
             if (auto go_on = context.proceed(); !go_on) return pass(go_on.error());
         }
         Series series{std::move(one.labels), ScalarValues(grid.points, absent())};
-        WindowCursor cursor(range, one.samples, context.closedRanges());
+        WindowCursor cursor(range, one.samples, context.version2());
         bool any = false;
         for (std::size_t i = 0; i < grid.points; ++i) {
             auto window = cursor.at(grid.at(i));

@@ -9,6 +9,7 @@ namespace lapwing::promql {
 /// Prometheus sums.
 class KahanSum {
   public:
+    explicit KahanSum(double start = 0) : sum_(start) {}
     void add(double value) {
         const double total = sum_ + value;
         if (std::isinf(total)) {
@@ -23,13 +24,15 @@ class KahanSum {
     double value() const { return std::isinf(sum_) ? sum_ : sum_ + compensation_; }
 
   private:
-    double sum_ = 0;
+    double sum_;
     double compensation_ = 0;
 };
 
-/// The mean of values added one by one, without overflow on the way.
-class MeanAccumulator {
+/// The mean of values added one by one, adjusted with each: it does not overflow on the way. Version 2's way.
+class RunningMean {
   public:
+    RunningMean() = default;
+    RunningMean(double count, double mean) : count_(count), mean_(mean) {}
     void add(double value) {
         count_ += 1;
         if (std::isinf(mean_.value())) {
@@ -44,6 +47,33 @@ class MeanAccumulator {
   private:
     double count_ = 0;
     KahanSum mean_;
+};
+
+/// The mean as a sum divided at the end, which is more exact; only where the sum overflows a running mean.
+/// Version 3's way.
+class Mean {
+  public:
+    void add(double value) {
+        count_ += 1;
+        if (!running_) {
+            auto sum = sum_;
+            sum.add(value);
+            if (count_ == 1 || !std::isinf(sum.value())) {
+                sum_ = sum;
+                return;
+            }
+            running_ = true;
+            mean_ = RunningMean(count_ - 1, sum_.value() / (count_ - 1));
+        }
+        mean_.add(value);
+    }
+    double value() const { return running_ ? mean_.value() : sum_.value() / count_; }
+
+  private:
+    double count_ = 0;
+    bool running_ = false;
+    KahanSum sum_;
+    RunningMean mean_;
 };
 
 }  // namespace lapwing::promql

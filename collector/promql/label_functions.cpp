@@ -17,7 +17,7 @@ tl::unexpected<Error> pass(const Error& error) {
 
 bool validLabelName(const Context& context, const std::string& name) {
     // Version 3 takes any UTF-8 name.
-    return context.closedRanges() ? isValidLabelName(name) : !name.empty() && isValidUtf8(name);
+    return context.version2() ? isValidLabelName(name) : !name.empty() && isValidUtf8(name);
 }
 
 bool isWordCharacter(char c) {
@@ -82,7 +82,7 @@ Expected<Value> labelReplace(Evaluator& evaluator, const Call& call, const Grid&
 
     re2::RE2::Options options;
     options.set_log_errors(false);
-    const bool dot_takes_newline = !evaluator.context().closedRanges();
+    const bool dot_takes_newline = !evaluator.context().version2();
     const re2::RE2 regex((dot_takes_newline ? "^(?s:" : "^(?:") + pattern + ")$", options);
     if (!regex.ok())
         return fail(ErrorKind::execution, "invalid regular expression in label_replace(): " + pattern);

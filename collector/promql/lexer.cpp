@@ -147,7 +147,11 @@ class Lexer {
                 ++paren_depth_;
                 return symbol(1);
             case ')':
-                if (--paren_depth_ < 0) return failWith("unexpected right parenthesis ')'");
+                if (--paren_depth_ < 0) {
+                    // Prometheus reports the position after it.
+                    ++start_;
+                    return failWith("unexpected right parenthesis ')'");
+                }
                 return symbol(1);
             case '{':
                 brace_open_ = true;
@@ -223,21 +227,30 @@ class Lexer {
 
     bool numberOrDuration() {
         if (scanNumber()) return emit(TokenType::number);
-        // What follows the digits must be a duration's units; the text up to the first wrong character is
-        // reported.
-        while (true) {
-            if (peek() == 'm' && peek(1) == 's') {
-                position_ += 2;
-            } else if (std::string_view("smhdwy").find(peek()) != std::string_view::npos && peek() != '\0') {
-                ++position_;
-            } else {
-                break;
-            }
-            if (!isAlphaNumeric(peek())) return emit(TokenType::duration);
-            while (isDigit(peek())) ++position_;
-        }
-        if (!atEnd()) ++position_;
+        if (acceptDuration()) return emit(TokenType::duration);
         return failWith("bad number or duration syntax: " + quote(input_.substr(start_, position_ - start_)));
+    }
+
+    bool accept(std::string_view characters) {
+        if (atEnd() || characters.find(peek()) == std::string_view::npos) return false;
+        ++position_;
+        return true;
+    }
+
+    /// The units after the first digits, and what follows them; leaves the position where Prometheus'
+    /// messages end.
+    bool acceptDuration() {
+        if (!accept("smhdwy")) return false;
+        accept("s");
+        while (accept("0123456789")) {
+            while (accept("0123456789")) {
+            }
+            if (!accept("smhdw")) return false;
+            accept("s");
+        }
+        if (!isAlphaNumeric(peek())) return true;
+        ++position_;
+        return false;
     }
 
     bool lexString(char open) {

@@ -81,10 +81,22 @@ std::string formatNumber(double value) {
 
 std::string formatPlain(double value) {
     if (const auto text = special(value)) return *text;
-    std::array<char, 512> buffer{};
-    const auto result =
-        std::to_chars(buffer.data(), buffer.data() + buffer.size(), value, std::chars_format::fixed);
-    return {buffer.data(), result.ptr};
+    std::array<char, 64> buffer{};
+    const auto result = std::to_chars(buffer.data(), buffer.data() + buffer.size(), std::abs(value),
+                                      std::chars_format::scientific);
+    const std::string_view shortest(buffer.data(), static_cast<std::size_t>(result.ptr - buffer.data()));
+    const auto mark = shortest.find('e');
+    std::string digits(shortest.substr(0, mark));
+    std::erase(digits, '.');
+    const auto exponent_text = shortest.substr(shortest[mark + 1] == '+' ? mark + 2 : mark + 1);
+    int exponent = 0;
+    std::from_chars(exponent_text.data(), exponent_text.data() + exponent_text.size(), exponent);
+
+    std::string out = std::signbit(value) ? "-" : "";
+    if (exponent < 0) return out + "0." + std::string(static_cast<std::size_t>(-exponent - 1), '0') + digits;
+    const auto whole = static_cast<std::size_t>(exponent) + 1;
+    if (digits.size() <= whole) return out + digits + std::string(whole - digits.size(), '0');
+    return out + digits.substr(0, whole) + "." + digits.substr(whole);
 }
 
 }  // namespace lapwing::promql

@@ -141,10 +141,15 @@ double sumOverTime(const Window& window) {
     return sum.value();
 }
 
-double averageOverTime(const Window& window) {
-    MeanAccumulator mean;
-    for (const auto& sample : window.samples) mean.add(sample.value);
+template <class Accumulator>
+double meanOf(std::span<const Sample> samples) {
+    Accumulator mean;
+    for (const auto& sample : samples) mean.add(sample.value);
     return mean.value();
+}
+
+double averageOverTime(const Window& window) {
+    return window.compat2 ? meanOf<RunningMean>(window.samples) : meanOf<Mean>(window.samples);
 }
 
 double countOverTime(const Window& window) {

@@ -110,11 +110,11 @@ Expected<std::string> unquote(std::string_view body, char quote_character) {
         std::uint64_t code = 0;
         for (std::size_t k = 0; k < digits; ++k) {
             ++i;
-            if (i >= body.size()) return fail(ErrorKind::invalid, "escape sequence not terminated");
-            const auto digit = static_cast<std::uint32_t>(digitValue(body[i]));
+            const char character = i < body.size() ? body[i] : quote_character;
+            const auto digit = static_cast<std::uint32_t>(digitValue(character));
             if (digit >= base) {
                 return fail(ErrorKind::invalid,
-                            "illegal character " + unicodeName(body[i]) + " in escape sequence");
+                            "illegal character " + unicodeName(character) + " in escape sequence");
             }
             code = code * base + digit;
         }

@@ -63,7 +63,7 @@ Expected<Value> absentOverTime(Evaluator& evaluator, const Call& call, const Gri
     if (!range) return pass(range.error());
     std::vector<bool> present(grid.points);
     for (const auto& one : range->series) {
-        WindowCursor cursor(*range, one.samples, evaluator.context().closedRanges());
+        WindowCursor cursor(*range, one.samples, evaluator.context().version2());
         for (std::size_t i = 0; i < grid.points; ++i) {
             if (!cursor.at(grid.at(i)).samples.empty()) present[i] = true;
         }
@@ -93,12 +93,16 @@ Expected<Value> withScalars(Evaluator& evaluator, const Call& call, const Grid& 
     return std::move(*set);
 }
 
-/// math.Max and math.Min of Go: NaN where any is.
+/// math.Max of Go: +Inf if any is, else NaN if any is; 0 is larger than -0.
 double larger(double a, double b) {
-    return std::isnan(a) || std::isnan(b) ? std::numeric_limits<double>::quiet_NaN() : std::max(a, b);
+    if (std::isinf(a) && a > 0) return a;
+    if (std::isinf(b) && b > 0) return b;
+    if (std::isnan(a) || std::isnan(b)) return std::numeric_limits<double>::quiet_NaN();
+    if (a == 0 && b == 0) return std::signbit(a) ? b : a;
+    return std::max(a, b);
 }
 double smaller(double a, double b) {
-    return std::isnan(a) || std::isnan(b) ? std::numeric_limits<double>::quiet_NaN() : std::min(a, b);
+    return -larger(-a, -b);
 }
 
 Expected<Value> clamp(Evaluator& evaluator, const Call& call, const Grid& grid) {

@@ -1,0 +1,42 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "collector/promql/token_stream.h"
+
+namespace lapwing::promql {
+
+/// The parts of an expression that contain no other: selectors, their modifiers, durations, lists of labels.
+class SelectorParser : protected TokenStream {
+  public:
+    explicit SelectorParser(std::string_view query) : TokenStream(query) {}
+
+    /// The whole query as a selector.
+    Expected<storage::Matchers> runSelector();
+
+  protected:
+    ExprPtr selector();
+    /// `offset 5m` and `@ 1700000000` behind an expression.
+    ExprPtr offset(ExprPtr expr);
+    ExprPtr at(ExprPtr expr);
+    bool groupingLabels(std::vector<std::string>& labels);
+
+    bool isDuration() const {
+        return current().type == TokenType::duration || current().type == TokenType::number;
+    }
+    /// A duration, or a number of seconds; false after a failure.
+    bool duration(std::int64_t& ms);
+    bool positiveDuration(std::int64_t& ms);
+    bool literalValue(const Token& token, NumberLiteral& literal);
+
+  private:
+    static TimeModifiers* timeOf(Expr& expr);
+    bool matchers(VectorSelector& out);
+    bool matcher(const Token& label, VectorSelector& out);
+    bool addMatcher(VectorSelector& out, std::size_t position, storage::Matcher::Type type, std::string name,
+                    std::string value);
+};
+
+}  // namespace lapwing::promql

@@ -1,0 +1,75 @@
+#pragma once
+
+#include <algorithm>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "collector/promql/ast.h"
+#include "collector/promql/token.h"
+#include "common/error.h"
+
+namespace lapwing::promql {
+
+/// Expressions nest and chain at most so deep: evaluating and destroying one recurses.
+inline constexpr std::size_t kMaxDepth = 400;
+
+struct BinaryOperator {
+    Operator op;
+    int precedence;  ///< higher binds tighter
+    bool right_associative;
+};
+
+/// What operator a token is, if one between two operands.
+std::optional<BinaryOperator> binaryOperator(const Token& token);
+
+/// What a parsing function returns when it fails: no expression, or false.
+struct Failed {
+    operator ExprPtr() const { return nullptr; }
+    operator bool() const { return false; }
+};
+
+/// The words of a query, one after the other, and the first thing that went wrong with them. The base of the
+/// parsers.
+class TokenStream {
+  protected:
+    explicit TokenStream(std::string_view query) : query_(query), tokens_(lex(query)) {}
+
+    const Token& current() const { return tokens_[index_]; }
+    const Token& next() const { return tokens_[std::min(index_ + 1, tokens_.size() - 1)]; }
+    void advance() {
+        if (index_ + 1 < tokens_.size()) ++index_;
+    }
+    bool isSymbol(std::string_view text) const {
+        return current().type == TokenType::symbol && current().text == text;
+    }
+    bool isKeyword(std::string_view word) const {
+        return current().type == TokenType::keyword && current().value == word;
+    }
+    bool acceptSymbol(std::string_view text);
+    bool acceptKeyword(std::string_view word);
+    /// Where the token before the current one ends.
+    std::size_t lastEnd() const { return index_ > 0 ? tokens_[index_ - 1].end : 0; }
+
+    /// Only the first failure is kept.
+    Failed failAt(std::size_t position, std::string message);
+    /// As Prometheus' grammar words it: where (in an aggregation, say), and what would have been right.
+    Failed unexpected(std::string_view context, std::string_view expected);
+    /// The first failure, in the form "line:column: parse error: message".
+    tl::unexpected<Error> failure() const { return error(failure_position_, failure_); }
+    tl::unexpected<Error> error(std::size_t position, const std::string& message) const;
+
+    /// A node above others; a failure where the tree grows too deep.
+    ExprPtr make(Span span, decltype(Expr::node) node, std::size_t depth_below);
+
+    int aggregation_depth_ = 0;  ///< inside so many unfinished aggregations
+
+  private:
+    std::string_view query_;
+    std::vector<Token> tokens_;
+    std::size_t index_ = 0;
+    std::size_t failure_position_ = 0;
+    std::string failure_;
+};
+
+}  // namespace lapwing::promql
