@@ -1,0 +1,90 @@
+#include <unistd.h>
+
+#include <array>
+
+#include "agent/probes/kind.h"
+#include "agent/probes/nginx/nginx.h"
+#include "agent/probes/switch.h"
+#include "common/config/reader.h"
+
+namespace lapwing::agent {
+namespace {
+
+constexpr std::array<const char*, 5> kUsualPlaces = {
+    "http://127.0.0.1/nginx_status", "http://127.0.0.1/stub_status", "http://127.0.0.1/basic_status",
+    "http://127.0.0.1:8080/stub_status", "http://127.0.0.1:8080/nginx_status"};
+constexpr std::chrono::milliseconds kLook(300);
+
+void addSpec(std::string instance, std::vector<HttpTarget> places, std::vector<ProbeSpec>& out) {
+    ProbeSpec spec;
+    spec.job = "nginx";
+    spec.instance = std::move(instance);
+    spec.probe = std::make_unique<nginx::NginxProbe>(std::move(places));
+    out.push_back(std::move(spec));
+}
+
+std::vector<HttpTarget> usualPlaces() {
+    std::vector<HttpTarget> out;
+    for (const char* url : kUsualPlaces) {
+        if (auto target = parseTarget(url)) out.push_back(std::move(*target));
+    }
+    return out;
+}
+
+void configureEntry(const config::Node& entry, const ProbeContext& context, std::vector<ProbeSpec>& out) {
+    entry.allow({"instance", "url", "user", "password_file", "ca"});
+    if (!entry.isMap()) return;
+    std::string instance;
+    entry["instance"].read(instance);
+    auto target = readTarget(entry);
+    if (!target) return;
+    if (instance.empty() && !target->isLocal()) {
+        entry.problem(entry.path() + " needs an instance: the name of the host that it observes");
+        return;
+    }
+    addSpec(instance.empty() ? context.host : instance, {std::move(*target)}, out);
+}
+
+std::string detect(const ProbeContext& context, std::vector<ProbeSpec>& out) {
+    bool nginx_answers = false;
+    for (const auto& place : usualPlaces()) {
+        const auto seen = nginx::look(place, kLook);
+        if (seen.status) {
+            addSpec(context.host, {place}, out);
+            return "nginx: on (" + place.url + ")";
+        }
+        nginx_answers = nginx_answers || seen.nginx;
+    }
+    if (nginx_answers)
+        return "nginx: off (Nginx answers, but has no stub_status page: see the probe's README)";
+    if (::access("/usr/sbin/nginx", X_OK) != 0) return "nginx: off (not installed, and no status page)";
+    // Installed and silent: down, perhaps, and then it is wanted all the more.
+    addSpec(context.host, usualPlaces(), out);
+    return "nginx: on (installed, but it does not answer now)";
+}
+
+std::string configureNginx(const config::Node& node, const ProbeContext& context,
+                           std::vector<ProbeSpec>& out) {
+    switch (switchOf(node)) {
+        case Switch::off:
+            return "nginx: off (configured)";
+        case Switch::detect:
+            return detect(context, out);
+        case Switch::on:
+            addSpec(context.host, usualPlaces(), out);
+            return "nginx: on (configured)";
+        case Switch::given:
+            break;
+    }
+    const auto before = out.size();
+    node.forEach([&](const config::Node& entry) { configureEntry(entry, context, out); });
+    return "nginx: on (configured, " + std::to_string(out.size() - before) + ")";
+}
+
+}  // namespace
+
+ProbeKind nginxProbe() {
+    return {"nginx", "Nginx: connections and requests, from stub_status", &configureNginx};
+}
+
+}  // namespace lapwing::agent

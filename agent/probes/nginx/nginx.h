@@ -1,0 +1,39 @@
+#pragma once
+
+#include <optional>
+#include <vector>
+
+#include "agent/probes/http_target.h"
+#include "agent/probes/probe.h"
+#include "common/http/client.h"
+
+namespace lapwing::agent::nginx {
+
+/// Fetches Nginx's stub_status page.
+class NginxProbe : public Probe {
+  public:
+    /// Of several places the first that answers with the page is kept; while none does, each run tries all.
+    explicit NginxProbe(std::vector<HttpTarget> places) : places_(std::move(places)) {}
+    Expected<ProbeResult> collect(const Deadline& deadline) override;
+
+  private:
+    struct Answer {
+        bool alive = false;  ///< an Nginx answered, if not with the page
+        Expected<std::vector<prometheus::MetricFamily>> families =
+            fail(ErrorKind::internal, "nothing was asked");
+    };
+    Answer ask(const HttpTarget& place, std::chrono::milliseconds budget);
+
+    std::vector<HttpTarget> places_;
+    std::optional<http::Client> client_;  ///< of the one place that is left
+};
+
+/// One request: the families, or why not.
+struct Sighting {
+    bool listening = false;  ///< something answered HTTP
+    bool nginx = false;      ///< and it says that it is an Nginx
+    bool status = false;     ///< and this is its stub_status page
+};
+Sighting look(const HttpTarget& place, std::chrono::milliseconds budget);
+
+}  // namespace lapwing::agent::nginx
