@@ -65,7 +65,10 @@ bool sameServer(const Question& a, const Question& b) {
 std::string redirectTarget(const std::string& from, const std::string& location) {
     try {
         if (location.empty()) return {};
-        const Poco::URI target(Poco::URI(from), location);
+        const Poco::URI base(from);
+        // Poco takes "//host/path" for a path.
+        const bool network_path = location.compare(0, 2, "//") == 0;
+        const Poco::URI target(base, network_path ? base.getScheme() + ":" + location : location);
         if (target.getScheme() != "http" && target.getScheme() != "https") return {};
         if (target.getHost().empty() || !target.getUserInfo().empty()) return {};
         return target.toString();

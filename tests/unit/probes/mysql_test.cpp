@@ -170,6 +170,43 @@ TEST_CASE("no channel, and two") {
                             {{"connection_name", "second"}, {"master_host", "localhost"}}) == 1045);
 }
 
+TEST_CASE("MySQL 9.7: the newer names, and the older ones beside them") {
+    const Labels source = {{"master_host", "127.0.0.1"},
+                           {"master_uuid", "893955a8-e70b-11f1-a42f-02fc00000001"}};
+    const Replica healthy("mysql-9.7/replica-healthy.tsv");
+    CHECK(healthy.own("configured") == 1);
+    CHECK(healthy.own("lag_known") == 1);
+    CHECK(healthy.own("lag_seconds") == 0);
+    CHECK(healthy.state("io") == "running");
+    CHECK(healthy.state("sql") == "running");
+    for (const char* name : {"seconds_behind_source", "seconds_behind_master"}) {
+        CHECK(healthy.samples.value("mysql_slave_status_" + std::string(name), source) == 0);
+    }
+    for (const char* name :
+         {"replica_io_running", "slave_io_running", "replica_sql_running", "slave_sql_running",
+          "source_server_id", "master_server_id", "source_log_file", "master_log_file"}) {
+        CHECK(healthy.samples.value("mysql_slave_status_" + std::string(name), source) == 1);
+    }
+    const Replica stopped("mysql-9.7/replica-sql-stopped.tsv");
+    CHECK(stopped.own("lag_known") == 0);
+    CHECK(stopped.state("sql") == "stopped");
+    CHECK(stopped.samples.count("mysql_slave_status_seconds_behind_master") == 0);
+    CHECK(stopped.samples.count("mysql_slave_status_seconds_behind_source") == 0);
+    const Replica broken("mysql-9.7/replica-error-1062.tsv");
+    CHECK(broken.samples.label("lapwing_mysql_replica_error_info", "errno") == "1062");
+    CHECK(broken.result.documents.at(0).body.find("Worker 1 failed executing transaction") !=
+          std::string::npos);
+    CHECK(Replica("mysql-9.7/replica-none.tsv").own("configured") == 0);
+    Families out;
+    parseGlobalStatus(table("mysql-9.7/global-status.tsv"), out);
+    parseGlobalVariables(table("mysql-9.7/global-variables.tsv"), out);
+    const Samples samples(out);
+    CHECK(samples.value("mysql_global_status_uptime") == 101);
+    CHECK(samples.value("mysql_global_status_innodb_row_ops_total", {{"operation", "inserted"}}).has_value());
+    CHECK(samples.value("mysql_global_variables_super_read_only") == 0);
+    CHECK(samples.value("mysql_global_variables_log_bin") == 1);
+}
+
 TEST_CASE("a state that nobody knows is unknown, and hostile names do no harm") {
     Table rows;
     rows.columns = {"Connection_name", "Slave_IO_Running", "Slave_SQL_Running", "Seconds_Behind_Master",

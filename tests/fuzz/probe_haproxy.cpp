@@ -1,0 +1,17 @@
+// What an HAProxy, or whoever sits at its address, may answer.
+#include <cstddef>
+#include <cstdint>
+
+#include "agent/probes/haproxy/parse.h"
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+    using namespace lapwing::agent::haproxy;
+    const std::string_view text(reinterpret_cast<const char*>(data), size);
+    const auto answers = splitAnswers(text);
+    Families families;
+    parseInfo(answers.info, families);
+    static_cast<void>(parseStats(answers.stats, parseServersState(answers.state)));
+    static_cast<void>(parseStats(text));
+    static_cast<void>(parseServersState(text));
+    return 0;
+}

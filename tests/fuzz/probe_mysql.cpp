@@ -1,0 +1,36 @@
+// What a database, or whoever sits at its address, may answer: the first line names the columns, each further
+// one is a row; fields are parted by tabs, and one that is "\N" is NULL.
+#include <cstddef>
+#include <cstdint>
+
+#include "agent/probes/mysql/grants.h"
+#include "agent/probes/mysql/parse.h"
+#include "agent/probes/text.h"
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+    using namespace lapwing::agent;
+    std::string_view rest(reinterpret_cast<const char*>(data), size);
+    static_cast<void>(mysql::replicaStatement(mysql::parseVersion(rest)));
+    static_cast<void>(mysql::grantFor(1227, rest, rest.substr(0, size / 2), rest));
+    mysql::Table table;
+    for (std::string_view line; nextLine(rest, line);) {
+        std::vector<std::optional<std::string>> row;
+        while (true) {
+            const auto tab = line.find('\t');
+            const auto field = line.substr(0, tab);
+            row.push_back(field == "\\N" ? std::nullopt : std::optional<std::string>(field));
+            if (tab == std::string_view::npos) break;
+            line.remove_prefix(tab + 1);
+        }
+        if (table.columns.empty()) {
+            for (auto& name : row) table.columns.push_back(name.value_or(""));
+        } else {
+            table.rows.push_back(std::move(row));
+        }
+    }
+    ProbeResult out;
+    mysql::parseReplicaStatus(table, out);
+    mysql::parseGlobalStatus(table, out.families);
+    mysql::parseGlobalVariables(table, out.families);
+    return 0;
+}

@@ -1,0 +1,11 @@
+// What an Nginx, or whoever sits at its address, may answer.
+#include <cstddef>
+#include <cstdint>
+
+#include "agent/probes/nginx/parse.h"
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+    static_cast<void>(
+        lapwing::agent::nginx::parseStubStatus(std::string_view(reinterpret_cast<const char*>(data), size)));
+    return 0;
+}

@@ -1,0 +1,40 @@
+// Files of /proc: the kernel is trusted, but a mount's name or a device's may be anybody's.
+#include <cstddef>
+#include <cstdint>
+
+#include "agent/probes/node/filesystems.h"
+#include "agent/probes/node/parse.h"
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+    using namespace lapwing::agent::node;
+    if (size == 0) return 0;
+    const std::string_view text(reinterpret_cast<const char*>(data) + 1, size - 1);
+    Families out;
+    switch (data[0] % 8) {
+        case 0:
+            parseStat(text, 100, out);
+            break;
+        case 1:
+            parseMeminfo(text, out);
+            break;
+        case 2:
+            parsePressure("io", text, out);
+            break;
+        case 3:
+            parseDiskstats(text, out);
+            break;
+        case 4:
+            parseNetDev(text, out);
+            break;
+        case 5:
+            parseNetstat(text, out);
+            break;
+        case 6:
+            parseSockstat(text, 4096, out);
+            break;
+        default:
+            parseMountinfo(text, View::host);
+            break;
+    }
+    return 0;
+}
