@@ -20,19 +20,36 @@ constexpr protozero::pbf_tag_type kLabelValue = 2;
 constexpr protozero::pbf_tag_type kSampleValue = 1;
 constexpr protozero::pbf_tag_type kSampleTimestamp = 2;
 
+/// A field's number with its type on the wire. A known number with another type is skipped as an unknown
+/// field is: to read it as what it is not would be a broken assertion in protozero.
+constexpr std::uint32_t message(protozero::pbf_tag_type tag) {
+    return protozero::tag_and_type(tag, protozero::pbf_wire_type::length_delimited);
+}
+constexpr std::uint32_t varint(protozero::pbf_tag_type tag) {
+    return protozero::tag_and_type(tag, protozero::pbf_wire_type::varint);
+}
+constexpr std::uint32_t fixed64(protozero::pbf_tag_type tag) {
+    return protozero::tag_and_type(tag, protozero::pbf_wire_type::fixed64);
+}
+
 Expected<Label> decodeLabel(protozero::pbf_reader reader, const RemoteWriteLimits& limits) {
     Label label;
     while (reader.next()) {
-        switch (reader.tag()) {
-            case kLabelName: label.name = reader.get_string(); break;
-            case kLabelValue: label.value = reader.get_string(); break;
-            default: reader.skip();
+        switch (reader.tag_and_type()) {
+            case message(kLabelName):
+                label.name = reader.get_string();
+                break;
+            case message(kLabelValue):
+                label.value = reader.get_string();
+                break;
+            default:
+                reader.skip();
         }
     }
     if (label.name.empty()) return fail(ErrorKind::invalid, "remote_write: a label without a name");
     if (label.name.size() > limits.label_bytes || label.value.size() > limits.label_bytes) {
-        return fail(ErrorKind::exhausted, "remote_write: a label longer than " +
-                                              std::to_string(limits.label_bytes) + " bytes");
+        return fail(ErrorKind::exhausted,
+                    "remote_write: a label longer than " + std::to_string(limits.label_bytes) + " bytes");
     }
     return label;
 }
@@ -40,50 +57,66 @@ Expected<Label> decodeLabel(protozero::pbf_reader reader, const RemoteWriteLimit
 Sample decodeSample(protozero::pbf_reader reader) {
     Sample sample;
     while (reader.next()) {
-        switch (reader.tag()) {
-            case kSampleValue: sample.value = reader.get_double(); break;
-            case kSampleTimestamp: sample.timestamp = reader.get_int64(); break;
-            default: reader.skip();
+        switch (reader.tag_and_type()) {
+            case fixed64(kSampleValue):
+                sample.value = reader.get_double();
+                break;
+            case varint(kSampleTimestamp):
+                sample.timestamp = reader.get_int64();
+                break;
+            default:
+                reader.skip();
         }
     }
     return sample;
 }
 
-Expected<void> decodeSeries(protozero::pbf_reader reader, const RemoteWriteLimits& limits, WriteRequest& out) {
+Expected<void> decodeSeries(protozero::pbf_reader reader, const RemoteWriteLimits& limits,
+                            WriteRequest& out) {
     std::vector<Label> labels;
     TimeSeries series;
     while (reader.next()) {
-        switch (reader.tag()) {
-            case kSeriesLabels: {
+        switch (reader.tag_and_type()) {
+            case message(kSeriesLabels): {
                 auto label = decodeLabel(reader.get_message(), limits);
                 if (!label) return tl::unexpected(label.error());
                 if (labels.size() == limits.labels_per_series) {
                     return fail(ErrorKind::exhausted, "remote_write: a series with more than " +
-                                                          std::to_string(limits.labels_per_series) + " labels");
+                                                          std::to_string(limits.labels_per_series) +
+                                                          " labels");
                 }
                 labels.push_back(std::move(*label));
                 break;
             }
-            case kSeriesSamples:
+            case message(kSeriesSamples):
                 if (++out.samples > limits.samples) {
                     return fail(ErrorKind::exhausted, "remote_write: more than " +
-                                                          std::to_string(limits.samples) + " samples in a request");
+                                                          std::to_string(limits.samples) +
+                                                          " samples in a request");
                 }
                 series.samples.push_back(decodeSample(reader.get_message()));
                 break;
-            case kSeriesExemplars: ++out.exemplars; reader.skip(); break;
-            case kSeriesHistograms: ++out.histograms; reader.skip(); break;
-            default: reader.skip();
+            case message(kSeriesExemplars):
+                ++out.exemplars;
+                reader.skip();
+                break;
+            case message(kSeriesHistograms):
+                ++out.histograms;
+                reader.skip();
+                break;
+            default:
+                reader.skip();
         }
     }
     const auto by_name = [](const Label& a, const Label& b) { return a.name < b.name; };
     std::sort(labels.begin(), labels.end(), by_name);
-    const auto twice = std::adjacent_find(labels.begin(), labels.end(), [](const Label& a, const Label& b) {
-        return a.name == b.name;
-    });
+    const auto twice = std::adjacent_find(labels.begin(), labels.end(),
+                                          [](const Label& a, const Label& b) { return a.name == b.name; });
     if (twice != labels.end()) {
         return fail(ErrorKind::invalid, "remote_write: the label " + twice->name + " is given twice");
     }
+    // Samples are limited; series without any would be two bytes here and fifty in memory, without a limit.
+    if (series.samples.empty()) return {};
     series.labels = Labels(std::move(labels));
     out.series.push_back(std::move(series));
     return {};
@@ -134,7 +167,7 @@ Expected<WriteRequest> decodeRemoteWrite(std::string_view body, const RemoteWrit
     try {
         protozero::pbf_reader reader(raw);
         while (reader.next()) {
-            if (reader.tag() == kRequestTimeseries) {
+            if (reader.tag_and_type() == message(kRequestTimeseries)) {
                 auto done = decodeSeries(reader.get_message(), limits, request);
                 if (!done) return tl::unexpected(done.error());
             } else {
@@ -142,7 +175,8 @@ Expected<WriteRequest> decodeRemoteWrite(std::string_view body, const RemoteWrit
             }
         }
     } catch (const protozero::exception& error) {
-        return fail(ErrorKind::invalid, std::string("remote_write: not a protobuf WriteRequest: ") + error.what());
+        return fail(ErrorKind::invalid,
+                    std::string("remote_write: not a protobuf WriteRequest: ") + error.what());
     }
     return request;
 }

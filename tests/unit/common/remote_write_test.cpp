@@ -66,10 +66,35 @@ TEST_CASE("damaged bodies are errors, never crashes") {
     }
 }
 
+TEST_CASE("a known field of another wire type is skipped as an unknown one") {
+    CHECK(decodeRemoteWrite(snappyOf(std::string("\x08\x05", 2))).value().series.empty());
+    // A series whose sample has its value as a varint and its time as a double.
+    const auto result =
+        decodeRemoteWrite(snappyOf(std::string("\x0a\x0d\x12\x0b\x08\x05\x11\0\0\0\0\0\0\xf0\x3f", 15)));
+    REQUIRE(result);
+    REQUIRE(result->series.size() == 1);
+    CHECK(result->series[0].samples[0].timestamp == 0);
+    CHECK(result->series[0].samples[0].value == 0);
+}
+
+TEST_CASE("series without samples take no memory") {
+    std::string many;
+    for (int i = 0; i < 1000; ++i) many += std::string("\x0a\x00", 2);
+    const auto result = decodeRemoteWrite(snappyOf(many));
+    REQUIRE(result);
+    CHECK(result->series.empty());
+}
+
 TEST_CASE("a label given twice is refused") {
     // series { label { name: "a" value: "1" } label { name: "a" value: "2" } }
-    const std::string label1 = "\x0a\x06\x0a\x01" "a\x12\x01" "1";
-    const std::string label2 = "\x0a\x06\x0a\x01" "a\x12\x01" "2";
+    const std::string label1 =
+        "\x0a\x06\x0a\x01"
+        "a\x12\x01"
+        "1";
+    const std::string label2 =
+        "\x0a\x06\x0a\x01"
+        "a\x12\x01"
+        "2";
     const auto result = decodeRemoteWrite(snappyOf("\x0a\x10" + label1 + label2));
     REQUIRE_FALSE(result);
     CHECK(result.error().message == "remote_write: the label a is given twice");
