@@ -58,8 +58,7 @@ watch_configure() {
 encoded() { sed 's/ /%20/g; s/"/%22/g; s/{/%7B/g; s/}/%7D/g; s/|/%7C/g; s/\[/%5B/g; s/\]/%5D/g; s/</%3C/g; s/>/%3E/g; s/\^/%5E/g' <<<"$1"; }
 
 collector_api() {
-    inside monitor curl -gsS --fail-with-body -m 30 --cacert /var/lib/lapwing-collector/ca/ca.crt \
-        "http://127.0.0.1:9765$(encoded "$1")"
+    inside monitor curl -gsS --fail-with-body -m 30 "http://127.0.0.1:9765$(encoded "$1")"
 }
 
 collector_answers() { collector_api /api/v1/status/buildinfo; }
@@ -80,6 +79,7 @@ watch_start() {
         tail -n 20 "$(in_host_dir monitor /var/log/collector.log)" >&2
         return 1
     }
+    cp "$(in_host_dir monitor /var/lib/lapwing-collector/ca/ca.crt)" "$state/ca.crt"
     for host in $(watched_hosts); do
         enrol "$host"
         inside "$host" svc snapshot start
