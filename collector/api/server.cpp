@@ -108,8 +108,9 @@ class PocoRequest : public Request {
 
 class PocoResponder : public Responder {
   public:
-    PocoResponder(HTTPServerRequestImpl& request, HTTPServerResponseImpl& response)
-        : request_(request), response_(response) {}
+    PocoResponder(HTTPServerRequestImpl& request, HTTPServerResponseImpl& response,
+                  const PocoRequest& wrapped)
+        : request_(request), response_(response), wrapped_(wrapped) {}
 
     void header(const std::string& name, const std::string& value) override { response_.set(name, value); }
 
@@ -161,6 +162,8 @@ class PocoResponder : public Responder {
 
     void begin(int status, const std::string& content_type) {
         status_ = status;
+        // A body that nobody read would be taken for the next request.
+        if (!wrapped_.complete()) response_.setKeepAlive(false);
         response_.setStatusAndReason(static_cast<HTTPResponse::HTTPStatus>(status));
         response_.setDate(Poco::Timestamp());
         if (!content_type.empty()) response_.setContentType(content_type);
@@ -168,6 +171,7 @@ class PocoResponder : public Responder {
 
     HTTPServerRequestImpl& request_;
     HTTPServerResponseImpl& response_;
+    const PocoRequest& wrapped_;
     std::optional<Poco::DeflatingOutputStream> deflating_;
     int status_ = 0;
 };
@@ -211,22 +215,70 @@ struct Server::State {
 
     class Connection;
     class Factory;
-    void serve(Poco::Net::StreamSocket& socket);
-    bool serveOne(HTTPServerSession& session, Poco::Net::StreamSocket& socket, Deadlines::Watch& watch);
+    /// What became of one exchange: another may follow; the peer or we ended it in order; something is left
+    /// unread.
+    enum class Outcome { next, ended, unread };
+
+    /// False if the peer may still be sending something that nobody has read.
+    bool serve(Poco::Net::StreamSocket& socket, int fd);
+    Outcome serveOne(HTTPServerSession& session, Poco::Net::StreamSocket& socket, Deadlines::Watch& watch);
 };
+
+namespace {
+
+/// Closing with bytes unread would reset the connection, and the peer might never see the answer (or the TLS
+/// alert) that says what is wrong: what it still sends is read and forgotten, for a moment.
+void readOut(int fd) {
+    constexpr auto patience = std::chrono::milliseconds(1000);
+    constexpr std::size_t most = 16U << 20;
+    if (::shutdown(fd, SHUT_WR) != 0) return;
+    const auto deadline = std::chrono::steady_clock::now() + patience;
+    std::array<char, 8192> buffer{};
+    for (std::size_t total = 0; total < most;) {
+        const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(
+            deadline - std::chrono::steady_clock::now());
+        pollfd waiting{fd, POLLIN, 0};
+        if (left.count() <= 0 || ::poll(&waiting, 1, static_cast<int>(left.count())) != 1) return;
+        const ssize_t n = ::recv(fd, buffer.data(), buffer.size(), 0);
+        if (n <= 0) return;
+        total += static_cast<std::size_t>(n);
+    }
+}
+
+/// The socket under a second number: Poco closes its own as soon as anything fails, and the number might then
+/// be another connection's.
+class SpareSocket {
+  public:
+    explicit SpareSocket(int fd) : fd_(::fcntl(fd, F_DUPFD_CLOEXEC, 0)) {}
+    ~SpareSocket() {
+        if (fd_ >= 0) ::close(fd_);
+    }
+    SpareSocket(const SpareSocket&) = delete;
+    SpareSocket& operator=(const SpareSocket&) = delete;
+    int fd() const { return fd_; }
+
+  private:
+    int fd_;
+};
+
+}  // namespace
 
 class Server::State::Connection : public Poco::Net::TCPServerConnection {
   public:
     Connection(const Poco::Net::StreamSocket& socket, State& state)
         : TCPServerConnection(socket), state_(state) {}
     void run() override {
+        const SpareSocket spare(socket().impl()->sockfd());
+        if (spare.fd() < 0) return;
+        bool clean = false;
         try {
-            state_.serve(socket());
+            clean = state_.serve(socket(), spare.fd());
         } catch (const Poco::Exception& e) {
             spdlog::debug("{}: connection ended: {}", state_.options.name, e.displayText());
         } catch (const std::exception& e) {
             spdlog::warn("{}: connection ended: {}", state_.options.name, e.what());
         }
+        if (!clean) readOut(spare.fd());
     }
 
   private:
@@ -271,7 +323,7 @@ void answerError(HTTPServerSession& session, int status, const std::string& mess
 
 }  // namespace
 
-void Server::State::serve(Poco::Net::StreamSocket& socket) {
+bool Server::State::serve(Poco::Net::StreamSocket& socket, int fd) {
     const bool local = socket.address().family() == Poco::Net::AddressFamily::UNIX_LOCAL;
     const Slot slot(*this, local ? "" : socket.peerAddress().host().toString());
     if (!slot.admitted()) {
@@ -279,27 +331,29 @@ void Server::State::serve(Poco::Net::StreamSocket& socket) {
             answerInPlain(socket,
                           "HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nRetry-After: 1\r\n"
                           "Content-Length: 0\r\n\r\n");
-        return;
+        return true;
     }
-    Deadlines::Watch watch(*deadlines, socket.impl()->sockfd(), this);
+    Deadlines::Watch watch(*deadlines, fd, this);
     watch.allow(options.header_time);
     if (options.tls && speaksPlainHttp(socket, options.header_time)) {
         answerInPlain(
             socket,
             "HTTP/1.0 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n\r\n"
             "This port speaks HTTPS: the request came without TLS.\n");
-        return;
+        return false;
     }
     HTTPServerSession session(socket, params);
     while (!stopping && session.hasMoreRequests()) {
         watch.allow(options.header_time);
-        if (!serveOne(session, socket, watch)) break;
+        const auto outcome = serveOne(session, socket, watch);
+        if (outcome != Outcome::next) return outcome == Outcome::ended;
         watch.allow(options.keep_alive + std::chrono::seconds(2), true);
     }
+    return true;
 }
 
-bool Server::State::serveOne(HTTPServerSession& session, Poco::Net::StreamSocket& socket,
-                             Deadlines::Watch& watch) {
+Server::State::Outcome Server::State::serveOne(HTTPServerSession& session, Poco::Net::StreamSocket& socket,
+                                               Deadlines::Watch& watch) {
     try {
         HTTPServerResponseImpl response(session);
         HTTPServerRequestImpl request(response, session, params.get());
@@ -308,7 +362,7 @@ bool Server::State::serveOne(HTTPServerSession& session, Poco::Net::StreamSocket
         response.setKeepAlive(request.getKeepAlive() && session.canKeepAlive() && !stopping &&
                               server->queuedConnections() == 0);
         PocoRequest wrapped(request, response);
-        PocoResponder responder(request, response);
+        PocoResponder responder(request, response, wrapped);
         if (options.want_agent) {
             const Poco::Net::SecureStreamSocket secure(socket);
             if (secure.havePeerCertificate()) wrapped.agent = secure.peerCertificate().commonName();
@@ -323,14 +377,14 @@ bool Server::State::serveOne(HTTPServerSession& session, Poco::Net::StreamSocket
         if (!responder.sent()) responder.send(500, "text/plain; charset=utf-8", "internal error\n");
         responder.finish();
         if (options.answered) options.answered(responder.status());
-        // A body that nobody read would be taken for the next request.
-        return response.getKeepAlive() && wrapped.complete();
+        if (!wrapped.complete()) return Outcome::unread;
+        return response.getKeepAlive() ? Outcome::next : Outcome::ended;
     } catch (const Poco::Net::NoMessageException&) {
-        return false;
+        return Outcome::ended;
     } catch (const Poco::Net::MessageException& e) {
         answerError(session, 400, "the request cannot be understood: " + e.message());
         if (options.answered) options.answered(400);
-        return false;
+        return Outcome::unread;
     }
 }
 

@@ -374,7 +374,8 @@ function judge(data, rows) {
     for (const r of broken) urgent.push(['bad', 'broken', 'Replication to ' + r.replica + ': ' + (CAUSES[r.cause] || r.cause)]);
     for (const r of lagging) urgent.push(['warn', 'lagging', r.replica + ' is ' + duration(r.lag_seconds) + ' behind']);
   }
-  for (const a of silent) urgent.push(['unknown', 'unseen', a.state === 'silent' ? 'Nothing is heard from ' + a.host : a.host + ' is enrolled but has not reported yet']);
+  const told = new Set(firing.map((a) => a.labels.host));
+  for (const a of silent.filter((each) => !told.has(each.host))) urgent.push(['unknown', 'unseen', a.state === 'silent' ? 'Nothing is heard from ' + a.host : a.host + ' is enrolled but has not reported yet']);
   for (const r of dim) urgent.push(['unknown', 'unknown', 'Replication to ' + r.replica + ' cannot be judged']);
   for (const f of grave) urgent.push([severityKind(f.severity), f.id, (f.title || f.id) + ' (' + f.subject + ')']);
 
