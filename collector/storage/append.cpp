@@ -85,7 +85,8 @@ Expected<AppendResult> SqliteStore::append(const std::vector<TimeSeries>& batch)
 }
 
 /// Returns how many are finished; they come first in `pending` then, and those that must wait behind them.
-std::size_t SqliteStore::commitRound(std::vector<Pending*>& pending) {
+/// Without memory half way there is no going on: after a restart the log tells what is true.
+std::size_t SqliteStore::commitRound(std::vector<Pending*>& pending) noexcept {
     const std::lock_guard write_lock(write_mutex_);
     Round round;
     round.first_batch = batch_number_ + 1;

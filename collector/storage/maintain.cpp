@@ -68,7 +68,9 @@ void SqliteStore::syncLog() {
         if (!unsynced_ || (!stopping_ && steady_clock::now() < sync_due_)) return;
         unsynced_ = false;
     }
-    if (wal_descriptor_ < 0) wal_descriptor_ = ::open((options_.path + "-wal").c_str(), O_RDONLY | O_CLOEXEC);
+    if (wal_descriptor_ < 0 && syncDirectoryOf(options_.path)) {
+        wal_descriptor_ = ::open((options_.path + "-wal").c_str(), O_RDONLY | O_CLOEXEC);
+    }
     sync_failed_ = wal_descriptor_ < 0 || ::fdatasync(wal_descriptor_) != 0;
     if (sync_failed_) {
         const std::lock_guard lock(maintain_mutex_);

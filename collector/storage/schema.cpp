@@ -80,16 +80,6 @@ Expected<void> inspect(const std::string& path, int fd, std::int64_t size) {
     return {};
 }
 
-Expected<void> syncDirectoryOf(const std::string& path) {
-    auto directory = std::filesystem::path(path).parent_path();
-    if (directory.empty()) directory = ".";
-    const Descriptor fd(::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-    if (fd.fd < 0 || ::fsync(fd.fd) != 0) {
-        return fail(ErrorKind::unavailable, systemError("sync " + directory.string()));
-    }
-    return {};
-}
-
 Expected<void> create(const std::string& path) {
     std::error_code none;
     if (std::filesystem::file_size(path + "-wal", none) > 0 && !none) {
@@ -127,6 +117,16 @@ Expected<void> create(const std::string& path) {
 }
 
 }  // namespace
+
+Expected<void> syncDirectoryOf(const std::string& path) {
+    auto directory = std::filesystem::path(path).parent_path();
+    if (directory.empty()) directory = ".";
+    const Descriptor fd(::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    if (fd.fd < 0 || ::fsync(fd.fd) != 0) {
+        return fail(ErrorKind::unavailable, systemError("sync " + directory.string()));
+    }
+    return {};
+}
 
 Expected<FileLock> FileLock::take(const std::string& path) {
     FileLock lock(::open(path.c_str(), O_RDWR | O_CLOEXEC));

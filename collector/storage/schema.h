@@ -30,6 +30,10 @@ class FileLock {
 /// written by a newer version or shorter than it says.
 Expected<void> ensureFile(const std::string& path);
 
+/// Makes the names of files beside `path` durable: a new file is not found again after a loss of power
+/// otherwise.
+Expected<void> syncDirectoryOf(const std::string& path);
+
 /// A connection for writing. Until keepChanges() its closing does not touch the file, so that what cannot be
 /// read stays as it is.
 Expected<Connection> openWriter(const std::string& path);

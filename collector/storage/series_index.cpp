@@ -73,7 +73,12 @@ std::shared_ptr<const Labels> SeriesIndex::labels(SeriesId id) const {
     const std::lock_guard lock(cache_mutex_);
     const auto known = cache_.find(id);
     if (known != cache_.end()) return known->second;
-    if (cache_.size() >= kCachedLabels) cache_.clear();
+    if (cache_.size() >= kCachedLabels) {
+        // A query of very many series should not drive out what rules ask for again and again.
+        if (++cache_misses_ < kCachedLabels) return std::make_shared<const Labels>(materialise(id));
+        cache_.clear();
+        cache_misses_ = 0;
+    }
     return cache_.emplace(id, std::make_shared<const Labels>(materialise(id))).first->second;
 }
 

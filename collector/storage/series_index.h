@@ -69,6 +69,7 @@ class SeriesIndex {
 
     mutable std::mutex cache_mutex_;
     mutable std::unordered_map<SeriesId, std::shared_ptr<const Labels>> cache_;
+    mutable std::size_t cache_misses_ = 0;
 };
 
 }  // namespace lapwing::storage

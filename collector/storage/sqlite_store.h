@@ -82,7 +82,7 @@ class SqliteStore final : public Store {
     Expected<void> replayLog();
     Expected<void> prepareStatements();
 
-    std::size_t commitRound(std::vector<Pending*>& pending);
+    std::size_t commitRound(std::vector<Pending*>& pending) noexcept;
     bool mustWait(const std::vector<TimeSeries>& batch, const Round& round) const;
     Expected<Staged> stage(const std::vector<TimeSeries>& batch, Round& round);
     Expected<void> stageSeries(const TimeSeries& series, SeriesId id, std::vector<Sample>& accepted,
