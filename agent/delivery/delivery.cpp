@@ -21,6 +21,15 @@ namespace {
 constexpr milliseconds kRemoveAfter{2000};
 // While the file cannot be written, that is tried again this often.
 constexpr milliseconds kRetryWrite{1000};
+
+void endThread(std::thread& thread, bool left_behind) {
+    if (!thread.joinable()) return;
+    if (left_behind) {
+        thread.detach();
+    } else {
+        thread.join();
+    }
+}
 }  // namespace
 
 struct Delivery::Core {
@@ -132,8 +141,8 @@ Expected<std::unique_ptr<Delivery>> Delivery::open(DeliveryConfig config) {
 
 void Delivery::start() {
     core_->writer_ended = core_->sender_ended = false;
-    std::thread([core = core_] { core->write(); }).detach();
-    std::thread([core = core_] { core->send(); }).detach();
+    writer_ = std::thread([core = core_] { core->write(); });
+    sender_ = std::thread([core = core_] { core->send(); });
 }
 
 void Delivery::stop(milliseconds grace) {
@@ -149,8 +158,12 @@ void Delivery::stop(milliseconds grace) {
     core_->something_to_send = true;
     core_->send_wanted.notify_all();
     core_->ended.wait_until(lock, until, [&] { return core_->sender_ended; });
+    const bool writer_left = !core_->writer_ended;
+    const bool sender_left = !core_->sender_ended;
     lock.unlock();
     core_->spool->flush();
+    endThread(writer_, writer_left);
+    endThread(sender_, sender_left);
 }
 
 void Delivery::add(std::vector<TimeSeries> series) {

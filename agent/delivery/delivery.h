@@ -4,6 +4,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <thread>
 
 #include "agent/delivery/clock_offset.h"
 #include "agent/delivery/spool.h"
@@ -60,6 +61,8 @@ class Delivery {
     struct Core;
     explicit Delivery(std::shared_ptr<Core> core);
     std::shared_ptr<Core> core_;
+    std::thread writer_;
+    std::thread sender_;
 };
 
 }  // namespace lapwing::agent

@@ -8,7 +8,7 @@ namespace lapwing::agent {
 namespace {
 
 constexpr std::size_t kMostParts = 64;
-constexpr std::chrono::seconds kKeepPause{30};
+constexpr std::chrono::seconds kKeepPause{15};
 constexpr std::chrono::minutes kSayAgain{10};
 
 std::int64_t wallUs() {
@@ -110,8 +110,7 @@ Sender::Outcome Sender::sendBatch(const Batch& batch) {
         case Verdict::keep:
             break;
     }
-    const auto again_at = Clock::now() + explain(answer, verdict);
-    (answer ? documents_not_before_ : not_before_) = again_at;
+    not_before_ = Clock::now() + explain(answer, verdict);
     return Outcome::failed;
 }
 

@@ -165,8 +165,14 @@ Expected<void> TimedSocketImpl::handshake(Clock::time_point until) {
             if (await(reason == SSL_ERROR_WANT_READ ? POLLIN : POLLOUT)) continue;
             return fail(ErrorKind::timeout, "TLS handshake: no answer within the deadline");
         }
+        // A server that goes away in the middle says nothing about certificates.
         if (reason == SSL_ERROR_SYSCALL && code != 0) {
-            return fail(ErrorKind::tls, std::string("TLS handshake: ") + std::strerror(code));
+            const Error error = systemError("TLS handshake", code);
+            return tl::unexpected(error);
+        }
+        if (ERR_GET_REASON(ERR_peek_error()) == SSL_R_UNEXPECTED_EOF_WHILE_READING) {
+            drainTlsErrors();
+            return fail(ErrorKind::protocol, "TLS handshake: the connection was closed");
         }
         return fail(ErrorKind::tls, "TLS handshake: " + tlsFailure(ssl_.get()));
     }

@@ -110,6 +110,11 @@ TEST_CASE("a server that speaks no TLS fails the handshake, one that says nothin
     REQUIRE(client);
     CHECK(client->request({}, 5s).error().kind == ErrorKind::tls);
 
+    ScriptServer gone([](Peer& peer) { peer.reset(); });
+    auto cut = Client::create("https://127.0.0.1:" + std::to_string(gone.port()), site.complete());
+    REQUIRE(cut);
+    CHECK(cut->request({}, 5s).error().kind == ErrorKind::protocol);
+
     ScriptServer silent([](Peer& peer) { peer.hang(); });
     auto waiting = Client::create("https://127.0.0.1:" + std::to_string(silent.port()), site.complete());
     REQUIRE(waiting);

@@ -1,0 +1,323 @@
+#include "agent/delivery/delivery.h"
+
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <csignal>
+#include <filesystem>
+
+#include "tests/unit/agent/fake_collector.h"
+#include "tests/unit/agent/recording_sink.h"
+#include "tests/unit/agent/spool_fixture.h"
+#include "tests/unit/catch.h"
+
+using namespace std::chrono_literals;
+using lapwing::agent::Delivery;
+using lapwing::agent::DeliveryConfig;
+using lapwing::test::eventually;
+using lapwing::test::FakeCollector;
+using lapwing::test::numbered;
+using lapwing::test::range;
+
+namespace {
+
+DeliveryConfig configFor(const FakeCollector& collector) {
+    DeliveryConfig config;
+    config.spool.path = collector.dir().path("spool.db");
+    config.collector_url = collector.url();
+    config.tls = collector.clientTls();
+    config.gather = 5ms;
+    config.request_deadline = 500ms;
+    return config;
+}
+
+std::unique_ptr<Delivery> openDelivery(const DeliveryConfig& config) {
+    auto delivery = Delivery::open(config);
+    REQUIRE(delivery);
+    return std::move(*delivery);
+}
+
+/// Adds samples numbered from `from`, each in a batch of its own.
+void addNumbered(Delivery& delivery, int from, int to) {
+    for (int i = from; i < to; ++i) {
+        delivery.add(numbered(i));
+        std::this_thread::sleep_for(8ms);
+    }
+}
+
+std::vector<double> sorted(std::vector<double> values) {
+    std::sort(values.begin(), values.end());
+    return values;
+}
+
+}  // namespace
+
+TEST_CASE("samples arrive as remote_write 1.0, once each, in order, and leave the spool") {
+    FakeCollector collector;
+    const auto delivery = openDelivery(configFor(collector));
+    delivery->start();
+    addNumbered(*delivery, 0, 50);
+    REQUIRE(eventually([&] { return collector.values().size() >= 50; }));
+    REQUIRE(eventually([&] { return delivery->state().spool.samples == 0; }));
+    delivery->stop(1s);
+    CHECK(collector.values() == range(0, 50));
+
+    const auto seen = collector.seen().at(0);
+    CHECK(seen.path == "/api/v1/write");
+    CHECK(seen.headers.at("Content-Encoding") == "snappy");
+    CHECK(seen.headers.at("Content-Type") == "application/x-protobuf");
+    CHECK(seen.headers.at("X-Prometheus-Remote-Write-Version") == "0.1.0");
+    const auto state = delivery->state();
+    CHECK(state.connected);
+    CHECK(state.samples_sent == 50);
+    CHECK(state.last_sent > 0);
+    CHECK(state.trouble.empty());
+    CHECK(state.spool.dropped.count("refused") == 0);
+    // The fake's clock is five seconds ahead.
+    REQUIRE(state.clock);
+    CHECK(state.clock->offset_seconds == Approx(5.0).margin(state.clock->error_seconds + 0.001));
+    CHECK(delivery->clockOffset() == state.clock->offset_seconds);
+}
+
+TEST_CASE("a sample is sent within a second of its measurement") {
+    FakeCollector collector;
+    auto config = configFor(collector);
+    config.gather = DeliveryConfig().gather;
+    CHECK(config.gather <= 500ms);
+    const auto delivery = openDelivery(config);
+    delivery->start();
+    delivery->add(numbered(0));
+    REQUIRE(eventually([&] { return !collector.values().empty(); }));
+    delivery->stop(1s);
+}
+
+TEST_CASE("an agent that starts while the collector is away delivers everything once it is there, once") {
+    FakeCollector collector;
+    collector.stop();
+    auto delivery = openDelivery(configFor(collector));
+    delivery->start();
+    addNumbered(*delivery, 0, 100);
+    REQUIRE(eventually([&] { return !delivery->state().trouble.empty(); }));
+    CHECK_FALSE(delivery->state().connected);
+    CHECK(delivery->state().trouble.find("refused") != std::string::npos);
+    // The agent restarts meanwhile.
+    delivery->stop(100ms);
+    delivery.reset();
+    delivery = openDelivery(configFor(collector));
+    CHECK(delivery->state().spool.samples == 100);
+    delivery->start();
+    addNumbered(*delivery, 100, 120);
+    collector.start();
+    REQUIRE(
+        eventually([&] { return delivery->state().spool.samples == 0 && delivery->state().connected; }, 60s));
+    delivery->stop(1s);
+    CHECK(collector.values() == range(0, 120));
+}
+
+TEST_CASE("a collector in trouble is asked again until it takes the samples") {
+    FakeCollector collector;
+    std::atomic<int> calls{0};
+    SECTION("500, 503, 429 and a hang, one after the other") {
+        collector.decide([&](const std::string&, std::size_t) -> FakeCollector::Answer {
+            switch (calls++) {
+                case 0:
+                    return {500, "oh", {}, false};
+                case 1:
+                    return {503, "", {}, false};
+                case 2:
+                    return {429, "slow down", {}, false};
+                case 3:
+                    return {204, "", {}, true};
+                default:
+                    return {};
+            }
+        });
+        const auto delivery = openDelivery(configFor(collector));
+        delivery->start();
+        addNumbered(*delivery, 0, 10);
+        REQUIRE(eventually([&] { return delivery->state().spool.samples == 0; }, 60s));
+        CHECK(calls >= 5);
+        delivery->stop(1s);
+        CHECK(collector.values() == range(0, 10));
+        CHECK(delivery->state().spool.dropped["refused"] == 0);
+    }
+    SECTION("Retry-After is honoured") {
+        collector.decide([&](const std::string&, std::size_t) -> FakeCollector::Answer {
+            if (calls++ == 0) return {429, "", {{"Retry-After", "2"}}, false};
+            return {};
+        });
+        const auto delivery = openDelivery(configFor(collector));
+        delivery->start();
+        addNumbered(*delivery, 0, 3);
+        REQUIRE(eventually([&] { return delivery->state().spool.samples == 0; }, 60s));
+        delivery->stop(1s);
+        const auto seen = collector.seen();
+        REQUIRE(seen.size() >= 2);
+        CHECK(seen[1].when - seen[0].when >= 1990ms);
+        CHECK(collector.values() == range(0, 3));
+    }
+}
+
+TEST_CASE("a hung collector costs nothing but its own request; what is measured meanwhile is spooled") {
+    FakeCollector collector;
+    collector.decide([](const std::string&, std::size_t) -> FakeCollector::Answer {
+        return {204, "", {}, true};
+    });
+    auto config = configFor(collector);
+    config.request_deadline = 60s;
+    const auto delivery = openDelivery(config);
+    delivery->start();
+    addNumbered(*delivery, 0, 20);
+    REQUIRE(eventually([&] { return !collector.seen().empty(); }));
+    const auto before = std::chrono::steady_clock::now();
+    delivery->stop(300ms);
+    CHECK(std::chrono::steady_clock::now() - before < 5s);
+    CHECK(delivery->state().spool.samples == 20);
+    collector.release();
+    REQUIRE(eventually([&] { return delivery->state().samples_sent > 0; }));
+}
+
+TEST_CASE("a refused batch is dropped and counted; the batches joined with it are not") {
+    FakeCollector collector;
+    collector.stop();
+    const auto config = configFor(collector);
+    {
+        // Ten batches that will be joined into one request.
+        const auto delivery = openDelivery(config);
+        delivery->start();
+        addNumbered(*delivery, 0, 10);
+        REQUIRE(eventually([&] { return delivery->state().spool.samples == 10; }));
+        delivery->stop(1s);
+    }
+    std::atomic<int> singles{0};
+    collector.decide([&](const std::string&, std::size_t samples) -> FakeCollector::Answer {
+        if (samples > 1) return {422, "too many together", {}, false};
+        if (singles++ == 4) return {422, "1 sample is refused: out of order", {}, false};
+        return {};
+    });
+    collector.start();
+    const auto delivery = openDelivery(config);
+    delivery->start();
+    REQUIRE(eventually([&] { return delivery->state().spool.samples == 0; }));
+    delivery->stop(1s);
+    CHECK(delivery->state().spool.dropped["refused"] == 1);
+    CHECK(delivery->state().samples_sent == 9);
+    auto expected = range(0, 10);
+    expected.erase(expected.begin() + 4);
+    CHECK(collector.values() == expected);
+}
+
+TEST_CASE("a wrong set-up costs no sample") {
+    FakeCollector collector;
+    SECTION("403 and 404") {
+        for (const int status : {401, 403, 404}) {
+            collector.decide([status](const std::string&, std::size_t) -> FakeCollector::Answer {
+                return {status, "agent web-02 is not enrolled\nsecond line", {}, false};
+            });
+            const auto delivery = openDelivery(configFor(collector));
+            delivery->start();
+            delivery->add(numbered(status));
+            REQUIRE(eventually([&] { return !delivery->state().trouble.empty(); }));
+            CHECK(delivery->state().trouble ==
+                  "the collector answered " + std::to_string(status) + " agent web-02 is not enrolled");
+            delivery->stop(100ms);
+            CHECK(delivery->state().spool.samples > 0);
+        }
+        collector.decide(nullptr);
+        const auto delivery = openDelivery(configFor(collector));
+        delivery->start();
+        REQUIRE(eventually([&] { return delivery->state().spool.samples == 0; }));
+        delivery->stop(1s);
+        CHECK(sorted(collector.values()) == std::vector<double>{401, 403, 404});
+    }
+    SECTION("a certificate of another authority, and files that are not there") {
+        const lapwing::test::TestCa other(collector.dir(), "other");
+        auto config = configFor(collector);
+        config.tls.cert_file = config.tls.key_file = other.issue({"web-01", "", false}, "foreign.pem");
+        auto delivery = openDelivery(config);
+        delivery->start();
+        delivery->add(numbered(0));
+        REQUIRE(eventually([&] { return !delivery->state().trouble.empty(); }));
+        delivery->stop(100ms);
+        delivery.reset();
+        config.tls.cert_file = config.tls.key_file = collector.dir().path("not-there.pem");
+        delivery = openDelivery(config);
+        delivery->start();
+        REQUIRE(eventually([&] { return !delivery->state().trouble.empty(); }));
+        CHECK(delivery->state().trouble.find("not-there.pem: No such file") != std::string::npos);
+        delivery->stop(100ms);
+        CHECK(delivery->state().spool.samples == 1);
+        CHECK(collector.seen().empty());
+    }
+}
+
+TEST_CASE("documents are delivered once by digest, and do not hold up samples") {
+    FakeCollector collector;
+    std::atomic<bool> refuse{true};
+    collector.decide([&](const std::string& path, std::size_t) -> FakeCollector::Answer {
+        if (path != "/api/v1/write" && refuse) return {404, "no such page", {}, false};
+        return {200, "digest", {}, false};
+    });
+    auto delivery = openDelivery(configFor(collector));
+    delivery->start();
+    delivery->addDocument("ruleset", "table inet filter");
+    addNumbered(*delivery, 0, 5);
+    REQUIRE(eventually([&] { return collector.values().size() == 5; }));
+    CHECK(collector.documents().empty());
+    CHECK(delivery->state().spool.documents == 1);
+    delivery->stop(1s);
+    delivery.reset();
+    refuse = false;
+    delivery = openDelivery(configFor(collector));
+    delivery->start();
+    delivery->addDocument("ruleset", "table inet filter");
+    REQUIRE(eventually([&] { return delivery->state().spool.documents == 0; }));
+    delivery->addDocument("ruleset", "table inet filter");
+    delivery->add(numbered(5));
+    REQUIRE(eventually([&] { return collector.values().size() == 6; }));
+    delivery->stop(1s);
+    CHECK(collector.documents() ==
+          std::vector<std::string>{"/api/lapwing/v1/documents?kind=ruleset\ntable inet filter"});
+}
+
+TEST_CASE("an agent killed at any moment loses nothing that it had spooled") {
+    FakeCollector collector;
+    const auto config = configFor(collector);
+    int next = 0;
+    for (int round = 0; round < 5; ++round) {
+        int ends[2];
+        REQUIRE(pipe(ends) == 0);
+        const pid_t child = fork();
+        if (child == 0) {
+            auto delivery = Delivery::open(config);
+            if (!delivery) _exit(1);
+            (*delivery)->start();
+            for (int number = next;; ++number) {
+                (*delivery)->add(numbered(number));
+                std::this_thread::sleep_for(30ms);
+                // Written by now, at the latest when the one after the next was added.
+                if (write(ends[1], &number, sizeof number) != sizeof number) _exit(2);
+            }
+        }
+        close(ends[1]);
+        std::this_thread::sleep_for(std::chrono::milliseconds(200 + round * 37));
+        kill(child, SIGKILL);
+        int status = 0;
+        waitpid(child, &status, 0);
+        CHECK(WIFSIGNALED(status));
+        int number = 0;
+        while (read(ends[0], &number, sizeof number) == sizeof number) next = number;
+        close(ends[0]);
+    }
+    REQUIRE(next > 5);
+    const auto delivery = openDelivery(config);
+    delivery->start();
+    REQUIRE(eventually([&] { return delivery->state().spool.samples == 0; }));
+    delivery->stop(1s);
+    auto values = sorted(collector.values());
+    values.erase(std::unique(values.begin(), values.end()), values.end());  // sent twice is harmless
+    REQUIRE(values.size() >= static_cast<std::size_t>(next) - 1);
+    values.resize(static_cast<std::size_t>(next) - 1);
+    CHECK(values == range(0, next - 1));
+}
