@@ -4,6 +4,7 @@
 #include <Poco/Net/NetException.h>
 #include <Poco/Net/SMTPClientSession.h>
 #include <Poco/Net/StreamSocket.h>
+#include <Poco/String.h>
 #include <Poco/UUIDGenerator.h>
 #include <unistd.h>
 
@@ -103,7 +104,8 @@ void compose(const EmailConfig& config, const std::string& subject, const std::s
     message.set("Message-ID", "<" + Poco::UUIDGenerator::defaultGenerator().createRandom().toString() + "@" +
                                   ownHostName() + ">");
     message.set("Auto-Submitted", "auto-generated");
-    message.setContent(body, Poco::Net::MailMessage::ENCODING_QUOTED_PRINTABLE);
+    message.setContent(Poco::replace(body, std::string("\n"), std::string("\r\n")),
+                       Poco::Net::MailMessage::ENCODING_QUOTED_PRINTABLE);
 }
 
 }  // namespace

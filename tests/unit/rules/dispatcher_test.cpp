@@ -1,0 +1,347 @@
+#include "collector/notify/dispatcher.h"
+
+#include <chrono>
+#include <cstdio>
+#include <mutex>
+#include <thread>
+
+#include "collector/notify/receivers.h"
+#include "common/config/reader.h"
+#include "tests/unit/common/certificates.h"
+#include "tests/unit/common/script_server.h"
+#include "tests/unit/rules/smtp_server.h"
+#include "tests/unit/rules/support.h"
+
+using namespace lapwing;
+using namespace std::chrono_literals;
+using notify::Alert;
+using notify::Dispatcher;
+using test::Peer;
+using test::ScriptServer;
+using test::SmtpServer;
+
+namespace {
+
+Alert alert(const std::string& instance, bool firing = true) {
+    Alert out;
+    out.labels = Labels{{"alertname", "Down"}, {"instance", instance}};
+    out.annotations =
+        Labels{{"summary", instance + " ist nicht erreichbar: \xc3\xbc"}, {"next_step", ".\n.x"}};
+    out.firing = firing;
+    out.starts_at = 1'700'000'000'000;
+    out.ends_at = firing ? nowMs() + 240'000 : nowMs();
+    return out;
+}
+
+template <class Condition>
+bool eventually(Condition condition) {
+    const auto until = std::chrono::steady_clock::now() + 30s;
+    while (!condition()) {
+        if (std::chrono::steady_clock::now() > until) return false;
+        std::this_thread::sleep_for(5ms);
+    }
+    return true;
+}
+
+/// Answers each request with the next of the given statuses; 0 hangs. The last one stays.
+class Webhook {
+  public:
+    explicit Webhook(std::vector<int> statuses) : statuses_(std::move(statuses)) {}
+
+    std::string url() const { return server_.url() + "/secret-path?token=hidden"; }
+    std::vector<std::string> requests() const {
+        const std::lock_guard lock(mutex_);
+        return requests_;
+    }
+
+  private:
+    void answer(Peer& peer) {
+        const auto request = peer.readRequest();
+        if (request.empty()) return;
+        int status = 0;
+        {
+            const std::lock_guard lock(mutex_);
+            requests_.push_back(request);
+            status = statuses_[std::min(requests_.size(), statuses_.size()) - 1];
+        }
+        if (status == 0) return peer.hang();
+        peer.write("HTTP/1.1 " + std::to_string(status) +
+                   " X\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+    }
+
+    std::vector<int> statuses_;
+    mutable std::mutex mutex_;
+    std::vector<std::string> requests_;
+    ScriptServer server_{[this](Peer& peer) { answer(peer); }};
+};
+
+notify::DispatcherOptions quick() {
+    notify::DispatcherOptions options;
+    options.gather_ms = 1;
+    options.first_retry_ms = 10;
+    options.most_retry_ms = 50;
+    options.deadline_ms = 300;
+    return options;
+}
+
+notify::Config webhookConfig(const std::string& url) {
+    notify::Config config;
+    config.webhook.push_back({url, "", "", true});
+    config.external_url = "http://mon:9765";
+    return config;
+}
+
+}  // namespace
+
+TEST_CASE("a webhook that hangs, fails and then answers gets the alert, once") {
+    const TemporaryFolder folder;
+    const auto store = openStore(folder.path("db"));
+    Webhook webhook({0, 500, 429, 404, 200});
+    Dispatcher dispatcher(webhookConfig(webhook.url()), *store, quick());
+    dispatcher.start();
+    const auto began = std::chrono::steady_clock::now();
+    dispatcher.send({alert("web-02")});
+    CHECK(std::chrono::steady_clock::now() - began < 10s);
+    REQUIRE(eventually([&] { return dispatcher.status()[0].sent == 1; }));
+    const auto status = dispatcher.status()[0];
+    CHECK(status.failed == 4);
+    CHECK(status.waiting == 0);
+    CHECK(status.last_error.empty());
+    CHECK(webhook.requests().size() == 5);
+    const auto request = webhook.requests().back();
+    CHECK(request.rfind("POST /secret-path?token=hidden HTTP/1.1\r\n", 0) == 0);
+    CHECK(request.find("Content-Type: application/json") != std::string::npos);
+    CHECK(request.find(R"("labels":{"alertname":"Down","instance":"web-02"})") != std::string::npos);
+
+    dispatcher.send({alert("web-02")});
+    dispatcher.send({alert("web-02", false)});
+    REQUIRE(eventually([&] { return dispatcher.status()[0].sent == 2; }));
+    dispatcher.send({alert("web-02", false)});
+    std::this_thread::sleep_for(50ms);
+    CHECK(webhook.requests().size() == 6);
+    CHECK(webhook.requests().back().find(R"("status":"resolved")") != std::string::npos);
+    dispatcher.stop();
+}
+
+TEST_CASE("a restart neither repeats what was told nor loses what was not") {
+    const TemporaryFolder folder;
+    const auto store = openStore(folder.path("db"));
+    Webhook webhook({200});
+    {
+        Dispatcher dispatcher(webhookConfig(webhook.url()), *store, quick());
+        dispatcher.start();
+        dispatcher.send({alert("told")});
+        REQUIRE(eventually([&] { return dispatcher.status()[0].sent == 1; }));
+        dispatcher.stop();
+        // Not running: what comes now waits.
+        dispatcher.send({alert("waits")});
+    }
+    Dispatcher dispatcher(webhookConfig(webhook.url()), *store, quick());
+    CHECK(dispatcher.status()[0].waiting == 1);
+    dispatcher.start();
+    dispatcher.send({alert("told")});
+    REQUIRE(eventually([&] { return dispatcher.status()[0].sent == 1; }));
+    std::this_thread::sleep_for(50ms);
+    CHECK(webhook.requests().size() == 2);
+    CHECK(webhook.requests()[1].find(R"("instance":"waits")") != std::string::npos);
+}
+
+TEST_CASE("a receiver that hangs delays no other, no sender and no stop") {
+    const TemporaryFolder folder;
+    const auto store = openStore(folder.path("db"));
+    Webhook hung({0});
+    Webhook well({200});
+    auto config = webhookConfig(hung.url());
+    config.webhook.push_back({well.url(), "", "", true});
+    auto options = quick();
+    options.deadline_ms = 2000;
+    Dispatcher dispatcher(config, *store, options);
+    dispatcher.start();
+    dispatcher.send({alert("web-02")});
+    REQUIRE(eventually([&] { return dispatcher.status()[1].sent == 1; }));
+    CHECK(dispatcher.status()[0].sent == 0);
+    dispatcher.stop();
+    CHECK(dispatcher.status()[0].waiting == 1);
+}
+
+TEST_CASE("no error of a receiver shows the secrets of its URL") {
+    const TemporaryFolder folder;
+    const auto store = openStore(folder.path("db"));
+    std::string closed;
+    {
+        const ScriptServer server([](Peer&) {});
+        closed = server.url();
+    }
+    Dispatcher dispatcher(webhookConfig(closed + "/secret-path?token=hidden"), *store, quick());
+    dispatcher.start();
+    dispatcher.send({alert("web-02")});
+    REQUIRE(eventually([&] { return dispatcher.status()[0].failed > 1; }));
+    CHECK(dispatcher.status()[0].last_error == closed + ": connect: Connection refused");
+    dispatcher.stop();
+    for (const auto& receiver : notify::makeReceivers(webhookConfig(closed + "/hidden"))) {
+        CHECK(receiver->name == "webhook[0]");
+        CHECK(receiver->state_name.find("hidden") == std::string::npos);
+    }
+}
+
+TEST_CASE("a webhook's token comes from a file") {
+    const TemporaryFolder folder;
+    Webhook webhook({200});
+    auto config = webhookConfig(webhook.url());
+    config.webhook[0].bearer_token_file = folder.write("token", "s3cret\n");
+    const auto outcome = notify::sendTest(config);
+    REQUIRE(outcome.size() == 1);
+    CHECK(outcome[0].result.has_value());
+    REQUIRE(webhook.requests().size() == 2);
+    CHECK(webhook.requests()[0].find("Authorization: Bearer s3cret\r\n") != std::string::npos);
+    CHECK(webhook.requests()[1].find(R"("status":"resolved")") != std::string::npos);
+    config.webhook[0].bearer_token_file = folder.path("none");
+    CHECK(notify::sendTest(config)[0].result.error().message ==
+          "reading " + folder.path("none") + ": No such file or directory");
+}
+
+TEST_CASE("an Alertmanager gets its alerts by its own API") {
+    const TemporaryFolder folder;
+    Webhook server({200});
+    notify::Config config;
+    config.alertmanager.push_back({server.url().substr(0, server.url().find("/secret")) + "/", "", ""});
+    const auto outcome = notify::sendTest(config);
+    REQUIRE(outcome[0].result.has_value());
+    CHECK(server.requests()[0].rfind("POST /api/v2/alerts HTTP/1.1\r\n", 0) == 0);
+}
+
+TEST_CASE("a mail arrives with its subject, its text and its receivers") {
+    const TemporaryFolder folder;
+    const auto store = openStore(folder.path("db"));
+    SmtpServer server({});
+    notify::Config config;
+    notify::EmailConfig email;
+    email.to = {"ops@example.org", "night@example.org"};
+    email.from = "lapwing@example.org";
+    email.smtp = server.address();
+    config.email.push_back(email);
+    Dispatcher dispatcher(config, *store, quick());
+    dispatcher.start();
+    dispatcher.send({alert("web-02")});
+    REQUIRE(eventually([&] { return dispatcher.status()[0].sent == 1; }));
+    dispatcher.stop();
+    REQUIRE(server.mails().size() == 1);
+    const auto mail = server.mails()[0];
+    CHECK(mail.from == "MAIL FROM: <lapwing@example.org>");
+    CHECK(mail.to == std::vector<std::string>{"RCPT TO: <ops@example.org>", "RCPT TO: <night@example.org>"});
+    CHECK(mail.data.find("Subject: [FIRING:1] Down (web-02)\r\n") != std::string::npos);
+    CHECK(mail.data.find("From: lapwing@example.org\r\n") != std::string::npos);
+    CAPTURE(mail.data);
+    CHECK(mail.data.find("Date: ") != std::string::npos);
+    CHECK(mail.data.find("Message-ID: <") != std::string::npos);
+    CHECK(mail.data.find("Content-Type: text/plain; charset=UTF-8\r\n") != std::string::npos);
+    CHECK(
+        mail.data.find("FIRING: web-02 ist nicht erreichbar: =C3=BC\r\nsince 2023-11-14T22:13:20.000Z\r\n") !=
+        std::string::npos);
+    CHECK(mail.data.find("next_step: .\r\n.x\r\n") != std::string::npos);
+}
+
+TEST_CASE("mail goes over TLS with a login, and the password stays secret") {
+    const TemporaryFolder folder;
+    const test::TempDir dir;
+    const test::TestCa ca(dir, "ca");
+    const test::TestCa other(dir, "other");
+    const auto certificate = ca.issue({"smtp", "IP:127.0.0.1"}, "smtp.pem");
+    notify::EmailConfig email;
+    email.to = {"ops@example.org"};
+    email.from = "lapwing@example.org";
+    email.ca_file = ca.certificate();
+    email.username = "lapwing";
+    email.password_file = folder.write("password", "s3cret\n");
+    for (const bool at_once : {false, true}) {
+        SmtpServer server({certificate, at_once, "s3cret", "", ""});
+        email.smtp = server.address();
+        email.security = at_once ? notify::SmtpSecurity::tls : notify::SmtpSecurity::starttls;
+        const auto sent = notify::sendMail(email, "s", "b\n", 10s);
+        INFO((sent ? "" : sent.error().message));
+        REQUIRE(sent.has_value());
+        REQUIRE(server.mails().size() == 1);
+        CHECK(server.mails()[0].secured);
+        CHECK(server.mails()[0].login == "lapwing s3cret");
+
+        SmtpServer refusing({certificate, at_once, "other", "", ""});
+        email.smtp = refusing.address();
+        const auto denied = notify::sendMail(email, "s", "b\n", 10s);
+        REQUIRE_FALSE(denied.has_value());
+        CHECK(denied.error().kind == ErrorKind::denied);
+        CHECK(denied.error().message == "smtp://" + refusing.address() + ": the server refused the login");
+        CHECK(refusing.mails().empty());
+
+        auto distrustful = email;
+        distrustful.ca_file = other.certificate();
+        const auto untrusted = notify::sendMail(distrustful, "s", "b\n", 10s);
+        REQUIRE_FALSE(untrusted.has_value());
+        CHECK(untrusted.error().kind == ErrorKind::tls);
+    }
+    // A server that offers no TLS gets neither the password nor the mail.
+    SmtpServer plain({"", false, "s3cret", "", ""});
+    email.smtp = plain.address();
+    email.security = notify::SmtpSecurity::starttls;
+    const auto sent = notify::sendMail(email, "s", "b\n", 10s);
+    REQUIRE_FALSE(sent.has_value());
+    CHECK(sent.error().message == "smtp://" + plain.address() + ": the server does not offer STARTTLS");
+    CHECK(plain.mails().empty());
+}
+
+TEST_CASE("a mail server that hangs anywhere costs one deadline; one that refuses says so") {
+    notify::EmailConfig email;
+    email.to = {"ops@example.org"};
+    email.from = "lapwing@example.org";
+    for (const char* command : {"CONNECT", "EHLO", "MAIL", "RCPT", "DATA"}) {
+        INFO(command);
+        SmtpServer server({"", false, "", command, ""});
+        email.smtp = server.address();
+        const auto sent = notify::sendMail(email, "s", "b\n", 200ms);
+        REQUIRE_FALSE(sent.has_value());
+        CHECK(sent.error().kind == ErrorKind::timeout);
+    }
+    SmtpServer refusing({"", false, "", "", "RCPT"});
+    email.smtp = refusing.address();
+    const auto refused = notify::sendMail(email, "s", "b\n", 10s);
+    REQUIRE_FALSE(refused.has_value());
+    CHECK(refused.error().kind == ErrorKind::protocol);
+    CHECK(refused.error().message.find("550 not here") != std::string::npos);
+    // Once the mail was taken, how the conversation ends does not matter: no second mail.
+    SmtpServer rude({"", false, "", "", "QUIT"});
+    email.smtp = rude.address();
+    CHECK(notify::sendMail(email, "s", "b\n", 10s).has_value());
+}
+
+TEST_CASE("the configuration of notifications says everything that is wrong with it") {
+    config::Reader reader;
+    notify::Config config;
+    notify::readConfig(reader.text(R"(webhook:
+  - { url: "ftp://x" }
+  - { url: "https://user:secret@example.org/" }
+  - { uri: "http://x/" }
+email:
+  - { to: ops, from: a@b, smtp: mail }
+  - { to: ops@example.org, from: a@b, smtp: "mail:25", username: u, password_file: f }
+  - { to: [ops@example.org], from: a@b, smtp: "mail:587", security: ssl, username: u }
+alertmanager: [{ url: "http://am:9093/" }]
+repeat_interval: 1s
+)",
+                                   "c.yaml"),
+                       config);
+    std::vector<std::string> problems;
+    for (const auto& problem : reader.problems()) problems.push_back(problem.toString());
+    CHECK(problems ==
+          std::vector<std::string>{
+              "c.yaml:2:12: webhook[0].url must be an http:// or https:// URL",
+              "c.yaml:3:12: webhook[1].url must not hold credentials; use bearer_token_file",
+              "c.yaml:4:7: unknown key \"uri\" in webhook[2]; did you mean \"url\"?",
+              "c.yaml:4:5: webhook[2] needs a url",
+              "c.yaml:6:11: email[0].to must hold addresses such as ops@example.org",
+              "c.yaml:6:33: email[0] needs \"smtp\", as HOST:PORT",
+              "c.yaml:7:66: email[1] would send the password in clear: set security to starttls or tls",
+              "c.yaml:8:69: email[2].security must be none, starttls or tls",
+              "c.yaml:8:5: email[2] needs both username and password_file to log in",
+              "c.yaml:8:84: email[2] would send the password in clear: set security to starttls or tls",
+              "c.yaml:10:18: repeat_interval must be at least 1m"});
+    CHECK(config.alertmanager.size() == 1);
+}
