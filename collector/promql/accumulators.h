@@ -102,13 +102,15 @@ class Count {
     double count_ = 0;
 };
 
-/// Welford's algorithm (Technometrics 4, 1962): the population's variance in one pass.
+/// Welford's algorithm (Technometrics 4, 1962): the population's variance in one pass. In version 2 the
+/// variance of one value is 0, whatever the value; in version 3 that of NaN or infinity is NaN.
+template <bool version2>
 class Variance {
   public:
     void begin(double value) {
         count_ = 1;
         mean_ = value;
-        squares_ = std::isfinite(value) ? 0 : std::numeric_limits<double>::quiet_NaN();
+        squares_ = version2 || std::isfinite(value) ? 0 : std::numeric_limits<double>::quiet_NaN();
     }
     void add(double value) {
         count_ += 1;
@@ -118,19 +120,10 @@ class Variance {
     }
     double result() const { return squares_ / count_; }
 
-  protected:
+  private:
     double count_ = 0;
     double mean_ = 0;
     double squares_ = 0;
-};
-
-/// In version 2 the variance of one value is 0, whatever the value.
-class Variance2 : public Variance {
-  public:
-    void begin(double value) {
-        Variance::begin(value);
-        squares_ = 0;
-    }
 };
 
 template <class Base>

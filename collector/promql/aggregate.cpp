@@ -168,11 +168,11 @@ Expected<SeriesSet> evaluateAggregate(Context& context, const Aggregate& aggrega
         case Aggregation::count:
             return fold<Count>(context, std::move(groups), operand, points);
         case Aggregation::stddev:
-            if (version2) return fold<Deviation<Variance2>>(context, std::move(groups), operand, points);
-            return fold<Deviation<Variance>>(context, std::move(groups), operand, points);
+            if (version2) return fold<Deviation<Variance<true>>>(context, std::move(groups), operand, points);
+            return fold<Deviation<Variance<false>>>(context, std::move(groups), operand, points);
         case Aggregation::stdvar:
-            if (version2) return fold<Variance2>(context, std::move(groups), operand, points);
-            return fold<Variance>(context, std::move(groups), operand, points);
+            if (version2) return fold<Variance<true>>(context, std::move(groups), operand, points);
+            return fold<Variance<false>>(context, std::move(groups), operand, points);
         case Aggregation::quantile:
             return quantiles(context, std::move(groups), operand, parameter, points);
         case Aggregation::topk:

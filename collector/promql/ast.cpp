@@ -5,6 +5,16 @@
 #include "collector/promql/signatures.h"
 
 namespace lapwing::promql {
+namespace {
+
+constexpr std::array kAggregationTexts = {"sum",      "avg",          "min",    "max",        "group",
+                                          "count",    "stddev",       "stdvar", "topk",       "bottomk",
+                                          "quantile", "count_values", "limitk", "limit_ratio"};
+
+constexpr std::array kOperatorTexts = {
+    "+", "-", "*", "/", "%", "^", "atan2", "==", "!=", "<", "<=", ">", ">=", "and", "or", "unless"};
+
+}  // namespace
 
 const char* valueTypeName(ValueType type) {
     switch (type) {
@@ -23,9 +33,7 @@ const char* valueTypeName(ValueType type) {
 }
 
 const char* operatorText(Operator op) {
-    static constexpr std::array kTexts = {
-        "+", "-", "*", "/", "%", "^", "atan2", "==", "!=", "<", "<=", ">", ">=", "and", "or", "unless"};
-    return kTexts[static_cast<std::size_t>(op)];
+    return kOperatorTexts[static_cast<std::size_t>(op)];
 }
 
 bool isComparison(Operator op) {
@@ -37,10 +45,7 @@ bool isSetOperator(Operator op) {
 }
 
 const char* aggregationText(Aggregation op) {
-    static constexpr std::array kTexts = {"sum",      "avg",          "min",    "max",        "group",
-                                          "count",    "stddev",       "stdvar", "topk",       "bottomk",
-                                          "quantile", "count_values", "limitk", "limit_ratio"};
-    return kTexts[static_cast<std::size_t>(op)];
+    return kAggregationTexts[static_cast<std::size_t>(op)];
 }
 
 bool aggregationHasParameter(Aggregation op) {

@@ -1,11 +1,12 @@
+#include <array>
 #include <chrono>
 #include <cmath>
 #include <cstdint>
 #include <limits>
 #include <numbers>
-#include <unordered_map>
 
 #include "collector/promql/functions.h"
+#include "collector/promql/named.h"
 
 namespace lapwing::promql {
 namespace {
@@ -49,11 +50,11 @@ constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
 
 double minute(double seconds) {
     const Moment moment(seconds);
-    return moment.valid ? static_cast<double>(moment.second_of_day % 3600 / 60) : kNaN;
+    return moment.valid ? std::floor(static_cast<double>(moment.second_of_day % 3600) / 60) : kNaN;
 }
 double hour(double seconds) {
     const Moment moment(seconds);
-    return moment.valid ? static_cast<double>(moment.second_of_day / 3600) : kNaN;
+    return moment.valid ? std::floor(static_cast<double>(moment.second_of_day) / 3600) : kNaN;
 }
 double dayOfWeek(double seconds) {
     const Moment moment(seconds);
@@ -87,37 +88,31 @@ double year(double seconds) {
 
 using Element = double (*)(double);
 
-Element find(const std::unordered_map<std::string_view, Element>& functions, std::string_view name) {
-    const auto it = functions.find(name);
-    return it == functions.end() ? nullptr : it->second;
-}
+constexpr std::array<Named<Element>, 23> kElementFunctions = {
+    {{"abs", std::abs},     {"acos", std::acos}, {"acosh", std::acosh}, {"asin", std::asin},
+     {"asinh", std::asinh}, {"atan", std::atan}, {"atanh", std::atanh}, {"ceil", std::ceil},
+     {"cos", std::cos},     {"cosh", std::cosh}, {"deg", degrees},      {"exp", std::exp},
+     {"floor", std::floor}, {"ln", std::log},    {"log10", std::log10}, {"log2", std::log2},
+     {"rad", radians},      {"sgn", sign},       {"sin", std::sin},     {"sinh", std::sinh},
+     {"sqrt", std::sqrt},   {"tan", std::tan},   {"tanh", std::tanh}}};
+
+constexpr std::array<Named<Element>, 8> kCalendarFunctions = {{{"day_of_month", dayOfMonth},
+                                                               {"day_of_week", dayOfWeek},
+                                                               {"day_of_year", dayOfYear},
+                                                               {"days_in_month", daysInMonth},
+                                                               {"hour", hour},
+                                                               {"minute", minute},
+                                                               {"month", month},
+                                                               {"year", year}}};
 
 }  // namespace
 
 Element findElementFunction(std::string_view name) {
-    static const std::unordered_map<std::string_view, Element> kFunctions = {
-        {"abs", std::abs},     {"acos", std::acos}, {"acosh", std::acosh}, {"asin", std::asin},
-        {"asinh", std::asinh}, {"atan", std::atan}, {"atanh", std::atanh}, {"ceil", std::ceil},
-        {"cos", std::cos},     {"cosh", std::cosh}, {"deg", degrees},      {"exp", std::exp},
-        {"floor", std::floor}, {"ln", std::log},    {"log10", std::log10}, {"log2", std::log2},
-        {"rad", radians},      {"sgn", sign},       {"sin", std::sin},     {"sinh", std::sinh},
-        {"sqrt", std::sqrt},   {"tan", std::tan},   {"tanh", std::tanh},
-    };
-    return find(kFunctions, name);
+    return findNamed(kElementFunctions, name);
 }
 
 Element findCalendarFunction(std::string_view name) {
-    static const std::unordered_map<std::string_view, Element> kFunctions = {
-        {"day_of_month", dayOfMonth},
-        {"day_of_week", dayOfWeek},
-        {"day_of_year", dayOfYear},
-        {"days_in_month", daysInMonth},
-        {"hour", hour},
-        {"minute", minute},
-        {"month", month},
-        {"year", year},
-    };
-    return find(kFunctions, name);
+    return findNamed(kCalendarFunctions, name);
 }
 
 }  // namespace lapwing::promql

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <set>
 
 #include "collector/promql/numbers.h"
 #include "collector/promql/range_functions.h"
@@ -19,8 +18,7 @@ tl::unexpected<Error> pass(const Error& error) {
 
 /// Prometheus 3 remarks on rate() of what does not look like a counter.
 void remarkOnName(Context& context, std::string_view function, const Expr& argument, const Labels& labels) {
-    static const std::set<std::string_view> kCounterFunctions = {"rate", "increase", "irate"};
-    if (kCounterFunctions.count(function) == 0) return;
+    if (function != "rate" && function != "increase" && function != "irate") return;
     const auto name = labels.metricName();
     for (const std::string_view suffix : {"_total", "_sum", "_count", "_bucket"}) {
         if (name.empty() || name.ends_with(suffix)) return;

@@ -1,9 +1,10 @@
 #include <re2/re2.h>
 
 #include <algorithm>
-#include <unordered_map>
+#include <array>
 
 #include "collector/promql/functions.h"
+#include "collector/promql/named.h"
 #include "collector/promql/series_set.h"
 #include "collector/promql/signatures.h"
 #include "collector/promql/token.h"
@@ -179,17 +180,15 @@ Expected<Value> sortByLabelDescending(Evaluator& evaluator, const Call& call, co
     return sortByLabels(evaluator, call, grid, true);
 }
 
+constexpr std::array<Named<CallHandler>, 4> kFunctions = {{{"label_join", labelJoin},
+                                                           {"label_replace", labelReplace},
+                                                           {"sort_by_label", sortByLabel},
+                                                           {"sort_by_label_desc", sortByLabelDescending}}};
+
 }  // namespace
 
 CallHandler findLabelFunction(std::string_view name) {
-    static const std::unordered_map<std::string_view, CallHandler> kFunctions = {
-        {"label_join", labelJoin},
-        {"label_replace", labelReplace},
-        {"sort_by_label", sortByLabel},
-        {"sort_by_label_desc", sortByLabelDescending},
-    };
-    const auto it = kFunctions.find(name);
-    return it == kFunctions.end() ? nullptr : it->second;
+    return findNamed(kFunctions, name);
 }
 
 }  // namespace lapwing::promql

@@ -10,6 +10,7 @@ namespace {
 
 constexpr std::array kKeywords = {"by",          "without", "on",     "ignoring", "group_left",
                                   "group_right", "bool",    "offset", "start",    "end"};
+constexpr std::array kNeverMetrics = {"bool", "on", "ignoring", "group_left", "group_right", "atan2"};
 constexpr std::array kWordOperators = {"and", "or", "unless", "atan2"};
 constexpr std::array kAggregations = {"sum",          "avg",      "count",  "min",        "max",
                                       "group",        "stddev",   "stdvar", "topk",       "bottomk",
@@ -288,6 +289,12 @@ class Lexer {
 };
 
 }  // namespace
+
+bool Token::isMetricName() const {
+    if (type == TokenType::keyword || type == TokenType::word_operator)
+        return !contains(kNeverMetrics, value);
+    return isLabelName() || type == TokenType::metric_identifier;
+}
 
 std::vector<Token> lex(std::string_view query) {
     return Lexer(query).run();

@@ -115,11 +115,17 @@ class Parser : SelectorParser {
         return expr;
     }
 
+    bool nextIsSymbol(std::string_view text) const {
+        return next().type == TokenType::symbol && next().text == text;
+    }
+    bool nextIsGrouping() const {
+        return next().type == TokenType::keyword && (next().value == "by" || next().value == "without");
+    }
+
     ExprPtr primary() {
         const auto& token = current();
         switch (token.type) {
             case TokenType::number:
-                return number();
             case TokenType::duration:
                 return number();
             case TokenType::string: {
@@ -128,35 +134,14 @@ class Parser : SelectorParser {
                 return expr;
             }
             case TokenType::aggregation:
-                if (next().type == TokenType::symbol && next().text == "(") return aggregate();
-                if (next().type == TokenType::keyword &&
-                    (next().value == "by" || next().value == "without")) {
-                    return aggregate();
-                }
-                return selector();
+                return nextIsSymbol("(") || nextIsGrouping() ? aggregate() : selector();
             case TokenType::identifier:
-                if (next().type == TokenType::symbol && next().text == "(") return call();
-                return selector();
-            case TokenType::metric_identifier:
-                return selector();
-            case TokenType::keyword:
-                if (token.value == "bool" || token.value == "on" || token.value == "ignoring" ||
-                    token.value == "group_left" || token.value == "group_right") {
-                    return unexpected("", "");
-                }
-                return selector();
-            case TokenType::word_operator:
-                if (token.value == "atan2") return unexpected("", "");
-                return selector();
+                return nextIsSymbol("(") ? call() : selector();
             case TokenType::symbol:
-                if (token.text == "{") return selector();
-                if (token.text == "(") return paren();
-                return unexpected("", "");
-            case TokenType::end:
-            case TokenType::error:
-                return unexpected("", "");
+                return token.text == "(" ? paren() : selector();
+            default:
+                return selector();
         }
-        return nullptr;
     }
 
     ExprPtr paren() {
@@ -250,14 +235,14 @@ class Parser : SelectorParser {
         Aggregate result;
         result.op = *aggregation(name.value);
         advance();
-        ++aggregation_depth_;
+        enterAggregation();
         const bool before = isGrouping();
         if (before && !grouping(result)) return nullptr;
         std::vector<ExprPtr> operands;
         std::size_t depth = 0;
         if (!arguments(operands, depth)) return nullptr;
         if (!before && isGrouping() && !grouping(result)) return nullptr;
-        --aggregation_depth_;
+        leaveAggregation();
         const Span span{name.start, lastEnd()};
         if (operands.empty()) return failAt(name.start, "no arguments for aggregate expression provided");
         const std::size_t wanted = aggregationHasParameter(result.op) ? 2 : 1;

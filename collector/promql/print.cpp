@@ -8,6 +8,19 @@
 namespace lapwing::promql {
 namespace {
 
+struct Unit {
+    const char* name;
+    std::int64_t ms;
+    bool exact;  // years and weeks only where nothing is left over
+};
+constexpr std::array kUnits = {Unit{"y", 31'536'000'000, true},
+                               Unit{"w", 604'800'000, true},
+                               Unit{"d", 86'400'000, false},
+                               Unit{"h", 3'600'000, false},
+                               Unit{"m", 60'000, false},
+                               Unit{"s", 1000, false},
+                               Unit{"ms", 1, false}};
+
 std::string labelName(const std::string& name) {
     return isValidLabelName(name) ? name : quote(name);
 }
@@ -141,18 +154,6 @@ std::string print(const Expr& expr) {
 }
 
 std::string printDuration(std::int64_t ms) {
-    struct Unit {
-        const char* name;
-        std::int64_t ms;
-        bool exact;  // years and weeks only where nothing is left over
-    };
-    static constexpr std::array kUnits = {Unit{"y", 31'536'000'000, true},
-                                          Unit{"w", 604'800'000, true},
-                                          Unit{"d", 86'400'000, false},
-                                          Unit{"h", 3'600'000, false},
-                                          Unit{"m", 60'000, false},
-                                          Unit{"s", 1000, false},
-                                          Unit{"ms", 1, false}};
     if (ms == 0) return "0s";
     std::string out;
     for (const auto& unit : kUnits) {

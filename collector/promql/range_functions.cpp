@@ -1,11 +1,12 @@
 #include "collector/promql/range_functions.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <limits>
-#include <unordered_map>
 
 #include "collector/promql/kahan.h"
+#include "collector/promql/named.h"
 
 namespace lapwing::promql {
 namespace {
@@ -239,36 +240,35 @@ double medianAbsoluteDeviation(const Window& window) {
     return quantileOf(0.5, values);
 }
 
+constexpr std::array<Named<RangeFunction>, 23> kFunctions = {
+    {{"avg_over_time", averageOverTime},
+     {"changes", changes},
+     {"count_over_time", countOverTime},
+     {"delta", delta},
+     {"deriv", deriv},
+     {"double_exponential_smoothing", doubleExponentialSmoothing},
+     {"first_over_time", firstOverTime},
+     {"holt_winters", doubleExponentialSmoothing},
+     {"idelta", idelta},
+     {"increase", increase},
+     {"irate", irate},
+     {"last_over_time", lastOverTime},
+     {"mad_over_time", medianAbsoluteDeviation},
+     {"max_over_time", maxOverTime},
+     {"min_over_time", minOverTime},
+     {"predict_linear", predictLinear},
+     {"present_over_time", presentOverTime},
+     {"quantile_over_time", quantileOverTime},
+     {"rate", rate},
+     {"resets", resets},
+     {"stddev_over_time", deviation},
+     {"stdvar_over_time", variance},
+     {"sum_over_time", sumOverTime}}};
+
 }  // namespace
 
 RangeFunction findRangeFunction(std::string_view name) {
-    static const std::unordered_map<std::string_view, RangeFunction> kFunctions = {
-        {"avg_over_time", averageOverTime},
-        {"changes", changes},
-        {"count_over_time", countOverTime},
-        {"delta", delta},
-        {"deriv", deriv},
-        {"double_exponential_smoothing", doubleExponentialSmoothing},
-        {"first_over_time", firstOverTime},
-        {"holt_winters", doubleExponentialSmoothing},
-        {"idelta", idelta},
-        {"increase", increase},
-        {"irate", irate},
-        {"last_over_time", lastOverTime},
-        {"mad_over_time", medianAbsoluteDeviation},
-        {"max_over_time", maxOverTime},
-        {"min_over_time", minOverTime},
-        {"predict_linear", predictLinear},
-        {"present_over_time", presentOverTime},
-        {"quantile_over_time", quantileOverTime},
-        {"rate", rate},
-        {"resets", resets},
-        {"stddev_over_time", deviation},
-        {"stdvar_over_time", variance},
-        {"sum_over_time", sumOverTime},
-    };
-    const auto it = kFunctions.find(name);
-    return it == kFunctions.end() ? nullptr : it->second;
+    return findNamed(kFunctions, name);
 }
 
 bool keepsName(std::string_view name) {

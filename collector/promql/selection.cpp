@@ -9,6 +9,9 @@
 namespace lapwing::promql {
 namespace {
 
+/// Just inside of 64 bits.
+constexpr double kMostCount = 9.223372036854775e18;
+
 struct Candidate {
     double value;
     std::size_t series;
@@ -50,8 +53,7 @@ bool sampled(double ratio, double at) {
 }
 
 Expected<std::size_t> count(double parameter) {
-    constexpr double kLimit = 9.223372036854775e18;
-    if (!(parameter >= -kLimit && parameter <= kLimit)) {
+    if (!(parameter >= -kMostCount && parameter <= kMostCount)) {
         return fail(ErrorKind::execution, "Scalar value " + formatNumber(parameter) + " overflows int64");
     }
     return parameter < 1 ? 0 : static_cast<std::size_t>(parameter);

@@ -28,9 +28,7 @@ bool SelectorParser::groupingLabels(std::vector<std::string>& labels) {
         const auto& token = current();
         const bool quoted =
             token.type == TokenType::string && isValidUtf8(token.value) && !token.value.empty();
-        const bool word = token.type == TokenType::identifier || token.type == TokenType::keyword ||
-                          token.type == TokenType::aggregation || token.type == TokenType::word_operator;
-        if (!word && !quoted) return unexpected("grouping opts", "label");
+        if (!token.isLabelName() && !quoted) return unexpected("grouping opts", "label");
         labels.push_back(quoted ? token.value : token.text);
         advance();
         if (!acceptSymbol(",") && !isSymbol(")")) {
@@ -142,10 +140,7 @@ ExprPtr SelectorParser::selector() {
     const auto& first = current();
     const auto start = first.start;
     VectorSelector result;
-    const bool word = first.type == TokenType::identifier || first.type == TokenType::metric_identifier ||
-                      first.type == TokenType::keyword || first.type == TokenType::aggregation ||
-                      first.type == TokenType::word_operator;
-    if (word) {
+    if (first.isMetricName()) {
         result.name = first.text;
         advance();
     } else if (!isSymbol("{")) {

@@ -11,7 +11,7 @@ constexpr auto kVector = ValueType::vector;
 constexpr auto kMatrix = ValueType::matrix;
 
 const std::vector<FunctionSignature>& table() {
-    static const std::vector<FunctionSignature> kTable = [] {
+    static const std::vector<FunctionSignature> functions_by_name = [] {
         std::vector<FunctionSignature> functions = {
             {"clamp", {kVector, kScalar, kScalar}},
             {"clamp_max", {kVector, kScalar}},
@@ -96,7 +96,7 @@ const std::vector<FunctionSignature>& table() {
                   [](const auto& a, const auto& b) { return a.name < b.name; });
         return functions;
     }();
-    return kTable;
+    return functions_by_name;
 }
 
 }  // namespace

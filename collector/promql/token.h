@@ -29,6 +29,14 @@ struct Token {
     std::string text;
     /// Lower case for keywords, aggregations and word operators; the unquoted value of a string.
     std::string value;
+
+    /// Whether a label may be called so.
+    bool isLabelName() const {
+        return type == TokenType::identifier || type == TokenType::keyword ||
+               type == TokenType::aggregation || type == TokenType::word_operator;
+    }
+    /// Whether a metric may be called so: the words of matching may not.
+    bool isMetricName() const;
 };
 
 /// Splits a query as Prometheus does (context counts: braces, brackets). The last token is `end` or `error`:

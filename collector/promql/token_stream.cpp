@@ -1,10 +1,34 @@
 #include "collector/promql/token_stream.h"
 
 #include <algorithm>
+#include <array>
 #include <utility>
 
 namespace lapwing::promql {
 namespace {
+
+struct NamedOperator {
+    std::string_view name;
+    BinaryOperator op;
+};
+constexpr std::array<NamedOperator, 16> kOperators = {{
+    {"or", {Operator::lor, 1, false}},
+    {"and", {Operator::land, 2, false}},
+    {"unless", {Operator::lunless, 2, false}},
+    {"==", {Operator::equal, 3, false}},
+    {"!=", {Operator::not_equal, 3, false}},
+    {"<", {Operator::less, 3, false}},
+    {"<=", {Operator::less_equal, 3, false}},
+    {">", {Operator::greater, 3, false}},
+    {">=", {Operator::greater_equal, 3, false}},
+    {"+", {Operator::add, 4, false}},
+    {"-", {Operator::sub, 4, false}},
+    {"*", {Operator::mul, 5, false}},
+    {"/", {Operator::div, 5, false}},
+    {"%", {Operator::mod, 5, false}},
+    {"atan2", {Operator::atan2, 5, false}},
+    {"^", {Operator::pow, 6, true}},
+}};
 
 /// How a token is named in "unexpected ...".
 std::string describe(const Token& token) {
@@ -43,24 +67,6 @@ std::string describe(const Token& token) {
 }  // namespace
 
 std::optional<BinaryOperator> binaryOperator(const Token& token) {
-    static const std::vector<std::pair<std::string_view, BinaryOperator>> kOperators = {
-        {"or", {Operator::lor, 1, false}},
-        {"and", {Operator::land, 2, false}},
-        {"unless", {Operator::lunless, 2, false}},
-        {"==", {Operator::equal, 3, false}},
-        {"!=", {Operator::not_equal, 3, false}},
-        {"<", {Operator::less, 3, false}},
-        {"<=", {Operator::less_equal, 3, false}},
-        {">", {Operator::greater, 3, false}},
-        {">=", {Operator::greater_equal, 3, false}},
-        {"+", {Operator::add, 4, false}},
-        {"-", {Operator::sub, 4, false}},
-        {"*", {Operator::mul, 5, false}},
-        {"/", {Operator::div, 5, false}},
-        {"%", {Operator::mod, 5, false}},
-        {"atan2", {Operator::atan2, 5, false}},
-        {"^", {Operator::pow, 6, true}},
-    };
     if (token.type != TokenType::symbol && token.type != TokenType::word_operator) return std::nullopt;
     const std::string_view text = token.type == TokenType::symbol ? token.text : token.value;
     for (const auto& [name, op] : kOperators) {

@@ -62,12 +62,15 @@ class TokenStream {
     /// A node above others; a failure where the tree grows too deep.
     ExprPtr make(Span span, decltype(Expr::node) node, std::size_t depth_below);
 
-    int aggregation_depth_ = 0;  ///< inside so many unfinished aggregations
+    /// Between the two, messages say "in aggregation".
+    void enterAggregation() { ++aggregation_depth_; }
+    void leaveAggregation() { --aggregation_depth_; }
 
   private:
     std::string_view query_;
     std::vector<Token> tokens_;
     std::size_t index_ = 0;
+    int aggregation_depth_ = 0;
     std::size_t failure_position_ = 0;
     std::string failure_;
 };

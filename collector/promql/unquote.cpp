@@ -10,6 +10,17 @@
 namespace lapwing::promql {
 namespace {
 
+struct Unit {
+    std::string_view name;
+    long long ms;
+};
+// Largest first; each at most once, in this order.
+constexpr std::array kUnits = {
+    Unit{"y", 31'536'000'000}, Unit{"w", 604'800'000}, Unit{"d", 86'400'000}, Unit{"h", 3'600'000},
+    Unit{"m", 60'000},         Unit{"s", 1000},        Unit{"ms", 1}};
+// Go's time.Duration counts nanoseconds in 63 bits.
+constexpr long long kMostMs = std::numeric_limits<long long>::max() / 1'000'000;
+
 int digitValue(char c) {
     if (c >= '0' && c <= '9') return c - '0';
     if (c >= 'a' && c <= 'f') return c - 'a' + 10;
@@ -175,16 +186,6 @@ std::string quote(std::string_view text) {
 }
 
 bool parseDuration(std::string_view text, long long& ms) {
-    struct Unit {
-        std::string_view name;
-        long long ms;
-    };
-    // Largest first; each at most once, in this order.
-    static constexpr std::array kUnits = {
-        Unit{"y", 31'536'000'000}, Unit{"w", 604'800'000}, Unit{"d", 86'400'000}, Unit{"h", 3'600'000},
-        Unit{"m", 60'000},         Unit{"s", 1000},        Unit{"ms", 1}};
-    // Go's time.Duration counts nanoseconds in 63 bits.
-    constexpr long long kMost = std::numeric_limits<long long>::max() / 1'000'000;
     if (text.empty()) return false;
     long long total = 0;
     std::size_t next_unit = 0;
@@ -194,7 +195,7 @@ bool parseDuration(std::string_view text, long long& ms) {
         long long count = 0;
         while (i < text.size() && text[i] >= '0' && text[i] <= '9') {
             count = count * 10 + (text[i] - '0');
-            if (count > kMost) return false;
+            if (count > kMostMs) return false;
             ++i;
         }
         if (i == digits) return false;
@@ -204,7 +205,7 @@ bool parseDuration(std::string_view text, long long& ms) {
         while (next_unit < kUnits.size() && kUnits[next_unit].name != name) ++next_unit;
         if (next_unit == kUnits.size()) return false;
         const auto unit = kUnits[next_unit++].ms;
-        if (count > (kMost - total) / unit) return false;
+        if (count > (kMostMs - total) / unit) return false;
         total += count * unit;
     }
     ms = total;

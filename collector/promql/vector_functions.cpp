@@ -1,11 +1,12 @@
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <limits>
 #include <numbers>
 #include <set>
-#include <unordered_map>
 
 #include "collector/promql/functions.h"
+#include "collector/promql/named.h"
 #include "collector/promql/series_set.h"
 #include "collector/promql/signatures.h"
 
@@ -207,20 +208,24 @@ Expected<Value> sortDescending(Evaluator& evaluator, const Call& call, const Gri
     return sortBy(evaluator, call, grid, true);
 }
 
+constexpr std::array<Named<CallHandler>, 13> kFunctions = {{{"absent", absentNow},
+                                                            {"absent_over_time", absentOverTime},
+                                                            {"clamp", clamp},
+                                                            {"clamp_max", clampMax},
+                                                            {"clamp_min", clampMin},
+                                                            {"pi", pi},
+                                                            {"round", roundTo},
+                                                            {"scalar", toScalar},
+                                                            {"sort", sortAscending},
+                                                            {"sort_desc", sortDescending},
+                                                            {"time", timeNow},
+                                                            {"timestamp", timestamp},
+                                                            {"vector", toVector}}};
+
 }  // namespace
 
 CallHandler findVectorFunction(std::string_view name) {
-    static const std::unordered_map<std::string_view, CallHandler> kFunctions = {
-        {"absent", absentNow},   {"absent_over_time", absentOverTime},
-        {"clamp", clamp},        {"clamp_max", clampMax},
-        {"clamp_min", clampMin}, {"pi", pi},
-        {"round", roundTo},      {"scalar", toScalar},
-        {"sort", sortAscending}, {"sort_desc", sortDescending},
-        {"time", timeNow},       {"timestamp", timestamp},
-        {"vector", toVector},
-    };
-    const auto it = kFunctions.find(name);
-    return it == kFunctions.end() ? nullptr : it->second;
+    return findNamed(kFunctions, name);
 }
 
 }  // namespace lapwing::promql
