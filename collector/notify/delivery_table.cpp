@@ -32,11 +32,15 @@ void writeLabels(JsonWriter& writer, const char* key, const Labels& labels) {
     writer.EndObject();
 }
 
+const rapidjson::Value* find(const rapidjson::Value& object, const char* key) {
+    return object.HasMember(key) ? &object[key] : nullptr;
+}
+
 Labels readLabels(const rapidjson::Value& object, const char* key) {
     std::vector<Label> out;
-    const auto found = object.FindMember(key);
-    if (found == object.MemberEnd() || !found->value.IsObject()) return {};
-    for (const auto& member : found->value.GetObject()) {
+    const auto* found = find(object, key);
+    if (found == nullptr || !found->IsObject()) return {};
+    for (const auto& member : found->GetObject()) {
         if (!member.value.IsString()) continue;
         out.push_back({{member.name.GetString(), member.name.GetStringLength()},
                        {member.value.GetString(), member.value.GetStringLength()}});
@@ -45,8 +49,8 @@ Labels readLabels(const rapidjson::Value& object, const char* key) {
 }
 
 std::int64_t readNumber(const rapidjson::Value& object, const char* key) {
-    const auto found = object.FindMember(key);
-    return found != object.MemberEnd() && found->value.IsInt64() ? found->value.GetInt64() : 0;
+    const auto* found = find(object, key);
+    return found != nullptr && found->IsInt64() ? found->GetInt64() : 0;
 }
 
 }  // namespace
@@ -203,9 +207,8 @@ Expected<void> DeliveryTable::restore(const std::string& saved, TimestampMs now)
         Entry entry;
         entry.alert.labels = readLabels(value, "labels");
         entry.alert.annotations = readLabels(value, "annotations");
-        const auto url = value.FindMember("generator_url");
-        if (url != value.MemberEnd() && url->value.IsString())
-            entry.alert.generator_url = url->value.GetString();
+        const auto* url = find(value, "generator_url");
+        if (url != nullptr && url->IsString()) entry.alert.generator_url = url->GetString();
         entry.alert.firing = readNumber(value, "firing") != 0;
         entry.alert.starts_at = readNumber(value, "starts_at");
         entry.alert.ends_at = readNumber(value, "ends_at");

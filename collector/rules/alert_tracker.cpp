@@ -28,11 +28,15 @@ void writeLabels(JsonWriter& writer, const char* key, const Labels& labels) {
     writer.EndObject();
 }
 
+const rapidjson::Value* find(const rapidjson::Value& object, const char* key) {
+    return object.HasMember(key) ? &object[key] : nullptr;
+}
+
 Labels readLabels(const rapidjson::Value& object, const char* key) {
     std::vector<Label> out;
-    const auto found = object.FindMember(key);
-    if (found == object.MemberEnd() || !found->value.IsObject()) return {};
-    for (const auto& member : found->value.GetObject()) {
+    const auto* found = find(object, key);
+    if (found == nullptr || !found->IsObject()) return {};
+    for (const auto& member : found->GetObject()) {
         if (!member.value.IsString()) continue;
         out.push_back({{member.name.GetString(), member.name.GetStringLength()},
                        {member.value.GetString(), member.value.GetStringLength()}});
@@ -41,9 +45,9 @@ Labels readLabels(const rapidjson::Value& object, const char* key) {
 }
 
 std::optional<TimestampMs> readTime(const rapidjson::Value& object, const char* key) {
-    const auto found = object.FindMember(key);
-    if (found == object.MemberEnd() || !found->value.IsInt64()) return std::nullopt;
-    return found->value.GetInt64();
+    const auto* found = find(object, key);
+    if (found == nullptr || !found->IsInt64()) return std::nullopt;
+    return found->GetInt64();
 }
 
 notify::Alert toNotification(const TrackedAlert& alert, TimestampMs ends_at,
@@ -152,7 +156,8 @@ std::vector<TimeSeries> AlertTracker::series(TimestampMs now) const {
         out.push_back({std::move(state), {{now, 1}}});
         Labels for_state = alert.labels;
         for_state.set("__name__", "ALERTS_FOR_STATE");
-        out.push_back({std::move(for_state), {{now, static_cast<double>(alert.active_at / 1000)}}});
+        const std::int64_t active_since_s = alert.active_at / 1000;
+        out.push_back({std::move(for_state), {{now, static_cast<double>(active_since_s)}}});
     }
     return out;
 }
@@ -212,27 +217,26 @@ Expected<void> AlertTracker::restore(const std::string& saved) {
         return fail(ErrorKind::invalid, "restoring alert states: not what was saved");
     };
     if (document.HasParseError() || !document.IsObject()) return unusable();
-    const auto alerts = document.FindMember("alerts");
+    const auto* alerts = find(document, "alerts");
     const auto evaluated_at = readTime(document, "evaluated_at");
-    if (alerts == document.MemberEnd() || !alerts->value.IsArray() || !evaluated_at) return unusable();
+    if (alerts == nullptr || !alerts->IsArray() || !evaluated_at) return unusable();
     std::map<Labels, TrackedAlert> read;
-    for (const auto& entry : alerts->value.GetArray()) {
+    for (const auto& entry : alerts->GetArray()) {
         if (!entry.IsObject()) return unusable();
-        const auto state = entry.FindMember("state");
-        const auto value = entry.FindMember("value");
-        if (state == entry.MemberEnd() || !state->value.IsString() || value == entry.MemberEnd() ||
-            !value->value.IsNumber()) {
+        const auto* state = find(entry, "state");
+        const auto* value = find(entry, "value");
+        if (state == nullptr || !state->IsString() || value == nullptr || !value->IsNumber()) {
             return unusable();
         }
         TrackedAlert alert;
         alert.labels = readLabels(entry, "labels");
         alert.annotations = readLabels(entry, "annotations");
         alert.source = readLabels(entry, "source");
-        const std::string name = state->value.GetString();
+        const std::string name = state->GetString();
         for (const auto known : {AlertState::inactive, AlertState::pending, AlertState::firing}) {
             if (name == alertStateName(known)) alert.state = known;
         }
-        alert.value = value->value.GetDouble();
+        alert.value = value->GetDouble();
         alert.active_at = readTime(entry, "active_at").value_or(0);
         alert.fired_at = readTime(entry, "fired_at").value_or(0);
         alert.resolved_at = readTime(entry, "resolved_at").value_or(0);

@@ -51,7 +51,7 @@ std::string expand(const TemplatedLabel& label, const TemplateData& data) {
 
 /// The link under which Prometheus' alerts point at their expression.
 std::string generatorUrl(const std::string& external_url, const std::string& query) {
-    static constexpr std::string_view kHex = "0123456789ABCDEF";
+    static constexpr std::string_view hex = "0123456789ABCDEF";
     std::string out = external_url + "/graph?g0.expr=";
     for (const char c : query) {
         const auto byte = static_cast<unsigned char>(c);
@@ -61,8 +61,8 @@ std::string generatorUrl(const std::string& external_url, const std::string& que
             out += '+';
         } else {
             out += '%';
-            out += kHex[byte >> 4U];
-            out += kHex[byte & 15U];
+            out += hex[byte >> 4U];
+            out += hex[byte & 15U];
         }
     }
     return out + "&g0.tab=1";

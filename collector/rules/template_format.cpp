@@ -122,7 +122,7 @@ std::string formatGoFloat(double value) {
     std::array<char, 64> buffer{};
     const auto scientific =
         std::to_chars(buffer.data(), buffer.data() + buffer.size(), value, std::chars_format::scientific);
-    const std::string text(buffer.data(), scientific.ptr);
+    std::string text(buffer.data(), scientific.ptr);
     const auto e = text.find('e');
     const int exponent = std::stoi(text.substr(e + 1));
     if (exponent < -4 || exponent >= 6) return text;

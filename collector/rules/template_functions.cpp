@@ -113,7 +113,7 @@ std::string mapAscii(std::string text, bool upper) {
 }
 
 std::string queryEscape(const std::string& text) {
-    static constexpr std::string_view kHex = "0123456789ABCDEF";
+    static constexpr std::string_view hex = "0123456789ABCDEF";
     std::string out;
     for (const char c : text) {
         const auto byte = static_cast<unsigned char>(c);
@@ -123,8 +123,8 @@ std::string queryEscape(const std::string& text) {
             out += '+';
         } else {
             out += '%';
-            out += kHex[byte >> 4U];
-            out += kHex[byte & 15U];
+            out += hex[byte >> 4U];
+            out += hex[byte & 15U];
         }
     }
     return out;
@@ -527,16 +527,16 @@ std::string TemplateValue::toString() const {
 }
 
 std::string TemplateValue::typeName() const {
-    static constexpr std::array<const char*, 9> kNames = {"nil",
-                                                          "bool",
-                                                          "int",
-                                                          "float64",
-                                                          "string",
-                                                          "map[string]string",
-                                                          "*template.sample",
-                                                          "template.queryResult",
-                                                          "struct"};
-    return kNames[data.index()];
+    static constexpr std::array<const char*, 9> names = {"nil",
+                                                         "bool",
+                                                         "int",
+                                                         "float64",
+                                                         "string",
+                                                         "map[string]string",
+                                                         "*template.sample",
+                                                         "template.queryResult",
+                                                         "struct"};
+    return names[data.index()];
 }
 
 Expected<double> TemplateValue::toFloat() const {

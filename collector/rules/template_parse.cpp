@@ -250,11 +250,11 @@ class Lexer {
     }
 
     void escape(char c, std::string& out) {
-        constexpr std::string_view kNames = "abfnrtv\\\"'";
-        constexpr std::string_view kValues = "\a\b\f\n\r\t\v\\\"'";
-        const auto known = kNames.find(c);
+        constexpr std::string_view names = "abfnrtv\\\"'";
+        constexpr std::string_view values = "\a\b\f\n\r\t\v\\\"'";
+        const auto known = names.find(c);
         if (known != std::string_view::npos) {
-            out += kValues[known];
+            out += values[known];
             return;
         }
         const std::size_t digits = c == 'x' ? 2 : c == 'u' ? 4 : c == 'U' ? 8 : 0;
@@ -337,7 +337,7 @@ class Parser {
             line_ = piece.line;
             tokens_ = Lexer(piece.text).all();
             at_ = 0;
-            const std::string keyword = peek().kind == Token::Kind::word ? peek().text : "";
+            std::string keyword = peek().kind == Token::Kind::word ? peek().text : "";
             if (keyword == "end" || keyword == "else") {
                 ++at_;
                 return keyword;
