@@ -1,0 +1,247 @@
+#!/usr/bin/env python3
+"""The built-in page in a real browser: what it says, that it stays live without a reload, and that it says so when the
+collector is away. Drives Chromium by its debugging protocol, with the standard library alone."""
+
+import base64
+import http.client
+import json
+import os
+import shutil
+import socket
+import struct
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), "collector"))
+from harness import WRITE_HEADERS, Collector, free_port, now_ms, run_tests, write_request
+
+FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+         "--disable-background-networking", "--disable-component-update", "--disable-sync"]
+
+
+class Browser:
+    def __init__(self, url, width=1100, height=900):
+        self.profile = tempfile.mkdtemp(prefix="lapwing-page-")
+        port = free_port()
+        self.process = subprocess.Popen(
+            ["chromium", *FLAGS, f"--user-data-dir={self.profile}", f"--window-size={width},{height}",
+             f"--remote-debugging-port={port}", url], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        deadline = time.monotonic() + 60
+        while True:
+            try:
+                connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+                connection.request("GET", "/json/list")
+                [page] = [t for t in json.loads(connection.getresponse().read()) if t["type"] == "page"]
+                break
+            except (OSError, ValueError):
+                assert time.monotonic() < deadline, "Chromium does not start"
+                time.sleep(0.2)
+        self.socket = socket.create_connection(("127.0.0.1", port), 30)
+        key = base64.b64encode(os.urandom(16)).decode()
+        path = page["webSocketDebuggerUrl"].split(str(port), 1)[1]
+        self.socket.sendall(f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+                            f"Sec-WebSocket-Key: {key}\r\nSec-WebSocket-Version: 13\r\n\r\n".encode())
+        self.stream = self.socket.makefile("rb")
+        while self.stream.readline().strip():
+            pass
+        self.number = 0
+
+    def call(self, method, **parameters):
+        self.number += 1
+        data = json.dumps({"id": self.number, "method": method, "params": parameters}).encode()
+        mask = os.urandom(4)
+        size = bytes([0x80 | len(data)]) if len(data) < 126 else b"\xfe" + struct.pack(">H", len(data))
+        self.socket.sendall(b"\x81" + size + mask + bytes(b ^ mask[i % 4] for i, b in enumerate(data)))
+        while True:
+            answer = json.loads(self.frame())
+            if answer.get("id") == self.number:
+                assert "result" in answer, answer
+                return answer["result"]
+
+    def frame(self):
+        out = b""
+        while True:
+            first, size = self.stream.read(2)
+            if size == 126:
+                [size] = struct.unpack(">H", self.stream.read(2))
+            elif size == 127:
+                [size] = struct.unpack(">Q", self.stream.read(8))
+            out += self.stream.read(size)
+            if first & 0x80:
+                return out
+
+    def value(self, script):
+        return self.call("Runtime.evaluate", expression=script, returnByValue=True)["result"].get("value")
+
+    def text(self, selector="body"):
+        return self.value(f"document.querySelector({json.dumps(selector)})?.innerText ?? ''")
+
+    def close(self):
+        self.process.kill()
+        self.process.wait()
+        shutil.rmtree(self.profile, ignore_errors=True)
+
+
+class Site:
+    """Writes the samples of a small site every second, as its agents would."""
+
+    def __init__(self, collector):
+        self.collector = collector
+        self.changes = {}
+        self.connections = {}
+        self.bundles = {host: collector.enrol(host) for host in ("web-01", "web-02")}
+        self.ended = threading.Event()
+        self.thread = threading.Thread(target=self.run, daemon=True)
+
+    def samples(self, host):
+        app = {"job": "app", "instance": host, "url": "http://127.0.0.1:8000/healthz"}
+        yield "up", {"job": "node", "instance": host}, 1
+        yield "up", {"job": "nginx", "instance": host}, 1
+        yield "up", {"job": "app", "instance": host}, 1
+        yield "probe_success", app, 1
+        yield "probe_duration_seconds", app, 0.0126
+        yield "up", {"job": "mysql", "instance": host}, 1
+        yield "node_load1", {"job": "node", "instance": host}, 0.25
+        yield "node_memory_MemTotal_bytes", {"job": "node", "instance": host}, 8e9
+        yield "node_memory_MemAvailable_bytes", {"job": "node", "instance": host}, 6e9
+        replica = {"job": "mysql", "instance": "web-02"}
+        if host == "web-02":
+            sql = self.changes.get("applier", "running")
+            for thread, state in (("io", "running"), ("sql", sql)):
+                for each in ("running", "connecting", "stopped", "unknown"):
+                    yield "lapwing_mysql_replica_thread_state", {**replica, "thread": thread, "state": each}, float(each == state)
+            yield "lapwing_mysql_replica_lag_known", replica, float(sql == "running")
+            if sql == "running":
+                yield "lapwing_mysql_replica_lag_seconds", replica, self.changes.get("lag", 0)
+
+    def run(self):
+        while not self.ended.wait(1):
+            for host, bundle in self.bundles.items():
+                series = [({"__name__": name, **labels}, [(now_ms(), value)]) for name, labels, value in self.samples(host)]
+                try:
+                    if host not in self.connections:
+                        self.connections[host] = self.collector.agent(bundle)
+                    answer = self.connections[host].write(series)
+                    if answer.status != 204:
+                        print(answer.status, answer.body, flush=True)
+                except OSError:
+                    self.connections.pop(host, None)
+                except http.client.HTTPException:
+                    self.connections.pop(host, None)
+
+
+RULES = """groups:
+- name: page
+  rules:
+  - alert: ApplierStopped
+    expr: lapwing_mysql_replica_thread_state{thread="sql",state="stopped"} == 1
+    labels: { severity: critical }
+    annotations: { summary: "The applier on {{ $labels.instance }} is stopped" }
+"""
+
+collector = Collector("site: { replication: [ { primary: web-01, replica: web-02 } ] }\nrules_interval: 1s\ningest: { local: true }\n")
+os.makedirs(collector.path("rules"))
+with open(collector.path("rules/page.yml"), "w") as out:
+    out.write(RULES)
+site = Site(collector)
+collector.start()
+browser = Browser(f"http://127.0.0.1:{collector.people_port}/")
+
+
+def until(selector, *words, seconds=40):
+    deadline = time.monotonic() + seconds
+    while True:
+        text = browser.text(selector)
+        if all(word in text for word in words):
+            return text
+        assert time.monotonic() < deadline, f"{selector} never says {words}, but: {text}"
+        time.sleep(0.3)
+
+
+def hosts_that_never_reported_are_not_fine():
+    until("#state", "Not everything can be seen", "web-01 is enrolled but has not reported yet")
+    until("#hosts", "web-02", "never reported")
+    until("#replication", "web-01 → web-02", "lag unknown", "nothing is reported about MySQL on web-02")
+    browser.value("window.sameDocument = true")
+
+
+def a_running_site_is_shown():
+    site.thread.start()
+    until("#hosts", "web-01", "reporting", "Memory", "25 %", "0.25")
+    until("#services", "Nginx", "MySQL", "answered in 13 ms")
+    assert "down" not in browser.text("#services")
+    until("#replication", "no lag", "in step", "Receiver and applier are running.")
+    assert browser.text("#alerts") == "No alert is active."
+    until("#updated", "updated")
+
+
+def a_stopped_applier_is_told_at_the_top():
+    site.changes["applier"] = "stopped"
+    text = until("#state", "1 critical alert", "The applier on web-02 is stopped")
+    assert "well" not in text
+    assert browser.value("document.querySelector('#state').className") == "state is-bad"
+    until("#replication", "broken", "lag unknown", "changes arrive but are not applied")
+    until("#alerts", "ApplierStopped")
+    assert browser.value("document.title").startswith("(!!) 1 critical alert")
+
+
+def a_lag_is_a_number():
+    site.changes.update(applier="running", lag=42)
+    until("#replication", "42 s behind", "lagging")
+    until("#state", "A replica lags", "web-02 is 42 s behind")
+    until("#alerts", "No alert is active.")
+
+
+def a_lag_that_is_gone_is_gone():
+    del site.changes["lag"]
+    until("#replication", "no lag", "in step")
+
+
+def markup_in_samples_stays_text():
+    evil = "<img src=x onerror=window.owned=1>"
+    series = [({"__name__": "up", "job": "nginx", "instance": evil, "agent": evil}, [(now_ms(), 0.0)]),
+              ({"__name__": "lapwing_probe_failure", "job": "nginx", "instance": evil, "agent": evil, "reason": evil}, [(now_ms(), 1.0)])]
+    assert collector.people("/api/v1/write", "POST", write_request(series), WRITE_HEADERS).status == 204
+    until("#services", evil)
+    assert browser.value("window.owned") is None and browser.value("document.images.length") == 1
+
+
+def the_page_never_scrolls_sideways_on_a_phone():
+    browser.call("Emulation.setDeviceMetricsOverride", width=360, height=740, deviceScaleFactor=2, mobile=True)
+    assert browser.value("document.documentElement.scrollWidth") <= 360
+    browser.call("Emulation.clearDeviceMetricsOverride")
+
+
+def a_collector_that_is_away_is_said():
+    collector.kill()
+    text = until("#state", "Cannot reach the collector", "What is below was true")
+    assert "well" not in text and "runs" not in text
+    assert browser.value("document.querySelector('#content').classList.contains('stale')")
+    until("#updated", "last answer")
+
+
+def it_comes_back_by_itself():
+    collector.start()
+    until("#hosts", "reporting")
+    until("#updated", "updated")
+    assert not browser.value("document.querySelector('#content').classList.contains('stale')")
+    assert browser.value("window.sameDocument") is True, "the page was reloaded"
+
+
+def nothing_comes_from_elsewhere():
+    names = browser.value("performance.getEntriesByType('resource').map((e) => new URL(e.name).host).join(' ')")
+    assert set(names.split()) == {f"127.0.0.1:{collector.people_port}"}, names
+
+
+try:
+    run_tests([hosts_that_never_reported_are_not_fine, a_running_site_is_shown, a_stopped_applier_is_told_at_the_top,
+               a_lag_is_a_number, a_lag_that_is_gone_is_gone, markup_in_samples_stays_text,
+               the_page_never_scrolls_sideways_on_a_phone, a_collector_that_is_away_is_said, it_comes_back_by_itself,
+               nothing_comes_from_elsewhere])
+finally:
+    site.ended.set()
+    browser.close()
+    collector.close()
