@@ -15,6 +15,10 @@ constexpr unsigned kReturn = 16;  // goes back to the calling chain
 constexpr unsigned kTranslate = 32;
 constexpr unsigned kFinal = kAccept | kDrop | kReject | kTranslate;
 
+// Conntrack's states, as symbol() numbers them.
+constexpr std::uint64_t kNew = 8;
+constexpr std::uint64_t kUntracked = 64;
+
 constexpr int kJumpDepth = 16;  // NFT_JUMP_STACK_SIZE
 
 struct Outcome {
@@ -112,6 +116,7 @@ class Walk {
     Truth elementMatches(const Statement& statement, const std::vector<FieldValue>& values,
                          const Element& element) const;
     Truth matches(const Statement& statement, bool& applies);
+    Truth matchesOnce(const Statement& statement, bool& applies);
     unsigned decide(const Table& table, const Decision& decision, const std::string& place, int depth,
                     Outcome& out);
     unsigned decideByMap(const Table& table, const Statement& statement, const std::string& place, int depth,
@@ -122,6 +127,7 @@ class Walk {
 
     const Ruleset::Model& model_;
     const Packet& packet_;
+    std::uint64_t ct_state_ = kNew;
     std::map<const Chain*, Outcome> done_;
     std::set<std::string> unknowns_;
     std::set<std::string> assumptions_;
@@ -180,7 +186,7 @@ FieldValue Walk::valueOf(const Field& field) {
         case FieldKind::ct_status:
             return number(0);
         case FieldKind::ct_state:
-            return model_.untracks ? FieldValue{} : number(8);
+            return number(ct_state_);
         case FieldKind::fib_destination_type:
             return number(2);
         case FieldKind::fib_source_route:
@@ -209,6 +215,18 @@ Truth Walk::elementMatches(const Statement& statement, const std::vector<FieldVa
 
 /// `applies` is false where the packet lacks the header: then the rule does not match, negated or not.
 Truth Walk::matches(const Statement& statement, bool& applies) {
+    auto truth = matchesOnce(statement, applies);
+    if (applies && model_.untracks) {
+        // A notrack somewhere: the packet is new or untracked. What both give is certain.
+        ct_state_ = kUntracked;
+        const auto other = matchesOnce(statement, applies);
+        ct_state_ = kNew;
+        truth = truth == other ? truth : Truth::unknown;
+    }
+    return truth;
+}
+
+Truth Walk::matchesOnce(const Statement& statement, bool& applies) {
     std::vector<FieldValue> values;
     applies = true;
     for (const auto& field : statement.fields) {
@@ -273,9 +291,19 @@ unsigned Walk::decideByMap(const Table& table, const Statement& statement, const
             return kNext;
         }
     }
+    // Where a notrack may apply, a state is new or untracked: an element that fits one of them may be the
+    // one.
+    auto others = values;
+    for (std::size_t i = 0; i < others.size(); ++i) {
+        if (model_.untracks && statement.fields[i].kind == FieldKind::ct_state) {
+            others[i] = number(kUntracked);
+        }
+    }
     unsigned may = 0;
     for (std::size_t i = 0; i < statement.data.elements.size() && i < statement.data.decisions.size(); ++i) {
-        const auto truth = elementMatches(statement, values, statement.data.elements[i]);
+        const auto first = elementMatches(statement, values, statement.data.elements[i]);
+        const auto second = elementMatches(statement, others, statement.data.elements[i]);
+        const auto truth = first == second ? first : Truth::unknown;
         if (truth == Truth::no) {
             continue;
         }

@@ -1,0 +1,111 @@
+#include "tests/unit/reach/namespaces.h"
+
+#include <fcntl.h>
+#include <sched.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <fstream>
+#include <thread>
+#include <vector>
+
+#include "agent/snapshot/collect.h"
+
+namespace lapwing::test {
+
+namespace {
+
+using agent::ReadStatus;
+using agent::runTool;
+
+constexpr std::chrono::milliseconds kDeadline{10'000};
+constexpr std::size_t kMost = 1U << 24;
+constexpr const char* kServerMac = "02:13:07:00:00:01";
+constexpr const char* kClientMac = "02:13:07:00:00:02";
+
+std::string ip(std::vector<std::string> arguments) {
+    arguments.insert(arguments.begin(), "/usr/sbin/ip");
+    const auto result = runTool(arguments, kDeadline, kMost);
+    return result.status == ReadStatus::ok ? "" : "ip " + arguments[1] + ": " + result.error;
+}
+
+}  // namespace
+
+Namespaces::Namespaces()
+    : server_("lwt-s-" + std::to_string(getpid())), client_("lwt-c-" + std::to_string(getpid())) {
+    if (geteuid() != 0) {
+        missing_ = "network namespaces need root";
+        return;
+    }
+    const std::vector<std::vector<std::string>> steps{
+        {"netns", "add", server_},
+        {"netns", "add", client_},
+        {"-n", server_, "link", "add", "veth-s", "address", kServerMac, "type", "veth", "peer", "name",
+         "veth-c", "address", kClientMac, "netns", client_},
+        {"-n", server_, "addr", "add", "10.213.7.1/24", "dev", "veth-s"},
+        {"-n", server_, "addr", "add", "fd13:7::1/64", "dev", "veth-s", "nodad"},
+        {"-n", client_, "addr", "add", "10.213.7.2/24", "dev", "veth-c"},
+        {"-n", client_, "addr", "add", "10.213.7.3/24", "dev", "veth-c"},
+        {"-n", client_, "addr", "add", "fd13:7::2/64", "dev", "veth-c", "nodad"},
+        {"-n", client_, "addr", "add", "fd13:7::3/64", "dev", "veth-c", "nodad"},
+        {"-n", server_, "link", "set", "lo", "up"},
+        {"-n", server_, "link", "set", "veth-s", "up"},
+        {"-n", client_, "link", "set", "veth-c", "up"},
+        // Rules may drop neighbour discovery too: a test is about the packets that come after it.
+        {"-n", server_, "neigh", "add", "10.213.7.2", "lladdr", kClientMac, "dev", "veth-s"},
+        {"-n", server_, "neigh", "add", "10.213.7.3", "lladdr", kClientMac, "dev", "veth-s"},
+        {"-n", server_, "neigh", "add", "fd13:7::2", "lladdr", kClientMac, "dev", "veth-s"},
+        {"-n", server_, "neigh", "add", "fd13:7::3", "lladdr", kClientMac, "dev", "veth-s"},
+        {"-n", client_, "neigh", "add", "10.213.7.1", "lladdr", kServerMac, "dev", "veth-c"},
+        {"-n", client_, "neigh", "add", "fd13:7::1", "lladdr", kServerMac, "dev", "veth-c"},
+    };
+    for (const auto& step : steps) {
+        missing_ = ip(step);
+        if (!missing_.empty()) {
+            return;
+        }
+    }
+    // A veth has its carrier a moment after it was set up.
+    std::this_thread::sleep_for(std::chrono::milliseconds(200));
+}
+
+Namespaces::~Namespaces() {
+    if (geteuid() == 0) {
+        ip({"netns", "del", server_});
+        ip({"netns", "del", client_});
+    }
+}
+
+void Namespaces::in(const std::string& name, const std::function<void()>& work) {
+    // setns() is of the calling thread alone.
+    std::thread([&] {
+        const int fd = open(("/run/netns/" + name).c_str(), O_RDONLY | O_CLOEXEC);
+        if (fd < 0 || setns(fd, CLONE_NEWNET) != 0) {
+            std::abort();
+        }
+        close(fd);
+        work();
+    }).join();
+}
+
+std::string Namespaces::loadRules(const std::string& text) const {
+    const auto file = "/tmp/" + server_ + ".nft";
+    std::ofstream(file) << "flush ruleset\n" << text;
+    std::string error;
+    inServer([&] {
+        const auto result = runTool({"/usr/sbin/nft", "-f", file}, kDeadline, kMost);
+        error = result.status == ReadStatus::ok ? "" : result.error;
+    });
+    unlink(file.c_str());
+    return error;
+}
+
+std::string Namespaces::listRules() const {
+    std::string listing;
+    inServer([&] {
+        listing = runTool({"/usr/sbin/nft", "-j", "-s", "list", "ruleset"}, kDeadline, kMost).output;
+    });
+    return listing;
+}
+
+}  // namespace lapwing::test

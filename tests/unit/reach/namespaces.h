@@ -1,0 +1,36 @@
+#pragma once
+
+#include <functional>
+#include <string>
+
+namespace lapwing::test {
+
+/// Two network namespaces joined by a veth pair, with names of their own; removed at the end. Needs root.
+///   server: 10.213.7.1/24 and fd13:7::1/64 on `veth-s`;  client: 10.213.7.2, 10.213.7.3, fd13:7::2,
+///   fd13:7::3 on `veth-c`
+class Namespaces {
+  public:
+    Namespaces();
+    ~Namespaces();
+    Namespaces(const Namespaces&) = delete;
+    Namespaces& operator=(const Namespaces&) = delete;
+
+    /// "" if they are there; else why they cannot be made here.
+    const std::string& missing() const { return missing_; }
+
+    void inServer(const std::function<void()>& work) const { in(server_, work); }
+    void inClient(const std::function<void()>& work) const { in(client_, work); }
+
+    /// In the server's; returns nft's stderr, "" if it loaded. Replaces what was there.
+    std::string loadRules(const std::string& text) const;
+    /// `nft -j -s list ruleset` in the server's.
+    std::string listRules() const;
+
+  private:
+    static void in(const std::string& name, const std::function<void()>& work);
+    std::string server_;
+    std::string client_;
+    std::string missing_;
+};
+
+}  // namespace lapwing::test
