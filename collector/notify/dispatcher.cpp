@@ -143,7 +143,7 @@ struct Dispatcher::State {
     bool running = false;
 };
 
-Dispatcher::Dispatcher(Config config, storage::Store& store, DispatcherOptions options)
+Dispatcher::Dispatcher(const Config& config, storage::Store& store, DispatcherOptions options)
     : state_(std::make_unique<State>()) {
     for (auto& receiver : makeReceivers(config)) {
         state_->lanes.push_back(std::make_unique<Lane>(std::move(receiver), store, options));

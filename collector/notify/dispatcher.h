@@ -80,7 +80,7 @@ struct DispatcherOptions {
 /// receiver: a receiver that hangs delays no other, and nobody who calls send(). Safe from any thread.
 class Dispatcher : public Notifier {
   public:
-    Dispatcher(Config config, storage::Store& store, DispatcherOptions options = {});
+    Dispatcher(const Config& config, storage::Store& store, DispatcherOptions options = {});
     ~Dispatcher() override;
     Dispatcher(const Dispatcher&) = delete;
     Dispatcher& operator=(const Dispatcher&) = delete;
