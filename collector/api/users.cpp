@@ -95,6 +95,8 @@ Expected<Users> Users::parse(std::string_view text) {
 
 bool Users::verify(const std::string& user, const std::string& password) const {
     if (user.size() > kMaxSecret || password.size() > kMaxSecret) return false;
+    // crypt_r would look no further than the first of these.
+    if (user.find('\0') != std::string::npos || password.find('\0') != std::string::npos) return false;
     const std::string both = user + '\0' + password;
     std::array<unsigned char, 32> digest{};
     unsigned int size = digest.size();

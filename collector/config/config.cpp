@@ -23,7 +23,9 @@ std::vector<Endpoint> readEndpoints(const Node& node, std::vector<Endpoint> fall
     if (!node.present()) return fallback;
     if (may_be_none && node.isScalar() && node.text() == "none") return {};
     std::vector<Endpoint> endpoints;
+    bool named = false;
     node.forEach([&](const Node& entry) {
+        named = true;
         std::string text;
         entry.read(text);
         if (text.empty()) return;
@@ -34,7 +36,7 @@ std::vector<Endpoint> readEndpoints(const Node& node, std::vector<Endpoint> fall
         }
         endpoints.push_back(std::move(*endpoint));
     });
-    if (endpoints.empty() && node.isSequence()) node.problem(node.path() + " names no address");
+    if (!named) node.problem(node.path() + " names no address");
     return endpoints;
 }
 

@@ -1,0 +1,228 @@
+#include <openssl/x509_vfy.h>
+#include <openssl/x509v3.h>
+#include <sys/stat.h>
+
+#include <filesystem>
+#include <fstream>
+
+#include "collector/trust/authority.h"
+#include "collector/trust/certificate.h"
+#include "collector/trust/files.h"
+#include "tests/unit/catch.h"
+#include "tests/unit/collector/temporary.h"
+
+namespace {
+
+using namespace lapwing;
+using namespace lapwing::trust;
+
+Certificate readCertificate(const std::string& path) {
+    const auto pem = readFile(path);
+    REQUIRE(pem);
+    auto cert = certificateFromPem(*pem);
+    REQUIRE(cert);
+    return std::move(*cert);
+}
+
+/// OpenSSL's own verdict on `cert`, trusting `ca` alone, as a server (or client) of a TLS connection is
+/// judged.
+int verify(X509* cert, X509* ca, int purpose, const char* host = nullptr, std::time_t at = 0) {
+    X509_STORE* store = X509_STORE_new();
+    X509_STORE_add_cert(store, ca);
+    X509_STORE_CTX* context = X509_STORE_CTX_new();
+    X509_STORE_CTX_init(context, store, cert, nullptr);
+    X509_STORE_CTX_set_purpose(context, purpose);
+    X509_VERIFY_PARAM* parameters = X509_STORE_CTX_get0_param(context);
+    if (host != nullptr) X509_VERIFY_PARAM_set1_host(parameters, host, 0);
+    if (at != 0) X509_VERIFY_PARAM_set_time(parameters, at);
+    X509_verify_cert(context);
+    const int result = X509_STORE_CTX_get_error(context);
+    X509_STORE_CTX_free(context);
+    X509_STORE_free(store);
+    return result;
+}
+
+unsigned mode(const std::string& path) {
+    struct stat info {};
+    REQUIRE(::stat(path.c_str(), &info) == 0);
+    return info.st_mode & 07777;
+}
+
+}  // namespace
+
+TEST_CASE("Certificates are good for what they are for, and for nothing else") {
+    const test::Temporary dir;
+    auto authority = Authority::open(dir.path("ca"));
+    REQUIRE(authority);
+    REQUIRE(authority->ensureServer({"mon.example.org", "10.77.0.20", "fd00::20"}));
+    const auto bundle = authority->enrol("web-01");
+    REQUIRE(bundle);
+    const auto ca = readCertificate(authority->caFile());
+    const auto server = readCertificate(authority->serverCertFile());
+    const auto agent = readCertificate(dir.path("ca/agents/web-01.crt"));
+
+    CHECK(verify(server.get(), ca.get(), X509_PURPOSE_SSL_SERVER, "lapwing-collector") == X509_V_OK);
+    CHECK(verify(server.get(), ca.get(), X509_PURPOSE_SSL_SERVER, "mon.example.org") == X509_V_OK);
+    CHECK(verify(server.get(), ca.get(), X509_PURPOSE_SSL_SERVER, "web-01") == X509_V_ERR_HOSTNAME_MISMATCH);
+    CHECK(verify(server.get(), ca.get(), X509_PURPOSE_SSL_CLIENT) == X509_V_ERR_INVALID_PURPOSE);
+    CHECK(verify(agent.get(), ca.get(), X509_PURPOSE_SSL_CLIENT) == X509_V_OK);
+    CHECK(verify(agent.get(), ca.get(), X509_PURPOSE_SSL_SERVER) == X509_V_ERR_INVALID_PURPOSE);
+    CHECK(commonName(agent.get()) == "web-01");
+    CHECK(alternativeNames(agent.get()).empty());
+    CHECK(alternativeNames(server.get()) == std::vector<std::string>{"DNS:lapwing-collector",
+                                                                     "DNS:mon.example.org", "IP:10.77.0.20",
+                                                                     "IP:fd00::20"});
+
+    auto other = Authority::open(dir.path("other"));
+    REQUIRE(other);
+    const auto stranger = readCertificate(other->caFile());
+    CHECK(verify(agent.get(), stranger.get(), X509_PURPOSE_SSL_CLIENT) != X509_V_OK);
+
+    const auto now = std::time(nullptr);
+    CHECK(verify(agent.get(), ca.get(), X509_PURPOSE_SSL_CLIENT, nullptr, now + 824LL * 86'400) == X509_V_OK);
+    CHECK(verify(agent.get(), ca.get(), X509_PURPOSE_SSL_CLIENT, nullptr, now + 826LL * 86'400) ==
+          X509_V_ERR_CERT_HAS_EXPIRED);
+}
+
+TEST_CASE("An agent cannot sign for others") {
+    const test::Temporary dir;
+    auto authority = Authority::open(dir.path("ca"));
+    REQUIRE(authority);
+    const auto bundle = authority->enrol("web-01");
+    REQUIRE(bundle);
+    const auto agent = certificateFromPem(*bundle);
+    const auto agent_key = keyFromPem(*bundle);
+    REQUIRE(agent);
+    REQUIRE(agent_key);
+    CertificateRequest request;
+    request.common_name = "web-02";
+    request.days = 10;
+    const auto key = newKey();
+    REQUIRE(key);
+    const auto forged = issue(request, key->get(), agent->get(), agent_key->get());
+    REQUIRE(forged);
+    const auto ca = readCertificate(authority->caFile());
+    X509_STORE* store = X509_STORE_new();
+    X509_STORE_add_cert(store, ca.get());
+    STACK_OF(X509)* chain = sk_X509_new_null();
+    sk_X509_push(chain, agent->get());
+    X509_STORE_CTX* context = X509_STORE_CTX_new();
+    X509_STORE_CTX_init(context, store, forged->get(), chain);
+    CHECK(X509_verify_cert(context) != 1);
+    X509_STORE_CTX_free(context);
+    sk_X509_free(chain);
+    X509_STORE_free(store);
+}
+
+TEST_CASE("A bundle holds certificate, key and CA in this order, and nobody else may read the keys") {
+    const test::Temporary dir;
+    auto authority = Authority::open(dir.path("ca"));
+    REQUIRE(authority);
+    REQUIRE(authority->ensureServer({}));
+    const auto bundle = authority->enrol("web-01");
+    REQUIRE(bundle);
+    const auto cert = bundle->find("BEGIN CERTIFICATE");
+    const auto key = bundle->find("BEGIN PRIVATE KEY");
+    const auto ca = bundle->rfind("BEGIN CERTIFICATE");
+    CHECK(cert < key);
+    CHECK(key < ca);
+    const auto first = certificateFromPem(*bundle);
+    const auto private_key = keyFromPem(*bundle);
+    REQUIRE(first);
+    REQUIRE(private_key);
+    CHECK(belongs(first->get(), private_key->get()));
+    CHECK(mode(dir.path("ca")) == 0700);
+    CHECK(mode(dir.path("ca/agents")) == 0700);
+    CHECK(mode(dir.path("ca/ca.key")) == 0600);
+    CHECK(mode(dir.path("ca/server.key")) == 0600);
+}
+
+TEST_CASE("Hosts' names cannot leave the directory or confuse") {
+    for (const char* good : {"web-01", "a", "db.example.org", "0"}) CHECK(isValidHostName(good));
+    for (const char* bad :
+         {"", ".", "..", "../x", "a/b", "Web", "web_01", "-a", "a-", "a..b", ".a", "a b", "a\n", "ä"}) {
+        CHECK_FALSE(isValidHostName(bad));
+    }
+    CHECK(isValidHostName(std::string(63, 'a')));
+    CHECK_FALSE(isValidHostName(std::string(64, 'a')));
+    const test::Temporary dir;
+    auto authority = Authority::open(dir.path("ca"));
+    REQUIRE(authority);
+    const auto refused = authority->enrol("../../etc/x");
+    REQUIRE_FALSE(refused);
+    CHECK(refused.error().kind == ErrorKind::invalid);
+    CHECK(authority->enrolled().empty());
+}
+
+TEST_CASE("The server's certificate is made anew only when it must be") {
+    const test::Temporary dir;
+    auto authority = Authority::open(dir.path("ca"));
+    REQUIRE(authority);
+    CHECK(authority->ensureServer({"10.0.0.1"}).value());
+    CHECK_FALSE(authority->ensureServer({"10.0.0.1"}).value());
+    CHECK_FALSE(authority->ensureServer({"10.0.0.1", "10.0.0.1"}).value());
+    CHECK(authority->ensureServer({"10.0.0.2"}).value());
+    std::ofstream(authority->serverCertFile()) << "damaged";
+    CHECK(authority->ensureServer({"10.0.0.2"}).value());
+
+    const auto ca = readFile(authority->caFile());
+    const auto ca_key = readFile(dir.path("ca/ca.key"));
+    const auto ca_cert = certificateFromPem(*ca);
+    const auto signer = keyFromPem(*ca_key);
+    CertificateRequest request;
+    request.purpose = Purpose::server;
+    request.common_name = "lapwing-collector";
+    request.dns_names = {"lapwing-collector"};
+    request.ip_addresses = {"10.0.0.2"};
+    request.days = 59;
+    const auto key = newKey();
+    const auto short_lived = issue(request, key->get(), ca_cert->get(), signer->get());
+    REQUIRE(short_lived);
+    REQUIRE(writeFile(authority->serverCertFile(), toPem(short_lived->get()), 0644));
+    REQUIRE(writeFile(authority->serverKeyFile(), *toPem(key->get()), 0600));
+    CHECK(authority->ensureServer({"10.0.0.2"}).value());
+}
+
+TEST_CASE("An authority that was damaged is not replaced in silence") {
+    const test::Temporary dir;
+    REQUIRE(Authority::open(dir.path("ca")));
+    const auto before = readFile(dir.path("ca/ca.crt"));
+    REQUIRE(Authority::open(dir.path("ca")));
+    CHECK(readFile(dir.path("ca/ca.crt")).value() == before.value());
+
+    SECTION("without its key") {
+        std::filesystem::remove(dir.path("ca/ca.key"));
+    }
+    SECTION("with another key") {
+        REQUIRE(writeFile(dir.path("ca/ca.key"), *toPem(newKey()->get()), 0600));
+    }
+    SECTION("with a damaged key") {
+        std::ofstream(dir.path("ca/ca.key")) << "x";
+    }
+    const auto opened = Authority::open(dir.path("ca"));
+    REQUIRE_FALSE(opened);
+    CHECK(opened.error().message.find(dir.path("ca")) != std::string::npos);
+    CHECK(readFile(dir.path("ca/ca.crt")).value() == before.value());
+}
+
+TEST_CASE("An authority whose making was cut short is made") {
+    const test::Temporary dir;
+    std::filesystem::create_directories(dir.path("ca/agents"));
+    REQUIRE(writeFile(dir.path("ca/ca.key"), *toPem(newKey()->get()), 0600));
+    CHECK(Authority::open(dir.path("ca")));
+}
+
+TEST_CASE("Who is enrolled is read from the directory") {
+    const test::Temporary dir;
+    auto authority = Authority::open(dir.path("ca"));
+    REQUIRE(authority);
+    REQUIRE(authority->enrol("web-02"));
+    REQUIRE(authority->enrol("web-01"));
+    std::ofstream(dir.path("ca/agents/broken.crt")) << "x";
+    std::ofstream(dir.path("ca/agents/README")) << "x";
+    const auto enrolled = authority->enrolled();
+    REQUIRE(enrolled.size() == 2);
+    CHECK(enrolled[0].host == "web-01");
+    CHECK(enrolled[1].host == "web-02");
+    CHECK(enrolled[0].not_after > std::time(nullptr) + 824LL * 86'400);
+}
