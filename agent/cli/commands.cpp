@@ -86,10 +86,9 @@ int checkConfig(const std::string& config_file) {
 int listProbes(const std::string& config_file) {
     config::Reader reader;
     const auto loaded = loadConfig(reader, config_file, probeKinds());
-    fmt::print("{:<10} {:<4} {}\n", "PROBE", "", "WHAT IT WATCHES");
+    fmt::print("{:<10} {}\n", "PROBE", "WHAT IT WATCHES, AND WHY IT IS ON OR OFF");
     for (const auto& choice : loaded.choices) {
-        fmt::print("{:<10} {:<4} {}\n", choice.name, choice.on ? "on" : "off", choice.summary);
-        if (!choice.why.empty()) fmt::print("{:<10} {:<4}   {}\n", "", "", choice.why);
+        fmt::print("{:<10} {}\n{:<10} {}\n", choice.name, choice.summary, "", choice.why);
     }
     return report(reader) ? kUsage : kFine;
 }

@@ -113,7 +113,7 @@ int runAgent(const std::string& config_file) {
     const AgentConfig& agent = loaded.agent;
     spdlog::info("lapwing-agent {} on {}", LAPWING_VERSION, agent.host);
     for (const auto& choice : loaded.choices) {
-        spdlog::info("probe {} {}: {}", choice.name, choice.on ? "on" : "off", choice.why);
+        spdlog::info("probe {}: {}", choice.name, choice.why);
     }
     if (agent.collector_url.empty()) {
         spdlog::warn("no collector is configured: samples stay in the spool (collector.url)");

@@ -109,6 +109,9 @@ void readProbes(const config::Node& node, const std::vector<ProbeKind>& kinds, L
         ProbeChoice choice{kind.name, kind.summary, false,
                            kind.configure(node[kind.name], context, out.specs)};
         choice.on = out.specs.size() > before;
+        // Told as "node: on (every host has it)"; here the name stands beside it.
+        const std::string prefix = kind.name + ": ";
+        if (choice.why.compare(0, prefix.size(), prefix) == 0) choice.why.erase(0, prefix.size());
         for (std::size_t i = before; i < out.specs.size(); ++i) {
             Labels identity = out.specs[i].labels;
             identity.set("job", out.specs[i].job);
