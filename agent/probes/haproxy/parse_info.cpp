@@ -87,14 +87,14 @@ std::string_view fieldNamed(std::string_view names, std::string_view values, std
 }  // namespace
 
 Answers splitAnswers(std::string_view text) {
-    const auto startOf = [&](std::string_view head, std::size_t from) {
+    const auto start_of = [&](std::string_view head, std::size_t from) {
         for (auto at = text.find(head, from); at != std::string_view::npos; at = text.find(head, at + 1)) {
             if (at == 0 || text[at - 1] == '\n') return at;
         }
         return text.size();
     };
-    const auto stats = startOf("# pxname,", 0);
-    const auto state = startOf("# be_id ", stats);
+    const auto stats = start_of("# pxname,", 0);
+    const auto state = start_of("# be_id ", stats);
     return {text.substr(0, stats), text.substr(stats, state - stats), text.substr(state)};
 }
 
