@@ -12,6 +12,8 @@ using namespace lapwing::storage;
 
 /// What decodes must survive another round to the bit.
 void checkSamples(std::string_view input) {
+    // A constant needs few bytes for millions of samples, which would keep the fuzzer from anything else.
+    if (ByteReader(input).varint() > 10'000) return;
     std::vector<Sample> samples;
     if (!decodeSamples(input, samples)) return;
     std::vector<Sample> again;
