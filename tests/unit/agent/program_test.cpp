@@ -211,16 +211,18 @@ TEST_CASE("a probe that hangs is up 0, and holds up neither the others nor the e
     ScriptServer silent([](Peer& peer) { peer.hang(); });
     const auto file = writeConfig(dir, collector,
                                   "  { app: off, haproxy: off, mysql: off, sockets: off, firewall: off,\n"
-                                  "    app: [ { url: '" +
+                                  "    nginx: [ { url: '" +
                                       silent.url() + "/' } ] }\n");
     const TempDir run_dir;
     Program daemon(run_dir.root(), {LAPWING_AGENT, "run", "-c", file});
     std::string table;
-    REQUIRE(eventually([&] {
+    const bool told = eventually([&] {
         const auto status = agent(dir, {"status", "-c", file});
         table = status.out;
         return status.code == 1 && contains(status.out, "TIMEOUT");
-    }));
+    });
+    INFO(table << daemon.err());
+    REQUIRE(told);
     CHECK(contains(table, "1 probe failing"));
     daemon.signal(SIGTERM);
     CHECK(daemon.wait(5s) == 0);
