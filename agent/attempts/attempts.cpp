@@ -276,7 +276,7 @@ void Attempts::State::connectCanary(const CanaryOrder& order) {
 
 Clock::time_point Attempts::State::dueAt(const Target& target, const Outcome& outcome) const {
     if (outcome.at_us < target.since_us) {
-        return Clock::now();
+        return Clock::time_point::min();
     }
     // Each conversation with a database is an entry in its log: seldom, once the answer is known.
     return outcome.tried + (outcome.greeting.empty() ? config.interval : config.greeting_interval);

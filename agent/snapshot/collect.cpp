@@ -62,6 +62,13 @@ std::vector<int> processIds(const std::string& proc) {
     return ids;
 }
 
+/// The kernel cuts comm at 15 bytes: what the executable is called says the rest.
+std::string processName(const std::string& comm, const std::string& executable) {
+    constexpr std::size_t kCommLength = 15;
+    const auto name = executable.substr(executable.rfind('/') + 1);
+    return comm.size() == kCommLength && name.starts_with(comm) ? name.substr(0, name.find(' ')) : comm;
+}
+
 /// Gives each wanted inode the first process (the lowest id: the parent of the workers) that holds it. False
 /// if the descriptors may not be read.
 bool findOwned(const std::string& proc, int pid, std::set<std::uint64_t>& wanted,
@@ -79,7 +86,8 @@ bool findOwned(const std::string& proc, int pid, std::set<std::uint64_t>& wanted
         }
         const auto inode = std::strtoull(target.c_str() + sizeof("socket:[") - 1, nullptr, 10);
         if (wanted.erase(inode) != 0) {
-            owners[inode] = {pid, firstLine(home + "/comm"), linkTarget(home + "/exe")};
+            const auto executable = linkTarget(home + "/exe");
+            owners[inode] = {pid, processName(firstLine(home + "/comm"), executable), executable};
         }
     }
     return true;

@@ -28,7 +28,6 @@ struct Target {
     int port = 0;
     std::string service;
     TimestampMs since = 0;
-    auto operator<=>(const Target&) const = default;
 };
 
 void put(Writer& writer, const char* key, const std::string& text) {
@@ -53,7 +52,7 @@ void addListener(const HostFacts& host, const ListenerFact& listener, TimestampM
         const bool serves =
             own.address.family == listener.family && (listener.isWildcard() || bound == own.address);
         if (serves && !isLinkLocal(own.address)) {
-            out.insert({host.name, own.address.toString(), listener.port, listener.service(), since});
+            addTarget({host.name, own.address.toString(), listener.port, listener.service(), since}, out);
         }
     }
 }
@@ -116,6 +115,13 @@ void Assignments::planCanaries(const Context& context) {
             if (!host.agent_present || other == context.facts.hosts.end() || !other->second.agent_present) {
                 continue;
             }
+            // An agent listens only for peers of its own configuration: those at which it makes attempts
+            // itself.
+            const auto& tried = other->second.attempts;
+            if (std::none_of(tried.begin(), tried.end(),
+                             [&, &target = name](const auto& each) { return each.from == target; })) {
+                continue;
+            }
             const auto last = last_.find({name, connector});
             const bool due = last == last_.end() || now - last->second >= options_.canary_interval_ms ||
                              last->second < context.rules_since(name);
@@ -146,7 +152,7 @@ void Assignments::planCanaries(const Context& context) {
 }
 
 std::string Assignments::attemptsFor(const Context& context, const std::string& agent) const {
-    std::set<Target> targets;
+    Targets targets;
     for (const auto& [name, host] : context.facts.hosts) {
         if (name == agent || !host.agent_present) {
             continue;
@@ -166,7 +172,7 @@ std::string Assignments::attemptsFor(const Context& context, const std::string& 
         }
         for (const auto& address : entryAddresses(context.site)) {
             for (const auto& [port, service] : usualPorts()) {
-                targets.insert({instance, address.toString(), port, service, 0});
+                addTarget({instance, address.toString(), port, service, 0}, targets);
             }
         }
     }
@@ -174,7 +180,7 @@ std::string Assignments::attemptsFor(const Context& context, const std::string& 
     Writer writer(buffer);
     writer.StartArray();
     std::size_t count = 0;
-    for (const auto& target : targets) {
+    for (const auto& [place, target] : targets) {
         if (++count > kMostAttempts) {
             break;
         }

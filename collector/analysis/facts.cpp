@@ -216,6 +216,10 @@ class Gatherer {
             found.server = one.get("server");
             return found;
         };
+        // One that is down is still there.
+        for (const auto& one : latest("up", {{"job", "haproxy"}}, kKnownMs)) {
+            facts_.balancers[one.get("instance")].instance = one.get("instance");
+        }
         for (const auto& one : latest("haproxy_server_status")) {
             auto& found = server(one);
             if (one.sample.value == 1) {
