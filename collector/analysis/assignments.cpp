@@ -45,8 +45,18 @@ bool isLinkLocal(const reach::Address& address) {
     return kNetwork && kNetwork->contains(address);
 }
 
-void addListener(const HostFacts& host, const ListenerFact& listener, TimestampMs since,
-                 std::set<Target>& out) {
+/// One target for each port: the one whose service is known, where a program's several sockets differ in
+/// that.
+using Targets = std::map<std::tuple<std::string, std::string, int>, Target>;
+
+void addTarget(Target target, Targets& out) {
+    const auto [known, fresh] = out.try_emplace({target.host, target.address, target.port}, target);
+    if (!fresh && known->second.service.starts_with("tcp/")) {
+        known->second = std::move(target);
+    }
+}
+
+void addListener(const HostFacts& host, const ListenerFact& listener, TimestampMs since, Targets& out) {
     const auto bound = reach::Address::parse(listener.address);
     for (const auto& own : host.addresses) {
         const bool serves =
