@@ -1,5 +1,7 @@
 #include <sys/stat.h>
+#include <unistd.h>
 
+#include <algorithm>
 #include <array>
 
 #include "agent/probes/kind.h"
@@ -12,6 +14,17 @@ namespace {
 
 constexpr std::array<const char*, 3> kUsualSockets = {
     "/run/mysqld/mysqld.sock", "/var/run/mysqld/mysqld.sock", "/var/lib/mysql/mysql.sock"};
+
+constexpr std::array<const char*, 3> kPrograms = {"/usr/sbin/mariadbd", "/usr/sbin/mysqld",
+                                                  "/usr/libexec/mysqld"};
+constexpr const char* kUsualData = "/var/lib/mysql";
+
+bool isInstalled() {
+    struct stat status = {};
+    return ::stat(kUsualData, &status) == 0 &&
+           std::any_of(kPrograms.begin(), kPrograms.end(),
+                       [](const char* path) { return ::access(path, X_OK) == 0; });
+}
 
 void addSpec(std::string instance, mysql::Settings settings, std::vector<ProbeSpec>& out) {
     ProbeSpec spec;
@@ -71,10 +84,13 @@ std::string configureMysql(const config::Node& node, const ProbeContext& context
         addSpec(context.host, settings, out);
         return "mysql: on (" + std::string(path) + ")";
     }
-    if (wanted == Switch::detect) return "mysql: off (no socket at a usual place)";
+    if (wanted == Switch::detect && !isInstalled())
+        return "mysql: off (no socket at a usual place, and not installed)";
+    // Down now, or not up yet: the agent may have booted faster.
     settings.socket = kUsualSockets.front();
     addSpec(context.host, settings, out);
-    return "mysql: on (configured; no socket yet at " + settings.socket + ")";
+    return std::string("mysql: on (") + (wanted == Switch::on ? "configured" : "installed") +
+           "; no socket yet at " + settings.socket + ")";
 }
 
 }  // namespace
