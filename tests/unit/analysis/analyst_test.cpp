@@ -1,0 +1,283 @@
+#include "collector/analysis/analyst.h"
+
+#include <algorithm>
+#include <fstream>
+#include <set>
+#include <sstream>
+#include <thread>
+
+#include "common/reach/ruleset.h"
+#include "tests/unit/analysis/site_samples.h"
+
+using namespace lapwing;
+using namespace lapwing::analysis;
+using test::SiteSamples;
+
+namespace {
+
+std::string fixture(const std::string& name) {
+    std::ifstream file(std::string(LAPWING_FIXTURES) + "/firewall/" + name);
+    std::stringstream text;
+    text << file.rdbuf();
+    return text.str();
+}
+
+const Finding* find(const std::vector<Finding>& findings, const std::string& id, const std::string& subject) {
+    const auto found = std::find_if(findings.begin(), findings.end(),
+                                    [&](const auto& one) { return one.id == id && one.subject == subject; });
+    return found == findings.end() ? nullptr : &*found;
+}
+
+std::vector<std::string> names(const std::vector<Finding>& findings) {
+    std::vector<std::string> out;
+    for (const auto& finding : findings) {
+        out.push_back(finding.id + " " + finding.subject);
+    }
+    std::sort(out.begin(), out.end());
+    return out;
+}
+
+std::set<std::string> sources(const Finding& finding) {
+    std::set<std::string> out;
+    for (const auto& line : finding.evidence) {
+        out.insert(line.source);
+    }
+    return out;
+}
+
+/// Values of lapwing_finding in the store by "id subject severity confidence"; staleness markers are left
+/// out.
+std::vector<std::string> storedAt(storage::Store& store, TimestampMs at) {
+    storage::Matchers matchers;
+    matchers.push_back(
+        *storage::Matcher::create(storage::Matcher::Type::equal, "__name__", "lapwing_finding"));
+    const auto found = store.select(matchers, at, at, 1000);
+    REQUIRE(found);
+    std::vector<std::string> out;
+    for (const auto& series : *found) {
+        if (!isStaleNaN(series.samples.at(0).value)) {
+            out.push_back(std::string(series.labels->get("id")) + " " +
+                          std::string(series.labels->get("subject")) + " " +
+                          std::string(series.labels->get("severity")) + " " +
+                          std::string(series.labels->get("confidence")));
+        }
+    }
+    return out;
+}
+
+}  // namespace
+
+TEST_CASE("a site without any firewall: what is wrong, each from two sources, with a remedy") {
+    SiteSamples samples;
+    samples.everything(fixture("none.json"), false, "open");
+    Analyst analyst(samples.store(), SiteSamples::site());
+    REQUIRE(analyst.run(samples.now));
+    const auto findings = analyst.findings();
+    CHECK(names(findings) == std::vector<std::string>{"F1 web-01", "F1 web-02", "F14 lb-01",
+                                                      "F2 mysql@web-01", "F2 mysql@web-02",
+                                                      "R1 haproxy@lb-01"});
+    for (const auto& finding : findings) {
+        INFO(finding.id << " " << finding.subject);
+        CHECK(finding.since == samples.now);
+        CHECK_FALSE(finding.remedy.empty());
+        CHECK_FALSE(finding.not_assessed.empty());
+        if (finding.id != "F14") {
+            CHECK(finding.confidence == Confidence::confirmed);
+            CHECK(sources(finding).size() >= 2);
+        }
+    }
+    const auto* database = find(findings, "F2", "mysql@web-02");
+    CHECK(database->severity == Severity::critical);
+    CHECK(sources(*database) ==
+          std::set<std::string>{"ruleset of web-02", "attempt from web-01", "sockets of web-02"});
+    CHECK(find(findings, "F1", "web-01")->severity == Severity::high);
+    CHECK(sources(*find(findings, "F1", "web-01")).contains("canary from web-02"));
+    CHECK(sources(*find(findings, "R1", "haproxy@lb-01")) ==
+          std::set<std::string>{"haproxy statistics of lb-01", "declared entry",
+                                "sockets of web-01 and web-02"});
+    CHECK(find(findings, "R1", "haproxy@lb-01")->severity == Severity::critical);
+    CHECK(find(findings, "R1", "haproxy@lb-01")
+              ->remedy.find("reading: none; writing: mysql@web-01 and the host web-01") != std::string::npos);
+    CHECK(find(findings, "F14", "lb-01")->confidence == Confidence::unknown);
+    CHECK(storedAt(samples.store(), samples.now).size() == 6);
+}
+
+TEST_CASE("a firewall makes the findings go, and their samples end") {
+    SiteSamples samples;
+    samples.everything(fixture("none.json"), false, "open");
+    Analyst analyst(samples.store(), SiteSamples::site());
+    REQUIRE(analyst.run(samples.now));
+
+    // The rules have changed; what was tried before shows nothing about them.
+    samples.now += 10'000;
+    samples.web("web-01", "10.77.0.11", "10.77.0.111", fixture("plain.json"));
+    samples.web("web-02", "10.77.0.12", "10.77.0.112", fixture("plain.json"));
+    for (const auto* host : {"web-01", "web-02"}) {
+        samples.denies(host, true);
+        const auto old =
+            "digest-of-" + fixture("none.json").substr(0, 8) + std::to_string(fixture("none.json").size());
+        samples.end("lapwing_ruleset_info",
+                    {{"agent", host}, {"instance", host}, {"job", "firewall"}, {"digest", old}});
+    }
+    samples.write();
+    const auto before = analyst.assignment("web-01");
+    REQUIRE(analyst.run(samples.now));
+    const auto findings = analyst.findings();
+    // plain.json lets 10.77.0.12 in to 3306, which is web-02: on web-02 itself that is nobody else.
+    CHECK(names(findings) == std::vector<std::string>{"F14 lb-01", "R1 haproxy@lb-01"});
+    CHECK(storedAt(samples.store(), samples.now).size() == 2);
+    const auto after = analyst.assignment("web-01");
+    CHECK(before.version != after.version);
+    CHECK(after.json.find("\"since\":" + std::to_string(samples.now * 1000)) != std::string::npos);
+}
+
+TEST_CASE("a connection that the rules should have dropped is a contradiction, not a proof") {
+    SiteSamples samples;
+    samples.everything(fixture("plain.json"), true, "open");
+    Analyst analyst(samples.store(), SiteSamples::site());
+    REQUIRE(analyst.run(samples.now));
+    const auto findings = analyst.findings();
+    const auto* firewall = find(findings, "F1", "web-01");
+    REQUIRE(firewall != nullptr);
+    CHECK(firewall->confidence == Confidence::suspected);
+    CHECK(firewall->title == "The firewall on web-01 let a packet in that its rules drop");
+    REQUIRE(find(findings, "F2", "mysql@web-01") != nullptr);
+    CHECK(find(findings, "F2", "mysql@web-01")->confidence == Confidence::suspected);
+}
+
+TEST_CASE("silence behind open rules is one level lower, and counts only with a control") {
+    SiteSamples samples;
+    samples.everything(fixture("none.json"), false, "silent");
+    samples.control("web-02", "web-01", false);
+    samples.now += 1;
+    samples.control("web-02", "web-01", false);
+    samples.write();
+    Analyst analyst(samples.store(), SiteSamples::site());
+    REQUIRE(analyst.run(samples.now));
+    const auto findings = analyst.findings();
+    CHECK(find(findings, "F1", "web-02")->severity == Severity::medium);
+    CHECK(find(findings, "F1", "web-02")->confidence == Confidence::suspected);
+    CHECK(find(findings, "F2", "mysql@web-02")->severity == Severity::high);
+    // At web-01 the control port did not answer: silence shows nothing.
+    CHECK(find(findings, "F1", "web-01")->severity == Severity::high);
+    CHECK(find(findings, "F1", "web-01")->confidence == Confidence::suspected);
+    CHECK(find(findings, "F2", "mysql@web-01")->severity == Severity::critical);
+    CHECK(find(findings, "F2", "mysql@web-01")->confidence == Confidence::suspected);
+}
+
+TEST_CASE("a database that has no account for the host is less exposed") {
+    SiteSamples samples;
+    samples.web("web-01", "10.77.0.11", "10.77.0.111", fixture("none.json"));
+    samples.attempt("web-02", "web-01", "10.77.0.11", "3306", "10.77.0.112", "second", "open",
+                    "host_not_allowed");
+    samples.write();
+    Analyst analyst(samples.store(), SiteSamples::site());
+    REQUIRE(analyst.run(samples.now));
+    CHECK(find(analyst.findings(), "F2", "mysql@web-01")->severity == Severity::medium);
+}
+
+TEST_CASE("whoever the site declares has business with the database") {
+    SiteSamples samples;
+    samples.everything(fixture("none.json"), false, "open");
+    auto site = SiteSamples::site();
+    site.allow = {{"mysql", {"0.0.0.0/0"}}};
+    Analyst analyst(samples.store(), site);
+    REQUIRE(analyst.run(samples.now));
+    CHECK(find(analyst.findings(), "F2", "mysql@web-01") == nullptr);
+}
+
+TEST_CASE("data that no longer comes clears nothing") {
+    SiteSamples samples;
+    samples.everything(fixture("none.json"), false, "open");
+    Analyst analyst(samples.store(), SiteSamples::site());
+    REQUIRE(analyst.run(samples.now));
+    const auto later = samples.now + 600'000;
+    REQUIRE(analyst.run(later));
+    const auto findings = analyst.findings();
+    const auto* kept = find(findings, "F2", "mysql@web-01");
+    REQUIRE(kept != nullptr);
+    CHECK(kept->confidence == Confidence::unknown);
+    CHECK(kept->since == samples.now);
+    CHECK(kept->evidence.at(0).text == "no current data: this is what was last known");
+    CHECK(find(findings, "F14", "web-01")->title ==
+          "What web-01 lets in is unknown: its agent does not report");
+    CHECK(find(findings, "R1", "haproxy@lb-01")->confidence == Confidence::unknown);
+}
+
+TEST_CASE("a ruleset that could not be read is unknown, not missing") {
+    SiteSamples samples;
+    const Labels firewall{{"agent", "web-01"}, {"instance", "web-01"}, {"job", "firewall"}};
+    samples.add("lapwing_agent_info", {{"agent", "web-01"}, {"instance", "web-01"}, {"job", "agent"}});
+    samples.add("up", firewall, 0);
+    auto failure = firewall;
+    failure.set("reason", "denied");
+    samples.add("lapwing_probe_failure", failure);
+    samples.write();
+    Analyst analyst(samples.store(), SiteSamples::site());
+    REQUIRE(analyst.run(samples.now));
+    const auto findings = analyst.findings();
+    CHECK(names(findings) == std::vector<std::string>{"F14 web-01"});
+    CHECK(findings[0].evidence[0].text == "failed: denied");
+    CHECK(findings[0].severity == Severity::info);
+}
+
+TEST_CASE("the book survives a restart: findings and since when they stand") {
+    SiteSamples samples;
+    samples.everything(fixture("none.json"), false, "open");
+    {
+        Analyst analyst(samples.store(), SiteSamples::site());
+        REQUIRE(analyst.run(samples.now));
+    }
+    samples.reopen();
+    Analyst analyst(samples.store(), SiteSamples::site());
+    const auto restored = analyst.findings();
+    CHECK(restored.size() == 6);
+    REQUIRE(analyst.run(samples.now + 10'000));
+    CHECK(find(analyst.findings(), "F2", "mysql@web-01")->since == samples.now);
+    CHECK(find(analyst.findings(), "F2", "mysql@web-01")->evidence.size() ==
+          find(restored, "F2", "mysql@web-01")->evidence.size());
+}
+
+TEST_CASE("what agents are asked to try") {
+    SiteSamples samples;
+    samples.everything(fixture("none.json"), false, "open", false);
+    Analyst analyst(samples.store(), SiteSamples::site());
+    CHECK(analyst.assignment("web-01").json.find("\"attempts\":[]") != std::string::npos);
+    REQUIRE(analyst.run(samples.now));
+    const auto mine = analyst.assignment("web-01");
+    const auto has = [&](const std::string& text) { return mine.json.find(text) != std::string::npos; };
+    CHECK(has(
+        R"({"host":"web-02","address":"10.77.0.12","protocol":"tcp","port":3306,"service":"mysql","since":0})"));
+    CHECK(has(R"("host":"lb-01","address":"10.77.0.10","protocol":"tcp","port":8404)"));
+    CHECK_FALSE(has("8000"));
+    CHECK_FALSE(has(R"("host":"web-01","address")"));
+    // Both try each other, so each has one canary to open and one to connect to.
+    CHECK(has(R"("role":"listen")"));
+    CHECK(has(R"("role":"connect")"));
+    CHECK(analyst.assignment("somebody").json.find("\"attempts\":[]") != std::string::npos);
+
+    REQUIRE(analyst.run(samples.now + 60'000));
+    CHECK(analyst.assignment("web-01").json.find("\"canary\":[]") != std::string::npos);
+    samples.now += 700'000;
+    samples.everything(fixture("none.json"), false, "open", false);
+    REQUIRE(analyst.run(samples.now));
+    CHECK(analyst.assignment("web-01").json.find("\"role\":\"listen\"") != std::string::npos);
+}
+
+TEST_CASE("a long poll ends when the assignment changes, and when it is interrupted") {
+    SiteSamples samples;
+    Analyst analyst(samples.store(), SiteSamples::site());
+    const auto nothing = analyst.assignment("web-01").version;
+    CHECK(analyst.awaitAssignment("web-01", nothing, std::chrono::milliseconds(1)).version == nothing);
+    samples.everything(fixture("none.json"), false, "open");
+    std::string heard;
+    std::thread waiting(
+        [&] { heard = analyst.awaitAssignment("web-01", nothing, std::chrono::seconds(60)).version; });
+    REQUIRE(analyst.run(samples.now));
+    waiting.join();
+    CHECK(heard == analyst.assignment("web-01").version);
+    CHECK(heard != nothing);
+    std::thread interrupted([&] { analyst.awaitAssignment("web-01", heard, std::chrono::seconds(60)); });
+    analyst.interrupt();
+    interrupted.join();
+}

@@ -1,0 +1,96 @@
+#include <cstdio>
+#include <fstream>
+
+#include "agent/snapshot/collect.h"
+#include "collector/analysis/book.h"
+#include "collector/analysis/exposure/remedy.h"
+#include "collector/analysis/redundancy/structure.h"
+#include "common/reach/ruleset.h"
+#include "tests/unit/catch.h"
+
+using namespace lapwing;
+using namespace lapwing::analysis;
+
+TEST_CASE("single points of AND and OR") {
+    using redundancy::Gate;
+    const auto site = Gate::all({Gate::any({Gate::of("lb")}), Gate::any({Gate::of("a"), Gate::of("b")})});
+    CHECK(redundancy::singlePoints(site) == std::set<std::string>{"lb"});
+    // A component that both ways need is single, although each way has an alternative.
+    const auto shared =
+        Gate::any({Gate::all({Gate::of("a"), Gate::of("db")}), Gate::all({Gate::of("b"), Gate::of("db")})});
+    CHECK(redundancy::singlePoints(shared) == std::set<std::string>{"db"});
+    CHECK(redundancy::singlePoints(Gate::any({})).empty());
+    CHECK_FALSE(redundancy::works(Gate::any({}), {}));
+    CHECK(redundancy::works(Gate::all({}), {}));
+}
+
+TEST_CASE("the proposed ruleset is what its evaluated form says, and nft takes it") {
+    const std::vector<exposure::Flow> flows{
+        {{}, 22, "ssh"},
+        {{*reach::Address::parse("10.77.0.10"), *reach::Address::parse("10.77.0.12")},
+         80,
+         "the load balancer"},
+        {{*reach::Address::parse("fd77::12")}, 3306, "the database's peers"}};
+    const auto rules = reach::Ruleset::parse(exposure::rulesetJson(flows));
+    REQUIRE(rules);
+    const auto verdict = [&](const char* source, std::uint16_t port) {
+        reach::Packet packet;
+        packet.source = reach::AddressRange::of(*reach::Address::parse(source));
+        packet.destination =
+            *reach::Address::parse(packet.source.family == reach::Family::ipv4 ? "10.77.0.11" : "fd77::11");
+        packet.port = port;
+        packet.interface = "eth0";
+        return rules->evaluate(packet).verdict;
+    };
+    CHECK(verdict("8.8.8.8", 22) == reach::Verdict::must_reach);
+    CHECK(verdict("8.8.8.8", 80) == reach::Verdict::must_block);
+    CHECK(verdict("10.77.0.10", 80) == reach::Verdict::must_reach);
+    CHECK(verdict("10.77.0.10", 3306) == reach::Verdict::must_block);
+    CHECK(verdict("fd77::12", 3306) == reach::Verdict::must_reach);
+
+    const std::string file = "/tmp/lapwing-remedy-" + std::to_string(getpid()) + ".nft";
+    std::ofstream(file) << exposure::rulesetText("web-01", flows, {"tcp/8000 (app)"});
+    const auto checked =
+        agent::runTool({"/usr/sbin/nft", "-c", "-f", file}, std::chrono::seconds(5), 1U << 20);
+    std::remove(file.c_str());
+    if (checked.status == agent::ReadStatus::denied || checked.status == agent::ReadStatus::absent) {
+        WARN("not run: nft -c: " << checked.error);
+        return;
+    }
+    INFO(checked.error);
+    CHECK(checked.status == agent::ReadStatus::ok);
+}
+
+TEST_CASE("the book keeps since, clears only what was judged, and comes back from its text") {
+    Book book;
+    Judgement first;
+    Finding finding;
+    finding.id = "F1";
+    finding.subject = "web-01";
+    finding.title = "a \"title\"\nwith lines";
+    finding.severity = Severity::high;
+    finding.confidence = Confidence::confirmed;
+    finding.evidence = {{"ruleset", "none"}};
+    finding.not_assessed = {"the cloud"};
+    first.findings = {finding};
+    book.update(first, 1000);
+    book.update(first, 2000);
+    CHECK(book.findings().at(0).since == 1000);
+
+    Book copy;
+    REQUIRE(copy.load(book.toJson()));
+    CHECK(copy.toJson() == book.toJson());
+    CHECK_FALSE(copy.load("{}"));
+    CHECK(copy.findings().empty());
+
+    book.update({}, 3000);
+    CHECK(book.findings().at(0).confidence == Confidence::unknown);
+    book.update({}, 4000);
+    CHECK(book.findings().at(0).evidence.size() == 2);
+    Judgement cleared;
+    cleared.judged = {{"F1", "web-01"}};
+    book.update(cleared, 5000);
+    CHECK(book.findings().empty());
+    book.update(first, 6000);
+    CHECK(book.findings().at(0).since == 6000);
+}
