@@ -65,6 +65,10 @@ bool aggregationHasParameter(Aggregation op);
 struct Expr;
 using ExprPtr = std::unique_ptr<Expr>;
 
+/// Times that a query may name, in milliseconds either side of 1970: with this, no sum of a time and the
+/// ranges and offsets of nested subqueries overflows.
+inline constexpr TimestampMs kMostTime = 4'000'000'000'000'000'000;
+
 /// Byte positions in the query, end exclusive.
 struct Span {
     std::size_t start = 0;

@@ -54,10 +54,16 @@ void sortByLabels(Matrix& matrix) {
               [](const TimeSeries& a, const TimeSeries& b) { return a.labels < b.labels; });
 }
 
+Expected<void> checkTime(TimestampMs time) {
+    if (time > -kMostTime && time < kMostTime) return {};
+    return fail(ErrorKind::invalid, "time out of range");
+}
+
 }  // namespace
 
 Expected<Result> Engine::instant(std::string_view query, TimestampMs at,
                                  const std::atomic<bool>* cancel) const {
+    if (auto ok = checkTime(at); !ok) return pass(ok.error());
     auto expr = parse(query);
     if (!expr) return pass(expr.error());
     Context context(query, data_, options_, at, at, cancel);
@@ -90,6 +96,8 @@ Expected<Result> Engine::range(std::string_view query, TimestampMs start, Timest
         return fail(ErrorKind::invalid,
                     "zero or negative query resolution step widths are not accepted. Try a positive integer");
     if (end < start) return fail(ErrorKind::invalid, "end timestamp must not be before start time");
+    if (auto ok = checkTime(start); !ok) return pass(ok.error());
+    if (auto ok = checkTime(end); !ok) return pass(ok.error());
     auto expr = parse(query);
     if (!expr) return pass(expr.error());
     const auto type = (*expr)->type();

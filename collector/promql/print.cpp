@@ -21,8 +21,9 @@ constexpr std::array kUnits = {Unit{"y", 31'536'000'000, true},
                                Unit{"s", 1000, false},
                                Unit{"ms", 1, false}};
 
+/// Some names are valid but for being words of the language, such as inf: those are quoted.
 std::string labelName(const std::string& name) {
-    return isValidLabelName(name) ? name : quote(name);
+    return isValidLabelName(name) && lex(name).front().isLabelName() ? name : quote(name);
 }
 
 std::string join(const std::vector<std::string>& names) {
@@ -64,7 +65,7 @@ const char* matcherText(storage::Matcher::Type type) {
 
 /// Without the time modifiers: in a matrix selector the range comes between.
 std::string printSelector(const VectorSelector& selector) {
-    const bool plain = isValidMetricName(selector.name);
+    const bool plain = isValidMetricName(selector.name) && lex(selector.name).front().isMetricName();
     std::string inside = selector.name.empty() || plain ? "" : quote(selector.name);
     for (const auto& matcher : selector.matchers) {
         if (!selector.name.empty() && matcher.name() == "__name__") continue;

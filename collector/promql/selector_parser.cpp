@@ -117,7 +117,7 @@ ExprPtr SelectorParser::at(ExprPtr expr) {
         if (!literalValue(current(), literal)) return nullptr;
         advance();
         const double ms = std::round((negative ? -literal.value : literal.value) * 1000);
-        if (!(std::abs(ms) < 9.2e18)) {
+        if (!(std::abs(ms) < static_cast<double>(kMostTime))) {
             return failAt(start, "timestamp out of bounds for @ modifier: " + formatNumber(literal.value));
         }
         wanted.at = TimeModifiers::At::timestamp;

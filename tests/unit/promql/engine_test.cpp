@@ -125,6 +125,12 @@ TEST_CASE("kinds of results and of wrong requests", "[promql]") {
           "invalid: invalid expression type \"string\" for range query, must be Scalar or instant Vector");
     CHECK(over(data, 0, 20, 0, "1").starts_with("invalid: zero or negative query resolution"));
     CHECK(over(data, 20, 0, 10, "1") == "invalid: end timestamp must not be before start time");
+    CHECK(show(Engine(data, {}).instant("1", std::numeric_limits<TimestampMs>::max())) ==
+          "invalid: time out of range");
+    CHECK(show(Engine(data, {}).range("1", std::numeric_limits<TimestampMs>::min(), 0, 1)) ==
+          "invalid: time out of range");
+    CHECK(at(data, 5, "x @ 1e16")
+              .starts_with("invalid: 1:5: parse error: timestamp out of bounds for @ modifier"));
     CHECK(at(data, 5, "1 +").starts_with("invalid: 1:4: parse error"));
 }
 

@@ -48,6 +48,8 @@ TEST_CASE("canonical form", "[promql]") {
 TEST_CASE("what version 3 added", "[promql]") {
     CHECK(printed("{\"http.requests\", \"a.b\"=\"c\"}") == "{\"http.requests\",\"a.b\"=\"c\"}");
     CHECK(printed("{\"up\"}") == "up");
+    CHECK(printed("{\"inf\"} + sum by (\"nan\", sum) ({\"bool\"})") ==
+          "{\"inf\"} + sum by (\"nan\", sum) ({\"bool\"})");
     CHECK(printed("sum by (\"a.b\", c) (x)") == "sum by (\"a.b\", c) (x)");
     CHECK(printed("5m * 2") == "5m * 2");
     CHECK(printed("rate(x[300])") == "rate(x[5m])");
