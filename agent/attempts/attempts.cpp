@@ -167,6 +167,7 @@ void Attempts::State::poll() {
                 client.emplace(std::move(*made));
             }
         }
+        const auto asked = Clock::now();
         Expected<http::Response> answer = fail(ErrorKind::unavailable, "no client");
         if (client) {
             http::Request request;
@@ -176,6 +177,10 @@ void Attempts::State::poll() {
         }
         if (answer && answer->status == 304) {
             backoff = kFirstBackoff;
+            // A collector that does not let it wait must not be asked without a pause.
+            if (Clock::now() - asked < kFirstBackoff && !sleep(kFirstBackoff)) {
+                return;
+            }
             continue;
         }
         auto parsed = answer && answer->status == 200

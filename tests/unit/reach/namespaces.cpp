@@ -49,6 +49,7 @@ Namespaces::Namespaces()
         {"-n", client_, "addr", "add", "fd13:7::2/64", "dev", "veth-c", "nodad"},
         {"-n", client_, "addr", "add", "fd13:7::3/64", "dev", "veth-c", "nodad"},
         {"-n", server_, "link", "set", "lo", "up"},
+        {"-n", client_, "link", "set", "lo", "up"},
         {"-n", server_, "link", "set", "veth-s", "up"},
         {"-n", client_, "link", "set", "veth-c", "up"},
         // Rules may drop neighbour discovery too: a test is about the packets that come after it.

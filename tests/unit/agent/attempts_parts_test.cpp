@@ -1,0 +1,185 @@
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <fstream>
+#include <iterator>
+#include <thread>
+
+#include "agent/attempts/assignment.h"
+#include "agent/attempts/canary.h"
+#include "agent/attempts/connect.h"
+#include "agent/attempts/greeting.h"
+#include "tests/unit/catch.h"
+
+using namespace lapwing;
+using namespace lapwing::agent;
+using std::chrono::milliseconds;
+
+namespace {
+
+std::string fixture(const std::string& name) {
+    std::ifstream file(std::string(LAPWING_FIXTURES) + "/attempts/" + name, std::ios::binary);
+    return {std::istreambuf_iterator<char>(file), {}};
+}
+
+/// A listening socket on a free port of 127.0.0.1.
+class Listening {
+  public:
+    Listening() : fd_(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+        sockaddr_in name{};
+        name.sin_family = AF_INET;
+        name.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+        socklen_t size = sizeof name;
+        REQUIRE(bind(fd_, reinterpret_cast<const sockaddr*>(&name), size) == 0);
+        REQUIRE(listen(fd_, 8) == 0);
+        getsockname(fd_, reinterpret_cast<sockaddr*>(&name), &size);
+        port_ = ntohs(name.sin_port);
+    }
+    ~Listening() { close(fd_); }
+    Listening(const Listening&) = delete;
+    Listening& operator=(const Listening&) = delete;
+    std::uint16_t port() const { return port_; }
+    int take() const { return accept(fd_, nullptr, nullptr); }
+
+  private:
+    int fd_;
+    std::uint16_t port_ = 0;
+};
+
+const reach::Address kLocal = *reach::Address::parse("127.0.0.1");
+const std::vector<Peer> kPeers{{"web-02", "10.77.0.12", 80}, {"web-02", "fd77::12", 80}};
+
+}  // namespace
+
+TEST_CASE("an assignment is followed only where it is about peers of the configuration") {
+    const auto orders = parseAssignment(R"({"version":"v1","attempts":[
+        {"host":"web-02","address":"10.77.0.12","protocol":"tcp","port":3306,"service":"mysql","since":7},
+        {"host":"web-02","address":"FD77::0012","protocol":"tcp","port":80,"service":"nginx"},
+        {"host":"web-02","address":"10.77.0.13","protocol":"tcp","port":22},
+        {"host":"bank","address":"192.0.2.1","protocol":"tcp","port":443},
+        {"host":"web-02","address":"10.77.0.12","protocol":"udp","port":53},
+        {"host":"web-02","address":"10.77.0.12","protocol":"tcp","port":0},
+        {"host":"web-02","address":"10.77.0.12","protocol":"tcp","port":65536},
+        {"host":"web-02","address":"10.77.0.12","protocol":"tcp","port":"22"}, 3, null],
+        "canary":[
+        {"role":"listen","id":"a","host":"web-02","port":40123,"nonce":"0123456789abcdef","at":5},
+        {"role":"connect","id":"b","host":"web-02","port":40123,"nonce":"0123456789abcdef","at":6},
+        {"role":"listen","id":"c","host":"bank","port":40123,"nonce":"0123456789abcdef","at":5},
+        {"role":"listen","id":"d","host":"web-02","port":22,"nonce":"0123456789abcdef","at":5},
+        {"role":"listen","id":"e","host":"web-02","port":40123,"nonce":"short","at":5},
+        {"role":"shell","id":"f","host":"web-02","port":40123,"nonce":"0123456789abcdef","at":5}]})",
+                                        kPeers, true);
+    REQUIRE(orders);
+    CHECK(orders->version == "v1");
+    REQUIRE(orders->targets.size() == 2);
+    CHECK(orders->targets[0].port == 3306);
+    CHECK(orders->targets[0].since_us == 7);
+    CHECK(orders->targets[1].address.toString() == "fd77::12");
+    REQUIRE(orders->canaries.size() == 3);  // one to open; one to connect to, at both addresses of the peer
+    CHECK(orders->canaries[0].listens);
+    CHECK(orders->canaries[1].address.toString() == "10.77.0.12");
+    CHECK(orders->canaries[2].address.toString() == "fd77::12");
+    CHECK(orders->canaries[2].at_us == 6);
+}
+
+TEST_CASE("without canary none is run, and what is no assignment is an error") {
+    const std::string json =
+        R"({"version":"v","canary":[{"role":"listen","id":"a","host":"web-02","port":40123,"nonce":"0123456789abcdef","at":5}]})";
+    CHECK(parseAssignment(json, kPeers, true)->canaries.size() == 1);
+    CHECK(parseAssignment(json, kPeers, false)->canaries.empty());
+    for (const auto* bad : {"", "[]", "{}", "{\"version\":3}", "{\"version\":\"\"}", "{\"version\":\"v\""}) {
+        CHECK_FALSE(parseAssignment(bad, kPeers, true));
+    }
+    CHECK(parseAssignment(R"({"version":"v","attempts":7,"canary":{}})", kPeers, true)->targets.empty());
+}
+
+TEST_CASE("what MariaDB says first") {
+    CHECK(greetingOf(fixture("mariadb-10.11-greeting.bin")) == "accepted");
+    CHECK(greetingOf(fixture("mariadb-10.11-1130.bin")) == "host_not_allowed");
+    CHECK(greetingOf(fixture("mariadb-10.11-1129.bin")) == "host_blocked");
+    CHECK(greetingOf("") == "");
+    CHECK(greetingOf("SSH-2.0-OpenSSH_9.2p1\r\n") == "");
+    CHECK(greetingOf(fixture("mariadb-10.11-greeting.bin").substr(0, 5)) == "");
+}
+
+TEST_CASE("a greeting is answered by a login that is denied, so that the server counts no broken handshake") {
+    const Listening server;
+    std::string login;
+    std::thread database([&] {
+        const int visitor = server.take();
+        const auto greeting = fixture("mariadb-10.11-greeting.bin");
+        // In two parts: a packet need not come at once.
+        send(visitor, greeting.data(), 10, 0);
+        std::this_thread::sleep_for(milliseconds(20));
+        send(visitor, greeting.data() + 10, greeting.size() - 10, 0);
+        std::array<char, 512> buffer{};
+        const auto got = recv(visitor, buffer.data(), buffer.size(), 0);
+        login.assign(buffer.data(), got > 0 ? static_cast<std::size_t>(got) : 0);
+        const std::string denied("\x09\x00\x00\x02\xff\x15\x04#28000", 13);
+        send(visitor, denied.data(), denied.size(), 0);
+        // Closed by the agent, and only then.
+        CHECK(recv(visitor, buffer.data(), buffer.size(), 0) == 0);
+        close(visitor);
+    });
+    {
+        const auto connected = tryConnect(kLocal, kLocal, server.port(), milliseconds(1000));
+        REQUIRE(connected.attempted == Attempted::open);
+        CHECK(readGreeting(connected.connection, milliseconds(1000)) == "accepted");
+    }
+    database.join();
+    CHECK(login.find("lapwing-attempt") != std::string::npos);
+    CHECK(static_cast<unsigned char>(login.at(3)) == 1);
+    CHECK(static_cast<std::size_t>(static_cast<unsigned char>(login.at(0))) == login.size() - 4);
+}
+
+TEST_CASE("a server that hangs, or says what it must not, costs no more than the deadline") {
+    const Listening server;
+    const auto started = std::chrono::steady_clock::now();
+    const auto connected = tryConnect(kLocal, kLocal, server.port(), milliseconds(1000));
+    REQUIRE(connected.attempted == Attempted::open);
+    CHECK(readGreeting(connected.connection, milliseconds(100)) == "");
+    const int visitor = server.take();
+    const std::string endless("\xff\xff\xff\x00\x0a", 5);
+    send(visitor, endless.data(), endless.size(), 0);
+    CHECK(readGreeting(connected.connection, milliseconds(100)) == "");
+    close(visitor);
+    CHECK(std::chrono::steady_clock::now() - started < milliseconds(5000));
+}
+
+TEST_CASE("how an attempt ends") {
+    std::uint16_t closed = 0;
+    {
+        const Listening gone;
+        closed = gone.port();
+        CHECK(tryConnect(kLocal, kLocal, closed, milliseconds(1000)).attempted == Attempted::open);
+    }
+    CHECK(tryConnect(kLocal, kLocal, closed, milliseconds(1000)).attempted == Attempted::refused);
+    // An address that this host does not have cannot be a source.
+    CHECK(tryConnect(*reach::Address::parse("192.0.2.77"), kLocal, closed, milliseconds(1000)).attempted ==
+          Attempted::not_tried);
+}
+
+TEST_CASE("a canary is open if its nonce comes, and refused if something else does") {
+    const Listening reserve;
+    const auto port = static_cast<std::uint16_t>(reserve.port() == 65535 ? 40123 : reserve.port() + 1);
+    std::atomic<bool> stop{false};
+    std::atomic<bool> listened{true};
+    std::thread canary([&] {
+        listened = listenAsCanary(port, "0123456789abcdef",
+                                  std::chrono::steady_clock::now() + std::chrono::seconds(20), stop);
+    });
+    auto result = Attempted::refused;
+    for (int i = 0; i < 100 && result != Attempted::open && listened; ++i) {
+        result = tryCanary(kLocal, kLocal, port, "0123456789abcdef", milliseconds(1000));
+        std::this_thread::sleep_for(milliseconds(5));
+    }
+    CHECK(result == Attempted::open);
+    CHECK(tryCanary(kLocal, kLocal, port, "fedcba9876543210", milliseconds(1000)) == Attempted::refused);
+    // A port that is taken already is not a canary's.
+    CHECK_FALSE(listenAsCanary(port, "x", std::chrono::steady_clock::now() + std::chrono::seconds(1), stop));
+    stop = true;
+    canary.join();
+    CHECK(tryCanary(kLocal, kLocal, port, "0123456789abcdef", milliseconds(1000)) == Attempted::refused);
+}

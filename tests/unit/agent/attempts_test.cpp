@@ -1,0 +1,179 @@
+// Attempts between two network namespaces, as the collector's assignment asks for them.
+#include "agent/attempts/attempts.h"
+
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <condition_variable>
+#include <mutex>
+
+#include "tests/unit/agent/fake_collector.h"
+#include "tests/unit/catch.h"
+#include "tests/unit/reach/namespaces.h"
+
+using namespace lapwing;
+using namespace lapwing::agent;
+using std::chrono::milliseconds;
+
+namespace {
+
+/// Everything that was reported, and a way to wait for it.
+class Reports {
+  public:
+    void take(const std::vector<TimeSeries>& series) {
+        {
+            const std::lock_guard lock(mutex_);
+            for (const auto& one : series) {
+                if (isStaleNaN(one.samples.at(0).value)) {
+                    current_.erase(one.labels);
+                } else {
+                    current_[one.labels] = one.samples.at(0).value;
+                }
+            }
+        }
+        changed_.notify_all();
+    }
+    /// The value of `label` in the series that has the others; "" after the time.
+    std::string await(const Labels& others, const char* label, const std::string& wanted) {
+        std::unique_lock lock(mutex_);
+        std::string found;
+        changed_.wait_for(lock, std::chrono::seconds(20), [&] {
+            found = look(others, label);
+            return found == wanted;
+        });
+        return found;
+    }
+    double value(const Labels& others) {
+        const std::lock_guard lock(mutex_);
+        for (const auto& [labels, value] : current_) {
+            if (fits(labels, others)) {
+                return value;
+            }
+        }
+        return -1;
+    }
+
+  private:
+    static bool fits(const Labels& labels, const Labels& others) {
+        return std::all_of(others.begin(), others.end(),
+                           [&](const auto& one) { return labels.get(one.name) == one.value; });
+    }
+    std::string look(const Labels& others, const char* label) const {
+        for (const auto& [labels, value] : current_) {
+            if (fits(labels, others)) {
+                return std::string(labels.get(label));
+            }
+        }
+        return "";
+    }
+    std::mutex mutex_;
+    std::condition_variable changed_;
+    std::map<Labels, double> current_;
+};
+
+int listenOn(std::uint16_t port) {
+    const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    sockaddr_in name{};
+    name.sin_family = AF_INET;
+    name.sin_port = htons(port);
+    REQUIRE(bind(fd, reinterpret_cast<const sockaddr*>(&name), sizeof name) == 0);
+    REQUIRE(listen(fd, 1024) == 0);
+    return fd;
+}
+
+std::string target(int port, std::int64_t since) {
+    return R"({"host":"web-01","address":"10.213.7.1","protocol":"tcp","service":"s","port":)" +
+           std::to_string(port) + ",\"since\":" + std::to_string(since) + "}";
+}
+
+Labels result(const char* port, const char* kind) {
+    return {{"__name__", "lapwing_attempt_result"},
+            {"instance", "web-01"},
+            {"job", "firewall"},
+            {"port", port},
+            {"source_kind", kind}};
+}
+
+}  // namespace
+
+TEST_CASE("attempts from the main and a second address, and again once the target's rules have changed") {
+    const test::Namespaces namespaces;
+    if (!namespaces.missing().empty()) {
+        WARN("not run: " << namespaces.missing());
+        return;
+    }
+    std::vector<int> fds;
+    namespaces.inServer([&] { fds = {listenOn(80), listenOn(8080)}; });
+    REQUIRE(namespaces
+                .loadRules("table inet f { chain i { type filter hook input priority 0; policy accept; tcp "
+                           "dport 8081 drop; "
+                           "tcp dport 8082 reject with icmpx admin-prohibited; ip saddr 10.213.7.3 tcp dport "
+                           "8080 drop; }; }")
+                .empty());
+    Reports reports;
+    namespaces.inClient([&] {
+        test::FakeCollector collector;
+        std::mutex mutex;
+        std::string version = "one";
+        std::int64_t since = 0;
+        collector.decide([&](const std::string& path, std::size_t) {
+            const std::lock_guard lock(mutex);
+            test::FakeCollector::Answer answer;
+            answer.status = path.ends_with("version=" + version) ? 304 : 200;
+            if (answer.status == 200) {
+                answer.body =
+                    "{\"version\":\"" + version + "\",\"attempts\":[" + target(8080, since) + "," +
+                    target(8081, since) + "," + target(8082, since) + "," + target(9, since) +
+                    R"(,{"host":"other","address":"10.213.7.99","protocol":"tcp","port":80}],"canary":[]})";
+            }
+            return answer;
+        });
+        AttemptsConfig config;
+        config.host = "web-02";
+        config.collector_url = collector.url();
+        config.tls = collector.clientTls();
+        config.peers = {{"web-01", "10.213.7.1", 80}};
+        config.timeout = milliseconds(300);
+        Attempts attempts(
+            config, [&](auto series) { reports.take(series); }, [] { return 0.0; });
+        attempts.start();
+        CHECK(reports.await(result("9", "second"), "result", "refused") == "refused");
+        CHECK(reports.await(result("8080", "main"), "result", "open") == "open");
+        CHECK(reports.await(result("8080", "second"), "result", "silent") == "silent");
+        CHECK(reports.await(result("8080", "second"), "source", "10.213.7.3") == "10.213.7.3");
+        CHECK(reports.await(result("8081", "main"), "result", "silent") == "silent");
+        CHECK(reports.await(result("8082", "main"), "result", "rejected") == "rejected");
+        CHECK(reports.value({{"__name__", "lapwing_attempt_control_ok"}, {"port", "80"}}) == 1);
+        CHECK(reports.value({{"instance", "other"}}) == -1);
+
+        // The interval is a minute: only `since` makes it look again now.
+        REQUIRE(
+            namespaces
+                .loadRules(
+                    "table inet f { chain i { type filter hook input priority 0; policy accept; tcp dport "
+                    "8080 drop; }; }")
+                .empty());
+        {
+            const std::lock_guard lock(mutex);
+            version = "two";
+            since = nowMs() * 1000;
+        }
+        CHECK(reports.await(result("8080", "main"), "result", "silent") == "silent");
+        CHECK(reports.await(result("8081", "main"), "result", "refused") == "refused");
+
+        // The collector hangs: stopping does not wait for it.
+        collector.decide([](const std::string&, std::size_t) {
+            test::FakeCollector::Answer answer;
+            answer.hang = true;
+            return answer;
+        });
+        std::this_thread::sleep_for(milliseconds(1200));
+        const auto started = std::chrono::steady_clock::now();
+        attempts.stop();
+        CHECK(std::chrono::steady_clock::now() - started < std::chrono::seconds(2));
+    });
+    for (const int fd : fds) {
+        close(fd);
+    }
+}
