@@ -45,6 +45,16 @@ std::string addressText(int family, const void* bytes) {
     return text.data();
 }
 
+/// An IPv6 socket that is bound to an IPv4 address serves IPv4.
+void unmap(Listener& listener) {
+    constexpr std::string_view kMapped = "::ffff:";
+    if (listener.ipv6 && listener.address.starts_with(kMapped) &&
+        listener.address.find('.') != std::string::npos) {
+        listener.address.erase(0, kMapped.size());
+        listener.ipv6 = false;
+    }
+}
+
 Error systemError(const char* what) {
     const auto kind = errno == EPERM || errno == EACCES ? ErrorKind::denied : ErrorKind::unavailable;
     return {kind, std::string("listing sockets: ") + what + ": " + std::strerror(errno)};
@@ -152,6 +162,7 @@ Expected<bool> parseSockDiag(const char* data, std::size_t size, const std::stri
             offset += RTA_ALIGN(attribute.rta_len);
         }
         const bool connected = protocol == "udp" && socket.id.idiag_dport != 0;
+        unmap(listener);
         if (listener.port != 0 && !connected) {
             out.push_back(std::move(listener));
         }
@@ -192,6 +203,7 @@ std::vector<Listener> parseProcNet(std::string_view text, const std::string& pro
         listener.address = addressText(ipv6 ? AF_INET6 : AF_INET, address.data());
         listener.port = static_cast<std::uint16_t>(std::strtoul(local.c_str() + colon + 1, nullptr, 16));
         listener.v6only = !(ipv6 && listener.address == "::");
+        unmap(listener);
         if (wanted && listener.port != 0) {
             out.push_back(std::move(listener));
         }

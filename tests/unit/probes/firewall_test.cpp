@@ -1,0 +1,210 @@
+#include "agent/probes/firewall/firewall.h"
+
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <fstream>
+
+#include "agent/snapshot/collect.h"
+#include "common/model/sample.h"
+#include "tests/unit/catch.h"
+#include "tests/unit/probes/samples.h"
+#include "tests/unit/reach/namespaces.h"
+
+using namespace lapwing;
+using namespace lapwing::agent;
+using namespace lapwing::agent::firewall;
+
+namespace {
+
+const std::vector<Listener> kListeners{{"tcp", "0.0.0.0", false, 80, 1, true},
+                                       {"tcp", "0.0.0.0", false, 3306, 2, true},
+                                       {"tcp", "127.0.0.1", false, 8000, 3, true},
+                                       {"tcp", "::", true, 22, 4, false}};
+const std::vector<InterfaceAddress> kAddresses{{"eth0", *reach::Address::parse("10.77.0.11")},
+                                               {"eth0", *reach::Address::parse("fd77::11")}};
+const std::vector<PeerSource> kPeers{{*reach::Address::parse("10.77.0.12"), "eth0"}};
+
+Snapshot snapshotWith(const std::string& ruleset) {
+    Snapshot snapshot;
+    snapshot.time = nowMs();
+    snapshot.ruleset = {"/usr/sbin/nft", ReadStatus::ok, test::fixture("firewall/" + ruleset), ""};
+    snapshot.legacy_status = ReadStatus::absent;
+    return snapshot;
+}
+
+test::Samples judged(const Snapshot& snapshot) {
+    const auto ruleset = rulesetOf(snapshot);
+    REQUIRE(ruleset);
+    return test::Samples(firewallFamilies("d", 3, judge(*ruleset, kListeners, kAddresses, kPeers)));
+}
+
+std::string verdict(const test::Samples& samples, const char* family, const char* port, const char* source) {
+    for (const auto* name : {"must_reach", "must_block", "may"}) {
+        if (samples.value("lapwing_firewall_port_verdict", {{"family", family},
+                                                            {"protocol", "tcp"},
+                                                            {"port", port},
+                                                            {"source", source},
+                                                            {"verdict", name}})) {
+            return name;
+        }
+    }
+    return "";
+}
+
+class TemporaryFile {
+  public:
+    TemporaryFile() : path_("/tmp/lapwing-firewall-test-" + std::to_string(getpid())) {}
+    ~TemporaryFile() { std::remove(path_.c_str()); }
+    TemporaryFile(const TemporaryFile&) = delete;
+    TemporaryFile& operator=(const TemporaryFile&) = delete;
+    const std::string& path() const { return path_; }
+
+  private:
+    std::string path_;
+};
+
+}  // namespace
+
+TEST_CASE("a host without rules accepts by default, for each family of which it has an address") {
+    const auto samples = judged(snapshotWith("none.json"));
+    CHECK(samples.value("lapwing_firewall_default_deny", {{"family", "ipv4"}}) == 0);
+    CHECK(samples.value("lapwing_firewall_default_deny", {{"family", "ipv6"}}) == 0);
+    CHECK(verdict(samples, "ipv4", "3306", "any") == "must_reach");
+    CHECK(verdict(samples, "ipv4", "3306", "10.77.0.12") == "must_reach");
+    CHECK(verdict(samples, "ipv4", "22", "any") == "must_reach");  // :: takes IPv4 too
+    CHECK(verdict(samples, "ipv6", "22", "any") == "must_reach");
+    CHECK(verdict(samples, "ipv4", "8000", "any") == "");  // loopback is nobody's business
+    CHECK(samples.value("lapwing_ruleset_info", {{"digest", "d"}}) == 1);
+    CHECK(samples.value("lapwing_ruleset_age_seconds") == 3);
+}
+
+TEST_CASE("a plain ruleset") {
+    const auto samples = judged(snapshotWith("plain.json"));
+    CHECK(samples.value("lapwing_firewall_default_deny", {{"family", "ipv4"}}) == 1);
+    CHECK(samples.value("lapwing_firewall_default_deny", {{"family", "ipv6"}}) == 1);
+    CHECK(verdict(samples, "ipv4", "3306", "any") == "must_block");
+    CHECK(verdict(samples, "ipv4", "3306", "10.77.0.12") == "must_reach");
+    CHECK(verdict(samples, "ipv4", "80", "10.77.0.12") == "must_block");
+    CHECK(verdict(samples, "ipv4", "22", "any") == "must_reach");
+    CHECK(samples.count("lapwing_firewall_unknown_info") == 0);
+}
+
+TEST_CASE("rules of one family say nothing about the other") {
+    const auto samples = judged(snapshotWith("ip_only.json"));
+    CHECK(samples.value("lapwing_firewall_default_deny", {{"family", "ipv4"}}) == 1);
+    CHECK(samples.value("lapwing_firewall_default_deny", {{"family", "ipv6"}}) == 0);
+}
+
+TEST_CASE("what cannot be told is absent, with the reason") {
+    const auto samples = judged(snapshotWith("dormant.json"));
+    CHECK_FALSE(samples.value("lapwing_firewall_default_deny", {{"family", "ipv4"}}));
+    CHECK(verdict(samples, "ipv4", "80", "any") == "may");
+    CHECK(samples.value("lapwing_firewall_unknown_info",
+                        {{"reason", "inet d i: its table may be dormant"}}) == 1);
+}
+
+TEST_CASE("legacy tables: empty ones say nothing, others make the verdict uncertain") {
+    auto snapshot = snapshotWith("none.json");
+    snapshot.legacy_status = ReadStatus::ok;
+    snapshot.legacy_tables = {"ip filter"};
+    ToolOutput save{"/usr/sbin/iptables-legacy-save", ReadStatus::ok,
+                    "*filter\n:INPUT ACCEPT [0:0]\n:FORWARD ACCEPT [0:0]\n:OUTPUT ACCEPT [0:0]\nCOMMIT\n",
+                    ""};
+    snapshot.iptables = {save};
+    CHECK(judged(snapshot).value("lapwing_firewall_default_deny", {{"family", "ipv4"}}) == 0);
+    save.output = "*filter\n:INPUT ACCEPT [0:0]\n-A INPUT -p tcp -j DROP\nCOMMIT\n";
+    snapshot.iptables = {save};
+    CHECK_FALSE(judged(snapshot).value("lapwing_firewall_default_deny", {{"family", "ipv4"}}));
+    save.output = "*filter\n:INPUT DROP [0:0]\nCOMMIT\n";
+    snapshot.iptables = {save};
+    CHECK_FALSE(judged(snapshot).value("lapwing_firewall_default_deny", {{"family", "ipv4"}}));
+    snapshot.iptables.clear();
+    CHECK_FALSE(judged(snapshot).value("lapwing_firewall_default_deny", {{"family", "ipv4"}}));
+}
+
+TEST_CASE("a snapshot that says nothing about now is unknown, never open") {
+    const TemporaryFile file;
+    FirewallProbe probe("/proc", file.path(), {});
+    const auto kind = [&](const Snapshot& snapshot) {
+        REQUIRE(writeSnapshot(file.path(), toJson(snapshot), ""));
+        const auto result = probe.collect(Deadline(std::chrono::seconds(4)));
+        REQUIRE_FALSE(result);
+        return result.error().kind;
+    };
+    CHECK(probe.collect(Deadline(std::chrono::seconds(4))).error().kind == ErrorKind::not_found);
+    auto old = snapshotWith("none.json");
+    old.time -= 61'000;
+    CHECK(kind(old) == ErrorKind::unavailable);
+    auto boot = snapshotWith("none.json");
+    boot.boot_id = "another";
+    CHECK(kind(boot) == ErrorKind::unavailable);
+    auto space = snapshotWith("none.json");
+    space.network_namespace = 1;
+    CHECK(kind(space) == ErrorKind::unavailable);
+    auto denied = snapshotWith("none.json");
+    denied.ruleset = {"/usr/sbin/nft", ReadStatus::denied, "", "Operation not permitted (you must be root)"};
+    CHECK(kind(denied) == ErrorKind::denied);
+    auto missing = snapshotWith("none.json");
+    missing.ruleset = {"/usr/sbin/nft", ReadStatus::absent, "", "no such file"};
+    CHECK(kind(missing) == ErrorKind::not_found);
+    auto broken = snapshotWith("none.json");
+    broken.ruleset.output = "{\"nftables\"";
+    CHECK(kind(broken) == ErrorKind::invalid);
+    std::ofstream(file.path()) << "{\"format\":1";
+    CHECK(probe.collect(Deadline(std::chrono::seconds(4))).error().kind == ErrorKind::protocol);
+}
+
+TEST_CASE("a snapshot comes back from its text") {
+    auto snapshot = snapshotWith("plain.json");
+    snapshot.boot_id = "b";
+    snapshot.network_namespace = 4026531833;
+    snapshot.versions["nft"] = "nftables v1.0.6";
+    snapshot.owners[7] = {12, "nginx", "/usr/sbin/nginx"};
+    snapshot.unread = {"a \"quoted\" reason\n"};
+    const auto back = parseSnapshot(toJson(snapshot));
+    REQUIRE(back);
+    CHECK(toJson(*back) == toJson(snapshot));
+    CHECK(back->owners.at(7).process == "nginx");
+}
+
+TEST_CASE("a helper that hangs, fails, floods or is not there is recorded as such") {
+    const auto run = [](std::vector<std::string> argv, std::size_t most = 4096) {
+        return runTool(argv, std::chrono::milliseconds(300), most);
+    };
+    const auto hung = run({"/bin/sleep", "60"});
+    CHECK(hung.status == ReadStatus::failed);
+    CHECK(hung.error == "no end within the deadline");
+    CHECK(run({"/nonexistent/nft"}).status == ReadStatus::absent);
+    CHECK(run({"/bin/false"}).status == ReadStatus::failed);
+    CHECK(run({"/bin/echo", "yes"}).output == "yes\n");
+    CHECK(run({"/usr/bin/yes"}).error == "more output than 4096 bytes");
+    CHECK(run({"/bin/cat", "/nonexistent"}).error.find("No such file") != std::string::npos);
+}
+
+TEST_CASE("the snapshot of a namespace: its rules, its sockets and who owns them") {
+    const test::Namespaces namespaces;
+    if (!namespaces.missing().empty()) {
+        WARN("not run: " << namespaces.missing());
+        return;
+    }
+    REQUIRE(namespaces
+                .loadRules(
+                    "table inet f { chain i { type filter hook input priority 0; policy drop; counter; }; }")
+                .empty());
+    namespaces.inServer([&] {
+        const auto first = collectSnapshot({});
+        CHECK(first.ruleset.status == ReadStatus::ok);
+        CHECK(first.ruleset.output.find("\"policy\": \"drop\"") != std::string::npos);
+        CHECK(first.ruleset.output.find("packets") == std::string::npos);
+        CHECK(first.owners.empty());  // the machine's other sockets are of other namespaces
+        const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        REQUIRE(listen(fd, 1) == 0);
+        const auto second = collectSnapshot({});
+        close(fd);
+        REQUIRE(second.owners.size() == 1);
+        CHECK(second.owners.begin()->second.pid == getpid());
+        CHECK(second.owners.begin()->second.process == "test-probe_firewall");
+    });
+}

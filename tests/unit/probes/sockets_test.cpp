@@ -1,0 +1,116 @@
+#include "agent/probes/sockets/sockets.h"
+
+#include "common/model/sample.h"
+#include "tests/unit/catch.h"
+#include "tests/unit/probes/samples.h"
+
+using namespace lapwing;
+using namespace lapwing::agent;
+
+namespace {
+
+struct Seen {
+    std::string protocol;
+    std::string address;
+    bool ipv6;
+    int port;
+    bool v6only;
+    auto operator<=>(const Seen&) const = default;
+};
+
+std::vector<Seen> sorted(const std::vector<Listener>& listeners) {
+    std::vector<Seen> out;
+    for (const auto& each : listeners) {
+        CHECK(each.inode != 0);
+        out.push_back({each.protocol, each.address, each.ipv6, each.port, each.ipv6 && each.v6only});
+    }
+    std::sort(out.begin(), out.end());
+    return out;
+}
+
+}  // namespace
+
+TEST_CASE("the kernel's sock_diag tells listeners, and whether they take IPv4 too") {
+    std::vector<Listener> found;
+    for (const auto& [file, protocol] : {std::pair("tcp4", "tcp"), std::pair("tcp6", "tcp"),
+                                         std::pair("udp4", "udp"), std::pair("udp6", "udp")}) {
+        const auto bytes = test::fixture(std::string("sockets/sock-diag-") + file + ".bin");
+        const auto more = parseSockDiag(bytes.data(), bytes.size(), protocol, found);
+        REQUIRE(more);
+        CHECK_FALSE(*more);
+    }
+    CHECK(sorted(found) == std::vector<Seen>{{"tcp", "0.0.0.0", false, 80, false},
+                                             {"tcp", "127.0.0.1", false, 8000, false},
+                                             {"tcp", "::", true, 3306, true},
+                                             {"tcp", "::", true, 9765, false},
+                                             {"tcp", "::1", true, 6379, true},
+                                             {"udp", "0.0.0.0", false, 123, false},
+                                             {"udp", "::", true, 5353, false}});
+}
+
+TEST_CASE("a netlink answer that is cut is an error, wherever it is cut") {
+    const auto bytes = test::fixture("sockets/sock-diag-tcp6.bin");
+    for (std::size_t size = 0; size < bytes.size(); ++size) {
+        std::vector<Listener> found;
+        const std::string part = bytes.substr(0, size);
+        const auto more = parseSockDiag(part.data(), part.size(), "tcp", found);
+        CHECK((!more || *more));
+        CHECK(found.size() <= 3);
+    }
+}
+
+TEST_CASE("/proc/net tells the same, but for IPv4 on IPv6 sockets") {
+    std::vector<Listener> found;
+    for (const auto* protocol : {"tcp", "udp"}) {
+        for (const bool ipv6 : {false, true}) {
+            const auto text =
+                test::fixture(std::string("sockets/proc-net-") + protocol + (ipv6 ? "6" : "") + ".txt");
+            for (auto& each : parseProcNet(text, protocol, ipv6)) {
+                found.push_back(each);
+            }
+        }
+    }
+    CHECK(sorted(found) == std::vector<Seen>{{"tcp", "0.0.0.0", false, 80, false},
+                                             {"tcp", "127.0.0.1", false, 8000, false},
+                                             {"tcp", "::", true, 3306, false},
+                                             {"tcp", "::", true, 9765, false},
+                                             {"tcp", "::1", true, 6379, true},
+                                             {"udp", "0.0.0.0", false, 123, false},
+                                             {"udp", "::", true, 5353, false}});
+}
+
+TEST_CASE("lines of /proc/net that are not understood are left out") {
+    CHECK(parseProcNet("", "tcp", false).empty());
+    CHECK(parseProcNet("sl\n  0: nonsense\n\n 1: 00000000:0050 zz 0A\n", "tcp", false).empty());
+    CHECK(parseProcNet("sl\n 0: 0000000G:0050 00000000:0000 0A 0 0 0 0 0 7 1\n", "tcp", false).empty());
+    // An IPv6 line in the file of IPv4.
+    CHECK(parseProcNet(test::fixture("sockets/proc-net-tcp6.txt"), "tcp", false).empty());
+}
+
+TEST_CASE("each listener is listed for each family that it serves, once") {
+    std::vector<Listener> listeners{{"tcp", "0.0.0.0", false, 80, 7, true},
+                                    {"tcp", "0.0.0.0", false, 80, 8, true},  // SO_REUSEPORT
+                                    {"tcp", "::", true, 9765, 9, false},
+                                    {"tcp", "::", true, 22, 10, true}};
+    const std::map<std::uint64_t, Owner> owners{{7, {1, "nginx", "/usr/sbin/nginx"}}, {8, {1, "nginx", ""}}};
+    const test::Samples samples({sockets::listenerFamily(listeners, owners)});
+    CHECK(samples.count("lapwing_listener_info") == 4);
+    const auto value = [&](const char* family, const char* address, const char* port, const char* process) {
+        return samples.value("lapwing_listener_info", {{"protocol", "tcp"},
+                                                       {"family", family},
+                                                       {"address", address},
+                                                       {"port", port},
+                                                       {"process", process}});
+    };
+    CHECK(value("ipv4", "0.0.0.0", "80", "nginx") == 1);
+    CHECK(value("ipv4", "::", "9765", "") == 1);
+    CHECK(value("ipv6", "::", "9765", "") == 1);
+    CHECK(value("ipv6", "::", "22", "") == 1);
+}
+
+TEST_CASE("without a snapshot the owners are unknown, and the listeners are not") {
+    sockets::SocketsProbe probe("/proc", "/nonexistent/snapshot.json");
+    const auto result = probe.collect(Deadline(std::chrono::seconds(4)));
+    REQUIRE(result);
+    CHECK(result->families.at(0).name == "lapwing_listener_info");
+}
