@@ -92,6 +92,13 @@ class Process {
     void signal(int number) const {
         if (pid_ > 0 && ::kill(-pid_, number) != 0) ::kill(pid_, number);
     }
+    /// Stops it with SIGSTOP, and returns when every thread of it has stopped.
+    void freeze() const {
+        signal(SIGSTOP);
+        int status = 0;
+        if (::waitpid(pid_, &status, WUNTRACED) != pid_ || !WIFSTOPPED(status))
+            throw std::runtime_error("SIGSTOP");
+    }
     bool running() const { return pid_ > 0 && ::waitpid(pid_, nullptr, WNOHANG) == 0; }
     void stop() {
         if (pid_ <= 0) return;
@@ -103,6 +110,18 @@ class Process {
 
   private:
     pid_t pid_ = 0;
+};
+
+/// A server that is stopped by SIGSTOP as long as this lives, however the test ends.
+class Frozen {
+  public:
+    explicit Frozen(const Process& process) : process_(process) { process_.freeze(); }
+    Frozen(const Frozen&) = delete;
+    Frozen& operator=(const Frozen&) = delete;
+    ~Frozen() { process_.signal(SIGCONT); }
+
+  private:
+    const Process& process_;
 };
 
 }  // namespace lapwing::test
