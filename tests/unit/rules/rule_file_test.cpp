@@ -60,6 +60,8 @@ TEST_CASE("a rule file is read as Prometheus reads it") {
 }
 
 TEST_CASE("every problem of a rule file is reported with its place") {
+    const std::string first = "groups[0].rules[0]";
+    const std::string sixth = "groups[0].rules[5]";
     CHECK(problemsOf(R"(groups:
   - name: g
     intervall: 1m
@@ -89,18 +91,16 @@ TEST_CASE("every problem of a rule file is reported with its place") {
            "a.yml:7:9: unknown key \"fro\" in groups[0].rules[0]; did you mean \"for\"?",
            "a.yml:6:15: could not parse expression: 1:6: parse error: unexpected end of input",
            "a.yml:8:23: invalid label name \"1x\"",
-           "a.yml:8:36: groups[0].rules[0].labels.severity: template: line 1: undefined variable "
-           "\"$label\"",
+           "a.yml:8:36: " + first + ".labels.severity: template: line 1: undefined variable \"$label\"",
            "a.yml:9:17: invalid recording rule name: \"a b\"",
            "a.yml:11:14: invalid field \"for\" in recording rule",
            "a.yml:12:22: invalid field \"annotations\" in recording rule",
            "a.yml:13:9: one of \"record\" or \"alert\" must be set",
            "a.yml:14:9: only one of \"record\" and \"alert\" must be set",
            "a.yml:17:9: field \"expr\" must be set in rule",
-           "a.yml:20:14: groups[0].rules[5].for must be a duration such as 10s or 1h30m: not a valid "
-           "duration string: \"5 minutes\"",
-           "a.yml:21:33: groups[0].rules[5].annotations.summary: template: line 1: missing value for "
-           "command",
+           "a.yml:20:14: " + sixth +
+               ".for must be a duration such as 10s or 1h30m: not a valid duration string: \"5 minutes\"",
+           "a.yml:21:33: " + sixth + ".annotations.summary: template: line 1: missing value for command",
            "a.yml:22:5: groupname: \"g\" is repeated in the same file",
            "a.yml:24:5: Groupname must not be empty"});
     CHECK(problemsOf("groups: [").size() == 1);
