@@ -101,11 +101,8 @@ std::optional<std::string> nearest(std::string_view word, const std::vector<std:
     return best;
 }
 
-Node::Node(Reader& reader, YAML::Node node, std::string path)
-    : reader_(&reader),
-      node_(std::move(node)),
-      path_(std::move(path)),
-      present_(node_.IsDefined() && !node_.IsNull()) {}
+Node::Node(Reader& reader, const YAML::Node& node, std::string path)
+    : reader_(&reader), node_(node), path_(std::move(path)), present_(node_.IsDefined() && !node_.IsNull()) {}
 
 Node Node::operator[](std::string_view key) const {
     const std::string name(key);
@@ -222,19 +219,20 @@ void Node::readBytes(std::int64_t& out) const {
     if (!value) return;
     std::size_t digits = 0;
     while (digits < value->size() && (*value)[digits] >= '0' && (*value)[digits] <= '9') ++digits;
-    static constexpr std::array<Unit, 10> kSizes = {{{"", 1},
-                                                     {"B", 1},
-                                                     {"KB", 1000},
-                                                     {"MB", 1'000'000},
-                                                     {"GB", 1'000'000'000},
-                                                     {"TB", 1'000'000'000'000},
-                                                     {"KiB", 1LL << 10},
-                                                     {"MiB", 1LL << 20},
-                                                     {"GiB", 1LL << 30},
-                                                     {"TiB", 1LL << 40}}};
+    static constexpr std::array<Unit, 10> sizes = {{{"", 1},
+                                                    {"B", 1},
+                                                    {"KB", 1000},
+                                                    {"MB", 1'000'000},
+                                                    {"GB", 1'000'000'000},
+                                                    {"TB", 1'000'000'000'000},
+                                                    {"KiB", 1LL << 10},
+                                                    {"MiB", 1LL << 20},
+                                                    {"GiB", 1LL << 30},
+                                                    {"TiB", 1LL << 40}}};
     const auto suffix = std::string_view(*value).substr(digits);
-    const auto unit = std::find_if(kSizes.begin(), kSizes.end(), [&](const Unit& u) { return u.name == suffix; });
-    if (digits == 0 || digits > 12 || unit == kSizes.end()) {
+    const auto unit =
+        std::find_if(sizes.begin(), sizes.end(), [&](const Unit& u) { return u.name == suffix; });
+    if (digits == 0 || digits > 12 || unit == sizes.end()) {
         problem(path_ + " must be a size such as 512MB or 1GiB");
         return;
     }

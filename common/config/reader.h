@@ -25,11 +25,11 @@ struct Problem {
 
 class Reader;
 
-/// One place in a YAML file, with typed reads that never throw: what is wrong becomes a Problem of the Reader,
-/// and the read leaves its target as it was (the default). So one pass reports every error at once.
+/// One place in a YAML file, with typed reads that never throw: what is wrong becomes a Problem of the
+/// Reader, and the read leaves its target as it was (the default). So one pass reports every error at once.
 class Node {
   public:
-    Node(Reader& reader, YAML::Node node, std::string path);
+    Node(Reader& reader, const YAML::Node& node, std::string path);
 
     bool present() const { return present_; }
     bool isMap() const { return present_ && node_.IsMap(); }

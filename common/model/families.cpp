@@ -57,15 +57,20 @@ void appendFamilies(const std::vector<MetricFamily>& families, const Labels& ext
     for (const auto& family : families) {
         for (const auto& metric : family.metric) {
             switch (family.type) {
-                case MetricType::Counter: flat.add(family.name, metric, metric.counter.value); break;
-                case MetricType::Gauge: flat.add(family.name, metric, metric.gauge.value); break;
+                case MetricType::Counter:
+                    flat.add(family.name, metric, metric.counter.value);
+                    break;
+                case MetricType::Gauge:
+                    flat.add(family.name, metric, metric.gauge.value);
+                    break;
                 case MetricType::Summary: {
                     for (const auto& quantile : metric.summary.quantile) {
                         const Label label{"quantile", formatBound(quantile.quantile)};
                         flat.add(family.name, metric, quantile.value, &label);
                     }
                     flat.add(family.name + "_sum", metric, metric.summary.sample_sum);
-                    flat.add(family.name + "_count", metric, static_cast<double>(metric.summary.sample_count));
+                    flat.add(family.name + "_count", metric,
+                             static_cast<double>(metric.summary.sample_count));
                     break;
                 }
                 case MetricType::Histogram: {
@@ -73,7 +78,8 @@ void appendFamilies(const std::vector<MetricFamily>& families, const Labels& ext
                     for (const auto& bucket : metric.histogram.bucket) {
                         const Label label{"le", formatBound(bucket.upper_bound)};
                         infinite = infinite || std::isinf(bucket.upper_bound);
-                        flat.add(family.name + "_bucket", metric, static_cast<double>(bucket.cumulative_count), &label);
+                        flat.add(family.name + "_bucket", metric,
+                                 static_cast<double>(bucket.cumulative_count), &label);
                     }
                     const auto count = static_cast<double>(metric.histogram.sample_count);
                     if (!infinite) {
@@ -85,7 +91,9 @@ void appendFamilies(const std::vector<MetricFamily>& families, const Labels& ext
                     break;
                 }
                 // Newer releases of prometheus-cpp add types that no probe of ours makes.
-                default: flat.add(family.name, metric, metric.untyped.value); break;
+                default:
+                    flat.add(family.name, metric, metric.untyped.value);
+                    break;
             }
         }
     }
