@@ -32,9 +32,9 @@ struct Target {
 
 Expected<Target> parseTarget(const std::string& url) {
     Target target;
-    constexpr std::string_view kUnix = "unix:";
-    if (url.compare(0, kUnix.size(), kUnix) == 0) {
-        target.socket_path = url.substr(kUnix.size());
+    constexpr std::string_view unix_scheme = "unix:";
+    if (url.compare(0, unix_scheme.size(), unix_scheme) == 0) {
+        target.socket_path = url.substr(unix_scheme.size());
         target.name = url;
         if (target.socket_path.empty() || target.socket_path[0] != '/') {
             return fail(ErrorKind::invalid, "not a usable URL: unix: needs an absolute path");
