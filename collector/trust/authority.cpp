@@ -13,7 +13,7 @@ namespace lapwing::trust {
 namespace {
 
 constexpr int kAuthorityDays = 7305;
-constexpr std::time_t kRenewBefore = 60LL * 86'400;
+constexpr std::time_t kRenewBefore = 400LL * 86'400;
 
 struct Pair {
     Certificate cert;

@@ -30,7 +30,7 @@ class Authority {
   public:
     /// Agents' certificates last this long.
     static constexpr int kAgentDays = 825;
-    static constexpr int kServerDays = 397;
+    static constexpr int kServerDays = 825;
 
     /// Opens the authority in `directory`, and makes it if there is none.
     static Expected<Authority> open(const std::string& directory);
@@ -40,8 +40,8 @@ class Authority {
     Expected<std::string> enrol(const std::string& host);
 
     /// Sees to it that the server's certificate exists, was signed by this authority, names exactly `names`
-    /// besides lapwing-collector and lasts for another 60 days: makes a new one if not. Names are DNS names
-    /// or numeric addresses. Returns true if it made one.
+    /// besides lapwing-collector and lasts for another 400 days (it is looked at when the service starts):
+    /// makes a new one if not. Names are DNS names or numeric addresses. Returns true if it made one.
     Expected<bool> ensureServer(const std::vector<std::string>& names);
 
     /// Sorted by name.

@@ -174,7 +174,7 @@ TEST_CASE("The server's certificate is made anew only when it must be") {
     request.common_name = "lapwing-collector";
     request.dns_names = {"lapwing-collector"};
     request.ip_addresses = {"10.0.0.2"};
-    request.days = 59;
+    request.days = 399;
     const auto key = newKey();
     const auto short_lived = issue(request, key->get(), ca_cert->get(), signer->get());
     REQUIRE(short_lived);
