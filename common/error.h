@@ -41,18 +41,30 @@ inline tl::unexpected<Error> fail(ErrorKind kind, std::string message) {
 
 inline const char* errorKindName(ErrorKind kind) {
     switch (kind) {
-        case ErrorKind::invalid: return "invalid";
-        case ErrorKind::execution: return "execution";
-        case ErrorKind::not_found: return "not_found";
-        case ErrorKind::denied: return "denied";
-        case ErrorKind::timeout: return "timeout";
-        case ErrorKind::refused: return "refused";
-        case ErrorKind::unreachable: return "unreachable";
-        case ErrorKind::tls: return "tls";
-        case ErrorKind::protocol: return "protocol";
-        case ErrorKind::exhausted: return "exhausted";
-        case ErrorKind::unavailable: return "unavailable";
-        case ErrorKind::internal: return "internal";
+        case ErrorKind::invalid:
+            return "invalid";
+        case ErrorKind::execution:
+            return "execution";
+        case ErrorKind::not_found:
+            return "not_found";
+        case ErrorKind::denied:
+            return "denied";
+        case ErrorKind::timeout:
+            return "timeout";
+        case ErrorKind::refused:
+            return "refused";
+        case ErrorKind::unreachable:
+            return "unreachable";
+        case ErrorKind::tls:
+            return "tls";
+        case ErrorKind::protocol:
+            return "protocol";
+        case ErrorKind::exhausted:
+            return "exhausted";
+        case ErrorKind::unavailable:
+            return "unavailable";
+        case ErrorKind::internal:
+            return "internal";
     }
     return "internal";
 }

@@ -26,22 +26,23 @@ struct ProbeSpec {
 
 /// What a probe may know of its surroundings.
 struct ProbeContext {
-    std::string host;                                  ///< the agent's own host name: the default instance
-    std::string proc = "/proc";                        ///< root of procfs, elsewhere in tests
+    std::string host;            ///< the agent's own host name: the default instance
+    std::string proc = "/proc";  ///< root of procfs, elsewhere in tests
     std::string sys = "/sys";
     std::string snapshot = "/run/lapwing/snapshot.json";  ///< what lapwing-snapshot wrote
-    std::vector<std::string> peers;                       ///< addresses of the peers that the configuration names
+    std::vector<std::string> peers;  ///< addresses of the peers that the configuration names
 };
 
 /// A kind of probe: one line of the list in probes.cpp.
 struct ProbeKind {
     std::string name;
     std::string summary;  ///< one line for `list-probes`
-    /// Reads `probes.NAME` of the configuration and appends what is to run. A node that is absent means: detect
-    /// (without guessing a password); `off` means none; `on` means run with the defaults even if not detected.
-    /// What is wrong with the configuration becomes a problem of the node. Returns one line for the log: why the
-    /// probe is on or off.
-    std::string (*configure)(const config::Node& node, const ProbeContext& context, std::vector<ProbeSpec>& out);
+    /// Reads `probes.NAME` of the configuration and appends what is to run. A node that is absent means:
+    /// detect (without guessing a password); `off` means none; `on` means run with the defaults even if not
+    /// detected. What is wrong with the configuration becomes a problem of the node. Returns one line for the
+    /// log: why the probe is on or off.
+    std::string (*configure)(const config::Node& node, const ProbeContext& context,
+                             std::vector<ProbeSpec>& out);
 };
 
 /// Every kind, in the order in which people read them.

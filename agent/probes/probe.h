@@ -23,13 +23,14 @@ struct FoundDocument {
 struct ProbeResult {
     std::vector<prometheus::MetricFamily> families;
     std::vector<FoundDocument> documents;
-    /// The run looked at a part only of what the probe looks at: series of earlier runs that are missing here are
-    /// not at hand, not gone, so the runner does not end them (no staleness marker). They end with the next run
-    /// that is not partial and does not have them, or with a run that fails. `up` and `scrape_*` are as always.
+    /// The run looked at a part only of what the probe looks at: series of earlier runs that are missing here
+    /// are not at hand, not gone, so the runner does not end them (no staleness marker). They end with the
+    /// next run that is not partial and does not have them, or with a run that fails. `up` and `scrape_*` are
+    /// as always.
     bool partial = false;
-    /// Set where the run failed and has something to say all the same (`nginx_up 0`, `probe_success 0`): `up` is 0
-    /// as if collect() had returned this Error, and the families are reported. It is not `partial`: what is
-    /// missing ends.
+    /// Set where the run failed and has something to say all the same (`nginx_up 0`, `probe_success 0`): `up`
+    /// is 0 as if collect() had returned this Error, and the families are reported. It is not `partial`: what
+    /// is missing ends.
     std::optional<Error> failure;
 };
 
@@ -57,9 +58,9 @@ class Deadline {
 };
 
 /// Looks at one thing, again and again. The runner calls collect() from one thread at a time, never again
-/// before the last call has returned (single flight), and reports `up 0` at the deadline whether or not it has:
-/// a run that outlives its deadline is abandoned, not awaited. A probe gives every wait a timeout of at most
-/// `deadline.remaining()`, so that it comes back by itself; nothing else may rely on it doing so.
+/// before the last call has returned (single flight), and reports `up 0` at the deadline whether or not it
+/// has: a run that outlives its deadline is abandoned, not awaited. A probe gives every wait a timeout of at
+/// most `deadline.remaining()`, so that it comes back by itself; nothing else may rely on it doing so.
 class Probe {
   public:
     virtual ~Probe() = default;

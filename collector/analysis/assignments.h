@@ -41,7 +41,7 @@ class Assignments {
     std::random_device random_;
     std::vector<Canary> canaries_;
     std::map<std::pair<std::string, std::string>, TimestampMs>
-        last_;  ///< listener, connector -> when last planned
+        last_;                                 ///< listener, connector -> when last planned
     std::map<std::string, TimestampMs> free_;  ///< connector -> from when on it has no canary to try
     std::map<std::string, Assignment> current_;
     Assignment nothing_;

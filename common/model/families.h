@@ -8,12 +8,12 @@
 
 namespace lapwing {
 
-/// Flattens families (what a probe returns) into one-sample series, as a scrape of their text exposition would:
-/// histograms and summaries become `_bucket`, `_sum`, `_count` and quantile series. `extra` labels (job,
-/// instance) are added and win over a family's own of the same name. A metric's own timestamp is kept where it
-/// has one (not 0), else `at`.
-void appendFamilies(const std::vector<prometheus::MetricFamily>& families, const Labels& extra, TimestampMs at,
-                    std::vector<TimeSeries>& out);
+/// Flattens families (what a probe returns) into one-sample series, as a scrape of their text exposition
+/// would: histograms and summaries become `_bucket`, `_sum`, `_count` and quantile series. `extra` labels
+/// (job, instance) are added and win over a family's own of the same name. A metric's own timestamp is kept
+/// where it has one (not 0), else `at`.
+void appendFamilies(const std::vector<prometheus::MetricFamily>& families, const Labels& extra,
+                    TimestampMs at, std::vector<TimeSeries>& out);
 
 /// Short hands for building families in probes: one metric with one value.
 prometheus::MetricFamily gauge(std::string name, std::string help);

@@ -15,8 +15,8 @@ struct Label {
     auto operator<=>(const Label&) const = default;
 };
 
-/// A series' identity: labels sorted by name, names unique, no empty value (an empty value is an absent label,
-/// as in Prometheus). The metric's name is the label `__name__`. Plain value type, not synchronised.
+/// A series' identity: labels sorted by name, names unique, no empty value (an empty value is an absent
+/// label, as in Prometheus). The metric's name is the label `__name__`. Plain value type, not synchronised.
 class Labels {
   public:
     Labels() = default;

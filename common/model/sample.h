@@ -25,8 +25,12 @@ struct TimeSeries {
 /// Prometheus' staleness marker: a NaN with this bit pattern says "the series ended here" (remote_write 1.0
 /// specification). It is told from an ordinary NaN by its bits alone.
 inline constexpr std::uint64_t kStaleNaNBits = 0x7ff0000000000002U;
-inline double staleNaN() { return std::bit_cast<double>(kStaleNaNBits); }
-inline bool isStaleNaN(double value) { return std::bit_cast<std::uint64_t>(value) == kStaleNaNBits; }
+inline double staleNaN() {
+    return std::bit_cast<double>(kStaleNaNBits);
+}
+inline bool isStaleNaN(double value) {
+    return std::bit_cast<std::uint64_t>(value) == kStaleNaNBits;
+}
 
 TimestampMs nowMs();
 

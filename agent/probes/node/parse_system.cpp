@@ -94,7 +94,7 @@ void parseMeminfo(std::string_view text, Families& out) {
 
 void parseVmstat(std::string_view text, Families& out) {
     constexpr std::array<std::string_view, 7> kept_keys = {"oom_kill", "pgpgin",  "pgpgout",   "pswpin",
-                                                       "pswpout",  "pgfault", "pgmajfault"};
+                                                           "pswpout",  "pgfault", "pgmajfault"};
     for (std::string_view line; nextLine(text, line);) {
         const auto key = nextField(line);
         for (const auto kept : kept_keys) {
