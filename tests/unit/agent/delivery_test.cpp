@@ -1,11 +1,6 @@
 #include "agent/delivery/delivery.h"
 
-#include <sys/wait.h>
-#include <unistd.h>
-
 #include <algorithm>
-#include <csignal>
-#include <filesystem>
 
 #include "tests/unit/agent/fake_collector.h"
 #include "tests/unit/agent/recording_sink.h"
@@ -184,11 +179,12 @@ TEST_CASE("a refused batch is dropped and counted; the batches joined with it ar
     const auto config = configFor(collector);
     {
         // Ten batches that will be joined into one request.
-        const auto delivery = openDelivery(config);
-        delivery->start();
-        addNumbered(*delivery, 0, 10);
-        REQUIRE(eventually([&] { return delivery->state().spool.samples == 10; }));
-        delivery->stop(1s);
+        auto spool = lapwing::agent::Spool::open(config.spool);
+        REQUIRE(spool);
+        for (int i = 0; i < 10; ++i) {
+            (*spool)->add(numbered(i));
+            REQUIRE((*spool)->flush());
+        }
     }
     std::atomic<int> singles{0};
     collector.decide([&](const std::string&, std::size_t samples) -> FakeCollector::Answer {
@@ -279,45 +275,4 @@ TEST_CASE("documents are delivered once by digest, and do not hold up samples") 
     delivery->stop(1s);
     CHECK(collector.documents() ==
           std::vector<std::string>{"/api/lapwing/v1/documents?kind=ruleset\ntable inet filter"});
-}
-
-TEST_CASE("an agent killed at any moment loses nothing that it had spooled") {
-    FakeCollector collector;
-    const auto config = configFor(collector);
-    int next = 0;
-    for (int round = 0; round < 5; ++round) {
-        int ends[2];
-        REQUIRE(pipe(ends) == 0);
-        const pid_t child = fork();
-        if (child == 0) {
-            auto delivery = Delivery::open(config);
-            if (!delivery) _exit(1);
-            (*delivery)->start();
-            for (int number = next;; ++number) {
-                (*delivery)->add(numbered(number));
-                std::this_thread::sleep_for(30ms);
-                // Written by now, at the latest when the one after the next was added.
-                if (write(ends[1], &number, sizeof number) != sizeof number) _exit(2);
-            }
-        }
-        close(ends[1]);
-        std::this_thread::sleep_for(std::chrono::milliseconds(200 + round * 37));
-        kill(child, SIGKILL);
-        int status = 0;
-        waitpid(child, &status, 0);
-        CHECK(WIFSIGNALED(status));
-        int number = 0;
-        while (read(ends[0], &number, sizeof number) == sizeof number) next = number;
-        close(ends[0]);
-    }
-    REQUIRE(next > 5);
-    const auto delivery = openDelivery(config);
-    delivery->start();
-    REQUIRE(eventually([&] { return delivery->state().spool.samples == 0; }));
-    delivery->stop(1s);
-    auto values = sorted(collector.values());
-    values.erase(std::unique(values.begin(), values.end()), values.end());  // sent twice is harmless
-    REQUIRE(values.size() >= static_cast<std::size_t>(next) - 1);
-    values.resize(static_cast<std::size_t>(next) - 1);
-    CHECK(values == range(0, next - 1));
 }
