@@ -51,11 +51,11 @@ std::vector<Source> sourcesTowards(const reach::Address& peer) {
     std::vector<Source> out{{*main, false}};
     const auto own = std::find_if(addresses->begin(), addresses->end(),
                                   [&](const auto& each) { return each.address == *main; });
-    static const auto kLinkLocal = reach::AddressRange::parse("fe80::/10");
+    static const auto link_local = reach::AddressRange::parse("fe80::/10");
     for (const auto& each : *addresses) {
         const bool usable = own != addresses->end() && each.interface == own->interface &&
                             each.address.family == main->family && each.address != *main &&
-                            !(kLinkLocal && kLinkLocal->contains(each.address));
+                            !(link_local && link_local->contains(each.address));
         if (usable && out.size() <= kMostSecond) {
             out.push_back({each.address, true});
         }
@@ -363,7 +363,12 @@ void Attempts::State::report() {
         series.push_back({Labels(std::move(labels)), {{now, value}}});
     };
     for (const auto& target : targets_) {
-        for (const auto& source : sources_[target.address]) {
+        // Not operator[]: an empty entry would say that no address of this host leads to the target.
+        const auto sources = sources_.find(target.address);
+        if (sources == sources_.end()) {
+            continue;
+        }
+        for (const auto& source : sources->second) {
             const auto found = outcomes_.find({target.host, target.address, target.port, source.address});
             if (found == outcomes_.end()) {
                 continue;
@@ -406,8 +411,8 @@ void Attempts::State::report() {
 
 void Attempts::State::work() {
     // Results are gathered for a moment, so that a round is few reports and a change is still told at once.
-    constexpr milliseconds kGather{1'000};
-    constexpr milliseconds kIdle{1'000};
+    constexpr milliseconds gather{1'000};
+    constexpr milliseconds idle{1'000};
     while (!stopping) {
         {
             std::unique_lock lock(mutex);
@@ -426,10 +431,10 @@ void Attempts::State::work() {
             tried = tryNext();
         }
         const auto since = Clock::now() - reported_;
-        if ((changed_ && since > kGather) || (since > config.report_interval && !outcomes_.empty())) {
+        if ((changed_ && since > gather) || (since > config.report_interval && !outcomes_.empty())) {
             report();
         }
-        const auto pause = tried ? kSpacing : kIdle;
+        const auto pause = tried ? kSpacing : idle;
         const auto until = std::min(Clock::now() + pause, canary);
         std::unique_lock lock(mutex);
         wake.wait_until(lock, until, [&] { return stopping.load() || (fresh && !tried); });
