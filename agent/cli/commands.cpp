@@ -99,6 +99,7 @@ int probeOnce(const std::string& config_file, const std::string& name) {
         std::find_if(kinds.begin(), kinds.end(), [&](const auto& one) { return one.name == name; });
     if (kind == kinds.end()) {
         std::vector<std::string> names;
+        names.reserve(kinds.size());
         for (const auto& one : kinds) names.push_back(one.name);
         const auto meant = config::nearest(name, names);
         fmt::print(stderr, "there is no probe \"{}\"{}\n", name,

@@ -98,6 +98,7 @@ void readSpool(const config::Node& node, AgentConfig& out) {
 
 void readProbes(const config::Node& node, const std::vector<ProbeKind>& kinds, LoadedConfig& out) {
     std::vector<std::string> names;
+    names.reserve(kinds.size());
     for (const auto& kind : kinds) names.push_back(kind.name);
     node.allow(names);
     ProbeContext context;
