@@ -22,14 +22,14 @@ unsigned char byteAt(std::string_view packet, std::size_t at) {
 
 /// Whole, by its declared length; "" if it does not come in time.
 std::string readPacket(const Connection& connection, Clock::time_point end) {
-    constexpr std::size_t kLongest = 4096;
+    constexpr std::size_t most = 4096;
     std::string packet;
-    std::array<char, kLongest> buffer{};
+    std::array<char, most> buffer{};
     for (;;) {
         if (packet.size() >= kHeader) {
             const std::size_t length = byteAt(packet, 0) | static_cast<std::size_t>(byteAt(packet, 1)) << 8U |
                                        static_cast<std::size_t>(byteAt(packet, 2)) << 16U;
-            if (length > kLongest) {
+            if (length > most) {
                 return "";
             }
             if (packet.size() >= kHeader + length) {
@@ -57,10 +57,10 @@ std::string framed(unsigned char sequence, const std::string& payload) {
 /// HandshakeResponse41 of a user that does not exist.
 std::string login() {
     // CLIENT_LONG_PASSWORD, CLIENT_PROTOCOL_41, CLIENT_SECURE_CONNECTION, CLIENT_PLUGIN_AUTH
-    constexpr unsigned kCapabilities = 0x1U | 0x200U | 0x8000U | 0x80000U;
+    constexpr unsigned capabilities = 0x1U | 0x200U | 0x8000U | 0x80000U;
     std::string payload;
     for (unsigned shift = 0; shift < 32; shift += 8) {
-        payload += static_cast<char>(kCapabilities >> shift & 0xffU);
+        payload += static_cast<char>(capabilities >> shift & 0xffU);
     }
     payload += std::string("\x00\x00\x00\x01", 4);  // the longest packet: 16 MiB
     payload += '\x21';                              // utf8_general_ci

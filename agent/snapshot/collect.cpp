@@ -64,9 +64,9 @@ std::vector<int> processIds(const std::string& proc) {
 
 /// The kernel cuts comm at 15 bytes: what the executable is called says the rest.
 std::string processName(const std::string& comm, const std::string& executable) {
-    constexpr std::size_t kCommLength = 15;
+    constexpr std::size_t comm_length = 15;
     const auto name = executable.substr(executable.rfind('/') + 1);
-    return comm.size() == kCommLength && name.starts_with(comm) ? name.substr(0, name.find(' ')) : comm;
+    return comm.size() == comm_length && name.starts_with(comm) ? name.substr(0, name.find(' ')) : comm;
 }
 
 /// Gives each wanted inode the first process (the lowest id: the parent of the workers) that holds it. False

@@ -47,10 +47,10 @@ std::string addressText(int family, const void* bytes) {
 
 /// An IPv6 socket that is bound to an IPv4 address serves IPv4.
 void unmap(Listener& listener) {
-    constexpr std::string_view kMapped = "::ffff:";
-    if (listener.ipv6 && listener.address.starts_with(kMapped) &&
+    constexpr std::string_view mapped = "::ffff:";
+    if (listener.ipv6 && listener.address.starts_with(mapped) &&
         listener.address.find('.') != std::string::npos) {
-        listener.address.erase(0, kMapped.size());
+        listener.address.erase(0, mapped.size());
         listener.ipv6 = false;
     }
 }

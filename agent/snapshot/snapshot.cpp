@@ -47,12 +47,12 @@ void put(Writer& writer, const char* key, const std::vector<std::string>& list) 
 }
 
 const Json& at(const Json& json, const char* key) {
-    static const Json kNull;
+    static const Json null;
     if (!json.IsObject()) {
-        return kNull;
+        return null;
     }
     const auto found = json.FindMember(key);
-    return found == json.MemberEnd() ? kNull : found->value;
+    return found == json.MemberEnd() ? null : found->value;
 }
 
 std::string textOf(const Json& json) {

@@ -41,8 +41,8 @@ void put(Writer& writer, const char* key, std::int64_t number) {
 }
 
 bool isLinkLocal(const reach::Address& address) {
-    static const auto kNetwork = reach::AddressRange::parse("fe80::/10");
-    return kNetwork && kNetwork->contains(address);
+    static const auto network = reach::AddressRange::parse("fe80::/10");
+    return network && network->contains(address);
 }
 
 /// One target for each port: the one whose service is known, where a program's several sockets differ in
@@ -77,10 +77,10 @@ std::string fnv(const std::string& text) {
     for (const char c : text) {
         hash = (hash ^ static_cast<unsigned char>(c)) * 1099511628211U;
     }
-    static constexpr char kDigits[] = "0123456789abcdef";
+    static constexpr char digits[] = "0123456789abcdef";
     std::string out;
     for (int shift = 60; shift >= 0; shift -= 4) {
-        out += kDigits[(hash >> static_cast<unsigned>(shift)) & 15U];
+        out += digits[(hash >> static_cast<unsigned>(shift)) & 15U];
     }
     return out;
 }
@@ -97,12 +97,12 @@ Assignments::Assignments(AnalystOptions options)
     : options_(std::move(options)), nothing_(assignmentOf("[]", "[]")) {}
 
 std::string Assignments::randomHex(std::size_t bytes) {
-    static constexpr char kDigits[] = "0123456789abcdef";
+    static constexpr char digits[] = "0123456789abcdef";
     std::string out;
     for (std::size_t i = 0; i < bytes; ++i) {
         const auto byte = random_() & 0xffU;
-        out += kDigits[byte >> 4U];
-        out += kDigits[byte & 15U];
+        out += digits[byte >> 4U];
+        out += digits[byte & 15U];
     }
     return out;
 }

@@ -62,14 +62,14 @@ std::string counted(std::size_t count, const std::string& one, const std::string
 }
 
 std::string rangesText(const std::vector<reach::AddressRange>& ranges) {
-    constexpr std::size_t kShown = 4;
+    constexpr std::size_t most_shown = 4;
     std::vector<std::string> words;
-    for (std::size_t i = 0; i < std::min(ranges.size(), kShown); ++i) {
+    for (std::size_t i = 0; i < std::min(ranges.size(), most_shown); ++i) {
         words.push_back(ranges[i].toString());
     }
     auto text = joined(words);
-    if (ranges.size() > kShown) {
-        text += " (and " + counted(ranges.size() - kShown, "more range", "more ranges") + ")";
+    if (ranges.size() > most_shown) {
+        text += " (and " + counted(ranges.size() - most_shown, "more range", "more ranges") + ")";
     }
     return text;
 }

@@ -45,7 +45,7 @@ Field payloadField(const Json& json) {
         const char* name;
         FieldKind kind;
     };
-    static constexpr Known kKnown[] = {
+    static constexpr Known known_fields[] = {
         {"ip", "saddr", FieldKind::ip_source},
         {"ip", "daddr", FieldKind::ip_destination},
         {"ip", "protocol", FieldKind::ip_protocol},
@@ -61,15 +61,16 @@ Field payloadField(const Json& json) {
         {"th", "sport", FieldKind::any_source_port},
         {"th", "dport", FieldKind::any_destination_port},
     };
-    for (const auto& known : kKnown) {
+    for (const auto& known : known_fields) {
         if (protocol == known.protocol && name == known.name) {
             field.kind = known.kind;
             return field;
         }
     }
-    static constexpr const char* kOthers[] = {"icmp",    "icmpv6", "igmp", "sctp", "dccp",
-                                              "udplite", "esp",    "ah",   "comp", "arp"};
-    if (std::find(std::begin(kOthers), std::end(kOthers), protocol) != std::end(kOthers)) {
+    static constexpr const char* other_protocols[] = {"icmp",    "icmpv6", "igmp", "sctp", "dccp",
+                                                      "udplite", "esp",    "ah",   "comp", "arp"};
+    if (std::find(std::begin(other_protocols), std::end(other_protocols), protocol) !=
+        std::end(other_protocols)) {
         field.kind = FieldKind::other_protocol;
     }
     return field;
@@ -559,9 +560,9 @@ Statement parseStatement(const Json& json, Ruleset::Model& model) {
         model.untracks = true;
         return fixedAnswer(true, "");
     }
-    static constexpr const char* kNeutral[] = {"counter",        "log",  "comment", "ct helper", "ct timeout",
-                                               "ct expectation", "last", "flow",    "dup",       "secmark"};
-    if (std::find(std::begin(kNeutral), std::end(kNeutral), name) != std::end(kNeutral)) {
+    static constexpr const char* neutral[] = {"counter",        "log",  "comment", "ct helper", "ct timeout",
+                                              "ct expectation", "last", "flow",    "dup",       "secmark"};
+    if (std::find(std::begin(neutral), std::end(neutral), name) != std::end(neutral)) {
         return fixedAnswer(true, "");
     }
     Statement statement;

@@ -86,11 +86,12 @@ Expected<Sources> Ruleset::sources(Packet packet) const {
 }
 
 Address Ruleset::stranger(Family family) const {
-    static constexpr const char* kIpv4[] = {"8.77.13.201",   "77.13.201.8",   "151.77.13.201",
-                                            "198.51.100.77", "203.0.113.77",  "10.213.77.201",
-                                            "172.29.213.77", "192.168.213.77"};
-    static constexpr const char* kIpv6[] = {"2a0c:77d1::c9",     "2604:77d1::c9", "2401:77d1::c9",
-                                            "2001:db8:77d1::c9", "fd77:13c9::c9", "fe80::77d1:13ff:fec9:c9"};
+    static constexpr const char* ipv4_strangers[] = {"8.77.13.201",   "77.13.201.8",   "151.77.13.201",
+                                                     "198.51.100.77", "203.0.113.77",  "10.213.77.201",
+                                                     "172.29.213.77", "192.168.213.77"};
+    static constexpr const char* ipv6_strangers[] = {"2a0c:77d1::c9", "2604:77d1::c9",
+                                                     "2401:77d1::c9", "2001:db8:77d1::c9",
+                                                     "fd77:13c9::c9", "fe80::77d1:13ff:fec9:c9"};
     const auto named = namedSources(*model_, family);
     const auto unnamed = [&](const Address& address) {
         return std::none_of(named.begin(), named.end(),
@@ -111,16 +112,16 @@ Address Ruleset::stranger(Family family) const {
         return false;
     };
     if (family == Family::ipv4) {
-        std::any_of(std::begin(kIpv4), std::end(kIpv4), consider);
+        std::any_of(std::begin(ipv4_strangers), std::end(ipv4_strangers), consider);
     } else {
-        std::any_of(std::begin(kIpv6), std::end(kIpv6), consider);
+        std::any_of(std::begin(ipv6_strangers), std::end(ipv6_strangers), consider);
     }
     return first;
 }
 
 std::uint16_t Ruleset::unusedPort(const std::vector<std::uint16_t>& used) const {
-    constexpr std::size_t kPorts = 65536;
-    std::vector<bool> taken(kPorts, false);
+    constexpr std::size_t port_count = 65536;
+    std::vector<bool> taken(port_count, false);
     for (const auto port : used) {
         taken[port] = true;
     }
@@ -134,20 +135,20 @@ std::uint16_t Ruleset::unusedPort(const std::vector<std::uint16_t>& used) const 
         [&](const Range& range) {
             const auto low = static_cast<std::size_t>(range.low[14]) * 256 + range.low[15];
             const auto high = static_cast<std::size_t>(range.high[14]) * 256 + range.high[15];
-            for (std::size_t port = low; port <= std::min(high, kPorts - 1); ++port) {
+            for (std::size_t port = low; port <= std::min(high, port_count - 1); ++port) {
                 named[port] = true;
             }
         });
-    constexpr std::size_t kFirstChoice = 40077;
+    constexpr std::size_t first_choice = 40077;
     for (const auto* avoid : {&named, &taken}) {
-        for (std::size_t i = 0; i < kPorts; ++i) {
-            const auto port = (kFirstChoice + i) % kPorts;
+        for (std::size_t i = 0; i < port_count; ++i) {
+            const auto port = (first_choice + i) % port_count;
             if (port != 0 && !(*avoid)[port]) {
                 return static_cast<std::uint16_t>(port);
             }
         }
     }
-    return static_cast<std::uint16_t>(kFirstChoice);
+    return static_cast<std::uint16_t>(first_choice);
 }
 
 }  // namespace lapwing::reach

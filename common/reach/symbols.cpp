@@ -11,47 +11,47 @@ using Names = std::map<std::string, std::uint64_t>;
 // The values are the kernel's where it has public ones (linux/in.h, nf_conntrack_common.h, rtnetlink.h), so
 // that a number in the listing means the same as the name.
 const Names& namesOf(FieldKind kind) {
-    static const Names kNone;
-    static const Names kProtocols{{"icmp", 1},      {"igmp", 2},       {"tcp", 6},    {"udp", 17},
-                                  {"ipv6", 41},     {"gre", 47},       {"esp", 50},   {"ah", 51},
-                                  {"icmpv6", 58},   {"ipv6-icmp", 58}, {"comp", 108}, {"sctp", 132},
-                                  {"udplite", 136}, {"dccp", 33},      {"vrrp", 112}, {"ospf", 89}};
-    static const Names kFlags{{"fin", 1},  {"syn", 2},  {"rst", 4},  {"psh", 8},
-                              {"ack", 16}, {"urg", 32}, {"ecn", 64}, {"cwr", 128}};
-    static const Names kStates{
+    static const Names none;
+    static const Names protocols{{"icmp", 1},      {"igmp", 2},       {"tcp", 6},    {"udp", 17},
+                                 {"ipv6", 41},     {"gre", 47},       {"esp", 50},   {"ah", 51},
+                                 {"icmpv6", 58},   {"ipv6-icmp", 58}, {"comp", 108}, {"sctp", 132},
+                                 {"udplite", 136}, {"dccp", 33},      {"vrrp", 112}, {"ospf", 89}};
+    static const Names flags{{"fin", 1},  {"syn", 2},  {"rst", 4},  {"psh", 8},
+                             {"ack", 16}, {"urg", 32}, {"ecn", 64}, {"cwr", 128}};
+    static const Names states{
         {"invalid", 1}, {"established", 2}, {"related", 4}, {"new", 8}, {"untracked", 64}};
-    static const Names kStatus{{"expected", 1}, {"seen-reply", 2}, {"assured", 4}, {"confirmed", 8},
-                               {"snat", 16},    {"dnat", 32},      {"dying", 512}};
-    static const Names kFamilies{{"ipv4", 2}, {"ipv6", 10}};
-    static const Names kEther{{"ip", 0x0800}, {"ip6", 0x86dd}, {"arp", 0x0806}, {"vlan", 0x8100}};
-    static const Names kTypes{{"host", 0}, {"unicast", 0}, {"broadcast", 1}, {"multicast", 2}, {"other", 3}};
-    static const Names kDirections{{"original", 0}, {"reply", 1}};
-    static const Names kRoutes{{"unspec", 0},    {"unicast", 1},     {"local", 2},
-                               {"broadcast", 3}, {"anycast", 4},     {"multicast", 5},
-                               {"blackhole", 6}, {"unreachable", 7}, {"prohibit", 8}};
+    static const Names status{{"expected", 1}, {"seen-reply", 2}, {"assured", 4}, {"confirmed", 8},
+                              {"snat", 16},    {"dnat", 32},      {"dying", 512}};
+    static const Names families{{"ipv4", 2}, {"ipv6", 10}};
+    static const Names ether{{"ip", 0x0800}, {"ip6", 0x86dd}, {"arp", 0x0806}, {"vlan", 0x8100}};
+    static const Names types{{"host", 0}, {"unicast", 0}, {"broadcast", 1}, {"multicast", 2}, {"other", 3}};
+    static const Names directions{{"original", 0}, {"reply", 1}};
+    static const Names routes{{"unspec", 0},    {"unicast", 1},     {"local", 2},
+                              {"broadcast", 3}, {"anycast", 4},     {"multicast", 5},
+                              {"blackhole", 6}, {"unreachable", 7}, {"prohibit", 8}};
     switch (kind) {
         case FieldKind::transport:
         case FieldKind::ip_protocol:
         case FieldKind::ip6_next_header:
-            return kProtocols;
+            return protocols;
         case FieldKind::tcp_flags:
-            return kFlags;
+            return flags;
         case FieldKind::ct_state:
-            return kStates;
+            return states;
         case FieldKind::ct_status:
-            return kStatus;
+            return status;
         case FieldKind::nf_protocol:
-            return kFamilies;
+            return families;
         case FieldKind::ether_type:
-            return kEther;
+            return ether;
         case FieldKind::packet_type:
-            return kTypes;
+            return types;
         case FieldKind::ct_direction:
-            return kDirections;
+            return directions;
         case FieldKind::fib_destination_type:
-            return kRoutes;
+            return routes;
         default:
-            return kNone;
+            return none;
     }
 }
 

@@ -24,11 +24,11 @@ constexpr std::size_t kMostReasonLength = 120;
 std::string sha256(const std::string& text) {
     std::array<unsigned char, SHA256_DIGEST_LENGTH> digest{};
     SHA256(reinterpret_cast<const unsigned char*>(text.data()), text.size(), digest.data());
-    static constexpr char kDigits[] = "0123456789abcdef";
+    static constexpr char digits[] = "0123456789abcdef";
     std::string out;
     for (const auto byte : digest) {
-        out += kDigits[byte >> 4U];
-        out += kDigits[byte & 15U];
+        out += digits[byte >> 4U];
+        out += digits[byte & 15U];
     }
     return out;
 }
@@ -100,9 +100,9 @@ Expected<ProbeResult> FirewallProbe::collect(const Deadline& /*deadline*/) {
         judged_peers_ = std::move(peers);
     }
     ProbeResult result;
-    constexpr double kMsPerSecond = 1000;
+    constexpr double ms_per_second = 1000;
     result.families = firewallFamilies(
-        digest_, static_cast<double>(std::max<TimestampMs>(0, now - snapshot->time)) / kMsPerSecond,
+        digest_, static_cast<double>(std::max<TimestampMs>(0, now - snapshot->time)) / ms_per_second,
         verdicts_);
     result.documents.push_back({"ruleset", snapshot->ruleset.output});
     return result;

@@ -270,18 +270,18 @@ TEST_CASE("certain verdicts never contradict the kernel") {
     CHECK(table.reach > 60);
     CHECK(table.block > 30);
 
-    constexpr unsigned kSeed = 20231;
-    constexpr int kRulesets = 60;
-    std::mt19937 random(kSeed);
+    constexpr unsigned seed = 20231;
+    constexpr int ruleset_count = 60;
+    std::mt19937 random(seed);
     Count generated;
-    for (int i = 0; i < kRulesets; ++i) {
+    for (int i = 0; i < ruleset_count; ++i) {
         const auto text = randomRules(random);
         // nft refuses some combinations (an IPv4 and an IPv6 source in one rule).
         if (namespaces.loadRules(text).empty()) {
             compare(namespaces, text, generated);
         }
     }
-    CHECK(generated.rulesets > kRulesets / 3);
+    CHECK(generated.rulesets > ruleset_count / 3);
     // Of constructs that are all known nothing may stay open.
     CHECK(generated.may == 0);
     CHECK(generated.reach > 50);
