@@ -5,6 +5,7 @@
 #include <fstream>
 #include <limits>
 #include <numeric>
+#include <set>
 #include <sstream>
 
 namespace lapwing::config {
@@ -123,8 +124,13 @@ void Node::allow(const std::vector<std::string>& names) const {
         problem((path_.empty() ? "the file" : path_) + " must be a map of keys to values");
         return;
     }
+    std::set<std::string> seen;
     for (const auto& pair : node_) {
         const auto key = pair.first.IsScalar() ? pair.first.Scalar() : std::string();
+        if (!seen.insert(key).second) {
+            Node(*reader_, pair.first, path_).problem("the key \"" + key + "\" is given twice");
+            continue;
+        }
         if (std::find(names.begin(), names.end(), key) != names.end()) continue;
         std::string message = "unknown key \"" + key + "\"";
         if (!path_.empty()) message += " in " + path_;

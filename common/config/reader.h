@@ -38,7 +38,8 @@ class Node {
 
     /// The child under `key`; absent (not an error) if there is none or this is not a map.
     Node operator[](std::string_view key) const;
-    /// Reports each key that is not among `known`, with "did you mean". Reports it if this is not a map.
+    /// Reports each key that is not among `known`, with "did you mean", and each that is given twice. Reports
+    /// it if this is not a map.
     void allow(std::initializer_list<std::string_view> known) const;
     void allow(const std::vector<std::string>& known) const;
     /// Calls `each` for every entry of a sequence; a single scalar or map counts as a sequence of one.

@@ -75,3 +75,10 @@ TEST_CASE("sizes") {
     root["d"].readBytes(bytes);
     CHECK(reader.problems().size() == 1);
 }
+
+TEST_CASE("a key given twice is reported at its second place") {
+    Reader reader;
+    reader.text("host: a\ndata: x\nhost: b\n", "agent.yaml").allow({"host", "data"});
+    REQUIRE(reader.problems().size() == 1);
+    CHECK(reader.problems()[0].toString() == R"(agent.yaml:3:1: the key "host" is given twice)");
+}
