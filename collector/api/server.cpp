@@ -17,6 +17,7 @@
 #include <Poco/ThreadPool.h>
 #include <Poco/Timestamp.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <poll.h>
 #include <spdlog/spdlog.h>
 #include <sys/socket.h>
@@ -423,6 +424,12 @@ void removeDeadSocket(const std::string& path) {
     }
 }
 
+/// False if the group exists and this process may not give it a file.
+bool giveToGroup(const std::string& path, const std::string& group) {
+    const auto* entry = group.empty() ? nullptr : ::getgrnam(group.c_str());
+    return entry == nullptr || ::chown(path.c_str(), static_cast<uid_t>(-1), entry->gr_gid) == 0;
+}
+
 }  // namespace
 
 Expected<std::unique_ptr<Server>> Server::listen(ServerOptions options, Handler handler,
@@ -448,8 +455,14 @@ Expected<std::unique_ptr<Server>> Server::listen(ServerOptions options, Handler 
         } else {
             socket.bind(address, !local, false);
         }
-        if (local && ::chmod(wanted.unix_socket.c_str(), 0660) != 0) {
-            return fail(ErrorKind::denied, "listen on " + where + ": its mode cannot be set");
+        if (local) {
+            if (!giveToGroup(wanted.unix_socket, wanted.unix_group)) {
+                spdlog::warn("{} cannot be given to the group {}, of which this user is no member",
+                             wanted.unix_socket, wanted.unix_group);
+            }
+            if (::chmod(wanted.unix_socket.c_str(), 0660) != 0) {
+                return fail(ErrorKind::denied, "listen on " + where + ": its mode cannot be set");
+            }
         }
         socket.listen(128);
         HTTPServerParams::Ptr params = new HTTPServerParams;

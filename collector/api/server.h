@@ -19,6 +19,7 @@ struct ServerOptions {
     std::string name;         ///< "people", "agents", "admin": for logs and metrics
     std::string address;      ///< numeric; or
     std::string unix_socket;  ///< a path (0660), which replaces a socket that nobody listens on any more
+    std::string unix_group;   ///< whose members may use it; where there is no such group, the process's own
     int port = 0;             ///< 0: the system chooses
     Poco::AutoPtr<Poco::Net::Context> tls;  ///< null: plain HTTP
     bool want_agent =

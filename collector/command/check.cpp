@@ -47,13 +47,16 @@ int checkRules(const std::vector<std::string>& files) {
 int testNotify(const std::string& config_file) {
     auto config = configOrComplain(config_file);
     if (!config) return kWrongUsage;
-    if (config->notify.webhook.empty() && config->notify.email.empty()) {
-        fmt::print(stderr, "{} names nobody to tell: add a webhook or an e-mail address under notify\n",
-                   config_file);
+    const auto& told = config->notify;
+    if (told.webhook.empty() && told.email.empty() && told.alertmanager.empty()) {
+        fmt::print(
+            stderr,
+            "{} names nobody to tell: add a webhook, an e-mail address or an Alertmanager under notify\n",
+            config_file);
         return kWrongUsage;
     }
     int code = kFine;
-    for (const auto& outcome : notify::sendTest(config->notify)) {
+    for (const auto& outcome : notify::sendTest(told)) {
         if (outcome.result) {
             fmt::print("{}: accepted\n", outcome.receiver);
         } else {

@@ -15,6 +15,9 @@
 namespace lapwing::collector {
 namespace {
 
+// The package makes it.
+constexpr const char* kAdminGroup = "lapwing-admin";
+
 std::vector<std::string> machineAddresses() {
     std::vector<std::string> out;
     ifaddrs* list = nullptr;
@@ -125,6 +128,7 @@ Expected<std::vector<std::unique_ptr<api::Server>>> listenAll(
         api::ServerOptions options;
         options.name = "admin";
         options.unix_socket = socket;
+        options.unix_group = kAdminGroup;
         options.threads = 4;
         options.connections_per_address = 4;
         options.answered = [answered](int status) { answered("admin", status); };
