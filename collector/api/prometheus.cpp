@@ -1,6 +1,8 @@
 #include "collector/api/prometheus.h"
 
+#include <algorithm>
 #include <charconv>
+#include <chrono>
 #include <limits>
 #include <optional>
 
@@ -11,6 +13,8 @@
 
 namespace lapwing::api {
 namespace {
+
+using Clock = std::chrono::steady_clock;
 
 constexpr std::size_t kMaxForm = 1U << 20;
 constexpr std::int64_t kMaxPoints = 11'000;
@@ -241,9 +245,7 @@ struct PrometheusApi::Call {
     Responder& responder;
 };
 
-void PrometheusApi::query(const Call& call) const {
-    const auto at = timeParameter(call.parameters, "time", nowMs());
-    if (!at) return failure(call.responder, at.error());
+void PrometheusApi::run(const Call& call, const Evaluation& evaluation) const {
     const auto limit = limitParameter(call.parameters);
     if (!limit) return failure(call.responder, limit.error());
     auto options = engine_.options();
@@ -252,8 +254,21 @@ void PrometheusApi::query(const Call& call) const {
         if (!timeout) return failure(call.responder, invalidParameter("timeout", timeout.error().message));
         options.timeout_ms = std::min(options.timeout_ms, std::max<std::int64_t>(*timeout, 1));
     }
-    const promql::Engine engine(data_, options);
-    answerResult(engine.instant(first(call.parameters, "query"), *at), *limit, call.responder);
+    const auto until = Clock::now() + std::chrono::milliseconds(options.timeout_ms);
+    // Held until the answer is out: the result is as large as what was evaluated.
+    const QueryGate::Turn turn(gate_, std::chrono::milliseconds(options.timeout_ms));
+    if (!turn) return failure(call.responder, {ErrorKind::timeout, "query timed out in query queue"});
+    const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(until - Clock::now());
+    options.timeout_ms = std::max<std::int64_t>(left.count(), 1);
+    answerResult(evaluation(promql::Engine(data_, options)), *limit, call.responder);
+}
+
+void PrometheusApi::query(const Call& call) const {
+    const auto at = timeParameter(call.parameters, "time", nowMs());
+    if (!at) return failure(call.responder, at.error());
+    run(call, [&](const promql::Engine& engine) {
+        return engine.instant(first(call.parameters, "query"), *at, &interrupted_);
+    });
 }
 
 void PrometheusApi::queryRange(const Call& call) const {
@@ -280,16 +295,9 @@ void PrometheusApi::queryRange(const Call& call) const {
             "exceeded maximum resolution of 11,000 points per timeseries. Try decreasing the query "
             "resolution (?step=XX)");
     }
-    const auto limit = limitParameter(call.parameters);
-    if (!limit) return failure(call.responder, limit.error());
-    auto options = engine_.options();
-    if (const std::string value = first(call.parameters, "timeout"); !value.empty()) {
-        const auto timeout = parseStep(value);
-        if (!timeout) return failure(call.responder, invalidParameter("timeout", timeout.error().message));
-        options.timeout_ms = std::min(options.timeout_ms, std::max<std::int64_t>(*timeout, 1));
-    }
-    const promql::Engine engine(data_, options);
-    answerResult(engine.range(first(call.parameters, "query"), *start, *end, *step), *limit, call.responder);
+    run(call, [&](const promql::Engine& engine) {
+        return engine.range(first(call.parameters, "query"), *start, *end, *step, &interrupted_);
+    });
 }
 
 namespace {

@@ -112,6 +112,7 @@ void Service::Parts::wire() {
     promql::EngineOptions engine_options;
     engine_options.compat = config.promql.compat;
     engine_options.lookback_ms = config.promql.lookback_ms;
+    engine_options.max_samples = static_cast<std::size_t>(config.promql.max_samples);
     engine_options.default_interval_ms = config.rules_interval_ms;
     engine.emplace(*store, engine_options);
 
@@ -203,6 +204,7 @@ void Service::reload() {
 
 void Service::stop() {
     parts_->analyst->interrupt();
+    parts_->prometheus_api->interrupt();
     for (auto& server : parts_->servers) server->stop(kGrace);
     parts_->rules->stop();
     parts_->dispatcher->stop();

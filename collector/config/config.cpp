@@ -252,9 +252,10 @@ Config readConfig(const Node& root) {
     }
 
     const Node promql = root["promql"];
-    promql.allow({"compat", "lookback"});
+    promql.allow({"compat", "lookback", "max_samples"});
     promql["compat"].read(config.promql.compat, 2, 3);
     promql["lookback"].readDuration(config.promql.lookback_ms);
+    promql["max_samples"].read(config.promql.max_samples, 10'000, 1'000'000'000);
     if (config.promql.lookback_ms < 1000) promql["lookback"].problem("promql.lookback must be at least 1s");
 
     root["rules"].read(config.rules);

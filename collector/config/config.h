@@ -61,6 +61,7 @@ struct Config {
     struct PromQl {
         int compat = 3;
         std::int64_t lookback_ms = 300'000;
+        int max_samples = 5'000'000;  ///< that one query may load; 16 bytes each
     } promql;
 
     std::vector<std::string> rules = {"/etc/lapwing/rules/*.yml"};

@@ -45,6 +45,7 @@ TEST_CASE("An empty file means the defaults") {
     CHECK(config.retention_ms == 90LL * 86'400'000);
     CHECK(config.promql.compat == 3);
     CHECK(config.promql.lookback_ms == 300'000);
+    CHECK(config.promql.max_samples == 5'000'000);
     CHECK(config.rules == std::vector<std::string>{"/etc/lapwing/rules/*.yml"});
     CHECK(config.rules_interval_ms == 10'000);
     CHECK_FALSE(config.host.empty());
@@ -60,7 +61,7 @@ agents: { listen: none }
 admin: { socket: none }
 ingest: { local: true, out_of_order: 2h }
 retention: { time: none }
-promql: { compat: 2, lookback: 1m }
+promql: { compat: 2, lookback: 1m, max_samples: 20000 }
 rules: [ /a.yml, /b/*.yml ]
 rules_interval: 5s
 site:
@@ -81,6 +82,7 @@ notify: { webhook: [ { url: http://127.0.0.1:9/ } ] }
     CHECK(config.ingest.out_of_order_ms == 7'200'000);
     CHECK(config.retention_ms == 0);
     CHECK(config.promql.compat == 2);
+    CHECK(config.promql.max_samples == 20'000);
     CHECK(config.rules.size() == 2);
     CHECK(config.rules_interval_ms == 5000);
     CHECK(config.site.entry == std::vector<std::string>{"http://10.77.0.10/"});
