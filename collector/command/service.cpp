@@ -63,6 +63,7 @@ struct Service::Parts {
     api::Deadlines deadlines;
     std::vector<std::unique_ptr<api::Server>> servers;
     std::atomic<bool> ready{false};
+    std::string store_trouble;  // as it was logged last
 
     Expected<void> open();
     Expected<void> openTrust();
@@ -190,6 +191,10 @@ void Service::round() {
         spdlog::error("analysis: {}", judged.error().message);
     if (auto stored = parts_->metrics->storeRound(now); !stored) {
         spdlog::error("own metrics: {}", stored.error().message);
+    }
+    if (auto trouble = parts_->store->stats().trouble; trouble != parts_->store_trouble) {
+        if (!trouble.empty()) spdlog::error("the store's upkeep fails, samples stay in its log: {}", trouble);
+        parts_->store_trouble = std::move(trouble);
     }
     parts_->ready = true;
 }

@@ -6,7 +6,7 @@
 
 namespace lapwing::storage {
 
-Expected<void> SqliteStore::expire() {
+Expected<void> SqliteStore::expireOld() {
     if (options_.retention_ms == 0) return {};
     const std::lock_guard compact_lock(compact_mutex_);
     // A window goes when its last moment is past.

@@ -40,19 +40,23 @@ void SqliteStore::committed() {
 void SqliteStore::maintain() {
     auto expire_due = steady_clock::now() + minutes(1);
     compact_due_ = steady_clock::now() + kHeadAge;
+    // After a failure a large log is no reason to try again at once.
+    bool failed = false;
     std::unique_lock lock(maintain_mutex_);
     while (!stopping_) {
         auto due = std::min(expire_due, compact_due_);
         if (unsynced_) due = std::min(due, sync_due_);
-        if (steady_clock::now() < due && log_bytes_ <= kHeadLogBytes && wal_pages_ <= kCheckpointPages) {
+        const bool large = log_bytes_ > kHeadLogBytes && !failed;
+        if (steady_clock::now() < due && !large && wal_pages_ <= kCheckpointPages) {
             maintain_wake_.wait_until(lock, due);
             continue;
         }
         lock.unlock();
         syncLog();
         const auto now = steady_clock::now();
-        if (now >= compact_due_ || log_bytes_ > kHeadLogBytes) {
-            compact_due_ = compact() ? now + kHeadAge : now + kAfterFailure;
+        if (now >= compact_due_ || large) {
+            failed = !compact();
+            compact_due_ = steady_clock::now() + (failed ? steady_clock::duration(kAfterFailure) : kHeadAge);
         }
         if (now >= expire_due) expire_due = expire() ? now + kExpireEvery : now + kAfterFailure;
         if (wal_pages_ > kCheckpointPages) checkpoint();
@@ -94,7 +98,13 @@ void SqliteStore::checkpoint() {
     wal_pages_ = 0;
 }
 
-Expected<void> SqliteStore::compact() {
+Expected<void> SqliteStore::noted(Expected<void> done) {
+    const std::lock_guard lock(trouble_mutex_);
+    trouble_ = done ? std::string() : done.error().message;
+    return done;
+}
+
+Expected<void> SqliteStore::compactHead() {
     const std::lock_guard compact_lock(compact_mutex_);
     std::vector<std::pair<GroupId, std::vector<SeriesId>>> groups;
     {

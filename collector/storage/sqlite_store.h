@@ -54,9 +54,9 @@ class SqliteStore final : public Store {
 
     /// Turns the whole head into blocks. The background thread does so by itself when the head is old or
     /// large.
-    Expected<void> compact();
+    Expected<void> compact() { return noted(compactHead()); }
     /// Deletes windows, series and documents that are past their retention. Done hourly by itself.
-    Expected<void> expire();
+    Expected<void> expire() { return noted(expireOld()); }
     /// At most so many pages from now on: a disk that is full, for tests. 0: as large as it likes.
     Expected<void> limitPages(std::int64_t pages);
 
@@ -98,6 +98,10 @@ class SqliteStore final : public Store {
     Expected<void> readBlocks(std::vector<Wanted>& wanted, TimestampMs from, TimestampMs to,
                               std::size_t max_samples) const;
 
+    Expected<void> compactHead();
+    Expected<void> expireOld();
+    /// Keeps what went wrong for stats().
+    Expected<void> noted(Expected<void> done);
     Expected<void> compactGroup(GroupId group, const std::vector<SeriesId>& ids);
     Expected<void> expireSeries(TimestampMs before);
     Expected<void> expireDocuments(TimestampMs before);
@@ -146,6 +150,8 @@ class SqliteStore final : public Store {
     std::atomic<std::uint64_t> samples_stored_{0};
     std::atomic<std::uint64_t> seq_{0};
     std::atomic<bool> sync_failed_{false};
+    mutable std::mutex trouble_mutex_;
+    std::string trouble_;
 
     std::mutex maintain_mutex_;
     std::condition_variable maintain_wake_;

@@ -232,6 +232,10 @@ StoreStats SqliteStore::stats() const {
         const std::shared_lock lock(index_mutex_);
         stats.series = index_->size();
     }
+    {
+        const std::lock_guard lock(trouble_mutex_);
+        stats.trouble = trouble_;
+    }
     stats.samples = samples_stored_;
     stats.last_seq = seq_;
     for (const char* suffix : {"", "-wal"}) {

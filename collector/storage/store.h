@@ -39,6 +39,7 @@ struct StoreStats {
     std::uint64_t samples = 0;    ///< stored since the process started
     std::uint64_t last_seq = 0;   ///< newest entry of the arrival log
     std::int64_t file_bytes = 0;  ///< the database with its WAL
+    std::string trouble;          ///< why the last compaction or retention failed; "" if it did not
 };
 
 /// Samples, documents and small named states in one SQLite file. Thread-safe. A foreign or damaged file is an
