@@ -139,7 +139,10 @@ void Service::Parts::wire() {
 Expected<void> Service::Parts::loadRules() {
     const auto problems = rules->loadFiles(config.rules);
     for (const auto& problem : problems) spdlog::error("{}", problem.toString());
-    if (problems.empty()) return {};
+    if (problems.empty()) {
+        if (rules->groups().empty()) spdlog::warn("no rules are loaded: nobody will be alerted");
+        return {};
+    }
     return fail(ErrorKind::invalid, "the rule files have " + std::to_string(problems.size()) + " problem" +
                                         (problems.size() == 1 ? "" : "s") + ", named above");
 }
