@@ -1,10 +1,14 @@
 #include "collector/api/agents.h"
 
 #include <Poco/Timestamp.h>
+#include <spdlog/spdlog.h>
 
+#include <algorithm>
 #include <atomic>
 #include <charconv>
+#include <map>
 #include <memory>
+#include <mutex>
 
 #include "collector/analysis/analyst.h"
 #include "collector/api/parameters.h"
@@ -53,13 +57,41 @@ std::optional<std::string> bodyOf(Request& request, Responder& responder, std::s
     return std::nullopt;
 }
 
-void write(const AgentsParts& parts, Request& request, Responder& responder) {
+/// Says in the log whose samples are refused and why, of each sender once a minute: the sender counts them as
+/// lost. Thread-safe.
+class RefusalLog {
+  public:
+    void note(const std::string& agent, const ingest::Answer& answer) {
+        {
+            const std::lock_guard lock(mutex_);
+            auto& last = last_[agent];
+            const TimestampMs now = nowMs();
+            if (now >= last && now - last < kPause) return;
+            last = now;
+        }
+        // Names of labels are the sender's: no line break of theirs begins a line of the log.
+        std::string text = answer.body;
+        std::replace_if(
+            text.begin(), text.end(), [](unsigned char c) { return c < 0x20 || c == 0x7f; }, ' ');
+        spdlog::warn("{}: {}", agent.empty() ? "local ingest" : agent, text);
+    }
+
+  private:
+    static constexpr std::int64_t kPause = 60'000;
+    std::mutex mutex_;
+    std::map<std::string, TimestampMs> last_;
+};
+
+void write(const AgentsParts& parts, RefusalLog& refusals, Request& request, Responder& responder) {
     const auto head = headOf(request);
     if (const auto refusal = parts.receiver.checkWrite(head)) return answer(responder, *refusal);
     const auto body = bodyOf(request, responder, kMaxWrite);
     if (!body) return;
     const auto result = parts.receiver.write(head, *body);
-    if (result.refused != 0) parts.metrics.refused(result.refused);
+    if (result.refused != 0) {
+        parts.metrics.refused(result.refused);
+        refusals.note(request.agent, result);
+    }
     const bool accepted = result.status / 100 == 2 || result.stored + result.duplicates > 0;
     if (accepted && !request.agent.empty()) parts.agents.wrote(request.agent, nowMs());
     responder.header("X-Lapwing-Time", std::to_string(request.received_us) + " " +
@@ -99,7 +131,8 @@ void assignments(const AgentsParts& parts, std::atomic<int>& polls, Request& req
 }  // namespace
 
 Handler agentsHandler(const AgentsParts& parts) {
-    return [parts, polls = std::make_shared<std::atomic<int>>(0)](Request& request, Responder& responder) {
+    return [parts, polls = std::make_shared<std::atomic<int>>(0), refusals = std::make_shared<RefusalLog>()](
+               Request& request, Responder& responder) {
         if (!trust::isValidHostName(request.agent)) {
             return plain(responder, 403, "the certificate names no host that could be an agent");
         }
@@ -110,7 +143,7 @@ Handler agentsHandler(const AgentsParts& parts) {
             return false;
         };
         if (request.path == "/api/v1/write") {
-            if (only("POST")) write(parts, request, responder);
+            if (only("POST")) write(parts, *refusals, request, responder);
         } else if (request.path == "/api/lapwing/v1/documents") {
             if (only("POST")) document(parts, request, responder);
         } else if (request.path == "/api/lapwing/v1/assignments") {
@@ -122,7 +155,9 @@ Handler agentsHandler(const AgentsParts& parts) {
 }
 
 Handler localWriteHandler(const AgentsParts& parts) {
-    return [parts](Request& request, Responder& responder) { write(parts, request, responder); };
+    return [parts, refusals = std::make_shared<RefusalLog>()](Request& request, Responder& responder) {
+        write(parts, *refusals, request, responder);
+    };
 }
 
 }  // namespace lapwing::api
