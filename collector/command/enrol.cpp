@@ -26,15 +26,20 @@ int enrol(const std::string& config_file, const std::string& host, const std::st
     }
     const std::string target = bundle_file.empty() ? host + ".pem" : bundle_file;
     // Checked before the certificate exists: a host must not count as enrolled when its bundle cannot be
-    // written.
-    if (auto writable = trust::writeFile(target, "", 0600); !writable) {
+    // written. What lies at the target stays until there is something better: an agent may be using it.
+    std::error_code ignored;
+    if (std::filesystem::is_directory(target, ignored)) {
+        fmt::print(stderr, "write {}: it is a directory\n", target);
+        return kWrongUsage;
+    }
+    const std::string trial = target + ".new";
+    if (auto writable = trust::writeFile(trial, "", 0600); !writable) {
         fmt::print(stderr, "{}\n", writable.error().message);
         return kWrongUsage;
     }
+    std::filesystem::remove(trial, ignored);
     const auto bundle = authority->enrol(host);
     if (!bundle) {
-        std::error_code ignored;
-        std::filesystem::remove(target, ignored);
         fmt::print(stderr, "{}\n", bundle.error().message);
         return kWrongUsage;
     }
