@@ -386,6 +386,10 @@ Server::State::Outcome Server::State::serveOne(HTTPServerSession& session, Poco:
         answerError(session, 400, "the request cannot be understood: " + e.message());
         if (options.answered) options.answered(400);
         return Outcome::unread;
+    } catch (const Poco::SyntaxException&) {
+        answerError(session, 400, "the request cannot be understood: its Content-Length is not a number");
+        if (options.answered) options.answered(400);
+        return Outcome::unread;
     }
 }
 
