@@ -1,15 +1,46 @@
 #include "collector/api/json.h"
 
+#include <algorithm>
 #include <charconv>
 #include <cmath>
 
 namespace lapwing::api {
+namespace {
+
+/// U+FFFD for every byte that belongs to no character, as Go's encoder writes it.
+std::string validUtf8(std::string_view text) {
+    std::string out;
+    while (!text.empty()) {
+        std::size_t size = std::min<std::size_t>(text.size(), 4);
+        const auto one_character = [&] {
+            return isValidUtf8(text.substr(0, size)) &&
+                   std::none_of(text.begin() + 1, text.begin() + static_cast<std::ptrdiff_t>(size),
+                                [](unsigned char c) { return (c & 0xc0U) != 0x80; });
+        };
+        while (size > 0 && !one_character()) --size;
+        if (size == 0) {
+            out += "\xef\xbf\xbd";
+            size = 1;
+        } else {
+            out += text.substr(0, size);
+        }
+        text.remove_prefix(size);
+    }
+    return out;
+}
+
+}  // namespace
 
 void key(JsonWriter& json, std::string_view name) {
     json.Key(name.data(), static_cast<rapidjson::SizeType>(name.size()));
 }
 
 void text(JsonWriter& json, std::string_view value) {
+    if (!isValidUtf8(value)) {
+        const std::string mended = validUtf8(value);
+        json.String(mended.data(), static_cast<rapidjson::SizeType>(mended.size()));
+        return;
+    }
     json.String(value.data(), static_cast<rapidjson::SizeType>(value.size()));
 }
 

@@ -1,6 +1,7 @@
 #include "collector/api/people.h"
 
 #include <algorithm>
+#include <cctype>
 #include <utility>
 
 #include "collector/api/answers.h"
@@ -67,10 +68,14 @@ bool isLocalHost(const std::string& header, const std::vector<std::string>& name
     } else {
         host = host.substr(0, host.find(':'));
     }
-    std::transform(host.begin(), host.end(), host.begin(), [](unsigned char c) { return std::tolower(c); });
+    const auto same = [](std::string_view a, std::string_view b) {
+        return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](unsigned char x, unsigned char y) {
+            return std::tolower(x) == std::tolower(y);
+        });
+    };
     const bool address = host.find_first_not_of("0123456789.") == std::string::npos;
-    return host == "localhost" || host == "::1" || (address && host.starts_with("127.")) ||
-           std::find(names.begin(), names.end(), host) != names.end();
+    return same(host, "localhost") || host == "::1" || (address && host.starts_with("127.")) ||
+           std::any_of(names.begin(), names.end(), [&](const auto& name) { return same(host, name); });
 }
 
 Handler peopleHandler(const PeopleParts& parts, Admission admission, Handler local_write) {

@@ -49,6 +49,19 @@ TEST_CASE("JSON stays JSON whatever a label holds") {
     CHECK(out.str() == R"({"a":"\"\\\n\u0001</script>","b":"ä"})");
 }
 
+TEST_CASE("JSON stays UTF-8 whatever bytes a text holds") {
+    std::ostringstream out;
+    JsonSink sink(out);
+    JsonWriter json(sink);
+    json.StartArray();
+    for (const char* each : {"\xff", "a\xc3z", "\xc3\xa4\xa4\xf0\x9f\x90\xa6\xf0\x9f", "\xed\xa0\x80"})
+        text(json, each);
+    json.EndArray();
+    sink.Flush();
+    CHECK(out.str() ==
+          "[\"\uFFFD\",\"a\uFFFDz\",\"\u00e4\uFFFD\U0001F426\uFFFD\uFFFD\",\"\uFFFD\uFFFD\uFFFD\"]");
+}
+
 TEST_CASE("Times are read as Prometheus reads them") {
     CHECK(parseTime("4").value() == 4000);
     CHECK(parseTime("1.5").value() == 1500);
@@ -103,4 +116,5 @@ TEST_CASE("Only names of the loopback address pass") {
         CHECK_FALSE(isLocalHost(bad, {}));
     }
     CHECK(isLocalHost("mon:9765", {"mon"}));
+    CHECK(isLocalHost("mon.example.org", {"Mon.Example.org"}));
 }
