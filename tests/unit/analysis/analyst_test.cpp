@@ -277,7 +277,9 @@ TEST_CASE("a long poll ends when the assignment changes, and when it is interrup
     waiting.join();
     CHECK(heard == analyst.assignment("web-01").version);
     CHECK(heard != nothing);
+    const auto began = std::chrono::steady_clock::now();
     std::thread interrupted([&] { analyst.awaitAssignment("web-01", heard, std::chrono::seconds(60)); });
     analyst.interrupt();
     interrupted.join();
+    CHECK(std::chrono::steady_clock::now() - began < std::chrono::seconds(50));
 }

@@ -170,10 +170,10 @@ TEST_CASE("a snapshot comes back from its text") {
 }
 
 TEST_CASE("a helper that hangs, fails, floods or is not there is recorded as such") {
-    const auto run = [](std::vector<std::string> argv, std::size_t most = 4096) {
-        return runTool(argv, std::chrono::milliseconds(300), most);
+    const auto run = [](const std::vector<std::string>& argv) {
+        return runTool(argv, std::chrono::seconds(10), 4096);
     };
-    const auto hung = run({"/bin/sleep", "60"});
+    const auto hung = runTool({"/bin/sleep", "60"}, std::chrono::milliseconds(300), 4096);
     CHECK(hung.status == ReadStatus::failed);
     CHECK(hung.error == "no end within the deadline");
     CHECK(run({"/nonexistent/nft"}).status == ReadStatus::absent);

@@ -89,7 +89,7 @@ bool isUp(const Expected<ProbeResult>& result) {
 
 TEST_CASE("mysql over its unix socket, known by the OS user, without a password") {
     REQUIRE(::geteuid() == 0);
-    mysql::MysqlProbe probe(server().local(), milliseconds(400));
+    mysql::MysqlProbe probe(server().local(), milliseconds(2000));
     const auto whole = probe.collect(Deadline(milliseconds(4000)));
     REQUIRE(isUp(whole));
     CHECK_FALSE(whole->partial);
@@ -109,7 +109,7 @@ TEST_CASE("mysql over its unix socket, known by the OS user, without a password"
     CHECK(few.value("mysql_up") == 1);
     CHECK(few.value("lapwing_mysql_replica_configured") == 0);
 
-    std::this_thread::sleep_for(milliseconds(400));
+    std::this_thread::sleep_for(milliseconds(2000));
     const auto again = probe.collect(Deadline(milliseconds(4000)));
     REQUIRE(isUp(again));
     CHECK_FALSE(again->partial);
