@@ -84,15 +84,16 @@ bool DeliveryTable::put(const Alert& alert, TimestampMs now) {
         if (!options_.send_resolved) entries_.erase(known);
         return true;
     }
-    const TimestampMs holds_until = std::max(alert.ends_at, now + kLeastValidityMs);
+    const std::int64_t holds_ms = std::max(alert.ends_at - now, kLeastValidityMs);
     if (known == entries_.end()) {
-        entries_.emplace(alert.labels, Entry{alert, Told::nothing, 0, now, holds_until});
+        entries_.emplace(alert.labels, Entry{alert, Told::nothing, 0, now, now + holds_ms, holds_ms});
         return true;
     }
     Entry& entry = known->second;
     const bool again = !entry.alert.firing || entry.alert.starts_at != alert.starts_at;
     entry.alert = alert;
-    entry.holds_until = holds_until;
+    entry.holds_until = now + holds_ms;
+    entry.holds_ms = holds_ms;
     if (!again) return false;
     entry.told = Told::nothing;
     entry.news_at = now;
@@ -185,7 +186,8 @@ std::string DeliveryTable::save() const {
             {"ends_at", entry.alert.ends_at},
             {"told", static_cast<std::int64_t>(entry.told)},
             {"told_at", entry.told_at},
-            {"news_at", entry.news_at}};
+            {"news_at", entry.news_at},
+            {"holds_ms", entry.holds_ms}};
         for (const auto& [key, number] : numbers) {
             writer.Key(key);
             writer.Int64(number);
@@ -215,8 +217,10 @@ Expected<void> DeliveryTable::restore(const std::string& saved, TimestampMs now)
         entry.told = static_cast<Told>(std::clamp<std::int64_t>(readNumber(value, "told"), 0, 2));
         entry.told_at = readNumber(value, "told_at");
         entry.news_at = readNumber(value, "news_at");
-        // However long we were away, the rules first get time to confirm it.
-        entry.holds_until = now + kLeastValidityMs;
+        // However long we were away, the rules first get time to confirm it: a rule that is evaluated seldom
+        // gave it a longer validity.
+        entry.holds_ms = std::max(readNumber(value, "holds_ms"), kLeastValidityMs);
+        entry.holds_until = now + entry.holds_ms;
         entries_.emplace(entry.alert.labels, std::move(entry));
     }
     return {};

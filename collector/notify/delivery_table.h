@@ -58,6 +58,7 @@ class DeliveryTable {
         TimestampMs told_at = 0;
         TimestampMs news_at = 0;      ///< when what is not told yet came
         TimestampMs holds_until = 0;  ///< while firing, if nothing more is heard
+        std::int64_t holds_ms = 0;    ///< how long that was when it was last heard of
     };
 
     bool hasNews(const Entry& entry) const;

@@ -148,6 +148,18 @@ TEST_CASE("a restart repeats nothing and loses nothing") {
     CHECK_FALSE(DeliveryTable({}).restore("{", kNow));
 }
 
+TEST_CASE("after a restart an alert of a rule that is evaluated seldom holds as long as before") {
+    DeliveryTable table({});
+    auto seldom = alert("A", "x");
+    seldom.ends_at = kNow + 2'400'000;
+    table.put(seldom, kNow);
+    table.accept(*table.due(kNow), kNow);
+    DeliveryTable again({});
+    REQUIRE(again.restore(table.save(), kNow + 1000));
+    CHECK_FALSE(again.lapse(kNow + 1000 + 2'400'000));
+    CHECK(again.lapse(kNow + 1001 + 2'400'000));
+}
+
 TEST_CASE("the webhook's payload is Alertmanager's, version 4") {
     notify::Notification notification;
     notification.group = Labels{{"alertname", "A"}};
