@@ -1,2 +1,2 @@
 CREATE USER lapwing@localhost IDENTIFIED VIA unix_socket WITH MAX_USER_CONNECTIONS 3;
-GRANT SLAVE MONITOR, BINLOG MONITOR, PROCESS ON *.* TO lapwing@localhost;
+GRANT SLAVE MONITOR ON *.* TO lapwing@localhost;
