@@ -16,7 +16,7 @@ namespace lapwing {
 struct RemoteWriteLimits {
     std::size_t compressed_bytes = 8U << 20;
     std::size_t uncompressed_bytes = 32U << 20;
-    std::size_t samples = 500'000;
+    std::size_t samples = 100'000;
     std::size_t labels_per_series = 64;
     std::size_t label_bytes = 4096;  ///< a name or a value
 };
