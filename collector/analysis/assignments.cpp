@@ -16,6 +16,8 @@ constexpr std::int64_t kCanaryOpenMs = 2'000;
 constexpr std::int64_t kCanarySpacingMs = 3'000;  ///< an agent tries one at a time
 constexpr std::int64_t kCanaryKeptMs =
     120'000;  ///< how long a listener's sample may still show the canary's port
+constexpr std::int64_t kCanaryAnswerMs = 30'000;  ///< by then its result has come
+constexpr int kMostUnanswered = 3;
 constexpr std::size_t kMostAttempts = 256;
 constexpr std::int64_t kUsPerMs = 1'000;
 constexpr int kLowestCanaryPort = 20'000;
@@ -113,52 +115,77 @@ bool Assignments::isCanaryPort(const std::string& host, int port) const {
 }
 
 void Assignments::planCanaries(const Context& context) {
-    const auto now = context.facts.now;
-    std::erase_if(canaries_, [&](const auto& canary) { return now > canary.at + kCanaryKeptMs; });
+    std::erase_if(canaries_,
+                  [&](const auto& canary) { return context.facts.now > canary.at + kCanaryKeptMs; });
     for (const auto& [name, host] : context.facts.hosts) {
+        if (!host.agent_present) {
+            continue;
+        }
         std::set<std::string> connectors;
         for (const auto& attempt : host.attempts) {
             connectors.insert(attempt.from);
         }
         for (const auto& connector : connectors) {
-            const auto other = context.facts.hosts.find(connector);
-            if (!host.agent_present || other == context.facts.hosts.end() || !other->second.agent_present) {
-                continue;
-            }
-            // An agent listens only for peers of its own configuration: those at which it makes attempts
-            // itself.
-            const auto& tried = other->second.attempts;
-            if (std::none_of(tried.begin(), tried.end(),
-                             [&, &target = name](const auto& each) { return each.from == target; })) {
-                continue;
-            }
-            const auto last = last_.find({name, connector});
-            const bool due = last == last_.end() || now - last->second >= options_.canary_interval_ms ||
-                             last->second < context.rules_since(name);
-            if (!due) {
-                continue;
-            }
-            Canary canary;
-            canary.id = randomHex(8);
-            canary.listener = name;
-            canary.connector = connector;
-            canary.nonce = randomHex(kNonceBytes);
-            auto& free = free_[connector];
-            canary.at = std::max(now + options_.canary_lead_ms, free);
-            free = canary.at + kCanarySpacingMs;
-            const auto used = [&](int port) {
-                return isCanaryPort(name, port) ||
-                       std::any_of(host.listeners.begin(), host.listeners.end(),
-                                   [&](const auto& listener) { return listener.port == port; });
-            };
-            std::uniform_int_distribution<int> ports(kLowestCanaryPort, kHighestCanaryPort);
-            do {
-                canary.port = ports(random_);
-            } while (used(canary.port));
-            last_[{name, connector}] = canary.at;
-            canaries_.push_back(std::move(canary));
+            planCanary(context, host, connector);
         }
     }
+}
+
+bool Assignments::isDue(const Context& context, const HostFacts& host, const std::string& connector) {
+    const auto known = asked_.find({host.name, connector});
+    if (known == asked_.end()) {
+        return true;
+    }
+    const auto at = known->second.at;
+    auto& unanswered = known->second.unanswered;
+    const auto now = context.facts.now;
+    if (now - at >= options_.canary_interval_ms || at < context.rules_since(host.name)) {
+        unanswered = 0;
+        return true;
+    }
+    const bool answered = std::any_of(host.canaries.begin(), host.canaries.end(), [&](const auto& canary) {
+        return canary.from == connector && canary.at >= at;
+    });
+    // An agent that was busy or away at that moment is asked again, one that does not take part is not asked
+    // forever.
+    if (answered || unanswered >= kMostUnanswered || now - at < kCanaryAnswerMs) {
+        return false;
+    }
+    ++unanswered;
+    return true;
+}
+
+void Assignments::planCanary(const Context& context, const HostFacts& host, const std::string& connector) {
+    const auto other = context.facts.hosts.find(connector);
+    if (other == context.facts.hosts.end() || !other->second.agent_present) {
+        return;
+    }
+    // An agent listens only for peers of its own configuration: those at which it makes attempts itself.
+    const auto& tried = other->second.attempts;
+    const bool mutual =
+        std::any_of(tried.begin(), tried.end(), [&](const auto& each) { return each.from == host.name; });
+    if (!mutual || !isDue(context, host, connector)) {
+        return;
+    }
+    Canary canary;
+    canary.id = randomHex(8);
+    canary.listener = host.name;
+    canary.connector = connector;
+    canary.nonce = randomHex(kNonceBytes);
+    auto& free = free_[connector];
+    canary.at = std::max(context.facts.now + options_.canary_lead_ms, free);
+    free = canary.at + kCanarySpacingMs;
+    const auto used = [&](int port) {
+        return isCanaryPort(host.name, port) ||
+               std::any_of(host.listeners.begin(), host.listeners.end(),
+                           [&](const auto& listener) { return listener.port == port; });
+    };
+    std::uniform_int_distribution<int> ports(kLowestCanaryPort, kHighestCanaryPort);
+    do {
+        canary.port = ports(random_);
+    } while (used(canary.port));
+    asked_[{host.name, connector}].at = canary.at;
+    canaries_.push_back(std::move(canary));
 }
 
 std::string Assignments::attemptsFor(const Context& context, const std::string& agent) const {

@@ -32,7 +32,15 @@ class Assignments {
         TimestampMs at = 0;
     };
 
+    /// When a pair was asked last, and how often since it last answered.
+    struct Asked {
+        TimestampMs at = 0;
+        int unanswered = 0;
+    };
+
     void planCanaries(const Context& context);
+    void planCanary(const Context& context, const HostFacts& host, const std::string& connector);
+    bool isDue(const Context& context, const HostFacts& host, const std::string& connector);
     std::string attemptsFor(const Context& context, const std::string& agent) const;
     std::string canariesFor(const std::string& agent) const;
     std::string randomHex(std::size_t bytes);
@@ -40,8 +48,7 @@ class Assignments {
     AnalystOptions options_;
     std::random_device random_;
     std::vector<Canary> canaries_;
-    std::map<std::pair<std::string, std::string>, TimestampMs>
-        last_;                                 ///< listener, connector -> when last planned
+    std::map<std::pair<std::string, std::string>, Asked> asked_;  ///< by listener and connector
     std::map<std::string, TimestampMs> free_;  ///< connector -> from when on it has no canary to try
     std::map<std::string, Assignment> current_;
     Assignment nothing_;

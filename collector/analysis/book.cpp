@@ -15,8 +15,8 @@ using Writer = rapidjson::Writer<rapidjson::StringBuffer>;
 /// A host that nobody has heard of for so long has been taken away.
 constexpr std::int64_t kForgetMs = 24LL * 3'600'000;
 
-const char* kUnknownSource = "lapwing";
-const char* kUnknownText = "no current data: this is what was last known";
+constexpr const char* kUnknownSource = "lapwing";
+constexpr const char* kUnknownText = "no current data: this is what was last known";
 
 void put(Writer& writer, const char* key, const std::string& text) {
     writer.Key(key);

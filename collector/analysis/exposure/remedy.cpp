@@ -253,8 +253,13 @@ std::string rulesetJson(const std::vector<Flow>& flows) {
                 set += (set.empty() ? "\"" : ",\"") + address.toString() + "\"";
             }
             if (!set.empty()) {
-                rule(std::string(R"({"match":{"op":"==","left":{"payload":{"protocol":")") +
-                     protocolName(family) + R"(","field":"saddr"}},"right":{"set":[)" + set + "]}}}," + port);
+                std::string matches = R"({"match":{"op":"==","left":{"payload":{"protocol":")";
+                matches += protocolName(family);
+                matches += R"(","field":"saddr"}},"right":{"set":[)";
+                matches += set;
+                matches += "]}}},";
+                matches += port;
+                rule(matches);
             }
         }
     }
@@ -271,14 +276,18 @@ std::string firewallRemedy(const Context& context, const HostFacts& host) {
         if (!named && !isLocal(listener)) {
             const auto service = listener.service();
             const auto port = listener.protocol + "/" + std::to_string(listener.port);
-            closed.insert(service == port ? port : port + " (" + service + ")");
+            auto text = port;
+            if (service != port) {
+                text.append(" (").append(service).append(")");
+            }
+            closed.insert(std::move(text));
         }
     }
-    auto text = rulesetText(host.name, flows, {closed.begin(), closed.end()});
+    auto remedy = rulesetText(host.name, flows, {closed.begin(), closed.end()});
     if (const auto verdict = checked(context, host, flows); !verdict.empty()) {
-        text += "# " + verdict + "\n";
+        remedy += "# " + verdict + "\n";
     }
-    return text;
+    return remedy;
 }
 
 }  // namespace lapwing::analysis::exposure

@@ -39,6 +39,7 @@ Gate reading(const Facts& facts, const std::vector<const LoadBalancerFact*>& bal
     if (second) {
         ways.push_back(Gate::of(kSecond));
     }
+    servers.reserve(hosts.size());
     for (const auto& host : hosts) {
         servers.push_back(hostWith("the web server", host));
     }
@@ -73,8 +74,10 @@ Evidence statistics(const Facts& facts, const LoadBalancerFact& balancer) {
         states[server.proxy + "/" + server.server] = server.state.empty() ? "state unknown" : server.state;
     }
     std::vector<std::string> words;
+    words.reserve(states.size());
     for (const auto& [name, state] : states) {
-        words.push_back(name + " (" + state + ")");
+        words.push_back(name);
+        words.back().append(" (").append(state).append(")");
     }
     const auto hosts = serversByHost(facts, balancer).size();
     return {"haproxy statistics of " + balancer.instance,

@@ -256,8 +256,17 @@ TEST_CASE("what agents are asked to try") {
     CHECK(has(R"("role":"connect")"));
     CHECK(analyst.assignment("somebody").json.find("\"attempts\":[]") != std::string::npos);
 
-    REQUIRE(analyst.run(samples.now + 60'000));
+    REQUIRE(analyst.run(samples.now + 20'000));
     CHECK(analyst.assignment("web-01").json.find("\"canary\":[]") != std::string::npos);
+    // No result came: asked again, and not forever.
+    int asked = 1;
+    for (int i = 4; i < 30; ++i) {
+        samples.now += 10'000;
+        samples.everything(fixture("none.json"), false, "open", false);
+        REQUIRE(analyst.run(samples.now));
+        asked += analyst.assignment("web-01").json.find("\"role\":\"connect\"") != std::string::npos ? 1 : 0;
+    }
+    CHECK(asked == 4);
     samples.now += 700'000;
     samples.everything(fixture("none.json"), false, "open", false);
     REQUIRE(analyst.run(samples.now));
