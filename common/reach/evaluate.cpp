@@ -16,10 +16,13 @@ constexpr unsigned kTranslate = 32;
 constexpr unsigned kFinal = kAccept | kDrop | kReject | kTranslate;
 
 // Conntrack's states, as symbol() numbers them.
+constexpr std::uint64_t kInvalid = 1;
+constexpr std::uint64_t kEstablished = 2;
 constexpr std::uint64_t kNew = 8;
 constexpr std::uint64_t kUntracked = 64;
 
 constexpr int kJumpDepth = 16;  // NFT_JUMP_STACK_SIZE
+constexpr int kConntrackPriority = -200;
 
 struct Outcome {
     unsigned may = 0;
@@ -28,7 +31,7 @@ struct Outcome {
 };
 
 struct FieldValue {
-    enum class Kind { absent, unknown, range, name };
+    enum class Kind { absent, unknown, range, name, no_interface };
     Kind kind = Kind::unknown;
     Range range;
     std::string name;
@@ -77,6 +80,9 @@ Truth termMatches(const FieldValue& value, const Field& field, const Term& term,
     if (value.kind == FieldValue::Kind::unknown || term.kind == Term::Kind::unknown) {
         return Truth::unknown;
     }
+    if (value.kind == FieldValue::Kind::no_interface) {
+        return Truth::no;
+    }
     if (value.kind == FieldValue::Kind::name) {
         return nameMatches(value, term);
     }
@@ -103,7 +109,9 @@ Truth termMatches(const FieldValue& value, const Field& field, const Term& term,
 
 class Walk {
   public:
-    Walk(const Ruleset::Model& model, const Packet& packet) : model_(model), packet_(packet) {}
+    /// `answer`: what this host says to the packet (the second of a TCP handshake), on its way out.
+    Walk(const Ruleset::Model& model, const Packet& packet, bool answer = false)
+        : model_(model), packet_(packet), answer_(answer) {}
 
     Result run();
 
@@ -113,6 +121,8 @@ class Walk {
                table.family == (packet_.source.family == Family::ipv4 ? "ip" : "ip6");
     }
     FieldValue valueOf(const Field& field);
+    FieldValue ctValue(std::uint64_t of_packet, bool known) const;
+    int hookOrder(const Chain& chain) const;
     Truth elementMatches(const Statement& statement, const std::vector<FieldValue>& values,
                          const Element& element) const;
     Truth matches(const Statement& statement, bool& applies);
@@ -127,8 +137,13 @@ class Walk {
 
     const Ruleset::Model& model_;
     const Packet& packet_;
+    const bool answer_;
+    const Table* table_ = nullptr;  ///< of the base chain that is being walked
+    const Chain* base_ = nullptr;
     std::uint64_t ct_state_ = kNew;
     std::map<const Chain*, Outcome> done_;
+    std::set<const Chain*> open_;  ///< being walked: a jump to one of them goes in a circle
+    std::set<std::pair<const Table*, std::string>> added_;  ///< sets that the packet may be in by now
     std::set<std::string> unknowns_;
     std::set<std::string> assumptions_;
 };
@@ -136,8 +151,17 @@ class Walk {
 FieldValue Walk::valueOf(const Field& field) {
     const bool v4 = packet_.source.family == Family::ipv4;
     const bool tcp = packet_.protocol == Protocol::tcp;
-    const Range source{packet_.source.low, packet_.source.high};
-    const Range destination{packet_.destination.key, packet_.destination.key};
+    Range source{packet_.source.low, packet_.source.high};
+    Range destination{packet_.destination.key, packet_.destination.key};
+    auto source_port = between(1024, 65535);
+    auto destination_port = number(packet_.port);
+    if (answer_) {
+        std::swap(source, destination);
+        std::swap(source_port, destination_port);
+    }
+    const FieldValue interface { FieldValue::Kind::name, {}, packet_.interface };
+    // To the kernel an interface that is not there is one of another name.
+    const FieldValue no_interface{FieldValue::Kind::no_interface, {}, {}};
     switch (field.kind) {
         case FieldKind::ip_source:
             return v4 ? FieldValue{FieldValue::Kind::range, source, {}} : absent();
@@ -154,24 +178,25 @@ FieldValue Walk::valueOf(const Field& field) {
         case FieldKind::ip_version:
             return v4 ? number(4) : absent();
         case FieldKind::tcp_source_port:
-            return tcp ? between(1024, 65535) : absent();
+            return tcp ? source_port : absent();
         case FieldKind::tcp_destination_port:
-            return tcp ? number(packet_.port) : absent();
+            return tcp ? destination_port : absent();
         case FieldKind::tcp_flags:
-            return tcp ? number(2) : absent();
+            return tcp ? number(answer_ ? 0x12 : 0x02) : absent();
         case FieldKind::udp_source_port:
-            return tcp ? absent() : between(1024, 65535);
+            return tcp ? absent() : source_port;
         case FieldKind::udp_destination_port:
-            return tcp ? absent() : number(packet_.port);
+            return tcp ? absent() : destination_port;
         case FieldKind::any_source_port:
-            return between(1024, 65535);
+            return source_port;
         case FieldKind::any_destination_port:
-            return number(packet_.port);
+            return destination_port;
         case FieldKind::other_protocol:
-        case FieldKind::interface_out:
             return absent();
         case FieldKind::interface_in:
-            return {FieldValue::Kind::name, {}, packet_.interface};
+            return answer_ ? no_interface : interface;
+        case FieldKind::interface_out:
+            return answer_ ? interface : no_interface;
         case FieldKind::transport:
             return number(static_cast<unsigned>(packet_.protocol));
         case FieldKind::nf_protocol:
@@ -179,23 +204,38 @@ FieldValue Walk::valueOf(const Field& field) {
         case FieldKind::ether_type:
             return number(v4 ? 0x0800 : 0x86dd);
         case FieldKind::mark:
-        case FieldKind::ct_mark:
             return model_.sets_marks ? FieldValue{} : number(0);
-        case FieldKind::packet_type:
+        case FieldKind::ct_mark:
+            return ctValue(0, !model_.sets_marks);
         case FieldKind::ct_direction:
+            return ctValue(answer_ ? 1 : 0, true);
         case FieldKind::ct_status:
-            return number(0);
+            return ctValue(0, !answer_);
         case FieldKind::ct_state:
-            return number(ct_state_);
+            return base_->priority == kConntrackPriority ? FieldValue{} : number(ct_state_);
+        case FieldKind::packet_type:
+            return answer_ ? FieldValue{} : number(0);
         case FieldKind::fib_destination_type:
-            return number(2);
+            return answer_ ? FieldValue{} : number(2);
         case FieldKind::fib_source_route:
+            if (answer_) {
+                return {};
+            }
             assumptions_.insert("the source is routed back by the interface on which it arrives");
             return number(1);
         case FieldKind::unknown:
             return {};
     }
     return {};
+}
+
+/// What only a tracked packet has.
+FieldValue Walk::ctValue(std::uint64_t of_packet, bool known) const {
+    if (ct_state_ == kInvalid) {
+        return absent();
+    }
+    const bool certain = known && !model_.untracks && base_->priority != kConntrackPriority;
+    return certain ? number(of_packet) : FieldValue{};
 }
 
 Truth Walk::elementMatches(const Statement& statement, const std::vector<FieldValue>& values,
@@ -218,9 +258,10 @@ Truth Walk::matches(const Statement& statement, bool& applies) {
     auto truth = matchesOnce(statement, applies);
     if (applies && model_.untracks) {
         // A notrack somewhere: the packet is new or untracked. What both give is certain.
+        const auto tracked = ct_state_;
         ct_state_ = kUntracked;
         const auto other = matchesOnce(statement, applies);
-        ct_state_ = kNew;
+        ct_state_ = tracked;
         truth = truth == other ? truth : Truth::unknown;
     }
     return truth;
@@ -246,6 +287,9 @@ Truth Walk::matchesOnce(const Statement& statement, bool& applies) {
         if (one == Truth::unknown) {
             any = one;
         }
+    }
+    if (any == Truth::no && !statement.set.empty() && added_.contains({table_, statement.set})) {
+        any = Truth::unknown;
     }
     return statement.op == Operator::not_equal ? negate(any) : any;
 }
@@ -330,6 +374,9 @@ unsigned Walk::rule(const Table& table, const Rule& rule, int depth, Outcome& ou
                     unknowns_.insert(rule.place + ": " + statement.text);
                     may |= kNext;
                 }
+                if (!statement.adds_to.empty() && added_.insert({table_, statement.adds_to}).second) {
+                    done_.clear();
+                }
                 break;
             }
             case Statement::Kind::fixed:
@@ -348,7 +395,7 @@ unsigned Walk::rule(const Table& table, const Rule& rule, int depth, Outcome& ou
                 unknowns_.insert(rule.place + ": " + statement.text);
                 out.accepted_by.insert(rule.place);
                 out.dropped_by.insert(rule.place);
-                may |= kAccept | kDrop | kNext;
+                may |= kAccept | kDrop | kNext | (base_->type == "nat" ? kTranslate : 0U);
                 break;
             case Statement::Kind::translate:
                 unknowns_.insert(rule.place + ": " + statement.text + " sends it elsewhere");
@@ -365,9 +412,9 @@ unsigned Walk::rule(const Table& table, const Rule& rule, int depth, Outcome& ou
 Outcome Walk::chain(const Table& table, const std::string& name, int depth) {
     Outcome out;
     const auto found = table.chains.find(name);
-    if (found == table.chains.end() || depth > kJumpDepth) {
+    if (found == table.chains.end() || depth > kJumpDepth || open_.contains(&found->second)) {
         unknowns_.insert(table.family + " " + table.name + " " + name +
-                         ": jumps too deep, or to a chain that is not listed");
+                         ": jumps too deep or in a circle, or to a chain that is not listed");
         out.may = kAccept | kDrop | kNext;
         return out;
     }
@@ -375,6 +422,7 @@ Outcome Walk::chain(const Table& table, const std::string& name, int depth) {
     if (known != done_.end()) {
         return known->second;
     }
+    open_.insert(&found->second);
     bool reached = true;
     for (const auto& each : found->second.rules) {
         const auto may = rule(table, each, depth, out);
@@ -387,11 +435,18 @@ Outcome Walk::chain(const Table& table, const std::string& name, int depth) {
     if (reached) {
         out.may |= kNext;
     }
+    open_.erase(&found->second);
     done_.emplace(&found->second, out);
     return out;
 }
 
 Outcome Walk::base(const Table& table, const Chain& chain, const std::string& name) {
+    table_ = &table;
+    base_ = &chain;
+    // Before conntrack has seen it, a packet belongs to no connection.
+    const bool tracked = chain.hook != "ingress" && chain.priority >= kConntrackPriority;
+    ct_state_ = !tracked ? kInvalid : answer_ ? kEstablished : kNew;
+    done_.clear();
     auto out = this->chain(table, name, 0);
     if ((out.may & (kNext | kReturn)) != 0) {
         const auto place = chain.place + (chain.drops_by_default ? " policy drop" : " policy accept");
@@ -406,11 +461,14 @@ Outcome Walk::base(const Table& table, const Chain& chain, const std::string& na
     return out;
 }
 
-int hookOrder(const std::string& hook) {
-    if (hook == "ingress") {
-        return 0;
+/// When the packet passes the chain; -1: not at all.
+int Walk::hookOrder(const Chain& chain) const {
+    const auto& hook = chain.hook;
+    if (answer_) {
+        // Chains of type nat see a connection's first packet only.
+        return chain.type == "nat" ? -1 : hook == "output" ? 0 : hook == "postrouting" ? 1 : -1;
     }
-    return hook == "prerouting" ? 1 : hook == "input" ? 2 : -1;
+    return hook == "ingress" ? 0 : hook == "prerouting" ? 1 : hook == "input" ? 2 : -1;
 }
 
 Result Walk::run() {
@@ -427,8 +485,8 @@ Result Walk::run() {
         }
         for (const auto& name : table.base_chains) {
             const auto& chain = table.chains.at(name);
-            if (hookOrder(chain.hook) >= 0) {
-                steps.push_back({&table, &chain, name, hookOrder(chain.hook)});
+            if (hookOrder(chain) >= 0) {
+                steps.push_back({&table, &chain, name, hookOrder(chain)});
             }
         }
     }
@@ -485,7 +543,20 @@ const char* verdictName(Verdict verdict) {
 }
 
 Result Ruleset::evaluate(const Packet& packet) const {
-    return Walk(*model_, packet).run();
+    auto result = Walk(*model_, packet).run();
+    if (result.verdict != Verdict::must_reach || packet.protocol != Protocol::tcp) {
+        return result;
+    }
+    const auto answer = Walk(*model_, packet, true).run();
+    if (answer.verdict == Verdict::must_reach) {
+        return result;
+    }
+    result.verdict = Verdict::may;
+    for (const auto& place : answer.decided_by) {
+        result.unknowns.push_back(place + ": may drop the answer");
+    }
+    result.unknowns.insert(result.unknowns.end(), answer.unknowns.begin(), answer.unknowns.end());
+    return result;
 }
 
 bool Ruleset::filtersInput(Family family) const {

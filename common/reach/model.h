@@ -99,6 +99,7 @@ struct Statement {
     Operator op = Operator::equal;
     std::string set;  ///< a named set or map; "" if `data` is given
     SetData data;
+    std::string adds_to;  ///< the set that the packet's own values go into
     Decision decision;
     bool fixed = true;  ///< what a rate limit says to the first packet after a quiet time
     std::string text;   ///< what is unknown, or assumed

@@ -100,7 +100,6 @@ Field metaField(const Json& json) {
 
 Field ctField(const Json& json) {
     const auto key = text(json, "key");
-    const auto direction = text(json, "dir");
     Field field;
     field.text = "ct " + key;
     if (key == "state") {
@@ -111,10 +110,6 @@ Field ctField(const Json& json) {
         field.kind = FieldKind::ct_direction;
     } else if (key == "mark") {
         field.kind = FieldKind::ct_mark;
-    } else if (direction == "original" && (key == "ip saddr" || key == "ip daddr")) {
-        field.kind = key == "ip saddr" ? FieldKind::ip_source : FieldKind::ip_destination;
-    } else if (direction == "original" && (key == "ip6 saddr" || key == "ip6 daddr")) {
-        field.kind = key == "ip6 saddr" ? FieldKind::ip6_source : FieldKind::ip6_destination;
     }
     return field;
 }
@@ -492,10 +487,11 @@ Statement parseVmap(const Json& json) {
     return statement;
 }
 
-Statement parseXt(const Json& json) {
+Statement parseXt(const Json& json, Ruleset::Model& model) {
     const auto name = text(json, "name");
     Statement statement;
-    if (text(json, "type") == "target") {
+    // Some versions of nft print neither type nor name.
+    if (text(json, "type") != "match") {
         if (name == "LOG" || name == "NFLOG") {
             return fixedAnswer(true, "");
         }
@@ -504,6 +500,8 @@ Statement parseXt(const Json& json) {
             statement.decision.action = Action::reject;
             return statement;
         }
+        model.untracks |= name == "CT" || name == "NOTRACK" || name.empty();
+        model.sets_marks |= name == "MARK" || name == "CONNMARK" || name.empty();
         statement.kind = Statement::Kind::unknown_effect;
         statement.text = "xt target " + name;
         return statement;
@@ -535,16 +533,16 @@ Statement parseStatement(const Json& json, Ruleset::Model& model) {
         return parseVmap(*inner);
     }
     if (name == "limit") {
+        if (!inner->IsObject()) {
+            return unknownMatch("a named limit");
+        }
         return fixedAnswer(!inverted(*inner), "within its rate limit");
     }
     if (name == "ct count") {
-        return fixedAnswer(!inverted(*inner), "within its count of connections");
-    }
-    if (name == "set" || name == "meter") {
-        const auto* nested = member(*inner, "stmt");
-        const Json* first =
-            nested != nullptr && nested->IsArray() && !nested->Empty() ? &(*nested)[0] : nested;
-        return first == nullptr ? fixedAnswer(true, "") : parseStatement(*first, model);
+        // The connection counts itself.
+        const auto* most = member(*inner, "val");
+        const bool none = most != nullptr && most->IsUint64() && most->GetUint64() == 0;
+        return fixedAnswer(none == inverted(*inner), none ? "" : "within its count of connections");
     }
     if (name == "mangle") {
         const auto* key = member(*inner, "key");
@@ -577,13 +575,53 @@ Statement parseStatement(const Json& json, Ruleset::Model& model) {
         return statement;
     }
     if (name == "xt") {
-        return parseXt(*inner);
+        return parseXt(*inner, model);
     }
     if (name == "tproxy" || name == "synproxy" || name == "fwd") {
         statement.kind = Statement::Kind::unknown_effect;
         return statement;
     }
     return unknownMatch(name);
+}
+
+/// `add @set { key limit ... }`: goes on only where the packet has the key, and past what is nested in it.
+void parseSetStatement(const Json& json, Ruleset::Model& model, std::vector<Statement>& out) {
+    const auto* key = member(json, "elem");
+    if (key == nullptr) {
+        key = member(json, "key");
+    }
+    if (key != nullptr && member(*key, "elem") != nullptr) {
+        key = member(*key, "elem");
+    }
+    if (key != nullptr && member(*key, "val") != nullptr) {
+        key = member(*key, "val");
+    }
+    if (key == nullptr) {
+        out.push_back(unknownMatch("a set statement without key"));
+        return;
+    }
+    Statement statement;
+    statement.fields = parseFields(*key);
+    statement.text = statement.fields[0].text;
+    const auto any = Json("*");
+    Element element;
+    for (const auto& field : statement.fields) {
+        element.parts.push_back(parseTerm(field, any));
+    }
+    statement.data.elements.push_back(std::move(element));
+    const auto set = text(json, "set");
+    if (text(json, "op") != "delete" && set.starts_with('@')) {
+        statement.adds_to = set.substr(1);
+    }
+    out.push_back(std::move(statement));
+    const auto* nested = member(json, "stmt");
+    if (nested != nullptr && nested->IsArray()) {
+        for (const auto& each : nested->GetArray()) {
+            out.push_back(parseStatement(each, model));
+        }
+    } else if (nested != nullptr) {
+        out.push_back(parseStatement(*nested, model));
+    }
 }
 
 std::string handleText(const Json& json) {
@@ -676,7 +714,12 @@ class Parser {
             made.statements.push_back(unknownMatch("a rule without statements"));
         } else {
             for (const auto& statement : statements->GetArray()) {
-                made.statements.push_back(parseStatement(statement, model_));
+                const auto [name, inner] = only(statement);
+                if (inner != nullptr && (name == "set" || name == "meter")) {
+                    parseSetStatement(*inner, model_, made.statements);
+                } else {
+                    made.statements.push_back(parseStatement(statement, model_));
+                }
             }
         }
         target.rules.push_back(std::move(made));

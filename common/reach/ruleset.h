@@ -44,8 +44,9 @@ struct Sources {
 /// three-valued: where a match cannot be told, both ways are followed, so that `must_reach` and `must_block`
 /// never contradict the kernel and everything else is `may`. It models connections' first packets through
 /// ingress, prerouting and input, in the order of the base chains' priorities: an accept ends its base chain
-/// only, a drop is final. The sender's port is 1024-65535, the mark 0, the conntrack state new. Immutable
-/// after parsing but for addUnknown; safe from any thread then.
+/// only, a drop is final. Where TCP's answer may not get out by output and postrouting, must_reach is may.
+/// The sender's port is 1024-65535, the mark 0, the conntrack state new. Immutable after parsing but for
+/// addUnknown; safe from any thread then.
 class Ruleset {
   public:
     /// Error `invalid` for what is not JSON of that form. A construct that it does not know is no error:

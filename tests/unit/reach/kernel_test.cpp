@@ -174,6 +174,14 @@ const char* const kTable[] = {
     "priority 0; policy "
     "accept; tcp dport 22 add @m { ip saddr limit rate over 1000/second burst 1000 packets } drop; }; }",
     "table bridge f { chain i { type filter hook input priority 0; policy drop; }; }",
+    R"(table inet f { chain i { type filter hook input priority 0; policy accept; oifname != "docker0" tcp dport 22 drop; oif != 1 tcp dport 3306 drop; oifname "veth-s" drop; }; })",
+    R"(table inet f { chain i { type filter hook prerouting priority -300; policy accept; ct state invalid tcp dport 22 drop; ct state new tcp dport 8080 drop; ct direction original tcp dport 3306 drop; }; })",
+    R"(table inet f { limit l { rate over 1000/second burst 1000 packets; }; chain i { type filter hook input priority 0; policy accept; tcp dport 22 limit name l drop; tcp dport 8080 ct count over 0 drop; tcp dport 3306 ct count over 9 drop; }; })",
+    R"(table inet f { set m { type ipv4_addr; size 9; flags dynamic; }; chain i { type filter hook input priority 0; policy accept; tcp dport 22 add @m { ip saddr counter limit rate over 1000/second burst 1000 packets } drop; }; })",
+    R"(table inet f { set m { type ipv4_addr; size 9; flags dynamic; }; chain i { type filter hook input priority 0; policy accept; tcp dport 22 add @m { ip saddr }; ip saddr @m tcp dport 22 drop; }; })",
+    R"(table inet f { chain r { type filter hook prerouting priority -300; notrack; }; chain i { type filter hook input priority 0; policy accept; ct state established,related accept; ct direction original tcp dport 22 drop; ct status != dnat tcp dport 8080 drop; }; })",
+    R"(table inet f { chain o { type filter hook output priority 0; policy accept; tcp sport 8080 drop; }; })",
+    R"(table inet f { chain o { type filter hook output priority 0; policy drop; ct state established accept; oifname lo accept; }; })",
 };
 
 /// Rules of every construct that the evaluator claims to know, thrown together.
