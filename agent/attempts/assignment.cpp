@@ -16,6 +16,7 @@ constexpr std::int64_t kLowestCanaryPort = 1024;
 constexpr std::int64_t kHighestPort = 65535;
 constexpr std::size_t kShortestNonce = 16;
 constexpr std::size_t kLongestText = 128;
+constexpr std::int64_t kLatestUs = 1LL << 53;  // in 2255: sums of it stay within every clock
 
 std::string text(const Json& json, const char* key) {
     const auto found = json.FindMember(key);
@@ -59,7 +60,8 @@ void readCanary(const Json& json, const std::vector<Peer>& peers, std::vector<Ca
     order.nonce = text(json, "nonce");
     order.at_us = number(json, "at");
     if ((role != "listen" && role != "connect") || port < kLowestCanaryPort || port > kHighestPort ||
-        order.nonce.size() < kShortestNonce || order.id.empty()) {
+        order.nonce.size() < kShortestNonce || order.id.empty() || order.at_us < 0 ||
+        order.at_us > kLatestUs) {
         return;
     }
     order.port = static_cast<std::uint16_t>(port);

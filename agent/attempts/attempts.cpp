@@ -195,6 +195,9 @@ void Attempts::State::poll() {
                 fresh = true;
             }
             wake.notify_all();
+            if (Clock::now() - asked < kFirstBackoff && !sleep(kFirstBackoff)) {
+                return;
+            }
             continue;
         }
         if (!sleep(backoff)) {
@@ -207,6 +210,11 @@ void Attempts::State::poll() {
 /// Forgets what is no longer asked for.
 void Attempts::State::take(Orders taken) {
     targets_ = std::move(taken.targets);
+    // A moment that is still to come would make every result worthless, and the next attempt due at once.
+    const auto now = collectorUs();
+    for (auto& target : targets_) {
+        target.since_us = std::min(target.since_us, now);
+    }
     std::erase_if(outcomes_, [&](const auto& entry) {
         return std::none_of(targets_.begin(), targets_.end(), [&](const auto& target) {
             return target.host == entry.first.host && target.address == entry.first.address &&

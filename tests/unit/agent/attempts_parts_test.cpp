@@ -93,6 +93,15 @@ TEST_CASE("without canary none is run, and what is no assignment is an error") {
         CHECK_FALSE(parseAssignment(bad, kPeers, true));
     }
     CHECK(parseAssignment(R"({"version":"v","attempts":7,"canary":{}})", kPeers, true)->targets.empty());
+    // A moment beyond what a clock can tell.
+    for (const auto* at : {"9223372036854775807", "-9223372036854775808"}) {
+        const auto beyond = parseAssignment(
+            R"({"version":"v","canary":[{"role":"listen","id":"a","host":"web-02","port":40123,"nonce":"0123456789abcdef","at":)" +
+                std::string(at) + "}]}",
+            kPeers, true);
+        REQUIRE(beyond);
+        CHECK(beyond->canaries.empty());
+    }
 }
 
 TEST_CASE("what MariaDB says first") {

@@ -177,3 +177,44 @@ TEST_CASE("attempts from the main and a second address, and again once the targe
         close(fd);
     }
 }
+
+TEST_CASE("a collector that answers at once, each time anew, drives neither the agent nor its peers") {
+    const int peer = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    sockaddr_in name{};
+    name.sin_family = AF_INET;
+    name.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    socklen_t size = sizeof name;
+    REQUIRE(bind(peer, reinterpret_cast<const sockaddr*>(&name), size) == 0);
+    REQUIRE(listen(peer, 64) == 0);
+    REQUIRE(getsockname(peer, reinterpret_cast<sockaddr*>(&name), &size) == 0);
+    test::FakeCollector collector;
+    std::atomic<int> asked{0};
+    collector.decide([&](const std::string&, std::size_t) {
+        test::FakeCollector::Answer answer;
+        answer.status = 200;
+        // `since` is in 2096.
+        answer.body = "{\"version\":\"" + std::to_string(++asked) +
+                      R"(","attempts":[{"host":"web-01","address":"127.0.0.1","protocol":"tcp","port":)" +
+                      std::to_string(ntohs(name.sin_port)) + R"(,"since":4000000000000000}]})";
+        return answer;
+    });
+    AttemptsConfig config;
+    config.collector_url = collector.url();
+    config.tls = collector.clientTls();
+    config.peers = {{"web-01", "127.0.0.1", 0}};
+    // The answer "not later than now" is renewed with each assignment: one attempt for each at most.
+    Attempts attempts(
+        config, [](const auto&) {}, [] { return 0.0; });
+    attempts.start();
+    std::this_thread::sleep_for(std::chrono::seconds(3));
+    attempts.stop();
+    int visits = 0;
+    for (int fd = accept(peer, nullptr, nullptr); fd >= 0; fd = accept(peer, nullptr, nullptr)) {
+        close(fd);
+        ++visits;
+    }
+    close(peer);
+    CHECK(visits >= 1);
+    CHECK(visits <= asked);
+    CHECK(asked <= 4);
+}
