@@ -108,6 +108,20 @@ TEST_CASE("each listener is listed for each family that it serves, once") {
     CHECK(value("ipv6", "::", "22", "") == 1);
 }
 
+TEST_CASE("a process whose name is no text does not hide its listener") {
+    const std::vector<Listener> listeners{{"tcp", "0.0.0.0", false, 4444, 9, true}};
+    const test::Samples samples({sockets::listenerFamily(listeners, {{9,
+                                                                      {1,
+                                                                       "b\xff"
+                                                                       "d",
+                                                                       ""}}})});
+    CHECK(samples.value("lapwing_listener_info", {{"protocol", "tcp"},
+                                                  {"family", "ipv4"},
+                                                  {"address", "0.0.0.0"},
+                                                  {"port", "4444"},
+                                                  {"process", "b?d"}}) == 1);
+}
+
 TEST_CASE("without a snapshot the owners are unknown, and the listeners are not") {
     sockets::SocketsProbe probe("/proc", "/nonexistent/snapshot.json");
     const auto result = probe.collect(Deadline(std::chrono::seconds(4)));
