@@ -74,6 +74,7 @@ struct Outcome {
 
 struct Control {
     bool ok = false;
+    int port = 0;
     Clock::time_point tried;
 };
 
@@ -133,7 +134,7 @@ struct Attempts::State : std::enable_shared_from_this<State> {
     std::map<reach::Address, std::vector<Source>> sources_;
     Clock::time_point sources_read_;
     std::map<Place, Outcome> outcomes_;
-    std::map<std::pair<std::string, int>, Control> controls_;
+    std::map<std::pair<std::string, reach::Address>, Control> controls_;  ///< by host and its address
     std::map<Place, Outcome> canary_outcomes_;
     std::vector<CanaryListener> listeners_;
     SeriesTracker tracker_;
@@ -303,7 +304,8 @@ bool Attempts::State::controlOf(const std::string& host, const reach::Address& a
     if (peer == config.peers.end()) {
         return false;
     }
-    auto& control = controls_[{host, peer->control_port}];
+    auto& control = controls_[{host, address}];
+    control.port = peer->control_port;
     if (control.tried == Clock::time_point{} || Clock::now() - control.tried > kControlValid) {
         const auto result =
             tryConnect(source, address, static_cast<std::uint16_t>(peer->control_port), config.timeout);
@@ -398,7 +400,8 @@ void Attempts::State::report() {
         }
     }
     for (const auto& [key, control] : controls_) {
-        emit("lapwing_attempt_control_ok", key.first, {{"port", std::to_string(key.second)}},
+        emit("lapwing_attempt_control_ok", key.first,
+             {{"address", key.second.toString()}, {"port", std::to_string(control.port)}},
              control.ok ? 1 : 0);
     }
     for (const auto& [place, outcome] : canary_outcomes_) {

@@ -2,6 +2,9 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <set>
+#include <string_view>
+#include <tuple>
 
 namespace lapwing::analysis {
 
@@ -135,12 +138,19 @@ class Gatherer {
         }
     }
 
+    /// An agent, a peer and a family. What answers over IPv4 says nothing of silence over IPv6.
+    using Path = std::tuple<std::string, std::string, bool>;
+
+    static Path pathOf(const std::string& agent, const std::string& peer, std::string_view address) {
+        return {agent, peer, address.find(':') != std::string_view::npos};
+    }
+
     /// Which agent's controls of which peer answered.
-    std::set<std::pair<std::string, std::string>> controls() {
-        std::set<std::pair<std::string, std::string>> answered;
+    std::set<Path> controls() {
+        std::set<Path> answered;
         for (const auto& one : latest("lapwing_attempt_control_ok")) {
             if (one.sample.value == 1) {
-                answered.emplace(one.get("agent"), one.get("instance"));
+                answered.insert(pathOf(one.get("agent"), one.get("instance"), one.get("address")));
             }
             if (one.number("port") != 0) {
                 host(one.get("instance")).control_ports.insert(one.number("port"));
@@ -183,7 +193,8 @@ class Gatherer {
             }
             const auto when = at.find(key(one));
             attempt.at = when == at.end() ? one.sample.timestamp : when->second;
-            attempt.control_ok = controls_.contains({attempt.from, one.get("instance")});
+            attempt.control_ok =
+                controls_.contains(pathOf(attempt.from, one.get("instance"), attempt.address));
             host(one.get("instance")).attempts.push_back(std::move(attempt));
         }
     }
@@ -198,7 +209,7 @@ class Gatherer {
             canary.result = one.get("result");
             const auto when = at.find(key(one));
             canary.at = when == at.end() ? one.sample.timestamp : when->second;
-            canary.control_ok = controls_.contains({canary.from, one.get("instance")});
+            canary.control_ok = controls_.contains(pathOf(canary.from, one.get("instance"), canary.source));
             host(one.get("instance")).canaries.push_back(std::move(canary));
         }
     }
@@ -258,7 +269,7 @@ class Gatherer {
     std::int64_t lookback_ms_;
     Facts facts_;
     Error failure_;
-    std::set<std::pair<std::string, std::string>> controls_;
+    std::set<Path> controls_;
 };
 
 struct KnownService {

@@ -151,6 +151,8 @@ TEST_CASE("silence behind open rules is one level lower, and counts only with a 
     samples.control("web-02", "web-01", false);
     samples.now += 1;
     samples.control("web-02", "web-01", false);
+    samples.control("web-02", "web-01", true,
+                    "fd77::11");  // an answer over IPv6 vouches for no silence over IPv4
     samples.write();
     Analyst analyst(samples.store(), SiteSamples::site());
     REQUIRE(analyst.run(samples.now));

@@ -121,9 +121,15 @@ class SiteSamples {
         add("lapwing_canary_result", labels);
     }
 
-    void control(const std::string& from, const std::string& to, bool ok) {
+    void control(const std::string& from, const std::string& to, bool ok,
+                 const std::string& address = "10.77.0.12") {
         add("lapwing_attempt_control_ok",
-            {{"agent", from}, {"instance", to}, {"peer", to}, {"job", "firewall"}, {"port", "80"}},
+            {{"address", address},
+             {"agent", from},
+             {"instance", to},
+             {"peer", to},
+             {"job", "firewall"},
+             {"port", "80"}},
             ok ? 1 : 0);
     }
 
