@@ -12,7 +12,8 @@ using Json = rapidjson::Value;
 
 constexpr std::size_t kMostTargets = 256;
 constexpr std::size_t kMostCanaries = 32;
-constexpr std::int64_t kLowestCanaryPort = 20'000;  // above where services listen: never a port that one waits for
+// Above where services listen: never a port that one waits for.
+constexpr std::int64_t kLowestCanaryPort = 20'000;
 constexpr std::int64_t kHighestPort = 65535;
 constexpr std::size_t kShortestNonce = 16;
 constexpr std::size_t kLongestText = 128;
