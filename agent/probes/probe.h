@@ -23,10 +23,10 @@ struct FoundDocument {
 struct ProbeResult {
     std::vector<prometheus::MetricFamily> families;
     std::vector<FoundDocument> documents;
-    /// The run looked at a part only of what the probe looks at: series of earlier runs that are missing here
-    /// are not at hand, not gone, so the runner does not end them (no staleness marker). They end with the
-    /// next run that is not partial and does not have them, or with a run that fails. `up` and `scrape_*` are
-    /// as always.
+    /// The run looked at a part only of what the probe looks at, the same part in every partial run. What the
+    /// last partial run had and this one has not is gone, and the runner ends it (a staleness marker); what
+    /// only whole runs have is not at hand, and ends with the next whole run that does not have it, or with a
+    /// run that fails. `up` and `scrape_*` are as always.
     bool partial = false;
     /// Set where the run failed and has something to say all the same (`nginx_up 0`, `probe_success 0`): `up`
     /// is 0 as if collect() had returned this Error, and the families are reported. It is not `partial`: what

@@ -129,7 +129,7 @@ void Runner::Core::report(Slot& slot, const Flight& flight, double took, Expecte
     {
         const std::lock_guard lock(slot.report_mutex);
         if (!failure && result->partial) {
-            slot.tracker.keep(series);
+            slot.tracker.finishPart(series, flight.at);
         } else {
             slot.tracker.finish(series, flight.at);
         }

@@ -1,6 +1,7 @@
 #pragma once
 
-#include <unordered_set>
+#include <cstdint>
+#include <unordered_map>
 #include <vector>
 
 #include "common/model/sample.h"
@@ -11,15 +12,17 @@ namespace lapwing::agent {
 /// One tracker for each source. Not synchronised.
 class SeriesTracker {
   public:
-    /// Appends a staleness marker at `at` for each series that was in the previous call's `current` and is
-    /// not in this one.
+    /// `current` is all that the source yields: appends a staleness marker at `at` for each series that an
+    /// earlier call knew and that is not in this one.
     void finish(std::vector<TimeSeries>& current, TimestampMs at);
-    /// `current` is only a part of what the source yields: ends nothing, and remembers these beside the
-    /// earlier ones.
-    void keep(const std::vector<TimeSeries>& current);
+    /// `current` is the part of what the source yields that every partial run looks at: appends a marker only
+    /// for what the last partial run had and this one has not. The rest is not at hand, not gone.
+    void finishPart(std::vector<TimeSeries>& current, TimestampMs at);
 
   private:
-    std::unordered_set<Labels, LabelsHash> previous_;
+    /// The series that are there, each with the last partial run that had it (0: none).
+    std::unordered_map<Labels, std::uint64_t, LabelsHash> known_;
+    std::uint64_t part_run_ = 1;
 };
 
 }  // namespace lapwing::agent

@@ -39,16 +39,38 @@ TEST_CASE("a series that vanishes ends once, and may come back") {
     CHECK(fourth.size() == 2);
 }
 
-TEST_CASE("a partial run ends nothing; the next whole one does") {
+TEST_CASE("a partial run does not end what only whole runs have; the next whole one does") {
     SeriesTracker tracker;
     auto whole = series({"a", "b"});
     tracker.finish(whole, 10);
     auto part = series({"a", "c"});
-    tracker.keep(part);
+    tracker.finishPart(part, 20);
     CHECK(part.size() == 2);
     auto last = series({"a"});
     tracker.finish(last, 30);
     REQUIRE(last.size() == 3);
     CHECK(isStaleNaN(last[1].samples[0].value));
     CHECK(isStaleNaN(last[2].samples[0].value));
+}
+
+TEST_CASE("a partial run ends what the last partial run had, also with a whole one between") {
+    SeriesTracker tracker;
+    auto whole = series({"slow", "lag", "state"});
+    tracker.finish(whole, 10);
+    auto part = series({"lag", "state"});
+    tracker.finishPart(part, 20);
+    auto again = series({"slow", "lag", "state"});
+    tracker.finish(again, 30);
+    auto stopped = series({"state"});
+    tracker.finishPart(stopped, 40);
+    REQUIRE(stopped.size() == 2);
+    CHECK(stopped[1].labels.metricName() == "lag");
+    CHECK(stopped[1].samples[0].timestamp == 40);
+    CHECK(isStaleNaN(stopped[1].samples[0].value));
+    auto still = series({"state"});
+    tracker.finishPart(still, 50);
+    CHECK(still.size() == 1);
+    auto last = series({"slow", "state"});
+    tracker.finish(last, 60);
+    CHECK(last.size() == 2);
 }
