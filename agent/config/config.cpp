@@ -96,14 +96,20 @@ void readSpool(const config::Node& node, AgentConfig& out) {
     if (out.spool_age_ms < 60'000) node["age"].problem("spool.age must be at least 1m");
 }
 
+ProbeContext contextOf(const AgentConfig& agent) {
+    ProbeContext context;
+    context.host = agent.host;
+    context.snapshot = agent.snapshot;
+    for (const auto& peer : agent.peers) context.peers.push_back(peer.address);
+    return context;
+}
+
 void readProbes(const config::Node& node, const std::vector<ProbeKind>& kinds, LoadedConfig& out) {
     std::vector<std::string> names;
     names.reserve(kinds.size());
     for (const auto& kind : kinds) names.push_back(kind.name);
     node.allow(names);
-    ProbeContext context;
-    context.host = out.agent.host;
-    context.snapshot = out.agent.snapshot;
+    const auto context = contextOf(out.agent);
     std::set<Labels> identities;
     for (const auto& kind : kinds) {
         const std::size_t before = out.specs.size();
@@ -161,11 +167,8 @@ LoadedConfig parseConfig(config::Reader& reader, const std::string& yaml, const 
 
 std::vector<ProbeSpec> defaultProbes(config::Reader& reader, const AgentConfig& agent,
                                      const ProbeKind& kind) {
-    ProbeContext context;
-    context.host = agent.host;
-    context.snapshot = agent.snapshot;
     std::vector<ProbeSpec> specs;
-    (void)kind.configure(reader.text("on", kind.name), context, specs);
+    (void)kind.configure(reader.text("on", kind.name), contextOf(agent), specs);
     return specs;
 }
 

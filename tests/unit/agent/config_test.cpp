@@ -241,3 +241,18 @@ TEST_CASE("the defaults of a probe that is switched off, for a run by hand") {
     REQUIRE(specs.size() == 1);
     CHECK(specs[0].instance == "web-01");
 }
+
+TEST_CASE("a probe is told the peers' addresses") {
+    static std::vector<std::string> told;
+    const std::vector<ProbeKind> curious = {{"node", "the host",
+                                             [](const lapwing::config::Node&, const ProbeContext& context,
+                                                std::vector<ProbeSpec>&) -> std::string {
+                                                 told = context.peers;
+                                                 return "node: off";
+                                             }}};
+    Reader reader;
+    (void)parseConfig(reader, "host: web-01\npeers: [ { host: web-02, address: 10.77.0.12 } ]\n",
+                      "agent.yaml", curious);
+    CHECK(reader.ok());
+    CHECK(told == std::vector<std::string>{"10.77.0.12"});
+}
