@@ -85,6 +85,20 @@ TEST_CASE("series without samples take no memory") {
     CHECK(result->series.empty());
 }
 
+TEST_CASE("labels out of order are sorted, as Prometheus' receiver sorts them") {
+    // series { label { name: "b" value: "1" } label { name: "a" value: "2" } sample {} }
+    const std::string body =
+        "\x0a\x12\x0a\x06\x0a\x01"
+        "b\x12\x01"
+        "1\x0a\x06\x0a\x01"
+        "a\x12\x01"
+        "2\x12";
+    const auto result = decodeRemoteWrite(snappyOf(body + std::string(1, '\0')));
+    REQUIRE(result);
+    REQUIRE(result->series.size() == 1);
+    CHECK(result->series[0].labels == Labels({{"a", "2"}, {"b", "1"}}));
+}
+
 TEST_CASE("a label given twice is refused") {
     // series { label { name: "a" value: "1" } label { name: "a" value: "2" } }
     const std::string label1 =
