@@ -5,7 +5,9 @@
 #include <cmath>
 
 #include "collector/ingest/digest.h"
+#include "collector/ingest/metadata_book.h"
 #include "collector/storage/store.h"
+#include "common/model/families.h"
 
 namespace lapwing::ingest {
 namespace {
@@ -41,8 +43,8 @@ Answer tooLarge(std::uint64_t declared, std::size_t limit) {
                   "the body has " + std::to_string(declared) + " bytes, more than " + std::to_string(limit));
 }
 
-/// `application/x-protobuf`, with remote_write 1.0's message if one is named. Empty if it is that.
-std::string wrongType(std::string_view content_type) {
+/// Which message the content type names. Error: neither of the two.
+Expected<RemoteWriteVersion> versionOf(std::string_view content_type) {
     const std::string type = lower(content_type);
     std::string_view rest(type);
     const auto part = [&rest] {
@@ -51,13 +53,19 @@ std::string wrongType(std::string_view content_type) {
         rest = end == std::string_view::npos ? std::string_view() : rest.substr(end + 1);
         return first;
     };
-    bool wrong = part() != "application/x-protobuf";
-    while (!wrong && !rest.empty()) {
+    auto version = RemoteWriteVersion::v1;
+    bool known = part() == "application/x-protobuf";
+    while (known && !rest.empty()) {
         const auto parameter = part();
-        wrong = parameter.starts_with("proto=") && parameter != "proto=prometheus.writerequest";
+        if (!parameter.starts_with("proto=")) continue;
+        if (parameter == "proto=io.prometheus.write.v2.request") version = RemoteWriteVersion::v2;
+        known = version == RemoteWriteVersion::v2 || parameter == "proto=prometheus.writerequest";
     }
-    if (!wrong) return {};
-    return "the content type must be application/x-protobuf (remote_write 1.0)";
+    if (known) return version;
+    return fail(
+        ErrorKind::invalid,
+        "the content type must be application/x-protobuf, with proto=prometheus.WriteRequest (remote_write "
+        "1.0) or proto=io.prometheus.write.v2.Request (2.0)");
 }
 
 /// What is wrong with a series' labels, whoever sends them; empty if nothing is.
@@ -121,7 +129,8 @@ class Receiver::Flight {
     Flight(Receiver& receiver, const std::string& agent) : receiver_(receiver), agent_(agent) {
         const std::lock_guard lock(receiver_.mutex_);
         Agent& own = receiver_.agents_[agent_];
-        if (own.in_flight >= receiver_.limits_.in_flight_per_agent) {
+        // Local ingest is no agent: whoever sends there opens as many connections as it likes.
+        if (!agent_.empty() && own.in_flight >= receiver_.limits_.in_flight_per_agent) {
             refusal_ = answer(429, "too many requests of this agent at once", 1);
         } else if (receiver_.in_flight_ >= receiver_.limits_.in_flight) {
             refusal_ = answer(503, "too many requests at once", 1);
@@ -146,8 +155,8 @@ class Receiver::Flight {
     std::optional<Answer> refusal_;
 };
 
-Receiver::Receiver(storage::Store& store, Limits limits, TimestampMs (*clock)())
-    : store_(store), limits_(limits), clock_(clock) {}
+Receiver::Receiver(storage::Store& store, Limits limits, TimestampMs (*clock)(), MetadataBook* metadata)
+    : store_(store), limits_(limits), clock_(clock), metadata_(metadata) {}
 
 unsigned Receiver::delay(Agent& agent) const {
     const auto now = std::chrono::steady_clock::now();
@@ -183,11 +192,13 @@ void Receiver::pay(const std::string& agent, double samples) {
 
 std::optional<Answer> Receiver::checkWrite(const RequestHead& head) {
     auto refusal = [&]() -> std::optional<Answer> {
-        if (auto wrong = wrongType(head.content_type); !wrong.empty()) return answer(415, std::move(wrong));
+        if (const auto version = versionOf(head.content_type); !version) {
+            return answer(415, version.error().message);
+        }
         if (lower(trim(head.content_encoding)) != "snappy")
             return answer(415, "the content encoding must be snappy");
-        if (!head.version.empty() && !head.version.starts_with("0.1.")) {
-            return answer(415, "remote_write version 0.1.0 is spoken here");
+        if (!head.version.empty() && !head.version.starts_with("0.1.") && !head.version.starts_with("2.0.")) {
+            return answer(415, "remote_write versions 0.1.0 and 2.0.0 are spoken here");
         }
         if (!head.content_length) return answer(411, "the length of the body must be declared");
         if (*head.content_length > limits_.write.compressed_bytes) {
@@ -201,13 +212,15 @@ std::optional<Answer> Receiver::checkWrite(const RequestHead& head) {
 
 Answer Receiver::write(const RequestHead& head, std::string_view body) {
     const Flight flight(*this, head.agent);
-    Answer out = flight.refusal() ? *flight.refusal() : decodeAndStore(head.agent, body);
+    const auto version = versionOf(head.content_type).value_or(RemoteWriteVersion::v1);
+    Answer out = flight.refusal() ? *flight.refusal() : decodeAndStore(head.agent, body, version);
+    if (version == RemoteWriteVersion::v2) out.written = Written{out.stored + out.duplicates, 0, 0};
     count(head.agent, out, 0);
     return out;
 }
 
-Answer Receiver::decodeAndStore(const std::string& agent, std::string_view body) {
-    auto request = decodeRemoteWrite(body, limits_.write);
+Answer Receiver::decodeAndStore(const std::string& agent, std::string_view body, RemoteWriteVersion version) {
+    auto request = decodeRemoteWrite(body, limits_.write, version);
     if (!request) {
         return answer(request.error().kind == ErrorKind::exhausted ? 413 : 400, request.error().message);
     }
@@ -222,10 +235,12 @@ Answer Receiver::decodeAndStore(const std::string& agent, std::string_view body)
         }
     }
     Refusals refusals;
+    refusals.add(request->refused, request->first_refusal);
     sift(request->series, clock_() + limits_.ahead_ms, refusals);
     const std::size_t asked = request->samples + request->histograms;
     auto stored = store_.append(request->series);
     if (!stored) return storeFailed(stored.error());
+    if (metadata_ != nullptr) metadata_->note(request->metadata);
     refusals.add(stored->refused, stored->first_refusal);
     refusals.add(request->histograms, "native histograms are not supported");
     {
@@ -319,6 +334,22 @@ Traffic Receiver::totals() const {
         sum.last_write = std::max(sum.last_write, one.last_write);
     }
     return sum;
+}
+
+void Receiver::addMetrics(std::vector<prometheus::MetricFamily>& out) const {
+    const Traffic sum = totals();
+    const auto total = [&out](const char* name, const char* help, std::uint64_t value) {
+        auto family = counter(name, help);
+        add(family, {}, static_cast<double>(value));
+        out.push_back(std::move(family));
+    };
+    total("lapwing_collector_write_requests_total", "Requests of agents and other senders.", sum.requests);
+    total("lapwing_collector_write_requests_rejected_total",
+          "Of those, the ones of which nothing was stored.", sum.rejected_requests);
+    total("lapwing_collector_samples_duplicate_total", "Samples that were there already.", sum.duplicates);
+    total("lapwing_collector_histograms_refused_total", "Native histograms, which are not supported.",
+          sum.histograms);
+    total("lapwing_collector_exemplars_ignored_total", "Exemplars, which are not stored.", sum.exemplars);
 }
 
 std::map<std::string, Traffic> Receiver::agents() const {

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <prometheus/metric_family.h>
+
 #include <chrono>
 #include <cstdint>
 #include <map>
@@ -7,6 +9,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "common/model/remote_write.h"
 #include "common/model/sample.h"
@@ -16,6 +19,8 @@ class Store;
 }
 
 namespace lapwing::ingest {
+
+class MetadataBook;
 
 struct Limits {
     RemoteWriteLimits write;
@@ -38,6 +43,13 @@ struct RequestHead {
     std::optional<std::uint64_t> content_length;  ///< as declared
 };
 
+/// What remote_write 2.0 wants in the headers of the answer.
+struct Written {
+    std::size_t samples = 0;
+    std::size_t histograms = 0;
+    std::size_t exemplars = 0;
+};
+
 /// An HTTP answer. `body` is plain text, one line.
 struct Answer {
     int status = 204;
@@ -46,6 +58,7 @@ struct Answer {
     std::size_t stored = 0;
     std::size_t duplicates = 0;
     std::size_t refused = 0;
+    std::optional<Written> written;  ///< of a remote_write 2.0 request
 };
 
 struct Traffic {
@@ -55,12 +68,14 @@ struct Traffic {
     std::uint64_t duplicates = 0;
     std::uint64_t refused = 0;
     std::uint64_t histograms = 0;  ///< native histograms, which are refused
-    std::uint64_t exemplars = 0;   ///< ignored
+    std::uint64_t exemplars = 0;   ///< ignored, with success
     std::uint64_t documents = 0;
     TimestampMs last_write = 0;  ///< the last request that was accepted at least in part; 0: none yet
 };
 
 /// What a write request and a document must be, and whose they are. Knows nothing of sockets. Thread-safe.
+/// remote_write 1.0 and 2.0. Type and encoding must be named (Prometheus guesses): a browser can be made to
+/// send a body without them, across origins.
 ///
 /// Statuses: 204 all stored (or there already); 400 what does not decode, or samples that were refused,
 /// counted and the first named, while the valid ones are stored; 403 a series claims another agent, nothing
@@ -69,7 +84,9 @@ struct Traffic {
 /// `retry_after_s`.
 class Receiver {
   public:
-    explicit Receiver(storage::Store& store, Limits limits = {}, TimestampMs (*clock)() = nowMs);
+    /// `metadata` gets what requests say of their metrics; null forgets it. Both must outlive the receiver.
+    explicit Receiver(storage::Store& store, Limits limits = {}, TimestampMs (*clock)() = nowMs,
+                      MetadataBook* metadata = nullptr);
 
     /// Call before reading the body: the answer to what is wrong already, nothing if it may be read.
     std::optional<Answer> checkWrite(const RequestHead& head);
@@ -84,6 +101,8 @@ class Receiver {
     std::optional<TimestampMs> lastSeen(const std::string& agent) const;
     Traffic totals() const;
     std::map<std::string, Traffic> agents() const;
+    /// The totals, as metrics (docs/metrics.md).
+    void addMetrics(std::vector<prometheus::MetricFamily>& out) const;
 
   private:
     struct Agent {
@@ -95,7 +114,7 @@ class Receiver {
     };
     class Flight;
 
-    Answer decodeAndStore(const std::string& agent, std::string_view body);
+    Answer decodeAndStore(const std::string& agent, std::string_view body, RemoteWriteVersion version);
     Answer storeDocument(const std::string& agent, std::string_view kind, std::string body);
     /// Seconds until the agent may send again; 0 if it may now. Needs mutex_.
     unsigned delay(Agent& agent) const;
@@ -106,6 +125,7 @@ class Receiver {
     storage::Store& store_;
     const Limits limits_;
     TimestampMs (*const clock_)();
+    MetadataBook* const metadata_;
 
     mutable std::mutex mutex_;
     std::map<std::string, Agent> agents_;

@@ -99,6 +99,24 @@ void appendFamilies(const std::vector<MetricFamily>& families, const Labels& ext
     }
 }
 
+MetricMetadata describe(const MetricFamily& family) {
+    const auto type = [&] {
+        switch (family.type) {
+            case MetricType::Counter:
+                return "counter";
+            case MetricType::Gauge:
+                return "gauge";
+            case MetricType::Summary:
+                return "summary";
+            case MetricType::Histogram:
+                return "histogram";
+            default:
+                return "unknown";
+        }
+    };
+    return {family.name, type(), family.help, ""};
+}
+
 MetricFamily gauge(std::string name, std::string help) {
     return {std::move(name), std::move(help), MetricType::Gauge, {}};
 }

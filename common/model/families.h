@@ -4,6 +4,7 @@
 
 #include <vector>
 
+#include "common/model/remote_write.h"
 #include "common/model/sample.h"
 
 namespace lapwing {
@@ -14,6 +15,9 @@ namespace lapwing {
 /// where it has one (not 0), else `at`.
 void appendFamilies(const std::vector<prometheus::MetricFamily>& families, const Labels& extra,
                     TimestampMs at, std::vector<TimeSeries>& out);
+
+/// What a family says of itself.
+MetricMetadata describe(const prometheus::MetricFamily& family);
 
 /// Short hands for building families in probes: one metric with one value.
 prometheus::MetricFamily gauge(std::string name, std::string help);

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <compare>
 #include <cstddef>
 #include <string>
 #include <string_view>
@@ -10,30 +11,54 @@
 
 namespace lapwing {
 
-/// Prometheus remote_write 1.0 (https://prometheus.io/docs/specs/prw/remote_write_spec/): a protobuf
-/// `prometheus.WriteRequest`, compressed with snappy's block format. Pure functions, safe from any thread.
+/// Prometheus remote_write (https://prometheus.io/docs/specs/prw/remote_write_spec/, and _2_0): a protobuf
+/// message, compressed with snappy's block format. Pure functions, safe from any thread.
+
+enum class RemoteWriteVersion {
+    v1,  ///< prometheus.WriteRequest
+    v2,  ///< io.prometheus.write.v2.Request: labels are references to a table of symbols
+};
 
 struct RemoteWriteLimits {
     std::size_t compressed_bytes = 8U << 20;
     std::size_t uncompressed_bytes = 32U << 20;
     std::size_t samples = 100'000;
     std::size_t labels_per_series = 64;
-    std::size_t label_bytes = 4096;  ///< a name or a value
+    std::size_t label_bytes = 4096;  ///< a name or a value; a text of the metadata too
+    std::size_t symbols = 400'000;
+    std::size_t metadata = 20'000;
+};
+
+/// What its source says of a metric. `type` as Prometheus writes it: counter, gauge, histogram,
+/// gaugehistogram, summary, info, stateset, unknown.
+struct MetricMetadata {
+    std::string metric;  ///< the family's name: of a histogram without _bucket, _sum and _count
+    std::string type;
+    std::string help;
+    std::string unit;
+    auto operator<=>(const MetricMetadata&) const = default;
 };
 
 struct WriteRequest {
     std::vector<TimeSeries> series;
-    std::size_t samples = 0;
+    std::size_t samples = 0;  ///< all that there were, those of refused series too
     /// Native histograms and exemplars are not stored: counted, never dropped in silence.
     std::size_t histograms = 0;
     std::size_t exemplars = 0;
+    /// Samples of series whose labels cannot be (a name that is empty or there twice, too many, too long):
+    /// they are not among `series`.
+    std::size_t refused = 0;
+    std::string first_refusal;
+    std::vector<MetricMetadata> metadata;
 };
 
-/// The body of a write request. Labels must be valid (Labels is sorted by construction).
-std::string encodeRemoteWrite(const std::vector<TimeSeries>& series);
+/// The body of a write request, version 1. Labels must be valid (Labels is sorted by construction).
+std::string encodeRemoteWrite(const std::vector<TimeSeries>& series,
+                              const std::vector<MetricMetadata>& metadata = {});
 
-/// Checks the length that snappy declares before anything is allocated. Errors: `exhausted` for a limit,
-/// `invalid` for what does not decode. Labels are sorted here; a repeated or empty label name is `invalid`.
-Expected<WriteRequest> decodeRemoteWrite(std::string_view body, const RemoteWriteLimits& limits = {});
+/// Checks the length that snappy declares before anything is allocated. Errors: `exhausted` for a limit of
+/// the whole request, `invalid` for what does not decode. Labels are sorted here.
+Expected<WriteRequest> decodeRemoteWrite(std::string_view body, const RemoteWriteLimits& limits = {},
+                                         RemoteWriteVersion version = RemoteWriteVersion::v1);
 
 }  // namespace lapwing

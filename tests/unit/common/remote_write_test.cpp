@@ -46,14 +46,24 @@ TEST_CASE("limits of a request") {
     limits.samples = 2;
     CHECK(decodeRemoteWrite(encodeRemoteWrite(twoSeries()), limits).error().kind == ErrorKind::exhausted);
     limits = {};
-    limits.labels_per_series = 1;
-    CHECK(decodeRemoteWrite(encodeRemoteWrite(twoSeries()), limits).error().kind == ErrorKind::exhausted);
-    limits = {};
-    limits.label_bytes = 3;
-    CHECK(decodeRemoteWrite(encodeRemoteWrite(twoSeries()), limits).error().kind == ErrorKind::exhausted);
-    limits = {};
     limits.compressed_bytes = 8;
     CHECK(decodeRemoteWrite(encodeRemoteWrite(twoSeries()), limits).error().kind == ErrorKind::exhausted);
+}
+
+TEST_CASE("a series whose labels cannot be is refused, the others are not") {
+    RemoteWriteLimits limits;
+    limits.labels_per_series = 1;
+    auto result = decodeRemoteWrite(encodeRemoteWrite(twoSeries()), limits).value();
+    CHECK(result.samples == 3);
+    CHECK(result.refused == 2);
+    CHECK(result.first_refusal == "up: a series with more than 1 labels");
+    REQUIRE(result.series.size() == 1);
+    CHECK(result.series[0].labels.metricName() == "x");
+    limits = {};
+    limits.label_bytes = 3;
+    result = decodeRemoteWrite(encodeRemoteWrite(twoSeries()), limits).value();
+    CHECK(result.refused == 3);
+    CHECK(result.series.empty());
 }
 
 TEST_CASE("damaged bodies are errors, never crashes") {
@@ -99,8 +109,8 @@ TEST_CASE("labels out of order are sorted, as Prometheus' receiver sorts them") 
     CHECK(result->series[0].labels == Labels({{"a", "2"}, {"b", "1"}}));
 }
 
-TEST_CASE("a label given twice is refused") {
-    // series { label { name: "a" value: "1" } label { name: "a" value: "2" } }
+TEST_CASE("a series with a label given twice is refused") {
+    // series { label { name: "a" value: "1" } label { name: "a" value: "2" } sample {} }
     const std::string label1 =
         "\x0a\x06\x0a\x01"
         "a\x12\x01"
@@ -109,7 +119,24 @@ TEST_CASE("a label given twice is refused") {
         "\x0a\x06\x0a\x01"
         "a\x12\x01"
         "2";
-    const auto result = decodeRemoteWrite(snappyOf("\x0a\x10" + label1 + label2));
-    REQUIRE_FALSE(result);
-    CHECK(result.error().message == "remote_write: the label a is given twice");
+    const auto result = decodeRemoteWrite(snappyOf("\x0a\x12" + label1 + label2 + std::string("\x12\0", 2)));
+    REQUIRE(result);
+    CHECK(result->series.empty());
+    CHECK(result->refused == 1);
+    CHECK(result->first_refusal.ends_with(": the label a is given twice"));
+}
+
+TEST_CASE("metadata is carried beside the samples") {
+    const std::vector<MetricMetadata> said = {{"up", "gauge", "1 if it is up.", ""},
+                                              {"x_seconds", "histogram", "", "seconds"},
+                                              {"y", "unknown", "", ""}};
+    const auto result = decodeRemoteWrite(encodeRemoteWrite(twoSeries(), said)).value();
+    CHECK(result.series.size() == 2);
+    CHECK(result.metadata == said);
+    RemoteWriteLimits limits;
+    limits.metadata = 1;
+    CHECK(decodeRemoteWrite(encodeRemoteWrite({}, said), limits).value().metadata.size() == 1);
+    limits = {};
+    limits.label_bytes = 10;
+    CHECK(decodeRemoteWrite(encodeRemoteWrite({}, said), limits).value().metadata.size() == 2);
 }

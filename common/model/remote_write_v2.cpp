@@ -1,0 +1,182 @@
+#include <algorithm>
+#include <optional>
+#include <unordered_set>
+
+#include "common/model/remote_write_parts.h"
+
+namespace lapwing::remote_write {
+namespace {
+
+// Field numbers of io/prometheus/write/v2/types.proto.
+constexpr protozero::pbf_tag_type kRequestSymbols = 4;
+constexpr protozero::pbf_tag_type kRequestTimeseries = 5;
+constexpr protozero::pbf_tag_type kSeriesLabels = 1;
+constexpr protozero::pbf_tag_type kSeriesSamples = 2;
+constexpr protozero::pbf_tag_type kSeriesHistograms = 3;
+constexpr protozero::pbf_tag_type kSeriesExemplars = 4;
+constexpr protozero::pbf_tag_type kSeriesMetadata = 5;
+constexpr protozero::pbf_tag_type kMetadataType = 1;
+constexpr protozero::pbf_tag_type kMetadataHelp = 3;
+constexpr protozero::pbf_tag_type kMetadataUnit = 4;
+
+using Symbols = std::vector<std::string_view>;
+
+struct Metadata {
+    std::uint64_t type = 0;
+    std::uint64_t help = 0;
+    std::uint64_t unit = 0;
+};
+
+Metadata decodeMetadata(protozero::pbf_reader reader) {
+    Metadata out;
+    while (reader.next()) {
+        switch (reader.tag_and_type()) {
+            case varint(kMetadataType):
+                out.type = reader.get_uint64();
+                break;
+            case varint(kMetadataHelp):
+                out.help = reader.get_uint64();
+                break;
+            case varint(kMetadataUnit):
+                out.unit = reader.get_uint64();
+                break;
+            default:
+                reader.skip();
+        }
+    }
+    return out;
+}
+
+/// The name of the family that a series belongs to.
+std::string_view familyOf(std::string_view metric, std::string_view type) {
+    if (type != "histogram" && type != "gaugehistogram" && type != "summary") return metric;
+    for (const std::string_view suffix : {"_bucket", "_count", "_sum", "_gcount", "_gsum"}) {
+        if (metric.size() > suffix.size() && metric.ends_with(suffix)) {
+            return metric.substr(0, metric.size() - suffix.size());
+        }
+    }
+    return metric;
+}
+
+class Decoder {
+  public:
+    Decoder(const RemoteWriteLimits& limits, WriteRequest& out) : limits_(limits), out_(out) {}
+
+    Expected<void> symbols(std::string_view raw);
+    Expected<void> series(protozero::pbf_reader reader);
+
+  private:
+    void describe(const SeriesDraft& series, const Metadata& metadata);
+    /// References are short, what they stand for need not be: all of it together has a limit.
+    bool take(std::size_t bytes) { return (expanded_ += bytes) <= limits_.uncompressed_bytes; }
+    tl::unexpected<Error> tooLarge() const {
+        return fail(ErrorKind::exhausted,
+                    "remote_write: with its symbols put in, the request is larger than " +
+                        std::to_string(limits_.uncompressed_bytes) + " bytes");
+    }
+
+    const RemoteWriteLimits& limits_;
+    WriteRequest& out_;
+    Symbols symbols_;
+    std::size_t expanded_ = 0;
+    std::unordered_set<std::string> described_;
+};
+
+// In a pass of its own: a message's fields may come in any order.
+Expected<void> Decoder::symbols(std::string_view raw) {
+    protozero::pbf_reader reader(raw.data(), raw.size());
+    while (reader.next()) {
+        if (reader.tag_and_type() != message(kRequestSymbols)) {
+            reader.skip();
+            continue;
+        }
+        if (symbols_.size() == limits_.symbols) {
+            return fail(ErrorKind::exhausted, "remote_write: more than " + std::to_string(limits_.symbols) +
+                                                  " symbols in a request");
+        }
+        const auto view = reader.get_view();
+        symbols_.emplace_back(view.data(), view.size());
+    }
+    return {};
+}
+
+Expected<void> Decoder::series(protozero::pbf_reader reader) {
+    SeriesDraft series(limits_, out_);
+    std::optional<Metadata> metadata;
+    while (reader.next()) {
+        switch (reader.tag_and_type()) {
+            case message(kSeriesLabels): {
+                const auto references = reader.get_packed_uint32();
+                for (auto it = references.begin(); it != references.end(); ++it) {
+                    const std::uint32_t name = *it;
+                    if (++it == references.end()) {
+                        return fail(ErrorKind::invalid, "remote_write: a label without a value");
+                    }
+                    const std::uint32_t value = *it;
+                    if (name >= symbols_.size() || value >= symbols_.size()) {
+                        return fail(ErrorKind::invalid,
+                                    "remote_write: a label refers to a symbol that is not there");
+                    }
+                    if (!take(symbols_[name].size() + symbols_[value].size())) return tooLarge();
+                    series.label(symbols_[name], symbols_[value]);
+                }
+                break;
+            }
+            case message(kSeriesSamples):
+                if (!series.sample(decodeSample(reader.get_message()))) {
+                    return tl::unexpected(tooManySamples(limits_));
+                }
+                break;
+            case message(kSeriesHistograms):
+                ++out_.histograms;
+                reader.skip();
+                break;
+            case message(kSeriesExemplars):
+                ++out_.exemplars;
+                reader.skip();
+                break;
+            case message(kSeriesMetadata):
+                metadata = decodeMetadata(reader.get_message());
+                break;
+            default:
+                reader.skip();
+        }
+    }
+    if (metadata) describe(series, *metadata);
+    series.finish();
+    return {};
+}
+
+void Decoder::describe(const SeriesDraft& series, const Metadata& metadata) {
+    if (metadata.help >= symbols_.size() || metadata.unit >= symbols_.size()) return;
+    if (metadata.type == 0 && metadata.help == 0 && metadata.unit == 0) return;
+    const auto& labels = series.labels();
+    const auto name = std::find_if(labels.begin(), labels.end(),
+                                   [](const Label& label) { return label.name == "__name__"; });
+    if (name == labels.end() || out_.metadata.size() >= limits_.metadata) return;
+    const auto help = symbols_[metadata.help];
+    const auto unit = symbols_[metadata.unit];
+    if (help.size() > limits_.label_bytes || unit.size() > limits_.label_bytes) return;
+    const char* type = metricTypeName(metadata.type);
+    std::string family(familyOf(name->value, type));
+    if (!described_.insert(family).second || !take(help.size() + unit.size())) return;
+    out_.metadata.push_back({std::move(family), type, std::string(help), std::string(unit)});
+}
+
+}  // namespace
+
+Expected<void> decodeV2(std::string_view raw, const RemoteWriteLimits& limits, WriteRequest& out) {
+    Decoder decoder(limits, out);
+    if (auto done = decoder.symbols(raw); !done) return done;
+    protozero::pbf_reader reader(raw.data(), raw.size());
+    while (reader.next()) {
+        if (reader.tag_and_type() != message(kRequestTimeseries)) {
+            reader.skip();
+            continue;
+        }
+        if (auto done = decoder.series(reader.get_message()); !done) return done;
+    }
+    return {};
+}
+
+}  // namespace lapwing::remote_write
