@@ -41,6 +41,12 @@ ingest::RequestHead headOf(const Request& request) {
 }
 
 void answer(Responder& responder, const ingest::Answer& what) {
+    if (what.written) {
+        const std::string prefix = "X-Prometheus-Remote-Write-";
+        responder.header(prefix + "Samples-Written", std::to_string(what.written->samples));
+        responder.header(prefix + "Histograms-Written", std::to_string(what.written->histograms));
+        responder.header(prefix + "Exemplars-Written", std::to_string(what.written->exemplars));
+    }
     if (what.retry_after_s != 0) responder.header("Retry-After", std::to_string(what.retry_after_s));
     responder.send(what.status, what.body.empty() ? "" : kPlain, what.body.empty() ? "" : what.body + "\n");
 }
@@ -100,9 +106,9 @@ void write(const AgentsParts& parts, RefusalLog& refusals, Request& request, Res
 }
 
 void document(const AgentsParts& parts, Request& request, Responder& responder) {
-    const auto parameters = parseForm(request.query);
-    if (!parameters) return plain(responder, 400, parameters.error().message);
-    const std::string kind = first(*parameters, "kind");
+    const auto form = parseForm(request.query);
+    if (!form.problem.empty()) return plain(responder, 400, form.problem);
+    const std::string kind = first(form.values, "kind");
     if (const auto refusal = parts.receiver.checkDocument(headOf(request), kind))
         return answer(responder, *refusal);
     auto body = bodyOf(request, responder, kMaxDocument);
@@ -111,9 +117,9 @@ void document(const AgentsParts& parts, Request& request, Responder& responder) 
 }
 
 void assignments(const AgentsParts& parts, std::atomic<int>& polls, Request& request, Responder& responder) {
-    const auto parameters = parseForm(request.query);
-    if (!parameters) return plain(responder, 400, parameters.error().message);
-    const std::string known = first(*parameters, "version");
+    const auto form = parseForm(request.query);
+    if (!form.problem.empty()) return plain(responder, 400, form.problem);
+    const std::string known = first(form.values, "version");
     parts.agents.polled(request.agent, nowMs());
     struct Count {
         std::atomic<int>& polls;

@@ -1,8 +1,10 @@
 #include "collector/api/deadlines.h"
 
+#include <poll.h>
 #include <sys/socket.h>
 
 #include <algorithm>
+#include <vector>
 
 namespace lapwing::api {
 
@@ -25,10 +27,24 @@ void Deadlines::run() {
             continue;
         }
         wake_.wait_for(lock, std::chrono::milliseconds(250));
-        const auto now = Clock::now();
-        for (const auto& [id, entry] : entries_) {
-            if (now >= entry.deadline) ::shutdown(entry.fd, SHUT_RDWR);
-        }
+        look();
+    }
+}
+
+void Deadlines::look() {
+    const auto now = Clock::now();
+    std::vector<pollfd> sockets;
+    std::vector<Watch*> watches;
+    sockets.reserve(entries_.size());
+    watches.reserve(entries_.size());
+    for (const auto& [id, entry] : entries_) {
+        if (now >= entry.deadline) ::shutdown(entry.fd, SHUT_RDWR);
+        sockets.push_back({entry.fd, POLLRDHUP, 0});
+        watches.push_back(entry.watch);
+    }
+    if (::poll(sockets.data(), sockets.size(), 0) <= 0) return;
+    for (std::size_t i = 0; i < sockets.size(); ++i) {
+        if (sockets[i].revents != 0) watches[i]->gone_ = true;
     }
 }
 
@@ -38,6 +54,7 @@ void Deadlines::drain(const void* owner, std::chrono::milliseconds grace) {
     for (auto& [id, entry] : entries_) {
         if (entry.owner != owner) continue;
         entry.draining = true;
+        entry.watch->gone_ = true;
         entry.deadline = std::min(entry.deadline, latest);
         if (entry.idle) ::shutdown(entry.fd, SHUT_RDWR);
     }
@@ -46,7 +63,7 @@ void Deadlines::drain(const void* owner, std::chrono::milliseconds grace) {
 Deadlines::Watch::Watch(Deadlines& deadlines, int fd, const void* owner) : deadlines_(deadlines) {
     const std::lock_guard lock(deadlines_.mutex_);
     id_ = deadlines_.next_id_++;
-    deadlines_.entries_[id_] = {fd, owner, Clock::now() + std::chrono::seconds(10), false, false};
+    deadlines_.entries_[id_] = {fd, this, owner, Clock::now() + std::chrono::seconds(10), false, false};
     if (deadlines_.entries_.size() == 1) deadlines_.wake_.notify_all();
 }
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <condition_variable>
 #include <cstdint>
@@ -11,8 +12,8 @@
 namespace lapwing::api {
 
 /// Shuts down connections that have not finished what they are at by their deadline, whatever the peer does:
-/// a trickle of bytes, which renews a socket's own timeout, does not help. One thread for all servers; it
-/// looks four times a second. Thread-safe.
+/// a trickle of bytes, which renews a socket's own timeout, does not help. And notices peers that have hung
+/// up while they are waited upon. One thread for all servers; it looks four times a second. Thread-safe.
 class Deadlines {
   public:
     Deadlines();
@@ -30,19 +31,24 @@ class Deadlines {
 
         /// From now on the socket may live for so long.
         void allow(std::chrono::milliseconds time, bool idle = false);
+        /// The peer has ended its side of the connection, or the owner drains. Does not become false again.
+        const std::atomic<bool>& gone() const { return gone_; }
 
       private:
+        friend class Deadlines;
         Deadlines& deadlines_;
         std::uint64_t id_;
+        std::atomic<bool> gone_{false};
     };
 
-    /// The idle sockets of that owner end now, the others after `grace` at the latest.
+    /// The idle sockets of that owner end now, the others after `grace` at the latest; all count as gone.
     void drain(const void* owner, std::chrono::milliseconds grace);
 
   private:
     using Clock = std::chrono::steady_clock;
     struct Entry {
         int fd = -1;
+        Watch* watch = nullptr;
         const void* owner = nullptr;
         Clock::time_point deadline;
         bool idle = false;
@@ -50,6 +56,7 @@ class Deadlines {
     };
 
     void run();
+    void look();
 
     std::mutex mutex_;
     std::condition_variable wake_;

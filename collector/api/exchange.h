@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <iosfwd>
@@ -31,6 +32,9 @@ class Request {
     /// The whole body. Errors: `exhausted` if it is longer than `limit` (the declared length is looked at
     /// first), `protocol` if there is no length, or if it ends early.
     virtual Expected<std::string> body(std::size_t limit) = 0;
+    /// Becomes true when nobody waits for the answer any more: the client has hung up, or the server ends.
+    /// Work that takes long looks at it. Valid as long as the request.
+    virtual const std::atomic<bool>& gone() const = 0;
 };
 
 /// The answer to one request: headers first, then exactly one of send() and stream().

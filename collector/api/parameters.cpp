@@ -1,18 +1,27 @@
 #include "collector/api/parameters.h"
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <cmath>
 #include <cstdio>
 #include <ctime>
 
+#include "collector/promql/engine.h"
+#include "collector/promql/token.h"
 #include "common/config/reader.h"
 
 namespace lapwing::api {
 namespace {
 
+using promql::quote;
+
 // Far beyond any sample's time, and far from overflow in milliseconds: the year 287396.
 constexpr double kMaxSeconds = 9e12;
+constexpr double kMaxNanoseconds = 9.223372036854775807e18;
+// How Prometheus writes the bounds of time.
+constexpr const char* kMinTimeText = "-292273086-05-16T16:47:06Z";
+constexpr const char* kMaxTimeText = "292277025-08-18T07:12:54.999999999Z";
 
 int hexDigit(char c) {
     if (c >= '0' && c <= '9') return c - '0';
@@ -61,6 +70,12 @@ std::optional<int> digits(std::string_view text, std::size_t at, std::size_t cou
     return value;
 }
 
+int daysOf(int year, int month) {
+    static constexpr std::array<int, 12> days = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
+    const bool leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
+    return month == 2 && leap ? 29 : days[static_cast<std::size_t>(month - 1)];
+}
+
 /// "2026-11-23T06:28:52[.fraction](Z|+hh:mm)"
 std::optional<TimestampMs> parseRfc3339(std::string_view text) {
     const auto year = digits(text, 0, 4);
@@ -70,27 +85,30 @@ std::optional<TimestampMs> parseRfc3339(std::string_view text) {
     const auto minute = digits(text, 14, 2);
     const auto second = digits(text, 17, 2);
     if (!year || !month || !day || !hour || !minute || !second || text[4] != '-' || text[7] != '-' ||
-        (text[10] != 'T' && text[10] != 't') || text[13] != ':' || text[16] != ':' || *month < 1 ||
-        *month > 12 || *day < 1 || *day > 31 || *hour > 23 || *minute > 59 || *second > 60) {
+        text[10] != 'T' || text[13] != ':' || text[16] != ':' || *month < 1 || *month > 12 || *day < 1 ||
+        *day > daysOf(*year, *month) || *hour > 23 || *minute > 59 || *second > 59) {
         return std::nullopt;
     }
     std::size_t at = 19;
-    double fraction = 0;
-    if (at < text.size() && text[at] == '.') {
-        const std::size_t begin = at++;
-        while (at < text.size() && text[at] >= '0' && text[at] <= '9') ++at;
-        if (at == begin + 1 || at > begin + 20) return std::nullopt;
-        fraction = parseNumber("0" + std::string(text.substr(begin, at - begin))).value_or(0);
+    std::int64_t milliseconds = 0;
+    if (at < text.size() && (text[at] == '.' || text[at] == ',')) {
+        const std::size_t begin = ++at;
+        for (std::int64_t weight = 100; at < text.size() && text[at] >= '0' && text[at] <= '9'; ++at) {
+            milliseconds += weight * (text[at] - '0');
+            weight /= 10;
+        }
+        if (at == begin) return std::nullopt;
     }
     std::int64_t offset = 0;
     if (at >= text.size()) return std::nullopt;
-    if (text[at] == 'Z' || text[at] == 'z') {
+    if (text[at] == 'Z') {
         if (at + 1 != text.size()) return std::nullopt;
     } else {
         const auto hours = digits(text, at + 1, 2);
         const auto minutes = digits(text, at + 4, 2);
+        // Go takes 24 hours and 60 minutes too.
         if ((text[at] != '+' && text[at] != '-') || !hours || !minutes || text[at + 3] != ':' ||
-            at + 6 != text.size()) {
+            at + 6 != text.size() || *hours > 24 || *minutes > 60) {
             return std::nullopt;
         }
         offset = (*hours * 60 + *minutes) * 60LL * (text[at] == '-' ? -1 : 1);
@@ -102,25 +120,34 @@ std::optional<TimestampMs> parseRfc3339(std::string_view text) {
     time.tm_hour = *hour;
     time.tm_min = *minute;
     time.tm_sec = *second;
-    return (timegm(&time) - offset) * 1000 + static_cast<std::int64_t>(fraction * 1000);
+    return (timegm(&time) - offset) * 1000 + milliseconds;
 }
 
 }  // namespace
 
-Expected<Parameters> parseForm(std::string_view text) {
-    Parameters out;
+Form parseForm(std::string_view text) {
+    Form out;
+    const auto bad = [&out](const std::string& problem) {
+        if (out.problem.empty()) out.problem = problem;
+    };
     while (!text.empty()) {
         const auto end = text.find('&');
         const auto pair = text.substr(0, end);
         text = end == std::string_view::npos ? std::string_view() : text.substr(end + 1);
         if (pair.empty()) continue;
+        if (pair.find(';') != std::string_view::npos) {
+            bad("invalid semicolon separator in query");
+            continue;
+        }
         const auto equals = pair.find('=');
         auto name = decode(pair.substr(0, equals), true);
-        if (!name) return tl::unexpected(name.error());
         auto value =
             decode(equals == std::string_view::npos ? std::string_view() : pair.substr(equals + 1), true);
-        if (!value) return tl::unexpected(value.error());
-        out.emplace_back(std::move(*name), std::move(*value));
+        if (!name || !value) {
+            bad(name ? value.error().message : name.error().message);
+            continue;
+        }
+        out.values.emplace_back(std::move(*name), std::move(*value));
     }
     return out;
 }
@@ -150,20 +177,78 @@ Expected<TimestampMs> parseTime(const std::string& text) {
             return std::llround(*seconds * 1000);
     } else if (const auto time = parseRfc3339(text)) {
         return *time;
+    } else if (text == kMinTimeText || text == kMaxTimeText) {
+        return text == kMinTimeText ? kMinTime : kMaxTime;
     }
-    return fail(ErrorKind::invalid, "cannot parse \"" + text + "\" to a valid timestamp");
+    return fail(ErrorKind::invalid, "cannot parse " + quote(text) + " to a valid timestamp");
 }
 
-Expected<std::int64_t> parseStep(const std::string& text) {
+Expected<std::int64_t> parseDurationNs(const std::string& text) {
     if (const auto seconds = parseNumber(text)) {
-        if (!std::isfinite(*seconds) || std::abs(*seconds) > kMaxSeconds) {
+        const double nanoseconds = *seconds * 1e9;
+        // The comparison is false for NaN too.
+        if (!(std::abs(nanoseconds) < kMaxNanoseconds)) {
             return fail(ErrorKind::invalid,
-                        "cannot parse \"" + text + "\" to a valid duration. It overflows int64");
+                        "cannot parse " + quote(text) + " to a valid duration. It overflows int64");
         }
-        return std::llround(*seconds * 1000);
+        return static_cast<std::int64_t>(nanoseconds);
     }
-    if (auto duration = config::parseDuration(text)) return *duration;
-    return fail(ErrorKind::invalid, "cannot parse \"" + text + "\" to a valid duration");
+    const auto duration = config::parseDuration(text);
+    if (duration && *duration < static_cast<std::int64_t>(kMaxNanoseconds / 1e6))
+        return *duration * 1'000'000;
+    return fail(ErrorKind::invalid, "cannot parse " + quote(text) + " to a valid duration");
+}
+
+Expected<int> parseInteger(const std::string& text, const char* function) {
+    int value = 0;
+    const char* begin = text.data();
+    const char* end = begin + text.size();
+    if (begin != end && *begin == '+' && begin + 1 != end && begin[1] != '-') ++begin;
+    const auto [stop, error] = std::from_chars(begin, end, value);
+    if (error == std::errc() && stop == end) return value;
+    return fail(ErrorKind::invalid,
+                std::string("strconv.") + function + ": parsing " + quote(text) + ": " +
+                    (error == std::errc::result_out_of_range ? "value out of range" : "invalid syntax"));
+}
+
+Error invalidParameter(const std::string& name, const std::string& why) {
+    return {ErrorKind::invalid, "invalid parameter \"" + name + "\": " + why};
+}
+
+Expected<TimestampMs> timeParameter(const Parameters& parameters, const std::string& name,
+                                    std::optional<TimestampMs> fallback) {
+    const std::string value = first(parameters, name);
+    if (value.empty() && fallback) return *fallback;
+    auto time = parseTime(value);
+    if (time) return time;
+    const std::string prefix = fallback ? "invalid time value for '" + name + "': " : "";
+    return tl::unexpected(invalidParameter(name, prefix + time.error().message));
+}
+
+Expected<std::size_t> limitParameter(const Parameters& parameters) {
+    const std::string value = first(parameters, "limit");
+    if (value.empty()) return 0;
+    const auto limit = parseInteger(value);
+    if (!limit) return tl::unexpected(invalidParameter("limit", limit.error().message));
+    if (*limit < 0) return tl::unexpected(invalidParameter("limit", "limit must be non-negative"));
+    return static_cast<std::size_t>(*limit);
+}
+
+Expected<std::vector<storage::Matchers>> matchParameters(const Parameters& parameters) {
+    std::vector<storage::Matchers> out;
+    for (const auto& selector : all(parameters, "match[]")) {
+        auto matchers = promql::parseSelector(selector);
+        if (!matchers) return tl::unexpected(matchers.error());
+        out.push_back(std::move(*matchers));
+    }
+    for (const auto& matchers : out) {
+        const bool names_something = std::any_of(matchers.begin(), matchers.end(),
+                                                 [](const auto& matcher) { return !matcher.matches(""); });
+        if (!names_something) {
+            return fail(ErrorKind::invalid, "match[] must contain at least one non-empty matcher");
+        }
+    }
+    return out;
 }
 
 std::string formatTime(TimestampMs time) {

@@ -1,12 +1,21 @@
 #pragma once
 
+#include <prometheus/metric_family.h>
+
+#include <array>
 #include <atomic>
+#include <cstdint>
 #include <functional>
 #include <string>
+#include <vector>
 
 #include "collector/api/exchange.h"
 #include "collector/api/query_gate.h"
+#include "collector/api/status.h"
 
+namespace lapwing::ingest {
+class MetadataBook;
+}
 namespace lapwing::promql {
 class Engine;
 struct Result;
@@ -20,43 +29,73 @@ class Queryable;
 
 namespace lapwing::api {
 
-/// Prometheus' HTTP API (https://prometheus.io/docs/prometheus/latest/querying/api/): query, query_range,
-/// query_exemplars, format_query, series, labels, label values, rules, alerts, targets, metadata,
-/// status/buildinfo. Queries are evaluated a few at a time, so that what they hold together has a bound; the
-/// others wait their turn. Safe from any thread. All references must outlive it.
+/// All must outlive the API.
+struct PrometheusParts {
+    const promql::Engine& engine;
+    const storage::Queryable& data;
+    const rules::RuleManager& rules;
+    const ingest::MetadataBook& metadata;
+};
+
+/// Prometheus' HTTP API as docs/api.md lists it, and /federate. Queries are evaluated a few at a time, so
+/// that what they hold together has a bound; the others wait their turn. A query ends early when its client
+/// has gone. Safe from any thread.
 class PrometheusApi {
   public:
-    PrometheusApi(const promql::Engine& engine, const storage::Queryable& data,
-                  const rules::RuleManager& rules)
-        : engine_(engine), data_(data), rules_(rules) {}
+    PrometheusApi(const PrometheusParts& parts, ServerFacts facts, unsigned queries_at_once)
+        : parts_(parts), facts_(std::move(facts)), gate_(queries_at_once) {}
 
-    /// Answers what lies under /api/v1/. False if the path is none of its own: then nothing was answered.
+    /// False if the path is none of its own: then nothing was answered.
     bool handle(Request& request, Responder& responder) const;
 
-    /// Ends the queries that are being evaluated or wait; there will be no others.
-    void interrupt() {
-        interrupted_ = true;
-        gate_.close();
-    }
+    /// Lets nobody wait for a turn any more; there will be no other queries. Those that are being evaluated
+    /// end when their server does.
+    void interrupt() { gate_.close(); }
+
+    /// How queries ended, and how many there are now (docs/metrics.md).
+    void addMetrics(std::vector<prometheus::MetricFamily>& out) const;
 
   private:
-    static constexpr unsigned kQueriesAtOnce = 4;
-
     struct Call;
+    struct Route;
+    enum class Outcome { success, error, timeout, cancelled };
     using Evaluation = std::function<Expected<promql::Result>(const promql::Engine&)>;
+
+    static const std::array<Route, 23> kRoutes;
+
+    void answer(const Route& route, Request& request, Responder& responder) const;
     /// Evaluates and answers when its turn comes; the request's timeout counts from now.
-    void run(const Call& call, const Evaluation& evaluation) const;
+    void run(const Call& call, std::size_t limit, const Evaluation& evaluation) const;
+    void count(Outcome outcome) const { ++outcomes_[static_cast<std::size_t>(outcome)]; }
+
     void query(const Call& call) const;
     void queryRange(const Call& call) const;
+    void queryExemplars(const Call& call) const;
+    void formatQuery(const Call& call) const;
+    void parseQuery(const Call& call) const;
     void series(const Call& call) const;
     void labelNames(const Call& call) const;
-    void labelValues(const Call& call, const std::string& encoded_name) const;
+    void labelValues(const Call& call) const;
+    void targets(const Call& call) const;
+    void targetMetadata(const Call& call) const;
+    void scrapePools(const Call& call) const;
+    void metadata(const Call& call) const;
+    void rules(const Call& call) const;
+    void alerts(const Call& call) const;
+    void alertmanagers(const Call& call) const;
+    void config(const Call& call) const;
+    void flags(const Call& call) const;
+    void runtimeInfo(const Call& call) const;
+    void buildInfo(const Call& call) const;
+    void tsdb(const Call& call) const;
+    void walReplay(const Call& call) const;
+    void notifications(const Call& call) const;
+    void federate(const Call& call) const;
 
-    const promql::Engine& engine_;
-    const storage::Queryable& data_;
-    const rules::RuleManager& rules_;
-    mutable QueryGate gate_{kQueriesAtOnce};
-    std::atomic<bool> interrupted_{false};
+    const PrometheusParts parts_;
+    const ServerFacts facts_;
+    mutable QueryGate gate_;
+    mutable std::array<std::atomic<std::uint64_t>, 4> outcomes_{};
 };
 
 }  // namespace lapwing::api

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <condition_variable>
 #include <mutex>
@@ -9,17 +11,26 @@ namespace lapwing::api {
 /// Lets so many through at once; whoever comes beyond that waits for one of them to leave. Thread-safe.
 class QueryGate {
   public:
-    explicit QueryGate(unsigned most) : free_(most) {}
+    explicit QueryGate(unsigned most) : most_(most), free_(most) {}
     QueryGate(const QueryGate&) = delete;
     QueryGate& operator=(const QueryGate&) = delete;
 
-    /// A turn, for as long as it lives; false if there was none within `patience`.
+    /// A turn, for as long as it lives; false if there was none within `patience`, or before `gone` was set.
     class Turn {
       public:
-        Turn(QueryGate& gate, std::chrono::milliseconds patience) : gate_(gate) {
+        Turn(QueryGate& gate, std::chrono::milliseconds patience, const std::atomic<bool>& gone)
+            : gate_(gate) {
+            constexpr std::chrono::milliseconds kLook{200};
+            const auto until = std::chrono::steady_clock::now() + patience;
             std::unique_lock lock(gate_.mutex_);
-            got_ = gate_.left_.wait_for(lock, patience, [&] { return gate_.free_ > 0 || gate_.closed_; }) &&
-                   !gate_.closed_;
+            ++gate_.waiting_;
+            while (gate_.free_ == 0 && !gate_.closed_ && !gone) {
+                const auto now = std::chrono::steady_clock::now();
+                if (now >= until) break;
+                gate_.left_.wait_until(lock, std::min(until, now + kLook));
+            }
+            --gate_.waiting_;
+            got_ = gate_.free_ > 0 && !gate_.closed_ && !gone;
             if (got_) --gate_.free_;
         }
         ~Turn() {
@@ -37,6 +48,15 @@ class QueryGate {
         bool got_ = false;
     };
 
+    struct State {
+        unsigned running = 0;
+        unsigned waiting = 0;
+    };
+    State state() const {
+        const std::lock_guard lock(mutex_);
+        return {most_ - free_, waiting_};
+    }
+
     /// Nobody gets in any more, nobody waits any more.
     void close() {
         const std::lock_guard lock(mutex_);
@@ -45,9 +65,11 @@ class QueryGate {
     }
 
   private:
-    std::mutex mutex_;
+    mutable std::mutex mutex_;
     std::condition_variable left_;
+    const unsigned most_;
     unsigned free_;
+    unsigned waiting_ = 0;
     bool closed_ = false;
 };
 

@@ -2,11 +2,14 @@
 
 #include <algorithm>
 #include <array>
+#include <cctype>
 #include <charconv>
 #include <cmath>
 
 #include "collector/api/answers.h"
 #include "collector/api/parameters.h"
+#include "collector/ingest/digest.h"
+#include "collector/promql/token.h"
 
 namespace lapwing::api {
 namespace {
@@ -58,11 +61,13 @@ void writeRule(JsonWriter& json, const rules::RuleStatus& rule, bool with_alerts
         key(json, "annotations");
         labels(json, rule.annotations);
         key(json, "alerts");
-        json.StartArray();
-        for (const auto& alert : rule.alerts) {
-            if (with_alerts) writeAlert(json, alert);
+        if (with_alerts) {
+            json.StartArray();
+            for (const auto& alert : rule.alerts) writeAlert(json, alert);
+            json.EndArray();
+        } else {
+            json.Null();
         }
-        json.EndArray();
     }
     field(json, "health", rules::healthName(rule.health));
     if (!rule.last_error.empty()) field(json, "lastError", rule.last_error);
@@ -77,53 +82,147 @@ bool among(const std::vector<std::string>& names, const std::string& name) {
     return names.empty() || std::find(names.begin(), names.end(), name) != names.end();
 }
 
+/// Names a group to go on with.
+std::string tokenOf(const rules::GroupStatus& group) {
+    return ingest::sha256(group.file + ";" + group.name);
+}
+
+struct Wanted {
+    std::vector<std::string> rule_names;
+    std::vector<std::string> group_names;
+    std::vector<std::string> files;
+    std::vector<storage::Matchers> any;
+    std::string type;
+    bool with_alerts = true;
+    std::size_t group_limit = 0;  ///< 0: none
+    std::string next_token;
+
+    bool shows(const rules::RuleStatus& rule) const {
+        const auto meets = [&](const storage::Matchers& matchers) {
+            return std::all_of(matchers.begin(), matchers.end(),
+                               [&](const auto& matcher) { return matcher.matches(rule.labels); });
+        };
+        return among(rule_names, rule.name) &&
+               (type.empty() || (type == "alert") == (rule.type == rules::RuleType::alerting)) &&
+               (any.empty() || std::any_of(any.begin(), any.end(), meets));
+    }
+    bool shows(const rules::GroupStatus& group) const {
+        return among(group_names, group.name) && among(files, group.file) &&
+               std::any_of(group.rules.begin(), group.rules.end(),
+                           [&](const auto& rule) { return shows(rule); });
+    }
+};
+
+std::string lower(std::string text) {
+    std::transform(text.begin(), text.end(), text.begin(),
+                   [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+    return text;
+}
+
+/// As Go's strconv.ParseBool.
+Expected<bool> parseBool(const std::string& text) {
+    if (text == "1" || text == "t" || text == "true") return true;
+    if (text == "0" || text == "f" || text == "false") return false;
+    return fail(ErrorKind::invalid, "strconv.ParseBool: parsing " + promql::quote(text) + ": invalid syntax");
+}
+
+Expected<void> readPage(const Parameters& parameters, Wanted& wanted) {
+    const std::string limit = first(parameters, "group_limit");
+    wanted.next_token = first(parameters, "group_next_token");
+    if (limit.empty()) {
+        if (wanted.next_token.empty()) return {};
+        return tl::unexpected(invalidParameter(
+            "group_next_token", "group_limit needs to be present in order to paginate over the groups"));
+    }
+    const auto number = parseInteger(limit, "ParseInt");
+    if (!number) {
+        return tl::unexpected(invalidParameter(
+            "group_limit", "group_limit needs to be a valid number: " + number.error().message));
+    }
+    if (*number <= 0) {
+        return tl::unexpected(invalidParameter("group_limit", "group_limit needs to be greater than 0"));
+    }
+    wanted.group_limit = static_cast<std::size_t>(*number);
+    return {};
+}
+
+Expected<Wanted> readWanted(const Parameters& parameters) {
+    Wanted wanted;
+    wanted.rule_names = all(parameters, "rule_name[]");
+    wanted.group_names = all(parameters, "rule_group[]");
+    wanted.files = all(parameters, "file[]");
+    auto any = matchParameters(parameters);
+    if (!any) return tl::unexpected(any.error());
+    wanted.any = std::move(*any);
+    wanted.type = lower(first(parameters, "type"));
+    if (!wanted.type.empty() && wanted.type != "alert" && wanted.type != "record") {
+        return tl::unexpected(invalidParameter("type", "not supported value " + promql::quote(wanted.type)));
+    }
+    if (const std::string text = lower(first(parameters, "exclude_alerts")); !text.empty()) {
+        const auto excluded = parseBool(text);
+        if (!excluded) {
+            return tl::unexpected(invalidParameter(
+                "exclude_alerts", "error converting exclude_alerts: " + excluded.error().message));
+        }
+        wanted.with_alerts = !*excluded;
+    }
+    if (auto page = readPage(parameters, wanted); !page) return tl::unexpected(page.error());
+    return wanted;
+}
+
+void writeGroup(JsonWriter& json, const rules::GroupStatus& group, const Wanted& wanted) {
+    json.StartObject();
+    field(json, "name", group.name);
+    field(json, "file", group.file);
+    key(json, "rules");
+    json.StartArray();
+    for (const auto& rule : group.rules) {
+        if (wanted.shows(rule)) writeRule(json, rule, wanted.with_alerts);
+    }
+    json.EndArray();
+    key(json, "interval");
+    number(json, static_cast<double>(group.interval_ms) / 1000);
+    key(json, "limit");
+    json.Int(group.limit);
+    key(json, "evaluationTime");
+    number(json, group.evaluation_seconds);
+    field(json, "lastEvaluation", evaluationTime(group.last_evaluation));
+    json.EndObject();
+}
+
 }  // namespace
 
 void answerRules(const std::vector<rules::GroupStatus>& groups, const Parameters& parameters,
                  Responder& responder) {
-    const std::string type = first(parameters, "type");
-    if (!type.empty() && type != "alert" && type != "record") {
-        failure(responder, 400, "bad_data", "not supported value \"" + type + "\"");
-        return;
+    const auto wanted = readWanted(parameters);
+    if (!wanted) return failure(responder, wanted.error());
+    auto begin = groups.begin();
+    if (!wanted->next_token.empty()) {
+        begin = std::find_if(groups.begin(), groups.end(),
+                             [&](const auto& group) { return tokenOf(group) == wanted->next_token; });
+        if (begin == groups.end()) {
+            return failure(responder, invalidParameter("group_next_token",
+                                                       "invalid group_next_token '" + wanted->next_token +
+                                                           "'. were rule groups changed?"));
+        }
     }
-    const auto rule_names = all(parameters, "rule_name[]");
-    const auto group_names = all(parameters, "rule_group[]");
-    const auto files = all(parameters, "file[]");
-    const std::string excluded = first(parameters, "exclude_alerts");
-    const bool with_alerts = excluded != "true" && excluded != "1";
     success(responder, [&](JsonWriter& json) {
         json.StartObject();
         key(json, "groups");
         json.StartArray();
-        for (const auto& group : groups) {
-            if (!among(group_names, group.name) || !among(files, group.file)) continue;
-            const auto shown = [&](const rules::RuleStatus& rule) {
-                return among(rule_names, rule.name) &&
-                       (type.empty() || (type == "alert") == (rule.type == rules::RuleType::alerting));
-            };
-            if ((!rule_names.empty() || !type.empty()) &&
-                std::none_of(group.rules.begin(), group.rules.end(), shown)) {
-                continue;
+        std::size_t shown = 0;
+        std::string next_token;
+        for (auto group = begin; group != groups.end(); ++group) {
+            if (!wanted->shows(*group)) continue;
+            if (wanted->group_limit > 0 && shown == wanted->group_limit) {
+                next_token = tokenOf(*group);
+                break;
             }
-            json.StartObject();
-            field(json, "name", group.name);
-            field(json, "file", group.file);
-            key(json, "rules");
-            json.StartArray();
-            for (const auto& rule : group.rules) {
-                if (shown(rule)) writeRule(json, rule, with_alerts);
-            }
-            json.EndArray();
-            key(json, "interval");
-            number(json, static_cast<double>(group.interval_ms) / 1000);
-            key(json, "limit");
-            json.Int(group.limit);
-            key(json, "evaluationTime");
-            number(json, group.evaluation_seconds);
-            field(json, "lastEvaluation", evaluationTime(group.last_evaluation));
-            json.EndObject();
+            writeGroup(json, *group, *wanted);
+            ++shown;
         }
         json.EndArray();
+        if (!next_token.empty()) field(json, "groupNextToken", next_token);
         json.EndObject();
     });
 }

@@ -49,8 +49,9 @@ std::int64_t nowMicroseconds() {
 
 class PocoRequest : public Request {
   public:
-    PocoRequest(HTTPServerRequestImpl& request, HTTPServerResponseImpl& response)
-        : request_(request), response_(response) {
+    PocoRequest(HTTPServerRequestImpl& request, HTTPServerResponseImpl& response,
+                const std::atomic<bool>& gone)
+        : request_(request), response_(response), gone_(gone) {
         method = request.getMethod();
         const std::string& uri = request.getURI();
         const auto mark = uri.find('?');
@@ -93,6 +94,8 @@ class PocoRequest : public Request {
         return out;
     }
 
+    const std::atomic<bool>& gone() const override { return gone_; }
+
     /// Whether the next request begins where this one was left.
     bool complete() const { return complete_; }
 
@@ -103,6 +106,7 @@ class PocoRequest : public Request {
 
     HTTPServerRequestImpl& request_;
     HTTPServerResponseImpl& response_;
+    const std::atomic<bool>& gone_;
     bool continued_ = false;
     bool complete_ = false;
 };
@@ -362,7 +366,7 @@ Server::State::Outcome Server::State::serveOne(HTTPServerSession& session, Poco:
         response.setVersion(request.getVersion());
         response.setKeepAlive(request.getKeepAlive() && session.canKeepAlive() && !stopping &&
                               server->queuedConnections() == 0);
-        PocoRequest wrapped(request, response);
+        PocoRequest wrapped(request, response, watch.gone());
         PocoResponder responder(request, response, wrapped);
         if (options.want_agent) {
             const Poco::Net::SecureStreamSocket secure(socket);

@@ -100,6 +100,8 @@ Expected<std::vector<std::unique_ptr<api::Server>>> listenAll(
         // Everybody who comes through a tunnel has the loopback address.
         options.connections_per_address = endpoint.loopback ? 24 : 12;
         options.keep_alive = std::chrono::seconds(6);
+        options.exchange_time =
+            std::chrono::milliseconds(config.promql.timeout_ms) + std::chrono::seconds(30);
         if (!endpoint.loopback) options.tls = people_tls;
         auto server = api::Server::listen(
             std::move(options), endpoint.loopback ? handlers.loopback : handlers.off_loopback, deadlines);

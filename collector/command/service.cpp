@@ -17,6 +17,7 @@
 #include "collector/api/people.h"
 #include "collector/api/prometheus.h"
 #include "collector/command/listeners.h"
+#include "collector/ingest/metadata_book.h"
 #include "collector/ingest/receiver.h"
 #include "collector/notify/dispatcher.h"
 #include "collector/promql/engine.h"
@@ -43,6 +44,28 @@ Expected<void> prepareDirectory(const std::string& directory) {
     return {};
 }
 
+/// What /api/v1/status shows of the configuration, by Prometheus' names.
+api::ServerFacts serverFacts(const Config& config) {
+    api::ServerFacts facts;
+    for (const auto& each : config.notify.alertmanager) {
+        std::string url = api::publicUrl(each.url);
+        while (!url.empty() && url.back() == '/') url.pop_back();
+        facts.alertmanagers.push_back(url + "/api/v2/alerts");
+    }
+    facts.rule_files = config.rules;
+    facts.evaluation_interval = config::formatDuration(config.rules_interval_ms);
+    if (config.retention_ms > 0) facts.retention = config::formatDuration(config.retention_ms);
+    facts.hostname = config.host;
+    facts.started = nowMs();
+    facts.flags = {{"query.lookback-delta", config::formatDuration(config.promql.lookback_ms)},
+                   {"query.max-concurrency", std::to_string(config.promql.max_concurrent)},
+                   {"query.max-samples", std::to_string(config.promql.max_samples)},
+                   {"query.timeout", config::formatDuration(config.promql.timeout_ms)},
+                   {"storage.tsdb.retention.time", facts.retention},
+                   {"web.enable-remote-write-receiver", config.ingest.local ? "true" : "false"}};
+    return facts;
+}
+
 }  // namespace
 
 /// In the order in which they are made; destroyed in the reverse one.
@@ -56,6 +79,7 @@ struct Service::Parts {
     std::optional<rules::RuleManager> rules;
     std::optional<analysis::Analyst> analyst;
     std::optional<self::AgentBook> agents;
+    std::optional<ingest::MetadataBook> metadata;
     std::optional<self::Metrics> metrics;
     std::optional<ingest::Receiver> receiver;
     std::optional<api::PrometheusApi> prometheus_api;
@@ -114,6 +138,7 @@ void Service::Parts::wire() {
     engine_options.compat = config.promql.compat;
     engine_options.lookback_ms = config.promql.lookback_ms;
     engine_options.max_samples = static_cast<std::size_t>(config.promql.max_samples);
+    engine_options.timeout_ms = config.promql.timeout_ms;
     engine_options.default_interval_ms = config.rules_interval_ms;
     engine.emplace(*store, engine_options);
 
@@ -130,9 +155,17 @@ void Service::Parts::wire() {
     analyst.emplace(*store, config.site, analyst_options);
 
     agents.emplace(authority ? &*authority : nullptr, *store);
-    metrics.emplace(*store, *agents, self::MetricsOptions{config.host, config.data, config.site.replication});
-    receiver.emplace(*store);
-    prometheus_api.emplace(*engine, *store, *rules);
+    metadata.emplace(*store);
+    if (auto loaded = metadata->load(); !loaded) spdlog::warn("{}", loaded.error().message);
+    metrics.emplace(*store, *agents,
+                    self::MetricsOptions{config.host, config.data, config.site.replication,
+                                         [this](const auto& described) { metadata->note(described); }});
+    receiver.emplace(*store, ingest::Limits{}, nowMs, &*metadata);
+    prometheus_api.emplace(api::PrometheusParts{*engine, *store, *rules, *metadata}, serverFacts(config),
+                           static_cast<unsigned>(config.promql.max_concurrent));
+    metrics->addSource([this](auto& out) { receiver->addMetrics(out); });
+    metrics->addSource([this](auto& out) { metadata->addMetrics(out); });
+    metrics->addSource([this](auto& out) { prometheus_api->addMetrics(out); });
     lapwing_api.emplace(*analyst, *store, *agents, config.site);
 }
 
@@ -195,6 +228,9 @@ void Service::round() {
     if (auto stored = parts_->metrics->storeRound(now); !stored) {
         spdlog::error("own metrics: {}", stored.error().message);
     }
+    if (auto saved = parts_->metadata->save(); !saved) {
+        spdlog::error("save the metadata of metrics: {}", saved.error().message);
+    }
     if (auto trouble = parts_->store->stats().trouble; trouble != parts_->store_trouble) {
         if (!trouble.empty()) spdlog::error("the store's upkeep fails, samples stay in its log: {}", trouble);
         parts_->store_trouble = std::move(trouble);
@@ -216,6 +252,7 @@ void Service::stop() {
     for (auto& server : parts_->servers) server->stop(kGrace);
     parts_->rules->stop();
     parts_->dispatcher->stop();
+    if (auto saved = parts_->metadata->save(); !saved) spdlog::error("{}", saved.error().message);
 }
 
 }  // namespace lapwing::collector

@@ -252,10 +252,14 @@ Config readConfig(const Node& root) {
     }
 
     const Node promql = root["promql"];
-    promql.allow({"compat", "lookback", "max_samples"});
+    promql.allow({"compat", "lookback", "max_samples", "max_concurrent", "timeout"});
     promql["compat"].read(config.promql.compat, 2, 3);
     promql["lookback"].readDuration(config.promql.lookback_ms);
     promql["max_samples"].read(config.promql.max_samples, 10'000, 1'000'000'000);
+    promql["max_concurrent"].read(config.promql.max_concurrent, 1, 20);
+    promql["timeout"].readDuration(config.promql.timeout_ms);
+    if (config.promql.timeout_ms < 100 || config.promql.timeout_ms > 3'600'000)
+        promql["timeout"].problem("promql.timeout must be between 100ms and 1h");
     if (config.promql.lookback_ms < 1000) promql["lookback"].problem("promql.lookback must be at least 1s");
 
     root["rules"].read(config.rules);

@@ -62,6 +62,8 @@ struct Config {
         int compat = 3;
         std::int64_t lookback_ms = 300'000;
         int max_samples = 5'000'000;  ///< that one query may load; 16 bytes each
+        int max_concurrent = 4;       ///< queries that are evaluated at once
+        std::int64_t timeout_ms = 120'000;
     } promql;
 
     std::vector<std::string> rules = {"/etc/lapwing/rules/*.yml"};

@@ -64,7 +64,7 @@ class Engine {
     EngineOptions options_;
 };
 
-/// A series selector as the API's `match[]` takes it: `up{job="node"}`.
+/// A series selector as the API's `match[]` takes it: `up{job="node"}`. It may mean every series.
 Expected<storage::Matchers> parseSelector(std::string_view text);
 
 /// Parses and prints again in Prometheus' canonical form (the API's /rules shows queries so).

@@ -18,7 +18,6 @@ Expected<storage::Matchers> SelectorParser::runSelector() {
         expr.reset();
     }
     if (!expr) return failure();
-    if (const auto wrong = checkTypes(*expr)) return error(wrong->position, wrong->message);
     return std::move(expr->as<VectorSelector>()->matchers);
 }
 

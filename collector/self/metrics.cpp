@@ -96,13 +96,21 @@ std::vector<MetricFamily> Metrics::collect(TimestampMs now) {
         }
     }
     if (!answers.metric.empty()) out.push_back(std::move(answers));
+    for (const auto& source : sources_) source(out);
     addProcess(out);
     return out;
 }
 
 Expected<void> Metrics::storeRound(TimestampMs now) {
     std::vector<TimeSeries> batch;
-    appendFamilies(collect(now), Labels{{"job", "collector"}, {"instance", options_.instance}}, now, batch);
+    const auto families = collect(now);
+    appendFamilies(families, Labels{{"job", "collector"}, {"instance", options_.instance}}, now, batch);
+    if (options_.describe) {
+        std::vector<MetricMetadata> metadata;
+        metadata.reserve(families.size());
+        for (const auto& family : families) metadata.push_back(lapwing::describe(family));
+        options_.describe(metadata);
+    }
     std::vector<Labels> present;
     present.reserve(batch.size());
     for (const auto& series : batch) present.push_back(series.labels);

@@ -4,6 +4,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <mutex>
 #include <string>
@@ -14,6 +15,7 @@
 #include "collector/self/agent_book.h"
 #include "collector/storage/store.h"
 #include "common/error.h"
+#include "common/model/remote_write.h"
 
 namespace lapwing::self {
 
@@ -21,6 +23,8 @@ struct MetricsOptions {
     std::string instance;   ///< the host that the collector runs on
     std::string data_file;  ///< whose file system is watched
     std::vector<analysis::Site::Pair> replication;
+    /// Gets what each stored round's metrics say of themselves; may be empty.
+    std::function<void(const std::vector<MetricMetadata>&)> describe;
 };
 
 /// The collector's own metrics (docs/metrics.md): the same families go to /metrics and, every ten seconds,
@@ -34,6 +38,10 @@ class Metrics {
     void answered(const std::string& listener, int status);
     void refused(std::size_t samples) { refused_ += samples; }
 
+    /// What other parts have to say of themselves is asked each time. Before the first collect().
+    using Source = std::function<void(std::vector<prometheus::MetricFamily>&)>;
+    void addSource(Source source) { sources_.push_back(std::move(source)); }
+
     std::vector<prometheus::MetricFamily> collect(TimestampMs now);
     /// Stores one round, with the labels job and instance; a series that has gone ends with a staleness
     /// marker.
@@ -43,6 +51,7 @@ class Metrics {
     storage::Store& store_;
     AgentBook& agents_;
     MetricsOptions options_;
+    std::vector<Source> sources_;
     std::atomic<std::uint64_t> refused_{0};
     std::mutex mutex_;
     std::map<std::pair<std::string, int>, std::uint64_t> answers_;

@@ -2,9 +2,12 @@
 #include <limits>
 #include <sstream>
 
+#include "collector/api/discovery.h"
+#include "collector/api/federate.h"
 #include "collector/api/json.h"
 #include "collector/api/parameters.h"
 #include "collector/api/people.h"
+#include "collector/api/status.h"
 #include "tests/unit/catch.h"
 
 using namespace lapwing;
@@ -72,8 +75,12 @@ TEST_CASE("Times are read as Prometheus reads them") {
     CHECK(parseTime("2026-11-23T07:02:46.834Z").value() == 1795417366834);
     CHECK(parseTime("2026-11-23T08:02:46+01:00").value() == 1795417366000);
     CHECK(parseTime("2026-11-23T02:32:46-04:30").value() == 1795417366000);
+    CHECK(parseTime("2026-11-23T07:02:46,029999999Z").value() == 1795417366029);
+    CHECK(parseTime("2024-02-29T00:00:00Z").value() == 1709164800000);
+    CHECK(parseTime("-292273086-05-16T16:47:06Z").value() == kMinTime);
     for (const char* bad : {"", "never", "1x", "NaN", "Inf", "1e300", "2026-11-23", "2026-13-23T07:02:46Z",
-                            "2026-11-23T07:02:46", "2026-11-23T07:02:46+1:00", "2026-11-23T07:02:46.Z"}) {
+                            "2026-11-23T07:02:46", "2026-11-23T07:02:46+1:00", "2026-11-23T07:02:46.Z",
+                            "2026-02-29T00:00:00Z", "2026-11-23t07:02:46z", "2026-11-23T07:02:60Z"}) {
         INFO(bad);
         const auto time = parseTime(bad);
         REQUIRE_FALSE(time);
@@ -82,26 +89,86 @@ TEST_CASE("Times are read as Prometheus reads them") {
 }
 
 TEST_CASE("Steps are seconds or durations") {
-    CHECK(parseStep("15").value() == 15'000);
-    CHECK(parseStep("0.5").value() == 500);
-    CHECK(parseStep("1m30s").value() == 90'000);
-    CHECK(parseStep("250ms").value() == 250);
-    CHECK(parseStep("").error().message == "cannot parse \"\" to a valid duration");
-    CHECK_FALSE(parseStep("1 m"));
-    CHECK_FALSE(parseStep("1e300"));
+    constexpr std::int64_t ms = 1'000'000;
+    CHECK(parseDurationNs("15").value() == 15'000 * ms);
+    CHECK(parseDurationNs("0.5").value() == 500 * ms);
+    CHECK(parseDurationNs("0.0000015").value() == 1500);
+    CHECK(parseDurationNs("-1").value() == -1000 * ms);
+    CHECK(parseDurationNs("1m30s").value() == 90'000 * ms);
+    CHECK(parseDurationNs("250ms").value() == 250 * ms);
+    CHECK(parseDurationNs("").error().message == "cannot parse \"\" to a valid duration");
+    CHECK_FALSE(parseDurationNs("1 m"));
+    for (const char* far : {"1e300", "NaN", "Inf", "1e10"}) {
+        CHECK(parseDurationNs(far).error().message ==
+              "cannot parse \"" + std::string(far) + "\" to a valid duration. It overflows int64");
+    }
+    CHECK(parseDurationNs("300y").error().message == "cannot parse \"300y\" to a valid duration");
 }
 
-TEST_CASE("Forms are decoded, and broken ones refused") {
-    const auto form = parseForm("query=1%2B1&time=4&match[]=a&match%5B%5D=b+c&&empty=&bare").value();
-    CHECK(first(form, "query") == "1+1");
-    CHECK(all(form, "match[]") == std::vector<std::string>{"a", "b c"});
-    CHECK(first(form, "empty").empty());
-    CHECK(first(form, "absent").empty());
-    CHECK(form.size() == 6);
-    CHECK_FALSE(parseForm("a=%"));
-    CHECK_FALSE(parseForm("a=%4"));
-    CHECK_FALSE(parseForm("a=%zz"));
+TEST_CASE("Integers are read as Go reads them") {
+    CHECK(parseInteger("12").value() == 12);
+    CHECK(parseInteger("+3").value() == 3);
+    CHECK(parseInteger("-1").value() == -1);
+    CHECK(parseInteger("1x").error().message == "strconv.Atoi: parsing \"1x\": invalid syntax");
+    CHECK(parseInteger("99999999999", "ParseInt").error().message ==
+          "strconv.ParseInt: parsing \"99999999999\": value out of range");
+    for (const char* bad : {"", "+", "-", "+-1", " 1"}) CHECK_FALSE(parseInteger(bad));
+}
+
+TEST_CASE("Forms are decoded; pairs that cannot be read are left out") {
+    const auto form = parseForm("query=1%2B1&time=4&match[]=a&match%5B%5D=b+c&&empty=&bare");
+    CHECK(form.problem.empty());
+    CHECK(first(form.values, "query") == "1+1");
+    CHECK(all(form.values, "match[]") == std::vector<std::string>{"a", "b c"});
+    CHECK(first(form.values, "empty").empty());
+    CHECK(first(form.values, "absent").empty());
+    CHECK(form.values.size() == 6);
+    for (const auto& [text, problem] : std::initializer_list<std::pair<const char*, const char*>>{
+             {"a=%&b=1", "invalid URL escape \"%\""},
+             {"a=%4&b=1", "invalid URL escape \"%4\""},
+             {"b=1&%zz=1", "invalid URL escape \"%zz\""},
+             {"b=1&a;c=1", "invalid semicolon separator in query"}}) {
+        const auto broken = parseForm(text);
+        CHECK(broken.problem == problem);
+        CHECK(broken.values == Parameters{{"b", "1"}});
+    }
     CHECK(decodePath("a+b%2Fc").value() == "a+b/c");
+}
+
+TEST_CASE("A selector of the API must name something") {
+    CHECK(matchParameters({{"match[]", "up"}, {"match[]", "{__name__=~\".+\",}"}}).value().size() == 2);
+    CHECK(matchParameters({}).value().empty());
+    CHECK(matchParameters({{"match[]", "{a=\"\"}"}}).error().message ==
+          "match[] must contain at least one non-empty matcher");
+    CHECK(matchParameters({{"match[]", "{"}}).error().message ==
+          "1:2: parse error: unexpected end of input inside braces");
+}
+
+TEST_CASE("The exposition format's values are Go's %g") {
+    CHECK(formatExposition(0) == "0");
+    CHECK(formatExposition(-0.0) == "-0");
+    CHECK(formatExposition(123456) == "123456");
+    CHECK(formatExposition(1234567) == "1.234567e+06");
+    CHECK(formatExposition(1e6) == "1e+06");
+    CHECK(formatExposition(0.0001) == "0.0001");
+    CHECK(formatExposition(0.00001) == "1e-05");
+    CHECK(formatExposition(1.5e300) == "1.5e+300");
+    CHECK(formatExposition(std::nan("")) == "NaN");
+    CHECK(formatExposition(-std::numeric_limits<double>::infinity()) == "-Inf");
+}
+
+TEST_CASE("Label names in a path may be escaped") {
+    CHECK(unescapeName("U__http_2e_x") == "http.x");
+    CHECK(unescapeName("U__a__b") == "a_b");
+    CHECK(unescapeName("U___1f426_") == "\U0001F426");
+    for (const char* same : {"job", "U_job", "U__a_zz_", "U__a_2e", "U__a_d800_", "U__a_1234567_"}) {
+        CHECK(unescapeName(same) == same);
+    }
+}
+
+TEST_CASE("No credential of a URL is shown") {
+    CHECK(publicUrl("http://user:secret@mon:9093/path?token=secret") == "http://mon:9093/path");
+    CHECK(publicUrl("http://mon:9093") == "http://mon:9093");
 }
 
 TEST_CASE("Only names of the loopback address pass") {

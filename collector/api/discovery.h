@@ -1,0 +1,25 @@
+#pragma once
+
+#include <string_view>
+
+#include "collector/api/exchange.h"
+
+namespace lapwing::storage {
+class Queryable;
+}
+
+namespace lapwing::api {
+
+// /api/v1/series, labels and label/NAME/values: `match[]`, `start`, `end`, `limit`.
+
+void answerSeries(const storage::Queryable& data, const Parameters& parameters, Responder& responder);
+void answerLabelNames(const storage::Queryable& data, const Parameters& parameters, Responder& responder);
+/// `encoded_name` as it stands in the path: percent-encoded, and perhaps as U__..., with _HEX_ for each
+/// character that no plain name holds and __ for an underscore (Prometheus' "values encoding").
+void answerLabelValues(const storage::Queryable& data, std::string_view encoded_name,
+                       const Parameters& parameters, Responder& responder);
+
+/// What U__... stands for; anything else, and what is not well-formed, as it is.
+std::string unescapeName(const std::string& name);
+
+}  // namespace lapwing::api
