@@ -133,9 +133,10 @@ int runAgent(const std::string& config_file) {
         std::make_unique<SelfProbe>(LAPWING_VERSION, agent.machine_id, [&] { return delivery.state(); });
     loaded.specs.push_back(std::move(self));
     const auto sink = [&](std::vector<TimeSeries> series) { delivery.add(std::move(series)); };
-    Runner runner(std::move(loaded.specs), sink, [&](const std::string& kind, std::string body) {
-        delivery.addDocument(kind, std::move(body));
-    });
+    Runner runner(
+        std::move(loaded.specs), sink,
+        [&](const std::string& kind, std::string body) { delivery.addDocument(kind, std::move(body)); },
+        [&](const std::vector<prometheus::MetricFamily>& families) { delivery.describe(families); });
 
     const auto started = Clock::now();
     auto socket = StatusSocket::open(agent.status_socket, [&] {

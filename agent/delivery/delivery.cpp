@@ -34,11 +34,12 @@ void endThread(std::thread& thread, bool left_behind) {
 
 struct Delivery::Core {
     Core(DeliveryConfig given, std::unique_ptr<Spool> opened)
-        : config(std::move(given)), spool(std::move(opened)), sender(config, *spool, clock) {}
+        : config(std::move(given)), spool(std::move(opened)), sender(config, *spool, clock, descriptions) {}
 
     const DeliveryConfig config;
     const std::unique_ptr<Spool> spool;
     ClockOffset clock;
+    Descriptions descriptions;
     Sender sender;
 
     mutable std::mutex mutex;
@@ -174,6 +175,10 @@ void Delivery::add(std::vector<TimeSeries> series) {
 void Delivery::addDocument(const std::string& kind, std::string body) {
     core_->spool->addDocument(kind, std::move(body));
     core_->writeBy(Clock::now() + core_->config.gather);
+}
+
+void Delivery::describe(const std::vector<prometheus::MetricFamily>& families) {
+    if (core_->descriptions.add(families)) core_->writeBy(Clock::now() + core_->config.gather);
 }
 
 DeliveryState Delivery::state() const {

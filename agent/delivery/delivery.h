@@ -1,5 +1,7 @@
 #pragma once
 
+#include <prometheus/metric_family.h>
+
 #include <chrono>
 #include <memory>
 #include <optional>
@@ -52,6 +54,8 @@ class Delivery {
     // Any thread; never wait for the disk or the network.
     void add(std::vector<TimeSeries> series);
     void addDocument(const std::string& kind, std::string body);
+    /// Tells the collector the types and helps of these, once for each connection.
+    void describe(const std::vector<prometheus::MetricFamily>& families);
 
     DeliveryState state() const;
     /// The collector's clock minus this one's; 0 while it is not known.

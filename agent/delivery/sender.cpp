@@ -11,6 +11,16 @@ constexpr std::size_t kMostParts = 64;
 constexpr std::chrono::seconds kKeepPause{15};
 constexpr std::chrono::minutes kSayAgain{10};
 
+http::Request writeRequest(std::string body) {
+    http::Request request;
+    request.path = "/api/v1/write";
+    request.headers = {{"Content-Type", "application/x-protobuf"},
+                       {"Content-Encoding", "snappy"},
+                       {"X-Prometheus-Remote-Write-Version", "0.1.0"}};
+    request.body = std::move(body);
+    return request;
+}
+
 std::int64_t wallUs() {
     using namespace std::chrono;
     return duration_cast<microseconds>(system_clock::now().time_since_epoch()).count();
@@ -18,8 +28,8 @@ std::int64_t wallUs() {
 
 }  // namespace
 
-Sender::Sender(const DeliveryConfig& config, Spool& spool, ClockOffset& clock)
-    : config_(config), spool_(spool), clock_(clock), most_parts_(kMostParts) {}
+Sender::Sender(const DeliveryConfig& config, Spool& spool, ClockOffset& clock, Descriptions& descriptions)
+    : config_(config), spool_(spool), clock_(clock), descriptions_(descriptions), most_parts_(kMostParts) {}
 
 Expected<http::Response> Sender::post(http::Request request) {
     if (!client_) {
@@ -27,6 +37,7 @@ Expected<http::Response> Sender::post(http::Request request) {
         auto made = http::Client::create(config_.collector_url, config_.tls);
         if (!made) return tl::unexpected(made.error());
         client_ = std::move(*made);
+        descriptions_.begin();
     }
     request.method = "POST";
     request.headers.emplace_back("User-Agent", config_.user_agent);
@@ -77,14 +88,21 @@ std::chrono::milliseconds Sender::explain(const Expected<http::Response>& answer
     return pause;
 }
 
+Sender::Outcome Sender::sendDescriptions(const std::vector<MetricMetadata>& metadata) {
+    const auto answer = post(writeRequest(encodeRemoteWrite({}, metadata)));
+    const Verdict verdict = answer ? verdictOf(answer->status, 1) : Verdict::again;
+    if (verdict == Verdict::stored || verdict == Verdict::refused) {
+        // A collector that refuses them does without: they explain the samples and are not needed for them.
+        descriptions_.sent(metadata);
+        well();
+        return Outcome::sent;
+    }
+    not_before_ = Clock::now() + explain(answer, verdict);
+    return Outcome::failed;
+}
+
 Sender::Outcome Sender::sendBatch(const Batch& batch) {
-    http::Request request;
-    request.path = "/api/v1/write";
-    request.headers = {{"Content-Type", "application/x-protobuf"},
-                       {"Content-Encoding", "snappy"},
-                       {"X-Prometheus-Remote-Write-Version", "0.1.0"}};
-    request.body = batch.body;
-    const auto answer = post(std::move(request));
+    const auto answer = post(writeRequest(batch.body));
     // What no attempt can mend but a change of the files or the configuration.
     const bool wrong =
         !answer && (answer.error().kind == ErrorKind::tls || answer.error().kind == ErrorKind::invalid ||
@@ -143,6 +161,7 @@ Sender::Outcome Sender::step() {
     if (Clock::now() >= documents_not_before_) {
         if (const auto document = spool_.nextDocument()) return sendDocument(*document);
     }
+    if (const auto unsent = descriptions_.unsent(); !unsent.empty()) return sendDescriptions(unsent);
     auto batch = spool_.next(most_parts_);
     if (!batch) return Outcome::nothing;
     if (batch->parts > 1 && single_until_ > 0) {

@@ -8,18 +8,19 @@
 
 #include "agent/delivery/clock_offset.h"
 #include "agent/delivery/delivery.h"
+#include "agent/delivery/descriptions.h"
 #include "agent/delivery/spool.h"
 #include "agent/delivery/verdict.h"
 #include "common/http/client.h"
 
 namespace lapwing::agent {
 
-/// Sends what the spool holds, one request at a time. Not synchronised: one thread's own, apart from the
-/// spool and the clock.
+/// Sends what the spool holds, and what is to be said of the metrics, one request at a time. Not
+/// synchronised: one thread's own, apart from what its constructor takes.
 class Sender {
   public:
     using Clock = std::chrono::steady_clock;
-    Sender(const DeliveryConfig& config, Spool& spool, ClockOffset& clock);
+    Sender(const DeliveryConfig& config, Spool& spool, ClockOffset& clock, Descriptions& descriptions);
 
     enum class Outcome {
         nothing,  ///< nothing to send, or its time has not come
@@ -35,6 +36,7 @@ class Sender {
     const std::string& trouble() const { return trouble_; }
 
   private:
+    Outcome sendDescriptions(const std::vector<MetricMetadata>& metadata);
     Outcome sendBatch(const Batch& batch);
     Outcome sendDocument(const SpooledDocument& document);
     Expected<http::Response> post(http::Request request);
@@ -45,6 +47,7 @@ class Sender {
     const DeliveryConfig& config_;
     Spool& spool_;
     ClockOffset& clock_;
+    Descriptions& descriptions_;
     std::optional<http::Client> client_;
     Backoff backoff_;
     std::minstd_rand random_{std::random_device{}()};

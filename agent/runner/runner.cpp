@@ -86,6 +86,7 @@ struct Runner::Core : std::enable_shared_from_this<Runner::Core> {
     std::vector<std::unique_ptr<Slot>> slots;
     Sink sink;
     DocumentSink documents;
+    DescriptionSink describe;
     std::shared_ptr<Workers> workers = Workers::create(kKeptWorkers, kWorkerLinger);
 
     mutable std::mutex mutex;
@@ -118,6 +119,10 @@ void Runner::Core::report(Slot& slot, const Flight& flight, double took, Expecte
         failure = result.error();
     } else {
         failure = result->failure;
+        {
+            const std::lock_guard lock(sink_mutex);
+            if (describe && !sink_closed) describe(result->families);
+        }
         appendFamilies(result->families, slot.base, flight.at, series);
         result->families.clear();
         scraped = series.size();
@@ -222,11 +227,12 @@ void Runner::Core::schedule() {
     }
 }
 
-Runner::Runner(std::vector<ProbeSpec> specs, Sink sink, DocumentSink documents)
+Runner::Runner(std::vector<ProbeSpec> specs, Sink sink, DocumentSink documents, DescriptionSink describe)
     : core_(std::make_shared<Core>()) {
     for (auto& spec : specs) core_->slots.push_back(std::make_unique<Slot>(std::move(spec)));
     core_->sink = std::move(sink);
     core_->documents = std::move(documents);
+    core_->describe = std::move(describe);
 }
 
 Runner::~Runner() {

@@ -37,8 +37,9 @@ struct ProbeState {
 /// it began.
 class Runner {
   public:
-    /// `sink` and `documents` are called from threads of the runner's own.
-    Runner(std::vector<ProbeSpec> specs, Sink sink, DocumentSink documents);
+    /// The sinks are called from threads of the runner's own.
+    Runner(std::vector<ProbeSpec> specs, Sink sink, DocumentSink documents,
+           DescriptionSink describe = nullptr);
     /// Stops without waiting.
     ~Runner();
     Runner(const Runner&) = delete;
