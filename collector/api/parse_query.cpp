@@ -1,14 +1,12 @@
 #include "collector/api/parse_query.h"
 
 #include <algorithm>
-#include <array>
-#include <charconv>
-#include <cmath>
 #include <optional>
 
 #include "collector/api/answers.h"
 #include "collector/api/parameters.h"
 #include "collector/promql/ast.h"
+#include "collector/promql/numbers.h"
 #include "collector/promql/parser.h"
 #include "collector/promql/signatures.h"
 
@@ -61,15 +59,6 @@ const char* cardinalityText(VectorMatching::Cardinality cardinality) {
     return "";
 }
 
-/// Without an exponent, however many digits that takes.
-std::string formatFixed(double value) {
-    if (!std::isfinite(value)) return formatValue(value);
-    std::array<char, 400> buffer{};
-    const auto [end, error] =
-        std::to_chars(buffer.data(), buffer.data() + buffer.size(), value, std::chars_format::fixed);
-    return {buffer.data(), end};
-}
-
 /// Writes one node as an object; the keys of each in alphabetical order, as Prometheus has them.
 class TreeWriter {
   public:
@@ -115,7 +104,7 @@ class TreeWriter {
 
     void writeNode(const NumberLiteral& number) {
         field(json_, "type", "numberLiteral");
-        field(json_, "val", formatFixed(number.value));
+        field(json_, "val", promql::formatPlain(number.value));
     }
     void writeNode(const StringLiteral& string) {
         field(json_, "type", "stringLiteral");

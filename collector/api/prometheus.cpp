@@ -14,6 +14,7 @@
 #include "collector/api/rules_json.h"
 #include "collector/api/targets.h"
 #include "collector/promql/engine.h"
+#include "collector/promql/pretty.h"
 #include "common/model/families.h"
 
 namespace lapwing::api {
@@ -39,33 +40,34 @@ struct PrometheusApi::Call {
 struct PrometheusApi::Route {
     std::string_view path;
     bool takes_post;
+    bool takes_turn;  ///< reads as much as a query does; queries themselves wait on their own
     void (PrometheusApi::*answer)(const Call& call) const;
 };
 
 const std::array<PrometheusApi::Route, 23> PrometheusApi::kRoutes = {{
-    {"/api/v1/query", true, &PrometheusApi::query},
-    {"/api/v1/query_range", true, &PrometheusApi::queryRange},
-    {"/api/v1/query_exemplars", true, &PrometheusApi::queryExemplars},
-    {"/api/v1/format_query", true, &PrometheusApi::formatQuery},
-    {"/api/v1/parse_query", true, &PrometheusApi::parseQuery},
-    {"/api/v1/series", true, &PrometheusApi::series},
-    {"/api/v1/labels", true, &PrometheusApi::labelNames},
-    {"/api/v1/label/*/values", false, &PrometheusApi::labelValues},
-    {"/api/v1/targets", false, &PrometheusApi::targets},
-    {"/api/v1/targets/metadata", false, &PrometheusApi::targetMetadata},
-    {"/api/v1/scrape_pools", false, &PrometheusApi::scrapePools},
-    {"/api/v1/metadata", false, &PrometheusApi::metadata},
-    {"/api/v1/rules", false, &PrometheusApi::rules},
-    {"/api/v1/alerts", false, &PrometheusApi::alerts},
-    {"/api/v1/alertmanagers", false, &PrometheusApi::alertmanagers},
-    {"/api/v1/notifications", false, &PrometheusApi::notifications},
-    {"/api/v1/status/config", false, &PrometheusApi::config},
-    {"/api/v1/status/flags", false, &PrometheusApi::flags},
-    {"/api/v1/status/runtimeinfo", false, &PrometheusApi::runtimeInfo},
-    {"/api/v1/status/buildinfo", false, &PrometheusApi::buildInfo},
-    {"/api/v1/status/tsdb", false, &PrometheusApi::tsdb},
-    {"/api/v1/status/walreplay", false, &PrometheusApi::walReplay},
-    {"/federate", false, &PrometheusApi::federate},
+    {"/api/v1/query", true, false, &PrometheusApi::query},
+    {"/api/v1/query_range", true, false, &PrometheusApi::queryRange},
+    {"/api/v1/query_exemplars", true, false, &PrometheusApi::queryExemplars},
+    {"/api/v1/format_query", true, false, &PrometheusApi::formatQuery},
+    {"/api/v1/parse_query", true, false, &PrometheusApi::parseQuery},
+    {"/api/v1/series", true, true, &PrometheusApi::series},
+    {"/api/v1/labels", true, false, &PrometheusApi::labelNames},
+    {"/api/v1/label/*/values", false, false, &PrometheusApi::labelValues},
+    {"/api/v1/targets", false, true, &PrometheusApi::targets},
+    {"/api/v1/targets/metadata", false, true, &PrometheusApi::targetMetadata},
+    {"/api/v1/scrape_pools", false, true, &PrometheusApi::scrapePools},
+    {"/api/v1/metadata", false, false, &PrometheusApi::metadata},
+    {"/api/v1/rules", false, false, &PrometheusApi::rules},
+    {"/api/v1/alerts", false, false, &PrometheusApi::alerts},
+    {"/api/v1/alertmanagers", false, false, &PrometheusApi::alertmanagers},
+    {"/api/v1/notifications", false, false, &PrometheusApi::notifications},
+    {"/api/v1/status/config", false, false, &PrometheusApi::config},
+    {"/api/v1/status/flags", false, false, &PrometheusApi::flags},
+    {"/api/v1/status/runtimeinfo", false, false, &PrometheusApi::runtimeInfo},
+    {"/api/v1/status/buildinfo", false, false, &PrometheusApi::buildInfo},
+    {"/api/v1/status/tsdb", false, true, &PrometheusApi::tsdb},
+    {"/api/v1/status/walreplay", false, false, &PrometheusApi::walReplay},
+    {"/federate", false, true, &PrometheusApi::federate},
 }};
 
 void PrometheusApi::run(const Call& call, std::size_t limit, const Evaluation& evaluation) const {
@@ -182,7 +184,7 @@ void PrometheusApi::queryExemplars(const Call& call) const {
 }
 
 void PrometheusApi::formatQuery(const Call& call) const {
-    const auto formatted = promql::canonical(first(call.parameters, "query"));
+    const auto formatted = promql::pretty(first(call.parameters, "query"));
     if (!formatted) {
         return failure(call.responder, invalidParameter("query", formatted.error().message));
     }
@@ -317,6 +319,14 @@ void PrometheusApi::answer(const Route& route, Request& request, Responder& resp
     if (const auto star = route.path.find('*'); star != std::string_view::npos) {
         name = std::string_view(request.path).substr(star);
         name.remove_suffix(route.path.size() - star - 1);
+    }
+    std::optional<QueryGate::Turn> turn;
+    if (route.takes_turn) {
+        const auto& gone = request.gone();
+        turn.emplace(gate_, std::chrono::milliseconds(parts_.engine.options().timeout_ms), gone);
+        if (!*turn) {
+            return failure(responder, {ErrorKind::timeout, "the request timed out in the query queue"});
+        }
     }
     (this->*route.answer)({request, form.values, form.problem, responder, name});
 }

@@ -82,7 +82,7 @@ std::string printNode(const NumberLiteral& number) {
         const auto ms = static_cast<std::int64_t>(number.value * 1000 + (number.value < 0 ? -0.5 : 0.5));
         return ms < 0 ? "-" + printDuration(-ms) : printDuration(ms);
     }
-    return formatNumber(number.value);
+    return formatPlain(number.value);
 }
 
 std::string printNode(const StringLiteral& text) {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "common/model/families.h"
 #include "tests/unit/agent/fake_collector.h"
 #include "tests/unit/agent/recording_sink.h"
 #include "tests/unit/agent/spool_fixture.h"
@@ -73,6 +74,35 @@ TEST_CASE("samples arrive as remote_write 1.0, once each, in order, and leave th
     REQUIRE(state.clock);
     CHECK(state.clock->offset_seconds == Approx(5.0).margin(state.clock->error_seconds + 0.001));
     CHECK(delivery->clockOffset() == state.clock->offset_seconds);
+}
+
+TEST_CASE("every connection learns the types and helps of the metrics, once") {
+    FakeCollector collector;
+    const auto delivery = openDelivery(configFor(collector));
+    const auto up = lapwing::gauge("nginx_up", "1 if it answers.");
+    const auto requests = lapwing::counter("requests_total", "Requests.");
+    using All = std::vector<lapwing::MetricMetadata>;
+    const All described{{"nginx_up", "gauge", "1 if it answers.", ""},
+                        {"requests_total", "counter", "Requests.", ""}};
+    delivery->describe({up});
+    delivery->describe({up});
+    delivery->start();
+    REQUIRE(eventually([&] { return collector.metadata() == All{described[0]}; }));
+    delivery->describe({up, requests});
+    REQUIRE(eventually([&] { return collector.metadata() == described; }));
+    addNumbered(*delivery, 0, 3);
+    REQUIRE(eventually([&] { return collector.values().size() == 3; }));
+    CHECK(collector.metadata() == described);
+
+    // Whoever answers after a restart may know nothing.
+    collector.stop();
+    addNumbered(*delivery, 3, 4);
+    REQUIRE(eventually([&] { return !delivery->state().trouble.empty(); }));
+    collector.start();
+    REQUIRE(eventually([&] { return collector.values().size() == 4; }));
+    delivery->stop(1s);
+    CHECK(collector.metadata() == All{described[0], described[1], described[0], described[1]});
+    CHECK(collector.values() == range(0, 4));
 }
 
 TEST_CASE("a sample is sent within a second of its measurement") {

@@ -79,6 +79,10 @@ class FakeCollector {
         const std::lock_guard lock(mutex_);
         return values_;
     }
+    std::vector<MetricMetadata> metadata() const {
+        const std::lock_guard lock(mutex_);
+        return metadata_;
+    }
     std::vector<std::string> documents() const {
         const std::lock_guard lock(mutex_);
         return documents_;
@@ -123,12 +127,14 @@ class FakeCollector {
         Poco::StreamCopier::copyToString(request.stream(), body);
         const bool is_write = request.getURI() == "/api/v1/write";
         std::vector<double> values;
+        std::vector<MetricMetadata> metadata;
         if (is_write) {
             const auto decoded = decodeRemoteWrite(body);
             if (decoded) {
                 for (const auto& series : decoded->series) {
                     for (const auto& sample : series.samples) values.push_back(sample.value);
                 }
+                metadata = decoded->metadata;
             }
         }
         Answer answer;
@@ -140,6 +146,7 @@ class FakeCollector {
             for (const auto& [name, value] : request) seen_.back().headers[name] = value;
             const bool stored = !answer.hang && (answer.status < 300 || answer.status == 400);
             if (stored) values_.insert(values_.end(), values.begin(), values.end());
+            if (stored) metadata_.insert(metadata_.end(), metadata.begin(), metadata.end());
             if (stored && !is_write) documents_.push_back(request.getURI() + "\n" + body);
         }
         while (answer.hang && !released_) std::this_thread::sleep_for(std::chrono::milliseconds(5));
@@ -164,6 +171,7 @@ class FakeCollector {
     mutable std::mutex mutex_;
     Decide decide_;
     std::vector<double> values_;
+    std::vector<MetricMetadata> metadata_;
     std::vector<std::string> documents_;
     std::vector<Seen> seen_;
 };

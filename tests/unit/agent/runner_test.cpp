@@ -102,9 +102,13 @@ TEST_CASE("a run becomes samples with the probe's labels, up, and what a scrape 
         return result;
     });
     one.labels = {{"via", "socket"}};
-    Runner runner(specs(std::move(one)), got.sink(), [&](const std::string& kind, const std::string& body) {
-        documents.push_back(kind + "/" + body);
-    });
+    std::vector<std::string> described;
+    Runner runner(
+        specs(std::move(one)), got.sink(),
+        [&](const std::string& kind, const std::string& body) { documents.push_back(kind + "/" + body); },
+        [&](const std::vector<prometheus::MetricFamily>& families) {
+            for (const auto& family : families) described.push_back(family.name);
+        });
     CHECK(runner.states()[0].outcome == ProbeState::Outcome::waiting);
     const auto before = lapwing::nowMs();
     runner.start();
@@ -125,6 +129,8 @@ TEST_CASE("a run becomes samples with the probe's labels, up, and what a scrape 
         CHECK(series.samples[0].timestamp == run.series[0].samples[0].timestamp);
         CHECK(series.samples[0].timestamp >= before);
     }
+    REQUIRE_FALSE(described.empty());
+    CHECK(described[0] == "nginx_up");
     REQUIRE_FALSE(documents.empty());
     CHECK(documents[0] == "kind/text");
     const auto state = runner.states()[0];
