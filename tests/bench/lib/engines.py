@@ -1,0 +1,261 @@
+"""The engines that are measured: how each is found, started, stopped and made to compact what it holds."""
+
+import gzip
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import sqlite3
+import subprocess
+import tempfile
+import time
+import urllib.parse
+from pathlib import Path
+
+from captures import free_port
+
+SID = ["prometheus", "victoria-metrics"]
+HERTZ = os.sysconf("SC_CLK_TCK")
+
+
+def fetch_sid(directory):
+    """Debian sid's programs, which are static: unpacked in `directory`, not installed, with their change logs."""
+    wanted = [directory / f"usr/bin/{name}" for name in SID] + [directory / f"usr/share/doc/{name}" for name in SID]
+    if not all(path.exists() for path in wanted):
+        with tempfile.TemporaryDirectory(prefix="lapwing-sid.") as new:
+            subprocess.run(["mmdebstrap", "--quiet", "--variant=extract", '--aptopt=Acquire::Check-Valid-Until "false"',
+                            "--include=" + ",".join(SID), "sid", new, "http://deb.debian.org/debian"], check=True)
+            for path in wanted:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                shutil.move(new / path.relative_to(directory), path)
+
+
+class Connection:
+    """A kept-alive HTTP connection that costs little itself: what is measured over it is the server."""
+
+    def __init__(self, port):
+        self.port = port
+        self.socket = None
+
+    def close(self):
+        if self.socket:
+            self.socket.close()
+        self.socket = None
+
+    def ask(self, path, method="GET"):
+        """Status and body. OSError if there is no whole answer."""
+        try:
+            if self.socket is None:
+                self.socket = socket.create_connection(("127.0.0.1", self.port), 300)
+                self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            self.socket.sendall(f"{method} {path} HTTP/1.1\r\nHost: 127.0.0.1:{self.port}\r\nContent-Length: 0\r\n\r\n".encode())
+            received = self.more(b"")
+            while b"\r\n\r\n" not in received:
+                received = self.more(received)
+            head, body = received.split(b"\r\n\r\n", 1)
+            length = re.search(rb"\ncontent-length: *(\d+)", head, re.I)
+            parts, size = [body], len(body)
+            if length:
+                while size < int(length.group(1)):
+                    parts.append(self.more(b""))
+                    size += len(parts[-1])
+                body = b"".join(parts)
+            else:
+                # The last chunk may come in pieces.
+                while not b"".join(parts[-3:]).endswith(b"0\r\n\r\n"):
+                    parts.append(self.more(b""))
+                body = dechunked(b"".join(parts))
+            if re.search(rb"\nconnection: *close", head, re.I):
+                self.close()
+            return int(head.split(b" ", 2)[1]), body
+        except OSError:
+            self.close()
+            raise
+
+    def more(self, before):
+        data = self.socket.recv(1 << 20)
+        if not data:
+            raise ConnectionResetError("the server closed the connection")
+        return before + data if before else data
+
+
+def dechunked(data):
+    out, at = [], 0
+    while True:
+        end = data.index(b"\r\n", at)
+        size = int(data[at:end], 16)
+        if size == 0:
+            return b"".join(out)
+        out.append(data[end + 2:end + 2 + size])
+        at = end + 4 + size
+
+
+def disk_bytes(directory):
+    """What the files occupy; a file with several names counts once."""
+    inodes = {}
+    for path in Path(directory).rglob("*"):
+        try:
+            status = path.lstat()
+        except FileNotFoundError:
+            continue
+        inodes[status.st_dev, status.st_ino] = 512 * status.st_blocks
+    return sum(inodes.values())
+
+
+class Engine:
+    """One engine with its files in one directory, on a loopback port of its own."""
+
+    def __init__(self, name, program, directory):
+        self.name, self.program = name, program
+        self.directory = Path(directory)
+        self.data = self.directory / "data"
+        self.data.mkdir(parents=True)
+        self.port = free_port()
+        self.process = None
+        self.connection = Connection(self.port)
+
+    def command(self):
+        raise NotImplementedError
+
+    def start(self, query="1"):
+        """Starts it and returns the seconds until it answered the query with something."""
+        log = open(self.directory / "log", "ab")
+        began = time.monotonic()
+        self.process = subprocess.Popen(self.command(), stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self.directory)
+        log.close()
+        while True:
+            try:
+                status, body = self.connection.ask("/api/v1/query?" + urllib.parse.urlencode({"query": query, "nocache": "1"}))
+                if status == 200 and json.loads(body)["data"]["result"]:
+                    return time.monotonic() - began
+            except OSError:
+                pass
+            if self.process.poll() is not None:
+                raise SystemExit(f"{self.name} ended with {self.process.returncode}: {self.log()}")
+            if time.monotonic() - began > 300:
+                raise SystemExit(f"{self.name} does not answer {query}: {self.log()}")
+            time.sleep(0.001)
+
+    def log(self):
+        return (self.directory / "log").read_text(errors="replace")[-2000:]
+
+    def stop(self):
+        self.end(signal.SIGTERM)
+
+    def end(self, number):
+        self.connection.close()
+        if self.process and self.process.poll() is None:
+            self.process.send_signal(number)
+        if self.process:
+            self.process.wait(120)
+
+    def query(self, text, at):
+        parameters = urllib.parse.urlencode({"query": text, "time": f"{at:.3f}", "nocache": "1"})
+        status, body = self.connection.ask("/api/v1/query?" + parameters)
+        if status != 200:
+            raise SystemExit(f"{self.name}: {text}: {status} {body[:300]}")
+        return json.loads(body)["data"]["result"]
+
+    def cpu(self):
+        """Seconds, of all its threads."""
+        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rsplit(")", 1)[1].split()
+        return (int(fields[11]) + int(fields[12])) / HERTZ
+
+    def memory(self):
+        """MB: resident, its peak, anonymous."""
+        text = Path(f"/proc/{self.process.pid}/status").read_text()
+        return {key: int(re.search(rf"^{key}:\s+(\d+)", text, re.M).group(1)) / 1024 for key in ("VmRSS", "VmHWM", "RssAnon")}
+
+    def compacted(self):
+        """Has it compact what it holds as far as it can be made to, and returns the bytes of that alone: no log, no
+        free pages. It may end up stopped."""
+        raise NotImplementedError
+
+
+class Lapwing(Engine):
+    """`program` is the directory of its programs."""
+
+    def command(self):
+        config = self.directory / "collector.yaml"
+        config.write_text(f"""
+host: monitor
+data: {self.data}/lapwing.db
+http: {{ listen: 127.0.0.1:{self.port} }}
+agents: {{ listen: none }}
+admin: {{ socket: none }}
+ingest: {{ local: on }}
+rules: [ {self.directory}/rules/*.yml ]
+""")
+        return [str(self.program / "lapwing-collector"), "run", "--config", str(config)]
+
+    def compacted(self):
+        self.stop()
+        subprocess.run([str(self.program / "bench-compact"), str(self.data / "lapwing.db")], check=True)
+        database = sqlite3.connect(self.data / "lapwing.db")
+        size, count, free = (database.execute(f"PRAGMA {name}").fetchone()[0]
+                             for name in ("page_size", "page_count", "freelist_count"))
+        database.close()
+        return size * (count - free)
+
+
+class Prometheus(Engine):
+    def command(self):
+        config = self.directory / "prometheus.yml"
+        config.write_text("global: { evaluation_interval: 1m }\n")
+        return [str(self.program), f"--config.file={config}", f"--storage.tsdb.path={self.data}",
+                f"--web.listen-address=127.0.0.1:{self.port}", "--web.enable-remote-write-receiver",
+                "--web.enable-admin-api", "--log.level=warn"]
+
+    def compacted(self):
+        status, body = self.connection.ask("/api/v1/admin/tsdb/snapshot", "POST")
+        if status != 200:
+            raise SystemExit(f"{self.name}: snapshot: {body[:300]}")
+        return disk_bytes(self.data / "snapshots" / json.loads(body)["data"]["name"])
+
+
+class VictoriaMetrics(Engine):
+    def command(self):
+        return [str(self.program), f"-storageDataPath={self.data}", f"-httpListenAddr=127.0.0.1:{self.port}",
+                "-loggerLevel=WARN"]
+
+    def compacted(self):
+        for path in ("/internal/force_flush", "/internal/force_merge"):
+            status, body = self.connection.ask(path)
+            if status != 200:
+                raise SystemExit(f"{self.name}: {path}: {status} {body[:300]}")
+        # The merge goes on in the background; it is over when nothing changes any more.
+        last, same = None, 0
+        while same < 5:
+            time.sleep(1)
+            now = disk_bytes(self.data)
+            same = same + 1 if now == last else 0
+            last = now
+        return last
+
+
+def find(programs, cache):
+    """Every engine by the word that --engines takes: Lapwing from the directory `programs`, Debian's installed ones, and
+    sid's, which are unpacked in `cache`."""
+    sid = cache / "sid"
+    fetch_sid(sid)
+    kinds = {"lapwing": (Lapwing, "Lapwing", programs)}
+    for word, kind, name, package in (("prometheus", Prometheus, "Prometheus", "prometheus"),
+                                      ("victoria", VictoriaMetrics, "VictoriaMetrics", "victoria-metrics")):
+        kinds[word] = (kind, f"{name} {installed(package)}", Path("/usr/bin") / package)
+        kinds[word + "-sid"] = (kind, f"{name} {unpacked(sid, package)}", sid / "usr/bin" / package)
+    return {word: lambda directory, kind=kind: kind[0](kind[1], kind[2], directory) for word, kind in kinds.items()}
+
+
+def short(version):
+    return re.match(r"(?:\d+:)?([0-9.]+)", version).group(1)
+
+
+def installed(package):
+    return short(subprocess.run(["dpkg-query", "-W", "-f=${Version}", package], text=True, capture_output=True, check=True).stdout)
+
+
+def unpacked(root, package):
+    with gzip.open(root / f"usr/share/doc/{package}/changelog.Debian.gz", "rt", errors="replace") as log:
+        return short(re.search(r"\((.*?)\)", log.readline()).group(1))
