@@ -1,4 +1,5 @@
-// bench-compact FILE: has the store turn its arrival log into blocks now, as it does by itself every 20 minutes.
+// bench-compact FILE: has the store turn its arrival log into blocks now, as it does by itself every 20
+// minutes.
 #include <cstdio>
 
 #include "collector/storage/sqlite_store.h"

@@ -151,6 +151,11 @@ class Engine:
         if self.process:
             self.process.wait(120)
 
+    def reconnect(self):
+        """Servers close connections that were idle for long."""
+        self.connection.close()
+        self.connection.ask("/api/v1/query?query=1")
+
     def query(self, text, at):
         parameters = urllib.parse.urlencode({"query": text, "time": f"{at:.3f}", "nocache": "1"})
         status, body = self.connection.ask("/api/v1/query?" + parameters)
@@ -209,6 +214,7 @@ class Prometheus(Engine):
                 "--web.enable-admin-api", "--log.level=warn"]
 
     def compacted(self):
+        self.reconnect()
         status, body = self.connection.ask("/api/v1/admin/tsdb/snapshot", "POST")
         if status != 200:
             raise SystemExit(f"{self.name}: snapshot: {body[:300]}")
@@ -221,6 +227,7 @@ class VictoriaMetrics(Engine):
                 "-loggerLevel=WARN"]
 
     def compacted(self):
+        self.reconnect()
         for path in ("/internal/force_flush", "/internal/force_merge"):
             status, body = self.connection.ask(path)
             if status != 200:

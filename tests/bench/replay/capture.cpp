@@ -93,7 +93,8 @@ Expected<Capture> loadCapture(const std::string& directory, const std::string& n
         auto series = readSeries(one);
         if (!series) return fail(series.error().kind, path + ": " + series.error().message);
         if (series->values.size() != capture.scrapes()) {
-            return fail(ErrorKind::invalid, path + ": " + series->labels.toString() + " has not one value a scrape");
+            return fail(ErrorKind::invalid,
+                        path + ": " + series->labels.toString() + " has not one value a scrape");
         }
         capture.series.push_back(std::move(*series));
     }

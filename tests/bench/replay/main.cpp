@@ -93,8 +93,9 @@ class Feed {
         std::printf(
             "{\"event\": \"%s\", \"series\": %zu, \"samples\": %llu, \"requests\": %llu, \"retries\": %llu, "
             "\"seconds\": %.3f, \"newest_ms\": %lld}\n",
-            event, series_, static_cast<unsigned long long>(samples_), static_cast<unsigned long long>(requests_),
-            static_cast<unsigned long long>(retries_), elapsed.count(), static_cast<long long>(newest_));
+            event, series_, static_cast<unsigned long long>(samples_),
+            static_cast<unsigned long long>(requests_), static_cast<unsigned long long>(retries_),
+            elapsed.count(), static_cast<long long>(newest_));
         std::fflush(stdout);
     }
 
@@ -175,8 +176,9 @@ class Feed {
 
 int main(int argc, char** argv) {
     Options options;
-    CLI::App app("Writes captures of exporters by remote_write, for many hosts, each with every sample's own time: as "
-                 "fast as they are taken until now is reached, at the real pace from then on, until SIGTERM.");
+    CLI::App app(
+        "Writes captures of exporters by remote_write, for many hosts, each with every sample's own time: as "
+        "fast as they are taken until now is reached, at the real pace from then on, until SIGTERM.");
     app.add_option("--url", options.url, "where to: http://HOST:PORT/PATH")->required();
     app.add_option("--captures", options.captures, "directory of the captures")->required();
     app.add_option("--mix", options.mix, "captures of a host, as A+B; hosts take these in turn")->required();

@@ -22,8 +22,9 @@ Target::Target(const Capture& capture, const std::string& instance, std::uint32_
 
 const std::vector<TimeSeries>& Target::scrape(TimestampMs at) {
     const std::size_t scrapes = capture_->scrapes();
-    // Counters take any of the increments that were seen between two scrapes; gauges wander along the capture,
-    // forwards and backwards, so that what was smooth stays smooth and nothing repeats with a period.
+    // Counters take any of the increments that were seen between two scrapes; gauges wander along the
+    // capture, forwards and backwards, so that what was smooth stays smooth and nothing repeats with a
+    // period.
     const std::size_t step = random_() % (scrapes - 1);
     position_ = (position_ + scrapes + random_() % 3 - 1) % scrapes;
     at += capture_->jitter_ms[step];

@@ -8,8 +8,8 @@
 
 namespace lapwing::bench {
 
-/// One capture on one host, carried on in time: what a scraper would read there, scrape after scrape. The same
-/// seed and capture always say the same.
+/// One capture on one host, carried on in time: what a scraper would read there, scrape after scrape. The
+/// same seed and capture always say the same.
 class Target {
   public:
     /// The capture must outlive it.
