@@ -1,35 +1,20 @@
 """The engines that are measured: how each is found, started, stopped and made to compact what it holds."""
 
-import gzip
 import json
 import os
 import re
-import shutil
 import signal
 import socket
 import sqlite3
 import subprocess
-import tempfile
 import time
 import urllib.parse
 from pathlib import Path
 
 from captures import free_port
 
-SID = ["prometheus", "victoria-metrics"]
+ROOT = Path(__file__).resolve().parents[3]
 HERTZ = os.sysconf("SC_CLK_TCK")
-
-
-def fetch_sid(directory):
-    """Debian sid's programs, which are static: unpacked in `directory`, not installed, with their change logs."""
-    wanted = [directory / f"usr/bin/{name}" for name in SID] + [directory / f"usr/share/doc/{name}" for name in SID]
-    if not all(path.exists() for path in wanted):
-        with tempfile.TemporaryDirectory(prefix="lapwing-sid.") as new:
-            subprocess.run(["mmdebstrap", "--quiet", "--variant=extract", '--aptopt=Acquire::Check-Valid-Until "false"',
-                            "--include=" + ",".join(SID), "sid", new, "http://deb.debian.org/debian"], check=True)
-            for path in wanted:
-                path.parent.mkdir(parents=True, exist_ok=True)
-                shutil.move(new / path.relative_to(directory), path)
 
 
 class Connection:
@@ -242,27 +227,25 @@ class VictoriaMetrics(Engine):
         return last
 
 
-def find(programs, cache):
-    """Every engine by the word that --engines takes: Lapwing from the directory `programs`, Debian's installed ones, and
-    sid's, which are unpacked in `cache`."""
-    sid = cache / "sid"
-    fetch_sid(sid)
-    kinds = {"lapwing": (Lapwing, "Lapwing", programs)}
-    for word, kind, name, package in (("prometheus", Prometheus, "Prometheus", "prometheus"),
-                                      ("victoria", VictoriaMetrics, "VictoriaMetrics", "victoria-metrics")):
-        kinds[word] = (kind, f"{name} {installed(package)}", Path("/usr/bin") / package)
-        kinds[word + "-sid"] = (kind, f"{name} {unpacked(sid, package)}", sid / "usr/bin" / package)
-    return {word: lambda directory, kind=kind: kind[0](kind[1], kind[2], directory) for word, kind in kinds.items()}
+def find(programs, words):
+    """How each of the engines that --engines names is made in a directory: Lapwing from the directory `programs`, Debian's
+    installed ones, and sid's, which tests/sid fetches."""
+    kinds = {"prometheus": (Prometheus, "Prometheus", "prometheus"),
+             "victoria": (VictoriaMetrics, "VictoriaMetrics", "victoria-metrics")}
+    found = {}
+    for word in words:
+        kind, name, package = kinds.get(word.removesuffix("-sid"), (Lapwing, "Lapwing", None))
+        if package is None:
+            program = programs
+        elif word.endswith("-sid"):
+            program = Path(output(ROOT / "tests" / "sid", package))
+            name += " (sid)"
+        else:
+            program = Path("/usr/bin") / package
+            name += " " + re.match(r"(?:\d+:)?([0-9.]+)", output("dpkg-query", "-W", "-f=${Version}", package)).group(1)
+        found[word] = lambda directory, kind=kind, name=name, program=program: kind(name, program, directory)
+    return found
 
 
-def short(version):
-    return re.match(r"(?:\d+:)?([0-9.]+)", version).group(1)
-
-
-def installed(package):
-    return short(subprocess.run(["dpkg-query", "-W", "-f=${Version}", package], text=True, capture_output=True, check=True).stdout)
-
-
-def unpacked(root, package):
-    with gzip.open(root / f"usr/share/doc/{package}/changelog.Debian.gz", "rt", errors="replace") as log:
-        return short(re.search(r"\((.*?)\)", log.readline()).group(1))
+def output(*command):
+    return subprocess.run(command, check=True, text=True, stdout=subprocess.PIPE).stdout.strip()
