@@ -29,6 +29,34 @@ std::string validUtf8(std::string_view text) {
     return out;
 }
 
+/// Of a value or a time; the longest is a negative double of 17 digits with an exponent, or below 1e21 in
+/// full.
+constexpr std::size_t kMostDigits = 32;
+using Digits = std::array<char, kMostDigits>;
+
+/// Both write at most kMostDigits characters, and return the end of what they wrote.
+char* printValue(double value, char* out) {
+    const auto word = [out](std::string_view text) { return std::copy(text.begin(), text.end(), out); };
+    if (std::isnan(value)) return word("NaN");
+    if (std::isinf(value)) return word(value > 0 ? "+Inf" : "-Inf");
+    const double size = std::abs(value);
+    const auto format =
+        size != 0 && (size < 1e-6 || size >= 1e21) ? std::chars_format::scientific : std::chars_format::fixed;
+    return std::to_chars(out, out + kMostDigits, value, format).ptr;
+}
+
+char* printTimestamp(TimestampMs time, char* out) {
+    char* const limit = out + kMostDigits;
+    if (time < 0) *out++ = '-';
+    const std::int64_t size = time < 0 ? -time : time;
+    out = std::to_chars(out, limit, size / 1000).ptr;
+    const auto rest = static_cast<int>(size % 1000);
+    if (rest == 0) return out;
+    *out++ = '.';
+    for (const int unit : {100, 10, 1}) *out++ = static_cast<char>('0' + rest / unit % 10);
+    return out;
+}
+
 }  // namespace
 
 void key(JsonWriter& json, std::string_view name) {
@@ -59,35 +87,26 @@ void number(JsonWriter& json, double value) {
 }
 
 std::string formatValue(double value) {
-    if (std::isnan(value)) return "NaN";
-    if (std::isinf(value)) return value > 0 ? "+Inf" : "-Inf";
-    const double size = std::abs(value);
-    const auto format =
-        size != 0 && (size < 1e-6 || size >= 1e21) ? std::chars_format::scientific : std::chars_format::fixed;
-    std::array<char, 64> buffer{};
-    const auto [end, error] = std::to_chars(buffer.data(), buffer.data() + buffer.size(), value, format);
-    return {buffer.data(), end};
+    Digits buffer{};
+    return {buffer.data(), printValue(value, buffer.data())};
 }
 
 std::string formatTimestamp(TimestampMs time) {
-    std::string out = time < 0 ? "-" : "";
-    const std::int64_t size = time < 0 ? -time : time;
-    out += std::to_string(size / 1000);
-    if (const auto rest = size % 1000; rest != 0) {
-        const std::string digits = std::to_string(rest);
-        out += '.';
-        out.append(3 - digits.size(), '0');
-        out += digits;
-    }
-    return out;
+    Digits buffer{};
+    return {buffer.data(), printTimestamp(time, buffer.data())};
 }
 
 void point(JsonWriter& json, const Sample& sample) {
-    json.StartArray();
-    const std::string time = formatTimestamp(sample.timestamp);
-    json.RawValue(time.data(), time.size(), rapidjson::kNumberType);
-    text(json, formatValue(sample.value));
-    json.EndArray();
+    std::array<char, 2 * kMostDigits + 4> buffer{};
+    char* end = buffer.data();
+    *end++ = '[';
+    end = printTimestamp(sample.timestamp, end);
+    *end++ = ',';
+    *end++ = '"';
+    end = printValue(sample.value, end);
+    *end++ = '"';
+    *end++ = ']';
+    json.append({buffer.data(), end});
 }
 
 void labels(JsonWriter& json, const Labels& value) {

@@ -17,6 +17,8 @@ namespace lapwing::api {
 class JsonSink {
   public:
     using Ch = char;
+    static constexpr std::size_t kMostAppended = 8192;
+
     explicit JsonSink(std::ostream& out) : out_(out) {}
     void Put(char c) {  // NOLINT(readability-identifier-naming): RapidJSON's stream concept
         if (used_ == buffer_.size()) Flush();
@@ -26,14 +28,28 @@ class JsonSink {
         out_.write(buffer_.data(), static_cast<std::streamsize>(used_));
         used_ = 0;
     }
+    void append(std::string_view text) {
+        if (text.size() > buffer_.size() - used_) Flush();
+        text.copy(buffer_.data() + used_, text.size());
+        used_ += text.size();
+    }
 
   private:
     std::ostream& out_;
-    std::array<char, 8192> buffer_{};
+    std::array<char, kMostAppended> buffer_{};
     std::size_t used_ = 0;
 };
 
-using JsonWriter = rapidjson::Writer<JsonSink>;
+class JsonWriter : public rapidjson::Writer<JsonSink> {
+  public:
+    using Writer::Writer;
+    /// A whole value that is JSON already, at most JsonSink::kMostAppended bytes. RawValue copies byte by
+    /// byte.
+    void append(std::string_view value) {
+        Prefix(rapidjson::kObjectType);
+        os_->append(value);
+    }
+};
 
 void key(JsonWriter& json, std::string_view name);
 void text(JsonWriter& json, std::string_view value);
