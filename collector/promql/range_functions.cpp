@@ -21,7 +21,7 @@ double extrapolated(const Window& window, bool counter, bool per_second) {
     const auto samples = window.samples;
     if (samples.size() < 2) return absent();
     double result = samples.back().value - samples.front().value;
-    if (counter) {
+    if (counter && window.falls) {
         double previous = samples.front().value;
         for (const auto& sample : samples) {
             if (sample.value < previous) result += previous;

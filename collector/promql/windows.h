@@ -30,6 +30,7 @@ struct Window {
     TimestampMs end = 0;
     std::span<const double> parameters;  ///< the scalar arguments, in their order
     bool compat2 = false;
+    bool falls = false;  ///< a sample is smaller than the one before it in the window: a counter was reset
 
     double rangeSeconds() const { return static_cast<double>(end - start) / 1000; }
 };
@@ -50,6 +51,7 @@ class WindowCursor {
     bool closed_;
     std::size_t first_ = 0;
     std::size_t past_ = 0;
+    std::size_t fallen_ = 0;  ///< the newest sample so far that is smaller than the one before it; 0: none
 };
 
 }  // namespace lapwing::promql

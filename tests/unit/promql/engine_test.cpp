@@ -69,9 +69,11 @@ TEST_CASE("rate extrapolates to the window's edges, half an interval at most", "
 
 TEST_CASE("a reset counts from zero", "[promql]") {
     Memory data;
-    data.add({{"__name__", "c_total"}}, every(10, {50, 60, 5, 15}));
+    data.add({{"__name__", "c_total"}}, every(10, {50, 60, 5, 15, 25, 35}));
     // 10 + 5 + 10 = 25 in 30 s.
     CHECK(at(data, 30, "increase(c_total[30s])", compat(2)) == "{} 25\n");
+    // The window that begins with the reset holds none.
+    CHECK(over(data, 20, 50, 10, "increase(c_total[20s])", compat(2)) == "{} 15@20 15@30 20@40 20@50\n");
     CHECK(at(data, 30, "resets(c_total[1m])") == "{} 1\n");
     CHECK(at(data, 20, "irate(c_total[1m])") == "{} 0.5\n");
     CHECK(at(data, 20, "idelta(c_total[1m])") == "{} -55\n");
