@@ -263,7 +263,7 @@ void PrometheusApi::flags(const Call& call) const {
 }
 
 void PrometheusApi::runtimeInfo(const Call& call) const {
-    answerRuntimeInfo(facts_, call.responder);
+    answerRuntimeInfo(facts_, reloaded_, reload_ok_, call.responder);
 }
 
 void PrometheusApi::buildInfo(const Call& call) const {

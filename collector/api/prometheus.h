@@ -52,6 +52,12 @@ class PrometheusApi {
     /// end when their server does.
     void interrupt() { gate_.close(); }
 
+    /// The rule files were read again, with or without success.
+    void reloaded(bool success) {
+        reload_ok_ = success;
+        if (success) reloaded_ = nowMs();
+    }
+
     /// How queries ended, and how many there are now (docs/metrics.md).
     void addMetrics(std::vector<prometheus::MetricFamily>& out) const;
 
@@ -94,6 +100,8 @@ class PrometheusApi {
 
     const PrometheusParts parts_;
     const ServerFacts facts_;
+    std::atomic<TimestampMs> reloaded_{facts_.started};
+    std::atomic<bool> reload_ok_{true};
     mutable QueryGate gate_;
     mutable std::array<std::atomic<std::uint64_t>, 4> outcomes_{};
 };

@@ -20,14 +20,14 @@ class QueryGate {
       public:
         Turn(QueryGate& gate, std::chrono::milliseconds patience, const std::atomic<bool>& gone)
             : gate_(gate) {
-            constexpr std::chrono::milliseconds kLook{200};
+            constexpr std::chrono::milliseconds look{200};
             const auto until = std::chrono::steady_clock::now() + patience;
             std::unique_lock lock(gate_.mutex_);
             ++gate_.waiting_;
             while (gate_.free_ == 0 && !gate_.closed_ && !gone) {
                 const auto now = std::chrono::steady_clock::now();
                 if (now >= until) break;
-                gate_.left_.wait_until(lock, std::min(until, now + kLook));
+                gate_.left_.wait_until(lock, std::min(until, now + look));
             }
             --gate_.waiting_;
             got_ = gate_.free_ > 0 && !gate_.closed_ && !gone;

@@ -129,7 +129,7 @@ void answerBuildInfo(Responder& responder) {
     });
 }
 
-void answerRuntimeInfo(const ServerFacts& facts, Responder& responder) {
+void answerRuntimeInfo(const ServerFacts& facts, TimestampMs reloaded, bool reload_ok, Responder& responder) {
     success(responder, [&](JsonWriter& json) {
         json.StartObject();
         field(json, "startTime", formatTime(facts.started));
@@ -137,8 +137,8 @@ void answerRuntimeInfo(const ServerFacts& facts, Responder& responder) {
         field(json, "hostname", facts.hostname);
         field(json, "serverTime", formatTime(nowMs()));
         key(json, "reloadConfigSuccess");
-        json.Bool(true);
-        field(json, "lastConfigTime", formatTime(facts.started));
+        json.Bool(reload_ok);
+        field(json, "lastConfigTime", formatTime(reloaded));
         integer(json, "corruptionCount", 0);
         integer(json, "goroutineCount", threadCount());
         integer(json, "GOMAXPROCS", std::thread::hardware_concurrency());

@@ -27,7 +27,8 @@ struct ServerFacts {
 };
 
 void answerBuildInfo(Responder& responder);
-void answerRuntimeInfo(const ServerFacts& facts, Responder& responder);
+/// `reloaded`: when the rule files were read last; `reload_ok`: whether they are in force.
+void answerRuntimeInfo(const ServerFacts& facts, TimestampMs reloaded, bool reload_ok, Responder& responder);
 void answerFlags(const ServerFacts& facts, Responder& responder);
 /// What of the configuration Prometheus' own file could say.
 void answerConfig(const ServerFacts& facts, Responder& responder);

@@ -77,7 +77,7 @@ Expected<int> metadataLimit(const Parameters& parameters, const char* name) {
     if (text.empty()) return -1;
     const auto limit = parseInteger(text);
     if (!limit) return fail(ErrorKind::invalid, std::string(name) + " must be a number");
-    return limit;
+    return *limit;
 }
 
 /// The families that a target's metrics belong to: a histogram's series are named with suffixes.
@@ -127,7 +127,7 @@ Expected<std::vector<Target>> findTargets(const storage::Queryable& data, Timest
         }
         found.emplace(target.labels, std::move(target));
     }
-    const auto ofLastRun = [&found](const storage::SeriesSamples& series, Labels labels) -> Target* {
+    const auto of_last_run = [&found](const storage::SeriesSamples& series, const Labels& labels) -> Target* {
         const auto it = found.find(labels);
         const bool same = it != found.end() && !series.samples.empty() &&
                           series.samples.back().timestamp == it->second.last &&
@@ -135,12 +135,12 @@ Expected<std::vector<Target>> findTargets(const storage::Queryable& data, Timest
         return same ? &it->second : nullptr;
     };
     for (const auto& series : *durations) {
-        if (auto* target = ofLastRun(series, without(*series.labels, {"__name__"}))) {
+        if (auto* target = of_last_run(series, without(*series.labels, {"__name__"}))) {
             target->seconds = series.samples.back().value;
         }
     }
     for (const auto& series : *failures) {
-        if (auto* target = ofLastRun(series, without(*series.labels, {"__name__", "reason"}))) {
+        if (auto* target = of_last_run(series, without(*series.labels, {"__name__", "reason"}))) {
             target->reason = series.labels->get("reason");
         }
     }

@@ -239,7 +239,9 @@ void Service::round() {
 }
 
 void Service::reload() {
-    if (parts_->loadRules()) {
+    const bool loaded = parts_->loadRules().has_value();
+    parts_->prometheus_api->reloaded(loaded);
+    if (loaded) {
         spdlog::info("the rules were read again");
     } else {
         spdlog::error("the rules that were loaded before stay in force");
