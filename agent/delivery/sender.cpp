@@ -69,8 +69,9 @@ std::chrono::milliseconds Sender::explain(const Expected<http::Response>& answer
     if (!answer) {
         reason = answer.error().message;
     } else {
-        reason = "the collector answered " + std::to_string(answer->status) + " " + firstLine(answer->body);
-        const auto wanted = retryAfter(answer->header("Retry-After"), wallUs() / 1'000'000);
+        reason =
+            "the collector answered " + std::to_string(answer->status) + " " + http::firstLine(answer->body);
+        const auto wanted = http::retryAfter(answer->header("Retry-After"), wallUs() / 1'000'000);
         if (wanted) pause = std::max(pause, *wanted);
     }
     if (verdict == Verdict::keep) pause = std::max<std::chrono::milliseconds>(pause, kKeepPause);
@@ -117,7 +118,7 @@ Sender::Outcome Sender::sendBatch(const Batch& batch) {
             return Outcome::sent;
         case Verdict::refused:
             spdlog::error("the collector refused samples of a batch of {} ({} {}); the batch is dropped",
-                          batch.samples, answer->status, firstLine(answer->body));
+                          batch.samples, answer->status, http::firstLine(answer->body));
             spool_.refused(batch);
             well();
             return Outcome::sent;
@@ -146,7 +147,7 @@ Sender::Outcome Sender::sendDocument(const SpooledDocument& document) {
     }
     if (verdict == Verdict::refused) {
         spdlog::error("the collector refused a document of kind {} ({} {}); it is dropped", document.kind,
-                      answer->status, firstLine(answer->body));
+                      answer->status, http::firstLine(answer->body));
         spool_.documentDone(document.digest);
         return Outcome::sent;
     }

@@ -12,6 +12,7 @@
 #include "agent/delivery/spool.h"
 #include "agent/delivery/verdict.h"
 #include "common/http/client.h"
+#include "common/http/retry.h"
 
 namespace lapwing::agent {
 
@@ -49,7 +50,7 @@ class Sender {
     ClockOffset& clock_;
     Descriptions& descriptions_;
     std::optional<http::Client> client_;
-    Backoff backoff_;
+    http::Backoff backoff_;
     std::minstd_rand random_{std::random_device{}()};
     Clock::time_point not_before_{};
     /// A collector that takes samples but not documents holds up the documents alone.

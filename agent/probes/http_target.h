@@ -2,9 +2,9 @@
 
 #include <string>
 #include <string_view>
-#include <utility>
 
 #include "common/error.h"
+#include "common/http/credentials.h"
 
 namespace lapwing::config {
 class Node;
@@ -35,11 +35,7 @@ Expected<HttpTarget> parseTarget(const std::string& url);
 /// node, and the result is then empty.
 Expected<HttpTarget> readTarget(const config::Node& node);
 
-/// The first line of a file that holds a password. Error `denied` if anybody but its owner may read it, or we
-/// may not. Read anew each time: a changed password needs no restart.
-Expected<std::string> readSecret(const std::string& path);
-
-/// The header of HTTP's basic authentication (RFC 7617).
-std::pair<std::string, std::string> basicAuthorization(const std::string& user, const std::string& password);
+using http::basicAuthorization;
+using http::readSecret;
 
 }  // namespace lapwing::agent

@@ -17,6 +17,7 @@
 #include "collector/api/people.h"
 #include "collector/api/prometheus.h"
 #include "collector/command/listeners.h"
+#include "collector/forward/forwarder.h"
 #include "collector/ingest/metadata_book.h"
 #include "collector/ingest/receiver.h"
 #include "collector/notify/dispatcher.h"
@@ -76,6 +77,7 @@ struct Service::Parts {
     std::optional<api::Users> users;
     std::optional<promql::Engine> engine;
     std::optional<notify::Dispatcher> dispatcher;
+    std::optional<forward::Forwarder> forwarder;
     std::optional<rules::RuleManager> rules;
     std::optional<analysis::Analyst> analyst;
     std::optional<self::AgentBook> agents;
@@ -166,6 +168,8 @@ void Service::Parts::wire() {
     metrics->addSource([this](auto& out) { receiver->addMetrics(out); });
     metrics->addSource([this](auto& out) { metadata->addMetrics(out); });
     metrics->addSource([this](auto& out) { prometheus_api->addMetrics(out); });
+    forwarder.emplace(config.forward, *store);
+    metrics->addSource([this](auto& out) { forwarder->addMetrics(out); });
     lapwing_api.emplace(*analyst, *store, *agents, config.site);
 }
 
@@ -217,6 +221,7 @@ Expected<std::unique_ptr<Service>> Service::create(const Config& config) {
 
 void Service::start() {
     parts_->dispatcher->start();
+    parts_->forwarder->start();
     parts_->rules->start();
     for (auto& server : parts_->servers) server->start();
 }
@@ -249,12 +254,14 @@ void Service::reload() {
 }
 
 void Service::stop() {
+    parts_->forwarder->askToStop();
     parts_->analyst->interrupt();
     parts_->prometheus_api->interrupt();
     for (auto& server : parts_->servers) server->stop(kGrace);
     parts_->rules->stop();
     parts_->dispatcher->stop();
     if (auto saved = parts_->metadata->save(); !saved) spdlog::error("{}", saved.error().message);
+    parts_->forwarder->stop();
 }
 
 }  // namespace lapwing::collector

@@ -1,6 +1,8 @@
 #include <fmt/core.h>
 #include <rapidjson/document.h>
 #include <rapidjson/error/en.h>
+#include <rapidjson/stringbuffer.h>
+#include <rapidjson/writer.h>
 
 #include <algorithm>
 #include <functional>
@@ -160,6 +162,23 @@ int printAgents(const Value& data, bool quiet) {
     return all_well ? kFine : kDegraded;
 }
 
+/// Destinations and how many seconds each is behind, from an instant vector.
+std::vector<std::pair<std::string, std::string>> forwardsOf(const Value& vector) {
+    std::vector<std::pair<std::string, std::string>> out;
+    for (const auto& one : vector.GetArray()) {
+        out.emplace_back(member(one["metric"], "destination"), one["value"][1].GetString());
+    }
+    return out;
+}
+
+/// A string of JSON.
+std::string quoted(const std::string& text) {
+    rapidjson::StringBuffer buffer;
+    rapidjson::Writer<rapidjson::StringBuffer> writer(buffer);
+    writer.String(text.data(), static_cast<rapidjson::SizeType>(text.size()));
+    return buffer.GetString();
+}
+
 }  // namespace
 
 int showFindings(const std::string& config_file, bool json) {
@@ -183,7 +202,8 @@ int showStatus(const std::string& config_file, bool json) {
     if (!agents) return code;
     const auto alerts = ask(collector, "/api/v1/alerts", code);
     const auto findings = ask(collector, "/api/lapwing/v1/findings", code);
-    if (!alerts || !findings) return code;
+    const auto lags = ask(collector, "/api/v1/query?query=lapwing_forward_lag_seconds", code);
+    if (!alerts || !findings || !lags) return code;
     std::size_t well = 0;
     const auto& agent_list = agents->document["data"];
     for (const auto& agent : agent_list.GetArray()) well += member(agent, "state") == "ok" ? 1 : 0;
@@ -192,13 +212,20 @@ int showStatus(const std::string& config_file, bool json) {
     for (const auto& alert : alert_list.GetArray()) firing += member(alert, "state") == "firing" ? 1 : 0;
     const std::size_t agent_count = agent_list.Size();
     const std::size_t finding_count = findings->document["data"].Size();
+    const auto forwards = forwardsOf(lags->document["data"]["result"]);
     if (json) {
-        fmt::print(R"({{"agents":{},"agents_reporting":{},"alerts_firing":{},"findings":{}}})"
+        std::string list;
+        for (const auto& [name, lag] : forwards) {
+            list += fmt::format(R"({}{{"destination":{},"lag_seconds":{}}})", list.empty() ? "" : ",",
+                                quoted(name), lag);
+        }
+        fmt::print(R"({{"agents":{},"agents_reporting":{},"alerts_firing":{},"findings":{},"forward":[{}]}})"
                    "\n",
-                   agent_count, well, firing, finding_count);
+                   agent_count, well, firing, finding_count, list);
     } else {
         fmt::print("agents     {} of {} report\nalerts     {} firing\nfindings   {}\n", well, agent_count,
                    firing, finding_count);
+        for (const auto& [name, lag] : forwards) fmt::print("forward    {}: {} s behind\n", plain(name), lag);
     }
     return well == agent_count && firing == 0 && finding_count == 0 ? kFine : kDegraded;
 }

@@ -214,7 +214,7 @@ std::string Config::externalUrl() const {
 Config readConfig(const Node& root) {
     Config config;
     root.allow({"host", "data", "http", "agents", "admin", "ingest", "retention", "promql", "rules",
-                "rules_interval", "site", "notify"});
+                "rules_interval", "site", "notify", "forward"});
     root["host"].read(config.host);
     if (config.host.empty()) config.host = Poco::Net::DNS::hostName();
     root["data"].read(config.data);
@@ -267,6 +267,7 @@ Config readConfig(const Node& root) {
     if (config.rules_interval_ms < 1000) root["rules_interval"].problem("rules_interval must be at least 1s");
     readSite(root["site"], config.site);
     notify::readConfig(root["notify"], config.notify);
+    forward::readConfig(root["forward"], config.forward);
     return config;
 }
 

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "collector/analysis/site.h"
+#include "collector/forward/config.h"
 #include "collector/notify/dispatcher.h"
 #include "common/config/reader.h"
 
@@ -70,6 +71,7 @@ struct Config {
     std::int64_t rules_interval_ms = 10'000;
     analysis::Site site;
     notify::Config notify;
+    std::vector<forward::Destination> forward;
 
     /// The directory that holds the data, the CA and what else the collector keeps.
     std::string directory() const;

@@ -278,8 +278,8 @@ Expected<void> SqliteStore::write(const Round& round) {
     });
     if (!done) return done;
     last_seq_ = seq;
-    seq_ = static_cast<std::uint64_t>(seq);
     log_bytes_ += bytes;
+    written_bytes_ += bytes;
     return {};
 }
 
@@ -301,6 +301,8 @@ void SqliteStore::apply(const Round& round) {
         }
     }
     samples_stored_ += stored;
+    seq_ = static_cast<std::uint64_t>(last_seq_);
+    logged_bytes_ = written_bytes_;
 }
 
 /// The commit failed: nothing of the round has happened.

@@ -23,7 +23,6 @@ constexpr auto kExpireEvery = minutes(60);
 constexpr auto kAfterFailure = seconds(10);
 /// 4 MB of log to replay at most, apart from what is written during a checkpoint.
 constexpr int kCheckpointPages = 1000;
-constexpr std::int64_t kLogRowsAtOnce = 500;
 
 }  // namespace
 
@@ -128,15 +127,9 @@ Expected<void> SqliteStore::compactHead() {
         if (!done) return done;
         syncLog();
     }
-    for (bool more = true; more;) {
+    {
         const std::lock_guard write_lock(write_mutex_);
         auto done = transaction([&]() -> Expected<void> {
-            auto erase = writer_.prepare(
-                "DELETE FROM log WHERE seq <= ?1 AND seq < (SELECT min(seq) FROM log) + ?2", false);
-            if (!erase) return tl::unexpected(erase.error());
-            auto erased = erase->bind(1, frozen_seq_).bind(2, kLogRowsAtOnce).run();
-            if (!erased) return erased;
-            more = sqlite3_changes(writer_.get()) > 0;
             auto mark = writer_.prepare(
                 "INSERT INTO meta(name, value) VALUES('compacted_seq', ?1)"
                 " ON CONFLICT(name) DO UPDATE SET value = ?1",
@@ -145,12 +138,11 @@ Expected<void> SqliteStore::compactHead() {
             return mark->bind(1, frozen_seq_).run();
         });
         if (!done) return done;
-    }
-    {
-        const std::lock_guard write_lock(write_mutex_);
         const std::lock_guard head_lock(head_mutex_);
         frozen_ = Head();
     }
+    auto shortened = shortenLog(frozen_seq_);
+    if (!shortened) return shortened;
     ::malloc_trim(0);
     return {};
 }

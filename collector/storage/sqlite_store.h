@@ -52,6 +52,13 @@ class SqliteStore final : public Store {
     Expected<std::optional<std::string>> state(const std::string& name) const override;
     StoreStats stats() const override;
 
+    Expected<std::vector<LoggedBatch>> readLog(std::uint64_t after, std::size_t max_samples) const override;
+    LogEnd logEnd() const override;
+    Expected<std::uint64_t> logBytes(std::uint64_t after, std::uint64_t last) const override;
+    std::map<std::string, std::uint64_t> logCursors() const override;
+    Expected<void> putLogCursor(const std::string& reader, std::uint64_t seq) override;
+    Expected<void> dropLogCursor(const std::string& reader) override;
+
     /// Turns the whole head into blocks. The background thread does so by itself when the head is old or
     /// large.
     Expected<void> compact() { return noted(compactHead()); }
@@ -79,6 +86,7 @@ class SqliteStore final : public Store {
     SqliteStore(StoreOptions options, FileLock lock, Connection writer);
     Expected<void> load();
     Expected<void> loadSeries();
+    Expected<void> loadCursors();
     Expected<void> replayLog();
     Expected<void> prepareStatements();
 
@@ -102,6 +110,8 @@ class SqliteStore final : public Store {
     Expected<void> expireOld();
     /// Keeps what went wrong for stats().
     Expected<void> noted(Expected<void> done);
+    /// Deletes entries up to `compacted` that every reader has passed.
+    Expected<void> shortenLog(std::int64_t compacted);
     Expected<void> compactGroup(GroupId group, const std::vector<SeriesId>& ids);
     Expected<void> expireSeries(TimestampMs before);
     Expected<void> expireDocuments(TimestampMs before);
@@ -127,8 +137,10 @@ class SqliteStore final : public Store {
     GroupId next_group_ = 1;
     SeriesId next_series_ = 1;
     std::int64_t last_seq_ = 0;
-    std::vector<std::uint32_t> staged_by_;  ///< by series: the batch that last touched it
-    std::vector<std::uint32_t> staged_at_;  ///< and where in that batch
+    std::uint64_t written_bytes_ = 0;               ///< to the log, since the start
+    std::map<std::string, std::uint64_t> cursors_;  ///< readers of the log
+    std::vector<std::uint32_t> staged_by_;          ///< by series: the batch that last touched it
+    std::vector<std::uint32_t> staged_at_;          ///< and where in that batch
     std::uint32_t batch_number_ = 0;
 
     mutable std::shared_mutex index_mutex_;
@@ -138,7 +150,8 @@ class SqliteStore final : public Store {
     Head head_;
     Head frozen_;  ///< what is being compacted
     std::int64_t frozen_seq_ = 0;
-    std::vector<Span> spans_;  ///< by series
+    std::vector<Span> spans_;         ///< by series
+    std::uint64_t logged_bytes_ = 0;  ///< written_bytes_, up to seq_
 
     mutable ReaderPool readers_;
 
@@ -148,7 +161,7 @@ class SqliteStore final : public Store {
     bool round_running_ = false;
 
     std::atomic<std::uint64_t> samples_stored_{0};
-    std::atomic<std::uint64_t> seq_{0};
+    std::atomic<std::uint64_t> seq_{0};  ///< of the newest entry that is in the head
     std::atomic<bool> sync_failed_{false};
     mutable std::mutex trouble_mutex_;
     std::string trouble_;

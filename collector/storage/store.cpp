@@ -67,6 +67,7 @@ Expected<void> SqliteStore::load() {
         if (!row) return tl::unexpected(row.error());
     }
     auto done = loadSeries();
+    if (done) done = loadCursors();
     if (done) done = replayLog();
     if (done) done = migrate(writer_);
     if (done) done = prepareStatements();
@@ -133,6 +134,9 @@ Expected<void> SqliteStore::loadSeries() {
         if (series->integer(2) == 0) spans_.back() = Span{series->integer(3), series->integer(4)};
     }
     next_series_ = std::max<SeriesId>(1, index_->end());
+    const auto next = writer_.integer("SELECT value FROM meta WHERE name = 'next_series'");
+    if (next) next_series_ = std::max(next_series_, static_cast<SeriesId>(*next));
+    if (!next && next.error().kind != ErrorKind::not_found) return tl::unexpected(next.error());
     return {};
 }
 
@@ -141,8 +145,10 @@ Expected<void> SqliteStore::replayLog() {
     if (compacted) last_seq_ = *compacted;
     if (!compacted && compacted.error().kind != ErrorKind::not_found)
         return tl::unexpected(compacted.error());
-    auto log = writer_.prepare("SELECT seq, payload FROM log ORDER BY seq", false);
+    // Earlier entries are in blocks; they are there for readers alone.
+    auto log = writer_.prepare("SELECT seq, payload FROM log WHERE seq > ?1 ORDER BY seq", false);
     if (!log) return tl::unexpected(log.error());
+    log->bind(1, last_seq_);
     std::size_t bytes = 0;
     for (;;) {
         const auto row = log->step();

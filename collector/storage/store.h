@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "collector/storage/arrival_log.h"
 #include "collector/storage/queryable.h"
 
 namespace lapwing::storage {
@@ -44,7 +45,7 @@ struct StoreStats {
 
 /// Samples, documents and small named states in one SQLite file. Thread-safe. A foreign or damaged file is an
 /// Error that says so, and stays untouched. A full disk is Error `unavailable` from the writes; reads go on.
-class Store : public Queryable {
+class Store : public Queryable, public ArrivalLog {
   public:
     static Expected<std::unique_ptr<Store>> open(StoreOptions options);
 

@@ -45,6 +45,14 @@ class BrokenStore : public storage::Store {
     Expected<void> putState(const std::string&, const std::string&) override { return {}; }
     Expected<std::optional<std::string>> state(const std::string&) const override { return {}; }
     storage::StoreStats stats() const override { return {}; }
+    Expected<std::vector<storage::LoggedBatch>> readLog(std::uint64_t, std::size_t) const override {
+        return {};
+    }
+    storage::LogEnd logEnd() const override { return {}; }
+    Expected<std::uint64_t> logBytes(std::uint64_t, std::uint64_t) const override { return 0; }
+    std::map<std::string, std::uint64_t> logCursors() const override { return {}; }
+    Expected<void> putLogCursor(const std::string&, std::uint64_t) override { return {}; }
+    Expected<void> dropLogCursor(const std::string&) override { return {}; }
     Expected<std::vector<storage::SeriesSamples>> select(const storage::Matchers&, TimestampMs, TimestampMs,
                                                          std::size_t) const override {
         return {};

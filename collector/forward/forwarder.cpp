@@ -1,0 +1,121 @@
+#include "collector/forward/forwarder.h"
+
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <condition_variable>
+#include <mutex>
+#include <thread>
+
+#include "collector/forward/sender.h"
+#include "common/model/families.h"
+
+namespace lapwing::forward {
+namespace {
+
+constexpr std::chrono::seconds kRequestDeadline{10};
+
+}  // namespace
+
+/// One destination with its thread.
+class Forwarder::Lane {
+  public:
+    Lane(const Destination& destination, storage::ArrivalLog& log)
+        : name(destination.name), sender(destination, log, httpPost(destination, kRequestDeadline)) {}
+
+    void start() {
+        stopping_ = false;
+        thread_ = std::thread([this] { run(); });
+    }
+    void askToStop() {
+        const std::lock_guard lock(mutex_);
+        stopping_ = true;
+        woken_.notify_all();
+    }
+    void join() {
+        if (thread_.joinable()) thread_.join();
+    }
+
+    const std::string name;
+    Sender sender;
+
+  private:
+    void run() {
+        std::unique_lock lock(mutex_);
+        while (!stopping_) {
+            lock.unlock();
+            const auto pause = sender.step();
+            lock.lock();
+            woken_.wait_for(lock, pause, [this] { return stopping_; });
+        }
+    }
+
+    std::mutex mutex_;
+    std::condition_variable woken_;
+    bool stopping_ = false;
+    std::thread thread_;
+};
+
+Forwarder::Forwarder(std::vector<Destination> destinations, storage::ArrivalLog& log)
+    : destinations_(std::move(destinations)) {
+    for (const auto& [reader, seq] : log.logCursors()) {
+        const bool known = std::any_of(destinations_.begin(), destinations_.end(),
+                                       [&](const Destination& each) { return each.name == reader; });
+        if (known) continue;
+        spdlog::info("forward {}: not configured any more, what waits for it is let go", reader);
+        if (const auto dropped = log.dropLogCursor(reader); !dropped) {
+            spdlog::warn("forward {}: {}", reader, dropped.error().message);
+        }
+    }
+    for (const auto& each : destinations_) lanes_.push_back(std::make_unique<Lane>(each, log));
+}
+
+Forwarder::~Forwarder() {
+    stop();
+}
+
+void Forwarder::start() {
+    for (auto& lane : lanes_) lane->start();
+}
+
+void Forwarder::askToStop() {
+    for (auto& lane : lanes_) lane->askToStop();
+}
+
+void Forwarder::stop() {
+    askToStop();
+    for (auto& lane : lanes_) lane->join();
+}
+
+void Forwarder::addMetrics(std::vector<prometheus::MetricFamily>& out) const {
+    if (lanes_.empty()) return;
+    auto sent = counter("lapwing_forward_sent_samples_total", "Samples that the destination has taken.");
+    auto dropped = counter("lapwing_forward_dropped_samples_total",
+                           "Samples that the destination will not get, by reason.");
+    auto failed = counter("lapwing_forward_failed_requests_total", "Requests without success.");
+    auto lag = gauge("lapwing_forward_lag_seconds",
+                     "How long the oldest sample has waited that the destination does not have yet.");
+    auto pending = gauge("lapwing_forward_pending_bytes", "Of the arrival log, what waits to be sent.");
+    for (const auto& lane : lanes_) {
+        const auto status = lane->sender.status();
+        const std::string& name = lane->name;
+        add(sent, {{"destination", name}}, static_cast<double>(status.sent));
+        const auto reason = [&](const char* why, std::uint64_t samples) {
+            add(dropped, {{"destination", name}, {"reason", why}}, static_cast<double>(samples));
+        };
+        reason("age", status.dropped_age);
+        reason("size", status.dropped_size);
+        reason("refused", status.dropped_refused);
+        reason("deleted", status.dropped_deleted);
+        add(failed, {{"destination", name}}, static_cast<double>(status.failed));
+        if (status.lag_ms) add(lag, {{"destination", name}}, static_cast<double>(*status.lag_ms) / 1000);
+        if (status.pending_bytes) {
+            add(pending, {{"destination", name}}, static_cast<double>(*status.pending_bytes));
+        }
+    }
+    for (auto* family : {&sent, &dropped, &failed, &lag, &pending}) {
+        if (!family->metric.empty()) out.push_back(std::move(*family));
+    }
+}
+
+}  // namespace lapwing::forward

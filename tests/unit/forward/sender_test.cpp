@@ -1,0 +1,354 @@
+#include "collector/forward/sender.h"
+
+#include "collector/promql/engine.h"
+#include "tests/unit/forward/receiver.h"
+#include "tests/unit/storage/support.h"
+
+namespace lapwing::forward {
+namespace {
+
+using namespace std::chrono_literals;
+using storage::mustAppend;
+using storage::TempDir;
+
+TimestampMs clock_now = 1'700'000'000'000;  // NOLINT: the clock is a plain function
+TimestampMs clock() {
+    return clock_now;
+}
+
+std::unique_ptr<storage::SqliteStore> open(const TempDir& dir) {
+    auto options = storage::keepEverything(dir.file());
+    options.clock = clock;
+    options.out_of_order_ms = 1'000'000'000;
+    return storage::openStore(options);
+}
+
+Destination named(const std::string& name) {
+    Destination destination;
+    destination.name = name;
+    destination.url = "http://127.0.0.1:1/";
+    return destination;
+}
+
+Labels metric(const std::string& name, const std::string& job = "node") {
+    return Labels{{"__name__", name}, {"job", job}};
+}
+
+SenderOptions options(std::size_t samples = 2000) {
+    SenderOptions out;
+    out.limits.samples = samples;
+    out.clock = clock;
+    return out;
+}
+
+/// Steps until there is nothing to do at once; the pause then.
+std::chrono::milliseconds run(Sender& sender) {
+    for (int i = 0; i < 10'000; ++i) {
+        const auto pause = sender.step();
+        if (pause > 0ms) return pause;
+    }
+    FAIL("it does not come to rest");
+    return 0ms;
+}
+
+TEST_CASE("a new destination gets what arrives from then on, and all of it in order") {
+    const TempDir dir;
+    auto store = open(dir);
+    mustAppend(*store, {{metric("a"), {{1, 1}}}});
+    const auto destination = named("new");
+    Receiver receiver;
+    Sender sender(destination, *store, receiver.post(), options());
+    CHECK(run(sender) == 1000ms);
+    CHECK(receiver.requests == 0);
+    CHECK(sender.status().lag_ms == 0);
+
+    mustAppend(*store, {{metric("a"), {{2, 2}, {3, 3}}}});
+    mustAppend(*store, {{metric("b"), {{1, 7}}}, {metric("a"), {{4, staleNaN()}}}});
+    clock_now += 3000;
+    CHECK(sender.status().lag_ms == 3000);
+    CHECK(sender.status().pending_bytes.value() > 20);
+    CHECK(run(sender) == 1000ms);
+    CHECK(receiver.requests == 1);
+    CHECK(receiver.of(R"(b{job="node"})") == "1:7");
+    const auto& samples = receiver.got[R"(a{job="node"})"];
+    REQUIRE(samples.size() == 3);
+    CHECK(samples[0].timestamp == 2);
+    CHECK(samples[1].timestamp == 3);
+    CHECK(isStaleNaN(samples[2].value));
+    const auto status = sender.status();
+    CHECK(status.sent == 4);
+    CHECK(status.failed == 0);
+    CHECK(status.lag_ms == 0);
+    CHECK(status.pending_bytes == 0U);
+}
+
+TEST_CASE("a cursor is durable: a restart sends what was not answered, and nothing else") {
+    const TempDir dir;
+    const auto destination = named("d");
+    Receiver receiver;
+    auto store = open(dir);
+    {
+        Sender sender(destination, *store, receiver.post(), options());
+        mustAppend(*store, {{metric("a"), {{1, 1}}}});
+        run(sender);
+        mustAppend(*store, {{metric("a"), {{2, 2}}}});
+        receiver.scripted.emplace_back(fail(ErrorKind::refused, "connection refused"));
+        CHECK(run(sender) > 0ms);
+        mustAppend(*store, {{metric("a"), {{3, 3}}}});
+    }
+    REQUIRE(store->compact());
+    store.reset();
+    store = open(dir);
+    mustAppend(*store, {{metric("a"), {{4, 4}}}});
+    Sender sender(destination, *store, receiver.post(), options());
+    CHECK(run(sender) == 1000ms);
+    CHECK(receiver.of(R"(a{job="node"})") == "1:1 2:2 3:3 4:4");
+    CHECK(sender.status().pending_bytes == 0U);
+}
+
+TEST_CASE("a request whose answer nobody saw is sent again, the same samples") {
+    const TempDir dir;
+    auto store = open(dir);
+    const auto destination = named("d");
+    Receiver receiver;
+    {
+        Sender sender(destination, *store, receiver.post(), options());
+        mustAppend(*store, {{metric("a"), {{1, 1}, {2, 2}}}});
+        const auto before = store->logCursors();
+        run(sender);
+        // As if the process had died between the answer and the cursor's commit.
+        REQUIRE(store->putLogCursor("d", before.at("d")));
+    }
+    Sender sender(destination, *store, receiver.post(), options());
+    run(sender);
+    CHECK(receiver.of(R"(a{job="node"})") == "1:1 2:2 1:1 2:2");
+}
+
+TEST_CASE("passing trouble is waited for, with growing pauses, as long as Retry-After says") {
+    const TempDir dir;
+    auto store = open(dir);
+    const auto destination = named("d");
+    Receiver receiver;
+    Sender sender(destination, *store, receiver.post(), options());
+    mustAppend(*store, {{metric("a"), {{1, 1}}}});
+    for (const int status : {500, 503, 502, 504, 408, 302}) receiver.scripted.emplace_back(answer(status));
+    auto least = 250ms;
+    for (int i = 0; i < 6; ++i) {
+        const auto pause = sender.step();
+        CHECK(pause >= least);
+        CHECK(pause <= 2 * least);
+        least = std::min<std::chrono::milliseconds>(2 * least, 7500ms);
+    }
+    receiver.scripted.emplace_back(answer(429, {{"Retry-After", "120"}}));
+    CHECK(sender.step() == 120s);
+    CHECK(sender.status().failed == 7);
+    CHECK(sender.status().trouble == "it answered 429 so it is");
+    clock_now += 5000;
+    CHECK(sender.status().lag_ms == 5000);
+    CHECK(run(sender) == 1000ms);
+    CHECK(receiver.of(R"(a{job="node"})") == "1:1");
+    CHECK(sender.status().trouble.empty());
+
+    // After a success pauses are short again.
+    mustAppend(*store, {{metric("a"), {{2, 2}}}});
+    receiver.scripted.emplace_back(answer(500));
+    CHECK(sender.step() <= 500ms);
+}
+
+TEST_CASE("who is not let in waits longer, and loses nothing") {
+    const TempDir dir;
+    auto store = open(dir);
+    const auto destination = named("d");
+    Receiver receiver;
+    Sender sender(destination, *store, receiver.post(), options());
+    mustAppend(*store, {{metric("a"), {{1, 1}}}});
+    for (const int status : {401, 403, 407}) {
+        receiver.scripted.emplace_back(answer(status));
+        CHECK(sender.step() >= 15s);
+    }
+    CHECK(run(sender) == 1000ms);
+    CHECK(receiver.of(R"(a{job="node"})") == "1:1");
+    CHECK(sender.status().dropped_refused == 0);
+}
+
+TEST_CASE("what will never be taken is dropped and counted, and the next goes on") {
+    const TempDir dir;
+    auto store = open(dir);
+    const auto destination = named("d");
+    Receiver receiver;
+    Sender sender(destination, *store, receiver.post(), options());
+    for (const int status : {404, 405, 410, 415}) {
+        mustAppend(*store, {{metric("a"), {{status, 1}}}, {metric("b"), {{status, 1}}}});
+        receiver.scripted.emplace_back(answer(status));
+        CHECK(run(sender) == 1000ms);
+    }
+    CHECK(receiver.requests == 4);
+    CHECK(sender.status().dropped_refused == 8);
+    CHECK(sender.status().failed == 4);
+    mustAppend(*store, {{metric("a"), {{1000, 1}}}});
+    run(sender);
+    CHECK(receiver.samples() == 1);
+    CHECK(sender.status().lag_ms == 0);
+}
+
+TEST_CASE("of a request with a refused sample everything else is delivered") {
+    const TempDir dir;
+    auto store = open(dir);
+    const auto destination = named("d");
+    Receiver receiver;
+    receiver.refusal = GENERATE(400, 409, 422);
+    receiver.refuses = [](const Labels& labels, const Sample& sample) {
+        return labels.metricName() == "m7" && (sample.timestamp == 3 || sample.timestamp == 11);
+    };
+    Sender sender(destination, *store, receiver.post(), options());
+    std::vector<TimeSeries> batch;
+    for (int s = 0; s < 100; ++s) {
+        TimeSeries series{metric("m" + std::to_string(s)), {}};
+        for (int t = 0; t < 20; ++t) series.samples.push_back({t, static_cast<double>(t)});
+        batch.push_back(std::move(series));
+    }
+    mustAppend(*store, batch);
+    CHECK(run(sender) == 1000ms);
+    CHECK(sender.status().sent == 1998);
+    CHECK(receiver.samples() == 1998);
+    CHECK(sender.status().dropped_refused == 2);
+    CHECK(receiver.requests < 50);
+    // Halving keeps the order within a series.
+    std::string all;
+    for (int t = 0; t < 20; ++t) {
+        if (t != 3 && t != 11) all += (t == 0 ? "" : " ") + std::to_string(t) + ":" + std::to_string(t);
+    }
+    CHECK(receiver.of(R"(m7{job="node"})") == all);
+}
+
+TEST_CASE("who refuses everything costs a bounded number of requests") {
+    const TempDir dir;
+    auto store = open(dir);
+    const auto destination = named("d");
+    Receiver receiver;
+    receiver.refuses = [](const Labels&, const Sample&) { return true; };
+    Sender sender(destination, *store, receiver.post(), options());
+    std::size_t requests = 0;
+    for (int round = 0; round < 3; ++round) {
+        TimeSeries series{metric("a"), {}};
+        for (int t = 0; t < 2000; ++t) series.samples.push_back({round * 2000 + t, 1});
+        mustAppend(*store, {series});
+        run(sender);
+        CHECK(receiver.requests - requests <= (round == 0 ? 801U : 49U));
+        requests = receiver.requests;
+    }
+    CHECK(sender.status().dropped_refused == 6000);
+    CHECK(sender.status().sent == 0);
+}
+
+TEST_CASE("what is too large in one piece goes in two") {
+    const TempDir dir;
+    auto store = open(dir);
+    const auto destination = named("d");
+    Receiver receiver;
+    Sender sender(destination, *store, receiver.post(), options());
+    mustAppend(*store, {{metric("a"), {{1, 1}, {2, 2}, {3, 3}, {4, 4}}}});
+    receiver.scripted.emplace_back(answer(413));
+    run(sender);
+    CHECK(receiver.requests == 3);
+    CHECK(receiver.largest == 2);
+    CHECK(receiver.of(R"(a{job="node"})") == "1:1 2:2 3:3 4:4");
+    CHECK(sender.status().dropped_refused == 0);
+}
+
+TEST_CASE("a backlog goes in full requests, and selectors narrow it") {
+    const TempDir dir;
+    auto store = open(dir);
+    auto destination = named("d");
+    destination.match.push_back(promql::parseSelector(R"({job="node"})").value());
+    Receiver receiver;
+    Sender sender(destination, *store, receiver.post(), options(100));
+    for (int t = 0; t < 500; ++t) {
+        mustAppend(*store, {{metric("a"), {{t, 1.0 * t}}}, {metric("b", "mysql"), {{t, 1}}}});
+    }
+    CHECK(run(sender) == 1000ms);
+    CHECK(receiver.requests == 5);
+    CHECK(receiver.largest == 100);
+    CHECK(receiver.samples() == 500);
+    CHECK(receiver.got.size() == 1);
+    CHECK(store->logCursors().at("d") == store->logEnd().seq);
+
+    // What nobody wants moves the cursor too.
+    mustAppend(*store, {{metric("b", "mysql"), {{1000, 1}}}});
+    CHECK(run(sender) == 1000ms);
+    CHECK(receiver.requests == 5);
+    CHECK(store->logCursors().at("d") == store->logEnd().seq);
+}
+
+TEST_CASE("what waited longer than `keep` for a destination that fails is dropped and counted") {
+    const TempDir dir;
+    auto store = open(dir);
+    auto destination = named("d");
+    destination.keep_ms = 3'600'000;
+    Receiver receiver;
+    Sender sender(destination, *store, receiver.post(), options(1));
+    for (int t = 0; t < 6; ++t) {
+        mustAppend(*store, {{metric("a"), {{t, 1.0 * t}}}});
+        clock_now += 1'000'000;
+    }
+    // Six entries, of 6,000 to 1,000 seconds ago; away for long is who fails, not who has not been asked.
+    receiver.scripted.emplace_back(fail(ErrorKind::timeout, "no answer"));
+    CHECK(sender.step() > 0ms);
+    CHECK(sender.status().dropped_age == 0);
+    CHECK(run(sender) == 1000ms);
+    CHECK(sender.status().dropped_age == 3);
+    CHECK(receiver.of(R"(a{job="node"})") == "3:3 4:4 5:5");
+    CHECK(store->logCursors().at("d") == store->logEnd().seq);
+
+    // The collector itself was away: the destination gets everything.
+    mustAppend(*store, {{metric("a"), {{10, 10}}}});
+    clock_now += 100'000'000;
+    CHECK(run(sender) == 1000ms);
+    CHECK(sender.status().dropped_age == 3);
+    CHECK(receiver.of(R"(a{job="node"})") == "3:3 4:4 5:5 10:10");
+}
+
+TEST_CASE("of more than `keep_size` the oldest is dropped and counted") {
+    const TempDir dir;
+    auto store = open(dir);
+    auto destination = named("d");
+    Receiver receiver;
+    { const Sender first(destination, *store, receiver.post(), options(1)); }
+    for (int t = 0; t < 10; ++t) mustAppend(*store, {{metric("a"), {{t, 1.0 * t}}}});
+    const auto all = store->logBytes(0, store->logEnd().seq).value();
+    REQUIRE(all % 10 == 0);
+    destination.keep_bytes = static_cast<std::int64_t>(all / 10 * 4);
+    Sender sender(destination, *store, receiver.post(), options(1));
+    CHECK(run(sender) == 1000ms);
+    CHECK(sender.status().dropped_size == 6);
+    CHECK(receiver.of(R"(a{job="node"})") == "6:6 7:7 8:8 9:9");
+}
+
+TEST_CASE("samples of a series that was deleted before they were sent are counted") {
+    const TempDir dir;
+    auto options_of_store = storage::keepEverything(dir.file());
+    options_of_store.retention_ms = 3'600'000;
+    options_of_store.clock = clock;
+    auto store = storage::openStore(options_of_store);
+    const auto destination = named("d");
+    Receiver receiver;
+    Sender sender(destination, *store, receiver.post(), options());
+    mustAppend(*store, {{metric("old"), {{1000, 1}, {2000, 2}}}});
+    mustAppend(*store, {{metric("new"), {{clock_now, 3}}}});
+    REQUIRE(store->compact());
+    REQUIRE(store->expire());
+    run(sender);
+    CHECK(receiver.samples() == 1);
+    CHECK(sender.status().dropped_deleted == 2);
+}
+
+TEST_CASE("what an answer means") {
+    for (const int status : {200, 202, 204}) CHECK(verdictOf(status) == Verdict::stored);
+    for (const int status : {302, 408, 425, 429, 500, 503}) CHECK(verdictOf(status) == Verdict::again);
+    for (const int status : {401, 403, 407}) CHECK(verdictOf(status) == Verdict::denied);
+    for (const int status : {400, 409, 413, 422}) CHECK(verdictOf(status) == Verdict::halve);
+    for (const int status : {402, 404, 405, 410, 415, 451}) CHECK(verdictOf(status) == Verdict::refused);
+}
+
+}  // namespace
+}  // namespace lapwing::forward
