@@ -34,6 +34,14 @@ bool Gatherer::wants(const storage::LoggedSeries& series) {
     return known > 0;
 }
 
+std::size_t Gatherer::wanted(const storage::LoggedBatch& batch) {
+    std::size_t count = 0;
+    for (const auto& series : batch.series) {
+        if (series.labels && wants(series)) count += series.samples.size();
+    }
+    return count;
+}
+
 void Gatherer::add(storage::LoggedBatch batch) {
     for (auto& logged : batch.series) {
         if (!logged.labels) {

@@ -28,6 +28,8 @@ class Gatherer {
   public:
     explicit Gatherer(const Destination& destination) : destination_(destination) {}
 
+    /// How many of a batch's samples add() would take.
+    std::size_t wanted(const storage::LoggedBatch& batch);
     void add(storage::LoggedBatch batch);
     std::size_t samples() const { return samples_; }
     /// Samples of series that are not known any more: nobody can tell whether they were wanted.

@@ -105,7 +105,8 @@ Expected<bool> Sender::fill() {
     window.last_seq = cursor_;
     window.read_at = options_.clock();
     std::size_t read = 0;
-    while (gatherer_.samples() < options_.limits.samples && read < kReadSamples && !window.at_end) {
+    bool full = false;
+    while (!full && !window.at_end && read < kReadSamples) {
         auto batches = log_.readLog(window.last_seq, options_.limits.samples - gatherer_.samples());
         if (!batches) {
             gatherer_.take(options_.limits);
@@ -113,11 +114,16 @@ Expected<bool> Sender::fill() {
         }
         window.at_end = batches->empty();
         for (auto& batch : *batches) {
+            // One request if possible: the cursor moves on with every answer then.
+            const auto sum = gatherer_.samples() + gatherer_.wanted(batch);
+            full = sum >= options_.limits.samples;
+            if (gatherer_.samples() > 0 && sum > options_.limits.samples) break;
             if (window.received == 0) window.received = batch.received;
             window.last_seq = batch.seq;
             window.bytes += batch.bytes;
             for (const auto& series : batch.series) read += series.samples.size();
             gatherer_.add(std::move(batch));
+            if (full) break;
         }
     }
     const std::lock_guard lock(mutex_);

@@ -97,7 +97,7 @@ class Collector:
                 f"host: monitor\ndata: {self.path('data/lapwing.db')}\nagents: {{ listen: 127.0.0.1:{self.agents_port} }}\n"
                 f"admin: {{ socket: {self.path('admin.sock')} }}\n"
             )
-            if "http:" not in more:
+            if not more.startswith("http:") and "\nhttp:" not in more:
                 out.write(f"http: {{ listen: 127.0.0.1:{self.people_port} }}\n")
             if "rules:" not in more:
                 out.write(f"rules: [ {self.path('rules')}/*.yml ]\n")

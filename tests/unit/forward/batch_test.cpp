@@ -48,7 +48,7 @@ TEST_CASE("external labels are added, and do not replace what is there") {
     destination.external_labels = Labels{{"site", "paris"}, {"job", "other"}};
     Gatherer gatherer(destination);
     gatherer.add(entry({{1, labels("up", "node"), samples(0, 1)}}));
-    CHECK(gatherer.take({})[0].series[0].labels.toString() == R"(up{job="node",site="paris"})");
+    CHECK(gatherer.take({})[0].series[0].labels.toString() == R"(up{job="node", site="paris"})");
 }
 
 TEST_CASE("entries become requests of at most so many samples, each series in order of time") {

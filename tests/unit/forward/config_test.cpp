@@ -102,7 +102,7 @@ TEST_CASE("what is wrong with a destination is told, without its URL and its sec
     const std::vector<std::string> wanted = {
         "forward[0].url must not hold credentials; use bearer_token_file, or user and password_file",
         "forward[1].url must be an http:// or https:// URL",
-        R"(unknown key "urk"; did you mean "url"?)",
+        R"(unknown key "urk" in forward[2]; did you mean "url"?)",
         "forward[2] needs a url, such as",
         "forward[3].match[0]: ",
         "forward[3].match selects nothing",

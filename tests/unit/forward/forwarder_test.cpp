@@ -88,9 +88,9 @@ TEST_CASE("a request says what remote_write and the configuration want; a hung d
     CHECK(valueOf(forwarder, R"(lapwing_forward_lag_seconds{destination="well"})") == 0);
     CHECK(valueOf(forwarder, R"(lapwing_forward_pending_bytes{destination="well"})") == 0);
     CHECK(valueOf(forwarder, R"(lapwing_forward_pending_bytes{destination="hung"})") > 0);
-    for (const char* reason : {"age", "size", "refused", "deleted"}) {
-        CHECK(valueOf(forwarder, R"(lapwing_forward_dropped_samples_total{destination="hung",reason=")" +
-                                     std::string(reason) + "\"}") == 0);
+    for (const std::string reason : {"age", "size", "refused", "deleted"}) {
+        CHECK(valueOf(forwarder, R"(lapwing_forward_dropped_samples_total{destination="hung", reason=")" +
+                                     reason + "\"}") == 0);
     }
     forwarder.stop();
 

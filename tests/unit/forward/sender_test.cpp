@@ -280,6 +280,37 @@ TEST_CASE("a backlog goes in full requests, and selectors narrow it") {
     CHECK(store->logCursors().at("d") == store->logEnd().seq);
 }
 
+TEST_CASE("the cursor moves with every answer, entries stay whole, and a large one goes in pieces") {
+    const TempDir dir;
+    auto store = open(dir);
+    const auto destination = named("d");
+    Receiver receiver;
+    Sender sender(destination, *store, receiver.post(), options(10));
+    const auto append = [&](int from, int count) {
+        TimeSeries series{metric("a"), {}};
+        for (int t = from; t < from + count; ++t) series.samples.push_back({t, 1});
+        mustAppend(*store, {series});
+        return store->logEnd().seq;
+    };
+    const auto first = append(0, 6);
+    const auto second = append(10, 6);
+    const auto third = append(20, 25);
+    sender.step();
+    CHECK(receiver.samples() == 6);
+    CHECK(store->logCursors().at("d") == first);
+    sender.step();
+    CHECK(receiver.samples() == 12);
+    CHECK(store->logCursors().at("d") == second);
+    sender.step();
+    sender.step();
+    CHECK(receiver.samples() == 32);
+    CHECK(store->logCursors().at("d") == second);
+    sender.step();
+    CHECK(receiver.samples() == 37);
+    CHECK(store->logCursors().at("d") == third);
+    CHECK(receiver.largest == 10);
+}
+
 TEST_CASE("what waited longer than `keep` for a destination that fails is dropped and counted") {
     const TempDir dir;
     auto store = open(dir);
