@@ -106,6 +106,17 @@ Expected<void> SqliteStore::loadCursors() {
     }
 }
 
+/// Whatever becomes of the series that these entries name, no other may get their numbers as long as a reader
+/// may come to the entries.
+Expected<void> SqliteStore::markCompacted(std::int64_t seq) {
+    auto mark = writer_.prepare(
+        "INSERT INTO meta(name, value) VALUES('compacted_seq', ?1), ('next_series', ?2)"
+        " ON CONFLICT(name) DO UPDATE SET value = excluded.value",
+        false);
+    if (!mark) return tl::unexpected(mark.error());
+    return transaction([&] { return mark->bind(1, seq).bind(2, next_series_).run(); });
+}
+
 /// Piece by piece, so that nobody waits long for writing.
 Expected<void> SqliteStore::shortenLog(std::int64_t compacted) {
     for (bool more = true; more;) {

@@ -48,13 +48,7 @@ Expected<void> SqliteStore::expireSeries(TimestampMs before) {
             auto erased = erase->bind(1, id).run();
             if (!erased) return erased;
         }
-        // The log may name them still: no other series gets their numbers.
-        auto mark = writer_.prepare(
-            "INSERT INTO meta(name, value) VALUES('next_series', ?1)"
-            " ON CONFLICT(name) DO UPDATE SET value = ?1",
-            false);
-        if (!mark) return tl::unexpected(mark.error());
-        return mark->bind(1, next_series_).run();
+        return {};
     });
     if (!done) return done;
     // A new index rather than a thinner one: symbols that nobody uses any more go with the old.

@@ -129,15 +129,8 @@ Expected<void> SqliteStore::compactHead() {
     }
     {
         const std::lock_guard write_lock(write_mutex_);
-        auto done = transaction([&]() -> Expected<void> {
-            auto mark = writer_.prepare(
-                "INSERT INTO meta(name, value) VALUES('compacted_seq', ?1)"
-                " ON CONFLICT(name) DO UPDATE SET value = ?1",
-                false);
-            if (!mark) return tl::unexpected(mark.error());
-            return mark->bind(1, frozen_seq_).run();
-        });
-        if (!done) return done;
+        auto marked = markCompacted(frozen_seq_);
+        if (!marked) return marked;
         const std::lock_guard head_lock(head_mutex_);
         frozen_ = Head();
     }

@@ -110,6 +110,8 @@ class SqliteStore final : public Store {
     Expected<void> expireOld();
     /// Keeps what went wrong for stats().
     Expected<void> noted(Expected<void> done);
+    /// With write_mutex_ held: entries up to `seq` are in blocks, and are not replayed any more.
+    Expected<void> markCompacted(std::int64_t seq);
     /// Deletes entries up to `compacted` that every reader has passed.
     Expected<void> shortenLog(std::int64_t compacted);
     Expected<void> compactGroup(GroupId group, const std::vector<SeriesId>& ids);
