@@ -69,6 +69,7 @@ site:
   replication: [ { primary: web-01, replica: web-02 } ]
   allow: [ { to: mysql, from: [ 10.77.0.12/32, fd00::/8 ] } ]
 notify: { webhook: [ { url: http://127.0.0.1:9/ } ] }
+forward: [ { url: http://127.0.0.1:10/, keep: 2h } ]
 )");
     CHECK(config.host == "monitor");
     CHECK(config.directory() == "/srv/l");
@@ -91,6 +92,8 @@ notify: { webhook: [ { url: http://127.0.0.1:9/ } ] }
     REQUIRE(config.site.allow.size() == 1);
     CHECK(config.site.allow[0].from.size() == 2);
     CHECK(config.notify.webhook.size() == 1);
+    REQUIRE(config.forward.size() == 1);
+    CHECK(config.forward[0].keep_ms == 7'200'000);
 }
 
 TEST_CASE("Every problem is reported at once, at its place") {
