@@ -3,6 +3,47 @@
 #include "collector/storage/queryable.h"
 
 namespace lapwing::storage {
+namespace {
+
+/// In the words of Go's regexp/syntax, as Prometheus' users know them.
+const char* problem(RE2::ErrorCode code) {
+    switch (code) {
+        case RE2::ErrorBadEscape:
+            return "invalid escape sequence";
+        case RE2::ErrorBadCharClass:
+            return "invalid character class";
+        case RE2::ErrorBadCharRange:
+            return "invalid character class range";
+        case RE2::ErrorMissingBracket:
+            return "missing closing ]";
+        case RE2::ErrorMissingParen:
+            return "missing closing )";
+        case RE2::ErrorUnexpectedParen:
+            return "unexpected )";
+        case RE2::ErrorTrailingBackslash:
+            return "trailing backslash at end of expression";
+        case RE2::ErrorRepeatArgument:
+            return "missing argument to repetition operator";
+        case RE2::ErrorRepeatSize:
+            return "invalid repeat count";
+        case RE2::ErrorRepeatOp:
+            return "invalid nested repetition operator";
+        case RE2::ErrorBadPerlOp:
+            return "invalid or unsupported Perl syntax";
+        case RE2::ErrorBadUTF8:
+            return "invalid UTF-8";
+        case RE2::ErrorBadNamedCapture:
+            return "invalid named capture";
+        case RE2::ErrorPatternTooLarge:
+            return "expression too large";
+        case RE2::ErrorInternal:
+        case RE2::NoError:
+            break;
+    }
+    return "internal error";
+}
+
+}  // namespace
 
 Expected<Matcher> Matcher::create(Type type, std::string name, std::string value) {
     Matcher matcher;
@@ -11,10 +52,13 @@ Expected<Matcher> Matcher::create(Type type, std::string name, std::string value
         RE2::Options options;
         options.set_log_errors(false);
         options.set_never_capture(true);
-        // As Prometheus anchors it since 2.43; a newline in a label's value is matched by `.`.
-        auto regex = std::make_shared<RE2>("(?s)^(?:" + value + ")$", options);
+        // As in Prometheus 3 a newline in a label's value is matched by `.`.
+        options.set_dot_nl(true);
+        auto regex = std::make_shared<RE2>(value, options);
         if (!regex->ok()) {
-            return fail(ErrorKind::invalid, "regular expression \"" + value + "\": " + regex->error());
+            return fail(ErrorKind::invalid, std::string("error parsing regexp: ") +
+                                                problem(regex->error_code()) + ": `" + regex->error_arg() +
+                                                "`");
         }
         matcher.regex_ = std::move(regex);
     }
