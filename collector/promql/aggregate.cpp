@@ -5,6 +5,7 @@
 #include <unordered_map>
 
 #include "collector/promql/accumulators.h"
+#include "collector/promql/functions.h"
 #include "collector/promql/numbers.h"
 #include "collector/promql/range_functions.h"
 #include "collector/promql/series_set.h"
@@ -77,15 +78,18 @@ Expected<SeriesSet> fold(Context& context, Groups groups, const SeriesSet& set, 
     return out;
 }
 
+void warnOfQuantiles(Context& context, const Aggregate& aggregate, const ScalarValues& parameter) {
+    const Extremes extremes(parameter);
+    const auto& where = unwrapParens(*aggregate.parameter);
+    if (extremes.any_nan) warnOfQuantile(context, std::numeric_limits<double>::quiet_NaN(), where);
+    if (extremes.most > 1) warnOfQuantile(context, extremes.most, where);
+    if (extremes.least < 0) warnOfQuantile(context, extremes.least, where);
+}
+
 Expected<SeriesSet> quantiles(Context& context, Groups groups, const SeriesSet& set,
                               const ScalarValues& parameter, std::size_t points) {
     std::vector<std::vector<std::size_t>> members(groups.labels.size());
     for (std::size_t s = 0; s < set.size(); ++s) members[groups.of_series[s]].push_back(s);
-    for (const double q : parameter) {
-        if (!(q >= 0 && q <= 1)) {
-            context.warn("PromQL warning: quantile value should be between 0 and 1, got " + formatNumber(q));
-        }
-    }
     SeriesSet out;
     std::vector<double> values;
     for (std::size_t g = 0; g < members.size(); ++g) {
@@ -145,6 +149,14 @@ Expected<SeriesSet> countValues(Context& context, const Aggregate& aggregate, co
 
 }  // namespace
 
+Extremes::Extremes(const ScalarValues& values) {
+    for (const double value : values) {
+        most = maximum(most, value);
+        least = minimum(least, value);
+        any_nan = any_nan || std::isnan(value);
+    }
+}
+
 Expected<SeriesSet> evaluateAggregate(Context& context, const Aggregate& aggregate, SeriesSet operand,
                                       const ScalarValues& parameter, const std::string& label,
                                       std::size_t points) {
@@ -174,6 +186,7 @@ Expected<SeriesSet> evaluateAggregate(Context& context, const Aggregate& aggrega
             if (version2) return fold<Variance<true>>(context, std::move(groups), operand, points);
             return fold<Variance<false>>(context, std::move(groups), operand, points);
         case Aggregation::quantile:
+            warnOfQuantiles(context, aggregate, parameter);
             return quantiles(context, std::move(groups), operand, parameter, points);
         case Aggregation::topk:
         case Aggregation::bottomk:
@@ -182,8 +195,8 @@ Expected<SeriesSet> evaluateAggregate(Context& context, const Aggregate& aggrega
         case Aggregation::count_values:
             break;
     }
-    return evaluateSelection(aggregate, std::move(operand), groups.of_series, groups.labels.size(), parameter,
-                             points);
+    return evaluateSelection(context, aggregate, std::move(operand), groups.of_series, groups.labels.size(),
+                             parameter, points);
 }
 
 }  // namespace lapwing::promql

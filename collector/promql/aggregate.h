@@ -1,5 +1,6 @@
 #pragma once
 
+#include <limits>
 #include <string>
 
 #include "collector/promql/context.h"
@@ -14,8 +15,16 @@ Expected<SeriesSet> evaluateAggregate(Context& context, const Aggregate& aggrega
                                       const ScalarValues& parameter, const std::string& label,
                                       std::size_t points);
 
+/// What version 3 judges a parameter by: its values over all steps at once.
+struct Extremes {
+    explicit Extremes(const ScalarValues& values);
+    double most = -std::numeric_limits<double>::max();  ///< NaN if any is, unless one is +Inf
+    double least = std::numeric_limits<double>::max();
+    bool any_nan = false;
+};
+
 /// topk(), bottomk(), limitk() and limit_ratio(): aggregations that choose among the series they are given.
-Expected<SeriesSet> evaluateSelection(const Aggregate& aggregate, SeriesSet operand,
+Expected<SeriesSet> evaluateSelection(Context& context, const Aggregate& aggregate, SeriesSet operand,
                                       const std::vector<std::size_t>& groups, std::size_t group_count,
                                       const ScalarValues& parameter, std::size_t points);
 

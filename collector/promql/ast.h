@@ -173,6 +173,9 @@ struct Expr {
 /// The expression without the parentheses around it.
 const Expr& unwrapParens(const Expr& expr);
 
+/// Whether it gives the same at every step: because all that it selects is fixed by `@`.
+bool isStepInvariant(const Expr& expr);
+
 /// Prometheus' canonical form, on one line.
 std::string print(const Expr& expr);
 

@@ -83,7 +83,8 @@ Expected<Value> vectorAndScalar(const Context& context, const Binary& binary, Se
         }
     }
     if (dropsName(context, binary)) {
-        if (auto done = dropNames(set, Duplicates::merge); !done) return tl::unexpected<Error>(done.error());
+        if (auto done = dropNames(context, set, Duplicates::merge); !done)
+            return tl::unexpected<Error>(done.error());
     }
     return set;
 }
@@ -133,10 +134,12 @@ std::vector<std::vector<bool>> presence(const SeriesSet& set, const std::vector<
     return present;
 }
 
-Expected<Value> setOperation(const Binary& binary, SeriesSet lhs, SeriesSet rhs, std::size_t points) {
+Expected<Value> setOperation(Context& context, const Binary& binary, SeriesSet lhs, SeriesSet rhs,
+                             std::size_t points) {
     Signatures signatures(binary.matching);
     const auto left = signatures.number(lhs);
     const auto right = signatures.number(rhs);
+    if (auto go_on = context.proceed(); !go_on) return tl::unexpected<Error>(go_on.error());
     if (binary.op == Operator::lor) {
         const auto taken = presence(lhs, left, signatures.count(), points);
         for (std::size_t s = 0; s < rhs.size(); ++s) {
@@ -182,6 +185,7 @@ class Matching {
           many_(std::move(many)),
           one_(std::move(one)),
           points_(points),
+          end_(points),
           swapped_(swapped) {}
 
     Expected<SeriesSet> run() {
@@ -190,14 +194,15 @@ class Matching {
         const auto one_groups = signatures.number(one_);
         groups_ = signatures.count();
         noteManySteps();
-        if (auto done = indexOneSide(one_groups); !done) return tl::unexpected<Error>(done.error());
+        indexOneSide(one_groups);
         matched_.resize(groups_);
         for (std::size_t s = 0; s < many_.size(); ++s) {
             if (s % 256 == 0) {
                 if (auto go_on = context_.proceed(); !go_on) return tl::unexpected<Error>(go_on.error());
             }
-            if (auto done = match(s); !done) return tl::unexpected<Error>(done.error());
+            match(s);
         }
+        if (!failure_.empty()) return fail(ErrorKind::execution, failure_);
         removeEmpty(out_);
         if (auto done = unify(out_, Duplicates::merge); !done) return tl::unexpected<Error>(done.error());
         return std::move(out_);
@@ -217,37 +222,45 @@ class Matching {
     }
 
     /// For each signature, which series of the one side has the value at each step.
-    Expected<void> indexOneSide(const std::vector<std::size_t>& one_groups) {
+    void indexOneSide(const std::vector<std::size_t>& one_groups) {
         owners_.resize(groups_);
         for (std::size_t s = 0; s < one_.size(); ++s) {
             auto& owner = owners_[one_groups[s]];
             if (owner.empty()) owner.resize(points_, kNone);
-            for (std::size_t i = 0; i < points_; ++i) {
+            for (std::size_t i = 0; i < end_; ++i) {
                 if (isAbsent(one_[s].values[i]) || !any_many_[i]) continue;
-                if (owner[i] != kNone) return ambiguous(one_[owner[i]].labels, one_[s].labels);
+                if (owner[i] != kNone) {
+                    failAt(i, ambiguous(one_[owner[i]].labels, one_[s].labels));
+                    break;
+                }
                 owner[i] = s;
             }
         }
-        return {};
     }
 
-    Expected<void> ambiguous(const Labels& first, const Labels& second) const {
-        return fail(ErrorKind::execution,
-                    "found duplicate series for the match group " + braced(matchGroup(first)) + " on the " +
-                        (swapped_ ? "left" : "right") + " hand-side of the operation: [" + braced(second) +
-                        ", " + braced(first) +
-                        "];many-to-many matching not allowed: matching labels must be unique on one side");
+    /// Of several failures that of the earliest step counts, as if steps were evaluated one after the other:
+    /// later ones need no longer be looked at.
+    void failAt(std::size_t step, std::string message) {
+        end_ = step;
+        failure_ = std::move(message);
+    }
+
+    std::string ambiguous(const Labels& first, const Labels& second) const {
+        return "found duplicate series for the match group " + braced(matchGroup(first)) + " on the " +
+               (swapped_ ? "left" : "right") + " hand-side of the operation: [" + braced(second) + ", " +
+               braced(first) +
+               "];many-to-many matching not allowed: matching labels must be unique on one side";
     }
     Labels matchGroup(const Labels& labels) const { return signature(binary_.matching, labels); }
 
-    Expected<void> match(std::size_t s) {
+    void match(std::size_t s) {
         const auto group = many_groups_[s];
         const auto& owner = owners_[group];
-        if (owner.empty()) return {};
+        if (owner.empty()) return;
         auto& series = many_[s];
         // Included labels may differ between the series that own the steps: one result a distinct owner.
         std::unordered_map<std::size_t, std::size_t> results;
-        for (std::size_t i = 0; i < points_; ++i) {
+        for (std::size_t i = 0; i < end_; ++i) {
             const double value = series.values[i];
             if (isAbsent(value) || owner[i] == kNone) continue;
             const double other = one_[owner[i]].values[i];
@@ -261,33 +274,30 @@ class Matching {
                 out_.push_back(
                     {resultLabels(series.labels, one_[owner[i]].labels), ScalarValues(points_, absent())});
             out_[it->second].values[i] = result;
-            if (auto done = claim(group, i, it->second); !done) return done;
+            if (const char* clash = claim(group, i, it->second)) return failAt(i, clash);
         }
-        return {};
     }
 
     /// One result a signature and step in one-to-one matching; results with distinct labels in grouped
-    /// matching.
-    Expected<void> claim(std::size_t group, std::size_t step, std::size_t result) {
+    /// matching. What is wrong, or null.
+    const char* claim(std::size_t group, std::size_t step, std::size_t result) {
         auto& taken = matched_[group];
         if (oneToOne()) {
             if (taken.empty()) taken.resize(points_);
             if (taken[step]) {
-                return fail(ErrorKind::execution,
-                            "multiple matches for labels: many-to-one matching must be explicit "
-                            "(group_left/group_right)");
+                return "multiple matches for labels: many-to-one matching must be explicit "
+                       "(group_left/group_right)";
             }
             taken[step] = true;
-            return {};
+            return nullptr;
         }
         auto& slots = grouped_[out_[result].labels];
         if (slots.empty()) slots.resize(points_, kNone);
         if (slots[step] == group) {
-            return fail(ErrorKind::execution,
-                        "multiple matches for labels: grouping labels must ensure unique matches");
+            return "multiple matches for labels: grouping labels must ensure unique matches";
         }
         slots[step] = group;
-        return {};
+        return nullptr;
     }
 
     Labels resultLabels(const Labels& many, const Labels& one) const {
@@ -296,7 +306,7 @@ class Matching {
         if (oneToOne() && !matching.on) {
             for (const auto& name : matching.labels) labels.erase(name);
         }
-        if (dropsName(context_, binary_)) labels.erase("__name__");
+        if (dropsName(context_, binary_)) dropName(context_, labels);
         for (const auto& name : matching.include) labels.set(name, one.get(name));
         return labels;
     }
@@ -306,6 +316,8 @@ class Matching {
     SeriesSet many_;
     SeriesSet one_;
     std::size_t points_;
+    std::size_t end_;  ///< of the steps before any failure
+    std::string failure_;
     bool swapped_;
     std::size_t groups_ = 0;
     std::vector<std::size_t> many_groups_;
@@ -333,7 +345,8 @@ Expected<Value> evaluateBinary(Context& context, const Binary& binary, Value lhs
     }
     auto& left = std::get<SeriesSet>(lhs);
     auto& right = std::get<SeriesSet>(rhs);
-    if (isSetOperator(binary.op)) return setOperation(binary, std::move(left), std::move(right), points);
+    if (isSetOperator(binary.op))
+        return setOperation(context, binary, std::move(left), std::move(right), points);
     const bool swapped = binary.matching.cardinality == VectorMatching::Cardinality::one_to_many;
     Matching matching(context, binary, std::move(swapped ? right : left), std::move(swapped ? left : right),
                       points, swapped);

@@ -52,6 +52,16 @@ Expected<void> Context::charge(std::size_t values) const {
     return {};
 }
 
+void Context::warn(std::string_view text, const Expr& where) {
+    if (version2()) return;
+    warnings_.insert("PromQL warning: " + std::string(text) + " (" + position(where.span.start) + ")");
+}
+
+void Context::inform(std::string_view text, const Expr& where) {
+    if (version2()) return;
+    infos_.insert("PromQL info: " + std::string(text) + " (" + position(where.span.start) + ")");
+}
+
 std::string Context::position(std::size_t byte) const {
     const auto before = query_.substr(0, std::min(byte, query_.size()));
     const auto line = 1 + std::count(before.begin(), before.end(), '\n');

@@ -42,15 +42,18 @@ class Context {
     /// Errors `exhausted` if a result of so many values is too large.
     Expected<void> charge(std::size_t values) const;
 
-    void warn(std::string text) { warnings_.insert(std::move(text)); }
-    void inform(std::string text) { infos_.insert(std::move(text)); }
+    /// What to say besides the result, and of which part of the query. Version 2 never does.
+    void warn(std::string_view text, const Expr& where);
+    void inform(std::string_view text, const Expr& where);
+    /// What Prometheus does not say: that this is not Prometheus.
+    void remark(std::string text) { warnings_.insert(std::move(text)); }
     const std::set<std::string>& warnings() const { return warnings_; }
     const std::set<std::string>& infos() const { return infos_; }
 
-    /// `line:column` of a byte of the query, as warnings cite it.
+  private:
+    /// `line:column` of a byte of the query.
     std::string position(std::size_t byte) const;
 
-  private:
     std::string_view query_;
     const storage::Queryable& data_;
     const EngineOptions& options_;

@@ -12,9 +12,19 @@ tl::unexpected<Error> pass(const Error& error) {
     return tl::unexpected<Error>(error);
 }
 
+/// No more than ten, and how many more there are.
+std::vector<std::string> few(const std::set<std::string>& texts, const std::string& kind) {
+    constexpr std::size_t kMost = 10;
+    std::vector<std::string> out(texts.begin(), std::next(texts.begin(), std::min(texts.size(), kMost)));
+    if (texts.size() > kMost) {
+        out.push_back(std::to_string(texts.size() - kMost) + " more " + kind + " annotations omitted");
+    }
+    return out;
+}
+
 void annotate(const Context& context, Result& result) {
-    result.warnings.assign(context.warnings().begin(), context.warnings().end());
-    result.infos.assign(context.infos().begin(), context.infos().end());
+    result.warnings = few(context.warnings(), "warning");
+    result.infos = few(context.infos(), "info");
 }
 
 Expected<Matrix> instantMatrix(Evaluator& evaluator, const Expr& expr, const Grid& grid) {

@@ -38,6 +38,7 @@ Expected<Value> Evaluator::evaluate(const Expr& expr, const Grid& grid) {
     if (auto go_on = context_.proceed(); !go_on) return pass(go_on.error());
     if (auto fits = context_.charge(grid.points); !fits) return pass(fits.error());
     if (const auto* number = expr.as<NumberLiteral>()) return ScalarValues(grid.points, number->value);
+    if (grid.points > 1 && isStepInvariant(expr)) return evaluateOnce(expr, grid);
     if (const auto* text = expr.as<StringLiteral>()) return text->value;
     if (const auto* paren = expr.as<Paren>()) return evaluate(*paren->inner, grid);
     if (const auto* unary = expr.as<Unary>()) return evaluateNode(*unary, grid);
@@ -50,6 +51,18 @@ Expected<Value> Evaluator::evaluate(const Expr& expr, const Grid& grid) {
         return std::move(*selected);
     }
     return fail(ErrorKind::internal, "a range vector where none can be");
+}
+
+Expected<Value> Evaluator::evaluateOnce(const Expr& expr, const Grid& grid) {
+    auto value = evaluate(expr, Grid{grid.start, grid.step, 1});
+    if (!value) return value;
+    if (auto* scalars = std::get_if<ScalarValues>(&*value)) {
+        *scalars = ScalarValues(grid.points, scalars->front());
+    } else if (auto* set = std::get_if<SeriesSet>(&*value)) {
+        if (auto fits = context_.charge(set->size() * grid.points); !fits) return pass(fits.error());
+        replicate(*set, grid.points);
+    }
+    return value;
 }
 
 Expected<SeriesSet> Evaluator::vector(const Expr& expr, const Grid& grid) {
@@ -161,7 +174,7 @@ Expected<Value> Evaluator::evaluateNode(const Unary& unary, const Grid& grid) {
             if (!isAbsent(number)) number = -number;
         }
     }
-    if (auto done = dropNames(set, Duplicates::refuse); !done) return pass(done.error());
+    if (auto done = dropNames(context_, set, Duplicates::refuse); !done) return pass(done.error());
     return value;
 }
 

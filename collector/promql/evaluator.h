@@ -30,6 +30,8 @@ class Evaluator {
     Context& context() { return context_; }
 
   private:
+    /// What every step gives, found at the first.
+    Expected<Value> evaluateOnce(const Expr& expr, const Grid& grid);
     Expected<Value> evaluateNode(const Unary& unary, const Grid& grid);
     Expected<Value> evaluateNode(const Binary& binary, const Grid& grid);
     Expected<Value> evaluateNode(const Aggregate& aggregate, const Grid& grid);

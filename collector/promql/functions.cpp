@@ -1,7 +1,8 @@
 #include "collector/promql/functions.h"
 
 #include <algorithm>
-#include <cmath>
+#include <array>
+#include <cstdio>
 
 #include "collector/promql/numbers.h"
 #include "collector/promql/range_functions.h"
@@ -16,17 +17,23 @@ tl::unexpected<Error> pass(const Error& error) {
     return tl::unexpected<Error>(error);
 }
 
-/// Prometheus 3 remarks on rate() of what does not look like a counter.
+/// Version 3 remarks on rate() of what does not look like a counter.
 void remarkOnName(Context& context, std::string_view function, const Expr& argument, const Labels& labels) {
-    if (function != "rate" && function != "increase" && function != "irate") return;
+    if (function != "rate" && function != "increase") return;
     const auto name = labels.metricName();
     for (const std::string_view suffix : {"_total", "_sum", "_count", "_bucket"}) {
         if (name.empty() || name.ends_with(suffix)) return;
     }
+    // Prometheus does not know where a subquery stands.
+    Expr nowhere;
+    const bool subquery = unwrapParens(argument).as<Subquery>() != nullptr;
     context.inform(
-        "PromQL info: metric might not be a counter, name does not end in _total/_sum/_count/_bucket: " +
-        quote(name) + " (" + context.position(argument.span.start) + ")");
+        "metric might not be a counter, name does not end in _total/_sum/_count/_bucket: " + quote(name),
+        subquery ? nowhere : argument);
 }
+
+/// Samples that windows may hold before it is asked whether to go on: some milliseconds.
+constexpr std::size_t kWorkBetweenChecks = 1U << 20;
 
 struct RangeCall {
     RangeVector range;
@@ -51,31 +58,23 @@ Expected<RangeCall> prepare(Evaluator& evaluator, const Call& call, const Grid& 
     return prepared;
 }
 
-/// What the values of a function's parameters must be, whatever the data.
-Expected<void> checkParameters(Context& context, std::string_view name,
-                               const std::vector<ScalarValues>& parameters, bool any_data) {
-    if (!any_data) return {};
-    if (name == "holt_winters" || name == "double_exponential_smoothing") {
-        for (const double factor : parameters[0]) {
-            if (!(factor > 0 && factor < 1)) {
-                return fail(ErrorKind::execution,
-                            "invalid smoothing factor. Expected: 0 < sf < 1, got: " + formatNumber(factor));
-            }
-        }
-        for (const double factor : parameters[1]) {
-            if (!(factor > 0 && factor < 1)) {
-                return fail(ErrorKind::execution,
-                            "invalid trend factor. Expected: 0 < tf < 1, got: " + formatNumber(factor));
-            }
-        }
-    }
+Expected<void> checkFactor(const char* name, const char* symbol, double factor) {
+    if (!(factor <= 0 || factor >= 1)) return {};
+    std::array<char, 400> text{};
+    std::snprintf(text.data(), text.size(), "invalid %s factor. Expected: 0 < %s < 1, got: %f", name, symbol,
+                  factor);
+    return fail(ErrorKind::execution, text.data());
+}
+
+/// What the parameters of a function must be wherever it is called, or should be.
+Expected<void> checkParameters(Context& context, const Call& call, const std::vector<double>& parameters) {
+    const auto name = call.function->name;
     if (name == "quantile_over_time") {
-        for (const double q : parameters[0]) {
-            if (!(q >= 0 && q <= 1)) {
-                context.warn("PromQL warning: quantile value should be between 0 and 1, got " +
-                             formatNumber(q));
-            }
-        }
+        if (!(parameters[0] >= 0 && parameters[0] <= 1))
+            warnOfQuantile(context, parameters[0], citedPart(call, *call.arguments[0]));
+    } else if (name == "holt_winters" || name == "double_exponential_smoothing") {
+        if (auto ok = checkFactor("smoothing", "sf", parameters[0]); !ok) return ok;
+        return checkFactor("trend", "tf", parameters[1]);
     }
     return {};
 }
@@ -87,36 +86,40 @@ Expected<Value> evaluateRange(Evaluator& evaluator, const Call& call, RangeFunct
     auto prepared = prepare(evaluator, call, grid);
     if (!prepared) return pass(prepared.error());
     auto& range = prepared->range;
-    if (auto ok = checkParameters(context, name, prepared->parameters, !range.series.empty()); !ok) {
-        return pass(ok.error());
-    }
     if (auto fits = context.charge(range.series.size() * grid.points); !fits) return pass(fits.error());
 
     SeriesSet out;
     out.reserve(range.series.size());
     std::vector<double> parameters(prepared->parameters.size());
+    std::size_t work = 0;
+    const auto& cited = citedPart(call, *prepared->argument);
     for (auto& one : range.series) {
-        if (out.size() % 64 == 0) {
-            if (auto go_on = context.proceed(); !go_on) return pass(go_on.error());
-        }
         Series series{std::move(one.labels), ScalarValues(grid.points, absent())};
         WindowCursor cursor(range, one.samples, context.version2());
         bool any = false;
         for (std::size_t i = 0; i < grid.points; ++i) {
             auto window = cursor.at(grid.at(i));
+            work += 1 + window.samples.size();
+            if (work >= kWorkBetweenChecks) {
+                if (auto go_on = context.proceed(); !go_on) return pass(go_on.error());
+                work = 0;
+            }
             if (window.samples.empty()) continue;
             for (std::size_t p = 0; p < parameters.size(); ++p) parameters[p] = prepared->parameters[p][i];
+            if (!parameters.empty()) {
+                if (auto ok = checkParameters(context, call, parameters); !ok) return pass(ok.error());
+            }
             window.parameters = parameters;
             series.values[i] = function(window);
             any = any || !isAbsent(series.values[i]);
         }
         one.samples = {};
         if (!any) continue;
-        remarkOnName(context, name, *prepared->argument, series.labels);
+        remarkOnName(context, name, cited, series.labels);
         out.push_back(std::move(series));
     }
     if (!keepsName(name)) {
-        if (auto done = dropNames(out, Duplicates::refuse); !done) return pass(done.error());
+        if (auto done = dropNames(context, out, Duplicates::refuse); !done) return pass(done.error());
     }
     return out;
 }
@@ -130,7 +133,7 @@ Expected<Value> evaluateElements(Evaluator& evaluator, const Call& call, double 
             if (!isAbsent(value)) value = function(value);
         }
     }
-    if (auto done = dropNames(*set, Duplicates::merge); !done) return pass(done.error());
+    if (auto done = dropNames(evaluator.context(), *set, Duplicates::merge); !done) return pass(done.error());
     return std::move(*set);
 }
 
@@ -144,6 +147,16 @@ Expected<Value> evaluateCalendar(Evaluator& evaluator, const Call& call, double 
 }
 
 }  // namespace
+
+const Expr& citedPart(const Call& call, const Expr& argument) {
+    const auto once = [](const ExprPtr& each) { return isStepInvariant(*each); };
+    const bool all = std::all_of(call.arguments.begin(), call.arguments.end(), once);
+    return isStepInvariant(argument) && !all ? argument : unwrapParens(argument);
+}
+
+void warnOfQuantile(Context& context, double q, const Expr& where) {
+    context.warn("quantile value should be between 0 and 1, got " + formatBrief(q), where);
+}
 
 Expected<Value> evaluateCall(Evaluator& evaluator, const Call& call, const Grid& grid) {
     const auto name = call.function->name;

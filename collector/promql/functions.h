@@ -7,6 +7,13 @@ namespace lapwing::promql {
 /// Evaluates a function call. Arguments have the types that the signature says.
 Expected<Value> evaluateCall(Evaluator& evaluator, const Call& call, const Grid& grid);
 
+/// What a remark on an argument cites. Prometheus looks behind parentheses, unless it has set the argument
+/// aside to be evaluated once.
+const Expr& citedPart(const Call& call, const Expr& argument);
+
+/// That a quantile is none.
+void warnOfQuantile(Context& context, double q, const Expr& where);
+
 using CallHandler = Expected<Value> (*)(Evaluator& evaluator, const Call& call, const Grid& grid);
 
 /// The functions by family, each in a file of its own; null if the name is not of that family.

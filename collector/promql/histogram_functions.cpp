@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <optional>
 #include <unordered_map>
 
 #include "collector/promql/functions.h"
@@ -24,12 +25,24 @@ struct Bucket {
     double count = 0;
 };
 
-/// Buckets of the same bound are added up, and counts made monotonic: what is scraped is not one moment's
-/// picture.
-std::vector<Bucket> regular(std::vector<Bucket> buckets) {
+constexpr double kTolerance = 1e-12;
+
+/// As close as sums of floating point numbers may be that ought to be the same.
+bool almostEqual(double a, double b) {
+    if (a == b) return true;
+    const double sum = std::abs(a) + std::abs(b);
+    const double difference = std::abs(a - b);
+    constexpr double kLeast = std::numeric_limits<double>::min();
+    if (a == 0 || b == 0 || sum < kLeast) return difference < kTolerance * kLeast;
+    return difference / std::min(sum, std::numeric_limits<double>::max()) < kTolerance;
+}
+
+/// In order of their bounds, those of the same bound added up. None where the last is not +Inf.
+std::vector<Bucket> inOrder(std::vector<Bucket> buckets) {
     std::stable_sort(buckets.begin(), buckets.end(),
                      [](const Bucket& a, const Bucket& b) { return a.upper < b.upper; });
     std::vector<Bucket> out;
+    if (buckets.back().upper != kInfinity) return out;
     for (const auto& bucket : buckets) {
         if (!out.empty() && out.back().upper == bucket.upper) {
             out.back().count += bucket.count;
@@ -37,30 +50,50 @@ std::vector<Bucket> regular(std::vector<Bucket> buckets) {
             out.push_back(bucket);
         }
     }
-    for (std::size_t i = 1; i < out.size(); ++i) out[i].count = std::max(out[i].count, out[i - 1].count);
     return out;
 }
 
+/// Makes counts monotonic: what is scraped is not one moment's picture. Whether more than rounding had to be
+/// mended.
+bool makeMonotonic(std::vector<Bucket>& buckets, bool version2) {
+    bool forced = false;
+    double before = buckets.front().count;
+    for (auto& bucket : buckets) {
+        const bool rounding = !version2 && almostEqual(before, bucket.count);
+        if (rounding || bucket.count < before) {
+            forced = forced || !rounding;
+            bucket.count = before;
+        } else {
+            before = bucket.count;
+        }
+    }
+    return forced;
+}
+
+struct Quantile {
+    double value = kNaN;
+    bool forced_monotonic = false;
+};
+
 /// The quantile of a classic histogram, linear within its bucket; the first bucket begins at 0 if its bound
 /// is positive.
-double bucketQuantile(double q, std::vector<Bucket> unordered) {
-    if (std::isnan(q)) return kNaN;
-    if (q < 0) return -kInfinity;
-    if (q > 1) return kInfinity;
-    const bool has_infinity = std::any_of(unordered.begin(), unordered.end(),
-                                          [](const Bucket& bucket) { return bucket.upper == kInfinity; });
-    if (!has_infinity) return kNaN;
-    const auto buckets = regular(std::move(unordered));
-    if (buckets.size() < 2) return kNaN;
+Quantile bucketQuantile(double q, std::vector<Bucket> unordered, bool version2) {
+    if (std::isnan(q)) return {};
+    if (q < 0) return {-kInfinity};
+    if (q > 1) return {kInfinity};
+    auto buckets = inOrder(std::move(unordered));
+    if (buckets.empty()) return {};
+    const bool forced = makeMonotonic(buckets, version2);
+    if (buckets.size() < 2) return {};
     const double observations = buckets.back().count;
-    if (observations == 0) return kNaN;
+    if (observations == 0) return {};
     double rank = q * observations;
     const auto found =
         std::lower_bound(buckets.begin(), buckets.end() - 1, rank,
                          [](const Bucket& bucket, double wanted) { return bucket.count < wanted; });
     const auto b = static_cast<std::size_t>(found - buckets.begin());
-    if (b == buckets.size() - 1) return buckets[buckets.size() - 2].upper;
-    if (b == 0 && buckets[0].upper <= 0) return buckets[0].upper;
+    if (b == buckets.size() - 1) return {buckets[buckets.size() - 2].upper, forced};
+    if (b == 0 && buckets[0].upper <= 0) return {buckets[0].upper, forced};
     double start = 0;
     double count = buckets[b].count;
     if (b > 0) {
@@ -68,58 +101,125 @@ double bucketQuantile(double q, std::vector<Bucket> unordered) {
         count -= buckets[b - 1].count;
         rank -= buckets[b - 1].count;
     }
-    return start + (buckets[b].upper - start) * (rank / count);
+    return {start + (buckets[b].upper - start) * (rank / count), forced};
+}
+
+/// How many observations lie below a bound, linear within its bucket: NaN, as in Prometheus 3.5, within the
+/// first, which has no lower end. Nothing where the bound is above all.
+std::optional<double> rankBelow(double bound, const std::vector<Bucket>& buckets) {
+    double below = 0;
+    double lower = -kInfinity;
+    for (const auto& bucket : buckets) {
+        if (lower >= bound) return below;
+        if (bucket.upper > bound) {
+            return below + (bucket.count - below) * (bound - lower) / (bucket.upper - lower);
+        }
+        below = bucket.count;
+        lower = bucket.upper;
+    }
+    return std::nullopt;
+}
+
+/// The share of a classic histogram's observations between two bounds.
+double bucketFraction(double lower, double upper, std::vector<Bucket> unordered) {
+    const auto buckets = inOrder(std::move(unordered));
+    if (buckets.empty() || std::isnan(lower) || std::isnan(upper)) return kNaN;
+    const double count = buckets.back().count;
+    if (count == 0) return kNaN;
+    if (lower >= upper) return 0;
+    const auto rank = [&](double bound) {
+        const auto below = rankBelow(bound, buckets);
+        return below && !(*below > count) ? *below : count;
+    };
+    return (rank(upper) - rank(lower)) / count;
+}
+
+std::string forMetric(std::string_view name) {
+    return " for metric name " + quote(name);
+}
+
+/// The series of an operand that make up one classic histogram.
+struct Histogram {
+    Labels labels;
+    std::vector<std::pair<double, std::size_t>> bounds;  ///< upper bound and the series
+
+    /// What of it there is at a step.
+    void at(const SeriesSet& set, std::size_t step, std::vector<Bucket>& buckets) const {
+        buckets.clear();
+        for (const auto& [upper, s] : bounds) {
+            const double count = set[s].values[step];
+            if (!isAbsent(count)) buckets.push_back({upper, count});
+        }
+    }
+};
+
+std::vector<Histogram> histogramsOf(Context& context, const SeriesSet& set, const Expr& cited) {
+    std::vector<Histogram> histograms;
+    std::unordered_map<Labels, std::size_t, LabelsHash> known;
+    for (std::size_t s = 0; s < set.size(); ++s) {
+        auto labels = set[s].labels;
+        const auto bound = parseBound(labels.get("le"));
+        if (!bound) {
+            context.warn("bucket label \"le\" is missing or has a malformed value of " +
+                             quote(labels.get("le")) + forMetric(labels.metricName()),
+                         cited);
+            continue;
+        }
+        labels.erase("le");
+        if (context.version2()) labels.erase("__name__");
+        const auto [it, fresh] = known.emplace(labels, histograms.size());
+        if (fresh) histograms.push_back({std::move(labels), {}});
+        histograms[it->second].bounds.emplace_back(*bound, s);
+    }
+    return histograms;
+}
+
+/// One value a histogram and step.
+template <class Function>
+Expected<Value> ofHistograms(Evaluator& evaluator, const Expr& operand, const Expr& cited, const Grid& grid,
+                             Function function) {
+    auto set = evaluator.vector(operand, grid);
+    if (!set) return pass(set.error());
+    SeriesSet out;
+    std::vector<Bucket> buckets;
+    for (auto& histogram : histogramsOf(evaluator.context(), *set, cited)) {
+        if (auto go_on = evaluator.context().proceed(); !go_on) return pass(go_on.error());
+        Series series{std::move(histogram.labels), ScalarValues(grid.points, absent())};
+        for (std::size_t i = 0; i < grid.points; ++i) {
+            histogram.at(*set, i, buckets);
+            if (buckets.empty()) continue;
+            series.values[i] = function(series.labels.metricName(), buckets, i);
+            // From then on Prometheus' remarks know no name.
+            dropName(evaluator.context(), series.labels);
+        }
+        out.push_back(std::move(series));
+    }
+    removeEmpty(out);
+    if (auto done = unify(out, Duplicates::merge); !done) return pass(done.error());
+    return out;
 }
 
 Expected<Value> histogramQuantile(Evaluator& evaluator, const Call& call, const Grid& grid) {
     auto& context = evaluator.context();
     auto quantiles = evaluator.scalar(*call.arguments[0], grid);
     if (!quantiles) return pass(quantiles.error());
-    auto set = evaluator.vector(*call.arguments[1], grid);
-    if (!set) return pass(set.error());
     for (const double q : *quantiles) {
-        if (!(q >= 0 && q <= 1)) {
-            context.warn("PromQL warning: quantile value should be between 0 and 1, got " + formatNumber(q));
-        }
+        if (!(q >= 0 && q <= 1)) warnOfQuantile(context, q, citedPart(call, *call.arguments[0]));
     }
-
-    struct Histogram {
-        Labels labels;
-        std::vector<std::pair<double, std::size_t>> bounds;  // upper bound and the series
-    };
-    std::vector<Histogram> histograms;
-    std::unordered_map<Labels, std::size_t, LabelsHash> known;
-    for (std::size_t s = 0; s < set->size(); ++s) {
-        auto labels = (*set)[s].labels;
-        const auto bound = parseBound(labels.get("le"));
-        if (!bound) {
-            context.warn("PromQL warning: bucket label \"le\" is missing or has a malformed value of " +
-                         quote(labels.get("le")) + " for metric name " + quote(labels.metricName()));
-            continue;
+    const auto& operand = *call.arguments[1];
+    const auto& cited = citedPart(call, operand);
+    const bool version2 = context.version2();
+    return ofHistograms(evaluator, operand, cited, grid, [&](auto name, const auto& buckets, std::size_t i) {
+        const auto quantile = bucketQuantile((*quantiles)[i], buckets, version2);
+        if (quantile.forced_monotonic) {
+            context.inform(
+                "input to histogram_quantile needed to be fixed for monotonicity (see "
+                "https://prometheus.io/docs/prometheus/latest/querying/functions/#histogram_quantile)" +
+                    forMetric(name),
+                cited);
         }
-        labels.erase("le");
-        labels.erase("__name__");
-        const auto [it, fresh] = known.emplace(labels, histograms.size());
-        if (fresh) histograms.push_back({std::move(labels), {}});
-        histograms[it->second].bounds.emplace_back(*bound, s);
-    }
-    SeriesSet out;
-    std::vector<Bucket> buckets;
-    for (auto& histogram : histograms) {
-        if (auto go_on = context.proceed(); !go_on) return pass(go_on.error());
-        Series series{std::move(histogram.labels), ScalarValues(grid.points, absent())};
-        for (std::size_t i = 0; i < grid.points; ++i) {
-            buckets.clear();
-            for (const auto& [upper, s] : histogram.bounds) {
-                const double count = (*set)[s].values[i];
-                if (!isAbsent(count)) buckets.push_back({upper, count});
-            }
-            if (!buckets.empty()) series.values[i] = bucketQuantile((*quantiles)[i], buckets);
-        }
-        out.push_back(std::move(series));
-    }
-    removeEmpty(out);
-    return out;
+        return quantile.value;
+    });
 }
 
 /// These read native histograms, of which none is ever stored (the receiver counts and refuses them).
@@ -128,16 +228,31 @@ Expected<Value> ofNativeHistograms(Evaluator& evaluator, const Call& call, const
         auto value = evaluator.evaluate(*argument, grid);
         if (!value) return value;
     }
-    evaluator.context().warn(
+    evaluator.context().remark(
         std::string(call.function->name) +
         "() reads native histograms, which are not stored: there is nothing to compute it from");
     return SeriesSet();
+}
+
+/// Version 2 looks at native histograms only.
+Expected<Value> histogramFraction(Evaluator& evaluator, const Call& call, const Grid& grid) {
+    if (evaluator.context().version2()) return ofNativeHistograms(evaluator, call, grid);
+    auto lower = evaluator.scalar(*call.arguments[0], grid);
+    if (!lower) return pass(lower.error());
+    auto upper = evaluator.scalar(*call.arguments[1], grid);
+    if (!upper) return pass(upper.error());
+    const auto& operand = *call.arguments[2];
+    return ofHistograms(evaluator, operand, citedPart(call, operand), grid,
+                        [&](auto /*name*/, const auto& buckets, std::size_t i) {
+                            return bucketFraction((*lower)[i], (*upper)[i], buckets);
+                        });
 }
 
 }  // namespace
 
 CallHandler findHistogramFunction(std::string_view name) {
     if (name == "histogram_quantile") return histogramQuantile;
+    if (name == "histogram_fraction") return histogramFraction;
     return name.starts_with("histogram_") ? ofNativeHistograms : nullptr;
 }
 

@@ -2,6 +2,9 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
+#include <cstdint>
+#include <optional>
 
 #include "collector/promql/functions.h"
 #include "collector/promql/named.h"
@@ -130,29 +133,38 @@ Expected<Value> labelJoin(Evaluator& evaluator, const Call& call, const Grid& gr
     return std::move(*set);
 }
 
+/// The run of digits, or of anything else, that a text begins with.
+std::string_view firstChunk(std::string_view text) {
+    const auto digit = [](char c) { return c >= '0' && c <= '9'; };
+    std::size_t length = 1;
+    while (length < text.size() && digit(text[length]) == digit(text[0])) ++length;
+    return text.substr(0, length);
+}
+
+/// A chunk of digits as a number; nothing if it is none, or too large for one.
+std::optional<std::int64_t> asInteger(std::string_view chunk) {
+    std::int64_t value = 0;
+    const auto [end, error] = std::from_chars(chunk.data(), chunk.data() + chunk.size(), value);
+    if (error != std::errc() || end != chunk.data() + chunk.size()) return std::nullopt;
+    return value;
+}
+
 /// Digits in a row compare as numbers: web-2 before web-10.
 bool naturallyLess(std::string_view a, std::string_view b) {
-    const auto digit = [](char c) { return c >= '0' && c <= '9'; };
-    std::size_t i = 0;
-    std::size_t k = 0;
-    while (i < a.size() && k < b.size()) {
-        if (!digit(a[i]) || !digit(b[k])) {
-            if (a[i] != b[k]) return a[i] < b[k];
-            ++i;
-            ++k;
-            continue;
+    while (!a.empty() && !b.empty()) {
+        const auto x = firstChunk(a);
+        const auto y = firstChunk(b);
+        const auto number = asInteger(x);
+        const auto other = asInteger(y);
+        if (number && other) {
+            if (*number != *other) return *number < *other;
+        } else if (x != y) {
+            return x < y;
         }
-        while (i < a.size() && a[i] == '0') ++i;
-        while (k < b.size() && b[k] == '0') ++k;
-        const auto first = i;
-        const auto second = k;
-        while (i < a.size() && digit(a[i])) ++i;
-        while (k < b.size() && digit(b[k])) ++k;
-        if (i - first != k - second) return i - first < k - second;
-        const int order = a.substr(first, i - first).compare(b.substr(second, k - second));
-        if (order != 0) return order < 0;
+        a.remove_prefix(x.size());
+        b.remove_prefix(y.size());
     }
-    return a.size() - i < b.size() - k;
+    return a.size() < b.size();
 }
 
 Expected<Value> sortByLabels(Evaluator& evaluator, const Call& call, const Grid& grid, bool descending) {

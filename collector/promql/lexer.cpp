@@ -65,7 +65,7 @@ class Lexer {
     }
     /// The character at a position as Go prints a rune with %q.
     std::string rune(std::size_t at) const {
-        if (at >= input_.size()) return "'\\x00'";
+        if (at >= input_.size()) return "'\xef\xbf\xbd'";
         std::size_t length = 1;
         while (at + length < input_.size() &&
                (static_cast<unsigned char>(input_[at + length]) & 0xc0U) == 0x80U)
@@ -85,16 +85,18 @@ class Lexer {
             ++position_;
             return true;
         }
-        if (c == '#') {
+        if (c == '#' && !range_begins_) {
             while (!atEnd() && peek() != '\n') ++position_;
             return true;
         }
+        if (range_begins_) return range(c);
         if (c == '"' || c == '\'' || c == '`') return lexString(c);
         return brace_open_ ? insideBraces(c) : statement(c);
     }
 
     bool finish() {
         if (brace_open_) return failWith("unexpected end of input inside braces");
+        if (range_begins_) return failWith("unexpected end of input in duration expression");
         if (paren_depth_ != 0) return failWith("unclosed left parenthesis");
         if (bracket_open_) return failWith("unclosed left bracket");
         emit(TokenType::end);
@@ -162,11 +164,13 @@ class Lexer {
             case '[':
                 if (bracket_open_) return failWith("unexpected left bracket '['");
                 bracket_open_ = true;
+                range_begins_ = true;
                 got_colon_ = false;
                 return symbol(1);
             case ']':
                 if (!bracket_open_) return failWith("unexpected right bracket ']'");
                 bracket_open_ = false;
+                range_begins_ = false;
                 return symbol(1);
             default:
                 break;
@@ -176,6 +180,10 @@ class Lexer {
             if (got_colon_) return failWith("unexpected colon ':'");
             got_colon_ = true;
             return symbol(1);
+        }
+        if (bracket_open_ && isAlpha(c)) {
+            if (got_colon_) return failWith("unexpected colon " + rune(position_));
+            return failWith("unexpected character: " + rune(position_) + ", expected ':'");
         }
         if (isAlpha(c) || c == ':') return word();
         return failWith("unexpected character: " + rune(position_));
@@ -197,31 +205,34 @@ class Lexer {
         return emit(colon ? TokenType::metric_identifier : TokenType::identifier);
     }
 
-    bool acceptDigits(bool hex) {
-        const auto before = position_;
-        while (isDigit(peek()) || (hex && std::isxdigit(static_cast<unsigned char>(peek())) != 0) ||
-               (peek() == '_' && position_ > before &&
-                std::isxdigit(static_cast<unsigned char>(peek(1))) != 0)) {
-            ++position_;
-        }
-        return position_ > before;
-    }
-
+    /// What may be a number; whether it is one is for the parser to say. Underscores go between digits, a
+    /// hexadecimal has no fraction. Leaves the position where Prometheus' messages end.
     bool scanNumber() {
-        bool hex = false;
-        if (peek() == '0' && (peek(1) == 'x' || peek(1) == 'X')) {
-            hex = true;
-            position_ += 2;
+        std::string_view digits = "0123456789";
+        if (accept("0") && accept("xX")) {
+            accept("_");
+            digits = "0123456789abcdefABCDEF";
         }
-        acceptDigits(hex);
-        if (peek() == '.') {
-            ++position_;
-            acceptDigits(hex);
-        }
-        if (peek() == 'e' || peek() == 'E') {
-            ++position_;
-            if (peek() == '+' || peek() == '-') ++position_;
-            acceptDigits(false);
+        const bool hex = digits.size() > 10;
+        accept(".");
+        accept(digits);
+        bool point = false;
+        bool exponent = false;
+        while (true) {
+            if (peek() == '.') {
+                ++position_;
+                if (point || accept("_.") || hex) return false;
+                point = true;
+            } else if (accept("eE")) {
+                if (exponent) return false;
+                exponent = true;
+                accept("+-");
+                if (accept("._eE") || atEnd()) return false;
+            } else if (accept("_")) {
+                if (accept("._eE") || atEnd()) return false;
+            } else if (!accept(digits)) {
+                break;
+            }
         }
         return !isAlphaNumeric(peek());
     }
@@ -230,6 +241,35 @@ class Lexer {
         if (scanNumber()) return emit(TokenType::number);
         if (acceptDuration()) return emit(TokenType::duration);
         return failWith("bad number or duration syntax: " + quote(input_.substr(start_, position_ - start_)));
+    }
+
+    /// Between a bracket and the first duration after it.
+    bool range(char c) {
+        if (isDigit(c) || (c == '.' && isDigit(peek(1)))) {
+            range_begins_ = false;
+            return numberOrDuration();
+        }
+        switch (c) {
+            case ']':
+            case ')':
+                return statement(c);
+            case '(':
+                ++paren_depth_;
+                return symbol(1);
+            case '+':
+            case '-':
+            case '*':
+            case '/':
+            case '%':
+            case '^':
+                return symbol(1);
+            case ':':
+                // Prometheus reports the position after it.
+                ++start_;
+                return failWith("unexpected colon before duration in duration expression");
+            default:
+                return failWith("unexpected character in duration expression: " + rune(position_));
+        }
     }
 
     bool accept(std::string_view characters) {
@@ -285,6 +325,7 @@ class Lexer {
     bool brace_open_ = false;
     bool bracket_open_ = false;
     bool got_colon_ = false;
+    bool range_begins_ = false;  ///< after a left bracket
     std::vector<Token> tokens_;
 };
 

@@ -24,6 +24,17 @@ std::optional<double> integer(std::string_view digits, int base) {
     return static_cast<double>(value);
 }
 
+/// With an exponent for what is small, or not below `large`.
+std::string shortest(double value, double large) {
+    if (const auto text = special(value)) return *text;
+    const double magnitude = std::abs(value);
+    if (magnitude == 0 || (magnitude >= 1e-4 && magnitude < large)) return formatPlain(value);
+    std::array<char, 64> buffer{};
+    const auto result =
+        std::to_chars(buffer.data(), buffer.data() + buffer.size(), value, std::chars_format::scientific);
+    return {buffer.data(), result.ptr};
+}
+
 }  // namespace
 
 std::optional<double> parseNumber(std::string_view text) {
@@ -68,15 +79,11 @@ std::optional<double> parseBound(std::string_view text) {
 }
 
 std::string formatNumber(double value) {
-    if (const auto text = special(value)) return *text;
-    const double magnitude = std::abs(value);
-    if (magnitude != 0 && (magnitude < 1e-4 || magnitude >= 1e21)) {
-        std::array<char, 64> buffer{};
-        const auto result =
-            std::to_chars(buffer.data(), buffer.data() + buffer.size(), value, std::chars_format::scientific);
-        return {buffer.data(), result.ptr};
-    }
-    return formatPlain(value);
+    return shortest(value, 1e21);
+}
+
+std::string formatBrief(double value) {
+    return shortest(value, 1e6);
 }
 
 std::string formatPlain(double value) {
@@ -97,6 +104,18 @@ std::string formatPlain(double value) {
     const auto whole = static_cast<std::size_t>(exponent) + 1;
     if (digits.size() <= whole) return out + digits + std::string(whole - digits.size(), '0');
     return out + digits.substr(0, whole) + "." + digits.substr(whole);
+}
+
+double maximum(double a, double b) {
+    if (std::isinf(a) && a > 0) return a;
+    if (std::isinf(b) && b > 0) return b;
+    if (std::isnan(a) || std::isnan(b)) return std::numeric_limits<double>::quiet_NaN();
+    if (a == 0 && b == 0) return std::signbit(a) ? b : a;
+    return std::max(a, b);
+}
+
+double minimum(double a, double b) {
+    return -maximum(-a, -b);
 }
 
 }  // namespace lapwing::promql

@@ -19,4 +19,11 @@ std::string formatNumber(double value);
 /// Likewise, but never with an exponent: as count_values() makes labels.
 std::string formatPlain(double value);
 
+/// Likewise, as %g prints: with an exponent from 1e6 on already. In warnings.
+std::string formatBrief(double value);
+
+/// Go's math.Max and math.Min: an infinity in their direction wins, else NaN; 0 is larger than -0.
+double maximum(double a, double b);
+double minimum(double a, double b);
+
 }  // namespace lapwing::promql

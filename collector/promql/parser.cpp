@@ -26,7 +26,7 @@ class Parser : SelectorParser {
     explicit Parser(std::string_view query) : SelectorParser(query) {}
 
     Expected<ExprPtr> run() {
-        if (current().type == TokenType::end) return error(0, "no expression found in input");
+        if (current().type == TokenType::end) return nothing();
         auto expr = expression(0);
         if (expr && current().type != TokenType::end) {
             unexpected("", "");
@@ -165,9 +165,8 @@ class Parser : SelectorParser {
     ExprPtr rangeOrSubquery(ExprPtr expr) {
         const auto bracket = current().start;
         advance();
-        if (!isDuration()) return unexpected("subquery selector", "duration");
         std::int64_t range = 0;
-        if (!positiveDuration(range)) return nullptr;
+        if (!positiveDuration("number or duration", range)) return nullptr;
         if (acceptSymbol("]")) {
             auto* selected = expr->as<VectorSelector>();
             if (selected == nullptr) return failAt(bracket, "ranges only allowed for vector selectors");
@@ -181,11 +180,9 @@ class Parser : SelectorParser {
         if (!acceptSymbol(":")) return unexpected("subquery or range", "\":\" or \"]\"");
         Subquery subquery;
         subquery.range_ms = range;
-        if (isDuration()) {
-            if (!positiveDuration(subquery.step_ms)) return nullptr;
+        if (!acceptSymbol("]")) {
+            if (!positiveDuration("number or duration or \"]\"", subquery.step_ms)) return nullptr;
             if (!acceptSymbol("]")) return unexpected("subquery selector", "\"]\"");
-        } else if (!acceptSymbol("]")) {
-            return unexpected("subquery selector", "duration or \"]\"");
         }
         const Span span{expr->span.start, lastEnd()};
         const auto depth = expr->depth;
@@ -212,13 +209,14 @@ class Parser : SelectorParser {
     ExprPtr call() {
         const auto& name = current();
         Call result;
-        result.function = findFunction(name.text);
-        if (result.function == nullptr) {
-            return failAt(name.start, "unknown function with name " + quote(name.text));
-        }
         advance();
         std::size_t depth = 0;
         if (!arguments(result.arguments, depth)) return nullptr;
+        result.function = findFunction(name.text);
+        if (result.function == nullptr) {
+            if (name.text == "info") return failAt(name.start, "function \"info\" is not enabled");
+            return failAt(name.start, "unknown function with name " + quote(name.text));
+        }
         return make({name.start, lastEnd()}, std::move(result), depth);
     }
 

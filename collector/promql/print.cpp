@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <array>
 
 #include "collector/promql/ast.h"
@@ -21,9 +22,8 @@ constexpr std::array kUnits = {Unit{"y", 31'536'000'000, true},
                                Unit{"s", 1000, false},
                                Unit{"ms", 1, false}};
 
-/// Some names are valid but for being words of the language, such as inf: those are quoted.
 std::string labelName(const std::string& name) {
-    return isValidLabelName(name) && lex(name).front().isLabelName() ? name : quote(name);
+    return isValidLabelName(name) ? name : quote(name);
 }
 
 std::string join(const std::vector<std::string>& names) {
@@ -65,16 +65,16 @@ const char* matcherText(storage::Matcher::Type type) {
 
 /// Without the time modifiers: in a matrix selector the range comes between.
 std::string printSelector(const VectorSelector& selector) {
-    const bool plain = isValidMetricName(selector.name) && lex(selector.name).front().isMetricName();
-    std::string inside = selector.name.empty() || plain ? "" : quote(selector.name);
+    std::vector<std::string> inside;
     for (const auto& matcher : selector.matchers) {
         if (!selector.name.empty() && matcher.name() == "__name__") continue;
-        if (!inside.empty()) inside += ',';
-        inside += labelName(matcher.name()) + matcherText(matcher.type()) + quote(matcher.value());
+        inside.push_back(labelName(matcher.name()) + matcherText(matcher.type()) + quote(matcher.value()));
     }
-    std::string out = plain ? selector.name : "";
-    if (!inside.empty() || out.empty()) out += '{' + inside + '}';
-    return out;
+    std::sort(inside.begin(), inside.end());
+    std::string out;
+    for (const auto& matcher : inside) out += (out.empty() ? "" : ",") + matcher;
+    if (!out.empty() || selector.name.empty()) out = '{' + out + '}';
+    return selector.name + out;
 }
 
 std::string printNode(const NumberLiteral& number) {
@@ -102,7 +102,8 @@ std::string printNode(const Binary& binary) {
     const auto& matching = binary.matching;
     std::string out = print(*binary.lhs) + " " + operatorText(binary.op);
     if (binary.return_bool) out += " bool";
-    if (!matching.labels.empty() || matching.on) {
+    const bool vectors = binary.lhs->type() == ValueType::vector && binary.rhs->type() == ValueType::vector;
+    if (vectors && (!matching.labels.empty() || matching.on)) {
         out += (matching.on ? " on (" : " ignoring (") + join(matching.labels) + ")";
     }
     if (matching.cardinality == Cardinality::many_to_one)

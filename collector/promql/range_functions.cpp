@@ -221,6 +221,21 @@ double resets(const Window& window) {
     return count;
 }
 
+/// The time of the last of the largest, or the smallest; of NaN only if there is nothing else.
+template <bool largest>
+double timeOfExtreme(const Window& window) {
+    auto best = window.samples.front();
+    for (const auto& sample : window.samples) {
+        const bool better = largest ? sample.value >= best.value : sample.value <= best.value;
+        if (better || std::isnan(best.value)) best = sample;
+    }
+    return seconds(best.timestamp);
+}
+
+double timeOfLast(const Window& window) {
+    return seconds(window.samples.back().timestamp);
+}
+
 std::vector<double> valuesOf(const Window& window) {
     std::vector<double> values;
     values.reserve(window.samples.size());
@@ -240,7 +255,7 @@ double medianAbsoluteDeviation(const Window& window) {
     return quantileOf(0.5, values);
 }
 
-constexpr std::array<Named<RangeFunction>, 23> kFunctions = {
+constexpr std::array<Named<RangeFunction>, 26> kFunctions = {
     {{"avg_over_time", averageOverTime},
      {"changes", changes},
      {"count_over_time", countOverTime},
@@ -263,7 +278,10 @@ constexpr std::array<Named<RangeFunction>, 23> kFunctions = {
      {"resets", resets},
      {"stddev_over_time", deviation},
      {"stdvar_over_time", variance},
-     {"sum_over_time", sumOverTime}}};
+     {"sum_over_time", sumOverTime},
+     {"ts_of_last_over_time", timeOfLast},
+     {"ts_of_max_over_time", timeOfExtreme<true>},
+     {"ts_of_min_over_time", timeOfExtreme<false>}}};
 
 }  // namespace
 

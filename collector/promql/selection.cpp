@@ -1,3 +1,6 @@
+#define XXH_INLINE_ALL  // the header alone: no library is needed at run time
+#include <xxhash.h>
+
 #include <algorithm>
 #include <cmath>
 #include <limits>
@@ -11,60 +14,132 @@ namespace {
 
 /// Just inside of 64 bits.
 constexpr double kMostCount = 9.223372036854775e18;
+constexpr double kMostHash = 18446744073709551615.0;
 
 struct Candidate {
     double value;
     std::size_t series;
 };
 
-/// Best first: the largest, or the smallest; NaN comes last; of equals the earlier.
-bool better(Aggregation op, const Candidate& a, const Candidate& b) {
-    if (std::isnan(a.value) || std::isnan(b.value)) return !std::isnan(a.value);
-    return op == Aggregation::topk ? a.value > b.value : a.value < b.value;
-}
+/// The k best of the candidates that come one by one: the largest, or the smallest. Of equals it keeps those
+/// that Prometheus keeps, by keeping the same binary heap, the worst on top.
+class Best {
+  public:
+    Best(Aggregation op, std::size_t k, bool version2)
+        : largest_(op == Aggregation::topk), k_(k), version2_(version2) {}
 
-void keepBest(Aggregation op, std::size_t k, std::vector<Candidate>& candidates) {
-    std::stable_sort(candidates.begin(), candidates.end(),
-                     [op](const Candidate& a, const Candidate& b) { return better(op, a, b); });
-    if (candidates.size() > k) candidates.resize(k);
-}
-
-/// A number in [0, 1) that depends on the labels alone.
-double position(const Labels& labels) {
-    std::uint64_t hash = 0xcbf29ce484222325U;
-    const auto mix = [&hash](std::string_view text) {
-        for (const char c : text) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3U;
-        hash = (hash ^ 0xffU) * 0x100000001b3U;
-    };
-    for (const auto& label : labels) {
-        mix(label.name);
-        mix(label.value);
+    void add(Candidate candidate) {
+        if (heap_.size() < k_) return push(candidate);
+        const double worst = heap_.front().value;
+        const bool nan = std::isnan(worst) && (version2_ || !std::isnan(candidate.value));
+        if (!nan && !(largest_ ? worst < candidate.value : worst > candidate.value)) return;
+        if (version2_ && k_ > 1) {
+            std::swap(heap_.front(), heap_.back());
+            heap_.pop_back();
+            sink();
+            push(candidate);
+        } else {
+            heap_.front() = candidate;
+            sink();
+        }
     }
-    // FNV leaves the high bits of short texts alike; finish as MurmurHash3 does.
-    hash ^= hash >> 33;
-    hash *= 0xff51afd7ed558ccdU;
-    hash ^= hash >> 33;
-    return static_cast<double>(hash >> 11) / static_cast<double>(1ULL << 53);
+
+    /// Best first, NaN last.
+    std::vector<Candidate> take() {
+        std::stable_sort(heap_.begin(), heap_.end(), [this](const Candidate& a, const Candidate& b) {
+            return !std::isnan(a.value) && worse(b, a);
+        });
+        return std::move(heap_);
+    }
+
+  private:
+    bool worse(const Candidate& a, const Candidate& b) const {
+        return std::isnan(a.value) || (largest_ ? a.value < b.value : a.value > b.value);
+    }
+    void push(Candidate candidate) {
+        heap_.push_back(candidate);
+        for (auto i = heap_.size() - 1; i > 0 && worse(heap_[i], heap_[(i - 1) / 2]); i = (i - 1) / 2) {
+            std::swap(heap_[i], heap_[(i - 1) / 2]);
+        }
+    }
+    /// Puts the top where it belongs.
+    void sink() {
+        for (std::size_t i = 0, child = 1; child < heap_.size(); child = 2 * i + 1) {
+            if (child + 1 < heap_.size() && worse(heap_[child + 1], heap_[child])) ++child;
+            if (!worse(heap_[child], heap_[i])) return;
+            std::swap(heap_[i], heap_[child]);
+            i = child;
+        }
+    }
+
+    bool largest_;
+    std::size_t k_;
+    bool version2_;
+    std::vector<Candidate> heap_;
+};
+
+void appendSized(std::string& out, std::string_view text) {
+    if (text.size() < 255) {
+        out += static_cast<char>(text.size());
+    } else {
+        out += '\xff';
+        for (std::size_t shift = 0; shift < 24; shift += 8) out += static_cast<char>(text.size() >> shift);
+    }
+    out += text;
 }
 
+/// Where between 0 and 1 limit_ratio() sees a series: Prometheus' hash of its labels, so that both choose the
+/// same series. The bytes hashed are those that it keeps labels in.
+double position(const Labels& labels) {
+    std::string bytes;
+    for (const auto& label : labels) {
+        appendSized(bytes, label.name);
+        appendSized(bytes, label.value);
+    }
+    return static_cast<double>(XXH64(bytes.data(), bytes.size(), 0)) / kMostHash;
+}
+
+/// A negative ratio takes exactly what its complement leaves.
 bool sampled(double ratio, double at) {
-    // A negative ratio takes exactly what its complement leaves.
+    ratio = std::clamp(ratio, -1.0, 1.0);
     return ratio >= 0 ? at < ratio : at >= 1 + ratio;
 }
 
-Expected<std::size_t> count(double parameter) {
-    if (!(parameter >= -kMostCount && parameter <= kMostCount)) {
-        return fail(ErrorKind::execution, "Scalar value " + formatNumber(parameter) + " overflows int64");
-    }
-    return parameter < 1 ? 0 : static_cast<std::size_t>(parameter);
+/// Whether anything can be chosen at all. Warns of ratios that are none.
+bool canChoose(Context& context, const Aggregate& aggregate, const ScalarValues& parameter) {
+    if (context.version2() && aggregate.op != Aggregation::limit_ratio) return true;
+    const Extremes extremes(parameter);
+    if (aggregate.op != Aggregation::limit_ratio) return !(extremes.most < 1);
+    if (extremes.most == 0 && extremes.least == 0) return false;
+    const auto warn = [&](double ratio, const char* limit) {
+        context.warn(
+            "ratio value should be between -1 and 1, got " + formatBrief(ratio) + ", capping to " + limit,
+            unwrapParens(*aggregate.parameter));
+    };
+    if (extremes.most > 1) warn(extremes.most, "1");
+    if (extremes.least < -1) warn(extremes.least, "-1");
+    return true;
+}
+
+/// What is wrong with the parameter of a step; "" if nothing is.
+std::string problem(Aggregation op, double parameter) {
+    if (op == Aggregation::limit_ratio) return std::isnan(parameter) ? "Ratio value NaN is NaN" : "";
+    if (parameter >= -kMostCount && parameter <= kMostCount) return "";
+    return "Scalar value " + formatBrief(parameter) + " overflows int64";
+}
+
+bool anyAt(const SeriesSet& set, std::size_t step) {
+    return std::any_of(set.begin(), set.end(),
+                       [step](const Series& series) { return !isAbsent(series.values[step]); });
 }
 
 }  // namespace
 
-Expected<SeriesSet> evaluateSelection(const Aggregate& aggregate, SeriesSet operand,
+Expected<SeriesSet> evaluateSelection(Context& context, const Aggregate& aggregate, SeriesSet operand,
                                       const std::vector<std::size_t>& groups, std::size_t group_count,
                                       const ScalarValues& parameter, std::size_t points) {
     const auto op = aggregate.op;
+    if (!canChoose(context, aggregate, parameter)) return SeriesSet();
     std::vector<std::vector<std::size_t>> members(group_count);
     for (std::size_t s = 0; s < operand.size(); ++s) members[groups[s]].push_back(s);
     std::vector<double> positions;
@@ -76,25 +151,31 @@ Expected<SeriesSet> evaluateSelection(const Aggregate& aggregate, SeriesSet oper
     std::vector<std::size_t> order;
     std::vector<Candidate> candidates;
     for (std::size_t i = 0; i < points; ++i) {
-        std::size_t k = std::numeric_limits<std::size_t>::max();
-        if (op == Aggregation::limit_ratio) {
-            if (std::isnan(parameter[i])) return fail(ErrorKind::execution, "Ratio value NaN is NaN");
-        } else {
-            const auto wanted = count(parameter[i]);
-            if (!wanted) return tl::unexpected<Error>(wanted.error());
-            k = *wanted;
+        if (i % 256 == 0) {
+            if (auto go_on = context.proceed(); !go_on) return tl::unexpected<Error>(go_on.error());
         }
-        if (k == 0) continue;
+        if (auto wrong = problem(op, parameter[i]); !wrong.empty()) {
+            // Version 3 looks at it only where there is something to choose from.
+            if (context.version2() || anyAt(operand, i)) return fail(ErrorKind::execution, std::move(wrong));
+            continue;
+        }
+        const bool counts = op != Aggregation::limit_ratio;
+        if (counts && parameter[i] < 1) continue;
+        const auto k = counts ? static_cast<std::size_t>(parameter[i]) : operand.size();
         for (const auto& group : members) {
             candidates.clear();
+            Best best(op, k, context.version2());
             for (const auto s : group) {
                 const double value = operand[s].values[i];
                 if (isAbsent(value)) continue;
-                if (op == Aggregation::limit_ratio && !sampled(parameter[i], positions[s])) continue;
-                if (op == Aggregation::limitk && candidates.size() >= k) break;
-                candidates.push_back({value, s});
+                if (op == Aggregation::topk || op == Aggregation::bottomk) {
+                    best.add({value, s});
+                } else if (op == Aggregation::limitk ? candidates.size() < k
+                                                     : sampled(parameter[i], positions[s])) {
+                    candidates.push_back({value, s});
+                }
             }
-            if (op == Aggregation::topk || op == Aggregation::bottomk) keepBest(op, k, candidates);
+            if (op == Aggregation::topk || op == Aggregation::bottomk) candidates = best.take();
             for (const auto& candidate : candidates) {
                 auto& values = chosen[candidate.series];
                 if (values.empty()) {

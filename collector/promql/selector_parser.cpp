@@ -10,8 +10,14 @@ namespace lapwing::promql {
 
 using storage::Matcher;
 
+namespace {
+
+constexpr std::string_view kOffset = "offset";
+
+}  // namespace
+
 Expected<storage::Matchers> SelectorParser::runSelector() {
-    if (current().type == TokenType::end) return error(0, "no expression found in input");
+    if (current().type == TokenType::end) return nothing();
     auto expr = selector();
     if (expr && current().type != TokenType::end) {
         unexpected("", "");
@@ -25,9 +31,11 @@ bool SelectorParser::groupingLabels(std::vector<std::string>& labels) {
     if (!acceptSymbol("(")) return unexpected("grouping opts", "\"(\"");
     while (!acceptSymbol(")")) {
         const auto& token = current();
-        const bool quoted =
-            token.type == TokenType::string && isValidUtf8(token.value) && !token.value.empty();
+        const bool quoted = token.type == TokenType::string;
         if (!token.isLabelName() && !quoted) return unexpected("grouping opts", "label");
+        if (quoted && (token.value.empty() || !isValidUtf8(token.value))) {
+            return failAt(token.start, "invalid label name for grouping: " + quote(token.value));
+        }
         labels.push_back(quoted ? token.value : token.text);
         advance();
         if (!acceptSymbol(",") && !isSymbol(")")) {
@@ -39,34 +47,44 @@ bool SelectorParser::groupingLabels(std::vector<std::string>& labels) {
 
 bool SelectorParser::literalValue(const Token& token, NumberLiteral& literal) {
     if (token.type == TokenType::duration) {
-        long long ms = 0;
-        if (!parseDuration(token.text, ms)) {
-            return failAt(token.start, "not a valid duration string: " + quote(token.text));
-        }
-        literal = {static_cast<double>(ms) / 1000, true};
+        const auto ms = parseDuration(token.text);
+        if (!ms) return failAt(token.start, ms.error().message);
+        literal = {static_cast<double>(*ms) / 1000, true};
         return true;
     }
     const auto value = parseNumber(token.text);
-    if (!value)
+    if (!value) {
+        // Whatever decimal number the lexer lets through is one, if it is not too large.
+        const bool hex = token.text.starts_with("0x") || token.text.starts_with("0X");
         return failAt(token.start, "error parsing number: strconv.ParseFloat: parsing " + quote(token.text) +
-                                       ": invalid syntax");
+                                       (hex ? ": invalid syntax" : ": value out of range"));
+    }
     literal = {*value, false};
     return true;
 }
 
-bool SelectorParser::duration(std::int64_t& ms) {
+bool SelectorParser::duration(std::string_view context, std::string_view expected, std::int64_t& ms) {
+    const auto sign = current().start;
+    const bool negative = isSymbol("-");
+    if (negative || isSymbol("+")) advance();
+    const bool parenthesis = acceptSymbol("(");
+    if (!isDuration()) return unexpected(context, expected);
+    const auto start = current().start;
     NumberLiteral literal;
     if (!literalValue(current(), literal)) return false;
-    const double exact = std::round(literal.value * 1000);
-    if (!(std::abs(exact) < 9.2e15)) return failAt(current().start, "duration out of range");
-    ms = static_cast<std::int64_t>(exact);
     advance();
+    // Inside of brackets an operator can only belong to the duration.
+    const bool operation = context != kOffset && binaryOperator(current());
+    if (parenthesis || operation) return failAt(start, "experimental duration expression is not enabled");
+    const double exact = std::round(literal.value * 1000);
+    if (!(std::abs(exact) < 9.2e15)) return failAt(sign, "duration out of range");
+    ms = static_cast<std::int64_t>(negative ? -exact : exact);
     return true;
 }
 
-bool SelectorParser::positiveDuration(std::int64_t& ms) {
+bool SelectorParser::positiveDuration(std::string_view expected, std::int64_t& ms) {
     const auto start = current().start;
-    if (!duration(ms)) return false;
+    if (!duration("subquery selector", expected, ms)) return false;
     if (ms <= 0) return failAt(start, "duration must be greater than 0");
     return true;
 }
@@ -80,11 +98,8 @@ TimeModifiers* SelectorParser::timeOf(Expr& expr) {
 
 ExprPtr SelectorParser::offset(ExprPtr expr) {
     advance();
-    const bool negative = isSymbol("-");
-    if (negative || isSymbol("+")) advance();
-    if (!isDuration()) return unexpected("offset", "duration");
     std::int64_t ms = 0;
-    if (!duration(ms)) return nullptr;
+    if (!duration(kOffset, "number or duration", ms)) return nullptr;
     auto* time = timeOf(*expr);
     if (time == nullptr) {
         return failAt(expr->span.start,
@@ -93,7 +108,7 @@ ExprPtr SelectorParser::offset(ExprPtr expr) {
                       "subquery");
     }
     if (time->offset_ms != 0) return failAt(expr->span.start, "offset may not be set multiple times");
-    time->offset_ms = negative ? -ms : ms;
+    time->offset_ms = ms;
     expr->span.end = lastEnd();
     return expr;
 }
@@ -111,13 +126,16 @@ ExprPtr SelectorParser::at(ExprPtr expr) {
         const bool negative = isSymbol("-");
         if (negative || isSymbol("+")) advance();
         if (!isDuration()) return unexpected("@", "timestamp");
-        const auto start = current().start;
         NumberLiteral literal;
         if (!literalValue(current(), literal)) return nullptr;
         advance();
-        const double ms = std::round((negative ? -literal.value : literal.value) * 1000);
+        if (negative) literal.value = -literal.value;
+        const double ms = std::round(literal.value * 1000);
         if (!(std::abs(ms) < static_cast<double>(kMostTime))) {
-            return failAt(start, "timestamp out of bounds for @ modifier: " + formatNumber(literal.value));
+            const bool finite = std::isfinite(literal.value);
+            return failAt(expr->span.start,
+                          "timestamp out of bounds for @ modifier: " +
+                              (finite ? std::to_string(literal.value) : formatNumber(literal.value)));
         }
         wanted.at = TimeModifiers::At::timestamp;
         wanted.timestamp = static_cast<TimestampMs>(ms);
@@ -170,21 +188,11 @@ bool SelectorParser::matchers(VectorSelector& out) {
     advance();
     while (!acceptSymbol("}")) {
         const auto& label = current();
-        const bool quoted = label.type == TokenType::string;
-        if (label.type != TokenType::identifier && !quoted) {
+        if (label.type != TokenType::identifier && label.type != TokenType::string) {
             return unexpected("label matching", "identifier or \"}\"");
         }
-        if (quoted && !isValidUtf8(label.value)) return failAt(label.start, "invalid UTF-8 in a name");
         advance();
-        if (quoted && (isSymbol(",") || isSymbol("}"))) {
-            if (!out.name.empty()) {
-                return failAt(label.start, "metric name must not be set twice: " + quote(out.name) + " or " +
-                                               quote(label.value));
-            }
-            out.name = label.value;
-        } else if (!matcher(label, out)) {
-            return false;
-        }
+        if (!matcher(label, out)) return false;
         if (!acceptSymbol(",") && !isSymbol("}")) {
             return unexpected("label matching", "\",\" or \"}\"");
         }
@@ -192,23 +200,24 @@ bool SelectorParser::matchers(VectorSelector& out) {
     return true;
 }
 
+std::optional<Matcher::Type> SelectorParser::matchOperator() const {
+    if (isSymbol("=")) return Matcher::Type::equal;
+    if (isSymbol("!=")) return Matcher::Type::not_equal;
+    if (isSymbol("=~")) return Matcher::Type::regex;
+    if (isSymbol("!~")) return Matcher::Type::not_regex;
+    return std::nullopt;
+}
+
 bool SelectorParser::matcher(const Token& label, VectorSelector& out) {
-    Matcher::Type type = Matcher::Type::equal;
-    if (isSymbol("=")) {
-        type = Matcher::Type::equal;
-    } else if (isSymbol("!=")) {
-        type = Matcher::Type::not_equal;
-    } else if (isSymbol("=~")) {
-        type = Matcher::Type::regex;
-    } else if (isSymbol("!~")) {
-        type = Matcher::Type::not_regex;
-    } else {
-        return unexpected("label matching", "label matching operator");
-    }
+    const bool quoted = label.type == TokenType::string;
+    const auto type = matchOperator();
+    // A quoted word by itself is the metric's name.
+    if (!type && quoted) return addMatcher(out, label.start, Matcher::Type::equal, "__name__", label.value);
+    if (!type) return unexpected("label matching", "label matching operator");
     advance();
     if (current().type != TokenType::string) return unexpected("label matching", "string");
-    const auto name = label.type == TokenType::string ? label.value : label.text;
-    if (!addMatcher(out, label.start, type, name, current().value)) return false;
+    if (!addMatcher(out, label.start, *type, quoted ? label.value : label.text, current().value))
+        return false;
     advance();
     return true;
 }

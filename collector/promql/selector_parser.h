@@ -26,14 +26,15 @@ class SelectorParser : protected TokenStream {
     bool isDuration() const {
         return current().type == TokenType::duration || current().type == TokenType::number;
     }
-    /// A duration, or a number of seconds; false after a failure.
-    bool duration(std::int64_t& ms);
-    bool positiveDuration(std::int64_t& ms);
+    /// A duration, or a number of seconds, and a sign; false after a failure.
+    bool duration(std::string_view context, std::string_view expected, std::int64_t& ms);
+    bool positiveDuration(std::string_view expected, std::int64_t& ms);
     bool literalValue(const Token& token, NumberLiteral& literal);
 
   private:
     static TimeModifiers* timeOf(Expr& expr);
     bool matchers(VectorSelector& out);
+    std::optional<storage::Matcher::Type> matchOperator() const;
     bool matcher(const Token& label, VectorSelector& out);
     bool addMatcher(VectorSelector& out, std::size_t position, storage::Matcher::Type type, std::string name,
                     std::string value);

@@ -38,8 +38,15 @@ Expected<void> unify(SeriesSet& set, Duplicates duplicates) {
     return {};
 }
 
-Expected<void> dropNames(SeriesSet& set, Duplicates duplicates) {
-    for (auto& series : set) series.labels.erase("__name__");
+void dropName(const Context& context, Labels& labels) {
+    labels.erase("__name__");
+    if (context.version2()) return;
+    labels.erase("__type__");
+    labels.erase("__unit__");
+}
+
+Expected<void> dropNames(const Context& context, SeriesSet& set, Duplicates duplicates) {
+    for (auto& series : set) dropName(context, series.labels);
     return unify(set, duplicates);
 }
 
@@ -50,7 +57,7 @@ void removeEmpty(SeriesSet& set) {
 }
 
 void replicate(SeriesSet& set, std::size_t points) {
-    for (auto& series : set) series.values.assign(points, series.values.front());
+    for (auto& series : set) series.values = ScalarValues(points, series.values.front());
 }
 
 }  // namespace lapwing::promql

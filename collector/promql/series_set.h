@@ -13,8 +13,11 @@ enum class Duplicates { merge, refuse };
 /// After labels were changed: makes label sets unique. Error `execution` where that cannot be.
 Expected<void> unify(SeriesSet& set, Duplicates duplicates);
 
-/// Takes the metric's name away, and unifies.
-Expected<void> dropNames(SeriesSet& set, Duplicates duplicates);
+/// Takes away what says which metric it was: the name, and in version 3 the type and unit.
+void dropName(const Context& context, Labels& labels);
+
+/// Does so to all series, and unifies.
+Expected<void> dropNames(const Context& context, SeriesSet& set, Duplicates duplicates);
 
 /// Removes series without any value.
 void removeEmpty(SeriesSet& set);

@@ -85,7 +85,10 @@ const std::vector<FunctionSignature>& table() {
                                  "resets",
                                  "stddev_over_time",
                                  "stdvar_over_time",
-                                 "sum_over_time"}) {
+                                 "sum_over_time",
+                                 "ts_of_last_over_time",
+                                 "ts_of_max_over_time",
+                                 "ts_of_min_over_time"}) {
             functions.push_back({name, {kMatrix}});
         }
         for (const auto* name : {"day_of_month", "day_of_week", "day_of_year", "days_in_month", "hour",

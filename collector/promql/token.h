@@ -1,9 +1,12 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include "common/error.h"
 
 namespace lapwing::promql {
 
@@ -46,7 +49,7 @@ std::vector<Token> lex(std::string_view query);
 /// Go's strconv.Quote for the characters of UTF-8 text.
 std::string quote(std::string_view text);
 
-/// The value of a duration as `1h30m` in milliseconds; false if it is none or out of range.
-bool parseDuration(std::string_view text, long long& ms);
+/// The value of a duration as `1h30m` in milliseconds. Error `invalid` if it is none or out of range.
+Expected<std::int64_t> parseDuration(std::string_view text);
 
 }  // namespace lapwing::promql

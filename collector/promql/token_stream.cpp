@@ -114,6 +114,12 @@ tl::unexpected<Error> TokenStream::error(std::size_t position, const std::string
                 std::to_string(line) + ":" + std::to_string(column) + ": parse error: " + message);
 }
 
+tl::unexpected<Error> TokenStream::nothing() const {
+    const std::string message = "no expression found in input";
+    if (query_.empty()) return fail(ErrorKind::invalid, "unknown position: parse error: " + message);
+    return error(0, message);
+}
+
 ExprPtr TokenStream::make(Span span, decltype(Expr::node) node, std::size_t depth_below) {
     if (depth_below >= kMaxDepth) return failAt(span.start, "expression is nested too deeply");
     auto expr = std::make_unique<Expr>();

@@ -58,6 +58,8 @@ class TokenStream {
     /// The first failure, in the form "line:column: parse error: message".
     tl::unexpected<Error> failure() const { return error(failure_position_, failure_); }
     tl::unexpected<Error> error(std::size_t position, const std::string& message) const;
+    /// There is not a word in the query.
+    tl::unexpected<Error> nothing() const;
 
     /// A node above others; a failure where the tree grows too deep.
     ExprPtr make(Span span, decltype(Expr::node) node, std::size_t depth_below);

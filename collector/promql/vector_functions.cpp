@@ -7,6 +7,7 @@
 
 #include "collector/promql/functions.h"
 #include "collector/promql/named.h"
+#include "collector/promql/numbers.h"
 #include "collector/promql/series_set.h"
 #include "collector/promql/signatures.h"
 
@@ -64,6 +65,7 @@ Expected<Value> absentOverTime(Evaluator& evaluator, const Call& call, const Gri
     if (!range) return pass(range.error());
     std::vector<bool> present(grid.points);
     for (const auto& one : range->series) {
+        if (auto go_on = evaluator.context().proceed(); !go_on) return pass(go_on.error());
         WindowCursor cursor(*range, one.samples, evaluator.context().version2());
         for (std::size_t i = 0; i < grid.points; ++i) {
             if (!cursor.at(grid.at(i)).samples.empty()) present[i] = true;
@@ -90,41 +92,29 @@ Expected<Value> withScalars(Evaluator& evaluator, const Call& call, const Grid& 
         }
     }
     removeEmpty(*set);
-    if (auto done = dropNames(*set, Duplicates::merge); !done) return pass(done.error());
+    if (auto done = dropNames(evaluator.context(), *set, Duplicates::merge); !done) return pass(done.error());
     return std::move(*set);
-}
-
-/// math.Max of Go: +Inf if any is, else NaN if any is; 0 is larger than -0.
-double larger(double a, double b) {
-    if (std::isinf(a) && a > 0) return a;
-    if (std::isinf(b) && b > 0) return b;
-    if (std::isnan(a) || std::isnan(b)) return std::numeric_limits<double>::quiet_NaN();
-    if (a == 0 && b == 0) return std::signbit(a) ? b : a;
-    return std::max(a, b);
-}
-double smaller(double a, double b) {
-    return -larger(-a, -b);
 }
 
 Expected<Value> clamp(Evaluator& evaluator, const Call& call, const Grid& grid) {
     return withScalars(evaluator, call, grid,
                        [](double value, const std::vector<ScalarValues>& limits, std::size_t i) {
                            if (limits[1][i] < limits[0][i]) return absent();
-                           return larger(limits[0][i], smaller(limits[1][i], value));
+                           return maximum(limits[0][i], minimum(limits[1][i], value));
                        });
 }
 
 Expected<Value> clampMax(Evaluator& evaluator, const Call& call, const Grid& grid) {
     return withScalars(evaluator, call, grid,
                        [](double value, const std::vector<ScalarValues>& limits, std::size_t i) {
-                           return smaller(limits[0][i], value);
+                           return minimum(limits[0][i], value);
                        });
 }
 
 Expected<Value> clampMin(Evaluator& evaluator, const Call& call, const Grid& grid) {
     return withScalars(evaluator, call, grid,
                        [](double value, const std::vector<ScalarValues>& limits, std::size_t i) {
-                           return larger(limits[0][i], value);
+                           return maximum(limits[0][i], value);
                        });
 }
 
@@ -182,7 +172,7 @@ Expected<Value> timestamp(Evaluator& evaluator, const Call& call, const Grid& gr
             }
         }
     }
-    if (auto done = dropNames(*set, Duplicates::merge); !done) return pass(done.error());
+    if (auto done = dropNames(evaluator.context(), *set, Duplicates::merge); !done) return pass(done.error());
     return std::move(*set);
 }
 

@@ -1,22 +1,29 @@
 #include <cstdlib>
+#include <limits>
 #include <string_view>
 
 #include "collector/promql/engine.h"
 #include "collector/promql/parser.h"
 
 // Whatever parses must print, and what was printed must parse and print to the same text again. What is small
-// enough is evaluated over no data, where nothing may go wrong but in the ways that are errors.
+// enough is evaluated over a few series, where nothing may go wrong but in the ways that are errors.
 
 namespace {
 
-class Nothing : public lapwing::storage::Queryable {
+class Few : public lapwing::storage::Queryable {
   public:
     lapwing::Expected<std::vector<lapwing::storage::SeriesSamples>> select(
         const lapwing::storage::Matchers& /*matchers*/, lapwing::TimestampMs /*from*/,
         lapwing::TimestampMs /*to*/, std::size_t /*max*/) const override {
+        const auto nan = std::numeric_limits<double>::quiet_NaN();
+        const auto infinity = std::numeric_limits<double>::infinity();
         return std::vector<lapwing::storage::SeriesSamples>{
-            {std::make_shared<const lapwing::Labels>(lapwing::Labels{{"__name__", "a"}, {"b", "c"}}),
-             {{0, 1}, {1000, 2}, {2000, lapwing::staleNaN()}, {3000, 4}}}};
+            series({{"__name__", "a"}, {"b", "c"}},
+                   {{0, 1}, {1000, 2}, {2000, lapwing::staleNaN()}, {3000, 4}}),
+            series({{"__name__", "a"}, {"b", "d"}},
+                   {{0, nan}, {1000, infinity}, {2000, -infinity}, {4000, -0.0}}),
+            series({{"__name__", "a"}, {"le", "+Inf"}}, {{0, 1e300}, {2500, 1e308}, {2501, 1e308}}),
+            series({{"__name__", "a"}, {"le", "1"}}, {{500, 3}, {1500, 2}})};
     }
     lapwing::Expected<std::vector<lapwing::Labels>> series(
         const std::vector<lapwing::storage::Matchers>& /*any*/, lapwing::TimestampMs /*from*/,
@@ -33,6 +40,12 @@ class Nothing : public lapwing::storage::Queryable {
         lapwing::TimestampMs /*from*/, lapwing::TimestampMs /*to*/) const override {
         return std::vector<std::string>();
     }
+
+  private:
+    static lapwing::storage::SeriesSamples series(const lapwing::Labels& labels,
+                                                  std::vector<lapwing::Sample> samples) {
+        return {std::make_shared<const lapwing::Labels>(labels), std::move(samples)};
+    }
 };
 
 }  // namespace
@@ -44,14 +57,17 @@ extern "C" int LLVMFuzzerTestOneInput(const unsigned char* data, std::size_t siz
     const auto second = lapwing::promql::canonical(*first);
     if (!second || *second != *first) std::abort();
 
-    const Nothing nothing;
-    lapwing::promql::EngineOptions options;
-    options.max_samples = 10'000;
-    options.timeout_ms = 500;
-    const lapwing::promql::Engine engine(nothing, options);
-    const auto instant = engine.instant(query, 3000);
-    const auto range = engine.range(query, 0, 5000, 1000);
-    if (!instant && instant.error().kind == lapwing::ErrorKind::internal) std::abort();
-    if (!range && range.error().kind == lapwing::ErrorKind::internal) std::abort();
+    const Few few;
+    for (const int compat : {2, 3}) {
+        lapwing::promql::EngineOptions options;
+        options.compat = compat;
+        options.max_samples = 10'000;
+        options.timeout_ms = 500;
+        const lapwing::promql::Engine engine(few, options);
+        const auto instant = engine.instant(query, 3000);
+        const auto range = engine.range(query, 0, 5000, 1000);
+        if (!instant && instant.error().kind == lapwing::ErrorKind::internal) std::abort();
+        if (!range && range.error().kind == lapwing::ErrorKind::internal) std::abort();
+    }
     return 0;
 }

@@ -32,7 +32,8 @@ TEST_CASE("functions over time", "[promql]") {
         {"predict_linear(x[20s], 10)", "{a=\"b\"} 0\n"},
         {"double_exponential_smoothing(x[30s], 0.5, 0.5)", "{a=\"b\"} 8.5\n"},
         {"holt_winters(x[30s], 0.5, 0.5)", "{a=\"b\"} 8.5\n"},
-        {"holt_winters(x[30s], 1, 0.5)", "execution: invalid smoothing factor. Expected: 0 < sf < 1, got: 1"},
+        {"holt_winters(x[30s], 1, 0.5)",
+         "execution: invalid smoothing factor. Expected: 0 < sf < 1, got: 1.000000"},
         {"rate(missing[1m])", ""},
     }));
     CHECK(ask(data, query) == expected);
@@ -179,6 +180,47 @@ TEST_CASE("classic histograms", "[promql]") {
     const auto result = Engine(data, {}).instant("histogram_quantile(0.5, h_bucket)", 60'000);
     CHECK(show(result) == "{} 0.55\n");
     CHECK(result->warnings.size() == 1);
+}
+
+TEST_CASE("labels sort as people count", "[promql]") {
+    Memory data;
+    for (const char* n : {"web-10", "web-2", "web", "\u00e4", "10b", "9"}) {
+        data.add({{"__name__", "x"}, {"n", n}}, {{60'000, 1}});
+    }
+    CHECK(ask(data, "sort_by_label(x, \"n\")") ==
+          "x{n=\"9\"} 1\nx{n=\"10b\"} 1\nx{n=\"web\"} 1\nx{n=\"web-2\"} 1\nx{n=\"web-10\"} "
+          "1\nx{n=\"\u00e4\"} 1\n");
+    CHECK(ask(data, "limitk(1, sort_by_label_desc(x, \"n\"))") == "x{n=\"\u00e4\"} 1\n");
+}
+
+TEST_CASE("when it was least, most and last", "[promql]") {
+    Memory data;
+    data.add({{"__name__", "x"}}, every(10, {kNaN, 3, 1, 3, 1, 2}));
+    CHECK(ask(data, "ts_of_max_over_time(x[1m])") == "{} 30\n");
+    CHECK(ask(data, "ts_of_min_over_time(x[1m])") == "{} 40\n");
+    CHECK(ask(data, "ts_of_last_over_time(x[1m])") == "{} 50\n");
+}
+
+TEST_CASE("the share of a histogram between two bounds", "[promql]") {
+    Memory data;
+    for (const auto& [le, value] : {std::pair{"1", 2}, {"2", 6}, {"+Inf", 8}}) {
+        data.add({{"__name__", "b"}, {"le", le}}, {{60'000, static_cast<double>(value)}});
+    }
+    CHECK(ask(data, "histogram_fraction(1, 1.5, b)", 3) == "{} 0.25\n");
+    CHECK(ask(data, "histogram_fraction(1.5, Inf, b)", 3) == "{} 0.5\n");
+    CHECK(ask(data, "histogram_fraction(-Inf, 2, b)", 3) == "{} 0.75\n");
+    CHECK(ask(data, "histogram_fraction(2, 1, b)", 3) == "{} 0\n");
+    CHECK(ask(data, "histogram_fraction(0.5, 2, b)", 3) == "{} NaN\n");
+    CHECK(ask(data, "histogram_fraction(1, 2, b)", 2).empty());
+}
+
+TEST_CASE("what says which metric it was goes where the name goes", "[promql]") {
+    Memory data;
+    data.add({{"__name__", "x"}, {"__type__", "gauge"}, {"__unit__", "bytes"}, {"a", "b"}}, {{60'000, 1}});
+    CHECK(ask(data, "abs(x)", 3) == "{a=\"b\"} 1\n");
+    CHECK(ask(data, "x * 2", 3) == "{a=\"b\"} 2\n");
+    CHECK(ask(data, "abs(x)", 2) == "{__type__=\"gauge\", __unit__=\"bytes\", a=\"b\"} 1\n");
+    CHECK(ask(data, "x == 1", 3) == "x{__type__=\"gauge\", __unit__=\"bytes\", a=\"b\"} 1\n");
 }
 
 }  // namespace

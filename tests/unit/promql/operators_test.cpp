@@ -114,6 +114,8 @@ TEST_CASE("aggregations", "[promql]") {
         {"count_values(\"v\", requests > bool 0)", "{v=\"1\"} 2\n"},
         {"count_values by (host) (\"v\", info)", "{host=\"a\", v=\"1\"} 1\n{host=\"b\", v=\"1\"} 1\n"},
         {"count_values(\"\", info)", "execution: invalid label name \"\""},
+        {"topk(NaN, missing)", ""},
+        {"limit_ratio(NaN, errors)", "execution: Ratio value NaN is NaN"},
         {"limitk(1, errors)", "errors{code=\"404\", host=\"a\"} 4\n"},
         {"limitk by (host) (1, errors)",
          "errors{code=\"404\", host=\"a\"} 4\nerrors{code=\"500\", host=\"b\"} 1\n"},
@@ -123,6 +125,26 @@ TEST_CASE("aggregations", "[promql]") {
         {"sum(missing)", ""},
     }));
     CHECK(ask(data, query) == expected);
+}
+
+TEST_CASE("limit_ratio takes the series that Prometheus takes", "[promql]") {
+    // What Prometheus 3.5 answered over the same series.
+    Memory data;
+    for (const char* n : {"0", "1", "2", "3", "4", "5", "6", "7"}) {
+        data.add({{"__name__", "x"}, {"n", n}}, {{60'000, 1}});
+    }
+    CHECK(ask(data, "limit_ratio(0.5, x)") == "x{n=\"0\"} 1\nx{n=\"1\"} 1\nx{n=\"4\"} 1\nx{n=\"6\"} 1\n");
+    CHECK(ask(data, "limit_ratio(-0.5, x)") == "x{n=\"2\"} 1\nx{n=\"3\"} 1\nx{n=\"5\"} 1\nx{n=\"7\"} 1\n");
+}
+
+TEST_CASE("of equal values topk keeps those that Prometheus keeps", "[promql]") {
+    Memory data;
+    for (const auto& [n, value] : {std::pair{"1", 1}, {"2", 1}, {"3", 2}}) {
+        data.add({{"__name__", "x"}, {"n", n}}, {{60'000, static_cast<double>(value)}});
+    }
+    CHECK(ask(data, "topk(2, x)", 3) == "x{n=\"3\"} 2\nx{n=\"2\"} 1\n");
+    CHECK(ask(data, "topk(2, x)", 2) == "x{n=\"3\"} 2\nx{n=\"2\"} 1\n");
+    CHECK(ask(data, "bottomk(1, x)", 3) == "x{n=\"1\"} 1\n");
 }
 
 TEST_CASE("NaN and infinity in aggregations", "[promql]") {

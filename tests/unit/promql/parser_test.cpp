@@ -16,7 +16,7 @@ TEST_CASE("canonical form", "[promql]") {
         {"up", "up"},
         {"up{}", "up"},
         {"{__name__=\"up\",}", "{__name__=\"up\"}"},
-        {"up{b='x',a=~`y.*`}", "up{b=\"x\",a=~\"y.*\"}"},
+        {"up{b='x',a=~`y.*`,a!=\"z\"}", "up{a!=\"z\",a=~\"y.*\",b=\"x\"}"},
         {"1+2*3^-4", "1 + 2 * 3 ^ -4"},
         {"-1^2", "-1 ^ 2"},
         {"- up", "-up"},
@@ -46,18 +46,44 @@ TEST_CASE("canonical form", "[promql]") {
 }
 
 TEST_CASE("what version 3 added", "[promql]") {
-    CHECK(printed("{\"http.requests\", \"a.b\"=\"c\"}") == "{\"http.requests\",\"a.b\"=\"c\"}");
-    CHECK(printed("{\"up\"}") == "up");
-    CHECK(printed("{\"inf\"} + sum by (\"nan\", sum) ({\"bool\"})") ==
-          "{\"inf\"} + sum by (\"nan\", sum) ({\"bool\"})");
+    CHECK(printed("{\"http.requests\", \"a.b\"=\"c\"}") == "{\"a.b\"=\"c\",__name__=\"http.requests\"}");
+    CHECK(printed("{\"up\"}") == "{__name__=\"up\"}");
+    CHECK(printed("{\"a\",\"b\"}") == "{__name__=\"a\",__name__=\"b\"}");
     CHECK(printed("sum by (\"a.b\", c) (x)") == "sum by (\"a.b\", c) (x)");
     CHECK(printed("5m * 2") == "5m * 2");
     CHECK(printed("rate(x[300])") == "rate(x[5m])");
     CHECK(printed("x offset 90") == "x offset 1m30s");
     CHECK(printed("limitk(2, x) or limit_ratio(-0.1, x)") == "limitk(2, x) or limit_ratio(-0.1, x)");
     CHECK(printed("1_000_000") == "1000000");
-    CHECK(printed("{\"a\",\"b\"}") ==
-          "error: 1:6: parse error: metric name must not be set twice: \"a\" or \"b\"");
+    CHECK(printed("x[+5m]") == "x[5m]");
+    CHECK(printed("up{\"down\"}") ==
+          "error: 1:1: parse error: metric name must not be set twice: \"up\" or \"down\"");
+    CHECK(printed("x[-5m]") == "error: 1:3: parse error: duration must be greater than 0");
+    CHECK(printed("x[2*5m]") == "error: 1:3: parse error: experimental duration expression is not enabled");
+    CHECK(printed("x offset (5m)") ==
+          "error: 1:11: parse error: experimental duration expression is not enabled");
+    CHECK(printed("info(up)") == "error: 1:1: parse error: function \"info\" is not enabled");
+    CHECK(printed("sum by (\"\") (up)") == "error: 1:9: parse error: invalid label name for grouping: \"\"");
+}
+
+TEST_CASE("numbers and durations", "[promql]") {
+    const auto [query, expected] = GENERATE(table<std::string, std::string>({
+        {"0x_1F + 1_0e1_0 + 0_7", "31 + 100000000000 + 7"},
+        {"09 + 017", "9 + 15"},
+        {"1__0", "error: 1:1: parse error: bad number or duration syntax: \"1__\""},
+        {"1e", "error: 1:1: parse error: bad number or duration syntax: \"1e\""},
+        {"0x1.8", "error: 1:1: parse error: bad number or duration syntax: \"0x1.\""},
+        {"0x",
+         "error: 1:1: parse error: error parsing number: strconv.ParseFloat: parsing \"0x\": invalid syntax"},
+        {"1e400",
+         "error: 1:1: parse error: error parsing number: strconv.ParseFloat: parsing \"1e400\": value out of "
+         "range"},
+        {"1.5m", "error: 1:1: parse error: unknown unit \".\" in duration \"1.5m\""},
+        {"1m1h", "error: 1:1: parse error: not a valid duration string: \"1m1h\""},
+        {"300y", "error: 1:1: parse error: duration out of range"},
+        {"1\u00a0", "error: 1:2: parse error: unexpected character: '\\u00a0'"},
+    }));
+    CHECK(printed(query) == expected);
 }
 
 TEST_CASE("binary operators associate as Prometheus' do", "[promql]") {
@@ -75,7 +101,11 @@ TEST_CASE("binary operators associate as Prometheus' do", "[promql]") {
 
 TEST_CASE("parse errors carry line and column", "[promql]") {
     const auto [query, expected] = GENERATE(table<std::string, std::string>({
-        {"", "1:1: parse error: no expression found in input"},
+        {"", "unknown position: parse error: no expression found in input"},
+        {" ", "1:1: parse error: no expression found in input"},
+        {"nope(up", "1:8: parse error: unclosed left parenthesis"},
+        {"up{a=~\"*\"}",
+         "1:4: parse error: error parsing regexp: missing argument to repetition operator: `*`"},
         {"1 +", "1:4: parse error: unexpected end of input"},
         {"up{", "1:4: parse error: unexpected end of input inside braces"},
         {"up{job=", "1:8: parse error: unexpected end of input inside braces"},
