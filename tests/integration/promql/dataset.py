@@ -45,7 +45,7 @@ def ended(samples, gap_start, gap_end):
             yield at, "stale"
 
 
-def make():
+def make(version=2):
     rng = random.Random(42)
     start, end = BASE, BASE + DURATION
     minute = 60_000
@@ -120,11 +120,38 @@ def make():
 
     for n, text in enumerate(('quote"d', "back\\slash", "uml\u00e4ut", "a b", "x-1-y", "x-20-z")):
         add("texts", {"text": text, "n": str(n)}, ((at, float(n)) for at in ticks(rng, start, end, 60_000)))
-    return out
+    if version == 3:
+        add_modern(rng, add)
+    # Prometheus keeps series in the order in which they came: let it be that of their labels.
+    return sorted(out, key=lambda series: sorted(series[0].items()))
+
+
+def add_modern(rng, add):
+    """Names in any UTF-8, the labels of metadata, and what the newer functions look at."""
+    def every_minute():
+        return ticks(rng, BASE, BASE + DURATION, 60_000)
+
+    for a in ("c", "d", "\u00e9"):
+        add("my.metric", {"a.b": a, "job": "api"}, walk(rng, every_minute()))
+    add("m\u00e9trique", {"job": "api"}, walk(rng, every_minute()))
+    for kind in ("counter", "gauge"):
+        add("typed", {"__type__": kind, "__unit__": "bytes", "unit": kind, "job": kind}, walk(rng, every_minute()))
+    for length in (1, 100, 126, 127, 128, 129, 200, 254, 255, 256, 257, 1000):
+        add("long", {"text": "x" * length}, walk(rng, every_minute()))
+    for n in ("1", "2", "10", "a1", "a10", "a2", "a", "b-1.5", "b-1.10", "1e3", "20b", "\u00e9"):
+        add("natural", {"n": n, "other": n[::-1]}, walk(rng, every_minute()))
+    add("broken", {"text": "a\nb"}, walk(rng, every_minute()))
+    add("broken", {"text": "axb"}, walk(rng, every_minute()))
+    # Counts that are not monotonic, by less and by more than the rounding of sums of floating point numbers.
+    for le, value in (("1", 1.0), ("2", 1.0 - 1e-14), ("4", 3.0), ("8", 3.0 - 1e-9), ("+Inf", 3.0)):
+        add("rounding_bucket", {"le": le, "h": "1"}, ((at, value) for at in every_minute()))
+        add("rounding_bucket", {"le": le, "h": "2"}, ((at, value / 3) for at in every_minute()))
+    for n in range(15):
+        add("many_bucket", {"le": "none%d" % n}, walk(rng, every_minute()))
 
 
 def quote(text):
-    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n") + '"'
 
 
 def number(value):
@@ -140,6 +167,6 @@ def write(path, series, start=None, end=None):
             chosen = [s for s in samples if (start is None or s[0] >= start) and (end is None or s[0] < end)]
             if not chosen:
                 continue
-            inside = ",".join("%s=%s" % (name, quote(value)) for name, value in sorted(labels.items()))
+            inside = ",".join("%s=%s" % (quote(name), quote(value)) for name, value in sorted(labels.items()))
             out.write("series {%s}\n" % inside)
             out.writelines("%d %s\n" % (at, number(value)) for at, value in chosen)

@@ -5,8 +5,10 @@
 //   promql-eval canonical QUERY              parses and prints again
 //
 // DATA: a line `series SELECTOR`, then a line `TIMESTAMP_MS VALUE` for each of its samples (NaN, +Inf, -Inf,
-// stale). QUERIES, separated by tabs: `instant TIME_MS QUERY` or `range START_MS END_MS STEP_MS QUERY`.
+// stale). QUERIES, separated by tabs: `instant TIME_MS QUERY`, `range START_MS END_MS STEP_MS QUERY` or
+// `format QUERY`, where a vertical tab stands for a line break.
 
+#include <algorithm>
 #include <fstream>
 #include <iostream>
 #include <limits>
@@ -83,20 +85,26 @@ std::string json(const Labels& labels) {
     return out + "}";
 }
 
-std::string json(const Result& result) {
+std::string json(const std::vector<std::string>& texts) {
+    std::string out;
+    for (const auto& text : texts) out += (out.empty() ? "" : ",") + json(text);
+    return "[" + out + "]";
+}
+
+std::string valueJson(const Result& result) {
     std::string out;
     if (const auto* scalar = std::get_if<Scalar>(&result.value)) {
-        return R"({"resultType":"scalar","result":)" + json(Sample{scalar->timestamp, scalar->value}) + "}";
+        return R"("resultType":"scalar","result":)" + json(Sample{scalar->timestamp, scalar->value});
     }
     if (const auto* text = std::get_if<String>(&result.value)) {
-        return R"({"resultType":"string","result":[0,)" + json(text->value) + "]}";
+        return R"("resultType":"string","result":[0,)" + json(text->value) + "]";
     }
     if (const auto* vector = std::get_if<Vector>(&result.value)) {
         for (const auto& one : *vector) {
             if (!out.empty()) out += ',';
             out += R"({"metric":)" + json(one.labels) + R"(,"value":)" + json(one.sample) + "}";
         }
-        return R"({"resultType":"vector","result":[)" + out + "]}";
+        return R"("resultType":"vector","result":[)" + out + "]";
     }
     for (const auto& one : std::get<Matrix>(result.value)) {
         if (!out.empty()) out += ',';
@@ -104,7 +112,12 @@ std::string json(const Result& result) {
         for (std::size_t i = 0; i < one.samples.size(); ++i) out += (i > 0 ? "," : "") + json(one.samples[i]);
         out += "]}";
     }
-    return R"({"resultType":"matrix","result":[)" + out + "]}";
+    return R"("resultType":"matrix","result":[)" + out + "]";
+}
+
+std::string json(const Result& result) {
+    return "{" + valueJson(result) + R"(,"warnings":)" + json(result.warnings) + R"(,"infos":)" +
+           json(result.infos) + "}";
 }
 
 std::vector<std::string> fields(const std::string& line, std::size_t count) {
@@ -141,6 +154,12 @@ int evaluate(int compat, const std::string& data, const std::string& queries) {
     std::ifstream in(queries);
     std::string line;
     while (std::getline(in, line)) {
+        std::replace(line.begin(), line.end(), '\v', '\n');
+        if (line.rfind("format\t", 0) == 0) {
+            const auto text = canonical(line.substr(7));
+            std::cout << R"({"formatted":)" << (text ? json(*text) : "null") << "}\n";
+            continue;
+        }
         const auto result = answer(engine, line);
         if (result) {
             std::cout << json(*result) << "\n";

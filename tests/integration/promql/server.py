@@ -10,7 +10,7 @@ import urllib.parse
 
 
 class Prometheus:
-    def __init__(self, folder):
+    def __init__(self, folder, program, *options):
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]
@@ -19,9 +19,9 @@ class Prometheus:
             out.write("global: { evaluation_interval: 1m }\n")
         self.log = open(os.path.join(folder, "prometheus.log"), "wb")
         self.process = subprocess.Popen(
-            ["/usr/bin/prometheus", "--config.file=" + config, "--storage.tsdb.path=" + os.path.join(folder, "data"),
+            [program, "--config.file=" + config, "--storage.tsdb.path=" + os.path.join(folder, "data"),
              "--storage.tsdb.retention.time=100y", "--web.listen-address=127.0.0.1:%d" % self.port,
-             "--web.enable-remote-write-receiver", "--log.level=warn"],
+             "--web.enable-remote-write-receiver", "--log.level=warn", *options],
             stdout=self.log, stderr=self.log)
         self.connection = None
 
@@ -58,7 +58,9 @@ class Prometheus:
             raise RuntimeError("remote_write: %d %s" % (status, text.decode()))
 
     def query(self, kind, query, times):
-        if kind == "instant":
+        if kind == "format":
+            path, form = "/api/v1/format_query", {"query": query}
+        elif kind == "instant":
             path, form = "/api/v1/query", {"query": query, "time": "%.3f" % (times[0] / 1000)}
         else:
             path = "/api/v1/query_range"
