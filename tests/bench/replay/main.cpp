@@ -80,6 +80,7 @@ class Feed {
     Expected<void> run() {
         began_ = std::chrono::steady_clock::now();
         std::vector<std::thread> threads;
+        threads.reserve(static_cast<std::size_t>(options_.connections));
         for (int i = 0; i < options_.connections; ++i) threads.emplace_back([this, i] { work(i); });
         for (auto& thread : threads) thread.join();
         if (failed_) return tl::unexpected(error_);
@@ -185,8 +186,9 @@ int main(int argc, char** argv) {
     app.add_option("--hosts", options.hosts, "how many hosts");
     app.add_option("--from", options.from, "the first scrape, milliseconds since 1970")->required();
     app.add_option("--until", options.until, "end before this time");
-    app.add_option("--interval", options.interval_ms, "milliseconds between two scrapes");
-    app.add_option("--connections", options.connections, "requests in flight");
+    app.add_option("--interval", options.interval_ms, "milliseconds between two scrapes")
+        ->check(CLI::PositiveNumber);
+    app.add_option("--connections", options.connections, "requests in flight")->check(CLI::Range(1, 64));
     app.add_option("--kill", options.kill, "after the last acknowledgement, SIGKILL to this process at once");
     CLI11_PARSE(app, argc, argv);
 
