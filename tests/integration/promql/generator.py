@@ -89,7 +89,8 @@ class Generator:
         return rng.choice([
             lambda: "clamp(%s, %s, %s)" % (self.vector(depth - 1), self.scalar(1), self.scalar(1)),
             lambda: "round(%s, %s)" % (self.vector(depth - 1), self.scalar(0)),
-            lambda: "quantile_over_time(%s, %s)" % (self.scalar(1), self.window(depth)),
+            # Version 2 lets a window that `@` fixes slide where the parameter varies.
+            lambda: "quantile_over_time(%s, %s[%s])" % (self.scalar(1), rng.choice(COUNTERS), rng.choice(["5m", "8m:30s"])),
             lambda: "predict_linear(%s[%s], %s)" % (rng.choice(COUNTERS), rng.choice(["5m", "2m30s", "8m:30s"]),
                                                     self.scalar(0)),
             lambda: "%s(%s, 0.3, 0.7)" % (self.smoothing, self.window(depth)),
@@ -98,7 +99,8 @@ class Generator:
                 self.vector(depth - 1), rng.choice(["job", "instance", "new", "__name__"]),
                 rng.choice(["job", "code", "nothing"]), rng.choice(["(.*)", "a(.)i", "[0-9]+", ""])),
             lambda: 'label_join(%s, "%s", "-", "job", "code")' % (self.vector(depth - 1), rng.choice(["job", "new"])),
-            lambda: 'count_values("%s", %s)' % (rng.choice(["v", "job"]), self.vector(depth - 1)),
+            # Of computed values the last digit is anybody's.
+            lambda: 'count_values("%s", %s)' % (rng.choice(["v", "job"]), rng.choice(COUNTERS)),
             lambda: "vector(%s)" % self.scalar(depth),
             lambda: "%s(timestamp(%s))" % (rng.choice(["hour", "day_of_week", "minute"]), self.vector(depth - 1)),
             lambda: "absent_over_time(%s)" % self.window(depth),
