@@ -10,6 +10,7 @@
 #include "collector/analysis/exposure/exposure.h"
 #include "collector/analysis/facts.h"
 #include "collector/analysis/redundancy/redundancy.h"
+#include "collector/analysis/replication/watch.h"
 
 namespace lapwing::analysis {
 
@@ -231,13 +232,16 @@ Expected<void> Analyst::run(TimestampMs now) {
         }
     }
     state.noteRules(*facts);
-    const Context context{*facts, state.site, [&](const HostFacts& host) { return state.rulesets.of(host); },
-                          [&](const std::string& host) {
-                              const auto found = state.rules.find(host);
-                              return found == state.rules.end() ? 0 : found->second.since;
-                          }};
+    const Context context{
+        *facts, state.site, [&](const HostFacts& host) { return state.rulesets.of(host); },
+        [&](const std::string& host) {
+            const auto found = state.rules.find(host);
+            return found == state.rules.end() ? 0 : found->second.since;
+        },
+        state.options.replication == nullptr ? nullptr : state.options.replication->verdicts()};
     Judgement judgement;
     redundancy::judgeLoadBalancers(context, judgement);
+    redundancy::judgeReplicas(context, judgement);
     exposure::judgeDefaultDeny(context, judgement);
     exposure::judgeDatabases(context, judgement);
     exposure::judgeUnprovable(context, judgement);

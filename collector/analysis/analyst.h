@@ -11,6 +11,10 @@
 
 namespace lapwing::analysis {
 
+namespace replication {
+class Watch;
+}
+
 struct AnalystOptions {
     /// Labels of every sample of `lapwing_finding`, besides its own: job, instance.
     Labels sample_labels{{"job", "collector"}};
@@ -20,6 +24,8 @@ struct AnalystOptions {
     /// From the moment at which a canary is offered until its port opens: agents must have heard of it by
     /// then.
     std::int64_t canary_lead_ms = 5'000;
+    /// What findings about replicas rest on; null: none are made. Must outlive the Analyst.
+    const replication::Watch* replication = nullptr;
 };
 
 /// What one agent is asked to try: docs/architecture.md has the form of `json`. Equal versions, equal

@@ -2,6 +2,7 @@
 
 #include <functional>
 #include <map>
+#include <memory>
 #include <set>
 #include <string>
 #include <utility>
@@ -9,6 +10,7 @@
 
 #include "collector/analysis/facts.h"
 #include "collector/analysis/finding.h"
+#include "collector/analysis/replication/verdict.h"
 #include "collector/analysis/site.h"
 #include "common/reach/ruleset.h"
 
@@ -22,6 +24,8 @@ struct Context {
     std::function<const reach::Ruleset*(const HostFacts&)> ruleset;
     /// Since when the host's ruleset has been as it is: an attempt from before shows nothing about it.
     std::function<TimestampMs(const std::string& host)> rules_since;
+    /// Of every replica that is seen or declared; null where replication is not watched.
+    std::shared_ptr<const std::vector<replication::Verdict>> replicas;
 };
 
 using FindingKey = std::pair<std::string, std::string>;  ///< id, subject

@@ -1,6 +1,7 @@
 #include "collector/api/lapwing.h"
 
 #include "collector/analysis/analyst.h"
+#include "collector/analysis/replication/watch.h"
 #include "collector/api/answers.h"
 #include "collector/api/parameters.h"
 #include "collector/api/replication.h"
@@ -22,23 +23,6 @@ void numberOrNull(JsonWriter& json, const char* name, std::optional<double> valu
     value ? number(json, *value) : (void)json.Null();
 }
 
-void textOrNull(JsonWriter& json, const char* name, const std::string& value) {
-    key(json, name);
-    value.empty() ? (void)json.Null() : text(json, value);
-}
-
-void writeEvidence(JsonWriter& json, const std::vector<analysis::Evidence>& evidence) {
-    key(json, "evidence");
-    json.StartArray();
-    for (const auto& line : evidence) {
-        json.StartObject();
-        field(json, "source", line.source);
-        field(json, "text", line.text);
-        json.EndObject();
-    }
-    json.EndArray();
-}
-
 void writeFinding(JsonWriter& json, const analysis::Finding& finding) {
     json.StartObject();
     field(json, "id", finding.id);
@@ -53,36 +37,6 @@ void writeFinding(JsonWriter& json, const analysis::Finding& finding) {
     json.StartArray();
     for (const auto& each : finding.not_assessed) text(json, each);
     json.EndArray();
-    json.EndObject();
-}
-
-void writeReplication(JsonWriter& json, const ReplicationEntry& entry) {
-    json.StartObject();
-    field(json, "replica", entry.replica);
-    textOrNull(json, "primary", entry.primary);
-    field(json, "channel", entry.channel);
-    field(json, "state", entry.state);
-    numberOrNull(json, "lag_seconds", entry.lag_seconds);
-    textOrNull(json, "lag_source", entry.lag_source);
-    field(json, "confidence", analysis::confidenceName(entry.confidence));
-    field(json, "cause", entry.cause);
-    writeEvidence(json, entry.evidence);
-    key(json, "estimators");
-    json.StartArray();
-    if (entry.lag_seconds) {
-        json.StartObject();
-        field(json, "name", entry.lag_source);
-        numberOrNull(json, "lag_seconds", entry.lag_seconds);
-        json.EndObject();
-    }
-    json.EndArray();
-    numberOrNull(json, "transactions_behind", std::nullopt);
-    numberOrNull(json, "bytes_behind", std::nullopt);
-    numberOrNull(json, "even_in_seconds", std::nullopt);
-    numberOrNull(json, "delay_seconds", entry.delay_seconds);
-    field(json, "receiver", entry.receiver);
-    field(json, "applier", entry.applier);
-    timeOrNull(json, "observed", entry.observed);
     json.EndObject();
 }
 
@@ -103,11 +57,10 @@ void LapwingApi::findings(Responder& responder) const {
 }
 
 void LapwingApi::replication(Responder& responder) const {
-    const auto entries = replicationState(data_, site_, nowMs());
-    if (!entries) return failure(responder, entries.error());
+    const auto verdicts = replication_.verdicts();
     success(responder, [&](JsonWriter& json) {
         json.StartArray();
-        for (const auto& entry : *entries) writeReplication(json, entry);
+        for (const auto& verdict : *verdicts) writeVerdict(json, verdict);
         json.EndArray();
     });
 }

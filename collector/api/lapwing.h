@@ -1,16 +1,15 @@
 #pragma once
 
-#include "collector/analysis/site.h"
 #include "collector/api/exchange.h"
 
 namespace lapwing::analysis {
 class Analyst;
+namespace replication {
+class Watch;
 }
+}  // namespace lapwing::analysis
 namespace lapwing::self {
 class AgentBook;
-}
-namespace lapwing::storage {
-class Queryable;
 }
 
 namespace lapwing::api {
@@ -19,9 +18,9 @@ namespace lapwing::api {
 /// Safe from any thread; all references must outlive it.
 class LapwingApi {
   public:
-    LapwingApi(const analysis::Analyst& analyst, const storage::Queryable& data, self::AgentBook& agents,
-               const analysis::Site& site)
-        : analyst_(analyst), data_(data), agents_(agents), site_(site) {}
+    LapwingApi(const analysis::Analyst& analyst, const analysis::replication::Watch& replication,
+               self::AgentBook& agents)
+        : analyst_(analyst), replication_(replication), agents_(agents) {}
 
     /// False if the path is none of its own: then nothing was answered.
     bool handle(Request& request, Responder& responder) const;
@@ -32,9 +31,8 @@ class LapwingApi {
     void agents(Responder& responder) const;
 
     const analysis::Analyst& analyst_;
-    const storage::Queryable& data_;
+    const analysis::replication::Watch& replication_;
     self::AgentBook& agents_;
-    const analysis::Site& site_;
 };
 
 }  // namespace lapwing::api

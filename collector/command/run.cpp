@@ -21,6 +21,7 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 constexpr auto kRound = std::chrono::seconds(10);
+constexpr auto kReplicationRound = std::chrono::seconds(2);
 
 void prepareLog() {
     spdlog::set_default_logger(spdlog::stderr_logger_mt("lapwing"));
@@ -58,10 +59,15 @@ Clock::duration watchdogInterval() {
 /// Turns the service over until a signal ends it.
 void serve(Service& service, int signals) {
     auto next_round = Clock::now();
+    auto next_look = next_round;
     const auto watchdog = watchdogInterval();
     auto next_ping = Clock::now() + watchdog;
     while (true) {
         const auto now = Clock::now();
+        if (now >= next_look) {
+            service.watchReplication();
+            next_look = std::max(next_look + kReplicationRound, now);
+        }
         if (now >= next_round) {
             service.round();
             // After a long sleep of the machine there is nothing to catch up on.
@@ -72,7 +78,7 @@ void serve(Service& service, int signals) {
             next_ping = now + watchdog;
         }
         const auto wait = std::chrono::duration_cast<std::chrono::milliseconds>(
-            std::min(next_round, next_ping) - Clock::now());
+            std::min({next_round, next_look, next_ping}) - Clock::now());
         pollfd waiting{signals, POLLIN, 0};
         if (::poll(&waiting, 1, static_cast<int>(std::max<std::int64_t>(wait.count() + 1, 0))) <= 0) continue;
         signalfd_siginfo info{};

@@ -12,6 +12,7 @@
 #include <optional>
 
 #include "collector/analysis/analyst.h"
+#include "collector/analysis/replication/watch.h"
 #include "collector/api/agents.h"
 #include "collector/api/lapwing.h"
 #include "collector/api/people.h"
@@ -79,6 +80,7 @@ struct Service::Parts {
     std::optional<notify::Dispatcher> dispatcher;
     std::optional<forward::Forwarder> forwarder;
     std::optional<rules::RuleManager> rules;
+    std::optional<analysis::replication::Watch> replication;
     std::optional<analysis::Analyst> analyst;
     std::optional<self::AgentBook> agents;
     std::optional<ingest::MetadataBook> metadata;
@@ -154,6 +156,8 @@ void Service::Parts::wire() {
 
     analysis::AnalystOptions analyst_options;
     analyst_options.sample_labels = Labels{{"job", "collector"}, {"instance", config.host}};
+    replication.emplace(*store, config.site, analyst_options.sample_labels);
+    analyst_options.replication = &*replication;
     analyst.emplace(*store, config.site, analyst_options);
 
     agents.emplace(authority ? &*authority : nullptr, *store);
@@ -170,7 +174,7 @@ void Service::Parts::wire() {
     metrics->addSource([this](auto& out) { prometheus_api->addMetrics(out); });
     forwarder.emplace(config.forward, *store);
     metrics->addSource([this](auto& out) { forwarder->addMetrics(out); });
-    lapwing_api.emplace(*analyst, *store, *agents, config.site);
+    lapwing_api.emplace(*analyst, *replication, *agents);
 }
 
 Expected<void> Service::Parts::loadRules() {
@@ -224,6 +228,12 @@ void Service::start() {
     parts_->forwarder->start();
     parts_->rules->start();
     for (auto& server : parts_->servers) server->start();
+}
+
+void Service::watchReplication() {
+    if (auto judged = parts_->replication->round(nowMs()); !judged) {
+        spdlog::error("replication: {}", judged.error().message);
+    }
 }
 
 void Service::round() {

@@ -20,7 +20,9 @@ class Service {
     Service& operator=(const Service&) = delete;
 
     void start();
-    /// One round of the analyses and of the collector's own metrics. Call it every ten seconds.
+    /// One look at every replica. Call it every two seconds.
+    void watchReplication();
+    /// One round of the other analyses and of the collector's own metrics. Call it every ten seconds.
     void round();
     /// Reads the rule files again; problems are logged, and leave what was loaded.
     void reload();

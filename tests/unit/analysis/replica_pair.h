@@ -1,0 +1,135 @@
+#pragma once
+
+#include <algorithm>
+#include <string>
+#include <vector>
+
+#include "collector/analysis/replication/verdict.h"
+#include "tests/unit/catch.h"
+
+namespace lapwing::test {
+
+namespace replication = analysis::replication;
+
+/// A primary, web-01, that writes ten transactions of 100 bytes each a second, and its replica, web-02, in
+/// step with it, both observed every second for two minutes. A test changes what it is about.
+class ReplicaPair {
+  public:
+    static constexpr TimestampMs kNow = 1'700'000'000'000;
+    static constexpr int kSeconds = 120;
+    static constexpr std::int64_t kRate = 10;
+    static constexpr std::int64_t kBytes = 100;
+
+    explicit ReplicaPair(bool mariadb = true) : mariadb_(mariadb) {
+        facts.now = kNow + 300;
+        facts.declared = {{"web-01", "web-02"}};
+        facts.hosts = {{"10.77.0.11", "web-01"}, {"10.77.0.12", "web-02"}};
+        for (auto* server : {&primary(), &replica()}) {
+            server->up = true;
+            server->heard = kNow;
+            server->mariadb = mariadb;
+            server->version = mariadb ? "10.11.6-MariaDB" : "9.7.0";
+            server->log_bin = true;
+            server->super_read_only = mariadb ? std::nullopt : std::optional(server == &replica());
+            server->clock = 0;
+        }
+        primary().server_id = "1";
+        replica().server_id = "2";
+        if (!mariadb) {
+            primary().server_uuid = kUuid;
+            replica().server_uuid = "22222222-0000-0000-0000-000000000000";
+        }
+        primary().read_only = false;
+        primary().configured = false;
+        replica().read_only = true;
+        replica().configured = true;
+        auto& one = channel();
+        one.at = kNow;
+        one.source_host = "10.77.0.11";
+        one.source_port = "3306";
+        one.source_server_id = "1";
+        one.source_uuid = primary().server_uuid;
+        one.receiver.state = "running";
+        one.applier.state = "running";
+        one.seconds_behind = 0;
+        writes();
+        receives();
+        applies();
+    }
+
+    replication::DatabaseFacts& primary() { return facts.servers["web-01"]; }
+    replication::DatabaseFacts& replica() { return facts.servers["web-02"]; }
+    replication::ChannelFacts& channel() { return replica().channels[""]; }
+    std::string gtid() const { return mariadb_ ? "0" : kUuid; }
+
+    static std::int64_t sequence(double second) { return 1000 + static_cast<std::int64_t>(second * kRate); }
+    static std::int64_t position(double second) {
+        return replication::coordinate(
+            7, 4000 + static_cast<double>(kBytes) * (static_cast<double>(sequence(second)) - 1000));
+    }
+    static TimestampMs time(double second) {
+        return kNow + static_cast<TimestampMs>((second - kSeconds) * 1000);
+    }
+
+    /// The primary writes until that second, and is seen until the other.
+    void writes(double until = kSeconds, int seen = kSeconds) {
+        primary().written = {};
+        primary().written_bytes = {};
+        primary().executed = {};
+        for (int i = 0; i <= seen; ++i) {
+            const double second = std::min<double>(i, until);
+            primary().written.add(time(i), position(second));
+            primary().written_bytes.add(time(i), kBytes * sequence(second));
+            primary().executed[gtid()].add(time(i), sequence(second));
+        }
+    }
+    /// The replica's receiver gets everything until that second, and nothing afterwards.
+    void receives(double until = kSeconds) {
+        channel().read = {};
+        for (int i = 0; i <= kSeconds; ++i) {
+            channel().read.add(time(i), position(std::min<double>(i, until)));
+        }
+    }
+    /// Its applier is at second `until` of what was written since then; before it was in step. A `pace` above
+    /// 0: it goes on, at that share of real time.
+    void applies(double until = kSeconds, double pace = 0) {
+        channel().executed = {};
+        replica().executed = {};
+        for (int i = 0; i <= kSeconds; ++i) {
+            const double second = i <= until ? i : until + (i - until) * pace;
+            channel().executed.add(time(i), position(second));
+            replica().executed[gtid()].add(time(i), sequence(second));
+        }
+    }
+    void beats(double age_on_replica, double age_on_primary = 0.5) {
+        replica().heartbeats["1"] = {kNow, age_on_replica};
+        primary().heartbeats["1"] = {kNow, age_on_primary};
+        primary().heartbeat_writing = true;
+    }
+
+    replication::Verdict verdict() const {
+        const auto all = replication::judge(facts);
+        REQUIRE(all.size() == 1);
+        return all.front();
+    }
+
+    replication::Facts facts;
+    static constexpr const char* kUuid = "11111111-0000-0000-0000-000000000000";
+
+  private:
+    bool mariadb_;
+};
+
+inline std::string evidenceOf(const replication::Verdict& verdict) {
+    std::string out;
+    for (const auto& line : verdict.evidence) {
+        out += line.source + ": " + line.text + "\n";
+    }
+    return out;
+}
+
+inline bool contains(const std::string& text, const std::string& part) {
+    return text.find(part) != std::string::npos;
+}
+
+}  // namespace lapwing::test

@@ -1,0 +1,502 @@
+#include <cmath>
+
+#include "tests/unit/analysis/replica_pair.h"
+
+namespace {
+
+using namespace lapwing;
+using lapwing::analysis::Confidence;
+using lapwing::test::contains;
+using lapwing::test::evidenceOf;
+using lapwing::test::ReplicaPair;
+
+bool near(std::optional<double> value, double expected, double by) {
+    return value && std::abs(*value - expected) <= by;
+}
+
+std::optional<double> estimated(const analysis::replication::Verdict& verdict, const std::string& name) {
+    for (const auto& estimator : verdict.estimators) {
+        if (estimator.name == name) {
+            return estimator.lag_seconds;
+        }
+    }
+    return std::nullopt;
+}
+
+}  // namespace
+
+TEST_CASE("A replica in step is healthy, and both ends say so") {
+    for (const bool mariadb : {true, false}) {
+        const auto verdict = ReplicaPair(mariadb).verdict();
+        CHECK(verdict.state == "ok");
+        CHECK(verdict.cause == "healthy");
+        CHECK(verdict.confidence == Confidence::confirmed);
+        CHECK(verdict.lag_seconds == 0.0);
+        CHECK(verdict.lag_source == "gtid_position");
+        CHECK(verdict.primary == "web-01");
+        CHECK(verdict.transactions_behind == 0.0);
+        CHECK(verdict.bytes_behind == 0.0);
+        CHECK_FALSE(verdict.even_in_seconds);
+        CHECK(verdict.next_step.empty());
+        CHECK(verdict.obstacles.empty());
+        CHECK(verdict.observed == ReplicaPair::kNow);
+    }
+}
+
+TEST_CASE("A stopped applier: the lag is known from the primary's past, though the server says NULL") {
+    ReplicaPair pair;
+    pair.applies(90);
+    pair.channel().applier = {"stopped", {{1062, "Duplicate entry '7' for key 'PRIMARY'"}}};
+    pair.channel().seconds_behind = std::nullopt;
+    const auto verdict = pair.verdict();
+    CHECK(verdict.state == "broken");
+    CHECK(verdict.cause == "applier_stopped");
+    CHECK(near(verdict.lag_seconds, 30, 0.2));
+    CHECK(verdict.transactions_behind == 300.0);
+    CHECK(verdict.bytes_behind == 30000.0);
+    CHECK(verdict.catching_up == false);
+    CHECK(verdict.summary == "the applier (SQL thread) has stopped, error 1062");
+    CHECK(verdict.next_step ==
+          "on web-02: sudo mariadb -e 'SHOW ALL SLAVES STATUS\\G' (Last_SQL_Error says why); mend that, "
+          "then sudo mariadb -e 'START SLAVE SQL_THREAD'");
+    CHECK(contains(evidenceOf(verdict), "error 1062: Duplicate entry '7'"));
+    CHECK_FALSE(verdict.obstacles.empty());
+    CHECK(estimated(verdict, "seconds_behind_source") == std::nullopt);
+}
+
+TEST_CASE("Commands are in the server's own words") {
+    ReplicaPair pair(false);
+    pair.channel().applier.state = "stopped";
+    CHECK(pair.verdict().next_step == "on web-02: sudo mysql -e 'START REPLICA SQL_THREAD'");
+    pair.replica().version = "5.7.44";
+    CHECK(pair.verdict().next_step == "on web-02: sudo mysql -e 'START SLAVE SQL_THREAD'");
+    pair.replica().version = "8.0.22";
+    pair.replica().channels["c1"] = pair.channel();
+    pair.replica().channels.erase("");
+    CHECK(pair.verdict().next_step ==
+          "on web-02: sudo mysql -e 'START REPLICA SQL_THREAD FOR CHANNEL \"c1\"'");
+    pair.replica().mariadb = true;
+    CHECK(pair.verdict().next_step == "on web-02: sudo mariadb -e 'START SLAVE \"c1\" SQL_THREAD'");
+    pair.replica().channels["it's; \"x\""] = pair.replica().channels["c1"];
+    pair.replica().channels.erase("c1");
+    CHECK(pair.verdict().next_step == "on web-02: sudo mariadb -e 'START SLAVE \"...\" SQL_THREAD'");
+}
+
+TEST_CASE("A stopped receiver, and why it does not run") {
+    ReplicaPair pair;
+    pair.receives(100);
+    pair.applies(100);
+    pair.channel().seconds_behind = std::nullopt;
+    pair.channel().receiver.state = "stopped";
+    CHECK(pair.verdict().cause == "receiver_stopped");
+    CHECK(near(pair.verdict().lag_seconds, 20, 0.2));
+    CHECK(pair.verdict().next_step == "on web-02: sudo mariadb -e 'START SLAVE IO_THREAD'");
+
+    const auto because = [&](int number, const char* text) {
+        pair.channel().receiver.errors = {{number, text}};
+        return pair.verdict().cause;
+    };
+    CHECK(because(1236, "Could not find first log file name in binary log index file") == "binlog_purged");
+    CHECK(because(1236,
+                  "Could not find GTID state requested by slave in any binlog files. Probably the slave "
+                  "state is too old") == "binlog_purged");
+    CHECK(because(13114, "Cannot replicate because the source purged required binary logs.") ==
+          "binlog_purged");
+    CHECK(because(1236,
+                  "connecting slave requested to start from GTID 0-2-9, which is not in the master's binlog. "
+                  "Since the "
+                  "master's binlog contains GTIDs with higher sequence numbers, it probably means that the "
+                  "slave has "
+                  "diverged") == "errant_transactions");
+    CHECK(
+        because(
+            1593,
+            "Fatal error: The slave I/O thread stops because master and slave have equal MySQL server ids") ==
+        "duplicate_server_id");
+    CHECK(because(13117, "") == "duplicate_server_id");
+    CHECK(because(1236,
+                  "A slave with the same server_uuid/server_id as this slave has connected to the master") ==
+          "duplicate_server_id");
+
+    pair.channel().receiver.state = "connecting";
+    CHECK(because(1045, "Access denied for user 'replication'@'10.77.0.12'") == "credentials");
+    CHECK(pair.verdict().confidence == Confidence::confirmed);
+    CHECK(contains(pair.verdict().next_step, "MASTER_USE_GTID=slave_pos"));
+    CHECK(because(1130, "Host '10.77.0.12' is not allowed to connect") == "credentials");
+    CHECK(because(2003, "Can't connect to server on '10.77.0.11' (110)") == "network");
+    CHECK(pair.verdict().confidence == Confidence::confirmed);
+
+    pair.primary().up = false;
+    pair.primary().failure = "refused";
+    CHECK(because(2003, "Can't connect to server on '10.77.0.11' (111)") == "primary_down");
+    CHECK(pair.verdict().confidence == Confidence::confirmed);
+    CHECK(pair.verdict().broken_part == "primary");
+
+    // Its agent is silent too: the host is down, or cut off from both.
+    pair.primary().up = std::nullopt;
+    CHECK(pair.verdict().cause == "primary_down");
+    CHECK(pair.verdict().confidence == Confidence::suspected);
+}
+
+TEST_CASE("False zero: the network is silent, the replica claims 0, and the primary's position moves on") {
+    ReplicaPair pair;
+    pair.receives(95);
+    pair.applies(95);
+    pair.channel().seconds_behind = 0;
+    auto verdict = pair.verdict();
+    CHECK(verdict.state == "broken");
+    CHECK(verdict.cause == "network");
+    CHECK(verdict.confidence == Confidence::suspected);
+    CHECK(near(verdict.lag_seconds, 25, 0.2));
+    CHECK(estimated(verdict, "seconds_behind_source") == 0.0);
+    CHECK(
+        contains(evidenceOf(verdict), "Seconds_Behind says 0.0 s: it counts only against what was received"));
+
+    // An attempt from the replica's host meets silence as well; or it does not.
+    pair.facts.reach[{"web-02", "web-01"}] = {"silent", ReplicaPair::kNow - 5000};
+    CHECK(pair.verdict().cause == "network");
+    CHECK(pair.verdict().confidence == Confidence::confirmed);
+    pair.facts.reach[{"web-02", "web-01"}] = {"open", ReplicaPair::kNow - 5000};
+    CHECK(pair.verdict().cause == "receiver_stalled");
+    // From before the silence it shows nothing.
+    pair.facts.reach[{"web-02", "web-01"}] = {"open", ReplicaPair::kNow - 30000};
+    CHECK(pair.verdict().cause == "network");
+}
+
+TEST_CASE("A receiver that is idle because nothing is written is not stalled") {
+    ReplicaPair pair;
+    pair.writes(20);
+    pair.receives(20);
+    pair.applies(20);
+    CHECK(pair.verdict().cause == "healthy");
+    CHECK(pair.verdict().lag_seconds == 0.0);
+}
+
+TEST_CASE("Parallel replication after idle: the server's number spikes, the position does not") {
+    ReplicaPair pair;
+    pair.channel().seconds_behind = 200'000;
+    const auto verdict = pair.verdict();
+    CHECK(verdict.state == "ok");
+    CHECK(verdict.lag_seconds == 0.0);
+    CHECK(contains(evidenceOf(verdict), "the server itself says 56 h"));
+}
+
+TEST_CASE("An applier that does not keep up, and one that catches up") {
+    ReplicaPair pair;
+    pair.applies(60, 0.5);
+    auto verdict = pair.verdict();
+    CHECK(verdict.state == "lagging");
+    CHECK(verdict.cause == "applier_slow");
+    CHECK(near(verdict.lag_seconds, 30, 0.3));
+    CHECK(verdict.catching_up == false);
+    CHECK_FALSE(verdict.even_in_seconds);
+
+    pair.writes(80);
+    pair.receives(80);
+    pair.applies(40, 0.4);
+    verdict = pair.verdict();
+    // At 72 of 80 s; 120 transactions were done in the last half minute, 80 are left.
+    CHECK(verdict.transactions_behind == 80.0);
+    CHECK(verdict.catching_up == true);
+    CHECK(near(verdict.even_in_seconds, 20, 0.5));
+}
+
+TEST_CASE("An applier that waits, and for whom") {
+    ReplicaPair pair;
+    pair.applies(117);
+    pair.channel().blocked = {{3, "lock", "45", "root@localhost holds site.visits"}};
+    auto verdict = pair.verdict();
+    CHECK(verdict.state == "lagging");
+    CHECK(verdict.cause == "blocked");
+    CHECK(verdict.confidence == Confidence::confirmed);
+    CHECK(contains(evidenceOf(verdict), "held by connection 45): root@localhost holds site.visits"));
+    CHECK(contains(verdict.next_step, "KILL 45"));
+
+    pair.applies(110);
+    pair.channel().blocked.clear();
+    pair.replica().longest_transaction = 10;
+    verdict = pair.verdict();
+    CHECK(verdict.cause == "blocked");
+    CHECK(verdict.confidence == Confidence::suspected);
+    CHECK(contains(evidenceOf(verdict), "has finished no transaction for 10 s"));
+}
+
+TEST_CASE("A deliberate delay is no lag; what goes beyond it is") {
+    ReplicaPair pair;
+    pair.channel().delay_seconds = 60;
+    pair.channel().seconds_behind = 60;
+    pair.applies(60);
+    auto verdict = pair.verdict();
+    CHECK(verdict.state == "delayed");
+    CHECK(verdict.cause == "delayed_deliberately");
+    CHECK(near(verdict.lag_seconds, 0, 0.2));
+    CHECK(verdict.delay_seconds == 60);
+    CHECK(estimated(verdict, "seconds_behind_source") == 0.0);
+    CHECK_FALSE(verdict.obstacles.empty());
+    pair.applies(40);
+    verdict = pair.verdict();
+    CHECK(verdict.state == "lagging");
+    CHECK(near(verdict.lag_seconds, 20, 0.2));
+}
+
+TEST_CASE("The heartbeat is corrected by the clocks, and narrows the figure") {
+    ReplicaPair pair;
+    pair.beats(0.5);
+    CHECK(pair.verdict().lag_seconds == 0.0);
+    CHECK(estimated(pair.verdict(), "heartbeat") == 0.0);
+
+    pair.applies(115);
+    pair.beats(5.5);
+    CHECK(near(pair.verdict().lag_seconds, 5, 0.3));
+
+    // The replica's clock is shown 30 s ahead: its rows look old, and it is in step.
+    pair.applies();
+    pair.beats(30.5);
+    pair.replica().clock = 30;
+    const auto verdict = pair.verdict();
+    CHECK(verdict.lag_seconds == 0.0);
+    CHECK(near(estimated(verdict, "heartbeat"), 0, 0.01));
+    CHECK(verdict.state == "at_risk");
+    CHECK(verdict.cause == "clock_skew");
+    CHECK(contains(evidenceOf(verdict), "the clock of web-02 is 30 s ahead of that of web-01"));
+}
+
+TEST_CASE("Without positions the heartbeat alone tells the lag") {
+    ReplicaPair pair;
+    pair.primary().written = {};
+    pair.primary().executed = {};
+    pair.beats(12.5);
+    const auto verdict = pair.verdict();
+    CHECK(verdict.lag_source == "heartbeat");
+    CHECK(near(verdict.lag_seconds, 12, 0.01));
+    CHECK(verdict.state == "lagging");
+}
+
+TEST_CASE("A dead heartbeat writer does not make the replica look lagged") {
+    ReplicaPair pair;
+    pair.beats(40, 40);
+    auto verdict = pair.verdict();
+    CHECK(verdict.lag_seconds == 0.0);
+    CHECK(verdict.state == "at_risk");
+    CHECK(verdict.cause == "heartbeat_dead");
+    CHECK(verdict.confidence == Confidence::confirmed);
+    // A row of a server that is gone for long, and nobody means to write.
+    pair.beats(400'000, 400'000);
+    pair.primary().heartbeat_writing = std::nullopt;
+    CHECK(pair.verdict().cause == "healthy");
+    // Rows of another server's id say nothing of this primary.
+    pair.beats(0.5);
+    pair.replica().heartbeats["9"] = {ReplicaPair::kNow, 90'000};
+    CHECK(pair.verdict().cause == "healthy");
+    // It may write, and does not.
+    pair.primary().heartbeats.clear();
+    pair.replica().heartbeats.clear();
+    pair.primary().heartbeat_writing = false;
+    pair.primary().heartbeat_refused = "no_grant";
+    CHECK(pair.verdict().cause == "heartbeat_dead");
+}
+
+TEST_CASE("With the primary's agent silent only a receiver that is heard proves the server's own number") {
+    ReplicaPair pair;
+    pair.primary() = {};
+    pair.writes(100, 100);  // what is kept of it
+    auto verdict = pair.verdict();
+    CHECK(verdict.lag_seconds == 0.0);
+    CHECK(verdict.lag_source == "seconds_behind_source");
+    CHECK(verdict.confidence == Confidence::suspected);
+    CHECK(verdict.cause == "healthy");
+
+    // What is kept of it shows that it wrote what has not arrived.
+    pair.receives(40);
+    CHECK(pair.verdict().cause == "primary_down");
+    pair.primary() = {};
+    verdict = pair.verdict();
+    CHECK_FALSE(verdict.lag_seconds);
+    CHECK(verdict.state == "unknown");
+    CHECK(contains(evidenceOf(verdict), "nothing has arrived from the primary for 80 s"));
+
+    // The heartbeats of the connection prove it as well.
+    pair.channel().last_heartbeat_age = 3;
+    CHECK(pair.verdict().lag_seconds == 0.0);
+    // The writer was its agent.
+    pair.replica().heartbeats["1"] = {ReplicaPair::kNow, 20};
+    CHECK(pair.verdict().cause == "heartbeat_dead");
+    CHECK(pair.verdict().lag_seconds == 0.0);
+}
+
+TEST_CASE("NULL with both threads running and nothing of the primary is unknown, not zero") {
+    ReplicaPair pair;
+    pair.facts.servers.erase("web-01");
+    pair.channel().seconds_behind = std::nullopt;
+    const auto verdict = pair.verdict();
+    CHECK_FALSE(verdict.lag_seconds);
+    CHECK(verdict.state == "unknown");
+    CHECK(contains(evidenceOf(verdict), "unknown, not zero"));
+}
+
+TEST_CASE("What endangers a replica in step") {
+    ReplicaPair pair;
+    pair.replica().read_only = false;
+    CHECK(pair.verdict().cause == "both_writable");
+    CHECK(pair.verdict().state == "at_risk");
+    CHECK(pair.verdict().next_step.find("SET GLOBAL read_only = 1") != std::string::npos);
+    pair.facts.declared.push_back({"web-02", "web-01"});
+    CHECK(pair.verdict().cause == "healthy");
+    pair.facts.declared.pop_back();
+    pair.replica().read_only = true;
+
+    pair.replica().server_id = "1";
+    CHECK(pair.verdict().cause == "duplicate_server_id");
+    pair.replica().server_id = "2";
+
+    // 0-2-5 is in the replica's binary log, and not in the primary's.
+    pair.primary().binlog_state["0-1"].add(ReplicaPair::time(119), 2190);
+    pair.replica().binlog_state["0-1"].add(ReplicaPair::time(117), 2170);
+    pair.replica().binlog_state["0-2"].add(ReplicaPair::time(117), 5);
+    CHECK(pair.verdict().cause == "errant_transactions");
+    CHECK(contains(evidenceOf(pair.verdict()), "only the replica has 0-2 (5 transactions)"));
+    // Once the primary has been a replica, it has them.
+    pair.primary().binlog_state["0-2"].add(ReplicaPair::time(119), 5);
+    CHECK(pair.verdict().cause == "healthy");
+}
+
+TEST_CASE("Errant transactions of a MySQL are those of its own UUID") {
+    ReplicaPair pair(false);
+    const auto own = pair.replica().server_uuid;
+    pair.replica().executed[own].add(ReplicaPair::time(100), 3);
+    pair.replica().executed[own].add(ReplicaPair::time(120), 3);
+    CHECK(pair.verdict().cause == "errant_transactions");
+    CHECK(pair.verdict().lag_seconds == 0.0);
+    pair.primary().executed[own].add(ReplicaPair::time(120), 3);
+    CHECK(pair.verdict().cause == "healthy");
+    // A tagged one is its own, too.
+    pair.replica().executed[own + ":app"].add(ReplicaPair::time(100), 1);
+    CHECK(pair.verdict().cause == "errant_transactions");
+}
+
+TEST_CASE("A transaction that the primary committed after it was looked at is not errant") {
+    ReplicaPair pair;
+    pair.writes(ReplicaPair::kSeconds, 118);  // seen two seconds ago, and writing on
+    CHECK(pair.verdict().cause == "healthy");
+}
+
+TEST_CASE("A declared replica without a channel") {
+    ReplicaPair pair;
+    pair.replica().channels.clear();
+    pair.replica().configured = false;
+    auto verdict = pair.verdict();
+    CHECK(verdict.state == "broken");
+    CHECK(verdict.cause == "not_configured");
+    CHECK_FALSE(verdict.lag_seconds);
+    CHECK(contains(verdict.next_step, "CHANGE MASTER TO MASTER_HOST=\"web-01\""));
+
+    // Not declared, it is no replica.
+    pair.facts.declared.clear();
+    CHECK(analysis::replication::judge(pair.facts).empty());
+}
+
+TEST_CASE("A server that says nothing is unknown, and what was wrong stays named") {
+    ReplicaPair pair;
+    pair.replica().up = false;
+    pair.replica().failure = "timeout";
+    auto verdict = pair.verdict();
+    CHECK(verdict.state == "unknown");
+    CHECK(verdict.cause == "unknown");
+    CHECK_FALSE(verdict.lag_seconds);
+    CHECK(contains(evidenceOf(verdict), "the replica does not answer: timeout"));
+
+    pair.facts.previous[{"web-02", ""}] = {"web-01", "broken", "applier_stopped"};
+    verdict = pair.verdict();
+    CHECK(verdict.state == "unknown");
+    CHECK(verdict.cause == "applier_stopped");
+    CHECK(verdict.confidence == Confidence::unknown);
+
+    // Its agent went silent so long ago that no sample is left, and it was never declared.
+    pair.facts.servers.clear();
+    pair.facts.declared.clear();
+    verdict = pair.verdict();
+    CHECK(verdict.primary == "web-01");
+    CHECK(verdict.cause == "applier_stopped");
+    CHECK(contains(evidenceOf(verdict), "nothing is reported about MySQL on web-02"));
+
+    // It answers again, and has no channel any more: that is an answer.
+    pair.facts.servers["web-02"].up = true;
+    pair.facts.servers["web-02"].heard = ReplicaPair::kNow;
+    pair.facts.servers["web-02"].configured = false;
+    CHECK(analysis::replication::judge(pair.facts).empty());
+}
+
+TEST_CASE("An old status is none") {
+    ReplicaPair pair;
+    pair.facts.now = ReplicaPair::kNow + 20'000;
+    CHECK(pair.verdict().state == "unknown");
+    CHECK_FALSE(pair.verdict().lag_seconds);
+}
+
+TEST_CASE("Changed roles are understood, and said") {
+    ReplicaPair pair;
+    pair.facts.declared = {{"web-02", "web-01"}};
+    const auto verdict = pair.verdict();
+    CHECK(verdict.replica == "web-02");
+    CHECK(verdict.primary == "web-01");
+    CHECK(verdict.cause == "healthy");
+    CHECK(contains(evidenceOf(verdict), "they have changed roles"));
+}
+
+TEST_CASE("The primary is found by UUID, address, name or server id, and else as declared") {
+    ReplicaPair pair(false);
+    pair.channel().source_host = "192.0.2.9";
+    CHECK(pair.verdict().primary == "web-01");  // by UUID
+    pair.channel().source_uuid.clear();
+    CHECK(pair.verdict().primary == "web-01");  // by server id
+    pair.channel().source_server_id = "77";
+    CHECK(pair.verdict().primary == "web-01");  // as declared
+    pair.facts.declared.clear();
+    CHECK(pair.verdict().primary == "192.0.2.9");
+    CHECK(pair.verdict().lag_source == "seconds_behind_source");
+    pair.channel().source_host = "web-01";
+    CHECK(pair.verdict().primary == "web-01");  // by name
+    pair.channel().source_host = "10.77.0.11";
+    CHECK(pair.verdict().primary == "web-01");  // by address
+}
+
+TEST_CASE("A MariaDB with two primaries is judged by each channel's coordinates") {
+    ReplicaPair pair;
+    auto& other = pair.facts.servers["web-03"];
+    other = pair.primary();
+    other.server_id = "3";
+    pair.facts.hosts["10.77.0.13"] = "web-03";
+    pair.facts.declared.clear();
+    auto second = pair.channel();
+    second.source_host = "10.77.0.13";
+    second.source_server_id = "3";
+    second.executed = {};
+    for (int i = 0; i <= ReplicaPair::kSeconds; ++i) {
+        second.executed.add(ReplicaPair::time(i), ReplicaPair::position(std::min(i, 80)));
+    }
+    pair.replica().channels["b"] = second;
+    const auto all = analysis::replication::judge(pair.facts);
+    REQUIRE(all.size() == 2);
+    CHECK(all[0].lag_seconds == 0.0);
+    CHECK(all[0].lag_source == "binlog_position");
+    CHECK(all[1].primary == "web-03");
+    CHECK(near(all[1].lag_seconds, 40, 0.5));
+    CHECK(all[1].state == "lagging");
+}
+
+TEST_CASE("What stands against a failover, beside the verdict") {
+    ReplicaPair pair;
+    pair.replica().log_bin = false;
+    pair.channel().filters = {"Replicate_Ignore_DB=tmp"};
+    const auto verdict = pair.verdict();
+    CHECK(verdict.cause == "healthy");
+    REQUIRE(verdict.obstacles.size() == 2);
+    CHECK(contains(verdict.obstacles[0].text, "log_bin is off"));
+    CHECK(contains(verdict.obstacles[1].text, "Replicate_Ignore_DB=tmp"));
+}
+
+TEST_CASE("Threads in a state that no version is known to say") {
+    ReplicaPair pair;
+    pair.channel().applier.state = "unknown";
+    CHECK(pair.verdict().state == "unknown");
+}
