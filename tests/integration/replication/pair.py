@@ -1,0 +1,431 @@
+"""A primary and its replica, real servers with real agents, each in a network namespace of its own, and the truth about the
+replica's lag: rows are written to the primary all the time, and the replica is polled for their arrival."""
+
+import bisect
+import calendar
+import contextlib
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+
+import pymysql
+
+here = os.path.dirname(os.path.realpath(__file__))
+repo = os.path.realpath(os.path.join(here, "../../.."))
+sys.path.insert(0, os.path.join(here, "../collector"))
+from harness import PROGRAM, Collector, free_port  # noqa: E402
+
+AGENT = os.path.join(os.path.dirname(PROGRAM), "lapwing-agent")
+SERVERS = os.path.join(here, "servers.sh")
+RULES = os.path.join(repo, "dashboards/alerts/lapwing.rules.yml")
+NOBODY = 65534
+WRITE_EVERY = 0.1
+POLL_EVERY = 0.05
+
+
+def run(*command, **options):
+    done = subprocess.run(command, capture_output=True, text=True, **options)
+    assert done.returncode == 0, f"{' '.join(command)}: {done.stderr or done.stdout}"
+    return done.stdout
+
+
+def until(condition, seconds, what):
+    """What `condition` returns once it is true; an exception counts as not yet."""
+    deadline = time.monotonic() + seconds
+    problem = None
+    while True:
+        try:
+            found = condition()
+            if found:
+                return found
+        except Exception as error:
+            problem = error
+        assert time.monotonic() < deadline, f"not within {seconds} s: {what}" + (f" ({problem})" if problem else "")
+        time.sleep(0.2)
+
+
+class Site(Collector):
+    """The collector of all pairs: it has the shipped rules, evaluated more often than they are in practice."""
+
+    def __init__(self, pairs):
+        self.declared = pairs
+        super().__init__("")
+        os.chmod(self.directory, 0o755)
+        os.makedirs(self.path("rules"))
+        shutil.copy(RULES, self.path("rules"))
+
+    def write_config(self, more):
+        os.makedirs(self.path("data"), exist_ok=True)
+        declared = ", ".join(f"{{ primary: {a}, replica: {b} }}" for a, b in self.declared)
+        with open(self.config_file, "w") as out:
+            out.write(f"host: monitor\ndata: {self.path('data/lapwing.db')}\n"
+                      f"agents: {{ listen: 0.0.0.0:{self.agents_port} }}\nhttp: {{ listen: 127.0.0.1:{self.people_port} }}\n"
+                      f"admin: {{ socket: {self.path('admin.sock')} }}\nrules: [ {self.path('rules')}/*.yml ]\n"
+                      f"rules_interval: 2s\nsite: {{ replication: [ {declared} ] }}\n")
+
+    def verdicts(self):
+        return self.people("/api/lapwing/v1/replication").json()["data"]
+
+    def alerts(self):
+        return self.people("/api/v1/alerts").json()["data"]["alerts"]
+
+
+class Server:
+    """One database server and its agent, in a network namespace that is linked to its peer's and to the collector's."""
+
+    def __init__(self, pair, number, kind):
+        self.pair, self.number, self.kind = pair, number, kind
+        self.host = f"{pair.name}{'ab'[number]}"
+        self.namespace = f"lwr{os.getpid()}{self.host}"
+        self.directory = os.path.join(pair.directory, self.host)
+        self.address = f"10.99.{pair.number}.{number + 1}"
+        self.agent = None
+        self.options = []
+        os.makedirs(self.directory)
+
+    @property
+    def mariadb(self):
+        return self.kind.startswith("mariadb")
+
+    def make_namespace(self):
+        run("ip", "netns", "add", self.namespace)
+        self.inside("ip", "link", "set", "lo", "up")
+        outer = f"lwr{os.getpid() % 100000}{self.host}"
+        number = self.pair.number * 2 + self.number
+        run("ip", "link", "add", outer, "type", "veth", "peer", "name", "up0", "netns", self.namespace)
+        run("ip", "address", "add", f"10.98.{number}.1/24", "dev", outer)
+        run("ip", "link", "set", outer, "up")
+        self.inside("ip", "address", "add", f"10.98.{number}.2/24", "dev", "up0")
+        self.inside("ip", "link", "set", "up0", "up")
+        self.collector_address = f"10.98.{number}.1"
+
+    def inside(self, *command):
+        return run("ip", "netns", "exec", self.namespace, *command)
+
+    def start(self, *more):
+        options = [f"--server-id={self.pair.server_id_of(self)}", "--log-bin=binlog", "--relay-log=relay",
+                   "--log-slave-updates=ON", "--max-connections=60", "--innodb-flush-log-at-trx-commit=2", *self.options, *more]
+        if self.mariadb:
+            options += ["--performance-schema=OFF"]
+        else:
+            options += ["--gtid-mode=ON", "--enforce-gtid-consistency=ON"]
+        run(SERVERS, "start", self.kind, self.directory, "--netns", self.namespace, "--address", "0.0.0.0", "--port", "3306",
+            *options)
+
+    def stop(self, signal="TERM"):
+        run(SERVERS, "stop", self.directory, signal)
+
+    def connect(self):
+        return pymysql.connect(unix_socket=os.path.join(self.directory, "s.sock"), user="tester", password="tester",
+                               autocommit=True, connect_timeout=5, read_timeout=60)
+
+    def sql(self, *statements):
+        """The rows of the last statement, as dictionaries."""
+        connection = self.connect()
+        try:
+            with connection.cursor(pymysql.cursors.DictCursor) as cursor:
+                for statement in statements:
+                    cursor.execute(statement)
+                return cursor.fetchall()
+        finally:
+            connection.close()
+
+    def words(self, text):
+        """START SLAVE, in this server's words."""
+        return text if self.mariadb else text.replace("SLAVE", "REPLICA")
+
+    def status(self, channel=None):
+        rows = self.sql("SHOW ALL SLAVES STATUS" if self.mariadb else "SHOW REPLICA STATUS")
+        name = "Connection_name" if self.mariadb else "Channel_Name"
+        rows = [row for row in rows if channel is None or row[name] == channel]
+        return rows[0] if rows else {}
+
+    def seconds_behind(self):
+        row = self.status()
+        return row.get("Seconds_Behind_Master", row.get("Seconds_Behind_Source"))
+
+    def follow(self, source, channel="", delay=0):
+        """Becomes a replica of `source`, by GTID, and starts."""
+        if self.mariadb:
+            name = f"'{channel}' " if channel else ""
+            self.sql(f"CHANGE MASTER {name}TO MASTER_HOST='{source.address}', MASTER_USER='repl', MASTER_PASSWORD='repl', "
+                     f"MASTER_USE_GTID=slave_pos, MASTER_CONNECT_RETRY=2, MASTER_HEARTBEAT_PERIOD=5, MASTER_DELAY={delay}",
+                     f"START SLAVE {name}")
+        else:
+            tail = f" FOR CHANNEL '{channel}'" if channel else ""
+            self.sql(f"CHANGE REPLICATION SOURCE TO SOURCE_HOST='{source.address}', SOURCE_USER='repl', SOURCE_PASSWORD='repl', "
+                     f"SOURCE_AUTO_POSITION=1, SOURCE_CONNECT_RETRY=2, SOURCE_HEARTBEAT_PERIOD=5, SOURCE_DELAY={delay}, "
+                     f"GET_SOURCE_PUBLIC_KEY=1{tail}", f"START REPLICA{tail}")
+
+    def read_only(self, on):
+        self.sql(f"SET GLOBAL read_only={on:d}", *([] if self.mariadb else [f"SET GLOBAL super_read_only={on:d}"]))
+
+    def start_agent(self):
+        site = self.pair.site
+        bundle = os.path.join(self.directory, "agent.pem")
+        if not os.path.exists(bundle):
+            shutil.copy(site.enrol(self.host), bundle)
+            os.chmod(bundle, 0o600)
+            os.chown(bundle, NOBODY, NOBODY)
+        data = os.path.join(self.directory, "agent")
+        os.makedirs(data, exist_ok=True)
+        os.chown(data, NOBODY, NOBODY)
+        config = os.path.join(self.directory, "agent.yaml")
+        off = "".join(f"  {name}: off\n" for name in ("node", "nginx", "app", "haproxy", "sockets", "firewall"))
+        with open(config, "w") as out:
+            out.write(f"host: {self.host}\ndata: {data}\nstatus_socket: {data}/s\nsnapshot: {data}/none\ncanary: off\n"
+                      f"attempts: off\ncollector: {{ url: 'https://{self.collector_address}:{site.agents_port}', ca: {bundle}, "
+                      f"cert: {bundle}, key: {bundle} }}\nprobes:\n{off}"
+                      f"  mysql: [ {{ socket: {self.directory}/s.sock }} ]\n")
+        self.log = open(os.path.join(self.directory, "agent.log"), "ab")
+        self.agent = subprocess.Popen(
+            ["ip", "netns", "exec", self.namespace, "setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups",
+             AGENT, "run", "--config", config], stdout=self.log, stderr=self.log)
+
+    def stop_agent(self, kill=False):
+        if self.agent and self.agent.poll() is None:
+            (self.agent.kill if kill else self.agent.terminate)()
+            self.agent.wait(20)
+        self.agent = None
+
+    def close(self):
+        self.stop_agent(kill=True)
+        with contextlib.suppress(Exception):
+            self.stop("KILL")
+        subprocess.run(["ip", "netns", "delete", self.namespace], capture_output=True)
+
+
+class Truth:
+    """What the test knows by itself: when each row was committed, and when it was there."""
+
+    def __init__(self, writer, reader):
+        self.writer, self.reader = writer, reader
+        self.committed = []  # times; the row's id is the place
+        self.polled = []     # (time, highest id)
+        self.paused = threading.Event()
+        self.ended = threading.Event()
+        self.threads = [threading.Thread(target=self.write, daemon=True), threading.Thread(target=self.poll, daemon=True)]
+        for thread in self.threads:
+            thread.start()
+
+    def loop(self, connect, interval, work):
+        connection = None
+        while not self.ended.wait(interval):
+            try:
+                connection = connection or connect()
+                work(connection)
+            except Exception:
+                with contextlib.suppress(Exception):
+                    connection.close()
+                connection = None
+                self.ended.wait(0.2)
+
+    def write(self):
+        def once(connection):
+            if self.paused.is_set():
+                return
+            with connection.cursor() as cursor:
+                # A row of which the answer was lost is there already.
+                with contextlib.suppress(pymysql.err.IntegrityError):
+                    cursor.execute("INSERT INTO lt.truth VALUES (%s)", (len(self.committed) + 1,))
+            self.committed.append(time.time())
+        self.loop(lambda: self.writer().connect(), WRITE_EVERY, once)
+
+    def poll(self):
+        def once(connection):
+            asked = time.time()
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT COALESCE(MAX(id), 0) FROM lt.truth")
+                self.polled.append((asked, cursor.fetchone()[0]))
+        self.loop(lambda: self.reader().connect(), POLL_EVERY, once)
+
+    def lag(self, at):
+        """At that time, or None if the replica was not asked around it."""
+        place = bisect.bisect_right(self.polled, (at, float("inf")))
+        if place == 0 or at - self.polled[place - 1][0] > 1:
+            return None
+        arrived = self.polled[place - 1][1]
+        if arrived >= len(self.committed) or self.committed[arrived] > at:
+            return 0.0
+        return at - self.committed[arrived]
+
+    def off_by(self, figure, at):
+        """How far a figure is from what was true around that time; None where that is not known."""
+        around = [self.lag(at + step / 20) for step in range(-4, 5)]
+        if None in around:
+            return None
+        return max(0.0, min(around) - figure, figure - max(around))
+
+    def close(self):
+        self.ended.set()
+        for thread in self.threads:
+            thread.join(10)
+
+
+class Pair:
+    """`kinds`: of the primary and the replica. Everything is there, linked and in step when it has started."""
+
+    def __init__(self, site, number, name, kind):
+        self.site, self.number, self.name, self.kind = site, number, name, kind
+        self.directory = tempfile.mkdtemp(prefix="lwr")
+        os.chmod(self.directory, 0o755)
+        self.a, self.b = Server(self, 0, kind), Server(self, 1, kind)
+        self.primary, self.replica = self.a, self.b
+        self.allowed = set()
+        self.rows = []
+        self.truth = None
+
+    def start(self, template):
+        for server in (self.a, self.b):
+            server.make_namespace()
+        run("ip", "link", "add", "link0", "netns", self.a.namespace, "type", "veth", "peer", "name", "link0", "netns",
+            self.b.namespace)
+        for server in (self.a, self.b):
+            server.inside("ip", "address", "add", f"{server.address}/24", "dev", "link0")
+            server.inside("ip", "link", "set", "link0", "up")
+            shutil.copytree(template, os.path.join(server.directory, "data"), symlinks=True)
+            server.start()
+        self.replica.follow(self.primary)
+        self.replica.read_only(True)
+        for server in (self.a, self.b):
+            server.start_agent()
+        self.truth = Truth(lambda: self.primary, lambda: self.replica)
+        self.settle()
+
+    def cut(self):
+        """Between the two, packets vanish in both directions; nobody is told."""
+        for server in (self.a, self.b):
+            server.inside("nft", "add table inet cut; add chain inet cut in { type filter hook input priority 0; }; "
+                                 "add rule inet cut in iifname link0 drop")
+
+    def mend(self):
+        for server in (self.a, self.b):
+            server.inside("nft", "delete table inet cut")
+
+    def verdict(self, replica=None, channel=""):
+        replica = (replica or self.replica).host
+        for entry in self.site.verdicts():
+            if entry["replica"] == replica and entry["channel"] == channel:
+                return entry
+        return None
+
+    @staticmethod
+    def observed(entry):
+        whole, fraction = re.fullmatch(r"(.*?)(\.\d+)?Z", entry["observed"]).groups()
+        return calendar.timegm(time.strptime(whole, "%Y-%m-%dT%H:%M:%S")) + float(fraction or 0)
+
+    def firing(self):
+        return {(a["labels"]["alertname"], a["labels"].get("cause", ""))
+                for a in self.site.alerts()
+                if a["state"] == "firing" and a["labels"].get("instance") in (self.a.host, self.b.host)}
+
+    def settle(self, seconds=90):
+        """In step, and nothing fires."""
+        until(lambda: (self.verdict() or {}).get("cause") == "healthy", seconds, f"{self.name}: healthy, not {self.verdict()}")
+        until(lambda: not self.firing(), seconds, f"{self.name}: no alert, not {self.firing()}")
+        self.allowed = set()
+
+    def restart_receiver(self):
+        self.replica.sql(self.replica.words("STOP SLAVE IO_THREAD"), self.replica.words("START SLAVE IO_THREAD"))
+
+    def sleep_on_replica(self, seconds, count):
+        """Statements that take that long on the replica, and no time on the primary."""
+        number = self.server_id_of(self.replica)
+        self.primary.sql("SET SESSION binlog_format = STATEMENT",
+                         *[f"INSERT INTO lt.work (a) VALUES (IF(@@server_id = {number}, SLEEP({seconds}), 0))"] * count)
+
+    def server_id_of(self, server):
+        return self.number * 10 + server.number + 1
+
+    def expect(self, cause, seconds=40, **more):
+        """The verdict's cause, soon."""
+        def right():
+            entry = self.verdict(**more)
+            return entry if entry and entry["cause"] == cause else None
+        try:
+            return until(right, seconds, f"{self.name}: cause {cause}")
+        except AssertionError as error:
+            raise AssertionError(f"{error}: {json.dumps(self.verdict(**more))}") from None
+
+    def expect_alert(self, name, within):
+        self.allowed.add(name)
+        until(lambda: name in {each for each, cause in self.firing()}, within, f"{self.name}: {name} fires, not {self.firing()}")
+
+    def compare(self, seconds=8, tolerance=1.0, at_least=4):
+        """For so long the verdict's figure is what the test knows to be true, or says unknown. Half of the comparisons must
+        be within the tolerance: a busy machine delays a sample now and then."""
+        seen, errors, unknown = set(), [], 0
+        deadline = time.monotonic() + seconds
+        last = None
+        while time.monotonic() < deadline or (len(errors) + unknown < at_least and time.monotonic() < deadline + 20):
+            entry = self.verdict()
+            if entry and entry["observed"] not in seen:
+                seen.add(entry["observed"])
+                at = self.observed(entry)
+                if entry["lag_seconds"] is None:
+                    unknown += 1
+                else:
+                    time.sleep(0.3)  # until the replica was asked around that time
+                    figure = entry["lag_seconds"] + entry["delay_seconds"] * (entry["cause"] == "delayed_deliberately")
+                    error = self.truth.off_by(figure, at)
+                    if error is not None:
+                        errors.append(error)
+                        last = (entry, self.truth.lag(at))
+            time.sleep(0.2)
+        if last:
+            entry, true = last
+            self.rows.append({"true": true, "says": entry["lag_seconds"], "source": entry["lag_source"], "cause": entry["cause"],
+                              "seconds_behind": next((e["lag_seconds"] for e in entry["estimators"]
+                                                      if e["name"] == "seconds_behind_source"), None)})
+        if errors:
+            errors.sort()
+            middle = errors[len(errors) // 2]
+            assert middle <= tolerance, f"{self.name}: off by {middle:.2f} s ({errors}): {json.dumps(last)}"
+        assert len(errors) + unknown >= at_least, f"{self.name}: compared only {len(errors)} times"
+        return errors, unknown
+
+    def close(self):
+        if self.truth:
+            self.truth.close()
+        for server in (self.a, self.b):
+            server.close()
+        shutil.rmtree(self.directory, ignore_errors=True)
+
+
+GRANTS = {
+    "mariadb": ["CREATE USER nobody@localhost IDENTIFIED VIA unix_socket",
+                "GRANT SLAVE MONITOR, BINLOG MONITOR, PROCESS ON *.* TO nobody@localhost",
+                "CREATE USER repl IDENTIFIED BY 'repl'", "GRANT REPLICATION SLAVE ON *.* TO repl",
+                "CREATE USER tester@localhost IDENTIFIED BY 'tester'", "GRANT ALL ON *.* TO tester@localhost WITH GRANT OPTION"],
+    "mysql": ["INSTALL PLUGIN auth_socket SONAME 'auth_socket.so'", "CREATE USER nobody@localhost IDENTIFIED WITH auth_socket",
+              "GRANT REPLICATION CLIENT, REPLICATION SLAVE, PROCESS ON *.* TO nobody@localhost",
+              "GRANT SELECT ON performance_schema.* TO nobody@localhost",
+              "CREATE USER repl IDENTIFIED BY 'repl'", "GRANT REPLICATION SLAVE ON *.* TO repl",
+              "CREATE USER tester@localhost IDENTIFIED BY 'tester'", "GRANT ALL ON *.* TO tester@localhost WITH GRANT OPTION"],
+}
+TABLES = ["CREATE DATABASE lt", "CREATE TABLE lt.truth (id BIGINT PRIMARY KEY)",
+          "CREATE TABLE lt.work (id BIGINT AUTO_INCREMENT PRIMARY KEY, a INT NOT NULL DEFAULT 0, b VARCHAR(200)) ENGINE=InnoDB",
+          "CREATE DATABASE lapwing", "CREATE TABLE lapwing.heartbeat (ts VARCHAR(26) NOT NULL, server_id INT UNSIGNED NOT NULL "
+          "PRIMARY KEY, file VARCHAR(255), position BIGINT UNSIGNED, relay_master_log_file VARCHAR(255), "
+          "exec_master_log_pos BIGINT UNSIGNED)",
+          "GRANT SELECT, INSERT, UPDATE ON lapwing.heartbeat TO nobody@localhost"]
+
+
+def template(kind, directory):
+    """A data directory with the accounts and tables, of which nothing is in a binary log. Returns its path."""
+    place = os.path.join(directory, kind)
+    os.makedirs(place)
+    run(SERVERS, "start", kind, place, "--port", str(free_port()), "--skip-log-bin")
+    for statement in GRANTS["mariadb" if kind.startswith("mariadb") else "mysql"] + TABLES:
+        run(SERVERS, "sql", place, statement)
+    run(SERVERS, "stop", place)
+    data = os.path.join(place, "data")
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(os.path.join(data, "auto.cnf"))
+    return data
