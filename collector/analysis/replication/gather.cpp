@@ -255,9 +255,14 @@ class Gatherer::Round {
         if (!found || !*found) {
             return {};
         }
-        auto text = (*found)->body.substr(0, longest);
-        std::replace_if(
-            text.begin(), text.end(), [](unsigned char c) { return c < ' '; }, ' ');
+        // A text of several lines becomes one.
+        std::string text;
+        for (const char c : (*found)->body.substr(0, longest)) {
+            text += c == '\n' ? std::string("; ") : std::string(1, static_cast<unsigned char>(c) < ' ' ? ' ' : c);
+        }
+        while (text.ends_with("; ")) {
+            text.resize(text.size() - 2);
+        }
         return text;
     }
 

@@ -338,7 +338,7 @@ class Pair:
         """Statements that take that long on the replica, and no time on the primary."""
         number = self.server_id_of(self.replica)
         self.primary.sql("SET SESSION binlog_format = STATEMENT",
-                         *[f"INSERT INTO lt.work (a) VALUES (IF(@@server_id = {number}, SLEEP({seconds}), 0))"] * count)
+                         *[f"INSERT INTO lt.work (a) VALUES (IF(@@global.server_id = {number}, SLEEP({seconds}), 0))"] * count)
 
     def server_id_of(self, server):
         return self.number * 10 + server.number + 1
@@ -400,7 +400,7 @@ class Pair:
 
 GRANTS = {
     "mariadb": ["CREATE USER nobody@localhost IDENTIFIED VIA unix_socket",
-                "GRANT SLAVE MONITOR, BINLOG MONITOR, PROCESS ON *.* TO nobody@localhost",
+                "GRANT SLAVE MONITOR, BINLOG MONITOR, PROCESS ON *.* TO nobody@localhost", "INSTALL SONAME 'metadata_lock_info'",
                 "CREATE USER repl IDENTIFIED BY 'repl'", "GRANT REPLICATION SLAVE ON *.* TO repl",
                 "CREATE USER tester@localhost IDENTIFIED BY 'tester'", "GRANT ALL ON *.* TO tester@localhost WITH GRANT OPTION"],
     "mysql": ["INSTALL PLUGIN auth_socket SONAME 'auth_socket.so'", "CREATE USER nobody@localhost IDENTIFIED WITH auth_socket",

@@ -138,7 +138,7 @@ TEST_CASE("From samples to a verdict, and to samples again") {
     CHECK(labels.get("instance") == "monitor");
     CHECK(stored(site, "lapwing_replication_advice_info").empty());
 
-    REQUIRE(site.store().putDocument({"d1", "mysql_error", "web-02", 0, "Duplicate entry\n'7'"}));
+    REQUIRE(site.store().putDocument({"d1", "mysql_error", "web-02", 0, "Duplicate entry\n'7'\n"}));
     agents.executed_at = 59;
     agents.run(60, 80);
     REQUIRE(watch.round(Agents::at(80, 0)));
@@ -149,7 +149,7 @@ TEST_CASE("From samples to a verdict, and to samples again") {
     CHECK(verdict.lag_source == "gtid_position");
     CHECK(verdict.transactions_behind == 100.0);
     const auto quotes = [](const auto& line) {
-        return line.text.find("Duplicate entry '7'") != std::string::npos;
+        return line.text.find("Duplicate entry; '7'") != std::string::npos;
     };
     CHECK(std::any_of(verdict.evidence.begin(), verdict.evidence.end(), quotes));
     // What no longer holds has ended.
