@@ -107,15 +107,22 @@ class Site:
         yield "node_load1", {"job": "node", "instance": host}, 0.25
         yield "node_memory_MemTotal_bytes", {"job": "node", "instance": host}, 8e9
         yield "node_memory_MemAvailable_bytes", {"job": "node", "instance": host}, 6e9
-        replica = {"job": "mysql", "instance": "web-02"}
-        if host == "web-02":
+        here = {"job": "mysql", "instance": host}
+        written = int(time.time() * 10)
+        broken_since = self.changes.get("since")
+        if host == "web-01":
+            yield "lapwing_mysql_replica_configured", here, 0
+            yield "lapwing_mysql_gtid_sequence", {**here, "set": "executed", "domain": "0", "source": "1"}, float(written)
+        else:
             sql = self.changes.get("applier", "running")
+            yield "lapwing_mysql_replica_configured", here, 1
+            yield "lapwing_mysql_replica_source_info", {**here, "source_host": "web-01"}, 1
+            yield "mysql_slave_status_seconds_behind_master", here, 0
             for thread, state in (("io", "running"), ("sql", sql)):
                 for each in ("running", "connecting", "stopped", "unknown"):
-                    yield "lapwing_mysql_replica_thread_state", {**replica, "thread": thread, "state": each}, float(each == state)
-            yield "lapwing_mysql_replica_lag_known", replica, float(sql == "running")
-            if sql == "running":
-                yield "lapwing_mysql_replica_lag_seconds", replica, self.changes.get("lag", 0)
+                    yield "lapwing_mysql_replica_thread_state", {**here, "thread": thread, "state": each}, float(each == state)
+            done = written if broken_since is None else broken_since
+            yield "lapwing_mysql_gtid_sequence", {**here, "set": "executed", "domain": "0", "source": "1"}, float(done)
 
     def run(self):
         while not self.ended.wait(1):
@@ -168,35 +175,42 @@ def hosts_that_never_reported_are_not_fine():
     browser.value("window.sameDocument = true")
 
 
+def part_of_the_picture(name):
+    return browser.value(f"""[...document.querySelectorAll('#replication .picture g')].find(
+        (g) => g.querySelector('text')?.textContent === {json.dumps(name)})?.getAttribute('class') ?? ''""")
+
+
 def a_running_site_is_shown():
     site.thread.start()
     until("#hosts", "web-01", "reporting", "Memory", "25 %", "0.25")
     until("#services", "Nginx", "MySQL", "answered in 13 ms")
     assert "down" not in browser.text("#services")
-    until("#replication", "no lag", "in step", "Receiver and applier are running.")
+    until("#replication", "no lag", "in step", "Receiver and applier are running", "By the GTIDs of both ends.")
+    assert part_of_the_picture("web-01") == "good" and part_of_the_picture("applier") == "good"
     assert browser.text("#alerts") == "No alert is active."
     until("#updated", "updated")
 
 
 def a_stopped_applier_is_told_at_the_top():
-    site.changes["applier"] = "stopped"
+    site.changes.update(applier="stopped", since=int(time.time() * 10))
     text = until("#state", "1 critical alert", "The applier on web-02 is stopped")
     assert "well" not in text
     assert browser.value("document.querySelector('#state').className") == "state is-bad"
-    until("#replication", "broken", "lag unknown", "changes arrive but are not applied")
+    until("#replication", "broken", "s behind", "The applier (SQL thread) has stopped", "START SLAVE SQL_THREAD", "transactions behind")
+    assert part_of_the_picture("applier") == "bad" and part_of_the_picture("receiver") == "good"
     until("#alerts", "ApplierStopped")
     assert browser.value("document.title").startswith("(!!) 1 critical alert")
 
 
 def a_lag_is_a_number():
-    site.changes.update(applier="running", lag=42)
-    until("#replication", "42 s behind", "lagging")
-    until("#state", "A replica lags", "web-02 is 42 s behind")
+    site.changes.update(applier="running")
+    until("#replication", "s behind", "lagging", "It falls further behind")
+    until("#state", "A replica lags", "web-02 is", "s behind")
     until("#alerts", "No alert is active.")
 
 
 def a_lag_that_is_gone_is_gone():
-    del site.changes["lag"]
+    del site.changes["since"]
     until("#replication", "no lag", "in step")
 
 

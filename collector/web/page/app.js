@@ -41,26 +41,17 @@ function since(iso, now) {
   return isNaN(then) ? '' : 'for ' + duration(Math.max(0, now - then / 1000));
 }
 
-const CAUSES = {
-  healthy: 'Receiver and applier are running.',
-  network: 'The receiver cannot reach the primary.',
-  receiver_stopped: 'The receiver (I/O thread) is stopped: nothing new arrives from the primary.',
-  receiver_stalled: 'The receiver is connected, but nothing arrives.',
-  applier_stopped: 'The applier (SQL thread) is stopped: changes arrive but are not applied.',
-  applier_slow: 'The applier runs, but does not keep up.',
-  blocked: 'The applier waits for a lock.',
-  delayed_deliberately: 'The replica is held back on purpose, and is no further behind than that.',
-  heartbeat_dead: 'The heartbeat no longer arrives.',
-  clock_skew: 'The clocks of the servers differ.',
-  not_configured: 'No replication is configured on this server.',
-  credentials: 'The primary refuses the replica\u2019s account.',
-  binlog_purged: 'The primary no longer has the binary log that the replica needs.',
-  both_writable: 'Both servers accept writes.',
-  errant_transactions: 'The replica has transactions of its own.',
-  duplicate_server_id: 'Both servers have the same server_id.',
-  primary_down: 'The primary does not answer.',
-  unknown: 'What is going on cannot be told from what is reported.',
+const sentence = (text) => text.replace(/^./, (c) => c.toUpperCase()) + '.';
+
+const ESTIMATORS = {
+  gtid_position: 'GTIDs of both ends', binlog_position: 'binary log positions of both ends', heartbeat: 'heartbeat',
+  applying_transaction: 'transaction being applied', last_event: 'last events', seconds_behind_source: 'Seconds_Behind',
 };
+
+function size(bytes) {
+  if (bytes < 1024) return plural(Math.round(bytes), 'byte');
+  return bytes < 1048576 ? (bytes / 1024).toFixed(0) + ' KiB' : (bytes / 1048576).toFixed(1) + ' MiB';
+}
 
 const REASONS = {
   timeout: 'no answer in time', refused: 'connection refused', unreachable: 'unreachable', denied: 'access denied',
@@ -205,6 +196,7 @@ function serviceName(row) {
 // --- showing -----------------------------------------------------------------------------------------------------------
 
 const shown = new Map();
+const opened = new Map();  // what somebody opened or closed stays so
 
 /** Rebuilds a part of the page only when what it shows has changed, so that reading and selecting are not disturbed. */
 function part(id, facts, build) {
@@ -286,21 +278,77 @@ function showServices(rows) {
   });
 }
 
-const REPLICATION = { ok: ['good', 'in step'], lagging: ['warn', 'lagging'], delayed: ['good', 'delayed on purpose'], broken: ['bad', 'broken'], unknown: ['unknown', 'unknown'] };
+const REPLICATION = { ok: ['good', 'in step'], lagging: ['warn', 'lagging'], delayed: ['good', 'delayed on purpose'],
+  at_risk: ['warn', 'at risk'], broken: ['bad', 'broken'], unknown: ['unknown', 'unknown'] };
+
+function svg(tag, attributes, ...children) {
+  const node = document.createElementNS('http://www.w3.org/2000/svg', tag);
+  for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
+  node.append(...children);
+  return node;
+}
+
+/** Primary and replica, and what flows from one to the other; what is broken stands out. */
+function picture(entry) {
+  const thread = (value) => (value === 'running' ? 'good' : value === 'unknown' ? 'unknown' : 'bad');
+  const dim = entry.state === 'unknown';
+  const broken = entry.broken_part || '';
+  const kinds = {
+    primary: dim ? 'unknown' : 'good', network: dim ? 'unknown' : thread(entry.receiver),
+    receiver: dim ? 'unknown' : thread(entry.receiver), applier: dim ? 'unknown' : thread(entry.applier),
+  };
+  if (broken) kinds[broken] = entry.state === 'broken' ? 'bad' : 'warn';
+  if (broken === 'primary') kinds.network = 'bad';
+  if (broken === 'network') kinds.receiver = 'unknown';
+  const short = (text) => (text.length > 13 ? text.slice(0, 12) + '\u2026' : text);
+  const words = (x, y, text, kind) => svg('text', { x, y, class: kind, 'text-anchor': 'middle' }, text);
+  const box = (x, y, width, height, kind, ...lines) => svg('g', { class: kind },
+    svg('rect', { x, y, width, height, rx: 6 }),
+    ...lines.map((line, i) => words(x + width / 2, y + height / 2 + 4 + (i - (lines.length - 1) / 2) * 15, line, i === 0 ? 'name' : 'soft')));
+  const flow = (from, to, kind) => {
+    const parts = [svg('path', { d: 'M' + from + ' 68H' + (to - 5), class: 'flow' }), svg('path', { d: 'M' + (to - 7) + ' 63l6 5l-6 5', class: 'head' })];
+    const middle = (from + to) / 2;
+    if (kind === 'bad') parts.push(svg('path', { d: 'M' + (middle - 6) + ' 62l12 12m0 -12l-12 12', class: 'cross' }));
+    return svg('g', { class: kind }, ...parts);
+  };
+  const behind = entry.transactions_behind ? plural(entry.transactions_behind, 'transaction') + ' behind'
+    : entry.bytes_behind ? size(entry.bytes_behind) + ' behind' : '';
+  return svg('svg', { viewBox: '0 0 360 126', class: 'picture', role: 'img',
+    'aria-label': 'From ' + (entry.primary || 'an unknown primary') + ' to ' + entry.replica + ': receiver ' + entry.receiver + ', applier ' + entry.applier },
+    box(1, 30, 92, 76, kinds.primary, short(entry.primary || 'unknown'), 'primary'),
+    flow(93, 141, kinds.network),
+    svg('g', { class: 'frame' }, svg('rect', { x: 141, y: 4, width: 218, height: 118, rx: 8 }), words(250, 24, short(entry.replica), 'name')),
+    box(149, 46, 58, 44, kinds.receiver, 'receiver'), flow(207, 222, kinds.receiver === 'bad' ? 'unknown' : kinds.receiver),
+    box(222, 46, 56, 44, dim ? 'unknown' : 'plain', 'relay log'), flow(278, 293, kinds.applier === 'bad' ? 'unknown' : kinds.applier),
+    box(293, 46, 58, 44, kinds.applier, 'applier'), words(250, 110, behind, 'soft'));
+}
 
 function showReplication(entries) {
   part('replication', entries.map(({ observed, ...rest }) => rest), () => {
     if (entries.length === 0) return [el('p', { class: 'note' }, 'No replica has been reported, and none is declared under site.replication.')];
     return entries.map((entry) => {
       const state = REPLICATION[entry.state] || REPLICATION.unknown;
-      const thread = (value) => el('dd', null, chip(value === 'running' ? 'good' : value === 'unknown' ? 'unknown' : 'bad', value));
-      const list = el('dl', null, el('dt', null, 'Receiver'), thread(entry.receiver), el('dt', null, 'Applier'), thread(entry.applier));
-      if (entry.delay_seconds) list.append(el('dt', null, 'Deliberate delay'), el('dd', null, duration(entry.delay_seconds)));
-      const lag = entry.lag_seconds === null ? 'lag unknown' : entry.lag_seconds === 0 ? 'no lag' : duration(entry.lag_seconds) + ' behind';
+      const known = entry.lag_seconds !== null;
+      const lag = !known ? 'lag unknown' : entry.lag_seconds < 0.05 ? 'no lag' : duration(entry.lag_seconds) + ' behind';
+      const notes = [];
+      if (known) notes.push('By the ' + (ESTIMATORS[entry.lag_source] || entry.lag_source) + (entry.confidence === 'confirmed' ? '' : ', ' + entry.confidence) + '.');
+      if (entry.delay_seconds) notes.push('Held back by ' + duration(entry.delay_seconds) + ' on purpose; that is not counted.');
+      if (entry.even_in_seconds !== null) notes.push('At the present pace it will be even in ' + duration(entry.even_in_seconds) + '.');
+      else if (entry.catching_up === false) notes.push('It falls further behind.');
+      const list = el('dl', { class: 'small' });
+      for (const each of entry.estimators) {
+        list.append(el('dt', { title: each.note || '' }, ESTIMATORS[each.name] || each.name), el('dd', null, each.lag_seconds === null ? 'unknown' : duration(each.lag_seconds)));
+      }
+      const key = 'estimators' + entry.replica + '\u0000' + entry.channel;
+      const more = el('details', { class: 'inner', open: opened.get(key) || false }, el('summary', { class: 'small' }, 'Every way to tell the lag'), list);
+      more.addEventListener('toggle', () => opened.set(key, more.open));
       return el('article', { class: 'card' + (state[0] === 'bad' ? ' bad' : state[0] === 'warn' ? ' warn' : '') },
         el('div', { class: 'top' }, el('h3', null, (entry.primary || 'unknown primary') + ' \u2192 ' + entry.replica + (entry.channel ? ' (' + entry.channel + ')' : '')), chip(...state)),
-        el('p', { class: 'big' }, lag), el('p', { class: 'small' }, CAUSES[entry.cause] || entry.cause), list,
-        entry.state === 'ok' || entry.evidence.length === 0 ? null : evidence(entry.evidence));
+        picture(entry), el('p', { class: 'big' }, lag), el('p', null, sentence(entry.summary)),
+        notes.length ? el('p', { class: 'soft small' }, notes.join(' ')) : null,
+        entry.next_step ? el('pre', { class: 'remedy' }, entry.next_step) : null,
+        entry.state === 'ok' || entry.evidence.length === 0 ? null : evidence(entry.evidence),
+        entry.estimators.length ? more : null);
     });
   });
 }
@@ -308,8 +356,6 @@ function showReplication(entries) {
 function evidence(lines) {
   return el('ul', { class: 'evidence small' }, ...lines.map((line) => el('li', null, el('span', { class: 'source' }, line.source), line.text)));
 }
-
-const opened = new Map();  // findings that somebody opened or closed stay so
 
 function showFindings(findings) {
   part('findings', findings, () => {
@@ -366,14 +412,16 @@ function judge(data, rows) {
   const silent = data.agents.filter((a) => a.state !== 'ok');
   const broken = data.replication.filter((r) => r.state === 'broken');
   const lagging = data.replication.filter((r) => r.state === 'lagging');
+  const risky = data.replication.filter((r) => r.state === 'at_risk');
   const dim = data.replication.filter((r) => r.state === 'unknown');
   const grave = data.findings.filter((f) => f.severity === 'critical' || f.severity === 'high');
   const urgent = [];
   for (const a of firing) urgent.push([severityKind(a.labels.severity), a.labels.severity || 'alert', alertTitle(a) + ' (' + since(a.activeAt, data.now) + ')']);
   if (firing.length === 0) {
     for (const r of down) urgent.push(['bad', 'down', serviceName(r) + (r.instance === 'site' ? ' does not answer' : ' on ' + r.instance)]);
-    for (const r of broken) urgent.push(['bad', 'broken', 'Replication to ' + r.replica + ': ' + (CAUSES[r.cause] || r.cause)]);
+    for (const r of broken) urgent.push(['bad', 'broken', 'Replication to ' + r.replica + ': ' + r.summary]);
     for (const r of lagging) urgent.push(['warn', 'lagging', r.replica + ' is ' + duration(r.lag_seconds) + ' behind']);
+    for (const r of risky) urgent.push(['warn', 'at risk', 'Replication to ' + r.replica + ': ' + r.summary]);
   }
   const told = new Set(firing.map((a) => a.labels.host));
   for (const a of silent.filter((each) => !told.has(each.host))) urgent.push(['unknown', 'unseen', a.state === 'silent' ? 'Nothing is heard from ' + a.host : a.host + ' is enrolled but has not reported yet']);
@@ -394,6 +442,7 @@ function judge(data, rows) {
   }
   if (firing.length) return answer('warn', plural(firing.length, 'alert') + ' firing', rest);
   if (lagging.length) return answer('warn', 'A replica lags', rest);
+  if (risky.length) return answer('warn', 'A replica is at risk', rest);
   if (data.agents.length === 0 && rows.length === 0) return answer('unknown', 'Nothing to watch yet', 'No agent is enrolled: lapwing-collector enrol HOST makes the first.');
   if (silent.length || dim.length || unclear.length) return answer('unknown', 'Not everything can be seen', 'Nothing that is seen is failing. ' + rest);
   if (grave.length) return answer('warn', 'Everything runs, but ' + plural(grave.length, 'weakness', 'weaknesses') + ' should be closed', rest);
