@@ -318,9 +318,9 @@ function picture(entry) {
     box(1, 30, 92, 76, kinds.primary, short(entry.primary || 'unknown'), 'primary'),
     flow(93, 141, kinds.network),
     svg('g', { class: 'frame' }, svg('rect', { x: 141, y: 4, width: 218, height: 118, rx: 8 }), words(250, 24, short(entry.replica), 'name')),
-    box(149, 46, 58, 44, kinds.receiver, 'receiver'), flow(207, 222, kinds.receiver === 'bad' ? 'unknown' : kinds.receiver),
-    box(222, 46, 56, 44, dim ? 'unknown' : 'plain', 'relay log'), flow(278, 293, kinds.applier === 'bad' ? 'unknown' : kinds.applier),
-    box(293, 46, 58, 44, kinds.applier, 'applier'), words(250, 110, behind, 'soft'));
+    box(147, 46, 58, 44, kinds.receiver, 'receiver'), flow(205, 219, kinds.receiver === 'bad' ? 'unknown' : kinds.receiver),
+    box(219, 46, 64, 44, dim ? 'unknown' : 'plain', 'relay log'), flow(283, 297, kinds.applier === 'bad' ? 'unknown' : kinds.applier),
+    box(297, 46, 56, 44, kinds.applier, 'applier'), words(250, 110, behind, 'soft'));
 }
 
 function showReplication(entries) {

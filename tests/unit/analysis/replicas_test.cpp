@@ -1,0 +1,93 @@
+#include "collector/analysis/redundancy/redundancy.h"
+#include "tests/unit/analysis/replica_pair.h"
+
+namespace {
+
+using namespace lapwing;
+using namespace lapwing::analysis;
+using lapwing::test::ReplicaPair;
+
+Judgement judged(const ReplicaPair& pair) {
+    const Facts facts;
+    const Site site;
+    const Context context{
+        facts, site, nullptr, nullptr,
+        std::make_shared<const std::vector<replication::Verdict>>(analysis::replication::judge(pair.facts))};
+    Judgement out;
+    redundancy::judgeReplicas(context, out);
+    return out;
+}
+
+const Finding* find(const Judgement& judgement, const std::string& id) {
+    for (const auto& finding : judgement.findings) {
+        if (finding.id == id) {
+            return &finding;
+        }
+    }
+    return nullptr;
+}
+
+}  // namespace
+
+TEST_CASE("A healthy replica that is read-only is no finding, and that was looked at") {
+    const auto judgement = judged(ReplicaPair());
+    CHECK(judgement.findings.empty());
+    CHECK(judgement.judged.contains({"R6", "mysql@web-02"}));
+    CHECK(judgement.judged.contains({"R7", "mysql@web-02"}));
+}
+
+TEST_CASE("R6: a replica that could not take over") {
+    ReplicaPair pair;
+    pair.replica().log_bin = false;
+    pair.applies(60);
+    const auto judgement = judged(pair);
+    const auto* finding = find(judgement, "R6");
+    REQUIRE(finding != nullptr);
+    CHECK(finding->severity == Severity::high);
+    CHECK(finding->subject == "mysql@web-02");
+    REQUIRE(finding->evidence.size() == 2);
+    CHECK(finding->evidence[0].text == "it is more than 30 s behind");
+    CHECK_FALSE(finding->remedy.empty());
+    CHECK_FALSE(finding->not_assessed.empty());
+}
+
+TEST_CASE("R6 is not judged while nothing is known of the replica") {
+    ReplicaPair pair;
+    pair.replica().up = false;
+    CHECK_FALSE(judged(pair).judged.contains({"R6", "mysql@web-02"}));
+}
+
+TEST_CASE("R7: a replica that accepts writes") {
+    ReplicaPair pair;
+    pair.replica().read_only = false;
+    const auto two = judged(pair);
+    REQUIRE(find(two, "R7") != nullptr);
+    CHECK(find(two, "R7")->severity == Severity::critical);
+    CHECK(find(two, "R7")->title == "Two servers accept writes: web-01 and its replica web-02");
+
+    pair.primary().read_only = true;
+    CHECK(find(judged(pair), "R7")->title == "The replica web-02 accepts writes");
+
+    pair.facts.declared.push_back({"web-02", "web-01"});
+    CHECK(find(judged(pair), "R7") == nullptr);
+    CHECK(judged(pair).judged.contains({"R7", "mysql@web-02"}));
+
+    pair.replica().read_only = std::nullopt;
+    CHECK_FALSE(judged(pair).judged.contains({"R7", "mysql@web-02"}));
+}
+
+TEST_CASE("R7 on MySQL: read_only does not hold administrators back") {
+    ReplicaPair pair(false);
+    pair.replica().super_read_only = false;
+    const auto judgement = judged(pair);
+    REQUIRE(find(judgement, "R7") != nullptr);
+    CHECK(find(judgement, "R7")->severity == Severity::medium);
+}
+
+TEST_CASE("Without a watch nothing is judged") {
+    const Facts facts;
+    const Site site;
+    Judgement out;
+    redundancy::judgeReplicas({facts, site, nullptr, nullptr, nullptr}, out);
+    CHECK(out.judged.empty());
+}
