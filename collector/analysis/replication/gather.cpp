@@ -258,7 +258,8 @@ class Gatherer::Round {
         // A text of several lines becomes one.
         std::string text;
         for (const char c : (*found)->body.substr(0, longest)) {
-            text += c == '\n' ? std::string("; ") : std::string(1, static_cast<unsigned char>(c) < ' ' ? ' ' : c);
+            text +=
+                c == '\n' ? std::string("; ") : std::string(1, static_cast<unsigned char>(c) < ' ' ? ' ' : c);
         }
         while (text.ends_with("; ")) {
             text.resize(text.size() - 2);

@@ -208,6 +208,24 @@ class Server:
             self.agent.wait(20)
         self.agent = None
 
+    def others_say(self):
+        """What mysqld_exporter and pt-heartbeat say at this moment; the latter reads the rows that the agent writes."""
+        source = dict(os.environ, DATA_SOURCE_NAME=f"tester:tester@unix({self.directory}/s.sock)/")
+        exporter = subprocess.Popen(["ip", "netns", "exec", self.namespace, "prometheus-mysqld-exporter",
+                                     "--web.listen-address=127.0.0.1:9104"], env=source, stdout=subprocess.DEVNULL,
+                                    stderr=subprocess.DEVNULL)
+        try:
+            text = until(lambda: self.inside("curl", "-sf", "http://127.0.0.1:9104/metrics"), 15, "mysqld_exporter answers")
+        finally:
+            exporter.kill()
+            exporter.wait()
+        series = re.search(r"^mysql_slave_status_seconds_behind_(?:master|source)\S* (\S+)$", text, re.M)
+        beat = subprocess.run(["pt-heartbeat", "--check", "--utc", "-D", "lapwing", "--master-server-id",
+                               str(self.pair.server_id_of(self.pair.primary)), "-S", f"{self.directory}/s.sock", "-u", "tester",
+                               "-p", "tester"], capture_output=True, text=True)
+        return {"mysqld_exporter": series.group(1) if series else None,
+                "pt_heartbeat": (beat.stdout or beat.stderr).strip().splitlines()[:1]}
+
     def close(self):
         self.stop_agent(kill=True)
         with contextlib.suppress(Exception):
@@ -396,6 +414,8 @@ class Pair:
             self.rows.append({"true": true, "says": entry["lag_seconds"], "source": entry["lag_source"], "cause": entry["cause"],
                               "seconds_behind": next((e["lag_seconds"] for e in entry["estimators"]
                                                       if e["name"] == "seconds_behind_source"), None)})
+            if os.environ.get("LAPWING_TABLE"):
+                self.rows[-1].update(self.replica.others_say(), true_then=self.truth.lag(time.time()))
         if errors:
             errors.sort()
             middle = errors[len(errors) // 2]
