@@ -42,6 +42,11 @@ int dispatch(int argc, char** argv) {
     enrol->add_option("--bundle", bundle, "Where to write certificate, key and CA (default: HOST.pem)");
     enrol->callback([&] { code = collector::enrol(config, host, bundle); });
 
+    std::string backup_file;
+    auto* backup = app.add_subcommand("backup", "Copy the database, also while the collector runs");
+    backup->add_option("FILE", backup_file, "The copy; nothing may be there yet")->required();
+    backup->callback([&] { code = collector::backup(config, backup_file); });
+
     auto* notify = app.add_subcommand("notify", "Notifications");
     notify->require_subcommand(1);
     notify->add_subcommand("test", "Send a harmless test alert to every receiver")->callback([&] {

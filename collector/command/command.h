@@ -14,6 +14,8 @@ int runService(const std::string& config_file);
 int checkConfig(const std::string& config_file);
 int checkRules(const std::vector<std::string>& files);
 int enrol(const std::string& config_file, const std::string& host, const std::string& bundle_file);
+/// Copies the database into a new file, whether or not the collector runs.
+int backup(const std::string& config_file, const std::string& file);
 int testNotify(const std::string& config_file);
 int showStatus(const std::string& config_file, bool json);
 int showFindings(const std::string& config_file, bool json);

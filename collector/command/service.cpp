@@ -13,8 +13,10 @@
 
 #include "collector/analysis/analyst.h"
 #include "collector/analysis/replication/watch.h"
+#include "collector/api/admin.h"
 #include "collector/api/agents.h"
 #include "collector/api/lapwing.h"
+#include "collector/api/parameters.h"
 #include "collector/api/people.h"
 #include "collector/api/prometheus.h"
 #include "collector/command/listeners.h"
@@ -91,11 +93,12 @@ struct Service::Parts {
     api::Deadlines deadlines;
     std::vector<std::unique_ptr<api::Server>> servers;
     std::atomic<bool> ready{false};
-    std::string store_trouble;  // as it was logged last
+    storage::StoreStats logged;  // what the log knows of the store
 
     Expected<void> open();
     Expected<void> openTrust();
     void wire();
+    void logStore();
     Expected<void> loadRules();
     Handlers handlers();
 };
@@ -117,6 +120,8 @@ Expected<void> Service::Parts::open() {
     storage::StoreOptions options;
     options.path = config.data;
     options.retention_ms = config.retention_ms;
+    options.retention_bytes = config.retention_bytes;
+    options.max_series = static_cast<std::size_t>(config.ingest.max_series);
     options.out_of_order_ms = config.ingest.out_of_order_ms;
     auto opened = storage::Store::open(options);
     if (!opened) return tl::unexpected(opened.error());
@@ -188,6 +193,27 @@ Expected<void> Service::Parts::loadRules() {
                                         (problems.size() == 1 ? "" : "s") + ", named above");
 }
 
+void Service::Parts::logStore() {
+    auto now = store->stats();
+    if (now.trouble != logged.trouble && !now.trouble.empty()) {
+        spdlog::error("the store's upkeep fails, samples stay in its log: {}", now.trouble);
+    }
+    if (now.size_dropped_before != logged.size_dropped_before) {
+        spdlog::warn("retention.size: everything before {} was deleted, {} samples",
+                     api::formatTime(now.size_dropped_before),
+                     now.size_dropped_samples - logged.size_dropped_samples);
+    }
+    if (now.damaged_blocks > logged.damaged_blocks) {
+        spdlog::error(
+            "the database has {} damaged blocks; queries that need what cannot be read of them fail",
+            now.damaged_blocks);
+    }
+    if (now.over_series_limit != 0 && logged.over_series_limit == 0) {
+        spdlog::error("ingest.max_series: there are {} series already, new ones are refused", now.series);
+    }
+    logged = std::move(now);
+}
+
 Handlers Service::Parts::handlers() {
     api::PeopleParts people;
     people.prometheus = &*prometheus_api;
@@ -207,7 +233,7 @@ Handlers Service::Parts::handlers() {
     out.loopback = api::peopleHandler(people, loopback,
                                       config.ingest.local ? api::localWriteHandler(parts) : api::Handler());
     out.off_loopback = api::peopleHandler(people, off_loopback);
-    out.admin = api::peopleHandler(people, open);
+    out.admin = api::adminHandler(*store, api::peopleHandler(people, open));
     out.agents = api::agentsHandler(parts);
     return out;
 }
@@ -246,10 +272,7 @@ void Service::round() {
     if (auto saved = parts_->metadata->save(); !saved) {
         spdlog::error("save the metadata of metrics: {}", saved.error().message);
     }
-    if (auto trouble = parts_->store->stats().trouble; trouble != parts_->store_trouble) {
-        if (!trouble.empty()) spdlog::error("the store's upkeep fails, samples stay in its log: {}", trouble);
-        parts_->store_trouble = std::move(trouble);
-    }
+    parts_->logStore();
     parts_->ready = true;
 }
 

@@ -19,6 +19,9 @@ namespace {
 
 using config::Node;
 
+/// The log before it becomes blocks, and the write-ahead log, must fit as well.
+constexpr std::int64_t kLeastRetention = 64'000'000;
+
 std::vector<Endpoint> readEndpoints(const Node& node, std::vector<Endpoint> fallback, bool may_be_none) {
     if (!node.present()) return fallback;
     if (may_be_none && node.isScalar() && node.text() == "none") return {};
@@ -237,18 +240,24 @@ Config readConfig(const Node& root) {
     }
 
     const Node ingest = root["ingest"];
-    ingest.allow({"local", "out_of_order"});
+    ingest.allow({"local", "out_of_order", "max_series"});
     ingest["local"].read(config.ingest.local);
     ingest["out_of_order"].readDuration(config.ingest.out_of_order_ms);
+    ingest["max_series"].read(config.ingest.max_series, 1000, 100'000'000);
 
     const Node retention = root["retention"];
-    retention.allow({"time"});
+    retention.allow({"time", "size"});
     if (retention["time"].text() == "none") {
         config.retention_ms = 0;
     } else {
         retention["time"].readDuration(config.retention_ms);
         if (config.retention_ms < 3'600'000)
             retention["time"].problem("retention.time must be at least 1h, or none");
+    }
+    if (retention["size"].present() && retention["size"].text() != "none") {
+        retention["size"].readBytes(config.retention_bytes);
+        if (config.retention_bytes < kLeastRetention)
+            retention["size"].problem("retention.size must be at least 64MB, or none");
     }
 
     const Node promql = root["promql"];

@@ -55,9 +55,11 @@ struct Config {
     struct Ingest {
         bool local = false;
         std::int64_t out_of_order_ms = 3'600'000;
+        int max_series = 1'000'000;  ///< new series beyond that are refused; about 300 bytes of memory each
     } ingest;
 
     std::int64_t retention_ms = 90LL * 86'400'000;  ///< 0 keeps everything
+    std::int64_t retention_bytes = 0;               ///< of the database and its log; 0: no limit
 
     struct PromQl {
         int compat = 3;

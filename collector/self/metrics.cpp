@@ -74,6 +74,14 @@ std::vector<MetricFamily> Metrics::collect(TimestampMs now) {
                static_cast<double>(refused_.load())));
     out.push_back(single(gauge("lapwing_collector_db_bytes", "The database with its write-ahead log."),
                          static_cast<double>(stats.file_bytes)));
+    out.push_back(single(counter("lapwing_collector_series_limit_refused_total",
+                                 "Samples of new series that ingest.max_series refused."),
+                         static_cast<double>(stats.over_series_limit)));
+    out.push_back(single(counter("lapwing_collector_retention_size_dropped_total",
+                                 "Samples that were deleted early because of retention.size."),
+                         static_cast<double>(stats.size_dropped_samples)));
+    out.push_back(single(gauge("lapwing_collector_damaged_blocks", "Blocks of the database found damaged."),
+                         static_cast<double>(stats.damaged_blocks)));
     addFileSystem(out, options_.data_file);
     auto seen = gauge("lapwing_agent_last_seen_seconds",
                       "Seconds since the agent last wrote, or since it was enrolled.");

@@ -11,8 +11,13 @@ namespace {
 /// A block's row number has 24 bits for the group; times beyond this (the year 287396) would not fit beside
 /// it.
 constexpr TimestampMs kLatestTime = TimestampMs{1} << 53;
+constexpr const char* kBadTime = "its time is not between 1970 and the end of what can be stored";
 /// A host with more series than that gets another group, so that blocks stay of a size that can be rewritten.
 constexpr std::size_t kSeriesPerGroup = 4096;
+
+bool validTime(const Sample& sample) {
+    return sample.timestamp >= 0 && sample.timestamp <= kLatestTime;
+}
 
 bool sameBits(double a, double b) {
     return std::bit_cast<std::uint64_t>(a) == std::bit_cast<std::uint64_t>(b);
@@ -150,104 +155,122 @@ SeriesId SqliteStore::createSeries(const Labels& labels, Round& round) {
 Expected<SqliteStore::Staged> SqliteStore::stage(const std::vector<TimeSeries>& batch, Round& round) {
     Staged staged;
     staged.series.reserve(batch.size());
+    std::vector<const Labels*> labels;
+    labels.reserve(batch.size());
     const std::uint32_t number = ++batch_number_;
     for (const auto& series : batch) {
         if (series.samples.empty()) continue;
-        if (series.labels.empty()) {
-            staged.result.refused += series.samples.size();
-            if (staged.result.first_refusal.empty())
-                staged.result.first_refusal = "{}: a series without labels";
-            continue;
+        const auto id = identify(series, round, staged.result);
+        if (!id) continue;
+        if (staged_by_.size() <= *id) {
+            staged_by_.resize(*id + std::size_t{1});
+            staged_at_.resize(*id + std::size_t{1});
         }
-        auto known = index_->find(series.labels);
-        if (!known) {
-            const auto created = round.created.find(series.labels);
-            if (created != round.created.end()) known = created->second;
+        if (staged_by_[*id] != number) {
+            staged_by_[*id] = number;
+            staged_at_[*id] = static_cast<std::uint32_t>(staged.series.size());
+            staged.series.push_back(SeriesBatch{*id, {}});
+            labels.push_back(&series.labels);
         }
-        if (!known) {
-            // A series of nothing but refused samples should not be made.
-            const bool any =
-                std::any_of(series.samples.begin(), series.samples.end(), [](const Sample& sample) {
-                    return sample.timestamp >= 0 && sample.timestamp <= kLatestTime;
-                });
-            known = any ? createSeries(series.labels, round) : SeriesId{0};
-        }
-        if (staged_by_.size() <= *known) {
-            staged_by_.resize(*known + std::size_t{1});
-            staged_at_.resize(*known + std::size_t{1});
-        }
-        if (staged_by_[*known] != number) {
-            staged_by_[*known] = number;
-            staged_at_[*known] = static_cast<std::uint32_t>(staged.series.size());
-            staged.series.push_back(SeriesBatch{*known, {}});
-        }
-        auto done = stageSeries(series, *known, staged.series[staged_at_[*known]].samples, staged.result);
+        auto& samples = staged.series[staged_at_[*id]].samples;
+        samples.insert(samples.end(), series.samples.begin(), series.samples.end());
+    }
+    for (std::size_t i = 0; i < staged.series.size(); ++i) {
+        auto done = sift(*labels[i], staged.series[i], staged.result);
         if (!done) return tl::unexpected(done.error());
+        staged.result.stored += staged.series[i].samples.size();
     }
     std::erase_if(staged.series, [](const SeriesBatch& one) { return one.samples.empty(); });
-    for (const auto& series : staged.series) staged.result.stored += series.samples.size();
     return staged;
 }
 
-Expected<void> SqliteStore::stageSeries(const TimeSeries& series, SeriesId id, std::vector<Sample>& accepted,
-                                        AppendResult& result) {
-    const Span span = id < spans_.size() ? spans_[id] : Span{};
-    const auto refuse = [&](const Sample& sample, std::string_view why) {
+/// Nothing where all of its samples are refused because of what the series is.
+std::optional<SeriesId> SqliteStore::identify(const TimeSeries& series, Round& round, AppendResult& result) {
+    const auto refuse = [&](const std::string& why) {
+        result.refused += series.samples.size();
+        if (result.first_refusal.empty()) result.first_refusal = series.labels.toString() + ": " + why;
+        return std::nullopt;
+    };
+    if (series.labels.empty()) return refuse("a series without labels");
+    if (const auto known = index_->find(series.labels)) return known;
+    const auto created = round.created.find(series.labels);
+    if (created != round.created.end()) return created->second;
+    // A series of nothing but refused samples should not be made.
+    if (std::none_of(series.samples.begin(), series.samples.end(), validTime)) return refuse(kBadTime);
+    if (options_.max_series > 0 && index_->size() + round.new_series.size() >= options_.max_series) {
+        over_series_limit_ += series.samples.size();
+        return refuse("a new series, and there are " + std::to_string(options_.max_series) +
+                      " already (ingest.max_series)");
+    }
+    return createSeries(series.labels, round);
+}
+
+/// Takes out what must not be stored, and sorts the rest.
+Expected<void> SqliteStore::sift(const Labels& labels, SeriesBatch& batch, AppendResult& result) {
+    auto& samples = batch.samples;
+    const Span span = batch.id < spans_.size() ? spans_[batch.id] : Span{};
+    const auto refuse = [&](const Sample& sample, const std::string& why) {
         ++result.refused;
         if (!result.first_refusal.empty()) return;
-        result.first_refusal = series.labels.toString() + " at " + std::to_string(sample.timestamp) + ": ";
-        result.first_refusal += why;
+        result.first_refusal = labels.toString() + " at " + std::to_string(sample.timestamp) + ": " + why;
     };
-    for (const auto& sample : series.samples) {
-        if (sample.timestamp < 0 || sample.timestamp > kLatestTime) {
-            refuse(sample, "its time is not between 1970 and the end of what can be stored");
+    const auto not_after = [](const Sample& a, const Sample& b) { return a.timestamp >= b.timestamp; };
+    bool ascending = std::adjacent_find(samples.begin(), samples.end(), not_after) == samples.end();
+    if (ascending && validTime(samples.front()) && validTime(samples.back()) &&
+        samples.front().timestamp > span.newest) {
+        return {};
+    }
+    if (!ascending) std::stable_sort(samples.begin(), samples.end(), earlier);
+    std::vector<Sample> stored;
+    std::int64_t stored_window = -1;
+    std::size_t kept = 0;
+    for (const auto sample : samples) {
+        if (!validTime(sample)) {
+            refuse(sample, kBadTime);
             continue;
         }
-        const TimestampMs newest =
-            accepted.empty() ? span.newest : std::max(span.newest, accepted.back().timestamp);
-        if (sample.timestamp > newest) {
-            accepted.push_back(sample);
-            continue;
-        }
-        const auto place = std::lower_bound(accepted.begin(), accepted.end(), sample, earlier);
         std::optional<double> there;
-        if (place != accepted.end() && place->timestamp == sample.timestamp) {
-            there = place->value;
+        if (kept > 0 && samples[kept - 1].timestamp == sample.timestamp) {
+            there = samples[kept - 1].value;
         } else if (sample.timestamp >= span.oldest && sample.timestamp <= span.newest) {
-            auto found = findStored(id, sample.timestamp);
-            if (!found) return tl::unexpected(found.error());
-            there = *found;
+            if (const auto window = windowOf(sample.timestamp); window != stored_window) {
+                auto found = readStored(batch.id, sample.timestamp, (window + 1) * kWindowMs - 1);
+                if (!found) return tl::unexpected(found.error());
+                stored = std::move(*found);
+                stored_window = window;
+            }
+            const auto it = std::lower_bound(stored.begin(), stored.end(), sample, earlier);
+            if (it != stored.end() && it->timestamp == sample.timestamp) there = it->value;
         }
         if (there && sameBits(*there, sample.value)) {
             ++result.duplicates;
         } else if (there) {
             refuse(sample, "another value is stored for this time");
-        } else if (sample.timestamp < newest - options_.out_of_order_ms) {
-            refuse(sample, "too far out of order: the series' newest sample is of " + std::to_string(newest));
+        } else if (sample.timestamp < span.newest - options_.out_of_order_ms) {
+            refuse(sample,
+                   "too far out of order: the series' newest sample is of " + std::to_string(span.newest));
         } else {
-            accepted.insert(place, sample);
+            samples[kept++] = sample;
         }
     }
+    samples.resize(kept);
     return {};
 }
 
-Expected<std::optional<double>> SqliteStore::findStored(SeriesId id, TimestampMs at) {
-    for (const Head* head : {&head_, &frozen_}) {
-        if (const auto value = head->find(id, at)) return value;
+/// The samples in [from, to], which lie in one window.
+Expected<std::vector<Sample>> SqliteStore::readStored(SeriesId id, TimestampMs from, TimestampMs to) {
+    std::vector<Sample> stored;
+    const auto there = writer_blocks_.load(blockRow(windowOf(from), index_->group(id)));
+    Expected<void> read;
+    if (!there) {
+        read = tl::unexpected(there.error());
+    } else if (const auto* entry = *there ? writer_blocks_.directory().find(id) : nullptr; entry != nullptr) {
+        read = writer_blocks_.read(*entry, from, to, stored);
     }
-    const auto there = writer_blocks_.load(blockRow(windowOf(at), index_->group(id)));
-    if (!there) return tl::unexpected(there.error());
-    std::optional<double> value;
-    if (*there) {
-        const auto* entry = writer_blocks_.directory().find(id);
-        std::vector<Sample> samples;
-        if (entry != nullptr) {
-            auto done = writer_blocks_.read(*entry, at, at, samples);
-            if (!done) return tl::unexpected(done.error());
-        }
-        if (!samples.empty()) value = samples.front().value;
-    }
-    return value;
+    // A damaged block must not keep out what comes in; compaction will set it aside.
+    if (!read && read.error().kind != ErrorKind::internal) return tl::unexpected(read.error());
+    for (const Head* head : {&frozen_, &head_}) mergeInto(head->copy(id, from, to), from, to, stored);
+    return stored;
 }
 
 Expected<void> SqliteStore::write(const Round& round) {

@@ -31,16 +31,28 @@ void BlockWriter::add(SeriesId id, std::span<const Sample> samples) {
     std::string column;
     putVarint(column, times.size());
     encodeIntegers(times, column);
-    const auto [known, added] = column_of_.emplace(std::move(column), columns_.size());
-    if (added) columns_.push_back(known->first);
-
     const std::size_t start = values_.size();
     encodeValues(numbers, values_);
     const auto written = std::string_view(values_).substr(start);
+    enter(id, column, written.size(), checksum(written));
+}
+
+void BlockWriter::addEncoded(SeriesId id, std::string_view column, std::string_view values,
+                             std::uint32_t checksum) {
+    values_ += values;
+    enter(id, column, values.size(), checksum);
+}
+
+void BlockWriter::enter(SeriesId id, std::string_view column, std::size_t length, std::uint32_t checksum) {
+    auto known = column_of_.find(column);
+    if (known == column_of_.end()) {
+        known = column_of_.emplace(std::string(column), columns_.size()).first;
+        columns_.push_back(known->first);
+    }
     putVarint(directory_, id - last_);
     putVarint(directory_, known->second);
-    putVarint(directory_, written.size());
-    putFixed32(directory_, checksum(written));
+    putVarint(directory_, length);
+    putFixed32(directory_, checksum);
     last_ = id;
     ++count_;
 }
@@ -84,8 +96,10 @@ bool BlockDirectory::parse(std::string_view header, std::string directory, std::
     const std::uint64_t columns = in.varint();
     if (columns > in.remaining()) return false;
     for (std::uint64_t i = 0; i < columns; ++i) {
-        ByteReader column(in.string());
+        const auto bytes = in.string();
+        ByteReader column(bytes);
         Column parsed;
+        parsed.start = directory_.size() - in.remaining() - bytes.size();
         parsed.count = column.varint();
         parsed.length = column.remaining();
         parsed.offset = directory_.size() - in.remaining() - parsed.length;
@@ -123,6 +137,11 @@ const BlockDirectory::Entry* BlockDirectory::find(SeriesId id) const {
     const auto it = std::lower_bound(entries_.begin(), entries_.end(), id,
                                      [](const Entry& entry, SeriesId wanted) { return entry.id < wanted; });
     return it != entries_.end() && it->id == id ? &*it : nullptr;
+}
+
+std::string_view BlockDirectory::column(const Entry& entry) const {
+    const Column& column = columns_[entry.column];
+    return std::string_view(directory_).substr(column.start, column.offset + column.length - column.start);
 }
 
 bool BlockDirectory::load(Column& column) {

@@ -34,9 +34,13 @@ class BlockWriter {
   public:
     /// In ascending order of ids; samples ascending, at least one.
     void add(SeriesId id, std::span<const Sample> samples);
+    /// A series as another block has it, encoded; what is damaged stays so.
+    void addEncoded(SeriesId id, std::string_view column, std::string_view values, std::uint32_t checksum);
     std::string finish();
 
   private:
+    void enter(SeriesId id, std::string_view column, std::size_t length, std::uint32_t checksum);
+
     std::map<std::string, std::size_t, std::less<>> column_of_;
     std::vector<std::string> columns_;
     std::string directory_;
@@ -66,6 +70,9 @@ class BlockDirectory {
 
     const std::vector<Entry>& entries() const { return entries_; }
     const Entry* find(SeriesId id) const;
+    std::size_t sampleCount(const Entry& entry) const { return columns_[entry.column].count; }
+    /// The timestamps of a series, encoded: what BlockWriter::addEncoded() takes.
+    std::string_view column(const Entry& entry) const;
     /// The samples in [from, to] of a series, given its values' bytes. False if they are damaged.
     bool decode(const Entry& entry, std::string_view values, TimestampMs from, TimestampMs to,
                 std::vector<Sample>& out);
@@ -74,7 +81,8 @@ class BlockDirectory {
 
   private:
     struct Column {
-        std::size_t offset = 0;
+        std::size_t start = 0;   ///< with its count
+        std::size_t offset = 0;  ///< without
         std::size_t length = 0;
         std::size_t count = 0;
         bool decoded = false;

@@ -1,5 +1,9 @@
 #include "collector/storage/block_table.h"
 
+#include <array>
+#include <cstdlib>
+#include <ctime>
+
 namespace lapwing::storage {
 
 Expected<BlockTable> BlockTable::open(Connection& connection) {
@@ -14,9 +18,18 @@ Expected<BlockTable> BlockTable::open(Connection& connection) {
     return table;
 }
 
+std::string BlockTable::name() const {
+    const std::int64_t row = std::abs(row_);
+    const std::time_t start = (row >> 24) * (kWindowMs / 1000);
+    std::tm parts{};
+    std::array<char, 32> text{};
+    ::gmtime_r(&start, &parts);
+    std::strftime(text.data(), text.size(), "%Y-%m-%dT%H:%M:%SZ", &parts);
+    return "the block of group " + std::to_string(row & 0xffffff) + " for the two hours from " + text.data();
+}
+
 Error BlockTable::damaged() const {
-    return Error{ErrorKind::internal, "block " + std::to_string(row_ >> 24) + "/" +
-                                          std::to_string(row_ & 0xffffff) + " is damaged"};
+    return Error{ErrorKind::internal, name() + " is damaged"};
 }
 
 Expected<std::optional<std::int64_t>> BlockTable::next(std::int64_t from, std::int64_t to) {
@@ -29,6 +42,8 @@ Expected<std::optional<std::int64_t>> BlockTable::next(std::int64_t from, std::i
 }
 
 Expected<bool> BlockTable::load(std::int64_t row) {
+    if (loaded_ && row == row_) return true;
+    loaded_ = false;
     const auto exists = exists_.bind(1, row).step();
     if (!exists) return tl::unexpected(exists.error());
     if (!*exists) return false;
@@ -43,7 +58,7 @@ Expected<bool> BlockTable::load(std::int64_t row) {
         blob_.reset(blob);
     }
     if (code != SQLITE_OK) {
-        Error error = sqliteError(connection_->get(), code, "read a block");
+        Error error = sqliteError(connection_->get(), code, name());
         release();
         return tl::unexpected(std::move(error));
     }
@@ -58,6 +73,7 @@ Expected<bool> BlockTable::load(std::int64_t row) {
     done = readBytes(BlockDirectory::kHeaderBytes, *length, directory);
     if (!done) return tl::unexpected(done.error());
     if (!directory_.parse(header, std::move(directory), size)) return tl::unexpected(damaged());
+    loaded_ = true;
     return true;
 }
 
@@ -65,21 +81,28 @@ Expected<void> BlockTable::readBytes(std::size_t offset, std::size_t length, std
     out.resize(length);
     const int code =
         sqlite3_blob_read(blob_.get(), out.data(), static_cast<int>(length), static_cast<int>(offset));
-    if (code != SQLITE_OK) return tl::unexpected(sqliteError(connection_->get(), code, "read a block"));
+    if (code != SQLITE_OK) return tl::unexpected(sqliteError(connection_->get(), code, name()));
     return {};
 }
 
 Expected<void> BlockTable::read(const BlockDirectory::Entry& entry, TimestampMs from, TimestampMs to,
                                 std::vector<Sample>& out) {
     if (!directory_.overlaps(entry, from, to)) return {};
-    auto done = readBytes(entry.offset, entry.length, buffer_);
-    if (!done) return done;
-    if (!directory_.decode(entry, buffer_, from, to, out)) return tl::unexpected(damaged());
+    const auto bytes = values(entry);
+    if (!bytes) return tl::unexpected(bytes.error());
+    if (!directory_.decode(entry, *bytes, from, to, out)) return tl::unexpected(damaged());
     return {};
+}
+
+Expected<std::string_view> BlockTable::values(const BlockDirectory::Entry& entry) {
+    auto done = readBytes(entry.offset, entry.length, buffer_);
+    if (!done) return tl::unexpected(done.error());
+    return std::string_view(buffer_);
 }
 
 void BlockTable::release() {
     blob_.reset();
+    loaded_ = false;
 }
 
 }  // namespace lapwing::storage

@@ -1,5 +1,4 @@
 #include <fcntl.h>
-#include <malloc.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -23,6 +22,10 @@ constexpr auto kExpireEvery = minutes(60);
 constexpr auto kAfterFailure = seconds(10);
 /// 4 MB of log to replay at most, apart from what is written during a checkpoint.
 constexpr int kCheckpointPages = 1000;
+/// Half a megabyte is not worth the moving.
+constexpr std::int64_t kFreePages = 128;
+/// Few, so that a nearly full disk has room for the log of it.
+constexpr std::int64_t kPagesAtOnce = 8;
 
 }  // namespace
 
@@ -55,10 +58,16 @@ void SqliteStore::maintain() {
         const auto now = steady_clock::now();
         if (now >= compact_due_ || large) {
             failed = !compact();
+            if (options_.retention_bytes > 0) expire_due = std::min(expire_due, now);
             compact_due_ = steady_clock::now() + (failed ? steady_clock::duration(kAfterFailure) : kHeadAge);
         }
-        if (now >= expire_due) expire_due = expire() ? now + kExpireEvery : now + kAfterFailure;
-        if (wal_pages_ > kCheckpointPages) checkpoint();
+        if (now >= expire_due) {
+            const bool expired = expire().has_value();
+            expire_due = now + (expired ? steady_clock::duration(kExpireEvery) : kAfterFailure);
+            failed = failed || !expired;
+        }
+        // On a full disk the room for what is tried again comes from here.
+        if (wal_pages_ > kCheckpointPages || failed) checkpoint();
         lock.lock();
     }
     lock.unlock();
@@ -103,112 +112,31 @@ Expected<void> SqliteStore::noted(Expected<void> done) {
     return done;
 }
 
-Expected<void> SqliteStore::compactHead() {
-    const std::lock_guard compact_lock(compact_mutex_);
-    std::vector<std::pair<GroupId, std::vector<SeriesId>>> groups;
-    {
+/// Returns free pages to the file system, beyond a sixteenth that is used again soon (by the log, at the
+/// latest). Files that were not made with incremental vacuum keep theirs.
+Expected<void> SqliteStore::shrinkFile() {
+    std::int64_t before = -1;
+    bool more = true;
+    const auto step = [&]() -> Expected<void> {
         const std::lock_guard write_lock(write_mutex_);
-        // What an earlier attempt left frozen goes first.
-        if (frozen_.empty()) {
-            if (head_.empty()) return {};
-            const std::lock_guard head_lock(head_mutex_);
-            frozen_ = std::exchange(head_, Head());
-            frozen_seq_ = last_seq_;
-            log_bytes_ = 0;
-        }
-        std::unordered_map<GroupId, std::vector<SeriesId>> by_group;
-        for (SeriesId id = 0; id < frozen_.end(); ++id) {
-            if (frozen_.contains(id)) by_group[index_->group(id)].push_back(id);
-        }
-        groups.assign(by_group.begin(), by_group.end());
-    }
-    for (const auto& [group, ids] : groups) {
-        auto done = compactGroup(group, ids);
+        const auto pages = writer_.integer("PRAGMA page_count");
+        const auto free = pages ? writer_.integer("PRAGMA freelist_count") : pages;
+        if (!free) return tl::unexpected(free.error());
+        const std::int64_t excess = *free - std::max(kFreePages, (*pages - *free) / 16);
+        more = excess > 0 && *free != before;
+        if (!more) return {};
+        writer_blocks_.release();
+        const auto some = std::to_string(std::min(excess, kPagesAtOnce));
+        auto done = writer_.exec(("PRAGMA incremental_vacuum(" + some + ")").c_str());
         if (!done) return done;
-        syncLog();
+        before = *free;
+        committed();
+        return done;
+    };
+    while (more) {
+        if (auto done = withRoom(step); !done) return done;
     }
-    {
-        const std::lock_guard write_lock(write_mutex_);
-        auto marked = markCompacted(frozen_seq_);
-        if (!marked) return marked;
-        const std::lock_guard head_lock(head_mutex_);
-        frozen_ = Head();
-    }
-    auto shortened = shortenLog(frozen_seq_);
-    if (!shortened) return shortened;
-    ::malloc_trim(0);
     return {};
-}
-
-Expected<void> SqliteStore::compactGroup(GroupId group, const std::vector<SeriesId>& ids) {
-    // Nobody else changes the frozen head or blocks while compact_mutex_ is held, so encoding holds up
-    // nobody.
-    std::vector<std::int64_t> windows;
-    std::vector<std::vector<Sample>> samples(ids.size());
-    for (std::size_t i = 0; i < ids.size(); ++i) {
-        mergeInto(frozen_.copy(ids[i], 0, INT64_MAX), 0, INT64_MAX, samples[i]);
-        for (const auto& sample : samples[i]) {
-            const auto window = windowOf(sample.timestamp);
-            if (windows.empty() || windows.back() != window) windows.push_back(window);
-        }
-    }
-    std::sort(windows.begin(), windows.end());
-    windows.erase(std::unique(windows.begin(), windows.end()), windows.end());
-    auto reader = readers_.acquire();
-    if (!reader) return tl::unexpected(reader.error());
-    auto& blocks = (*reader)->blocks;
-    for (const auto window : windows) {
-        const TimestampMs from = window * kWindowMs;
-        const TimestampMs to = from + kWindowMs - 1;
-        const auto there = blocks.load(blockRow(window, group));
-        if (!there) return tl::unexpected(there.error());
-        const std::vector<BlockDirectory::Entry> none;
-        const auto& old = *there ? blocks.directory().entries() : none;
-        BlockWriter writer;
-        std::vector<Sample> merged;
-        auto entry = old.begin();
-        std::size_t i = 0;
-        while (entry != old.end() || i < ids.size()) {
-            merged.clear();
-            const SeriesId id = entry == old.end() ? ids[i]
-                                : i == ids.size()  ? entry->id
-                                                   : std::min(entry->id, ids[i]);
-            if (entry != old.end() && entry->id == id) {
-                auto done = blocks.read(*entry++, from, to, merged);
-                if (!done) return done;
-            }
-            if (i < ids.size() && ids[i] == id) {
-                const auto& all = samples[i++];
-                const auto before = [](const Sample& sample, TimestampMs at) {
-                    return sample.timestamp < at;
-                };
-                const auto begin = std::lower_bound(all.begin(), all.end(), from, before);
-                const auto end = std::lower_bound(begin, all.end(), to + 1, before);
-                mergeInto(std::vector<Sample>(begin, end), merged);
-            }
-            if (!merged.empty()) writer.add(id, merged);
-        }
-        blocks.release();
-        const auto data = writer.finish();
-        const std::lock_guard write_lock(write_mutex_);
-        auto done = transaction([&]() -> Expected<void> {
-            auto put = writer_.prepare("INSERT OR REPLACE INTO chunks(id, data) VALUES(?1, ?2)", false);
-            if (!put) return tl::unexpected(put.error());
-            return put->bind(1, blockRow(window, group)).bindBlob(2, data).run();
-        });
-        if (!done) return done;
-    }
-    const std::lock_guard write_lock(write_mutex_);
-    return transaction([&]() -> Expected<void> {
-        auto update = writer_.prepare("UPDATE series SET oldest = ?2, newest = ?3 WHERE id = ?1", false);
-        if (!update) return tl::unexpected(update.error());
-        for (const auto id : ids) {
-            // Of the whole series: what the head has by now is in the log, and true after a replay as well.
-            auto done = update->bind(1, id).bind(2, spans_[id].oldest).bind(3, spans_[id].newest).run();
-            if (!done) return done;
-        }
-        return {};
-    });
 }
 
 }  // namespace lapwing::storage

@@ -107,6 +107,36 @@ Expected<void> SqliteStore::readBlocks(std::vector<Wanted>& wanted, TimestampMs 
             }
         }
     }
+    return readSetAside(**reader, wanted, from, to);
+}
+
+/// What can still be read of damaged blocks that compaction has set aside.
+Expected<void> SqliteStore::readSetAside(Reader& reader, std::vector<Wanted>& wanted, TimestampMs from,
+                                         TimestampMs to) const {
+    std::set<std::int64_t> rows;
+    {
+        const std::lock_guard lock(head_mutex_);
+        if (set_aside_.empty()) return {};
+        rows = set_aside_;
+    }
+    for (const auto row : rows) {
+        const auto group = static_cast<GroupId>(row & 0xffffff);
+        if (row >> 24 < windowOf(from) || row >> 24 > windowOf(to)) continue;
+        auto one = std::lower_bound(wanted.begin(), wanted.end(), group,
+                                    [](const Wanted& w, GroupId g) { return w.group < g; });
+        if (one == wanted.end() || one->group != group) continue;
+        const auto there = reader.blocks.load(-row);
+        if (!there) return tl::unexpected(there.error());
+        if (!*there) continue;
+        for (; one != wanted.end() && one->group == group; ++one) {
+            const auto* entry = reader.blocks.directory().find(one->id);
+            if (entry == nullptr) continue;
+            std::vector<Sample> samples;
+            auto done = reader.blocks.read(*entry, from, to, samples);
+            if (!done) return done;
+            mergeInto(std::move(samples), one->samples);
+        }
+    }
     return {};
 }
 

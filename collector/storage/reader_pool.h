@@ -29,6 +29,7 @@ class ReaderPool {
         Lease& operator=(Lease&&) = delete;
         ~Lease();
         Reader* operator->() { return reader_.get(); }
+        Reader& operator*() { return *reader_; }
 
       private:
         ReaderPool* pool_;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <span>
 #include <string>
 
 #include "collector/storage/sqlite.h"
@@ -38,8 +39,12 @@ Expected<void> syncDirectoryOf(const std::string& path);
 /// read stays as it is.
 Expected<Connection> openWriter(const std::string& path);
 Expected<void> keepChanges(Connection& writer);
-/// Brings a file of an older version up to date, in one transaction.
-Expected<void> migrate(Connection& writer);
+/// What makes version v + 1 of version v, for each v from 0.
+using Migrations = std::span<const char* const>;
+extern const Migrations kMigrations;
+/// Brings a file of an older version up to date, in one transaction: after a failure or a crash it is still
+/// of the version that it was.
+Expected<void> migrate(Connection& writer, Migrations migrations = kMigrations);
 /// A connection that cannot change anything.
 Expected<Connection> openReader(const std::string& path);
 

@@ -5,6 +5,7 @@
 #include <condition_variable>
 #include <functional>
 #include <mutex>
+#include <set>
 #include <shared_mutex>
 #include <thread>
 #include <unordered_map>
@@ -46,6 +47,7 @@ class SqliteStore final : public Store {
                                                    TimestampMs from, TimestampMs to) const override;
 
     Expected<AppendResult> append(const std::vector<TimeSeries>& batch) override;
+    Expected<void> deleteSeries(const std::vector<Matchers>& any, TimestampMs from, TimestampMs to) override;
     Expected<void> putDocument(const Document& document) override;
     Expected<std::optional<Document>> document(const std::string& digest) const override;
     Expected<void> putState(const std::string& name, const std::string& value) override;
@@ -61,9 +63,10 @@ class SqliteStore final : public Store {
 
     /// Turns the whole head into blocks. The background thread does so by itself when the head is old or
     /// large.
-    Expected<void> compact() { return noted(compactHead()); }
-    /// Deletes windows, series and documents that are past their retention. Done hourly by itself.
-    Expected<void> expire() { return noted(expireOld()); }
+    Expected<void> compact();
+    /// Deletes windows, series and documents that are past their retention, and as many of the oldest windows
+    /// as the file is too large. Done hourly by itself, and after each compaction.
+    Expected<void> expire();
     /// At most so many pages from now on: a disk that is full, for tests. 0: as large as it likes.
     Expected<void> limitPages(std::int64_t pages);
 
@@ -87,15 +90,16 @@ class SqliteStore final : public Store {
     Expected<void> load();
     Expected<void> loadSeries();
     Expected<void> loadCursors();
+    Expected<void> loadSetAside();
     Expected<void> replayLog();
     Expected<void> prepareStatements();
 
     std::size_t commitRound(std::vector<Pending*>& pending) noexcept;
     bool mustWait(const std::vector<TimeSeries>& batch, const Round& round) const;
     Expected<Staged> stage(const std::vector<TimeSeries>& batch, Round& round);
-    Expected<void> stageSeries(const TimeSeries& series, SeriesId id, std::vector<Sample>& accepted,
-                               AppendResult& result);
-    Expected<std::optional<double>> findStored(SeriesId id, TimestampMs at);
+    std::optional<SeriesId> identify(const TimeSeries& series, Round& round, AppendResult& result);
+    Expected<void> sift(const Labels& labels, SeriesBatch& batch, AppendResult& result);
+    Expected<std::vector<Sample>> readStored(SeriesId id, TimestampMs from, TimestampMs to);
     SeriesId createSeries(const Labels& labels, Round& round);
     Expected<void> write(const Round& round);
     void apply(const Round& round);
@@ -105,9 +109,26 @@ class SqliteStore final : public Store {
     std::vector<SeriesId> matching(const std::vector<Matchers>& any, TimestampMs from, TimestampMs to) const;
     Expected<void> readBlocks(std::vector<Wanted>& wanted, TimestampMs from, TimestampMs to,
                               std::size_t max_samples) const;
+    Expected<void> readSetAside(Reader& reader, std::vector<Wanted>& wanted, TimestampMs from,
+                                TimestampMs to) const;
 
+    // These need compact_mutex_.
     Expected<void> compactHead();
     Expected<void> expireOld();
+    Expected<std::int64_t> oldestWindow();
+    Expected<void> withRoom(const std::function<Expected<void>()>& work);
+    Expected<void> dropWindow(std::int64_t window, std::uint64_t& samples);
+    Expected<std::int64_t> dropForSize();
+    Expected<void> dropSeries(const std::vector<SeriesId>& gone);
+    Expected<void> shrinkFile();
+    struct Deletion;
+    Expected<void> deleteFromBlock(const Deletion& deletion, std::int64_t row);
+    Expected<std::string> cutBlock(const Deletion& deletion, std::int64_t row) const;
+    Expected<std::vector<std::int64_t>> blocksOf(const Deletion& deletion) const;
+    Expected<Span> remaining(const Deletion& deletion, GroupId group, SeriesId id, Span span) const;
+    Expected<void> finishDeletion(const Deletion& deletion);
+    Expected<void> setAside(std::int64_t row);
+
     /// Keeps what went wrong for stats().
     Expected<void> noted(Expected<void> done);
     /// With write_mutex_ held: entries up to `seq` are in blocks, and are not replayed any more.
@@ -115,6 +136,8 @@ class SqliteStore final : public Store {
     /// Deletes entries up to `compacted` that every reader has passed.
     Expected<void> shortenLog(std::int64_t compacted);
     Expected<void> compactGroup(GroupId group, const std::vector<SeriesId>& ids);
+    Expected<std::string> mergeBlock(std::int64_t row, const std::vector<SeriesId>& ids,
+                                     const std::vector<std::vector<Sample>>& samples) const;
     Expected<void> expireSeries(TimestampMs before);
     Expected<void> expireDocuments(TimestampMs before);
 
@@ -152,8 +175,9 @@ class SqliteStore final : public Store {
     Head head_;
     Head frozen_;  ///< what is being compacted
     std::int64_t frozen_seq_ = 0;
-    std::vector<Span> spans_;         ///< by series
     std::uint64_t logged_bytes_ = 0;  ///< written_bytes_, up to seq_
+    std::vector<Span> spans_;           ///< by series
+    std::set<std::int64_t> set_aside_;  ///< rows of damaged blocks; each is kept as the row -row
 
     mutable ReaderPool readers_;
 
@@ -164,6 +188,9 @@ class SqliteStore final : public Store {
 
     std::atomic<std::uint64_t> samples_stored_{0};
     std::atomic<std::uint64_t> seq_{0};  ///< of the newest entry that is in the head
+    std::atomic<std::uint64_t> over_series_limit_{0};
+    std::atomic<std::uint64_t> size_dropped_samples_{0};
+    std::atomic<TimestampMs> size_dropped_before_{0};
     std::atomic<bool> sync_failed_{false};
     mutable std::mutex trouble_mutex_;
     std::string trouble_;

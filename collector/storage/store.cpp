@@ -69,6 +69,7 @@ Expected<void> SqliteStore::load() {
     auto done = loadSeries();
     if (done) done = loadCursors();
     if (done) done = replayLog();
+    if (done) done = loadSetAside();
     if (done) done = migrate(writer_);
     if (done) done = prepareStatements();
     if (done) done = keepChanges(writer_);
@@ -138,6 +139,17 @@ Expected<void> SqliteStore::loadSeries() {
     if (next) next_series_ = std::max(next_series_, static_cast<SeriesId>(*next));
     if (!next && next.error().kind != ErrorKind::not_found) return tl::unexpected(next.error());
     return {};
+}
+
+Expected<void> SqliteStore::loadSetAside() {
+    auto rows = writer_.prepare("SELECT id FROM chunks WHERE id < 0", false);
+    if (!rows) return tl::unexpected(rows.error());
+    for (;;) {
+        const auto row = rows->step();
+        if (!row) return tl::unexpected(row.error());
+        if (!*row) return {};
+        set_aside_.insert(-rows->integer(0));
+    }
 }
 
 Expected<void> SqliteStore::replayLog() {
@@ -242,6 +254,13 @@ StoreStats SqliteStore::stats() const {
         const std::lock_guard lock(trouble_mutex_);
         stats.trouble = trouble_;
     }
+    {
+        const std::lock_guard lock(head_mutex_);
+        stats.damaged_blocks = set_aside_.size();
+    }
+    stats.over_series_limit = over_series_limit_;
+    stats.size_dropped_samples = size_dropped_samples_;
+    stats.size_dropped_before = size_dropped_before_;
     stats.samples = samples_stored_;
     stats.last_seq = seq_;
     for (const char* suffix : {"", "-wal"}) {

@@ -14,7 +14,9 @@ namespace lapwing::storage {
 struct StoreOptions {
     std::string path;                               ///< the SQLite file; made if it does not exist
     std::int64_t retention_ms = 90LL * 86'400'000;  ///< 0 keeps everything
+    std::int64_t retention_bytes = 0;               ///< of file and log together; 0: as much as there is room
     std::int64_t out_of_order_ms = 3'600'000;       ///< how far behind its series' newest sample one may be
+    std::size_t max_series = 1'000'000;             ///< new series beyond that are refused; 0: no limit
     TimestampMs (*clock)() = nowMs;                 ///< what retention goes by
 };
 
@@ -22,7 +24,8 @@ struct StoreOptions {
 struct AppendResult {
     std::size_t stored = 0;
     std::size_t duplicates = 0;  ///< the same series, time and bits were there already: success
-    std::size_t refused = 0;     ///< conflict at one timestamp (the first stays), or too far out of order
+    std::size_t refused = 0;     ///< conflict at one timestamp (the first stays), too far out of order, or of
+                                 ///< a new series where there are max_series already
     std::string first_refusal;   ///< names the series and says why; "" if none
 };
 
@@ -37,10 +40,14 @@ struct Document {
 
 struct StoreStats {
     std::size_t series = 0;
-    std::uint64_t samples = 0;    ///< stored since the process started
-    std::uint64_t last_seq = 0;   ///< newest entry of the arrival log
-    std::int64_t file_bytes = 0;  ///< the database with its WAL
-    std::string trouble;          ///< why the last compaction or retention failed; "" if it did not
+    std::uint64_t samples = 0;            ///< stored since the process started
+    std::uint64_t last_seq = 0;           ///< newest entry of the arrival log
+    std::int64_t file_bytes = 0;          ///< the database with its WAL
+    std::string trouble;                  ///< why the last compaction or retention failed; "" if it did not
+    std::size_t damaged_blocks = 0;       ///< found damaged and set aside; queries that need one fail
+    std::uint64_t over_series_limit = 0;  ///< samples refused because of max_series, since the start
+    std::uint64_t size_dropped_samples = 0;  ///< deleted because of retention_bytes, since the start
+    TimestampMs size_dropped_before = 0;     ///< samples before that were; 0: none
 };
 
 /// Samples, documents and small named states in one SQLite file. Thread-safe. A foreign or damaged file is an
@@ -51,6 +58,13 @@ class Store : public Queryable, public ArrivalLog {
 
     /// Returns once the batch is durable (it survives kill -9 then, and loss of power to within a second).
     virtual Expected<AppendResult> append(const std::vector<TimeSeries>& batch) = 0;
+
+    /// Deletes the samples in [from, to] of every series that meets any of the sets of matchers, and series
+    /// that have none left. Once it returns that is durable and no query sees them; until then a query may
+    /// see some gone and others not. Samples that arrive meanwhile may stay. The same times may be written
+    /// again. Error `invalid` without matchers.
+    virtual Expected<void> deleteSeries(const std::vector<Matchers>& any, TimestampMs from,
+                                        TimestampMs to) = 0;
 
     virtual Expected<void> putDocument(const Document& document) = 0;
     virtual Expected<std::optional<Document>> document(const std::string& digest) const = 0;

@@ -43,6 +43,8 @@ TEST_CASE("An empty file means the defaults") {
     CHECK_FALSE(config.ingest.local);
     CHECK(config.ingest.out_of_order_ms == 3'600'000);
     CHECK(config.retention_ms == 90LL * 86'400'000);
+    CHECK(config.retention_bytes == 0);
+    CHECK(config.ingest.max_series == 1'000'000);
     CHECK(config.promql.compat == 3);
     CHECK(config.promql.lookback_ms == 300'000);
     CHECK(config.promql.max_samples == 5'000'000);
@@ -60,7 +62,7 @@ http: { listen: [ "127.0.0.1:1", "[::1]:2", "localhost:3" ], names: [ mon ] }
 agents: { listen: none }
 admin: { socket: none }
 ingest: { local: true, out_of_order: 2h }
-retention: { time: none }
+retention: { time: none, size: 10GB }
 promql: { compat: 2, lookback: 1m, max_samples: 20000 }
 rules: [ /a.yml, /b/*.yml ]
 rules_interval: 5s
@@ -82,6 +84,7 @@ forward: [ { url: http://127.0.0.1:10/, keep: 2h } ]
     CHECK(config.ingest.local);
     CHECK(config.ingest.out_of_order_ms == 7'200'000);
     CHECK(config.retention_ms == 0);
+    CHECK(config.retention_bytes == 10'000'000'000);
     CHECK(config.promql.compat == 2);
     CHECK(config.promql.max_samples == 20'000);
     CHECK(config.rules.size() == 2);

@@ -53,23 +53,6 @@ void fill(const std::string& path) {
     mustAppend(*store, {{kUp, {{1000, 1}}}});
 }
 
-TEST_CASE("a block that cannot be rewritten is told, and holds up nobody who writes") {
-    const TempDir dir;
-    fill(dir.file());
-    auto store = openStore(keepEverything(dir.file()));
-    sql(dir.file(), "UPDATE chunks SET data = x'00' WHERE id = (SELECT min(id) FROM chunks)");
-    CHECK(store->stats().trouble.empty());
-    mustAppend(*store, {{Labels{{"__name__", "m1"}, {"agent", "a"}}, {{19'900'500, 1}}},
-                        {Labels{{"__name__", "new"}, {"agent", "a"}}, {{500, 1}}}});
-    REQUIRE_FALSE(store->compact());
-    CHECK(store->stats().trouble.find("is damaged") != std::string::npos);
-    CHECK(mustAppend(*store, {{kUp, {{2000, 2}}}}).stored == 1);
-    CHECK(samplesOf(*store, named("up")) == "1000:1 2000:2");
-    sql(dir.file(), "DELETE FROM chunks WHERE data = x'00'");
-    REQUIRE(store->compact());
-    CHECK(store->stats().trouble.empty());
-}
-
 TEST_CASE("a foreign file is refused and left as it is") {
     const TempDir dir;
     const auto path = dir.file();

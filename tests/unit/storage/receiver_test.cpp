@@ -40,6 +40,9 @@ class BrokenStore : public storage::Store {
         }
         return fail(kind_, "database: database or disk is full");
     }
+    Expected<void> deleteSeries(const std::vector<storage::Matchers>&, TimestampMs, TimestampMs) override {
+        return fail(kind_, "database: full");
+    }
     Expected<void> putDocument(const storage::Document&) override { return fail(kind_, "database: full"); }
     Expected<std::optional<storage::Document>> document(const std::string&) const override { return {}; }
     Expected<void> putState(const std::string&, const std::string&) override { return {}; }

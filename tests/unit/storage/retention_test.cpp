@@ -1,3 +1,8 @@
+#include <sys/mount.h>
+#include <unistd.h>
+
+#include <fstream>
+
 #include "tests/unit/storage/support.h"
 
 namespace lapwing::storage {
@@ -73,6 +78,111 @@ TEST_CASE("without a retention everything stays") {
     REQUIRE(store->compact());
     REQUIRE(store->expire());
     CHECK(samplesOf(*store, named("old")) == "0:1");
+}
+
+/// Samples that do not compress, every second from one hour to another, of ten series.
+void fillHours(SqliteStore& store, int from, int to) {
+    for (int h = from; h < to; ++h) {
+        std::vector<TimeSeries> batch;
+        for (int s = 0; s < 10; ++s) {
+            std::vector<Sample> samples;
+            for (int i = 0; i < 3600; ++i)
+                samples.push_back({h * kHour + i * 1000, 1.0 / (i + 7.0 * s + h + 3)});
+            batch.push_back({Labels{{"__name__", "m" + std::to_string(s)}, {"agent", "web-01"}}, samples});
+        }
+        mustAppend(store, batch);
+        REQUIRE(store.compact());
+    }
+}
+
+TEST_CASE("retention by size: the oldest windows go, the newest never, and the file keeps to it") {
+    constexpr std::int64_t kSize = 4 << 20;
+    const TempDir dir;
+    auto options = withRetention(dir.file(), 0);
+    options.retention_bytes = kSize;
+    auto store = openStore(options);
+    mustAppend(*store, {{kOld, {{0, 1}}}});
+    fillHours(*store, 0, 40);
+    store.reset();
+    const auto unlimited = std::filesystem::file_size(dir.file());
+    REQUIRE(unlimited > 2 * kSize);
+
+    store = openStore(options);
+    REQUIRE(store->expire());
+    const auto stats = store->stats();
+    CHECK(stats.series == 10);
+    CHECK(stats.size_dropped_before % (2 * kHour) == 0);
+    CHECK(stats.size_dropped_before > 20 * kHour);
+    CHECK(stats.size_dropped_before < 40 * kHour);
+    // All that was dropped is counted, and nothing but what was before that moment.
+    CHECK(stats.size_dropped_samples ==
+          static_cast<std::uint64_t>(stats.size_dropped_before / 1000 * 10) + 1);
+    std::size_t left = 0;
+    for (const auto& one : mustSelect(*store, {}, 0, INT64_MAX)) {
+        CHECK(one.samples.front().timestamp == stats.size_dropped_before);
+        left += one.samples.size();
+    }
+    CHECK(left == 40 * 3600 * 10 - (stats.size_dropped_samples - 1));
+    store.reset();
+    const auto limited = std::filesystem::file_size(dir.file());
+    CHECK(limited <= kSize);
+    CHECK(limited > kSize / 2);
+
+    // One window that is too large by itself stays.
+    options.retention_bytes = 1;
+    store = openStore(options);
+    REQUIRE(store->expire());
+    CHECK(mustSelect(*store, named("m0"), 0, INT64_MAX).at(0).samples.size() == 7200);
+    CHECK(store->stats().size_dropped_before == 38 * kHour);
+}
+
+/// A small file system of its own; not there where we may not mount.
+struct SmallDisk {
+    std::string path;
+    bool mounted = false;
+    explicit SmallDisk(std::string at) : path(std::move(at)) {
+        std::filesystem::create_directory(path);
+        mounted = ::geteuid() == 0 && ::mount("tmpfs", path.c_str(), "tmpfs", 0, "size=16m") == 0;
+    }
+    SmallDisk(const SmallDisk&) = delete;
+    SmallDisk& operator=(const SmallDisk&) = delete;
+    ~SmallDisk() {
+        if (mounted) ::umount2(path.c_str(), MNT_DETACH);
+    }
+};
+
+TEST_CASE("retention by size works on a disk that is full", "[root]") {
+    const TempDir dir;
+    const SmallDisk small(dir.file("disk"));
+    const auto& disk = small.path;
+    if (!small.mounted) {
+        WARN("needs root to mount a small file system");
+        return;
+    }
+    {
+        auto options = withRetention(disk + "/lapwing.db", 0);
+        auto store = openStore(options);
+        fillHours(*store, 0, 24);
+        store.reset();
+        std::ofstream ballast(disk + "/ballast", std::ios::binary);
+        const std::string block(4096, 'x');
+        while (ballast << block << std::flush) {
+        }
+        ballast.close();
+        std::error_code error;
+        REQUIRE(std::filesystem::space(disk, error).available < 8192);
+        // Room for the log's index, which SQLite makes anew, and for a few pages.
+        std::filesystem::resize_file(disk + "/ballast",
+                                     std::filesystem::file_size(disk + "/ballast") - 200'000);
+        options.retention_bytes = 4 << 20;
+        store = openStore(options);
+        const auto expired = store->expire();
+        if (!expired) FAIL(expired.error().message);
+        CHECK(store->stats().size_dropped_samples > 0);
+        // And the store goes on within what it has.
+        fillHours(*store, 24, 26);
+        CHECK(mustSelect(*store, named("m3"), 24 * kHour, INT64_MAX).at(0).samples.size() == 7200);
+    }
 }
 
 }  // namespace

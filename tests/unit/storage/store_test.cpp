@@ -124,6 +124,55 @@ TEST_CASE("times before 1970 and absurd ones are refused, the rest of the batch 
     CHECK(samplesOf(*store, named("up")) == "0:1 9007199254740992:2");
 }
 
+TEST_CASE("beyond the limit new series are refused and counted, the others go on") {
+    const TempDir dir;
+    auto options = keepEverything(dir.file());
+    options.max_series = 3;
+    auto store = openStore(options);
+    const auto series = [](int s, TimestampMs at) {
+        return TimeSeries{Labels{{"__name__", "m" + std::to_string(s)}}, {{at, 1}, {at + 1, 1}}};
+    };
+    mustAppend(*store, {series(0, 1000), series(1, 1000)});
+    const auto result =
+        mustAppend(*store, {series(0, 2000), series(2, 2000), series(3, 2000), series(1, 2000)});
+    CHECK(result.stored == 6);
+    CHECK(result.refused == 2);
+    CHECK(result.first_refusal == "m3: a new series, and there are 3 already (ingest.max_series)");
+    CHECK(store->stats().over_series_limit == 2);
+    CHECK(store->stats().series == 3);
+    store.reset();
+    store = openStore(options);
+    CHECK(mustAppend(*store, {series(4, 3000)}).refused == 2);
+    CHECK(mustAppend(*store, {series(2, 3000)}).stored == 2);
+    // Room comes back with what is deleted.
+    REQUIRE(store->deleteSeries({named("m0")}, 0, INT64_MAX));
+    CHECK(mustAppend(*store, {series(4, 3000)}).stored == 2);
+}
+
+TEST_CASE("the order of samples within a batch does not matter, nor does it cost more than sorting") {
+    const TempDir dir;
+    auto store = openStore(keepEverything(dir.file()));
+    constexpr int kSamples = 100'000;
+    std::vector<Sample> descending;
+    for (int i = kSamples; i > 0; --i) descending.push_back({i * 1000, static_cast<double>(i)});
+    const Labels labels{{"__name__", "up"}};
+    CHECK(mustAppend(*store, {{labels, descending}}).stored == kSamples);
+    CHECK(mustAppend(*store, {{labels, descending}}).duplicates == kSamples);
+    REQUIRE(store->compact());
+    CHECK(mustAppend(*store, {{labels, descending}}).duplicates == kSamples);
+    // The same series as many times over.
+    std::vector<TimeSeries> pieces;
+    for (int i = 2 * kSamples; i > kSamples; --i)
+        pieces.push_back({labels, {{i * 1000, static_cast<double>(i)}}});
+    CHECK(mustAppend(*store, pieces).stored == kSamples);
+    const auto all = mustSelect(*store, named("up"), 0, INT64_MAX);
+    REQUIRE(all.at(0).samples.size() == 2 * kSamples);
+    for (int i = 1; i <= 2 * kSamples; ++i) {
+        const auto& sample = all[0].samples[static_cast<std::size_t>(i - 1)];
+        if (sample.timestamp != i * 1000 || sample.value != i) FAIL("sample " << i);
+    }
+}
+
 TEST_CASE("matchers select as Prometheus' do") {
     using Type = Matcher::Type;
     const TempDir dir;

@@ -1,0 +1,158 @@
+#include "collector/storage/backup.h"
+
+#include <signal.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <fstream>
+#include <map>
+#include <sstream>
+#include <thread>
+
+#include "tests/unit/storage/support.h"
+
+namespace lapwing::storage {
+namespace {
+
+constexpr int kSeries = 30;
+const Labels kUp{{"__name__", "up"}, {"agent", "web-01"}};
+
+std::string contentOf(const std::string& path) {
+    std::ifstream in(path, std::ios::binary);
+    std::ostringstream out;
+    out << in.rdbuf();
+    return out.str();
+}
+
+/// The child: a collector that appends batch after batch, reports each, and compacts all the time. Never
+/// returns.
+[[noreturn]] void appendForEver(const std::string& path, int report) {
+    auto store = SqliteStore::open(keepEverything(path));
+    if (!store) ::_exit(3);
+    std::thread([&] {
+        for (;;) {
+            if (!(*store)->compact()) ::_exit(6);
+        }
+    }).detach();
+    for (std::int64_t batch = 1;; ++batch) {
+        std::vector<TimeSeries> series;
+        for (int s = 0; s < kSeries; ++s) {
+            series.push_back({Labels{{"__name__", "m" + std::to_string(s)}, {"agent", std::to_string(s % 3)}},
+                              {{batch * 20'000, static_cast<double>(batch * 100 + s)}}});
+        }
+        const auto result = (*store)->append(series);
+        if (!result || result->stored != kSeries) ::_exit(4);
+        if (::write(report, &batch, sizeof batch) != sizeof batch) ::_exit(5);
+    }
+}
+
+/// Every batch up to `acknowledged` is there, each batch whole, every value the right one.
+void checkCopy(const std::string& path, std::int64_t acknowledged) {
+    auto store = openStore(keepEverything(path));
+    std::map<TimestampMs, int> series_at;
+    int wrong = 0;
+    for (const auto& one : mustSelect(*store, {}, 0, INT64_MAX)) {
+        const int s = std::stoi(std::string(one.labels->metricName().substr(1)));
+        for (const auto& sample : one.samples) {
+            ++series_at[sample.timestamp];
+            const auto batch = sample.timestamp / 20'000;
+            wrong += sample.value == static_cast<double>(batch * 100 + s) ? 0 : 1;
+        }
+    }
+    CHECK(wrong == 0);
+    CHECK(static_cast<std::int64_t>(series_at.size()) >= acknowledged);
+    for (const auto& [time, count] : series_at) CHECK(count == kSeries);
+    // It is a database to go on with.
+    CHECK(mustAppend(*store, {{kUp, {{1000, 1}}}}).stored == 1);
+    REQUIRE(store->compact());
+}
+
+TEST_CASE("a copy of a running collector's database holds all that was acknowledged, batch by batch") {
+    const TempDir dir;
+    int pipe[2];
+    REQUIRE(::pipe(pipe) == 0);
+    const pid_t child = ::fork();
+    REQUIRE(child >= 0);
+    if (child == 0) {
+        ::close(pipe[0]);
+        appendForEver(dir.file(), pipe[1]);
+    }
+    ::close(pipe[1]);
+    std::atomic<std::int64_t> acknowledged{0};
+    std::thread reading([&] {
+        std::int64_t batch = 0;
+        while (::read(pipe[0], &batch, sizeof batch) == sizeof batch) acknowledged = batch;
+    });
+    for (int copy = 1; copy <= 5; ++copy) {
+        const auto until = acknowledged + 50;
+        while (acknowledged < until) {
+            if (::waitpid(child, nullptr, WNOHANG) != 0) FAIL("the child ended by itself");
+            ::usleep(1000);
+        }
+        const std::int64_t before = acknowledged;
+        const auto target = dir.file("copy-" + std::to_string(copy));
+        const auto done = backup(dir.file(), target);
+        if (!done) FAIL(done.error().message);
+        checkCopy(target, before);
+    }
+    ::kill(child, SIGKILL);
+    ::waitpid(child, nullptr, 0);
+    reading.join();
+    ::close(pipe[0]);
+
+    // Nobody has it open now, and part of it is in the log only.
+    REQUIRE(std::filesystem::file_size(dir.file() + "-wal") > 0);
+    REQUIRE(backup(dir.file(), dir.file("after")));
+    checkCopy(dir.file("after"), acknowledged);
+    checkCopy(dir.file(), acknowledged);
+}
+
+TEST_CASE("a copy of a stopped collector's database leaves nothing beside either") {
+    const TempDir dir;
+    {
+        auto store = openStore(keepEverything(dir.file()));
+        mustAppend(*store, {{kUp, {{1000, 1}}}});
+        REQUIRE(store->putState("x", "y"));
+    }
+    const auto before = contentOf(dir.file());
+    REQUIRE(backup(dir.file(), dir.file("copy")));
+    CHECK(contentOf(dir.file()) == before);
+    for (const char* left : {"copy.unfinished", "copy-wal", "copy-shm", "copy-journal"}) {
+        CHECK_FALSE(std::filesystem::exists(dir.file(left)));
+    }
+    struct stat status {};
+    REQUIRE(::stat(dir.file("copy").c_str(), &status) == 0);
+    CHECK((status.st_mode & 0777 & ~0640U) == 0);
+    auto copy = openStore(keepEverything(dir.file("copy")));
+    CHECK(samplesOf(*copy, named("up")) == "1000:1");
+    CHECK(copy->state("x").value() == "y");
+}
+
+TEST_CASE("nothing is overwritten, and what cannot be copied is said") {
+    const TempDir dir;
+    openStore(keepEverything(dir.file())).reset();
+    std::ofstream(dir.file("precious")) << "a letter";
+    auto done = backup(dir.file(), dir.file("precious"));
+    REQUIRE(!done);
+    CHECK(done.error().message == dir.file("precious") + ": is there already, and was left as it is");
+    CHECK(contentOf(dir.file("precious")) == "a letter");
+    REQUIRE(::symlink("nowhere", dir.file("link").c_str()) == 0);
+    CHECK(backup(dir.file(), dir.file("link")).error().kind == ErrorKind::invalid);
+
+    done = backup(dir.file("none"), dir.file("copy"));
+    REQUIRE(!done);
+    CHECK(done.error().kind == ErrorKind::not_found);
+    done = backup(dir.file("precious"), dir.file("copy"));
+    REQUIRE(!done);
+    CHECK(done.error().message.find("is not a SQLite database") != std::string::npos);
+    done = backup(dir.file(), dir.file("missing/copy"));
+    REQUIRE(!done);
+    CHECK(done.error().message.find("No such file or directory") != std::string::npos);
+    CHECK_FALSE(std::filesystem::exists(dir.file("none")));
+    CHECK_FALSE(std::filesystem::exists(dir.file("copy")));
+}
+
+}  // namespace
+}  // namespace lapwing::storage
