@@ -175,7 +175,7 @@ class SqliteStore final : public Store {
     Head head_;
     Head frozen_;  ///< what is being compacted
     std::int64_t frozen_seq_ = 0;
-    std::uint64_t logged_bytes_ = 0;  ///< written_bytes_, up to seq_
+    std::uint64_t logged_bytes_ = 0;    ///< written_bytes_, up to seq_
     std::vector<Span> spans_;           ///< by series
     std::set<std::int64_t> set_aside_;  ///< rows of damaged blocks; each is kept as the row -row
 
