@@ -3,11 +3,9 @@
 #include <limits>
 #include <string>
 #include <utility>
-#include <vector>
 
 #include "collector/api/answers.h"
 #include "collector/api/parameters.h"
-#include "collector/promql/engine.h"
 #include "collector/storage/store.h"
 
 namespace lapwing::api {
@@ -16,46 +14,34 @@ namespace {
 constexpr std::size_t kMaxForm = 1U << 20;
 
 Expected<Parameters> readParameters(Request& request) {
-    auto parameters = parseForm(request.query);
-    if (!parameters || request.header("Content-Type").rfind("application/x-www-form-urlencoded", 0) != 0) {
-        return parameters;
+    auto form = parseForm(request.query);
+    if (request.header("Content-Type").starts_with("application/x-www-form-urlencoded")) {
+        const auto body = request.body(kMaxForm);
+        if (!body) return tl::unexpected(body.error());
+        auto posted = parseForm(*body);
+        posted.values.insert(posted.values.end(), form.values.begin(), form.values.end());
+        if (posted.problem.empty()) posted.problem = form.problem;
+        form = std::move(posted);
     }
-    const auto body = request.body(kMaxForm);
-    if (!body) return tl::unexpected(body.error());
-    auto form = parseForm(*body);
-    if (form) form->insert(form->end(), parameters->begin(), parameters->end());
-    return form;
+    // Part of a selector must not delete more than the whole of it would.
+    if (!form.problem.empty()) return fail(ErrorKind::invalid, "error parsing form values: " + form.problem);
+    return std::move(form.values);
 }
 
 Expected<void> deleteSeries(storage::Store& store, Request& request) {
     const auto parameters = readParameters(request);
     if (!parameters) return tl::unexpected(parameters.error());
-    std::vector<storage::Matchers> any;
-    for (const auto& selector : all(*parameters, "match[]")) {
-        auto matchers = promql::parseSelector(selector);
-        if (!matchers) {
-            return fail(ErrorKind::invalid, "invalid parameter \"match[]\": " + matchers.error().message);
-        }
-        any.push_back(std::move(*matchers));
+    const auto any = matchParameters(*parameters);
+    if (!any) return tl::unexpected(any.error());
+    if (any->empty()) return fail(ErrorKind::invalid, "no match[] parameter provided");
+    const auto from = timeParameter(*parameters, "start", 0);
+    if (!from) return tl::unexpected(from.error());
+    const auto to = timeParameter(*parameters, "end", std::numeric_limits<TimestampMs>::max());
+    if (!to) return tl::unexpected(to.error());
+    if (*to < *from) {
+        return tl::unexpected(invalidParameter("end", "end timestamp must not be before start time"));
     }
-    if (any.empty()) return fail(ErrorKind::invalid, "no match[] parameter provided");
-    TimestampMs from = 0;
-    TimestampMs to = std::numeric_limits<TimestampMs>::max();
-    for (const auto& [name, time] : {std::pair{"start", &from}, std::pair{"end", &to}}) {
-        const auto text = first(*parameters, name);
-        if (text.empty()) continue;
-        const auto parsed = parseTime(text);
-        if (!parsed) {
-            return fail(ErrorKind::invalid,
-                        std::string("invalid parameter \"") + name + "\": " + parsed.error().message);
-        }
-        *time = *parsed;
-    }
-    if (to < from) {
-        return fail(ErrorKind::invalid,
-                    "invalid parameter \"end\": end timestamp must not be before start time");
-    }
-    return store.deleteSeries(any, from, to);
+    return store.deleteSeries(*any, *from, *to);
 }
 
 }  // namespace
