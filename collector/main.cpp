@@ -53,6 +53,28 @@ int dispatch(int argc, char** argv) {
         code = collector::testNotify(config);
     });
 
+    collector::SilenceRequest silence_request;
+    std::string silence_id;
+    auto* silence = app.add_subcommand(
+        "silence",
+        "Tell nobody of a host's alerts for a while: silence HOST 30m. The alerts are still shown");
+    silence
+        ->add_option("HOST DURATION", silence_request.words,
+                     "The host (the label instance) and for how long; with --matcher, HOST may be left out")
+        ->expected(0, 2);
+    silence->add_option("--matcher", silence_request.matchers,
+                        "NAME=VALUE, NAME!=VALUE, NAME=~REGEX or NAME!~REGEX; may be given several times");
+    silence->add_option("--comment", silence_request.comment, "Why");
+    auto* silences = silence->add_subcommand("list", "List the silences");
+    silences->add_flag("--json", json, "Print JSON");
+    silences->callback([&] { code = collector::listSilences(config, json); });
+    auto* expire = silence->add_subcommand("expire", "End a silence now");
+    expire->add_option("ID", silence_id, "As `silence list` shows it")->required();
+    expire->callback([&] { code = collector::expireSilence(config, silence_id); });
+    silence->callback([&] {
+        if (silence->get_subcommands().empty()) code = collector::silence(config, silence_request);
+    });
+
     app.add_subcommand("version", "Print the version")->callback([] {
         std::puts("lapwing-collector " LAPWING_VERSION);
     });

@@ -6,6 +6,7 @@
 
 #include "collector/api/answers.h"
 #include "collector/api/parameters.h"
+#include "collector/api/silences.h"
 #include "collector/storage/store.h"
 
 namespace lapwing::api {
@@ -44,12 +45,24 @@ Expected<void> deleteSeries(storage::Store& store, Request& request) {
     return store.deleteSeries(*any, *from, *to);
 }
 
+void reload(const AdminParts& parts, Responder& responder) {
+    constexpr const char* kPlain = "text/plain; charset=utf-8";
+    if (const auto loaded = parts.reload(); !loaded) {
+        responder.send(500, kPlain, "failed to reload config: " + loaded.error().message + "\n");
+    } else {
+        responder.send(200, kPlain, "");
+    }
+}
+
 }  // namespace
 
-Handler adminHandler(storage::Store& store, Handler people) {
-    return [&store, people = std::move(people)](Request& request, Responder& responder) {
+Handler adminHandler(const AdminParts& parts, Handler people) {
+    return [parts, silences = SilencesApi(parts.silences), people = std::move(people)](Request& request,
+                                                                                       Responder& responder) {
+        if (silences.handle(request, responder)) return;
         const bool deletes = request.path == "/api/v1/admin/tsdb/delete_series";
-        if (!deletes && request.path != "/api/v1/admin/tsdb/clean_tombstones") {
+        const bool reloads = request.path == "/-/reload";
+        if (!deletes && !reloads && request.path != "/api/v1/admin/tsdb/clean_tombstones") {
             people(request, responder);
             return;
         }
@@ -58,7 +71,8 @@ Handler adminHandler(storage::Store& store, Handler people) {
             responder.send(405, "text/plain; charset=utf-8", "Method Not Allowed\n");
             return;
         }
-        const auto done = deletes ? deleteSeries(store, request) : Expected<void>();
+        if (reloads) return reload(parts, responder);
+        const auto done = deletes ? deleteSeries(parts.store, request) : Expected<void>();
         if (!done) {
             failure(responder, done.error());
         } else {

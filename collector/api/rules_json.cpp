@@ -38,6 +38,18 @@ void writeAlert(JsonWriter& json, const rules::AlertStatus& alert) {
     if (alert.keep_firing_since) field(json, "keepFiringSince", formatTime(*alert.keep_firing_since));
     if (alert.unknown_since) field(json, "unknownSince", formatTime(*alert.unknown_since));
     field(json, "value", alertValue(alert.value));
+    if (!alert.suppression.silenced_by.empty()) {
+        key(json, "silencedBy");
+        json.StartArray();
+        for (const auto& id : alert.suppression.silenced_by) text(json, id);
+        json.EndArray();
+    }
+    if (!alert.suppression.inhibited_by.empty()) {
+        key(json, "inhibitedBy");
+        json.StartArray();
+        for (const auto& source : alert.suppression.inhibited_by) labels(json, source);
+        json.EndArray();
+    }
     json.EndObject();
 }
 

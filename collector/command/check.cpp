@@ -16,6 +16,7 @@ const char* plural(std::size_t count) {
 
 int report(const rules::CheckResult& result) {
     for (const auto& problem : result.problems) fmt::print(stderr, "{}\n", problem.toString());
+    for (const auto& warning : result.duplicates) fmt::print(stderr, "{}\n", warning.toString());
     if (!result.problems.empty()) return kWrongUsage;
     fmt::print("{} rule file{}, {} group{}, {} rule{}: fine\n", result.files, plural(result.files),
                result.groups, plural(result.groups), result.rules, plural(result.rules));
@@ -47,7 +48,8 @@ int checkRules(const std::vector<std::string>& files) {
 int testNotify(const std::string& config_file) {
     auto config = configOrComplain(config_file);
     if (!config) return kWrongUsage;
-    const auto& told = config->notify;
+    auto& told = config->notify;
+    told.external_url = config->externalUrl();
     if (told.webhook.empty() && told.email.empty() && told.alertmanager.empty()) {
         fmt::print(
             stderr,

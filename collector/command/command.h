@@ -17,6 +17,15 @@ int enrol(const std::string& config_file, const std::string& host, const std::st
 /// Copies the database into a new file, whether or not the collector runs.
 int backup(const std::string& config_file, const std::string& file);
 int testNotify(const std::string& config_file);
+/// What `silence` was asked to do.
+struct SilenceRequest {
+    std::vector<std::string> words;     ///< HOST DURATION, or DURATION alone where there are matchers
+    std::vector<std::string> matchers;  ///< NAME=VALUE and the like
+    std::string comment;
+};
+int silence(const std::string& config_file, const SilenceRequest& request);
+int listSilences(const std::string& config_file, bool json);
+int expireSilence(const std::string& config_file, const std::string& id);
 int showStatus(const std::string& config_file, bool json);
 int showFindings(const std::string& config_file, bool json);
 int showAlerts(const std::string& config_file, bool json);

@@ -24,6 +24,7 @@
 #include "collector/ingest/metadata_book.h"
 #include "collector/ingest/receiver.h"
 #include "collector/notify/dispatcher.h"
+#include "collector/notify/heartbeat.h"
 #include "collector/promql/engine.h"
 #include "collector/rules/manager.h"
 #include "collector/self/agent_book.h"
@@ -100,6 +101,7 @@ struct Service::Parts {
     void wire();
     void logStore();
     Expected<void> loadRules();
+    Expected<void> reloadRules();
     Handlers handlers();
 };
 
@@ -153,10 +155,12 @@ void Service::Parts::wire() {
 
     const std::string url = config.externalUrl();
     config.notify.external_url = url;
+    config.notify.instance = config.host;
     dispatcher.emplace(config.notify, *store);
     rules::ManagerOptions rule_options;
     rule_options.interval_ms = config.rules_interval_ms;
     rule_options.external_url = url;
+    rule_options.builtin_rules = notify::heartbeatRules(config.notify);
     rules.emplace(*engine, *store, &*dispatcher, rule_options);
 
     analysis::AnalystOptions analyst_options;
@@ -214,6 +218,17 @@ void Service::Parts::logStore() {
     logged = std::move(now);
 }
 
+Expected<void> Service::Parts::reloadRules() {
+    auto loaded = loadRules();
+    prometheus_api->reloaded(loaded.has_value());
+    if (loaded) {
+        spdlog::info("the rules were read again");
+    } else {
+        spdlog::error("the rules that were loaded before stay in force");
+    }
+    return loaded;
+}
+
 Handlers Service::Parts::handlers() {
     api::PeopleParts people;
     people.prometheus = &*prometheus_api;
@@ -233,7 +248,8 @@ Handlers Service::Parts::handlers() {
     out.loopback = api::peopleHandler(people, loopback,
                                       config.ingest.local ? api::localWriteHandler(parts) : api::Handler());
     out.off_loopback = api::peopleHandler(people, off_loopback);
-    out.admin = api::adminHandler(*store, api::peopleHandler(people, open));
+    const api::AdminParts administration{*store, dispatcher->silences(), [this] { return reloadRules(); }};
+    out.admin = api::adminHandler(administration, api::peopleHandler(people, open));
     out.agents = api::agentsHandler(parts);
     return out;
 }
@@ -277,13 +293,7 @@ void Service::round() {
 }
 
 void Service::reload() {
-    const bool loaded = parts_->loadRules().has_value();
-    parts_->prometheus_api->reloaded(loaded);
-    if (loaded) {
-        spdlog::info("the rules were read again");
-    } else {
-        spdlog::error("the rules that were loaded before stay in force");
-    }
+    static_cast<void>(parts_->reloadRules());
 }
 
 void Service::stop() {

@@ -1,12 +1,21 @@
 #include <cctype>
 
 #include "collector/notify/dispatcher.h"
+#include "collector/notify/http_delivery.h"
+#include "collector/notify/matchers.h"
 #include "common/config/reader.h"
 
 namespace lapwing::notify {
 namespace {
 
 using config::Node;
+
+void readSecretFile(const Node& node, std::string& out) {
+    node.read(out);
+    if (out.empty()) return;
+    if (const auto secret = readSecret(out); !secret)
+        node.problem(node.path() + ": " + secret.error().message);
+}
 
 void readUrl(const Node& owner, std::string& out) {
     const Node node = owner["url"];
@@ -15,22 +24,40 @@ void readUrl(const Node& owner, std::string& out) {
         owner.problem(owner.path() + " needs a url");
         return;
     }
-    const bool scheme = out.rfind("http://", 0) == 0 || out.rfind("https://", 0) == 0;
-    const auto host = scheme ? out.find("://") + 3 : 0;
-    const auto authority = out.substr(host, out.find_first_of("/?#", host) - host);
     // The URL itself may be a secret: no message repeats it.
-    if (!scheme || authority.empty()) node.problem(node.path() + " must be an http:// or https:// URL");
-    if (authority.find('@') != std::string::npos) {
-        node.problem(node.path() + " must not hold credentials; use bearer_token_file");
+    if (const auto usable = checkUrl(out); !usable) node.problem(node.path() + " " + usable.error().message);
+}
+
+/// `url`, or `url_file` where the URL is a secret.
+void readUrlOrFile(const Node& owner, std::string& url, std::string& url_file) {
+    if (!owner["url_file"].present()) return readUrl(owner, url);
+    readSecretFile(owner["url_file"], url_file);
+    if (owner["url"].present()) owner["url"].problem(owner.path() + " has both url and url_file");
+}
+
+void readToken(const Node& owner, const std::string& url, std::string& out) {
+    const Node node = owner["bearer_token_file"];
+    readSecretFile(node, out);
+    if (!out.empty() && sendsInClear(url)) {
+        node.problem(owner.path() + " would send the token in clear: use https, or a loopback address");
     }
 }
 
 void readWebhook(const Node& node, Config& out) {
     WebhookConfig webhook;
-    node.allow({"url", "ca", "bearer_token_file", "send_resolved"});
-    readUrl(node, webhook.url);
+    node.allow({"url", "url_file", "format", "ca", "bearer_token_file", "send_resolved"});
+    readUrlOrFile(node, webhook.url, webhook.url_file);
+    std::string format = "alertmanager";
+    node["format"].read(format);
+    if (format == "slack") {
+        webhook.format = WebhookFormat::slack;
+    } else if (format == "teams") {
+        webhook.format = WebhookFormat::teams;
+    } else if (format != "alertmanager") {
+        node["format"].problem(node.path() + ".format must be alertmanager, slack or teams");
+    }
     node["ca"].read(webhook.ca_file);
-    node["bearer_token_file"].read(webhook.bearer_token_file);
+    readToken(node, webhook.url, webhook.bearer_token_file);
     node["send_resolved"].read(webhook.send_resolved);
     out.webhook.push_back(std::move(webhook));
 }
@@ -40,8 +67,64 @@ void readAlertmanager(const Node& node, Config& out) {
     node.allow({"url", "ca", "bearer_token_file"});
     readUrl(node, alertmanager.url);
     node["ca"].read(alertmanager.ca_file);
-    node["bearer_token_file"].read(alertmanager.bearer_token_file);
+    readToken(node, alertmanager.url, alertmanager.bearer_token_file);
     out.alertmanager.push_back(std::move(alertmanager));
+}
+
+void readHeartbeat(const Node& node, Config& out) {
+    if (!node.present()) return;
+    HeartbeatConfig heartbeat;
+    node.allow({"url", "url_file", "ca", "method", "interval"});
+    readUrlOrFile(node, heartbeat.url, heartbeat.url_file);
+    node["ca"].read(heartbeat.ca_file);
+    node["method"].read(heartbeat.method);
+    if (heartbeat.method != "GET" && heartbeat.method != "POST") {
+        node["method"].problem(node.path() + ".method must be GET or POST");
+    }
+    node["interval"].readDuration(heartbeat.interval_ms);
+    if (heartbeat.interval_ms < 1000) node["interval"].problem(node.path() + ".interval must be at least 1s");
+    out.heartbeat = std::move(heartbeat);
+}
+
+void readGroupBy(const Node& node, Config& out) {
+    if (!node.present()) return;
+    node.read(out.group_by);
+    out.group_by_all = out.group_by == std::vector<std::string>{"..."};
+    if (out.group_by_all) out.group_by.clear();
+    for (const auto& name : out.group_by) {
+        if (!isValidLabelName(name)) {
+            node.problem(node.path() + " must hold names of labels, or be [\"...\"]: every alert by itself");
+        }
+    }
+}
+
+storage::Matchers readMatcherList(const Node& owner, const char* key) {
+    storage::Matchers out;
+    owner[key].forEach([&](const Node& entry) {
+        std::string text;
+        entry.read(text);
+        auto matcher = parseMatcher(text);
+        if (matcher) {
+            out.push_back(std::move(*matcher));
+        } else {
+            entry.problem(entry.path() + ": " + matcher.error().message);
+        }
+    });
+    if (!owner[key].present()) owner.problem(owner.path() + " needs \"" + key + "\", a list of matchers");
+    return out;
+}
+
+void readInhibit(const Node& node, Config& out) {
+    if (!node.present()) return;
+    out.inhibit.clear();
+    node.forEach([&](const Node& entry) {
+        InhibitRule rule;
+        entry.allow({"source", "target", "equal"});
+        rule.source = readMatcherList(entry, "source");
+        rule.target = readMatcherList(entry, "target");
+        entry["equal"].read(rule.equal);
+        out.inhibit.push_back(std::move(rule));
+    });
 }
 
 bool isAddress(const std::string& text) {
@@ -93,7 +176,7 @@ void readEmail(const Node& node, Config& out) {
     }
     node["ca"].read(email.ca_file);
     node["username"].read(email.username);
-    node["password_file"].read(email.password_file);
+    readSecretFile(node["password_file"], email.password_file);
     node["send_resolved"].read(email.send_resolved);
     if (email.username.empty() != email.password_file.empty()) {
         node.problem(node.path() + " needs both username and password_file to log in");
@@ -108,10 +191,16 @@ void readEmail(const Node& node, Config& out) {
 }  // namespace
 
 void readConfig(const Node& node, Config& out) {
-    node.allow({"webhook", "email", "alertmanager", "repeat_interval"});
+    node.allow({"webhook", "email", "alertmanager", "heartbeat", "group_by", "group_wait", "group_interval",
+                "repeat_interval", "inhibit"});
     node["webhook"].forEach([&](const Node& entry) { readWebhook(entry, out); });
     node["email"].forEach([&](const Node& entry) { readEmail(entry, out); });
     node["alertmanager"].forEach([&](const Node& entry) { readAlertmanager(entry, out); });
+    readHeartbeat(node["heartbeat"], out);
+    readGroupBy(node["group_by"], out);
+    readInhibit(node["inhibit"], out);
+    node["group_wait"].readDuration(out.group_wait_ms);
+    node["group_interval"].readDuration(out.group_interval_ms);
     node["repeat_interval"].readDuration(out.repeat_interval_ms);
     if (out.repeat_interval_ms < 60'000) {
         node["repeat_interval"].problem(node["repeat_interval"].path() + " must be at least 1m");

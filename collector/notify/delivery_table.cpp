@@ -17,6 +17,8 @@ using JsonWriter = rapidjson::Writer<rapidjson::StringBuffer>;
 constexpr std::int64_t kLeastValidityMs = 300'000;
 // Nobody wants to hear a day later that something was over; and what waits must not grow without bound.
 constexpr std::int64_t kMostWaitingMs = 86'400'000;
+// Rules end one after the other: an alert and what it inhibited end together, though not in the same moment.
+constexpr std::int64_t kTogetherMs = 5000;
 
 void writeString(JsonWriter& writer, const std::string& text) {
     writer.String(text.data(), static_cast<rapidjson::SizeType>(text.size()));
@@ -64,14 +66,38 @@ bool DeliveryTable::hasNews(const Entry& entry) const {
 }
 
 Labels DeliveryTable::groupOf(const Entry& entry) const {
-    if (!options_.group_by_alertname) return {};
-    return Labels{{"alertname", std::string(entry.alert.labels.get("alertname"))}};
+    if (options_.group_by_all) return entry.alert.labels;
+    Labels out;
+    for (const auto& name : options_.group_by) out.set(name, entry.alert.labels.get(name));
+    return out;
 }
 
-std::optional<TimestampMs> DeliveryTable::dueAt(const Entry& entry) const {
-    if (hasNews(entry)) return entry.news_at + options_.gather_ms;
+std::optional<TimestampMs> DeliveryTable::dueAt(const Entry& entry, TimestampMs group_told_at) const {
+    if (entry.muted()) return std::nullopt;
+    if (hasNews(entry)) {
+        const TimestampMs gathered = entry.news_at + options_.gather_ms;
+        if (group_told_at == 0) return std::max(gathered, entry.news_at + options_.group_wait_ms);
+        return std::max(gathered, group_told_at + options_.group_interval_ms);
+    }
     if (entry.alert.firing) return entry.told_at + options_.repeat_ms;
     return std::nullopt;
+}
+
+std::map<Labels, TimestampMs> DeliveryTable::dueGroups() const {
+    std::map<Labels, TimestampMs> told;
+    for (const auto& [labels, entry] : entries_) {
+        auto& at = told[groupOf(entry)];
+        at = std::max(at, entry.told_at);
+    }
+    std::map<Labels, TimestampMs> due;
+    for (const auto& [labels, entry] : entries_) {
+        const auto group = groupOf(entry);
+        const auto at = dueAt(entry, told[group]);
+        if (!at) continue;
+        const auto [known, fresh] = due.emplace(group, *at);
+        if (!fresh) known->second = std::min(known->second, *at);
+    }
+    return due;
 }
 
 bool DeliveryTable::put(const Alert& alert, TimestampMs now) {
@@ -81,12 +107,15 @@ bool DeliveryTable::put(const Alert& alert, TimestampMs now) {
         Entry& entry = known->second;
         entry.alert = alert;
         entry.news_at = now;
-        if (!options_.send_resolved) entries_.erase(known);
+        const bool unheard =
+            entry.told == Told::nothing && entry.unmuted_at != 0 && now - entry.unmuted_at < kTogetherMs;
+        if (unheard || !options_.send_resolved) entries_.erase(known);
         return true;
     }
     const std::int64_t holds_ms = std::max(alert.ends_at - now, kLeastValidityMs);
     if (known == entries_.end()) {
-        entries_.emplace(alert.labels, Entry{alert, Told::nothing, 0, now, now + holds_ms, holds_ms});
+        entries_.emplace(alert.labels,
+                         Entry{alert, Told::nothing, 0, now, now + holds_ms, holds_ms, false, false, 0});
         return true;
     }
     Entry& entry = known->second;
@@ -118,19 +147,44 @@ bool DeliveryTable::lapse(TimestampMs now) {
     return changed;
 }
 
-std::optional<Notification> DeliveryTable::due(TimestampMs now) const {
-    const Entry* oldest = nullptr;
+bool DeliveryTable::mute(const std::function<bool(const Labels&)>& silenced,
+                         const std::vector<InhibitRule>& inhibit, TimestampMs now) {
+    std::vector<const Labels*> firing;
     for (const auto& [labels, entry] : entries_) {
-        const auto at = dueAt(entry);
-        if (!at || *at > now) continue;
-        if (oldest == nullptr || *at < *dueAt(*oldest)) oldest = &entry;
+        if (entry.alert.firing) firing.push_back(&labels);
     }
-    if (oldest == nullptr) return std::nullopt;
+    bool changed = false;
+    for (auto it = entries_.begin(); it != entries_.end();) {
+        Entry& entry = it->second;
+        const bool was_muted = entry.muted();
+        const bool is_silenced = silenced(it->first);
+        const bool unsilenced = entry.silenced && !is_silenced;
+        const bool is_inhibited = !inhibitors(inhibit, it->first, firing).empty();
+        changed = changed || is_silenced != entry.silenced || is_inhibited != entry.inhibited;
+        entry.silenced = is_silenced;
+        entry.inhibited = is_inhibited;
+        if (unsilenced && entry.alert.firing) entry.told = Told::nothing;
+        if (was_muted && !entry.muted()) {
+            entry.unmuted_at = now;
+            if (hasNews(entry)) entry.news_at = now;
+        }
+        const bool unheard = entry.muted() && !entry.alert.firing && entry.told == Told::nothing;
+        changed = changed || unheard;
+        it = unheard ? entries_.erase(it) : std::next(it);
+    }
+    return changed;
+}
+
+std::optional<Notification> DeliveryTable::due(TimestampMs now) const {
+    const auto groups = dueGroups();
+    const auto oldest = std::min_element(groups.begin(), groups.end(),
+                                         [](const auto& a, const auto& b) { return a.second < b.second; });
+    if (oldest == groups.end() || oldest->second > now) return std::nullopt;
     Notification out;
-    out.group = groupOf(*oldest);
+    out.group = oldest->first;
     for (const bool firing : {true, false}) {
         for (const auto& [labels, entry] : entries_) {
-            if (entry.alert.firing == firing && groupOf(entry) == out.group)
+            if (!entry.muted() && entry.alert.firing == firing && groupOf(entry) == out.group)
                 out.alerts.push_back(entry.alert);
         }
     }
@@ -139,9 +193,8 @@ std::optional<Notification> DeliveryTable::due(TimestampMs now) const {
 
 std::optional<TimestampMs> DeliveryTable::nextDue(TimestampMs now) const {
     std::optional<TimestampMs> next;
-    for (const auto& [labels, entry] : entries_) {
-        const auto at = dueAt(entry);
-        if (at && (!next || *at < *next)) next = std::max(*at, now);
+    for (const auto& [group, at] : dueGroups()) {
+        if (!next || at < *next) next = std::max(at, now);
     }
     return next;
 }
@@ -166,8 +219,9 @@ void DeliveryTable::accept(const Notification& notification, TimestampMs now) {
 }
 
 std::size_t DeliveryTable::waiting() const {
-    return static_cast<std::size_t>(std::count_if(entries_.begin(), entries_.end(),
-                                                  [&](const auto& entry) { return hasNews(entry.second); }));
+    return static_cast<std::size_t>(std::count_if(entries_.begin(), entries_.end(), [&](const auto& entry) {
+        return !entry.second.muted() && hasNews(entry.second);
+    }));
 }
 
 std::string DeliveryTable::save() const {
@@ -187,7 +241,9 @@ std::string DeliveryTable::save() const {
             {"told", static_cast<std::int64_t>(entry.told)},
             {"told_at", entry.told_at},
             {"news_at", entry.news_at},
-            {"holds_ms", entry.holds_ms}};
+            {"holds_ms", entry.holds_ms},
+            {"silenced", entry.silenced ? 1 : 0},
+            {"inhibited", entry.inhibited ? 1 : 0}};
         for (const auto& [key, number] : numbers) {
             writer.Key(key);
             writer.Int64(number);
@@ -221,6 +277,8 @@ Expected<void> DeliveryTable::restore(const std::string& saved, TimestampMs now)
         // gave it a longer validity.
         entry.holds_ms = std::max(readNumber(value, "holds_ms"), kLeastValidityMs);
         entry.holds_until = now + entry.holds_ms;
+        entry.silenced = readNumber(value, "silenced") != 0;
+        entry.inhibited = readNumber(value, "inhibited") != 0;
         entries_.emplace(entry.alert.labels, std::move(entry));
     }
     return {};

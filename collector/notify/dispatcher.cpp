@@ -3,13 +3,17 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <condition_variable>
+#include <functional>
 #include <mutex>
 #include <thread>
 
 #include "collector/notify/delivery_table.h"
+#include "collector/notify/heartbeat.h"
 #include "collector/notify/receivers.h"
+#include "collector/notify/silences.h"
 #include "collector/storage/store.h"
 
 namespace lapwing::notify {
@@ -20,8 +24,20 @@ using Clock = std::chrono::steady_clock;
 /// One receiver with its table and its thread.
 class Lane {
   public:
-    Lane(std::unique_ptr<Receiver> receiver, storage::Store& store, const DispatcherOptions& options)
-        : receiver_(std::move(receiver)), store_(store), options_(options), table_([&] {
+    struct Muting {
+        const Silences& silences;
+        const std::vector<InhibitRule>& inhibit;
+    };
+
+    /// `on_pulse` is called from the thread each time that pulsePassed() has grown.
+    Lane(std::unique_ptr<Receiver> receiver, storage::Store& store, const DispatcherOptions& options,
+         Muting muting, std::function<void()> on_pulse)
+        : receiver_(std::move(receiver)),
+          store_(store),
+          options_(options),
+          muting_(muting),
+          on_pulse_(std::move(on_pulse)),
+          table_([&] {
               auto table = receiver_->table;
               table.gather_ms = options.gather_ms;
               return table;
@@ -58,6 +74,19 @@ class Lane {
         woken_.notify_all();
     }
 
+    /// The heartbeat's alert: the thread is to show that it works.
+    void putPulse(TimestampMs pulse) {
+        const std::lock_guard lock(mutex_);
+        pulse_put_ = pulse;
+        woken_.notify_all();
+    }
+    TimestampMs pulsePassed() const { return pulse_passed_; }
+
+    void wake() {
+        const std::lock_guard lock(mutex_);
+        woken_.notify_all();
+    }
+
     ReceiverStatus status() const {
         const std::lock_guard lock(mutex_);
         return {receiver_->name, sent_, failed_, table_.waiting(), last_error_};
@@ -74,7 +103,12 @@ class Lane {
         std::unique_lock lock(mutex_);
         while (!stopping_) {
             const TimestampMs now = nowMs();
-            if (table_.lapse(now)) save();
+            if (pulse_put_ > pulse_passed_) {
+                pulse_passed_ = pulse_put_;
+                on_pulse_();
+            }
+            const bool lapsed = table_.lapse(now);
+            if (mute(now) || lapsed) save();
             if (Clock::now() >= retry_at_) {
                 if (const auto notification = table_.due(now)) {
                     lock.unlock();
@@ -89,6 +123,13 @@ class Lane {
         }
     }
 
+    bool mute(TimestampMs now) {
+        if (!receiver_->mutes) return false;
+        return table_.mute(
+            [&](const Labels& labels) { return !muting_.silences.matching(labels, now).empty(); },
+            muting_.inhibit, now);
+    }
+
     void settle(const Notification& notification, const Expected<void>& delivered) {
         if (delivered) {
             table_.accept(notification, nowMs());
@@ -96,9 +137,8 @@ class Lane {
             ++sent_;
             failures_ = 0;
             last_error_.clear();
-            spdlog::info("{}: told of {} ({} alerts, {})", receiver_->name,
-                         notification.group.get("alertname"), notification.alerts.size(),
-                         notification.firing() ? "firing" : "resolved");
+            spdlog::info("{}: told of {} ({} alerts, {})", receiver_->name, notification.group.toString(),
+                         notification.alerts.size(), notification.firing() ? "firing" : "resolved");
             return;
         }
         ++failed_;
@@ -117,16 +157,24 @@ class Lane {
         if (const auto next = table_.nextDue(now)) ms = std::clamp<std::int64_t>(*next - now, 1, ms);
         auto until = Clock::now() + std::chrono::milliseconds(ms);
         until = std::max(until, retry_at_);
+        if (const auto change = muting_.silences.nextChange(now)) {
+            until = std::min(
+                until, Clock::now() + std::chrono::milliseconds(std::max<std::int64_t>(*change - now, 1)));
+        }
         woken_.wait_until(lock, until);
     }
 
     const std::unique_ptr<Receiver> receiver_;
     storage::Store& store_;
     const DispatcherOptions options_;
+    const Muting muting_;
+    const std::function<void()> on_pulse_;
+    std::atomic<TimestampMs> pulse_passed_{0};
 
     mutable std::mutex mutex_;  ///< guards all below; never held while a receiver is being talked to
     std::condition_variable woken_;
     DeliveryTable table_;
+    TimestampMs pulse_put_ = 0;
     bool stopping_ = false;
     int failures_ = 0;
     Clock::time_point retry_at_{};
@@ -139,16 +187,37 @@ class Lane {
 }  // namespace
 
 struct Dispatcher::State {
+    State(const Config& config, storage::Store& store, const DispatcherOptions& options)
+        : inhibit(config.inhibit), silences(store) {
+        if (config.heartbeat) {
+            heartbeat = std::make_unique<Heartbeat>(*config.heartbeat, store, config.instance, options);
+        }
+        for (auto& receiver : makeReceivers(config)) {
+            lanes.push_back(std::make_unique<Lane>(std::move(receiver), store, options,
+                                                   Lane::Muting{silences, inhibit}, [this] { passPulse(); }));
+        }
+        silences.onChange([this] {
+            for (auto& lane : lanes) lane->wake();
+        });
+    }
+
+    /// Hands on the newest pulse that every lane has seen.
+    void passPulse() {
+        TimestampMs pulse = newest_pulse;
+        for (const auto& lane : lanes) pulse = std::min(pulse, lane->pulsePassed());
+        if (heartbeat && pulse > 0) heartbeat->arrived(pulse);
+    }
+
+    const std::vector<InhibitRule> inhibit;
+    Silences silences;
+    std::unique_ptr<Heartbeat> heartbeat;
+    std::atomic<TimestampMs> newest_pulse{0};
     std::vector<std::unique_ptr<Lane>> lanes;
     bool running = false;
 };
 
 Dispatcher::Dispatcher(const Config& config, storage::Store& store, DispatcherOptions options)
-    : state_(std::make_unique<State>()) {
-    for (auto& receiver : makeReceivers(config)) {
-        state_->lanes.push_back(std::make_unique<Lane>(std::move(receiver), store, options));
-    }
-}
+    : state_(std::make_unique<State>(config, store, options)) {}
 
 Dispatcher::~Dispatcher() {
     stop();
@@ -157,16 +226,44 @@ Dispatcher::~Dispatcher() {
 void Dispatcher::start() {
     if (std::exchange(state_->running, true)) return;
     for (auto& lane : state_->lanes) lane->start();
+    if (state_->heartbeat) state_->heartbeat->start();
 }
 
 void Dispatcher::stop() {
     if (!std::exchange(state_->running, false)) return;
     for (auto& lane : state_->lanes) lane->askToStop();
+    if (state_->heartbeat) state_->heartbeat->stop();
     for (auto& lane : state_->lanes) lane->join();
 }
 
 void Dispatcher::send(std::vector<Alert> alerts) {
+    if (state_->heartbeat) {
+        TimestampMs pulse = 0;
+        std::erase_if(alerts, [&](const Alert& alert) {
+            const TimestampMs of_alert = Heartbeat::pulseOf(alert);
+            pulse = std::max(pulse, alert.firing ? of_alert : 0);
+            return of_alert != 0;
+        });
+        if (pulse > state_->newest_pulse) {
+            state_->newest_pulse = pulse;
+            for (auto& lane : state_->lanes) lane->putPulse(pulse);
+            state_->passPulse();
+        }
+    }
+    if (alerts.empty()) return;
     for (auto& lane : state_->lanes) lane->put(alerts);
+}
+
+Suppression Dispatcher::suppression(const Labels& alert, const std::vector<const Labels*>& firing) const {
+    return {state_->silences.matching(alert, nowMs()), inhibitors(state_->inhibit, alert, firing)};
+}
+
+Silences& Dispatcher::silences() {
+    return state_->silences;
+}
+
+std::uint64_t Dispatcher::heartbeats() const {
+    return state_->heartbeat ? state_->heartbeat->sent() : 0;
 }
 
 std::vector<ReceiverStatus> Dispatcher::status() const {

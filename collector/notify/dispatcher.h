@@ -2,9 +2,11 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "collector/notify/inhibit.h"
 #include "collector/notify/notifier.h"
 #include "common/error.h"
 
@@ -17,12 +19,19 @@ class Store;
 
 namespace lapwing::notify {
 
-/// `notify.webhook[]`: receives Alertmanager's webhook payload, version 4, by POST.
+class Silences;
+
+enum class WebhookFormat { alertmanager, slack, teams };
+
+/// `notify.webhook[]`: receives notifications by POST; Alertmanager's webhook payload, version 4, or what
+/// Slack or Teams take.
 struct WebhookConfig {
     std::string url;
     std::string ca_file;            ///< "" trusts the system's store
     std::string bearer_token_file;  ///< "" sends no Authorization header
     bool send_resolved = true;
+    std::string url_file;  ///< instead of `url`: its first line
+    WebhookFormat format = WebhookFormat::alertmanager;
 };
 
 enum class SmtpSecurity { none, starttls, tls };
@@ -47,12 +56,29 @@ struct AlertmanagerConfig {
     std::string bearer_token_file;
 };
 
+/// `notify.heartbeat`: whom to tell, again and again, that alerts would arrive.
+struct HeartbeatConfig {
+    std::string url;
+    std::string url_file;
+    std::string ca_file;
+    std::string method = "POST";
+    std::int64_t interval_ms = 60'000;
+};
+
 struct Config {
     std::vector<WebhookConfig> webhook;
     std::vector<EmailConfig> email;
     std::vector<AlertmanagerConfig> alertmanager;
     std::int64_t repeat_interval_ms = 4LL * 3'600'000;  ///< an alert that goes on is sent again after this
-    std::string external_url;                           ///< not read from `notify:`; set by the caller
+    std::vector<std::string> group_by = {"alertname"};  ///< labels; alerts with the same values go together
+    bool group_by_all = false;                          ///< `...`: every alert by itself
+    std::int64_t group_wait_ms = 0;      ///< from a group's first alert to its first notification
+    std::int64_t group_interval_ms = 0;  ///< least time between two notifications of one group
+    std::vector<InhibitRule> inhibit = defaultInhibitRules();
+    std::optional<HeartbeatConfig> heartbeat;
+    // Not read from `notify:`; set by the caller.
+    std::string external_url;
+    std::string instance;  ///< of the heartbeat's samples
 };
 
 /// Reads the `notify:` section of collector.yaml; what is wrong becomes a Problem of the node's reader.
@@ -74,8 +100,8 @@ struct DispatcherOptions {
     std::int64_t deadline_ms = 10'000;  ///< of one attempt
 };
 
-/// Delivers alerts to every receiver: grouped by alertname, once for each change (begins, ends) and again
-/// after the repeat interval, retried with backoff until accepted. What was accepted
+/// Delivers alerts to every receiver: in groups, once for each change (begins, ends) and again after the
+/// repeat interval, retried with backoff until accepted; not what is silenced or inhibited. What was accepted
 /// and what still waits is in the store, so a restart neither loses nor repeats a notification. One thread a
 /// receiver: a receiver that hangs delays no other, and nobody who calls send(). Safe from any thread.
 class Dispatcher : public Notifier {
@@ -90,7 +116,11 @@ class Dispatcher : public Notifier {
     void stop();
 
     void send(std::vector<Alert> alerts) override;
+    Suppression suppression(const Labels& alert, const std::vector<const Labels*>& firing) const override;
     std::vector<ReceiverStatus> status() const;
+    Silences& silences();
+    /// Heartbeats that were accepted.
+    std::uint64_t heartbeats() const;
 
   private:
     struct State;

@@ -18,12 +18,23 @@ struct Alert {
     std::string generator_url;
 };
 
+/// Why a firing alert is told to nobody.
+struct Suppression {
+    std::vector<std::string> silenced_by;  ///< ids of silences
+    std::vector<Labels> inhibited_by;      ///< alerts
+};
+
 /// Takes alerts from the rules and sees to it that they arrive. send() only queues: it never blocks on a
-/// receiver, and is safe from any thread.
+/// receiver. Safe from any thread.
 class Notifier {
   public:
     virtual ~Notifier() = default;
     virtual void send(std::vector<Alert> alerts) = 0;
+    /// What keeps an alert from being told now, `firing` being all that fire.
+    virtual Suppression suppression(const Labels& /*alert*/,
+                                    const std::vector<const Labels*>& /*firing*/) const {
+        return {};
+    }
 };
 
 }  // namespace lapwing::notify

@@ -140,7 +140,10 @@ std::string alertmanagerPayload(const Notification& notification) {
 std::string mailSubject(const Notification& notification) {
     const auto firing = firingCount(notification);
     std::string out = firing > 0 ? "[FIRING:" + std::to_string(firing) + "]" : "[RESOLVED]";
-    out += " " + std::string(notification.group.get("alertname"));
+    std::set<std::string> names;
+    for (const auto& alert : notification.alerts) names.insert(std::string(alert.labels.get("alertname")));
+    for (auto name = names.begin(); name != names.end(); ++name)
+        out += (name == names.begin() ? " " : ", ") + *name;
     std::set<std::string> instances;
     for (const auto& alert : notification.alerts) instances.insert(std::string(alert.labels.get("instance")));
     instances.erase("");

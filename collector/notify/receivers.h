@@ -19,6 +19,8 @@ class Receiver {
 
     std::string name;        ///< "webhook[0]": for people
     std::string state_name;  ///< stays when the order in the configuration changes, and holds no secret
+    /// Whether silences and inhibitions hold for it. An Alertmanager has its own.
+    bool mutes = true;
     DeliveryTable::Options table;
 };
 
@@ -28,8 +30,5 @@ std::vector<std::unique_ptr<Receiver>> makeReceivers(const Config& config);
 /// One mail over SMTP. Errors: `timeout`, `refused`, `unreachable`, `tls`, `denied` (the login), `protocol`.
 Expected<void> sendMail(const EmailConfig& config, const std::string& subject, const std::string& body,
                         std::chrono::milliseconds deadline);
-
-/// The first line of a file with a secret. Errors: `not_found`, `denied`, `invalid` (empty).
-Expected<std::string> readSecret(const std::string& path);
 
 }  // namespace lapwing::notify

@@ -11,6 +11,7 @@
 #include <array>
 #include <csignal>
 
+#include "collector/notify/http_delivery.h"
 #include "collector/notify/receivers.h"
 #include "common/http/resolver.h"
 #include "common/http/timed_socket.h"

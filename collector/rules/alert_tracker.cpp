@@ -166,8 +166,14 @@ std::vector<AlertStatus> AlertTracker::active() const {
     std::vector<AlertStatus> out;
     for (const auto& [labels, alert] : alerts_) {
         if (alert.state == AlertState::inactive) continue;
-        out.push_back({alert.labels, alert.annotations, alert.state, alert.active_at, alert.value,
-                       alert.keep_firing_since, alert.unknown_since});
+        out.push_back({alert.labels,
+                       alert.annotations,
+                       alert.state,
+                       alert.active_at,
+                       alert.value,
+                       alert.keep_firing_since,
+                       alert.unknown_since,
+                       {}});
     }
     return out;
 }

@@ -234,7 +234,7 @@ void GroupRunner::save(RuleState& state, TimestampMs now, storage::Store& store)
 
 void GroupRunner::send(RuleState& state, TimestampMs now, const RunnerContext& context) const {
     if (context.notifier == nullptr) return;
-    const auto resend = context.options.resend_delay_ms;
+    const auto resend = group_.builtin ? 0 : context.options.resend_delay_ms;
     // As Prometheus: time for two evaluations or two sendings to fail.
     auto alerts = state.tracker.due(now, resend, 4 * std::max(resend, group_.interval_ms),
                                     generatorUrl(context.options.external_url, state.rule.canonical));
@@ -288,6 +288,7 @@ GroupStatus GroupRunner::status() const {
     out.file = group_.file;
     out.interval_ms = group_.interval_ms;
     out.limit = group_.limit;
+    out.builtin = group_.builtin;
     out.evaluation_seconds = seconds_;
     out.last_evaluation = last_evaluation_;
     for (const auto& state : rules_) {

@@ -6,6 +6,7 @@
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
+#include <map>
 #include <mutex>
 #include <thread>
 
@@ -129,6 +130,11 @@ RuleManager::~RuleManager() {
 std::vector<config::Problem> RuleManager::loadFiles(const std::vector<std::string>& patterns) {
     config::Reader reader;
     auto groups = readRuleFiles(reader, expandPatterns(patterns), state_->options.interval_ms);
+    for (auto& group :
+         parseRuleFile(reader, state_->options.builtin_rules, "built-in", state_->options.interval_ms)) {
+        group.builtin = true;
+        groups.push_back(std::move(group));
+    }
     if (!reader.ok()) return reader.problems();
     {
         const std::lock_guard lock(state_->work);
@@ -186,8 +192,27 @@ void RuleManager::evaluate(TimestampMs now) {
 }
 
 std::vector<GroupStatus> RuleManager::groups() const {
-    const std::lock_guard lock(state_->shown);
-    return state_->published;
+    std::vector<GroupStatus> out;
+    {
+        const std::lock_guard lock(state_->shown);
+        out = state_->published;
+    }
+    std::erase_if(out, [](const GroupStatus& group) { return group.builtin; });
+    if (state_->context.notifier == nullptr) return out;
+    std::vector<AlertStatus*> alerts;
+    for (auto& group : out) {
+        for (auto& rule : group.rules) {
+            for (auto& alert : rule.alerts) {
+                if (alert.state == AlertState::firing) alerts.push_back(&alert);
+            }
+        }
+    }
+    std::vector<const Labels*> firing;
+    for (const auto* alert : alerts) firing.push_back(&alert->labels);
+    for (auto* alert : alerts) {
+        alert->suppression = state_->context.notifier->suppression(alert->labels, firing);
+    }
+    return out;
 }
 
 CheckResult::CheckResult() = default;
@@ -202,7 +227,20 @@ CheckResult checkFiles(const std::vector<std::string>& patterns) {
     const auto groups = readRuleFiles(reader, files, ManagerOptions{}.interval_ms);
     result.files = files.size();
     result.groups = groups.size();
-    for (const auto& group : groups) result.rules += group.rules.size();
+    std::map<std::string, int> first;  // the line at which a name with its labels was first seen
+    for (const auto& group : groups) {
+        result.rules += group.rules.size();
+        for (const auto& rule : group.rules) {
+            const auto labels = rule.plainLabels().toString();
+            const auto [known, fresh] =
+                first.emplace(group.file + "\n" + rule.name + "\n" + labels, rule.line);
+            if (fresh) continue;
+            result.duplicates.push_back({group.file, rule.line, rule.column,
+                                         "duplicate rule: " + rule.name + (labels == "{}" ? "" : labels) +
+                                             " is also at line " + std::to_string(known->second) +
+                                             "; both write the same series"});
+        }
+    }
     result.problems = reader.problems();
     return result;
 }

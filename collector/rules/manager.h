@@ -40,6 +40,7 @@ struct AlertStatus {
     std::optional<TimestampMs> keep_firing_since;
     /// Since when the data that the alert was made from are missing: it is neither confirmed nor resolved.
     std::optional<TimestampMs> unknown_since;
+    notify::Suppression suppression;  ///< why it is told to nobody, if so
 };
 
 enum class RuleType { alerting, recording };
@@ -64,7 +65,8 @@ struct GroupStatus {
     std::string name;
     std::string file;
     std::int64_t interval_ms = 0;
-    int limit = 0;  ///< 0: none
+    int limit = 0;         ///< 0: none
+    bool builtin = false;  ///< of ManagerOptions::builtin_rules: nobody is shown it
     std::vector<RuleStatus> rules;
     double evaluation_seconds = 0;
     TimestampMs last_evaluation = 0;
@@ -74,6 +76,9 @@ struct ManagerOptions {
     std::int64_t interval_ms = 10'000;  ///< of groups that name none
     std::string external_url;           ///< `externalURL` of templates, the base of generatorURL
     Labels external_labels;
+    /// A rule file that is evaluated beside those of loadFiles(), and not shown; its firing alerts are sent
+    /// after each evaluation.
+    std::string builtin_rules;
     std::int64_t resend_delay_ms = 60'000;         ///< between two sendings of an alert that goes on
     std::int64_t resolved_retention_ms = 900'000;  ///< how long a resolved alert is still sent
     /// How long an alert is held as unknown when its data are missing; then it is resolved.
@@ -129,6 +134,8 @@ struct CheckResult {
     std::size_t groups = 0;
     std::size_t rules = 0;
     std::vector<config::Problem> problems;
+    /// Rules of one file with the same name and labels: no error, but they write the same series.
+    std::vector<config::Problem> duplicates;
     CheckResult();
     ~CheckResult();
     CheckResult(CheckResult&&) noexcept;

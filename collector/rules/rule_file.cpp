@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <fstream>
+#include <limits>
 #include <set>
 #include <sstream>
 
@@ -17,7 +18,9 @@ using config::Reader;
 
 std::vector<TemplatedLabel> readLabels(const Node& node, const char* what, bool templates) {
     std::vector<TemplatedLabel> out;
+    std::set<std::string> names;
     node.forEachPair([&](const std::string& name, const Node& value) {
+        if (!names.insert(name).second) value.problem("the key \"" + name + "\" is given twice");
         if (!isValidLabelName(name) || name == "__name__") {
             value.problem("invalid " + std::string(what) + " name \"" + name + "\"");
         }
@@ -57,22 +60,26 @@ void readExpression(const Node& rule, Rule& out) {
 
 Rule readRule(const Node& node, const std::vector<TemplatedLabel>& group_labels) {
     Rule rule;
+    rule.line = node.line();
+    rule.column = node.column();
     node.allow({"record", "alert", "expr", "for", "keep_firing_for", "labels", "annotations"});
     if (!node.isMap()) return rule;
     const Node record = node["record"];
     const Node alert = node["alert"];
-    rule.type = alert.present() ? RuleType::alerting : RuleType::recording;
+    const auto given = [](const Node& name) {
+        return name.present() && !(name.isScalar() && name.text().empty());
+    };
+    rule.type = given(alert) ? RuleType::alerting : RuleType::recording;
     const bool alerting = rule.type == RuleType::alerting;
-    if (record.present() && alert.present()) {
+    if (given(record) && given(alert)) {
         node.problem("only one of \"record\" and \"alert\" must be set");
-    } else if (!record.present() && !alert.present()) {
+    } else if (!given(record) && !given(alert)) {
         node.problem("one of \"record\" or \"alert\" must be set");
     }
     (alerting ? alert : record).read(rule.name);
-    if (!alerting && record.present() && !isValidMetricName(rule.name)) {
+    if (!alerting && given(record) && !isValidMetricName(rule.name)) {
         record.problem("invalid recording rule name: \"" + rule.name + "\"");
     }
-    if (alerting && rule.name.empty()) alert.problem("the alert's name is empty");
     readExpression(node, rule);
     for (const char* key : {"for", "keep_firing_for", "annotations"}) {
         if (!alerting && node[key].present()) {
@@ -91,6 +98,10 @@ Rule readRule(const Node& node, const std::vector<TemplatedLabel>& group_labels)
     return rule;
 }
 
+void wantList(const Node& node) {
+    if (node.present() && !node.isSequence()) node.problem(node.path() + " must be a list");
+}
+
 RuleGroup readGroup(const Node& node, const std::string& file, std::int64_t default_interval_ms) {
     RuleGroup group;
     group.file = file;
@@ -101,9 +112,12 @@ RuleGroup readGroup(const Node& node, const std::string& file, std::int64_t defa
     node["interval"].readDuration(group.interval_ms);
     if (group.interval_ms <= 0) group.interval_ms = default_interval_ms;
     node["query_offset"].readDuration(group.query_offset_ms);
-    node["limit"].read(group.limit, 0, 1'000'000'000);
+    node["limit"].read(group.limit, std::numeric_limits<int>::min(), std::numeric_limits<int>::max());
     const auto labels = readLabels(node["labels"], "label", true);
-    node["rules"].forEach([&](const Node& rule) { group.rules.push_back(readRule(rule, labels)); });
+    wantList(node["rules"]);
+    node["rules"].forEach([&](const Node& rule) {
+        if (rule.present()) group.rules.push_back(readRule(rule, labels));
+    });
     return group;
 }
 
@@ -139,7 +153,9 @@ std::vector<RuleGroup> parseRuleFile(Reader& reader, const std::string& yaml, co
     const Node root = reader.text(yaml, name);
     root.allow({"groups"});
     std::set<std::string> names;
+    wantList(root["groups"]);
     root["groups"].forEach([&](const Node& node) {
+        if (!node.present()) return;
         auto group = readGroup(node, name, default_interval_ms);
         if (!group.name.empty() && !names.insert(group.name).second) {
             node.problem("groupname: \"" + group.name + "\" is repeated in the same file");

@@ -26,6 +26,8 @@ struct Rule {
     std::string canonical;  ///< as Prometheus prints it
     std::int64_t for_ms = 0;
     std::int64_t keep_firing_for_ms = 0;
+    int line = 0;  ///< where it begins in the file
+    int column = 0;
     std::vector<TemplatedLabel> labels;
     std::vector<TemplatedLabel> annotations;
 
@@ -38,7 +40,8 @@ struct RuleGroup {
     std::string file;
     std::int64_t interval_ms = 0;
     std::int64_t query_offset_ms = 0;
-    int limit = 0;
+    int limit = 0;         ///< 0 or less: none
+    bool builtin = false;  ///< not of a file
     std::vector<Rule> rules;
 
     /// Where in its interval the group is evaluated: a hash of file and name, so that groups spread out.

@@ -10,6 +10,7 @@ namespace lapwing::rules {
 namespace {
 
 constexpr std::size_t kMaxOutput = 64U << 10;
+constexpr int kMaxInvocations = 100;
 
 /// Raised while expanding, and turned into an Error at its edge.
 struct ExpandError {
@@ -31,6 +32,11 @@ TemplateValue fieldOf(const TemplateValue& value, const std::string& name) {
         if (name == "Value") return {sample->value};
     } else if (const auto* labels = std::get_if<Labels>(&value.data)) {
         return {std::string(labels->get(name))};
+    } else if (const auto* map = std::get_if<std::shared_ptr<const TemplateMap>>(&value.data)) {
+        const auto found = (*map)->find(name);
+        return found == (*map)->end() ? TemplateValue{} : found->second;
+    } else if (const auto* time = std::get_if<TemplateTime>(&value.data)) {
+        if (auto part = timeMethod(*time, name)) return *part;
     }
     raise("can't evaluate field " + name + " in type " + value.typeName());
 }
@@ -39,7 +45,7 @@ enum class Flow { next, break_loop, continue_loop };
 
 class Executor {
   public:
-    explicit Executor(const TemplateData& data) : data_(data) {
+    Executor(const TemplateTree& tree, const TemplateData& data) : tree_(tree), data_(data) {
         variables_ = {{"$", {&data}},
                       {"$labels", {data.labels}},
                       {"$externalLabels", {data.external_labels}},
@@ -47,8 +53,8 @@ class Executor {
                       {"$value", {data.value}}};
     }
 
-    std::string run(const TemplateNode& root) {
-        list(root.body, {&data_});
+    std::string run() {
+        list(tree_.root.body, {&data_});
         return std::move(out_);
     }
 
@@ -93,8 +99,24 @@ class Executor {
             }
             case Kind::range:
                 return range(node, dot);
+            case Kind::invoke:
+                invoke(node, dot);
+                return Flow::next;
         }
         return Flow::next;
+    }
+
+    void invoke(const TemplateNode& node, const TemplateValue& dot) {
+        const auto found = tree_.definitions.find(node.text);
+        if (found == tree_.definitions.end()) raise("template \"" + node.text + "\" not defined");
+        if (++invocations_ > kMaxInvocations) raise("exceeded maximum template depth");
+        const TemplateValue data =
+            node.pipeline.commands.empty() ? TemplateValue{} : evaluate(node.pipeline, dot);
+        // It sees none of the variables of whoever invokes it.
+        auto outer = std::exchange(variables_, {{"$", data}});
+        list(found->second.body, data);
+        variables_ = std::move(outer);
+        --invocations_;
     }
 
     Flow range(const TemplateNode& node, const TemplateValue& dot) {
@@ -166,6 +188,7 @@ class Executor {
                           const TemplateValue* last) {
         const auto& first = command.operands.front();
         if (first.kind != TemplateOperand::Kind::function) {
+            if (!first.fields.empty() && first.fields.back() == "Format") return format(command, dot, last);
             if (command.operands.size() > 1 || last != nullptr) raise("can't give argument to non-function");
             return operand(first, dot);
         }
@@ -177,6 +200,24 @@ class Executor {
         }
         if (last != nullptr) arguments.push_back(*last);
         return call(first.name, arguments);
+    }
+
+    /// The one method with an argument: a time's Format.
+    TemplateValue format(const TemplateCommand& command, const TemplateValue& dot,
+                         const TemplateValue* last) {
+        auto object = command.operands.front();
+        object.fields.pop_back();
+        const auto value = operand(object, dot);
+        std::vector<TemplateValue> arguments;
+        for (std::size_t i = 1; i < command.operands.size(); ++i) {
+            arguments.push_back(operand(command.operands[i], dot));
+        }
+        if (last != nullptr) arguments.push_back(*last);
+        const auto* time = std::get_if<TemplateTime>(&value.data);
+        if (time == nullptr) raise("can't evaluate field Format in type " + value.typeName());
+        const auto* layout = arguments.size() == 1 ? std::get_if<std::string>(&arguments[0].data) : nullptr;
+        if (layout == nullptr) raise("wrong number or type of args for Format: want one string");
+        return {formatGoTime(*time, *layout)};
     }
 
     TemplateValue call(const std::string& name, const std::vector<TemplateValue>& arguments) {
@@ -213,7 +254,9 @@ class Executor {
         out_ += text;
     }
 
+    const TemplateTree& tree_;
     const TemplateData& data_;
+    int invocations_ = 0;
     std::vector<std::pair<std::string, TemplateValue>> variables_;
     std::string out_;
 };
@@ -221,14 +264,14 @@ class Executor {
 }  // namespace
 
 Expected<Template> Template::parse(std::string_view text) {
-    auto root = parseTemplate(text);
-    if (!root) return tl::unexpected<Error>(root.error());
-    return Template(std::make_shared<const TemplateNode>(std::move(*root)));
+    auto tree = parseTemplate(text);
+    if (!tree) return tl::unexpected<Error>(tree.error());
+    return Template(std::make_shared<const TemplateTree>(std::move(*tree)));
 }
 
 Expected<std::string> Template::expand(const TemplateData& data) const {
     try {
-        return Executor(data).run(*root_);
+        return Executor(*tree_, data).run();
     } catch (const ExpandError& failure) {
         return tl::unexpected<Error>(failure.error);
     }

@@ -27,18 +27,19 @@ struct TemplateData {
     std::function<Expected<std::vector<TemplateSample>>(std::string_view)> query;
 };
 
-struct TemplateNode;
+struct TemplateTree;
 
 /// A template of a label or an annotation: the part of Go's text/template that Prometheus rules use.
 ///
 /// Actions: `{{ pipeline }}`, `if`/`else if`/`else`, `range` (with `else`, `break`, `continue`), `with`,
-/// variables
-/// (`:=`, `=`), comments, `{{-` and `-}}`. Functions: those of Prometheus (humanize, humanize1024,
-/// humanizeDuration, humanizePercentage, humanizeTimestamp, query, first, value, strvalue, label,
-/// sortByLabel, reReplaceAll, match, title, toUpper, toLower, stripPort, stripDomain, parseDuration,
-/// graphLink, tableLink, externalURL, pathPrefix, safeHtml) and of Go (print, printf, println, len, index,
-/// and, or, not, eq, ne, lt, le, gt, ge). A missing label is "". Unlike in Go, numbers of different kinds
-/// compare (`gt $value 1`). Nested templates are not supported.
+/// `define`, `template`, `block`, variables (`:=`, `=`), comments, `{{-` and `-}}`. Functions: those of
+/// Prometheus (humanize, humanize1024, humanizeDuration, humanizePercentage, humanizeTimestamp, query, first,
+/// value, strvalue, label, sortByLabel, args, reReplaceAll, match, title, toUpper, toLower, stripPort,
+/// stripDomain, toTime, parseDuration, graphLink, tableLink, externalURL, pathPrefix, safeHtml) and of Go
+/// (print, printf, println, len, index, slice, html, js, urlquery, and, or, not, eq, ne, lt, le, gt, ge).
+/// What toTime yields has Go's methods Format, Year, Month, Day, Weekday, Hour, Minute, Second, YearDay, Unix
+/// and UnixMilli; it is in UTC. A missing label is "". Unlike in Go, numbers of different kinds compare (`gt
+/// $value 1`).
 ///
 /// Immutable after parsing, safe from any thread.
 class Template {
@@ -50,8 +51,8 @@ class Template {
     Expected<std::string> expand(const TemplateData& data) const;
 
   private:
-    explicit Template(std::shared_ptr<const TemplateNode> root) : root_(std::move(root)) {}
-    std::shared_ptr<const TemplateNode> root_;
+    explicit Template(std::shared_ptr<const TemplateTree> tree) : tree_(std::move(tree)) {}
+    std::shared_ptr<const TemplateTree> tree_;
 };
 
 }  // namespace lapwing::rules

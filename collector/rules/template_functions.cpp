@@ -4,7 +4,6 @@
 #include <array>
 #include <charconv>
 #include <cmath>
-#include <ctime>
 #include <map>
 
 #include "collector/rules/template_tree.h"
@@ -73,24 +72,16 @@ std::string humanizeDuration(double value) {
     return sign + print("%.4g", value) + "s";
 }
 
+/// As Prometheus: by way of whole nanoseconds, cut to milliseconds.
+Expected<TemplateTime> toTime(double value) {
+    if (!std::isfinite(value)) return fail(ErrorKind::execution, "is not a number or infinite");
+    if (std::abs(value) > 9.2e9) return fail(ErrorKind::execution, "exceeds the range of times");
+    return TemplateTime{static_cast<std::int64_t>(value * 1e9) / 1'000'000};
+}
+
 std::string humanizeTimestamp(double value) {
-    if (!std::isfinite(value) || std::abs(value) > 9e9) return print("%.4g", value);
-    // Prometheus rounds to milliseconds and prints a Go time, whose fraction ends with its last digit that is
-    // not 0.
-    const auto ms = static_cast<std::int64_t>(std::llround(value * 1000));
-    const std::int64_t fraction = (ms % 1000 + 1000) % 1000;
-    const std::time_t seconds = (ms - fraction) / 1000;
-    std::tm parts{};
-    ::gmtime_r(&seconds, &parts);
-    std::array<char, 40> buffer{};
-    const auto size = std::strftime(buffer.data(), buffer.size(), "%Y-%m-%d %H:%M:%S", &parts);
-    std::string text(buffer.data(), size);
-    if (fraction != 0) {
-        std::string digits = std::to_string(1000 + fraction).substr(1);
-        digits.erase(digits.find_last_not_of('0') + 1);
-        text += "." + digits;
-    }
-    return text + " +0000 UTC";
+    const auto time = toTime(value);
+    return time ? toString(*time) : print("%.4g", value);
 }
 
 std::string title(std::string text) {
@@ -292,23 +283,101 @@ Outcome length(const TemplateValue& value) {
     if (const auto* list = std::get_if<std::shared_ptr<const TemplateList>>(&value.data)) {
         return TemplateValue{static_cast<std::int64_t>((*list)->size())};
     }
+    if (const auto* map = std::get_if<std::shared_ptr<const TemplateMap>>(&value.data)) {
+        return TemplateValue{static_cast<std::int64_t>((*map)->size())};
+    }
     return fail(ErrorKind::execution, "len of type " + value.typeName());
 }
 
-Outcome index(const Arguments& arguments) {
-    const auto& collection = arguments[0];
+Outcome indexOne(const TemplateValue& collection, const TemplateValue& place) {
     if (const auto* labels = std::get_if<Labels>(&collection.data)) {
-        const auto name = text(arguments[1]);
+        const auto name = text(place);
         if (!name) return tl::unexpected<Error>(name.error());
         return TemplateValue{std::string(labels->get(*name))};
     }
+    if (const auto* map = std::get_if<std::shared_ptr<const TemplateMap>>(&collection.data)) {
+        const auto name = text(place);
+        if (!name) return tl::unexpected<Error>(name.error());
+        const auto found = (*map)->find(*name);
+        return found == (*map)->end() ? TemplateValue{} : found->second;
+    }
+    const auto* at = std::get_if<std::int64_t>(&place.data);
+    if (const auto* string = std::get_if<std::string>(&collection.data); string != nullptr && at != nullptr) {
+        if (*at < 0 || *at >= static_cast<std::int64_t>(string->size()))
+            return fail(ErrorKind::execution, "index out of range");
+        const auto byte = static_cast<unsigned char>((*string)[static_cast<std::size_t>(*at)]);
+        return TemplateValue{static_cast<std::int64_t>(byte)};
+    }
     const auto* list = std::get_if<std::shared_ptr<const TemplateList>>(&collection.data);
-    const auto* at = std::get_if<std::int64_t>(&arguments[1].data);
     if (list == nullptr || at == nullptr)
         return fail(ErrorKind::execution, "can't index item of type " + collection.typeName());
     if (*at < 0 || *at >= static_cast<std::int64_t>((*list)->size()))
         return fail(ErrorKind::execution, "index out of range");
     return (**list)[static_cast<std::size_t>(*at)];
+}
+
+Outcome index(const Arguments& arguments) {
+    TemplateValue value = arguments[0];
+    for (std::size_t i = 1; i < arguments.size(); ++i) {
+        auto next = indexOne(value, arguments[i]);
+        if (!next) return next;
+        value = std::move(*next);
+    }
+    return value;
+}
+
+/// Of a string or a list: from the second argument up to before the third.
+Outcome slice(const Arguments& arguments) {
+    const auto* string = std::get_if<std::string>(&arguments[0].data);
+    const auto* list = std::get_if<std::shared_ptr<const TemplateList>>(&arguments[0].data);
+    if (string == nullptr && list == nullptr) {
+        return fail(ErrorKind::execution, "can't slice item of type " + arguments[0].typeName());
+    }
+    const auto size = static_cast<std::int64_t>(string != nullptr ? string->size() : (*list)->size());
+    std::array<std::int64_t, 2> ends = {0, size};
+    for (std::size_t i = 1; i < arguments.size(); ++i) {
+        const auto* at = std::get_if<std::int64_t>(&arguments[i].data);
+        if (at == nullptr || *at < 0 || *at > size) return fail(ErrorKind::execution, "index out of range");
+        ends[i - 1] = *at;
+    }
+    if (ends[0] > ends[1]) return fail(ErrorKind::execution, "invalid slice index");
+    const auto begin = static_cast<std::size_t>(ends[0]);
+    const auto count = static_cast<std::size_t>(ends[1] - ends[0]);
+    if (string != nullptr) return TemplateValue{string->substr(begin, count)};
+    const auto first = (*list)->begin() + ends[0];
+    return TemplateValue{std::make_shared<const TemplateList>(first, (*list)->begin() + ends[1])};
+}
+
+/// The arguments as arg0, arg1, ...: for templates that take several.
+Outcome argumentMap(const Arguments& arguments) {
+    auto map = std::make_shared<TemplateMap>();
+    for (std::size_t i = 0; i < arguments.size(); ++i) (*map)["arg" + std::to_string(i)] = arguments[i];
+    return TemplateValue{std::shared_ptr<const TemplateMap>(std::move(map))};
+}
+
+std::string replaceEach(const std::string& text, const std::map<char, std::string>& replacements) {
+    std::string out;
+    for (const char c : text) {
+        const auto found = replacements.find(c);
+        if (found == replacements.end()) {
+            out += c;
+        } else {
+            out += found->second;
+        }
+    }
+    return out;
+}
+
+/// Go's template.HTMLEscapeString and JSEscapeString.
+std::string escaped(const std::string& name, const std::string& text) {
+    static const std::map<char, std::string> html = {{'"', "&#34;"}, {'\'', "&#39;"}, {'&', "&amp;"},
+                                                     {'<', "&lt;"},  {'>', "&gt;"},   {'\0', "\xef\xbf\xbd"}};
+    static const std::map<char, std::string> js = {
+        {'\\', R"(\\)"},     {'\'', R"(\')"},    {'"', R"(\")"},     {'<', R"(\u003C)"},
+        {'>', R"(\u003E)"},  {'&', R"(\u0026)"}, {'=', R"(\u003D)"}, {'\n', R"(\u000A)"},
+        {'\r', R"(\u000D)"}, {'\t', R"(\u0009)"}};
+    if (name == "urlquery") return queryEscape(text);
+    return replaceEach(text, name == "html" ? html : js);
 }
 
 Expected<const TemplateList*> listOf(const TemplateValue& value) {
@@ -387,6 +456,13 @@ const std::map<std::string, Arity, std::less<>> kFunctions = {{"query", {1, 1}},
                                                               {"stripPort", {1, 1}},
                                                               {"stripDomain", {1, 1}},
                                                               {"parseDuration", {1, 1}},
+                                                              {"toTime", {1, 1}},
+                                                              {"call", {1, -1}},
+                                                              {"args", {0, -1}},
+                                                              {"slice", {1, 3}},
+                                                              {"html", {1, -1}},
+                                                              {"js", {1, -1}},
+                                                              {"urlquery", {1, -1}},
                                                               {"graphLink", {1, 1}},
                                                               {"tableLink", {1, 1}},
                                                               {"externalURL", {0, 0}},
@@ -396,7 +472,7 @@ const std::map<std::string, Arity, std::less<>> kFunctions = {{"query", {1, 1}},
                                                               {"printf", {1, -1}},
                                                               {"println", {0, -1}},
                                                               {"len", {1, 1}},
-                                                              {"index", {2, 2}},
+                                                              {"index", {1, -1}},
                                                               {"and", {1, -1}},
                                                               {"or", {1, -1}},
                                                               {"not", {1, 1}},
@@ -484,6 +560,21 @@ Expected<TemplateValue> callTemplateFunction(const std::string& name,
         if (!format) return tl::unexpected<Error>(format.error());
         return TemplateValue{templatePrintf(*format, arguments, 1)};
     }
+    if (name == "toTime") {
+        const auto number = arguments[0].toFloat();
+        if (!number) return tl::unexpected<Error>(number.error());
+        const auto time = toTime(*number);
+        if (!time) return tl::unexpected<Error>(time.error());
+        return TemplateValue{*time};
+    }
+    // No value here is a function.
+    if (name == "call") return fail(ErrorKind::execution, "non-function of type " + arguments[0].typeName());
+    if (name == "args") return argumentMap(arguments);
+    if (name == "slice") return slice(arguments);
+    if (name == "html" || name == "js" || name == "urlquery") {
+        const auto printed = printArguments("print", arguments);
+        return TemplateValue{escaped(name, printed->toString())};
+    }
     if (name == "len") return length(arguments[0]);
     if (name == "index") return index(arguments);
     if (name == "not") return TemplateValue{!arguments[0].truth()};
@@ -502,6 +593,7 @@ bool TemplateValue::truth() const {
     if (const auto* string = std::get_if<std::string>(&data)) return !string->empty();
     if (const auto* labels = std::get_if<Labels>(&data)) return !labels->empty();
     if (const auto* list = std::get_if<std::shared_ptr<const TemplateList>>(&data)) return !(*list)->empty();
+    if (const auto* map = std::get_if<std::shared_ptr<const TemplateMap>>(&data)) return !(*map)->empty();
     return !std::holds_alternative<std::monostate>(data);
 }
 
@@ -523,19 +615,28 @@ std::string TemplateValue::toString() const {
         for (const auto& item : **list) out += (out.empty() ? "" : " ") + item.toString();
         return "[" + out + "]";
     }
+    if (const auto* time = std::get_if<TemplateTime>(&data)) return lapwing::rules::toString(*time);
+    if (const auto* map = std::get_if<std::shared_ptr<const TemplateMap>>(&data)) {
+        std::string out;
+        for (const auto& [name, value] : **map)
+            out += (out.empty() ? "" : " ") + name + ":" + value.toString();
+        return "map[" + out + "]";
+    }
     return "<no value>";
 }
 
 std::string TemplateValue::typeName() const {
-    static constexpr std::array<const char*, 9> names = {"nil",
-                                                         "bool",
-                                                         "int",
-                                                         "float64",
-                                                         "string",
-                                                         "map[string]string",
-                                                         "*template.sample",
-                                                         "template.queryResult",
-                                                         "struct"};
+    static constexpr std::array<const char*, 11> names = {"nil",
+                                                          "bool",
+                                                          "int",
+                                                          "float64",
+                                                          "string",
+                                                          "map[string]string",
+                                                          "*template.sample",
+                                                          "template.queryResult",
+                                                          "struct",
+                                                          "*time.Time",
+                                                          "map[string]interface {}"};
     return names[data.index()];
 }
 

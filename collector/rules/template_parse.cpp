@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <cstdlib>
 #include <string>
+#include <utility>
 
 #include "collector/rules/template_tree.h"
 
@@ -311,11 +312,10 @@ class Parser {
   public:
     explicit Parser(std::string_view text) : pieces_(split(text)) {}
 
-    TemplateNode run() {
-        TemplateNode root;
-        const auto end = list(root.body);
+    TemplateTree run() {
+        const auto end = list(tree_.root.body);
         if (!end.empty()) error("unexpected {{" + end + "}}");
-        return root;
+        return std::move(tree_);
     }
 
   private:
@@ -342,6 +342,14 @@ class Parser {
                 ++at_;
                 return keyword;
             }
+            if (keyword == "define") {
+                if (depth_ > 0 || defining_) error("unexpected {{define}}");
+                ++at_;
+                const auto name = templateName();
+                finish();
+                define(name);
+                continue;
+            }
             out.push_back(action(keyword));
         }
         return "";
@@ -360,13 +368,50 @@ class Parser {
             node.kind = keyword == "break" ? Kind::break_loop : Kind::continue_loop;
             return node;
         }
-        if (keyword == "define" || keyword == "template" || keyword == "block") {
-            error("{{" + keyword + "}} is not supported: nested templates");
-        }
+        if (keyword == "template" || keyword == "block") return ++at_, invocation(keyword == "block");
         TemplateNode node;
         node.kind = Kind::action;
         node.pipeline = pipeline(false);
         finish();
+        return node;
+    }
+
+    std::string templateName() {
+        const Token token = take();
+        const auto* name = std::get_if<std::string>(&token.value.data);
+        if (token.kind != Token::Kind::string || name == nullptr) error("a template's name must be quoted");
+        return *name;
+    }
+
+    /// Reads up to {{end}}. What is defined sees no variable from outside.
+    void define(const std::string& name) {
+        auto outer = std::exchange(variables_, {"$"});
+        const auto loops = std::exchange(loops_, 0);
+        const bool within = std::exchange(defining_, true);
+        TemplateNode node;
+        const auto closed = list(node.body);
+        if (closed.empty()) error("unexpected EOF: a block is not closed by {{end}}");
+        if (closed == "else") error("unexpected {{else}}");
+        finish();
+        defining_ = within;
+        loops_ = loops;
+        variables_ = std::move(outer);
+        tree_.definitions[name] = std::move(node);
+    }
+
+    TemplateNode invocation(bool defines) {
+        if (++depth_ > kMaxDepth) error("nested too deeply");
+        TemplateNode node;
+        node.kind = TemplateNode::Kind::invoke;
+        node.text = templateName();
+        if (peek().kind != Token::Kind::end) {
+            node.pipeline = pipeline(false);
+        } else if (defines) {
+            error("missing value for block clause");
+        }
+        finish();
+        if (defines) define(node.text);
+        --depth_;
         return node;
     }
 
@@ -523,13 +568,15 @@ class Parser {
     int line_ = 1;
     int depth_ = 0;
     int loops_ = 0;
+    bool defining_ = false;
+    TemplateTree tree_;
     // Prometheus puts these before every template.
     std::vector<std::string> variables_ = {"$", "$labels", "$externalLabels", "$externalURL", "$value"};
 };
 
 }  // namespace
 
-Expected<TemplateNode> parseTemplate(std::string_view text) {
+Expected<TemplateTree> parseTemplate(std::string_view text) {
     try {
         return Parser(text).run();
     } catch (const SyntaxError& error) {

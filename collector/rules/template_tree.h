@@ -1,5 +1,6 @@
 #pragma once
 
+#include <map>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -36,15 +37,21 @@ struct TemplatePipeline {
 };
 
 struct TemplateNode {
-    enum class Kind { list, text, action, branch_if, branch_with, range, break_loop, continue_loop };
+    enum class Kind { list, text, action, branch_if, branch_with, range, break_loop, continue_loop, invoke };
     Kind kind = Kind::list;
-    std::string text;
+    std::string text;  ///< of an invocation: the name of what is defined elsewhere
     TemplatePipeline pipeline;
     std::vector<TemplateNode> body;         ///< of a list, or what is done where the pipeline is not empty
     std::vector<TemplateNode> alternative;  ///< else
 };
 
-Expected<TemplateNode> parseTemplate(std::string_view text);
+/// A template with those that it defines for itself.
+struct TemplateTree {
+    TemplateNode root;
+    std::map<std::string, TemplateNode> definitions;
+};
+
+Expected<TemplateTree> parseTemplate(std::string_view text);
 
 /// Whether the functions of templates include this one.
 bool isTemplateFunction(std::string_view name);

@@ -258,6 +258,10 @@ int Node::line() const {
     return present_ ? node_.Mark().line + 1 : 0;
 }
 
+int Node::column() const {
+    return present_ ? node_.Mark().column + 1 : 0;
+}
+
 void Node::problem(std::string message) const {
     const auto mark = present_ ? node_.Mark() : YAML::Mark::null_mark();
     reader_->add({reader_->current_, mark.line + 1, mark.line < 0 ? 0 : mark.column + 1, std::move(message)});

@@ -59,6 +59,7 @@ class Node {
     /// The scalar as it stands; "" if it is none.
     std::string text() const;
     int line() const;
+    int column() const;
 
     /// Reports something wrong with this very place.
     void problem(std::string message) const;

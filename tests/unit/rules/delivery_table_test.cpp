@@ -1,5 +1,8 @@
 #include "collector/notify/delivery_table.h"
 
+#include "collector/notify/chat_payload.h"
+#include "collector/notify/inhibit.h"
+#include "collector/notify/matchers.h"
 #include "collector/notify/payload.h"
 #include "tests/unit/catch.h"
 
@@ -158,6 +161,183 @@ TEST_CASE("after a restart an alert of a rule that is evaluated seldom holds as 
     REQUIRE(again.restore(table.save(), kNow + 1000));
     CHECK_FALSE(again.lapse(kNow + 1000 + 2'400'000));
     CHECK(again.lapse(kNow + 1001 + 2'400'000));
+}
+
+TEST_CASE("what is silenced waits, and is told when the silence ends") {
+    DeliveryTable table({});
+    bool silent = true;
+    const auto silenced = [&](const Labels& labels) { return silent && labels.get("instance") != "loud"; };
+    table.put(alert("A", "new"), kNow);
+    table.put(alert("A", "loud"), kNow);
+    table.put(alert("A", "brief"), kNow);
+    CHECK(table.mute(silenced, {}, kNow));
+    CHECK(table.waiting() == 1);
+    auto first = table.due(kNow);
+    CHECK(names(first) == Names{"+loud"});
+    table.accept(*first, kNow);
+    CHECK_FALSE(table.nextDue(kNow) == kNow);
+    // What began and ended in silence is told to nobody; a restart changes nothing.
+    table.put(alert("A", "brief", false), kNow + 10);
+    CHECK(table.mute(silenced, {}, kNow + 10));
+    DeliveryTable again({});
+    REQUIRE(again.restore(table.save(), kNow + 20));
+    CHECK_FALSE(again.mute(silenced, {}, kNow + 20));
+    silent = false;
+    CHECK(again.mute(silenced, {}, kNow + 30));
+    auto second = again.due(kNow + 30);
+    CHECK(names(second) == Names{"+loud", "+new"});
+    again.accept(*second, kNow + 30);
+
+    // Known, then silenced: its end is told when the silence ends, and that it goes on is told too.
+    silent = true;
+    again.mute(silenced, {}, kNow + 40);
+    again.put(alert("A", "new", false), kNow + 41);
+    again.mute(silenced, {}, kNow + 41);
+    CHECK_FALSE(again.due(kNow + 42));
+    silent = false;
+    again.mute(silenced, {}, kNow + 50);
+    auto third = again.due(kNow + 50);
+    CHECK(names(third) == Names{"+loud", "-new"});
+    again.accept(*third, kNow + 50);
+    const auto all = [&](const Labels&) { return silent; };
+    silent = true;
+    again.mute(all, {}, kNow + 60);
+    CHECK_FALSE(again.due(kNow + 5 * kHour));
+    silent = false;
+    again.mute(all, {}, kNow + 70);
+    CHECK(names(again.due(kNow + 70)) == Names{"+loud"});
+}
+
+TEST_CASE("an alert that another explains is held back while that one fires") {
+    DeliveryTable table({});
+    const auto rules = notify::defaultInhibitRules();
+    const auto nobody = [](const Labels&) { return false; };
+    auto warning = alert("MysqlReplicaLag", "web-02");
+    warning.labels.set("severity", "warning");
+    auto critical = warning;
+    critical.labels.set("severity", "critical");
+    auto other_host = alert("MysqlReplicaLag", "web-03");
+    other_host.labels.set("severity", "warning");
+    for (const auto& one : {warning, critical, other_host}) table.put(one, kNow);
+    table.put(alert("ObservationMissing", "web-02"), kNow);
+    CHECK(table.mute(nobody, rules, kNow));
+    auto first = table.due(kNow);
+    REQUIRE(first);
+    REQUIRE(first->alerts.size() == 2);
+    CHECK(first->alerts[0].labels == critical.labels);
+    CHECK(first->alerts[1].labels == other_host.labels);
+    table.accept(*first, kNow);
+    // No silent agent there: told.
+    CHECK(table.due(kNow)->alerts[0].labels.get("alertname") == "ObservationMissing");
+    table.accept(*table.due(kNow), kNow);
+    table.put(alert("AgentSilent", "web-02"), kNow);
+    table.mute(nobody, rules, kNow);
+    table.accept(*table.due(kNow), kNow);
+
+    critical.firing = false;
+    table.put(critical, kNow + 10);
+    table.mute(nobody, rules, kNow + 10);
+    const auto second = table.due(kNow + 10);
+    REQUIRE(second);
+    CHECK(second->alerts.size() == 3);
+    CHECK(second->alerts[0].labels == warning.labels);
+    CHECK(second->alerts[2].labels == critical.labels);
+    table.accept(*second, kNow + 10);
+    // What was told before is not told again when nothing inhibits it any more.
+    table.put(alert("AgentSilent", "web-02", false), kNow + 20);
+    table.mute(nobody, rules, kNow + 20);
+    const auto third = table.due(kNow + 20);
+    REQUIRE(third);
+    CHECK(third->group == Labels{{"alertname", "AgentSilent"}});
+    table.accept(*third, kNow + 20);
+    CHECK_FALSE(table.due(kNow + 20));
+}
+
+TEST_CASE("an alert does not inhibit itself, nor another of its own kind") {
+    const std::vector<notify::InhibitRule> rules = {{{*notify::parseMatcher("severity=~critical|warning")},
+                                                     {*notify::parseMatcher("severity=warning")},
+                                                     {}}};
+    const Labels first{{"alertname", "A"}, {"severity", "warning"}};
+    const Labels second{{"alertname", "B"}, {"severity", "warning"}};
+    const Labels critical{{"alertname", "C"}, {"severity", "critical"}};
+    CHECK(notify::inhibitors(rules, first, {&first, &second}).empty());
+    CHECK(notify::inhibitors(rules, first, {&first, &critical}) == std::vector<Labels>{critical});
+    CHECK(notify::inhibitors(rules, critical, {&critical}).empty());
+}
+
+TEST_CASE("groups are made of the labels that the configuration names, and wait as it says") {
+    DeliveryTable::Options options;
+    options.group_by = {"instance", "cluster"};
+    options.group_wait_ms = 1000;
+    options.group_interval_ms = 60'000;
+    DeliveryTable table(options);
+    table.put(alert("A", "x"), kNow);
+    table.put(alert("B", "x"), kNow + 500);
+    table.put(alert("A", "y"), kNow + 600);
+    CHECK_FALSE(table.due(kNow + 999));
+    CHECK(table.nextDue(kNow) == kNow + 1000);
+    auto first = table.due(kNow + 1000);
+    CHECK(names(first) == Names{"+x", "+x"});
+    CHECK(first->group == Labels{{"instance", "x"}});
+    table.accept(*first, kNow + 1000);
+    table.accept(*table.due(kNow + 1600), kNow + 1600);
+    // The group is known: what is new in it comes with the next interval.
+    table.put(alert("C", "x"), kNow + 2000);
+    CHECK_FALSE(table.due(kNow + 60'999));
+    CHECK(table.nextDue(kNow + 2000) == kNow + 61'000);
+    CHECK(names(table.due(kNow + 61'000)) == Names{"+x", "+x", "+x"});
+
+    options = {};
+    options.group_by.clear();
+    options.group_by_all = true;
+    DeliveryTable each(options);
+    each.put(alert("A", "x"), kNow);
+    each.put(alert("A", "y"), kNow);
+    CHECK(each.due(kNow)->alerts.size() == 1);
+    CHECK(each.due(kNow)->group == alert("A", "x").labels);
+}
+
+TEST_CASE("Slack gets text, whatever an annotation holds") {
+    notify::Notification notification;
+    notification.group = Labels{{"alertname", "A"}};
+    notification.alerts = {alert("A", "x"), alert("A", "y", false)};
+    notification.alerts[0].annotations = Labels{
+        {"summary", "<!channel> a & *b* \"q\""}, {"description", "one\ntwo"}, {"next_step", "run `x`"}};
+    const std::string space = "\xe2\x80\x8b";
+    CHECK(
+        notify::slackPayload(notification, "http://mon") ==
+        R"j({"attachments":[{"color":"danger","fallback":"[FIRING:1] A (x, y)","title":"[FIRING:1] A (x, y)",)j"
+        R"j("title_link":"http://mon","text":"*FIRING: &lt;!channel&gt; a &amp; *)j" +
+            space + "b*" + space + R"j( \"q\"*\none\ntwo\nrun `)j" + space + "x`" + space +
+            R"j(\nsince 2023-11-14T22:13:20.000Z\n*RESOLVED: A on y*\nended 2023-11-14T22:13:21.000Z",)j"
+            R"j("mrkdwn_in":["text"]}]})j");
+    notification.alerts.erase(notification.alerts.begin());
+    CHECK(notify::slackPayload(notification, "").find(R"j("color":"good","fallback":"[RESOLVED] A (y)")j") !=
+          std::string::npos);
+}
+
+TEST_CASE("Teams gets an adaptive card that is not too large") {
+    notify::Notification notification;
+    notification.group = Labels{{"alertname", "A"}};
+    notification.alerts = {alert("A", "x")};
+    notification.alerts[0].annotations = Labels{{"summary", "[a](http://x) _b_"}};
+    CHECK(
+        notify::teamsPayload(notification, "http://mon") ==
+        R"j({"type":"message","attachments":[{"contentType":"application/vnd.microsoft.card.adaptive","content":{)j"
+        R"j("$schema":"http://adaptivecards.io/schemas/adaptive-card.json","type":"AdaptiveCard","version":"1.4",)j"
+        R"j("body":[{"type":"TextBlock","text":"\\[FIRING:1\\] A \\(x\\)","weight":"Bolder","size":"Large",)j"
+        R"j("wrap":true,"color":"Attention"},)j"
+        R"j({"type":"TextBlock","text":"FIRING: \\[a\\]\\(http://x\\) \\_b\\_","wrap":true,"weight":"Bolder"},)j"
+        R"j({"type":"TextBlock","text":"since 2023\\-11\\-14T22:13:20.000Z","wrap":true,"spacing":"None"}],)j"
+        R"j("actions":[{"type":"Action.OpenUrl","title":"Lapwing","url":"http://mon"}]}}]})j");
+    for (int i = 0; i < 100; ++i) {
+        notification.alerts.push_back(alert("A", "host-" + std::to_string(i)));
+        notification.alerts.back().annotations =
+            Labels{{"summary", std::string(5000, '*')}, {"description", std::string(5000, '#')}};
+    }
+    const auto card = notify::teamsPayload(notification, "");
+    CHECK(card.size() <= (28U << 10));
+    CHECK(card.find(" more") != std::string::npos);
 }
 
 TEST_CASE("the webhook's payload is Alertmanager's, version 4") {

@@ -5,7 +5,9 @@
 #include <mutex>
 #include <thread>
 
+#include "collector/notify/matchers.h"
 #include "collector/notify/receivers.h"
+#include "collector/notify/silences.h"
 #include "common/config/reader.h"
 #include "tests/unit/common/certificates.h"
 #include "tests/unit/common/script_server.h"
@@ -31,6 +33,12 @@ Alert alert(const std::string& instance, bool firing = true) {
     out.starts_at = 1'700'000'000'000;
     out.ends_at = firing ? nowMs() + 240'000 : nowMs();
     return out;
+}
+
+std::string secret(const TemporaryFolder& folder, const std::string& name, const std::string& content) {
+    auto path = folder.write(name, content);
+    std::filesystem::permissions(path, std::filesystem::perms(0600));
+    return path;
 }
 
 template <class Condition>
@@ -86,7 +94,7 @@ notify::DispatcherOptions quick() {
 
 notify::Config webhookConfig(const std::string& url) {
     notify::Config config;
-    config.webhook.push_back({url, "", "", true});
+    config.webhook.emplace_back().url = url;
     config.external_url = "http://mon:9765";
     return config;
 }
@@ -152,7 +160,7 @@ TEST_CASE("a receiver that hangs delays no other, no sender and no stop") {
     Webhook hung({0});
     Webhook well({200});
     auto config = webhookConfig(hung.url());
-    config.webhook.push_back({well.url(), "", "", true});
+    config.webhook.emplace_back().url = well.url();
     auto options = quick();
     options.deadline_ms = 2000;
     Dispatcher dispatcher(config, *store, options);
@@ -188,7 +196,7 @@ TEST_CASE("a webhook's token comes from a file") {
     const TemporaryFolder folder;
     Webhook webhook({200});
     auto config = webhookConfig(webhook.url());
-    config.webhook[0].bearer_token_file = folder.write("token", "s3cret\n");
+    config.webhook[0].bearer_token_file = secret(folder, "token", "s3cret\n");
     const auto outcome = notify::sendTest(config);
     REQUIRE(outcome.size() == 1);
     CHECK(outcome[0].result.has_value());
@@ -198,13 +206,71 @@ TEST_CASE("a webhook's token comes from a file") {
     config.webhook[0].bearer_token_file = folder.path("none");
     CHECK(notify::sendTest(config)[0].result.error().message ==
           "reading " + folder.path("none") + ": No such file or directory");
+    config.webhook[0].bearer_token_file = folder.write("readable", "s3cret\n");
+    std::filesystem::permissions(folder.path("readable"), std::filesystem::perms(0640));
+    CHECK(notify::sendTest(config)[0].result.error().message ==
+          "reading " + folder.path("readable") + ": others than its owner may read it; chmod 0600 it");
+    CHECK(webhook.requests().size() == 2);
+}
+
+TEST_CASE("a webhook's URL comes from a file, and no message repeats it") {
+    const TemporaryFolder folder;
+    Webhook webhook({200, 200, 500});
+    notify::Config config;
+    config.webhook.emplace_back().url_file = secret(folder, "url", webhook.url() + "\n");
+    config.webhook[0].format = notify::WebhookFormat::slack;
+    CHECK(notify::sendTest(config)[0].result.has_value());
+    CHECK(webhook.requests()[0].rfind("POST /secret-path?token=hidden HTTP/1.1\r\n", 0) == 0);
+    CHECK(webhook.requests()[0].find(
+              R"({"attachments":[{"color":"danger","fallback":"[FIRING:1] LapwingTest")") !=
+          std::string::npos);
+    CHECK(notify::sendTest(config)[0].result.error().message == "answered HTTP 500");
+    for (const char* bad :
+         {"ftp://hidden", "https://user:hidden@example.org/", "http://hidden:port/", "hidden"}) {
+        INFO(bad);
+        secret(folder, "url", bad);
+        const auto outcome = notify::sendTest(config);
+        CHECK(outcome[0].result.error().kind == ErrorKind::invalid);
+        CHECK(outcome[0].result.error().message.find("hidden") == std::string::npos);
+    }
+    // A token is not sent where it could be read on the way.
+    secret(folder, "url", "http://hooks.example.org/hidden");
+    config.webhook[0].bearer_token_file = secret(folder, "token", "s3cret");
+    CHECK(notify::sendTest(config)[0].result.error().message ==
+          "the token of " + folder.path("token") + " is not sent in clear: use https");
+}
+
+TEST_CASE("a silenced alert is told to nobody, and again when the silence ends") {
+    const TemporaryFolder folder;
+    const auto store = openStore(folder.path("db"));
+    Webhook webhook({200});
+    Dispatcher dispatcher(webhookConfig(webhook.url()), *store, quick());
+    notify::Silence silence;
+    silence.matchers = {*notify::parseMatcher("instance=web-02")};
+    silence.starts_at = nowMs();
+    silence.ends_at = nowMs() + 3'600'000;
+    const auto id = dispatcher.silences().set(silence, nowMs());
+    REQUIRE(id.has_value());
+    dispatcher.start();
+    dispatcher.send({alert("web-02"), alert("web-01")});
+    REQUIRE(eventually([&] { return dispatcher.status()[0].sent == 1; }));
+    CHECK(webhook.requests()[0].find("web-02 ist") == std::string::npos);
+    CHECK(webhook.requests()[0].find("web-01 ist") != std::string::npos);
+    CHECK(dispatcher.status()[0].waiting == 0);
+    CHECK(dispatcher.suppression(alert("web-02").labels, {}).silenced_by == std::vector<std::string>{*id});
+    CHECK(dispatcher.suppression(alert("web-01").labels, {}).silenced_by.empty());
+    // The end wakes the receiver's thread.
+    REQUIRE(dispatcher.silences().expire(*id, nowMs()).has_value());
+    REQUIRE(eventually([&] { return dispatcher.status()[0].sent == 2; }));
+    CHECK(webhook.requests()[1].find("web-02 ist") != std::string::npos);
+    dispatcher.stop();
 }
 
 TEST_CASE("an Alertmanager gets its alerts by its own API") {
     const TemporaryFolder folder;
     Webhook server({200});
     notify::Config config;
-    config.alertmanager.push_back({server.url().substr(0, server.url().find("/secret")) + "/", "", ""});
+    config.alertmanager.emplace_back().url = server.url().substr(0, server.url().find("/secret")) + "/";
     const auto outcome = notify::sendTest(config);
     REQUIRE(outcome[0].result.has_value());
     CHECK(server.requests()[0].rfind("POST /api/v2/alerts HTTP/1.1\r\n", 0) == 0);
@@ -252,7 +318,7 @@ TEST_CASE("mail goes over TLS with a login, and the password stays secret") {
     email.from = "lapwing@example.org";
     email.ca_file = ca.certificate();
     email.username = "lapwing";
-    email.password_file = folder.write("password", "s3cret\n");
+    email.password_file = secret(folder, "password", "s3cret\n");
     for (const bool at_once : {false, true}) {
         SmtpServer server({certificate, at_once, "s3cret", "", ""});
         email.smtp = server.address();
@@ -313,18 +379,33 @@ TEST_CASE("a mail server that hangs anywhere costs one deadline; one that refuse
 }
 
 TEST_CASE("the configuration of notifications says everything that is wrong with it") {
+    const TemporaryFolder folder;
+    const auto token = secret(folder, "token", "s3cret");
+    const auto readable = folder.write("readable", "s3cret");
+    std::filesystem::permissions(readable, std::filesystem::perms(0644));
     config::Reader reader;
     notify::Config config;
     notify::readConfig(reader.text(R"(webhook:
   - { url: "ftp://x" }
   - { url: "https://user:secret@example.org/" }
   - { uri: "http://x/" }
+  - { url: "https://x/", url_file: ")" +
+                                       token +
+                                       R"(", format: discord }
+  - { url: "http://hooks.example.org/", bearer_token_file: ")" +
+                                       token + R"(" }
+  - { url: "http://127.0.0.1:8/", bearer_token_file: ")" +
+                                       readable + R"(" }
 email:
   - { to: ops, from: a@b, smtp: mail }
-  - { to: ops@example.org, from: a@b, smtp: "mail:25", username: u, password_file: f }
+  - { to: ops@example.org, from: a@b, smtp: "mail:25", username: u, password_file: ")" +
+                                       token + R"(" }
   - { to: [ops@example.org], from: a@b, smtp: "mail:587", security: ssl, username: u }
 alertmanager: [{ url: "http://am:9093/" }]
 repeat_interval: 1s
+group_by: [ alertname, "no-label" ]
+heartbeat: { method: PUT, interval: 10ms }
+inhibit: [ { source: "severity critical", equal: [ instance ] } ]
 )",
                                    "c.yaml"),
                        config);
@@ -336,12 +417,26 @@ repeat_interval: 1s
               "c.yaml:3:12: webhook[1].url must not hold credentials; use bearer_token_file",
               "c.yaml:4:7: unknown key \"uri\" in webhook[2]; did you mean \"url\"?",
               "c.yaml:4:5: webhook[2] needs a url",
-              "c.yaml:6:11: email[0].to must hold addresses such as ops@example.org",
-              "c.yaml:6:33: email[0] needs \"smtp\", as HOST:PORT",
-              "c.yaml:7:66: email[1] would send the password in clear: set security to starttls or tls",
-              "c.yaml:8:69: email[2].security must be none, starttls or tls",
-              "c.yaml:8:5: email[2] needs both username and password_file to log in",
-              "c.yaml:8:84: email[2] would send the password in clear: set security to starttls or tls",
-              "c.yaml:10:18: repeat_interval must be at least 1m"});
+              "c.yaml:5:12: webhook[3] has both url and url_file",
+              "c.yaml:5:" + std::to_string(48 + token.size()) +
+                  ": webhook[3].format must be alertmanager, slack or teams",
+              "c.yaml:6:60: webhook[4] would send the token in clear: use https, or a loopback address",
+              "c.yaml:7:54: webhook[5].bearer_token_file: reading " + readable +
+                  ": others than its owner may read it; chmod 0600 it",
+              "c.yaml:9:11: email[0].to must hold addresses such as ops@example.org",
+              "c.yaml:9:33: email[0] needs \"smtp\", as HOST:PORT",
+              "c.yaml:10:66: email[1] would send the password in clear: set security to starttls or tls",
+              "c.yaml:11:69: email[2].security must be none, starttls or tls",
+              "c.yaml:11:5: email[2] needs both username and password_file to log in",
+              "c.yaml:11:84: email[2] would send the password in clear: set security to starttls or tls",
+              "c.yaml:15:12: heartbeat needs a url",
+              "c.yaml:15:22: heartbeat.method must be GET or POST",
+              "c.yaml:15:37: heartbeat.interval must be at least 1s",
+              "c.yaml:14:11: group_by must hold names of labels, or be [\"...\"]: every alert by itself",
+              "c.yaml:16:22: inhibit[0].source: \"severity critical\" is not a matcher: NAME=VALUE, "
+              "NAME!=VALUE, "
+              "NAME=~REGEX or NAME!~REGEX",
+              "c.yaml:16:12: inhibit[0] needs \"target\", a list of matchers",
+              "c.yaml:13:18: repeat_interval must be at least 1m"});
     CHECK(config.alertmanager.size() == 1);
 }

@@ -142,3 +142,35 @@ TEST_CASE("checking files names what is wrong with each, and files that are not 
     REQUIRE(none.problems.size() == 1);
     CHECK(none.problems[0].toString() == folder.path("none.yml") + ": cannot be read");
 }
+
+TEST_CASE("what Prometheus would refuse about the form of a rule file is refused") {
+    using Problems = std::vector<std::string>;
+    CHECK(problemsOf("groups: {name: g}") == Problems{"a.yml:1:9: groups must be a list"});
+    CHECK(problemsOf("groups: [{name: g, rules: {record: a, expr: b}}]") ==
+          Problems{"a.yml:1:27: groups[0].rules must be a list"});
+    // As in Prometheus, what is nothing is no rule.
+    CHECK(problemsOf("groups: [null, {name: g, rules: [null]}]").empty());
+    CHECK(problemsOf("groups: [{name: g, rules: [{alert: '', expr: up}]}]") ==
+          Problems{"a.yml:1:28: one of \"record\" or \"alert\" must be set"});
+    CHECK(problemsOf("groups: [{name: g, rules: [{alert: A, expr: up, labels: {a: b, a: c}}]}]") ==
+          Problems{"a.yml:1:67: the key \"a\" is given twice"});
+    CHECK(problemsOf("groups: [{name: g, limit: -1, rules: [{alert: A, record: '', expr: up}]}]").empty());
+}
+
+TEST_CASE("rules of one file that write the same series are named, and are no error") {
+    const TemporaryFolder folder;
+    const auto file = folder.write("a.yml", R"(groups:
+  - name: g
+    rules:
+      - { record: x, expr: up }
+      - { record: x, expr: up, labels: { a: b } }
+  - name: h
+    rules:
+      - { record: x, expr: down }
+)");
+    const auto result = rules::checkFiles({file});
+    CHECK(result.problems.empty());
+    REQUIRE(result.duplicates.size() == 1);
+    CHECK(result.duplicates[0].toString() ==
+          file + ":8:9: duplicate rule: x is also at line 4; both write the same series");
+}

@@ -1,0 +1,60 @@
+"""A server that keeps what is posted to it, for tests of notifications."""
+
+import http.server
+import json
+import threading
+import time
+
+
+class Sink:
+    """Answers every request with `status`; `requests` holds (path, headers, body) in order. `status` None hangs up."""
+
+    def __init__(self, port=0):
+        self.status = 200
+        self.requests = []
+        self.times = []
+        sink = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_POST(self):
+                body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+                sink.times.append(time.time())
+                sink.requests.append((self.path, dict(self.headers), body))
+                if sink.status is None:
+                    self.close_connection = True
+                    return
+                self.send_response(sink.status)
+                self.send_header("Content-Length", "2")
+                self.end_headers()
+                self.wfile.write(b"{}")
+
+            do_GET = do_POST
+
+            def log_message(self, *_):
+                pass
+
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", port), Handler)
+        self.port = self.server.server_address[1]
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def url(self, path=""):
+        return f"http://127.0.0.1:{self.port}{path}"
+
+    def alerts(self):
+        """(status, labels) of every alert in the webhook payloads that were accepted, in order."""
+        return [
+            (alert["status"], alert["labels"])
+            for _, _, body in list(self.requests)
+            for alert in json.loads(body)["alerts"]
+        ]
+
+    def close(self):
+        self.server.shutdown()
+        self.server.server_close()
+
+
+def eventually(condition, what, seconds=30):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "this did not come: " + what
+        time.sleep(0.05)
