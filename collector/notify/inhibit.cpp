@@ -20,7 +20,7 @@ storage::Matchers matchers(std::initializer_list<const char*> texts) {
 std::vector<InhibitRule> defaultInhibitRules() {
     return {{matchers({"severity=critical"}),
              matchers({"severity=warning"}),
-             {"alertname", "instance", "channel_name", "mountpoint"}},
+             {"alertname", "instance", "channel", "cause", "mountpoint"}},
             {matchers({"alertname=AgentSilent"}), matchers({"alertname=ObservationMissing"}), {"instance"}}};
 }
 

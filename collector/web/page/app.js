@@ -392,6 +392,8 @@ function showAlerts(alerts) {
       const body = el('div', { class: 'body' });
       if (!firing) body.append(el('p', { class: 'small' }, 'Not sent yet: the condition must hold for a while first.'));
       if (alert.unknownSince) body.append(el('p', { class: 'small' }, 'Its data are missing since ' + new Date(alert.unknownSince).toLocaleString() + ': neither confirmed nor resolved.'));
+      if (alert.silencedBy) body.append(el('p', { class: 'small' }, 'Silenced: nobody is told.'));
+      else if (alert.inhibitedBy) body.append(el('p', { class: 'small' }, 'Not told: ' + alert.inhibitedBy.map((each) => each.alertname).join(', ') + ' explains it.'));
       if (alert.annotations.description) body.append(el('p', null, alert.annotations.description));
       const list = el('dl', { class: 'small' });
       for (const [name, value] of Object.entries(alert.labels)) list.append(el('dt', null, name), el('dd', null, value));
