@@ -426,7 +426,8 @@ bool heartbeatDead(const Case& c, Verdict& out) {
     const auto row = rows.find(id);
     const bool old =
         row != rows.end() && row->second.age > kHeartbeatDead && row->second.age < kHeartbeatForgotten;
-    const bool refuses = !silent && primary->heartbeat_writing == false;
+    // One beat that failed is no death: where there is a row, its age tells.
+    const bool refuses = !silent && primary->heartbeat_writing == false && (old || row == rows.end());
     if (!old && !refuses) {
         return false;
     }

@@ -396,7 +396,7 @@ class Pair:
         last = None
         while time.monotonic() < deadline or (len(errors) + unknown < at_least and time.monotonic() < deadline + 20):
             entry = self.verdict()
-            if entry and entry["observed"] not in seen:
+            if entry and entry["observed"] and entry["observed"] not in seen:
                 seen.add(entry["observed"])
                 at = self.observed(entry)
                 if entry["lag_seconds"] is None:
