@@ -246,11 +246,16 @@ class Truth:
         for thread in self.threads:
             thread.start()
 
-    def loop(self, connect, interval, work):
-        connection = None
+    def loop(self, which, interval, work):
+        """`which` server it is may change: roles are switched."""
+        connection = server = None
         while not self.ended.wait(interval):
             try:
-                connection = connection or connect()
+                if server is not which():
+                    if connection:
+                        connection.close()
+                    server, connection = which(), None
+                connection = connection or server.connect()
                 work(connection)
             except Exception:
                 with contextlib.suppress(Exception):
@@ -267,7 +272,7 @@ class Truth:
                 with contextlib.suppress(pymysql.err.IntegrityError):
                     cursor.execute("INSERT INTO lt.truth VALUES (%s)", (len(self.committed) + 1,))
             self.committed.append(time.time())
-        self.loop(lambda: self.writer().connect(), WRITE_EVERY, once)
+        self.loop(self.writer, WRITE_EVERY, once)
 
     def poll(self):
         def once(connection):
@@ -275,7 +280,7 @@ class Truth:
             with connection.cursor() as cursor:
                 cursor.execute("SELECT COALESCE(MAX(id), 0) FROM lt.truth")
                 self.polled.append((asked, cursor.fetchone()[0]))
-        self.loop(lambda: self.reader().connect(), POLL_EVERY, once)
+        self.loop(self.reader, POLL_EVERY, once)
 
     def lag(self, at):
         """At that time, or None if the replica was not asked around it."""
@@ -287,11 +292,12 @@ class Truth:
             return 0.0
         return at - self.committed[arrived]
 
-    def off_by(self, figure, at):
-        """How far a figure is from what was true around that time; None where that is not known."""
+    def off_by(self, figure, at, delay):
+        """How far a figure is from what was true around that time, beyond a deliberate delay; None where that is not known."""
         around = [self.lag(at + step / 20) for step in range(-4, 5)]
         if None in around:
             return None
+        around = [max(0.0, lag - delay) for lag in around]
         return max(0.0, min(around) - figure, figure - max(around))
 
     def close(self):
@@ -403,8 +409,7 @@ class Pair:
                     unknown += 1
                 else:
                     time.sleep(0.3)  # until the replica was asked around that time
-                    figure = entry["lag_seconds"] + entry["delay_seconds"] * (entry["cause"] == "delayed_deliberately")
-                    error = self.truth.off_by(figure, at)
+                    error = self.truth.off_by(entry["lag_seconds"], at, entry["delay_seconds"])
                     if error is not None:
                         errors.append(error)
                         last = (entry, self.truth.lag(at))
