@@ -135,6 +135,9 @@ int probeOnce(const std::string& config_file, const std::string& name) {
             fmt::print(stderr, "document {}: {} bytes, SHA-256 {}\n", document.kind, document.body.size(),
                        sha256(document.body));
         }
+        if (!result->note.empty()) {
+            fmt::print(stderr, "{} {}: {}\n", spec->job, spec->instance, result->note);
+        }
         exposition.add(*spec, std::move(result->families));
     }
     std::fputs(exposition.text().c_str(), stdout);

@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -21,6 +22,8 @@ struct ProbeSpec {
     Labels labels;         ///< further labels of every sample, `up` included (url, via)
     std::chrono::milliseconds interval{10'000};
     std::chrono::milliseconds deadline{4'000};
+    /// How long after each multiple of the interval it runs; nothing: spread by job (runner/schedule.h).
+    std::optional<std::chrono::milliseconds> offset;
     std::unique_ptr<Probe> probe;
 };
 

@@ -28,6 +28,9 @@ struct ProbeResult {
     /// only whole runs have is not at hand, and ends with the next whole run that does not have it, or with a
     /// run that fails. `up` and `scrape_*` are as always.
     bool partial = false;
+    /// What people should know although the run succeeded: the part that is not seen, and what to do about
+    /// it. Shown by `status`, and logged when it changes. Holds in partial runs too.
+    std::string note;
     /// Set where the run failed and has something to say all the same (`nginx_up 0`, `probe_success 0`): `up`
     /// is 0 as if collect() had returned this Error, and the families are reported. It is not `partial`: what
     /// is missing ends.

@@ -26,6 +26,10 @@ double secondsOf(Clock::duration duration) {
     return std::chrono::duration<double>(duration).count();
 }
 
+milliseconds offsetOf(const ProbeSpec& spec) {
+    return spec.offset.value_or(spreadOf(spec.job, spec.interval));
+}
+
 /// One run, from its turn to its report.
 struct Flight {
     TimestampMs at = 0;
@@ -53,13 +57,14 @@ struct Slot {
     bool flying = false;    ///< collect() has not returned
     bool reported = false;  ///< this flight's outcome is decided: by its end, or by its deadline
     ProbeState state;
+    std::string said;  ///< the last note of a run
 
     std::mutex report_mutex;
     SeriesTracker tracker;  ///< under report_mutex
 };
 
 // Changes only: a probe that goes on failing for the same reason has said so.
-void say(const Slot& slot, const std::optional<Error>& failure) {
+void say(const Slot& slot, const std::optional<Error>& failure, const std::string& note) {
     if (failure) {
         const char* reason = errorKindName(failure->kind);
         if (slot.state.reason == reason) return;
@@ -67,6 +72,9 @@ void say(const Slot& slot, const std::optional<Error>& failure) {
                      failure->message);
     } else if (slot.state.outcome == ProbeState::Outcome::failed) {
         spdlog::info("probe {} of {} succeeds again", slot.spec.job, slot.spec.instance);
+    }
+    if (!failure && !note.empty() && slot.said != note) {
+        spdlog::warn("probe {} of {}: {}", slot.spec.job, slot.spec.instance, note);
     }
 }
 
@@ -141,10 +149,12 @@ void Runner::Core::report(Slot& slot, const Flight& flight, double took, Expecte
     }
     {
         const std::lock_guard lock(mutex);
-        say(slot, failure);
+        const std::string note = failure ? std::string() : std::move(result->note);
+        say(slot, failure, note);
+        if (!failure) slot.said = note;
         slot.state.outcome = failure ? ProbeState::Outcome::failed : ProbeState::Outcome::ok;
         slot.state.reason = failure ? errorKindName(failure->kind) : "";
-        slot.state.message = failure ? failure->message : "";
+        slot.state.message = failure ? failure->message : note;
         slot.state.at = flight.at;
         slot.state.took_seconds = took;
         slot.state.samples = scraped;
@@ -177,7 +187,7 @@ void Runner::Core::takeTurn(Slot& slot, std::unique_lock<std::mutex>& lock) {
     const auto now = Clock::now();
     const TimestampMs wall = nowMs();
     const Flight flight{stampOf(slot.turn, wall), now, now + slot.spec.deadline};
-    slot.turn = nextSlot(wall, slot.spec.interval, spreadOf(slot.spec.job, slot.spec.interval));
+    slot.turn = nextSlot(wall, slot.spec.interval, offsetOf(slot.spec));
     slot.due = now + milliseconds(slot.turn - wall);
     if (slot.flying) {
         // Within its deadline it is merely longer than the interval, and its own report is still to come.
@@ -244,7 +254,7 @@ void Runner::start() {
     const auto now = Clock::now();
     const TimestampMs wall = nowMs();
     for (const auto& slot : core_->slots) {
-        const auto offset = spreadOf(slot->spec.job, slot->spec.interval);
+        const auto offset = offsetOf(slot->spec);
         slot->due = now + offset;
         slot->turn = wall + offset.count();
     }

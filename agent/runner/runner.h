@@ -20,7 +20,7 @@ struct ProbeState {
     std::chrono::milliseconds interval{};
     Outcome outcome = Outcome::waiting;  ///< waiting: has not been run yet
     std::string reason;                  ///< of a failure: the error's kind
-    std::string message;                 ///< of a failure
+    std::string message;                 ///< of a failure; else the run's note
     TimestampMs at = 0;                  ///< when the run began
     double took_seconds = 0;
     std::size_t samples = 0;

@@ -239,8 +239,8 @@ Expected<StatusText> statusText(const std::string& json, TimestampMs now) {
             state = probe.text("reason");
             std::transform(state.begin(), state.end(), state.begin(),
                            [](unsigned char c) { return std::toupper(c); });
-            note += probe.text("message");
         }
+        note += probe.text("message");
         out += fmt::format("{:<10} {:<{}}  {:<12} {:>9}  {:>7}  {:>7}  {}\n", printable(probe.text("job")),
                            printable(probe.text("instance")), widest, printable(state),
                            ago(probe.number("last_ms"), now), took(probe.number("took_seconds")),

@@ -99,6 +99,7 @@ TEST_CASE("a run becomes samples with the probe's labels, up, and what a scrape 
         CHECK(deadline.remaining() <= 100ms);
         auto result = oneGauge("nginx_up", 3);
         result.documents.push_back({"kind", "text"});
+        result.note = "half of it is hidden";
         return result;
     });
     one.labels = {{"via", "socket"}};
@@ -135,24 +136,32 @@ TEST_CASE("a run becomes samples with the probe's labels, up, and what a scrape 
     CHECK(documents[0] == "kind/text");
     const auto state = runner.states()[0];
     CHECK(state.outcome == ProbeState::Outcome::ok);
+    CHECK(state.reason.empty());
+    CHECK(state.message == "half of it is hidden");
     CHECK(state.samples == 1);
 }
 
 TEST_CASE("runs begin at multiples of the interval") {
     RecordingSink got;
     FakeProbe::Watch watch;
-    Runner runner(specs(spec("a", watch, quick(), 100ms)), got.sink(), nullptr);
+    auto given = spec("b", watch, quick(), 100ms);
+    given.offset = 50ms;
+    auto both = specs(spec("a", watch, quick(), 100ms));
+    both.push_back(std::move(given));
+    Runner runner(std::move(both), got.sink(), nullptr);
     runner.start();
-    REQUIRE(eventually([&] { return got.all().size() >= 6; }));
+    REQUIRE(eventually([&] { return got.all().size() >= 12; }));
     runner.stop(1s);
     const auto all = got.all();
     // The first begins at once. A loaded machine may make one late (then it tells the truth), not most of
     // them.
-    const auto aligned = std::count_if(all.begin() + 1, all.end(), [](const auto& run) {
-        const auto spread = spreadOf("a", 100ms).count();
-        return run.series[0].samples[0].timestamp % 100 == spread;
-    });
-    CHECK(aligned >= 3);
+    const auto aligned = [&](const char* job, std::int64_t offset) {
+        return std::count_if(all.begin(), all.end(), [&](const auto& run) {
+            return run.labels("up").get("job") == job && run.series[0].samples[0].timestamp % 100 == offset;
+        });
+    };
+    CHECK(aligned("a", spreadOf("a", 100ms).count()) >= 3);
+    CHECK(aligned("b", 50) >= 3);
 }
 
 TEST_CASE("a failure is up 0 with its reason, and ends the probe's series") {

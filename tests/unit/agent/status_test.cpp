@@ -80,6 +80,15 @@ TEST_CASE("the table of a healthy agent") {
           "node       web-01    ok              3s ago      4ms       86  \n");
 }
 
+TEST_CASE("what a probe that succeeds does not see is a note, not a failure") {
+    auto status = sample();
+    status.probes[0].message = "not seen: x (GRANT PROCESS)";
+    const auto text = statusText(statusJson(status), 1'700'000'004'000);
+    REQUIRE(text);
+    CHECK_FALSE(text->degraded);
+    CHECK(text->text.find("86  not seen: x (GRANT PROCESS)\n") != std::string::npos);
+}
+
 TEST_CASE("what is wrong stands out, and makes the agent degraded") {
     auto status = sample();
     status.probes.push_back(denied());
