@@ -3,8 +3,11 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "agent/probes/mysql/blocked.h"
 #include "agent/probes/mysql/grants.h"
 #include "agent/probes/mysql/parse.h"
+#include "agent/probes/mysql/pulse.h"
+#include "agent/probes/mysql/statements.h"
 #include "agent/probes/text.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
@@ -29,7 +32,15 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         }
     }
     ProbeResult out;
-    mysql::parseReplicaStatus(table, out);
+    mysql::parseReplicaStatus(table, {1.0, true}, out);
+    mysql::parseThreads(table, mysql::channelStates(table), out);
+    mysql::parseReplicas(table, out.families);
+    mysql::addBinaryLogs(mysql::parseBinaryLogs(table), out.families);
+    mysql::addPulse(mysql::parsePulse(table), 0.0, out.families);
+    static_cast<void>(mysql::parseBinlogPlace(table));
+    auto blockers = mysql::parseBlockers(table);
+    mysql::nameHolder(table, blockers);
+    mysql::Blockings().add({{"", 3.0}}, blockers, out);
     mysql::parseGlobalStatus(table, out.families);
     mysql::parseGlobalVariables(table, out.families);
     return 0;

@@ -26,17 +26,63 @@ bool isInstalled() {
                        [](const char* path) { return ::access(path, X_OK) == 0; });
 }
 
-void addSpec(std::string instance, mysql::Settings settings, std::vector<ProbeSpec>& out) {
+/// Half a second after the beat, which is at the second, on every host.
+constexpr std::chrono::milliseconds kAfterTheBeat{500};
+
+void addSpec(std::string instance, mysql::Settings settings, mysql::HeartbeatSettings heartbeat,
+             std::vector<ProbeSpec>& out) {
     ProbeSpec spec;
     spec.job = "mysql";
     spec.instance = std::move(instance);
     spec.interval = std::chrono::seconds(1);
-    spec.probe = std::make_unique<mysql::MysqlProbe>(std::move(settings));
+    spec.offset = kAfterTheBeat;
+    spec.probe = std::make_unique<mysql::MysqlProbe>(std::move(settings), std::move(heartbeat));
     out.push_back(std::move(spec));
 }
 
+void readMode(const config::Node& node, mysql::HeartbeatMode& out) {
+    using Mode = mysql::HeartbeatMode;
+    constexpr auto modes = std::to_array<std::pair<std::string_view, Mode>>({
+        {"auto", Mode::automatic},
+        {"off", Mode::off},
+        {"read", Mode::read},
+        {"primary", Mode::primary},
+        {"multi_primary", Mode::multi_primary},
+    });
+    if (!node.present()) return;
+    const auto text = node.text();
+    for (const auto& [name, mode] : modes) {
+        if (text != name) continue;
+        out = mode;
+        return;
+    }
+    node.problem(node.path() + " must be auto, off, read, primary or multi_primary");
+}
+
+void readName(const config::Node& node, std::string& out) {
+    constexpr std::size_t longest = 64;  // of an identifier, in every version
+    node.read(out);
+    const bool plain = std::all_of(out.begin(), out.end(), [](unsigned char c) { return c >= 0x20; });
+    if (out.empty() || out.size() > longest || !plain) node.problem(node.path() + " is no name");
+}
+
+mysql::HeartbeatSettings readHeartbeat(const config::Node& node) {
+    mysql::HeartbeatSettings out;
+    if (!node.present()) return out;
+    if (node.isScalar()) {
+        readMode(node, out.mode);
+        return out;
+    }
+    node.allow({"mode", "database", "table"});
+    readMode(node["mode"], out.mode);
+    readName(node["database"], out.database);
+    readName(node["table"], out.table);
+    return out;
+}
+
 void configureEntry(const config::Node& entry, const ProbeContext& context, std::vector<ProbeSpec>& out) {
-    entry.allow({"instance", "socket", "host", "port", "user", "password_file", "defaults_file", "ca"});
+    entry.allow(
+        {"instance", "socket", "host", "port", "user", "password_file", "defaults_file", "ca", "heartbeat"});
     if (!entry.isMap()) return;
     mysql::Settings settings;
     std::string instance;
@@ -64,7 +110,8 @@ void configureEntry(const config::Node& entry, const ProbeContext& context, std:
         entry.problem(entry.path() + " needs an instance: the name of the host that it observes");
         return;
     }
-    addSpec(instance.empty() ? context.host : instance, std::move(settings), out);
+    addSpec(instance.empty() ? context.host : instance, std::move(settings),
+            readHeartbeat(entry["heartbeat"]), out);
 }
 
 std::string configureMysql(const config::Node& node, const ProbeContext& context,
@@ -81,14 +128,14 @@ std::string configureMysql(const config::Node& node, const ProbeContext& context
         struct stat status = {};
         if (::stat(path, &status) != 0 || !S_ISSOCK(status.st_mode)) continue;
         settings.socket = path;
-        addSpec(context.host, settings, out);
+        addSpec(context.host, settings, {}, out);
         return "mysql: on (" + std::string(path) + ")";
     }
     if (wanted == Switch::detect && !isInstalled())
         return "mysql: off (no socket at a usual place, and not installed)";
     // Down now, or not up yet: the agent may have booted faster.
     settings.socket = kUsualSockets.front();
-    addSpec(context.host, settings, out);
+    addSpec(context.host, settings, {}, out);
     return std::string("mysql: on (") + (wanted == Switch::on ? "configured" : "installed") +
            "; no socket yet at " + settings.socket + ")";
 }

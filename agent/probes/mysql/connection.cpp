@@ -296,8 +296,12 @@ Expected<void> Connection::ready(Clock::time_point until) {
     return settle(until);
 }
 
+bool Connection::idle(unsigned session) const {
+    return session == session_ && handle_ && handle_->connected && handle_->step == Handle::Step::idle;
+}
+
 Expected<Table> Connection::query(const std::string& statement, Clock::time_point until) {
-    if (!handle_ || !handle_->connected || handle_->step != Handle::Step::idle) {
+    if (!idle(session_)) {
         return fail(ErrorKind::internal, "a statement without a connection");
     }
     auto& handle = *handle_;
@@ -314,6 +318,7 @@ Expected<Table> Connection::query(const std::string& statement, Clock::time_poin
         return tl::unexpected(std::move(error));
     }
     Table table;
+    affected_ = mysql_affected_rows(handle.mysql);
     if (handle.rows == nullptr) return table;
     const auto columns = mysql_num_fields(handle.rows);
     const MYSQL_FIELD* fields = mysql_fetch_fields(handle.rows);

@@ -61,9 +61,16 @@ class Connection {
     /// with the GRANT that helps, `execution` otherwise, and the connection stays; other Errors close it.
     Expected<Table> query(const std::string& statement, Clock::time_point until);
 
+    /// Ends the session; ready() begins another one.
+    void close();
+
     const Settings& settings() const { return settings_; }
     /// The server's own words about the last statement it refused.
     const Refusal& refusal() const { return refusal_; }
+    /// How many rows the last statement changed.
+    std::uint64_t affected() const { return affected_; }
+    /// True if the given session is connected and nothing is under way on it: query() may be called.
+    bool idle(unsigned session) const;
     /// How many connections have been begun so far: a new number means a new session.
     unsigned session() const { return session_; }
     /// "lapwing@localhost" as the server knows us, for messages; set by the probe.
@@ -75,12 +82,12 @@ class Connection {
     Expected<void> finishConnecting();
     Expected<void> settle(Clock::time_point until);
     Error lastError(const std::string& what);
-    void close();
 
     Settings settings_;
     std::unique_ptr<Handle> handle_;
     Refusal refusal_;
     unsigned session_ = 0;
+    std::uint64_t affected_ = 0;
     std::string account_;
 };
 

@@ -34,6 +34,11 @@ std::string_view missingPrivilege(std::string_view message) {
 
 }  // namespace
 
+std::string grantStatement(const std::string& privilege, std::string_view account) {
+    const bool whole = privilege.find(" ON ") == std::string::npos;
+    return "GRANT " + privilege + (whole ? " ON *.*" : "") + " TO " + quoted(account);
+}
+
 std::string grantFor(unsigned code, std::string_view message, std::string_view account,
                      std::string_view user) {
     const std::string name(user.empty() ? "lapwing" : user);
@@ -41,9 +46,9 @@ std::string grantFor(unsigned code, std::string_view message, std::string_view a
         case kPrivilegeMissing:
         case kTableDenied: {
             const auto privilege = missingPrivilege(message);
-            const auto who = account.empty() ? "`" + name + "`@`localhost`" : quoted(account);
-            if (!privilege.empty()) return "GRANT " + std::string(privilege) + " ON *.* TO " + who;
-            return "grant what it names to " + who;
+            const std::string who = account.empty() ? name + "@localhost" : std::string(account);
+            if (!privilege.empty()) return grantStatement(std::string(privilege), who);
+            return "grant what it names to " + quoted(who);
         }
         case kAccessDenied:
         case kDeniedWithoutPassword:

@@ -13,4 +13,7 @@ namespace lapwing::agent::mysql {
 std::string grantFor(unsigned code, std::string_view message, std::string_view account,
                      std::string_view user);
 
+/// "GRANT PROCESS ON *.* TO `lapwing`@`localhost`". `privilege` may name its object: "SELECT ON app.*".
+std::string grantStatement(const std::string& privilege, std::string_view account);
+
 }  // namespace lapwing::agent::mysql

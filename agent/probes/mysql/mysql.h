@@ -1,38 +1,81 @@
 #pragma once
 
 #include <chrono>
+#include <map>
+#include <mutex>
 #include <optional>
 #include <string>
 
+#include "agent/probes/mysql/beater.h"
+#include "agent/probes/mysql/blocked.h"
 #include "agent/probes/mysql/connection.h"
+#include "agent/probes/mysql/heartbeat.h"
 #include "agent/probes/mysql/parse.h"
+#include "agent/probes/mysql/pulse.h"
 #include "agent/probes/probe.h"
 
 namespace lapwing::agent::mysql {
 
-/// Watches one MySQL or MariaDB over one connection that it keeps open. Each run asks for the replica's
-/// status; one in `status_interval` asks for the server's status and variables too, and the others are
-/// partial.
+/// Watches one MySQL or MariaDB over one connection that it keeps open, and beats over the same. Each run
+/// asks for what tells how replication goes; one in `status_interval` asks for the server's status and
+/// variables too, and for what has been refused so far; the others are partial. Meant to run half a second
+/// after the beat, which is at the second.
 class MysqlProbe : public Probe {
   public:
-    explicit MysqlProbe(Settings settings,
+    explicit MysqlProbe(Settings settings, HeartbeatSettings heartbeat = {},
                         std::chrono::milliseconds status_interval = std::chrono::seconds(10));
     Expected<ProbeResult> collect(const Deadline& deadline) override;
 
   private:
     using Clock = Connection::Clock;
-    /// Fills `out` with what the server answers. An Error means that it did not answer; a value may hold the
-    /// one privilege that is missing.
+
+    /// A part that a privilege, or the server's version, may keep from us.
+    struct Part {
+        enum class State { untried, able, denied, absent } state = State::untried;
+        std::string privilege;  ///< that it takes
+        std::string statement;  ///< that was refused, for people
+    };
+
     Expected<std::optional<Error>> run(Clock::time_point until, bool whole, ProbeResult& out);
     Expected<void> greet(Clock::time_point until);
+    Expected<void> tryParts(Clock::time_point until);
+    Expected<Pulse> takePulse(Clock::time_point until, ProbeResult& out);
+    Expected<void> askSource(Clock::time_point until, bool whole, ProbeResult& out);
+    Expected<void> askAppliers(Clock::time_point until, const std::vector<ChannelState>& channels,
+                               ProbeResult& out);
+    Expected<void> askStatus(Clock::time_point until, ProbeResult& out);
+    Expected<std::optional<Table>> askPart(Part& part, const std::string& statement, Clock::time_point until);
+    void renewSession(Clock::time_point now);
+    void planBeat(const Pulse& pulse, std::size_t channels, bool whole, ProbeResult& out);
+    void tellMissing(bool whole, ProbeResult& out) const;
 
+    std::timed_mutex mutex_;  ///< guards everything: the beater comes from a thread of its own
     Connection connection_;
+    HeartbeatSettings heartbeat_;
     std::chrono::milliseconds status_interval_;
     Clock::time_point next_whole_{};
+
+    // Of the session.
     unsigned greeted_session_ = 0;
+    Clock::time_point greeted_;
+    bool replica_denied_ = false;
     Version version_;
     std::string version_text_;
     std::string version_comment_;
+    std::string server_id_;
+    std::string account_;
+    bool performance_schema_ = false;
+    bool by_statement_ = true;
+    std::map<std::string, Part> parts_;
+
+    std::optional<BinlogPlace> binlog_;
+    BinlogCounter binlog_counter_;
+    Stalls stalls_;
+    Blockings blockings_;
+    std::optional<bool> has_replicas_;
+    bool had_channel_ = false;
+    HeartbeatRefusal table_refusal_ = HeartbeatRefusal::no_table;
+    Beater beater_;  ///< last: its thread uses what is above
 };
 
 }  // namespace lapwing::agent::mysql

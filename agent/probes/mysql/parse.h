@@ -2,6 +2,7 @@
 
 #include <prometheus/metric_family.h>
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -27,10 +28,6 @@ struct Version {
 /// clients). 0.0.0 for what is no version.
 Version parseVersion(std::string_view text);
 
-/// The statement that shows the replica's channels: `SHOW ALL SLAVES STATUS` on MariaDB, `SHOW REPLICA
-/// STATUS` from MySQL 8.0.22 on, `SHOW SLAVE STATUS` before.
-const char* replicaStatement(const Version& version);
-
 /// `SHOW GLOBAL STATUS` for the variables that are kept, and its answer as mysql_global_status_*.
 const std::string& globalStatusStatement();
 void parseGlobalStatus(const Table& table, Families& out);
@@ -38,10 +35,72 @@ void parseGlobalStatus(const Table& table, Families& out);
 const std::string& globalVariablesStatement();
 void parseGlobalVariables(const Table& table, Families& out);
 
+/// Whether replicas read from the server, from SHOW GLOBAL STATUS; nothing on MySQL, which does not tell
+/// there.
+std::optional<bool> slavesConnected(const Table& status);
+/// Of the same answers: lapwing_mysql_server_info and lapwing_mysql_semi_sync.
+void parseServerInfo(const Version& version, std::string_view version_text, const Table& variables,
+                     Families& out);
+void parseSemiSync(const Table& status, Families& out);
+
+struct ReplicaContext {
+    std::optional<double> now;  ///< the server's clock, Unix seconds, if its session's zone is UTC
+    bool whole = true;          ///< with what changes seldom: filters
+};
 /// The replica's channels: mysql_slave_status_* for every column with a number, Yes as 1 and anything else of
 /// a thread's state as 0, and lapwing_mysql_replica_*. What is NULL is absent. MySQL's newer column names
 /// (Source, Replica) also appear under the older ones (Master, Slave), so that dashboards and rules of either
 /// kind hold. Error texts become documents of kind "mysql_error".
-void parseReplicaStatus(const Table& table, ProbeResult& out);
+void parseReplicaStatus(const Table& table, const ReplicaContext& context, ProbeResult& out);
+
+/// What is known of a channel's progress, for whoever asks further.
+struct ChannelState {
+    std::string name;
+    bool applier_runs = false;
+    bool receiver_runs = false;
+    bool backlog = false;  ///< it has received more than it has applied
+    std::string applied;   ///< its place in the source's binary log: changes as it applies
+};
+std::vector<ChannelState> channelStates(const Table& table);
+
+/// The server's own binary log, as mysqld_exporter's and ours. Nothing while it has none.
+struct BinlogPlace {
+    std::string file;
+    double number = 0;
+    double position = 0;
+};
+std::optional<BinlogPlace> parseBinlogPlace(const Table& table);
+void addBinlogPlace(const BinlogPlace& place, Families& out);
+
+/// SHOW BINARY LOGS: name and size of each file.
+struct BinlogFile {
+    double number = 0;
+    double bytes = 0;
+};
+std::vector<BinlogFile> parseBinaryLogs(const Table& table);
+void addBinaryLogs(const std::vector<BinlogFile>& files, Families& out);
+
+/// Bytes written to the binary log, over changes of file. Starts at 0.
+class BinlogCounter {
+  public:
+    /// True if the files are needed to say what was written: the log has changed to another file.
+    bool needsFiles(const BinlogPlace& place) const;
+    /// `files` may be empty; what was written to earlier files since the last call is unknown then, and left
+    /// out. A log that begins anew (RESET) begins at 0.
+    double update(const BinlogPlace& place, const std::vector<BinlogFile>& files);
+
+  private:
+    std::optional<BinlogPlace> last_;
+    double written_ = 0;
+};
+
+/// The replicas that registered with this server.
+void parseReplicas(const Table& table, Families& out);
+
+/// threadsStatement()'s answer. `channels` tells which of them run and have applied all that they received.
+void parseThreads(const Table& table, const std::vector<ChannelState>& channels, ProbeResult& out);
+
+/// SHA-256 as hexadecimal digits: what a document is cited by.
+std::string sha256(std::string_view text);
 
 }  // namespace lapwing::agent::mysql

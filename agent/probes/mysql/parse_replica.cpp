@@ -4,34 +4,20 @@
 #include <array>
 #include <cctype>
 #include <optional>
-#include <unordered_map>
 #include <utility>
 
-#include "agent/probes/mysql/parse.h"
-#include "agent/probes/text.h"
-#include "common/model/families.h"
+#include "agent/probes/mysql/family_list.h"
+#include "agent/probes/mysql/gtid.h"
+#include "agent/probes/mysql/pulse.h"
+#include "agent/probes/mysql/row.h"
 
 namespace lapwing::agent::mysql {
 namespace {
-
-using LabelList = std::vector<prometheus::ClientMetric::Label>;
 
 std::string lower(std::string_view text) {
     std::string out(text);
     std::transform(out.begin(), out.end(), out.begin(),
                    [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-    return out;
-}
-
-std::string sha256(std::string_view text) {
-    std::array<unsigned char, SHA256_DIGEST_LENGTH> digest{};
-    ::SHA256(reinterpret_cast<const unsigned char*>(text.data()), text.size(), digest.data());
-    constexpr std::string_view digits = "0123456789abcdef";
-    std::string out;
-    for (const auto byte : digest) {
-        out += digits[byte >> 4U];
-        out += digits[byte & 15U];
-    }
     return out;
 }
 
@@ -49,10 +35,7 @@ std::optional<double> columnValue(std::string_view column, std::string_view text
     if (column.size() > 8 && column.substr(column.size() - 8) == "_running") return value == "yes" ? 1 : 0;
     if (value == "yes" || value == "on" || value == "true") return 1;
     if (value == "no" || value == "off" || value == "false") return 0;
-    if (column.size() > 9 && column.substr(column.size() - 9) == "_log_file") {
-        const auto dot = value.rfind('.');
-        if (dot != std::string::npos) return toNumber(std::string_view(value).substr(dot + 1));
-    }
+    if (column.size() > 9 && column.substr(column.size() - 9) == "_log_file") return logNumber(value);
     return std::nullopt;
 }
 
@@ -62,49 +45,6 @@ std::string_view threadState(std::optional<std::string_view> value) {
     if (value == "Connecting" || value == "Preparing") return "connecting";
     return "unknown";
 }
-
-/// A row, asked by the names of either generation.
-class Channel {
-  public:
-    Channel(const Table& table, const std::vector<std::optional<std::string>>& row)
-        : table_(table), row_(row) {}
-
-    std::optional<std::string_view> get(std::initializer_list<std::string_view> names) const {
-        for (const auto name : names) {
-            const auto at = table_.find(name);
-            if (at && *at < row_.size()) {
-                return row_[*at] ? std::optional<std::string_view>(*row_[*at]) : std::nullopt;
-            }
-        }
-        return std::nullopt;
-    }
-    std::optional<double> number(std::initializer_list<std::string_view> names) const {
-        const auto text = get(names);
-        return text ? toNumber(*text) : std::nullopt;
-    }
-    std::string text(std::initializer_list<std::string_view> names) const {
-        return std::string(get(names).value_or(std::string_view()));
-    }
-
-  private:
-    const Table& table_;
-    const std::vector<std::optional<std::string>>& row_;
-};
-
-/// Families by name, in the order in which they came.
-class FamilyList {
-  public:
-    explicit FamilyList(Families& out) : out_(out) {}
-    void add(const std::string& name, const LabelList& labels, double value) {
-        const auto [at, fresh] = places_.try_emplace(name, out_.size());
-        if (fresh) out_.push_back(gauge(name, "Of the replica's status."));
-        lapwing::add(out_[at->second], labels, value);
-    }
-
-  private:
-    Families& out_;
-    std::unordered_map<std::string, std::size_t> places_;
-};
 
 void addColumns(const Table& table, const std::vector<std::optional<std::string>>& row,
                 const LabelList& labels, FamilyList& families) {
@@ -126,7 +66,7 @@ void addColumns(const Table& table, const std::vector<std::optional<std::string>
     }
 }
 
-void addErrors(const Channel& channel, const LabelList& labels, FamilyList& families, ProbeResult& out) {
+void addErrors(const Row& channel, const LabelList& labels, FamilyList& families, ProbeResult& out) {
     struct Side {
         const char* thread;
         std::string_view number;
@@ -146,7 +86,7 @@ void addErrors(const Channel& channel, const LabelList& labels, FamilyList& fami
     }
 }
 
-void addVerdict(const Channel& channel, const LabelList& labels, FamilyList& families) {
+void addVerdict(const Row& channel, const LabelList& labels, FamilyList& families) {
     const auto io = threadState(channel.get({"Slave_IO_Running", "Replica_IO_Running"}));
     const auto sql = threadState(channel.get({"Slave_SQL_Running", "Replica_SQL_Running"}));
     for (const auto& [thread, state] : {std::pair{"io", io}, std::pair{"sql", sql}}) {
@@ -165,30 +105,160 @@ void addVerdict(const Channel& channel, const LabelList& labels, FamilyList& fam
     if (known) families.add("lapwing_mysql_replica_lag_seconds", labels, std::max(0.0, *behind - delay));
 }
 
-}  // namespace
+/// Valid UTF-8, or "".
+std::string label(const Row& channel, std::initializer_list<std::string_view> names) {
+    auto text = channel.text(names);
+    return isValidUtf8(text) ? text : std::string();
+}
 
-void parseReplicaStatus(const Table& table, ProbeResult& out) {
-    FamilyList families(out.families);
-    families.add("lapwing_mysql_replica_configured", {}, table.rows.empty() ? 0 : 1);
+void addSource(const Row& channel, const LabelList& labels, FamilyList& families) {
+    auto all = labels;
+    all.push_back({"source_host", label(channel, {"Master_Host", "Source_Host"})});
+    all.push_back({"source_port", label(channel, {"Master_Port", "Source_Port"})});
+    all.push_back({"source_server_id", label(channel, {"Master_Server_Id", "Source_Server_Id"})});
+    all.push_back({"source_uuid", label(channel, {"Master_UUID", "Source_UUID"})});
+    const bool automatic = channel.text({"Auto_Position"}) == "1";
+    all.push_back({"using_gtid", channel.get({"Using_Gtid"}) ? label(channel, {"Using_Gtid"})
+                                 : automatic                 ? "Auto_Position"
+                                                             : "No"});
+    families.add("lapwing_mysql_replica_source_info", all, 1);
+}
+
+struct Coordinates {
+    std::optional<double> read_file;
+    std::optional<double> read;
+    std::optional<double> exec_file;
+    std::optional<double> exec;
+};
+
+Coordinates coordinatesOf(const Row& channel) {
+    return {logNumber(channel.text({"Master_Log_File", "Source_Log_File"})),
+            channel.number({"Read_Master_Log_Pos", "Read_Source_Log_Pos"}),
+            logNumber(channel.text({"Relay_Master_Log_File", "Relay_Source_Log_File"})),
+            channel.number({"Exec_Master_Log_Pos", "Exec_Source_Log_Pos"})};
+}
+
+void addProgress(const Row& channel, const LabelList& labels, FamilyList& families) {
+    const auto at = coordinatesOf(channel);
+    const auto add = [&](const char* name, std::optional<double> value) {
+        if (value) families.add(std::string("lapwing_mysql_replica_") + name, labels, *value);
+    };
+    // Without a file (not connected yet) the position says nothing.
+    if (at.read_file) {
+        add("read_file_number", at.read_file);
+        add("read_position_bytes", at.read);
+    }
+    if (at.exec_file) {
+        add("exec_file_number", at.exec_file);
+        add("exec_position_bytes", at.exec);
+    }
+    add("relay_log_bytes", channel.number({"Relay_Log_Space"}));
+    if (const auto heartbeats = channel.number({"Slave_received_heartbeats"})) {
+        families.addCounter("lapwing_mysql_replica_received_heartbeats_total", labels, *heartbeats);
+    }
+}
+
+void addLastEvents(const Row& channel, double now, const LabelList& labels, FamilyList& families) {
+    for (const auto& [side, column] :
+         {std::pair{"source", "Master_last_event_time"}, std::pair{"applied", "Slave_last_event_time"}}) {
+        const auto at = parseTimestamp(channel.text({column}));
+        if (!at) continue;
+        auto all = labels;
+        all.push_back({"side", side});
+        families.add("lapwing_mysql_replica_last_event_age_seconds", all, now - *at);
+    }
+}
+
+void addFilters(const Table& table, const Row& channel, const LabelList& labels, FamilyList& families) {
+    constexpr std::size_t longest = 200;
+    for (const auto& name : table.columns) {
+        auto column = lower(name);
+        if (column.compare(0, 10, "replicate_") != 0) continue;
+        auto value = label(channel, {name});
+        if (value.empty()) continue;
+        if (value.size() > longest) value = std::to_string(value.size()) + " bytes";
+        auto all = labels;
+        all.push_back({"filter", column + "=" + value});
+        families.add("lapwing_mysql_replica_filters_info", all, 1);
+    }
+}
+
+/// Names of two rows that are the same, or that are no text, would make series twice, or invalid.
+template <class Each>
+void forEachChannel(const Table& table, Each each) {
     std::vector<std::string> seen;
     for (const auto& row : table.rows) {
-        const Channel channel(table, row);
+        const Row channel(table, row);
         const auto connection = channel.text({"Connection_name"});
         const auto name = connection.empty() ? channel.text({"Channel_Name"}) : connection;
         if (!isValidUtf8(name) || std::find(seen.begin(), seen.end(), name) != seen.end()) continue;
         seen.push_back(name);
-        auto host = channel.text({"Master_Host", "Source_Host"});
-        if (!isValidUtf8(host)) host.clear();
+        each(name, channel, row);
+    }
+}
+
+}  // namespace
+
+std::string sha256(std::string_view text) {
+    std::array<unsigned char, SHA256_DIGEST_LENGTH> digest{};
+    ::SHA256(reinterpret_cast<const unsigned char*>(text.data()), text.size(), digest.data());
+    constexpr std::string_view digits = "0123456789abcdef";
+    std::string out;
+    for (const auto byte : digest) {
+        out += digits[byte >> 4U];
+        out += digits[byte & 15U];
+    }
+    return out;
+}
+
+std::vector<ChannelState> channelStates(const Table& table) {
+    std::vector<ChannelState> out;
+    forEachChannel(table, [&](const std::string& name, const Row& channel, const auto&) {
+        const auto at = coordinatesOf(channel);
+        ChannelState state;
+        state.name = name;
+        state.receiver_runs =
+            threadState(channel.get({"Slave_IO_Running", "Replica_IO_Running"})) == "running";
+        state.applier_runs =
+            threadState(channel.get({"Slave_SQL_Running", "Replica_SQL_Running"})) == "running";
+        state.backlog =
+            at.read_file && at.exec_file && (*at.read_file != *at.exec_file || at.read != at.exec);
+        state.applied = channel.text({"Relay_Master_Log_File", "Relay_Source_Log_File"}) + ":" +
+                        channel.text({"Exec_Master_Log_Pos", "Exec_Source_Log_Pos"});
+        out.push_back(std::move(state));
+    });
+    return out;
+}
+
+void parseReplicaStatus(const Table& table, const ReplicaContext& context, ProbeResult& out) {
+    FamilyList families(out.families, "Of the replica's status.");
+    families.add("lapwing_mysql_replica_configured", {}, table.rows.empty() ? 0 : 1);
+    std::map<std::string, GtidCount> sources;
+    std::map<std::string, GtidPosition> domains;
+    forEachChannel(table, [&](const std::string& name, const Row& channel, const auto& row) {
         addColumns(table, row,
                    {{"channel_name", channel.text({"Channel_Name"})},
-                    {"connection_name", connection},
-                    {"master_host", host},
-                    {"master_uuid", channel.text({"Master_UUID", "Source_UUID"})}},
+                    {"connection_name", channel.text({"Connection_name"})},
+                    {"master_host", label(channel, {"Master_Host", "Source_Host"})},
+                    {"master_uuid", label(channel, {"Master_UUID", "Source_UUID"})}},
                    families);
         const LabelList labels = {{"channel_name", name}};
         addVerdict(channel, labels, families);
         addErrors(channel, labels, families, out);
-    }
+        addSource(channel, labels, families);
+        addProgress(channel, labels, families);
+        if (context.now) addLastEvents(channel, *context.now, labels, families);
+        if (context.whole) addFilters(table, channel, labels, families);
+        for (auto& [source, count] : parseGtidSet(channel.text({"Retrieved_Gtid_Set"}))) {
+            auto& total = sources[source];
+            total.transactions += count.transactions;
+            total.last = std::max(total.last, count.last);
+        }
+        // Without GTIDs in use the column stays where it was.
+        if (channel.text({"Using_Gtid"}) != "No") mergeGtidList(channel.text({"Gtid_IO_Pos"}), domains);
+    });
+    addGtids(sources, "received", families);
+    addGtids(domains, "received", families);
 }
 
 }  // namespace lapwing::agent::mysql

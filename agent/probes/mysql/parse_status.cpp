@@ -144,9 +144,11 @@ constexpr auto kStatus = std::to_array<Variable>({
 
 constexpr auto kVariables = std::to_array<std::string_view>({
     "binlog_expire_logs_seconds",
+    "binlog_format",
     "connect_timeout",
     "expire_logs_days",
     "gtid_domain_id",
+    "gtid_mode",
     "gtid_strict_mode",
     "innodb_buffer_pool_size",
     "innodb_flush_log_at_trx_commit",
@@ -165,7 +167,6 @@ constexpr auto kVariables = std::to_array<std::string_view>({
     "offline_mode",
     "open_files_limit",
     "performance_schema",
-    "read_only",
     "relay_log_recovery",
     "replica_parallel_workers",
     "rpl_semi_sync_master_enabled",
@@ -173,12 +174,12 @@ constexpr auto kVariables = std::to_array<std::string_view>({
     "rpl_semi_sync_replica_enabled",
     "rpl_semi_sync_source_enabled",
     "server_id",
+    "server_uuid",
     "slave_net_timeout",
     "replica_net_timeout",
     "slave_parallel_threads",
     "slave_parallel_workers",
     "slow_query_log",
-    "super_read_only",
     "sync_binlog",
     "sync_relay_log",
     "table_definition_cache",
@@ -301,11 +302,6 @@ Version parseVersion(std::string_view text) {
     return out;
 }
 
-const char* replicaStatement(const Version& version) {
-    if (version.mariadb) return "SHOW ALL SLAVES STATUS";
-    return version.atLeast(8, 0, 22) ? "SHOW REPLICA STATUS" : "SHOW SLAVE STATUS";
-}
-
 const std::string& globalStatusStatement() {
     static const std::string statement =
         listOf("SHOW GLOBAL STATUS", kStatus.size(), [](std::size_t i) { return kStatus[i].name; });
@@ -336,14 +332,51 @@ void parseGlobalVariables(const Table& table, Families& out) {
     forEachVariable(table, [&](const std::string& name, std::string_view text) {
         const auto found = std::find(left.begin(), left.end(), name);
         if (found == left.end()) return;
-        auto value = variableValue(text);
-        // Newer MariaDB has degrees of read-only (NO_LOCK, ...), each of them read-only.
-        if (!value && name == "read_only") value = 1;
+        const auto value = variableValue(text);
         if (!value) return;
         left.erase(found);
         out.push_back(gauge("mysql_global_variables_" + name, "Of SHOW GLOBAL VARIABLES."));
         add(out.back(), {}, *value);
     });
+}
+
+std::optional<bool> slavesConnected(const Table& status) {
+    std::optional<bool> out;
+    forEachVariable(status, [&](const std::string& name, std::string_view text) {
+        const auto value = toNumber(text);
+        if (name == "slaves_connected" && value) out = *value > 0;
+    });
+    return out;
+}
+
+void parseServerInfo(const Version& version, std::string_view version_text, const Table& variables,
+                     Families& out) {
+    std::unordered_map<std::string, std::string> found;
+    forEachVariable(variables, [&](const std::string& name, std::string_view text) {
+        found.try_emplace(name, isValidUtf8(text) ? text : std::string_view());
+    });
+    std::vector<prometheus::ClientMetric::Label> labels = {
+        {"flavour", version.mariadb ? "mariadb" : "mysql"},
+        {"version", std::string(isValidUtf8(version_text) ? version_text : std::string_view())}};
+    for (const char* name : {"server_id", "server_uuid", "log_bin", "binlog_format", "gtid_mode"}) {
+        labels.push_back({name, found[name]});
+    }
+    out.push_back(gauge("lapwing_mysql_server_info", "The server."));
+    add(out.back(), std::move(labels), 1);
+}
+
+void parseSemiSync(const Table& status, Families& out) {
+    std::optional<bool> source;
+    std::optional<bool> replica;
+    forEachVariable(status, [&](const std::string& name, std::string_view text) {
+        const bool on = lower(text) == "on";
+        if (name == "rpl_semi_sync_master_status" || name == "rpl_semi_sync_source_status") source = on;
+        if (name == "rpl_semi_sync_slave_status" || name == "rpl_semi_sync_replica_status") replica = on;
+    });
+    if (!source && !replica) return;
+    out.push_back(gauge("lapwing_mysql_semi_sync", "1 while semi-synchronous replication is at work."));
+    if (source) add(out.back(), {{"role", "source"}}, *source ? 1 : 0);
+    if (replica) add(out.back(), {{"role", "replica"}}, *replica ? 1 : 0);
 }
 
 }  // namespace lapwing::agent::mysql

@@ -89,7 +89,7 @@ bool isUp(const Expected<ProbeResult>& result) {
 
 TEST_CASE("mysql over its unix socket, known by the OS user, without a password") {
     REQUIRE(::geteuid() == 0);
-    mysql::MysqlProbe probe(server().local(), milliseconds(2000));
+    mysql::MysqlProbe probe(server().local(), {}, milliseconds(2000));
     const auto whole = probe.collect(Deadline(milliseconds(4000)));
     REQUIRE(isUp(whole));
     CHECK_FALSE(whole->partial);
@@ -105,8 +105,11 @@ TEST_CASE("mysql over its unix socket, known by the OS user, without a password"
     REQUIRE(isUp(partial));
     CHECK(partial->partial);
     const Samples few(partial->families);
-    CHECK(few.size() == 2);
+    CHECK(few.count("mysql_global_status_uptime") == 0);
     CHECK(few.value("mysql_up") == 1);
+    CHECK(few.value("mysql_global_variables_read_only") == 0);
+    CHECK(few.value("lapwing_mysql_dump_threads") == 0);
+    CHECK(few.count("lapwing_mysql_clock_offset_seconds") == 1);
     CHECK(few.value("lapwing_mysql_replica_configured") == 0);
 
     std::this_thread::sleep_for(milliseconds(2000));
@@ -157,6 +160,40 @@ TEST_CASE("a missing privilege is named, and the rest is still told") {
     CHECK(samples.value("mysql_up") == 1);
     CHECK(samples.value("mysql_global_variables_server_id") == 7);
     CHECK(samples.count("lapwing_mysql_replica_configured") == 0);
+}
+
+TEST_CASE("optional privileges: without them their part is absent, and what to grant is said once") {
+    auto root = server().admin();
+    Mariadb::sql(root, "CREATE USER least@localhost");
+    Mariadb::sql(root, "GRANT SLAVE MONITOR ON *.* TO least@localhost");
+    // The oldest transaction and a dump thread that `least` cannot see must not become 0.
+    mysql::MysqlProbe probe(server().local("least"), {}, milliseconds(200));
+    const auto result = probe.collect(Deadline(milliseconds(4000)));
+    REQUIRE(isUp(result));
+    const Samples samples(result->families);
+    CHECK(samples.value("lapwing_mysql_replica_configured") == 0);
+    CHECK(samples.count("lapwing_mysql_dump_threads") == 0);
+    CHECK(samples.count("lapwing_mysql_longest_transaction_seconds") == 0);
+    CHECK(samples.count("lapwing_mysql_binlog_file_number") == 0);
+    CHECK(samples.count("lapwing_mysql_connected_replicas") == 0);
+    CHECK(samples.value("lapwing_mysql_privilege_missing",
+                        {{"privilege", "PROCESS"}, {"statement", "information_schema.INNODB_TRX"}}) == 1);
+    CHECK(samples.value("lapwing_mysql_privilege_missing",
+                        {{"privilege", "BINLOG MONITOR"}, {"statement", "SHOW BINLOG STATUS"}}) == 1);
+    CHECK(samples.value("lapwing_mysql_heartbeat_refused_info", {{"reason", "no_grant"}}) == 1);
+    CHECK(samples.count("lapwing_mysql_heartbeat_writing") == 0);
+    CHECK(result->note ==
+          "not seen: SHOW BINLOG STATUS (GRANT BINLOG MONITOR ON *.* TO `least`@`localhost`); "
+          "information_schema.INNODB_TRX (GRANT PROCESS ON *.* TO `least`@`localhost`)");
+    CHECK(probe.collect(Deadline(milliseconds(4000)))->note == result->note);  // partial, too
+
+    // Granted meanwhile: found without a restart, by a new session.
+    Mariadb::sql(root, "GRANT PROCESS, BINLOG MONITOR ON *.* TO least@localhost");
+    CHECK(eventually([&] { return probe.collect(Deadline(milliseconds(4000)))->note.empty(); }));
+    CHECK(
+        Samples(probe.collect(Deadline(milliseconds(4000)))->families).value("lapwing_mysql_dump_threads") ==
+        0);
+    Mariadb::sql(root, "DROP USER least@localhost");
 }
 
 TEST_CASE("an unknown account, a password file, a wrong password") {

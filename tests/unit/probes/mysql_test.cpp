@@ -1,46 +1,18 @@
-#include <sstream>
-
 #include "agent/probes/kind.h"
 #include "agent/probes/mysql/grants.h"
 #include "agent/probes/mysql/parse.h"
 #include "common/config/reader.h"
 #include "tests/unit/catch.h"
+#include "tests/unit/probes/mysql_table.h"
 #include "tests/unit/probes/samples.h"
 
 using namespace lapwing;
 using namespace lapwing::agent;
 using namespace lapwing::agent::mysql;
-using lapwing::test::fixture;
 using lapwing::test::Samples;
+using lapwing::test::table;
 
 namespace {
-
-/// What `mariadb --batch` printed: tabs between columns, NULL as that word.
-Table table(const std::string& name) {
-    Table out;
-    std::istringstream lines(fixture("mysql/" + name));
-    for (std::string line; std::getline(lines, line);) {
-        std::vector<std::optional<std::string>> row;
-        std::size_t start = 0;
-        while (true) {
-            const auto end = line.find('\t', start);
-            auto field = line.substr(start, end - start);
-            if (out.columns.empty() || field != "NULL") {
-                row.emplace_back(std::move(field));
-            } else {
-                row.emplace_back();
-            }
-            if (end == std::string::npos) break;
-            start = end + 1;
-        }
-        if (out.columns.empty()) {
-            for (const auto& field : row) out.columns.push_back(*field);
-        } else {
-            out.rows.push_back(std::move(row));
-        }
-    }
-    return out;
-}
 
 struct Replica {
     ProbeResult result;
@@ -48,7 +20,7 @@ struct Replica {
     explicit Replica(const std::string& name) : result(parse(name)), samples(result.families) {}
     static ProbeResult parse(const std::string& name) {
         ProbeResult out;
-        parseReplicaStatus(table(name), out);
+        parseReplicaStatus(table(name), {}, out);
         return out;
     }
     std::optional<double> own(const std::string& name, Labels labels = {}) const {
@@ -123,7 +95,7 @@ TEST_CASE("a receiver that is dead while there is backlog still shows a number: 
     auto rows = table("mariadb-10.11/replica-lagging.tsv");
     rows.rows[0][*rows.find("Slave_IO_Running")] = "No";
     ProbeResult out;
-    parseReplicaStatus(rows, out);
+    parseReplicaStatus(rows, {}, out);
     const Samples samples(out.families);
     CHECK(samples.value("mysql_slave_status_seconds_behind_master", kMaster) == 2);
     CHECK(samples.value("lapwing_mysql_replica_lag_known") == 0);
@@ -139,7 +111,7 @@ TEST_CASE("a deliberate delay is not lag") {
     auto rows = table("mariadb-10.11/replica-delayed.tsv");
     rows.rows[0][*rows.find("Seconds_Behind_Master")] = "150";
     ProbeResult out;
-    parseReplicaStatus(rows, out);
+    parseReplicaStatus(rows, {}, out);
     CHECK(Samples(out.families).value("lapwing_mysql_replica_lag_seconds") == 30);
 }
 
@@ -203,7 +175,6 @@ TEST_CASE("MySQL 9.7: the newer names, and the older ones beside them") {
     const Samples samples(out);
     CHECK(samples.value("mysql_global_status_uptime") == 101);
     CHECK(samples.value("mysql_global_status_innodb_row_ops_total", {{"operation", "inserted"}}).has_value());
-    CHECK(samples.value("mysql_global_variables_super_read_only") == 0);
     CHECK(samples.value("mysql_global_variables_log_bin") == 1);
 }
 
@@ -216,7 +187,7 @@ TEST_CASE("a state that nobody knows is unknown, and hostile names do no harm") 
                  {"\xfe", "Yes", "Yes", "8", "1", "h", "0"},
                  {"short"}};
     ProbeResult out;
-    parseReplicaStatus(rows, out);
+    parseReplicaStatus(rows, {}, out);
     const Samples samples(out.families);
     CHECK(samples.value("lapwing_mysql_replica_thread_state", {{"thread", "io"}, {"state", "unknown"}}) == 1);
     CHECK(samples.value("lapwing_mysql_replica_lag_known") == 0);
@@ -241,7 +212,6 @@ TEST_CASE("global status and variables under mysqld_exporter's names") {
     CHECK(samples.value("mysql_global_status_buffer_pool_dirty_pages") == 25);
     CHECK(samples.value("mysql_global_status_innodb_buffer_pool_pages_total") == 1014);
     CHECK(samples.value("mysql_global_status_connection_errors_total", {{"error", "max_connections"}}) == 0);
-    CHECK(samples.value("mysql_global_variables_read_only") == 0);
     CHECK(samples.value("mysql_global_variables_log_bin") == 1);
     CHECK(samples.value("mysql_global_variables_server_id") == 1);
     CHECK(samples.value("mysql_global_variables_max_connections") == 151);
@@ -251,38 +221,25 @@ TEST_CASE("global status and variables under mysqld_exporter's names") {
         CHECK(samples.value(series.labels.metricName(), series.labels));
 }
 
-TEST_CASE("read_only in degrees, and what is no number") {
+TEST_CASE("variables that are no number") {
     Table rows;
     rows.columns = {"Variable_name", "Value"};
-    rows.rows = {{"read_only", "NO_LOCK_NO_ADMIN"},
-                 {"server_id", "x"},
-                 {"server_id", "4"},
-                 {"max_connections", std::nullopt},
-                 {"read_only", "OFF"}};
+    rows.rows = {{"server_id", "x"}, {"server_id", "4"}, {"max_connections", std::nullopt}};
     Families out;
     parseGlobalVariables(rows, out);
     const Samples samples(out);
-    CHECK(samples.size() == 2);
-    CHECK(samples.value("mysql_global_variables_read_only") == 1);
+    CHECK(samples.size() == 1);
     CHECK(samples.value("mysql_global_variables_server_id") == 4);
 }
 
-TEST_CASE("versions, and the statement for each") {
-    const auto statement = [](const char* text) { return std::string(replicaStatement(parseVersion(text))); };
-    CHECK(statement("10.11.19-MariaDB-0+deb12u1-log") == "SHOW ALL SLAVES STATUS");
-    CHECK(statement("5.5.5-10.3.39-MariaDB") == "SHOW ALL SLAVES STATUS");
-    CHECK(statement("11.8.3-MariaDB-ubu2404") == "SHOW ALL SLAVES STATUS");
-    CHECK(statement("5.7.44-log") == "SHOW SLAVE STATUS");
-    CHECK(statement("8.0.21") == "SHOW SLAVE STATUS");
-    CHECK(statement("8.0.22") == "SHOW REPLICA STATUS");
-    CHECK(statement("8.0.36-28") == "SHOW REPLICA STATUS");
-    CHECK(statement("8.4.0") == "SHOW REPLICA STATUS");
-    CHECK(statement("9.7.4-2") == "SHOW REPLICA STATUS");
-    CHECK(statement("") == "SHOW SLAVE STATUS");
+TEST_CASE("versions") {
     const auto version = parseVersion("5.5.5-10.3.39-MariaDB");
+    CHECK(version.mariadb);
     CHECK(version.major == 10);
     CHECK(version.minor == 3);
     CHECK(version.patch == 39);
+    CHECK(parseVersion("8.0.36-28").atLeast(8, 0, 36));
+    CHECK_FALSE(parseVersion("").atLeast(1, 0, 0));
 }
 
 TEST_CASE("what to grant is said exactly, and the least of it") {
@@ -301,6 +258,9 @@ TEST_CASE("what to grant is said exactly, and the least of it") {
         "auth_socket)");
     CHECK(grantFor(1142, "SELECT command denied to user", "", "") ==
           "grant what it names to `lapwing`@`localhost`");
+    CHECK(grantStatement("PROCESS", "lapwing@localhost") == "GRANT PROCESS ON *.* TO `lapwing`@`localhost`");
+    CHECK(grantStatement("SELECT ON performance_schema.*", "a@b") ==
+          "GRANT SELECT ON performance_schema.* TO `a`@`b`");
     CHECK(grantFor(1064, "You have an error in your SQL syntax", "a@b", "a").empty());
 }
 
@@ -325,7 +285,21 @@ TEST_CASE("configuration of mysql") {
     CHECK(specs[0].job == "mysql");
     CHECK(specs[0].instance == "web-01");
     CHECK(specs[0].interval == std::chrono::seconds(1));
+    CHECK(specs[0].offset == std::chrono::milliseconds(500));
     CHECK(specs[1].instance == "web-02");
+    specs.clear();
+    CHECK(
+        configure("probes: { mysql: [ { socket: /s, heartbeat: off }, { socket: /t, instance: b, heartbeat: "
+                  "{ mode: read, database: percona, table: beats } } ] }",
+                  specs)
+            .empty());
+    CHECK(specs.size() == 2);
+    CHECK(configure("probes: { mysql: [ { socket: /s, heartbeat: on } ] }", specs)
+              .at(0)
+              .find("probes.mysql[0].heartbeat must be auto, off, read, primary or multi_primary") !=
+          std::string::npos);
+    CHECK(configure("probes: { mysql: [ { socket: /s, heartbeat: { mod: off, table: '' } } ] }", specs)
+              .size() == 2);
     specs.clear();
     const auto problems = configure(
         "probes:\n  mysql:\n    - { host: 10.77.0.12 }\n    - { socket: x }\n    - { port: 70000, host: "

@@ -1,0 +1,40 @@
+#pragma once
+
+#include <string>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "agent/probes/mysql/parse.h"
+#include "common/model/families.h"
+
+namespace lapwing::agent::mysql {
+
+using LabelList = std::vector<prometheus::ClientMetric::Label>;
+
+/// Families by name, in the order in which they came. One list a source, so that no name is begun twice.
+class FamilyList {
+  public:
+    FamilyList(Families& out, std::string help) : out_(out), help_(std::move(help)) {}
+
+    void add(const std::string& name, const LabelList& labels, double value) {
+        lapwing::add(place(name, &gauge), labels, value);
+    }
+    void addCounter(const std::string& name, const LabelList& labels, double value) {
+        lapwing::add(place(name, &counter), labels, value);
+    }
+
+  private:
+    prometheus::MetricFamily& place(const std::string& name,
+                                    prometheus::MetricFamily (*make)(std::string, std::string)) {
+        const auto [at, fresh] = places_.try_emplace(name, out_.size());
+        if (fresh) out_.push_back(make(name, help_));
+        return out_[at->second];
+    }
+
+    Families& out_;
+    std::string help_;
+    std::unordered_map<std::string, std::size_t> places_;
+};
+
+}  // namespace lapwing::agent::mysql

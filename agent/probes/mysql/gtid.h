@@ -1,0 +1,37 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <string_view>
+#include <utility>
+
+namespace lapwing::agent::mysql {
+
+class FamilyList;
+
+/// Global transaction identifiers, as the two flavours write them. Pure functions; what is not well-formed is
+/// left out.
+
+/// MySQL: "UUID:1-5:7,UUID:TAG:1-3", blanks and newlines anywhere between.
+struct GtidCount {
+    double transactions = 0;  ///< in all intervals
+    double last = 0;          ///< the highest number
+};
+/// By source: "UUID" (lower case), or "UUID:TAG".
+std::map<std::string, GtidCount> parseGtidSet(std::string_view text);
+
+/// MariaDB: "0-1-5,1-2-9": domain, server, sequence number.
+struct GtidPosition {
+    std::string server;
+    double sequence = 0;
+};
+/// Merges a list into what earlier ones said: by domain, the highest sequence number and who wrote it.
+void mergeGtidList(std::string_view text, std::map<std::string, GtidPosition>& domains);
+
+/// As lapwing_mysql_gtid_sequence and, of MySQL's, lapwing_mysql_gtid_last; `set` is "executed" or
+/// "received".
+void addGtids(const std::map<std::string, GtidCount>& sources, const char* set, FamilyList& families);
+void addGtids(const std::map<std::string, GtidPosition>& domains, const char* set, FamilyList& families);
+
+}  // namespace lapwing::agent::mysql

@@ -1,0 +1,37 @@
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "agent/probes/mysql/gtid.h"
+#include "agent/probes/mysql/heartbeat.h"
+#include "agent/probes/mysql/parse.h"
+
+namespace lapwing::agent::mysql {
+
+/// What pulseStatement() answered. Nothing where it was not asked, or not answered.
+struct Pulse {
+    std::optional<double> utc;  ///< the server's clock, Unix seconds
+    std::optional<bool> read_only;
+    std::optional<bool> super_read_only;
+    std::map<std::string, GtidCount> executed;      ///< MySQL, by source
+    std::map<std::string, GtidPosition> positions;  ///< MariaDB, by domain: its binary log and its replica's
+    std::optional<double> dump_threads;
+    std::optional<double> longest_transaction;  ///< seconds; 0 if none runs
+    std::optional<std::vector<HeartbeatRow>> heartbeats;
+};
+
+/// Pure functions.
+Pulse parsePulse(const Table& table);
+/// As metrics. `offset` is the server's clock minus the host's, where it was measured well enough.
+void addPulse(const Pulse& pulse, std::optional<double> offset, Families& out);
+
+/// Unix seconds of "2026-11-25 16:00:00.123456" or with a T between, in UTC; nothing for what is no such
+/// time.
+std::optional<double> parseTimestamp(std::string_view text);
+/// The inverse, to a microsecond: "2026-11-25 16:00:00.123456".
+std::string formatTimestamp(double unix_seconds);
+
+}  // namespace lapwing::agent::mysql

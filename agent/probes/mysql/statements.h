@@ -1,0 +1,43 @@
+#pragma once
+
+#include <string>
+
+#include "agent/probes/mysql/parse.h"
+
+namespace lapwing::agent::mysql {
+
+/// What to ask a server of a flavour and version, and what it takes. Pure functions.
+
+/// The replica's channels.
+const char* replicaStatement(const Version& version);
+/// Where the server's own binary log stands.
+const char* sourceStatement(const Version& version);
+/// The replicas that registered with this server.
+const char* replicasStatement(const Version& version);
+/// The privilege (as GRANT takes it) for sourceStatement() and for SHOW BINARY LOGS.
+const char* sourcePrivilege(const Version& version);
+
+/// Once a session: times in UTC, and no wait for a lock that another statement holds.
+std::string sessionStatement(const Version& version);
+
+/// MySQL: receivers, coordinators and workers of all channels, from performance_schema; "" where there is no
+/// such table (MariaDB).
+std::string threadsStatement(const Version& version);
+
+/// What appliers wait for, and who holds it. MySQL from 8.0 asks performance_schema; the others
+/// information_schema.
+std::string blockerStatement(const Version& version);
+/// MariaDB, with the plugin METADATA_LOCK_INFO: who holds metadata locks. "" elsewhere.
+std::string metadataLocksStatement(const Version& version);
+
+/// Every second, all in one statement.
+struct PulseParts {
+    bool process = false;             ///< dump threads and the oldest transaction: the account has PROCESS
+    bool performance_schema = false;  ///< MySQL: it is on
+    std::string heartbeat;            ///< the table of heartbeats, quoted; "" to leave it out
+};
+std::string pulseStatement(const Version& version, const PulseParts& parts);
+/// Asks for one part alone, so that a refusal tells what is missing. Not empty if the part is there.
+std::string processStatement(const Version& version, bool performance_schema);
+
+}  // namespace lapwing::agent::mysql

@@ -1,0 +1,428 @@
+// Against real pairs of primary and replica: MariaDB 10.11 always, MariaDB 11.8 and MySQL 9.7 with
+// LAPWING_LONG=1.
+#include <array>
+#include <atomic>
+#include <cstdio>
+#include <cstdlib>
+#include <functional>
+#include <map>
+
+#include "agent/probes/mysql/mysql.h"
+#include "tests/unit/catch.h"
+#include "tests/unit/probes/samples.h"
+#include "tests/unit/probes/server.h"
+
+using namespace lapwing;
+using namespace lapwing::agent;
+using lapwing::test::eventually;
+using lapwing::test::Samples;
+using lapwing::test::TempDir;
+using mysql::HeartbeatMode;
+using std::chrono::milliseconds;
+
+namespace {
+
+const std::string kScript = std::string(LAPWING_FIXTURES) + "/../integration/replication/servers.sh";
+
+std::string run(const std::string& command) {
+    std::string out;
+    FILE* pipe = ::popen((command + " 2>&1").c_str(), "r");
+    REQUIRE(pipe != nullptr);
+    std::array<char, 4096> buffer{};
+    for (std::size_t count = 0; (count = std::fread(buffer.data(), 1, buffer.size(), pipe)) > 0;) {
+        out.append(buffer.data(), count);
+    }
+    if (::pclose(pipe) != 0) FAIL(command << "\n" << out);
+    return out;
+}
+
+/// A server of servers.sh. Its accounts are known by nothing, which only a server made for this may have.
+class Server {
+  public:
+    Server(std::string name, const std::string& id) : name_(std::move(name)) {
+        const bool mysql = name_.compare(0, 5, "mysql") == 0;
+        run(kScript + " start " + name_ + " " + dir_.path() + " --port " + std::to_string(port_) +
+            " --server-id=" + id + " --log-bin=binlog --log-slave-updates --skip-slave-start " +
+            (mysql ? "--gtid-mode=ON --enforce-gtid-consistency=ON" : ""));
+        connect();
+    }
+    ~Server() { std::system((kScript + " stop " + dir_.path() + " KILL >/dev/null 2>&1").c_str()); }
+    Server(const Server&) = delete;
+    Server& operator=(const Server&) = delete;
+
+    mysql::Settings settings(const std::string& user = "root") const {
+        mysql::Settings out;
+        out.socket = dir_.path("s.sock");
+        out.user = user;
+        return out;
+    }
+    mysql::Table sql(const std::string& statement) const { return ask(*admin_, statement); }
+    static mysql::Table ask(mysql::Connection& connection, const std::string& statement) {
+        auto table = connection.query(statement, std::chrono::steady_clock::now() + std::chrono::seconds(20));
+        if (!table) FAIL(table.error().message);
+        return *table;
+    }
+    std::string value(const std::string& statement) const {
+        const auto table = sql(statement);
+        return table.rows.empty() ? "" : table.rows[0].at(0).value_or("NULL");
+    }
+    std::unique_ptr<mysql::Connection> session() const {
+        auto out = std::make_unique<mysql::Connection>(settings());
+        REQUIRE(out->ready(std::chrono::steady_clock::now() + std::chrono::seconds(10)));
+        return out;
+    }
+    bool mariadb() const { return name_.compare(0, 7, "mariadb") == 0; }
+    std::uint16_t port() const { return port_; }
+
+    void follow(const Server& source) const {
+        const std::string port = std::to_string(source.port_);
+        sql(mariadb() ? "CHANGE MASTER TO MASTER_HOST='127.0.0.1', MASTER_PORT=" + port +
+                            ", MASTER_USER='repl', MASTER_PASSWORD='x', MASTER_USE_GTID=slave_pos, "
+                            "MASTER_CONNECT_RETRY=1, MASTER_HEARTBEAT_PERIOD=1"
+                      : "CHANGE REPLICATION SOURCE TO SOURCE_HOST='127.0.0.1', SOURCE_PORT=" + port +
+                            ", SOURCE_USER='repl', SOURCE_PASSWORD='x', SOURCE_AUTO_POSITION=1, "
+                            "SOURCE_CONNECT_RETRY=1, SOURCE_HEARTBEAT_PERIOD=1, GET_SOURCE_PUBLIC_KEY=1");
+        sql(mariadb() ? "START SLAVE" : "START REPLICA");
+    }
+    void unfollow() const {
+        sql(mariadb() ? "STOP SLAVE" : "STOP REPLICA");
+        sql(mariadb() ? "RESET SLAVE ALL" : "RESET REPLICA ALL");
+    }
+    /// All that was ever written here, by whom: "0-1-12,0-2-15" or MySQL's set.
+    std::string history() const {
+        return value(mariadb() ? "SELECT @@global.gtid_binlog_state" : "SELECT @@global.gtid_executed");
+    }
+
+  private:
+    void connect() { admin_ = session(); }
+
+    TempDir dir_;
+    std::string name_;
+    std::uint16_t port_ = test::freePort();
+    std::unique_ptr<mysql::Connection> admin_;
+};
+
+constexpr const char* kTable =
+    "CREATE TABLE lapwing.heartbeat (ts varchar(26) NOT NULL, server_id int unsigned NOT NULL PRIMARY KEY, "
+    "file varchar(255) DEFAULT NULL, position bigint unsigned DEFAULT NULL, "
+    "relay_master_log_file varchar(255) DEFAULT NULL, exec_master_log_pos bigint unsigned DEFAULT NULL)";
+
+struct Pair {
+    std::string name;
+    Server first;
+    Server second;
+
+    explicit Pair(const std::string& given) : name(given), first(name, "1"), second(name, "2") {
+        first.sql("CREATE USER repl@'127.0.0.1' IDENTIFIED BY 'x'");
+        first.sql("GRANT REPLICATION SLAVE ON *.* TO repl@'127.0.0.1'");
+        first.sql("CREATE USER lapwing@localhost");
+        first.sql("CREATE DATABASE app");
+        first.sql("CREATE TABLE app.t (id INT PRIMARY KEY, v VARCHAR(20))");
+        first.sql("INSERT INTO app.t VALUES (1, 'a')");
+        first.sql("CREATE DATABASE lapwing");
+        first.sql(kTable);
+        second.follow(first);
+        REQUIRE(caughtUp(second, first));
+    }
+    static bool caughtUp(const Server& replica, const Server& source) {
+        return eventually([&] { return replica.history() == source.history(); });
+    }
+};
+
+/// A probe that runs as the agent runs it, in a thread of its own: half a second after each second.
+class Watch {
+  public:
+    explicit Watch(const Server& server, HeartbeatMode mode = HeartbeatMode::automatic,
+                   const std::string& user = "root")
+        : probe_(server.settings(user), settings(mode)), thread_([this] { loop(); }) {}
+    ~Watch() {
+        stop_ = true;
+        thread_.join();
+    }
+    Watch(const Watch&) = delete;
+    Watch& operator=(const Watch&) = delete;
+
+    /// True as soon as a run's samples (of a whole run and those since) are as wanted.
+    bool sees(const std::function<bool(const Samples&)>& wanted) {
+        return eventually(
+            [&] {
+                const std::lock_guard lock(mutex_);
+                return wanted(Samples(last_));
+            },
+            std::chrono::seconds(40));
+    }
+    bool beats(bool expected) {
+        return sees([&](const Samples& samples) {
+            return samples.value("lapwing_mysql_heartbeat_writing") == (expected ? 1.0 : 0.0);
+        });
+    }
+    /// Whole runs so far; each tries everything again.
+    unsigned runs() const { return runs_; }
+
+  private:
+    static mysql::HeartbeatSettings settings(HeartbeatMode mode) {
+        mysql::HeartbeatSettings out;
+        out.mode = mode;
+        return out;
+    }
+    void loop() {
+        while (!stop_) {
+            const auto result = probe_.collect(Deadline(milliseconds(4000)));
+            {
+                const std::lock_guard lock(mutex_);
+                if (result) last_ = result->families;
+            }
+            ++runs_;
+            const auto left = 1500 - nowMs() % 1000;
+            for (auto i = 0; i < left / 20 && !stop_; ++i) std::this_thread::sleep_for(milliseconds(20));
+        }
+    }
+
+    mysql::MysqlProbe probe_;
+    std::mutex mutex_;
+    mysql::Families last_;
+    std::atomic<bool> stop_{false};
+    std::atomic<unsigned> runs_{0};
+    std::thread thread_;
+};
+
+void awaitRuns(const Watch& watch, unsigned count) {
+    const auto until = watch.runs() + count;
+    REQUIRE(eventually([&] { return watch.runs() >= until; }, std::chrono::seconds(60)));
+}
+
+std::vector<std::string> servers() {
+    std::vector<std::string> out = {"mariadb-10.11"};
+    if (std::getenv("LAPWING_LONG") != nullptr) out.insert(out.end(), {"mariadb-11.8", "mysql-9.7"});
+    return out;
+}
+
+/// Each pair is started once; a test (but the last) leaves the second server as the first one's replica, both
+/// writable.
+void forEachPair(const std::function<void(Pair&)>& test) {
+    static std::map<std::string, std::unique_ptr<Pair>> pairs;
+    for (const auto& name : servers()) {
+        INFO(name);
+        auto& pair = pairs[name];
+        if (!pair) pair = std::make_unique<Pair>(name);
+        test(*pair);
+    }
+}
+
+bool hasRow(const Samples& samples, const std::string& server_id) {
+    return samples.value("lapwing_mysql_heartbeat_timestamp_seconds", {{"server_id", server_id}}).has_value();
+}
+
+}  // namespace
+
+TEST_CASE("primary and replica, seen from both ends, with the documented grants") {
+    forEachPair([](Pair& pair) {
+        for (const auto* statement :
+             {pair.first.mariadb()
+                  ? "GRANT SLAVE MONITOR, BINLOG MONITOR, PROCESS ON *.* TO lapwing@localhost"
+                  : "GRANT REPLICATION CLIENT, PROCESS ON *.* TO lapwing@localhost",
+              pair.first.mariadb() ? "SELECT 1" : "GRANT SELECT ON performance_schema.* TO lapwing@localhost",
+              "GRANT SELECT, INSERT, UPDATE ON lapwing.heartbeat TO lapwing@localhost"}) {
+            pair.first.sql(statement);
+        }
+        REQUIRE(Pair::caughtUp(pair.second, pair.first));
+        {
+            Watch primary(pair.first, HeartbeatMode::automatic, "lapwing");
+            Watch replica(pair.second, HeartbeatMode::automatic, "lapwing");
+            CHECK(primary.beats(true));
+            CHECK(primary.sees([](const Samples& samples) {
+                return hasRow(samples, "1") && samples.value("lapwing_mysql_dump_threads") == 1 &&
+                       samples.count("lapwing_mysql_privilege_missing") == 0;
+            }));
+            CHECK(replica.sees([](const Samples& samples) {
+                return hasRow(samples, "1") && !hasRow(samples, "2") &&
+                       samples.value("lapwing_mysql_heartbeat_writing") == 0 &&
+                       samples.value("lapwing_mysql_dump_threads") == 0;
+            }));
+        }
+        // At rest both ends tell the same place, in bytes and in transactions.
+        REQUIRE(Pair::caughtUp(pair.second, pair.first));
+        mysql::HeartbeatSettings off;
+        off.mode = HeartbeatMode::off;
+        mysql::MysqlProbe primary(pair.first.settings("lapwing"), off);
+        mysql::MysqlProbe replica(pair.second.settings("lapwing"), off);
+        const Samples source(primary.collect(Deadline(milliseconds(4000)))->families);
+        const auto taken = replica.collect(Deadline(milliseconds(4000)));
+        const Samples copy(taken->families);
+        CHECK(taken->note.empty());
+        CHECK(copy.count("lapwing_mysql_privilege_missing") == 0);
+        CHECK(copy.value("lapwing_mysql_replica_exec_position_bytes") ==
+              source.value("lapwing_mysql_binlog_position_bytes").value());
+        CHECK(copy.value("lapwing_mysql_replica_exec_file_number") ==
+              source.value("lapwing_mysql_binlog_file_number").value());
+        CHECK(source.value("lapwing_mysql_binlog_size_bytes_total").value() >=
+              source.value("lapwing_mysql_binlog_position_bytes").value());
+        const auto sequence = [&](const Samples& samples, const char* set) {
+            for (const auto& series : samples.series()) {
+                if (series.labels.metricName() == "lapwing_mysql_gtid_sequence" &&
+                    series.labels.get("set") == set)
+                    return series.samples.front().value;
+            }
+            return -1.0;
+        };
+        CHECK(sequence(source, "executed") > 0);
+        CHECK(sequence(copy, "executed") == sequence(source, "executed"));
+        CHECK(sequence(copy, "received") == sequence(source, "executed"));
+        CHECK(copy.label("lapwing_mysql_replica_source_info", "source_server_id") == "1");
+        CHECK(copy.label("lapwing_mysql_server_info", "server_id") == "2");
+        CHECK(copy.count("lapwing_mysql_heartbeat_age_seconds") == 0);  // off
+        CHECK(copy.count("lapwing_mysql_replica_last_event_age_seconds") ==
+              (pair.name == "mariadb-11.8" ? 2 : 0));
+        if (!pair.first.mariadb()) {
+            CHECK(copy.value("lapwing_mysql_replica_applying_age_seconds") == 0);
+            CHECK(copy.value("lapwing_mysql_replica_workers", {{"channel_name", ""}, {"state", "idle"}}) ==
+                  4);
+        }
+        CHECK(copy.count("lapwing_mysql_replica_received_heartbeats_total") == 1);
+        // Threads that wait are counted where the account may see them, and nowhere else.
+        auto holder = pair.first.session();
+        Server::ask(*holder, "BEGIN");
+        Server::ask(*holder, "UPDATE app.t SET v = 'b'");
+        CHECK(eventually([&] {
+            std::this_thread::sleep_for(milliseconds(300));  // InnoDB answers from a cache for a while
+            const Samples busy(primary.collect(Deadline(milliseconds(4000)))->families);
+            return busy.value("lapwing_mysql_longest_transaction_seconds").value() > 1;
+        }));
+    });
+}
+
+TEST_CASE("a server that becomes a replica between two looks: the beat itself looks") {
+    forEachPair([](Pair& pair) {
+        Watch replica(pair.second);
+        REQUIRE(replica.sees([](const Samples& samples) { return samples.size() > 0; }));
+        pair.first.unfollow();
+        const auto beat = [&](bool channel, bool read_only) {
+            mysql::Connection connection(pair.first.settings());
+            std::timed_mutex mutex;
+            mysql::Beater beater(connection, mutex, {});
+            REQUIRE(connection.ready(std::chrono::steady_clock::now() + std::chrono::seconds(10)));
+            mysql::Beater::Plan plan;
+            plan.session = connection.session();
+            plan.version = mysql::parseVersion(pair.first.value("SELECT VERSION()"));
+            plan.beat.server_id = "1";
+            plan.beat.guard_read_only = true;
+            plan.beat.guard_channels = !pair.first.mariadb();
+            plan.server_time = std::stod(pair.first.value("SELECT UNIX_TIMESTAMP(NOW(6))"));
+            plan.made = mysql::Beater::Clock::now();
+            const std::lock_guard lock(mutex);
+            if (channel) pair.first.follow(pair.second);
+            if (read_only) pair.first.sql("SET GLOBAL read_only = 1");
+            beater.setPlan(plan);
+            const auto before = pair.first.history();
+            beater.beat();
+            const bool wrote = pair.first.history() != before;
+            CHECK(wrote == beater.state().last.has_value());
+            if (channel) pair.first.unfollow();
+            if (read_only) pair.first.sql("SET GLOBAL read_only = 0");
+            return wrote;
+        };
+        CHECK(beat(false, false));
+        CHECK_FALSE(beat(true, false));
+        CHECK_FALSE(beat(false, true));
+        CHECK(beat(false, false));
+    });
+}
+
+TEST_CASE("the beat is written and read with every binary log format, and a locked table delays nobody") {
+    forEachPair([](Pair& pair) {
+        // Of the probes' sessions, which come after.
+        pair.first.sql("SET GLOBAL binlog_format = 'STATEMENT'");
+        const std::string arrived = "SELECT COUNT(*) FROM lapwing.heartbeat WHERE server_id = 1 AND ts > '" +
+                                    pair.first.value("SELECT UTC_TIMESTAMP(6)").replace(10, 1, "T") + "'";
+        Watch primary(pair.first);
+        CHECK(primary.beats(true));
+        CHECK(eventually([&] { return pair.second.value(arrived) == "1"; }));
+        // The very time that was written has arrived, to the microsecond.
+        pair.first.sql("SET GLOBAL read_only = 1");
+        REQUIRE(Pair::caughtUp(pair.second, pair.first));
+        const std::string row = "SELECT ts FROM lapwing.heartbeat WHERE server_id = 1";
+        CHECK(pair.second.value(row) == pair.first.value(row));
+        pair.first.sql("SET GLOBAL read_only = 0");
+        CHECK(primary.beats(true));
+        auto holder = pair.first.session();
+        Server::ask(*holder, "LOCK TABLES lapwing.heartbeat WRITE");
+        const auto runs = primary.runs();
+        CHECK(primary.sees([](const Samples& samples) {
+            return samples.value("mysql_up") == 1 && samples.value("lapwing_mysql_heartbeat_writing") != 1.0;
+        }));
+        awaitRuns(primary, 3);
+        CHECK(primary.runs() > runs);
+        CHECK(primary.sees([](const Samples& samples) { return samples.value("mysql_up") == 1; }));
+        Server::ask(*holder, "UNLOCK TABLES");
+        CHECK(primary.beats(true));
+        pair.first.sql("SET GLOBAL binlog_format = 'MIXED'");
+    });
+}
+
+TEST_CASE("what blocks the applier is named") {
+    forEachPair([](Pair& pair) {
+        Watch replica(pair.second, HeartbeatMode::off);
+        const bool mariadb = pair.second.mariadb();
+        auto holder = pair.second.session();
+        const auto id = *Server::ask(*holder, "SELECT CONNECTION_ID()").rows[0][0];
+        const auto blocked = [&](const std::string& kind, const std::string& blocker) {
+            return replica.sees([&](const Samples& samples) {
+                return samples.count("lapwing_mysql_applier_blocked_seconds") == 1 &&
+                       samples.label("lapwing_mysql_applier_blocked_seconds", "kind") == kind &&
+                       samples.label("lapwing_mysql_applier_blocked_seconds", "blocker") == blocker;
+            });
+        };
+        const auto free = [&] {
+            return replica.sees([](const Samples& samples) {
+                return samples.value("mysql_up") == 1 &&
+                       samples.count("lapwing_mysql_applier_blocked_seconds") == 0;
+            });
+        };
+        Server::ask(*holder, "LOCK TABLES app.t READ");
+        pair.first.sql("UPDATE app.t SET v = 'c'");
+        CHECK(blocked("metadata_lock", mariadb ? "" : id));
+        Server::ask(*holder, "UNLOCK TABLES");
+        CHECK(free());
+        Server::ask(*holder, "BEGIN");
+        Server::ask(*holder, "SELECT * FROM app.t FOR UPDATE");
+        pair.first.sql("UPDATE app.t SET v = 'd'");
+        CHECK(blocked("transaction", id));
+        Server::ask(*holder, "COMMIT");
+        CHECK(free());
+    });
+}
+
+TEST_CASE("a writable replica gains no transaction from us, also not over a switchover") {
+    forEachPair([](Pair& pair) {  // read_only is 0 on both, as servers have it by default
+        auto& old_primary = pair.first;
+        auto& new_primary = pair.second;
+        Watch first(old_primary);
+        Watch second(new_primary);
+        REQUIRE(first.beats(true));
+        REQUIRE(second.beats(false));
+        REQUIRE(second.sees([](const Samples& samples) { return hasRow(samples, "1"); }));
+
+        // As every procedure has it: no writes on the old one until the new one has them all.
+        old_primary.sql("SET GLOBAL read_only = 1");
+        REQUIRE(Pair::caughtUp(new_primary, old_primary));
+        new_primary.unfollow();
+        // Reset, writable, and nothing shows that it is the primary yet: no beat.
+        const auto before = new_primary.history();
+        awaitRuns(second, 4);
+        CHECK(new_primary.history() == before);
+        old_primary.follow(new_primary);
+        old_primary.sql("SET GLOBAL read_only = 0");
+        CHECK(second.beats(true));
+        CHECK(first.beats(false));
+        CHECK(first.sees([](const Samples& samples) { return hasRow(samples, "2"); }));
+        awaitRuns(second, 3);
+
+        // What the old one has, the new one has: nothing was written there since.
+        new_primary.sql("SET GLOBAL read_only = 1");
+        CHECK(Pair::caughtUp(old_primary, new_primary));
+        INFO(old_primary.history() << " against " << new_primary.history());
+        CHECK(old_primary.value("SELECT COUNT(*) FROM lapwing.heartbeat") == "2");
+        CHECK(old_primary.value("SELECT ts FROM lapwing.heartbeat WHERE server_id = 1") ==
+              new_primary.value("SELECT ts FROM lapwing.heartbeat WHERE server_id = 1"));
+    });
+}
