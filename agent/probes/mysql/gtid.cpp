@@ -68,18 +68,25 @@ std::map<std::string, GtidCount> parseGtidSet(std::string_view text) {
     return out;
 }
 
-void mergeGtidList(std::string_view text, std::map<std::string, GtidPosition>& domains) {
-    while (!text.empty()) {
+std::vector<Gtid> parseGtidList(std::string_view text) {
+    std::vector<Gtid> out;
+    while (!text.empty() && out.size() < kMostSources) {
         auto member = nextPart(text, ',');
         const auto domain = nextPart(member, '-');
         const auto server = nextPart(member, '-');
         if (!isDigits(domain) || !isDigits(server) || !isDigits(member)) continue;
         const auto sequence = toNumber(member);
-        if (!sequence) continue;
-        if (domains.size() >= kMostSources && domains.find(std::string(domain)) == domains.end()) continue;
-        auto& position = domains[std::string(domain)];
-        if (!position.server.empty() && position.sequence >= *sequence) continue;
-        position = {std::string(server), *sequence};
+        if (sequence) out.push_back({std::string(domain), std::string(server), *sequence});
+    }
+    return out;
+}
+
+void mergeGtidList(std::string_view text, std::map<std::string, GtidPosition>& domains) {
+    for (auto& gtid : parseGtidList(text)) {
+        if (domains.size() >= kMostSources && domains.find(gtid.domain) == domains.end()) continue;
+        auto& position = domains[gtid.domain];
+        if (!position.server.empty() && position.sequence >= gtid.sequence) continue;
+        position = {std::move(gtid.server), gtid.sequence};
     }
 }
 

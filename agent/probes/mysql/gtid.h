@@ -5,6 +5,7 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 namespace lapwing::agent::mysql {
 
@@ -22,6 +23,14 @@ struct GtidCount {
 std::map<std::string, GtidCount> parseGtidSet(std::string_view text);
 
 /// MariaDB: "0-1-5,1-2-9": domain, server, sequence number.
+struct Gtid {
+    std::string domain;
+    std::string server;
+    double sequence = 0;
+};
+/// At most 200 of them.
+std::vector<Gtid> parseGtidList(std::string_view text);
+
 struct GtidPosition {
     std::string server;
     double sequence = 0;

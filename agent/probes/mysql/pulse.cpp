@@ -85,6 +85,7 @@ Pulse parsePulse(const Table& table) {
     out.executed = parseGtidSet(row.text({"gtid_executed"}));
     mergeGtidList(row.text({"gtid_binlog_pos"}), out.positions);
     mergeGtidList(row.text({"gtid_slave_pos"}), out.positions);
+    out.binlog_state = parseGtidList(row.text({"gtid_binlog_state"}));
     out.dump_threads = row.number({"dump_threads"});
     out.longest_transaction = row.number({"longest_transaction"});
     // Not NULL-aware: an empty table is one without rows.
@@ -106,6 +107,11 @@ void addPulse(const Pulse& pulse, std::optional<double> offset, Families& out) {
     }
     addGtids(pulse.executed, "executed", families);
     addGtids(pulse.positions, "executed", families);
+    for (const auto& last : pulse.binlog_state) {
+        families.add("lapwing_mysql_gtid_sequence",
+                     {{"set", "binlog_state"}, {"domain", last.domain}, {"source", last.server}},
+                     last.sequence);
+    }
     if (pulse.heartbeats) addHeartbeats(*pulse.heartbeats, pulse.utc, out);
 }
 

@@ -18,6 +18,7 @@ struct Pulse {
     std::optional<bool> super_read_only;
     std::map<std::string, GtidCount> executed;      ///< MySQL, by source
     std::map<std::string, GtidPosition> positions;  ///< MariaDB, by domain: its binary log and its replica's
+    std::vector<Gtid> binlog_state;  ///< MariaDB: the last of each domain and server in its binary log
     std::optional<double> dump_threads;
     std::optional<double> longest_transaction;  ///< seconds; 0 if none runs
     std::optional<std::vector<HeartbeatRow>> heartbeats;

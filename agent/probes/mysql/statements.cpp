@@ -133,7 +133,8 @@ std::string metadataLocksStatement(const Version& version) {
 std::string pulseStatement(const Version& version, const PulseParts& parts) {
     std::string out = "SELECT UTC_TIMESTAMP(6) AS utc, @@global.read_only AS read_only, ";
     out += version.mariadb
-               ? "@@global.gtid_binlog_pos AS gtid_binlog_pos, @@global.gtid_slave_pos AS gtid_slave_pos"
+               ? "@@global.gtid_binlog_pos AS gtid_binlog_pos, @@global.gtid_slave_pos AS gtid_slave_pos, "
+                 "@@global.gtid_binlog_state AS gtid_binlog_state"
                : "@@global.super_read_only AS super_read_only, @@global.gtid_executed AS gtid_executed";
     if (parts.process) out += ", " + processPart(version, parts.performance_schema);
     if (!parts.heartbeat.empty()) {

@@ -151,6 +151,23 @@ TEST_CASE("the pulse of a primary and of a replica") {
           Approx(44.386752));
 }
 
+TEST_CASE("a pulse of a MariaDB that wrote something of its own") {
+    Table rows;
+    rows.columns = {"utc", "gtid_binlog_pos", "gtid_slave_pos", "gtid_binlog_state"};
+    rows.rows = {{"2026-11-25 16:00:00.5", "0-1-12", "0-1-12", "0-2-11,0-1-12,nonsense"}};
+    Families out;
+    addPulse(parsePulse(rows), std::nullopt, out);
+    const Samples samples(out);
+    const auto sequence = [&](const char* set, const char* source) {
+        return samples.value("lapwing_mysql_gtid_sequence",
+                             {{"set", set}, {"domain", "0"}, {"source", source}});
+    };
+    CHECK(sequence("executed", "1") == 12);
+    CHECK(sequence("binlog_state", "1") == 12);
+    CHECK(sequence("binlog_state", "2") == 11);
+    CHECK(samples.size() == 3);
+}
+
 TEST_CASE("a pulse without what nobody may see: absent, not 0") {
     Table rows;
     rows.columns = {"utc", "read_only", "gtid_binlog_pos", "gtid_slave_pos"};
