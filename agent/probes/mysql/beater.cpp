@@ -28,7 +28,7 @@ Beater::~Beater() {
     if (thread_.joinable()) thread_.join();
 }
 
-void Beater::setPlan(std::optional<Plan> plan) {
+void Beater::setPlan(std::optional<BeatPlan> plan) {
     plan_ = std::move(plan);
     if (plan_ && !thread_.joinable()) thread_ = std::thread([this] { run(); });
 }

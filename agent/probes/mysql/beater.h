@@ -12,6 +12,23 @@
 
 namespace lapwing::agent::mysql {
 
+/// What the next beat stands on.
+struct BeatPlan {
+    unsigned session = 0;  ///< the connection's: what was seen there holds there
+    Version version;
+    Beat beat;  ///< `expires` is filled in
+    bool row_exists = false;
+    double server_time = 0;  ///< the server's clock, Unix seconds, at `made`
+    Connection::Clock::time_point made;
+};
+
+/// How the last beat went.
+struct BeatState {
+    std::optional<Connection::Clock::time_point> last;  ///< when one was last taken
+    bool denied = false;                                ///< refused for want of a grant
+    std::string trouble;                                ///< in words; "" if none
+};
+
 /// Beats once a second, at the second, over the connection that the probe reads with: never over one of its
 /// own, and not while a statement is under way on it. Every beat stands on a plan that the probe made within
 /// the last moments, and looks again itself: without a fresh plan there is no beat.
@@ -25,24 +42,11 @@ class Beater {
     Beater(const Beater&) = delete;
     Beater& operator=(const Beater&) = delete;
 
-    struct Plan {
-        unsigned session = 0;  ///< the connection's: what was seen there holds there
-        Version version;
-        Beat beat;  ///< `expires` is filled in
-        bool row_exists = false;
-        double server_time = 0;  ///< the server's clock, Unix seconds, at `made`
-        Clock::time_point made;
-    };
     /// Under the mutex. Nothing: no beat until the next plan. The thread begins with the first plan.
-    void setPlan(std::optional<Plan> plan);
+    void setPlan(std::optional<BeatPlan> plan);
 
-    struct State {
-        std::optional<Clock::time_point> last;  ///< when a beat was last taken
-        bool denied = false;                    ///< the last was refused for want of a grant
-        std::string trouble;                    ///< of the last, in words; "" if none
-    };
     /// Under the mutex.
-    const State& state() const { return state_; }
+    const BeatState& state() const { return state_; }
     void forgetDenial() { state_.denied = false; }
 
     /// One beat, if the plan allows it. Under the mutex; the thread calls it.
@@ -55,8 +59,8 @@ class Beater {
     Connection& connection_;
     std::timed_mutex& mutex_;
     const HeartbeatSettings settings_;
-    std::optional<Plan> plan_;
-    State state_;
+    std::optional<BeatPlan> plan_;
+    BeatState state_;
 
     std::mutex stop_mutex_;
     std::condition_variable stop_;

@@ -29,12 +29,11 @@ bool isWordCharacter(char c) {
 std::size_t endOfString(std::string_view text, std::size_t at) {
     const char quote = text[at++];
     while (at < text.size()) {
-        if (text[at] == '\\') {
+        const bool doubled = text[at] == quote && at + 1 < text.size() && text[at + 1] == quote;
+        if (text[at] == '\\' || doubled) {
             at += 2;
         } else if (text[at] != quote) {
             ++at;
-        } else if (at + 1 < text.size() && text[at + 1] == quote) {
-            at += 2;
         } else {
             return at + 1;
         }

@@ -18,7 +18,6 @@ constexpr const char* kProcess = "process";
 constexpr const char* kThreads = "threads";
 constexpr const char* kReplicas = "replicas";
 constexpr const char* kLocks = "locks";
-constexpr const char* kHeartbeat = "heartbeat";
 
 constexpr milliseconds kBeatIsFresh{1'600};
 constexpr int kRenewals = 6;               // status intervals
@@ -255,7 +254,7 @@ void MysqlProbe::planBeat(const Pulse& pulse, std::size_t channels, bool whole, 
     facts.has_replicas = pulse.dump_threads ? std::optional<bool>(*pulse.dump_threads > 0) : has_replicas_;
     const auto refusal = mayBeat(facts);
 
-    std::optional<Beater::Plan> plan;
+    std::optional<BeatPlan> plan;
     if (refusal == HeartbeatRefusal::none && pulse.utc) {
         plan.emplace();
         plan->session = connection_.session();

@@ -178,7 +178,8 @@ void addFilters(const Table& table, const Row& channel, const LabelList& labels,
         if (value.empty()) continue;
         if (value.size() > longest) value = std::to_string(value.size()) + " bytes";
         auto all = labels;
-        all.push_back({"filter", column + "=" + value});
+        column.append("=").append(value);
+        all.push_back({"filter", column});
         families.add("lapwing_mysql_replica_filters_info", all, 1);
     }
 }

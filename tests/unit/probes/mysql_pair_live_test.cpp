@@ -301,7 +301,7 @@ TEST_CASE("a server that becomes a replica between two looks: the beat itself lo
             std::timed_mutex mutex;
             mysql::Beater beater(connection, mutex, {});
             REQUIRE(connection.ready(std::chrono::steady_clock::now() + std::chrono::seconds(10)));
-            mysql::Beater::Plan plan;
+            mysql::BeatPlan plan;
             plan.session = connection.session();
             plan.version = mysql::parseVersion(pair.first.value("SELECT VERSION()"));
             plan.beat.server_id = "1";
