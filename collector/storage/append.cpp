@@ -246,7 +246,8 @@ Expected<void> SqliteStore::sift(const Labels& labels, SeriesBatch& batch, Appen
             ++result.duplicates;
         } else if (there) {
             refuse(sample, "another value is stored for this time");
-        } else if (sample.timestamp < span.newest - options_.out_of_order_ms) {
+        } else if (sample.timestamp < span.newest &&
+                   span.newest - sample.timestamp > options_.out_of_order_ms) {
             refuse(sample,
                    "too far out of order: the series' newest sample is of " + std::to_string(span.newest));
         } else {
