@@ -33,7 +33,7 @@ Expected<void> deleteSeries(storage::Store& store, Request& request) {
     const auto parameters = readParameters(request);
     if (!parameters) return tl::unexpected(parameters.error());
     const auto any = matchParameters(*parameters);
-    if (!any) return tl::unexpected(any.error());
+    if (!any) return tl::unexpected(invalidParameter("match[]", any.error().message));
     if (any->empty()) return fail(ErrorKind::invalid, "no match[] parameter provided");
     const auto from = timeParameter(*parameters, "start", 0);
     if (!from) return tl::unexpected(from.error());

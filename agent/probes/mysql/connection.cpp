@@ -232,14 +232,14 @@ Expected<void> Connection::begin(Clock::time_point until) {
         mysql_options(mysql, MYSQL_READ_DEFAULT_FILE, settings_.defaults_file.c_str());
         mysql_options(mysql, MYSQL_READ_DEFAULT_GROUP, "client");
     }
-    const auto orNull = [](const std::string& text) { return text.empty() ? nullptr : text.c_str(); };
+    const auto or_null = [](const std::string& text) { return text.empty() ? nullptr : text.c_str(); };
     handle_ = std::move(handle);
     ++session_;
     account_.clear();
     handle_->step = Handle::Step::connecting;
-    handle_->wait = mysql_real_connect_start(&handle_->connect_result, mysql, orNull(handle_->address),
-                                             orNull(handle_->user), orNull(handle_->password), nullptr,
-                                             settings_.port, orNull(settings_.socket), 0);
+    handle_->wait = mysql_real_connect_start(&handle_->connect_result, mysql, or_null(handle_->address),
+                                             or_null(handle_->user), or_null(handle_->password), nullptr,
+                                             settings_.port, or_null(settings_.socket), 0);
     return {};
 }
 
