@@ -48,7 +48,7 @@ std::string duration(double seconds) {
     return seconds < 2 * hour ? rounded(seconds / minute, 0, " min") : rounded(seconds / hour, 0, " h");
 }
 
-Dialect::Dialect(const DatabaseFacts& server, std::string channel_name)
+Dialect::Dialect(const DatabaseFacts& server, const std::string& channel_name)
     : mariadb(server.mariadb),
       replica_words(!server.mariadb && hasReplicaWords(server.version)),
       channel(quotable(channel_name)) {}

@@ -15,7 +15,7 @@ struct Dialect {
     bool replica_words = false;
     std::string channel;
 
-    Dialect(const DatabaseFacts& server, std::string channel_name);
+    Dialect(const DatabaseFacts& server, const std::string& channel_name);
 
     /// "START SLAVE SQL_THREAD", "START REPLICA SQL_THREAD FOR CHANNEL 'c1'"; `verb` is START or STOP,
     /// `thread` "" for both.
