@@ -13,6 +13,7 @@ namespace lapwing::api {
 namespace {
 
 constexpr std::size_t kMaxForm = 1U << 20;
+constexpr const char* kPlain = "text/plain; charset=utf-8";
 
 Expected<Parameters> readParameters(Request& request) {
     auto form = parseForm(request.query);
@@ -46,7 +47,6 @@ Expected<void> deleteSeries(storage::Store& store, Request& request) {
 }
 
 void reload(const AdminParts& parts, Responder& responder) {
-    constexpr const char* kPlain = "text/plain; charset=utf-8";
     if (const auto loaded = parts.reload(); !loaded) {
         responder.send(500, kPlain, "failed to reload config: " + loaded.error().message + "\n");
     } else {
@@ -68,7 +68,7 @@ Handler adminHandler(const AdminParts& parts, Handler people) {
         }
         if (request.method != "POST" && request.method != "PUT") {
             responder.header("Allow", "POST, PUT");
-            responder.send(405, "text/plain; charset=utf-8", "Method Not Allowed\n");
+            responder.send(405, kPlain, "Method Not Allowed\n");
             return;
         }
         if (reloads) return reload(parts, responder);
