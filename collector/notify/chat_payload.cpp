@@ -15,6 +15,7 @@ using JsonWriter = rapidjson::Writer<rapidjson::StringBuffer>;
 
 constexpr std::size_t kMostAlerts = 20;
 constexpr std::size_t kMostText = 500;
+constexpr std::size_t kMostTeamsBytes = 28U << 10;
 
 void member(JsonWriter& json, const char* key, const std::string& value) {
     json.Key(key);
@@ -178,10 +179,9 @@ std::string slackPayload(const Notification& notification, const std::string& ex
 }
 
 std::string teamsPayload(const Notification& notification, const std::string& external_url) {
-    constexpr std::size_t kMostBytes = 28U << 10;
     std::size_t most = kMostAlerts;
     auto card = teamsCard(notification, external_url, most);
-    while (card.size() > kMostBytes && most > 1) card = teamsCard(notification, external_url, most /= 2);
+    while (card.size() > kMostTeamsBytes && most > 1) card = teamsCard(notification, external_url, most /= 2);
     return card;
 }
 

@@ -5,6 +5,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "collector/notify/inhibit.h"
@@ -35,7 +36,7 @@ class DeliveryTable {
         std::int64_t gather_ms = 0;
     };
 
-    explicit DeliveryTable(Options options) : options_(options) {}
+    explicit DeliveryTable(Options options) : options_(std::move(options)) {}
 
     /// Takes what the rules say. True if there is something new (that the store must know).
     bool put(const Alert& alert, TimestampMs now);
