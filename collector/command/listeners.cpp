@@ -86,14 +86,13 @@ Expected<std::vector<std::unique_ptr<api::Server>>> listenAll(
     const Config& config, const trust::Authority* authority, const Handlers& handlers,
     api::Deadlines& deadlines, const std::function<void(const std::string&, int)>& answered) {
     std::vector<std::unique_ptr<api::Server>> servers;
-    Poco::AutoPtr<Poco::Net::Context> people_tls;
+    Expected<Poco::AutoPtr<Poco::Net::Context>> people_tls;
     if (config.http.offLoopback()) {
-        auto context = config.http.tls_auto
-                           ? tls::serverContext(authority->serverCertFile(), authority->serverKeyFile())
-                           : tls::serverContext(config.http.tls_cert, config.http.tls_key);
-        if (!context) return tl::unexpected(context.error());
-        people_tls = *context;
+        people_tls = config.http.tls_auto
+                         ? tls::serverContext(authority->serverCertFile(), authority->serverKeyFile())
+                         : tls::serverContext(config.http.tls_cert, config.http.tls_key);
     }
+    if (!people_tls) return tl::unexpected(people_tls.error());
     for (const auto& endpoint : config.http.listen) {
         auto options = at(endpoint, "people", answered);
         options.threads = 24;
@@ -102,7 +101,7 @@ Expected<std::vector<std::unique_ptr<api::Server>>> listenAll(
         options.keep_alive = std::chrono::seconds(6);
         options.exchange_time =
             std::chrono::milliseconds(config.promql.timeout_ms) + std::chrono::seconds(30);
-        if (!endpoint.loopback) options.tls = people_tls;
+        if (!endpoint.loopback) options.tls = *people_tls;
         auto server = api::Server::listen(
             std::move(options), endpoint.loopback ? handlers.loopback : handlers.off_loopback, deadlines);
         if (!server) return tl::unexpected(server.error());
