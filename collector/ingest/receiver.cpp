@@ -4,7 +4,9 @@
 #include <cctype>
 #include <cmath>
 
+#include "collector/ingest/batch.h"
 #include "collector/ingest/digest.h"
+#include "collector/ingest/known_series.h"
 #include "collector/ingest/metadata_book.h"
 #include "collector/storage/store.h"
 #include "common/model/families.h"
@@ -68,15 +70,6 @@ Expected<RemoteWriteVersion> versionOf(std::string_view content_type) {
         "1.0) or proto=io.prometheus.write.v2.Request (2.0)");
 }
 
-/// What is wrong with a series' labels, whoever sends them; empty if nothing is.
-std::string wrongLabels(const Labels& labels) {
-    for (const auto& label : labels) {
-        if (!isValidUtf8(label.name) || !isValidUtf8(label.value)) return "a label is not UTF-8";
-    }
-    if (labels.metricName().empty()) return labels.toString() + ": a series without a metric name";
-    return {};
-}
-
 bool validKind(std::string_view kind) {
     if (kind.empty() || kind.size() > kKindLength || kind[0] < 'a' || kind[0] > 'z') return false;
     return std::all_of(kind.begin(), kind.end(),
@@ -86,39 +79,6 @@ bool validKind(std::string_view kind) {
 Answer storeFailed(const Error& error) {
     if (error.kind == ErrorKind::unavailable) return answer(503, error.message, kRetryFullDisk);
     return answer(500, error.message);
-}
-
-/// Collects what is refused: how many samples, and why the first was.
-class Refusals {
-  public:
-    void add(std::size_t samples, const std::string& first) {
-        count_ += samples;
-        if (samples > 0 && first_.empty()) first_ = first;
-    }
-    std::size_t count() const { return count_; }
-    const std::string& first() const { return first_; }
-
-  private:
-    std::size_t count_ = 0;
-    std::string first_;
-};
-
-/// Takes out of the batch what must not be stored.
-void sift(std::vector<TimeSeries>& batch, TimestampMs latest, Refusals& refusals) {
-    for (auto& series : batch) {
-        if (const auto wrong = wrongLabels(series.labels); !wrong.empty()) {
-            refusals.add(series.samples.size(), wrong);
-            series.samples.clear();
-            continue;
-        }
-        const auto ahead =
-            std::erase_if(series.samples, [&](const Sample& s) { return s.timestamp > latest; });
-        if (ahead > 0) {
-            refusals.add(ahead,
-                         series.labels.toString() + ": a time too far in the future: is the clock right?");
-        }
-    }
-    std::erase_if(batch, [](const TimeSeries& series) { return series.samples.empty(); });
 }
 
 }  // namespace
@@ -156,7 +116,13 @@ class Receiver::Flight {
 };
 
 Receiver::Receiver(storage::Store& store, Limits limits, TimestampMs (*clock)(), MetadataBook* metadata)
-    : store_(store), limits_(limits), clock_(clock), metadata_(metadata) {}
+    : store_(store),
+      limits_(limits),
+      clock_(clock),
+      metadata_(metadata),
+      known_(std::make_unique<KnownSeries>(limits.known_series)) {}
+
+Receiver::~Receiver() = default;
 
 unsigned Receiver::delay(Agent& agent) const {
     const auto now = std::chrono::steady_clock::now();
@@ -225,21 +191,14 @@ Answer Receiver::decodeAndStore(const std::string& agent, std::string_view body,
         return answer(request.error().kind == ErrorKind::exhausted ? 413 : 400, request.error().message);
     }
     pay(agent, static_cast<double>(request->samples));
-    if (!agent.empty()) {
-        for (auto& series : request->series) {
-            const auto claimed = series.labels.get("agent");
-            if (!claimed.empty() && claimed != agent) {
-                return answer(403, series.labels.toString() + ": claims another agent than " + agent);
-            }
-            series.labels.set("agent", agent);
-        }
-    }
-    Refusals refusals;
-    refusals.add(request->refused, request->first_refusal);
-    sift(request->series, clock_() + limits_.ahead_ms, refusals);
-    const std::size_t asked = request->samples + request->histograms;
-    auto stored = store_.append(request->series);
+    Batch batch(agent, *request, limits_.write, clock_() + limits_.ahead_ms);
+    batch.recognize(known_->find(agent, request->series));
+    if (!batch.forbidden().empty()) return answer(403, batch.forbidden());
+    auto stored = batch.store(store_);
     if (!stored) return storeFailed(stored.error());
+    known_->remember(batch.learnt());
+    Refusals& refusals = batch.refusals();
+    const std::size_t asked = request->samples + request->histograms;
     if (metadata_ != nullptr) metadata_->note(request->metadata);
     refusals.add(stored->refused, stored->first_refusal);
     refusals.add(request->histograms, "native histograms are not supported");

@@ -5,6 +5,7 @@
 #include <chrono>
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <mutex>
 #include <optional>
 #include <string>
@@ -20,6 +21,7 @@ class Store;
 
 namespace lapwing::ingest {
 
+class KnownSeries;
 class MetadataBook;
 
 struct Limits {
@@ -32,6 +34,7 @@ struct Limits {
     /// Samples further in the future are refused. With a clock that far ahead a series would accept nothing
     /// any more once the clock is right again: keep it at most the store's out-of-order window.
     TimestampMs ahead_ms = 3'600'000;
+    std::size_t known_series = 1U << 20;  ///< whose labels are recognized without being read; 40 bytes each
 };
 
 /// What is known of a request before its body is read.
@@ -87,6 +90,9 @@ class Receiver {
     /// `metadata` gets what requests say of their metrics; null forgets it. Both must outlive the receiver.
     explicit Receiver(storage::Store& store, Limits limits = {}, TimestampMs (*clock)() = nowMs,
                       MetadataBook* metadata = nullptr);
+    ~Receiver();
+    Receiver(const Receiver&) = delete;
+    Receiver& operator=(const Receiver&) = delete;
 
     /// Call before reading the body: the answer to what is wrong already, nothing if it may be read.
     std::optional<Answer> checkWrite(const RequestHead& head);
@@ -126,6 +132,7 @@ class Receiver {
     const Limits limits_;
     TimestampMs (*const clock_)();
     MetadataBook* const metadata_;
+    const std::unique_ptr<KnownSeries> known_;
 
     mutable std::mutex mutex_;
     std::map<std::string, Agent> agents_;

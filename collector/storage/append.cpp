@@ -35,7 +35,7 @@ std::string hostOf(const Labels& labels) {
 }  // namespace
 
 struct SqliteStore::Pending {
-    const std::vector<TimeSeries>* batch = nullptr;
+    std::span<BatchSeries> batch;
     bool done = false;
     Expected<AppendResult> result;
 };
@@ -43,7 +43,9 @@ struct SqliteStore::Pending {
 struct SqliteStore::Staged {
     Pending* pending = nullptr;
     AppendResult result;
-    std::vector<SeriesBatch> series;
+    std::vector<SeriesBatch> series;  ///< look into `samples`
+    std::vector<Sample> samples;
+    std::vector<std::pair<std::size_t, SeriesId>> found;  ///< positions in the batch that had no `ref`
 };
 
 /// What one commit writes.
@@ -65,9 +67,16 @@ struct SqliteStore::Round {
     std::unordered_map<Labels, SeriesId, LabelsHash> created;
 };
 
-Expected<AppendResult> SqliteStore::append(const std::vector<TimeSeries>& batch) {
+Expected<AppendResult> Store::append(const std::vector<TimeSeries>& batch) {
+    std::vector<BatchSeries> views;
+    views.reserve(batch.size());
+    for (const auto& series : batch) views.push_back({0, &series.labels, series.samples});
+    return append(views);
+}
+
+Expected<AppendResult> SqliteStore::append(std::span<BatchSeries> batch) {
     Pending own;
-    own.batch = &batch;
+    own.batch = batch;
     std::unique_lock lock(queue_mutex_);
     queue_.push_back(&own);
     while (!own.done) {
@@ -100,8 +109,8 @@ std::size_t SqliteStore::commitRound(std::vector<Pending*>& pending) noexcept {
             one->result = fail(ErrorKind::unavailable, "database: the last write did not reach the disk");
             return true;
         }
-        if (mustWait(*one->batch, round)) return false;
-        auto staged = stage(*one->batch, round);
+        if (mustWait(one->batch, round)) return false;
+        auto staged = stage(one->batch, round);
         if (staged) {
             staged->pending = one;
             round.staged.push_back(std::move(*staged));
@@ -119,6 +128,7 @@ std::size_t SqliteStore::commitRound(std::vector<Pending*>& pending) noexcept {
     }
     for (auto& staged : round.staged) {
         if (written) {
+            for (const auto& [position, id] : staged.found) staged.pending->batch[position].ref = id;
             staged.pending->result = std::move(staged.result);
         } else {
             staged.pending->result = tl::unexpected(written.error());
@@ -128,11 +138,16 @@ std::size_t SqliteStore::commitRound(std::vector<Pending*>& pending) noexcept {
 }
 
 /// A batch is checked against what is committed, so two with a series in common cannot be in one round.
-bool SqliteStore::mustWait(const std::vector<TimeSeries>& batch, const Round& round) const {
+bool SqliteStore::mustWait(std::span<const BatchSeries> batch, const Round& round) const {
     if (round.staged.empty()) return false;
-    return std::any_of(batch.begin(), batch.end(), [&](const TimeSeries& series) {
-        if (round.created.contains(series.labels)) return true;
-        const auto id = index_->find(series.labels);
+    return std::any_of(batch.begin(), batch.end(), [&](const BatchSeries& series) {
+        std::optional<SeriesId> id;
+        if (series.ref != 0 && index_->contains(series.ref)) {
+            id = series.ref;
+        } else if (series.labels != nullptr) {
+            if (round.created.contains(*series.labels)) return true;
+            id = index_->find(*series.labels);
+        }
         return id && *id < staged_by_.size() && staged_by_[*id] >= round.first_batch;
     });
 }
@@ -152,48 +167,76 @@ SeriesId SqliteStore::createSeries(const Labels& labels, Round& round) {
     return id;
 }
 
-Expected<SqliteStore::Staged> SqliteStore::stage(const std::vector<TimeSeries>& batch, Round& round) {
+Expected<SqliteStore::Staged> SqliteStore::stage(std::span<const BatchSeries> batch, Round& round) {
+    struct Part {
+        SeriesId id = 0;
+        std::uint32_t place = 0;  ///< of the series' first part
+        const BatchSeries* series = nullptr;
+    };
     Staged staged;
-    staged.series.reserve(batch.size());
-    std::vector<const Labels*> labels;
-    labels.reserve(batch.size());
+    std::vector<Part> parts;
+    parts.reserve(batch.size());
+    std::size_t total = 0;
+    bool twice = false;
     const std::uint32_t number = ++batch_number_;
-    for (const auto& series : batch) {
+    for (std::size_t i = 0; i < batch.size(); ++i) {
+        const BatchSeries& series = batch[i];
         if (series.samples.empty()) continue;
+        if (series.labels == nullptr && !index_->contains(series.ref)) {
+            staged.result.gone.push_back(i);
+            continue;
+        }
         const auto id = identify(series, round, staged.result);
         if (!id) continue;
+        if (*id != series.ref) staged.found.emplace_back(i, *id);
         if (staged_by_.size() <= *id) {
             staged_by_.resize(*id + std::size_t{1});
             staged_at_.resize(*id + std::size_t{1});
         }
         if (staged_by_[*id] != number) {
             staged_by_[*id] = number;
-            staged_at_[*id] = static_cast<std::uint32_t>(staged.series.size());
-            staged.series.push_back(SeriesBatch{*id, {}});
-            labels.push_back(&series.labels);
+            staged_at_[*id] = static_cast<std::uint32_t>(parts.size());
+        } else {
+            twice = true;
         }
-        auto& samples = staged.series[staged_at_[*id]].samples;
-        samples.insert(samples.end(), series.samples.begin(), series.samples.end());
+        parts.push_back({*id, staged_at_[*id], &series});
+        total += series.samples.size();
     }
-    for (std::size_t i = 0; i < staged.series.size(); ++i) {
-        auto done = sift(*labels[i], staged.series[i], staged.result);
-        if (!done) return tl::unexpected(done.error());
-        staged.result.stored += staged.series[i].samples.size();
+    if (twice) {
+        std::stable_sort(parts.begin(), parts.end(),
+                         [](const Part& a, const Part& b) { return a.place < b.place; });
     }
-    std::erase_if(staged.series, [](const SeriesBatch& one) { return one.samples.empty(); });
+    staged.series.reserve(parts.size());
+    // What looks into it must not see it move.
+    staged.samples.reserve(total);
+    for (auto part = parts.begin(); part != parts.end();) {
+        const auto [id, place, first] = *part;
+        const std::size_t start = staged.samples.size();
+        for (; part != parts.end() && part->id == id; ++part) {
+            const auto& samples = part->series->samples;
+            staged.samples.insert(staged.samples.end(), samples.begin(), samples.end());
+        }
+        const auto kept = sift(id, first->labels, std::span(staged.samples).subspan(start), staged.result);
+        if (!kept) return tl::unexpected(kept.error());
+        staged.samples.resize(start + *kept);
+        if (*kept > 0) staged.series.push_back({id, std::span(staged.samples).subspan(start)});
+        staged.result.stored += *kept;
+    }
     return staged;
 }
 
 /// Nothing where all of its samples are refused because of what the series is.
-std::optional<SeriesId> SqliteStore::identify(const TimeSeries& series, Round& round, AppendResult& result) {
+std::optional<SeriesId> SqliteStore::identify(const BatchSeries& series, Round& round, AppendResult& result) {
+    if (series.ref != 0 && index_->contains(series.ref)) return series.ref;
+    const Labels& labels = *series.labels;
     const auto refuse = [&](const std::string& why) {
         result.refused += series.samples.size();
-        if (result.first_refusal.empty()) result.first_refusal = series.labels.toString() + ": " + why;
+        if (result.first_refusal.empty()) result.first_refusal = labels.toString() + ": " + why;
         return std::nullopt;
     };
-    if (series.labels.empty()) return refuse("a series without labels");
-    if (const auto known = index_->find(series.labels)) return known;
-    const auto created = round.created.find(series.labels);
+    if (labels.empty()) return refuse("a series without labels");
+    if (const auto known = index_->find(labels)) return known;
+    const auto created = round.created.find(labels);
     if (created != round.created.end()) return created->second;
     // A series of nothing but refused samples should not be made.
     if (std::none_of(series.samples.begin(), series.samples.end(), validTime)) return refuse(kBadTime);
@@ -202,29 +245,31 @@ std::optional<SeriesId> SqliteStore::identify(const TimeSeries& series, Round& r
         return refuse("a new series, and there are " + std::to_string(options_.max_series) +
                       " already (ingest.max_series)");
     }
-    return createSeries(series.labels, round);
+    return createSeries(labels, round);
 }
 
-/// Takes out what must not be stored, and sorts the rest.
-Expected<void> SqliteStore::sift(const Labels& labels, SeriesBatch& batch, AppendResult& result) {
-    auto& samples = batch.samples;
-    const Span span = batch.id < spans_.size() ? spans_[batch.id] : Span{};
+/// Moves what may be stored to the front of `samples`, sorted, and says how many those are. Without `labels`
+/// the index has the series.
+Expected<std::size_t> SqliteStore::sift(SeriesId id, const Labels* labels, std::span<Sample> samples,
+                                        AppendResult& result) {
+    const Span span = id < spans_.size() ? spans_[id] : Span{};
     const auto refuse = [&](const Sample& sample, const std::string& why) {
         ++result.refused;
         if (!result.first_refusal.empty()) return;
-        result.first_refusal = labels.toString() + " at " + std::to_string(sample.timestamp) + ": " + why;
+        const auto name = labels != nullptr ? labels->toString() : index_->labels(id)->toString();
+        result.first_refusal = name + " at " + std::to_string(sample.timestamp) + ": " + why;
     };
     const auto not_after = [](const Sample& a, const Sample& b) { return a.timestamp >= b.timestamp; };
     bool ascending = std::adjacent_find(samples.begin(), samples.end(), not_after) == samples.end();
     if (ascending && validTime(samples.front()) && validTime(samples.back()) &&
         samples.front().timestamp > span.newest) {
-        return {};
+        return samples.size();
     }
     if (!ascending) std::stable_sort(samples.begin(), samples.end(), earlier);
     std::vector<Sample> stored;
     std::int64_t stored_window = -1;
     std::size_t kept = 0;
-    for (const auto sample : samples) {
+    for (const Sample sample : samples) {
         if (!validTime(sample)) {
             refuse(sample, kBadTime);
             continue;
@@ -234,7 +279,7 @@ Expected<void> SqliteStore::sift(const Labels& labels, SeriesBatch& batch, Appen
             there = samples[kept - 1].value;
         } else if (sample.timestamp >= span.oldest && sample.timestamp <= span.newest) {
             if (const auto window = windowOf(sample.timestamp); window != stored_window) {
-                auto found = readStored(batch.id, sample.timestamp, (window + 1) * kWindowMs - 1);
+                auto found = readStored(id, sample.timestamp, (window + 1) * kWindowMs - 1);
                 if (!found) return tl::unexpected(found.error());
                 stored = std::move(*found);
                 stored_window = window;
@@ -254,8 +299,7 @@ Expected<void> SqliteStore::sift(const Labels& labels, SeriesBatch& batch, Appen
             samples[kept++] = sample;
         }
     }
-    samples.resize(kept);
-    return {};
+    return kept;
 }
 
 /// The samples in [from, to], which lie in one window.
@@ -302,7 +346,6 @@ Expected<void> SqliteStore::write(const Round& round) {
     });
     if (!done) return done;
     last_seq_ = seq;
-    log_bytes_ += bytes;
     written_bytes_ += bytes;
     return {};
 }
@@ -312,7 +355,7 @@ void SqliteStore::apply(const Round& round) {
         const std::unique_lock lock(index_mutex_);
         for (const auto& series : round.new_series) index_->add(series.id, series.group, *series.labels);
     }
-    std::uint64_t stored = 0;
+    std::size_t stored = 0;
     const std::lock_guard lock(head_mutex_);
     spans_.resize(std::max<std::size_t>(spans_.size(), next_series_));
     for (const auto& staged : round.staged) {
@@ -325,6 +368,7 @@ void SqliteStore::apply(const Round& round) {
         }
     }
     samples_stored_ += stored;
+    weighHead();
     seq_ = static_cast<std::uint64_t>(last_seq_);
     logged_bytes_ = written_bytes_;
 }

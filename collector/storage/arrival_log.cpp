@@ -29,19 +29,18 @@ Expected<std::vector<LoggedBatch>> SqliteStore::readLog(std::uint64_t after, std
         if (!row) return tl::unexpected(row.error());
         if (!*row) break;
         const auto payload = query->bytes(2);
-        auto entry = decodeLogEntry(payload);
-        if (!entry) return tl::unexpected(entry.error());
         LoggedBatch batch;
         batch.seq = static_cast<std::uint64_t>(query->integer(0));
         batch.received = query->integer(1);
         batch.bytes = payload.size();
-        batch.series.reserve(entry->size());
         const std::shared_lock lock(index_mutex_);
-        for (auto& series : *entry) {
+        auto done = decodeLogEntry(payload, [&](const SeriesBatch& series) {
             samples += series.samples.size();
             auto labels = index_->contains(series.id) ? index_->labels(series.id) : nullptr;
-            batch.series.push_back({series.id, std::move(labels), std::move(series.samples)});
-        }
+            batch.series.push_back(
+                {series.id, std::move(labels), {series.samples.begin(), series.samples.end()}});
+        });
+        if (!done) return tl::unexpected(done.error());
         batches.push_back(std::move(batch));
     }
     return batches;

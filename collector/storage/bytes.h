@@ -32,7 +32,9 @@ inline void putFixed32(std::string& out, std::uint32_t value) {
 }
 
 inline void putFixed64(std::string& out, std::uint64_t value) {
-    for (int shift = 0; shift < 64; shift += 8) out += static_cast<char>(value >> shift);
+    std::array<char, 8> bytes;
+    for (unsigned i = 0; i < 8; ++i) bytes[i] = static_cast<char>(value >> (8 * i));
+    out.append(bytes.data(), bytes.size());
 }
 
 inline void putString(std::string& out, std::string_view text) {

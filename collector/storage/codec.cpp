@@ -346,32 +346,4 @@ bool decodeValues(ByteReader& in, std::size_t count, std::vector<double>& out) {
     return false;
 }
 
-std::string encodeSamples(std::span<const Sample> samples) {
-    std::vector<std::int64_t> times;
-    std::vector<double> values;
-    times.reserve(samples.size());
-    values.reserve(samples.size());
-    for (const auto& sample : samples) {
-        times.push_back(sample.timestamp);
-        values.push_back(sample.value);
-    }
-    std::string out;
-    putVarint(out, samples.size());
-    encodeIntegers(times, out);
-    encodeValues(values, out);
-    return out;
-}
-
-bool decodeSamples(std::string_view data, std::vector<Sample>& out) {
-    ByteReader in(data);
-    const std::uint64_t count = in.varint();
-    if (in.failed() || count > kMaxSamplesPerChunk) return false;
-    std::vector<std::int64_t> times;
-    std::vector<double> values;
-    if (!decodeIntegers(in, count, times) || !decodeValues(in, count, values) || !in.complete()) return false;
-    out.reserve(out.size() + count);
-    for (std::size_t i = 0; i < count; ++i) out.push_back(Sample{times[i], values[i]});
-    return true;
-}
-
 }  // namespace lapwing::storage

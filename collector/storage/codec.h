@@ -8,7 +8,6 @@
 #include <vector>
 
 #include "collector/storage/bytes.h"
-#include "common/model/sample.h"
 
 /// Lossless compression of one series' timestamps and values. Pure functions, safe from any thread. Every bit
 /// pattern comes back as it went in: NaN payloads, staleness markers, -0 and infinities too. Decoders accept
@@ -29,10 +28,5 @@ bool decodeIntegers(ByteReader& in, std::size_t count, std::vector<std::int64_t>
 
 void encodeValues(std::span<const double> values, std::string& out);
 bool decodeValues(ByteReader& in, std::size_t count, std::vector<double>& out);
-
-/// A whole piece of a series: count, timestamps, values.
-std::string encodeSamples(std::span<const Sample> samples);
-/// Appends to `out`.
-bool decodeSamples(std::string_view data, std::vector<Sample>& out);
 
 }  // namespace lapwing::storage

@@ -22,7 +22,7 @@ Expected<void> SqliteStore::compactHead() {
             const std::lock_guard head_lock(head_mutex_);
             frozen_ = std::exchange(head_, Head());
             frozen_seq_ = last_seq_;
-            log_bytes_ = 0;
+            weighHead();
         }
         std::unordered_map<GroupId, std::vector<SeriesId>> by_group;
         for (SeriesId id = 0; id < frozen_.end(); ++id) {

@@ -2,43 +2,8 @@
 
 #include <algorithm>
 
-#include "collector/storage/bytes.h"
-#include "collector/storage/codec.h"
-
 namespace lapwing::storage {
 namespace {
-
-/// Larger pieces compress better; but that many samples of every series are held uncompressed.
-constexpr std::size_t kPiece = 32;
-
-struct Piece {
-    TimestampMs first = 0;
-    TimestampMs last = 0;
-    std::string_view samples;
-};
-
-Piece readPiece(ByteReader& in) {
-    ByteReader piece(in.string());
-    Piece out;
-    out.first = unzigzag(piece.varint());
-    out.last = out.first + static_cast<TimestampMs>(piece.varint());
-    out.samples = piece.take(piece.remaining());
-    return out;
-}
-
-void seal(std::string& sealed, std::vector<Sample>& recent) {
-    std::string piece;
-    putVarint(piece, zigzag(recent.front().timestamp));
-    putVarint(piece, static_cast<std::uint64_t>(recent.back().timestamp - recent.front().timestamp));
-    piece += encodeSamples(recent);
-    std::string size;
-    putVarint(size, piece.size());
-    // Growing to the byte: doubling would waste more than the copies cost.
-    sealed.reserve(sealed.size() + size.size() + piece.size());
-    sealed += size;
-    sealed += piece;
-    recent.clear();
-}
 
 bool earlier(const Sample& a, const Sample& b) {
     return a.timestamp < b.timestamp;
@@ -66,65 +31,41 @@ void mergeInto(std::vector<Sample> samples, std::vector<Sample>& out) {
 }
 
 void mergeInto(const HeadPart& part, TimestampMs from, TimestampMs to, std::vector<Sample>& out) {
+    const auto outside = [&](const Sample& s) { return s.timestamp < from || s.timestamp > to; };
     std::vector<Sample> samples;
-    ByteReader in(part.sealed);
-    while (in.remaining() > 0 && !in.failed()) decodeSamples(readPiece(in).samples, samples);
-    samples.insert(samples.end(), part.recent.begin(), part.recent.end());
-    std::erase_if(samples, [&](const Sample& s) { return s.timestamp < from || s.timestamp > to; });
+    SampleStream::decode(part.stream, samples);
+    std::erase_if(samples, outside);
+    mergeInto(std::move(samples), out);
+    if (part.late.empty()) return;
+    samples = part.late;
+    std::erase_if(samples, outside);
     mergeInto(std::move(samples), out);
 }
 
-void Head::append(SeriesId id, const std::vector<Sample>& samples) {
+void Head::append(SeriesId id, std::span<const Sample> samples) {
     if (id >= series_.size()) series_.resize(id + std::size_t{1});
-    Series& series = series_[id];
+    SampleStream& stream = series_[id];
     for (const auto& sample : samples) {
-        auto& recent = series.recent;
-        if (recent.empty() || recent.back().timestamp < sample.timestamp) {
-            recent.push_back(sample);
+        if (stream.empty() || stream.last() < sample.timestamp) {
+            stream.append(sample);
         } else {
-            recent.insert(std::lower_bound(recent.begin(), recent.end(), sample, earlier), sample);
+            auto& late = late_[id];
+            late.insert(std::lower_bound(late.begin(), late.end(), sample, earlier), sample);
         }
-        if (recent.size() == kPiece) seal(series.sealed, recent);
     }
     samples_ += samples.size();
 }
 
 bool Head::contains(SeriesId id) const {
-    return id < series_.size() && !(series_[id].recent.empty() && series_[id].sealed.empty());
-}
-
-std::optional<double> Head::find(SeriesId id, TimestampMs at) const {
-    if (!contains(id)) return std::nullopt;
-    const Series& series = series_[id];
-    const auto it = std::lower_bound(series.recent.begin(), series.recent.end(), Sample{at, 0}, earlier);
-    if (it != series.recent.end() && it->timestamp == at) return it->value;
-    ByteReader in(series.sealed);
-    std::vector<Sample> samples;
-    while (in.remaining() > 0 && !in.failed()) {
-        const Piece piece = readPiece(in);
-        if (at < piece.first || at > piece.last) continue;
-        samples.clear();
-        decodeSamples(piece.samples, samples);
-        const auto found = std::lower_bound(samples.begin(), samples.end(), Sample{at, 0}, earlier);
-        if (found != samples.end() && found->timestamp == at) return found->value;
-    }
-    return std::nullopt;
+    return id < series_.size() && !series_[id].empty();
 }
 
 HeadPart Head::copy(SeriesId id, TimestampMs from, TimestampMs to) const {
     HeadPart part;
     if (!contains(id)) return part;
-    const Series& series = series_[id];
-    ByteReader in(series.sealed);
-    while (in.remaining() > 0 && !in.failed()) {
-        const std::size_t start = series.sealed.size() - in.remaining();
-        const Piece piece = readPiece(in);
-        if (piece.last < from || piece.first > to) continue;
-        part.sealed.append(series.sealed, start, series.sealed.size() - in.remaining() - start);
-    }
-    const auto begin = std::lower_bound(series.recent.begin(), series.recent.end(), Sample{from, 0}, earlier);
-    const auto end = std::upper_bound(begin, series.recent.end(), Sample{to, 0}, earlier);
-    part.recent.assign(begin, end);
+    const SampleStream& stream = series_[id];
+    if (stream.last() >= from && stream.first() <= to) part.stream = stream.bytes();
+    if (const auto late = late_.find(id); late != late_.end()) part.late = late->second;
     return part;
 }
 

@@ -1,17 +1,19 @@
 #pragma once
 
-#include <optional>
+#include <span>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "collector/storage/log_entry.h"
+#include "collector/storage/sample_stream.h"
 
 namespace lapwing::storage {
 
 /// A copy of one series' part of a head, still compressed: cheap to take under a lock, decoded after it.
 struct HeadPart {
-    std::string sealed;
-    std::vector<Sample> recent;
+    std::string stream;        ///< a SampleStream's bytes
+    std::vector<Sample> late;  ///< ascending
 };
 
 /// Adds the samples of `part` that lie in [from, to] to `out`, which stays sorted, with one sample a
@@ -19,15 +21,14 @@ struct HeadPart {
 void mergeInto(const HeadPart& part, TimestampMs from, TimestampMs to, std::vector<Sample>& out);
 void mergeInto(std::vector<Sample> samples, std::vector<Sample>& out);
 
-/// The samples that are in the arrival log but not in chunks yet, kept compact: each series has a few recent
-/// samples as they are and older ones in compressed pieces. Not synchronised.
+/// The samples that are in the arrival log but not in chunks yet: for each series a compressed stream, and
+/// beside it those that came out of order. Not synchronised.
 class Head {
   public:
     /// Ascending, none of which the head has already.
-    void append(SeriesId id, const std::vector<Sample>& samples);
+    void append(SeriesId id, std::span<const Sample> samples);
     bool contains(SeriesId id) const;
-    std::optional<double> find(SeriesId id, TimestampMs at) const;
-    /// Only pieces that overlap [from, to] are copied.
+    /// Empty where nothing of it can lie in [from, to].
     HeadPart copy(SeriesId id, TimestampMs from, TimestampMs to) const;
 
     std::size_t samples() const { return samples_; }
@@ -36,11 +37,8 @@ class Head {
     SeriesId end() const { return static_cast<SeriesId>(series_.size()); }
 
   private:
-    struct Series {
-        std::string sealed;          ///< pieces: length, first and last timestamp, encodeSamples()
-        std::vector<Sample> recent;  ///< ascending
-    };
-    std::vector<Series> series_;
+    std::vector<SampleStream> series_;
+    std::unordered_map<SeriesId, std::vector<Sample>> late_;
     std::size_t samples_ = 0;
 };
 

@@ -10,6 +10,8 @@ namespace lapwing::storage {
 namespace {
 
 constexpr std::uint8_t kVersion = 1;
+/// Mostly: a number, a count, and one sample.
+constexpr std::size_t kBytesPerSeries = 12;
 
 std::uint32_t checksum(std::string_view data) {
     return static_cast<std::uint32_t>(
@@ -39,8 +41,9 @@ double readValue(ByteReader& in) {
 
 }  // namespace
 
-std::string encodeLogEntry(const std::vector<SeriesBatch>& batch) {
+std::string encodeLogEntry(std::span<const SeriesBatch> batch) {
     std::string out;
+    out.reserve(16 + batch.size() * kBytesPerSeries);
     out += static_cast<char>(kVersion);
     putVarint(out, batch.size());
     std::int64_t id = 0;
@@ -59,7 +62,7 @@ std::string encodeLogEntry(const std::vector<SeriesBatch>& batch) {
     return out;
 }
 
-Expected<std::vector<SeriesBatch>> decodeLogEntry(std::string_view payload) {
+Expected<void> decodeLogEntry(std::string_view payload, const std::function<void(const SeriesBatch&)>& each) {
     const auto damaged = [] { return fail(ErrorKind::internal, "arrival log: an entry is damaged"); };
     if (payload.size() < 5) return damaged();
     ByteReader sum(payload.substr(payload.size() - 4));
@@ -69,25 +72,23 @@ Expected<std::vector<SeriesBatch>> decodeLogEntry(std::string_view payload) {
     if (in.byte() != kVersion) return damaged();
     const std::uint64_t count = in.varint();
     if (count > in.remaining()) return damaged();
-    std::vector<SeriesBatch> batch;
-    batch.reserve(count);
+    std::vector<Sample> samples;
     std::uint64_t id = 0;
     std::uint64_t time = 0;
     for (std::uint64_t i = 0; i < count && !in.failed(); ++i) {
-        SeriesBatch series;
         id += static_cast<std::uint64_t>(unzigzag(in.varint()));
-        series.id = static_cast<SeriesId>(id);
-        const std::uint64_t samples = in.varint();
-        if (samples > in.remaining()) return damaged();
-        series.samples.reserve(samples);
-        for (std::uint64_t k = 0; k < samples; ++k) {
+        const std::uint64_t size = in.varint();
+        if (size > in.remaining()) return damaged();
+        samples.clear();
+        for (std::uint64_t k = 0; k < size; ++k) {
             time += static_cast<std::uint64_t>(unzigzag(in.varint()));
-            series.samples.push_back(Sample{static_cast<TimestampMs>(time), readValue(in)});
+            samples.push_back(Sample{static_cast<TimestampMs>(time), readValue(in)});
         }
-        batch.push_back(std::move(series));
+        if (in.failed()) return damaged();
+        each({static_cast<SeriesId>(id), samples});
     }
     if (!in.complete()) return damaged();
-    return batch;
+    return {};
 }
 
 }  // namespace lapwing::storage

@@ -15,9 +15,12 @@ using std::chrono::steady_clock;
 
 /// A commit survives kill -9 by itself; against loss of power the log is synced at most so long after it.
 constexpr auto kSyncDelay = milliseconds(500);
-/// The head becomes blocks when it is that old, or when replaying its log would take too long.
+/// The head becomes blocks when it is that old, or when it has so many samples that replaying its log would
+/// take too long: but not before it has a few of each series, for each time the blocks of all hosts are
+/// written again.
 constexpr auto kHeadAge = minutes(20);
-constexpr std::size_t kHeadLogBytes = 48U << 20;
+constexpr std::size_t kHeadSamples = 1'000'000;
+constexpr std::size_t kHeadSamplesPerSeries = 80;
 constexpr auto kExpireEvery = minutes(60);
 constexpr auto kAfterFailure = seconds(10);
 /// 4 MB of log to replay at most, apart from what is written during a checkpoint.
@@ -29,10 +32,14 @@ constexpr std::int64_t kPagesAtOnce = 8;
 
 }  // namespace
 
+void SqliteStore::weighHead() {
+    head_large_ = head_.samples() > std::max(kHeadSamples, kHeadSamplesPerSeries * index_->size());
+}
+
 /// Called with write_mutex_ held, after each commit.
 void SqliteStore::committed() {
     const std::lock_guard lock(maintain_mutex_);
-    const bool large = log_bytes_ > kHeadLogBytes || wal_pages_ > kCheckpointPages;
+    const bool large = head_large_ || wal_pages_ > kCheckpointPages;
     if (unsynced_ && !large) return;
     if (!unsynced_) sync_due_ = steady_clock::now() + kSyncDelay;
     unsynced_ = true;
@@ -48,7 +55,7 @@ void SqliteStore::maintain() {
     while (!stopping_) {
         auto due = std::min(expire_due, compact_due_);
         if (unsynced_) due = std::min(due, sync_due_);
-        const bool large = log_bytes_ > kHeadLogBytes && !failed;
+        const bool large = head_large_ && !failed;
         if (steady_clock::now() < due && !large && wal_pages_ <= kCheckpointPages) {
             maintain_wake_.wait_until(lock, due);
             continue;

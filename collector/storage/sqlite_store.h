@@ -46,7 +46,8 @@ class SqliteStore final : public Store {
     Expected<std::vector<std::string>> labelValues(const std::string& name, const std::vector<Matchers>& any,
                                                    TimestampMs from, TimestampMs to) const override;
 
-    Expected<AppendResult> append(const std::vector<TimeSeries>& batch) override;
+    using Store::append;
+    Expected<AppendResult> append(std::span<BatchSeries> batch) override;
     Expected<void> deleteSeries(const std::vector<Matchers>& any, TimestampMs from, TimestampMs to) override;
     Expected<void> putDocument(const Document& document) override;
     Expected<std::optional<Document>> document(const std::string& digest) const override;
@@ -95,10 +96,11 @@ class SqliteStore final : public Store {
     Expected<void> prepareStatements();
 
     std::size_t commitRound(std::vector<Pending*>& pending) noexcept;
-    bool mustWait(const std::vector<TimeSeries>& batch, const Round& round) const;
-    Expected<Staged> stage(const std::vector<TimeSeries>& batch, Round& round);
-    std::optional<SeriesId> identify(const TimeSeries& series, Round& round, AppendResult& result);
-    Expected<void> sift(const Labels& labels, SeriesBatch& batch, AppendResult& result);
+    bool mustWait(std::span<const BatchSeries> batch, const Round& round) const;
+    Expected<Staged> stage(std::span<const BatchSeries> batch, Round& round);
+    std::optional<SeriesId> identify(const BatchSeries& series, Round& round, AppendResult& result);
+    Expected<std::size_t> sift(SeriesId id, const Labels* labels, std::span<Sample> samples,
+                               AppendResult& result);
     Expected<std::vector<Sample>> readStored(SeriesId id, TimestampMs from, TimestampMs to);
     SeriesId createSeries(const Labels& labels, Round& round);
     Expected<void> write(const Round& round);
@@ -142,6 +144,8 @@ class SqliteStore final : public Store {
     Expected<void> expireDocuments(TimestampMs before);
 
     void maintain();
+    /// With write_mutex_ held: sets head_large_.
+    void weighHead();
     void committed();
     void syncLog();
     void checkpoint();
@@ -201,7 +205,7 @@ class SqliteStore final : public Store {
     bool unsynced_ = false;
     std::chrono::steady_clock::time_point sync_due_;
     std::chrono::steady_clock::time_point compact_due_;
-    std::atomic<std::size_t> log_bytes_{0};
+    std::atomic<bool> head_large_{false};
     std::atomic<int> wal_pages_{0};
     int wal_descriptor_ = -1;
     std::thread maintainer_;

@@ -161,28 +161,29 @@ Expected<void> SqliteStore::replayLog() {
     auto log = writer_.prepare("SELECT seq, payload FROM log WHERE seq > ?1 ORDER BY seq", false);
     if (!log) return tl::unexpected(log.error());
     log->bind(1, last_seq_);
-    std::size_t bytes = 0;
     for (;;) {
         const auto row = log->step();
         if (!row) return tl::unexpected(row.error());
         if (!*row) break;
         last_seq_ = log->integer(0);
-        const auto payload = log->bytes(1);
-        bytes += payload.size();
-        auto batch = decodeLogEntry(payload);
-        if (!batch) return tl::unexpected(batch.error());
-        for (const auto& series : *batch) {
+        bool unknown = false;
+        auto done = decodeLogEntry(log->bytes(1), [&](const SeriesBatch& series) {
             if (!index_->contains(series.id) || series.samples.empty()) {
-                return fail(ErrorKind::internal,
-                            "arrival log: entry " + std::to_string(last_seq_) + " names an unknown series");
+                unknown = true;
+                return;
             }
             head_.append(series.id, series.samples);
             Span& span = spans_[series.id];
             span.oldest = std::min(span.oldest, series.samples.front().timestamp);
             span.newest = std::max(span.newest, series.samples.back().timestamp);
+        });
+        if (!done) return done;
+        if (unknown) {
+            return fail(ErrorKind::internal,
+                        "arrival log: entry " + std::to_string(last_seq_) + " names an unknown series");
         }
     }
-    log_bytes_ = bytes;
+    weighHead();
     seq_ = static_cast<std::uint64_t>(last_seq_);
     return {};
 }

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -20,6 +21,17 @@ struct StoreOptions {
     TimestampMs (*clock)() = nowMs;                 ///< what retention goes by
 };
 
+/// Names a series in one Store as long as that is open, also when the series is deleted: no other gets its
+/// number. 0 names none.
+using SeriesRef = std::uint32_t;
+
+/// One series of a batch.
+struct BatchSeries {
+    SeriesRef ref = 0;  ///< if it is known: the labels are not looked at then, and may be null
+    const Labels* labels = nullptr;
+    std::span<const Sample> samples;  ///< in any order
+};
+
 /// What became of a batch. Valid samples are stored even when others of the batch are refused.
 struct AppendResult {
     std::size_t stored = 0;
@@ -27,6 +39,8 @@ struct AppendResult {
     std::size_t refused = 0;     ///< conflict at one timestamp (the first stays), too far out of order, or of
                                  ///< a new series where there are max_series already
     std::string first_refusal;   ///< names the series and says why; "" if none
+    /// Positions of series that have been deleted and came without labels: neither stored nor refused.
+    std::vector<std::size_t> gone;
 };
 
 /// A text without a bounded set of labels: a ruleset, a configuration, an error message. Kept once by digest.
@@ -57,7 +71,9 @@ class Store : public Queryable, public ArrivalLog {
     static Expected<std::unique_ptr<Store>> open(StoreOptions options);
 
     /// Returns once the batch is durable (it survives kill -9 then, and loss of power to within a second).
-    virtual Expected<AppendResult> append(const std::vector<TimeSeries>& batch) = 0;
+    /// Fills in the `ref` of series that were stored.
+    virtual Expected<AppendResult> append(std::span<BatchSeries> batch) = 0;
+    Expected<AppendResult> append(const std::vector<TimeSeries>& batch);
 
     /// Deletes the samples in [from, to] of every series that meets any of the sets of matchers, and series
     /// that have none left. Once it returns that is durable and no query sees them; until then a query may

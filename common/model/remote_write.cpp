@@ -15,12 +15,9 @@ namespace {
 // Field numbers of prometheus/prompb remote.proto and types.proto.
 constexpr protozero::pbf_tag_type kRequestTimeseries = 1;
 constexpr protozero::pbf_tag_type kRequestMetadata = 3;
-constexpr protozero::pbf_tag_type kSeriesLabels = 1;
 constexpr protozero::pbf_tag_type kSeriesSamples = 2;
 constexpr protozero::pbf_tag_type kSeriesExemplars = 3;
 constexpr protozero::pbf_tag_type kSeriesHistograms = 4;
-constexpr protozero::pbf_tag_type kLabelName = 1;
-constexpr protozero::pbf_tag_type kLabelValue = 2;
 constexpr protozero::pbf_tag_type kMetadataType = 1;
 constexpr protozero::pbf_tag_type kMetadataFamily = 2;
 constexpr protozero::pbf_tag_type kMetadataHelp = 4;
@@ -30,40 +27,32 @@ constexpr protozero::pbf_tag_type kMetadataUnit = 5;
 constexpr std::array<const char*, 8> kTypes = {"unknown",        "counter", "gauge", "histogram",
                                                "gaugehistogram", "summary", "info",  "stateset"};
 
-std::string_view textOf(protozero::data_view view) {
-    return {view.data(), view.size()};
-}
-
-void decodeLabel(protozero::pbf_reader reader, SeriesDraft& series) {
-    std::string_view name;
-    std::string_view value;
+Label decodeLabel(protozero::pbf_reader reader) {
+    Label label;
     while (reader.next()) {
         switch (reader.tag_and_type()) {
             case message(kLabelName):
-                name = textOf(reader.get_view());
+                label.name = reader.get_string();
                 break;
             case message(kLabelValue):
-                value = textOf(reader.get_view());
+                label.value = reader.get_string();
                 break;
             default:
                 reader.skip();
         }
     }
-    series.label(name, value);
+    return label;
 }
 
-Expected<void> decodeSeries(protozero::pbf_reader reader, const RemoteWriteLimits& limits,
-                            WriteRequest& out) {
-    SeriesDraft series(limits, out);
-    while (reader.next()) {
+Expected<void> decodeSeries(protozero::pbf_reader reader, RequestBuilder& builder, WriteRequest& out) {
+    for (const char* field = reader.data().data(); reader.next(); field = reader.data().data()) {
         switch (reader.tag_and_type()) {
             case message(kSeriesLabels):
-                decodeLabel(reader.get_message(), series);
+                reader.skip();
+                builder.labels({field, static_cast<std::size_t>(reader.data().data() - field)});
                 break;
             case message(kSeriesSamples):
-                if (!series.sample(decodeSample(reader.get_message()))) {
-                    return tl::unexpected(tooManySamples(limits));
-                }
+                if (auto done = builder.sample(decodeSample(reader.get_message())); !done) return done;
                 break;
             case message(kSeriesExemplars):
                 ++out.exemplars;
@@ -77,7 +66,7 @@ Expected<void> decodeSeries(protozero::pbf_reader reader, const RemoteWriteLimit
                 reader.skip();
         }
     }
-    series.finish();
+    builder.endSeries();
     return {};
 }
 
@@ -109,11 +98,6 @@ void decodeMetadata(protozero::pbf_reader reader, const RemoteWriteLimits& limit
 
 }  // namespace
 
-Error tooManySamples(const RemoteWriteLimits& limits) {
-    return {ErrorKind::exhausted,
-            "remote_write: more than " + std::to_string(limits.samples) + " samples in a request"};
-}
-
 const char* metricTypeName(std::uint64_t number) {
     return number < kTypes.size() ? kTypes[number] : kTypes[0];
 }
@@ -135,51 +119,60 @@ Sample decodeSample(protozero::pbf_reader reader) {
     return sample;
 }
 
-void SeriesDraft::refuse(std::string why) {
-    if (refusal_.empty()) refusal_ = std::move(why);
+char* RequestBuilder::allocate(std::size_t bytes) {
+    return static_cast<char*>(out_.memory->labels.allocate(bytes, 1));
 }
 
-void SeriesDraft::label(std::string_view name, std::string_view value) {
-    if (name.empty()) return refuse("a label without a name");
-    if (name.size() > limits_.label_bytes || value.size() > limits_.label_bytes) {
-        return refuse("a label longer than " + std::to_string(limits_.label_bytes) + " bytes");
+void RequestBuilder::labels(std::string_view encoded) {
+    if (labels_.empty()) {
+        labels_ = encoded;
+    } else if (labels_.data() + labels_.size() == encoded.data()) {
+        labels_ = {labels_.data(), labels_.size() + encoded.size()};
+    } else {
+        char* both = allocate(labels_.size() + encoded.size());
+        std::copy(encoded.begin(), encoded.end(), std::copy(labels_.begin(), labels_.end(), both));
+        labels_ = {both, labels_.size() + encoded.size()};
     }
-    if (labels_.size() == limits_.labels_per_series) {
-        return refuse("a series with more than " + std::to_string(limits_.labels_per_series) + " labels");
+}
+
+Expected<void> RequestBuilder::sample(const Sample& sample) {
+    auto& samples = out_.memory->samples;
+    if (samples.size() == limits_.samples) {
+        return fail(ErrorKind::exhausted,
+                    "remote_write: more than " + std::to_string(limits_.samples) + " samples in a request");
     }
-    labels_.push_back({std::string(name), std::string(value)});
+    samples.push_back(sample);
+    return {};
 }
 
-bool SeriesDraft::sample(const Sample& sample) {
-    if (++out_.samples > limits_.samples) return false;
-    samples_.push_back(sample);
-    return true;
-}
-
-void SeriesDraft::finish() {
+void RequestBuilder::endSeries() {
+    const std::size_t count = out_.memory->samples.size() - first_sample_;
     // Samples are limited; series without any would be two bytes here and fifty in memory, without a limit.
-    if (samples_.empty()) return;
-    const auto by_name = [](const Label& a, const Label& b) { return a.name < b.name; };
-    std::sort(labels_.begin(), labels_.end(), by_name);
-    const auto twice = std::adjacent_find(labels_.begin(), labels_.end(),
-                                          [](const Label& a, const Label& b) { return a.name == b.name; });
-    if (twice != labels_.end()) refuse("the label " + twice->name + " is given twice");
-    if (!refusal_.empty()) {
-        out_.refused += samples_.size();
-        if (out_.first_refusal.empty()) {
-            out_.first_refusal = Labels(std::move(labels_)).toString() + ": " + refusal_;
-        }
-        return;
+    if (count > 0) {
+        out_.series.push_back({labels_, {}});
+        counts_.push_back(count);
     }
-    out_.series.push_back({Labels(std::move(labels_)), std::move(samples_)});
+    first_sample_ += count;
+    labels_ = {};
 }
 
-Expected<void> decodeV1(std::string_view raw, const RemoteWriteLimits& limits, WriteRequest& out) {
-    protozero::pbf_reader reader(raw.data(), raw.size());
+void RequestBuilder::finish() {
+    const std::span<const Sample> samples(out_.memory->samples);
+    std::size_t first = 0;
+    for (std::size_t i = 0; i < counts_.size(); ++i) {
+        out_.series[i].samples = samples.subspan(first, counts_[i]);
+        first += counts_[i];
+    }
+    out_.samples = samples.size();
+}
+
+Expected<void> decodeV1(const RemoteWriteLimits& limits, WriteRequest& out) {
+    RequestBuilder builder(limits, out);
+    protozero::pbf_reader reader(out.memory->message);
     while (reader.next()) {
         switch (reader.tag_and_type()) {
             case message(kRequestTimeseries):
-                if (auto done = decodeSeries(reader.get_message(), limits, out); !done) return done;
+                if (auto done = decodeSeries(reader.get_message(), builder, out); !done) return done;
                 break;
             case message(kRequestMetadata):
                 decodeMetadata(reader.get_message(), limits, out);
@@ -188,6 +181,7 @@ Expected<void> decodeV1(std::string_view raw, const RemoteWriteLimits& limits, W
                 reader.skip();
         }
     }
+    builder.finish();
     return {};
 }
 
@@ -239,14 +233,14 @@ Expected<WriteRequest> decodeRemoteWrite(std::string_view body, const RemoteWrit
                                               " uncompressed bytes, more than " +
                                               std::to_string(limits.uncompressed_bytes));
     }
-    std::string raw;
-    if (!snappy::Uncompress(body.data(), body.size(), &raw)) {
+    WriteRequest request;
+    request.memory = std::make_unique<WriteRequest::Memory>();
+    if (!snappy::Uncompress(body.data(), body.size(), &request.memory->message)) {
         return fail(ErrorKind::invalid, "remote_write: the snappy body is damaged");
     }
-    WriteRequest request;
     try {
-        auto done = version == RemoteWriteVersion::v1 ? remote_write::decodeV1(raw, limits, request)
-                                                      : remote_write::decodeV2(raw, limits, request);
+        auto done = version == RemoteWriteVersion::v1 ? remote_write::decodeV1(limits, request)
+                                                      : remote_write::decodeV2(limits, request);
         if (!done) return tl::unexpected(done.error());
     } catch (const protozero::exception& error) {
         return fail(ErrorKind::invalid, std::string("remote_write: not a protobuf message of version ") +
@@ -254,6 +248,41 @@ Expected<WriteRequest> decodeRemoteWrite(std::string_view body, const RemoteWrit
                                             error.what());
     }
     return request;
+}
+
+Expected<Labels> decodeLabels(std::string_view encoded, const RemoteWriteLimits& limits) {
+    using namespace remote_write;
+    std::vector<Label> labels;
+    std::string why;
+    const auto refuse = [&why](std::string reason) {
+        if (why.empty()) why = std::move(reason);
+    };
+    try {
+        protozero::pbf_reader reader(encoded.data(), encoded.size());
+        while (why.empty() && reader.next(kSeriesLabels, protozero::pbf_wire_type::length_delimited)) {
+            auto label = decodeLabel(reader.get_message());
+            if (label.name.empty()) {
+                refuse("a label without a name");
+            } else if (std::max(label.name.size(), label.value.size()) > limits.label_bytes) {
+                refuse("a label longer than " + std::to_string(limits.label_bytes) + " bytes");
+            } else if (labels.size() == limits.labels_per_series) {
+                refuse("a series with more than " + std::to_string(limits.labels_per_series) + " labels");
+            } else {
+                labels.push_back(std::move(label));
+            }
+        }
+    } catch (const protozero::exception&) {
+        refuse("a label is damaged");
+    }
+    const auto by_name = [](const Label& a, const Label& b) { return a.name < b.name; };
+    if (!std::is_sorted(labels.begin(), labels.end(), by_name))
+        std::sort(labels.begin(), labels.end(), by_name);
+    const auto twice = std::adjacent_find(labels.begin(), labels.end(),
+                                          [](const Label& a, const Label& b) { return a.name == b.name; });
+    if (twice != labels.end()) refuse("the label " + twice->name + " is given twice");
+    Labels out(std::move(labels));
+    if (!why.empty()) return fail(ErrorKind::invalid, out.toString() + ": " + why);
+    return out;
 }
 
 }  // namespace lapwing

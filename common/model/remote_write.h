@@ -2,6 +2,9 @@
 
 #include <compare>
 #include <cstddef>
+#include <memory>
+#include <memory_resource>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -39,17 +42,27 @@ struct MetricMetadata {
     auto operator<=>(const MetricMetadata&) const = default;
 };
 
+/// One series of a request. Its labels are not taken apart before somebody asks decodeLabels() for them.
+struct WrittenSeries {
+    /// The fields `labels` of a prometheus.TimeSeries as they are on the wire, also of a version 2.
+    std::string_view labels;
+    std::span<const Sample> samples;  ///< at least one, as they came
+};
+
 struct WriteRequest {
-    std::vector<TimeSeries> series;
-    std::size_t samples = 0;  ///< all that there were, those of refused series too
+    std::vector<WrittenSeries> series;  ///< look into `memory`; series without samples are left out
+    std::size_t samples = 0;
     /// Native histograms and exemplars are not stored: counted, never dropped in silence.
     std::size_t histograms = 0;
     std::size_t exemplars = 0;
-    /// Samples of series whose labels cannot be (a name that is empty or there twice, too many, too long):
-    /// they are not among `series`.
-    std::size_t refused = 0;
-    std::string first_refusal;
     std::vector<MetricMetadata> metadata;
+
+    struct Memory {
+        std::string message;
+        std::pmr::monotonic_buffer_resource labels;  ///< those that do not lie together in the message
+        std::vector<Sample> samples;
+    };
+    std::unique_ptr<Memory> memory;
 };
 
 /// The body of a write request, version 1. Labels must be valid (Labels is sorted by construction).
@@ -57,8 +70,12 @@ std::string encodeRemoteWrite(const std::vector<TimeSeries>& series,
                               const std::vector<MetricMetadata>& metadata = {});
 
 /// Checks the length that snappy declares before anything is allocated. Errors: `exhausted` for a limit of
-/// the whole request, `invalid` for what does not decode. Labels are sorted here.
+/// the whole request, `invalid` for what does not decode.
 Expected<WriteRequest> decodeRemoteWrite(std::string_view body, const RemoteWriteLimits& limits = {},
                                          RemoteWriteVersion version = RemoteWriteVersion::v1);
+
+/// What the labels of a WrittenSeries are, sorted. Error `invalid`, which names them, where they cannot be: a
+/// name that is empty or there twice, too many, too long.
+Expected<Labels> decodeLabels(std::string_view encoded, const RemoteWriteLimits& limits = {});
 
 }  // namespace lapwing

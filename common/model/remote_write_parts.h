@@ -29,33 +29,38 @@ inline constexpr protozero::pbf_tag_type kSampleTimestamp = 2;
 Sample decodeSample(protozero::pbf_reader reader);
 const char* metricTypeName(std::uint64_t number);
 
-/// One series while its fields come in.
-class SeriesDraft {
+/// A request while its series come in, one after the other.
+class RequestBuilder {
   public:
-    SeriesDraft(const RemoteWriteLimits& limits, WriteRequest& out) : limits_(limits), out_(out) {}
+    RequestBuilder(const RemoteWriteLimits& limits, WriteRequest& out) : limits_(limits), out_(out) {}
 
-    void label(std::string_view name, std::string_view value);
-    /// False once the request has more samples than it may.
-    bool sample(const Sample& sample);
-    /// Into the request, or refused.
+    /// Fields `labels` of the series, as version 1 has them; they must stay where they are.
+    void labels(std::string_view encoded);
+    /// Error `exhausted` once the request has more samples than it may.
+    Expected<void> sample(const Sample& sample);
+    /// What comes now belongs to the next series.
+    void endSeries();
+    /// Everything has come.
     void finish();
 
-    const std::vector<Label>& labels() const { return labels_; }
+    /// Room as long as the request lives.
+    char* allocate(std::size_t bytes);
 
   private:
-    void refuse(std::string why);
-
     const RemoteWriteLimits& limits_;
     WriteRequest& out_;
-    std::vector<Label> labels_;
-    std::vector<Sample> samples_;
-    std::string refusal_;
+    std::string_view labels_;
+    std::size_t first_sample_ = 0;
+    std::vector<std::size_t> counts_;
 };
 
-Error tooManySamples(const RemoteWriteLimits& limits);
+// Field numbers of prometheus/prompb types.proto.
+inline constexpr protozero::pbf_tag_type kSeriesLabels = 1;
+inline constexpr protozero::pbf_tag_type kLabelName = 1;
+inline constexpr protozero::pbf_tag_type kLabelValue = 2;
 
-// Throw protozero::exception for what is no such message.
-Expected<void> decodeV1(std::string_view raw, const RemoteWriteLimits& limits, WriteRequest& out);
-Expected<void> decodeV2(std::string_view raw, const RemoteWriteLimits& limits, WriteRequest& out);
+// Read out.memory->message. Throw protozero::exception for what is no such message.
+Expected<void> decodeV1(const RemoteWriteLimits& limits, WriteRequest& out);
+Expected<void> decodeV2(const RemoteWriteLimits& limits, WriteRequest& out);
 
 }  // namespace lapwing::remote_write

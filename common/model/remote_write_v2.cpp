@@ -1,6 +1,8 @@
 #include <algorithm>
 #include <optional>
+#include <protozero/pbf_writer.hpp>
 #include <unordered_set>
+#include <utility>
 
 #include "common/model/remote_write_parts.h"
 
@@ -10,7 +12,7 @@ namespace {
 // Field numbers of io/prometheus/write/v2/types.proto.
 constexpr protozero::pbf_tag_type kRequestSymbols = 4;
 constexpr protozero::pbf_tag_type kRequestTimeseries = 5;
-constexpr protozero::pbf_tag_type kSeriesLabels = 1;
+constexpr protozero::pbf_tag_type kSeriesReferences = 1;
 constexpr protozero::pbf_tag_type kSeriesSamples = 2;
 constexpr protozero::pbf_tag_type kSeriesHistograms = 3;
 constexpr protozero::pbf_tag_type kSeriesExemplars = 4;
@@ -60,13 +62,18 @@ std::string_view familyOf(std::string_view metric, std::string_view type) {
 
 class Decoder {
   public:
-    Decoder(const RemoteWriteLimits& limits, WriteRequest& out) : limits_(limits), out_(out) {}
+    Decoder(const RemoteWriteLimits& limits, WriteRequest& out)
+        : limits_(limits), out_(out), builder_(limits, out) {}
 
     Expected<void> symbols(std::string_view raw);
     Expected<void> series(protozero::pbf_reader reader);
+    void finish() { builder_.finish(); }
 
   private:
-    void describe(const SeriesDraft& series, const Metadata& metadata);
+    using References = std::vector<std::pair<std::uint32_t, std::uint32_t>>;
+    Expected<void> readReferences(protozero::pbf_reader& reader);
+    Expected<void> writeLabels();
+    void describe(const Metadata& metadata);
     /// References are short, what they stand for need not be: all of it together has a limit.
     bool take(std::size_t bytes) { return (expanded_ += bytes) <= limits_.uncompressed_bytes; }
     tl::unexpected<Error> tooLarge() const {
@@ -77,7 +84,10 @@ class Decoder {
 
     const RemoteWriteLimits& limits_;
     WriteRequest& out_;
+    RequestBuilder builder_;
     Symbols symbols_;
+    std::string encoded_;
+    References references_;  ///< of the series at hand: names and values
     std::size_t expanded_ = 0;
     std::unordered_set<std::string> described_;
 };
@@ -100,32 +110,48 @@ Expected<void> Decoder::symbols(std::string_view raw) {
     return {};
 }
 
+Expected<void> Decoder::readReferences(protozero::pbf_reader& reader) {
+    const auto references = reader.get_packed_uint32();
+    for (auto it = references.begin(); it != references.end(); ++it) {
+        const std::uint32_t name = *it;
+        if (++it == references.end())
+            return fail(ErrorKind::invalid, "remote_write: a label without a value");
+        const std::uint32_t value = *it;
+        if (name >= symbols_.size() || value >= symbols_.size()) {
+            return fail(ErrorKind::invalid, "remote_write: a label refers to a symbol that is not there");
+        }
+        references_.emplace_back(name, value);
+    }
+    return {};
+}
+
+/// As version 1 would have written them.
+Expected<void> Decoder::writeLabels() {
+    encoded_.clear();
+    protozero::pbf_writer writer(encoded_);
+    for (const auto& [name, value] : references_) {
+        // Each has its tags and lengths, too.
+        if (!take(symbols_[name].size() + symbols_[value].size() + 6)) return tooLarge();
+        protozero::pbf_writer label(writer, kSeriesLabels);
+        label.add_string(kLabelName, symbols_[name].data(), symbols_[name].size());
+        label.add_string(kLabelValue, symbols_[value].data(), symbols_[value].size());
+    }
+    char* kept = builder_.allocate(encoded_.size());
+    std::copy(encoded_.begin(), encoded_.end(), kept);
+    builder_.labels({kept, encoded_.size()});
+    return {};
+}
+
 Expected<void> Decoder::series(protozero::pbf_reader reader) {
-    SeriesDraft series(limits_, out_);
+    references_.clear();
     std::optional<Metadata> metadata;
     while (reader.next()) {
         switch (reader.tag_and_type()) {
-            case message(kSeriesLabels): {
-                const auto references = reader.get_packed_uint32();
-                for (auto it = references.begin(); it != references.end(); ++it) {
-                    const std::uint32_t name = *it;
-                    if (++it == references.end()) {
-                        return fail(ErrorKind::invalid, "remote_write: a label without a value");
-                    }
-                    const std::uint32_t value = *it;
-                    if (name >= symbols_.size() || value >= symbols_.size()) {
-                        return fail(ErrorKind::invalid,
-                                    "remote_write: a label refers to a symbol that is not there");
-                    }
-                    if (!take(symbols_[name].size() + symbols_[value].size())) return tooLarge();
-                    series.label(symbols_[name], symbols_[value]);
-                }
+            case message(kSeriesReferences):
+                if (auto done = readReferences(reader); !done) return done;
                 break;
-            }
             case message(kSeriesSamples):
-                if (!series.sample(decodeSample(reader.get_message()))) {
-                    return tl::unexpected(tooManySamples(limits_));
-                }
+                if (auto done = builder_.sample(decodeSample(reader.get_message())); !done) return done;
                 break;
             case message(kSeriesHistograms):
                 ++out_.histograms;
@@ -142,33 +168,35 @@ Expected<void> Decoder::series(protozero::pbf_reader reader) {
                 reader.skip();
         }
     }
-    if (metadata) describe(series, *metadata);
-    series.finish();
+    if (metadata) describe(*metadata);
+    if (auto done = writeLabels(); !done) return done;
+    builder_.endSeries();
     return {};
 }
 
-void Decoder::describe(const SeriesDraft& series, const Metadata& metadata) {
+void Decoder::describe(const Metadata& metadata) {
     if (metadata.help >= symbols_.size() || metadata.unit >= symbols_.size()) return;
     if (metadata.type == 0 && metadata.help == 0 && metadata.unit == 0) return;
-    const auto& labels = series.labels();
-    const auto name = std::find_if(labels.begin(), labels.end(),
-                                   [](const Label& label) { return label.name == "__name__"; });
-    if (name == labels.end() || out_.metadata.size() >= limits_.metadata) return;
+    const auto name = std::find_if(references_.begin(), references_.end(), [this](const auto& reference) {
+        return symbols_[reference.first] == "__name__";
+    });
+    if (name == references_.end() || out_.metadata.size() >= limits_.metadata) return;
+    const auto metric = symbols_[name->second];
     const auto help = symbols_[metadata.help];
     const auto unit = symbols_[metadata.unit];
-    if (help.size() > limits_.label_bytes || unit.size() > limits_.label_bytes) return;
+    if (std::max({metric.size(), help.size(), unit.size()}) > limits_.label_bytes) return;
     const char* type = metricTypeName(metadata.type);
-    std::string family(familyOf(name->value, type));
+    std::string family(familyOf(metric, type));
     if (!described_.insert(family).second || !take(help.size() + unit.size())) return;
     out_.metadata.push_back({std::move(family), type, std::string(help), std::string(unit)});
 }
 
 }  // namespace
 
-Expected<void> decodeV2(std::string_view raw, const RemoteWriteLimits& limits, WriteRequest& out) {
+Expected<void> decodeV2(const RemoteWriteLimits& limits, WriteRequest& out) {
     Decoder decoder(limits, out);
-    if (auto done = decoder.symbols(raw); !done) return done;
-    protozero::pbf_reader reader(raw.data(), raw.size());
+    if (auto done = decoder.symbols(out.memory->message); !done) return done;
+    protozero::pbf_reader reader(out.memory->message);
     while (reader.next()) {
         if (reader.tag_and_type() != message(kRequestTimeseries)) {
             reader.skip();
@@ -176,6 +204,7 @@ Expected<void> decodeV2(std::string_view raw, const RemoteWriteLimits& limits, W
         }
         if (auto done = decoder.series(reader.get_message()); !done) return done;
     }
+    decoder.finish();
     return {};
 }
 

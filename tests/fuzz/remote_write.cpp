@@ -2,6 +2,8 @@
 
 #include <cstdlib>
 
+#include "tests/unit/written.h"
+
 using namespace lapwing;
 
 // The first byte picks the version. Any body either is refused or gives a request within the limits that can
@@ -14,7 +16,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     limits.label_bytes = 64;
     limits.metadata = 8;
     const auto version = data[0] % 2 == 0 ? RemoteWriteVersion::v1 : RemoteWriteVersion::v2;
-    const auto request = decodeRemoteWrite(
+    const auto request = test::decodeWhole(
         std::string_view(reinterpret_cast<const char*>(data) + 1, size - 1), limits, version);
     if (!request) return 0;
     std::size_t samples = request->refused;
@@ -23,7 +25,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         if (series.samples.empty() || series.labels.size() > limits.labels_per_series) std::abort();
     }
     if (samples != request->samples || request->metadata.size() > limits.metadata) std::abort();
-    const auto again = decodeRemoteWrite(encodeRemoteWrite(request->series, request->metadata));
+    const auto again = test::decodeWhole(encodeRemoteWrite(request->series, request->metadata));
     if (!again || again->samples != request->samples - request->refused || again->refused != 0 ||
         again->series.size() != request->series.size() || again->metadata != request->metadata) {
         std::abort();

@@ -22,6 +22,7 @@
 #include "common/model/remote_write.h"
 #include "common/tls/context.h"
 #include "tests/unit/common/certificates.h"
+#include "tests/unit/written.h"
 
 namespace lapwing::test {
 
@@ -129,7 +130,7 @@ class FakeCollector {
         std::vector<double> values;
         std::vector<MetricMetadata> metadata;
         if (is_write) {
-            const auto decoded = decodeRemoteWrite(body);
+            const auto decoded = decodeWhole(body);
             if (decoded) {
                 for (const auto& series : decoded->series) {
                     for (const auto& sample : series.samples) values.push_back(sample.value);

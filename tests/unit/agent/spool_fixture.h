@@ -8,6 +8,7 @@
 #include "agent/delivery/spool.h"
 #include "common/model/remote_write.h"
 #include "tests/unit/catch.h"
+#include "tests/unit/written.h"
 
 namespace lapwing::test {
 
@@ -17,7 +18,7 @@ inline std::vector<TimeSeries> numbered(int number) {
 }
 
 inline std::vector<double> valuesOf(std::string_view body) {
-    const auto request = decodeRemoteWrite(body);
+    const auto request = decodeWhole(body);
     REQUIRE(request);
     std::vector<double> values;
     for (const auto& series : request->series) {

@@ -3,6 +3,7 @@
 #include <snappy.h>
 
 #include "tests/unit/catch.h"
+#include "tests/unit/written.h"
 
 using namespace lapwing;
 
@@ -22,7 +23,7 @@ std::string snappyOf(const std::string& raw) {
 }  // namespace
 
 TEST_CASE("what is encoded decodes to the same, bit by bit") {
-    const auto decoded = decodeRemoteWrite(encodeRemoteWrite(twoSeries()));
+    const auto decoded = test::decodeWhole(encodeRemoteWrite(twoSeries()));
     REQUIRE(decoded);
     REQUIRE(decoded->series.size() == 2);
     CHECK(decoded->samples == 3);
@@ -35,7 +36,7 @@ TEST_CASE("what is encoded decodes to the same, bit by bit") {
 
 TEST_CASE("a declared length beyond the limit is refused before it is allocated") {
     // A varint of 2^32 - 1 uncompressed bytes, and nothing else.
-    const auto result = decodeRemoteWrite("\xff\xff\xff\xff\x0f");
+    const auto result = test::decodeWhole("\xff\xff\xff\xff\x0f");
     REQUIRE_FALSE(result);
     CHECK(result.error().kind == ErrorKind::exhausted);
     CHECK(result.error().message.find("declares 4294967295") != std::string::npos);
@@ -44,16 +45,16 @@ TEST_CASE("a declared length beyond the limit is refused before it is allocated"
 TEST_CASE("limits of a request") {
     RemoteWriteLimits limits;
     limits.samples = 2;
-    CHECK(decodeRemoteWrite(encodeRemoteWrite(twoSeries()), limits).error().kind == ErrorKind::exhausted);
+    CHECK(test::decodeWhole(encodeRemoteWrite(twoSeries()), limits).error().kind == ErrorKind::exhausted);
     limits = {};
     limits.compressed_bytes = 8;
-    CHECK(decodeRemoteWrite(encodeRemoteWrite(twoSeries()), limits).error().kind == ErrorKind::exhausted);
+    CHECK(test::decodeWhole(encodeRemoteWrite(twoSeries()), limits).error().kind == ErrorKind::exhausted);
 }
 
 TEST_CASE("a series whose labels cannot be is refused, the others are not") {
     RemoteWriteLimits limits;
     limits.labels_per_series = 1;
-    auto result = decodeRemoteWrite(encodeRemoteWrite(twoSeries()), limits).value();
+    auto result = test::decodeWhole(encodeRemoteWrite(twoSeries()), limits).value();
     CHECK(result.samples == 3);
     CHECK(result.refused == 2);
     CHECK(result.first_refusal == "up: a series with more than 1 labels");
@@ -61,26 +62,26 @@ TEST_CASE("a series whose labels cannot be is refused, the others are not") {
     CHECK(result.series[0].labels.metricName() == "x");
     limits = {};
     limits.label_bytes = 3;
-    result = decodeRemoteWrite(encodeRemoteWrite(twoSeries()), limits).value();
+    result = test::decodeWhole(encodeRemoteWrite(twoSeries()), limits).value();
     CHECK(result.refused == 3);
     CHECK(result.series.empty());
 }
 
 TEST_CASE("damaged bodies are errors, never crashes") {
-    CHECK(decodeRemoteWrite("").error().kind == ErrorKind::invalid);
-    CHECK(decodeRemoteWrite("garbage").error().kind == ErrorKind::invalid);
-    CHECK(decodeRemoteWrite(snappyOf("\x0a\x05\x0a")).error().kind == ErrorKind::invalid);
+    CHECK(test::decodeWhole("").error().kind == ErrorKind::invalid);
+    CHECK(test::decodeWhole("garbage").error().kind == ErrorKind::invalid);
+    CHECK(test::decodeWhole(snappyOf("\x0a\x05\x0a")).error().kind == ErrorKind::invalid);
     const auto whole = encodeRemoteWrite(twoSeries());
     for (std::size_t size = 0; size < whole.size(); ++size) {
-        CHECK_FALSE(decodeRemoteWrite(std::string_view(whole).substr(0, size)));
+        CHECK_FALSE(test::decodeWhole(std::string_view(whole).substr(0, size)));
     }
 }
 
 TEST_CASE("a known field of another wire type is skipped as an unknown one") {
-    CHECK(decodeRemoteWrite(snappyOf(std::string("\x08\x05", 2))).value().series.empty());
+    CHECK(test::decodeWhole(snappyOf(std::string("\x08\x05", 2))).value().series.empty());
     // A series whose sample has its value as a varint and its time as a double.
     const auto result =
-        decodeRemoteWrite(snappyOf(std::string("\x0a\x0d\x12\x0b\x08\x05\x11\0\0\0\0\0\0\xf0\x3f", 15)));
+        test::decodeWhole(snappyOf(std::string("\x0a\x0d\x12\x0b\x08\x05\x11\0\0\0\0\0\0\xf0\x3f", 15)));
     REQUIRE(result);
     REQUIRE(result->series.size() == 1);
     CHECK(result->series[0].samples[0].timestamp == 0);
@@ -90,7 +91,7 @@ TEST_CASE("a known field of another wire type is skipped as an unknown one") {
 TEST_CASE("series without samples take no memory") {
     std::string many;
     for (int i = 0; i < 1000; ++i) many += std::string("\x0a\x00", 2);
-    const auto result = decodeRemoteWrite(snappyOf(many));
+    const auto result = test::decodeWhole(snappyOf(many));
     REQUIRE(result);
     CHECK(result->series.empty());
 }
@@ -103,7 +104,7 @@ TEST_CASE("labels out of order are sorted, as Prometheus' receiver sorts them") 
         "1\x0a\x06\x0a\x01"
         "a\x12\x01"
         "2\x12";
-    const auto result = decodeRemoteWrite(snappyOf(body + std::string(1, '\0')));
+    const auto result = test::decodeWhole(snappyOf(body + std::string(1, '\0')));
     REQUIRE(result);
     REQUIRE(result->series.size() == 1);
     CHECK(result->series[0].labels == Labels({{"a", "2"}, {"b", "1"}}));
@@ -119,7 +120,7 @@ TEST_CASE("a series with a label given twice is refused") {
         "\x0a\x06\x0a\x01"
         "a\x12\x01"
         "2";
-    const auto result = decodeRemoteWrite(snappyOf("\x0a\x12" + label1 + label2 + std::string("\x12\0", 2)));
+    const auto result = test::decodeWhole(snappyOf("\x0a\x12" + label1 + label2 + std::string("\x12\0", 2)));
     REQUIRE(result);
     CHECK(result->series.empty());
     CHECK(result->refused == 1);
@@ -130,13 +131,13 @@ TEST_CASE("metadata is carried beside the samples") {
     const std::vector<MetricMetadata> said = {{"up", "gauge", "1 if it is up.", ""},
                                               {"x_seconds", "histogram", "", "seconds"},
                                               {"y", "unknown", "", ""}};
-    const auto result = decodeRemoteWrite(encodeRemoteWrite(twoSeries(), said)).value();
+    const auto result = test::decodeWhole(encodeRemoteWrite(twoSeries(), said)).value();
     CHECK(result.series.size() == 2);
     CHECK(result.metadata == said);
     RemoteWriteLimits limits;
     limits.metadata = 1;
-    CHECK(decodeRemoteWrite(encodeRemoteWrite({}, said), limits).value().metadata.size() == 1);
+    CHECK(test::decodeWhole(encodeRemoteWrite({}, said), limits).value().metadata.size() == 1);
     limits = {};
     limits.label_bytes = 10;
-    CHECK(decodeRemoteWrite(encodeRemoteWrite({}, said), limits).value().metadata.size() == 2);
+    CHECK(test::decodeWhole(encodeRemoteWrite({}, said), limits).value().metadata.size() == 2);
 }

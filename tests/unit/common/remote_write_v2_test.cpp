@@ -5,6 +5,7 @@
 
 #include "common/model/remote_write.h"
 #include "tests/unit/catch.h"
+#include "tests/unit/written.h"
 
 using namespace lapwing;
 
@@ -38,8 +39,8 @@ class Body {
         snappy::Compress(raw_.data(), raw_.size(), &out);
         return out;
     }
-    Expected<WriteRequest> decode(const RemoteWriteLimits& limits = {}) const {
-        return decodeRemoteWrite(body(), limits, RemoteWriteVersion::v2);
+    Expected<test::WholeRequest> decode(const RemoteWriteLimits& limits = {}) const {
+        return test::decodeWhole(body(), limits, RemoteWriteVersion::v2);
     }
 
   private:
@@ -189,6 +190,6 @@ TEST_CASE("remote_write 2.0: damaged bodies are errors, never crashes") {
     CHECK(body.decode().value().metadata.empty());
     const auto whole = body.body();
     for (std::size_t size = 0; size < whole.size(); ++size) {
-        CHECK_FALSE(decodeRemoteWrite(std::string_view(whole).substr(0, size), {}, RemoteWriteVersion::v2));
+        CHECK_FALSE(test::decodeWhole(std::string_view(whole).substr(0, size), {}, RemoteWriteVersion::v2));
     }
 }

@@ -11,6 +11,7 @@
 #include "common/model/remote_write.h"
 #include "tests/unit/common/script_server.h"
 #include "tests/unit/storage/support.h"
+#include "tests/unit/written.h"
 
 namespace lapwing::forward {
 namespace {
@@ -105,7 +106,7 @@ TEST_CASE("a request says what remote_write and the configuration want; a hung d
             INFO(header);
             CHECK(request.find(header) != std::string::npos);
         }
-        const auto body = decodeRemoteWrite(request.substr(request.find("\r\n\r\n") + 4));
+        const auto body = test::decodeWhole(request.substr(request.find("\r\n\r\n") + 4));
         REQUIRE(body);
         for (const auto& series : body->series) {
             CHECK(series.labels == kMetric);

@@ -9,6 +9,7 @@
 #include "collector/forward/http_post.h"
 #include "common/model/remote_write.h"
 #include "tests/unit/catch.h"
+#include "tests/unit/written.h"
 
 namespace lapwing::forward {
 
@@ -42,7 +43,7 @@ class Receiver {
             scripted.pop_front();
             return next;
         }
-        const auto request = decodeRemoteWrite(body);
+        const auto request = test::decodeWhole(body);
         if (!request) FAIL(request.error().message);
         largest = std::max(largest, request->samples);
         for (const auto& series : request->series) {

@@ -33,7 +33,8 @@ class BrokenStore : public storage::Store {
     std::promise<void> entered;
     std::shared_future<void> gate;
 
-    Expected<storage::AppendResult> append(const std::vector<TimeSeries>&) override {
+    using Store::append;
+    Expected<storage::AppendResult> append(std::span<storage::BatchSeries>) override {
         if (gate.valid()) {
             entered.set_value();
             gate.wait();
@@ -112,6 +113,62 @@ TEST_CASE("local ingest keeps the labels as they are") {
     CHECK(receiver.write(headOf(""), encodeRemoteWrite({{kUp, {{1, 1}}}, {claimed, {{1, 1}}}})).status ==
           204);
     CHECK(store->series({}, 0, 10).value() == std::vector<Labels>{claimed, kUp});
+}
+
+TEST_CASE("labels that are known already mean the same series, of the same agent only") {
+    const TempDir dir;
+    auto store = openStore(storage::keepEverything(dir.file()));
+    Receiver receiver(*store, {}, fixedClock);
+    for (int i = 1; i <= 3; ++i) {
+        for (const char* agent : {"web-01", "web-02"}) {
+            const auto body = encodeRemoteWrite({{kUp, {{i * 1000, static_cast<double>(i)}}}});
+            CHECK(receiver.write(headOf(agent), body).status == 204);
+        }
+    }
+    const auto result = mustSelect(*store, {}, 0, 5000);
+    REQUIRE(result.size() == 2);
+    for (const auto& series : result) CHECK(series.samples.size() == 3);
+    // What is refused of a known series is named as ever.
+    const auto refused =
+        receiver.write(headOf("web-01"), encodeRemoteWrite({{kUp, {{2000, 9}, {4'600'001, 1}}}}));
+    CHECK(refused.status == 400);
+    CHECK(refused.body.find("2 of 2 samples refused") == 0);
+    const auto conflict = receiver.write(headOf("web-01"), encodeRemoteWrite({{kUp, {{2000, 9}}}}));
+    CHECK(conflict.body ==
+          "1 of 1 samples refused, the others are stored; the first: up{agent=\"web-01\", job=\"node\"} at "
+          "2000: another value is stored for this time");
+}
+
+TEST_CASE("a series that was known and has been deleted is made anew") {
+    const TempDir dir;
+    auto store = openStore(storage::keepEverything(dir.file()));
+    Receiver receiver(*store, {}, fixedClock);
+    const Labels other{{"__name__", "other"}};
+    REQUIRE(receiver.write(headOf("a"), encodeRemoteWrite({{kUp, {{1, 1}}}, {other, {{1, 1}}}})).stored == 2);
+    REQUIRE(store->deleteSeries({storage::named("up")}, 0, INT64_MAX));
+    CHECK(store->stats().series == 1);
+    for (int i = 2; i <= 3; ++i) {
+        const auto body = encodeRemoteWrite({{kUp, {{i, 1}}}, {other, {{i, 1}}}});
+        CHECK(receiver.write(headOf("a"), body).stored == 2);
+    }
+    CHECK(samplesOf(*store, storage::named("up")) == "2:1 3:1");
+    CHECK(samplesOf(*store, storage::named("other")) == "1:1 2:1 3:1");
+}
+
+TEST_CASE("more series than are remembered are stored all the same") {
+    const TempDir dir;
+    auto store = openStore(storage::keepEverything(dir.file()));
+    Limits limits;
+    limits.known_series = 10;
+    Receiver receiver(*store, limits, fixedClock);
+    for (int round = 1; round <= 3; ++round) {
+        for (int i = 0; i < 30; ++i) {
+            const Labels labels{{"__name__", "n"}, {"i", std::to_string(i)}};
+            REQUIRE(receiver.write(headOf("a"), encodeRemoteWrite({{labels, {{round, 1}}}})).stored == 1);
+        }
+    }
+    CHECK(store->stats().series == 30);
+    CHECK(mustSelect(*store, {}, 0, 10).size() == 30);
 }
 
 TEST_CASE("a series that claims another agent is 403 and nothing is stored") {
