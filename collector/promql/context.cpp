@@ -13,7 +13,8 @@ constexpr const char* kTooManySamples =
 Expected<std::vector<storage::SeriesSamples>> Context::select(const storage::Matchers& matchers,
                                                               TimestampMs from, TimestampMs to) {
     if (auto go_on = proceed(); !go_on) return tl::unexpected<Error>(go_on.error());
-    auto selected = data_.select(matchers, from, to, options_.max_samples - loaded_);
+    auto selected =
+        data_.select(matchers, from, to, {options_.max_samples - loaded_, [this] { return proceed(); }});
     if (!selected) {
         if (selected.error().kind == ErrorKind::exhausted) return fail(ErrorKind::exhausted, kTooManySamples);
         return selected;

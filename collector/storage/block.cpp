@@ -28,29 +28,38 @@ void BlockWriter::add(SeriesId id, std::span<const Sample> samples) {
         times.push_back(sample.timestamp);
         numbers.push_back(sample.value);
     }
-    std::string column;
-    putVarint(column, times.size());
-    encodeIntegers(times, column);
+    // What was scraped together has the same times: they need not be encoded for each.
+    auto known = column_of_times_.find(times);
+    if (known == column_of_times_.end()) {
+        std::string column;
+        putVarint(column, times.size());
+        encodeIntegers(times, column);
+        known = column_of_times_.emplace(std::move(times), columnOf(column)).first;
+    }
     const std::size_t start = values_.size();
     encodeValues(numbers, values_);
     const auto written = std::string_view(values_).substr(start);
-    enter(id, column, written.size(), checksum(written));
+    enter(id, known->second, written.size(), checksum(written));
 }
 
 void BlockWriter::addEncoded(SeriesId id, std::string_view column, std::string_view values,
                              std::uint32_t checksum) {
     values_ += values;
-    enter(id, column, values.size(), checksum);
+    enter(id, columnOf(column), values.size(), checksum);
 }
 
-void BlockWriter::enter(SeriesId id, std::string_view column, std::size_t length, std::uint32_t checksum) {
-    auto known = column_of_.find(column);
+std::size_t BlockWriter::columnOf(std::string_view encoded) {
+    auto known = column_of_.find(encoded);
     if (known == column_of_.end()) {
-        known = column_of_.emplace(std::string(column), columns_.size()).first;
+        known = column_of_.emplace(std::string(encoded), columns_.size()).first;
         columns_.push_back(known->first);
     }
+    return known->second;
+}
+
+void BlockWriter::enter(SeriesId id, std::size_t column, std::size_t length, std::uint32_t checksum) {
     putVarint(directory_, id - last_);
-    putVarint(directory_, known->second);
+    putVarint(directory_, column);
     putVarint(directory_, length);
     putFixed32(directory_, checksum);
     last_ = id;

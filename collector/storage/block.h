@@ -39,9 +39,11 @@ class BlockWriter {
     std::string finish();
 
   private:
-    void enter(SeriesId id, std::string_view column, std::size_t length, std::uint32_t checksum);
+    std::size_t columnOf(std::string_view encoded);
+    void enter(SeriesId id, std::size_t column, std::size_t length, std::uint32_t checksum);
 
     std::map<std::string, std::size_t, std::less<>> column_of_;
+    std::map<std::vector<std::int64_t>, std::size_t> column_of_times_;  ///< of those that add() has encoded
     std::vector<std::string> columns_;
     std::string directory_;
     std::string values_;

@@ -54,13 +54,27 @@ void tryBase(const std::vector<std::uint64_t>& values, std::uint64_t base, Packi
     }
 }
 
+/// Afterwards the elements 0 to 3, n / 32 and n / 4 are those of the sorted sequence.
+void sortSmallest(std::vector<std::int64_t>& values) {
+    constexpr std::size_t kFew = 128;
+    if (values.size() < kFew) {
+        std::sort(values.begin(), values.end());
+        return;
+    }
+    const auto quarter = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 4);
+    const auto small = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 32);
+    std::nth_element(values.begin(), quarter, values.end());
+    std::nth_element(values.begin(), small, quarter);
+    std::partial_sort(values.begin(), values.begin() + 4, small);
+}
+
 Packing bestPacking(const std::vector<std::uint64_t>& values) {
     Packing best;
     if (values.empty()) return Packing{0, 0, 2};
     std::vector<std::int64_t> sorted(values.size());
     std::transform(values.begin(), values.end(), sorted.begin(),
                    [](std::uint64_t value) { return static_cast<std::int64_t>(value); });
-    std::sort(sorted.begin(), sorted.end());
+    sortSmallest(sorted);
     // A few small outliers (a counter's reset) should not widen everything: they wrap and become exceptions.
     std::uint64_t last = 0;
     bool first = true;

@@ -54,24 +54,20 @@ Expected<void> SqliteStore::compactHead() {
 Expected<void> SqliteStore::compactGroup(GroupId group, const std::vector<SeriesId>& ids) {
     // Nobody else changes the frozen head or blocks while compact_mutex_ is held, so encoding holds up
     // nobody.
-    std::vector<std::int64_t> windows;
-    std::vector<std::vector<Sample>> samples(ids.size());
-    for (std::size_t i = 0; i < ids.size(); ++i) {
-        mergeInto(frozen_.copy(ids[i], 0, INT64_MAX), 0, INT64_MAX, samples[i]);
-        for (const auto& sample : samples[i]) {
-            const auto window = windowOf(sample.timestamp);
-            if (windows.empty() || windows.back() != window) windows.push_back(window);
-        }
+    std::set<std::int64_t> windows;
+    std::vector<Sample> samples;
+    for (const auto id : ids) {
+        samples.clear();
+        mergeInto(frozen_.copy(id, 0, INT64_MAX), 0, INT64_MAX, samples);
+        for (const auto& sample : samples) windows.insert(windowOf(sample.timestamp));
     }
-    std::sort(windows.begin(), windows.end());
-    windows.erase(std::unique(windows.begin(), windows.end()), windows.end());
     for (const auto window : windows) {
         const auto row = blockRow(window, group);
-        auto data = mergeBlock(row, ids, samples);
+        auto data = mergeBlock(row, ids);
         if (!data && data.error().kind == ErrorKind::internal) {
             auto done = setAside(row);
             if (!done) return done;
-            data = mergeBlock(row, ids, samples);
+            data = mergeBlock(row, ids);
         }
         if (!data) return tl::unexpected(data.error());
         const std::lock_guard write_lock(write_mutex_);
@@ -95,9 +91,8 @@ Expected<void> SqliteStore::compactGroup(GroupId group, const std::vector<Series
     });
 }
 
-/// A block's content with the samples of its window added, which are given for each of `ids`.
-Expected<std::string> SqliteStore::mergeBlock(std::int64_t row, const std::vector<SeriesId>& ids,
-                                              const std::vector<std::vector<Sample>>& samples) const {
+/// A block's content with what the frozen head has of its window for each of `ids`.
+Expected<std::string> SqliteStore::mergeBlock(std::int64_t row, const std::vector<SeriesId>& ids) const {
     const TimestampMs from = (row >> 24) * kWindowMs;
     const TimestampMs to = from + kWindowMs - 1;
     auto reader = readers_.acquire();
@@ -107,8 +102,8 @@ Expected<std::string> SqliteStore::mergeBlock(std::int64_t row, const std::vecto
     if (!there) return tl::unexpected(there.error());
     const std::vector<BlockDirectory::Entry> none;
     const auto& old = *there ? blocks.directory().entries() : none;
-    const auto before = [](const Sample& sample, TimestampMs at) { return sample.timestamp < at; };
     BlockWriter writer;
+    std::vector<Sample> fresh;
     std::vector<Sample> merged;
     auto entry = old.begin();
     std::size_t i = 0;
@@ -117,24 +112,19 @@ Expected<std::string> SqliteStore::mergeBlock(std::int64_t row, const std::vecto
                             : i == ids.size()  ? entry->id
                                                : std::min(entry->id, ids[i]);
         const bool has_old = entry != old.end() && entry->id == id;
-        auto begin = samples.front().end();
-        auto end = begin;
-        if (i < ids.size() && ids[i] == id) {
-            const auto& all = samples[i++];
-            begin = std::lower_bound(all.begin(), all.end(), from, before);
-            end = std::lower_bound(begin, all.end(), to + 1, before);
-        }
-        if (begin == end && has_old) {
+        fresh.clear();
+        if (i < ids.size() && ids[i] == id) mergeInto(frozen_.copy(ids[i++], from, to), from, to, fresh);
+        if (fresh.empty() && has_old) {
             const auto values = blocks.values(*entry);
             if (!values) return tl::unexpected(values.error());
             writer.addEncoded(id, blocks.directory().column(*entry), *values, entry->checksum);
-        } else if (begin != end) {
+        } else if (!fresh.empty()) {
             merged.clear();
             if (has_old) {
                 auto done = blocks.read(*entry, from, to, merged);
                 if (!done) return tl::unexpected(done.error());
             }
-            mergeInto(std::vector<Sample>(begin, end), merged);
+            mergeInto(std::move(fresh), merged);
             writer.add(id, merged);
         }
         if (has_old) ++entry;

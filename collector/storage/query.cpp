@@ -17,7 +17,7 @@ struct SqliteStore::Wanted {
 };
 
 Expected<std::vector<SeriesSamples>> SqliteStore::select(const Matchers& matchers, TimestampMs from,
-                                                         TimestampMs to, std::size_t max_samples) const {
+                                                         TimestampMs to, const ReadLimits& limits) const {
     from = std::max<TimestampMs>(from, 0);
     std::vector<Wanted> wanted;
     if (from > to) return std::vector<SeriesSamples>();
@@ -35,7 +35,7 @@ Expected<std::vector<SeriesSamples>> SqliteStore::select(const Matchers& matcher
         }
         for (auto& one : wanted) one.labels = index_->labels(one.id);
     }
-    auto read = readBlocks(wanted, from, to, max_samples);
+    auto read = readBlocks(wanted, from, to, limits);
     if (!read) return tl::unexpected(read.error());
     std::vector<SeriesSamples> result;
     result.reserve(wanted.size());
@@ -46,9 +46,9 @@ Expected<std::vector<SeriesSamples>> SqliteStore::select(const Matchers& matcher
         one.frozen = {};
         one.head = {};
         samples += one.samples.size();
-        if (samples > max_samples) {
+        if (samples > limits.max_samples) {
             return fail(ErrorKind::exhausted,
-                        "the query touches more than " + std::to_string(max_samples) + " samples");
+                        "the query touches more than " + std::to_string(limits.max_samples) + " samples");
         }
         if (!one.samples.empty())
             result.push_back(SeriesSamples{std::move(one.labels), std::move(one.samples)});
@@ -59,7 +59,7 @@ Expected<std::vector<SeriesSamples>> SqliteStore::select(const Matchers& matcher
 }
 
 Expected<void> SqliteStore::readBlocks(std::vector<Wanted>& wanted, TimestampMs from, TimestampMs to,
-                                       std::size_t max_samples) const {
+                                       const ReadLimits& limits) const {
     if (wanted.empty()) return {};
     std::sort(wanted.begin(), wanted.end(), [](const Wanted& a, const Wanted& b) {
         return a.group != b.group ? a.group < b.group : a.id < b.id;
@@ -92,6 +92,9 @@ Expected<void> SqliteStore::readBlocks(std::vector<Wanted>& wanted, TimestampMs 
             continue;
         }
         from_row = **row + 1;
+        if (limits.proceed) {
+            if (auto go_on = limits.proceed(); !go_on) return go_on;
+        }
         const auto there = blocks.load(**row);
         if (!there) return tl::unexpected(there.error());
         for (; one != wanted.end() && one->group == group; ++one) {
@@ -101,9 +104,9 @@ Expected<void> SqliteStore::readBlocks(std::vector<Wanted>& wanted, TimestampMs 
             auto done = blocks.read(*entry, from, to, one->samples);
             if (!done) return done;
             samples += one->samples.size() - before;
-            if (samples > max_samples) {
+            if (samples > limits.max_samples) {
                 return fail(ErrorKind::exhausted,
-                            "the query touches more than " + std::to_string(max_samples) + " samples");
+                            "the query touches more than " + std::to_string(limits.max_samples) + " samples");
             }
         }
     }

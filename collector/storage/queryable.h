@@ -1,8 +1,10 @@
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "common/error.h"
@@ -44,6 +46,17 @@ struct SeriesSamples {
     std::vector<Sample> samples;  ///< ascending, one per timestamp; staleness markers are kept
 };
 
+/// What bounds one read.
+struct ReadLimits {
+    // NOLINTNEXTLINE(google-explicit-constructor): mostly there is nothing else to say
+    ReadLimits(std::size_t most, std::function<Expected<void>()> go_on = {})
+        : max_samples(most), proceed(std::move(go_on)) {}
+
+    std::size_t max_samples;
+    /// Called between pieces of work, if there is one; its error ends the read.
+    std::function<Expected<void>()> proceed;
+};
+
 /// What the query language, the rules, the API and the analyses read. Safe from any thread; a call sees every
 /// write that was acknowledged before it. Times are inclusive on both sides.
 class Queryable {
@@ -53,7 +66,7 @@ class Queryable {
     /// The samples in [from, to] of every series that meets all matchers, sorted by labels. Series without a
     /// sample in the range are left out. Error `exhausted` once more than `max_samples` would be returned.
     virtual Expected<std::vector<SeriesSamples>> select(const Matchers& matchers, TimestampMs from,
-                                                        TimestampMs to, std::size_t max_samples) const = 0;
+                                                        TimestampMs to, const ReadLimits& limits) const = 0;
     /// Label sets of series that meet any of the sets of matchers (none: all) and may have samples in the
     /// range.
     virtual Expected<std::vector<Labels>> series(const std::vector<Matchers>& any, TimestampMs from,

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <iterator>
+#include <utility>
 
 namespace lapwing::storage {
 namespace {
@@ -42,7 +43,8 @@ void SeriesIndex::add(SeriesId id, GroupId group, const Labels& labels) {
             list.insert(std::lower_bound(list.begin(), list.end(), id), id);
         }
     }
-    by_hash_.emplace(labels.hash(), id);
+    const auto [same, first] = by_hash_.try_emplace(labels.hash(), id);
+    if (!first) series.same_hash = std::exchange(same.value(), id);
     ++count_;
 }
 
@@ -55,9 +57,10 @@ bool SeriesIndex::equals(SeriesId id, const Labels& labels) const {
 }
 
 std::optional<SeriesId> SeriesIndex::find(const Labels& labels) const {
-    const auto [begin, end] = by_hash_.equal_range(labels.hash());
-    for (auto it = begin; it != end; ++it) {
-        if (equals(it->second, labels)) return it->second;
+    const auto known = by_hash_.find(labels.hash());
+    if (known == by_hash_.end()) return std::nullopt;
+    for (SeriesId id = known->second; id != 0; id = series_[id].same_hash) {
+        if (equals(id, labels)) return id;
     }
     return std::nullopt;
 }

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <tsl/robin_map.h>
+
 #include <cstdint>
 #include <deque>
 #include <memory>
@@ -20,7 +22,7 @@ namespace lapwing::storage {
 /// change needs the index alone.
 class SeriesIndex {
   public:
-    /// Ids may have gaps. A label set is added once only.
+    /// Ids begin at 1 and may have gaps. A label set is added once only.
     void add(SeriesId id, GroupId group, const Labels& labels);
 
     std::optional<SeriesId> find(const Labels& labels) const;
@@ -49,6 +51,7 @@ class SeriesIndex {
     struct Series {
         std::vector<SymbolPair> labels;
         GroupId group = 0;
+        SeriesId same_hash = 0;  ///< another one; 0: none
         bool present = false;
     };
     using Postings = std::vector<SeriesId>;
@@ -63,7 +66,7 @@ class SeriesIndex {
     std::deque<std::string> texts_;
     std::unordered_map<std::string_view, std::uint32_t> symbols_;
     std::vector<Series> series_;
-    std::unordered_multimap<std::uint64_t, SeriesId> by_hash_;
+    tsl::robin_map<std::uint64_t, SeriesId> by_hash_;
     std::unordered_map<std::uint32_t, Values> postings_;
     std::size_t count_ = 0;
 

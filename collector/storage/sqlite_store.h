@@ -38,7 +38,7 @@ class SqliteStore final : public Store {
     SqliteStore& operator=(const SqliteStore&) = delete;
 
     Expected<std::vector<SeriesSamples>> select(const Matchers& matchers, TimestampMs from, TimestampMs to,
-                                                std::size_t max_samples) const override;
+                                                const ReadLimits& limits) const override;
     Expected<std::vector<Labels>> series(const std::vector<Matchers>& any, TimestampMs from,
                                          TimestampMs to) const override;
     Expected<std::vector<std::string>> labelNames(const std::vector<Matchers>& any, TimestampMs from,
@@ -110,7 +110,7 @@ class SqliteStore final : public Store {
 
     std::vector<SeriesId> matching(const std::vector<Matchers>& any, TimestampMs from, TimestampMs to) const;
     Expected<void> readBlocks(std::vector<Wanted>& wanted, TimestampMs from, TimestampMs to,
-                              std::size_t max_samples) const;
+                              const ReadLimits& limits) const;
     Expected<void> readSetAside(Reader& reader, std::vector<Wanted>& wanted, TimestampMs from,
                                 TimestampMs to) const;
 
@@ -138,8 +138,7 @@ class SqliteStore final : public Store {
     /// Deletes entries up to `compacted` that every reader has passed.
     Expected<void> shortenLog(std::int64_t compacted);
     Expected<void> compactGroup(GroupId group, const std::vector<SeriesId>& ids);
-    Expected<std::string> mergeBlock(std::int64_t row, const std::vector<SeriesId>& ids,
-                                     const std::vector<std::vector<Sample>>& samples) const;
+    Expected<std::string> mergeBlock(std::int64_t row, const std::vector<SeriesId>& ids) const;
     Expected<void> expireSeries(TimestampMs before);
     Expected<void> expireDocuments(TimestampMs before);
 

@@ -26,7 +26,7 @@ class Memory : public storage::Queryable {
 
     Expected<std::vector<storage::SeriesSamples>> select(const storage::Matchers& matchers, TimestampMs from,
                                                          TimestampMs to,
-                                                         std::size_t max_samples) const override {
+                                                         const storage::ReadLimits& limits) const override {
         ++selects;
         std::vector<storage::SeriesSamples> out;
         std::size_t total = 0;
@@ -37,7 +37,7 @@ class Memory : public storage::Queryable {
                 if (sample.timestamp >= from && sample.timestamp <= to) found.samples.push_back(sample);
             }
             total += found.samples.size();
-            if (total > max_samples) return fail(ErrorKind::exhausted, "too many samples");
+            if (total > limits.max_samples) return fail(ErrorKind::exhausted, "too many samples");
             if (!found.samples.empty()) out.push_back(std::move(found));
         }
         return out;

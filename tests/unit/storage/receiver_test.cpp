@@ -58,7 +58,7 @@ class BrokenStore : public storage::Store {
     Expected<void> putLogCursor(const std::string&, std::uint64_t) override { return {}; }
     Expected<void> dropLogCursor(const std::string&) override { return {}; }
     Expected<std::vector<storage::SeriesSamples>> select(const storage::Matchers&, TimestampMs, TimestampMs,
-                                                         std::size_t) const override {
+                                                         const storage::ReadLimits&) const override {
         return {};
     }
     Expected<std::vector<Labels>> series(const std::vector<storage::Matchers>&, TimestampMs,

@@ -316,5 +316,64 @@ TEST_CASE("many series over many windows survive compactions at any moment") {
     }
 }
 
+TEST_CASE("a series is named by what an earlier batch said of it") {
+    const TempDir dir;
+    auto store = openStore(keepEverything(dir.file()));
+    const Labels up{{"__name__", "up"}};
+    const Labels down{{"__name__", "down"}};
+    const std::vector<Sample> at1 = {{1000, 1}};
+    const std::vector<Sample> at2 = {{2000, 2}};
+    std::vector<BatchSeries> first = {{0, &up, at1}, {0, &down, at1}};
+    REQUIRE(store->append(first));
+    CHECK(first[0].ref != 0);
+    CHECK(first[1].ref != 0);
+    CHECK(first[0].ref != first[1].ref);
+
+    // In one batch by its labels, by its name, and by its name alone: out of order, once the same.
+    const std::vector<Sample> rest = {{5000, 5}, {3000, 3}};
+    std::vector<BatchSeries> mixed = {
+        {first[0].ref, nullptr, rest}, {0, &up, at2}, {first[1].ref, nullptr, at2}, {first[0].ref, &up, at2}};
+    const auto result = store->append(mixed);
+    REQUIRE(result);
+    CHECK(result->stored == 4);
+    CHECK(result->duplicates == 1);
+    CHECK(result->gone.empty());
+    CHECK(mixed[1].ref == first[0].ref);
+    CHECK(samplesOf(*store, named("up")) == "1000:1 2000:2 3000:3 5000:5");
+    CHECK(samplesOf(*store, named("down")) == "1000:1 2000:2");
+
+    REQUIRE(store->deleteSeries({named("up")}, 0, INT64_MAX));
+    std::vector<BatchSeries> late = {{first[0].ref, nullptr, at1}, {first[1].ref, nullptr, rest}};
+    const auto gone = store->append(late);
+    REQUIRE(gone);
+    CHECK(gone->gone == std::vector<std::size_t>{0});
+    CHECK(gone->stored == 2);
+    CHECK(gone->refused == 0);
+    CHECK(samplesOf(*store, named("up")) == "none");
+    std::vector<BatchSeries> again = {{first[0].ref, &up, at1}};
+    REQUIRE(store->append(again));
+    CHECK(again[0].ref != first[0].ref);
+    CHECK(samplesOf(*store, named("up")) == "1000:1");
+}
+
+TEST_CASE("a read ends between two blocks when it may not go on") {
+    const TempDir dir;
+    auto store = openStore(keepEverything(dir.file()));
+    const Labels up{{"__name__", "up"}};
+    mustAppend(*store, {{up, {{1, 1}, {kWindowMs + 1, 2}, {2 * kWindowMs + 1, 3}}}});
+    REQUIRE(store->compact());
+    int asked = 0;
+    const auto twice = [&asked]() -> Expected<void> {
+        if (++asked <= 2) return {};
+        return fail(ErrorKind::unavailable, "enough");
+    };
+    const auto stopped = store->select(named("up"), 0, INT64_MAX, {100, twice});
+    REQUIRE_FALSE(stopped);
+    CHECK(stopped.error().message == "enough");
+    CHECK(asked == 3);
+    asked = -1;
+    CHECK(store->select(named("up"), 0, INT64_MAX, {100, twice}).value().at(0).samples.size() == 3);
+}
+
 }  // namespace
 }  // namespace lapwing::storage
