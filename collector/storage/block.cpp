@@ -3,6 +3,7 @@
 #include <zlib.h>
 
 #include <algorithm>
+#include <limits>
 
 #include "collector/storage/bytes.h"
 #include "collector/storage/codec.h"
@@ -101,6 +102,7 @@ bool BlockDirectory::parse(std::string_view header, std::string directory, std::
     if (start.failed() || version != kVersion || length != directory_.size() || sum != checksum(directory_)) {
         return false;
     }
+    if (block_bytes > std::numeric_limits<std::uint32_t>::max()) return false;
     ByteReader in(directory_);
     const std::uint64_t columns = in.varint();
     if (columns > in.remaining()) return false;
@@ -118,11 +120,11 @@ bool BlockDirectory::parse(std::string_view header, std::string directory, std::
     }
     const std::uint64_t count = in.varint();
     if (count > in.remaining()) return false;
-    entries_.reserve(count);
+    entries_.resize(count);
     std::size_t offset = kHeaderBytes + directory_.size();
     std::uint64_t id = 0;
     for (std::uint64_t i = 0; i < count; ++i) {
-        Entry entry;
+        Entry& entry = entries_[i];
         const std::uint64_t step = in.varint();
         const std::uint64_t column = in.varint();
         const std::uint64_t bytes = in.varint();
@@ -134,10 +136,9 @@ bool BlockDirectory::parse(std::string_view header, std::string directory, std::
         }
         entry.id = static_cast<SeriesId>(id);
         entry.column = static_cast<std::uint32_t>(column);
-        entry.offset = offset;
-        entry.length = bytes;
+        entry.offset = static_cast<std::uint32_t>(offset);
+        entry.length = static_cast<std::uint32_t>(bytes);
         offset += bytes;
-        entries_.push_back(entry);
     }
     return in.complete() && offset == block_bytes;
 }

@@ -60,8 +60,8 @@ class BlockDirectory {
         SeriesId id = 0;
         std::uint32_t column = 0;
         std::uint32_t checksum = 0;
-        std::size_t offset = 0;  ///< in the block
-        std::size_t length = 0;
+        std::uint32_t offset = 0;  ///< in the block
+        std::uint32_t length = 0;
     };
 
     /// How long the directory is, from the block's first bytes; nothing if they are damaged.

@@ -47,6 +47,10 @@ class ByteReader {
     explicit ByteReader(std::string_view data) : data_(data) {}
 
     std::uint64_t varint() {
+        // Most are short.
+        if (position_ < data_.size() && static_cast<std::uint8_t>(data_[position_]) < 0x80) {
+            return static_cast<std::uint8_t>(data_[position_++]);
+        }
         std::uint64_t value = 0;
         for (unsigned shift = 0; shift < 64; shift += 7) {
             const std::uint8_t byte = this->byte();
