@@ -41,7 +41,12 @@ void judgeFailover(const std::string& replica, const std::vector<const Verdict*>
         if (channel->obstacles.empty()) {
             continue;
         }
-        finding.evidence.insert(finding.evidence.end(), channel->obstacles.begin(), channel->obstacles.end());
+        for (auto obstacle : channel->obstacles) {
+            if (channels.size() > 1) {
+                obstacle.text = "channel \"" + channel->channel + "\": " + obstacle.text;
+            }
+            finding.evidence.push_back(std::move(obstacle));
+        }
         if (channel->confidence != Confidence::confirmed) {
             finding.confidence = Confidence::suspected;
         }
@@ -115,7 +120,11 @@ void judgeReplicas(const Context& context, Judgement& out) {
         }
         const auto channels = ofOneReplica(*context.replicas, verdict.replica);
         judgeFailover(verdict.replica, channels, out);
-        judgeWritable(verdict.replica, verdict, out);
+        // Whether it may be written to is asked of each channel; one primary alone is enough to object.
+        const auto objects = std::find_if(channels.begin(), channels.end(), [](const auto* one) {
+            return !one->multi_primary && one->cause != "not_configured";
+        });
+        judgeWritable(verdict.replica, objects == channels.end() ? verdict : **objects, out);
     }
 }
 

@@ -46,11 +46,14 @@ void measure(const Case& c, Verdict& out) {
         return;
     }
     const auto at = c.channel.at;
-    out.transactions_behind = transactionsBehind(primary->executed, c.replica.executed, at);
+    const auto transactions = [&](TimestampMs when) {
+        return c.roles.shared_domain ? std::nullopt
+                                     : transactionsBehind(primary->executed, c.replica.executed, when);
+    };
+    out.transactions_behind = transactions(at);
     out.bytes_behind = bytesBehind(*primary, c.channel.executed, at);
-    const auto before = out.transactions_behind
-                            ? transactionsBehind(primary->executed, c.replica.executed, at - kPaceMs)
-                            : bytesBehind(*primary, c.channel.executed, at - kPaceMs);
+    const auto before = out.transactions_behind ? transactions(at - kPaceMs)
+                                                : bytesBehind(*primary, c.channel.executed, at - kPaceMs);
     const auto now = out.transactions_behind ? out.transactions_behind : out.bytes_behind;
     if (!before || !now || *now <= 0) {
         return;
@@ -110,7 +113,7 @@ Verdict judgeChannel(const Facts& facts, const std::string& name, const Database
     if (roles.facts != nullptr) {
         out.primary_writable = acceptsWrites(*roles.facts);
     }
-    const auto lag = judgeLag(replica, channel, roles.facts, receiverProven(channel));
+    const auto lag = judgeLag(replica, channel, roles.facts, receiverProven(channel), roles.shared_domain);
     const Case the_case{facts,   name,  replica, channel_name,
                         channel, roles, lag,     Dialect(replica, channel_name)};
     measure(the_case, out);
@@ -163,32 +166,51 @@ bool answers(const Facts& facts, const std::string& name) {
            facts.now - server->second.heard <= kFreshMs && server->second.configured.has_value();
 }
 
-/// A declared replica of which no channel is seen.
-Verdict judgeDeclared(const Facts& facts, const Site::Pair& pair) {
+/// The channel that followed `primary` until lately; else "", or the primary's name beside other channels.
+std::string missingChannel(const Facts& facts, const Site::Pair& pair, const std::vector<Verdict>& seen) {
+    const auto taken = [&](const std::string& name) {
+        return std::any_of(seen.begin(), seen.end(), [&](const auto& one) {
+            return one.replica == pair.replica && one.channel == name;
+        });
+    };
+    for (const auto& [key, previous] : facts.previous) {
+        if (key.first == pair.replica && previous.primary == pair.primary && !taken(key.second)) {
+            return key.second;
+        }
+    }
+    return taken("") ? pair.primary : "";
+}
+
+/// A declared pair of which no channel is seen.
+Verdict judgeDeclared(const Facts& facts, const Site::Pair& pair, std::string channel) {
     Verdict out;
     out.replica = pair.replica;
     out.primary = pair.primary;
+    out.channel = std::move(channel);
     const auto server = facts.servers.find(pair.replica);
     if (server != facts.servers.end() && server->second.up) {
         out.observed = server->second.heard;
     }
-    if (!answers(facts, pair.replica) || server->second.configured != false) {
+    const bool others = server != facts.servers.end() && !server->second.channels.empty();
+    if (!answers(facts, pair.replica) || (!others && server->second.configured != false)) {
         silenceEvidence(facts, out);
         return hold(facts, std::move(out));
     }
-    const Dialect dialect(server->second, "");
+    const Dialect dialect(server->second, out.channel);
     out.writable = acceptsWrites(server->second);
     out.state = "broken";
     out.cause = "not_configured";
     out.confidence = Confidence::confirmed;
     out.broken_part = "receiver";
-    out.summary = "it should be a replica of " + pair.primary + ", and no replication is configured";
+    out.summary = "it should be a replica of " + pair.primary + ", and no replication " +
+                  (others ? "from there " : "") + "is configured";
     out.next_step = "on " + pair.replica + ": " + dialect.command(dialect.changeSource(pair.primary)) +
                     ", then " + dialect.command(dialect.thread("START", "")) +
                     "; or take the pair out of site.replication";
     out.evidence.push_back(
         {"replica status of " + pair.replica,
-         "it has no channel: after RESET or a restored copy it looks healthy, and holds old data"});
+         others ? "none of its channels follows " + pair.primary
+                : "it has no channel: after RESET or a restored copy it looks healthy, and holds old data"});
     if (const auto primary = facts.servers.find(pair.primary);
         primary != facts.servers.end() && primary->second.up == false) {
         out.evidence.push_back({"mysql probe of " + pair.primary, "the primary does not answer"});
@@ -221,9 +243,22 @@ void holdSilent(const Facts& facts, std::vector<Verdict>& out) {
     }
 }
 
-/// The pair's servers have changed roles: the channel in the other direction is judged instead.
-bool isReversed(const Facts& facts, const Site::Pair& pair) {
-    return followerOf(facts, pair.replica) == pair.primary;
+/// What is declared, and which no channel answers to. A channel that follows somebody else stands for one
+/// such pair, and so does the channel in the other direction: the servers have changed roles.
+void judgeMissing(const Facts& facts, std::vector<Verdict>& out) {
+    std::map<std::string, std::ptrdiff_t> elsewhere;
+    for (const auto& one : out) {
+        elsewhere[one.replica] += isDeclared(facts, one.primary, one.replica) ? 0 : 1;
+    }
+    for (const auto& pair : facts.declared) {
+        const bool seen = std::any_of(out.begin(), out.end(), [&](const auto& one) {
+            return one.replica == pair.replica && one.primary == pair.primary;
+        });
+        if (seen || follows(facts, pair.primary, pair.replica) || elsewhere[pair.replica]-- > 0) {
+            continue;
+        }
+        out.push_back(judgeDeclared(facts, pair, missingChannel(facts, pair, out)));
+    }
 }
 
 }  // namespace
@@ -247,13 +282,7 @@ std::vector<Verdict> judge(const Facts& facts) {
         }
     }
     holdSilent(facts, out);
-    for (const auto& pair : facts.declared) {
-        const bool shown =
-            std::any_of(out.begin(), out.end(), [&](const auto& one) { return one.replica == pair.replica; });
-        if (!shown && !isReversed(facts, pair)) {
-            out.push_back(judgeDeclared(facts, pair));
-        }
-    }
+    judgeMissing(facts, out);
     std::sort(out.begin(), out.end(), [](const auto& a, const auto& b) {
         return std::tie(a.replica, a.channel) < std::tie(b.replica, b.channel);
     });

@@ -51,7 +51,7 @@ struct Named {
 /// The position that tells the most: GTIDs name transactions whatever file they are in. A MariaDB that
 /// follows several primaries may have one domain from all of them; its coordinates are each channel's own.
 void positions(const DatabaseFacts& replica, const ChannelFacts& channel, const DatabaseFacts* primary,
-               std::vector<Named>& out, std::vector<Estimator>& shown) {
+               bool shared_domain, std::vector<Named>& out, std::vector<Estimator>& shown) {
     const auto take = [&](const char* name, const std::optional<LagRange>& range, const char* missing) {
         Estimator estimator{name, std::nullopt, ""};
         if (!range) {
@@ -68,7 +68,9 @@ void positions(const DatabaseFacts& replica, const ChannelFacts& channel, const 
     std::optional<LagRange> gtid;
     std::optional<LagRange> coordinates;
     if (primary != nullptr) {
-        gtid = lagBehind(primary->executed, replica.executed, channel.at);
+        if (!shared_domain) {
+            gtid = lagBehind(primary->executed, replica.executed, channel.at);
+        }
         if (!channel.executed.empty()) {
             coordinates = lagBehind(primary->written, channel.executed.last().value, channel.at);
         }
@@ -80,7 +82,7 @@ void positions(const DatabaseFacts& replica, const ChannelFacts& channel, const 
     if (several) {
         take("binlog_position", coordinates, missing);
     }
-    take("gtid_position", gtid, missing);
+    take("gtid_position", gtid, shared_domain ? "several primaries write to one GTID domain" : missing);
     if (!several) {
         take("binlog_position", coordinates, missing);
     }
@@ -267,12 +269,12 @@ std::optional<double> bytesBehind(const DatabaseFacts& source, const Track& exec
 }
 
 LagJudgement judgeLag(const DatabaseFacts& replica, const ChannelFacts& channel, const DatabaseFacts* primary,
-                      bool receiver_proven) {
+                      bool receiver_proven, bool shared_domain) {
     LagJudgement out;
     bool verified = false;
     const auto beat = heartbeat(replica, channel, primary, out, verified);
     std::vector<Named> by_position;
-    positions(replica, channel, primary, by_position, out.estimators);
+    positions(replica, channel, primary, shared_domain, by_position, out.estimators);
     ownWords(replica, channel, primary, out);
 
     const bool running = channel.receiver.state == "running" && channel.applier.state == "running";

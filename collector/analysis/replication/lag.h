@@ -48,7 +48,8 @@ struct LagJudgement {
 
 /// `primary` is null where nothing is known of it. `receiver_proven`: the receiver has shown within the last
 /// minute that it hears the primary, so that the replica's own word about its lag means something.
+/// `shared_domain`: the replica's GTIDs do not tell this primary from another.
 LagJudgement judgeLag(const DatabaseFacts& replica, const ChannelFacts& channel, const DatabaseFacts* primary,
-                      bool receiver_proven);
+                      bool receiver_proven, bool shared_domain);
 
 }  // namespace lapwing::analysis::replication

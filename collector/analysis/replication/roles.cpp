@@ -29,10 +29,18 @@ std::string only(const Facts& facts, const std::string& replica, std::string Dat
     return found;
 }
 
+/// "" where several are declared, too: which of them a channel is to follow is not.
 std::string declaredPrimary(const Facts& facts, const std::string& replica) {
-    const auto pair = std::find_if(facts.declared.begin(), facts.declared.end(),
-                                   [&](const auto& one) { return one.replica == replica; });
-    return pair == facts.declared.end() ? "" : pair->primary;
+    std::string found;
+    for (const auto& pair : facts.declared) {
+        if (pair.replica == replica) {
+            if (!found.empty()) {
+                return {};
+            }
+            found = pair.primary;
+        }
+    }
+    return found;
 }
 
 std::string discovered(const Facts& facts, const std::string& replica, const ChannelFacts& channel) {
@@ -47,6 +55,23 @@ std::string discovered(const Facts& facts, const std::string& replica, const Cha
         return channel.source_host;
     }
     return only(facts, replica, &DatabaseFacts::server_id, channel.source_server_id);
+}
+
+bool sharesDomain(const Facts& facts, const std::string& replica, const Roles& roles) {
+    const auto& server = facts.servers.at(replica);
+    if (!server.mariadb || roles.facts == nullptr || server.channels.size() < 2) {
+        return false;
+    }
+    return std::any_of(server.channels.begin(), server.channels.end(), [&](const auto& channel) {
+        const auto name = discovered(facts, replica, channel.second);
+        if (name == roles.primary) {
+            return false;
+        }
+        const auto other = facts.servers.find(name);
+        return other == facts.servers.end() ||
+               std::any_of(other->second.executed.begin(), other->second.executed.end(),
+                           [&](const auto& track) { return roles.facts->executed.contains(track.first); });
+    });
 }
 
 struct Excess {
@@ -98,6 +123,7 @@ Roles rolesOf(const Facts& facts, const std::string& replica, const ChannelFacts
     if (const auto server = facts.servers.find(out.primary); server != facts.servers.end()) {
         out.facts = &server->second;
     }
+    out.shared_domain = sharesDomain(facts, replica, out);
     out.multi_primary = isDeclared(facts, out.primary, replica) && isDeclared(facts, replica, out.primary);
     if (found.empty() || isDeclared(facts, found, replica)) {
         return out;
@@ -114,15 +140,14 @@ Roles rolesOf(const Facts& facts, const std::string& replica, const ChannelFacts
     return out;
 }
 
-std::string followerOf(const Facts& facts, const std::string& primary) {
-    for (const auto& [name, server] : facts.servers) {
-        for (const auto& [channel_name, channel] : server.channels) {
-            if (server.up == true && discovered(facts, name, channel) == primary) {
-                return name;
-            }
-        }
+bool follows(const Facts& facts, const std::string& replica, const std::string& primary) {
+    const auto server = facts.servers.find(replica);
+    if (server == facts.servers.end() || server->second.up != true) {
+        return false;
     }
-    return {};
+    return std::any_of(
+        server->second.channels.begin(), server->second.channels.end(),
+        [&](const auto& channel) { return discovered(facts, replica, channel.second) == primary; });
 }
 
 std::string errantTransactions(const DatabaseFacts& replica, const DatabaseFacts& primary) {

@@ -13,6 +13,9 @@ struct Roles {
     std::string primary;                   ///< an instance, else the address, else ""
     const DatabaseFacts* facts = nullptr;  ///< null where no instance is known, or nothing of it
     bool multi_primary = false;            ///< declared in both directions
+    /// MariaDB: another primary of the same replica may write to the same GTID domain, so that the replica's
+    /// position in it tells nothing of this one.
+    bool shared_domain = false;
     std::vector<Evidence> evidence;        ///< where the declaration says otherwise
 };
 
@@ -20,8 +23,8 @@ struct Roles {
 /// the declaration. The result points into `facts`.
 Roles rolesOf(const Facts& facts, const std::string& replica, const ChannelFacts& channel);
 
-/// The instance that is seen to follow `primary`, or "".
-std::string followerOf(const Facts& facts, const std::string& primary);
+/// `replica` is seen to follow `primary`.
+bool follows(const Facts& facts, const std::string& replica, const std::string& primary);
 
 bool isDeclared(const Facts& facts, const std::string& primary, const std::string& replica);
 

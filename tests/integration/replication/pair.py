@@ -27,6 +27,8 @@ RULES = os.path.join(repo, "dashboards/alerts/lapwing.rules.yml")
 NOBODY = 65534
 WRITE_EVERY = 0.1
 POLL_EVERY = 0.05
+EVALUATION = 2 + 2 + 3  # rules and verdicts, every two seconds each; a sample takes up to three to arrive
+SLACK = 20              # of a busy machine
 
 
 def run(*command, **options):
@@ -83,10 +85,10 @@ class Server:
 
     def __init__(self, pair, number, kind):
         self.pair, self.number, self.kind = pair, number, kind
-        self.host = f"{pair.name}{'ab'[number]}"
+        self.host = f"{pair.name}{'abc'[number]}"
         self.namespace = f"lwr{os.getpid()}{self.host}"
         self.directory = os.path.join(pair.directory, self.host)
-        self.address = f"10.99.{pair.number}.{number + 1}"
+        self.address = f"10.99.{pair.number}.{number + 1}"  # the second primary, number 2, has a link of its own
         self.agent = None
         self.options = []
         os.makedirs(self.directory)
@@ -99,7 +101,7 @@ class Server:
         run("ip", "netns", "add", self.namespace)
         self.inside("ip", "link", "set", "lo", "up")
         outer = f"lwr{os.getpid() % 100000}{self.host}"
-        number = self.pair.number * 2 + self.number
+        number = self.pair.number * 4 + self.number
         run("ip", "link", "add", outer, "type", "veth", "peer", "name", "up0", "netns", self.namespace)
         run("ip", "address", "add", f"10.98.{number}.1/24", "dev", outer)
         run("ip", "link", "set", outer, "up")
@@ -142,6 +144,11 @@ class Server:
         """START SLAVE, in this server's words."""
         return text if self.mariadb else text.replace("SLAVE", "REPLICA")
 
+    def thread(self, verb, thread, channel):
+        if self.mariadb:
+            return f"{verb} SLAVE '{channel}' {thread}"
+        return f"{verb} REPLICA {thread} FOR CHANNEL '{channel}'"
+
     def status(self, channel=None):
         rows = self.sql("SHOW ALL SLAVES STATUS" if self.mariadb else "SHOW REPLICA STATUS")
         name = "Connection_name" if self.mariadb else "Channel_Name"
@@ -180,7 +187,7 @@ class Server:
     def read_only(self, on):
         self.sql(f"SET GLOBAL read_only={on:d}", *([] if self.mariadb else [f"SET GLOBAL super_read_only={on:d}"]))
 
-    def start_agent(self):
+    def start_agent(self, heartbeat="auto"):
         site = self.pair.site
         bundle = os.path.join(self.directory, "agent.pem")
         if not os.path.exists(bundle):
@@ -196,7 +203,7 @@ class Server:
             out.write(f"host: {self.host}\ndata: {data}\nstatus_socket: {data}/s\nsnapshot: {data}/none\ncanary: off\n"
                       f"attempts: off\ncollector: {{ url: 'https://{self.collector_address}:{site.agents_port}', ca: {bundle}, "
                       f"cert: {bundle}, key: {bundle} }}\nprobes:\n{off}"
-                      f"  mysql: [ {{ socket: {self.directory}/s.sock }} ]\n")
+                      f"  mysql: [ {{ socket: {self.directory}/s.sock, heartbeat: {{ mode: {heartbeat} }} }} ]\n")
         self.log = open(os.path.join(self.directory, "agent.log"), "ab")
         self.agent = subprocess.Popen(
             ["ip", "netns", "exec", self.namespace, "setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups",
@@ -220,11 +227,13 @@ class Server:
             exporter.kill()
             exporter.wait()
         series = re.search(r"^mysql_slave_status_seconds_behind_(?:master|source)\S* (\S+)$", text, re.M)
-        beat = subprocess.run(["pt-heartbeat", "--check", "--utc", "-D", "lapwing", "--master-server-id",
-                               str(self.pair.server_id_of(self.pair.primary)), "-S", f"{self.directory}/s.sock", "-u", "tester",
-                               "-p", "tester"], capture_output=True, text=True)
+        beat = subprocess.run(self.pt_heartbeat("--check"), capture_output=True, text=True)
         return {"mysqld_exporter": series.group(1) if series else None,
                 "pt_heartbeat": (beat.stdout or beat.stderr).strip().splitlines()[:1]}
+
+    def pt_heartbeat(self, *what):
+        return ["pt-heartbeat", *what, "--utc", "-D", "lapwing", "--master-server-id",
+                str(self.pair.server_id_of(self.pair.primary)), "-S", f"{self.directory}/s.sock", "-u", "tester", "-p", "tester"]
 
     def close(self):
         self.stop_agent(kill=True)
@@ -236,8 +245,8 @@ class Server:
 class Truth:
     """What the test knows by itself: when each row was committed, and when it was there."""
 
-    def __init__(self, writer, reader):
-        self.writer, self.reader = writer, reader
+    def __init__(self, writer, reader, table="lt.truth"):
+        self.writer, self.reader, self.table = writer, reader, table
         self.committed = []  # times; the row's id is the place
         self.polled = []     # (time, highest id)
         self.paused = threading.Event()
@@ -270,7 +279,7 @@ class Truth:
             with connection.cursor() as cursor:
                 # A row of which the answer was lost is there already.
                 with contextlib.suppress(pymysql.err.IntegrityError):
-                    cursor.execute("INSERT INTO lt.truth VALUES (%s)", (len(self.committed) + 1,))
+                    cursor.execute(f"INSERT INTO {self.table} VALUES (%s)", (len(self.committed) + 1,))
             self.committed.append(time.time())
         self.loop(self.writer, WRITE_EVERY, once)
 
@@ -278,7 +287,7 @@ class Truth:
         def once(connection):
             asked = time.time()
             with connection.cursor() as cursor:
-                cursor.execute("SELECT COALESCE(MAX(id), 0) FROM lt.truth")
+                cursor.execute(f"SELECT COALESCE(MAX(id), 0) FROM {self.table}")
                 self.polled.append((asked, cursor.fetchone()[0]))
         self.loop(self.reader, POLL_EVERY, once)
 
@@ -307,43 +316,65 @@ class Truth:
 
 
 class Pair:
-    """`kinds`: of the primary and the replica. Everything is there, linked and in step when it has started."""
+    """Everything is there, linked and in step when it has started. With `second` the replica follows a second primary, too, by the
+    channel "second"."""
 
-    def __init__(self, site, number, name, kind):
+    def __init__(self, site, number, name, kind, second=False):
         self.site, self.number, self.name, self.kind = site, number, name, kind
         self.directory = tempfile.mkdtemp(prefix="lwr")
         os.chmod(self.directory, 0o755)
         self.a, self.b = Server(self, 0, kind), Server(self, 1, kind)
+        self.c = Server(self, 2, kind) if second else None
+        self.servers = [self.a, self.b] + ([self.c] if second else [])
         self.primary, self.replica = self.a, self.b
         self.allowed = {"MysqlReplicationUnknown", "MysqlReplicationNotConfigured", "AgentSilent"}  # until it has started
         self.rows = []
-        self.truth = None
+        self.truths = {}  # by channel
+        self.quiet_after = 0.0
+
+    @property
+    def truth(self):
+        return self.truths[""]
+
+    def link(self, name, *ends):
+        """A network of its own for two servers; `ends`: each with its address."""
+        (one, _), (other, _) = ends
+        run("ip", "link", "add", name, "netns", one.namespace, "type", "veth", "peer", "name", name, "netns", other.namespace)
+        for server, address in ends:
+            server.inside("ip", "address", "add", f"{address}/24", "dev", name)
+            server.inside("ip", "link", "set", name, "up")
 
     def start(self, template):
-        for server in (self.a, self.b):
+        for server in self.servers:
             server.make_namespace()
-        run("ip", "link", "add", "link0", "netns", self.a.namespace, "type", "veth", "peer", "name", "link0", "netns",
-            self.b.namespace)
-        for server in (self.a, self.b):
-            server.inside("ip", "address", "add", f"{server.address}/24", "dev", "link0")
-            server.inside("ip", "link", "set", "link0", "up")
+        self.link("link0", (self.a, self.a.address), (self.b, self.b.address))
+        if self.c:
+            self.c.address = f"10.99.{100 + self.number}.1"
+            self.link("link1", (self.c, self.c.address), (self.b, f"10.99.{100 + self.number}.2"))
+            if self.c.mariadb:
+                self.c.options = ["--gtid-domain-id=2"]
+        for server in self.servers:
             shutil.copytree(template, os.path.join(server.directory, "data"), symlinks=True)
             server.start()
         self.replica.follow(self.primary)
+        if self.c:
+            self.replica.follow(self.c, "second")
         self.replica.read_only(True)
-        for server in (self.a, self.b):
+        for server in self.servers:
             server.start_agent()
-        self.truth = Truth(lambda: self.primary, lambda: self.replica)
-        self.settle()
+        self.truths[""] = Truth(lambda: self.primary, lambda: self.replica)
+        if self.c:
+            self.truths["second"] = Truth(lambda: self.c, lambda: self.replica, "lt.second")
+        self.settle(90)
 
-    def cut(self):
-        """Between the two, packets vanish in both directions; nobody is told."""
-        for server in (self.a, self.b):
+    def cut(self, link="link0"):
+        """Between the two ends of a link packets vanish in both directions; nobody is told."""
+        for server in (self.a if link == "link0" else self.c, self.b):
             server.inside("nft", "add table inet cut; add chain inet cut in { type filter hook input priority 0; }; "
-                                 "add rule inet cut in iifname link0 drop")
+                                 f"add rule inet cut in iifname {link} drop")
 
-    def mend(self):
-        for server in (self.a, self.b):
+    def mend(self, link="link0"):
+        for server in (self.a if link == "link0" else self.c, self.b):
             server.inside("nft", "delete table inet cut")
 
     def verdict(self, replica=None, channel=""):
@@ -358,16 +389,34 @@ class Pair:
         whole, fraction = re.fullmatch(r"(.*?)(\.\d+)?Z", entry["observed"]).groups()
         return calendar.timegm(time.strptime(whole, "%Y-%m-%dT%H:%M:%S")) + float(fraction or 0)
 
+    def findings(self, name):
+        """Of the replica."""
+        return [each for each in self.site.people("/api/lapwing/v1/findings").json()["data"]
+                if each["id"] == name and each["subject"] == "mysql@" + self.replica.host]
+
     def firing(self):
         return {(a["labels"]["alertname"], a["labels"].get("cause", ""))
                 for a in self.site.alerts()
-                if a["state"] == "firing" and a["labels"].get("instance") in (self.a.host, self.b.host)}
+                if a["state"] == "firing" and a["labels"].get("instance") in {server.host for server in self.servers}}
 
-    def settle(self, seconds=90):
-        """In step, and nothing fires."""
-        until(lambda: (self.verdict() or {}).get("cause") == "healthy", seconds,
-              lambda: f"{self.name}: healthy, not {json.dumps(self.verdict())}")
-        until(lambda: not self.firing(), seconds, lambda: f"{self.name}: no alert, not {self.firing()}")
+    def in_step(self):
+        """By the test's own measure."""
+        lags = [truth.lag(time.time()) for truth in self.truths.values()]
+        return None not in lags and max(lags) < 1
+
+    def settle(self, within=None):
+        """Once the replica is in step again the verdict says so, and no alert fires any more: shipped rules hold none back, so
+        that it ends with the first evaluation after the verdict."""
+        until(self.in_step, 90, f"{self.name}: in step")
+        since = time.monotonic()
+        within = within or EVALUATION + SLACK
+
+        def healthy():
+            return all((self.verdict(channel=channel) or {}).get("cause") == "healthy" for channel in self.truths)
+        until(lambda: healthy() and not self.firing(), within,
+              lambda: f"{self.name}: healthy and no alert, not {self.firing()}, " +
+                      json.dumps([self.verdict(channel=channel) for channel in self.truths]))
+        self.quiet_after = time.monotonic() - since
         self.allowed = set()
 
     def restart_receiver(self):
@@ -394,14 +443,14 @@ class Pair:
         until(lambda: name in {each for each, cause in self.firing()}, within,
               lambda: f"{self.name}: {name} fires, not {self.firing()}")
 
-    def compare(self, seconds=8, tolerance=1.0, at_least=4):
+    def compare(self, seconds=8, tolerance=1.0, at_least=4, channel=""):
         """For so long the verdict's figure is what the test knows to be true, or says unknown. Half of the comparisons must
         be within the tolerance: a busy machine delays a sample now and then."""
         seen, errors, unknown = set(), [], 0
         deadline = time.monotonic() + seconds
         last = None
         while time.monotonic() < deadline or (len(errors) + unknown < at_least and time.monotonic() < deadline + 20):
-            entry = self.verdict()
+            entry = self.verdict(channel=channel)
             if entry and entry["observed"] and entry["observed"] not in seen:
                 seen.add(entry["observed"])
                 at = self.observed(entry)
@@ -409,18 +458,18 @@ class Pair:
                     unknown += 1
                 else:
                     time.sleep(0.3)  # until the replica was asked around that time
-                    error = self.truth.off_by(entry["lag_seconds"], at, entry["delay_seconds"])
+                    error = self.truths[channel].off_by(entry["lag_seconds"], at, entry["delay_seconds"])
                     if error is not None:
                         errors.append(error)
-                        last = (entry, self.truth.lag(at))
+                        last = (entry, self.truths[channel].lag(at))
             time.sleep(0.2)
         if last:
             entry, true = last
-            self.rows.append({"true": true, "says": entry["lag_seconds"], "source": entry["lag_source"], "cause": entry["cause"],
+            self.rows.append({"channel": channel, "true": true, "says": entry["lag_seconds"], "source": entry["lag_source"], "cause": entry["cause"],
                               "seconds_behind": next((e["lag_seconds"] for e in entry["estimators"]
                                                       if e["name"] == "seconds_behind_source"), None)})
             if os.environ.get("LAPWING_TABLE"):
-                self.rows[-1].update(self.replica.others_say(), true_then=self.truth.lag(time.time()))
+                self.rows[-1].update(self.replica.others_say(), true_then=self.truths[channel].lag(time.time()))
         if errors:
             errors.sort()
             middle = errors[len(errors) // 2]
@@ -429,9 +478,9 @@ class Pair:
         return errors, unknown
 
     def close(self):
-        if self.truth:
-            self.truth.close()
-        for server in (self.a, self.b):
+        for truth in self.truths.values():
+            truth.close()
+        for server in self.servers:
             server.close()
         shutil.rmtree(self.directory, ignore_errors=True)
 
@@ -447,7 +496,7 @@ GRANTS = {
               "CREATE USER repl IDENTIFIED BY 'repl'", "GRANT REPLICATION SLAVE ON *.* TO repl",
               "CREATE USER tester@localhost IDENTIFIED BY 'tester'", "GRANT ALL ON *.* TO tester@localhost WITH GRANT OPTION"],
 }
-TABLES = ["CREATE DATABASE lt", "CREATE TABLE lt.truth (id BIGINT PRIMARY KEY)",
+TABLES = ["CREATE DATABASE lt", "CREATE TABLE lt.truth (id BIGINT PRIMARY KEY)", "CREATE TABLE lt.second (id BIGINT PRIMARY KEY)",
           "CREATE TABLE lt.work (id BIGINT AUTO_INCREMENT PRIMARY KEY, a INT NOT NULL DEFAULT 0, b VARCHAR(200)) ENGINE=InnoDB",
           "CREATE DATABASE lapwing", "CREATE TABLE lapwing.heartbeat (ts VARCHAR(26) NOT NULL, server_id INT UNSIGNED NOT NULL "
           "PRIMARY KEY, file VARCHAR(255), position BIGINT UNSIGNED, relay_master_log_file VARCHAR(255), "

@@ -51,6 +51,29 @@ TEST_CASE("R6: a replica that could not take over") {
     CHECK_FALSE(finding->not_assessed.empty());
 }
 
+TEST_CASE("R6 and R7 of a replica with two channels say which") {
+    ReplicaPair pair;
+    auto& other = pair.facts.servers["web-03"];
+    other = pair.primary();
+    other.server_id = "3";
+    auto& second = pair.replica().channels["b"];
+    second = pair.channel();
+    second.source_host = "web-03";
+    second.source_server_id = "3";
+    second.applier.state = "stopped";
+    pair.replica().read_only = false;
+    // With one of them it may be written to at both ends, with the other not.
+    pair.facts.declared = {{"web-01", "web-02"}, {"web-02", "web-01"}};
+    const auto judgement = judged(pair);
+    const auto* failover = find(judgement, "R6");
+    REQUIRE(failover != nullptr);
+    REQUIRE(failover->evidence.size() == 1);
+    CHECK(failover->evidence[0].text == "channel \"b\": the applier (SQL thread) has stopped");
+    const auto* writable = find(judgement, "R7");
+    REQUIRE(writable != nullptr);
+    CHECK(writable->title == "Two servers accept writes: web-03 and its replica web-02");
+}
+
 TEST_CASE("R6 is not judged while nothing is known of the replica") {
     ReplicaPair pair;
     pair.replica().up = false;

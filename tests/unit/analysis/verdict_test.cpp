@@ -464,28 +464,90 @@ TEST_CASE("The primary is found by UUID, address, name or server id, and else as
     CHECK(pair.verdict().primary == "web-01");  // by address
 }
 
-TEST_CASE("A MariaDB with two primaries is judged by each channel's coordinates") {
-    ReplicaPair pair;
+namespace {
+
+/// web-02 follows web-03 too, by the channel "b".
+replication::ChannelFacts& secondPrimary(ReplicaPair& pair) {
     auto& other = pair.facts.servers["web-03"];
     other = pair.primary();
     other.server_id = "3";
     pair.facts.hosts["10.77.0.13"] = "web-03";
-    pair.facts.declared.clear();
-    auto second = pair.channel();
+    auto& second = pair.replica().channels["b"];
+    second = pair.channel();
     second.source_host = "10.77.0.13";
     second.source_server_id = "3";
+    return second;
+}
+
+}  // namespace
+
+TEST_CASE("A MariaDB with two primaries is judged by each channel's coordinates") {
+    ReplicaPair pair;
+    pair.facts.declared.clear();
+    auto& second = secondPrimary(pair);
     second.executed = {};
     for (int i = 0; i <= ReplicaPair::kSeconds; ++i) {
         second.executed.add(ReplicaPair::time(i), ReplicaPair::position(std::min(i, 80)));
     }
-    pair.replica().channels["b"] = second;
-    const auto all = analysis::replication::judge(pair.facts);
+    auto all = analysis::replication::judge(pair.facts);
     REQUIRE(all.size() == 2);
     CHECK(all[0].lag_seconds == 0.0);
     CHECK(all[0].lag_source == "binlog_position");
     CHECK(all[1].primary == "web-03");
     CHECK(near(all[1].lag_seconds, 40, 0.5));
     CHECK(all[1].state == "lagging");
+    // Both write to domain 0: the replica's place in it is that of neither.
+    CHECK_FALSE(all[0].transactions_behind.has_value());
+    CHECK(all[1].bytes_behind == 40.0 * ReplicaPair::kRate * ReplicaPair::kBytes);
+
+    auto& other = pair.facts.servers["web-03"];
+    other.executed["3"] = other.executed["0"];
+    other.executed.erase("0");
+    pair.replica().executed["3"] = pair.replica().executed["0"];
+    all = analysis::replication::judge(pair.facts);
+    CHECK(all[0].transactions_behind == 0.0);
+    CHECK(all[1].transactions_behind == 0.0);
+}
+
+TEST_CASE("Of two declared primaries one is followed no longer") {
+    ReplicaPair pair;
+    secondPrimary(pair);
+    pair.facts.declared = {{"web-01", "web-02"}, {"web-03", "web-02"}};
+    REQUIRE(analysis::replication::judge(pair.facts).size() == 2);
+
+    pair.replica().channels.erase("b");
+    auto all = analysis::replication::judge(pair.facts);
+    REQUIRE(all.size() == 2);
+    CHECK(all[0].cause == "healthy");
+    CHECK(all[1].primary == "web-03");
+    CHECK(all[1].channel == "web-03");  // its name is not known
+    CHECK(all[1].cause == "not_configured");
+    CHECK(contains(evidenceOf(all[1]), "none of its channels follows web-03"));
+    pair.facts.previous[{"web-02", "b"}] = {"web-03", "ok", "healthy"};
+    all = analysis::replication::judge(pair.facts);
+    CHECK(all[1].channel == "b");
+    CHECK(contains(all[1].next_step, "CHANGE MASTER \"b\" TO"));
+
+    // One channel that follows somebody else stands for one of the two.
+    pair.channel().source_host = "web-09";
+    pair.channel().source_server_id = "9";
+    all = analysis::replication::judge(pair.facts);
+    REQUIRE(all.size() == 2);
+    CHECK(all[0].primary == "web-09");
+    CHECK(all[1].cause == "not_configured");
+}
+
+TEST_CASE("After a switchover the declared replica is the primary of others, too") {
+    ReplicaPair pair;
+    auto& another = pair.facts.servers["a-01"];
+    another = pair.replica();
+    another.server_id = "3";
+    pair.facts.declared = {{"web-02", "web-01"}, {"web-02", "a-01"}};
+    const auto all = analysis::replication::judge(pair.facts);
+    REQUIRE(all.size() == 2);
+    CHECK(all[0].replica == "a-01");
+    CHECK(all[1].replica == "web-02");
+    CHECK(all[1].cause == "healthy");
 }
 
 TEST_CASE("What stands against a failover, beside the verdict") {

@@ -178,6 +178,54 @@ TEST_CASE("MySQL 9.7: the newer names, and the older ones beside them") {
     CHECK(samples.value("mysql_global_variables_log_bin") == 1);
 }
 
+/// Servers that no Debian has any more: the columns as their manuals list them, the values made up.
+TEST_CASE("MySQL 5.7 and MariaDB 10.3, by the columns of their manuals") {
+    const Replica mysql("mysql-5.7/replica-documented.tsv");
+    const Replica mariadb("mariadb-10.3/replica-documented.tsv");
+    for (const auto* old : {&mysql, &mariadb}) {
+        CHECK(old->own("configured") == 1);
+        CHECK(old->own("lag_known") == 1);
+        CHECK(old->own("lag_seconds") == 3);
+        CHECK(old->own("lag_known", {{"channel_name", "second"}}) == 0);
+        CHECK(old->own("delay_seconds", {{"channel_name", "second"}}) == 3600);
+        CHECK(old->state("io") == "running");
+        CHECK(old->state("sql") == "running");
+        CHECK(old->own("read_file_number") == 12);
+        CHECK(old->own("exec_position_bytes") == 7300);
+    }
+    CHECK(mysql.state("sql", "second") == "stopped");
+    CHECK(mysql.own("exec_file_number", {{"channel_name", "second"}}) == 11);
+    CHECK(mysql.own("source_info", {{"channel_name", ""},
+                                    {"source_host", "10.77.0.11"},
+                                    {"source_port", "3306"},
+                                    {"source_server_id", "11"},
+                                    {"source_uuid", "3e11fa47-71ca-11e1-9e33-c80aa9429562"},
+                                    {"using_gtid", "Auto_Position"}}) == 1);
+    CHECK(mysql.samples.label("lapwing_mysql_replica_error_info", "errno") == "1062");
+    CHECK(mysql.samples.label("lapwing_mysql_replica_filters_info", "filter") ==
+          "Replicate_Ignore_DB=scratch");
+    CHECK(mysql.samples.value("lapwing_mysql_gtid_sequence",
+                              {{"set", "received"}, {"source", "3e11fa47-71ca-11e1-9e33-c80aa9429562"}}) ==
+          86);
+    CHECK(mysql.samples.value(
+              "mysql_slave_status_seconds_behind_master",
+              {{"master_host", "10.77.0.11"}, {"master_uuid", "3e11fa47-71ca-11e1-9e33-c80aa9429562"}}) == 3);
+    CHECK(mysql.samples.count("mysql_slave_status_seconds_behind_source") == 0);
+    CHECK(mariadb.state("io", "second") == "connecting");
+    CHECK(mariadb.own("received_heartbeats_total") == 6);
+    CHECK(mariadb.samples.label("lapwing_mysql_replica_error_info", "errno") == "2003");
+
+    const auto place = parseBinlogPlace(table("mysql-5.7/binlog-status-documented.tsv"));
+    REQUIRE(place);
+    CHECK(place->number == 12);
+    CHECK(place->position == 7300);
+    Families out;
+    parseReplicas(table("mysql-5.7/replicas-documented.tsv"), out);
+    const Samples replicas(out);
+    CHECK(replicas.value("lapwing_mysql_connected_replicas") == 1);
+    CHECK(replicas.label("mysql_slave_hosts_info", "slave_uuid") == "3e11fa47-71ca-11e1-9e33-c80aa9429563");
+}
+
 TEST_CASE("a state that nobody knows is unknown, and hostile names do no harm") {
     Table rows;
     rows.columns = {"Connection_name", "Slave_IO_Running", "Slave_SQL_Running", "Seconds_Behind_Master",
