@@ -90,18 +90,24 @@ void mergeGtidList(std::string_view text, std::map<std::string, GtidPosition>& d
     }
 }
 
-void addGtids(const std::map<std::string, GtidCount>& sources, const char* set, FamilyList& families) {
+void addGtids(const std::map<std::string, GtidCount>& sources, const char* set, FamilyList& families,
+              const std::string& channel) {
     for (const auto& [source, count] : sources) {
-        families.add("lapwing_mysql_gtid_sequence", {{"set", set}, {"domain", ""}, {"source", source}},
+        families.add("lapwing_mysql_gtid_sequence",
+                     {{"set", set}, {"channel_name", channel}, {"domain", ""}, {"source", source}},
                      count.transactions);
-        families.add("lapwing_mysql_gtid_last", {{"set", set}, {"source", source}}, count.last);
+        families.add("lapwing_mysql_gtid_last", {{"set", set}, {"channel_name", channel}, {"source", source}},
+                     count.last);
     }
 }
 
-void addGtids(const std::map<std::string, GtidPosition>& domains, const char* set, FamilyList& families) {
+void addGtids(const std::map<std::string, GtidPosition>& domains, const char* set, FamilyList& families,
+              const std::string& channel) {
     for (const auto& [domain, position] : domains) {
-        families.add("lapwing_mysql_gtid_sequence",
-                     {{"set", set}, {"domain", domain}, {"source", position.server}}, position.sequence);
+        families.add(
+            "lapwing_mysql_gtid_sequence",
+            {{"set", set}, {"channel_name", channel}, {"domain", domain}, {"source", position.server}},
+            position.sequence);
     }
 }
 

@@ -38,9 +38,11 @@ struct GtidPosition {
 /// Merges a list into what earlier ones said: by domain, the highest sequence number and who wrote it.
 void mergeGtidList(std::string_view text, std::map<std::string, GtidPosition>& domains);
 
-/// As lapwing_mysql_gtid_sequence and, of MySQL's, lapwing_mysql_gtid_last; `set` is "executed" or
-/// "received".
-void addGtids(const std::map<std::string, GtidCount>& sources, const char* set, FamilyList& families);
-void addGtids(const std::map<std::string, GtidPosition>& domains, const char* set, FamilyList& families);
+/// As lapwing_mysql_gtid_sequence and, of MySQL's, lapwing_mysql_gtid_last; `set` is "executed", or
+/// "received" by the channel.
+void addGtids(const std::map<std::string, GtidCount>& sources, const char* set, FamilyList& families,
+              const std::string& channel = "");
+void addGtids(const std::map<std::string, GtidPosition>& domains, const char* set, FamilyList& families,
+              const std::string& channel = "");
 
 }  // namespace lapwing::agent::mysql

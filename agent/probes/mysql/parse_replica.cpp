@@ -234,8 +234,6 @@ std::vector<ChannelState> channelStates(const Table& table) {
 void parseReplicaStatus(const Table& table, const ReplicaContext& context, ProbeResult& out) {
     FamilyList families(out.families, "Of the replica's status.");
     families.add("lapwing_mysql_replica_configured", {}, table.rows.empty() ? 0 : 1);
-    std::map<std::string, GtidCount> sources;
-    std::map<std::string, GtidPosition> domains;
     forEachChannel(table, [&](const std::string& name, const Row& channel, const auto& row) {
         addColumns(table, row,
                    {{"channel_name", channel.text({"Channel_Name"})},
@@ -250,16 +248,14 @@ void parseReplicaStatus(const Table& table, const ReplicaContext& context, Probe
         addProgress(channel, labels, families);
         if (context.now) addLastEvents(channel, *context.now, labels, families);
         if (context.whole) addFilters(table, channel, labels, families);
-        for (auto& [source, count] : parseGtidSet(channel.text({"Retrieved_Gtid_Set"}))) {
-            auto& total = sources[source];
-            total.transactions += count.transactions;
-            total.last = std::max(total.last, count.last);
-        }
+        addGtids(parseGtidSet(channel.text({"Retrieved_Gtid_Set"})), "received", families, name);
         // Without GTIDs in use the column stays where it was.
-        if (channel.text({"Using_Gtid"}) != "No") mergeGtidList(channel.text({"Gtid_IO_Pos"}), domains);
+        if (channel.text({"Using_Gtid"}) != "No") {
+            std::map<std::string, GtidPosition> domains;
+            mergeGtidList(channel.text({"Gtid_IO_Pos"}), domains);
+            addGtids(domains, "received", families, name);
+        }
     });
-    addGtids(sources, "received", families);
-    addGtids(domains, "received", families);
 }
 
 }  // namespace lapwing::agent::mysql

@@ -16,7 +16,7 @@ struct Roles {
     /// MariaDB: another primary of the same replica may write to the same GTID domain, so that the replica's
     /// position in it tells nothing of this one.
     bool shared_domain = false;
-    std::vector<Evidence> evidence;        ///< where the declaration says otherwise
+    std::vector<Evidence> evidence;  ///< where the declaration says otherwise
 };
 
 /// What is seen goes before what is declared: the server's UUID, the address, the server id, and only then

@@ -172,6 +172,15 @@ class Server:
                      f"SOURCE_AUTO_POSITION=1, SOURCE_CONNECT_RETRY=2, SOURCE_HEARTBEAT_PERIOD=5, SOURCE_DELAY={delay}, "
                      f"GET_SOURCE_PUBLIC_KEY=1{tail}", f"START REPLICA{tail}")
 
+    def skip_to(self, source):
+        """Goes on from where `source` is, as if its data had been copied."""
+        if self.mariadb:
+            position = source.sql("SELECT @@gtid_binlog_pos AS gtid")[0]["gtid"]
+            self.sql("STOP SLAVE", f"SET GLOBAL gtid_slave_pos = '{position}'", "START SLAVE")
+        else:
+            executed = source.sql("SELECT @@gtid_executed AS gtid")[0]["gtid"]
+            self.sql("STOP REPLICA", "RESET BINARY LOGS AND GTIDS", f"SET GLOBAL gtid_purged = '{executed}'", "START REPLICA")
+
     def restart_as_replica(self, *more):
         self.stop()
         self.start("--read-only=ON", *([] if self.mariadb else ["--super-read-only=ON"]), *more)
@@ -215,7 +224,7 @@ class Server:
             self.agent.wait(20)
         self.agent = None
 
-    def others_say(self):
+    def others_say(self, channel):
         """What mysqld_exporter and pt-heartbeat say at this moment; the latter reads the rows that the agent writes."""
         source = dict(os.environ, DATA_SOURCE_NAME=f"tester:tester@unix({self.directory}/s.sock)/")
         exporter = subprocess.Popen(["ip", "netns", "exec", self.namespace, "prometheus-mysqld-exporter",
@@ -226,14 +235,16 @@ class Server:
         finally:
             exporter.kill()
             exporter.wait()
-        series = re.search(r"^mysql_slave_status_seconds_behind_(?:master|source)\S* (\S+)$", text, re.M)
-        beat = subprocess.run(self.pt_heartbeat("--check"), capture_output=True, text=True)
+        assert "\nmysql_up 1" in text, "mysqld_exporter does not reach the server"
+        name = f'(?:channel|connection)_name="{channel}"' if channel else 'channel_name="",connection_name=""'
+        series = re.search(r"^mysql_slave_status_seconds_behind_(?:master|source){\S*" + name + r"\S*} (\S+)$", text, re.M)
+        beat = subprocess.run(self.pt_heartbeat("--check", source=self.pair.c if channel else None), capture_output=True, text=True)
         return {"mysqld_exporter": series.group(1) if series else None,
-                "pt_heartbeat": (beat.stdout or beat.stderr).strip().splitlines()[:1]}
+                "pt_heartbeat": (beat.stdout or beat.stderr).strip().split("\n")[0]}
 
-    def pt_heartbeat(self, *what):
+    def pt_heartbeat(self, *what, source=None):
         return ["pt-heartbeat", *what, "--utc", "-D", "lapwing", "--master-server-id",
-                str(self.pair.server_id_of(self.pair.primary)), "-S", f"{self.directory}/s.sock", "-u", "tester", "-p", "tester"]
+                str(self.pair.server_id_of(source or self.pair.primary)), "-S", f"{self.directory}/s.sock", "-u", "tester", "-p", "tester"]
 
     def close(self):
         self.stop_agent(kill=True)
@@ -438,14 +449,23 @@ class Pair:
             return entry if entry and entry["cause"] == cause else None
         return until(right, seconds, lambda: f"{self.name}: cause {cause}: {json.dumps(self.verdict(**more))}")
 
-    def expect_alert(self, name, within):
+    def expect_alert(self, name, within, cause=None):
         self.allowed.add(name)
-        until(lambda: name in {each for each, cause in self.firing()}, within,
+        until(lambda: any(name == each and cause in (None, why) for each, why in self.firing()), within,
               lambda: f"{self.name}: {name} fires, not {self.firing()}")
 
-    def compare(self, seconds=8, tolerance=1.0, at_least=4, channel=""):
-        """For so long the verdict's figure is what the test knows to be true, or says unknown. Half of the comparisons must
-        be within the tolerance: a busy machine delays a sample now and then."""
+    def record(self, entry, true=None, off_by=None, channel=""):
+        """A row of the table of what was measured; where that is asked for, with what others say."""
+        self.rows.append({"channel": channel, "true": true, "off_by": off_by, "says": entry["lag_seconds"],
+                          "source": entry["lag_source"], "confidence": entry["confidence"], "cause": entry["cause"],
+                          "seconds_behind": next((e["lag_seconds"] for e in entry["estimators"]
+                                                  if e["name"] == "seconds_behind_source"), None)})
+        if os.environ.get("LAPWING_TABLE"):
+            self.rows[-1].update(self.replica.others_say(channel), true_then=self.truths[channel].lag(time.time()))
+
+    def compare(self, seconds=8, at_least=4, channel=""):
+        """For so long the verdict's figure is what the test knows to be true, or says unknown: within 0.3 s where the heartbeat
+        is known, else within 1 s. Half of the comparisons must be: a busy machine delays a sample now and then."""
         seen, errors, unknown = set(), [], 0
         deadline = time.monotonic() + seconds
         last = None
@@ -460,20 +480,17 @@ class Pair:
                     time.sleep(0.3)  # until the replica was asked around that time
                     error = self.truths[channel].off_by(entry["lag_seconds"], at, entry["delay_seconds"])
                     if error is not None:
-                        errors.append(error)
+                        beats = any(each["name"] == "heartbeat" and each["lag_seconds"] is not None
+                                    for each in entry["estimators"])
+                        errors.append((error, 0.3 if beats else 1.0))
                         last = (entry, self.truths[channel].lag(at))
             time.sleep(0.2)
         if last:
             entry, true = last
-            self.rows.append({"channel": channel, "true": true, "says": entry["lag_seconds"], "source": entry["lag_source"], "cause": entry["cause"],
-                              "seconds_behind": next((e["lag_seconds"] for e in entry["estimators"]
-                                                      if e["name"] == "seconds_behind_source"), None)})
-            if os.environ.get("LAPWING_TABLE"):
-                self.rows[-1].update(self.replica.others_say(), true_then=self.truths[channel].lag(time.time()))
+            self.record(entry, true, max(error for error, _ in errors), channel)
         if errors:
-            errors.sort()
-            middle = errors[len(errors) // 2]
-            assert middle <= tolerance, f"{self.name}: off by {middle:.2f} s ({errors}): {json.dumps(last)}"
+            right = [error for error, tolerance in errors if error <= tolerance]
+            assert len(right) * 2 >= len(errors), f"{self.name}: off by {sorted(errors)}: {json.dumps(last)}"
         assert len(errors) + unknown >= at_least, f"{self.name}: compared only {len(errors)} times"
         return errors, unknown
 

@@ -107,6 +107,19 @@ class ReplicaPair {
         primary().heartbeat_writing = true;
     }
 
+    /// The replica follows a second primary, web-03, by the channel "b".
+    replication::ChannelFacts& followsAnother() {
+        auto& other = facts.servers["web-03"];
+        other = primary();
+        other.server_id = "3";
+        facts.hosts["10.77.0.13"] = "web-03";
+        auto& second = replica().channels["b"];
+        second = channel();
+        second.source_host = "10.77.0.13";
+        second.source_server_id = "3";
+        return second;
+    }
+
     replication::Verdict verdict() const {
         const auto all = replication::judge(facts);
         REQUIRE(all.size() == 1);

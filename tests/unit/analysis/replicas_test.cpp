@@ -53,14 +53,7 @@ TEST_CASE("R6: a replica that could not take over") {
 
 TEST_CASE("R6 and R7 of a replica with two channels say which") {
     ReplicaPair pair;
-    auto& other = pair.facts.servers["web-03"];
-    other = pair.primary();
-    other.server_id = "3";
-    auto& second = pair.replica().channels["b"];
-    second = pair.channel();
-    second.source_host = "web-03";
-    second.source_server_id = "3";
-    second.applier.state = "stopped";
+    pair.followsAnother().applier.state = "stopped";
     pair.replica().read_only = false;
     // With one of them it may be written to at both ends, with the other not.
     pair.facts.declared = {{"web-01", "web-02"}, {"web-02", "web-01"}};

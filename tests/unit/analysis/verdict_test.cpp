@@ -464,27 +464,10 @@ TEST_CASE("The primary is found by UUID, address, name or server id, and else as
     CHECK(pair.verdict().primary == "web-01");  // by address
 }
 
-namespace {
-
-/// web-02 follows web-03 too, by the channel "b".
-replication::ChannelFacts& secondPrimary(ReplicaPair& pair) {
-    auto& other = pair.facts.servers["web-03"];
-    other = pair.primary();
-    other.server_id = "3";
-    pair.facts.hosts["10.77.0.13"] = "web-03";
-    auto& second = pair.replica().channels["b"];
-    second = pair.channel();
-    second.source_host = "10.77.0.13";
-    second.source_server_id = "3";
-    return second;
-}
-
-}  // namespace
-
 TEST_CASE("A MariaDB with two primaries is judged by each channel's coordinates") {
     ReplicaPair pair;
     pair.facts.declared.clear();
-    auto& second = secondPrimary(pair);
+    auto& second = pair.followsAnother();
     second.executed = {};
     for (int i = 0; i <= ReplicaPair::kSeconds; ++i) {
         second.executed.add(ReplicaPair::time(i), ReplicaPair::position(std::min(i, 80)));
@@ -511,7 +494,7 @@ TEST_CASE("A MariaDB with two primaries is judged by each channel's coordinates"
 
 TEST_CASE("Of two declared primaries one is followed no longer") {
     ReplicaPair pair;
-    secondPrimary(pair);
+    pair.followsAnother();
     pair.facts.declared = {{"web-01", "web-02"}, {"web-03", "web-02"}};
     REQUIRE(analysis::replication::judge(pair.facts).size() == 2);
 

@@ -203,10 +203,13 @@ TEST_CASE("MySQL 5.7 and MariaDB 10.3, by the columns of their manuals") {
                                     {"using_gtid", "Auto_Position"}}) == 1);
     CHECK(mysql.samples.label("lapwing_mysql_replica_error_info", "errno") == "1062");
     CHECK(mysql.samples.label("lapwing_mysql_replica_filters_info", "filter") ==
-          "Replicate_Ignore_DB=scratch");
-    CHECK(mysql.samples.value("lapwing_mysql_gtid_sequence",
-                              {{"set", "received"}, {"source", "3e11fa47-71ca-11e1-9e33-c80aa9429562"}}) ==
-          86);
+          "replicate_ignore_db=scratch");
+    // Each channel by itself.
+    const Labels first = {{"set", "received"}, {"source", "3e11fa47-71ca-11e1-9e33-c80aa9429562"}};
+    CHECK(mysql.samples.value("lapwing_mysql_gtid_sequence", first) == 86);
+    const Labels second = {
+        {"set", "received"}, {"channel_name", "second"}, {"source", "3e11fa47-71ca-11e1-9e33-c80aa9429563"}};
+    CHECK(mysql.samples.value("lapwing_mysql_gtid_sequence", second) == 7);
     CHECK(mysql.samples.value(
               "mysql_slave_status_seconds_behind_master",
               {{"master_host", "10.77.0.11"}, {"master_uuid", "3e11fa47-71ca-11e1-9e33-c80aa9429562"}}) == 3);
