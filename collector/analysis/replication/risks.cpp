@@ -82,17 +82,17 @@ bool heartbeatDead(const Case& c, Verdict& out) {
     const auto* primary = c.roles.facts;
     const auto id =
         primary != nullptr && !primary->server_id.empty() ? primary->server_id : c.channel.source_server_id;
-    const bool silent = primarySilent(c);
-    const auto& rows = silent ? c.replica.heartbeats : primary->heartbeats;
+    const auto* heard = primarySilent(c) ? nullptr : primary;
+    const auto& rows = heard == nullptr ? c.replica.heartbeats : heard->heartbeats;
     const auto row = rows.find(id);
     const bool old =
         row != rows.end() && row->second.age > kHeartbeatDead && row->second.age < kHeartbeatForgotten;
     // One beat that failed is no death: where there is a row, its age tells.
-    const bool refuses = !silent && primary->heartbeat_writing == false && (old || row == rows.end());
+    const bool refuses = heard != nullptr && heard->heartbeat_writing == false && (old || row == rows.end());
     if (!old && !refuses) {
         return false;
     }
-    const std::string where = silent ? c.replica_name : c.roles.primary;
+    const std::string where = heard == nullptr ? c.replica_name : c.roles.primary;
     if (old) {
         out.evidence.push_back(
             {"heartbeat table on " + where, "the primary's row is " + duration(row->second.age) +
@@ -102,10 +102,10 @@ bool heartbeatDead(const Case& c, Verdict& out) {
         out.evidence.push_back(
             {"mysql probe of " + where,
              "the agent does not write it" +
-                 (primary->heartbeat_refused.empty() ? "" : ": " + primary->heartbeat_refused)});
+                 (heard->heartbeat_refused.empty() ? "" : ": " + heard->heartbeat_refused)});
     }
     primaryEvidence(c, out);
-    decide(out, "at_risk", "heartbeat_dead", silent ? Confidence::suspected : Confidence::confirmed,
+    decide(out, "at_risk", "heartbeat_dead", heard == nullptr ? Confidence::suspected : Confidence::confirmed,
            "nobody writes the heartbeat on " + primaryName(c),
            on(primaryName(c), "systemctl status lapwing-agent; lapwing-agent status"));
     return true;
