@@ -4,7 +4,8 @@
 
 namespace lapwing::analysis::replication {
 
-// Each looks for one cause. If it is there: says so in the verdict, with its evidence, and returns true. Pure.
+// Each looks for one cause. If it is there: says so in the verdict, with its evidence, and returns true.
+// Pure.
 
 // Nothing comes from the primary.
 bool receiverFailed(const Case& c, Verdict& out);
