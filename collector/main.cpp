@@ -35,6 +35,17 @@ int dispatch(int argc, char** argv) {
     lists("alerts", "List active alerts", &collector::showAlerts);
     lists("agents", "List agents and when each last reported", &collector::showAgents);
 
+    collector::WhatIfRequest what_if_request;
+    auto* what_if = app.add_subcommand(
+        "whatif", "Say what would stop, and what would still work, if components failed or were added");
+    what_if->add_option("COMPONENT", what_if_request.components,
+                        "What fails: haproxy@lb-01, mysql@web-01, or a host; all of them at once");
+    what_if->add_option(
+        "--add", what_if_request.additions,
+        "KIND@HOST: haproxy, web or mysql at a host, which may be a new one; or watchdog@outside");
+    what_if->add_flag("--json", what_if_request.json, "Print JSON");
+    what_if->callback([&] { code = collector::whatIf(config, what_if_request); });
+
     std::string host;
     std::string bundle;
     auto* enrol = app.add_subcommand("enrol", "Make the certificate with which a host's agent reports");

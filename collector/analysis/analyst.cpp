@@ -11,6 +11,7 @@
 #include "collector/analysis/facts.h"
 #include "collector/analysis/redundancy/redundancy.h"
 #include "collector/analysis/replication/watch.h"
+#include "collector/analysis/topology/samples.h"
 
 namespace lapwing::analysis {
 
@@ -104,7 +105,8 @@ struct Analyst::State {
 
     void restore();
     void noteRules(const Facts& facts);
-    Expected<void> writeSamples(const std::vector<Finding>& findings, TimestampMs now);
+    Expected<void> writeSamples(const std::vector<Finding>& findings, const topology::Model& model,
+                                TimestampMs now);
     Expected<void> persist();
 
     storage::Store& store;
@@ -123,6 +125,7 @@ struct Analyst::State {
     mutable std::condition_variable changed;
     Assignments assignments;
     std::vector<Finding> current;
+    std::shared_ptr<const topology::Moment> moment;
     bool interrupted = false;
 };
 
@@ -171,13 +174,16 @@ void Analyst::State::noteRules(const Facts& facts) {
     }
 }
 
-Expected<void> Analyst::State::writeSamples(const std::vector<Finding>& findings, TimestampMs now) {
+Expected<void> Analyst::State::writeSamples(const std::vector<Finding>& findings,
+                                            const topology::Model& model, TimestampMs now) {
     std::vector<TimeSeries> batch;
     std::set<Labels> fresh;
     for (const auto& finding : findings) {
-        auto labels = labelsOf(finding, options.sample_labels);
-        batch.push_back({labels, {{now, 1}}});
-        fresh.insert(std::move(labels));
+        batch.push_back({labelsOf(finding, options.sample_labels), {{now, 1}}});
+    }
+    topology::appendSamples(model, options.sample_labels, now, batch);
+    for (const auto& series : batch) {
+        fresh.insert(series.labels);
     }
     for (const auto& labels : standing) {
         if (!fresh.contains(labels)) {
@@ -232,26 +238,40 @@ Expected<void> Analyst::run(TimestampMs now) {
         }
     }
     state.noteRules(*facts);
+    auto observed = topology::observe(state.store, now, state.options.lookback_ms);
+    if (!observed) {
+        return tl::unexpected(observed.error());
+    }
+    const auto replicas =
+        state.options.replication == nullptr ? nullptr : state.options.replication->verdicts();
     const Context context{
-        *facts, state.site, [&](const HostFacts& host) { return state.rulesets.of(host); },
+        *facts,
+        state.site,
+        [&](const HostFacts& host) { return state.rulesets.of(host); },
         [&](const std::string& host) {
             const auto found = state.rules.find(host);
             return found == state.rules.end() ? 0 : found->second.since;
         },
-        state.options.replication == nullptr ? nullptr : state.options.replication->verdicts()};
+        replicas,
+        topology::Moment::of(*facts, std::move(*observed), state.site, state.options.setup, replicas)};
     Judgement judgement;
     redundancy::judgeLoadBalancers(context, judgement);
+    redundancy::judgePools(context, judgement);
+    redundancy::judgeEntries(context, judgement);
+    redundancy::judgeMonitoring(context, judgement);
+    redundancy::judgeBalance(context, judgement);
     redundancy::judgeReplicas(context, judgement);
     exposure::judgeDefaultDeny(context, judgement);
     exposure::judgeDatabases(context, judgement);
     exposure::judgeUnprovable(context, judgement);
     state.book.update(std::move(judgement), now);
     auto findings = state.book.findings();
-    auto written = state.writeSamples(findings, now);
+    auto written = state.writeSamples(findings, context.moment->model, now);
     auto persisted = state.persist();
     {
         const std::lock_guard lock(state.mutex);
         state.current = std::move(findings);
+        state.moment = context.moment;
         state.assignments.update(context);
     }
     state.changed.notify_all();
@@ -261,6 +281,11 @@ Expected<void> Analyst::run(TimestampMs now) {
 std::vector<Finding> Analyst::findings() const {
     const std::lock_guard lock(state_->mutex);
     return state_->current;
+}
+
+std::shared_ptr<const topology::Moment> Analyst::moment() const {
+    const std::lock_guard lock(state_->mutex);
+    return state_->moment;
 }
 
 Assignment Analyst::assignment(const std::string& agent) const {

@@ -7,6 +7,7 @@
 
 #include "collector/analysis/finding.h"
 #include "collector/analysis/site.h"
+#include "collector/analysis/topology/model.h"
 #include "collector/storage/store.h"
 
 namespace lapwing::analysis {
@@ -26,6 +27,7 @@ struct AnalystOptions {
     std::int64_t canary_lead_ms = 5'000;
     /// What findings about replicas rest on; null: none are made. Must outlive the Analyst.
     const replication::Watch* replication = nullptr;
+    topology::Setup setup;
 };
 
 /// What one agent is asked to try: docs/architecture.md has the form of `json`. Equal versions, equal
@@ -46,13 +48,17 @@ class Analyst {
     Analyst(const Analyst&) = delete;
     Analyst& operator=(const Analyst&) = delete;
 
-    /// One round: gathers, judges, stores `lapwing_finding` (with a staleness marker for each that has gone).
+    /// One round: gathers, judges, stores `lapwing_finding` and `lapwing_topology_*` (with a
+    /// staleness marker for each that has gone).
     /// Call it every 10 s from one thread; a round takes milliseconds. Error: the store's; the findings stay
     /// as they were.
     Expected<void> run(TimestampMs now);
 
     /// Critical first.
     std::vector<Finding> findings() const;
+
+    /// What there is and what hangs on what; null before the first run.
+    std::shared_ptr<const topology::Moment> moment() const;
 
     /// For any enrolled agent; empty lists where there is nothing to try.
     Assignment assignment(const std::string& agent) const;

@@ -1,31 +1,23 @@
 #include "collector/analysis/facts.h"
 
 #include <algorithm>
-#include <cstdlib>
 #include <set>
 #include <string_view>
 #include <tuple>
+
+#include "collector/analysis/latest.h"
 
 namespace lapwing::analysis {
 
 namespace {
 
-constexpr std::size_t kMostSamples = 2'000'000;
 constexpr std::int64_t kKnownMs = 3'600'000;
 constexpr double kMsPerSecond = 1000;
-
-struct Latest {
-    std::shared_ptr<const Labels> labels;
-    Sample sample;
-
-    std::string get(const char* name) const { return std::string(labels->get(name)); }
-    int number(const char* name) const { return std::atoi(get(name).c_str()); }
-};
 
 class Gatherer {
   public:
     Gatherer(const storage::Store& store, TimestampMs now, std::int64_t lookback_ms)
-        : store_(store), lookback_ms_(lookback_ms) {
+        : samples_(store, now, lookback_ms), lookback_ms_(lookback_ms) {
         facts_.now = now;
     }
 
@@ -38,39 +30,16 @@ class Gatherer {
         canaries();
         balancers();
         databases();
-        if (!failure_.message.empty()) {
-            return tl::unexpected(failure_);
+        if (!samples_.failure().message.empty()) {
+            return tl::unexpected(samples_.failure());
         }
         return std::move(facts_);
     }
 
   private:
-    using Equals = std::vector<std::pair<const char*, const char*>>;
-
-    std::vector<Latest> latest(const char* metric, const Equals& equals = {}, std::int64_t lookback_ms = 0) {
-        std::vector<Latest> out;
-        storage::Matchers matchers;
-        const auto require = [&](const char* name, const char* value) {
-            if (auto matcher = storage::Matcher::create(storage::Matcher::Type::equal, name, value)) {
-                matchers.push_back(std::move(*matcher));
-            }
-        };
-        require("__name__", metric);
-        for (const auto& [name, value] : equals) {
-            require(name, value);
-        }
-        const auto from = facts_.now - (lookback_ms != 0 ? lookback_ms : lookback_ms_);
-        auto found = store_.select(matchers, from, facts_.now, kMostSamples);
-        if (!found) {
-            failure_ = found.error();
-            return out;
-        }
-        for (auto& series : *found) {
-            if (!series.samples.empty() && !isStaleNaN(series.samples.back().value)) {
-                out.push_back({series.labels, series.samples.back()});
-            }
-        }
-        return out;
+    std::vector<Latest> latest(const char* metric, const LatestSamples::Equals& equals = {},
+                               std::int64_t lookback_ms = 0) {
+        return samples_.of(metric, equals, lookback_ms);
     }
 
     HostFacts& host(const std::string& name) {
@@ -265,10 +234,9 @@ class Gatherer {
         }
     }
 
-    const storage::Store& store_;
+    LatestSamples samples_;
     std::int64_t lookback_ms_;
     Facts facts_;
-    Error failure_;
     std::set<Path> controls_;
 };
 

@@ -12,6 +12,7 @@
 #include "collector/analysis/finding.h"
 #include "collector/analysis/replication/verdict.h"
 #include "collector/analysis/site.h"
+#include "collector/analysis/topology/model.h"
 #include "common/reach/ruleset.h"
 
 namespace lapwing::analysis {
@@ -26,6 +27,8 @@ struct Context {
     std::function<TimestampMs(const std::string& host)> rules_since;
     /// Of every replica that is seen or declared; null where replication is not watched.
     std::shared_ptr<const std::vector<replication::Verdict>> replicas;
+    /// What hangs on what; null where nobody asks (tests of one rule).
+    std::shared_ptr<const topology::Moment> moment = nullptr;
 };
 
 using FindingKey = std::pair<std::string, std::string>;  ///< id, subject

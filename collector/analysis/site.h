@@ -15,9 +15,16 @@ struct Site {
         std::string to;                 ///< a service's name ("mysql"), or "tcp/PORT"
         std::vector<std::string> from;  ///< addresses in CIDR notation
     };
+    /// Hosts that fail together: a rack, a hypervisor, a zone of a provider.
+    struct Group {
+        std::string name;
+        std::vector<std::string> hosts;
+    };
     std::vector<std::string> entry;  ///< URLs at which the site is requested
     std::vector<Pair> replication;
     std::vector<Allow> allow;
+    std::vector<Group> groups;
+    int servers_needed = 1;  ///< how many servers of a pool carry the load
 };
 
 }  // namespace lapwing::analysis

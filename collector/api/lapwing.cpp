@@ -5,6 +5,7 @@
 #include "collector/api/answers.h"
 #include "collector/api/parameters.h"
 #include "collector/api/replication.h"
+#include "collector/api/topology.h"
 #include "collector/self/agent_book.h"
 
 namespace lapwing::api {
@@ -65,6 +66,39 @@ void LapwingApi::replication(Responder& responder) const {
     });
 }
 
+void LapwingApi::topology(Responder& responder) const {
+    const auto moment = analyst_.moment();
+    if (!moment) {
+        failure(responder, Error{ErrorKind::unavailable, "the first round of analyses is not done yet"});
+        return;
+    }
+    success(responder, [&](JsonWriter& json) { writeTopology(json, moment->model); });
+}
+
+void LapwingApi::whatIf(const Request& request, Responder& responder) const {
+    const auto moment = analyst_.moment();
+    if (!moment) {
+        failure(responder, Error{ErrorKind::unavailable, "the first round of analyses is not done yet"});
+        return;
+    }
+    const auto form = parseForm(request.query);
+    std::vector<analysis::topology::Addition> additions;
+    for (const auto& each : all(form.values, "add")) {
+        auto addition = analysis::topology::parseAddition(each);
+        if (!addition) {
+            failure(responder, 400, "bad_data", addition.error().message);
+            return;
+        }
+        additions.push_back(std::move(*addition));
+    }
+    const auto answer = analysis::topology::whatIf(*moment, all(form.values, "component"), additions);
+    if (!answer) {
+        failure(responder, 400, "bad_data", answer.error().message);
+        return;
+    }
+    success(responder, [&](JsonWriter& json) { writeWhatIf(json, *answer); });
+}
+
 void LapwingApi::agents(Responder& responder) const {
     const TimestampMs now = nowMs();
     const auto entries = agents_.list(now);
@@ -90,7 +124,8 @@ bool LapwingApi::handle(Request& request, Responder& responder) const {
     constexpr std::string_view prefix = "/api/lapwing/v1/";
     if (!request.path.starts_with(prefix)) return false;
     const std::string name = request.path.substr(prefix.size());
-    const bool known = name == "findings" || name == "replication" || name == "agents";
+    const bool known = name == "findings" || name == "replication" || name == "agents" ||
+                       name == "topology" || name == "whatif";
     if (!known) return false;
     if (request.method != "GET" && request.method != "HEAD") {
         responder.header("Allow", "GET");
@@ -101,6 +136,10 @@ bool LapwingApi::handle(Request& request, Responder& responder) const {
         findings(responder);
     } else if (name == "replication") {
         replication(responder);
+    } else if (name == "topology") {
+        topology(responder);
+    } else if (name == "whatif") {
+        whatIf(request, responder);
     } else {
         agents(responder);
     }

@@ -14,7 +14,8 @@ class AgentBook;
 
 namespace lapwing::api {
 
-/// Lapwing's own API, in Prometheus' envelope: /api/lapwing/v1/{findings,replication,agents}. It reads only.
+/// Lapwing's own API, in Prometheus' envelope: /api/lapwing/v1/{findings,replication,topology,
+/// whatif,agents}. It reads only.
 /// Safe from any thread; all references must outlive it.
 class LapwingApi {
   public:
@@ -28,6 +29,8 @@ class LapwingApi {
   private:
     void findings(Responder& responder) const;
     void replication(Responder& responder) const;
+    void topology(Responder& responder) const;
+    void whatIf(const Request& request, Responder& responder) const;
     void agents(Responder& responder) const;
 
     const analysis::Analyst& analyst_;

@@ -26,6 +26,13 @@ struct SilenceRequest {
 int silence(const std::string& config_file, const SilenceRequest& request);
 int listSilences(const std::string& config_file, bool json);
 int expireSilence(const std::string& config_file, const std::string& id);
+/// What would stop, and what would still work, if these failed, or if something were added.
+struct WhatIfRequest {
+    std::vector<std::string> components;
+    std::vector<std::string> additions;  ///< KIND@HOST
+    bool json = false;
+};
+int whatIf(const std::string& config_file, const WhatIfRequest& request);
 int showStatus(const std::string& config_file, bool json);
 int showFindings(const std::string& config_file, bool json);
 int showAlerts(const std::string& config_file, bool json);

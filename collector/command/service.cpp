@@ -167,6 +167,7 @@ void Service::Parts::wire() {
     analyst_options.sample_labels = Labels{{"job", "collector"}, {"instance", config.host}};
     replication.emplace(*store, config.site, analyst_options.sample_labels);
     analyst_options.replication = &*replication;
+    analyst_options.setup = {config.host, config.notify.heartbeat.has_value()};
     analyst.emplace(*store, config.site, analyst_options);
 
     agents.emplace(authority ? &*authority : nullptr, *store);

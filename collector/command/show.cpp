@@ -8,9 +8,9 @@
 #include <functional>
 #include <optional>
 
+#include "collector/command/client.h"
 #include "collector/command/command.h"
 #include "collector/command/problems.h"
-#include "common/http/client.h"
 
 namespace lapwing::collector {
 namespace {
@@ -18,56 +18,12 @@ namespace {
 using rapidjson::Document;
 using rapidjson::Value;
 
-constexpr auto kPatience = std::chrono::seconds(10);
-
-/// Asks the running collector: at its admin socket, else at a loopback listener.
-class Collector {
-  public:
-    explicit Collector(const Config& config) {
-        if (!config.admin.socket.empty()) bases_.push_back("unix:" + config.admin.socket);
-        for (const auto& endpoint : config.http.listen) {
-            if (endpoint.loopback) bases_.push_back("http://" + endpoint.toString());
-        }
-    }
-
-    Expected<http::Response> get(const std::string& path) const {
-        Error last{ErrorKind::unreachable,
-                   "the configuration names neither an admin socket nor a loopback listener"};
-        for (const auto& base : bases_) {
-            auto client = http::Client::create(base);
-            if (!client) {
-                last = client.error();
-                continue;
-            }
-            http::Request request;
-            request.path = path;
-            request.max_response_bytes = 64U << 20;
-            if (auto response = client->request(request, kPatience))
-                return *response;
-            else
-                last = response.error();
-        }
-        return tl::unexpected(last);
-    }
-
-  private:
-    std::vector<std::string> bases_;
-};
-
 std::string member(const Value& object, const char* name) {
     const auto it = object.FindMember(name);
     if (it == object.MemberEnd()) return {};
     if (it->value.IsString()) return {it->value.GetString(), it->value.GetStringLength()};
     if (it->value.IsNumber()) return fmt::format("{}", it->value.GetDouble());
     return {};
-}
-
-/// What the collector says may come from a host that somebody broke into: no control characters reach the
-/// terminal.
-std::string plain(std::string text) {
-    std::replace_if(
-        text.begin(), text.end(), [](unsigned char c) { return c < 0x20 || c == 0x7f; }, ' ');
-    return text;
 }
 
 std::string shown(const Value& object, const char* name) {

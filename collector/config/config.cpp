@@ -116,7 +116,7 @@ bool isCidr(const std::string& text) {
 }
 
 void readSite(const Node& node, analysis::Site& site) {
-    node.allow({"entry", "replication", "allow"});
+    node.allow({"entry", "replication", "allow", "groups", "servers_needed"});
     node["entry"].forEach([&](const Node& entry) {
         std::string url;
         readUrl(entry, url);
@@ -152,6 +152,18 @@ void readSite(const Node& node, analysis::Site& site) {
         });
         if (!allow.to.empty()) site.allow.push_back(std::move(allow));
     });
+    node["groups"].forEach([&](const Node& entry) {
+        entry.allow({"name", "hosts"});
+        analysis::Site::Group group;
+        entry["name"].read(group.name);
+        entry["hosts"].read(group.hosts);
+        if (group.name.empty() || group.hosts.size() < 2) {
+            entry.problem(entry.path() + " needs a name and at least two hosts");
+        } else {
+            site.groups.push_back(std::move(group));
+        }
+    });
+    node["servers_needed"].read(site.servers_needed, 1, 1000);
 }
 
 }  // namespace

@@ -1,77 +1,22 @@
 #include <algorithm>
 
 #include "collector/analysis/redundancy/redundancy.h"
-#include "collector/analysis/redundancy/structure.h"
 
 namespace lapwing::analysis::redundancy {
 
 namespace {
 
-constexpr const char* kSecond = "a second load balancer";
+using topology::Entry;
+using topology::Pool;
 
-/// The servers of a load balancer by the host that runs them: two addresses on one machine count once.
-std::map<std::string, std::set<std::string>> serversByHost(const Facts& facts,
-                                                           const LoadBalancerFact& balancer) {
-    std::map<std::string, std::set<std::string>> out;
-    for (const auto& server : balancer.servers) {
-        const auto address = reach::Address::parse(server.address.substr(0, server.address.rfind(':')));
-        const auto* holder = address ? facts.holder(*address) : nullptr;
-        out[holder != nullptr ? holder->name : server.server].insert(server.proxy + "/" + server.server);
-    }
-    return out;
-}
-
-Gate hostWith(const std::string& program, const std::string& host) {
-    return Gate::all({Gate::of(program + "@" + host), Gate::of("the host " + host)});
-}
-
-/// What reading through the load balancers needs.
-Gate reading(const Facts& facts, const std::vector<const LoadBalancerFact*>& balancers, bool second) {
-    std::vector<Gate> ways;
-    std::vector<Gate> servers;
-    std::set<std::string> hosts;
-    for (const auto* balancer : balancers) {
-        ways.push_back(hostWith("haproxy", balancer->instance));
-        for (const auto& [host, names] : serversByHost(facts, *balancer)) {
-            hosts.insert(host);
-        }
-    }
-    if (second) {
-        ways.push_back(Gate::of(kSecond));
-    }
-    servers.reserve(hosts.size());
-    for (const auto& host : hosts) {
-        servers.push_back(hostWith("the web server", host));
-    }
-    return Gate::all({Gate::any(std::move(ways)), Gate::any(std::move(servers))});
-}
-
-std::set<std::string> primaries(const Context& context) {
-    std::set<std::string> out;
-    for (const auto& pair : context.site.replication) {
-        out.insert(pair.primary);
-    }
-    for (const auto& replica : context.facts.replicas) {
-        const auto address = reach::Address::parse(replica.primary_address);
-        if (const auto* holder = address ? context.facts.holder(*address) : nullptr) {
-            out.insert(holder->name);
-        }
-    }
-    return out;
-}
-
-Gate writing(const Context& context, Gate reads) {
-    std::vector<Gate> parts{std::move(reads)};
-    for (const auto& primary : primaries(context)) {
-        parts.push_back(hostWith("mysql", primary));
-    }
-    return Gate::all(std::move(parts));
-}
-
-Evidence statistics(const Facts& facts, const LoadBalancerFact& balancer) {
+Evidence statistics(const Context& context, const std::vector<const Pool*>& pools) {
     std::map<std::string, std::string> states;
-    for (const auto& server : balancer.servers) {
-        states[server.proxy + "/" + server.server] = server.state.empty() ? "state unknown" : server.state;
+    std::set<std::string> machines;
+    for (const auto* pool : pools) {
+        for (const auto& member : pool->members) {
+            states[pool->proxy + "/" + member.server] = member.state.empty() ? "state unknown" : member.state;
+            machines.insert(member.machine);
+        }
     }
     std::vector<std::string> words;
     words.reserve(states.size());
@@ -79,30 +24,31 @@ Evidence statistics(const Facts& facts, const LoadBalancerFact& balancer) {
         words.push_back(name);
         words.back().append(" (").append(state).append(")");
     }
-    const auto hosts = serversByHost(facts, balancer).size();
-    return {"haproxy statistics of " + balancer.instance,
-            "it alone spreads requests over " + counted(hosts, "host", "hosts") + ": " + joined(words) +
-                "; read by " +
-                (balancer.seen_by.empty() ? "the collector"
-                                          : joined({balancer.seen_by.begin(), balancer.seen_by.end()}))};
+    const auto& instance = pools.front()->balancer;
+    const auto found = context.facts.balancers.find(instance);
+    const auto readers =
+        found == context.facts.balancers.end() ? std::set<std::string>() : found->second.seen_by;
+    return {"haproxy statistics of " + instance,
+            "it alone spreads requests over " + counted(machines.size(), "host", "hosts") + ": " +
+                joined(words) + "; read by " +
+                (readers.empty() ? "the collector" : joined({readers.begin(), readers.end()}))};
 }
 
 bool isBalancerProcess(const std::string& process) {
-    return process == "haproxy" || process == "envoy" || process == "traefik" || process == "pen" ||
-           process == "keepalived";
+    return process == "haproxy" || process == "envoy" || process == "traefik" || process == "pen";
 }
 
 /// What the other hosts' agents show; false if one of them runs a load balancer as well.
-bool othersHaveNone(const Facts& facts, const std::string& instance, std::vector<Evidence>& evidence) {
+bool othersHaveNone(const Facts& facts, const std::string& host, std::vector<Evidence>& evidence) {
     std::vector<std::string> without;
     bool none = true;
-    for (const auto& [name, host] : facts.hosts) {
-        if (name == instance || !host.agent_present || !host.listeners_known) {
+    for (const auto& [name, other] : facts.hosts) {
+        if (name == host || !other.agent_present || !other.listeners_known) {
             continue;
         }
-        const auto found = std::find_if(host.listeners.begin(), host.listeners.end(),
+        const auto found = std::find_if(other.listeners.begin(), other.listeners.end(),
                                         [](const auto& one) { return isBalancerProcess(one.process); });
-        if (found == host.listeners.end()) {
+        if (found == other.listeners.end()) {
             without.push_back(name);
         } else {
             none = false;
@@ -116,108 +62,114 @@ bool othersHaveNone(const Facts& facts, const std::string& instance, std::vector
     return none && !without.empty();
 }
 
-/// What the declared entry shows; false if it does not point to one host.
-bool entryIsFixed(const Context& context, const std::string& instance, std::vector<Evidence>& evidence) {
-    const auto addresses = entryAddresses(context.site);
-    bool fixed = !addresses.empty();
-    for (const auto& address : addresses) {
-        std::vector<std::string> holders;
-        std::vector<std::string> asked;
-        for (const auto& [name, host] : context.facts.hosts) {
-            if (host.addresses.empty()) {
-                continue;
-            }
-            asked.push_back(name);
-            const bool holds = std::any_of(host.addresses.begin(), host.addresses.end(),
-                                           [&](const auto& one) { return one.address == address; });
-            if (holds) {
-                holders.push_back(name);
-            }
-        }
-        std::string text = "the site is requested at " + address.toString() + " only";
-        if (!holders.empty()) {
-            text += "; " + joined(holders) + " holds that address";
-        } else if (!asked.empty()) {
-            text += "; " + joined(asked) + (asked.size() == 1 ? " does" : " do") +
-                    " not hold that address, so it does not move to " +
-                    (asked.size() == 1 ? "it" : "any of them");
-        }
-        fixed = fixed && (holders.empty() || holders == std::vector{instance});
-        evidence.push_back({"declared entry", std::move(text)});
+/// What the declared entry shows; false if it does not point to this host alone.
+bool entryIsFixed(const Context& context, const Entry& entry, std::vector<Evidence>& evidence) {
+    if (!entry.address) {
+        return false;
     }
-    return fixed && addresses.size() == 1;
+    std::vector<std::string> asked;
+    for (const auto& [name, host] : context.facts.hosts) {
+        if (!host.addresses.empty()) {
+            asked.push_back(name);
+        }
+    }
+    const std::vector<std::string> holders(entry.holders.begin(), entry.holders.end());
+    std::string text = "the site is requested at " + entry.address->toString() + " only";
+    if (!holders.empty()) {
+        text += "; " + joined(holders) + (holders.size() == 1 ? " holds" : " hold") + " that address";
+    } else if (!asked.empty()) {
+        text += "; " + joined(asked) + (asked.size() == 1 ? " does" : " do") +
+                " not hold that address, so it does not move to " +
+                (asked.size() == 1 ? "it" : "any of them");
+    }
+    evidence.push_back({"declared entry", std::move(text)});
+    return holders.empty() || holders == std::vector{entry.active};
 }
 
-std::string remedy(const Context& context, const LoadBalancerFact& balancer) {
-    const auto second = reading(context.facts, {&balancer}, true);
-    const auto reads = singlePoints(second);
-    const auto writes = singlePoints(writing(context, second));
-    const auto list = [](const std::set<std::string>& points) {
-        return points.empty() ? std::string("none") : joined({points.begin(), points.end()});
-    };
-    const auto entries = entryAddresses(context.site);
-    const auto address = entries.empty() ? std::string("the entry address") : entries[0].toString();
-    return "Set up HAProxy with the same configuration on a second host and let keepalived move " + address +
-           " between the two: on both, `apt-get install haproxy keepalived`, one vrrp_instance with the "
-           "virtual address " +
-           address + " (state MASTER on " + balancer.instance +
-           ", BACKUP on the other; a vrrp_script that checks haproxy), `net.ipv4.ip_nonlocal_bind = 1`, and "
-           "protocol 112 "
-           "allowed between them.\nSimulated with a second load balancer, remaining single points: "
-           "reading: " +
-           list(reads) + "; writing: " + list(writes) + ".";
+std::string remedy(const Context& context, const Entry& entry) {
+    const auto address = entry.address ? entry.address->toString() : std::string("the entry address");
+    const auto text =
+        "Set up HAProxy with the same configuration on a second host and let keepalived move " + address +
+        " between the two: on both, `apt-get install haproxy keepalived`, one vrrp_instance with the "
+        "virtual address " +
+        address + " (state MASTER on " + entry.active +
+        ", BACKUP on the other; a vrrp_script that checks haproxy), `net.ipv4.ip_nonlocal_bind = 1`, "
+        "and protocol 112 allowed between them.\n";
+    return text + "Simulated with a second load balancer, remaining single points: " +
+           singlePointsText(context.moment->suppose({{"haproxy", "a second load balancer"}})) + ".";
+}
+
+std::vector<const Pool*> poolsOf(const Context& context, const std::string& host) {
+    std::vector<const Pool*> out;
+    for (const auto& pool : context.moment->model.pools) {
+        if (pool.host == host) {
+            out.push_back(&pool);
+        }
+    }
+    return out;
+}
+
+void judgeSingle(const Context& context, const Entry& entry, Judgement& out) {
+    const auto* service = context.moment->model.service("read");
+    const auto pools = poolsOf(context, entry.active);
+    if (service == nullptr || pools.empty()) {
+        return;
+    }
+    const FindingKey key{"R1", "haproxy@" + entry.active};
+    const auto machine = context.moment->model.machineOf(entry.active);
+    const auto all = service->design.singles(false);
+    if (!all.contains(key.second) && !all.contains(machine)) {
+        out.judged.insert(key);
+        return;
+    }
+    const auto certain = service->design.singles();
+    Finding finding;
+    finding.evidence.push_back(statistics(context, pools));
+    const bool fixed = entryIsFixed(context, entry, finding.evidence);
+    const bool none = othersHaveNone(context.facts, entry.active, finding.evidence);
+    if (certain.contains(key.second) || certain.contains(machine)) {
+        finding.severity = Severity::critical;
+        finding.confidence =
+            fixed && (none || !entry.standbys.empty()) ? Confidence::confirmed : Confidence::suspected;
+        finding.title = "The load balancer on " + entry.active +
+                        " is a single point of failure: if it stops, reading and writing stop";
+    } else {
+        finding.severity = Severity::high;
+        finding.confidence = Confidence::suspected;
+        finding.title = "The load balancer on " + entry.active + " may be a single point of failure";
+        finding.not_assessed.emplace_back(
+            "whether the entry's address moves to the other load balancer by itself");
+    }
+    for (const auto& standby : entry.standbys) {
+        finding.evidence.push_back(
+            {"haproxy statistics of " + standby.host, "there is another load balancer"});
+        finding.evidence.insert(finding.evidence.end(), standby.obstacles.begin(), standby.obstacles.end());
+    }
+    if (!entry.address) {
+        finding.not_assessed.emplace_back(
+            entry.name.empty() ? "the entry's address: declare it as site.entry in collector.yaml"
+                               : "the addresses of " + entry.name);
+    }
+    finding.not_assessed.emplace_back("VRRP on hosts without an agent, and the provider's network");
+    finding.remedy = remedy(context, entry);
+    conclude(out, key, std::move(finding));
 }
 
 }  // namespace
 
 void judgeLoadBalancers(const Context& context, Judgement& out) {
-    for (const auto& [instance, balancer] : context.facts.balancers) {
-        if (balancer.servers.empty()) {
+    for (const auto& entry : context.moment->model.entries) {
+        if (entry.active.empty()) {
             continue;
         }
-        std::vector<const LoadBalancerFact*> alike;
-        const auto mine = serversByHost(context.facts, balancer);
-        for (const auto& [name, other] : context.facts.balancers) {
-            const auto theirs = serversByHost(context.facts, other);
-            const bool same = std::equal(mine.begin(), mine.end(), theirs.begin(), theirs.end(),
-                                         [](const auto& a, const auto& b) { return a.first == b.first; });
-            if (same) {
-                alike.push_back(&other);
+        judgeSingle(context, entry, out);
+        for (const auto& standby : entry.standbys) {
+            // What stands by is no single point, whatever it was before.
+            const auto* service = context.moment->model.service("read");
+            if (service != nullptr && !service->design.singles(false).contains("haproxy@" + standby.host)) {
+                out.judged.insert({"R1", "haproxy@" + standby.host});
             }
         }
-        Finding finding;
-        finding.id = "R1";
-        finding.subject = "haproxy@" + instance;
-        const auto alone = reading(context.facts, {&balancer}, false);
-        finding.evidence.push_back(statistics(context.facts, balancer));
-        const bool fixed = entryIsFixed(context, instance, finding.evidence);
-        const bool none = othersHaveNone(context.facts, instance, finding.evidence);
-        const bool single = singlePoints(alone).contains(finding.subject);
-        finding.severity = Severity::critical;
-        finding.confidence = single && fixed && none ? Confidence::confirmed : Confidence::suspected;
-        finding.title = "The load balancer on " + instance +
-                        " is a single point of failure: if it stops, reading and writing stop";
-        if (alike.size() > 1) {
-            // A standby counts only with a live mechanism that moves the entry's address to it.
-            finding.severity = Severity::high;
-            finding.confidence = Confidence::suspected;
-            finding.title = "The load balancer on " + instance + " may be a single point of failure";
-            for (const auto* other : alike) {
-                if (other->instance != instance) {
-                    finding.evidence.push_back(
-                        {"haproxy statistics of " + other->instance, "it serves the same hosts"});
-                }
-            }
-            finding.not_assessed.emplace_back(
-                "whether the entry's address moves to the other load balancer by itself");
-        }
-        if (entryAddresses(context.site).empty()) {
-            finding.not_assessed.emplace_back(
-                "the entry's address: declare it as site.entry in collector.yaml");
-        }
-        finding.not_assessed.emplace_back("VRRP on hosts without an agent, and the provider's network");
-        finding.remedy = remedy(context, balancer);
-        out.findings.push_back(std::move(finding));
     }
 }
 

@@ -97,7 +97,7 @@ TEST_CASE("a site without any firewall: what is wrong, each from two sources, wi
                                 "sockets of web-01 and web-02"});
     CHECK(find(findings, "R1", "haproxy@lb-01")->severity == Severity::critical);
     CHECK(find(findings, "R1", "haproxy@lb-01")
-              ->remedy.find("reading: none; writing: mysql@web-01 and the host web-01") != std::string::npos);
+              ->remedy.find("reading: none; writing: mysql@web-01 and web-01") != std::string::npos);
     CHECK(find(findings, "F14", "lb-01")->confidence == Confidence::unknown);
     CHECK(storedAt(samples.store(), samples.now).size() == 6);
 }

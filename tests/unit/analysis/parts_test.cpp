@@ -4,25 +4,11 @@
 #include "agent/snapshot/collect.h"
 #include "collector/analysis/book.h"
 #include "collector/analysis/exposure/remedy.h"
-#include "collector/analysis/redundancy/structure.h"
 #include "common/reach/ruleset.h"
 #include "tests/unit/catch.h"
 
 using namespace lapwing;
 using namespace lapwing::analysis;
-
-TEST_CASE("single points of AND and OR") {
-    using redundancy::Gate;
-    const auto site = Gate::all({Gate::any({Gate::of("lb")}), Gate::any({Gate::of("a"), Gate::of("b")})});
-    CHECK(redundancy::singlePoints(site) == std::set<std::string>{"lb"});
-    // A component that both ways need is single, although each way has an alternative.
-    const auto shared =
-        Gate::any({Gate::all({Gate::of("a"), Gate::of("db")}), Gate::all({Gate::of("b"), Gate::of("db")})});
-    CHECK(redundancy::singlePoints(shared) == std::set<std::string>{"db"});
-    CHECK(redundancy::singlePoints(Gate::any({})).empty());
-    CHECK_FALSE(redundancy::works(Gate::any({}), {}));
-    CHECK(redundancy::works(Gate::all({}), {}));
-}
 
 TEST_CASE("the proposed ruleset is what its evaluated form says, and nft takes it") {
     const std::vector<exposure::Flow> flows{

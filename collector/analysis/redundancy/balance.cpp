@@ -1,0 +1,130 @@
+#include <algorithm>
+#include <cmath>
+
+#include "collector/analysis/redundancy/redundancy.h"
+
+namespace lapwing::analysis::redundancy {
+
+namespace {
+
+using topology::Pool;
+
+constexpr double kEnoughRequests = 200;
+/// Beyond chance (four standard deviations, as if each request were drawn) and beyond what matters.
+constexpr double kDeviations = 4;
+constexpr double kMatters = 0.05;
+
+struct Share {
+    std::string host;
+    std::string server;
+    double given = 0;
+    double expected = 0;
+};
+
+/// What each server in use was given; nothing where that shows nothing about the spreading.
+std::optional<std::vector<Share>> sharesOf(const Pool& pool) {
+    std::vector<Share> out;
+    double weights = 0;
+    double given = 0;
+    for (const auto& member : pool.members) {
+        // A drain, an outage or a slow start within the window explains any share.
+        if (!member.detail.steady || !member.detail.given || !member.detail.weight || member.state.empty()) {
+            return std::nullopt;
+        }
+        if (member.state == "UP" && member.role != "backup" && *member.detail.weight > 0) {
+            out.push_back({member.host, member.server, *member.detail.given, *member.detail.weight});
+            weights += *member.detail.weight;
+            given += *member.detail.given;
+        }
+    }
+    if (out.size() < 2 || given < kEnoughRequests) {
+        return std::nullopt;
+    }
+    for (auto& share : out) {
+        share.expected /= weights;
+    }
+    return out;
+}
+
+bool deviates(double count, double total, double expected) {
+    const double chance = kDeviations * std::sqrt(expected * (1 - expected) / total);
+    return std::abs(count / total - expected) > std::max(kMatters, chance);
+}
+
+std::string percent(double share) {
+    return std::to_string(std::lround(share * 100)) + " %";
+}
+
+/// Whether the web servers' own counts say the same; nothing where they are not known.
+std::optional<bool> webServersAgree(const Context& context, const std::vector<Share>& shares,
+                                    std::vector<Evidence>& evidence) {
+    double total = 0;
+    for (const auto& share : shares) {
+        const auto counted = context.moment->observed.web_requests.find(share.host);
+        if (counted == context.moment->observed.web_requests.end()) {
+            return std::nullopt;
+        }
+        total += counted->second;
+    }
+    if (total < kEnoughRequests) {
+        return std::nullopt;
+    }
+    bool agree = false;
+    for (const auto& share : shares) {
+        const double counted = context.moment->observed.web_requests.at(share.host);
+        evidence.push_back(
+            {"nginx of " + share.host, "it counted " + percent(counted / total) + " of the requests"});
+        agree = agree || deviates(counted, total, share.expected);
+    }
+    return agree;
+}
+
+}  // namespace
+
+void judgeBalance(const Context& context, Judgement& out) {
+    for (const auto& pool : context.moment->model.pools) {
+        const FindingKey key{"R13", pool.host + "/" + pool.proxy};
+        if (pool.algorithm != "roundrobin" && pool.algorithm != "static-rr") {
+            if (!pool.algorithm.empty()) {
+                out.judged.insert(key);  // it is not meant to be even
+            }
+            continue;
+        }
+        const auto shares = sharesOf(pool);
+        if (!shares) {
+            continue;
+        }
+        double total = 0;
+        for (const auto& share : *shares) {
+            total += share.given;
+        }
+        const bool uneven = std::any_of(shares->begin(), shares->end(), [&](const auto& share) {
+            return deviates(share.given, total, share.expected);
+        });
+        if (!uneven) {
+            out.judged.insert(key);
+            continue;
+        }
+        Finding finding;
+        finding.severity = Severity::medium;
+        for (const auto& share : *shares) {
+            finding.evidence.push_back({"haproxy statistics of " + pool.balancer,
+                                        pool.proxy + "/" + share.server + " got " +
+                                            percent(share.given / total) +
+                                            " of the last ten minutes' requests, by its weight it is due " +
+                                            percent(share.expected)});
+        }
+        const auto agree = webServersAgree(context, *shares, finding.evidence);
+        finding.confidence = agree == true ? Confidence::confirmed : Confidence::suspected;
+        finding.title = "Requests to backend " + pool.proxy + " are not spread as its weights say";
+        finding.remedy =
+            "Look in haproxy.cfg for what binds clients to servers (cookie, stick-table), and for maxconn "
+            "and queues of a server; without those, `balance roundrobin` is even.\nSimulated: the single "
+            "points stay as they are: " +
+            singlePointsText(context.moment->model) + ".";
+        finding.not_assessed = {"sticky sessions, which make it uneven on purpose"};
+        conclude(out, key, std::move(finding));
+    }
+}
+
+}  // namespace lapwing::analysis::redundancy

@@ -1,0 +1,287 @@
+#include <algorithm>
+
+#include "collector/analysis/redundancy/redundancy.h"
+
+namespace lapwing::analysis::redundancy {
+
+namespace {
+
+using topology::Member;
+using topology::Pool;
+
+/// Fewer requests than that within the window of counting show nothing about shares.
+constexpr double kEnoughRequests = 200;
+constexpr double kNearNothing = 0.01;
+
+std::string subjectOf(const Pool& pool) {
+    return pool.host + "/" + pool.proxy;
+}
+
+std::string nameOf(const Pool& pool, const Member& member) {
+    return pool.proxy + "/" + member.server;
+}
+
+std::string sourceOf(const Pool& pool) {
+    return "haproxy statistics of " + pool.balancer;
+}
+
+bool isKnown(const Pool& pool) {
+    return !pool.members.empty() && std::all_of(pool.members.begin(), pool.members.end(),
+                                                [](const auto& member) { return !member.state.empty(); });
+}
+
+/// What of the load it was given, where that was enough to tell.
+std::optional<double> observedShare(const Pool& pool, const Member& member) {
+    double total = 0;
+    for (const auto& one : pool.members) {
+        if (!one.detail.given || !one.detail.steady) {
+            return std::nullopt;
+        }
+        total += *one.detail.given;
+    }
+    return total < kEnoughRequests ? std::nullopt : std::optional(*member.detail.given / total);
+}
+
+/// Why it takes no requests, or "".
+std::string outOfUse(const Pool& pool, const Member& member) {
+    if (member.state != "UP") {
+        return "is " + member.state;
+    }
+    if (member.detail.weight == 0.0) {
+        return "has weight 0";
+    }
+    if (member.role == "backup") {
+        return "is a backup: it is used only when the others are down";
+    }
+    if (const auto share = observedShare(pool, member);
+        share && *share < kNearNothing && (pool.algorithm == "roundrobin" || pool.algorithm == "static-rr")) {
+        return "got next to none of the requests of the last ten minutes, although it is UP";
+    }
+    return "";
+}
+
+std::string simulated(const Context& context, const std::vector<topology::Addition>& additions) {
+    return "Simulated, remaining single points: " +
+           singlePointsText(additions.empty() ? context.moment->model : context.moment->suppose(additions)) +
+           ".";
+}
+
+/// R2.
+void judgeSpare(const Context& context, const Pool& pool, Judgement& out) {
+    std::map<std::string, int> running;
+    int total = 0;
+    std::vector<std::string> words;
+    for (const auto& member : pool.members) {
+        const bool runs = member.state == "UP" && member.detail.weight != 0.0 && member.role != "backup";
+        words.push_back(nameOf(pool, member) + " (" + member.state +
+                        (member.role == "backup" ? ", backup" : "") + ")");
+        if (runs) {
+            ++running[member.machine];
+            ++total;
+        }
+    }
+    int largest = 0;
+    for (const auto& [machine, count] : running) {
+        largest = std::max(largest, count);
+    }
+    const int needed = context.site.servers_needed;
+    if (total - largest >= needed) {
+        out.judged.insert({"R2", subjectOf(pool)});
+        return;
+    }
+    Finding finding;
+    finding.severity = total <= needed ? Severity::critical : Severity::high;
+    finding.confidence = Confidence::confirmed;
+    finding.title = total < needed ? "Backend " + pool.proxy + " has fewer servers than its load needs"
+                                   : "Backend " + pool.proxy + " does not survive the loss of one host";
+    finding.evidence = {{sourceOf(pool), joined(words)},
+                        {context.site.servers_needed == 1 ? "lapwing" : "site.servers_needed",
+                         counted(static_cast<std::size_t>(total), "server takes", "servers take") +
+                             " requests, the largest host has " + std::to_string(largest) + " of them, and " +
+                             std::to_string(needed) + (needed == 1 ? " is" : " are") + " needed"}};
+    finding.remedy = "Bring back what is not UP, or add a server on a further host.\n" +
+                     simulated(context, {{"web", "a further host"}});
+    finding.not_assessed = {
+        "whether the servers that are left carry the whole load: declare site.servers_needed"};
+    conclude(out, {"R2", subjectOf(pool)}, std::move(finding));
+}
+
+/// R3.
+void judgeShared(const Context& context, const Pool& pool, Judgement& out) {
+    std::map<std::string, std::vector<const Member*>> by_machine;
+    for (const auto& member : pool.members) {
+        if (member.role != "backup") {
+            by_machine[member.machine].push_back(&member);
+        }
+    }
+    Finding finding;
+    for (const auto& [machine, members] : by_machine) {
+        if (members.size() < 2) {
+            continue;
+        }
+        std::vector<std::string> words;
+        bool seen = false;
+        for (const auto* member : members) {
+            words.push_back(nameOf(pool, *member) + " (" + member->address + ")");
+            seen = seen || context.facts.hosts.contains(member->host);
+            if (member->host != machine) {
+                finding.evidence.push_back(
+                    {"machine-id", member->host + " and " + machine + " are one machine that booted once"});
+            }
+        }
+        finding.evidence.push_back(
+            {seen ? "addresses of " + machine : sourceOf(pool), joined(words) + " are on " + machine});
+    }
+    for (const auto& group : context.site.groups) {
+        const bool all =
+            pool.members.size() > 1 &&
+            std::all_of(pool.members.begin(), pool.members.end(), [&](const auto& member) {
+                return std::find(group.hosts.begin(), group.hosts.end(), member.host) != group.hosts.end();
+            });
+        if (all) {
+            finding.evidence.push_back({"site.groups", "all its servers are in " + group.name});
+        }
+    }
+    if (finding.evidence.empty()) {
+        out.judged.insert({"R3", subjectOf(pool)});
+        return;
+    }
+    const bool spread = by_machine.size() > 1;
+    finding.severity = spread ? Severity::medium : Severity::high;
+    finding.confidence = Confidence::confirmed;
+    finding.title = spread ? "Some servers of backend " + pool.proxy + " fail together"
+                           : "All servers of backend " + pool.proxy + " fail together";
+    finding.remedy = "Move one of them to another machine; in haproxy.cfg, backend " + pool.proxy +
+                     ": one server line for each machine.\n" +
+                     simulated(context, {{"web", "a further host"}});
+    finding.not_assessed = {
+        "machines that share a hypervisor, a rack or a power supply: declare site.groups"};
+    conclude(out, {"R3", subjectOf(pool)}, std::move(finding));
+}
+
+/// What two failures stop by design, and one alone now.
+std::vector<Evidence> degraded(const Context& context, const Pool& pool) {
+    std::vector<Evidence> out;
+    const auto* service = context.moment->model.service("read");
+    if (service == nullptr) {
+        return out;
+    }
+    std::set<std::string> own;
+    for (const auto& member : pool.members) {
+        own.insert({"web@" + member.host, "app@" + member.host, member.machine});
+    }
+    const auto before = service->design.singles(false);
+    std::vector<std::string> fresh;
+    for (const auto& single : service->now.singles()) {
+        const bool paired = std::any_of(service->design.sets.begin(), service->design.sets.end(),
+                                        [&](const auto& set) { return set.components.contains(single); });
+        if (!before.contains(single) && paired && own.contains(single)) {
+            fresh.push_back(single);
+        }
+    }
+    if (!fresh.empty()) {
+        out.push_back({"cut sets", "by design reading stops only if two fail together; now " + joined(fresh) +
+                                       " alone" + (fresh.size() == 1 ? " stops" : " stop") + " it"});
+    }
+    return out;
+}
+
+/// R4.
+void judgeDegraded(const Context& context, const Pool& pool, Judgement& out) {
+    std::set<std::string> designed;
+    std::set<std::string> used;
+    Finding finding;
+    for (const auto& member : pool.members) {
+        designed.insert(member.machine);
+        const auto why = outOfUse(pool, member);
+        if (why.empty()) {
+            used.insert(member.machine);
+        } else {
+            finding.evidence.push_back({sourceOf(pool), nameOf(pool, member) + " " + why});
+        }
+    }
+    const auto pairs = degraded(context, pool);
+    const bool alone = used.size() < 2 && designed.size() > 1;
+    if (!alone && pairs.empty()) {
+        out.judged.insert({"R4", subjectOf(pool)});
+        return;
+    }
+    finding.evidence.insert(finding.evidence.end(), pairs.begin(), pairs.end());
+    for (const auto& member : pool.members) {
+        for (const auto* kind : {"web", "app"}) {
+            const auto found = context.moment->model.components.find(std::string(kind) + "@" + member.host);
+            if (found != context.moment->model.components.end() && found->second.works == Truth::no) {
+                finding.evidence.push_back(
+                    {found->second.seen.front().source, found->first + " does not work"});
+            }
+        }
+    }
+    finding.severity = Severity::high;
+    finding.confidence = Confidence::confirmed;
+    finding.title = used.empty() ? "Backend " + pool.proxy + " has no server in use"
+                                 : "Backend " + pool.proxy + " is served by one host only";
+    finding.remedy =
+        "Bring the others back: `echo \"set server BACKEND/SERVER state ready\" | socat stdio "
+        "/run/haproxy/admin.sock` ends drain and maintenance, `... weight 100%` gives the weight back; a "
+        "server that is DOWN shows in its own findings and alerts.\n" +
+        simulated(context, {});
+    finding.not_assessed = {"whether it is meant so, for maintenance"};
+    conclude(out, {"R4", subjectOf(pool)}, std::move(finding));
+}
+
+/// R5.
+void judgeChecks(const Context& context, const Pool& pool, Judgement& out) {
+    Finding finding;
+    bool unknown = false;
+    for (const auto& member : pool.members) {
+        const auto& check = member.detail.check;
+        unknown = unknown || check.empty();
+        if (check == "none") {
+            finding.evidence.push_back({sourceOf(pool), nameOf(pool, member) + " is not checked"});
+        } else if (check == "L4" || check == "L6") {
+            finding.evidence.push_back(
+                {sourceOf(pool),
+                 nameOf(pool, member) + " counts as UP if it takes a connection (" + check + ")"});
+        }
+        const auto app = context.moment->model.components.find("app@" + member.host);
+        if (member.state == "UP" && app != context.moment->model.components.end() &&
+            app->second.works == Truth::no) {
+            finding.evidence.push_back({"application probe of " + member.host,
+                                        "a request to the application fails, while HAProxy says that " +
+                                            nameOf(pool, member) + " is UP"});
+        }
+    }
+    if (finding.evidence.empty()) {
+        if (!unknown) {
+            out.judged.insert({"R5", subjectOf(pool)});
+        }
+        return;
+    }
+    finding.severity = Severity::medium;
+    finding.confidence = Confidence::confirmed;
+    finding.title = "The load balancer would not notice a failing server of backend " + pool.proxy;
+    finding.remedy =
+        "In haproxy.cfg, backend " + pool.proxy +
+        ": `option httpchk GET /healthz`, `http-check expect status 200`, and `check` on each server; the "
+        "path must ask the application, and the application its database.\nSimulated, the single points "
+        "stay as they are: " +
+        singlePointsText(context.moment->model) + ". What changes is that a failing server is left out.";
+    finding.not_assessed = {"what the checked path itself looks at"};
+    conclude(out, {"R5", subjectOf(pool)}, std::move(finding));
+}
+
+}  // namespace
+
+void judgePools(const Context& context, Judgement& out) {
+    for (const auto& pool : context.moment->model.pools) {
+        if (!isKnown(pool)) {
+            continue;
+        }
+        judgeSpare(context, pool, out);
+        judgeShared(context, pool, out);
+        judgeDegraded(context, pool, out);
+        judgeChecks(context, pool, out);
+    }
+}
+
+}  // namespace lapwing::analysis::redundancy

@@ -1,0 +1,28 @@
+#include "collector/analysis/redundancy/redundancy.h"
+
+namespace lapwing::analysis::redundancy {
+
+std::string singlePointsText(const topology::Model& model) {
+    std::string out;
+    for (const auto& [name, word] : {std::pair("read", "reading"), std::pair("write", "writing")}) {
+        const auto* service = model.service(name);
+        if (service == nullptr) {
+            continue;
+        }
+        const auto points = service->design.singles(false);
+        out += (out.empty() ? "" : "; ") + std::string(word) + ": " +
+               (points.empty() ? "none" : joined({points.begin(), points.end()}));
+    }
+    return out;
+}
+
+void conclude(Judgement& out, const FindingKey& key, std::optional<Finding> finding) {
+    out.judged.insert(key);
+    if (finding) {
+        finding->id = key.first;
+        finding->subject = key.second;
+        out.findings.push_back(std::move(*finding));
+    }
+}
+
+}  // namespace lapwing::analysis::redundancy

@@ -1,0 +1,422 @@
+#include <algorithm>
+#include <cmath>
+
+#include "collector/analysis/judgement.h"
+#include "collector/analysis/topology/builder.h"
+
+namespace lapwing::analysis::topology {
+
+namespace {
+
+/// Clones of one disk image share a machine-id; only one machine boots at one moment.
+constexpr double kSameBootSeconds = 2;
+
+bool isApplication(const std::string& process) {
+    static const std::set<std::string> known{"gunicorn", "uwsgi", "uvicorn", "puma",   "php-fpm",
+                                             "node",     "java",  "python3", "daphne", "unicorn"};
+    return known.contains(process) || process.starts_with("php-fpm");
+}
+
+/// The address of "10.0.0.1:80" or "[fd00::1]:80".
+std::optional<reach::Address> addressOf(const std::string& place) {
+    auto text = place.substr(0, place.rfind(':'));
+    if (text.starts_with('[') && text.ends_with(']')) {
+        text = text.substr(1, text.size() - 2);
+    }
+    return reach::Address::parse(text);
+}
+
+int portOf(const std::string& place) {
+    return std::atoi(place.substr(place.rfind(':') + 1).c_str());
+}
+
+}  // namespace
+
+std::string idOf(const std::string& kind, const std::string& host) {
+    return kind == "host" ? host : kind + "@" + host;
+}
+
+namespace {
+
+/// A load balancer is on the host of its name, or on the one whose agent reads its socket.
+std::string balancerHost(const Inputs& inputs, const std::string& instance) {
+    const auto readers = inputs.observed.socket_hosts.find(instance);
+    const bool one_reader = readers != inputs.observed.socket_hosts.end() && readers->second.size() == 1;
+    return !inputs.facts.hosts.contains(instance) && one_reader ? *readers->second.begin() : instance;
+}
+
+}  // namespace
+
+Component& Builder::component(const std::string& kind, const std::string& host, Truth works, Evidence seen) {
+    const auto id = idOf(kind, host);
+    auto& found = model_.components[id];
+    if (found.id.empty()) {
+        found = {id, kind, kind == "name" || kind == "address" || kind == "group" ? "" : host, works, {}};
+    }
+    found.seen.push_back(std::move(seen));
+    return found;
+}
+
+void Builder::edge(const std::string& from, const std::string& to, const std::string& kind, Evidence source) {
+    const auto known = std::find_if(model_.edges.begin(), model_.edges.end(), [&](const auto& one) {
+        return one.from == from && one.to == to && one.kind == kind;
+    });
+    if (known != model_.edges.end()) {
+        known->sources.push_back(std::move(source));
+    } else {
+        model_.edges.push_back({from, to, kind, {std::move(source)}});
+    }
+}
+
+Truth Builder::worksOf(const std::map<std::string, Truth>& known, const std::string& instance) const {
+    const auto found = known.find(instance);
+    return found == known.end() ? Truth::unknown : found->second;
+}
+
+std::string Builder::hostAt(const std::string& address) const {
+    const auto parsed = addressOf(address);
+    const auto* holder = parsed ? inputs_.facts.holder(*parsed) : nullptr;
+    return holder == nullptr ? "" : holder->name;
+}
+
+void Builder::hosts() {
+    for (const auto& [name, host] : inputs_.facts.hosts) {
+        if (host.agent_known) {
+            component("host", name, host.agent_present ? Truth::yes : Truth::unknown,
+                      {"agent of " + name, host.agent_present ? "it reports" : "it has not reported lately"});
+        }
+    }
+}
+
+void Builder::machines() {
+    std::map<std::string, std::vector<std::string>> by_id;
+    for (const auto& [host, id] : inputs_.observed.machine_ids) {
+        if (!id.empty()) {
+            by_id[id].push_back(host);
+        }
+    }
+    for (const auto& [id, alike] : by_id) {
+        for (std::size_t i = 1; i < alike.size(); ++i) {
+            const auto first = inputs_.observed.boot_times.find(alike[0]);
+            const auto other = inputs_.observed.boot_times.find(alike[i]);
+            const bool booted_as_one = first != inputs_.observed.boot_times.end() &&
+                                       other != inputs_.observed.boot_times.end() &&
+                                       std::abs(first->second - other->second) <= kSameBootSeconds;
+            if (booted_as_one) {
+                model_.machines[alike[i]] = alike[0];
+                edge(
+                    alike[i], alike[0], "shares",
+                    {"machine-id", alike[i] + " and " + alike[0] + " have one machine-id and booted as one"});
+            } else {
+                model_.conflicts.push_back(
+                    {alike[i],
+                     alike[0] + " and " + alike[i] +
+                         " have one machine-id, but did not boot at the same time: "
+                         "copies of one image?",
+                     {{"machine-id of " + alike[0], id}, {"machine-id of " + alike[i], id}}});
+            }
+        }
+    }
+}
+
+void Builder::balancers() {
+    for (const auto& [instance, balancer] : inputs_.facts.balancers) {
+        const auto host = balancerHost(inputs_, instance);
+        const std::vector<std::string> readers(balancer.seen_by.begin(), balancer.seen_by.end());
+        component("haproxy", host, worksOf(inputs_.observed.balancers, instance),
+                  {"haproxy statistics of " + instance,
+                   readers.empty() ? "known, but nothing is read of it now" : "read by " + joined(readers)});
+    }
+}
+
+std::string Builder::webAt(const std::string& host, int port) {
+    const auto found = inputs_.facts.hosts.find(host);
+    std::string process;
+    if (found != inputs_.facts.hosts.end()) {
+        for (const auto& listener : found->second.listeners) {
+            if (listener.protocol == "tcp" && listener.port == port && !listener.process.empty()) {
+                process = listener.process;
+            }
+        }
+    }
+    const auto id = idOf("web", host);
+    if (!model_.components.contains(id)) {
+        component("web", host, worksOf(inputs_.observed.webs, host),
+                  {"haproxy statistics", "a server of the pool, port " + std::to_string(port)});
+        if (!process.empty()) {
+            component("web", host, Truth::unknown,
+                      {"sockets of " + host, process + " listens on port " + std::to_string(port)});
+        }
+    }
+    return id;
+}
+
+void Builder::memberAt(Pool& pool, const ServerFact& server) {
+    Member member;
+    member.server = server.server;
+    member.address = server.address;
+    member.state = server.state;
+    const auto holder = hostAt(server.address);
+    member.host = holder.empty() ? server.server : holder;
+    member.machine = model_.machineOf(member.host);
+    const auto detail = inputs_.observed.servers.find({pool.balancer, server.proxy, server.server});
+    if (detail != inputs_.observed.servers.end()) {
+        member.detail = detail->second;
+        member.role = member.detail.role;
+    }
+    const auto web = webAt(member.host, portOf(server.address));
+    if (holder.empty()) {
+        component("host", member.host, Truth::unknown,
+                  {"haproxy statistics of " + pool.balancer, "named so; no agent reports from it"});
+    }
+    edge(idOf("haproxy", pool.host), web, "balances",
+         {"haproxy statistics of " + pool.balancer,
+          pool.proxy + "/" + server.server + " is " + (server.address.empty() ? "there" : server.address) +
+              ", " + (server.state.empty() ? "state unknown" : server.state)});
+    // HAProxy's own word counts where no agent looks.
+    auto& seen = model_.components[web];
+    if (seen.works == Truth::unknown && !server.state.empty() && server.state != "MAINT") {
+        seen.works = server.state == "DOWN" ? Truth::no : Truth::yes;
+    }
+    pool.members.push_back(std::move(member));
+}
+
+void Builder::pools() {
+    for (const auto& [instance, balancer] : inputs_.facts.balancers) {
+        std::map<std::string, Pool> found;
+        for (const auto& server : balancer.servers) {
+            auto& pool = found[server.proxy];
+            pool.balancer = instance;
+            pool.host = balancerHost(inputs_, instance);
+            pool.proxy = server.proxy;
+            memberAt(pool, server);
+        }
+        for (auto& [proxy, pool] : found) {
+            const auto algorithm = inputs_.observed.algorithms.find({instance, proxy});
+            pool.algorithm = algorithm == inputs_.observed.algorithms.end() ? "" : algorithm->second;
+            model_.pools.push_back(std::move(pool));
+        }
+    }
+}
+
+/// Behind each web server: by its configuration, else the application that its own host is seen to run.
+void Builder::applications() {
+    for (const auto& [host, works] : inputs_.observed.webs) {
+        component("web", host, works, {"nginx probe of " + host, "it is observed there"});
+    }
+    std::vector<std::string> web_hosts;
+    for (const auto& [id, one] : model_.components) {
+        if (one.kind == "web") {
+            web_hosts.push_back(one.host);
+        }
+    }
+    for (const auto& host : web_hosts) {
+        const auto web = idOf("web", host);
+        const auto app_there = [&](const Evidence& source) {
+            const auto app = idOf("app", host);
+            if (!model_.components.contains(app)) {
+                component("app", host, worksOf(inputs_.observed.apps, host), source);
+            }
+            edge(web, app, "proxies", source);
+            model_.apps_of_web[web].insert(app);
+        };
+        if (inputs_.observed.apps.contains(host)) {
+            app_there({"application probe of " + host, "an application answers there"});
+        }
+        const auto known = inputs_.facts.hosts.find(host);
+        if (known == inputs_.facts.hosts.end()) {
+            continue;
+        }
+        for (const auto& listener : known->second.listeners) {
+            if (isApplication(listener.process)) {
+                app_there({"sockets of " + host,
+                           listener.process + " listens on port " + std::to_string(listener.port)});
+                // Nobody asks it, but it is there to be asked.
+                if (auto& app = model_.components.at(idOf("app", host)); app.works == Truth::unknown) {
+                    app.works = Truth::yes;
+                }
+                break;
+            }
+        }
+    }
+    checkedApplications();
+}
+
+/// Where nobody asks the application itself, a health check by HTTP that passes has gone through it.
+void Builder::checkedApplications() {
+    for (const auto& pool : model_.pools) {
+        for (const auto& member : pool.members) {
+            const auto apps = model_.apps_of_web.find(idOf("web", member.host));
+            if (apps == model_.apps_of_web.end() || apps->second.size() != 1 || member.detail.check != "L7" ||
+                member.state != "UP") {
+                continue;
+            }
+            auto& app = model_.components.at(*apps->second.begin());
+            if (app.works == Truth::unknown) {
+                app.works = Truth::yes;
+                app.seen.push_back(
+                    {"haproxy statistics of " + pool.balancer, "its health check by HTTP passes"});
+            }
+        }
+    }
+}
+
+void Builder::databases() {
+    for (const auto& [host, works] : inputs_.observed.databases) {
+        component("mysql", host, works, {"mysql probe of " + host, "it is observed there"});
+        model_.databases.insert(host);
+    }
+}
+
+void Builder::replication() {
+    const auto note = [&](const std::string& replica, const std::string& primary, Truth current,
+                          const Evidence& source) {
+        if (primary.empty() || !inputs_.observed.databases.contains(primary)) {
+            return;
+        }
+        edge(idOf("mysql", replica), idOf("mysql", primary), "replicates", source);
+        const auto known = std::find_if(model_.replicas.begin(), model_.replicas.end(), [&](const auto& one) {
+            return one.host == replica && one.primary == primary;
+        });
+        if (known == model_.replicas.end()) {
+            model_.replicas.push_back({replica, primary, current});
+        }
+    };
+    if (inputs_.replicas != nullptr) {
+        for (const auto& verdict : *inputs_.replicas) {
+            const bool flows = verdict.state == "ok" || verdict.state == "lagging" ||
+                               verdict.state == "at_risk" || verdict.state == "delayed";
+            const auto current = flows ? Truth::yes : verdict.state == "broken" ? Truth::no : Truth::unknown;
+            if (verdict.cause != "not_configured") {
+                note(verdict.replica, verdict.primary, current,
+                     {"replication of " + verdict.replica, "it is " + verdict.state});
+            }
+        }
+    }
+    for (const auto& seen : inputs_.facts.replicas) {
+        const auto primary = hostAt(seen.primary_address + ":0");
+        note(seen.replica, primary, Truth::unknown,
+             {"replica status of " + seen.replica, "it follows " + seen.primary_address});
+    }
+    for (const auto& pair : inputs_.site.replication) {
+        note(pair.replica, pair.primary, Truth::unknown, {"site.replication", "declared"});
+    }
+    std::set<std::string> following;
+    for (const auto& one : model_.replicas) {
+        model_.primaries.insert(one.primary);
+        following.insert(one.host);
+    }
+    // In a chain only the first takes writes; where each follows the other, both do.
+    for (const auto& one : model_.replicas) {
+        const bool both = std::any_of(model_.replicas.begin(), model_.replicas.end(), [&](const auto& other) {
+            return other.host == one.primary && other.primary == one.host;
+        });
+        if (!both && model_.primaries.contains(one.host)) {
+            model_.primaries.erase(one.host);
+        }
+    }
+    if (model_.replicas.empty() && inputs_.observed.databases.size() == 1) {
+        model_.primaries.insert(inputs_.observed.databases.begin()->first);
+    }
+}
+
+void Builder::collector() {
+    const auto& setup = inputs_.setup;
+    if (!setup.collector_host.empty()) {
+        component("collector", setup.collector_host, Truth::yes, {"collector", "it runs"});
+    }
+    if (setup.watchdog) {
+        component("watchdog", "outside", Truth::yes,
+                  {"notify.heartbeat", "somebody outside is told again and again that alerts would arrive"});
+    }
+}
+
+void Builder::groups() {
+    for (const auto& group : inputs_.site.groups) {
+        const auto id = component("group", group.name, Truth::yes, {"site.groups", "declared"}).id;
+        for (const auto& host : group.hosts) {
+            if (model_.components.contains(host)) {
+                edge(host, id, "shares", {"site.groups", "declared"});
+            } else {
+                model_.conflicts.push_back({id, "site.groups names " + host + ", which nobody has seen", {}});
+            }
+        }
+    }
+}
+
+void Builder::runsOn() {
+    std::vector<Component> programs;
+    for (const auto& [id, one] : model_.components) {
+        if (one.kind != "host" && !one.host.empty() && one.kind != "watchdog") {
+            programs.push_back(one);
+        }
+    }
+    for (const auto& one : programs) {
+        if (!model_.components.contains(one.host)) {
+            component("host", one.host, Truth::unknown, {one.seen.front().source, "it must be on some host"});
+        }
+        edge(one.id, one.host, "runs_on", one.seen.front());
+        auto& host = model_.components.at(one.host);
+        if (one.works == Truth::yes) {
+            host.works = Truth::yes;
+        }
+    }
+}
+
+Model Builder::run() {
+    hosts();
+    machines();
+    balancers();
+    pools();
+    applications();
+    replication();
+    databases();
+    entries();
+    collector();
+    add();
+    runsOn();
+    groups();
+    addServices(inputs_, model_);
+    return std::move(model_);
+}
+
+Model build(const Inputs& inputs) {
+    return Builder(inputs).run();
+}
+
+std::shared_ptr<const Moment> Moment::of(Facts facts, Observed observed, Site site, Setup setup,
+                                         std::shared_ptr<const std::vector<replication::Verdict>> replicas) {
+    auto moment = std::make_shared<Moment>();
+    moment->facts = std::move(facts);
+    moment->observed = std::move(observed);
+    moment->site = std::move(site);
+    moment->setup = std::move(setup);
+    moment->replicas = std::move(replicas);
+    moment->model = moment->suppose({});
+    return moment;
+}
+
+Model Moment::suppose(std::vector<Addition> additions) const {
+    return build({facts, observed, site, replicas, setup, std::move(additions)});
+}
+
+const Service* Model::service(const std::string& name) const {
+    const auto found =
+        std::find_if(services.begin(), services.end(), [&](const auto& one) { return one.name == name; });
+    return found == services.end() ? nullptr : &*found;
+}
+
+std::string Model::machineOf(const std::string& host) const {
+    const auto found = machines.find(host);
+    return found == machines.end() ? host : found->second;
+}
+
+redundancy::States Model::states() const {
+    redundancy::States out;
+    for (const auto& [id, one] : components) {
+        out[id] = one.works;
+    }
+    return out;
+}
+
+}  // namespace lapwing::analysis::topology

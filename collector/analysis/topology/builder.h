@@ -1,0 +1,57 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "collector/analysis/topology/model.h"
+
+namespace lapwing::analysis::topology {
+
+/// The steps of build(), each of which adds what one kind of source shows.
+class Builder {
+  public:
+    explicit Builder(const Inputs& inputs) : inputs_(inputs) {}
+    Model run();
+
+  private:
+    void hosts();
+    void machines();
+    void balancers();
+    void pools();
+    void memberAt(Pool& pool, const ServerFact& server);
+    void applications();
+    void checkedApplications();
+    void databases();
+    void replication();
+    void entries();
+    void entry(const std::string& url);
+    void findHolders(Entry& entry) const;
+    void findActive(Entry& entry) const;
+    void findStandbys(Entry& entry) const;
+    Standby standbyOn(const Entry& entry, const std::string& host) const;
+    void drawEntry(const Entry& entry);
+    void collector();
+    void groups();
+    void add();
+    void addBalancer(const std::string& host);
+    void addWeb(const std::string& host);
+    std::vector<std::string> balancerHosts() const;
+    void runsOn();
+
+    Component& component(const std::string& kind, const std::string& host, Truth works, Evidence seen);
+    void edge(const std::string& from, const std::string& to, const std::string& kind, Evidence source);
+    Truth worksOf(const std::map<std::string, Truth>& known, const std::string& instance) const;
+    std::string hostAt(const std::string& address) const;
+    std::string webAt(const std::string& host, int port);
+
+    const Inputs& inputs_;
+    Model model_;
+};
+
+/// "haproxy@lb-01"; of a host its name.
+std::string idOf(const std::string& kind, const std::string& host);
+
+/// Appends the services with their success functions and cut sets.
+void addServices(const Inputs& inputs, Model& model);
+
+}  // namespace lapwing::analysis::topology

@@ -1,0 +1,169 @@
+#include "collector/analysis/topology/observed.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "collector/analysis/latest.h"
+
+namespace lapwing::analysis::topology {
+
+namespace {
+
+constexpr std::int64_t kKnownMs = 3'600'000;
+/// Between two samples of one series; more is a gap in which anything may have happened.
+constexpr std::int64_t kGapMs = 60'000;
+
+/// What a counter rose by; nothing if it was not observed for (nearly) the whole window. A counter that began
+/// anew counts from 0.
+std::optional<double> increase(const std::vector<Sample>& samples, TimestampMs now) {
+    if (samples.size() < 2 || samples.front().timestamp > now - kCountingMs + kGapMs ||
+        samples.back().timestamp < now - kGapMs) {
+        return std::nullopt;
+    }
+    double sum = 0;
+    for (std::size_t i = 1; i < samples.size(); ++i) {
+        const double before = samples[i - 1].value;
+        const double after = samples[i].value;
+        if (isStaleNaN(before) || isStaleNaN(after) ||
+            samples[i].timestamp - samples[i - 1].timestamp > kGapMs) {
+            return std::nullopt;
+        }
+        sum += after >= before ? after - before : after;
+    }
+    return sum;
+}
+
+bool isConstant(const std::vector<Sample>& samples) {
+    return std::all_of(samples.begin(), samples.end(),
+                       [&](const auto& one) { return one.value == samples.front().value; });
+}
+
+class Observer {
+  public:
+    Observer(const storage::Store& store, TimestampMs now, std::int64_t lookback_ms)
+        : samples_(store, now, lookback_ms) {}
+
+    Expected<Observed> run() {
+        identity();
+        balancers();
+        servers();
+        programs();
+        if (!samples_.failure().message.empty()) {
+            return tl::unexpected(samples_.failure());
+        }
+        return std::move(out_);
+    }
+
+  private:
+    void identity() {
+        std::map<std::string, TimestampMs> newest;
+        for (const auto& one : samples_.of("lapwing_agent_info", {}, kKnownMs)) {
+            const auto instance = one.get("instance");
+            if (one.sample.timestamp >= newest[instance]) {
+                newest[instance] = one.sample.timestamp;
+                out_.machine_ids[instance] = one.get("machine_id");
+            }
+        }
+        for (const auto& one : samples_.of("node_boot_time_seconds", {}, kKnownMs)) {
+            out_.boot_times[one.get("instance")] = one.sample.value;
+        }
+    }
+
+    void balancers() {
+        for (const auto& one : samples_.of("up", {{"job", "haproxy"}}, kKnownMs)) {
+            out_.balancers.try_emplace(one.get("instance"), Truth::unknown);
+        }
+        for (const auto& one : samples_.of("up", {{"job", "haproxy"}})) {
+            auto& known = out_.balancers[one.get("instance")];
+            known = known == Truth::yes || one.sample.value == 1 ? Truth::yes : Truth::no;
+            if (one.get("via") == "socket") {
+                out_.socket_hosts[one.get("instance")].insert(one.get("agent"));
+            }
+        }
+        for (const auto& one : samples_.of("lapwing_haproxy_backend_info")) {
+            if (const auto algorithm = one.get("algorithm"); !algorithm.empty()) {
+                out_.algorithms[{one.get("instance"), one.get("proxy")}] = algorithm;
+            }
+        }
+    }
+
+    static Observed::ServerKey keyOf(const Labels& labels) {
+        return {std::string(labels.get("instance")), std::string(labels.get("proxy")),
+                std::string(labels.get("server"))};
+    }
+
+    void servers() {
+        for (const auto& one : samples_.of("lapwing_haproxy_server_info")) {
+            auto& server = out_.servers[keyOf(*one.labels)];
+            for (const auto& [label, into] :
+                 {std::pair("role", &server.role), std::pair("check", &server.check)}) {
+                if (const auto value = one.get(label); !value.empty()) {
+                    *into = value;
+                }
+            }
+        }
+        for (const auto& series : samples_.history("haproxy_server_weight", kCountingMs)) {
+            const auto& last = series.samples.back();
+            auto& server = out_.servers[keyOf(*series.labels)];
+            if (!isStaleNaN(last.value)) {
+                server.weight = last.value;
+            }
+            server.steady = server.steady && isConstant(series.samples);
+        }
+        for (const auto& series : samples_.history("haproxy_server_status", kCountingMs)) {
+            auto& server = out_.servers[keyOf(*series.labels)];
+            server.steady = server.steady && isConstant(series.samples);
+        }
+        for (const auto& series : samples_.history("haproxy_server_loadbalanced_total", kCountingMs)) {
+            auto& server = out_.servers[keyOf(*series.labels)];
+            // Two agents that read one HAProxy count the same requests.
+            if (const auto given = increase(series.samples, samples_.now())) {
+                server.given = std::max(server.given.value_or(0), *given);
+            }
+        }
+        for (const auto& series : samples_.history("nginx_http_requests_total", kCountingMs)) {
+            if (const auto counted = increase(series.samples, samples_.now())) {
+                out_.web_requests[std::string(series.labels->get("instance"))] = *counted;
+            }
+        }
+    }
+
+    void programs() {
+        for (const auto& [metric, into] :
+             {std::pair("nginx_up", &out_.webs), std::pair("mysql_up", &out_.databases)}) {
+            // One of which nothing is heard is still there.
+            for (const auto& one : samples_.of(metric, {}, kKnownMs)) {
+                into->try_emplace(one.get("instance"), Truth::unknown);
+            }
+            for (const auto& one : samples_.of(metric)) {
+                (*into)[one.get("instance")] = one.sample.value == 1 ? Truth::yes : Truth::no;
+            }
+        }
+        std::map<std::string, Truth> apps;
+        for (const auto& one : samples_.of("probe_success", {{"job", "app"}})) {
+            // Of an application with several URLs, each must answer.
+            const auto said = one.sample.value == 1 ? Truth::yes : Truth::no;
+            const auto [known, fresh] = apps.try_emplace(one.get("instance"), said);
+            if (!fresh) {
+                known->second = std::min(known->second, said);
+            }
+        }
+        for (const auto& one : samples_.of("probe_success", {{"job", "app"}}, kKnownMs)) {
+            out_.apps.try_emplace(one.get("instance"), Truth::unknown);
+        }
+        for (const auto& [instance, works] : apps) {
+            out_.apps[instance] = works;
+        }
+    }
+
+    LatestSamples samples_;
+    Observed out_;
+};
+
+}  // namespace
+
+Expected<Observed> observe(const storage::Store& store, TimestampMs now, std::int64_t lookback_ms) {
+    return Observer(store, now, lookback_ms).run();
+}
+
+}  // namespace lapwing::analysis::topology

@@ -1,0 +1,78 @@
+#include "collector/analysis/topology/samples.h"
+
+#include "collector/analysis/judgement.h"
+
+namespace lapwing::analysis::topology {
+
+namespace {
+
+/// "haproxy@lb-01", "mysql@web-01+web-02"
+std::string setText(const redundancy::CutSet& set) {
+    std::string out;
+    for (const auto& component : set.components) {
+        out += (out.empty() ? "" : "+") + component;
+    }
+    return out;
+}
+
+/// "declared", "HAProxy", ...: the words of the evidence without the host, so that few series are made.
+std::string sourceText(const std::vector<Evidence>& sources) {
+    std::set<std::string> words;
+    for (const auto& source : sources) {
+        words.insert(source.source.substr(0, source.source.find(" of ")));
+    }
+    std::string out;
+    for (const auto& word : words) {
+        out += (out.empty() ? "" : ",") + word;
+    }
+    return out;
+}
+
+}  // namespace
+
+void appendSamples(const Model& model, const Labels& extra, TimestampMs at, std::vector<TimeSeries>& out) {
+    const auto add = [&](const char* name, const std::vector<std::pair<const char*, std::string>>& own,
+                         double value) {
+        auto labels = extra;
+        labels.set("__name__", name);
+        for (const auto& [key, text] : own) {
+            if (!text.empty()) {
+                labels.set(key, text);
+            }
+        }
+        out.push_back({std::move(labels), {{at, value}}});
+    };
+    for (const auto& [id, one] : model.components) {
+        add("lapwing_topology_component_info",
+            {{"component", id},
+             {"kind", one.kind},
+             {"host", one.host},
+             {"works", redundancy::truthName(one.works)}},
+            1);
+    }
+    for (const auto& edge : model.edges) {
+        add("lapwing_topology_edge_info",
+            {{"from", edge.from}, {"to", edge.to}, {"kind", edge.kind}, {"source", sourceText(edge.sources)}},
+            1);
+    }
+    for (const auto& service : model.services) {
+        if (service.now.works != Truth::unknown) {
+            add("lapwing_topology_service_works", {{"service", service.name}},
+                service.now.works == Truth::yes ? 1 : 0);
+        }
+        for (const auto& [view, cuts] :
+             {std::pair("design", &service.design), std::pair("now", &service.now)}) {
+            for (const auto& set : cuts->sets) {
+                add("lapwing_topology_cut_set_info",
+                    {{"service", service.name},
+                     {"view", view},
+                     {"components", setText(set)},
+                     {"size", std::to_string(set.components.size())},
+                     {"confidence", set.certain ? "confirmed" : "suspected"}},
+                    1);
+            }
+        }
+    }
+}
+
+}  // namespace lapwing::analysis::topology

@@ -1,0 +1,183 @@
+#include <algorithm>
+
+#include "collector/analysis/topology/builder.h"
+
+namespace lapwing::analysis::topology {
+
+namespace {
+
+using redundancy::Gate;
+
+/// Writes down what each delivered service needs: as designed, or as it is at present.
+class Functions {
+  public:
+    Functions(const Inputs& inputs, const Model& model, bool present)
+        : inputs_(inputs), model_(model), present_(present) {}
+
+    Gate reading() const { return Gate::all(entrances()); }
+
+    Gate writing() const {
+        auto parts = entrances();
+        std::vector<Gate> primaries;
+        for (const auto& host : model_.primaries) {
+            primaries.push_back(program("mysql", host));
+        }
+        parts.push_back(Gate::any(std::move(primaries)));
+        return Gate::all(std::move(parts));
+    }
+
+    Gate data() const {
+        std::vector<Gate> copies;
+        for (const auto& host : model_.primaries) {
+            copies.push_back(program("mysql", host));
+        }
+        for (const auto& replica : model_.replicas) {
+            if (!model_.primaries.contains(replica.host)) {
+                copies.push_back(Gate::all(
+                    {program("mysql", replica.host), Gate::fact(present_ ? replica.current : Truth::yes)}));
+            }
+        }
+        return Gate::any(std::move(copies));
+    }
+
+    Gate monitoring() const {
+        std::vector<Gate> ways{program("collector", inputs_.setup.collector_host)};
+        if (model_.components.contains(idOf("watchdog", "outside"))) {
+            ways.push_back(Gate::of(idOf("watchdog", "outside")));
+        }
+        return Gate::any(std::move(ways));
+    }
+
+  private:
+    /// What a host itself needs.
+    Gate host(const std::string& name) const {
+        std::vector<Gate> parts{Gate::of(model_.machineOf(name))};
+        for (const auto& group : inputs_.site.groups) {
+            if (std::find(group.hosts.begin(), group.hosts.end(), name) != group.hosts.end()) {
+                parts.push_back(Gate::of(idOf("group", group.name)));
+            }
+        }
+        return Gate::all(std::move(parts));
+    }
+
+    Gate program(const std::string& kind, const std::string& on) const {
+        return Gate::all({Gate::of(idOf(kind, on)), host(on)});
+    }
+
+    Gate web(const std::string& on) const {
+        std::vector<Gate> parts{program("web", on)};
+        const auto apps = model_.apps_of_web.find(idOf("web", on));
+        if (apps != model_.apps_of_web.end()) {
+            std::vector<Gate> any;
+            for (const auto& app : apps->second) {
+                any.push_back(program("app", model_.components.at(app).host));
+            }
+            parts.push_back(Gate::any(std::move(any)));
+        }
+        return Gate::all(std::move(parts));
+    }
+
+    bool isUsed(const Member& member) const {
+        const bool off = member.state == "MAINT" || member.state == "DRAIN" || member.state == "NOLB" ||
+                         member.state == "DOWN" || member.detail.weight == 0.0;
+        return !(present_ && off);
+    }
+
+    Gate pool(const Pool& pool) const {
+        std::map<std::string, Gate> by_host;
+        for (const auto& member : pool.members) {
+            if (isUsed(member)) {
+                by_host.emplace(member.host, web(member.host));
+            }
+        }
+        std::vector<Gate> members;
+        members.reserve(by_host.size());
+        for (auto& [name, gate] : by_host) {
+            members.push_back(std::move(gate));
+        }
+        return Gate::atLeast(static_cast<std::size_t>(inputs_.site.servers_needed), std::move(members));
+    }
+
+    /// A load balancer with all its backends: which of them a request needs, the request decides.
+    Gate balancer(const std::string& on) const {
+        std::vector<Gate> parts{program("haproxy", on)};
+        bool any = false;
+        for (const auto& one : model_.pools) {
+            if (one.host == on) {
+                parts.push_back(pool(one));
+                any = true;
+            }
+        }
+        if (!any) {
+            parts.push_back(Gate::fact(Truth::unknown));
+        }
+        return Gate::all(std::move(parts));
+    }
+
+    Gate entrance(const Entry& entry) const {
+        if (!entry.direct.empty()) {
+            return web(entry.direct);
+        }
+        if (entry.active.empty()) {
+            return Gate::fact(Truth::unknown);
+        }
+        std::vector<Gate> ways{balancer(entry.active)};
+        for (const auto& standby : entry.standbys) {
+            std::vector<Gate> parts{balancer(standby.host), Gate::fact(standby.takes_over)};
+            ways.push_back(Gate::all(std::move(parts)));
+        }
+        return Gate::any(std::move(ways));
+    }
+
+    /// Every URL must work.
+    std::vector<Gate> entrances() const {
+        std::vector<Gate> out;
+        out.reserve(model_.entries.size());
+        for (const auto& entry : model_.entries) {
+            out.push_back(entrance(entry));
+        }
+        return out;
+    }
+
+    const Inputs& inputs_;
+    const Model& model_;
+    bool present_;
+};
+
+}  // namespace
+
+void addServices(const Inputs& inputs, Model& model) {
+    const Functions design(inputs, model, false);
+    const Functions present(inputs, model, true);
+    const auto states = model.states();
+    const auto add = [&](std::string name, std::string title, Gate by_design, Gate at_present,
+                         std::vector<std::string> not_assessed) {
+        auto designed = redundancy::cutSets(by_design);
+        auto now = redundancy::cutSets(at_present, states);
+        model.services.push_back({std::move(name), std::move(title), std::move(by_design),
+                                  std::move(at_present), std::move(designed), std::move(now),
+                                  std::move(not_assessed)});
+    };
+    const std::vector<std::string> http{"the provider's network and power, and DNS",
+                                        "what else the application calls"};
+    if (!model.entries.empty()) {
+        auto reads = http;
+        if (!model.databases.empty()) {
+            reads.emplace_back("which database the application reads from");
+        }
+        add("read", "reading over HTTP", design.reading(), present.reading(), std::move(reads));
+        if (!model.primaries.empty()) {
+            add("write", "writing over HTTP", design.writing(), present.writing(), http);
+        }
+    }
+    if (!model.primaries.empty()) {
+        add("replication", "keeping the data", design.data(), present.data(),
+            {"backups", "the transactions that the replica has not received when the primary is lost"});
+    }
+    if (!inputs.setup.collector_host.empty()) {
+        add("monitoring", "being told of failures", design.monitoring(), present.monitoring(),
+            {"whether those who are told can read it"});
+    }
+}
+
+}  // namespace lapwing::analysis::topology

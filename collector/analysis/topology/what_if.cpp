@@ -1,0 +1,82 @@
+#include "collector/analysis/topology/what_if.h"
+
+#include <algorithm>
+
+#include "collector/analysis/judgement.h"
+
+namespace lapwing::analysis::topology {
+
+namespace {
+
+constexpr const char* kKinds[] = {"haproxy", "web", "mysql", "watchdog"};
+
+std::string kinds() {
+    return joined({std::begin(kKinds), std::end(kKinds)});
+}
+
+/// Everything on a host, and the hosts of a group or of a machine, stop with it.
+std::set<std::string> stoppedWith(const Model& model, const std::set<std::string>& failed) {
+    auto all = failed;
+    for (bool more = true; more;) {
+        more = false;
+        for (const auto& edge : model.edges) {
+            if ((edge.kind == "runs_on" || edge.kind == "shares") && all.contains(edge.to)) {
+                more = all.insert(edge.from).second || more;
+            }
+        }
+    }
+    for (const auto& one : failed) {
+        all.erase(one);
+    }
+    return all;
+}
+
+}  // namespace
+
+Expected<Addition> parseAddition(const std::string& text) {
+    const auto at = text.find('@');
+    const auto kind = text.substr(0, at);
+    const bool known =
+        std::any_of(std::begin(kKinds), std::end(kKinds), [&](const auto* one) { return kind == one; });
+    if (!known || at == std::string::npos || at + 1 == text.size()) {
+        return fail(ErrorKind::invalid,
+                    "\"" + text + "\" cannot be added: write KIND@HOST, where KIND is one of " + kinds());
+    }
+    return Addition{kind, text.substr(at + 1)};
+}
+
+Expected<WhatIf> whatIf(const Moment& moment, const std::vector<std::string>& failed,
+                        const std::vector<Addition>& additions) {
+    const auto model = moment.suppose(additions);
+    WhatIf out;
+    out.failed = {failed.begin(), failed.end()};
+    for (const auto& one : out.failed) {
+        if (!model.components.contains(one)) {
+            std::vector<std::string> names;
+            for (const auto& [id, component] : model.components) {
+                names.push_back(id);
+            }
+            return fail(ErrorKind::not_found,
+                        "there is no component \"" + one + "\"; there are " + joined(names));
+        }
+    }
+    out.stopped = stoppedWith(model, out.failed);
+    redundancy::States healthy;
+    auto present = model.states();
+    for (const auto* set : {&out.failed, &out.stopped}) {
+        for (const auto& one : *set) {
+            healthy[one] = Truth::no;
+            present[one] = Truth::no;
+        }
+    }
+    for (const auto& service : model.services) {
+        const auto* known = moment.model.service(service.name);
+        out.outcomes.push_back({service.name, service.title,
+                                known == nullptr ? Truth::unknown : known->now.works,
+                                redundancy::evaluate(service.at_present, present),
+                                redundancy::cutSets(service.by_design, healthy)});
+    }
+    return out;
+}
+
+}  // namespace lapwing::analysis::topology

@@ -1,0 +1,33 @@
+#pragma once
+
+#include <set>
+#include <string>
+#include <vector>
+
+#include "collector/analysis/topology/model.h"
+
+namespace lapwing::analysis::topology {
+
+/// What becomes of one service.
+struct Outcome {
+    std::string service;
+    std::string title;
+    Truth before = Truth::unknown;  ///< now
+    Truth after = Truth::unknown;   ///< now, with the failures and the additions
+    redundancy::CutSets design;     ///< with everything healthy, but for the failures and with the additions
+};
+
+struct WhatIf {
+    std::set<std::string> failed;   ///< components, as asked
+    std::set<std::string> stopped;  ///< what stops with them because it runs there
+    std::vector<Outcome> outcomes;
+};
+
+/// "KIND@HOST"; error `invalid` for a kind that cannot be added, which names those that can.
+Expected<Addition> parseAddition(const std::string& text);
+
+/// Error `not_found` for a component that does not exist, which names those that do.
+Expected<WhatIf> whatIf(const Moment& moment, const std::vector<std::string>& failed,
+                        const std::vector<Addition>& additions);
+
+}  // namespace lapwing::analysis::topology

@@ -1,0 +1,104 @@
+#include "collector/api/topology.h"
+
+#include "collector/api/replication.h"
+
+namespace lapwing::api {
+namespace {
+
+using analysis::redundancy::CutSets;
+using analysis::redundancy::truthName;
+
+void writeTexts(JsonWriter& json, const char* name, const auto& texts) {
+    key(json, name);
+    json.StartArray();
+    for (const auto& each : texts) text(json, each);
+    json.EndArray();
+}
+
+void writeCutSets(JsonWriter& json, const char* name, const CutSets& cuts) {
+    key(json, name);
+    json.StartArray();
+    for (const auto& set : cuts.sets) {
+        json.StartObject();
+        writeTexts(json, "components", set.components);
+        field(json, "confidence", set.certain ? "confirmed" : "suspected");
+        json.EndObject();
+    }
+    json.EndArray();
+}
+
+void writeService(JsonWriter& json, const analysis::topology::Service& service) {
+    json.StartObject();
+    field(json, "name", service.name);
+    field(json, "title", service.title);
+    field(json, "works", truthName(service.now.works));
+    writeCutSets(json, "design", service.design);
+    writeCutSets(json, "now", service.now);
+    writeTexts(json, "not_assessed", service.not_assessed);
+    json.EndObject();
+}
+
+}  // namespace
+
+void writeTopology(JsonWriter& json, const analysis::topology::Model& model) {
+    json.StartObject();
+    key(json, "components");
+    json.StartArray();
+    for (const auto& [id, one] : model.components) {
+        json.StartObject();
+        field(json, "id", id);
+        field(json, "kind", one.kind);
+        field(json, "host", one.host);
+        field(json, "works", truthName(one.works));
+        writeEvidence(json, one.seen);
+        json.EndObject();
+    }
+    json.EndArray();
+    key(json, "edges");
+    json.StartArray();
+    for (const auto& edge : model.edges) {
+        json.StartObject();
+        field(json, "from", edge.from);
+        field(json, "to", edge.to);
+        field(json, "kind", edge.kind);
+        writeEvidence(json, edge.sources);
+        json.EndObject();
+    }
+    json.EndArray();
+    key(json, "conflicts");
+    json.StartArray();
+    for (const auto& conflict : model.conflicts) {
+        json.StartObject();
+        field(json, "subject", conflict.subject);
+        field(json, "text", conflict.text);
+        writeEvidence(json, conflict.evidence);
+        json.EndObject();
+    }
+    json.EndArray();
+    key(json, "services");
+    json.StartArray();
+    for (const auto& service : model.services) writeService(json, service);
+    json.EndArray();
+    json.EndObject();
+}
+
+void writeWhatIf(JsonWriter& json, const analysis::topology::WhatIf& answer) {
+    json.StartObject();
+    writeTexts(json, "failed", answer.failed);
+    writeTexts(json, "stopped", answer.stopped);
+    key(json, "services");
+    json.StartArray();
+    for (const auto& outcome : answer.outcomes) {
+        json.StartObject();
+        field(json, "name", outcome.service);
+        field(json, "title", outcome.title);
+        field(json, "before", truthName(outcome.before));
+        field(json, "after", truthName(outcome.after));
+        writeCutSets(json, "design", outcome.design);
+        json.EndObject();
+    }
+    json.EndArray();
+    json.EndObject();
+}
+
+}  // namespace lapwing::api

@@ -1,0 +1,44 @@
+#include "collector/command/client.h"
+
+#include <algorithm>
+
+namespace lapwing::collector {
+namespace {
+
+constexpr auto kPatience = std::chrono::seconds(10);
+
+}  // namespace
+
+Collector::Collector(const Config& config) {
+    if (!config.admin.socket.empty()) bases_.push_back("unix:" + config.admin.socket);
+    for (const auto& endpoint : config.http.listen) {
+        if (endpoint.loopback) bases_.push_back("http://" + endpoint.toString());
+    }
+}
+
+Expected<http::Response> Collector::get(const std::string& path) const {
+    Error last{ErrorKind::unreachable,
+               "the configuration names neither an admin socket nor a loopback listener"};
+    for (const auto& base : bases_) {
+        auto client = http::Client::create(base);
+        if (!client) {
+            last = client.error();
+            continue;
+        }
+        http::Request request;
+        request.path = path;
+        request.max_response_bytes = 64U << 20;
+        auto response = client->request(request, kPatience);
+        if (response) return *response;
+        last = response.error();
+    }
+    return tl::unexpected(last);
+}
+
+std::string plain(std::string text) {
+    std::replace_if(
+        text.begin(), text.end(), [](unsigned char c) { return c < 0x20 || c == 0x7f; }, ' ');
+    return text;
+}
+
+}  // namespace lapwing::collector
