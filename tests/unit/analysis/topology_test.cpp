@@ -131,7 +131,7 @@ TEST_CASE("R2 and R4: a server that is down or drained leaves one, until it is b
     CHECK(site.find("R4") == nullptr);
 }
 
-TEST_CASE("R4: weight 0 and a backup are no second server in use") {
+TEST_CASE("R4: a server with weight 0 is no second server in use") {
     Watched site;
     site.detail("web-02", "active", "L7", 0);
     site.round();
