@@ -178,6 +178,7 @@ Expected<void> Analyst::State::writeSamples(const std::vector<Finding>& findings
                                             const topology::Model& model, TimestampMs now) {
     std::vector<TimeSeries> batch;
     std::set<Labels> fresh;
+    batch.reserve(findings.size());
     for (const auto& finding : findings) {
         batch.push_back({labelsOf(finding, options.sample_labels), {{now, 1}}});
     }

@@ -139,7 +139,7 @@ std::string Builder::webAt(const std::string& host, int port) {
             }
         }
     }
-    const auto id = idOf("web", host);
+    auto id = idOf("web", host);
     if (!model_.components.contains(id)) {
         component("web", host, worksOf(inputs_.observed.webs, host),
                   {"haproxy statistics", "a server of the pool, port " + std::to_string(port)});

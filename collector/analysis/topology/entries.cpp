@@ -72,14 +72,10 @@ void Builder::findActive(Entry& entry) const {
         return;
     }
     entry.assumed = true;
-    if (silent.size() == 1) {
+    if (!silent.empty() && (silent.size() == 1 || entry.address)) {
         entry.active = silent.front();
-    } else if (hosts.size() == 1) {
+    } else if (hosts.size() == 1 || (!hosts.empty() && !entry.address)) {
         entry.active = hosts.front();
-    } else if (!hosts.empty() && !entry.address) {
-        entry.active = hosts.front();
-    } else if (!silent.empty()) {
-        entry.active = silent.front();
     }
 }
 

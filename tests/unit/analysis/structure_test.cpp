@@ -203,6 +203,7 @@ struct Graph {
     void paths(int node, int to, std::vector<int>& so_far, std::vector<Gate>& out) const {
         if (node == to) {
             std::vector<Gate> parts;
+            parts.reserve(so_far.size());
             for (const int each : so_far) {
                 parts.push_back(Gate::of("n" + std::to_string(each)));
             }
@@ -290,7 +291,8 @@ TEST_CASE("on graphs of paths, single points are the articulation points between
                 expected.insert("n" + std::to_string(point));
             }
         }
-        REQUIRE(cutSets(Gate::any(std::move(ways))).singles() == expected);
+        const auto found_singles = cutSets(Gate::any(std::move(ways))).singles();
+        REQUIRE(found_singles == expected);
         found += expected.size() - 2;
     }
     CHECK(found > 50);
