@@ -17,6 +17,7 @@
 #include <set>
 #include <sstream>
 
+#include "agent/snapshot/host.h"
 #include "agent/snapshot/listeners.h"
 
 namespace lapwing::agent {
@@ -131,8 +132,8 @@ void findOwners(const CollectOptions& options, Snapshot& snapshot) {
 
 void readLegacy(const CollectOptions& options, Snapshot& snapshot) {
     for (const auto* family : {"ip", "ip6"}) {
-        // /proc/net is of the reading process' namespace; the file is there only once the module is loaded.
-        const auto path = options.proc + "/net/" + family + "_tables_names";
+        // Of the namespace that this thread is in; the file is there only once the module is loaded.
+        const auto path = options.proc + "/thread-self/net/" + family + "_tables_names";
         const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC);
         if (fd < 0) {
             if (errno != ENOENT) {
@@ -178,13 +179,15 @@ Snapshot collectSnapshot(const CollectOptions& options) {
     snapshot.ruleset =
         runTool({options.nft, "-j", "-s", "list", "ruleset"}, options.tool_deadline, kMostOutput);
     noteUnread(snapshot.ruleset, snapshot);
-    snapshot.listing = runTool({options.nft, "-s", "list", "ruleset"}, options.tool_deadline, kMostOutput);
+    snapshot.listing =
+        runTool({options.nft, "-a", "-s", "list", "ruleset"}, options.tool_deadline, kMostOutput);
     if (snapshot.ruleset.output.find("\"xt\"") != std::string::npos) {
         for (const auto* tool : {"/iptables-nft-save", "/ip6tables-nft-save"}) {
             snapshot.iptables.push_back(runTool({options.tools + tool}, options.tool_deadline, kMostOutput));
         }
     }
     readLegacy(options, snapshot);
+    snapshot.host = thisHost(options.proc);
     for (const auto& tool : snapshot.iptables) {
         noteUnread(tool, snapshot);
     }

@@ -5,6 +5,7 @@
 #include <rapidjson/writer.h>
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <fstream>
@@ -147,6 +148,9 @@ std::string toJson(const Snapshot& snapshot) {
     }
     writer.EndArray();
     put(writer, "unread", snapshot.unread);
+    writer.Key("host");
+    const auto host = reach::toJson(snapshot.host);
+    writer.RawValue(host.data(), host.size(), rapidjson::kObjectType);
     writer.EndObject();
     return {buffer.GetString(), buffer.GetSize()};
 }
@@ -185,6 +189,12 @@ Expected<Snapshot> parseSnapshot(std::string_view json) {
         }
     }
     snapshot.unread = textsOf(at(document, "unread"));
+    if (const auto& host = at(document, "host"); host.IsObject()) {
+        rapidjson::StringBuffer buffer;
+        Writer writer(buffer);
+        host.Accept(writer);
+        snapshot.host = reach::hostFromJson({buffer.GetString(), buffer.GetSize()});
+    }
     return snapshot;
 }
 
@@ -230,6 +240,52 @@ std::string bootId(const std::string& proc) {
 std::uint64_t networkNamespace(const std::string& proc) {
     struct stat about {};
     return stat((proc + "/self/ns/net").c_str(), &about) == 0 ? about.st_ino : 0;
+}
+
+Expected<std::string> listingOf(const Snapshot& snapshot) {
+    const auto& tool = snapshot.ruleset;
+    if (tool.status != ReadStatus::ok) {
+        const auto kind = tool.status == ReadStatus::denied   ? ErrorKind::denied
+                          : tool.status == ReadStatus::absent ? ErrorKind::not_found
+                                                              : ErrorKind::unavailable;
+        return fail(kind, "reading the ruleset: " + tool.error.substr(0, tool.error.find('\n')));
+    }
+    std::vector<std::string> unread;
+    if (snapshot.legacy_status == ReadStatus::denied || snapshot.legacy_status == ReadStatus::failed) {
+        unread.emplace_back("legacy iptables tables could not be listed");
+    }
+    std::vector<reach::IptablesSave> saves;
+    for (const auto& save : snapshot.iptables) {
+        if (save.status == ReadStatus::ok) {
+            const bool v6 = save.tool.find("/ip6tables-") != std::string::npos;
+            saves.push_back({v6 ? reach::Family::ipv6 : reach::Family::ipv4,
+                             save.tool.find("-legacy-") != std::string::npos, save.output});
+        }
+    }
+    for (const auto& table : snapshot.legacy_tables) {
+        const bool v6 = table.starts_with("ip6 ");
+        const auto heading = "*" + table.substr(table.find(' ') + 1) + "\n";
+        const bool read = std::any_of(saves.begin(), saves.end(), [&](const auto& save) {
+            return save.legacy && (save.family == reach::Family::ipv6) == v6 &&
+                   save.text.find(heading) != std::string::npos;
+        });
+        if (!read) {
+            unread.push_back("the legacy table " + table + " could not be read");
+        }
+    }
+    return reach::listingOf(tool.output, saves, unread, snapshot.host);
+}
+
+Expected<reach::Ruleset> rulesetOf(const Snapshot& snapshot) {
+    const auto listing = listingOf(snapshot);
+    if (!listing) {
+        return tl::unexpected(listing.error());
+    }
+    auto ruleset = reach::Ruleset::parse(*listing);
+    if (ruleset) {
+        ruleset->addTexts(snapshot.listing.output);
+    }
+    return ruleset;
 }
 
 }  // namespace lapwing::agent

@@ -8,6 +8,7 @@
 
 #include "common/error.h"
 #include "common/model/sample.h"
+#include "common/reach/ruleset.h"
 
 namespace lapwing::agent {
 
@@ -44,14 +45,21 @@ struct Snapshot {
     std::map<std::string, std::string> versions;
     ToolOutput
         ruleset;  ///< `nft -j -s list ruleset`: without counters, so that it changes with the rules only
-    ToolOutput listing;  ///< `nft list ruleset`: its stderr tells what it cannot print
+    ToolOutput listing;  ///< `nft -a list ruleset`: the rules as people write them, with their handles
     std::vector<ToolOutput>
         iptables;  ///< iptables-nft-save where a table has xt; legacy saves of tables that exist
     std::vector<std::string> legacy_tables;  ///< "ip filter"
     ReadStatus legacy_status = ReadStatus::absent;
     std::map<std::uint64_t, Owner> owners;  ///< of listening sockets, by inode
     std::vector<std::string> unread;        ///< what could not be read, and why
+    reach::Host host;
 };
+
+/// Everything of the snapshot that decides about packets, as Ruleset::parse() takes it. Errors: `denied`,
+/// `not_found`, `unavailable` where the snapshot has no ruleset.
+Expected<std::string> listingOf(const Snapshot& snapshot);
+/// The same, with the texts of the rules. Error `invalid` besides.
+Expected<reach::Ruleset> rulesetOf(const Snapshot& snapshot);
 
 std::string toJson(const Snapshot& snapshot);
 /// Error `protocol` for what toJson() did not write.

@@ -1,530 +1,442 @@
 #include <algorithm>
 
-#include "common/reach/model.h"
+#include "common/reach/walk.h"
 
 namespace lapwing::reach {
 
 namespace {
 
-// What a chain, or a rule of one, may do with the packet: a set of bits.
-constexpr unsigned kAccept = 1;
-constexpr unsigned kDrop = 2;
-constexpr unsigned kReject = 4;
-constexpr unsigned kNext = 8;     // goes on with the next rule
-constexpr unsigned kReturn = 16;  // goes back to the calling chain
-constexpr unsigned kTranslate = 32;
-constexpr unsigned kFinal = kAccept | kDrop | kReject | kTranslate;
-
-// Conntrack's states, as symbol() numbers them.
-constexpr std::uint64_t kInvalid = 1;
-constexpr std::uint64_t kEstablished = 2;
-constexpr std::uint64_t kNew = 8;
-constexpr std::uint64_t kUntracked = 64;
-
-constexpr int kJumpDepth = 16;  // NFT_JUMP_STACK_SIZE
-constexpr int kConntrackPriority = -200;
-
-struct Outcome {
-    unsigned may = 0;
-    std::set<std::string> accepted_by;
-    std::set<std::string> dropped_by;
-};
-
-struct FieldValue {
-    enum class Kind { absent, unknown, range, name, no_interface };
-    Kind kind = Kind::unknown;
-    Range range;
-    std::string name;
-};
-
-FieldValue absent() {
-    return {FieldValue::Kind::absent, {}, {}};
-}
-FieldValue number(std::uint64_t value) {
-    return {FieldValue::Kind::range, {keyOf(value), keyOf(value)}, {}};
-}
-FieldValue between(std::uint64_t low, std::uint64_t high) {
-    return {FieldValue::Kind::range, {keyOf(low), keyOf(high)}, {}};
-}
+constexpr std::uint64_t kFirstSourcePort = 1024;
+constexpr std::uint64_t kLastPort = 65535;
+constexpr std::uint64_t kUnicast = 1;  // RTN_*
+constexpr std::uint64_t kLocal = 2;
+constexpr std::uint64_t kToHost = 0;  // PACKET_HOST
 
 void noteAll(std::vector<std::string>& out, const std::set<std::string>& notes) {
     out.assign(notes.begin(), notes.end());
 }
 
-Key masked(const Key& key, const Key& mask) {
-    Key out{};
-    for (std::size_t i = 0; i < key.size(); ++i) {
-        out[i] = static_cast<std::uint8_t>(key[i] & mask[i]);
-    }
-    return out;
+/// Where a packet goes after the rules have seen it at prerouting.
+struct Way {
+    std::optional<Address> destination;  ///< nothing: an address of this host, not known which
+    std::uint16_t port = 0;
+    bool translated = false;
+    bool forwarded = false;
+    std::string interface_out;  ///< of what is forwarded; "" if not known
+};
+
+/// What one packet may come to.
+struct Fate {
+    bool may_reach = false;
+    bool may_drop = false;
+    bool may_reject = false;
+    std::set<std::string> accepted_by;
+    std::set<std::string> dropped_by;
+    std::vector<Step> path;
+    std::set<std::string> translated_to;
+    bool forwarded = false;
+
+    bool blocks() const { return may_drop || may_reject; }
+};
+
+std::string targetText(const Way& way) {
+    const auto host = way.destination ? way.destination->toString() : std::string("this host");
+    const bool v6 = way.destination && way.destination->family == Family::ipv6;
+    return (v6 ? "[" + host + "]" : host) + ":" + std::to_string(way.port);
 }
 
-Truth nameMatches(const FieldValue& value, const Term& term) {
-    if (term.kind != Term::Kind::name) {
-        return Truth::unknown;
+std::string outcomeText(const Outcome& out) {
+    std::vector<const char*> ways;
+    const auto add = [&](unsigned bit, const char* way) {
+        if ((out.may & bit) != 0) {
+            ways.push_back(way);
+        }
+    };
+    add(kAccept, "accepts");
+    add(kTranslate, "sends it elsewhere");
+    add(kDrop, "drops");
+    add(kReject, "rejects");
+    std::string text;
+    for (const auto* way : ways) {
+        text += (text.empty() ? "" : " or ") + std::string(way);
     }
-    if (term.name == "*") {
-        return Truth::yes;
-    }
-    if (value.name.empty()) {
-        // A packet from elsewhere does not come in by the loopback interface, whatever the interface is.
-        return term.name == "lo" ? Truth::no : Truth::unknown;
-    }
-    if (term.name.ends_with('*')) {
-        return value.name.starts_with(term.name.substr(0, term.name.size() - 1)) ? Truth::yes : Truth::no;
-    }
-    return value.name == term.name ? Truth::yes : Truth::no;
+    return text;
 }
 
-Truth termMatches(const FieldValue& value, const Field& field, const Term& term, Operator op) {
-    if (value.kind == FieldValue::Kind::unknown || term.kind == Term::Kind::unknown) {
-        return Truth::unknown;
-    }
-    if (value.kind == FieldValue::Kind::no_interface) {
-        return Truth::no;
-    }
-    if (value.kind == FieldValue::Kind::name) {
-        return nameMatches(value, term);
-    }
-    if (term.kind != Term::Kind::range) {
-        return Truth::unknown;
-    }
-    auto range = value.range;
-    if (field.mask || op == Operator::any_bit) {
-        if (range.low != range.high) {
-            return Truth::unknown;
-        }
-        if (field.mask) {
-            range.low = range.high = masked(range.low, *field.mask);
-        }
-        if (op == Operator::any_bit) {
-            return masked(range.low, term.range.low) != Key{} ? Truth::yes : Truth::no;
-        }
-    }
-    if (range.high < term.range.low || term.range.high < range.low) {
-        return Truth::no;
-    }
-    return term.range.low <= range.low && range.high <= term.range.high ? Truth::yes : Truth::unknown;
+bool looksAt(const Chain& chain, const std::string& interface) {
+    return chain.devices.empty() || interface.empty() ||
+           std::find(chain.devices.begin(), chain.devices.end(), interface) != chain.devices.end();
 }
 
-class Walk {
+/// The kernel calls every chain of type nat of one hook at the same point, whatever its priority.
+int pointOf(const Chain& chain) {
+    if (chain.type != "nat") {
+        return chain.priority;
+    }
+    return chain.hook == "prerouting" || chain.hook == "output" ? kDestinationNatPriority
+                                                                : kSourceNatPriority;
+}
+
+class Journey {
   public:
-    /// `answer`: what this host says to the packet (the second of a TCP handshake), on its way out.
-    Walk(const Ruleset::Model& model, const Packet& packet, bool answer = false)
-        : model_(model), packet_(packet), answer_(answer) {}
+    Journey(const Ruleset::Model& model, const Packet& packet)
+        : model_(model), packet_(packet), walk_(model, notes_) {}
 
     Result run();
 
   private:
-    bool passes(const Table& table) const {
-        return table.family == "inet" || table.family == "netdev" ||
-               table.family == (packet_.source.family == Family::ipv4 ? "ip" : "ip6");
-    }
-    FieldValue valueOf(const Field& field);
-    FieldValue ctValue(std::uint64_t of_packet, bool known) const;
-    int hookOrder(const Chain& chain) const;
-    Truth elementMatches(const Statement& statement, const std::vector<FieldValue>& values,
-                         const Element& element) const;
-    Truth matches(const Statement& statement, bool& applies);
-    Truth matchesOnce(const Statement& statement, bool& applies);
-    unsigned decide(const Table& table, const Decision& decision, const std::string& place, int depth,
-                    Outcome& out);
-    unsigned decideByMap(const Table& table, const Statement& statement, const std::string& place, int depth,
-                         Outcome& out);
-    unsigned rule(const Table& table, const Rule& rule, int depth, Outcome& out);
-    Outcome chain(const Table& table, const std::string& name, int depth);
-    Outcome base(const Table& table, const Chain& chain, const std::string& name);
-
-    const Ruleset::Model& model_;
-    const Packet& packet_;
-    const bool answer_;
-    const Table* table_ = nullptr;  ///< of the base chain that is being walked
-    const Chain* base_ = nullptr;
-    std::uint64_t ct_state_ = kNew;
-    std::map<const Chain*, Outcome> done_;
-    std::set<const Chain*> open_;  ///< being walked: a jump to one of them goes in a circle
-    std::set<std::pair<const Table*, std::string>> added_;  ///< sets that the packet may be in by now
-    std::set<std::string> unknowns_;
-    std::set<std::string> assumptions_;
-};
-
-FieldValue Walk::valueOf(const Field& field) {
-    const bool v4 = packet_.source.family == Family::ipv4;
-    const bool tcp = packet_.protocol == Protocol::tcp;
-    Range source{packet_.source.low, packet_.source.high};
-    Range destination{packet_.destination.key, packet_.destination.key};
-    auto source_port = between(1024, 65535);
-    auto destination_port = number(packet_.port);
-    if (answer_) {
-        std::swap(source, destination);
-        std::swap(source_port, destination_port);
-    }
-    const FieldValue interface { FieldValue::Kind::name, {}, packet_.interface };
-    // To the kernel an interface that is not there is one of another name.
-    const FieldValue no_interface{FieldValue::Kind::no_interface, {}, {}};
-    switch (field.kind) {
-        case FieldKind::ip_source:
-            return v4 ? FieldValue{FieldValue::Kind::range, source, {}} : absent();
-        case FieldKind::ip6_source:
-            return v4 ? absent() : FieldValue{FieldValue::Kind::range, source, {}};
-        case FieldKind::ip_destination:
-            return v4 ? FieldValue{FieldValue::Kind::range, destination, {}} : absent();
-        case FieldKind::ip6_destination:
-            return v4 ? absent() : FieldValue{FieldValue::Kind::range, destination, {}};
-        case FieldKind::ip_protocol:
-            return v4 ? number(static_cast<unsigned>(packet_.protocol)) : absent();
-        case FieldKind::ip6_next_header:
-            return v4 ? absent() : number(static_cast<unsigned>(packet_.protocol));
-        case FieldKind::ip_version:
-            return v4 ? number(4) : absent();
-        case FieldKind::tcp_source_port:
-            return tcp ? source_port : absent();
-        case FieldKind::tcp_destination_port:
-            return tcp ? destination_port : absent();
-        case FieldKind::tcp_flags:
-            return tcp ? number(answer_ ? 0x12 : 0x02) : absent();
-        case FieldKind::udp_source_port:
-            return tcp ? absent() : source_port;
-        case FieldKind::udp_destination_port:
-            return tcp ? absent() : destination_port;
-        case FieldKind::any_source_port:
-            return source_port;
-        case FieldKind::any_destination_port:
-            return destination_port;
-        case FieldKind::other_protocol:
-            return absent();
-        case FieldKind::interface_in:
-            return answer_ ? no_interface : interface;
-        case FieldKind::interface_out:
-            return answer_ ? interface : no_interface;
-        case FieldKind::transport:
-            return number(static_cast<unsigned>(packet_.protocol));
-        case FieldKind::nf_protocol:
-            return number(v4 ? 2 : 10);
-        case FieldKind::ether_type:
-            return number(v4 ? 0x0800 : 0x86dd);
-        case FieldKind::mark:
-            return model_.sets_marks ? FieldValue{} : number(0);
-        case FieldKind::ct_mark:
-            return ctValue(0, !model_.sets_marks);
-        case FieldKind::ct_direction:
-            return ctValue(answer_ ? 1 : 0, true);
-        case FieldKind::ct_status:
-            return ctValue(0, !answer_);
-        case FieldKind::ct_state:
-            return base_->priority == kConntrackPriority ? FieldValue{} : number(ct_state_);
-        case FieldKind::packet_type:
-            return answer_ ? FieldValue{} : number(0);
-        case FieldKind::fib_destination_type:
-            return answer_ ? FieldValue{} : number(2);
-        case FieldKind::fib_source_route:
-            if (answer_) {
-                return {};
-            }
-            assumptions_.insert("the source is routed back by the interface on which it arrives");
-            return number(1);
-        case FieldKind::unknown:
-            return {};
-    }
-    return {};
-}
-
-/// What only a tracked packet has.
-FieldValue Walk::ctValue(std::uint64_t of_packet, bool known) const {
-    if (ct_state_ == kInvalid) {
-        return absent();
-    }
-    const bool certain = known && !model_.untracks && base_->priority != kConntrackPriority;
-    return certain ? number(of_packet) : FieldValue{};
-}
-
-Truth Walk::elementMatches(const Statement& statement, const std::vector<FieldValue>& values,
-                           const Element& element) const {
-    auto all = Truth::yes;
-    for (std::size_t i = 0; i < values.size() && i < element.parts.size(); ++i) {
-        const auto one = termMatches(values[i], statement.fields[i], element.parts[i], statement.op);
-        if (one == Truth::no) {
-            return Truth::no;
-        }
-        if (one == Truth::unknown) {
-            all = Truth::unknown;
-        }
-    }
-    return all == Truth::yes && element.timed ? Truth::unknown : all;
-}
-
-/// `applies` is false where the packet lacks the header: then the rule does not match, negated or not.
-Truth Walk::matches(const Statement& statement, bool& applies) {
-    auto truth = matchesOnce(statement, applies);
-    if (applies && model_.untracks) {
-        // A notrack somewhere: the packet is new or untracked. What both give is certain.
-        const auto tracked = ct_state_;
-        ct_state_ = kUntracked;
-        const auto other = matchesOnce(statement, applies);
-        ct_state_ = tracked;
-        truth = truth == other ? truth : Truth::unknown;
-    }
-    return truth;
-}
-
-Truth Walk::matchesOnce(const Statement& statement, bool& applies) {
-    std::vector<FieldValue> values;
-    applies = true;
-    for (const auto& field : statement.fields) {
-        values.push_back(valueOf(field));
-        if (values.back().kind == FieldValue::Kind::absent) {
-            applies = false;
-            return Truth::no;
-        }
-    }
-    auto any = Truth::no;
-    for (const auto& element : statement.data.elements) {
-        const auto one = elementMatches(statement, values, element);
-        if (one == Truth::yes) {
-            any = one;
-            break;
-        }
-        if (one == Truth::unknown) {
-            any = one;
-        }
-    }
-    if (any == Truth::no && !statement.set.empty() && added_.contains({table_, statement.set})) {
-        any = Truth::unknown;
-    }
-    return statement.op == Operator::not_equal ? negate(any) : any;
-}
-
-unsigned Walk::decide(const Table& table, const Decision& decision, const std::string& place, int depth,
-                      Outcome& out) {
-    switch (decision.action) {
-        case Action::accept:
-            out.accepted_by.insert(place);
-            return kAccept;
-        case Action::drop:
-            out.dropped_by.insert(place);
-            return kDrop;
-        case Action::reject:
-            out.dropped_by.insert(place);
-            return kReject;
-        case Action::return_:
-            return kReturn;
-        case Action::continue_:
-            return kNext;
-        case Action::queue:
-            unknowns_.insert(place + ": a program decides (queue)");
-            out.accepted_by.insert(place);
-            out.dropped_by.insert(place);
-            return kAccept | kDrop;
-        case Action::jump:
-        case Action::go_to:
-            break;
-    }
-    auto inner = chain(table, decision.chain, depth + 1);
-    out.accepted_by.merge(inner.accepted_by);
-    out.dropped_by.merge(inner.dropped_by);
-    const unsigned back = decision.action == Action::jump ? kNext : kReturn;
-    return (inner.may & kFinal) | ((inner.may & (kNext | kReturn)) != 0 ? back : 0U);
-}
-
-unsigned Walk::decideByMap(const Table& table, const Statement& statement, const std::string& place,
-                           int depth, Outcome& out) {
-    std::vector<FieldValue> values;
-    for (const auto& field : statement.fields) {
-        values.push_back(valueOf(field));
-        if (values.back().kind == FieldValue::Kind::absent) {
-            return kNext;
-        }
-    }
-    // Where a notrack may apply, a state is new or untracked: an element that fits one of them may be the
-    // one.
-    auto others = values;
-    for (std::size_t i = 0; i < others.size(); ++i) {
-        if (model_.untracks && statement.fields[i].kind == FieldKind::ct_state) {
-            others[i] = number(kUntracked);
-        }
-    }
-    unsigned may = 0;
-    for (std::size_t i = 0; i < statement.data.elements.size() && i < statement.data.decisions.size(); ++i) {
-        const auto first = elementMatches(statement, values, statement.data.elements[i]);
-        const auto second = elementMatches(statement, others, statement.data.elements[i]);
-        const auto truth = first == second ? first : Truth::unknown;
-        if (truth == Truth::no) {
-            continue;
-        }
-        may |= decide(table, statement.data.decisions[i], place, depth, out);
-        if (truth == Truth::yes) {
-            return may;
-        }
-        unknowns_.insert(place + ": " + statement.text);
-    }
-    return may | kNext;
-}
-
-unsigned Walk::rule(const Table& table, const Rule& rule, int depth, Outcome& out) {
-    unsigned may = 0;
-    for (const auto& statement : rule.statements) {
-        switch (statement.kind) {
-            case Statement::Kind::match: {
-                bool applies = true;
-                const auto truth = matches(statement, applies);
-                if (truth == Truth::no) {
-                    return may | kNext;
-                }
-                if (truth == Truth::unknown) {
-                    unknowns_.insert(rule.place + ": " + statement.text);
-                    may |= kNext;
-                }
-                if (!statement.adds_to.empty() && added_.insert({table_, statement.adds_to}).second) {
-                    done_.clear();
-                }
-                break;
-            }
-            case Statement::Kind::fixed:
-                if (!statement.text.empty()) {
-                    assumptions_.insert(statement.text + ": " + rule.place);
-                }
-                if (!statement.fixed) {
-                    return may | kNext;
-                }
-                break;
-            case Statement::Kind::unknown_match:
-                unknowns_.insert(rule.place + ": " + statement.text);
-                may |= kNext;
-                break;
-            case Statement::Kind::unknown_effect:
-                unknowns_.insert(rule.place + ": " + statement.text);
-                out.accepted_by.insert(rule.place);
-                out.dropped_by.insert(rule.place);
-                may |= kAccept | kDrop | kNext | (base_->type == "nat" ? kTranslate : 0U);
-                break;
-            case Statement::Kind::translate:
-                unknowns_.insert(rule.place + ": " + statement.text + " sends it elsewhere");
-                return may | kAccept | kTranslate;
-            case Statement::Kind::vmap:
-                return may | decideByMap(table, statement, rule.place, depth, out);
-            case Statement::Kind::decision:
-                return may | decide(table, statement.decision, rule.place, depth, out);
-        }
-    }
-    return may | kNext;
-}
-
-Outcome Walk::chain(const Table& table, const std::string& name, int depth) {
-    Outcome out;
-    const auto found = table.chains.find(name);
-    if (found == table.chains.end() || depth > kJumpDepth || open_.contains(&found->second)) {
-        unknowns_.insert(table.family + " " + table.name + " " + name +
-                         ": jumps too deep or in a circle, or to a chain that is not listed");
-        out.may = kAccept | kDrop | kNext;
-        return out;
-    }
-    const auto known = done_.find(&found->second);
-    if (known != done_.end()) {
-        return known->second;
-    }
-    open_.insert(&found->second);
-    bool reached = true;
-    for (const auto& each : found->second.rules) {
-        const auto may = rule(table, each, depth, out);
-        out.may |= may & (kFinal | kReturn);
-        if ((may & kNext) == 0) {
-            reached = false;
-            break;
-        }
-    }
-    if (reached) {
-        out.may |= kNext;
-    }
-    open_.erase(&found->second);
-    done_.emplace(&found->second, out);
-    return out;
-}
-
-Outcome Walk::base(const Table& table, const Chain& chain, const std::string& name) {
-    table_ = &table;
-    base_ = &chain;
-    // Before conntrack has seen it, a packet belongs to no connection.
-    const bool tracked = chain.hook != "ingress" && chain.priority >= kConntrackPriority;
-    ct_state_ = !tracked ? kInvalid : answer_ ? kEstablished : kNew;
-    done_.clear();
-    auto out = this->chain(table, name, 0);
-    if ((out.may & (kNext | kReturn)) != 0) {
-        const auto place = chain.place + (chain.drops_by_default ? " policy drop" : " policy accept");
-        out.may |= chain.drops_by_default ? kDrop : kAccept;
-        (chain.drops_by_default ? out.dropped_by : out.accepted_by).insert(place);
-    }
-    if ((out.may & (kDrop | kReject)) != 0 && (table.maybe_dormant || chain.device_unknown)) {
-        unknowns_.insert(chain.place +
-                         (table.maybe_dormant ? ": its table may be dormant" : ": its device is not listed"));
-        out.may |= kAccept;
-    }
-    return out;
-}
-
-/// When the packet passes the chain; -1: not at all.
-int Walk::hookOrder(const Chain& chain) const {
-    const auto& hook = chain.hook;
-    if (answer_) {
-        // Chains of type nat see a connection's first packet only.
-        return chain.type == "nat" ? -1 : hook == "output" ? 0 : hook == "postrouting" ? 1 : -1;
-    }
-    return hook == "ingress" ? 0 : hook == "prerouting" ? 1 : hook == "input" ? 2 : -1;
-}
-
-Result Walk::run() {
-    struct Step {
+    struct Stop {
         const Table* table;
         const Chain* chain;
         std::string name;
-        int order;
     };
-    std::vector<Step> steps;
+    enum class Passage { whole, before_nat, nat, beside_nat, after_nat };
+
+    bool passes(const Table& table) const {
+        return !table.dormant && (table.family == "inet" || table.family == "netdev" ||
+                                  table.family == (packet_.source.family == Family::ipv4 ? "ip" : "ip6"));
+    }
+    std::vector<Stop> stopsAt(const std::string& hook, Passage passage, bool answer) const;
+    View view(bool answer, const Way& way) const;
+    void pass(const std::vector<Stop>& stops, const View& view, bool& open, Outcome* translations);
+    bool through(const std::string& hook, const View& view, Passage passage = Passage::whole) {
+        bool open = true;
+        pass(stopsAt(hook, passage, view.answer), view, open, nullptr);
+        return open;
+    }
+    void note(const Stop& stop, const Outcome& out, bool answer);
+    Way wayTo(const Target& target) const;
+    void arrive();
+    void go(const Way& way);
+    bool answers(const Way& way);
+    bool refusalPasses();
+    void leave();
+
+    const Ruleset::Model& model_;
+    const Packet& packet_;
+    Notes notes_;
+    Walk walk_;
+    Fate fate_;
+};
+
+std::vector<Journey::Stop> Journey::stopsAt(const std::string& hook, Passage passage, bool answer) const {
+    std::vector<Stop> stops;
     for (const auto& table : model_.tables) {
         if (!passes(table)) {
             continue;
         }
         for (const auto& name : table.base_chains) {
             const auto& chain = table.chains.at(name);
-            if (hookOrder(chain) >= 0) {
-                steps.push_back({&table, &chain, name, hookOrder(chain)});
+            const bool nat = chain.type == "nat";
+            const auto point = pointOf(chain);
+            const bool here = passage == Passage::nat          ? nat
+                              : passage == Passage::before_nat ? !nat && point < kDestinationNatPriority
+                              : passage == Passage::beside_nat ? !nat && point == kDestinationNatPriority
+                              : passage == Passage::after_nat  ? !nat && point > kDestinationNatPriority
+                                                               : true;
+            // Chains of type nat see a connection's first packet only.
+            if (chain.hook == hook && here && !(nat && answer) && looksAt(chain, packet_.interface)) {
+                stops.push_back({&table, &chain, name});
             }
         }
     }
-    std::stable_sort(steps.begin(), steps.end(), [](const Step& a, const Step& b) {
-        return std::pair(a.order, a.chain->priority) < std::pair(b.order, b.chain->priority);
+    std::stable_sort(stops.begin(), stops.end(), [](const Stop& a, const Stop& b) {
+        return std::pair(pointOf(*a.chain), a.chain->priority) <
+               std::pair(pointOf(*b.chain), b.chain->priority);
     });
+    return stops;
+}
 
-    Result result;
-    bool certain = model_.unknowns.empty();
-    std::set<std::string> accepted_by;
-    for (const auto& step : steps) {
-        auto out = base(*step.table, *step.chain, step.name);
-        const bool translated = model_.translates || (out.may & kTranslate) != 0;
-        if (!translated && (out.may & kAccept) == 0) {
-            result.verdict = Verdict::must_block;
-            result.rejected = certain && (out.may & (kDrop | kReject)) == kReject;
-            noteAll(result.decided_by, out.dropped_by);
-            noteAll(result.assumptions, assumptions_);
-            return result;
-        }
-        if (translated) {
-            certain = false;
-            break;
+void Journey::note(const Stop& stop, const Outcome& out, bool answer) {
+    Step step;
+    step.chain = stop.chain->place;
+    step.hook = stop.chain->hook;
+    step.priority = stop.chain->priority;
+    step.answer = answer;
+    step.outcome = outcomeText(out);
+    std::set<std::string> rules = out.translated_by;
+    if ((out.may & kAccept) != 0) {
+        rules.insert(out.accepted_by.begin(), out.accepted_by.end());
+    }
+    if ((out.may & (kDrop | kReject)) != 0) {
+        rules.insert(out.dropped_by.begin(), out.dropped_by.end());
+    }
+    step.rules.assign(rules.begin(), rules.end());
+    fate_.path.push_back(std::move(step));
+}
+
+/// One chain after the other. `open` becomes false where no packet gets through.
+void Journey::pass(const std::vector<Stop>& stops, const View& view, bool& open, Outcome* translations) {
+    for (auto at = stops.begin(); at != stops.end(); ++at) {
+        const auto& stop = *at;
+        auto out = walk_.base(*stop.table, *stop.chain, stop.name, view);
+        note(stop, out, view.answer);
+        const bool translated = (out.may & kTranslate) != 0;
+        if (translated && translations == nullptr) {
+            // Elsewhere than where the kernel translates destinations: a change of a header.
+            out.may = (out.may & ~kTranslate) | kAccept | kDrop;
+            out.dropped_by.insert(out.translated_by.begin(), out.translated_by.end());
         }
         if ((out.may & (kDrop | kReject)) != 0) {
-            certain = false;
-            accepted_by.merge(out.dropped_by);
+            fate_.may_drop = fate_.may_drop || (out.may & kDrop) != 0;
+            fate_.may_reject = fate_.may_reject || (out.may & kReject) != 0;
+            fate_.dropped_by.insert(out.dropped_by.begin(), out.dropped_by.end());
         }
-        accepted_by.merge(out.accepted_by);
+        if ((out.may & (kAccept | kTranslate)) == 0) {
+            open = false;
+            // Which of the chains with one priority comes first is not listed: another may drop what this one
+            // rejects.
+            for (++at; at != stops.end() && pointOf(*at->chain) == pointOf(*stop.chain); ++at) {
+                const auto other = walk_.base(*at->table, *at->chain, at->name, view).may;
+                fate_.may_drop = fate_.may_drop || (other & kDrop) != 0;
+            }
+            return;
+        }
+        fate_.accepted_by.insert(out.accepted_by.begin(), out.accepted_by.end());
+        if (translated && translations != nullptr) {
+            fate_.accepted_by.insert(out.translated_by.begin(), out.translated_by.end());
+            translations->targets.insert(translations->targets.end(), out.targets.begin(), out.targets.end());
+            translations->may |= kTranslate;
+            if ((out.may & kAccept) == 0) {
+                translations->may &= ~kAccept;
+                return;
+            }
+        }
     }
-    result.verdict = certain ? Verdict::must_reach : Verdict::may;
-    noteAll(result.decided_by, accepted_by);
-    if (steps.empty()) {
-        result.decided_by.emplace_back("no chain at the input hook");
+}
+
+View Journey::view(bool answer, const Way& way) const {
+    View out;
+    out.family = packet_.source.family;
+    out.protocol = packet_.protocol;
+    out.answer = answer;
+    out.translated = way.translated;
+    out.source = addressValue(packet_.source);
+    out.destination = way.destination ? addressValue(AddressRange::of(*way.destination)) : FieldValue{};
+    out.source_port = between(kFirstSourcePort, kLastPort);
+    out.destination_port = number(way.port);
+    out.interface_in = interfaceValue(packet_.interface);
+    out.interface_out = noInterface();
+    out.destination_type = number(way.forwarded ? kUnicast : kLocal);
+    out.packet_type = number(kToHost);
+    if (answer) {
+        std::swap(out.source, out.destination);
+        std::swap(out.source_port, out.destination_port);
+        out.destination_type = {};
+        out.packet_type = {};
     }
-    unknowns_.insert(model_.unknowns.begin(), model_.unknowns.end());
-    noteAll(result.unknowns, unknowns_);
-    noteAll(result.assumptions, assumptions_);
+    return out;
+}
+
+/// Where a translation sends it.
+Way Journey::wayTo(const Target& target) const {
+    Way way{packet_.destination, target.port.value_or(packet_.port), true, false, ""};
+    const auto& interfaces = model_.host.interfaces;
+    if (target.redirects) {
+        // To the first address of the interface: which of several that is, the order of the list does not
+        // tell.
+        std::vector<Address> here;
+        for (const auto& one : interfaces) {
+            if (one.name == packet_.interface && one.address.family == packet_.source.family) {
+                here.push_back(one.address);
+            }
+        }
+        way.destination = here.size() == 1 ? std::optional(here[0]) : std::nullopt;
+        return way;
+    }
+    if (!target.address) {
+        return way;
+    }
+    way.destination = target.address;
+    way.forwarded = std::none_of(interfaces.begin(), interfaces.end(),
+                                 [&](const auto& one) { return one.address == *target.address; });
+    for (const auto& one : interfaces) {
+        if (one.address.family == target.address->family && one.prefix_length != 0 &&
+            AddressRange::prefix(one.address, one.prefix_length).contains(*target.address)) {
+            way.interface_out = one.name;
+        }
+    }
+    return way;
+}
+
+void Journey::arrive() {
+    const Way plain{packet_.destination, packet_.port, false, false, ""};
+    if (!through("ingress", view(false, plain)) ||
+        !through("prerouting", view(false, plain), Passage::before_nat)) {
+        return;
+    }
+    // Once the destination was changed, the chains of type nat that follow are not asked.
+    Outcome translations;
+    translations.may = kAccept;
+    bool open = true;
+    pass(stopsAt("prerouting", Passage::nat, false), view(false, plain), open, &translations);
+    if (!open && translations.targets.empty()) {
+        return;
+    }
+    // The kernel calls chains of the same priority in the order in which they were made, which is not listed.
+    auto beside = view(false, plain);
+    if (!translations.targets.empty()) {
+        beside.destination = beside.destination_port = beside.destination_type = {};
+    }
+    if (!through("prerouting", beside, Passage::beside_nat)) {
+        return;
+    }
+    if (open && (translations.may & kAccept) != 0) {
+        go(plain);
+    }
+    for (const auto& target : translations.targets) {
+        const bool elsewhere = target.address && target.address->family != packet_.source.family;
+        if (target.unknown || elsewhere || (target.address && target.address->isLoopback()) ||
+            (target.address && model_.host.interfaces.empty())) {
+            notes_.unknowns.insert(
+                "what becomes of a packet that is sent " +
+                (target.address ? "to " + target.address->toString() : std::string("elsewhere")));
+            fate_.may_reach = fate_.may_drop = true;
+        } else {
+            go(wayTo(target));
+        }
+    }
+}
+
+void Journey::go(const Way& way) {
+    if (way.translated) {
+        fate_.translated_to.insert(targetText(way));
+    }
+    auto seen = view(false, way);
+    if (!through("prerouting", seen, Passage::after_nat)) {
+        return;
+    }
+    if (!way.forwarded) {
+        if (!through("input", seen)) {
+            return;
+        }
+    } else {
+        fate_.forwarded = true;
+        const auto forwards =
+            packet_.source.family == Family::ipv4 ? model_.host.forwards_ipv4 : model_.host.forwards_ipv6;
+        if (forwards == false) {
+            fate_.may_drop = true;
+            fate_.dropped_by.insert("this host does not forward");
+            return;
+        }
+        if (!forwards) {
+            notes_.unknowns.insert("whether this host forwards");
+            fate_.may_drop = true;
+        }
+        seen.interface_out = interfaceValue(way.interface_out);
+        if (!through("forward", seen)) {
+            return;
+        }
+        seen.interface_in = {};
+        if (!through("postrouting", seen)) {
+            return;
+        }
+    }
+    if (packet_.protocol != Protocol::tcp || answers(way)) {
+        fate_.may_reach = true;
+    }
+}
+
+/// The second packet of TCP's handshake on its way back.
+bool Journey::answers(const Way& way) {
+    const auto rejects = fate_.may_reject;
+    auto seen = view(true, way);
+    bool open = true;
+    if (way.forwarded) {
+        seen.interface_in = interfaceValue(way.interface_out);
+        seen.interface_out = noInterface();
+        // Where the source was changed too, the answer comes to this host.
+        seen.destination = {};
+        open = through("prerouting", seen);
+        seen.destination = addressValue(packet_.source);
+        seen.interface_out = interfaceValue(packet_.interface);
+        open = open && through("forward", seen);
+    } else {
+        seen.interface_in = noInterface();
+        seen.interface_out = interfaceValue(packet_.interface);
+        open = through("output", seen);
+    }
+    if (open) {
+        seen.interface_in = way.forwarded ? FieldValue{} : noInterface();
+        if (way.translated) {
+            // The change is undone on the way.
+            seen.source = seen.source_port = {};
+        }
+        open = through("postrouting", seen) && through("egress", seen);
+    }
+    // To the sender an answer that was rejected here is silence.
+    if (fate_.may_reject && !rejects) {
+        fate_.may_reject = false;
+        fate_.may_drop = true;
+    }
+    return open;
+}
+
+/// Whether what a reject rule sends gets out for certain.
+bool Journey::refusalPasses() {
+    const auto kept = fate_;
+    const auto notes = notes_;
+    fate_ = {};
+    auto seen = view(true, {packet_.destination, packet_.port, false, false, ""});
+    seen.refusal = true;
+    seen.interface_in = noInterface();
+    seen.interface_out = interfaceValue(packet_.interface);
+    const bool passes =
+        through("output", seen) && through("postrouting", seen) && through("egress", seen) && !fate_.blocks();
+    fate_ = kept;
+    notes_ = notes;
+    return passes;
+}
+
+void Journey::leave() {
+    const Way way{packet_.destination, packet_.port, false, false, ""};
+    auto seen = view(false, way);
+    seen.interface_in = noInterface();
+    seen.interface_out = interfaceValue(packet_.interface);
+    seen.destination_type = {};
+    seen.packet_type = {};
+    if (!through("output", seen) || !through("postrouting", seen) || !through("egress", seen)) {
+        return;
+    }
+    if (packet_.protocol == Protocol::tcp) {
+        auto back = view(true, way);
+        back.interface_in = interfaceValue(packet_.interface);
+        back.interface_out = noInterface();
+        if (!through("ingress", back) || !through("prerouting", back) || !through("input", back)) {
+            return;
+        }
+    }
+    fate_.may_reach = true;
+}
+
+Result Journey::run() {
+    packet_.outgoing ? leave() : arrive();
+    const bool certain = model_.unknowns.empty();
+    Result result;
+    if (!fate_.may_reach && !model_.translates) {
+        result.verdict = Verdict::must_block;
+        result.rejected =
+            certain && fate_.may_reject && !fate_.may_drop && (packet_.outgoing || refusalPasses());
+        noteAll(result.decided_by, fate_.dropped_by);
+    } else {
+        result.verdict = certain && !fate_.blocks() && fate_.may_reach ? Verdict::must_reach : Verdict::may;
+        if (fate_.blocks()) {
+            fate_.accepted_by.merge(fate_.dropped_by);
+        }
+        noteAll(result.decided_by, fate_.accepted_by);
+        if (fate_.path.empty()) {
+            result.decided_by.emplace_back(packet_.outgoing ? "no chain at the output hook"
+                                                            : "no chain at the input hook");
+        }
+        notes_.unknowns.insert(model_.unknowns.begin(), model_.unknowns.end());
+        noteAll(result.unknowns, notes_.unknowns);
+    }
+    noteAll(result.assumptions, notes_.assumptions);
+    result.path = std::move(fate_.path);
+    for (const auto& target : fate_.translated_to) {
+        result.translated_to += (result.translated_to.empty() ? "" : " or ") + target;
+    }
+    result.forwarded = fate_.forwarded;
     return result;
 }
 
@@ -543,25 +455,13 @@ const char* verdictName(Verdict verdict) {
 }
 
 Result Ruleset::evaluate(const Packet& packet) const {
-    auto result = Walk(*model_, packet).run();
-    if (result.verdict != Verdict::must_reach || packet.protocol != Protocol::tcp) {
-        return result;
-    }
-    const auto answer = Walk(*model_, packet, true).run();
-    if (answer.verdict == Verdict::must_reach) {
-        return result;
-    }
-    result.verdict = Verdict::may;
-    for (const auto& place : answer.decided_by) {
-        result.unknowns.push_back(place + ": may drop the answer");
-    }
-    result.unknowns.insert(result.unknowns.end(), answer.unknowns.begin(), answer.unknowns.end());
-    return result;
+    return Journey(*model_, packet).run();
 }
 
 bool Ruleset::filtersInput(Family family) const {
     for (const auto& table : model_->tables) {
-        if (table.family != "inet" && table.family != (family == Family::ipv4 ? "ip" : "ip6")) {
+        if (table.dormant ||
+            (table.family != "inet" && table.family != (family == Family::ipv4 ? "ip" : "ip6"))) {
             continue;
         }
         for (const auto& [name, chain] : table.chains) {

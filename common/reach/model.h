@@ -73,6 +73,24 @@ struct Term {
     std::string name;  ///< an interface's; a trailing * stands for any rest
 };
 
+inline Term unknownTerm() {
+    return {};
+}
+
+inline Term rangeTerm(const Key& low, const Key& high) {
+    return {Term::Kind::range, {low, high}, {}};
+}
+
+/// Where an address translation sends a packet: the first address and port are the only ones, or the kernel
+/// chooses.
+struct Target {
+    std::optional<Address> address;  ///< nothing: it stays (`dnat to :PORT`)
+    std::optional<std::uint16_t> port;
+    bool redirects = false;  ///< to the address of the interface on which it came in
+    bool unknown = false;
+    bool operator==(const Target&) const = default;
+};
+
 struct Element {
     std::vector<Term> parts;  ///< one for each field
     bool timed = false;       ///< may be gone by now
@@ -88,26 +106,61 @@ struct Decision {
 struct SetData {
     std::vector<Element> elements;
     std::vector<Decision> decisions;  ///< of a verdict map: one for each element
+    std::vector<Target> targets;      ///< of a map that an address translation looks up: likewise
 };
 
 enum class Operator { equal, not_equal, any_bit };
 
 struct Statement {
-    enum class Kind { match, vmap, decision, fixed, translate, unknown_match, unknown_effect };
+    enum class Kind {
+        match,
+        vmap,
+        decision,
+        fixed,
+        translate,         ///< the destination; to `target`, or by the map to one of `data.targets`
+        translate_source,  ///< of what goes out
+        unknown_match,
+        unknown_effect,
+    };
     Kind kind = Kind::match;
-    std::vector<Field> fields;
+    std::vector<Field> fields;  ///< of a map: its key
     Operator op = Operator::equal;
     std::string set;  ///< a named set or map; "" if `data` is given
     SetData data;
     std::string adds_to;  ///< the set that the packet's own values go into
     Decision decision;
+    Target target;
     bool fixed = true;  ///< what a rate limit says to the first packet after a quiet time
     std::string text;   ///< what is unknown, or assumed
 };
 
+inline Statement unknownMatch(std::string what) {
+    Statement statement;
+    statement.kind = Statement::Kind::unknown_match;
+    statement.text = std::move(what);
+    return statement;
+}
+
+/// What always matches, or never; `assumption`: "" where that is certain.
+inline Statement fixedAnswer(bool matches, std::string assumption) {
+    Statement statement;
+    statement.kind = Statement::Kind::fixed;
+    statement.fixed = matches;
+    statement.text = std::move(assumption);
+    return statement;
+}
+
+inline Statement decisionOf(Action action, std::string chain = "") {
+    Statement statement;
+    statement.kind = Statement::Kind::decision;
+    statement.decision = {action, std::move(chain)};
+    return statement;
+}
+
 struct Rule {
     std::string place;  ///< "inet filter input handle 12"
     std::vector<Statement> statements;
+    std::string text;  ///< as its author would write it; "" if that is not known
 };
 
 struct Chain {
@@ -118,13 +171,17 @@ struct Chain {
     std::string hook;
     int priority = 0;
     bool drops_by_default = false;
-    bool device_unknown = false;
+    std::vector<std::string> devices;  ///< of a chain that looks at some devices only
+    bool device_unknown = false;       ///< it does, and they are not listed
 };
 
 struct Table {
     std::string family;
     std::string name;
+    std::string label;  ///< before its chains' places: "inet filter", "legacy ip filter"
+    bool dormant = false;
     bool maybe_dormant = false;
+    bool has_xt = false;
     std::map<std::string, Chain> chains;
     std::map<std::string, SetData> sets;
     std::vector<std::string> base_chains;  ///< in the order of the listing
@@ -136,7 +193,15 @@ struct Ruleset::Model {
     bool sets_marks = false;
     bool untracks = false;
     bool translates = false;  ///< something outside the listing may
+    Host host;
 };
+
+/// Adds the tables of an iptables-save listing to the model: legacy ones beside what is there, others in the
+/// place of the tables of that family and name (what `nft -j` prints of them lacks the arguments of xt).
+void addIptablesSave(std::string_view save, const std::string& family, bool legacy, Ruleset::Model& model);
+
+/// A save without what changes by itself: its counters, and the comments that tell the time.
+std::string withoutCounters(std::string_view save);
 
 /// The numbers behind the names that nft prints; nothing for a name that is not known.
 std::optional<Key> symbol(FieldKind kind, const std::string& name);

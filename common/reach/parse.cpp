@@ -1,632 +1,64 @@
-#include <rapidjson/document.h>
+#include <rapidjson/stringbuffer.h>
+#include <rapidjson/writer.h>
 
 #include <algorithm>
 
-#include "common/reach/model.h"
+#include "common/reach/nft_json.h"
 
 namespace lapwing::reach {
 
 namespace {
 
-using Json = rapidjson::Value;
-
-const Json* member(const Json& json, const char* name) {
-    if (!json.IsObject()) {
-        return nullptr;
-    }
-    const auto found = json.FindMember(name);
-    return found == json.MemberEnd() ? nullptr : &found->value;
-}
-
-std::string text(const Json* json) {
-    return json != nullptr && json->IsString() ? std::string(json->GetString(), json->GetStringLength()) : "";
-}
-
-std::string text(const Json& json, const char* name) {
-    return text(member(json, name));
-}
-
-/// The one member of an object such as {"match": ...}.
-std::pair<std::string, const Json*> only(const Json& json) {
-    if (!json.IsObject() || json.MemberCount() != 1) {
-        return {"", nullptr};
-    }
-    const auto entry = json.MemberBegin();
-    return {std::string(entry->name.GetString(), entry->name.GetStringLength()), &entry->value};
-}
-
-Field payloadField(const Json& json) {
-    const auto protocol = text(json, "protocol");
-    const auto name = text(json, "field");
-    Field field;
-    field.text = protocol + " " + name;
-    struct Known {
-        const char* protocol;
-        const char* name;
-        FieldKind kind;
-    };
-    static constexpr Known known_fields[] = {
-        {"ip", "saddr", FieldKind::ip_source},
-        {"ip", "daddr", FieldKind::ip_destination},
-        {"ip", "protocol", FieldKind::ip_protocol},
-        {"ip", "version", FieldKind::ip_version},
-        {"ip6", "saddr", FieldKind::ip6_source},
-        {"ip6", "daddr", FieldKind::ip6_destination},
-        {"ip6", "nexthdr", FieldKind::ip6_next_header},
-        {"tcp", "sport", FieldKind::tcp_source_port},
-        {"tcp", "dport", FieldKind::tcp_destination_port},
-        {"tcp", "flags", FieldKind::tcp_flags},
-        {"udp", "sport", FieldKind::udp_source_port},
-        {"udp", "dport", FieldKind::udp_destination_port},
-        {"th", "sport", FieldKind::any_source_port},
-        {"th", "dport", FieldKind::any_destination_port},
-    };
-    for (const auto& known : known_fields) {
-        if (protocol == known.protocol && name == known.name) {
-            field.kind = known.kind;
-            return field;
-        }
-    }
-    static constexpr const char* other_protocols[] = {"icmp",    "icmpv6", "igmp", "sctp", "dccp",
-                                                      "udplite", "esp",    "ah",   "comp", "arp"};
-    if (std::find(std::begin(other_protocols), std::end(other_protocols), protocol) !=
-        std::end(other_protocols)) {
-        field.kind = FieldKind::other_protocol;
-    }
-    return field;
-}
-
-Field metaField(const Json& json) {
-    const auto key = text(json, "key");
-    Field field;
-    field.text = "meta " + key;
-    if (key == "iif" || key == "iifname") {
-        field.kind = FieldKind::interface_in;
-    } else if (key == "oif" || key == "oifname") {
-        field.kind = FieldKind::interface_out;
-    } else if (key == "l4proto") {
-        field.kind = FieldKind::transport;
-    } else if (key == "nfproto") {
-        field.kind = FieldKind::nf_protocol;
-    } else if (key == "protocol") {
-        field.kind = FieldKind::ether_type;
-    } else if (key == "mark") {
-        field.kind = FieldKind::mark;
-    } else if (key == "pkttype") {
-        field.kind = FieldKind::packet_type;
-    }
-    return field;
-}
-
-Field ctField(const Json& json) {
-    const auto key = text(json, "key");
-    Field field;
-    field.text = "ct " + key;
-    if (key == "state") {
-        field.kind = FieldKind::ct_state;
-    } else if (key == "status") {
-        field.kind = FieldKind::ct_status;
-    } else if (key == "direction") {
-        field.kind = FieldKind::ct_direction;
-    } else if (key == "mark") {
-        field.kind = FieldKind::ct_mark;
-    }
-    return field;
-}
-
-Field fibField(const Json& json) {
-    const auto result = text(json, "result");
-    Field field;
-    field.text = "fib " + result;
-    std::vector<std::string> flags;
-    if (const auto* list = member(json, "flags")) {
-        if (list->IsString()) {
-            flags.push_back(text(list));
-        } else if (list->IsArray()) {
-            for (const auto& flag : list->GetArray()) {
-                flags.push_back(text(&flag));
-            }
-        }
-    }
-    if (result == "type" && !flags.empty() && flags[0] == "daddr") {
-        field.kind = FieldKind::fib_destination_type;
-    } else if ((result == "oif" || result == "oifname") && !flags.empty() && flags[0] == "saddr") {
-        field.kind = FieldKind::fib_source_route;
-    }
-    return field;
-}
-
-bool isAddress(FieldKind kind) {
-    return kind == FieldKind::ip_source || kind == FieldKind::ip_destination ||
-           kind == FieldKind::ip6_source || kind == FieldKind::ip6_destination;
-}
-
-bool isIpv6(FieldKind kind) {
-    return kind == FieldKind::ip6_source || kind == FieldKind::ip6_destination;
-}
-
-Term unknownTerm() {
-    return {};
-}
-
-Term rangeTerm(const Key& low, const Key& high) {
-    Term term;
-    term.kind = Term::Kind::range;
-    term.range = {low, high};
-    return term;
-}
-
-std::optional<Key> scalarKey(FieldKind kind, const Json& json) {
-    if (json.IsBool()) {
-        return keyOf(json.GetBool() ? 1 : 0);
-    }
-    if (json.IsUint64()) {
-        return keyOf(json.GetUint64());
-    }
-    if (!json.IsString()) {
-        return std::nullopt;
-    }
-    if (isAddress(kind)) {
-        const auto address = Address::parse(text(&json));
-        if (!address || (address->family == Family::ipv6) != isIpv6(kind)) {
-            return std::nullopt;
-        }
-        return address->key;
-    }
-    return symbol(kind, text(&json));
-}
-
-/// Bits given as one name, one number, or a list of names.
-std::optional<Key> bitsKey(FieldKind kind, const Json& json) {
-    if (!json.IsArray()) {
-        const auto [name, inner] = only(json);
-        if (inner != nullptr && name == "|" && inner->IsArray()) {
-            return bitsKey(kind, *inner);
-        }
-        return scalarKey(kind, json);
-    }
-    Key bits{};
-    for (const auto& item : json.GetArray()) {
-        const auto one = scalarKey(kind, item);
-        if (!one) {
-            return std::nullopt;
-        }
-        for (std::size_t i = 0; i < bits.size(); ++i) {
-            bits[i] = static_cast<std::uint8_t>(bits[i] | (*one)[i]);
-        }
-    }
-    return bits;
-}
-
-Term parseTerm(const Field& field, const Json& json) {
-    if (json.IsString() && text(&json) == "*") {
-        Key highest{};
-        highest.fill(0xff);
-        auto term = rangeTerm(Key{}, highest);
-        if (field.kind == FieldKind::interface_in) {
-            term.kind = Term::Kind::name;
-            term.name = "*";
-        }
-        return term;
-    }
-    if (field.kind == FieldKind::interface_in || field.kind == FieldKind::interface_out) {
-        Term term;
-        if (json.IsString()) {
-            term.kind = Term::Kind::name;
-            term.name = text(&json);
-        }
-        return term;
-    }
-    if (json.IsArray()) {
-        const auto bits = bitsKey(field.kind, json);
-        return bits ? rangeTerm(*bits, *bits) : unknownTerm();
-    }
-    const auto [form, inner] = only(json);
-    if (inner == nullptr) {
-        const auto key = scalarKey(field.kind, json);
-        return key ? rangeTerm(*key, *key) : unknownTerm();
-    }
-    if (form == "prefix" && isAddress(field.kind)) {
-        const auto address = Address::parse(text(*inner, "addr"));
-        const auto* length = member(*inner, "len");
-        if (address && length != nullptr && length->IsUint() &&
-            (address->family == Family::ipv6) == isIpv6(field.kind)) {
-            const auto network = AddressRange::prefix(*address, length->GetUint());
-            return rangeTerm(network.low, network.high);
-        }
-        return unknownTerm();
-    }
-    if (form == "range" && inner->IsArray() && inner->Size() == 2) {
-        const auto low = scalarKey(field.kind, (*inner)[0]);
-        const auto high = scalarKey(field.kind, (*inner)[1]);
-        return low && high && *low <= *high ? rangeTerm(*low, *high) : unknownTerm();
-    }
-    if (form == "|") {
-        const auto bits = bitsKey(field.kind, json);
-        return bits ? rangeTerm(*bits, *bits) : unknownTerm();
-    }
-    return unknownTerm();
-}
-
-Element parseElement(const std::vector<Field>& fields, const Json& json) {
-    Element element;
-    const Json* value = &json;
-    if (const auto* wrapped = member(json, "elem")) {
-        element.timed = member(*wrapped, "expires") != nullptr || member(*wrapped, "timeout") != nullptr;
-        if (const auto* inner = member(*wrapped, "val")) {
-            value = inner;
-        }
-    }
-    if (fields.size() == 1) {
-        element.parts.push_back(parseTerm(fields[0], *value));
-        return element;
-    }
-    const auto* parts = member(*value, "concat");
-    const bool fits = parts != nullptr && parts->IsArray() && parts->Size() == fields.size();
-    for (std::size_t i = 0; i < fields.size(); ++i) {
-        element.parts.push_back(fits ? parseTerm(fields[i], (*parts)[static_cast<rapidjson::SizeType>(i)])
-                                     : unknownTerm());
-    }
-    return element;
-}
-
-Field parseField(const Json& json) {
-    const auto [form, inner] = only(json);
-    if (inner == nullptr) {
-        return {};
-    }
-    if (form == "payload") {
-        return payloadField(*inner);
-    }
-    if (form == "meta") {
-        return metaField(*inner);
-    }
-    if (form == "ct") {
-        return ctField(*inner);
-    }
-    if (form == "fib") {
-        return fibField(*inner);
-    }
-    if (form == "&" && inner->IsArray() && inner->Size() == 2) {
-        const auto [base_form, base] = only((*inner)[0]);
-        if (base_form == "&" || base == nullptr) {
-            return {FieldKind::unknown, std::nullopt, "nested mask"};
-        }
-        auto field = parseField((*inner)[0]);
-        field.mask = bitsKey(field.kind, (*inner)[1]);
-        if (!field.mask) {
-            field.kind = FieldKind::unknown;
-        }
-        return field;
-    }
-    return {FieldKind::unknown, std::nullopt, form};
-}
-
-std::vector<Field> parseFields(const Json& json) {
-    std::vector<Field> fields;
-    const auto* parts = member(json, "concat");
-    if (parts != nullptr && parts->IsArray()) {
-        for (const auto& part : parts->GetArray()) {
-            fields.push_back(parseField(part));
-        }
-    }
-    if (fields.empty()) {
-        fields.push_back(parseField(json));
-    }
-    return fields;
-}
-
-std::optional<Decision> parseDecision(const std::string& name, const Json& json) {
-    if (name == "accept") {
-        return Decision{Action::accept, ""};
-    }
-    if (name == "drop") {
-        return Decision{Action::drop, ""};
-    }
-    if (name == "reject") {
-        return Decision{Action::reject, ""};
-    }
-    if (name == "return") {
-        return Decision{Action::return_, ""};
-    }
-    if (name == "continue") {
-        return Decision{Action::continue_, ""};
-    }
-    if (name == "queue") {
-        return Decision{Action::queue, ""};
-    }
-    if (name == "jump" || name == "goto") {
-        return Decision{name == "jump" ? Action::jump : Action::go_to, text(json, "target")};
-    }
-    return std::nullopt;
-}
-
-Statement unknownMatch(std::string what) {
-    Statement statement;
-    statement.kind = Statement::Kind::unknown_match;
-    statement.text = std::move(what);
-    return statement;
-}
-
-Statement fixedAnswer(bool matches, std::string assumption) {
-    Statement statement;
-    statement.kind = Statement::Kind::fixed;
-    statement.fixed = matches;
-    statement.text = std::move(assumption);
-    return statement;
-}
-
-/// The right side of `<`, `>` and their kin as a range.
-std::optional<Term> comparison(const std::string& op, const Term& term) {
-    if (term.kind != Term::Kind::range || term.range.low != term.range.high) {
-        return std::nullopt;
-    }
-    Key highest{};
-    highest.fill(0xff);
-    const auto value = term.range.low;
-    if (op == ">=") {
-        return rangeTerm(value, highest);
-    }
-    if (op == "<=") {
-        return rangeTerm(Key{}, value);
-    }
-    if (op == ">" && value != highest) {
-        return rangeTerm(next(value), highest);
-    }
-    if (op == "<" && value != Key{}) {
-        return rangeTerm(Key{}, previous(value));
-    }
-    return std::nullopt;
-}
-
-/// `ip saddr & 255.255.0.0 == 10.1.0.0` is a network; other masks stay.
-void maskToNetwork(Statement& statement) {
-    auto& field = statement.fields[0];
-    if (statement.fields.size() != 1 || !field.mask || !isAddress(field.kind)) {
-        return;
-    }
-    Key host_bits{};
-    for (std::size_t i = isIpv6(field.kind) ? 0 : 12; i < host_bits.size(); ++i) {
-        host_bits[i] = static_cast<std::uint8_t>(~(*field.mask)[i]);
-    }
-    const auto above = next(host_bits);
-    for (std::size_t i = 0; i < above.size(); ++i) {
-        if ((above[i] & host_bits[i]) != 0) {
-            return;
-        }
-    }
-    for (auto& element : statement.data.elements) {
-        auto& term = element.parts[0];
-        if (term.kind != Term::Kind::range || term.range.low != term.range.high) {
-            return;
-        }
-    }
-    for (auto& element : statement.data.elements) {
-        auto& range = element.parts[0].range;
-        for (std::size_t i = 0; i < host_bits.size(); ++i) {
-            range.high[i] = static_cast<std::uint8_t>(range.low[i] | host_bits[i]);
-        }
-    }
-    field.mask.reset();
-}
-
-Statement parseMatch(const Json& json) {
-    const auto* left = member(json, "left");
-    const auto* right = member(json, "right");
-    const auto op = text(json, "op");
-    if (left == nullptr || right == nullptr) {
-        return unknownMatch("a match without sides");
-    }
-    Statement statement;
-    statement.fields = parseFields(*left);
-    statement.text = statement.fields[0].text;
-    if (op == "==" || op.empty()) {
-        statement.op = Operator::equal;
-    } else if (op == "!=") {
-        statement.op = Operator::not_equal;
-    } else if (op == "in") {
-        statement.op = Operator::any_bit;
-        const auto bits = bitsKey(statement.fields[0].kind, *right);
-        statement.data.elements.push_back({{bits ? rangeTerm(*bits, *bits) : unknownTerm()}, false});
-        return statement;
-    } else {
-        const auto term = comparison(op, parseTerm(statement.fields[0], *right));
-        if (!term || statement.fields.size() != 1) {
-            return unknownMatch(statement.text + " " + op);
-        }
-        statement.data.elements.push_back({{*term}, false});
-        return statement;
-    }
-    const auto name = text(right);
-    if (!name.empty() && name[0] == '@') {
-        statement.set = name.substr(1);
-        return statement;
-    }
-    const auto* set = member(*right, "set");
-    if (set != nullptr && set->IsArray()) {
-        for (const auto& item : set->GetArray()) {
-            statement.data.elements.push_back(parseElement(statement.fields, item));
-        }
-    } else {
-        statement.data.elements.push_back(parseElement(statement.fields, *right));
-    }
-    maskToNetwork(statement);
-    return statement;
-}
-
-void parsePairs(const std::vector<Field>& fields, const Json& pairs, SetData& out) {
-    for (const auto& pair : pairs.GetArray()) {
-        if (!pair.IsArray() || pair.Size() != 2) {
-            continue;
-        }
-        const auto [name, inner] = only(pair[1]);
-        auto decision = inner == nullptr ? std::nullopt : parseDecision(name, *inner);
-        out.elements.push_back(parseElement(fields, pair[0]));
-        out.decisions.push_back(decision.value_or(Decision{Action::queue, ""}));
-    }
-}
-
-Statement parseVmap(const Json& json) {
-    const auto* key = member(json, "key");
-    const auto* data = member(json, "data");
-    Statement statement;
-    statement.kind = Statement::Kind::vmap;
-    if (key == nullptr || data == nullptr) {
-        statement.kind = Statement::Kind::unknown_effect;
-        statement.text = "a verdict map without key";
-        return statement;
-    }
-    statement.fields = parseFields(*key);
-    statement.text = statement.fields[0].text + " vmap";
-    const auto name = text(data);
-    if (!name.empty() && name[0] == '@') {
-        statement.set = name.substr(1);
-    } else if (const auto* set = member(*data, "set"); set != nullptr && set->IsArray()) {
-        parsePairs(statement.fields, *set, statement.data);
-    }
-    return statement;
-}
-
-Statement parseXt(const Json& json, Ruleset::Model& model) {
-    const auto name = text(json, "name");
-    Statement statement;
-    // Some versions of nft print neither type nor name.
-    if (text(json, "type") != "match") {
-        if (name == "LOG" || name == "NFLOG") {
-            return fixedAnswer(true, "");
-        }
-        if (name == "REJECT") {
-            statement.kind = Statement::Kind::decision;
-            statement.decision.action = Action::reject;
-            return statement;
-        }
-        model.untracks |= name == "CT" || name == "NOTRACK" || name.empty();
-        model.sets_marks |= name == "MARK" || name == "CONNMARK" || name.empty();
-        statement.kind = Statement::Kind::unknown_effect;
-        statement.text = "xt target " + name;
-        return statement;
-    }
-    return unknownMatch("xt match " + name + " (its arguments are not listed)");
-}
-
-bool inverted(const Json& json) {
-    const auto* inverse = member(json, "inv");
-    return inverse != nullptr && inverse->IsBool() && inverse->GetBool();
-}
-
-Statement parseStatement(const Json& json, Ruleset::Model& model) {
-    const auto [name, inner] = only(json);
-    if (inner == nullptr) {
-        return unknownMatch("a statement that is not understood");
-    }
-    if (auto decision = parseDecision(name, *inner)) {
-        Statement statement;
-        statement.kind = Statement::Kind::decision;
-        statement.decision = *decision;
-        statement.text = "queue to a program";
-        return statement;
-    }
-    if (name == "match") {
-        return parseMatch(*inner);
-    }
-    if (name == "vmap") {
-        return parseVmap(*inner);
-    }
-    if (name == "limit") {
-        if (!inner->IsObject()) {
-            return unknownMatch("a named limit");
-        }
-        return fixedAnswer(!inverted(*inner), "within its rate limit");
-    }
-    if (name == "ct count") {
-        // The connection counts itself.
-        const auto* most = member(*inner, "val");
-        const bool none = most != nullptr && most->IsUint64() && most->GetUint64() == 0;
-        return fixedAnswer(none == inverted(*inner), none ? "" : "within its count of connections");
-    }
-    if (name == "mangle") {
-        const auto* key = member(*inner, "key");
-        const auto field = key == nullptr ? Field{} : parseField(*key);
-        if (field.kind != FieldKind::unknown) {
-            model.sets_marks = true;
-        }
-        const bool harmless = field.kind == FieldKind::mark || field.kind == FieldKind::ct_mark ||
-                              (field.kind == FieldKind::unknown && field.text.starts_with("meta"));
-        return harmless ? fixedAnswer(true, "") : unknownMatch("a change of " + field.text);
-    }
-    if (name == "notrack") {
-        model.untracks = true;
-        return fixedAnswer(true, "");
-    }
-    static constexpr const char* neutral[] = {"counter",        "log",  "comment", "ct helper", "ct timeout",
-                                              "ct expectation", "last", "flow",    "dup",       "secmark"};
-    if (std::find(std::begin(neutral), std::end(neutral), name) != std::end(neutral)) {
-        return fixedAnswer(true, "");
-    }
-    Statement statement;
-    statement.text = name;
-    if (name == "dnat" || name == "redirect") {
-        statement.kind = Statement::Kind::translate;
-        return statement;
-    }
-    if (name == "snat" || name == "masquerade") {
-        statement.kind = Statement::Kind::decision;
-        statement.decision.action = Action::accept;
-        return statement;
-    }
-    if (name == "xt") {
-        return parseXt(*inner, model);
-    }
-    if (name == "tproxy" || name == "synproxy" || name == "fwd") {
-        statement.kind = Statement::Kind::unknown_effect;
-        return statement;
-    }
-    return unknownMatch(name);
-}
-
-/// `add @set { key limit ... }`: goes on only where the packet has the key, and past what is nested in it.
-void parseSetStatement(const Json& json, Ruleset::Model& model, std::vector<Statement>& out) {
-    const auto* key = member(json, "elem");
-    if (key == nullptr) {
-        key = member(json, "key");
-    }
-    if (key != nullptr && member(*key, "elem") != nullptr) {
-        key = member(*key, "elem");
-    }
-    if (key != nullptr && member(*key, "val") != nullptr) {
-        key = member(*key, "val");
-    }
-    if (key == nullptr) {
-        out.push_back(unknownMatch("a set statement without key"));
-        return;
-    }
-    Statement statement;
-    statement.fields = parseFields(*key);
-    statement.text = statement.fields[0].text;
-    const auto any = Json("*");
-    Element element;
-    for (const auto& field : statement.fields) {
-        element.parts.push_back(parseTerm(field, any));
-    }
-    statement.data.elements.push_back(std::move(element));
-    const auto set = text(json, "set");
-    if (text(json, "op") != "delete" && set.starts_with('@')) {
-        statement.adds_to = set.substr(1);
-    }
-    out.push_back(std::move(statement));
-    const auto* nested = member(json, "stmt");
-    if (nested != nullptr && nested->IsArray()) {
-        for (const auto& each : nested->GetArray()) {
-            out.push_back(parseStatement(each, model));
-        }
-    } else if (nested != nullptr) {
-        out.push_back(parseStatement(*nested, model));
-    }
-}
-
 std::string handleText(const Json& json) {
     const auto* handle = member(json, "handle");
     return handle != nullptr && handle->IsUint64() ? std::to_string(handle->GetUint64()) : "?";
+}
+
+bool hasFlag(const Json& flags, const char* flag) {
+    return flags.IsArray() ? std::any_of(flags.Begin(), flags.End(),
+                                         [&](const Json& each) { return text(&each) == flag; })
+                           : text(&flags) == flag;
+}
+
+bool isOfOneFamily(const Statement& statement) {
+    return std::any_of(statement.fields.begin(), statement.fields.end(), [](const Field& field) {
+        switch (field.kind) {
+            case FieldKind::ip_source:
+            case FieldKind::ip_destination:
+            case FieldKind::ip_protocol:
+            case FieldKind::ip_version:
+            case FieldKind::ip6_source:
+            case FieldKind::ip6_destination:
+            case FieldKind::ip6_next_header:
+            case FieldKind::nf_protocol:
+            case FieldKind::ether_type:
+                return true;
+            default:
+                return false;
+        }
+    });
+}
+
+/// In a table of both families, nft leaves a match of the family out where a reject follows: ICMP's kind
+/// tells it, a reset does not (measured with nft 1.0.6: `meta nfproto ipv6 reject with tcp reset` is listed
+/// without its match).
+void addHiddenFamily(const Table& table, const Json& statement, std::vector<Statement>& out) {
+    const auto [name, inner] = only(statement);
+    const bool both = table.family == "inet" || table.family == "netdev" || table.family == "bridge";
+    if (name != "reject" || !both || std::any_of(out.begin(), out.end(), isOfOneFamily)) {
+        return;
+    }
+    const auto type = inner == nullptr ? "" : text(*inner, "type");
+    if (type == "icmp" || type == "icmpv6") {
+        const auto number = symbol(FieldKind::nf_protocol, type == "icmp" ? "ipv4" : "ipv6");
+        Statement match;
+        match.fields.push_back({FieldKind::nf_protocol, std::nullopt, "meta nfproto"});
+        match.text = "meta nfproto";
+        match.data.elements.push_back({{rangeTerm(*number, *number)}, false});
+        out.push_back(std::move(match));
+    } else if (type == "tcp reset") {
+        out.push_back(unknownMatch("whether it is of one family only, which nft does not list"));
+    }
 }
 
 class Parser {
@@ -639,7 +71,12 @@ class Parser {
             return;
         }
         if (kind == "table") {
-            table(*inner).maybe_dormant = member(*inner, "flags") != nullptr;
+            auto& made = table(*inner);
+            // nft 1.0.6 prints garbage for the flag "dormant", and newer ones know others.
+            const auto* flags = member(*inner, "flags");
+            made.dormant = flags != nullptr && hasFlag(*flags, "dormant");
+            made.maybe_dormant =
+                flags != nullptr && !made.dormant && !hasFlag(*flags, "owner") && !hasFlag(*flags, "persist");
         } else if (kind == "chain") {
             chain(*inner);
         } else if (kind == "rule") {
@@ -677,13 +114,14 @@ class Parser {
         Table fresh;
         fresh.family = family;
         fresh.name = name;
+        fresh.label = family + " " + name;
         model_.tables.push_back(std::move(fresh));
         return model_.tables.back();
     }
 
     Chain& chainOf(Table& owner, const std::string& name) {
         auto& found = owner.chains[name];
-        found.place = owner.family + " " + owner.name + " " + name;
+        found.place = owner.label + " " + name;
         return found;
     }
 
@@ -698,10 +136,24 @@ class Parser {
         made.base = true;
         made.type = text(json, "type");
         made.drops_by_default = text(json, "policy") == "drop";
-        made.device_unknown = made.hook == "ingress";
+        if (made.hook == "ingress" || made.hook == "egress") {
+            readDevices(json, made);
+        }
         const auto* priority = member(json, "prio");
         made.priority = priority != nullptr && priority->IsInt() ? priority->GetInt() : 0;
         owner.base_chains.push_back(name);
+    }
+
+    static void readDevices(const Json& json, Chain& out) {
+        const auto* devices = member(json, "dev");
+        if (devices != nullptr && devices->IsArray()) {
+            for (const auto& each : devices->GetArray()) {
+                out.devices.push_back(text(&each));
+            }
+        } else if (devices != nullptr && devices->IsString()) {
+            out.devices.push_back(text(devices));
+        }
+        out.device_unknown = out.devices.empty();
     }
 
     void rule(const Json& json) {
@@ -714,12 +166,9 @@ class Parser {
             made.statements.push_back(unknownMatch("a rule without statements"));
         } else {
             for (const auto& statement : statements->GetArray()) {
-                const auto [name, inner] = only(statement);
-                if (inner != nullptr && (name == "set" || name == "meter")) {
-                    parseSetStatement(*inner, model_, made.statements);
-                } else {
-                    made.statements.push_back(parseStatement(statement, model_));
-                }
+                owner.has_xt = owner.has_xt || only(statement).first == "xt";
+                addHiddenFamily(owner, statement, made.statements);
+                parseStatement(statement, model_, made.statements);
             }
         }
         target.rules.push_back(std::move(made));
@@ -735,15 +184,17 @@ class Parser {
             if (elements == nullptr || !elements->IsArray()) {
                 return;
             }
-            if (statement.kind == Statement::Kind::vmap) {
-                parsePairs(statement.fields, *elements, statement.data);
-                return;
+            if (statement.kind != Statement::Kind::match) {
+                parsePairs(statement.fields, *elements, statement.kind, statement.data);
+            } else {
+                for (const auto& item : elements->GetArray()) {
+                    statement.data.elements.push_back(parseElement(statement.fields, item));
+                }
             }
             // A set's own timeout holds for elements that name none.
             const bool timed = member(*json, "timeout") != nullptr;
-            for (const auto& item : elements->GetArray()) {
-                statement.data.elements.push_back(parseElement(statement.fields, item));
-                statement.data.elements.back().timed |= timed;
+            for (auto& element : statement.data.elements) {
+                element.timed = element.timed || timed;
             }
             return;
         }
@@ -754,7 +205,63 @@ class Parser {
     std::vector<std::pair<std::ptrdiff_t, const Json*>> sets_;
 };
 
+/// What a listing of ours holds besides nft's: see listingOf().
+void addWhatJsonLacks(const Json& document, Ruleset::Model& model) {
+    if (const auto* host = member(document, "host"); host != nullptr) {
+        model.host = parseHost(*host);
+    }
+    if (const auto* saves = member(document, "iptables"); saves != nullptr && saves->IsArray()) {
+        for (const auto& save : saves->GetArray()) {
+            const auto* legacy = member(save, "legacy");
+            addIptablesSave(text(save, "save"), text(save, "family"),
+                            legacy != nullptr && legacy->IsBool() && legacy->GetBool(), model);
+        }
+    }
+    if (const auto* unread = member(document, "unread"); unread != nullptr && unread->IsArray()) {
+        for (const auto& reason : unread->GetArray()) {
+            model.unknowns.push_back(text(&reason));
+            model.translates = true;
+        }
+    }
+}
+
+void put(rapidjson::Writer<rapidjson::StringBuffer>& writer, const std::string& word) {
+    writer.String(word.data(), static_cast<rapidjson::SizeType>(word.size()));
+}
+
 }  // namespace
+
+std::string listingOf(const std::string& nft_json, const std::vector<IptablesSave>& saves,
+                      const std::vector<std::string>& unread, const Host& host) {
+    const auto end = nft_json.rfind('}');
+    if (end == std::string::npos) {
+        return nft_json;
+    }
+    rapidjson::StringBuffer buffer;
+    rapidjson::Writer<rapidjson::StringBuffer> writer(buffer);
+    writer.StartObject();
+    writer.Key("iptables");
+    writer.StartArray();
+    for (const auto& save : saves) {
+        writer.StartObject();
+        writer.Key("family");
+        writer.String(save.family == Family::ipv4 ? "ip" : "ip6");
+        writer.Key("legacy");
+        writer.Bool(save.legacy);
+        writer.Key("save");
+        put(writer, withoutCounters(save.text));
+        writer.EndObject();
+    }
+    writer.EndArray();
+    writer.Key("unread");
+    writer.StartArray();
+    for (const auto& reason : unread) {
+        put(writer, reason);
+    }
+    writer.EndArray();
+    writer.EndObject();
+    return nft_json.substr(0, end) + ",\"host\":" + toJson(host) + "," + (buffer.GetString() + 1);
+}
 
 Expected<Ruleset> Ruleset::parse(std::string_view nft_json) {
     rapidjson::Document document;
@@ -773,6 +280,7 @@ Expected<Ruleset> Ruleset::parse(std::string_view nft_json) {
         parser.object(object);
     }
     parser.resolveSets();
+    addWhatJsonLacks(document, *model);
     return Ruleset(std::move(model));
 }
 
@@ -780,6 +288,55 @@ Ruleset::Ruleset(std::unique_ptr<Model> model) : model_(std::move(model)) {}
 Ruleset::Ruleset(Ruleset&&) noexcept = default;
 Ruleset& Ruleset::operator=(Ruleset&&) noexcept = default;
 Ruleset::~Ruleset() = default;
+
+void Ruleset::addTexts(std::string_view listing) {
+    std::map<std::string, std::string> texts;
+    std::string table;
+    std::string chain;
+    while (!listing.empty()) {
+        const auto end = std::min(listing.find('\n'), listing.size());
+        auto line = listing.substr(0, end);
+        listing.remove_prefix(std::min(end + 1, listing.size()));
+        const auto first = line.find_first_not_of(" \t");
+        line = first == std::string_view::npos ? "" : line.substr(first);
+        const auto mark = line.rfind(" # handle ");
+        const auto name = [&](std::string_view keyword) {
+            const auto rest = line.substr(keyword.size());
+            return std::string(rest.substr(0, rest.find(" {")));
+        };
+        if (line.starts_with("table ")) {
+            table = name("table ");
+        } else if (line.starts_with("chain ")) {
+            chain = name("chain ");
+        } else if (mark != std::string_view::npos) {
+            texts[table + " " + chain + " handle " + std::string(line.substr(mark + 10))] =
+                std::string(line.substr(0, mark));
+        }
+    }
+    for (auto& one : model_->tables) {
+        for (auto& [name, each] : one.chains) {
+            for (auto& rule : each.rules) {
+                const auto found = texts.find(rule.place);
+                if (rule.text.empty() && found != texts.end()) {
+                    rule.text = found->second;
+                }
+            }
+        }
+    }
+}
+
+std::string Ruleset::textOf(const std::string& place) const {
+    for (const auto& one : model_->tables) {
+        for (const auto& [name, each] : one.chains) {
+            for (const auto& rule : each.rules) {
+                if (rule.place == place) {
+                    return rule.text;
+                }
+            }
+        }
+    }
+    return "";
+}
 
 void Ruleset::addUnknown(std::string reason, bool translates) {
     model_->unknowns.push_back(std::move(reason));

@@ -1,6 +1,8 @@
 #pragma once
 
 #include <memory>
+#include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -17,13 +19,44 @@ const char* verdictName(Verdict verdict);
 
 enum class Protocol { tcp = 6, udp = 17 };
 
-/// The first packet of a connection from elsewhere to an address of this host.
+/// The first packet of a connection from elsewhere to an address of this host, or of one from this host to
+/// an address elsewhere.
 struct Packet {
     AddressRange source;  ///< one address, or a range that no rule tells apart (see Ruleset::parts)
     Address destination;  ///< of the same family
     Protocol protocol = Protocol::tcp;
     std::uint16_t port = 0;
-    std::string interface;  ///< where it comes in; "" if that is not known
+    std::string interface;  ///< where it comes in, or goes out; "" if that is not known
+    bool outgoing = false;
+};
+
+/// What the evaluation has to know of the host on which the rules are, to follow a packet whose destination
+/// they change.
+struct Host {
+    struct Interface {
+        std::string name;
+        Address address;
+        unsigned prefix_length = 0;  ///< of the network to which it is connected
+        bool operator==(const Interface&) const = default;
+    };
+    std::vector<Interface> interfaces;
+    std::optional<bool> forwards_ipv4;
+    std::optional<bool> forwards_ipv6;
+    bool operator==(const Host&) const = default;
+};
+
+std::string toJson(const Host& host);
+/// Reads what toJson() wrote; whatever is missing stays unknown.
+Host hostFromJson(std::string_view json);
+
+/// One base chain on the way of a packet.
+struct Step {
+    std::string chain;  ///< "inet filter input"
+    std::string hook;   ///< "input"
+    int priority = 0;
+    bool answer = false;             ///< of the way back of TCP's answer
+    std::string outcome;             ///< "accepts", "drops", "accepts or rejects", "sends it elsewhere"
+    std::vector<std::string> rules;  ///< that decided it
 };
 
 struct Result {
@@ -32,6 +65,9 @@ struct Result {
     std::vector<std::string> decided_by;   ///< "inet filter input handle 12", "inet filter input policy drop"
     std::vector<std::string> unknowns;     ///< why it is may, or what could not be read on the way
     std::vector<std::string> assumptions;  ///< "within its rate limit: inet filter input handle 7"
+    std::vector<Step> path;                ///< in the order in which the packet meets them
+    std::string translated_to;  ///< "172.17.0.2:80", where the rules send it elsewhere; "" otherwise
+    bool forwarded = false;     ///< it goes on to another host (a container), and never passes input
 };
 
 /// From which sources a packet gets through.
@@ -40,17 +76,29 @@ struct Sources {
     std::vector<AddressRange> may;
 };
 
-/// A packet filter as `nft -j list ruleset` prints it, and what it does with a packet. The evaluation is
-/// three-valued: where a match cannot be told, both ways are followed, so that `must_reach` and `must_block`
-/// never contradict the kernel and everything else is `may`. It models connections' first packets through
-/// ingress, prerouting and input, in the order of the base chains' priorities: an accept ends its base chain
-/// only, a drop is final. Where TCP's answer may not get out by output and postrouting, must_reach is may.
-/// The sender's port is 1024-65535, the mark 0, the conntrack state new. Immutable after parsing but for
-/// addUnknown; safe from any thread then.
+/// What `iptables-save` printed of one family.
+struct IptablesSave {
+    Family family = Family::ipv4;
+    bool legacy = false;  ///< tables of their own; otherwise those that nft lists too, with all arguments
+    std::string text;
+};
+
+/// A listing that Ruleset::parse() takes, of everything that filters on a host: nft's own with what it lacks
+/// as further members, and the host. `unread`: why something could not be read.
+std::string listingOf(const std::string& nft_json, const std::vector<IptablesSave>& saves,
+                      const std::vector<std::string>& unread, const Host& host);
+
+/// A packet filter, and what it does with a packet. The evaluation is three-valued: where a match cannot be
+/// told, both ways are followed, so that `must_reach` and `must_block` never contradict the kernel and
+/// everything else is `may`. It models connections' first packets through every base chain in the order in
+/// which the kernel calls them (ingress, prerouting, then input, or forward and postrouting where the
+/// destination was changed to another host's), and TCP's answer on its way back. An accept ends its base
+/// chain only, a drop is final. The sender's port is 1024-65535, the mark 0, the conntrack state new.
+/// Immutable after parsing but for the functions that add to it; safe from any thread then.
 class Ruleset {
   public:
-    /// Error `invalid` for what is not JSON of that form. A construct that it does not know is no error:
-    /// unknown.
+    /// Reads `nft -j list ruleset`, or a listing of listingOf(). Error `invalid` for what is not JSON of that
+    /// form. A construct that it does not know is no error: unknown.
     static Expected<Ruleset> parse(std::string_view nft_json);
     Ruleset(Ruleset&&) noexcept;
     Ruleset& operator=(Ruleset&&) noexcept;
@@ -59,6 +107,18 @@ class Ruleset {
     /// Something else on this host may drop packets too (legacy tables, XDP): turns must_reach into may. If
     /// it may send them elsewhere (`translates`), must_block becomes may as well.
     void addUnknown(std::string reason, bool translates = false);
+
+    /// Without it a packet whose destination the rules change is `may`.
+    void describeHost(Host host);
+    const Host& host() const;
+    /// Who made the rules, as far as the names of tables and chains tell: "ufw", "firewalld", "Docker", ...
+    std::vector<std::string> managers() const;
+    /// Rules of legacy iptables stand beside rules of nftables.
+    bool mixesLegacy() const;
+    /// Reads the rules' texts out of `nft -a list ruleset`.
+    void addTexts(std::string_view listing);
+    /// The rule at a place that a Result names, as its author would write it; "" if it is not known.
+    std::string textOf(const std::string& place) const;
 
     Result evaluate(const Packet& packet) const;
 
@@ -72,6 +132,10 @@ class Ruleset {
     /// A high port that no rule, map or set names and that is not in `used`: nothing listens there.
     std::uint16_t unusedPort(const std::vector<std::uint16_t>& used) const;
 
+    /// Ports that a rule, a map or a set names one by one; of a range of a few, each.
+    std::set<int> namedPorts() const;
+    /// Some rule changes destinations.
+    bool translates() const;
     /// True if there is a base chain at the input hook that this family passes.
     bool filtersInput(Family family) const;
 

@@ -27,6 +27,11 @@ void eachTerm(const Ruleset::Model& model, const auto& wanted, const auto& each)
     }
 }
 
+bool isDestinationPort(FieldKind kind) {
+    return kind == FieldKind::tcp_destination_port || kind == FieldKind::udp_destination_port ||
+           kind == FieldKind::any_destination_port;
+}
+
 std::vector<AddressRange> namedSources(const Ruleset::Model& model, Family family) {
     const auto kind = family == Family::ipv4 ? FieldKind::ip_source : FieldKind::ip6_source;
     const auto whole = AddressRange::all(family);
@@ -126,19 +131,13 @@ std::uint16_t Ruleset::unusedPort(const std::vector<std::uint16_t>& used) const 
         taken[port] = true;
     }
     auto named = taken;
-    eachTerm(
-        *model_,
-        [](FieldKind kind) {
-            return kind == FieldKind::tcp_destination_port || kind == FieldKind::udp_destination_port ||
-                   kind == FieldKind::any_destination_port;
-        },
-        [&](const Range& range) {
-            const auto low = static_cast<std::size_t>(range.low[14]) * 256 + range.low[15];
-            const auto high = static_cast<std::size_t>(range.high[14]) * 256 + range.high[15];
-            for (std::size_t port = low; port <= std::min(high, port_count - 1); ++port) {
-                named[port] = true;
-            }
-        });
+    eachTerm(*model_, isDestinationPort, [&](const Range& range) {
+        const auto low = static_cast<std::size_t>(range.low[14]) * 256 + range.low[15];
+        const auto high = static_cast<std::size_t>(range.high[14]) * 256 + range.high[15];
+        for (std::size_t port = low; port <= std::min(high, port_count - 1); ++port) {
+            named[port] = true;
+        }
+    });
     constexpr std::size_t first_choice = 40077;
     for (const auto* avoid : {&named, &taken}) {
         for (std::size_t i = 0; i < port_count; ++i) {
@@ -149,6 +148,34 @@ std::uint16_t Ruleset::unusedPort(const std::vector<std::uint16_t>& used) const 
         }
     }
     return static_cast<std::uint16_t>(first_choice);
+}
+
+std::set<int> Ruleset::namedPorts() const {
+    constexpr int few = 16;
+    std::set<int> out;
+    eachTerm(*model_, isDestinationPort, [&](const Range& range) {
+        const int low = range.low[14] * 256 + range.low[15];
+        const int high = range.high[14] * 256 + range.high[15];
+        for (int port = std::max(low, 1); port <= high && high - low < few; ++port) {
+            out.insert(port);
+        }
+    });
+    return out;
+}
+
+bool Ruleset::translates() const {
+    for (const auto& table : model_->tables) {
+        for (const auto& [name, chain] : table.chains) {
+            for (const auto& rule : chain.rules) {
+                for (const auto& statement : rule.statements) {
+                    if (statement.kind == Statement::Kind::translate) {
+                        return true;
+                    }
+                }
+            }
+        }
+    }
+    return false;
 }
 
 }  // namespace lapwing::reach

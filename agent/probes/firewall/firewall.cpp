@@ -33,16 +33,6 @@ std::string sha256(const std::string& text) {
     return out;
 }
 
-/// Everything of a snapshot that the verdicts depend on.
-std::vector<std::string> judgedText(const Snapshot& snapshot) {
-    std::vector<std::string> text{snapshot.ruleset.output, readStatusName(snapshot.legacy_status)};
-    text.insert(text.end(), snapshot.legacy_tables.begin(), snapshot.legacy_tables.end());
-    for (const auto& tool : snapshot.iptables) {
-        text.push_back(tool.output);
-    }
-    return text;
-}
-
 }  // namespace
 
 FirewallProbe::FirewallProbe(std::string proc, std::string snapshot, const std::vector<std::string>& peers)
@@ -83,18 +73,22 @@ Expected<ProbeResult> FirewallProbe::collect(const Deadline& /*deadline*/) {
         return tl::unexpected(listeners.error());
     }
     auto peers = peerSources(*addresses);
-    auto text = judgedText(*snapshot);
-    const bool same = !digest_.empty() && text == judged_text_ && *listeners == judged_listeners_ &&
+    auto listing = listingOf(*snapshot);
+    if (!listing) {
+        digest_.clear();
+        return tl::unexpected(listing.error());
+    }
+    const bool same = !digest_.empty() && *listing == judged_text_ && *listeners == judged_listeners_ &&
                       *addresses == judged_addresses_ && peers == judged_peers_;
     if (!same) {
-        const auto ruleset = rulesetOf(*snapshot);
+        const auto ruleset = reach::Ruleset::parse(*listing);
         if (!ruleset) {
             digest_.clear();
             return tl::unexpected(ruleset.error());
         }
         verdicts_ = judge(*ruleset, *listeners, *addresses, peers);
-        digest_ = sha256(snapshot->ruleset.output);
-        judged_text_ = std::move(text);
+        digest_ = sha256(*listing);
+        judged_text_ = *listing;
         judged_listeners_ = *listeners;
         judged_addresses_ = *addresses;
         judged_peers_ = std::move(peers);
@@ -104,7 +98,7 @@ Expected<ProbeResult> FirewallProbe::collect(const Deadline& /*deadline*/) {
     result.families = firewallFamilies(
         digest_, static_cast<double>(std::max<TimestampMs>(0, now - snapshot->time)) / ms_per_second,
         verdicts_);
-    result.documents.push_back({"ruleset", snapshot->ruleset.output});
+    result.documents.push_back({"ruleset", std::move(*listing)});
     return result;
 }
 

@@ -25,7 +25,7 @@ class FirewallProbe : public Probe {
     std::vector<reach::Address> peers_;
 
     // Of the last run: rules change seldom, so they are seldom judged again.
-    std::vector<std::string> judged_text_;
+    std::string judged_text_;
     std::vector<Listener> judged_listeners_;
     std::vector<InterfaceAddress> judged_addresses_;
     std::vector<PeerSource> judged_peers_;

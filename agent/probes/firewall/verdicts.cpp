@@ -87,49 +87,7 @@ class Judge {
     std::set<std::string> unknowns_;
 };
 
-/// An iptables-save listing without a rule, whose chains accept.
-bool isEmpty(const std::string& save) {
-    return save.find("\n-A ") == std::string::npos && !save.starts_with("-A ") &&
-           save.find(" DROP ") == std::string::npos;
-}
-
-bool diverts(const std::string& save) {
-    return save.find("DNAT") != std::string::npos || save.find("REDIRECT") != std::string::npos;
-}
-
 }  // namespace
-
-Expected<reach::Ruleset> rulesetOf(const Snapshot& snapshot) {
-    const auto& tool = snapshot.ruleset;
-    if (tool.status != ReadStatus::ok) {
-        const auto kind = tool.status == ReadStatus::denied   ? ErrorKind::denied
-                          : tool.status == ReadStatus::absent ? ErrorKind::not_found
-                                                              : ErrorKind::unavailable;
-        return fail(kind, "reading the ruleset: " + tool.error.substr(0, tool.error.find('\n')));
-    }
-    auto ruleset = reach::Ruleset::parse(tool.output);
-    if (!ruleset) {
-        return ruleset;
-    }
-    if (snapshot.legacy_status == ReadStatus::denied || snapshot.legacy_status == ReadStatus::failed) {
-        ruleset->addUnknown("legacy iptables tables could not be listed", true);
-    }
-    for (const auto& table : snapshot.legacy_tables) {
-        const bool v6 = table.starts_with("ip6 ");
-        const auto name = table.substr(table.find(' ') + 1);
-        const auto save =
-            std::find_if(snapshot.iptables.begin(), snapshot.iptables.end(), [&](const ToolOutput& each) {
-                return each.tool.ends_with(v6 ? "/ip6tables-legacy-save" : "/iptables-legacy-save") &&
-                       each.output.find("*" + name + "\n") != std::string::npos;
-            });
-        if (save == snapshot.iptables.end()) {
-            ruleset->addUnknown("the legacy table " + table + " could not be read", true);
-        } else if (!isEmpty(save->output)) {
-            ruleset->addUnknown("the legacy table " + table + " has rules", diverts(save->output));
-        }
-    }
-    return ruleset;
-}
 
 Verdicts judge(const reach::Ruleset& ruleset, const std::vector<Listener>& listeners,
                const std::vector<InterfaceAddress>& addresses, const std::vector<PeerSource>& peers) {

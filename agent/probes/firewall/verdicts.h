@@ -39,10 +39,6 @@ struct PeerSource {
     bool operator==(const PeerSource&) const = default;
 };
 
-/// The snapshot's ruleset, with what besides it may drop or divert. Errors: `denied`, `not_found`,
-/// `unavailable` where the snapshot has none, `invalid` where it cannot be parsed.
-Expected<reach::Ruleset> rulesetOf(const Snapshot& snapshot);
-
 /// Reachable by one interface is reachable; blocked is what every interface blocks. Pure.
 Verdicts judge(const reach::Ruleset& ruleset, const std::vector<Listener>& listeners,
                const std::vector<InterfaceAddress>& addresses, const std::vector<PeerSource>& peers);

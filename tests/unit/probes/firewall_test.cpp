@@ -105,7 +105,7 @@ TEST_CASE("what cannot be told is absent, with the reason") {
                         {{"reason", "inet d i: its table may be dormant"}}) == 1);
 }
 
-TEST_CASE("legacy tables: empty ones say nothing, others make the verdict uncertain") {
+TEST_CASE("legacy tables count as the others do; one that could not be read makes the verdict uncertain") {
     auto snapshot = snapshotWith("none.json");
     snapshot.legacy_status = ReadStatus::ok;
     snapshot.legacy_tables = {"ip filter"};
@@ -116,10 +116,10 @@ TEST_CASE("legacy tables: empty ones say nothing, others make the verdict uncert
     CHECK(judged(snapshot).value("lapwing_firewall_default_deny", {{"family", "ipv4"}}) == 0);
     save.output = "*filter\n:INPUT ACCEPT [0:0]\n-A INPUT -p tcp -j DROP\nCOMMIT\n";
     snapshot.iptables = {save};
-    CHECK_FALSE(judged(snapshot).value("lapwing_firewall_default_deny", {{"family", "ipv4"}}));
+    CHECK(judged(snapshot).value("lapwing_firewall_default_deny", {{"family", "ipv4"}}) == 1);
     save.output = "*filter\n:INPUT DROP [0:0]\nCOMMIT\n";
     snapshot.iptables = {save};
-    CHECK_FALSE(judged(snapshot).value("lapwing_firewall_default_deny", {{"family", "ipv4"}}));
+    CHECK(judged(snapshot).value("lapwing_firewall_default_deny", {{"family", "ipv4"}}) == 1);
     snapshot.iptables.clear();
     CHECK_FALSE(judged(snapshot).value("lapwing_firewall_default_deny", {{"family", "ipv4"}}));
 }

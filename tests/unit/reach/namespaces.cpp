@@ -4,6 +4,7 @@
 #include <sched.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cstdlib>
 #include <fstream>
 #include <thread>
@@ -22,6 +23,8 @@ constexpr std::chrono::milliseconds kDeadline{10'000};
 constexpr std::size_t kMost = 1U << 24;
 constexpr const char* kServerMac = "02:13:07:00:00:01";
 constexpr const char* kClientMac = "02:13:07:00:00:02";
+constexpr const char* kInnerMac = "02:13:08:00:00:02";
+constexpr const char* kServerInnerMac = "02:13:08:00:00:01";
 
 std::string ip(std::vector<std::string> arguments) {
     arguments.insert(arguments.begin(), "/usr/sbin/ip");
@@ -31,8 +34,12 @@ std::string ip(std::vector<std::string> arguments) {
 
 }  // namespace
 
-Namespaces::Namespaces()
-    : server_("lwt-s-" + std::to_string(getpid())), client_("lwt-c-" + std::to_string(getpid())) {
+Namespaces::Namespaces() {
+    static std::atomic<int> count{0};
+    const auto suffix = std::to_string(getpid()) + "-" + std::to_string(count++);
+    server_ = "lwt-s-" + suffix;
+    client_ = "lwt-c-" + suffix;
+    inner_ = "lwt-i-" + suffix;
     if (geteuid() != 0) {
         missing_ = "network namespaces need root";
         return;
@@ -40,6 +47,7 @@ Namespaces::Namespaces()
     const std::vector<std::vector<std::string>> steps{
         {"netns", "add", server_},
         {"netns", "add", client_},
+        {"netns", "add", inner_},
         {"-n", server_, "link", "add", "veth-s", "address", kServerMac, "type", "veth", "peer", "name",
          "veth-c", "address", kClientMac, "netns", client_},
         {"-n", server_, "addr", "add", "10.213.7.1/24", "dev", "veth-s"},
@@ -48,6 +56,16 @@ Namespaces::Namespaces()
         {"-n", client_, "addr", "add", "10.213.7.3/24", "dev", "veth-c"},
         {"-n", client_, "addr", "add", "fd13:7::2/64", "dev", "veth-c", "nodad"},
         {"-n", client_, "addr", "add", "fd13:7::3/64", "dev", "veth-c", "nodad"},
+        {"-n", server_, "link", "add", "veth-i", "type", "veth", "peer", "name", "veth-n", "address",
+         kInnerMac, "netns", inner_},
+        {"-n", server_, "addr", "add", "10.213.8.1/24", "dev", "veth-i"},
+        {"-n", server_, "addr", "add", "fd13:8::1/64", "dev", "veth-i", "nodad"},
+        {"-n", server_, "link", "set", "veth-i", "address", kServerInnerMac},
+        {"-n", inner_, "addr", "add", "10.213.8.2/24", "dev", "veth-n"},
+        {"-n", inner_, "addr", "add", "fd13:8::2/64", "dev", "veth-n", "nodad"},
+        {"-n", inner_, "link", "set", "lo", "up"},
+        {"-n", inner_, "link", "set", "veth-n", "up"},
+        {"-n", server_, "link", "set", "veth-i", "up"},
         {"-n", server_, "link", "set", "lo", "up"},
         {"-n", client_, "link", "set", "lo", "up"},
         {"-n", server_, "link", "set", "veth-s", "up"},
@@ -57,6 +75,14 @@ Namespaces::Namespaces()
         {"-n", server_, "neigh", "add", "10.213.7.3", "lladdr", kClientMac, "dev", "veth-s"},
         {"-n", server_, "neigh", "add", "fd13:7::2", "lladdr", kClientMac, "dev", "veth-s"},
         {"-n", server_, "neigh", "add", "fd13:7::3", "lladdr", kClientMac, "dev", "veth-s"},
+        {"-n", server_, "neigh", "add", "10.213.8.2", "lladdr", kInnerMac, "dev", "veth-i"},
+        {"-n", server_, "neigh", "add", "fd13:8::2", "lladdr", kInnerMac, "dev", "veth-i"},
+        {"-n", inner_, "neigh", "add", "10.213.8.1", "lladdr", kServerInnerMac, "dev", "veth-n"},
+        {"-n", inner_, "neigh", "add", "fd13:8::1", "lladdr", kServerInnerMac, "dev", "veth-n"},
+        {"-n", inner_, "route", "add", "default", "via", "10.213.8.1"},
+        {"-n", inner_, "-6", "route", "add", "default", "via", "fd13:8::1"},
+        {"netns", "exec", server_, "/usr/sbin/sysctl", "-qw", "net.ipv4.ip_forward=1",
+         "net.ipv6.conf.all.forwarding=1"},
         {"-n", client_, "neigh", "add", "10.213.7.1", "lladdr", kServerMac, "dev", "veth-c"},
         {"-n", client_, "neigh", "add", "fd13:7::1", "lladdr", kServerMac, "dev", "veth-c"},
     };
@@ -74,6 +100,7 @@ Namespaces::~Namespaces() {
     if (geteuid() == 0) {
         ip({"netns", "del", server_});
         ip({"netns", "del", client_});
+        ip({"netns", "del", inner_});
     }
 }
 
@@ -98,6 +125,15 @@ std::string Namespaces::loadRules(const std::string& text) const {
         error = result.status == ReadStatus::ok ? "" : result.error;
     });
     unlink(file.c_str());
+    return error;
+}
+
+std::string Namespaces::runInServer(const std::vector<std::string>& argv) const {
+    std::string error;
+    inServer([&] {
+        const auto result = runTool(argv, kDeadline, kMost);
+        error = result.status == ReadStatus::ok ? "" : argv[0] + ": " + result.error;
+    });
     return error;
 }
 

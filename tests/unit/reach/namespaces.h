@@ -2,12 +2,15 @@
 
 #include <functional>
 #include <string>
+#include <vector>
 
 namespace lapwing::test {
 
-/// Two network namespaces joined by a veth pair, with names of their own; removed at the end. Needs root.
-///   server: 10.213.7.1/24 and fd13:7::1/64 on `veth-s`;  client: 10.213.7.2, 10.213.7.3, fd13:7::2,
-///   fd13:7::3 on `veth-c`
+/// Three network namespaces in a row, joined by veth pairs, with names of their own; removed at the end.
+/// Needs root.
+///   client: 10.213.7.2, 10.213.7.3, fd13:7::2, fd13:7::3 on `veth-c`
+///   server: 10.213.7.1/24 and fd13:7::1/64 on `veth-s`, 10.213.8.1/24 and fd13:8::1/64 on `veth-i`; forwards
+///   inner: 10.213.8.2/24 and fd13:8::2/64, as a container behind the server
 class Namespaces {
   public:
     Namespaces();
@@ -20,16 +23,20 @@ class Namespaces {
 
     void inServer(const std::function<void()>& work) const { in(server_, work); }
     void inClient(const std::function<void()>& work) const { in(client_, work); }
+    void inInner(const std::function<void()>& work) const { in(inner_, work); }
 
     /// In the server's; returns nft's stderr, "" if it loaded. Replaces what was there.
     std::string loadRules(const std::string& text) const;
     /// `nft -j -s list ruleset` in the server's.
     std::string listRules() const;
+    /// Runs a program in the server's; returns its stderr, "" if it ended well.
+    std::string runInServer(const std::vector<std::string>& argv) const;
 
   private:
     static void in(const std::string& name, const std::function<void()>& work);
     std::string server_;
     std::string client_;
+    std::string inner_;
     std::string missing_;
 };
 

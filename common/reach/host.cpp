@@ -1,0 +1,124 @@
+#include <rapidjson/stringbuffer.h>
+#include <rapidjson/writer.h>
+
+#include <algorithm>
+
+#include "common/reach/nft_json.h"
+
+namespace lapwing::reach {
+
+namespace {
+
+std::optional<bool> flag(const Json& json, const char* name) {
+    const auto* value = member(json, name);
+    return value != nullptr && value->IsBool() ? std::optional(value->GetBool()) : std::nullopt;
+}
+
+bool anyChain(const Ruleset::Model& model, const auto& wanted) {
+    return std::any_of(model.tables.begin(), model.tables.end(), [&](const Table& table) {
+        return std::any_of(table.chains.begin(), table.chains.end(),
+                           [&](const auto& chain) { return wanted(table, chain.first); });
+    });
+}
+
+}  // namespace
+
+std::string toJson(const Host& host) {
+    rapidjson::StringBuffer buffer;
+    rapidjson::Writer<rapidjson::StringBuffer> writer(buffer);
+    writer.StartObject();
+    writer.Key("interfaces");
+    writer.StartArray();
+    for (const auto& one : host.interfaces) {
+        writer.StartObject();
+        writer.Key("name");
+        writer.String(one.name.c_str());
+        writer.Key("address");
+        writer.String(one.address.toString().c_str());
+        writer.Key("prefix");
+        writer.Uint(one.prefix_length);
+        writer.EndObject();
+    }
+    writer.EndArray();
+    for (const auto& [name, forwards] :
+         {std::pair("forwards_ipv4", host.forwards_ipv4), std::pair("forwards_ipv6", host.forwards_ipv6)}) {
+        if (forwards) {
+            writer.Key(name);
+            writer.Bool(*forwards);
+        }
+    }
+    writer.EndObject();
+    return {buffer.GetString(), buffer.GetSize()};
+}
+
+Host parseHost(const Json& json) {
+    Host host;
+    if (const auto* interfaces = member(json, "interfaces"); interfaces != nullptr && interfaces->IsArray()) {
+        for (const auto& one : interfaces->GetArray()) {
+            const auto* prefix = member(one, "prefix");
+            if (const auto address = Address::parse(text(one, "address"))) {
+                host.interfaces.push_back({text(one, "name"), *address,
+                                           prefix != nullptr && prefix->IsUint() ? prefix->GetUint() : 0});
+            }
+        }
+    }
+    host.forwards_ipv4 = flag(json, "forwards_ipv4");
+    host.forwards_ipv6 = flag(json, "forwards_ipv6");
+    return host;
+}
+
+Host hostFromJson(std::string_view json) {
+    rapidjson::Document document;
+    document.Parse<rapidjson::kParseIterativeFlag>(json.data(), json.size());
+    return document.HasParseError() ? Host{} : parseHost(document);
+}
+
+void Ruleset::describeHost(Host host) {
+    model_->host = std::move(host);
+}
+
+const Host& Ruleset::host() const {
+    return model_->host;
+}
+
+std::vector<std::string> Ruleset::managers() const {
+    std::vector<std::string> out;
+    const auto note = [&](const char* name, const auto& wanted) {
+        if (anyChain(*model_, wanted)) {
+            out.emplace_back(name);
+        }
+    };
+    const auto begins = [](const char* prefix) {
+        return
+            [prefix](const Table& /*table*/, const std::string& chain) { return chain.starts_with(prefix); };
+    };
+    note("ufw", begins("ufw-"));
+    note("ufw", begins("ufw6-"));
+    note("firewalld", [](const Table& table, const std::string& chain) {
+        return table.name == "firewalld" || chain.starts_with("INPUT_ZONES");
+    });
+    note("Docker", begins("DOCKER"));
+    note("fail2ban", [](const Table& table, const std::string& chain) {
+        return table.name == "f2b-table" || chain.starts_with("f2b-");
+    });
+    note("libvirt", begins("LIBVIRT_"));
+    note("Lapwing's remedy", [](const Table& table, const std::string& /*chain*/) {
+        return table.family == "inet" && table.name == "lapwing";
+    });
+    out.erase(std::unique(out.begin(), out.end()), out.end());
+    return out;
+}
+
+bool Ruleset::mixesLegacy() const {
+    const auto has_rules = [&](bool legacy) {
+        return std::any_of(model_->tables.begin(), model_->tables.end(), [&](const Table& table) {
+            return table.label.starts_with("legacy ") == legacy &&
+                   std::any_of(table.chains.begin(), table.chains.end(), [](const auto& chain) {
+                       return !chain.second.rules.empty() || chain.second.drops_by_default;
+                   });
+        });
+    };
+    return has_rules(true) && has_rules(false);
+}
+
+}  // namespace lapwing::reach

@@ -1,0 +1,40 @@
+#pragma once
+
+// Reading the JSON of `nft -j list ruleset`; private to this library.
+
+#include <rapidjson/document.h>
+
+#include "common/reach/model.h"
+
+namespace lapwing::reach {
+
+using Json = rapidjson::Value;
+
+const Json* member(const Json& json, const char* name);
+/// "" for anything but a string.
+std::string text(const Json* json);
+std::string text(const Json& json, const char* name);
+/// The one member of an object such as {"match": ...}; "" and null for anything else.
+std::pair<std::string, const Json*> only(const Json& json);
+
+/// What toJson() of a host wrote; whatever is missing stays unknown.
+Host parseHost(const Json& json);
+
+/// What is compared or looked up: one field, or those of a concatenation.
+std::vector<Field> parseFields(const Json& json);
+Field parseField(const Json& json);
+Term parseTerm(const Field& field, const Json& json);
+/// An element of a set, or the right side of a comparison.
+Element parseElement(const std::vector<Field>& fields, const Json& json);
+bool isAddress(FieldKind kind);
+bool isIpv6(FieldKind kind);
+/// Bits given as one name, one number, or a list of names.
+std::optional<Key> bitsKey(FieldKind kind, const Json& json);
+
+std::optional<Decision> parseDecision(const std::string& name, const Json& json);
+/// The pairs of a map: verdicts, or the targets of an address translation.
+void parsePairs(const std::vector<Field>& fields, const Json& pairs, Statement::Kind kind, SetData& out);
+/// One statement of a rule; `model` learns what it does beyond its rule.
+void parseStatement(const Json& json, Ruleset::Model& model, std::vector<Statement>& out);
+
+}  // namespace lapwing::reach

@@ -1,0 +1,384 @@
+#include <algorithm>
+
+#include "common/reach/nft_json.h"
+
+namespace lapwing::reach {
+
+namespace {
+
+/// The right side of `<`, `>` and their kin as a range.
+std::optional<Term> comparison(const std::string& op, const Term& term) {
+    if (term.kind != Term::Kind::range || term.range.low != term.range.high) {
+        return std::nullopt;
+    }
+    Key highest{};
+    highest.fill(0xff);
+    const auto value = term.range.low;
+    if (op == ">=") {
+        return rangeTerm(value, highest);
+    }
+    if (op == "<=") {
+        return rangeTerm(Key{}, value);
+    }
+    if (op == ">" && value != highest) {
+        return rangeTerm(next(value), highest);
+    }
+    if (op == "<" && value != Key{}) {
+        return rangeTerm(Key{}, previous(value));
+    }
+    return std::nullopt;
+}
+
+/// `ip saddr & 255.255.0.0 == 10.1.0.0` is a network; other masks stay.
+void maskToNetwork(Statement& statement) {
+    auto& field = statement.fields[0];
+    if (statement.fields.size() != 1 || !field.mask || !isAddress(field.kind)) {
+        return;
+    }
+    Key host_bits{};
+    for (std::size_t i = isIpv6(field.kind) ? 0 : 12; i < host_bits.size(); ++i) {
+        host_bits[i] = static_cast<std::uint8_t>(~(*field.mask)[i]);
+    }
+    const auto above = next(host_bits);
+    for (std::size_t i = 0; i < above.size(); ++i) {
+        if ((above[i] & host_bits[i]) != 0) {
+            return;
+        }
+    }
+    for (auto& element : statement.data.elements) {
+        auto& term = element.parts[0];
+        if (term.kind != Term::Kind::range || term.range.low != term.range.high) {
+            return;
+        }
+    }
+    for (auto& element : statement.data.elements) {
+        auto& range = element.parts[0].range;
+        for (std::size_t i = 0; i < host_bits.size(); ++i) {
+            range.high[i] = static_cast<std::uint8_t>(range.low[i] | host_bits[i]);
+        }
+    }
+    field.mask.reset();
+}
+
+Statement parseMatch(const Json& json) {
+    const auto* left = member(json, "left");
+    const auto* right = member(json, "right");
+    const auto op = text(json, "op");
+    if (left == nullptr || right == nullptr) {
+        return unknownMatch("a match without sides");
+    }
+    Statement statement;
+    statement.fields = parseFields(*left);
+    statement.text = statement.fields[0].text;
+    if (op == "==" || op.empty()) {
+        statement.op = Operator::equal;
+    } else if (op == "!=") {
+        statement.op = Operator::not_equal;
+    } else if (op == "in") {
+        statement.op = Operator::any_bit;
+        const auto bits = bitsKey(statement.fields[0].kind, *right);
+        statement.data.elements.push_back({{bits ? rangeTerm(*bits, *bits) : unknownTerm()}, false});
+        return statement;
+    } else {
+        const auto term = comparison(op, parseTerm(statement.fields[0], *right));
+        if (!term || statement.fields.size() != 1) {
+            return unknownMatch(statement.text + " " + op);
+        }
+        statement.data.elements.push_back({{*term}, false});
+        return statement;
+    }
+    const auto name = text(right);
+    if (!name.empty() && name[0] == '@') {
+        statement.set = name.substr(1);
+        return statement;
+    }
+    const auto* set = member(*right, "set");
+    if (set != nullptr && set->IsArray()) {
+        for (const auto& item : set->GetArray()) {
+            statement.data.elements.push_back(parseElement(statement.fields, item));
+        }
+    } else {
+        statement.data.elements.push_back(parseElement(statement.fields, *right));
+    }
+    maskToNetwork(statement);
+    return statement;
+}
+
+Statement parseVmap(const Json& json) {
+    const auto* key = member(json, "key");
+    const auto* data = member(json, "data");
+    Statement statement;
+    statement.kind = Statement::Kind::vmap;
+    if (key == nullptr || data == nullptr) {
+        statement.kind = Statement::Kind::unknown_effect;
+        statement.text = "a verdict map without key";
+        return statement;
+    }
+    statement.fields = parseFields(*key);
+    statement.text = statement.fields[0].text + " vmap";
+    const auto name = text(data);
+    if (!name.empty() && name[0] == '@') {
+        statement.set = name.substr(1);
+    } else if (const auto* set = member(*data, "set"); set != nullptr && set->IsArray()) {
+        parsePairs(statement.fields, *set, statement.kind, statement.data);
+    }
+    return statement;
+}
+
+Statement parseXt(const Json& json, Ruleset::Model& model) {
+    const auto name = text(json, "name");
+    Statement statement;
+    // Some versions of nft print neither type nor name.
+    if (text(json, "type") != "match") {
+        if (name == "LOG" || name == "NFLOG") {
+            return fixedAnswer(true, "");
+        }
+        if (name == "REJECT") {
+            return decisionOf(Action::reject);
+        }
+        if (name == "MASQUERADE" || name == "SNAT") {
+            statement.kind = Statement::Kind::translate_source;
+            return statement;
+        }
+        model.untracks |= name == "CT" || name == "NOTRACK" || name.empty();
+        model.sets_marks |= name == "MARK" || name == "CONNMARK" || name.empty();
+        statement.kind = Statement::Kind::unknown_effect;
+        statement.text = "xt target " + name;
+        return statement;
+    }
+    return unknownMatch("xt match " + name + " (its arguments are not listed)");
+}
+
+bool inverted(const Json& json) {
+    const auto* inverse = member(json, "inv");
+    return inverse != nullptr && inverse->IsBool() && inverse->GetBool();
+}
+
+/// A port or an address of a translation: where it is not one alone, the kernel chooses.
+void readTarget(const Json* address, const Json* port, Target& out) {
+    if (address != nullptr) {
+        out.address = Address::parse(text(address));
+        out.unknown = out.unknown || !out.address;
+    }
+    if (port != nullptr && port->IsUint() && port->GetUint() <= 0xffffU) {
+        out.port = static_cast<std::uint16_t>(port->GetUint());
+    } else if (port != nullptr) {
+        out.unknown = true;
+    }
+}
+
+/// `dnat to ADDRESS:PORT`, `redirect to :PORT`, and by a map of the addresses, of the ports, or of both.
+Statement parseTranslation(const std::string& name, const Json& json) {
+    Statement statement;
+    statement.kind = Statement::Kind::translate;
+    statement.text = name;
+    statement.target.redirects = name == "redirect";
+    const auto* address = member(json, "addr");
+    const auto* port = member(json, "port");
+    const auto* map = address == nullptr ? nullptr : member(*address, "map");
+    const auto* key = map == nullptr ? nullptr : member(*map, "key");
+    const auto* data = map == nullptr ? nullptr : member(*map, "data");
+    if (key == nullptr || data == nullptr || port != nullptr) {
+        readTarget(address, port, statement.target);
+        return statement;
+    }
+    statement.fields = parseFields(*key);
+    const auto set_name = text(data);
+    const auto* set = member(*data, "set");
+    if (set_name.starts_with('@')) {
+        statement.set = set_name.substr(1);
+    } else if (set != nullptr && set->IsArray()) {
+        parsePairs(statement.fields, *set, statement.kind, statement.data);
+    } else {
+        statement.target.unknown = true;
+    }
+    return statement;
+}
+
+Statement parseMangle(const Json& json, Ruleset::Model& model) {
+    const auto* key = member(json, "key");
+    const auto field = key == nullptr ? Field{} : parseField(*key);
+    if (field.kind == FieldKind::mark || field.kind == FieldKind::ct_mark) {
+        model.sets_marks = true;
+        return fixedAnswer(true, "");
+    }
+    if (field.kind == FieldKind::unknown) {
+        // Priorities, TTLs, options: nothing that a rule here is asked about.
+        return field.text.starts_with("meta") || field.text.starts_with("ct ") ||
+                       field.text.ends_with(" dscp") || field.text.ends_with(" ecn") ||
+                       field.text.ends_with(" ttl") || field.text.ends_with(" hoplimit") ||
+                       field.text == "tcp option"
+                   ? fixedAnswer(true, "")
+                   : unknownMatch("a change of " + field.text);
+    }
+    Statement statement;
+    statement.kind = Statement::Kind::translate;
+    statement.target.unknown = true;
+    statement.text = "a change of " + field.text;
+    return statement;
+}
+
+Statement parseOne(const Json& json, Ruleset::Model& model) {
+    const auto [name, inner] = only(json);
+    if (inner == nullptr) {
+        return unknownMatch("a statement that is not understood");
+    }
+    if (auto decision = parseDecision(name, *inner)) {
+        return decisionOf(decision->action, decision->chain);
+    }
+    if (name == "match") {
+        return parseMatch(*inner);
+    }
+    if (name == "vmap") {
+        return parseVmap(*inner);
+    }
+    if (name == "limit") {
+        if (!inner->IsObject()) {
+            return unknownMatch("a named limit");
+        }
+        return fixedAnswer(!inverted(*inner), "within its rate limit");
+    }
+    if (name == "ct count") {
+        // The connection counts itself.
+        const auto* most = member(*inner, "val");
+        const bool none = most != nullptr && most->IsUint64() && most->GetUint64() == 0;
+        return fixedAnswer(none == inverted(*inner), none ? "" : "within its count of connections");
+    }
+    if (name == "mangle") {
+        return parseMangle(*inner, model);
+    }
+    if (name == "notrack") {
+        model.untracks = true;
+        return fixedAnswer(true, "");
+    }
+    static constexpr const char* neutral[] = {"counter",        "log",  "comment", "ct helper", "ct timeout",
+                                              "ct expectation", "last", "flow",    "dup",       "secmark"};
+    if (std::find(std::begin(neutral), std::end(neutral), name) != std::end(neutral)) {
+        return fixedAnswer(true, "");
+    }
+    Statement statement;
+    statement.text = name;
+    if (name == "dnat" || name == "redirect") {
+        return parseTranslation(name, *inner);
+    }
+    if (name == "snat" || name == "masquerade") {
+        statement.kind = Statement::Kind::translate_source;
+        return statement;
+    }
+    if (name == "xt") {
+        return parseXt(*inner, model);
+    }
+    if (name == "tproxy" || name == "synproxy" || name == "fwd") {
+        statement.kind = Statement::Kind::unknown_effect;
+        return statement;
+    }
+    return unknownMatch(name);
+}
+
+/// `add @set { key limit ... }`: goes on only where the packet has the key, and past what is nested in it.
+void parseSetStatement(const Json& json, Ruleset::Model& model, std::vector<Statement>& out) {
+    const auto* key = member(json, "elem");
+    if (key == nullptr) {
+        key = member(json, "key");
+    }
+    if (key != nullptr && member(*key, "elem") != nullptr) {
+        key = member(*key, "elem");
+    }
+    if (key != nullptr && member(*key, "val") != nullptr) {
+        key = member(*key, "val");
+    }
+    if (key == nullptr) {
+        out.push_back(unknownMatch("a set statement without key"));
+        return;
+    }
+    Statement statement;
+    statement.fields = parseFields(*key);
+    statement.text = statement.fields[0].text;
+    const auto any = Json("*");
+    Element element;
+    for (const auto& field : statement.fields) {
+        element.parts.push_back(parseTerm(field, any));
+    }
+    statement.data.elements.push_back(std::move(element));
+    const auto set = text(json, "set");
+    if (text(json, "op") != "delete" && set.starts_with('@')) {
+        statement.adds_to = set.substr(1);
+    }
+    out.push_back(std::move(statement));
+    const auto* nested = member(json, "stmt");
+    if (nested != nullptr && nested->IsArray()) {
+        for (const auto& each : nested->GetArray()) {
+            out.push_back(parseOne(each, model));
+        }
+    } else if (nested != nullptr) {
+        out.push_back(parseOne(*nested, model));
+    }
+}
+
+}  // namespace
+
+std::optional<Decision> parseDecision(const std::string& name, const Json& json) {
+    if (name == "accept") {
+        return Decision{Action::accept, ""};
+    }
+    if (name == "drop") {
+        return Decision{Action::drop, ""};
+    }
+    if (name == "reject") {
+        return Decision{Action::reject, ""};
+    }
+    if (name == "return") {
+        return Decision{Action::return_, ""};
+    }
+    if (name == "continue") {
+        return Decision{Action::continue_, ""};
+    }
+    if (name == "queue") {
+        return Decision{Action::queue, ""};
+    }
+    if (name == "jump" || name == "goto") {
+        return Decision{name == "jump" ? Action::jump : Action::go_to, text(json, "target")};
+    }
+    return std::nullopt;
+}
+
+void parsePairs(const std::vector<Field>& fields, const Json& pairs, Statement::Kind kind, SetData& out) {
+    for (const auto& pair : pairs.GetArray()) {
+        if (!pair.IsArray() || pair.Size() != 2) {
+            continue;
+        }
+        out.elements.push_back(parseElement(fields, pair[0]));
+        if (kind == Statement::Kind::translate) {
+            const auto* parts = member(pair[1], "concat");
+            const bool both = parts != nullptr && parts->IsArray() && parts->Size() == 2;
+            Target target;
+            readTarget(both ? &(*parts)[0] : &pair[1], both ? &(*parts)[1] : nullptr, target);
+            out.targets.push_back(target);
+            continue;
+        }
+        const auto [name, inner] = only(pair[1]);
+        const auto decision = inner == nullptr ? std::nullopt : parseDecision(name, *inner);
+        out.decisions.push_back(decision.value_or(Decision{Action::queue, ""}));
+    }
+}
+
+void parseStatement(const Json& json, Ruleset::Model& model, std::vector<Statement>& out) {
+    const auto [name, inner] = only(json);
+    if (inner != nullptr && (name == "set" || name == "meter")) {
+        parseSetStatement(*inner, model, out);
+        return;
+    }
+    // `dnat ip to` in a table of both families looks at its own only; the listing leaves that match out.
+    const auto family = inner == nullptr || name != "dnat" ? "" : text(*inner, "family");
+    if (!family.empty()) {
+        Statement statement;
+        statement.fields.push_back({FieldKind::nf_protocol, std::nullopt, "meta nfproto"});
+        statement.text = "meta nfproto";
+        const auto number = symbol(FieldKind::nf_protocol, family == "ip6" ? "ipv6" : "ipv4");
+        statement.data.elements.push_back({{rangeTerm(*number, *number)}, false});
+        out.push_back(std::move(statement));
+    }
+    out.push_back(parseOne(json, model));
+}
+
+}  // namespace lapwing::reach

@@ -1,0 +1,253 @@
+#include "tests/unit/reach/generator.h"
+
+#include <initializer_list>
+
+namespace lapwing::test {
+
+namespace {
+
+class Generator {
+  public:
+    explicit Generator(std::mt19937& random) : random_(random) {}
+
+    GeneratedRules all() {
+        GeneratedRules out;
+        out.nft = mainTable();
+        if (oneIn(3)) {
+            out.nft += otherTable("ip", "first");
+        }
+        if (oneIn(4)) {
+            out.nft += otherTable("ip6", "second");
+        }
+        if (oneIn(2)) {
+            out.nft += translations();
+        }
+        if (oneIn(5)) {
+            out.nft +=
+                "table netdev n { chain i { type filter hook ingress device veth-s priority 0; policy "
+                "accept; " +
+                pick({"tcp dport 22 drop", "ip saddr 10.213.7.3 drop",
+                      "meta protocol ip6 tcp dport 3306 drop"}) +
+                "; }; }\n";
+        }
+        if (oneIn(2)) {
+            out.changes =
+                pick({"add element inet f known { 10.213.7.2 }\n",
+                      "delete element inet f known { 192.0.2.0/24 }\n", "add element inet f ports { 8080 }\n",
+                      "delete element inet f ports { 22 }\n"});
+        }
+        if (oneIn(4)) {
+            out.iptables_nft = save(false, true);
+        }
+        if (oneIn(4)) {
+            out.iptables_legacy = save(false, oneIn(3));
+        }
+        if (oneIn(5)) {
+            out.ip6tables_legacy = save(true, false);
+        }
+        return out;
+    }
+
+  private:
+    bool oneIn(int n) { return std::uniform_int_distribution<int>(1, n)(random_) == 1; }
+
+    std::string pick(std::initializer_list<const char*> from) {
+        return *(from.begin() + std::uniform_int_distribution<std::size_t>(0, from.size() - 1)(random_));
+    }
+
+    std::string match() {
+        return pick({"tcp dport 22",
+                     "tcp dport { 22, 3306 }",
+                     "tcp dport 3000-9000",
+                     "tcp dport != 22",
+                     "tcp dport @ports",
+                     "tcp dport >= 3306",
+                     "th dport 8080",
+                     "ip saddr 10.213.7.2",
+                     "ip saddr 10.213.7.2/31",
+                     "ip saddr { 10.213.7.3, 10.99.0.0/16 }",
+                     "ip saddr != 10.213.7.2",
+                     "ip saddr @known",
+                     "ip saddr != @known",
+                     "ip saddr & 0.0.0.1 == 0.0.0.1",
+                     "ip6 saddr fd13:7::2",
+                     "ip6 saddr fd13:7::/64",
+                     "ip6 saddr != fd13:7::3",
+                     "ip6 saddr { fd13:7::3-fd13:7::9 }",
+                     "meta nfproto ipv6",
+                     "meta nfproto ipv4",
+                     "meta l4proto tcp",
+                     "meta l4proto { icmp, ipv6-icmp }",
+                     "ip protocol tcp",
+                     "ip6 nexthdr tcp",
+                     "ct state new",
+                     "ct state established",
+                     "ct state != established",
+                     "ct state { new, related }",
+                     "ct state invalid",
+                     "ct status dnat",
+                     "ct direction original",
+                     "iifname veth-s",
+                     "iifname != veth-s",
+                     "iifname \"ve*\"",
+                     "iif lo",
+                     "tcp flags syn / syn,ack",
+                     "tcp flags & (syn|ack) == syn",
+                     "tcp flags { syn, rst }",
+                     "tcp sport 1024-65535",
+                     "ip daddr 10.213.7.1",
+                     "ip6 daddr fd13:7::9",
+                     "fib daddr type local",
+                     "fib saddr . iif oif missing",
+                     "udp dport 22",
+                     "icmp type echo-request",
+                     "limit rate 1000/second burst 1000 packets",
+                     "limit rate over 1000/second burst 1000 packets",
+                     "ct count over 100000",
+                     "ip saddr . tcp dport { 10.213.7.2 . 22, 10.213.7.3 . 3306 }",
+                     "ip saddr . tcp dport @pairs",
+                     "meta mark 0",
+                     "meta pkttype broadcast",
+                     "counter"});
+    }
+
+    std::string rule(bool base) {
+        std::string out;
+        for (int i = std::uniform_int_distribution<int>(0, 2)(random_); i > 0; --i) {
+            out += match() + " ";
+        }
+        return out +
+               (base ? pick({"accept", "drop", "reject with tcp reset", "jump one", "goto two", "continue",
+                             "return", "tcp dport vmap { 22 : accept, 3306 : jump one, 8000-9000 : drop }",
+                             "tcp dport vmap @verdicts",
+                             "ip saddr vmap { 10.213.7.3 : drop, 10.213.7.2 : goto two }",
+                             "iifname . tcp dport vmap { veth-s . 22 : accept, lo . 3306 : drop }"})
+                     : pick({"accept", "drop", "return", "counter"}));
+    }
+
+    std::string rules(bool base, int most) {
+        std::string out;
+        for (int i = std::uniform_int_distribution<int>(0, most)(random_); i > 0; --i) {
+            out += "    " + rule(base) + "\n";
+        }
+        return out;
+    }
+
+    std::string chain(const std::string& name, const std::string& hook, const std::string& priority,
+                      const std::string& policy, const std::string& body) {
+        // The verdict is on the first packet: one that the client sends when it has its answer must not be
+        // refused.
+        return "  chain " + name + " {\n    type filter hook " + hook + " priority " + priority +
+               "; policy " + policy + ";\n    ct state established accept\n" + body + "  }\n";
+    }
+
+    std::string mainTable() {
+        std::string out =
+            "table inet f {\n"
+            "  set known { type ipv4_addr; flags interval; elements = { 10.213.7.3-10.213.7.9, 192.0.2.0/24 "
+            "}; }\n"
+            "  set ports { type inet_service; elements = { 22, 3306 }; }\n"
+            "  set pairs { type ipv4_addr . inet_service; flags interval; elements = { 10.213.7.0/31 . 22, "
+            "10.213.7.2-10.213.7.2 . 3000-4000 }; }\n"
+            "  map verdicts { type inet_service : verdict; elements = { 22 : drop, 8080 : goto two }; }\n";
+        out += "  chain one {\n" + rules(false, 4) + "  }\n  chain two {\n" + rules(false, 4) + "  }\n";
+        if (oneIn(3)) {
+            out += chain("early", "prerouting", pick({"-310", "-150", "-99", "0"}), "accept",
+                         "    " + match() + " drop\n");
+        }
+        out += chain("in", "input", pick({"0", "-10", "filter"}), pick({"accept", "drop"}), rules(true, 4));
+        if (oneIn(3)) {
+            out += chain("late", "input", pick({"-5", "1", "50"}), "accept", rules(true, 3));
+        }
+        if (oneIn(2)) {
+            out += chain(
+                "through", "forward", "0", pick({"accept", "drop"}),
+                "    " + pick({"oifname veth-i", "iifname veth-s", "ip daddr 10.213.8.2", "tcp dport 22"}) +
+                    " accept\n" + rules(true, 2));
+        }
+        if (oneIn(3)) {
+            // An answer that is dropped: the connection does not come about.
+            out += "  chain out {\n    type filter hook output priority 0; policy accept;\n    " +
+                   pick({"tcp sport 8080 drop", "ct state established tcp sport 22 drop", "oifname lo drop",
+                         "ip daddr 10.213.7.3 drop", "tcp flags syn / fin,syn drop"}) +
+                   "\n  }\n";
+        }
+        return out + "}\n";
+    }
+
+    std::string otherTable(const std::string& family, const std::string& name) {
+        const bool v6 = family == "ip6";
+        return "table " + family + " " + name + " {\n" +
+               chain("in", "input", pick({"-1", "0", "10"}), pick({"accept", "accept", "drop"}),
+                     std::string("    ") + (v6 ? "ip6 saddr fd13:7::2" : "ip saddr 10.213.7.2") + " " +
+                         pick({"accept", "drop", "tcp dport 22 accept",
+                               "tcp dport 3306 reject with tcp reset"}) +
+                         "\n") +
+               "}\n";
+    }
+
+    std::string translations() {
+        return "table inet nat {\n  map to { type inet_service : ipv4_addr . inet_service; elements = { 22 : "
+               "10.213.8.2 . "
+               "3306, 3306 : 10.213.7.1 . 8080 }; }\n  chain pre {\n    type nat hook prerouting priority " +
+               pick({"dstnat", "0", "-150"}) + ";\n    " + match() + " " +
+               pick({"tcp dport 8080 redirect to :22", "meta nfproto ipv4 dnat ip to 10.213.8.2",
+                     "tcp dport 22 dnat ip to 10.213.8.2:8080", "meta nfproto ipv6 dnat ip6 to fd13:8::2",
+                     "tcp dport 3306 dnat ip6 to [fd13:8::2]:22", "dnat ip to tcp dport map @to",
+                     "dnat ip to ip saddr map { 10.213.7.2 : 10.213.8.2 }", "accept"}) +
+               "\n  }\n" +
+               (oneIn(2)
+                    ? "  chain post {\n    type nat hook postrouting priority srcnat;\n    oifname veth-i "
+                      "masquerade\n  }\n"
+                    : "") +
+               "}\n";
+    }
+
+    /// The same for iptables, of IPv4 or IPv6.
+    std::string save(bool v6, bool nat) {
+        std::string out =
+            "*filter\n:INPUT " + pick({"ACCEPT", "ACCEPT", "DROP"}) + " [0:0]\n:FORWARD ACCEPT [0:0]\n" +
+            ":OUTPUT ACCEPT [0:0]\n:mine - [0:0]\n-A INPUT -m conntrack --ctstate ESTABLISHED -j ACCEPT\n";
+        for (const auto* chain : {"INPUT", "INPUT", "INPUT", "mine", "mine"}) {
+            const bool base = std::string(chain) == "INPUT";
+            out += std::string("-A ") + chain + " " + saveMatch(v6) + " -j " +
+                   (base ? pick({"ACCEPT", "DROP", "mine", "LOG", "RETURN"})
+                         : pick({"ACCEPT", "DROP", "RETURN"})) +
+                   "\n";
+        }
+        out += oneIn(3) ? "-A INPUT -p tcp -m tcp --dport 8080 -j REJECT --reject-with tcp-reset\n" : "";
+        out += "COMMIT\n";
+        if (nat) {
+            out += "*nat\n:PREROUTING ACCEPT [0:0]\n-A PREROUTING -p tcp -m tcp --dport 22 -j " +
+                   pick({"DNAT --to-destination 10.213.8.2:3306", "DNAT --to-destination 10.213.8.2",
+                         "REDIRECT --to-ports 8080"}) +
+                   "\nCOMMIT\n";
+        }
+        return out;
+    }
+
+    std::string saveMatch(bool v6) {
+        return v6 ? pick({"-s fd13:7::2/128", "! -s fd13:7::/64", "-p tcp -m tcp --dport 22", "-p ipv6-icmp",
+                          "-p tcp -m multiport --dports 22,8080", "-m rt --rt-type 0", "-i veth+"})
+                  : pick({"-s 10.213.7.2/32", "! -s 10.213.7.2/31", "-p tcp -m tcp --dport 22", "-p icmp",
+                          "-i veth-s", "-i veth+ -p tcp -m tcp ! --dport 22",
+                          "-p tcp -m multiport --dports 22,8080:9000", "-m conntrack --ctstate NEW",
+                          "-m conntrack --ctstate INVALID", "-p tcp -m tcp --tcp-flags FIN,SYN,RST,ACK SYN",
+                          "-m addrtype --dst-type LOCAL", "-m limit --limit 1000/sec --limit-burst 1000",
+                          "-m iprange --src-range 10.213.7.3-10.213.7.9",
+                          "-p tcp -m comment --comment \"one -j DROP\"", "-m pkttype --pkt-type broadcast",
+                          "-m connlimit --connlimit-above 100000 --connlimit-mask 32 --connlimit-saddr",
+                          "-m conntrack --ctstate DNAT", "-m ttl --ttl-eq 64",
+                          "-p tcp -m tcp --sport 1024:65535 --dport 3306"});
+    }
+
+    std::mt19937& random_;
+};
+
+}  // namespace
+
+GeneratedRules generateRules(std::mt19937& random) {
+    return Generator(random).all();
+}
+
+}  // namespace lapwing::test

@@ -1,0 +1,197 @@
+// What iptables-save prints, and whole snapshots of real firewalls.
+#include <fstream>
+#include <sstream>
+
+#include "agent/snapshot/snapshot.h"
+#include "common/reach/ruleset.h"
+#include "tests/unit/catch.h"
+
+using namespace lapwing;
+using namespace lapwing::reach;
+
+namespace {
+
+const Host kHost{{{"eth0", *Address::parse("10.77.0.11"), 24},
+                  {"eth0", *Address::parse("2001:db8:77::11"), 64},
+                  {"docker0", *Address::parse("172.17.0.1"), 16}},
+                 true,
+                 false};
+
+Ruleset legacy(const std::string& save, const char* nft = R"({"nftables":[]})") {
+    auto parsed = Ruleset::parse(listingOf(nft, {{Family::ipv4, true, save}}, {}, kHost));
+    REQUIRE(parsed);
+    return std::move(*parsed);
+}
+
+Result evaluate(const Ruleset& rules, const char* source, std::uint16_t port) {
+    Packet packet;
+    packet.source = AddressRange::of(*Address::parse(source));
+    packet.destination =
+        *Address::parse(packet.source.family == Family::ipv4 ? "10.77.0.11" : "2001:db8:77::11");
+    packet.port = port;
+    packet.interface = "eth0";
+    return rules.evaluate(packet);
+}
+
+Verdict verdict(const Ruleset& rules, const char* source, std::uint16_t port) {
+    return evaluate(rules, source, port).verdict;
+}
+
+/// INPUT of a table that accepts, with these rules.
+std::string input(const std::string& rules) {
+    return "*filter\n:INPUT ACCEPT [0:0]\n:FORWARD ACCEPT [0:0]\n:OUTPUT ACCEPT [0:0]\n:mine - [0:0]\n" +
+           rules + "COMMIT\n";
+}
+
+Ruleset real(const std::string& name) {
+    std::ifstream file(std::string(LAPWING_FIXTURES) + "/firewall/real/" + name + ".json");
+    std::stringstream text;
+    text << file.rdbuf();
+    const auto snapshot = agent::parseSnapshot(text.view());
+    REQUIRE(snapshot);
+    auto ruleset = agent::rulesetOf(*snapshot);
+    REQUIRE(ruleset);
+    return std::move(*ruleset);
+}
+
+}  // namespace
+
+TEST_CASE("a legacy drop beside nftables drops") {
+    const auto rules = legacy(input("-A INPUT -s 192.0.2.0/24 -p tcp -m tcp --dport 22 -j DROP\n"));
+    const auto result = evaluate(rules, "192.0.2.7", 22);
+    CHECK(result.verdict == Verdict::must_block);
+    CHECK(result.decided_by == std::vector<std::string>{"legacy ip filter INPUT rule 1"});
+    CHECK(rules.textOf(result.decided_by[0]) == "-A INPUT -s 192.0.2.0/24 -p tcp -m tcp --dport 22 -j DROP");
+    CHECK(verdict(rules, "192.0.3.7", 22) == Verdict::must_reach);
+    CHECK(verdict(rules, "2001:db8::1", 22) == Verdict::must_reach);
+    CHECK_FALSE(rules.mixesLegacy());
+}
+
+TEST_CASE("what a save's matches mean") {
+    struct Row {
+        const char* rule;
+        const char* source;
+        std::uint16_t port;
+        Verdict verdict;
+    };
+    const Row rows[] = {
+        {"-p tcp -m multiport --dports 22,8000:8100 -j DROP", "8.8.8.8", 8050, Verdict::must_block},
+        {"-p tcp -m multiport --dports 22,8000:8100 -j DROP", "8.8.8.8", 8101, Verdict::must_reach},
+        {"-p tcp -m tcp ! --dport 22 -j DROP", "8.8.8.8", 22, Verdict::must_reach},
+        {"-p tcp -m tcp ! --dport 22 -j DROP", "8.8.8.8", 23, Verdict::must_block},
+        {"! -s 10.0.0.0/8 -j DROP", "8.8.8.8", 22, Verdict::must_block},
+        {"-s 10.0.0.5/255.0.0.255 -j DROP", "10.9.9.5", 22, Verdict::may},
+        {"-m conntrack --ctstate NEW -j DROP", "8.8.8.8", 22, Verdict::must_block},
+        {"-m conntrack --ctstate RELATED,ESTABLISHED -j DROP", "8.8.8.8", 22, Verdict::must_reach},
+        {"-m state --state INVALID -j DROP", "8.8.8.8", 22, Verdict::must_reach},
+        {"-p tcp -m tcp --tcp-flags FIN,SYN,RST,ACK SYN -j DROP", "8.8.8.8", 22, Verdict::must_block},
+        {"-p tcp -m tcp ! --tcp-flags FIN,SYN,RST,ACK SYN -j DROP", "8.8.8.8", 22, Verdict::must_reach},
+        {"-m addrtype --dst-type LOCAL -j DROP", "8.8.8.8", 22, Verdict::must_block},
+        {"-m addrtype --dst-type BROADCAST -j DROP", "8.8.8.8", 22, Verdict::must_reach},
+        {"-p icmp -m icmp --icmp-type 8 -j DROP", "8.8.8.8", 22, Verdict::must_reach},
+        {"-i lo -j DROP", "8.8.8.8", 22, Verdict::must_reach},
+        {"-i eth+ -j DROP", "8.8.8.8", 22, Verdict::must_block},
+        {"-m iprange --src-range 8.8.8.0-8.8.8.9 -j DROP", "8.8.8.8", 22, Verdict::must_block},
+        {"-m comment --comment \"-j ACCEPT \\\" here\" -j DROP", "8.8.8.8", 22, Verdict::must_block},
+        {"-m limit --limit 3/min --limit-burst 10 -j DROP", "8.8.8.8", 22, Verdict::must_block},
+        {"-m hashlimit --hashlimit-above 5/min --hashlimit-burst 5 --hashlimit-name x -j DROP", "8.8.8.8", 22,
+         Verdict::must_reach},
+        {"-m recent --update --seconds 30 --hitcount 6 --name D --rsource -j DROP", "8.8.8.8", 22,
+         Verdict::must_reach},
+        {"-m recent --rcheck --name D --rsource -j DROP", "8.8.8.8", 22, Verdict::may},
+        {"-m set --match-set bad src -j DROP", "8.8.8.8", 22, Verdict::may},
+        {"-m socket -j DROP", "8.8.8.8", 22, Verdict::may},
+        {"-m mark --mark 0x1 -j DROP", "8.8.8.8", 22, Verdict::must_reach},
+        {"-j LOG --log-prefix \"-j DROP\"", "8.8.8.8", 22, Verdict::must_reach},
+        {"-j mine\n-A mine -p tcp -j RETURN\n-A mine -j DROP", "8.8.8.8", 22, Verdict::must_reach},
+        {"-g mine\n-A INPUT -j DROP\n-A mine -p udp -j DROP", "8.8.8.8", 22, Verdict::must_reach},
+        {"-j UNHEARDOF", "8.8.8.8", 22, Verdict::may},
+    };
+    for (const auto& row : rows) {
+        INFO(row.rule << " from " << row.source << " to " << row.port);
+        const auto rules = legacy(input(std::string("-A INPUT ") + row.rule + "\n"));
+        CHECK(std::string(verdictName(verdict(rules, row.source, row.port))) == verdictName(row.verdict));
+    }
+}
+
+TEST_CASE("a container's published port goes past input, by the forward path") {
+    for (const auto* name : {"docker-nft", "docker-legacy"}) {
+        INFO(name);
+        const auto rules = real(name);
+        const auto result = evaluate(rules, "8.8.8.8", 13306);
+        CHECK(result.verdict == Verdict::must_reach);
+        CHECK(result.forwarded);
+        CHECK(result.translated_to == "172.17.0.2:3306");
+        CHECK(evaluate(rules, "8.8.8.8", 3306).verdict ==
+              Verdict::must_block);  // the host's own: input drops it
+        CHECK(verdict(rules, "8.8.8.8", 22) == Verdict::must_reach);
+        CHECK(rules.managers() == std::vector<std::string>{"Docker"});
+    }
+    CHECK(real("docker-legacy").mixesLegacy());
+}
+
+TEST_CASE("ufw as its rules are loaded") {
+    const auto rules = real("ufw");
+    CHECK(rules.managers() == std::vector<std::string>{"ufw"});
+    CHECK(verdict(rules, "8.8.8.8", 80) == Verdict::must_reach);
+    CHECK(verdict(rules, "2001:db8::1", 80) == Verdict::must_reach);
+    CHECK(verdict(rules, "8.8.8.8", 22) == Verdict::must_reach);
+    CHECK(verdict(rules, "10.77.0.12", 3306) == Verdict::must_reach);
+    CHECK(verdict(rules, "10.77.0.13", 3306) == Verdict::must_block);
+    CHECK(verdict(rules, "8.8.8.8", 40000) == Verdict::must_block);
+    CHECK(verdict(rules, "2001:db8::1", 3306) == Verdict::must_block);
+}
+
+TEST_CASE("firewalld ends in a reject, not in a policy") {
+    const auto rules = real("firewalld");
+    CHECK(rules.managers() == std::vector<std::string>{"firewalld"});
+    CHECK(verdict(rules, "8.8.8.8", 80) == Verdict::must_reach);
+    CHECK(verdict(rules, "8.8.8.8", 22) == Verdict::must_reach);
+    CHECK(verdict(rules, "10.77.0.12", 3306) == Verdict::must_reach);
+    const auto closed = evaluate(rules, "8.8.8.8", 3306);
+    CHECK(closed.verdict == Verdict::must_block);
+    CHECK(closed.rejected);
+    CHECK(verdict(rules, "2001:db8::1", 3306) == Verdict::must_block);
+}
+
+TEST_CASE("fail2ban closes for whom it has banned, and is no firewall") {
+    for (const auto* name : {"fail2ban-nft", "fail2ban-iptables"}) {
+        INFO(name);
+        const auto rules = real(name);
+        CHECK(rules.managers() == std::vector<std::string>{"fail2ban"});
+        CHECK(verdict(rules, "8.8.8.8", 40000) == Verdict::must_reach);
+        CHECK(verdict(rules, "192.0.2.55", 22) == Verdict::must_block);
+        CHECK(verdict(rules, "8.8.8.8", 22) == Verdict::must_reach);
+    }
+}
+
+TEST_CASE("Debian's example for a workstation") {
+    const auto rules = real("debian-example");
+    CHECK(rules.managers().empty());
+    const auto ssh = evaluate(rules, "8.8.8.8", 22);
+    CHECK(ssh.verdict == Verdict::must_block);  // by a rule: its policy accepts
+    CHECK(rules.textOf(ssh.decided_by.at(0)) == "counter drop");
+    CHECK(verdict(rules, "8.8.8.8", 40000) == Verdict::must_block);
+    CHECK(verdict(rules, "2001:db8::1", 40000) == Verdict::must_block);
+}
+
+TEST_CASE("what could not be read makes everything uncertain") {
+    const auto parsed = Ruleset::parse(
+        listingOf(R"({"nftables":[]})", {}, {"the legacy table ip nat could not be read"}, kHost));
+    REQUIRE(parsed);
+    const auto result = evaluate(*parsed, "8.8.8.8", 22);
+    CHECK(result.verdict == Verdict::may);
+    CHECK(result.unknowns == std::vector<std::string>{"the legacy table ip nat could not be read"});
+}
+
+TEST_CASE("a save without what changes by itself") {
+    const auto one = listingOf(
+        R"({"nftables":[]})",
+        {{Family::ipv4, true, "# Generated on Monday\n*filter\n:INPUT ACCEPT [7:900]\nCOMMIT\n"}}, {}, kHost);
+    const auto other =
+        listingOf(R"({"nftables":[]})",
+                  {{Family::ipv4, true, "# Generated on Tuesday\n*filter\n:INPUT ACCEPT [8:999]\nCOMMIT\n"}},
+                  {}, kHost);
+    CHECK(one == other);
+    CHECK(hostFromJson(toJson(kHost)) == kHost);
+}
