@@ -5,6 +5,7 @@
 
 #include "agent/cli/commands.h"
 #include "agent/cli/daemon.h"
+#include "agent/cli/reach.h"
 #include "agent/config/config.h"
 
 namespace {
@@ -36,6 +37,18 @@ int run(int argc, char** argv) {
     status->add_flag("--json", json, "For programs");
     status->add_option("--socket", socket, "The agent's status socket; by default as the configuration says");
     status->callback([&] { code = showStatus(config, socket, json); });
+    ReachQuestion question;
+    auto* reach = app.add_subcommand("reach", "Say from whom a port can be reached, and by which rules");
+    reach->add_option("PORT", question.target, "tcp/3306, udp/53")->required();
+    reach->add_option("--to", question.to, "An address of the host; by default each that it has");
+    reach->add_option("--from", question.from, "An address or a network; by default everybody");
+    reach->add_option("--interface", question.interface, "Where the packets come in");
+    reach->add_option(
+        "--snapshot", question.snapshot,
+        "A snapshot, or the output of `nft -j list ruleset`; by default the rules of this network "
+        "namespace (as root)");
+    reach->add_flag("--json", question.json, "For programs");
+    reach->callback([&] { code = answerReach(question); });
     app.add_subcommand("version", "Print the version")->callback([] {
         std::puts("lapwing-agent " LAPWING_VERSION);
     });

@@ -1,0 +1,343 @@
+#include "agent/cli/reach.h"
+
+#include <fmt/format.h>
+#include <rapidjson/document.h>
+#include <rapidjson/stringbuffer.h>
+#include <rapidjson/writer.h>
+
+#include <algorithm>
+#include <charconv>
+#include <cstring>
+#include <fstream>
+#include <optional>
+#include <sstream>
+
+#include "agent/cli/commands.h"
+#include "agent/snapshot/collect.h"
+#include "agent/snapshot/host.h"
+#include "agent/snapshot/snapshot.h"
+#include "common/reach/ruleset.h"
+
+namespace lapwing::agent {
+
+namespace {
+
+using reach::AddressRange;
+using reach::Verdict;
+using Writer = rapidjson::Writer<rapidjson::StringBuffer>;
+
+/// For whom the ruleset does the same, and what.
+struct Answer {
+    reach::Packet packet;  ///< with the first source of `from`
+    std::vector<AddressRange> from;
+    reach::Result result;
+};
+
+const char* inCapitals(Verdict verdict) {
+    switch (verdict) {
+        case Verdict::must_reach:
+            return "MUST-REACH";
+        case Verdict::must_block:
+            return "MUST-BLOCK";
+        case Verdict::may:
+            return "MAY";
+    }
+    return "MAY";
+}
+
+Expected<reach::Packet> parseTarget(const std::string& text) {
+    reach::Packet packet;
+    const auto slash = text.find('/');
+    const auto protocol = text.substr(0, slash);
+    const auto digits = slash == std::string::npos ? "" : text.substr(slash + 1);
+    const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), packet.port);
+    if ((protocol != "tcp" && protocol != "udp") || error != std::errc() ||
+        end != digits.data() + digits.size() || packet.port == 0) {
+        return fail(ErrorKind::invalid, fmt::format("\"{}\" is no port such as tcp/3306 or udp/53", text));
+    }
+    packet.protocol = protocol == "udp" ? reach::Protocol::udp : reach::Protocol::tcp;
+    return packet;
+}
+
+Expected<reach::Ruleset> readFile(const std::string& file) {
+    std::ifstream in(file, std::ios::binary);
+    if (!in) {
+        return fail(errno == EACCES ? ErrorKind::denied : ErrorKind::not_found,
+                    fmt::format("reading {}: {}", file, std::strerror(errno)));
+    }
+    std::stringstream text;
+    text << in.rdbuf();
+    rapidjson::Document document;
+    document.Parse<rapidjson::kParseIterativeFlag>(text.str().c_str());
+    if (document.HasParseError() || !document.IsObject()) {
+        return fail(
+            ErrorKind::invalid,
+            fmt::format("reading {}: neither a snapshot nor what `nft -j list ruleset` prints", file));
+    }
+    if (document.HasMember("format")) {
+        const auto snapshot = parseSnapshot(text.view());
+        return snapshot ? rulesetOf(*snapshot) : tl::unexpected(snapshot.error());
+    }
+    auto ruleset = reach::Ruleset::parse(text.view());
+    if (!ruleset) {
+        return fail(ruleset.error().kind, file + ": " + ruleset.error().message);
+    }
+    if (!document.HasMember("host")) {
+        ruleset->describeHost(thisHost("/proc"));
+    }
+    return ruleset;
+}
+
+Expected<reach::Ruleset> readRuleset(const std::string& file) {
+    if (!file.empty()) {
+        return readFile(file);
+    }
+    auto ruleset = rulesetOf(collectSnapshot({}));
+    if (!ruleset && ruleset.error().kind == ErrorKind::denied) {
+        return fail(ErrorKind::denied,
+                    "the ruleset of this network namespace is for root to read; as another user, give "
+                    "--snapshot /run/lapwing/snapshot.json (" +
+                        ruleset.error().message + ")");
+    }
+    return ruleset;
+}
+
+/// Sources that no packet from elsewhere has.
+std::vector<AddressRange> impossibleSources() {
+    std::vector<AddressRange> out;
+    for (const auto* network : {"0.0.0.0/8", "127.0.0.0/8", "224.0.0.0/3", "::/128", "::1/128", "ff00::/8"}) {
+        if (const auto range = AddressRange::parse(network)) {
+            out.push_back(*range);
+        }
+    }
+    return out;
+}
+
+/// The parts of the sources that were asked for, each with what becomes of it; those that fare alike
+/// together.
+Expected<std::vector<Answer>> answersFor(const reach::Ruleset& ruleset, reach::Packet packet,
+                                         const std::optional<AddressRange>& from) {
+    std::vector<Answer> out;
+    const auto family = packet.destination.family;
+    const auto parts = ruleset.parts(family);
+    if (!parts) {
+        return tl::unexpected(parts.error());
+    }
+    for (const auto& part : *parts) {
+        const auto wanted = from.value_or(AddressRange::all(family));
+        const AddressRange cut{family, std::max(part.low, wanted.low), std::min(part.high, wanted.high)};
+        if (cut.high < cut.low) {
+            continue;
+        }
+        const auto possible = from ? std::vector{cut} : reach::subtract({cut}, impossibleSources());
+        if (possible.empty()) {
+            continue;
+        }
+        packet.source = cut;
+        auto result = ruleset.evaluate(packet);
+        const auto same = std::find_if(out.begin(), out.end(), [&](const Answer& known) {
+            return known.result.verdict == result.verdict && known.result.decided_by == result.decided_by;
+        });
+        if (same == out.end()) {
+            out.push_back({packet, possible, std::move(result)});
+        } else {
+            same->from.insert(same->from.end(), possible.begin(), possible.end());
+        }
+    }
+    for (auto& answer : out) {
+        answer.from = reach::subtract(std::move(answer.from), {});
+    }
+    return out;
+}
+
+/// The host's addresses to which packets may be asked for, each with its interface.
+std::vector<reach::Host::Interface> destinations(const reach::Ruleset& ruleset, const ReachQuestion& question,
+                                                 const std::optional<AddressRange>& from) {
+    std::vector<reach::Host::Interface> out;
+    const auto wanted = reach::Address::parse(question.to);
+    static const auto link_local = AddressRange::parse("fe80::/10");
+    for (const auto& one : ruleset.host().interfaces) {
+        const bool asked = wanted ? one.address == *wanted : !link_local->contains(one.address);
+        if (asked && (!from || from->family == one.address.family)) {
+            out.push_back(one);
+        }
+    }
+    if (out.empty() && wanted) {
+        out.push_back({"", *wanted, 0});
+    }
+    if (!question.interface.empty()) {
+        for (auto& one : out) {
+            one.name = question.interface;
+        }
+    }
+    return out;
+}
+
+std::string ruleText(const reach::Ruleset& ruleset, const std::string& place) {
+    const auto text = ruleset.textOf(place);
+    return text.empty() ? place : place + ": " + text;
+}
+
+std::string fromText(const Answer& answer) {
+    constexpr std::size_t most = 12;
+    if (answer.from == std::vector{AddressRange::all(answer.packet.destination.family)}) {
+        return "anywhere";
+    }
+    std::string out;
+    for (std::size_t i = 0; i < std::min(answer.from.size(), most); ++i) {
+        out += (i == 0 ? "" : ", ") + answer.from[i].toString();
+    }
+    return answer.from.size() > most ? fmt::format("{} and {} more ranges", out, answer.from.size() - most)
+                                     : out;
+}
+
+void print(const reach::Ruleset& ruleset, const ReachQuestion& question,
+           const reach::Host::Interface& destination, const std::vector<Answer>& answers) {
+    fmt::print(
+        "{} on {}{}\n", question.target, destination.address.toString(),
+        destination.name.empty() ? " (by an interface that is not known)" : " (by " + destination.name + ")");
+    for (const auto& answer : answers) {
+        const auto& result = answer.result;
+        fmt::print("  {}{} from {}\n", inCapitals(result.verdict),
+                   result.rejected ? " (the sender is told)" : "", fromText(answer));
+        if (!result.translated_to.empty()) {
+            fmt::print("    sent to {}{}\n", result.translated_to,
+                       result.forwarded ? ", past the input hook" : "");
+        }
+        for (const auto& step : result.path) {
+            fmt::print("    {}{} {} (priority {}) {}\n", step.answer ? "answer: " : "", step.hook, step.chain,
+                       step.priority, step.outcome);
+            for (const auto& place : step.rules) {
+                fmt::print("      {}\n", ruleText(ruleset, place));
+            }
+        }
+        if (result.path.empty()) {
+            fmt::print("    no rule is in the way\n");
+        }
+        for (const auto& unknown : result.unknowns) {
+            fmt::print("    not known: {}\n", unknown);
+        }
+        for (const auto& assumption : result.assumptions) {
+            fmt::print("    assumed: {}\n", assumption);
+        }
+    }
+}
+
+void put(Writer& writer, const char* key, const std::string& text) {
+    writer.Key(key);
+    writer.String(text.data(), static_cast<rapidjson::SizeType>(text.size()));
+}
+
+void put(Writer& writer, const char* key, const std::vector<std::string>& texts) {
+    writer.Key(key);
+    writer.StartArray();
+    for (const auto& text : texts) {
+        writer.String(text.data(), static_cast<rapidjson::SizeType>(text.size()));
+    }
+    writer.EndArray();
+}
+
+void put(Writer& writer, const reach::Ruleset& ruleset, const ReachQuestion& question, const Answer& answer) {
+    const auto& result = answer.result;
+    writer.StartObject();
+    put(writer, "target", question.target);
+    put(writer, "to", answer.packet.destination.toString());
+    put(writer, "interface", answer.packet.interface);
+    std::vector<std::string> from;
+    for (const auto& range : answer.from) {
+        from.push_back(range.toString());
+    }
+    put(writer, "from", from);
+    put(writer, "verdict", reach::verdictName(result.verdict));
+    writer.Key("rejected");
+    writer.Bool(result.rejected);
+    put(writer, "translated_to", result.translated_to);
+    writer.Key("forwarded");
+    writer.Bool(result.forwarded);
+    writer.Key("path");
+    writer.StartArray();
+    for (const auto& step : result.path) {
+        writer.StartObject();
+        put(writer, "hook", step.hook);
+        put(writer, "chain", step.chain);
+        writer.Key("priority");
+        writer.Int(step.priority);
+        writer.Key("answer");
+        writer.Bool(step.answer);
+        put(writer, "outcome", step.outcome);
+        writer.Key("rules");
+        writer.StartArray();
+        for (const auto& place : step.rules) {
+            writer.StartObject();
+            put(writer, "place", place);
+            put(writer, "text", ruleset.textOf(place));
+            writer.EndObject();
+        }
+        writer.EndArray();
+        writer.EndObject();
+    }
+    writer.EndArray();
+    put(writer, "unknowns", result.unknowns);
+    put(writer, "assumptions", result.assumptions);
+    writer.EndObject();
+}
+
+}  // namespace
+
+int answerReach(const ReachQuestion& question) {
+    auto packet = parseTarget(question.target);
+    if (!packet) {
+        fmt::print(stderr, "{}\n", packet.error().message);
+        return kUsage;
+    }
+    const auto from = AddressRange::parse(question.from);
+    if ((!question.from.empty() && !from) || (!question.to.empty() && !reach::Address::parse(question.to))) {
+        fmt::print(stderr, "\"{}\" is no address\n",
+                   !from && !question.from.empty() ? question.from : question.to);
+        return kUsage;
+    }
+    const auto ruleset = readRuleset(question.snapshot);
+    if (!ruleset) {
+        fmt::print(stderr, "{}\n", ruleset.error().message);
+        return kUnreachable;
+    }
+    const auto to = destinations(*ruleset, question, from);
+    if (to.empty() || (from && from->family != to[0].address.family)) {
+        fmt::print(stderr, "no address of this host is of the family of --from; give --to ADDRESS\n");
+        return kUsage;
+    }
+    rapidjson::StringBuffer buffer;
+    Writer writer(buffer);
+    writer.StartObject();
+    put(writer, "managers", ruleset->managers());
+    writer.Key("answers");
+    writer.StartArray();
+    if (!question.json && !ruleset->managers().empty()) {
+        fmt::print("rules of {}\n", fmt::join(ruleset->managers(), ", "));
+    }
+    bool certain = true;
+    for (const auto& destination : to) {
+        packet->destination = destination.address;
+        packet->interface = destination.name;
+        const auto answers = answersFor(*ruleset, *packet, from);
+        if (!answers) {
+            fmt::print(stderr, "{}\n", answers.error().message);
+            return kUnreachable;
+        }
+        for (const auto& answer : *answers) {
+            certain = certain && answer.result.verdict != Verdict::may;
+            put(writer, *ruleset, question, answer);
+        }
+        if (!question.json) {
+            print(*ruleset, question, destination, *answers);
+        }
+    }
+    writer.EndArray();
+    writer.EndObject();
+    if (question.json) {
+        fmt::print("{}\n", buffer.GetString());
+    }
+    return certain ? kFine : kDegraded;
+}
+
+}  // namespace lapwing::agent
