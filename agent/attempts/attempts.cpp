@@ -72,6 +72,14 @@ struct Outcome {
     Clock::time_point tried;
 };
 
+/// A port of HAProxy's where no visitor's requests go.
+bool showsStatistics(const Target& target) {
+    constexpr int http = 80;
+    constexpr int https = 443;
+    return target.service == "haproxy-stats" ||
+           (target.service == "haproxy" && target.port != http && target.port != https);
+}
+
 struct Control {
     bool ok = false;
     int port = 0;
@@ -330,7 +338,9 @@ void Attempts::State::tryOne(const Target& target, const Source& source) {
     }
     if (outcome.attempted == Attempted::open) {
         outcome.greeting =
-            readGreeting(result.connection, target.service == "mysql" ? config.timeout : kBanner);
+            showsStatistics(target)
+                ? readHttpGreeting(result.connection, config.timeout)
+                : readGreeting(result.connection, target.service == "mysql" ? config.timeout : kBanner);
     }
     outcome.tried = Clock::now();
     outcomes_[{target.host, target.address, target.port, source.address}] = outcome;

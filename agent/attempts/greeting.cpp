@@ -112,4 +112,37 @@ std::string readGreeting(const Connection& connection, std::chrono::milliseconds
     return greeting;
 }
 
+std::string httpGreetingOf(std::string_view answer) {
+    constexpr std::size_t code_at = 9;  // behind "HTTP/1.1 "
+    constexpr std::size_t code_size = 3;
+    if (!answer.starts_with("HTTP/1.") || answer.size() < code_at + code_size) {
+        return "";
+    }
+    const auto code = std::string(answer.substr(code_at, code_size));
+    if (code == "200" && answer.find("Statistics Report for HAProxy") != std::string_view::npos) {
+        return answer.find("Choose the action to perform") == std::string_view::npos ? "haproxy_stats"
+                                                                                     : "haproxy_stats_admin";
+    }
+    return "http_" + code;
+}
+
+std::string readHttpGreeting(const Connection& connection, std::chrono::milliseconds longest) {
+    constexpr std::size_t most = 1U << 18;
+    if (!connection.send("GET / HTTP/1.0\r\nUser-Agent: lapwing-attempt\r\n\r\n")) {
+        return "";
+    }
+    const auto end = Clock::now() + longest;
+    std::string answer;
+    std::array<char, 4096> buffer{};
+    while (answer.size() < most) {
+        const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(end - Clock::now());
+        const auto got = left.count() > 0 ? connection.receive(buffer.data(), buffer.size(), left) : 0;
+        if (got == 0) {
+            break;
+        }
+        answer.append(buffer.data(), got);
+    }
+    return httpGreetingOf(answer);
+}
+
 }  // namespace lapwing::agent

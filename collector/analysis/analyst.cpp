@@ -60,22 +60,12 @@ class Rulesets {
         if (host.digest.empty()) {
             return nullptr;
         }
-        // What the listing does not hold (legacy tables) is among the agent's unknowns.
-        std::vector<std::string> outside;
-        for (const auto& reason : host.unknowns) {
-            if (reason.find("legacy") != std::string::npos) {
-                outside.push_back(reason);
-            }
-        }
         auto& known = known_[host.name];
-        if (known.digest != host.digest || known.outside != outside || !known.ruleset) {
-            known = {host.digest, outside, std::nullopt};
+        if (known.digest != host.digest || !known.ruleset) {
+            known = {host.digest, std::nullopt};
             const auto document = store_.document(host.digest);
             if (document && *document) {
                 if (auto parsed = reach::Ruleset::parse((*document)->body)) {
-                    for (const auto& reason : outside) {
-                        parsed->addUnknown(reason, true);
-                    }
                     known.ruleset.emplace(std::move(*parsed));
                 }
             }
@@ -86,7 +76,6 @@ class Rulesets {
   private:
     struct Known {
         std::string digest;
-        std::vector<std::string> outside;
         std::optional<reach::Ruleset> ruleset;
     };
     const storage::Store& store_;
@@ -264,6 +253,13 @@ Expected<void> Analyst::run(TimestampMs now) {
     redundancy::judgeReplicas(context, judgement);
     exposure::judgeDefaultDeny(context, judgement);
     exposure::judgeDatabases(context, judgement);
+    exposure::judgeServices(context, judgement);
+    exposure::judgeFamilies(context, judgement);
+    exposure::judgeForwarded(context, judgement);
+    exposure::judgeDenyList(context, judgement);
+    exposure::judgeBlocked(context, judgement);
+    exposure::judgeMixed(context, judgement);
+    exposure::judgeOutbound(context, judgement);
     exposure::judgeUnprovable(context, judgement);
     state.book.update(std::move(judgement), now);
     auto findings = state.book.findings();

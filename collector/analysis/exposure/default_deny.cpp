@@ -27,10 +27,6 @@ const char* inWords(Shown shown) {
     return "inconclusive";
 }
 
-Severity lower(Severity severity) {
-    return severity == Severity::critical ? Severity::high : Severity::medium;
-}
-
 struct Observed {
     std::vector<reach::Family> accepting;
     std::vector<reach::Family> denying;
@@ -126,7 +122,7 @@ void judgeHost(const Context& context, const HostFacts& host, Judgement& out) {
                 break;
             case Shown::silent:
                 finding.confidence = Confidence::suspected;
-                finding.severity = lower(finding.severity);
+                finding.severity = lowered(finding.severity);
                 finding.not_assessed.emplace_back(
                     "why a packet that the rules accept was not answered: something on the way filters, or "
                     "the path is "
@@ -168,6 +164,21 @@ Shown shownBy(const std::string& result, bool control_ok) {
         return Shown::refused;
     }
     return result == "silent" && control_ok ? Shown::silent : Shown::nothing;
+}
+
+Severity lowered(Severity severity) {
+    switch (severity) {
+        case Severity::critical:
+            return Severity::high;
+        case Severity::high:
+            return Severity::medium;
+        case Severity::medium:
+            return Severity::low;
+        case Severity::low:
+        case Severity::info:
+            return Severity::info;
+    }
+    return Severity::info;
 }
 
 std::vector<std::string> notAssessedFromInside() {

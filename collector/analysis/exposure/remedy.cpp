@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <set>
 
-#include "collector/analysis/exposure/exposure.h"
+#include "collector/analysis/exposure/exposed.h"
 
 namespace lapwing::analysis::exposure {
 
@@ -51,9 +51,22 @@ std::vector<reach::Address> balancerAddresses(const Context& context) {
     return out;
 }
 
+void sortUnique(std::vector<reach::AddressRange>& ranges) {
+    std::sort(ranges.begin(), ranges.end(), [](const auto& a, const auto& b) {
+        return std::tie(a.family, a.low, a.high) < std::tie(b.family, b.low, b.high);
+    });
+    ranges.erase(std::unique(ranges.begin(), ranges.end()), ranges.end());
+}
+
+std::vector<reach::AddressRange> asRanges(const std::vector<reach::Address>& addresses) {
+    std::vector<reach::AddressRange> out;
+    std::transform(addresses.begin(), addresses.end(), std::back_inserter(out),
+                   [](const auto& address) { return reach::AddressRange::of(address); });
+    return out;
+}
+
 void merge(std::vector<Flow>& flows, Flow flow) {
-    std::sort(flow.from.begin(), flow.from.end());
-    flow.from.erase(std::unique(flow.from.begin(), flow.from.end()), flow.from.end());
+    sortUnique(flow.from);
     for (auto& known : flows) {
         if (known.port != flow.port) {
             continue;
@@ -64,21 +77,20 @@ void merge(std::vector<Flow>& flows, Flow flow) {
             return;
         }
         known.from.insert(known.from.end(), flow.from.begin(), flow.from.end());
-        std::sort(known.from.begin(), known.from.end());
-        known.from.erase(std::unique(known.from.begin(), known.from.end()), known.from.end());
+        sortUnique(known.from);
         return;
     }
     flows.push_back(std::move(flow));
 }
 
-std::vector<reach::Address> of(const std::vector<reach::Address>& addresses, reach::Family family) {
-    std::vector<reach::Address> out;
-    std::copy_if(addresses.begin(), addresses.end(), std::back_inserter(out),
-                 [&](const auto& address) { return address.family == family; });
+std::vector<reach::AddressRange> of(const std::vector<reach::AddressRange>& ranges, reach::Family family) {
+    std::vector<reach::AddressRange> out;
+    std::copy_if(ranges.begin(), ranges.end(), std::back_inserter(out),
+                 [&](const auto& range) { return range.family == family; });
     return out;
 }
 
-std::string list(const std::vector<reach::Address>& addresses) {
+std::string list(const std::vector<reach::AddressRange>& addresses) {
     if (addresses.size() == 1) {
         return addresses[0].toString();
     }
@@ -93,6 +105,20 @@ constexpr reach::Family kFamilies[] = {reach::Family::ipv4, reach::Family::ipv6}
 
 const char* protocolName(reach::Family family) {
     return family == reach::Family::ipv4 ? "ip" : "ip6";
+}
+
+/// As nft lists an address, a network or a range.
+std::string rangeJson(const reach::AddressRange& range) {
+    const auto text = range.toString();
+    const auto quoted = [](const std::string& word) { return "\"" + word + "\""; };
+    if (const auto slash = text.find('/'); slash != std::string::npos) {
+        return R"({"prefix":{"addr":)" + quoted(text.substr(0, slash)) + R"(,"len":)" +
+               text.substr(slash + 1) + "}}";
+    }
+    if (const auto dash = text.find('-'); dash != std::string::npos) {
+        return R"({"range":[)" + quoted(text.substr(0, dash)) + "," + quoted(text.substr(dash + 1)) + "]}";
+    }
+    return quoted(text);
 }
 
 /// What the evaluator says of the ruleset that is proposed; "" if that is not what was meant.
@@ -115,12 +141,15 @@ std::string checked(const Context& context, const HostFacts& host, const std::ve
         packet.port = static_cast<std::uint16_t>(flow.port);
         const auto stranger = reach::AddressRange::of(ruleset->stranger(packet.destination.family));
         packet.source = stranger;
-        const auto wanted = flow.from.empty() ? reach::Verdict::must_reach : reach::Verdict::must_block;
+        const bool open =
+            flow.from.empty() || std::any_of(flow.from.begin(), flow.from.end(),
+                                             [&](const auto& range) { return range.contains(stranger); });
+        const auto wanted = open ? reach::Verdict::must_reach : reach::Verdict::must_block;
         if (ruleset->evaluate(packet).verdict != wanted) {
             return "";
         }
         for (const auto& address : of(flow.from, packet.destination.family)) {
-            packet.source = reach::AddressRange::of(address);
+            packet.source = address;
             if (ruleset->evaluate(packet).verdict != reach::Verdict::must_reach) {
                 return "";
             }
@@ -133,12 +162,12 @@ std::string checked(const Context& context, const HostFacts& host, const std::ve
 
 }  // namespace
 
-std::vector<Flow> neededFlows(const Context& context, const HostFacts& host) {
+std::vector<Flow> neededFlows(const Context& context, const HostFacts& host, bool controls) {
     std::vector<Flow> flows;
-    merge(flows, {{}, kSsh, "ssh"});
+    merge(flows, {declaredFor(context.site, {"ssh", "tcp/22"}), kSsh, "ssh"});
     for (const auto* server : serversOn(context.facts, host.name)) {
         if (const int port = portOf(server->address); port != 0) {
-            merge(flows, {balancerAddresses(context), port, "the load balancer"});
+            merge(flows, {asRanges(balancerAddresses(context)), port, "the load balancer"});
         }
     }
     const bool balancer = context.facts.balancers.contains(host.name);
@@ -147,15 +176,12 @@ std::vector<Flow> neededFlows(const Context& context, const HostFacts& host) {
             continue;
         }
         if (listener.service() == "mysql") {
-            std::vector<reach::Address> from;
-            for (const auto& range : allowedToDatabase(context)) {
-                const bool own = std::any_of(
-                    host.addresses.begin(), host.addresses.end(),
-                    [&](const auto& one) { return range == reach::AddressRange::of(one.address); });
-                if (!own && range.low == range.high) {
-                    from.push_back({range.family, range.low});
-                }
-            }
+            auto from = allowedToDatabase(context);
+            std::erase_if(from, [&](const auto& range) {
+                return std::any_of(host.addresses.begin(), host.addresses.end(), [&](const auto& one) {
+                    return range == reach::AddressRange::of(one.address);
+                });
+            });
             if (!from.empty()) {
                 merge(flows, {from, listener.port, "the database's peers"});
             }
@@ -167,16 +193,18 @@ std::vector<Flow> neededFlows(const Context& context, const HostFacts& host) {
                     from.insert(from.end(), known.begin(), known.end());
                 }
             }
-            merge(flows, {from, listener.port, "agents to the collector"});
+            merge(flows, {asRanges(from), listener.port, "agents to the collector"});
         } else if (balancer && listener.service() == "haproxy") {
             merge(flows, {{}, listener.port, "the site's visitors"});
         }
     }
     for (const auto& attempt : host.attempts) {
-        for (const int port : host.control_ports) {
+        for (const int port : controls ? host.control_ports : std::set<int>{}) {
             const auto source = reach::Address::parse(attempt.source);
             if (source && listensOn(host, port) && !attempt.second) {
-                merge(flows, {{*source}, port, "the other hosts' control of their attempts"});
+                merge(
+                    flows,
+                    {{reach::AddressRange::of(*source)}, port, "the other hosts' control of their attempts"});
             }
         }
     }
@@ -249,8 +277,8 @@ std::string rulesetJson(const std::vector<Flow>& flows) {
         }
         for (const auto family : kFamilies) {
             std::string set;
-            for (const auto& address : of(flow.from, family)) {
-                set += (set.empty() ? "\"" : ",\"") + address.toString() + "\"";
+            for (const auto& range : of(flow.from, family)) {
+                set += (set.empty() ? "" : ",") + rangeJson(range);
             }
             if (!set.empty()) {
                 std::string matches = R"({"match":{"op":"==","left":{"payload":{"protocol":")";
@@ -288,6 +316,51 @@ std::string firewallRemedy(const Context& context, const HostFacts& host) {
         remedy += "# " + verdict + "\n";
     }
     return remedy;
+}
+
+std::string outboundRemedy(const Context& context, const HostFacts& host) {
+    std::vector<reach::AddressRange> collectors;
+    for (const auto& [name, other] : context.facts.hosts) {
+        if (listensOn(other, kCollectorForAgents)) {
+            const auto known = asRanges(knownAddresses(context.facts, name));
+            collectors.insert(collectors.end(), known.begin(), known.end());
+            for (const auto& own : other.addresses) {
+                collectors.push_back(reach::AddressRange::of(own.address));
+            }
+        }
+    }
+    std::vector<reach::AddressRange> site;
+    for (const auto& [name, other] : context.facts.hosts) {
+        const auto known = asRanges(knownAddresses(context.facts, name));
+        site.insert(site.end(), known.begin(), known.end());
+    }
+    const auto balancers = asRanges(balancerAddresses(context));
+    site.insert(site.end(), balancers.begin(), balancers.end());
+    sortUnique(collectors);
+    sortUnique(site);
+    std::string out =
+        "# " + host.name +
+        ": save as /etc/nftables.d/lapwing-output.nft, load with: nft -f "
+        "/etc/nftables.d/lapwing-output.nft\n"
+        "table inet lapwing_output\ndelete table inet lapwing_output\ntable inet lapwing_output {\n"
+        "  chain output {\n    type filter hook output priority filter; policy drop;\n"
+        "    oif \"lo\" accept\n    ct state established,related accept\n"
+        "    meta l4proto { icmp, ipv6-icmp } accept\n"
+        "    udp dport { 53, 123 } accept comment \"names, time\"\n"
+        "    tcp dport { 53, 80, 443 } accept comment \"names, packages\"\n";
+    for (const auto family : kFamilies) {
+        if (const auto to = of(collectors, family); !to.empty()) {
+            out += std::string("    ") + protocolName(family) + " daddr " + list(to) + " tcp dport " +
+                   std::to_string(kCollectorForAgents) + " accept comment \"the collector\"\n";
+        }
+        if (const auto to = of(site, family); !to.empty()) {
+            out += std::string("    ") + protocolName(family) + " daddr " + list(to) +
+                   " accept comment \"the site's hosts: replication, attempts\"\n";
+        }
+    }
+    return out +
+           "  }\n}\n# It closes everything else: add a line for what the application calls (mail, other "
+           "APIs).\n";
 }
 
 }  // namespace lapwing::analysis::exposure

@@ -9,14 +9,15 @@ namespace lapwing::analysis::exposure {
 
 /// One flow that a host must let in.
 struct Flow {
-    std::vector<reach::Address> from;  ///< empty: from anywhere
+    std::vector<reach::AddressRange> from;  ///< empty: from anywhere
     int port = 0;
     std::string why;
 };
 
 /// The flows that the host needs, as far as they show: ssh, the load balancer to the web port, the database's
 /// peers, what other agents use as a control, the collector's own port.
-std::vector<Flow> neededFlows(const Context& context, const HostFacts& host);
+/// `controls`: what other agents use as a control too, which the site itself does not need.
+std::vector<Flow> neededFlows(const Context& context, const HostFacts& host, bool controls = true);
 
 /// A whole ruleset as `nft -f` takes it, of one table of our own: drops by default and lets the flows in.
 /// Loading it again replaces it.
@@ -28,5 +29,8 @@ std::string rulesetJson(const std::vector<Flow>& flows);
 
 /// The exact step for this host: the ruleset to load, and what the evaluator says of it.
 std::string firewallRemedy(const Context& context, const HostFacts& host);
+
+/// The exact step against outbound connections to anywhere: a table of our own at the output hook.
+std::string outboundRemedy(const Context& context, const HostFacts& host);
 
 }  // namespace lapwing::analysis::exposure

@@ -194,3 +194,16 @@ TEST_CASE("a canary is open if its nonce comes, and refused if something else do
     canary.join();
     CHECK(tryCanary(kLocal, kLocal, port, "0123456789abcdef", milliseconds(1000)) == Attempted::refused);
 }
+
+TEST_CASE("what an HTTP server's answer shows") {
+    const std::string head = "HTTP/1.1 200 OK\r\ncontent-type: text/html\r\n\r\n";
+    CHECK(httpGreetingOf(head + "<title>Statistics Report for HAProxy</title>") == "haproxy_stats");
+    CHECK(httpGreetingOf(head +
+                         "Statistics Report for HAProxy ... Choose the action to perform on the checked") ==
+          "haproxy_stats_admin");
+    CHECK(httpGreetingOf(head + "hello") == "http_200");
+    CHECK(httpGreetingOf("HTTP/1.1 401 Unauthorized\r\n\r\n") == "http_401");
+    CHECK(httpGreetingOf("SSH-2.0-OpenSSH_9.2\r\n").empty());
+    CHECK(httpGreetingOf("HTTP/1.1").empty());
+    CHECK(httpGreetingOf("").empty());
+}

@@ -13,10 +13,10 @@ using namespace lapwing::analysis;
 TEST_CASE("the proposed ruleset is what its evaluated form says, and nft takes it") {
     const std::vector<exposure::Flow> flows{
         {{}, 22, "ssh"},
-        {{*reach::Address::parse("10.77.0.10"), *reach::Address::parse("10.77.0.12")},
+        {{*reach::AddressRange::parse("10.77.0.10"), *reach::AddressRange::parse("10.77.0.12")},
          80,
          "the load balancer"},
-        {{*reach::Address::parse("fd77::12")}, 3306, "the database's peers"}};
+        {{*reach::AddressRange::parse("fd77::12")}, 3306, "the database's peers"}};
     const auto rules = reach::Ruleset::parse(exposure::rulesetJson(flows));
     REQUIRE(rules);
     const auto verdict = [&](const char* source, std::uint16_t port) {

@@ -1,0 +1,138 @@
+#include <algorithm>
+
+#include "collector/analysis/exposure/exposed.h"
+#include "collector/analysis/exposure/remedy.h"
+
+namespace lapwing::analysis::exposure {
+
+namespace {
+
+struct Blocked {
+    std::vector<reach::AddressRange> from;
+    std::vector<std::string> rules;
+    bool known = true;
+};
+
+/// Those of the flow's sources that the ruleset keeps out.
+Blocked blockedOf(const reach::Ruleset& ruleset, const Context& context, const HostFacts& host,
+                  const Flow& flow) {
+    // Others use the address by which they know the host: what its further addresses refuse harms nobody.
+    const auto known = knownAddresses(context.facts, host.name);
+    Blocked out;
+    std::set<std::string> rules;
+    for (const auto& source : flow.from) {
+        const bool own = std::any_of(host.addresses.begin(), host.addresses.end(),
+                                     [&](const auto& one) { return source.contains(one.address); });
+        for (auto& packet : packetsTo(host, source.family, flow.port)) {
+            packet.source = source;
+            const bool used =
+                known.empty() || std::find(known.begin(), known.end(), packet.destination) != known.end();
+            if (own || !used) {
+                continue;
+            }
+            const auto result = ruleset.evaluate(packet);
+            out.known = out.known && result.verdict != reach::Verdict::may;
+            if (result.verdict == reach::Verdict::must_block) {
+                out.from.push_back(source);
+                rules.insert(result.decided_by.begin(), result.decided_by.end());
+            }
+        }
+    }
+    std::sort(out.from.begin(), out.from.end(), [](const auto& a, const auto& b) {
+        return std::tie(a.family, a.low, a.high) < std::tie(b.family, b.low, b.high);
+    });
+    out.from.erase(std::unique(out.from.begin(), out.from.end()), out.from.end());
+    out.rules = {rules.begin(), rules.end()};
+    return out;
+}
+
+/// One command for each rule or policy that is in the way.
+std::string remedyFor(const Blocked& found, const Flow& flow) {
+    std::string out =
+        "Let it in before the rule that drops it. As root, and in the file that the rules come from:\n";
+    for (const auto& place : found.rules) {
+        const auto handle = place.find(" handle ");
+        const auto policy = place.find(" policy ");
+        const auto chain = place.substr(0, std::min(handle, policy));
+        for (const auto& source : found.from) {
+            const auto rule = std::string(source.family == reach::Family::ipv4 ? "ip" : "ip6") + " saddr " +
+                              source.toString() + " tcp dport " + std::to_string(flow.port) + " accept\n";
+            if (place.starts_with("legacy ")) {
+                out += std::string(source.family == reach::Family::ipv4 ? "iptables" : "ip6tables") +
+                       "-legacy -I INPUT -s " + source.toString() + " -p tcp --dport " +
+                       std::to_string(flow.port) + " -j ACCEPT\n";
+            } else if (handle != std::string::npos) {
+                out += "nft insert rule " + chain + " handle " + place.substr(handle + 8) + " " + rule;
+            } else {
+                out += "nft add rule " + chain + " " + rule;
+            }
+        }
+    }
+    return out;
+}
+
+void judgeFlow(const Context& context, const HostFacts& host, const reach::Ruleset& ruleset, const Flow& flow,
+               Judgement& out) {
+    const auto name = "tcp/" + std::to_string(flow.port);
+    const FindingKey key{"F9", name + "@" + host.name};
+    const auto found = blockedOf(ruleset, context, host, flow);
+    if (found.from.empty()) {
+        if (found.known) {
+            out.judged.insert(key);
+        }
+        return;
+    }
+    Finding finding;
+    finding.id = key.first;
+    finding.subject = key.second;
+    finding.severity = Severity::high;
+    finding.confidence = Confidence::suspected;
+    finding.title = host.name + " keeps out what the site needs: " + name + " (" + flow.why + ")";
+    finding.evidence.push_back(
+        {"ruleset of " + host.name,
+         "blocks " + name + " from " + rangesText(found.from) + ": " + joined(found.rules)});
+    for (const auto& attempt : host.attempts) {
+        const auto source = reach::Address::parse(attempt.source);
+        const bool concerned = attempt.port == flow.port && source &&
+                               attempt.at >= context.rules_since(host.name) &&
+                               std::any_of(found.from.begin(), found.from.end(),
+                                           [&](const auto& range) { return range.contains(*source); });
+        if (!concerned) {
+            continue;
+        }
+        const auto shown = shownBy(attempt.result, attempt.control_ok);
+        finding.evidence.push_back(
+            {"attempt from " + attempt.from, attempt.source + " to " + attempt.address + ":" +
+                                                 std::to_string(attempt.port) + ": " + attempt.result});
+        if (shown == Shown::silent || shown == Shown::refused) {
+            finding.confidence = Confidence::confirmed;
+        } else if (shown == Shown::open) {
+            finding.not_assessed.emplace_back(
+                "why the connection came about: it contradicts the ruleset (XDP, another "
+                "namespace, or a fault of the evaluation)");
+        }
+    }
+    finding.evidence.push_back({"what the site needs", name + " of " + host.name + ": " + flow.why});
+    finding.not_assessed.emplace_back("flows that no agent sees and that the configuration does not declare");
+    finding.remedy = remedyFor(found, flow);
+    out.findings.push_back(std::move(finding));
+}
+
+}  // namespace
+
+void judgeBlocked(const Context& context, Judgement& out) {
+    for (const auto& [name, host] : context.facts.hosts) {
+        const auto* ruleset =
+            host.agent_present && host.firewall_up == true ? context.ruleset(host) : nullptr;
+        if (ruleset == nullptr) {
+            continue;
+        }
+        for (const auto& flow : neededFlows(context, host, false)) {
+            if (!flow.from.empty()) {
+                judgeFlow(context, host, *ruleset, flow, out);
+            }
+        }
+    }
+}
+
+}  // namespace lapwing::analysis::exposure

@@ -1,0 +1,257 @@
+#include "collector/analysis/exposure/exposed.h"
+
+#include <algorithm>
+
+namespace lapwing::analysis::exposure {
+
+/// Sources that no packet from elsewhere has: this network, loopback, multicast and reserved.
+std::vector<reach::AddressRange> impossibleSources(reach::Family family) {
+    std::vector<reach::AddressRange> out;
+    const auto networks = family == reach::Family::ipv4
+                              ? std::vector<const char*>{"0.0.0.0/8", "127.0.0.0/8", "224.0.0.0/3"}
+                              : std::vector<const char*>{"::/128", "::1/128", "ff00::/8"};
+    for (const auto* network : networks) {
+        if (const auto range = reach::AddressRange::parse(network)) {
+            out.push_back(*range);
+        }
+    }
+    return out;
+}
+
+namespace {
+
+bool contains(const std::vector<reach::AddressRange>& ranges, const reach::Address& address) {
+    return std::any_of(ranges.begin(), ranges.end(),
+                       [&](const auto& range) { return range.contains(address); });
+}
+
+struct Exposure {
+    bool known = false;  ///< of at least one address
+    std::vector<reach::AddressRange> reach;
+    std::vector<reach::AddressRange> may;
+};
+
+/// From where the rules let connections to these listeners in, without those who may.
+Exposure byRuleset(const Context& context, const HostFacts& host,
+                   const std::vector<const ListenerFact*>& listeners,
+                   const std::vector<reach::AddressRange>& allowed) {
+    Exposure out;
+    const auto* ruleset = host.firewall_up == true ? context.ruleset(host) : nullptr;
+    if (ruleset == nullptr) {
+        return out;
+    }
+    for (const auto* listener : listeners) {
+        for (auto& packet : packetsTo(host, listener->family, listener->port, listener)) {
+            const auto sources = ruleset->sources(packet);
+            if (!sources) {
+                continue;
+            }
+            out.known = true;
+            out.reach.insert(out.reach.end(), sources->reach.begin(), sources->reach.end());
+            out.may.insert(out.may.end(), sources->may.begin(), sources->may.end());
+        }
+    }
+    auto without = allowed;
+    for (const auto& own : host.addresses) {
+        without.push_back(reach::AddressRange::of(own.address));
+    }
+    for (const auto family : {reach::Family::ipv4, reach::Family::ipv6}) {
+        const auto impossible = impossibleSources(family);
+        without.insert(without.end(), impossible.begin(), impossible.end());
+    }
+    const auto split = [&](std::vector<reach::AddressRange>& ranges) {
+        std::vector<reach::AddressRange> left;
+        for (const auto family : {reach::Family::ipv4, reach::Family::ipv6}) {
+            std::vector<reach::AddressRange> of_family;
+            std::copy_if(ranges.begin(), ranges.end(), std::back_inserter(of_family),
+                         [&](const auto& range) { return range.family == family; });
+            const auto some = reach::subtract(std::move(of_family), without);
+            left.insert(left.end(), some.begin(), some.end());
+        }
+        ranges = std::move(left);
+    };
+    split(out.reach);
+    split(out.may);
+    return out;
+}
+
+struct Tried {
+    Shown worst = Shown::nothing;
+    std::string greeting;
+    std::vector<Evidence> evidence;
+};
+
+Tried byAttempts(const Context& context, const HostFacts& host, const std::set<int>& ports,
+                 const Service& service) {
+    Tried out;
+    for (const auto& attempt : host.attempts) {
+        const auto source = reach::Address::parse(attempt.source);
+        if (!ports.contains(attempt.port) || !source || contains(service.allowed, *source) ||
+            (service.from_anywhere && !attempt.second) || attempt.at < context.rules_since(host.name)) {
+            continue;
+        }
+        const auto shown = shownBy(attempt.result, attempt.control_ok);
+        out.worst = std::min(out.worst, shown);
+        auto text = attempt.source + (attempt.second ? " (a second address)" : "") + " to " +
+                    attempt.address + ":" + std::to_string(attempt.port) + ": " + attempt.result;
+        if (shown == Shown::silent) {
+            text += ", while the control port answered";
+        }
+        if (attempt.greeting == "accepted") {
+            out.greeting = attempt.greeting;
+            text += "; the server greeted and would have taken a login";
+        } else if (attempt.greeting == "haproxy_stats" || attempt.greeting == "haproxy_stats_admin") {
+            out.greeting = attempt.greeting;
+            text += "; it showed HAProxy's statistics without asking who it is";
+            text += attempt.greeting == "haproxy_stats" ? "" : ", and offered to change the servers' state";
+        } else if (attempt.greeting == "http_401") {
+            out.greeting = out.greeting.empty() ? attempt.greeting : out.greeting;
+            text += "; it asked for a password (HTTP 401)";
+        } else if (attempt.greeting.starts_with("http_")) {
+            text += "; it answered HTTP " + attempt.greeting.substr(5);
+        } else if (attempt.greeting == "ssh") {
+            text += "; it greeted as an SSH server";
+        } else if (attempt.greeting == "host_not_allowed") {
+            out.greeting = out.greeting.empty() ? attempt.greeting : out.greeting;
+            text += "; the server has no account for that host (host not allowed)";
+        }
+        out.evidence.push_back({"attempt from " + attempt.from, std::move(text)});
+    }
+    return out;
+}
+
+Evidence listenerEvidence(const HostFacts& host, const std::vector<const ListenerFact*>& listeners) {
+    std::set<std::string> places;
+    std::string process;
+    for (const auto* listener : listeners) {
+        places.insert((listener->family == reach::Family::ipv6 || listener->address == "::"
+                           ? "[" + listener->address + "]"
+                           : listener->address) +
+                      ":" + std::to_string(listener->port));
+        process = listener->process.empty() ? process : listener->process;
+    }
+    return {"sockets of " + host.name, (process.empty() ? "a program" : process) + " listens on " +
+                                           joined({places.begin(), places.end()})};
+}
+
+/// True if somebody is among the ranges whom no rule names.
+bool includesStrangers(const reach::Ruleset& ruleset, const std::vector<reach::AddressRange>& ranges) {
+    return contains(ranges, ruleset.stranger(reach::Family::ipv4)) ||
+           contains(ranges, ruleset.stranger(reach::Family::ipv6));
+}
+
+std::set<int> portsOf(const Service& service) {
+    auto ports = service.ports;
+    for (const auto* listener : service.listeners) {
+        ports.insert(listener->port);
+    }
+    return ports;
+}
+
+}  // namespace
+
+std::vector<const ListenerFact*> listenersOf(const HostFacts& host,
+                                             const std::function<bool(const ListenerFact&)>& wanted) {
+    std::vector<const ListenerFact*> out;
+    for (const auto& listener : host.listeners) {
+        const auto address = reach::Address::parse(listener.address);
+        if (listener.protocol == "tcp" && address && !address->isLoopback() && wanted(listener)) {
+            out.push_back(&listener);
+        }
+    }
+    return out;
+}
+
+std::vector<reach::AddressRange> declaredFor(const Site& site, const std::vector<std::string>& names) {
+    std::vector<reach::AddressRange> out;
+    for (const auto& allow : site.allow) {
+        if (std::find(names.begin(), names.end(), allow.to) == names.end()) {
+            continue;
+        }
+        for (const auto& from : allow.from) {
+            if (const auto range = reach::AddressRange::parse(from)) {
+                out.push_back(*range);
+            }
+        }
+    }
+    return out;
+}
+
+std::vector<reach::Packet> packetsTo(const HostFacts& host, reach::Family family, int port,
+                                     const ListenerFact* bound) {
+    static const auto link_local = reach::AddressRange::parse("fe80::/10");
+    std::vector<reach::Packet> out;
+    for (const auto& own : host.addresses) {
+        const bool serves =
+            bound == nullptr || bound->isWildcard() || reach::Address::parse(bound->address) == own.address;
+        if (own.address.family != family || !serves || (link_local && link_local->contains(own.address))) {
+            continue;
+        }
+        reach::Packet packet;
+        packet.source = reach::AddressRange::all(family);
+        packet.destination = own.address;
+        packet.port = static_cast<std::uint16_t>(port);
+        packet.interface = own.interface;
+        out.push_back(std::move(packet));
+    }
+    return out;
+}
+
+void judgeService(const Context& context, const HostFacts& host, const Service& service, Judgement& out) {
+    const FindingKey key{service.id, service.subject};
+    const auto ports = portsOf(service);
+    if (ports.empty()) {
+        if (host.listeners_known) {
+            out.judged.insert(key);
+        }
+        return;
+    }
+    const auto rules = byRuleset(context, host, service.listeners, service.allowed);
+    const auto tried = byAttempts(context, host, ports, service);
+    const auto* ruleset = context.ruleset(host);
+    const bool exposed =
+        !rules.reach.empty() &&
+        (!service.from_anywhere || (ruleset != nullptr && includesStrangers(*ruleset, rules.reach)));
+    if (!exposed && tried.worst != Shown::open) {
+        if (rules.known && rules.may.empty()) {
+            out.judged.insert(key);
+        }
+        return;
+    }
+    Finding finding;
+    finding.id = service.id;
+    finding.subject = service.subject;
+    finding.title = service.title;
+    const auto greeted = service.by_greeting.find(tried.greeting);
+    finding.severity = greeted == service.by_greeting.end() ? service.severity : greeted->second;
+    finding.confidence = tried.worst == Shown::open ? Confidence::confirmed : Confidence::suspected;
+    finding.not_assessed = notAssessedFromInside();
+    if (exposed) {
+        finding.evidence.push_back(
+            {"ruleset of " + host.name, "lets connections in from " + rangesText(rules.reach)});
+    } else if (rules.known && rules.may.empty()) {
+        finding.confidence = Confidence::suspected;
+        finding.evidence.push_back(
+            {"ruleset of " + host.name, "blocks these sources: this contradicts the connection"});
+    } else {
+        finding.not_assessed.emplace_back("the ruleset of " + host.name + ": it could not be evaluated");
+    }
+    finding.evidence.insert(finding.evidence.end(), tried.evidence.begin(), tried.evidence.end());
+    if (!service.listeners.empty()) {
+        finding.evidence.push_back(listenerEvidence(host, service.listeners));
+    }
+    if (tried.worst == Shown::silent || tried.worst == Shown::refused) {
+        finding.severity = lowered(service.severity);
+        finding.not_assessed.emplace_back(
+            "why a connection that the rules accept does not come about: something on the way filters or "
+            "resets");
+    } else if (tried.worst == Shown::nothing) {
+        finding.not_assessed.emplace_back("not tested from an address that nobody would allow-list");
+    }
+    finding.not_assessed.insert(finding.not_assessed.end(), service.not_assessed.begin(),
+                                service.not_assessed.end());
+    finding.remedy = service.remedy();
+    out.findings.push_back(std::move(finding));
+}
+
+}  // namespace lapwing::analysis::exposure

@@ -1,0 +1,42 @@
+#pragma once
+
+#include <functional>
+
+#include "collector/analysis/exposure/exposure.h"
+
+namespace lapwing::analysis::exposure {
+
+/// Something that listens and should be reached by some only.
+struct Service {
+    std::string id;       ///< of the finding
+    std::string subject;  ///< likewise
+    std::string title;
+    Severity severity = Severity::high;
+    std::vector<const ListenerFact*> listeners;  ///< not on loopback
+    std::set<int> ports;  ///< further ones, of which only attempts tell (a host without an agent)
+    std::vector<reach::AddressRange> allowed;
+    /// It counts only what reaches anybody: an address that no rule names, a second address.
+    bool from_anywhere = false;
+    std::map<std::string, Severity> by_greeting;  ///< the severity where the service answers so
+    std::function<std::string()> remedy;
+    std::vector<std::string> not_assessed;
+};
+
+/// The host's TCP listeners that others may reach, where `wanted` says so.
+std::vector<const ListenerFact*> listenersOf(const HostFacts& host,
+                                             const std::function<bool(const ListenerFact&)>& wanted);
+
+/// What `site.allow` declares for that service's name, or its port.
+std::vector<reach::AddressRange> declaredFor(const Site& site, const std::vector<std::string>& names);
+
+/// Sources that no packet from elsewhere has: this network, loopback, multicast and reserved.
+std::vector<reach::AddressRange> impossibleSources(reach::Family family);
+
+/// Packets from `source` to that port of the host, one for each address of that family (that `bound` serves).
+std::vector<reach::Packet> packetsTo(const HostFacts& host, reach::Family family, int port,
+                                     const ListenerFact* bound = nullptr);
+
+/// Combines what the ruleset says of a service with what attempts showed, and finds.
+void judgeService(const Context& context, const HostFacts& host, const Service& service, Judgement& out);
+
+}  // namespace lapwing::analysis::exposure

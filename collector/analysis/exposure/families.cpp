@@ -1,0 +1,102 @@
+#include <algorithm>
+
+#include "collector/analysis/exposure/exposed.h"
+#include "collector/analysis/exposure/remedy.h"
+
+namespace lapwing::analysis::exposure {
+
+namespace {
+
+using reach::Family;
+using reach::Verdict;
+
+/// What a stranger meets at that port, by whatever address: reached by one is reached.
+std::optional<Verdict> strangersVerdict(const reach::Ruleset& ruleset, const HostFacts& host, Family family,
+                                        const ListenerFact& listener) {
+    std::optional<Verdict> out;
+    ListenerFact any = listener;
+    any.address = family == Family::ipv4 ? "0.0.0.0" : "::";
+    for (auto& packet : packetsTo(host, family, listener.port, listener.isWildcard() ? &any : &listener)) {
+        packet.source = reach::AddressRange::of(ruleset.stranger(family));
+        const auto verdict = ruleset.evaluate(packet).verdict;
+        if (!out || verdict == Verdict::must_reach ||
+            (verdict == Verdict::may && *out == Verdict::must_block)) {
+            out = verdict;
+        }
+    }
+    return out;
+}
+
+void judgeHost(const Context& context, const HostFacts& host, Judgement& out) {
+    const FindingKey key{"F6", host.name};
+    const auto* ruleset = host.firewall_up == true ? context.ruleset(host) : nullptr;
+    if (ruleset == nullptr || !host.listeners_known) {
+        return;
+    }
+    std::set<int> open;
+    bool known = true;
+    for (const auto* listener : listenersOf(
+             host, [](const ListenerFact& one) { return one.family == Family::ipv6 && one.isWildcard(); })) {
+        const auto v4 = strangersVerdict(*ruleset, host, Family::ipv4, *listener);
+        const auto v6 = strangersVerdict(*ruleset, host, Family::ipv6, *listener);
+        known = known && v4 != Verdict::may && v6 != Verdict::may;
+        if (v4 == Verdict::must_block && v6 == Verdict::must_reach) {
+            open.insert(listener->port);
+        }
+    }
+    if (open.empty()) {
+        if (known) {
+            out.judged.insert(key);
+        }
+        return;
+    }
+    Finding finding;
+    finding.id = key.first;
+    finding.subject = key.second;
+    finding.severity = Severity::high;
+    finding.confidence = Confidence::suspected;
+    std::vector<std::string> words;
+    for (const int port : open) {
+        words.push_back("tcp/" + std::to_string(port));
+    }
+    finding.title = "What " + host.name + " closes over IPv4 is open over IPv6: " + joined(words);
+    finding.evidence.push_back({"ruleset of " + host.name, "from anywhere, " + joined(words) +
+                                                               ": blocked over IPv4, accepted over IPv6"});
+    finding.evidence.push_back(
+        {"sockets of " + host.name, joined(words) + " take IPv6 on every address (::)"});
+    bool tried = false;
+    for (const auto& attempt : host.attempts) {
+        if (!open.contains(attempt.port) || attempt.address.find(':') == std::string::npos ||
+            attempt.at < context.rules_since(host.name)) {
+            continue;
+        }
+        tried = true;
+        finding.evidence.push_back({"attempt from " + attempt.from,
+                                    attempt.source + " to [" + attempt.address +
+                                        "]:" + std::to_string(attempt.port) + ": " + attempt.result});
+        if (attempt.result == "open") {
+            finding.confidence = Confidence::confirmed;
+        }
+    }
+    finding.not_assessed = notAssessedFromInside();
+    if (!tried) {
+        finding.not_assessed.emplace_back("not tried over IPv6: no agent names an IPv6 address of " +
+                                          host.name);
+    }
+    finding.remedy =
+        "Filter both families alike: rules in a table of family inet do. This ruleset is one:\n" +
+        firewallRemedy(context, host);
+    out.findings.push_back(std::move(finding));
+}
+
+}  // namespace
+
+void judgeFamilies(const Context& context, Judgement& out) {
+    for (const auto& [name, host] : context.facts.hosts) {
+        if (host.agent_present) {
+            judgeHost(context, host, out);
+        }
+    }
+}
+
+}  // namespace lapwing::analysis::exposure

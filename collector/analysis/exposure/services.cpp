@@ -1,0 +1,152 @@
+#include <algorithm>
+
+#include "collector/analysis/exposure/exposed.h"
+#include "collector/analysis/exposure/remedy.h"
+
+namespace lapwing::analysis::exposure {
+
+namespace {
+
+constexpr int kStatistics = 8404;
+
+void addAddresses(const std::vector<reach::Address>& addresses, std::vector<reach::AddressRange>& out) {
+    for (const auto& address : addresses) {
+        out.push_back(reach::AddressRange::of(address));
+    }
+}
+
+/// Every host of the site, by the addresses under which the others know it.
+std::vector<reach::AddressRange> siteHosts(const Context& context) {
+    std::vector<reach::AddressRange> out;
+    for (const auto& [name, host] : context.facts.hosts) {
+        addAddresses(knownAddresses(context.facts, name), out);
+    }
+    return out;
+}
+
+std::string withRuleset(const Context& context, const HostFacts& host, std::string first) {
+    return std::move(first) + "\n" + firewallRemedy(context, host);
+}
+
+/// F3, on the load balancer's own host: with an agent, or as attempts see it.
+void judgeStatistics(const Context& context, const HostFacts& host, Judgement& out) {
+    Service service;
+    service.id = "F3";
+    service.subject = "haproxy@" + host.name;
+    service.title = "HAProxy's statistics on " + host.name + " are open to anybody";
+    for (const auto& attempt : host.attempts) {
+        if (attempt.service == "haproxy-stats" || attempt.greeting.starts_with("haproxy_stats") ||
+            (attempt.service == "haproxy" && attempt.port == kStatistics)) {
+            service.ports.insert(attempt.port);
+        }
+    }
+    service.listeners = listenersOf(host, [&](const ListenerFact& listener) {
+        return listener.service() == "haproxy" &&
+               (listener.port == kStatistics || service.ports.contains(listener.port));
+    });
+    service.allowed = declaredFor(context.site, {"haproxy-stats", "tcp/" + std::to_string(kStatistics)});
+    const auto hosts = siteHosts(context);
+    service.allowed.insert(service.allowed.end(), hosts.begin(), hosts.end());
+    service.by_greeting = {{"haproxy_stats_admin", Severity::critical}, {"http_401", Severity::medium}};
+    service.remedy = [&] {
+        return "In haproxy.cfg: bind the statistics to 127.0.0.1 or protect them (`stats auth "
+               "USER:PASSWORD`, "
+               "never `stats admin` without), then `systemctl reload haproxy`; or let only the site's hosts "
+               "in:\n" +
+               (host.agent_present
+                    ? firewallRemedy(context, host)
+                    : "nft add rule inet filter input tcp dport " + std::to_string(kStatistics) +
+                          " ip saddr != { " + rangesText(hosts) + " } drop\n");
+    };
+    service.not_assessed = {"the runtime API's unix sockets: their modes show on the host only"};
+    judgeService(context, host, service, out);
+}
+
+/// F4: whoever is not the load balancer gets around what it does (TLS, limits, access control, its log).
+void judgeBypass(const Context& context, const HostFacts& host, Judgement& out) {
+    std::set<int> ports;
+    std::string balancer;
+    for (const auto& [instance, one] : context.facts.balancers) {
+        for (const auto& server : one.servers) {
+            const auto text = server.address.substr(0, server.address.rfind(':'));
+            const auto address = reach::Address::parse(text);
+            const auto* holder = address ? context.facts.holder(*address) : nullptr;
+            if (instance != host.name && (server.server == host.name || holder == &host)) {
+                balancer = instance;
+                ports.insert(std::atoi(server.address.c_str() + server.address.rfind(':') + 1));
+            }
+        }
+    }
+    if (balancer.empty()) {
+        return;
+    }
+    const auto judge = [&](const std::string& name, const std::function<bool(const ListenerFact&)>& wanted) {
+        Service service;
+        service.id = "F4";
+        service.subject = name + "@" + host.name;
+        service.title = "The " + std::string(name == "app" ? "application" : "web server") + " on " +
+                        host.name + " is reachable past the load balancer";
+        service.listeners = listenersOf(host, wanted);
+        std::vector<std::string> names{name, "http"};
+        for (const auto* listener : service.listeners) {
+            names.push_back("tcp/" + std::to_string(listener->port));
+        }
+        service.allowed = declaredFor(context.site, names);
+        addAddresses(entryAddresses(context.site), service.allowed);
+        addAddresses(knownAddresses(context.facts, balancer), service.allowed);
+        const auto hosts = siteHosts(context);
+        service.allowed.insert(service.allowed.end(), hosts.begin(), hosts.end());
+        service.remedy = [&] {
+            return withRuleset(context, host,
+                               "Let the port in from the load balancer (" + balancer +
+                                   ") only. This ruleset does, and drops the rest:");
+        };
+        judgeService(context, host, service, out);
+    };
+    judge("nginx", [&](const ListenerFact& listener) {
+        const auto name = listener.service();
+        return name != "app" && (ports.contains(listener.port) || name == "nginx" || name == "apache");
+    });
+    judge("app", [](const ListenerFact& listener) { return listener.service() == "app"; });
+}
+
+void judgeSsh(const Context& context, const HostFacts& host, Judgement& out) {
+    Service service;
+    service.id = "F5";
+    service.subject = "ssh@" + host.name;
+    service.title = "ssh on " + host.name + " is open to anybody";
+    service.severity = Severity::medium;
+    service.listeners =
+        listenersOf(host, [](const ListenerFact& listener) { return listener.service() == "ssh"; });
+    service.allowed = declaredFor(context.site, {"ssh", "tcp/22"});
+    service.from_anywhere = service.allowed.empty();
+    service.not_assessed = {"whether it takes passwords: look at `sshd -T | grep -i passwordauthentication`"};
+    service.remedy = [&] {
+        const bool declared = !declaredFor(context.site, {"ssh", "tcp/22"}).empty();
+        return withRuleset(
+            context, host,
+            declared
+                ? "Load this ruleset, which lets ssh in from where collector.yaml says (site.allow):"
+                : "Declare in collector.yaml from where you administer, `site: { allow: [{ to: ssh, from: "
+                  "[NETWORK] }] }`: the ruleset below then names it. If it is meant to be open to "
+                  "everybody, declare 0.0.0.0/0 and ::/0.");
+    };
+    judgeService(context, host, service, out);
+}
+
+}  // namespace
+
+void judgeServices(const Context& context, Judgement& out) {
+    for (const auto& [name, host] : context.facts.hosts) {
+        const bool balancer = context.facts.balancers.contains(name);
+        if (host.agent_present || (balancer && !host.attempts.empty())) {
+            judgeStatistics(context, host, out);
+        }
+        if (host.agent_present) {
+            judgeBypass(context, host, out);
+            judgeSsh(context, host, out);
+        }
+    }
+}
+
+}  // namespace lapwing::analysis::exposure

@@ -1,0 +1,308 @@
+// Findings F3 to F13, and that each remedy, applied as it is written, ends its finding and closes nothing
+// that is needed.
+#include <algorithm>
+#include <cstdio>
+#include <fstream>
+#include <sstream>
+
+#include "agent/snapshot/collect.h"
+#include "common/reach/ruleset.h"
+#include "tests/unit/analysis/site_samples.h"
+
+using namespace lapwing;
+using namespace lapwing::analysis;
+using lapwing::test::SiteSamples;
+
+namespace {
+
+const reach::Host kHost{{{"eth0", *reach::Address::parse("10.77.0.11"), 24},
+                         {"eth0", *reach::Address::parse("10.77.0.111"), 24},
+                         {"eth0", *reach::Address::parse("2001:db8:77::11"), 64},
+                         {"docker0", *reach::Address::parse("172.17.0.1"), 16}},
+                        true,
+                        true};
+
+/// `nft -j list ruleset` once these files and commands are loaded, in a namespace of its own.
+std::string listed(const std::string& rules, const std::string& commands = "") {
+    const auto file = "/tmp/lapwing-exposure-test-" + std::to_string(getpid());
+    std::ofstream(file) << "exec >/dev/null\nnft -f - <<'RULES' || exit 1\n"
+                        << rules << "\nRULES\n"
+                        << commands << "\n[ $? = 0 ] || exit 1\nexec 1>&3\nnft -j list ruleset\n";
+    const auto result = agent::runTool({"/usr/bin/unshare", "-rn", "/bin/bash", "-c", "exec 3>&1; . " + file},
+                                       std::chrono::seconds(20), 1U << 22);
+    std::remove(file.c_str());
+    INFO(rules << commands << result.error);
+    REQUIRE(result.status == agent::ReadStatus::ok);
+    return result.output;
+}
+
+/// The parts of a remedy that are typed in: the ruleset, and the commands.
+struct Steps {
+    std::string rules;
+    std::string commands;
+};
+
+Steps stepsOf(const std::string& remedy) {
+    Steps out;
+    std::istringstream lines(remedy);
+    std::string line;
+    while (std::getline(lines, line)) {
+        if (line.starts_with("nft add ") || line.starts_with("nft insert ")) {
+            out.commands += line + "\n";
+        } else if (!out.rules.empty() || line.starts_with("table ")) {
+            out.rules += line + "\n";
+        }
+    }
+    return out;
+}
+
+/// web-01 with a ruleset, as seen by web-02; the rest of the site is quiet.
+class Scene {
+  public:
+    Scene() : site(SiteSamples::site()) {}
+
+    std::vector<Finding> findings(const std::string& nft_json,
+                                  const std::vector<reach::IptablesSave>& saves = {}) {
+        SiteSamples samples;
+        const auto listing = reach::listingOf(nft_json, saves, {}, kHost);
+        const auto ruleset = reach::Ruleset::parse(listing);
+        REQUIRE(ruleset);
+        samples.web("web-01", "10.77.0.11", "10.77.0.111", listing);
+        samples.web("web-02", "10.77.0.12", "10.77.0.112", R"({"nftables":[]})");
+        const auto own = [](std::vector<Label> labels) {
+            labels.push_back({"agent", "web-01"});
+            labels.push_back({"instance", "web-01"});
+            return Labels(std::move(labels));
+        };
+        samples.add("lapwing_agent_address_info",
+                    own({{"address", "2001:db8:77::11"}, {"family", "ipv6"}, {"interface", "eth0"}}));
+        for (const auto& [family, port, process] : listeners) {
+            samples.add("lapwing_listener_info",
+                        own({{"protocol", "tcp"},
+                             {"family", family},
+                             {"address", std::string_view(family) == "ipv6" ? "::" : "0.0.0.0"},
+                             {"port", port},
+                             {"process", process}}));
+        }
+        for (const auto family : {reach::Family::ipv4, reach::Family::ipv6}) {
+            reach::Packet packet;
+            packet.source = reach::AddressRange::of(ruleset->stranger(family));
+            packet.destination =
+                *reach::Address::parse(family == reach::Family::ipv4 ? "10.77.0.11" : "2001:db8:77::11");
+            packet.port = ruleset->unusedPort({});
+            packet.interface = "eth0";
+            samples.add("lapwing_firewall_default_deny",
+                        own({{"job", "firewall"}, {"family", reach::familyName(family)}}),
+                        ruleset->evaluate(packet).verdict == reach::Verdict::must_block ? 1 : 0);
+        }
+        samples.control("web-02", "web-01", true, "10.77.0.11");
+        samples.attempt("web-02", "web-01", "10.77.0.11", "3306", "10.77.0.12", "main", "silent");
+        for (const auto& [port, result, greeting] : attempts) {
+            samples.attempt("web-02", "web-01", "10.77.0.11", port, "10.77.0.112", "second", result,
+                            greeting);
+        }
+        samples.balancer();
+        samples.write();
+        Analyst analyst(samples.store(), site);
+        REQUIRE(analyst.run(samples.now));
+        return analyst.findings();
+    }
+
+    Site site;
+    std::vector<std::tuple<const char*, const char*, const char*>> listeners;
+    std::vector<std::tuple<const char*, const char*, const char*>> attempts;
+};
+
+const Finding* find(const std::vector<Finding>& findings, const std::string& id, const std::string& subject) {
+    const auto found = std::find_if(findings.begin(), findings.end(),
+                                    [&](const auto& one) { return one.id == id && one.subject == subject; });
+    return found == findings.end() ? nullptr : &*found;
+}
+
+/// Loads the remedy beside what is there, as its text says, and expects the finding to be gone and no flow to
+/// be blocked.
+void ends(Scene& scene, const std::string& rules, const Finding& finding) {
+    const auto steps = stepsOf(finding.remedy);
+    INFO(finding.remedy);
+    const auto after = scene.findings(listed(rules + "\n" + steps.rules, steps.commands));
+    CHECK(find(after, finding.id, finding.subject) == nullptr);
+    for (const auto& other : after) {
+        if (other.id == "F9") {
+            FAIL_CHECK(other.title);
+        }
+    }
+}
+
+}  // namespace
+
+TEST_CASE("F1, F2 and F4: an open host, and the ruleset that closes it") {
+    Scene scene;
+    scene.attempts = {{"80", "open", nullptr}};
+    const auto before = scene.findings(listed(""));
+    for (const auto& [id, subject] :
+         {std::pair("F1", "web-01"), std::pair("F2", "mysql@web-01"), std::pair("F4", "nginx@web-01")}) {
+        INFO(id);
+        const auto* finding = find(before, id, subject);
+        REQUIRE(finding != nullptr);
+        CHECK_FALSE(finding->not_assessed.empty());
+        Scene closed;
+        ends(closed, "", *finding);
+    }
+    CHECK(find(before, "F4", "nginx@web-01")->confidence == Confidence::confirmed);
+    CHECK(find(before, "F4", "nginx@web-01")->severity == Severity::high);
+    // Whoever is declared may.
+    scene.site.allow = {{"http", {"0.0.0.0/0"}}};
+    CHECK(find(scene.findings(listed("")), "F4", "nginx@web-01") == nullptr);
+}
+
+TEST_CASE("F3: HAProxy's statistics, by what they answered") {
+    Scene scene;
+    scene.listeners = {{"ipv4", "8404", "haproxy"}};
+    scene.attempts = {{"8404", "open", "haproxy_stats"}};
+    const auto open = scene.findings(listed(""));
+    const auto* finding = find(open, "F3", "haproxy@web-01");
+    REQUIRE(finding != nullptr);
+    CHECK(finding->severity == Severity::high);
+    CHECK(finding->confidence == Confidence::confirmed);
+    scene.attempts = {{"8404", "open", "haproxy_stats_admin"}};
+    CHECK(find(scene.findings(listed("")), "F3", "haproxy@web-01")->severity == Severity::critical);
+    scene.attempts = {{"8404", "open", "http_401"}};
+    CHECK(find(scene.findings(listed("")), "F3", "haproxy@web-01")->severity == Severity::medium);
+    scene.attempts.clear();
+    ends(scene, "", *finding);
+}
+
+TEST_CASE("F5: ssh from anywhere, until the site says from where") {
+    Scene scene;
+    scene.listeners = {{"ipv4", "22", "sshd"}};
+    const std::string rules =
+        "table inet f { chain i { type filter hook input priority 0; policy drop; ct state established "
+        "accept; tcp "
+        "dport 22 accept; ip saddr { 10.77.0.10, 10.77.0.12 } tcp dport { 80, 3306 } accept; }; }";
+    const auto before = scene.findings(listed(rules));
+    REQUIRE(find(before, "F5", "ssh@web-01") != nullptr);
+    CHECK(find(before, "F5", "ssh@web-01")->severity == Severity::medium);
+    scene.site.allow = {{"ssh", {"192.0.2.0/24"}}};
+    const auto declared = scene.findings(listed(rules));
+    REQUIRE(find(declared, "F5", "ssh@web-01") != nullptr);
+    ends(scene, rules, *find(declared, "F5", "ssh@web-01"));
+    scene.site.allow = {{"ssh", {"0.0.0.0/0", "::/0"}}};
+    CHECK(find(scene.findings(listed(rules)), "F5", "ssh@web-01") == nullptr);
+}
+
+TEST_CASE("F6: closed over IPv4, open over IPv6") {
+    Scene scene;
+    scene.listeners = {{"ipv6", "8080", "java"}};
+    const std::string rules =
+        "table ip f { chain i { type filter hook input priority 0; policy drop; ct state established accept; "
+        "ip saddr "
+        "{ 10.77.0.10, 10.77.0.12 } tcp dport { 80, 3306 } accept; }; }";
+    const auto before = scene.findings(listed(rules));
+    const auto* finding = find(before, "F6", "web-01");
+    REQUIRE(finding != nullptr);
+    CHECK(finding->severity == Severity::high);
+    ends(scene, rules, *finding);
+}
+
+TEST_CASE("F7: a published port goes past the rules of input") {
+    Scene scene;
+    const std::string rules =
+        "table inet f { chain i { type filter hook input priority 0; policy drop; ct state established "
+        "accept; ip saddr "
+        "{ 10.77.0.10, 10.77.0.12 } tcp dport { 80, 3306 } accept; }; }\n"
+        "table ip nat { chain p { type nat hook prerouting priority dstnat; tcp dport 13306 dnat to "
+        "172.17.0.2:3306; }; }";
+    const auto before = scene.findings(listed(rules));
+    const auto* finding = find(before, "F7", "tcp/13306@web-01");
+    REQUIRE(finding != nullptr);
+    CHECK(finding->severity == Severity::high);
+    CHECK(finding->title.find("172.17.0.2:3306") != std::string::npos);
+    ends(scene, rules, *finding);
+    // Somebody who is declared stays able to.
+    scene.site.allow = {{"tcp/13306", {"192.0.2.7/32"}}};
+    const auto declared = scene.findings(listed(rules));
+    REQUIRE(find(declared, "F7", "tcp/13306@web-01") != nullptr);
+    const auto steps = stepsOf(find(declared, "F7", "tcp/13306@web-01")->remedy);
+    auto after = reach::Ruleset::parse(reach::listingOf(listed(rules + "\n" + steps.rules), {}, {}, kHost));
+    REQUIRE(after);
+    reach::Packet packet;
+    packet.destination = kHost.interfaces[0].address;
+    packet.interface = "eth0";
+    packet.port = 13306;
+    packet.source = *reach::AddressRange::parse("192.0.2.7");
+    CHECK(after->evaluate(packet).verdict == reach::Verdict::must_reach);
+    packet.source = *reach::AddressRange::parse("192.0.2.8");
+    CHECK(after->evaluate(packet).verdict == reach::Verdict::must_block);
+}
+
+TEST_CASE("F8: some ports are blocked, and the default accepts") {
+    Scene scene;
+    const std::string rules =
+        "table inet f { chain i { type filter hook input priority 0; policy accept; tcp dport { 23, 111 } "
+        "drop; }; }";
+    const auto before = scene.findings(listed(rules));
+    const auto* finding = find(before, "F8", "web-01");
+    REQUIRE(finding != nullptr);
+    CHECK(finding->severity == Severity::medium);
+    ends(scene, rules, *finding);
+    CHECK(find(scene.findings(listed("")), "F8", "web-01") == nullptr);
+}
+
+TEST_CASE("F9: what the site needs is blocked, by a policy and by a rule") {
+    Scene scene;
+    const std::string policy =
+        "table inet f { chain i { type filter hook input priority 0; policy drop; ct state established "
+        "accept; ip saddr "
+        "10.77.0.12 tcp dport 3306 accept; }; }";
+    const std::string rule =
+        "table inet f { chain i { type filter hook input priority 0; policy accept; ip saddr 10.77.0.0/24 "
+        "tcp dport "
+        "3306 drop; }; }";
+    const auto by_policy = scene.findings(listed(policy));
+    const auto* web = find(by_policy, "F9", "tcp/80@web-01");
+    REQUIRE(web != nullptr);
+    CHECK(web->severity == Severity::high);
+    CHECK(find(by_policy, "F9", "tcp/3306@web-01") == nullptr);
+    ends(scene, policy, *web);
+    const auto by_rule = scene.findings(listed(rule));
+    const auto* database = find(by_rule, "F9", "tcp/3306@web-01");
+    REQUIRE(database != nullptr);
+    CHECK(database->confidence == Confidence::confirmed);  // silence from there, while the control answers
+    ends(scene, rule, *database);
+}
+
+TEST_CASE("F12: two kinds of rules side by side") {
+    Scene scene;
+    const std::string rules =
+        "table inet f { chain i { type filter hook input priority 0; policy accept; counter; }; }";
+    const reach::IptablesSave legacy{
+        reach::Family::ipv4, true,
+        "*filter\n:INPUT ACCEPT [0:0]\n-A INPUT -s 192.0.2.1/32 -j DROP\nCOMMIT\n"};
+    CHECK(find(scene.findings(listed(rules), {legacy}), "F12", "web-01")->severity == Severity::medium);
+    CHECK(find(scene.findings(listed(rules)), "F12", "web-01") == nullptr);
+    CHECK(find(scene.findings(listed(""), {legacy}), "F12", "web-01") == nullptr);
+}
+
+TEST_CASE("F13: out to anywhere") {
+    Scene scene;
+    const auto before = scene.findings(listed(""));
+    const auto* finding = find(before, "F13", "web-01");
+    REQUIRE(finding != nullptr);
+    CHECK(finding->severity == Severity::low);
+    ends(scene, "", *finding);
+    // Replication and names still get out.
+    const auto after = reach::Ruleset::parse(listed(stepsOf(finding->remedy).rules));
+    REQUIRE(after);
+    reach::Packet packet;
+    packet.outgoing = true;
+    packet.source = *reach::AddressRange::parse("10.77.0.11");
+    packet.destination = *reach::Address::parse("10.77.0.12");
+    packet.port = 3306;
+    packet.interface = "eth0";
+    CHECK(after->evaluate(packet).verdict == reach::Verdict::must_reach);
+    packet.destination = *reach::Address::parse("9.9.9.9");
+    CHECK(after->evaluate(packet).verdict == reach::Verdict::must_block);
+    packet.port = 53;
+    packet.protocol = reach::Protocol::udp;
+    CHECK(after->evaluate(packet).verdict == reach::Verdict::must_reach);
+}
