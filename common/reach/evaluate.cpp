@@ -185,10 +185,12 @@ void Journey::pass(const std::vector<Stop>& stops, const View& view, bool& open,
         if ((out.may & (kAccept | kTranslate)) == 0) {
             open = false;
             // Which of the chains with one priority comes first is not listed: another may drop what this one
-            // rejects.
+            // rejects, or the other way round.
             for (++at; at != stops.end() && pointOf(*at->chain) == pointOf(*stop.chain); ++at) {
-                const auto other = walk_.base(*at->table, *at->chain, at->name, view).may;
-                fate_.may_drop = fate_.may_drop || (other & kDrop) != 0;
+                const auto other = walk_.base(*at->table, *at->chain, at->name, view);
+                note(*at, other, view.answer);
+                fate_.may_drop = fate_.may_drop || (other.may & kDrop) != 0;
+                fate_.may_reject = fate_.may_reject || (other.may & kReject) != 0;
             }
             return;
         }
