@@ -182,11 +182,14 @@ Expected<SqliteStore::Staged> SqliteStore::stage(std::span<const BatchSeries> ba
     for (std::size_t i = 0; i < batch.size(); ++i) {
         const BatchSeries& series = batch[i];
         if (series.samples.empty()) continue;
-        if (series.labels == nullptr && !index_->contains(series.ref)) {
+        std::optional<SeriesId> id;
+        if (series.ref != 0 && index_->contains(series.ref)) {
+            id = series.ref;
+        } else if (series.labels != nullptr) {
+            id = identify(*series.labels, series.samples, round, staged.result);
+        } else {
             staged.result.gone.push_back(i);
-            continue;
         }
-        const auto id = identify(series, round, staged.result);
         if (!id) continue;
         if (*id != series.ref) staged.found.emplace_back(i, *id);
         if (staged_by_.size() <= *id) {
@@ -226,11 +229,10 @@ Expected<SqliteStore::Staged> SqliteStore::stage(std::span<const BatchSeries> ba
 }
 
 /// Nothing where all of its samples are refused because of what the series is.
-std::optional<SeriesId> SqliteStore::identify(const BatchSeries& series, Round& round, AppendResult& result) {
-    if (series.ref != 0 && index_->contains(series.ref)) return series.ref;
-    const Labels& labels = *series.labels;
+std::optional<SeriesId> SqliteStore::identify(const Labels& labels, std::span<const Sample> samples,
+                                              Round& round, AppendResult& result) {
     const auto refuse = [&](const std::string& why) {
-        result.refused += series.samples.size();
+        result.refused += samples.size();
         if (result.first_refusal.empty()) result.first_refusal = labels.toString() + ": " + why;
         return std::nullopt;
     };
@@ -239,9 +241,9 @@ std::optional<SeriesId> SqliteStore::identify(const BatchSeries& series, Round& 
     const auto created = round.created.find(labels);
     if (created != round.created.end()) return created->second;
     // A series of nothing but refused samples should not be made.
-    if (std::none_of(series.samples.begin(), series.samples.end(), validTime)) return refuse(kBadTime);
+    if (std::none_of(samples.begin(), samples.end(), validTime)) return refuse(kBadTime);
     if (options_.max_series > 0 && index_->size() + round.new_series.size() >= options_.max_series) {
-        over_series_limit_ += series.samples.size();
+        over_series_limit_ += samples.size();
         return refuse("a new series, and there are " + std::to_string(options_.max_series) +
                       " already (ingest.max_series)");
     }

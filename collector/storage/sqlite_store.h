@@ -98,7 +98,8 @@ class SqliteStore final : public Store {
     std::size_t commitRound(std::vector<Pending*>& pending) noexcept;
     bool mustWait(std::span<const BatchSeries> batch, const Round& round) const;
     Expected<Staged> stage(std::span<const BatchSeries> batch, Round& round);
-    std::optional<SeriesId> identify(const BatchSeries& series, Round& round, AppendResult& result);
+    std::optional<SeriesId> identify(const Labels& labels, std::span<const Sample> samples, Round& round,
+                                     AppendResult& result);
     Expected<std::size_t> sift(SeriesId id, const Labels* labels, std::span<Sample> samples,
                                AppendResult& result);
     Expected<std::vector<Sample>> readStored(SeriesId id, TimestampMs from, TimestampMs to);
