@@ -104,6 +104,8 @@ class Journey {
         pass(stopsAt(hook, passage, view.answer), view, open, nullptr);
         return open;
     }
+    void addOthers(const std::vector<Stop>& stops, std::vector<Stop>::const_iterator at, const View& view,
+                   Outcome* translations);
     void note(const Stop& stop, const Outcome& out, bool answer);
     Way wayTo(const Target& target) const;
     void arrive();
@@ -165,6 +167,24 @@ void Journey::note(const Stop& stop, const Outcome& out, bool answer) {
     fate_.path.push_back(std::move(step));
 }
 
+/// Which of the chains with one priority comes first is not listed: what those say that would come after the
+/// last word of `at` is possible as well.
+void Journey::addOthers(const std::vector<Stop>& stops, std::vector<Stop>::const_iterator at,
+                        const View& view, Outcome* translations) {
+    const auto priority = at->chain->priority;
+    for (++at; at != stops.end() && at->chain->priority == priority; ++at) {
+        const auto other = walk_.base(*at->table, *at->chain, at->name, view);
+        note(*at, other, view.answer);
+        fate_.may_drop = fate_.may_drop || (other.may & kDrop) != 0;
+        fate_.may_reject = fate_.may_reject || (other.may & kReject) != 0;
+        if (translations != nullptr) {
+            translations->targets.insert(translations->targets.end(), other.targets.begin(),
+                                         other.targets.end());
+            fate_.accepted_by.insert(other.translated_by.begin(), other.translated_by.end());
+        }
+    }
+}
+
 /// One chain after the other. `open` becomes false where no packet gets through.
 void Journey::pass(const std::vector<Stop>& stops, const View& view, bool& open, Outcome* translations) {
     for (auto at = stops.begin(); at != stops.end(); ++at) {
@@ -184,14 +204,7 @@ void Journey::pass(const std::vector<Stop>& stops, const View& view, bool& open,
         }
         if ((out.may & (kAccept | kTranslate)) == 0) {
             open = false;
-            // Which of the chains with one priority comes first is not listed: another may drop what this one
-            // rejects, or the other way round.
-            for (++at; at != stops.end() && pointOf(*at->chain) == pointOf(*stop.chain); ++at) {
-                const auto other = walk_.base(*at->table, *at->chain, at->name, view);
-                note(*at, other, view.answer);
-                fate_.may_drop = fate_.may_drop || (other.may & kDrop) != 0;
-                fate_.may_reject = fate_.may_reject || (other.may & kReject) != 0;
-            }
+            addOthers(stops, at, view, translations);
             return;
         }
         fate_.accepted_by.insert(out.accepted_by.begin(), out.accepted_by.end());
@@ -201,6 +214,7 @@ void Journey::pass(const std::vector<Stop>& stops, const View& view, bool& open,
             translations->may |= kTranslate;
             if ((out.may & kAccept) == 0) {
                 translations->may &= ~kAccept;
+                addOthers(stops, at, view, translations);
                 return;
             }
         }

@@ -55,17 +55,25 @@ std::string remedyFor(const Blocked& found, const Flow& flow) {
         const auto policy = place.find(" policy ");
         const auto chain = place.substr(0, std::min(handle, policy));
         for (const auto& source : found.from) {
-            const auto rule = std::string(source.family == reach::Family::ipv4 ? "ip" : "ip6") + " saddr " +
-                              source.toString() + " tcp dport " + std::to_string(flow.port) + " accept\n";
+            const bool v4 = source.family == reach::Family::ipv4;
+            const auto port = std::to_string(flow.port);
             if (place.starts_with("legacy ")) {
-                out += std::string(source.family == reach::Family::ipv4 ? "iptables" : "ip6tables") +
-                       "-legacy -I INPUT -s " + source.toString() + " -p tcp --dport " +
-                       std::to_string(flow.port) + " -j ACCEPT\n";
-            } else if (handle != std::string::npos) {
-                out += "nft insert rule " + chain + " handle " + place.substr(handle + 8) + " " + rule;
-            } else {
-                out += "nft add rule " + chain + " " + rule;
+                out.append(v4 ? "iptables" : "ip6tables")
+                    .append("-legacy -I INPUT -s ")
+                    .append(source.toString());
+                out.append(" -p tcp --dport ").append(port).append(" -j ACCEPT\n");
+                continue;
             }
+            if (handle != std::string::npos) {
+                out.append("nft insert rule ")
+                    .append(chain)
+                    .append(" handle ")
+                    .append(place.substr(handle + 8));
+            } else {
+                out.append("nft add rule ").append(chain);
+            }
+            out.append(v4 ? " ip" : " ip6").append(" saddr ").append(source.toString());
+            out.append(" tcp dport ").append(port).append(" accept\n");
         }
     }
     return out;

@@ -56,6 +56,7 @@ void judgeHost(const Context& context, const HostFacts& host, Judgement& out) {
     finding.severity = Severity::high;
     finding.confidence = Confidence::suspected;
     std::vector<std::string> words;
+    words.reserve(open.size());
     for (const int port : open) {
         words.push_back("tcp/" + std::to_string(port));
     }
