@@ -309,8 +309,9 @@ void Ruleset::addTexts(std::string_view listing) {
         } else if (line.starts_with("chain ")) {
             chain = name("chain ");
         } else if (mark != std::string_view::npos) {
-            texts[table + " " + chain + " handle " + std::string(line.substr(mark + 10))] =
-                std::string(line.substr(0, mark));
+            auto place = table;
+            place.append(" ").append(chain).append(line.substr(mark + 2));
+            texts[std::move(place)] = std::string(line.substr(0, mark));
         }
     }
     for (auto& one : model_->tables) {
