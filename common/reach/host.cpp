@@ -74,6 +74,7 @@ Host hostFromJson(std::string_view json) {
 }
 
 void Ruleset::describeHost(Host host) {
+    model_->found.clear();
     model_->host = std::move(host);
 }
 

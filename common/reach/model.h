@@ -1,9 +1,11 @@
 #pragma once
 
 #include <map>
+#include <mutex>
 #include <optional>
 #include <set>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include "common/reach/ruleset.h"
@@ -194,6 +196,10 @@ struct Ruleset::Model {
     bool untracks = false;
     bool translates = false;  ///< something outside the listing may
     Host host;
+
+    /// What sources() has found: rules change seldom, and are asked about again and again.
+    std::mutex found_mutex;
+    std::map<std::tuple<Address, Protocol, std::uint16_t, std::string, bool>, Sources> found;
 };
 
 /// Adds the tables of an iptables-save listing to the model: legacy ones beside what is there, others in the

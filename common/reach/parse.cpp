@@ -340,6 +340,7 @@ std::string Ruleset::textOf(const std::string& place) const {
 }
 
 void Ruleset::addUnknown(std::string reason, bool translates) {
+    model_->found.clear();
     model_->unknowns.push_back(std::move(reason));
     model_->translates = model_->translates || translates;
 }

@@ -70,7 +70,16 @@ Expected<std::vector<AddressRange>> Ruleset::parts(Family family, std::size_t mo
 }
 
 Expected<Sources> Ruleset::sources(Packet packet) const {
+    constexpr std::size_t most_kept = 1024;
     const auto family = packet.source.family;
+    const auto key =
+        std::tuple(packet.destination, packet.protocol, packet.port, packet.interface, packet.outgoing);
+    {
+        const std::lock_guard lock(model_->found_mutex);
+        if (const auto found = model_->found.find(key); found != model_->found.end()) {
+            return found->second;
+        }
+    }
     auto split = parts(family);
     if (!split) {
         return tl::unexpected(split.error());
@@ -87,6 +96,11 @@ Expected<Sources> Ruleset::sources(Packet packet) const {
     }
     out.reach = subtract(std::move(out.reach), {});
     out.may = subtract(std::move(out.may), {});
+    const std::lock_guard lock(model_->found_mutex);
+    if (model_->found.size() >= most_kept) {
+        model_->found.clear();
+    }
+    model_->found[key] = out;
     return out;
 }
 

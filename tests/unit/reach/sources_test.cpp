@@ -83,3 +83,24 @@ TEST_CASE("a ruleset that names very many addresses is not split") {
     REQUIRE_FALSE(rules->parts(Family::ipv4));
     CHECK(rules->parts(Family::ipv4).error().kind == lapwing::ErrorKind::exhausted);
 }
+
+TEST_CASE("what was found once is found again, until something is added") {
+    auto rules = ruleset("plain.json");
+    Packet packet;
+    packet.source = AddressRange::all(Family::ipv4);
+    packet.destination = *Address::parse("10.77.0.11");
+    packet.port = 3306;
+    packet.interface = "eth9";
+    const auto first = rules.sources(packet);
+    const auto second = rules.sources(packet);
+    REQUIRE(first);
+    REQUIRE(second);
+    CHECK(first->reach == std::vector{AddressRange::of(*Address::parse("10.77.0.12"))});
+    CHECK(first->reach == second->reach);
+    packet.port = 22;
+    CHECK(rules.sources(packet)->reach == std::vector{AddressRange::all(Family::ipv4)});
+    packet.port = 3306;
+    rules.addUnknown("a legacy table could not be read");
+    CHECK(rules.sources(packet)->reach.empty());
+    CHECK(rules.sources(packet)->may == first->reach);
+}
