@@ -56,8 +56,8 @@ void tryBase(const std::vector<std::uint64_t>& values, std::uint64_t base, Packi
 
 /// Afterwards the elements 0 to 3, n / 32 and n / 4 are those of the sorted sequence.
 void sortSmallest(std::vector<std::int64_t>& values) {
-    constexpr std::size_t kFew = 128;
-    if (values.size() < kFew) {
+    constexpr std::size_t few = 128;
+    if (values.size() < few) {
         std::sort(values.begin(), values.end());
         return;
     }

@@ -23,8 +23,8 @@ constexpr std::uint64_t kLargestXor = std::uint64_t{1} << 49;
 
 /// The value, if it is an integer that a double holds exactly.
 std::optional<std::int64_t> integerOf(double value) {
-    constexpr double kLimit = 9007199254740992.0;
-    if (!(value > -kLimit && value < kLimit)) return std::nullopt;
+    constexpr double limit = 9007199254740992.0;
+    if (!(value > -limit && value < limit)) return std::nullopt;
     const auto number = static_cast<std::int64_t>(value);
     if (std::bit_cast<std::uint64_t>(static_cast<double>(number)) != std::bit_cast<std::uint64_t>(value)) {
         return std::nullopt;
