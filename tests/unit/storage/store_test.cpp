@@ -152,22 +152,21 @@ TEST_CASE("beyond the limit new series are refused and counted, the others go on
 TEST_CASE("the order of samples within a batch does not matter, nor does it cost more than sorting") {
     const TempDir dir;
     auto store = openStore(keepEverything(dir.file()));
-    constexpr int kSamples = 100'000;
+    constexpr int many = 100'000;
     std::vector<Sample> descending;
-    for (int i = kSamples; i > 0; --i) descending.push_back({i * 1000, static_cast<double>(i)});
+    for (int i = many; i > 0; --i) descending.push_back({i * 1000, static_cast<double>(i)});
     const Labels labels{{"__name__", "up"}};
-    CHECK(mustAppend(*store, {{labels, descending}}).stored == kSamples);
-    CHECK(mustAppend(*store, {{labels, descending}}).duplicates == kSamples);
+    CHECK(mustAppend(*store, {{labels, descending}}).stored == many);
+    CHECK(mustAppend(*store, {{labels, descending}}).duplicates == many);
     REQUIRE(store->compact());
-    CHECK(mustAppend(*store, {{labels, descending}}).duplicates == kSamples);
+    CHECK(mustAppend(*store, {{labels, descending}}).duplicates == many);
     // The same series as many times over.
     std::vector<TimeSeries> pieces;
-    for (int i = 2 * kSamples; i > kSamples; --i)
-        pieces.push_back({labels, {{i * 1000, static_cast<double>(i)}}});
-    CHECK(mustAppend(*store, pieces).stored == kSamples);
+    for (int i = 2 * many; i > many; --i) pieces.push_back({labels, {{i * 1000, static_cast<double>(i)}}});
+    CHECK(mustAppend(*store, pieces).stored == many);
     const auto all = mustSelect(*store, named("up"), 0, INT64_MAX);
-    REQUIRE(all.at(0).samples.size() == 2 * kSamples);
-    for (int i = 1; i <= 2 * kSamples; ++i) {
+    REQUIRE(all.at(0).samples.size() == 2 * many);
+    for (int i = 1; i <= 2 * many; ++i) {
         const auto& sample = all[0].samples[static_cast<std::size_t>(i - 1)];
         if (sample.timestamp != i * 1000 || sample.value != i) FAIL("sample " << i);
     }
