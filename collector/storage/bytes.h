@@ -1,8 +1,10 @@
 #pragma once
 
 #include <array>
+#include <bit>
 #include <cstdint>
 #include <cstring>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -16,6 +18,17 @@ inline std::uint64_t zigzag(std::int64_t value) {
 
 inline std::int64_t unzigzag(std::uint64_t value) {
     return static_cast<std::int64_t>((value >> 1) ^ (~(value & 1) + 1));
+}
+
+/// The value, if it is an integer below 2^53 that comes back to the bit: -0 does not.
+inline std::optional<std::int64_t> exactInteger(double value) {
+    constexpr double limit = 9007199254740992.0;
+    if (!(value > -limit && value < limit)) return std::nullopt;
+    const auto integer = static_cast<std::int64_t>(value);
+    if (std::bit_cast<std::uint64_t>(static_cast<double>(integer)) != std::bit_cast<std::uint64_t>(value)) {
+        return std::nullopt;
+    }
+    return integer;
 }
 
 /// LEB128, at most ten bytes.

@@ -20,14 +20,9 @@ std::uint32_t checksum(std::string_view data) {
 
 /// Integers of up to 2^53 as varints with the lowest bit set; anything else as 0 and its eight bytes.
 void putValue(std::string& out, double value) {
-    constexpr double limit = 9007199254740992.0;
-    if (value > -limit && value < limit) {
-        const auto integer = static_cast<std::int64_t>(value);
-        if (std::bit_cast<std::uint64_t>(static_cast<double>(integer)) ==
-            std::bit_cast<std::uint64_t>(value)) {
-            putVarint(out, (zigzag(integer) << 1) | 1);
-            return;
-        }
+    if (const auto integer = exactInteger(value)) {
+        putVarint(out, (zigzag(*integer) << 1) | 1);
+        return;
     }
     out += '\0';
     putFixed64(out, std::bit_cast<std::uint64_t>(value));

@@ -1,7 +1,6 @@
 #include "collector/storage/sample_stream.h"
 
 #include <bit>
-#include <optional>
 
 #include "collector/storage/bytes.h"
 
@@ -20,17 +19,6 @@ enum Value : unsigned {
 constexpr unsigned kFollows = 31;
 /// A varint of more is no shorter than the value itself.
 constexpr std::uint64_t kLargestXor = std::uint64_t{1} << 49;
-
-/// The value, if it is an integer that a double holds exactly.
-std::optional<std::int64_t> integerOf(double value) {
-    constexpr double limit = 9007199254740992.0;
-    if (!(value > -limit && value < limit)) return std::nullopt;
-    const auto number = static_cast<std::int64_t>(value);
-    if (std::bit_cast<std::uint64_t>(static_cast<double>(number)) != std::bit_cast<std::uint64_t>(value)) {
-        return std::nullopt;
-    }
-    return number;
-}
 
 unsigned headOf(Value value, unsigned number) {
     return (static_cast<unsigned>(value) << 1) | (number << 3);
@@ -53,8 +41,8 @@ void SampleStream::append(const Sample& sample) {
     std::uint64_t rest = 0;
     bool follows = false;
     if (difference != 0) {
-        const auto now = integerOf(sample.value);
-        const auto before = now ? integerOf(last_.value) : std::nullopt;
+        const auto now = exactInteger(sample.value);
+        const auto before = now ? exactInteger(last_.value) : std::nullopt;
         if (before) {
             rest = zigzag(*now - *before);
             follows = rest >= kFollows;
@@ -99,7 +87,7 @@ bool SampleStream::decode(std::string_view bytes, std::vector<Sample>& out) {
             case same:
                 break;
             case integer: {
-                const auto before = integerOf(std::bit_cast<double>(value));
+                const auto before = exactInteger(std::bit_cast<double>(value));
                 if (!before) return false;
                 const auto change = unzigzag(number == kFollows ? in.varint() : number);
                 const auto now = static_cast<std::int64_t>(static_cast<std::uint64_t>(*before) +
