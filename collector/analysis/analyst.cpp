@@ -61,10 +61,13 @@ class Rulesets {
             return nullptr;
         }
         auto& known = known_[host.name];
-        if (known.digest != host.digest || !known.ruleset) {
-            known = {host.digest, std::nullopt};
+        if (known.digest != host.digest) {
+            known = {host.digest, false, std::nullopt};
+        }
+        if (!known.read) {
             const auto document = store_.document(host.digest);
             if (document && *document) {
+                known.read = true;
                 if (auto parsed = reach::Ruleset::parse((*document)->body)) {
                     known.ruleset.emplace(std::move(*parsed));
                 }
@@ -76,6 +79,7 @@ class Rulesets {
   private:
     struct Known {
         std::string digest;
+        bool read = false;  ///< the document; it may come later than the samples that name it
         std::optional<reach::Ruleset> ruleset;
     };
     const storage::Store& store_;
