@@ -4,6 +4,15 @@
 
 namespace lapwing::analysis {
 
+void conclude(Judgement& out, const FindingKey& key, std::optional<Finding> finding) {
+    out.judged.insert(key);
+    if (finding) {
+        finding->id = key.first;
+        finding->subject = key.second;
+        out.findings.push_back(std::move(*finding));
+    }
+}
+
 std::vector<reach::Address> knownAddresses(const Facts& facts, const std::string& host) {
     std::set<reach::Address> out;
     const auto note = [&](const std::string& text) {

@@ -3,6 +3,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <utility>
@@ -39,6 +40,9 @@ struct Judgement {
     std::vector<Finding> findings;
     std::set<FindingKey> judged;
 };
+
+/// Adds the finding, with the key's id and subject, or marks it as gone where there is none.
+void conclude(Judgement& out, const FindingKey& key, std::optional<Finding> finding);
 
 /// Addresses by which other hosts know this one: those of the load balancer's servers, of attempts at it, and
 /// the ones that it calls from by itself. Not its second addresses.

@@ -86,13 +86,11 @@ void judgeFlow(const Context& context, const HostFacts& host, const reach::Rules
     const auto found = blockedOf(ruleset, context, host, flow);
     if (found.from.empty()) {
         if (found.known) {
-            out.judged.insert(key);
+            conclude(out, key, std::nullopt);
         }
         return;
     }
     Finding finding;
-    finding.id = key.first;
-    finding.subject = key.second;
     finding.severity = Severity::high;
     finding.confidence = Confidence::suspected;
     finding.title = host.name + " keeps out what the site needs: " + name + " (" + flow.why + ")";
@@ -123,15 +121,14 @@ void judgeFlow(const Context& context, const HostFacts& host, const reach::Rules
     finding.evidence.push_back({"what the site needs", name + " of " + host.name + ": " + flow.why});
     finding.not_assessed.emplace_back("flows that no agent sees and that the configuration does not declare");
     finding.remedy = remedyFor(found, flow);
-    out.findings.push_back(std::move(finding));
+    conclude(out, key, std::move(finding));
 }
 
 }  // namespace
 
 void judgeBlocked(const Context& context, Judgement& out) {
     for (const auto& [name, host] : context.facts.hosts) {
-        const auto* ruleset =
-            host.agent_present && host.firewall_up == true ? context.ruleset(host) : nullptr;
+        const auto* ruleset = rulesetOf(context, host);
         if (ruleset == nullptr) {
             continue;
         }

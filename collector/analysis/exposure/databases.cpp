@@ -27,17 +27,7 @@ void judgeHost(const Context& context, const HostFacts& host, Judgement& out) {
 }  // namespace
 
 std::vector<reach::AddressRange> allowedToDatabase(const Context& context) {
-    std::vector<reach::AddressRange> out;
-    for (const auto& allow : context.site.allow) {
-        if (allow.to != "mysql" && allow.to != "tcp/3306") {
-            continue;
-        }
-        for (const auto& from : allow.from) {
-            if (const auto range = reach::AddressRange::parse(from)) {
-                out.push_back(*range);
-            }
-        }
-    }
+    auto out = declaredFor(context.site, {"mysql", "tcp/3306"});
     std::set<std::string> peers;
     for (const auto& pair : context.site.replication) {
         peers.insert(pair.primary);

@@ -162,6 +162,10 @@ std::vector<const ListenerFact*> listenersOf(const HostFacts& host,
     return out;
 }
 
+const reach::Ruleset* rulesetOf(const Context& context, const HostFacts& host) {
+    return host.agent_present && host.firewall_up == true ? context.ruleset(host) : nullptr;
+}
+
 std::vector<reach::AddressRange> declaredFor(const Site& site, const std::vector<std::string>& names) {
     std::vector<reach::AddressRange> out;
     for (const auto& allow : site.allow) {

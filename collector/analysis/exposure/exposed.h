@@ -26,6 +26,9 @@ struct Service {
 std::vector<const ListenerFact*> listenersOf(const HostFacts& host,
                                              const std::function<bool(const ListenerFact&)>& wanted);
 
+/// The present ruleset of a host whose agent reads it; null where it is not known.
+const reach::Ruleset* rulesetOf(const Context& context, const HostFacts& host);
+
 /// What `site.allow` declares for that service's name, or its port.
 std::vector<reach::AddressRange> declaredFor(const Site& site, const std::vector<std::string>& names);
 

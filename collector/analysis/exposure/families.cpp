@@ -29,7 +29,7 @@ std::optional<Verdict> strangersVerdict(const reach::Ruleset& ruleset, const Hos
 
 void judgeHost(const Context& context, const HostFacts& host, Judgement& out) {
     const FindingKey key{"F6", host.name};
-    const auto* ruleset = host.firewall_up == true ? context.ruleset(host) : nullptr;
+    const auto* ruleset = rulesetOf(context, host);
     if (ruleset == nullptr || !host.listeners_known) {
         return;
     }
@@ -46,13 +46,11 @@ void judgeHost(const Context& context, const HostFacts& host, Judgement& out) {
     }
     if (open.empty()) {
         if (known) {
-            out.judged.insert(key);
+            conclude(out, key, std::nullopt);
         }
         return;
     }
     Finding finding;
-    finding.id = key.first;
-    finding.subject = key.second;
     finding.severity = Severity::high;
     finding.confidence = Confidence::suspected;
     std::vector<std::string> words;
@@ -87,16 +85,14 @@ void judgeHost(const Context& context, const HostFacts& host, Judgement& out) {
     finding.remedy =
         "Filter both families alike: rules in a table of family inet do. This ruleset is one:\n" +
         firewallRemedy(context, host);
-    out.findings.push_back(std::move(finding));
+    conclude(out, key, std::move(finding));
 }
 
 }  // namespace
 
 void judgeFamilies(const Context& context, Judgement& out) {
     for (const auto& [name, host] : context.facts.hosts) {
-        if (host.agent_present) {
-            judgeHost(context, host, out);
-        }
+        judgeHost(context, host, out);
     }
 }
 

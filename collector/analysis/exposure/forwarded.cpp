@@ -83,13 +83,11 @@ void judgePort(const Context& context, const HostFacts& host, const reach::Rules
     const auto found = forwardedBy(ruleset, host, port, allowed, known);
     if (found.to.empty()) {
         if (known) {
-            out.judged.insert(key);
+            conclude(out, key, std::nullopt);
         }
         return;
     }
     Finding finding;
-    finding.id = key.first;
-    finding.subject = key.second;
     finding.severity = Severity::high;
     finding.confidence = Confidence::suspected;
     finding.title =
@@ -115,15 +113,14 @@ void judgePort(const Context& context, const HostFacts& host, const reach::Rules
             "whether something answers there: agents try the ports on which the host itself listens");
     }
     finding.remedy = remedyFor(found, allowed);
-    out.findings.push_back(std::move(finding));
+    conclude(out, key, std::move(finding));
 }
 
 }  // namespace
 
 void judgeForwarded(const Context& context, Judgement& out) {
     for (const auto& [name, host] : context.facts.hosts) {
-        const auto* ruleset =
-            host.agent_present && host.firewall_up == true ? context.ruleset(host) : nullptr;
+        const auto* ruleset = rulesetOf(context, host);
         if (ruleset == nullptr || !ruleset->translates()) {
             continue;
         }

@@ -9,10 +9,6 @@ namespace {
 
 using reach::Verdict;
 
-const reach::Ruleset* rulesetOf(const Context& context, const HostFacts& host) {
-    return host.agent_present && host.firewall_up == true ? context.ruleset(host) : nullptr;
-}
-
 std::string madeBy(const reach::Ruleset& ruleset) {
     const auto managers = ruleset.managers();
     return managers.empty() ? "" : " (rules of " + joined(managers) + ")";
@@ -45,12 +41,10 @@ void judgeDenyListOf(const Context& context, const HostFacts& host, const reach:
         }
     }
     if (blocked.empty()) {
-        out.judged.insert(key);
+        conclude(out, key, std::nullopt);
         return;
     }
     Finding finding;
-    finding.id = key.first;
-    finding.subject = key.second;
     finding.severity = Severity::medium;
     finding.title = "The firewall on " + host.name + " closes what somebody thought of, and lets the rest in";
     finding.confidence = Confidence::suspected;
@@ -70,18 +64,16 @@ void judgeDenyListOf(const Context& context, const HostFacts& host, const reach:
     finding.not_assessed = notAssessedFromInside();
     finding.remedy =
         "Drop by default, and name what may come in. This ruleset does:\n" + firewallRemedy(context, host);
-    out.findings.push_back(std::move(finding));
+    conclude(out, key, std::move(finding));
 }
 
 void judgeMixedOf(const HostFacts& host, const reach::Ruleset& ruleset, Judgement& out) {
     const FindingKey key{"F12", host.name};
     if (!ruleset.mixesLegacy()) {
-        out.judged.insert(key);
+        conclude(out, key, std::nullopt);
         return;
     }
     Finding finding;
-    finding.id = key.first;
-    finding.subject = key.second;
     finding.severity = Severity::medium;
     finding.confidence = Confidence::confirmed;
     finding.title = "Rules of legacy iptables and of nftables filter on " + host.name + " side by side";
@@ -101,7 +93,7 @@ void judgeMixedOf(const HostFacts& host, const reach::Ruleset& ruleset, Judgemen
         "and the same with ip6tables. `update-alternatives --set iptables /usr/sbin/iptables-nft` keeps "
         "programs from "
         "making new ones.";
-    out.findings.push_back(std::move(finding));
+    conclude(out, key, std::move(finding));
 }
 
 void judgeOutboundOf(const Context& context, const HostFacts& host, const reach::Ruleset& ruleset,
@@ -123,13 +115,11 @@ void judgeOutboundOf(const Context& context, const HostFacts& host, const reach:
     }
     if (!worst || worst->verdict != Verdict::must_reach) {
         if (worst && worst->verdict == Verdict::must_block) {
-            out.judged.insert(key);
+            conclude(out, key, std::nullopt);
         }
         return;
     }
     Finding finding;
-    finding.id = key.first;
-    finding.subject = key.second;
     finding.severity = Severity::low;
     finding.confidence = Confidence::suspected;
     finding.title = "Whatever runs on " + host.name + " may connect to anywhere";
@@ -139,7 +129,7 @@ void judgeOutboundOf(const Context& context, const HostFacts& host, const reach:
     finding.not_assessed.emplace_back(
         "whether a connection gets through: agents connect to nobody but their peers");
     finding.remedy = outboundRemedy(context, host);
-    out.findings.push_back(std::move(finding));
+    conclude(out, key, std::move(finding));
 }
 
 }  // namespace

@@ -1,6 +1,5 @@
 #pragma once
 
-#include <optional>
 #include <string>
 
 #include "collector/analysis/judgement.h"
@@ -23,8 +22,5 @@ void judgeReplicas(const Context& context, Judgement& out);
 
 /// "reading: none; writing: mysql@web-01 and web-01": what would stop alone, in a model.
 std::string singlePointsText(const topology::Model& model);
-
-/// Adds the finding, or marks it as gone where there is none.
-void conclude(Judgement& out, const FindingKey& key, std::optional<Finding> finding);
 
 }  // namespace lapwing::analysis::redundancy

@@ -16,13 +16,4 @@ std::string singlePointsText(const topology::Model& model) {
     return out;
 }
 
-void conclude(Judgement& out, const FindingKey& key, std::optional<Finding> finding) {
-    out.judged.insert(key);
-    if (finding) {
-        finding->id = key.first;
-        finding->subject = key.second;
-        out.findings.push_back(std::move(*finding));
-    }
-}
-
 }  // namespace lapwing::analysis::redundancy
