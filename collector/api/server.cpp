@@ -234,7 +234,7 @@ namespace {
 /// Closing with bytes unread would reset the connection, and the peer might never see the answer (or the TLS
 /// alert) that says what is wrong: what it still sends is read and forgotten, for a moment.
 void readOut(int fd) {
-    constexpr auto patience = std::chrono::milliseconds(1000);
+    constexpr auto patience = std::chrono::milliseconds(3000);
     constexpr std::size_t most = 16U << 20;
     if (::shutdown(fd, SHUT_WR) != 0) return;
     const auto deadline = std::chrono::steady_clock::now() + patience;
@@ -351,7 +351,10 @@ bool Server::State::serve(Poco::Net::StreamSocket& socket, int fd) {
     while (!stopping && session.hasMoreRequests()) {
         watch.allow(options.header_time);
         const auto outcome = serveOne(session, socket, watch);
-        if (outcome != Outcome::next) return outcome == Outcome::ended;
+        // Before the session is destroyed: it shuts the socket for reading too, and the next byte to come
+        // would reset the connection.
+        if (outcome == Outcome::unread) readOut(fd);
+        if (outcome != Outcome::next) return true;
         watch.allow(options.keep_alive + std::chrono::seconds(2), true);
     }
     return true;
