@@ -52,8 +52,10 @@ make_root() {
     flock 9
     if [ ! -e "$root/.complete" ]; then
         rm -rf "$root"
-        mmdebstrap --quiet --variant=extract "${options[@]}" \
-            --aptopt='APT::Install-Recommends "false"' --include="$base,$packages" "$suite" "$root" "$mirror" >&2
+        # A command substitution does not end at an error by itself.
+        mmdebstrap --quiet --variant=extract "${options[@]}" --aptopt='Acquire::Retries "5"' \
+            --aptopt='APT::Install-Recommends "false"' --include="$base,$packages" "$suite" "$root" "$mirror" >&2 ||
+            fail "$name: its packages could not be fetched"
         rm -rf "$root"/usr/share/{doc,man,locale} "$root"/var/{cache,lib}/apt
         touch "$root/.complete"
     fi
@@ -114,7 +116,7 @@ start() {
         *) options+=("$1") && shift ;;
         esac
     done
-    root=$(make_root "$name")
+    root=$(make_root "$name") || exit 1
     mkdir -p "$dir"
     dir=$(readlink -f "$dir")
     seen=$dir
