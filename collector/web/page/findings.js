@@ -1,0 +1,21 @@
+import { chip, el, evidence, fold, part } from './dom.js';
+import { severityKind } from './words.js';
+
+export function showFindings(findings) {
+  part('findings', findings, () => {
+    if (findings.length === 0) return [el('p', { class: 'note' }, 'No findings.')];
+    return findings.map((finding) => {
+      const urgent = finding.severity === 'critical' || finding.severity === 'high';
+      const node = fold(finding.id + '\u0000' + finding.subject, urgent, null,
+        el('summary', null, chip(severityKind(finding.severity), finding.severity), el('span', null, el('strong', null, finding.title || finding.id), ' ',
+          el('span', { class: 'soft small' }, finding.id + ', ' + finding.subject + (finding.confidence === 'confirmed' ? '' : ', ' + finding.confidence)))));
+      const body = el('div', { class: 'body' });
+      if (finding.evidence.length) body.append(el('h4', null, 'Evidence'), evidence(finding.evidence));
+      if (finding.remedy) body.append(el('h4', null, 'Remedy'), el('pre', { class: 'remedy' }, finding.remedy));
+      if (finding.not_assessed.length) body.append(el('h4', null, 'Not assessed'), el('ul', { class: 'small soft' }, ...finding.not_assessed.map((t) => el('li', null, t))));
+      body.append(el('p', { class: 'soft small' }, 'Since ' + new Date(finding.since).toLocaleString()));
+      node.append(body);
+      return node;
+    });
+  });
+}
