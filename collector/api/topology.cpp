@@ -61,6 +61,7 @@ void writeTopology(JsonWriter& json, const analysis::topology::Model& model) {
         field(json, "from", edge.from);
         field(json, "to", edge.to);
         field(json, "kind", edge.kind);
+        field(json, "works", truthName(edge.works));
         writeEvidence(json, edge.sources);
         json.EndObject();
     }

@@ -57,15 +57,16 @@ Component& Builder::component(const std::string& kind, const std::string& host, 
     return found;
 }
 
-void Builder::edge(const std::string& from, const std::string& to, const std::string& kind, Evidence source) {
+Edge& Builder::edge(const std::string& from, const std::string& to, const std::string& kind,
+                    Evidence source) {
     const auto known = std::find_if(model_.edges.begin(), model_.edges.end(), [&](const auto& one) {
         return one.from == from && one.to == to && one.kind == kind;
     });
     if (known != model_.edges.end()) {
         known->sources.push_back(std::move(source));
-    } else {
-        model_.edges.push_back({from, to, kind, {std::move(source)}});
+        return *known;
     }
+    return model_.edges.emplace_back(Edge{from, to, kind, {std::move(source)}});
 }
 
 Truth Builder::worksOf(const std::map<std::string, Truth>& known, const std::string& instance) const {
@@ -169,10 +170,13 @@ void Builder::memberAt(Pool& pool, const ServerFact& server) {
         component("host", member.host, Truth::unknown,
                   {"haproxy statistics of " + pool.balancer, "named so; no agent reports from it"});
     }
-    edge(idOf("haproxy", pool.host), web, "balances",
-         {"haproxy statistics of " + pool.balancer,
-          pool.proxy + "/" + server.server + " is " + (server.address.empty() ? "there" : server.address) +
-              ", " + (server.state.empty() ? "state unknown" : server.state)});
+    auto& link = edge(
+        idOf("haproxy", pool.host), web, "balances",
+        {"haproxy statistics of " + pool.balancer,
+         pool.proxy + "/" + server.server + " is " + (server.address.empty() ? "there" : server.address) +
+             ", " + (server.state.empty() ? "state unknown" : server.state)});
+    const auto used = server.state.empty() ? Truth::unknown : member.isUsed() ? Truth::yes : Truth::no;
+    link.works = link.sources.size() == 1 ? used : std::min(link.works, used);
     // HAProxy's own word counts where no agent looks.
     auto& seen = model_.components[web];
     if (seen.works == Truth::unknown && !server.state.empty() && server.state != "MAINT") {
@@ -274,12 +278,13 @@ void Builder::replication() {
         if (primary.empty() || !inputs_.observed.databases.contains(primary)) {
             return;
         }
-        edge(idOf("mysql", replica), idOf("mysql", primary), "replicates", source);
+        auto& link = edge(idOf("mysql", replica), idOf("mysql", primary), "replicates", source);
         const auto known = std::find_if(model_.replicas.begin(), model_.replicas.end(), [&](const auto& one) {
             return one.host == replica && one.primary == primary;
         });
         if (known == model_.replicas.end()) {
             model_.replicas.push_back({replica, primary, current});
+            link.works = current;
         }
     };
     if (inputs_.replicas != nullptr) {
@@ -398,6 +403,10 @@ std::shared_ptr<const Moment> Moment::of(Facts facts, Observed observed, Site si
 
 Model Moment::suppose(std::vector<Addition> additions) const {
     return build({facts, observed, site, replicas, setup, std::move(additions)});
+}
+
+bool Member::isUsed() const {
+    return state != "MAINT" && state != "DRAIN" && state != "NOLB" && state != "DOWN" && detail.weight != 0.0;
 }
 
 const Service* Model::service(const std::string& name) const {

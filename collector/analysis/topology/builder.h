@@ -39,7 +39,7 @@ class Builder {
     void runsOn();
 
     Component& component(const std::string& kind, const std::string& host, Truth works, Evidence seen);
-    void edge(const std::string& from, const std::string& to, const std::string& kind, Evidence source);
+    Edge& edge(const std::string& from, const std::string& to, const std::string& kind, Evidence source);
     Truth worksOf(const std::map<std::string, Truth>& known, const std::string& instance) const;
     std::string hostAt(const std::string& address) const;
     std::string webAt(const std::string& host, int port);

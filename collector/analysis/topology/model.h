@@ -36,6 +36,9 @@ struct Edge {
     /// "shares", "watches".
     std::string kind;
     std::vector<Evidence> sources;
+    /// Whether anything gets from one to the other, where somebody tells: "no" to a server that the load
+    /// balancer does not use, and where replication is broken.
+    Truth works = Truth::unknown;
 };
 
 /// Where two sources do not agree.
@@ -74,6 +77,8 @@ struct Member {
     std::string role;
     std::string state;
     ServerDetail detail;
+
+    bool isUsed() const;  ///< requests are sent to it; true where nothing says that they are not
 };
 
 /// The servers of one backend of one load balancer.

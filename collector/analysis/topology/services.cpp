@@ -77,16 +77,10 @@ class Functions {
         return Gate::all(std::move(parts));
     }
 
-    bool isUsed(const Member& member) const {
-        const bool off = member.state == "MAINT" || member.state == "DRAIN" || member.state == "NOLB" ||
-                         member.state == "DOWN" || member.detail.weight == 0.0;
-        return !(present_ && off);
-    }
-
     Gate pool(const Pool& pool) const {
         std::map<std::string, Gate> by_host;
         for (const auto& member : pool.members) {
-            if (isUsed(member)) {
+            if (!present_ || member.isUsed()) {
                 by_host.emplace(member.host, web(member.host));
             }
         }

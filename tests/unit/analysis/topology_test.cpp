@@ -69,6 +69,14 @@ class Watched {
         return found == findings.end() ? nullptr : &*found;
     }
 
+    const topology::Edge& edge(const std::string& from, const std::string& to) const {
+        const auto& edges = analyst->moment()->model.edges;
+        const auto found = std::find_if(edges.begin(), edges.end(),
+                                        [&](const auto& one) { return one.from == from && one.to == to; });
+        REQUIRE(found != edges.end());
+        return *found;
+    }
+
     SiteSamples samples;
     Site site;
     AnalystOptions options;
@@ -125,8 +133,11 @@ TEST_CASE("R2 and R4: a server that is down or drained leaves one, until it is b
     REQUIRE(site.find("R4") != nullptr);
     CHECK(site.find("R4")->subject == "lb-01/web");
     CHECK(site.analyst->moment()->model.service("read")->now.singles().contains("web@web-01"));
+    CHECK(site.edge("haproxy@lb-01", "web@web-01").works == Truth::yes);
+    CHECK(site.edge("haproxy@lb-01", "web@web-02").works == Truth::no);
     site.state("web-02", "UP");
     site.round();
+    CHECK(site.edge("haproxy@lb-01", "web@web-02").works == Truth::yes);
     CHECK(site.find("R2") == nullptr);
     CHECK(site.find("R4") == nullptr);
 }
