@@ -1,88 +1,17 @@
 #!/usr/bin/env python3
 """The built-in page in a real browser: what it says, that it stays live without a reload, and that it says so when the
-collector is away. Drives Chromium by its debugging protocol, with the standard library alone."""
+collector is away."""
 
-import base64
 import http.client
 import json
 import os
-import shutil
-import socket
-import struct
-import subprocess
 import sys
-import tempfile
 import threading
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), "collector"))
-from harness import WRITE_HEADERS, Collector, free_port, now_ms, run_tests, write_request
-
-FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-         "--disable-background-networking", "--disable-component-update", "--disable-sync"]
-
-
-class Browser:
-    def __init__(self, url, width=1100, height=900):
-        self.profile = tempfile.mkdtemp(prefix="lapwing-page-")
-        port = free_port()
-        self.process = subprocess.Popen(
-            ["chromium", *FLAGS, f"--user-data-dir={self.profile}", f"--window-size={width},{height}",
-             f"--remote-debugging-port={port}", url], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        deadline = time.monotonic() + 60
-        while True:
-            try:
-                connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
-                connection.request("GET", "/json/list")
-                [page] = [t for t in json.loads(connection.getresponse().read()) if t["type"] == "page"]
-                break
-            except (OSError, ValueError):
-                assert time.monotonic() < deadline, "Chromium does not start"
-                time.sleep(0.2)
-        self.socket = socket.create_connection(("127.0.0.1", port), 30)
-        key = base64.b64encode(os.urandom(16)).decode()
-        path = page["webSocketDebuggerUrl"].split(str(port), 1)[1]
-        self.socket.sendall(f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-                            f"Sec-WebSocket-Key: {key}\r\nSec-WebSocket-Version: 13\r\n\r\n".encode())
-        self.stream = self.socket.makefile("rb")
-        while self.stream.readline().strip():
-            pass
-        self.number = 0
-
-    def call(self, method, **parameters):
-        self.number += 1
-        data = json.dumps({"id": self.number, "method": method, "params": parameters}).encode()
-        mask = os.urandom(4)
-        size = bytes([0x80 | len(data)]) if len(data) < 126 else b"\xfe" + struct.pack(">H", len(data))
-        self.socket.sendall(b"\x81" + size + mask + bytes(b ^ mask[i % 4] for i, b in enumerate(data)))
-        while True:
-            answer = json.loads(self.frame())
-            if answer.get("id") == self.number:
-                assert "result" in answer, answer
-                return answer["result"]
-
-    def frame(self):
-        out = b""
-        while True:
-            first, size = self.stream.read(2)
-            if size == 126:
-                [size] = struct.unpack(">H", self.stream.read(2))
-            elif size == 127:
-                [size] = struct.unpack(">Q", self.stream.read(8))
-            out += self.stream.read(size)
-            if first & 0x80:
-                return out
-
-    def value(self, script):
-        return self.call("Runtime.evaluate", expression=script, returnByValue=True)["result"].get("value")
-
-    def text(self, selector="body"):
-        return self.value(f"document.querySelector({json.dumps(selector)})?.innerText ?? ''")
-
-    def close(self):
-        self.process.kill()
-        self.process.wait()
-        shutil.rmtree(self.profile, ignore_errors=True)
+from browser import Browser
+from harness import WRITE_HEADERS, Collector, now_ms, run_tests, write_request
 
 
 class Site:
@@ -104,6 +33,7 @@ class Site:
         yield "probe_success", app, 1
         yield "probe_duration_seconds", app, 0.0126
         yield "up", {"job": "mysql", "instance": host}, 1
+        yield "mysql_up", {"job": "mysql", "instance": host}, 1
         yield "node_load1", {"job": "node", "instance": host}, 0.25
         yield "node_memory_MemTotal_bytes", {"job": "node", "instance": host}, 8e9
         yield "node_memory_MemAvailable_bytes", {"job": "node", "instance": host}, 6e9
@@ -191,6 +121,18 @@ def a_running_site_is_shown():
     until("#updated", "updated")
 
 
+def of_the_site(id):
+    return browser.value(f"""[...document.querySelectorAll('#map .component')].find(
+        (g) => g.dataset.id === {json.dumps(id)})?.getAttribute('aria-label') ?? ''""")
+
+
+def the_site_is_drawn():
+    until("#map", "web-01", "web-02", "primary, works", "replica, works")
+    assert of_the_site("mysql@web-02") == "MySQL on web-02: replica, works", of_the_site("mysql@web-02")
+    until("#missing", "site.entry")
+    until("#delivered", "keeping the data", "works")
+
+
 def a_stopped_applier_is_told_at_the_top():
     site.changes.update(applier="stopped", since=int(time.time() * 10))
     text = until("#state", "1 critical alert", "The applier on web-02 is stopped")
@@ -198,6 +140,8 @@ def a_stopped_applier_is_told_at_the_top():
     assert browser.value("document.querySelector('#state').className") == "state is-bad"
     until("#replication", "broken", "s behind", "The applier (SQL thread) has stopped", "START SLAVE SQL_THREAD", "transactions behind")
     assert part_of_the_picture("applier") == "bad" and part_of_the_picture("receiver") == "good"
+    until("#delivered", "now also mysql@web-01")
+    assert browser.value("document.querySelector('#map .replicates').classList.contains('bad')")
     until("#alerts", "ApplierStopped")
     assert browser.value("document.title").startswith("(!!) 1 critical alert")
 
@@ -251,7 +195,7 @@ def nothing_comes_from_elsewhere():
 
 
 try:
-    run_tests([hosts_that_never_reported_are_not_fine, a_running_site_is_shown, a_stopped_applier_is_told_at_the_top,
+    run_tests([hosts_that_never_reported_are_not_fine, a_running_site_is_shown, the_site_is_drawn, a_stopped_applier_is_told_at_the_top,
                a_lag_is_a_number, a_lag_that_is_gone_is_gone, markup_in_samples_stays_text,
                the_page_never_scrolls_sideways_on_a_phone, a_collector_that_is_away_is_said, it_comes_back_by_itself,
                nothing_comes_from_elsewhere])

@@ -1,13 +1,14 @@
 const PATIENCE_MS = 8000;
 
 export class SignedOut extends Error {}
+class Unavailable extends Error {}
 
 export async function get(path, signal) {
   // An address with a name and a password in it, as people bookmark them, must not become part of the request's URL.
   const response = await fetch(location.origin + path, { signal, cache: 'no-store', credentials: 'same-origin' });
   if (response.status === 401) throw new SignedOut();
   const answer = await response.json();
-  if (answer.status !== 'success') throw new Error(answer.error || 'HTTP status ' + response.status);
+  if (answer.status !== 'success') throw new (response.status === 503 ? Unavailable : Error)(answer.error || 'HTTP status ' + response.status);
   return answer.data;
 }
 
@@ -26,14 +27,21 @@ const QUERIES = {
   load: 'max by (instance) (node_load1)',
 };
 
+/** Null in place of what the collector has not worked out yet. */
+function notYet(error) {
+  if (error instanceof Unavailable) return null;
+  throw error;
+}
+
 export async function gather() {
   const abort = new AbortController();
   const timer = setTimeout(() => abort.abort(), PATIENCE_MS);
   try {
     const names = Object.keys(QUERIES);
     const queries = names.map((name) => get('/api/v1/query?query=' + encodeURIComponent(QUERIES[name]), abort.signal));
-    const [findings, replication, agents, alerts, now, ...results] = await Promise.all([
+    const [findings, topology, replication, agents, alerts, now, ...results] = await Promise.all([
       get('/api/lapwing/v1/findings', abort.signal),
+      get('/api/lapwing/v1/topology', abort.signal).catch(notYet),
       get('/api/lapwing/v1/replication', abort.signal),
       get('/api/lapwing/v1/agents', abort.signal),
       get('/api/v1/alerts', abort.signal),
@@ -42,7 +50,7 @@ export async function gather() {
     ]);
     const vectors = {};
     names.forEach((name, i) => { vectors[name] = results[i].result; });
-    return { findings, replication, agents, alerts: alerts.alerts, now: Number(now.result[1]), ...vectors };
+    return { findings, topology, replication, agents, alerts: alerts.alerts, now: Number(now.result[1]), ...vectors };
   } finally {
     clearTimeout(timer);
   }

@@ -6,20 +6,22 @@ import { showHosts } from './hosts.js';
 import { showReplication } from './replication.js';
 import { servicesOf, showServices } from './services.js';
 import { judge, showState } from './state.js';
+import { showTopology } from './topology/topology.js';
 import { duration } from './words.js';
 
 const REFRESH_MS = 5000;
 const PAGE_STALE_AFTER_MS = 20000;
 
 function show(data) {
+  $('content').hidden = false;
   const rows = servicesOf(data);
+  showTopology(data.topology, data.findings);
   showHosts(data);
   showServices(rows);
   showReplication(data.replication);
   showFindings(data.findings);
   showAlerts(data.alerts);
   showState(judge(data, rows));
-  $('content').hidden = false;
   $('content').classList.remove('stale');
 }
 

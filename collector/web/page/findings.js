@@ -1,12 +1,28 @@
-import { chip, el, evidence, fold, part } from './dom.js';
+import { $, chip, el, evidence, fold, part } from './dom.js';
 import { severityKind } from './words.js';
+
+const cardOf = (finding) => 'finding-' + encodeURIComponent(finding.id + '/' + finding.subject);
+
+/** Leads to the card of a finding, and opens it. */
+export function findingLink(finding) {
+  const link = el('a', { href: '#' + cardOf(finding) }, finding.id + ': ' + (finding.title || finding.subject));
+  link.addEventListener('click', (event) => {
+    const card = $(cardOf(finding));
+    if (!card) return;
+    event.preventDefault();  // the browser would take the focus away again
+    card.open = true;
+    card.scrollIntoView();
+    card.querySelector('summary').focus({ preventScroll: true });
+  });
+  return link;
+}
 
 export function showFindings(findings) {
   part('findings', findings, () => {
     if (findings.length === 0) return [el('p', { class: 'note' }, 'No findings.')];
     return findings.map((finding) => {
       const urgent = finding.severity === 'critical' || finding.severity === 'high';
-      const node = fold(finding.id + '\u0000' + finding.subject, urgent, null,
+      const node = fold(finding.id + '\u0000' + finding.subject, urgent, { id: cardOf(finding) },
         el('summary', null, chip(severityKind(finding.severity), finding.severity), el('span', null, el('strong', null, finding.title || finding.id), ' ',
           el('span', { class: 'soft small' }, finding.id + ', ' + finding.subject + (finding.confidence === 'confirmed' ? '' : ', ' + finding.confidence)))));
       const body = el('div', { class: 'body' });
