@@ -10,10 +10,10 @@
 #include <thread>
 
 #include "agent/config/config.h"
-#include "agent/delivery/digest.h"
 #include "agent/status/socket.h"
 #include "agent/status/status.h"
 #include "common/config/reader.h"
+#include "common/digest.h"
 
 namespace lapwing::agent {
 namespace {

@@ -9,8 +9,8 @@
 #include <mutex>
 #include <set>
 
-#include "agent/delivery/digest.h"
 #include "agent/delivery/spool_file.h"
+#include "common/digest.h"
 #include "common/model/remote_write.h"
 
 namespace lapwing::agent {

@@ -8,8 +8,8 @@
 
 #include "collector/api/answers.h"
 #include "collector/api/parameters.h"
-#include "collector/ingest/digest.h"
 #include "collector/promql/token.h"
+#include "common/digest.h"
 
 namespace lapwing::api {
 namespace {
@@ -96,7 +96,7 @@ bool among(const std::vector<std::string>& names, const std::string& name) {
 
 /// Names a group to go on with.
 std::string tokenOf(const rules::GroupStatus& group) {
-    return ingest::sha256(group.file + ";" + group.name);
+    return sha256(group.file + ";" + group.name);
 }
 
 struct Wanted {

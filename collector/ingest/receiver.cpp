@@ -5,10 +5,10 @@
 #include <cmath>
 
 #include "collector/ingest/batch.h"
-#include "collector/ingest/digest.h"
 #include "collector/ingest/known_series.h"
 #include "collector/ingest/metadata_book.h"
 #include "collector/storage/store.h"
+#include "common/digest.h"
 #include "common/model/families.h"
 
 namespace lapwing::ingest {

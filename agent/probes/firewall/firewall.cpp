@@ -1,13 +1,11 @@
 #include "agent/probes/firewall/firewall.h"
 
-#include <openssl/sha.h>
-
 #include <algorithm>
-#include <array>
 
 #include "agent/probes/kind.h"
 #include "agent/probes/switch.h"
 #include "agent/snapshot/snapshot.h"
+#include "common/digest.h"
 #include "common/model/families.h"
 #include "common/model/sample.h"
 
@@ -20,18 +18,6 @@ namespace {
 constexpr std::int64_t kMostAgeMs = 60'000;
 constexpr std::size_t kMostReasons = 8;
 constexpr std::size_t kMostReasonLength = 120;
-
-std::string sha256(const std::string& text) {
-    std::array<unsigned char, SHA256_DIGEST_LENGTH> digest{};
-    SHA256(reinterpret_cast<const unsigned char*>(text.data()), text.size(), digest.data());
-    static constexpr char digits[] = "0123456789abcdef";
-    std::string out;
-    for (const auto byte : digest) {
-        out += digits[byte >> 4U];
-        out += digits[byte & 15U];
-    }
-    return out;
-}
 
 }  // namespace
 

@@ -100,7 +100,4 @@ void parseReplicas(const Table& table, Families& out);
 /// threadsStatement()'s answer. `channels` tells which of them run and have applied all that they received.
 void parseThreads(const Table& table, const std::vector<ChannelState>& channels, ProbeResult& out);
 
-/// SHA-256 as hexadecimal digits: what a document is cited by.
-std::string sha256(std::string_view text);
-
 }  // namespace lapwing::agent::mysql

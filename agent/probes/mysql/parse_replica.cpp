@@ -1,7 +1,4 @@
-#include <openssl/sha.h>
-
 #include <algorithm>
-#include <array>
 #include <cctype>
 #include <optional>
 #include <utility>
@@ -10,6 +7,7 @@
 #include "agent/probes/mysql/gtid.h"
 #include "agent/probes/mysql/pulse.h"
 #include "agent/probes/mysql/row.h"
+#include "common/digest.h"
 
 namespace lapwing::agent::mysql {
 namespace {
@@ -199,18 +197,6 @@ void forEachChannel(const Table& table, Each each) {
 }
 
 }  // namespace
-
-std::string sha256(std::string_view text) {
-    std::array<unsigned char, SHA256_DIGEST_LENGTH> digest{};
-    ::SHA256(reinterpret_cast<const unsigned char*>(text.data()), text.size(), digest.data());
-    constexpr std::string_view digits = "0123456789abcdef";
-    std::string out;
-    for (const auto byte : digest) {
-        out += digits[byte >> 4U];
-        out += digits[byte & 15U];
-    }
-    return out;
-}
 
 std::vector<ChannelState> channelStates(const Table& table) {
     std::vector<ChannelState> out;

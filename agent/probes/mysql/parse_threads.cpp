@@ -4,6 +4,7 @@
 
 #include "agent/probes/mysql/family_list.h"
 #include "agent/probes/mysql/row.h"
+#include "common/digest.h"
 
 namespace lapwing::agent::mysql {
 namespace {

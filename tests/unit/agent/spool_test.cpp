@@ -5,7 +5,7 @@
 #include <filesystem>
 #include <fstream>
 
-#include "agent/delivery/digest.h"
+#include "common/digest.h"
 #include "tests/unit/agent/spool_fixture.h"
 #include "tests/unit/catch.h"
 #include "tests/unit/common/certificates.h"
@@ -194,7 +194,7 @@ TEST_CASE("each document is taken once by its digest, across restarts") {
         REQUIRE(first);
         CHECK(first->kind == "ruleset");
         CHECK(first->body == body);
-        CHECK(first->digest == lapwing::agent::sha256(body));
+        CHECK(first->digest == lapwing::sha256(body));
         spool->documentDone(first->digest);
         CHECK(spool->nextDocument()->kind == "mysql_error");
         CHECK(spool->state().documents == 1);
@@ -214,8 +214,7 @@ TEST_CASE("each document is taken once by its digest, across restarts") {
 }
 
 TEST_CASE("SHA-256 as FIPS 180-4 gives it") {
-    CHECK(lapwing::agent::sha256("abc") ==
-          "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+    CHECK(lapwing::sha256("abc") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
 }
 
 TEST_CASE("a file that is no database is set aside, and a new spool begun") {

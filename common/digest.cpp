@@ -1,10 +1,10 @@
-#include "agent/delivery/digest.h"
+#include "common/digest.h"
 
 #include <openssl/sha.h>
 
 #include <array>
 
-namespace lapwing::agent {
+namespace lapwing {
 namespace {
 constexpr char kHex[] = "0123456789abcdef";
 }
@@ -21,4 +21,4 @@ std::string sha256(std::string_view bytes) {
     return text;
 }
 
-}  // namespace lapwing::agent
+}  // namespace lapwing
