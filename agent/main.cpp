@@ -39,7 +39,7 @@ int run(int argc, char** argv) {
     status->callback([&] { code = showStatus(config, socket, json); });
     ReachQuestion question;
     auto* reach = app.add_subcommand("reach", "Say from whom a port can be reached, and by which rules");
-    reach->add_option("PORT", question.target, "tcp/3306, udp/53")->required();
+    reach->add_option("PORT", question.target, "tcp/3306, udp/53, vrrp")->required();
     reach->add_option("--to", question.to, "An address of the host; by default each that it has");
     reach->add_option("--from", question.from, "An address or a network; by default everybody");
     reach->add_option("--interface", question.interface, "Where the packets come in");

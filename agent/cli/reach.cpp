@@ -47,13 +47,18 @@ const char* inCapitals(Verdict verdict) {
 
 Expected<reach::Packet> parseTarget(const std::string& text) {
     reach::Packet packet;
+    if (text == "vrrp") {
+        packet.protocol = reach::Protocol::vrrp;
+        return packet;
+    }
     const auto slash = text.find('/');
     const auto protocol = text.substr(0, slash);
     const auto digits = slash == std::string::npos ? "" : text.substr(slash + 1);
     const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), packet.port);
     if ((protocol != "tcp" && protocol != "udp") || error != std::errc() ||
         end != digits.data() + digits.size() || packet.port == 0) {
-        return fail(ErrorKind::invalid, fmt::format("\"{}\" is no port such as tcp/3306 or udp/53", text));
+        return fail(ErrorKind::invalid,
+                    fmt::format("\"{}\" is neither a port such as tcp/3306 or udp/53 nor vrrp", text));
     }
     packet.protocol = protocol == "udp" ? reach::Protocol::udp : reach::Protocol::tcp;
     return packet;
@@ -150,7 +155,8 @@ Expected<std::vector<Answer>> answersFor(const reach::Ruleset& ruleset, reach::P
     return out;
 }
 
-/// The host's addresses to which packets may be asked for, each with its interface.
+/// The host's addresses to which packets may be asked for, each with its interface; of VRRP, whose
+/// advertisements go to all who listen, its group.
 std::vector<reach::Host::Interface> destinations(const reach::Ruleset& ruleset, const ReachQuestion& question,
                                                  const std::optional<AddressRange>& from) {
     std::vector<reach::Host::Interface> out;
@@ -164,6 +170,11 @@ std::vector<reach::Host::Interface> destinations(const reach::Ruleset& ruleset, 
     }
     if (out.empty() && wanted) {
         out.push_back({"", *wanted, 0});
+    }
+    if (question.target == "vrrp" && !wanted) {
+        for (auto& one : out) {
+            one.address = reach::vrrpGroup(one.address.family);
+        }
     }
     if (!question.interface.empty()) {
         for (auto& one : out) {

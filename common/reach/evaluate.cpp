@@ -10,7 +10,9 @@ constexpr std::uint64_t kFirstSourcePort = 1024;
 constexpr std::uint64_t kLastPort = 65535;
 constexpr std::uint64_t kUnicast = 1;  // RTN_*
 constexpr std::uint64_t kLocal = 2;
-constexpr std::uint64_t kToHost = 0;  // PACKET_HOST
+constexpr std::uint64_t kMulticast = 5;
+constexpr std::uint64_t kToHost = 0;  // PACKET_*
+constexpr std::uint64_t kToGroup = 2;
 
 void noteAll(std::vector<std::string>& out, const std::set<std::string>& notes) {
     out.assign(notes.begin(), notes.end());
@@ -233,8 +235,13 @@ View Journey::view(bool answer, const Way& way) const {
     out.destination_port = number(way.port);
     out.interface_in = interfaceValue(packet_.interface);
     out.interface_out = noInterface();
-    out.destination_type = number(way.forwarded ? kUnicast : kLocal);
-    out.packet_type = number(kToHost);
+    const bool group = packet_.destination == vrrpGroup(packet_.destination.family);
+    out.destination_type = number(group ? kMulticast : way.forwarded ? kUnicast : kLocal);
+    out.packet_type = number(group ? kToGroup : kToHost);
+    if (packet_.protocol == Protocol::vrrp) {
+        // A rule that reads a port without asking for the protocol reads the bytes that stand there.
+        out.source_port = out.destination_port = {};
+    }
     if (answer) {
         std::swap(out.source, out.destination);
         std::swap(out.source_port, out.destination_port);
@@ -457,6 +464,10 @@ Result Journey::run() {
 }
 
 }  // namespace
+
+Address vrrpGroup(Family family) {
+    return *Address::parse(family == Family::ipv4 ? "224.0.0.18" : "ff02::12");
+}
 
 const char* verdictName(Verdict verdict) {
     switch (verdict) {

@@ -17,13 +17,17 @@ enum class Verdict { must_reach, must_block, may };
 /// "must_reach", "must_block", "may".
 const char* verdictName(Verdict verdict);
 
-enum class Protocol { tcp = 6, udp = 17 };
+/// VRRP (RFC 5798) has no ports: it is what moves an address from one load balancer to another.
+enum class Protocol { tcp = 6, udp = 17, vrrp = 112 };
+
+/// Where VRRP's advertisements go, unless they are sent to each peer: 224.0.0.18, ff02::12.
+Address vrrpGroup(Family family);
 
 /// The first packet of a connection from elsewhere to an address of this host, or of one from this host to
 /// an address elsewhere.
 struct Packet {
     AddressRange source;  ///< one address, or a range that no rule tells apart (see Ruleset::parts)
-    Address destination;  ///< of the same family
+    Address destination;  ///< of the same family; of VRRP's, the group or this host's own
     Protocol protocol = Protocol::tcp;
     std::uint16_t port = 0;
     std::string interface;  ///< where it comes in, or goes out; "" if that is not known

@@ -111,6 +111,7 @@ Truth termMatches(const FieldValue& value, const Field& field, const Term& term,
 FieldValue Walk::valueOf(const Field& field) {
     const bool v4 = view_.family == Family::ipv4;
     const bool tcp = view_.protocol == Protocol::tcp;
+    const bool udp = view_.protocol == Protocol::udp;
     if (view_.refusal && !isOfEveryPacket(field.kind)) {
         return {};
     }
@@ -136,9 +137,9 @@ FieldValue Walk::valueOf(const Field& field) {
         case FieldKind::tcp_flags:
             return tcp ? number(view_.answer ? 0x12 : 0x02) : absent();
         case FieldKind::udp_source_port:
-            return tcp ? absent() : view_.source_port;
+            return udp ? view_.source_port : absent();
         case FieldKind::udp_destination_port:
-            return tcp ? absent() : view_.destination_port;
+            return udp ? view_.destination_port : absent();
         case FieldKind::any_source_port:
             return view_.source_port;
         case FieldKind::any_destination_port:
