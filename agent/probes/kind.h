@@ -58,5 +58,7 @@ ProbeKind haproxyProbe();
 ProbeKind mysqlProbe();
 ProbeKind socketsProbe();
 ProbeKind firewallProbe();
+ProbeKind keepalivedProbe();
+ProbeKind inventoryProbe();
 
 }  // namespace lapwing::agent

@@ -4,13 +4,15 @@ namespace lapwing::agent {
 
 std::vector<ProbeKind> probeKinds() {
     return {
-        nodeProbe(),     //
-        nginxProbe(),    //
-        appProbe(),      //
-        haproxyProbe(),  //
-        mysqlProbe(),    //
-        socketsProbe(),  //
-        firewallProbe(),
+        nodeProbe(),        //
+        nginxProbe(),       //
+        appProbe(),         //
+        haproxyProbe(),     //
+        mysqlProbe(),       //
+        socketsProbe(),     //
+        firewallProbe(),    //
+        keepalivedProbe(),  //
+        inventoryProbe(),
     };
 }
 

@@ -158,6 +158,22 @@ void readLegacy(const CollectOptions& options, Snapshot& snapshot) {
     }
 }
 
+void readKeepalivedConfig(const CollectOptions& options, Snapshot& snapshot) {
+    int error = 0;
+    std::vector<std::string> unread;
+    const auto text = readKeepalived(options.keepalived, error, unread);
+    if (error != 0) {
+        snapshot.keepalived_status = error == ENOENT                     ? ReadStatus::absent
+                                     : error == EACCES || error == EPERM ? ReadStatus::denied
+                                                                         : ReadStatus::failed;
+        snapshot.keepalived_error = options.keepalived + ": " + std::strerror(error);
+        return;
+    }
+    snapshot.keepalived_status = ReadStatus::ok;
+    snapshot.keepalived = parseKeepalived(text);
+    snapshot.keepalived.unread.insert(snapshot.keepalived.unread.end(), unread.begin(), unread.end());
+}
+
 void noteUnread(const ToolOutput& tool, Snapshot& snapshot) {
     if (tool.status != ReadStatus::ok) {
         snapshot.unread.push_back(tool.tool + ": " + readStatusName(tool.status) + ": " + tool.error);
@@ -187,6 +203,7 @@ Snapshot collectSnapshot(const CollectOptions& options) {
         }
     }
     readLegacy(options, snapshot);
+    readKeepalivedConfig(options, snapshot);
     snapshot.host = thisHost(options.proc);
     for (const auto& tool : snapshot.iptables) {
         noteUnread(tool, snapshot);

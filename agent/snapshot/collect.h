@@ -12,6 +12,7 @@ struct CollectOptions {
     std::string proc = "/proc";
     std::string nft = "/usr/sbin/nft";
     std::string tools = "/usr/sbin";  ///< where iptables-nft-save and its kin are
+    std::string keepalived = "/etc/keepalived/keepalived.conf";
     std::chrono::milliseconds tool_deadline{5'000};
 };
 

@@ -47,6 +47,32 @@ void put(Writer& writer, const char* key, const std::vector<std::string>& list) 
     writer.EndArray();
 }
 
+void put(Writer& writer, ReadStatus status, const std::string& error, const KeepalivedConfig& config) {
+    writer.Key("keepalived");
+    writer.StartObject();
+    put(writer, "status", readStatusName(status));
+    put(writer, "error", error);
+    put(writer, "unread", config.unread);
+    writer.Key("instances");
+    writer.StartArray();
+    for (const auto& instance : config.instances) {
+        writer.StartObject();
+        put(writer, "name", instance.name);
+        put(writer, "interface", instance.interface);
+        writer.Key("virtual_router_id");
+        writer.Int(instance.virtual_router_id);
+        writer.Key("priority");
+        writer.Int(instance.priority);
+        put(writer, "initial_state", instance.initial_state);
+        put(writer, "addresses", instance.addresses);
+        put(writer, "peers", instance.peers);
+        put(writer, "tracks", instance.tracks);
+        writer.EndObject();
+    }
+    writer.EndArray();
+    writer.EndObject();
+}
+
 const Json& at(const Json& json, const char* key) {
     static const Json null;
     if (!json.IsObject()) {
@@ -83,6 +109,25 @@ ReadStatus statusOf(const Json& json) {
 ToolOutput toolOf(const Json& json) {
     return {textOf(at(json, "tool")), statusOf(at(json, "status")), textOf(at(json, "output")),
             textOf(at(json, "error"))};
+}
+
+int smallNumberOf(const Json& json) {
+    return json.IsInt() ? json.GetInt() : 0;
+}
+
+KeepalivedConfig keepalivedOf(const Json& json) {
+    KeepalivedConfig out;
+    out.unread = textsOf(at(json, "unread"));
+    const auto& instances = at(json, "instances");
+    for (rapidjson::SizeType i = 0; instances.IsArray() && i < instances.Size(); ++i) {
+        const auto& one = instances[i];
+        out.instances.push_back({textOf(at(one, "name")), textOf(at(one, "interface")),
+                                 smallNumberOf(at(one, "virtual_router_id")),
+                                 smallNumberOf(at(one, "priority")), textOf(at(one, "initial_state")),
+                                 textsOf(at(one, "addresses")), textsOf(at(one, "peers")),
+                                 textsOf(at(one, "tracks"))});
+    }
+    return out;
 }
 
 std::uint64_t numberOf(const Json& json) {
@@ -148,6 +193,7 @@ std::string toJson(const Snapshot& snapshot) {
     }
     writer.EndArray();
     put(writer, "unread", snapshot.unread);
+    put(writer, snapshot.keepalived_status, snapshot.keepalived_error, snapshot.keepalived);
     writer.Key("host");
     const auto host = reach::toJson(snapshot.host);
     writer.RawValue(host.data(), host.size(), rapidjson::kObjectType);
@@ -189,6 +235,10 @@ Expected<Snapshot> parseSnapshot(std::string_view json) {
         }
     }
     snapshot.unread = textsOf(at(document, "unread"));
+    const auto& keepalived = at(document, "keepalived");
+    snapshot.keepalived_status = statusOf(at(keepalived, "status"));
+    snapshot.keepalived_error = textOf(at(keepalived, "error"));
+    snapshot.keepalived = keepalivedOf(keepalived);
     if (const auto& host = at(document, "host"); host.IsObject()) {
         rapidjson::StringBuffer buffer;
         Writer writer(buffer);

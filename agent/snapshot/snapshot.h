@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include "agent/snapshot/keepalived.h"
 #include "common/error.h"
 #include "common/model/sample.h"
 #include "common/reach/ruleset.h"
@@ -50,8 +51,11 @@ struct Snapshot {
         iptables;  ///< iptables-nft-save where a table has xt; legacy saves of tables that exist
     std::vector<std::string> legacy_tables;  ///< "ip filter"
     ReadStatus legacy_status = ReadStatus::absent;
-    std::map<std::uint64_t, Owner> owners;  ///< of listening sockets, by inode
-    std::vector<std::string> unread;        ///< what could not be read, and why
+    std::map<std::uint64_t, Owner> owners;              ///< of listening sockets, by inode
+    std::vector<std::string> unread;                    ///< what could not be read, and why
+    ReadStatus keepalived_status = ReadStatus::absent;  ///< of its configuration
+    std::string keepalived_error;
+    KeepalivedConfig keepalived;
     reach::Host host;
 };
 

@@ -17,6 +17,7 @@ namespace {
 
 // The owners change seldom: what a snapshot said a minute ago still holds for a socket with the same inode.
 constexpr std::int64_t kMostAgeMs = 120'000;
+constexpr std::size_t kMostDestinations = 32;
 
 }  // namespace
 
@@ -32,7 +33,27 @@ Expected<ProbeResult> SocketsProbe::collect(const Deadline& /*deadline*/) {
     ProbeResult result;
     result.families.push_back(
         listenerFamily(*listeners, snapshot ? snapshot->owners : std::map<std::uint64_t, Owner>{}));
+    // Where the kernel has no sock_diag there is no count: unknown.
+    if (const auto connections = listConnections()) {
+        result.families.push_back(connectionFamily(*connections, *listeners));
+    }
     return result;
+}
+
+prometheus::MetricFamily connectionFamily(const std::vector<Connection>& connections,
+                                          const std::vector<Listener>& listeners) {
+    auto family =
+        gauge("lapwing_outgoing_connections", "TCP connections that this host has made, and to where");
+    std::set<std::uint16_t> listening;
+    for (const auto& listener : listeners) {
+        if (listener.protocol == "tcp") {
+            listening.insert(listener.port);
+        }
+    }
+    for (const auto& [place, count] : outgoing(connections, listening, kMostDestinations)) {
+        add(family, {{"address", place.first}, {"port", std::to_string(place.second)}}, count);
+    }
+    return family;
 }
 
 prometheus::MetricFamily listenerFamily(const std::vector<Listener>& listeners,

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "agent/probes/probe.h"
+#include "agent/probes/sockets/connections.h"
 #include "agent/snapshot/listeners.h"
 #include "agent/snapshot/snapshot.h"
 
@@ -24,5 +25,9 @@ class SocketsProbe : public Probe {
 /// `lapwing_listener_info`, one sample for each listener and family that it serves.
 prometheus::MetricFamily listenerFamily(const std::vector<Listener>& listeners,
                                         const std::map<std::uint64_t, Owner>& owners);
+
+/// `lapwing_outgoing_connections`: how many to each address and port.
+prometheus::MetricFamily connectionFamily(const std::vector<Connection>& connections,
+                                          const std::vector<Listener>& listeners);
 
 }  // namespace lapwing::agent::sockets

@@ -1,5 +1,10 @@
 #include "agent/probes/sockets/sockets.h"
 
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
 #include "common/model/sample.h"
 #include "tests/unit/catch.h"
 #include "tests/unit/probes/samples.h"
@@ -127,4 +132,35 @@ TEST_CASE("without a snapshot the owners are unknown, and the listeners are not"
     const auto result = probe.collect(Deadline(std::chrono::seconds(4)));
     REQUIRE(result);
     CHECK(result->families.at(0).name == "lapwing_listener_info");
+}
+
+TEST_CASE("outgoing connections are those whose local port nobody listens on") {
+    const std::vector<sockets::Connection> connections{{3306, "10.0.0.9", 40001},
+                                                       {40002, "10.0.0.11", 3306},
+                                                       {40003, "10.0.0.11", 3306},
+                                                       {40004, "::1", 8000}};
+    const auto all = sockets::outgoing(connections, {3306}, 10);
+    CHECK(all ==
+          std::map<std::pair<std::string, std::uint16_t>, int>{{{"10.0.0.11", 3306}, 2}, {{"::1", 8000}, 1}});
+    CHECK(sockets::outgoing(connections, {3306}, 1).begin()->first.second == 3306);
+}
+
+TEST_CASE("the kernel tells a connection of this machine") {
+    const int server = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    sockaddr_in name{};
+    name.sin_family = AF_INET;
+    name.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    socklen_t size = sizeof name;
+    REQUIRE(::bind(server, reinterpret_cast<sockaddr*>(&name), sizeof name) == 0);
+    REQUIRE(::listen(server, 1) == 0);
+    REQUIRE(::getsockname(server, reinterpret_cast<sockaddr*>(&name), &size) == 0);
+    const int client = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    REQUIRE(::connect(client, reinterpret_cast<sockaddr*>(&name), sizeof name) == 0);
+    const auto listed = sockets::listConnections();
+    REQUIRE(listed);
+    const auto port = ntohs(name.sin_port);
+    const auto found = sockets::outgoing(*listed, {port}, 1'000'000);
+    CHECK(found.at({"127.0.0.1", port}) == 1);
+    ::close(client);
+    ::close(server);
 }

@@ -1,0 +1,61 @@
+#include <set>
+
+#include "agent/probes/inventory/inventory.h"
+#include "agent/probes/kind.h"
+#include "agent/probes/switch.h"
+
+namespace lapwing::agent {
+
+namespace {
+
+constexpr std::chrono::seconds kInterval{60};
+
+std::vector<inventory::FileSet> readSets(const config::Node& node) {
+    node.allow({"files"});
+    std::vector<inventory::FileSet> out;
+    std::set<std::string> names{"nginx", "haproxy", "certificates", "packages"};
+    node["files"].forEach([&](const config::Node& entry) {
+        entry.allow({"name", "paths", "exclude"});
+        inventory::FileSet set;
+        entry["name"].read(set.name);
+        entry["paths"].read(set.paths);
+        entry["exclude"].read(set.exclude);
+        if (set.name.empty() || set.paths.empty()) {
+            entry.problem(entry.path() + " needs a name and paths");
+        } else if (!names.insert(set.name).second) {
+            entry.problem(entry.path() + ".name: there is a set \"" + set.name + "\" already");
+        }
+        for (const auto& path : set.paths) {
+            if (!path.starts_with('/')) {
+                entry.problem(entry.path() + ".paths: \"" + path + "\" is not absolute");
+            }
+        }
+        out.push_back(std::move(set));
+    });
+    return out;
+}
+
+std::string configureInventory(const config::Node& node, const ProbeContext& context,
+                               std::vector<ProbeSpec>& out) {
+    const auto wanted = switchOf(node);
+    if (wanted == Switch::off) {
+        return "inventory: off (configured)";
+    }
+    ProbeSpec spec;
+    spec.job = "inventory";
+    spec.instance = context.host;
+    spec.interval = kInterval;
+    spec.probe = std::make_unique<inventory::InventoryProbe>(
+        inventory::Places{}, wanted == Switch::given ? readSets(node) : std::vector<inventory::FileSet>{});
+    out.push_back(std::move(spec));
+    return wanted == Switch::detect ? "inventory: on (every host has it)" : "inventory: on (configured)";
+}
+
+}  // namespace
+
+ProbeKind inventoryProbe() {
+    return {"inventory", "what servers of one kind should have alike: files, certificates, packages",
+            &configureInventory};
+}
+
+}  // namespace lapwing::agent

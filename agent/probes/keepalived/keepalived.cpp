@@ -1,0 +1,166 @@
+#include "agent/probes/keepalived/keepalived.h"
+
+#include <algorithm>
+#include <fstream>
+#include <sstream>
+
+#include "agent/probes/kind.h"
+#include "agent/probes/switch.h"
+#include "agent/snapshot/host.h"
+#include "agent/snapshot/snapshot.h"
+#include "common/model/families.h"
+#include "common/model/sample.h"
+
+namespace lapwing::agent {
+
+namespace keepalived {
+
+namespace {
+
+constexpr std::int64_t kMostAgeMs = 120'000;
+// As keepalived_exporter numbers the states.
+constexpr double kBackup = 1;
+constexpr double kMaster = 2;
+
+std::string contentsOf(const std::string& path) {
+    std::ifstream file(path);
+    std::stringstream text;
+    text << file.rdbuf();
+    return text.str();
+}
+
+std::string joined(const std::vector<std::string>& words) {
+    std::string out;
+    for (const auto& word : words) {
+        out += (out.empty() ? "" : " ") + word;
+    }
+    return out;
+}
+
+std::set<std::string> addressesHere(const std::string& proc) {
+    std::set<std::string> out;
+    for (const auto& interface : thisHost(proc).interfaces) {
+        out.insert(interface.address.toString());
+    }
+    return out;
+}
+
+/// As the interfaces' addresses are written.
+std::string canonical(const std::string& address) {
+    const auto parsed = reach::Address::parse(address);
+    return parsed ? parsed->toString() : address;
+}
+
+}  // namespace
+
+KeepalivedProbe::KeepalivedProbe(std::string proc, std::string snapshot)
+    : proc_(std::move(proc)), snapshot_(std::move(snapshot)) {}
+
+Expected<ProbeResult> KeepalivedProbe::collect(const Deadline& /*deadline*/) {
+    const auto snapshot = readSnapshot(snapshot_, proc_, nowMs(), kMostAgeMs);
+    if (!snapshot) {
+        return tl::unexpected(snapshot.error());
+    }
+    const auto status = snapshot->keepalived_status;
+    if (status == ReadStatus::denied || status == ReadStatus::failed) {
+        return fail(status == ReadStatus::denied ? ErrorKind::denied : ErrorKind::unavailable,
+                    "reading keepalived's configuration: " + snapshot->keepalived_error);
+    }
+    const bool runs =
+        hasVrrpSocket(contentsOf(proc_ + "/net/raw")) || hasVrrpSocket(contentsOf(proc_ + "/net/raw6"));
+    ProbeResult result;
+    result.families = keepalivedFamilies(runs, snapshot->keepalived, addressesHere(proc_));
+    if (!snapshot->keepalived.unread.empty()) {
+        result.note = "not evaluated: " + joined(snapshot->keepalived.unread);
+    } else if (runs && status == ReadStatus::absent) {
+        result.note = "keepalived runs, but its configuration is not /etc/keepalived/keepalived.conf";
+    }
+    return result;
+}
+
+bool hasVrrpSocket(std::string_view proc_net_raw) {
+    // A raw socket's "port" is its protocol: 112 is 0x70.
+    std::istringstream in{std::string(proc_net_raw)};
+    std::string line;
+    std::getline(in, line);
+    while (std::getline(in, line)) {
+        std::istringstream words(line);
+        std::string slot;
+        std::string local;
+        words >> slot >> local;
+        if (local.ends_with(":0070")) {
+            return true;
+        }
+    }
+    return false;
+}
+
+std::vector<prometheus::MetricFamily> keepalivedFamilies(bool runs, const KeepalivedConfig& config,
+                                                         const std::set<std::string>& here) {
+    auto up = gauge("keepalived_up", "Whether a program here speaks VRRP");
+    add(up, {}, runs ? 1 : 0);
+    auto state = gauge("keepalived_vrrp_state", "1 backup, 2 master: as the address shows");
+    auto instances = gauge("lapwing_vrrp_instance_info", "A VRRP instance of keepalived's configuration");
+    auto addresses = gauge("lapwing_vrrp_address_info", "An address that the instance moves");
+    for (const auto& instance : config.instances) {
+        const auto id = std::to_string(instance.virtual_router_id);
+        add(instances,
+            {{"vrrp_instance", instance.name},
+             {"interface", instance.interface},
+             {"virtual_router_id", id},
+             {"priority", std::to_string(instance.priority)},
+             {"initial_state", instance.initial_state},
+             {"peers", joined(instance.peers)},
+             {"tracks", joined(instance.tracks)}},
+            1);
+        for (const auto& each : instance.addresses) {
+            const auto address = canonical(each);
+            add(addresses, {{"vrrp_instance", instance.name}, {"address", address}}, 1);
+            if (runs) {
+                add(state,
+                    {{"iname", instance.name},
+                     {"intf", instance.interface},
+                     {"vrid", id},
+                     {"ip_address", address}},
+                    here.contains(address) ? kMaster : kBackup);
+            }
+        }
+    }
+    std::vector<prometheus::MetricFamily> out;
+    for (auto* family : {&up, &state, &instances, &addresses}) {
+        if (!family->metric.empty()) {
+            out.push_back(std::move(*family));
+        }
+    }
+    return out;
+}
+
+}  // namespace keepalived
+
+namespace {
+
+std::string configureKeepalived(const config::Node& node, const ProbeContext& context,
+                                std::vector<ProbeSpec>& out) {
+    const auto wanted = switchOf(node);
+    if (wanted == Switch::off) {
+        return "keepalived: off (configured)";
+    }
+    if (wanted == Switch::given) {
+        node.problem(node.path() + " must be on or off");
+    }
+    ProbeSpec spec;
+    spec.job = "keepalived";
+    spec.instance = context.host;
+    spec.probe = std::make_unique<keepalived::KeepalivedProbe>(context.proc, context.snapshot);
+    out.push_back(std::move(spec));
+    return wanted == Switch::on ? "keepalived: on (configured)" : "keepalived: on (every host has it)";
+}
+
+}  // namespace
+
+ProbeKind keepalivedProbe() {
+    return {"keepalived", "VRRP: which addresses move to this host, and whether they are here",
+            &configureKeepalived};
+}
+
+}  // namespace lapwing::agent

@@ -1,0 +1,28 @@
+#pragma once
+
+#include <linux/inet_diag.h>
+
+#include <cstddef>
+#include <functional>
+#include <string>
+#include <string_view>
+
+#include "common/error.h"
+
+namespace lapwing::agent {
+
+/// Asks the kernel for the sockets of this network namespace (sock_diag(7)) whose state is among `states`
+/// (bits, as linux/tcp.h numbers them), and hands each netlink datagram to `take`, which says whether more
+/// follows.
+Expected<void> dumpSockets(int family, int protocol, unsigned states,
+                           const std::function<Expected<bool>(const char*, std::size_t)>& take);
+
+/// Calls `each` with every socket of one netlink datagram and its attributes. False once the dump has ended.
+Expected<bool> forEachSocket(
+    const char* data, std::size_t size,
+    const std::function<void(const inet_diag_msg& socket, std::string_view attributes)>& each);
+
+/// The bytes of an address in words.
+std::string addressText(int family, const void* bytes);
+
+}  // namespace lapwing::agent
