@@ -232,29 +232,43 @@ Expected<void> Analyst::run(TimestampMs now) {
         }
     }
     state.noteRules(*facts);
-    auto observed = topology::observe(state.store, now, state.options.lookback_ms);
+    auto observed = topology::observe(state.store, now, state.options.lookback_ms, state.site.deployment_ms);
     if (!observed) {
         return tl::unexpected(observed.error());
     }
+    if (state.options.names) {
+        observed->names = state.options.names();
+    }
     const auto replicas =
         state.options.replication == nullptr ? nullptr : state.options.replication->verdicts();
-    const Context context{
-        *facts,
-        state.site,
-        [&](const HostFacts& host) { return state.rulesets.of(host); },
-        [&](const std::string& host) {
-            const auto found = state.rules.find(host);
-            return found == state.rules.end() ? 0 : found->second.since;
-        },
-        replicas,
-        topology::Moment::of(*facts, std::move(*observed), state.site, state.options.setup, replicas)};
+    const auto ruleset = [&](const HostFacts& host) { return state.rulesets.of(host); };
+    auto crossings = topology::findCrossings(*facts, *observed, state.site, ruleset);
+    const Context context{*facts,
+                          state.site,
+                          ruleset,
+                          [&](const std::string& host) {
+                              const auto found = state.rules.find(host);
+                              return found == state.rules.end() ? 0 : found->second.since;
+                          },
+                          replicas,
+                          topology::Moment::of(*facts, std::move(*observed), std::move(crossings), state.site,
+                                               state.options.setup, replicas),
+                          [&](const std::string& digest) -> std::optional<std::string> {
+                              auto found = state.store.document(digest);
+                              return found && *found ? std::optional(std::move((*found)->body))
+                                                     : std::nullopt;
+                          }};
     Judgement judgement;
     redundancy::judgeLoadBalancers(context, judgement);
     redundancy::judgePools(context, judgement);
     redundancy::judgeEntries(context, judgement);
+    redundancy::judgeStandbys(context, judgement);
+    redundancy::judgeRecords(context, judgement);
     redundancy::judgeMonitoring(context, judgement);
     redundancy::judgeBalance(context, judgement);
     redundancy::judgeReplicas(context, judgement);
+    redundancy::judgeFailover(context, judgement);
+    redundancy::judgeDifferences(context, judgement);
     exposure::judgeDefaultDeny(context, judgement);
     exposure::judgeDatabases(context, judgement);
     exposure::judgeServices(context, judgement);

@@ -1,11 +1,13 @@
 #pragma once
 
 #include <chrono>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "collector/analysis/finding.h"
+#include "collector/analysis/names.h"
 #include "collector/analysis/site.h"
 #include "collector/analysis/topology/model.h"
 #include "collector/storage/store.h"
@@ -28,6 +30,8 @@ struct AnalystOptions {
     /// What findings about replicas rest on; null: none are made. Must outlive the Analyst.
     const replication::Watch* replication = nullptr;
     topology::Setup setup;
+    /// What the names of the entries resolve to; null: they are not resolved. Must not wait.
+    std::function<Resolved()> names = nullptr;
 };
 
 /// What one agent is asked to try: docs/architecture.md has the form of `json`. Equal versions, equal

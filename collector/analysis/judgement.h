@@ -30,6 +30,8 @@ struct Context {
     std::shared_ptr<const std::vector<replication::Verdict>> replicas;
     /// What hangs on what; null where nobody asks (tests of one rule).
     std::shared_ptr<const topology::Moment> moment = nullptr;
+    /// The text of the document with that digest; nothing where it is not (yet) at hand.
+    std::function<std::optional<std::string>(const std::string& digest)> document = nullptr;
 };
 
 using FindingKey = std::pair<std::string, std::string>;  ///< id, subject

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -25,6 +26,9 @@ struct Site {
     std::vector<Allow> allow;
     std::vector<Group> groups;
     int servers_needed = 1;  ///< how many servers of a pool carry the load
+    /// How long the servers may differ while a new version is installed.
+    std::int64_t deployment_ms = 900'000;
+    std::string witness;  ///< a third party to the databases' automatic failover; "" if there is none
 };
 
 }  // namespace lapwing::analysis

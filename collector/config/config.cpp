@@ -116,7 +116,7 @@ bool isCidr(const std::string& text) {
 }
 
 void readSite(const Node& node, analysis::Site& site) {
-    node.allow({"entry", "replication", "allow", "groups", "servers_needed"});
+    node.allow({"entry", "replication", "allow", "groups", "servers_needed", "deployment_time", "witness"});
     node["entry"].forEach([&](const Node& entry) {
         std::string url;
         readUrl(entry, url);
@@ -164,6 +164,8 @@ void readSite(const Node& node, analysis::Site& site) {
         }
     });
     node["servers_needed"].read(site.servers_needed, 1, 1000);
+    node["deployment_time"].readDuration(site.deployment_ms);
+    node["witness"].read(site.witness);
 }
 
 }  // namespace

@@ -25,10 +25,14 @@ Blocked blockedOf(const reach::Ruleset& ruleset, const Context& context, const H
                                      [&](const auto& one) { return source.contains(one.address); });
         for (auto& packet : packetsTo(host, source.family, flow.port)) {
             packet.source = source;
+            packet.protocol = flow.protocol;
             const bool used =
                 known.empty() || std::find(known.begin(), known.end(), packet.destination) != known.end();
             if (own || !used) {
                 continue;
+            }
+            if (flow.protocol == reach::Protocol::vrrp) {
+                packet.destination = reach::vrrpGroup(source.family);
             }
             const auto result = ruleset.evaluate(packet);
             out.known = out.known && result.verdict != reach::Verdict::may;
@@ -57,11 +61,12 @@ std::string remedyFor(const Blocked& found, const Flow& flow) {
         for (const auto& source : found.from) {
             const bool v4 = source.family == reach::Family::ipv4;
             const auto port = std::to_string(flow.port);
+            const bool vrrp = flow.protocol == reach::Protocol::vrrp;
             if (place.starts_with("legacy ")) {
                 out.append(v4 ? "iptables" : "ip6tables")
                     .append("-legacy -I INPUT -s ")
                     .append(source.toString());
-                out.append(" -p tcp --dport ").append(port).append(" -j ACCEPT\n");
+                out.append(vrrp ? " -p vrrp" : " -p tcp --dport " + port).append(" -j ACCEPT\n");
                 continue;
             }
             if (handle != std::string::npos) {
@@ -73,7 +78,7 @@ std::string remedyFor(const Blocked& found, const Flow& flow) {
                 out.append("nft add rule ").append(chain);
             }
             out.append(v4 ? " ip" : " ip6").append(" saddr ").append(source.toString());
-            out.append(" tcp dport ").append(port).append(" accept\n");
+            out.append(vrrp ? " meta l4proto vrrp" : " tcp dport " + port).append(" accept\n");
         }
     }
     return out;
@@ -81,7 +86,7 @@ std::string remedyFor(const Blocked& found, const Flow& flow) {
 
 void judgeFlow(const Context& context, const HostFacts& host, const reach::Ruleset& ruleset, const Flow& flow,
                Judgement& out) {
-    const auto name = "tcp/" + std::to_string(flow.port);
+    const auto name = flow.name();
     const FindingKey key{"F9", name + "@" + host.name};
     const auto found = blockedOf(ruleset, context, host, flow);
     if (found.from.empty()) {

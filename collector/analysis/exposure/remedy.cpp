@@ -68,7 +68,7 @@ std::vector<reach::AddressRange> asRanges(const std::vector<reach::Address>& add
 void merge(std::vector<Flow>& flows, Flow flow) {
     sortUnique(flow.from);
     for (auto& known : flows) {
-        if (known.port != flow.port) {
+        if (known.port != flow.port || known.protocol != flow.protocol) {
             continue;
         }
         known.why += ", " + flow.why;
@@ -121,6 +121,45 @@ std::string rangeJson(const reach::AddressRange& range) {
     return quoted(text);
 }
 
+/// From the others whose keepalived moves an address of this host's.
+void addVrrp(const Context& context, const HostFacts& host, std::vector<Flow>& flows) {
+    if (context.moment == nullptr) {
+        return;
+    }
+    const auto& observed = context.moment->observed;
+    const auto own = observed.vrrp.find(host.name);
+    for (const auto& [name, other] : observed.vrrp) {
+        if (own == observed.vrrp.end() || name == host.name) {
+            continue;
+        }
+        for (const auto& instance : own->second.instances) {
+            for (const auto& address : instance.addresses) {
+                const auto* sender = other.moving(address);
+                const auto from = sender == nullptr ? std::vector<reach::Address>{}
+                                                    : topology::vrrpSenders(context.facts, observed, name,
+                                                                            *sender, address.family);
+                if (!from.empty()) {
+                    merge(flows, {asRanges(from), 0, "keepalived of " + name, reach::Protocol::vrrp});
+                }
+            }
+        }
+    }
+}
+
+/// How nft writes what a flow is, after its source.
+std::string matchText(const Flow& flow) {
+    return flow.protocol == reach::Protocol::vrrp ? "meta l4proto vrrp"
+                                                  : "tcp dport " + std::to_string(flow.port);
+}
+
+std::string matchJson(const Flow& flow) {
+    if (flow.protocol == reach::Protocol::vrrp) {
+        return R"({"match":{"op":"==","left":{"meta":{"key":"l4proto"}},"right":"vrrp"}},)";
+    }
+    return R"({"match":{"op":"==","left":{"payload":{"protocol":"tcp","field":"dport"}},"right":)" +
+           std::to_string(flow.port) + "}},";
+}
+
 /// What the evaluator says of the ruleset that is proposed; "" if that is not what was meant.
 std::string checked(const Context& context, const HostFacts& host, const std::vector<Flow>& flows) {
     const auto ruleset = reach::Ruleset::parse(rulesetJson(flows));
@@ -138,6 +177,7 @@ std::string checked(const Context& context, const HostFacts& host, const std::ve
         return "";
     }
     for (const auto& flow : flows) {
+        packet.protocol = flow.protocol;
         packet.port = static_cast<std::uint16_t>(flow.port);
         const auto stranger = reach::AddressRange::of(ruleset->stranger(packet.destination.family));
         packet.source = stranger;
@@ -161,6 +201,10 @@ std::string checked(const Context& context, const HostFacts& host, const std::ve
 }
 
 }  // namespace
+
+std::string Flow::name() const {
+    return protocol == reach::Protocol::vrrp ? "vrrp" : "tcp/" + std::to_string(port);
+}
 
 std::vector<Flow> neededFlows(const Context& context, const HostFacts& host, bool controls) {
     std::vector<Flow> flows;
@@ -198,6 +242,7 @@ std::vector<Flow> neededFlows(const Context& context, const HostFacts& host, boo
             merge(flows, {{}, listener.port, "the site's visitors"});
         }
     }
+    addVrrp(context, host, flows);
     for (const auto& attempt : host.attempts) {
         for (const int port : controls ? host.control_ports : std::set<int>{}) {
             const auto source = reach::Address::parse(attempt.source);
@@ -237,7 +282,7 @@ std::string rulesetText(const std::string& host, const std::vector<Flow>& flows,
         "}\n";
     out += "    meta l4proto { icmp, ipv6-icmp } accept\n";
     for (const auto& flow : flows) {
-        const auto port = "tcp dport " + std::to_string(flow.port) + " accept comment \"" + flow.why + "\"\n";
+        const auto port = matchText(flow) + " accept comment \"" + flow.why + "\"\n";
         if (flow.from.empty()) {
             out += "    " + port;
         }
@@ -269,9 +314,7 @@ std::string rulesetJson(const std::vector<Flow>& flows) {
     rule(R"({"match":{"op":"in","left":{"ct":{"key":"state"}},"right":["established","related"]}},)");
     rule(R"({"match":{"op":"==","left":{"meta":{"key":"l4proto"}},"right":{"set":["icmp","ipv6-icmp"]}}},)");
     for (const auto& flow : flows) {
-        const auto port =
-            R"({"match":{"op":"==","left":{"payload":{"protocol":"tcp","field":"dport"}},"right":)" +
-            std::to_string(flow.port) + "}},";
+        const auto port = matchJson(flow);
         if (flow.from.empty()) {
             rule(port);
         }
@@ -352,6 +395,12 @@ std::string outboundRemedy(const Context& context, const HostFacts& host) {
         if (const auto to = of(collectors, family); !to.empty()) {
             out += std::string("    ") + protocolName(family) + " daddr " + list(to) + " tcp dport " +
                    std::to_string(kCollectorForAgents) + " accept comment \"the collector\"\n";
+        }
+        if (context.moment != nullptr && context.moment->observed.vrrp.contains(host.name) &&
+            !context.moment->observed.vrrp.at(host.name).instances.empty()) {
+            const auto group = reach::vrrpGroup(family).toString();
+            out += std::string("    ") + protocolName(family) + " daddr " + group +
+                   " meta l4proto vrrp accept comment \"keepalived\"\n";
         }
         if (const auto to = of(site, family); !to.empty()) {
             out += std::string("    ") + protocolName(family) + " daddr " + list(to) +

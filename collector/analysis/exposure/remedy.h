@@ -10,12 +10,16 @@ namespace lapwing::analysis::exposure {
 /// One flow that a host must let in.
 struct Flow {
     std::vector<reach::AddressRange> from;  ///< empty: from anywhere
-    int port = 0;
+    int port = 0;                           ///< of TCP; 0 for VRRP
     std::string why;
+    reach::Protocol protocol = reach::Protocol::tcp;
+
+    /// "tcp/3306", "vrrp"
+    std::string name() const;
 };
 
 /// The flows that the host needs, as far as they show: ssh, the load balancer to the web port, the database's
-/// peers, what other agents use as a control, the collector's own port.
+/// peers, what other agents use as a control, the collector's own port, VRRP from who moves an address of it.
 /// `controls`: what other agents use as a control too, which the site itself does not need.
 std::vector<Flow> neededFlows(const Context& context, const HostFacts& host, bool controls = true);
 

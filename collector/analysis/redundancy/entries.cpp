@@ -1,37 +1,124 @@
+#include <algorithm>
+
 #include "collector/analysis/redundancy/redundancy.h"
 
 namespace lapwing::analysis::redundancy {
 
-void judgeEntries(const Context& context, Judgement& out) {
-    for (const auto& entry : context.moment->model.entries) {
-        if (!entry.address) {
-            continue;
+namespace {
+
+/// While an address moves, one host may still tell that it has it and the other already, or neither.
+constexpr std::int64_t kMovingMs = 30'000;
+
+/// An address that one host should hold at any time.
+struct Held {
+    std::set<std::string> may_hold;  ///< hosts whose keepalived moves it; of others the address is fixed
+    std::set<std::string> holders;
+};
+
+std::map<reach::Address, Held> addressesOf(const Context& context) {
+    const auto& moment = *context.moment;
+    std::map<reach::Address, Held> out;
+    for (const auto& entry : moment.model.entries) {
+        if (entry.address) {
+            out[*entry.address];
         }
-        const auto address = entry.address->toString();
-        const FindingKey key{"R8", address};
-        if (entry.holders.size() < 2) {
-            // A host that nobody hears may hold it still.
-            if (entry.holders.size() == 1) {
-                out.judged.insert(key);
+    }
+    for (const auto& [host, vrrp] : moment.observed.vrrp) {
+        for (const auto& instance : vrrp.instances) {
+            for (const auto& address : instance.addresses) {
+                out[address].may_hold.insert(host);
             }
-            continue;
         }
-        const std::vector<std::string> holders(entry.holders.begin(), entry.holders.end());
-        Finding finding;
-        finding.severity = Severity::critical;
-        finding.confidence = Confidence::confirmed;
-        finding.title = joined(holders) + " hold " + address + " at once";
-        for (const auto& host : holders) {
-            finding.evidence.push_back({"addresses of " + host, "it holds " + address});
+    }
+    for (const auto& [name, host] : context.facts.hosts) {
+        for (const auto& one : host.addresses) {
+            if (const auto found = out.find(one.address); found != out.end()) {
+                found->second.holders.insert(name);
+            }
         }
-        finding.remedy = "Where keepalived moves it: let protocol 112 pass between " + joined(holders) +
-                         " (on each, before the rule that drops: `ip protocol vrrp accept`), and compare "
-                         "virtual_router_id and interface. Else take the address away from one of them.\n"
-                         "Simulated with an address that moves, remaining single points: " +
-                         singlePointsText(context.moment->suppose({{"haproxy", "a second load balancer"}})) +
-                         ".";
-        finding.not_assessed = {"whether keepalived runs", "which of them the switches send packets to"};
-        conclude(out, key, std::move(finding));
+    }
+    return out;
+}
+
+void judgeSeveral(const Context& context, const reach::Address& address, const Held& held, Judgement& out) {
+    const FindingKey key{"R8", address.toString()};
+    const auto& since = context.moment->observed.held_since;
+    for (const auto& host : held.holders) {
+        const auto found = since.find({host, address});
+        if (found == since.end() || context.facts.now - found->second < kMovingMs) {
+            return;
+        }
+    }
+    const std::vector<std::string> holders(held.holders.begin(), held.holders.end());
+    Finding finding;
+    finding.severity = Severity::critical;
+    finding.confidence = Confidence::confirmed;
+    finding.title = joined(holders) + " hold " + key.second + " at once";
+    for (const auto& host : holders) {
+        finding.evidence.push_back({"addresses of " + host, "it holds " + key.second});
+    }
+    for (const auto& from : holders) {
+        for (const auto& to : holders) {
+            const auto found = context.moment->crossings.advertisements.find({from, to});
+            if (found != context.moment->crossings.advertisements.end() &&
+                found->second.passes != Truth::yes) {
+                finding.evidence.push_back(found->second.evidence);
+            }
+        }
+    }
+    finding.remedy = "Where keepalived moves it: let protocol 112 pass between " + joined(holders) +
+                     " (on each, before the rule that drops: `ip protocol vrrp accept`), and compare "
+                     "virtual_router_id and interface. Else take the address away from one of them.\n"
+                     "Simulated with an address that moves, remaining single points: " +
+                     singlePointsText(context.moment->suppose({{"haproxy", "a second load balancer"}})) + ".";
+    finding.not_assessed = {"which of them the switches send packets to"};
+    conclude(out, key, std::move(finding));
+}
+
+void judgeNone(const Context& context, const reach::Address& address, const Held& held, Judgement& out) {
+    const FindingKey key{"R8", address.toString()};
+    const auto& last = context.moment->observed.last_held;
+    const auto found = last.find(address);
+    const bool moving = found != last.end() && context.facts.now - found->second < kMovingMs;
+    // A host that nobody hears may hold it.
+    const bool all_heard = std::all_of(held.may_hold.begin(), held.may_hold.end(), [&](const auto& name) {
+        const auto host = context.facts.hosts.find(name);
+        return host != context.facts.hosts.end() && host->second.agent_present &&
+               !host->second.addresses.empty();
+    });
+    if (held.may_hold.size() < 2 || !all_heard || moving) {
+        return;
+    }
+    const std::vector<std::string> hosts(held.may_hold.begin(), held.may_hold.end());
+    Finding finding;
+    finding.severity = Severity::critical;
+    finding.confidence = Confidence::confirmed;
+    finding.title = "Nobody holds " + key.second;
+    for (const auto& host : hosts) {
+        const bool runs = context.moment->observed.vrrp.at(host).runs;
+        finding.evidence.push_back(
+            {"keepalived of " + host, runs ? "it runs, but the address is not there" : "it does not run"});
+    }
+    finding.remedy = "On " + joined(hosts) +
+                     ": `systemctl status keepalived`, and its journal. An instance in state FAULT waits for "
+                     "its interface, or for what it tracks (HAProxy).\nSimulated with an address that moves, "
+                     "remaining single points: " +
+                     singlePointsText(context.moment->suppose({{"haproxy", "a second load balancer"}})) + ".";
+    finding.not_assessed = {"hosts without an agent"};
+    conclude(out, key, std::move(finding));
+}
+
+}  // namespace
+
+void judgeEntries(const Context& context, Judgement& out) {
+    for (const auto& [address, held] : addressesOf(context)) {
+        if (held.holders.size() > 1) {
+            judgeSeveral(context, address, held, out);
+        } else if (held.holders.size() == 1) {
+            conclude(out, {"R8", address.toString()}, std::nullopt);
+        } else {
+            judgeNone(context, address, held, out);
+        }
     }
 }
 

@@ -8,8 +8,9 @@ namespace {
 
 using topology::Entry;
 using topology::Pool;
+using topology::Standby;
 
-Evidence statistics(const Context& context, const std::vector<const Pool*>& pools) {
+Evidence statistics(const Context& context, const std::vector<const Pool*>& pools, bool alone) {
     std::map<std::string, std::string> states;
     std::set<std::string> machines;
     for (const auto* pool : pools) {
@@ -29,8 +30,8 @@ Evidence statistics(const Context& context, const std::vector<const Pool*>& pool
     const auto readers =
         found == context.facts.balancers.end() ? std::set<std::string>() : found->second.seen_by;
     return {"haproxy statistics of " + instance,
-            "it alone spreads requests over " + counted(machines.size(), "host", "hosts") + ": " +
-                joined(words) + "; read by " +
+            std::string(alone ? "it alone" : "it") + " spreads requests over " +
+                counted(machines.size(), "host", "hosts") + ": " + joined(words) + "; read by " +
                 (readers.empty() ? "the collector" : joined({readers.begin(), readers.end()}))};
 }
 
@@ -87,6 +88,17 @@ bool entryIsFixed(const Context& context, const Entry& entry, std::vector<Eviden
 }
 
 std::string remedy(const Context& context, const Entry& entry) {
+    const auto simulated =
+        "Simulated with a second load balancer that takes over, remaining single points: " +
+        singlePointsText(context.moment->suppose({{"haproxy", "a second load balancer"}})) + ".";
+    if (!entry.standbys.empty()) {
+        std::vector<std::string> hosts;
+        for (const auto& standby : entry.standbys) {
+            hosts.push_back(standby.host);
+        }
+        return "Let the load balancer on " + joined(hosts) +
+               " take over: finding R9 of it says what keeps it.\n" + simulated;
+    }
     const auto address = entry.address ? entry.address->toString() : std::string("the entry address");
     const auto text =
         "Set up HAProxy with the same configuration on a second host and let keepalived move " + address +
@@ -95,8 +107,7 @@ std::string remedy(const Context& context, const Entry& entry) {
         address + " (state MASTER on " + entry.active +
         ", BACKUP on the other; a vrrp_script that checks haproxy), `net.ipv4.ip_nonlocal_bind = 1`, "
         "and protocol 112 allowed between them.\n";
-    return text + "Simulated with a second load balancer, remaining single points: " +
-           singlePointsText(context.moment->suppose({{"haproxy", "a second load balancer"}})) + ".";
+    return text + simulated;
 }
 
 std::vector<const Pool*> poolsOf(const Context& context, const std::string& host) {
@@ -124,13 +135,15 @@ void judgeSingle(const Context& context, const Entry& entry, Judgement& out) {
     }
     const auto certain = service->design.singles();
     Finding finding;
-    finding.evidence.push_back(statistics(context, pools));
+    finding.evidence.push_back(statistics(context, pools, entry.standbys.empty()));
     const bool fixed = entryIsFixed(context, entry, finding.evidence);
     const bool none = othersHaveNone(context.facts, entry.active, finding.evidence);
     if (certain.contains(key.second) || certain.contains(machine)) {
         finding.severity = Severity::critical;
-        finding.confidence =
-            fixed && (none || !entry.standbys.empty()) ? Confidence::confirmed : Confidence::suspected;
+        const bool stay = std::all_of(entry.standbys.begin(), entry.standbys.end(),
+                                      [](const auto& one) { return one.takes_over == Truth::no; });
+        const bool certainly = entry.standbys.empty() ? fixed && none : stay;
+        finding.confidence = certainly ? Confidence::confirmed : Confidence::suspected;
         finding.title = "The load balancer on " + entry.active +
                         " is a single point of failure: if it stops, reading and writing stop";
     } else {
@@ -138,9 +151,10 @@ void judgeSingle(const Context& context, const Entry& entry, Judgement& out) {
         finding.confidence = Confidence::suspected;
         finding.title = "The load balancer on " + entry.active + " may be a single point of failure";
         finding.not_assessed.emplace_back(
-            "whether the entry's address moves to the other load balancer by itself");
+            entry.one_of_several ? "whether clients try another address of " + entry.name
+                                 : "whether the entry's address moves to the other load balancer by itself");
     }
-    for (const auto& standby : entry.standbys) {
+    for (const auto& standby : entry.one_of_several ? std::vector<Standby>{} : entry.standbys) {
         finding.evidence.push_back(
             {"haproxy statistics of " + standby.host, "there is another load balancer"});
         finding.evidence.insert(finding.evidence.end(), standby.obstacles.begin(), standby.obstacles.end());

@@ -17,7 +17,7 @@ void Builder::addBalancer(const std::string& host) {
             one.active = host;
             continue;
         }
-        one.standbys.push_back({host, Truth::yes, {}});
+        one.standbys.push_back({host, Truth::yes, {}, ""});
         if (!one.id().empty()) {
             edge(one.id(), idOf("haproxy", host), "stands_by", kSupposed);
         }

@@ -325,6 +325,36 @@ void Builder::replication() {
     }
 }
 
+/// Connections from a host with an application to a database. They may add an edge, never take one away.
+void Builder::queries() {
+    for (const auto& [host, destinations] : inputs_.observed.outgoing) {
+        if (!model_.components.contains(idOf("app", host))) {
+            continue;
+        }
+        for (const auto& [place, count] : destinations) {
+            const auto& [address, port] = place;
+            const auto* holder = inputs_.facts.holder(address);
+            const auto to = address.isLoopback() ? host : holder == nullptr ? std::string() : holder->name;
+            const auto known = inputs_.facts.hosts.find(to);
+            const bool database = known != inputs_.facts.hosts.end() && model_.databases.contains(to) &&
+                                  std::any_of(known->second.listeners.begin(), known->second.listeners.end(),
+                                              [&, wanted = port](const auto& one) {
+                                                  return one.port == wanted && one.service() == "mysql";
+                                              });
+            // Replication is a connection, too.
+            const bool replicates =
+                std::any_of(model_.replicas.begin(), model_.replicas.end(),
+                            [&](const auto& one) { return one.host == host && one.primary == to; });
+            if (database && count > (replicates ? 1 : 0)) {
+                edge(idOf("app", host), idOf("mysql", to), "queries",
+                     {"sockets of " + host,
+                      counted(static_cast<std::size_t>(count), "connection", "connections") + " to " +
+                          address.toString() + " port " + std::to_string(port)});
+            }
+        }
+    }
+}
+
 void Builder::collector() {
     const auto& setup = inputs_.setup;
     if (!setup.collector_host.empty()) {
@@ -376,6 +406,7 @@ Model Builder::run() {
     applications();
     replication();
     databases();
+    queries();
     entries();
     collector();
     add();
@@ -389,11 +420,13 @@ Model build(const Inputs& inputs) {
     return Builder(inputs).run();
 }
 
-std::shared_ptr<const Moment> Moment::of(Facts facts, Observed observed, Site site, Setup setup,
+std::shared_ptr<const Moment> Moment::of(Facts facts, Observed observed, Crossings crossings, Site site,
+                                         Setup setup,
                                          std::shared_ptr<const std::vector<replication::Verdict>> replicas) {
     auto moment = std::make_shared<Moment>();
     moment->facts = std::move(facts);
     moment->observed = std::move(observed);
+    moment->crossings = std::move(crossings);
     moment->site = std::move(site);
     moment->setup = std::move(setup);
     moment->replicas = std::move(replicas);
@@ -402,7 +435,7 @@ std::shared_ptr<const Moment> Moment::of(Facts facts, Observed observed, Site si
 }
 
 Model Moment::suppose(std::vector<Addition> additions) const {
-    return build({facts, observed, site, replicas, setup, std::move(additions)});
+    return build({facts, observed, crossings, site, replicas, setup, std::move(additions)});
 }
 
 bool Member::isUsed() const {

@@ -23,12 +23,12 @@ class Builder {
     void checkedApplications();
     void databases();
     void replication();
+    void queries();
     void entries();
-    void entry(const std::string& url);
+    void entry(Entry base);
     void findHolders(Entry& entry) const;
     void findActive(Entry& entry) const;
     void findStandbys(Entry& entry) const;
-    Standby standbyOn(const Entry& entry, const std::string& host) const;
     void drawEntry(const Entry& entry);
     void collector();
     void groups();

@@ -2,21 +2,12 @@
 
 #include "collector/analysis/judgement.h"
 #include "collector/analysis/topology/builder.h"
+#include "collector/analysis/topology/takeover.h"
+#include "collector/analysis/topology/urls.h"
 
 namespace lapwing::analysis::topology {
 
 namespace {
-
-/// The host of "https://www.example.org:8443/path".
-std::string hostOfUrl(const std::string& url) {
-    const auto scheme = url.find("://");
-    auto rest = scheme == std::string::npos ? url : url.substr(scheme + 3);
-    rest = rest.substr(0, rest.find('/'));
-    if (rest.starts_with('[')) {
-        return rest.substr(1, rest.find(']') - 1);
-    }
-    return rest.substr(0, rest.find(':'));
-}
 
 std::string words(const Entry& entry) {
     return entry.address ? entry.address->toString() : entry.name;
@@ -79,22 +70,10 @@ void Builder::findActive(Entry& entry) const {
     }
 }
 
-/// Another load balancer may take the address over; whether it does is not seen from here.
-Standby Builder::standbyOn(const Entry& entry, const std::string& host) const {
-    const auto known = inputs_.facts.hosts.find(host);
-    const bool seen = known != inputs_.facts.hosts.end() && known->second.agent_present;
-    return {host,
-            Truth::unknown,
-            {{"agent of " + host,
-              seen ? "it does not hold " + words(entry) +
-                         ", and does not tell whether the address would move there"
-                   : "none reports from there: whether the address moves there is not known"}}};
-}
-
 void Builder::findStandbys(Entry& entry) const {
     for (const auto& host : balancerHosts()) {
         if (host != entry.active) {
-            entry.standbys.push_back(standbyOn(entry, host));
+            entry.standbys.push_back(standbyFor(inputs_, entry, host));
         }
     }
 }
@@ -104,9 +83,16 @@ void Builder::drawEntry(const Entry& entry) {
     if (id.empty()) {
         return;
     }
-    const Evidence declared{"site.entry", "the site is requested at " + entry.url};
+    const auto declared = entry.url.empty() ? Evidence{"keepalived", "it moves between load balancers"}
+                                            : Evidence{"site.entry", "the site is requested at " + entry.url};
     if (entry.address) {
-        component("address", entry.address->toString(), Truth::yes, declared);
+        const Evidence answer{"resolver of the collector",
+                              entry.name + " resolves to " + entry.address->toString()};
+        if (!entry.name.empty()) {
+            component("name", entry.name, Truth::yes, declared);
+            edge(idOf("name", entry.name), id, "resolves", answer);
+        }
+        component("address", entry.address->toString(), Truth::yes, entry.name.empty() ? declared : answer);
     } else {
         component("name", entry.name, Truth::unknown, declared);
     }
@@ -126,9 +112,9 @@ void Builder::drawEntry(const Entry& entry) {
     }
     for (const auto& standby : entry.standbys) {
         edge(id, idOf("haproxy", standby.host), "stands_by",
-             standby.obstacles.empty()
-                 ? Evidence{"keepalived of " + standby.host, "it takes the address over"}
-                 : standby.obstacles.front());
+             standby.obstacles.empty() ? Evidence{"keepalived of " + standby.host,
+                                                  "it takes the address over (" + standby.mechanism + ")"}
+                                       : standby.obstacles.front());
     }
     if (entry.holders.size() > 1) {
         std::vector<Evidence> evidence;
@@ -139,14 +125,7 @@ void Builder::drawEntry(const Entry& entry) {
     }
 }
 
-void Builder::entry(const std::string& url) {
-    Entry base;
-    base.url = url;
-    const auto host = hostOfUrl(url);
-    base.address = reach::Address::parse(host);
-    if (!base.address) {
-        base.name = host;
-    }
+void Builder::entry(Entry base) {
     findHolders(base);
     findActive(base);
     findStandbys(base);
@@ -156,10 +135,48 @@ void Builder::entry(const std::string& url) {
 
 void Builder::entries() {
     for (const auto& url : inputs_.site.entry) {
-        entry(url);
+        Entry base;
+        base.url = url;
+        base.port = portOfUrl(url);
+        const auto host = hostOfUrl(url);
+        base.address = reach::Address::parse(host);
+        if (base.address) {
+            entry(std::move(base));
+            continue;
+        }
+        base.name = host;
+        const auto resolved = inputs_.observed.names.find(host);
+        const auto addresses =
+            resolved == inputs_.observed.names.end() ? std::vector<reach::Address>{} : resolved->second;
+        base.one_of_several = addresses.size() > 1;
+        for (const auto& address : addresses) {
+            base.address = address;
+            entry(base);
+        }
+        if (addresses.empty()) {
+            entry(std::move(base));
+        }
     }
-    if (inputs_.site.entry.empty() && !balancerHosts().empty()) {
-        entry("");
+    if (!inputs_.site.entry.empty()) {
+        return;
+    }
+    // Where none is declared, an address that VRRP moves between load balancers is one.
+    std::set<reach::Address> moving;
+    for (const auto& host : balancerHosts()) {
+        const auto vrrp = inputs_.observed.vrrp.find(host);
+        if (vrrp != inputs_.observed.vrrp.end()) {
+            for (const auto& instance : vrrp->second.instances) {
+                moving.insert(instance.addresses.begin(), instance.addresses.end());
+            }
+        }
+    }
+    for (const auto& address : moving) {
+        Entry base;
+        base.address = address;
+        entry(std::move(base));
+    }
+    if (moving.empty() && !balancerHosts().empty()) {
+        entry({});
     }
 }
 

@@ -13,6 +13,7 @@
 #include "collector/analysis/redundancy/structure.h"
 #include "collector/analysis/replication/verdict.h"
 #include "collector/analysis/site.h"
+#include "collector/analysis/topology/crossings.h"
 #include "collector/analysis/topology/observed.h"
 
 namespace lapwing::analysis::topology {
@@ -53,13 +54,16 @@ struct Standby {
     std::string host;
     Truth takes_over = Truth::unknown;
     std::vector<Evidence> obstacles;  ///< why not, or why that is not known
+    std::string mechanism;            ///< what moves the address: "keepalived, virtual_router_id 51"; or ""
 };
 
 /// One address or name at which the site is requested, and what stands behind it.
 struct Entry {
-    std::string url;                        ///< "" where none is declared
+    std::string url;  ///< "" where none is declared
+    int port = 80;
     std::string name;                       ///< "" where it is given by address
-    std::optional<reach::Address> address;  ///< nothing for a name: names are not resolved
+    std::optional<reach::Address> address;  ///< nothing for a name without an answer
+    bool one_of_several = false;            ///< the name has other addresses too, each with an entry
     std::set<std::string> holders;          ///< hosts that have it on an interface
     std::string active;                     ///< host of the load balancer that it leads to now, or ""
     std::string direct;                     ///< host whose web server it leads to, where no load balancer is
@@ -111,6 +115,7 @@ struct Setup {
 struct Inputs {
     const Facts& facts;
     const Observed& observed;
+    const Crossings& crossings;
     const Site& site;
     std::shared_ptr<const std::vector<replication::Verdict>> replicas;  ///< null: not watched
     const Setup& setup;
@@ -155,6 +160,7 @@ Model build(const Inputs& inputs);
 struct Moment {
     Facts facts;
     Observed observed;
+    Crossings crossings;
     Site site;
     Setup setup;
     std::shared_ptr<const std::vector<replication::Verdict>> replicas;
@@ -162,7 +168,7 @@ struct Moment {
 
     /// Puts the model together from the rest.
     static std::shared_ptr<const Moment> of(
-        Facts facts, Observed observed, Site site, Setup setup,
+        Facts facts, Observed observed, Crossings crossings, Site site, Setup setup,
         std::shared_ptr<const std::vector<replication::Verdict>> replicas);
     /// The model with something that is not there.
     Model suppose(std::vector<Addition> additions) const;

@@ -10,6 +10,8 @@ namespace lapwing::analysis::topology {
 namespace {
 
 constexpr std::int64_t kKnownMs = 3'600'000;
+/// Between two looks at the files of a host.
+constexpr std::int64_t kInventoryMs = 90'000;
 /// Between two samples of one series; more is a gap in which anything may have happened.
 constexpr std::int64_t kGapMs = 60'000;
 
@@ -40,14 +42,19 @@ bool isConstant(const std::vector<Sample>& samples) {
 
 class Observer {
   public:
-    Observer(const storage::Store& store, TimestampMs now, std::int64_t lookback_ms)
-        : samples_(store, now, lookback_ms) {}
+    Observer(const storage::Store& store, TimestampMs now, std::int64_t lookback_ms,
+             std::int64_t deployment_ms)
+        : samples_(store, now, lookback_ms), deployment_ms_(deployment_ms) {}
 
     Expected<Observed> run() {
         identity();
         balancers();
         servers();
         programs();
+        connections();
+        vrrp();
+        holders();
+        inventories();
         if (!samples_.failure().message.empty()) {
             return tl::unexpected(samples_.failure());
         }
@@ -156,14 +163,96 @@ class Observer {
         }
     }
 
+    void connections() {
+        for (const auto& one : samples_.of("lapwing_outgoing_connections")) {
+            if (const auto address = reach::Address::parse(one.get("address"))) {
+                out_.outgoing[one.get("instance")][{*address, one.number("port")}] =
+                    static_cast<int>(one.sample.value);
+            }
+        }
+    }
+
+    void vrrp() {
+        for (const auto& one : samples_.of("keepalived_up")) {
+            out_.vrrp[one.get("instance")].runs = one.sample.value == 1;
+        }
+        std::map<std::pair<std::string, std::string>, std::set<reach::Address>> addresses;
+        for (const auto& one : samples_.of("lapwing_vrrp_address_info")) {
+            if (const auto address = reach::Address::parse(one.get("address"))) {
+                addresses[{one.get("instance"), one.get("vrrp_instance")}].insert(*address);
+            }
+        }
+        for (const auto& one : samples_.of("lapwing_vrrp_instance_info")) {
+            const auto host = out_.vrrp.find(one.get("instance"));
+            if (host == out_.vrrp.end()) {
+                continue;
+            }
+            const auto name = one.get("vrrp_instance");
+            host->second.instances.push_back({name, one.get("interface"), one.get("virtual_router_id"),
+                                              one.get("initial_state"), !one.get("peers").empty(),
+                                              one.get("tracks"), addresses[{host->first, name}]});
+        }
+    }
+
+    void holders() {
+        for (const auto& series : samples_.history("lapwing_agent_address_info", kHoldingMs)) {
+            const auto text = series.labels->get("address");
+            const auto address = reach::Address::parse(text.substr(0, text.find('%')));
+            if (!address) {
+                continue;
+            }
+            std::optional<TimestampMs> since;
+            TimestampMs before = 0;
+            for (const auto& sample : series.samples) {
+                if (isStaleNaN(sample.value)) {
+                    since.reset();
+                    continue;
+                }
+                since = since && sample.timestamp - before <= kGapMs ? *since : sample.timestamp;
+                before = sample.timestamp;
+                auto& last = out_.last_held[*address];
+                last = std::max(last, sample.timestamp);
+            }
+            if (since) {
+                out_.held_since[{std::string(series.labels->get("instance")), *address}] = *since;
+            }
+        }
+    }
+
+    void inventories() {
+        // The newest of a set is what it is now; what is gone has a staleness marker.
+        std::map<std::pair<std::string, std::string>, TimestampMs> oldest;
+        for (const auto& series : samples_.history("lapwing_inventory_info", deployment_ms_)) {
+            const std::string host(series.labels->get("instance"));
+            const std::string set(series.labels->get("set"));
+            const std::string digest(series.labels->get("digest"));
+            auto& inventory = out_.inventories[host][set];
+            inventory.recent.insert(digest);
+            if (!isStaleNaN(series.samples.back().value)) {
+                inventory.digest = digest;
+            }
+            auto& first = oldest.try_emplace({host, set}, series.samples.front().timestamp).first->second;
+            first = std::min(first, series.samples.front().timestamp);
+            inventory.covered = first <= samples_.now() - deployment_ms_ + kInventoryMs;
+        }
+    }
+
     LatestSamples samples_;
+    std::int64_t deployment_ms_;
     Observed out_;
 };
 
 }  // namespace
 
-Expected<Observed> observe(const storage::Store& store, TimestampMs now, std::int64_t lookback_ms) {
-    return Observer(store, now, lookback_ms).run();
+const VrrpInstance* Vrrp::moving(const reach::Address& address) const {
+    const auto found = std::find_if(instances.begin(), instances.end(),
+                                    [&](const auto& one) { return one.addresses.contains(address); });
+    return found == instances.end() ? nullptr : &*found;
+}
+
+Expected<Observed> observe(const storage::Store& store, TimestampMs now, std::int64_t lookback_ms,
+                           std::int64_t deployment_ms) {
+    return Observer(store, now, lookback_ms, deployment_ms).run();
 }
 
 }  // namespace lapwing::analysis::topology

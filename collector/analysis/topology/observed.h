@@ -10,6 +10,7 @@
 
 #include "collector/analysis/redundancy/structure.h"
 #include "collector/storage/store.h"
+#include "common/reach/address.h"
 
 namespace lapwing::analysis::topology {
 
@@ -26,6 +27,33 @@ struct ServerDetail {
     bool steady = true;  ///< its state and its weight have not changed within that window
 };
 
+/// A VRRP instance of a host's keepalived.
+struct VrrpInstance {
+    std::string name;
+    std::string interface;
+    std::string virtual_router_id;
+    std::string initial_state;  ///< "MASTER", "BACKUP"
+    bool unicast = false;       ///< its advertisements go to the peers' addresses, not to the group
+    std::string tracks;         ///< what, when it fails, moves the addresses; "" if nothing does
+    std::set<reach::Address> addresses;
+};
+
+/// VRRP on a host, as its agent sees it.
+struct Vrrp {
+    bool runs = false;
+    std::vector<VrrpInstance> instances;
+
+    /// The instance that moves the address, or null.
+    const VrrpInstance* moving(const reach::Address& address) const;
+};
+
+/// A set of files, or the packages, of a host.
+struct Inventory {
+    std::string digest;            ///< of the document that lists them
+    std::set<std::string> recent;  ///< what that was within the time of a deployment
+    bool covered = false;          ///< it was observed during all of that time
+};
+
 /// What the topology is made from, besides Facts: the newest samples, by instance or host.
 struct Observed {
     std::map<std::string, std::string> machine_ids;
@@ -39,12 +67,24 @@ struct Observed {
     std::map<std::pair<std::string, std::string>, std::string> algorithms;  ///< by instance and proxy
     std::map<std::string, std::set<std::string>> socket_hosts;  ///< agents that read a HAProxy's socket
     std::map<std::string, double> web_requests;                 ///< that each Nginx counted within the window
+    std::map<std::string, std::vector<reach::Address>> names;   ///< of the declared entries, resolved
+    /// What each host connects to, and how many connections show.
+    std::map<std::string, std::map<std::pair<reach::Address, int>, int>> outgoing;
+    std::map<std::string, Vrrp> vrrp;  ///< by host; nothing of a host whose agent cannot tell
+    /// Since when a host holds an address without a break, as far back as kHoldingMs.
+    std::map<std::pair<std::string, reach::Address>, TimestampMs> held_since;
+    std::map<reach::Address, TimestampMs> last_held;                      ///< by anybody, within kHoldingMs
+    std::map<std::string, std::map<std::string, Inventory>> inventories;  ///< by host and set
 };
 
+/// How far back the holders of an address are looked at (R8).
+inline constexpr std::int64_t kHoldingMs = 300'000;
 /// Over how long requests are counted (R13).
 inline constexpr std::int64_t kCountingMs = 600'000;
 
-/// Reads the newest sample of each series that is no older than `lookback_ms`. Errors: the store's.
-Expected<Observed> observe(const storage::Store& store, TimestampMs now, std::int64_t lookback_ms);
+/// Reads the newest sample of each series that is no older than `lookback_ms`; of inventories what they were
+/// within `deployment_ms`. Errors: the store's.
+Expected<Observed> observe(const storage::Store& store, TimestampMs now, std::int64_t lookback_ms,
+                           std::int64_t deployment_ms);
 
 }  // namespace lapwing::analysis::topology

@@ -123,12 +123,22 @@ class Functions {
         return Gate::any(std::move(ways));
     }
 
-    /// Every URL must work.
+    /// Every URL must work. Of several addresses, whether clients try the next one is up to them.
     std::vector<Gate> entrances() const {
-        std::vector<Gate> out;
-        out.reserve(model_.entries.size());
+        std::map<std::string, std::vector<Gate>> by_url;
         for (const auto& entry : model_.entries) {
-            out.push_back(entrance(entry));
+            const auto name = entry.one_of_several ? entry.url : entry.url + " " + entry.id();
+            by_url[name].push_back(entrance(entry));
+        }
+        std::vector<Gate> out;
+        for (auto& [url, ways] : by_url) {
+            if (ways.size() == 1) {
+                out.push_back(std::move(ways.front()));
+                continue;
+            }
+            auto all = Gate::all(ways);
+            auto some = Gate::all({Gate::any(std::move(ways)), Gate::fact(Truth::unknown)});
+            out.push_back(Gate::any({std::move(all), std::move(some)}));
         }
         return out;
     }

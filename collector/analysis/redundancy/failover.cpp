@@ -1,0 +1,66 @@
+#include <algorithm>
+
+#include "collector/analysis/redundancy/redundancy.h"
+
+namespace lapwing::analysis::redundancy {
+
+namespace {
+
+/// Hosts whose keepalived moves the address.
+std::set<std::string> moversOf(const topology::Observed& observed, const reach::Address& address) {
+    std::set<std::string> out;
+    for (const auto& [host, vrrp] : observed.vrrp) {
+        if (vrrp.moving(address) != nullptr) {
+            out.insert(host);
+        }
+    }
+    return out;
+}
+
+}  // namespace
+
+void judgeFailover(const Context& context, Judgement& out) {
+    const auto& moment = *context.moment;
+    std::set<reach::Address> addresses;
+    for (const auto& [host, vrrp] : moment.observed.vrrp) {
+        for (const auto& instance : vrrp.instances) {
+            addresses.insert(instance.addresses.begin(), instance.addresses.end());
+        }
+    }
+    for (const auto& address : addresses) {
+        const FindingKey key{"R12", address.toString()};
+        const auto movers = moversOf(moment.observed, address);
+        const bool of_databases =
+            movers.size() == 2 && std::all_of(movers.begin(), movers.end(), [&](const auto& host) {
+                return moment.model.databases.contains(host) &&
+                       !moment.model.components.contains("haproxy@" + host);
+            });
+        if (!of_databases || !context.site.witness.empty()) {
+            conclude(out, key, std::nullopt);
+            continue;
+        }
+        const std::vector<std::string> hosts(movers.begin(), movers.end());
+        Finding finding;
+        finding.severity = Severity::medium;
+        finding.confidence = Confidence::confirmed;
+        finding.title = "The databases on " + joined(hosts) + " fail over by themselves, without a witness";
+        for (const auto& host : hosts) {
+            finding.evidence.push_back(
+                {"keepalived of " + host, "it moves " + address.toString() + ", and a database runs there"});
+        }
+        finding.evidence.push_back({"site.witness", "no third party is declared"});
+        finding.remedy =
+            "Two that do not hear each other each believe the other to be dead: both take writes, and one's "
+            "are lost. Let a third machine have a vote (Orchestrator or a Galera arbitrator on the "
+            "monitoring "
+            "host, for example) and declare it as site.witness in collector.yaml; or take the address away "
+            "from "
+            "keepalived and promote the replica by hand.\nSimulated, the single points stay as they are: " +
+            singlePointsText(moment.model) + ". What changes is what a cut network between the two does.";
+        finding.not_assessed = {"scripts that keepalived calls when the address moves",
+                                "other programs that promote a replica"};
+        conclude(out, key, std::move(finding));
+    }
+}
+
+}  // namespace lapwing::analysis::redundancy

@@ -1,0 +1,57 @@
+#include "collector/analysis/redundancy/redundancy.h"
+
+namespace lapwing::analysis::redundancy {
+
+namespace {
+
+/// Hosts whose keepalived moves the address.
+bool moves(const topology::Observed& observed, const reach::Address& address) {
+    for (const auto& [host, vrrp] : observed.vrrp) {
+        if (vrrp.moving(address) != nullptr) {
+            return true;
+        }
+    }
+    return false;
+}
+
+}  // namespace
+
+void judgeRecords(const Context& context, Judgement& out) {
+    const auto& moment = *context.moment;
+    for (const auto& entry : moment.model.entries) {
+        if (entry.name.empty() || !entry.address) {
+            continue;
+        }
+        const FindingKey key{"R10", entry.name};
+        if (entry.one_of_several || moves(moment.observed, *entry.address)) {
+            conclude(out, key, std::nullopt);
+            continue;
+        }
+        const auto on = entry.active.empty() ? entry.direct : entry.active;
+        if (on.empty()) {
+            // Somebody else's load balancer, perhaps, whose address does move.
+            continue;
+        }
+        const auto address = entry.address->toString();
+        Finding finding;
+        finding.severity = Severity::high;
+        finding.confidence = entry.holders.empty() ? Confidence::suspected : Confidence::confirmed;
+        finding.title = entry.name + " leads to one address, which does not move";
+        finding.evidence = {{"resolver of the collector", entry.name + " resolves to " + address + " only"},
+                            {"addresses of " + on,
+                             entry.holders.empty() ? "no other host with an agent holds " + address
+                                                   : joined({entry.holders.begin(), entry.holders.end()}) +
+                                                         " holds " + address},
+                            {"keepalived", "on no host does it move " + address}};
+        finding.remedy =
+            "Let " + entry.name +
+            " resolve to an address that keepalived moves between two load balancers (finding R1 has "
+            "the steps); or to the addresses of two, where clients try the next one by themselves.\n"
+            "Simulated with an address that moves, remaining single points: " +
+            singlePointsText(moment.suppose({{"haproxy", "a second load balancer"}})) + ".";
+        finding.not_assessed = {"what other resolvers answer", "the name servers of the domain"};
+        conclude(out, key, std::move(finding));
+    }
+}
+
+}  // namespace lapwing::analysis::redundancy

@@ -1,0 +1,107 @@
+#include <algorithm>
+
+#include "collector/analysis/redundancy/redundancy.h"
+
+namespace lapwing::analysis::redundancy {
+
+namespace {
+
+using topology::Entry;
+using topology::Standby;
+
+constexpr std::size_t kMostDifferences = 4;
+
+/// What two load balancers must have alike to answer alike.
+std::vector<Evidence> unlike(const Context& context, const Entry& entry, const Standby& standby) {
+    std::vector<Evidence> out;
+    for (const auto* set : {"haproxy", "certificates"}) {
+        if (const auto text = differencesOf(context, set, entry.active, standby.host, kMostDifferences)) {
+            out.push_back({"inventory of " + joined({entry.active, standby.host}), *text});
+        }
+    }
+    return out;
+}
+
+std::string remedyFor(const Entry& entry, const Standby& standby, bool differs) {
+    const auto address = entry.address ? entry.address->toString() : "the entry's address";
+    std::string out;
+    for (const auto& obstacle : standby.obstacles) {
+        if (obstacle.source.starts_with("ruleset of ")) {
+            const auto host = obstacle.source.substr(sizeof("ruleset of ") - 1);
+            out += "On " + host + ", before the rule that drops: ";
+            const bool vrrp = obstacle.text.find("VRRP") != std::string::npos;
+            out += vrrp ? "`ip protocol vrrp accept` (in the chain at the input hook)"
+                        : "`tcp dport " + std::to_string(entry.port) + " accept`";
+            out += ", in the file from which the rules are loaded too.\n";
+        } else if (obstacle.source.starts_with("keepalived of ")) {
+            out += "On " + obstacle.source.substr(sizeof("keepalived of ") - 1) +
+                   ": /etc/keepalived/keepalived.conf with one vrrp_instance for " + address +
+                   ", the same virtual_router_id on both, a vrrp_script `killall -0 haproxy` in its "
+                   "track_script, and `systemctl enable --now keepalived`.\n";
+        } else if (obstacle.source.starts_with("sockets of ")) {
+            out += "On " + standby.host + ": let HAProxy bind `*:" + std::to_string(entry.port) + "`, or " +
+                   address + " with `net.ipv4.ip_nonlocal_bind = 1`.\n";
+        }
+    }
+    if (differs) {
+        out += "Copy /etc/haproxy and the certificates from " + entry.active + " to " + standby.host +
+               ", `haproxy -c -f /etc/haproxy/haproxy.cfg`, then `systemctl reload haproxy`.\n";
+    }
+    return out;
+}
+
+void judgeStandby(const Context& context, const Entry& entry, const Standby& standby, Judgement& out) {
+    const FindingKey key{"R9", "haproxy@" + standby.host};
+    auto evidence = standby.takes_over == Truth::no ? standby.obstacles : std::vector<Evidence>{};
+    const auto found = context.moment->model.components.find(key.second);
+    const bool down = found != context.moment->model.components.end() && found->second.works == Truth::no;
+    if (down) {
+        evidence.push_back({"haproxy statistics of " + standby.host, "it does not answer"});
+    }
+    const auto differences = unlike(context, entry, standby);
+    evidence.insert(evidence.end(), differences.begin(), differences.end());
+    if (evidence.empty()) {
+        // While it is not known, what was found before may still be so.
+        if (standby.takes_over == Truth::yes) {
+            conclude(out, key, std::nullopt);
+        }
+        return;
+    }
+    Finding finding;
+    finding.severity = Severity::high;
+    finding.confidence = Confidence::confirmed;
+    finding.title = "The load balancer on " + standby.host + " would not take over from " + entry.active +
+                    (standby.takes_over == Truth::no || down ? "" : " as it is there");
+    finding.evidence = std::move(evidence);
+    finding.remedy = remedyFor(entry, standby, !differences.empty());
+    if (down) {
+        finding.remedy +=
+            "On " + standby.host + ": `systemctl start haproxy`; its journal says why it stopped.\n";
+    }
+    finding.remedy += "Simulated with a load balancer that takes over, remaining single points: " +
+                      singlePointsText(context.moment->suppose({{"haproxy", "a second load balancer"}})) +
+                      ".";
+    finding.not_assessed = {"whether the tracked script notices every failure of HAProxy",
+                            "switches that filter multicast or gratuitous ARP"};
+    conclude(out, key, std::move(finding));
+}
+
+}  // namespace
+
+void judgeStandbys(const Context& context, Judgement& out) {
+    for (const auto& entry : context.moment->model.entries) {
+        // Where the name has another address, nothing needs to move.
+        if (entry.one_of_several) {
+            continue;
+        }
+        for (const auto& standby : entry.standbys) {
+            judgeStandby(context, entry, standby, out);
+        }
+        // Who took over is no standby any more.
+        if (!entry.active.empty() && !entry.standbys.empty()) {
+            conclude(out, {"R9", "haproxy@" + entry.active}, std::nullopt);
+        }
+    }
+}
+
+}  // namespace lapwing::analysis::redundancy

@@ -1,0 +1,155 @@
+#include "collector/analysis/topology/crossings.h"
+
+#include <algorithm>
+#include <set>
+#include <tuple>
+
+#include "collector/analysis/judgement.h"
+#include "collector/analysis/topology/urls.h"
+
+namespace lapwing::analysis::topology {
+
+namespace {
+
+Truth truthOf(reach::Verdict verdict) {
+    switch (verdict) {
+        case reach::Verdict::must_reach:
+            return Truth::yes;
+        case reach::Verdict::must_block:
+            return Truth::no;
+        case reach::Verdict::may:
+            break;
+    }
+    return Truth::unknown;
+}
+
+class Finder {
+  public:
+    Finder(const Facts& facts, const Observed& observed, const RulesetOf& ruleset)
+        : facts_(facts), observed_(observed), ruleset_(ruleset) {}
+
+    Crossing advertisements(const std::string& from, const VrrpInstance& sender, const std::string& to,
+                            const VrrpInstance& receiver, const reach::Address& address) const {
+        const auto* rules = rulesOf(to);
+        if (rules == nullptr) {
+            return {Truth::unknown, {"ruleset of " + to, "it is not known"}};
+        }
+        const auto sources = vrrpSenders(facts_, observed_, from, sender, address.family);
+        const auto own = vrrpSenders(facts_, observed_, to, receiver, address.family);
+        std::set<Truth> said;
+        std::set<std::string> rules_said;
+        std::string who;
+        for (const auto& source : sources) {
+            reach::Packet packet;
+            packet.protocol = reach::Protocol::vrrp;
+            packet.source = reach::AddressRange::of(source);
+            packet.interface = receiver.interface;
+            packet.destination =
+                sender.unicast && !own.empty() ? own.front() : reach::vrrpGroup(address.family);
+            const auto result = rules->evaluate(packet);
+            said.insert(truthOf(result.verdict));
+            rules_said.insert(result.decided_by.begin(), result.decided_by.end());
+            who = source.toString();
+        }
+        const auto passes = said.size() == 1 ? *said.begin() : Truth::unknown;
+        const std::string verb = passes == Truth::yes  ? "lets VRRP (protocol 112) in from "
+                                 : passes == Truth::no ? "keeps VRRP (protocol 112) out from "
+                                                       : "may keep VRRP (protocol 112) out from ";
+        return {passes,
+                {"ruleset of " + to, verb + from + (sources.size() == 1 ? " (" + who + ")" : "") + ": " +
+                                         joined({rules_said.begin(), rules_said.end()})}};
+    }
+
+    Crossing visitors(const std::string& host, const VrrpInstance& instance, const reach::Address& address,
+                      int port) const {
+        const auto* rules = rulesOf(host);
+        const auto place = address.toString() + " port " + std::to_string(port);
+        if (rules == nullptr) {
+            return {Truth::unknown, {"ruleset of " + host, "it is not known"}};
+        }
+        reach::Packet packet;
+        packet.source = reach::AddressRange::of(rules->stranger(address.family));
+        packet.destination = address;
+        packet.interface = instance.interface;
+        packet.port = static_cast<std::uint16_t>(port);
+        const auto result = rules->evaluate(packet);
+        const auto passes = truthOf(result.verdict);
+        const std::string verb = passes == Truth::yes  ? "lets visitors in to "
+                                 : passes == Truth::no ? "keeps visitors out of "
+                                                       : "may keep visitors out of ";
+        return {passes, {"ruleset of " + host, verb + place + ": " + joined(result.decided_by)}};
+    }
+
+  private:
+    const reach::Ruleset* rulesOf(const std::string& host) const {
+        const auto found = facts_.hosts.find(host);
+        const bool known = found != facts_.hosts.end() && found->second.firewall_up.value_or(false);
+        return known ? ruleset_(found->second) : nullptr;
+    }
+
+    const Facts& facts_;
+    const Observed& observed_;
+    const RulesetOf& ruleset_;
+};
+
+}  // namespace
+
+std::vector<reach::Address> vrrpSenders(const Facts& facts, const Observed& observed, const std::string& host,
+                                        const VrrpInstance& instance, reach::Family family) {
+    static const auto link_local = reach::AddressRange::parse("fe80::/10");
+    const auto known = knownAddresses(facts, host);
+    std::vector<reach::Address> all;
+    std::vector<reach::Address> likely;
+    const auto found = facts.hosts.find(host);
+    if (found == facts.hosts.end()) {
+        return {};
+    }
+    for (const auto& one : found->second.addresses) {
+        const bool moves = std::any_of(observed.vrrp.begin(), observed.vrrp.end(), [&](const auto& each) {
+            return each.second.moving(one.address) != nullptr;
+        });
+        // VRRP over IPv6 comes from the link-local address (RFC 5798, 5.1.2.1).
+        const bool fits = one.address.family == family &&
+                          (family == reach::Family::ipv4 || link_local->contains(one.address));
+        if (moves || !fits || (!instance.interface.empty() && one.interface != instance.interface)) {
+            continue;
+        }
+        all.push_back(one.address);
+        if (std::find(known.begin(), known.end(), one.address) != known.end()) {
+            likely.push_back(one.address);
+        }
+    }
+    return likely.empty() ? all : likely;
+}
+
+Crossings findCrossings(const Facts& facts, const Observed& observed, const Site& site,
+                        const RulesetOf& ruleset) {
+    Crossings out;
+    const Finder finder(facts, observed, ruleset);
+    std::set<int> ports;
+    for (const auto& url : site.entry) {
+        ports.insert(portOfUrl(url));
+    }
+    if (ports.empty()) {
+        ports.insert(80);
+    }
+    for (const auto& [host, vrrp] : observed.vrrp) {
+        for (const auto& instance : vrrp.instances) {
+            for (const auto& address : instance.addresses) {
+                for (const int port : ports) {
+                    out.visitors[{host, address, port}] = finder.visitors(host, instance, address, port);
+                }
+                for (const auto& [other, others] : observed.vrrp) {
+                    const auto* sender = other == host ? nullptr : others.moving(address);
+                    if (sender != nullptr) {
+                        out.advertisements[{other, host}] =
+                            finder.advertisements(other, *sender, host, instance, address);
+                    }
+                }
+            }
+        }
+    }
+    return out;
+}
+
+}  // namespace lapwing::analysis::topology

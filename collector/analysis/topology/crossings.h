@@ -1,0 +1,41 @@
+#pragma once
+
+#include <functional>
+#include <map>
+#include <string>
+#include <utility>
+
+#include "collector/analysis/facts.h"
+#include "collector/analysis/finding.h"
+#include "collector/analysis/site.h"
+#include "collector/analysis/topology/observed.h"
+#include "common/reach/ruleset.h"
+
+namespace lapwing::analysis::topology {
+
+/// Whether a host's rules let something in.
+struct Crossing {
+    Truth passes = Truth::unknown;
+    Evidence evidence;
+};
+
+/// What must get through for an address to move, as the rulesets say.
+struct Crossings {
+    /// VRRP's advertisements from a host to another (first and second of the key) with an address of both.
+    std::map<std::pair<std::string, std::string>, Crossing> advertisements;
+    /// A stranger's connection to that port of an address that VRRP moves to the host, once it is there.
+    std::map<std::tuple<std::string, reach::Address, int>, Crossing> visitors;
+};
+
+/// Addresses from which a host's keepalived may send: those of the instance's interface that do not move; of
+/// several, those by which others know the host.
+std::vector<reach::Address> vrrpSenders(const Facts& facts, const Observed& observed, const std::string& host,
+                                        const VrrpInstance& instance, reach::Family family);
+
+using RulesetOf = std::function<const reach::Ruleset*(const HostFacts&)>;
+
+/// `ruleset`: the host's present one; null where it is not known. Pure.
+Crossings findCrossings(const Facts& facts, const Observed& observed, const Site& site,
+                        const RulesetOf& ruleset);
+
+}  // namespace lapwing::analysis::topology

@@ -1,0 +1,120 @@
+#include "collector/analysis/topology/takeover.h"
+
+#include <algorithm>
+
+namespace lapwing::analysis::topology {
+
+namespace {
+
+class Takeover {
+  public:
+    Takeover(const Inputs& inputs, const Entry& entry, const std::string& host)
+        : inputs_(inputs), entry_(entry), out_{host, Truth::yes, {}, ""} {}
+
+    Standby run() {
+        if (!entry_.address) {
+            require(Truth::unknown,
+                    {"site.entry", entry_.name.empty() ? "the entry's address is not declared"
+                                                       : "what " + entry_.name + " leads to is not known"});
+            return std::move(out_);
+        }
+        const auto* active = instanceOn(entry_.active);
+        const auto* standby = instanceOn(out_.host);
+        if (active != nullptr && standby != nullptr) {
+            move(*active, *standby);
+        }
+        serve();
+        return std::move(out_);
+    }
+
+  private:
+    std::string address() const { return entry_.address->toString(); }
+
+    void require(Truth truth, Evidence obstacle) {
+        out_.takes_over = std::min(out_.takes_over, truth);
+        if (truth != Truth::yes) {
+            out_.obstacles.push_back(std::move(obstacle));
+        }
+    }
+
+    const VrrpInstance* instanceOn(const std::string& host) {
+        const auto found = inputs_.observed.vrrp.find(host);
+        if (found == inputs_.observed.vrrp.end()) {
+            const auto known = inputs_.facts.hosts.find(host);
+            const bool seen = known != inputs_.facts.hosts.end() && known->second.agent_present;
+            require(Truth::unknown, {"agent of " + host, seen ? "it cannot tell of keepalived there"
+                                                              : "none reports from there: whether " +
+                                                                    address() + " moves is not known"});
+            return nullptr;
+        }
+        const auto* instance = found->second.moving(*entry_.address);
+        if (instance == nullptr) {
+            require(Truth::no,
+                    {"keepalived of " + host,
+                     found->second.instances.empty() ? "there is none" : "it does not move " + address()});
+        } else if (!found->second.runs) {
+            require(Truth::no, {"keepalived of " + host, "it does not run"});
+        }
+        return instance;
+    }
+
+    void move(const VrrpInstance& active, const VrrpInstance& standby) {
+        out_.mechanism = "keepalived, virtual_router_id " + standby.virtual_router_id;
+        if (active.virtual_router_id != standby.virtual_router_id) {
+            require(Truth::no, {"keepalived of " + out_.host,
+                                "its virtual_router_id is " + standby.virtual_router_id + ", that of " +
+                                    entry_.active + " is " + active.virtual_router_id});
+        }
+        if (active.tracks.empty()) {
+            require(Truth::no,
+                    {"keepalived of " + entry_.active,
+                     "it tracks no script and no process: if HAProxy alone stops, the address stays"});
+        }
+        for (const auto& [from, to] :
+             {std::pair(entry_.active, out_.host), std::pair(out_.host, entry_.active)}) {
+            const auto found = inputs_.crossings.advertisements.find({from, to});
+            if (found != inputs_.crossings.advertisements.end()) {
+                require(found->second.passes, found->second.evidence);
+            }
+        }
+    }
+
+    /// What the other load balancer needs to answer visitors at the address.
+    void serve() {
+        const auto crossing = [&](const std::string& host) -> const Crossing* {
+            const auto found = inputs_.crossings.visitors.find({host, *entry_.address, entry_.port});
+            return found == inputs_.crossings.visitors.end() ? nullptr : &found->second;
+        };
+        const auto* there = crossing(out_.host);
+        const auto* here = crossing(entry_.active);
+        // Where strangers are kept out of the active one too, the rules know their visitors.
+        if (there != nullptr && there->passes == Truth::no && here != nullptr && here->passes != Truth::no) {
+            require(Truth::no, there->evidence);
+        }
+        const auto host = inputs_.facts.hosts.find(out_.host);
+        if (host == inputs_.facts.hosts.end() || !host->second.listeners_known) {
+            return;
+        }
+        const auto& listeners = host->second.listeners;
+        const bool listens = std::any_of(listeners.begin(), listeners.end(), [&](const auto& one) {
+            return one.protocol == "tcp" && one.port == entry_.port && one.family == entry_.address->family &&
+                   (one.isWildcard() || one.address == address());
+        });
+        if (!listens) {
+            require(Truth::no, {"sockets of " + out_.host, "nothing listens there on " + address() +
+                                                               " port " + std::to_string(entry_.port)});
+        }
+    }
+
+    const Inputs& inputs_;
+    const Entry& entry_;
+    Standby out_;
+};
+
+}  // namespace
+
+Standby standbyFor(const Inputs& inputs, const Entry& entry, const std::string& host) {
+    return Takeover(inputs, entry, host).run();
+}
+
+}  // namespace lapwing::analysis::topology

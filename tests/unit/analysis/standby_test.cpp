@@ -1,0 +1,447 @@
+#include <atomic>
+#include <chrono>
+#include <map>
+#include <memory>
+#include <thread>
+#include <utility>
+
+#include "tests/unit/analysis/watched_site.h"
+
+using namespace lapwing;
+using namespace lapwing::analysis;
+using test::Watched;
+using topology::Truth;
+
+namespace {
+
+const char* const kEntry = "10.77.0.100";
+const char* const kDropsVrrp = R"({"nftables": [
+    {"table": {"family": "inet", "name": "t", "handle": 1}},
+    {"chain": {"family": "inet", "table": "t", "name": "in", "handle": 1, "type": "filter", "hook": "input",
+               "prio": 0, "policy": "accept"}},
+    {"rule": {"family": "inet", "table": "t", "chain": "in", "handle": 7, "expr": [
+        {"match": {"op": "==", "left": {"payload": {"protocol": "ip", "field": "protocol"}}, "right": "vrrp"}},
+        {"drop": null}]}}]})";
+
+/// The site with two load balancers, between which keepalived moves the entry.
+class Pair : public Watched {
+  public:
+    struct Balancer {
+        bool present = true;
+        bool holds = false;
+        bool runs = true;  ///< keepalived
+        bool moves = true;
+        bool haproxy = true;
+        std::string id = "51";
+        std::string tracks = "haproxy";
+        std::string port = "80";
+        std::string ruleset = test::kNoRules;
+        std::map<std::string, std::string> inventory;
+    };
+
+    Pair() {
+        site.entry = {std::string("http://") + kEntry + "/"};
+        balancers["lb-01"].holds = true;
+        balancers["lb-02"];
+    }
+
+    /// What the agents of the two say now.
+    void tell() {
+        for (const auto& [host, one] : balancers) {
+            if (one.present) {
+                tellOf(host, one);
+            }
+        }
+    }
+
+    /// Rounds until `seconds` have passed.
+    void rounds(int seconds) {
+        for (int i = 0; i <= seconds; i += 10) {
+            tell();
+            round();
+        }
+    }
+
+    std::map<std::string, Balancer> balancers;
+
+  private:
+    void tellOf(const std::string& host, const Balancer& one) {
+        const auto with = [&](const char* job, std::vector<Label> more = {}) {
+            more.push_back({"agent", host});
+            more.push_back({"instance", host});
+            more.push_back({"job", job});
+            return Labels(std::move(more));
+        };
+        const std::string own = host == "lb-01" ? "10.77.0.10" : "10.77.0.13";
+        samples.add("lapwing_agent_info", with("agent", {{"version", "0.1.0"}}));
+        const auto address = [&](const std::string& text, bool here) {
+            const auto labels = with("agent", {{"address", text}, {"family", "ipv4"}, {"interface", "eth0"}});
+            if (here) {
+                samples.add("lapwing_agent_address_info", labels);
+            } else if (held_.contains(host)) {
+                samples.end("lapwing_agent_address_info", labels);
+            }
+        };
+        address(own, true);
+        address(kEntry, one.holds);
+        if (one.holds) {
+            held_.insert(host);
+        }
+        samples.add("up", with("sockets"));
+        samples.add("up", with("firewall"));
+        samples.add("up", with("haproxy", {{"via", "socket"}}), one.haproxy ? 1 : 0);
+        samples.add("keepalived_up", with("keepalived"), one.runs ? 1 : 0);
+        const auto listens = with("sockets", {{"protocol", "tcp"},
+                                              {"family", "ipv4"},
+                                              {"address", "0.0.0.0"},
+                                              {"port", one.port},
+                                              {"process", "haproxy"}});
+        samples.add("lapwing_listener_info", listens);
+        if (one.moves) {
+            samples.add("lapwing_vrrp_instance_info", with("keepalived", {{"vrrp_instance", "site"},
+                                                                          {"interface", "eth0"},
+                                                                          {"virtual_router_id", one.id},
+                                                                          {"priority", "100"},
+                                                                          {"initial_state", "BACKUP"},
+                                                                          {"tracks", one.tracks}}));
+            samples.add("lapwing_vrrp_address_info",
+                        with("keepalived", {{"vrrp_instance", "site"}, {"address", kEntry}}));
+        }
+        const auto digest = host + std::to_string(one.ruleset.size());
+        REQUIRE(samples.store().putDocument({digest, "ruleset", host, samples.now, one.ruleset}));
+        samples.add("lapwing_ruleset_info", with("firewall", {{"digest", digest}}));
+        for (const auto& [name, where] :
+             {std::pair("web-01", "10.77.0.11:80"), std::pair("web-02", "10.77.0.12:80")}) {
+            const auto labels = [&](std::vector<Label> more) {
+                more.push_back({"proxy", "web"});
+                more.push_back({"server", name});
+                more.push_back({"via", "socket"});
+                return with("haproxy", std::move(more));
+            };
+            samples.add("haproxy_server_status", labels({{"state", "UP"}}));
+            samples.add("lapwing_haproxy_server_info",
+                        labels({{"address", where}, {"role", "active"}, {"check", "L7"}}));
+        }
+        for (const auto& [set, text] : one.inventory) {
+            REQUIRE(samples.store().putDocument({"of " + text, "inventory", host, samples.now, text}));
+            samples.add("lapwing_inventory_info",
+                        with("inventory", {{"set", set}, {"digest", "of " + text}}));
+        }
+    }
+
+    std::set<std::string> held_;
+};
+
+}  // namespace
+
+TEST_CASE("a second load balancer that takes the address over is the end of R1") {
+    Pair pair;
+    pair.rounds(40);
+    CHECK(pair.find("R1") == nullptr);
+    CHECK(pair.find("R8") == nullptr);
+    CHECK(pair.find("R9") == nullptr);
+    const auto& model = pair.analyst->moment()->model;
+    CHECK(model.service("read")->design.singles(false).empty());
+    REQUIRE(model.entries.size() == 1);
+    CHECK(model.entries[0].active == "lb-01");
+    REQUIRE(model.entries[0].standbys.size() == 1);
+    CHECK(model.entries[0].standbys[0].takes_over == Truth::yes);
+    CHECK(model.conflicts.empty());
+}
+
+TEST_CASE("without a declared entry, the address that moves is the entry") {
+    Pair pair;
+    pair.site.entry.clear();
+    pair.rounds(10);
+    REQUIRE(pair.analyst->moment()->model.entries.size() == 1);
+    CHECK(pair.analyst->moment()->model.entries[0].address->toString() == kEntry);
+    CHECK(pair.find("R1") == nullptr);
+}
+
+TEST_CASE("R9: what keeps the other load balancer from taking over brings R1 back") {
+    Pair pair;
+    auto& standby = pair.balancers["lb-02"];
+    std::string says;
+    SECTION("rules that drop VRRP") {
+        standby.ruleset = kDropsVrrp;
+        says = "keeps VRRP (protocol 112) out from lb-01 (10.77.0.10): inet t in handle 7";
+    }
+    SECTION("keepalived that does not run") {
+        standby.runs = false;
+        says = "it does not run";
+    }
+    SECTION("no keepalived") {
+        standby.moves = standby.runs = false;
+        says = "there is none";
+    }
+    SECTION("another virtual router") {
+        standby.id = "52";
+        says = "its virtual_router_id is 52, that of lb-01 is 51";
+    }
+    SECTION("nothing that notices a stopped HAProxy") {
+        pair.balancers["lb-01"].tracks.clear();
+        says = "it tracks no script and no process: if HAProxy alone stops, the address stays";
+    }
+    pair.rounds(20);
+    REQUIRE(pair.find("R9") != nullptr);
+    const auto finding = *pair.find("R9");
+    CHECK(finding.subject == "haproxy@lb-02");
+    CHECK(finding.severity == Severity::high);
+    CHECK(std::any_of(finding.evidence.begin(), finding.evidence.end(),
+                      [&](const auto& one) { return one.text == says; }));
+    REQUIRE(pair.find("R1") != nullptr);
+    CHECK(pair.find("R1")->severity == Severity::critical);
+
+    standby = {};
+    pair.balancers["lb-01"].tracks = "haproxy";
+    pair.rounds(130);
+    CHECK(pair.find("R9") == nullptr);
+    CHECK(pair.find("R1") == nullptr);
+}
+
+TEST_CASE("R9: a standby whose HAProxy is down, or is configured otherwise, is no single point by design") {
+    Pair pair;
+    auto& standby = pair.balancers["lb-02"];
+    pair.site.deployment_ms = 60'000;
+    for (auto& [host, one] : pair.balancers) {
+        one.inventory["haproxy"] = "aa  /etc/haproxy/haproxy.cfg\n";
+    }
+    SECTION("down") {
+        standby.haproxy = false;
+    }
+    SECTION("another configuration") {
+        standby.inventory["haproxy"] = "bb  /etc/haproxy/haproxy.cfg\n";
+    }
+    pair.rounds(20);
+    REQUIRE(pair.find("R9") != nullptr);
+    CHECK(pair.find("R1") == nullptr);
+    standby.haproxy = true;
+    standby.inventory["haproxy"] = "aa  /etc/haproxy/haproxy.cfg\n";
+    pair.rounds(20);
+    CHECK(pair.find("R9") == nullptr);
+}
+
+TEST_CASE("a load balancer of which no agent tells leaves R1 suspected, and is no R9") {
+    Pair pair;
+    pair.rounds(10);
+    pair.balancers["lb-02"].present = false;
+    // Somebody else reads its statistics.
+    for (int i = 0; i < 16; ++i) {
+        pair.samples.add("up",
+                         {{"agent", "web-01"}, {"instance", "lb-02"}, {"job", "haproxy"}, {"via", "http"}});
+        pair.rounds(0);
+    }
+    REQUIRE(pair.find("R1") != nullptr);
+    CHECK(pair.find("R1")->confidence == Confidence::suspected);
+    CHECK(pair.find("R9") == nullptr);
+}
+
+TEST_CASE("R8: two hold the address, or nobody; but not while it moves") {
+    Pair pair;
+    pair.rounds(40);
+    SECTION("two") {
+        pair.balancers["lb-02"].holds = true;
+        pair.rounds(10);
+        CHECK(pair.find("R8") == nullptr);
+        pair.rounds(30);
+        REQUIRE(pair.find("R8") != nullptr);
+        CHECK(pair.find("R8")->title == "lb-01 and lb-02 hold 10.77.0.100 at once");
+        CHECK(pair.find("R8")->severity == Severity::critical);
+        CHECK(pair.analyst->moment()->model.conflicts.size() == 1);
+        pair.balancers["lb-02"].holds = false;
+    }
+    SECTION("nobody") {
+        pair.balancers["lb-01"].holds = false;
+        pair.rounds(10);
+        CHECK(pair.find("R8") == nullptr);
+        pair.rounds(30);
+        REQUIRE(pair.find("R8") != nullptr);
+        CHECK(pair.find("R8")->title == "Nobody holds 10.77.0.100");
+        pair.balancers["lb-02"].holds = true;
+    }
+    pair.rounds(10);
+    CHECK(pair.find("R8") == nullptr);
+}
+
+TEST_CASE("R12: two databases that fail over by themselves need a witness") {
+    Watched site;
+    const auto tell = [&] {
+        for (const auto* host : {"web-01", "web-02"}) {
+            const Labels labels{{"agent", host}, {"instance", host}, {"job", "keepalived"}};
+            site.samples.add("keepalived_up", labels);
+            auto instance = labels;
+            instance.set("vrrp_instance", "db");
+            site.samples.add("lapwing_vrrp_instance_info", instance);
+            instance.set("address", "10.77.0.200");
+            site.samples.add("lapwing_vrrp_address_info", instance);
+        }
+    };
+    SECTION("without") {
+        tell();
+        site.round();
+        REQUIRE(site.find("R12") != nullptr);
+        CHECK(site.find("R12")->subject == "10.77.0.200");
+        CHECK(site.find("R12")->severity == Severity::medium);
+    }
+    SECTION("with one") {
+        site.site.witness = "monitor";
+        tell();
+        site.round();
+        CHECK(site.find("R12") == nullptr);
+    }
+}
+
+TEST_CASE("R14: servers of one pool that differ for longer than a deployment takes") {
+    Watched site;
+    site.site.deployment_ms = 60'000;
+    const auto tell = [&](const std::string& host, const char* set, const std::string& text) {
+        REQUIRE(site.samples.store().putDocument({"of " + text, "inventory", host, site.samples.now, text}));
+        site.samples.add("lapwing_inventory_info", {{"agent", host},
+                                                    {"instance", host},
+                                                    {"job", "inventory"},
+                                                    {"set", set},
+                                                    {"digest", "of " + text}});
+    };
+    const auto end = [&](const std::string& host, const char* set, const std::string& text) {
+        site.samples.end("lapwing_inventory_info", {{"agent", host},
+                                                    {"instance", host},
+                                                    {"job", "inventory"},
+                                                    {"set", set},
+                                                    {"digest", "of " + text}});
+    };
+    const std::string before = "11  /srv/app/a.py\n22  /srv/app/b.py\n";
+    const std::string after = "33  /srv/app/a.py\n22  /srv/app/b.py\n44  /srv/app/c.py\n";
+    const auto both = [&](const std::string& first, const std::string& second) {
+        tell("web-01", "application", first);
+        tell("web-02", "application", second);
+        tell("web-01", "packages", "1.22  nginx\n");
+        tell("web-02", "packages", second == before ? "1.22  nginx\n" : "1.24  nginx\n");
+        site.round();
+    };
+    both(before, before);
+    both(before, before);
+    CHECK(site.find("R14") == nullptr);
+    end("web-02", "application", before);
+    end("web-02", "packages", "1.22  nginx\n");
+    for (int i = 0; i < 4; ++i) {
+        both(before, after);
+        CHECK(site.find("R14") == nullptr);
+    }
+    for (int i = 0; i < 4; ++i) {
+        both(before, after);
+    }
+    REQUIRE(site.find("R14") != nullptr);
+    CHECK(site.find("R14")->subject == "web-01 and web-02");
+    const auto& evidence = site.find("R14")->evidence;
+    REQUIRE(evidence.size() == 2);
+    CHECK(evidence[0].text == "application: /srv/app/a.py differs and /srv/app/c.py is on web-02 only");
+    CHECK(evidence[1].text == "packages: nginx is 1.22 on web-01 and 1.24 on web-02");
+    end("web-01", "application", before);
+    end("web-01", "packages", "1.22  nginx\n");
+    tell("web-01", "packages", "1.24  nginx\n");
+    tell("web-02", "packages", "1.24  nginx\n");
+    tell("web-01", "application", after);
+    tell("web-02", "application", after);
+    site.round();
+    CHECK(site.find("R14") == nullptr);
+}
+
+TEST_CASE("R10: a name with one address that does not move") {
+    Pair pair;
+    pair.site.entry = {"https://www.example.org/"};
+    std::vector<reach::Address> answer;
+    pair.options.names = [&] { return Resolved{{"www.example.org", answer}}; };
+    const auto address = [](const char* text) { return *reach::Address::parse(text); };
+    SECTION("of one load balancer") {
+        answer = {address("10.77.0.10")};
+        pair.rounds(10);
+        REQUIRE(pair.find("R10") != nullptr);
+        CHECK(pair.find("R10")->subject == "www.example.org");
+        CHECK(pair.find("R10")->severity == Severity::high);
+        CHECK(pair.find("R10")->confidence == Confidence::confirmed);
+        REQUIRE(pair.find("R1") != nullptr);
+        CHECK(pair.find("R1")->severity == Severity::critical);
+        const auto& edges = pair.analyst->moment()->model.edges;
+        CHECK(std::any_of(edges.begin(), edges.end(), [](const auto& edge) {
+            return edge.kind == "resolves" && edge.from == "name@www.example.org" &&
+                   edge.to == "address@10.77.0.10";
+        }));
+        answer = {address("10.77.0.10"), address("10.77.0.13")};
+        pair.rounds(10);
+        CHECK(pair.find("R10") == nullptr);
+    }
+    SECTION("that moves") {
+        answer = {address(kEntry)};
+        for (auto& [host, one] : pair.balancers) {
+            one.port = "443";
+        }
+        pair.rounds(10);
+        CHECK(pair.find("R10") == nullptr);
+        CHECK(pair.find("R1") == nullptr);
+    }
+    SECTION("of two load balancers: it depends on the client") {
+        answer = {address("10.77.0.10"), address("10.77.0.13")};
+        pair.rounds(10);
+        CHECK(pair.find("R10") == nullptr);
+        CHECK(pair.find("R9") == nullptr);
+        REQUIRE(pair.find("R1") != nullptr);
+        CHECK(pair.find("R1")->confidence == Confidence::suspected);
+    }
+    SECTION("that none of the hosts has") {
+        answer = {address("192.0.2.1")};
+        pair.rounds(10);
+        CHECK(pair.find("R10") == nullptr);
+    }
+    SECTION("without an answer") {
+        pair.options.names = [] { return Resolved{}; };
+        pair.rounds(10);
+        CHECK(pair.find("R10") == nullptr);
+    }
+}
+
+TEST_CASE("names are resolved in the background, and an answer outlives a failure") {
+    CHECK(namesOf({"http://10.0.0.1/", "https://www.example.org:8443/x", "http://[fd00::1]:80/"}) ==
+          std::vector<std::string>{"www.example.org"});
+    // The thread may outlive the test.
+    const auto calls = std::make_shared<std::atomic<int>>(0);
+    const Names names({"a", "b"}, std::chrono::milliseconds(5),
+                      [calls](const std::string& name) -> Expected<std::vector<reach::Address>> {
+                          ++*calls;
+                          if (name == "b" || *calls > 2) {
+                              return fail(ErrorKind::not_found, "none");
+                          }
+                          return std::vector{*reach::Address::parse("10.0.0.1")};
+                      });
+    while (*calls < 8) {
+        std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    }
+    const auto found = names.current();
+    REQUIRE(found.size() == 1);
+    CHECK(found.at("a").front().toString() == "10.0.0.1");
+    const auto local = Names::resolve("localhost");
+    REQUIRE(local);
+    CHECK(local->front().isLoopback());
+    CHECK(!Names::resolve("no-such-name.invalid"));
+}
+
+TEST_CASE("connections to a database show who asks it") {
+    Watched site;
+    const auto connects = [&](const char* host, const char* address, double count) {
+        site.samples.add(
+            "lapwing_outgoing_connections",
+            {{"agent", host}, {"instance", host}, {"job", "sockets"}, {"address", address}, {"port", "3306"}},
+            count);
+    };
+    connects("web-01", "127.0.0.1", 2);
+    connects("web-02", "10.77.0.11", 3);
+    connects("web-02", "10.99.0.1", 3);
+    site.round();
+    std::set<std::pair<std::string, std::string>> queries;
+    for (const auto& edge : site.analyst->moment()->model.edges) {
+        if (edge.kind == "queries") {
+            queries.emplace(edge.from, edge.to);
+        }
+    }
+    CHECK(queries == std::set<std::pair<std::string, std::string>>{{"app@web-01", "mysql@web-01"},
+                                                                   {"app@web-02", "mysql@web-01"}});
+}
