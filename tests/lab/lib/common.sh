@@ -8,7 +8,9 @@ bridge=lapwing0
 bridge_address=10.77.0.1
 
 hosts=(lb-01 web-01 web-02 monitor client)
-declare -A address=([lb-01]=10.77.0.10 [web-01]=10.77.0.11 [web-02]=10.77.0.12 [monitor]=10.77.0.20 [client]=10.77.0.30)
+# Those that come later, if at all (faults/second-load-balancer).
+more_hosts=(lb-02)
+declare -A address=([lb-01]=10.77.0.10 [lb-02]=10.77.0.13 [web-01]=10.77.0.11 [web-02]=10.77.0.12 [monitor]=10.77.0.20 [client]=10.77.0.30)
 # An address of each host that nobody would put on an allow-list.
 declare -A second_address=([lb-01]=10.77.0.110 [web-01]=10.77.0.111 [web-02]=10.77.0.112 [monitor]=10.77.0.120)
 
@@ -25,7 +27,7 @@ namespace_of() { printf 'lapwing-%s' "$1"; }
 
 known_host() {
     local host
-    for host in "${hosts[@]}"; do [ "$host" != "$1" ] || return 0; done
+    for host in "${hosts[@]}" "${more_hosts[@]}"; do [ "$host" != "$1" ] || return 0; done
     return 1
 }
 

@@ -43,7 +43,7 @@ host_files() {
     chmod 0444 "$dir/etc/machine-id"
     {
         printf '127.0.0.1 localhost\n::1 localhost ip6-localhost\n'
-        for other in "${hosts[@]}"; do printf '%s %s\n' "${address[$other]}" "$other"; done
+        for other in "${hosts[@]}" "${more_hosts[@]}"; do printf '%s %s\n' "${address[$other]}" "$other"; done
     } >"$dir/etc/hosts"
     mkdir -p "$dir/srv/lab" "$dir/srv/bin" "$dir/srv/disk"
     cp "$lab_dir/lib/svc" "$lab_dir"/services/* "$dir/srv/lab/"
@@ -64,12 +64,13 @@ host_start() {
     pgrep -P "$holder" >"$dir/init.pid"
 }
 
-# Ends every process of every host, also of a run whose state is lost: the namespace's own list is the truth.
+# hosts_kill HOST...: ends every process of these hosts, also of a run whose state is lost: the namespace's own list is
+# the truth.
 hosts_kill() {
     local host pid try
     for try in 1 2 3 4 5 6 7 8 9 10; do
         local left=
-        for host in "${hosts[@]}"; do
+        for host in "$@"; do
             [ -e "/run/netns/$(namespace_of "$host")" ] || continue
             for pid in $(ip netns pids "$(namespace_of "$host")" 2>/dev/null); do
                 left=1

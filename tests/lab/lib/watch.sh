@@ -91,11 +91,11 @@ watch_start() {
 expected_probes() {
     local host job
     for host in web-01 web-02; do
-        for job in node nginx app mysql sockets firewall; do printf '%s %s %s\n' "$host" "$job" "$host"; done
+        for job in node nginx app mysql sockets firewall keepalived; do printf '%s %s %s\n' "$host" "$job" "$host"; done
     done
-    for job in node sockets firewall; do printf 'monitor %s monitor\n' "$job"; done
+    for job in node sockets firewall keepalived; do printf 'monitor %s monitor\n' "$job"; done
     printf 'monitor app site\nmonitor haproxy lb-01\n'
-    [ ! -e "$state/lb-agent" ] || printf 'lb-01 %s lb-01\n' node sockets firewall haproxy
+    [ ! -e "$state/lb-agent" ] || printf 'lb-01 %s lb-01\n' node sockets firewall keepalived haproxy
 }
 
 arrived_probes() {
