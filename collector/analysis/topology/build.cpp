@@ -11,12 +11,6 @@ namespace {
 /// Clones of one disk image share a machine-id; only one machine boots at one moment.
 constexpr double kSameBootSeconds = 2;
 
-bool isApplication(const std::string& process) {
-    static const std::set<std::string> known{"gunicorn", "uwsgi", "uvicorn", "puma",   "php-fpm",
-                                             "node",     "java",  "python3", "daphne", "unicorn"};
-    return known.contains(process) || process.starts_with("php-fpm");
-}
-
 /// The address of "10.0.0.1:80" or "[fd00::1]:80".
 std::optional<reach::Address> addressOf(const std::string& place) {
     auto text = place.substr(0, place.rfind(':'));
@@ -31,6 +25,12 @@ int portOf(const std::string& place) {
 }
 
 }  // namespace
+
+bool isApplication(const std::string& process) {
+    static const std::set<std::string> known{"gunicorn", "uwsgi", "uvicorn", "puma",   "php-fpm",
+                                             "node",     "java",  "python3", "daphne", "unicorn"};
+    return known.contains(process) || process.starts_with("php-fpm");
+}
 
 std::string idOf(const std::string& kind, const std::string& host) {
     return kind == "host" ? host : kind + "@" + host;
@@ -325,36 +325,6 @@ void Builder::replication() {
     }
 }
 
-/// Connections from a host with an application to a database. They may add an edge, never take one away.
-void Builder::queries() {
-    for (const auto& [host, destinations] : inputs_.observed.outgoing) {
-        if (!model_.components.contains(idOf("app", host))) {
-            continue;
-        }
-        for (const auto& [place, count] : destinations) {
-            const auto& [address, port] = place;
-            const auto* holder = inputs_.facts.holder(address);
-            const auto to = address.isLoopback() ? host : holder == nullptr ? std::string() : holder->name;
-            const auto known = inputs_.facts.hosts.find(to);
-            const bool database = known != inputs_.facts.hosts.end() && model_.databases.contains(to) &&
-                                  std::any_of(known->second.listeners.begin(), known->second.listeners.end(),
-                                              [&, wanted = port](const auto& one) {
-                                                  return one.port == wanted && one.service() == "mysql";
-                                              });
-            // Replication is a connection, too.
-            const bool replicates =
-                std::any_of(model_.replicas.begin(), model_.replicas.end(),
-                            [&](const auto& one) { return one.host == host && one.primary == to; });
-            if (database && count > (replicates ? 1 : 0)) {
-                edge(idOf("app", host), idOf("mysql", to), "queries",
-                     {"sockets of " + host,
-                      counted(static_cast<std::size_t>(count), "connection", "connections") + " to " +
-                          address.toString() + " port " + std::to_string(port)});
-            }
-        }
-    }
-}
-
 void Builder::collector() {
     const auto& setup = inputs_.setup;
     if (!setup.collector_host.empty()) {
@@ -406,7 +376,7 @@ Model Builder::run() {
     applications();
     replication();
     databases();
-    queries();
+    flows();
     entries();
     collector();
     add();

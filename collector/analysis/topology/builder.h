@@ -23,7 +23,8 @@ class Builder {
     void checkedApplications();
     void databases();
     void replication();
-    void queries();
+    void flows();
+    void flow(const std::string& host, const reach::Address& address, int port, int count);
     void entries();
     void entry(Entry base);
     void findHolders(Entry& entry) const;
@@ -47,6 +48,9 @@ class Builder {
     const Inputs& inputs_;
     Model model_;
 };
+
+/// A program that answers requests behind a web server.
+bool isApplication(const std::string& process);
 
 /// "haproxy@lb-01"; of a host its name.
 std::string idOf(const std::string& kind, const std::string& host);

@@ -32,6 +32,12 @@ def test(function):
     return function
 
 
+def long_only():
+    """First in a test that only `tests/run --long` runs."""
+    if not LONG:
+        raise Skip("takes a while: tests/run --long")
+
+
 def main():
     failed = 0
     for function in _tests:

@@ -435,7 +435,22 @@ TEST_CASE("connections to a database show who asks it") {
     connects("web-01", "127.0.0.1", 2);
     connects("web-02", "10.77.0.11", 3);
     connects("web-02", "10.99.0.1", 3);
+    // An application on a host of its own.
+    site.samples.add("lapwing_agent_address_info", Labels{{"agent", "app-01"},
+                                                          {"instance", "app-01"},
+                                                          {"address", "10.77.0.31"},
+                                                          {"family", "ipv4"},
+                                                          {"interface", "eth0"}});
+    site.samples.add("lapwing_listener_info", Labels{{"agent", "app-01"},
+                                                     {"instance", "app-01"},
+                                                     {"protocol", "tcp"},
+                                                     {"family", "ipv4"},
+                                                     {"address", "0.0.0.0"},
+                                                     {"port", "3306"},
+                                                     {"process", "gunicorn"}});
+    connects("web-01", "10.77.0.31", 1);
     site.round();
+    CHECK(site.edge("web@web-01", "app@app-01").kind == "proxies");
     std::set<std::pair<std::string, std::string>> queries;
     for (const auto& edge : site.analyst->moment()->model.edges) {
         if (edge.kind == "queries") {

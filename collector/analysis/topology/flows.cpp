@@ -1,0 +1,53 @@
+#include <algorithm>
+
+#include "collector/analysis/judgement.h"
+#include "collector/analysis/topology/builder.h"
+
+namespace lapwing::analysis::topology {
+
+/// One destination of a host's connections: a database that its application asks, an application on another
+/// host that its web server asks.
+void Builder::flow(const std::string& host, const reach::Address& address, int port, int count) {
+    const auto* holder = inputs_.facts.holder(address);
+    const auto to = address.isLoopback() ? host : holder == nullptr ? std::string() : holder->name;
+    const auto known = inputs_.facts.hosts.find(to);
+    if (known == inputs_.facts.hosts.end()) {
+        return;
+    }
+    const Evidence seen{"sockets of " + host,
+                        counted(static_cast<std::size_t>(count), "connection", "connections") + " to " +
+                            address.toString() + " port " + std::to_string(port)};
+    for (const auto& listener : known->second.listeners) {
+        if (listener.port != port || listener.protocol != "tcp") {
+            continue;
+        }
+        // Replication is a connection to the database, too.
+        const bool replicates =
+            std::any_of(model_.replicas.begin(), model_.replicas.end(),
+                        [&](const auto& one) { return one.host == host && one.primary == to; });
+        const auto app = idOf("app", host);
+        const auto web = idOf("web", host);
+        if (listener.service() == "mysql" && model_.databases.contains(to) &&
+            model_.components.contains(app) && count > (replicates ? 1 : 0)) {
+            edge(app, idOf("mysql", to), "queries", seen);
+        } else if (isApplication(listener.process) && to != host && model_.components.contains(web)) {
+            component("app", to, worksOf(inputs_.observed.apps, to), seen);
+            edge(web, idOf("app", to), "proxies", seen);
+            model_.apps_of_web[web].insert(idOf("app", to));
+        } else {
+            continue;
+        }
+        return;
+    }
+}
+
+/// Connections may add an edge, and never take one away: what is idle is not seen.
+void Builder::flows() {
+    for (const auto& [host, destinations] : inputs_.observed.outgoing) {
+        for (const auto& [place, count] : destinations) {
+            flow(host, place.first, place.second, count);
+        }
+    }
+}
+
+}  // namespace lapwing::analysis::topology
