@@ -68,9 +68,8 @@ void judgeSeveral(const Context& context, const reach::Address& address, const H
     }
     finding.remedy = "Where keepalived moves it: let protocol 112 pass between " + joined(holders) +
                      " (on each, before the rule that drops: `ip protocol vrrp accept`), and compare "
-                     "virtual_router_id and interface. Else take the address away from one of them.\n"
-                     "Simulated with an address that moves, remaining single points: " +
-                     singlePointsText(context.moment->suppose({{"haproxy", "a second load balancer"}})) + ".";
+                     "virtual_router_id and interface. Else take the address away from one of them.\n" +
+                     simulatedBalancer(context);
     finding.not_assessed = {"which of them the switches send packets to"};
     conclude(out, key, std::move(finding));
 }
@@ -101,9 +100,8 @@ void judgeNone(const Context& context, const reach::Address& address, const Held
     }
     finding.remedy = "On " + joined(hosts) +
                      ": `systemctl status keepalived`, and its journal. An instance in state FAULT waits for "
-                     "its interface, or for what it tracks (HAProxy).\nSimulated with an address that moves, "
-                     "remaining single points: " +
-                     singlePointsText(context.moment->suppose({{"haproxy", "a second load balancer"}})) + ".";
+                     "its interface, or for what it tracks (HAProxy).\n" +
+                     simulatedBalancer(context);
     finding.not_assessed = {"hosts without an agent"};
     conclude(out, key, std::move(finding));
 }

@@ -4,21 +4,6 @@
 
 namespace lapwing::analysis::redundancy {
 
-namespace {
-
-/// Hosts whose keepalived moves the address.
-std::set<std::string> moversOf(const topology::Observed& observed, const reach::Address& address) {
-    std::set<std::string> out;
-    for (const auto& [host, vrrp] : observed.vrrp) {
-        if (vrrp.moving(address) != nullptr) {
-            out.insert(host);
-        }
-    }
-    return out;
-}
-
-}  // namespace
-
 void judgeFailover(const Context& context, Judgement& out) {
     const auto& moment = *context.moment;
     std::set<reach::Address> addresses;
@@ -29,7 +14,7 @@ void judgeFailover(const Context& context, Judgement& out) {
     }
     for (const auto& address : addresses) {
         const FindingKey key{"R12", address.toString()};
-        const auto movers = moversOf(moment.observed, address);
+        const auto movers = moment.observed.moversOf(address);
         const bool of_databases =
             movers.size() == 2 && std::all_of(movers.begin(), movers.end(), [&](const auto& host) {
                 return moment.model.databases.contains(host) &&

@@ -88,16 +88,13 @@ bool entryIsFixed(const Context& context, const Entry& entry, std::vector<Eviden
 }
 
 std::string remedy(const Context& context, const Entry& entry) {
-    const auto simulated =
-        "Simulated with a second load balancer that takes over, remaining single points: " +
-        singlePointsText(context.moment->suppose({{"haproxy", "a second load balancer"}})) + ".";
     if (!entry.standbys.empty()) {
         std::vector<std::string> hosts;
         for (const auto& standby : entry.standbys) {
             hosts.push_back(standby.host);
         }
         return "Let the load balancer on " + joined(hosts) +
-               " take over: finding R9 of it says what keeps it.\n" + simulated;
+               " take over: finding R9 of it says what keeps it.\n" + simulatedBalancer(context);
     }
     const auto address = entry.address ? entry.address->toString() : std::string("the entry address");
     const auto text =
@@ -107,7 +104,7 @@ std::string remedy(const Context& context, const Entry& entry) {
         address + " (state MASTER on " + entry.active +
         ", BACKUP on the other; a vrrp_script that checks haproxy), `net.ipv4.ip_nonlocal_bind = 1`, "
         "and protocol 112 allowed between them.\n";
-    return text + simulated;
+    return text + simulatedBalancer(context);
 }
 
 std::vector<const Pool*> poolsOf(const Context& context, const std::string& host) {

@@ -2,20 +2,6 @@
 
 namespace lapwing::analysis::redundancy {
 
-namespace {
-
-/// Hosts whose keepalived moves the address.
-bool moves(const topology::Observed& observed, const reach::Address& address) {
-    for (const auto& [host, vrrp] : observed.vrrp) {
-        if (vrrp.moving(address) != nullptr) {
-            return true;
-        }
-    }
-    return false;
-}
-
-}  // namespace
-
 void judgeRecords(const Context& context, Judgement& out) {
     const auto& moment = *context.moment;
     for (const auto& entry : moment.model.entries) {
@@ -23,7 +9,7 @@ void judgeRecords(const Context& context, Judgement& out) {
             continue;
         }
         const FindingKey key{"R10", entry.name};
-        if (entry.one_of_several || moves(moment.observed, *entry.address)) {
+        if (entry.one_of_several || !moment.observed.moversOf(*entry.address).empty()) {
             conclude(out, key, std::nullopt);
             continue;
         }
@@ -46,9 +32,8 @@ void judgeRecords(const Context& context, Judgement& out) {
         finding.remedy =
             "Let " + entry.name +
             " resolve to an address that keepalived moves between two load balancers (finding R1 has "
-            "the steps); or to the addresses of two, where clients try the next one by themselves.\n"
-            "Simulated with an address that moves, remaining single points: " +
-            singlePointsText(moment.suppose({{"haproxy", "a second load balancer"}})) + ".";
+            "the steps); or to the addresses of two, where clients try the next one by themselves.\n" +
+            simulatedBalancer(context);
         finding.not_assessed = {"what other resolvers answer", "the name servers of the domain"};
         conclude(out, key, std::move(finding));
     }

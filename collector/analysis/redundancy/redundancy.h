@@ -34,6 +34,9 @@ void judgeDifferences(const Context& context, Judgement& out);
 std::optional<std::string> differencesOf(const Context& context, const std::string& set,
                                          const std::string& one, const std::string& other, std::size_t most);
 
+/// "Simulated with ...": what would still stop alone beside a second load balancer that takes over.
+std::string simulatedBalancer(const Context& context);
+
 /// "reading: none; writing: mysql@web-01 and web-01": what would stop alone, in a model.
 std::string singlePointsText(const topology::Model& model);
 

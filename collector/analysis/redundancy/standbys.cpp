@@ -78,9 +78,7 @@ void judgeStandby(const Context& context, const Entry& entry, const Standby& sta
         finding.remedy +=
             "On " + standby.host + ": `systemctl start haproxy`; its journal says why it stopped.\n";
     }
-    finding.remedy += "Simulated with a load balancer that takes over, remaining single points: " +
-                      singlePointsText(context.moment->suppose({{"haproxy", "a second load balancer"}})) +
-                      ".";
+    finding.remedy += simulatedBalancer(context);
     finding.not_assessed = {"whether the tracked script notices every failure of HAProxy",
                             "switches that filter multicast or gratuitous ARP"};
     conclude(out, key, std::move(finding));

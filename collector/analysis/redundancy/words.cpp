@@ -16,4 +16,9 @@ std::string singlePointsText(const topology::Model& model) {
     return out;
 }
 
+std::string simulatedBalancer(const Context& context) {
+    return "Simulated with a second load balancer that takes over, remaining single points: " +
+           singlePointsText(context.moment->suppose({{"haproxy", "a second load balancer"}})) + ".";
+}
+
 }  // namespace lapwing::analysis::redundancy

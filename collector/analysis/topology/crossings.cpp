@@ -105,9 +105,7 @@ std::vector<reach::Address> vrrpSenders(const Facts& facts, const Observed& obse
         return {};
     }
     for (const auto& one : found->second.addresses) {
-        const bool moves = std::any_of(observed.vrrp.begin(), observed.vrrp.end(), [&](const auto& each) {
-            return each.second.moving(one.address) != nullptr;
-        });
+        const bool moves = !observed.moversOf(one.address).empty();
         // VRRP over IPv6 comes from the link-local address (RFC 5798, 5.1.2.1).
         const bool fits = one.address.family == family &&
                           (family == reach::Family::ipv4 || link_local->contains(one.address));

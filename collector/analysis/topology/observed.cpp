@@ -250,6 +250,16 @@ const VrrpInstance* Vrrp::moving(const reach::Address& address) const {
     return found == instances.end() ? nullptr : &*found;
 }
 
+std::set<std::string> Observed::moversOf(const reach::Address& address) const {
+    std::set<std::string> out;
+    for (const auto& [host, one] : vrrp) {
+        if (one.moving(address) != nullptr) {
+            out.insert(host);
+        }
+    }
+    return out;
+}
+
 Expected<Observed> observe(const storage::Store& store, TimestampMs now, std::int64_t lookback_ms,
                            std::int64_t deployment_ms) {
     return Observer(store, now, lookback_ms, deployment_ms).run();

@@ -75,6 +75,9 @@ struct Observed {
     std::map<std::pair<std::string, reach::Address>, TimestampMs> held_since;
     std::map<reach::Address, TimestampMs> last_held;                      ///< by anybody, within kHoldingMs
     std::map<std::string, std::map<std::string, Inventory>> inventories;  ///< by host and set
+
+    /// Hosts whose keepalived moves the address.
+    std::set<std::string> moversOf(const reach::Address& address) const;
 };
 
 /// How far back the holders of an address are looked at (R8).
