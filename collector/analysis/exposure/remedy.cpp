@@ -206,6 +206,42 @@ std::string Flow::name() const {
     return protocol == reach::Protocol::vrrp ? "vrrp" : "tcp/" + std::to_string(port);
 }
 
+std::set<int> statisticsPorts(const HostFacts& host) {
+    std::set<int> out;
+    for (const auto& attempt : host.attempts) {
+        if (attempt.service == "haproxy-stats" || attempt.greeting.starts_with("haproxy_stats") ||
+            (attempt.service == "haproxy" && attempt.port == kStatistics)) {
+            out.insert(attempt.port);
+        }
+    }
+    return out;
+}
+
+std::vector<reach::AddressRange> siteHosts(const Context& context) {
+    std::vector<reach::AddressRange> out;
+    for (const auto& [name, host] : context.facts.hosts) {
+        const auto known = asRanges(knownAddresses(context.facts, name));
+        out.insert(out.end(), known.begin(), known.end());
+    }
+    return out;
+}
+
+namespace {
+
+/// The other hosts whose agents do.
+std::vector<reach::AddressRange> statisticsReaders(const Context& context, const std::string& balancer) {
+    std::vector<reach::AddressRange> out;
+    for (const auto& agent : context.facts.balancers.at(balancer).seen_by) {
+        if (agent != balancer) {
+            const auto known = asRanges(knownAddresses(context.facts, agent));
+            out.insert(out.end(), known.begin(), known.end());
+        }
+    }
+    return out;
+}
+
+}  // namespace
+
 std::vector<Flow> neededFlows(const Context& context, const HostFacts& host, bool controls) {
     std::vector<Flow> flows;
     merge(flows, {declaredFor(context.site, {"ssh", "tcp/22"}), kSsh, "ssh"});
@@ -215,6 +251,7 @@ std::vector<Flow> neededFlows(const Context& context, const HostFacts& host, boo
         }
     }
     const bool balancer = context.facts.balancers.contains(host.name);
+    const auto statistics = statisticsPorts(host);
     for (const auto& listener : host.listeners) {
         if (listener.protocol != "tcp" || isLocal(listener)) {
             continue;
@@ -238,6 +275,12 @@ std::vector<Flow> neededFlows(const Context& context, const HostFacts& host, boo
                 }
             }
             merge(flows, {asRanges(from), listener.port, "agents to the collector"});
+        } else if (balancer && listener.service() == "haproxy" &&
+                   (listener.port == kStatistics || statistics.contains(listener.port))) {
+            const auto from = statisticsReaders(context, host.name);
+            if (controls && !from.empty()) {
+                merge(flows, {from, listener.port, "the agents that read HAProxy's statistics"});
+            }
         } else if (balancer && listener.service() == "haproxy") {
             merge(flows, {{}, listener.port, "the site's visitors"});
         }
@@ -372,11 +415,7 @@ std::string outboundRemedy(const Context& context, const HostFacts& host) {
             }
         }
     }
-    std::vector<reach::AddressRange> site;
-    for (const auto& [name, other] : context.facts.hosts) {
-        const auto known = asRanges(knownAddresses(context.facts, name));
-        site.insert(site.end(), known.begin(), known.end());
-    }
+    auto site = siteHosts(context);
     const auto balancers = asRanges(balancerAddresses(context));
     site.insert(site.end(), balancers.begin(), balancers.end());
     sortUnique(collectors);

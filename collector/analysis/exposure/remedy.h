@@ -1,5 +1,6 @@
 #pragma once
 
+#include <set>
 #include <string>
 #include <vector>
 
@@ -17,6 +18,14 @@ struct Flow {
     /// "tcp/3306", "vrrp"
     std::string name() const;
 };
+
+/// HAProxy's usual port for its statistics.
+inline constexpr int kStatistics = 8404;
+/// Ports of the host on which HAProxy shows its statistics, as far as attempts tell.
+std::set<int> statisticsPorts(const HostFacts& host);
+
+/// Every host of the site, by the addresses under which the others know it.
+std::vector<reach::AddressRange> siteHosts(const Context& context);
 
 /// The flows that the host needs, as far as they show: ssh, the load balancer to the web port, the database's
 /// peers, what other agents use as a control, the collector's own port, VRRP from who moves an address of it.

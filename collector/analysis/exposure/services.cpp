@@ -7,21 +7,10 @@ namespace lapwing::analysis::exposure {
 
 namespace {
 
-constexpr int kStatistics = 8404;
-
 void addAddresses(const std::vector<reach::Address>& addresses, std::vector<reach::AddressRange>& out) {
     for (const auto& address : addresses) {
         out.push_back(reach::AddressRange::of(address));
     }
-}
-
-/// Every host of the site, by the addresses under which the others know it.
-std::vector<reach::AddressRange> siteHosts(const Context& context) {
-    std::vector<reach::AddressRange> out;
-    for (const auto& [name, host] : context.facts.hosts) {
-        addAddresses(knownAddresses(context.facts, name), out);
-    }
-    return out;
 }
 
 std::string withRuleset(const Context& context, const HostFacts& host, std::string first) {
@@ -34,12 +23,7 @@ void judgeStatistics(const Context& context, const HostFacts& host, Judgement& o
     service.id = "F3";
     service.subject = "haproxy@" + host.name;
     service.title = "HAProxy's statistics on " + host.name + " are open to anybody";
-    for (const auto& attempt : host.attempts) {
-        if (attempt.service == "haproxy-stats" || attempt.greeting.starts_with("haproxy_stats") ||
-            (attempt.service == "haproxy" && attempt.port == kStatistics)) {
-            service.ports.insert(attempt.port);
-        }
-    }
+    service.ports = statisticsPorts(host);
     service.listeners = listenersOf(host, [&](const ListenerFact& listener) {
         return listener.service() == "haproxy" &&
                (listener.port == kStatistics || service.ports.contains(listener.port));
