@@ -17,6 +17,7 @@
 #include <set>
 #include <sstream>
 
+#include "agent/snapshot/boot.h"
 #include "agent/snapshot/host.h"
 #include "agent/snapshot/listeners.h"
 
@@ -192,6 +193,18 @@ Snapshot collectSnapshot(const CollectOptions& options) {
     if (version.status == ReadStatus::ok) {
         snapshot.versions["nft"] = version.output.substr(0, version.output.find('\n'));
     }
+    readRules(options, snapshot);
+    readKeepalivedConfig(options, snapshot);
+    snapshot.host = thisHost(options.proc);
+    for (const auto& tool : snapshot.iptables) {
+        noteUnread(tool, snapshot);
+    }
+    findOwners(options, snapshot);
+    snapshot.boot = readBoot(options, snapshot.host);
+    return snapshot;
+}
+
+void readRules(const CollectOptions& options, Snapshot& snapshot) {
     snapshot.ruleset =
         runTool({options.nft, "-j", "-s", "list", "ruleset"}, options.tool_deadline, kMostOutput);
     noteUnread(snapshot.ruleset, snapshot);
@@ -203,13 +216,6 @@ Snapshot collectSnapshot(const CollectOptions& options) {
         }
     }
     readLegacy(options, snapshot);
-    readKeepalivedConfig(options, snapshot);
-    snapshot.host = thisHost(options.proc);
-    for (const auto& tool : snapshot.iptables) {
-        noteUnread(tool, snapshot);
-    }
-    findOwners(options, snapshot);
-    return snapshot;
 }
 
 Expected<void> writeSnapshot(const std::string& file, const std::string& json, const std::string& group) {

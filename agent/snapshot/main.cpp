@@ -18,7 +18,9 @@ int main(int argc, char** argv) {
     } catch (const CLI::ParseError& error) {
         return app.exit(error) == 0 ? 0 : 2;
     }
-    const auto snapshot = lapwing::agent::collectSnapshot({});
+    lapwing::agent::CollectOptions options;
+    options.previous = output;
+    const auto snapshot = lapwing::agent::collectSnapshot(options);
     for (const auto& line : snapshot.unread) {
         std::fprintf(stderr, "not read: %s\n", line.c_str());
     }

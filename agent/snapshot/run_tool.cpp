@@ -105,7 +105,9 @@ ToolOutput runTool(const std::vector<std::string>& argv, std::chrono::millisecon
     }
     arguments.push_back(nullptr);
     std::string locale = "LC_ALL=C";
-    std::array<char*, 2> environment{locale.data(), nullptr};
+    // A lock of iptables' restore; its own file is read-only in the unit's sandbox.
+    std::string lock = "XTABLES_LOCKFILE=/dev/null";
+    std::array<char*, 3> environment{locale.data(), lock.data(), nullptr};
     pid_t pid = 0;
     const int spawned =
         posix_spawn(&pid, result.tool.c_str(), &actions, nullptr, arguments.data(), environment.data());

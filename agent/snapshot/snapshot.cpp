@@ -82,6 +82,13 @@ const Json& at(const Json& json, const char* key) {
     return found == json.MemberEnd() ? null : found->value;
 }
 
+std::string rawOf(const Json& json) {
+    rapidjson::StringBuffer buffer;
+    Writer writer(buffer);
+    json.Accept(writer);
+    return {buffer.GetString(), buffer.GetSize()};
+}
+
 std::string textOf(const Json& json) {
     return json.IsString() ? std::string(json.GetString(), json.GetStringLength()) : std::string();
 }
@@ -197,6 +204,9 @@ std::string toJson(const Snapshot& snapshot) {
     writer.Key("host");
     const auto host = reach::toJson(snapshot.host);
     writer.RawValue(host.data(), host.size(), rapidjson::kObjectType);
+    writer.Key("boot");
+    const auto boot = toJson(snapshot.boot);
+    writer.RawValue(boot.data(), boot.size(), rapidjson::kObjectType);
     writer.EndObject();
     return {buffer.GetString(), buffer.GetSize()};
 }
@@ -239,12 +249,8 @@ Expected<Snapshot> parseSnapshot(std::string_view json) {
     snapshot.keepalived_status = statusOf(at(keepalived, "status"));
     snapshot.keepalived_error = textOf(at(keepalived, "error"));
     snapshot.keepalived = keepalivedOf(keepalived);
-    if (const auto& host = at(document, "host"); host.IsObject()) {
-        rapidjson::StringBuffer buffer;
-        Writer writer(buffer);
-        host.Accept(writer);
-        snapshot.host = reach::hostFromJson({buffer.GetString(), buffer.GetSize()});
-    }
+    snapshot.host = reach::hostFromJson(rawOf(at(document, "host")));
+    snapshot.boot = bootFromJson(rawOf(at(document, "boot")));
     return snapshot;
 }
 

@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include "agent/snapshot/boot.h"
 #include "agent/snapshot/keepalived.h"
 #include "common/error.h"
 #include "common/model/sample.h"
@@ -57,6 +58,7 @@ struct Snapshot {
     std::string keepalived_error;
     KeepalivedConfig keepalived;
     reach::Host host;
+    Boot boot;
 };
 
 /// Everything of the snapshot that decides about packets, as Ruleset::parse() takes it. Errors: `denied`,

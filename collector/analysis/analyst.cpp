@@ -11,6 +11,8 @@
 #include "collector/analysis/facts.h"
 #include "collector/analysis/redundancy/redundancy.h"
 #include "collector/analysis/replication/watch.h"
+#include "collector/analysis/rules_history.h"
+#include "collector/analysis/rulesets.h"
 #include "collector/analysis/topology/samples.h"
 
 namespace lapwing::analysis {
@@ -19,72 +21,6 @@ namespace {
 
 constexpr const char* kBookState = "analysis/book";
 constexpr const char* kRulesState = "analysis/rules";
-
-/// Since when a host's ruleset has had its digest.
-struct RulesSince {
-    std::string digest;
-    TimestampMs since = 0;
-};
-
-std::string toText(const std::map<std::string, RulesSince>& rules) {
-    std::string out;
-    for (const auto& [host, one] : rules) {
-        out += host + " " + one.digest + " " + std::to_string(one.since) + "\n";
-    }
-    return out;
-}
-
-std::map<std::string, RulesSince> rulesFrom(const std::string& text) {
-    std::map<std::string, RulesSince> out;
-    std::size_t at = 0;
-    while (at < text.size()) {
-        const auto end = std::min(text.find('\n', at), text.size());
-        const auto line = text.substr(at, end - at);
-        at = end + 1;
-        const auto first = line.find(' ');
-        const auto last = line.rfind(' ');
-        if (first != std::string::npos && last > first) {
-            out[line.substr(0, first)] = {line.substr(first + 1, last - first - 1),
-                                          std::atoll(line.c_str() + last)};
-        }
-    }
-    return out;
-}
-
-/// Parsed rulesets by host, as long as the digest stays.
-class Rulesets {
-  public:
-    explicit Rulesets(const storage::Store& store) : store_(store) {}
-
-    const reach::Ruleset* of(const HostFacts& host) {
-        if (host.digest.empty()) {
-            return nullptr;
-        }
-        auto& known = known_[host.name];
-        if (known.digest != host.digest) {
-            known = {host.digest, false, std::nullopt};
-        }
-        if (!known.read) {
-            const auto document = store_.document(host.digest);
-            if (document && *document) {
-                known.read = true;
-                if (auto parsed = reach::Ruleset::parse((*document)->body)) {
-                    known.ruleset.emplace(std::move(*parsed));
-                }
-            }
-        }
-        return known.ruleset ? &*known.ruleset : nullptr;
-    }
-
-  private:
-    struct Known {
-        std::string digest;
-        bool read = false;  ///< the document; it may come later than the samples that name it
-        std::optional<reach::Ruleset> ruleset;
-    };
-    const storage::Store& store_;
-    std::map<std::string, Known> known_;
-};
 
 }  // namespace
 
@@ -109,7 +45,7 @@ struct Analyst::State {
     // Of run() alone.
     Rulesets rulesets;
     Book book;
-    std::map<std::string, RulesSince> rules;
+    RulesHistory rules;
     std::set<Labels> standing;
     std::string persisted_book;
     std::string persisted_rules;
@@ -146,7 +82,7 @@ void Analyst::State::restore() {
     }
     if (const auto saved = store.state(kRulesState); saved && *saved) {
         persisted_rules = **saved;
-        rules = rulesFrom(persisted_rules);
+        rules = RulesHistory::fromText(persisted_rules);
     }
     current = book.findings();
     for (const auto& finding : current) {
@@ -156,13 +92,8 @@ void Analyst::State::restore() {
 
 void Analyst::State::noteRules(const Facts& facts) {
     for (const auto& [name, host] : facts.hosts) {
-        if (host.digest.empty()) {
-            continue;
-        }
-        auto& known = rules[name];
-        if (known.digest != host.digest) {
-            // The first digest ever seen says nothing about when the rules came: earlier attempts stay valid.
-            known = {host.digest, known.digest.empty() ? 0 : facts.now};
+        if (!host.digest.empty()) {
+            rules.note(name, host.digest, facts.now);
         }
     }
 }
@@ -200,7 +131,7 @@ Expected<void> Analyst::State::persist() {
         }
         persisted_book = std::move(text);
     }
-    if (auto text = toText(rules); text != persisted_rules) {
+    if (auto text = rules.toText(); text != persisted_rules) {
         if (auto saved = store.putState(kRulesState, text); !saved) {
             return saved;
         }
@@ -218,6 +149,7 @@ Analyst::~Analyst() = default;
 
 Expected<void> Analyst::run(TimestampMs now) {
     auto& state = *state_;
+    state.rulesets.beginRound();
     auto facts = gatherFacts(state.store, now, state.options.lookback_ms);
     if (!facts) {
         return tl::unexpected(facts.error());
@@ -243,21 +175,20 @@ Expected<void> Analyst::run(TimestampMs now) {
         state.options.replication == nullptr ? nullptr : state.options.replication->verdicts();
     const auto ruleset = [&](const HostFacts& host) { return state.rulesets.of(host); };
     auto crossings = topology::findCrossings(*facts, *observed, state.site, ruleset);
-    const Context context{*facts,
-                          state.site,
-                          ruleset,
-                          [&](const std::string& host) {
-                              const auto found = state.rules.find(host);
-                              return found == state.rules.end() ? 0 : found->second.since;
-                          },
-                          replicas,
-                          topology::Moment::of(*facts, std::move(*observed), std::move(crossings), state.site,
-                                               state.options.setup, replicas),
-                          [&](const std::string& digest) -> std::optional<std::string> {
-                              auto found = state.store.document(digest);
-                              return found && *found ? std::optional(std::move((*found)->body))
-                                                     : std::nullopt;
-                          }};
+    const Context context{
+        *facts,
+        state.site,
+        ruleset,
+        [&](const std::string& host) { return state.rules.since(host); },
+        replicas,
+        topology::Moment::of(*facts, std::move(*observed), std::move(crossings), state.site,
+                             state.options.setup, replicas),
+        [&](const std::string& digest) -> std::optional<std::string> {
+            auto found = state.store.document(digest);
+            return found && *found ? std::optional(std::move((*found)->body)) : std::nullopt;
+        },
+        [&](const HostFacts& host, const std::string& digest) { return state.rulesets.of(host, digest); },
+        [&](const std::string& host) { return state.rules.change(host); }};
     Judgement judgement;
     redundancy::judgeLoadBalancers(context, judgement);
     redundancy::judgePools(context, judgement);
@@ -276,6 +207,8 @@ Expected<void> Analyst::run(TimestampMs now) {
     exposure::judgeForwarded(context, judgement);
     exposure::judgeDenyList(context, judgement);
     exposure::judgeBlocked(context, judgement);
+    exposure::judgeBoot(context, judgement);
+    exposure::judgeDrift(context, judgement);
     exposure::judgeMixed(context, judgement);
     exposure::judgeOutbound(context, judgement);
     exposure::judgeUnprovable(context, judgement);

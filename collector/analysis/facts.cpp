@@ -26,6 +26,7 @@ class Gatherer {
         addresses();
         listeners();
         firewall();
+        boot();
         attempts();
         canaries();
         balancers();
@@ -104,6 +105,23 @@ class Gatherer {
              latest("lapwing_firewall_port_verdict", {{"protocol", "tcp"}, {"source", "any"}})) {
             host(one.get("instance")).stranger_verdicts[{familyOf(one), one.number("port")}] =
                 one.get("verdict");
+        }
+    }
+
+    void boot() {
+        for (const auto& one : latest("lapwing_boot_ruleset_info")) {
+            auto& found = host(one.get("instance")).boot;
+            found.digest = one.get("digest");
+            found.sources = one.get("source");
+        }
+        for (const auto& one : latest("lapwing_boot_ruleset_unknown_info")) {
+            host(one.get("instance")).boot.unknown = one.get("reason");
+        }
+        for (const auto& one : latest("lapwing_boot_ruleset_fault_info")) {
+            host(one.get("instance")).boot.faults.push_back(one.get("reason"));
+        }
+        for (const auto& one : latest("lapwing_boot_ruleset_maker_info")) {
+            host(one.get("instance")).boot.makers.push_back(one.get("unit"));
         }
     }
 

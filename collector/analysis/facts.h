@@ -52,6 +52,15 @@ struct CanaryFact {
     bool control_ok = false;
 };
 
+/// What a reboot would leave of a host's packet filter, as its agent tells it; all empty if it does not.
+struct BootFact {
+    std::string digest;   ///< of the ruleset that a rehearsal listed; "" if that is not known
+    std::string sources;  ///< what loads it: "nftables.service /etc/nftables.conf"; "" for nothing
+    std::string unknown;  ///< why it is not known
+    std::vector<std::string> faults;  ///< why something that is enabled would load nothing
+    std::vector<std::string> makers;  ///< enabled units that make rules by themselves: "ufw.service"
+};
+
 /// What is known of one host.
 struct HostFacts {
     std::string name;
@@ -67,6 +76,7 @@ struct HostFacts {
     std::map<reach::Family, bool> denies;  ///< default deny, where it could be told
     std::vector<std::string> unknowns;     ///< constructs that could not be evaluated
     std::map<std::pair<reach::Family, int>, std::string> stranger_verdicts;  ///< TCP port -> must_reach, ...
+    BootFact boot;
 
     std::vector<AttemptFact> attempts;  ///< by others, at this host
     std::vector<CanaryFact> canaries;   ///< by others, at this host

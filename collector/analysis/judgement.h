@@ -12,6 +12,7 @@
 #include "collector/analysis/facts.h"
 #include "collector/analysis/finding.h"
 #include "collector/analysis/replication/verdict.h"
+#include "collector/analysis/rules_history.h"
 #include "collector/analysis/site.h"
 #include "collector/analysis/topology/model.h"
 #include "common/reach/ruleset.h"
@@ -31,7 +32,11 @@ struct Context {
     /// What hangs on what; null where nobody asks (tests of one rule).
     std::shared_ptr<const topology::Moment> moment = nullptr;
     /// The text of the document with that digest; nothing where it is not (yet) at hand.
-    std::function<std::optional<std::string>(const std::string& digest)> document = nullptr;
+    std::function<std::optional<std::string>(const std::string& digest)> document = {};
+    /// Another ruleset of the host's, by its digest; null where its document is not known.
+    std::function<const reach::Ruleset*(const HostFacts&, const std::string& digest)> other_ruleset = {};
+    /// How the host's ruleset has changed within the last day; nothing where it has not, or is as it was.
+    std::function<std::optional<RulesChange>(const std::string& host)> rules_change = {};
 };
 
 using FindingKey = std::pair<std::string, std::string>;  ///< id, subject

@@ -21,6 +21,22 @@ bool anyChain(const Ruleset::Model& model, const auto& wanted) {
     });
 }
 
+bool isLegacy(const Table& table) {
+    return table.label.starts_with("legacy ");
+}
+
+bool isOfIptables(const Table& table) {
+    const auto has = [&](const char* chain) { return table.chains.contains(chain); };
+    return isLegacy(table) || ((table.family == "ip" || table.family == "ip6") &&
+                               (has("INPUT") || has("FORWARD") || has("PREROUTING") || has("POSTROUTING")));
+}
+
+bool restricts(const Table& table) {
+    return std::any_of(table.chains.begin(), table.chains.end(), [](const auto& chain) {
+        return !chain.second.rules.empty() || chain.second.drops_by_default;
+    });
+}
+
 }  // namespace
 
 std::string toJson(const Host& host) {
@@ -112,14 +128,24 @@ std::vector<std::string> Ruleset::managers() const {
 
 bool Ruleset::mixesLegacy() const {
     const auto has_rules = [&](bool legacy) {
-        return std::any_of(model_->tables.begin(), model_->tables.end(), [&](const Table& table) {
-            return table.label.starts_with("legacy ") == legacy &&
-                   std::any_of(table.chains.begin(), table.chains.end(), [](const auto& chain) {
-                       return !chain.second.rules.empty() || chain.second.drops_by_default;
-                   });
-        });
+        return std::any_of(model_->tables.begin(), model_->tables.end(),
+                           [&](const Table& table) { return isLegacy(table) == legacy && restricts(table); });
     };
     return has_rules(true) && has_rules(false);
+}
+
+bool Ruleset::hasRules() const {
+    return std::any_of(model_->tables.begin(), model_->tables.end(), restricts);
+}
+
+std::vector<std::string> Ruleset::nativeTables() const {
+    std::vector<std::string> out;
+    for (const auto& table : model_->tables) {
+        if (restricts(table) && !isOfIptables(table)) {
+            out.push_back(table.label);
+        }
+    }
+    return out;
 }
 
 }  // namespace lapwing::reach

@@ -119,6 +119,10 @@ class Ruleset {
     std::vector<std::string> managers() const;
     /// Rules of legacy iptables stand beside rules of nftables.
     bool mixesLegacy() const;
+    /// Some chain has a rule, or a policy that drops.
+    bool hasRules() const;
+    /// The tables of those that have, but for iptables' own: "inet filter".
+    std::vector<std::string> nativeTables() const;
     /// Reads the rules' texts out of `nft -a list ruleset`.
     void addTexts(std::string_view listing);
     /// The rule at a place that a Result names, as its author would write it; "" if it is not known.

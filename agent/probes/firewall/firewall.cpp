@@ -18,6 +18,7 @@ namespace {
 constexpr std::int64_t kMostAgeMs = 60'000;
 constexpr std::size_t kMostReasons = 8;
 constexpr std::size_t kMostReasonLength = 120;
+constexpr std::size_t kMostBootReasonLength = 250;  ///< with a unit, a file and what nft says of it
 
 }  // namespace
 
@@ -85,7 +86,47 @@ Expected<ProbeResult> FirewallProbe::collect(const Deadline& /*deadline*/) {
         digest_, static_cast<double>(std::max<TimestampMs>(0, now - snapshot->time)) / ms_per_second,
         verdicts_);
     result.documents.push_back({"ruleset", std::move(*listing)});
+    const auto& boot = snapshot->boot;
+    auto families = bootFamilies(boot, boot.listing.empty() ? "" : sha256(boot.listing));
+    std::move(families.begin(), families.end(), std::back_inserter(result.families));
+    if (!boot.listing.empty()) {
+        result.documents.push_back({"boot_ruleset", boot.listing});
+    }
     return result;
+}
+
+std::vector<prometheus::MetricFamily> bootFamilies(const Boot& boot, const std::string& digest) {
+    auto info = gauge("lapwing_boot_ruleset_info",
+                      "What would filter after a reboot: the digest of the document that holds it");
+    if (!digest.empty()) {
+        std::string source;
+        for (const auto& one : boot.sources) {
+            source += (source.empty() ? "" : ", ") + one;
+        }
+        add(info, {{"digest", digest}, {"source", source}}, 1);
+    }
+    auto unknown =
+        gauge("lapwing_boot_ruleset_unknown_info", "Why it is not known what a reboot would leave");
+    if (!boot.unknown.empty()) {
+        add(unknown, {{"reason", boot.unknown.substr(0, kMostBootReasonLength)}}, 1);
+    }
+    auto faults =
+        gauge("lapwing_boot_ruleset_fault_info", "Why something that is enabled would load no rules at boot");
+    for (std::size_t i = 0; i < std::min(boot.faults.size(), kMostReasons); ++i) {
+        add(faults, {{"reason", boot.faults[i].substr(0, kMostBootReasonLength)}}, 1);
+    }
+    auto makers = gauge("lapwing_boot_ruleset_maker_info",
+                        "An enabled unit that makes rules by itself: ufw, firewalld");
+    for (const auto& unit : boot.makers) {
+        add(makers, {{"unit", unit}}, 1);
+    }
+    std::vector<prometheus::MetricFamily> out;
+    for (auto* family : {&info, &unknown, &faults, &makers}) {
+        if (!family->metric.empty()) {
+            out.push_back(std::move(*family));
+        }
+    }
+    return out;
 }
 
 std::vector<prometheus::MetricFamily> firewallFamilies(const std::string& digest, double age_seconds,

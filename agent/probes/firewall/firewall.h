@@ -33,6 +33,9 @@ class FirewallProbe : public Probe {
     Verdicts verdicts_;
 };
 
+/// Pure: what a reboot would leave, as far as the snapshot tells; `digest` is of the document with the rules.
+std::vector<prometheus::MetricFamily> bootFamilies(const Boot& boot, const std::string& digest);
+
 /// Pure: the metric families of what was found.
 std::vector<prometheus::MetricFamily> firewallFamilies(const std::string& digest, double age_seconds,
                                                        const Verdicts& verdicts);

@@ -18,6 +18,10 @@ void judgeForwarded(const Context& context, Judgement& out);
 void judgeDenyList(const Context& context, Judgement& out);
 /// F9: a flow that the site needs is blocked.
 void judgeBlocked(const Context& context, Judgement& out);
+/// F10: what is closed now would be open after a reboot, or the other way round what the site needs.
+void judgeBoot(const Context& context, Judgement& out);
+/// F11: within the last day a change of the rules has opened something.
+void judgeDrift(const Context& context, Judgement& out);
 /// F12: rules of legacy iptables beside nftables' own.
 void judgeMixed(const Context& context, Judgement& out);
 /// F13: whatever runs here may connect to anywhere.

@@ -84,9 +84,17 @@ class SiteSamples {
                                            {"address", "127.0.0.1"},
                                            {"port", "8000"},
                                            {"process", "gunicorn"}}));
-        const auto digest = "digest-of-" + ruleset.substr(0, 8) + std::to_string(ruleset.size());
-        REQUIRE(store_->putDocument({digest, "ruleset", host, now, ruleset}));
-        add("lapwing_ruleset_info", with({{"job", "firewall"}, {"digest", digest}}));
+        add("lapwing_ruleset_info",
+            with({{"job", "firewall"}, {"digest", document("ruleset", host, ruleset)}}));
+    }
+
+    static std::string digestOf(const std::string& body) {
+        return "digest-" + std::to_string(std::hash<std::string>{}(body));
+    }
+    /// Keeps it; returns its digest.
+    std::string document(const char* kind, const std::string& host, const std::string& body) {
+        REQUIRE(store_->putDocument({digestOf(body), kind, host, now, body}));
+        return digestOf(body);
     }
 
     void denies(const std::string& host, bool denies) {

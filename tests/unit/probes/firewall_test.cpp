@@ -156,6 +156,35 @@ TEST_CASE("a snapshot that says nothing about now is unknown, never open") {
     CHECK(probe.collect(Deadline(std::chrono::seconds(4))).error().kind == ErrorKind::protocol);
 }
 
+TEST_CASE("what a reboot would leave goes out as a document with its digest, or why it is not known") {
+    const TemporaryFile file;
+    FirewallProbe probe("/proc", file.path(), {});
+    auto snapshot = snapshotWith("none.json");
+    snapshot.boot.sources = {"nftables.service /etc/nftables.conf", "b.service /etc/b.nft"};
+    snapshot.boot.listing = "{}";
+    REQUIRE(writeSnapshot(file.path(), toJson(snapshot), ""));
+    const auto result = probe.collect(Deadline(std::chrono::seconds(4)));
+    REQUIRE(result);
+    REQUIRE(result->documents.size() == 2);
+    CHECK(result->documents[1].kind == "boot_ruleset");
+    CHECK(result->documents[1].body == "{}");
+    const test::Samples samples(result->families);
+    CHECK(samples.value("lapwing_boot_ruleset_info",
+                        {{"digest", "44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a"},
+                         {"source", "nftables.service /etc/nftables.conf, b.service /etc/b.nft"}}) == 1);
+    CHECK(samples.count("lapwing_boot_ruleset_unknown_info") == 0);
+
+    Boot boot;
+    boot.unknown = "why";
+    boot.faults = {"a", "b"};
+    boot.makers = {"ufw.service"};
+    const test::Samples untold(bootFamilies(boot, ""));
+    CHECK(untold.count("lapwing_boot_ruleset_info") == 0);
+    CHECK(untold.value("lapwing_boot_ruleset_unknown_info", {{"reason", "why"}}) == 1);
+    CHECK(untold.count("lapwing_boot_ruleset_fault_info") == 2);
+    CHECK(untold.value("lapwing_boot_ruleset_maker_info", {{"unit", "ufw.service"}}) == 1);
+}
+
 TEST_CASE("a snapshot comes back from its text") {
     auto snapshot = snapshotWith("plain.json");
     snapshot.boot_id = "b";
@@ -163,6 +192,7 @@ TEST_CASE("a snapshot comes back from its text") {
     snapshot.versions["nft"] = "nftables v1.0.6";
     snapshot.owners[7] = {12, "nginx", "/usr/sbin/nginx"};
     snapshot.unread = {"a \"quoted\" reason\n"};
+    snapshot.boot = {{"a.service /a"}, {"ufw.service"}, {"a \"fault\""}, "{\"nftables\":[]}", "", "f\n", 7};
     const auto back = parseSnapshot(toJson(snapshot));
     REQUIRE(back);
     CHECK(toJson(*back) == toJson(snapshot));

@@ -1,0 +1,32 @@
+#pragma once
+
+#include <set>
+#include <string>
+#include <vector>
+
+namespace lapwing::agent {
+
+/// systemd's units as its directories below `root` tell of them, without asking systemd.
+class Units {
+  public:
+    explicit Units(std::string root);
+
+    /// This machine is one that systemd has booted.
+    bool areHere() const;
+    /// Services that a target wants or requires at boot, unless they are masked or have no file.
+    std::set<std::string> enabled() const;
+    /// The command lines that the service starts with, in words.
+    std::vector<std::vector<std::string>> commandsOf(const std::string& service) const;
+
+  private:
+    std::string fileOf(const std::string& service) const;
+    std::string root_;
+};
+
+/// Names of the entries of a directory, sorted; empty if it cannot be read.
+std::vector<std::string> entriesOf(const std::string& directory);
+
+/// The first bytes of a file, at most `most`; "" if it cannot be read.
+std::string textOfFile(const std::string& path, std::size_t most);
+
+}  // namespace lapwing::agent

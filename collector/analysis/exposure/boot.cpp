@@ -1,0 +1,175 @@
+#include <algorithm>
+
+#include "collector/analysis/exposure/compare.h"
+
+namespace lapwing::analysis::exposure {
+
+namespace {
+
+constexpr std::size_t kMostLines = 12;
+constexpr const char* kPersistent = "netfilter-persistent.service";
+constexpr const char* kNftables = "nftables.service";
+
+/// Programs that make their rules again when they start, beside those that a file holds.
+std::vector<std::string> addedLater(const reach::Ruleset& ruleset) {
+    std::vector<std::string> out;
+    for (const auto& manager : ruleset.managers()) {
+        if (manager == "Docker" || manager == "fail2ban" || manager == "libvirt") {
+            out.push_back(manager);
+        }
+    }
+    return out;
+}
+
+std::string saveByIptables(const HostFacts& host, const reach::Ruleset& live) {
+    const auto loads = [&](const char* unit) { return host.boot.sources.find(unit) != std::string::npos; };
+    std::string out = loads(kPersistent) ? "" : "apt install iptables-persistent\n";
+    out.append("netfilter-persistent save\nsystemctl enable ").append(kPersistent).append("\n");
+    if (loads(kNftables)) {
+        out.append("systemctl disable ").append(kNftables).append("\n");
+    }
+    return out +
+           (live.mixesLegacy() ? "It saves one kind of the rules alone: end the mixture first (F12).\n" : "");
+}
+
+std::string saveByNft(const HostFacts& host, const reach::Ruleset& live) {
+    const auto& sources = host.boot.sources;
+    const bool persistent = sources.find(kPersistent) != std::string::npos;
+    std::string unit = kNftables;
+    std::string file = "/etc/nftables.conf";
+    const auto space = sources.find(' ');
+    if (space != std::string::npos && sources.find(", ") == std::string::npos && !persistent) {
+        unit = sources.substr(0, space);
+        file = sources.substr(space + 1);
+    }
+    std::string list = " nft -s list ruleset;";
+    std::string left_out;
+    if (const auto programs = addedLater(live); !programs.empty()) {
+        list.clear();
+        for (const auto& table : live.nativeTables()) {
+            list += table.ends_with(" f2b-table") ? "" : " nft -s list table " + table + ";";
+        }
+        left_out = "Left out are the rules of iptables: " + joined(programs) + " makes its own again.\n";
+    }
+    std::string out = "{ echo '#!/usr/sbin/nft -f'; echo 'flush ruleset';" + list + " } > " + file + ".new\n";
+    out += "nft -c -f " + file + ".new && cp -a --backup=numbered " + file + ".new " + file + "\n";
+    out += "systemctl enable " + unit + "\n";
+    out += persistent ? std::string("systemctl disable ") + kPersistent + "\n" : "";
+    return out + left_out;
+}
+
+/// How to keep the rules of now: by what loads rules at boot already, where that can hold them.
+std::string keepRules(const HostFacts& host, const reach::Ruleset& live) {
+    std::string out = "If the rules of now are what you mean, on " + host.name + " as root:\n";
+    out +=
+        live.nativeTables().empty() && live.hasRules() ? saveByIptables(host, live) : saveByNft(host, live);
+    if (!host.boot.sources.empty()) {
+        out += "If those of the boot are what you mean, load them now: " + loadAgain(host) + "\n";
+    }
+    return out;
+}
+
+std::vector<std::string> bootNotAssessed() {
+    return {
+        "rules that configuration management or a unit that Lapwing does not recognise loads after the boot"};
+}
+
+std::string loadedBy(const HostFacts& host) {
+    return host.boot.sources.empty() ? "no enabled unit loads any rules" : "rehearsed: " + host.boot.sources;
+}
+
+/// It cannot be told: that is not fine.
+Finding untold(const HostFacts& host) {
+    Finding finding;
+    finding.severity = Severity::info;
+    finding.confidence = Confidence::unknown;
+    finding.title = "Whether the firewall of " + host.name + " survives a reboot is not known";
+    finding.evidence.push_back({"snapshot of " + host.name, host.boot.unknown});
+    finding.remedy =
+        "On " + host.name +
+        ": load the rules from /etc/nftables.conf by nftables.service, which can be rehearsed; or "
+        "reboot it at a quiet time and compare `nft list ruleset` before and after.";
+    finding.not_assessed = bootNotAssessed();
+    return finding;
+}
+
+std::optional<Finding> compared(const HostFacts& host, const reach::Ruleset& live,
+                                const reach::Ruleset& rehearsed, const Openings& opened,
+                                const LostFlows& lost) {
+    const bool differs = !opened.list.empty() || !lost.list.empty();
+    const bool forgotten = live.hasRules() && !rehearsed.hasRules() && addedLater(live).empty();
+    if (!differs && !forgotten) {
+        return std::nullopt;
+    }
+    Finding finding;
+    finding.severity = differs ? Severity::high : Severity::medium;
+    finding.confidence = host.boot.sources.empty() ? Confidence::suspected : Confidence::confirmed;
+    finding.title = opened.list.empty() && !lost.list.empty()
+                        ? "After a reboot " + host.name + " would keep out what the site needs"
+                        : "The firewall of " + host.name + " would not survive a reboot";
+    finding.evidence.push_back({"boot configuration of " + host.name, loadedBy(host)});
+    for (const auto& fault : host.boot.faults) {
+        finding.evidence.push_back({"boot configuration of " + host.name, fault});
+    }
+    for (std::size_t i = 0; i < std::min(opened.list.size(), kMostLines); ++i) {
+        const auto& one = opened.list[i];
+        finding.evidence.push_back({"rulesets of " + host.name + ", now and rehearsed",
+                                    one.what + ": blocked now (" + joined(one.before.decided_by) +
+                                        "), reachable after a reboot (" + joined(one.after.decided_by) +
+                                        ")"});
+    }
+    for (std::size_t i = 0; i < std::min(lost.list.size(), kMostLines); ++i) {
+        const auto& one = lost.list[i];
+        finding.evidence.push_back(
+            {"rulesets of " + host.name + ", now and rehearsed",
+             one.what + ": let in now, blocked after a reboot (" + joined(one.rules) + ")"});
+    }
+    if (!differs) {
+        finding.evidence.push_back(
+            {"ruleset of " + host.name, "there are rules now, and none after a reboot"});
+    }
+    finding.not_assessed = bootNotAssessed();
+    if (const auto programs = addedLater(live); !programs.empty()) {
+        finding.not_assessed.push_back("what " + joined(programs) + " adds when it starts");
+    }
+    finding.remedy = keepRules(host, live);
+    return finding;
+}
+
+void judgeHost(const Context& context, const HostFacts& host, Judgement& out) {
+    const FindingKey key{"F10", host.name};
+    const auto& boot = host.boot;
+    const auto* live = rulesetOf(context, host);
+    if (live == nullptr) {
+        return;
+    }
+    // They keep what they are told, and make rules of it when they start.
+    if (!boot.makers.empty()) {
+        conclude(out, key, std::nullopt);
+        return;
+    }
+    if (!boot.unknown.empty()) {
+        conclude(out, key, live->hasRules() ? std::optional(untold(host)) : std::nullopt);
+        return;
+    }
+    const auto* rehearsed = context.other_ruleset ? context.other_ruleset(host, boot.digest) : nullptr;
+    if (rehearsed == nullptr || !host.listeners_known) {
+        return;
+    }
+    const auto opened = openings(context, host, *live, *rehearsed);
+    const auto lost = lostFlows(context, host, *live, *rehearsed);
+    auto finding = compared(host, *live, *rehearsed, opened, lost);
+    if (finding || (opened.known && lost.known)) {
+        conclude(out, key, std::move(finding));
+    }
+}
+
+}  // namespace
+
+void judgeBoot(const Context& context, Judgement& out) {
+    for (const auto& [name, host] : context.facts.hosts) {
+        judgeHost(context, host, out);
+    }
+}
+
+}  // namespace lapwing::analysis::exposure

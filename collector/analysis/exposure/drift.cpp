@@ -1,0 +1,158 @@
+#include <algorithm>
+#include <ctime>
+
+#include "collector/analysis/exposure/compare.h"
+
+namespace lapwing::analysis::exposure {
+
+namespace {
+
+constexpr std::size_t kMostLines = 12;
+
+std::string timeText(TimestampMs at) {
+    const auto seconds = static_cast<std::time_t>(at / 1000);
+    std::tm parts{};
+    gmtime_r(&seconds, &parts);
+    std::string text(32, '\0');
+    text.resize(std::strftime(text.data(), text.size(), "%Y-%m-%d %H:%M:%S UTC", &parts));
+    return text;
+}
+
+std::string whenText(const RulesChange& change) {
+    return change.count == 1 ? "changed at " + timeText(change.last)
+                             : "changed " + std::to_string(change.count) + " times between " +
+                                   timeText(change.first) + " and " + timeText(change.last);
+}
+
+/// Somebody meant it: what loads rules at boot would let it in as well.
+bool isMeant(const HostFacts& host, const reach::Ruleset* rehearsed, const Opening& opening) {
+    if (rehearsed != nullptr && !host.boot.sources.empty()) {
+        return verdictOf(host, *rehearsed, opening) == reach::Verdict::must_reach;
+    }
+    // ufw keeps what it is told.
+    const auto& makers = host.boot.makers;
+    const auto& rules = opening.after.decided_by;
+    return std::find(makers.begin(), makers.end(), "ufw.service") != makers.end() && !rules.empty() &&
+           std::all_of(rules.begin(), rules.end(),
+                       [](const auto& place) { return place.find(" ufw") != std::string::npos; });
+}
+
+/// One command for each rule or policy that lets it in now.
+std::string closing(const std::vector<Opening>& openings) {
+    std::set<std::string> commands;
+    for (const auto& opening : openings) {
+        for (const auto& place : opening.after.decided_by) {
+            const auto handle = place.find(" handle ");
+            const auto policy = place.find(" policy accept");
+            const auto chain = place.substr(0, std::min(handle, policy));
+            if (handle != std::string::npos) {
+                commands.insert("nft delete rule " + chain + place.substr(handle) + "\n");
+            } else if (policy != std::string::npos) {
+                commands.insert("nft chain " + chain + " '{ policy drop; }'\n");
+            }
+        }
+    }
+    std::string out;
+    for (const auto& command : commands) {
+        out += command;
+    }
+    return out;
+}
+
+std::string remedyFor(const HostFacts& host, const std::vector<Opening>& openings, bool boot_closes) {
+    std::string out =
+        "If nobody meant it, on " + host.name + " as root (`nft -a list ruleset` shows the rules):\n";
+    if (boot_closes) {
+        out += "load again what the boot loads, which keeps this closed: " + loadAgain(host) +
+               "\nor take back the change alone:\n";
+    }
+    const auto commands = closing(openings);
+    out += commands.empty() ? "load the rules from before again; the evidence says what they blocked\n"
+                            : commands;
+    return out + "If it is meant, put it into the file that is loaded at boot, too: then this finding goes.";
+}
+
+/// Whether what is open now can be used, as others have tried.
+void addAttempts(const Context& context, const HostFacts& host, const std::vector<Opening>& openings,
+                 Finding& finding) {
+    for (const auto& attempt : host.attempts) {
+        const auto source = reach::Address::parse(attempt.source);
+        const bool concerned = source && attempt.at >= context.rules_since(host.name) &&
+                               std::any_of(openings.begin(), openings.end(), [&](const Opening& one) {
+                                   return one.port == attempt.port && one.family == source->family &&
+                                          (one.from_anybody ? attempt.second : one.source.contains(*source));
+                               });
+        if (!concerned) {
+            continue;
+        }
+        finding.evidence.push_back({"attempt from " + attempt.from,
+                                    attempt.source + " to " + attempt.address + ":" +
+                                        std::to_string(attempt.port) + " since then: " + attempt.result});
+        if (attempt.result == "open") {
+            finding.confidence = Confidence::confirmed;
+        }
+    }
+}
+
+void judgeHost(const Context& context, const HostFacts& host, Judgement& out) {
+    const FindingKey key{"F11", host.name};
+    const auto* now = rulesetOf(context, host);
+    if (now == nullptr || !context.rules_change || !context.other_ruleset) {
+        return;
+    }
+    const auto change = context.rules_change(host.name);
+    if (!change) {
+        conclude(out, key, std::nullopt);
+        return;
+    }
+    const auto* before = context.other_ruleset(host, change->before);
+    if (before == nullptr || !host.listeners_known) {
+        return;
+    }
+    auto opened = openings(context, host, *before, *now);
+    const auto* rehearsed =
+        host.boot.digest.empty() ? nullptr : context.other_ruleset(host, host.boot.digest);
+    std::erase_if(opened.list, [&](const Opening& one) { return isMeant(host, rehearsed, one); });
+    if (opened.list.empty()) {
+        if (opened.known) {
+            conclude(out, key, std::nullopt);
+        }
+        return;
+    }
+    Finding finding;
+    finding.severity = Severity::medium;
+    finding.confidence = Confidence::suspected;
+    finding.title = "A change of the firewall of " + host.name + " has opened something";
+    finding.evidence.push_back({"rulesets of " + host.name, whenText(*change)});
+    for (std::size_t i = 0; i < std::min(opened.list.size(), kMostLines); ++i) {
+        const auto& one = opened.list[i];
+        finding.evidence.push_back({"rulesets of " + host.name + ", before and now",
+                                    one.what + ": before blocked (" + joined(one.before.decided_by) +
+                                        "), now let in (" + joined(one.after.decided_by) + ")"});
+    }
+    addAttempts(context, host, opened.list, finding);
+    finding.not_assessed = notAssessedFromInside();
+    finding.not_assessed.emplace_back("who changed it, and whether it was meant");
+    if (rehearsed == nullptr) {
+        finding.not_assessed.push_back(
+            host.boot.makers.empty()
+                ? "whether the rules that are loaded at boot have it too: these are not known"
+                : "whether " + joined(host.boot.makers) + " would make it again at boot");
+    }
+    const bool boot_closes = rehearsed != nullptr && !host.boot.sources.empty() &&
+                             std::all_of(opened.list.begin(), opened.list.end(), [&](const Opening& one) {
+                                 return verdictOf(host, *rehearsed, one) == reach::Verdict::must_block;
+                             });
+    finding.remedy = remedyFor(host, opened.list, boot_closes);
+    conclude(out, key, std::move(finding));
+}
+
+}  // namespace
+
+void judgeDrift(const Context& context, Judgement& out) {
+    for (const auto& [name, host] : context.facts.hosts) {
+        judgeHost(context, host, out);
+    }
+}
+
+}  // namespace lapwing::analysis::exposure
