@@ -16,24 +16,10 @@ struct Blocked {
 /// Those of the flow's sources that the ruleset keeps out.
 Blocked blockedOf(const reach::Ruleset& ruleset, const Context& context, const HostFacts& host,
                   const Flow& flow) {
-    // Others use the address by which they know the host: what its further addresses refuse harms nobody.
-    const auto known = knownAddresses(context.facts, host.name);
     Blocked out;
     std::set<std::string> rules;
     for (const auto& source : flow.from) {
-        const bool own = std::any_of(host.addresses.begin(), host.addresses.end(),
-                                     [&](const auto& one) { return source.contains(one.address); });
-        for (auto& packet : packetsTo(host, source.family, flow.port)) {
-            packet.source = source;
-            packet.protocol = flow.protocol;
-            const bool used =
-                known.empty() || std::find(known.begin(), known.end(), packet.destination) != known.end();
-            if (own || !used) {
-                continue;
-            }
-            if (flow.protocol == reach::Protocol::vrrp) {
-                packet.destination = reach::vrrpGroup(source.family);
-            }
+        for (const auto& packet : packetsOf(context, host, flow, source)) {
             const auto result = ruleset.evaluate(packet);
             out.known = out.known && result.verdict != reach::Verdict::may;
             if (result.verdict == reach::Verdict::must_block) {

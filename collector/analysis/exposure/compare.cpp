@@ -194,8 +194,6 @@ std::string loadAgain(const HostFacts& host) {
 LostFlows lostFlows(const Context& context, const HostFacts& host, const reach::Ruleset& before,
                     const reach::Ruleset& after) {
     LostFlows out;
-    // Others use the address by which they know the host.
-    const auto known = knownAddresses(context.facts, host.name);
     for (const auto& flow : neededFlows(context, host, false)) {
         const bool listens =
             !listenersOf(host, [&](const auto& one) { return one.port == flow.port; }).empty();
@@ -206,13 +204,7 @@ LostFlows lostFlows(const Context& context, const HostFacts& host, const reach::
             }
         }
         for (const auto& source : sources) {
-            for (auto& packet : packetsTo(host, source.family, flow.port)) {
-                packet.source = source;
-                const bool used =
-                    known.empty() || std::find(known.begin(), known.end(), packet.destination) != known.end();
-                if (isOwn(host, source) || !used) {
-                    continue;
-                }
+            for (const auto& packet : packetsOf(context, host, flow, source)) {
                 const auto now = before.evaluate(packet);
                 const auto then = after.evaluate(packet);
                 if (now.verdict != Verdict::must_reach || then.verdict == Verdict::must_reach) {
@@ -223,7 +215,7 @@ LostFlows lostFlows(const Context& context, const HostFacts& host, const reach::
                     out.known = false;
                     continue;
                 }
-                out.list.push_back({"tcp/" + std::to_string(flow.port) + " from " +
+                out.list.push_back({flow.name() + " from " +
                                         (flow.from.empty() ? "anywhere" : source.toString()) + " to " +
                                         packet.destination.toString() + " (" + flow.why + ")",
                                     then.decided_by});

@@ -42,10 +42,26 @@ bool isLocal(const ListenerFact& listener) {
     return address && address->isLoopback();
 }
 
+/// By which a host calls others; where nothing tells yet, any that it has: rules that forget one lock it out.
+std::vector<reach::Address> likelyAddresses(const Facts& facts, const std::string& name) {
+    static const auto link_local = reach::AddressRange::parse("fe80::/10");
+    auto out = knownAddresses(facts, name);
+    const auto host = facts.hosts.find(name);
+    if (!out.empty() || host == facts.hosts.end()) {
+        return out;
+    }
+    for (const auto& own : host->second.addresses) {
+        if (!own.address.isLoopback() && !link_local->contains(own.address)) {
+            out.push_back(own.address);
+        }
+    }
+    return out;
+}
+
 std::vector<reach::Address> balancerAddresses(const Context& context) {
     auto out = entryAddresses(context.site);
     for (const auto& [instance, balancer] : context.facts.balancers) {
-        const auto known = knownAddresses(context.facts, instance);
+        const auto known = likelyAddresses(context.facts, instance);
         out.insert(out.end(), known.begin(), known.end());
     }
     return out;
@@ -220,7 +236,7 @@ std::set<int> statisticsPorts(const HostFacts& host) {
 std::vector<reach::AddressRange> siteHosts(const Context& context) {
     std::vector<reach::AddressRange> out;
     for (const auto& [name, host] : context.facts.hosts) {
-        const auto known = asRanges(knownAddresses(context.facts, name));
+        const auto known = asRanges(likelyAddresses(context.facts, name));
         out.insert(out.end(), known.begin(), known.end());
     }
     return out;
@@ -233,7 +249,7 @@ std::vector<reach::AddressRange> statisticsReaders(const Context& context, const
     std::vector<reach::AddressRange> out;
     for (const auto& agent : context.facts.balancers.at(balancer).seen_by) {
         if (agent != balancer) {
-            const auto known = asRanges(knownAddresses(context.facts, agent));
+            const auto known = asRanges(likelyAddresses(context.facts, agent));
             out.insert(out.end(), known.begin(), known.end());
         }
     }
@@ -269,7 +285,7 @@ std::vector<Flow> neededFlows(const Context& context, const HostFacts& host, boo
         } else if (listener.port == kCollectorForAgents) {
             std::vector<reach::Address> from;
             for (const auto& [name, other] : context.facts.hosts) {
-                const auto known = knownAddresses(context.facts, name);
+                const auto known = likelyAddresses(context.facts, name);
                 if (name != host.name && other.agent_known) {
                     from.insert(from.end(), known.begin(), known.end());
                 }
@@ -311,6 +327,28 @@ std::vector<Flow> neededFlows(const Context& context, const HostFacts& host, boo
         flow.why = why;
     }
     return flows;
+}
+
+std::vector<reach::Packet> packetsOf(const Context& context, const HostFacts& host, const Flow& flow,
+                                     const reach::AddressRange& source) {
+    const bool own = std::any_of(host.addresses.begin(), host.addresses.end(),
+                                 [&](const auto& one) { return source.contains(one.address); });
+    if (own) {
+        return {};
+    }
+    const auto known = knownAddresses(context.facts, host.name);
+    auto out = packetsTo(host, source.family, flow.port);
+    std::erase_if(out, [&](const auto& packet) {
+        return !known.empty() && std::find(known.begin(), known.end(), packet.destination) == known.end();
+    });
+    for (auto& packet : out) {
+        packet.source = source;
+        packet.protocol = flow.protocol;
+        if (flow.protocol == reach::Protocol::vrrp) {
+            packet.destination = reach::vrrpGroup(source.family);
+        }
+    }
+    return out;
 }
 
 std::string rulesetText(const std::string& host, const std::vector<Flow>& flows,
@@ -408,7 +446,7 @@ std::string outboundRemedy(const Context& context, const HostFacts& host) {
     std::vector<reach::AddressRange> collectors;
     for (const auto& [name, other] : context.facts.hosts) {
         if (listensOn(other, kCollectorForAgents)) {
-            const auto known = asRanges(knownAddresses(context.facts, name));
+            const auto known = asRanges(likelyAddresses(context.facts, name));
             collectors.insert(collectors.end(), known.begin(), known.end());
             for (const auto& own : other.addresses) {
                 collectors.push_back(reach::AddressRange::of(own.address));

@@ -32,6 +32,11 @@ std::vector<reach::AddressRange> siteHosts(const Context& context);
 /// `controls`: what other agents use as a control too, which the site itself does not need.
 std::vector<Flow> neededFlows(const Context& context, const HostFacts& host, bool controls = true);
 
+/// The first packets of a flow from one of its sources, to the addresses by which others know the host: what
+/// its further addresses refuse harms nobody. Empty where the source is the host itself.
+std::vector<reach::Packet> packetsOf(const Context& context, const HostFacts& host, const Flow& flow,
+                                     const reach::AddressRange& source);
+
 /// A whole ruleset as `nft -f` takes it, of one table of our own: drops by default and lets the flows in.
 /// Loading it again replaces it.
 std::string rulesetText(const std::string& host, const std::vector<Flow>& flows,

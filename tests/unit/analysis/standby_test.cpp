@@ -107,6 +107,7 @@ class Pair : public Watched {
             samples.add("lapwing_vrrp_address_info",
                         with("keepalived", {{"vrrp_instance", "site"}, {"address", kEntry}}));
         }
+        samples.denies(host, false);
         const auto digest = host + std::to_string(one.ruleset.size());
         REQUIRE(samples.store().putDocument({digest, "ruleset", host, samples.now, one.ruleset}));
         samples.add("lapwing_ruleset_info", with("firewall", {{"digest", digest}}));
@@ -459,4 +460,31 @@ TEST_CASE("connections to a database show who asks it") {
     }
     CHECK(queries == std::set<std::pair<std::string, std::string>>{{"app@web-01", "mysql@web-01"},
                                                                    {"app@web-02", "mysql@web-01"}});
+}
+
+TEST_CASE("the firewall's remedies leave VRRP and both load balancers in, before any attempt was made") {
+    Pair pair;
+    pair.rounds(10);
+    std::map<std::string, std::string> remedies;
+    for (const auto& finding : pair.findings) {
+        if (finding.id == "F1" || finding.id == "F2") {
+            remedies[finding.subject] = finding.remedy;
+        }
+    }
+    const auto says = [&](const char* subject, const char* line) {
+        INFO(subject << ": " << remedies[subject]);
+        CHECK(remedies[subject].find(line) != std::string::npos);
+    };
+    says("lb-01", "ip saddr 10.77.0.13 meta l4proto vrrp accept comment \"keepalived of lb-02\"");
+    says("lb-02", "ip saddr 10.77.0.10 meta l4proto vrrp accept comment \"keepalived of lb-01\"");
+    says("mysql@web-01", "ip saddr { 10.77.0.10, 10.77.0.12, 10.77.0.13, 10.77.0.100 } tcp dport 80 accept");
+    CHECK(pair.find("F9") == nullptr);
+
+    pair.balancers["lb-02"].ruleset = kDropsVrrp;
+    pair.rounds(10);
+    REQUIRE(pair.find("F9") != nullptr);
+    CHECK(pair.find("F9")->subject == "vrrp@lb-02");
+    CHECK(pair.find("F9")->remedy.find(
+              "nft insert rule inet t in handle 7 ip saddr 10.77.0.10 meta l4proto vrrp accept") !=
+          std::string::npos);
 }
