@@ -37,18 +37,30 @@ bool isMeant(const HostFacts& host, const reach::Ruleset* rehearsed, const Openi
                        [](const auto& place) { return place.find(" ufw") != std::string::npos; });
 }
 
-/// One command for each rule or policy that lets it in now.
+bool isPolicy(const std::string& place) {
+    return place.find(" policy ") != std::string::npos;
+}
+
+/// What takes back that a chain whose policy dropped it lets it in now, by a rule or by another policy. Where
+/// a rule that dropped it is gone there is no such command: nobody knows what it said.
 std::string closing(const std::vector<Opening>& openings) {
     std::set<std::string> commands;
     for (const auto& opening : openings) {
-        for (const auto& place : opening.after.decided_by) {
-            const auto handle = place.find(" handle ");
-            const auto policy = place.find(" policy accept");
-            const auto chain = place.substr(0, std::min(handle, policy));
-            if (handle != std::string::npos) {
-                commands.insert("nft delete rule " + chain + place.substr(handle) + "\n");
-            } else if (policy != std::string::npos) {
-                commands.insert("nft chain " + chain + " '{ policy drop; }'\n");
+        for (const auto& step : opening.after.path) {
+            const auto& path = opening.before.path;
+            const auto was = std::find_if(path.begin(), path.end(), [&](const reach::Step& one) {
+                return one.chain == step.chain && one.answer == step.answer;
+            });
+            if (was == path.end() || step.chain.starts_with("legacy ") || was->outcome != "drops" ||
+                step.outcome != "accepts" || !std::all_of(was->rules.begin(), was->rules.end(), isPolicy)) {
+                continue;
+            }
+            for (const auto& place : step.rules) {
+                if (isPolicy(place)) {
+                    commands.insert("nft chain " + step.chain + " '{ policy drop; }'\n");
+                } else if (place.find(" handle ") != std::string::npos) {
+                    commands.insert("nft delete rule " + place + "\n");
+                }
             }
         }
     }
@@ -67,8 +79,9 @@ std::string remedyFor(const HostFacts& host, const std::vector<Opening>& opening
                "\nor take back the change alone:\n";
     }
     const auto commands = closing(openings);
-    out += commands.empty() ? "load the rules from before again; the evidence says what they blocked\n"
-                            : commands;
+    out += commands.empty()
+               ? "load the rules from before again: the evidence says which of them kept it out\n"
+               : commands;
     return out + "If it is meant, put it into the file that is loaded at boot, too: then this finding goes.";
 }
 

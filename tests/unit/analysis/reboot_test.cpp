@@ -344,6 +344,36 @@ TEST_CASE("F11: gone once it is closed again, by the remedy or otherwise, or is 
     CHECK_FALSE(find(site.round(live(kDatabaseOpen), rehearsed(kDatabaseOpen)), "F11"));
 }
 
+TEST_CASE("F11: the remedy takes back what opened it, and nothing besides") {
+    const std::string rules =
+        std::string(kClosed) + "add chain inet f o { type filter hook output priority 0; policy accept; }\n";
+    const auto commands = [](const std::string& before, const std::string& after) {
+        Scene site;
+        site.round(live(before), nothing());
+        const auto finding = find(site.round(live(after), nothing()), "F11");
+        REQUIRE(finding);
+        std::string out;
+        std::istringstream lines(finding->remedy);
+        for (std::string line; std::getline(lines, line);) {
+            out += line.starts_with("nft ") ? line + "\n" : "";
+        }
+        return out;
+    };
+    CHECK(commands(rules, rules + "chain inet f i { policy accept; }\n") ==
+          "nft chain inet f i '{ policy drop; }'\n");
+    const auto one = commands(rules, rules + "add rule inet f i tcp dport 3306 accept\n");
+    CHECK(count(one, "nft delete rule inet f i handle ") == 1);
+    CHECK(count(one, "\n") == 1);
+    // The rule that lets it in was there before: what kept it out is gone.
+    CHECK(commands("table inet f { chain i { type filter hook input priority 0; policy drop; ip saddr != "
+                   "10.77.0.0/24 "
+                   "tcp dport 3306 drop; tcp dport 3306 accept; }; }",
+                   "table inet f { chain i { type filter hook input priority 0; policy drop; tcp dport 3306 "
+                   "accept; }; "
+                   "}")
+              .empty());
+}
+
 TEST_CASE("F11: all rules gone") {
     Scene site;
     site.round(live(kClosed), nothing());
