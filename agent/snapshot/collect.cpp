@@ -159,6 +159,16 @@ void readLegacy(const CollectOptions& options, Snapshot& snapshot) {
     }
 }
 
+/// Asks only where sshd listens: a host without it has no keys, and sshd no configuration.
+void readSshd(const CollectOptions& options, Snapshot& snapshot) {
+    const bool listens = std::any_of(snapshot.owners.begin(), snapshot.owners.end(),
+                                     [](const auto& each) { return each.second.process == "sshd"; });
+    if (listens) {
+        snapshot.ssh_takes_passwords =
+            takesPasswords(runTool({options.sshd, "-T"}, options.tool_deadline, kMostOutput).output);
+    }
+}
+
 void readKeepalivedConfig(const CollectOptions& options, Snapshot& snapshot) {
     int error = 0;
     std::vector<std::string> unread;
@@ -200,8 +210,24 @@ Snapshot collectSnapshot(const CollectOptions& options) {
         noteUnread(tool, snapshot);
     }
     findOwners(options, snapshot);
+    readSshd(options, snapshot);
     snapshot.boot = readBoot(options, snapshot.host);
     return snapshot;
+}
+
+std::optional<bool> takesPasswords(std::string_view effective_sshd_config) {
+    std::optional<bool> out;
+    std::istringstream in{std::string(effective_sshd_config)};
+    std::string key;
+    std::string value;
+    for (std::string line; std::getline(in, line);) {
+        std::istringstream words(line);
+        if (words >> key >> value &&
+            (key == "passwordauthentication" || key == "kbdinteractiveauthentication")) {
+            out = out.value_or(false) || value == "yes";
+        }
+    }
+    return out;
 }
 
 void readRules(const CollectOptions& options, Snapshot& snapshot) {

@@ -1,7 +1,9 @@
 #pragma once
 
 #include <chrono>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "agent/snapshot/snapshot.h"
@@ -12,6 +14,7 @@ struct CollectOptions {
     std::string proc = "/proc";
     std::string nft = "/usr/sbin/nft";
     std::string tools = "/usr/sbin";  ///< where iptables-nft-save and its kin are
+    std::string sshd = "/usr/sbin/sshd";
     std::string keepalived = "/etc/keepalived/keepalived.conf";
     std::chrono::milliseconds tool_deadline{5'000};
     std::string root;  ///< before the paths of what is read to know what loads rules at boot
@@ -26,6 +29,10 @@ Snapshot collectSnapshot(const CollectOptions& options);
 /// The rules of this network namespace, into `ruleset`, `listing`, `iptables` and what tells of legacy
 /// tables.
 void readRules(const CollectOptions& options, Snapshot& snapshot);
+
+/// Whether ssh takes a password, of what `sshd -T` prints: by either of its two ways. Nothing for another
+/// text.
+std::optional<bool> takesPasswords(std::string_view effective_sshd_config);
 
 /// Runs a program with that argument vector (argv[0] is its absolute path) and an empty environment but for
 /// LC_ALL=C and a lock file for iptables that may be opened anywhere; kills it at the deadline, or once it

@@ -201,6 +201,10 @@ std::string toJson(const Snapshot& snapshot) {
     writer.EndArray();
     put(writer, "unread", snapshot.unread);
     put(writer, snapshot.keepalived_status, snapshot.keepalived_error, snapshot.keepalived);
+    if (snapshot.ssh_takes_passwords) {
+        writer.Key("ssh_takes_passwords");
+        writer.Bool(*snapshot.ssh_takes_passwords);
+    }
     writer.Key("host");
     const auto host = reach::toJson(snapshot.host);
     writer.RawValue(host.data(), host.size(), rapidjson::kObjectType);
@@ -249,6 +253,9 @@ Expected<Snapshot> parseSnapshot(std::string_view json) {
     snapshot.keepalived_status = statusOf(at(keepalived, "status"));
     snapshot.keepalived_error = textOf(at(keepalived, "error"));
     snapshot.keepalived = keepalivedOf(keepalived);
+    if (const auto& passwords = at(document, "ssh_takes_passwords"); passwords.IsBool()) {
+        snapshot.ssh_takes_passwords = passwords.GetBool();
+    }
     snapshot.host = reach::hostFromJson(rawOf(at(document, "host")));
     snapshot.boot = bootFromJson(rawOf(at(document, "boot")));
     return snapshot;

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -57,6 +58,7 @@ struct Snapshot {
     ReadStatus keepalived_status = ReadStatus::absent;  ///< of its configuration
     std::string keepalived_error;
     KeepalivedConfig keepalived;
+    std::optional<bool> ssh_takes_passwords;  ///< as `sshd -T` says; nothing where it cannot be asked
     reach::Host host;
     Boot boot;
 };

@@ -92,6 +92,9 @@ class Gatherer {
         for (const auto& one : latest("lapwing_probe_failure", {{"job", "firewall"}})) {
             host(one.get("instance")).firewall_failure = one.get("reason");
         }
+        for (const auto& one : latest("lapwing_ssh_password_authentication")) {
+            host(one.get("instance")).ssh_takes_passwords = one.sample.value == 1;
+        }
         for (const auto& one : latest("lapwing_ruleset_info")) {
             host(one.get("instance")).digest = one.get("digest");
         }

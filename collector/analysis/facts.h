@@ -70,8 +70,9 @@ struct HostFacts {
     std::vector<ListenerFact> listeners;
     bool listeners_known = false;
 
-    std::optional<bool> firewall_up;       ///< of the firewall probe
-    std::string firewall_failure;          ///< the reason while it is down
+    std::optional<bool> firewall_up;  ///< of the firewall probe
+    std::string firewall_failure;     ///< the reason while it is down
+    std::optional<bool> ssh_takes_passwords;
     std::string digest;                    ///< of the ruleset; "" if unknown
     std::map<reach::Family, bool> denies;  ///< default deny, where it could be told
     std::vector<std::string> unknowns;     ///< constructs that could not be evaluated

@@ -85,6 +85,12 @@ Expected<ProbeResult> FirewallProbe::collect(const Deadline& /*deadline*/) {
     result.families = firewallFamilies(
         digest_, static_cast<double>(std::max<TimestampMs>(0, now - snapshot->time)) / ms_per_second,
         verdicts_);
+    if (snapshot->ssh_takes_passwords) {
+        auto passwords =
+            gauge("lapwing_ssh_password_authentication", "Whether sshd takes a password, as sshd -T says");
+        add(passwords, {}, *snapshot->ssh_takes_passwords ? 1 : 0);
+        result.families.push_back(std::move(passwords));
+    }
     result.documents.push_back({"ruleset", std::move(*listing)});
     const auto& boot = snapshot->boot;
     auto families = bootFamilies(boot, boot.listing.empty() ? "" : sha256(boot.listing));
@@ -173,19 +179,9 @@ namespace {
 
 std::string configureFirewall(const config::Node& node, const ProbeContext& context,
                               std::vector<ProbeSpec>& out) {
-    const auto wanted = switchOf(node);
-    if (wanted == Switch::off) {
-        return "firewall: off (configured)";
-    }
-    if (wanted == Switch::given) {
-        node.problem(node.path() + " must be on or off");
-    }
-    ProbeSpec spec;
-    spec.job = "firewall";
-    spec.instance = context.host;
-    spec.probe = std::make_unique<firewall::FirewallProbe>(context.proc, context.snapshot, context.peers);
-    out.push_back(std::move(spec));
-    return wanted == Switch::on ? "firewall: on (configured)" : "firewall: on (every host has it)";
+    return onEveryHost(
+        node, context, "firewall",
+        std::make_unique<firewall::FirewallProbe>(context.proc, context.snapshot, context.peers), out);
 }
 
 }  // namespace

@@ -141,19 +141,8 @@ namespace {
 
 std::string configureKeepalived(const config::Node& node, const ProbeContext& context,
                                 std::vector<ProbeSpec>& out) {
-    const auto wanted = switchOf(node);
-    if (wanted == Switch::off) {
-        return "keepalived: off (configured)";
-    }
-    if (wanted == Switch::given) {
-        node.problem(node.path() + " must be on or off");
-    }
-    ProbeSpec spec;
-    spec.job = "keepalived";
-    spec.instance = context.host;
-    spec.probe = std::make_unique<keepalived::KeepalivedProbe>(context.proc, context.snapshot);
-    out.push_back(std::move(spec));
-    return wanted == Switch::on ? "keepalived: on (configured)" : "keepalived: on (every host has it)";
+    return onEveryHost(node, context, "keepalived",
+                       std::make_unique<keepalived::KeepalivedProbe>(context.proc, context.snapshot), out);
 }
 
 }  // namespace

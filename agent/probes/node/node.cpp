@@ -214,15 +214,8 @@ namespace {
 
 std::string configureNode(const config::Node& node, const ProbeContext& context,
                           std::vector<ProbeSpec>& out) {
-    const auto wanted = switchOf(node);
-    if (wanted == Switch::off) return "node: off (configured)";
-    if (wanted == Switch::given) node.problem(node.path() + " must be on or off");
-    ProbeSpec spec;
-    spec.job = "node";
-    spec.instance = context.host;
-    spec.probe = std::make_unique<node::NodeProbe>(context.proc, context.sys);
-    out.push_back(std::move(spec));
-    return wanted == Switch::on ? "node: on (configured)" : "node: on (every host has it)";
+    return onEveryHost(node, context, "node", std::make_unique<node::NodeProbe>(context.proc, context.sys),
+                       out);
 }
 
 }  // namespace

@@ -96,19 +96,8 @@ namespace {
 
 std::string configureSockets(const config::Node& node, const ProbeContext& context,
                              std::vector<ProbeSpec>& out) {
-    const auto wanted = switchOf(node);
-    if (wanted == Switch::off) {
-        return "sockets: off (configured)";
-    }
-    if (wanted == Switch::given) {
-        node.problem(node.path() + " must be on or off");
-    }
-    ProbeSpec spec;
-    spec.job = "sockets";
-    spec.instance = context.host;
-    spec.probe = std::make_unique<sockets::SocketsProbe>(context.proc, context.snapshot);
-    out.push_back(std::move(spec));
-    return wanted == Switch::on ? "sockets: on (configured)" : "sockets: on (every host has it)";
+    return onEveryHost(node, context, "sockets",
+                       std::make_unique<sockets::SocketsProbe>(context.proc, context.snapshot), out);
 }
 
 }  // namespace

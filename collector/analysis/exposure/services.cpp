@@ -99,21 +99,33 @@ void judgeSsh(const Context& context, const HostFacts& host, Judgement& out) {
     service.id = "F5";
     service.subject = "ssh@" + host.name;
     service.title = "ssh on " + host.name + " is open to anybody";
-    service.severity = Severity::medium;
+    const bool passwords = host.ssh_takes_passwords.value_or(false);
+    service.severity = passwords ? Severity::high : Severity::medium;
+    if (passwords) {
+        service.title += ", and takes passwords";
+    }
     service.listeners =
         listenersOf(host, [](const ListenerFact& listener) { return listener.service() == "ssh"; });
     service.allowed = declaredFor(context.site, {"ssh", "tcp/22"});
     service.from_anywhere = service.allowed.empty();
-    service.not_assessed = {"whether it takes passwords: look at `sshd -T | grep -i passwordauthentication`"};
-    service.remedy = [&] {
+    if (!host.ssh_takes_passwords) {
+        service.not_assessed = {
+            "whether it takes passwords: look at `sshd -T | grep -i passwordauthentication`"};
+    }
+    service.remedy = [&, passwords] {
         const bool declared = !declaredFor(context.site, {"ssh", "tcp/22"}).empty();
+        const std::string keys = passwords ? "Once everybody has a key: `PasswordAuthentication no` and "
+                                             "`KbdInteractiveAuthentication no` "
+                                             "in /etc/ssh/sshd_config, then `systemctl reload ssh`.\n"
+                                           : "";
         return withRuleset(
             context, host,
-            declared
-                ? "Load this ruleset, which lets ssh in from where collector.yaml says (site.allow):"
-                : "Declare in collector.yaml from where you administer, `site: { allow: [{ to: ssh, from: "
-                  "[NETWORK] }] }`: the ruleset below then names it. If it is meant to be open to "
-                  "everybody, declare 0.0.0.0/0 and ::/0.");
+            keys + (declared
+                        ? "Load this ruleset, which lets ssh in from where collector.yaml says (site.allow):"
+                        : "Declare in collector.yaml from where you administer, `site: { allow: [{ to: ssh, "
+                          "from: "
+                          "[NETWORK] }] }`: the ruleset below then names it. If it is meant to be open to "
+                          "everybody, declare 0.0.0.0/0 and ::/0."));
     };
     judgeService(context, host, service, out);
 }

@@ -101,6 +101,10 @@ class Scene {
             samples.attempt("web-02", "web-01", "10.77.0.11", port, "10.77.0.112", "second", result,
                             greeting);
         }
+        if (ssh_takes_passwords) {
+            samples.add("lapwing_ssh_password_authentication",
+                        {{"agent", "web-01"}, {"instance", "web-01"}, {"job", "firewall"}});
+        }
         samples.balancer();
         samples.write();
         Analyst analyst(samples.store(), site);
@@ -111,6 +115,7 @@ class Scene {
     Site site;
     std::vector<std::tuple<const char*, const char*, const char*>> listeners;
     std::vector<std::tuple<const char*, const char*, const char*>> attempts;
+    bool ssh_takes_passwords = false;
 };
 
 const Finding* find(const std::vector<Finding>& findings, const std::string& id, const std::string& subject) {
@@ -182,6 +187,14 @@ TEST_CASE("F5: ssh from anywhere, until the site says from where") {
     const auto before = scene.findings(listed(rules));
     REQUIRE(find(before, "F5", "ssh@web-01") != nullptr);
     CHECK(find(before, "F5", "ssh@web-01")->severity == Severity::medium);
+    const auto& open = find(before, "F5", "ssh@web-01")->not_assessed;
+    CHECK(std::any_of(open.begin(), open.end(),
+                      [](const auto& one) { return one.starts_with("whether it takes passwords"); }));
+    scene.ssh_takes_passwords = true;
+    const auto guessable = scene.findings(listed(rules));
+    REQUIRE(find(guessable, "F5", "ssh@web-01") != nullptr);
+    CHECK(find(guessable, "F5", "ssh@web-01")->severity == Severity::high);
+    CHECK(find(guessable, "F5", "ssh@web-01")->remedy.find("PasswordAuthentication no") != std::string::npos);
     scene.site.allow = {{"ssh", {"192.0.2.0/24"}}};
     const auto declared = scene.findings(listed(rules));
     REQUIRE(find(declared, "F5", "ssh@web-01") != nullptr);

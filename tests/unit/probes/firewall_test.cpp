@@ -238,3 +238,11 @@ TEST_CASE("the snapshot of a namespace: its rules, its sockets and who owns them
         CHECK(second.owners.begin()->second.process == "test-probe_firewall");
     });
 }
+
+TEST_CASE("whether sshd takes a password") {
+    CHECK(takesPasswords("port 22\npasswordauthentication no\nkbdinteractiveauthentication no\n") == false);
+    CHECK(takesPasswords("passwordauthentication yes\nkbdinteractiveauthentication no\n") == true);
+    CHECK(takesPasswords("passwordauthentication no\nkbdinteractiveauthentication yes\n") == true);
+    CHECK(takesPasswords("") == std::nullopt);
+    CHECK(takesPasswords("Missing privilege separation directory: /run/sshd\n") == std::nullopt);
+}

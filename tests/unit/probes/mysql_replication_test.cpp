@@ -2,6 +2,7 @@
 #include "agent/probes/mysql/blocked.h"
 #include "agent/probes/mysql/pulse.h"
 #include "agent/probes/mysql/statements.h"
+#include "common/digest.h"
 #include "tests/unit/catch.h"
 #include "tests/unit/probes/mysql_table.h"
 #include "tests/unit/probes/samples.h"
