@@ -14,10 +14,10 @@ tl::unexpected<Error> pass(const Error& error) {
 
 /// No more than ten, and how many more there are.
 std::vector<std::string> few(const std::set<std::string>& texts, const std::string& kind) {
-    constexpr std::size_t kMost = 10;
-    std::vector<std::string> out(texts.begin(), std::next(texts.begin(), std::min(texts.size(), kMost)));
-    if (texts.size() > kMost) {
-        out.push_back(std::to_string(texts.size() - kMost) + " more " + kind + " annotations omitted");
+    constexpr std::size_t most = 10;
+    std::vector<std::string> out(texts.begin(), std::next(texts.begin(), std::min(texts.size(), most)));
+    if (texts.size() > most) {
+        out.push_back(std::to_string(texts.size() - most) + " more " + kind + " annotations omitted");
     }
     return out;
 }

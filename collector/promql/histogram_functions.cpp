@@ -32,8 +32,8 @@ bool almostEqual(double a, double b) {
     if (a == b) return true;
     const double sum = std::abs(a) + std::abs(b);
     const double difference = std::abs(a - b);
-    constexpr double kLeast = std::numeric_limits<double>::min();
-    if (a == 0 || b == 0 || sum < kLeast) return difference < kTolerance * kLeast;
+    constexpr double least = std::numeric_limits<double>::min();
+    if (a == 0 || b == 0 || sum < least) return difference < kTolerance * least;
     return difference / std::min(sum, std::numeric_limits<double>::max()) < kTolerance;
 }
 

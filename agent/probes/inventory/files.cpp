@@ -72,7 +72,9 @@ class Walk {
         while (const auto* entry = readdir(directory.get())) {
             const std::string name = entry->d_name;
             if (name != "." && name != "..") {
-                visit(path + "/" + name, depth + 1, false);
+                std::string inner = path;
+                inner.append("/").append(name);
+                visit(inner, depth + 1, false);
             }
         }
     }
@@ -132,7 +134,8 @@ Expected<std::vector<std::string>> FileDigests::list(const FileSet& set, const D
             break;
         }
         if (const auto digest = digestOf(path); !digest.empty()) {
-            out.push_back(digest + "  " + path);
+            out.emplace_back(digest);
+            out.back().append("  ").append(path);
         }
     }
     if (deadline.passed()) {

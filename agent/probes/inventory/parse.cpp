@@ -86,8 +86,10 @@ std::vector<std::string> servingPackages(std::string_view dpkg_status) {
     }
     end();
     std::vector<std::string> out;
+    out.reserve(versions.size());
     for (const auto& [package, its_version] : versions) {
-        out.push_back(its_version + "  " + package);
+        out.push_back(its_version);
+        out.back().append("  ").append(package);
     }
     return out;
 }

@@ -59,7 +59,7 @@ void judgeSeveral(const Context& context, const reach::Address& address, const H
     }
     for (const auto& from : holders) {
         for (const auto& to : holders) {
-            const auto found = context.moment->crossings.advertisements.find({from, to});
+            const auto found = context.moment->crossings.advertisements.find({from, to, address});
             if (found != context.moment->crossings.advertisements.end() &&
                 found->second.passes != Truth::yes) {
                 finding.evidence.push_back(found->second.evidence);

@@ -140,7 +140,7 @@ Crossings findCrossings(const Facts& facts, const Observed& observed, const Site
                 for (const auto& [other, others] : observed.vrrp) {
                     const auto* sender = other == host ? nullptr : others.moving(address);
                     if (sender != nullptr) {
-                        out.advertisements[{other, host}] =
+                        out.advertisements[{other, host, address}] =
                             finder.advertisements(other, *sender, host, instance, address);
                     }
                 }

@@ -3,7 +3,7 @@
 #include <functional>
 #include <map>
 #include <string>
-#include <utility>
+#include <tuple>
 
 #include "collector/analysis/facts.h"
 #include "collector/analysis/finding.h"
@@ -21,8 +21,8 @@ struct Crossing {
 
 /// What must get through for an address to move, as the rulesets say.
 struct Crossings {
-    /// VRRP's advertisements from a host to another (first and second of the key) with an address of both.
-    std::map<std::pair<std::string, std::string>, Crossing> advertisements;
+    /// VRRP's advertisements for an address, from a host to another that moves it too.
+    std::map<std::tuple<std::string, std::string, reach::Address>, Crossing> advertisements;
     /// A stranger's connection to that port of an address that VRRP moves to the host, once it is there.
     std::map<std::tuple<std::string, reach::Address, int>, Crossing> visitors;
 };

@@ -18,6 +18,10 @@ class Takeover {
                                                        : "what " + entry_.name + " leads to is not known"});
             return std::move(out_);
         }
+        if (entry_.active.empty()) {
+            require(Truth::unknown, {"addresses of the hosts", "no load balancer has " + address() + " now"});
+            return std::move(out_);
+        }
         const auto* active = instanceOn(entry_.active);
         const auto* standby = instanceOn(out_.host);
         if (active != nullptr && standby != nullptr) {
@@ -72,7 +76,7 @@ class Takeover {
         }
         for (const auto& [from, to] :
              {std::pair(entry_.active, out_.host), std::pair(out_.host, entry_.active)}) {
-            const auto found = inputs_.crossings.advertisements.find({from, to});
+            const auto found = inputs_.crossings.advertisements.find({from, to, *entry_.address});
             if (found != inputs_.crossings.advertisements.end()) {
                 require(found->second.passes, found->second.evidence);
             }

@@ -54,7 +54,8 @@ std::string writeConfig(const TempDir& dir, const FakeCollector& collector, cons
 }
 
 constexpr const char* kNodeAlone =
-    "  { nginx: off, app: off, haproxy: off, mysql: off, sockets: off, firewall: off }\n";
+    "  { nginx: off, app: off, haproxy: off, mysql: off, sockets: off, firewall: off, keepalived: off, "
+    "inventory: off }\n";
 
 /// The inodes of sockets that the process has open.
 std::set<std::string> socketsOf(int pid) {
@@ -125,7 +126,8 @@ TEST_CASE("list-probes says of each why it is on or off") {
     std::ofstream(file) << "probes: { mysql: off }\n";
     const auto outcome = agent(dir, {"list-probes", "-c", file});
     CHECK(outcome.code == 0);
-    for (const char* name : {"node ", "nginx ", "app ", "haproxy ", "mysql ", "sockets ", "firewall "}) {
+    for (const char* name : {"node ", "nginx ", "app ", "haproxy ", "mysql ", "sockets ", "firewall ",
+                             "keepalived ", "inventory "}) {
         CHECK(contains(outcome.out, std::string("\n") + name));
     }
     CHECK(contains(outcome.out, "off (configured)"));
@@ -210,7 +212,8 @@ TEST_CASE("a probe that hangs is up 0, and holds up neither the others nor the e
     FakeCollector collector;
     ScriptServer silent([](Peer& peer) { peer.hang(); });
     const auto file = writeConfig(dir, collector,
-                                  "  { app: off, haproxy: off, mysql: off, sockets: off, firewall: off,\n"
+                                  "  { app: off, haproxy: off, mysql: off, sockets: off, firewall: off, "
+                                  "keepalived: off, inventory: off,\n"
                                   "    nginx: [ { url: '" +
                                       silent.url() + "/' } ] }\n");
     const TempDir run_dir;
