@@ -32,6 +32,11 @@ def test(function):
     return function
 
 
+def interval_of(job):
+    """How often a probe runs, in seconds."""
+    return {"mysql": 1, "inventory": 60}.get(job, 10)
+
+
 def long_only():
     """First in a test that only `tests/run --long` runs."""
     if not LONG:
