@@ -1,5 +1,7 @@
 #include <algorithm>
+#include <initializer_list>
 #include <sstream>
+#include <string_view>
 
 #include "collector/analysis/redundancy/redundancy.h"
 
@@ -49,19 +51,25 @@ bool isVersion(const std::string& set) {
 std::vector<std::string> wordsOf(const std::string& set, const std::string& one, const Entries& ones,
                                  const std::string& other, const Entries& others) {
     std::vector<std::string> out;
+    const auto say = [&](const std::string& name, std::initializer_list<std::string_view> rest) {
+        out.push_back(name);
+        for (const auto part : rest) {
+            out.back().append(part);
+        }
+    };
     for (const auto& [name, value] : ones) {
         const auto found = others.find(name);
         if (found == others.end()) {
-            out.push_back(name + " is on " + one + " only");
+            say(name, {" is on ", one, " only"});
+        } else if (found->second != value && isVersion(set)) {
+            say(name, {" is ", value, " on ", one, " and ", found->second, " on ", other});
         } else if (found->second != value) {
-            out.push_back(isVersion(set) ? name + " is " + value + " on " + one + " and " + found->second +
-                                               " on " + other
-                                         : name + " differs");
+            say(name, {" differs"});
         }
     }
     for (const auto& [name, value] : others) {
         if (!ones.contains(name)) {
-            out.push_back(name + " is on " + other + " only");
+            say(name, {" is on ", other, " only"});
         }
     }
     return out;
