@@ -51,11 +51,10 @@ std::vector<Source> sourcesTowards(const reach::Address& peer) {
     std::vector<Source> out{{*main, false}};
     const auto own = std::find_if(addresses->begin(), addresses->end(),
                                   [&](const auto& each) { return each.address == *main; });
-    static const auto link_local = reach::AddressRange::parse("fe80::/10");
     for (const auto& each : *addresses) {
         const bool usable = own != addresses->end() && each.interface == own->interface &&
                             each.address.family == main->family && each.address != *main &&
-                            !(link_local && link_local->contains(each.address));
+                            !each.address.isLinkLocal();
         if (usable && out.size() <= kMostSecond) {
             out.push_back({each.address, true});
         }

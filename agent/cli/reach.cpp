@@ -161,9 +161,8 @@ std::vector<reach::Host::Interface> destinations(const reach::Ruleset& ruleset, 
                                                  const std::optional<AddressRange>& from) {
     std::vector<reach::Host::Interface> out;
     const auto wanted = reach::Address::parse(question.to);
-    static const auto link_local = AddressRange::parse("fe80::/10");
     for (const auto& one : ruleset.host().interfaces) {
-        const bool asked = wanted ? one.address == *wanted : !link_local->contains(one.address);
+        const bool asked = wanted ? one.address == *wanted : !one.address.isLinkLocal();
         if (asked && (!from || from->family == one.address.family)) {
             out.push_back(one);
         }

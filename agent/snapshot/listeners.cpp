@@ -20,13 +20,8 @@ constexpr unsigned kListen = 10;
 constexpr unsigned kClose = 7;
 
 /// An IPv6 socket that is bound to an IPv4 address serves IPv4.
-void unmap(Listener& listener) {
-    constexpr std::string_view mapped = "::ffff:";
-    if (listener.ipv6 && listener.address.starts_with(mapped) &&
-        listener.address.find('.') != std::string::npos) {
-        listener.address.erase(0, mapped.size());
-        listener.ipv6 = false;
-    }
+void serveMapped(Listener& listener) {
+    listener.ipv6 = listener.ipv6 && !unmap(listener.address);
 }
 
 Expected<std::vector<Listener>> bySockDiag() {
@@ -69,7 +64,7 @@ Expected<bool> parseSockDiag(const char* data, std::size_t size, const std::stri
             offset += RTA_ALIGN(attribute.rta_len);
         }
         const bool connected = protocol == "udp" && socket.id.idiag_dport != 0;
-        unmap(listener);
+        serveMapped(listener);
         if (listener.port != 0 && !connected) {
             out.push_back(std::move(listener));
         }
@@ -109,7 +104,7 @@ std::vector<Listener> parseProcNet(std::string_view text, const std::string& pro
         listener.address = addressText(ipv6 ? AF_INET6 : AF_INET, address.data());
         listener.port = static_cast<std::uint16_t>(std::strtoul(local.c_str() + colon + 1, nullptr, 16));
         listener.v6only = !(ipv6 && listener.address == "::");
-        unmap(listener);
+        serveMapped(listener);
         if (wanted && listener.port != 0) {
             out.push_back(std::move(listener));
         }

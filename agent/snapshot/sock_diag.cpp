@@ -121,4 +121,13 @@ std::string addressText(int family, const void* bytes) {
     return text.data();
 }
 
+bool unmap(std::string& address) {
+    constexpr std::string_view mapped = "::ffff:";
+    if (!address.starts_with(mapped) || address.find('.') == std::string::npos) {
+        return false;
+    }
+    address.erase(0, mapped.size());
+    return true;
+}
+
 }  // namespace lapwing::agent

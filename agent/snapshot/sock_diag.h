@@ -25,4 +25,7 @@ Expected<bool> forEachSocket(
 /// The bytes of an address in words.
 std::string addressText(int family, const void* bytes);
 
+/// Turns "::ffff:10.0.0.1", as an IPv6 socket has it, into the IPv4 address; false for any other.
+bool unmap(std::string& address);
+
 }  // namespace lapwing::agent

@@ -42,11 +42,6 @@ void put(Writer& writer, const char* key, std::int64_t number) {
     writer.Int64(number);
 }
 
-bool isLinkLocal(const reach::Address& address) {
-    static const auto network = reach::AddressRange::parse("fe80::/10");
-    return network && network->contains(address);
-}
-
 /// One target for each port: the one whose service is known, where a program's several sockets differ in
 /// that.
 using Targets = std::map<std::tuple<std::string, std::string, int>, Target>;
@@ -63,7 +58,7 @@ void addListener(const HostFacts& host, const ListenerFact& listener, TimestampM
     for (const auto& own : host.addresses) {
         const bool serves =
             own.address.family == listener.family && (listener.isWildcard() || bound == own.address);
-        if (serves && !isLinkLocal(own.address)) {
+        if (serves && !own.address.isLinkLocal()) {
             addTarget({host.name, own.address.toString(), listener.port, listener.service(), since}, out);
         }
     }

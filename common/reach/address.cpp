@@ -95,6 +95,10 @@ bool Address::isLoopback() const {
     return inAny(*this, {"127.0.0.0/8", "::1"});
 }
 
+bool Address::isLinkLocal() const {
+    return inAny(*this, {"fe80::/10"});
+}
+
 bool Address::isPrivate() const {
     return inAny(*this, {"10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "169.254.0.0/16",
                          "127.0.0.0/8", "192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24", "198.18.0.0/15",

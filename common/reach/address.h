@@ -32,6 +32,8 @@ struct Address {
     static std::optional<Address> parse(std::string_view text);
     std::string toString() const;
     bool isLoopback() const;
+    /// Of IPv6, fe80::/10 (RFC 4291, 2.5.6): reachable from its own link alone.
+    bool isLinkLocal() const;
     /// Not routed on the Internet: private (RFC 1918, RFC 4193), shared (RFC 6598), link-local, loopback,
     /// documentation.
     bool isPrivate() const;

@@ -23,10 +23,7 @@ Expected<std::vector<Connection>> listConnections() {
         auto done = dumpSockets(family, IPPROTO_TCP, kStates, [&](const char* data, std::size_t size) {
             return forEachSocket(data, size, [&](const inet_diag_msg& socket, std::string_view) {
                 auto address = addressText(socket.idiag_family, socket.id.idiag_dst);
-                constexpr std::string_view mapped = "::ffff:";
-                if (address.starts_with(mapped) && address.find('.') != std::string::npos) {
-                    address.erase(0, mapped.size());
-                }
+                unmap(address);
                 out.push_back(
                     {ntohs(socket.id.idiag_sport), std::move(address), ntohs(socket.id.idiag_dport)});
             });

@@ -39,11 +39,6 @@ int unusedPort(const HostFacts& host, const reach::Ruleset& ruleset) {
     return ruleset.unusedPort(used);
 }
 
-bool isOwn(const HostFacts& host, const reach::AddressRange& source) {
-    return std::any_of(host.addresses.begin(), host.addresses.end(),
-                       [&](const auto& one) { return source.contains(one.address); });
-}
-
 /// Addresses of the site's other hosts, and sources of flows that this one needs.
 std::vector<reach::AddressRange> knownSources(const Context& context, const HostFacts& host) {
     std::vector<reach::AddressRange> out;

@@ -181,14 +181,18 @@ std::vector<reach::AddressRange> declaredFor(const Site& site, const std::vector
     return out;
 }
 
+bool isOwn(const HostFacts& host, const reach::AddressRange& sources) {
+    return std::any_of(host.addresses.begin(), host.addresses.end(),
+                       [&](const auto& one) { return sources.contains(one.address); });
+}
+
 std::vector<reach::Packet> packetsTo(const HostFacts& host, reach::Family family, int port,
                                      const ListenerFact* bound) {
-    static const auto link_local = reach::AddressRange::parse("fe80::/10");
     std::vector<reach::Packet> out;
     for (const auto& own : host.addresses) {
         const bool serves =
             bound == nullptr || bound->isWildcard() || reach::Address::parse(bound->address) == own.address;
-        if (own.address.family != family || !serves || (link_local && link_local->contains(own.address))) {
+        if (own.address.family != family || !serves || own.address.isLinkLocal()) {
             continue;
         }
         reach::Packet packet;

@@ -32,6 +32,9 @@ const reach::Ruleset* rulesetOf(const Context& context, const HostFacts& host);
 /// What `site.allow` declares for that service's name, or its port.
 std::vector<reach::AddressRange> declaredFor(const Site& site, const std::vector<std::string>& names);
 
+/// An address of the host itself is among them.
+bool isOwn(const HostFacts& host, const reach::AddressRange& sources);
+
 /// Sources that no packet from elsewhere has: this network, loopback, multicast and reserved.
 std::vector<reach::AddressRange> impossibleSources(reach::Family family);
 

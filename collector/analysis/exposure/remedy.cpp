@@ -44,14 +44,13 @@ bool isLocal(const ListenerFact& listener) {
 
 /// By which a host calls others; where nothing tells yet, any that it has: rules that forget one lock it out.
 std::vector<reach::Address> likelyAddresses(const Facts& facts, const std::string& name) {
-    static const auto link_local = reach::AddressRange::parse("fe80::/10");
     auto out = knownAddresses(facts, name);
     const auto host = facts.hosts.find(name);
     if (!out.empty() || host == facts.hosts.end()) {
         return out;
     }
     for (const auto& own : host->second.addresses) {
-        if (!own.address.isLoopback() && !link_local->contains(own.address)) {
+        if (!own.address.isLoopback() && !own.address.isLinkLocal()) {
             out.push_back(own.address);
         }
     }
@@ -331,9 +330,7 @@ std::vector<Flow> neededFlows(const Context& context, const HostFacts& host, boo
 
 std::vector<reach::Packet> packetsOf(const Context& context, const HostFacts& host, const Flow& flow,
                                      const reach::AddressRange& source) {
-    const bool own = std::any_of(host.addresses.begin(), host.addresses.end(),
-                                 [&](const auto& one) { return source.contains(one.address); });
-    if (own) {
+    if (isOwn(host, source)) {
         return {};
     }
     const auto known = knownAddresses(context.facts, host.name);

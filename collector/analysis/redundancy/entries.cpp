@@ -23,12 +23,8 @@ std::map<reach::Address, Held> addressesOf(const Context& context) {
             out[*entry.address];
         }
     }
-    for (const auto& [host, vrrp] : moment.observed.vrrp) {
-        for (const auto& instance : vrrp.instances) {
-            for (const auto& address : instance.addresses) {
-                out[address].may_hold.insert(host);
-            }
-        }
+    for (const auto& address : moment.observed.moving()) {
+        out[address].may_hold = moment.observed.moversOf(address);
     }
     for (const auto& [name, host] : context.facts.hosts) {
         for (const auto& one : host.addresses) {

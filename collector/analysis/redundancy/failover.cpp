@@ -6,13 +6,7 @@ namespace lapwing::analysis::redundancy {
 
 void judgeFailover(const Context& context, Judgement& out) {
     const auto& moment = *context.moment;
-    std::set<reach::Address> addresses;
-    for (const auto& [host, vrrp] : moment.observed.vrrp) {
-        for (const auto& instance : vrrp.instances) {
-            addresses.insert(instance.addresses.begin(), instance.addresses.end());
-        }
-    }
-    for (const auto& address : addresses) {
+    for (const auto& address : moment.observed.moving()) {
         const FindingKey key{"R12", address.toString()};
         const auto movers = moment.observed.moversOf(address);
         const bool of_databases =

@@ -96,7 +96,6 @@ class Finder {
 
 std::vector<reach::Address> vrrpSenders(const Facts& facts, const Observed& observed, const std::string& host,
                                         const VrrpInstance& instance, reach::Family family) {
-    static const auto link_local = reach::AddressRange::parse("fe80::/10");
     const auto known = knownAddresses(facts, host);
     std::vector<reach::Address> all;
     std::vector<reach::Address> likely;
@@ -107,8 +106,8 @@ std::vector<reach::Address> vrrpSenders(const Facts& facts, const Observed& obse
     for (const auto& one : found->second.addresses) {
         const bool moves = !observed.moversOf(one.address).empty();
         // VRRP over IPv6 comes from the link-local address (RFC 5798, 5.1.2.1).
-        const bool fits = one.address.family == family &&
-                          (family == reach::Family::ipv4 || link_local->contains(one.address));
+        const bool fits =
+            one.address.family == family && (family == reach::Family::ipv4 || one.address.isLinkLocal());
         if (moves || !fits || (!instance.interface.empty() && one.interface != instance.interface)) {
             continue;
         }

@@ -187,10 +187,9 @@ class Observer {
             if (host == out_.vrrp.end()) {
                 continue;
             }
-            const auto name = one.get("vrrp_instance");
-            host->second.instances.push_back({name, one.get("interface"), one.get("virtual_router_id"),
-                                              one.get("initial_state"), !one.get("peers").empty(),
-                                              one.get("tracks"), addresses[{host->first, name}]});
+            host->second.instances.push_back({one.get("interface"), one.get("virtual_router_id"),
+                                              !one.get("peers").empty(), one.get("tracks"),
+                                              addresses[{host->first, one.get("vrrp_instance")}]});
         }
     }
 
@@ -248,6 +247,16 @@ const VrrpInstance* Vrrp::moving(const reach::Address& address) const {
     const auto found = std::find_if(instances.begin(), instances.end(),
                                     [&](const auto& one) { return one.addresses.contains(address); });
     return found == instances.end() ? nullptr : &*found;
+}
+
+std::set<reach::Address> Observed::moving() const {
+    std::set<reach::Address> out;
+    for (const auto& [host, one] : vrrp) {
+        for (const auto& instance : one.instances) {
+            out.insert(instance.addresses.begin(), instance.addresses.end());
+        }
+    }
+    return out;
 }
 
 std::set<std::string> Observed::moversOf(const reach::Address& address) const {

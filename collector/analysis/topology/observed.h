@@ -29,12 +29,10 @@ struct ServerDetail {
 
 /// A VRRP instance of a host's keepalived.
 struct VrrpInstance {
-    std::string name;
     std::string interface;
     std::string virtual_router_id;
-    std::string initial_state;  ///< "MASTER", "BACKUP"
-    bool unicast = false;       ///< its advertisements go to the peers' addresses, not to the group
-    std::string tracks;         ///< what, when it fails, moves the addresses; "" if nothing does
+    bool unicast = false;  ///< its advertisements go to the peers' addresses, not to the group
+    std::string tracks;    ///< what, when it fails, moves the addresses; "" if nothing does
     std::set<reach::Address> addresses;
 };
 
@@ -76,6 +74,8 @@ struct Observed {
     std::map<reach::Address, TimestampMs> last_held;                      ///< by anybody, within kHoldingMs
     std::map<std::string, std::map<std::string, Inventory>> inventories;  ///< by host and set
 
+    /// Every address that some host's keepalived moves.
+    std::set<reach::Address> moving() const;
     /// Hosts whose keepalived moves the address.
     std::set<std::string> moversOf(const reach::Address& address) const;
 };
