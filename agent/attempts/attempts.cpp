@@ -79,6 +79,27 @@ bool showsStatistics(const Target& target) {
            (target.service == "haproxy" && target.port != http && target.port != https);
 }
 
+/// Where HAProxy's manual, its own default (`stats enable` alone) and most people put the statistics.
+constexpr const char* kStatisticsPaths[] = {"/", "/haproxy?stats", "/stats"};
+
+/// What the first of these paths shows that shows the statistics, or asks for a password; else what `/`
+/// shows.
+std::string askForStatistics(Connection connection, const reach::Address& source, const Target& target,
+                             std::chrono::milliseconds timeout) {
+    std::string first;
+    for (const auto* path : kStatisticsPaths) {
+        if (!first.empty()) {
+            connection = tryConnect(source, target.address, target.port, timeout).connection;
+        }
+        auto greeting = readHttpGreeting(connection, path, timeout);
+        if (greeting.empty() || greeting.starts_with("haproxy_stats") || greeting == "http_401") {
+            return greeting.empty() ? first : greeting;
+        }
+        first = first.empty() ? greeting : first;
+    }
+    return first;
+}
+
 struct Control {
     bool ok = false;
     int port = 0;
@@ -338,7 +359,7 @@ void Attempts::State::tryOne(const Target& target, const Source& source) {
     if (outcome.attempted == Attempted::open) {
         outcome.greeting =
             showsStatistics(target)
-                ? readHttpGreeting(result.connection, config.timeout)
+                ? askForStatistics(std::move(result.connection), source.address, target, config.timeout)
                 : readGreeting(result.connection, target.service == "mysql" ? config.timeout : kBanner);
     }
     outcome.tried = Clock::now();

@@ -126,9 +126,10 @@ std::string httpGreetingOf(std::string_view answer) {
     return "http_" + code;
 }
 
-std::string readHttpGreeting(const Connection& connection, std::chrono::milliseconds longest) {
+std::string readHttpGreeting(const Connection& connection, const std::string& path,
+                             std::chrono::milliseconds longest) {
     constexpr std::size_t most = 1U << 18;
-    if (!connection.send("GET / HTTP/1.0\r\nUser-Agent: lapwing-attempt\r\n\r\n")) {
+    if (!connection.send("GET " + path + " HTTP/1.0\r\nUser-Agent: lapwing-attempt\r\n\r\n")) {
         return "";
     }
     const auto end = Clock::now() + longest;

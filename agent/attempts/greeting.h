@@ -19,12 +19,13 @@ std::string greetingOf(std::string_view packet);
 /// password. Returns what greetingOf() says. Ends within twice `longest`.
 std::string readGreeting(const Connection& connection, std::chrono::milliseconds longest);
 
-/// What an HTTP server's answer to `GET /` shows: "haproxy_stats" (HAProxy's statistics),
+/// What an HTTP server's answer to a GET shows: "haproxy_stats" (HAProxy's statistics),
 /// "haproxy_stats_admin" (and forms that change the servers' state), else "http_" and the status; "" for what
 /// is no HTTP. Pure.
 std::string httpGreetingOf(std::string_view answer);
 
-/// Asks for `/` without credentials. Returns what httpGreetingOf() says. Ends within `longest`.
-std::string readHttpGreeting(const Connection& connection, std::chrono::milliseconds longest);
+/// Asks for a path without credentials. Returns what httpGreetingOf() says. Ends within `longest`.
+std::string readHttpGreeting(const Connection& connection, const std::string& path,
+                             std::chrono::milliseconds longest);
 
 }  // namespace lapwing::agent

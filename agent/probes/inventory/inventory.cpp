@@ -1,8 +1,10 @@
 #include "agent/probes/inventory/inventory.h"
 
-#include <dirent.h>
+#include <glob.h>
 #include <sys/stat.h>
 
+#include <algorithm>
+#include <cstring>
 #include <fstream>
 #include <sstream>
 
@@ -14,20 +16,29 @@ namespace lapwing::agent::inventory {
 
 namespace {
 
-std::string contentsOf(const std::string& path) {
-    std::ifstream file(path, std::ios::binary);
-    std::stringstream text;
-    text << file.rdbuf();
-    return text.str();
-}
-
 bool exists(const std::string& path) {
     struct stat about {};
     return stat(path.c_str(), &about) == 0;
 }
 
-std::string pathOf(const std::string& line) {
-    return line.substr(line.find("  ") + 2);
+Expected<std::string> fileOf(const std::string& path) {
+    std::ifstream file(path, std::ios::binary);
+    if (!file) {
+        return fail(ErrorKind::not_found, std::strerror(errno));
+    }
+    std::stringstream text;
+    text << file.rdbuf();
+    return text.str();
+}
+
+std::vector<std::string> matching(const std::string& pattern) {
+    glob_t found{};
+    std::vector<std::string> out;
+    if (glob(pattern.c_str(), 0, nullptr, &found) == 0) {
+        out.assign(found.gl_pathv, found.gl_pathv + found.gl_pathc);
+    }
+    globfree(&found);
+    return out;
 }
 
 }  // namespace
@@ -53,7 +64,7 @@ std::vector<std::string> InventoryProbe::packages() {
     }
     const std::int64_t modified = about.st_mtim.tv_sec * 1'000'000'000LL + about.st_mtim.tv_nsec;
     if (modified != packages_modified_) {
-        packages_ = servingPackages(contentsOf(places_.dpkg_status));
+        packages_ = servingPackages(fileOf(places_.dpkg_status).value_or(""));
         packages_modified_ = modified;
     }
     return packages_;
@@ -69,11 +80,10 @@ Expected<ProbeResult> InventoryProbe::collect(const Deadline& deadline) {
         }
         entries[set.name] = std::move(*listed);
     }
+    const auto nginx_configuration = nginx();
     FileSet certificates{"certificates", {}, {}};
-    for (const auto& line : entries["nginx"]) {
-        for (auto& path : nginxCertificates(contentsOf(pathOf(line)))) {
-            certificates.paths.push_back(path.starts_with('/') ? path : places_.nginx + "/" + path);
-        }
+    for (const auto& path : nginx_configuration.certificates) {
+        certificates.paths.push_back(path.starts_with('/') ? path : places_.nginx + "/" + path);
     }
     auto listed = digests_.list(certificates, mine);
     if (!listed) {
@@ -82,7 +92,39 @@ Expected<ProbeResult> InventoryProbe::collect(const Deadline& deadline) {
     entries["certificates"] = std::move(*listed);
     entries["packages"] = packages();
     digests_.forgetOthers();
-    return inventoryResult(entries);
+    auto result = inventoryResult(entries);
+    if (auto routes = routeFamily(nginx_configuration); !routes.metric.empty()) {
+        result.families.push_back(std::move(routes));
+    }
+    if (!nginx_configuration.fault.empty()) {
+        result.note = "where Nginx passes requests is not known: " + nginx_configuration.fault;
+    }
+    return result;
+}
+
+NginxConfiguration InventoryProbe::nginx() const {
+    const auto main_file = places_.nginx + "/nginx.conf";
+    return exists(main_file)
+               ? readNginx(main_file, {fileOf, matching}, parseHosts(fileOf(places_.hosts).value_or("")))
+               : NginxConfiguration();
+}
+
+prometheus::MetricFamily routeFamily(const NginxConfiguration& configuration) {
+    auto out = gauge("lapwing_nginx_route_info",
+                     "Where Nginx passes the requests that come to a port, by its configuration");
+    for (const auto& route : configuration.routes) {
+        if (configuration.fault.empty()) {
+            add(out,
+                {{"port", std::to_string(route.port)},
+                 {"server_names", route.server_names},
+                 {"default_server", route.default_server ? "yes" : ""},
+                 {"upstream", route.upstream},
+                 {"address", route.address},
+                 {"role", route.role}},
+                1);
+        }
+    }
+    return out;
 }
 
 ProbeResult inventoryResult(const std::map<std::string, std::vector<std::string>>& entries_by_set) {

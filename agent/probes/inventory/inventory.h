@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "agent/probes/inventory/files.h"
+#include "agent/probes/inventory/nginx_routes.h"
 #include "agent/probes/probe.h"
 
 namespace lapwing::agent::inventory {
@@ -14,9 +15,11 @@ struct Places {
     std::string nginx = "/etc/nginx";
     std::string haproxy = "/etc/haproxy";
     std::string dpkg_status = "/var/lib/dpkg/status";
+    std::string hosts = "/etc/hosts";
 };
 
-/// Digests of what servers of one kind should have alike. `sets`: besides those of the README's table.
+/// Digests of what servers of one kind should have alike, and where Nginx passes requests by its
+/// configuration. `sets`: besides those of the README's table.
 class InventoryProbe : public Probe {
   public:
     InventoryProbe(Places places, std::vector<FileSet> sets);
@@ -25,6 +28,7 @@ class InventoryProbe : public Probe {
   private:
     std::vector<FileSet> allSets() const;
     std::vector<std::string> packages();
+    NginxConfiguration nginx() const;
 
     Places places_;
     std::vector<FileSet> sets_;
@@ -35,5 +39,9 @@ class InventoryProbe : public Probe {
 
 /// Pure: the document of a set (a line for each entry), and its sample.
 ProbeResult inventoryResult(const std::map<std::string, std::vector<std::string>>& entries_by_set);
+
+/// Pure: `lapwing_nginx_route_info`. Empty where not all of the configuration is known: what is missing could
+/// be the part that matters.
+prometheus::MetricFamily routeFamily(const NginxConfiguration& configuration);
 
 }  // namespace lapwing::agent::inventory

@@ -3,8 +3,6 @@
 #include <algorithm>
 #include <array>
 #include <map>
-#include <set>
-#include <sstream>
 
 namespace lapwing::agent::inventory {
 
@@ -35,26 +33,6 @@ std::string_view valueOf(std::string_view line, std::string_view key) {
 }
 
 }  // namespace
-
-std::vector<std::string> nginxCertificates(std::string_view config) {
-    std::set<std::string> out;
-    std::istringstream in{std::string(config)};
-    for (std::string line; std::getline(in, line);) {
-        std::istringstream words(line.substr(0, line.find('#')));
-        for (std::string word; words >> word;) {
-            std::string path;
-            if (word != "ssl_certificate" || !(words >> path)) {
-                continue;
-            }
-            path = path.substr(0, path.find(';'));
-            std::erase_if(path, [](char c) { return c == '"' || c == '\''; });
-            if (!path.empty() && path.find('$') == std::string::npos && !path.starts_with("data:")) {
-                out.insert(std::move(path));
-            }
-        }
-    }
-    return {out.begin(), out.end()};
-}
 
 std::vector<std::string> servingPackages(std::string_view dpkg_status) {
     std::map<std::string, std::string> versions;

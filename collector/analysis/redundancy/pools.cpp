@@ -106,6 +106,48 @@ void judgeSpare(const Context& context, const Pool& pool, Judgement& out) {
     conclude(out, {"R2", subjectOf(pool)}, std::move(finding));
 }
 
+/// Applications without which a web server cannot answer.
+std::set<std::string> neededBy(const topology::Model& model, const Member& member) {
+    std::set<std::string> out;
+    const auto needed = model.apps_of_web.find("web@" + member.host);
+    if (needed != model.apps_of_web.end()) {
+        for (const auto& alternatives : needed->second) {
+            if (alternatives.size() == 1) {
+                out.insert(*alternatives.begin());
+            }
+        }
+    }
+    return out;
+}
+
+/// The servers of the pool on several machines pass their requests to one application.
+std::vector<Evidence> sharedApplications(const topology::Model& model, const Pool& pool) {
+    std::set<std::string> machines;
+    std::optional<std::set<std::string>> shared;
+    for (const auto& member : pool.members) {
+        auto needed = neededBy(model, member);
+        if (shared) {
+            std::erase_if(needed, [&](const auto& app) { return !shared->contains(app); });
+        }
+        shared = std::move(needed);
+        machines.insert(member.machine);
+    }
+    std::vector<Evidence> out;
+    if (machines.size() < 2) {
+        return out;
+    }
+    for (const auto& link : model.edges) {
+        const bool from_pool = std::any_of(pool.members.begin(), pool.members.end(), [&](const auto& member) {
+            return link.from == "web@" + member.host;
+        });
+        if (from_pool && link.kind == "proxies" && shared->contains(link.to)) {
+            out.push_back({link.sources.front().source, link.from + " answers with the help of " + link.to +
+                                                            " alone (" + link.sources.front().text + ")"});
+        }
+    }
+    return out;
+}
+
 /// R3.
 void judgeShared(const Context& context, const Pool& pool, Judgement& out) {
     std::map<std::string, std::vector<const Member*>> by_machine;
@@ -142,18 +184,25 @@ void judgeShared(const Context& context, const Pool& pool, Judgement& out) {
             finding.evidence.push_back({"site.groups", "all its servers are in " + group.name});
         }
     }
+    const auto applications = sharedApplications(context.moment->model, pool);
+    finding.evidence.insert(finding.evidence.end(), applications.begin(), applications.end());
     if (finding.evidence.empty()) {
         out.judged.insert({"R3", subjectOf(pool)});
         return;
     }
-    const bool spread = by_machine.size() > 1;
+    const bool spread = by_machine.size() > 1 && applications.empty();
     finding.severity = spread ? Severity::medium : Severity::high;
     finding.confidence = Confidence::confirmed;
     finding.title = spread ? "Some servers of backend " + pool.proxy + " fail together"
                            : "All servers of backend " + pool.proxy + " fail together";
-    finding.remedy = "Move one of them to another machine; in haproxy.cfg, backend " + pool.proxy +
-                     ": one server line for each machine.\n" +
-                     simulated(context, {{"web", "a further host"}});
+    finding.remedy =
+        (applications.empty()
+             ? "Move one of them to another machine; in haproxy.cfg, backend " + pool.proxy +
+                   ": one server line for each machine.\n"
+             : std::string(
+                   "Run the application on each of the machines, and let each Nginx pass requests to its "
+                   "own, the other as `backup` in one `upstream`.\n")) +
+        simulated(context, {{"web", "a further host"}});
     finding.not_assessed = {
         "machines that share a hypervisor, a rack or a power supply: declare site.groups"};
     conclude(out, {"R3", subjectOf(pool)}, std::move(finding));

@@ -42,7 +42,7 @@ void Builder::addWeb(const std::string& host) {
     component("web", host, Truth::yes, kSupposed);
     component("app", host, Truth::yes, kSupposed);
     edge(idOf("web", host), idOf("app", host), "proxies", kSupposed);
-    model_.apps_of_web[idOf("web", host)].insert(idOf("app", host));
+    model_.apps_of_web[idOf("web", host)] = {{idOf("app", host)}};
     for (auto& pool : model_.pools) {
         Member member;
         member.server = host;

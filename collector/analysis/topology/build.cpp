@@ -6,12 +6,6 @@
 
 namespace lapwing::analysis::topology {
 
-namespace {
-
-/// Clones of one disk image share a machine-id; only one machine boots at one moment.
-constexpr double kSameBootSeconds = 2;
-
-/// The address of "10.0.0.1:80" or "[fd00::1]:80".
 std::optional<reach::Address> addressOf(const std::string& place) {
     auto text = place.substr(0, place.rfind(':'));
     if (text.starts_with('[') && text.ends_with(']')) {
@@ -24,19 +18,14 @@ int portOf(const std::string& place) {
     return std::atoi(place.substr(place.rfind(':') + 1).c_str());
 }
 
-}  // namespace
-
-bool isApplication(const std::string& process) {
-    static const std::set<std::string> known{"gunicorn", "uwsgi", "uvicorn", "puma",   "php-fpm",
-                                             "node",     "java",  "python3", "daphne", "unicorn"};
-    return known.contains(process) || process.starts_with("php-fpm");
-}
-
 std::string idOf(const std::string& kind, const std::string& host) {
     return kind == "host" ? host : kind + "@" + host;
 }
 
 namespace {
+
+/// Clones of one disk image share a machine-id; only one machine boots at one moment.
+constexpr double kSameBootSeconds = 2;
 
 /// A load balancer is on the host of its name, or on the one whose agent reads its socket.
 std::string balancerHost(const Inputs& inputs, const std::string& instance) {
@@ -199,68 +188,6 @@ void Builder::pools() {
             const auto algorithm = inputs_.observed.algorithms.find({instance, proxy});
             pool.algorithm = algorithm == inputs_.observed.algorithms.end() ? "" : algorithm->second;
             model_.pools.push_back(std::move(pool));
-        }
-    }
-}
-
-/// Behind each web server: by its configuration, else the application that its own host is seen to run.
-void Builder::applications() {
-    for (const auto& [host, works] : inputs_.observed.webs) {
-        component("web", host, works, {"nginx probe of " + host, "it is observed there"});
-    }
-    std::vector<std::string> web_hosts;
-    for (const auto& [id, one] : model_.components) {
-        if (one.kind == "web") {
-            web_hosts.push_back(one.host);
-        }
-    }
-    for (const auto& host : web_hosts) {
-        const auto web = idOf("web", host);
-        const auto app_there = [&](const Evidence& source) {
-            const auto app = idOf("app", host);
-            if (!model_.components.contains(app)) {
-                component("app", host, worksOf(inputs_.observed.apps, host), source);
-            }
-            edge(web, app, "proxies", source);
-            model_.apps_of_web[web].insert(app);
-        };
-        if (inputs_.observed.apps.contains(host)) {
-            app_there({"application probe of " + host, "an application answers there"});
-        }
-        const auto known = inputs_.facts.hosts.find(host);
-        if (known == inputs_.facts.hosts.end()) {
-            continue;
-        }
-        for (const auto& listener : known->second.listeners) {
-            if (isApplication(listener.process)) {
-                app_there({"sockets of " + host,
-                           listener.process + " listens on port " + std::to_string(listener.port)});
-                // Nobody asks it, but it is there to be asked.
-                if (auto& app = model_.components.at(idOf("app", host)); app.works == Truth::unknown) {
-                    app.works = Truth::yes;
-                }
-                break;
-            }
-        }
-    }
-    checkedApplications();
-}
-
-/// Where nobody asks the application itself, a health check by HTTP that passes has gone through it.
-void Builder::checkedApplications() {
-    for (const auto& pool : model_.pools) {
-        for (const auto& member : pool.members) {
-            const auto apps = model_.apps_of_web.find(idOf("web", member.host));
-            if (apps == model_.apps_of_web.end() || apps->second.size() != 1 || member.detail.check != "L7" ||
-                member.state != "UP") {
-                continue;
-            }
-            auto& app = model_.components.at(*apps->second.begin());
-            if (app.works == Truth::unknown) {
-                app.works = Truth::yes;
-                app.seen.push_back(
-                    {"haproxy statistics of " + pool.balancer, "its health check by HTTP passes"});
-            }
         }
     }
 }

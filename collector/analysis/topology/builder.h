@@ -20,11 +20,17 @@ class Builder {
     void pools();
     void memberAt(Pool& pool, const ServerFact& server);
     void applications();
+    bool configuredApplications(const std::string& host);
+    void seenApplications(const std::string& host);
     void checkedApplications();
+    std::vector<Route> routesOf(const std::string& host) const;
+    std::string appAt(const std::string& web_host, const std::string& address, const Evidence& source);
+    std::string appOn(const std::string& host, const Evidence& source);
     void databases();
     void replication();
     void flows();
     void flow(const std::string& host, const reach::Address& address, int port, int count);
+    void proxied(const std::string& host, const std::string& app, const Evidence& seen);
     void entries();
     void entry(Entry base);
     void findHolders(Entry& entry) const;
@@ -47,10 +53,16 @@ class Builder {
 
     const Inputs& inputs_;
     Model model_;
+    std::set<std::string>
+        configured_;  ///< hosts whose Nginx's configuration says all that it passes requests to
 };
 
 /// A program that answers requests behind a web server.
 bool isApplication(const std::string& process);
+
+/// The address and the port of "10.0.0.1:80" or "[fd00::1]:80".
+std::optional<reach::Address> addressOf(const std::string& place);
+int portOf(const std::string& place);
 
 /// "haproxy@lb-01"; of a host its name.
 std::string idOf(const std::string& kind, const std::string& host);

@@ -5,6 +5,28 @@
 
 namespace lapwing::analysis::topology {
 
+/// A web server is connected to an application on another host.
+void Builder::proxied(const std::string& host, const std::string& app, const Evidence& seen) {
+    const auto web = idOf("web", host);
+    const bool drawn = std::any_of(model_.edges.begin(), model_.edges.end(), [&](const auto& one) {
+        return one.from == web && one.to == app && one.kind == "proxies";
+    });
+    edge(web, app, "proxies", seen);
+    auto& needed = model_.apps_of_web[web];
+    if (drawn) {
+        return;
+    }
+    if (configured_.contains(host)) {
+        model_.conflicts.push_back(
+            {web, "it is connected to " + app + ", which its configuration does not name", {seen}});
+    } else if (needed.empty()) {
+        needed.push_back({app});
+    } else {
+        // It may take either.
+        needed.front().insert(app);
+    }
+}
+
 /// One destination of a host's connections: a database that its application asks, an application on another
 /// host that its web server asks.
 void Builder::flow(const std::string& host, const reach::Address& address, int port, int count) {
@@ -31,9 +53,7 @@ void Builder::flow(const std::string& host, const reach::Address& address, int p
             model_.components.contains(app) && count > (replicates ? 1 : 0)) {
             edge(app, idOf("mysql", to), "queries", seen);
         } else if (isApplication(listener.process) && to != host && model_.components.contains(web)) {
-            component("app", to, worksOf(inputs_.observed.apps, to), seen);
-            edge(web, idOf("app", to), "proxies", seen);
-            model_.apps_of_web[web].insert(idOf("app", to));
+            proxied(host, appOn(to, seen), seen);
         } else {
             continue;
         }

@@ -140,9 +140,10 @@ struct Model {
     std::vector<Conflict> conflicts;
     std::vector<Entry> entries;
     std::vector<Pool> pools;
-    std::map<std::string, std::set<std::string>> apps_of_web;  ///< component to components
-    std::set<std::string> databases;                           ///< hosts
-    std::set<std::string> primaries;                           ///< hosts that take writes
+    /// What a web server needs to answer: of each set one component.
+    std::map<std::string, std::vector<std::set<std::string>>> apps_of_web;
+    std::set<std::string> databases;  ///< hosts
+    std::set<std::string> primaries;  ///< hosts that take writes
     std::vector<Replica> replicas;
     std::vector<Service> services;
 

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <iterator>
+#include <sstream>
 
 #include "collector/analysis/latest.h"
 
@@ -52,6 +54,7 @@ class Observer {
         servers();
         programs();
         connections();
+        routes();
         vrrp();
         holders();
         inventories();
@@ -169,6 +172,19 @@ class Observer {
                 out_.outgoing[one.get("instance")][{*address, one.number("port")}] =
                     static_cast<int>(one.sample.value);
             }
+        }
+    }
+
+    void routes() {
+        // What is configured stays so while nothing is heard.
+        for (const auto& one : samples_.of("lapwing_nginx_route_info", {}, kKnownMs)) {
+            std::istringstream names(one.get("server_names"));
+            out_.routes[one.get("instance")].push_back({one.number("port"),
+                                                        {std::istream_iterator<std::string>(names), {}},
+                                                        one.get("default_server") == "yes",
+                                                        one.get("upstream"),
+                                                        one.get("address"),
+                                                        one.get("role")});
         }
     }
 

@@ -45,6 +45,17 @@ struct Vrrp {
     const VrrpInstance* moving(const reach::Address& address) const;
 };
 
+/// Where an Nginx passes the requests that come to one of its ports, by its configuration.
+struct Route {
+    int port = 0;
+    std::vector<std::string> server_names;
+    bool default_server = false;
+    std::string
+        upstream;  ///< a group's name, or what stands in place of one; "" where Nginx answers by itself
+    std::string address;  ///< "127.0.0.1:8000", "unix:/run/app.sock"; "" where the configuration does not say
+    std::string role;     ///< "active", "backup", "down"
+};
+
 /// A set of files, or the packages, of a host.
 struct Inventory {
     std::string digest;            ///< of the document that lists them
@@ -68,7 +79,8 @@ struct Observed {
     std::map<std::string, std::vector<reach::Address>> names;   ///< of the declared entries, resolved
     /// What each host connects to, and how many connections show.
     std::map<std::string, std::map<std::pair<reach::Address, int>, int>> outgoing;
-    std::map<std::string, Vrrp> vrrp;  ///< by host; nothing of a host whose agent cannot tell
+    std::map<std::string, std::vector<Route>> routes;  ///< by host
+    std::map<std::string, Vrrp> vrrp;                  ///< by host; nothing of a host whose agent cannot tell
     /// Since when a host holds an address without a break, as far back as kHoldingMs.
     std::map<std::pair<std::string, reach::Address>, TimestampMs> held_since;
     std::map<reach::Address, TimestampMs> last_held;                      ///< by anybody, within kHoldingMs

@@ -68,11 +68,13 @@ class Functions {
         std::vector<Gate> parts{program("web", on)};
         const auto apps = model_.apps_of_web.find(idOf("web", on));
         if (apps != model_.apps_of_web.end()) {
-            std::vector<Gate> any;
-            for (const auto& app : apps->second) {
-                any.push_back(program("app", model_.components.at(app).host));
+            for (const auto& alternatives : apps->second) {
+                std::vector<Gate> any;
+                for (const auto& app : alternatives) {
+                    any.push_back(program("app", model_.components.at(app).host));
+                }
+                parts.push_back(Gate::any(std::move(any)));
             }
-            parts.push_back(Gate::any(std::move(any)));
         }
         return Gate::all(std::move(parts));
     }

@@ -15,7 +15,6 @@
 set -euo pipefail
 repo=$(cd "$(dirname "$(readlink -f "$0")")/../../.." && pwd)
 roots=${LAPWING_ROOTS:-$repo/build/cache/roots}
-mirror=${LAPWING_MIRROR:-http://deb.debian.org/debian}
 
 fail() {
     echo "servers.sh: $*" >&2
@@ -27,7 +26,6 @@ base="base-files,dash,bash,coreutils,sed,grep"
 
 make_root() {
     local name=$1 suite packages
-    local options=()
     case $name in
     mariadb-10.11)
         [ -x /usr/sbin/mariadbd ] || fail "mariadb-server is not installed"
@@ -41,7 +39,6 @@ make_root() {
     mysql-9.7)
         suite=sid
         packages=mysql-server-core
-        options=(--aptopt='Acquire::Check-Valid-Until "false"')
         ;;
     *) fail "$name: mariadb-10.11, mariadb-11.8 or mysql-9.7" ;;
     esac
@@ -51,10 +48,8 @@ make_root() {
     exec 9>"$roots/.$name.lock"
     flock 9
     if [ ! -e "$root/.complete" ]; then
-        rm -rf "$root"
         # A command substitution does not end at an error by itself.
-        mmdebstrap --quiet --variant=extract "${options[@]}" --aptopt='Acquire::Retries "5"' \
-            --aptopt='APT::Install-Recommends "false"' --include="$base,$packages" "$suite" "$root" "$mirror" >&2 ||
+        "$repo/tests/debian-root" "$root" "$suite" "$base,$packages" --variant=extract >&2 ||
             fail "$name: its packages could not be fetched"
         rm -rf "$root"/usr/share/{doc,man,locale} "$root"/var/{cache,lib}/apt
         touch "$root/.complete"

@@ -5,8 +5,10 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <array>
 #include <condition_variable>
 #include <mutex>
+#include <thread>
 
 #include "tests/unit/agent/fake_collector.h"
 #include "tests/unit/catch.h"
@@ -176,6 +178,59 @@ TEST_CASE("attempts from the main and a second address, and again once the targe
     for (const int fd : fds) {
         close(fd);
     }
+}
+
+TEST_CASE("HAProxy's statistics are looked for where they usually are") {
+    const int peer = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    sockaddr_in name{};
+    name.sin_family = AF_INET;
+    name.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    socklen_t size = sizeof name;
+    REQUIRE(bind(peer, reinterpret_cast<const sockaddr*>(&name), size) == 0);
+    REQUIRE(listen(peer, 64) == 0);
+    REQUIRE(getsockname(peer, reinterpret_cast<sockaddr*>(&name), &size) == 0);
+    std::vector<std::string> asked;
+    std::thread server([&] {
+        for (int fd = accept(peer, nullptr, nullptr); fd >= 0; fd = accept(peer, nullptr, nullptr)) {
+            std::array<char, 1024> buffer{};
+            const auto got = recv(fd, buffer.data(), buffer.size(), 0);
+            const std::string request(buffer.data(), got > 0 ? static_cast<std::size_t>(got) : 0);
+            asked.push_back(request.substr(0, request.find(" HTTP")));
+            const bool there = asked.back() == "GET /haproxy?stats";
+            const std::string answer =
+                there ? "HTTP/1.0 200 OK\r\n\r\n<title>Statistics Report for HAProxy</title>"
+                      : "HTTP/1.0 503 Service Unavailable\r\n\r\n";
+            send(fd, answer.data(), answer.size(), MSG_NOSIGNAL);
+            close(fd);
+        }
+    });
+    {
+        test::FakeCollector collector;
+        collector.decide([&](const std::string& path, std::size_t) {
+            test::FakeCollector::Answer answer;
+            answer.status = path.ends_with("version=one") ? 304 : 200;
+            answer.body =
+                R"({"version":"one","attempts":[{"host":"web-01","address":"127.0.0.1","protocol":"tcp",)"
+                R"("service":"haproxy-stats","port":)" +
+                std::to_string(ntohs(name.sin_port)) + "}]}";
+            return answer;
+        });
+        AttemptsConfig config;
+        config.collector_url = collector.url();
+        config.tls = collector.clientTls();
+        config.peers = {{"web-01", "127.0.0.1", 0}};
+        Reports reports;
+        Attempts attempts(
+            config, [&](auto series) { reports.take(series); }, [] { return 0.0; });
+        attempts.start();
+        CHECK(reports.await({{"__name__", "lapwing_attempt_greeting_info"}, {"instance", "web-01"}},
+                            "greeting", "haproxy_stats") == "haproxy_stats");
+        attempts.stop();
+    }
+    shutdown(peer, SHUT_RDWR);
+    server.join();
+    close(peer);
+    CHECK(asked == std::vector<std::string>{"GET /", "GET /haproxy?stats"});
 }
 
 TEST_CASE("a collector that answers at once, each time anew, drives neither the agent nor its peers") {

@@ -102,6 +102,113 @@ TEST_CASE("R3: two servers on one host, by address") {
     CHECK(site.analyst->moment()->model.service("read")->design.singles().contains("web-01"));
 }
 
+namespace {
+
+/// One line of what the Nginx of a host passes requests to.
+void route(Watched& site, const char* host, const char* port, const char* names, const char* upstream,
+           const char* address, const char* role = "active") {
+    site.samples.add("lapwing_nginx_route_info", Labels{{"agent", host},
+                                                        {"instance", host},
+                                                        {"job", "inventory"},
+                                                        {"port", port},
+                                                        {"server_names", names},
+                                                        {"default_server", *names == 0 ? "yes" : ""},
+                                                        {"upstream", upstream},
+                                                        {"address", address},
+                                                        {"role", role}});
+}
+
+using Needed = std::vector<std::set<std::string>>;
+
+Needed neededBy(const Watched& site, const char* web) {
+    const auto& known = site.analyst->moment()->model.apps_of_web;
+    const auto found = known.find(web);
+    return found == known.end() ? Needed{} : found->second;
+}
+
+}  // namespace
+
+TEST_CASE("what Nginx passes requests to, by its configuration") {
+    Watched site;
+    SECTION("its own application, whatever else runs there") {
+        route(site, "web-01", "80", "", "127.0.0.1:8000", "127.0.0.1:8000");
+        site.round();
+        CHECK(neededBy(site, "web@web-01") == Needed{{"app@web-01"}});
+        CHECK(site.edge("web@web-01", "app@web-01").sources.front().source ==
+              "Nginx configuration of web-01");
+    }
+    SECTION("either of a group, and each of two groups; a server that is down is none") {
+        route(site, "web-01", "80", "", "app", "127.0.0.1:8000");
+        route(site, "web-01", "80", "", "app", "10.77.0.12:8000", "backup");
+        route(site, "web-01", "80", "", "app", "10.77.0.99:8000", "down");
+        route(site, "web-01", "80", "", "api", "[fd00::5]:9000");
+        site.round();
+        CHECK(neededBy(site, "web@web-01") == Needed{{"app@fd00::5"}, {"app@web-01", "app@web-02"}});
+        CHECK(site.edge("web@web-01", "app@10.77.0.99").works == topology::Truth::no);
+        CHECK(site.edge("app@fd00::5", "fd00::5").kind == "runs_on");
+    }
+    SECTION("at the port and under the name that the site's requests have") {
+        site.site.entry = {"http://www.example.org/"};
+        route(site, "web-01", "80", "", "other", "10.77.0.97:8000");
+        route(site, "web-01", "80", "example.org *.example.org", "app", "unix:/run/app.sock");
+        route(site, "web-01", "8080", "", "inner", "10.77.0.98:8000");
+        site.round();
+        CHECK(neededBy(site, "web@web-01") == Needed{{"app@web-01"}});
+    }
+    SECTION("nothing, where Nginx answers by itself although an application runs there") {
+        route(site, "web-01", "80", "", "", "");
+        site.round();
+        CHECK(neededBy(site, "web@web-01").empty());
+        CHECK(neededBy(site, "web@web-02") == Needed{{"app@web-02"}});
+    }
+    SECTION("a variable leaves it to what is seen") {
+        route(site, "web-01", "80", "", "$backend", "", "");
+        site.round();
+        CHECK(neededBy(site, "web@web-01") == Needed{{"app@web-01"}});
+        CHECK(site.edge("web@web-01", "app@web-01").sources.front().source == "sockets of web-01");
+    }
+    SECTION("a connection to what it does not name is a conflict") {
+        route(site, "web-01", "80", "", "app", "127.0.0.1:8000");
+        site.samples.add("lapwing_listener_info", Labels{{"agent", "web-02"},
+                                                         {"instance", "web-02"},
+                                                         {"protocol", "tcp"},
+                                                         {"family", "ipv4"},
+                                                         {"address", "0.0.0.0"},
+                                                         {"port", "9000"},
+                                                         {"process", "gunicorn"}});
+        site.samples.add("lapwing_outgoing_connections", Labels{{"agent", "web-01"},
+                                                                {"instance", "web-01"},
+                                                                {"job", "sockets"},
+                                                                {"address", "10.77.0.12"},
+                                                                {"port", "9000"}});
+        site.round();
+        CHECK(neededBy(site, "web@web-01") == Needed{{"app@web-01"}});
+        const auto& conflicts = site.analyst->moment()->model.conflicts;
+        REQUIRE(conflicts.size() == 1);
+        CHECK(conflicts.front().subject == "web@web-01");
+        CHECK(conflicts.front().text.find("app@web-02") != std::string::npos);
+    }
+}
+
+TEST_CASE("R3: two Nginx that pass requests to one application") {
+    Watched site;
+    route(site, "web-01", "80", "", "app", "127.0.0.1:8000");
+    route(site, "web-02", "80", "", "app", "10.77.0.11:8000");
+    site.round();
+    const auto* shared = site.find("R3");
+    REQUIRE(shared != nullptr);
+    CHECK(shared->severity == Severity::high);
+    REQUIRE(shared->evidence.size() == 2);
+    CHECK(shared->evidence[1].text ==
+          "web@web-02 answers with the help of app@web-01 alone (upstream app: 10.77.0.11:8000)");
+    CHECK(site.analyst->moment()->model.service("read")->design.singles().contains("app@web-01"));
+
+    // The other way round for a standby: either of them answers.
+    route(site, "web-02", "80", "", "app", "127.0.0.1:8000");
+    site.round();
+    CHECK(site.find("R3") == nullptr);
+}
+
 TEST_CASE("R3: one machine behind two names, but not a clone of its image") {
     Watched site;
     const bool one_machine = GENERATE(true, false);

@@ -1,10 +1,12 @@
 #include "agent/probes/inventory/inventory.h"
 
+#include <fnmatch.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <filesystem>
 
+#include "agent/probes/inventory/nginx_text.h"
 #include "agent/probes/inventory/parse.h"
 #include "common/digest.h"
 #include "tests/unit/catch.h"
@@ -22,14 +24,142 @@ Deadline soon() {
     return Deadline(std::chrono::seconds(20));
 }
 
+/// What readNginx() makes of files that are not there.
+NginxConfiguration readAll(const std::map<std::string, std::string>& texts) {
+    return readNginx(
+        "/etc/nginx/nginx.conf",
+        {[&](const std::string& path) -> Expected<std::string> {
+             const auto found = texts.find(path);
+             if (found == texts.end()) {
+                 return fail(ErrorKind::not_found, "No such file or directory");
+             }
+             return found->second;
+         },
+         [&](const std::string& pattern) {
+             Texts out;
+             for (const auto& [path, text] : texts) {
+                 if (fnmatch(pattern.c_str(), path.c_str(), FNM_PATHNAME) == 0) {
+                     out.push_back(path);
+                 }
+             }
+             return out;
+         }},
+        parseHosts("127.0.0.1 localhost # comment\n::1 localhost ip6-localhost\n10.0.0.2\tWeb-02 alias\n"));
+}
+
+NginxConfiguration readOne(const std::string& text) {
+    return readAll({{"/etc/nginx/nginx.conf", text}});
+}
+
+/// "PORT[*] NAMES > UPSTREAM = ADDRESS (ROLE)", the star for the default server.
+Texts words(const NginxConfiguration& configuration) {
+    Texts out;
+    for (const auto& one : configuration.routes) {
+        out.push_back(std::to_string(one.port) + (one.default_server ? "*" : "") + " " + one.server_names +
+                      " > " + one.upstream + " = " + one.address + " (" + one.role + ")");
+    }
+    return out;
+}
+
 }  // namespace
 
-TEST_CASE("the certificates that Nginx shows") {
-    CHECK(nginxCertificates(
-              "server {\n  ssl_certificate /etc/ssl/a.pem;\n  ssl_certificate_key /etc/ssl/a.key;\n"
-              "  # ssl_certificate /etc/ssl/old.pem;\n  ssl_certificate \"b.pem\" ;\n"
-              "  ssl_certificate /etc/ssl/$host.pem; ssl_certificate data:x;\n ssl_certificate") ==
-          Texts{"/etc/ssl/a.pem", "b.pem"});
+TEST_CASE("Nginx's configuration, taken apart as Nginx does") {
+    const auto parsed = parseNginx(
+        "user www-data; # a comment; with }\n"
+        "http {\n  log_format main '$remote_addr \"$request\" {x}' \"a\\\"b\";\n"
+        "  map $x ${y} { default a\\ b; }\n"
+        "  content_by_lua_block { if x then y({a = '}'}) -- } \n end }\n"
+        "  set $z ${y}/x;\n}");
+    REQUIRE(parsed);
+    REQUIRE(parsed->size() == 2);
+    CHECK(parsed->at(0).words == Texts{"user", "www-data"});
+    const auto& http = parsed->at(1).block;
+    REQUIRE(http.size() == 4);
+    CHECK(http[0].words == Texts{"log_format", "main", "$remote_addr \"$request\" {x}", "a\"b"});
+    CHECK(http[1].words == Texts{"map", "$x", "${y}"});
+    CHECK(http[1].block.at(0).words == Texts{"default", "a b"});
+    CHECK(http[2].block.empty());
+    CHECK(http[3].words == Texts{"set", "$z", "${y}/x"});
+}
+
+TEST_CASE("what Nginx would not load is an error with its line") {
+    for (const auto* text :
+         {"a {\n\n", "a {\n}\n}", "a b\n\n", "\n\n'a;", "\n;a", "a\n}", "http {\nx_by_lua_block { {\n}"}) {
+        const auto parsed = parseNginx(text);
+        INFO(text);
+        REQUIRE(!parsed);
+        CHECK(parsed.error().kind == ErrorKind::protocol);
+        CHECK(parsed.error().message.starts_with("line "));
+    }
+    CHECK(parseNginx("a;\nb {\n ;\n}").error().message == "line 3: unexpected \";\"");
+    std::string deep;
+    for (int i = 0; i < 100'000; ++i) {
+        deep += "a{";
+    }
+    CHECK(parseNginx(deep).error().message == "line 1: blocks are nested too deep");
+    CHECK(parseNginx("")->empty());
+}
+
+TEST_CASE("where Nginx passes requests: upstream groups, places, sockets and itself") {
+    CHECK(
+        words(readOne("http { upstream App { server 127.0.0.1:8000; server 10.0.0.2:8000 weight=2 backup;"
+                      "                      server unix:/run/a.sock; server 10.0.0.3 down; }"
+                      "  server { listen 80 default_server; server_name a.org B.org;"
+                      "    location / { proxy_pass http://app/x; } location /static { root /srv; } }"
+                      "  server { listen 8080; location / { if ($x) { fastcgi_pass unix:/run/php.sock; } } }"
+                      "  server { listen 127.0.0.1:8081; location = /s { stub_status; } } }")) ==
+        Texts{"80* a.org b.org > app = 10.0.0.2:8000 (backup)", "80* a.org b.org > app = 10.0.0.3:80 (down)",
+              "80* a.org b.org > app = 127.0.0.1:8000 (active)",
+              "80* a.org b.org > app = unix:/run/a.sock (active)",
+              "8080*  > unix:/run/php.sock = unix:/run/php.sock (active)", "8081*  >  =  ()"});
+    CHECK(words(readOne("http { server { listen [::]:443 ssl; proxy_pass https://web-02; }"
+                        "       server { proxy_pass http://unix:/run/b.sock:/x; }"
+                        "       server { listen unix:/run/n.sock; proxy_pass http://x; }"
+                        "       server { listen 81; uwsgi_pass localhost:9000; grpc_pass grpcs://far.org; "
+                        "proxy_pass http://$b; } }")) ==
+          Texts{"80*  > unix:/run/b.sock = unix:/run/b.sock (active)", "81*  > $b =  ()",
+                "81*  > far.org = far.org:443 (active)", "81*  > localhost:9000 = 127.0.0.1:9000 (active)",
+                "81*  > localhost:9000 = [::1]:9000 (active)", "443*  > web-02 = 10.0.0.2:443 (active)"});
+    // Proxies outside of http are none of its requests.
+    CHECK(words(readOne("stream { server { listen 3306; proxy_pass 10.0.0.2:3306; } } http { }")).empty());
+}
+
+TEST_CASE("the first server at a port is the default, unless another says so") {
+    CHECK(words(readOne(
+              "http { server { listen 80; server_name a; } server { listen 80; server_name b; } }")) ==
+          Texts{"80* a >  =  ()", "80 b >  =  ()"});
+    CHECK(words(readOne("http { server { listen 80; server_name a; }"
+                        "       server { listen 80 default_server; server_name b; } }")) ==
+          Texts{"80 a >  =  ()", "80* b >  =  ()"});
+}
+
+TEST_CASE("what Nginx's configuration includes is read, and what cannot be read is said") {
+    const auto whole =
+        readAll({{"/etc/nginx/nginx.conf", "http { include sites/*; include /etc/nginx/more.conf; }"},
+                 {"/etc/nginx/more.conf", "ssl_certificate b.pem;"},
+                 {"/etc/nginx/sites/a",
+                  "server { ssl_certificate /etc/ssl/a.pem; ssl_certificate_key k;"
+                  " ssl_certificate \"/etc/ssl/$host.pem\"; }"},
+                 {"/etc/nginx/other", "ssl_certificate /etc/ssl/unused.pem;"}});
+    CHECK(whole.certificates == std::set<std::string>{"/etc/ssl/a.pem", "b.pem"});
+    CHECK(whole.fault.empty());
+    CHECK(routeFamily(whole).metric.size() == 1);
+
+    auto partial = readAll(
+        {{"/etc/nginx/nginx.conf", "http { include closed.conf; server { ssl_certificate c.pem; } }"}});
+    CHECK(partial.fault == "/etc/nginx/closed.conf: No such file or directory");
+    CHECK(partial.certificates == std::set<std::string>{"c.pem"});
+    CHECK(routeFamily(partial).metric.empty());
+    CHECK(readOne("include nginx.conf;").fault ==
+          "/etc/nginx/nginx.conf: too many files include one another");
+    CHECK(readOne("http {").fault == "/etc/nginx/nginx.conf: line 1: unexpected end of the file");
+
+    std::string many = "http { upstream u {";
+    for (int i = 0; i < 300; ++i) {
+        many += "server 10.0.0.1:" + std::to_string(1000 + i) + ";";
+    }
+    CHECK(readOne(many + "} server { proxy_pass http://u; } }").fault ==
+          "more than 256 ways that requests go");
 }
 
 TEST_CASE("installed packages that serve a site") {
@@ -102,9 +232,12 @@ TEST_CASE("the inventory of a host: one sample and one document for each set tha
     const test::TempDir dir;
     std::filesystem::create_directories(dir.path("nginx"));
     const auto certificate = dir.write("site.pem", "certificate");
-    dir.write("nginx/nginx.conf", "ssl_certificate " + certificate + ";\n");
+    dir.write("nginx/nginx.conf", "http { include *.site; }");
+    dir.write("nginx/a.site",
+              "server { ssl_certificate " + certificate + "; proxy_pass http://app:8000; }\n");
+    dir.write("hosts", "10.0.0.9 app\n");
     dir.write("status", "Package: nginx\nStatus: install ok installed\nVersion: 1.22.1-9\n");
-    InventoryProbe probe({dir.path("nginx"), dir.path("haproxy"), dir.path("status")}, {});
+    InventoryProbe probe({dir.path("nginx"), dir.path("haproxy"), dir.path("status"), dir.path("hosts")}, {});
     const auto result = probe.collect(soon());
     REQUIRE(result);
     const test::Samples samples(result->families);
@@ -113,8 +246,20 @@ TEST_CASE("the inventory of a host: one sample and one document for each set tha
           1);
     CHECK(samples.value("lapwing_inventory_info",
                         {{"set", "packages"}, {"digest", sha256("1.22.1-9  nginx\n")}}) == 1);
-    CHECK(samples.value("lapwing_inventory_entries", {{"set", "nginx"}}) == 1);
+    CHECK(samples.value("lapwing_inventory_entries", {{"set", "nginx"}}) == 2);
+    CHECK(samples.value("lapwing_nginx_route_info", {{"port", "80"},
+                                                     {"server_names", ""},
+                                                     {"default_server", "yes"},
+                                                     {"upstream", "app:8000"},
+                                                     {"address", "10.0.0.9:8000"},
+                                                     {"role", "active"}}) == 1);
+    CHECK(result->note.empty());
     CHECK(result->documents.size() == 3);
     CHECK(std::any_of(result->documents.begin(), result->documents.end(),
                       [&](const auto& one) { return one.kind == "inventory" && one.body == document; }));
+    dir.write("nginx/a.site", "server {");
+    const auto broken = probe.collect(soon());
+    REQUIRE(broken);
+    CHECK(broken->note == "where Nginx passes requests is not known: " + dir.path("nginx/a.site") +
+                              ": line 1: unexpected end of the file");
 }

@@ -1,0 +1,332 @@
+#include "agent/probes/inventory/nginx_routes.h"
+
+#include <algorithm>
+#include <cctype>
+#include <charconv>
+#include <optional>
+#include <sstream>
+
+#include "agent/probes/inventory/nginx_text.h"
+
+namespace lapwing::agent::inventory {
+
+namespace {
+
+constexpr int kMostIncludes = 16;  ///< one in the other
+constexpr std::size_t kMostFiles = 512;
+constexpr std::size_t kMostRoutes = 256;
+constexpr std::size_t kMostNameBytes = 1024;
+constexpr int kHttp = 80;
+constexpr int kHttps = 443;
+
+using Directives = std::vector<NginxDirective>;
+
+std::string lower(std::string text) {
+    std::transform(text.begin(), text.end(), text.begin(), [](unsigned char c) { return std::tolower(c); });
+    return text;
+}
+
+/// The main file with everything that it includes in its place.
+class Loader {
+  public:
+    Loader(const std::string& main_file, const NginxFiles& files)
+        : files_(files), prefix_(main_file.substr(0, main_file.rfind('/') + 1)) {
+        directives = load(main_file, 0);
+    }
+
+    Directives directives;
+    std::string fault;
+
+  private:
+    Directives load(const std::string& path, int depth) {
+        if (depth > kMostIncludes || ++loaded_ > kMostFiles) {
+            note(path + ": too many files include one another");
+            return {};
+        }
+        const auto text = files_.read(path);
+        if (!text) {
+            note(path + ": " + text.error().message);
+            return {};
+        }
+        auto parsed = parseNginx(*text);
+        if (!parsed) {
+            note(path + ": " + parsed.error().message);
+            return {};
+        }
+        return expanded(std::move(*parsed), depth);
+    }
+
+    Directives expanded(Directives given, int depth) {
+        Directives out;
+        for (auto& one : given) {
+            if (one.name() != "include" || one.words.size() != 2) {
+                one.block = expanded(std::move(one.block), depth);
+                out.push_back(std::move(one));
+                continue;
+            }
+            const auto pattern = one.words[1].starts_with('/') ? one.words[1] : prefix_ + one.words[1];
+            const auto paths = pattern.find_first_of("*?[") == std::string::npos
+                                   ? std::vector<std::string>{pattern}
+                                   : files_.matching(pattern);
+            for (const auto& path : paths) {
+                auto more = load(path, depth + 1);
+                std::move(more.begin(), more.end(), std::back_inserter(out));
+            }
+        }
+        return out;
+    }
+
+    void note(const std::string& text) { fault = fault.empty() ? text : fault; }
+
+    const NginxFiles& files_;
+    std::string prefix_;
+    std::size_t loaded_ = 0;
+};
+
+struct Target {
+    std::string address;
+    std::string role;
+};
+
+struct Place {
+    std::string host;
+    int port = 0;
+};
+
+/// "host:port", "[::1]:port", and either without the port.
+Place placeOf(std::string_view text, int usual_port) {
+    Place out{std::string(text), usual_port};
+    const auto colon = text.rfind(':');
+    if (colon == std::string_view::npos || text.ends_with(']')) {
+        return out;
+    }
+    int port = 0;
+    const auto digits = text.substr(colon + 1);
+    const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), port);
+    if (error == std::errc() && end == digits.data() + digits.size()) {
+        out = {std::string(text.substr(0, colon)), port};
+    }
+    return out;
+}
+
+/// A `server` of the http block.
+struct Server {
+    struct Listen {
+        int port = kHttp;
+        bool is_default = false;
+    };
+    std::vector<Listen> listens;
+    std::string names;
+    std::set<std::string> passes;  ///< "proxy_pass http://app"
+};
+
+class Reader {
+  public:
+    Reader(const HostsFile& hosts, NginxConfiguration& out) : hosts_(hosts), out_(out) {}
+
+    void read(const Directives& directives) {
+        certificates(directives);
+        for (const auto& one : directives) {
+            if (one.name() == "http") {
+                http(one.block);
+            }
+        }
+    }
+
+  private:
+    void certificates(const Directives& directives) {
+        for (const auto& one : directives) {
+            if (one.name() == "ssl_certificate" && one.words.size() == 2 &&
+                one.words[1].find('$') == std::string::npos && !one.words[1].starts_with("data:")) {
+                out_.certificates.insert(one.words[1]);
+            }
+            certificates(one.block);
+        }
+    }
+
+    void http(const Directives& directives) {
+        for (const auto& one : directives) {
+            if (one.name() == "upstream" && one.words.size() == 2) {
+                upstream(lower(one.words[1]), one.block);
+            }
+        }
+        std::vector<Server> servers;
+        for (const auto& one : directives) {
+            if (one.name() == "server") {
+                servers.push_back(serverOf(one.block));
+            }
+        }
+        // Of those that listen at one port the first takes what nobody names, unless another says that it
+        // does.
+        std::map<int, const Server*> defaults;
+        for (const bool said : {true, false}) {
+            for (const auto& server : servers) {
+                for (const auto& listen : server.listens) {
+                    if (listen.is_default || !said) {
+                        defaults.try_emplace(listen.port, &server);
+                    }
+                }
+            }
+        }
+        for (const auto& server : servers) {
+            for (const auto& listen : server.listens) {
+                routes(server, listen.port, defaults.at(listen.port) == &server);
+            }
+        }
+    }
+
+    void upstream(const std::string& name, const Directives& block) {
+        auto& targets = upstreams_[name];
+        for (const auto& one : block) {
+            if (one.name() != "server" || one.words.size() < 2) {
+                continue;
+            }
+            const auto has = [&](const char* word) {
+                return std::find(one.words.begin() + 2, one.words.end(), word) != one.words.end();
+            };
+            const std::string role = has("down") ? "down" : has("backup") ? "backup" : "active";
+            for (auto& address : addressesOf(one.words[1], kHttp)) {
+                targets.push_back({std::move(address), role});
+            }
+        }
+    }
+
+    static Server serverOf(const Directives& block) {
+        Server out;
+        bool listens = false;
+        for (const auto& one : block) {
+            if (one.name() == "listen" && one.words.size() > 1) {
+                listens = true;
+                listen(one.words, out);
+            } else if (one.name() == "server_name") {
+                for (auto name = one.words.begin() + 1; name != one.words.end(); ++name) {
+                    const bool fits = out.names.size() + name->size() < kMostNameBytes;
+                    out.names += fits && !name->empty() ? (out.names.empty() ? "" : " ") + lower(*name) : "";
+                }
+            }
+        }
+        if (!listens) {
+            out.listens.push_back({});
+        }
+        passes(block, out.passes);
+        return out;
+    }
+
+    static void listen(const std::vector<std::string>& words, Server& out) {
+        if (words[1].starts_with("unix:")) {
+            return;
+        }
+        Server::Listen listen;
+        const bool port_alone = words[1].find_first_not_of("0123456789") == std::string::npos;
+        listen.port = port_alone ? placeOf(":" + words[1], kHttp).port : placeOf(words[1], kHttp).port;
+        listen.is_default = std::any_of(words.begin() + 2, words.end(), [](const auto& word) {
+            return word == "default_server" || word == "default";
+        });
+        out.listens.push_back(listen);
+    }
+
+    static void passes(const Directives& block, std::set<std::string>& out) {
+        static const std::set<std::string> known{"proxy_pass", "fastcgi_pass", "uwsgi_pass", "scgi_pass",
+                                                 "grpc_pass"};
+        for (const auto& one : block) {
+            if (known.contains(one.name()) && one.words.size() == 2) {
+                out.insert(one.words[1]);
+            }
+            passes(one.block, out);
+        }
+    }
+
+    void routes(const Server& server, int port, bool is_default) {
+        const auto add = [&](const std::string& upstream, const Target& target) {
+            if (out_.routes.size() < kMostRoutes) {
+                out_.routes.insert({port, server.names, is_default, upstream, target.address, target.role});
+            } else if (out_.fault.empty()) {
+                out_.fault = "more than " + std::to_string(kMostRoutes) + " ways that requests go";
+            }
+        };
+        for (const auto& pass : server.passes) {
+            const auto [upstream, targets] = targetsOf(pass);
+            for (const auto& target : targets) {
+                add(upstream, target);
+            }
+        }
+        if (server.passes.empty()) {
+            add("", {});
+        }
+    }
+
+    /// Of "http://app/path", "unix:/run/app.sock" and so on: the upstream's name, and what is in it.
+    std::pair<std::string, std::vector<Target>> targetsOf(std::string text) const {
+        int usual_port = kHttp;
+        if (const auto scheme = text.find("://"); scheme != std::string::npos) {
+            usual_port = text.compare(0, scheme, "https") == 0 || text.compare(0, scheme, "grpcs") == 0
+                             ? kHttps
+                             : kHttp;
+            text.erase(0, scheme + 3);
+        }
+        if (text.starts_with("unix:")) {
+            text = text.substr(0, text.find(':', 5));
+            return {text, {{text, "active"}}};
+        }
+        text = text.substr(0, text.find('/'));
+        if (text.find('$') != std::string::npos) {
+            return {text, {{}}};
+        }
+        if (const auto known = upstreams_.find(lower(text)); known != upstreams_.end()) {
+            return *known;
+        }
+        std::vector<Target> out;
+        for (auto& address : addressesOf(text, usual_port)) {
+            out.push_back({std::move(address), "active"});
+        }
+        return {text, out};
+    }
+
+    std::vector<std::string> addressesOf(const std::string& text, int usual_port) const {
+        if (text.starts_with("unix:")) {
+            return {text};
+        }
+        const auto place = placeOf(text, usual_port);
+        const auto port = ":" + std::to_string(place.port);
+        std::vector<std::string> out;
+        const auto [begin, end] = hosts_.equal_range(lower(place.host));
+        for (auto known = begin; known != end; ++known) {
+            const bool bare = known->second.find(':') == std::string::npos;
+            out.push_back((bare ? known->second : "[" + known->second + "]") + port);
+        }
+        if (out.empty()) {
+            out.push_back(place.host + port);
+        }
+        return out;
+    }
+
+    const HostsFile& hosts_;
+    NginxConfiguration& out_;
+    std::map<std::string, std::vector<Target>> upstreams_;
+};
+
+}  // namespace
+
+HostsFile parseHosts(std::string_view text) {
+    HostsFile out;
+    std::istringstream in{std::string(text)};
+    for (std::string line; std::getline(in, line);) {
+        std::istringstream words(line.substr(0, line.find('#')));
+        std::string address;
+        words >> address;
+        for (std::string name; words >> name;) {
+            out.emplace(lower(name), address);
+        }
+    }
+    return out;
+}
+
+NginxConfiguration readNginx(const std::string& main_file, const NginxFiles& files, const HostsFile& hosts) {
+    NginxConfiguration out;
+    const Loader loader(main_file, files);
+    out.fault = loader.fault;
+    Reader(hosts, out).read(loader.directives);
+    return out;
+}
+
+}  // namespace lapwing::agent::inventory

@@ -1,0 +1,208 @@
+#include <algorithm>
+#include <iterator>
+
+#include "collector/analysis/judgement.h"
+#include "collector/analysis/topology/builder.h"
+#include "collector/analysis/topology/urls.h"
+
+namespace lapwing::analysis::topology {
+
+namespace {
+
+/// As ngx_http_server_name does: the name, or "*.example.org", ".example.org" or "www.*". Not regular
+/// expressions.
+bool names(const Route& route, const std::string& host) {
+    return std::any_of(route.server_names.begin(), route.server_names.end(), [&](const std::string& name) {
+        if (name.starts_with("*.")) {
+            return host.size() > name.size() - 1 && host.ends_with(name.substr(1));
+        }
+        if (name.starts_with('.')) {
+            return host.ends_with(name) || host == name.substr(1);
+        }
+        if (name.ends_with(".*")) {
+            return host.starts_with(name.substr(0, name.size() - 1));
+        }
+        return host == name;
+    });
+}
+
+}  // namespace
+
+bool isApplication(const std::string& process) {
+    static const std::set<std::string> known{"gunicorn", "uwsgi", "uvicorn", "puma",   "php-fpm",
+                                             "node",     "java",  "python3", "daphne", "unicorn"};
+    return known.contains(process) || process.starts_with("php-fpm");
+}
+
+/// What the site's requests meet in the configuration of the web server of a host.
+std::vector<Route> Builder::routesOf(const std::string& host) const {
+    const auto known = inputs_.observed.routes.find(host);
+    if (known == inputs_.observed.routes.end()) {
+        return {};
+    }
+    std::set<int> ports;
+    for (const auto& pool : model_.pools) {
+        for (const auto& member : pool.members) {
+            if (member.host == host) {
+                ports.insert(portOf(member.address));
+            }
+        }
+    }
+    std::set<std::string> asked;
+    for (const auto& url : inputs_.site.entry) {
+        asked.insert(hostOfUrl(url));
+        if (model_.pools.empty()) {
+            ports.insert(portOfUrl(url));
+        }
+    }
+    if (asked.empty()) {
+        asked.insert("");
+    }
+    std::vector<Route> out;
+    for (const auto& name : asked) {
+        const bool named = std::any_of(known->second.begin(), known->second.end(), [&](const auto& one) {
+            return ports.contains(one.port) && names(one, name);
+        });
+        std::copy_if(known->second.begin(), known->second.end(), std::back_inserter(out),
+                     [&](const auto& one) {
+                         return ports.contains(one.port) && (named ? names(one, name) : one.default_server);
+                     });
+    }
+    return out;
+}
+
+std::string Builder::appOn(const std::string& host, const Evidence& source) {
+    auto id = idOf("app", host);
+    if (!model_.components.contains(id)) {
+        component("app", host, worksOf(inputs_.observed.apps, host), source);
+    }
+    return id;
+}
+
+/// The application at "127.0.0.1:8000" or "unix:/run/app.sock", as the web server of a host sees it. One that
+/// is on none of the known hosts is on a host of the address's own name.
+std::string Builder::appAt(const std::string& web_host, const std::string& address, const Evidence& source) {
+    if (address.starts_with("unix:")) {
+        return appOn(web_host, source);
+    }
+    const auto parsed = addressOf(address);
+    auto host = parsed && parsed->isLoopback() ? web_host : hostAt(address);
+    if (host.empty()) {
+        host = parsed ? parsed->toString() : address.substr(0, address.rfind(':'));
+    }
+    auto id = appOn(host, source);
+    const auto there = inputs_.facts.hosts.find(host);
+    const bool listens =
+        there != inputs_.facts.hosts.end() &&
+        std::any_of(there->second.listeners.begin(), there->second.listeners.end(),
+                    [&](const auto& one) { return one.protocol == "tcp" && one.port == portOf(address); });
+    // Nobody asks it, but it is there to be asked.
+    if (auto& app = model_.components.at(id); app.works == Truth::unknown && listens) {
+        app.works = Truth::yes;
+    }
+    return id;
+}
+
+bool Builder::configuredApplications(const std::string& host) {
+    const auto routes = routesOf(host);
+    const auto web = idOf("web", host);
+    std::map<std::string, std::set<std::string>> by_upstream;
+    bool all = !routes.empty();
+    for (const auto& route : routes) {
+        if (route.address.empty()) {
+            all = all && route.upstream.empty();
+            continue;
+        }
+        const Evidence source{"Nginx configuration of " + host,
+                              (route.upstream == route.address ? "" : "upstream " + route.upstream + ": ") +
+                                  route.address + (route.role == "active" ? "" : ", " + route.role)};
+        const auto app = appAt(host, route.address, source);
+        auto& link = edge(web, app, "proxies", source);
+        if (route.role == "down") {
+            link.works = link.sources.size() == 1 ? Truth::no : link.works;
+        } else {
+            link.works = link.works == Truth::no ? Truth::unknown : link.works;
+            by_upstream[route.upstream].insert(app);
+        }
+    }
+    auto& needed = model_.apps_of_web[web];
+    for (auto& [upstream, alternatives] : by_upstream) {
+        if (std::find(needed.begin(), needed.end(), alternatives) == needed.end()) {
+            needed.push_back(std::move(alternatives));
+        }
+    }
+    if (needed.empty()) {
+        model_.apps_of_web.erase(web);
+    }
+    return all;
+}
+
+/// Where the configuration does not tell: the application that the web server's own host is seen to run.
+void Builder::seenApplications(const std::string& host) {
+    const auto web = idOf("web", host);
+    const auto there = [&](const Evidence& source) {
+        const auto app = appOn(host, source);
+        edge(web, app, "proxies", source);
+        auto& needed = model_.apps_of_web[web];
+        if (std::none_of(needed.begin(), needed.end(), [&](const auto& one) { return one.contains(app); })) {
+            needed.push_back({app});
+        }
+    };
+    if (inputs_.observed.apps.contains(host)) {
+        there({"application probe of " + host, "an application answers there"});
+    }
+    const auto known = inputs_.facts.hosts.find(host);
+    if (known == inputs_.facts.hosts.end()) {
+        return;
+    }
+    const auto listener = std::find_if(known->second.listeners.begin(), known->second.listeners.end(),
+                                       [](const auto& one) { return isApplication(one.process); });
+    if (listener != known->second.listeners.end()) {
+        there(
+            {"sockets of " + host, listener->process + " listens on port " + std::to_string(listener->port)});
+        if (auto& app = model_.components.at(idOf("app", host)); app.works == Truth::unknown) {
+            app.works = Truth::yes;
+        }
+    }
+}
+
+void Builder::applications() {
+    for (const auto& [host, works] : inputs_.observed.webs) {
+        component("web", host, works, {"nginx probe of " + host, "it is observed there"});
+    }
+    std::vector<std::string> web_hosts;
+    for (const auto& [id, one] : model_.components) {
+        if (one.kind == "web") {
+            web_hosts.push_back(one.host);
+        }
+    }
+    for (const auto& host : web_hosts) {
+        if (configuredApplications(host)) {
+            configured_.insert(host);
+        } else {
+            seenApplications(host);
+        }
+    }
+    checkedApplications();
+}
+
+/// Where nobody asks the application itself, a health check by HTTP that passes has gone through it.
+void Builder::checkedApplications() {
+    for (const auto& pool : model_.pools) {
+        for (const auto& member : pool.members) {
+            const auto apps = model_.apps_of_web.find(idOf("web", member.host));
+            if (apps == model_.apps_of_web.end() || apps->second.size() != 1 ||
+                apps->second.front().size() != 1 || member.detail.check != "L7" || member.state != "UP") {
+                continue;
+            }
+            auto& app = model_.components.at(*apps->second.front().begin());
+            if (app.works == Truth::unknown) {
+                app.works = Truth::yes;
+                app.seen.push_back(
+                    {"haproxy statistics of " + pool.balancer, "its health check by HTTP passes"});
+            }
+        }
+    }
+}
+
+}  // namespace lapwing::analysis::topology
