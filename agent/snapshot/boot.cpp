@@ -104,14 +104,15 @@ std::string toJson(const Boot& boot) {
 Boot bootFromJson(std::string_view json) {
     rapidjson::Document document;
     document.Parse<rapidjson::kParseIterativeFlag>(json.data(), json.size());
+    const rapidjson::Value& root = document;
     Boot boot;
-    if (document.HasParseError() || !document.IsObject()) {
+    if (document.HasParseError() || !root.IsObject()) {
         return boot;
     }
     for (const auto& [key, list] : {std::pair("sources", &boot.sources), std::pair("makers", &boot.makers),
                                     std::pair("faults", &boot.faults)}) {
-        const auto found = document.FindMember(key);
-        if (found == document.MemberEnd() || !found->value.IsArray()) {
+        const auto found = root.FindMember(key);
+        if (found == root.MemberEnd() || !found->value.IsArray()) {
             continue;
         }
         for (const auto& one : found->value.GetArray()) {
@@ -122,13 +123,13 @@ Boot bootFromJson(std::string_view json) {
     }
     for (const auto& [key, text] : {std::pair("listing", &boot.listing), std::pair("unknown", &boot.unknown),
                                     std::pair("fingerprint", &boot.fingerprint)}) {
-        const auto found = document.FindMember(key);
-        if (found != document.MemberEnd() && found->value.IsString()) {
+        const auto found = root.FindMember(key);
+        if (found != root.MemberEnd() && found->value.IsString()) {
             text->assign(found->value.GetString(), found->value.GetStringLength());
         }
     }
-    const auto found = document.FindMember("rehearsed_ms");
-    boot.rehearsed = found != document.MemberEnd() && found->value.IsInt64() ? found->value.GetInt64() : 0;
+    const auto found = root.FindMember("rehearsed_ms");
+    boot.rehearsed = found != root.MemberEnd() && found->value.IsInt64() ? found->value.GetInt64() : 0;
     return boot;
 }
 

@@ -199,7 +199,7 @@ class Planner {
         flushes_ = flushes_ || (nft && text.find("flush ruleset") != std::string::npos);
         for (auto pattern : nft ? includesOf(text) : std::vector<std::string>{}) {
             if (!pattern.starts_with('/')) {
-                pattern = root_ + "/etc/" + pattern;
+                pattern.insert(0, root_ + "/etc/");
             }
             stamps_ += pattern + "\n";
             for (const auto& included : matching(pattern)) {

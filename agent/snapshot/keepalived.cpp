@@ -30,19 +30,18 @@ std::vector<std::string> wordsOf(const std::string& line) {
         }
     };
     for (const char c : line) {
+        const bool parts = !quoted && std::string_view(" \t\r{}").find(c) != std::string_view::npos;
         if (c == '"') {
             quoted = !quoted;
-        } else if (quoted) {
-            word += c;
-        } else if ((c == '#' || c == '!') && word.empty()) {
+        } else if (!quoted && (c == '#' || c == '!') && word.empty()) {
             break;
-        } else if (c == ' ' || c == '\t' || c == '\r') {
-            end();
-        } else if (c == '{' || c == '}') {
-            end();
-            out.emplace_back(1, c);
-        } else {
+        } else if (!parts) {
             word += c;
+        } else {
+            end();
+            if (c == '{' || c == '}') {
+                out.emplace_back(1, c);
+            }
         }
     }
     end();

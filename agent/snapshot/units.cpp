@@ -163,7 +163,8 @@ std::vector<std::vector<std::string>> Units::commandsOf(const std::string& servi
         const auto place = root_ + directory + "/" + service + ".d";
         for (const auto& name : entriesOf(place)) {
             if (name.ends_with(".conf")) {
-                drop_ins.emplace(name, place + "/" + name);
+                auto path = place;
+                drop_ins.emplace(name, path.append("/").append(name));
             }
         }
     }

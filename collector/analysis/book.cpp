@@ -92,7 +92,7 @@ void Book::update(Judgement judgement, TimestampMs now) {
             ++entry;
             continue;
         }
-        if (judgement.judged.contains(entry->first) || now - judged > kForgetMs) {
+        if (judgement.ends(entry->first) || now - judged > kForgetMs) {
             entry = entries_.erase(entry);
             continue;
         }

@@ -4,6 +4,11 @@
 
 namespace lapwing::analysis {
 
+bool Judgement::ends(const FindingKey& key) const {
+    return judged.contains(key) ||
+           std::any_of(vanished.begin(), vanished.end(), [&](const auto& tells) { return tells(key); });
+}
+
 void conclude(Judgement& out, const FindingKey& key, std::optional<Finding> finding) {
     out.judged.insert(key);
     if (finding) {

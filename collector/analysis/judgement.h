@@ -42,10 +42,15 @@ struct Context {
 using FindingKey = std::pair<std::string, std::string>;  ///< id, subject
 
 /// What one rule says. A finding that is neither among `findings` nor `judged` could not be judged: it is not
-/// gone.
+/// gone, unless what it is about is.
 struct Judgement {
     std::vector<Finding> findings;
     std::set<FindingKey> judged;
+    /// Each tells of any finding whether what it is about is known to be there no longer.
+    std::vector<std::function<bool(const FindingKey&)>> vanished;
+
+    /// A finding that is not among `findings` is gone.
+    bool ends(const FindingKey& key) const;
 };
 
 /// Adds the finding, with the key's id and subject, or marks it as gone where there is none.

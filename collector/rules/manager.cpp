@@ -208,6 +208,7 @@ std::vector<GroupStatus> RuleManager::groups() const {
         }
     }
     std::vector<const Labels*> firing;
+    firing.reserve(alerts.size());
     for (const auto* alert : alerts) firing.push_back(&alert->labels);
     for (auto* alert : alerts) {
         alert->suppression = state_->context.notifier->suppression(alert->labels, firing);

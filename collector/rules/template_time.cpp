@@ -49,12 +49,12 @@ int hour12(int hour) {
 /// first.
 std::string element(std::string_view name, const Parts& parts) {
     const auto& date = parts.date;
-    const std::string month = kMonths[static_cast<std::size_t>(date.tm_mon)];
-    const std::string day = kDays[static_cast<std::size_t>(date.tm_wday)];
-    if (name == "January") return month;
-    if (name == "Jan") return month.substr(0, 3);
-    if (name == "Monday") return day;
-    if (name == "Mon") return day.substr(0, 3);
+    const std::string_view month = kMonths[static_cast<std::size_t>(date.tm_mon)];
+    const std::string_view day = kDays[static_cast<std::size_t>(date.tm_wday)];
+    if (name == "January") return std::string(month);
+    if (name == "Jan") return std::string(month.substr(0, 3));
+    if (name == "Monday") return std::string(day);
+    if (name == "Mon") return std::string(day.substr(0, 3));
     if (name == "MST") return "UTC";
     if (name == "2006") return padded(date.tm_year + 1900, 4);
     if (name == "06") return padded(date.tm_year % 100, 2);

@@ -6,7 +6,17 @@ namespace lapwing::analysis::redundancy {
 
 void judgeFailover(const Context& context, Judgement& out) {
     const auto& moment = *context.moment;
-    for (const auto& address : moment.observed.moving()) {
+    const auto& databases = moment.model.databases;
+    const bool all_known = std::all_of(databases.begin(), databases.end(),
+                                       [&](const auto& host) { return moment.observed.vrrp.contains(host); });
+    const auto moving = moment.observed.moving();
+    if (all_known) {
+        out.vanished.emplace_back([moving](const FindingKey& key) {
+            const auto address = reach::Address::parse(key.second);
+            return key.first == "R12" && !(address && moving.contains(*address));
+        });
+    }
+    for (const auto& address : moving) {
         const FindingKey key{"R12", address.toString()};
         const auto movers = moment.observed.moversOf(address);
         const bool of_databases =

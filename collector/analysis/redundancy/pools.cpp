@@ -319,9 +319,29 @@ void judgeChecks(const Context& context, const Pool& pool, Judgement& out) {
     conclude(out, {"R5", subjectOf(pool)}, std::move(finding));
 }
 
+/// A backend that is no longer configured takes its findings with it.
+void noteVanished(const Context& context, Judgement& out) {
+    std::set<std::string> read;  // the load balancers whose backends are all known now
+    std::set<std::string> there;
+    for (const auto& pool : context.moment->model.pools) {
+        there.insert(subjectOf(pool));
+        const auto balancer = context.moment->observed.balancers.find(pool.balancer);
+        if (balancer != context.moment->observed.balancers.end() &&
+            balancer->second == topology::Truth::yes) {
+            read.insert(pool.host);
+        }
+    }
+    out.vanished.emplace_back([read, there](const FindingKey& key) {
+        static const std::set<std::string> ids{"R2", "R3", "R4", "R5", "R13"};
+        return ids.contains(key.first) && read.contains(key.second.substr(0, key.second.find('/'))) &&
+               !there.contains(key.second);
+    });
+}
+
 }  // namespace
 
 void judgePools(const Context& context, Judgement& out) {
+    noteVanished(context, out);
     for (const auto& pool : context.moment->model.pools) {
         if (!isKnown(pool)) {
             continue;

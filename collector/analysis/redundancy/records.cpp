@@ -4,7 +4,9 @@ namespace lapwing::analysis::redundancy {
 
 void judgeRecords(const Context& context, Judgement& out) {
     const auto& moment = *context.moment;
+    std::set<std::string> names;
     for (const auto& entry : moment.model.entries) {
+        names.insert(entry.name);
         if (entry.name.empty() || !entry.address) {
             continue;
         }
@@ -37,6 +39,8 @@ void judgeRecords(const Context& context, Judgement& out) {
         finding.not_assessed = {"what other resolvers answer", "the name servers of the domain"};
         conclude(out, key, std::move(finding));
     }
+    out.vanished.emplace_back(
+        [names](const FindingKey& key) { return key.first == "R10" && !names.contains(key.second); });
 }
 
 }  // namespace lapwing::analysis::redundancy

@@ -79,4 +79,11 @@ TEST_CASE("the book keeps since, clears only what was judged, and comes back fro
     CHECK(book.findings().empty());
     book.update(first, 6000);
     CHECK(book.findings().at(0).since == 6000);
+    Judgement vanished;
+    vanished.vanished = {[](const FindingKey& key) { return key == FindingKey("F1", "web-02"); }};
+    book.update(vanished, 7000);
+    CHECK(book.findings().size() == 1);
+    vanished.vanished.emplace_back([](const FindingKey& key) { return key == FindingKey("F1", "web-01"); });
+    book.update(vanished, 8000);
+    CHECK(book.findings().empty());
 }

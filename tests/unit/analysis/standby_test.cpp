@@ -283,6 +283,26 @@ TEST_CASE("R12: two databases that fail over by themselves need a witness") {
         REQUIRE(site.find("R12") != nullptr);
         CHECK(site.find("R12")->subject == "10.77.0.200");
         CHECK(site.find("R12")->severity == Severity::medium);
+
+        // The address is taken away from keepalived.
+        for (const auto* host : {"web-01", "web-02"}) {
+            Labels labels{{"agent", host}, {"instance", host}, {"job", "keepalived"}};
+            site.samples.add("keepalived_up", labels, 0);
+            labels.set("vrrp_instance", "db");
+            site.samples.end("lapwing_vrrp_instance_info", labels);
+            labels.set("address", "10.77.0.200");
+            site.samples.end("lapwing_vrrp_address_info", labels);
+        }
+        site.round();
+        CHECK(site.find("R12") == nullptr);
+    }
+    SECTION("of whose keepalived nothing is heard any more") {
+        tell();
+        site.round();
+        site.samples.now += 120'000;
+        site.round();
+        REQUIRE(site.find("R12") != nullptr);
+        CHECK(site.find("R12")->confidence == Confidence::unknown);
     }
     SECTION("with one") {
         site.site.witness = "monitor";
@@ -367,7 +387,13 @@ TEST_CASE("R10: a name with one address that does not move") {
             return edge.kind == "resolves" && edge.from == "name@www.example.org" &&
                    edge.to == "address@10.77.0.10";
         }));
-        answer = {address("10.77.0.10"), address("10.77.0.13")};
+        SECTION("until there are two") {
+            answer = {address("10.77.0.10"), address("10.77.0.13")};
+        }
+        SECTION("until it is no entry any more") {
+            pair.site.entry = {"http://10.77.0.10/"};
+            pair.analyst.reset();
+        }
         pair.rounds(10);
         CHECK(pair.find("R10") == nullptr);
     }

@@ -100,6 +100,31 @@ TEST_CASE("R3: two servers on one host, by address") {
     REQUIRE(site.find("R2") != nullptr);
     CHECK(site.find("R2")->severity == Severity::high);
     CHECK(site.analyst->moment()->model.service("read")->design.singles().contains("web-01"));
+
+    // The backend gets another name: the findings go with the old one.
+    for (const auto* name : {"web-01", "web-02"}) {
+        auto info = server(name);
+        info.set("address", std::string(name) == "web-01" ? "10.77.0.11:80" : "10.77.0.111:80");
+        site.samples.end("lapwing_haproxy_server_info", info);
+        info.set("role", "active");
+        info.set("check", "L7");
+        auto weight = server(name);
+        auto now = server(name);
+        now.set("state", "UP");
+        for (auto* labels : {&info, &weight, &now}) {
+            const auto* metric = labels == &info     ? "lapwing_haproxy_server_info"
+                                 : labels == &weight ? "haproxy_server_weight"
+                                                     : "haproxy_server_status";
+            site.samples.end(metric, *labels);
+            labels->set("proxy", "renamed");
+            site.samples.add(metric, *labels);
+        }
+    }
+    site.round();
+    REQUIRE(site.find("R3") != nullptr);
+    CHECK(site.find("R3")->subject == "lb-01/renamed");
+    CHECK(std::count_if(site.findings.begin(), site.findings.end(),
+                        [](const auto& one) { return one.id == "R3"; }) == 1);
 }
 
 namespace {
