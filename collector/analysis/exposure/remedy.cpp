@@ -161,9 +161,10 @@ void addVrrp(const Context& context, const HostFacts& host, std::vector<Flow>& f
     }
 }
 
-/// How nft writes what a flow is, after its source.
+/// How nft writes what a flow is, after its source. Protocols by their number: a small system has no
+/// /etc/protocols, and there nft knows no names.
 std::string matchText(const Flow& flow) {
-    return flow.protocol == reach::Protocol::vrrp ? "meta l4proto vrrp"
+    return flow.protocol == reach::Protocol::vrrp ? "meta l4proto 112"
                                                   : "tcp dport " + std::to_string(flow.port);
 }
 
@@ -358,7 +359,7 @@ std::string rulesetText(const std::string& host, const std::vector<Flow>& flows,
     out +=
         "    iif \"lo\" accept\n    ct state vmap { established : accept, related : accept, invalid : drop "
         "}\n";
-    out += "    meta l4proto { icmp, ipv6-icmp } accept\n";
+    out += "    meta l4proto { 1, 58 } accept comment \"ICMP, ICMPv6\"\n";
     for (const auto& flow : flows) {
         const auto port = matchText(flow) + " accept comment \"" + flow.why + "\"\n";
         if (flow.from.empty()) {
@@ -462,7 +463,7 @@ std::string outboundRemedy(const Context& context, const HostFacts& host) {
         "table inet lapwing_output\ndelete table inet lapwing_output\ntable inet lapwing_output {\n"
         "  chain output {\n    type filter hook output priority filter; policy drop;\n"
         "    oif \"lo\" accept\n    ct state established,related accept\n"
-        "    meta l4proto { icmp, ipv6-icmp } accept\n"
+        "    meta l4proto { 1, 58 } accept comment \"ICMP, ICMPv6\"\n"
         "    udp dport { 53, 123 } accept comment \"names, time\"\n"
         "    tcp dport { 53, 80, 443 } accept comment \"names, packages\"\n";
     for (const auto family : kFamilies) {
@@ -474,7 +475,7 @@ std::string outboundRemedy(const Context& context, const HostFacts& host) {
             !context.moment->observed.vrrp.at(host.name).instances.empty()) {
             const auto group = reach::vrrpGroup(family).toString();
             out += std::string("    ") + protocolName(family) + " daddr " + group +
-                   " meta l4proto vrrp accept comment \"keepalived\"\n";
+                   " meta l4proto 112 accept comment \"keepalived\"\n";
         }
         if (const auto to = of(site, family); !to.empty()) {
             out += std::string("    ") + protocolName(family) + " daddr " + list(to) +

@@ -501,8 +501,8 @@ TEST_CASE("the firewall's remedies leave VRRP and both load balancers in, before
         INFO(subject << ": " << remedies[subject]);
         CHECK(remedies[subject].find(line) != std::string::npos);
     };
-    says("lb-01", "ip saddr 10.77.0.13 meta l4proto vrrp accept comment \"keepalived of lb-02\"");
-    says("lb-02", "ip saddr 10.77.0.10 meta l4proto vrrp accept comment \"keepalived of lb-01\"");
+    says("lb-01", "ip saddr 10.77.0.13 meta l4proto 112 accept comment \"keepalived of lb-02\"");
+    says("lb-02", "ip saddr 10.77.0.10 meta l4proto 112 accept comment \"keepalived of lb-01\"");
     says("mysql@web-01", "ip saddr { 10.77.0.10, 10.77.0.12, 10.77.0.13, 10.77.0.100 } tcp dport 80 accept");
     CHECK(pair.find("F9") == nullptr);
 
@@ -511,6 +511,6 @@ TEST_CASE("the firewall's remedies leave VRRP and both load balancers in, before
     REQUIRE(pair.find("F9") != nullptr);
     CHECK(pair.find("F9")->subject == "vrrp@lb-02");
     CHECK(pair.find("F9")->remedy.find(
-              "nft insert rule inet t in handle 7 ip saddr 10.77.0.10 meta l4proto vrrp accept") !=
+              "nft insert rule inet t in handle 7 ip saddr 10.77.0.10 meta l4proto 112 accept") !=
           std::string::npos);
 }
