@@ -1,10 +1,14 @@
 #pragma once
 
+#include <algorithm>
 #include <charconv>
 #include <cmath>
 #include <optional>
+#include <string>
 #include <string_view>
 #include <system_error>
+
+#include "common/model/labels.h"
 
 namespace lapwing::agent {
 
@@ -47,6 +51,15 @@ inline std::optional<double> toNumber(std::string_view text) {
     if (error != std::errc() || end != text.data() + text.size() || !std::isfinite(value))
         return std::nullopt;
     return value;
+}
+
+/// The text; if it is no UTF-8, which a label must be, with "?" in place of each byte beyond ASCII.
+inline std::string asUtf8(std::string text) {
+    if (!isValidUtf8(text)) {
+        std::replace_if(
+            text.begin(), text.end(), [](char c) { return static_cast<unsigned char>(c) > 0x7f; }, '?');
+    }
+    return text;
 }
 
 }  // namespace lapwing::agent

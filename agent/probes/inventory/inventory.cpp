@@ -6,9 +6,9 @@
 #include <algorithm>
 #include <cstring>
 #include <fstream>
-#include <sstream>
 
 #include "agent/probes/inventory/parse.h"
+#include "agent/probes/text.h"
 #include "common/digest.h"
 #include "common/model/families.h"
 
@@ -21,14 +21,23 @@ bool exists(const std::string& path) {
     return stat(path.c_str(), &about) == 0;
 }
 
+constexpr std::streamoff kMostTextBytes = 16 << 20;
+
 Expected<std::string> fileOf(const std::string& path) {
     std::ifstream file(path, std::ios::binary);
     if (!file) {
         return fail(ErrorKind::not_found, std::strerror(errno));
     }
-    std::stringstream text;
-    text << file.rdbuf();
-    return text.str();
+    file.seekg(0, std::ios::end);
+    const auto size = static_cast<std::streamoff>(file.tellg());
+    if (size < 0 || size > kMostTextBytes) {
+        return fail(ErrorKind::exhausted, "it has more than 16 MiB");
+    }
+    file.seekg(0);
+    std::string text(static_cast<std::size_t>(size), '\0');
+    file.read(text.data(), size);
+    text.resize(static_cast<std::size_t>(file.gcount()));
+    return text;
 }
 
 std::vector<std::string> matching(const std::string& pattern) {
@@ -116,10 +125,10 @@ prometheus::MetricFamily routeFamily(const NginxConfiguration& configuration) {
         if (configuration.fault.empty()) {
             add(out,
                 {{"port", std::to_string(route.port)},
-                 {"server_names", route.server_names},
+                 {"server_names", asUtf8(route.server_names)},
                  {"default_server", route.default_server ? "yes" : ""},
-                 {"upstream", route.upstream},
-                 {"address", route.address},
+                 {"upstream", asUtf8(route.upstream)},
+                 {"address", asUtf8(route.address)},
                  {"role", route.role}},
                 1);
         }

@@ -56,11 +56,20 @@ class Loader {
         return expanded(std::move(*parsed), depth);
     }
 
+    /// The lists of `map` and `geo`, which may be long, are not followed.
+    static bool mayPass(const std::string& block) {
+        static const std::set<std::string> known{"http",         "server",   "location", "if",
+                                                 "limit_except", "upstream", "stream",   "mail"};
+        return known.contains(block);
+    }
+
     Directives expanded(Directives given, int depth) {
         Directives out;
         for (auto& one : given) {
             if (one.name() != "include" || one.words.size() != 2) {
-                one.block = expanded(std::move(one.block), depth);
+                if (mayPass(one.name())) {
+                    one.block = expanded(std::move(one.block), depth);
+                }
                 out.push_back(std::move(one));
                 continue;
             }
@@ -239,7 +248,8 @@ class Reader {
     void routes(const Server& server, int port, bool is_default) {
         const auto add = [&](const std::string& upstream, const Target& target) {
             if (out_.routes.size() < kMostRoutes) {
-                out_.routes.insert({port, server.names, is_default, upstream, target.address, target.role});
+                out_.routes.insert({port, server.names, is_default, upstream.substr(0, kMostNameBytes),
+                                    target.address.substr(0, kMostNameBytes), target.role});
             } else if (out_.fault.empty()) {
                 out_.fault = "more than " + std::to_string(kMostRoutes) + " ways that requests go";
             }

@@ -6,8 +6,8 @@
 
 #include "agent/probes/kind.h"
 #include "agent/probes/switch.h"
+#include "agent/probes/text.h"
 #include "common/model/families.h"
-#include "common/model/labels.h"
 
 namespace lapwing::agent {
 
@@ -64,13 +64,8 @@ prometheus::MetricFamily listenerFamily(const std::vector<Listener>& listeners,
     std::set<std::vector<std::string>> seen;
     for (const auto& listener : listeners) {
         const auto owner = owners.find(listener.inode);
-        auto process = owner == owners.end() ? std::string() : owner->second.process;
-        if (!isValidUtf8(process)) {
-            // Anybody may call a process anything; a label that is refused would hide its listener.
-            std::replace_if(
-                process.begin(), process.end(), [](char c) { return static_cast<unsigned char>(c) > 0x7f; },
-                '?');
-        }
+        // Anybody may call a process anything; a label that is refused would hide its listener.
+        const auto process = owner == owners.end() ? std::string() : asUtf8(owner->second.process);
         for (const auto* served : {"ipv4", "ipv6"}) {
             const bool ipv6 = served == std::string_view("ipv6");
             const bool serves =

@@ -120,6 +120,12 @@ TEST_CASE("where Nginx passes requests: upstream groups, places, sockets and its
           Texts{"80*  > unix:/run/b.sock = unix:/run/b.sock (active)", "81*  > $b =  ()",
                 "81*  > far.org = far.org:443 (active)", "81*  > localhost:9000 = 127.0.0.1:9000 (active)",
                 "81*  > localhost:9000 = [::1]:9000 (active)", "443*  > web-02 = 10.0.0.2:443 (active)"});
+    // A list may be long, and passes nothing on.
+    CHECK(
+        words(readOne("http { map $a $b { include /etc/nginx/list; } server { server_name \xff\xfe; } }")) ==
+        Texts{"80* \xff\xfe >  =  ()"});
+    const auto foreign = routeFamily(readOne("http { server { server_name \xff\xfe; } }"));
+    CHECK(foreign.metric.at(0).label.at(1).value == "??");
     // Proxies outside of http are none of its requests.
     CHECK(words(readOne("stream { server { listen 3306; proxy_pass 10.0.0.2:3306; } } http { }")).empty());
 }
