@@ -1,6 +1,8 @@
 #include "collector/analysis/rules_history.h"
 
+#include <algorithm>
 #include <cstdlib>
+#include <iterator>
 #include <sstream>
 
 namespace lapwing::analysis {
@@ -10,6 +12,7 @@ namespace {
 constexpr std::int64_t kDayMs = 86'400'000;
 /// Where bans come and go as rules, every few minutes is a change.
 constexpr std::size_t kMostEntries = 64;
+constexpr std::size_t kMostCompared = 4;
 
 }  // namespace
 
@@ -34,12 +37,20 @@ TimestampMs RulesHistory::since(const std::string& host) const {
 
 std::optional<RulesChange> RulesHistory::change(const std::string& host) const {
     const auto found = hosts_.find(host);
-    if (found == hosts_.end() || found->second.size() < 2 ||
-        found->second.front().digest == found->second.back().digest) {
+    if (found == hosts_.end() || found->second.size() < 2) {
         return std::nullopt;
     }
     const auto& entries = found->second;
-    return RulesChange{entries.front().digest, entries[1].since, entries.back().since, entries.size() - 1};
+    RulesChange change{{}, entries[1].since, entries.back().since, entries.size() - 1};
+    for (auto entry = entries.rbegin(); entry != entries.rend(); ++entry) {
+        const bool fresh =
+            entry->digest != entries.back().digest &&
+            std::find(change.before.begin(), change.before.end(), entry->digest) == change.before.end();
+        if (fresh && (change.before.size() < kMostCompared || std::next(entry) == entries.rend())) {
+            change.before.push_back(entry->digest);
+        }
+    }
+    return change;
 }
 
 std::string RulesHistory::toText() const {

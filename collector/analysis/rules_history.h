@@ -11,7 +11,9 @@ namespace lapwing::analysis {
 
 /// How a host's ruleset has changed within the last day.
 struct RulesChange {
-    std::string before;     ///< digest of the ruleset that was in force a day ago, or the first that was seen
+    /// Digests of the rulesets that were in force within the day and are not now: the latest few, newest
+    /// first, and last the one of a day ago, or the first that was seen.
+    std::vector<std::string> before;
     TimestampMs first = 0;  ///< when it was first changed
     TimestampMs last = 0;
     std::size_t count = 0;  ///< how often; 1: `first` is `last`
@@ -26,7 +28,7 @@ class RulesHistory {
     /// Since when the host's ruleset has been as it is. 0 for the first ever seen: when that came, nobody
     /// knows.
     TimestampMs since(const std::string& host) const;
-    /// Nothing if it has not changed, or is again what it was.
+    /// Nothing if it has not changed.
     std::optional<RulesChange> change(const std::string& host) const;
 
     std::string toText() const;

@@ -107,6 +107,29 @@ void addAttempts(const Context& context, const HostFacts& host, const std::vecto
     }
 }
 
+/// What is open now and was blocked by one of the rulesets from before; of several, by the newest.
+Openings openedWithin(const Context& context, const HostFacts& host, const std::vector<std::string>& before,
+                      const reach::Ruleset& now) {
+    Openings out;
+    for (const auto& digest : before) {
+        const auto* one = context.other_ruleset(host, digest);
+        if (one == nullptr) {
+            out.known = false;
+            continue;
+        }
+        auto found = openings(context, host, *one, now);
+        out.known = out.known && found.known;
+        for (auto& opening : found.list) {
+            const bool known = std::any_of(out.list.begin(), out.list.end(),
+                                           [&](const Opening& other) { return other.what == opening.what; });
+            if (!known) {
+                out.list.push_back(std::move(opening));
+            }
+        }
+    }
+    return out;
+}
+
 void judgeHost(const Context& context, const HostFacts& host, Judgement& out) {
     const FindingKey key{"F11", host.name};
     const auto* now = rulesetOf(context, host);
@@ -118,11 +141,10 @@ void judgeHost(const Context& context, const HostFacts& host, Judgement& out) {
         conclude(out, key, std::nullopt);
         return;
     }
-    const auto* before = context.other_ruleset(host, change->before);
-    if (before == nullptr || !host.listeners_known) {
+    if (!host.listeners_known) {
         return;
     }
-    auto opened = openings(context, host, *before, *now);
+    auto opened = openedWithin(context, host, change->before, *now);
     const auto* rehearsed =
         host.boot.digest.empty() ? nullptr : context.other_ruleset(host, host.boot.digest);
     std::erase_if(opened.list, [&](const Opening& one) { return isMeant(host, rehearsed, one); });

@@ -403,7 +403,20 @@ TEST_CASE("F11: bans that come and go open nothing") {
     CHECK_FALSE(find(site.round(timed(""), nothing()), "F11"));
 }
 
+TEST_CASE("F11: closed within the day and open again") {
+    Scene site;
+    site.round(live(kDatabaseOpen), nothing());
+    site.pass(kHour);
+    CHECK_FALSE(find(site.round(live(kClosed), nothing()), "F11"));
+    site.pass(kHour);
+    REQUIRE(find(site.round(live(kDatabaseOpen), nothing()), "F11"));
+    CHECK(count(textOf(*find(site.round(live(kDatabaseOpen), nothing()), "F11")), "now let in") == 1);
+    site.pass(25 * kHour);
+    CHECK_FALSE(find(site.round(live(kDatabaseOpen), nothing()), "F11"));
+}
+
 TEST_CASE("the history of rulesets: what was in force a day ago, and what followed") {
+    using Digests = std::vector<std::string>;
     RulesHistory history;
     CHECK(history.since("a") == 0);
     history.note("a", "1", 1000);
@@ -416,24 +429,27 @@ TEST_CASE("the history of rulesets: what was in force a day ago, and what follow
     CHECK(history.since("a") == 1000 + 2 * kHour);
     auto change = history.change("a");
     REQUIRE(change);
-    CHECK(change->before == "1");
+    CHECK(change->before == Digests{"2", "1"});
     CHECK(change->first == 1000 + kHour);
     CHECK(change->last == 1000 + 2 * kHour);
     CHECK(change->count == 2);
     history.note("a", "3", 1000 + 25 * kHour);
     change = history.change("a");
     REQUIRE(change);
-    CHECK(change->before == "2");
+    CHECK(change->before == Digests{"2"});
     CHECK(change->count == 1);
     history.note("a", "2", 1000 + 25 * kHour + 1);
-    CHECK_FALSE(history.change("a"));
+    REQUIRE(history.change("a"));
+    CHECK(history.change("a")->before == Digests{"3"});
     history.note("a", "2", 1000 + 60 * kHour);
+    CHECK_FALSE(history.change("a"));
     CHECK(history.since("a") == 1000 + 25 * kHour + 1);
     // However often it changes, what it is compared with stays, and the text is bounded.
     for (int i = 0; i < 1000; ++i) {
         history.note("b", "digest" + std::to_string(i), 60 * kHour + i);
     }
     REQUIRE(history.change("b"));
-    CHECK(history.change("b")->before == "digest0");
+    CHECK(history.change("b")->before ==
+          Digests{"digest998", "digest997", "digest996", "digest995", "digest0"});
     CHECK(history.toText().size() < 5000);
 }
