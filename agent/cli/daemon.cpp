@@ -90,11 +90,13 @@ void prepareProcess() {
     mallopt(M_ARENA_MAX, 1);
     mallopt(M_MMAP_THRESHOLD, 64 << 10);
     mallopt(M_TRIM_THRESHOLD, 128 << 10);
+#ifndef __SANITIZE_THREAD__  // which keeps more than that of its own for each thread
     pthread_attr_t attributes;
     pthread_attr_init(&attributes);
     pthread_attr_setstacksize(&attributes, kStackBytes);
     pthread_setattr_default_np(&attributes);
     pthread_attr_destroy(&attributes);
+#endif
     std::signal(SIGPIPE, SIG_IGN);
 }
 

@@ -16,7 +16,7 @@ constexpr double kBeatHolds = 0.25;          // seconds from the look to the bea
 
 }  // namespace
 
-Beater::Beater(Connection& connection, std::timed_mutex& mutex, HeartbeatSettings settings)
+Beater::Beater(Connection& connection, Turn& mutex, HeartbeatSettings settings)
     : connection_(connection), mutex_(mutex), settings_(std::move(settings)) {}
 
 Beater::~Beater() {

@@ -9,6 +9,7 @@
 
 #include "agent/probes/mysql/connection.h"
 #include "agent/probes/mysql/heartbeat.h"
+#include "agent/probes/mysql/turn.h"
 
 namespace lapwing::agent::mysql {
 
@@ -37,7 +38,7 @@ class Beater {
     using Clock = Connection::Clock;
 
     /// `mutex` guards `connection` and everything here. Both outlive this.
-    Beater(Connection& connection, std::timed_mutex& mutex, HeartbeatSettings settings);
+    Beater(Connection& connection, Turn& mutex, HeartbeatSettings settings);
     ~Beater();
     Beater(const Beater&) = delete;
     Beater& operator=(const Beater&) = delete;
@@ -57,7 +58,7 @@ class Beater {
     bool lookAgain(Clock::time_point until);
 
     Connection& connection_;
-    std::timed_mutex& mutex_;
+    Turn& mutex_;
     const HeartbeatSettings settings_;
     std::optional<BeatPlan> plan_;
     BeatState state_;

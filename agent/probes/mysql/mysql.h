@@ -12,6 +12,7 @@
 #include "agent/probes/mysql/heartbeat.h"
 #include "agent/probes/mysql/parse.h"
 #include "agent/probes/mysql/pulse.h"
+#include "agent/probes/mysql/turn.h"
 #include "agent/probes/probe.h"
 
 namespace lapwing::agent::mysql {
@@ -49,7 +50,7 @@ class MysqlProbe : public Probe {
     void planBeat(const Pulse& pulse, std::size_t channels, bool whole, ProbeResult& out);
     void tellMissing(bool whole, ProbeResult& out) const;
 
-    std::timed_mutex mutex_;  ///< guards everything: the beater comes from a thread of its own
+    Turn mutex_;  ///< guards everything: the beater comes from a thread of its own
     Connection connection_;
     HeartbeatSettings heartbeat_;
     std::chrono::milliseconds status_interval_;

@@ -298,7 +298,7 @@ TEST_CASE("a server that becomes a replica between two looks: the beat itself lo
         pair.first.unfollow();
         const auto beat = [&](bool channel, bool read_only) {
             mysql::Connection connection(pair.first.settings());
-            std::timed_mutex mutex;
+            mysql::Turn mutex;
             mysql::Beater beater(connection, mutex, {});
             REQUIRE(connection.ready(std::chrono::steady_clock::now() + std::chrono::seconds(10)));
             mysql::BeatPlan plan;
