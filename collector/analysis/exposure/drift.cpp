@@ -2,12 +2,14 @@
 #include <ctime>
 
 #include "collector/analysis/exposure/compare.h"
+#include "collector/analysis/exposure/remedy.h"
 
 namespace lapwing::analysis::exposure {
 
 namespace {
 
 constexpr std::size_t kMostLines = 12;
+constexpr int kSsh = 22;
 
 std::string timeText(TimestampMs at) {
     const auto seconds = static_cast<std::time_t>(at / 1000);
@@ -35,6 +37,20 @@ bool isMeant(const HostFacts& host, const reach::Ruleset* rehearsed, const Openi
     return std::find(makers.begin(), makers.end(), "ufw.service") != makers.end() && !rules.empty() &&
            std::all_of(rules.begin(), rules.end(),
                        [](const auto& place) { return place.find(" ufw") != std::string::npos; });
+}
+
+/// The site cannot do without it. That ssh is let in from anywhere for want of a declaration is no such need.
+bool isNeeded(const std::vector<Flow>& flows, const Opening& opening) {
+    return std::any_of(flows.begin(), flows.end(), [&](const Flow& flow) {
+        if (flow.protocol != reach::Protocol::tcp || flow.port == 0 || flow.port != opening.port) {
+            return false;
+        }
+        return flow.from.empty()
+                   ? flow.port != kSsh
+                   : !opening.from_anybody &&
+                         std::any_of(flow.from.begin(), flow.from.end(),
+                                     [&](const auto& range) { return range.contains(opening.source); });
+    });
 }
 
 bool isPolicy(const std::string& place) {
@@ -147,7 +163,9 @@ void judgeHost(const Context& context, const HostFacts& host, Judgement& out) {
     auto opened = openedWithin(context, host, change->before, *now);
     const auto* rehearsed =
         host.boot.digest.empty() ? nullptr : context.other_ruleset(host, host.boot.digest);
-    std::erase_if(opened.list, [&](const Opening& one) { return isMeant(host, rehearsed, one); });
+    const auto needed = neededFlows(context, host);
+    std::erase_if(opened.list,
+                  [&](const Opening& one) { return isNeeded(needed, one) || isMeant(host, rehearsed, one); });
     if (opened.list.empty()) {
         if (opened.known) {
             conclude(out, key, std::nullopt);

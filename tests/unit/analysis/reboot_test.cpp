@@ -415,6 +415,18 @@ TEST_CASE("F11: closed within the day and open again") {
     CHECK_FALSE(find(site.round(live(kDatabaseOpen), nothing()), "F11"));
 }
 
+TEST_CASE("F11: what the site needs may be opened") {
+    Scene site;
+    site.round(live(kClosed), nothing());
+    const auto open = [](const char* source) {
+        return live(std::string(kClosed) + "add rule inet f i ip saddr " + source +
+                    " tcp dport 3306 accept\n");
+    };
+    CHECK_FALSE(find(site.round(open("10.77.0.12"), nothing()), "F11"));  // the replica
+    CHECK(find(site.round(live(kDatabaseOpen), nothing()), "F11"));
+    CHECK_FALSE(find(site.round(open("10.77.0.12"), nothing()), "F11"));
+}
+
 TEST_CASE("the history of rulesets: what was in force a day ago, and what followed") {
     using Digests = std::vector<std::string>;
     RulesHistory history;
