@@ -1,6 +1,5 @@
 #include "agent/snapshot/boot_plan.h"
 
-#include <glob.h>
 #include <sys/stat.h>
 
 #include <algorithm>
@@ -9,6 +8,7 @@
 #include <sstream>
 
 #include "agent/snapshot/units.h"
+#include "common/glob.h"
 
 namespace lapwing::agent {
 
@@ -61,17 +61,6 @@ std::string stampOf(const std::string& path) {
     return path + " " + std::to_string(about.st_dev) + ":" + std::to_string(about.st_ino) + " " +
            std::to_string(about.st_size) + " " + std::to_string(about.st_ctim.tv_sec) + "." +
            std::to_string(about.st_ctim.tv_nsec) + "\n";
-}
-
-std::vector<std::string> matching(const std::string& pattern) {
-    glob_t found{};
-    std::vector<std::string> out;
-    if (glob(pattern.c_str(), GLOB_NOSORT, nullptr, &found) == 0) {
-        out.assign(found.gl_pathv, found.gl_pathv + found.gl_pathc);
-    }
-    globfree(&found);
-    std::sort(out.begin(), out.end());
-    return out;
 }
 
 /// The patterns of `include "..."`.
@@ -202,7 +191,7 @@ class Planner {
                 pattern.insert(0, root_ + "/etc/");
             }
             stamps_ += pattern + "\n";
-            for (const auto& included : matching(pattern)) {
+            for (const auto& included : filesMatching(pattern)) {
                 read(included, true);
             }
         }

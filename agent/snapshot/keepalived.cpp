@@ -1,7 +1,5 @@
 #include "agent/snapshot/keepalived.h"
 
-#include <glob.h>
-
 #include <algorithm>
 #include <cerrno>
 #include <charconv>
@@ -10,6 +8,8 @@
 #include <map>
 #include <set>
 #include <sstream>
+
+#include "common/glob.h"
 
 namespace lapwing::agent {
 
@@ -221,20 +221,17 @@ class Includer {
 
   private:
     void include(const std::string& pattern) {
-        glob_t found{};
-        if (glob(pattern.c_str(), 0, nullptr, &found) == 0) {
-            for (std::size_t i = 0; i < found.gl_pathc; ++i) {
-                const std::string file = found.gl_pathv[i];
-                if (++count_ > kMostIncludes) {
-                    unread_.push_back(file + ": too many files are included");
-                } else if (const int error = add(file); error != 0) {
-                    unread_.push_back(file + ": " + std::strerror(error));
-                }
+        const auto files = filesMatching(pattern);
+        for (const auto& file : files) {
+            if (++count_ > kMostIncludes) {
+                unread_.push_back(file + ": too many files are included");
+            } else if (const int error = add(file); error != 0) {
+                unread_.push_back(file + ": " + std::strerror(error));
             }
-        } else if (pattern.find('*') == std::string::npos) {
+        }
+        if (files.empty() && pattern.find('*') == std::string::npos) {
             unread_.push_back(pattern + ": no such file");
         }
-        globfree(&found);
     }
 
     std::vector<std::string>& unread_;

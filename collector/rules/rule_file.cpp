@@ -1,7 +1,5 @@
 #include "collector/rules/rule_file.h"
 
-#include <glob.h>
-
 #include <algorithm>
 #include <fstream>
 #include <limits>
@@ -9,6 +7,7 @@
 #include <sstream>
 
 #include "collector/promql/engine.h"
+#include "common/glob.h"
 
 namespace lapwing::rules {
 namespace {
@@ -165,10 +164,6 @@ std::vector<RuleGroup> parseRuleFile(Reader& reader, const std::string& yaml, co
     return groups;
 }
 
-bool hasWildcard(const std::string& pattern) {
-    return pattern.find_first_of("*?[") != std::string::npos;
-}
-
 std::vector<std::string> expandPatterns(const std::vector<std::string>& patterns) {
     std::set<std::string> files;
     for (const auto& pattern : patterns) {
@@ -176,11 +171,8 @@ std::vector<std::string> expandPatterns(const std::vector<std::string>& patterns
             files.insert(pattern);
             continue;
         }
-        glob_t found{};
-        if (::glob(pattern.c_str(), 0, nullptr, &found) == 0) {
-            for (std::size_t i = 0; i < found.gl_pathc; ++i) files.insert(found.gl_pathv[i]);
-        }
-        ::globfree(&found);
+        const auto found = filesMatching(pattern);
+        files.insert(found.begin(), found.end());
     }
     return {files.begin(), files.end()};
 }

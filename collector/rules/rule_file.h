@@ -57,7 +57,6 @@ std::vector<RuleGroup> parseRuleFile(config::Reader& reader, const std::string& 
 
 /// The files that the patterns name, sorted, each once. A pattern without wildcards stands for itself.
 std::vector<std::string> expandPatterns(const std::vector<std::string>& patterns);
-bool hasWildcard(const std::string& pattern);
 
 /// All files of the patterns. Problems go to `reader`.
 std::vector<RuleGroup> readRuleFiles(config::Reader& reader, const std::vector<std::string>& files,

@@ -1,6 +1,5 @@
 #include "agent/probes/inventory/inventory.h"
 
-#include <glob.h>
 #include <sys/stat.h>
 
 #include <algorithm>
@@ -10,6 +9,7 @@
 #include "agent/probes/inventory/parse.h"
 #include "agent/probes/text.h"
 #include "common/digest.h"
+#include "common/glob.h"
 #include "common/model/families.h"
 
 namespace lapwing::agent::inventory {
@@ -38,16 +38,6 @@ Expected<std::string> fileOf(const std::string& path) {
     file.read(text.data(), size);
     text.resize(static_cast<std::size_t>(file.gcount()));
     return text;
-}
-
-std::vector<std::string> matching(const std::string& pattern) {
-    glob_t found{};
-    std::vector<std::string> out;
-    if (glob(pattern.c_str(), 0, nullptr, &found) == 0) {
-        out.assign(found.gl_pathv, found.gl_pathv + found.gl_pathc);
-    }
-    globfree(&found);
-    return out;
 }
 
 }  // namespace
@@ -114,7 +104,7 @@ Expected<ProbeResult> InventoryProbe::collect(const Deadline& deadline) {
 NginxConfiguration InventoryProbe::nginx() const {
     const auto main_file = places_.nginx + "/nginx.conf";
     return exists(main_file)
-               ? readNginx(main_file, {fileOf, matching}, parseHosts(fileOf(places_.hosts).value_or("")))
+               ? readNginx(main_file, {fileOf, filesMatching}, parseHosts(fileOf(places_.hosts).value_or("")))
                : NginxConfiguration();
 }
 

@@ -7,6 +7,7 @@
 #include <sstream>
 
 #include "agent/probes/inventory/nginx_text.h"
+#include "common/glob.h"
 
 namespace lapwing::agent::inventory {
 
@@ -74,9 +75,8 @@ class Loader {
                 continue;
             }
             const auto pattern = one.words[1].starts_with('/') ? one.words[1] : prefix_ + one.words[1];
-            const auto paths = pattern.find_first_of("*?[") == std::string::npos
-                                   ? std::vector<std::string>{pattern}
-                                   : files_.matching(pattern);
+            const auto paths =
+                hasWildcard(pattern) ? files_.matching(pattern) : std::vector<std::string>{pattern};
             for (const auto& path : paths) {
                 auto more = load(path, depth + 1);
                 std::move(more.begin(), more.end(), std::back_inserter(out));

@@ -64,7 +64,7 @@ std::string remedyFor(const Blocked& found, const Flow& flow) {
                 out.append("nft add rule ").append(chain);
             }
             out.append(v4 ? " ip" : " ip6").append(" saddr ").append(source.toString());
-            out.append(vrrp ? " meta l4proto 112" : " tcp dport " + port).append(" accept\n");
+            out.append(" ").append(matchText(flow)).append(" accept\n");
         }
     }
     return out;

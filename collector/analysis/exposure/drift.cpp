@@ -9,7 +9,6 @@ namespace lapwing::analysis::exposure {
 namespace {
 
 constexpr std::size_t kMostLines = 12;
-constexpr int kSsh = 22;
 
 std::string timeText(TimestampMs at) {
     const auto seconds = static_cast<std::time_t>(at / 1000);

@@ -9,8 +9,8 @@ namespace lapwing::analysis::exposure {
 
 namespace {
 
-constexpr int kSsh = 22;
 constexpr int kCollectorForAgents = 9766;
+constexpr const char* kLetsIcmp = "    meta l4proto { 1, 58 } accept comment \"ICMP, ICMPv6\"\n";
 
 int portOf(const std::string& address) {
     const auto colon = address.rfind(':');
@@ -161,13 +161,6 @@ void addVrrp(const Context& context, const HostFacts& host, std::vector<Flow>& f
     }
 }
 
-/// How nft writes what a flow is, after its source. Protocols by their number: a small system has no
-/// /etc/protocols, and there nft knows no names.
-std::string matchText(const Flow& flow) {
-    return flow.protocol == reach::Protocol::vrrp ? "meta l4proto 112"
-                                                  : "tcp dport " + std::to_string(flow.port);
-}
-
 std::string matchJson(const Flow& flow) {
     if (flow.protocol == reach::Protocol::vrrp) {
         return R"({"match":{"op":"==","left":{"meta":{"key":"l4proto"}},"right":"vrrp"}},)";
@@ -217,6 +210,11 @@ std::string checked(const Context& context, const HostFacts& host, const std::ve
 }
 
 }  // namespace
+
+std::string matchText(const Flow& flow) {
+    return flow.protocol == reach::Protocol::vrrp ? "meta l4proto 112"
+                                                  : "tcp dport " + std::to_string(flow.port);
+}
 
 std::string Flow::name() const {
     return protocol == reach::Protocol::vrrp ? "vrrp" : "tcp/" + std::to_string(port);
@@ -359,7 +357,7 @@ std::string rulesetText(const std::string& host, const std::vector<Flow>& flows,
     out +=
         "    iif \"lo\" accept\n    ct state vmap { established : accept, related : accept, invalid : drop "
         "}\n";
-    out += "    meta l4proto { 1, 58 } accept comment \"ICMP, ICMPv6\"\n";
+    out += kLetsIcmp;
     for (const auto& flow : flows) {
         const auto port = matchText(flow) + " accept comment \"" + flow.why + "\"\n";
         if (flow.from.empty()) {
@@ -462,8 +460,9 @@ std::string outboundRemedy(const Context& context, const HostFacts& host) {
         "/etc/nftables.d/lapwing-output.nft\n"
         "table inet lapwing_output\ndelete table inet lapwing_output\ntable inet lapwing_output {\n"
         "  chain output {\n    type filter hook output priority filter; policy drop;\n"
-        "    oif \"lo\" accept\n    ct state established,related accept\n"
-        "    meta l4proto { 1, 58 } accept comment \"ICMP, ICMPv6\"\n"
+        "    oif \"lo\" accept\n    ct state established,related accept\n";
+    out += kLetsIcmp;
+    out +=
         "    udp dport { 53, 123 } accept comment \"names, time\"\n"
         "    tcp dport { 53, 80, 443 } accept comment \"names, packages\"\n";
     for (const auto family : kFamilies) {

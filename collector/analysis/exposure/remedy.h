@@ -19,6 +19,11 @@ struct Flow {
     std::string name() const;
 };
 
+/// How nft writes what a flow is, after its source. Protocols by their number: a small system has no
+/// /etc/protocols, and there nft knows no names.
+std::string matchText(const Flow& flow);
+
+inline constexpr int kSsh = 22;
 /// HAProxy's usual port for its statistics.
 inline constexpr int kStatistics = 8404;
 /// Ports of the host on which HAProxy shows its statistics, as far as attempts tell.

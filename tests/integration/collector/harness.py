@@ -17,6 +17,7 @@ import urllib.parse
 
 PROGRAM = os.path.join(os.environ.get("LAPWING_BIN", "build/dev/bin"), "lapwing-collector")
 NAME = "lapwing-collector"  # what the collector's certificate says
+PROBES = ("node", "nginx", "app", "haproxy", "mysql", "sockets", "firewall", "keepalived", "inventory")
 
 
 def varint(value):
@@ -162,6 +163,19 @@ class Collector:
         done = self.run("enrol", host, "--bundle", bundle)
         assert done.returncode == 0, done.stderr
         return bundle
+
+    def start_agent(self, host, probes):
+        """A real agent, with these probes alone: {"node": "on"}."""
+        bundle = self.enrol(host)
+        os.makedirs(self.path("agent"))
+        wanted = ", ".join(f"{name}: {probes.get(name, 'off')}" for name in PROBES)
+        with open(self.path("agent.yaml"), "w") as out:
+            out.write(f"host: {host}\ndata: {self.path('agent')}\nstatus_socket: {self.path('agent.sock')}\n"
+                      f"collector: {{ url: 'https://127.0.0.1:{self.agents_port}', ca: {bundle}, cert: {bundle}, key: {bundle},"
+                      f" server_name: {NAME} }}\nattempts: off\ncanary: off\nprobes: {{ {wanted} }}\n")
+        with open(self.path("agent.log"), "wb") as log:
+            return subprocess.Popen([os.path.join(os.path.dirname(PROGRAM), "lapwing-agent"), "run", "--config",
+                                     self.path("agent.yaml")], stdout=log, stderr=log)
 
     def agent(self, cert, key=None, ca=None):
         """A connection for agents; `cert` is a bundle, or a certificate with `key` and `ca` beside it."""

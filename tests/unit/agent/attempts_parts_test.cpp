@@ -11,10 +11,12 @@
 #include "agent/attempts/canary.h"
 #include "agent/attempts/connect.h"
 #include "agent/attempts/greeting.h"
+#include "tests/unit/agent/listening.h"
 #include "tests/unit/catch.h"
 
 using namespace lapwing;
 using namespace lapwing::agent;
+using lapwing::test::Listening;
 using std::chrono::milliseconds;
 
 namespace {
@@ -23,30 +25,6 @@ std::string fixture(const std::string& name) {
     std::ifstream file(std::string(LAPWING_FIXTURES) + "/attempts/" + name, std::ios::binary);
     return {std::istreambuf_iterator<char>(file), {}};
 }
-
-/// A listening socket on a free port of 127.0.0.1.
-class Listening {
-  public:
-    Listening() : fd_(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
-        sockaddr_in name{};
-        name.sin_family = AF_INET;
-        name.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-        socklen_t size = sizeof name;
-        REQUIRE(bind(fd_, reinterpret_cast<const sockaddr*>(&name), size) == 0);
-        REQUIRE(listen(fd_, 8) == 0);
-        getsockname(fd_, reinterpret_cast<sockaddr*>(&name), &size);
-        port_ = ntohs(name.sin_port);
-    }
-    ~Listening() { close(fd_); }
-    Listening(const Listening&) = delete;
-    Listening& operator=(const Listening&) = delete;
-    std::uint16_t port() const { return port_; }
-    int take() const { return accept(fd_, nullptr, nullptr); }
-
-  private:
-    int fd_;
-    std::uint16_t port_ = 0;
-};
 
 const reach::Address kLocal = *reach::Address::parse("127.0.0.1");
 const std::vector<Peer> kPeers{{"web-02", "10.77.0.12", 80}, {"web-02", "fd77::12", 80}};

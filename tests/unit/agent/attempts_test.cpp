@@ -11,6 +11,7 @@
 #include <thread>
 
 #include "tests/unit/agent/fake_collector.h"
+#include "tests/unit/agent/listening.h"
 #include "tests/unit/catch.h"
 #include "tests/unit/reach/namespaces.h"
 
@@ -181,17 +182,10 @@ TEST_CASE("attempts from the main and a second address, and again once the targe
 }
 
 TEST_CASE("HAProxy's statistics are looked for where they usually are") {
-    const int peer = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    sockaddr_in name{};
-    name.sin_family = AF_INET;
-    name.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    socklen_t size = sizeof name;
-    REQUIRE(bind(peer, reinterpret_cast<const sockaddr*>(&name), size) == 0);
-    REQUIRE(listen(peer, 64) == 0);
-    REQUIRE(getsockname(peer, reinterpret_cast<sockaddr*>(&name), &size) == 0);
+    const test::Listening peer;
     std::vector<std::string> asked;
     std::thread server([&] {
-        for (int fd = accept(peer, nullptr, nullptr); fd >= 0; fd = accept(peer, nullptr, nullptr)) {
+        for (int fd = peer.take(); fd >= 0; fd = peer.take()) {
             std::array<char, 1024> buffer{};
             const auto got = recv(fd, buffer.data(), buffer.size(), 0);
             const std::string request(buffer.data(), got > 0 ? static_cast<std::size_t>(got) : 0);
@@ -212,7 +206,7 @@ TEST_CASE("HAProxy's statistics are looked for where they usually are") {
             answer.body =
                 R"({"version":"one","attempts":[{"host":"web-01","address":"127.0.0.1","protocol":"tcp",)"
                 R"("service":"haproxy-stats","port":)" +
-                std::to_string(ntohs(name.sin_port)) + "}]}";
+                std::to_string(peer.port()) + "}]}";
             return answer;
         });
         AttemptsConfig config;
@@ -227,21 +221,13 @@ TEST_CASE("HAProxy's statistics are looked for where they usually are") {
                             "greeting", "haproxy_stats") == "haproxy_stats");
         attempts.stop();
     }
-    shutdown(peer, SHUT_RDWR);
+    peer.end();
     server.join();
-    close(peer);
     CHECK(asked == std::vector<std::string>{"GET /", "GET /haproxy?stats"});
 }
 
 TEST_CASE("a collector that answers at once, each time anew, drives neither the agent nor its peers") {
-    const int peer = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    sockaddr_in name{};
-    name.sin_family = AF_INET;
-    name.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    socklen_t size = sizeof name;
-    REQUIRE(bind(peer, reinterpret_cast<const sockaddr*>(&name), size) == 0);
-    REQUIRE(listen(peer, 64) == 0);
-    REQUIRE(getsockname(peer, reinterpret_cast<sockaddr*>(&name), &size) == 0);
+    const test::Listening peer;
     test::FakeCollector collector;
     std::atomic<int> asked{0};
     collector.decide([&](const std::string&, std::size_t) {
@@ -250,7 +236,7 @@ TEST_CASE("a collector that answers at once, each time anew, drives neither the 
         // `since` is in 2096.
         answer.body = "{\"version\":\"" + std::to_string(++asked) +
                       R"(","attempts":[{"host":"web-01","address":"127.0.0.1","protocol":"tcp","port":)" +
-                      std::to_string(ntohs(name.sin_port)) + R"(,"since":4000000000000000}]})";
+                      std::to_string(peer.port()) + R"(,"since":4000000000000000}]})";
         return answer;
     });
     AttemptsConfig config;
@@ -264,11 +250,10 @@ TEST_CASE("a collector that answers at once, each time anew, drives neither the 
     std::this_thread::sleep_for(std::chrono::seconds(3));
     attempts.stop();
     int visits = 0;
-    for (int fd = accept(peer, nullptr, nullptr); fd >= 0; fd = accept(peer, nullptr, nullptr)) {
+    for (int fd = peer.takeWaiting(); fd >= 0; fd = peer.takeWaiting()) {
         close(fd);
         ++visits;
     }
-    close(peer);
     CHECK(visits >= 1);
     CHECK(visits <= asked);
     CHECK(asked <= 4);
