@@ -19,7 +19,7 @@ function(lapwing_test name)
   set_tests_properties(${name} PROPERTIES TIMEOUT 300)
 endfunction()
 
-# lapwing_fuzzer(NAME SOURCES file... LINK target...): one libFuzzer program, bin/fuzz-NAME.
+# lapwing_fuzzer(NAME SOURCES file... LINK target...): one libFuzzer program, bin/fuzz-NAME. The target `fuzzers` is all of them.
 function(lapwing_fuzzer name)
   cmake_parse_arguments(ARG "" "" "SOURCES;LINK" ${ARGN})
   if(LAPWING_FUZZERS)
@@ -27,5 +27,6 @@ function(lapwing_fuzzer name)
     target_include_directories(fuzz-${name} PRIVATE ${PROJECT_SOURCE_DIR})
     target_link_libraries(fuzz-${name} PRIVATE ${ARG_LINK})
     target_link_options(fuzz-${name} PRIVATE -fsanitize=fuzzer)
+    add_dependencies(fuzzers fuzz-${name})
   endif()
 endfunction()

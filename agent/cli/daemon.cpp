@@ -15,11 +15,11 @@
 #include "agent/config/config.h"
 #include "agent/delivery/delivery.h"
 #include "agent/runner/runner.h"
-#include "agent/status/notify.h"
 #include "agent/status/self_probe.h"
 #include "agent/status/socket.h"
 #include "agent/status/status.h"
 #include "common/config/reader.h"
+#include "common/systemd.h"
 
 namespace lapwing::agent {
 namespace {

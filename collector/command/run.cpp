@@ -4,7 +4,6 @@
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
 #include <sys/signalfd.h>
-#include <systemd/sd-daemon.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -14,6 +13,7 @@
 #include "collector/command/command.h"
 #include "collector/command/problems.h"
 #include "collector/command/service.h"
+#include "common/systemd.h"
 
 namespace lapwing::collector {
 namespace {
@@ -49,18 +49,12 @@ int signalDescriptor() {
     return signalfd(-1, &signals, SFD_CLOEXEC);
 }
 
-/// How often systemd wants to hear from the service: half of its patience.
-Clock::duration watchdogInterval() {
-    std::uint64_t microseconds = 0;
-    if (sd_watchdog_enabled(0, &microseconds) <= 0) return std::chrono::hours(24);
-    return std::chrono::microseconds(microseconds / 2);
-}
-
 /// Turns the service over until a signal ends it.
 void serve(Service& service, int signals) {
     auto next_round = Clock::now();
     auto next_look = next_round;
-    const auto watchdog = watchdogInterval();
+    // Half of systemd's patience.
+    const Clock::duration watchdog = watchdogInterval().value_or(std::chrono::hours(48)) / 2;
     auto next_ping = Clock::now() + watchdog;
     while (true) {
         const auto now = Clock::now();
@@ -74,7 +68,7 @@ void serve(Service& service, int signals) {
             next_round = std::max(next_round + kRound, now);
         }
         if (now >= next_ping) {
-            sd_notify(0, "WATCHDOG=1");
+            notifySystemd("WATCHDOG=1");
             next_ping = now + watchdog;
         }
         const auto wait = std::chrono::duration_cast<std::chrono::milliseconds>(
@@ -84,9 +78,9 @@ void serve(Service& service, int signals) {
         signalfd_siginfo info{};
         if (::read(signals, &info, sizeof info) != sizeof info) continue;
         if (info.ssi_signo != SIGHUP) return;
-        sd_notify(0, "RELOADING=1");
+        notifySystemd("RELOADING=1");
         service.reload();
-        sd_notify(0, "READY=1");
+        notifySystemd("READY=1");
     }
 }
 
@@ -105,9 +99,9 @@ int runService(const std::string& config_file) {
         return kWrongUsage;
     }
     (*service)->start();
-    sd_notify(0, "READY=1");
+    notifySystemd("READY=1");
     serve(**service, signals);
-    sd_notify(0, "STOPPING=1");
+    notifySystemd("STOPPING=1");
     spdlog::info("stopping");
     (*service)->stop();
     ::close(signals);

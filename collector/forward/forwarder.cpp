@@ -59,8 +59,9 @@ class Forwarder::Lane {
 Forwarder::Forwarder(std::vector<Destination> destinations, storage::ArrivalLog& log)
     : destinations_(std::move(destinations)) {
     for (const auto& [reader, seq] : log.logCursors()) {
-        const bool known = std::any_of(destinations_.begin(), destinations_.end(),
-                                       [&](const Destination& each) { return each.name == reader; });
+        const bool known =
+            std::any_of(destinations_.begin(), destinations_.end(),
+                        [&name = reader](const Destination& each) { return each.name == name; });
         if (known) continue;
         spdlog::info("forward {}: not configured any more, what waits for it is let go", reader);
         if (const auto dropped = log.dropLogCursor(reader); !dropped) {

@@ -23,6 +23,7 @@ Expected<std::vector<LoggedBatch>> SqliteStore::readLog(std::uint64_t after, std
     if (!query) return tl::unexpected(query.error());
     query->bind(1, static_cast<std::int64_t>(after)).bind(2, end);
     std::vector<LoggedBatch> batches;
+    LogEntry entry;
     std::size_t samples = 0;
     while (samples < max_samples) {
         const auto row = query->step();
@@ -33,14 +34,15 @@ Expected<std::vector<LoggedBatch>> SqliteStore::readLog(std::uint64_t after, std
         batch.seq = static_cast<std::uint64_t>(query->integer(0));
         batch.received = query->integer(1);
         batch.bytes = payload.size();
+        auto done = entry.decode(payload);
+        if (!done) return tl::unexpected(done.error());
         const std::shared_lock lock(index_mutex_);
-        auto done = decodeLogEntry(payload, [&](const SeriesBatch& series) {
+        for (const auto& series : entry.series()) {
             samples += series.samples.size();
             auto labels = index_->contains(series.id) ? index_->labels(series.id) : nullptr;
             batch.series.push_back(
                 {series.id, std::move(labels), {series.samples.begin(), series.samples.end()}});
-        });
-        if (!done) return tl::unexpected(done.error());
+        }
         batches.push_back(std::move(batch));
     }
     return batches;

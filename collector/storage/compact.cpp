@@ -21,6 +21,7 @@ Expected<void> SqliteStore::compactHead() {
             if (head_.empty()) return {};
             const std::lock_guard head_lock(head_mutex_);
             frozen_ = std::exchange(head_, Head());
+            head_.reserve(index_->end());
             frozen_seq_ = last_seq_;
             weighHead();
         }

@@ -175,8 +175,9 @@ Expected<void> SqliteStore::expireDocuments(TimestampMs before) {
         const std::shared_lock lock(index_mutex_);
         if (const auto digest = index_->symbol("digest")) {
             for (const auto id : index_->all()) {
-                for (const auto pair : index_->symbols(id)) {
-                    if (pair.name == *digest) used.insert(index_->text(pair.value));
+                for (const auto pair : index_->pairs(id)) {
+                    const auto [label, value] = index_->symbols(pair);
+                    if (label == *digest) used.insert(index_->text(value));
                 }
             }
         }

@@ -25,6 +25,8 @@ void mergeInto(std::vector<Sample> samples, std::vector<Sample>& out);
 /// beside it those that came out of order. Not synchronised.
 class Head {
   public:
+    /// Room for ids below `end`.
+    void reserve(SeriesId end) { series_.reserve(end); }
     /// Ascending, none of which the head has already.
     void append(SeriesId id, std::span<const Sample> samples);
     bool contains(SeriesId id) const;

@@ -57,7 +57,9 @@ std::string encodeLogEntry(std::span<const SeriesBatch> batch) {
     return out;
 }
 
-Expected<void> decodeLogEntry(std::string_view payload, const std::function<void(const SeriesBatch&)>& each) {
+Expected<void> LogEntry::decode(std::string_view payload) {
+    series_.clear();
+    samples_.clear();
     const auto damaged = [] { return fail(ErrorKind::internal, "arrival log: an entry is damaged"); };
     if (payload.size() < 5) return damaged();
     ByteReader sum(payload.substr(payload.size() - 4));
@@ -67,20 +69,23 @@ Expected<void> decodeLogEntry(std::string_view payload, const std::function<void
     if (in.byte() != kVersion) return damaged();
     const std::uint64_t count = in.varint();
     if (count > in.remaining()) return damaged();
-    std::vector<Sample> samples;
+    series_.reserve(count);
+    // A sample has two bytes at least: what looks at them does not see them move.
+    samples_.reserve(payload.size() / 2);
     std::uint64_t id = 0;
     std::uint64_t time = 0;
-    for (std::uint64_t i = 0; i < count && !in.failed(); ++i) {
+    for (std::uint64_t i = 0; i < count; ++i) {
         id += static_cast<std::uint64_t>(unzigzag(in.varint()));
         const std::uint64_t size = in.varint();
         if (size > in.remaining()) return damaged();
-        samples.clear();
+        const std::size_t first = samples_.size();
         for (std::uint64_t k = 0; k < size; ++k) {
             time += static_cast<std::uint64_t>(unzigzag(in.varint()));
-            samples.push_back(Sample{static_cast<TimestampMs>(time), readValue(in)});
+            const double value = readValue(in);
+            if (in.failed()) return damaged();
+            samples_.push_back(Sample{static_cast<TimestampMs>(time), value});
         }
-        if (in.failed()) return damaged();
-        each({static_cast<SeriesId>(id), samples});
+        series_.push_back({static_cast<SeriesId>(id), std::span(samples_).subspan(first)});
     }
     if (!in.complete()) return damaged();
     return {};

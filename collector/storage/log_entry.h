@@ -1,7 +1,6 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -21,11 +20,21 @@ struct SeriesBatch {
     std::span<const Sample> samples;
 };
 
-/// The payload of one entry of the arrival log, with a checksum. Pure functions.
+/// The payload of one entry of the arrival log, with a checksum.
 std::string encodeLogEntry(std::span<const SeriesBatch> batch);
-/// Tells `each` of every series, whose samples it may look at until it returns. Error `internal` for a
-/// damaged entry; `each` may have been told of some of it then, unless the damage is one that the checksum
-/// shows.
-Expected<void> decodeLogEntry(std::string_view payload, const std::function<void(const SeriesBatch&)>& each);
+
+/// An entry of the arrival log, decoded; one object for entry after entry, as a replay reads millions of
+/// samples. Not synchronised.
+class LogEntry {
+  public:
+    /// Takes the place of what was there before. Error `internal` for a damaged entry.
+    Expected<void> decode(std::string_view payload);
+    /// Valid until the next decode().
+    std::span<const SeriesBatch> series() const { return series_; }
+
+  private:
+    std::vector<SeriesBatch> series_;
+    std::vector<Sample> samples_;
+};
 
 }  // namespace lapwing::storage

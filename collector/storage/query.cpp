@@ -183,7 +183,7 @@ Expected<std::vector<std::string>> SqliteStore::labelNames(const std::vector<Mat
     {
         const std::shared_lock lock(index_mutex_);
         for (const auto id : matching(any, from, to)) {
-            for (const auto pair : index_->symbols(id)) symbols.insert(pair.name);
+            for (const auto pair : index_->pairs(id)) symbols.insert(index_->symbols(pair).name);
         }
         for (const auto symbol : symbols) out.push_back(index_->text(symbol));
     }
@@ -201,8 +201,9 @@ Expected<std::vector<std::string>> SqliteStore::labelValues(const std::string& n
         const auto wanted = index_->symbol(name);
         if (!wanted) return out;
         for (const auto id : matching(any, from, to)) {
-            for (const auto pair : index_->symbols(id)) {
-                if (pair.name == *wanted) symbols.insert(pair.value);
+            for (const auto pair : index_->pairs(id)) {
+                const auto [label, value] = index_->symbols(pair);
+                if (label == *wanted) symbols.insert(value);
             }
         }
         for (const auto symbol : symbols) out.push_back(index_->text(symbol));

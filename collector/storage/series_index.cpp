@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <iterator>
-#include <utility>
 
 namespace lapwing::storage {
 namespace {
@@ -10,15 +9,46 @@ namespace {
 /// So many label sets are kept ready; a hundred thousand would cost more memory than all the samples.
 constexpr std::size_t kCachedLabels = 2048;
 
+std::uint64_t keyOf(SeriesIndex::SymbolPair symbols) {
+    return std::uint64_t{symbols.name} << 32 | symbols.value;
+}
+
 }  // namespace
 
-std::uint32_t SeriesIndex::intern(const std::string& text) {
+std::size_t SeriesIndex::Hash::operator()(std::span<const PairId> pairs) const {
+    std::uint64_t hash = 0;
+    for (const auto pair : pairs) {
+        hash = (hash ^ pair) * 0x9e3779b97f4a7c15U;
+        hash ^= hash >> 32;
+    }
+    // As much of it as a series keeps.
+    return static_cast<std::uint32_t>(hash);
+}
+
+bool SeriesIndex::Same::operator()(SeriesId id, std::span<const PairId> pairs) const {
+    return std::ranges::equal(index->pairs(id), pairs);
+}
+
+SeriesIndex::SeriesIndex() : by_pairs_(0, Hash{this}, Same{this}) {}
+
+std::uint32_t SeriesIndex::intern(std::string_view text) {
     const auto known = symbols_.find(text);
     if (known != symbols_.end()) return known->second;
     const auto symbol = static_cast<std::uint32_t>(texts_.size());
-    texts_.push_back(text);
+    texts_.emplace_back(text);
     symbols_.emplace(texts_.back(), symbol);
     return symbol;
+}
+
+SeriesIndex::PairId SeriesIndex::intern(const LabelView& label) {
+    const SymbolPair symbols{intern(label.name), intern(label.value)};
+    const auto [known, fresh] = pair_ids_.try_emplace(keyOf(symbols), static_cast<PairId>(pairs_.size()));
+    if (fresh) {
+        pairs_.push_back(symbols);
+        postings_.emplace_back();
+        values_[symbols.name].push_back(known->second);
+    }
+    return known->second;
 }
 
 std::optional<std::uint32_t> SeriesIndex::symbol(std::string_view text) const {
@@ -27,48 +57,61 @@ std::optional<std::uint32_t> SeriesIndex::symbol(std::string_view text) const {
     return known->second;
 }
 
-void SeriesIndex::add(SeriesId id, GroupId group, const Labels& labels) {
+std::optional<SeriesIndex::PairId> SeriesIndex::pair(std::string_view name, std::string_view value) const {
+    const auto name_symbol = symbol(name);
+    const auto value_symbol = name_symbol ? symbol(value) : std::nullopt;
+    if (!value_symbol) return std::nullopt;
+    const auto known = pair_ids_.find(keyOf({*name_symbol, *value_symbol}));
+    if (known == pair_ids_.end()) return std::nullopt;
+    return known->second;
+}
+
+void SeriesIndex::add(SeriesId id, GroupId group, std::span<const LabelView> labels) {
     if (id >= series_.size()) series_.resize(id + std::size_t{1});
     Series& series = series_[id];
-    series.present = true;
     series.group = group;
-    series.labels.reserve(labels.size());
+    series.first = static_cast<std::uint32_t>(pairs_of_.size());
+    series.count = static_cast<std::uint32_t>(labels.size());
     for (const auto& label : labels) {
-        const SymbolPair pair{intern(label.name), intern(label.value)};
-        series.labels.push_back(pair);
-        Postings& list = postings_[pair.name][pair.value];
+        const PairId pair = intern(label);
+        pairs_of_.push_back(pair);
+        Postings& list = postings_[pair];
         if (list.empty() || list.back() < id) {
             list.push_back(id);
         } else {
             list.insert(std::lower_bound(list.begin(), list.end(), id), id);
         }
     }
-    const auto [same, first] = by_hash_.try_emplace(labels.hash(), id);
-    if (!first) series.same_hash = std::exchange(same.value(), id);
-    ++count_;
+    series.hash = static_cast<std::uint32_t>(Hash{this}(pairs(id)));
+    by_pairs_.insert(id);
 }
 
-bool SeriesIndex::equals(SeriesId id, const Labels& labels) const {
-    const auto& own = series_[id].labels;
-    return own.size() == labels.size() &&
-           std::equal(own.begin(), own.end(), labels.begin(), [this](SymbolPair pair, const Label& label) {
-               return texts_[pair.value] == label.value && texts_[pair.name] == label.name;
-           });
+void SeriesIndex::add(SeriesId id, GroupId group, const Labels& labels) {
+    std::vector<LabelView> views;
+    views.reserve(labels.size());
+    for (const auto& label : labels) views.push_back({label.name, label.value});
+    add(id, group, views);
 }
 
 std::optional<SeriesId> SeriesIndex::find(const Labels& labels) const {
-    const auto known = by_hash_.find(labels.hash());
-    if (known == by_hash_.end()) return std::nullopt;
-    for (SeriesId id = known->second; id != 0; id = series_[id].same_hash) {
-        if (equals(id, labels)) return id;
+    std::vector<PairId> pairs;
+    pairs.reserve(labels.size());
+    for (const auto& label : labels) {
+        const auto known = pair(label.name, label.value);
+        if (!known) return std::nullopt;
+        pairs.push_back(*known);
     }
-    return std::nullopt;
+    const auto known = by_pairs_.find(std::span<const PairId>(pairs));
+    if (known == by_pairs_.end()) return std::nullopt;
+    return *known;
 }
 
 Labels SeriesIndex::materialise(SeriesId id) const {
     std::vector<Label> labels;
-    labels.reserve(series_[id].labels.size());
-    for (const auto pair : series_[id].labels) labels.push_back(Label{texts_[pair.name], texts_[pair.value]});
+    labels.reserve(series_[id].count);
+    for (const auto pair : pairs(id)) {
+        labels.push_back(Label{texts_[pairs_[pair].name], texts_[pairs_[pair].value]});
+    }
     return Labels(std::move(labels));
 }
 
@@ -87,29 +130,26 @@ std::shared_ptr<const Labels> SeriesIndex::labels(SeriesId id) const {
 
 std::vector<SeriesId> SeriesIndex::all() const {
     std::vector<SeriesId> ids;
-    ids.reserve(count_);
+    ids.reserve(size());
     for (SeriesId id = 0; id < series_.size(); ++id) {
-        if (series_[id].present) ids.push_back(id);
+        if (contains(id)) ids.push_back(id);
     }
     return ids;
 }
 
 SeriesIndex::Postings SeriesIndex::withValue(const Matcher& matcher, bool wanted) const {
-    const auto name = symbol(matcher.name());
-    if (!name) return {};
-    const auto values = postings_.find(*name);
-    if (values == postings_.end()) return {};
     if (matcher.type() == Matcher::Type::equal && wanted) {
-        const auto value = symbol(matcher.value());
-        if (!value) return {};
-        const auto list = values->second.find(*value);
-        return list == values->second.end() ? Postings() : list->second;
+        const auto known = pair(matcher.name(), matcher.value());
+        return known ? postings_[*known] : Postings();
     }
+    const auto name = symbol(matcher.name());
+    const auto values = name ? values_.find(*name) : values_.end();
+    if (values == values_.end()) return {};
     Postings ids;
     std::size_t lists = 0;
-    for (const auto& [value, list] : values->second) {
-        if (matcher.matches(texts_[value]) != wanted) continue;
-        ids.insert(ids.end(), list.begin(), list.end());
+    for (const auto pair : values->second) {
+        if (matcher.matches(texts_[pairs_[pair].value]) != wanted) continue;
+        ids.insert(ids.end(), postings_[pair].begin(), postings_[pair].end());
         ++lists;
     }
     // A series has one value only: the lists are disjoint.

@@ -1,12 +1,14 @@
 #pragma once
 
 #include <tsl/robin_map.h>
+#include <tsl/robin_set.h>
 
 #include <cstdint>
 #include <deque>
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -22,7 +24,14 @@ namespace lapwing::storage {
 /// change needs the index alone.
 class SeriesIndex {
   public:
-    /// Ids begin at 1 and may have gaps. A label set is added once only.
+    SeriesIndex();
+    SeriesIndex(const SeriesIndex&) = delete;
+    SeriesIndex& operator=(const SeriesIndex&) = delete;
+
+    /// Room for ids below `end`.
+    void reserve(SeriesId end) { series_.reserve(end); }
+    /// Ids begin at 1 and may have gaps. A label set, sorted by name, is added once only.
+    void add(SeriesId id, GroupId group, std::span<const LabelView> labels);
     void add(SeriesId id, GroupId group, const Labels& labels);
 
     std::optional<SeriesId> find(const Labels& labels) const;
@@ -30,45 +39,67 @@ class SeriesIndex {
     std::vector<SeriesId> select(const Matchers& matchers) const;
     std::vector<SeriesId> all() const;
 
-    bool contains(SeriesId id) const { return id < series_.size() && series_[id].present; }
+    bool contains(SeriesId id) const { return id < series_.size() && series_[id].count > 0; }
     GroupId group(SeriesId id) const { return series_[id].group; }
     /// Shared with later callers as long as few series are asked for.
     std::shared_ptr<const Labels> labels(SeriesId id) const;
-    /// Names and values of one series as symbols; text() tells what they stand for.
+
+    /// Name and value of a label as symbols; text() tells what they stand for.
     struct SymbolPair {
         std::uint32_t name = 0;
         std::uint32_t value = 0;
     };
-    const std::vector<SymbolPair>& symbols(SeriesId id) const { return series_[id].labels; }
+    /// A label that some series has.
+    using PairId = std::uint32_t;
+    std::span<const PairId> pairs(SeriesId id) const {
+        return std::span(pairs_of_).subspan(series_[id].first, series_[id].count);
+    }
+    SymbolPair symbols(PairId pair) const { return pairs_[pair]; }
     const std::string& text(std::uint32_t symbol) const { return texts_[symbol]; }
     std::optional<std::uint32_t> symbol(std::string_view text) const;
 
-    std::size_t size() const { return count_; }
+    std::size_t size() const { return by_pairs_.size(); }
     /// One more than the highest id.
     SeriesId end() const { return static_cast<SeriesId>(series_.size()); }
 
   private:
     struct Series {
-        std::vector<SymbolPair> labels;
+        std::uint32_t first = 0;  ///< in pairs_of_
+        std::uint32_t count = 0;  ///< 0: there is no such series
         GroupId group = 0;
-        SeriesId same_hash = 0;  ///< another one; 0: none
-        bool present = false;
+        std::uint32_t hash = 0;
     };
     using Postings = std::vector<SeriesId>;
-    using Values = std::unordered_map<std::uint32_t, Postings>;
+    /// The set of series, in which one is found by its id or by its labels.
+    struct Hash {
+        const SeriesIndex* index;
+        std::size_t operator()(SeriesId id) const { return index->series_[id].hash; }
+        std::size_t operator()(std::span<const PairId> pairs) const;
+    };
+    struct Same {
+        using is_transparent = void;
+        const SeriesIndex* index;
+        bool operator()(SeriesId a, SeriesId b) const { return a == b; }
+        bool operator()(SeriesId id, std::span<const PairId> pairs) const;
+        bool operator()(std::span<const PairId> pairs, SeriesId id) const { return (*this)(id, pairs); }
+    };
 
-    std::uint32_t intern(const std::string& text);
+    std::uint32_t intern(std::string_view text);
+    PairId intern(const LabelView& label);
+    std::optional<PairId> pair(std::string_view name, std::string_view value) const;
     Labels materialise(SeriesId id) const;
-    bool equals(SeriesId id, const Labels& labels) const;
     /// Series whose label has a value that the matcher accepts (`wanted`) or refuses.
     Postings withValue(const Matcher& matcher, bool wanted) const;
 
     std::deque<std::string> texts_;
-    std::unordered_map<std::string_view, std::uint32_t> symbols_;
+    tsl::robin_map<std::string_view, std::uint32_t> symbols_;
+    std::vector<SymbolPair> pairs_;
+    std::vector<Postings> postings_;                                 ///< by PairId
+    tsl::robin_map<std::uint64_t, PairId> pair_ids_;                 ///< by name and value
+    std::unordered_map<std::uint32_t, std::vector<PairId>> values_;  ///< by name
     std::vector<Series> series_;
-    tsl::robin_map<std::uint64_t, SeriesId> by_hash_;
-    std::unordered_map<std::uint32_t, Values> postings_;
-    std::size_t count_ = 0;
+    std::vector<PairId> pairs_of_;  ///< of all series, one after the other
+    tsl::robin_set<SeriesId, Hash, Same> by_pairs_;
 
     mutable std::mutex cache_mutex_;
     mutable std::unordered_map<SeriesId, std::shared_ptr<const Labels>> cache_;

@@ -13,16 +13,18 @@ std::string encodeLabels(const Labels& labels) {
     return out;
 }
 
-Expected<Labels> decodeLabels(std::string_view data) {
+Expected<void> decodeLabels(std::string_view data, std::vector<LabelView>& out) {
+    const auto damaged = [] { return fail(ErrorKind::internal, "a series' labels are damaged"); };
+    out.clear();
     ByteReader in(data);
-    std::vector<Label> labels;
-    while (in.remaining() > 0 && !in.failed()) {
+    while (in.remaining() > 0) {
         const auto name = in.string();
         const auto value = in.string();
-        labels.push_back(Label{std::string(name), std::string(value)});
+        if (in.failed() || value.empty() || (!out.empty() && out.back().name >= name)) return damaged();
+        out.push_back({name, value});
     }
-    if (in.failed() || labels.empty()) return fail(ErrorKind::internal, "a series' labels are damaged");
-    return Labels(std::move(labels));
+    if (out.empty()) return damaged();
+    return {};
 }
 
 }  // namespace lapwing::storage

@@ -106,6 +106,8 @@ class SqliteStore final : public Store {
     SeriesId createSeries(const Labels& labels, Round& round);
     Expected<void> write(const Round& round);
     void apply(const Round& round);
+    /// With head_mutex_ held, or while nobody else is there yet: into the head.
+    void enter(const SeriesBatch& series);
     void forget(const Round& round);
     Expected<void> transaction(const std::function<Expected<void>()>& body);
 

@@ -114,6 +114,14 @@ Expected<void> SqliteStore::loadSeries() {
         host_of[id] = &host;
         next_group_ = std::max(next_group_, id + 1);
     }
+    const auto last = writer_.integer("SELECT ifnull(max(id), 0) FROM series");
+    if (!last) return tl::unexpected(last.error());
+    if (*last > 0 && *last < INT32_MAX) {
+        const auto end = static_cast<SeriesId>(*last) + 1;
+        index_->reserve(end);
+        spans_.reserve(end);
+    }
+    std::vector<LabelView> labels;
     auto series = writer_.prepare(
         "SELECT id, group_id, oldest IS NULL, oldest, newest, labels FROM series ORDER BY id", false);
     if (!series) return tl::unexpected(series.error());
@@ -123,13 +131,13 @@ Expected<void> SqliteStore::loadSeries() {
         if (!*row) break;
         const std::int64_t id = series->integer(0);
         const auto group = static_cast<GroupId>(series->integer(1));
-        auto labels = decodeLabels(series->bytes(5));
-        if (!labels) return tl::unexpected(labels.error());
+        auto decoded = decodeLabels(series->bytes(5), labels);
+        if (!decoded) return decoded;
         const auto host = host_of.find(group);
         if (id <= 0 || id > INT32_MAX || host == host_of.end()) {
             return fail(ErrorKind::internal, "series " + std::to_string(id) + " is damaged");
         }
-        index_->add(static_cast<SeriesId>(id), group, *labels);
+        index_->add(static_cast<SeriesId>(id), group, labels);
         ++host->second->series;
         spans_.resize(index_->end());
         if (series->integer(2) == 0) spans_.back() = Span{series->integer(3), series->integer(4)};
@@ -161,26 +169,21 @@ Expected<void> SqliteStore::replayLog() {
     auto log = writer_.prepare("SELECT seq, payload FROM log WHERE seq > ?1 ORDER BY seq", false);
     if (!log) return tl::unexpected(log.error());
     log->bind(1, last_seq_);
+    head_.reserve(index_->end());
+    LogEntry entry;
     for (;;) {
         const auto row = log->step();
         if (!row) return tl::unexpected(row.error());
         if (!*row) break;
         last_seq_ = log->integer(0);
-        bool unknown = false;
-        auto done = decodeLogEntry(log->bytes(1), [&](const SeriesBatch& series) {
-            if (!index_->contains(series.id) || series.samples.empty()) {
-                unknown = true;
-                return;
-            }
-            head_.append(series.id, series.samples);
-            Span& span = spans_[series.id];
-            span.oldest = std::min(span.oldest, series.samples.front().timestamp);
-            span.newest = std::max(span.newest, series.samples.back().timestamp);
-        });
+        auto done = entry.decode(log->bytes(1));
         if (!done) return done;
-        if (unknown) {
-            return fail(ErrorKind::internal,
-                        "arrival log: entry " + std::to_string(last_seq_) + " names an unknown series");
+        for (const auto& series : entry.series()) {
+            if (!index_->contains(series.id) || series.samples.empty()) {
+                return fail(ErrorKind::internal,
+                            "arrival log: entry " + std::to_string(last_seq_) + " names an unknown series");
+            }
+            enter(series);
         }
     }
     weighHead();

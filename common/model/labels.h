@@ -15,6 +15,12 @@ struct Label {
     auto operator<=>(const Label&) const = default;
 };
 
+/// A label that looks into somebody else's memory.
+struct LabelView {
+    std::string_view name;
+    std::string_view value;
+};
+
 /// A series' identity: labels sorted by name, names unique, no empty value (an empty value is an absent
 /// label, as in Prometheus). The metric's name is the label `__name__`. Plain value type, not synchronised.
 class Labels {

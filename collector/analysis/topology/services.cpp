@@ -70,6 +70,7 @@ class Functions {
         if (apps != model_.apps_of_web.end()) {
             for (const auto& alternatives : apps->second) {
                 std::vector<Gate> any;
+                any.reserve(alternatives.size());
                 for (const auto& app : alternatives) {
                     any.push_back(program("app", model_.components.at(app).host));
                 }

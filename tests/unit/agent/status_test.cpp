@@ -5,11 +5,9 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include <cstdlib>
 #include <cstring>
 #include <fstream>
 
-#include "agent/status/notify.h"
 #include "agent/status/self_probe.h"
 #include "agent/status/socket.h"
 #include "common/model/families.h"
@@ -230,32 +228,4 @@ TEST_CASE("the agent's own samples") {
     result = probe.collect(Deadline(1s));
     CHECK(value(*result, "lapwing_clock_offset_seconds") == 0.5);
     CHECK(value(*result, "lapwing_clock_offset_error_seconds") == 0.25);
-}
-
-TEST_CASE("systemd is told over its socket, and asked how often") {
-    const TempDir dir;
-    const auto path = dir.path("notify.sock");
-    sockaddr_un address{};
-    address.sun_family = AF_UNIX;
-    std::strncpy(address.sun_path, path.c_str(), sizeof address.sun_path - 1);
-    const int receiver = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-    REQUIRE(bind(receiver, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0);
-    setenv("NOTIFY_SOCKET", path.c_str(), 1);
-    notifySystemd("READY=1");
-    char buffer[64] = {};
-    CHECK(recv(receiver, buffer, sizeof buffer, MSG_DONTWAIT) == 7);
-    CHECK(std::string(buffer) == "READY=1");
-    close(receiver);
-    notifySystemd("WATCHDOG=1");  // nobody there: no harm
-    unsetenv("NOTIFY_SOCKET");
-
-    CHECK_FALSE(watchdogInterval());
-    setenv("WATCHDOG_USEC", "60000000", 1);
-    CHECK(watchdogInterval() == 60s);
-    setenv("WATCHDOG_PID", "1", 1);
-    CHECK_FALSE(watchdogInterval());
-    setenv("WATCHDOG_PID", std::to_string(getpid()).c_str(), 1);
-    CHECK(watchdogInterval() == 60s);
-    unsetenv("WATCHDOG_USEC");
-    unsetenv("WATCHDOG_PID");
 }

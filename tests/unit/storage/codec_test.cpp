@@ -7,6 +7,7 @@
 
 #include "collector/storage/block.h"
 #include "collector/storage/log_entry.h"
+#include "collector/storage/series_row.h"
 #include "tests/unit/catch.h"
 
 namespace lapwing::storage {
@@ -180,9 +181,11 @@ TEST_CASE("a log entry comes back; a damaged one is refused") {
         {{TimestampMs{1} << 53, -9007199254740991.0}, {0, 1e300}}};
     const std::vector<SeriesBatch> batch = {{7, samples[0]}, {3, samples[1]}, {INT32_MAX, samples[2]}};
     const auto good = encodeLogEntry(batch);
-    std::size_t i = 0;
-    REQUIRE(decodeLogEntry(good, [&](const SeriesBatch& series) {
-        REQUIRE(i < batch.size());
+    LogEntry entry;
+    REQUIRE(entry.decode(good));
+    REQUIRE(entry.series().size() == batch.size());
+    for (std::size_t i = 0; i < batch.size(); ++i) {
+        const SeriesBatch& series = entry.series()[i];
         CHECK(series.id == batch[i].id);
         REQUIRE(series.samples.size() == batch[i].samples.size());
         for (std::size_t k = 0; k < series.samples.size(); ++k) {
@@ -190,16 +193,37 @@ TEST_CASE("a log entry comes back; a damaged one is refused") {
             CHECK(std::bit_cast<std::uint64_t>(series.samples[k].value) ==
                   std::bit_cast<std::uint64_t>(batch[i].samples[k].value));
         }
-        ++i;
-    }));
-    CHECK(i == batch.size());
-    const auto nobody = [](const SeriesBatch&) { FAIL("told of a damaged entry"); };
-    for (i = 0; i < good.size(); ++i) {
+    }
+    for (std::size_t i = 0; i < good.size(); ++i) {
         auto bad = good;
         bad[i] = static_cast<char>(bad[i] ^ 4);
-        CHECK_FALSE(decodeLogEntry(bad, nobody));
-        CHECK_FALSE(decodeLogEntry(std::string_view(good).substr(0, i), nobody));
+        CHECK_FALSE(entry.decode(bad));
+        CHECK_FALSE(entry.decode(std::string_view(good).substr(0, i)));
     }
+    // Nothing of what came before is left over.
+    REQUIRE(entry.decode(encodeLogEntry({})));
+    CHECK(entry.series().empty());
+}
+
+TEST_CASE("a series' labels come back; damaged ones are refused") {
+    const Labels labels{{"__name__", "up"}, {"instance", "web-01"}, {"job", std::string(300, 'j')}};
+    const auto good = encodeLabels(labels);
+    std::vector<LabelView> views = {{"left", "over"}};
+    REQUIRE(decodeLabels(good, views));
+    REQUIRE(views.size() == labels.size());
+    for (std::size_t i = 0; i < views.size(); ++i) {
+        CHECK(views[i].name == labels.items()[i].name);
+        CHECK(views[i].value == labels.items()[i].value);
+    }
+    std::size_t whole = 0;
+    for (std::size_t i = 0; i < good.size(); ++i) {
+        // Cut off between two labels it is a shorter set of labels.
+        if (decodeLabels(std::string_view(good).substr(0, i), views)) ++whole;
+    }
+    CHECK(whole == labels.size() - 1);
+    CHECK_FALSE(decodeLabels(good + good, views));
+    CHECK_FALSE(decodeLabels(encodeLabels({{"b", "1"}}) + encodeLabels({{"a", "1"}}), views));
+    CHECK_FALSE(decodeLabels(std::string("\1a\0", 3), views));
 }
 
 TEST_CASE("a block shares timestamps, gives single series, and detects damage anywhere") {

@@ -4,7 +4,7 @@
 #include <optional>
 #include <string>
 
-namespace lapwing::agent {
+namespace lapwing {
 
 /// systemd's notification protocol (sd_notify(3)), which is one datagram: libsystemd would bring five more
 /// libraries into a process that is to stay small. Without NOTIFY_SOCKET nothing happens.
@@ -13,4 +13,4 @@ void notifySystemd(const std::string& state);
 /// How often systemd wants to hear WATCHDOG=1 (WATCHDOG_USEC, if it is meant for this process).
 std::optional<std::chrono::microseconds> watchdogInterval();
 
-}  // namespace lapwing::agent
+}  // namespace lapwing

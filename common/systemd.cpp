@@ -1,4 +1,4 @@
-#include "agent/status/notify.h"
+#include "common/systemd.h"
 
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -8,7 +8,7 @@
 #include <cstdlib>
 #include <cstring>
 
-namespace lapwing::agent {
+namespace lapwing {
 
 void notifySystemd(const std::string& state) {
     const char* path = std::getenv("NOTIFY_SOCKET");
@@ -36,4 +36,4 @@ std::optional<std::chrono::microseconds> watchdogInterval() {
     return std::chrono::microseconds(us);
 }
 
-}  // namespace lapwing::agent
+}  // namespace lapwing
