@@ -102,7 +102,7 @@ void readMatch(const Node& node, Destination& out) {
 }
 
 void readHeaders(const Node& node, Destination& out) {
-    constexpr std::array<std::string_view, 8> kOurs = {
+    constexpr std::array<std::string_view, 8> ours = {
         "content-type", "content-encoding", "content-length", "x-prometheus-remote-write-version",
         "host",         "user-agent",       "connection",     "transfer-encoding"};
     node.forEachPair([&](const std::string& name, const Node& entry) {
@@ -115,7 +115,7 @@ void readHeaders(const Node& node, Destination& out) {
             entry.problem(entry.path() + " is not a header that HTTP allows");
         } else if (lower(name) == "authorization") {
             entry.problem(entry.path() + ": use bearer_token_file, or user and password_file");
-        } else if (std::find(kOurs.begin(), kOurs.end(), lower(name)) != kOurs.end()) {
+        } else if (std::find(ours.begin(), ours.end(), lower(name)) != ours.end()) {
             entry.problem(entry.path() + " is set by remote_write itself");
         } else {
             out.headers.emplace_back(name, value);

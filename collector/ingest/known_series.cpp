@@ -8,6 +8,9 @@
 namespace lapwing::ingest {
 namespace {
 
+/// Memory matters more here than the last nanoseconds.
+constexpr float kLoadFactor = 0.8F;
+
 std::uint64_t secretSeed() {
     std::random_device device;
     return (static_cast<std::uint64_t>(device()) << 32) | device();
@@ -15,7 +18,9 @@ std::uint64_t secretSeed() {
 
 }  // namespace
 
-KnownSeries::KnownSeries(std::size_t most) : most_(most), seed_(secretSeed()) {}
+KnownSeries::KnownSeries(std::size_t most) : most_(most), seed_(secretSeed()) {
+    refs_.max_load_factor(kLoadFactor);
+}
 
 std::vector<KnownSeries::Known> KnownSeries::find(std::string_view agent,
                                                   std::span<const WrittenSeries> series) const {
@@ -37,7 +42,7 @@ std::vector<KnownSeries::Known> KnownSeries::find(std::string_view agent,
 
 void KnownSeries::remember(std::span<const Known> series) {
     const std::lock_guard lock(mutex_);
-    if (refs_.size() + series.size() > most_) refs_ = {};
+    if (refs_.size() + series.size() > most_) refs_.clear();
     for (const auto& one : series) {
         if (one.ref != 0) refs_[one.key] = one.ref;
     }

@@ -19,7 +19,7 @@ constexpr auto kSyncDelay = milliseconds(500);
 /// take too long: but not before it has a few of each series, for each time the blocks of all hosts are
 /// written again.
 constexpr auto kHeadAge = minutes(20);
-constexpr std::size_t kHeadSamples = 1'000'000;
+constexpr std::size_t kHeadSamples = 500'000;
 constexpr std::size_t kHeadSamplesPerSeries = 80;
 constexpr auto kExpireEvery = minutes(60);
 constexpr auto kAfterFailure = seconds(10);

@@ -8,6 +8,8 @@ namespace {
 
 /// So many label sets are kept ready; a hundred thousand would cost more memory than all the samples.
 constexpr std::size_t kCachedLabels = 2048;
+/// Of the set of series: memory matters more than the last nanoseconds.
+constexpr float kLoadFactor = 0.8F;
 
 std::uint64_t keyOf(SeriesIndex::SymbolPair symbols) {
     return std::uint64_t{symbols.name} << 32 | symbols.value;
@@ -29,7 +31,9 @@ bool SeriesIndex::Same::operator()(SeriesId id, std::span<const PairId> pairs) c
     return std::ranges::equal(index->pairs(id), pairs);
 }
 
-SeriesIndex::SeriesIndex() : by_pairs_(0, Hash{this}, Same{this}) {}
+SeriesIndex::SeriesIndex() : by_pairs_(0, Hash{this}, Same{this}) {
+    by_pairs_.max_load_factor(kLoadFactor);
+}
 
 std::uint32_t SeriesIndex::intern(std::string_view text) {
     const auto known = symbols_.find(text);

@@ -52,7 +52,7 @@ std::string remedyFor(const Blocked& found, const Flow& flow) {
                 out.append(v4 ? "iptables" : "ip6tables")
                     .append("-legacy -I INPUT -s ")
                     .append(source.toString());
-                out.append(vrrp ? " -p vrrp" : " -p tcp --dport " + port).append(" -j ACCEPT\n");
+                out.append(vrrp ? " -p 112" : " -p tcp --dport " + port).append(" -j ACCEPT\n");
                 continue;
             }
             if (handle != std::string::npos) {

@@ -63,7 +63,7 @@ void judgeSeveral(const Context& context, const reach::Address& address, const H
         }
     }
     finding.remedy = "Where keepalived moves it: let protocol 112 pass between " + joined(holders) +
-                     " (on each, before the rule that drops: `ip protocol vrrp accept`), and compare "
+                     " (on each, before the rule that drops: `meta l4proto 112 accept`), and compare "
                      "virtual_router_id and interface. Else take the address away from one of them.\n" +
                      simulatedBalancer(context);
     finding.not_assessed = {"which of them the switches send packets to"};

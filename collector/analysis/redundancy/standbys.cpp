@@ -30,7 +30,7 @@ std::string remedyFor(const Entry& entry, const Standby& standby, bool differs) 
             const auto host = obstacle.source.substr(sizeof("ruleset of ") - 1);
             out += "On " + host + ", before the rule that drops: ";
             const bool vrrp = obstacle.text.find("VRRP") != std::string::npos;
-            out += vrrp ? "`ip protocol vrrp accept` (in the chain at the input hook)"
+            out += vrrp ? "`meta l4proto 112 accept` (in the chain at the input hook)"
                         : "`tcp dport " + std::to_string(entry.port) + " accept`";
             out += ", in the file from which the rules are loaded too.\n";
         } else if (obstacle.source.starts_with("keepalived of ")) {
