@@ -19,7 +19,8 @@ function(lapwing_test name)
   set_tests_properties(${name} PROPERTIES TIMEOUT 300)
 endfunction()
 
-# lapwing_fuzzer(NAME SOURCES file... LINK target...): one libFuzzer program, bin/fuzz-NAME. The target `fuzzers` is all of them.
+# lapwing_fuzzer(NAME SOURCES file... LINK target...): one libFuzzer program, bin/fuzz-NAME. The target `fuzzers` is all of
+# them. Where none is built it is compiled at least.
 function(lapwing_fuzzer name)
   cmake_parse_arguments(ARG "" "" "SOURCES;LINK" ${ARGN})
   if(LAPWING_FUZZERS)
@@ -28,5 +29,9 @@ function(lapwing_fuzzer name)
     target_link_libraries(fuzz-${name} PRIVATE ${ARG_LINK})
     target_link_options(fuzz-${name} PRIVATE -fsanitize=fuzzer)
     add_dependencies(fuzzers fuzz-${name})
+  else()
+    add_library(fuzz-${name} OBJECT ${ARG_SOURCES})
+    target_include_directories(fuzz-${name} PRIVATE ${PROJECT_SOURCE_DIR})
+    target_link_libraries(fuzz-${name} PRIVATE ${ARG_LINK})
   endif()
 endfunction()

@@ -46,7 +46,7 @@ Expected<std::vector<TimeSeries>> load(const std::string& path) {
         TimestampMs at = 0;
         std::string text;
         if (!(words >> at >> text) || out.empty() || !value(text)) {
-            return fail(ErrorKind::invalid, path + ": not a sample: " + line);
+            return fail(ErrorKind::invalid, std::string(path).append(": not a sample: ").append(line));
         }
         out.back().samples.push_back({at, *value(text)});
     }
@@ -60,10 +60,10 @@ std::string json(std::string_view text) {
             out += '\\';
             out += c;
         } else if (static_cast<unsigned char>(c) < 0x20) {
-            static constexpr char kHex[] = "0123456789abcdef";
+            static constexpr char hex[] = "0123456789abcdef";
             out += "\\u00";
-            out += kHex[static_cast<unsigned char>(c) >> 4];
-            out += kHex[static_cast<unsigned char>(c) & 15];
+            out += hex[static_cast<unsigned char>(c) >> 4];
+            out += hex[static_cast<unsigned char>(c) & 15];
         } else {
             out += c;
         }

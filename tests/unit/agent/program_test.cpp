@@ -42,7 +42,7 @@ bool contains(const std::string& text, const std::string& part) {
 /// A configuration in `dir` for the collector, every probe off but `probes`.
 std::string writeConfig(const TempDir& dir, const FakeCollector& collector, const std::string& probes) {
     const auto tls = collector.clientTls();
-    const std::string path = dir.path("agent.yaml");
+    std::string path = dir.path("agent.yaml");
     std::ofstream(path) << "host: web-01\ndata: " << dir.root()
                         << "\nstatus_socket: " << dir.path("agent.sock")
                         << "\nsnapshot: " << dir.path("snapshot.json")

@@ -136,7 +136,7 @@ TEST_CASE("the socket answers whoever connects, and hung clients keep nobody wai
     const TempDir dir;
     const auto path = dir.path("agent.sock");
     const std::string large(150'000, 'x');
-    auto server = StatusSocket::open(path, [&] { return large; });
+    auto server = StatusSocket::open(path, [&] { return std::string(large); });
     REQUIRE(server);
     struct stat status {};
     REQUIRE(stat(path.c_str(), &status) == 0);

@@ -113,9 +113,9 @@ class Pair : public Watched {
         samples.add("lapwing_ruleset_info", with("firewall", {{"digest", digest}}));
         for (const auto& [name, where] :
              {std::pair("web-01", "10.77.0.11:80"), std::pair("web-02", "10.77.0.12:80")}) {
-            const auto labels = [&](std::vector<Label> more) {
+            const auto labels = [&, &server = name](std::vector<Label> more) {
                 more.push_back({"proxy", "web"});
-                more.push_back({"server", name});
+                more.push_back({"server", server});
                 more.push_back({"via", "socket"});
                 return with("haproxy", std::move(more));
             };

@@ -91,7 +91,7 @@ std::string TestCa::issue(const Leaf& leaf, const std::string& file_name) const 
         add(certificate.get(), state_->certificate, NID_subject_alt_name, leaf.subject_alt_name.c_str());
     }
     X509_sign(certificate.get(), state_->key, EVP_sha256());
-    const std::string path = dir_.path(file_name);
+    std::string path = dir_.path(file_name);
     std::FILE* file = open(path);
     PEM_write_X509(file, certificate.get());
     PEM_write_PrivateKey(file, key.get(), nullptr, nullptr, 0, nullptr, nullptr);

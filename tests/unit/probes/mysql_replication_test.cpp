@@ -16,7 +16,6 @@ using lapwing::test::table;
 namespace {
 
 const std::string kUuid = "1d0506e4-e8ea-11f1-8f41-02fc00000001";
-const Labels kDefault = {};
 
 Samples replica(const Table& rows, std::optional<double> now = std::nullopt, bool whole = true) {
     ProbeResult out;

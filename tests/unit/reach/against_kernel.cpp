@@ -86,7 +86,7 @@ bool agrees(const reach::Result& result, std::uint16_t port, Attempted attempted
 }  // namespace
 
 Listeners::Listeners(const Namespaces& namespaces) {
-    const auto listenOn = [&](std::uint16_t port) {
+    const auto listen_on = [&](std::uint16_t port) {
         const int fd = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
         const int off = 0;
         setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof off);
@@ -99,9 +99,9 @@ Listeners::Listeners(const Namespaces& namespaces) {
         }
         fds_.push_back(fd);
     };
-    const auto listenOnAll = [&] { std::for_each(std::begin(kPorts), std::end(kPorts), listenOn); };
-    namespaces.inServer(listenOnAll);
-    namespaces.inInner(listenOnAll);
+    const auto listen_on_all = [&] { std::for_each(std::begin(kPorts), std::end(kPorts), listen_on); };
+    namespaces.inServer(listen_on_all);
+    namespaces.inInner(listen_on_all);
 }
 
 Listeners::~Listeners() {

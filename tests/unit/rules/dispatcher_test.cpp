@@ -433,9 +433,8 @@ inhibit: [ { source: "severity critical", equal: [ instance ] } ]
               "c.yaml:15:22: heartbeat.method must be GET or POST",
               "c.yaml:15:37: heartbeat.interval must be at least 1s",
               "c.yaml:14:11: group_by must hold names of labels, or be [\"...\"]: every alert by itself",
-              "c.yaml:16:22: inhibit[0].source: \"severity critical\" is not a matcher: NAME=VALUE, "
-              "NAME!=VALUE, "
-              "NAME=~REGEX or NAME!~REGEX",
+              std::string("c.yaml:16:22: inhibit[0].source: \"severity critical\" is not a matcher: ") +
+                  "NAME=VALUE, NAME!=VALUE, NAME=~REGEX or NAME!~REGEX",
               "c.yaml:16:12: inhibit[0] needs \"target\", a list of matchers",
               "c.yaml:13:18: repeat_interval must be at least 1m"});
     CHECK(config.alertmanager.size() == 1);

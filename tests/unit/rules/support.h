@@ -5,6 +5,7 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "collector/notify/notifier.h"
@@ -63,7 +64,7 @@ class RecordingNotifier : public notify::Notifier {
     /// What came since the last call.
     std::vector<notify::Alert> take() {
         const std::lock_guard lock(mutex_);
-        return std::move(alerts_);
+        return std::exchange(alerts_, {});
     }
 
   private:

@@ -120,11 +120,11 @@ TEST_CASE("a reader beside writers sees every entry once, with its labels") {
     const TempDir dir;
     auto store = openStore(keepEverything(dir.file()));
     REQUIRE(store->putLogCursor("reader", 0));
-    constexpr int kBatches = 300;
+    constexpr int rounds = 300;
     std::vector<std::thread> writers;
     for (int w = 0; w < 3; ++w) {
         writers.emplace_back([&store, w] {
-            for (int i = 0; i < kBatches; ++i) {
+            for (int i = 0; i < rounds; ++i) {
                 // Each batch brings a series of its own.
                 const auto name = "m" + std::to_string(w) + "_" + std::to_string(i);
                 if (!store->append({{metric(name), {{1, 1.0 * i}}}})) return;
@@ -134,7 +134,7 @@ TEST_CASE("a reader beside writers sees every entry once, with its labels") {
     std::uint64_t cursor = 0;
     std::size_t samples = 0;
     std::size_t deleted = 0;
-    for (int idle = 0; samples < 3 * kBatches && idle < 10'000;) {
+    for (int idle = 0; samples < 3 * rounds && idle < 10'000;) {
         const auto batches = store->readLog(cursor, 50);
         if (!batches) break;
         if (batches->empty()) {
@@ -152,7 +152,7 @@ TEST_CASE("a reader beside writers sees every entry once, with its labels") {
         if (cursor % 7 == 0 && (!store->putLogCursor("reader", cursor) || !store->compact())) break;
     }
     for (auto& writer : writers) writer.join();
-    CHECK(samples == 3 * kBatches);
+    CHECK(samples == 3 * rounds);
     CHECK(deleted == 0);
 }
 

@@ -12,15 +12,15 @@ TEST_CASE("writers, readers, compaction and retention at the same moment") {
     options.retention_ms = 86'400'000;
     options.clock = [] { return TimestampMs{1'700'000'000'000}; };
     auto store = openStore(options);
-    constexpr int kWriters = 4;
-    constexpr int kBatches = 60;
+    constexpr int writers = 4;
+    constexpr int batches = 60;
     const TimestampMs start = 1'700'000'000'000 - 3'600'000;
     std::atomic<bool> done{false};
     std::atomic<int> failures{0};
     std::vector<std::thread> threads;
-    for (int w = 0; w < kWriters; ++w) {
+    for (int w = 0; w < writers; ++w) {
         threads.emplace_back([&, w] {
-            for (int b = 0; b < kBatches; ++b) {
+            for (int b = 0; b < batches; ++b) {
                 std::vector<TimeSeries> batch;
                 for (int s = 0; s < 10; ++s) {
                     batch.push_back(
@@ -65,15 +65,15 @@ TEST_CASE("writers, readers, compaction and retention at the same moment") {
             store->stats();
         }
     });
-    for (int w = 0; w < kWriters; ++w) threads[static_cast<std::size_t>(w)].join();
+    for (int w = 0; w < writers; ++w) threads[static_cast<std::size_t>(w)].join();
     done = true;
-    threads[kWriters].join();
-    threads[kWriters + 1].join();
+    threads[writers].join();
+    threads[writers + 1].join();
     CHECK(failures == 0);
-    CHECK(store->stats().samples == (kWriters * 10 + 1) * kBatches);
+    CHECK(store->stats().samples == (writers * 10 + 1) * batches);
     const auto all = mustSelect(*store, {}, 0, INT64_MAX);
-    CHECK(all.size() == kWriters * 10 + 1);
-    for (const auto& one : all) CHECK(one.samples.size() == kBatches);
+    CHECK(all.size() == writers * 10 + 1);
+    for (const auto& one : all) CHECK(one.samples.size() == batches);
 }
 
 }  // namespace

@@ -23,8 +23,9 @@ std::string hoursOf(const Store& store, const char* name) {
     const auto found = mustSelect(store, named(name), 0, INT64_MAX);
     if (found.empty()) return "none";
     for (const auto& sample : found.at(0).samples) {
-        CHECK(sample.value == static_cast<double>(sample.timestamp / kHour));
-        out += (out.empty() ? "" : " ") + std::to_string(sample.timestamp / kHour);
+        const auto hour = sample.timestamp / kHour;
+        CHECK(sample.value == static_cast<double>(hour));
+        out += (out.empty() ? "" : " ") + std::to_string(hour);
     }
     return out;
 }

@@ -96,16 +96,16 @@ void fillHours(SqliteStore& store, int from, int to) {
 }
 
 TEST_CASE("retention by size: the oldest windows go, the newest never, and the file keeps to it") {
-    constexpr std::int64_t kSize = 4 << 20;
+    constexpr std::int64_t size = 4 << 20;
     const TempDir dir;
     auto options = withRetention(dir.file(), 0);
-    options.retention_bytes = kSize;
+    options.retention_bytes = size;
     auto store = openStore(options);
     mustAppend(*store, {{kOld, {{0, 1}}}});
     fillHours(*store, 0, 40);
     store.reset();
     const auto unlimited = std::filesystem::file_size(dir.file());
-    REQUIRE(unlimited > 2 * kSize);
+    REQUIRE(unlimited > 2 * size);
 
     store = openStore(options);
     REQUIRE(store->expire());
@@ -125,8 +125,8 @@ TEST_CASE("retention by size: the oldest windows go, the newest never, and the f
     CHECK(left == 40 * 3600 * 10 - (stats.size_dropped_samples - 1));
     store.reset();
     const auto limited = std::filesystem::file_size(dir.file());
-    CHECK(limited <= kSize);
-    CHECK(limited > kSize / 2);
+    CHECK(limited <= size);
+    CHECK(limited > size / 2);
 
     // One window that is too large by itself stays.
     options.retention_bytes = 1;
