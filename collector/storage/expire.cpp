@@ -175,10 +175,7 @@ Expected<void> SqliteStore::expireDocuments(TimestampMs before) {
         const std::shared_lock lock(index_mutex_);
         if (const auto digest = index_->symbol("digest")) {
             for (const auto id : index_->all()) {
-                for (const auto pair : index_->pairs(id)) {
-                    const auto [label, value] = index_->symbols(pair);
-                    if (label == *digest) used.insert(index_->text(value));
-                }
+                if (const auto value = index_->value(id, *digest)) used.insert(index_->text(*value));
             }
         }
     }

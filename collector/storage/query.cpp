@@ -201,10 +201,7 @@ Expected<std::vector<std::string>> SqliteStore::labelValues(const std::string& n
         const auto wanted = index_->symbol(name);
         if (!wanted) return out;
         for (const auto id : matching(any, from, to)) {
-            for (const auto pair : index_->pairs(id)) {
-                const auto [label, value] = index_->symbols(pair);
-                if (label == *wanted) symbols.insert(value);
-            }
+            if (const auto value = index_->value(id, *wanted)) symbols.insert(*value);
         }
         for (const auto symbol : symbols) out.push_back(index_->text(symbol));
     }

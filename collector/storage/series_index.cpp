@@ -70,6 +70,13 @@ std::optional<SeriesIndex::PairId> SeriesIndex::pair(std::string_view name, std:
     return known->second;
 }
 
+std::optional<std::uint32_t> SeriesIndex::value(SeriesId id, std::uint32_t name) const {
+    for (const auto pair : pairs(id)) {
+        if (pairs_[pair].name == name) return pairs_[pair].value;
+    }
+    return std::nullopt;
+}
+
 void SeriesIndex::add(SeriesId id, GroupId group, std::span<const LabelView> labels) {
     if (id >= series_.size()) series_.resize(id + std::size_t{1});
     Series& series = series_[id];

@@ -55,6 +55,8 @@ class SeriesIndex {
         return std::span(pairs_of_).subspan(series_[id].first, series_[id].count);
     }
     SymbolPair symbols(PairId pair) const { return pairs_[pair]; }
+    /// The value of the label with this name, as a symbol; nothing if the series has none.
+    std::optional<std::uint32_t> value(SeriesId id, std::uint32_t name) const;
     const std::string& text(std::uint32_t symbol) const { return texts_[symbol]; }
     std::optional<std::uint32_t> symbol(std::string_view text) const;
 

@@ -2,10 +2,8 @@
 
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
-#include <cstring>
 #include <fstream>
 
 #include "agent/status/self_probe.h"
@@ -13,10 +11,12 @@
 #include "common/model/families.h"
 #include "tests/unit/catch.h"
 #include "tests/unit/common/certificates.h"
+#include "tests/unit/common/unix_socket.h"
 
 using namespace std::chrono_literals;
 using namespace lapwing::agent;
 using lapwing::ErrorKind;
+using lapwing::test::boundSocket;
 using lapwing::test::TempDir;
 
 namespace {
@@ -57,11 +57,9 @@ ProbeState denied() {
 }
 
 int connectRaw(const std::string& path) {
-    sockaddr_un address{};
-    address.sun_family = AF_UNIX;
-    std::strncpy(address.sun_path, path.c_str(), sizeof address.sun_path - 1);
+    const auto address = lapwing::test::unixAddress(path);
     const int descriptor = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    REQUIRE(connect(descriptor, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0);
+    REQUIRE(connect(descriptor, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0);
     return descriptor;
 }
 
@@ -156,14 +154,9 @@ TEST_CASE("the socket answers whoever connects, and hung clients keep nobody wai
 TEST_CASE("a socket that was left behind is replaced, one in use and other files are not") {
     const TempDir dir;
     const auto path = dir.path("agent.sock");
-    {
-        sockaddr_un address{};
-        address.sun_family = AF_UNIX;
-        std::strncpy(address.sun_path, path.c_str(), sizeof address.sun_path - 1);
-        const int left = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-        REQUIRE(bind(left, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0);
-        close(left);
-    }
+    const int left = boundSocket(path, SOCK_STREAM);
+    REQUIRE(left >= 0);
+    close(left);
     CHECK(readStatus(path, 1s).error().kind == ErrorKind::refused);
     auto server = StatusSocket::open(path, [] { return std::string("a"); });
     REQUIRE(server);
@@ -183,11 +176,8 @@ TEST_CASE("a socket that was left behind is replaced, one in use and other files
 TEST_CASE("an agent that accepts and says nothing is a timeout") {
     const TempDir dir;
     const auto path = dir.path("agent.sock");
-    sockaddr_un address{};
-    address.sun_family = AF_UNIX;
-    std::strncpy(address.sun_path, path.c_str(), sizeof address.sun_path - 1);
-    const int silent = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    REQUIRE(bind(silent, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0);
+    const int silent = boundSocket(path, SOCK_STREAM);
+    REQUIRE(silent >= 0);
     REQUIRE(listen(silent, 1) == 0);
     CHECK(readStatus(path, 100ms).error().kind == ErrorKind::timeout);
     close(silent);

@@ -5,12 +5,12 @@
 #include <poll.h>
 #include <strings.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include <csignal>
-#include <cstring>
 #include <stdexcept>
+
+#include "tests/unit/common/unix_socket.h"
 
 namespace lapwing::test {
 namespace {
@@ -122,10 +122,8 @@ ScriptServer::ScriptServer(Script script, const Tls* tls, const std::string& uni
             SSL_CTX_set_verify(context_, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, nullptr);
         }
     }
-    sockaddr_un local{};
+    auto local = unixAddress(unix_path);
     sockaddr_in address{};
-    local.sun_family = AF_UNIX;
-    std::strncpy(local.sun_path, unix_path.c_str(), sizeof local.sun_path - 1);
     address.sin_family = AF_INET;
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     const bool is_unix = !unix_path.empty();

@@ -1,14 +1,13 @@
 #include "common/systemd.h"
 
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include <cstdlib>
-#include <cstring>
 
 #include "tests/unit/catch.h"
 #include "tests/unit/common/certificates.h"
+#include "tests/unit/common/unix_socket.h"
 
 using namespace std::chrono_literals;
 using namespace lapwing;
@@ -17,11 +16,8 @@ using lapwing::test::TempDir;
 TEST_CASE("systemd is told over its socket, and asked how often") {
     const TempDir dir;
     const auto path = dir.path("notify.sock");
-    sockaddr_un address{};
-    address.sun_family = AF_UNIX;
-    std::strncpy(address.sun_path, path.c_str(), sizeof address.sun_path - 1);
-    const int receiver = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-    REQUIRE(bind(receiver, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0);
+    const int receiver = test::boundSocket(path, SOCK_DGRAM);
+    REQUIRE(receiver >= 0);
     setenv("NOTIFY_SOCKET", path.c_str(), 1);
     notifySystemd("READY=1");
     char buffer[64] = {};
