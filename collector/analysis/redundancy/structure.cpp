@@ -6,69 +6,104 @@ namespace lapwing::analysis::redundancy {
 
 namespace {
 
-void collect(const Gate& gate, std::set<std::string>& out) {
-    if (gate.kind == Gate::Kind::component) {
-        out.insert(gate.component);
-    }
-    for (const auto& part : gate.parts) {
-        collect(part, out);
-    }
-}
-
-/// Tries failures on top of what is so already.
-class Trial {
+/// A gate's function with every component's state at hand: what changes is carried up until it makes no
+/// difference, so that a failure behind a redundant gate costs next to nothing.
+class Circuit {
   public:
-    Trial(const Gate& gate, const States& states) : gate_(gate), states_(states) {
-        out_.works = evaluate(gate, states);
-        if (out_.works == Truth::no) {
-            return;
-        }
-        for (const auto& component : componentsOf(gate)) {
-            const auto known = states.find(component);
-            if (known == states.end() || known->second != Truth::no) {
-                components_.push_back(component);
-            }
+    Circuit(const Gate& gate, const States& states) {
+        add(gate, kNone, states);
+        for (const auto& named : parts_) {
+            order_.push_back(&named);
         }
     }
+    Circuit(const Circuit&) = delete;
+    Circuit& operator=(const Circuit&) = delete;
 
-    CutSets run() {
-        for (const auto& component : components_) {
-            fail({component});
-        }
-        for (std::size_t i = 0; i < components_.size(); ++i) {
-            for (std::size_t j = i + 1; j < components_.size(); ++j) {
-                fail({components_[i], components_[j]});
-            }
-        }
-        return std::move(out_);
-    }
+    Truth works() const { return nodes_.front().truth; }
+
+    /// The components, by name.
+    std::size_t size() const { return order_.size(); }
+    const std::string& name(std::size_t component) const { return order_[component]->first; }
+    Truth state(std::size_t component) const { return order_[component]->second.truth; }
+
+    /// Takes a component for failed, until restored.
+    void fail(std::size_t component) { put(order_[component]->second, Truth::no); }
+    void restore(std::size_t component) { put(order_[component]->second, state(component)); }
 
   private:
-    void fail(const std::set<std::string>& components) {
-        auto states = states_;
-        for (const auto& component : components) {
-            states[component] = Truth::no;
+    static constexpr std::size_t kNone = static_cast<std::size_t>(-1);
+
+    struct Node {
+        std::size_t parent = kNone;
+        std::size_t needed = 0;
+        std::size_t work = 0;
+        std::size_t may_work = 0;
+        Truth truth = Truth::yes;
+
+        void judge() {
+            truth = work >= needed ? Truth::yes : may_work >= needed ? Truth::unknown : Truth::no;
         }
-        const auto works = evaluate(gate_, states);
-        // Where it is unknown before, "unknown" afterwards is no effect of the failure.
-        if (works == Truth::no || (works == Truth::unknown && out_.works == Truth::yes)) {
-            const CutSet found{components, works == Truth::no};
-            const bool superset = std::any_of(out_.sets.begin(), out_.sets.end(), [&](const auto& known) {
-                return (known.certain || !found.certain) &&
-                       std::includes(components.begin(), components.end(), known.components.begin(),
-                                     known.components.end());
-            });
-            if (!superset) {
-                out_.sets.push_back(found);
+        void include(Truth part) {
+            work += part == Truth::yes ? 1 : 0;
+            may_work += part != Truth::no ? 1 : 0;
+        }
+        void exclude(Truth part) {
+            work -= part == Truth::yes ? 1 : 0;
+            may_work -= part != Truth::no ? 1 : 0;
+        }
+    };
+    struct Part {
+        Truth truth = Truth::yes;
+        std::vector<std::size_t> nodes;
+    };
+
+    void add(const Gate& gate, std::size_t parent, const States& states) {
+        const auto at = nodes_.size();
+        nodes_.push_back({parent, gate.needed, 0, 0, gate.truth});
+        if (gate.kind == Gate::Kind::component) {
+            auto& part = parts_[gate.component];
+            const auto known = states.find(gate.component);
+            part.truth = known == states.end() ? Truth::yes : known->second;
+            part.nodes.push_back(at);
+            nodes_[at].truth = part.truth;
+        } else if (gate.kind == Gate::Kind::at_least) {
+            for (const auto& part : gate.parts) {
+                const auto child = nodes_.size();
+                add(part, at, states);
+                nodes_[at].include(nodes_[child].truth);
+            }
+            nodes_[at].judge();
+        }
+    }
+
+    void put(const Part& part, Truth truth) {
+        for (auto at : part.nodes) {
+            auto before = nodes_[at].truth;
+            nodes_[at].truth = truth;
+            while (nodes_[at].truth != before && nodes_[at].parent != kNone) {
+                const auto now = nodes_[at].truth;
+                at = nodes_[at].parent;
+                nodes_[at].exclude(before);
+                nodes_[at].include(now);
+                before = nodes_[at].truth;
+                nodes_[at].judge();
             }
         }
     }
 
-    const Gate& gate_;
-    const States& states_;
-    std::vector<std::string> components_;
-    CutSets out_;
+    std::vector<Node> nodes_;  ///< the whole function's is the first
+    std::map<std::string, Part> parts_;
+    std::vector<const std::pair<const std::string, Part>*> order_;
 };
+
+/// What a failure does to a service that works, or may, without it.
+enum class Effect { none, may_stop, stops };
+
+Effect effectOf(Truth before, Truth after) {
+    // Where it is unknown before, "unknown" afterwards is no effect of the failure.
+    const bool same = after == before || after == Truth::yes;
+    return same ? Effect::none : after == Truth::no ? Effect::stops : Effect::may_stop;
+}
 
 }  // namespace
 
@@ -105,12 +140,6 @@ Truth evaluate(const Gate& gate, const States& states) {
     return may_work >= gate.needed ? Truth::unknown : Truth::no;
 }
 
-std::set<std::string> componentsOf(const Gate& gate) {
-    std::set<std::string> out;
-    collect(gate, out);
-    return out;
-}
-
 std::set<std::string> CutSets::singles(bool certain_only) const {
     std::set<std::string> out;
     for (const auto& set : sets) {
@@ -122,7 +151,46 @@ std::set<std::string> CutSets::singles(bool certain_only) const {
 }
 
 CutSets cutSets(const Gate& gate, const States& states) {
-    return Trial(gate, states).run();
+    Circuit circuit(gate, states);
+    CutSets out;
+    out.works = circuit.works();
+    if (out.works == Truth::no) {
+        return out;
+    }
+    struct Candidate {
+        std::size_t component;
+        Effect alone;
+    };
+    std::vector<Candidate> candidates;
+    for (std::size_t i = 0; i < circuit.size(); ++i) {
+        if (circuit.state(i) == Truth::no) {
+            continue;
+        }
+        circuit.fail(i);
+        const auto effect = effectOf(out.works, circuit.works());
+        circuit.restore(i);
+        if (effect != Effect::none) {
+            out.sets.push_back({{circuit.name(i)}, effect == Effect::stops});
+        }
+        // What stops it alone, and for sure, is part of no smallest pair.
+        if (effect != Effect::stops) {
+            candidates.push_back({i, effect});
+        }
+    }
+    for (auto one = candidates.begin(); one != candidates.end(); ++one) {
+        circuit.fail(one->component);
+        for (auto other = std::next(one); other != candidates.end(); ++other) {
+            circuit.fail(other->component);
+            const auto effect = effectOf(out.works, circuit.works());
+            circuit.restore(other->component);
+            if (effect > std::max(one->alone, other->alone)) {
+                out.sets.push_back({{circuit.name(one->component), circuit.name(other->component)},
+                                    effect == Effect::stops});
+            }
+        }
+        circuit.restore(one->component);
+    }
+    return out;
 }
 
 }  // namespace lapwing::analysis::redundancy

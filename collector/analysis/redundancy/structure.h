@@ -43,8 +43,6 @@ using States = std::map<std::string, Truth>;
 
 Truth evaluate(const Gate& gate, const States& states);
 
-std::set<std::string> componentsOf(const Gate& gate);
-
 /// Components whose failure together stops a service, while without any of them it would not stop.
 struct CutSet {
     std::set<std::string> components;
@@ -65,7 +63,7 @@ struct CutSets {
     std::set<std::string> singles(bool certain_only = true) const;
 };
 
-/// Tries every failure of one and of two components: a service of a hundred components takes milliseconds.
+/// Tries every failure of one and of two components: a service of five hundred takes milliseconds.
 CutSets cutSets(const Gate& gate, const States& states = {});
 
 }  // namespace lapwing::analysis::redundancy

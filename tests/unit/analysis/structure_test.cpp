@@ -35,6 +35,17 @@ Sets uncertain(const CutSets& cuts) {
     return out;
 }
 
+std::set<std::string> componentsOf(const Gate& gate) {
+    std::set<std::string> out;
+    if (gate.kind == Gate::Kind::component) {
+        out.insert(gate.component);
+    }
+    for (const auto& part : gate.parts) {
+        out.merge(componentsOf(part));
+    }
+    return out;
+}
+
 /// A random monotone function of the components c0, c1, ...; `facts`: with some that are unknown.
 Gate randomGate(std::mt19937& random, unsigned components, int depth, bool facts) {
     const auto draw = [&](unsigned most) { return static_cast<unsigned>(random() % most); };
@@ -174,6 +185,61 @@ TEST_CASE(
         depending += uncertain(cuts).size();
     }
     CHECK(depending > 50);
+}
+
+TEST_CASE("failures on top of what has failed already, or may have, have the effect that evaluate() tells") {
+    std::mt19937 random(kSeed + 3);
+    std::size_t singles = 0;
+    std::size_t pairs = 0;
+    for (int round = 0; round < 400; ++round) {
+        const auto gate = randomGate(random, 7, 4, true);
+        States states;
+        for (const auto& name : componentsOf(gate)) {
+            if (const auto truth = random() % 6; truth < 2) {
+                states[name] = static_cast<Truth>(truth);
+            }
+        }
+        const auto after = [&](const std::set<std::string>& failed) {
+            auto trial = states;
+            for (const auto& name : failed) {
+                trial[name] = Truth::no;
+            }
+            return evaluate(gate, trial);
+        };
+        const auto cuts = cutSets(gate, states);
+        REQUIRE(cuts.works == evaluate(gate, states));
+        std::vector<CutSet> expected;
+        const auto expect = [&](const std::set<std::string>& failed) {
+            const auto truth = after(failed);
+            if (truth == cuts.works || truth == Truth::yes || cuts.works == Truth::no) {
+                return;
+            }
+            const bool known = std::any_of(failed.begin(), failed.end(), [&](const auto& name) {
+                return states.contains(name) && states.at(name) == Truth::no;
+            });
+            const bool by_a_part =
+                failed.size() == 2 && std::any_of(failed.begin(), failed.end(), [&](const auto& name) {
+                    const auto alone = after({name});
+                    return alone != cuts.works && alone <= truth;
+                });
+            if (!known && !by_a_part) {
+                expected.push_back({failed, truth == Truth::no});
+                ++(failed.size() == 1 ? singles : pairs);
+            }
+        };
+        const auto names = componentsOf(gate);
+        for (const auto& one : names) {
+            expect({one});
+        }
+        for (auto one = names.begin(); one != names.end(); ++one) {
+            for (auto other = std::next(one); other != names.end(); ++other) {
+                expect({*one, *other});
+            }
+        }
+        REQUIRE(cuts.sets == expected);
+    }
+    CHECK(singles > 100);
+    CHECK(pairs > 50);
 }
 
 namespace {
