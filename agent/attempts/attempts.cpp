@@ -320,8 +320,10 @@ Clock::time_point Attempts::State::dueAt(const Target& target, const Outcome& ou
     if (outcome.at_us < target.since_us) {
         return Clock::time_point::min();
     }
-    // Each conversation with a database is an entry in its log: seldom, once the answer is known.
-    return outcome.tried + (outcome.greeting.empty() ? config.interval : config.greeting_interval);
+    // Each conversation with a database is an entry in its log: seldom, once the answer is known. Statistics
+    // are read every few seconds anyway, and whoever closes them wants to see it.
+    const bool seldom = !outcome.greeting.empty() && !showsStatistics(target);
+    return outcome.tried + (seldom ? config.greeting_interval : config.interval);
 }
 
 bool Attempts::State::controlOf(const std::string& host, const reach::Address& address,

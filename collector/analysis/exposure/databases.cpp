@@ -16,7 +16,7 @@ void judgeHost(const Context& context, const HostFacts& host, Judgement& out) {
     service.listeners =
         listenersOf(host, [](const ListenerFact& listener) { return listener.service() == "mysql"; });
     service.allowed = allowedToDatabase(context);
-    service.by_greeting = {{"host_not_allowed", Severity::medium}};
+    service.by_greeting = {{"host_not_allowed", {Severity::medium}}};
     service.remedy = [&] {
         return "Let the database's port in from its peers only. This ruleset does, and drops the rest:\n" +
                firewallRemedy(context, host);

@@ -221,7 +221,11 @@ void judgeService(const Context& context, const HostFacts& host, const Service& 
         !rules.reach.empty() &&
         (!service.from_anywhere || (ruleset != nullptr && includesStrangers(*ruleset, rules.reach)));
     if (!exposed && tried.worst != Shown::open) {
-        if (rules.known && rules.may.empty()) {
+        // Of a host without an agent, attempts are all that there is.
+        const bool closed = rules.known ? rules.may.empty()
+                                        : !host.agent_present &&
+                                              (tried.worst == Shown::refused || tried.worst == Shown::silent);
+        if (closed) {
             out.judged.insert(key);
         }
         return;
@@ -231,7 +235,11 @@ void judgeService(const Context& context, const HostFacts& host, const Service& 
     finding.subject = service.subject;
     finding.title = service.title;
     const auto greeted = service.by_greeting.find(tried.greeting);
-    finding.severity = greeted == service.by_greeting.end() ? service.severity : greeted->second;
+    finding.severity = service.severity;
+    if (greeted != service.by_greeting.end()) {
+        finding.severity = greeted->second.severity;
+        finding.title = greeted->second.title.empty() ? finding.title : greeted->second.title;
+    }
     finding.confidence = tried.worst == Shown::open ? Confidence::confirmed : Confidence::suspected;
     finding.not_assessed = notAssessedFromInside();
     if (exposed) {

@@ -6,6 +6,12 @@
 
 namespace lapwing::analysis::exposure {
 
+/// What the service's answer to a stranger makes of its finding.
+struct Answered {
+    Severity severity = Severity::high;
+    std::string title = {};  ///< "": the service's own
+};
+
 /// Something that listens and should be reached by some only.
 struct Service {
     std::string id;       ///< of the finding
@@ -17,7 +23,7 @@ struct Service {
     std::vector<reach::AddressRange> allowed;
     /// It counts only what reaches anybody: an address that no rule names, a second address.
     bool from_anywhere = false;
-    std::map<std::string, Severity> by_greeting;  ///< the severity where the service answers so
+    std::map<std::string, Answered> by_greeting;
     std::function<std::string()> remedy;
     std::vector<std::string> not_assessed;
 };

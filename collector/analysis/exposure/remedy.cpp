@@ -438,6 +438,28 @@ std::string firewallRemedy(const Context& context, const HostFacts& host) {
     return remedy;
 }
 
+std::string portsRemedy(const std::string& host, const std::set<int>& ports,
+                        std::vector<reach::AddressRange> from) {
+    sortUnique(from);
+    std::string listed;
+    for (const int port : ports) {
+        listed += (listed.empty() ? "" : ", ") + std::to_string(port);
+    }
+    std::string out =
+        "# " + host +
+        ": save as /etc/nftables.d/lapwing-ports.nft, load with: nft -f /etc/nftables.d/lapwing-ports.nft\n"
+        "table inet lapwing_ports\ndelete table inet lapwing_ports\ntable inet lapwing_ports {\n"
+        "  chain input {\n    type filter hook input priority filter; policy accept;\n"
+        "    iif \"lo\" accept\n";
+    for (const auto family : kFamilies) {
+        if (const auto sources = of(from, family); !sources.empty()) {
+            out += std::string("    ") + protocolName(family) + " saddr " + list(sources) + " tcp dport { " +
+                   listed + " } accept\n";
+        }
+    }
+    return out + "    tcp dport { " + listed + " } drop\n  }\n}\n";
+}
+
 std::string outboundRemedy(const Context& context, const HostFacts& host) {
     std::vector<reach::AddressRange> collectors;
     for (const auto& [name, other] : context.facts.hosts) {

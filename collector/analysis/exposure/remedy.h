@@ -53,6 +53,11 @@ std::string rulesetJson(const std::vector<Flow>& flows);
 /// The exact step for this host: the ruleset to load, and what the evaluator says of it.
 std::string firewallRemedy(const Context& context, const HostFacts& host);
 
+/// For a host of which nothing is known but some ports: a table of our own that lets only `from` connect to
+/// them, and leaves everything else as it is.
+std::string portsRemedy(const std::string& host, const std::set<int>& ports,
+                        std::vector<reach::AddressRange> from);
+
 /// The exact step against outbound connections to anywhere: a table of our own at the output hook.
 std::string outboundRemedy(const Context& context, const HostFacts& host);
 

@@ -31,16 +31,20 @@ void judgeStatistics(const Context& context, const HostFacts& host, Judgement& o
     service.allowed = declaredFor(context.site, {"haproxy-stats", "tcp/" + std::to_string(kStatistics)});
     const auto hosts = siteHosts(context);
     service.allowed.insert(service.allowed.end(), hosts.begin(), hosts.end());
-    service.by_greeting = {{"haproxy_stats_admin", Severity::critical}, {"http_401", Severity::medium}};
+    service.by_greeting = {
+        {"haproxy_stats_admin", {Severity::critical}},
+        {"http_401",
+         {Severity::medium, "Anybody may try passwords on HAProxy's statistics on " + host.name}}};
     service.remedy = [&] {
-        return "In haproxy.cfg: bind the statistics to 127.0.0.1 or protect them (`stats auth "
-               "USER:PASSWORD`, "
-               "never `stats admin` without), then `systemctl reload haproxy`; or let only the site's hosts "
-               "in:\n" +
-               (host.agent_present
-                    ? firewallRemedy(context, host)
-                    : "nft add rule inet filter input tcp dport " + std::to_string(kStatistics) +
-                          " ip saddr != { " + rangesText(hosts) + " } drop\n");
+        return "Let only the site's hosts in, with the rules below; or, in haproxy.cfg, bind the statistics "
+               "to "
+               "127.0.0.1 where only an agent on " +
+               host.name +
+               " reads them. At once: take `stats admin` away, and ask for a password (`stats auth "
+               "USER:PASSWORD`; an agent elsewhere is told it by `user` and `password_file`): the finding "
+               "then stays, at medium. `systemctl reload haproxy` after either.\n" +
+               (host.agent_present ? firewallRemedy(context, host)
+                                   : portsRemedy(host.name, service.ports, service.allowed));
     };
     service.not_assessed = {"the runtime API's unix sockets: their modes show on the host only"};
     judgeService(context, host, service, out);

@@ -145,6 +145,41 @@ def svc(host, unit, verb):
     inside(host, "svc", unit, verb)
 
 
+@contextlib.contextmanager
+def haproxy_with(*edits):
+    """HAProxy with a configuration edited by sed, for a while."""
+    file = "/etc/haproxy/haproxy.cfg"
+    original = inside("lb-01", "cat", file)
+    try:
+        inside("lb-01", "sed", "-i", *[word for edit in edits for word in ("-e", edit)], file)
+        svc("lb-01", "haproxy", "stop")
+        svc("lb-01", "haproxy", "start")
+        yield
+    finally:
+        inside("lb-01", "sh", "-c", f"cat >{file}", text=original)
+        svc("lb-01", "haproxy", "stop")
+        svc("lb-01", "haproxy", "start")
+
+
+@contextlib.contextmanager
+def collector_with(old, new):
+    """A collector with another configuration, for a while."""
+    file = "/etc/lapwing/collector.yaml"
+    original = inside("monitor", "cat", file)
+    assert old in original
+
+    def restarted(text):
+        inside("monitor", "sh", "-c", f"cat >{file}", text=text)
+        svc("monitor", "collector", "stop")
+        svc("monitor", "collector", "start")
+
+    try:
+        restarted(original.replace(old, new))
+        yield
+    finally:
+        restarted(original)
+
+
 def notifications(since):
     """Alerts that the webhook received after a time, oldest first: {"at", "status", "labels", "annotations"}."""
     found = []

@@ -181,9 +181,10 @@ TEST_CASE("attempts from the main and a second address, and again once the targe
     }
 }
 
-TEST_CASE("HAProxy's statistics are looked for where they usually are") {
+TEST_CASE("HAProxy's statistics are looked for where they usually are, and looked at again each round") {
     const test::Listening peer;
     std::vector<std::string> asked;
+    std::atomic<bool> password{false};
     std::thread server([&] {
         for (int fd = peer.take(); fd >= 0; fd = peer.take()) {
             std::array<char, 1024> buffer{};
@@ -192,8 +193,9 @@ TEST_CASE("HAProxy's statistics are looked for where they usually are") {
             asked.push_back(request.substr(0, request.find(" HTTP")));
             const bool there = asked.back() == "GET /haproxy?stats";
             const std::string answer =
-                there ? "HTTP/1.0 200 OK\r\n\r\n<title>Statistics Report for HAProxy</title>"
-                      : "HTTP/1.0 503 Service Unavailable\r\n\r\n";
+                password ? "HTTP/1.0 401 Unauthorized\r\n\r\n"
+                : there  ? "HTTP/1.0 200 OK\r\n\r\n<title>Statistics Report for HAProxy</title>"
+                         : "HTTP/1.0 503 Service Unavailable\r\n\r\n";
             send(fd, answer.data(), answer.size(), MSG_NOSIGNAL);
             close(fd);
         }
@@ -213,17 +215,23 @@ TEST_CASE("HAProxy's statistics are looked for where they usually are") {
         config.collector_url = collector.url();
         config.tls = collector.clientTls();
         config.peers = {{"web-01", "127.0.0.1", 0}};
+        config.interval = milliseconds(500);
         Reports reports;
         Attempts attempts(
             config, [&](auto series) { reports.take(series); }, [] { return 0.0; });
         attempts.start();
-        CHECK(reports.await({{"__name__", "lapwing_attempt_greeting_info"}, {"instance", "web-01"}},
-                            "greeting", "haproxy_stats") == "haproxy_stats");
+        const Labels shown{{"__name__", "lapwing_attempt_greeting_info"}, {"instance", "web-01"}};
+        CHECK(reports.await(shown, "greeting", "haproxy_stats") == "haproxy_stats");
+        password = true;
+        CHECK(reports.await(shown, "greeting", "http_401") == "http_401");
         attempts.stop();
     }
     peer.end();
     server.join();
-    CHECK(asked == std::vector<std::string>{"GET /", "GET /haproxy?stats"});
+    REQUIRE(asked.size() > 2);
+    CHECK(asked[0] == "GET /");
+    CHECK(asked[1] == "GET /haproxy?stats");
+    CHECK(asked.back() == "GET /");
 }
 
 TEST_CASE("a collector that answers at once, each time anew, drives neither the agent nor its peers") {

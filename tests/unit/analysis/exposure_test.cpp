@@ -172,9 +172,60 @@ TEST_CASE("F3: HAProxy's statistics, by what they answered") {
     scene.attempts = {{"8404", "open", "haproxy_stats_admin"}};
     CHECK(find(scene.findings(listed("")), "F3", "haproxy@web-01")->severity == Severity::critical);
     scene.attempts = {{"8404", "open", "http_401"}};
-    CHECK(find(scene.findings(listed("")), "F3", "haproxy@web-01")->severity == Severity::medium);
+    const auto asking = scene.findings(listed(""));
+    CHECK(find(asking, "F3", "haproxy@web-01")->severity == Severity::medium);
+    CHECK(find(asking, "F3", "haproxy@web-01")->title.find("try passwords") != std::string::npos);
     scene.attempts.clear();
     ends(scene, "", *finding);
+}
+
+TEST_CASE("F3 of a load balancer without an agent: attempts alone tell, and its remedy closes nothing else") {
+    SiteSamples samples;
+    Analyst analyst(samples.store(), SiteSamples::site());
+    const auto round = [&](const char* result, const char* greeting) {
+        samples.now += 400'000;  // so that what was before is not looked at any more
+        samples.web("web-01", "10.77.0.11", "10.77.0.111", R"({"nftables":[]})");
+        samples.web("web-02", "10.77.0.12", "10.77.0.112", R"({"nftables":[]})");
+        samples.balancer();
+        samples.control("web-02", "lb-01", true, "10.77.0.10");
+        if (result != nullptr) {
+            samples.attempt("web-02", "lb-01", "10.77.0.10", "8404", "10.77.0.112", "second", result,
+                            greeting, "haproxy-stats");
+        }
+        samples.write();
+        REQUIRE(analyst.run(samples.now));
+        const auto findings = analyst.findings();
+        const auto* found = find(findings, "F3", "haproxy@lb-01");
+        return found == nullptr ? std::nullopt : std::optional(*found);
+    };
+    const auto open = round("open", "haproxy_stats");
+    REQUIRE(open);
+    CHECK(open->severity == Severity::high);
+    CHECK(open->confidence == Confidence::confirmed);
+
+    const auto ruleset =
+        reach::Ruleset::parse(reach::listingOf(listed(stepsOf(open->remedy).rules), {}, {}, kHost));
+    REQUIRE(ruleset);
+    const auto verdict = [&](const char* from, int port) {
+        reach::Packet packet;
+        packet.source = *reach::AddressRange::parse(from);
+        packet.destination = *reach::Address::parse(
+            packet.source.family == reach::Family::ipv4 ? "10.77.0.11" : "2001:db8:77::11");
+        packet.port = static_cast<std::uint16_t>(port);
+        packet.interface = "eth0";
+        return ruleset->evaluate(packet).verdict;
+    };
+    CHECK(verdict("192.0.2.1", 8404) == reach::Verdict::must_block);
+    CHECK(verdict("2001:db8::1", 8404) == reach::Verdict::must_block);
+    CHECK(verdict("10.77.0.12", 8404) == reach::Verdict::must_reach);
+    CHECK(verdict("192.0.2.1", 80) == reach::Verdict::must_reach);
+
+    const auto untried = round(nullptr, nullptr);
+    REQUIRE(untried);
+    CHECK(untried->confidence == Confidence::unknown);
+    CHECK_FALSE(round("silent", nullptr));
+    CHECK(round("open", "haproxy_stats"));
+    CHECK_FALSE(round("refused", nullptr));
 }
 
 TEST_CASE("F5: ssh from anywhere, until the site says from where") {

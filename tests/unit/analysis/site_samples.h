@@ -104,10 +104,10 @@ class SiteSamples {
 
     void attempt(const std::string& from, const std::string& to, const std::string& address, const char* port,
                  const std::string& source, const char* kind, const char* result,
-                 const char* greeting = nullptr) {
+                 const char* greeting = nullptr, const char* service = "x") {
         const Labels place{{"agent", from},      {"instance", to},     {"peer", to},
                            {"job", "firewall"},  {"address", address}, {"port", port},
-                           {"protocol", "tcp"},  {"service", "x"},     {"source", source},
+                           {"protocol", "tcp"},  {"service", service}, {"source", source},
                            {"source_kind", kind}};
         add("lapwing_attempt_timestamp_seconds", place, static_cast<double>(now) / 1000);
         auto labels = place;
