@@ -109,6 +109,20 @@ def samples(selector, since, until=None):
             for series in query(f"{selector}[{width}ms]", at=until)]
 
 
+def every_second_once(host, since, until_then):
+    """The samples of a one-second probe: each second is there, and there is nothing twice."""
+    seen = samples(f'up{{job="mysql",instance="{host}",agent="{host}"}}', since, until_then)
+    assert len(seen) == 1, f"{len(seen)} series"
+    ((_, points),) = seen
+    times = [at for at, _ in points]
+    assert len(set(times)) == len(times), "a sample is there twice"
+    gaps = [later - earlier for earlier, later in zip(times, times[1:])]
+    assert times[0] < since + 1.6 and times[-1] > until_then - 1.6 and max(gaps) < 1.6, \
+        f"{times[0] - since:.1f} s to the first, at most {max(gaps):.1f} s between, {until_then - times[-1]:.1f} s after the last"
+    assert len(times) >= (until_then - since) - 3, f"{len(times)} samples in {until_then - since:.0f} s"
+    return len(times)
+
+
 def findings(**wanted):
     return [finding for finding in api("/api/lapwing/v1/findings")["data"]
             if all(finding[key] == expected for key, expected in wanted.items())]

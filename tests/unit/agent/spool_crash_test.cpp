@@ -72,7 +72,8 @@ TEST_CASE("killed at any moment, the spool keeps all that was flushed and not se
             (note > 0 ? written : sent).insert(std::abs(note) - 1);
             return true;
         };
-        // However slow the disk, each round gets somewhere before it is killed, at any point of the next write.
+        // However slow the disk, each round gets somewhere before it is killed, at any point of the next
+        // write.
         for (auto notes = 6 + random() % 10; notes > 0 && record(); --notes) {
         }
         std::this_thread::sleep_for(std::chrono::microseconds(random() % 3000));
