@@ -199,7 +199,7 @@ std::string Assignments::attemptsFor(const Context& context, const std::string& 
     }
     for (const auto& [instance, balancer] : context.facts.balancers) {
         const auto host = context.facts.hosts.find(instance);
-        if (host != context.facts.hosts.end() && host->second.agent_known) {
+        if (host != context.facts.hosts.end() && host->second.agent_present) {
             continue;
         }
         for (const auto& address : entryAddresses(context.site)) {

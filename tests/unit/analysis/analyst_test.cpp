@@ -278,6 +278,21 @@ TEST_CASE("what agents are asked to try") {
     CHECK(analyst.assignment("web-01").json.find("\"role\":\"listen\"") != std::string::npos);
 }
 
+TEST_CASE("a load balancer whose agent is silent is tried like one without") {
+    SiteSamples samples;
+    Analyst analyst(samples.store(), SiteSamples::site());
+    const auto asked = [&] {
+        samples.everything(fixture("none.json"), false, "open");
+        REQUIRE(analyst.run(samples.now));
+        return analyst.assignment("web-01").json.find(R"("host":"lb-01","address":"10.77.0.10")") !=
+               std::string::npos;
+    };
+    samples.add("lapwing_agent_info", {{"agent", "lb-01"}, {"instance", "lb-01"}, {"job", "agent"}});
+    CHECK_FALSE(asked());
+    samples.now += 400'000;
+    CHECK(asked());
+}
+
 TEST_CASE("a long poll ends when the assignment changes, and when it is interrupted") {
     SiteSamples samples;
     Analyst analyst(samples.store(), SiteSamples::site());
