@@ -238,7 +238,9 @@ void judgeService(const Context& context, const HostFacts& host, const Service& 
     finding.severity = service.severity;
     if (greeted != service.by_greeting.end()) {
         finding.severity = greeted->second.severity;
-        finding.title = greeted->second.title.empty() ? finding.title : greeted->second.title;
+        if (!greeted->second.title.empty()) {
+            finding.title = greeted->second.title;
+        }
     }
     finding.confidence = tried.worst == Shown::open ? Confidence::confirmed : Confidence::suspected;
     finding.not_assessed = notAssessedFromInside();

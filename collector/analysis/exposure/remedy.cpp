@@ -122,6 +122,17 @@ const char* protocolName(reach::Family family) {
     return family == reach::Family::ipv4 ? "ip" : "ip6";
 }
 
+/// A rule for packets from ("saddr") or to ("daddr") those of the addresses that are of that family; "" where
+/// none is.
+std::string ruleFor(reach::Family family, const char* field,
+                    const std::vector<reach::AddressRange>& addresses, const std::string& rest) {
+    const auto some = of(addresses, family);
+    if (some.empty()) {
+        return "";
+    }
+    return std::string("    ") + protocolName(family) + " " + field + " " + list(some) + " " + rest + "\n";
+}
+
 /// As nft lists an address, a network or a range.
 std::string rangeJson(const reach::AddressRange& range) {
     const auto text = range.toString();
@@ -359,14 +370,12 @@ std::string rulesetText(const std::string& host, const std::vector<Flow>& flows,
         "}\n";
     out += kLetsIcmp;
     for (const auto& flow : flows) {
-        const auto port = matchText(flow) + " accept comment \"" + flow.why + "\"\n";
+        const auto accept = matchText(flow) + " accept comment \"" + flow.why + "\"";
         if (flow.from.empty()) {
-            out += "    " + port;
+            out += "    " + accept + "\n";
         }
         for (const auto family : kFamilies) {
-            if (const auto from = of(flow.from, family); !from.empty()) {
-                out += std::string("    ") + protocolName(family) + " saddr " + list(from) + " " + port;
-            }
+            out += ruleFor(family, "saddr", flow.from, accept);
         }
     }
     out += "  }\n}\n";
@@ -445,6 +454,7 @@ std::string portsRemedy(const std::string& host, const std::set<int>& ports,
     for (const int port : ports) {
         listed += (listed.empty() ? "" : ", ") + std::to_string(port);
     }
+    const auto match = "tcp dport { " + listed + " }";
     std::string out =
         "# " + host +
         ": save as /etc/nftables.d/lapwing-ports.nft, load with: nft -f /etc/nftables.d/lapwing-ports.nft\n"
@@ -452,12 +462,9 @@ std::string portsRemedy(const std::string& host, const std::set<int>& ports,
         "  chain input {\n    type filter hook input priority filter; policy accept;\n"
         "    iif \"lo\" accept\n";
     for (const auto family : kFamilies) {
-        if (const auto sources = of(from, family); !sources.empty()) {
-            out += std::string("    ") + protocolName(family) + " saddr " + list(sources) + " tcp dport { " +
-                   listed + " } accept\n";
-        }
+        out += ruleFor(family, "saddr", from, match + " accept");
     }
-    return out + "    tcp dport { " + listed + " } drop\n  }\n}\n";
+    return out + "    " + match + " drop\n  }\n}\n";
 }
 
 std::string outboundRemedy(const Context& context, const HostFacts& host) {
@@ -488,20 +495,16 @@ std::string outboundRemedy(const Context& context, const HostFacts& host) {
         "    udp dport { 53, 123 } accept comment \"names, time\"\n"
         "    tcp dport { 53, 80, 443 } accept comment \"names, packages\"\n";
     for (const auto family : kFamilies) {
-        if (const auto to = of(collectors, family); !to.empty()) {
-            out += std::string("    ") + protocolName(family) + " daddr " + list(to) + " tcp dport " +
-                   std::to_string(kCollectorForAgents) + " accept comment \"the collector\"\n";
-        }
+        out +=
+            ruleFor(family, "daddr", collectors,
+                    "tcp dport " + std::to_string(kCollectorForAgents) + " accept comment \"the collector\"");
         if (context.moment != nullptr && context.moment->observed.vrrp.contains(host.name) &&
             !context.moment->observed.vrrp.at(host.name).instances.empty()) {
             const auto group = reach::vrrpGroup(family).toString();
             out += std::string("    ") + protocolName(family) + " daddr " + group +
                    " meta l4proto 112 accept comment \"keepalived\"\n";
         }
-        if (const auto to = of(site, family); !to.empty()) {
-            out += std::string("    ") + protocolName(family) + " daddr " + list(to) +
-                   " accept comment \"the site's hosts: replication, attempts\"\n";
-        }
+        out += ruleFor(family, "daddr", site, "accept comment \"the site's hosts: replication, attempts\"");
     }
     return out +
            "  }\n}\n# It closes everything else: add a line for what the application calls (mail, other "

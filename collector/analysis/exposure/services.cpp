@@ -36,9 +36,8 @@ void judgeStatistics(const Context& context, const HostFacts& host, Judgement& o
         {"http_401",
          {Severity::medium, "Anybody may try passwords on HAProxy's statistics on " + host.name}}};
     service.remedy = [&] {
-        return "Let only the site's hosts in, with the rules below; or, in haproxy.cfg, bind the statistics "
-               "to "
-               "127.0.0.1 where only an agent on " +
+        return "Let only the site's hosts in, with the rules below; or, in haproxy.cfg, bind the "
+               "statistics to 127.0.0.1 where only an agent on " +
                host.name +
                " reads them. At once: take `stats admin` away, and ask for a password (`stats auth "
                "USER:PASSWORD`; an agent elsewhere is told it by `user` and `password_file`): the finding "

@@ -6,6 +6,29 @@ namespace lapwing::analysis::redundancy {
 
 namespace {
 
+Truth stateOf(const std::string& component, const States& states) {
+    const auto known = states.find(component);
+    return known == states.end() ? Truth::yes : known->second;
+}
+
+/// How many parts of a gate work, and how many may.
+struct Tally {
+    std::size_t work = 0;
+    std::size_t may_work = 0;
+
+    void include(Truth part) {
+        work += part == Truth::yes ? 1 : 0;
+        may_work += part != Truth::no ? 1 : 0;
+    }
+    void exclude(Truth part) {
+        work -= part == Truth::yes ? 1 : 0;
+        may_work -= part != Truth::no ? 1 : 0;
+    }
+    Truth reaches(std::size_t needed) const {
+        return work >= needed ? Truth::yes : may_work >= needed ? Truth::unknown : Truth::no;
+    }
+};
+
 /// A gate's function with every component's state at hand: what changes is carried up until it makes no
 /// difference, so that a failure behind a redundant gate costs next to nothing.
 class Circuit {
@@ -36,21 +59,8 @@ class Circuit {
     struct Node {
         std::size_t parent = kNone;
         std::size_t needed = 0;
-        std::size_t work = 0;
-        std::size_t may_work = 0;
+        Tally tally;
         Truth truth = Truth::yes;
-
-        void judge() {
-            truth = work >= needed ? Truth::yes : may_work >= needed ? Truth::unknown : Truth::no;
-        }
-        void include(Truth part) {
-            work += part == Truth::yes ? 1 : 0;
-            may_work += part != Truth::no ? 1 : 0;
-        }
-        void exclude(Truth part) {
-            work -= part == Truth::yes ? 1 : 0;
-            may_work -= part != Truth::no ? 1 : 0;
-        }
     };
     struct Part {
         Truth truth = Truth::yes;
@@ -59,20 +69,19 @@ class Circuit {
 
     void add(const Gate& gate, std::size_t parent, const States& states) {
         const auto at = nodes_.size();
-        nodes_.push_back({parent, gate.needed, 0, 0, gate.truth});
+        nodes_.push_back({parent, gate.needed, {}, gate.truth});
         if (gate.kind == Gate::Kind::component) {
             auto& part = parts_[gate.component];
-            const auto known = states.find(gate.component);
-            part.truth = known == states.end() ? Truth::yes : known->second;
+            part.truth = stateOf(gate.component, states);
             part.nodes.push_back(at);
             nodes_[at].truth = part.truth;
         } else if (gate.kind == Gate::Kind::at_least) {
             for (const auto& part : gate.parts) {
                 const auto child = nodes_.size();
                 add(part, at, states);
-                nodes_[at].include(nodes_[child].truth);
+                nodes_[at].tally.include(nodes_[child].truth);
             }
-            nodes_[at].judge();
+            nodes_[at].truth = nodes_[at].tally.reaches(gate.needed);
         }
     }
 
@@ -83,10 +92,11 @@ class Circuit {
             while (nodes_[at].truth != before && nodes_[at].parent != kNone) {
                 const auto now = nodes_[at].truth;
                 at = nodes_[at].parent;
-                nodes_[at].exclude(before);
-                nodes_[at].include(now);
-                before = nodes_[at].truth;
-                nodes_[at].judge();
+                auto& node = nodes_[at];
+                node.tally.exclude(before);
+                node.tally.include(now);
+                before = node.truth;
+                node.truth = node.tally.reaches(node.needed);
             }
         }
     }
@@ -121,23 +131,16 @@ const char* truthName(Truth truth) {
 
 Truth evaluate(const Gate& gate, const States& states) {
     if (gate.kind == Gate::Kind::component) {
-        const auto known = states.find(gate.component);
-        return known == states.end() ? Truth::yes : known->second;
+        return stateOf(gate.component, states);
     }
     if (gate.kind == Gate::Kind::fact) {
         return gate.truth;
     }
-    std::size_t work = 0;
-    std::size_t may_work = 0;
+    Tally tally;
     for (const auto& part : gate.parts) {
-        const auto truth = evaluate(part, states);
-        work += truth == Truth::yes ? 1 : 0;
-        may_work += truth != Truth::no ? 1 : 0;
+        tally.include(evaluate(part, states));
     }
-    if (work >= gate.needed) {
-        return Truth::yes;
-    }
-    return may_work >= gate.needed ? Truth::unknown : Truth::no;
+    return tally.reaches(gate.needed);
 }
 
 std::set<std::string> CutSets::singles(bool certain_only) const {

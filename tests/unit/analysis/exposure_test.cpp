@@ -188,9 +188,11 @@ TEST_CASE("F3 of a load balancer without an agent: attempts alone tell, and its 
         samples.web("web-02", "10.77.0.12", "10.77.0.112", R"({"nftables":[]})");
         samples.balancer();
         samples.control("web-02", "lb-01", true, "10.77.0.10");
-        if (result != nullptr) {
-            samples.attempt("web-02", "lb-01", "10.77.0.10", "8404", "10.77.0.112", "second", result,
-                            greeting, "haproxy-stats");
+        for (const auto* port : {"8404", "9000"}) {
+            if (result != nullptr) {
+                samples.attempt("web-02", "lb-01", "10.77.0.10", port, "10.77.0.112", "second", result,
+                                greeting, "haproxy-stats");
+            }
         }
         samples.write();
         REQUIRE(analyst.run(samples.now));
@@ -216,6 +218,7 @@ TEST_CASE("F3 of a load balancer without an agent: attempts alone tell, and its 
         return ruleset->evaluate(packet).verdict;
     };
     CHECK(verdict("192.0.2.1", 8404) == reach::Verdict::must_block);
+    CHECK(verdict("192.0.2.1", 9000) == reach::Verdict::must_block);
     CHECK(verdict("2001:db8::1", 8404) == reach::Verdict::must_block);
     CHECK(verdict("10.77.0.12", 8404) == reach::Verdict::must_reach);
     CHECK(verdict("192.0.2.1", 80) == reach::Verdict::must_reach);
