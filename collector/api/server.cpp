@@ -479,7 +479,9 @@ Expected<std::unique_ptr<Server>> Server::listen(ServerOptions options, Handler 
         HTTPServerParams::Ptr params = new HTTPServerParams;
         params->setMaxThreads(wanted.threads);
         params->setMaxQueued(wanted.queued);
-        params->setThreadIdleTime(Poco::Timespan(30, 0));
+        // Debian 12's Poco wakes one waiting thread when it stops, and a burst of connections leaves several:
+        // the others hold up the end for so long.
+        params->setThreadIdleTime(Poco::Timespan(1, 0));
         params->setTimeout(Poco::Timespan(30, 0));
         params->setKeepAlive(true);
         params->setKeepAliveTimeout(Poco::Timespan(wanted.keep_alive.count() * 1000));
