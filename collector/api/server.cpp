@@ -18,6 +18,8 @@
 #include <Poco/Timestamp.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <spdlog/spdlog.h>
 #include <sys/socket.h>
@@ -111,11 +113,34 @@ class PocoRequest : public Request {
     bool complete_ = false;
 };
 
+/// From hold() to its own end, what is written waits until a segment is full: Poco writes a streamed answer
+/// in chunks of 4 KB, each of which would wake the client.
+class Cork {
+  public:
+    explicit Cork(int fd) : fd_(fd) {}
+    ~Cork() {
+        if (held_) set(0);
+    }
+    Cork(const Cork&) = delete;
+    Cork& operator=(const Cork&) = delete;
+    void hold() {
+        held_ = true;
+        set(1);
+    }
+
+  private:
+    /// A Unix socket knows nothing of it, and needs it less.
+    void set(int value) const { ::setsockopt(fd_, IPPROTO_TCP, TCP_CORK, &value, sizeof value); }
+
+    int fd_;
+    bool held_ = false;
+};
+
 class PocoResponder : public Responder {
   public:
     PocoResponder(HTTPServerRequestImpl& request, HTTPServerResponseImpl& response,
-                  const PocoRequest& wrapped)
-        : request_(request), response_(response), wrapped_(wrapped) {}
+                  const PocoRequest& wrapped, Cork& cork)
+        : request_(request), response_(response), wrapped_(wrapped), cork_(cork) {}
 
     void header(const std::string& name, const std::string& value) override { response_.set(name, value); }
 
@@ -144,6 +169,7 @@ class PocoResponder : public Responder {
         const bool compress = takesGzip();
         if (compress) response_.set("Content-Encoding", "gzip");
         response_.set("Vary", "Accept-Encoding");
+        cork_.hold();
         auto& out = response_.send();
         if (!compress) return out;
         deflating_.emplace(out, Poco::DeflatingStreamBuf::STREAM_GZIP, 1);
@@ -177,6 +203,7 @@ class PocoResponder : public Responder {
     HTTPServerRequestImpl& request_;
     HTTPServerResponseImpl& response_;
     const PocoRequest& wrapped_;
+    Cork& cork_;
     std::optional<Poco::DeflatingOutputStream> deflating_;
     int status_ = 0;
 };
@@ -226,7 +253,8 @@ struct Server::State {
 
     /// False if the peer may still be sending something that nobody has read.
     bool serve(Poco::Net::StreamSocket& socket, int fd);
-    Outcome serveOne(HTTPServerSession& session, Poco::Net::StreamSocket& socket, Deadlines::Watch& watch);
+    Outcome serveOne(HTTPServerSession& session, Poco::Net::StreamSocket& socket, int fd,
+                     Deadlines::Watch& watch);
 };
 
 namespace {
@@ -350,7 +378,7 @@ bool Server::State::serve(Poco::Net::StreamSocket& socket, int fd) {
     HTTPServerSession session(socket, params);
     while (!stopping && session.hasMoreRequests()) {
         watch.allow(options.header_time);
-        const auto outcome = serveOne(session, socket, watch);
+        const auto outcome = serveOne(session, socket, fd, watch);
         // Before the session is destroyed: it shuts the socket for reading too, and the next byte to come
         // would reset the connection.
         if (outcome == Outcome::unread) readOut(fd);
@@ -361,8 +389,10 @@ bool Server::State::serve(Poco::Net::StreamSocket& socket, int fd) {
 }
 
 Server::State::Outcome Server::State::serveOne(HTTPServerSession& session, Poco::Net::StreamSocket& socket,
-                                               Deadlines::Watch& watch) {
+                                               int fd, Deadlines::Watch& watch) {
     try {
+        // Before the response, whose end writes the last of an answer.
+        Cork cork(fd);
         HTTPServerResponseImpl response(session);
         HTTPServerRequestImpl request(response, session, params.get());
         watch.allow(options.exchange_time);
@@ -370,7 +400,7 @@ Server::State::Outcome Server::State::serveOne(HTTPServerSession& session, Poco:
         response.setKeepAlive(request.getKeepAlive() && session.canKeepAlive() && !stopping &&
                               server->queuedConnections() == 0);
         PocoRequest wrapped(request, response, watch.gone());
-        PocoResponder responder(request, response, wrapped);
+        PocoResponder responder(request, response, wrapped, cork);
         if (options.want_agent) {
             const Poco::Net::SecureStreamSocket secure(socket);
             if (secure.havePeerCertificate()) wrapped.agent = secure.peerCertificate().commonName();

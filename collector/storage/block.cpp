@@ -91,10 +91,10 @@ std::optional<std::size_t> BlockDirectory::length(std::string_view header) {
     return length;
 }
 
-bool BlockDirectory::parse(std::string_view header, std::string directory, std::size_t block_bytes) {
+bool BlockDirectory::parse(std::string_view header, std::string_view directory, std::size_t block_bytes) {
     columns_.clear();
     entries_.clear();
-    directory_ = std::move(directory);
+    directory_ = directory;
     ByteReader start(header);
     const auto version = start.byte();
     const auto length = start.fixed32();

@@ -68,7 +68,7 @@ class BlockDirectory {
     static std::optional<std::size_t> length(std::string_view header);
     /// `directory` is what follows the header; `block_bytes` the whole block's length. False if it is
     /// damaged.
-    bool parse(std::string_view header, std::string directory, std::size_t block_bytes);
+    bool parse(std::string_view header, std::string_view directory, std::size_t block_bytes);
 
     const std::vector<Entry>& entries() const { return entries_; }
     const Entry* find(SeriesId id) const;

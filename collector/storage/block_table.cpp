@@ -69,10 +69,9 @@ Expected<bool> BlockTable::load(std::int64_t row) {
     if (!done) return tl::unexpected(done.error());
     const auto length = BlockDirectory::length(header);
     if (!length || *length > size - BlockDirectory::kHeaderBytes) return tl::unexpected(damaged());
-    std::string directory;
-    done = readBytes(BlockDirectory::kHeaderBytes, *length, directory);
+    done = readBytes(BlockDirectory::kHeaderBytes, *length, buffer_);
     if (!done) return tl::unexpected(done.error());
-    if (!directory_.parse(header, std::move(directory), size)) return tl::unexpected(damaged());
+    if (!directory_.parse(header, buffer_, size)) return tl::unexpected(damaged());
     loaded_ = true;
     return true;
 }

@@ -53,7 +53,7 @@ void readBlock(std::string_view input) {
     const auto length = BlockDirectory::length(header);
     if (!length || *length > input.size() - BlockDirectory::kHeaderBytes) return;
     BlockDirectory directory;
-    if (!directory.parse(header, std::string(input.substr(header.size(), *length)), input.size())) return;
+    if (!directory.parse(header, input.substr(header.size(), *length), input.size())) return;
     std::vector<Sample> samples;
     for (const auto& entry : directory.entries()) {
         directory.decode(entry, input.substr(entry.offset, entry.length), 0, INT64_MAX, samples);

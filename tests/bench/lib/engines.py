@@ -23,6 +23,8 @@ class Connection:
     def __init__(self, port):
         self.port = port
         self.socket = None
+        self.answered = 0
+        self.buffer = bytearray(b"\1" * (1 << 22))
 
     def close(self):
         if self.socket:
@@ -30,40 +32,42 @@ class Connection:
         self.socket = None
 
     def ask(self, path, method="GET"):
-        """Status and body. OSError if there is no whole answer."""
+        """Status and body; `answered` is when its last byte was there. OSError if there is no whole answer."""
         try:
             if self.socket is None:
                 self.socket = socket.create_connection(("127.0.0.1", self.port), 300)
                 self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             self.socket.sendall(f"{method} {path} HTTP/1.1\r\nHost: 127.0.0.1:{self.port}\r\nContent-Length: 0\r\n\r\n".encode())
-            received = self.more(b"")
-            while b"\r\n\r\n" not in received:
-                received = self.more(received)
-            head, body = received.split(b"\r\n\r\n", 1)
+            size = 0
+            while (end := self.buffer.find(b"\r\n\r\n", 0, size)) < 0:
+                size = self.more(size)
+            head = bytes(self.buffer[:end])
             length = re.search(rb"\ncontent-length: *(\d+)", head, re.I)
-            parts, size = [body], len(body)
             if length:
-                while size < int(length.group(1)):
-                    parts.append(self.more(b""))
-                    size += len(parts[-1])
-                body = b"".join(parts)
+                while size < end + 4 + int(length.group(1)):
+                    size = self.more(size)
             else:
-                # The last chunk may come in pieces.
-                while not b"".join(parts[-3:]).endswith(b"0\r\n\r\n"):
-                    parts.append(self.more(b""))
-                body = dechunked(b"".join(parts))
+                while self.buffer[size - 5:size] != b"0\r\n\r\n":
+                    size = self.more(size)
+            self.answered = time.monotonic()
+            body = bytes(self.buffer[end + 4:size])
             if re.search(rb"\nconnection: *close", head, re.I):
                 self.close()
-            return int(head.split(b" ", 2)[1]), body
+            return int(head.split(b" ", 2)[1]), body if length else dechunked(body)
         except OSError:
             self.close()
             raise
 
-    def more(self, before):
-        data = self.socket.recv(1 << 20)
-        if not data:
+    def more(self, size):
+        """Receives behind what is there already, into memory that is kept: asking the kernel for some takes longer than
+        many an answer. The new size."""
+        if size == len(self.buffer):
+            self.buffer += bytes(size)
+        with memoryview(self.buffer) as view:
+            received = self.socket.recv_into(view[size:])
+        if received == 0:
             raise ConnectionResetError("the server closed the connection")
-        return before + data if before else data
+        return size + received
 
 
 def dechunked(data):
