@@ -352,13 +352,6 @@ Expected<void> SqliteStore::write(const Round& round) {
     return {};
 }
 
-void SqliteStore::enter(const SeriesBatch& series) {
-    head_.append(series.id, series.samples);
-    Span& span = spans_[series.id];
-    span.oldest = std::min(span.oldest, series.samples.front().timestamp);
-    span.newest = std::max(span.newest, series.samples.back().timestamp);
-}
-
 void SqliteStore::apply(const Round& round) {
     if (!round.new_series.empty()) {
         const std::unique_lock lock(index_mutex_);
@@ -369,7 +362,8 @@ void SqliteStore::apply(const Round& round) {
     spans_.resize(std::max<std::size_t>(spans_.size(), next_series_));
     for (const auto& staged : round.staged) {
         for (const auto& series : staged.series) {
-            enter(series);
+            head_.append(series.id, series.samples);
+            spans_[series.id].widen(series.samples);
             stored += series.samples.size();
         }
     }

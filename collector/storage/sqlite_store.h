@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
@@ -76,6 +77,12 @@ class SqliteStore final : public Store {
     struct Span {
         TimestampMs oldest = INT64_MAX;
         TimestampMs newest = INT64_MIN;
+
+        /// By samples in ascending order, at least one.
+        void widen(std::span<const Sample> samples) {
+            oldest = std::min(oldest, samples.front().timestamp);
+            newest = std::max(newest, samples.back().timestamp);
+        }
     };
     struct Pending;
     struct Staged;
@@ -89,10 +96,11 @@ class SqliteStore final : public Store {
 
     SqliteStore(StoreOptions options, FileLock lock, Connection writer);
     Expected<void> load();
-    Expected<void> loadSeries();
+    Expected<void> loadSeries(SeriesId end);
     Expected<void> loadCursors();
     Expected<void> loadSetAside();
-    Expected<void> replayLog();
+    Expected<std::vector<Span>> replayLog(SeriesId end);
+    Expected<void> noteReplayed(const std::vector<Span>& spans);
     Expected<void> prepareStatements();
 
     std::size_t commitRound(std::vector<Pending*>& pending) noexcept;
@@ -106,8 +114,6 @@ class SqliteStore final : public Store {
     SeriesId createSeries(const Labels& labels, Round& round);
     Expected<void> write(const Round& round);
     void apply(const Round& round);
-    /// With head_mutex_ held, or while nobody else is there yet: into the head.
-    void enter(const SeriesBatch& series);
     void forget(const Round& round);
     Expected<void> transaction(const std::function<Expected<void>()>& body);
 

@@ -2,11 +2,22 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <future>
 
 #include "collector/storage/series_row.h"
 #include "collector/storage/sqlite_store.h"
 
 namespace lapwing::storage {
+namespace {
+
+constexpr std::int64_t kLastSeries = INT32_MAX;
+
+tl::unexpected<Error> unknownInLog(SeriesId id) {
+    return fail(ErrorKind::internal,
+                "arrival log: an entry names series " + std::to_string(id) + ", which is unknown");
+}
+
+}  // namespace
 
 Expected<std::unique_ptr<Store>> Store::open(StoreOptions options) {
     auto store = SqliteStore::open(std::move(options));
@@ -66,9 +77,19 @@ Expected<void> SqliteStore::load() {
         auto row = probe->step();
         if (!row) return tl::unexpected(row.error());
     }
-    auto done = loadSeries();
+    const auto last = writer_.integer("SELECT ifnull(max(id), 0) FROM series");
+    if (!last) return tl::unexpected(last.error());
+    if (*last < 0 || *last > kLastSeries) {
+        return fail(ErrorKind::internal, "series " + std::to_string(*last) + " is damaged");
+    }
+    const auto end = static_cast<SeriesId>(*last) + 1;
+    // After a crash these two take longest, and need nothing of each other.
+    auto series = std::async(std::launch::async, [this, end] { return loadSeries(end); });
+    const auto replayed = replayLog(end);
+    auto done = series.get();
+    if (done && !replayed) done = tl::unexpected(replayed.error());
+    if (done) done = noteReplayed(*replayed);
     if (done) done = loadCursors();
-    if (done) done = replayLog();
     if (done) done = loadSetAside();
     if (done) done = migrate(writer_);
     if (done) done = prepareStatements();
@@ -100,7 +121,7 @@ Expected<void> SqliteStore::prepareStatements() {
     return {};
 }
 
-Expected<void> SqliteStore::loadSeries() {
+Expected<void> SqliteStore::loadSeries(SeriesId end) {
     std::unordered_map<GroupId, Host*> host_of;
     auto groups = writer_.prepare("SELECT id, name FROM groups ORDER BY id", false);
     if (!groups) return tl::unexpected(groups.error());
@@ -114,13 +135,8 @@ Expected<void> SqliteStore::loadSeries() {
         host_of[id] = &host;
         next_group_ = std::max(next_group_, id + 1);
     }
-    const auto last = writer_.integer("SELECT ifnull(max(id), 0) FROM series");
-    if (!last) return tl::unexpected(last.error());
-    if (*last > 0 && *last < INT32_MAX) {
-        const auto end = static_cast<SeriesId>(*last) + 1;
-        index_->reserve(end);
-        spans_.reserve(end);
-    }
+    index_->reserve(end);
+    spans_.reserve(end);
     std::vector<LabelView> labels;
     auto series = writer_.prepare(
         "SELECT id, group_id, oldest IS NULL, oldest, newest, labels FROM series ORDER BY id", false);
@@ -134,7 +150,7 @@ Expected<void> SqliteStore::loadSeries() {
         auto decoded = decodeLabels(series->bytes(5), labels);
         if (!decoded) return decoded;
         const auto host = host_of.find(group);
-        if (id <= 0 || id > INT32_MAX || host == host_of.end()) {
+        if (id <= 0 || host == host_of.end()) {
             return fail(ErrorKind::internal, "series " + std::to_string(id) + " is damaged");
         }
         index_->add(static_cast<SeriesId>(id), group, labels);
@@ -160,31 +176,43 @@ Expected<void> SqliteStore::loadSetAside() {
     }
 }
 
-Expected<void> SqliteStore::replayLog() {
-    const auto compacted = writer_.integer("SELECT value FROM meta WHERE name = 'compacted_seq'");
+/// Touches nothing but the head and last_seq_; returns what it found of each series.
+Expected<std::vector<SqliteStore::Span>> SqliteStore::replayLog(SeriesId end) {
+    auto reader = readers_.acquire();
+    if (!reader) return tl::unexpected(reader.error());
+    auto& connection = (*reader)->connection;
+    const auto compacted = connection.integer("SELECT value FROM meta WHERE name = 'compacted_seq'");
     if (compacted) last_seq_ = *compacted;
     if (!compacted && compacted.error().kind != ErrorKind::not_found)
         return tl::unexpected(compacted.error());
     // Earlier entries are in blocks; they are there for readers alone.
-    auto log = writer_.prepare("SELECT seq, payload FROM log WHERE seq > ?1 ORDER BY seq", false);
+    auto log = connection.prepare("SELECT seq, payload FROM log WHERE seq > ?1 ORDER BY seq", false);
     if (!log) return tl::unexpected(log.error());
     log->bind(1, last_seq_);
-    head_.reserve(index_->end());
+    head_.reserve(end);
+    std::vector<Span> spans(end);
     LogEntry entry;
     for (;;) {
         const auto row = log->step();
         if (!row) return tl::unexpected(row.error());
-        if (!*row) break;
+        if (!*row) return spans;
         last_seq_ = log->integer(0);
         auto done = entry.decode(log->bytes(1));
-        if (!done) return done;
+        if (!done) return tl::unexpected(done.error());
         for (const auto& series : entry.series()) {
-            if (!index_->contains(series.id) || series.samples.empty()) {
-                return fail(ErrorKind::internal,
-                            "arrival log: entry " + std::to_string(last_seq_) + " names an unknown series");
-            }
-            enter(series);
+            if (series.id >= end || series.samples.empty()) return unknownInLog(series.id);
+            head_.append(series.id, series.samples);
+            spans[series.id].widen(series.samples);
         }
+    }
+}
+
+Expected<void> SqliteStore::noteReplayed(const std::vector<Span>& spans) {
+    for (SeriesId id = 0; id < head_.end(); ++id) {
+        if (!head_.contains(id)) continue;
+        if (!index_->contains(id)) return unknownInLog(id);
+        spans_[id].oldest = std::min(spans_[id].oldest, spans[id].oldest);
+        spans_[id].newest = std::max(spans_[id].newest, spans[id].newest);
     }
     weighHead();
     seq_ = static_cast<std::uint64_t>(last_seq_);
