@@ -229,8 +229,10 @@ def collector_with(old, new):
 def notifications(since):
     """Alerts that the webhook received after a time, oldest first: {"at", "status", "labels", "annotations"}."""
     found = []
-    received = STATE / "monitor/var/lib/sink/events.jsonl"
-    for line in received.read_text(encoding="utf-8").splitlines() if received.exists() else []:
+    file = STATE / "monitor/var/lib/sink/events.jsonl"
+    received = file.read_text(encoding="utf-8") if file.exists() else ""
+    # The last line may not be whole yet.
+    for line in received[:received.rfind("\n") + 1].splitlines():
         event = json.loads(line)
         if event["at"] < since or not isinstance(event["body"], dict):
             continue

@@ -135,6 +135,20 @@ TEST_CASE("a damaged file is refused and left as it is") {
     CHECK(everything(*openStore(keepEverything(dir.file()))) == wanted);
 }
 
+TEST_CASE("a log that names a series that is not there is refused and left as it is") {
+    for (const char* which : {"min", "max"}) {
+        const TempDir dir;
+        const auto path = dir.file();
+        {
+            auto store = openStore(keepEverything(path));
+            mustAppend(*store, {{kUp, {{1000, 1}}}, {Labels{{"__name__", "other"}}, {{1000, 2}}}});
+        }
+        sql(path,
+            ("DELETE FROM series WHERE id = (SELECT " + std::string(which) + "(id) FROM series)").c_str());
+        checkRefused(path, "which is unknown");
+    }
+}
+
 TEST_CASE("a path that cannot be used says why") {
     const TempDir dir;
     auto store = Store::open(keepEverything(dir.file("missing/lapwing.db")));
