@@ -1,11 +1,8 @@
 #include "collector/api/server.h"
 
-#include <Poco/DeflatingStream.h>
 #include <Poco/Exception.h>
 #include <Poco/Net/Context.h>
 #include <Poco/Net/HTTPServerParams.h>
-#include <Poco/Net/HTTPServerRequestImpl.h>
-#include <Poco/Net/HTTPServerResponseImpl.h>
 #include <Poco/Net/HTTPServerSession.h>
 #include <Poco/Net/NetException.h>
 #include <Poco/Net/SecureServerSocket.h>
@@ -15,11 +12,8 @@
 #include <Poco/Net/TCPServerConnectionFactory.h>
 #include <Poco/Net/X509Certificate.h>
 #include <Poco/ThreadPool.h>
-#include <Poco/Timestamp.h>
 #include <fcntl.h>
 #include <grp.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <poll.h>
 #include <spdlog/spdlog.h>
 #include <sys/socket.h>
@@ -32,7 +26,8 @@
 #include <cerrno>
 #include <map>
 #include <mutex>
-#include <optional>
+
+#include "collector/api/poco_exchange.h"
 
 namespace lapwing::api {
 namespace {
@@ -42,171 +37,6 @@ using Poco::Net::HTTPServerParams;
 using Poco::Net::HTTPServerRequestImpl;
 using Poco::Net::HTTPServerResponseImpl;
 using Poco::Net::HTTPServerSession;
-
-constexpr std::size_t kCompressFrom = 1024;
-
-std::int64_t nowMicroseconds() {
-    return Poco::Timestamp().epochMicroseconds();
-}
-
-class PocoRequest : public Request {
-  public:
-    PocoRequest(HTTPServerRequestImpl& request, HTTPServerResponseImpl& response,
-                const std::atomic<bool>& gone)
-        : request_(request), response_(response), gone_(gone) {
-        method = request.getMethod();
-        const std::string& uri = request.getURI();
-        const auto mark = uri.find('?');
-        path = uri.substr(0, mark);
-        if (mark != std::string::npos) query = uri.substr(mark + 1);
-        received_us = nowMicroseconds();
-        complete_ = !request.getChunkedTransferEncoding() &&
-                    (!request.hasContentLength() || request.getContentLength64() == 0);
-    }
-
-    std::string header(const std::string& name) const override { return request_.get(name, ""); }
-
-    Expected<std::string> body(std::size_t limit) override {
-        std::string out;
-        const bool chunked = request_.getChunkedTransferEncoding();
-        if (!chunked && !request_.hasContentLength()) {
-            return fail(ErrorKind::protocol, "a body needs a Content-Length or the chunked encoding");
-        }
-        if (!chunked) {
-            const auto declared = request_.getContentLength64();
-            if (declared < 0) return fail(ErrorKind::protocol, "Content-Length is not a number");
-            if (static_cast<std::uint64_t>(declared) > limit) return tooLarge(limit);
-            out.reserve(static_cast<std::size_t>(declared));
-        }
-        if (request_.getExpectContinue() && !continued_) {
-            continued_ = true;
-            response_.sendContinue();
-        }
-        std::array<char, 8192> buffer{};
-        auto& in = request_.stream();
-        while (in.good()) {
-            in.read(buffer.data(), static_cast<std::streamsize>(buffer.size()));
-            out.append(buffer.data(), static_cast<std::size_t>(in.gcount()));
-            if (out.size() > limit) return tooLarge(limit);
-        }
-        if (in.bad() || (!chunked && out.size() != static_cast<std::size_t>(request_.getContentLength64()))) {
-            return fail(ErrorKind::protocol, "the body ended early");
-        }
-        complete_ = true;
-        return out;
-    }
-
-    const std::atomic<bool>& gone() const override { return gone_; }
-
-    /// Whether the next request begins where this one was left.
-    bool complete() const { return complete_; }
-
-  private:
-    static tl::unexpected<Error> tooLarge(std::size_t limit) {
-        return fail(ErrorKind::exhausted, "the body is larger than " + std::to_string(limit) + " bytes");
-    }
-
-    HTTPServerRequestImpl& request_;
-    HTTPServerResponseImpl& response_;
-    const std::atomic<bool>& gone_;
-    bool continued_ = false;
-    bool complete_ = false;
-};
-
-/// From hold() to its own end, what is written waits until a segment is full: Poco writes a streamed answer
-/// in chunks of 4 KB, each of which would wake the client.
-class Cork {
-  public:
-    explicit Cork(int fd) : fd_(fd) {}
-    ~Cork() {
-        if (held_) set(0);
-    }
-    Cork(const Cork&) = delete;
-    Cork& operator=(const Cork&) = delete;
-    void hold() {
-        held_ = true;
-        set(1);
-    }
-
-  private:
-    /// A Unix socket knows nothing of it, and needs it less.
-    void set(int value) const { ::setsockopt(fd_, IPPROTO_TCP, TCP_CORK, &value, sizeof value); }
-
-    int fd_;
-    bool held_ = false;
-};
-
-class PocoResponder : public Responder {
-  public:
-    PocoResponder(HTTPServerRequestImpl& request, HTTPServerResponseImpl& response,
-                  const PocoRequest& wrapped, Cork& cork)
-        : request_(request), response_(response), wrapped_(wrapped), cork_(cork) {}
-
-    void header(const std::string& name, const std::string& value) override { response_.set(name, value); }
-
-    void send(int status, const std::string& content_type, std::string_view body) override {
-        if (body.size() >= kCompressFrom && takesGzip()) {
-            stream(status, content_type).write(body.data(), static_cast<std::streamsize>(body.size()));
-            return;
-        }
-        begin(status, content_type);
-        const bool without_body = status == 204 || status == 304;
-        if (!without_body) response_.setContentLength64(static_cast<Poco::Int64>(body.size()));
-        auto& out = response_.send();
-        if (!without_body && request_.getMethod() != "HEAD") {
-            out.write(body.data(), static_cast<std::streamsize>(body.size()));
-        }
-        out.flush();
-    }
-
-    std::ostream& stream(int status, const std::string& content_type) override {
-        begin(status, content_type);
-        if (request_.getVersion() == Poco::Net::HTTPMessage::HTTP_1_1) {
-            response_.setChunkedTransferEncoding(true);
-        } else {
-            response_.setKeepAlive(false);
-        }
-        const bool compress = takesGzip();
-        if (compress) response_.set("Content-Encoding", "gzip");
-        response_.set("Vary", "Accept-Encoding");
-        cork_.hold();
-        auto& out = response_.send();
-        if (!compress) return out;
-        deflating_.emplace(out, Poco::DeflatingStreamBuf::STREAM_GZIP, 1);
-        return *deflating_;
-    }
-
-    void finish() {
-        if (deflating_) deflating_->close();
-    }
-
-    bool sent() const { return response_.sent(); }
-    int status() const { return status_; }
-
-  private:
-    bool takesGzip() const {
-        // A refusal ("gzip;q=0") is rare enough to be answered without compression wherever a weight appears.
-        const std::string accepted = request_.get("Accept-Encoding", "");
-        return accepted.find("gzip") != std::string::npos && accepted.find("gzip;q=0") == std::string::npos &&
-               request_.getMethod() != "HEAD";
-    }
-
-    void begin(int status, const std::string& content_type) {
-        status_ = status;
-        // A body that nobody read would be taken for the next request.
-        if (!wrapped_.complete()) response_.setKeepAlive(false);
-        response_.setStatusAndReason(static_cast<HTTPResponse::HTTPStatus>(status));
-        response_.setDate(Poco::Timestamp());
-        if (!content_type.empty()) response_.setContentType(content_type);
-    }
-
-    HTTPServerRequestImpl& request_;
-    HTTPServerResponseImpl& response_;
-    const PocoRequest& wrapped_;
-    Cork& cork_;
-    std::optional<Poco::DeflatingOutputStream> deflating_;
-    int status_ = 0;
-};
 
 }  // namespace
 

@@ -1,0 +1,88 @@
+#pragma once
+
+#include <Poco/DeflatingStream.h>
+#include <Poco/Net/HTTPServerRequestImpl.h>
+#include <Poco/Net/HTTPServerResponseImpl.h>
+
+#include <atomic>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "collector/api/exchange.h"
+
+namespace lapwing::api {
+
+/// A request that Poco has read the header of. Used by one thread; does not outlive what it was made of.
+class PocoRequest : public Request {
+  public:
+    PocoRequest(Poco::Net::HTTPServerRequestImpl& request, Poco::Net::HTTPServerResponseImpl& response,
+                const std::atomic<bool>& gone);
+
+    std::string header(const std::string& name) const override { return request_.get(name, ""); }
+    Expected<std::string> body(std::size_t limit) override;
+    const std::atomic<bool>& gone() const override { return gone_; }
+
+    /// Whether the next request begins where this one was left.
+    bool complete() const { return complete_; }
+
+  private:
+    Poco::Net::HTTPServerRequestImpl& request_;
+    Poco::Net::HTTPServerResponseImpl& response_;
+    const std::atomic<bool>& gone_;
+    bool continued_ = false;
+    bool complete_ = false;
+};
+
+/// From hold() to its own end, what is written waits until a segment is full: Poco writes a streamed answer
+/// in chunks of 4 KB, each of which would wake the client.
+class Cork {
+  public:
+    explicit Cork(int fd) : fd_(fd) {}
+    ~Cork() {
+        if (held_) set(0);
+    }
+    Cork(const Cork&) = delete;
+    Cork& operator=(const Cork&) = delete;
+    void hold() {
+        held_ = true;
+        set(1);
+    }
+
+  private:
+    void set(int value) const;
+
+    int fd_;
+    bool held_ = false;
+};
+
+/// The answer to such a request. Its end is Poco's: the response writes the last of it when it is destroyed,
+/// and the cork must outlive that.
+class PocoResponder : public Responder {
+  public:
+    PocoResponder(Poco::Net::HTTPServerRequestImpl& request, Poco::Net::HTTPServerResponseImpl& response,
+                  const PocoRequest& wrapped, Cork& cork)
+        : request_(request), response_(response), wrapped_(wrapped), cork_(cork) {}
+
+    void header(const std::string& name, const std::string& value) override { response_.set(name, value); }
+    void send(int status, const std::string& content_type, std::string_view body) override;
+    std::ostream& stream(int status, const std::string& content_type) override;
+
+    /// Ends the compression of a streamed answer.
+    void finish();
+    bool sent() const { return response_.sent(); }
+    int status() const { return status_; }
+
+  private:
+    bool takesGzip() const;
+    void begin(int status, const std::string& content_type);
+
+    Poco::Net::HTTPServerRequestImpl& request_;
+    Poco::Net::HTTPServerResponseImpl& response_;
+    const PocoRequest& wrapped_;
+    Cork& cork_;
+    std::optional<Poco::DeflatingOutputStream> deflating_;
+    int status_ = 0;
+};
+
+}  // namespace lapwing::api
