@@ -363,7 +363,7 @@ void SqliteStore::apply(const Round& round) {
     for (const auto& staged : round.staged) {
         for (const auto& series : staged.series) {
             head_.append(series.id, series.samples);
-            spans_[series.id].widen(series.samples);
+            spans_[series.id].widen(series.samples.front().timestamp, series.samples.back().timestamp);
             stored += series.samples.size();
         }
     }

@@ -60,6 +60,12 @@ bool Head::contains(SeriesId id) const {
     return id < series_.size() && !series_[id].empty();
 }
 
+TimestampMs Head::oldest(SeriesId id) const {
+    const auto first = series_[id].first();
+    const auto late = late_.find(id);
+    return late == late_.end() ? first : std::min(first, late->second.front().timestamp);
+}
+
 HeadPart Head::copy(SeriesId id, TimestampMs from, TimestampMs to) const {
     HeadPart part;
     if (!contains(id)) return part;

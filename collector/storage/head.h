@@ -30,6 +30,9 @@ class Head {
     /// Ascending, none of which the head has already.
     void append(SeriesId id, std::span<const Sample> samples);
     bool contains(SeriesId id) const;
+    /// Of a series that it contains.
+    TimestampMs oldest(SeriesId id) const;
+    TimestampMs newest(SeriesId id) const { return series_[id].last(); }
     /// Empty where nothing of it can lie in [from, to].
     HeadPart copy(SeriesId id, TimestampMs from, TimestampMs to) const;
 

@@ -78,10 +78,9 @@ class SqliteStore final : public Store {
         TimestampMs oldest = INT64_MAX;
         TimestampMs newest = INT64_MIN;
 
-        /// By samples in ascending order, at least one.
-        void widen(std::span<const Sample> samples) {
-            oldest = std::min(oldest, samples.front().timestamp);
-            newest = std::max(newest, samples.back().timestamp);
+        void widen(TimestampMs first, TimestampMs last) {
+            oldest = std::min(oldest, first);
+            newest = std::max(newest, last);
         }
     };
     struct Pending;
@@ -99,8 +98,8 @@ class SqliteStore final : public Store {
     Expected<void> loadSeries(SeriesId end);
     Expected<void> loadCursors();
     Expected<void> loadSetAside();
-    Expected<std::vector<Span>> replayLog(SeriesId end);
-    Expected<void> noteReplayed(const std::vector<Span>& spans);
+    Expected<void> replayLog(SeriesId end);
+    Expected<void> noteReplayed();
     Expected<void> prepareStatements();
 
     std::size_t commitRound(std::vector<Pending*>& pending) noexcept;

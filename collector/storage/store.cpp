@@ -85,10 +85,10 @@ Expected<void> SqliteStore::load() {
     const auto end = static_cast<SeriesId>(*last) + 1;
     // After a crash these two take longest, and need nothing of each other.
     auto series = std::async(std::launch::async, [this, end] { return loadSeries(end); });
-    const auto replayed = replayLog(end);
+    auto replayed = replayLog(end);
     auto done = series.get();
-    if (done && !replayed) done = tl::unexpected(replayed.error());
-    if (done) done = noteReplayed(*replayed);
+    if (done) done = std::move(replayed);
+    if (done) done = noteReplayed();
     if (done) done = loadCursors();
     if (done) done = loadSetAside();
     if (done) done = migrate(writer_);
@@ -176,8 +176,8 @@ Expected<void> SqliteStore::loadSetAside() {
     }
 }
 
-/// Touches nothing but the head and last_seq_; returns what it found of each series.
-Expected<std::vector<SqliteStore::Span>> SqliteStore::replayLog(SeriesId end) {
+/// Touches nothing but the head and last_seq_.
+Expected<void> SqliteStore::replayLog(SeriesId end) {
     auto reader = readers_.acquire();
     if (!reader) return tl::unexpected(reader.error());
     auto& connection = (*reader)->connection;
@@ -190,29 +190,26 @@ Expected<std::vector<SqliteStore::Span>> SqliteStore::replayLog(SeriesId end) {
     if (!log) return tl::unexpected(log.error());
     log->bind(1, last_seq_);
     head_.reserve(end);
-    std::vector<Span> spans(end);
     LogEntry entry;
     for (;;) {
         const auto row = log->step();
         if (!row) return tl::unexpected(row.error());
-        if (!*row) return spans;
+        if (!*row) return {};
         last_seq_ = log->integer(0);
         auto done = entry.decode(log->bytes(1));
-        if (!done) return tl::unexpected(done.error());
+        if (!done) return done;
         for (const auto& series : entry.series()) {
             if (series.id >= end || series.samples.empty()) return unknownInLog(series.id);
             head_.append(series.id, series.samples);
-            spans[series.id].widen(series.samples);
         }
     }
 }
 
-Expected<void> SqliteStore::noteReplayed(const std::vector<Span>& spans) {
+Expected<void> SqliteStore::noteReplayed() {
     for (SeriesId id = 0; id < head_.end(); ++id) {
         if (!head_.contains(id)) continue;
         if (!index_->contains(id)) return unknownInLog(id);
-        spans_[id].oldest = std::min(spans_[id].oldest, spans[id].oldest);
-        spans_[id].newest = std::max(spans_[id].newest, spans[id].newest);
+        spans_[id].widen(head_.oldest(id), head_.newest(id));
     }
     weighHead();
     seq_ = static_cast<std::uint64_t>(last_seq_);

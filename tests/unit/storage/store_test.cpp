@@ -85,6 +85,24 @@ TEST_CASE("conflicts inside one batch are seen too") {
     CHECK(samplesOf(*store, named("up")) == "1000:1 1500:5 2000:2");
 }
 
+TEST_CASE("what came late is found by its own time, also when it is read from the log again") {
+    const TempDir dir;
+    auto options = keepEverything(dir.file());
+    options.out_of_order_ms = 10'000;
+    auto store = openStore(options);
+    mustAppend(*store, {{kUp, {{100'000, 1}}}});
+    mustAppend(*store, {{kUp, {{90'000, 9}}}});
+    mustAppend(*store, {{kUp, {{110'000, 2}}}});
+    if (GENERATE(false, true)) {
+        store.reset();
+        store = openStore(options);
+    }
+    CHECK(samplesOf(*store, named("up"), 90'000, 91'000) == "90000:9");
+    CHECK(samplesOf(*store, named("up"), 101'000, 110'000) == "110000:2");
+    CHECK(samplesOf(*store, named("up"), 0, 89'999) == "none");
+    CHECK(samplesOf(*store, named("up"), 110'001, 200'000) == "none");
+}
+
 TEST_CASE("out of order is judged per series") {
     const TempDir dir;
     auto options = keepEverything(dir.file());
