@@ -226,15 +226,20 @@ def collector_with(old, new):
         restarted(original)
 
 
+def received(since):
+    """What the webhook received after a time, oldest first: {"at", "path", "body"}."""
+    file = STATE / "monitor/var/lib/sink/events.jsonl"
+    text = file.read_text(encoding="utf-8") if file.exists() else ""
+    # The last line may not be whole yet.
+    events = map(json.loads, text[:text.rfind("\n") + 1].splitlines())
+    return [event for event in events if event["at"] >= since]
+
+
 def notifications(since):
     """Alerts that the webhook received after a time, oldest first: {"at", "status", "labels", "annotations"}."""
     found = []
-    file = STATE / "monitor/var/lib/sink/events.jsonl"
-    received = file.read_text(encoding="utf-8") if file.exists() else ""
-    # The last line may not be whole yet.
-    for line in received[:received.rfind("\n") + 1].splitlines():
-        event = json.loads(line)
-        if event["at"] < since or not isinstance(event["body"], dict):
+    for event in received(since):
+        if not isinstance(event["body"], dict):
             continue
         for alert in event["body"].get("alerts", []):
             found.append({"at": event["at"], "status": alert["status"], "labels": alert["labels"],
