@@ -11,6 +11,7 @@
 #include "agent/runner/schedule.h"
 #include "agent/runner/series_tracker.h"
 #include "agent/runner/workers.h"
+#include "common/metric_names.h"
 #include "common/model/families.h"
 
 namespace lapwing::agent {
@@ -135,7 +136,7 @@ void Runner::Core::report(Slot& slot, const Flight& flight, double took, Expecte
         result->families.clear();
         scraped = series.size();
     }
-    if (failure) own("lapwing_probe_failure", 1, errorKindName(failure->kind));
+    if (failure) own(metric::kProbeFailure, 1, errorKindName(failure->kind));
     own("up", failure ? 0 : 1);
     own("scrape_duration_seconds", took);
     own("scrape_samples_scraped", static_cast<double>(scraped));

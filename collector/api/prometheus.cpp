@@ -15,6 +15,7 @@
 #include "collector/api/targets.h"
 #include "collector/promql/engine.h"
 #include "collector/promql/pretty.h"
+#include "common/metric_names.h"
 #include "common/model/families.h"
 
 namespace lapwing::api {
@@ -111,13 +112,13 @@ void PrometheusApi::run(const Call& call, std::size_t limit, const Evaluation& e
 
 void PrometheusApi::addMetrics(std::vector<prometheus::MetricFamily>& out) const {
     static constexpr std::array<const char*, 4> names = {"success", "error", "timeout", "cancelled"};
-    auto total = counter("lapwing_collector_queries_total", "Queries by how they ended.");
+    auto total = counter(metric::kCollectorQueriesTotal, "Queries by how they ended.");
     for (std::size_t i = 0; i < names.size(); ++i) {
         add(total, {{"result", names[i]}}, static_cast<double>(outcomes_[i].load()));
     }
     out.push_back(std::move(total));
     const auto state = gate_.state();
-    auto now = gauge("lapwing_collector_queries", "Queries that are evaluated, or wait for their turn.");
+    auto now = gauge(metric::kCollectorQueries, "Queries that are evaluated, or wait for their turn.");
     add(now, {{"state", "running"}}, state.running);
     add(now, {{"state", "waiting"}}, state.waiting);
     out.push_back(std::move(now));

@@ -14,6 +14,7 @@
 #include "collector/promql/engine.h"
 #include "collector/storage/queryable.h"
 #include "common/config/reader.h"
+#include "common/metric_names.h"
 
 namespace lapwing::api {
 namespace {
@@ -59,7 +60,7 @@ void writeTarget(JsonWriter& json, const Target& target) {
     field(json, "lastScrape", formatTime(target.last));
     key(json, "lastScrapeDuration");
     number(json, target.seconds);
-    field(json, "health", target.up ? "up" : "down");
+    field(json, "health", target.up ? exporter::kUp : "down");
     field(json, "scrapeInterval", interval);
     field(json, "scrapeTimeout", "");
     json.EndObject();
@@ -107,11 +108,11 @@ Expected<std::set<std::string>> metricsOf(const Target& target, const storage::Q
 Expected<std::vector<Target>> findTargets(const storage::Queryable& data, TimestampMs now,
                                           std::int64_t lookback_ms) {
     const TimestampMs from = now - lookback_ms;
-    const auto ups = select(data, "up", from, now);
+    const auto ups = select(data, exporter::kUp, from, now);
     if (!ups) return tl::unexpected(ups.error());
     const auto durations = select(data, "scrape_duration_seconds", from, now);
     if (!durations) return tl::unexpected(durations.error());
-    const auto failures = select(data, "lapwing_probe_failure", from, now);
+    const auto failures = select(data, metric::kProbeFailure, from, now);
     if (!failures) return tl::unexpected(failures.error());
 
     std::map<Labels, Target> found;

@@ -9,12 +9,13 @@
 #include <utility>
 
 #include "collector/notify/http_delivery.h"
+#include "common/metric_names.h"
 
 namespace lapwing::notify {
 namespace {
 
 constexpr const char* kAlertName = "LapwingHeartbeat";
-constexpr const char* kMetric = "lapwing_collector_pulse_timestamp_seconds";
+constexpr const char* kMetric = metric::kCollectorPulseTimestampSeconds;
 
 }  // namespace
 

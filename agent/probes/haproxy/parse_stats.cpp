@@ -5,6 +5,7 @@
 
 #include "agent/probes/haproxy/parse.h"
 #include "agent/probes/text.h"
+#include "common/metric_names.h"
 #include "common/model/families.h"
 
 namespace lapwing::agent::haproxy {
@@ -299,8 +300,8 @@ class Table {
     std::array<prometheus::MetricFamily, 3> status_families_;
     std::array<prometheus::MetricFamily, 3> responses_;
     prometheus::MetricFamily check_ = gauge("haproxy_server_check_status", "1 for the last check's result.");
-    prometheus::MetricFamily server_info_ = gauge("lapwing_haproxy_server_info", "1 for each server.");
-    prometheus::MetricFamily backend_info_ = gauge("lapwing_haproxy_backend_info", "1 for each backend.");
+    prometheus::MetricFamily server_info_ = gauge(metric::kHaproxyServerInfo, "1 for each server.");
+    prometheus::MetricFamily backend_info_ = gauge(metric::kHaproxyBackendInfo, "1 for each backend.");
     std::set<std::tuple<std::size_t, std::string, std::string>> seen_;
     bool addresses_known_ = true;
 };

@@ -6,6 +6,7 @@
 #include "agent/probes/mysql/family_list.h"
 #include "agent/probes/mysql/row.h"
 #include "common/digest.h"
+#include "common/metric_names.h"
 
 namespace lapwing::agent::mysql {
 namespace {
@@ -128,7 +129,7 @@ void Blockings::add(const std::map<std::string, double>& stalled, const std::vec
             if (!told.insert(key).second) continue;
             const auto before = documents_.find(key);
             auto document = before == documents_.end() ? documentOf(blocker) : before->second;
-            families.add("lapwing_mysql_applier_blocked_seconds",
+            families.add(metric::kMysqlApplierBlockedSeconds,
                          {{"channel_name", channel},
                           {"kind", blocker.kind},
                           {"blocker", isValidUtf8(blocker.id) ? blocker.id : ""},

@@ -5,6 +5,7 @@
 
 #include "agent/probes/mysql/family_list.h"
 #include "agent/probes/text.h"
+#include "common/metric_names.h"
 
 namespace lapwing::agent::mysql {
 namespace {
@@ -93,10 +94,10 @@ void mergeGtidList(std::string_view text, std::map<std::string, GtidPosition>& d
 void addGtids(const std::map<std::string, GtidCount>& sources, const char* set, FamilyList& families,
               const std::string& channel) {
     for (const auto& [source, count] : sources) {
-        families.add("lapwing_mysql_gtid_sequence",
+        families.add(metric::kMysqlGtidSequence,
                      {{"set", set}, {"channel_name", channel}, {"domain", ""}, {"source", source}},
                      count.transactions);
-        families.add("lapwing_mysql_gtid_last", {{"set", set}, {"channel_name", channel}, {"source", source}},
+        families.add(metric::kMysqlGtidLast, {{"set", set}, {"channel_name", channel}, {"source", source}},
                      count.last);
     }
 }
@@ -105,7 +106,7 @@ void addGtids(const std::map<std::string, GtidPosition>& domains, const char* se
               const std::string& channel) {
     for (const auto& [domain, position] : domains) {
         families.add(
-            "lapwing_mysql_gtid_sequence",
+            metric::kMysqlGtidSequence,
             {{"set", set}, {"channel_name", channel}, {"domain", domain}, {"source", position.server}},
             position.sequence);
     }

@@ -5,6 +5,7 @@
 #include "agent/probes/mysql/family_list.h"
 #include "agent/probes/mysql/pulse.h"
 #include "agent/probes/text.h"
+#include "common/metric_names.h"
 
 namespace lapwing::agent::mysql {
 namespace {
@@ -118,10 +119,10 @@ void addHeartbeats(const std::vector<HeartbeatRow>& rows, std::optional<double> 
         if (std::find(seen.begin(), seen.end(), row.server_id) != seen.end()) continue;
         seen.push_back(row.server_id);
         const LabelList labels = {{"server_id", row.server_id}};
-        families.add("lapwing_mysql_heartbeat_timestamp_seconds", labels, row.at);
+        families.add(metric::kMysqlHeartbeatTimestampSeconds, labels, row.at);
         families.add("mysql_heartbeat_stored_timestamp_seconds", labels, row.at);
         if (!now) continue;
-        families.add("lapwing_mysql_heartbeat_age_seconds", labels, *now - row.at);
+        families.add(metric::kMysqlHeartbeatAgeSeconds, labels, *now - row.at);
         families.add("mysql_heartbeat_now_timestamp_seconds", labels, *now);
     }
 }

@@ -7,6 +7,7 @@
 #include "agent/probes/mysql/grants.h"
 #include "agent/probes/mysql/row.h"
 #include "agent/probes/mysql/statements.h"
+#include "common/metric_names.h"
 
 namespace lapwing::agent::mysql {
 namespace {
@@ -184,7 +185,7 @@ Expected<void> MysqlProbe::askSource(Clock::time_point until, bool whole, ProbeR
         if (*logs) files = parseBinaryLogs(**logs);
         if (whole && *logs) addBinaryLogs(files, out.families);
     }
-    out.families.push_back(counter("lapwing_mysql_binlog_written_bytes_total",
+    out.families.push_back(counter(metric::kMysqlBinlogWrittenBytesTotal,
                                    "Written to the binary log since the agent began to look."));
     add(out.families.back(), {}, binlog_counter_.update(*binlog_, files));
     return {};
@@ -278,12 +279,11 @@ void MysqlProbe::planBeat(const Pulse& pulse, std::size_t channels, bool whole, 
     const bool may = refusal != HeartbeatRefusal::no_table && refusal != HeartbeatRefusal::no_grant &&
                      heartbeat_.mode != HeartbeatMode::read;
     if (may) {
-        out.families.push_back(gauge("lapwing_mysql_heartbeat_writing", "1 while this agent beats."));
+        out.families.push_back(gauge(metric::kMysqlHeartbeatWriting, "1 while this agent beats."));
         add(out.families.back(), {}, beats ? 1 : 0);
     }
     if (whole && refusal != HeartbeatRefusal::none) {
-        out.families.push_back(
-            gauge("lapwing_mysql_heartbeat_refused_info", "Why this agent does not beat."));
+        out.families.push_back(gauge(metric::kMysqlHeartbeatRefusedInfo, "Why this agent does not beat."));
         add(out.families.back(), {{"reason", heartbeatRefusalName(refusal)}}, 1);
     }
 }
@@ -302,8 +302,7 @@ void MysqlProbe::tellMissing(bool whole, ProbeResult& out) const {
     if (!whole || missing.empty()) return;
     FamilyList families(out.families, "What the account may not see; the status says what to grant.");
     for (const auto& [privilege, statement] : missing) {
-        families.add("lapwing_mysql_privilege_missing", {{"privilege", privilege}, {"statement", statement}},
-                     1);
+        families.add(metric::kMysqlPrivilegeMissing, {{"privilege", privilege}, {"statement", statement}}, 1);
     }
 }
 

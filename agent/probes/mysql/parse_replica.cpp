@@ -8,6 +8,7 @@
 #include "agent/probes/mysql/pulse.h"
 #include "agent/probes/mysql/row.h"
 #include "common/digest.h"
+#include "common/metric_names.h"
 
 namespace lapwing::agent::mysql {
 namespace {
@@ -79,7 +80,7 @@ void addErrors(const Row& channel, const LabelList& labels, FamilyList& families
         all.push_back({"thread", side.thread});
         all.push_back({"errno", std::to_string(static_cast<long long>(*number))});
         all.push_back({"digest", text.empty() ? std::string() : sha256(text)});
-        families.add("lapwing_mysql_replica_error_info", all, 1);
+        families.add(metric::kMysqlReplicaErrorInfo, all, 1);
         if (!text.empty()) out.documents.push_back({"mysql_error", std::move(text)});
     }
 }
@@ -91,16 +92,16 @@ void addVerdict(const Row& channel, const LabelList& labels, FamilyList& familie
         auto all = labels;
         all.push_back({"thread", thread});
         all.push_back({"state", std::string(state)});
-        families.add("lapwing_mysql_replica_thread_state", all, 1);
+        families.add(metric::kMysqlReplicaThreadState, all, 1);
     }
     const double delay = std::max(0.0, channel.number({"SQL_Delay"}).value_or(0));
-    families.add("lapwing_mysql_replica_delay_seconds", labels, delay);
+    families.add(metric::kMysqlReplicaDelaySeconds, labels, delay);
     // With its receiver stopped a replica still counts against what it has; how far behind the primary that
     // is, nobody knows.
     const auto behind = channel.number({"Seconds_Behind_Master", "Seconds_Behind_Source"});
     const bool known = behind && io == "running" && sql == "running";
-    families.add("lapwing_mysql_replica_lag_known", labels, known ? 1 : 0);
-    if (known) families.add("lapwing_mysql_replica_lag_seconds", labels, std::max(0.0, *behind - delay));
+    families.add(metric::kMysqlReplicaLagKnown, labels, known ? 1 : 0);
+    if (known) families.add(metric::kMysqlReplicaLagSeconds, labels, std::max(0.0, *behind - delay));
 }
 
 /// Valid UTF-8, or "".
@@ -119,7 +120,7 @@ void addSource(const Row& channel, const LabelList& labels, FamilyList& families
     all.push_back({"using_gtid", channel.get({"Using_Gtid"}) ? label(channel, {"Using_Gtid"})
                                  : automatic                 ? "Auto_Position"
                                                              : "No"});
-    families.add("lapwing_mysql_replica_source_info", all, 1);
+    families.add(metric::kMysqlReplicaSourceInfo, all, 1);
 }
 
 struct Coordinates {
@@ -139,20 +140,22 @@ Coordinates coordinatesOf(const Row& channel) {
 void addProgress(const Row& channel, const LabelList& labels, FamilyList& families) {
     const auto at = coordinatesOf(channel);
     const auto add = [&](const char* name, std::optional<double> value) {
-        if (value) families.add(std::string("lapwing_mysql_replica_") + name, labels, *value);
+        if (value) {
+            families.add(name, labels, *value);
+        }
     };
     // Without a file (not connected yet) the position says nothing.
     if (at.read_file) {
-        add("read_file_number", at.read_file);
-        add("read_position_bytes", at.read);
+        add(metric::kMysqlReplicaReadFileNumber, at.read_file);
+        add(metric::kMysqlReplicaReadPositionBytes, at.read);
     }
     if (at.exec_file) {
-        add("exec_file_number", at.exec_file);
-        add("exec_position_bytes", at.exec);
+        add(metric::kMysqlReplicaExecFileNumber, at.exec_file);
+        add(metric::kMysqlReplicaExecPositionBytes, at.exec);
     }
-    add("relay_log_bytes", channel.number({"Relay_Log_Space"}));
+    add(metric::kMysqlReplicaRelayLogBytes, channel.number({"Relay_Log_Space"}));
     if (const auto heartbeats = channel.number({"Slave_received_heartbeats"})) {
-        families.addCounter("lapwing_mysql_replica_received_heartbeats_total", labels, *heartbeats);
+        families.addCounter(metric::kMysqlReplicaReceivedHeartbeatsTotal, labels, *heartbeats);
     }
 }
 
@@ -163,7 +166,7 @@ void addLastEvents(const Row& channel, double now, const LabelList& labels, Fami
         if (!at) continue;
         auto all = labels;
         all.push_back({"side", side});
-        families.add("lapwing_mysql_replica_last_event_age_seconds", all, now - *at);
+        families.add(metric::kMysqlReplicaLastEventAgeSeconds, all, now - *at);
     }
 }
 
@@ -178,7 +181,7 @@ void addFilters(const Table& table, const Row& channel, const LabelList& labels,
         auto all = labels;
         column.append("=").append(value);
         all.push_back({"filter", column});
-        families.add("lapwing_mysql_replica_filters_info", all, 1);
+        families.add(metric::kMysqlReplicaFiltersInfo, all, 1);
     }
 }
 
@@ -219,7 +222,7 @@ std::vector<ChannelState> channelStates(const Table& table) {
 
 void parseReplicaStatus(const Table& table, const ReplicaContext& context, ProbeResult& out) {
     FamilyList families(out.families, "Of the replica's status.");
-    families.add("lapwing_mysql_replica_configured", {}, table.rows.empty() ? 0 : 1);
+    families.add(metric::kMysqlReplicaConfigured, {}, table.rows.empty() ? 0 : 1);
     forEachChannel(table, [&](const std::string& name, const Row& channel, const auto& row) {
         addColumns(table, row,
                    {{"channel_name", channel.text({"Channel_Name"})},

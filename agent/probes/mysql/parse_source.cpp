@@ -2,6 +2,7 @@
 
 #include "agent/probes/mysql/family_list.h"
 #include "agent/probes/mysql/row.h"
+#include "common/metric_names.h"
 
 namespace lapwing::agent::mysql {
 namespace {
@@ -26,8 +27,8 @@ std::optional<BinlogPlace> parseBinlogPlace(const Table& table) {
 
 void addBinlogPlace(const BinlogPlace& place, Families& out) {
     FamilyList families(out, "Of the server's own binary log.");
-    families.add("lapwing_mysql_binlog_file_number", {}, place.number);
-    families.add("lapwing_mysql_binlog_position_bytes", {}, place.position);
+    families.add(metric::kMysqlBinlogFileNumber, {}, place.number);
+    families.add(metric::kMysqlBinlogPositionBytes, {}, place.position);
 }
 
 std::vector<BinlogFile> parseBinaryLogs(const Table& table) {
@@ -50,7 +51,7 @@ void addBinaryLogs(const std::vector<BinlogFile>& files, Families& out) {
         newest = std::max(newest, file.number);
     }
     // A gauge, for all its name: logs are purged.
-    families.add("lapwing_mysql_binlog_size_bytes_total", {}, bytes);
+    families.add(metric::kMysqlBinlogSizeBytesTotal, {}, bytes);
     families.add("mysql_binlog_size_bytes", {}, bytes);
     families.add("mysql_binlog_files", {}, static_cast<double>(files.size()));
     families.add("mysql_binlog_file_number", {}, newest);
@@ -81,7 +82,7 @@ double BinlogCounter::update(const BinlogPlace& place, const std::vector<BinlogF
 
 void parseReplicas(const Table& table, Families& out) {
     FamilyList families(out, "Of the replicas that registered.");
-    families.add("lapwing_mysql_connected_replicas", {}, static_cast<double>(table.rows.size()));
+    families.add(metric::kMysqlConnectedReplicas, {}, static_cast<double>(table.rows.size()));
     std::vector<std::string> seen;
     for (const auto& each : table.rows) {
         const Row row(table, each);
@@ -95,8 +96,7 @@ void parseReplicas(const Table& table, Families& out) {
             continue;
         }
         seen.push_back(id);
-        families.add("lapwing_mysql_connected_replica_info", {{"server_id", id}, {"host", text({"Host"})}},
-                     1);
+        families.add(metric::kMysqlConnectedReplicaInfo, {{"server_id", id}, {"host", text({"Host"})}}, 1);
         families.add("mysql_slave_hosts_info",
                      {{"server_id", id},
                       {"slave_host", text({"Host"})},

@@ -6,6 +6,7 @@
 
 #include "agent/probes/mysql/parse.h"
 #include "agent/probes/text.h"
+#include "common/metric_names.h"
 #include "common/model/families.h"
 
 namespace lapwing::agent::mysql {
@@ -361,7 +362,7 @@ void parseServerInfo(const Version& version, std::string_view version_text, cons
     for (const char* name : {"server_id", "server_uuid", "log_bin", "binlog_format", "gtid_mode"}) {
         labels.push_back({name, found[name]});
     }
-    out.push_back(gauge("lapwing_mysql_server_info", "The server."));
+    out.push_back(gauge(metric::kMysqlServerInfo, "The server."));
     add(out.back(), std::move(labels), 1);
 }
 
@@ -374,7 +375,7 @@ void parseSemiSync(const Table& status, Families& out) {
         if (name == "rpl_semi_sync_slave_status" || name == "rpl_semi_sync_replica_status") replica = on;
     });
     if (!source && !replica) return;
-    out.push_back(gauge("lapwing_mysql_semi_sync", "1 while semi-synchronous replication is at work."));
+    out.push_back(gauge(metric::kMysqlSemiSync, "1 while semi-synchronous replication is at work."));
     if (source) add(out.back(), {{"role", "source"}}, *source ? 1 : 0);
     if (replica) add(out.back(), {{"role", "replica"}}, *replica ? 1 : 0);
 }

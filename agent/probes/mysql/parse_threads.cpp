@@ -5,6 +5,7 @@
 #include "agent/probes/mysql/family_list.h"
 #include "agent/probes/mysql/row.h"
 #include "common/digest.h"
+#include "common/metric_names.h"
 
 namespace lapwing::agent::mysql {
 namespace {
@@ -45,7 +46,7 @@ void addWorkerError(const std::string& channel, const Row& row, std::set<std::st
     const auto digest = text.empty() ? std::string() : sha256(text);
     const auto code = std::to_string(static_cast<long long>(*number));
     if (!told.insert(channel + "\n" + code + digest).second) return;
-    families.add("lapwing_mysql_replica_error_info",
+    families.add(metric::kMysqlReplicaErrorInfo,
                  {{"channel_name", channel}, {"thread", "worker"}, {"errno", code}, {"digest", digest}}, 1);
     if (!text.empty()) out.documents.push_back({"mysql_error", std::move(text)});
 }
@@ -90,14 +91,13 @@ void parseThreads(const Table& table, const std::vector<ChannelState>& channels,
         const auto& threads = found->second;
         const LabelList labels = {{"channel_name", channel.name}};
         if (threads.heartbeats) {
-            families.addCounter("lapwing_mysql_replica_received_heartbeats_total", labels,
-                                *threads.heartbeats);
+            families.addCounter(metric::kMysqlReplicaReceivedHeartbeatsTotal, labels, *threads.heartbeats);
         }
         if (threads.heartbeat_age) {
-            families.add("lapwing_mysql_replica_last_heartbeat_age_seconds", labels, *threads.heartbeat_age);
+            families.add(metric::kMysqlReplicaLastHeartbeatAgeSeconds, labels, *threads.heartbeat_age);
         }
         const auto workers = [&](const char* state, std::size_t count) {
-            families.add("lapwing_mysql_replica_workers", {{"channel_name", channel.name}, {"state", state}},
+            families.add(metric::kMysqlReplicaWorkers, {{"channel_name", channel.name}, {"state", state}},
                          static_cast<double>(count));
         };
         workers("stopped", threads.stopped);
@@ -105,7 +105,7 @@ void parseThreads(const Table& table, const std::vector<ChannelState>& channels,
         workers("applying", threads.applying);
         workers("idle", threads.workers - threads.applying - threads.stopped);
         if (const auto age = applyingAge(threads, channel)) {
-            families.add("lapwing_mysql_replica_applying_age_seconds", labels, *age);
+            families.add(metric::kMysqlReplicaApplyingAgeSeconds, labels, *age);
         }
     }
 }

@@ -8,6 +8,7 @@
 
 #include "agent/probes/mysql/family_list.h"
 #include "agent/probes/mysql/row.h"
+#include "common/metric_names.h"
 
 namespace lapwing::agent::mysql {
 namespace {
@@ -99,16 +100,15 @@ void addPulse(const Pulse& pulse, std::optional<double> offset, Families& out) {
     if (pulse.super_read_only) {
         families.add("mysql_global_variables_super_read_only", {}, *pulse.super_read_only ? 1 : 0);
     }
-    if (offset) families.add("lapwing_mysql_clock_offset_seconds", {}, *offset);
-    if (pulse.dump_threads) families.add("lapwing_mysql_dump_threads", {}, *pulse.dump_threads);
+    if (offset) families.add(metric::kMysqlClockOffsetSeconds, {}, *offset);
+    if (pulse.dump_threads) families.add(metric::kMysqlDumpThreads, {}, *pulse.dump_threads);
     if (pulse.longest_transaction) {
-        families.add("lapwing_mysql_longest_transaction_seconds", {},
-                     std::max(0.0, *pulse.longest_transaction));
+        families.add(metric::kMysqlLongestTransactionSeconds, {}, std::max(0.0, *pulse.longest_transaction));
     }
     addGtids(pulse.executed, "executed", families);
     addGtids(pulse.positions, "executed", families);
     for (const auto& last : pulse.binlog_state) {
-        families.add("lapwing_mysql_gtid_sequence",
+        families.add(metric::kMysqlGtidSequence,
                      {{"set", "binlog_state"}, {"domain", last.domain}, {"source", last.server}},
                      last.sequence);
     }
