@@ -39,9 +39,9 @@ std::vector<AddressRange> namedSources(const Ruleset::Model& model, Family famil
     eachTerm(
         model, [&](FieldKind each) { return each == kind; },
         [&](const Range& range) {
-            const AddressRange one{family, range.low, std::min(range.high, whole.high)};
-            if (one != whole) {
-                named.push_back(one);
+            const AddressRange addresses{family, range.low, std::min(range.high, whole.high)};
+            if (addresses != whole) {
+                named.push_back(addresses);
             }
         });
     return named;
@@ -116,26 +116,17 @@ Address Ruleset::stranger(Family family) const {
         return std::none_of(named.begin(), named.end(),
                             [&](const auto& range) { return range.contains(address); });
     };
-    Address first;
-    bool have_first = false;
-    const auto consider = [&](const char* text) {
-        const auto address = Address::parse(text).value_or(Address{});
-        if (!have_first) {
-            first = address;
-            have_first = true;
-        }
-        if (unnamed(address)) {
-            first = address;
-            return true;
-        }
-        return false;
+    std::vector<Address> candidates;
+    const auto add = [&](const char* text) {
+        candidates.push_back(Address::parse(text).value_or(Address{}));
     };
     if (family == Family::ipv4) {
-        std::any_of(std::begin(ipv4_strangers), std::end(ipv4_strangers), consider);
+        std::for_each(std::begin(ipv4_strangers), std::end(ipv4_strangers), add);
     } else {
-        std::any_of(std::begin(ipv6_strangers), std::end(ipv6_strangers), consider);
+        std::for_each(std::begin(ipv6_strangers), std::end(ipv6_strangers), add);
     }
-    return first;
+    const auto found = std::find_if(candidates.begin(), candidates.end(), unnamed);
+    return found == candidates.end() ? candidates.front() : *found;
 }
 
 std::uint16_t Ruleset::unusedPort(const std::vector<std::uint16_t>& used) const {
