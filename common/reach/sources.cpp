@@ -116,26 +116,14 @@ Address Ruleset::stranger(Family family) const {
         return std::none_of(named.begin(), named.end(),
                             [&](const auto& range) { return range.contains(address); });
     };
-    Address first;
-    bool have_first = false;
-    const auto consider = [&](const char* text) {
-        const auto address = Address::parse(text).value_or(Address{});
-        if (!have_first) {
-            first = address;
-            have_first = true;
-        }
-        if (unnamed(address)) {
-            first = address;
-            return true;
-        }
-        return false;
+    const auto parsed = [](const char* text) { return Address::parse(text).value_or(Address{}); };
+    // Where the rules name every candidate, the first has to do.
+    const auto choose = [&](const auto& candidates) {
+        const auto* found = std::find_if(std::begin(candidates), std::end(candidates),
+                                         [&](const char* text) { return unnamed(parsed(text)); });
+        return parsed(found == std::end(candidates) ? candidates[0] : *found);
     };
-    if (family == Family::ipv4) {
-        std::any_of(std::begin(ipv4_strangers), std::end(ipv4_strangers), consider);
-    } else {
-        std::any_of(std::begin(ipv6_strangers), std::end(ipv6_strangers), consider);
-    }
-    return first;
+    return family == Family::ipv4 ? choose(ipv4_strangers) : choose(ipv6_strangers);
 }
 
 std::uint16_t Ruleset::unusedPort(const std::vector<std::uint16_t>& used) const {
