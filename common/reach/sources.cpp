@@ -39,9 +39,9 @@ std::vector<AddressRange> namedSources(const Ruleset::Model& model, Family famil
     eachTerm(
         model, [&](FieldKind each) { return each == kind; },
         [&](const Range& range) {
-            const AddressRange one{family, range.low, std::min(range.high, whole.high)};
-            if (one != whole) {
-                named.push_back(one);
+            const AddressRange addresses{family, range.low, std::min(range.high, whole.high)};
+            if (addresses != whole) {
+                named.push_back(addresses);
             }
         });
     return named;
