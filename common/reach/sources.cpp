@@ -116,17 +116,14 @@ Address Ruleset::stranger(Family family) const {
         return std::none_of(named.begin(), named.end(),
                             [&](const auto& range) { return range.contains(address); });
     };
-    std::vector<Address> candidates;
-    const auto add = [&](const char* text) {
-        candidates.push_back(Address::parse(text).value_or(Address{}));
+    const auto parsed = [](const char* text) { return Address::parse(text).value_or(Address{}); };
+    // Where the rules name every candidate, the first has to do.
+    const auto choose = [&](const auto& candidates) {
+        const auto* found = std::find_if(std::begin(candidates), std::end(candidates),
+                                         [&](const char* text) { return unnamed(parsed(text)); });
+        return parsed(found == std::end(candidates) ? candidates[0] : *found);
     };
-    if (family == Family::ipv4) {
-        std::for_each(std::begin(ipv4_strangers), std::end(ipv4_strangers), add);
-    } else {
-        std::for_each(std::begin(ipv6_strangers), std::end(ipv6_strangers), add);
-    }
-    const auto found = std::find_if(candidates.begin(), candidates.end(), unnamed);
-    return found == candidates.end() ? candidates.front() : *found;
+    return family == Family::ipv4 ? choose(ipv4_strangers) : choose(ipv6_strangers);
 }
 
 std::uint16_t Ruleset::unusedPort(const std::vector<std::uint16_t>& used) const {

@@ -9,10 +9,10 @@
 #include "collector/storage/store.h"
 #include "common/error.h"
 
-namespace lapwing::analysis {
+namespace lapwing::analysis::evidence {
 
 /// The newest sample of one series.
-struct Latest {
+struct Observation {
     std::shared_ptr<const Labels> labels;
     Sample sample;
 
@@ -22,17 +22,17 @@ struct Latest {
 };
 
 /// Reads what the series of the store say at one moment. Not synchronised.
-class LatestSamples {
+class Reader {
   public:
     using Equals = std::vector<std::pair<const char*, const char*>>;
 
     /// `store` must outlive it.
-    LatestSamples(const storage::Store& store, TimestampMs now, std::int64_t lookback_ms)
+    Reader(const storage::Store& store, TimestampMs now, std::int64_t lookback_ms)
         : store_(store), now_(now), lookback_ms_(lookback_ms) {}
 
     /// The newest sample of each series of that name that is no older than the lookback (or `lookback_ms`)
     /// and no staleness marker. Empty after a failure, which failure() keeps.
-    std::vector<Latest> of(const char* metric, const Equals& equals = {}, std::int64_t lookback_ms = 0);
+    std::vector<Observation> of(const char* metric, const Equals& equals = {}, std::int64_t lookback_ms = 0);
     /// All samples of those series within that time.
     std::vector<storage::SeriesSamples> history(const char* metric, std::int64_t length_ms);
 
@@ -50,4 +50,4 @@ class LatestSamples {
     Error failure_;
 };
 
-}  // namespace lapwing::analysis
+}  // namespace lapwing::analysis::evidence

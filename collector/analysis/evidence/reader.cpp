@@ -1,8 +1,8 @@
-#include "collector/analysis/latest.h"
+#include "collector/analysis/evidence/reader.h"
 
 #include <cstdlib>
 
-namespace lapwing::analysis {
+namespace lapwing::analysis::evidence {
 
 namespace {
 
@@ -10,12 +10,12 @@ constexpr std::size_t kMostSamples = 2'000'000;
 
 }  // namespace
 
-int Latest::number(const char* name) const {
+int Observation::number(const char* name) const {
     return std::atoi(get(name).c_str());
 }
 
-std::vector<storage::SeriesSamples> LatestSamples::select(const char* metric, const Equals& equals,
-                                                          std::int64_t length_ms) {
+std::vector<storage::SeriesSamples> Reader::select(const char* metric, const Equals& equals,
+                                                   std::int64_t length_ms) {
     storage::Matchers matchers;
     const auto require = [&](const char* name, const char* value) {
         if (auto matcher = storage::Matcher::create(storage::Matcher::Type::equal, name, value)) {
@@ -34,8 +34,8 @@ std::vector<storage::SeriesSamples> LatestSamples::select(const char* metric, co
     return std::move(*found);
 }
 
-std::vector<Latest> LatestSamples::of(const char* metric, const Equals& equals, std::int64_t lookback_ms) {
-    std::vector<Latest> out;
+std::vector<Observation> Reader::of(const char* metric, const Equals& equals, std::int64_t lookback_ms) {
+    std::vector<Observation> out;
     for (auto& series : select(metric, equals, lookback_ms != 0 ? lookback_ms : lookback_ms_)) {
         if (!series.samples.empty() && !isStaleNaN(series.samples.back().value)) {
             out.push_back({series.labels, series.samples.back()});
@@ -44,8 +44,8 @@ std::vector<Latest> LatestSamples::of(const char* metric, const Equals& equals, 
     return out;
 }
 
-std::vector<storage::SeriesSamples> LatestSamples::history(const char* metric, std::int64_t length_ms) {
+std::vector<storage::SeriesSamples> Reader::history(const char* metric, std::int64_t length_ms) {
     return select(metric, {}, length_ms);
 }
 
-}  // namespace lapwing::analysis
+}  // namespace lapwing::analysis::evidence
