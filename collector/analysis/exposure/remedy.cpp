@@ -109,7 +109,7 @@ std::vector<std::string> closedBy(const std::vector<Flow>& flows, const evidence
     return {closed.begin(), closed.end()};
 }
 
-/// Destinations that the host needs, and what of them is not known.
+/// The destinations that a host needs.
 class Outbound {
   public:
     Outbound(const Context& context, const evidence::Host& host) : context_(context), host_(host) {}
@@ -129,6 +129,7 @@ class Outbound {
             out.add(rulesTo({AddressRange::of(reach::vrrpGroup(family))},
                             {{portMatch(NftField::protocol, {reach::kVrrp})}, Policy::accept, "keepalived"}));
         }
+        expectWatched();
         const auto hosts = site();
         out.add(rulesTo(hosts, {{}, Policy::accept, "the site's hosts: replication, attempts"}));
         for (const auto& [address, port] : connections()) {
@@ -170,7 +171,25 @@ class Outbound {
         return found != vrrp.end() && !found->second.instances.empty();
     }
 
-    /// The site's hosts, and what this one replicates from or sends requests to.
+    /// Notes what is not known of the collector's and of load balancers' addresses.
+    void expectWatched() {
+        const auto destinations = connections();
+        const bool reported = std::any_of(destinations.begin(), destinations.end(), [](const auto& place) {
+            return place.second == kCollectorForAgents;
+        });
+        if (collectors().empty() && !reported) {
+            missing_.push_back("the address of the collector, to which its agent connects");
+        }
+        const bool entered = context_.network.balancers.size() == 1 && !balancerSources(context_).empty();
+        for (const auto& [instance, balancer] : context_.network.balancers) {
+            if (instance != host_.name && balancer.seen_by.contains(host_.name) && !entered &&
+                callersOf(context_, instance).empty()) {
+                missing_.push_back("the address of " + instance + ", whose statistics its agent reads");
+            }
+        }
+    }
+
+    /// The site's hosts, the primary of this host's replication and the servers of load balancers.
     std::vector<AddressRange> site() {
         auto out = evidence::siteHosts(context_.network);
         const auto balancers = balancerSources(context_);
