@@ -221,7 +221,7 @@ TEST_CASE("An applier that waits, and for whom") {
     CHECK(contains(evidenceOf(verdict), "has finished no transaction for 10 s"));
 }
 
-TEST_CASE("A deliberate delay is no lag; what goes beyond it is") {
+TEST_CASE("A deliberate delay is no lag, what goes beyond it is") {
     ReplicaPair pair;
     pair.channel().delay_seconds = 60;
     pair.channel().seconds_behind = 60;
