@@ -135,7 +135,7 @@ def running():
 
 def test_an_empty_site_says_what_is_missing():
     deadline = time.monotonic() + 60
-    while "No server of the site is seen yet" not in browser.text("#missing"):
+    while "No server of the site is known yet" not in browser.text("#missing"):
         assert time.monotonic() < deadline, browser.text("#site")
         time.sleep(0.3)
     assert "enrol HOST" in browser.text("#missing")

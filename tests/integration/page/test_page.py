@@ -111,7 +111,7 @@ def running():
 
 
 def test_hosts_that_never_reported_are_not_fine():
-    until("#state", "Not everything can be seen", "web-01 is enrolled but has not reported yet")
+    until("#state", "Some states are unknown", "web-01 is enrolled but has not reported yet")
     until("#hosts", "web-02", "never reported")
     until("#replication", "web-01 → web-02", "lag unknown", "nothing is reported about MySQL on web-02")
     browser.value("window.sameDocument = true")
@@ -187,7 +187,7 @@ def test_the_page_never_scrolls_sideways_on_a_phone():
 
 def test_a_collector_that_is_away_is_said():
     collector.kill()
-    text = until("#state", "Cannot reach the collector", "What is below was true")
+    text = until("#state", "Cannot reach the collector", "The facts below are")
     assert "well" not in text and "runs" not in text
     assert browser.value("document.querySelector('#content').classList.contains('stale')")
     until("#updated", "last answer")
