@@ -1,4 +1,4 @@
-"""Starts real collectors in directories of their own, and speaks remote_write and TLS to them. Standard library only."""
+"""Starts real collectors, each in its own directory, and speaks remote_write and TLS to them. Standard library only."""
 
 import atexit
 import base64
@@ -34,7 +34,7 @@ def message(number, payload):
 
 
 def snappy(data):
-    """Snappy's block format, of literals alone."""
+    """Snappy's block format, with literals only."""
     out = varint(len(data))
     for at in range(0, len(data), 60):
         chunk = data[at : at + 60]
@@ -167,7 +167,7 @@ class Collector:
         return bundle
 
     def start_agent(self, host, probes):
-        """A real agent, with these probes alone: {"node": "on"}."""
+        """Starts a real agent with only these probes: {"node": "on"}."""
         bundle = self.enrol(host)
         os.makedirs(self.path("agent"))
         wanted = ", ".join(f"{name}: {probes.get(name, 'off')}" for name in PROBES)

@@ -1,4 +1,4 @@
-"""Real servers to compare with and to be sent to by: Debian 12's Prometheus, and what tests/sid fetches."""
+"""Real servers to compare with, and real senders: Debian 12's Prometheus, and programs that tests/sid fetches."""
 
 import http.client
 import os

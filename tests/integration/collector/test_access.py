@@ -1,4 +1,4 @@
-"""Who may ask the listener for people, what the answers look like, and what the configuration must say first."""
+"""Access to the listener for people, the form of its answers, and the configuration that it requires."""
 
 import gzip
 import json

@@ -1,4 +1,4 @@
-"""A real agent beside a real collector: what it observes is a target, and its metrics are described."""
+"""A real agent and a real collector: the observed services are targets, and the metrics have descriptions."""
 
 
 import pytest

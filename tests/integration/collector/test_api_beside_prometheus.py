@@ -1,5 +1,5 @@
-"""Asks Prometheus 3.5 and the collector the same requests about the same series and rules, good ones and bad ones, and
-compares status, content type and body, down to the order of the keys. What docs/api.md names as different is left out."""
+"""Sends the same requests, valid and invalid, to Prometheus 3.5 and to the collector, which have the same series and rules. Compares
+status, content type and body, down to the order of the keys. The differences that docs/api.md names are left out."""
 
 import gzip
 import json
@@ -55,7 +55,7 @@ QUERIES = ["t_up", "1", '"text"', "t_up[30s]", "sum(t_up)", "t_nan", '{"t.http.r
            "", "(", "t_up{", "rate(t_up)", "t_up offset", "no_function(t_up)", "sum(t_up) by",
            "{a=\"\"}", "t_up + on(job) t_up", "label_replace(t_up, \"job\", \"$1\", \"instance\", \"(\")",
            "histogram_quantile(0.9, t_up)", "quantile(2, t_up)", "rate(t_up[1m])", "1 == 2", "\xff", "t_up # a comment"]
-# What was written, without what the rules and the collector make.
+# The written series, without those of the rules and of the collector.
 WRITTEN = "{__name__=~\"t_up|t_big|t_small|t_nan|t[.].+\"}"
 SELECTORS = ["t_up", WRITTEN, "{__name__=~\"t_[u-z].*\",__name__!=\"t_two\",}", "{\"t.http.requests\"}", "{\"my.label\"!=\"\"}",
              "t_up{job=\"\"}", "t_up{job=~\".*\"}", "t_up{job=\"t_node\", job!=\"x\"}", "nothing",
@@ -64,7 +64,7 @@ EMPTY_SELECTORS = ["{}", "{job=\"\"}", "{job=~\".*\"}"]
 
 
 LONG = 'sum by (job, instance) (rate({__name__=~"t_.+", job="t_node"}[5m])) '
-# Laid out over several lines.
+# Prometheus formats these over several lines.
 LONG_QUERIES = [
     LONG + "/ on (job) group_left (instance) " + LONG, f"topk(3, {LONG} > bool {LONG})", f"-({LONG} + {LONG} + {LONG})",
     f"clamp({LONG} or {LONG} unless {LONG}, 0, 1)", f"max_over_time(({LONG} + {LONG})[1h:1m] offset 5m)",
@@ -180,12 +180,12 @@ CHANGING = {"evaluationTime", "lastEvaluation", "activeAt"}
 
 
 def settled(value):
-    """Pairs instead of objects, so that order counts, without what differs between any two evaluations."""
+    """Pairs instead of objects, so that order counts, without members that change at each evaluation."""
     if isinstance(value, list):
         return [settled(each) for each in value]
     if isinstance(value, Pairs):
         out = [(name, None if name in CHANGING else settled(each)) for name, each in value.pairs]
-        # Prometheus' alerts are in no order.
+        # Prometheus does not order alerts.
         return [(name, sorted(each) if name == "alerts" and each else each) for name, each in out]
     return value
 
@@ -204,12 +204,12 @@ def body(answer):
 
 
 def told(answer):
-    """What of an answer is compared."""
+    """The compared parts of an answer."""
     return answer.status, answer.headers.get("Content-Type"), body(answer)
 
 
 def without_positions(value):
-    """Where an error or a warning is, and how a parse error is worded, is compared query by query in integration/promql."""
+    """Removes positions and the words of parse errors, which integration/promql compares query by query."""
     text = re.sub(r"(unknown position|[0-9]+:[0-9]+): parse error: .*", "parse error", json.dumps(value))
     return re.sub(r" \([0-9]+:[0-9]+\)\"", '"', text)
 

@@ -1,5 +1,5 @@
-"""R13 on a real HAProxy: one server takes one request at a time and is slow, so round robin passes it over; without that
-limit it is even. Requests are counted over ten minutes: only with `tests/run --long`."""
+"""R13 on a real HAProxy: a slow server that accepts one request at a time gets less than its share of round robin. Without that
+limit, the shares are even. The collector counts requests over ten minutes."""
 
 import http.client
 import http.server

@@ -1,4 +1,4 @@
-"""Queries end when nobody waits for them any more, when they take too long, and take turns."""
+"""A query ends when its client leaves or its time is over, and queries take turns."""
 
 import socket
 import urllib.parse
@@ -7,14 +7,14 @@ import pytest
 from harness import Collector
 from reference import eventually
 
-# Minutes of work: whoever waits for its end does not see it in this test.
+# It takes minutes, much longer than this test.
 HEAVY = " + ".join(["quantile_over_time(0.5, vector(time())[9000s:1s])"] * 50)
 
 collector = Collector("promql: { max_concurrent: 1, timeout: 10m }\n")
 
 
 def ask():
-    """A client that has sent its request, and waits."""
+    """A client that has sent its request and waits."""
     body = urllib.parse.urlencode({"query": HEAVY, "start": 0, "end": 900, "step": 1}).encode()
     client = socket.create_connection(("127.0.0.1", collector.people_port), 30)
     client.sendall(b"POST /api/v1/query_range HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-www-form-urlencoded\r\n"

@@ -1,5 +1,5 @@
-"""Forwarding to a real Prometheus and a real VictoriaMetrics: away for an hour while the collector is killed and restarted,
-a third that hangs; an answer that got lost; a sample that Prometheus refuses."""
+"""Forwarding to a real Prometheus and a real VictoriaMetrics: an hour without them while the collector is killed and restarted and
+a third destination hangs; a lost answer; a sample that Prometheus refuses."""
 
 import json
 import socket
@@ -17,7 +17,7 @@ def labels_of(host, kind):
 
 
 class Writer:
-    """Writes what twenty hosts would have measured, and remembers it."""
+    """Writes the samples of twenty hosts and remembers them."""
 
     def __init__(self, collector):
         self.collector = collector
@@ -38,7 +38,7 @@ class Writer:
             self.written.setdefault(tuple(sorted(labels.items())), []).extend(samples)
 
     def check(self, destination, selector, wanted):
-        """The destination has exactly what was written of the series that are wanted, each sample once."""
+        """The destination has exactly the written samples of the wanted series, each once."""
         seconds = (self.at - self.begin) // 1000 + 60
         there = destination.samples(selector, seconds, self.at)
         expected = {labels: samples for labels, samples in self.written.items() if wanted(dict(labels))}
@@ -116,7 +116,7 @@ forward:
 
         prometheus.start()
         victoria.start()
-        # Killed while it catches up, too.
+        # Another kill, while it catches up.
         await_that(lambda: metric(collector, "lapwing_forward_sent_samples_total")["prometheus"] > 0)
         collector.kill()
         collector.start()
@@ -126,7 +126,7 @@ forward:
         chosen = writer.check(victoria, '{__name__=~".+"}', lambda labels: labels["__name__"] == "counted_total")
         print(f"      {everything} samples in Prometheus, {chosen} in VictoriaMetrics, each once")
         assert prometheus.samples("lapwing_collector_info", 7200, now_ms()), "its own metrics are forwarded too"
-        # A destination's lag is told once its lane has looked into the log after the start.
+        # The lag of a destination is known once its lane has read the log after the start.
         await_that(lambda: behind(collector).keys() == {"hung", "prometheus", "victoria"})
         await_that(lambda: behind(collector)["hung"] > 0)
         assert sum(metric(collector, "lapwing_forward_dropped_samples_total").values()) == 0
@@ -138,7 +138,7 @@ forward:
 
 
 def after_a_lost_answer(destination):
-    """The collector is killed when the destination has stored a request and before it has been told so."""
+    """The collector is killed after the destination has stored a request and before it gets the answer."""
     between = Between(destination)
     collector = Collector(f"""
 ingest: {{ local: true }}
@@ -149,7 +149,7 @@ forward: [ {{ name: lost, url: "http://127.0.0.1:{between.port}{destination.writ
         collector.start()
         writer = Writer(collector)
         between.lose = collector.kill
-        # One batch, so that the kill finds all of it acknowledged here.
+        # One batch, all of it acknowledged here before the kill.
         samples = [(writer.begin + i * STEP, float(i)) for i in range(1, 5)]
         writer.at = samples[-1][0]
         writer.write_batch([(labels_of(host, "counted"), samples) for host in HOSTS])
@@ -177,7 +177,7 @@ def test_an_answer_lost_to_victoria_metrics():
 
 
 def test_a_refused_sample_costs_no_other():
-    # Without a window Prometheus refuses what is out of order, and with it the whole request.
+    # Without a window, Prometheus refuses a request that holds an out-of-order sample.
     prometheus = Prometheus()
     collector = Collector(f"""
 ingest: {{ local: true }}

@@ -1,4 +1,4 @@
-"""The requests that Grafana's Prometheus data source and its alerting pages make, as they make them."""
+"""The requests of Grafana's Prometheus data source and of its alerting pages, in their form."""
 
 import gzip
 import json
@@ -70,7 +70,7 @@ def test_save_and_test():
 
 def test_panels():
     text = post("query_range", query='sum by (job) (up{job=~"node|x"})', start=f"{NOW / 1000 - 60:.3f}", end=f"{NOW / 1000:.3f}", step="15")
-    # In another order Grafana buffers the whole answer.
+    # With another order, Grafana buffers the whole answer.
     assert text.index('"status"') < text.index('"resultType":"matrix"') < text.index('"result":['), text
     result = json.loads(text)["data"]["result"]
     assert [entry["metric"] for entry in result] == [{"job": "node"}] and len(result[0]["values"]) == 5, result
@@ -146,7 +146,7 @@ def test_status_pages():
     head = get("status/tsdb", limit="2")
     assert head["headStats"]["numSeries"] >= 3 and len(head["seriesCountByMetricName"]) == 2, head
     assert head["labelValueCountByLabelName"][0]["name"] == "__name__", head
-    # Larger than the collector's own number of series: several labels of each are pairs.
+    # More than the collector's own series, which have several label pairs each.
     assert head["headStats"]["numLabelPairs"] > 10 and head["seriesCountByLabelValuePair"][0]["value"] >= 10, head
 
 

@@ -1,5 +1,5 @@
-"""kill -9, twenty times, at random moments while agents write: every sample that was acknowledged is there. And an
-end in order, soon, whatever came before."""
+"""Twenty times kill -9 at random moments while agents write: every acknowledged sample survives. And the collector always stops
+promptly and in order."""
 
 import os
 import random
@@ -21,7 +21,7 @@ done = threading.Event()
 
 
 def writer(host):
-    """Sends 20 samples at a time, each once; a batch without an answer may or may not be there."""
+    """Sends 20 samples at a time, each once. A batch without an answer may be stored or not."""
     connection = None
     last = now_ms()
     while not done.is_set():
@@ -102,7 +102,7 @@ def come_and_go():
 
 
 def test_ends_soon_after_a_burst_of_connections():
-    """Each leaves threads behind that wait for the next connection."""
+    """Each connection leaves a thread that waits for the next one."""
     for _ in range(5):
         collector.start()
         clients = [threading.Thread(target=come_and_go) for _ in range(3)]

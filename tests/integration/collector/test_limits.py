@@ -1,4 +1,4 @@
-"""What one asker can cost: queries have limits and end with the service, and what is refused is told."""
+"""Limits on the cost of a client: queries have limits and end with the service, and refusals are logged."""
 
 import os
 import signal

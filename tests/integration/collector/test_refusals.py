@@ -1,4 +1,4 @@
-"""What the agents' listener refuses: each with a clear answer, and nothing stored."""
+"""The agents' listener refuses wrong requests with a clear answer and stores nothing of them."""
 
 import os
 import socket
@@ -43,7 +43,7 @@ def stored(metric):
 
 
 def refused_handshake(metric, cert=None, key=None):
-    """The TLS library says at the handshake, or at the first read, that the collector does not accept the client."""
+    """The TLS library reports, at the handshake or at the first read, that the collector rejects the client."""
     context = ssl.create_default_context(ssl.Purpose.SERVER_AUTH, cafile=good)
     if cert:
         context.load_cert_chain(cert, key)
@@ -173,7 +173,7 @@ def test_oversized_document():
 
 
 def test_answered_while_it_still_sends():
-    """A client that goes on sending after it was refused gets the answer, not a reset."""
+    """A client that still sends after its refusal gets the answer, not a reset."""
     agent = collector.agent(good)
     size = 3 << 20
     agent.putrequest("POST", "/api/lapwing/v1/documents?kind=ruleset")
@@ -195,7 +195,7 @@ def test_document_is_kept_by_digest():
 
 
 def test_header_without_end():
-    """A header of endless lines is refused, and does not grow the collector."""
+    """The collector refuses a header without an end, and does not grow."""
     context = ssl.create_default_context(ssl.Purpose.SERVER_AUTH, cafile=good)
     context.load_cert_chain(good)
     before = resident()
@@ -214,7 +214,7 @@ def test_header_without_end():
 
 
 def test_trickle():
-    """A client that sends a byte now and then is ended at the deadline, and others are served meanwhile."""
+    """A client that sends single bytes is cut off at the deadline. Other clients are served meanwhile."""
     slow = socket.create_connection(("127.0.0.1", collector.people_port), 30)
     slow.sendall(b"GET / HTTP/1.1\r\n")
     begin = time.monotonic()
@@ -229,14 +229,14 @@ def test_trickle():
 
 
 def test_many_idle_connections():
-    """More connections than threads, all silent: agents are still served."""
+    """The collector still serves agents beside more silent connections than it has threads."""
     idle = [socket.create_connection(("127.0.0.1", collector.agents_port)) for _ in range(90)]
     try:
         begin = time.monotonic()
         assert collector.agent(good).write(series("beside_idle")).status in (204,)
         assert time.monotonic() - begin < 15
     except (ConnectionError, ssl.SSLError):
-        # The address has its share of connections; it gets its turn once they are ended.
+        # The address has used its share of connections. It gets a turn once they have ended.
         time.sleep(11)
         assert collector.agent(good).write(series("beside_idle")).status == 204
     finally:

@@ -1,5 +1,5 @@
-"""Real senders write to the collector: Prometheus 3.5 by remote_write 1.0 and 2.0, Prometheus 2.42 and vmagent scrape an
-exporter and send what they find. And requests of version 2.0 that no real sender makes."""
+"""Real senders scrape an exporter and write to the collector: Prometheus 3.5 with remote_write 1.0 and 2.0, Prometheus 2.42, and
+vmagent. And requests of version 2.0 that no real sender makes."""
 
 import http.server
 import struct
@@ -34,7 +34,7 @@ METADATA = {
 
 
 class Exporter(http.server.ThreadingHTTPServer):
-    """Each path has metrics with a name of its own; NAME_passing is there but for those of `passed`."""
+    """Each path has metrics with its own name, and NAME_passing unless `passed` holds the name."""
 
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_GET(self):
@@ -238,7 +238,7 @@ def test_version_2_that_does_not_decode():
                  request_v2(["", "__name__"], [([1], [(1, 1.0)], b"")])):
         answer = post_v2(body)
         assert answer.status == 400 and written(answer) == ("0", "0", "0"), (answer.status, answer.body)
-    # Two gigabytes declared, four bytes sent.
+    # It declares two gigabytes and sends four bytes.
     assert post_v2(b"\xff\xff\xff\xff\x07abcd").status == 413
 
 

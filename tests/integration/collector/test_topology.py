@@ -1,4 +1,4 @@
-"""What hangs on what, by the API, and what would stop, by `lapwing-collector whatif`, of a running collector."""
+"""Dependencies from the API and outages from `lapwing-collector whatif`, on a running collector."""
 
 import json
 import time

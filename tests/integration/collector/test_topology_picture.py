@@ -1,4 +1,4 @@
-"""The picture of the site on the page of a running collector: whole, legible, live, and safe. It needs Chromium."""
+"""The picture of the site on the page of a running collector is whole, legible, live and safe. It needs Chromium."""
 
 import json
 import time
@@ -45,7 +45,7 @@ def write():
 
 
 def until(question, what, seconds=60):
-    """Waits for what the page says while the site goes on reporting."""
+    """Waits for a state of the page while the site goes on reporting."""
     deadline = time.monotonic() + seconds
     while True:
         answer = question()
@@ -214,7 +214,7 @@ def test_a_failure_is_red_and_the_focus_stays():
     found = until(lambda: "bad" in component("web@web-02")["classes"] and component("web@web-02"), "web-02 never turns red")
     assert "does not work" in found["text"] and "does not work" in found["label"], found
     assert "bad" in line("haproxy@lb-01", "web@web-02") and "bad" not in line("haproxy@lb-01", "web@web-01")
-    # Whoever does not see colours sees a cross on the line.
+    # A cross on the line, for people who do not see colours.
     assert browser.value("document.querySelectorAll('#map .line .cut').length") >= 1
     found = until(lambda: component("web@web-01")["ring"] and component("web@web-01"), "web-01 never becomes a single point")
     assert found["ring"] == "ring now" and "single point now: reading" in found["text"], found

@@ -1,4 +1,4 @@
-"""What the tests of the lab share: ways to ask it, to break it and to wait."""
+"""Shared by the tests of the lab: ways to query it, to break it and to wait."""
 
 import contextlib
 import ctypes
@@ -44,8 +44,8 @@ def sql(host, statement):
 
 
 class MonitorConnection(http.client.HTTPConnection):
-    """To the collector's loopback port. Its socket is made in monitor's network namespace, and stays there: `lab api`
-    takes a third of a second of a processor, and the tests ask three times a second."""
+    """A connection to the collector's loopback port: its socket belongs to monitor's network namespace. `lab api` takes a third of a
+    second of a processor, and the tests ask three times a second."""
 
     def __init__(self):
         super().__init__("127.0.0.1", 9765, timeout=30)
@@ -59,7 +59,7 @@ class MonitorConnection(http.client.HTTPConnection):
                 self.sock = socket.create_connection((self.host, self.port), self.timeout)
             finally:
                 if enter(here.fileno(), 0) != 0:
-                    os.abort()  # whatever came next would happen in the wrong place
+                    os.abort()  # the rest would run in the wrong namespace
 
 
 def api(path):
@@ -85,7 +85,7 @@ def query(expression, at=None):
 
 
 def value(expression):
-    """The one value of an expression that yields one series; None when it yields none."""
+    """The value of an expression that yields one series, None if it yields no series."""
     result = query(expression)
     assert len(result) <= 1, f"{expression} yields {len(result)} series"
     return float(result[0]["value"][1]) if result else None
@@ -100,7 +100,7 @@ def samples(selector, since, until=None):
 
 
 def every_second_once(host, since, until_then):
-    """The samples of a one-second probe: each second is there, and there is nothing twice."""
+    """The stored samples of a one-second probe have every second, each once. Returns their number."""
     seen = samples(f'up{{job="mysql",instance="{host}",agent="{host}"}}', since, until_then)
     assert len(seen) == 1, f"{len(seen)} series"
     ((_, points),) = seen
@@ -138,7 +138,7 @@ def findings(**wanted):
 
 
 def until(question, seconds, what):
-    """Asks again until the answer is true, and returns it. An assertion that fails inside counts as "not yet"."""
+    """Repeats `question` until its answer is true, and returns the answer. A failed assertion inside counts as "not yet"."""
     end = time.monotonic() + seconds
     last = ""
     while True:
@@ -154,7 +154,7 @@ def until(question, seconds, what):
 
 @contextlib.contextmanager
 def fault(name, **environment):
-    """Injects a fault of tests/lab/faults, and clears it at the end whatever happens."""
+    """Injects a fault of tests/lab/faults, and clears it at the end of the block in any case."""
     script = str(LAB_DIR / "faults" / name)
     env = {**os.environ, **environment}
     try:
@@ -170,7 +170,7 @@ def svc(host, unit, verb):
 
 @contextlib.contextmanager
 def haproxy_with(*edits):
-    """HAProxy with a configuration edited by sed, for a while."""
+    """Edits the configuration of HAProxy with sed for the length of the block."""
     file = "/etc/haproxy/haproxy.cfg"
     original = inside("lb-01", "cat", file)
     try:
@@ -186,7 +186,7 @@ def haproxy_with(*edits):
 
 @contextlib.contextmanager
 def collector_with(old, new):
-    """A collector with another configuration, for a while."""
+    """Changes the configuration of the collector for the length of the block."""
     file = "/etc/lapwing/collector.yaml"
     original = inside("monitor", "cat", file)
     assert old in original
@@ -204,10 +204,10 @@ def collector_with(old, new):
 
 
 def received(since):
-    """What the webhook received after a time, oldest first: {"at", "path", "body"}."""
+    """The requests that the webhook received after a time, oldest first: {"at", "path", "body"}."""
     file = STATE / "monitor/var/lib/sink/events.jsonl"
     text = file.read_text(encoding="utf-8") if file.exists() else ""
-    # The last line may not be whole yet.
+    # The last line may be incomplete.
     events = map(json.loads, text[:text.rfind("\n") + 1].splitlines())
     return [event for event in events if event["at"] >= since]
 

@@ -11,7 +11,7 @@ PROBES = ([(agent, job, agent) for agent in ("web-01", "web-02")
 
 
 def test_every_probe_is_up():
-    # The inventory is taken once a minute.
+    # The inventory runs once a minute.
     until(lambda: len(query('up{job="inventory"}')) >= 3, 70, "the inventories")
     up = {(s["metric"]["agent"], s["metric"]["job"], s["metric"]["instance"]): s["value"][1] for s in query("up")
           if "agent" in s["metric"]}
@@ -51,7 +51,7 @@ def test_clocks_agree_on_one_machine():
 def test_samples_come_at_their_interval():
     time.sleep(31)
     now = time.time()
-    # The last second's may be on their way.
+    # Samples of the last second may not have arrived.
     seen = samples('up{agent!=""}', now - 30, now - 1.5)
     for labels, points in seen:
         interval = interval_of(labels["job"])

@@ -1,4 +1,4 @@
-"""The findings of a site that nobody secured, each with evidence from both ends, and how a firewall ends them."""
+"""The findings of an unsecured site, each with evidence from both ends, and their end behind a firewall."""
 
 from lab import findings, note, query, until, value
 

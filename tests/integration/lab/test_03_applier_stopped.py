@@ -1,4 +1,4 @@
-"""A stopped applier reaches the webhook within a minute, by name, and its repair too."""
+"""The webhook hears of a stopped applier within a minute, by name, and of its repair too."""
 
 import time
 

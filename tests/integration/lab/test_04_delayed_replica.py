@@ -1,4 +1,4 @@
-"""A replica that is behind on purpose is well; one that falls further behind is not."""
+"""A deliberate delay of the replica raises no alert. A lag beyond it does."""
 
 import time
 
@@ -16,7 +16,7 @@ def behind():
 
 
 def watch_quietly(began, seconds):
-    """Writes go on; no lag alert may come."""
+    """Goes on writing. No lag alert may come."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         write()

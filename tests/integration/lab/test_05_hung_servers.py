@@ -1,4 +1,4 @@
-"""A server that hangs costs its own probe a deadline, and nobody else anything."""
+"""A hung server costs its own probe a deadline, and does not affect other probes."""
 
 import threading
 import time
@@ -10,7 +10,7 @@ WATCHED = 60 if LONG else 35
 
 
 class Delivery(threading.Thread):
-    """Asks the collector again and again how old the newest `up` of every other probe of web-02 is."""
+    """Polls the collector for the age of the newest `up` of every other probe of web-02."""
 
     def __init__(self, hung):
         super().__init__(daemon=True)
@@ -31,12 +31,12 @@ class Delivery(threading.Thread):
         assert set(self.oldest) >= {"node", "nginx", "app", "mysql", "sockets", "firewall"} - {self.hung}, self.oldest
         note("the oldest newest sample, s: " + ", ".join(f"{job} {age:.1f}" for job, age in sorted(self.oldest.items())))
         for job, age in self.oldest.items():
-            # A second to send, and what asking takes.
+            # A second for sending, and the time that the query takes.
             assert age < interval_of(job) + 2, f"the newest sample of {job} was {age:.1f} s old"
 
 
 def others_are_on_time(hung, since, until_then):
-    """Every series of `up` of web-02 but the hung probe's: no slot is missing in what is stored."""
+    """Every series of `up` of web-02, except that of the hung probe, is stored without a gap."""
     seen = samples('up{agent="web-02"}', since, until_then)
     for labels, points in seen:
         if labels["job"] == hung:
@@ -91,7 +91,7 @@ def test_mariadb_stopped_by_a_signal(fault):
         delivery = Delivery("mysql")
         goes_down_within_its_deadline("mysql", since)
         while time.time() < since + WATCHED:
-            # The server's ends: accepted, or waiting to be. Nobody but the agent uses the socket.
+            # The server's ends of connections, accepted or waiting. Only the agent uses the socket.
             ends = [line for line in inside("web-02", "ss", "-xHn").splitlines() if "/run/mysqld/mysqld.sock" in line]
             most = max(most, len(ends))
             assert len(ends) <= 1, f"{len(ends)} connections wait"

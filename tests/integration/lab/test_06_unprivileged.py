@@ -1,4 +1,4 @@
-"""The agent has no socket that anybody could reach, no capability, and no password."""
+"""The agent has no reachable socket, no capability, and no password."""
 
 import time
 
@@ -11,13 +11,13 @@ def agent_listeners(host):
 
 
 def test_no_listening_socket():
-    # The canary is open for two seconds, rarely: what is there twice, four seconds apart, is not the canary.
+    # The canary listens for two seconds, rarely. A socket that is seen twice, four seconds apart, is not the canary.
     for host in ("web-01", "web-02", "monitor"):
         before = agent_listeners(host)
         time.sleep(4)
         lasting = before & agent_listeners(host)
         assert not lasting, f"the agent on {host} listens on {lasting}"
-        # That nothing is found must not be because ss names no process.
+        # Checks that ss names processes at all.
         pid, _ = process_status(host, "agent")
         assert f"pid={pid}," in inside(host, "ss", "-Hntp"), f"ss does not show the agent's connection on {host}"
 

@@ -1,4 +1,4 @@
-"""The collector killed with -9 at random moments while writers write: what was acknowledged is there."""
+"""The collector is killed with -9 at random moments during writes: every acknowledged sample survives."""
 
 import random
 import threading
@@ -12,7 +12,7 @@ SERIES = 20
 
 
 class Stream(threading.Thread):
-    """Writes as an agent does: a batch again and again until it is acknowledged, then the next."""
+    """Writes as an agent does: repeats a batch until it is acknowledged, then sends the next."""
 
     def __init__(self, writer, number):
         super().__init__(daemon=True)
@@ -82,7 +82,7 @@ def test_every_acknowledged_sample_survives():
 
 
 def agents_lost_nothing(began, ended):
-    """What the agents measured meanwhile came through the same kills."""
+    """The agents' samples of that time survived the same kills."""
     def whole():
         for host in ("web-01", "web-02"):
             seen = samples(f'up{{job="mysql",instance="{host}"}}', began, ended)

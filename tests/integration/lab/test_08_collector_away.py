@@ -1,4 +1,4 @@
-"""A collector that is away costs no sample; an agent that starts meanwhile delivers everything afterwards, once."""
+"""An outage of the collector costs no sample. An agent that starts meanwhile delivers each sample afterwards, once."""
 
 import json
 import time

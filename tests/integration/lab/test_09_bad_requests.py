@@ -1,4 +1,4 @@
-"""What no agent would send gets a clear error, and nothing of it is stored."""
+"""The collector answers requests that no agent would send with a clear error, and stores nothing of them."""
 
 import base64
 import http.client
@@ -50,7 +50,7 @@ def test_malformed_writes():
 
 def test_oversized_writes():
     writer = Writer("writer-2")
-    # Four gigabytes are declared; the collector must refuse before it looks for memory.
+    # It declares four gigabytes. The collector must refuse before it allocates them.
     began = time.monotonic()
     refused(writer.post(varint(0xFFFFFFFF) + b"\x00" * 100), 400, 413)
     assert time.monotonic() - began < 2
@@ -135,7 +135,7 @@ def test_the_page_wants_a_credential_off_loopback():
 
 
 def test_nothing_of_it_is_stored():
-    # The same writer's next write shows that the answer would be there by now.
+    # Once a later write of the same writer is stored, an earlier one would be, too.
     assert Writer("writer-2").write([([("__name__", "lapwing_fine")], [(now(), 1.0)])])[0] // 100 == 2
     until(lambda: query("lapwing_fine"), 15, "a good write is there")
     stored = query('count by (case) (last_over_time(lapwing_bad[1h]))')

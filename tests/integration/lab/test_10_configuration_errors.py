@@ -1,4 +1,4 @@
-"""Every mistake in a configuration is reported at once, with its place."""
+"""check-config reports all mistakes of a configuration at once, with their places."""
 
 import re
 

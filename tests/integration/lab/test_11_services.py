@@ -1,4 +1,4 @@
-"""Each service that goes down reaches the webhook by its name, and so does its return."""
+"""The webhook hears of each service that goes down, by name, and of its return."""
 
 import contextlib
 import time

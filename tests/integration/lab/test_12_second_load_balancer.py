@@ -1,4 +1,4 @@
-"""A second load balancer and an address that moves end the first finding; what keeps it from moving brings it back."""
+"""A second load balancer with a moving address ends R1. A rule that stops the address from moving brings R1 back."""
 
 import contextlib
 import re
@@ -36,7 +36,7 @@ def nothing_wrong_with_the_balancers():
 
 @contextlib.contextmanager
 def rules(host, *lines):
-    """A table of its own in the host, for a while."""
+    """Loads a table of its own in the host for the length of the block."""
     try:
         inside(host, "nft", "-f", "-", text="table inet way { chain before { type filter hook input priority -1;\n" +
                "\n".join(lines) + "\n}\n}\n")
@@ -127,7 +127,7 @@ def test_a_healthy_hardened_redundant_site_has_no_finding_above_info():
     def remedies():
         found = {(each["subject"], each["id"]): each["remedy"] for each in findings() if each["id"] in ("F1", "F13")}
         assert set(found) == {(host, id) for host in hosts for id in ("F1", "F13")}, sorted(found)
-        # Until attempts tell by which address a host calls, the rules name all that it has.
+        # The rules name every address of a host until attempts show which one it uses.
         early = [host for (host, id), text in found.items() if id == "F1" and re.search(r"10\.77\.0\.1[12]\d", text)]
         assert not early, early
         return found

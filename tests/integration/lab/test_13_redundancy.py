@@ -1,4 +1,4 @@
-"""What makes a pair less than a pair, on real servers: each finding comes, and goes with what caused it."""
+"""Faults of redundancy on real servers: each finding comes with its cause and goes with it."""
 
 import time
 
@@ -137,12 +137,12 @@ def test_databases_that_fail_over_by_themselves():
         [vote] = standing(("R12", "10.77.0.101"))
         assert vote["severity"] == "medium" and "witness" in str(vote["evidence"]), vote
         with collector_with("site:", "site:\n  witness: monitor"):
-            # So that it has been judged anew.
+            # Several evaluations later, the finding is still gone.
             time.sleep(30)
             gone(("R12", "10.77.0.101"))
         standing(("R12", "10.77.0.101"))
     finally:
-        # As the remedy says: the address is taken away from keepalived.
+        # The remedy: keepalived no longer has the address.
         for host in hosts:
             svc(host, "keepalived", "stop")
             inside(host, "rm", "-f", "/etc/keepalived/keepalived.conf")
@@ -151,7 +151,7 @@ def test_databases_that_fail_over_by_themselves():
 
 @pytest.mark.long
 def test_a_name_with_one_address():
-    """R10: the site is entered by a name that leads to lb-01 alone."""
+    """R10: the name of the site's entry resolves to lb-01 only."""
     with collector_with("http://10.77.0.10/", "http://lb-01/"):
         [record] = standing(("R10", "lb-01"))
         assert record["severity"] == "high" and "10.77.0.10 only" in str(record["evidence"]), record

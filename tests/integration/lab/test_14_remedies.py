@@ -1,4 +1,4 @@
-"""The remedies of the firewall's findings, applied to the letter: each ends its finding and breaks nothing."""
+"""Each remedy of a firewall finding, applied to the letter, ends its finding and breaks nothing."""
 
 import contextlib
 import re
@@ -28,7 +28,7 @@ def gone(*unwanted, seconds=150):
 
 
 def ruleset_in(remedy):
-    """From the comment that says how to load it, or the table, to the end."""
+    """The remedy from the comment on loading, or from the table, to its end."""
     start = re.search(r"^(#|table )", remedy, re.M)
     assert start, remedy
     return remedy[start.start():]
@@ -56,7 +56,7 @@ def works():
 
 
 def test_default_deny_and_what_may_go_out():
-    """F1 and F13, and with them F2 and F4, end; the site and its watch go on."""
+    """F1 and F13 end, and F2 and F4 with them. The site and its monitoring go on."""
     with contextlib.ExitStack() as undo:
         for host in WEB:
             undo.enter_context(afterwards_without(host, "inet lapwing", "inet lapwing_output"))
@@ -65,13 +65,13 @@ def test_default_deny_and_what_may_go_out():
         gone(*[(id, subject) for host in WEB for id, subject in
                (("F1", host), ("F13", host), ("F2", f"mysql@{host}"), ("F4", f"nginx@{host}"))])
         until(works, 30, "the site works")
-        # A dropped flow shows only once a connection is made anew.
+        # Only a new connection shows a dropped flow.
         inside("web-02", "mariadb", text="STOP SLAVE; START SLAVE;")
         until(works, 30, "the site works, and the replica connects again")
         wrong = {each for each in ids() if each[0] == "F9" and each[1].endswith(WEB)}
         assert not wrong, wrong
 
-        # F9: the load balancer is kept out by a rule; the remedy's commands let it in again.
+        # F9: a rule keeps the load balancer out, and the remedy's commands let it in again.
         inside("web-01", "nft", "insert rule inet lapwing input ip saddr 10.77.0.10 tcp dport 80 drop")
         commands = [line for line in remedy_of("F9", "tcp/80@web-01").splitlines() if line.startswith("nft ")]
         assert commands, "no command in F9's remedy"
@@ -124,7 +124,7 @@ def test_ipv4_alone_is_filtered():
 
 @pytest.mark.long
 def test_a_published_port():
-    """F7: a port that is sent on, as a container's is, past the rules of the input hook."""
+    """F7: a published port, like a container's, bypasses the rules of the input hook."""
     forwards = inside("web-02", "sysctl", "-n", "net.ipv4.ip_forward").strip()
     with afterwards_without("web-02", "ip published", "inet lapwing_forward"):
         inside("web-02", "sysctl", "-q", "-w", "net.ipv4.ip_forward=1")
@@ -140,7 +140,7 @@ def test_a_published_port():
 
 @pytest.mark.long
 def test_the_statistics_page():
-    """F3 by what the page shows to strangers; the remedy's rules end it, and the agent that reads the page goes on."""
+    """F3 depends on the content that the page shows to strangers. The remedy ends it, and the agent can still read the page."""
     subject = "haproxy@lb-01"
 
     def shows(severity, title):

@@ -1,4 +1,4 @@
-"""A collector that is away for an hour costs no sample, and the agents no memory. Last, because it takes that hour."""
+"""An hour without the collector costs no sample, and the agents no memory."""
 
 import time
 

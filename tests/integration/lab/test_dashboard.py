@@ -1,5 +1,5 @@
-"""Every query of the shipped Grafana dashboards finds data in the lab, and each dashboard keeps to the panels and the schema
-that Grafana 8.3 to 12 know, which Grafana itself would not check."""
+"""Every query of the shipped Grafana dashboards finds data in the lab, and each dashboard uses only panels and the schema that
+Grafana 8.3 to 12 know."""
 
 import json
 import re
@@ -25,7 +25,7 @@ def data(path, **parameters):
 
 
 def variables(dashboard):
-    """What each template variable stands for when everything is selected."""
+    """The value of each template variable if everything is selected."""
     out = {}
     for variable in dashboard["templating"]["list"]:
         if variable["type"] != "query":
@@ -66,7 +66,7 @@ def run(target, values):
 
 
 def form(dashboard):
-    """What is wrong with the dashboard's form."""
+    """The problems of the dashboard's form."""
     wrong = []
     panels = dashboard["panels"]
     if dashboard["schemaVersion"] != 36:
@@ -140,6 +140,6 @@ def test_query_finds_data(dashboard, target):
                 return
         except (AssertionError, RuntimeError) as error:
             problem = str(error)
-        # The patience is for all queries together: data of a lab that has just come up may be on its way.
+        # All queries together may wait this long for the data of a lab that has just come up.
         assert time.monotonic() < BEGAN + PATIENCE_S, f"{problem}: {target['expr']}"
         time.sleep(3)

@@ -1,5 +1,4 @@
-"""The built-in page in a real browser: what it says, that it stays live without a reload, and that it says so when the
-collector is away."""
+"""The built-in page in a real browser: its contents, its updates without a reload, and its message when the collector is away."""
 
 import http.client
 import json

@@ -1,5 +1,5 @@
-"""What Lapwing says of a replica beside what is true, on real servers: one after the other things go wrong between a primary
-and its replica, several pairs at a time. In long mode every scenario runs, on MariaDB 10.11, MariaDB 11.8 and MySQL 9.7.
+"""Compares Lapwing's verdicts on replicas with the truth, on real servers. Faults follow each other on a primary and its replica,
+on several pairs at a time. In long mode every scenario runs, on MariaDB 10.11, MariaDB 11.8 and MySQL 9.7.
 `pytest -k SCENARIO` chooses; LAPWING_KINDS names the servers; LAPWING_TABLE=FILE receives what was measured; LAPWING_KEEP
 keeps the servers of a run that failed."""
 
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.root
 
 
 def healthy(pair):
-    """Nothing is wrong, and rows are written all the time."""
+    """No fault, and continuous writes."""
     pair.compare()
     assert pair.verdict()["state"] == "ok"
 
@@ -43,7 +43,7 @@ def receiver_stopped(pair):
 
 
 def network_cut(pair):
-    """Packets vanish, and the replica goes on claiming that it is 0 seconds behind."""
+    """Packets vanish, and the replica still claims to be 0 seconds behind."""
     pair.cut()
     try:
         entry = pair.expect("network")
@@ -99,7 +99,7 @@ def table_locked(pair):
 
 
 def long_transaction(pair):
-    """Rows that are written for ten seconds and committed once are there at once: that is no lag."""
+    """A transaction that takes ten seconds and arrives at once is no lag."""
     worst = 0
     connection = pair.primary.connect()
     with connection.cursor() as cursor:
@@ -119,7 +119,7 @@ def long_transaction(pair):
 
 
 def burst(pair):
-    """Faster than the applier can."""
+    """Writes faster than the applier can follow."""
     pair.sleep_on_replica(0.4, 50)
     pair.expect("applier_slow")
     pair.compare(10)
@@ -138,7 +138,7 @@ def burst_parallel(pair):
 
 
 def idle_after_burst(pair):
-    """The trap of parallel replication: once something is written again, Seconds_Behind counts from long ago."""
+    """A trap of parallel replication: after a pause, Seconds_Behind counts from long ago."""
     pair.truth.paused.set()
     time.sleep(15)
     pair.truth.paused.clear()
@@ -179,7 +179,7 @@ def clock_shown_wrong(pair):
 
 
 def heartbeat_killed(pair):
-    """The writer is the primary's agent: nothing is known of the primary any more, either."""
+    """The primary's agent writes the heartbeat. Without it, the state of the primary is unknown, too."""
     pair.primary.stop_agent(kill=True)
     pair.allowed |= {"AgentSilent", "ObservationMissing"}
     pair.expect("heartbeat_dead", 60)
@@ -200,7 +200,7 @@ def primary_killed(pair):
 
 
 def binary_log_purged(pair):
-    """After it nothing helps but a new copy."""
+    """Only a new copy of the data repairs this."""
     pair.replica.sql(pair.replica.words("STOP SLAVE IO_THREAD"))
     time.sleep(1)
     pair.primary.sql("FLUSH BINARY LOGS")
@@ -216,7 +216,7 @@ def binary_log_purged(pair):
 
 
 def both_writable(pair):
-    """And then a row that only the replica has: the pair's last scenario."""
+    """Both accept writes, and then the replica has an extra row. The last scenario of its pair."""
     pair.allowed |= {"MysqlReplicationAtRisk", "CriticalFinding"}
     pair.replica.read_only(False)
     pair.expect("both_writable")
@@ -234,7 +234,7 @@ def both_writable(pair):
 
 
 def switchover(pair):
-    """In order, as people do it; nobody declares it."""
+    """An orderly change of roles, without a declaration."""
     old, new = pair.primary, pair.replica
     pair.truth.paused.set()
     old.read_only(True)
@@ -435,7 +435,7 @@ class Run:
 
 
 def write_table(rows, out):
-    """As docs/replication.md has it."""
+    """Writes the table of docs/replication.md."""
     for kind in KINDS:
         out.write(f"\n{kind}\n\n| scenario | true | Lapwing says | cause | Seconds_Behind | true then | mysqld_exporter "
                   "| pt-heartbeat |\n| --- | --- | --- | --- | --- | --- | --- | --- |\n")

@@ -1,6 +1,6 @@
-"""The same rule file in Lapwing and in Debian's Prometheus, fed the same samples: rules, alerts, what they write and whom
-they tell are the same at every step. Where Lapwing means to differ (missing data, limits that are exceeded while alerts
-fire) nothing is asked here; docs/alerts.md says so."""
+"""Lapwing and Debian's Prometheus, with the same rule file and the same samples, have the same rules, alerts, written series and
+notifications at every step. The deliberate differences (missing data, exceeded limits while alerts fire) are not tested here;
+docs/alerts.md lists them."""
 
 import json
 import os
@@ -109,7 +109,7 @@ class Prometheus:
                 f"--storage.tsdb.path={directory}/tsdb",
                 f"--web.listen-address=127.0.0.1:{self.port}",
                 "--web.enable-remote-write-receiver",
-                # It drops what it would tell while it is yet to find the Alertmanagers, also after a reload.
+                # It drops notifications until it has found the Alertmanagers, also after a reload.
                 "--rules.alert.resend-delay=2s",
             ],
             stdout=self.log,
@@ -198,14 +198,14 @@ def alert_state(alert):
 
 
 def error_free(text):
-    """Both say that a template failed, each in its words."""
+    """Replaces the message of a failed template, which has other words in each."""
     return "<error>" if text.startswith("<error expanding template: ") else text
 
 
 def rule_state(rule):
     out = {k: v for k, v in rule.items() if k not in ("evaluationTime", "lastEvaluation", "alerts", "lastError")}
     out["lastError"] = rule.get("lastError", "").split(": [")[0]
-    # An empty label removes one; Prometheus shows it in the rule nevertheless.
+    # An empty label removes a label, but Prometheus still shows it in the rule.
     out["labels"] = {name: value for name, value in (rule.get("labels") or {}).items() if value}
     out["alerts"] = sorted((alert_state(alert) for alert in rule.get("alerts") or []), key=lambda a: sorted(a["labels"].items()))
     return out
@@ -222,7 +222,7 @@ def rules_of(server):
 
 
 def written(server, at):
-    """What the rules wrote: labels to value. Times of ALERTS_FOR_STATE are seconds, and the moments of evaluation differ."""
+    """The series that the rules wrote, {labels: value}. Values of ALERTS_FOR_STATE are times, which differ between the servers."""
     query = '{__name__=~"ALERTS|ALERTS_FOR_STATE|job:x:sum|chain|firing|few|left"}'
     result = server.get("/api/v1/query?" + urllib.parse.urlencode({"query": query, "time": at}))["result"]
     out = {}
@@ -239,7 +239,7 @@ def difference(ours, theirs):
 
 
 def differences():
-    """What differs now, as text; "" if nothing does."""
+    """The current differences as text, or ""."""
     at = time.time()
     for what, of in (("rules", rules_of), ("series", lambda server: written(server, at))):
         ours, theirs = of(lapwing), of(prometheus)
@@ -355,7 +355,7 @@ def test_both_told_the_same():
             for alert in json.loads(body):
                 ends = time.strptime(alert["endsAt"][:19], "%Y-%m-%dT%H:%M:%S")
                 state = "firing" if time.mktime(ends) - time.timezone > at + 2 else "resolved"
-                # Prometheus does not resolve the alerts of a rule that is gone.
+                # Prometheus does not resolve the alerts of a removed rule.
                 if alert["labels"]["alertname"] == "Left":
                     continue
                 states = out.setdefault(json.dumps(alert["labels"], sort_keys=True), [])

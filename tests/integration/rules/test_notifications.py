@@ -1,4 +1,4 @@
-"""Who is told, through kill -9: nothing twice, nothing lost; silences; the reload; the dead man's switch and a full disk."""
+"""Notifications: no duplicate and no loss across kill -9; silences; reloads; the heartbeat, and its end on a full disk."""
 
 import http.client
 import json
@@ -112,7 +112,7 @@ def test_what_a_receiver_did_not_take_is_told_after_a_kill():
     eventually(lambda: told("b") == ["firing"], "the alert of b")
     time.sleep(1.5)
     assert told("b") == ["firing"]
-    # The alert of a went along, being of the same group; now each resolves, once.
+    # The alert of a was sent too, since it is in the same group. Now each resolves, once.
     webhook.requests.clear()
     put("a", 1)
     eventually(lambda: "resolved" in told("a"), "the end of a")
@@ -170,7 +170,7 @@ def test_what_is_wrong_with_a_silence_is_said():
     ]:
         done = collector.run(*words)
         assert done.returncode == code and done.stderr and not done.stdout, (words, done)
-    # Through the people's port nothing can be silenced.
+    # The port for people accepts no silence.
     assert collector.people("/api/v2/silences", "POST", "{}").status == 404
     assert collector.people("/-/reload", "POST").status == 404
     assert admin("POST", "/api/v2/silences", "{")[0] == 400
@@ -210,7 +210,7 @@ def test_secrets_are_in_no_log():
 
 @pytest.mark.root
 def test_heartbeats_end_while_the_disk_is_full():
-    """The database lies on a small file system of its own."""
+    """The database is on a small file system of its own."""
     collector.stop()
     data = collector.path("data")
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=24m", "tmpfs", data], check=True)
@@ -224,7 +224,7 @@ def test_heartbeats_end_while_the_disk_is_full():
                 os.write(filling, b"\0" * 4096)
         except OSError:
             os.close(filling)
-        # What the database holds in pages of its own may take a few more.
+        # Free pages of the database may still take a few samples.
         last = [0]
 
         def ended():

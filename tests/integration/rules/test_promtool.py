@@ -1,5 +1,4 @@
-"""Prometheus' promtool on the rules: the form of the shipped rules, what they do on made-up series, and the templates that the
-unit tests expand."""
+"""promtool checks the form of the shipped rules, their results on made-up series, and the templates of the unit tests."""
 
 import re
 import subprocess
