@@ -15,6 +15,7 @@
 #include "agent/attempts/greeting.h"
 #include "agent/probes/firewall/interfaces.h"
 #include "agent/runner/series_tracker.h"
+#include "common/metric_names.h"
 
 namespace lapwing::agent {
 
@@ -420,29 +421,29 @@ void Attempts::State::report() {
                 {"address", target.address.toString()}, {"protocol", "tcp"},
                 {"port", std::to_string(target.port)},  {"service", target.service},
                 {"source", source.address.toString()},  {"source_kind", outcome.second ? "second" : "main"}};
-            emit("lapwing_attempt_timestamp_seconds", target.host, labels,
+            emit(metric::kAttemptTimestampSeconds, target.host, labels,
                  static_cast<double>(outcome.at_us) / kUsPerSecond);
             if (!outcome.greeting.empty()) {
                 auto greeting = labels;
                 greeting.push_back({"greeting", outcome.greeting});
-                emit("lapwing_attempt_greeting_info", target.host, std::move(greeting), 1);
+                emit(metric::kAttemptGreetingInfo, target.host, std::move(greeting), 1);
             }
             labels.push_back({"result", attemptedName(outcome.attempted)});
-            emit("lapwing_attempt_result", target.host, std::move(labels), 1);
+            emit(metric::kAttemptResult, target.host, std::move(labels), 1);
         }
     }
     for (const auto& [key, control] : controls_) {
-        emit("lapwing_attempt_control_ok", key.first,
+        emit(metric::kAttemptControlOk, key.first,
              {{"address", key.second.toString()}, {"port", std::to_string(control.port)}},
              control.ok ? 1 : 0);
     }
     for (const auto& [place, outcome] : canary_outcomes_) {
         std::vector<Label> labels{{"source", place.source.toString()},
                                   {"source_kind", outcome.second ? "second" : "main"}};
-        emit("lapwing_canary_timestamp_seconds", place.host, labels,
+        emit(metric::kCanaryTimestampSeconds, place.host, labels,
              static_cast<double>(outcome.at_us) / kUsPerSecond);
         labels.push_back({"result", attemptedName(outcome.attempted)});
-        emit("lapwing_canary_result", place.host, std::move(labels), 1);
+        emit(metric::kCanaryResult, place.host, std::move(labels), 1);
     }
     tracker_.finish(series, now);
     if (!series.empty() && !stopping) {

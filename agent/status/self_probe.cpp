@@ -11,6 +11,7 @@
 #include <fstream>
 #include <memory>
 
+#include "common/metric_names.h"
 #include "common/model/families.h"
 
 namespace lapwing::agent {
@@ -24,18 +25,28 @@ MetricFamily one(MetricFamily family, double value) {
 }
 
 MetricFamily addresses() {
-    auto family = gauge("lapwing_agent_address_info", "An address of the host");
+    auto family = gauge(metric::kAgentAddressInfo, "An address of the host");
     ifaddrs* raw = nullptr;
-    if (getifaddrs(&raw) != 0) return family;
+    if (getifaddrs(&raw) != 0) {
+        return family;
+    }
     const std::unique_ptr<ifaddrs, decltype(&freeifaddrs)> list(raw, freeifaddrs);
     for (const ifaddrs* entry = raw; entry != nullptr; entry = entry->ifa_next) {
-        if (entry->ifa_addr == nullptr || (entry->ifa_flags & IFF_LOOPBACK) != 0) continue;
+        if (entry->ifa_addr == nullptr || (entry->ifa_flags & IFF_LOOPBACK) != 0) {
+            continue;
+        }
         const int kind = entry->ifa_addr->sa_family;
         const void* bytes = nullptr;
-        if (kind == AF_INET) bytes = &reinterpret_cast<const sockaddr_in*>(entry->ifa_addr)->sin_addr;
-        if (kind == AF_INET6) bytes = &reinterpret_cast<const sockaddr_in6*>(entry->ifa_addr)->sin6_addr;
+        if (kind == AF_INET) {
+            bytes = &reinterpret_cast<const sockaddr_in*>(entry->ifa_addr)->sin_addr;
+        }
+        if (kind == AF_INET6) {
+            bytes = &reinterpret_cast<const sockaddr_in6*>(entry->ifa_addr)->sin6_addr;
+        }
         std::array<char, INET6_ADDRSTRLEN> text{};
-        if (bytes == nullptr || inet_ntop(kind, bytes, text.data(), text.size()) == nullptr) continue;
+        if (bytes == nullptr || inet_ntop(kind, bytes, text.data(), text.size()) == nullptr) {
+            continue;
+        }
         add(family,
             {{"address", text.data()},
              {"family", kind == AF_INET ? "ipv4" : "ipv6"},
@@ -66,19 +77,18 @@ Expected<ProbeResult> SelfProbe::collect(const Deadline& /*deadline*/) {
 
     std::string machine_id;
     std::ifstream(machine_id_) >> machine_id;
-    auto info = gauge("lapwing_agent_info", "The agent");
+    auto info = gauge(metric::kAgentInfo, "The agent");
     add(info, {{"version", version_}, {"machine_id", machine_id}}, 1);
     families.push_back(std::move(info));
     families.push_back(addresses());
 
-    families.push_back(one(gauge("lapwing_agent_spool_samples", "Samples that wait to be sent"),
+    families.push_back(one(gauge(metric::kAgentSpoolSamples, "Samples that wait to be sent"),
                            static_cast<double>(state.spool.samples)));
-    families.push_back(one(gauge("lapwing_agent_spool_bytes", "Bytes that wait to be sent"),
+    families.push_back(one(gauge(metric::kAgentSpoolBytes, "Bytes that wait to be sent"),
                            static_cast<double>(state.spool.bytes)));
-    families.push_back(
-        one(counter("lapwing_agent_samples_sent_total", "Samples that the collector has stored"),
-            static_cast<double>(state.samples_sent)));
-    auto dropped = counter("lapwing_agent_samples_dropped_total", "Samples that were lost, by reason");
+    families.push_back(one(counter(metric::kAgentSamplesSentTotal, "Samples that the collector has stored"),
+                           static_cast<double>(state.samples_sent)));
+    auto dropped = counter(metric::kAgentSamplesDroppedTotal, "Samples that were lost, by reason");
     for (const char* reason : {"age", "damaged", "disk", "refused", "size"}) {
         const auto count = state.spool.dropped.find(reason);
         add(dropped, {{"reason", reason}},
@@ -86,11 +96,10 @@ Expected<ProbeResult> SelfProbe::collect(const Deadline& /*deadline*/) {
     }
     families.push_back(std::move(dropped));
     if (state.clock) {
+        families.push_back(one(gauge(metric::kClockOffsetSeconds, "The collector's clock minus this host's"),
+                               state.clock->offset_seconds));
         families.push_back(
-            one(gauge("lapwing_clock_offset_seconds", "The collector's clock minus this host's"),
-                state.clock->offset_seconds));
-        families.push_back(
-            one(gauge("lapwing_clock_offset_error_seconds", "Half the round trip: the greatest error"),
+            one(gauge(metric::kClockOffsetErrorSeconds, "Half the round trip: the greatest error"),
                 state.clock->error_seconds));
     }
 

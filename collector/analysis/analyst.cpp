@@ -14,6 +14,7 @@
 #include "collector/analysis/rules_history.h"
 #include "collector/analysis/rulesets.h"
 #include "collector/analysis/topology/samples.h"
+#include "common/metric_names.h"
 
 namespace lapwing::analysis {
 
@@ -62,7 +63,7 @@ namespace {
 
 Labels labelsOf(const Finding& finding, const Labels& extra) {
     auto labels = extra;
-    labels.set("__name__", "lapwing_finding");
+    labels.set("__name__", metric::kFinding);
     labels.set("id", finding.id);
     labels.set("subject", finding.subject);
     labels.set("severity", severityName(finding.severity));

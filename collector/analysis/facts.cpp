@@ -6,6 +6,7 @@
 #include <tuple>
 
 #include "collector/analysis/latest.h"
+#include "common/metric_names.h"
 
 namespace lapwing::analysis {
 
@@ -50,7 +51,7 @@ class Gatherer {
     }
 
     void agents() {
-        for (const auto& one : latest("lapwing_agent_info", {}, kKnownMs)) {
+        for (const auto& one : latest(metric::kAgentInfo, {}, kKnownMs)) {
             auto& known = host(one.get("instance"));
             known.agent_known = true;
             known.agent_present = known.agent_present || one.sample.timestamp >= facts_.now - lookback_ms_;
@@ -58,7 +59,7 @@ class Gatherer {
     }
 
     void addresses() {
-        for (const auto& one : latest("lapwing_agent_address_info")) {
+        for (const auto& one : latest(metric::kAgentAddressInfo)) {
             const auto text = one.get("address");
             if (const auto address = reach::Address::parse(text.substr(0, text.find('%')))) {
                 host(one.get("instance")).addresses.push_back({*address, one.get("interface")});
@@ -67,10 +68,10 @@ class Gatherer {
     }
 
     void listeners() {
-        for (const auto& one : latest("up", {{"job", "sockets"}})) {
+        for (const auto& one : latest(exporter::kUp, {{"job", "sockets"}})) {
             host(one.get("instance")).listeners_known = one.sample.value == 1;
         }
-        for (const auto& one : latest("lapwing_listener_info")) {
+        for (const auto& one : latest(metric::kListenerInfo)) {
             ListenerFact listener;
             listener.protocol = one.get("protocol");
             listener.family = one.get("family") == "ipv6" ? reach::Family::ipv6 : reach::Family::ipv4;
@@ -86,44 +87,44 @@ class Gatherer {
     }
 
     void firewall() {
-        for (const auto& one : latest("up", {{"job", "firewall"}})) {
+        for (const auto& one : latest(exporter::kUp, {{"job", "firewall"}})) {
             host(one.get("instance")).firewall_up = one.sample.value == 1;
         }
-        for (const auto& one : latest("lapwing_probe_failure", {{"job", "firewall"}})) {
+        for (const auto& one : latest(metric::kProbeFailure, {{"job", "firewall"}})) {
             host(one.get("instance")).firewall_failure = one.get("reason");
         }
-        for (const auto& one : latest("lapwing_ssh_password_authentication")) {
+        for (const auto& one : latest(metric::kSshPasswordAuthentication)) {
             host(one.get("instance")).ssh_takes_passwords = one.sample.value == 1;
         }
-        for (const auto& one : latest("lapwing_ruleset_info")) {
+        for (const auto& one : latest(metric::kRulesetInfo)) {
             host(one.get("instance")).digest = one.get("digest");
         }
-        for (const auto& one : latest("lapwing_firewall_default_deny")) {
+        for (const auto& one : latest(metric::kFirewallDefaultDeny)) {
             host(one.get("instance")).denies[familyOf(one)] = one.sample.value == 1;
         }
-        for (const auto& one : latest("lapwing_firewall_unknown_info")) {
+        for (const auto& one : latest(metric::kFirewallUnknownInfo)) {
             host(one.get("instance")).unknowns.push_back(one.get("reason"));
         }
         for (const auto& one :
-             latest("lapwing_firewall_port_verdict", {{"protocol", "tcp"}, {"source", "any"}})) {
+             latest(metric::kFirewallPortVerdict, {{"protocol", "tcp"}, {"source", "any"}})) {
             host(one.get("instance")).stranger_verdicts[{familyOf(one), one.number("port")}] =
                 one.get("verdict");
         }
     }
 
     void boot() {
-        for (const auto& one : latest("lapwing_boot_ruleset_info")) {
+        for (const auto& one : latest(metric::kBootRulesetInfo)) {
             auto& found = host(one.get("instance")).boot;
             found.digest = one.get("digest");
             found.sources = one.get("source");
         }
-        for (const auto& one : latest("lapwing_boot_ruleset_unknown_info")) {
+        for (const auto& one : latest(metric::kBootRulesetUnknownInfo)) {
             host(one.get("instance")).boot.unknown = one.get("reason");
         }
-        for (const auto& one : latest("lapwing_boot_ruleset_fault_info")) {
+        for (const auto& one : latest(metric::kBootRulesetFaultInfo)) {
             host(one.get("instance")).boot.faults.push_back(one.get("reason"));
         }
-        for (const auto& one : latest("lapwing_boot_ruleset_maker_info")) {
+        for (const auto& one : latest(metric::kBootRulesetMakerInfo)) {
             host(one.get("instance")).boot.makers.push_back(one.get("unit"));
         }
     }
@@ -138,7 +139,7 @@ class Gatherer {
     /// Which agent's controls of which peer answered.
     std::set<Path> controls() {
         std::set<Path> answered;
-        for (const auto& one : latest("lapwing_attempt_control_ok")) {
+        for (const auto& one : latest(metric::kAttemptControlOk)) {
             if (one.sample.value == 1) {
                 answered.insert(pathOf(one.get("agent"), one.get("instance"), one.get("address")));
             }
@@ -164,12 +165,12 @@ class Gatherer {
 
     void attempts() {
         controls_ = controls();
-        const auto at = times("lapwing_attempt_timestamp_seconds");
+        const auto at = times(metric::kAttemptTimestampSeconds);
         std::map<std::string, std::string> greetings;
-        for (const auto& one : latest("lapwing_attempt_greeting_info")) {
+        for (const auto& one : latest(metric::kAttemptGreetingInfo)) {
             greetings[key(one)] = one.get("greeting");
         }
-        for (const auto& one : latest("lapwing_attempt_result")) {
+        for (const auto& one : latest(metric::kAttemptResult)) {
             AttemptFact attempt;
             attempt.from = one.get("agent");
             attempt.address = one.get("address");
@@ -190,8 +191,8 @@ class Gatherer {
     }
 
     void canaries() {
-        const auto at = times("lapwing_canary_timestamp_seconds");
-        for (const auto& one : latest("lapwing_canary_result")) {
+        const auto at = times(metric::kCanaryTimestampSeconds);
+        for (const auto& one : latest(metric::kCanaryResult)) {
             CanaryFact canary;
             canary.from = one.get("agent");
             canary.source = one.get("source");
@@ -218,16 +219,16 @@ class Gatherer {
             return found;
         };
         // One that is down is still there.
-        for (const auto& one : latest("up", {{"job", "haproxy"}}, kKnownMs)) {
+        for (const auto& one : latest(exporter::kUp, {{"job", "haproxy"}}, kKnownMs)) {
             facts_.balancers[one.get("instance")].instance = one.get("instance");
         }
-        for (const auto& one : latest("haproxy_server_status")) {
+        for (const auto& one : latest(exporter::kHaproxyServerStatus)) {
             auto& found = server(one);
             if (one.sample.value == 1) {
                 found.state = one.get("state");
             }
         }
-        for (const auto& one : latest("lapwing_haproxy_server_info")) {
+        for (const auto& one : latest(metric::kHaproxyServerInfo)) {
             auto& found = server(one);
             if (found.address.empty()) {
                 found.address = one.get("address");
@@ -241,12 +242,12 @@ class Gatherer {
     }
 
     void databases() {
-        for (const auto& one : latest("mysql_up")) {
+        for (const auto& one : latest(exporter::kMysqlUp)) {
             facts_.databases.insert(one.get("instance"));
         }
         std::set<std::pair<std::string, std::string>> seen;
         for (const auto* metric :
-             {"mysql_slave_status_slave_io_running", "mysql_slave_status_slave_sql_running"}) {
+             {exporter::kMysqlSlaveStatusSlaveIoRunning, exporter::kMysqlSlaveStatusSlaveSqlRunning}) {
             for (const auto& one : latest(metric)) {
                 if (seen.emplace(one.get("instance"), one.get("master_host")).second) {
                     facts_.replicas.push_back({one.get("instance"), one.get("master_host")});

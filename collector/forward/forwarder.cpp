@@ -8,6 +8,7 @@
 #include <thread>
 
 #include "collector/forward/sender.h"
+#include "common/metric_names.h"
 #include "common/model/families.h"
 
 namespace lapwing::forward {
@@ -90,13 +91,13 @@ void Forwarder::stop() {
 
 void Forwarder::addMetrics(std::vector<prometheus::MetricFamily>& out) const {
     if (lanes_.empty()) return;
-    auto sent = counter("lapwing_forward_sent_samples_total", "Samples that the destination has taken.");
-    auto dropped = counter("lapwing_forward_dropped_samples_total",
-                           "Samples that the destination will not get, by reason.");
-    auto failed = counter("lapwing_forward_failed_requests_total", "Requests without success.");
-    auto lag = gauge("lapwing_forward_lag_seconds",
+    auto sent = counter(metric::kForwardSentSamplesTotal, "Samples that the destination has taken.");
+    auto dropped =
+        counter(metric::kForwardDroppedSamplesTotal, "Samples that the destination will not get, by reason.");
+    auto failed = counter(metric::kForwardFailedRequestsTotal, "Requests without success.");
+    auto lag = gauge(metric::kForwardLagSeconds,
                      "How long the oldest sample has waited that the destination does not have yet.");
-    auto pending = gauge("lapwing_forward_pending_bytes", "Of the arrival log, what waits to be sent.");
+    auto pending = gauge(metric::kForwardPendingBytes, "Of the arrival log, what waits to be sent.");
     for (const auto& lane : lanes_) {
         const auto status = lane->sender.status();
         const std::string& name = lane->name;

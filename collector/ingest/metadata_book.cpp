@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "collector/storage/store.h"
+#include "common/metric_names.h"
 #include "common/model/families.h"
 
 namespace lapwing::ingest {
@@ -88,11 +89,10 @@ std::map<std::string, std::vector<MetricMetadata>> MetadataBook::list(const std:
 
 void MetadataBook::addMetrics(std::vector<prometheus::MetricFamily>& out) const {
     const std::lock_guard lock(mutex_);
-    auto known = gauge("lapwing_collector_metadata_families", "Metrics whose type and help are known.");
+    auto known = gauge(metric::kCollectorMetadataFamilies, "Metrics whose type and help are known.");
     add(known, {}, static_cast<double>(families_.size()));
     out.push_back(std::move(known));
-    auto dropped =
-        counter("lapwing_collector_metadata_dropped_total", "Metadata that there was no room for.");
+    auto dropped = counter(metric::kCollectorMetadataDroppedTotal, "Metadata that there was no room for.");
     add(dropped, {}, static_cast<double>(dropped_));
     out.push_back(std::move(dropped));
 }

@@ -9,6 +9,7 @@
 #include "collector/ingest/metadata_book.h"
 #include "collector/storage/store.h"
 #include "common/digest.h"
+#include "common/metric_names.h"
 #include "common/model/families.h"
 
 namespace lapwing::ingest {
@@ -302,13 +303,13 @@ void Receiver::addMetrics(std::vector<prometheus::MetricFamily>& out) const {
         add(family, {}, static_cast<double>(value));
         out.push_back(std::move(family));
     };
-    total("lapwing_collector_write_requests_total", "Requests of agents and other senders.", sum.requests);
-    total("lapwing_collector_write_requests_rejected_total",
-          "Of those, the ones of which nothing was stored.", sum.rejected_requests);
-    total("lapwing_collector_samples_duplicate_total", "Samples that were there already.", sum.duplicates);
-    total("lapwing_collector_histograms_refused_total", "Native histograms, which are not supported.",
+    total(metric::kCollectorWriteRequestsTotal, "Requests of agents and other senders.", sum.requests);
+    total(metric::kCollectorWriteRequestsRejectedTotal, "Of those, the ones of which nothing was stored.",
+          sum.rejected_requests);
+    total(metric::kCollectorSamplesDuplicateTotal, "Samples that were there already.", sum.duplicates);
+    total(metric::kCollectorHistogramsRefusedTotal, "Native histograms, which are not supported.",
           sum.histograms);
-    total("lapwing_collector_exemplars_ignored_total", "Exemplars, which are not stored.", sum.exemplars);
+    total(metric::kCollectorExemplarsIgnoredTotal, "Exemplars, which are not stored.", sum.exemplars);
 }
 
 std::map<std::string, Traffic> Receiver::agents() const {

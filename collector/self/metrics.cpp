@@ -8,6 +8,7 @@
 #include <fstream>
 #include <set>
 
+#include "common/metric_names.h"
 #include "common/model/families.h"
 
 namespace lapwing::self {
@@ -37,11 +38,13 @@ void addProcess(std::vector<MetricFamily>& out) {
 
 void addFileSystem(std::vector<MetricFamily>& out, const std::string& file) {
     struct statvfs info {};
-    if (::statvfs(file.c_str(), &info) != 0) return;
-    auto size = gauge("lapwing_collector_data_size_bytes", "Size of the file system that holds the data.");
+    if (::statvfs(file.c_str(), &info) != 0) {
+        return;
+    }
+    auto size = gauge(metric::kCollectorDataSizeBytes, "Size of the file system that holds the data.");
     add(size, {}, static_cast<double>(info.f_blocks) * static_cast<double>(info.f_frsize));
     out.push_back(std::move(size));
-    auto available = gauge("lapwing_collector_data_avail_bytes", "What the collector may still use of it.");
+    auto available = gauge(metric::kCollectorDataAvailBytes, "What the collector may still use of it.");
     add(available, {}, static_cast<double>(info.f_bavail) * static_cast<double>(info.f_frsize));
     out.push_back(std::move(available));
 }
@@ -61,41 +64,44 @@ void Metrics::answered(const std::string& listener, int status) {
 std::vector<MetricFamily> Metrics::collect(TimestampMs now) {
     std::vector<MetricFamily> out;
     out.push_back(single(gauge("up", "1: the collector observes itself."), 1));
-    auto info = gauge("lapwing_collector_info", "The running version.");
+    auto info = gauge(metric::kCollectorInfo, "The running version.");
     add(info, {{"version", LAPWING_VERSION}}, 1);
     out.push_back(std::move(info));
     const auto stats = store_.stats();
     out.push_back(
-        single(gauge("lapwing_collector_series", "Series in the store."), static_cast<double>(stats.series)));
-    out.push_back(single(counter("lapwing_collector_samples_stored_total", "Samples stored since the start."),
+        single(gauge(metric::kCollectorSeries, "Series in the store."), static_cast<double>(stats.series)));
+    out.push_back(single(counter(metric::kCollectorSamplesStoredTotal, "Samples stored since the start."),
                          static_cast<double>(stats.samples)));
-    out.push_back(
-        single(counter("lapwing_collector_samples_refused_total", "Samples refused since the start."),
-               static_cast<double>(refused_.load())));
-    out.push_back(single(gauge("lapwing_collector_db_bytes", "The database with its write-ahead log."),
+    out.push_back(single(counter(metric::kCollectorSamplesRefusedTotal, "Samples refused since the start."),
+                         static_cast<double>(refused_.load())));
+    out.push_back(single(gauge(metric::kCollectorDbBytes, "The database with its write-ahead log."),
                          static_cast<double>(stats.file_bytes)));
-    out.push_back(single(counter("lapwing_collector_series_limit_refused_total",
+    out.push_back(single(counter(metric::kCollectorSeriesLimitRefusedTotal,
                                  "Samples of new series that ingest.max_series refused."),
                          static_cast<double>(stats.over_series_limit)));
-    out.push_back(single(counter("lapwing_collector_retention_size_dropped_total",
+    out.push_back(single(counter(metric::kCollectorRetentionSizeDroppedTotal,
                                  "Samples that were deleted early because of retention.size."),
                          static_cast<double>(stats.size_dropped_samples)));
-    out.push_back(single(gauge("lapwing_collector_damaged_blocks", "Blocks of the database found damaged."),
+    out.push_back(single(gauge(metric::kCollectorDamagedBlocks, "Blocks of the database found damaged."),
                          static_cast<double>(stats.damaged_blocks)));
     addFileSystem(out, options_.data_file);
-    auto seen = gauge("lapwing_agent_last_seen_seconds",
-                      "Seconds since the agent last wrote, or since it was enrolled.");
+    auto seen =
+        gauge(metric::kAgentLastSeenSeconds, "Seconds since the agent last wrote, or since it was enrolled.");
     for (const auto& agent : agents_.list(now)) {
         add(seen, {{"host", agent.host}},
             static_cast<double>(std::max<TimestampMs>(0, now - agent.silentSince())) / 1000);
     }
-    if (!seen.metric.empty()) out.push_back(std::move(seen));
-    auto expected = gauge("lapwing_replication_expected", "1 for each declared pair of primary and replica.");
+    if (!seen.metric.empty()) {
+        out.push_back(std::move(seen));
+    }
+    auto expected = gauge(metric::kReplicationExpected, "1 for each declared pair of primary and replica.");
     for (const auto& pair : options_.replication) {
         add(expected, {{"primary", pair.primary}, {"replica", pair.replica}}, 1);
     }
-    if (!expected.metric.empty()) out.push_back(std::move(expected));
-    auto answers = counter("lapwing_collector_http_requests_total", "Answers by listener and status.");
+    if (!expected.metric.empty()) {
+        out.push_back(std::move(expected));
+    }
+    auto answers = counter(metric::kCollectorHttpRequestsTotal, "Answers by listener and status.");
     {
         const std::lock_guard lock(mutex_);
         for (const auto& [what, count] : answers_) {
@@ -103,8 +109,12 @@ std::vector<MetricFamily> Metrics::collect(TimestampMs now) {
                 static_cast<double>(count));
         }
     }
-    if (!answers.metric.empty()) out.push_back(std::move(answers));
-    for (const auto& source : sources_) source(out);
+    if (!answers.metric.empty()) {
+        out.push_back(std::move(answers));
+    }
+    for (const auto& source : sources_) {
+        source(out);
+    }
     addProcess(out);
     return out;
 }
@@ -116,12 +126,16 @@ Expected<void> Metrics::storeRound(TimestampMs now) {
     if (options_.describe) {
         std::vector<MetricMetadata> metadata;
         metadata.reserve(families.size());
-        for (const auto& family : families) metadata.push_back(lapwing::describe(family));
+        for (const auto& family : families) {
+            metadata.push_back(lapwing::describe(family));
+        }
         options_.describe(metadata);
     }
     std::vector<Labels> present;
     present.reserve(batch.size());
-    for (const auto& series : batch) present.push_back(series.labels);
+    for (const auto& series : batch) {
+        present.push_back(series.labels);
+    }
     std::sort(present.begin(), present.end());
     for (auto& gone : last_round_) {
         if (!std::binary_search(present.begin(), present.end(), gone)) {
@@ -129,7 +143,9 @@ Expected<void> Metrics::storeRound(TimestampMs now) {
         }
     }
     last_round_ = std::move(present);
-    if (auto stored = store_.append(batch); !stored) return tl::unexpected(stored.error());
+    if (auto stored = store_.append(batch); !stored) {
+        return tl::unexpected(stored.error());
+    }
     return {};
 }
 

@@ -6,6 +6,7 @@
 #include "agent/probes/switch.h"
 #include "agent/snapshot/snapshot.h"
 #include "common/digest.h"
+#include "common/metric_names.h"
 #include "common/model/families.h"
 #include "common/model/sample.h"
 
@@ -87,7 +88,7 @@ Expected<ProbeResult> FirewallProbe::collect(const Deadline& /*deadline*/) {
         verdicts_);
     if (snapshot->ssh_takes_passwords) {
         auto passwords =
-            gauge("lapwing_ssh_password_authentication", "Whether sshd takes a password, as sshd -T says");
+            gauge(metric::kSshPasswordAuthentication, "Whether sshd takes a password, as sshd -T says");
         add(passwords, {}, *snapshot->ssh_takes_passwords ? 1 : 0);
         result.families.push_back(std::move(passwords));
     }
@@ -102,7 +103,7 @@ Expected<ProbeResult> FirewallProbe::collect(const Deadline& /*deadline*/) {
 }
 
 std::vector<prometheus::MetricFamily> bootFamilies(const Boot& boot, const std::string& digest) {
-    auto info = gauge("lapwing_boot_ruleset_info",
+    auto info = gauge(metric::kBootRulesetInfo,
                       "What would filter after a reboot: the digest of the document that holds it");
     if (!digest.empty()) {
         std::string source;
@@ -111,18 +112,17 @@ std::vector<prometheus::MetricFamily> bootFamilies(const Boot& boot, const std::
         }
         add(info, {{"digest", digest}, {"source", source}}, 1);
     }
-    auto unknown =
-        gauge("lapwing_boot_ruleset_unknown_info", "Why it is not known what a reboot would leave");
+    auto unknown = gauge(metric::kBootRulesetUnknownInfo, "Why it is not known what a reboot would leave");
     if (!boot.unknown.empty()) {
         add(unknown, {{"reason", boot.unknown.substr(0, kMostBootReasonLength)}}, 1);
     }
     auto faults =
-        gauge("lapwing_boot_ruleset_fault_info", "Why something that is enabled would load no rules at boot");
+        gauge(metric::kBootRulesetFaultInfo, "Why something that is enabled would load no rules at boot");
     for (std::size_t i = 0; i < std::min(boot.faults.size(), kMostReasons); ++i) {
         add(faults, {{"reason", boot.faults[i].substr(0, kMostBootReasonLength)}}, 1);
     }
-    auto makers = gauge("lapwing_boot_ruleset_maker_info",
-                        "An enabled unit that makes rules by itself: ufw, firewalld");
+    auto makers =
+        gauge(metric::kBootRulesetMakerInfo, "An enabled unit that makes rules by itself: ufw, firewalld");
     for (const auto& unit : boot.makers) {
         add(makers, {{"unit", unit}}, 1);
     }
@@ -137,20 +137,18 @@ std::vector<prometheus::MetricFamily> bootFamilies(const Boot& boot, const std::
 
 std::vector<prometheus::MetricFamily> firewallFamilies(const std::string& digest, double age_seconds,
                                                        const Verdicts& verdicts) {
-    auto info =
-        gauge("lapwing_ruleset_info", "The present ruleset: the digest of the document that holds it");
+    auto info = gauge(metric::kRulesetInfo, "The present ruleset: the digest of the document that holds it");
     add(info, {{"digest", digest}}, 1);
-    auto age = gauge("lapwing_ruleset_age_seconds", "How old the snapshot of the ruleset is");
+    auto age = gauge(metric::kRulesetAgeSeconds, "How old the snapshot of the ruleset is");
     add(age, {}, age_seconds);
-    auto denies = gauge("lapwing_firewall_default_deny",
+    auto denies = gauge(metric::kFirewallDefaultDeny,
                         "Whether an unsolicited packet to a port that no rule names is dropped or rejected");
     for (const auto& each : verdicts.defaults) {
         if (each.denies) {
             add(denies, {{"family", reach::familyName(each.family)}}, *each.denies ? 1 : 0);
         }
     }
-    auto ports =
-        gauge("lapwing_firewall_port_verdict", "What the ruleset does with a connection to a listener");
+    auto ports = gauge(metric::kFirewallPortVerdict, "What the ruleset does with a connection to a listener");
     for (const auto& each : verdicts.ports) {
         add(ports,
             {{"family", reach::familyName(each.family)},
@@ -160,7 +158,7 @@ std::vector<prometheus::MetricFamily> firewallFamilies(const std::string& digest
              {"verdict", reach::verdictName(each.verdict)}},
             1);
     }
-    auto unknown = gauge("lapwing_firewall_unknown_info", "What of the ruleset could not be evaluated");
+    auto unknown = gauge(metric::kFirewallUnknownInfo, "What of the ruleset could not be evaluated");
     for (std::size_t i = 0; i < std::min(verdicts.unknowns.size(), kMostReasons); ++i) {
         add(unknown, {{"reason", verdicts.unknowns[i].substr(0, kMostReasonLength)}}, 1);
     }

@@ -10,6 +10,7 @@
 #include "agent/probes/text.h"
 #include "common/digest.h"
 #include "common/glob.h"
+#include "common/metric_names.h"
 #include "common/model/families.h"
 
 namespace lapwing::agent::inventory {
@@ -109,7 +110,7 @@ NginxConfiguration InventoryProbe::nginx() const {
 }
 
 prometheus::MetricFamily routeFamily(const NginxConfiguration& configuration) {
-    auto out = gauge("lapwing_nginx_route_info",
+    auto out = gauge(metric::kNginxRouteInfo,
                      "Where Nginx passes the requests that come to a port, by its configuration");
     for (const auto& route : configuration.routes) {
         if (configuration.fault.empty()) {
@@ -128,9 +129,9 @@ prometheus::MetricFamily routeFamily(const NginxConfiguration& configuration) {
 
 ProbeResult inventoryResult(const std::map<std::string, std::vector<std::string>>& entries_by_set) {
     ProbeResult result;
-    auto info = gauge("lapwing_inventory_info",
+    auto info = gauge(metric::kInventoryInfo,
                       "The digest of the document that lists a set of files, or the packages");
-    auto count = gauge("lapwing_inventory_entries", "How many entries the set has");
+    auto count = gauge(metric::kInventoryEntries, "How many entries the set has");
     for (const auto& [set, entries] : entries_by_set) {
         if (entries.empty()) {
             continue;

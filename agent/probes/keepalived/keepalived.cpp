@@ -8,6 +8,7 @@
 #include "agent/probes/switch.h"
 #include "agent/snapshot/host.h"
 #include "agent/snapshot/snapshot.h"
+#include "common/metric_names.h"
 #include "common/model/families.h"
 #include "common/model/sample.h"
 
@@ -100,8 +101,8 @@ std::vector<prometheus::MetricFamily> keepalivedFamilies(bool runs, const Keepal
     auto up = gauge("keepalived_up", "Whether a program here speaks VRRP");
     add(up, {}, runs ? 1 : 0);
     auto state = gauge("keepalived_vrrp_state", "1 backup, 2 master: as the address shows");
-    auto instances = gauge("lapwing_vrrp_instance_info", "A VRRP instance of keepalived's configuration");
-    auto addresses = gauge("lapwing_vrrp_address_info", "An address that the instance moves");
+    auto instances = gauge(metric::kVrrpInstanceInfo, "A VRRP instance of keepalived's configuration");
+    auto addresses = gauge(metric::kVrrpAddressInfo, "An address that the instance moves");
     for (const auto& instance : config.instances) {
         const auto id = std::to_string(instance.virtual_router_id);
         add(instances,

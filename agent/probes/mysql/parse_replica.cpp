@@ -8,6 +8,7 @@
 #include "agent/probes/mysql/pulse.h"
 #include "agent/probes/mysql/row.h"
 #include "common/digest.h"
+#include "common/metric_names.h"
 
 namespace lapwing::agent::mysql {
 namespace {
@@ -28,19 +29,35 @@ void replaceAll(std::string& text, std::string_view from, std::string_view to) {
 /// As mysqld_exporter reads a column: a number; a state, of which only Yes is 1; of a binary or relay log's
 /// name ("binlog.000003") its number.
 std::optional<double> columnValue(std::string_view column, std::string_view text) {
-    if (const auto number = toNumber(text)) return number;
+    if (const auto number = toNumber(text)) {
+        return number;
+    }
     const auto value = lower(text);
-    if (column.size() > 8 && column.substr(column.size() - 8) == "_running") return value == "yes" ? 1 : 0;
-    if (value == "yes" || value == "on" || value == "true") return 1;
-    if (value == "no" || value == "off" || value == "false") return 0;
-    if (column.size() > 9 && column.substr(column.size() - 9) == "_log_file") return logNumber(value);
+    if (column.size() > 8 && column.substr(column.size() - 8) == "_running") {
+        return value == "yes" ? 1 : 0;
+    }
+    if (value == "yes" || value == "on" || value == "true") {
+        return 1;
+    }
+    if (value == "no" || value == "off" || value == "false") {
+        return 0;
+    }
+    if (column.size() > 9 && column.substr(column.size() - 9) == "_log_file") {
+        return logNumber(value);
+    }
     return std::nullopt;
 }
 
 std::string_view threadState(std::optional<std::string_view> value) {
-    if (value == "Yes") return "running";
-    if (value == "No") return "stopped";
-    if (value == "Connecting" || value == "Preparing") return "connecting";
+    if (value == "Yes") {
+        return "running";
+    }
+    if (value == "No") {
+        return "stopped";
+    }
+    if (value == "Connecting" || value == "Preparing") {
+        return "connecting";
+    }
     return "unknown";
 }
 
@@ -48,11 +65,17 @@ void addColumns(const Table& table, const std::vector<std::optional<std::string>
                 const LabelList& labels, FamilyList& families) {
     std::vector<std::string> done;
     for (std::size_t i = 0; i < table.columns.size() && i < row.size(); ++i) {
-        if (!row[i]) continue;  // NULL is unknown, not 0
+        if (!row[i]) {
+            continue;  // NULL is unknown, not 0
+        }
         auto column = lower(table.columns[i]);
-        if (!isValidMetricName(column)) continue;
+        if (!isValidMetricName(column)) {
+            continue;
+        }
         const auto value = columnValue(column, *row[i]);
-        if (!value) continue;
+        if (!value) {
+            continue;
+        }
         for (int generation = 0; generation < 2; ++generation) {
             if (std::find(done.begin(), done.end(), column) == done.end()) {
                 families.add("mysql_slave_status_" + column, labels, *value);
@@ -73,14 +96,18 @@ void addErrors(const Row& channel, const LabelList& labels, FamilyList& families
     for (const auto& side :
          {Side{"io", "Last_IO_Errno", "Last_IO_Error"}, Side{"sql", "Last_SQL_Errno", "Last_SQL_Error"}}) {
         const auto number = channel.number({side.number});
-        if (!number || *number == 0) continue;
+        if (!number || *number == 0) {
+            continue;
+        }
         auto text = channel.text({side.text});
         auto all = labels;
         all.push_back({"thread", side.thread});
         all.push_back({"errno", std::to_string(static_cast<long long>(*number))});
         all.push_back({"digest", text.empty() ? std::string() : sha256(text)});
-        families.add("lapwing_mysql_replica_error_info", all, 1);
-        if (!text.empty()) out.documents.push_back({"mysql_error", std::move(text)});
+        families.add(metric::kMysqlReplicaErrorInfo, all, 1);
+        if (!text.empty()) {
+            out.documents.push_back({"mysql_error", std::move(text)});
+        }
     }
 }
 
@@ -91,16 +118,18 @@ void addVerdict(const Row& channel, const LabelList& labels, FamilyList& familie
         auto all = labels;
         all.push_back({"thread", thread});
         all.push_back({"state", std::string(state)});
-        families.add("lapwing_mysql_replica_thread_state", all, 1);
+        families.add(metric::kMysqlReplicaThreadState, all, 1);
     }
     const double delay = std::max(0.0, channel.number({"SQL_Delay"}).value_or(0));
-    families.add("lapwing_mysql_replica_delay_seconds", labels, delay);
+    families.add(metric::kMysqlReplicaDelaySeconds, labels, delay);
     // With its receiver stopped a replica still counts against what it has; how far behind the primary that
     // is, nobody knows.
     const auto behind = channel.number({"Seconds_Behind_Master", "Seconds_Behind_Source"});
     const bool known = behind && io == "running" && sql == "running";
-    families.add("lapwing_mysql_replica_lag_known", labels, known ? 1 : 0);
-    if (known) families.add("lapwing_mysql_replica_lag_seconds", labels, std::max(0.0, *behind - delay));
+    families.add(metric::kMysqlReplicaLagKnown, labels, known ? 1 : 0);
+    if (known) {
+        families.add(metric::kMysqlReplicaLagSeconds, labels, std::max(0.0, *behind - delay));
+    }
 }
 
 /// Valid UTF-8, or "".
@@ -119,7 +148,7 @@ void addSource(const Row& channel, const LabelList& labels, FamilyList& families
     all.push_back({"using_gtid", channel.get({"Using_Gtid"}) ? label(channel, {"Using_Gtid"})
                                  : automatic                 ? "Auto_Position"
                                                              : "No"});
-    families.add("lapwing_mysql_replica_source_info", all, 1);
+    families.add(metric::kMysqlReplicaSourceInfo, all, 1);
 }
 
 struct Coordinates {
@@ -139,20 +168,22 @@ Coordinates coordinatesOf(const Row& channel) {
 void addProgress(const Row& channel, const LabelList& labels, FamilyList& families) {
     const auto at = coordinatesOf(channel);
     const auto add = [&](const char* name, std::optional<double> value) {
-        if (value) families.add(std::string("lapwing_mysql_replica_") + name, labels, *value);
+        if (value) {
+            families.add(name, labels, *value);
+        }
     };
     // Without a file (not connected yet) the position says nothing.
     if (at.read_file) {
-        add("read_file_number", at.read_file);
-        add("read_position_bytes", at.read);
+        add(metric::kMysqlReplicaReadFileNumber, at.read_file);
+        add(metric::kMysqlReplicaReadPositionBytes, at.read);
     }
     if (at.exec_file) {
-        add("exec_file_number", at.exec_file);
-        add("exec_position_bytes", at.exec);
+        add(metric::kMysqlReplicaExecFileNumber, at.exec_file);
+        add(metric::kMysqlReplicaExecPositionBytes, at.exec);
     }
-    add("relay_log_bytes", channel.number({"Relay_Log_Space"}));
+    add(metric::kMysqlReplicaRelayLogBytes, channel.number({"Relay_Log_Space"}));
     if (const auto heartbeats = channel.number({"Slave_received_heartbeats"})) {
-        families.addCounter("lapwing_mysql_replica_received_heartbeats_total", labels, *heartbeats);
+        families.addCounter(metric::kMysqlReplicaReceivedHeartbeatsTotal, labels, *heartbeats);
     }
 }
 
@@ -160,10 +191,12 @@ void addLastEvents(const Row& channel, double now, const LabelList& labels, Fami
     for (const auto& [side, column] :
          {std::pair{"source", "Master_last_event_time"}, std::pair{"applied", "Slave_last_event_time"}}) {
         const auto at = parseTimestamp(channel.text({column}));
-        if (!at) continue;
+        if (!at) {
+            continue;
+        }
         auto all = labels;
         all.push_back({"side", side});
-        families.add("lapwing_mysql_replica_last_event_age_seconds", all, now - *at);
+        families.add(metric::kMysqlReplicaLastEventAgeSeconds, all, now - *at);
     }
 }
 
@@ -171,14 +204,20 @@ void addFilters(const Table& table, const Row& channel, const LabelList& labels,
     constexpr std::size_t longest = 200;
     for (const auto& name : table.columns) {
         auto column = lower(name);
-        if (column.compare(0, 10, "replicate_") != 0) continue;
+        if (column.compare(0, 10, "replicate_") != 0) {
+            continue;
+        }
         auto value = label(channel, {name});
-        if (value.empty()) continue;
-        if (value.size() > longest) value = std::to_string(value.size()) + " bytes";
+        if (value.empty()) {
+            continue;
+        }
+        if (value.size() > longest) {
+            value = std::to_string(value.size()) + " bytes";
+        }
         auto all = labels;
         column.append("=").append(value);
         all.push_back({"filter", column});
-        families.add("lapwing_mysql_replica_filters_info", all, 1);
+        families.add(metric::kMysqlReplicaFiltersInfo, all, 1);
     }
 }
 
@@ -190,7 +229,9 @@ void forEachChannel(const Table& table, Each each) {
         const Row channel(table, row);
         const auto connection = channel.text({"Connection_name"});
         const auto name = connection.empty() ? channel.text({"Channel_Name"}) : connection;
-        if (!isValidUtf8(name) || std::find(seen.begin(), seen.end(), name) != seen.end()) continue;
+        if (!isValidUtf8(name) || std::find(seen.begin(), seen.end(), name) != seen.end()) {
+            continue;
+        }
         seen.push_back(name);
         each(name, channel, row);
     }
@@ -219,7 +260,7 @@ std::vector<ChannelState> channelStates(const Table& table) {
 
 void parseReplicaStatus(const Table& table, const ReplicaContext& context, ProbeResult& out) {
     FamilyList families(out.families, "Of the replica's status.");
-    families.add("lapwing_mysql_replica_configured", {}, table.rows.empty() ? 0 : 1);
+    families.add(metric::kMysqlReplicaConfigured, {}, table.rows.empty() ? 0 : 1);
     forEachChannel(table, [&](const std::string& name, const Row& channel, const auto& row) {
         addColumns(table, row,
                    {{"channel_name", channel.text({"Channel_Name"})},
@@ -232,8 +273,12 @@ void parseReplicaStatus(const Table& table, const ReplicaContext& context, Probe
         addErrors(channel, labels, families, out);
         addSource(channel, labels, families);
         addProgress(channel, labels, families);
-        if (context.now) addLastEvents(channel, *context.now, labels, families);
-        if (context.whole) addFilters(table, channel, labels, families);
+        if (context.now) {
+            addLastEvents(channel, *context.now, labels, families);
+        }
+        if (context.whole) {
+            addFilters(table, channel, labels, families);
+        }
         addGtids(parseGtidSet(channel.text({"Retrieved_Gtid_Set"})), "received", families, name);
         // Without GTIDs in use the column stays where it was.
         if (channel.text({"Using_Gtid"}) != "No") {

@@ -2,6 +2,7 @@
 
 #include "agent/probes/mysql/family_list.h"
 #include "agent/probes/mysql/row.h"
+#include "common/metric_names.h"
 
 namespace lapwing::agent::mysql {
 namespace {
@@ -12,13 +13,17 @@ constexpr std::size_t kMostReplicas = 200;
 }  // namespace
 
 std::optional<BinlogPlace> parseBinlogPlace(const Table& table) {
-    if (table.rows.empty()) return std::nullopt;
+    if (table.rows.empty()) {
+        return std::nullopt;
+    }
     const Row row(table, table.rows[0]);
     BinlogPlace place;
     place.file = row.text({"File"});
     const auto number = logNumber(place.file);
     const auto position = row.number({"Position"});
-    if (!number || !position) return std::nullopt;
+    if (!number || !position) {
+        return std::nullopt;
+    }
     place.number = *number;
     place.position = *position;
     return place;
@@ -26,8 +31,8 @@ std::optional<BinlogPlace> parseBinlogPlace(const Table& table) {
 
 void addBinlogPlace(const BinlogPlace& place, Families& out) {
     FamilyList families(out, "Of the server's own binary log.");
-    families.add("lapwing_mysql_binlog_file_number", {}, place.number);
-    families.add("lapwing_mysql_binlog_position_bytes", {}, place.position);
+    families.add(metric::kMysqlBinlogFileNumber, {}, place.number);
+    families.add(metric::kMysqlBinlogPositionBytes, {}, place.position);
 }
 
 std::vector<BinlogFile> parseBinaryLogs(const Table& table) {
@@ -36,7 +41,9 @@ std::vector<BinlogFile> parseBinaryLogs(const Table& table) {
         const Row row(table, each);
         const auto number = logNumber(row.text({"Log_name"}));
         const auto bytes = row.number({"File_size"});
-        if (number && bytes) out.push_back({*number, *bytes});
+        if (number && bytes) {
+            out.push_back({*number, *bytes});
+        }
     }
     return out;
 }
@@ -50,7 +57,7 @@ void addBinaryLogs(const std::vector<BinlogFile>& files, Families& out) {
         newest = std::max(newest, file.number);
     }
     // A gauge, for all its name: logs are purged.
-    families.add("lapwing_mysql_binlog_size_bytes_total", {}, bytes);
+    families.add(metric::kMysqlBinlogSizeBytesTotal, {}, bytes);
     families.add("mysql_binlog_size_bytes", {}, bytes);
     families.add("mysql_binlog_files", {}, static_cast<double>(files.size()));
     families.add("mysql_binlog_file_number", {}, newest);
@@ -68,7 +75,9 @@ double BinlogCounter::update(const BinlogPlace& place, const std::vector<BinlogF
         written_ += place.position - last_->position;
     } else if (last_) {
         for (const auto& file : files) {
-            if (file.number == last_->number) written_ += std::max(0.0, file.bytes - last_->position);
+            if (file.number == last_->number) {
+                written_ += std::max(0.0, file.bytes - last_->position);
+            }
             if (file.number > last_->number && file.number < place.number) {
                 written_ += std::max(0.0, file.bytes - kHeaderBytes);
             }
@@ -81,7 +90,7 @@ double BinlogCounter::update(const BinlogPlace& place, const std::vector<BinlogF
 
 void parseReplicas(const Table& table, Families& out) {
     FamilyList families(out, "Of the replicas that registered.");
-    families.add("lapwing_mysql_connected_replicas", {}, static_cast<double>(table.rows.size()));
+    families.add(metric::kMysqlConnectedReplicas, {}, static_cast<double>(table.rows.size()));
     std::vector<std::string> seen;
     for (const auto& each : table.rows) {
         const Row row(table, each);
@@ -95,8 +104,7 @@ void parseReplicas(const Table& table, Families& out) {
             continue;
         }
         seen.push_back(id);
-        families.add("lapwing_mysql_connected_replica_info", {{"server_id", id}, {"host", text({"Host"})}},
-                     1);
+        families.add(metric::kMysqlConnectedReplicaInfo, {{"server_id", id}, {"host", text({"Host"})}}, 1);
         families.add("mysql_slave_hosts_info",
                      {{"server_id", id},
                       {"slave_host", text({"Host"})},

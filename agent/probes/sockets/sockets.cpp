@@ -7,6 +7,7 @@
 #include "agent/probes/kind.h"
 #include "agent/probes/switch.h"
 #include "agent/probes/text.h"
+#include "common/metric_names.h"
 #include "common/model/families.h"
 
 namespace lapwing::agent {
@@ -43,7 +44,7 @@ Expected<ProbeResult> SocketsProbe::collect(const Deadline& /*deadline*/) {
 prometheus::MetricFamily connectionFamily(const std::vector<Connection>& connections,
                                           const std::vector<Listener>& listeners) {
     auto family =
-        gauge("lapwing_outgoing_connections", "TCP connections that this host has made, and to where");
+        gauge(metric::kOutgoingConnections, "TCP connections that this host has made, and to where");
     std::set<std::uint16_t> listening;
     for (const auto& listener : listeners) {
         if (listener.protocol == "tcp") {
@@ -59,7 +60,7 @@ prometheus::MetricFamily connectionFamily(const std::vector<Connection>& connect
 prometheus::MetricFamily listenerFamily(const std::vector<Listener>& listeners,
                                         const std::map<std::uint64_t, Owner>& owners) {
     auto family =
-        gauge("lapwing_listener_info", "A listening socket; the process is empty where it is not known");
+        gauge(metric::kListenerInfo, "A listening socket; the process is empty where it is not known");
     // Several sockets may share one port (SO_REUSEPORT): they are one listener.
     std::set<std::vector<std::string>> seen;
     for (const auto& listener : listeners) {

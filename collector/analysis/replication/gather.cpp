@@ -4,6 +4,8 @@
 #include <cmath>
 #include <set>
 
+#include "common/metric_names.h"
+
 namespace lapwing::analysis::replication {
 
 namespace {
@@ -34,7 +36,7 @@ std::string get(const Labels& labels, const char* name) {
     return std::string(labels.get(name));
 }
 
-/// "lapwing_mysql_replica_lag_known" of a channel, "mysql_slave_status_..." of a connection.
+/// metric::kMysqlReplicaLagKnown of a channel, "mysql_slave_status_..." of a connection.
 std::string channelOf(const Labels& labels) {
     auto name = get(labels, "connection_name");
     return name.empty() ? get(labels, "channel_name") : name;
@@ -101,9 +103,9 @@ class Gatherer::Round {
             if (std::isnan(value)) {
                 continue;
             }
-            if (name == "lapwing_clock_offset_seconds") {
+            if (name == metric::kClockOffsetSeconds) {
                 offsets_[observerOf(*one.labels)] = value;
-            } else if (name == "lapwing_clock_offset_error_seconds") {
+            } else if (name == metric::kClockOffsetErrorSeconds) {
                 errors_[observerOf(*one.labels)] = value;
             }
         }
@@ -112,7 +114,7 @@ class Gatherer::Round {
     /// A server that two agents observe is taken from its own host's, so that no two clocks mix.
     void observers() {
         for (const auto& one : series_) {
-            if (one.labels->metricName() != "up" || one.labels->get("job") != "mysql" ||
+            if (one.labels->metricName() != exporter::kUp || one.labels->get("job") != "mysql" ||
                 isStaleNaN(one.samples.back().value)) {
                 continue;
             }
@@ -173,10 +175,10 @@ class Gatherer::Round {
         const auto key = [&](const char* what, std::string channel = "", std::string gtid = "") {
             return TrackKey{instance, what, std::move(channel), std::move(gtid)};
         };
-        if (name == "lapwing_mysql_binlog_file_number" || name == "lapwing_mysql_binlog_position_bytes") {
+        if (name == metric::kMysqlBinlogFileNumber || name == metric::kMysqlBinlogPositionBytes) {
             return key("written");
         }
-        if (name == "lapwing_mysql_binlog_written_bytes_total") {
+        if (name == metric::kMysqlBinlogWrittenBytesTotal) {
             return key("written_bytes");
         }
         if (name.starts_with("lapwing_mysql_replica_read_")) {
@@ -185,10 +187,10 @@ class Gatherer::Round {
         if (name.starts_with("lapwing_mysql_replica_exec_")) {
             return key("exec", channelOf(labels));
         }
-        if (name == "lapwing_mysql_replica_received_heartbeats_total") {
+        if (name == metric::kMysqlReplicaReceivedHeartbeatsTotal) {
             return key("heartbeats", channelOf(labels));
         }
-        if (name == "lapwing_mysql_gtid_sequence") {
+        if (name == metric::kMysqlGtidSequence) {
             const auto set = get(labels, "set");
             const auto domain = get(labels, "domain");
             const auto source = get(labels, "source");
@@ -269,7 +271,7 @@ class Gatherer::Round {
 
     void take(const Labels& labels, const std::string& name, double value, TimestampMs at) {
         const auto instance = get(labels, "instance");
-        if (name == "lapwing_agent_address_info") {
+        if (name == metric::kAgentAddressInfo) {
             facts_.hosts[get(labels, "address")] = instance;
             return;
         }
@@ -281,16 +283,16 @@ class Gatherer::Round {
             return;
         }
         auto& server = facts_.servers[instance];
-        if (name == "up") {
+        if (name == exporter::kUp) {
             server.up = value == 1;
             server.heard = at;
-        } else if (name == "lapwing_probe_failure") {
+        } else if (name == metric::kProbeFailure) {
             server.failure = get(labels, "reason");
-        } else if (name.starts_with("mysql_global_variables_") || name == "mysql_version_info") {
+        } else if (name.starts_with("mysql_global_variables_") || name == exporter::kMysqlVersionInfo) {
             takeVariable(server, labels, name, value);
         } else if (name.starts_with("lapwing_mysql_replica_") ||
-                   name == "mysql_slave_status_seconds_behind_master" ||
-                   name == "lapwing_mysql_applier_blocked_seconds") {
+                   name == exporter::kMysqlSlaveStatusSecondsBehindMaster ||
+                   name == metric::kMysqlApplierBlockedSeconds) {
             takeChannel(server, labels, name, value, at);
         } else {
             takeServer(server, labels, name, value, at);
@@ -306,7 +308,7 @@ class Gatherer::Round {
                       ' ' + get(labels, "port") + ' ' + get(labels, "source")];
         attempt.from = observerOf(labels);
         attempt.to = get(labels, "instance");
-        if (name == "lapwing_attempt_result") {
+        if (name == metric::kAttemptResult) {
             attempt.fact.result = get(labels, "result");
             if (attempt.fact.at == 0) {
                 attempt.fact.at = at;
@@ -318,7 +320,7 @@ class Gatherer::Round {
 
     static void takeVariable(DatabaseFacts& server, const Labels& labels, const std::string& name,
                              double value) {
-        if (name == "mysql_version_info") {
+        if (name == exporter::kMysqlVersionInfo) {
             const auto version = get(labels, "version");
             server.mariadb = server.mariadb || version.find("MariaDB") != std::string::npos;
             if (server.version.empty()) {
@@ -337,7 +339,7 @@ class Gatherer::Round {
 
     static void takeServer(DatabaseFacts& server, const Labels& labels, const std::string& name, double value,
                            TimestampMs at) {
-        if (name == "lapwing_mysql_server_info") {
+        if (name == metric::kMysqlServerInfo) {
             server.mariadb = labels.get("flavour") == "mariadb";
             server.version = get(labels, "version");
             server.server_uuid = get(labels, "server_uuid");
@@ -347,17 +349,17 @@ class Gatherer::Round {
             if (labels.has("log_bin")) {
                 server.log_bin = labels.get("log_bin") == "ON";
             }
-        } else if (name == "lapwing_mysql_clock_offset_seconds") {
+        } else if (name == metric::kMysqlClockOffsetSeconds) {
             server.clock = value;
-        } else if (name == "lapwing_mysql_heartbeat_age_seconds") {
+        } else if (name == metric::kMysqlHeartbeatAgeSeconds) {
             server.heartbeats[get(labels, "server_id")] = {at, value};
-        } else if (name == "lapwing_mysql_heartbeat_writing") {
+        } else if (name == metric::kMysqlHeartbeatWriting) {
             server.heartbeat_writing = value == 1;
-        } else if (name == "lapwing_mysql_heartbeat_refused_info") {
+        } else if (name == metric::kMysqlHeartbeatRefusedInfo) {
             server.heartbeat_refused = get(labels, "reason");
-        } else if (name == "lapwing_mysql_longest_transaction_seconds") {
+        } else if (name == metric::kMysqlLongestTransactionSeconds) {
             server.longest_transaction = value;
-        } else if (name == "lapwing_mysql_privilege_missing") {
+        } else if (name == metric::kMysqlPrivilegeMissing) {
             server.missing_privileges.push_back(get(labels, "privilege"));
         }
     }
@@ -397,9 +399,9 @@ class Gatherer::Round {
                                             : channel.last_event_age_applied) = value;
         } else if (name == "filters_info") {
             channel.filters.push_back(get(labels, "filter"));
-        } else if (name == "mysql_slave_status_seconds_behind_master") {
+        } else if (name == exporter::kMysqlSlaveStatusSecondsBehindMaster) {
             channel.seconds_behind = value;
-        } else if (name == "lapwing_mysql_applier_blocked_seconds") {
+        } else if (name == metric::kMysqlApplierBlockedSeconds) {
             channel.blocked.push_back(
                 {value, get(labels, "kind"), get(labels, "blocker"), documentText(labels)});
         }

@@ -1,5 +1,7 @@
 #include "collector/analysis/replication/watch.h"
 
+#include "common/metric_names.h"
+
 namespace lapwing::analysis::replication {
 
 namespace {
@@ -86,9 +88,9 @@ void Watch::restore(TimestampMs now) {
                                     std::string(series.labels->get("channel"))}];
         previous.at = now;
         previous.fact.primary = series.labels->get("primary");
-        if (series.labels->metricName() == "lapwing_replication_state") {
+        if (series.labels->metricName() == metric::kReplicationState) {
             previous.fact.state = series.labels->get("state");
-        } else if (series.labels->metricName() == "lapwing_replication_cause") {
+        } else if (series.labels->metricName() == metric::kReplicationCause) {
             previous.fact.cause = series.labels->get("cause");
         }
     }

@@ -6,6 +6,7 @@
 #include <sstream>
 
 #include "collector/analysis/latest.h"
+#include "common/metric_names.h"
 
 namespace lapwing::analysis::topology {
 
@@ -67,30 +68,30 @@ class Observer {
   private:
     void identity() {
         std::map<std::string, TimestampMs> newest;
-        for (const auto& one : samples_.of("lapwing_agent_info", {}, kKnownMs)) {
+        for (const auto& one : samples_.of(metric::kAgentInfo, {}, kKnownMs)) {
             const auto instance = one.get("instance");
             if (one.sample.timestamp >= newest[instance]) {
                 newest[instance] = one.sample.timestamp;
                 out_.machine_ids[instance] = one.get("machine_id");
             }
         }
-        for (const auto& one : samples_.of("node_boot_time_seconds", {}, kKnownMs)) {
+        for (const auto& one : samples_.of(exporter::kNodeBootTimeSeconds, {}, kKnownMs)) {
             out_.boot_times[one.get("instance")] = one.sample.value;
         }
     }
 
     void balancers() {
-        for (const auto& one : samples_.of("up", {{"job", "haproxy"}}, kKnownMs)) {
+        for (const auto& one : samples_.of(exporter::kUp, {{"job", "haproxy"}}, kKnownMs)) {
             out_.balancers.try_emplace(one.get("instance"), Truth::unknown);
         }
-        for (const auto& one : samples_.of("up", {{"job", "haproxy"}})) {
+        for (const auto& one : samples_.of(exporter::kUp, {{"job", "haproxy"}})) {
             auto& known = out_.balancers[one.get("instance")];
             known = known == Truth::yes || one.sample.value == 1 ? Truth::yes : Truth::no;
             if (one.get("via") == "socket") {
                 out_.socket_hosts[one.get("instance")].insert(one.get("agent"));
             }
         }
-        for (const auto& one : samples_.of("lapwing_haproxy_backend_info")) {
+        for (const auto& one : samples_.of(metric::kHaproxyBackendInfo)) {
             if (const auto algorithm = one.get("algorithm"); !algorithm.empty()) {
                 out_.algorithms[{one.get("instance"), one.get("proxy")}] = algorithm;
             }
@@ -103,7 +104,7 @@ class Observer {
     }
 
     void servers() {
-        for (const auto& one : samples_.of("lapwing_haproxy_server_info")) {
+        for (const auto& one : samples_.of(metric::kHaproxyServerInfo)) {
             auto& server = out_.servers[keyOf(*one.labels)];
             for (const auto& [label, into] :
                  {std::pair("role", &server.role), std::pair("check", &server.check)}) {
@@ -112,7 +113,7 @@ class Observer {
                 }
             }
         }
-        for (const auto& series : samples_.history("haproxy_server_weight", kCountingMs)) {
+        for (const auto& series : samples_.history(exporter::kHaproxyServerWeight, kCountingMs)) {
             const auto& last = series.samples.back();
             auto& server = out_.servers[keyOf(*series.labels)];
             if (!isStaleNaN(last.value)) {
@@ -120,18 +121,18 @@ class Observer {
             }
             server.steady = server.steady && isConstant(series.samples);
         }
-        for (const auto& series : samples_.history("haproxy_server_status", kCountingMs)) {
+        for (const auto& series : samples_.history(exporter::kHaproxyServerStatus, kCountingMs)) {
             auto& server = out_.servers[keyOf(*series.labels)];
             server.steady = server.steady && isConstant(series.samples);
         }
-        for (const auto& series : samples_.history("haproxy_server_loadbalanced_total", kCountingMs)) {
+        for (const auto& series : samples_.history(exporter::kHaproxyServerLoadbalancedTotal, kCountingMs)) {
             auto& server = out_.servers[keyOf(*series.labels)];
             // Two agents that read one HAProxy count the same requests.
             if (const auto given = increase(series.samples, samples_.now())) {
                 server.given = std::max(server.given.value_or(0), *given);
             }
         }
-        for (const auto& series : samples_.history("nginx_http_requests_total", kCountingMs)) {
+        for (const auto& series : samples_.history(exporter::kNginxHttpRequestsTotal, kCountingMs)) {
             if (const auto counted = increase(series.samples, samples_.now())) {
                 out_.web_requests[std::string(series.labels->get("instance"))] = *counted;
             }
@@ -140,7 +141,7 @@ class Observer {
 
     void programs() {
         for (const auto& [metric, into] :
-             {std::pair("nginx_up", &out_.webs), std::pair("mysql_up", &out_.databases)}) {
+             {std::pair(exporter::kNginxUp, &out_.webs), std::pair(exporter::kMysqlUp, &out_.databases)}) {
             // One of which nothing is heard is still there.
             for (const auto& one : samples_.of(metric, {}, kKnownMs)) {
                 into->try_emplace(one.get("instance"), Truth::unknown);
@@ -150,7 +151,7 @@ class Observer {
             }
         }
         std::map<std::string, Truth> apps;
-        for (const auto& one : samples_.of("probe_success", {{"job", "app"}})) {
+        for (const auto& one : samples_.of(exporter::kProbeSuccess, {{"job", "app"}})) {
             // Of an application with several URLs, each must answer.
             const auto said = one.sample.value == 1 ? Truth::yes : Truth::no;
             const auto [known, fresh] = apps.try_emplace(one.get("instance"), said);
@@ -158,7 +159,7 @@ class Observer {
                 known->second = std::min(known->second, said);
             }
         }
-        for (const auto& one : samples_.of("probe_success", {{"job", "app"}}, kKnownMs)) {
+        for (const auto& one : samples_.of(exporter::kProbeSuccess, {{"job", "app"}}, kKnownMs)) {
             out_.apps.try_emplace(one.get("instance"), Truth::unknown);
         }
         for (const auto& [instance, works] : apps) {
@@ -167,7 +168,7 @@ class Observer {
     }
 
     void connections() {
-        for (const auto& one : samples_.of("lapwing_outgoing_connections")) {
+        for (const auto& one : samples_.of(metric::kOutgoingConnections)) {
             if (const auto address = reach::Address::parse(one.get("address"))) {
                 out_.outgoing[one.get("instance")][{*address, one.number("port")}] =
                     static_cast<int>(one.sample.value);
@@ -177,7 +178,7 @@ class Observer {
 
     void routes() {
         // What is configured stays so while nothing is heard.
-        for (const auto& one : samples_.of("lapwing_nginx_route_info", {}, kKnownMs)) {
+        for (const auto& one : samples_.of(metric::kNginxRouteInfo, {}, kKnownMs)) {
             std::istringstream names(one.get("server_names"));
             out_.routes[one.get("instance")].push_back({one.number("port"),
                                                         {std::istream_iterator<std::string>(names), {}},
@@ -189,16 +190,16 @@ class Observer {
     }
 
     void vrrp() {
-        for (const auto& one : samples_.of("keepalived_up")) {
+        for (const auto& one : samples_.of(exporter::kKeepalivedUp)) {
             out_.vrrp[one.get("instance")].runs = one.sample.value == 1;
         }
         std::map<std::pair<std::string, std::string>, std::set<reach::Address>> addresses;
-        for (const auto& one : samples_.of("lapwing_vrrp_address_info")) {
+        for (const auto& one : samples_.of(metric::kVrrpAddressInfo)) {
             if (const auto address = reach::Address::parse(one.get("address"))) {
                 addresses[{one.get("instance"), one.get("vrrp_instance")}].insert(*address);
             }
         }
-        for (const auto& one : samples_.of("lapwing_vrrp_instance_info")) {
+        for (const auto& one : samples_.of(metric::kVrrpInstanceInfo)) {
             const auto host = out_.vrrp.find(one.get("instance"));
             if (host == out_.vrrp.end()) {
                 continue;
@@ -210,7 +211,7 @@ class Observer {
     }
 
     void holders() {
-        for (const auto& series : samples_.history("lapwing_agent_address_info", kHoldingMs)) {
+        for (const auto& series : samples_.history(metric::kAgentAddressInfo, kHoldingMs)) {
             const auto text = series.labels->get("address");
             const auto address = reach::Address::parse(text.substr(0, text.find('%')));
             if (!address) {
@@ -237,7 +238,7 @@ class Observer {
     void inventories() {
         // The newest of a set is what it is now; what is gone has a staleness marker.
         std::map<std::pair<std::string, std::string>, TimestampMs> oldest;
-        for (const auto& series : samples_.history("lapwing_inventory_info", deployment_ms_)) {
+        for (const auto& series : samples_.history(metric::kInventoryInfo, deployment_ms_)) {
             const std::string host(series.labels->get("instance"));
             const std::string set(series.labels->get("set"));
             const std::string digest(series.labels->get("digest"));

@@ -1,6 +1,7 @@
 #include "collector/analysis/topology/samples.h"
 
 #include "collector/analysis/judgement.h"
+#include "common/metric_names.h"
 
 namespace lapwing::analysis::topology {
 
@@ -43,7 +44,7 @@ void appendSamples(const Model& model, const Labels& extra, TimestampMs at, std:
         out.push_back({std::move(labels), {{at, value}}});
     };
     for (const auto& [id, one] : model.components) {
-        add("lapwing_topology_component_info",
+        add(metric::kTopologyComponentInfo,
             {{"component", id},
              {"kind", one.kind},
              {"host", one.host},
@@ -51,19 +52,19 @@ void appendSamples(const Model& model, const Labels& extra, TimestampMs at, std:
             1);
     }
     for (const auto& edge : model.edges) {
-        add("lapwing_topology_edge_info",
+        add(metric::kTopologyEdgeInfo,
             {{"from", edge.from}, {"to", edge.to}, {"kind", edge.kind}, {"source", sourceText(edge.sources)}},
             1);
     }
     for (const auto& service : model.services) {
         if (service.now.works != Truth::unknown) {
-            add("lapwing_topology_service_works", {{"service", service.name}},
+            add(metric::kTopologyServiceWorks, {{"service", service.name}},
                 service.now.works == Truth::yes ? 1 : 0);
         }
         for (const auto& [view, cuts] :
              {std::pair("design", &service.design), std::pair("now", &service.now)}) {
             for (const auto& set : cuts->sets) {
-                add("lapwing_topology_cut_set_info",
+                add(metric::kTopologyCutSetInfo,
                     {{"service", service.name},
                      {"view", view},
                      {"components", setText(set)},

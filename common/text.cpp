@@ -1,0 +1,57 @@
+#include "common/text.h"
+
+#include <Poco/String.h>
+#include <Poco/URI.h>
+#include <Poco/UTF8Encoding.h>
+
+#include <array>
+
+namespace lapwing {
+
+namespace {
+
+constexpr std::uint32_t kReplacement = 0xFFFD;
+constexpr std::uint32_t kHighest = 0x10FFFF;
+/// RFC 3986, 2.2; Poco encodes every other character outside the unreserved ones by itself.
+constexpr const char* kReserved = ":/?#[]@!$&'()*+,;=";
+
+bool isSurrogate(std::uint32_t code_point) {
+    return code_point >= 0xD800 && code_point <= 0xDFFF;
+}
+
+}  // namespace
+
+std::string lower(std::string_view text) {
+    return Poco::toLower(std::string(text));
+}
+
+bool equalsIgnoreCase(std::string_view left, std::string_view right) {
+    return left.size() == right.size() && lower(left) == lower(right);
+}
+
+void appendUtf8(std::string& out, std::uint32_t code_point) {
+    const auto valid = code_point > kHighest || isSurrogate(code_point) ? kReplacement : code_point;
+    std::array<unsigned char, 4> bytes{};
+    const int length = Poco::UTF8Encoding().convert(static_cast<int>(valid), bytes.data(), bytes.size());
+    out.append(bytes.begin(), bytes.begin() + length);
+}
+
+std::string percentEncode(std::string_view text) {
+    std::string out;
+    Poco::URI::encode(std::string(text), kReserved, out);
+    return out;
+}
+
+std::string joined(const std::vector<std::string>& words) {
+    std::string out;
+    for (std::size_t i = 0; i < words.size(); ++i) {
+        out += (i == 0 ? "" : i + 1 == words.size() ? " and " : ", ") + words[i];
+    }
+    return out;
+}
+
+std::string counted(std::size_t count, std::string_view singular, std::string_view plural) {
+    return count == 1 ? "one " + std::string(singular) : std::to_string(count) + " " + std::string(plural);
+}
+
+}  // namespace lapwing
