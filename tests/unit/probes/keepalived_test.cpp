@@ -1,5 +1,7 @@
 #include "agent/probes/keepalived/keepalived.h"
 
+#include <algorithm>
+
 #include "agent/snapshot/collect.h"
 #include "agent/snapshot/snapshot.h"
 #include "tests/unit/catch.h"
