@@ -212,8 +212,8 @@ void print(const reach::Ruleset& ruleset, const ReachQuestion& question,
                        result.forwarded ? ", past the input hook" : "");
         }
         for (const auto& step : result.path) {
-            fmt::print("    {}{} {} (priority {}) {}\n", step.answer ? "answer: " : "", step.hook, step.chain,
-                       step.priority, step.outcome);
+            fmt::print("    {}{} {} (priority {}) {}\n", step.answer ? "answer: " : "",
+                       reach::hookName(step.hook), step.chain, step.priority, step.outcome.toString());
             for (const auto& place : step.rules) {
                 fmt::print("      {}\n", ruleText(ruleset, place));
             }
@@ -232,11 +232,11 @@ void print(const reach::Ruleset& ruleset, const ReachQuestion& question,
 
 void putStep(json::Writer& out, const reach::Ruleset& ruleset, const reach::Step& step) {
     out.StartObject();
-    json::put(out, "hook", step.hook);
+    json::put(out, "hook", reach::hookName(step.hook));
     json::put(out, "chain", step.chain);
     json::put(out, "priority", step.priority);
     json::put(out, "answer", step.answer);
-    json::put(out, "outcome", step.outcome);
+    json::put(out, "outcome", step.outcome.toString());
     json::key(out, "rules");
     out.StartArray();
     for (const auto& place : step.rules) {

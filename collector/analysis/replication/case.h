@@ -8,7 +8,7 @@ namespace lapwing::analysis::replication {
 
 /// One channel with everything that bears on it.
 struct Case {
-    const Facts& facts;
+    const Databases& facts;
     const std::string& replica_name;
     const DatabaseFacts& replica;
     const std::string& channel_name;

@@ -112,7 +112,7 @@ struct PreviousFact {
 };
 
 /// Everything that a verdict looks at. All times are the collector's.
-struct Facts {
+struct Databases {
     TimestampMs now = 0;
     std::map<std::string, DatabaseFacts> servers;                    ///< by instance
     std::map<std::string, std::string> hosts;                        ///< address to instance

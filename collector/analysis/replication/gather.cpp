@@ -49,7 +49,7 @@ class Gatherer::Round {
   public:
     Round(Gatherer& owner, TimestampMs now) : owner_(owner) { facts_.now = now; }
 
-    Expected<Facts> run() {
+    Expected<Databases> run() {
         const auto now = facts_.now;
         auto read = select(kNames, now - kWindowMs, now + kAheadMs);
         if (!read) {
@@ -459,7 +459,7 @@ class Gatherer::Round {
     };
 
     Gatherer& owner_;
-    Facts facts_;
+    Databases facts_;
     std::vector<storage::SeriesSamples> series_;
     std::map<std::string, double> offsets_;
     std::map<std::string, double> errors_;
@@ -467,7 +467,7 @@ class Gatherer::Round {
     std::map<std::string, Attempt> attempts_;
 };
 
-Expected<Facts> Gatherer::gather(TimestampMs now) {
+Expected<Databases> Gatherer::gather(TimestampMs now) {
     return Round(*this, now).run();
 }
 

@@ -18,7 +18,7 @@ class Gatherer {
     Gatherer(const storage::Store& store, const Site& site) : store_(store), site_(site) {}
 
     /// Errors: the store's. `previous` of the result is empty.
-    Expected<Facts> gather(TimestampMs now);
+    Expected<Databases> gather(TimestampMs now);
 
   private:
     /// Instance, metric (or a set of GTIDs), channel or GTID's name.

@@ -94,7 +94,7 @@ void findObstacles(const Case& c, Verdict& out) {
     }
 }
 
-Verdict judgeChannel(const Facts& facts, const std::string& name, const DatabaseFacts& replica,
+Verdict judgeChannel(const Databases& facts, const std::string& name, const DatabaseFacts& replica,
                      const std::string& channel_name, const ChannelFacts& channel) {
     const auto roles = rolesOf(facts, name, channel);
     Verdict out;
@@ -123,7 +123,7 @@ Verdict judgeChannel(const Facts& facts, const std::string& name, const Database
 }
 
 /// What was last known of a replica that says nothing now: missing data are not recovery.
-Verdict hold(const Facts& facts, Verdict out) {
+Verdict hold(const Databases& facts, Verdict out) {
     const auto previous = facts.previous.find({out.replica, out.channel});
     out.state = "unknown";
     out.cause = "unknown";
@@ -142,7 +142,7 @@ Verdict hold(const Facts& facts, Verdict out) {
     return out;
 }
 
-void silenceEvidence(const Facts& facts, Verdict& out) {
+void silenceEvidence(const Databases& facts, Verdict& out) {
     const auto server = facts.servers.find(out.replica);
     if (server == facts.servers.end() || !server->second.up || facts.now - server->second.heard > kFreshMs) {
         out.evidence.push_back({"collector", "nothing is reported about MySQL on " + out.replica});
@@ -160,14 +160,14 @@ void silenceEvidence(const Facts& facts, Verdict& out) {
 }
 
 /// The server says of itself what channels it has.
-bool answers(const Facts& facts, const std::string& name) {
+bool answers(const Databases& facts, const std::string& name) {
     const auto server = facts.servers.find(name);
     return server != facts.servers.end() && server->second.up == true &&
            facts.now - server->second.heard <= kFreshMs && server->second.configured.has_value();
 }
 
 /// The channel that followed `primary` until lately; else "", or the primary's name beside other channels.
-std::string missingChannel(const Facts& facts, const Site::Pair& pair, const std::vector<Verdict>& seen) {
+std::string missingChannel(const Databases& facts, const Site::Pair& pair, const std::vector<Verdict>& seen) {
     const auto taken = [&](const std::string& name) {
         return std::any_of(seen.begin(), seen.end(), [&](const auto& one) {
             return one.replica == pair.replica && one.channel == name;
@@ -182,7 +182,7 @@ std::string missingChannel(const Facts& facts, const Site::Pair& pair, const std
 }
 
 /// A declared pair of which no channel is seen.
-Verdict judgeDeclared(const Facts& facts, const Site::Pair& pair, std::string channel) {
+Verdict judgeDeclared(const Databases& facts, const Site::Pair& pair, std::string channel) {
     Verdict out;
     out.replica = pair.replica;
     out.primary = pair.primary;
@@ -224,7 +224,7 @@ Verdict judgeDeclared(const Facts& facts, const Site::Pair& pair, std::string ch
 }
 
 /// Channels that were judged before, and of which nothing is heard any more.
-void holdSilent(const Facts& facts, std::vector<Verdict>& out) {
+void holdSilent(const Databases& facts, std::vector<Verdict>& out) {
     for (const auto& [key, previous] : facts.previous) {
         const auto& [replica, channel] = key;
         const bool shown = std::any_of(out.begin(), out.end(),
@@ -245,7 +245,7 @@ void holdSilent(const Facts& facts, std::vector<Verdict>& out) {
 
 /// What is declared, and which no channel answers to. A channel that follows somebody else stands for one
 /// such pair, and so does the channel in the other direction: the servers have changed roles.
-void judgeMissing(const Facts& facts, std::vector<Verdict>& out) {
+void judgeMissing(const Databases& facts, std::vector<Verdict>& out) {
     std::map<std::string, std::ptrdiff_t> elsewhere;
     for (const auto& one : out) {
         elsewhere[one.replica] += isDeclared(facts, one.primary, one.replica) ? 0 : 1;
@@ -263,7 +263,7 @@ void judgeMissing(const Facts& facts, std::vector<Verdict>& out) {
 
 }  // namespace
 
-std::vector<Verdict> judge(const Facts& facts) {
+std::vector<Verdict> judge(const Databases& facts) {
     std::vector<Verdict> out;
     for (const auto& [name, server] : facts.servers) {
         for (const auto& [channel_name, channel] : server.channels) {

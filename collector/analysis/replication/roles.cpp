@@ -12,7 +12,7 @@ constexpr std::int64_t kApartMs = 1000;
 constexpr std::int64_t kOldMs = 60'000;
 
 /// The one other instance of which `field` is the value; "" if there is none, or more than one.
-std::string only(const Facts& facts, const std::string& replica, std::string DatabaseFacts::*field,
+std::string only(const Databases& facts, const std::string& replica, std::string DatabaseFacts::*field,
                  const std::string& value) {
     std::string found;
     if (value.empty() || value == "0") {
@@ -30,7 +30,7 @@ std::string only(const Facts& facts, const std::string& replica, std::string Dat
 }
 
 /// "" where several are declared, too: which of them a channel is to follow is not.
-std::string declaredPrimary(const Facts& facts, const std::string& replica) {
+std::string declaredPrimary(const Databases& facts, const std::string& replica) {
     std::string found;
     for (const auto& pair : facts.declared) {
         if (pair.replica == replica) {
@@ -43,7 +43,7 @@ std::string declaredPrimary(const Facts& facts, const std::string& replica) {
     return found;
 }
 
-std::string discovered(const Facts& facts, const std::string& replica, const ChannelFacts& channel) {
+std::string discovered(const Databases& facts, const std::string& replica, const ChannelFacts& channel) {
     if (auto found = only(facts, replica, &DatabaseFacts::server_uuid, channel.source_uuid); !found.empty()) {
         return found;
     }
@@ -57,7 +57,7 @@ std::string discovered(const Facts& facts, const std::string& replica, const Cha
     return only(facts, replica, &DatabaseFacts::server_id, channel.source_server_id);
 }
 
-bool sharesDomain(const Facts& facts, const std::string& replica, const Roles& roles) {
+bool sharesDomain(const Databases& facts, const std::string& replica, const Roles& roles) {
     const auto& server = facts.servers.at(replica);
     if (!server.mariadb || roles.facts == nullptr || server.channels.size() < 2) {
         return false;
@@ -110,12 +110,12 @@ bool isOwn(const DatabaseFacts& replica, const std::string& name) {
 
 }  // namespace
 
-bool isDeclared(const Facts& facts, const std::string& primary, const std::string& replica) {
+bool isDeclared(const Databases& facts, const std::string& primary, const std::string& replica) {
     return std::any_of(facts.declared.begin(), facts.declared.end(),
                        [&](const auto& pair) { return pair.primary == primary && pair.replica == replica; });
 }
 
-Roles rolesOf(const Facts& facts, const std::string& replica, const ChannelFacts& channel) {
+Roles rolesOf(const Databases& facts, const std::string& replica, const ChannelFacts& channel) {
     Roles out;
     const auto declared = declaredPrimary(facts, replica);
     const auto found = discovered(facts, replica, channel);
@@ -140,7 +140,7 @@ Roles rolesOf(const Facts& facts, const std::string& replica, const ChannelFacts
     return out;
 }
 
-bool follows(const Facts& facts, const std::string& replica, const std::string& primary) {
+bool follows(const Databases& facts, const std::string& replica, const std::string& primary) {
     const auto server = facts.servers.find(replica);
     if (server == facts.servers.end() || server->second.up != true) {
         return false;

@@ -21,12 +21,12 @@ struct Roles {
 
 /// What is seen goes before what is declared: the server's UUID, the address, the server id, and only then
 /// the declaration. The result points into `facts`.
-Roles rolesOf(const Facts& facts, const std::string& replica, const ChannelFacts& channel);
+Roles rolesOf(const Databases& facts, const std::string& replica, const ChannelFacts& channel);
 
 /// `replica` is seen to follow `primary`.
-bool follows(const Facts& facts, const std::string& replica, const std::string& primary);
+bool follows(const Databases& facts, const std::string& replica, const std::string& primary);
 
-bool isDeclared(const Facts& facts, const std::string& primary, const std::string& replica);
+bool isDeclared(const Databases& facts, const std::string& primary, const std::string& replica);
 
 /// Which transactions the replica has and the primary has not: "0-2 (3 transactions)"; "" for none, or where
 /// that cannot be told. The replica is compared as it was a second before the primary was looked at.

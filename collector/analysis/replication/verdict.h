@@ -46,6 +46,6 @@ struct Verdict {
 
 /// One verdict for each channel that is seen, and one for each declared replica without any. Pure; sorted by
 /// replica and channel.
-std::vector<Verdict> judge(const Facts& facts);
+std::vector<Verdict> judge(const Databases& facts);
 
 }  // namespace lapwing::analysis::replication

@@ -126,7 +126,7 @@ class ReplicaPair {
         return all.front();
     }
 
-    replication::Facts facts;
+    replication::Databases facts;
     static constexpr const char* kUuid = "11111111-0000-0000-0000-000000000000";
 
   private:

@@ -8,7 +8,7 @@ using namespace lapwing::analysis;
 using lapwing::test::ReplicaPair;
 
 Judgement judged(const ReplicaPair& pair) {
-    const Facts facts;
+    const evidence::Network facts;
     const Site site;
     const Context context{
         facts, site, nullptr, nullptr,
@@ -101,7 +101,7 @@ TEST_CASE("R7 on MySQL: read_only does not hold administrators back") {
 }
 
 TEST_CASE("Without a watch nothing is judged") {
-    const Facts facts;
+    const evidence::Network facts;
     const Site site;
     Judgement out;
     redundancy::judgeReplicas({facts, site, nullptr, nullptr, nullptr}, out);
