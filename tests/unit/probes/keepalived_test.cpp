@@ -2,7 +2,8 @@
 
 #include <algorithm>
 
-#include "agent/snapshot/collect.h"
+#include "agent/snapshot/helper/collect.h"
+#include "agent/snapshot/helper/keepalived_conf.h"
 #include "agent/snapshot/snapshot.h"
 #include "tests/unit/catch.h"
 #include "tests/unit/probes/samples.h"

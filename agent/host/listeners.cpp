@@ -1,21 +1,24 @@
-#include "agent/snapshot/listeners.h"
+#include "agent/host/listeners.h"
 
 #include <arpa/inet.h>
 #include <linux/rtnetlink.h>
 #include <netinet/in.h>
 
 #include <array>
+#include <cstdint>
+#include <cstdlib>
 #include <cstring>
 #include <fstream>
 #include <sstream>
+#include <utility>
 
-#include "agent/snapshot/sock_diag.h"
+#include "agent/host/sock_diag.h"
 
 namespace lapwing::agent {
 
 namespace {
 
-// linux/tcp.h's states, as inet_diag and /proc/net number them; 7 is what an unconnected UDP socket has.
+// linux/tcp.h's states, as inet_diag and /proc/net number them; an unconnected UDP socket has 7.
 constexpr unsigned kListen = 10;
 constexpr unsigned kClose = 7;
 
@@ -86,9 +89,8 @@ std::vector<Listener> parseProcNet(std::string_view text, const std::string& pro
         Listener listener;
         words >> slot >> local >> remote >> state >> skipped >> skipped >> skipped >> skipped >> skipped >>
             listener.inode;
-        const auto colon = local.find(':');
         const std::size_t digits = ipv6 ? 32 : 8;
-        if (!words || colon != digits ||
+        if (!words || local.size() <= digits || local[digits] != ':' ||
             local.find_first_not_of("0123456789ABCDEFabcdef:") != std::string::npos) {
             continue;
         }
@@ -102,7 +104,7 @@ std::vector<Listener> parseProcNet(std::string_view text, const std::string& pro
         listener.protocol = protocol;
         listener.ipv6 = ipv6;
         listener.address = addressText(ipv6 ? AF_INET6 : AF_INET, address.data());
-        listener.port = static_cast<std::uint16_t>(std::strtoul(local.c_str() + colon + 1, nullptr, 16));
+        listener.port = static_cast<std::uint16_t>(std::strtoul(local.c_str() + digits + 1, nullptr, 16));
         listener.v6only = !(ipv6 && listener.address == "::");
         serveMapped(listener);
         if (wanted && listener.port != 0) {

@@ -1,4 +1,4 @@
-#include "agent/snapshot/keepalived.h"
+#include "agent/snapshot/helper/keepalived_conf.h"
 
 #include <algorithm>
 #include <cerrno>

@@ -3,8 +3,8 @@
 #include <string>
 #include <vector>
 
-#include "agent/snapshot/boot_plan.h"
-#include "agent/snapshot/collect.h"
+#include "agent/snapshot/helper/boot_plan.h"
+#include "agent/snapshot/helper/options.h"
 
 namespace lapwing::agent {
 

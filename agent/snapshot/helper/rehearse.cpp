@@ -1,4 +1,4 @@
-#include "agent/snapshot/rehearse.h"
+#include "agent/snapshot/helper/rehearse.h"
 
 #include <fcntl.h>
 #include <linux/capability.h>
@@ -14,6 +14,11 @@
 #include <cerrno>
 #include <csignal>
 #include <cstring>
+#include <string_view>
+
+#include "agent/host/host.h"
+#include "agent/snapshot/helper/read_rules.h"
+#include "agent/snapshot/helper/run_tool.h"
 
 namespace lapwing::agent {
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -20,12 +21,12 @@ struct Listener {
     bool operator==(const Listener&) const = default;
 };
 
-/// Sockets in LISTEN (TCP) or bound and not connected (UDP), of both families: asks the kernel by sock_diag,
-/// which tells everybody but without the owners. Where the kernel has no sock_diag, reads `proc`/net/tcp and
-/// its kin, which do not tell whether an IPv6 socket takes IPv4 too: then it is taken to.
+/// Sockets in LISTEN (TCP) or bound and not connected (UDP), of both families. Asks the kernel by sock_diag,
+/// which needs no privileges. A kernel without sock_diag has `proc`/net/{tcp,tcp6,udp,udp6}: those do not say
+/// whether an IPv6 socket takes IPv4 too, so it counts as one that does.
 Expected<std::vector<Listener>> listListeners(const std::string& proc);
 
-/// Reads one file such as /proc/net/tcp6. Lines that are not understood are left out.
+/// Reads one file such as /proc/net/tcp6. Malformed lines are left out.
 std::vector<Listener> parseProcNet(std::string_view text, const std::string& protocol, bool ipv6);
 
 /// Reads one netlink datagram of answers to a sock_diag dump. False once the dump has ended.

@@ -1,17 +1,17 @@
 #include <CLI/CLI.hpp>
 #include <cstdio>
 
-#include "agent/snapshot/collect.h"
+#include "agent/snapshot/helper/collect.h"
+#include "agent/snapshot/helper/write_snapshot.h"
 
 int main(int argc, char** argv) {
     std::string output = "/run/lapwing/snapshot.json";
     std::string group = "lapwing";
     CLI::App app{
-        "Writes what needs privileges to read (the packet filter's rules, who owns which socket) to a file "
-        "for "
-        "lapwing-agent"};
-    app.add_option("--output", output, "the file")->capture_default_str();
-    app.add_option("--group", group, "whose members may read it")->capture_default_str();
+        "Reads the parts of a host that need privileges (the packet filter's rules, the owners of sockets) "
+        "into a file for lapwing-agent"};
+    app.add_option("--output", output, "the file to write")->capture_default_str();
+    app.add_option("--group", group, "the group that may read the file")->capture_default_str();
     app.set_version_flag("--version", LAPWING_VERSION);
     try {
         app.parse(argc, argv);

@@ -1,4 +1,4 @@
-#include "agent/snapshot/sock_diag.h"
+#include "agent/host/sock_diag.h"
 
 #include <arpa/inet.h>
 #include <linux/netlink.h>
@@ -8,10 +8,12 @@
 #include <sys/time.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstdint>
 #include <cstring>
+#include <string>
 
 namespace lapwing::agent {
 

@@ -1,3 +1,5 @@
+#include "agent/snapshot/helper/run_tool.h"
+
 #include <fcntl.h>
 #include <poll.h>
 #include <spawn.h>
@@ -8,8 +10,6 @@
 #include <cerrno>
 #include <csignal>
 #include <cstring>
-
-#include "agent/snapshot/collect.h"
 
 namespace lapwing::agent {
 

@@ -1,4 +1,4 @@
-#include "agent/snapshot/boot_plan.h"
+#include "agent/snapshot/helper/boot_plan.h"
 
 #include <sys/stat.h>
 
@@ -7,7 +7,7 @@
 #include <set>
 #include <sstream>
 
-#include "agent/snapshot/units.h"
+#include "agent/snapshot/helper/units.h"
 #include "common/glob.h"
 
 namespace lapwing::agent {

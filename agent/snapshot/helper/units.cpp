@@ -1,4 +1,4 @@
-#include "agent/snapshot/units.h"
+#include "agent/snapshot/helper/units.h"
 
 #include <dirent.h>
 #include <sys/stat.h>
