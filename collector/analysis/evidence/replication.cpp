@@ -1,4 +1,4 @@
-#include "collector/analysis/replication/gather.h"
+#include "collector/analysis/evidence/replication.h"
 
 #include <algorithm>
 #include <cmath>
@@ -6,7 +6,7 @@
 
 #include "common/metric_names.h"
 
-namespace lapwing::analysis::replication {
+namespace lapwing::analysis::evidence {
 
 namespace {
 
@@ -45,11 +45,11 @@ std::string channelOf(const Labels& labels) {
 }  // namespace
 
 /// One round's samples, and what becomes of them.
-class Gatherer::Round {
+class ReplicationReader::Round {
   public:
-    Round(Gatherer& owner, TimestampMs now) : owner_(owner) { facts_.now = now; }
+    Round(ReplicationReader& owner, TimestampMs now) : owner_(owner) { facts_.now = now; }
 
-    Expected<Facts> run() {
+    Expected<Databases> run() {
         const auto now = facts_.now;
         auto read = select(kNames, now - kWindowMs, now + kAheadMs);
         if (!read) {
@@ -272,7 +272,9 @@ class Gatherer::Round {
     void take(const Labels& labels, const std::string& name, double value, TimestampMs at) {
         const auto instance = get(labels, "instance");
         if (name == metric::kAgentAddressInfo) {
-            facts_.hosts[get(labels, "address")] = instance;
+            if (const auto address = reach::Address::parse(labels.get("address"))) {
+                facts_.hosts[*address] = instance;
+            }
             return;
         }
         if (name.starts_with("lapwing_attempt_")) {
@@ -318,8 +320,7 @@ class Gatherer::Round {
         }
     }
 
-    static void takeVariable(DatabaseFacts& server, const Labels& labels, const std::string& name,
-                             double value) {
+    static void takeVariable(Database& server, const Labels& labels, const std::string& name, double value) {
         if (name == exporter::kMysqlVersionInfo) {
             const auto version = get(labels, "version");
             server.mariadb = server.mariadb || version.find("MariaDB") != std::string::npos;
@@ -337,7 +338,7 @@ class Gatherer::Round {
         }
     }
 
-    static void takeServer(DatabaseFacts& server, const Labels& labels, const std::string& name, double value,
+    static void takeServer(Database& server, const Labels& labels, const std::string& name, double value,
                            TimestampMs at) {
         if (name == metric::kMysqlServerInfo) {
             server.mariadb = labels.get("flavour") == "mariadb";
@@ -364,7 +365,7 @@ class Gatherer::Round {
         }
     }
 
-    void takeChannel(DatabaseFacts& server, const Labels& labels, const std::string& full_name, double value,
+    void takeChannel(Database& server, const Labels& labels, const std::string& full_name, double value,
                      TimestampMs at) {
         const std::string_view prefix = "lapwing_mysql_replica_";
         const auto name = full_name.starts_with(prefix) ? full_name.substr(prefix.size()) : full_name;
@@ -376,7 +377,7 @@ class Gatherer::Round {
         auto& thread = labels.get("thread") == "sql" ? channel.applier : channel.receiver;
         if (name == "thread_state") {
             if (value == 1) {
-                thread.state = get(labels, "state");
+                thread.state = valueOf(kThreadStateNames, labels.get("state")).value_or(ThreadState::unknown);
                 channel.at = std::max(channel.at, at);
             }
         } else if (name == "error_info") {
@@ -384,8 +385,8 @@ class Gatherer::Round {
         } else if (name == "delay_seconds") {
             channel.delay_seconds = value;
         } else if (name == "source_info") {
-            channel.source_host = get(labels, "source_host");
-            channel.source_port = get(labels, "source_port");
+            channel.source = {get(labels, "source_host"),
+                              parsePort(labels.get("source_port")).value_or(std::uint16_t{0})};
             channel.source_server_id = get(labels, "source_server_id");
             channel.source_uuid = get(labels, "source_uuid");
         } else if (name == "relay_log_bytes") {
@@ -403,7 +404,8 @@ class Gatherer::Round {
             channel.seconds_behind = value;
         } else if (name == metric::kMysqlApplierBlockedSeconds) {
             channel.blocked.push_back(
-                {value, get(labels, "kind"), get(labels, "blocker"), documentText(labels)});
+                {value, valueOf(kBlockerKindNames, labels.get("kind")).value_or(BlockerKind::lock),
+                 get(labels, "blocker"), documentText(labels)});
         }
     }
 
@@ -449,17 +451,16 @@ class Gatherer::Round {
                 known = attempt.fact;
             }
         }
-        facts_.declared = owner_.site_.replication;
     }
 
     struct Attempt {
         std::string from;
         std::string to;
-        ReachFact fact;
+        ReachAttempt fact;
     };
 
-    Gatherer& owner_;
-    Facts facts_;
+    ReplicationReader& owner_;
+    Databases facts_;
     std::vector<storage::SeriesSamples> series_;
     std::map<std::string, double> offsets_;
     std::map<std::string, double> errors_;
@@ -467,8 +468,8 @@ class Gatherer::Round {
     std::map<std::string, Attempt> attempts_;
 };
 
-Expected<Facts> Gatherer::gather(TimestampMs now) {
+Expected<Databases> ReplicationReader::read(TimestampMs now) {
     return Round(*this, now).run();
 }
 
-}  // namespace lapwing::analysis::replication
+}  // namespace lapwing::analysis::evidence

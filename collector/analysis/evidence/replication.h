@@ -4,21 +4,21 @@
 #include <string>
 #include <tuple>
 
-#include "collector/analysis/replication/facts.h"
+#include "collector/analysis/evidence/databases.h"
 #include "collector/storage/store.h"
 #include "common/error.h"
 
-namespace lapwing::analysis::replication {
+namespace lapwing::analysis::evidence {
 
 /// Gathers the facts from the store, and keeps the tracks between rounds, so that a round reads two minutes
 /// only. Times become the collector's by the clock offset that each agent measured. Not synchronised.
-class Gatherer {
+class ReplicationReader {
   public:
-    /// Both must outlive it.
-    Gatherer(const storage::Store& store, const Site& site) : store_(store), site_(site) {}
+    /// `store` must outlive it.
+    explicit ReplicationReader(const storage::Store& store) : store_(store) {}
 
-    /// Errors: the store's. `previous` of the result is empty.
-    Expected<Facts> gather(TimestampMs now);
+    /// Errors: the store's.
+    Expected<Databases> read(TimestampMs now);
 
   private:
     /// Instance, metric (or a set of GTIDs), channel or GTID's name.
@@ -30,9 +30,8 @@ class Gatherer {
     class Round;
 
     const storage::Store& store_;
-    const Site& site_;
     std::map<TrackKey, Kept> tracks_;
     TimestampMs last_round_ = 0;
 };
 
-}  // namespace lapwing::analysis::replication
+}  // namespace lapwing::analysis::evidence
