@@ -1,8 +1,15 @@
 #include "collector/analysis/evidence/replication.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
-#include <set>
+#include <cstdlib>
+#include <map>
+#include <string>
+#include <string_view>
+#include <tuple>
+#include <utility>
+#include <vector>
 
 #include "common/metric_names.h"
 
@@ -12,464 +19,433 @@ namespace {
 
 constexpr std::size_t kMostSamples = 5'000'000;
 constexpr double kMsPerSecond = 1000;
-/// What a round reads; a track that ends before that is read again as far as it is kept.
+/// A read covers this time; a track that ends before it is read again for its whole length.
 constexpr std::int64_t kWindowMs = 120'000;
-constexpr std::int64_t kTrackMs = 6 * 3'600'000LL;
-constexpr std::int64_t kRecentMs = 15 * 60'000LL;
-/// Samples of a host whose clock is ahead.
+/// The clock of an agent may be ahead by this.
 constexpr std::int64_t kAheadMs = 600'000;
-/// A sample that is older says nothing of the present; the slowest ones come every ten seconds.
+/// An older sample no longer describes the present; the slowest metrics come every ten seconds.
 constexpr std::int64_t kPresentMs = 45'000;
 
-constexpr const char* kTrackNames =
-    "lapwing_mysql_binlog_(file_number|position_bytes|written_bytes_total)|lapwing_mysql_gtid_sequence|"
-    "lapwing_mysql_replica_(read|exec)_(file_number|position_bytes)|lapwing_mysql_replica_received_"
-    "heartbeats_total";
-constexpr const char* kNames =
-    "up|lapwing_probe_failure|lapwing_clock_offset_seconds|lapwing_clock_offset_error_seconds|"
-    "lapwing_agent_address_info|lapwing_attempt_result|lapwing_attempt_timestamp_seconds|mysql_version_info|"
-    "mysql_global_variables_(server_id|log_bin|read_only|super_read_only)|mysql_slave_status_seconds_behind_"
-    "master|"
-    "lapwing_mysql_.*";
+/// The newest sample of one series, with the time on the collector's clock.
+struct Report {
+    const storage::Store& store;
+    const Labels& labels;
+    double value = 0;
+    TimestampMs at = 0;
 
-std::string get(const Labels& labels, const char* name) {
-    return std::string(labels.get(name));
+    std::string get(const char* label) const { return std::string(labels.get(label)); }
+    bool isOn() const { return value == 1; }
+};
+
+/// The document whose digest the report names, shortened and on one line; "" while it is missing.
+std::string documentText(const Report& report) {
+    constexpr std::size_t longest = 400;
+    const auto digest = report.get("digest");
+    if (digest.empty()) {
+        return {};
+    }
+    const auto found = report.store.document(digest);
+    if (!found || !*found) {
+        return {};
+    }
+    std::string text;
+    for (const char c : (*found)->body.substr(0, longest)) {
+        text += c == '\n' ? std::string("; ") : std::string(1, static_cast<unsigned char>(c) < ' ' ? ' ' : c);
+    }
+    while (text.ends_with("; ")) {
+        text.resize(text.size() - 2);
+    }
+    return text;
 }
 
-/// metric::kMysqlReplicaLagKnown of a channel, "mysql_slave_status_..." of a connection.
-std::string channelOf(const Labels& labels) {
-    auto name = get(labels, "connection_name");
-    return name.empty() ? get(labels, "channel_name") : name;
+void takeVersion(const Report& report, Database& server) {
+    const auto version = report.get("version");
+    server.mariadb = server.mariadb || version.find("MariaDB") != std::string::npos;
+    if (server.version.empty()) {
+        server.version = version;
+    }
 }
 
-}  // namespace
+void takeServerInfo(const Report& report, Database& server) {
+    server.mariadb = report.labels.get("flavour") == "mariadb";
+    server.version = report.get("version");
+    server.server_uuid = report.get("server_uuid");
+    if (const auto id = report.get("server_id"); !id.empty()) {
+        server.server_id = id;
+    }
+    if (report.labels.has("log_bin")) {
+        server.log_bin = report.labels.get("log_bin") == "ON";
+    }
+}
 
-/// One round's samples, and what becomes of them.
-class ReplicationReader::Round {
+/// A metric of a server, and how it enters the evidence.
+struct ServerMetric {
+    const char* name;
+    void (*take)(const Report&, Database&);
+};
+
+/// In the order of reading: kMysqlServerInfo corrects the exporter's metrics before it.
+constexpr std::array kServerMetrics{
+    ServerMetric{exporter::kUp,
+                 [](const Report& report, Database& server) {
+                     server.up = report.isOn();
+                     server.heard = report.at;
+                 }},
+    ServerMetric{metric::kProbeFailure,
+                 [](const Report& report, Database& server) { server.failure = report.get("reason"); }},
+    ServerMetric{exporter::kMysqlVersionInfo, takeVersion},
+    ServerMetric{exporter::kMysqlGlobalVariablesServerId,
+                 [](const Report& report, Database& server) {
+                     server.server_id = std::to_string(std::llround(report.value));
+                 }},
+    ServerMetric{exporter::kMysqlGlobalVariablesLogBin,
+                 [](const Report& report, Database& server) { server.log_bin = report.isOn(); }},
+    ServerMetric{exporter::kMysqlGlobalVariablesReadOnly,
+                 [](const Report& report, Database& server) { server.read_only = report.value != 0; }},
+    ServerMetric{exporter::kMysqlGlobalVariablesSuperReadOnly,
+                 [](const Report& report, Database& server) { server.super_read_only = report.value != 0; }},
+    ServerMetric{metric::kMysqlServerInfo, takeServerInfo},
+    ServerMetric{metric::kMysqlReplicaConfigured,
+                 [](const Report& report, Database& server) { server.configured = report.isOn(); }},
+    ServerMetric{metric::kMysqlClockOffsetSeconds,
+                 [](const Report& report, Database& server) { server.clock = report.value; }},
+    ServerMetric{metric::kMysqlHeartbeatAgeSeconds,
+                 [](const Report& report, Database& server) {
+                     server.heartbeats[report.get("server_id")] = {report.at, report.value};
+                 }},
+    ServerMetric{metric::kMysqlHeartbeatWriting,
+                 [](const Report& report, Database& server) { server.heartbeat_writing = report.isOn(); }},
+    ServerMetric{
+        metric::kMysqlHeartbeatRefusedInfo,
+        [](const Report& report, Database& server) { server.heartbeat_refused = report.get("reason"); }},
+    ServerMetric{metric::kMysqlLongestTransactionSeconds,
+                 [](const Report& report, Database& server) { server.longest_transaction = report.value; }},
+    ServerMetric{metric::kMysqlPrivilegeMissing,
+                 [](const Report& report, Database& server) {
+                     server.missing_privileges.push_back(report.get("privilege"));
+                 }},
+};
+
+ReplicationThread& threadOf(const Report& report, ReplicaChannel& channel) {
+    return report.labels.get("thread") == "sql" ? channel.applier : channel.receiver;
+}
+
+void takeThreadState(const Report& report, ReplicaChannel& channel) {
+    if (report.isOn()) {
+        threadOf(report, channel).state =
+            valueOf(kThreadStateNames, report.labels.get("state")).value_or(ThreadState::unknown);
+        channel.at = std::max(channel.at, report.at);
+    }
+}
+
+void takeError(const Report& report, ReplicaChannel& channel) {
+    threadOf(report, channel)
+        .errors.push_back({std::atoi(report.get("errno").c_str()), documentText(report)});
+}
+
+void takeSource(const Report& report, ReplicaChannel& channel) {
+    channel.source = {report.get("source_host"),
+                      parsePort(report.labels.get("source_port")).value_or(std::uint16_t{0})};
+    channel.source_server_id = report.get("source_server_id");
+    channel.source_uuid = report.get("source_uuid");
+}
+
+void takeLastEvent(const Report& report, ReplicaChannel& channel) {
+    auto& age = report.labels.get("side") == "source" ? channel.last_event_age_source
+                                                      : channel.last_event_age_applied;
+    age = report.value;
+}
+
+void takeBlocker(const Report& report, ReplicaChannel& channel) {
+    channel.blocked.push_back(
+        {report.value, valueOf(kBlockerKindNames, report.labels.get("kind")).value_or(BlockerKind::lock),
+         report.get("blocker"), documentText(report)});
+}
+
+/// A metric of a replica's channel, and how it enters the evidence.
+struct ChannelMetric {
+    const char* name;
+    void (*take)(const Report&, ReplicaChannel&);
+};
+
+constexpr std::array kChannelMetrics{
+    ChannelMetric{metric::kMysqlReplicaThreadState, takeThreadState},
+    ChannelMetric{metric::kMysqlReplicaErrorInfo, takeError},
+    ChannelMetric{metric::kMysqlReplicaSourceInfo, takeSource},
+    ChannelMetric{metric::kMysqlReplicaLastEventAgeSeconds, takeLastEvent},
+    ChannelMetric{metric::kMysqlApplierBlockedSeconds, takeBlocker},
+    ChannelMetric{
+        exporter::kMysqlSlaveStatusSecondsBehindMaster,
+        [](const Report& report, ReplicaChannel& channel) { channel.seconds_behind = report.value; }},
+    ChannelMetric{
+        metric::kMysqlReplicaDelaySeconds,
+        [](const Report& report, ReplicaChannel& channel) { channel.delay_seconds = report.value; }},
+    ChannelMetric{
+        metric::kMysqlReplicaRelayLogBytes,
+        [](const Report& report, ReplicaChannel& channel) { channel.relay_log_bytes = report.value; }},
+    ChannelMetric{
+        metric::kMysqlReplicaLastHeartbeatAgeSeconds,
+        [](const Report& report, ReplicaChannel& channel) { channel.last_heartbeat_age = report.value; }},
+    ChannelMetric{metric::kMysqlReplicaApplyingAgeSeconds,
+                  [](const Report& report, ReplicaChannel& channel) { channel.applying_age = report.value; }},
+    ChannelMetric{metric::kMysqlReplicaFiltersInfo,
+                  [](const Report& report, ReplicaChannel& channel) {
+                      channel.filters.push_back(report.get("filter"));
+                  }},
+};
+
+std::string observerOf(const Labels& labels) {
+    std::string agent(labels.get("agent"));
+    return agent.empty() ? std::string(labels.get("instance")) : agent;
+}
+
+/// The agents' clocks, and the agent that observes each server.
+class Observers {
   public:
-    Round(ReplicationReader& owner, TimestampMs now) : owner_(owner) { facts_.now = now; }
-
-    Expected<Databases> run() {
-        const auto now = facts_.now;
-        auto read = select(kNames, now - kWindowMs, now + kAheadMs);
-        if (!read) {
-            return tl::unexpected(read.error());
-        }
-        series_ = std::move(*read);
-        clocks();
-        observers();
-        if (auto loaded = tracks(); !loaded) {
-            return tl::unexpected(loaded.error());
-        }
-        for (const auto& one : series_) {
-            const auto& sample = one.samples.back();
-            if (isStaleNaN(sample.value) || std::isnan(sample.value)) {
-                continue;
-            }
-            const auto at = corrected(*one.labels, sample.timestamp);
-            if (now - at <= kPresentMs) {
-                take(*one.labels, get(*one.labels, "__name__"), sample.value, at);
-            }
-        }
-        finish();
-        return std::move(facts_);
-    }
-
-  private:
-    Expected<std::vector<storage::SeriesSamples>> select(const char* names, TimestampMs from,
-                                                         TimestampMs to) const {
-        auto matcher = storage::Matcher::create(storage::Matcher::Type::regex, "__name__", names);
-        if (!matcher) {
-            return tl::unexpected(matcher.error());
-        }
-        return owner_.store_.select({std::move(*matcher)}, from, to, kMostSamples);
-    }
-
-    static std::string observerOf(const Labels& labels) {
-        auto agent = get(labels, "agent");
-        return agent.empty() ? get(labels, "instance") : agent;
-    }
-
-    TimestampMs corrected(const Labels& labels, TimestampMs at) const {
-        const auto offset = offsets_.find(observerOf(labels));
-        return offset == offsets_.end() ? at : at + std::llround(offset->second * kMsPerSecond);
-    }
-
-    /// The collector's clock minus each agent's.
-    void clocks() {
-        for (const auto& one : series_) {
-            const auto name = one.labels->metricName();
-            const double value = one.samples.back().value;
+    explicit Observers(const std::vector<storage::SeriesSamples>& series) {
+        for (const auto& each : series) {
+            const auto name = each.labels->metricName();
+            const double value = each.samples.back().value;
             if (std::isnan(value)) {
                 continue;
             }
             if (name == metric::kClockOffsetSeconds) {
-                offsets_[observerOf(*one.labels)] = value;
+                offsets_[observerOf(*each.labels)] = value;
             } else if (name == metric::kClockOffsetErrorSeconds) {
-                errors_[observerOf(*one.labels)] = value;
+                errors_[observerOf(*each.labels)] = value;
+            } else if (name == exporter::kUp && each.labels->get("job") == "mysql") {
+                choose(*each.labels);
             }
         }
     }
 
-    /// A server that two agents observe is taken from its own host's, so that no two clocks mix.
-    void observers() {
-        for (const auto& one : series_) {
-            if (one.labels->metricName() != exporter::kUp || one.labels->get("job") != "mysql" ||
-                isStaleNaN(one.samples.back().value)) {
-                continue;
-            }
-            const auto instance = get(*one.labels, "instance");
-            auto& chosen = observers_[instance];
-            const auto agent = get(*one.labels, "agent");
-            if (chosen.empty() || agent == instance) {
-                chosen = agent;
-            }
-        }
-    }
-
+    /// The report is the chosen agent's. Only one agent counts for a server, so that no two clocks mix.
     bool isChosen(const Labels& labels) const {
-        const auto chosen = observers_.find(get(labels, "instance"));
-        return chosen == observers_.end() || chosen->second == labels.get("agent");
+        const auto chosen = chosen_.find(std::string(labels.get("instance")));
+        return chosen == chosen_.end() || chosen->second == labels.get("agent");
     }
 
-    Expected<void> tracks() {
-        const auto now = facts_.now;
-        bool whole = owner_.last_round_ == 0 || now - owner_.last_round_ > kWindowMs / 2;
-        for (const auto& one : series_) {
-            const auto key = keyOf(*one.labels);
-            const auto known = owner_.tracks_.find(key);
-            // Somebody delivers what he could not deliver for a while.
-            whole = whole || (known != owner_.tracks_.end() && known->second.newest < now - kWindowMs &&
-                              one.samples.back().timestamp > known->second.newest);
-        }
-        owner_.last_round_ = now;
-        if (!whole) {
-            feed(series_);
-        } else {
-            auto read = select(kTrackNames, now - kTrackMs, now + kAheadMs);
-            if (!read) {
-                return tl::unexpected(read.error());
-            }
-            owner_.tracks_.clear();
-            feed(*read);
-        }
-        for (auto kept = owner_.tracks_.begin(); kept != owner_.tracks_.end();) {
-            if (kept->second.newest < now - kTrackMs) {
-                kept = owner_.tracks_.erase(kept);
-                continue;
-            }
-            auto& track = kept->second.track;
-            constexpr std::size_t many = 2048;
-            if (track.points().size() > many && track.first().at < now - kRecentMs) {
-                track.thin(now - kTrackMs, now - kRecentMs);
-            }
-            ++kept;
-        }
-        return {};
+    /// The collector's clock minus the observer's.
+    std::int64_t offsetMs(const Labels& labels) const {
+        const auto offset = offsets_.find(observerOf(labels));
+        return offset == offsets_.end() ? 0 : std::llround(offset->second * kMsPerSecond);
     }
 
-    /// Of a series that no track is made of, the metric is "".
-    static TrackKey keyOf(const Labels& labels) {
-        const std::string_view name = labels.metricName();
-        const auto instance = get(labels, "instance");
-        const auto key = [&](const char* what, std::string channel = "", std::string gtid = "") {
-            return TrackKey{instance, what, std::move(channel), std::move(gtid)};
-        };
-        if (name == metric::kMysqlBinlogFileNumber || name == metric::kMysqlBinlogPositionBytes) {
-            return key("written");
-        }
-        if (name == metric::kMysqlBinlogWrittenBytesTotal) {
-            return key("written_bytes");
-        }
-        if (name.starts_with("lapwing_mysql_replica_read_")) {
-            return key("read", channelOf(labels));
-        }
-        if (name.starts_with("lapwing_mysql_replica_exec_")) {
-            return key("exec", channelOf(labels));
-        }
-        if (name == metric::kMysqlReplicaReceivedHeartbeatsTotal) {
-            return key("heartbeats", channelOf(labels));
-        }
-        if (name == metric::kMysqlGtidSequence) {
-            const auto set = get(labels, "set");
-            const auto domain = get(labels, "domain");
-            const auto source = get(labels, "source");
-            if (set == "binlog_state") {
-                return key("binlog_state", "", domain + "-" + source);
-            }
-            return key(set == "received" ? "received" : "executed",
-                       set == "received" ? channelOf(labels) : "", domain.empty() ? source : domain);
-        }
-        return key("");
-    }
-
-    /// Coordinates are two series of one run: the file's number, and the place in it.
-    struct Pending {
-        std::map<TimestampMs, double> values;
-        std::map<TimestampMs, double> files;
-    };
-
-    void feed(const std::vector<storage::SeriesSamples>& all) {
-        std::map<TrackKey, Pending> pending;
-        std::map<std::string, std::int64_t> shift;
-        for (const auto& one : all) {
-            const auto key = keyOf(*one.labels);
-            if (std::get<1>(key).empty() || !isChosen(*one.labels)) {
-                continue;
-            }
-            const auto known = owner_.tracks_.find(key);
-            const auto from = known == owner_.tracks_.end() ? 0 : known->second.newest + 1;
-            const bool is_file = one.labels->metricName().ends_with("_file_number");
-            auto& into = is_file ? pending[key].files : pending[key].values;
-            for (const auto& sample : one.samples) {
-                if (sample.timestamp >= from && !std::isnan(sample.value)) {
-                    // A MariaDB domain's series changes its name with the server that wrote last.
-                    auto& value = into[sample.timestamp];
-                    value = std::max(value, sample.value);
-                }
-            }
-            shift[std::get<0>(key)] = corrected(*one.labels, 0);
-        }
-        for (const auto& [key, samples] : pending) {
-            auto& kept = owner_.tracks_[key];
-            const bool coordinates =
-                std::get<1>(key) == "written" || std::get<1>(key) == "read" || std::get<1>(key) == "exec";
-            for (const auto& [at, value] : samples.values) {
-                const auto file = coordinates ? samples.files.find(at) : samples.files.end();
-                if (coordinates && file == samples.files.end()) {
-                    continue;
-                }
-                kept.track.add(at + shift[std::get<0>(key)], coordinates ? coordinate(file->second, value)
-                                                                         : static_cast<std::int64_t>(value));
-                kept.newest = at;
-            }
-        }
-        std::erase_if(owner_.tracks_, [](const auto& kept) { return kept.second.track.empty(); });
-    }
-
-    std::string documentText(const Labels& labels) const {
-        constexpr std::size_t longest = 400;
-        const auto digest = get(labels, "digest");
-        if (digest.empty()) {
-            return {};
-        }
-        const auto found = owner_.store_.document(digest);
-        if (!found || !*found) {
-            return {};
-        }
-        // A text of several lines becomes one.
-        std::string text;
-        for (const char c : (*found)->body.substr(0, longest)) {
-            text +=
-                c == '\n' ? std::string("; ") : std::string(1, static_cast<unsigned char>(c) < ' ' ? ' ' : c);
-        }
-        while (text.ends_with("; ")) {
-            text.resize(text.size() - 2);
-        }
-        return text;
-    }
-
-    void take(const Labels& labels, const std::string& name, double value, TimestampMs at) {
-        const auto instance = get(labels, "instance");
-        if (name == metric::kAgentAddressInfo) {
-            if (const auto address = reach::Address::parse(labels.get("address"))) {
-                facts_.hosts[*address] = instance;
-            }
+    /// Turns the server's clock, which its agent compared with its own, into one against the collector's.
+    void correctClock(const std::string& instance, Database& server) const {
+        const auto chosen = chosen_.find(instance);
+        const auto& agent = chosen == chosen_.end() || chosen->second.empty() ? instance : chosen->second;
+        const auto offset = offsets_.find(agent);
+        if (!server.clock || offset == offsets_.end()) {
+            server.clock.reset();
             return;
         }
-        if (name.starts_with("lapwing_attempt_")) {
-            takeAttempt(labels, name, value, at);
-            return;
-        }
-        if (labels.get("job") != "mysql" || !isChosen(labels)) {
-            return;
-        }
-        auto& server = facts_.servers[instance];
-        if (name == exporter::kUp) {
-            server.up = value == 1;
-            server.heard = at;
-        } else if (name == metric::kProbeFailure) {
-            server.failure = get(labels, "reason");
-        } else if (name.starts_with("mysql_global_variables_") || name == exporter::kMysqlVersionInfo) {
-            takeVariable(server, labels, name, value);
-        } else if (name.starts_with("lapwing_mysql_replica_") ||
-                   name == exporter::kMysqlSlaveStatusSecondsBehindMaster ||
-                   name == metric::kMysqlApplierBlockedSeconds) {
-            takeChannel(server, labels, name, value, at);
-        } else {
-            takeServer(server, labels, name, value, at);
+        *server.clock -= offset->second;
+        const auto error = errors_.find(agent);
+        server.clock_error = error == errors_.end() ? 0 : error->second;
+    }
+
+  private:
+    /// The agent of the server's own host, if it observes the server.
+    void choose(const Labels& labels) {
+        const auto instance = labels.get("instance");
+        const auto agent = labels.get("agent");
+        auto& chosen = chosen_[std::string(instance)];
+        if (chosen.empty() || agent == instance) {
+            chosen = agent;
         }
     }
 
-    void takeAttempt(const Labels& labels, const std::string& name, double value, TimestampMs at) {
+    std::map<std::string, double> offsets_;  ///< seconds, by agent
+    std::map<std::string, double> errors_;   ///< seconds, by agent
+    std::map<std::string, std::string> chosen_;
+};
+
+/// The attempts of agents to connect to other hosts' databases, from the hosts' main addresses.
+class Attempts {
+  public:
+    static constexpr std::array kMetrics{metric::kAttemptResult, metric::kAttemptTimestampSeconds};
+
+    void take(const Report& report, std::int64_t clock_offset_ms) {
+        const auto& labels = report.labels;
         if (labels.get("service") != "mysql" || labels.get("source_kind") == "second") {
             return;
         }
-        auto& attempt =
-            attempts_[get(labels, "agent") + ' ' + get(labels, "instance") + ' ' + get(labels, "address") +
-                      ' ' + get(labels, "port") + ' ' + get(labels, "source")];
+        auto& attempt = attempts_[{report.get("agent"), report.get("instance"), report.get("address"),
+                                   report.get("port"), report.get("source")}];
         attempt.from = observerOf(labels);
-        attempt.to = get(labels, "instance");
-        if (name == metric::kAttemptResult) {
-            attempt.fact.result = get(labels, "result");
-            if (attempt.fact.at == 0) {
-                attempt.fact.at = at;
-            }
-        } else {
-            attempt.fact.at = corrected(labels, std::llround(value * kMsPerSecond));
-        }
-    }
-
-    static void takeVariable(Database& server, const Labels& labels, const std::string& name, double value) {
-        if (name == exporter::kMysqlVersionInfo) {
-            const auto version = get(labels, "version");
-            server.mariadb = server.mariadb || version.find("MariaDB") != std::string::npos;
-            if (server.version.empty()) {
-                server.version = version;
-            }
-        } else if (name.ends_with("_server_id")) {
-            server.server_id = std::to_string(std::llround(value));
-        } else if (name.ends_with("_log_bin")) {
-            server.log_bin = value == 1;
-        } else if (name.ends_with("_super_read_only")) {
-            server.super_read_only = value != 0;
-        } else {
-            server.read_only = value != 0;
-        }
-    }
-
-    static void takeServer(Database& server, const Labels& labels, const std::string& name, double value,
-                           TimestampMs at) {
-        if (name == metric::kMysqlServerInfo) {
-            server.mariadb = labels.get("flavour") == "mariadb";
-            server.version = get(labels, "version");
-            server.server_uuid = get(labels, "server_uuid");
-            if (const auto id = get(labels, "server_id"); !id.empty()) {
-                server.server_id = id;
-            }
-            if (labels.has("log_bin")) {
-                server.log_bin = labels.get("log_bin") == "ON";
-            }
-        } else if (name == metric::kMysqlClockOffsetSeconds) {
-            server.clock = value;
-        } else if (name == metric::kMysqlHeartbeatAgeSeconds) {
-            server.heartbeats[get(labels, "server_id")] = {at, value};
-        } else if (name == metric::kMysqlHeartbeatWriting) {
-            server.heartbeat_writing = value == 1;
-        } else if (name == metric::kMysqlHeartbeatRefusedInfo) {
-            server.heartbeat_refused = get(labels, "reason");
-        } else if (name == metric::kMysqlLongestTransactionSeconds) {
-            server.longest_transaction = value;
-        } else if (name == metric::kMysqlPrivilegeMissing) {
-            server.missing_privileges.push_back(get(labels, "privilege"));
-        }
-    }
-
-    void takeChannel(Database& server, const Labels& labels, const std::string& full_name, double value,
-                     TimestampMs at) {
-        const std::string_view prefix = "lapwing_mysql_replica_";
-        const auto name = full_name.starts_with(prefix) ? full_name.substr(prefix.size()) : full_name;
-        if (name == "configured") {
-            server.configured = value == 1;
+        attempt.to = report.get("instance");
+        if (labels.metricName() == metric::kAttemptTimestampSeconds) {
+            attempt.last.at = std::llround(report.value * kMsPerSecond) + clock_offset_ms;
             return;
         }
-        auto& channel = server.channels[channelOf(labels)];
-        auto& thread = labels.get("thread") == "sql" ? channel.applier : channel.receiver;
-        if (name == "thread_state") {
-            if (value == 1) {
-                thread.state = valueOf(kThreadStateNames, labels.get("state")).value_or(ThreadState::unknown);
-                channel.at = std::max(channel.at, at);
-            }
-        } else if (name == "error_info") {
-            thread.errors.push_back({std::atoi(get(labels, "errno").c_str()), documentText(labels)});
-        } else if (name == "delay_seconds") {
-            channel.delay_seconds = value;
-        } else if (name == "source_info") {
-            channel.source = {get(labels, "source_host"),
-                              parsePort(labels.get("source_port")).value_or(std::uint16_t{0})};
-            channel.source_server_id = get(labels, "source_server_id");
-            channel.source_uuid = get(labels, "source_uuid");
-        } else if (name == "relay_log_bytes") {
-            channel.relay_log_bytes = value;
-        } else if (name == "last_heartbeat_age_seconds") {
-            channel.last_heartbeat_age = value;
-        } else if (name == "applying_age_seconds") {
-            channel.applying_age = value;
-        } else if (name == "last_event_age_seconds") {
-            (labels.get("side") == "source" ? channel.last_event_age_source
-                                            : channel.last_event_age_applied) = value;
-        } else if (name == "filters_info") {
-            channel.filters.push_back(get(labels, "filter"));
-        } else if (name == exporter::kMysqlSlaveStatusSecondsBehindMaster) {
-            channel.seconds_behind = value;
-        } else if (name == metric::kMysqlApplierBlockedSeconds) {
-            channel.blocked.push_back(
-                {value, valueOf(kBlockerKindNames, labels.get("kind")).value_or(BlockerKind::lock),
-                 get(labels, "blocker"), documentText(labels)});
+        attempt.last.result = report.get("result");
+        if (attempt.last.at == 0) {
+            attempt.last.at = report.at;
         }
     }
 
-    void finish() {
-        for (const auto& [key, kept] : owner_.tracks_) {
-            const auto& [instance, what, channel_name, gtid] = key;
-            // What a server that is silent now did before is worth knowing.
-            auto& server = facts_.servers[instance];
-            if (what == "written") {
-                server.written = kept.track;
-            } else if (what == "written_bytes") {
-                server.written_bytes = kept.track;
-            } else if (what == "executed") {
-                server.executed[gtid] = kept.track;
-            } else if (what == "binlog_state") {
-                server.binlog_state[gtid] = kept.track;
-            } else if (const auto channel = server.channels.find(channel_name);
-                       channel != server.channels.end()) {
-                auto& into = what == "read"         ? channel->second.read
-                             : what == "exec"       ? channel->second.executed
-                             : what == "heartbeats" ? channel->second.heartbeats
-                                                    : channel->second.received[gtid];
-                into = kept.track;
-            }
-        }
-        for (auto& [instance, server] : facts_.servers) {
-            const auto observer = observers_.find(instance);
-            const auto& agent =
-                observer == observers_.end() || observer->second.empty() ? instance : observer->second;
-            const auto offset = offsets_.find(agent);
-            if (server.clock && offset != offsets_.end()) {
-                *server.clock -= offset->second;
-                server.clock_error = errors_[agent];
-            } else {
-                server.clock.reset();
-            }
-            // A channel of which no thread is reported is none.
-            std::erase_if(server.channels, [](const auto& channel) { return channel.second.at == 0; });
-        }
-        for (auto& [name, attempt] : attempts_) {
-            auto& known = facts_.reach[{attempt.from, attempt.to}];
-            if (!attempt.fact.result.empty() && attempt.fact.at >= known.at) {
-                known = attempt.fact;
+    /// Adds the newest attempt between each two hosts.
+    void addTo(std::map<std::pair<std::string, std::string>, ReachAttempt>& reach) const {
+        for (const auto& [series, attempt] : attempts_) {
+            auto& newest = reach[{attempt.from, attempt.to}];
+            if (!attempt.last.result.empty() && attempt.last.at >= newest.at) {
+                newest = attempt.last;
             }
         }
     }
 
+  private:
     struct Attempt {
         std::string from;
         std::string to;
-        ReachAttempt fact;
+        ReachAttempt last;
     };
-
-    ReplicationReader& owner_;
-    Databases facts_;
-    std::vector<storage::SeriesSamples> series_;
-    std::map<std::string, double> offsets_;
-    std::map<std::string, double> errors_;
-    std::map<std::string, std::string> observers_;
-    std::map<std::string, Attempt> attempts_;
+    /// By agent, instance, address, port and source address.
+    std::map<std::tuple<std::string, std::string, std::string, std::string, std::string>, Attempt> attempts_;
 };
 
+/// A regular expression that matches each of the names.
+std::string anyOf(const std::vector<const char*>& names) {
+    std::string out;
+    for (const auto* name : names) {
+        out += (out.empty() ? "" : "|") + std::string(name);
+    }
+    return out;
+}
+
+std::string presentMetrics() {
+    std::vector<const char*> names = positionMetrics();
+    names.insert(names.end(), Attempts::kMetrics.begin(), Attempts::kMetrics.end());
+    names.insert(names.end(),
+                 {metric::kClockOffsetSeconds, metric::kClockOffsetErrorSeconds, metric::kAgentAddressInfo});
+    for (const auto& row : kServerMetrics) {
+        names.push_back(row.name);
+    }
+    for (const auto& row : kChannelMetrics) {
+        names.push_back(row.name);
+    }
+    return anyOf(names);
+}
+
+Expected<std::vector<storage::SeriesSamples>> select(const storage::Store& store, const std::string& names,
+                                                     TimestampMs now, std::int64_t length_ms) {
+    auto matcher = storage::Matcher::create(storage::Matcher::Type::regex, "__name__", names);
+    if (!matcher) {
+        return tl::unexpected(matcher.error());
+    }
+    return store.select({std::move(*matcher)}, now - length_ms, now + kAheadMs, kMostSamples);
+}
+
+std::vector<PositionSeries> positionsOf(const std::vector<storage::SeriesSamples>& series,
+                                        const Observers& observers) {
+    std::vector<PositionSeries> out;
+    for (const auto& each : series) {
+        auto position = positionSeriesOf(*each.labels);
+        if (position && observers.isChosen(*each.labels)) {
+            position->clock_offset_ms = observers.offsetMs(*each.labels);
+            position->samples = each.samples;
+            out.push_back(std::move(*position));
+        }
+    }
+    return out;
+}
+
+/// Reports of one moment, by metric.
+using Reports = std::map<std::string_view, std::vector<Report>>;
+
+const std::vector<Report>& reportsOf(const Reports& reports, const char* metric) {
+    static const std::vector<Report> none;
+    const auto found = reports.find(metric);
+    return found == reports.end() ? none : found->second;
+}
+
+Reports presentReports(const storage::Store& store, const std::vector<storage::SeriesSamples>& series,
+                       const Observers& observers, TimestampMs now) {
+    Reports out;
+    for (const auto& each : series) {
+        const auto& sample = each.samples.back();
+        const auto at = sample.timestamp + observers.offsetMs(*each.labels);
+        if (!std::isnan(sample.value) && now - at <= kPresentMs) {
+            out[each.labels->metricName()].push_back({store, *each.labels, sample.value, at});
+        }
+    }
+    return out;
+}
+
+void takeServers(const Reports& reports, const Observers& observers, Databases& out) {
+    const auto counts = [&](const Report& report) {
+        return report.labels.get("job") == "mysql" && observers.isChosen(report.labels);
+    };
+    for (const auto& row : kServerMetrics) {
+        for (const auto& report : reportsOf(reports, row.name)) {
+            if (counts(report)) {
+                row.take(report, out.servers[report.get("instance")]);
+            }
+        }
+    }
+    for (const auto& row : kChannelMetrics) {
+        for (const auto& report : reportsOf(reports, row.name)) {
+            if (counts(report)) {
+                auto& server = out.servers[report.get("instance")];
+                row.take(report, server.channels[channelName(report.labels)]);
+            }
+        }
+    }
+    for (auto& [instance, server] : out.servers) {
+        observers.correctClock(instance, server);
+        // Drop channels whose threads were not reported.
+        std::erase_if(server.channels, [](const auto& channel) { return channel.second.at == 0; });
+    }
+}
+
+void takeHosts(const Reports& reports, const Observers& observers, Databases& out) {
+    for (const auto& report : reportsOf(reports, metric::kAgentAddressInfo)) {
+        if (const auto address = reach::Address::parse(report.labels.get("address"))) {
+            out.hosts[*address] = report.get("instance");
+        }
+    }
+    Attempts attempts;
+    for (const auto* name : Attempts::kMetrics) {
+        for (const auto& report : reportsOf(reports, name)) {
+            attempts.take(report, observers.offsetMs(report.labels));
+        }
+    }
+    attempts.addTo(out.reach);
+}
+
+}  // namespace
+
 Expected<Databases> ReplicationReader::read(TimestampMs now) {
-    return Round(*this, now).run();
+    static const std::string present = presentMetrics();
+    static const std::string positions = anyOf(positionMetrics());
+    const auto series = select(store_, present, now, kWindowMs);
+    if (!series) {
+        return tl::unexpected(series.error());
+    }
+    const Observers observers(*series);
+    const auto recent = positionsOf(*series, observers);
+    const bool continues = last_read_ != 0 && now - last_read_ <= kWindowMs / 2;
+    if (continues && !tracks_.hasGap(recent, now - kWindowMs)) {
+        tracks_.add(recent);
+    } else {
+        const auto past = select(store_, positions, now, PositionTracks::kLengthMs);
+        if (!past) {
+            return tl::unexpected(past.error());
+        }
+        tracks_.clear();
+        tracks_.add(positionsOf(*past, observers));
+    }
+    last_read_ = now;
+    tracks_.thin(now);
+
+    Databases out;
+    out.now = now;
+    const auto reports = presentReports(store_, *series, observers, now);
+    takeServers(reports, observers, out);
+    takeHosts(reports, observers, out);
+    tracks_.copyTo(out.servers);
+    return out;
 }
 
 }  // namespace lapwing::analysis::evidence
