@@ -311,7 +311,7 @@ void Service::start() {
 }
 
 void Service::watchReplication() {
-    if (auto judged = parts_->replication->round(nowMs()); !judged) {
+    if (auto judged = parts_->replication->update(nowMs()); !judged) {
         spdlog::error("replication: {}", judged.error().message);
     }
 }

@@ -1,23 +1,14 @@
-#include "collector/analysis/replication/words.h"
+#include "collector/analysis/replication/dialect.h"
 
 #include <algorithm>
-#include <array>
 #include <cctype>
-#include <charconv>
 #include <cstdlib>
 
 namespace lapwing::analysis::replication {
 
 namespace {
 
-std::string rounded(double value, int digits, const char* unit) {
-    std::array<char, 400> text{};
-    const auto end =
-        std::to_chars(text.data(), text.data() + text.size(), value, std::chars_format::fixed, digits);
-    return std::string(text.data(), end.ptr) + unit;
-}
-
-/// MySQL from 8.0.22 on.
+/// MySQL from 8.0.22 on says REPLICA.
 bool hasReplicaWords(const std::string& version) {
     char* end = nullptr;
     const long major = std::strtol(version.c_str(), &end, 10);
@@ -26,7 +17,7 @@ bool hasReplicaWords(const std::string& version) {
     return major > 8 || (major == 8 && (minor > 0 || patch >= 22));
 }
 
-/// A name that may stand between quotes in a command; another is left for the reader to fill in.
+/// The name if it needs no escaping between quotes in a command, else "..." for the reader to fill in.
 std::string quotable(const std::string& name) {
     const bool plain = std::all_of(name.begin(), name.end(), [](unsigned char c) {
         return std::isalnum(c) != 0 || c == '-' || c == '_' || c == '.' || c == ':';
@@ -36,19 +27,7 @@ std::string quotable(const std::string& name) {
 
 }  // namespace
 
-std::string duration(double seconds) {
-    constexpr double minute = 60;
-    constexpr double hour = 3600;
-    if (seconds < 10) {
-        return rounded(seconds, 1, " s");
-    }
-    if (seconds < 2 * minute) {
-        return rounded(seconds, 0, " s");
-    }
-    return seconds < 2 * hour ? rounded(seconds / minute, 0, " min") : rounded(seconds / hour, 0, " h");
-}
-
-Dialect::Dialect(const DatabaseFacts& server, const std::string& channel_name)
+Dialect::Dialect(const evidence::Database& server, const std::string& channel_name)
     : mariadb(server.mariadb),
       replica_words(!server.mariadb && hasReplicaWords(server.version)),
       channel(quotable(channel_name)) {}

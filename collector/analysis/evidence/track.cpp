@@ -1,8 +1,8 @@
-#include "collector/analysis/replication/track.h"
+#include "collector/analysis/evidence/track.h"
 
 #include <algorithm>
 
-namespace lapwing::analysis::replication {
+namespace lapwing::analysis::evidence {
 
 namespace {
 constexpr std::int64_t kThinnedMs = 10'000;
@@ -57,4 +57,4 @@ std::optional<TimestampMs> Track::standingSince() const {
     return first->at;
 }
 
-}  // namespace lapwing::analysis::replication
+}  // namespace lapwing::analysis::evidence

@@ -6,7 +6,7 @@
 
 #include "common/model/sample.h"
 
-namespace lapwing::analysis::replication {
+namespace lapwing::analysis::evidence {
 
 /// How a position that only grows moved over time, by the collector's clock: of a binary log, a GTID
 /// sequence, a counter. What lies between two observations is unknown; of a time without change the first
@@ -41,4 +41,4 @@ class Track {
     std::vector<Point> points_;
 };
 
-}  // namespace lapwing::analysis::replication
+}  // namespace lapwing::analysis::evidence
