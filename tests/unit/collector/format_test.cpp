@@ -118,7 +118,7 @@ TEST_CASE("Integers are read as Go reads them") {
     }
 }
 
-TEST_CASE("Forms are decoded; pairs that cannot be read are left out") {
+TEST_CASE("Forms are decoded, pairs that cannot be read are left out") {
     const auto form = parseForm("query=1%2B1&time=4&match[]=a&match%5B%5D=b+c&&empty=&bare");
     CHECK(form.problem.empty());
     CHECK(first(form.values, "query") == "1+1");

@@ -14,7 +14,7 @@ namespace {
 const std::atomic<bool> kHere{false};
 }
 
-TEST_CASE("a gate lets so many through; the next gets a turn when one leaves, or none in time") {
+TEST_CASE("a gate lets so many through, the next gets a turn when one leaves, or none in time") {
     QueryGate gate(2);
     std::optional<QueryGate::Turn> first(std::in_place, gate, milliseconds(0), kHere);
     const QueryGate::Turn second(gate, milliseconds(0), kHere);

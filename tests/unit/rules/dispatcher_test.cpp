@@ -361,7 +361,7 @@ TEST_CASE("mail goes over TLS with a login, and the password stays secret") {
     CHECK(plain.mails().empty());
 }
 
-TEST_CASE("a mail server that hangs anywhere costs one deadline; one that refuses says so") {
+TEST_CASE("a mail server that hangs anywhere costs one deadline, one that refuses says so") {
     notify::EmailConfig email;
     email.to = {"ops@example.org"};
     email.from = "lapwing@example.org";

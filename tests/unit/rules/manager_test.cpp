@@ -273,7 +273,7 @@ TEST_CASE("an alert whose agent went silent is held, not resolved") {
     CHECK(s.alerts().empty());
 }
 
-TEST_CASE("a series that ended while its probe fails is missing; while the probe works it is over") {
+TEST_CASE("a series that ended while its probe fails is missing, while the probe works it is over") {
     Setup s(kLagRule);
     put(*s.store, kUp, at(0), 1);
     put(*s.store, kX, at(0), 20);
