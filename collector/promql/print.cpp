@@ -12,7 +12,7 @@ namespace {
 struct Unit {
     const char* name;
     std::int64_t ms;
-    bool exact;  // years and weeks only where nothing is left over
+    bool exact;  // years and weeks only where no remainder is left
 };
 constexpr std::array kUnits = {Unit{"y", 31'536'000'000, true},
                                Unit{"w", 604'800'000, true},
@@ -73,7 +73,7 @@ const char* matcherText(storage::Matcher::Type type) {
     return "=";
 }
 
-/// Without the time modifiers: in a matrix selector the range comes between.
+/// Without the time modifiers, because a matrix selector prints its range before them.
 std::string printSelector(const VectorSelector& selector) {
     std::vector<std::string> inside;
     for (const auto& matcher : selector.matchers) {

@@ -8,6 +8,7 @@
 
 #include "collector/promql/token.h"
 #include "common/model/labels.h"
+#include "common/text.h"
 
 namespace lapwing::promql {
 namespace {
@@ -16,7 +17,7 @@ struct Unit {
     std::string_view name;
     std::int64_t ms;
 };
-// Largest first; each at most once, in this order.
+// From the largest unit down; each occurs at most once, in this order.
 constexpr std::array kUnits = {
     Unit{"y", 31'536'000'000}, Unit{"w", 604'800'000}, Unit{"d", 86'400'000}, Unit{"h", 3'600'000},
     Unit{"m", 60'000},         Unit{"s", 1000},        Unit{"ms", 1}};
@@ -34,24 +35,6 @@ int digitValue(char c) {
         return c - 'A' + 10;
     }
     return 16;
-}
-
-void appendUtf8(std::string& out, std::uint32_t code) {
-    if (code < 0x80) {
-        out += static_cast<char>(code);
-    } else if (code < 0x800) {
-        out += static_cast<char>(0xc0U | (code >> 6));
-        out += static_cast<char>(0x80U | (code & 0x3fU));
-    } else if (code < 0x10000) {
-        out += static_cast<char>(0xe0U | (code >> 12));
-        out += static_cast<char>(0x80U | ((code >> 6) & 0x3fU));
-        out += static_cast<char>(0x80U | (code & 0x3fU));
-    } else {
-        out += static_cast<char>(0xf0U | (code >> 18));
-        out += static_cast<char>(0x80U | ((code >> 12) & 0x3fU));
-        out += static_cast<char>(0x80U | ((code >> 6) & 0x3fU));
-        out += static_cast<char>(0x80U | (code & 0x3fU));
-    }
 }
 
 std::string unicodeName(char c) {
@@ -73,7 +56,7 @@ std::string escaped(char kind, std::size_t digits, std::uint32_t code) {
     return out;
 }
 
-/// How many bytes the first character has; 0 if it is no UTF-8.
+/// The number of bytes of the first character; 0 if it is not UTF-8.
 std::size_t sequenceLength(std::string_view text) {
     for (std::size_t length = 1; length <= 4 && length <= text.size(); ++length) {
         if (isValidUtf8(text.substr(0, length))) {
@@ -98,7 +81,7 @@ struct CodeRange {
     std::uint32_t first;
     std::uint32_t last;
 };
-/// Characters that show nothing, or not themselves: controls, formatting, spaces but U+0020, private use.
+/// Invisible or ambiguous characters: controls, formatting, spaces except U+0020, private use.
 constexpr std::array kInvisible = {
     CodeRange{0x00, 0x1f},       CodeRange{0x7f, 0xa0},     CodeRange{0xad, 0xad},
     CodeRange{0x600, 0x605},     CodeRange{0x61c, 0x61c},   CodeRange{0x6dd, 0x6dd},
