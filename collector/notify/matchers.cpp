@@ -60,29 +60,22 @@ bool matchesAll(const storage::Matchers& matchers, const Labels& labels) {
                        [&](const Matcher& matcher) { return matcher.matches(labels); });
 }
 
-Expected<storage::Matchers> readMatchers(const rapidjson::Value& json) {
-    if (!json.IsArray()) {
+Expected<storage::Matchers> readMatchers(const json::Value& list) {
+    if (!list.IsArray()) {
         return fail(ErrorKind::invalid, "matchers must be a list");
     }
     storage::Matchers out;
-    for (const auto& entry : json.GetArray()) {
-        const auto member = [&](const char* name) -> const rapidjson::Value* {
-            const auto found = entry.FindMember(name);
-            return found == entry.MemberEnd() ? nullptr : &found->value;
-        };
-        const auto* name = entry.IsObject() ? member("name") : nullptr;
-        const auto* value = entry.IsObject() ? member("value") : nullptr;
-        if (name == nullptr || !name->IsString() || value == nullptr || !value->IsString() ||
-            !isValidLabelName(name->GetString())) {
+    for (const auto& entry : list.GetArray()) {
+        const auto& value = json::member(entry, "value");
+        const auto name = json::text(entry, "name");
+        if (!value.IsString() || !isValidLabelName(name)) {
             return fail(ErrorKind::invalid, "a matcher needs a name and a value");
         }
-        const auto* regex = member("isRegex");
-        const auto* equal = member("isEqual");
-        const auto type = typeOf(regex != nullptr && regex->IsTrue(), equal == nullptr || !equal->IsFalse());
-        auto matcher =
-            Matcher::create(type, name->GetString(), {value->GetString(), value->GetStringLength()});
+        const bool regex = json::flag(entry, "isRegex").value_or(false);
+        const bool equal = json::flag(entry, "isEqual").value_or(true);
+        auto matcher = Matcher::create(typeOf(regex, equal), name, json::text(value));
         if (!matcher) {
-            return tl::unexpected<Error>(matcher.error());
+            return fail(matcher.error());
         }
         out.push_back(std::move(*matcher));
     }
