@@ -59,7 +59,7 @@ const char* cardinalityText(VectorMatching::Cardinality cardinality) {
     return "";
 }
 
-/// Writes one node as an object; the keys of each in alphabetical order, as Prometheus has them.
+/// Writes one node as an object with its keys in alphabetical order, as Prometheus does.
 class TreeWriter {
   public:
     explicit TreeWriter(JsonWriter& json) : json_(json) {}
@@ -246,7 +246,7 @@ bool selects(const Expr& expr) {
 Expected<bool> selectsSeries(const std::string& query) {
     const auto expr = promql::parse(query);
     if (!expr) {
-        return tl::unexpected(expr.error());
+        return fail(expr.error());
     }
     return selects(**expr);
 }
