@@ -5,8 +5,7 @@
 namespace lapwing::api {
 namespace {
 
-using analysis::redundancy::CutSets;
-using analysis::redundancy::truthName;
+using analysis::topology::CutSets;
 
 void writeTexts(JsonWriter& json, const char* name, const auto& texts) {
     key(json, name);

@@ -89,7 +89,7 @@ struct Service::Parts {
     std::optional<forward::Forwarder> forwarder;
     std::optional<rules::RuleManager> rules;
     std::optional<analysis::replication::Watch> replication;
-    std::optional<analysis::Names> names;
+    std::optional<analysis::evidence::EntryNames> names;
     std::optional<analysis::Analyst> analyst;
     std::optional<self::AgentBook> agents;
     std::optional<ingest::MetadataBook> metadata;
@@ -194,7 +194,7 @@ void Service::Parts::wire() {
     replication.emplace(*store, config.site, analyst_options.sample_labels);
     analyst_options.replication = &*replication;
     analyst_options.setup = {config.host, config.notify.heartbeat.has_value()};
-    names.emplace(analysis::namesOf(config.site.entry));
+    names.emplace(analysis::evidence::namesOf(config.site.entry));
     analyst_options.names = [this] { return names->current(); };
     analyst.emplace(*store, config.site, analyst_options);
 
@@ -311,7 +311,7 @@ void Service::start() {
 }
 
 void Service::watchReplication() {
-    if (auto judged = parts_->replication->round(nowMs()); !judged) {
+    if (auto judged = parts_->replication->update(nowMs()); !judged) {
         spdlog::error("replication: {}", judged.error().message);
     }
 }

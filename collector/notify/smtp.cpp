@@ -9,7 +9,6 @@
 #include <unistd.h>
 
 #include <array>
-#include <csignal>
 
 #include "collector/notify/http_delivery.h"
 #include "collector/notify/receivers.h"
@@ -23,14 +22,6 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 using http::TimedSocketImpl;
-
-// OpenSSL writes without MSG_NOSIGNAL; another handler stays in place.
-void ignoreSigpipe() {
-    struct sigaction present {};
-    if (sigaction(SIGPIPE, nullptr, &present) == 0 && present.sa_handler == SIG_DFL) {
-        std::signal(SIGPIPE, SIG_IGN);
-    }
-}
 
 std::string ownHostName() {
     std::array<char, 256> buffer{};
@@ -131,7 +122,6 @@ Expected<void> sendMail(const EmailConfig& config, const std::string& subject, c
 
     http::SslContextPtr context;
     if (config.security != SmtpSecurity::none) {
-        ignoreSigpipe();
         auto made = http::makeClientContext({config.ca_file, "", "", ""});
         if (!made) {
             return failed(made.error());

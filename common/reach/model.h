@@ -12,17 +12,9 @@
 #include <vector>
 
 #include "common/reach/ruleset.h"
+#include "common/truth.h"
 
 namespace lapwing::reach {
-
-enum class Truth { no, yes, unknown };
-
-inline Truth negate(Truth truth) {
-    if (truth == Truth::unknown) {
-        return truth;
-    }
-    return truth == Truth::yes ? Truth::no : Truth::yes;
-}
 
 /// Numbers from `low` to `high`: an address, a port, a protocol, a set of bits.
 struct Range {

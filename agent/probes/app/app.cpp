@@ -5,7 +5,6 @@
 #include <re2/re2.h>
 
 #include <algorithm>
-#include <csignal>
 
 #include "agent/probes/http_target.h"
 #include "common/http/tls.h"
@@ -16,14 +15,6 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 constexpr int kMostRedirects = 5;
-
-/// OpenSSL writes without MSG_NOSIGNAL: a peer that has gone must not end the agent.
-void ignoreSigpipe() {
-    struct sigaction present = {};
-    if (sigaction(SIGPIPE, nullptr, &present) == 0 && present.sa_handler == SIG_DFL) {
-        std::signal(SIGPIPE, SIG_IGN);
-    }
-}
 
 const char* reasonOf(ErrorKind kind) {
     switch (kind) {
@@ -115,7 +106,6 @@ Expected<AppProbe::Outcome> AppProbe::run(Clock::time_point until) {
     }
     for (auto url = check_.url;;) {
         if (question.tls && !context_->tls) {
-            ignoreSigpipe();
             auto made = http::makeClientContext({check_.ca_file, {}, {}, {}});
             if (!made) {
                 return tl::unexpected(made.error());

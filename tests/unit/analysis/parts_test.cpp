@@ -1,7 +1,7 @@
 #include <cstdio>
 #include <fstream>
 
-#include "agent/snapshot/collect.h"
+#include "agent/snapshot/helper/run_tool.h"
 #include "collector/analysis/book.h"
 #include "collector/analysis/exposure/remedy.h"
 #include "common/reach/ruleset.h"

@@ -5,14 +5,15 @@ namespace {
 
 using namespace lapwing;
 using namespace lapwing::analysis;
+using lapwing::analysis::evidence::ThreadState;
 using lapwing::test::ReplicaPair;
 
 Judgement judged(const ReplicaPair& pair) {
-    const Facts facts;
+    const evidence::Network facts;
     const Site site;
     const Context context{
         facts, site, nullptr, nullptr,
-        std::make_shared<const std::vector<replication::Verdict>>(analysis::replication::judge(pair.facts))};
+        std::make_shared<const std::vector<replication::Verdict>>(analysis::replication::judge(pair.inputs))};
     Judgement out;
     redundancy::judgeReplicas(context, out);
     return out;
@@ -53,10 +54,10 @@ TEST_CASE("R6: a replica that could not take over") {
 
 TEST_CASE("R6 and R7 of a replica with two channels say which") {
     ReplicaPair pair;
-    pair.followsAnother().applier.state = "stopped";
+    pair.followsAnother().applier.state = ThreadState::stopped;
     pair.replica().read_only = false;
     // With one of them it may be written to at both ends, with the other not.
-    pair.facts.declared = {{"web-01", "web-02"}, {"web-02", "web-01"}};
+    pair.inputs.declared = {{"web-01", "web-02"}, {"web-02", "web-01"}};
     const auto judgement = judged(pair);
     const auto* failover = find(judgement, "R6");
     REQUIRE(failover != nullptr);
@@ -84,7 +85,7 @@ TEST_CASE("R7: a replica that accepts writes") {
     pair.primary().read_only = true;
     CHECK(find(judged(pair), "R7")->title == "The replica web-02 accepts writes");
 
-    pair.facts.declared.push_back({"web-02", "web-01"});
+    pair.inputs.declared.push_back({"web-02", "web-01"});
     CHECK(find(judged(pair), "R7") == nullptr);
     CHECK(judged(pair).judged.contains({"R7", "mysql@web-02"}));
 
@@ -101,7 +102,7 @@ TEST_CASE("R7 on MySQL: read_only does not hold administrators back") {
 }
 
 TEST_CASE("Without a watch nothing is judged") {
-    const Facts facts;
+    const evidence::Network facts;
     const Site site;
     Judgement out;
     redundancy::judgeReplicas({facts, site, nullptr, nullptr, nullptr}, out);

@@ -3,6 +3,7 @@
 
 namespace {
 
+using namespace lapwing::analysis::evidence;
 using namespace lapwing::analysis::replication;
 
 Track steps(std::initializer_list<Track::Point> points) {
@@ -72,7 +73,7 @@ TEST_CASE("How far behind a position is") {
 }
 
 TEST_CASE("Bytes behind, within a file and over several") {
-    DatabaseFacts primary;
+    Database primary;
     primary.written =
         steps({{1000, coordinate(3, 900)}, {2000, coordinate(3, 1000)}, {3000, coordinate(4, 400)}});
     primary.written_bytes = steps({{1000, 0}, {2000, 100}, {3000, 600}});

@@ -1,5 +1,6 @@
 #include "collector/config/config.h"
 
+#include <algorithm>
 #include <fstream>
 
 #include "tests/unit/catch.h"

@@ -1,5 +1,6 @@
 // Generated firewalls, each loaded into a namespace and tried: the evaluator never contradicts the kernel.
 #include <algorithm>
+#include <cstdint>
 #include <cstdio>
 #include <cstdlib>
 #include <fstream>

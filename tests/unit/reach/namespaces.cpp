@@ -10,7 +10,7 @@
 #include <thread>
 #include <vector>
 
-#include "agent/snapshot/collect.h"
+#include "agent/snapshot/helper/run_tool.h"
 
 namespace lapwing::test {
 

@@ -1,5 +1,6 @@
 #include "collector/notify/dispatcher.h"
 
+#include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <mutex>

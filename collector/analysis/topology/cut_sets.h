@@ -1,0 +1,65 @@
+#pragma once
+
+#include <map>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "common/truth.h"
+
+namespace lapwing::analysis::topology {
+
+/// What a delivered service needs: a monotone function of components that work, of k-of-n gates (AND is
+/// n-of-n, OR is 1-of-n) and of facts that no failure changes.
+struct Gate {
+    enum class Kind { component, fact, at_least };
+    Kind kind = Kind::at_least;
+    std::string component;
+    Truth truth = Truth::yes;
+    std::size_t needed = 0;
+    std::vector<Gate> parts;
+
+    static Gate of(std::string component) {
+        return {Kind::component, std::move(component), Truth::yes, 0, {}};
+    }
+    static Gate fact(Truth truth) { return {Kind::fact, "", truth, 0, {}}; }
+    static Gate atLeast(std::size_t needed, std::vector<Gate> parts) {
+        return {Kind::at_least, "", Truth::yes, needed, std::move(parts)};
+    }
+    /// `all` of nothing works, `any` of nothing does not.
+    static Gate all(std::vector<Gate> parts) {
+        const auto needed = parts.size();
+        return atLeast(needed, std::move(parts));
+    }
+    static Gate any(std::vector<Gate> parts) { return atLeast(1, std::move(parts)); }
+};
+
+/// Whether components work; one that is not named does.
+using States = std::map<std::string, Truth>;
+
+Truth evaluate(const Gate& gate, const States& states);
+
+/// Components whose failure together stops a service, while without any of them it would not stop.
+struct CutSet {
+    std::set<std::string> components;
+    bool certain = true;  ///< false: it stops or not, depending on what is unknown
+
+    bool operator==(const CutSet&) const = default;
+};
+
+/// What one or two failures do to a service.
+struct CutSets {
+    Truth works = Truth::yes;  ///< before anything fails
+    /// Of one and of two components, singles first. Empty if it does not work anyway. A pair that is certain
+    /// is listed beside a single of its own that is not; nothing else has a part listed. What already has
+    /// failed is in none.
+    std::vector<CutSet> sets;
+
+    /// The components that alone stop it; `certain_only`: for sure.
+    std::set<std::string> singles(bool certain_only = true) const;
+};
+
+/// Tries every failure of one and of two components: a service of five hundred takes milliseconds.
+CutSets cutSets(const Gate& gate, const States& states = {});
+
+}  // namespace lapwing::analysis::topology

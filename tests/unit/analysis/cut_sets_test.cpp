@@ -1,0 +1,366 @@
+#include "collector/analysis/topology/cut_sets.h"
+
+#include <algorithm>
+#include <functional>
+#include <map>
+#include <random>
+
+#include "tests/unit/catch.h"
+
+using namespace lapwing::analysis::topology;
+using lapwing::Truth;
+
+namespace {
+
+constexpr unsigned kSeed = 20231;
+
+using Sets = std::set<std::set<std::string>>;
+
+Sets certain(const CutSets& cuts) {
+    Sets out;
+    for (const auto& set : cuts.sets) {
+        if (set.certain) {
+            out.insert(set.components);
+        }
+    }
+    return out;
+}
+
+Sets uncertain(const CutSets& cuts) {
+    Sets out;
+    for (const auto& set : cuts.sets) {
+        if (!set.certain) {
+            out.insert(set.components);
+        }
+    }
+    return out;
+}
+
+std::set<std::string> componentsOf(const Gate& gate) {
+    std::set<std::string> out;
+    if (gate.kind == Gate::Kind::component) {
+        out.insert(gate.component);
+    }
+    for (const auto& part : gate.parts) {
+        out.merge(componentsOf(part));
+    }
+    return out;
+}
+
+/// A random monotone function of the components c0, c1, ...; `facts`: with some that are unknown.
+Gate randomGate(std::mt19937& random, unsigned components, int depth, bool facts) {
+    const auto draw = [&](unsigned most) { return static_cast<unsigned>(random() % most); };
+    if (depth == 0 || draw(4) == 0) {
+        if (facts && draw(8) == 0) {
+            return Gate::fact(static_cast<Truth>(draw(3)));
+        }
+        return Gate::of("c" + std::to_string(draw(components)));
+    }
+    std::vector<Gate> parts;
+    const auto count = 1 + draw(4);
+    for (unsigned i = 0; i < count; ++i) {
+        parts.push_back(randomGate(random, components, depth - 1, facts));
+    }
+    return Gate::atLeast(1 + draw(count), std::move(parts));
+}
+
+/// Two-valued, with everything unknown taken as `unknown_is`: written apart from evaluate().
+bool worksWith(const Gate& gate, const std::set<std::string>& failed, bool unknown_is) {
+    if (gate.kind == Gate::Kind::component) {
+        return !failed.contains(gate.component);
+    }
+    if (gate.kind == Gate::Kind::fact) {
+        return gate.truth == Truth::yes || (gate.truth == Truth::unknown && unknown_is);
+    }
+    return static_cast<std::size_t>(std::count_if(
+               gate.parts.begin(), gate.parts.end(),
+               [&](const auto& part) { return worksWith(part, failed, unknown_is); })) >= gate.needed;
+}
+
+/// Minimal sets, of any size, by trying all 2^n of them.
+Sets bruteForce(const std::vector<std::string>& names,
+                const std::function<bool(const std::set<std::string>&)>& works) {
+    std::vector<std::set<std::string>> failing;
+    for (unsigned mask = 0; mask < 1U << names.size(); ++mask) {
+        std::set<std::string> failed;
+        for (std::size_t i = 0; i < names.size(); ++i) {
+            if ((mask >> i & 1U) != 0) {
+                failed.insert(names[i]);
+            }
+        }
+        if (!works(failed)) {
+            failing.push_back(std::move(failed));
+        }
+    }
+    Sets out;
+    for (const auto& one : failing) {
+        const bool minimal = std::none_of(failing.begin(), failing.end(), [&](const auto& other) {
+            return other.size() < one.size() &&
+                   std::includes(one.begin(), one.end(), other.begin(), other.end());
+        });
+        if (minimal && one.size() <= 2) {
+            out.insert(one);
+        }
+    }
+    return out;
+}
+
+}  // namespace
+
+TEST_CASE("single points of AND, OR and k-of-n") {
+    const auto site = Gate::all({Gate::any({Gate::of("lb")}), Gate::any({Gate::of("a"), Gate::of("b")})});
+    CHECK(certain(cutSets(site)) == Sets{{"lb"}, {"a", "b"}});
+    // A component that both ways need is single, although each way has an alternative.
+    const auto shared =
+        Gate::any({Gate::all({Gate::of("a"), Gate::of("db")}), Gate::all({Gate::of("b"), Gate::of("db")})});
+    CHECK(certain(cutSets(shared)) == Sets{{"db"}, {"a", "b"}});
+    const auto capacity = Gate::atLeast(2, {Gate::of("a"), Gate::of("b"), Gate::of("c")});
+    CHECK(certain(cutSets(capacity)) == Sets{{"a", "b"}, {"a", "c"}, {"b", "c"}});
+    CHECK(certain(cutSets(capacity, {{"c", Truth::no}})) == Sets{{"a"}, {"b"}});
+    CHECK(cutSets(Gate::any({})).works == Truth::no);
+    CHECK(cutSets(Gate::any({})).sets.empty());
+    CHECK(cutSets(Gate::all({})).works == Truth::yes);
+}
+
+TEST_CASE("a standby of which nobody knows whether it takes over") {
+    const auto entry =
+        Gate::any({Gate::of("first"), Gate::all({Gate::of("second"), Gate::fact(Truth::unknown)})});
+    const auto cuts = cutSets(entry);
+    CHECK(cuts.works == Truth::yes);
+    CHECK(cuts.singles().empty());
+    CHECK(uncertain(cuts) == Sets{{"first"}});
+    CHECK(certain(cuts) == Sets{{"first", "second"}});
+    // Nothing can be told of failures while it is unknown whether it works at all.
+    const auto dark = cutSets(entry, {{"first", Truth::no}});
+    CHECK(dark.works == Truth::unknown);
+    CHECK(certain(dark) == Sets{{"second"}});
+    CHECK(uncertain(dark).empty());
+}
+
+TEST_CASE("cut sets are those of brute force") {
+    std::mt19937 random(kSeed);
+    std::size_t found = 0;
+    for (int round = 0; round < 400; ++round) {
+        const auto gate = randomGate(random, 8, 4, false);
+        const auto parts = componentsOf(gate);
+        const std::vector<std::string> names(parts.begin(), parts.end());
+        const auto expected =
+            worksWith(gate, {}, false)
+                ? bruteForce(names, [&](const auto& failed) { return worksWith(gate, failed, false); })
+                : Sets{};
+        const auto cuts = cutSets(gate);
+        REQUIRE(certain(cuts) == expected);
+        REQUIRE(uncertain(cuts).empty());
+        found += expected.size();
+    }
+    CHECK(found > 400);
+}
+
+TEST_CASE(
+    "with unknown facts, what is certain holds whichever way they are, and what is not depends on them") {
+    std::mt19937 random(kSeed + 1);
+    std::size_t depending = 0;
+    for (int round = 0; round < 400; ++round) {
+        const auto gate = randomGate(random, 7, 4, true);
+        const auto parts = componentsOf(gate);
+        const std::vector<std::string> names(parts.begin(), parts.end());
+        const auto best =
+            bruteForce(names, [&](const auto& failed) { return worksWith(gate, failed, true); });
+        const auto worst =
+            bruteForce(names, [&](const auto& failed) { return worksWith(gate, failed, false); });
+        const auto cuts = cutSets(gate);
+        if (worksWith(gate, {}, true)) {
+            REQUIRE(certain(cuts) == best);
+        } else {
+            REQUIRE(cuts.works == Truth::no);
+        }
+        for (const auto& set : uncertain(cuts)) {
+            REQUIRE(worst.contains(set));
+            REQUIRE_FALSE(best.contains(set));
+        }
+        if (cuts.works == Truth::yes) {
+            for (const auto& set : worst) {
+                REQUIRE((certain(cuts).contains(set) || uncertain(cuts).contains(set)));
+            }
+        }
+        depending += uncertain(cuts).size();
+    }
+    CHECK(depending > 50);
+}
+
+TEST_CASE("failures on top of what has failed already, or may have, have the effect that evaluate() tells") {
+    std::mt19937 random(kSeed + 3);
+    std::size_t singles = 0;
+    std::size_t pairs = 0;
+    for (int round = 0; round < 400; ++round) {
+        const auto gate = randomGate(random, 7, 4, true);
+        States states;
+        for (const auto& name : componentsOf(gate)) {
+            if (const auto truth = random() % 6; truth < 2) {
+                states[name] = static_cast<Truth>(truth);
+            }
+        }
+        const auto after = [&](const std::set<std::string>& failed) {
+            auto trial = states;
+            for (const auto& name : failed) {
+                trial[name] = Truth::no;
+            }
+            return evaluate(gate, trial);
+        };
+        const auto cuts = cutSets(gate, states);
+        REQUIRE(cuts.works == evaluate(gate, states));
+        std::vector<CutSet> expected;
+        const auto expect = [&](const std::set<std::string>& failed) {
+            const auto truth = after(failed);
+            if (truth == cuts.works || truth == Truth::yes || cuts.works == Truth::no) {
+                return;
+            }
+            const bool known = std::any_of(failed.begin(), failed.end(), [&](const auto& name) {
+                return states.contains(name) && states.at(name) == Truth::no;
+            });
+            const bool by_a_part =
+                failed.size() == 2 && std::any_of(failed.begin(), failed.end(), [&](const auto& name) {
+                    const auto alone = after({name});
+                    return alone != cuts.works && alone <= truth;
+                });
+            if (!known && !by_a_part) {
+                expected.push_back({failed, truth == Truth::no});
+                ++(failed.size() == 1 ? singles : pairs);
+            }
+        };
+        const auto names = componentsOf(gate);
+        for (const auto& one : names) {
+            expect({one});
+        }
+        for (auto one = names.begin(); one != names.end(); ++one) {
+            for (auto other = std::next(one); other != names.end(); ++other) {
+                expect({*one, *other});
+            }
+        }
+        REQUIRE(cuts.sets == expected);
+    }
+    CHECK(singles > 100);
+    CHECK(pairs > 50);
+}
+
+namespace {
+
+/// A graph of nodes between a source and a sink; what is needed is one path on which every node works.
+struct Graph {
+    std::map<int, std::set<int>> neighbours;
+
+    bool joins(int from, int to, int without) const {
+        std::set<int> seen{from};
+        std::vector<int> next{from};
+        while (!next.empty()) {
+            const int node = next.back();
+            next.pop_back();
+            if (node == to) {
+                return true;
+            }
+            for (const int other : neighbours.at(node)) {
+                if (other != without && seen.insert(other).second) {
+                    next.push_back(other);
+                }
+            }
+        }
+        return false;
+    }
+
+    void paths(int node, int to, std::vector<int>& so_far, std::vector<Gate>& out) const {
+        if (node == to) {
+            std::vector<Gate> parts;
+            parts.reserve(so_far.size());
+            for (const int each : so_far) {
+                parts.push_back(Gate::of("n" + std::to_string(each)));
+            }
+            out.push_back(Gate::all(std::move(parts)));
+            return;
+        }
+        for (const int other : neighbours.at(node)) {
+            if (std::find(so_far.begin(), so_far.end(), other) == so_far.end()) {
+                so_far.push_back(other);
+                paths(other, to, so_far, out);
+                so_far.pop_back();
+            }
+        }
+    }
+};
+
+/// Tarjan's articulation points: whose removal leaves more pieces.
+class Articulation {
+  public:
+    explicit Articulation(const Graph& graph) : graph_(graph) { visit(0, -1); }
+    const std::set<int>& points() const { return points_; }
+
+  private:
+    void visit(int node, int parent) {
+        number_[node] = low_[node] = ++last_;
+        int children = 0;
+        for (const int other : graph_.neighbours.at(node)) {
+            if (other == parent) {
+                continue;
+            }
+            if (number_.contains(other)) {
+                low_[node] = std::min(low_[node], number_[other]);
+                continue;
+            }
+            ++children;
+            visit(other, node);
+            low_[node] = std::min(low_[node], low_[other]);
+            if (parent != -1 && low_[other] >= number_[node]) {
+                points_.insert(node);
+            }
+        }
+        if (parent == -1 && children > 1) {
+            points_.insert(node);
+        }
+    }
+
+    const Graph& graph_;
+    std::map<int, int> number_;
+    std::map<int, int> low_;
+    std::set<int> points_;
+    int last_ = 0;
+};
+
+}  // namespace
+
+TEST_CASE("on graphs of paths, single points are the articulation points between the ends") {
+    std::mt19937 random(kSeed + 2);
+    std::size_t checked = 0;
+    std::size_t found = 0;
+    while (checked < 200) {
+        constexpr int nodes = 8;
+        Graph graph;
+        for (int i = 0; i < nodes; ++i) {
+            graph.neighbours[i];
+        }
+        for (int i = 0; i < 10; ++i) {
+            const int a = static_cast<int>(random() % nodes);
+            const int b = static_cast<int>(random() % nodes);
+            if (a != b) {
+                graph.neighbours[a].insert(b);
+                graph.neighbours[b].insert(a);
+            }
+        }
+        if (!graph.joins(0, nodes - 1, -1)) {
+            continue;
+        }
+        ++checked;
+        std::vector<Gate> ways;
+        std::vector<int> so_far{0};
+        graph.paths(0, nodes - 1, so_far, ways);
+        std::set<std::string> expected{"n0", "n7"};
+        const Articulation articulation(graph);
+        for (const int point : articulation.points()) {
+            if (point != 0 && point != nodes - 1 && !graph.joins(0, nodes - 1, point)) {
+                expected.insert("n" + std::to_string(point));
+            }
+        }
+        const auto found_singles = cutSets(Gate::any(std::move(ways))).singles();
+        REQUIRE(found_singles == expected);
+        found += expected.size() - 2;
+    }
+    CHECK(found > 50);
+}
