@@ -1,7 +1,4 @@
-"""What the tests of the lab share: ways to ask it, to break it and to wait, and a small runner.
-
-A test is a function marked @test. Its name is printed after `ok    `, `FAIL  ` or `skip  `, which tests/run counts.
-"""
+"""What the tests of the lab share: ways to ask it, to break it and to wait."""
 
 import contextlib
 import ctypes
@@ -11,9 +8,7 @@ import os
 import re
 import socket
 import subprocess
-import sys
 import time
-import traceback
 import urllib.parse
 from pathlib import Path
 
@@ -24,46 +19,10 @@ COLLECTOR = "10.77.0.20"
 STATE = Path("/var/lib/lapwing-lab")
 PAGE_PASSWORD_FILE = STATE / "page.secret"
 
-_tests = []
-
-
-class Skip(Exception):
-    """A test that cannot run here; says why."""
-
-
-def test(function):
-    _tests.append(function)
-    return function
-
 
 def interval_of(job):
     """How often a probe runs, in seconds."""
     return {"mysql": 1, "inventory": 60}.get(job, 10)
-
-
-def long_only():
-    """First in a test that only `tests/run --long` runs."""
-    if not LONG:
-        raise Skip("takes a while: tests/run --long")
-
-
-def main():
-    failed = 0
-    for function in _tests:
-        name = function.__name__.replace("_", " ")
-        began = time.monotonic()
-        try:
-            function()
-            print(f"ok    {name} ({time.monotonic() - began:.0f} s)", flush=True)
-        except Skip as reason:
-            print(f"skip  {name}: {reason}", flush=True)
-        except AssertionError as error:
-            failed += 1
-            print(f"FAIL  {name}: {error}", flush=True)
-        except Exception:  # a broken test must not hide the others
-            failed += 1
-            print(f"FAIL  {name}: " + traceback.format_exc().replace("\n", "\n      "), flush=True)
-    sys.exit(1 if failed else 0)
 
 
 def note(text):
@@ -153,6 +112,24 @@ def every_second_once(host, since, until_then):
         f"{times[0] - since:.1f} s to the first, at most {max(gaps):.1f} s between, {until_then - times[-1]:.1f} s after the last"
     assert len(times) >= (until_then - since) - 3, f"{len(times)} samples in {until_then - since:.0f} s"
     return len(times)
+
+
+def delivers_regularly():
+    """Every probe of every agent has delivered its last two samples at its interval."""
+    now = time.time()
+    seen = {}
+    for labels, points in samples('up{agent!=""}', now - 130):
+        interval = interval_of(labels["job"])
+        times = [at for at, _ in points]
+        if times[-1] < now - interval - 5:
+            continue  # ended: another series, or none, has taken its place
+        assert len(times) > 1, f"one sample alone of {labels}"
+        assert times[-1] - times[-2] < interval + 0.5, f"{times[-1] - times[-2]:.1f} s between two samples of {labels}"
+        seen.setdefault(labels["agent"], set()).add(labels["job"])
+    assert {"web-01", "web-02", "monitor"} <= seen.keys(), f"samples of {sorted(seen)} only"
+    for agent, jobs in seen.items():
+        assert "inventory" in jobs, f"no inventory of {agent}"
+    return True
 
 
 def findings(**wanted):

@@ -9,17 +9,15 @@ import os
 import re
 import shutil
 import subprocess
-import sys
 import tempfile
 import threading
 import time
 
 import pymysql
+from harness import PROGRAM, Collector, free_port
 
 here = os.path.dirname(os.path.realpath(__file__))
 repo = os.path.realpath(os.path.join(here, "../../.."))
-sys.path.insert(0, os.path.join(here, "../collector"))
-from harness import PROGRAM, Collector, free_port  # noqa: E402
 
 AGENT = os.path.join(os.path.dirname(PROGRAM), "lapwing-agent")
 SERVERS = os.path.join(here, "servers.sh")

@@ -14,7 +14,7 @@ namespace {
 const std::atomic<bool> kHere{false};
 }
 
-TEST_CASE("a gate admits a limited number; the next one waits for a turn until its deadline") {
+TEST_CASE("a gate admits a limited number, and the next one waits for a turn until its deadline") {
     QueryGate gate(2);
     std::optional<QueryGate::Turn> first(std::in_place, gate, milliseconds(0), kHere);
     const QueryGate::Turn second(gate, milliseconds(0), kHere);

@@ -48,7 +48,7 @@ TEST_CASE("an endpoint is printed as it is read") {
     CHECK(Endpoint::parse("[2001:db8::1]")->toString() == "2001:db8::1");
 }
 
-TEST_CASE("the address of an endpoint leaves the zone out; a name has none") {
+TEST_CASE("the address of an endpoint leaves the zone out, a name has none") {
     CHECK(Endpoint::parse("[fe80::1%eth0]:80")->address() == reach::Address::parse("fe80::1"));
     CHECK(Endpoint::parse("10.0.0.1:80")->address() == reach::Address::parse("10.0.0.1"));
     CHECK_FALSE(Endpoint::parse("web-01:80")->address());
