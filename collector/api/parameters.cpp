@@ -8,13 +8,11 @@
 #include <ctime>
 
 #include "collector/promql/engine.h"
-#include "collector/promql/token.h"
 #include "common/config/reader.h"
+#include "common/model/quote.h"
 
 namespace lapwing::api {
 namespace {
-
-using promql::quote;
 
 // The year 287396: far beyond the time of any sample, and far from overflow in milliseconds.
 constexpr double kMaxSeconds = 9e12;

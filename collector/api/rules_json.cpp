@@ -7,8 +7,8 @@
 
 #include "collector/api/answers.h"
 #include "collector/api/parameters.h"
-#include "collector/promql/token.h"
 #include "common/digest.h"
+#include "common/model/quote.h"
 #include "common/text.h"
 #include "common/time_text.h"
 
@@ -150,7 +150,7 @@ Expected<bool> parseBool(const std::string& text) {
     if (text == "0" || text == "f" || text == "false") {
         return false;
     }
-    return fail(ErrorKind::invalid, "strconv.ParseBool: parsing " + promql::quote(text) + ": invalid syntax");
+    return fail(ErrorKind::invalid, "strconv.ParseBool: parsing " + quote(text) + ": invalid syntax");
 }
 
 Expected<void> readPage(const Parameters& parameters, Wanted& wanted) {
@@ -187,7 +187,7 @@ Expected<Wanted> readWanted(const Parameters& parameters) {
     wanted.any = std::move(*any);
     wanted.type = lower(first(parameters, "type"));
     if (!wanted.type.empty() && wanted.type != "alert" && wanted.type != "record") {
-        return fail(invalidParameter("type", "not supported value " + promql::quote(wanted.type)));
+        return fail(invalidParameter("type", "not supported value " + quote(wanted.type)));
     }
     if (const std::string text = lower(first(parameters, "exclude_alerts")); !text.empty()) {
         const auto excluded = parseBool(text);

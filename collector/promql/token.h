@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "common/error.h"
+#include "common/model/quote.h"
 
 namespace lapwing::promql {
 
@@ -45,9 +46,6 @@ struct Token {
 /// Splits a query as Prometheus does (context counts: braces, brackets). The last token is `end` or
 /// `error`; a lexical error is reported only when the parser reaches it.
 std::vector<Token> lex(std::string_view query);
-
-/// Go's strconv.Quote for the characters of UTF-8 text.
-std::string quote(std::string_view text);
 
 /// Reads a duration such as `1h30m`, in milliseconds. Error `invalid` for other text and out of range.
 Expected<std::int64_t> parseDuration(std::string_view text);

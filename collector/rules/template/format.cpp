@@ -4,8 +4,8 @@
 #include <cmath>
 #include <cstdio>
 
-#include "collector/promql/token.h"
 #include "collector/rules/template/value.h"
+#include "common/model/quote.h"
 
 namespace lapwing::rules {
 namespace {
@@ -86,7 +86,7 @@ std::string formatOne(Verb verb, const TemplateValue& value) {
     }
     if (const auto* text = std::get_if<std::string>(&value.data)) {
         if (verb.letter == 'q') {
-            return pad(promql::quote(*text), verb);
+            return pad(quote(*text), verb);
         }
         if (verb.letter != 's') {
             return bad(verb, value);
