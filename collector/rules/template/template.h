@@ -11,19 +11,20 @@
 
 namespace lapwing::rules {
 
-/// One element of what `query` returns in a template.
+/// One element of the result of `query` in a template.
 struct TemplateSample {
     Labels labels;
     double value = 0;
 };
 
-/// What a template sees: `.Labels` and `$labels`, `.Value` and `$value`, `.ExternalLabels`, `.ExternalURL`.
+/// The data of a template: `.Labels` and `$labels`, `.Value` and `$value`, `.ExternalLabels`,
+/// `.ExternalURL`.
 struct TemplateData {
     Labels labels;
     double value = 0;
     Labels external_labels;
     std::string external_url;
-    /// Runs a PromQL query at the evaluation's time; for the function `query`.
+    /// Runs a PromQL query at the time of the evaluation, for the function `query`.
     std::function<Expected<std::vector<TemplateSample>>(std::string_view)> query;
 };
 
@@ -37,9 +38,9 @@ struct TemplateTree;
 /// value, strvalue, label, sortByLabel, args, reReplaceAll, match, title, toUpper, toLower, stripPort,
 /// stripDomain, toTime, parseDuration, graphLink, tableLink, externalURL, pathPrefix, safeHtml) and of Go
 /// (print, printf, println, len, index, slice, html, js, urlquery, and, or, not, eq, ne, lt, le, gt, ge).
-/// What toTime yields has Go's methods Format, Year, Month, Day, Weekday, Hour, Minute, Second, YearDay, Unix
-/// and UnixMilli; it is in UTC. A missing label is "". Unlike in Go, numbers of different kinds compare (`gt
-/// $value 1`).
+/// The result of toTime, in UTC, has Go's methods Format, Year, Month, Day, Weekday, Hour, Minute, Second,
+/// YearDay, Unix and UnixMilli. A missing label is "". Unlike in Go, numbers of different kinds compare
+/// (`gt $value 1`).
 ///
 /// Immutable after parsing, safe from any thread.
 class Template {

@@ -3,7 +3,7 @@
 #include <ctime>
 #include <utility>
 
-#include "collector/rules/template_value.h"
+#include "collector/rules/template/value.h"
 
 namespace lapwing::rules {
 namespace {
@@ -35,7 +35,7 @@ std::string padded(int number, int width, char filling = '0') {
     return out;
 }
 
-/// A fraction of `digits` digits; `cut`: without zeros at the end, and nothing for 0.
+/// A fraction of `digits` digits; `cut` removes the zeros at its end, so that 0 gives "".
 std::string fraction(int ms, std::size_t digits, bool cut) {
     std::string out = padded(ms, 3) + "000000";
     out.resize(digits);
@@ -49,8 +49,8 @@ int hour12(int hour) {
     return hour % 12 == 0 ? 12 : hour % 12;
 }
 
-/// The elements of Go's reference time, "Mon Jan 2 15:04:05 MST 2006"; of two that begin alike the longer is
-/// first.
+/// The elements of Go's reference time, "Mon Jan 2 15:04:05 MST 2006". Of two elements with the same
+/// beginning, the longer comes first.
 std::string element(std::string_view name, const Parts& parts) {
     const auto& date = parts.date;
     const std::string_view month = kMonths[static_cast<std::size_t>(date.tm_mon)];

@@ -7,15 +7,15 @@
 #include <utility>
 #include <vector>
 
-#include "collector/rules/template_value.h"
+#include "collector/rules/template/value.h"
 #include "common/error.h"
 
 namespace lapwing::rules {
 
 struct TemplatePipeline;
 
-/// One word of a command: a constant, a function's name, or a place (`.`, `$x`, `( ... )`) with fields after
-/// it.
+/// One operand of a command: a constant, a function's name, or a value (`.`, `$x`, `( ... )`) with fields
+/// after it.
 struct TemplateOperand {
     enum class Kind { constant, function, dot, variable, pipeline };
     Kind kind = Kind::dot;
@@ -39,13 +39,13 @@ struct TemplatePipeline {
 struct TemplateNode {
     enum class Kind { list, text, action, branch_if, branch_with, range, break_loop, continue_loop, invoke };
     Kind kind = Kind::list;
-    std::string text;  ///< of an invocation: the name of what is defined elsewhere
+    std::string text;  ///< of an invocation: the name of the invoked definition
     TemplatePipeline pipeline;
-    std::vector<TemplateNode> body;         ///< of a list, or what is done where the pipeline is not empty
+    std::vector<TemplateNode> body;         ///< of a list, or the branch for a pipeline that is not empty
     std::vector<TemplateNode> alternative;  ///< else
 };
 
-/// A template with those that it defines for itself.
+/// A template with its definitions.
 struct TemplateTree {
     TemplateNode root;
     std::map<std::string, TemplateNode> definitions;
@@ -53,7 +53,7 @@ struct TemplateTree {
 
 Expected<TemplateTree> parseTemplate(std::string_view text);
 
-/// Whether the functions of templates include this one.
+/// Whether templates have a function of that name.
 bool isTemplateFunction(std::string_view name);
 
 }  // namespace lapwing::rules

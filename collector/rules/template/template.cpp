@@ -1,10 +1,11 @@
-#include "collector/rules/template.h"
+#include "collector/rules/template/template.h"
 
 #include <algorithm>
 #include <utility>
 
-#include "collector/rules/template_tree.h"
-#include "collector/rules/template_value.h"
+#include "collector/rules/template/functions.h"
+#include "collector/rules/template/tree.h"
+#include "collector/rules/template/value.h"
 
 namespace lapwing::rules {
 namespace {
@@ -12,7 +13,7 @@ namespace {
 constexpr std::size_t kMaxOutput = 64U << 10;
 constexpr int kMaxInvocations = 100;
 
-/// Raised while expanding, and turned into an Error at its edge.
+/// Raised during expansion, and turned into an Error by Template::expand().
 struct ExpandError {
     Error error;
 };
@@ -75,7 +76,7 @@ class Executor {
   private:
     Flow list(const std::vector<TemplateNode>& nodes, const TemplateValue& dot) {
         for (const auto& node : nodes) {
-            const auto flow = one(node, dot);
+            const auto flow = execute(node, dot);
             if (flow != Flow::next) {
                 return flow;
             }
@@ -83,7 +84,7 @@ class Executor {
         return Flow::next;
     }
 
-    Flow one(const TemplateNode& node, const TemplateValue& dot) {
+    Flow execute(const TemplateNode& node, const TemplateValue& dot) {
         using Kind = TemplateNode::Kind;
         switch (node.kind) {
             case Kind::text:
@@ -134,7 +135,7 @@ class Executor {
         }
         const TemplateValue data =
             node.pipeline.commands.empty() ? TemplateValue{} : evaluate(node.pipeline, dot);
-        // It sees none of the variables of whoever invokes it.
+        // The invoked template does not see the variables of the invoking one.
         auto outer = std::exchange(variables_, {{"$", data}});
         list(found->second.body, data);
         variables_ = std::move(outer);
@@ -144,7 +145,7 @@ class Executor {
     Flow range(const TemplateNode& node, const TemplateValue& dot) {
         const auto scope = variables_.size();
         const auto collection = commands(node.pipeline, dot);
-        // What is ranged over, as (index or key, element).
+        // The collection as keys (or indices) and elements.
         TemplateList keys;
         TemplateList elements;
         if (const auto* items = std::get_if<std::shared_ptr<const TemplateList>>(&collection.data)) {
@@ -242,7 +243,7 @@ class Executor {
         return call(first.name, arguments);
     }
 
-    /// The one method with an argument: a time's Format.
+    /// A time's Format, the only method with an argument.
     TemplateValue format(const TemplateCommand& command, const TemplateValue& dot,
                          const TemplateValue* last) {
         auto object = command.operands.front();
@@ -316,7 +317,7 @@ class Executor {
 Expected<Template> Template::parse(std::string_view text) {
     auto tree = parseTemplate(text);
     if (!tree) {
-        return tl::unexpected<Error>(tree.error());
+        return fail(tree.error());
     }
     return Template(std::make_shared<const TemplateTree>(std::move(*tree)));
 }
@@ -325,7 +326,7 @@ Expected<std::string> Template::expand(const TemplateData& data) const {
     try {
         return Executor(*tree_, data).run();
     } catch (const ExpandError& failure) {
-        return tl::unexpected<Error>(failure.error);
+        return fail(failure.error);
     }
 }
 

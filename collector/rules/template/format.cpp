@@ -4,38 +4,13 @@
 #include <cmath>
 #include <cstdio>
 
-#include "collector/rules/template_value.h"
+#include "collector/rules/template/value.h"
+#include "common/model/quote.h"
 
 namespace lapwing::rules {
 namespace {
 
-std::string quote(const std::string& text) {
-    std::string out = "\"";
-    for (const char c : text) {
-        switch (c) {
-            case '"':
-                out += "\\\"";
-                break;
-            case '\\':
-                out += "\\\\";
-                break;
-            case '\n':
-                out += "\\n";
-                break;
-            case '\t':
-                out += "\\t";
-                break;
-            case '\r':
-                out += "\\r";
-                break;
-            default:
-                out += c;
-        }
-    }
-    return out + "\"";
-}
-
-/// One verb of a format, taken apart.
+/// The parts of one verb of a format.
 struct Verb {
     std::string flags;
     std::string width;
@@ -55,7 +30,7 @@ std::string pad(const std::string& text, const Verb& verb) {
     return verb.flags.find('-') != std::string::npos ? text + filling : filling + text;
 }
 
-/// C's printf, for the verbs in which Go does as C does.
+/// C's printf, for the verbs that Go and C print alike.
 template <class T>
 std::string likeC(const Verb& verb, const char* length, T value) {
     const std::string format = "%" + verb.flags + verb.width + verb.precision + length + verb.letter;
@@ -131,7 +106,7 @@ std::string formatOne(Verb verb, const TemplateValue& value) {
     return verb.letter == 's' ? pad(value.toString(), verb) : bad(verb, value);
 }
 
-/// Reads digits; at most three, so that no format asks for megabytes.
+/// Reads digits, at most three, so that no format asks for megabytes.
 std::string digits(const std::string& format, std::size_t& at) {
     std::string out;
     while (at < format.size() && format[at] >= '0' && format[at] <= '9') {
