@@ -88,10 +88,7 @@ std::vector<AddressRange> ranges(std::initializer_list<const char*> texts) {
 }  // namespace
 
 TEST_CASE("nft lists the text of each kind of rule as its JSON says") {
-    if (const auto reason = test::withoutNft(); !reason.empty()) {
-        WARN("not run: " << reason);
-        return;
-    }
+    test::needNft();
     NftTable table{"lapwing", reach::Hook::input, 0, reach::Policy::drop, {}};
     table.add({{wordMatch(NftField::interface_in, {"lo"})}});
     table.add({{wordMatch(NftField::connection_state, {"established", "related"})}});
@@ -136,12 +133,9 @@ TEST_CASE("a single rule is printed as nft takes it") {
 }
 
 TEST_CASE("nft lists every ruleset that is proposed for sites of many shapes as it was evaluated") {
-    if (const auto reason = test::withoutNft(); !reason.empty()) {
-        WARN("not run: " << reason);
-        return;
-    }
+    test::needNft();
     std::mt19937 random(77);
-    const int wanted = std::getenv("LAPWING_LONG") != nullptr ? 300 : 20;
+    const int wanted = test::isLong() ? 300 : 20;
     for (int i = 0; i < wanted; ++i) {
         const auto shape = test::SiteShape::random(random);
         INFO(shape.text());

@@ -1,7 +1,6 @@
 // Sites of many shapes: a remedy closes no flow that the site uses, or its first line says that it is
 // incomplete.
 #include <algorithm>
-#include <cstdlib>
 #include <map>
 #include <set>
 
@@ -121,13 +120,10 @@ void checkRemedies(const SiteShape& shape, Tally& tally) {
 }  // namespace
 
 TEST_CASE("a remedy never closes a flow that the site uses, whatever the site's shape") {
-    if (const auto reason = test::withoutNft(); !reason.empty()) {
-        WARN("not run: " << reason);
-        return;
-    }
+    test::needNft();
     std::mt19937 random(12);
     Tally tally;
-    const int wanted = std::getenv("LAPWING_LONG") != nullptr ? 600 : 40;
+    const int wanted = test::isLong() ? 600 : 40;
     for (int i = 0; i < wanted; ++i) {
         checkRemedies(SiteShape::random(random), tally);
     }
@@ -138,10 +134,7 @@ TEST_CASE("a remedy never closes a flow that the site uses, whatever the site's 
 }
 
 TEST_CASE("F4 and F1 know a server by its address, in either family") {
-    if (const auto reason = test::withoutNft(); !reason.empty()) {
-        WARN("not run: " << reason);
-        return;
-    }
+    test::needNft();
     for (const auto families :
          {SiteShape::Families::ipv4, SiteShape::Families::ipv6, SiteShape::Families::both}) {
         SiteShape shape;
