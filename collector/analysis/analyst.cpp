@@ -10,6 +10,7 @@
 #include "collector/analysis/evidence/network.h"
 #include "collector/analysis/evidence/rules_history.h"
 #include "collector/analysis/evidence/rulesets.h"
+#include "collector/analysis/evidence/reader.h"
 #include "collector/analysis/exposure/exposure.h"
 #include "collector/analysis/redundancy/redundancy.h"
 #include "collector/analysis/replication/watch.h"
@@ -151,7 +152,8 @@ Analyst::~Analyst() = default;
 Expected<void> Analyst::run(TimestampMs now) {
     auto& state = *state_;
     state.rulesets.beginRound();
-    auto network = evidence::readNetwork(state.store, now, state.options.lookback_ms);
+    evidence::Reader reader(state.store, now, state.options.lookback_ms);
+    auto network = evidence::readNetwork(reader);
     if (!network) {
         return tl::unexpected(network.error());
     }
@@ -166,7 +168,7 @@ Expected<void> Analyst::run(TimestampMs now) {
     }
     state.noteRules(*network);
     auto services =
-        evidence::readServices(state.store, now, state.options.lookback_ms, state.site.deployment_ms);
+        evidence::readServices(reader, state.site.deployment_ms);
     if (!services) {
         return tl::unexpected(services.error());
     }
