@@ -85,7 +85,6 @@ struct ReplicaChannel {
     ReplicationThread applier;
     std::optional<double> seconds_behind;  ///< the server's own figure, uncorrected
     double delay_seconds = 0;              ///< deliberate
-    std::optional<double> relay_log_bytes;
     std::optional<double> last_heartbeat_age;
     /// Of the oldest transaction that is being applied: the replica's clock minus the primary's commit time.
     std::optional<double> applying_age;

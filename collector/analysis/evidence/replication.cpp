@@ -1,9 +1,7 @@
 #include "collector/analysis/evidence/replication.h"
 
-#include <algorithm>
 #include <array>
 #include <cmath>
-#include <cstdlib>
 #include <map>
 #include <string>
 #include <string_view>
@@ -11,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "collector/analysis/evidence/database_metrics.h"
 #include "common/metric_names.h"
 
 namespace lapwing::analysis::evidence {
@@ -25,174 +24,6 @@ constexpr std::int64_t kWindowMs = 120'000;
 constexpr std::int64_t kAheadMs = 600'000;
 /// An older sample no longer describes the present; the slowest metrics come every ten seconds.
 constexpr std::int64_t kPresentMs = 45'000;
-
-/// The newest sample of one series, with the time on the collector's clock.
-struct Report {
-    const storage::Store& store;
-    const Labels& labels;
-    double value = 0;
-    TimestampMs at = 0;
-
-    std::string get(const char* label) const { return std::string(labels.get(label)); }
-    bool isOn() const { return value == 1; }
-};
-
-/// The document whose digest the report names, shortened and on one line; "" while it is missing.
-std::string documentText(const Report& report) {
-    constexpr std::size_t longest = 400;
-    const auto digest = report.get("digest");
-    if (digest.empty()) {
-        return {};
-    }
-    const auto found = report.store.document(digest);
-    if (!found || !*found) {
-        return {};
-    }
-    std::string text;
-    for (const char c : (*found)->body.substr(0, longest)) {
-        text += c == '\n' ? std::string("; ") : std::string(1, static_cast<unsigned char>(c) < ' ' ? ' ' : c);
-    }
-    while (text.ends_with("; ")) {
-        text.resize(text.size() - 2);
-    }
-    return text;
-}
-
-void takeVersion(const Report& report, Database& server) {
-    const auto version = report.get("version");
-    server.mariadb = server.mariadb || version.find("MariaDB") != std::string::npos;
-    if (server.version.empty()) {
-        server.version = version;
-    }
-}
-
-void takeServerInfo(const Report& report, Database& server) {
-    server.mariadb = report.labels.get("flavour") == "mariadb";
-    server.version = report.get("version");
-    server.server_uuid = report.get("server_uuid");
-    if (const auto id = report.get("server_id"); !id.empty()) {
-        server.server_id = id;
-    }
-    if (report.labels.has("log_bin")) {
-        server.log_bin = report.labels.get("log_bin") == "ON";
-    }
-}
-
-/// A metric of a server, and how it enters the evidence.
-struct ServerMetric {
-    const char* name;
-    void (*take)(const Report&, Database&);
-};
-
-/// In the order of reading: kMysqlServerInfo corrects the exporter's metrics before it.
-constexpr std::array kServerMetrics{
-    ServerMetric{exporter::kUp,
-                 [](const Report& report, Database& server) {
-                     server.up = report.isOn();
-                     server.heard = report.at;
-                 }},
-    ServerMetric{metric::kProbeFailure,
-                 [](const Report& report, Database& server) { server.failure = report.get("reason"); }},
-    ServerMetric{exporter::kMysqlVersionInfo, takeVersion},
-    ServerMetric{exporter::kMysqlGlobalVariablesServerId,
-                 [](const Report& report, Database& server) {
-                     server.server_id = std::to_string(std::llround(report.value));
-                 }},
-    ServerMetric{exporter::kMysqlGlobalVariablesLogBin,
-                 [](const Report& report, Database& server) { server.log_bin = report.isOn(); }},
-    ServerMetric{exporter::kMysqlGlobalVariablesReadOnly,
-                 [](const Report& report, Database& server) { server.read_only = report.value != 0; }},
-    ServerMetric{exporter::kMysqlGlobalVariablesSuperReadOnly,
-                 [](const Report& report, Database& server) { server.super_read_only = report.value != 0; }},
-    ServerMetric{metric::kMysqlServerInfo, takeServerInfo},
-    ServerMetric{metric::kMysqlReplicaConfigured,
-                 [](const Report& report, Database& server) { server.configured = report.isOn(); }},
-    ServerMetric{metric::kMysqlClockOffsetSeconds,
-                 [](const Report& report, Database& server) { server.clock = report.value; }},
-    ServerMetric{metric::kMysqlHeartbeatAgeSeconds,
-                 [](const Report& report, Database& server) {
-                     server.heartbeats[report.get("server_id")] = {report.at, report.value};
-                 }},
-    ServerMetric{metric::kMysqlHeartbeatWriting,
-                 [](const Report& report, Database& server) { server.heartbeat_writing = report.isOn(); }},
-    ServerMetric{
-        metric::kMysqlHeartbeatRefusedInfo,
-        [](const Report& report, Database& server) { server.heartbeat_refused = report.get("reason"); }},
-    ServerMetric{metric::kMysqlLongestTransactionSeconds,
-                 [](const Report& report, Database& server) { server.longest_transaction = report.value; }},
-    ServerMetric{metric::kMysqlPrivilegeMissing,
-                 [](const Report& report, Database& server) {
-                     server.missing_privileges.push_back(report.get("privilege"));
-                 }},
-};
-
-ReplicationThread& threadOf(const Report& report, ReplicaChannel& channel) {
-    return report.labels.get("thread") == "sql" ? channel.applier : channel.receiver;
-}
-
-void takeThreadState(const Report& report, ReplicaChannel& channel) {
-    if (report.isOn()) {
-        threadOf(report, channel).state =
-            valueOf(kThreadStateNames, report.labels.get("state")).value_or(ThreadState::unknown);
-        channel.at = std::max(channel.at, report.at);
-    }
-}
-
-void takeError(const Report& report, ReplicaChannel& channel) {
-    threadOf(report, channel)
-        .errors.push_back({std::atoi(report.get("errno").c_str()), documentText(report)});
-}
-
-void takeSource(const Report& report, ReplicaChannel& channel) {
-    channel.source = {report.get("source_host"),
-                      parsePort(report.labels.get("source_port")).value_or(std::uint16_t{0})};
-    channel.source_server_id = report.get("source_server_id");
-    channel.source_uuid = report.get("source_uuid");
-}
-
-void takeLastEvent(const Report& report, ReplicaChannel& channel) {
-    auto& age = report.labels.get("side") == "source" ? channel.last_event_age_source
-                                                      : channel.last_event_age_applied;
-    age = report.value;
-}
-
-void takeBlocker(const Report& report, ReplicaChannel& channel) {
-    channel.blocked.push_back(
-        {report.value, valueOf(kBlockerKindNames, report.labels.get("kind")).value_or(BlockerKind::lock),
-         report.get("blocker"), documentText(report)});
-}
-
-/// A metric of a replica's channel, and how it enters the evidence.
-struct ChannelMetric {
-    const char* name;
-    void (*take)(const Report&, ReplicaChannel&);
-};
-
-constexpr std::array kChannelMetrics{
-    ChannelMetric{metric::kMysqlReplicaThreadState, takeThreadState},
-    ChannelMetric{metric::kMysqlReplicaErrorInfo, takeError},
-    ChannelMetric{metric::kMysqlReplicaSourceInfo, takeSource},
-    ChannelMetric{metric::kMysqlReplicaLastEventAgeSeconds, takeLastEvent},
-    ChannelMetric{metric::kMysqlApplierBlockedSeconds, takeBlocker},
-    ChannelMetric{
-        exporter::kMysqlSlaveStatusSecondsBehindMaster,
-        [](const Report& report, ReplicaChannel& channel) { channel.seconds_behind = report.value; }},
-    ChannelMetric{
-        metric::kMysqlReplicaDelaySeconds,
-        [](const Report& report, ReplicaChannel& channel) { channel.delay_seconds = report.value; }},
-    ChannelMetric{
-        metric::kMysqlReplicaRelayLogBytes,
-        [](const Report& report, ReplicaChannel& channel) { channel.relay_log_bytes = report.value; }},
-    ChannelMetric{
-        metric::kMysqlReplicaLastHeartbeatAgeSeconds,
-        [](const Report& report, ReplicaChannel& channel) { channel.last_heartbeat_age = report.value; }},
-    ChannelMetric{metric::kMysqlReplicaApplyingAgeSeconds,
-                  [](const Report& report, ReplicaChannel& channel) { channel.applying_age = report.value; }},
-    ChannelMetric{metric::kMysqlReplicaFiltersInfo,
-                  [](const Report& report, ReplicaChannel& channel) {
-                      channel.filters.push_back(report.get("filter"));
-                  }},
-};
 
 std::string observerOf(const Labels& labels) {
     std::string agent(labels.get("agent"));
@@ -319,10 +150,10 @@ std::string presentMetrics() {
     names.insert(names.end(), Attempts::kMetrics.begin(), Attempts::kMetrics.end());
     names.insert(names.end(),
                  {metric::kClockOffsetSeconds, metric::kClockOffsetErrorSeconds, metric::kAgentAddressInfo});
-    for (const auto& row : kServerMetrics) {
+    for (const auto& row : serverMetrics()) {
         names.push_back(row.name);
     }
-    for (const auto& row : kChannelMetrics) {
+    for (const auto& row : channelMetrics()) {
         names.push_back(row.name);
     }
     return anyOf(names);
@@ -377,14 +208,14 @@ void takeServers(const Reports& reports, const Observers& observers, Databases& 
     const auto counts = [&](const Report& report) {
         return report.labels.get("job") == "mysql" && observers.isChosen(report.labels);
     };
-    for (const auto& row : kServerMetrics) {
+    for (const auto& row : serverMetrics()) {
         for (const auto& report : reportsOf(reports, row.name)) {
             if (counts(report)) {
                 row.take(report, out.servers[report.get("instance")]);
             }
         }
     }
-    for (const auto& row : kChannelMetrics) {
+    for (const auto& row : channelMetrics()) {
         for (const auto& report : reportsOf(reports, row.name)) {
             if (counts(report)) {
                 auto& server = out.servers[report.get("instance")];

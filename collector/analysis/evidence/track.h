@@ -8,9 +8,9 @@
 
 namespace lapwing::analysis::evidence {
 
-/// How a position that only grows moved over time, by the collector's clock: of a binary log, a GTID
-/// sequence, a counter. What lies between two observations is unknown; of a time without change the first
-/// and the last observation are kept. Not synchronised.
+/// A growing position over time, by the collector's clock: in a binary log, of a GTID sequence, of a counter.
+/// The position between two observations is unknown. While it does not change, the first and the last
+/// observation are kept. Not synchronised.
 class Track {
   public:
     struct Point {
@@ -18,23 +18,23 @@ class Track {
         std::int64_t value = 0;
     };
 
-    /// A smaller value than the last is a new beginning (a log that was reset, another source): what was
-    /// before is forgotten. An earlier time than the last means that the clock was corrected since: the
-    /// points after it go.
+    /// A smaller value than the last means a reset log or another source: it drops all earlier points. An
+    /// earlier time than the last means that the clock was corrected: it drops the points from that time on.
     void add(TimestampMs at, std::int64_t value);
-    /// Points from before `oldest` go; of those from before `recent` one in ten seconds stays.
+    /// Drops the points from before `oldest`, and keeps one in ten seconds of those from before `recent`. The
+    /// last point always stays.
     void thin(TimestampMs oldest, TimestampMs recent);
 
     bool empty() const { return points_.empty(); }
-    /// Needs a point.
+    /// The track must not be empty.
     const Point& last() const { return points_.back(); }
+    /// The track must not be empty.
     const Point& first() const { return points_.front(); }
     const std::vector<Point>& points() const { return points_; }
 
-    /// What was last seen at that time; nothing if nothing was seen yet.
+    /// The last value observed at or before that time; nothing if there is none.
     std::optional<std::int64_t> valueAt(TimestampMs at) const;
-    /// When the present value was first seen. If it has not changed as far as this goes back, the first
-    /// observation.
+    /// The time of the first observation of the present value; nothing if the track is empty.
     std::optional<TimestampMs> standingSince() const;
 
   private:

@@ -30,7 +30,7 @@ const Finding* find(const Judgement& judgement, const std::string& id) {
 
 }  // namespace
 
-TEST_CASE("A healthy replica that is read-only is no finding, and that was looked at") {
+TEST_CASE("A healthy read-only replica is judged without a finding") {
     const auto judgement = judged(ReplicaPair());
     CHECK(judgement.findings.empty());
     CHECK(judgement.judged.contains({"R6", "mysql@web-02"}));
@@ -52,7 +52,7 @@ TEST_CASE("R6: a replica that could not take over") {
     CHECK_FALSE(finding->not_assessed.empty());
 }
 
-TEST_CASE("R6 and R7 of a replica with two channels say which") {
+TEST_CASE("R6 and R7 of a replica with two channels name the channel") {
     ReplicaPair pair;
     pair.followsAnother().applier.state = ThreadState::stopped;
     pair.replica().read_only = false;
@@ -93,7 +93,7 @@ TEST_CASE("R7: a replica that accepts writes") {
     CHECK_FALSE(judged(pair).judged.contains({"R7", "mysql@web-02"}));
 }
 
-TEST_CASE("R7 on MySQL: read_only does not hold administrators back") {
+TEST_CASE("R7 on MySQL: administrators can write despite read_only") {
     ReplicaPair pair(false);
     pair.replica().super_read_only = false;
     const auto judgement = judged(pair);

@@ -31,7 +31,7 @@ std::optional<double> estimated(const analysis::replication::Verdict& verdict, L
 
 }  // namespace
 
-TEST_CASE("A replica in step is healthy, and both ends say so") {
+TEST_CASE("A replica in step is healthy, confirmed by both ends") {
     for (const bool mariadb : {true, false}) {
         const auto verdict = ReplicaPair(mariadb).verdict();
         CHECK(verdict.state == State::ok);
@@ -70,7 +70,7 @@ TEST_CASE("A stopped applier: the lag is known from the primary's past, though t
     CHECK(estimated(verdict, LagSource::seconds_behind_source) == std::nullopt);
 }
 
-TEST_CASE("Commands are in the server's own words") {
+TEST_CASE("Commands use the dialect of the server") {
     ReplicaPair pair(false);
     pair.channel().applier.state = ThreadState::stopped;
     CHECK(pair.verdict().next_step == "on web-02: sudo mysql -e 'START REPLICA SQL_THREAD'");
@@ -88,7 +88,7 @@ TEST_CASE("Commands are in the server's own words") {
     CHECK(pair.verdict().next_step == "on web-02: sudo mariadb -e 'START SLAVE \"...\" SQL_THREAD'");
 }
 
-TEST_CASE("A stopped receiver, and why it does not run") {
+TEST_CASE("A stopped receiver has the cause that its error names") {
     ReplicaPair pair;
     pair.receives(100);
     pair.applies(100);
@@ -145,7 +145,7 @@ TEST_CASE("A stopped receiver, and why it does not run") {
     CHECK(pair.verdict().confidence == Confidence::suspected);
 }
 
-TEST_CASE("False zero: the network is silent, the replica claims 0, and the primary's position moves on") {
+TEST_CASE("False zero: the network drops packets, the replica claims 0, the primary's position grows") {
     ReplicaPair pair;
     pair.receives(95);
     pair.applies(95);
@@ -170,7 +170,7 @@ TEST_CASE("False zero: the network is silent, the replica claims 0, and the prim
     CHECK(pair.verdict().cause == Cause::network);
 }
 
-TEST_CASE("A receiver that is idle because nothing is written is not stalled") {
+TEST_CASE("A receiver is not stalled while the primary writes nothing") {
     ReplicaPair pair;
     pair.writes(20);
     pair.receives(20);
@@ -179,7 +179,7 @@ TEST_CASE("A receiver that is idle because nothing is written is not stalled") {
     CHECK(pair.verdict().lag_seconds == 0.0);
 }
 
-TEST_CASE("Parallel replication after idle: the server's number spikes, the position does not") {
+TEST_CASE("Parallel replication after idle: the server's figure jumps, the position does not") {
     ReplicaPair pair;
     pair.channel().seconds_behind = 200'000;
     const auto verdict = pair.verdict();
@@ -188,7 +188,7 @@ TEST_CASE("Parallel replication after idle: the server's number spikes, the posi
     CHECK(contains(evidenceOf(verdict), "the server itself says 56 h"));
 }
 
-TEST_CASE("An applier that does not keep up, and one that catches up") {
+TEST_CASE("A slow applier falls behind or catches up") {
     ReplicaPair pair;
     pair.applies(60, 0.5);
     auto verdict = pair.verdict();
@@ -208,7 +208,7 @@ TEST_CASE("An applier that does not keep up, and one that catches up") {
     CHECK(near(verdict.even_in_seconds, 20, 0.5));
 }
 
-TEST_CASE("An applier that waits, and for whom") {
+TEST_CASE("A blocked applier, with the blocking connection") {
     ReplicaPair pair;
     pair.applies(117);
     pair.channel().blocked = {{3, BlockerKind::lock, "45", "root@localhost holds site.visits"}};
@@ -228,7 +228,7 @@ TEST_CASE("An applier that waits, and for whom") {
     CHECK(contains(evidenceOf(verdict), "has finished no transaction for 10 s"));
 }
 
-TEST_CASE("A deliberate delay is no lag; what goes beyond it is") {
+TEST_CASE("Only the time beyond a deliberate delay is lag") {
     ReplicaPair pair;
     pair.channel().delay_seconds = 60;
     pair.channel().seconds_behind = 60;
@@ -246,7 +246,7 @@ TEST_CASE("A deliberate delay is no lag; what goes beyond it is") {
     CHECK(near(verdict.lag_seconds, 20, 0.2));
 }
 
-TEST_CASE("The heartbeat is corrected by the clocks, and narrows the figure") {
+TEST_CASE("The heartbeat is corrected by the clocks and narrows the lag") {
     ReplicaPair pair;
     pair.beats(0.5);
     CHECK(pair.verdict().lag_seconds == 0.0);
@@ -268,7 +268,7 @@ TEST_CASE("The heartbeat is corrected by the clocks, and narrows the figure") {
     CHECK(contains(evidenceOf(verdict), "the clock of web-02 is 30 s ahead of that of web-01"));
 }
 
-TEST_CASE("Without positions the heartbeat alone tells the lag") {
+TEST_CASE("Without positions the lag comes from the heartbeat alone") {
     ReplicaPair pair;
     pair.primary().written = {};
     pair.primary().executed = {};
@@ -279,7 +279,7 @@ TEST_CASE("Without positions the heartbeat alone tells the lag") {
     CHECK(verdict.state == State::lagging);
 }
 
-TEST_CASE("A dead heartbeat writer does not make the replica look lagged") {
+TEST_CASE("A dead heartbeat writer does not raise the lag") {
     ReplicaPair pair;
     pair.beats(40, 40);
     auto verdict = pair.verdict();
@@ -307,7 +307,7 @@ TEST_CASE("A dead heartbeat writer does not make the replica look lagged") {
     CHECK(pair.verdict().cause == Cause::heartbeat_dead);
 }
 
-TEST_CASE("With the primary's agent silent only a receiver that is heard proves the server's own number") {
+TEST_CASE("While the primary's agent is silent, the server's own figure counts only with a proven receiver") {
     ReplicaPair pair;
     pair.primary() = {};
     pair.writes(100, 100);  // what is kept of it
@@ -335,7 +335,7 @@ TEST_CASE("With the primary's agent silent only a receiver that is heard proves 
     CHECK(pair.verdict().lag_seconds == 0.0);
 }
 
-TEST_CASE("NULL with both threads running and nothing of the primary is unknown, not zero") {
+TEST_CASE("NULL without reports from the primary is unknown, not zero") {
     ReplicaPair pair;
     pair.inputs.databases.servers.erase("web-01");
     pair.channel().seconds_behind = std::nullopt;
@@ -345,7 +345,7 @@ TEST_CASE("NULL with both threads running and nothing of the primary is unknown,
     CHECK(contains(evidenceOf(verdict), "unknown, not zero"));
 }
 
-TEST_CASE("What endangers a replica in step") {
+TEST_CASE("Risks of a replica in step") {
     ReplicaPair pair;
     pair.replica().read_only = false;
     CHECK(pair.verdict().cause == Cause::both_writable);
@@ -371,7 +371,7 @@ TEST_CASE("What endangers a replica in step") {
     CHECK(pair.verdict().cause == Cause::healthy);
 }
 
-TEST_CASE("Errant transactions of a MySQL are those of its own UUID") {
+TEST_CASE("Errant transactions on MySQL have the replica's own UUID") {
     ReplicaPair pair(false);
     const auto own = pair.replica().server_uuid;
     pair.replica().executed[own].add(ReplicaPair::time(100), 3);
@@ -385,7 +385,7 @@ TEST_CASE("Errant transactions of a MySQL are those of its own UUID") {
     CHECK(pair.verdict().cause == Cause::errant_transactions);
 }
 
-TEST_CASE("A transaction that the primary committed after it was looked at is not errant") {
+TEST_CASE("A transaction that the primary committed after its observation is not errant") {
     ReplicaPair pair;
     pair.writes(ReplicaPair::kSeconds, 118);  // seen two seconds ago, and writing on
     CHECK(pair.verdict().cause == Cause::healthy);
@@ -406,7 +406,7 @@ TEST_CASE("A declared replica without a channel") {
     CHECK(analysis::replication::judge(pair.inputs).empty());
 }
 
-TEST_CASE("A server that says nothing is unknown, and what was wrong stays named") {
+TEST_CASE("A silent server is unknown, and its last cause of trouble stays named") {
     ReplicaPair pair;
     pair.replica().up = false;
     pair.replica().failure = "timeout";
@@ -437,14 +437,14 @@ TEST_CASE("A server that says nothing is unknown, and what was wrong stays named
     CHECK(analysis::replication::judge(pair.inputs).empty());
 }
 
-TEST_CASE("An old status is none") {
+TEST_CASE("An old status counts as unknown") {
     ReplicaPair pair;
     pair.inputs.databases.now = ReplicaPair::kNow + 20'000;
     CHECK(pair.verdict().state == State::unknown);
     CHECK_FALSE(pair.verdict().lag_seconds);
 }
 
-TEST_CASE("Changed roles are understood, and said") {
+TEST_CASE("Changed roles are recognised and named in the evidence") {
     ReplicaPair pair;
     pair.inputs.declared = {{"web-02", "web-01"}};
     const auto verdict = pair.verdict();
@@ -454,7 +454,7 @@ TEST_CASE("Changed roles are understood, and said") {
     CHECK(contains(evidenceOf(verdict), "they have changed roles"));
 }
 
-TEST_CASE("The primary is found by UUID, address, name or server id, and else as declared") {
+TEST_CASE("The primary is found by UUID, address, name, server id or declaration") {
     ReplicaPair pair(false);
     pair.channel().source.host = "192.0.2.9";
     CHECK(pair.verdict().primary == "web-01");  // by UUID
@@ -469,6 +469,9 @@ TEST_CASE("The primary is found by UUID, address, name or server id, and else as
     CHECK(pair.verdict().primary == "web-01");  // by name
     pair.channel().source.host = "10.77.0.11";
     CHECK(pair.verdict().primary == "web-01");  // by address
+    pair.inputs.databases.hosts[ReplicaPair::address("2001:db8::11")] = "web-01";
+    pair.channel().source.host = "2001:DB8:0:0::11";
+    CHECK(pair.verdict().primary == "web-01");  // by address, spelt differently
 }
 
 TEST_CASE("A MariaDB with two primaries is judged by each channel's coordinates") {
@@ -499,7 +502,7 @@ TEST_CASE("A MariaDB with two primaries is judged by each channel's coordinates"
     CHECK(all[1].transactions_behind == 0.0);
 }
 
-TEST_CASE("Of two declared primaries one is followed no longer") {
+TEST_CASE("A replica stops following one of two declared primaries") {
     ReplicaPair pair;
     pair.followsAnother();
     pair.inputs.declared = {{"web-01", "web-02"}, {"web-03", "web-02"}};
@@ -527,7 +530,7 @@ TEST_CASE("Of two declared primaries one is followed no longer") {
     CHECK(all[1].cause == Cause::not_configured);
 }
 
-TEST_CASE("After a switchover the declared replica is the primary of others, too") {
+TEST_CASE("After a switchover the declared primary follows, and so do the other replicas") {
     ReplicaPair pair;
     auto& another = pair.inputs.databases.servers["a-01"];
     another = pair.replica();
@@ -540,7 +543,7 @@ TEST_CASE("After a switchover the declared replica is the primary of others, too
     CHECK(all[1].cause == Cause::healthy);
 }
 
-TEST_CASE("What stands against a failover, beside the verdict") {
+TEST_CASE("Obstacles to a failover beside the verdict") {
     ReplicaPair pair;
     pair.replica().log_bin = false;
     pair.channel().filters = {"Replicate_Ignore_DB=tmp"};
@@ -551,7 +554,7 @@ TEST_CASE("What stands against a failover, beside the verdict") {
     CHECK(contains(verdict.obstacles[1].text, "Replicate_Ignore_DB=tmp"));
 }
 
-TEST_CASE("Threads in a state that no version is known to say") {
+TEST_CASE("A thread in an unknown state makes the verdict unknown") {
     ReplicaPair pair;
     pair.channel().applier.state = ThreadState::unknown;
     CHECK(pair.verdict().state == State::unknown);

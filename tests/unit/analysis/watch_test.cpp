@@ -121,7 +121,7 @@ const Labels kOwn{{"job", "collector"}, {"instance", "monitor"}};
 
 }  // namespace
 
-TEST_CASE("From samples to a verdict, and to samples again") {
+TEST_CASE("Agents' samples become a verdict, and the verdict becomes samples") {
     SiteSamples site;
     Agents agents(site);
     Watch watch(site.store(), SiteSamples::site(), kOwn);
@@ -155,7 +155,7 @@ TEST_CASE("From samples to a verdict, and to samples again") {
         return line.text.find("Duplicate entry; '7'") != std::string::npos;
     };
     CHECK(std::any_of(verdict.evidence.begin(), verdict.evidence.end(), quotes));
-    // What no longer holds has ended.
+    // The series of the earlier verdict have ended.
     REQUIRE(stored(site, "lapwing_replication_cause").size() == 1);
     CHECK(stored(site, "lapwing_replication_cause").front().labels->get("cause") == "applier_stopped");
     REQUIRE(stored(site, "lapwing_replication_advice_info").size() == 1);
@@ -163,7 +163,7 @@ TEST_CASE("From samples to a verdict, and to samples again") {
           "the applier (SQL thread) has stopped, error 1062");
 }
 
-TEST_CASE("After a restart the past is read from the store, and old series end") {
+TEST_CASE("After a restart the tracks are read from the store, and old series end") {
     SiteSamples site;
     Agents agents(site);
     agents.run(0, 60);
@@ -181,7 +181,7 @@ TEST_CASE("After a restart the past is read from the store, and old series end")
     REQUIRE(stored(site, "lapwing_replication_state").size() == 1);
     CHECK(stored(site, "lapwing_replication_state").front().labels->get("state") == "broken");
 
-    // The server is killed: what was wrong is not resolved by that. Nor by another restart.
+    // Killing the server resolves nothing, nor does another restart.
     agents.replica_up = false;
     agents.run(300, 360);
     REQUIRE(watch.update(Agents::at(360, 0)));
@@ -193,7 +193,7 @@ TEST_CASE("After a restart the past is read from the store, and old series end")
     CHECK(only(again).state == State::unknown);
 }
 
-TEST_CASE("A host whose clock is wrong is judged by the collector's") {
+TEST_CASE("A host with a wrong clock is judged by the collector's clock") {
     SiteSamples site;
     Agents agents(site);
     agents.replica_clock_behind = 40;
@@ -205,7 +205,7 @@ TEST_CASE("A host whose clock is wrong is judged by the collector's") {
     CHECK(only(watch).observed == Agents::at(99, 0));
 }
 
-TEST_CASE("What an agent delivers late fills the gap") {
+TEST_CASE("Samples that an agent delivers late fill the gap") {
     SiteSamples site;
     Agents agents(site);
     Watch watch(site.store(), SiteSamples::site(), kOwn);
