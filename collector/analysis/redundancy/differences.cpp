@@ -12,7 +12,7 @@ namespace {
 using evidence::Inventory;
 
 constexpr std::size_t kMostDifferences = 8;
-/// What only load balancers need alike: of them R9 speaks.
+/// The set that only load balancers need alike: R9 compares it.
 constexpr const char* kOfBalancers = "haproxy";
 
 using Entries = std::map<std::string, std::string>;  ///< name -> digest or version
@@ -114,7 +114,7 @@ void judgeHosts(const Context& context, const std::vector<std::string>& hosts, J
             if (const auto text = differencesOf(context, set, hosts.front(), hosts[i], kMostDifferences)) {
                 finding.evidence.push_back({"inventory of " + joined({hosts.front(), hosts[i]}), *text});
             } else {
-                // Not for longer than a deployment takes, or not known for that long.
+                // The difference is younger than a deployment takes, or not known for that long.
                 covered = covered && first->covered && other->covered;
             }
         }
@@ -148,7 +148,7 @@ std::optional<std::string> differencesOf(const Context& context, const std::stri
         !second->covered) {
         return std::nullopt;
     }
-    // What one of them had within the time of a deployment the other may be about to get.
+    // A deployment may be under way: one host had lately what the other has.
     const bool met = std::any_of(first->recent.begin(), first->recent.end(),
                                  [&](const auto& digest) { return second->recent.contains(digest); });
     if (met) {

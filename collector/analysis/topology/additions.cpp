@@ -8,7 +8,7 @@ const Evidence kSupposed{"what if", "supposed"};
 
 }  // namespace
 
-/// A second load balancer as the remedy of R1 has it: the same servers, and an address that moves.
+/// A second load balancer as R1's remedy describes it: the same servers, and an address that moves.
 void Builder::addBalancer(const std::string& host) {
     component(ComponentKind::haproxy, host, Truth::yes, kSupposed);
     std::vector<Pool> more;

@@ -30,7 +30,7 @@ bool names(const evidence::Route& route, const std::string& host) {
 
 }  // namespace
 
-/// What the site's requests meet in the configuration of the web server of a host.
+/// The routes that the site's requests take through the web server of a host.
 std::vector<evidence::Route> Builder::routesOf(const std::string& host) const {
     const auto known = inputs_.services.routes.find(host);
     if (known == inputs_.services.routes.end()) {
@@ -81,8 +81,8 @@ std::string Builder::appOn(const std::string& host, const Evidence& source) {
     return id;
 }
 
-/// The application at "127.0.0.1:8000" or "unix:/run/app.sock", as the web server of a host sees it. One that
-/// is on none of the known hosts is on a host of the address's own name.
+/// The application at "127.0.0.1:8000" or "unix:/run/app.sock", as seen by the web server of a host. An
+/// address of no known host stands for a host of that name.
 std::string Builder::appAt(const std::string& web_host, const std::string& address, const Evidence& source) {
     if (address.starts_with("unix:")) {
         return appOn(web_host, source);
@@ -100,7 +100,7 @@ std::string Builder::appAt(const std::string& web_host, const std::string& addre
         std::any_of(there->second.listeners.begin(), there->second.listeners.end(), [&](const auto& one) {
             return one.isTcp() && one.port == (endpoint ? endpoint->port : 0);
         });
-    // Nobody asks it, but it is there to be asked.
+    // No probe asks it, but it listens.
     if (auto& app = model_.components.at(id); app.works == Truth::unknown && listens) {
         app.works = Truth::yes;
     }
@@ -143,7 +143,7 @@ bool Builder::configuredApplications(const std::string& host) {
     return all;
 }
 
-/// Where the configuration does not tell: the application that the web server's own host is seen to run.
+/// If the configuration names no application: the application that runs on the web server's own host.
 void Builder::seenApplications(const std::string& host) {
     const auto web = idOf(ComponentKind::web, host);
     const auto there = [&](const Evidence& source) {
@@ -192,7 +192,7 @@ void Builder::applications() {
     checkedApplications();
 }
 
-/// Where nobody asks the application itself, a health check by HTTP that passes has gone through it.
+/// Without a probe of the application, a passing health check by HTTP proves that it works.
 void Builder::checkedApplications() {
     for (const auto& pool : model_.pools) {
         for (const auto& member : pool.members) {

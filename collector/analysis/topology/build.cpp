@@ -18,7 +18,7 @@ using evidence::ServerState;
 /// Clones of one disk image share a machine-id; only one machine boots at one moment.
 constexpr double kSameBootSeconds = 2;
 
-/// A load balancer is on the host of its name, or on the one whose agent reads its socket.
+/// A load balancer runs on the host of its name, or on the host whose agent reads its socket.
 std::string balancerHost(const Inputs& inputs, const evidence::LoadBalancer& balancer) {
     const auto& readers = balancer.socket_hosts;
     const bool hosted = !inputs.network.hosts.contains(balancer.instance) && readers.size() == 1;
@@ -150,7 +150,7 @@ void Builder::member(Pool& pool, const evidence::Server& server) {
                                                        ", " + (known ? server.state_text : "state unknown")});
     const auto used = known ? truthOf(member.isUsed()) : Truth::unknown;
     link.works = link.sources.size() == 1 ? used : conjunction(link.works, used);
-    // HAProxy's own word counts where no agent looks.
+    // Without an agent, HAProxy's state of the server counts.
     auto& seen = model_.components[web];
     if (seen.works == Truth::unknown && known && server.state != ServerState::maint) {
         seen.works = truthOf(server.state != ServerState::down);
@@ -224,7 +224,7 @@ void Builder::replication() {
         model_.primaries.insert(one.primary);
         following.insert(one.host);
     }
-    // In a chain only the first takes writes; where each follows the other, both do.
+    // In a chain only the first server takes writes; of two that follow each other, both do.
     for (const auto& one : model_.replicas) {
         const bool both = std::any_of(model_.replicas.begin(), model_.replicas.end(), [&](const auto& other) {
             return other.host == one.primary && other.primary == one.host;

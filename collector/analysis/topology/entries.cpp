@@ -49,7 +49,7 @@ void Builder::findHolders(Entry& entry) const {
     }
 }
 
-/// Who holds the address; else the only load balancer of which that cannot be told.
+/// The load balancer that holds the address; else the only one whose addresses are unknown.
 void Builder::findActive(Entry& entry) const {
     const auto hosts = balancerHosts();
     std::vector<std::string> holding;
@@ -173,7 +173,7 @@ void Builder::entries() {
     if (!inputs_.site.entry.empty()) {
         return;
     }
-    // Where none is declared, an address that VRRP moves between load balancers is one.
+    // Without declared entries, each address that VRRP moves between load balancers is an entry.
     std::set<reach::Address> moving;
     for (const auto& host : balancerHosts()) {
         const auto vrrp = inputs_.services.vrrp.find(host);

@@ -22,7 +22,7 @@ void Builder::proxied(const std::string& host, const std::string& app, const Evi
     } else if (needed.empty()) {
         needed.push_back({app});
     } else {
-        // It may take either.
+        // It may use either application.
         needed.front().insert(app);
     }
 }
@@ -43,7 +43,7 @@ void Builder::flow(const std::string& host, const reach::Address& address, int p
         if (listener.port != port || !listener.isTcp()) {
             continue;
         }
-        // Replication is a connection to the database, too.
+        // A replica itself holds one connection to the primary.
         const bool replicates =
             std::any_of(model_.replicas.begin(), model_.replicas.end(),
                         [&](const auto& one) { return one.host == host && one.primary == to; });
@@ -62,7 +62,7 @@ void Builder::flow(const std::string& host, const reach::Address& address, int p
     }
 }
 
-/// Connections may add an edge, and never take one away: what is idle is not seen.
+/// Connections add edges and never remove one: idle connections do not show.
 void Builder::flows() {
     for (const auto& [host, destinations] : inputs_.services.outgoing) {
         for (const auto& [place, count] : destinations) {

@@ -6,7 +6,7 @@ namespace lapwing::analysis::topology {
 
 namespace {
 
-/// Writes down what each delivered service needs: as designed, or as it is at present.
+/// The needs of each delivered service, as designed or at present.
 class Functions {
   public:
     Functions(const Inputs& inputs, const Model& model, bool present)
@@ -47,7 +47,7 @@ class Functions {
     }
 
   private:
-    /// What a host itself needs.
+    /// The needs of a host itself.
     Gate host(const std::string& name) const {
         std::vector<Gate> parts{Gate::of(model_.machineOf(name))};
         for (const auto& group : inputs_.site.groups) {
@@ -93,7 +93,7 @@ class Functions {
         return Gate::atLeast(static_cast<std::size_t>(inputs_.site.servers_needed), std::move(members));
     }
 
-    /// A load balancer with all its backends: which of them a request needs, the request decides.
+    /// A load balancer with all its backends: each request may need another backend.
     Gate balancer(const std::string& on) const {
         std::vector<Gate> parts{program(ComponentKind::haproxy, on)};
         bool any = false;
@@ -124,7 +124,7 @@ class Functions {
         return Gate::any(std::move(ways));
     }
 
-    /// Every URL must work. Of several addresses, whether clients try the next one is up to them.
+    /// Every URL must work. Whether clients try the next of several addresses is unknown.
     std::vector<Gate> entrances() const {
         std::map<std::string, std::vector<Gate>> by_url;
         for (const auto& entry : model_.entries) {

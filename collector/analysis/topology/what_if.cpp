@@ -20,7 +20,7 @@ std::string addableNames() {
     return joined(names);
 }
 
-/// Everything on a host, and the hosts of a group or of a machine, stop with it.
+/// Components that stop with the failed ones: programs of a host, hosts of a group or of a machine.
 std::set<std::string> stoppedWith(const Model& model, const std::set<std::string>& failed) {
     auto all = failed;
     for (bool more = true; more;) {
