@@ -56,8 +56,8 @@ std::optional<RulesChange> RulesHistory::change(const std::string& host) const {
 std::string RulesHistory::toText() const {
     std::string out;
     for (const auto& [host, entries] : hosts_) {
-        for (const auto& one : entries) {
-            out += host + " " + one.digest + " " + std::to_string(one.since) + "\n";
+        for (const auto& each : entries) {
+            out += host + " " + each.digest + " " + std::to_string(each.since) + "\n";
         }
     }
     return out;

@@ -27,8 +27,8 @@ std::map<reach::Address, Held> addressesOf(const Context& context) {
         out[address].may_hold = moment.services.moversOf(address);
     }
     for (const auto& [name, host] : context.network.hosts) {
-        for (const auto& one : host.addresses) {
-            if (const auto found = out.find(one.address); found != out.end()) {
+        for (const auto& each : host.addresses) {
+            if (const auto found = out.find(each.address); found != out.end()) {
                 found->second.holders.insert(name);
             }
         }

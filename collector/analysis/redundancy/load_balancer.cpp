@@ -140,7 +140,7 @@ void judgeSingle(const Context& context, const Entry& entry, Judgement& out) {
     if (certain.contains(key.second) || certain.contains(machine)) {
         finding.severity = Severity::critical;
         const bool stay = std::all_of(entry.standbys.begin(), entry.standbys.end(),
-                                      [](const auto& one) { return one.takes_over == Truth::no; });
+                                      [](const auto& each) { return each.takes_over == Truth::no; });
         const bool certainly = entry.standbys.empty() ? fixed && none : stay;
         finding.confidence = certainly ? Confidence::confirmed : Confidence::suspected;
         finding.title = "The load balancer on " + entry.active +

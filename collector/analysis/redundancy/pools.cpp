@@ -39,11 +39,11 @@ bool isKnown(const Pool& pool) {
 /// Its share of the requests; nothing if there were too few.
 std::optional<double> observedShare(const Pool& pool, const Member& member) {
     double total = 0;
-    for (const auto& one : pool.members) {
-        if (!one.server.given || !one.server.steady) {
+    for (const auto& each : pool.members) {
+        if (!each.server.given || !each.server.steady) {
             return std::nullopt;
         }
-        total += *one.server.given;
+        total += *each.server.given;
     }
     return total < kEnoughRequests ? std::nullopt : std::optional(*member.server.given / total);
 }

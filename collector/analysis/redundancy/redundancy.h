@@ -32,7 +32,7 @@ void judgeDifferences(const Context& context, Judgement& out);
 /// The differences of one set of files between two hosts, in a sentence with at most `most` entries; nothing
 /// if the hosts agree or a document is missing.
 std::optional<std::string> differencesOf(const Context& context, const std::string& set,
-                                         const std::string& one, const std::string& other, std::size_t most);
+                                         const std::string& left, const std::string& right, std::size_t most);
 
 /// "Simulated with ...": the single points that would remain beside a second load balancer.
 std::string simulatedBalancer(const Context& context);

@@ -26,8 +26,8 @@ std::vector<const Verdict*> ofOneReplica(const std::vector<Verdict>& all, const 
 }
 
 void judgeFailover(const std::string& replica, const std::vector<const Verdict*>& channels, Judgement& out) {
-    const bool silent = std::any_of(channels.begin(), channels.end(), [](const auto* one) {
-        return one->state == State::unknown && one->obstacles.empty();
+    const bool silent = std::any_of(channels.begin(), channels.end(), [](const auto* each) {
+        return each->state == State::unknown && each->obstacles.empty();
     });
     if (silent) {
         return;  // missing data clears no finding
@@ -123,8 +123,8 @@ void judgeReplicas(const Context& context, Judgement& out) {
         const auto channels = ofOneReplica(*context.replicas, verdict.replica);
         judgeFailover(verdict.replica, channels, out);
         // One channel whose primary forbids writes is enough for the finding.
-        const auto objects = std::find_if(channels.begin(), channels.end(), [](const auto* one) {
-            return !one->multi_primary && one->cause != Cause::not_configured;
+        const auto objects = std::find_if(channels.begin(), channels.end(), [](const auto* each) {
+            return !each->multi_primary && each->cause != Cause::not_configured;
         });
         judgeWritable(verdict.replica, objects == channels.end() ? verdict : **objects, out);
     }

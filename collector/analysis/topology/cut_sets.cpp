@@ -168,18 +168,18 @@ CutSets cutSets(const Gate& gate, const States& states) {
             candidates.push_back({i, effect});
         }
     }
-    for (auto one = candidates.begin(); one != candidates.end(); ++one) {
-        circuit.fail(one->component);
-        for (auto other = std::next(one); other != candidates.end(); ++other) {
-            circuit.fail(other->component);
+    for (auto first = candidates.begin(); first != candidates.end(); ++first) {
+        circuit.fail(first->component);
+        for (auto second = std::next(first); second != candidates.end(); ++second) {
+            circuit.fail(second->component);
             const auto effect = effectOf(out.works, circuit.works());
-            circuit.restore(other->component);
-            if (effect > std::max(one->alone, other->alone)) {
-                out.sets.push_back({{circuit.name(one->component), circuit.name(other->component)},
+            circuit.restore(second->component);
+            if (effect > std::max(first->alone, second->alone)) {
+                out.sets.push_back({{circuit.name(first->component), circuit.name(second->component)},
                                     effect == Effect::stops});
             }
         }
-        circuit.restore(one->component);
+        circuit.restore(first->component);
     }
     return out;
 }

@@ -8,8 +8,8 @@ namespace lapwing::analysis::topology {
 /// A web server is connected to an application on another host.
 void Builder::proxied(const std::string& host, const std::string& app, const Evidence& seen) {
     const auto web = idOf(ComponentKind::web, host);
-    const bool drawn = std::any_of(model_.edges.begin(), model_.edges.end(), [&](const auto& one) {
-        return one.from == web && one.to == app && one.kind == EdgeKind::proxies;
+    const bool drawn = std::any_of(model_.edges.begin(), model_.edges.end(), [&](const auto& each) {
+        return each.from == web && each.to == app && each.kind == EdgeKind::proxies;
     });
     edge(web, app, EdgeKind::proxies, seen);
     auto& needed = model_.apps_of_web[web];
@@ -46,7 +46,7 @@ void Builder::flow(const std::string& host, const reach::Address& address, int p
         // A replica itself holds one connection to the primary.
         const bool replicates =
             std::any_of(model_.replicas.begin(), model_.replicas.end(),
-                        [&](const auto& one) { return one.host == host && one.primary == to; });
+                        [&](const auto& each) { return each.host == host && each.primary == to; });
         const auto app = idOf(ComponentKind::app, host);
         const auto web = idOf(ComponentKind::web, host);
         if (listener.program() == evidence::Program::mysql && model_.databases.contains(to) &&
