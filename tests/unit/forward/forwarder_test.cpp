@@ -51,7 +51,7 @@ double valueOf(const Forwarder& forwarder, const std::string& series) {
 }
 
 TEST_CASE(
-    "requests carry the headers of remote_write and the configuration; a hung destination delays no other") {
+    "requests carry the headers of remote_write and the configuration, a hung destination delays no other") {
     const TempDir dir;
     auto store = storage::openStore(storage::keepEverything(dir.file()));
     std::mutex mutex;

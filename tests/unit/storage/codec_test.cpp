@@ -178,7 +178,7 @@ TEST_CASE("typical samples of a server become small") {
     CHECK(checkValues(counter) < 720 * 6 / 8);
 }
 
-TEST_CASE("a log entry survives; a damaged entry is refused") {
+TEST_CASE("a log entry survives, a damaged entry is refused") {
     const std::vector<std::vector<Sample>> samples = {
         {{1000, 1}, {2000, -0.0}, {3000, staleNaN()}},
         {{500, 0.1}},
@@ -209,7 +209,7 @@ TEST_CASE("a log entry survives; a damaged entry is refused") {
     CHECK(entry.series().empty());
 }
 
-TEST_CASE("a series' labels survive; damaged labels are refused") {
+TEST_CASE("a series' labels survive, damaged labels are refused") {
     const Labels labels{{"__name__", "up"}, {"instance", "web-01"}, {"job", std::string(300, 'j')}};
     const auto good = encodeLabels(labels);
     std::vector<LabelView> views = {{"left", "over"}};

@@ -94,7 +94,7 @@ TEST_CASE("after samples of a wrong clock are deleted, samples of the right cloc
     CHECK(mustAppend(*store, {{labelsOf(0), {{19 * kHour, 7}}}}).refused == 1);
 }
 
-TEST_CASE("the beginning of a series can be deleted; a deletion that matches nothing changes nothing") {
+TEST_CASE("the beginning of a series can be deleted, a deletion that matches nothing changes nothing") {
     const TempDir dir;
     auto store = openStore(keepEverything(dir.file()));
     fill(*store);
