@@ -53,7 +53,7 @@ struct Attempts::State {
 
     std::mutex mutex;
     std::condition_variable wake;
-    std::optional<Orders> orders;  ///< that the worker has not taken yet; guarded by mutex
+    std::optional<Orders> orders;  ///< new ones for the worker; guarded by mutex
 
   private:
     bool sleep(milliseconds longest);
@@ -61,7 +61,7 @@ struct Attempts::State {
     bool take();
     void report();
 
-    // Of the worker alone.
+    // Only the worker uses these.
     TargetAttempts targets;
     CanarySchedule canaries;
     SeriesTracker tracker;
@@ -194,8 +194,8 @@ void Attempts::stop() {
         state.worker.join();
     }
     if (state.poller.joinable()) {
-        // It may be waiting for the collector's answer, which cannot be cut short; it holds the state and
-        // ends alone.
+        // The poller may be waiting for the collector's answer, which cannot be cut short. It holds the
+        // state and ends alone.
         state.poller.detach();
     }
 }

@@ -20,7 +20,7 @@ struct Peer {
 };
 
 struct AttemptsConfig {
-    std::string host;           ///< this agent's own
+    std::string host;           ///< of this agent
     std::string collector_url;  ///< "https://mon:9766"
     http::ClientTls tls;
     std::vector<Peer> peers;
@@ -39,11 +39,11 @@ class Attempts {
   public:
     /// Called from a thread of the Attempts. Series that end carry a staleness marker.
     using Sink = std::function<void(std::vector<TimeSeries>)>;
-    /// The collector's clock minus this one's, in seconds (0 while it is not known). Any thread.
+    /// The collector's clock minus this host's, in seconds (0 while it is unknown). Any thread.
     using ClockOffset = std::function<double()>;
 
     Attempts(AttemptsConfig config, Sink sink, ClockOffset clock_offset);
-    /// Stops.
+    /// Calls stop().
     ~Attempts();
     Attempts(const Attempts&) = delete;
     Attempts& operator=(const Attempts&) = delete;
