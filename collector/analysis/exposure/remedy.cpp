@@ -187,11 +187,12 @@ class Outbound {
         if (collectors().empty() && !reported) {
             missing_.push_back("the address of the collector, to which its agent connects");
         }
-        // The declared entry is an address of the only load balancer; its statistics may be at another.
+        // Where the host's connections are reported, the reading of statistics is among them.
         for (const auto& [instance, balancer] : context_.network.balancers) {
             const bool remote = instance != host_.name && balancer.seen_by.contains(host_.name) &&
                                 !balancer.socket_hosts.contains(host_.name);
-            for (const auto family : remote ? familiesOf(host_) : std::vector<Family>{}) {
+            for (const auto family :
+                 remote&& destinations.empty() ? familiesOf(host_) : std::vector<Family>{}) {
                 if (ofFamily(addressesOf(context_, instance), family).empty()) {
                     missing_.push_back(std::string("the ") + familyText(family) + " address of " + instance +
                                        ", whose statistics its agent reads");

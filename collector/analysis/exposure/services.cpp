@@ -104,14 +104,18 @@ void judgeSsh(const Context& context, const evidence::Host& host, Judgement& out
     service.listeners = listenersOf(host, [](const evidence::Listener& listener) {
         return listener.program() == evidence::Program::ssh;
     });
-    service.allowed = declaredFor(context.site, {"ssh", "tcp/22"});
+    std::vector<std::string> names{"ssh", "tcp/22"};
+    for (const auto* listener : service.listeners) {
+        names.push_back("tcp/" + std::to_string(listener->port));
+    }
+    service.allowed = declaredFor(context.site, names);
     service.from_anywhere = service.allowed.empty();
     if (!host.ssh_takes_passwords) {
         service.not_assessed = {
             "whether it takes passwords: look at `sshd -T | grep -i passwordauthentication`"};
     }
     service.remedy = [&, passwords] {
-        const bool declared = !declaredFor(context.site, {"ssh", "tcp/22"}).empty();
+        const bool declared = !service.allowed.empty();
         const std::string keys = passwords ? "Once everybody has a key: `PasswordAuthentication no` and "
                                              "`KbdInteractiveAuthentication no` "
                                              "in /etc/ssh/sshd_config, then `systemctl reload ssh`.\n"
