@@ -83,7 +83,9 @@ int dispatch(int argc, char** argv) {
     expire->add_option("ID", silence_id, "As `silence list` shows it")->required();
     expire->callback([&] { code = collector::expireSilence(config, silence_id); });
     silence->callback([&] {
-        if (silence->get_subcommands().empty()) code = collector::silence(config, silence_request);
+        if (silence->get_subcommands().empty()) {
+            code = collector::silence(config, silence_request);
+        }
     });
 
     app.add_subcommand("version", "Print the version")->callback([] {

@@ -2,7 +2,7 @@
 
 /// Every metric name that more than one place relies on, once: `lapwing_*`, and the exporters' names that the
 /// analysis reads. The labels in braces are the metric's own; every sample has `job`, `instance` and, from an
-/// agent, `agent` besides, and HAProxy's `via`. docs/metrics.md explains each; a test compares both.
+/// agent, `agent` besides. docs/metrics.md explains each; a test compares both.
 namespace lapwing::metric {
 
 // Every probe run, besides up and scrape_*.
@@ -20,9 +20,10 @@ inline constexpr const char* kClockOffsetSeconds = "lapwing_clock_offset_seconds
 inline constexpr const char* kClockOffsetErrorSeconds = "lapwing_clock_offset_error_seconds";
 
 // HAProxy (job haproxy).
-/// {proxy, server, address, role, check}
+/// {proxy, server, address, role, check, via}
 inline constexpr const char* kHaproxyServerInfo = "lapwing_haproxy_server_info";
-inline constexpr const char* kHaproxyBackendInfo = "lapwing_haproxy_backend_info";  ///< {proxy, algorithm}
+inline constexpr const char* kHaproxyBackendInfo =
+    "lapwing_haproxy_backend_info";  ///< {proxy, algorithm, via}
 
 // MySQL and MariaDB (job mysql).
 inline constexpr const char* kMysqlReplicaConfigured = "lapwing_mysql_replica_configured";

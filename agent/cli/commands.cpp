@@ -21,7 +21,9 @@ namespace {
 constexpr std::chrono::seconds kStatusDeadline{5};
 
 bool report(const config::Reader& reader) {
-    for (const auto& problem : reader.problems()) fmt::print(stderr, "{}\n", problem.toString());
+    for (const auto& problem : reader.problems()) {
+        fmt::print(stderr, "{}\n", problem.toString());
+    }
     return !reader.ok();
 }
 
@@ -36,7 +38,9 @@ Expected<ProbeResult> runOnce(const std::shared_ptr<ProbeSpec>& spec) {
             promise->set_value(fail(ErrorKind::internal, error.what()));
         }
     }).detach();
-    if (result.wait_for(spec->deadline) == std::future_status::ready) return result.get();
+    if (result.wait_for(spec->deadline) == std::future_status::ready) {
+        return result.get();
+    }
     return fail(ErrorKind::timeout, fmt::format("no result within {} ms", spec->deadline.count()));
 }
 
@@ -55,7 +59,9 @@ class Exposition {
             for (auto& metric : family.metric) {
                 setLabel(metric, "job", spec.job);
                 setLabel(metric, "instance", spec.instance);
-                for (const auto& label : spec.labels) setLabel(metric, label.name, label.value);
+                for (const auto& label : spec.labels) {
+                    setLabel(metric, label.name, label.value);
+                }
             }
             const auto [place, is_new] = places_.emplace(family.name, families_.size());
             if (is_new) {
@@ -78,7 +84,9 @@ class Exposition {
 int checkConfig(const std::string& config_file) {
     config::Reader reader;
     (void)loadConfig(reader, config_file, probeKinds());
-    if (report(reader)) return kUsage;
+    if (report(reader)) {
+        return kUsage;
+    }
     fmt::print("{}: OK\n", config_file);
     return kFine;
 }
@@ -100,7 +108,9 @@ int probeOnce(const std::string& config_file, const std::string& name) {
     if (kind == kinds.end()) {
         std::vector<std::string> names;
         names.reserve(kinds.size());
-        for (const auto& one : kinds) names.push_back(one.name);
+        for (const auto& one : kinds) {
+            names.push_back(one.name);
+        }
         const auto meant = config::nearest(name, names);
         fmt::print(stderr, "there is no probe \"{}\"{}\n", name,
                    meant ? "; did you mean \"" + *meant + "\"?" : "");

@@ -78,7 +78,9 @@ void waitForStop(const Runner& runner) {
         watchdog ? std::min(kTick, std::chrono::duration_cast<milliseconds>(*watchdog / 3)) : kTick;
     const timespec timeout{tick.count() / 1000, tick.count() % 1000 * 1'000'000};
     while (sigtimedwait(&signals, nullptr, &timeout) < 0) {
-        if (watchdog && Clock::now() - runner.lastActive() < kSchedulerStuck) notifySystemd("WATCHDOG=1");
+        if (watchdog && Clock::now() - runner.lastActive() < kSchedulerStuck) {
+            notifySystemd("WATCHDOG=1");
+        }
     }
 }
 
@@ -109,8 +111,12 @@ int runAgent(const std::string& config_file) {
     {
         config::Reader reader;
         loaded = loadConfig(reader, config_file, probeKinds());
-        for (const auto& problem : reader.problems()) spdlog::error("{}", problem.toString());
-        if (!reader.ok()) return kUsage;
+        for (const auto& problem : reader.problems()) {
+            spdlog::error("{}", problem.toString());
+        }
+        if (!reader.ok()) {
+            return kUsage;
+        }
     }
     const AgentConfig& agent = loaded.agent;
     spdlog::info("lapwing-agent {} on {}", LAPWING_VERSION, agent.host);
@@ -157,7 +163,9 @@ int runAgent(const std::string& config_file) {
     Attempts attempts(attemptsConfig(agent), sink, [&] { return delivery.clockOffset(); });
     delivery.start();
     runner.start();
-    if (agent.attempts && !agent.collector_url.empty()) attempts.start();
+    if (agent.attempts && !agent.collector_url.empty()) {
+        attempts.start();
+    }
     malloc_trim(0);
     notifySystemd("READY=1\nSTATUS=Probing");
 
@@ -169,7 +177,9 @@ int runAgent(const std::string& config_file) {
     runner.stop(kRunnerGrace);
     delivery.stop(kDeliveryGrace);
     attempts_end.join();
-    if (socket) socket->reset();
+    if (socket) {
+        socket->reset();
+    }
     spdlog::info("stopped; {} samples wait in the spool", delivery.state().spool.samples);
     // Runs and requests that hang still use what this function holds.
     std::fflush(nullptr);

@@ -215,8 +215,8 @@ void print(const reach::Ruleset& ruleset, const ReachQuestion& question,
                        result.forwarded ? ", past the input hook" : "");
         }
         for (const auto& step : result.path) {
-            fmt::print("    {}{} {} (priority {}) {}\n", step.answer ? "answer: " : "", step.hook, step.chain,
-                       step.priority, step.outcome);
+            fmt::print("    {}{} {} (priority {}) {}\n", step.answer ? "answer: " : "",
+                       reach::hookName(step.hook), step.chain, step.priority, step.outcome.toString());
             for (const auto& place : step.rules) {
                 fmt::print("      {}\n", ruleText(ruleset, place));
             }
@@ -268,13 +268,13 @@ void put(Writer& writer, const reach::Ruleset& ruleset, const ReachQuestion& que
     writer.StartArray();
     for (const auto& step : result.path) {
         writer.StartObject();
-        put(writer, "hook", step.hook);
+        put(writer, "hook", reach::hookName(step.hook));
         put(writer, "chain", step.chain);
         writer.Key("priority");
         writer.Int(step.priority);
         writer.Key("answer");
         writer.Bool(step.answer);
-        put(writer, "outcome", step.outcome);
+        put(writer, "outcome", step.outcome.toString());
         writer.Key("rules");
         writer.StartArray();
         for (const auto& place : step.rules) {

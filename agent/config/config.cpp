@@ -37,7 +37,9 @@ void readPath(const config::Node& node, std::string& out) {
 // A private key is its owner's alone; a group may read it only if root gave it to that group.
 void checkKey(const config::Node& node, const std::string& path) {
     struct stat status {};
-    if (path.empty() || stat(path.c_str(), &status) != 0) return;
+    if (path.empty() || stat(path.c_str(), &status) != 0) {
+        return;
+    }
     const bool group_by_root = status.st_uid == 0 && (status.st_mode & 0030) == 0;
     if ((status.st_mode & 0007) != 0 || ((status.st_mode & 0070) != 0 && !group_by_root)) {
         node.problem(
@@ -54,20 +56,28 @@ void readCollector(const config::Node& node, AgentConfig& out) {
     readPath(node["key"], out.tls.key_file);
     out.tls.server_name = kCollectorName;
     node["server_name"].read(out.tls.server_name);
-    if (!node.present()) return;
+    if (!node.present()) {
+        return;
+    }
     if (out.collector_url.compare(0, 8, "https://") != 0) {
         const auto url = node["url"];
         (url.present() ? url : node).problem("collector.url must be https://HOST:PORT");
         return;
     }
     for (const char* key : {"ca", "cert"}) {
-        if (!node[key].present()) node.problem(std::string("collector.") + key + " is missing");
+        if (!node[key].present()) {
+            node.problem(std::string("collector.") + key + " is missing");
+        }
     }
-    if (!node["ca"].present() || !node["cert"].present()) return;
+    if (!node["ca"].present() || !node["cert"].present()) {
+        return;
+    }
     checkKey(node["key"].present() ? node["key"] : node["cert"],
              out.tls.key_file.empty() ? out.tls.cert_file : out.tls.key_file);
     const auto client = http::Client::create(out.collector_url, out.tls);
-    if (!client) node.problem("collector: " + client.error().message);
+    if (!client) {
+        node.problem("collector: " + client.error().message);
+    }
 }
 
 void readPeers(const config::Node& node, AgentConfig& out) {
@@ -77,13 +87,17 @@ void readPeers(const config::Node& node, AgentConfig& out) {
         entry["host"].read(peer.host);
         entry["address"].read(peer.address);
         entry["control_port"].read(peer.control_port, 1, 65535);
-        if (peer.host.empty()) entry.problem(entry.path() + ".host is missing");
+        if (peer.host.empty()) {
+            entry.problem(entry.path() + ".host is missing");
+        }
         if (!isAddress(peer.address)) {
             const auto address = entry["address"];
             (address.present() ? address : entry)
                 .problem(entry.path() + ".address must be an IPv4 or IPv6 address");
         }
-        if (peer.host == out.host) entry.problem(entry.path() + ".host is this host itself");
+        if (peer.host == out.host) {
+            entry.problem(entry.path() + ".host is this host itself");
+        }
         out.peers.push_back(std::move(peer));
     });
 }
@@ -92,22 +106,30 @@ void readSpool(const config::Node& node, AgentConfig& out) {
     node.allow({"size", "age"});
     node["size"].readBytes(out.spool_bytes);
     node["age"].readDuration(out.spool_age_ms);
-    if (out.spool_bytes < 1'000'000) node["size"].problem("spool.size must be at least 1MB");
-    if (out.spool_age_ms < 60'000) node["age"].problem("spool.age must be at least 1m");
+    if (out.spool_bytes < 1'000'000) {
+        node["size"].problem("spool.size must be at least 1MB");
+    }
+    if (out.spool_age_ms < 60'000) {
+        node["age"].problem("spool.age must be at least 1m");
+    }
 }
 
 ProbeContext contextOf(const AgentConfig& agent) {
     ProbeContext context;
     context.host = agent.host;
     context.snapshot = agent.snapshot;
-    for (const auto& peer : agent.peers) context.peers.push_back(peer.address);
+    for (const auto& peer : agent.peers) {
+        context.peers.push_back(peer.address);
+    }
     return context;
 }
 
 void readProbes(const config::Node& node, const std::vector<ProbeKind>& kinds, LoadedConfig& out) {
     std::vector<std::string> names;
     names.reserve(kinds.size());
-    for (const auto& kind : kinds) names.push_back(kind.name);
+    for (const auto& kind : kinds) {
+        names.push_back(kind.name);
+    }
     node.allow(names);
     const auto context = contextOf(out.agent);
     std::set<Labels> identities;
@@ -118,12 +140,16 @@ void readProbes(const config::Node& node, const std::vector<ProbeKind>& kinds, L
         choice.on = out.specs.size() > before;
         // Told as "node: on (every host has it)"; here the name stands beside it.
         const std::string prefix = kind.name + ": ";
-        if (choice.why.compare(0, prefix.size(), prefix) == 0) choice.why.erase(0, prefix.size());
+        if (choice.why.compare(0, prefix.size(), prefix) == 0) {
+            choice.why.erase(0, prefix.size());
+        }
         for (std::size_t i = before; i < out.specs.size(); ++i) {
             Labels identity = out.specs[i].labels;
             identity.set("job", out.specs[i].job);
             identity.set("instance", out.specs[i].instance);
-            if (identities.insert(identity).second) continue;
+            if (identities.insert(identity).second) {
+                continue;
+            }
             node[kind.name].problem("two probes would report the same series, " + identity.toString() +
                                     "; give one of them another instance");
         }
@@ -139,7 +165,9 @@ LoadedConfig read(const config::Node& root, const std::string& name, const std::
     root.allow({"host", "machine_id", "data", "status_socket", "snapshot", "collector", "peers", "canary",
                 "attempts", "spool", "probes"});
     root["host"].read(agent.host);
-    if (agent.host.empty()) root["host"].problem("host must not be empty");
+    if (agent.host.empty()) {
+        root["host"].problem("host must not be empty");
+    }
     readPath(root["machine_id"], agent.machine_id);
     readPath(root["data"], agent.data);
     readPath(root["status_socket"], agent.status_socket);

@@ -14,12 +14,16 @@ constexpr std::int64_t kStepUs = 20'000;
 void ClockOffset::add(std::int64_t t0, std::int64_t t1, std::int64_t t2, std::int64_t t3,
                       std::chrono::steady_clock::time_point steady) {
     const std::int64_t round_trip = (t3 - t0) - (t2 - t1);
-    if (t3 < t0 || t2 < t1 || round_trip < 0) return;
+    if (t3 < t0 || t2 < t1 || round_trip < 0) {
+        return;
+    }
     const auto steady_us =
         std::chrono::duration_cast<std::chrono::microseconds>(steady.time_since_epoch()).count();
     const std::lock_guard lock(mutex_);
     const std::int64_t relation = t3 - steady_us;
-    if (wall_minus_steady_ && std::abs(relation - *wall_minus_steady_) > kStepUs) filled_ = next_ = 0;
+    if (wall_minus_steady_ && std::abs(relation - *wall_minus_steady_) > kStepUs) {
+        filled_ = next_ = 0;
+    }
     wall_minus_steady_ = relation;
     window_[next_] = {static_cast<double>((t1 - t0) + (t2 - t3)) / 2e6,
                       static_cast<double>(round_trip) / 2e6};
@@ -29,7 +33,9 @@ void ClockOffset::add(std::int64_t t0, std::int64_t t1, std::int64_t t2, std::in
 
 std::optional<ClockOffset::Estimate> ClockOffset::estimate() const {
     const std::lock_guard lock(mutex_);
-    if (filled_ == 0) return std::nullopt;
+    if (filled_ == 0) {
+        return std::nullopt;
+    }
     return *std::min_element(
         window_.begin(), window_.begin() + static_cast<std::ptrdiff_t>(filled_),
         [](const Estimate& a, const Estimate& b) { return a.error_seconds < b.error_seconds; });
@@ -39,9 +45,13 @@ std::optional<CollectorTimes> parseLapwingTime(std::string_view header) {
     CollectorTimes times;
     const char* end = header.data() + header.size();
     const auto first = std::from_chars(header.data(), end, times.received);
-    if (first.ec != std::errc() || first.ptr == end || *first.ptr != ' ') return std::nullopt;
+    if (first.ec != std::errc() || first.ptr == end || *first.ptr != ' ') {
+        return std::nullopt;
+    }
     const auto second = std::from_chars(first.ptr + 1, end, times.sent);
-    if (second.ec != std::errc() || second.ptr != end) return std::nullopt;
+    if (second.ec != std::errc() || second.ptr != end) {
+        return std::nullopt;
+    }
     return times;
 }
 

@@ -11,7 +11,9 @@ DatabaseError errorOf(sqlite3* handle, int code) {
     // What a full disk looks like in the places where SQLite reports it as an I/O error.
     const int cause = handle != nullptr ? sqlite3_system_errno(handle) : 0;
     const bool no_room = cause == ENOSPC || cause == EDQUOT;
-    if (no_room && (code == SQLITE_IOERR || code == SQLITE_CANTOPEN)) code = SQLITE_FULL;
+    if (no_room && (code == SQLITE_IOERR || code == SQLITE_CANTOPEN)) {
+        code = SQLITE_FULL;
+    }
     return {code, std::move(message)};
 }
 
@@ -27,8 +29,12 @@ void Statement::bindBlob(int position, std::string_view value) {
 
 DatabaseResult<bool> Statement::step() {
     const int code = sqlite3_step(handle_);
-    if (code == SQLITE_ROW) return true;
-    if (code == SQLITE_DONE) return false;
+    if (code == SQLITE_ROW) {
+        return true;
+    }
+    if (code == SQLITE_DONE) {
+        return false;
+    }
     const DatabaseError error = errorOf(sqlite3_db_handle(handle_), code);
     reset();
     return tl::unexpected(error);
@@ -42,7 +48,9 @@ void Statement::reset() {
 DatabaseResult<void> Statement::run() {
     auto result = step();
     reset();
-    if (!result) return tl::unexpected(result.error());
+    if (!result) {
+        return tl::unexpected(result.error());
+    }
     return {};
 }
 
@@ -59,13 +67,17 @@ DatabaseResult<Database> Database::open(const std::string& path) {
         path.c_str(), &raw, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, nullptr);
     Database database;
     database.handle_.reset(raw);
-    if (code != SQLITE_OK) return tl::unexpected(errorOf(raw, code));
+    if (code != SQLITE_OK) {
+        return tl::unexpected(errorOf(raw, code));
+    }
     return database;
 }
 
 DatabaseResult<void> Database::execute(const char* sql) {
     const int code = sqlite3_exec(handle_.get(), sql, nullptr, nullptr, nullptr);
-    if (code != SQLITE_OK) return tl::unexpected(errorOf(handle_.get(), code));
+    if (code != SQLITE_OK) {
+        return tl::unexpected(errorOf(handle_.get(), code));
+    }
     return {};
 }
 
@@ -73,15 +85,21 @@ DatabaseResult<Statement> Database::prepare(const char* sql) {
     Statement statement;
     const int code =
         sqlite3_prepare_v3(handle_.get(), sql, -1, SQLITE_PREPARE_PERSISTENT, &statement.handle_, nullptr);
-    if (code != SQLITE_OK) return tl::unexpected(errorOf(handle_.get(), code));
+    if (code != SQLITE_OK) {
+        return tl::unexpected(errorOf(handle_.get(), code));
+    }
     return statement;
 }
 
 DatabaseResult<std::int64_t> Database::integer(const char* sql) {
     auto statement = prepare(sql);
-    if (!statement) return tl::unexpected(statement.error());
+    if (!statement) {
+        return tl::unexpected(statement.error());
+    }
     auto row = statement->step();
-    if (!row) return tl::unexpected(row.error());
+    if (!row) {
+        return tl::unexpected(row.error());
+    }
     return *row ? statement->integer(0) : 0;
 }
 

@@ -23,7 +23,9 @@ constexpr milliseconds kRemoveAfter{2000};
 constexpr milliseconds kRetryWrite{1000};
 
 void endThread(std::thread& thread, bool left_behind) {
-    if (!thread.joinable()) return;
+    if (!thread.joinable()) {
+        return;
+    }
     if (left_behind) {
         thread.detach();
     } else {
@@ -64,7 +66,9 @@ struct Delivery::Core {
 
 void Delivery::Core::writeBy(Clock::time_point when) {
     const std::lock_guard lock(mutex);
-    if (write_at && *write_at <= when) return;
+    if (write_at && *write_at <= when) {
+        return;
+    }
     write_at = when;
     write_wanted.notify_one();
 }
@@ -86,7 +90,9 @@ void Delivery::Core::write() {
         lock.lock();
         something_to_send = true;
         send_wanted.notify_one();
-        if (!written && !write_at) write_at = Clock::now() + kRetryWrite;
+        if (!written && !write_at) {
+            write_at = Clock::now() + kRetryWrite;
+        }
     }
     writer_ended = true;
     ended.notify_all();
@@ -100,7 +106,9 @@ void Delivery::Core::send() {
         const auto now = Clock::now();
         const bool may_send = something_to_send && not_before <= now;
         if (!may_send) {
-            if (stopping) break;
+            if (stopping) {
+                break;
+            }
             if (something_to_send) {
                 send_wanted.wait_until(lock, not_before);
             } else {
@@ -111,7 +119,9 @@ void Delivery::Core::send() {
         something_to_send = false;
         lock.unlock();
         const auto outcome = sender.step();
-        if (outcome == Sender::Outcome::sent) writeBy(Clock::now() + kRemoveAfter);
+        if (outcome == Sender::Outcome::sent) {
+            writeBy(Clock::now() + kRemoveAfter);
+        }
         lock.lock();
         if (outcome != Sender::Outcome::nothing) {
             something_to_send = true;
@@ -135,7 +145,9 @@ Delivery::~Delivery() {
 
 Expected<std::unique_ptr<Delivery>> Delivery::open(DeliveryConfig config) {
     auto spool = Spool::open(config.spool);
-    if (!spool) return tl::unexpected(spool.error());
+    if (!spool) {
+        return tl::unexpected(spool.error());
+    }
     return std::unique_ptr<Delivery>(
         new Delivery(std::make_shared<Core>(std::move(config), std::move(*spool))));
 }
@@ -178,7 +190,9 @@ void Delivery::addDocument(const std::string& kind, std::string body) {
 }
 
 void Delivery::describe(const std::vector<prometheus::MetricFamily>& families) {
-    if (core_->descriptions.add(families)) core_->writeBy(Clock::now() + core_->config.gather);
+    if (core_->descriptions.add(families)) {
+        core_->writeBy(Clock::now() + core_->config.gather);
+    }
 }
 
 DeliveryState Delivery::state() const {

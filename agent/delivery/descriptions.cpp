@@ -8,7 +8,9 @@ bool Descriptions::add(const std::vector<prometheus::MetricFamily>& families) {
     bool any = false;
     const std::lock_guard lock(mutex_);
     for (const auto& family : families) {
-        if (known_.find(family.name) != known_.end()) continue;
+        if (known_.find(family.name) != known_.end()) {
+            continue;
+        }
         known_.emplace(family.name, Entry{describe(family)});
         any = true;
     }
@@ -19,19 +21,25 @@ std::vector<MetricMetadata> Descriptions::unsent() const {
     std::vector<MetricMetadata> out;
     const std::lock_guard lock(mutex_);
     for (const auto& [name, entry] : known_) {
-        if (!entry.sent) out.push_back(entry.metadata);
+        if (!entry.sent) {
+            out.push_back(entry.metadata);
+        }
     }
     return out;
 }
 
 void Descriptions::sent(const std::vector<MetricMetadata>& these) {
     const std::lock_guard lock(mutex_);
-    for (const auto& metadata : these) known_[metadata.metric].sent = true;
+    for (const auto& metadata : these) {
+        known_[metadata.metric].sent = true;
+    }
 }
 
 void Descriptions::begin() {
     const std::lock_guard lock(mutex_);
-    for (auto& [name, entry] : known_) entry.sent = false;
+    for (auto& [name, entry] : known_) {
+        entry.sent = false;
+    }
 }
 
 }  // namespace lapwing::agent

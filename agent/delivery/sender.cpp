@@ -35,7 +35,9 @@ Expected<http::Response> Sender::post(http::Request request) {
     if (!client_) {
         // Made anew after each failure: the certificate may have been renewed or mended meanwhile.
         auto made = http::Client::create(config_.collector_url, config_.tls);
-        if (!made) return tl::unexpected(made.error());
+        if (!made) {
+            return tl::unexpected(made.error());
+        }
         client_ = std::move(*made);
         descriptions_.begin();
     }
@@ -46,7 +48,9 @@ Expected<http::Response> Sender::post(http::Request request) {
     auto answer = client_->request(request, config_.request_deadline);
     const std::int64_t t3 = wallUs();
     const auto steady = Clock::now();
-    if (!answer) return answer;
+    if (!answer) {
+        return answer;
+    }
     if (const auto times = parseLapwingTime(answer->header("X-Lapwing-Time"))) {
         clock_.add(t0, times->received, times->sent, t3, steady);
     }
@@ -54,7 +58,9 @@ Expected<http::Response> Sender::post(http::Request request) {
 }
 
 void Sender::well() {
-    if (!trouble_.empty()) spdlog::info("the collector takes data again");
+    if (!trouble_.empty()) {
+        spdlog::info("the collector takes data again");
+    }
     trouble_.clear();
     said_at_ = {};
     backoff_.reset();
@@ -72,9 +78,13 @@ std::chrono::milliseconds Sender::explain(const Expected<http::Response>& answer
         reason =
             "the collector answered " + std::to_string(answer->status) + " " + http::firstLine(answer->body);
         const auto wanted = http::retryAfter(answer->header("Retry-After"), wallUs() / 1'000'000);
-        if (wanted) pause = std::max(pause, *wanted);
+        if (wanted) {
+            pause = std::max(pause, *wanted);
+        }
     }
-    if (verdict == Verdict::keep) pause = std::max<std::chrono::milliseconds>(pause, kKeepPause);
+    if (verdict == Verdict::keep) {
+        pause = std::max<std::chrono::milliseconds>(pause, kKeepPause);
+    }
     client_.reset();
     const auto now = Clock::now();
     if (reason != trouble_ || now - said_at_ > kSayAgain) {
@@ -157,17 +167,27 @@ Sender::Outcome Sender::sendDocument(const SpooledDocument& document) {
 }
 
 Sender::Outcome Sender::step() {
-    if (config_.collector_url.empty() || Clock::now() < not_before_) return Outcome::nothing;
+    if (config_.collector_url.empty() || Clock::now() < not_before_) {
+        return Outcome::nothing;
+    }
     // Documents first: there are few, and samples cite them.
     if (Clock::now() >= documents_not_before_) {
-        if (const auto document = spool_.nextDocument()) return sendDocument(*document);
+        if (const auto document = spool_.nextDocument()) {
+            return sendDocument(*document);
+        }
     }
-    if (const auto unsent = descriptions_.unsent(); !unsent.empty()) return sendDescriptions(unsent);
+    if (const auto unsent = descriptions_.unsent(); !unsent.empty()) {
+        return sendDescriptions(unsent);
+    }
     auto batch = spool_.next(most_parts_);
-    if (!batch) return Outcome::nothing;
+    if (!batch) {
+        return Outcome::nothing;
+    }
     if (batch->parts > 1 && single_until_ > 0) {
         auto single = spool_.next(1);
-        if (single && single->last_id <= single_until_) batch = std::move(single);
+        if (single && single->last_id <= single_until_) {
+            batch = std::move(single);
+        }
     }
     return sendBatch(*batch);
 }

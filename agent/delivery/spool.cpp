@@ -25,7 +25,9 @@ constexpr std::chrono::seconds kReopenEvery{5};
 
 std::size_t samplesOf(const std::vector<TimeSeries>& series) {
     std::size_t count = 0;
-    for (const auto& one : series) count += one.samples.size();
+    for (const auto& one : series) {
+        count += one.samples.size();
+    }
     return count;
 }
 
@@ -76,13 +78,17 @@ struct Spool::State {
 // Counts what is in the file.
 DatabaseResult<void> Spool::State::adopt(SpoolFile opened) {
     auto totals = opened.totals(done_until);
-    if (!totals) return tl::unexpected(totals.error());
+    if (!totals) {
+        return tl::unexpected(totals.error());
+    }
     file_samples = totals->samples;
     file_bytes = totals->bytes;
     file_documents = totals->documents;
     next_id = std::max(next_id, totals->last_id + 1);
     auto digests = opened.digests();
-    if (!digests) return tl::unexpected(digests.error());
+    if (!digests) {
+        return tl::unexpected(digests.error());
+    }
     {
         const std::lock_guard lock(gather_mutex);
         known_documents.insert(digests->begin(), digests->end());
@@ -101,7 +107,9 @@ Expected<void> Spool::State::open() {
         } else {
             done = tl::unexpected(opened.error());
         }
-        if (done) return {};
+        if (done) {
+            return {};
+        }
         const DatabaseError error = done.error();
         if (error.damaged()) {
             setAside(error);
@@ -113,7 +121,9 @@ Expected<void> Spool::State::open() {
         }
         trouble = error.message;
         ErrorKind kind = ErrorKind::internal;
-        if (error.code == SQLITE_BUSY) kind = ErrorKind::unavailable;
+        if (error.code == SQLITE_BUSY) {
+            kind = ErrorKind::unavailable;
+        }
         if (error.code == SQLITE_CANTOPEN || error.code == SQLITE_READONLY || error.code == SQLITE_PERM) {
             kind = ErrorKind::denied;
         }
@@ -150,7 +160,9 @@ void Spool::State::failed(const DatabaseError& error) {
     }
     trouble = error.message;
     // A connection that met an I/O error may be unusable; a full disk only needs room.
-    if (!error.full()) file.reset();
+    if (!error.full()) {
+        file.reset();
+    }
 }
 
 void Spool::State::takeGathered() {
@@ -159,11 +171,15 @@ void Spool::State::takeGathered() {
         const std::lock_guard lock(gather_mutex);
         series.swap(gathered);
         gathered_samples = 0;
-        for (auto& document : gathered_documents) pending_documents.push_back(std::move(document));
+        for (auto& document : gathered_documents) {
+            pending_documents.push_back(std::move(document));
+        }
         gathered_documents.clear();
         dropped["disk"] += std::exchange(dropped_before_gathering, 0);
     }
-    while (pending_documents.size() > kMostDocumentsWaiting) pending_documents.pop_front();
+    while (pending_documents.size() > kMostDocumentsWaiting) {
+        pending_documents.pop_front();
+    }
     const auto encode = [&](const std::vector<TimeSeries>& part) {
         SpooledBatch batch;
         batch.id = next_id++;
@@ -174,7 +190,9 @@ void Spool::State::takeGathered() {
         pending.push_back(std::move(batch));
     };
     if (series.size() <= kMostSeriesOfBatch) {
-        if (!series.empty()) encode(series);
+        if (!series.empty()) {
+            encode(series);
+        }
         return;
     }
     for (std::size_t from = 0; from < series.size(); from += kMostSeriesOfBatch) {
@@ -187,7 +205,9 @@ void Spool::State::takeGathered() {
 // On a full disk even removing rows needs room, for the log of it. A file in which nothing waits any more can
 // go as a whole.
 bool Spool::State::startAnew() {
-    if (!removable || file_samples > 0 || file_documents > 0) return false;
+    if (!removable || file_samples > 0 || file_documents > 0) {
+        return false;
+    }
     file.reset();
     SpoolFile::remove(config.path);
     removable = false;
@@ -199,22 +219,36 @@ DatabaseResult<void> Spool::State::write() {
     const std::size_t batches = pending.size();
     const std::size_t documents = pending_documents.size();
     auto done = db.begin();
-    if (done && removable) done = db.removeUpTo(done_until);
-    for (std::size_t i = 0; done && i < batches; ++i) {
-        if (pending[i].id > done_until) done = db.insert(pending[i]);
+    if (done && removable) {
+        done = db.removeUpTo(done_until);
     }
-    for (std::size_t i = 0; done && i < documents; ++i) done = db.insertDocument(pending_documents[i]);
-    for (std::size_t i = 0; done && i < done_documents.size(); ++i) done = db.documentDone(done_documents[i]);
-    if (done) done = db.commit();
+    for (std::size_t i = 0; done && i < batches; ++i) {
+        if (pending[i].id > done_until) {
+            done = db.insert(pending[i]);
+        }
+    }
+    for (std::size_t i = 0; done && i < documents; ++i) {
+        done = db.insertDocument(pending_documents[i]);
+    }
+    for (std::size_t i = 0; done && i < done_documents.size(); ++i) {
+        done = db.documentDone(done_documents[i]);
+    }
+    if (done) {
+        done = db.commit();
+    }
     if (!done) {
         db.rollback();
-        if (done.error().full() && startAnew()) return write();
+        if (done.error().full() && startAnew()) {
+            return write();
+        }
         return done;
     }
     removable = false;
     done_documents.clear();
     for (const auto& batch : pending) {
-        if (batch.id <= done_until) continue;
+        if (batch.id <= done_until) {
+            continue;
+        }
         file_samples += static_cast<std::int64_t>(batch.samples);
         file_bytes += static_cast<std::int64_t>(batch.body.size());
     }
@@ -231,11 +265,17 @@ DatabaseResult<void> Spool::State::trim() {
     std::map<std::string, std::int64_t> cut;
     while (file_samples > 0) {
         auto oldest = file->oldest(done_until);
-        if (!oldest) return tl::unexpected(oldest.error());
-        if (!*oldest) break;
+        if (!oldest) {
+            return tl::unexpected(oldest.error());
+        }
+        if (!*oldest) {
+            break;
+        }
         const SpooledBatch& batch = **oldest;
         const bool too_old = batch.at < horizon;
-        if (!too_old && file_bytes <= config.max_bytes) break;
+        if (!too_old && file_bytes <= config.max_bytes) {
+            break;
+        }
         cut[too_old ? "age" : "size"] += static_cast<std::int64_t>(batch.samples);
         forget(batch);
         done_until = batch.id;
@@ -273,7 +313,9 @@ Spool::~Spool() {
 
 Expected<std::unique_ptr<Spool>> Spool::open(const SpoolConfig& config) {
     auto state = std::make_unique<State>(config);
-    if (auto done = state->open(); !done) return tl::unexpected(done.error());
+    if (auto done = state->open(); !done) {
+        return tl::unexpected(done.error());
+    }
     return std::unique_ptr<Spool>(new Spool(std::move(state)));
 }
 
@@ -299,14 +341,18 @@ void Spool::addDocument(const std::string& kind, std::string body) {
     }
     std::string digest = sha256(body);
     const std::lock_guard lock(state_->gather_mutex);
-    if (!state_->known_documents.insert(digest).second) return;
+    if (!state_->known_documents.insert(digest).second) {
+        return;
+    }
     state_->gathered_documents.push_back({std::move(digest), kind, std::move(body)});
 }
 
 bool Spool::dirty() const {
     {
         const std::lock_guard lock(state_->gather_mutex);
-        if (!state_->gathered.empty() || !state_->gathered_documents.empty()) return true;
+        if (!state_->gathered.empty() || !state_->gathered_documents.empty()) {
+            return true;
+        }
     }
     const std::lock_guard lock(state_->mutex);
     return state_->removable || !state_->pending.empty() || !state_->pending_documents.empty() ||
@@ -327,7 +373,9 @@ bool Spool::flush() {
             state.failed(done.error());
             // After a damaged file was set aside, what is in memory goes into the new one now.
             if (state.trouble.empty() && state.open() && state.file) {
-                if (auto again = state.write(); !again) state.failed(again.error());
+                if (auto again = state.write(); !again) {
+                    state.failed(again.error());
+                }
             }
         } else if (was_troubled) {
             spdlog::info("the spool {} is written again", state.config.path);
@@ -354,13 +402,19 @@ std::optional<Batch> Spool::next(std::size_t most_parts) {
         // In order: what is only in memory is younger than what is in the file.
         if (parts.empty() && !state.trouble.empty()) {
             for (const auto& batch : state.pending) {
-                if (batch.id <= state.done_until) continue;
+                if (batch.id <= state.done_until) {
+                    continue;
+                }
                 parts.push_back(batch);
-                if (parts.size() == most_parts) break;
+                if (parts.size() == most_parts) {
+                    break;
+                }
             }
         }
     }
-    if (parts.empty()) return std::nullopt;
+    if (parts.empty()) {
+        return std::nullopt;
+    }
     Batch batch;
     if (parts.size() == 1) {
         batch = {parts[0].id, 1, parts[0].samples, std::move(parts[0].body)};
@@ -375,7 +429,9 @@ std::optional<Batch> Spool::next(std::size_t most_parts) {
                            snappy::Uncompress(one.body.data(), one.body.size(), &part);
         // One that does not decompress goes alone: the collector refuses it, and only it.
         if (!whole || (batch.parts > 0 && raw.size() + length > kMostRequestBytes)) {
-            if (batch.parts == 0) return Batch{one.id, 1, one.samples, std::move(one.body)};
+            if (batch.parts == 0) {
+                return Batch{one.id, 1, one.samples, std::move(one.body)};
+            }
             break;
         }
         raw += part;
@@ -394,9 +450,13 @@ void Spool::sent(const Batch& batch) {
         state.pending_bytes -= state.pending.front().body.size();
         state.pending.pop_front();
     }
-    if (batch.last_id <= state.done_until) return;
+    if (batch.last_id <= state.done_until) {
+        return;
+    }
     const auto before = std::exchange(state.done_until, batch.last_id);
-    if (!state.file || state.file_samples == 0) return;
+    if (!state.file || state.file_samples == 0) {
+        return;
+    }
     auto gone = state.file->totals(before, batch.last_id);
     if (!gone) {
         state.failed(gone.error());
@@ -426,7 +486,9 @@ std::optional<SpooledDocument> Spool::nextDocument() {
             return std::move(**document);
         }
     }
-    if (state.trouble.empty() || state.pending_documents.empty()) return std::nullopt;
+    if (state.trouble.empty() || state.pending_documents.empty()) {
+        return std::nullopt;
+    }
     return state.pending_documents.front();
 }
 
@@ -453,14 +515,20 @@ SpoolState Spool::state() const {
     out.samples = state.file_samples + gathered;
     out.bytes = state.file_bytes;
     for (const auto& batch : state.pending) {
-        if (batch.id <= state.done_until) continue;
+        if (batch.id <= state.done_until) {
+            continue;
+        }
         out.samples += static_cast<std::int64_t>(batch.samples);
         out.bytes += static_cast<std::int64_t>(batch.body.size());
-        if (out.oldest == 0) out.oldest = batch.at;
+        if (out.oldest == 0) {
+            out.oldest = batch.at;
+        }
     }
     if (state.file && state.file_samples > 0) {
         const auto oldest = state.file->oldest(state.done_until);
-        if (oldest && *oldest) out.oldest = (*oldest)->at;
+        if (oldest && *oldest) {
+            out.oldest = (*oldest)->at;
+        }
     }
     out.documents = state.file_documents + static_cast<std::int64_t>(state.pending_documents.size());
     out.dropped = state.dropped;

@@ -35,17 +35,25 @@ constexpr const char* kSchema =
 
 DatabaseResult<SpoolFile> SpoolFile::open(const std::string& path) {
     auto database = Database::open(path);
-    if (!database) return tl::unexpected(database.error());
+    if (!database) {
+        return tl::unexpected(database.error());
+    }
     SpoolFile file;
     file.database_ = std::move(*database);
     auto& db = file.database_;
-    if (auto done = db.execute(kSettings); !done) return tl::unexpected(done.error());
+    if (auto done = db.execute(kSettings); !done) {
+        return tl::unexpected(done.error());
+    }
     const auto version = db.integer("PRAGMA user_version");
-    if (!version) return tl::unexpected(version.error());
+    if (!version) {
+        return tl::unexpected(version.error());
+    }
     if (*version > kVersion) {
         return tl::unexpected(DatabaseError{SQLITE_NOTADB, "it is of a later version of the agent"});
     }
-    if (auto done = db.execute(kSchema); !done) return tl::unexpected(done.error());
+    if (auto done = db.execute(kSchema); !done) {
+        return tl::unexpected(done.error());
+    }
     const struct {
         Statement& statement;
         const char* sql;
@@ -61,14 +69,18 @@ DatabaseResult<SpoolFile> SpoolFile::open(const std::string& path) {
     };
     for (const auto& [statement, sql] : statements) {
         auto prepared = db.prepare(sql);
-        if (!prepared) return tl::unexpected(prepared.error());
+        if (!prepared) {
+            return tl::unexpected(prepared.error());
+        }
         statement = std::move(*prepared);
     }
     return file;
 }
 
 void SpoolFile::remove(const std::string& path) {
-    for (const char* suffix : {"", "-wal", "-shm"}) std::remove((path + suffix).c_str());
+    for (const char* suffix : {"", "-wal", "-shm"}) {
+        std::remove((path + suffix).c_str());
+    }
 }
 
 bool SpoolFile::rename(const std::string& from, const std::string& to) {
@@ -77,9 +89,13 @@ bool SpoolFile::rename(const std::string& from, const std::string& to) {
         const std::string source = from + suffix;
         const std::string target = to + suffix;
         std::remove(target.c_str());
-        if (std::rename(source.c_str(), target.c_str()) == 0) continue;
+        if (std::rename(source.c_str(), target.c_str()) == 0) {
+            continue;
+        }
         const bool was_there = std::remove(source.c_str()) == 0;
-        if (was_there) kept = false;
+        if (was_there) {
+            kept = false;
+        }
     }
     return kept;
 }
@@ -88,7 +104,9 @@ DatabaseResult<SpoolFile::Totals> SpoolFile::totals(std::int64_t after, std::int
     range_.bind(1, after);
     range_.bind(2, up_to);
     auto row = range_.step();
-    if (!row) return tl::unexpected(row.error());
+    if (!row) {
+        return tl::unexpected(row.error());
+    }
     const Totals totals{range_.integer(0), range_.integer(1), range_.integer(2), 0, 0};
     range_.reset();
     return totals;
@@ -96,11 +114,17 @@ DatabaseResult<SpoolFile::Totals> SpoolFile::totals(std::int64_t after, std::int
 
 DatabaseResult<SpoolFile::Totals> SpoolFile::totals(std::int64_t after) {
     auto totals = this->totals(after, INT64_MAX);
-    if (!totals) return totals;
+    if (!totals) {
+        return totals;
+    }
     const auto documents = database_.integer("SELECT count(*) FROM document WHERE body IS NOT NULL");
-    if (!documents) return tl::unexpected(documents.error());
+    if (!documents) {
+        return tl::unexpected(documents.error());
+    }
     const auto last = database_.integer("SELECT max(id) FROM batch");
-    if (!last) return tl::unexpected(last.error());
+    if (!last) {
+        return tl::unexpected(last.error());
+    }
     totals->documents = *documents;
     totals->last_id = *last;
     return totals;
@@ -108,12 +132,18 @@ DatabaseResult<SpoolFile::Totals> SpoolFile::totals(std::int64_t after) {
 
 DatabaseResult<std::vector<std::string>> SpoolFile::digests() {
     auto statement = database_.prepare("SELECT digest FROM document");
-    if (!statement) return tl::unexpected(statement.error());
+    if (!statement) {
+        return tl::unexpected(statement.error());
+    }
     std::vector<std::string> digests;
     for (;;) {
         auto row = statement->step();
-        if (!row) return tl::unexpected(row.error());
-        if (!*row) return digests;
+        if (!row) {
+            return tl::unexpected(row.error());
+        }
+        if (!*row) {
+            return digests;
+        }
         digests.emplace_back(statement->bytes(0));
     }
 }
@@ -140,7 +170,9 @@ DatabaseResult<void> SpoolFile::removeUpTo(std::int64_t id) {
 DatabaseResult<void> SpoolFile::insertDocument(const SpooledDocument& document) {
     auto statement =
         database_.prepare("INSERT OR IGNORE INTO document(digest, kind, body) VALUES(?1, ?2, ?3)");
-    if (!statement) return tl::unexpected(statement.error());
+    if (!statement) {
+        return tl::unexpected(statement.error());
+    }
     statement->bindText(1, document.digest);
     statement->bindText(2, document.kind);
     statement->bindBlob(3, document.body);
@@ -149,24 +181,32 @@ DatabaseResult<void> SpoolFile::insertDocument(const SpooledDocument& document) 
 
 DatabaseResult<void> SpoolFile::documentDone(const std::string& digest) {
     auto statement = database_.prepare("UPDATE document SET body = NULL WHERE digest = ?1");
-    if (!statement) return tl::unexpected(statement.error());
+    if (!statement) {
+        return tl::unexpected(statement.error());
+    }
     statement->bindText(1, digest);
     return statement->run();
 }
 
 DatabaseResult<void> SpoolFile::shrink() {
     auto row = free_pages_.step();
-    if (!row) return tl::unexpected(row.error());
+    if (!row) {
+        return tl::unexpected(row.error());
+    }
     const std::int64_t free_pages = free_pages_.integer(0);
     free_pages_.reset();
-    if (free_pages < kManyFreePages) return {};
+    if (free_pages < kManyFreePages) {
+        return {};
+    }
     return database_.execute("PRAGMA incremental_vacuum(512)");
 }
 
 DatabaseResult<std::optional<SpooledBatch>> SpoolFile::oldest(std::int64_t after) {
     oldest_.bind(1, after);
     auto row = oldest_.step();
-    if (!row) return tl::unexpected(row.error());
+    if (!row) {
+        return tl::unexpected(row.error());
+    }
     std::optional<SpooledBatch> batch;
     if (*row) {
         batch =
@@ -185,8 +225,12 @@ DatabaseResult<std::vector<SpooledBatch>> SpoolFile::read(std::int64_t after, st
     read_.bind(2, static_cast<std::int64_t>(most));
     while (bytes < most_bytes) {
         auto row = read_.step();
-        if (!row) return tl::unexpected(row.error());
-        if (!*row) break;
+        if (!row) {
+            return tl::unexpected(row.error());
+        }
+        if (!*row) {
+            break;
+        }
         batches.push_back({read_.integer(0), read_.integer(1), static_cast<std::size_t>(read_.integer(2)),
                            static_cast<std::size_t>(read_.integer(3)), std::string(read_.bytes(4))});
         bytes += batches.back().body.size();
@@ -199,13 +243,21 @@ DatabaseResult<std::optional<SpooledDocument>> SpoolFile::nextDocument(
     const std::vector<std::string>& except) {
     auto statement =
         database_.prepare("SELECT digest, kind, body FROM document WHERE body IS NOT NULL ORDER BY id");
-    if (!statement) return tl::unexpected(statement.error());
+    if (!statement) {
+        return tl::unexpected(statement.error());
+    }
     for (;;) {
         auto row = statement->step();
-        if (!row) return tl::unexpected(row.error());
-        if (!*row) return std::nullopt;
+        if (!row) {
+            return tl::unexpected(row.error());
+        }
+        if (!*row) {
+            return std::nullopt;
+        }
         SpooledDocument document{std::string(statement->bytes(0)), std::string(statement->bytes(1)), ""};
-        if (std::find(except.begin(), except.end(), document.digest) != except.end()) continue;
+        if (std::find(except.begin(), except.end(), document.digest) != except.end()) {
+            continue;
+        }
         document.body = statement->bytes(2);
         return document;
     }

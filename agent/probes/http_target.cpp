@@ -18,11 +18,14 @@ Expected<HttpTarget> parseTarget(const std::string& url) {
     if (url.compare(0, 5, "unix:") == 0) {
         const auto colon = url.find(":/", 5);
         out.base = url.substr(0, colon);
-        if (colon != std::string::npos) out.path = url.substr(colon + 1);
+        if (colon != std::string::npos) {
+            out.path = url.substr(colon + 1);
+        }
     } else {
         const auto start = url.find("://");
-        if (start == std::string::npos)
+        if (start == std::string::npos) {
             return fail(ErrorKind::invalid, "not an absolute URL (http://HOST/...)");
+        }
         const auto end = std::min(url.find_first_of("/?#", start + 3), url.size());
         const auto authority = url.substr(start + 3, end - start - 3);
         if (authority.find('@') != std::string::npos) {
@@ -32,13 +35,17 @@ Expected<HttpTarget> parseTarget(const std::string& url) {
         out.base = url.substr(0, end);
         if (end < url.size() && url[end] != '#') {
             out.path = url.substr(end, url.find('#', end) - end);
-            if (out.path[0] == '?') out.path.insert(0, "/");
+            if (out.path[0] == '?') {
+                out.path.insert(0, "/");
+            }
         }
         out.host = authority.substr(0, 1) == "[" ? authority.substr(1, authority.find(']') - 1)
                                                  : authority.substr(0, authority.find(':'));
     }
     // Says what is wrong with the rest; it opens no connection.
-    if (auto client = http::Client::create(out.base); !client) return tl::unexpected(client.error());
+    if (auto client = http::Client::create(out.base); !client) {
+        return tl::unexpected(client.error());
+    }
     return out;
 }
 

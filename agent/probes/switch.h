@@ -20,10 +20,16 @@ enum class Switch {
 
 /// Reports a scalar that is neither `on` nor `off`; it counts as `off`.
 inline Switch switchOf(const config::Node& node) {
-    if (!node.present()) return Switch::detect;
-    if (!node.isScalar()) return Switch::given;
+    if (!node.present()) {
+        return Switch::detect;
+    }
+    if (!node.isScalar()) {
+        return Switch::given;
+    }
     const auto text = node.text();
-    if (text == "on" || text == "true" || text == "yes") return Switch::on;
+    if (text == "on" || text == "true" || text == "yes") {
+        return Switch::on;
+    }
     if (text != "off" && text != "false" && text != "no") {
         node.problem(node.path() + " must be on, off or a list of what to probe");
     }
@@ -34,8 +40,12 @@ inline Switch switchOf(const config::Node& node) {
 inline std::string onEveryHost(const config::Node& node, const ProbeContext& context, const std::string& job,
                                std::unique_ptr<Probe> probe, std::vector<ProbeSpec>& out) {
     const auto wanted = switchOf(node);
-    if (wanted == Switch::off) return job + ": off (configured)";
-    if (wanted == Switch::given) node.problem(node.path() + " must be on or off");
+    if (wanted == Switch::off) {
+        return job + ": off (configured)";
+    }
+    if (wanted == Switch::given) {
+        node.problem(node.path() + " must be on or off");
+    }
     ProbeSpec spec;
     spec.job = job;
     spec.instance = context.host;

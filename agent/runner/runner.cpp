@@ -68,7 +68,9 @@ struct Slot {
 void say(const Slot& slot, const std::optional<Error>& failure, const std::string& note) {
     if (failure) {
         const char* reason = errorKindName(failure->kind);
-        if (slot.state.reason == reason) return;
+        if (slot.state.reason == reason) {
+            return;
+        }
         spdlog::warn("probe {} of {} fails ({}): {}", slot.spec.job, slot.spec.instance, reason,
                      failure->message);
     } else if (slot.state.outcome == ProbeState::Outcome::failed) {
@@ -120,7 +122,9 @@ void Runner::Core::report(Slot& slot, const Flight& flight, double took, Expecte
     const auto own = [&](std::string_view name, double value, std::string_view reason = {}) {
         Labels labels = slot.base;
         labels.set("__name__", name);
-        if (!reason.empty()) labels.set("reason", reason);
+        if (!reason.empty()) {
+            labels.set("reason", reason);
+        }
         series.push_back({std::move(labels), {{flight.at, value}}});
     };
     std::optional<Error> failure;
@@ -130,13 +134,17 @@ void Runner::Core::report(Slot& slot, const Flight& flight, double took, Expecte
         failure = result->failure;
         {
             const std::lock_guard lock(sink_mutex);
-            if (describe && !sink_closed) describe(result->families);
+            if (describe && !sink_closed) {
+                describe(result->families);
+            }
         }
         appendFamilies(result->families, slot.base, flight.at, series);
         result->families.clear();
         scraped = series.size();
     }
-    if (failure) own(metric::kProbeFailure, 1, errorKindName(failure->kind));
+    if (failure) {
+        own(metric::kProbeFailure, 1, errorKindName(failure->kind));
+    }
     own("up", failure ? 0 : 1);
     own("scrape_duration_seconds", took);
     own("scrape_samples_scraped", static_cast<double>(scraped));
@@ -152,7 +160,9 @@ void Runner::Core::report(Slot& slot, const Flight& flight, double took, Expecte
         const std::lock_guard lock(mutex);
         const std::string note = failure ? std::string() : std::move(result->note);
         say(slot, failure, note);
-        if (!failure) slot.said = note;
+        if (!failure) {
+            slot.said = note;
+        }
         slot.state.outcome = failure ? ProbeState::Outcome::failed : ProbeState::Outcome::ok;
         slot.state.reason = failure ? errorKindName(failure->kind) : "";
         slot.state.message = failure ? failure->message : note;
@@ -161,10 +171,16 @@ void Runner::Core::report(Slot& slot, const Flight& flight, double took, Expecte
         slot.state.samples = scraped;
     }
     const std::lock_guard lock(sink_mutex);
-    if (sink_closed) return;
+    if (sink_closed) {
+        return;
+    }
     sink(std::move(series));
-    if (!result || !documents) return;
-    for (auto& document : result->documents) documents(std::move(document.kind), std::move(document.body));
+    if (!result || !documents) {
+        return;
+    }
+    for (auto& document : result->documents) {
+        documents(std::move(document.kind), std::move(document.body));
+    }
 }
 
 void Runner::Core::fly(Slot& slot, Flight flight) {
@@ -177,7 +193,9 @@ void Runner::Core::fly(Slot& slot, Flight flight) {
         late = slot.reported;
         slot.reported = true;
     }
-    if (!late) report(slot, flight, took, std::move(result));
+    if (!late) {
+        report(slot, flight, took, std::move(result));
+    }
     const std::lock_guard lock(mutex);
     slot.flying = false;
     slot.state.overdue = false;
@@ -192,7 +210,9 @@ void Runner::Core::takeTurn(Slot& slot, std::unique_lock<std::mutex>& lock) {
     slot.due = now + milliseconds(slot.turn - wall);
     if (slot.flying) {
         // Within its deadline it is merely longer than the interval, and its own report is still to come.
-        if (!slot.reported) return;
+        if (!slot.reported) {
+            return;
+        }
         lock.unlock();
         report(slot, flight, 0, fail(ErrorKind::timeout, "an earlier run has still not come back"));
         lock.lock();
@@ -202,7 +222,9 @@ void Runner::Core::takeTurn(Slot& slot, std::unique_lock<std::mutex>& lock) {
     slot.flying = true;
     slot.reported = false;
     auto self = shared_from_this();
-    if (workers->submit([self, &slot, flight] { self->fly(slot, flight); })) return;
+    if (workers->submit([self, &slot, flight] { self->fly(slot, flight); })) {
+        return;
+    }
     slot.flying = false;
     slot.reported = true;
     lock.unlock();
@@ -228,19 +250,29 @@ void Runner::Core::schedule() {
                        fail(ErrorKind::timeout, "no result within " + std::to_string(limit) + " ms"));
                 lock.lock();
             }
-            if (stopping) break;
-            if (slot.due <= now) takeTurn(slot, lock);
+            if (stopping) {
+                break;
+            }
+            if (slot.due <= now) {
+                takeTurn(slot, lock);
+            }
             next = std::min(next, slot.due);
-            if (slot.flying && !slot.reported) next = std::min(next, slot.flight.deadline);
+            if (slot.flying && !slot.reported) {
+                next = std::min(next, slot.flight.deadline);
+            }
         }
-        if (stopping || slots.empty()) break;
+        if (stopping || slots.empty()) {
+            break;
+        }
         changed.wait_until(lock, next, [&] { return stopping || Clock::now() >= next; });
     }
 }
 
 Runner::Runner(std::vector<ProbeSpec> specs, Sink sink, DocumentSink documents, DescriptionSink describe)
     : core_(std::make_shared<Core>()) {
-    for (auto& spec : specs) core_->slots.push_back(std::make_unique<Slot>(std::move(spec)));
+    for (auto& spec : specs) {
+        core_->slots.push_back(std::make_unique<Slot>(std::move(spec)));
+    }
     core_->sink = std::move(sink);
     core_->documents = std::move(documents);
     core_->describe = std::move(describe);
@@ -268,7 +300,9 @@ void Runner::stop(milliseconds grace) {
         core_->stopping = true;
         core_->changed.notify_all();
     }
-    if (core_->scheduler.joinable()) core_->scheduler.join();
+    if (core_->scheduler.joinable()) {
+        core_->scheduler.join();
+    }
     {
         std::unique_lock lock(core_->mutex);
         core_->landed.wait_for(lock, grace, [&] {
@@ -290,7 +324,9 @@ std::vector<ProbeState> Runner::states() const {
     const std::lock_guard lock(core_->mutex);
     std::vector<ProbeState> states;
     states.reserve(core_->slots.size());
-    for (const auto& slot : core_->slots) states.push_back(slot->state);
+    for (const auto& slot : core_->slots) {
+        states.push_back(slot->state);
+    }
     return states;
 }
 

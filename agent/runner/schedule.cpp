@@ -12,7 +12,9 @@ constexpr TimestampMs kTolerance = 50;
 std::chrono::milliseconds spreadOf(std::string_view job, std::chrono::milliseconds interval) {
     // FNV-1a: the same on every host, unlike std::hash.
     std::uint32_t hash = 2166136261U;
-    for (const char c : job) hash = (hash ^ static_cast<unsigned char>(c)) * 16777619U;
+    for (const char c : job) {
+        hash = (hash ^ static_cast<unsigned char>(c)) * 16777619U;
+    }
     const auto window = std::clamp<std::int64_t>(interval.count() / 10, 1, 1000);
     return std::chrono::milliseconds(hash % window);
 }
@@ -21,7 +23,9 @@ TimestampMs nextSlot(TimestampMs now, std::chrono::milliseconds interval, std::c
     const auto step = interval.count();
     const auto since = (now - offset.count()) % step;
     TimestampMs next = now - since + step;
-    if (next - now < step / 2) next += step;
+    if (next - now < step / 2) {
+        next += step;
+    }
     return next;
 }
 

@@ -14,13 +14,17 @@ void SeriesTracker::finish(std::vector<TimeSeries>& current, TimestampMs at) {
             present.emplace(series.labels, 0);
         }
     }
-    for (const auto& [gone, part_run] : known_) current.push_back({gone, {{at, staleNaN()}}});
+    for (const auto& [gone, part_run] : known_) {
+        current.push_back({gone, {{at, staleNaN()}}});
+    }
     known_ = std::move(present);
 }
 
 void SeriesTracker::finishPart(std::vector<TimeSeries>& current, TimestampMs at) {
     const auto last = part_run_++;
-    for (const auto& series : current) known_[series.labels] = part_run_;
+    for (const auto& series : current) {
+        known_[series.labels] = part_run_;
+    }
     for (auto it = known_.begin(); it != known_.end();) {
         if (it->second != last) {
             ++it;

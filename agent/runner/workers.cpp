@@ -11,7 +11,9 @@ std::shared_ptr<Workers> Workers::create(std::size_t kept, std::chrono::millisec
 
 bool Workers::submit(Task task) {
     const std::lock_guard lock(mutex_);
-    if (stopping_) return false;
+    if (stopping_) {
+        return false;
+    }
     // Each queued task has an idle thread that will take it, or a new one is made for it.
     if (idle_ <= tasks_.size()) {
         try {
@@ -32,8 +34,12 @@ void Workers::work() {
         ++idle_;
         const bool woken = wake_.wait_for(lock, linger_, [&] { return stopping_ || !tasks_.empty(); });
         --idle_;
-        if (stopping_ || (!woken && threads_ > kept_)) break;
-        if (tasks_.empty()) continue;
+        if (stopping_ || (!woken && threads_ > kept_)) {
+            break;
+        }
+        if (tasks_.empty()) {
+            continue;
+        }
         {
             const Task task = std::move(tasks_.front());
             tasks_.pop_front();

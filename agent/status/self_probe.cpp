@@ -27,16 +27,26 @@ MetricFamily one(MetricFamily family, double value) {
 MetricFamily addresses() {
     auto family = gauge(metric::kAgentAddressInfo, "An address of the host");
     ifaddrs* raw = nullptr;
-    if (getifaddrs(&raw) != 0) return family;
+    if (getifaddrs(&raw) != 0) {
+        return family;
+    }
     const std::unique_ptr<ifaddrs, decltype(&freeifaddrs)> list(raw, freeifaddrs);
     for (const ifaddrs* entry = raw; entry != nullptr; entry = entry->ifa_next) {
-        if (entry->ifa_addr == nullptr || (entry->ifa_flags & IFF_LOOPBACK) != 0) continue;
+        if (entry->ifa_addr == nullptr || (entry->ifa_flags & IFF_LOOPBACK) != 0) {
+            continue;
+        }
         const int kind = entry->ifa_addr->sa_family;
         const void* bytes = nullptr;
-        if (kind == AF_INET) bytes = &reinterpret_cast<const sockaddr_in*>(entry->ifa_addr)->sin_addr;
-        if (kind == AF_INET6) bytes = &reinterpret_cast<const sockaddr_in6*>(entry->ifa_addr)->sin6_addr;
+        if (kind == AF_INET) {
+            bytes = &reinterpret_cast<const sockaddr_in*>(entry->ifa_addr)->sin_addr;
+        }
+        if (kind == AF_INET6) {
+            bytes = &reinterpret_cast<const sockaddr_in6*>(entry->ifa_addr)->sin6_addr;
+        }
         std::array<char, INET6_ADDRSTRLEN> text{};
-        if (bytes == nullptr || inet_ntop(kind, bytes, text.data(), text.size()) == nullptr) continue;
+        if (bytes == nullptr || inet_ntop(kind, bytes, text.data(), text.size()) == nullptr) {
+            continue;
+        }
         add(family,
             {{"address", text.data()},
              {"family", kind == AF_INET ? "ipv4" : "ipv6"},

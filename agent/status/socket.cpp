@@ -40,8 +40,9 @@ tl::unexpected<Error> systemError(const std::string& path, int code) {
 Expected<sockaddr_un> addressOf(const std::string& path) {
     sockaddr_un address{};
     address.sun_family = AF_UNIX;
-    if (path.size() >= sizeof address.sun_path)
+    if (path.size() >= sizeof address.sun_path) {
         return fail(ErrorKind::invalid, path + ": the path is too long");
+    }
     std::memcpy(address.sun_path, path.data(), path.size());
     return address;
 }
@@ -50,7 +51,9 @@ class Descriptor {
   public:
     explicit Descriptor(int value) : value_(value) {}
     ~Descriptor() {
-        if (value_ >= 0) close(value_);
+        if (value_ >= 0) {
+            close(value_);
+        }
     }
     Descriptor(const Descriptor&) = delete;
     Descriptor& operator=(const Descriptor&) = delete;
@@ -64,9 +67,13 @@ class Descriptor {
 
 Expected<Descriptor> connectTo(const std::string& path) {
     const auto address = addressOf(path);
-    if (!address) return tl::unexpected(address.error());
+    if (!address) {
+        return tl::unexpected(address.error());
+    }
     Descriptor descriptor(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-    if (descriptor.get() < 0) return systemError(path, errno);
+    if (descriptor.get() < 0) {
+        return systemError(path, errno);
+    }
     if (connect(descriptor.get(), reinterpret_cast<const sockaddr*>(&*address), sizeof *address) != 0) {
         return systemError(path, errno);
     }
@@ -94,9 +101,15 @@ struct StatusSocket::State {
 void StatusSocket::State::serve() {
     for (;;) {
         std::array<pollfd, 2> entries{{{listener.get(), POLLIN, 0}, {wake.get(), POLLIN, 0}}};
-        if (poll(entries.data(), entries.size(), -1) < 0 && errno != EINTR) return;
-        if (entries[1].revents != 0) return;
-        if (entries[0].revents == 0) continue;
+        if (poll(entries.data(), entries.size(), -1) < 0 && errno != EINTR) {
+            return;
+        }
+        if (entries[1].revents != 0) {
+            return;
+        }
+        if (entries[0].revents == 0) {
+            continue;
+        }
         const Descriptor client(accept4(listener.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
         if (client.get() < 0) {
             // Out of descriptors, say: the client stays in the queue, and poll() would return at once.
@@ -115,23 +128,33 @@ StatusSocket::StatusSocket(std::unique_ptr<State> state) : state_(std::move(stat
 StatusSocket::~StatusSocket() {
     const std::uint64_t one = 1;
     (void)!write(state_->wake.get(), &one, sizeof one);
-    if (state_->thread.joinable()) state_->thread.join();
+    if (state_->thread.joinable()) {
+        state_->thread.join();
+    }
     unlink(state_->path.c_str());
 }
 
 Expected<std::unique_ptr<StatusSocket>> StatusSocket::open(const std::string& path,
                                                            std::function<std::string()> answer) {
     const auto address = addressOf(path);
-    if (!address) return tl::unexpected(address.error());
-    if (connectTo(path)) return fail(ErrorKind::unavailable, path + ": another agent listens on it");
+    if (!address) {
+        return tl::unexpected(address.error());
+    }
+    if (connectTo(path)) {
+        return fail(ErrorKind::unavailable, path + ": another agent listens on it");
+    }
     struct stat present {};
     if (lstat(path.c_str(), &present) == 0) {
-        if (!S_ISSOCK(present.st_mode)) return fail(ErrorKind::invalid, path + ": is there and is no socket");
+        if (!S_ISSOCK(present.st_mode)) {
+            return fail(ErrorKind::invalid, path + ": is there and is no socket");
+        }
         unlink(path.c_str());
     }
     const int listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     auto state = std::make_unique<State>(path, listener, std::move(answer));
-    if (listener < 0 || state->wake.get() < 0) return systemError(path, errno);
+    if (listener < 0 || state->wake.get() < 0) {
+        return systemError(path, errno);
+    }
     if (bind(listener, reinterpret_cast<const sockaddr*>(&*address), sizeof *address) != 0 ||
         chmod(path.c_str(), 0660) != 0 || listen(listener, 8) != 0) {
         return systemError(path, errno);
@@ -143,7 +166,9 @@ Expected<std::unique_ptr<StatusSocket>> StatusSocket::open(const std::string& pa
 Expected<std::string> readStatus(const std::string& path, std::chrono::milliseconds deadline) {
     const auto until = Clock::now() + deadline;
     const auto socket = connectTo(path);
-    if (!socket) return tl::unexpected(socket.error());
+    if (!socket) {
+        return tl::unexpected(socket.error());
+    }
     std::string text;
     std::array<char, 8192> buffer{};
     for (;;) {
@@ -153,9 +178,15 @@ Expected<std::string> readStatus(const std::string& path, std::chrono::milliseco
             return fail(ErrorKind::timeout, path + ": the agent does not answer");
         }
         const auto got = recv(socket->get(), buffer.data(), buffer.size(), 0);
-        if (got < 0 && (errno == EAGAIN || errno == EINTR)) continue;
-        if (got < 0) return systemError(path, errno);
-        if (got == 0) return text;
+        if (got < 0 && (errno == EAGAIN || errno == EINTR)) {
+            continue;
+        }
+        if (got < 0) {
+            return systemError(path, errno);
+        }
+        if (got == 0) {
+            return text;
+        }
         text.append(buffer.data(), static_cast<std::size_t>(got));
     }
 }

@@ -69,9 +69,13 @@ void putDelivery(Writer& writer, const AgentStatus& status) {
     writer.Key("dropped");
     {
         const Object dropped(writer);
-        for (const auto& [reason, samples] : delivery.spool.dropped) put(writer, reason.c_str(), samples);
+        for (const auto& [reason, samples] : delivery.spool.dropped) {
+            put(writer, reason.c_str(), samples);
+        }
     }
-    if (!delivery.clock) return;
+    if (!delivery.clock) {
+        return;
+    }
     put(writer, "clock_offset_seconds", delivery.clock->offset_seconds);
     put(writer, "clock_offset_error_seconds", delivery.clock->error_seconds);
 }
@@ -83,7 +87,9 @@ void putProbe(Writer& writer, const ProbeState& probe) {
     writer.Key("labels");
     {
         const Object labels(writer);
-        for (const auto& label : probe.labels) put(writer, label.name.c_str(), label.value);
+        for (const auto& label : probe.labels) {
+            put(writer, label.name.c_str(), label.value);
+        }
     }
     put(writer, "state", std::string(outcomeName(probe.outcome)));
     put(writer, "reason", probe.reason);
@@ -114,7 +120,9 @@ class View {
     }
     bool has(const char* key) const { return find(key) != nullptr; }
     const rapidjson::Value* find(const char* key) const {
-        if (!value_.IsObject()) return nullptr;
+        if (!value_.IsObject()) {
+            return nullptr;
+        }
         const auto member = value_.FindMember(key);
         return member == value_.MemberEnd() ? nullptr : &member->value;
     }
@@ -125,9 +133,15 @@ class View {
 
 std::string span(double seconds) {
     const auto whole = static_cast<std::int64_t>(std::max(0.0, seconds));
-    if (whole >= 86400) return fmt::format("{}d {}h", whole / 86400, whole % 86400 / 3600);
-    if (whole >= 3600) return fmt::format("{}h {}m", whole / 3600, whole % 3600 / 60);
-    if (whole >= 60) return fmt::format("{}m {}s", whole / 60, whole % 60);
+    if (whole >= 86400) {
+        return fmt::format("{}d {}h", whole / 86400, whole % 86400 / 3600);
+    }
+    if (whole >= 3600) {
+        return fmt::format("{}h {}m", whole / 3600, whole % 3600 / 60);
+    }
+    if (whole >= 60) {
+        return fmt::format("{}m {}s", whole / 60, whole % 60);
+    }
     return fmt::format("{}s", whole);
 }
 
@@ -142,7 +156,9 @@ std::string took(double seconds) {
 // What others wrote must not move the cursor or colour the terminal.
 std::string printable(std::string text) {
     for (auto& c : text) {
-        if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = ' ';
+        if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) {
+            c = ' ';
+        }
     }
     return text;
 }
@@ -155,14 +171,19 @@ void appendCollector(const View& collector, TimestampMs now, std::string& out) {
                        collector.flag("connected") ? "connected" : "NOT CONNECTED",
                        ago(collector.number("last_sent_ms"), now),
                        static_cast<std::int64_t>(collector.number("spool_samples")));
-    if (!trouble.empty()) out += fmt::format("           {}\n", printable(trouble));
+    if (!trouble.empty()) {
+        out += fmt::format("           {}\n", printable(trouble));
+    }
     const std::string spool_trouble = collector.text("spool_trouble");
-    if (!spool_trouble.empty())
+    if (!spool_trouble.empty()) {
         out += fmt::format("spool      CANNOT BE WRITTEN  {}\n", printable(spool_trouble));
+    }
     const auto* dropped = collector.find("dropped");
     if (dropped != nullptr && dropped->IsObject()) {
         for (const auto& member : dropped->GetObject()) {
-            if (!member.value.IsInt64() || member.value.GetInt64() == 0) continue;
+            if (!member.value.IsInt64() || member.value.GetInt64() == 0) {
+                continue;
+            }
             out += fmt::format("dropped    {} samples ({})\n", member.value.GetInt64(),
                                printable(member.name.GetString()));
         }
@@ -179,8 +200,9 @@ void appendCollector(const View& collector, TimestampMs now, std::string& out) {
 std::string statusJson(const AgentStatus& status) {
     const auto& delivery = status.delivery;
     bool degraded = !delivery.connected || !delivery.spool.trouble.empty();
-    for (const auto& probe : status.probes)
+    for (const auto& probe : status.probes) {
         degraded = degraded || probe.outcome == ProbeState::Outcome::failed;
+    }
 
     rapidjson::StringBuffer buffer;
     Writer writer(buffer);
@@ -195,7 +217,9 @@ std::string statusJson(const AgentStatus& status) {
         putDelivery(writer, status);
         writer.Key("probes");
         writer.StartArray();
-        for (const auto& probe : status.probes) putProbe(writer, probe);
+        for (const auto& probe : status.probes) {
+            putProbe(writer, probe);
+        }
         writer.EndArray();
     }
     return {buffer.GetString(), buffer.GetSize()};
@@ -214,13 +238,18 @@ Expected<StatusText> statusText(const std::string& json, TimestampMs now) {
     out = fmt::format("lapwing-agent {}  {}  running {}  pid {}  {}\n", printable(root.text("version")),
                       printable(root.text("host")), span(root.number("running_seconds")),
                       static_cast<std::int64_t>(root.number("pid")), printable(root.text("config_file")));
-    if (const auto* collector = root.find("collector")) appendCollector(View(*collector), now, out);
+    if (const auto* collector = root.find("collector")) {
+        appendCollector(View(*collector), now, out);
+    }
 
     const auto* probes = root.find("probes");
-    if (probes == nullptr || !probes->IsArray()) return status;
+    if (probes == nullptr || !probes->IsArray()) {
+        return status;
+    }
     std::size_t widest = 8;
-    for (const auto& value : probes->GetArray())
+    for (const auto& value : probes->GetArray()) {
         widest = std::max(widest, View(value).text("instance").size());
+    }
     out += fmt::format("{:<10} {:<{}}  {:<12} {:>9}  {:>7}  {:>7}  {}\n", "PROBE", "INSTANCE", widest,
                        "STATE", "LAST", "TOOK", "SAMPLES", "NOTE");
     int problems = 0;
@@ -230,8 +259,9 @@ Expected<StatusText> statusText(const std::string& json, TimestampMs now) {
         std::string note;
         if (const auto* labels = probe.find("labels"); labels != nullptr && labels->IsObject()) {
             for (const auto& label : labels->GetObject()) {
-                if (label.value.IsString())
+                if (label.value.IsString()) {
                     note += fmt::format("{}={} ", label.name.GetString(), label.value.GetString());
+                }
             }
         }
         if (state == "failed") {
@@ -246,7 +276,9 @@ Expected<StatusText> statusText(const std::string& json, TimestampMs now) {
                            ago(probe.number("last_ms"), now), took(probe.number("took_seconds")),
                            static_cast<std::int64_t>(probe.number("samples")), printable(note));
     }
-    if (problems > 0) out += fmt::format("{} probe{} failing\n", problems, problems == 1 ? "" : "s");
+    if (problems > 0) {
+        out += fmt::format("{} probe{} failing\n", problems, problems == 1 ? "" : "s");
+    }
     return status;
 }
 

@@ -7,12 +7,12 @@
 
 #include "collector/analysis/assignments.h"
 #include "collector/analysis/book.h"
+#include "collector/analysis/evidence/network.h"
+#include "collector/analysis/evidence/rules_history.h"
+#include "collector/analysis/evidence/rulesets.h"
 #include "collector/analysis/exposure/exposure.h"
-#include "collector/analysis/facts.h"
 #include "collector/analysis/redundancy/redundancy.h"
 #include "collector/analysis/replication/watch.h"
-#include "collector/analysis/rules_history.h"
-#include "collector/analysis/rulesets.h"
 #include "collector/analysis/topology/samples.h"
 #include "common/metric_names.h"
 
@@ -34,7 +34,7 @@ struct Analyst::State {
           assignments(options) {}
 
     void restore();
-    void noteRules(const Facts& facts);
+    void noteRules(const evidence::Network& network);
     Expected<void> writeSamples(const std::vector<Finding>& findings, const topology::Model& model,
                                 TimestampMs now);
     Expected<void> persist();
@@ -44,9 +44,9 @@ struct Analyst::State {
     const AnalystOptions options;
 
     // Of run() alone.
-    Rulesets rulesets;
+    evidence::Rulesets rulesets;
     Book book;
-    RulesHistory rules;
+    evidence::RulesHistory rules;
     std::set<Labels> standing;
     std::string persisted_book;
     std::string persisted_rules;
@@ -83,7 +83,7 @@ void Analyst::State::restore() {
     }
     if (const auto saved = store.state(kRulesState); saved && *saved) {
         persisted_rules = **saved;
-        rules = RulesHistory::fromText(persisted_rules);
+        rules = evidence::RulesHistory::fromText(persisted_rules);
     }
     current = book.findings();
     for (const auto& finding : current) {
@@ -91,10 +91,10 @@ void Analyst::State::restore() {
     }
 }
 
-void Analyst::State::noteRules(const Facts& facts) {
-    for (const auto& [name, host] : facts.hosts) {
+void Analyst::State::noteRules(const evidence::Network& network) {
+    for (const auto& [name, host] : network.hosts) {
         if (!host.digest.empty()) {
-            rules.note(name, host.digest, facts.now);
+            rules.note(name, host.digest, network.now);
         }
     }
 }
@@ -151,45 +151,48 @@ Analyst::~Analyst() = default;
 Expected<void> Analyst::run(TimestampMs now) {
     auto& state = *state_;
     state.rulesets.beginRound();
-    auto facts = gatherFacts(state.store, now, state.options.lookback_ms);
-    if (!facts) {
-        return tl::unexpected(facts.error());
+    auto network = evidence::readNetwork(state.store, now, state.options.lookback_ms);
+    if (!network) {
+        return tl::unexpected(network.error());
     }
     {
         // The canary's own listener is no service of the host.
         const std::lock_guard lock(state.mutex);
-        for (auto& [name, host] : facts->hosts) {
+        for (auto& [name, host] : network->hosts) {
             std::erase_if(host.listeners, [&, &host_name = name](const auto& listener) {
                 return state.assignments.isCanaryPort(host_name, listener.port);
             });
         }
     }
-    state.noteRules(*facts);
-    auto observed = topology::observe(state.store, now, state.options.lookback_ms, state.site.deployment_ms);
-    if (!observed) {
-        return tl::unexpected(observed.error());
+    state.noteRules(*network);
+    auto services =
+        evidence::readServices(state.store, now, state.options.lookback_ms, state.site.deployment_ms);
+    if (!services) {
+        return tl::unexpected(services.error());
     }
     if (state.options.names) {
-        observed->names = state.options.names();
+        services->names = state.options.names();
     }
     const auto replicas =
         state.options.replication == nullptr ? nullptr : state.options.replication->verdicts();
-    const auto ruleset = [&](const HostFacts& host) { return state.rulesets.of(host); };
-    auto crossings = topology::findCrossings(*facts, *observed, state.site, ruleset);
-    const Context context{
-        *facts,
-        state.site,
-        ruleset,
-        [&](const std::string& host) { return state.rules.since(host); },
-        replicas,
-        topology::Moment::of(*facts, std::move(*observed), std::move(crossings), state.site,
-                             state.options.setup, replicas),
-        [&](const std::string& digest) -> std::optional<std::string> {
-            auto found = state.store.document(digest);
-            return found && *found ? std::optional(std::move((*found)->body)) : std::nullopt;
-        },
-        [&](const HostFacts& host, const std::string& digest) { return state.rulesets.of(host, digest); },
-        [&](const std::string& host) { return state.rules.change(host); }};
+    const auto ruleset = [&](const evidence::Host& host) { return state.rulesets.of(host); };
+    auto crossings = topology::findCrossings(*network, *services, state.site, ruleset);
+    const Context context{*network,
+                          state.site,
+                          ruleset,
+                          [&](const std::string& host) { return state.rules.since(host); },
+                          replicas,
+                          topology::Moment::of(*network, std::move(*services), std::move(crossings),
+                                               state.site, state.options.setup, replicas),
+                          [&](const std::string& digest) -> std::optional<std::string> {
+                              auto found = state.store.document(digest);
+                              return found && *found ? std::optional(std::move((*found)->body))
+                                                     : std::nullopt;
+                          },
+                          [&](const evidence::Host& host, const std::string& digest) {
+                              return state.rulesets.of(host, digest);
+                          },
+                          [&](const std::string& host) { return state.rules.change(host); }};
     Judgement judgement;
     redundancy::judgeLoadBalancers(context, judgement);
     redundancy::judgePools(context, judgement);

@@ -6,8 +6,8 @@
 #include <string>
 #include <vector>
 
+#include "collector/analysis/evidence/entry_names.h"
 #include "collector/analysis/finding.h"
-#include "collector/analysis/names.h"
 #include "collector/analysis/site.h"
 #include "collector/analysis/topology/model.h"
 #include "collector/storage/store.h"
@@ -31,7 +31,7 @@ struct AnalystOptions {
     const replication::Watch* replication = nullptr;
     topology::Setup setup;
     /// What the names of the entries resolve to; null: they are not resolved. Must not wait.
-    std::function<Resolved()> names = nullptr;
+    std::function<evidence::Resolved()> names = nullptr;
 };
 
 /// What one agent is asked to try: docs/architecture.md has the form of `json`. Equal versions, equal

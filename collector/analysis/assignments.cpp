@@ -53,7 +53,8 @@ void addTarget(Target target, Targets& out) {
     }
 }
 
-void addListener(const HostFacts& host, const ListenerFact& listener, TimestampMs since, Targets& out) {
+void addListener(const evidence::Host& host, const evidence::Listener& listener, TimestampMs since,
+                 Targets& out) {
     const auto bound = reach::Address::parse(listener.address);
     for (const auto& own : host.addresses) {
         const bool serves =
@@ -111,8 +112,8 @@ bool Assignments::isCanaryPort(const std::string& host, int port) const {
 
 void Assignments::planCanaries(const Context& context) {
     std::erase_if(canaries_,
-                  [&](const auto& canary) { return context.facts.now > canary.at + kCanaryKeptMs; });
-    for (const auto& [name, host] : context.facts.hosts) {
+                  [&](const auto& canary) { return context.network.now > canary.at + kCanaryKeptMs; });
+    for (const auto& [name, host] : context.network.hosts) {
         if (!host.agent_present) {
             continue;
         }
@@ -126,14 +127,14 @@ void Assignments::planCanaries(const Context& context) {
     }
 }
 
-bool Assignments::isDue(const Context& context, const HostFacts& host, const std::string& connector) {
+bool Assignments::isDue(const Context& context, const evidence::Host& host, const std::string& connector) {
     const auto known = asked_.find({host.name, connector});
     if (known == asked_.end()) {
         return true;
     }
     const auto at = known->second.at;
     auto& unanswered = known->second.unanswered;
-    const auto now = context.facts.now;
+    const auto now = context.network.now;
     if (now - at >= options_.canary_interval_ms || at < context.rules_since(host.name)) {
         unanswered = 0;
         return true;
@@ -150,9 +151,10 @@ bool Assignments::isDue(const Context& context, const HostFacts& host, const std
     return true;
 }
 
-void Assignments::planCanary(const Context& context, const HostFacts& host, const std::string& connector) {
-    const auto other = context.facts.hosts.find(connector);
-    if (other == context.facts.hosts.end() || !other->second.agent_present) {
+void Assignments::planCanary(const Context& context, const evidence::Host& host,
+                             const std::string& connector) {
+    const auto other = context.network.hosts.find(connector);
+    if (other == context.network.hosts.end() || !other->second.agent_present) {
         return;
     }
     // An agent listens only for peers of its own configuration: those at which it makes attempts itself.
@@ -168,7 +170,7 @@ void Assignments::planCanary(const Context& context, const HostFacts& host, cons
     canary.connector = connector;
     canary.nonce = randomHex(kNonceBytes);
     auto& free = free_[connector];
-    canary.at = std::max(context.facts.now + options_.canary_lead_ms, free);
+    canary.at = std::max(context.network.now + options_.canary_lead_ms, free);
     free = canary.at + kCanarySpacingMs;
     const auto used = [&](int port) {
         return isCanaryPort(host.name, port) ||
@@ -185,7 +187,7 @@ void Assignments::planCanary(const Context& context, const HostFacts& host, cons
 
 std::string Assignments::attemptsFor(const Context& context, const std::string& agent) const {
     Targets targets;
-    for (const auto& [name, host] : context.facts.hosts) {
+    for (const auto& [name, host] : context.network.hosts) {
         if (name == agent || !host.agent_present) {
             continue;
         }
@@ -197,12 +199,12 @@ std::string Assignments::attemptsFor(const Context& context, const std::string& 
             }
         }
     }
-    for (const auto& [instance, balancer] : context.facts.balancers) {
-        const auto host = context.facts.hosts.find(instance);
-        if (host != context.facts.hosts.end() && host->second.agent_present) {
+    for (const auto& [instance, balancer] : context.network.balancers) {
+        const auto host = context.network.hosts.find(instance);
+        if (host != context.network.hosts.end() && host->second.agent_present) {
             continue;
         }
-        for (const auto& address : entryAddresses(context.site)) {
+        for (const auto& address : evidence::entryAddresses(context.site)) {
             for (const auto& [port, service] : usualPorts()) {
                 addTarget({instance, address.toString(), port, service, 0}, targets);
             }
@@ -252,10 +254,10 @@ std::string Assignments::canariesFor(const std::string& agent) const {
 }
 
 void Assignments::update(const Context& context) {
-    now_ = context.facts.now;
+    now_ = context.network.now;
     planCanaries(context);
     current_.clear();
-    for (const auto& [name, host] : context.facts.hosts) {
+    for (const auto& [name, host] : context.network.hosts) {
         if (host.agent_present) {
             current_[name] = assignmentOf(attemptsFor(context, name), canariesFor(name));
         }

@@ -39,8 +39,8 @@ class Assignments {
     };
 
     void planCanaries(const Context& context);
-    void planCanary(const Context& context, const HostFacts& host, const std::string& connector);
-    bool isDue(const Context& context, const HostFacts& host, const std::string& connector);
+    void planCanary(const Context& context, const evidence::Host& host, const std::string& connector);
+    bool isDue(const Context& context, const evidence::Host& host, const std::string& connector);
     std::string attemptsFor(const Context& context, const std::string& agent) const;
     std::string canariesFor(const std::string& agent) const;
     std::string randomHex(std::size_t bytes);

@@ -19,27 +19,43 @@ Expected<Parameters> readParameters(Request& request) {
     auto form = parseForm(request.query);
     if (request.header("Content-Type").starts_with("application/x-www-form-urlencoded")) {
         const auto body = request.body(kMaxForm);
-        if (!body) return tl::unexpected(body.error());
+        if (!body) {
+            return tl::unexpected(body.error());
+        }
         auto posted = parseForm(*body);
         posted.values.insert(posted.values.end(), form.values.begin(), form.values.end());
-        if (posted.problem.empty()) posted.problem = form.problem;
+        if (posted.problem.empty()) {
+            posted.problem = form.problem;
+        }
         form = std::move(posted);
     }
     // Part of a selector must not delete more than the whole of it would.
-    if (!form.problem.empty()) return fail(ErrorKind::invalid, "error parsing form values: " + form.problem);
+    if (!form.problem.empty()) {
+        return fail(ErrorKind::invalid, "error parsing form values: " + form.problem);
+    }
     return std::move(form.values);
 }
 
 Expected<void> deleteSeries(storage::Store& store, Request& request) {
     const auto parameters = readParameters(request);
-    if (!parameters) return tl::unexpected(parameters.error());
+    if (!parameters) {
+        return tl::unexpected(parameters.error());
+    }
     const auto any = matchParameters(*parameters);
-    if (!any) return tl::unexpected(invalidParameter("match[]", any.error().message));
-    if (any->empty()) return fail(ErrorKind::invalid, "no match[] parameter provided");
+    if (!any) {
+        return tl::unexpected(invalidParameter("match[]", any.error().message));
+    }
+    if (any->empty()) {
+        return fail(ErrorKind::invalid, "no match[] parameter provided");
+    }
     const auto from = timeParameter(*parameters, "start", 0);
-    if (!from) return tl::unexpected(from.error());
+    if (!from) {
+        return tl::unexpected(from.error());
+    }
     const auto to = timeParameter(*parameters, "end", std::numeric_limits<TimestampMs>::max());
-    if (!to) return tl::unexpected(to.error());
+    if (!to) {
+        return tl::unexpected(to.error());
+    }
     if (*to < *from) {
         return tl::unexpected(invalidParameter("end", "end timestamp must not be before start time"));
     }
@@ -59,7 +75,9 @@ void reload(const AdminParts& parts, Responder& responder) {
 Handler adminHandler(const AdminParts& parts, Handler people) {
     return [parts, silences = SilencesApi(parts.silences), people = std::move(people)](Request& request,
                                                                                        Responder& responder) {
-        if (silences.handle(request, responder)) return;
+        if (silences.handle(request, responder)) {
+            return;
+        }
         const bool deletes = request.path == "/api/v1/admin/tsdb/delete_series";
         const bool reloads = request.path == "/-/reload";
         if (!deletes && !reloads && request.path != "/api/v1/admin/tsdb/clean_tombstones") {
@@ -71,7 +89,9 @@ Handler adminHandler(const AdminParts& parts, Handler people) {
             responder.send(405, kPlain, "Method Not Allowed\n");
             return;
         }
-        if (reloads) return reload(parts, responder);
+        if (reloads) {
+            return reload(parts, responder);
+        }
         const auto done = deletes ? deleteSeries(parts.store, request) : Expected<void>();
         if (!done) {
             failure(responder, done.error());

@@ -36,7 +36,9 @@ ingest::RequestHead headOf(const Request& request) {
     const std::string length = request.header("Content-Length");
     std::uint64_t bytes = 0;
     const auto [stop, error] = std::from_chars(length.data(), length.data() + length.size(), bytes);
-    if (error == std::errc() && stop == length.data() + length.size()) head.content_length = bytes;
+    if (error == std::errc() && stop == length.data() + length.size()) {
+        head.content_length = bytes;
+    }
     return head;
 }
 
@@ -47,7 +49,9 @@ void answer(Responder& responder, const ingest::Answer& what) {
         responder.header(prefix + "Histograms-Written", std::to_string(what.written->histograms));
         responder.header(prefix + "Exemplars-Written", std::to_string(what.written->exemplars));
     }
-    if (what.retry_after_s != 0) responder.header("Retry-After", std::to_string(what.retry_after_s));
+    if (what.retry_after_s != 0) {
+        responder.header("Retry-After", std::to_string(what.retry_after_s));
+    }
     responder.send(what.status, what.body.empty() ? "" : kPlain, what.body.empty() ? "" : what.body + "\n");
 }
 
@@ -58,7 +62,9 @@ void plain(Responder& responder, int status, const std::string& text) {
 /// The body, or nothing after an answer that says what is wrong with it.
 std::optional<std::string> bodyOf(Request& request, Responder& responder, std::size_t limit) {
     auto body = request.body(limit);
-    if (body) return std::move(*body);
+    if (body) {
+        return std::move(*body);
+    }
     plain(responder, body.error().kind == ErrorKind::exhausted ? 413 : 400, body.error().message);
     return std::nullopt;
 }
@@ -72,7 +78,9 @@ class RefusalLog {
             const std::lock_guard lock(mutex_);
             auto& last = last_[agent];
             const TimestampMs now = nowMs();
-            if (now >= last && now - last < kPause) return;
+            if (now >= last && now - last < kPause) {
+                return;
+            }
             last = now;
         }
         // Names of labels are the sender's: no line break of theirs begins a line of the log.
@@ -90,16 +98,22 @@ class RefusalLog {
 
 void write(const AgentsParts& parts, RefusalLog& refusals, Request& request, Responder& responder) {
     const auto head = headOf(request);
-    if (const auto refusal = parts.receiver.checkWrite(head)) return answer(responder, *refusal);
+    if (const auto refusal = parts.receiver.checkWrite(head)) {
+        return answer(responder, *refusal);
+    }
     const auto body = bodyOf(request, responder, kMaxWrite);
-    if (!body) return;
+    if (!body) {
+        return;
+    }
     const auto result = parts.receiver.write(head, *body);
     if (result.refused != 0) {
         parts.metrics.refused(result.refused);
         refusals.note(request.agent, result);
     }
     const bool accepted = result.status / 100 == 2 || result.stored + result.duplicates > 0;
-    if (accepted && !request.agent.empty()) parts.agents.wrote(request.agent, nowMs());
+    if (accepted && !request.agent.empty()) {
+        parts.agents.wrote(request.agent, nowMs());
+    }
     responder.header("X-Lapwing-Time", std::to_string(request.received_us) + " " +
                                            std::to_string(Poco::Timestamp().epochMicroseconds()));
     answer(responder, result);
@@ -107,18 +121,25 @@ void write(const AgentsParts& parts, RefusalLog& refusals, Request& request, Res
 
 void document(const AgentsParts& parts, Request& request, Responder& responder) {
     const auto form = parseForm(request.query);
-    if (!form.problem.empty()) return plain(responder, 400, form.problem);
+    if (!form.problem.empty()) {
+        return plain(responder, 400, form.problem);
+    }
     const std::string kind = first(form.values, "kind");
-    if (const auto refusal = parts.receiver.checkDocument(headOf(request), kind))
+    if (const auto refusal = parts.receiver.checkDocument(headOf(request), kind)) {
         return answer(responder, *refusal);
+    }
     auto body = bodyOf(request, responder, kMaxDocument);
-    if (!body) return;
+    if (!body) {
+        return;
+    }
     answer(responder, parts.receiver.putDocument(request.agent, kind, std::move(*body)));
 }
 
 void assignments(const AgentsParts& parts, std::atomic<int>& polls, Request& request, Responder& responder) {
     const auto form = parseForm(request.query);
-    if (!form.problem.empty()) return plain(responder, 400, form.problem);
+    if (!form.problem.empty()) {
+        return plain(responder, 400, form.problem);
+    }
     const std::string known = first(form.values, "version");
     parts.agents.polled(request.agent, nowMs());
     struct Count {
@@ -130,7 +151,9 @@ void assignments(const AgentsParts& parts, std::atomic<int>& polls, Request& req
     const auto assignment = may_wait && !known.empty()
                                 ? parts.analyst.awaitAssignment(request.agent, known, kLongestPoll)
                                 : parts.analyst.assignment(request.agent);
-    if (assignment.version == known) return responder.send(304, "", "");
+    if (assignment.version == known) {
+        return responder.send(304, "", "");
+    }
     responder.send(200, "application/json", assignment.json);
 }
 
@@ -143,17 +166,25 @@ Handler agentsHandler(const AgentsParts& parts) {
             return plain(responder, 403, "the certificate names no host that could be an agent");
         }
         const auto only = [&](const char* method) {
-            if (request.method == method) return true;
+            if (request.method == method) {
+                return true;
+            }
             responder.header("Allow", method);
             plain(responder, 405, "only " + std::string(method) + " is answered here");
             return false;
         };
         if (request.path == "/api/v1/write") {
-            if (only("POST")) write(parts, *refusals, request, responder);
+            if (only("POST")) {
+                write(parts, *refusals, request, responder);
+            }
         } else if (request.path == "/api/lapwing/v1/documents") {
-            if (only("POST")) document(parts, request, responder);
+            if (only("POST")) {
+                document(parts, request, responder);
+            }
         } else if (request.path == "/api/lapwing/v1/assignments") {
-            if (only("GET")) assignments(parts, *polls, request, responder);
+            if (only("GET")) {
+                assignments(parts, *polls, request, responder);
+            }
         } else {
             plain(responder, 404, "404 page not found");
         }

@@ -6,10 +6,14 @@ namespace lapwing::api {
 namespace {
 
 void list(JsonWriter& json, const char* name, const std::vector<std::string>& texts) {
-    if (texts.empty()) return;
+    if (texts.empty()) {
+        return;
+    }
     key(json, name);
     json.StartArray();
-    for (const auto& each : texts) text(json, each);
+    for (const auto& each : texts) {
+        text(json, each);
+    }
     json.EndArray();
 }
 

@@ -38,13 +38,19 @@ void Deadlines::look() {
     sockets.reserve(entries_.size());
     watches.reserve(entries_.size());
     for (const auto& [id, entry] : entries_) {
-        if (now >= entry.deadline) ::shutdown(entry.fd, SHUT_RDWR);
+        if (now >= entry.deadline) {
+            ::shutdown(entry.fd, SHUT_RDWR);
+        }
         sockets.push_back({entry.fd, POLLRDHUP, 0});
         watches.push_back(entry.watch);
     }
-    if (::poll(sockets.data(), sockets.size(), 0) <= 0) return;
+    if (::poll(sockets.data(), sockets.size(), 0) <= 0) {
+        return;
+    }
     for (std::size_t i = 0; i < sockets.size(); ++i) {
-        if (sockets[i].revents != 0) watches[i]->gone_ = true;
+        if (sockets[i].revents != 0) {
+            watches[i]->gone_ = true;
+        }
     }
 }
 
@@ -52,11 +58,15 @@ void Deadlines::drain(const void* owner, std::chrono::milliseconds grace) {
     const std::lock_guard lock(mutex_);
     const auto latest = Clock::now() + grace;
     for (auto& [id, entry] : entries_) {
-        if (entry.owner != owner) continue;
+        if (entry.owner != owner) {
+            continue;
+        }
         entry.draining = true;
         entry.watch->gone_ = true;
         entry.deadline = std::min(entry.deadline, latest);
-        if (entry.idle) ::shutdown(entry.fd, SHUT_RDWR);
+        if (entry.idle) {
+            ::shutdown(entry.fd, SHUT_RDWR);
+        }
     }
 }
 
@@ -64,7 +74,9 @@ Deadlines::Watch::Watch(Deadlines& deadlines, int fd, const void* owner) : deadl
     const std::lock_guard lock(deadlines_.mutex_);
     id_ = deadlines_.next_id_++;
     deadlines_.entries_[id_] = {fd, this, owner, Clock::now() + std::chrono::seconds(10), false, false};
-    if (deadlines_.entries_.size() == 1) deadlines_.wake_.notify_all();
+    if (deadlines_.entries_.size() == 1) {
+        deadlines_.wake_.notify_all();
+    }
 }
 
 Deadlines::Watch::~Watch() {
@@ -78,7 +90,9 @@ void Deadlines::Watch::allow(std::chrono::milliseconds time, bool idle) {
     const auto deadline = Clock::now() + time;
     entry.deadline = entry.draining ? std::min(entry.deadline, deadline) : deadline;
     entry.idle = idle;
-    if (idle && entry.draining) ::shutdown(entry.fd, SHUT_RDWR);
+    if (idle && entry.draining) {
+        ::shutdown(entry.fd, SHUT_RDWR);
+    }
 }
 
 }  // namespace lapwing::api

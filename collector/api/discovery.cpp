@@ -25,30 +25,42 @@ struct Scope {
 /// In the order in which Prometheus looks at them: the first that is wrong is told.
 Expected<Scope> readScope(const Parameters& parameters) {
     const auto limit = limitParameter(parameters);
-    if (!limit) return tl::unexpected(limit.error());
+    if (!limit) {
+        return tl::unexpected(limit.error());
+    }
     const auto from = timeParameter(parameters, "start", kMinTime);
-    if (!from) return tl::unexpected(from.error());
+    if (!from) {
+        return tl::unexpected(from.error());
+    }
     const auto to = timeParameter(parameters, "end", kMaxTime);
-    if (!to) return tl::unexpected(to.error());
+    if (!to) {
+        return tl::unexpected(to.error());
+    }
     return Scope{{}, *from, *to, *limit};
 }
 
 /// Cuts to the limit, and says so.
 template <class T>
 std::vector<std::string> truncate(std::vector<T>& items, std::size_t limit) {
-    if (limit == 0 || items.size() <= limit) return {};
+    if (limit == 0 || items.size() <= limit) {
+        return {};
+    }
     items.resize(limit);
     return {"results truncated due to limit"};
 }
 
 void answerTexts(Expected<std::vector<std::string>> texts, std::size_t limit, Responder& responder) {
-    if (!texts) return failure(responder, texts.error());
+    if (!texts) {
+        return failure(responder, texts.error());
+    }
     const auto warnings = truncate(*texts, limit);
     success(
         responder,
         [&](JsonWriter& json) {
             json.StartArray();
-            for (const auto& each : *texts) text(json, each);
+            for (const auto& each : *texts) {
+                text(json, each);
+            }
             json.EndArray();
         },
         warnings);
@@ -87,7 +99,9 @@ std::string quoteBytes(const std::string& name) {
 }  // namespace
 
 std::string unescapeName(const std::string& name) {
-    if (!name.starts_with("U__")) return name;
+    if (!name.starts_with("U__")) {
+        return name;
+    }
     std::string out;
     for (std::size_t i = 3; i < name.size(); ++i) {
         if (name[i] != '_') {
@@ -101,10 +115,14 @@ std::string unescapeName(const std::string& name) {
             continue;
         }
         std::uint32_t code = 0;
-        if (end == std::string::npos || end - i > 7) return name;
+        if (end == std::string::npos || end - i > 7) {
+            return name;
+        }
         const auto [stop, error] = std::from_chars(name.data() + i + 1, name.data() + end, code, 16);
         const bool surrogate = code >= 0xd800 && code < 0xe000;
-        if (error != std::errc() || stop != name.data() + end || code > 0x10ffff || surrogate) return name;
+        if (error != std::errc() || stop != name.data() + end || code > 0x10ffff || surrogate) {
+            return name;
+        }
         appendUtf8(out, code);
         i = end;
     }
@@ -116,18 +134,28 @@ void answerSeries(const storage::Queryable& data, const Parameters& parameters, 
         return failure(responder, 400, "bad_data", "no match[] parameter provided");
     }
     auto scope = readScope(parameters);
-    if (!scope) return failure(responder, scope.error());
+    if (!scope) {
+        return failure(responder, scope.error());
+    }
     const auto any = matchParameters(parameters);
-    if (!any) return failure(responder, invalidParameter("match[]", any.error().message));
+    if (!any) {
+        return failure(responder, invalidParameter("match[]", any.error().message));
+    }
     Expected<std::vector<Labels>> found;
-    if (!scope->empty()) found = data.series(*any, scope->from, scope->to);
-    if (!found) return failure(responder, found.error());
+    if (!scope->empty()) {
+        found = data.series(*any, scope->from, scope->to);
+    }
+    if (!found) {
+        return failure(responder, found.error());
+    }
     const auto warnings = truncate(*found, scope->limit);
     success(
         responder,
         [&](JsonWriter& json) {
             json.StartArray();
-            for (const auto& each : *found) labels(json, each);
+            for (const auto& each : *found) {
+                labels(json, each);
+            }
             json.EndArray();
         },
         warnings);
@@ -135,26 +163,40 @@ void answerSeries(const storage::Queryable& data, const Parameters& parameters, 
 
 void answerLabelNames(const storage::Queryable& data, const Parameters& parameters, Responder& responder) {
     const auto scope = readScope(parameters);
-    if (!scope) return failure(responder, scope.error());
+    if (!scope) {
+        return failure(responder, scope.error());
+    }
     const auto any = matchParameters(parameters);
-    if (!any) return failure(responder, any.error());
-    if (scope->empty()) return answerTexts(std::vector<std::string>(), 0, responder);
+    if (!any) {
+        return failure(responder, any.error());
+    }
+    if (scope->empty()) {
+        return answerTexts(std::vector<std::string>(), 0, responder);
+    }
     answerTexts(data.labelNames(*any, scope->from, scope->to), scope->limit, responder);
 }
 
 void answerLabelValues(const storage::Queryable& data, std::string_view encoded_name,
                        const Parameters& parameters, Responder& responder) {
     const auto decoded = decodePath(encoded_name);
-    if (!decoded) return failure(responder, 400, "bad_data", decoded.error().message);
+    if (!decoded) {
+        return failure(responder, 400, "bad_data", decoded.error().message);
+    }
     const std::string name = unescapeName(*decoded);
     if (name.empty() || !isValidUtf8(name)) {
         return failure(responder, 400, "bad_data", "invalid label name: " + quoteBytes(name));
     }
     const auto scope = readScope(parameters);
-    if (!scope) return failure(responder, scope.error());
+    if (!scope) {
+        return failure(responder, scope.error());
+    }
     const auto any = matchParameters(parameters);
-    if (!any) return failure(responder, any.error());
-    if (scope->empty()) return answerTexts(std::vector<std::string>(), 0, responder);
+    if (!any) {
+        return failure(responder, any.error());
+    }
+    if (scope->empty()) {
+        return answerTexts(std::vector<std::string>(), 0, responder);
+    }
     answerTexts(data.labelValues(name, *any, scope->from, scope->to), scope->limit, responder);
 }
 

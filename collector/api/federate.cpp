@@ -23,12 +23,18 @@ Expected<Newest> findNewest(const storage::Queryable& data, const std::vector<st
     Newest out;
     for (const auto& matchers : any) {
         const auto found = data.select(matchers, from, to, max_samples);
-        if (!found) return tl::unexpected(found.error());
+        if (!found) {
+            return tl::unexpected(found.error());
+        }
         for (const auto& series : *found) {
             // The format has no staleness markers.
-            if (series.samples.empty() || isStaleNaN(series.samples.back().value)) continue;
+            if (series.samples.empty() || isStaleNaN(series.samples.back().value)) {
+                continue;
+            }
             const std::string name(series.labels->metricName());
-            if (!name.empty()) out[{name, *series.labels}] = series.samples.back();
+            if (!name.empty()) {
+                out[{name, *series.labels}] = series.samples.back();
+            }
         }
     }
     return out;
@@ -40,7 +46,9 @@ std::string underscored(std::string_view name, bool metric) {
     for (std::size_t i = 0; i < name.size(); ++i) {
         const char c = name[i];
         const auto byte = static_cast<unsigned char>(c);
-        if ((byte & 0xc0U) == 0x80) continue;  // one underscore a character
+        if ((byte & 0xc0U) == 0x80) {
+            continue;  // one underscore a character
+        }
         const bool letter =
             (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' || (c == ':' && metric);
         const bool digit = c >= '0' && c <= '9' && i > 0;
@@ -71,27 +79,39 @@ class Writer {
     void sample(const std::string& name, const Labels& labels, const Sample& sample) {
         const bool plain = isValidMetricName(name);
         const std::string shown = plain ? name : utf8_ ? quoted(name) : underscored(name, true);
-        if (name != last_) out_ << "# TYPE " << shown << " untyped\n";
+        if (name != last_) {
+            out_ << "# TYPE " << shown << " untyped\n";
+        }
         last_ = name;
         const bool outside = plain || !utf8_;
-        if (outside) out_ << shown;
+        if (outside) {
+            out_ << shown;
+        }
         char separator = '{';
         const auto put = [&](const std::string& text) {
             out_ << separator << text;
             separator = ',';
         };
-        if (!outside) put(shown);
+        if (!outside) {
+            put(shown);
+        }
         for (const auto& label : labels) {
-            if (label.name != "__name__") put(labelName(label.name) + '=' + quoted(label.value));
+            if (label.name != "__name__") {
+                put(labelName(label.name) + '=' + quoted(label.value));
+            }
         }
         // As Prometheus: whoever scrapes this must not add its own.
-        if (!labels.has("instance")) put("instance=\"\"");
+        if (!labels.has("instance")) {
+            put("instance=\"\"");
+        }
         out_ << "} " << formatExposition(sample.value) << ' ' << sample.timestamp << '\n';
     }
 
   private:
     std::string labelName(const std::string& name) const {
-        if (isValidLabelName(name)) return name;
+        if (isValidLabelName(name)) {
+            return name;
+        }
         return utf8_ ? quoted(name) : underscored(name, false);
     }
 
@@ -103,8 +123,12 @@ class Writer {
 }  // namespace
 
 std::string formatExposition(double value) {
-    if (std::isnan(value)) return "NaN";
-    if (std::isinf(value)) return value > 0 ? "+Inf" : "-Inf";
+    if (std::isnan(value)) {
+        return "NaN";
+    }
+    if (std::isinf(value)) {
+        return value > 0 ? "+Inf" : "-Inf";
+    }
     std::array<char, 400> buffer{};
     const auto print = [&](std::chars_format format) {
         const auto [end, error] = std::to_chars(buffer.data(), buffer.data() + buffer.size(), value, format);
@@ -124,16 +148,22 @@ void answerFederate(const storage::Queryable& data, TimestampMs now, std::int64_
     std::vector<storage::Matchers> any;
     for (const auto& selector : all(parameters, "match[]")) {
         auto matchers = promql::parseSelector(selector);
-        if (!matchers) return responder.send(400, kPlain, matchers.error().message + "\n");
+        if (!matchers) {
+            return responder.send(400, kPlain, matchers.error().message + "\n");
+        }
         any.push_back(std::move(*matchers));
     }
     const auto newest = findNewest(data, any, now - lookback_ms, now, max_samples);
-    if (!newest) return responder.send(500, kPlain, newest.error().message + "\n");
+    if (!newest) {
+        return responder.send(500, kPlain, newest.error().message + "\n");
+    }
     const bool utf8 = request.header("Accept").find("escaping=allow-utf-8") != std::string::npos;
     auto& out = responder.stream(200, std::string("text/plain; version=0.0.4; charset=utf-8; escaping=") +
                                           (utf8 ? "allow-utf-8" : "underscores"));
     Writer writer(out, utf8);
-    for (const auto& [key, sample] : *newest) writer.sample(key.first, key.second, sample);
+    for (const auto& [key, sample] : *newest) {
+        writer.sample(key.first, key.second, sample);
+    }
 }
 
 }  // namespace lapwing::api

@@ -17,7 +17,9 @@ std::string validUtf8(std::string_view text) {
                    std::none_of(text.begin() + 1, text.begin() + static_cast<std::ptrdiff_t>(size),
                                 [](unsigned char c) { return (c & 0xc0U) != 0x80; });
         };
-        while (size > 0 && !one_character()) --size;
+        while (size > 0 && !one_character()) {
+            --size;
+        }
         if (size == 0) {
             out += "\xef\xbf\xbd";
             size = 1;
@@ -37,8 +39,12 @@ using Digits = std::array<char, kMostDigits>;
 /// Both write at most kMostDigits characters, and return the end of what they wrote.
 char* printValue(double value, char* out) {
     const auto word = [out](std::string_view text) { return std::copy(text.begin(), text.end(), out); };
-    if (std::isnan(value)) return word("NaN");
-    if (std::isinf(value)) return word(value > 0 ? "+Inf" : "-Inf");
+    if (std::isnan(value)) {
+        return word("NaN");
+    }
+    if (std::isinf(value)) {
+        return word(value > 0 ? "+Inf" : "-Inf");
+    }
     const double size = std::abs(value);
     const auto format =
         size != 0 && (size < 1e-6 || size >= 1e21) ? std::chars_format::scientific : std::chars_format::fixed;
@@ -47,13 +53,19 @@ char* printValue(double value, char* out) {
 
 char* printTimestamp(TimestampMs time, char* out) {
     char* const limit = out + kMostDigits;
-    if (time < 0) *out++ = '-';
+    if (time < 0) {
+        *out++ = '-';
+    }
     const std::int64_t size = time < 0 ? -time : time;
     out = std::to_chars(out, limit, size / 1000).ptr;
     const auto rest = static_cast<int>(size % 1000);
-    if (rest == 0) return out;
+    if (rest == 0) {
+        return out;
+    }
     *out++ = '.';
-    for (const int unit : {100, 10, 1}) *out++ = static_cast<char>('0' + rest / unit % 10);
+    for (const int unit : {100, 10, 1}) {
+        *out++ = static_cast<char>('0' + rest / unit % 10);
+    }
     return out;
 }
 
@@ -111,7 +123,9 @@ void point(JsonWriter& json, const Sample& sample) {
 
 void labels(JsonWriter& json, const Labels& value) {
     json.StartObject();
-    for (const auto& label : value) field(json, label.name, label.value);
+    for (const auto& label : value) {
+        field(json, label.name, label.value);
+    }
     json.EndObject();
 }
 

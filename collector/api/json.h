@@ -21,7 +21,9 @@ class JsonSink {
 
     explicit JsonSink(std::ostream& out) : out_(out) {}
     void Put(char c) {  // NOLINT(readability-identifier-naming): RapidJSON's stream concept
-        if (used_ == buffer_.size()) Flush();
+        if (used_ == buffer_.size()) {
+            Flush();
+        }
         buffer_[used_++] = c;
     }
     void Flush() {  // NOLINT(readability-identifier-naming): likewise
@@ -29,7 +31,9 @@ class JsonSink {
         used_ = 0;
     }
     void append(std::string_view text) {
-        if (text.size() > buffer_.size() - used_) Flush();
+        if (text.size() > buffer_.size() - used_) {
+            Flush();
+        }
         text.copy(buffer_.data() + used_, text.size());
         used_ += text.size();
     }

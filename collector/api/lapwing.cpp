@@ -36,13 +36,17 @@ void writeFinding(JsonWriter& json, const analysis::Finding& finding) {
     field(json, "remedy", finding.remedy);
     key(json, "not_assessed");
     json.StartArray();
-    for (const auto& each : finding.not_assessed) text(json, each);
+    for (const auto& each : finding.not_assessed) {
+        text(json, each);
+    }
     json.EndArray();
     json.EndObject();
 }
 
 const char* agentState(const self::AgentEntry& agent, TimestampMs now) {
-    if (!agent.last_write) return "never_reported";
+    if (!agent.last_write) {
+        return "never_reported";
+    }
     return now - *agent.last_write > kSilentAfter ? "silent" : "ok";
 }
 
@@ -52,7 +56,9 @@ void LapwingApi::findings(Responder& responder) const {
     const auto all_findings = analyst_.findings();
     success(responder, [&](JsonWriter& json) {
         json.StartArray();
-        for (const auto& finding : all_findings) writeFinding(json, finding);
+        for (const auto& finding : all_findings) {
+            writeFinding(json, finding);
+        }
         json.EndArray();
     });
 }
@@ -61,7 +67,9 @@ void LapwingApi::replication(Responder& responder) const {
     const auto verdicts = replication_.verdicts();
     success(responder, [&](JsonWriter& json) {
         json.StartArray();
-        for (const auto& verdict : *verdicts) writeVerdict(json, verdict);
+        for (const auto& verdict : *verdicts) {
+            writeVerdict(json, verdict);
+        }
         json.EndArray();
     });
 }
@@ -122,11 +130,15 @@ void LapwingApi::agents(Responder& responder) const {
 
 bool LapwingApi::handle(Request& request, Responder& responder) const {
     constexpr std::string_view prefix = "/api/lapwing/v1/";
-    if (!request.path.starts_with(prefix)) return false;
+    if (!request.path.starts_with(prefix)) {
+        return false;
+    }
     const std::string name = request.path.substr(prefix.size());
     const bool known = name == "findings" || name == "replication" || name == "agents" ||
                        name == "topology" || name == "whatif";
-    if (!known) return false;
+    if (!known) {
+        return false;
+    }
     if (request.method != "GET" && request.method != "HEAD") {
         responder.header("Allow", "GET");
         responder.send(405, "text/plain; charset=utf-8", "Method Not Allowed\n");

@@ -24,9 +24,15 @@ constexpr const char* kMinTimeText = "-292273086-05-16T16:47:06Z";
 constexpr const char* kMaxTimeText = "292277025-08-18T07:12:54.999999999Z";
 
 int hexDigit(char c) {
-    if (c >= '0' && c <= '9') return c - '0';
-    if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F') return c - 'A' + 10;
+    if (c >= '0' && c <= '9') {
+        return c - '0';
+    }
+    if (c >= 'a' && c <= 'f') {
+        return c - 'a' + 10;
+    }
+    if (c >= 'A' && c <= 'F') {
+        return c - 'A' + 10;
+    }
     return -1;
 }
 
@@ -56,17 +62,25 @@ std::optional<double> parseNumber(const std::string& text) {
     double value = 0;
     const char* begin = text.data();
     const char* end = begin + text.size();
-    if (begin != end && *begin == '+') ++begin;
+    if (begin != end && *begin == '+') {
+        ++begin;
+    }
     const auto [stop, error] = std::from_chars(begin, end, value);
-    if (error != std::errc() || stop != end) return std::nullopt;
+    if (error != std::errc() || stop != end) {
+        return std::nullopt;
+    }
     return value;
 }
 
 std::optional<int> digits(std::string_view text, std::size_t at, std::size_t count) {
-    if (at + count > text.size()) return std::nullopt;
+    if (at + count > text.size()) {
+        return std::nullopt;
+    }
     int value = 0;
     const auto [stop, error] = std::from_chars(text.data() + at, text.data() + at + count, value);
-    if (error != std::errc() || stop != text.data() + at + count || value < 0) return std::nullopt;
+    if (error != std::errc() || stop != text.data() + at + count || value < 0) {
+        return std::nullopt;
+    }
     return value;
 }
 
@@ -97,12 +111,18 @@ std::optional<TimestampMs> parseRfc3339(std::string_view text) {
             milliseconds += weight * (text[at] - '0');
             weight /= 10;
         }
-        if (at == begin) return std::nullopt;
+        if (at == begin) {
+            return std::nullopt;
+        }
     }
     std::int64_t offset = 0;
-    if (at >= text.size()) return std::nullopt;
+    if (at >= text.size()) {
+        return std::nullopt;
+    }
     if (text[at] == 'Z') {
-        if (at + 1 != text.size()) return std::nullopt;
+        if (at + 1 != text.size()) {
+            return std::nullopt;
+        }
     } else {
         const auto hours = digits(text, at + 1, 2);
         const auto minutes = digits(text, at + 4, 2);
@@ -128,13 +148,17 @@ std::optional<TimestampMs> parseRfc3339(std::string_view text) {
 Form parseForm(std::string_view text) {
     Form out;
     const auto bad = [&out](const std::string& problem) {
-        if (out.problem.empty()) out.problem = problem;
+        if (out.problem.empty()) {
+            out.problem = problem;
+        }
     };
     while (!text.empty()) {
         const auto end = text.find('&');
         const auto pair = text.substr(0, end);
         text = end == std::string_view::npos ? std::string_view() : text.substr(end + 1);
-        if (pair.empty()) continue;
+        if (pair.empty()) {
+            continue;
+        }
         if (pair.find(';') != std::string_view::npos) {
             bad("invalid semicolon separator in query");
             continue;
@@ -158,7 +182,9 @@ Expected<std::string> decodePath(std::string_view text) {
 
 std::string first(const Parameters& parameters, std::string_view name) {
     for (const auto& [key, value] : parameters) {
-        if (key == name) return value;
+        if (key == name) {
+            return value;
+        }
     }
     return {};
 }
@@ -166,15 +192,18 @@ std::string first(const Parameters& parameters, std::string_view name) {
 std::vector<std::string> all(const Parameters& parameters, std::string_view name) {
     std::vector<std::string> out;
     for (const auto& [key, value] : parameters) {
-        if (key == name) out.push_back(value);
+        if (key == name) {
+            out.push_back(value);
+        }
     }
     return out;
 }
 
 Expected<TimestampMs> parseTime(const std::string& text) {
     if (const auto seconds = parseNumber(text)) {
-        if (std::isfinite(*seconds) && std::abs(*seconds) <= kMaxSeconds)
+        if (std::isfinite(*seconds) && std::abs(*seconds) <= kMaxSeconds) {
             return std::llround(*seconds * 1000);
+        }
     } else if (const auto time = parseRfc3339(text)) {
         return *time;
     } else if (text == kMinTimeText || text == kMaxTimeText) {
@@ -194,8 +223,9 @@ Expected<std::int64_t> parseDurationNs(const std::string& text) {
         return static_cast<std::int64_t>(nanoseconds);
     }
     const auto duration = config::parseDuration(text);
-    if (duration && *duration < static_cast<std::int64_t>(kMaxNanoseconds / 1e6))
+    if (duration && *duration < static_cast<std::int64_t>(kMaxNanoseconds / 1e6)) {
         return *duration * 1'000'000;
+    }
     return fail(ErrorKind::invalid, "cannot parse " + quote(text) + " to a valid duration");
 }
 
@@ -203,9 +233,13 @@ Expected<int> parseInteger(const std::string& text, const char* function) {
     int value = 0;
     const char* begin = text.data();
     const char* end = begin + text.size();
-    if (begin != end && *begin == '+' && begin + 1 != end && begin[1] != '-') ++begin;
+    if (begin != end && *begin == '+' && begin + 1 != end && begin[1] != '-') {
+        ++begin;
+    }
     const auto [stop, error] = std::from_chars(begin, end, value);
-    if (error == std::errc() && stop == end) return value;
+    if (error == std::errc() && stop == end) {
+        return value;
+    }
     return fail(ErrorKind::invalid,
                 std::string("strconv.") + function + ": parsing " + quote(text) + ": " +
                     (error == std::errc::result_out_of_range ? "value out of range" : "invalid syntax"));
@@ -218,19 +252,29 @@ Error invalidParameter(const std::string& name, const std::string& why) {
 Expected<TimestampMs> timeParameter(const Parameters& parameters, const std::string& name,
                                     std::optional<TimestampMs> fallback) {
     const std::string value = first(parameters, name);
-    if (value.empty() && fallback) return *fallback;
+    if (value.empty() && fallback) {
+        return *fallback;
+    }
     auto time = parseTime(value);
-    if (time) return time;
+    if (time) {
+        return time;
+    }
     const std::string prefix = fallback ? "invalid time value for '" + name + "': " : "";
     return tl::unexpected(invalidParameter(name, prefix + time.error().message));
 }
 
 Expected<std::size_t> limitParameter(const Parameters& parameters) {
     const std::string value = first(parameters, "limit");
-    if (value.empty()) return 0;
+    if (value.empty()) {
+        return 0;
+    }
     const auto limit = parseInteger(value);
-    if (!limit) return tl::unexpected(invalidParameter("limit", limit.error().message));
-    if (*limit < 0) return tl::unexpected(invalidParameter("limit", "limit must be non-negative"));
+    if (!limit) {
+        return tl::unexpected(invalidParameter("limit", limit.error().message));
+    }
+    if (*limit < 0) {
+        return tl::unexpected(invalidParameter("limit", "limit must be non-negative"));
+    }
     return static_cast<std::size_t>(*limit);
 }
 
@@ -238,7 +282,9 @@ Expected<std::vector<storage::Matchers>> matchParameters(const Parameters& param
     std::vector<storage::Matchers> out;
     for (const auto& selector : all(parameters, "match[]")) {
         auto matchers = promql::parseSelector(selector);
-        if (!matchers) return tl::unexpected(matchers.error());
+        if (!matchers) {
+            return tl::unexpected(matchers.error());
+        }
         out.push_back(std::move(*matchers));
     }
     for (const auto& matchers : out) {

@@ -78,7 +78,9 @@ class TreeWriter {
     void texts(const char* name, const std::vector<std::string>& values) {
         key(json_, name);
         json_.StartArray();
-        for (const auto& value : values) text(json_, value);
+        for (const auto& value : values) {
+            text(json_, value);
+        }
         json_.EndArray();
     }
     void integer(const char* name, std::int64_t value) {
@@ -148,13 +150,17 @@ class TreeWriter {
     void writeNode(const Call& call) {
         key(json_, "args");
         json_.StartArray();
-        for (const auto& argument : call.arguments) write(*argument);
+        for (const auto& argument : call.arguments) {
+            write(*argument);
+        }
         json_.EndArray();
         key(json_, "func");
         json_.StartObject();
         key(json_, "argTypes");
         json_.StartArray();
-        for (const auto type : call.function->arguments) text(json_, typeName(type));
+        for (const auto type : call.function->arguments) {
+            text(json_, typeName(type));
+        }
         json_.EndArray();
         field(json_, "name", call.function->name);
         field(json_, "returnType", typeName(call.function->result));
@@ -175,7 +181,9 @@ class TreeWriter {
         json_.EndArray();
         field(json_, "name", isValidMetricName(selector.name) ? selector.name : "");
         integer("offset", selector.time.offset_ms);
-        if (range_ms) integer("range", *range_ms);
+        if (range_ms) {
+            integer("range", *range_ms);
+        }
         startOrEnd(selector.time);
         timestamp(selector.time);
         field(json_, "type", range_ms ? "matrixSelector" : "vectorSelector");
@@ -237,13 +245,17 @@ bool selects(const Expr& expr) {
 
 Expected<bool> selectsSeries(const std::string& query) {
     const auto expr = promql::parse(query);
-    if (!expr) return tl::unexpected(expr.error());
+    if (!expr) {
+        return tl::unexpected(expr.error());
+    }
     return selects(**expr);
 }
 
 void answerParseQuery(const std::string& query, Responder& responder) {
     const auto expr = promql::parse(query);
-    if (!expr) return failure(responder, invalidParameter("query", expr.error().message));
+    if (!expr) {
+        return failure(responder, invalidParameter("query", expr.error().message));
+    }
     success(responder, [&](JsonWriter& json) { TreeWriter(json).write(**expr); });
 }
 

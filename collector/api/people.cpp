@@ -45,7 +45,9 @@ bool admitted(const Request& request, Responder& responder, const Admission& adm
 
 bool servedAsset(const Request& request, Responder& responder) {
     const auto* asset = web::find(request.path);
-    if (asset == nullptr) return false;
+    if (asset == nullptr) {
+        return false;
+    }
     responder.header("ETag", std::string(asset->etag));
     responder.header("Cache-Control", "no-cache");
     if (request.header("If-None-Match") == asset->etag) {
@@ -59,11 +61,15 @@ bool servedAsset(const Request& request, Responder& responder) {
 }  // namespace
 
 bool isLocalHost(const std::string& header, const std::vector<std::string>& names) {
-    if (header.empty()) return true;
+    if (header.empty()) {
+        return true;
+    }
     std::string host = header;
     if (host.front() == '[') {
         const auto end = host.find(']');
-        if (end == std::string::npos) return false;
+        if (end == std::string::npos) {
+            return false;
+        }
         host = host.substr(1, end - 1);
     } else {
         host = host.substr(0, host.find(':'));
@@ -82,7 +88,9 @@ Handler peopleHandler(const PeopleParts& parts, Admission admission, Handler loc
     return [parts, admission = std::move(admission), local_write = std::move(local_write)](
                Request& request, Responder& responder) {
         secure(responder);
-        if (!admitted(request, responder, admission)) return;
+        if (!admitted(request, responder, admission)) {
+            return;
+        }
         if (request.path == "/api/v1/write" && request.method == "POST" && local_write) {
             local_write(request, responder);
             return;
@@ -90,9 +98,13 @@ Handler peopleHandler(const PeopleParts& parts, Admission admission, Handler loc
         if (request.path.starts_with("/api/") || request.path == "/metrics") {
             responder.header("Cache-Control", "no-store");
         }
-        if (parts.prometheus->handle(request, responder) || parts.lapwing->handle(request, responder)) return;
+        if (parts.prometheus->handle(request, responder) || parts.lapwing->handle(request, responder)) {
+            return;
+        }
         const bool reads = request.method == "GET" || request.method == "HEAD";
-        if (reads && servedAsset(request, responder)) return;
+        if (reads && servedAsset(request, responder)) {
+            return;
+        }
         if (reads && request.path == "/metrics") {
             responder.send(200, "text/plain; version=0.0.4; charset=utf-8", parts.metrics_text());
         } else if (reads && request.path == "/-/healthy") {

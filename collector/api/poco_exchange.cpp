@@ -27,7 +27,9 @@ PocoRequest::PocoRequest(Poco::Net::HTTPServerRequestImpl& request,
     const std::string& uri = request.getURI();
     const auto mark = uri.find('?');
     path = uri.substr(0, mark);
-    if (mark != std::string::npos) query = uri.substr(mark + 1);
+    if (mark != std::string::npos) {
+        query = uri.substr(mark + 1);
+    }
     received_us = Poco::Timestamp().epochMicroseconds();
     complete_ = !request.getChunkedTransferEncoding() &&
                 (!request.hasContentLength() || request.getContentLength64() == 0);
@@ -41,8 +43,12 @@ Expected<std::string> PocoRequest::body(std::size_t limit) {
     }
     if (!chunked) {
         const auto declared = request_.getContentLength64();
-        if (declared < 0) return fail(ErrorKind::protocol, "Content-Length is not a number");
-        if (static_cast<std::uint64_t>(declared) > limit) return tooLarge(limit);
+        if (declared < 0) {
+            return fail(ErrorKind::protocol, "Content-Length is not a number");
+        }
+        if (static_cast<std::uint64_t>(declared) > limit) {
+            return tooLarge(limit);
+        }
         out.reserve(static_cast<std::size_t>(declared));
     }
     if (request_.getExpectContinue() && !continued_) {
@@ -54,7 +60,9 @@ Expected<std::string> PocoRequest::body(std::size_t limit) {
     while (in.good()) {
         in.read(buffer.data(), static_cast<std::streamsize>(buffer.size()));
         out.append(buffer.data(), static_cast<std::size_t>(in.gcount()));
-        if (out.size() > limit) return tooLarge(limit);
+        if (out.size() > limit) {
+            return tooLarge(limit);
+        }
     }
     if (in.bad() || (!chunked && out.size() != static_cast<std::size_t>(request_.getContentLength64()))) {
         return fail(ErrorKind::protocol, "the body ended early");
@@ -75,7 +83,9 @@ void PocoResponder::send(int status, const std::string& content_type, std::strin
     }
     begin(status, content_type);
     const bool without_body = status == 204 || status == 304;
-    if (!without_body) response_.setContentLength64(static_cast<Poco::Int64>(body.size()));
+    if (!without_body) {
+        response_.setContentLength64(static_cast<Poco::Int64>(body.size()));
+    }
     auto& out = response_.send();
     if (!without_body && request_.getMethod() != "HEAD") {
         out.write(body.data(), static_cast<std::streamsize>(body.size()));
@@ -91,17 +101,23 @@ std::ostream& PocoResponder::stream(int status, const std::string& content_type)
         response_.setKeepAlive(false);
     }
     const bool compress = takesGzip();
-    if (compress) response_.set("Content-Encoding", "gzip");
+    if (compress) {
+        response_.set("Content-Encoding", "gzip");
+    }
     response_.set("Vary", "Accept-Encoding");
     cork_.hold();
     auto& out = response_.send();
-    if (!compress) return out;
+    if (!compress) {
+        return out;
+    }
     deflating_.emplace(out, Poco::DeflatingStreamBuf::STREAM_GZIP, 1);
     return *deflating_;
 }
 
 void PocoResponder::finish() {
-    if (deflating_) deflating_->close();
+    if (deflating_) {
+        deflating_->close();
+    }
 }
 
 bool PocoResponder::takesGzip() const {
@@ -114,10 +130,14 @@ bool PocoResponder::takesGzip() const {
 void PocoResponder::begin(int status, const std::string& content_type) {
     status_ = status;
     // A body that nobody read would be taken for the next request.
-    if (!wrapped_.complete()) response_.setKeepAlive(false);
+    if (!wrapped_.complete()) {
+        response_.setKeepAlive(false);
+    }
     response_.setStatusAndReason(static_cast<HTTPResponse::HTTPStatus>(status));
     response_.setDate(Poco::Timestamp());
-    if (!content_type.empty()) response_.setContentType(content_type);
+    if (!content_type.empty()) {
+        response_.setContentType(content_type);
+    }
 }
 
 }  // namespace lapwing::api

@@ -40,7 +40,9 @@ class Cork {
   public:
     explicit Cork(int fd) : fd_(fd) {}
     ~Cork() {
-        if (held_) set(0);
+        if (held_) {
+            set(0);
+        }
     }
     Cork(const Cork&) = delete;
     Cork& operator=(const Cork&) = delete;

@@ -76,7 +76,9 @@ void PrometheusApi::run(const Call& call, std::size_t limit, const Evaluation& e
     auto options = parts_.engine.options();
     if (const std::string value = first(call.parameters, "timeout"); !value.empty()) {
         const auto timeout = parseDurationNs(value);
-        if (!timeout) return failure(responder, invalidParameter("timeout", timeout.error().message));
+        if (!timeout) {
+            return failure(responder, invalidParameter("timeout", timeout.error().message));
+        }
         options.timeout_ms = std::min(options.timeout_ms, std::max<std::int64_t>(*timeout / kNanoseconds, 1));
     }
     if (const std::string value = first(call.parameters, "lookback_delta"); !value.empty()) {
@@ -85,7 +87,9 @@ void PrometheusApi::run(const Call& call, std::size_t limit, const Evaluation& e
             return failure(responder, 400, "bad_data",
                            "error parsing lookback delta duration: " + lookback.error().message);
         }
-        if (*lookback > 0) options.lookback_ms = std::max<std::int64_t>(*lookback / kNanoseconds, 1);
+        if (*lookback > 0) {
+            options.lookback_ms = std::max<std::int64_t>(*lookback / kNanoseconds, 1);
+        }
     }
     const auto& gone = call.request.gone();
     const auto until = Clock::now() + std::chrono::milliseconds(options.timeout_ms);
@@ -95,7 +99,9 @@ void PrometheusApi::run(const Call& call, std::size_t limit, const Evaluation& e
         count(Outcome::cancelled);
         failure(responder, kClientClosed, "canceled", "query was canceled in query execution");
     };
-    if (gone) return cancelled();
+    if (gone) {
+        return cancelled();
+    }
     if (!turn) {
         count(Outcome::timeout);
         return failure(responder, {ErrorKind::timeout, "query timed out in query queue"});
@@ -103,7 +109,9 @@ void PrometheusApi::run(const Call& call, std::size_t limit, const Evaluation& e
     const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(until - Clock::now());
     options.timeout_ms = std::max<std::int64_t>(left.count(), 1);
     auto result = evaluation(promql::Engine(parts_.data, options));
-    if (!result && gone) return cancelled();
+    if (!result && gone) {
+        return cancelled();
+    }
     count(result                                      ? Outcome::success
           : result.error().kind == ErrorKind::timeout ? Outcome::timeout
                                                       : Outcome::error);
@@ -126,9 +134,13 @@ void PrometheusApi::addMetrics(std::vector<prometheus::MetricFamily>& out) const
 
 void PrometheusApi::query(const Call& call) const {
     const auto limit = limitParameter(call.parameters);
-    if (!limit) return failure(call.responder, limit.error());
+    if (!limit) {
+        return failure(call.responder, limit.error());
+    }
     const auto at = timeParameter(call.parameters, "time", nowMs());
-    if (!at) return failure(call.responder, at.error());
+    if (!at) {
+        return failure(call.responder, at.error());
+    }
     run(call, *limit, [&](const promql::Engine& engine) {
         return engine.instant(first(call.parameters, "query"), *at, &call.request.gone());
     });
@@ -136,17 +148,25 @@ void PrometheusApi::query(const Call& call) const {
 
 void PrometheusApi::queryRange(const Call& call) const {
     const auto limit = limitParameter(call.parameters);
-    if (!limit) return failure(call.responder, limit.error());
+    if (!limit) {
+        return failure(call.responder, limit.error());
+    }
     const auto start = timeParameter(call.parameters, "start", std::nullopt);
-    if (!start) return failure(call.responder, start.error());
+    if (!start) {
+        return failure(call.responder, start.error());
+    }
     const auto end = timeParameter(call.parameters, "end", std::nullopt);
-    if (!end) return failure(call.responder, end.error());
+    if (!end) {
+        return failure(call.responder, end.error());
+    }
     if (*end < *start) {
         return failure(call.responder,
                        invalidParameter("end", "end timestamp must not be before start time"));
     }
     const auto step = parseDurationNs(first(call.parameters, "step"));
-    if (!step) return failure(call.responder, invalidParameter("step", step.error().message));
+    if (!step) {
+        return failure(call.responder, invalidParameter("step", step.error().message));
+    }
     if (*step <= 0) {
         return failure(
             call.responder,
@@ -169,15 +189,23 @@ void PrometheusApi::queryRange(const Call& call) const {
 
 void PrometheusApi::queryExemplars(const Call& call) const {
     const auto start = timeParameter(call.parameters, "start", kMinTime);
-    if (!start) return failure(call.responder, start.error());
+    if (!start) {
+        return failure(call.responder, start.error());
+    }
     const auto end = timeParameter(call.parameters, "end", kMaxTime);
-    if (!end) return failure(call.responder, end.error());
+    if (!end) {
+        return failure(call.responder, end.error());
+    }
     if (*end < *start) {
         return failure(call.responder, 400, "bad_data", "end timestamp must not be before start timestamp");
     }
     const auto selects = selectsSeries(first(call.parameters, "query"));
-    if (!selects) return failure(call.responder, selects.error());
-    if (!*selects) return call.responder.send(204, "", "");
+    if (!selects) {
+        return failure(call.responder, selects.error());
+    }
+    if (!*selects) {
+        return call.responder.send(204, "", "");
+    }
     success(call.responder, [](JsonWriter& json) {
         json.StartArray();
         json.EndArray();
@@ -213,19 +241,25 @@ void PrometheusApi::labelValues(const Call& call) const {
 
 void PrometheusApi::targets(const Call& call) const {
     const auto found = findTargets(parts_.data, nowMs(), parts_.engine.options().lookback_ms);
-    if (!found) return failure(call.responder, found.error());
+    if (!found) {
+        return failure(call.responder, found.error());
+    }
     answerTargets(*found, call.parameters, call.responder);
 }
 
 void PrometheusApi::targetMetadata(const Call& call) const {
     const auto found = findTargets(parts_.data, nowMs(), parts_.engine.options().lookback_ms);
-    if (!found) return failure(call.responder, found.error());
+    if (!found) {
+        return failure(call.responder, found.error());
+    }
     answerTargetMetadata(*found, parts_.data, parts_.metadata, call.parameters, call.responder);
 }
 
 void PrometheusApi::scrapePools(const Call& call) const {
     const auto found = findTargets(parts_.data, nowMs(), parts_.engine.options().lookback_ms);
-    if (!found) return failure(call.responder, found.error());
+    if (!found) {
+        return failure(call.responder, found.error());
+    }
     answerScrapePools(*found, call.responder);
 }
 
@@ -275,7 +309,9 @@ void PrometheusApi::tsdb(const Call& call) const {
     int limit = 10;
     if (const std::string value = first(call.parameters, "limit"); !value.empty()) {
         limit = parseInteger(value).value_or(0);
-        if (limit < 1) return failure(call.responder, 400, "bad_data", "limit must be a positive number");
+        if (limit < 1) {
+            return failure(call.responder, 400, "bad_data", "limit must be a positive number");
+        }
     }
     answerTsdb(parts_.data, static_cast<std::size_t>(limit), call.responder);
 }
@@ -313,7 +349,9 @@ void PrometheusApi::answer(const Route& route, Request& request, Responder& resp
         auto posted = parseForm(*body);
         // The body's values come before those of the URL, as in Go's forms.
         posted.values.insert(posted.values.end(), form.values.begin(), form.values.end());
-        if (posted.problem.empty()) posted.problem = form.problem;
+        if (posted.problem.empty()) {
+            posted.problem = form.problem;
+        }
         form = std::move(posted);
     }
     std::string_view name;
@@ -335,7 +373,9 @@ void PrometheusApi::answer(const Route& route, Request& request, Responder& resp
 bool PrometheusApi::handle(Request& request, Responder& responder) const {
     const auto meant = [&](const Route& route) {
         const auto star = route.path.find('*');
-        if (star == std::string_view::npos) return route.path == request.path;
+        if (star == std::string_view::npos) {
+            return route.path == request.path;
+        }
         const auto before = route.path.substr(0, star);
         const auto after = route.path.substr(star + 1);
         return request.path.size() > before.size() + after.size() && request.path.starts_with(before) &&
@@ -349,7 +389,9 @@ bool PrometheusApi::handle(Request& request, Responder& responder) const {
         return true;
     }
     const auto route = std::find_if(kRoutes.begin(), kRoutes.end(), meant);
-    if (route == kRoutes.end()) return false;
+    if (route == kRoutes.end()) {
+        return false;
+    }
     const bool reads = request.method == "GET" || request.method == "HEAD";
     if (reads || (route->takes_post && request.method == "POST")) {
         answer(*route, request, responder);

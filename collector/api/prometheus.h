@@ -55,7 +55,9 @@ class PrometheusApi {
     /// The rule files were read again, with or without success.
     void reloaded(bool success) {
         reload_ok_ = success;
-        if (success) reloaded_ = nowMs();
+        if (success) {
+            reloaded_ = nowMs();
+        }
     }
 
     /// How queries ended, and how many there are now (docs/metrics.md).

@@ -26,15 +26,21 @@ class QueryGate {
             ++gate_.waiting_;
             while (gate_.free_ == 0 && !gate_.closed_ && !gone) {
                 const auto now = std::chrono::steady_clock::now();
-                if (now >= until) break;
+                if (now >= until) {
+                    break;
+                }
                 gate_.left_.wait_until(lock, std::min(until, now + look));
             }
             --gate_.waiting_;
             got_ = gate_.free_ > 0 && !gate_.closed_ && !gone;
-            if (got_) --gate_.free_;
+            if (got_) {
+                --gate_.free_;
+            }
         }
         ~Turn() {
-            if (!got_) return;
+            if (!got_) {
+                return;
+            }
             const std::lock_guard lock(gate_.mutex_);
             ++gate_.free_;
             gate_.left_.notify_one();

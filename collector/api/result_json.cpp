@@ -47,7 +47,9 @@ void writeResult(JsonWriter& json, const promql::Result& result) {
                 labels(json, series.labels);
                 key(json, "values");
                 json.StartArray();
-                for (const auto& sample : series.samples) point(json, sample);
+                for (const auto& sample : series.samples) {
+                    point(json, sample);
+                }
                 json.EndArray();
                 json.EndObject();
             }
@@ -61,14 +63,20 @@ void writeResult(JsonWriter& json, const promql::Result& result) {
 
 template <class T>
 bool truncate(std::vector<T>& items, std::size_t limit) {
-    if (limit == 0 || items.size() <= limit) return false;
+    if (limit == 0 || items.size() <= limit) {
+        return false;
+    }
     items.resize(limit);
     return true;
 }
 
 bool truncateResult(promql::Result& result, std::size_t limit) {
-    if (auto* vector = std::get_if<promql::Vector>(&result.value)) return truncate(*vector, limit);
-    if (auto* matrix = std::get_if<promql::Matrix>(&result.value)) return truncate(*matrix, limit);
+    if (auto* vector = std::get_if<promql::Vector>(&result.value)) {
+        return truncate(*vector, limit);
+    }
+    if (auto* matrix = std::get_if<promql::Matrix>(&result.value)) {
+        return truncate(*matrix, limit);
+    }
     return false;
 }
 
@@ -82,7 +90,9 @@ void answerResult(Expected<promql::Result> result, std::size_t limit, Responder&
                                : result.error());
         return;
     }
-    if (truncateResult(*result, limit)) result->warnings.emplace_back("results truncated due to limit");
+    if (truncateResult(*result, limit)) {
+        result->warnings.emplace_back("results truncated due to limit");
+    }
     success(
         responder, [&](JsonWriter& json) { writeResult(json, *result); }, result->warnings, result->infos);
 }

@@ -20,7 +20,9 @@ std::string evaluationTime(TimestampMs time) {
 
 /// Prometheus prints an alert's value with an exponent: "1e+00".
 std::string alertValue(double value) {
-    if (!std::isfinite(value)) return formatValue(value);
+    if (!std::isfinite(value)) {
+        return formatValue(value);
+    }
     std::array<char, 64> buffer{};
     const auto [end, error] =
         std::to_chars(buffer.data(), buffer.data() + buffer.size(), value, std::chars_format::scientific);
@@ -35,19 +37,27 @@ void writeAlert(JsonWriter& json, const rules::AlertStatus& alert) {
     labels(json, alert.annotations);
     field(json, "state", rules::alertStateName(alert.state));
     field(json, "activeAt", formatTime(alert.active_at));
-    if (alert.keep_firing_since) field(json, "keepFiringSince", formatTime(*alert.keep_firing_since));
-    if (alert.unknown_since) field(json, "unknownSince", formatTime(*alert.unknown_since));
+    if (alert.keep_firing_since) {
+        field(json, "keepFiringSince", formatTime(*alert.keep_firing_since));
+    }
+    if (alert.unknown_since) {
+        field(json, "unknownSince", formatTime(*alert.unknown_since));
+    }
     field(json, "value", alertValue(alert.value));
     if (!alert.suppression.silenced_by.empty()) {
         key(json, "silencedBy");
         json.StartArray();
-        for (const auto& id : alert.suppression.silenced_by) text(json, id);
+        for (const auto& id : alert.suppression.silenced_by) {
+            text(json, id);
+        }
         json.EndArray();
     }
     if (!alert.suppression.inhibited_by.empty()) {
         key(json, "inhibitedBy");
         json.StartArray();
-        for (const auto& source : alert.suppression.inhibited_by) labels(json, source);
+        for (const auto& source : alert.suppression.inhibited_by) {
+            labels(json, source);
+        }
         json.EndArray();
     }
     json.EndObject();
@@ -56,7 +66,9 @@ void writeAlert(JsonWriter& json, const rules::AlertStatus& alert) {
 void writeRule(JsonWriter& json, const rules::RuleStatus& rule, bool with_alerts) {
     const bool alerting = rule.type == rules::RuleType::alerting;
     json.StartObject();
-    if (alerting) field(json, "state", rules::alertStateName(rule.state));
+    if (alerting) {
+        field(json, "state", rules::alertStateName(rule.state));
+    }
     field(json, "name", rule.name);
     field(json, "query", rule.query);
     if (alerting) {
@@ -75,14 +87,18 @@ void writeRule(JsonWriter& json, const rules::RuleStatus& rule, bool with_alerts
         key(json, "alerts");
         if (with_alerts) {
             json.StartArray();
-            for (const auto& alert : rule.alerts) writeAlert(json, alert);
+            for (const auto& alert : rule.alerts) {
+                writeAlert(json, alert);
+            }
             json.EndArray();
         } else {
             json.Null();
         }
     }
     field(json, "health", rules::healthName(rule.health));
-    if (!rule.last_error.empty()) field(json, "lastError", rule.last_error);
+    if (!rule.last_error.empty()) {
+        field(json, "lastError", rule.last_error);
+    }
     key(json, "evaluationTime");
     number(json, rule.evaluation_seconds);
     field(json, "lastEvaluation", evaluationTime(rule.last_evaluation));
@@ -133,8 +149,12 @@ std::string lower(std::string text) {
 
 /// As Go's strconv.ParseBool.
 Expected<bool> parseBool(const std::string& text) {
-    if (text == "1" || text == "t" || text == "true") return true;
-    if (text == "0" || text == "f" || text == "false") return false;
+    if (text == "1" || text == "t" || text == "true") {
+        return true;
+    }
+    if (text == "0" || text == "f" || text == "false") {
+        return false;
+    }
     return fail(ErrorKind::invalid, "strconv.ParseBool: parsing " + promql::quote(text) + ": invalid syntax");
 }
 
@@ -142,7 +162,9 @@ Expected<void> readPage(const Parameters& parameters, Wanted& wanted) {
     const std::string limit = first(parameters, "group_limit");
     wanted.next_token = first(parameters, "group_next_token");
     if (limit.empty()) {
-        if (wanted.next_token.empty()) return {};
+        if (wanted.next_token.empty()) {
+            return {};
+        }
         return tl::unexpected(invalidParameter(
             "group_next_token", "group_limit needs to be present in order to paginate over the groups"));
     }
@@ -164,7 +186,9 @@ Expected<Wanted> readWanted(const Parameters& parameters) {
     wanted.group_names = all(parameters, "rule_group[]");
     wanted.files = all(parameters, "file[]");
     auto any = matchParameters(parameters);
-    if (!any) return tl::unexpected(any.error());
+    if (!any) {
+        return tl::unexpected(any.error());
+    }
     wanted.any = std::move(*any);
     wanted.type = lower(first(parameters, "type"));
     if (!wanted.type.empty() && wanted.type != "alert" && wanted.type != "record") {
@@ -178,7 +202,9 @@ Expected<Wanted> readWanted(const Parameters& parameters) {
         }
         wanted.with_alerts = !*excluded;
     }
-    if (auto page = readPage(parameters, wanted); !page) return tl::unexpected(page.error());
+    if (auto page = readPage(parameters, wanted); !page) {
+        return tl::unexpected(page.error());
+    }
     return wanted;
 }
 
@@ -189,7 +215,9 @@ void writeGroup(JsonWriter& json, const rules::GroupStatus& group, const Wanted&
     key(json, "rules");
     json.StartArray();
     for (const auto& rule : group.rules) {
-        if (wanted.shows(rule)) writeRule(json, rule, wanted.with_alerts);
+        if (wanted.shows(rule)) {
+            writeRule(json, rule, wanted.with_alerts);
+        }
     }
     json.EndArray();
     key(json, "interval");
@@ -207,7 +235,9 @@ void writeGroup(JsonWriter& json, const rules::GroupStatus& group, const Wanted&
 void answerRules(const std::vector<rules::GroupStatus>& groups, const Parameters& parameters,
                  Responder& responder) {
     const auto wanted = readWanted(parameters);
-    if (!wanted) return failure(responder, wanted.error());
+    if (!wanted) {
+        return failure(responder, wanted.error());
+    }
     auto begin = groups.begin();
     if (!wanted->next_token.empty()) {
         begin = std::find_if(groups.begin(), groups.end(),
@@ -225,7 +255,9 @@ void answerRules(const std::vector<rules::GroupStatus>& groups, const Parameters
         std::size_t shown = 0;
         std::string next_token;
         for (auto group = begin; group != groups.end(); ++group) {
-            if (!wanted->shows(*group)) continue;
+            if (!wanted->shows(*group)) {
+                continue;
+            }
             if (wanted->group_limit > 0 && shown == wanted->group_limit) {
                 next_token = tokenOf(*group);
                 break;
@@ -234,7 +266,9 @@ void answerRules(const std::vector<rules::GroupStatus>& groups, const Parameters
             ++shown;
         }
         json.EndArray();
-        if (!next_token.empty()) field(json, "groupNextToken", next_token);
+        if (!next_token.empty()) {
+            field(json, "groupNextToken", next_token);
+        }
         json.EndObject();
     });
 }
@@ -246,7 +280,9 @@ void answerAlerts(const std::vector<rules::GroupStatus>& groups, Responder& resp
         json.StartArray();
         for (const auto& group : groups) {
             for (const auto& rule : group.rules) {
-                for (const auto& alert : rule.alerts) writeAlert(json, alert);
+                for (const auto& alert : rule.alerts) {
+                    writeAlert(json, alert);
+                }
             }
         }
         json.EndArray();

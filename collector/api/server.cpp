@@ -63,7 +63,9 @@ struct Server::State {
         ~Slot() {
             const std::lock_guard lock(state_.mutex);
             const auto it = state_.connections.find(address_);
-            if (--it->second == 0) state_.connections.erase(it);
+            if (--it->second == 0) {
+                state_.connections.erase(it);
+            }
         }
         Slot(const Slot&) = delete;
         Slot& operator=(const Slot&) = delete;
@@ -94,16 +96,22 @@ namespace {
 void readOut(int fd) {
     constexpr auto patience = std::chrono::milliseconds(3000);
     constexpr std::size_t most = 16U << 20;
-    if (::shutdown(fd, SHUT_WR) != 0) return;
+    if (::shutdown(fd, SHUT_WR) != 0) {
+        return;
+    }
     const auto deadline = std::chrono::steady_clock::now() + patience;
     std::array<char, 8192> buffer{};
     for (std::size_t total = 0; total < most;) {
         const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(
             deadline - std::chrono::steady_clock::now());
         pollfd waiting{fd, POLLIN, 0};
-        if (left.count() <= 0 || ::poll(&waiting, 1, static_cast<int>(left.count())) != 1) return;
+        if (left.count() <= 0 || ::poll(&waiting, 1, static_cast<int>(left.count())) != 1) {
+            return;
+        }
         const ssize_t n = ::recv(fd, buffer.data(), buffer.size(), 0);
-        if (n <= 0) return;
+        if (n <= 0) {
+            return;
+        }
         total += static_cast<std::size_t>(n);
     }
 }
@@ -114,7 +122,9 @@ class SpareSocket {
   public:
     explicit SpareSocket(int fd) : fd_(::fcntl(fd, F_DUPFD_CLOEXEC, 0)) {}
     ~SpareSocket() {
-        if (fd_ >= 0) ::close(fd_);
+        if (fd_ >= 0) {
+            ::close(fd_);
+        }
     }
     SpareSocket(const SpareSocket&) = delete;
     SpareSocket& operator=(const SpareSocket&) = delete;
@@ -132,7 +142,9 @@ class Server::State::Connection : public Poco::Net::TCPServerConnection {
         : TCPServerConnection(socket), state_(state) {}
     void run() override {
         const SpareSocket spare(socket().impl()->sockfd());
-        if (spare.fd() < 0) return;
+        if (spare.fd() < 0) {
+            return;
+        }
         bool clean = false;
         try {
             clean = state_.serve(socket(), spare.fd());
@@ -141,7 +153,9 @@ class Server::State::Connection : public Poco::Net::TCPServerConnection {
         } catch (const std::exception& e) {
             spdlog::warn("{}: connection ended: {}", state_.options.name, e.what());
         }
-        if (!clean) readOut(spare.fd());
+        if (!clean) {
+            readOut(spare.fd());
+        }
     }
 
   private:
@@ -190,10 +204,11 @@ bool Server::State::serve(Poco::Net::StreamSocket& socket, int fd) {
     const bool local = socket.address().family() == Poco::Net::AddressFamily::UNIX_LOCAL;
     const Slot slot(*this, local ? "" : socket.peerAddress().host().toString());
     if (!slot.admitted()) {
-        if (!options.tls)
+        if (!options.tls) {
             answerInPlain(socket,
                           "HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nRetry-After: 1\r\n"
                           "Content-Length: 0\r\n\r\n");
+        }
         return true;
     }
     Deadlines::Watch watch(*deadlines, fd, this);
@@ -211,8 +226,12 @@ bool Server::State::serve(Poco::Net::StreamSocket& socket, int fd) {
         const auto outcome = serveOne(session, socket, fd, watch);
         // Before the session is destroyed: it shuts the socket for reading too, and the next byte to come
         // would reset the connection.
-        if (outcome == Outcome::unread) readOut(fd);
-        if (outcome != Outcome::next) return true;
+        if (outcome == Outcome::unread) {
+            readOut(fd);
+        }
+        if (outcome != Outcome::next) {
+            return true;
+        }
         watch.allow(options.keep_alive + std::chrono::seconds(2), true);
     }
     return true;
@@ -233,29 +252,43 @@ Server::State::Outcome Server::State::serveOne(HTTPServerSession& session, Poco:
         PocoResponder responder(request, response, wrapped, cork);
         if (options.want_agent) {
             const Poco::Net::SecureStreamSocket secure(socket);
-            if (secure.havePeerCertificate()) wrapped.agent = secure.peerCertificate().commonName();
+            if (secure.havePeerCertificate()) {
+                wrapped.agent = secure.peerCertificate().commonName();
+            }
         }
         try {
             handler(wrapped, responder);
         } catch (const std::exception& e) {
             // Poco's own and the standard library's alike: what escapes a handler is a fault of ours.
             spdlog::error("{} {}: {}", wrapped.method, wrapped.path, e.what());
-            if (!responder.sent()) responder.send(500, "text/plain; charset=utf-8", "internal error\n");
+            if (!responder.sent()) {
+                responder.send(500, "text/plain; charset=utf-8", "internal error\n");
+            }
         }
-        if (!responder.sent()) responder.send(500, "text/plain; charset=utf-8", "internal error\n");
+        if (!responder.sent()) {
+            responder.send(500, "text/plain; charset=utf-8", "internal error\n");
+        }
         responder.finish();
-        if (options.answered) options.answered(responder.status());
-        if (!wrapped.complete()) return Outcome::unread;
+        if (options.answered) {
+            options.answered(responder.status());
+        }
+        if (!wrapped.complete()) {
+            return Outcome::unread;
+        }
         return response.getKeepAlive() ? Outcome::next : Outcome::ended;
     } catch (const Poco::Net::NoMessageException&) {
         return Outcome::ended;
     } catch (const Poco::Net::MessageException& e) {
         answerError(session, 400, "the request cannot be understood: " + e.message());
-        if (options.answered) options.answered(400);
+        if (options.answered) {
+            options.answered(400);
+        }
         return Outcome::unread;
     } catch (const Poco::SyntaxException&) {
         answerError(session, 400, "the request cannot be understood: its Content-Length is not a number");
-        if (options.answered) options.answered(400);
+        if (options.answered) {
+            options.answered(400);
+        }
         return Outcome::unread;
     }
 }
@@ -286,7 +319,9 @@ Error bindFailure(const ServerOptions& options, const std::string& where, const 
 /// Removes a socket file that a process left behind; one that somebody listens on stays.
 void removeDeadSocket(const std::string& path) {
     struct stat info {};
-    if (::lstat(path.c_str(), &info) != 0 || !S_ISSOCK(info.st_mode)) return;
+    if (::lstat(path.c_str(), &info) != 0 || !S_ISSOCK(info.st_mode)) {
+        return;
+    }
     try {
         Poco::Net::StreamSocket probe;
         probe.connect(Poco::Net::SocketAddress(Poco::Net::SocketAddress::UNIX_LOCAL, path));
@@ -314,12 +349,16 @@ Expected<std::unique_ptr<Server>> Server::listen(ServerOptions options, Handler 
     const std::string where =
         local ? wanted.unix_socket : wanted.address + " port " + std::to_string(wanted.port);
     try {
-        if (local) removeDeadSocket(wanted.unix_socket);
+        if (local) {
+            removeDeadSocket(wanted.unix_socket);
+        }
         const Poco::Net::SocketAddress address =
             local ? Poco::Net::SocketAddress(Poco::Net::SocketAddress::UNIX_LOCAL, wanted.unix_socket)
                   : Poco::Net::SocketAddress(wanted.address, static_cast<Poco::UInt16>(wanted.port));
         Poco::Net::ServerSocket socket;
-        if (wanted.tls) socket = Poco::Net::SecureServerSocket(wanted.tls);
+        if (wanted.tls) {
+            socket = Poco::Net::SecureServerSocket(wanted.tls);
+        }
         // Two processes that share a port would take each other's requests: address reuse, but no port reuse.
         if (!local && address.family() == Poco::Net::AddressFamily::IPv6) {
             socket.bind6(address, true, false, false);
@@ -360,11 +399,15 @@ void Server::start() {
 }
 
 void Server::stop(std::chrono::milliseconds grace) {
-    if (state_->stopping.exchange(true)) return;
+    if (state_->stopping.exchange(true)) {
+        return;
+    }
     state_->server->stop();
     state_->deadlines->drain(state_.get(), grace);
     state_->pool->joinAll();
-    if (!state_->options.unix_socket.empty()) ::unlink(state_->options.unix_socket.c_str());
+    if (!state_->options.unix_socket.empty()) {
+        ::unlink(state_->options.unix_socket.c_str());
+    }
 }
 
 int Server::port() const {

@@ -40,8 +40,12 @@ void refuse(Responder& responder, int status, const std::string& message) {
 
 void refuse(Responder& responder, const Error& error) {
     int status = 503;
-    if (error.kind == ErrorKind::invalid || error.kind == ErrorKind::exhausted) status = 400;
-    if (error.kind == ErrorKind::not_found) status = 404;
+    if (error.kind == ErrorKind::invalid || error.kind == ErrorKind::exhausted) {
+        status = 400;
+    }
+    if (error.kind == ErrorKind::not_found) {
+        status = 404;
+    }
     refuse(responder, status, error.message);
 }
 
@@ -52,7 +56,9 @@ void refuseMethod(Responder& responder, const char* allowed) {
 
 std::string member(const rapidjson::Value& object, const char* name) {
     const auto found = object.FindMember(name);
-    if (found == object.MemberEnd() || !found->value.IsString()) return {};
+    if (found == object.MemberEnd() || !found->value.IsString()) {
+        return {};
+    }
     return {found->value.GetString(), found->value.GetStringLength()};
 }
 
@@ -63,10 +69,14 @@ Expected<notify::Silence> read(const std::string& body) {
         return fail(ErrorKind::invalid, "a silence is an object with matchers, startsAt and endsAt");
     }
     auto matchers = notify::readMatchers(document["matchers"]);
-    if (!matchers) return tl::unexpected<Error>(matchers.error());
+    if (!matchers) {
+        return tl::unexpected<Error>(matchers.error());
+    }
     const auto begins = parseTime(member(document, "startsAt"));
     const auto ends = parseTime(member(document, "endsAt"));
-    if (!begins || !ends) return fail(ErrorKind::invalid, "startsAt and endsAt must be times (RFC 3339)");
+    if (!begins || !ends) {
+        return fail(ErrorKind::invalid, "startsAt and endsAt must be times (RFC 3339)");
+    }
     notify::Silence silence;
     silence.id = member(document, "id");
     silence.matchers = std::move(*matchers);
@@ -84,18 +94,26 @@ void SilencesApi::list(Responder& responder) const {
     JsonSink sink(responder.stream(200, kJson));
     JsonWriter json(sink);
     json.StartArray();
-    for (const auto& silence : silences_.list(now)) write(json, silence, now);
+    for (const auto& silence : silences_.list(now)) {
+        write(json, silence, now);
+    }
     json.EndArray();
     sink.Flush();
 }
 
 void SilencesApi::set(Request& request, Responder& responder) const {
     const auto body = request.body(kMostBytes);
-    if (!body) return refuse(responder, 400, body.error().message);
+    if (!body) {
+        return refuse(responder, 400, body.error().message);
+    }
     auto silence = read(*body);
-    if (!silence) return refuse(responder, silence.error());
+    if (!silence) {
+        return refuse(responder, silence.error());
+    }
     const auto id = silences_.set(std::move(*silence), nowMs());
-    if (!id) return refuse(responder, id.error());
+    if (!id) {
+        return refuse(responder, id.error());
+    }
     JsonSink sink(responder.stream(200, kJson));
     JsonWriter json(sink);
     json.StartObject();
@@ -108,12 +126,16 @@ void SilencesApi::one(const std::string& id, const Request& request, Responder& 
     const TimestampMs now = nowMs();
     if (request.method == "DELETE") {
         const auto expired = silences_.expire(id, now);
-        if (!expired) return refuse(responder, expired.error());
+        if (!expired) {
+            return refuse(responder, expired.error());
+        }
         responder.send(200, kJson, "{}");
         return;
     }
     for (const auto& silence : silences_.list(now)) {
-        if (silence.id != id) continue;
+        if (silence.id != id) {
+            continue;
+        }
         JsonSink sink(responder.stream(200, kJson));
         JsonWriter json(sink);
         write(json, silence, now);
@@ -135,7 +157,9 @@ bool SilencesApi::handle(Request& request, Responder& responder) const {
         }
         return true;
     }
-    if (!request.path.starts_with(kOne)) return false;
+    if (!request.path.starts_with(kOne)) {
+        return false;
+    }
     if (reads || request.method == "DELETE") {
         one(request.path.substr(kOne.size()), request, responder);
     } else {

@@ -26,7 +26,9 @@ int threadCount() {
     std::ifstream status("/proc/self/status");
     for (std::string word; status >> word;) {
         int count = 0;
-        if (word == "Threads:" && status >> count) return count;
+        if (word == "Threads:" && status >> count) {
+            return count;
+        }
     }
     return 0;
 }
@@ -45,7 +47,9 @@ std::string yamlText(const std::string& text) {
     std::string out = "'";
     for (const char c : text) {
         out += c;
-        if (c == '\'') out += c;
+        if (c == '\'') {
+            out += c;
+        }
     }
     return out + "'";
 }
@@ -84,17 +88,25 @@ struct Cardinality {
 Expected<Cardinality> countSeries(const storage::Queryable& data, TimestampMs from, TimestampMs to) {
     Cardinality out;
     const auto names = data.labelValues("__name__", {}, from, to);
-    if (!names) return tl::unexpected(names.error());
+    if (!names) {
+        return tl::unexpected(names.error());
+    }
     for (const auto& name : *names) {
         const auto matcher = storage::Matcher::create(storage::Matcher::Type::equal, "__name__", name);
-        if (!matcher) return tl::unexpected(matcher.error());
+        if (!matcher) {
+            return tl::unexpected(matcher.error());
+        }
         const auto found = data.series({{*matcher}}, from, to);
-        if (!found) return tl::unexpected(found.error());
+        if (!found) {
+            return tl::unexpected(found.error());
+        }
         out.series += found->size();
         out.by_metric[name] = found->size();
         for (const auto& each : *found) {
             for (const auto& label : each) {
-                if (++out.by_pair[label.name + '=' + label.value] == 1) ++out.values_by_label[label.name];
+                if (++out.by_pair[label.name + '=' + label.value] == 1) {
+                    ++out.values_by_label[label.name];
+                }
                 out.bytes_by_label[label.name] += label.value.size();
             }
         }
@@ -153,7 +165,9 @@ void answerRuntimeInfo(const ServerFacts& facts, TimestampMs reloaded, bool relo
 void answerFlags(const ServerFacts& facts, Responder& responder) {
     success(responder, [&](JsonWriter& json) {
         json.StartObject();
-        for (const auto& [name, value] : facts.flags) field(json, name, value);
+        for (const auto& [name, value] : facts.flags) {
+            field(json, name, value);
+        }
         json.EndObject();
     });
 }
@@ -162,7 +176,9 @@ void answerConfig(const ServerFacts& facts, Responder& responder) {
     std::string yaml = "global:\n  evaluation_interval: " + facts.evaluation_interval + "\n";
     if (!facts.rule_files.empty()) {
         yaml += "rule_files:\n";
-        for (const auto& file : facts.rule_files) yaml += "- " + yamlText(file) + "\n";
+        for (const auto& file : facts.rule_files) {
+            yaml += "- " + yamlText(file) + "\n";
+        }
     }
     success(responder, [&](JsonWriter& json) {
         json.StartObject();
@@ -192,7 +208,9 @@ void answerAlertmanagers(const ServerFacts& facts, Responder& responder) {
 void answerTsdb(const storage::Queryable& data, std::size_t limit, Responder& responder) {
     const TimestampMs now = nowMs();
     const auto counted = countSeries(data, now - kHeadMs, now);
-    if (!counted) return failure(responder, counted.error());
+    if (!counted) {
+        return failure(responder, counted.error());
+    }
     success(responder, [&](JsonWriter& json) {
         json.StartObject();
         key(json, "headStats");

@@ -24,13 +24,17 @@ constexpr std::size_t kMaxSamples = 2'000'000;
 Expected<std::vector<storage::SeriesSamples>> select(const storage::Queryable& data, const char* metric,
                                                      TimestampMs from, TimestampMs to) {
     const auto matcher = storage::Matcher::create(storage::Matcher::Type::equal, "__name__", metric);
-    if (!matcher) return tl::unexpected(matcher.error());
+    if (!matcher) {
+        return tl::unexpected(matcher.error());
+    }
     return data.select({*matcher}, from, to, kMaxSamples);
 }
 
 Labels without(const Labels& labels, std::initializer_list<const char*> names) {
     Labels out = labels;
-    for (const char* name : names) out.erase(name);
+    for (const char* name : names) {
+        out.erase(name);
+    }
     return out;
 }
 
@@ -68,16 +72,22 @@ void writeTarget(JsonWriter& json, const Target& target) {
 
 std::set<std::string> jobsOf(const std::vector<Target>& targets) {
     std::set<std::string> jobs;
-    for (const auto& target : targets) jobs.insert(jobOf(target));
+    for (const auto& target : targets) {
+        jobs.insert(jobOf(target));
+    }
     return jobs;
 }
 
 /// -1: no limit.
 Expected<int> metadataLimit(const Parameters& parameters, const char* name) {
     const std::string text = first(parameters, name);
-    if (text.empty()) return -1;
+    if (text.empty()) {
+        return -1;
+    }
     const auto limit = parseInteger(text);
-    if (!limit) return fail(ErrorKind::invalid, std::string(name) + " must be a number");
+    if (!limit) {
+        return fail(ErrorKind::invalid, std::string(name) + " must be a number");
+    }
     return *limit;
 }
 
@@ -95,11 +105,15 @@ Expected<std::set<std::string>> metricsOf(const Target& target, const storage::Q
     for (const char* name : {"job", "instance", "agent"}) {
         auto matcher = storage::Matcher::create(storage::Matcher::Type::equal, name,
                                                 std::string(target.labels.get(name)));
-        if (!matcher) return tl::unexpected(matcher.error());
+        if (!matcher) {
+            return tl::unexpected(matcher.error());
+        }
         matchers.push_back(std::move(*matcher));
     }
     const auto names = data.labelValues("__name__", {matchers}, target.last, now);
-    if (!names) return tl::unexpected(names.error());
+    if (!names) {
+        return tl::unexpected(names.error());
+    }
     return std::set<std::string>(names->begin(), names->end());
 }
 
@@ -109,15 +123,23 @@ Expected<std::vector<Target>> findTargets(const storage::Queryable& data, Timest
                                           std::int64_t lookback_ms) {
     const TimestampMs from = now - lookback_ms;
     const auto ups = select(data, exporter::kUp, from, now);
-    if (!ups) return tl::unexpected(ups.error());
+    if (!ups) {
+        return tl::unexpected(ups.error());
+    }
     const auto durations = select(data, "scrape_duration_seconds", from, now);
-    if (!durations) return tl::unexpected(durations.error());
+    if (!durations) {
+        return tl::unexpected(durations.error());
+    }
     const auto failures = select(data, metric::kProbeFailure, from, now);
-    if (!failures) return tl::unexpected(failures.error());
+    if (!failures) {
+        return tl::unexpected(failures.error());
+    }
 
     std::map<Labels, Target> found;
     for (const auto& series : *ups) {
-        if (series.samples.empty() || isStaleNaN(series.samples.back().value)) continue;
+        if (series.samples.empty() || isStaleNaN(series.samples.back().value)) {
+            continue;
+        }
         Target target;
         target.labels = without(*series.labels, {"__name__"});
         target.up = series.samples.back().value == 1;
@@ -147,7 +169,9 @@ Expected<std::vector<Target>> findTargets(const storage::Queryable& data, Timest
     }
     std::vector<Target> out;
     out.reserve(found.size());
-    for (auto& [labels, target] : found) out.push_back(std::move(target));
+    for (auto& [labels, target] : found) {
+        out.push_back(std::move(target));
+    }
     return out;
 }
 
@@ -163,8 +187,12 @@ void answerTargets(const std::vector<Target>& targets, const Parameters& paramet
         json.StartArray();
         for (const auto& job : jobsOf(targets)) {
             for (const auto& target : targets) {
-                if (jobOf(target) != job || !(any || state == "active")) continue;
-                if (pool.empty() || pool == job) writeTarget(json, target);
+                if (jobOf(target) != job || !(any || state == "active")) {
+                    continue;
+                }
+                if (pool.empty() || pool == job) {
+                    writeTarget(json, target);
+                }
             }
         }
         json.EndArray();
@@ -192,7 +220,9 @@ void answerScrapePools(const std::vector<Target>& targets, Responder& responder)
         json.StartObject();
         key(json, "scrapePools");
         json.StartArray();
-        for (const auto& job : jobsOf(targets)) text(json, job);
+        for (const auto& job : jobsOf(targets)) {
+            text(json, job);
+        }
         json.EndArray();
         json.EndObject();
     });
@@ -202,11 +232,15 @@ void answerTargetMetadata(const std::vector<Target>& targets, const storage::Que
                           const ingest::MetadataBook& book, const Parameters& parameters,
                           Responder& responder) {
     const auto limit = metadataLimit(parameters, "limit");
-    if (!limit) return failure(responder, limit.error());
+    if (!limit) {
+        return failure(responder, limit.error());
+    }
     storage::Matchers matchers;
     if (const std::string match = first(parameters, "match_target"); !match.empty()) {
         auto parsed = promql::parseSelector(match);
-        if (!parsed) return failure(responder, invalidParameter("match_target", parsed.error().message));
+        if (!parsed) {
+            return failure(responder, invalidParameter("match_target", parsed.error().message));
+        }
         matchers = std::move(*parsed);
     }
     const std::string metric = first(parameters, "metric");
@@ -218,15 +252,21 @@ void answerTargetMetadata(const std::vector<Target>& targets, const storage::Que
     std::vector<Row> rows;
     const TimestampMs now = nowMs();
     for (const auto& target : targets) {
-        if (*limit >= 0 && rows.size() >= static_cast<std::size_t>(*limit)) break;
+        if (*limit >= 0 && rows.size() >= static_cast<std::size_t>(*limit)) {
+            break;
+        }
         if (!std::all_of(matchers.begin(), matchers.end(),
                          [&](const auto& matcher) { return matcher.matches(target.labels); })) {
             continue;
         }
         const auto metrics = metricsOf(target, data, now);
-        if (!metrics) return failure(responder, metrics.error());
+        if (!metrics) {
+            return failure(responder, metrics.error());
+        }
         for (const auto& [name, statements] : known) {
-            if (belongs(*metrics, statements.back())) rows.push_back({&target, &statements.back()});
+            if (belongs(*metrics, statements.back())) {
+                rows.push_back({&target, &statements.back()});
+            }
         }
     }
     success(responder, [&](JsonWriter& json) {
@@ -235,7 +275,9 @@ void answerTargetMetadata(const std::vector<Target>& targets, const storage::Que
             json.StartObject();
             key(json, "target");
             labels(json, row.target->labels);
-            if (metric.empty()) field(json, "metric", row.metadata->metric);
+            if (metric.empty()) {
+                field(json, "metric", row.metadata->metric);
+            }
             field(json, "type", row.metadata->type);
             field(json, "help", row.metadata->help);
             field(json, "unit", row.metadata->unit);
@@ -247,20 +289,28 @@ void answerTargetMetadata(const std::vector<Target>& targets, const storage::Que
 
 void answerMetadata(const ingest::MetadataBook& book, const Parameters& parameters, Responder& responder) {
     const auto limit = metadataLimit(parameters, "limit");
-    if (!limit) return failure(responder, limit.error());
+    if (!limit) {
+        return failure(responder, limit.error());
+    }
     const auto per_metric = metadataLimit(parameters, "limit_per_metric");
-    if (!per_metric) return failure(responder, per_metric.error());
+    if (!per_metric) {
+        return failure(responder, per_metric.error());
+    }
     const auto known = book.list(first(parameters, "metric"));
     success(responder, [&](JsonWriter& json) {
         json.StartObject();
         int metrics = 0;
         for (const auto& [name, statements] : known) {
-            if (*limit >= 0 && metrics++ >= *limit) break;
+            if (*limit >= 0 && metrics++ >= *limit) {
+                break;
+            }
             key(json, name);
             json.StartArray();
             int shown = 0;
             for (auto it = statements.rbegin(); it != statements.rend(); ++it) {
-                if (*per_metric > 0 && shown++ >= *per_metric) break;
+                if (*per_metric > 0 && shown++ >= *per_metric) {
+                    break;
+                }
                 json.StartObject();
                 field(json, "type", it->type);
                 field(json, "unit", it->unit);

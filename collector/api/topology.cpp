@@ -5,13 +5,14 @@
 namespace lapwing::api {
 namespace {
 
-using analysis::redundancy::CutSets;
-using analysis::redundancy::truthName;
+using analysis::topology::CutSets;
 
 void writeTexts(JsonWriter& json, const char* name, const auto& texts) {
     key(json, name);
     json.StartArray();
-    for (const auto& each : texts) text(json, each);
+    for (const auto& each : texts) {
+        text(json, each);
+    }
     json.EndArray();
 }
 
@@ -78,7 +79,9 @@ void writeTopology(JsonWriter& json, const analysis::topology::Model& model) {
     json.EndArray();
     key(json, "services");
     json.StartArray();
-    for (const auto& service : model.services) writeService(json, service);
+    for (const auto& service : model.services) {
+        writeService(json, service);
+    }
     json.EndArray();
     json.EndObject();
 }

@@ -28,15 +28,23 @@ constexpr const char* kNobody =
     "$6$nobodynobody$3zPrDwjTTFA1ScAeoTb5LvnLf0Q3H8jxqB0YHBDrvGn0dNo5bcsSZmuhJZCKRpDVtnDnVYbqQdwWBoeW8H8Oe1";
 
 std::optional<std::string> decodeBase64(std::string_view text) {
-    if (text.empty() || text.size() > 2048 || text.size() % 4 != 0) return std::nullopt;
+    if (text.empty() || text.size() > 2048 || text.size() % 4 != 0) {
+        return std::nullopt;
+    }
     std::vector<unsigned char> out(text.size());
     const int size = EVP_DecodeBlock(out.data(), reinterpret_cast<const unsigned char*>(text.data()),
                                      static_cast<int>(text.size()));
-    if (size < 0) return std::nullopt;
+    if (size < 0) {
+        return std::nullopt;
+    }
     auto length = static_cast<std::size_t>(size);
     // EVP_DecodeBlock counts the padding as bytes.
-    if (text.back() == '=') --length;
-    if (text.size() > 1 && text[text.size() - 2] == '=') --length;
+    if (text.back() == '=') {
+        --length;
+    }
+    if (text.size() > 1 && text[text.size() - 2] == '=') {
+        --length;
+    }
     return std::string(reinterpret_cast<const char*>(out.data()), length);
 }
 
@@ -60,7 +68,9 @@ Expected<Users> Users::load(const std::string& file) {
     std::ostringstream text;
     text << in.rdbuf();
     auto users = parse(text.str());
-    if (!users) return fail(users.error().kind, file + ": " + users.error().message);
+    if (!users) {
+        return fail(users.error().kind, file + ": " + users.error().message);
+    }
     return users;
 }
 
@@ -73,8 +83,12 @@ Expected<Users> Users::parse(std::string_view text) {
     std::istringstream lines{std::string(text)};
     std::string line;
     for (int number = 1; std::getline(lines, line); ++number) {
-        if (!line.empty() && line.back() == '\r') line.pop_back();
-        if (line.empty() || line.front() == '#') continue;
+        if (!line.empty() && line.back() == '\r') {
+            line.pop_back();
+        }
+        if (line.empty() || line.front() == '#') {
+            continue;
+        }
         const std::string where = "line " + std::to_string(number) + ": ";
         const auto colon = line.find(':');
         if (colon == 0 || colon == std::string::npos) {
@@ -89,14 +103,20 @@ Expected<Users> Users::parse(std::string_view text) {
             return fail(ErrorKind::invalid, where + "this user was named before");
         }
     }
-    if (users.state_->hashes.empty()) return fail(ErrorKind::invalid, "names no user");
+    if (users.state_->hashes.empty()) {
+        return fail(ErrorKind::invalid, "names no user");
+    }
     return users;
 }
 
 bool Users::verify(const std::string& user, const std::string& password) const {
-    if (user.size() > kMaxSecret || password.size() > kMaxSecret) return false;
+    if (user.size() > kMaxSecret || password.size() > kMaxSecret) {
+        return false;
+    }
     // crypt_r would look no further than the first of these.
-    if (user.find('\0') != std::string::npos || password.find('\0') != std::string::npos) return false;
+    if (user.find('\0') != std::string::npos || password.find('\0') != std::string::npos) {
+        return false;
+    }
     const std::string both = user + '\0' + password;
     std::array<unsigned char, 32> digest{};
     unsigned int size = digest.size();
@@ -108,7 +128,9 @@ bool Users::verify(const std::string& user, const std::string& password) const {
     const std::string remembered(reinterpret_cast<const char*>(digest.data()), digest.size());
     {
         const std::lock_guard lock(state_->mutex);
-        if (state_->verified.count(remembered) != 0) return true;
+        if (state_->verified.count(remembered) != 0) {
+            return true;
+        }
     }
     const auto it = state_->hashes.find(user);
     const bool known = it != state_->hashes.end();
@@ -124,7 +146,9 @@ bool Users::verify(const std::string& user, const std::string& password) const {
         return false;
     }
     const std::lock_guard lock(state_->mutex);
-    if (state_->verified.size() >= kRemembered) state_->verified.clear();
+    if (state_->verified.size() >= kRemembered) {
+        state_->verified.clear();
+    }
     state_->verified.insert(remembered);
     return true;
 }
@@ -136,7 +160,9 @@ bool Users::verifyHeader(const std::string& authorization) const {
         return false;
     }
     const auto decoded = decodeBase64(std::string_view(authorization).substr(scheme.size()));
-    if (!decoded) return false;
+    if (!decoded) {
+        return false;
+    }
     const auto colon = decoded->find(':');
     return colon != std::string::npos && verify(decoded->substr(0, colon), decoded->substr(colon + 1));
 }

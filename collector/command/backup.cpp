@@ -9,9 +9,13 @@ namespace lapwing::collector {
 
 int backup(const std::string& config_file, const std::string& file) {
     const auto config = configOrComplain(config_file);
-    if (!config) return kWrongUsage;
+    if (!config) {
+        return kWrongUsage;
+    }
     const auto done = storage::backup(config->data, file);
-    if (done) return kFine;
+    if (done) {
+        return kFine;
+    }
     fmt::print(stderr, "{}\n", done.error().message);
     if (done.error().kind == ErrorKind::denied) {
         fmt::print(stderr, "Run it as root, or as the user of the collector.\n");

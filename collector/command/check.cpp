@@ -15,9 +15,15 @@ const char* plural(std::size_t count) {
 }
 
 int report(const rules::CheckResult& result) {
-    for (const auto& problem : result.problems) fmt::print(stderr, "{}\n", problem.toString());
-    for (const auto& warning : result.duplicates) fmt::print(stderr, "{}\n", warning.toString());
-    if (!result.problems.empty()) return kWrongUsage;
+    for (const auto& problem : result.problems) {
+        fmt::print(stderr, "{}\n", problem.toString());
+    }
+    for (const auto& warning : result.duplicates) {
+        fmt::print(stderr, "{}\n", warning.toString());
+    }
+    if (!result.problems.empty()) {
+        return kWrongUsage;
+    }
     fmt::print("{} rule file{}, {} group{}, {} rule{}: fine\n", result.files, plural(result.files),
                result.groups, plural(result.groups), result.rules, plural(result.rules));
     return kFine;
@@ -28,15 +34,21 @@ int report(const rules::CheckResult& result) {
 std::optional<Config> configOrComplain(const std::string& file) {
     config::Reader reader;
     auto config = loadConfig(file, reader);
-    if (reader.ok()) return config;
-    for (const auto& problem : reader.problems()) fmt::print(stderr, "{}\n", problem.toString());
+    if (reader.ok()) {
+        return config;
+    }
+    for (const auto& problem : reader.problems()) {
+        fmt::print(stderr, "{}\n", problem.toString());
+    }
     return std::nullopt;
 }
 
 int checkConfig(const std::string& config_file) {
     const auto config = configOrComplain(config_file);
     // The rules are named by the configuration: both are checked, so that one run shows everything.
-    if (!config) return kWrongUsage;
+    if (!config) {
+        return kWrongUsage;
+    }
     fmt::print("{}: fine\n", config_file);
     return report(rules::checkFiles(config->rules));
 }
@@ -47,7 +59,9 @@ int checkRules(const std::vector<std::string>& files) {
 
 int testNotify(const std::string& config_file) {
     auto config = configOrComplain(config_file);
-    if (!config) return kWrongUsage;
+    if (!config) {
+        return kWrongUsage;
+    }
     auto& told = config->notify;
     told.external_url = config->externalUrl();
     if (told.webhook.empty() && told.email.empty() && told.alertmanager.empty()) {

@@ -10,9 +10,13 @@ constexpr auto kPatience = std::chrono::seconds(10);
 }  // namespace
 
 Collector::Collector(const Config& config) {
-    if (!config.admin.socket.empty()) bases_.push_back("unix:" + config.admin.socket);
+    if (!config.admin.socket.empty()) {
+        bases_.push_back("unix:" + config.admin.socket);
+    }
     for (const auto& endpoint : config.http.listen) {
-        if (endpoint.loopback) bases_.push_back("http://" + endpoint.toString());
+        if (endpoint.loopback) {
+            bases_.push_back("http://" + endpoint.toString());
+        }
     }
 }
 
@@ -29,7 +33,9 @@ Expected<http::Response> Collector::get(const std::string& path) const {
         request.path = path;
         request.max_response_bytes = 64U << 20;
         auto response = client->request(request, kPatience);
-        if (response) return *response;
+        if (response) {
+            return *response;
+        }
         last = response.error();
     }
     return tl::unexpected(last);

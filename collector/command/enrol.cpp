@@ -11,7 +11,9 @@ namespace lapwing::collector {
 
 int enrol(const std::string& config_file, const std::string& host, const std::string& bundle_file) {
     const auto config = configOrComplain(config_file);
-    if (!config) return kWrongUsage;
+    if (!config) {
+        return kWrongUsage;
+    }
     if (!trust::isValidHostName(host)) {
         fmt::print(stderr, "\"{}\" cannot be a host's name: at most 63 of a-z, 0-9, '.' and '-'\n", host);
         return kWrongUsage;

@@ -21,16 +21,22 @@ constexpr const char* kAdminGroup = "lapwing-admin";
 std::vector<std::string> machineAddresses() {
     std::vector<std::string> out;
     ifaddrs* list = nullptr;
-    if (::getifaddrs(&list) != 0) return out;
+    if (::getifaddrs(&list) != 0) {
+        return out;
+    }
     for (const ifaddrs* each = list; each != nullptr; each = each->ifa_next) {
-        if (each->ifa_addr == nullptr || (each->ifa_flags & IFF_UP) == 0) continue;
+        if (each->ifa_addr == nullptr || (each->ifa_flags & IFF_UP) == 0) {
+            continue;
+        }
         std::array<char, INET6_ADDRSTRLEN> text{};
         const void* bytes = nullptr;
         if (each->ifa_addr->sa_family == AF_INET) {
             bytes = &reinterpret_cast<const sockaddr_in*>(each->ifa_addr)->sin_addr;
         } else if (each->ifa_addr->sa_family == AF_INET6) {
             const auto& address = reinterpret_cast<const sockaddr_in6*>(each->ifa_addr)->sin6_addr;
-            if (IN6_IS_ADDR_LINKLOCAL(&address)) continue;
+            if (IN6_IS_ADDR_LINKLOCAL(&address)) {
+                continue;
+            }
             bytes = &address;
         }
         if (bytes != nullptr &&
@@ -62,12 +68,17 @@ api::ServerOptions at(const Endpoint& endpoint, const char* name,
 
 std::vector<std::string> certificateNames(const Config& config, const std::string& host) {
     std::vector<std::string> names = config.agents.names;
-    if (isDnsName(host)) names.push_back(host);
-    if (config.http.tls_auto) names.insert(names.end(), config.http.names.begin(), config.http.names.end());
+    if (isDnsName(host)) {
+        names.push_back(host);
+    }
+    if (config.http.tls_auto) {
+        names.insert(names.end(), config.http.names.begin(), config.http.names.end());
+    }
     bool wildcard = false;
     auto endpoints = config.agents.listen;
-    if (config.http.tls_auto)
+    if (config.http.tls_auto) {
         endpoints.insert(endpoints.end(), config.http.listen.begin(), config.http.listen.end());
+    }
     for (const auto& endpoint : endpoints) {
         if (endpoint.address == "0.0.0.0" || endpoint.address == "::") {
             wildcard = true;
@@ -92,7 +103,9 @@ Expected<std::vector<std::unique_ptr<api::Server>>> listenAll(
                          ? tls::serverContext(authority->serverCertFile(), authority->serverKeyFile())
                          : tls::serverContext(config.http.tls_cert, config.http.tls_key);
     }
-    if (!people_tls) return tl::unexpected(people_tls.error());
+    if (!people_tls) {
+        return tl::unexpected(people_tls.error());
+    }
     for (const auto& endpoint : config.http.listen) {
         auto options = at(endpoint, "people", answered);
         options.threads = 24;
@@ -101,10 +114,14 @@ Expected<std::vector<std::unique_ptr<api::Server>>> listenAll(
         options.keep_alive = std::chrono::seconds(6);
         options.exchange_time =
             std::chrono::milliseconds(config.promql.timeout_ms) + std::chrono::seconds(30);
-        if (!endpoint.loopback) options.tls = *people_tls;
+        if (!endpoint.loopback) {
+            options.tls = *people_tls;
+        }
         auto server = api::Server::listen(
             std::move(options), endpoint.loopback ? handlers.loopback : handlers.off_loopback, deadlines);
-        if (!server) return tl::unexpected(server.error());
+        if (!server) {
+            return tl::unexpected(server.error());
+        }
         spdlog::info("for people: {}://{}", endpoint.loopback ? "http" : "https",
                      Endpoint{endpoint.address, (*server)->port(), endpoint.loopback}.toString());
         servers.push_back(std::move(*server));
@@ -112,7 +129,9 @@ Expected<std::vector<std::unique_ptr<api::Server>>> listenAll(
     for (const auto& endpoint : config.agents.listen) {
         auto context =
             tls::serverContext(authority->serverCertFile(), authority->serverKeyFile(), authority->caFile());
-        if (!context) return tl::unexpected(context.error());
+        if (!context) {
+            return tl::unexpected(context.error());
+        }
         auto options = at(endpoint, "agents", answered);
         options.tls = *context;
         options.want_agent = true;
@@ -120,7 +139,9 @@ Expected<std::vector<std::unique_ptr<api::Server>>> listenAll(
         options.connections_per_address = 16;
         options.keep_alive = std::chrono::seconds(75);
         auto server = api::Server::listen(std::move(options), handlers.agents, deadlines);
-        if (!server) return tl::unexpected(server.error());
+        if (!server) {
+            return tl::unexpected(server.error());
+        }
         spdlog::info("for agents: https://{}",
                      Endpoint{endpoint.address, (*server)->port(), endpoint.loopback}.toString());
         servers.push_back(std::move(*server));

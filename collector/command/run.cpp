@@ -41,7 +41,9 @@ void prepareMemory() {
 int signalDescriptor() {
     sigset_t signals;
     sigemptyset(&signals);
-    for (const int signal : {SIGTERM, SIGINT, SIGHUP}) sigaddset(&signals, signal);
+    for (const int signal : {SIGTERM, SIGINT, SIGHUP}) {
+        sigaddset(&signals, signal);
+    }
     pthread_sigmask(SIG_BLOCK, &signals, nullptr);
     struct sigaction ignore {};
     ignore.sa_handler = SIG_IGN;
@@ -74,10 +76,16 @@ void serve(Service& service, int signals) {
         const auto wait = std::chrono::duration_cast<std::chrono::milliseconds>(
             std::min({next_round, next_look, next_ping}) - Clock::now());
         pollfd waiting{signals, POLLIN, 0};
-        if (::poll(&waiting, 1, static_cast<int>(std::max<std::int64_t>(wait.count() + 1, 0))) <= 0) continue;
+        if (::poll(&waiting, 1, static_cast<int>(std::max<std::int64_t>(wait.count() + 1, 0))) <= 0) {
+            continue;
+        }
         signalfd_siginfo info{};
-        if (::read(signals, &info, sizeof info) != sizeof info) continue;
-        if (info.ssi_signo != SIGHUP) return;
+        if (::read(signals, &info, sizeof info) != sizeof info) {
+            continue;
+        }
+        if (info.ssi_signo != SIGHUP) {
+            return;
+        }
         notifySystemd("RELOADING=1");
         service.reload();
         notifySystemd("READY=1");
@@ -90,7 +98,9 @@ int runService(const std::string& config_file) {
     prepareLog();
     prepareMemory();
     const auto config = configOrComplain(config_file);
-    if (!config) return kWrongUsage;
+    if (!config) {
+        return kWrongUsage;
+    }
     const int signals = signalDescriptor();
     auto service = Service::create(*config);
     if (!service) {

@@ -54,12 +54,16 @@ api::ServerFacts serverFacts(const Config& config) {
     api::ServerFacts facts;
     for (const auto& each : config.notify.alertmanager) {
         std::string url = api::publicUrl(each.url);
-        while (!url.empty() && url.back() == '/') url.pop_back();
+        while (!url.empty() && url.back() == '/') {
+            url.pop_back();
+        }
         facts.alertmanagers.push_back(url + "/api/v2/alerts");
     }
     facts.rule_files = config.rules;
     facts.evaluation_interval = config::formatDuration(config.rules_interval_ms);
-    if (config.retention_ms > 0) facts.retention = config::formatDuration(config.retention_ms);
+    if (config.retention_ms > 0) {
+        facts.retention = config::formatDuration(config.retention_ms);
+    }
     facts.hostname = config.host;
     facts.started = nowMs();
     facts.flags = {{"query.lookback-delta", config::formatDuration(config.promql.lookback_ms)},
@@ -84,7 +88,7 @@ struct Service::Parts {
     std::optional<forward::Forwarder> forwarder;
     std::optional<rules::RuleManager> rules;
     std::optional<analysis::replication::Watch> replication;
-    std::optional<analysis::Names> names;
+    std::optional<analysis::evidence::EntryNames> names;
     std::optional<analysis::Analyst> analyst;
     std::optional<self::AgentBook> agents;
     std::optional<ingest::MetadataBook> metadata;
@@ -108,18 +112,28 @@ struct Service::Parts {
 
 Expected<void> Service::Parts::openTrust() {
     const bool needed = !config.agents.listen.empty() || (config.http.tls_auto && config.http.offLoopback());
-    if (!needed) return {};
+    if (!needed) {
+        return {};
+    }
     auto opened = trust::Authority::open(config.directory() + "/ca");
-    if (!opened) return tl::unexpected(opened.error());
+    if (!opened) {
+        return tl::unexpected(opened.error());
+    }
     authority = std::move(*opened);
     const auto made = authority->ensureServer(certificateNames(config, config.host));
-    if (!made) return tl::unexpected(made.error());
-    if (*made) spdlog::info("made a new certificate for the collector");
+    if (!made) {
+        return tl::unexpected(made.error());
+    }
+    if (*made) {
+        spdlog::info("made a new certificate for the collector");
+    }
     return {};
 }
 
 Expected<void> Service::Parts::open() {
-    if (auto prepared = prepareDirectory(config.directory()); !prepared) return prepared;
+    if (auto prepared = prepareDirectory(config.directory()); !prepared) {
+        return prepared;
+    }
     storage::StoreOptions options;
     options.path = config.data;
     options.retention_ms = config.retention_ms;
@@ -127,20 +141,30 @@ Expected<void> Service::Parts::open() {
     options.max_series = static_cast<std::size_t>(config.ingest.max_series);
     options.out_of_order_ms = config.ingest.out_of_order_ms;
     auto opened = storage::Store::open(options);
-    if (!opened) return tl::unexpected(opened.error());
+    if (!opened) {
+        return tl::unexpected(opened.error());
+    }
     store = std::move(*opened);
-    if (auto trusted = openTrust(); !trusted) return trusted;
+    if (auto trusted = openTrust(); !trusted) {
+        return trusted;
+    }
     if (!config.http.users_file.empty()) {
         auto loaded = api::Users::load(config.http.users_file);
-        if (!loaded) return tl::unexpected(loaded.error());
+        if (!loaded) {
+            return tl::unexpected(loaded.error());
+        }
         users = std::move(*loaded);
     }
     wire();
-    if (auto loaded = loadRules(); !loaded) return loaded;
+    if (auto loaded = loadRules(); !loaded) {
+        return loaded;
+    }
     auto listening =
         listenAll(config, authority ? &*authority : nullptr, handlers(), deadlines,
                   [this](const std::string& listener, int status) { metrics->answered(listener, status); });
-    if (!listening) return tl::unexpected(listening.error());
+    if (!listening) {
+        return tl::unexpected(listening.error());
+    }
     servers = std::move(*listening);
     return {};
 }
@@ -169,13 +193,15 @@ void Service::Parts::wire() {
     replication.emplace(*store, config.site, analyst_options.sample_labels);
     analyst_options.replication = &*replication;
     analyst_options.setup = {config.host, config.notify.heartbeat.has_value()};
-    names.emplace(analysis::namesOf(config.site.entry));
+    names.emplace(analysis::evidence::namesOf(config.site.entry));
     analyst_options.names = [this] { return names->current(); };
     analyst.emplace(*store, config.site, analyst_options);
 
     agents.emplace(authority ? &*authority : nullptr, *store);
     metadata.emplace(*store);
-    if (auto loaded = metadata->load(); !loaded) spdlog::warn("{}", loaded.error().message);
+    if (auto loaded = metadata->load(); !loaded) {
+        spdlog::warn("{}", loaded.error().message);
+    }
     metrics.emplace(*store, *agents,
                     self::MetricsOptions{config.host, config.data, config.site.replication,
                                          [this](const auto& described) { metadata->note(described); }});
@@ -192,9 +218,13 @@ void Service::Parts::wire() {
 
 Expected<void> Service::Parts::loadRules() {
     const auto problems = rules->loadFiles(config.rules);
-    for (const auto& problem : problems) spdlog::error("{}", problem.toString());
+    for (const auto& problem : problems) {
+        spdlog::error("{}", problem.toString());
+    }
     if (problems.empty()) {
-        if (rules->groups().empty()) spdlog::warn("no rules are loaded: nobody will be alerted");
+        if (rules->groups().empty()) {
+            spdlog::warn("no rules are loaded: nobody will be alerted");
+        }
         return {};
     }
     return fail(ErrorKind::invalid, "the rule files have " + std::to_string(problems.size()) + " problem" +
@@ -265,7 +295,9 @@ Service::~Service() = default;
 Expected<std::unique_ptr<Service>> Service::create(const Config& config) {
     auto parts = std::make_unique<Parts>();
     parts->config = config;
-    if (auto opened = parts->open(); !opened) return tl::unexpected(opened.error());
+    if (auto opened = parts->open(); !opened) {
+        return tl::unexpected(opened.error());
+    }
     return std::unique_ptr<Service>(new Service(std::move(parts)));
 }
 
@@ -273,7 +305,9 @@ void Service::start() {
     parts_->dispatcher->start();
     parts_->forwarder->start();
     parts_->rules->start();
-    for (auto& server : parts_->servers) server->start();
+    for (auto& server : parts_->servers) {
+        server->start();
+    }
 }
 
 void Service::watchReplication() {
@@ -284,8 +318,9 @@ void Service::watchReplication() {
 
 void Service::round() {
     const TimestampMs now = nowMs();
-    if (auto judged = parts_->analyst->run(now); !judged)
+    if (auto judged = parts_->analyst->run(now); !judged) {
         spdlog::error("analysis: {}", judged.error().message);
+    }
     if (auto stored = parts_->metrics->storeRound(now); !stored) {
         spdlog::error("own metrics: {}", stored.error().message);
     }
@@ -304,10 +339,14 @@ void Service::stop() {
     parts_->forwarder->askToStop();
     parts_->analyst->interrupt();
     parts_->prometheus_api->interrupt();
-    for (auto& server : parts_->servers) server->stop(kGrace);
+    for (auto& server : parts_->servers) {
+        server->stop(kGrace);
+    }
     parts_->rules->stop();
     parts_->dispatcher->stop();
-    if (auto saved = parts_->metadata->save(); !saved) spdlog::error("{}", saved.error().message);
+    if (auto saved = parts_->metadata->save(); !saved) {
+        spdlog::error("{}", saved.error().message);
+    }
     parts_->forwarder->stop();
 }
 

@@ -20,9 +20,15 @@ using rapidjson::Value;
 
 std::string member(const Value& object, const char* name) {
     const auto it = object.FindMember(name);
-    if (it == object.MemberEnd()) return {};
-    if (it->value.IsString()) return {it->value.GetString(), it->value.GetStringLength()};
-    if (it->value.IsNumber()) return fmt::format("{}", it->value.GetDouble());
+    if (it == object.MemberEnd()) {
+        return {};
+    }
+    if (it->value.IsString()) {
+        return {it->value.GetString(), it->value.GetStringLength()};
+    }
+    if (it->value.IsNumber()) {
+        return fmt::format("{}", it->value.GetDouble());
+    }
     return {};
 }
 
@@ -59,29 +65,41 @@ std::optional<Answer> ask(const Collector& collector, const std::string& path, i
 int show(const std::string& config_file, bool json, const std::string& path,
          const std::function<int(const Value&, bool quiet)>& print) {
     const auto config = configOrComplain(config_file);
-    if (!config) return kWrongUsage;
+    if (!config) {
+        return kWrongUsage;
+    }
     int code = kFine;
     const auto answer = ask(Collector(*config), path, code);
-    if (!answer) return code;
-    if (json) fmt::print("{}\n", answer->body);
+    if (!answer) {
+        return code;
+    }
+    if (json) {
+        fmt::print("{}\n", answer->body);
+    }
     return print(answer->document["data"], json);
 }
 
 int printFindings(const Value& data, bool quiet) {
     for (const auto& finding : data.GetArray()) {
-        if (quiet) break;
+        if (quiet) {
+            break;
+        }
         fmt::print("{} {}  {} ({})\n  {}\n", shown(finding, "id"), shown(finding, "subject"),
                    shown(finding, "severity"), shown(finding, "confidence"), shown(finding, "title"));
         for (const auto& line : finding["evidence"].GetArray()) {
             fmt::print("    {}: {}\n", shown(line, "source"), shown(line, "text"));
         }
-        if (!shown(finding, "remedy").empty()) fmt::print("  Remedy: {}\n", shown(finding, "remedy"));
+        if (!shown(finding, "remedy").empty()) {
+            fmt::print("  Remedy: {}\n", shown(finding, "remedy"));
+        }
         for (const auto& each : finding["not_assessed"].GetArray()) {
             fmt::print("  Not assessed: {}\n", plain(each.GetString()));
         }
         fmt::print("\n");
     }
-    if (data.Empty() && !quiet) fmt::print("no findings\n");
+    if (data.Empty() && !quiet) {
+        fmt::print("no findings\n");
+    }
     return data.Empty() ? kFine : kDegraded;
 }
 
@@ -90,14 +108,20 @@ int printAlerts(const Value& data, bool quiet) {
     bool firing = false;
     for (const auto& alert : alerts.GetArray()) {
         firing = firing || member(alert, "state") == "firing";
-        if (quiet) continue;
+        if (quiet) {
+            continue;
+        }
         const auto& labels = alert["labels"];
         fmt::print("{}  {}  {}  since {}\n", shown(alert, "state"), shown(labels, "alertname"),
                    shown(labels, "severity"), shown(alert, "activeAt"));
         const std::string summary = shown(alert["annotations"], "summary");
-        if (!summary.empty()) fmt::print("  {}\n", summary);
+        if (!summary.empty()) {
+            fmt::print("  {}\n", summary);
+        }
     }
-    if (alerts.Empty() && !quiet) fmt::print("no alerts\n");
+    if (alerts.Empty() && !quiet) {
+        fmt::print("no alerts\n");
+    }
     return firing ? kDegraded : kFine;
 }
 
@@ -106,7 +130,9 @@ int printAgents(const Value& data, bool quiet) {
     for (const auto& agent : data.GetArray()) {
         const std::string state = member(agent, "state");
         all_well = all_well && state == "ok";
-        if (quiet) continue;
+        if (quiet) {
+            continue;
+        }
         const std::string ago = member(agent, "last_seen_seconds");
         fmt::print("{}  {}  {}\n", shown(agent, "host"),
                    state == "ok"       ? "reports"
@@ -114,7 +140,9 @@ int printAgents(const Value& data, bool quiet) {
                                        : "NEVER REPORTED",
                    ago.empty() ? "" : "last heard " + ago + " s ago");
     }
-    if (data.Empty() && !quiet) fmt::print("no agents: lapwing-collector enrol HOST makes the first\n");
+    if (data.Empty() && !quiet) {
+        fmt::print("no agents: lapwing-collector enrol HOST makes the first\n");
+    }
     return all_well ? kFine : kDegraded;
 }
 
@@ -151,21 +179,31 @@ int showAgents(const std::string& config_file, bool json) {
 
 int showStatus(const std::string& config_file, bool json) {
     const auto config = configOrComplain(config_file);
-    if (!config) return kWrongUsage;
+    if (!config) {
+        return kWrongUsage;
+    }
     const Collector collector(*config);
     int code = kFine;
     const auto agents = ask(collector, "/api/lapwing/v1/agents", code);
-    if (!agents) return code;
+    if (!agents) {
+        return code;
+    }
     const auto alerts = ask(collector, "/api/v1/alerts", code);
     const auto findings = ask(collector, "/api/lapwing/v1/findings", code);
     const auto lags = ask(collector, "/api/v1/query?query=lapwing_forward_lag_seconds", code);
-    if (!alerts || !findings || !lags) return code;
+    if (!alerts || !findings || !lags) {
+        return code;
+    }
     std::size_t well = 0;
     const auto& agent_list = agents->document["data"];
-    for (const auto& agent : agent_list.GetArray()) well += member(agent, "state") == "ok" ? 1 : 0;
+    for (const auto& agent : agent_list.GetArray()) {
+        well += member(agent, "state") == "ok" ? 1 : 0;
+    }
     std::size_t firing = 0;
     const auto& alert_list = alerts->document["data"]["alerts"];
-    for (const auto& alert : alert_list.GetArray()) firing += member(alert, "state") == "firing" ? 1 : 0;
+    for (const auto& alert : alert_list.GetArray()) {
+        firing += member(alert, "state") == "firing" ? 1 : 0;
+    }
     const std::size_t agent_count = agent_list.Size();
     const std::size_t finding_count = findings->document["data"].Size();
     const auto forwards = forwardsOf(lags->document["data"]["result"]);
@@ -181,7 +219,9 @@ int showStatus(const std::string& config_file, bool json) {
     } else {
         fmt::print("agents     {} of {} report\nalerts     {} firing\nfindings   {}\n", well, agent_count,
                    firing, finding_count);
-        for (const auto& [name, lag] : forwards) fmt::print("forward    {}: {} s behind\n", plain(name), lag);
+        for (const auto& [name, lag] : forwards) {
+            fmt::print("forward    {}: {} s behind\n", plain(name), lag);
+        }
     }
     return well == agent_count && firing == 0 && finding_count == 0 ? kFine : kDegraded;
 }

@@ -53,12 +53,16 @@ std::optional<std::string> ask(const Config& config, const std::string& method, 
     const bool said = !answer.HasParseError() && answer.IsString();
     fmt::print(stderr, "the collector refuses: {}\n",
                said ? answer.GetString() : "HTTP " + std::to_string(response->status));
-    if (response->status == 400 || response->status == 404) code = kWrongUsage;
+    if (response->status == 400 || response->status == 404) {
+        code = kWrongUsage;
+    }
     return std::nullopt;
 }
 
 std::string userName() {
-    if (const char* user = std::getenv("SUDO_USER"); user != nullptr && *user != '\0') return user;
+    if (const char* user = std::getenv("SUDO_USER"); user != nullptr && *user != '\0') {
+        return user;
+    }
     std::array<char, 4096> buffer{};
     passwd entry{};
     passwd* found = nullptr;
@@ -70,7 +74,9 @@ std::string userName() {
 
 std::string member(const Value& object, const char* name) {
     const auto found = object.FindMember(name);
-    if (found == object.MemberEnd() || !found->value.IsString()) return {};
+    if (found == object.MemberEnd() || !found->value.IsString()) {
+        return {};
+    }
     std::string text(found->value.GetString(), found->value.GetStringLength());
     std::replace_if(
         text.begin(), text.end(), [](unsigned char c) { return c < 0x20 || c == 0x7f; }, ' ');
@@ -88,17 +94,25 @@ Expected<std::pair<storage::Matchers, std::int64_t>> understand(const SilenceReq
     if (host) {
         auto matcher =
             storage::Matcher::create(storage::Matcher::Type::equal, "instance", request.words.front());
-        if (!matcher) return tl::unexpected(matcher.error());
+        if (!matcher) {
+            return tl::unexpected(matcher.error());
+        }
         matchers.push_back(std::move(*matcher));
     }
     for (const auto& text : request.matchers) {
         auto matcher = notify::parseMatcher(text);
-        if (!matcher) return tl::unexpected(matcher.error());
+        if (!matcher) {
+            return tl::unexpected(matcher.error());
+        }
         matchers.push_back(std::move(*matcher));
     }
     const auto length = config::parseDuration(request.words.back());
-    if (!length) return tl::unexpected(length.error());
-    if (*length <= 0) return fail(ErrorKind::invalid, "for how long? as in silence HOST 30m");
+    if (!length) {
+        return tl::unexpected(length.error());
+    }
+    if (*length <= 0) {
+        return fail(ErrorKind::invalid, "for how long? as in silence HOST 30m");
+    }
     return std::pair{std::move(matchers), *length};
 }
 
@@ -111,7 +125,9 @@ int silence(const std::string& config_file, const SilenceRequest& request) {
         return kWrongUsage;
     }
     const auto config = configOrComplain(config_file);
-    if (!config) return kWrongUsage;
+    if (!config) {
+        return kWrongUsage;
+    }
     const TimestampMs now = nowMs();
     rapidjson::StringBuffer buffer;
     rapidjson::Writer<rapidjson::StringBuffer> json(buffer);
@@ -129,7 +145,9 @@ int silence(const std::string& config_file, const SilenceRequest& request) {
     json.EndObject();
     int code = kFine;
     const auto answer = ask(*config, "POST", "/api/v2/silences", buffer.GetString(), code);
-    if (!answer) return code;
+    if (!answer) {
+        return code;
+    }
     Document document;
     document.Parse(answer->data(), answer->size());
     std::string matchers;
@@ -146,10 +164,14 @@ int silence(const std::string& config_file, const SilenceRequest& request) {
 
 int listSilences(const std::string& config_file, bool json) {
     const auto config = configOrComplain(config_file);
-    if (!config) return kWrongUsage;
+    if (!config) {
+        return kWrongUsage;
+    }
     int code = kFine;
     const auto answer = ask(*config, "GET", "/api/v2/silences", "", code);
-    if (!answer) return code;
+    if (!answer) {
+        return code;
+    }
     if (json) {
         fmt::print("{}\n", *answer);
         return kFine;
@@ -163,21 +185,26 @@ int listSilences(const std::string& config_file, bool json) {
     for (const auto& entry : document.GetArray()) {
         std::string matchers;
         if (const auto read = notify::readMatchers(entry["matchers"])) {
-            for (const auto& matcher : *read)
+            for (const auto& matcher : *read) {
                 matchers += (matchers.empty() ? "" : ", ") + notify::toString(matcher);
+            }
         }
         const std::string comment = member(entry, "comment");
         fmt::print("{}  {}  until {}  {}  by {}{}\n", member(entry, "id"), member(entry["status"], "state"),
                    member(entry, "endsAt"), matchers, member(entry, "createdBy"),
                    comment.empty() ? "" : ": " + comment);
     }
-    if (document.Empty()) fmt::print("no silences\n");
+    if (document.Empty()) {
+        fmt::print("no silences\n");
+    }
     return kFine;
 }
 
 int expireSilence(const std::string& config_file, const std::string& id) {
     const auto config = configOrComplain(config_file);
-    if (!config) return kWrongUsage;
+    if (!config) {
+        return kWrongUsage;
+    }
     int code = kFine;
     const bool plain =
         std::all_of(id.begin(), id.end(), [](unsigned char c) { return std::isalnum(c) != 0 || c == '-'; });
@@ -185,7 +212,9 @@ int expireSilence(const std::string& config_file, const std::string& id) {
         fmt::print(stderr, "that is no silence's id; lapwing-collector silence list shows them\n");
         return kWrongUsage;
     }
-    if (ask(*config, "DELETE", "/api/v2/silence/" + id, "", code)) fmt::print("{}: ended\n", id);
+    if (ask(*config, "DELETE", "/api/v2/silence/" + id, "", code)) {
+        fmt::print("{}: ended\n", id);
+    }
     return code;
 }
 

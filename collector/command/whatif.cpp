@@ -56,17 +56,23 @@ std::string singles(const Value& sets) {
 /// The exit code: degraded if a service stops or may stop.
 int print(const Value& data, bool quiet) {
     bool stops = false;
-    if (!quiet && !data["stopped"].Empty()) fmt::print("Stops with it: {}\n", list(data["stopped"]));
+    if (!quiet && !data["stopped"].Empty()) {
+        fmt::print("Stops with it: {}\n", list(data["stopped"]));
+    }
     for (const auto& service : data["services"].GetArray()) {
         const std::string before = service["before"].GetString();
         const std::string after = service["after"].GetString();
         stops = stops || after != "yes";
-        if (quiet) continue;
+        if (quiet) {
+            continue;
+        }
         const char* words = after == "yes"  ? "still works"
                             : after == "no" ? (before == "no" ? "does not work now either" : "STOPS")
                                             : "cannot be told";
         fmt::print("{}: {}\n", plain(service["title"].GetString()), words);
-        if (after != "no") fmt::print("  single points then: {}\n", singles(service["design"]));
+        if (after != "no") {
+            fmt::print("  single points then: {}\n", singles(service["design"]));
+        }
     }
     return stops ? kDegraded : kFine;
 }
@@ -79,7 +85,9 @@ int whatIf(const std::string& config_file, const WhatIfRequest& request) {
         return kWrongUsage;
     }
     const auto config = configOrComplain(config_file);
-    if (!config) return kWrongUsage;
+    if (!config) {
+        return kWrongUsage;
+    }
     const auto response = Collector(*config).get(pathOf(request));
     if (!response) {
         fmt::print(stderr, "cannot reach the collector: {}\n", response.error().message);
@@ -99,7 +107,9 @@ int whatIf(const std::string& config_file, const WhatIfRequest& request) {
         fmt::print(stderr, "the collector answered {}\n", response->status);
         return kUnreachable;
     }
-    if (request.json) fmt::print("{}\n", response->body);
+    if (request.json) {
+        fmt::print("{}\n", response->body);
+    }
     return print(answer["data"], request.json);
 }
 

@@ -23,15 +23,21 @@ using config::Node;
 constexpr std::int64_t kLeastRetention = 64'000'000;
 
 std::vector<Endpoint> readEndpoints(const Node& node, std::vector<Endpoint> fallback, bool may_be_none) {
-    if (!node.present()) return fallback;
-    if (may_be_none && node.isScalar() && node.text() == "none") return {};
+    if (!node.present()) {
+        return fallback;
+    }
+    if (may_be_none && node.isScalar() && node.text() == "none") {
+        return {};
+    }
     std::vector<Endpoint> endpoints;
     bool named = false;
     node.forEach([&](const Node& entry) {
         named = true;
         std::string text;
         entry.read(text);
-        if (text.empty()) return;
+        if (text.empty()) {
+            return;
+        }
         auto endpoint = parseEndpoint(text);
         if (!endpoint) {
             entry.problem(entry.path() + ": " + endpoint.error().message);
@@ -39,7 +45,9 @@ std::vector<Endpoint> readEndpoints(const Node& node, std::vector<Endpoint> fall
         }
         endpoints.push_back(std::move(*endpoint));
     });
-    if (!named) node.problem(node.path() + " names no address");
+    if (!named) {
+        node.problem(node.path() + " names no address");
+    }
     return endpoints;
 }
 
@@ -73,7 +81,9 @@ void readHttp(const Node& node, Config::Http& http) {
         }
     }
     for (const auto& endpoint : http.listen) {
-        if (endpoint.loopback) continue;
+        if (endpoint.loopback) {
+            continue;
+        }
         const std::string where =
             "http.listen: " + endpoint.toString() + " can be reached from other machines";
         if (!http.tls() && !tls.present()) {
@@ -89,7 +99,9 @@ void readHttp(const Node& node, Config::Http& http) {
 void readUrl(const Node& node, std::string& out) {
     std::string text;
     node.read(text);
-    if (text.empty()) return;
+    if (text.empty()) {
+        return;
+    }
     try {
         const Poco::URI uri(text);
         if ((uri.getScheme() != "http" && uri.getScheme() != "https") || uri.getHost().empty()) {
@@ -106,8 +118,12 @@ void readUrl(const Node& node, std::string& out) {
 bool isCidr(const std::string& text) {
     const auto slash = text.find('/');
     Poco::Net::IPAddress address;
-    if (!Poco::Net::IPAddress::tryParse(text.substr(0, slash), address)) return false;
-    if (slash == std::string::npos) return true;
+    if (!Poco::Net::IPAddress::tryParse(text.substr(0, slash), address)) {
+        return false;
+    }
+    if (slash == std::string::npos) {
+        return true;
+    }
     int bits = -1;
     const char* end = text.data() + text.size();
     const auto [stop, error] = std::from_chars(text.data() + slash + 1, end, bits);
@@ -120,7 +136,9 @@ void readSite(const Node& node, analysis::Site& site) {
     node["entry"].forEach([&](const Node& entry) {
         std::string url;
         readUrl(entry, url);
-        if (!url.empty()) site.entry.push_back(std::move(url));
+        if (!url.empty()) {
+            site.entry.push_back(std::move(url));
+        }
     });
     node["replication"].forEach([&](const Node& entry) {
         entry.allow({"primary", "replica"});
@@ -139,8 +157,9 @@ void readSite(const Node& node, analysis::Site& site) {
         entry.allow({"to", "from"});
         analysis::Site::Allow allow;
         entry["to"].read(allow.to);
-        if (allow.to.empty())
+        if (allow.to.empty()) {
             entry.problem(entry.path() + " needs `to`: a service such as mysql, or tcp/PORT");
+        }
         entry["from"].forEach([&](const Node& from) {
             std::string cidr;
             from.read(cidr);
@@ -150,7 +169,9 @@ void readSite(const Node& node, analysis::Site& site) {
                 allow.from.push_back(std::move(cidr));
             }
         });
-        if (!allow.to.empty()) site.allow.push_back(std::move(allow));
+        if (!allow.to.empty()) {
+            site.allow.push_back(std::move(allow));
+        }
     });
     node["groups"].forEach([&](const Node& entry) {
         entry.allow({"name", "hosts"});
@@ -193,7 +214,9 @@ Expected<Endpoint> parseEndpoint(const std::string& text) {
         return fail(ErrorKind::invalid,
                     "an IPv6 address is written in brackets: [" + host + "]:" + text.substr(colon + 1));
     }
-    if (host == "localhost") host = "127.0.0.1";
+    if (host == "localhost") {
+        host = "127.0.0.1";
+    }
     Poco::Net::IPAddress address;
     if (!Poco::Net::IPAddress::tryParse(host, address)) {
         return fail(ErrorKind::invalid,
@@ -218,7 +241,9 @@ std::string Config::externalUrl() const {
     const auto& listen = http.listen;
     const auto best =
         std::find_if(listen.begin(), listen.end(), [](const Endpoint& each) { return !each.loopback; });
-    if (best == listen.end()) return "http://" + listen.front().toString();
+    if (best == listen.end()) {
+        return "http://" + listen.front().toString();
+    }
     Endpoint shown = *best;
     if (!http.names.empty()) {
         shown.address = http.names.front();
@@ -233,10 +258,13 @@ Config readConfig(const Node& root) {
     root.allow({"host", "data", "http", "agents", "admin", "ingest", "retention", "promql", "rules",
                 "rules_interval", "site", "notify", "forward"});
     root["host"].read(config.host);
-    if (config.host.empty()) config.host = Poco::Net::DNS::hostName();
+    if (config.host.empty()) {
+        config.host = Poco::Net::DNS::hostName();
+    }
     root["data"].read(config.data);
-    if (config.data.empty() || config.data.back() == '/')
+    if (config.data.empty() || config.data.back() == '/') {
         root["data"].problem("data must be the path of a file");
+    }
     readHttp(root["http"], config.http);
 
     const Node agents = root["agents"];
@@ -247,7 +275,9 @@ Config readConfig(const Node& root) {
     const Node admin = root["admin"];
     admin.allow({"socket"});
     admin["socket"].read(config.admin.socket);
-    if (config.admin.socket == "none") config.admin.socket.clear();
+    if (config.admin.socket == "none") {
+        config.admin.socket.clear();
+    }
     if (!config.admin.socket.empty() &&
         (config.admin.socket.front() != '/' || config.admin.socket.size() > 100)) {
         admin["socket"].problem("admin.socket must be an absolute path of at most 100 characters, or none");
@@ -265,13 +295,15 @@ Config readConfig(const Node& root) {
         config.retention_ms = 0;
     } else {
         retention["time"].readDuration(config.retention_ms);
-        if (config.retention_ms < 3'600'000)
+        if (config.retention_ms < 3'600'000) {
             retention["time"].problem("retention.time must be at least 1h, or none");
+        }
     }
     if (retention["size"].present() && retention["size"].text() != "none") {
         retention["size"].readBytes(config.retention_bytes);
-        if (config.retention_bytes < kLeastRetention)
+        if (config.retention_bytes < kLeastRetention) {
             retention["size"].problem("retention.size must be at least 64MB, or none");
+        }
     }
 
     const Node promql = root["promql"];
@@ -281,13 +313,18 @@ Config readConfig(const Node& root) {
     promql["max_samples"].read(config.promql.max_samples, 10'000, 1'000'000'000);
     promql["max_concurrent"].read(config.promql.max_concurrent, 1, 20);
     promql["timeout"].readDuration(config.promql.timeout_ms);
-    if (config.promql.timeout_ms < 100 || config.promql.timeout_ms > 3'600'000)
+    if (config.promql.timeout_ms < 100 || config.promql.timeout_ms > 3'600'000) {
         promql["timeout"].problem("promql.timeout must be between 100ms and 1h");
-    if (config.promql.lookback_ms < 1000) promql["lookback"].problem("promql.lookback must be at least 1s");
+    }
+    if (config.promql.lookback_ms < 1000) {
+        promql["lookback"].problem("promql.lookback must be at least 1s");
+    }
 
     root["rules"].read(config.rules);
     root["rules_interval"].readDuration(config.rules_interval_ms);
-    if (config.rules_interval_ms < 1000) root["rules_interval"].problem("rules_interval must be at least 1s");
+    if (config.rules_interval_ms < 1000) {
+        root["rules_interval"].problem("rules_interval must be at least 1s");
+    }
     readSite(root["site"], config.site);
     notify::readConfig(root["notify"], config.notify);
     forward::readConfig(root["forward"], config.forward);

@@ -24,8 +24,12 @@ void member(JsonWriter& json, const char* key, const std::string& value) {
 
 /// At most `most` bytes, no UTF-8 sequence cut in two.
 std::string shortened(std::string_view text, std::size_t most) {
-    if (text.size() <= most) return std::string(text);
-    while (most > 0 && (static_cast<unsigned char>(text[most]) & 0xc0U) == 0x80U) --most;
+    if (text.size() <= most) {
+        return std::string(text);
+    }
+    while (most > 0 && (static_cast<unsigned char>(text[most]) & 0xc0U) == 0x80U) {
+        --most;
+    }
     return std::string(text.substr(0, most)) + "...";
 }
 
@@ -42,7 +46,9 @@ std::string slackText(std::string_view text) {
             out += "&gt;";
         } else {
             out += c;
-            if (c == '*' || c == '_' || c == '~' || c == '`') out += "\xe2\x80\x8b";
+            if (c == '*' || c == '_' || c == '~' || c == '`') {
+                out += "\xe2\x80\x8b";
+            }
         }
     }
     return out;
@@ -52,7 +58,9 @@ std::string slackText(std::string_view text) {
 std::string teamsText(std::string_view text) {
     std::string out;
     for (const char c : text) {
-        if (std::string_view("\\*_[]()#`~<>|+-").find(c) != std::string_view::npos) out += '\\';
+        if (std::string_view("\\*_[]()#`~<>|+-").find(c) != std::string_view::npos) {
+            out += '\\';
+        }
         out += c;
     }
     return out;
@@ -71,7 +79,9 @@ Lines describe(const Alert& alert) {
                    shortened(summary.empty() ? alert.labels.get("alertname") : summary, kMostText);
     for (const char* name : {"description", "next_step"}) {
         const auto text = alert.annotations.get(name);
-        if (!text.empty() && alert.firing) out.more.push_back(shortened(text, kMostText));
+        if (!text.empty() && alert.firing) {
+            out.more.push_back(shortened(text, kMostText));
+        }
     }
     out.more.push_back((alert.firing ? "since " : "ended ") +
                        formatTime(alert.firing ? alert.starts_at : alert.ends_at));
@@ -121,7 +131,9 @@ std::string teamsCard(const Notification& notification, const std::string& exter
     for (std::size_t i = 0; i < count; ++i) {
         const auto lines = describe(notification.alerts[i]);
         textBlock(json, teamsText(lines.headline), "weight", "Bolder");
-        for (const auto& line : lines.more) textBlock(json, teamsText(line), "spacing", "None");
+        for (const auto& line : lines.more) {
+            textBlock(json, teamsText(line), "spacing", "None");
+        }
     }
     if (count < notification.alerts.size()) {
         textBlock(json, "and " + std::to_string(notification.alerts.size() - count) + " more", "size",
@@ -153,9 +165,13 @@ std::string slackPayload(const Notification& notification, const std::string& ex
     for (std::size_t i = 0; i < count; ++i) {
         const auto lines = describe(notification.alerts[i]);
         text += (text.empty() ? "*" : "\n*") + slackText(lines.headline) + "*";
-        for (const auto& line : lines.more) text += "\n" + slackText(line);
+        for (const auto& line : lines.more) {
+            text += "\n" + slackText(line);
+        }
     }
-    if (count < notification.alerts.size()) text += "\n" + omitted(notification);
+    if (count < notification.alerts.size()) {
+        text += "\n" + omitted(notification);
+    }
     const std::string subject = mailSubject(notification);
     rapidjson::StringBuffer buffer;
     JsonWriter json(buffer);
@@ -166,7 +182,9 @@ std::string slackPayload(const Notification& notification, const std::string& ex
     member(json, "color", notification.firing() ? "danger" : "good");
     member(json, "fallback", slackText(subject));
     member(json, "title", slackText(subject));
-    if (!external_url.empty()) member(json, "title_link", external_url);
+    if (!external_url.empty()) {
+        member(json, "title_link", external_url);
+    }
     member(json, "text", text);
     json.Key("mrkdwn_in");
     json.StartArray();
@@ -181,7 +199,9 @@ std::string slackPayload(const Notification& notification, const std::string& ex
 std::string teamsPayload(const Notification& notification, const std::string& external_url) {
     std::size_t most = kMostAlerts;
     auto card = teamsCard(notification, external_url, most);
-    while (card.size() > kMostTeamsBytes && most > 1) card = teamsCard(notification, external_url, most /= 2);
+    while (card.size() > kMostTeamsBytes && most > 1) {
+        card = teamsCard(notification, external_url, most /= 2);
+    }
     return card;
 }
 

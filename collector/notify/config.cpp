@@ -12,9 +12,12 @@ using config::Node;
 
 void readSecretFile(const Node& node, std::string& out) {
     node.read(out);
-    if (out.empty()) return;
-    if (const auto secret = readSecret(out); !secret)
+    if (out.empty()) {
+        return;
+    }
+    if (const auto secret = readSecret(out); !secret) {
         node.problem(node.path() + ": " + secret.error().message);
+    }
 }
 
 void readUrl(const Node& owner, std::string& out) {
@@ -25,14 +28,20 @@ void readUrl(const Node& owner, std::string& out) {
         return;
     }
     // The URL itself may be a secret: no message repeats it.
-    if (const auto usable = checkUrl(out); !usable) node.problem(node.path() + " " + usable.error().message);
+    if (const auto usable = checkUrl(out); !usable) {
+        node.problem(node.path() + " " + usable.error().message);
+    }
 }
 
 /// `url`, or `url_file` where the URL is a secret.
 void readUrlOrFile(const Node& owner, std::string& url, std::string& url_file) {
-    if (!owner["url_file"].present()) return readUrl(owner, url);
+    if (!owner["url_file"].present()) {
+        return readUrl(owner, url);
+    }
     readSecretFile(owner["url_file"], url_file);
-    if (owner["url"].present()) owner["url"].problem(owner.path() + " has both url and url_file");
+    if (owner["url"].present()) {
+        owner["url"].problem(owner.path() + " has both url and url_file");
+    }
 }
 
 void readToken(const Node& owner, const std::string& url, std::string& out) {
@@ -72,7 +81,9 @@ void readAlertmanager(const Node& node, Config& out) {
 }
 
 void readHeartbeat(const Node& node, Config& out) {
-    if (!node.present()) return;
+    if (!node.present()) {
+        return;
+    }
     HeartbeatConfig heartbeat;
     node.allow({"url", "url_file", "ca", "method", "interval"});
     readUrlOrFile(node, heartbeat.url, heartbeat.url_file);
@@ -82,15 +93,21 @@ void readHeartbeat(const Node& node, Config& out) {
         node["method"].problem(node.path() + ".method must be GET or POST");
     }
     node["interval"].readDuration(heartbeat.interval_ms);
-    if (heartbeat.interval_ms < 1000) node["interval"].problem(node.path() + ".interval must be at least 1s");
+    if (heartbeat.interval_ms < 1000) {
+        node["interval"].problem(node.path() + ".interval must be at least 1s");
+    }
     out.heartbeat = std::move(heartbeat);
 }
 
 void readGroupBy(const Node& node, Config& out) {
-    if (!node.present()) return;
+    if (!node.present()) {
+        return;
+    }
     node.read(out.group_by);
     out.group_by_all = out.group_by == std::vector<std::string>{"..."};
-    if (out.group_by_all) out.group_by.clear();
+    if (out.group_by_all) {
+        out.group_by.clear();
+    }
     for (const auto& name : out.group_by) {
         if (!isValidLabelName(name)) {
             node.problem(node.path() + " must hold names of labels, or be [\"...\"]: every alert by itself");
@@ -110,12 +127,16 @@ storage::Matchers readMatcherList(const Node& owner, const char* key) {
             entry.problem(entry.path() + ": " + matcher.error().message);
         }
     });
-    if (!owner[key].present()) owner.problem(owner.path() + " needs \"" + key + "\", a list of matchers");
+    if (!owner[key].present()) {
+        owner.problem(owner.path() + " needs \"" + key + "\", a list of matchers");
+    }
     return out;
 }
 
 void readInhibit(const Node& node, Config& out) {
-    if (!node.present()) return;
+    if (!node.present()) {
+        return;
+    }
     out.inhibit.clear();
     node.forEach([&](const Node& entry) {
         InhibitRule rule;
@@ -129,7 +150,9 @@ void readInhibit(const Node& node, Config& out) {
 
 bool isAddress(const std::string& text) {
     const auto at = text.find('@');
-    if (at == std::string::npos || at == 0 || at + 1 == text.size()) return false;
+    if (at == std::string::npos || at == 0 || at + 1 == text.size()) {
+        return false;
+    }
     for (const char c : text) {
         if (std::isspace(static_cast<unsigned char>(c)) != 0 ||
             std::iscntrl(static_cast<unsigned char>(c)) != 0 || c == '<' || c == '>' || c == ',') {
@@ -141,9 +164,13 @@ bool isAddress(const std::string& text) {
 
 bool isHostPort(const std::string& text) {
     const auto colon = text.rfind(':');
-    if (colon == std::string::npos || colon == 0 || text.size() - colon > 6) return false;
+    if (colon == std::string::npos || colon == 0 || text.size() - colon > 6) {
+        return false;
+    }
     const auto port = text.substr(colon + 1);
-    if (port.empty() || port.find_first_not_of("0123456789") != std::string::npos) return false;
+    if (port.empty() || port.find_first_not_of("0123456789") != std::string::npos) {
+        return false;
+    }
     const int number = std::stoi(port);
     return number > 0 && number < 65536;
 }
@@ -152,10 +179,13 @@ void readEmail(const Node& node, Config& out) {
     EmailConfig email;
     node.allow({"to", "from", "smtp", "security", "ca", "username", "password_file", "send_resolved"});
     node["to"].read(email.to);
-    if (email.to.empty()) node.problem(node.path() + " needs at least one address in \"to\"");
+    if (email.to.empty()) {
+        node.problem(node.path() + " needs at least one address in \"to\"");
+    }
     for (const auto& address : email.to) {
-        if (!isAddress(address))
+        if (!isAddress(address)) {
             node["to"].problem(node.path() + ".to must hold addresses such as ops@example.org");
+        }
     }
     node["from"].read(email.from);
     if (!isAddress(email.from)) {

@@ -41,9 +41,13 @@ const rapidjson::Value* find(const rapidjson::Value& object, const char* key) {
 Labels readLabels(const rapidjson::Value& object, const char* key) {
     std::vector<Label> out;
     const auto* found = find(object, key);
-    if (found == nullptr || !found->IsObject()) return {};
+    if (found == nullptr || !found->IsObject()) {
+        return {};
+    }
     for (const auto& member : found->GetObject()) {
-        if (!member.value.IsString()) continue;
+        if (!member.value.IsString()) {
+            continue;
+        }
         out.push_back({{member.name.GetString(), member.name.GetStringLength()},
                        {member.value.GetString(), member.value.GetStringLength()}});
     }
@@ -66,20 +70,30 @@ bool DeliveryTable::hasNews(const Entry& entry) const {
 }
 
 Labels DeliveryTable::groupOf(const Entry& entry) const {
-    if (options_.group_by_all) return entry.alert.labels;
+    if (options_.group_by_all) {
+        return entry.alert.labels;
+    }
     Labels out;
-    for (const auto& name : options_.group_by) out.set(name, entry.alert.labels.get(name));
+    for (const auto& name : options_.group_by) {
+        out.set(name, entry.alert.labels.get(name));
+    }
     return out;
 }
 
 std::optional<TimestampMs> DeliveryTable::dueAt(const Entry& entry, TimestampMs group_told_at) const {
-    if (entry.muted()) return std::nullopt;
+    if (entry.muted()) {
+        return std::nullopt;
+    }
     if (hasNews(entry)) {
         const TimestampMs gathered = entry.news_at + options_.gather_ms;
-        if (group_told_at == 0) return std::max(gathered, entry.news_at + options_.group_wait_ms);
+        if (group_told_at == 0) {
+            return std::max(gathered, entry.news_at + options_.group_wait_ms);
+        }
         return std::max(gathered, group_told_at + options_.group_interval_ms);
     }
-    if (entry.alert.firing) return entry.told_at + options_.repeat_ms;
+    if (entry.alert.firing) {
+        return entry.told_at + options_.repeat_ms;
+    }
     return std::nullopt;
 }
 
@@ -93,9 +107,13 @@ std::map<Labels, TimestampMs> DeliveryTable::dueGroups() const {
     for (const auto& [labels, entry] : entries_) {
         const auto group = groupOf(entry);
         const auto at = dueAt(entry, told[group]);
-        if (!at) continue;
+        if (!at) {
+            continue;
+        }
         const auto [known, fresh] = due.emplace(group, *at);
-        if (!fresh) known->second = std::min(known->second, *at);
+        if (!fresh) {
+            known->second = std::min(known->second, *at);
+        }
     }
     return due;
 }
@@ -103,13 +121,17 @@ std::map<Labels, TimestampMs> DeliveryTable::dueGroups() const {
 bool DeliveryTable::put(const Alert& alert, TimestampMs now) {
     const auto known = entries_.find(alert.labels);
     if (!alert.firing) {
-        if (known == entries_.end() || !known->second.alert.firing) return false;
+        if (known == entries_.end() || !known->second.alert.firing) {
+            return false;
+        }
         Entry& entry = known->second;
         entry.alert = alert;
         entry.news_at = now;
         const bool unheard =
             entry.told == Told::nothing && entry.unmuted_at != 0 && now - entry.unmuted_at < kTogetherMs;
-        if (unheard || !options_.send_resolved) entries_.erase(known);
+        if (unheard || !options_.send_resolved) {
+            entries_.erase(known);
+        }
         return true;
     }
     const std::int64_t holds_ms = std::max(alert.ends_at - now, kLeastValidityMs);
@@ -123,7 +145,9 @@ bool DeliveryTable::put(const Alert& alert, TimestampMs now) {
     entry.alert = alert;
     entry.holds_until = now + holds_ms;
     entry.holds_ms = holds_ms;
-    if (!again) return false;
+    if (!again) {
+        return false;
+    }
     entry.told = Told::nothing;
     entry.news_at = now;
     return true;
@@ -141,7 +165,9 @@ bool DeliveryTable::lapse(TimestampMs now) {
             changed = true;
             gone = !options_.send_resolved;
         }
-        if (!entry.alert.firing && now - entry.news_at > kMostWaitingMs) changed = gone = true;
+        if (!entry.alert.firing && now - entry.news_at > kMostWaitingMs) {
+            changed = gone = true;
+        }
         it = gone ? entries_.erase(it) : std::next(it);
     }
     return changed;
@@ -151,7 +177,9 @@ bool DeliveryTable::mute(const std::function<bool(const Labels&)>& silenced,
                          const std::vector<InhibitRule>& inhibit, TimestampMs now) {
     std::vector<const Labels*> firing;
     for (const auto& [labels, entry] : entries_) {
-        if (entry.alert.firing) firing.push_back(&labels);
+        if (entry.alert.firing) {
+            firing.push_back(&labels);
+        }
     }
     bool changed = false;
     for (auto it = entries_.begin(); it != entries_.end();) {
@@ -163,10 +191,14 @@ bool DeliveryTable::mute(const std::function<bool(const Labels&)>& silenced,
         changed = changed || is_silenced != entry.silenced || is_inhibited != entry.inhibited;
         entry.silenced = is_silenced;
         entry.inhibited = is_inhibited;
-        if (unsilenced && entry.alert.firing) entry.told = Told::nothing;
+        if (unsilenced && entry.alert.firing) {
+            entry.told = Told::nothing;
+        }
         if (was_muted && !entry.muted()) {
             entry.unmuted_at = now;
-            if (hasNews(entry)) entry.news_at = now;
+            if (hasNews(entry)) {
+                entry.news_at = now;
+            }
         }
         const bool unheard = entry.muted() && !entry.alert.firing && entry.told == Told::nothing;
         changed = changed || unheard;
@@ -179,13 +211,16 @@ std::optional<Notification> DeliveryTable::due(TimestampMs now) const {
     const auto groups = dueGroups();
     const auto oldest = std::min_element(groups.begin(), groups.end(),
                                          [](const auto& a, const auto& b) { return a.second < b.second; });
-    if (oldest == groups.end() || oldest->second > now) return std::nullopt;
+    if (oldest == groups.end() || oldest->second > now) {
+        return std::nullopt;
+    }
     Notification out;
     out.group = oldest->first;
     for (const bool firing : {true, false}) {
         for (const auto& [labels, entry] : entries_) {
-            if (!entry.muted() && entry.alert.firing == firing && groupOf(entry) == out.group)
+            if (!entry.muted() && entry.alert.firing == firing && groupOf(entry) == out.group) {
                 out.alerts.push_back(entry.alert);
+            }
         }
     }
     return out;
@@ -194,7 +229,9 @@ std::optional<Notification> DeliveryTable::due(TimestampMs now) const {
 std::optional<TimestampMs> DeliveryTable::nextDue(TimestampMs now) const {
     std::optional<TimestampMs> next;
     for (const auto& [group, at] : dueGroups()) {
-        if (!next || at < *next) next = std::max(at, now);
+        if (!next || at < *next) {
+            next = std::max(at, now);
+        }
     }
     return next;
 }
@@ -202,7 +239,9 @@ std::optional<TimestampMs> DeliveryTable::nextDue(TimestampMs now) const {
 void DeliveryTable::accept(const Notification& notification, TimestampMs now) {
     for (const auto& alert : notification.alerts) {
         const auto known = entries_.find(alert.labels);
-        if (known == entries_.end()) continue;
+        if (known == entries_.end()) {
+            continue;
+        }
         Entry& entry = known->second;
         // Meanwhile it may have ended, or begun again: that is still to be told.
         if (entry.alert.firing == alert.firing && entry.alert.starts_at == alert.starts_at) {
@@ -261,12 +300,16 @@ Expected<void> DeliveryTable::restore(const std::string& saved, TimestampMs now)
         return fail(ErrorKind::invalid, "restoring notifications: not what was saved");
     }
     for (const auto& value : document.GetArray()) {
-        if (!value.IsObject()) continue;
+        if (!value.IsObject()) {
+            continue;
+        }
         Entry entry;
         entry.alert.labels = readLabels(value, "labels");
         entry.alert.annotations = readLabels(value, "annotations");
         const auto* url = find(value, "generator_url");
-        if (url != nullptr && url->IsString()) entry.alert.generator_url = url->GetString();
+        if (url != nullptr && url->IsString()) {
+            entry.alert.generator_url = url->GetString();
+        }
         entry.alert.firing = readNumber(value, "firing") != 0;
         entry.alert.starts_at = readNumber(value, "starts_at");
         entry.alert.ends_at = readNumber(value, "ends_at");

@@ -43,7 +43,9 @@ class Lane {
               return table;
           }()) {
         const auto saved = store_.state(receiver_->state_name);
-        if (!saved || !*saved || (*saved)->empty()) return;
+        if (!saved || !*saved || (*saved)->empty()) {
+            return;
+        }
         if (const auto restored = table_.restore(**saved, nowMs()); !restored) {
             spdlog::warn("{}: {}", receiver_->name, restored.error().message);
         }
@@ -61,15 +63,21 @@ class Lane {
     }
 
     void join() {
-        if (thread_.joinable()) thread_.join();
+        if (thread_.joinable()) {
+            thread_.join();
+        }
     }
 
     void put(const std::vector<Alert>& alerts) {
         const std::lock_guard lock(mutex_);
         const TimestampMs now = nowMs();
         bool news = false;
-        for (const auto& alert : alerts) news = table_.put(alert, now) || news;
-        if (!news) return;
+        for (const auto& alert : alerts) {
+            news = table_.put(alert, now) || news;
+        }
+        if (!news) {
+            return;
+        }
         save();
         woken_.notify_all();
     }
@@ -95,8 +103,9 @@ class Lane {
   private:
     void save() {
         const auto saved = store_.putState(receiver_->state_name, table_.save());
-        if (!saved)
+        if (!saved) {
             spdlog::warn("{}: its state could not be saved: {}", receiver_->name, saved.error().message);
+        }
     }
 
     void loop() {
@@ -108,7 +117,9 @@ class Lane {
                 on_pulse_();
             }
             const bool lapsed = table_.lapse(now);
-            if (mute(now) || lapsed) save();
+            if (mute(now) || lapsed) {
+                save();
+            }
             if (Clock::now() >= retry_at_) {
                 if (const auto notification = table_.due(now)) {
                     lock.unlock();
@@ -124,7 +135,9 @@ class Lane {
     }
 
     bool mute(TimestampMs now) {
-        if (!receiver_->mutes) return false;
+        if (!receiver_->mutes) {
+            return false;
+        }
         return table_.mute(
             [&](const Labels& labels) { return !muting_.silences.matching(labels, now).empty(); },
             muting_.inhibit, now);
@@ -154,7 +167,9 @@ class Lane {
 
     void wait(std::unique_lock<std::mutex>& lock, TimestampMs now) {
         std::int64_t ms = 60'000;
-        if (const auto next = table_.nextDue(now)) ms = std::clamp<std::int64_t>(*next - now, 1, ms);
+        if (const auto next = table_.nextDue(now)) {
+            ms = std::clamp<std::int64_t>(*next - now, 1, ms);
+        }
         auto until = Clock::now() + std::chrono::milliseconds(ms);
         until = std::max(until, retry_at_);
         if (const auto change = muting_.silences.nextChange(now)) {
@@ -197,15 +212,21 @@ struct Dispatcher::State {
                                                    Lane::Muting{silences, inhibit}, [this] { passPulse(); }));
         }
         silences.onChange([this] {
-            for (auto& lane : lanes) lane->wake();
+            for (auto& lane : lanes) {
+                lane->wake();
+            }
         });
     }
 
     /// Hands on the newest pulse that every lane has seen.
     void passPulse() {
         TimestampMs pulse = newest_pulse;
-        for (const auto& lane : lanes) pulse = std::min(pulse, lane->pulsePassed());
-        if (heartbeat && pulse > 0) heartbeat->arrived(pulse);
+        for (const auto& lane : lanes) {
+            pulse = std::min(pulse, lane->pulsePassed());
+        }
+        if (heartbeat && pulse > 0) {
+            heartbeat->arrived(pulse);
+        }
     }
 
     const std::vector<InhibitRule> inhibit;
@@ -224,16 +245,30 @@ Dispatcher::~Dispatcher() {
 }
 
 void Dispatcher::start() {
-    if (std::exchange(state_->running, true)) return;
-    for (auto& lane : state_->lanes) lane->start();
-    if (state_->heartbeat) state_->heartbeat->start();
+    if (std::exchange(state_->running, true)) {
+        return;
+    }
+    for (auto& lane : state_->lanes) {
+        lane->start();
+    }
+    if (state_->heartbeat) {
+        state_->heartbeat->start();
+    }
 }
 
 void Dispatcher::stop() {
-    if (!std::exchange(state_->running, false)) return;
-    for (auto& lane : state_->lanes) lane->askToStop();
-    if (state_->heartbeat) state_->heartbeat->stop();
-    for (auto& lane : state_->lanes) lane->join();
+    if (!std::exchange(state_->running, false)) {
+        return;
+    }
+    for (auto& lane : state_->lanes) {
+        lane->askToStop();
+    }
+    if (state_->heartbeat) {
+        state_->heartbeat->stop();
+    }
+    for (auto& lane : state_->lanes) {
+        lane->join();
+    }
 }
 
 void Dispatcher::send(std::vector<Alert> alerts) {
@@ -246,12 +281,18 @@ void Dispatcher::send(std::vector<Alert> alerts) {
         });
         if (pulse > state_->newest_pulse) {
             state_->newest_pulse = pulse;
-            for (auto& lane : state_->lanes) lane->putPulse(pulse);
+            for (auto& lane : state_->lanes) {
+                lane->putPulse(pulse);
+            }
             state_->passPulse();
         }
     }
-    if (alerts.empty()) return;
-    for (auto& lane : state_->lanes) lane->put(alerts);
+    if (alerts.empty()) {
+        return;
+    }
+    for (auto& lane : state_->lanes) {
+        lane->put(alerts);
+    }
 }
 
 Suppression Dispatcher::suppression(const Labels& alert, const std::vector<const Labels*>& firing) const {
@@ -268,7 +309,9 @@ std::uint64_t Dispatcher::heartbeats() const {
 
 std::vector<ReceiverStatus> Dispatcher::status() const {
     std::vector<ReceiverStatus> out;
-    for (const auto& lane : state_->lanes) out.push_back(lane->status());
+    for (const auto& lane : state_->lanes) {
+        out.push_back(lane->status());
+    }
     return out;
 }
 

@@ -31,13 +31,17 @@ Heartbeat::~Heartbeat() {
 }
 
 void Heartbeat::start() {
-    if (thread_.joinable()) return;
+    if (thread_.joinable()) {
+        return;
+    }
     stopping_ = false;
     thread_ = std::thread([this] { loop(); });
 }
 
 void Heartbeat::stop() {
-    if (!thread_.joinable()) return;
+    if (!thread_.joinable()) {
+        return;
+    }
     {
         const std::lock_guard lock(mutex_);
         stopping_ = true;
@@ -58,7 +62,9 @@ std::uint64_t Heartbeat::sent() const {
 }
 
 TimestampMs Heartbeat::pulseOf(const Alert& alert) {
-    if (alert.labels.get("alertname") != kAlertName) return 0;
+    if (alert.labels.get("alertname") != kAlertName) {
+        return 0;
+    }
     const std::string text(alert.annotations.get("pulse"));
     return std::llround(std::strtod(text.c_str(), nullptr) * 1000);
 }
@@ -69,7 +75,9 @@ void Heartbeat::beat(TimestampMs now) {
                                 : stored->refused > 0 ? stored->first_refusal
                                                       : std::string();
     const std::lock_guard lock(mutex_);
-    if (!trouble.empty() && trouble != last_error_) spdlog::error("heartbeat: {}", trouble);
+    if (!trouble.empty() && trouble != last_error_) {
+        spdlog::error("heartbeat: {}", trouble);
+    }
     last_error_ = trouble;
 }
 
@@ -109,13 +117,17 @@ void Heartbeat::loop() {
             continue;
         }
         auto until = next_beat;
-        if (arrived_ > told_) until = std::min(until, retry_at);
+        if (arrived_ > told_) {
+            until = std::min(until, retry_at);
+        }
         woken_.wait_for(lock, std::chrono::milliseconds(std::max<std::int64_t>(until - now, 1)));
     }
 }
 
 std::string heartbeatRules(const Config& config) {
-    if (!config.heartbeat) return {};
+    if (!config.heartbeat) {
+        return {};
+    }
     // Seen soon after it was stored, however seldom pulses come.
     const auto interval = std::min<std::int64_t>(config.heartbeat->interval_ms, 10'000);
     const auto fresh = 2 * config.heartbeat->interval_ms + 10'000;

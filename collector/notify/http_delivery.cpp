@@ -14,9 +14,13 @@ std::string authorityOf(const std::string& url) {
 }
 
 Expected<std::string> urlOf(const std::string& url, const std::string& url_file) {
-    if (url_file.empty()) return url;
+    if (url_file.empty()) {
+        return url;
+    }
     auto read = readSecret(url_file);
-    if (!read) return read;
+    if (!read) {
+        return read;
+    }
     if (const auto usable = checkUrl(*read); !usable) {
         return fail(ErrorKind::invalid, url_file + ": what it holds " + usable.error().message);
     }
@@ -30,8 +34,12 @@ Expected<void> exchange(const std::string& url, http::Request request, const std
     http::ClientTls tls;
     tls.ca_file = ca_file;
     const auto response = http::fetch(url, std::move(request), deadline, tls);
-    if (!response) return tl::unexpected<Error>(response.error());
-    if (response->status / 100 == 2) return {};
+    if (!response) {
+        return tl::unexpected<Error>(response.error());
+    }
+    if (response->status / 100 == 2) {
+        return {};
+    }
     return fail(ErrorKind::protocol, "answered HTTP " + std::to_string(response->status));
 }
 
@@ -39,16 +47,24 @@ Expected<void> exchange(const std::string& url, http::Request request, const std
 
 Expected<std::string> readSecret(const std::string& path) {
     auto secret = http::readSecret(path);
-    if (!secret) return fail(secret.error().kind, "reading " + secret.error().message);
-    while (!secret->empty() && secret->back() == ' ') secret->pop_back();
-    if (secret->empty()) return fail(ErrorKind::invalid, "reading " + path + ": its first line is empty");
+    if (!secret) {
+        return fail(secret.error().kind, "reading " + secret.error().message);
+    }
+    while (!secret->empty() && secret->back() == ' ') {
+        secret->pop_back();
+    }
+    if (secret->empty()) {
+        return fail(ErrorKind::invalid, "reading " + path + ": its first line is empty");
+    }
     return secret;
 }
 
 Expected<void> checkUrl(const std::string& url) {
     const bool scheme = url.rfind("http://", 0) == 0 || url.rfind("https://", 0) == 0;
     const auto authority = scheme ? authorityOf(url) : std::string();
-    if (authority.empty()) return fail(ErrorKind::invalid, "must be an http:// or https:// URL");
+    if (authority.empty()) {
+        return fail(ErrorKind::invalid, "must be an http:// or https:// URL");
+    }
     if (authority.find('@') != std::string::npos) {
         return fail(ErrorKind::invalid, "must not hold credentials; use bearer_token_file");
     }
@@ -60,9 +76,13 @@ Expected<void> checkUrl(const std::string& url) {
 }
 
 bool sendsInClear(const std::string& url) {
-    if (url.rfind("http://", 0) != 0) return false;
+    if (url.rfind("http://", 0) != 0) {
+        return false;
+    }
     const auto authority = authorityOf(url);
-    if (authority.rfind("[::1]", 0) == 0) return false;
+    if (authority.rfind("[::1]", 0) == 0) {
+        return false;
+    }
     const auto host = authority.substr(0, authority.find(':'));
     const bool numeric = host.find_first_not_of("0123456789.") == std::string::npos;
     return !(host == "localhost" || (numeric && host.rfind("127.", 0) == 0));
@@ -70,7 +90,9 @@ bool sendsInClear(const std::string& url) {
 
 Expected<void> postJson(const HttpTarget& target, std::string body, std::chrono::milliseconds deadline) {
     auto url = urlOf(target.url, target.url_file);
-    if (!url) return tl::unexpected<Error>(url.error());
+    if (!url) {
+        return tl::unexpected<Error>(url.error());
+    }
     http::Request request;
     request.method = "POST";
     request.headers.emplace_back("Content-Type", "application/json");
@@ -80,7 +102,9 @@ Expected<void> postJson(const HttpTarget& target, std::string body, std::chrono:
                         "the token of " + target.token_file + " is not sent in clear: use https");
         }
         const auto token = readSecret(target.token_file);
-        if (!token) return tl::unexpected<Error>(token.error());
+        if (!token) {
+            return tl::unexpected<Error>(token.error());
+        }
         request.headers.emplace_back("Authorization", "Bearer " + *token);
     }
     request.body = std::move(body);
@@ -89,7 +113,9 @@ Expected<void> postJson(const HttpTarget& target, std::string body, std::chrono:
 
 Expected<void> sendHeartbeat(const HeartbeatConfig& config, std::chrono::milliseconds deadline) {
     const auto url = urlOf(config.url, config.url_file);
-    if (!url) return tl::unexpected<Error>(url.error());
+    if (!url) {
+        return tl::unexpected<Error>(url.error());
+    }
     http::Request request;
     request.method = config.method;
     if (config.method == "POST") {

@@ -10,7 +10,9 @@ namespace {
 storage::Matchers matchers(std::initializer_list<const char*> texts) {
     storage::Matchers out;
     for (const auto* text : texts) {
-        if (auto matcher = parseMatcher(text)) out.push_back(std::move(*matcher));
+        if (auto matcher = parseMatcher(text)) {
+            out.push_back(std::move(*matcher));
+        }
     }
     return out;
 }
@@ -28,15 +30,20 @@ std::vector<Labels> inhibitors(const std::vector<InhibitRule>& rules, const Labe
                                const std::vector<const Labels*>& firing) {
     std::vector<Labels> out;
     for (const auto& rule : rules) {
-        if (!matchesAll(rule.target, alert)) continue;
+        if (!matchesAll(rule.target, alert)) {
+            continue;
+        }
         const bool two_sided = matchesAll(rule.source, alert);
         for (const auto* source : firing) {
-            if (!matchesAll(rule.source, *source) || (two_sided && matchesAll(rule.target, *source)))
+            if (!matchesAll(rule.source, *source) || (two_sided && matchesAll(rule.target, *source))) {
                 continue;
+            }
             const bool same = std::all_of(rule.equal.begin(), rule.equal.end(), [&](const std::string& name) {
                 return source->get(name) == alert.get(name);
             });
-            if (same) out.push_back(*source);
+            if (same) {
+                out.push_back(*source);
+            }
         }
     }
     return out;

@@ -13,13 +13,19 @@ constexpr std::array<std::pair<std::string_view, Type>, 4> kOperators = {
     {{"!~", Type::not_regex}, {"=~", Type::regex}, {"!=", Type::not_equal}, {"=", Type::equal}}};
 
 Type typeOf(bool regex, bool equal) {
-    if (regex) return equal ? Type::regex : Type::not_regex;
+    if (regex) {
+        return equal ? Type::regex : Type::not_regex;
+    }
     return equal ? Type::equal : Type::not_equal;
 }
 
 std::string_view trimmed(std::string_view text) {
-    while (!text.empty() && text.front() == ' ') text.remove_prefix(1);
-    while (!text.empty() && text.back() == ' ') text.remove_suffix(1);
+    while (!text.empty() && text.front() == ' ') {
+        text.remove_prefix(1);
+    }
+    while (!text.empty() && text.back() == ' ') {
+        text.remove_suffix(1);
+    }
     return text;
 }
 
@@ -55,7 +61,9 @@ bool matchesAll(const storage::Matchers& matchers, const Labels& labels) {
 }
 
 Expected<storage::Matchers> readMatchers(const rapidjson::Value& json) {
-    if (!json.IsArray()) return fail(ErrorKind::invalid, "matchers must be a list");
+    if (!json.IsArray()) {
+        return fail(ErrorKind::invalid, "matchers must be a list");
+    }
     storage::Matchers out;
     for (const auto& entry : json.GetArray()) {
         const auto member = [&](const char* name) -> const rapidjson::Value* {
@@ -73,7 +81,9 @@ Expected<storage::Matchers> readMatchers(const rapidjson::Value& json) {
         const auto type = typeOf(regex != nullptr && regex->IsTrue(), equal == nullptr || !equal->IsFalse());
         auto matcher =
             Matcher::create(type, name->GetString(), {value->GetString(), value->GetStringLength()});
-        if (!matcher) return tl::unexpected<Error>(matcher.error());
+        if (!matcher) {
+            return tl::unexpected<Error>(matcher.error());
+        }
         out.push_back(std::move(*matcher));
     }
     return out;

@@ -22,7 +22,9 @@ constexpr std::uint64_t kFnvPrime = 1099511628211U;
 std::string fingerprint(const Labels& labels) {
     std::uint64_t hash = kFnvOffset;
     const auto add = [&](const std::string& text) {
-        for (const char c : text) hash = (hash ^ static_cast<unsigned char>(c)) * kFnvPrime;
+        for (const char c : text) {
+            hash = (hash ^ static_cast<unsigned char>(c)) * kFnvPrime;
+        }
         hash = (hash ^ 0xffU) * kFnvPrime;
     };
     for (const auto& label : labels) {
@@ -42,18 +44,24 @@ void member(JsonWriter& writer, const char* key, const std::string& value) {
 void member(JsonWriter& writer, const char* key, const Labels& labels) {
     writer.Key(key);
     writer.StartObject();
-    for (const auto& label : labels) member(writer, label.name.c_str(), label.value);
+    for (const auto& label : labels) {
+        member(writer, label.name.c_str(), label.value);
+    }
     writer.EndObject();
 }
 
 Labels common(const Notification& notification, Labels Alert::*which) {
     std::vector<Label> out;
-    if (notification.alerts.empty()) return {};
+    if (notification.alerts.empty()) {
+        return {};
+    }
     for (const auto& label : notification.alerts.front().*which) {
         const bool shared =
             std::all_of(notification.alerts.begin(), notification.alerts.end(),
                         [&](const Alert& alert) { return (alert.*which).get(label.name) == label.value; });
-        if (shared) out.push_back(label);
+        if (shared) {
+            out.push_back(label);
+        }
     }
     return Labels(std::move(out));
 }
@@ -141,15 +149,24 @@ std::string mailSubject(const Notification& notification) {
     const auto firing = firingCount(notification);
     std::string out = firing > 0 ? "[FIRING:" + std::to_string(firing) + "]" : "[RESOLVED]";
     std::set<std::string> names;
-    for (const auto& alert : notification.alerts) names.insert(std::string(alert.labels.get("alertname")));
-    for (auto name = names.begin(); name != names.end(); ++name)
+    for (const auto& alert : notification.alerts) {
+        names.insert(std::string(alert.labels.get("alertname")));
+    }
+    for (auto name = names.begin(); name != names.end(); ++name) {
         out += (name == names.begin() ? " " : ", ") + *name;
+    }
     std::set<std::string> instances;
-    for (const auto& alert : notification.alerts) instances.insert(std::string(alert.labels.get("instance")));
+    for (const auto& alert : notification.alerts) {
+        instances.insert(std::string(alert.labels.get("instance")));
+    }
     instances.erase("");
     std::string list;
-    for (const auto& instance : instances) list += (list.empty() ? "" : ", ") + instance;
-    if (!list.empty()) out += " (" + list + ")";
+    for (const auto& instance : instances) {
+        list += (list.empty() ? "" : ", ") + instance;
+    }
+    if (!list.empty()) {
+        out += " (" + list + ")";
+    }
     return oneLine(out.substr(0, 200));
 }
 
@@ -160,14 +177,20 @@ std::string mailBody(const Notification& notification, const std::string& extern
         out += alert.firing ? "FIRING: " : "RESOLVED: ";
         out += summary.empty() ? std::string(alert.labels.get("alertname")) : std::string(summary);
         out += "\nsince " + formatTime(alert.starts_at);
-        if (!alert.firing) out += ", ended " + formatTime(alert.ends_at);
+        if (!alert.firing) {
+            out += ", ended " + formatTime(alert.ends_at);
+        }
         out += "\n\n";
         for (const auto& annotation : alert.annotations) {
-            if (annotation.name != "summary") out += annotation.name + ": " + annotation.value + "\n";
+            if (annotation.name != "summary") {
+                out += annotation.name + ": " + annotation.value + "\n";
+            }
         }
         out += "labels: " + alert.labels.toString() + "\n\n";
     }
-    if (!external_url.empty()) out += external_url + "\n";
+    if (!external_url.empty()) {
+        out += external_url + "\n";
+    }
     return out;
 }
 

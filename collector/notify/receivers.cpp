@@ -17,7 +17,9 @@ constexpr std::int64_t kAlertmanagerRepeatMs = 60'000;
 /// FNV-1a in hexadecimal: tells receivers apart without keeping their URLs, which may be secrets.
 std::string digest(const std::string& text) {
     std::uint64_t hash = 14695981039346656037U;
-    for (const char c : text) hash = (hash ^ static_cast<unsigned char>(c)) * 1099511628211U;
+    for (const char c : text) {
+        hash = (hash ^ static_cast<unsigned char>(c)) * 1099511628211U;
+    }
     std::array<char, 17> buffer{};
     std::snprintf(buffer.data(), buffer.size(), "%016llx", static_cast<unsigned long long>(hash));
     return buffer.data();
@@ -56,7 +58,9 @@ class AlertmanagerReceiver : public Receiver {
   public:
     explicit AlertmanagerReceiver(const AlertmanagerConfig& config)
         : target_{config.url, "", config.ca_file, config.bearer_token_file, "/api/v2/alerts"} {
-        while (!target_.url.empty() && target_.url.back() == '/') target_.url.pop_back();
+        while (!target_.url.empty() && target_.url.back() == '/') {
+            target_.url.pop_back();
+        }
         mutes = false;
     }
 
@@ -110,7 +114,9 @@ std::vector<std::unique_ptr<Receiver>> makeReceivers(const Config& config) {
     for (std::size_t i = 0; i < config.email.size(); ++i) {
         const auto& email = config.email[i];
         std::string identity = email.smtp;
-        for (const auto& address : email.to) identity += " " + address;
+        for (const auto& address : email.to) {
+            identity += " " + address;
+        }
         table.send_resolved = email.send_resolved;
         add(out, std::make_unique<EmailReceiver>(email, config.external_url), "email", i, identity, table);
     }

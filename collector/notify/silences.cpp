@@ -49,10 +49,14 @@ std::string save(const std::vector<Silence>& silences) {
 std::optional<std::vector<Silence>> restore(const std::string& saved) {
     rapidjson::Document document;
     document.Parse(saved.data(), saved.size());
-    if (document.HasParseError() || !document.IsArray()) return std::nullopt;
+    if (document.HasParseError() || !document.IsArray()) {
+        return std::nullopt;
+    }
     std::vector<Silence> out;
     for (const auto& entry : document.GetArray()) {
-        if (!entry.IsObject() || !entry.HasMember("matchers")) return std::nullopt;
+        if (!entry.IsObject() || !entry.HasMember("matchers")) {
+            return std::nullopt;
+        }
         const auto text = [&](const char* key) {
             const auto found = entry.FindMember(key);
             return found != entry.MemberEnd() && found->value.IsString()
@@ -64,7 +68,9 @@ std::optional<std::vector<Silence>> restore(const std::string& saved) {
             return found != entry.MemberEnd() && found->value.IsInt64() ? found->value.GetInt64() : 0;
         };
         auto matchers = readMatchers(entry["matchers"]);
-        if (!matchers) return std::nullopt;
+        if (!matchers) {
+            return std::nullopt;
+        }
         out.push_back({text("id"), std::move(*matchers), time("starts_at"), time("ends_at"),
                        time("updated_at"), text("created_by"), text("comment")});
     }
@@ -75,10 +81,14 @@ Expected<void> check(const Silence& silence, TimestampMs now) {
     if (silence.ends_at <= silence.starts_at) {
         return fail(ErrorKind::invalid, "a silence must end after it begins");
     }
-    if (silence.ends_at <= now) return fail(ErrorKind::invalid, "a silence must end in the future");
+    if (silence.ends_at <= now) {
+        return fail(ErrorKind::invalid, "a silence must end in the future");
+    }
     const bool asks = std::any_of(silence.matchers.begin(), silence.matchers.end(),
                                   [](const auto& matcher) { return !matcher.matches(std::string_view()); });
-    if (!asks) return fail(ErrorKind::invalid, "a silence needs a matcher that does not match everything");
+    if (!asks) {
+        return fail(ErrorKind::invalid, "a silence needs a matcher that does not match everything");
+    }
     if (silence.comment.size() > kMostText || silence.created_by.size() > kMostText) {
         return fail(ErrorKind::invalid, "the comment is too long");
     }
@@ -88,13 +98,17 @@ Expected<void> check(const Silence& silence, TimestampMs now) {
 }  // namespace
 
 const char* Silence::state(TimestampMs now) const {
-    if (active(now)) return "active";
+    if (active(now)) {
+        return "active";
+    }
     return now < starts_at ? "pending" : "expired";
 }
 
 Silences::Silences(storage::Store& store) : store_(store) {
     const auto saved = store_.state(kStateName);
-    if (!saved || !*saved || (*saved)->empty()) return;
+    if (!saved || !*saved || (*saved)->empty()) {
+        return;
+    }
     if (auto restored = restore(**saved)) {
         silences_ = std::move(*restored);
     } else {
@@ -104,31 +118,42 @@ Silences::Silences(storage::Store& store) : store_(store) {
 
 Expected<void> Silences::keep(std::vector<Silence> silences, TimestampMs now) {
     std::erase_if(silences, [&](const Silence& each) { return now - each.ends_at > kKeepExpiredMs; });
-    if (auto stored = store_.putState(kStateName, save(silences)); !stored) return stored;
+    if (auto stored = store_.putState(kStateName, save(silences)); !stored) {
+        return stored;
+    }
     silences_ = std::move(silences);
     return {};
 }
 
 Expected<std::string> Silences::set(Silence silence, TimestampMs now) {
-    if (auto right = check(silence, now); !right) return tl::unexpected<Error>(right.error());
+    if (auto right = check(silence, now); !right) {
+        return tl::unexpected<Error>(right.error());
+    }
     silence.updated_at = now;
     {
         const std::lock_guard lock(mutex_);
         auto changed = silences_;
         if (silence.id.empty()) {
-            if (changed.size() >= kMostSilences)
+            if (changed.size() >= kMostSilences) {
                 return fail(ErrorKind::exhausted, "there are too many silences");
+            }
             silence.id = Poco::UUIDGenerator::defaultGenerator().createRandom().toString();
             changed.push_back(silence);
         } else {
             const auto known = std::find_if(changed.begin(), changed.end(),
                                             [&](const Silence& each) { return each.id == silence.id; });
-            if (known == changed.end()) return fail(ErrorKind::not_found, "no silence has that id");
+            if (known == changed.end()) {
+                return fail(ErrorKind::not_found, "no silence has that id");
+            }
             *known = silence;
         }
-        if (auto kept = keep(std::move(changed), now); !kept) return tl::unexpected<Error>(kept.error());
+        if (auto kept = keep(std::move(changed), now); !kept) {
+            return tl::unexpected<Error>(kept.error());
+        }
     }
-    if (changed_) changed_();
+    if (changed_) {
+        changed_();
+    }
     return silence.id;
 }
 
@@ -138,14 +163,22 @@ Expected<void> Silences::expire(const std::string& id, TimestampMs now) {
         auto changed = silences_;
         const auto known =
             std::find_if(changed.begin(), changed.end(), [&](const Silence& each) { return each.id == id; });
-        if (known == changed.end()) return fail(ErrorKind::not_found, "no silence has that id");
-        if (known->ends_at <= now) return {};
+        if (known == changed.end()) {
+            return fail(ErrorKind::not_found, "no silence has that id");
+        }
+        if (known->ends_at <= now) {
+            return {};
+        }
         known->ends_at = now;
         known->starts_at = std::min(known->starts_at, now);
         known->updated_at = now;
-        if (auto kept = keep(std::move(changed), now); !kept) return kept;
+        if (auto kept = keep(std::move(changed), now); !kept) {
+            return kept;
+        }
     }
-    if (changed_) changed_();
+    if (changed_) {
+        changed_();
+    }
     return {};
 }
 
@@ -163,7 +196,9 @@ std::vector<std::string> Silences::matching(const Labels& labels, TimestampMs no
     const std::lock_guard lock(mutex_);
     std::vector<std::string> out;
     for (const auto& silence : silences_) {
-        if (silence.active(now) && matchesAll(silence.matchers, labels)) out.push_back(silence.id);
+        if (silence.active(now) && matchesAll(silence.matchers, labels)) {
+            out.push_back(silence.id);
+        }
     }
     return out;
 }
@@ -173,7 +208,9 @@ std::optional<TimestampMs> Silences::nextChange(TimestampMs now) const {
     std::optional<TimestampMs> next;
     for (const auto& silence : silences_) {
         for (const auto time : {silence.starts_at, silence.ends_at}) {
-            if (time > now && (!next || time < *next)) next = time;
+            if (time > now && (!next || time < *next)) {
+                next = time;
+            }
         }
     }
     return next;

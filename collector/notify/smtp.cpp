@@ -33,7 +33,9 @@ void ignoreSigpipe() {
 
 std::string ownHostName() {
     std::array<char, 256> buffer{};
-    if (::gethostname(buffer.data(), buffer.size() - 1) != 0 || buffer[0] == '\0') return "localhost";
+    if (::gethostname(buffer.data(), buffer.size() - 1) != 0 || buffer[0] == '\0') {
+        return "localhost";
+    }
     return buffer.data();
 }
 
@@ -88,8 +90,12 @@ Expected<Connection> makeConnection(int descriptor, SSL_CTX* context, const std:
     const bool usable = context == nullptr || ssl;
     auto* impl = new TimedSocketImpl(descriptor, std::move(ssl));
     Connection out{impl, Poco::Net::StreamSocket(impl)};
-    if (!usable) return tl::unexpected<Error>(tls_error);
-    if (auto done = impl->handshake(until); !done) return tl::unexpected<Error>(done.error());
+    if (!usable) {
+        return tl::unexpected<Error>(tls_error);
+    }
+    if (auto done = impl->handshake(until); !done) {
+        return tl::unexpected<Error>(done.error());
+    }
     impl->begin(until);
     return out;
 }
@@ -124,22 +130,32 @@ Expected<void> sendMail(const EmailConfig& config, const std::string& subject, c
     if (config.security != SmtpSecurity::none) {
         ignoreSigpipe();
         auto made = http::makeClientContext({config.ca_file, "", "", ""});
-        if (!made) return failed(made.error());
+        if (!made) {
+            return failed(made.error());
+        }
         context = std::move(*made);
     }
     std::string password;
     if (!config.password_file.empty()) {
         auto secret = readSecret(config.password_file);
-        if (!secret) return tl::unexpected<Error>(secret.error());
+        if (!secret) {
+            return tl::unexpected<Error>(secret.error());
+        }
         password = std::move(*secret);
     }
     const auto addresses = http::resolve(host, port, until);
-    if (!addresses) return failed(addresses.error());
+    if (!addresses) {
+        return failed(addresses.error());
+    }
     const auto descriptor = http::connectTo(*addresses, until);
-    if (!descriptor) return failed(descriptor.error());
+    if (!descriptor) {
+        return failed(descriptor.error());
+    }
     auto connection = makeConnection(
         *descriptor, config.security == SmtpSecurity::tls ? context.get() : nullptr, host, until);
-    if (!connection) return failed(connection.error());
+    if (!connection) {
+        return failed(connection.error());
+    }
 
     TimedSocketImpl* impl = connection->impl;
     std::optional<Connection> secured;
@@ -148,10 +164,13 @@ Expected<void> sendMail(const EmailConfig& config, const std::string& subject, c
         Session session(connection->socket);
         auto capabilities = session.hello(ownHostName());
         if (config.security == SmtpSecurity::starttls) {
-            if (!session.askForTls())
+            if (!session.askForTls()) {
                 return fail(ErrorKind::tls, what + "the server does not offer STARTTLS");
+            }
             auto upgraded = makeConnection(::dup(impl->sockfd()), context.get(), host, until);
-            if (!upgraded) return failed(upgraded.error());
+            if (!upgraded) {
+                return failed(upgraded.error());
+            }
             secured = std::move(*upgraded);
             impl = secured->impl;
             session.continueOn(secured->socket);
@@ -173,9 +192,13 @@ Expected<void> sendMail(const EmailConfig& config, const std::string& subject, c
         }
         return {};
     } catch (const Poco::Exception& error) {
-        if (impl->failure()) return failed(*impl->failure());
+        if (impl->failure()) {
+            return failed(*impl->failure());
+        }
         // What the server says to a login may repeat what it was sent.
-        if (logging_in) return fail(ErrorKind::denied, what + "the server refused the login");
+        if (logging_in) {
+            return fail(ErrorKind::denied, what + "the server refused the login");
+        }
         return fail(ErrorKind::protocol, what + error.displayText());
     } catch (const std::exception& error) {
         return fail(ErrorKind::internal, what + error.what());

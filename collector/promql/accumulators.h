@@ -52,7 +52,9 @@ class Average2 {
     void add(double value) {
         count_ += 1;
         const bool stays = std::isinf(mean_) && !std::isnan(value) && value != -mean_;
-        if (!stays) mean_ += value / count_ - mean_ / count_;
+        if (!stays) {
+            mean_ += value / count_ - mean_ / count_;
+        }
     }
     double result() const { return mean_; }
 
@@ -65,7 +67,9 @@ class Minimum {
   public:
     void begin(double value) { least_ = value; }
     void add(double value) {
-        if (value < least_ || std::isnan(least_)) least_ = value;
+        if (value < least_ || std::isnan(least_)) {
+            least_ = value;
+        }
     }
     double result() const { return least_; }
 
@@ -77,7 +81,9 @@ class Maximum {
   public:
     void begin(double value) { most_ = value; }
     void add(double value) {
-        if (value > most_ || std::isnan(most_)) most_ = value;
+        if (value > most_ || std::isnan(most_)) {
+            most_ = value;
+        }
     }
     double result() const { return most_; }
 

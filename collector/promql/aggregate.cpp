@@ -19,7 +19,9 @@ Labels groupLabels(const Aggregate& aggregate, const Labels& labels) {
     for (const auto& label : labels) {
         const bool named = std::find(aggregate.grouping.begin(), aggregate.grouping.end(), label.name) !=
                            aggregate.grouping.end();
-        if (aggregate.without ? !named && label.name != "__name__" : named) kept.push_back(label);
+        if (aggregate.without ? !named && label.name != "__name__" : named) {
+            kept.push_back(label);
+        }
     }
     return Labels(std::move(kept));
 }
@@ -34,7 +36,9 @@ struct Groups {
         for (const auto& series : set) {
             auto key = groupLabels(aggregate, series.labels);
             const auto [it, fresh] = known.emplace(key, labels.size());
-            if (fresh) labels.push_back(std::move(key));
+            if (fresh) {
+                labels.push_back(std::move(key));
+            }
             of_series.push_back(it->second);
         }
     }
@@ -50,13 +54,19 @@ Expected<SeriesSet> fold(Context& context, Groups groups, const SeriesSet& set, 
     std::vector<std::vector<Cell>> cells(groups.labels.size());
     for (std::size_t s = 0; s < set.size(); ++s) {
         if (s % 256 == 0) {
-            if (auto go_on = context.proceed(); !go_on) return tl::unexpected<Error>(go_on.error());
+            if (auto go_on = context.proceed(); !go_on) {
+                return tl::unexpected<Error>(go_on.error());
+            }
         }
         auto& row = cells[groups.of_series[s]];
-        if (row.empty()) row.resize(points);
+        if (row.empty()) {
+            row.resize(points);
+        }
         for (std::size_t i = 0; i < points; ++i) {
             const double value = set[s].values[i];
-            if (isAbsent(value)) continue;
+            if (isAbsent(value)) {
+                continue;
+            }
             if (row[i].any) {
                 row[i].accumulator.add(value);
             } else {
@@ -70,7 +80,9 @@ Expected<SeriesSet> fold(Context& context, Groups groups, const SeriesSet& set, 
     for (std::size_t g = 0; g < groups.labels.size(); ++g) {
         Series series{std::move(groups.labels[g]), ScalarValues(points, absent())};
         for (std::size_t i = 0; i < points; ++i) {
-            if (cells[g][i].any) series.values[i] = cells[g][i].accumulator.result();
+            if (cells[g][i].any) {
+                series.values[i] = cells[g][i].accumulator.result();
+            }
         }
         out.push_back(std::move(series));
     }
@@ -81,26 +93,40 @@ Expected<SeriesSet> fold(Context& context, Groups groups, const SeriesSet& set, 
 void warnOfQuantiles(Context& context, const Aggregate& aggregate, const ScalarValues& parameter) {
     const Extremes extremes(parameter);
     const auto& where = unwrapParens(*aggregate.parameter);
-    if (extremes.any_nan) warnOfQuantile(context, std::numeric_limits<double>::quiet_NaN(), where);
-    if (extremes.most > 1) warnOfQuantile(context, extremes.most, where);
-    if (extremes.least < 0) warnOfQuantile(context, extremes.least, where);
+    if (extremes.any_nan) {
+        warnOfQuantile(context, std::numeric_limits<double>::quiet_NaN(), where);
+    }
+    if (extremes.most > 1) {
+        warnOfQuantile(context, extremes.most, where);
+    }
+    if (extremes.least < 0) {
+        warnOfQuantile(context, extremes.least, where);
+    }
 }
 
 Expected<SeriesSet> quantiles(Context& context, Groups groups, const SeriesSet& set,
                               const ScalarValues& parameter, std::size_t points) {
     std::vector<std::vector<std::size_t>> members(groups.labels.size());
-    for (std::size_t s = 0; s < set.size(); ++s) members[groups.of_series[s]].push_back(s);
+    for (std::size_t s = 0; s < set.size(); ++s) {
+        members[groups.of_series[s]].push_back(s);
+    }
     SeriesSet out;
     std::vector<double> values;
     for (std::size_t g = 0; g < members.size(); ++g) {
-        if (auto go_on = context.proceed(); !go_on) return tl::unexpected<Error>(go_on.error());
+        if (auto go_on = context.proceed(); !go_on) {
+            return tl::unexpected<Error>(go_on.error());
+        }
         Series series{std::move(groups.labels[g]), ScalarValues(points, absent())};
         for (std::size_t i = 0; i < points; ++i) {
             values.clear();
             for (const auto s : members[g]) {
-                if (!isAbsent(set[s].values[i])) values.push_back(set[s].values[i]);
+                if (!isAbsent(set[s].values[i])) {
+                    values.push_back(set[s].values[i]);
+                }
             }
-            if (!values.empty()) series.values[i] = quantileOf(parameter[i], values);
+            if (!values.empty()) {
+                series.values[i] = quantileOf(parameter[i], values);
+            }
         }
         out.push_back(std::move(series));
     }
@@ -116,17 +142,23 @@ Expected<SeriesSet> countValues(Context& context, const Aggregate& aggregate, co
     Aggregate grouping;
     grouping.without = aggregate.without;
     grouping.grouping = aggregate.grouping;
-    if (!aggregate.without) grouping.grouping.push_back(label);
+    if (!aggregate.without) {
+        grouping.grouping.push_back(label);
+    }
 
     SeriesSet out;
     std::unordered_map<Labels, std::size_t, LabelsHash> known;
     for (const auto& series : set) {
-        if (auto go_on = context.proceed(); !go_on) return tl::unexpected<Error>(go_on.error());
+        if (auto go_on = context.proceed(); !go_on) {
+            return tl::unexpected<Error>(go_on.error());
+        }
         double last = absent();
         std::size_t slot = 0;
         for (std::size_t i = 0; i < points; ++i) {
             const double value = series.values[i];
-            if (isAbsent(value)) continue;
+            if (isAbsent(value)) {
+                continue;
+            }
             if (std::bit_cast<std::uint64_t>(value) != std::bit_cast<std::uint64_t>(last)) {
                 auto labels = series.labels;
                 labels.set(label, formatPlain(value));
@@ -160,16 +192,21 @@ Extremes::Extremes(const ScalarValues& values) {
 Expected<SeriesSet> evaluateAggregate(Context& context, const Aggregate& aggregate, SeriesSet operand,
                                       const ScalarValues& parameter, const std::string& label,
                                       std::size_t points) {
-    if (aggregate.op == Aggregation::count_values)
+    if (aggregate.op == Aggregation::count_values) {
         return countValues(context, aggregate, operand, label, points);
+    }
     const bool version2 = context.version2();
     Groups groups(aggregate, operand);
     switch (aggregate.op) {
         case Aggregation::sum:
-            if (version2) return fold<Sum2>(context, std::move(groups), operand, points);
+            if (version2) {
+                return fold<Sum2>(context, std::move(groups), operand, points);
+            }
             return fold<Sum>(context, std::move(groups), operand, points);
         case Aggregation::avg:
-            if (version2) return fold<Average2>(context, std::move(groups), operand, points);
+            if (version2) {
+                return fold<Average2>(context, std::move(groups), operand, points);
+            }
             return fold<Average>(context, std::move(groups), operand, points);
         case Aggregation::min:
             return fold<Minimum>(context, std::move(groups), operand, points);
@@ -180,10 +217,14 @@ Expected<SeriesSet> evaluateAggregate(Context& context, const Aggregate& aggrega
         case Aggregation::count:
             return fold<Count>(context, std::move(groups), operand, points);
         case Aggregation::stddev:
-            if (version2) return fold<Deviation<Variance<true>>>(context, std::move(groups), operand, points);
+            if (version2) {
+                return fold<Deviation<Variance<true>>>(context, std::move(groups), operand, points);
+            }
             return fold<Deviation<Variance<false>>>(context, std::move(groups), operand, points);
         case Aggregation::stdvar:
-            if (version2) return fold<Variance<true>>(context, std::move(groups), operand, points);
+            if (version2) {
+                return fold<Variance<true>>(context, std::move(groups), operand, points);
+            }
             return fold<Variance<false>>(context, std::move(groups), operand, points);
         case Aggregation::quantile:
             warnOfQuantiles(context, aggregate, parameter);

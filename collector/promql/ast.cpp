@@ -53,23 +53,37 @@ bool aggregationHasParameter(Aggregation op) {
 }
 
 ValueType Expr::type() const {
-    if (as<NumberLiteral>() != nullptr) return ValueType::scalar;
-    if (as<StringLiteral>() != nullptr) return ValueType::string;
-    if (const auto* paren = as<Paren>()) return paren->inner->type();
-    if (const auto* unary = as<Unary>()) return unary->operand->type();
+    if (as<NumberLiteral>() != nullptr) {
+        return ValueType::scalar;
+    }
+    if (as<StringLiteral>() != nullptr) {
+        return ValueType::string;
+    }
+    if (const auto* paren = as<Paren>()) {
+        return paren->inner->type();
+    }
+    if (const auto* unary = as<Unary>()) {
+        return unary->operand->type();
+    }
     if (const auto* binary = as<Binary>()) {
         const bool scalars =
             binary->lhs->type() == ValueType::scalar && binary->rhs->type() == ValueType::scalar;
         return scalars ? ValueType::scalar : ValueType::vector;
     }
-    if (const auto* call = as<Call>()) return call->function->result;
-    if (as<MatrixSelector>() != nullptr || as<Subquery>() != nullptr) return ValueType::matrix;
+    if (const auto* call = as<Call>()) {
+        return call->function->result;
+    }
+    if (as<MatrixSelector>() != nullptr || as<Subquery>() != nullptr) {
+        return ValueType::matrix;
+    }
     return ValueType::vector;
 }
 
 const Expr& unwrapParens(const Expr& expr) {
     const Expr* inner = &expr;
-    while (const auto* paren = inner->as<Paren>()) inner = paren->inner.get();
+    while (const auto* paren = inner->as<Paren>()) {
+        inner = paren->inner.get();
+    }
     return *inner;
 }
 

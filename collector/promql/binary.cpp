@@ -55,20 +55,28 @@ bool compare(Operator op, double a, double b) {
 
 bool dropsName(const Context& context, const Binary& binary) {
     // Version 2 forgot atan2.
-    if (binary.op == Operator::atan2 && context.version2()) return false;
+    if (binary.op == Operator::atan2 && context.version2()) {
+        return false;
+    }
     return !isComparison(binary.op) || binary.return_bool;
 }
 
 /// The value of one element, absent where a comparison filters it out. `kept` is what a comparison keeps.
 double element(const Binary& binary, double a, double b, double kept) {
-    if (!isComparison(binary.op)) return compute(binary.op, a, b);
+    if (!isComparison(binary.op)) {
+        return compute(binary.op, a, b);
+    }
     const bool holds = compare(binary.op, a, b);
-    if (binary.return_bool) return holds ? 1 : 0;
+    if (binary.return_bool) {
+        return holds ? 1 : 0;
+    }
     return holds ? kept : absent();
 }
 
 Expected<Value> scalars(const Binary& binary, ScalarValues lhs, const ScalarValues& rhs) {
-    for (std::size_t i = 0; i < lhs.size(); ++i) lhs[i] = element(binary, lhs[i], rhs[i], lhs[i]);
+    for (std::size_t i = 0; i < lhs.size(); ++i) {
+        lhs[i] = element(binary, lhs[i], rhs[i], lhs[i]);
+    }
     return lhs;
 }
 
@@ -77,14 +85,17 @@ Expected<Value> vectorAndScalar(const Context& context, const Binary& binary, Se
     for (auto& series : set) {
         for (std::size_t i = 0; i < series.values.size(); ++i) {
             auto& value = series.values[i];
-            if (isAbsent(value)) continue;
+            if (isAbsent(value)) {
+                continue;
+            }
             value =
                 swapped ? element(binary, scalar[i], value, value) : element(binary, value, scalar[i], value);
         }
     }
     if (dropsName(context, binary)) {
-        if (auto done = dropNames(context, set, Duplicates::merge); !done)
+        if (auto done = dropNames(context, set, Duplicates::merge); !done) {
             return tl::unexpected<Error>(done.error());
+        }
     }
     return set;
 }
@@ -95,7 +106,9 @@ Labels signature(const VectorMatching& matching, const Labels& labels) {
     for (const auto& label : labels) {
         const bool named =
             std::find(matching.labels.begin(), matching.labels.end(), label.name) != matching.labels.end();
-        if (matching.on ? named : !named && label.name != "__name__") kept.push_back(label);
+        if (matching.on ? named : !named && label.name != "__name__") {
+            kept.push_back(label);
+        }
     }
     return Labels(std::move(kept));
 }
@@ -126,9 +139,13 @@ std::vector<std::vector<bool>> presence(const SeriesSet& set, const std::vector<
     std::vector<std::vector<bool>> present(count);
     for (std::size_t s = 0; s < set.size(); ++s) {
         auto& steps = present[groups[s]];
-        if (steps.empty()) steps.resize(points);
+        if (steps.empty()) {
+            steps.resize(points);
+        }
         for (std::size_t i = 0; i < points; ++i) {
-            if (!isAbsent(set[s].values[i])) steps[i] = true;
+            if (!isAbsent(set[s].values[i])) {
+                steps[i] = true;
+            }
         }
     }
     return present;
@@ -139,18 +156,24 @@ Expected<Value> setOperation(Context& context, const Binary& binary, SeriesSet l
     Signatures signatures(binary.matching);
     const auto left = signatures.number(lhs);
     const auto right = signatures.number(rhs);
-    if (auto go_on = context.proceed(); !go_on) return tl::unexpected<Error>(go_on.error());
+    if (auto go_on = context.proceed(); !go_on) {
+        return tl::unexpected<Error>(go_on.error());
+    }
     if (binary.op == Operator::lor) {
         const auto taken = presence(lhs, left, signatures.count(), points);
         for (std::size_t s = 0; s < rhs.size(); ++s) {
             const auto& steps = taken[right[s]];
             for (std::size_t i = 0; i < steps.size(); ++i) {
-                if (steps[i]) rhs[s].values[i] = absent();
+                if (steps[i]) {
+                    rhs[s].values[i] = absent();
+                }
             }
             lhs.push_back(std::move(rhs[s]));
         }
         removeEmpty(lhs);
-        if (auto done = unify(lhs, Duplicates::merge); !done) return tl::unexpected<Error>(done.error());
+        if (auto done = unify(lhs, Duplicates::merge); !done) {
+            return tl::unexpected<Error>(done.error());
+        }
         return lhs;
     }
     const auto present = presence(rhs, right, signatures.count(), points);
@@ -159,7 +182,9 @@ Expected<Value> setOperation(Context& context, const Binary& binary, SeriesSet l
         const auto& steps = present[left[s]];
         for (std::size_t i = 0; i < points; ++i) {
             const bool there = !steps.empty() && steps[i];
-            if (there != keep_where_present) lhs[s].values[i] = absent();
+            if (there != keep_where_present) {
+                lhs[s].values[i] = absent();
+            }
         }
     }
     removeEmpty(lhs);
@@ -170,7 +195,9 @@ std::string braced(const Labels& labels) {
     // As Prometheus prints a label set: the name is a label like the others.
     auto text = Labels(labels).toString();
     const auto name = std::string(labels.metricName());
-    if (name.empty()) return text;
+    if (name.empty()) {
+        return text;
+    }
     auto rest = text.substr(name.size());
     return "{__name__=\"" + name + "\"" + (rest.empty() ? "}" : ", " + rest.substr(1));
 }
@@ -198,13 +225,19 @@ class Matching {
         matched_.resize(groups_);
         for (std::size_t s = 0; s < many_.size(); ++s) {
             if (s % 256 == 0) {
-                if (auto go_on = context_.proceed(); !go_on) return tl::unexpected<Error>(go_on.error());
+                if (auto go_on = context_.proceed(); !go_on) {
+                    return tl::unexpected<Error>(go_on.error());
+                }
             }
             match(s);
         }
-        if (!failure_.empty()) return fail(ErrorKind::execution, failure_);
+        if (!failure_.empty()) {
+            return fail(ErrorKind::execution, failure_);
+        }
         removeEmpty(out_);
-        if (auto done = unify(out_, Duplicates::merge); !done) return tl::unexpected<Error>(done.error());
+        if (auto done = unify(out_, Duplicates::merge); !done) {
+            return tl::unexpected<Error>(done.error());
+        }
         return std::move(out_);
     }
 
@@ -216,7 +249,9 @@ class Matching {
         any_many_.resize(points_);
         for (const auto& series : many_) {
             for (std::size_t i = 0; i < points_; ++i) {
-                if (!isAbsent(series.values[i])) any_many_[i] = true;
+                if (!isAbsent(series.values[i])) {
+                    any_many_[i] = true;
+                }
             }
         }
     }
@@ -226,9 +261,13 @@ class Matching {
         owners_.resize(groups_);
         for (std::size_t s = 0; s < one_.size(); ++s) {
             auto& owner = owners_[one_groups[s]];
-            if (owner.empty()) owner.resize(points_, kNone);
+            if (owner.empty()) {
+                owner.resize(points_, kNone);
+            }
             for (std::size_t i = 0; i < end_; ++i) {
-                if (isAbsent(one_[s].values[i]) || !any_many_[i]) continue;
+                if (isAbsent(one_[s].values[i]) || !any_many_[i]) {
+                    continue;
+                }
                 if (owner[i] != kNone) {
                     failAt(i, ambiguous(one_[owner[i]].labels, one_[s].labels));
                     break;
@@ -256,25 +295,34 @@ class Matching {
     void match(std::size_t s) {
         const auto group = many_groups_[s];
         const auto& owner = owners_[group];
-        if (owner.empty()) return;
+        if (owner.empty()) {
+            return;
+        }
         auto& series = many_[s];
         // Included labels may differ between the series that own the steps: one result a distinct owner.
         std::unordered_map<std::size_t, std::size_t> results;
         for (std::size_t i = 0; i < end_; ++i) {
             const double value = series.values[i];
-            if (isAbsent(value) || owner[i] == kNone) continue;
+            if (isAbsent(value) || owner[i] == kNone) {
+                continue;
+            }
             const double other = one_[owner[i]].values[i];
             const double a = swapped_ ? other : value;
             const double b = swapped_ ? value : other;
             const double result = element(binary_, a, b, a);
-            if (isAbsent(result)) continue;
+            if (isAbsent(result)) {
+                continue;
+            }
             const auto [it, fresh] =
                 results.emplace(binary_.matching.include.empty() ? 0 : owner[i], out_.size());
-            if (fresh)
+            if (fresh) {
                 out_.push_back(
                     {resultLabels(series.labels, one_[owner[i]].labels), ScalarValues(points_, absent())});
+            }
             out_[it->second].values[i] = result;
-            if (const char* clash = claim(group, i, it->second)) return failAt(i, clash);
+            if (const char* clash = claim(group, i, it->second)) {
+                return failAt(i, clash);
+            }
         }
     }
 
@@ -283,7 +331,9 @@ class Matching {
     const char* claim(std::size_t group, std::size_t step, std::size_t result) {
         auto& taken = matched_[group];
         if (oneToOne()) {
-            if (taken.empty()) taken.resize(points_);
+            if (taken.empty()) {
+                taken.resize(points_);
+            }
             if (taken[step]) {
                 return "multiple matches for labels: many-to-one matching must be explicit "
                        "(group_left/group_right)";
@@ -292,7 +342,9 @@ class Matching {
             return nullptr;
         }
         auto& slots = grouped_[out_[result].labels];
-        if (slots.empty()) slots.resize(points_, kNone);
+        if (slots.empty()) {
+            slots.resize(points_, kNone);
+        }
         if (slots[step] == group) {
             return "multiple matches for labels: grouping labels must ensure unique matches";
         }
@@ -304,10 +356,16 @@ class Matching {
         const auto& matching = binary_.matching;
         Labels labels = oneToOne() && matching.on ? signature(matching, many) : many;
         if (oneToOne() && !matching.on) {
-            for (const auto& name : matching.labels) labels.erase(name);
+            for (const auto& name : matching.labels) {
+                labels.erase(name);
+            }
         }
-        if (dropsName(context_, binary_)) dropName(context_, labels);
-        for (const auto& name : matching.include) labels.set(name, one.get(name));
+        if (dropsName(context_, binary_)) {
+            dropName(context_, labels);
+        }
+        for (const auto& name : matching.include) {
+            labels.set(name, one.get(name));
+        }
         return labels;
     }
 
@@ -345,13 +403,16 @@ Expected<Value> evaluateBinary(Context& context, const Binary& binary, Value lhs
     }
     auto& left = std::get<SeriesSet>(lhs);
     auto& right = std::get<SeriesSet>(rhs);
-    if (isSetOperator(binary.op))
+    if (isSetOperator(binary.op)) {
         return setOperation(context, binary, std::move(left), std::move(right), points);
+    }
     const bool swapped = binary.matching.cardinality == VectorMatching::Cardinality::one_to_many;
     Matching matching(context, binary, std::move(swapped ? right : left), std::move(swapped ? left : right),
                       points, swapped);
     auto result = matching.run();
-    if (!result) return tl::unexpected<Error>(result.error());
+    if (!result) {
+        return tl::unexpected<Error>(result.error());
+    }
     return std::move(*result);
 }
 

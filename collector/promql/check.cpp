@@ -11,15 +11,23 @@ namespace {
 using Failure = std::optional<CheckFailure>;
 
 Failure expectType(const Expr& expr, ValueType wanted, const std::string& where) {
-    if (auto inner = checkTypes(expr)) return inner;
-    if (expr.type() == wanted) return std::nullopt;
+    if (auto inner = checkTypes(expr)) {
+        return inner;
+    }
+    if (expr.type() == wanted) {
+        return std::nullopt;
+    }
     return CheckFailure{expr.span.start, "expected type " + std::string(valueTypeName(wanted)) + " in " +
                                              where + ", got " + valueTypeName(expr.type())};
 }
 
 Failure check(const Expr& expr, const Binary& binary) {
-    if (auto inner = checkTypes(*binary.lhs)) return inner;
-    if (auto inner = checkTypes(*binary.rhs)) return inner;
+    if (auto inner = checkTypes(*binary.lhs)) {
+        return inner;
+    }
+    if (auto inner = checkTypes(*binary.rhs)) {
+        return inner;
+    }
     const auto at = binary.op_position;
     const auto left = binary.lhs->type();
     const auto right = binary.rhs->type();
@@ -53,7 +61,9 @@ Failure check(const Expr& expr, const Binary& binary) {
                                 "binary expression must contain only scalar and instant vector types"};
         }
     }
-    if (left == ValueType::vector && right == ValueType::vector) return std::nullopt;
+    if (left == ValueType::vector && right == ValueType::vector) {
+        return std::nullopt;
+    }
     if (!matching.labels.empty() || grouped) {
         return CheckFailure{expr.span.start, "vector matching only allowed between instant vectors"};
     }
@@ -65,9 +75,12 @@ Failure check(const Expr& expr, const Binary& binary) {
 }
 
 Failure check(const Expr& /*expr*/, const Aggregate& aggregate) {
-    if (auto wrong = expectType(*aggregate.operand, ValueType::vector, "aggregation expression"))
+    if (auto wrong = expectType(*aggregate.operand, ValueType::vector, "aggregation expression")) {
         return wrong;
-    if (!aggregate.parameter) return std::nullopt;
+    }
+    if (!aggregate.parameter) {
+        return std::nullopt;
+    }
     const auto wanted = aggregate.op == Aggregation::count_values ? ValueType::string : ValueType::scalar;
     return expectType(*aggregate.parameter, wanted, "aggregation parameter");
 }
@@ -83,20 +96,32 @@ Failure check(const Expr& expr, const Call& call) {
                                                  " argument(s) in call to " + name + ", got " +
                                                  std::to_string(given)};
     };
-    if (function.optional == 0 && given != most) return count("", most);
-    if (given < least) return count("at least ", least);
-    if (function.optional > 0 && given > most) return count("at most ", most);
+    if (function.optional == 0 && given != most) {
+        return count("", most);
+    }
+    if (given < least) {
+        return count("at least ", least);
+    }
+    if (function.optional > 0 && given > most) {
+        return count("at most ", most);
+    }
     for (std::size_t i = 0; i < given; ++i) {
         const auto wanted = function.arguments[std::min(i, most - 1)];
-        if (auto wrong = expectType(*call.arguments[i], wanted, "call to function " + name)) return wrong;
+        if (auto wrong = expectType(*call.arguments[i], wanted, "call to function " + name)) {
+            return wrong;
+        }
     }
     return std::nullopt;
 }
 
 Failure check(const Expr& expr, const Unary& unary) {
-    if (auto inner = checkTypes(*unary.operand)) return inner;
+    if (auto inner = checkTypes(*unary.operand)) {
+        return inner;
+    }
     const auto type = unary.operand->type();
-    if (type == ValueType::scalar || type == ValueType::vector) return std::nullopt;
+    if (type == ValueType::scalar || type == ValueType::vector) {
+        return std::nullopt;
+    }
     return CheckFailure{
         expr.span.start,
         "unary expression only allowed on expressions of type scalar or instant vector, got \"" +
@@ -104,9 +129,13 @@ Failure check(const Expr& expr, const Unary& unary) {
 }
 
 Failure check(const Expr& expr, const Subquery& subquery) {
-    if (auto inner = checkTypes(*subquery.inner)) return inner;
+    if (auto inner = checkTypes(*subquery.inner)) {
+        return inner;
+    }
     const auto type = subquery.inner->type();
-    if (type == ValueType::vector) return std::nullopt;
+    if (type == ValueType::vector) {
+        return std::nullopt;
+    }
     const std::string name = type == ValueType::matrix ? "matrix" : valueTypeName(type);
     return CheckFailure{expr.span.start,
                         "subquery is only allowed on instant vector, got " + name + " instead"};
@@ -116,21 +145,39 @@ Failure check(const Expr& expr, const VectorSelector& selector) {
     const bool selects =
         std::any_of(selector.matchers.begin(), selector.matchers.end(),
                     [](const auto& matcher) { return !matcher.matches(std::string_view()); });
-    if (selects) return std::nullopt;
+    if (selects) {
+        return std::nullopt;
+    }
     return CheckFailure{expr.span.start, "vector selector must contain at least one non-empty matcher"};
 }
 
 }  // namespace
 
 std::optional<CheckFailure> checkTypes(const Expr& expr) {
-    if (const auto* binary = expr.as<Binary>()) return check(expr, *binary);
-    if (const auto* aggregate = expr.as<Aggregate>()) return check(expr, *aggregate);
-    if (const auto* call = expr.as<Call>()) return check(expr, *call);
-    if (const auto* unary = expr.as<Unary>()) return check(expr, *unary);
-    if (const auto* subquery = expr.as<Subquery>()) return check(expr, *subquery);
-    if (const auto* paren = expr.as<Paren>()) return checkTypes(*paren->inner);
-    if (const auto* selector = expr.as<VectorSelector>()) return check(expr, *selector);
-    if (const auto* matrix = expr.as<MatrixSelector>()) return check(expr, matrix->selector);
+    if (const auto* binary = expr.as<Binary>()) {
+        return check(expr, *binary);
+    }
+    if (const auto* aggregate = expr.as<Aggregate>()) {
+        return check(expr, *aggregate);
+    }
+    if (const auto* call = expr.as<Call>()) {
+        return check(expr, *call);
+    }
+    if (const auto* unary = expr.as<Unary>()) {
+        return check(expr, *unary);
+    }
+    if (const auto* subquery = expr.as<Subquery>()) {
+        return check(expr, *subquery);
+    }
+    if (const auto* paren = expr.as<Paren>()) {
+        return checkTypes(*paren->inner);
+    }
+    if (const auto* selector = expr.as<VectorSelector>()) {
+        return check(expr, *selector);
+    }
+    if (const auto* matrix = expr.as<MatrixSelector>()) {
+        return check(expr, matrix->selector);
+    }
     return std::nullopt;
 }
 

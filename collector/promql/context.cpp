@@ -12,15 +12,23 @@ constexpr const char* kTooManySamples =
 
 Expected<std::vector<storage::SeriesSamples>> Context::select(const storage::Matchers& matchers,
                                                               TimestampMs from, TimestampMs to) {
-    if (auto go_on = proceed(); !go_on) return tl::unexpected<Error>(go_on.error());
+    if (auto go_on = proceed(); !go_on) {
+        return tl::unexpected<Error>(go_on.error());
+    }
     auto selected =
         data_.select(matchers, from, to, {options_.max_samples - loaded_, [this] { return proceed(); }});
     if (!selected) {
-        if (selected.error().kind == ErrorKind::exhausted) return fail(ErrorKind::exhausted, kTooManySamples);
+        if (selected.error().kind == ErrorKind::exhausted) {
+            return fail(ErrorKind::exhausted, kTooManySamples);
+        }
         return selected;
     }
-    for (const auto& series : *selected) loaded_ += series.samples.size();
-    if (loaded_ > options_.max_samples) return fail(ErrorKind::exhausted, kTooManySamples);
+    for (const auto& series : *selected) {
+        loaded_ += series.samples.size();
+    }
+    if (loaded_ > options_.max_samples) {
+        return fail(ErrorKind::exhausted, kTooManySamples);
+    }
     return selected;
 }
 
@@ -49,17 +57,23 @@ std::optional<TimestampMs> Context::fixedTime(const TimeModifiers& time) const {
 }
 
 Expected<void> Context::charge(std::size_t values) const {
-    if (values > options_.max_samples) return fail(ErrorKind::exhausted, kTooManySamples);
+    if (values > options_.max_samples) {
+        return fail(ErrorKind::exhausted, kTooManySamples);
+    }
     return {};
 }
 
 void Context::warn(std::string_view text, const Expr& where) {
-    if (version2()) return;
+    if (version2()) {
+        return;
+    }
     warnings_.insert("PromQL warning: " + std::string(text) + " (" + position(where.span.start) + ")");
 }
 
 void Context::inform(std::string_view text, const Expr& where) {
-    if (version2()) return;
+    if (version2()) {
+        return;
+    }
     infos_.insert("PromQL info: " + std::string(text) + " (" + position(where.span.start) + ")");
 }
 

@@ -12,8 +12,12 @@ namespace lapwing::promql {
 namespace {
 
 double sign(double value) {
-    if (value < 0) return -1;
-    if (value > 0) return 1;
+    if (value < 0) {
+        return -1;
+    }
+    if (value > 0) {
+        return 1;
+    }
     return value;
 }
 double degrees(double value) {
@@ -33,7 +37,9 @@ struct Moment {
     bool valid = false;
 
     explicit Moment(double seconds) {
-        if (!(std::abs(seconds) < 9e11)) return;
+        if (!(std::abs(seconds) < 9e11)) {
+            return;
+        }
         const auto whole = static_cast<std::int64_t>(seconds);
         days = whole / kDaySeconds;
         second_of_day = whole % kDaySeconds;
@@ -58,7 +64,9 @@ double hour(double seconds) {
 }
 double dayOfWeek(double seconds) {
     const Moment moment(seconds);
-    if (!moment.valid) return kNaN;
+    if (!moment.valid) {
+        return kNaN;
+    }
     return std::chrono::weekday(std::chrono::sys_days(std::chrono::days(moment.days))).c_encoding();
 }
 double dayOfMonth(double seconds) {
@@ -67,13 +75,17 @@ double dayOfMonth(double seconds) {
 }
 double dayOfYear(double seconds) {
     const Moment moment(seconds);
-    if (!moment.valid) return kNaN;
+    if (!moment.valid) {
+        return kNaN;
+    }
     const auto first = std::chrono::sys_days(moment.date().year() / std::chrono::January / 1);
     return static_cast<double>(moment.days - first.time_since_epoch().count() + 1);
 }
 double daysInMonth(double seconds) {
     const Moment moment(seconds);
-    if (!moment.valid) return kNaN;
+    if (!moment.valid) {
+        return kNaN;
+    }
     const auto date = moment.date();
     return static_cast<unsigned>((date.year() / date.month() / std::chrono::last).day());
 }

@@ -29,9 +29,13 @@ void annotate(const Context& context, Result& result) {
 
 Expected<Matrix> instantMatrix(Evaluator& evaluator, const Expr& expr, const Grid& grid) {
     auto range = evaluator.rangeVector(expr, grid);
-    if (!range) return pass(range.error());
+    if (!range) {
+        return pass(range.error());
+    }
     Matrix out;
-    for (auto& one : range->series) out.push_back({std::move(one.labels), std::move(one.samples)});
+    for (auto& one : range->series) {
+        out.push_back({std::move(one.labels), std::move(one.samples)});
+    }
     return out;
 }
 
@@ -39,8 +43,9 @@ Vector toVector(SeriesSet set, TimestampMs at) {
     Vector out;
     out.reserve(set.size());
     for (auto& series : set) {
-        if (!isAbsent(series.values.front()))
+        if (!isAbsent(series.values.front())) {
             out.push_back({std::move(series.labels), {at, series.values.front()}});
+        }
     }
     return out;
 }
@@ -51,10 +56,14 @@ Matrix toMatrix(SeriesSet set, const Grid& grid) {
     for (auto& series : set) {
         TimeSeries one{std::move(series.labels), {}};
         for (std::size_t i = 0; i < grid.points; ++i) {
-            if (!isAbsent(series.values[i])) one.samples.push_back({grid.at(i), series.values[i]});
+            if (!isAbsent(series.values[i])) {
+                one.samples.push_back({grid.at(i), series.values[i]});
+            }
         }
         series.values = {};
-        if (!one.samples.empty()) out.push_back(std::move(one));
+        if (!one.samples.empty()) {
+            out.push_back(std::move(one));
+        }
     }
     return out;
 }
@@ -65,7 +74,9 @@ void sortByLabels(Matrix& matrix) {
 }
 
 Expected<void> checkTime(TimestampMs time) {
-    if (time > -kMostTime && time < kMostTime) return {};
+    if (time > -kMostTime && time < kMostTime) {
+        return {};
+    }
     return fail(ErrorKind::invalid, "time out of range");
 }
 
@@ -73,21 +84,29 @@ Expected<void> checkTime(TimestampMs time) {
 
 Expected<Result> Engine::instant(std::string_view query, TimestampMs at,
                                  const std::atomic<bool>* cancel) const {
-    if (auto ok = checkTime(at); !ok) return pass(ok.error());
+    if (auto ok = checkTime(at); !ok) {
+        return pass(ok.error());
+    }
     auto expr = parse(query);
-    if (!expr) return pass(expr.error());
+    if (!expr) {
+        return pass(expr.error());
+    }
     Context context(query, data_, options_, at, at, cancel);
     Evaluator evaluator(context);
     const Grid grid{at, 1, 1};
     Result result;
     if ((*expr)->type() == ValueType::matrix) {
         auto matrix = instantMatrix(evaluator, **expr, grid);
-        if (!matrix) return pass(matrix.error());
+        if (!matrix) {
+            return pass(matrix.error());
+        }
         sortByLabels(*matrix);
         result.value = std::move(*matrix);
     } else {
         auto value = evaluator.evaluate(**expr, grid);
-        if (!value) return pass(value.error());
+        if (!value) {
+            return pass(value.error());
+        }
         if (auto* scalars = std::get_if<ScalarValues>(&*value)) {
             result.value = Scalar{at, scalars->front()};
         } else if (auto* text = std::get_if<std::string>(&*value)) {
@@ -102,14 +121,23 @@ Expected<Result> Engine::instant(std::string_view query, TimestampMs at,
 
 Expected<Result> Engine::range(std::string_view query, TimestampMs start, TimestampMs end,
                                std::int64_t step_ms, const std::atomic<bool>* cancel) const {
-    if (step_ms <= 0)
+    if (step_ms <= 0) {
         return fail(ErrorKind::invalid,
                     "zero or negative query resolution step widths are not accepted. Try a positive integer");
-    if (end < start) return fail(ErrorKind::invalid, "end timestamp must not be before start time");
-    if (auto ok = checkTime(start); !ok) return pass(ok.error());
-    if (auto ok = checkTime(end); !ok) return pass(ok.error());
+    }
+    if (end < start) {
+        return fail(ErrorKind::invalid, "end timestamp must not be before start time");
+    }
+    if (auto ok = checkTime(start); !ok) {
+        return pass(ok.error());
+    }
+    if (auto ok = checkTime(end); !ok) {
+        return pass(ok.error());
+    }
     auto expr = parse(query);
-    if (!expr) return pass(expr.error());
+    if (!expr) {
+        return pass(expr.error());
+    }
     const auto type = (*expr)->type();
     if (type != ValueType::scalar && type != ValueType::vector) {
         return fail(ErrorKind::invalid, "invalid expression type \"" + std::string(valueTypeName(type)) +
@@ -119,7 +147,9 @@ Expected<Result> Engine::range(std::string_view query, TimestampMs start, Timest
     Evaluator evaluator(context);
     const Grid grid{start, step_ms, static_cast<std::size_t>((end - start) / step_ms) + 1};
     auto value = evaluator.evaluate(**expr, grid);
-    if (!value) return pass(value.error());
+    if (!value) {
+        return pass(value.error());
+    }
     SeriesSet set;
     if (auto* scalars = std::get_if<ScalarValues>(&*value)) {
         set.push_back({Labels(), std::move(*scalars)});

@@ -21,12 +21,18 @@ ScalarValues sample(const std::vector<Sample>& samples, const Grid& grid, std::i
     std::size_t past = 0;
     for (std::size_t i = 0; i < grid.points; ++i) {
         const auto at = grid.at(i) - offset;
-        while (past < samples.size() && samples[past].timestamp <= at) ++past;
-        if (past == 0) continue;
+        while (past < samples.size() && samples[past].timestamp <= at) {
+            ++past;
+        }
+        if (past == 0) {
+            continue;
+        }
         const auto& newest = samples[past - 1];
         const auto oldest = at - lookback;
-        if (newest.timestamp < oldest || (!closed && newest.timestamp == oldest) || isStaleNaN(newest.value))
+        if (newest.timestamp < oldest || (!closed && newest.timestamp == oldest) ||
+            isStaleNaN(newest.value)) {
             continue;
+        }
         values[i] = timestamps ? static_cast<double>(newest.timestamp) / 1000 : newest.value;
     }
     return values;
@@ -35,19 +41,41 @@ ScalarValues sample(const std::vector<Sample>& samples, const Grid& grid, std::i
 }  // namespace
 
 Expected<Value> Evaluator::evaluate(const Expr& expr, const Grid& grid) {
-    if (auto go_on = context_.proceed(); !go_on) return pass(go_on.error());
-    if (auto fits = context_.charge(grid.points); !fits) return pass(fits.error());
-    if (const auto* number = expr.as<NumberLiteral>()) return ScalarValues(grid.points, number->value);
-    if (grid.points > 1 && isStepInvariant(expr)) return evaluateOnce(expr, grid);
-    if (const auto* text = expr.as<StringLiteral>()) return text->value;
-    if (const auto* paren = expr.as<Paren>()) return evaluate(*paren->inner, grid);
-    if (const auto* unary = expr.as<Unary>()) return evaluateNode(*unary, grid);
-    if (const auto* binary = expr.as<Binary>()) return evaluateNode(*binary, grid);
-    if (const auto* aggregate = expr.as<Aggregate>()) return evaluateNode(*aggregate, grid);
-    if (const auto* call = expr.as<Call>()) return evaluateCall(*this, *call, grid);
+    if (auto go_on = context_.proceed(); !go_on) {
+        return pass(go_on.error());
+    }
+    if (auto fits = context_.charge(grid.points); !fits) {
+        return pass(fits.error());
+    }
+    if (const auto* number = expr.as<NumberLiteral>()) {
+        return ScalarValues(grid.points, number->value);
+    }
+    if (grid.points > 1 && isStepInvariant(expr)) {
+        return evaluateOnce(expr, grid);
+    }
+    if (const auto* text = expr.as<StringLiteral>()) {
+        return text->value;
+    }
+    if (const auto* paren = expr.as<Paren>()) {
+        return evaluate(*paren->inner, grid);
+    }
+    if (const auto* unary = expr.as<Unary>()) {
+        return evaluateNode(*unary, grid);
+    }
+    if (const auto* binary = expr.as<Binary>()) {
+        return evaluateNode(*binary, grid);
+    }
+    if (const auto* aggregate = expr.as<Aggregate>()) {
+        return evaluateNode(*aggregate, grid);
+    }
+    if (const auto* call = expr.as<Call>()) {
+        return evaluateCall(*this, *call, grid);
+    }
     if (const auto* selector = expr.as<VectorSelector>()) {
         auto selected = select(*selector, grid, false);
-        if (!selected) return pass(selected.error());
+        if (!selected) {
+            return pass(selected.error());
+        }
         return std::move(*selected);
     }
     return fail(ErrorKind::internal, "a range vector where none can be");
@@ -55,11 +83,15 @@ Expected<Value> Evaluator::evaluate(const Expr& expr, const Grid& grid) {
 
 Expected<Value> Evaluator::evaluateOnce(const Expr& expr, const Grid& grid) {
     auto value = evaluate(expr, Grid{grid.start, grid.step, 1});
-    if (!value) return value;
+    if (!value) {
+        return value;
+    }
     if (auto* scalars = std::get_if<ScalarValues>(&*value)) {
         *scalars = ScalarValues(grid.points, scalars->front());
     } else if (auto* set = std::get_if<SeriesSet>(&*value)) {
-        if (auto fits = context_.charge(set->size() * grid.points); !fits) return pass(fits.error());
+        if (auto fits = context_.charge(set->size() * grid.points); !fits) {
+            return pass(fits.error());
+        }
         replicate(*set, grid.points);
     }
     return value;
@@ -67,19 +99,25 @@ Expected<Value> Evaluator::evaluateOnce(const Expr& expr, const Grid& grid) {
 
 Expected<SeriesSet> Evaluator::vector(const Expr& expr, const Grid& grid) {
     auto value = evaluate(expr, grid);
-    if (!value) return pass(value.error());
+    if (!value) {
+        return pass(value.error());
+    }
     return std::move(std::get<SeriesSet>(*value));
 }
 
 Expected<ScalarValues> Evaluator::scalar(const Expr& expr, const Grid& grid) {
     auto value = evaluate(expr, grid);
-    if (!value) return pass(value.error());
+    if (!value) {
+        return pass(value.error());
+    }
     return std::move(std::get<ScalarValues>(*value));
 }
 
 Expected<std::string> Evaluator::string(const Expr& expr, const Grid& grid) {
     auto value = evaluate(expr, grid);
-    if (!value) return pass(value.error());
+    if (!value) {
+        return pass(value.error());
+    }
     return std::move(std::get<std::string>(*value));
 }
 
@@ -91,28 +129,40 @@ Expected<SeriesSet> Evaluator::select(const VectorSelector& selector, const Grid
     const bool closed = context_.version2();
     auto stored = context_.select(selector.matchers, seen.start - offset - lookback + (closed ? 0 : 1),
                                   seen.last() - offset);
-    if (!stored) return pass(stored.error());
-    if (auto fits = context_.charge(stored->size() * grid.points); !fits) return pass(fits.error());
+    if (!stored) {
+        return pass(stored.error());
+    }
+    if (auto fits = context_.charge(stored->size() * grid.points); !fits) {
+        return pass(fits.error());
+    }
     SeriesSet out;
     out.reserve(stored->size());
     for (auto& series : *stored) {
         if (out.size() % 256 == 0) {
-            if (auto go_on = context_.proceed(); !go_on) return pass(go_on.error());
+            if (auto go_on = context_.proceed(); !go_on) {
+                return pass(go_on.error());
+            }
         }
         out.push_back({*series.labels, sample(series.samples, seen, offset, lookback, closed, timestamps)});
         // A panel over much data holds either the samples or the steps of a series, not both.
         series.samples = {};
     }
     removeEmpty(out);
-    if (fixed) replicate(out, grid.points);
+    if (fixed) {
+        replicate(out, grid.points);
+    }
     return out;
 }
 
 Expected<RangeVector> Evaluator::rangeVector(const Expr& expr, const Grid& grid) {
     const auto& inner = unwrapParens(expr);
-    if (const auto* nested = inner.as<Subquery>()) return subquery(*nested, grid);
+    if (const auto* nested = inner.as<Subquery>()) {
+        return subquery(*nested, grid);
+    }
     const auto* matrix = inner.as<MatrixSelector>();
-    if (matrix == nullptr) return fail(ErrorKind::internal, "a range vector was expected");
+    if (matrix == nullptr) {
+        return fail(ErrorKind::internal, "a range vector was expected");
+    }
     const auto& time = matrix->selector.time;
     RangeVector out;
     out.range_ms = matrix->range_ms;
@@ -122,11 +172,15 @@ Expected<RangeVector> Evaluator::rangeVector(const Expr& expr, const Grid& grid)
     const auto last = out.fixed.value_or(grid.last()) - out.offset_ms;
     auto stored = context_.select(matrix->selector.matchers,
                                   first - out.range_ms + (context_.version2() ? 0 : 1), last);
-    if (!stored) return pass(stored.error());
+    if (!stored) {
+        return pass(stored.error());
+    }
     out.series.reserve(stored->size());
     for (auto& series : *stored) {
         std::erase_if(series.samples, [](const Sample& point) { return isStaleNaN(point.value); });
-        if (series.samples.empty()) continue;
+        if (series.samples.empty()) {
+            continue;
+        }
         out.series.push_back({*series.labels, std::move(series.samples)});
     }
     return out;
@@ -144,45 +198,67 @@ Expected<RangeVector> Evaluator::subquery(const Subquery& subquery, const Grid& 
     Grid inner;
     inner.step = subquery.step_ms > 0 ? subquery.step_ms : context_.options().default_interval_ms;
     inner.start = inner.step * (first / inner.step);
-    if (inner.start < first || (!context_.version2() && inner.start == first)) inner.start += inner.step;
-    if (inner.start > last) return out;
+    if (inner.start < first || (!context_.version2() && inner.start == first)) {
+        inner.start += inner.step;
+    }
+    if (inner.start > last) {
+        return out;
+    }
     inner.points = static_cast<std::size_t>((last - inner.start) / inner.step) + 1;
 
     auto value = evaluate(*subquery.inner, inner);
-    if (!value) return pass(value.error());
+    if (!value) {
+        return pass(value.error());
+    }
     for (auto& series : std::get<SeriesSet>(*value)) {
         RangeVector::One one{std::move(series.labels), {}};
         for (std::size_t i = 0; i < inner.points; ++i) {
-            if (!isAbsent(series.values[i])) one.samples.push_back({inner.at(i), series.values[i]});
+            if (!isAbsent(series.values[i])) {
+                one.samples.push_back({inner.at(i), series.values[i]});
+            }
         }
         series.values = {};
-        if (!one.samples.empty()) out.series.push_back(std::move(one));
+        if (!one.samples.empty()) {
+            out.series.push_back(std::move(one));
+        }
     }
     return out;
 }
 
 Expected<Value> Evaluator::evaluateNode(const Unary& unary, const Grid& grid) {
     auto value = evaluate(*unary.operand, grid);
-    if (!value || !unary.negative) return value;
+    if (!value || !unary.negative) {
+        return value;
+    }
     if (auto* scalars = std::get_if<ScalarValues>(&*value)) {
-        for (auto& number : *scalars) number = -number;
+        for (auto& number : *scalars) {
+            number = -number;
+        }
         return value;
     }
     auto& set = std::get<SeriesSet>(*value);
     for (auto& series : set) {
         for (auto& number : series.values) {
-            if (!isAbsent(number)) number = -number;
+            if (!isAbsent(number)) {
+                number = -number;
+            }
         }
     }
-    if (auto done = dropNames(context_, set, Duplicates::refuse); !done) return pass(done.error());
+    if (auto done = dropNames(context_, set, Duplicates::refuse); !done) {
+        return pass(done.error());
+    }
     return value;
 }
 
 Expected<Value> Evaluator::evaluateNode(const Binary& binary, const Grid& grid) {
     auto lhs = evaluate(*binary.lhs, grid);
-    if (!lhs) return lhs;
+    if (!lhs) {
+        return lhs;
+    }
     auto rhs = evaluate(*binary.rhs, grid);
-    if (!rhs) return rhs;
+    if (!rhs) {
+        return rhs;
+    }
     return evaluateBinary(context_, binary, std::move(*lhs), std::move(*rhs), grid.points);
 }
 
@@ -191,7 +267,9 @@ Expected<Value> Evaluator::evaluateNode(const Aggregate& aggregate, const Grid& 
     std::string label;
     if (aggregate.parameter) {
         auto value = evaluate(*aggregate.parameter, grid);
-        if (!value) return value;
+        if (!value) {
+            return value;
+        }
         if (auto* text = std::get_if<std::string>(&*value)) {
             label = std::move(*text);
         } else {
@@ -199,9 +277,13 @@ Expected<Value> Evaluator::evaluateNode(const Aggregate& aggregate, const Grid& 
         }
     }
     auto operand = vector(*aggregate.operand, grid);
-    if (!operand) return pass(operand.error());
+    if (!operand) {
+        return pass(operand.error());
+    }
     auto result = evaluateAggregate(context_, aggregate, std::move(*operand), parameter, label, grid.points);
-    if (!result) return pass(result.error());
+    if (!result) {
+        return pass(result.error());
+    }
     return std::move(*result);
 }
 

@@ -19,10 +19,14 @@ tl::unexpected<Error> pass(const Error& error) {
 
 /// Version 3 remarks on rate() of what does not look like a counter.
 void remarkOnName(Context& context, std::string_view function, const Expr& argument, const Labels& labels) {
-    if (function != "rate" && function != "increase") return;
+    if (function != "rate" && function != "increase") {
+        return;
+    }
     const auto name = labels.metricName();
     for (const std::string_view suffix : {"_total", "_sum", "_count", "_bucket"}) {
-        if (name.empty() || name.ends_with(suffix)) return;
+        if (name.empty() || name.ends_with(suffix)) {
+            return;
+        }
     }
     // Prometheus does not know where a subquery stands.
     Expr nowhere;
@@ -46,12 +50,16 @@ Expected<RangeCall> prepare(Evaluator& evaluator, const Call& call, const Grid& 
     for (const auto& argument : call.arguments) {
         if (argument->type() == ValueType::matrix) {
             auto range = evaluator.rangeVector(*argument, grid);
-            if (!range) return pass(range.error());
+            if (!range) {
+                return pass(range.error());
+            }
             prepared.range = std::move(*range);
             prepared.argument = argument.get();
         } else {
             auto values = evaluator.scalar(*argument, grid);
-            if (!values) return pass(values.error());
+            if (!values) {
+                return pass(values.error());
+            }
             prepared.parameters.push_back(std::move(*values));
         }
     }
@@ -59,7 +67,9 @@ Expected<RangeCall> prepare(Evaluator& evaluator, const Call& call, const Grid& 
 }
 
 Expected<void> checkFactor(const char* name, const char* symbol, double factor) {
-    if (!(factor <= 0 || factor >= 1)) return {};
+    if (!(factor <= 0 || factor >= 1)) {
+        return {};
+    }
     std::array<char, 400> text{};
     std::snprintf(text.data(), text.size(), "invalid %s factor. Expected: 0 < %s < 1, got: %f", name, symbol,
                   factor);
@@ -70,10 +80,13 @@ Expected<void> checkFactor(const char* name, const char* symbol, double factor) 
 Expected<void> checkParameters(Context& context, const Call& call, const std::vector<double>& parameters) {
     const auto name = call.function->name;
     if (name == "quantile_over_time") {
-        if (!(parameters[0] >= 0 && parameters[0] <= 1))
+        if (!(parameters[0] >= 0 && parameters[0] <= 1)) {
             warnOfQuantile(context, parameters[0], citedPart(call, *call.arguments[0]));
+        }
     } else if (name == "holt_winters" || name == "double_exponential_smoothing") {
-        if (auto ok = checkFactor("smoothing", "sf", parameters[0]); !ok) return ok;
+        if (auto ok = checkFactor("smoothing", "sf", parameters[0]); !ok) {
+            return ok;
+        }
         return checkFactor("trend", "tf", parameters[1]);
     }
     return {};
@@ -84,9 +97,13 @@ Expected<Value> evaluateRange(Evaluator& evaluator, const Call& call, RangeFunct
     auto& context = evaluator.context();
     const auto name = call.function->name;
     auto prepared = prepare(evaluator, call, grid);
-    if (!prepared) return pass(prepared.error());
+    if (!prepared) {
+        return pass(prepared.error());
+    }
     auto& range = prepared->range;
-    if (auto fits = context.charge(range.series.size() * grid.points); !fits) return pass(fits.error());
+    if (auto fits = context.charge(range.series.size() * grid.points); !fits) {
+        return pass(fits.error());
+    }
 
     SeriesSet out;
     out.reserve(range.series.size());
@@ -101,25 +118,37 @@ Expected<Value> evaluateRange(Evaluator& evaluator, const Call& call, RangeFunct
             auto window = cursor.at(grid.at(i));
             work += 1 + window.samples.size();
             if (work >= kWorkBetweenChecks) {
-                if (auto go_on = context.proceed(); !go_on) return pass(go_on.error());
+                if (auto go_on = context.proceed(); !go_on) {
+                    return pass(go_on.error());
+                }
                 work = 0;
             }
-            if (window.samples.empty()) continue;
-            for (std::size_t p = 0; p < parameters.size(); ++p) parameters[p] = prepared->parameters[p][i];
+            if (window.samples.empty()) {
+                continue;
+            }
+            for (std::size_t p = 0; p < parameters.size(); ++p) {
+                parameters[p] = prepared->parameters[p][i];
+            }
             if (!parameters.empty()) {
-                if (auto ok = checkParameters(context, call, parameters); !ok) return pass(ok.error());
+                if (auto ok = checkParameters(context, call, parameters); !ok) {
+                    return pass(ok.error());
+                }
             }
             window.parameters = parameters;
             series.values[i] = function(window);
             any = any || !isAbsent(series.values[i]);
         }
         one.samples = {};
-        if (!any) continue;
+        if (!any) {
+            continue;
+        }
         remarkOnName(context, name, cited, series.labels);
         out.push_back(std::move(series));
     }
     if (!keepsName(name)) {
-        if (auto done = dropNames(context, out, Duplicates::refuse); !done) return pass(done.error());
+        if (auto done = dropNames(context, out, Duplicates::refuse); !done) {
+            return pass(done.error());
+        }
     }
     return out;
 }
@@ -127,22 +156,31 @@ Expected<Value> evaluateRange(Evaluator& evaluator, const Call& call, RangeFunct
 Expected<Value> evaluateElements(Evaluator& evaluator, const Call& call, double (*function)(double),
                                  const Grid& grid) {
     auto set = evaluator.vector(*call.arguments[0], grid);
-    if (!set) return pass(set.error());
+    if (!set) {
+        return pass(set.error());
+    }
     for (auto& series : *set) {
         for (auto& value : series.values) {
-            if (!isAbsent(value)) value = function(value);
+            if (!isAbsent(value)) {
+                value = function(value);
+            }
         }
     }
-    if (auto done = dropNames(evaluator.context(), *set, Duplicates::merge); !done) return pass(done.error());
+    if (auto done = dropNames(evaluator.context(), *set, Duplicates::merge); !done) {
+        return pass(done.error());
+    }
     return std::move(*set);
 }
 
 Expected<Value> evaluateCalendar(Evaluator& evaluator, const Call& call, double (*function)(double),
                                  const Grid& grid) {
-    if (!call.arguments.empty()) return evaluateElements(evaluator, call, function, grid);
+    if (!call.arguments.empty()) {
+        return evaluateElements(evaluator, call, function, grid);
+    }
     Series series{{}, ScalarValues(grid.points)};
-    for (std::size_t i = 0; i < grid.points; ++i)
+    for (std::size_t i = 0; i < grid.points; ++i) {
         series.values[i] = function(static_cast<double>(grid.at(i)) / 1000);
+    }
     return SeriesSet{std::move(series)};
 }
 
@@ -160,13 +198,19 @@ void warnOfQuantile(Context& context, double q, const Expr& where) {
 
 Expected<Value> evaluateCall(Evaluator& evaluator, const Call& call, const Grid& grid) {
     const auto name = call.function->name;
-    if (const auto function = findRangeFunction(name)) return evaluateRange(evaluator, call, function, grid);
-    if (const auto function = findElementFunction(name))
+    if (const auto function = findRangeFunction(name)) {
+        return evaluateRange(evaluator, call, function, grid);
+    }
+    if (const auto function = findElementFunction(name)) {
         return evaluateElements(evaluator, call, function, grid);
-    if (const auto function = findCalendarFunction(name))
+    }
+    if (const auto function = findCalendarFunction(name)) {
         return evaluateCalendar(evaluator, call, function, grid);
+    }
     for (const auto find : {findVectorFunction, findLabelFunction, findHistogramFunction}) {
-        if (const auto handler = find(name)) return handler(evaluator, call, grid);
+        if (const auto handler = find(name)) {
+            return handler(evaluator, call, grid);
+        }
     }
     return fail(ErrorKind::internal, "no implementation of " + std::string(name) + "()");
 }

@@ -29,11 +29,15 @@ constexpr double kTolerance = 1e-12;
 
 /// As close as sums of floating point numbers may be that ought to be the same.
 bool almostEqual(double a, double b) {
-    if (a == b) return true;
+    if (a == b) {
+        return true;
+    }
     const double sum = std::abs(a) + std::abs(b);
     const double difference = std::abs(a - b);
     constexpr double least = std::numeric_limits<double>::min();
-    if (a == 0 || b == 0 || sum < least) return difference < kTolerance * least;
+    if (a == 0 || b == 0 || sum < least) {
+        return difference < kTolerance * least;
+    }
     return difference / std::min(sum, std::numeric_limits<double>::max()) < kTolerance;
 }
 
@@ -42,7 +46,9 @@ std::vector<Bucket> inOrder(std::vector<Bucket> buckets) {
     std::stable_sort(buckets.begin(), buckets.end(),
                      [](const Bucket& a, const Bucket& b) { return a.upper < b.upper; });
     std::vector<Bucket> out;
-    if (buckets.back().upper != kInfinity) return out;
+    if (buckets.back().upper != kInfinity) {
+        return out;
+    }
     for (const auto& bucket : buckets) {
         if (!out.empty() && out.back().upper == bucket.upper) {
             out.back().count += bucket.count;
@@ -78,22 +84,38 @@ struct Quantile {
 /// The quantile of a classic histogram, linear within its bucket; the first bucket begins at 0 if its bound
 /// is positive.
 Quantile bucketQuantile(double q, std::vector<Bucket> unordered, bool version2) {
-    if (std::isnan(q)) return {};
-    if (q < 0) return {-kInfinity};
-    if (q > 1) return {kInfinity};
+    if (std::isnan(q)) {
+        return {};
+    }
+    if (q < 0) {
+        return {-kInfinity};
+    }
+    if (q > 1) {
+        return {kInfinity};
+    }
     auto buckets = inOrder(std::move(unordered));
-    if (buckets.empty()) return {};
+    if (buckets.empty()) {
+        return {};
+    }
     const bool forced = makeMonotonic(buckets, version2);
-    if (buckets.size() < 2) return {};
+    if (buckets.size() < 2) {
+        return {};
+    }
     const double observations = buckets.back().count;
-    if (observations == 0) return {};
+    if (observations == 0) {
+        return {};
+    }
     double rank = q * observations;
     const auto found =
         std::lower_bound(buckets.begin(), buckets.end() - 1, rank,
                          [](const Bucket& bucket, double wanted) { return bucket.count < wanted; });
     const auto b = static_cast<std::size_t>(found - buckets.begin());
-    if (b == buckets.size() - 1) return {buckets[buckets.size() - 2].upper, forced};
-    if (b == 0 && buckets[0].upper <= 0) return {buckets[0].upper, forced};
+    if (b == buckets.size() - 1) {
+        return {buckets[buckets.size() - 2].upper, forced};
+    }
+    if (b == 0 && buckets[0].upper <= 0) {
+        return {buckets[0].upper, forced};
+    }
     double start = 0;
     double count = buckets[b].count;
     if (b > 0) {
@@ -110,7 +132,9 @@ std::optional<double> rankBelow(double bound, const std::vector<Bucket>& buckets
     double below = 0;
     double lower = -kInfinity;
     for (const auto& bucket : buckets) {
-        if (lower >= bound) return below;
+        if (lower >= bound) {
+            return below;
+        }
         if (bucket.upper > bound) {
             return below + (bucket.count - below) * (bound - lower) / (bucket.upper - lower);
         }
@@ -123,10 +147,16 @@ std::optional<double> rankBelow(double bound, const std::vector<Bucket>& buckets
 /// The share of a classic histogram's observations between two bounds.
 double bucketFraction(double lower, double upper, std::vector<Bucket> unordered) {
     const auto buckets = inOrder(std::move(unordered));
-    if (buckets.empty() || std::isnan(lower) || std::isnan(upper)) return kNaN;
+    if (buckets.empty() || std::isnan(lower) || std::isnan(upper)) {
+        return kNaN;
+    }
     const double count = buckets.back().count;
-    if (count == 0) return kNaN;
-    if (lower >= upper) return 0;
+    if (count == 0) {
+        return kNaN;
+    }
+    if (lower >= upper) {
+        return 0;
+    }
     const auto rank = [&](double bound) {
         const auto below = rankBelow(bound, buckets);
         return below && !(*below > count) ? *below : count;
@@ -148,7 +178,9 @@ struct Histogram {
         buckets.clear();
         for (const auto& [upper, s] : bounds) {
             const double count = set[s].values[step];
-            if (!isAbsent(count)) buckets.push_back({upper, count});
+            if (!isAbsent(count)) {
+                buckets.push_back({upper, count});
+            }
         }
     }
 };
@@ -166,9 +198,13 @@ std::vector<Histogram> histogramsOf(Context& context, const SeriesSet& set, cons
             continue;
         }
         labels.erase("le");
-        if (context.version2()) labels.erase("__name__");
+        if (context.version2()) {
+            labels.erase("__name__");
+        }
         const auto [it, fresh] = known.emplace(labels, histograms.size());
-        if (fresh) histograms.push_back({std::move(labels), {}});
+        if (fresh) {
+            histograms.push_back({std::move(labels), {}});
+        }
         histograms[it->second].bounds.emplace_back(*bound, s);
     }
     return histograms;
@@ -179,15 +215,21 @@ template <class Function>
 Expected<Value> ofHistograms(Evaluator& evaluator, const Expr& operand, const Expr& cited, const Grid& grid,
                              Function function) {
     auto set = evaluator.vector(operand, grid);
-    if (!set) return pass(set.error());
+    if (!set) {
+        return pass(set.error());
+    }
     SeriesSet out;
     std::vector<Bucket> buckets;
     for (auto& histogram : histogramsOf(evaluator.context(), *set, cited)) {
-        if (auto go_on = evaluator.context().proceed(); !go_on) return pass(go_on.error());
+        if (auto go_on = evaluator.context().proceed(); !go_on) {
+            return pass(go_on.error());
+        }
         Series series{std::move(histogram.labels), ScalarValues(grid.points, absent())};
         for (std::size_t i = 0; i < grid.points; ++i) {
             histogram.at(*set, i, buckets);
-            if (buckets.empty()) continue;
+            if (buckets.empty()) {
+                continue;
+            }
             series.values[i] = function(series.labels.metricName(), buckets, i);
             // From then on Prometheus' remarks know no name.
             dropName(evaluator.context(), series.labels);
@@ -195,16 +237,22 @@ Expected<Value> ofHistograms(Evaluator& evaluator, const Expr& operand, const Ex
         out.push_back(std::move(series));
     }
     removeEmpty(out);
-    if (auto done = unify(out, Duplicates::merge); !done) return pass(done.error());
+    if (auto done = unify(out, Duplicates::merge); !done) {
+        return pass(done.error());
+    }
     return out;
 }
 
 Expected<Value> histogramQuantile(Evaluator& evaluator, const Call& call, const Grid& grid) {
     auto& context = evaluator.context();
     auto quantiles = evaluator.scalar(*call.arguments[0], grid);
-    if (!quantiles) return pass(quantiles.error());
+    if (!quantiles) {
+        return pass(quantiles.error());
+    }
     for (const double q : *quantiles) {
-        if (!(q >= 0 && q <= 1)) warnOfQuantile(context, q, citedPart(call, *call.arguments[0]));
+        if (!(q >= 0 && q <= 1)) {
+            warnOfQuantile(context, q, citedPart(call, *call.arguments[0]));
+        }
     }
     const auto& operand = *call.arguments[1];
     const auto& cited = citedPart(call, operand);
@@ -226,7 +274,9 @@ Expected<Value> histogramQuantile(Evaluator& evaluator, const Call& call, const 
 Expected<Value> ofNativeHistograms(Evaluator& evaluator, const Call& call, const Grid& grid) {
     for (const auto& argument : call.arguments) {
         auto value = evaluator.evaluate(*argument, grid);
-        if (!value) return value;
+        if (!value) {
+            return value;
+        }
     }
     evaluator.context().remark(
         std::string(call.function->name) +
@@ -236,11 +286,17 @@ Expected<Value> ofNativeHistograms(Evaluator& evaluator, const Call& call, const
 
 /// Version 2 looks at native histograms only.
 Expected<Value> histogramFraction(Evaluator& evaluator, const Call& call, const Grid& grid) {
-    if (evaluator.context().version2()) return ofNativeHistograms(evaluator, call, grid);
+    if (evaluator.context().version2()) {
+        return ofNativeHistograms(evaluator, call, grid);
+    }
     auto lower = evaluator.scalar(*call.arguments[0], grid);
-    if (!lower) return pass(lower.error());
+    if (!lower) {
+        return pass(lower.error());
+    }
     auto upper = evaluator.scalar(*call.arguments[1], grid);
-    if (!upper) return pass(upper.error());
+    if (!upper) {
+        return pass(upper.error());
+    }
     const auto& operand = *call.arguments[2];
     return ofHistograms(evaluator, operand, citedPart(call, operand), grid,
                         [&](auto /*name*/, const auto& buckets, std::size_t i) {
@@ -251,8 +307,12 @@ Expected<Value> histogramFraction(Evaluator& evaluator, const Call& call, const 
 }  // namespace
 
 CallHandler findHistogramFunction(std::string_view name) {
-    if (name == "histogram_quantile") return histogramQuantile;
-    if (name == "histogram_fraction") return histogramFraction;
+    if (name == "histogram_quantile") {
+        return histogramQuantile;
+    }
+    if (name == "histogram_fraction") {
+        return histogramFraction;
+    }
     return name.starts_with("histogram_") ? ofNativeHistograms : nullptr;
 }
 

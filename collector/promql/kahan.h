@@ -38,7 +38,9 @@ class RunningMean {
         if (std::isinf(mean_.value())) {
             // An infinite mean stays, unless the opposite infinity or NaN comes.
             const bool same = std::isinf(value) && (mean_.value() > 0) == (value > 0);
-            if (same || std::isfinite(value)) return;
+            if (same || std::isfinite(value)) {
+                return;
+            }
         }
         mean_.add(value / count_ - mean_.value() / count_);
     }

@@ -46,8 +46,9 @@ std::string expand(std::string_view text, const std::vector<re2::StringPiece>& g
         }
         const bool braces = rest.starts_with('{');
         std::size_t length = 0;
-        while (length + (braces ? 1 : 0) < rest.size() && isWordCharacter(rest[length + (braces ? 1 : 0)]))
+        while (length + (braces ? 1 : 0) < rest.size() && isWordCharacter(rest[length + (braces ? 1 : 0)])) {
             ++length;
+        }
         const auto name = std::string(rest.substr(braces ? 1 : 0, length));
         if (name.empty() || (braces && !rest.substr(length + 1).starts_with('}'))) {
             out += '$';
@@ -57,11 +58,15 @@ std::string expand(std::string_view text, const std::vector<re2::StringPiece>& g
         i += 1 + length + (braces ? 2 : 0);
         std::size_t group = groups.size();
         if (std::all_of(name.begin(), name.end(), [](char c) { return c >= '0' && c <= '9'; })) {
-            if (name.size() < 9 && (name.size() == 1 || name[0] != '0')) group = std::stoul(name);
+            if (name.size() < 9 && (name.size() == 1 || name[0] != '0')) {
+                group = std::stoul(name);
+            }
         } else if (const auto it = names.find(name); it != names.end()) {
             group = static_cast<std::size_t>(it->second);
         }
-        if (group < groups.size()) out.append(groups[group].data(), groups[group].size());
+        if (group < groups.size()) {
+            out.append(groups[group].data(), groups[group].size());
+        }
     }
     return out;
 }
@@ -70,7 +75,9 @@ Expected<std::vector<std::string>> texts(Evaluator& evaluator, const Call& call,
     std::vector<std::string> out;
     for (std::size_t a = 1; a < call.arguments.size(); ++a) {
         auto text = evaluator.string(*call.arguments[a], grid);
-        if (!text) return pass(text.error());
+        if (!text) {
+            return pass(text.error());
+        }
         out.push_back(std::move(*text));
     }
     return out;
@@ -78,18 +85,23 @@ Expected<std::vector<std::string>> texts(Evaluator& evaluator, const Call& call,
 
 Expected<Value> labelReplace(Evaluator& evaluator, const Call& call, const Grid& grid) {
     auto given = texts(evaluator, call, grid);
-    if (!given) return pass(given.error());
+    if (!given) {
+        return pass(given.error());
+    }
     const auto& [target, replacement, source, pattern] =
         std::tie((*given)[0], (*given)[1], (*given)[2], (*given)[3]);
     auto set = evaluator.vector(*call.arguments[0], grid);
-    if (!set) return pass(set.error());
+    if (!set) {
+        return pass(set.error());
+    }
 
     re2::RE2::Options options;
     options.set_log_errors(false);
     const bool dot_takes_newline = !evaluator.context().version2();
     const re2::RE2 regex((dot_takes_newline ? "^(?s:" : "^(?:") + pattern + ")$", options);
-    if (!regex.ok())
+    if (!regex.ok()) {
         return fail(ErrorKind::execution, "invalid regular expression in label_replace(): " + pattern);
+    }
     if (!validLabelName(evaluator.context(), target)) {
         return fail(ErrorKind::execution, "invalid destination label name in label_replace(): " + target);
     }
@@ -102,13 +114,17 @@ Expected<Value> labelReplace(Evaluator& evaluator, const Call& call, const Grid&
         }
         series.labels.set(target, expand(replacement, groups, regex.NamedCapturingGroups()));
     }
-    if (auto done = unify(*set, Duplicates::merge); !done) return pass(done.error());
+    if (auto done = unify(*set, Duplicates::merge); !done) {
+        return pass(done.error());
+    }
     return std::move(*set);
 }
 
 Expected<Value> labelJoin(Evaluator& evaluator, const Call& call, const Grid& grid) {
     auto given = texts(evaluator, call, grid);
-    if (!given) return pass(given.error());
+    if (!given) {
+        return pass(given.error());
+    }
     const auto& target = (*given)[0];
     const auto& separator = (*given)[1];
     if (!validLabelName(evaluator.context(), target)) {
@@ -120,16 +136,22 @@ Expected<Value> labelJoin(Evaluator& evaluator, const Call& call, const Grid& gr
         }
     }
     auto set = evaluator.vector(*call.arguments[0], grid);
-    if (!set) return pass(set.error());
+    if (!set) {
+        return pass(set.error());
+    }
     for (auto& series : *set) {
         std::string joined;
         for (std::size_t a = 2; a < given->size(); ++a) {
-            if (a > 2) joined += separator;
+            if (a > 2) {
+                joined += separator;
+            }
             joined += series.labels.get((*given)[a]);
         }
         series.labels.set(target, joined);
     }
-    if (auto done = unify(*set, Duplicates::merge); !done) return pass(done.error());
+    if (auto done = unify(*set, Duplicates::merge); !done) {
+        return pass(done.error());
+    }
     return std::move(*set);
 }
 
@@ -137,7 +159,9 @@ Expected<Value> labelJoin(Evaluator& evaluator, const Call& call, const Grid& gr
 std::string_view firstChunk(std::string_view text) {
     const auto digit = [](char c) { return c >= '0' && c <= '9'; };
     std::size_t length = 1;
-    while (length < text.size() && digit(text[length]) == digit(text[0])) ++length;
+    while (length < text.size() && digit(text[length]) == digit(text[0])) {
+        ++length;
+    }
     return text.substr(0, length);
 }
 
@@ -145,7 +169,9 @@ std::string_view firstChunk(std::string_view text) {
 std::optional<std::int64_t> asInteger(std::string_view chunk) {
     std::int64_t value = 0;
     const auto [end, error] = std::from_chars(chunk.data(), chunk.data() + chunk.size(), value);
-    if (error != std::errc() || end != chunk.data() + chunk.size()) return std::nullopt;
+    if (error != std::errc() || end != chunk.data() + chunk.size()) {
+        return std::nullopt;
+    }
     return value;
 }
 
@@ -157,7 +183,9 @@ bool naturallyLess(std::string_view a, std::string_view b) {
         const auto number = asInteger(x);
         const auto other = asInteger(y);
         if (number && other) {
-            if (*number != *other) return *number < *other;
+            if (*number != *other) {
+                return *number < *other;
+            }
         } else if (x != y) {
             return x < y;
         }
@@ -169,16 +197,22 @@ bool naturallyLess(std::string_view a, std::string_view b) {
 
 Expected<Value> sortByLabels(Evaluator& evaluator, const Call& call, const Grid& grid, bool descending) {
     auto names = texts(evaluator, call, grid);
-    if (!names) return pass(names.error());
+    if (!names) {
+        return pass(names.error());
+    }
     auto set = evaluator.vector(*call.arguments[0], grid);
-    if (!set) return pass(set.error());
+    if (!set) {
+        return pass(set.error());
+    }
     std::stable_sort(set->begin(), set->end(), [&](const Series& first, const Series& second) {
         const auto& a = descending ? second : first;
         const auto& b = descending ? first : second;
         for (const auto& name : *names) {
             const auto x = a.labels.get(name);
             const auto y = b.labels.get(name);
-            if (x != y) return naturallyLess(x, y);
+            if (x != y) {
+                return naturallyLess(x, y);
+            }
         }
         return a.labels < b.labels;
     });

@@ -65,40 +65,63 @@ class Lexer {
     }
     /// The character at a position as Go prints a rune with %q.
     std::string rune(std::size_t at) const {
-        if (at >= input_.size()) return "'\xef\xbf\xbd'";
+        if (at >= input_.size()) {
+            return "'\xef\xbf\xbd'";
+        }
         std::size_t length = 1;
         while (at + length < input_.size() &&
-               (static_cast<unsigned char>(input_[at + length]) & 0xc0U) == 0x80U)
+               (static_cast<unsigned char>(input_[at + length]) & 0xc0U) == 0x80U) {
             ++length;
+        }
         const auto text = input_.substr(at, length);
-        if (text == "'") return "'\\''";
-        if (text == "\"") return "'\"'";
+        if (text == "'") {
+            return "'\\''";
+        }
+        if (text == "\"") {
+            return "'\"'";
+        }
         const auto quoted = quote(text);
         return "'" + quoted.substr(1, quoted.size() - 2) + "'";
     }
 
     bool step() {
         start_ = position_;
-        if (atEnd()) return finish();
+        if (atEnd()) {
+            return finish();
+        }
         const char c = peek();
         if (isSpace(c)) {
             ++position_;
             return true;
         }
         if (c == '#' && !range_begins_) {
-            while (!atEnd() && peek() != '\n') ++position_;
+            while (!atEnd() && peek() != '\n') {
+                ++position_;
+            }
             return true;
         }
-        if (range_begins_) return range(c);
-        if (c == '"' || c == '\'' || c == '`') return lexString(c);
+        if (range_begins_) {
+            return range(c);
+        }
+        if (c == '"' || c == '\'' || c == '`') {
+            return lexString(c);
+        }
         return brace_open_ ? insideBraces(c) : statement(c);
     }
 
     bool finish() {
-        if (brace_open_) return failWith("unexpected end of input inside braces");
-        if (range_begins_) return failWith("unexpected end of input in duration expression");
-        if (paren_depth_ != 0) return failWith("unclosed left parenthesis");
-        if (bracket_open_) return failWith("unclosed left bracket");
+        if (brace_open_) {
+            return failWith("unexpected end of input inside braces");
+        }
+        if (range_begins_) {
+            return failWith("unexpected end of input in duration expression");
+        }
+        if (paren_depth_ != 0) {
+            return failWith("unclosed left parenthesis");
+        }
+        if (bracket_open_) {
+            return failWith("unclosed left bracket");
+        }
         emit(TokenType::end);
         return false;
     }
@@ -110,7 +133,9 @@ class Lexer {
             case '=':
                 return symbol(peek(1) == '~' ? 2 : 1);
             case '!':
-                if (peek(1) == '~' || peek(1) == '=') return symbol(2);
+                if (peek(1) == '~' || peek(1) == '=') {
+                    return symbol(2);
+                }
                 return failWith("unexpected character after '!' inside braces: " + rune(position_ + 1));
             case '{':
                 return failWith("unexpected left brace '{'");
@@ -120,8 +145,12 @@ class Lexer {
             default:
                 break;
         }
-        if (!isAlpha(c)) return failWith("unexpected character inside braces: " + rune(position_));
-        while (isAlphaNumeric(peek())) ++position_;
+        if (!isAlpha(c)) {
+            return failWith("unexpected character inside braces: " + rune(position_));
+        }
+        while (isAlphaNumeric(peek())) {
+            ++position_;
+        }
         return emit(TokenType::identifier);
     }
 
@@ -137,11 +166,17 @@ class Lexer {
             case '@':
                 return symbol(1);
             case '=':
-                if (peek(1) == '=') return symbol(2);
-                if (peek(1) == '~') return failWith("unexpected character after '=': '~'");
+                if (peek(1) == '=') {
+                    return symbol(2);
+                }
+                if (peek(1) == '~') {
+                    return failWith("unexpected character after '=': '~'");
+                }
                 return symbol(1);
             case '!':
-                if (peek(1) == '=') return symbol(2);
+                if (peek(1) == '=') {
+                    return symbol(2);
+                }
                 return failWith("unexpected character after '!': " + rune(position_ + 1));
             case '<':
             case '>':
@@ -162,30 +197,42 @@ class Lexer {
             case '}':
                 return failWith("unexpected character: '}'");
             case '[':
-                if (bracket_open_) return failWith("unexpected left bracket '['");
+                if (bracket_open_) {
+                    return failWith("unexpected left bracket '['");
+                }
                 bracket_open_ = true;
                 range_begins_ = true;
                 got_colon_ = false;
                 return symbol(1);
             case ']':
-                if (!bracket_open_) return failWith("unexpected right bracket ']'");
+                if (!bracket_open_) {
+                    return failWith("unexpected right bracket ']'");
+                }
                 bracket_open_ = false;
                 range_begins_ = false;
                 return symbol(1);
             default:
                 break;
         }
-        if (isDigit(c) || (c == '.' && isDigit(peek(1)))) return numberOrDuration();
+        if (isDigit(c) || (c == '.' && isDigit(peek(1)))) {
+            return numberOrDuration();
+        }
         if (bracket_open_ && c == ':') {
-            if (got_colon_) return failWith("unexpected colon ':'");
+            if (got_colon_) {
+                return failWith("unexpected colon ':'");
+            }
             got_colon_ = true;
             return symbol(1);
         }
         if (bracket_open_ && isAlpha(c)) {
-            if (got_colon_) return failWith("unexpected colon " + rune(position_));
+            if (got_colon_) {
+                return failWith("unexpected colon " + rune(position_));
+            }
             return failWith("unexpected character: " + rune(position_) + ", expected ':'");
         }
-        if (isAlpha(c) || c == ':') return word();
+        if (isAlpha(c) || c == ':') {
+            return word();
+        }
         return failWith("unexpected character: " + rune(position_));
     }
 
@@ -198,10 +245,18 @@ class Lexer {
         std::string lower(input_.substr(start_, position_ - start_));
         std::transform(lower.begin(), lower.end(), lower.begin(),
                        [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-        if (contains(kKeywords, lower)) return emit(TokenType::keyword, std::move(lower));
-        if (contains(kWordOperators, lower)) return emit(TokenType::word_operator, std::move(lower));
-        if (contains(kAggregations, lower)) return emit(TokenType::aggregation, std::move(lower));
-        if (lower == "inf" || lower == "nan") return emit(TokenType::number);
+        if (contains(kKeywords, lower)) {
+            return emit(TokenType::keyword, std::move(lower));
+        }
+        if (contains(kWordOperators, lower)) {
+            return emit(TokenType::word_operator, std::move(lower));
+        }
+        if (contains(kAggregations, lower)) {
+            return emit(TokenType::aggregation, std::move(lower));
+        }
+        if (lower == "inf" || lower == "nan") {
+            return emit(TokenType::number);
+        }
         return emit(colon ? TokenType::metric_identifier : TokenType::identifier);
     }
 
@@ -221,15 +276,23 @@ class Lexer {
         while (true) {
             if (peek() == '.') {
                 ++position_;
-                if (point || accept("_.") || hex) return false;
+                if (point || accept("_.") || hex) {
+                    return false;
+                }
                 point = true;
             } else if (accept("eE")) {
-                if (exponent) return false;
+                if (exponent) {
+                    return false;
+                }
                 exponent = true;
                 accept("+-");
-                if (accept("._eE") || atEnd()) return false;
+                if (accept("._eE") || atEnd()) {
+                    return false;
+                }
             } else if (accept("_")) {
-                if (accept("._eE") || atEnd()) return false;
+                if (accept("._eE") || atEnd()) {
+                    return false;
+                }
             } else if (!accept(digits)) {
                 break;
             }
@@ -238,8 +301,12 @@ class Lexer {
     }
 
     bool numberOrDuration() {
-        if (scanNumber()) return emit(TokenType::number);
-        if (acceptDuration()) return emit(TokenType::duration);
+        if (scanNumber()) {
+            return emit(TokenType::number);
+        }
+        if (acceptDuration()) {
+            return emit(TokenType::duration);
+        }
         return failWith("bad number or duration syntax: " + quote(input_.substr(start_, position_ - start_)));
     }
 
@@ -273,7 +340,9 @@ class Lexer {
     }
 
     bool accept(std::string_view characters) {
-        if (atEnd() || characters.find(peek()) == std::string_view::npos) return false;
+        if (atEnd() || characters.find(peek()) == std::string_view::npos) {
+            return false;
+        }
         ++position_;
         return true;
     }
@@ -281,15 +350,21 @@ class Lexer {
     /// The units after the first digits, and what follows them; leaves the position where Prometheus'
     /// messages end.
     bool acceptDuration() {
-        if (!accept("smhdwy")) return false;
+        if (!accept("smhdwy")) {
+            return false;
+        }
         accept("s");
         while (accept("0123456789")) {
             while (accept("0123456789")) {
             }
-            if (!accept("smhdw")) return false;
+            if (!accept("smhdw")) {
+                return false;
+            }
             accept("s");
         }
-        if (!isAlphaNumeric(peek())) return true;
+        if (!isAlphaNumeric(peek())) {
+            return true;
+        }
         ++position_;
         return false;
     }
@@ -298,23 +373,33 @@ class Lexer {
         ++position_;
         if (open == '`') {
             const auto close = input_.find('`', position_);
-            if (close == std::string_view::npos) return failWith("unterminated raw string");
+            if (close == std::string_view::npos) {
+                return failWith("unterminated raw string");
+            }
             position_ = close + 1;
             return emit(TokenType::string, std::string(input_.substr(start_ + 1, close - start_ - 1)));
         }
         while (true) {
-            if (atEnd() || peek() == '\n') return failWith("unterminated quoted string");
-            if (peek() == open) break;
+            if (atEnd() || peek() == '\n') {
+                return failWith("unterminated quoted string");
+            }
+            if (peek() == open) {
+                break;
+            }
             if (peek() == '\\') {
                 ++position_;
-                if (atEnd()) return failWith("escape sequence not terminated");
+                if (atEnd()) {
+                    return failWith("escape sequence not terminated");
+                }
             }
             ++position_;
         }
         const auto body = input_.substr(start_ + 1, position_ - start_ - 1);
         ++position_;
         auto value = unquote(body, open);
-        if (!value) return failWith(value.error().message);
+        if (!value) {
+            return failWith(value.error().message);
+        }
         return emit(TokenType::string, std::move(*value));
     }
 
@@ -332,8 +417,9 @@ class Lexer {
 }  // namespace
 
 bool Token::isMetricName() const {
-    if (type == TokenType::keyword || type == TokenType::word_operator)
+    if (type == TokenType::keyword || type == TokenType::word_operator) {
         return !contains(kNeverMetrics, value);
+    }
     return isLabelName() || type == TokenType::metric_identifier;
 }
 

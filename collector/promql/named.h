@@ -16,7 +16,9 @@ struct Named {
 template <class T, std::size_t size>
 T findNamed(const std::array<Named<T>, size>& table, std::string_view name) {
     for (const auto& entry : table) {
-        if (entry.name == name) return entry.value;
+        if (entry.name == name) {
+            return entry.value;
+        }
     }
     return nullptr;
 }

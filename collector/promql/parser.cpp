@@ -15,7 +15,9 @@ constexpr int kUnaryPrecedence = 5;
 
 std::optional<Aggregation> aggregation(std::string_view name) {
     for (int i = 0; i <= static_cast<int>(Aggregation::limit_ratio); ++i) {
-        if (aggregationText(static_cast<Aggregation>(i)) == name) return static_cast<Aggregation>(i);
+        if (aggregationText(static_cast<Aggregation>(i)) == name) {
+            return static_cast<Aggregation>(i);
+        }
     }
     return std::nullopt;
 }
@@ -26,25 +28,35 @@ class Parser : SelectorParser {
     explicit Parser(std::string_view query) : SelectorParser(query) {}
 
     Expected<ExprPtr> run() {
-        if (current().type == TokenType::end) return nothing();
+        if (current().type == TokenType::end) {
+            return nothing();
+        }
         auto expr = expression(0);
         if (expr && current().type != TokenType::end) {
             unexpected("", "");
             expr.reset();
         }
-        if (!expr) return failure();
-        if (const auto wrong = checkTypes(*expr)) return error(wrong->position, wrong->message);
+        if (!expr) {
+            return failure();
+        }
+        if (const auto wrong = checkTypes(*expr)) {
+            return error(wrong->position, wrong->message);
+        }
         return expr;
     }
 
   private:
     ExprPtr expression(int min_precedence) {
-        if (nesting_ >= kMaxDepth) return failAt(current().start, "expression is nested too deeply");
+        if (nesting_ >= kMaxDepth) {
+            return failAt(current().start, "expression is nested too deeply");
+        }
         ++nesting_;
         auto lhs = unaryOrPostfix();
         while (lhs) {
             const auto op = binaryOperator(current());
-            if (!op || op->precedence < min_precedence) break;
+            if (!op || op->precedence < min_precedence) {
+                break;
+            }
             Binary binary;
             binary.op = op->op;
             binary.op_position = current().start;
@@ -69,17 +81,25 @@ class Parser : SelectorParser {
 
     bool modifiers(Binary& binary) {
         auto& matching = binary.matching;
-        if (isSetOperator(binary.op)) matching.cardinality = VectorMatching::Cardinality::many_to_many;
+        if (isSetOperator(binary.op)) {
+            matching.cardinality = VectorMatching::Cardinality::many_to_many;
+        }
         binary.return_bool = acceptKeyword("bool");
-        if (!isKeyword("on") && !isKeyword("ignoring")) return true;
+        if (!isKeyword("on") && !isKeyword("ignoring")) {
+            return true;
+        }
         matching.on = isKeyword("on");
         advance();
-        if (!groupingLabels(matching.labels)) return false;
+        if (!groupingLabels(matching.labels)) {
+            return false;
+        }
         if (isKeyword("group_left") || isKeyword("group_right")) {
             matching.cardinality = isKeyword("group_left") ? VectorMatching::Cardinality::many_to_one
                                                            : VectorMatching::Cardinality::one_to_many;
             advance();
-            if (isSymbol("(") && !groupingLabels(matching.include)) return false;
+            if (isSymbol("(") && !groupingLabels(matching.include)) {
+                return false;
+            }
         }
         return true;
     }
@@ -90,10 +110,14 @@ class Parser : SelectorParser {
             const bool negative = isSymbol("-");
             advance();
             auto operand = expression(kUnaryPrecedence + 1);
-            if (!operand) return nullptr;
+            if (!operand) {
+                return nullptr;
+            }
             const Span span{start, operand->span.end};
             if (auto* number = operand->as<NumberLiteral>()) {
-                if (negative) number->value = -number->value;
+                if (negative) {
+                    number->value = -number->value;
+                }
                 operand->span = span;
                 return operand;
             }
@@ -148,8 +172,12 @@ class Parser : SelectorParser {
         const auto start = current().start;
         advance();
         auto inner = expression(0);
-        if (!inner) return nullptr;
-        if (!acceptSymbol(")")) return unexpected("", "");
+        if (!inner) {
+            return nullptr;
+        }
+        if (!acceptSymbol(")")) {
+            return unexpected("", "");
+        }
         const auto depth = inner->depth;
         return make({start, lastEnd()}, Paren{std::move(inner)}, depth);
     }
@@ -157,7 +185,9 @@ class Parser : SelectorParser {
     ExprPtr number() {
         const auto& token = current();
         NumberLiteral literal;
-        if (!literalValue(token, literal)) return nullptr;
+        if (!literalValue(token, literal)) {
+            return nullptr;
+        }
         advance();
         return make({token.start, token.end}, literal, 0);
     }
@@ -166,23 +196,34 @@ class Parser : SelectorParser {
         const auto bracket = current().start;
         advance();
         std::int64_t range = 0;
-        if (!positiveDuration("number or duration", range)) return nullptr;
+        if (!positiveDuration("number or duration", range)) {
+            return nullptr;
+        }
         if (acceptSymbol("]")) {
             auto* selected = expr->as<VectorSelector>();
-            if (selected == nullptr) return failAt(bracket, "ranges only allowed for vector selectors");
-            if (selected->time.offset_ms != 0)
+            if (selected == nullptr) {
+                return failAt(bracket, "ranges only allowed for vector selectors");
+            }
+            if (selected->time.offset_ms != 0) {
                 return failAt(bracket, "no offset modifiers allowed before range");
+            }
             if (selected->time.at != TimeModifiers::At::none) {
                 return failAt(bracket, "no @ modifiers allowed before range");
             }
             return make({expr->span.start, lastEnd()}, MatrixSelector{std::move(*selected), range}, 0);
         }
-        if (!acceptSymbol(":")) return unexpected("subquery or range", "\":\" or \"]\"");
+        if (!acceptSymbol(":")) {
+            return unexpected("subquery or range", "\":\" or \"]\"");
+        }
         Subquery subquery;
         subquery.range_ms = range;
         if (!acceptSymbol("]")) {
-            if (!positiveDuration("number or duration or \"]\"", subquery.step_ms)) return nullptr;
-            if (!acceptSymbol("]")) return unexpected("subquery selector", "\"]\"");
+            if (!positiveDuration("number or duration or \"]\"", subquery.step_ms)) {
+                return nullptr;
+            }
+            if (!acceptSymbol("]")) {
+                return unexpected("subquery selector", "\"]\"");
+            }
         }
         const Span span{expr->span.start, lastEnd()};
         const auto depth = expr->depth;
@@ -192,17 +233,29 @@ class Parser : SelectorParser {
 
     /// The arguments between parentheses; the depth of the deepest.
     bool arguments(std::vector<ExprPtr>& out, std::size_t& depth) {
-        if (!acceptSymbol("(")) return unexpected("", "");
-        if (acceptSymbol(")")) return true;
+        if (!acceptSymbol("(")) {
+            return unexpected("", "");
+        }
+        if (acceptSymbol(")")) {
+            return true;
+        }
         while (true) {
             auto argument = expression(0);
-            if (!argument) return false;
+            if (!argument) {
+                return false;
+            }
             depth = std::max(depth, argument->depth);
             out.push_back(std::move(argument));
-            if (acceptSymbol(")")) return true;
+            if (acceptSymbol(")")) {
+                return true;
+            }
             const auto comma = current().start;
-            if (!acceptSymbol(",")) return unexpected("", "");
-            if (isSymbol(")")) return failAt(comma, "trailing commas not allowed in function call args");
+            if (!acceptSymbol(",")) {
+                return unexpected("", "");
+            }
+            if (isSymbol(")")) {
+                return failAt(comma, "trailing commas not allowed in function call args");
+            }
         }
     }
 
@@ -211,10 +264,14 @@ class Parser : SelectorParser {
         Call result;
         advance();
         std::size_t depth = 0;
-        if (!arguments(result.arguments, depth)) return nullptr;
+        if (!arguments(result.arguments, depth)) {
+            return nullptr;
+        }
         result.function = findFunction(name.text);
         if (result.function == nullptr) {
-            if (name.text == "info") return failAt(name.start, "function \"info\" is not enabled");
+            if (name.text == "info") {
+                return failAt(name.start, "function \"info\" is not enabled");
+            }
             return failAt(name.start, "unknown function with name " + quote(name.text));
         }
         return make({name.start, lastEnd()}, std::move(result), depth);
@@ -235,14 +292,22 @@ class Parser : SelectorParser {
         advance();
         enterAggregation();
         const bool before = isGrouping();
-        if (before && !grouping(result)) return nullptr;
+        if (before && !grouping(result)) {
+            return nullptr;
+        }
         std::vector<ExprPtr> operands;
         std::size_t depth = 0;
-        if (!arguments(operands, depth)) return nullptr;
-        if (!before && isGrouping() && !grouping(result)) return nullptr;
+        if (!arguments(operands, depth)) {
+            return nullptr;
+        }
+        if (!before && isGrouping() && !grouping(result)) {
+            return nullptr;
+        }
         leaveAggregation();
         const Span span{name.start, lastEnd()};
-        if (operands.empty()) return failAt(name.start, "no arguments for aggregate expression provided");
+        if (operands.empty()) {
+            return failAt(name.start, "no arguments for aggregate expression provided");
+        }
         const std::size_t wanted = aggregationHasParameter(result.op) ? 2 : 1;
         if (operands.size() != wanted) {
             return failAt(name.start,
@@ -250,7 +315,9 @@ class Parser : SelectorParser {
                               std::to_string(wanted) + ", got " + std::to_string(operands.size()));
         }
         result.operand = std::move(operands.back());
-        if (wanted == 2) result.parameter = std::move(operands.front());
+        if (wanted == 2) {
+            result.parameter = std::move(operands.front());
+        }
         return make(span, std::move(result), depth);
     }
 
@@ -269,7 +336,9 @@ Expected<storage::Matchers> parseSelector(std::string_view text) {
 
 Expected<std::string> canonical(std::string_view query) {
     auto expr = parse(query);
-    if (!expr) return tl::unexpected<Error>(expr.error());
+    if (!expr) {
+        return tl::unexpected<Error>(expr.error());
+    }
     return print(**expr);
 }
 

@@ -35,16 +35,22 @@ std::string split(const Binary& binary, const std::string& canonical, std::size_
 
 std::string split(const Aggregate& aggregate, const std::string& canonical, std::size_t level) {
     std::string inside = "(" + print(*aggregate.operand) + ")";
-    if (aggregate.parameter) inside += print(*aggregate.parameter) + ", ";
+    if (aggregate.parameter) {
+        inside += print(*aggregate.parameter) + ", ";
+    }
     std::string out = indent(level) + canonical.substr(0, canonical.size() - inside.size()) + "(\n";
-    if (aggregate.parameter) out += lines(*aggregate.parameter, level + 1) + ",\n";
+    if (aggregate.parameter) {
+        out += lines(*aggregate.parameter, level + 1) + ",\n";
+    }
     return out + lines(*aggregate.operand, level + 1) + "\n" + indent(level) + ")";
 }
 
 std::string split(const Call& call, const std::string&, std::size_t level) {
     std::string out = indent(level) + std::string(call.function->name) + "(\n";
     for (std::size_t i = 0; i < call.arguments.size(); ++i) {
-        if (i > 0) out += ",\n";
+        if (i > 0) {
+            out += ",\n";
+        }
         out += lines(*call.arguments[i], level + 1);
     }
     return out + "\n" + indent(level) + ")";
@@ -61,7 +67,9 @@ std::string split(const Leaf&, const std::string& canonical, std::size_t level) 
 
 std::string lines(const Expr& expr, std::size_t level) {
     const std::string canonical = print(expr);
-    if (canonical.size() <= kLongestLine) return indent(level) + canonical;
+    if (canonical.size() <= kLongestLine) {
+        return indent(level) + canonical;
+    }
     return std::visit([&](const auto& node) { return split(node, canonical, level); }, expr.node);
 }
 
@@ -69,7 +77,9 @@ std::string lines(const Expr& expr, std::size_t level) {
 
 Expected<std::string> pretty(std::string_view query) {
     const auto expr = parse(query);
-    if (!expr) return tl::unexpected<Error>(expr.error());
+    if (!expr) {
+        return tl::unexpected<Error>(expr.error());
+    }
     return lines(**expr, 0);
 }
 

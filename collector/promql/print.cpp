@@ -29,7 +29,9 @@ std::string labelName(const std::string& name) {
 std::string join(const std::vector<std::string>& names) {
     std::string out;
     for (const auto& name : names) {
-        if (!out.empty()) out += ", ";
+        if (!out.empty()) {
+            out += ", ";
+        }
         out += labelName(name);
     }
     return out;
@@ -37,15 +39,23 @@ std::string join(const std::vector<std::string>& names) {
 
 std::string printTime(const TimeModifiers& time) {
     std::string out;
-    if (time.at == TimeModifiers::At::start) out += " @ start()";
-    if (time.at == TimeModifiers::At::end) out += " @ end()";
+    if (time.at == TimeModifiers::At::start) {
+        out += " @ start()";
+    }
+    if (time.at == TimeModifiers::At::end) {
+        out += " @ end()";
+    }
     if (time.at == TimeModifiers::At::timestamp) {
         std::array<char, 48> text{};
         std::snprintf(text.data(), text.size(), " @ %.3f", static_cast<double>(time.timestamp) / 1000);
         out += text.data();
     }
-    if (time.offset_ms > 0) out += " offset " + printDuration(time.offset_ms);
-    if (time.offset_ms < 0) out += " offset -" + printDuration(-time.offset_ms);
+    if (time.offset_ms > 0) {
+        out += " offset " + printDuration(time.offset_ms);
+    }
+    if (time.offset_ms < 0) {
+        out += " offset -" + printDuration(-time.offset_ms);
+    }
     return out;
 }
 
@@ -67,13 +77,19 @@ const char* matcherText(storage::Matcher::Type type) {
 std::string printSelector(const VectorSelector& selector) {
     std::vector<std::string> inside;
     for (const auto& matcher : selector.matchers) {
-        if (!selector.name.empty() && matcher.name() == "__name__") continue;
+        if (!selector.name.empty() && matcher.name() == "__name__") {
+            continue;
+        }
         inside.push_back(labelName(matcher.name()) + matcherText(matcher.type()) + quote(matcher.value()));
     }
     std::sort(inside.begin(), inside.end());
     std::string out;
-    for (const auto& matcher : inside) out += (out.empty() ? "" : ",") + matcher;
-    if (!out.empty() || selector.name.empty()) out = '{' + out + '}';
+    for (const auto& matcher : inside) {
+        out += (out.empty() ? "" : ",") + matcher;
+    }
+    if (!out.empty() || selector.name.empty()) {
+        out = '{' + out + '}';
+    }
     return selector.name + out;
 }
 
@@ -101,15 +117,19 @@ std::string printNode(const Binary& binary) {
     using Cardinality = VectorMatching::Cardinality;
     const auto& matching = binary.matching;
     std::string out = print(*binary.lhs) + " " + operatorText(binary.op);
-    if (binary.return_bool) out += " bool";
+    if (binary.return_bool) {
+        out += " bool";
+    }
     const bool vectors = binary.lhs->type() == ValueType::vector && binary.rhs->type() == ValueType::vector;
     if (vectors && (!matching.labels.empty() || matching.on)) {
         out += (matching.on ? " on (" : " ignoring (") + join(matching.labels) + ")";
     }
-    if (matching.cardinality == Cardinality::many_to_one)
+    if (matching.cardinality == Cardinality::many_to_one) {
         out += " group_left (" + join(matching.include) + ")";
-    if (matching.cardinality == Cardinality::one_to_many)
+    }
+    if (matching.cardinality == Cardinality::one_to_many) {
         out += " group_right (" + join(matching.include) + ")";
+    }
     return out + " " + print(*binary.rhs);
 }
 
@@ -121,14 +141,18 @@ std::string printNode(const Aggregate& aggregate) {
         out += " by (" + join(aggregate.grouping) + ") ";
     }
     out += "(";
-    if (aggregate.parameter) out += print(*aggregate.parameter) + ", ";
+    if (aggregate.parameter) {
+        out += print(*aggregate.parameter) + ", ";
+    }
     return out + print(*aggregate.operand) + ")";
 }
 
 std::string printNode(const Call& call) {
     std::string out = std::string(call.function->name) + "(";
     for (std::size_t i = 0; i < call.arguments.size(); ++i) {
-        if (i > 0) out += ", ";
+        if (i > 0) {
+            out += ", ";
+        }
         out += print(*call.arguments[i]);
     }
     return out + ")";
@@ -156,10 +180,14 @@ std::string print(const Expr& expr) {
 }
 
 std::string printDuration(std::int64_t ms) {
-    if (ms == 0) return "0s";
+    if (ms == 0) {
+        return "0s";
+    }
     std::string out;
     for (const auto& unit : kUnits) {
-        if (unit.exact && ms % unit.ms != 0) continue;
+        if (unit.exact && ms % unit.ms != 0) {
+            continue;
+        }
         if (ms >= unit.ms) {
             out += std::to_string(ms / unit.ms) + unit.name;
             ms %= unit.ms;

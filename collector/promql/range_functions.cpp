@@ -19,12 +19,16 @@ double seconds(TimestampMs ms) {
 
 double extrapolated(const Window& window, bool counter, bool per_second) {
     const auto samples = window.samples;
-    if (samples.size() < 2) return absent();
+    if (samples.size() < 2) {
+        return absent();
+    }
     double result = samples.back().value - samples.front().value;
     if (counter && window.falls) {
         double previous = samples.front().value;
         for (const auto& sample : samples) {
-            if (sample.value < previous) result += previous;
+            if (sample.value < previous) {
+                result += previous;
+            }
             previous = sample.value;
         }
     }
@@ -36,15 +40,27 @@ double extrapolated(const Window& window, bool counter, bool per_second) {
     // A counter is not extrapolated to below zero. Version 3 limits to half an interval first, version 2
     // afterwards.
     const auto limit_to_zero = [&] {
-        if (!counter || !(result > 0) || !(samples.front().value >= 0)) return;
+        if (!counter || !(result > 0) || !(samples.front().value >= 0)) {
+            return;
+        }
         to_start = std::min(to_start, sampled * (samples.front().value / result));
     };
-    if (window.compat2) limit_to_zero();
-    if (to_start >= threshold) to_start = average / 2;
-    if (!window.compat2) limit_to_zero();
-    if (to_end >= threshold) to_end = average / 2;
+    if (window.compat2) {
+        limit_to_zero();
+    }
+    if (to_start >= threshold) {
+        to_start = average / 2;
+    }
+    if (!window.compat2) {
+        limit_to_zero();
+    }
+    if (to_end >= threshold) {
+        to_end = average / 2;
+    }
     double factor = (sampled + to_start + to_end) / sampled;
-    if (per_second) factor /= window.rangeSeconds();
+    if (per_second) {
+        factor /= window.rangeSeconds();
+    }
     return result * factor;
 }
 
@@ -59,14 +75,20 @@ double delta(const Window& window) {
 }
 
 double lastTwo(const Window& window, bool per_second) {
-    if (window.samples.size() < 2) return absent();
+    if (window.samples.size() < 2) {
+        return absent();
+    }
     const auto& last = window.samples.back();
     const auto& previous = window.samples[window.samples.size() - 2];
     // A counter that was reset counts from zero.
     double result = per_second && last.value < previous.value ? last.value : last.value - previous.value;
     const auto interval = last.timestamp - previous.timestamp;
-    if (interval == 0) return absent();
-    if (per_second) result /= seconds(interval);
+    if (interval == 0) {
+        return absent();
+    }
+    if (per_second) {
+        result /= seconds(interval);
+    }
     return result;
 }
 
@@ -87,7 +109,9 @@ Line regression(std::span<const Sample> samples, TimestampMs origin) {
     const double first = samples.front().value;
     const bool constant = std::all_of(samples.begin(), samples.end(),
                                       [&](const Sample& sample) { return sample.value == first; });
-    if (constant) return std::isinf(first) ? Line{kNaN, kNaN} : Line{0, first};
+    if (constant) {
+        return std::isinf(first) ? Line{kNaN, kNaN} : Line{0, first};
+    }
     KahanSum sum_x;
     KahanSum sum_y;
     KahanSum sum_xy;
@@ -109,12 +133,16 @@ Line regression(std::span<const Sample> samples, TimestampMs origin) {
 }
 
 double deriv(const Window& window) {
-    if (window.samples.size() < 2) return absent();
+    if (window.samples.size() < 2) {
+        return absent();
+    }
     return regression(window.samples, window.samples.front().timestamp).slope;
 }
 
 double predictLinear(const Window& window) {
-    if (window.samples.size() < 2) return absent();
+    if (window.samples.size() < 2) {
+        return absent();
+    }
     const auto line = regression(window.samples, window.at);
     return line.slope * window.parameters[0] + line.intercept;
 }
@@ -123,12 +151,16 @@ double doubleExponentialSmoothing(const Window& window) {
     const auto samples = window.samples;
     const double smoothing = window.parameters[0];
     const double trend_factor = window.parameters[1];
-    if (samples.size() < 2) return absent();
+    if (samples.size() < 2) {
+        return absent();
+    }
     double previous = 0;
     double current = samples[0].value;
     double trend = samples[1].value - samples[0].value;
     for (std::size_t i = 1; i < samples.size(); ++i) {
-        if (i > 1) trend = trend_factor * (current - previous) + (1 - trend_factor) * trend;
+        if (i > 1) {
+            trend = trend_factor * (current - previous) + (1 - trend_factor) * trend;
+        }
         const double smoothed = smoothing * samples[i].value + (1 - smoothing) * (current + trend);
         previous = current;
         current = smoothed;
@@ -138,14 +170,18 @@ double doubleExponentialSmoothing(const Window& window) {
 
 double sumOverTime(const Window& window) {
     KahanSum sum;
-    for (const auto& sample : window.samples) sum.add(sample.value);
+    for (const auto& sample : window.samples) {
+        sum.add(sample.value);
+    }
     return sum.value();
 }
 
 template <class Accumulator>
 double meanOf(std::span<const Sample> samples) {
     Accumulator mean;
-    for (const auto& sample : samples) mean.add(sample.value);
+    for (const auto& sample : samples) {
+        mean.add(sample.value);
+    }
     return mean.value();
 }
 
@@ -167,7 +203,9 @@ double firstOverTime(const Window& window) {
 double maxOverTime(const Window& window) {
     double result = window.samples.front().value;
     for (const auto& sample : window.samples) {
-        if (sample.value > result || std::isnan(result)) result = sample.value;
+        if (sample.value > result || std::isnan(result)) {
+            result = sample.value;
+        }
     }
     return result;
 }
@@ -175,7 +213,9 @@ double maxOverTime(const Window& window) {
 double minOverTime(const Window& window) {
     double result = window.samples.front().value;
     for (const auto& sample : window.samples) {
-        if (sample.value < result || std::isnan(result)) result = sample.value;
+        if (sample.value < result || std::isnan(result)) {
+            result = sample.value;
+        }
     }
     return result;
 }
@@ -205,7 +245,9 @@ double changes(const Window& window) {
     double count = 0;
     double previous = window.samples.front().value;
     for (const auto& sample : window.samples) {
-        if (sample.value != previous && !(std::isnan(sample.value) && std::isnan(previous))) count += 1;
+        if (sample.value != previous && !(std::isnan(sample.value) && std::isnan(previous))) {
+            count += 1;
+        }
         previous = sample.value;
     }
     return count;
@@ -215,7 +257,9 @@ double resets(const Window& window) {
     double count = 0;
     double previous = window.samples.front().value;
     for (const auto& sample : window.samples) {
-        if (sample.value < previous) count += 1;
+        if (sample.value < previous) {
+            count += 1;
+        }
         previous = sample.value;
     }
     return count;
@@ -227,7 +271,9 @@ double timeOfExtreme(const Window& window) {
     auto best = window.samples.front();
     for (const auto& sample : window.samples) {
         const bool better = largest ? sample.value >= best.value : sample.value <= best.value;
-        if (better || std::isnan(best.value)) best = sample;
+        if (better || std::isnan(best.value)) {
+            best = sample;
+        }
     }
     return seconds(best.timestamp);
 }
@@ -239,7 +285,9 @@ double timeOfLast(const Window& window) {
 std::vector<double> valuesOf(const Window& window) {
     std::vector<double> values;
     values.reserve(window.samples.size());
-    for (const auto& sample : window.samples) values.push_back(sample.value);
+    for (const auto& sample : window.samples) {
+        values.push_back(sample.value);
+    }
     return values;
 }
 
@@ -251,7 +299,9 @@ double quantileOverTime(const Window& window) {
 double medianAbsoluteDeviation(const Window& window) {
     auto values = valuesOf(window);
     const double median = quantileOf(0.5, values);
-    for (auto& value : values) value = std::abs(value - median);
+    for (auto& value : values) {
+        value = std::abs(value - median);
+    }
     return quantileOf(0.5, values);
 }
 
@@ -294,9 +344,15 @@ bool keepsName(std::string_view name) {
 }
 
 double quantileOf(double q, std::vector<double>& values) {
-    if (values.empty() || std::isnan(q)) return kNaN;
-    if (q < 0) return -std::numeric_limits<double>::infinity();
-    if (q > 1) return std::numeric_limits<double>::infinity();
+    if (values.empty() || std::isnan(q)) {
+        return kNaN;
+    }
+    if (q < 0) {
+        return -std::numeric_limits<double>::infinity();
+    }
+    if (q > 1) {
+        return std::numeric_limits<double>::infinity();
+    }
     // NaN comes first, as Prometheus sorts.
     std::sort(values.begin(), values.end(),
               [](double a, double b) { return std::isnan(a) ? !std::isnan(b) : a < b; });

@@ -31,10 +31,14 @@ class Best {
         : largest_(op == Aggregation::topk), k_(k), version2_(version2) {}
 
     void add(Candidate candidate) {
-        if (heap_.size() < k_) return push(candidate);
+        if (heap_.size() < k_) {
+            return push(candidate);
+        }
         const double worst = heap_.front().value;
         const bool nan = std::isnan(worst) && (version2_ || !std::isnan(candidate.value));
-        if (!nan && !(largest_ ? worst < candidate.value : worst > candidate.value)) return;
+        if (!nan && !(largest_ ? worst < candidate.value : worst > candidate.value)) {
+            return;
+        }
         if (version2_ && k_ > 1) {
             std::swap(heap_.front(), heap_.back());
             heap_.pop_back();
@@ -67,8 +71,12 @@ class Best {
     /// Puts the top where it belongs.
     void sink() {
         for (std::size_t i = 0, child = 1; child < heap_.size(); child = 2 * i + 1) {
-            if (child + 1 < heap_.size() && worse(heap_[child + 1], heap_[child])) ++child;
-            if (!worse(heap_[child], heap_[i])) return;
+            if (child + 1 < heap_.size() && worse(heap_[child + 1], heap_[child])) {
+                ++child;
+            }
+            if (!worse(heap_[child], heap_[i])) {
+                return;
+            }
             std::swap(heap_[i], heap_[child]);
             i = child;
         }
@@ -85,7 +93,9 @@ void appendSized(std::string& out, std::string_view text) {
         out += static_cast<char>(text.size());
     } else {
         out += '\xff';
-        for (std::size_t shift = 0; shift < 24; shift += 8) out += static_cast<char>(text.size() >> shift);
+        for (std::size_t shift = 0; shift < 24; shift += 8) {
+            out += static_cast<char>(text.size() >> shift);
+        }
     }
     out += text;
 }
@@ -109,24 +119,38 @@ bool sampled(double ratio, double at) {
 
 /// Whether anything can be chosen at all. Warns of ratios that are none.
 bool canChoose(Context& context, const Aggregate& aggregate, const ScalarValues& parameter) {
-    if (context.version2() && aggregate.op != Aggregation::limit_ratio) return true;
+    if (context.version2() && aggregate.op != Aggregation::limit_ratio) {
+        return true;
+    }
     const Extremes extremes(parameter);
-    if (aggregate.op != Aggregation::limit_ratio) return !(extremes.most < 1);
-    if (extremes.most == 0 && extremes.least == 0) return false;
+    if (aggregate.op != Aggregation::limit_ratio) {
+        return !(extremes.most < 1);
+    }
+    if (extremes.most == 0 && extremes.least == 0) {
+        return false;
+    }
     const auto warn = [&](double ratio, const char* limit) {
         context.warn(
             "ratio value should be between -1 and 1, got " + formatBrief(ratio) + ", capping to " + limit,
             unwrapParens(*aggregate.parameter));
     };
-    if (extremes.most > 1) warn(extremes.most, "1");
-    if (extremes.least < -1) warn(extremes.least, "-1");
+    if (extremes.most > 1) {
+        warn(extremes.most, "1");
+    }
+    if (extremes.least < -1) {
+        warn(extremes.least, "-1");
+    }
     return true;
 }
 
 /// What is wrong with the parameter of a step; "" if nothing is.
 std::string problem(Aggregation op, double parameter) {
-    if (op == Aggregation::limit_ratio) return std::isnan(parameter) ? "Ratio value NaN is NaN" : "";
-    if (parameter >= -kMostCount && parameter <= kMostCount) return "";
+    if (op == Aggregation::limit_ratio) {
+        return std::isnan(parameter) ? "Ratio value NaN is NaN" : "";
+    }
+    if (parameter >= -kMostCount && parameter <= kMostCount) {
+        return "";
+    }
     return "Scalar value " + formatBrief(parameter) + " overflows int64";
 }
 
@@ -141,12 +165,18 @@ Expected<SeriesSet> evaluateSelection(Context& context, const Aggregate& aggrega
                                       const std::vector<std::size_t>& groups, std::size_t group_count,
                                       const ScalarValues& parameter, std::size_t points) {
     const auto op = aggregate.op;
-    if (!canChoose(context, aggregate, parameter)) return SeriesSet();
+    if (!canChoose(context, aggregate, parameter)) {
+        return SeriesSet();
+    }
     std::vector<std::vector<std::size_t>> members(group_count);
-    for (std::size_t s = 0; s < operand.size(); ++s) members[groups[s]].push_back(s);
+    for (std::size_t s = 0; s < operand.size(); ++s) {
+        members[groups[s]].push_back(s);
+    }
     std::vector<double> positions;
     if (op == Aggregation::limit_ratio) {
-        for (const auto& series : operand) positions.push_back(position(series.labels));
+        for (const auto& series : operand) {
+            positions.push_back(position(series.labels));
+        }
     }
 
     std::vector<ScalarValues> chosen(operand.size());
@@ -154,22 +184,30 @@ Expected<SeriesSet> evaluateSelection(Context& context, const Aggregate& aggrega
     std::vector<Candidate> candidates;
     for (std::size_t i = 0; i < points; ++i) {
         if (i % 256 == 0) {
-            if (auto go_on = context.proceed(); !go_on) return tl::unexpected<Error>(go_on.error());
+            if (auto go_on = context.proceed(); !go_on) {
+                return tl::unexpected<Error>(go_on.error());
+            }
         }
         if (auto wrong = problem(op, parameter[i]); !wrong.empty()) {
             // Version 3 looks at it only where there is something to choose from.
-            if (context.version2() || anyAt(operand, i)) return fail(ErrorKind::execution, std::move(wrong));
+            if (context.version2() || anyAt(operand, i)) {
+                return fail(ErrorKind::execution, std::move(wrong));
+            }
             continue;
         }
         const bool counts = op != Aggregation::limit_ratio;
-        if (counts && parameter[i] < 1) continue;
+        if (counts && parameter[i] < 1) {
+            continue;
+        }
         const auto k = counts ? static_cast<std::size_t>(parameter[i]) : operand.size();
         for (const auto& group : members) {
             candidates.clear();
             Best best(op, k, context.version2());
             for (const auto s : group) {
                 const double value = operand[s].values[i];
-                if (isAbsent(value)) continue;
+                if (isAbsent(value)) {
+                    continue;
+                }
                 if (op == Aggregation::topk || op == Aggregation::bottomk) {
                     best.add({value, s});
                 } else if (op == Aggregation::limitk ? candidates.size() < k
@@ -177,7 +215,9 @@ Expected<SeriesSet> evaluateSelection(Context& context, const Aggregate& aggrega
                     candidates.push_back({value, s});
                 }
             }
-            if (op == Aggregation::topk || op == Aggregation::bottomk) candidates = best.take();
+            if (op == Aggregation::topk || op == Aggregation::bottomk) {
+                candidates = best.take();
+            }
             for (const auto& candidate : candidates) {
                 auto& values = chosen[candidate.series];
                 if (values.empty()) {
@@ -190,7 +230,9 @@ Expected<SeriesSet> evaluateSelection(Context& context, const Aggregate& aggrega
     }
     SeriesSet out;
     out.reserve(order.size());
-    for (const auto s : order) out.push_back({std::move(operand[s].labels), std::move(chosen[s])});
+    for (const auto s : order) {
+        out.push_back({std::move(operand[s].labels), std::move(chosen[s])});
+    }
     return out;
 }
 

@@ -16,37 +16,53 @@ constexpr const char* kSameLabels = "vector cannot contain metrics with the same
 }  // namespace
 
 Expected<void> unify(SeriesSet& set, Duplicates duplicates) {
-    if (set.size() < 2) return {};
+    if (set.size() < 2) {
+        return {};
+    }
     std::unordered_map<const Labels*, std::size_t, Pointee, Pointee> seen;
     seen.reserve(set.size());
     bool merged = false;
     for (std::size_t i = 0; i < set.size(); ++i) {
         const auto [it, inserted] = seen.emplace(&set[i].labels, i);
-        if (inserted) continue;
-        if (duplicates == Duplicates::refuse) return fail(ErrorKind::execution, kSameLabels);
+        if (inserted) {
+            continue;
+        }
+        if (duplicates == Duplicates::refuse) {
+            return fail(ErrorKind::execution, kSameLabels);
+        }
         auto& into = set[it->second].values;
         const auto& from = set[i].values;
         for (std::size_t k = 0; k < from.size(); ++k) {
-            if (isAbsent(from[k])) continue;
-            if (!isAbsent(into[k])) return fail(ErrorKind::execution, kSameLabels);
+            if (isAbsent(from[k])) {
+                continue;
+            }
+            if (!isAbsent(into[k])) {
+                return fail(ErrorKind::execution, kSameLabels);
+            }
             into[k] = from[k];
         }
         set[i].values.clear();
         merged = true;
     }
-    if (merged) std::erase_if(set, [](const Series& series) { return series.values.empty(); });
+    if (merged) {
+        std::erase_if(set, [](const Series& series) { return series.values.empty(); });
+    }
     return {};
 }
 
 void dropName(const Context& context, Labels& labels) {
     labels.erase("__name__");
-    if (context.version2()) return;
+    if (context.version2()) {
+        return;
+    }
     labels.erase("__type__");
     labels.erase("__unit__");
 }
 
 Expected<void> dropNames(const Context& context, SeriesSet& set, Duplicates duplicates) {
-    for (auto& series : set) dropName(context, series.labels);
+    for (auto& series : set) {
+        dropName(context, series.labels);
+    }
     return unify(set, duplicates);
 }
 
@@ -57,7 +73,9 @@ void removeEmpty(SeriesSet& set) {
 }
 
 void replicate(SeriesSet& set, std::size_t points) {
-    for (auto& series : set) series.values = ScalarValues(points, series.values.front());
+    for (auto& series : set) {
+        series.values = ScalarValues(points, series.values.front());
+    }
 }
 
 }  // namespace lapwing::promql

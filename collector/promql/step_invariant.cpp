@@ -19,19 +19,33 @@ bool isFixed(const TimeModifiers& time) {
 }  // namespace
 
 bool isStepInvariant(const Expr& expr) {
-    if (const auto* selector = expr.as<VectorSelector>()) return isFixed(selector->time);
-    if (const auto* matrix = expr.as<MatrixSelector>()) return isFixed(matrix->selector.time);
-    if (const auto* subquery = expr.as<Subquery>()) return isFixed(subquery->time);
-    if (const auto* paren = expr.as<Paren>()) return isStepInvariant(*paren->inner);
-    if (const auto* unary = expr.as<Unary>()) return isStepInvariant(*unary->operand);
+    if (const auto* selector = expr.as<VectorSelector>()) {
+        return isFixed(selector->time);
+    }
+    if (const auto* matrix = expr.as<MatrixSelector>()) {
+        return isFixed(matrix->selector.time);
+    }
+    if (const auto* subquery = expr.as<Subquery>()) {
+        return isFixed(subquery->time);
+    }
+    if (const auto* paren = expr.as<Paren>()) {
+        return isStepInvariant(*paren->inner);
+    }
+    if (const auto* unary = expr.as<Unary>()) {
+        return isStepInvariant(*unary->operand);
+    }
     if (const auto* binary = expr.as<Binary>()) {
         return isStepInvariant(*binary->lhs) && isStepInvariant(*binary->rhs);
     }
     // Its parameter is not asked: as in Prometheus, that of the first step counts then.
-    if (const auto* aggregate = expr.as<Aggregate>()) return isStepInvariant(*aggregate->operand);
+    if (const auto* aggregate = expr.as<Aggregate>()) {
+        return isStepInvariant(*aggregate->operand);
+    }
     if (const auto* call = expr.as<Call>()) {
         const auto name = call->function->name;
-        if (std::find(kOfTheirStep.begin(), kOfTheirStep.end(), name) != kOfTheirStep.end()) return false;
+        if (std::find(kOfTheirStep.begin(), kOfTheirStep.end(), name) != kOfTheirStep.end()) {
+            return false;
+        }
         return std::all_of(call->arguments.begin(), call->arguments.end(),
                            [](const ExprPtr& argument) { return isStepInvariant(*argument); });
     }

@@ -60,29 +60,39 @@ std::string describe(const Token& token) {
     const char* kind = token.type == TokenType::string   ? "string "
                        : token.type == TokenType::number ? "number "
                                                          : "duration ";
-    if (token.text.size() > 10) return kind + quote(std::string_view(token.text).substr(0, 10)) + "...";
+    if (token.text.size() > 10) {
+        return kind + quote(std::string_view(token.text).substr(0, 10)) + "...";
+    }
     return kind + quote(token.text);
 }
 
 }  // namespace
 
 std::optional<BinaryOperator> binaryOperator(const Token& token) {
-    if (token.type != TokenType::symbol && token.type != TokenType::word_operator) return std::nullopt;
+    if (token.type != TokenType::symbol && token.type != TokenType::word_operator) {
+        return std::nullopt;
+    }
     const std::string_view text = token.type == TokenType::symbol ? token.text : token.value;
     for (const auto& [name, op] : kOperators) {
-        if (name == text) return op;
+        if (name == text) {
+            return op;
+        }
     }
     return std::nullopt;
 }
 
 bool TokenStream::acceptSymbol(std::string_view text) {
-    if (!isSymbol(text)) return false;
+    if (!isSymbol(text)) {
+        return false;
+    }
     advance();
     return true;
 }
 
 bool TokenStream::acceptKeyword(std::string_view word) {
-    if (!isKeyword(word)) return false;
+    if (!isKeyword(word)) {
+        return false;
+    }
     advance();
     return true;
 }
@@ -97,11 +107,19 @@ Failed TokenStream::failAt(std::size_t position, std::string message) {
 
 Failed TokenStream::unexpected(std::string_view context, std::string_view expected) {
     const auto& token = current();
-    if (token.type == TokenType::error) return failAt(token.start, token.text);
+    if (token.type == TokenType::error) {
+        return failAt(token.start, token.text);
+    }
     auto message = "unexpected " + describe(token);
-    if (context.empty() && aggregation_depth_ > 0) context = "aggregation";
-    if (!context.empty()) message.append(" in ").append(context);
-    if (!expected.empty()) message.append(", expected ").append(expected);
+    if (context.empty() && aggregation_depth_ > 0) {
+        context = "aggregation";
+    }
+    if (!context.empty()) {
+        message.append(" in ").append(context);
+    }
+    if (!expected.empty()) {
+        message.append(", expected ").append(expected);
+    }
     return failAt(token.start, std::move(message));
 }
 
@@ -116,12 +134,16 @@ tl::unexpected<Error> TokenStream::error(std::size_t position, const std::string
 
 tl::unexpected<Error> TokenStream::nothing() const {
     const std::string message = "no expression found in input";
-    if (query_.empty()) return fail(ErrorKind::invalid, "unknown position: parse error: " + message);
+    if (query_.empty()) {
+        return fail(ErrorKind::invalid, "unknown position: parse error: " + message);
+    }
     return error(0, message);
 }
 
 ExprPtr TokenStream::make(Span span, decltype(Expr::node) node, std::size_t depth_below) {
-    if (depth_below >= kMaxDepth) return failAt(span.start, "expression is nested too deeply");
+    if (depth_below >= kMaxDepth) {
+        return failAt(span.start, "expression is nested too deeply");
+    }
     auto expr = std::make_unique<Expr>();
     expr->span = span;
     expr->depth = depth_below + 1;

@@ -38,7 +38,9 @@ class TokenStream {
     const Token& current() const { return tokens_[index_]; }
     const Token& next() const { return tokens_[std::min(index_ + 1, tokens_.size() - 1)]; }
     void advance() {
-        if (index_ + 1 < tokens_.size()) ++index_;
+        if (index_ + 1 < tokens_.size()) {
+            ++index_;
+        }
     }
     bool isSymbol(std::string_view text) const {
         return current().type == TokenType::symbol && current().text == text;

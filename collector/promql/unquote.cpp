@@ -24,9 +24,15 @@ constexpr std::array kUnits = {
 constexpr std::int64_t kMostMs = std::numeric_limits<std::int64_t>::max() / 1'000'000;
 
 int digitValue(char c) {
-    if (c >= '0' && c <= '9') return c - '0';
-    if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F') return c - 'A' + 10;
+    if (c >= '0' && c <= '9') {
+        return c - '0';
+    }
+    if (c >= 'a' && c <= 'f') {
+        return c - 'a' + 10;
+    }
+    if (c >= 'A' && c <= 'F') {
+        return c - 'A' + 10;
+    }
     return 16;
 }
 
@@ -61,22 +67,30 @@ std::string unicodeName(char c) {
 
 std::string escaped(char kind, std::size_t digits, std::uint32_t code) {
     std::string out = {'\\', kind};
-    for (auto shift = 4 * digits; shift > 0; shift -= 4) out += "0123456789abcdef"[code >> (shift - 4) & 15U];
+    for (auto shift = 4 * digits; shift > 0; shift -= 4) {
+        out += "0123456789abcdef"[code >> (shift - 4) & 15U];
+    }
     return out;
 }
 
 /// How many bytes the first character has; 0 if it is no UTF-8.
 std::size_t sequenceLength(std::string_view text) {
     for (std::size_t length = 1; length <= 4 && length <= text.size(); ++length) {
-        if (isValidUtf8(text.substr(0, length))) return length;
+        if (isValidUtf8(text.substr(0, length))) {
+            return length;
+        }
     }
     return 0;
 }
 
 std::uint32_t decode(std::string_view character) {
     auto code = static_cast<std::uint32_t>(static_cast<unsigned char>(character[0]));
-    if (character.size() > 1) code &= 0xffU >> (character.size() + 1);
-    for (const char c : character.substr(1)) code = code << 6 | (static_cast<unsigned char>(c) & 0x3fU);
+    if (character.size() > 1) {
+        code &= 0xffU >> (character.size() + 1);
+    }
+    for (const char c : character.substr(1)) {
+        code = code << 6 | (static_cast<unsigned char>(c) & 0x3fU);
+    }
     return code;
 }
 
@@ -119,8 +133,12 @@ std::string quotedCharacter(std::string_view character) {
     }
     const auto code = decode(character);
     for (const auto& range : kInvisible) {
-        if (code < range.first || code > range.last) continue;
-        if (code < 0x80) return escaped('x', 2, code);
+        if (code < range.first || code > range.last) {
+            continue;
+        }
+        if (code < 0x80) {
+            return escaped('x', 2, code);
+        }
         return code < 0x10000 ? escaped('u', 4, code) : escaped('U', 8, code);
     }
     return std::string(character);
@@ -137,7 +155,9 @@ Expected<std::string> unquote(std::string_view body, char quote_character) {
             continue;
         }
         ++i;
-        if (i >= body.size()) return fail(ErrorKind::invalid, "escape sequence not terminated");
+        if (i >= body.size()) {
+            return fail(ErrorKind::invalid, "escape sequence not terminated");
+        }
         const char c = body[i];
         std::size_t digits = 0;
         std::uint32_t base = 16;
@@ -236,22 +256,34 @@ Expected<std::int64_t> parseDuration(std::string_view text) {
         const auto digits = i;
         std::int64_t count = 0;
         while (i < text.size() && text[i] >= '0' && text[i] <= '9') {
-            if (count > kMostMs) return invalid();
+            if (count > kMostMs) {
+                return invalid();
+            }
             count = count * 10 + (text[i++] - '0');
         }
-        if (i == digits) return invalid();
+        if (i == digits) {
+            return invalid();
+        }
         const auto unit_start = i;
-        while (i < text.size() && (text[i] < '0' || text[i] > '9')) ++i;
+        while (i < text.size() && (text[i] < '0' || text[i] > '9')) {
+            ++i;
+        }
         const auto name = text.substr(unit_start, i - unit_start);
-        if (name.empty()) return invalid();
+        if (name.empty()) {
+            return invalid();
+        }
         const auto* unit =
             std::find_if(kUnits.begin(), kUnits.end(), [&](const Unit& u) { return u.name == name; });
         if (unit == kUnits.end()) {
             return fail(ErrorKind::invalid, "unknown unit " + quote(name) + " in duration " + quote(text));
         }
-        if (unit < next_unit) return invalid();
+        if (unit < next_unit) {
+            return invalid();
+        }
         next_unit = unit + 1;
-        if (count > (kMostMs - total) / unit->ms) return fail(ErrorKind::invalid, "duration out of range");
+        if (count > (kMostMs - total) / unit->ms) {
+            return fail(ErrorKind::invalid, "duration out of range");
+        }
         total += count * unit->ms;
     }
     return total;

@@ -22,27 +22,37 @@ tl::unexpected<Error> pass(const Error& error) {
 Labels labelsOfAbsence(const Expr& argument) {
     const auto& inner = argument;
     const VectorSelector* selector = inner.as<VectorSelector>();
-    if (const auto* matrix = inner.as<MatrixSelector>()) selector = &matrix->selector;
-    if (selector == nullptr) return {};
+    if (const auto* matrix = inner.as<MatrixSelector>()) {
+        selector = &matrix->selector;
+    }
+    if (selector == nullptr) {
+        return {};
+    }
     Labels labels;
     std::set<std::string_view> seen;
     std::set<std::string_view> ambiguous;
     for (const auto& matcher : selector->matchers) {
-        if (matcher.name() == "__name__") continue;
+        if (matcher.name() == "__name__") {
+            continue;
+        }
         if (matcher.type() == storage::Matcher::Type::equal && seen.insert(matcher.name()).second) {
             labels.set(matcher.name(), matcher.value());
         } else {
             ambiguous.insert(matcher.name());
         }
     }
-    for (const auto name : ambiguous) labels.erase(name);
+    for (const auto name : ambiguous) {
+        labels.erase(name);
+    }
     return labels;
 }
 
 Value absence(const Expr& argument, const std::vector<bool>& present) {
     Series series{labelsOfAbsence(argument), ScalarValues(present.size(), absent())};
     for (std::size_t i = 0; i < present.size(); ++i) {
-        if (!present[i]) series.values[i] = 1;
+        if (!present[i]) {
+            series.values[i] = 1;
+        }
     }
     SeriesSet out;
     out.push_back(std::move(series));
@@ -52,23 +62,33 @@ Value absence(const Expr& argument, const std::vector<bool>& present) {
 
 Expected<Value> absentNow(Evaluator& evaluator, const Call& call, const Grid& grid) {
     auto set = evaluator.vector(*call.arguments[0], grid);
-    if (!set) return pass(set.error());
+    if (!set) {
+        return pass(set.error());
+    }
     std::vector<bool> present(grid.points);
     for (const auto& series : *set) {
-        for (std::size_t i = 0; i < grid.points; ++i) present[i] = present[i] || !isAbsent(series.values[i]);
+        for (std::size_t i = 0; i < grid.points; ++i) {
+            present[i] = present[i] || !isAbsent(series.values[i]);
+        }
     }
     return absence(*call.arguments[0], present);
 }
 
 Expected<Value> absentOverTime(Evaluator& evaluator, const Call& call, const Grid& grid) {
     auto range = evaluator.rangeVector(*call.arguments[0], grid);
-    if (!range) return pass(range.error());
+    if (!range) {
+        return pass(range.error());
+    }
     std::vector<bool> present(grid.points);
     for (const auto& one : range->series) {
-        if (auto go_on = evaluator.context().proceed(); !go_on) return pass(go_on.error());
+        if (auto go_on = evaluator.context().proceed(); !go_on) {
+            return pass(go_on.error());
+        }
         WindowCursor cursor(*range, one.samples, evaluator.context().version2());
         for (std::size_t i = 0; i < grid.points; ++i) {
-            if (!cursor.at(grid.at(i)).samples.empty()) present[i] = true;
+            if (!cursor.at(grid.at(i)).samples.empty()) {
+                present[i] = true;
+            }
         }
     }
     return absence(*call.arguments[0], present);
@@ -78,28 +98,38 @@ Expected<Value> absentOverTime(Evaluator& evaluator, const Call& call, const Gri
 template <class Function>
 Expected<Value> withScalars(Evaluator& evaluator, const Call& call, const Grid& grid, Function function) {
     auto set = evaluator.vector(*call.arguments[0], grid);
-    if (!set) return pass(set.error());
+    if (!set) {
+        return pass(set.error());
+    }
     std::vector<ScalarValues> scalars;
     for (std::size_t a = 1; a < call.arguments.size(); ++a) {
         auto values = evaluator.scalar(*call.arguments[a], grid);
-        if (!values) return pass(values.error());
+        if (!values) {
+            return pass(values.error());
+        }
         scalars.push_back(std::move(*values));
     }
     for (auto& series : *set) {
         for (std::size_t i = 0; i < grid.points; ++i) {
             auto& value = series.values[i];
-            if (!isAbsent(value)) value = function(value, scalars, i);
+            if (!isAbsent(value)) {
+                value = function(value, scalars, i);
+            }
         }
     }
     removeEmpty(*set);
-    if (auto done = dropNames(evaluator.context(), *set, Duplicates::merge); !done) return pass(done.error());
+    if (auto done = dropNames(evaluator.context(), *set, Duplicates::merge); !done) {
+        return pass(done.error());
+    }
     return std::move(*set);
 }
 
 Expected<Value> clamp(Evaluator& evaluator, const Call& call, const Grid& grid) {
     return withScalars(evaluator, call, grid,
                        [](double value, const std::vector<ScalarValues>& limits, std::size_t i) {
-                           if (limits[1][i] < limits[0][i]) return absent();
+                           if (limits[1][i] < limits[0][i]) {
+                               return absent();
+                           }
                            return maximum(limits[0][i], minimum(limits[1][i], value));
                        });
 }
@@ -129,12 +159,16 @@ Expected<Value> roundTo(Evaluator& evaluator, const Call& call, const Grid& grid
 
 Expected<Value> toScalar(Evaluator& evaluator, const Call& call, const Grid& grid) {
     auto set = evaluator.vector(*call.arguments[0], grid);
-    if (!set) return pass(set.error());
+    if (!set) {
+        return pass(set.error());
+    }
     ScalarValues out(grid.points, std::numeric_limits<double>::quiet_NaN());
     std::vector<int> count(grid.points);
     for (const auto& series : *set) {
         for (std::size_t i = 0; i < grid.points; ++i) {
-            if (isAbsent(series.values[i])) continue;
+            if (isAbsent(series.values[i])) {
+                continue;
+            }
             out[i] = ++count[i] == 1 ? series.values[i] : std::numeric_limits<double>::quiet_NaN();
         }
     }
@@ -143,7 +177,9 @@ Expected<Value> toScalar(Evaluator& evaluator, const Call& call, const Grid& gri
 
 Expected<Value> toVector(Evaluator& evaluator, const Call& call, const Grid& grid) {
     auto values = evaluator.scalar(*call.arguments[0], grid);
-    if (!values) return pass(values.error());
+    if (!values) {
+        return pass(values.error());
+    }
     SeriesSet out;
     out.push_back({Labels(), std::move(*values)});
     return out;
@@ -151,7 +187,9 @@ Expected<Value> toVector(Evaluator& evaluator, const Call& call, const Grid& gri
 
 Expected<Value> timeNow(Evaluator& /*evaluator*/, const Call& /*call*/, const Grid& grid) {
     ScalarValues out(grid.points);
-    for (std::size_t i = 0; i < grid.points; ++i) out[i] = static_cast<double>(grid.at(i)) / 1000;
+    for (std::size_t i = 0; i < grid.points; ++i) {
+        out[i] = static_cast<double>(grid.at(i)) / 1000;
+    }
     return out;
 }
 
@@ -164,27 +202,37 @@ Expected<Value> timestamp(Evaluator& evaluator, const Call& call, const Grid& gr
     const auto* selector = unwrapParens(*call.arguments[0]).as<VectorSelector>();
     auto set = selector != nullptr ? evaluator.select(*selector, grid, true)
                                    : evaluator.vector(*call.arguments[0], grid);
-    if (!set) return pass(set.error());
+    if (!set) {
+        return pass(set.error());
+    }
     if (selector == nullptr) {
         for (auto& series : *set) {
             for (std::size_t i = 0; i < grid.points; ++i) {
-                if (!isAbsent(series.values[i])) series.values[i] = static_cast<double>(grid.at(i)) / 1000;
+                if (!isAbsent(series.values[i])) {
+                    series.values[i] = static_cast<double>(grid.at(i)) / 1000;
+                }
             }
         }
     }
-    if (auto done = dropNames(evaluator.context(), *set, Duplicates::merge); !done) return pass(done.error());
+    if (auto done = dropNames(evaluator.context(), *set, Duplicates::merge); !done) {
+        return pass(done.error());
+    }
     return std::move(*set);
 }
 
 /// Only an instant has an order of its values; over a range the result is ordered by labels anyway.
 Expected<Value> sortBy(Evaluator& evaluator, const Call& call, const Grid& grid, bool descending) {
     auto set = evaluator.vector(*call.arguments[0], grid);
-    if (!set) return pass(set.error());
+    if (!set) {
+        return pass(set.error());
+    }
     if (grid.points == 1) {
         std::stable_sort(set->begin(), set->end(), [descending](const Series& a, const Series& b) {
             const double x = a.values.front();
             const double y = b.values.front();
-            if (std::isnan(x) || std::isnan(y)) return !std::isnan(x);
+            if (std::isnan(x) || std::isnan(y)) {
+                return !std::isnan(x);
+            }
             return descending ? x > y : x < y;
         });
     }

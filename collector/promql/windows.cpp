@@ -6,7 +6,9 @@ Window WindowCursor::at(TimestampMs time) {
     const auto end = range_.fixed.value_or(time) - range_.offset_ms;
     const auto start = end - range_.range_ms;
     for (; past_ < samples_.size() && samples_[past_].timestamp <= end; ++past_) {
-        if (past_ > 0 && samples_[past_].value < samples_[past_ - 1].value) fallen_ = past_;
+        if (past_ > 0 && samples_[past_].value < samples_[past_ - 1].value) {
+            fallen_ = past_;
+        }
     }
     while (first_ < past_ &&
            (samples_[first_].timestamp < start || (!closed_ && samples_[first_].timestamp == start))) {

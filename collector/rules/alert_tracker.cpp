@@ -35,9 +35,13 @@ const rapidjson::Value* find(const rapidjson::Value& object, const char* key) {
 Labels readLabels(const rapidjson::Value& object, const char* key) {
     std::vector<Label> out;
     const auto* found = find(object, key);
-    if (found == nullptr || !found->IsObject()) return {};
+    if (found == nullptr || !found->IsObject()) {
+        return {};
+    }
     for (const auto& member : found->GetObject()) {
-        if (!member.value.IsString()) continue;
+        if (!member.value.IsString()) {
+            continue;
+        }
         out.push_back({{member.name.GetString(), member.name.GetStringLength()},
                        {member.value.GetString(), member.value.GetStringLength()}});
     }
@@ -46,7 +50,9 @@ Labels readLabels(const rapidjson::Value& object, const char* key) {
 
 std::optional<TimestampMs> readTime(const rapidjson::Value& object, const char* key) {
     const auto* found = find(object, key);
-    if (found == nullptr || !found->IsInt64()) return std::nullopt;
+    if (found == nullptr || !found->IsInt64()) {
+        return std::nullopt;
+    }
     return found->GetInt64();
 }
 
@@ -59,20 +65,30 @@ notify::Alert toNotification(const TrackedAlert& alert, TimestampMs ends_at,
 
 bool AlertTracker::vanish(TrackedAlert& alert, TimestampMs now, const AlertTimes& times,
                           const Missing& missing) const {
-    if (alert.state == AlertState::inactive) return false;
+    if (alert.state == AlertState::inactive) {
+        return false;
+    }
     const bool held_too_long = alert.unknown_since && now - *alert.unknown_since >= times.hold_missing_ms;
     if (!held_too_long && missing(alert)) {
         const bool changed = !alert.unknown_since;
-        if (changed) alert.unknown_since = now;
+        if (changed) {
+            alert.unknown_since = now;
+        }
         return changed;
     }
     alert.unknown_since.reset();
     if (alert.state == AlertState::firing && times.keep_firing_for_ms > 0) {
         const bool begins = !alert.keep_firing_since;
-        if (begins) alert.keep_firing_since = now;
-        if (now - *alert.keep_firing_since < times.keep_firing_for_ms) return begins;
+        if (begins) {
+            alert.keep_firing_since = now;
+        }
+        if (now - *alert.keep_firing_since < times.keep_firing_for_ms) {
+            return begins;
+        }
     }
-    if (alert.state == AlertState::firing) alert.resolved_at = now;
+    if (alert.state == AlertState::firing) {
+        alert.resolved_at = now;
+    }
     alert.state = AlertState::inactive;
     return true;
 }
@@ -112,7 +128,9 @@ bool AlertTracker::update(TimestampMs now, std::vector<AlertCandidate> candidate
         present.insert(&alert);
     }
     for (auto& [labels, alert] : alerts_) {
-        if (present.count(&alert) == 0 && vanish(alert, now, times, missing)) changed = true;
+        if (present.count(&alert) == 0 && vanish(alert, now, times, missing)) {
+            changed = true;
+        }
     }
     const auto erased = std::erase_if(alerts_, [&](const auto& entry) {
         const auto& alert = entry.second;
@@ -126,8 +144,12 @@ std::vector<notify::Alert> AlertTracker::due(TimestampMs now, std::int64_t resen
                                              std::int64_t valid_ms, const std::string& generator_url) {
     std::vector<notify::Alert> out;
     for (auto& [labels, alert] : alerts_) {
-        if (alert.state == AlertState::pending) continue;
-        if (alert.resolved_at <= alert.last_sent && now - alert.last_sent < resend_delay_ms) continue;
+        if (alert.state == AlertState::pending) {
+            continue;
+        }
+        if (alert.resolved_at <= alert.last_sent && now - alert.last_sent < resend_delay_ms) {
+            continue;
+        }
         alert.last_sent = now;
         out.push_back(toNotification(alert, alert.resolved_at != 0 ? alert.resolved_at : now + valid_ms,
                                      generator_url));
@@ -138,7 +160,9 @@ std::vector<notify::Alert> AlertTracker::due(TimestampMs now, std::int64_t resen
 std::vector<notify::Alert> AlertTracker::resolveAll(TimestampMs now, const std::string& generator_url) const {
     std::vector<notify::Alert> out;
     for (const auto& [labels, alert] : alerts_) {
-        if (alert.state != AlertState::firing) continue;
+        if (alert.state != AlertState::firing) {
+            continue;
+        }
         auto resolved = alert;
         resolved.resolved_at = now;
         out.push_back(toNotification(resolved, now, generator_url));
@@ -149,7 +173,9 @@ std::vector<notify::Alert> AlertTracker::resolveAll(TimestampMs now, const std::
 std::vector<TimeSeries> AlertTracker::series(TimestampMs now) const {
     std::vector<TimeSeries> out;
     for (const auto& [labels, alert] : alerts_) {
-        if (alert.state == AlertState::inactive) continue;
+        if (alert.state == AlertState::inactive) {
+            continue;
+        }
         Labels state = alert.labels;
         state.set("__name__", "ALERTS");
         state.set("alertstate", alertStateName(alert.state));
@@ -165,7 +191,9 @@ std::vector<TimeSeries> AlertTracker::series(TimestampMs now) const {
 std::vector<AlertStatus> AlertTracker::active() const {
     std::vector<AlertStatus> out;
     for (const auto& [labels, alert] : alerts_) {
-        if (alert.state == AlertState::inactive) continue;
+        if (alert.state == AlertState::inactive) {
+            continue;
+        }
         out.push_back({alert.labels,
                        alert.annotations,
                        alert.state,
@@ -179,7 +207,9 @@ std::vector<AlertStatus> AlertTracker::active() const {
 }
 
 std::string AlertTracker::save(TimestampMs evaluated_at) const {
-    if (alerts_.empty()) return "";
+    if (alerts_.empty()) {
+        return "";
+    }
     rapidjson::StringBuffer buffer;
     JsonWriter writer(buffer);
     writer.StartObject();
@@ -204,7 +234,9 @@ std::string AlertTracker::save(TimestampMs evaluated_at) const {
             {"keep_firing_since", alert.keep_firing_since},
             {"unknown_since", alert.unknown_since}};
         for (const auto& [key, time] : times) {
-            if (!time || *time == 0) continue;
+            if (!time || *time == 0) {
+                continue;
+            }
             writer.Key(key);
             writer.Int64(*time);
         }
@@ -216,19 +248,27 @@ std::string AlertTracker::save(TimestampMs evaluated_at) const {
 }
 
 Expected<void> AlertTracker::restore(const std::string& saved) {
-    if (saved.empty()) return {};
+    if (saved.empty()) {
+        return {};
+    }
     rapidjson::Document document;
     document.Parse<rapidjson::kParseNanAndInfFlag>(saved.data(), saved.size());
     const auto unusable = [] {
         return fail(ErrorKind::invalid, "restoring alert states: not what was saved");
     };
-    if (document.HasParseError() || !document.IsObject()) return unusable();
+    if (document.HasParseError() || !document.IsObject()) {
+        return unusable();
+    }
     const auto* alerts = find(document, "alerts");
     const auto evaluated_at = readTime(document, "evaluated_at");
-    if (alerts == nullptr || !alerts->IsArray() || !evaluated_at) return unusable();
+    if (alerts == nullptr || !alerts->IsArray() || !evaluated_at) {
+        return unusable();
+    }
     std::map<Labels, TrackedAlert> read;
     for (const auto& entry : alerts->GetArray()) {
-        if (!entry.IsObject()) return unusable();
+        if (!entry.IsObject()) {
+            return unusable();
+        }
         const auto* state = find(entry, "state");
         const auto* value = find(entry, "value");
         if (state == nullptr || !state->IsString() || value == nullptr || !value->IsNumber()) {
@@ -240,7 +280,9 @@ Expected<void> AlertTracker::restore(const std::string& saved) {
         alert.source = readLabels(entry, "source");
         const std::string name = state->GetString();
         for (const auto known : {AlertState::inactive, AlertState::pending, AlertState::firing}) {
-            if (name == alertStateName(known)) alert.state = known;
+            if (name == alertStateName(known)) {
+                alert.state = known;
+            }
         }
         alert.value = value->GetDouble();
         alert.active_at = readTime(entry, "active_at").value_or(0);

@@ -21,7 +21,9 @@ std::string stateName(const RuleGroup& group, const Rule& rule, std::size_t ordi
 }
 
 Expected<promql::Vector> toVector(promql::Result result) {
-    if (auto* vector = std::get_if<promql::Vector>(&result.value)) return std::move(*vector);
+    if (auto* vector = std::get_if<promql::Vector>(&result.value)) {
+        return std::move(*vector);
+    }
     if (const auto* scalar = std::get_if<promql::Scalar>(&result.value)) {
         return promql::Vector{{Labels{}, {scalar->timestamp, scalar->value}}};
     }
@@ -31,20 +33,28 @@ Expected<promql::Vector> toVector(promql::Result result) {
 Expected<std::vector<TemplateSample>> templateQuery(const promql::Engine& engine, std::string_view query,
                                                     TimestampMs at) {
     auto result = engine.instant(query, at);
-    if (!result) return tl::unexpected<Error>(result.error());
+    if (!result) {
+        return tl::unexpected<Error>(result.error());
+    }
     std::vector<TemplateSample> out;
     if (const auto* string = std::get_if<promql::String>(&result->value)) {
         out.push_back({Labels{{"__value__", string->value}}, 0});
         return out;
     }
     auto vector = toVector(std::move(*result));
-    if (!vector) return fail(ErrorKind::execution, "query result is not a vector or scalar");
-    for (auto& element : *vector) out.push_back({std::move(element.labels), element.sample.value});
+    if (!vector) {
+        return fail(ErrorKind::execution, "query result is not a vector or scalar");
+    }
+    for (auto& element : *vector) {
+        out.push_back({std::move(element.labels), element.sample.value});
+    }
     return out;
 }
 
 std::string expand(const TemplatedLabel& label, const TemplateData& data) {
-    if (!label.expansion) return label.text;
+    if (!label.expansion) {
+        return label.text;
+    }
     auto text = label.expansion->expand(data);
     return text ? std::move(*text) : "<error expanding template: " + text.error().message + ">";
 }
@@ -71,7 +81,9 @@ std::string generatorUrl(const std::string& external_url, const std::string& que
 void endSeries(const std::set<Labels>& before, const std::set<Labels>& now, TimestampMs at,
                std::vector<TimeSeries>& out) {
     for (const auto& labels : before) {
-        if (now.count(labels) == 0) out.push_back({labels, {{at, staleNaN()}}});
+        if (now.count(labels) == 0) {
+            out.push_back({labels, {{at, staleNaN()}}});
+        }
     }
 }
 
@@ -83,7 +95,9 @@ GroupRunner::GroupRunner(RuleGroup group) : group_(std::move(group)) {
         RuleState state;
         const auto ordinal = ordinals[rule.name + rule.plainLabels().toString()]++;
         state.state_name = stateName(group_, rule, ordinal);
-        if (auto inputs = inputsOf(rule.query)) state.inputs = std::move(*inputs);
+        if (auto inputs = inputsOf(rule.query)) {
+            state.inputs = std::move(*inputs);
+        }
         state.rule = std::move(rule);
         rules_.push_back(std::move(state));
     }
@@ -96,7 +110,9 @@ void GroupRunner::adopt(GroupRunner& older) {
             return !other.adopted && other.rule.type == state.rule.type &&
                    other.state_name == state.state_name;
         });
-        if (same == older.rules_.end()) continue;
+        if (same == older.rules_.end()) {
+            continue;
+        }
         state.tracker = std::move(same->tracker);
         state.previous = std::move(same->previous);
         state.unsaved = same->unsaved;
@@ -109,31 +125,45 @@ void GroupRunner::adopt(GroupRunner& older) {
 
 void GroupRunner::restore(storage::Store& store) {
     for (auto& state : rules_) {
-        if (std::exchange(state.adopted, false) || state.rule.type != RuleType::alerting) continue;
+        if (std::exchange(state.adopted, false) || state.rule.type != RuleType::alerting) {
+            continue;
+        }
         const auto saved = store.state(state.state_name);
-        if (!saved || !*saved) continue;
+        if (!saved || !*saved) {
+            continue;
+        }
         if (const auto restored = state.tracker.restore(**saved); !restored) {
             spdlog::warn("alert {}: {}", state.rule.name, restored.error().message);
             continue;
         }
-        for (const auto& series : state.tracker.series(0)) state.previous.insert(series.labels);
+        for (const auto& series : state.tracker.series(0)) {
+            state.previous.insert(series.labels);
+        }
     }
 }
 
 void GroupRunner::retire(TimestampMs now, const RunnerContext& context) {
     std::vector<TimeSeries> ended;
     for (auto& state : rules_) {
-        if (state.adopted) continue;
+        if (state.adopted) {
+            continue;
+        }
         endSeries(state.previous, {}, now - group_.query_offset_ms, ended);
-        if (state.tracker.empty()) continue;
+        if (state.tracker.empty()) {
+            continue;
+        }
         auto alerts =
             state.tracker.resolveAll(now, generatorUrl(context.options.external_url, state.rule.canonical));
         if (const auto cleared = context.store.putState(state.state_name, ""); !cleared) {
             spdlog::warn("alert {}: {}", state.rule.name, cleared.error().message);
         }
-        if (context.notifier != nullptr && !alerts.empty()) context.notifier->send(std::move(alerts));
+        if (context.notifier != nullptr && !alerts.empty()) {
+            context.notifier->send(std::move(alerts));
+        }
     }
-    if (ended.empty()) return;
+    if (ended.empty()) {
+        return;
+    }
     if (const auto stored = context.store.append(ended); !stored) {
         spdlog::warn("rule group {}: {}", group_.name, stored.error().message);
     }
@@ -146,7 +176,9 @@ Expected<std::vector<TimeSeries>> GroupRunner::record(const RuleState& state, pr
     for (auto& element : elements) {
         Labels labels = std::move(element.labels);
         labels.set("__name__", state.rule.name);
-        for (const auto& label : state.rule.labels) labels.set(label.name, label.text);
+        for (const auto& label : state.rule.labels) {
+            labels.set(label.name, label.text);
+        }
         if (!seen.insert(labels).second) {
             return fail(ErrorKind::execution,
                         "vector contains metrics with the same labelset after applying rule labels");
@@ -178,7 +210,9 @@ Expected<std::vector<TimeSeries>> GroupRunner::alert(RuleState& state, const pro
         data.labels = element.labels;
         data.value = element.sample.value;
         candidate.labels = candidate.source;
-        for (const auto& label : rule.labels) candidate.labels.set(label.name, expand(label, data));
+        for (const auto& label : rule.labels) {
+            candidate.labels.set(label.name, expand(label, data));
+        }
         candidate.labels.set("alertname", rule.name);
         for (const auto& annotation : rule.annotations) {
             candidate.annotations.set(annotation.name, expand(annotation, data));
@@ -205,7 +239,9 @@ Expected<std::vector<TimeSeries>> GroupRunner::alert(RuleState& state, const pro
         }
         return held;
     };
-    if (state.tracker.update(now, std::move(candidates), times, missing)) state.unsaved = true;
+    if (state.tracker.update(now, std::move(candidates), times, missing)) {
+        state.unsaved = true;
+    }
     return state.tracker.series(at);
 }
 
@@ -213,15 +249,23 @@ Expected<std::vector<TimeSeries>> GroupRunner::run(RuleState& state, TimestampMs
                                                    const RunnerContext& context) {
     const TimestampMs at = now - group_.query_offset_ms;
     auto result = context.engine.instant(state.rule.query, at, &context.cancelled);
-    if (!result) return tl::unexpected<Error>(result.error());
+    if (!result) {
+        return tl::unexpected<Error>(result.error());
+    }
     auto elements = toVector(std::move(*result));
-    if (!elements) return tl::unexpected<Error>(elements.error());
-    if (state.rule.type == RuleType::recording) return record(state, std::move(*elements), at);
+    if (!elements) {
+        return tl::unexpected<Error>(elements.error());
+    }
+    if (state.rule.type == RuleType::recording) {
+        return record(state, std::move(*elements), at);
+    }
     return alert(state, *elements, now, context);
 }
 
 void GroupRunner::save(RuleState& state, TimestampMs now, storage::Store& store) const {
-    if (!state.unsaved && (state.tracker.empty() || now - state.saved_at < kSaveEveryMs)) return;
+    if (!state.unsaved && (state.tracker.empty() || now - state.saved_at < kSaveEveryMs)) {
+        return;
+    }
     const auto saved = store.putState(state.state_name, state.tracker.save(now));
     if (!saved) {
         spdlog::warn("alert {}: its state could not be saved: {}", state.rule.name, saved.error().message);
@@ -233,12 +277,16 @@ void GroupRunner::save(RuleState& state, TimestampMs now, storage::Store& store)
 }
 
 void GroupRunner::send(RuleState& state, TimestampMs now, const RunnerContext& context) const {
-    if (context.notifier == nullptr) return;
+    if (context.notifier == nullptr) {
+        return;
+    }
     const auto resend = group_.builtin ? 0 : context.options.resend_delay_ms;
     // As Prometheus: time for two evaluations or two sendings to fail.
     auto alerts = state.tracker.due(now, resend, 4 * std::max(resend, group_.interval_ms),
                                     generatorUrl(context.options.external_url, state.rule.canonical));
-    if (!alerts.empty()) context.notifier->send(std::move(alerts));
+    if (!alerts.empty()) {
+        context.notifier->send(std::move(alerts));
+    }
 }
 
 void GroupRunner::evaluate(TimestampMs now, const RunnerContext& context) {
@@ -248,19 +296,27 @@ void GroupRunner::evaluate(TimestampMs now, const RunnerContext& context) {
     };
     const auto group_start = Clock::now();
     for (auto& state : rules_) {
-        if (context.cancelled) return;
+        if (context.cancelled) {
+            return;
+        }
         const auto start = Clock::now();
         auto series = run(state, now, context);
-        if (!series && context.cancelled) return;
+        if (!series && context.cancelled) {
+            return;
+        }
         if (series) {
             std::set<Labels> written;
-            for (const auto& one : *series) written.insert(one.labels);
+            for (const auto& one : *series) {
+                written.insert(one.labels);
+            }
             endSeries(state.previous, written, now - group_.query_offset_ms, *series);
             const auto stored = series->empty() ? Expected<storage::AppendResult>(storage::AppendResult{})
                                                 : context.store.append(*series);
             if (stored) {
                 state.previous = std::move(written);
-                if (stored->refused > 0) spdlog::warn("rule {}: {}", state.rule.name, stored->first_refusal);
+                if (stored->refused > 0) {
+                    spdlog::warn("rule {}: {}", state.rule.name, stored->first_refusal);
+                }
             }
             state.health = stored ? Health::ok : Health::err;
             state.last_error = stored ? "" : stored.error().message;
@@ -300,11 +356,14 @@ GroupStatus GroupRunner::status() const {
         rule.keep_firing_for_ms = state.rule.keep_firing_for_ms;
         rule.labels = state.rule.plainLabels();
         std::vector<Label> annotations;
-        for (const auto& annotation : state.rule.annotations)
+        for (const auto& annotation : state.rule.annotations) {
             annotations.push_back({annotation.name, annotation.text});
+        }
         rule.annotations = Labels(std::move(annotations));
         rule.alerts = state.tracker.active();
-        for (const auto& alert : rule.alerts) rule.state = std::max(rule.state, alert.state);
+        for (const auto& alert : rule.alerts) {
+            rule.state = std::max(rule.state, alert.state);
+        }
         rule.health = state.health;
         rule.last_error = state.last_error;
         rule.evaluation_seconds = state.seconds;

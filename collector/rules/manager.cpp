@@ -73,7 +73,9 @@ struct RuleManager::State {
 
 void RuleManager::State::publish() {
     std::vector<GroupStatus> fresh;
-    for (const auto& entry : entries) fresh.push_back(entry.runner.status());
+    for (const auto& entry : entries) {
+        fresh.push_back(entry.runner.status());
+    }
     const std::lock_guard lock(shown);
     published = std::move(fresh);
 }
@@ -107,14 +109,18 @@ void RuleManager::State::loop() {
     {
         // As in Prometheus, the first evaluation is at the first slot after the start.
         const std::lock_guard lock(work);
-        for (auto& entry : entries) entry.last_slot = entry.runner.group().slot(nowMs());
+        for (auto& entry : entries) {
+            entry.last_slot = entry.runner.group().slot(nowMs());
+        }
     }
     while (true) {
         const TimestampMs next = evaluateDue(nowMs());
         std::unique_lock lock(wake);
         const auto wait = std::chrono::milliseconds(std::max<std::int64_t>(next - nowMs(), 1));
         woken.wait_for(lock, wait, [&] { return stopping || reloaded; });
-        if (stopping) return;
+        if (stopping) {
+            return;
+        }
         reloaded = false;
     }
 }
@@ -135,7 +141,9 @@ std::vector<config::Problem> RuleManager::loadFiles(const std::vector<std::strin
         group.builtin = true;
         groups.push_back(std::move(group));
     }
-    if (!reader.ok()) return reader.problems();
+    if (!reader.ok()) {
+        return reader.problems();
+    }
     {
         const std::lock_guard lock(state_->work);
         std::vector<State::Entry> fresh;
@@ -150,11 +158,15 @@ std::vector<config::Problem> RuleManager::loadFiles(const std::vector<std::strin
                 entry.last_slot = older.last_slot;
             }
             entry.runner.restore(state_->context.store);
-            if (entry.last_slot == 0) entry.last_slot = entry.runner.group().slot(nowMs());
+            if (entry.last_slot == 0) {
+                entry.last_slot = entry.runner.group().slot(nowMs());
+            }
             fresh.push_back(std::move(entry));
         }
         const TimestampMs now = nowMs();
-        for (auto& older : state_->entries) older.runner.retire(now, state_->context);
+        for (auto& older : state_->entries) {
+            older.runner.retire(now, state_->context);
+        }
         state_->entries = std::move(fresh);
         state_->publish();
     }
@@ -165,14 +177,18 @@ std::vector<config::Problem> RuleManager::loadFiles(const std::vector<std::strin
 }
 
 void RuleManager::start() {
-    if (state_->thread.joinable()) return;
+    if (state_->thread.joinable()) {
+        return;
+    }
     state_->cancelled = false;
     state_->stopping = false;
     state_->thread = std::thread([this] { state_->loop(); });
 }
 
 void RuleManager::stop() {
-    if (!state_->thread.joinable()) return;
+    if (!state_->thread.joinable()) {
+        return;
+    }
     state_->cancelled = true;
     {
         const std::lock_guard lock(state_->wake);
@@ -198,18 +214,24 @@ std::vector<GroupStatus> RuleManager::groups() const {
         out = state_->published;
     }
     std::erase_if(out, [](const GroupStatus& group) { return group.builtin; });
-    if (state_->context.notifier == nullptr) return out;
+    if (state_->context.notifier == nullptr) {
+        return out;
+    }
     std::vector<AlertStatus*> alerts;
     for (auto& group : out) {
         for (auto& rule : group.rules) {
             for (auto& alert : rule.alerts) {
-                if (alert.state == AlertState::firing) alerts.push_back(&alert);
+                if (alert.state == AlertState::firing) {
+                    alerts.push_back(&alert);
+                }
             }
         }
     }
     std::vector<const Labels*> firing;
     firing.reserve(alerts.size());
-    for (const auto* alert : alerts) firing.push_back(&alert->labels);
+    for (const auto* alert : alerts) {
+        firing.push_back(&alert->labels);
+    }
     for (auto* alert : alerts) {
         alert->suppression = state_->context.notifier->suppression(alert->labels, firing);
     }
@@ -235,7 +257,9 @@ CheckResult checkFiles(const std::vector<std::string>& patterns) {
             const auto labels = rule.plainLabels().toString();
             const auto [known, fresh] =
                 first.emplace(group.file + "\n" + rule.name + "\n" + labels, rule.line);
-            if (fresh) continue;
+            if (fresh) {
+                continue;
+            }
             result.duplicates.push_back({group.file, rule.line, rule.column,
                                          "duplicate rule: " + rule.name + (labels == "{}" ? "" : labels) +
                                              " is also at line " + std::to_string(known->second) +

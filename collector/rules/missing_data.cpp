@@ -29,10 +29,14 @@ void collect(const promql::Expr& expr, std::vector<Input>& out) {
         collect(*binary->lhs, out);
         collect(*binary->rhs, out);
     } else if (const auto* aggregate = expr.as<promql::Aggregate>()) {
-        if (aggregate->parameter) collect(*aggregate->parameter, out);
+        if (aggregate->parameter) {
+            collect(*aggregate->parameter, out);
+        }
         collect(*aggregate->operand, out);
     } else if (const auto* call = expr.as<promql::Call>()) {
-        for (const auto& argument : call->arguments) collect(*argument, out);
+        for (const auto& argument : call->arguments) {
+            collect(*argument, out);
+        }
     } else if (const auto* subquery = expr.as<promql::Subquery>()) {
         collect(*subquery->inner, out);
     }
@@ -44,10 +48,14 @@ using Newest = std::map<Labels, Sample>;
 Expected<Newest> newest(const storage::Queryable& data, const storage::Matchers& matchers, TimestampMs from,
                         TimestampMs to) {
     auto read = data.select(matchers, from, to, kMaxSamples);
-    if (!read) return tl::unexpected<Error>(read.error());
+    if (!read) {
+        return tl::unexpected<Error>(read.error());
+    }
     Newest out;
     for (const auto& series : *read) {
-        if (!series.samples.empty()) out.emplace(*series.labels, series.samples.back());
+        if (!series.samples.empty()) {
+            out.emplace(*series.labels, series.samples.back());
+        }
     }
     return out;
 }
@@ -55,7 +63,9 @@ Expected<Newest> newest(const storage::Queryable& data, const storage::Matchers&
 bool addMatcher(storage::Matchers& matchers, storage::Matcher::Type type, const std::string& name,
                 std::string value) {
     auto matcher = storage::Matcher::create(type, name, std::move(value));
-    if (matcher) matchers.push_back(std::move(*matcher));
+    if (matcher) {
+        matchers.push_back(std::move(*matcher));
+    }
     return matcher.has_value();
 }
 
@@ -64,18 +74,26 @@ enum class Observer { fails, works, switched_off, none };
 /// What `up` says about whoever reports the series.
 Observer observer(const storage::Queryable& data, const Labels& series, TimestampMs now,
                   std::int64_t lookback_ms) {
-    if (!series.has("job") || !series.has("instance")) return Observer::none;
+    if (!series.has("job") || !series.has("instance")) {
+        return Observer::none;
+    }
     storage::Matchers matchers;
     bool ok = addMatcher(matchers, storage::Matcher::Type::equal, "__name__", "up");
     for (const char* name : {"job", "instance", "agent"}) {
         ok = ok && addMatcher(matchers, storage::Matcher::Type::equal, name, std::string(series.get(name)));
     }
     const auto ups = ok ? newest(data, matchers, now - kMarkerReachMs, now) : Expected<Newest>(Newest{});
-    if (!ups) return Observer::fails;
-    if (ups->empty()) return Observer::none;
+    if (!ups) {
+        return Observer::fails;
+    }
+    if (ups->empty()) {
+        return Observer::none;
+    }
     const bool ended =
         std::all_of(ups->begin(), ups->end(), [](const auto& up) { return isStaleNaN(up.second.value); });
-    if (ended) return Observer::switched_off;
+    if (ended) {
+        return Observer::switched_off;
+    }
     const bool works = std::any_of(ups->begin(), ups->end(), [&](const auto& up) {
         return up.second.value == 1 && now - up.second.timestamp < lookback_ms;
     });
@@ -104,21 +122,32 @@ bool inputMissing(const storage::Queryable& data, const Input& input, const Labe
         input.range_ms > 0 ? std::max<std::int64_t>(input.range_ms / 2, 1) : lookback_ms;
     const auto before = newest(data, matchers, then - std::max(input.range_ms, lookback_ms), then);
     const auto after = newest(data, matchers, std::max(then - window, at - kMarkerReachMs), at);
-    if (!before || !after) return true;
+    if (!before || !after) {
+        return true;
+    }
 
     std::set<Labels> reported;
     for (const auto& [labels, sample] : *after) {
-        if (!isStaleNaN(sample.value) && at - sample.timestamp < window)
+        if (!isStaleNaN(sample.value) && at - sample.timestamp < window) {
             reported.insert(withoutAgent(labels));
+        }
     }
     for (const auto& [labels, sample] : *before) {
-        if (isStaleNaN(sample.value) || reported.count(withoutAgent(labels)) != 0) continue;
+        if (isStaleNaN(sample.value) || reported.count(withoutAgent(labels)) != 0) {
+            continue;
+        }
         const auto last = after->find(labels);
         const bool marked = last != after->end() && isStaleNaN(last->second.value);
-        if (!marked) return true;
+        if (!marked) {
+            return true;
+        }
         const auto name = labels.metricName();
-        if (name == "up" || name.rfind("ALERTS", 0) == 0) continue;
-        if (observer(data, labels, at, lookback_ms) == Observer::fails) return true;
+        if (name == "up" || name.rfind("ALERTS", 0) == 0) {
+            continue;
+        }
+        if (observer(data, labels, at, lookback_ms) == Observer::fails) {
+            return true;
+        }
     }
     return false;
 }
@@ -127,7 +156,9 @@ bool inputMissing(const storage::Queryable& data, const Input& input, const Labe
 
 Expected<std::vector<Input>> inputsOf(std::string_view query) {
     auto expr = promql::parse(query);
-    if (!expr) return tl::unexpected<Error>(expr.error());
+    if (!expr) {
+        return tl::unexpected<Error>(expr.error());
+    }
     std::vector<Input> out;
     collect(**expr, out);
     return out;

@@ -19,16 +19,22 @@ std::vector<TemplatedLabel> readLabels(const Node& node, const char* what, bool 
     std::vector<TemplatedLabel> out;
     std::set<std::string> names;
     node.forEachPair([&](const std::string& name, const Node& value) {
-        if (!names.insert(name).second) value.problem("the key \"" + name + "\" is given twice");
+        if (!names.insert(name).second) {
+            value.problem("the key \"" + name + "\" is given twice");
+        }
         if (!isValidLabelName(name) || name == "__name__") {
             value.problem("invalid " + std::string(what) + " name \"" + name + "\"");
         }
         if (!value.isScalar()) {
-            if (value.present()) value.problem(value.path() + " must be text");
+            if (value.present()) {
+                value.problem(value.path() + " must be text");
+            }
             return;
         }
         TemplatedLabel label{name, value.text(), std::nullopt};
-        if (!isValidUtf8(label.text)) value.problem(value.path() + " is not valid UTF-8");
+        if (!isValidUtf8(label.text)) {
+            value.problem(value.path() + " is not valid UTF-8");
+        }
         if (templates) {
             auto parsed = Template::parse(label.text);
             if (parsed) {
@@ -62,7 +68,9 @@ Rule readRule(const Node& node, const std::vector<TemplatedLabel>& group_labels)
     rule.line = node.line();
     rule.column = node.column();
     node.allow({"record", "alert", "expr", "for", "keep_firing_for", "labels", "annotations"});
-    if (!node.isMap()) return rule;
+    if (!node.isMap()) {
+        return rule;
+    }
     const Node record = node["record"];
     const Node alert = node["alert"];
     const auto given = [](const Node& name) {
@@ -88,17 +96,23 @@ Rule readRule(const Node& node, const std::vector<TemplatedLabel>& group_labels)
     node["for"].readDuration(rule.for_ms);
     node["keep_firing_for"].readDuration(rule.keep_firing_for_ms);
     rule.labels = readLabels(node["labels"], "label", alerting);
-    if (alerting) rule.annotations = readLabels(node["annotations"], "annotation", true);
+    if (alerting) {
+        rule.annotations = readLabels(node["annotations"], "annotation", true);
+    }
     for (const auto& label : group_labels) {
         const bool own = std::any_of(rule.labels.begin(), rule.labels.end(),
                                      [&](const TemplatedLabel& other) { return other.name == label.name; });
-        if (!own) rule.labels.push_back(label);
+        if (!own) {
+            rule.labels.push_back(label);
+        }
     }
     return rule;
 }
 
 void wantList(const Node& node) {
-    if (node.present() && !node.isSequence()) node.problem(node.path() + " must be a list");
+    if (node.present() && !node.isSequence()) {
+        node.problem(node.path() + " must be a list");
+    }
 }
 
 RuleGroup readGroup(const Node& node, const std::string& file, std::int64_t default_interval_ms) {
@@ -107,15 +121,21 @@ RuleGroup readGroup(const Node& node, const std::string& file, std::int64_t defa
     group.interval_ms = default_interval_ms;
     node.allow({"name", "interval", "query_offset", "limit", "labels", "rules"});
     node["name"].read(group.name);
-    if (group.name.empty()) node.problem("Groupname must not be empty");
+    if (group.name.empty()) {
+        node.problem("Groupname must not be empty");
+    }
     node["interval"].readDuration(group.interval_ms);
-    if (group.interval_ms <= 0) group.interval_ms = default_interval_ms;
+    if (group.interval_ms <= 0) {
+        group.interval_ms = default_interval_ms;
+    }
     node["query_offset"].readDuration(group.query_offset_ms);
     node["limit"].read(group.limit, std::numeric_limits<int>::min(), std::numeric_limits<int>::max());
     const auto labels = readLabels(node["labels"], "label", true);
     wantList(node["rules"]);
     node["rules"].forEach([&](const Node& rule) {
-        if (rule.present()) group.rules.push_back(readRule(rule, labels));
+        if (rule.present()) {
+            group.rules.push_back(readRule(rule, labels));
+        }
     });
     return group;
 }
@@ -124,7 +144,9 @@ constexpr std::uint64_t kFnvOffset = 14695981039346656037U;
 constexpr std::uint64_t kFnvPrime = 1099511628211U;
 
 std::uint64_t fnv1a(const std::string& text, std::uint64_t hash) {
-    for (const char c : text) hash = (hash ^ static_cast<unsigned char>(c)) * kFnvPrime;
+    for (const char c : text) {
+        hash = (hash ^ static_cast<unsigned char>(c)) * kFnvPrime;
+    }
     return (hash ^ 0xffU) * kFnvPrime;
 }
 
@@ -132,7 +154,9 @@ std::uint64_t fnv1a(const std::string& text, std::uint64_t hash) {
 
 Labels Rule::plainLabels() const {
     std::vector<Label> out;
-    for (const auto& label : labels) out.push_back({label.name, label.text});
+    for (const auto& label : labels) {
+        out.push_back({label.name, label.text});
+    }
     return Labels(std::move(out));
 }
 
@@ -154,7 +178,9 @@ std::vector<RuleGroup> parseRuleFile(Reader& reader, const std::string& yaml, co
     std::set<std::string> names;
     wantList(root["groups"]);
     root["groups"].forEach([&](const Node& node) {
-        if (!node.present()) return;
+        if (!node.present()) {
+            return;
+        }
         auto group = readGroup(node, name, default_interval_ms);
         if (!group.name.empty() && !names.insert(group.name).second) {
             node.problem("groupname: \"" + group.name + "\" is repeated in the same file");
@@ -183,7 +209,9 @@ std::vector<RuleGroup> readRuleFiles(Reader& reader, const std::vector<std::stri
     for (const auto& file : files) {
         std::ifstream in(file, std::ios::binary);
         std::ostringstream content;
-        if (in.is_open()) content << in.rdbuf();
+        if (in.is_open()) {
+            content << in.rdbuf();
+        }
         if (!in.is_open() || in.bad()) {
             reader.add({file, 0, 0, "cannot be read"});
             continue;

@@ -23,20 +23,34 @@ struct ExpandError {
 
 TemplateValue fieldOf(const TemplateValue& value, const std::string& name) {
     if (const auto* root = std::get_if<const TemplateData*>(&value.data)) {
-        if (name == "Labels") return {(*root)->labels};
-        if (name == "ExternalLabels") return {(*root)->external_labels};
-        if (name == "ExternalURL") return {(*root)->external_url};
-        if (name == "Value") return {(*root)->value};
+        if (name == "Labels") {
+            return {(*root)->labels};
+        }
+        if (name == "ExternalLabels") {
+            return {(*root)->external_labels};
+        }
+        if (name == "ExternalURL") {
+            return {(*root)->external_url};
+        }
+        if (name == "Value") {
+            return {(*root)->value};
+        }
     } else if (const auto* sample = std::get_if<TemplateSample>(&value.data)) {
-        if (name == "Labels") return {sample->labels};
-        if (name == "Value") return {sample->value};
+        if (name == "Labels") {
+            return {sample->labels};
+        }
+        if (name == "Value") {
+            return {sample->value};
+        }
     } else if (const auto* labels = std::get_if<Labels>(&value.data)) {
         return {std::string(labels->get(name))};
     } else if (const auto* map = std::get_if<std::shared_ptr<const TemplateMap>>(&value.data)) {
         const auto found = (*map)->find(name);
         return found == (*map)->end() ? TemplateValue{} : found->second;
     } else if (const auto* time = std::get_if<TemplateTime>(&value.data)) {
-        if (auto part = timeMethod(*time, name)) return *part;
+        if (auto part = timeMethod(*time, name)) {
+            return *part;
+        }
     }
     raise("can't evaluate field " + name + " in type " + value.typeName());
 }
@@ -62,7 +76,9 @@ class Executor {
     Flow list(const std::vector<TemplateNode>& nodes, const TemplateValue& dot) {
         for (const auto& node : nodes) {
             const auto flow = one(node, dot);
-            if (flow != Flow::next) return flow;
+            if (flow != Flow::next) {
+                return flow;
+            }
         }
         return Flow::next;
     }
@@ -81,7 +97,9 @@ class Executor {
                 return Flow::continue_loop;
             case Kind::action: {
                 const auto value = evaluate(node.pipeline, dot);
-                if (node.pipeline.variables.empty()) emit(value.toString());
+                if (node.pipeline.variables.empty()) {
+                    emit(value.toString());
+                }
                 return Flow::next;
             }
             case Kind::branch_if:
@@ -108,8 +126,12 @@ class Executor {
 
     void invoke(const TemplateNode& node, const TemplateValue& dot) {
         const auto found = tree_.definitions.find(node.text);
-        if (found == tree_.definitions.end()) raise("template \"" + node.text + "\" not defined");
-        if (++invocations_ > kMaxInvocations) raise("exceeded maximum template depth");
+        if (found == tree_.definitions.end()) {
+            raise("template \"" + node.text + "\" not defined");
+        }
+        if (++invocations_ > kMaxInvocations) {
+            raise("exceeded maximum template depth");
+        }
         const TemplateValue data =
             node.pipeline.commands.empty() ? TemplateValue{} : evaluate(node.pipeline, dot);
         // It sees none of the variables of whoever invokes it.
@@ -127,7 +149,9 @@ class Executor {
         TemplateList elements;
         if (const auto* items = std::get_if<std::shared_ptr<const TemplateList>>(&collection.data)) {
             elements = **items;
-            for (std::size_t i = 0; i < elements.size(); ++i) keys.push_back({static_cast<std::int64_t>(i)});
+            for (std::size_t i = 0; i < elements.size(); ++i) {
+                keys.push_back({static_cast<std::int64_t>(i)});
+            }
         } else if (const auto* labels = std::get_if<Labels>(&collection.data)) {
             for (const auto& label : *labels) {
                 keys.push_back({label.name});
@@ -142,13 +166,17 @@ class Executor {
             flow = list(node.body, elements[i]);
             variables_.resize(scope);
         }
-        if (elements.empty()) return list(node.alternative, dot);
+        if (elements.empty()) {
+            return list(node.alternative, dot);
+        }
         return Flow::next;
     }
 
     void bind(const TemplatePipeline& pipeline, const TemplateValue& key, const TemplateValue& element) {
         const auto& names = pipeline.variables;
-        if (names.size() == 1) assign(pipeline, names[0], element);
+        if (names.size() == 1) {
+            assign(pipeline, names[0], element);
+        }
         if (names.size() == 2) {
             assign(pipeline, names[0], key);
             assign(pipeline, names[1], element);
@@ -166,13 +194,17 @@ class Executor {
     TemplateValue& find(const std::string& name) {
         const auto found = std::find_if(variables_.rbegin(), variables_.rend(),
                                         [&](const auto& variable) { return variable.first == name; });
-        if (found == variables_.rend()) raise("undefined variable: " + name);
+        if (found == variables_.rend()) {
+            raise("undefined variable: " + name);
+        }
         return found->second;
     }
 
     TemplateValue evaluate(const TemplatePipeline& pipeline, const TemplateValue& dot) {
         auto value = commands(pipeline, dot);
-        if (!pipeline.variables.empty()) assign(pipeline, pipeline.variables[0], value);
+        if (!pipeline.variables.empty()) {
+            assign(pipeline, pipeline.variables[0], value);
+        }
         return value;
     }
 
@@ -188,17 +220,25 @@ class Executor {
                           const TemplateValue* last) {
         const auto& first = command.operands.front();
         if (first.kind != TemplateOperand::Kind::function) {
-            if (!first.fields.empty() && first.fields.back() == "Format") return format(command, dot, last);
-            if (command.operands.size() > 1 || last != nullptr) raise("can't give argument to non-function");
+            if (!first.fields.empty() && first.fields.back() == "Format") {
+                return format(command, dot, last);
+            }
+            if (command.operands.size() > 1 || last != nullptr) {
+                raise("can't give argument to non-function");
+            }
             return operand(first, dot);
         }
         const bool shortcut = first.name == "and" || first.name == "or";
         std::vector<TemplateValue> arguments;
         for (std::size_t i = 1; i < command.operands.size(); ++i) {
             arguments.push_back(operand(command.operands[i], dot));
-            if (shortcut && arguments.back().truth() == (first.name == "or")) return arguments.back();
+            if (shortcut && arguments.back().truth() == (first.name == "or")) {
+                return arguments.back();
+            }
         }
-        if (last != nullptr) arguments.push_back(*last);
+        if (last != nullptr) {
+            arguments.push_back(*last);
+        }
         return call(first.name, arguments);
     }
 
@@ -212,17 +252,25 @@ class Executor {
         for (std::size_t i = 1; i < command.operands.size(); ++i) {
             arguments.push_back(operand(command.operands[i], dot));
         }
-        if (last != nullptr) arguments.push_back(*last);
+        if (last != nullptr) {
+            arguments.push_back(*last);
+        }
         const auto* time = std::get_if<TemplateTime>(&value.data);
-        if (time == nullptr) raise("can't evaluate field Format in type " + value.typeName());
+        if (time == nullptr) {
+            raise("can't evaluate field Format in type " + value.typeName());
+        }
         const auto* layout = arguments.size() == 1 ? std::get_if<std::string>(&arguments[0].data) : nullptr;
-        if (layout == nullptr) raise("wrong number or type of args for Format: want one string");
+        if (layout == nullptr) {
+            raise("wrong number or type of args for Format: want one string");
+        }
         return {formatGoTime(*time, *layout)};
     }
 
     TemplateValue call(const std::string& name, const std::vector<TemplateValue>& arguments) {
         auto result = callTemplateFunction(name, arguments, data_);
-        if (!result) raise("error calling " + name + ": " + result.error().message);
+        if (!result) {
+            raise("error calling " + name + ": " + result.error().message);
+        }
         return std::move(*result);
     }
 
@@ -243,7 +291,9 @@ class Executor {
                 value = evaluate(*operand.pipeline, dot);
                 break;
         }
-        for (const auto& field : operand.fields) value = fieldOf(value, field);
+        for (const auto& field : operand.fields) {
+            value = fieldOf(value, field);
+        }
         return value;
     }
 
@@ -265,7 +315,9 @@ class Executor {
 
 Expected<Template> Template::parse(std::string_view text) {
     auto tree = parseTemplate(text);
-    if (!tree) return tl::unexpected<Error>(tree.error());
+    if (!tree) {
+        return tl::unexpected<Error>(tree.error());
+    }
     return Template(std::make_shared<const TemplateTree>(std::move(*tree)));
 }
 

@@ -43,9 +43,13 @@ struct Verb {
 };
 
 std::string pad(const std::string& text, const Verb& verb) {
-    if (verb.width.empty()) return text;
+    if (verb.width.empty()) {
+        return text;
+    }
     const auto width = static_cast<std::size_t>(std::stoi(verb.width));
-    if (text.size() >= width) return text;
+    if (text.size() >= width) {
+        return text;
+    }
     const std::string filling(width - text.size(), ' ');
     return verb.flags.find('-') != std::string::npos ? text + filling : filling + text;
 }
@@ -59,7 +63,9 @@ std::string likeC(const Verb& verb, const char* length, T value) {
 #pragma GCC diagnostic ignored "-Wformat-nonliteral"
     const int size = std::snprintf(buffer.data(), buffer.size(), format.c_str(), value);
 #pragma GCC diagnostic pop
-    if (size < 0) return "";
+    if (size < 0) {
+        return "";
+    }
     return {buffer.data(), std::min(static_cast<std::size_t>(size), buffer.size() - 1)};
 }
 
@@ -67,8 +73,9 @@ std::string formatFloat(const Verb& verb, double value) {
     if (!std::isfinite(value)) {
         return pad(std::isnan(value) ? "NaN" : value > 0 ? "+Inf" : "-Inf", verb);
     }
-    if (verb.precision.empty() && (verb.letter == 'g' || verb.letter == 'G'))
+    if (verb.precision.empty() && (verb.letter == 'g' || verb.letter == 'G')) {
         return pad(formatGoFloat(value), verb);
+    }
     return likeC(verb, "", value);
 }
 
@@ -77,30 +84,49 @@ std::string bad(const Verb& verb, const TemplateValue& value) {
 }
 
 std::string formatOne(Verb verb, const TemplateValue& value) {
-    if (verb.letter == 'v') return pad(value.toString(), verb);
+    if (verb.letter == 'v') {
+        return pad(value.toString(), verb);
+    }
     if (const auto* real = std::get_if<double>(&value.data)) {
-        if (verb.letter == 'F') verb.letter = 'f';
-        if (std::string_view("eEfgG").find(verb.letter) == std::string_view::npos) return bad(verb, value);
+        if (verb.letter == 'F') {
+            verb.letter = 'f';
+        }
+        if (std::string_view("eEfgG").find(verb.letter) == std::string_view::npos) {
+            return bad(verb, value);
+        }
         return formatFloat(verb, *real);
     }
     if (const auto* whole = std::get_if<std::int64_t>(&value.data)) {
-        if (verb.letter == 'd') return likeC(verb, "ll", static_cast<long long>(*whole));
-        if (verb.letter == 'c') return pad(std::string(1, static_cast<char>(*whole)), verb);
-        if (verb.letter != 'x' && verb.letter != 'X' && verb.letter != 'o') return bad(verb, value);
+        if (verb.letter == 'd') {
+            return likeC(verb, "ll", static_cast<long long>(*whole));
+        }
+        if (verb.letter == 'c') {
+            return pad(std::string(1, static_cast<char>(*whole)), verb);
+        }
+        if (verb.letter != 'x' && verb.letter != 'X' && verb.letter != 'o') {
+            return bad(verb, value);
+        }
         return likeC(verb, "ll", static_cast<unsigned long long>(*whole));
     }
     if (const auto* text = std::get_if<std::string>(&value.data)) {
-        if (verb.letter == 'q') return pad(quote(*text), verb);
-        if (verb.letter != 's') return bad(verb, value);
-        if (verb.precision.empty()) return pad(*text, verb);
+        if (verb.letter == 'q') {
+            return pad(quote(*text), verb);
+        }
+        if (verb.letter != 's') {
+            return bad(verb, value);
+        }
+        if (verb.precision.empty()) {
+            return pad(*text, verb);
+        }
         const auto most = verb.precision.size() == 1 ? 0 : std::stoul(verb.precision.substr(1));
         return pad(text->substr(0, most), verb);
     }
     if (std::holds_alternative<bool>(value.data)) {
         return verb.letter == 't' ? pad(value.toString(), verb) : bad(verb, value);
     }
-    if (std::holds_alternative<std::monostate>(value.data))
+    if (std::holds_alternative<std::monostate>(value.data)) {
         return std::string("%!") + verb.letter + "(<nil>)";
+    }
     return verb.letter == 's' ? pad(value.toString(), verb) : bad(verb, value);
 }
 
@@ -108,7 +134,9 @@ std::string formatOne(Verb verb, const TemplateValue& value) {
 std::string digits(const std::string& format, std::size_t& at) {
     std::string out;
     while (at < format.size() && format[at] >= '0' && format[at] <= '9') {
-        if (out.size() < 3) out += format[at];
+        if (out.size() < 3) {
+            out += format[at];
+        }
         ++at;
     }
     return out;
@@ -117,15 +145,21 @@ std::string digits(const std::string& format, std::size_t& at) {
 }  // namespace
 
 std::string formatGoFloat(double value) {
-    if (std::isnan(value)) return "NaN";
-    if (std::isinf(value)) return value > 0 ? "+Inf" : "-Inf";
+    if (std::isnan(value)) {
+        return "NaN";
+    }
+    if (std::isinf(value)) {
+        return value > 0 ? "+Inf" : "-Inf";
+    }
     std::array<char, 64> buffer{};
     const auto scientific =
         std::to_chars(buffer.data(), buffer.data() + buffer.size(), value, std::chars_format::scientific);
     std::string text(buffer.data(), scientific.ptr);
     const auto e = text.find('e');
     const int exponent = std::stoi(text.substr(e + 1));
-    if (exponent < -4 || exponent >= 6) return text;
+    if (exponent < -4 || exponent >= 6) {
+        return text;
+    }
     const auto fixed =
         std::to_chars(buffer.data(), buffer.data() + buffer.size(), value, std::chars_format::fixed);
     return {buffer.data(), fixed.ptr};

@@ -24,7 +24,9 @@ std::string print(const char* format, double value) {
 std::string humanizeSmall(double value, const std::string& unit) {
     std::string prefix;
     for (const char* p : {"m", "u", "n", "p", "f", "a", "z", "y"}) {
-        if (std::abs(value) >= 1) break;
+        if (std::abs(value) >= 1) {
+            break;
+        }
         prefix = p;
         value *= 1000;
     }
@@ -32,11 +34,17 @@ std::string humanizeSmall(double value, const std::string& unit) {
 }
 
 std::string humanize(double value) {
-    if (value == 0 || !std::isfinite(value)) return print("%.4g", value);
-    if (std::abs(value) < 1) return humanizeSmall(value, "");
+    if (value == 0 || !std::isfinite(value)) {
+        return print("%.4g", value);
+    }
+    if (std::abs(value) < 1) {
+        return humanizeSmall(value, "");
+    }
     std::string prefix;
     for (const char* p : {"k", "M", "G", "T", "P", "E", "Z", "Y"}) {
-        if (std::abs(value) < 1000) break;
+        if (std::abs(value) < 1000) {
+            break;
+        }
         prefix = p;
         value /= 1000;
     }
@@ -44,10 +52,14 @@ std::string humanize(double value) {
 }
 
 std::string humanize1024(double value) {
-    if (std::abs(value) <= 1 || !std::isfinite(value)) return print("%.4g", value);
+    if (std::abs(value) <= 1 || !std::isfinite(value)) {
+        return print("%.4g", value);
+    }
     std::string prefix;
     for (const char* p : {"ki", "Mi", "Gi", "Ti", "Pi", "Ei", "Zi", "Yi"}) {
-        if (std::abs(value) < 1024) break;
+        if (std::abs(value) < 1024) {
+            break;
+        }
         prefix = p;
         value /= 1024;
     }
@@ -55,27 +67,45 @@ std::string humanize1024(double value) {
 }
 
 std::string humanizeDuration(double value) {
-    if (!std::isfinite(value)) return print("%.4g", value);
-    if (value == 0) return "0s";
-    if (std::abs(value) < 1) return humanizeSmall(value, "s");
+    if (!std::isfinite(value)) {
+        return print("%.4g", value);
+    }
+    if (value == 0) {
+        return "0s";
+    }
+    if (std::abs(value) < 1) {
+        return humanizeSmall(value, "s");
+    }
     const std::string sign = value < 0 ? "-" : "";
     value = std::abs(value);
-    if (value > 9e15) return sign + print("%.4g", value) + "s";
+    if (value > 9e15) {
+        return sign + print("%.4g", value) + "s";
+    }
     const auto duration = static_cast<std::int64_t>(value);
     const auto part = [](std::int64_t number, const char* unit) { return std::to_string(number) + unit; };
     const std::string seconds = part(duration % 60, "s");
     const std::string minutes = part(duration / 60 % 60, "m ");
     const std::string hours = part(duration / 3600 % 24, "h ");
-    if (duration >= 86'400) return sign + part(duration / 86'400, "d ") + hours + minutes + seconds;
-    if (duration >= 3600) return sign + hours + minutes + seconds;
-    if (duration >= 60) return sign + minutes + seconds;
+    if (duration >= 86'400) {
+        return sign + part(duration / 86'400, "d ") + hours + minutes + seconds;
+    }
+    if (duration >= 3600) {
+        return sign + hours + minutes + seconds;
+    }
+    if (duration >= 60) {
+        return sign + minutes + seconds;
+    }
     return sign + print("%.4g", value) + "s";
 }
 
 /// As Prometheus: by way of whole nanoseconds, cut to milliseconds.
 Expected<TemplateTime> toTime(double value) {
-    if (!std::isfinite(value)) return fail(ErrorKind::execution, "is not a number or infinite");
-    if (std::abs(value) > 9.2e9) return fail(ErrorKind::execution, "exceeds the range of times");
+    if (!std::isfinite(value)) {
+        return fail(ErrorKind::execution, "is not a number or infinite");
+    }
+    if (std::abs(value) > 9.2e9) {
+        return fail(ErrorKind::execution, "exceeds the range of times");
+    }
     return TemplateTime{static_cast<std::int64_t>(value * 1e9) / 1'000'000};
 }
 
@@ -89,7 +119,9 @@ std::string title(std::string text) {
     for (char& c : text) {
         const auto byte = static_cast<unsigned char>(c);
         const bool letter = std::isalnum(byte) != 0 || c == '_' || c == '\'' || byte >= 0x80;
-        if (letter && first && c >= 'a' && c <= 'z') c = static_cast<char>(c - 'a' + 'A');
+        if (letter && first && c >= 'a' && c <= 'z') {
+            c = static_cast<char>(c - 'a' + 'A');
+        }
         first = !letter;
     }
     return text;
@@ -97,8 +129,12 @@ std::string title(std::string text) {
 
 std::string mapAscii(std::string text, bool upper) {
     for (char& c : text) {
-        if (upper && c >= 'a' && c <= 'z') c = static_cast<char>(c - 'a' + 'A');
-        if (!upper && c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+        if (upper && c >= 'a' && c <= 'z') {
+            c = static_cast<char>(c - 'a' + 'A');
+        }
+        if (!upper && c >= 'A' && c <= 'Z') {
+            c = static_cast<char>(c - 'A' + 'a');
+        }
     }
     return text;
 }
@@ -122,7 +158,9 @@ std::string queryEscape(const std::string& text) {
 }
 
 Expected<std::string> text(const TemplateValue& value) {
-    if (const auto* string = std::get_if<std::string>(&value.data)) return *string;
+    if (const auto* string = std::get_if<std::string>(&value.data)) {
+        return *string;
+    }
     return fail(ErrorKind::execution, "wrong type: expected string; found " + value.typeName());
 }
 
@@ -130,7 +168,9 @@ Expected<std::vector<std::string>> texts(const Arguments& arguments) {
     std::vector<std::string> out;
     for (const auto& argument : arguments) {
         auto one = text(argument);
-        if (!one) return tl::unexpected<Error>(one.error());
+        if (!one) {
+            return tl::unexpected<Error>(one.error());
+        }
         out.push_back(std::move(*one));
     }
     return out;
@@ -170,7 +210,9 @@ std::string expandGroups(const std::string& pattern, const std::vector<re2::Stri
         }
         if (index >= 0 && index < static_cast<int>(groups.size())) {
             const auto& group = groups[static_cast<std::size_t>(index)];
-            if (group.data() != nullptr) out.append(group.data(), group.size());
+            if (group.data() != nullptr) {
+                out.append(group.data(), group.size());
+            }
         }
         i = braces ? end : end - 1;
     }
@@ -179,7 +221,9 @@ std::string expandGroups(const std::string& pattern, const std::vector<re2::Stri
 
 Outcome reReplaceAll(const std::string& pattern, const std::string& replacement, const std::string& input) {
     const re2::RE2 regex(pattern, re2::RE2::Quiet);
-    if (!regex.ok()) return fail(ErrorKind::execution, "error parsing regexp: " + regex.error());
+    if (!regex.ok()) {
+        return fail(ErrorKind::execution, "error parsing regexp: " + regex.error());
+    }
     std::vector<re2::StringPiece> groups(static_cast<std::size_t>(regex.NumberOfCapturingGroups()) + 1);
     std::string out;
     std::size_t at = 0;
@@ -196,13 +240,17 @@ Outcome reReplaceAll(const std::string& pattern, const std::string& replacement,
         }
         at = size > 0 ? start + size : start + 1;
     }
-    if (copied < input.size()) out.append(input, copied, std::string::npos);
+    if (copied < input.size()) {
+        out.append(input, copied, std::string::npos);
+    }
     return TemplateValue{std::move(out)};
 }
 
 Outcome match(const std::string& pattern, const std::string& input) {
     const re2::RE2 regex(pattern, re2::RE2::Quiet);
-    if (!regex.ok()) return fail(ErrorKind::execution, "error parsing regexp: " + regex.error());
+    if (!regex.ok()) {
+        return fail(ErrorKind::execution, "error parsing regexp: " + regex.error());
+    }
     return TemplateValue{re2::RE2::PartialMatch(input, regex)};
 }
 
@@ -213,7 +261,9 @@ std::string stripPort(const std::string& address) {
                                                                          : address.substr(1, close - 1);
     }
     const auto colon = address.find(':');
-    if (colon == std::string::npos || address.find(':', colon + 1) != std::string::npos) return address;
+    if (colon == std::string::npos || address.find(':', colon + 1) != std::string::npos) {
+        return address;
+    }
     return address.substr(0, colon);
 }
 
@@ -221,7 +271,9 @@ std::string stripDomain(const std::string& address) {
     const std::string host = stripPort(address);
     const bool ip =
         host.find(':') != std::string::npos || host.find_first_not_of("0123456789.") == std::string::npos;
-    if (ip) return address;
+    if (ip) {
+        return address;
+    }
     const auto dot = host.find('.');
     const std::string port = address.size() > host.size() ? address.substr(host.size()) : "";
     return host.substr(0, dot) + port;
@@ -233,43 +285,72 @@ Expected<int> compare(const TemplateValue& left, const TemplateValue& right) {
         static thread_local std::array<double, 2> converted{};
         static thread_local std::size_t next = 0;
         double& slot = converted[next++ % 2];
-        if (const auto* real = std::get_if<double>(&value.data)) return &(slot = *real);
-        if (const auto* whole = std::get_if<std::int64_t>(&value.data))
+        if (const auto* real = std::get_if<double>(&value.data)) {
+            return &(slot = *real);
+        }
+        if (const auto* whole = std::get_if<std::int64_t>(&value.data)) {
             return &(slot = static_cast<double>(*whole));
+        }
         return nullptr;
     };
     const auto* a = number(left);
     const auto* b = number(right);
-    if (a != nullptr && b != nullptr) return *a < *b ? -1 : *a == *b ? 0 : *a > *b ? 1 : 2;
+    if (a != nullptr && b != nullptr) {
+        return *a < *b ? -1 : *a == *b ? 0 : *a > *b ? 1 : 2;
+    }
     const auto* string = std::get_if<std::string>(&left.data);
     const auto* other = std::get_if<std::string>(&right.data);
-    if (string != nullptr && other != nullptr) return string->compare(*other);
+    if (string != nullptr && other != nullptr) {
+        return string->compare(*other);
+    }
     const auto* truth = std::get_if<bool>(&left.data);
     const auto* other_truth = std::get_if<bool>(&right.data);
-    if (truth != nullptr && other_truth != nullptr) return *truth == *other_truth ? 0 : 2;
+    if (truth != nullptr && other_truth != nullptr) {
+        return *truth == *other_truth ? 0 : 2;
+    }
     return fail(ErrorKind::execution, "incompatible types for comparison");
 }
 
 Outcome comparison(const std::string& name, const Arguments& arguments) {
-    if (arguments.size() < 2) return fail(ErrorKind::execution, "missing argument for comparison");
+    if (arguments.size() < 2) {
+        return fail(ErrorKind::execution, "missing argument for comparison");
+    }
     if (name == "eq") {
         for (std::size_t i = 1; i < arguments.size(); ++i) {
             const auto order = compare(arguments[0], arguments[i]);
-            if (!order) return tl::unexpected<Error>(order.error());
-            if (*order == 0) return TemplateValue{true};
+            if (!order) {
+                return tl::unexpected<Error>(order.error());
+            }
+            if (*order == 0) {
+                return TemplateValue{true};
+            }
         }
         return TemplateValue{false};
     }
-    if (arguments.size() > 2) return fail(ErrorKind::execution, "too many arguments for comparison");
+    if (arguments.size() > 2) {
+        return fail(ErrorKind::execution, "too many arguments for comparison");
+    }
     const auto order = compare(arguments[0], arguments[1]);
-    if (!order) return tl::unexpected<Error>(order.error());
+    if (!order) {
+        return tl::unexpected<Error>(order.error());
+    }
     // 2: neither less, equal nor greater (NaN), or without an order.
     const bool nan = *order == 2 && !std::holds_alternative<std::string>(arguments[0].data);
-    if (name == "ne") return TemplateValue{*order != 0};
-    if (nan) return TemplateValue{false};
-    if (name == "lt") return TemplateValue{*order < 0};
-    if (name == "le") return TemplateValue{*order <= 0};
-    if (name == "gt") return TemplateValue{*order > 0};
+    if (name == "ne") {
+        return TemplateValue{*order != 0};
+    }
+    if (nan) {
+        return TemplateValue{false};
+    }
+    if (name == "lt") {
+        return TemplateValue{*order < 0};
+    }
+    if (name == "le") {
+        return TemplateValue{*order <= 0};
+    }
+    if (name == "gt") {
+        return TemplateValue{*order > 0};
+    }
     return TemplateValue{*order >= 0};
 }
 
@@ -292,27 +373,34 @@ Outcome length(const TemplateValue& value) {
 Outcome indexOne(const TemplateValue& collection, const TemplateValue& place) {
     if (const auto* labels = std::get_if<Labels>(&collection.data)) {
         const auto name = text(place);
-        if (!name) return tl::unexpected<Error>(name.error());
+        if (!name) {
+            return tl::unexpected<Error>(name.error());
+        }
         return TemplateValue{std::string(labels->get(*name))};
     }
     if (const auto* map = std::get_if<std::shared_ptr<const TemplateMap>>(&collection.data)) {
         const auto name = text(place);
-        if (!name) return tl::unexpected<Error>(name.error());
+        if (!name) {
+            return tl::unexpected<Error>(name.error());
+        }
         const auto found = (*map)->find(*name);
         return found == (*map)->end() ? TemplateValue{} : found->second;
     }
     const auto* at = std::get_if<std::int64_t>(&place.data);
     if (const auto* string = std::get_if<std::string>(&collection.data); string != nullptr && at != nullptr) {
-        if (*at < 0 || *at >= static_cast<std::int64_t>(string->size()))
+        if (*at < 0 || *at >= static_cast<std::int64_t>(string->size())) {
             return fail(ErrorKind::execution, "index out of range");
+        }
         const auto byte = static_cast<unsigned char>((*string)[static_cast<std::size_t>(*at)]);
         return TemplateValue{static_cast<std::int64_t>(byte)};
     }
     const auto* list = std::get_if<std::shared_ptr<const TemplateList>>(&collection.data);
-    if (list == nullptr || at == nullptr)
+    if (list == nullptr || at == nullptr) {
         return fail(ErrorKind::execution, "can't index item of type " + collection.typeName());
-    if (*at < 0 || *at >= static_cast<std::int64_t>((*list)->size()))
+    }
+    if (*at < 0 || *at >= static_cast<std::int64_t>((*list)->size())) {
         return fail(ErrorKind::execution, "index out of range");
+    }
     return (**list)[static_cast<std::size_t>(*at)];
 }
 
@@ -320,7 +408,9 @@ Outcome index(const Arguments& arguments) {
     TemplateValue value = arguments[0];
     for (std::size_t i = 1; i < arguments.size(); ++i) {
         auto next = indexOne(value, arguments[i]);
-        if (!next) return next;
+        if (!next) {
+            return next;
+        }
         value = std::move(*next);
     }
     return value;
@@ -337,13 +427,19 @@ Outcome slice(const Arguments& arguments) {
     std::array<std::int64_t, 2> ends = {0, size};
     for (std::size_t i = 1; i < arguments.size(); ++i) {
         const auto* at = std::get_if<std::int64_t>(&arguments[i].data);
-        if (at == nullptr || *at < 0 || *at > size) return fail(ErrorKind::execution, "index out of range");
+        if (at == nullptr || *at < 0 || *at > size) {
+            return fail(ErrorKind::execution, "index out of range");
+        }
         ends[i - 1] = *at;
     }
-    if (ends[0] > ends[1]) return fail(ErrorKind::execution, "invalid slice index");
+    if (ends[0] > ends[1]) {
+        return fail(ErrorKind::execution, "invalid slice index");
+    }
     const auto begin = static_cast<std::size_t>(ends[0]);
     const auto count = static_cast<std::size_t>(ends[1] - ends[0]);
-    if (string != nullptr) return TemplateValue{string->substr(begin, count)};
+    if (string != nullptr) {
+        return TemplateValue{string->substr(begin, count)};
+    }
     const auto first = (*list)->begin() + ends[0];
     return TemplateValue{std::make_shared<const TemplateList>(first, (*list)->begin() + ends[1])};
 }
@@ -351,7 +447,9 @@ Outcome slice(const Arguments& arguments) {
 /// The arguments as arg0, arg1, ...: for templates that take several.
 Outcome argumentMap(const Arguments& arguments) {
     auto map = std::make_shared<TemplateMap>();
-    for (std::size_t i = 0; i < arguments.size(); ++i) (*map)["arg" + std::to_string(i)] = arguments[i];
+    for (std::size_t i = 0; i < arguments.size(); ++i) {
+        (*map)["arg" + std::to_string(i)] = arguments[i];
+    }
     return TemplateValue{std::shared_ptr<const TemplateMap>(std::move(map))};
 }
 
@@ -376,22 +474,32 @@ std::string escaped(const std::string& name, const std::string& text) {
         {'\\', R"(\\)"},     {'\'', R"(\')"},    {'"', R"(\")"},     {'<', R"(\u003C)"},
         {'>', R"(\u003E)"},  {'&', R"(\u0026)"}, {'=', R"(\u003D)"}, {'\n', R"(\u000A)"},
         {'\r', R"(\u000D)"}, {'\t', R"(\u0009)"}};
-    if (name == "urlquery") return queryEscape(text);
+    if (name == "urlquery") {
+        return queryEscape(text);
+    }
     return replaceEach(text, name == "html" ? html : js);
 }
 
 Expected<const TemplateList*> listOf(const TemplateValue& value) {
-    if (const auto* list = std::get_if<std::shared_ptr<const TemplateList>>(&value.data)) return list->get();
+    if (const auto* list = std::get_if<std::shared_ptr<const TemplateList>>(&value.data)) {
+        return list->get();
+    }
     return fail(ErrorKind::execution,
                 "wrong type: expected the result of a query; found " + value.typeName());
 }
 
 Outcome runQuery(const std::string& expression, const TemplateData& data) {
-    if (!data.query) return fail(ErrorKind::execution, "queries are not available here");
+    if (!data.query) {
+        return fail(ErrorKind::execution, "queries are not available here");
+    }
     auto result = data.query(expression);
-    if (!result) return tl::unexpected<Error>(result.error());
+    if (!result) {
+        return tl::unexpected<Error>(result.error());
+    }
     auto list = std::make_shared<TemplateList>();
-    for (auto& sample : *result) list->push_back({std::move(sample)});
+    for (auto& sample : *result) {
+        list->push_back({std::move(sample)});
+    }
     return TemplateValue{std::shared_ptr<const TemplateList>(std::move(list))};
 }
 
@@ -401,16 +509,24 @@ Outcome sampleFunction(const std::string& name, const Arguments& arguments) {
         return fail(ErrorKind::execution,
                     "wrong type: expected a sample; found " + arguments.back().typeName());
     }
-    if (name == "value") return TemplateValue{sample->value};
-    if (name == "strvalue") return TemplateValue{std::string(sample->labels.get("__value__"))};
+    if (name == "value") {
+        return TemplateValue{sample->value};
+    }
+    if (name == "strvalue") {
+        return TemplateValue{std::string(sample->labels.get("__value__"))};
+    }
     const auto label = text(arguments[0]);
-    if (!label) return tl::unexpected<Error>(label.error());
+    if (!label) {
+        return tl::unexpected<Error>(label.error());
+    }
     return TemplateValue{std::string(sample->labels.get(*label))};
 }
 
 Outcome sortByLabel(const std::string& label, const TemplateValue& value) {
     const auto list = listOf(value);
-    if (!list) return tl::unexpected<Error>(list.error());
+    if (!list) {
+        return tl::unexpected<Error>(list.error());
+    }
     auto sorted = std::make_shared<TemplateList>(**list);
     std::stable_sort(sorted->begin(), sorted->end(), [&](const TemplateValue& a, const TemplateValue& b) {
         const auto* left = std::get_if<TemplateSample>(&a.data);
@@ -426,7 +542,9 @@ Outcome printArguments(const std::string& name, const Arguments& arguments) {
         const bool strings = i > 0 && (std::holds_alternative<std::string>(arguments[i].data) ||
                                        std::holds_alternative<std::string>(arguments[i - 1].data));
         // Go's Sprint puts a space between operands when neither is a string.
-        if (i > 0 && (name == "println" || !strings)) out += ' ';
+        if (i > 0 && (name == "println" || !strings)) {
+            out += ' ';
+        }
         out += arguments[i].toString();
     }
     return TemplateValue{name == "println" ? out + "\n" : out};
@@ -485,30 +603,64 @@ const std::map<std::string, Arity, std::less<>> kFunctions = {{"query", {1, 1}},
 
 Outcome humanizeFunction(const std::string& name, const TemplateValue& argument) {
     const auto number = argument.toFloat();
-    if (!number) return tl::unexpected<Error>(number.error());
-    if (name == "humanize") return TemplateValue{humanize(*number)};
-    if (name == "humanize1024") return TemplateValue{humanize1024(*number)};
-    if (name == "humanizeDuration") return TemplateValue{humanizeDuration(*number)};
-    if (name == "humanizePercentage") return TemplateValue{print("%.4g", *number * 100) + "%"};
+    if (!number) {
+        return tl::unexpected<Error>(number.error());
+    }
+    if (name == "humanize") {
+        return TemplateValue{humanize(*number)};
+    }
+    if (name == "humanize1024") {
+        return TemplateValue{humanize1024(*number)};
+    }
+    if (name == "humanizeDuration") {
+        return TemplateValue{humanizeDuration(*number)};
+    }
+    if (name == "humanizePercentage") {
+        return TemplateValue{print("%.4g", *number * 100) + "%"};
+    }
     return TemplateValue{humanizeTimestamp(*number)};
 }
 
 Outcome textFunction(const std::string& name, const Arguments& arguments) {
     const auto strings = texts(arguments);
-    if (!strings) return tl::unexpected<Error>(strings.error());
+    if (!strings) {
+        return tl::unexpected<Error>(strings.error());
+    }
     const auto& s = *strings;
-    if (name == "reReplaceAll") return reReplaceAll(s[0], s[1], s[2]);
-    if (name == "match") return match(s[0], s[1]);
-    if (name == "title") return TemplateValue{title(s[0])};
-    if (name == "toUpper") return TemplateValue{mapAscii(s[0], true)};
-    if (name == "toLower") return TemplateValue{mapAscii(s[0], false)};
-    if (name == "stripPort") return TemplateValue{stripPort(s[0])};
-    if (name == "stripDomain") return TemplateValue{stripDomain(s[0])};
-    if (name == "safeHtml") return TemplateValue{s[0]};
-    if (name == "graphLink") return TemplateValue{"/graph?g0.expr=" + queryEscape(s[0]) + "&g0.tab=0"};
-    if (name == "tableLink") return TemplateValue{"/graph?g0.expr=" + queryEscape(s[0]) + "&g0.tab=1"};
+    if (name == "reReplaceAll") {
+        return reReplaceAll(s[0], s[1], s[2]);
+    }
+    if (name == "match") {
+        return match(s[0], s[1]);
+    }
+    if (name == "title") {
+        return TemplateValue{title(s[0])};
+    }
+    if (name == "toUpper") {
+        return TemplateValue{mapAscii(s[0], true)};
+    }
+    if (name == "toLower") {
+        return TemplateValue{mapAscii(s[0], false)};
+    }
+    if (name == "stripPort") {
+        return TemplateValue{stripPort(s[0])};
+    }
+    if (name == "stripDomain") {
+        return TemplateValue{stripDomain(s[0])};
+    }
+    if (name == "safeHtml") {
+        return TemplateValue{s[0]};
+    }
+    if (name == "graphLink") {
+        return TemplateValue{"/graph?g0.expr=" + queryEscape(s[0]) + "&g0.tab=0"};
+    }
+    if (name == "tableLink") {
+        return TemplateValue{"/graph?g0.expr=" + queryEscape(s[0]) + "&g0.tab=1"};
+    }
     const auto duration = config::parseDuration(s[0]);
-    if (!duration) return tl::unexpected<Error>(duration.error());
+    if (!duration) {
+        return tl::unexpected<Error>(duration.error());
+    }
     return TemplateValue{static_cast<double>(*duration) / 1000};
 }
 
@@ -529,57 +681,97 @@ Expected<TemplateValue> callTemplateFunction(const std::string& name,
                                              const std::vector<TemplateValue>& arguments,
                                              const TemplateData& data) {
     const auto known = kFunctions.find(name);
-    if (known == kFunctions.end()) return fail(ErrorKind::execution, "function \"" + name + "\" not defined");
+    if (known == kFunctions.end()) {
+        return fail(ErrorKind::execution, "function \"" + name + "\" not defined");
+    }
     const int count = static_cast<int>(arguments.size());
     if (count < known->second.least || (known->second.most >= 0 && count > known->second.most)) {
         return fail(ErrorKind::execution, "wrong number of args: got " + std::to_string(count));
     }
     if (name == "query") {
         const auto expression = text(arguments[0]);
-        if (!expression) return tl::unexpected<Error>(expression.error());
+        if (!expression) {
+            return tl::unexpected<Error>(expression.error());
+        }
         return runQuery(*expression, data);
     }
     if (name == "first") {
         const auto list = listOf(arguments[0]);
-        if (!list) return tl::unexpected<Error>(list.error());
-        if ((*list)->empty()) return fail(ErrorKind::execution, "first() called on vector with no elements");
+        if (!list) {
+            return tl::unexpected<Error>(list.error());
+        }
+        if ((*list)->empty()) {
+            return fail(ErrorKind::execution, "first() called on vector with no elements");
+        }
         return (*list)->front();
     }
     if (name == "sortByLabel") {
         const auto label = text(arguments[0]);
-        if (!label) return tl::unexpected<Error>(label.error());
+        if (!label) {
+            return tl::unexpected<Error>(label.error());
+        }
         return sortByLabel(*label, arguments[1]);
     }
-    if (name == "value" || name == "strvalue" || name == "label") return sampleFunction(name, arguments);
-    if (name.rfind("humanize", 0) == 0) return humanizeFunction(name, arguments[0]);
-    if (name == "externalURL") return TemplateValue{data.external_url};
-    if (name == "pathPrefix") return TemplateValue{pathPrefix(data.external_url)};
-    if (name == "print" || name == "println") return printArguments(name, arguments);
+    if (name == "value" || name == "strvalue" || name == "label") {
+        return sampleFunction(name, arguments);
+    }
+    if (name.rfind("humanize", 0) == 0) {
+        return humanizeFunction(name, arguments[0]);
+    }
+    if (name == "externalURL") {
+        return TemplateValue{data.external_url};
+    }
+    if (name == "pathPrefix") {
+        return TemplateValue{pathPrefix(data.external_url)};
+    }
+    if (name == "print" || name == "println") {
+        return printArguments(name, arguments);
+    }
     if (name == "printf") {
         const auto format = text(arguments[0]);
-        if (!format) return tl::unexpected<Error>(format.error());
+        if (!format) {
+            return tl::unexpected<Error>(format.error());
+        }
         return TemplateValue{templatePrintf(*format, arguments, 1)};
     }
     if (name == "toTime") {
         const auto number = arguments[0].toFloat();
-        if (!number) return tl::unexpected<Error>(number.error());
+        if (!number) {
+            return tl::unexpected<Error>(number.error());
+        }
         const auto time = toTime(*number);
-        if (!time) return tl::unexpected<Error>(time.error());
+        if (!time) {
+            return tl::unexpected<Error>(time.error());
+        }
         return TemplateValue{*time};
     }
     // No value here is a function.
-    if (name == "call") return fail(ErrorKind::execution, "non-function of type " + arguments[0].typeName());
-    if (name == "args") return argumentMap(arguments);
-    if (name == "slice") return slice(arguments);
+    if (name == "call") {
+        return fail(ErrorKind::execution, "non-function of type " + arguments[0].typeName());
+    }
+    if (name == "args") {
+        return argumentMap(arguments);
+    }
+    if (name == "slice") {
+        return slice(arguments);
+    }
     if (name == "html" || name == "js" || name == "urlquery") {
         const auto printed = printArguments("print", arguments);
         return TemplateValue{escaped(name, printed->toString())};
     }
-    if (name == "len") return length(arguments[0]);
-    if (name == "index") return index(arguments);
-    if (name == "not") return TemplateValue{!arguments[0].truth()};
+    if (name == "len") {
+        return length(arguments[0]);
+    }
+    if (name == "index") {
+        return index(arguments);
+    }
+    if (name == "not") {
+        return TemplateValue{!arguments[0].truth()};
+    }
     // Reached when no argument before the last decided.
-    if (name == "and" || name == "or") return arguments.back();
+    if (name == "and" || name == "or") {
+        return arguments.back();
+    }
     if (name == "eq" || name == "ne" || name == "lt" || name == "le" || name == "gt" || name == "ge") {
         return comparison(name, arguments);
     }
@@ -587,24 +779,48 @@ Expected<TemplateValue> callTemplateFunction(const std::string& name,
 }
 
 bool TemplateValue::truth() const {
-    if (const auto* truth = std::get_if<bool>(&data)) return *truth;
-    if (const auto* whole = std::get_if<std::int64_t>(&data)) return *whole != 0;
-    if (const auto* real = std::get_if<double>(&data)) return *real != 0;
-    if (const auto* string = std::get_if<std::string>(&data)) return !string->empty();
-    if (const auto* labels = std::get_if<Labels>(&data)) return !labels->empty();
-    if (const auto* list = std::get_if<std::shared_ptr<const TemplateList>>(&data)) return !(*list)->empty();
-    if (const auto* map = std::get_if<std::shared_ptr<const TemplateMap>>(&data)) return !(*map)->empty();
+    if (const auto* truth = std::get_if<bool>(&data)) {
+        return *truth;
+    }
+    if (const auto* whole = std::get_if<std::int64_t>(&data)) {
+        return *whole != 0;
+    }
+    if (const auto* real = std::get_if<double>(&data)) {
+        return *real != 0;
+    }
+    if (const auto* string = std::get_if<std::string>(&data)) {
+        return !string->empty();
+    }
+    if (const auto* labels = std::get_if<Labels>(&data)) {
+        return !labels->empty();
+    }
+    if (const auto* list = std::get_if<std::shared_ptr<const TemplateList>>(&data)) {
+        return !(*list)->empty();
+    }
+    if (const auto* map = std::get_if<std::shared_ptr<const TemplateMap>>(&data)) {
+        return !(*map)->empty();
+    }
     return !std::holds_alternative<std::monostate>(data);
 }
 
 std::string TemplateValue::toString() const {
-    if (const auto* truth = std::get_if<bool>(&data)) return *truth ? "true" : "false";
-    if (const auto* whole = std::get_if<std::int64_t>(&data)) return std::to_string(*whole);
-    if (const auto* real = std::get_if<double>(&data)) return formatGoFloat(*real);
-    if (const auto* string = std::get_if<std::string>(&data)) return *string;
+    if (const auto* truth = std::get_if<bool>(&data)) {
+        return *truth ? "true" : "false";
+    }
+    if (const auto* whole = std::get_if<std::int64_t>(&data)) {
+        return std::to_string(*whole);
+    }
+    if (const auto* real = std::get_if<double>(&data)) {
+        return formatGoFloat(*real);
+    }
+    if (const auto* string = std::get_if<std::string>(&data)) {
+        return *string;
+    }
     if (const auto* labels = std::get_if<Labels>(&data)) {
         std::string out;
-        for (const auto& label : *labels) out += (out.empty() ? "" : " ") + label.name + ":" + label.value;
+        for (const auto& label : *labels) {
+            out += (out.empty() ? "" : " ") + label.name + ":" + label.value;
+        }
         return "map[" + out + "]";
     }
     if (const auto* sample = std::get_if<TemplateSample>(&data)) {
@@ -612,14 +828,19 @@ std::string TemplateValue::toString() const {
     }
     if (const auto* list = std::get_if<std::shared_ptr<const TemplateList>>(&data)) {
         std::string out;
-        for (const auto& item : **list) out += (out.empty() ? "" : " ") + item.toString();
+        for (const auto& item : **list) {
+            out += (out.empty() ? "" : " ") + item.toString();
+        }
         return "[" + out + "]";
     }
-    if (const auto* time = std::get_if<TemplateTime>(&data)) return lapwing::rules::toString(*time);
+    if (const auto* time = std::get_if<TemplateTime>(&data)) {
+        return lapwing::rules::toString(*time);
+    }
     if (const auto* map = std::get_if<std::shared_ptr<const TemplateMap>>(&data)) {
         std::string out;
-        for (const auto& [name, value] : **map)
+        for (const auto& [name, value] : **map) {
             out += (out.empty() ? "" : " ") + name + ":" + value.toString();
+        }
         return "map[" + out + "]";
     }
     return "<no value>";
@@ -641,12 +862,18 @@ std::string TemplateValue::typeName() const {
 }
 
 Expected<double> TemplateValue::toFloat() const {
-    if (const auto* real = std::get_if<double>(&data)) return *real;
-    if (const auto* whole = std::get_if<std::int64_t>(&data)) return static_cast<double>(*whole);
+    if (const auto* real = std::get_if<double>(&data)) {
+        return *real;
+    }
+    if (const auto* whole = std::get_if<std::int64_t>(&data)) {
+        return static_cast<double>(*whole);
+    }
     if (const auto* string = std::get_if<std::string>(&data)) {
         char* end = nullptr;
         const double value = std::strtod(string->c_str(), &end);
-        if (!string->empty() && *end == '\0') return value;
+        if (!string->empty() && *end == '\0') {
+            return value;
+        }
     }
     return fail(ErrorKind::execution, "can't convert " + typeName() + " to float");
 }

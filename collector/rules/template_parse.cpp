@@ -86,12 +86,18 @@ std::vector<Piece> split(std::string_view text) {
     };
     const auto add_text = [&](std::string_view plain, bool trim_right) {
         if (trim_left) {
-            while (!plain.empty() && isSpace(plain.front())) plain.remove_prefix(1);
+            while (!plain.empty() && isSpace(plain.front())) {
+                plain.remove_prefix(1);
+            }
         }
         if (trim_right) {
-            while (!plain.empty() && isSpace(plain.back())) plain.remove_suffix(1);
+            while (!plain.empty() && isSpace(plain.back())) {
+                plain.remove_suffix(1);
+            }
         }
-        if (!plain.empty()) pieces.push_back({false, plain, 0});
+        if (!plain.empty()) {
+            pieces.push_back({false, plain, 0});
+        }
     };
     while (true) {
         const auto open = text.find("{{", at);
@@ -101,14 +107,20 @@ std::vector<Piece> split(std::string_view text) {
         }
         std::size_t start = open + 2;
         const bool trim_right = start + 1 < text.size() && text[start] == '-' && isSpace(text[start + 1]);
-        if (trim_right) ++start;
+        if (trim_right) {
+            ++start;
+        }
         add_text(text.substr(at, open - at), trim_right);
         std::size_t content = start;
-        while (content < text.size() && isSpace(text[content])) ++content;
+        while (content < text.size() && isSpace(text[content])) {
+            ++content;
+        }
         std::size_t end = 0;
         if (text.substr(content, 2) == "/*") {
             const auto close = text.find("*/", content + 2);
-            if (close == std::string_view::npos) throw SyntaxError{"unclosed comment"};
+            if (close == std::string_view::npos) {
+                throw SyntaxError{"unclosed comment"};
+            }
             end = text.find("}}", close + 2);
             const auto rest =
                 end == std::string_view::npos ? std::string_view() : text.substr(close + 2, end - close - 2);
@@ -126,7 +138,9 @@ std::vector<Piece> split(std::string_view text) {
         }
         auto inner = text.substr(start, end - start);
         trim_left = inner.size() >= 2 && inner.back() == '-' && isSpace(inner[inner.size() - 2]);
-        if (trim_left) inner.remove_suffix(1);
+        if (trim_left) {
+            inner.remove_suffix(1);
+        }
         pieces.push_back({true, inner, line_of(open)});
         at = end + 2;
     }
@@ -162,7 +176,9 @@ class Lexer {
         std::vector<Token> tokens;
         while (true) {
             tokens.push_back(next());
-            if (tokens.back().kind == Token::Kind::end) return tokens;
+            if (tokens.back().kind == Token::Kind::end) {
+                return tokens;
+            }
         }
     }
 
@@ -170,9 +186,13 @@ class Lexer {
     Token next() {
         Token token;
         const auto before = at_;
-        while (at_ < text_.size() && isSpace(text_[at_])) ++at_;
+        while (at_ < text_.size() && isSpace(text_[at_])) {
+            ++at_;
+        }
         token.spaced = at_ != before || before == 0;
-        if (at_ == text_.size()) return token;
+        if (at_ == text_.size()) {
+            return token;
+        }
         const char c = text_[at_];
         if (isWordStart(c)) {
             token.kind = Token::Kind::word;
@@ -194,7 +214,9 @@ class Lexer {
             quoted(token);
         } else if (c == '`') {
             const auto end = text_.find('`', at_ + 1);
-            if (end == std::string_view::npos) throw SyntaxError{"unterminated raw quoted string"};
+            if (end == std::string_view::npos) {
+                throw SyntaxError{"unterminated raw quoted string"};
+            }
             token.kind = Token::Kind::string;
             token.value = {std::string(text_.substr(at_ + 1, end - at_ - 1))};
             at_ = end + 1;
@@ -206,7 +228,9 @@ class Lexer {
 
     std::string word() {
         const auto start = at_;
-        while (at_ < text_.size() && isWord(text_[at_])) ++at_;
+        while (at_ < text_.size() && isWord(text_[at_])) {
+            ++at_;
+        }
         return std::string(text_.substr(start, at_ - start));
     }
 
@@ -216,7 +240,9 @@ class Lexer {
             const char c = text_[end];
             const bool exponent_sign =
                 (c == '+' || c == '-') && (text_[end - 1] == 'e' || text_[end - 1] == 'E');
-            if (!isWord(c) && c != '.' && !exponent_sign) break;
+            if (!isWord(c) && c != '.' && !exponent_sign) {
+                break;
+            }
             ++end;
         }
         const std::string literal(text_.substr(at_, end - at_));
@@ -230,7 +256,9 @@ class Lexer {
             return;
         }
         const double real = std::strtod(literal.c_str(), &stop);
-        if (*stop != '\0') throw SyntaxError{"bad number syntax: \"" + literal + "\""};
+        if (*stop != '\0') {
+            throw SyntaxError{"bad number syntax: \"" + literal + "\""};
+        }
         token.value = {real};
     }
 
@@ -241,10 +269,14 @@ class Lexer {
                 out += text_[at_];
                 continue;
             }
-            if (++at_ == text_.size()) break;
+            if (++at_ == text_.size()) {
+                break;
+            }
             escape(text_[at_], out);
         }
-        if (at_ >= text_.size()) throw SyntaxError{"unterminated quoted string"};
+        if (at_ >= text_.size()) {
+            throw SyntaxError{"unterminated quoted string"};
+        }
         ++at_;
         token.kind = Token::Kind::string;
         token.value = {std::move(out)};
@@ -314,7 +346,9 @@ class Parser {
 
     TemplateTree run() {
         const auto end = list(tree_.root.body);
-        if (!end.empty()) error("unexpected {{" + end + "}}");
+        if (!end.empty()) {
+            error("unexpected {{" + end + "}}");
+        }
         return std::move(tree_);
     }
 
@@ -343,7 +377,9 @@ class Parser {
                 return keyword;
             }
             if (keyword == "define") {
-                if (depth_ > 0 || defining_) error("unexpected {{define}}");
+                if (depth_ > 0 || defining_) {
+                    error("unexpected {{define}}");
+                }
                 ++at_;
                 const auto name = templateName();
                 finish();
@@ -357,18 +393,28 @@ class Parser {
 
     TemplateNode action(const std::string& keyword) {
         using Kind = TemplateNode::Kind;
-        if (keyword == "if") return ++at_, branch(Kind::branch_if);
-        if (keyword == "with") return ++at_, branch(Kind::branch_with);
-        if (keyword == "range") return ++at_, branch(Kind::range);
+        if (keyword == "if") {
+            return ++at_, branch(Kind::branch_if);
+        }
+        if (keyword == "with") {
+            return ++at_, branch(Kind::branch_with);
+        }
+        if (keyword == "range") {
+            return ++at_, branch(Kind::range);
+        }
         if (keyword == "break" || keyword == "continue") {
-            if (loops_ == 0) error("{{" + keyword + "}} outside {{range}}");
+            if (loops_ == 0) {
+                error("{{" + keyword + "}} outside {{range}}");
+            }
             ++at_;
             finish();
             TemplateNode node;
             node.kind = keyword == "break" ? Kind::break_loop : Kind::continue_loop;
             return node;
         }
-        if (keyword == "template" || keyword == "block") return ++at_, invocation(keyword == "block");
+        if (keyword == "template" || keyword == "block") {
+            return ++at_, invocation(keyword == "block");
+        }
         TemplateNode node;
         node.kind = Kind::action;
         node.pipeline = pipeline(false);
@@ -379,7 +425,9 @@ class Parser {
     std::string templateName() {
         const Token token = take();
         const auto* name = std::get_if<std::string>(&token.value.data);
-        if (token.kind != Token::Kind::string || name == nullptr) error("a template's name must be quoted");
+        if (token.kind != Token::Kind::string || name == nullptr) {
+            error("a template's name must be quoted");
+        }
         return *name;
     }
 
@@ -390,8 +438,12 @@ class Parser {
         const bool within = std::exchange(defining_, true);
         TemplateNode node;
         const auto closed = list(node.body);
-        if (closed.empty()) error("unexpected EOF: a block is not closed by {{end}}");
-        if (closed == "else") error("unexpected {{else}}");
+        if (closed.empty()) {
+            error("unexpected EOF: a block is not closed by {{end}}");
+        }
+        if (closed == "else") {
+            error("unexpected {{else}}");
+        }
         finish();
         defining_ = within;
         loops_ = loops;
@@ -400,7 +452,9 @@ class Parser {
     }
 
     TemplateNode invocation(bool defines) {
-        if (++depth_ > kMaxDepth) error("nested too deeply");
+        if (++depth_ > kMaxDepth) {
+            error("nested too deeply");
+        }
         TemplateNode node;
         node.kind = TemplateNode::Kind::invoke;
         node.text = templateName();
@@ -410,13 +464,17 @@ class Parser {
             error("missing value for block clause");
         }
         finish();
-        if (defines) define(node.text);
+        if (defines) {
+            define(node.text);
+        }
         --depth_;
         return node;
     }
 
     TemplateNode branch(TemplateNode::Kind kind) {
-        if (++depth_ > kMaxDepth) error("nested too deeply");
+        if (++depth_ > kMaxDepth) {
+            error("nested too deeply");
+        }
         TemplateNode node;
         node.kind = kind;
         const auto scope = variables_.size();
@@ -438,20 +496,28 @@ class Parser {
             } else {
                 finish();
                 closed = list(node.alternative);
-                if (closed == "end") finish();
+                if (closed == "end") {
+                    finish();
+                }
             }
         } else if (closed == "end") {
             finish();
         }
-        if (closed.empty()) error("unexpected EOF: a block is not closed by {{end}}");
-        if (closed == "else") error("unexpected {{else}}");
+        if (closed.empty()) {
+            error("unexpected EOF: a block is not closed by {{end}}");
+        }
+        if (closed == "else") {
+            error("unexpected {{else}}");
+        }
         variables_.resize(scope);
         --depth_;
         return node;
     }
 
     TemplatePipeline pipeline(bool may_declare_two) {
-        if (++depth_ > kMaxDepth) error("nested too deeply");
+        if (++depth_ > kMaxDepth) {
+            error("nested too deeply");
+        }
         TemplatePipeline out;
         std::vector<std::string> names;
         const auto start = at_;
@@ -459,7 +525,9 @@ class Parser {
             names.push_back(take().text);
             if (may_declare_two && peek().kind == Token::Kind::comma) {
                 ++at_;
-                if (peek().kind != Token::Kind::variable) error("range can only initialize variables");
+                if (peek().kind != Token::Kind::variable) {
+                    error("range can only initialize variables");
+                }
                 names.push_back(take().text);
             }
             if (peek().kind == Token::Kind::declare || peek().kind == Token::Kind::assign) {
@@ -473,7 +541,9 @@ class Parser {
         }
         while (true) {
             out.commands.push_back(command());
-            if (peek().kind != Token::Kind::pipe) break;
+            if (peek().kind != Token::Kind::pipe) {
+                break;
+            }
             ++at_;
             const auto kind = peek().kind;
             if (kind != Token::Kind::word && kind != Token::Kind::open && kind != Token::Kind::field &&
@@ -482,8 +552,12 @@ class Parser {
             }
         }
         for (const auto& name : names) {
-            if (!out.declares && !defined(name)) error("undefined variable \"" + name + "\"");
-            if (out.declares) variables_.push_back(name);
+            if (!out.declares && !defined(name)) {
+                error("undefined variable \"" + name + "\"");
+            }
+            if (out.declares) {
+                variables_.push_back(name);
+            }
         }
         out.variables = std::move(names);
         --depth_;
@@ -494,11 +568,17 @@ class Parser {
         TemplateCommand out;
         while (true) {
             const auto kind = peek().kind;
-            if (kind == Token::Kind::end || kind == Token::Kind::pipe || kind == Token::Kind::close) break;
-            if (!out.operands.empty() && !peek().spaced) error("unexpected token right after an operand");
+            if (kind == Token::Kind::end || kind == Token::Kind::pipe || kind == Token::Kind::close) {
+                break;
+            }
+            if (!out.operands.empty() && !peek().spaced) {
+                error("unexpected token right after an operand");
+            }
             out.operands.push_back(operand());
         }
-        if (out.operands.empty()) error("missing value for command");
+        if (out.operands.empty()) {
+            error("missing value for command");
+        }
         return out;
     }
 
@@ -514,15 +594,21 @@ class Parser {
             case Token::Kind::word:
                 if (token.text == "true" || token.text == "false" || token.text == "nil") {
                     out.kind = TemplateOperand::Kind::constant;
-                    if (token.text != "nil") out.constant = {token.text == "true"};
+                    if (token.text != "nil") {
+                        out.constant = {token.text == "true"};
+                    }
                     return out;
                 }
-                if (!isTemplateFunction(token.text)) error("function \"" + token.text + "\" not defined");
+                if (!isTemplateFunction(token.text)) {
+                    error("function \"" + token.text + "\" not defined");
+                }
                 out.kind = TemplateOperand::Kind::function;
                 out.name = token.text;
                 return out;
             case Token::Kind::variable:
-                if (!defined(token.text)) error("undefined variable \"" + token.text + "\"");
+                if (!defined(token.text)) {
+                    error("undefined variable \"" + token.text + "\"");
+                }
                 out.kind = TemplateOperand::Kind::variable;
                 out.name = token.text;
                 break;
@@ -536,12 +622,16 @@ class Parser {
             case Token::Kind::open:
                 out.kind = TemplateOperand::Kind::pipeline;
                 out.pipeline = std::make_shared<const TemplatePipeline>(pipeline(false));
-                if (take().kind != Token::Kind::close) error("unclosed left paren");
+                if (take().kind != Token::Kind::close) {
+                    error("unclosed left paren");
+                }
                 break;
             default:
                 error("unexpected token in operand");
         }
-        while (peek().kind == Token::Kind::field && !peek().spaced) out.fields.push_back(take().text);
+        while (peek().kind == Token::Kind::field && !peek().spaced) {
+            out.fields.push_back(take().text);
+        }
         return out;
     }
 
@@ -550,14 +640,20 @@ class Parser {
     }
 
     void finish() const {
-        if (peek().kind == Token::Kind::close) error("unexpected right paren");
-        if (peek().kind != Token::Kind::end) error("unexpected token in action");
+        if (peek().kind == Token::Kind::close) {
+            error("unexpected right paren");
+        }
+        if (peek().kind != Token::Kind::end) {
+            error("unexpected token in action");
+        }
     }
 
     const Token& peek() const { return tokens_[std::min(at_, tokens_.size() - 1)]; }
     Token take() {
         Token token = peek();
-        if (at_ + 1 < tokens_.size()) ++at_;
+        if (at_ + 1 < tokens_.size()) {
+            ++at_;
+        }
         return token;
     }
 

@@ -23,26 +23,35 @@ void AgentBook::wrote(const std::string& host, TimestampMs now) {
 void AgentBook::polled(const std::string& host, TimestampMs now) {
     const std::lock_guard lock(mutex_);
     const auto it = entries_.find(host);
-    if (it != entries_.end()) it->second.last_poll = now;
+    if (it != entries_.end()) {
+        it->second.last_poll = now;
+    }
 }
 
 std::optional<TimestampMs> AgentBook::newestSample(const std::string& host, TimestampMs now) const {
     auto name = storage::Matcher::create(storage::Matcher::Type::equal, "__name__", "up");
     auto agent = storage::Matcher::create(storage::Matcher::Type::equal, "agent", host);
-    if (!name || !agent) return std::nullopt;
+    if (!name || !agent) {
+        return std::nullopt;
+    }
     const storage::Matchers matchers{*name, *agent};
     // Windows that grow: an agent that is alive is found in the first, and no window loads more than a day.
     TimestampMs to = now;
     for (std::int64_t back = 600'000; back <= kDaysBack * kDay; back += back < kDay ? back : kDay) {
         const TimestampMs from = now - back;
         const auto found = data_.select(matchers, from, to, 1'000'000);
-        if (!found) return std::nullopt;
+        if (!found) {
+            return std::nullopt;
+        }
         std::optional<TimestampMs> newest;
         for (const auto& series : *found) {
-            if (!series.samples.empty())
+            if (!series.samples.empty()) {
                 newest = std::max(newest.value_or(0), series.samples.back().timestamp);
+            }
         }
-        if (newest) return newest;
+        if (newest) {
+            return newest;
+        }
         to = from;
     }
     return std::nullopt;
@@ -50,16 +59,22 @@ std::optional<TimestampMs> AgentBook::newestSample(const std::string& host, Time
 
 std::vector<AgentEntry> AgentBook::list(TimestampMs now) {
     std::vector<trust::Enrolled> enrolled;
-    if (authority_ != nullptr) enrolled = authority_->enrolled();
+    if (authority_ != nullptr) {
+        enrolled = authority_->enrolled();
+    }
     std::vector<std::string> unknown;
     {
         const std::lock_guard lock(mutex_);
         for (const auto& each : enrolled) {
-            if (entries_.find(each.host) == entries_.end()) unknown.push_back(each.host);
+            if (entries_.find(each.host) == entries_.end()) {
+                unknown.push_back(each.host);
+            }
         }
     }
     std::map<std::string, std::optional<TimestampMs>> found;
-    for (const auto& host : unknown) found[host] = newestSample(host, now);
+    for (const auto& host : unknown) {
+        found[host] = newestSample(host, now);
+    }
     const std::lock_guard lock(mutex_);
     for (const auto& each : enrolled) {
         auto& entry = entries_[each.host];
@@ -72,7 +87,9 @@ std::vector<AgentEntry> AgentBook::list(TimestampMs now) {
     }
     std::vector<AgentEntry> out;
     out.reserve(entries_.size());
-    for (const auto& [host, entry] : entries_) out.push_back(entry);
+    for (const auto& [host, entry] : entries_) {
+        out.push_back(entry);
+    }
     return out;
 }
 

@@ -38,7 +38,9 @@ void addProcess(std::vector<MetricFamily>& out) {
 
 void addFileSystem(std::vector<MetricFamily>& out, const std::string& file) {
     struct statvfs info {};
-    if (::statvfs(file.c_str(), &info) != 0) return;
+    if (::statvfs(file.c_str(), &info) != 0) {
+        return;
+    }
     auto size = gauge(metric::kCollectorDataSizeBytes, "Size of the file system that holds the data.");
     add(size, {}, static_cast<double>(info.f_blocks) * static_cast<double>(info.f_frsize));
     out.push_back(std::move(size));
@@ -89,12 +91,16 @@ std::vector<MetricFamily> Metrics::collect(TimestampMs now) {
         add(seen, {{"host", agent.host}},
             static_cast<double>(std::max<TimestampMs>(0, now - agent.silentSince())) / 1000);
     }
-    if (!seen.metric.empty()) out.push_back(std::move(seen));
+    if (!seen.metric.empty()) {
+        out.push_back(std::move(seen));
+    }
     auto expected = gauge(metric::kReplicationExpected, "1 for each declared pair of primary and replica.");
     for (const auto& pair : options_.replication) {
         add(expected, {{"primary", pair.primary}, {"replica", pair.replica}}, 1);
     }
-    if (!expected.metric.empty()) out.push_back(std::move(expected));
+    if (!expected.metric.empty()) {
+        out.push_back(std::move(expected));
+    }
     auto answers = counter(metric::kCollectorHttpRequestsTotal, "Answers by listener and status.");
     {
         const std::lock_guard lock(mutex_);
@@ -103,8 +109,12 @@ std::vector<MetricFamily> Metrics::collect(TimestampMs now) {
                 static_cast<double>(count));
         }
     }
-    if (!answers.metric.empty()) out.push_back(std::move(answers));
-    for (const auto& source : sources_) source(out);
+    if (!answers.metric.empty()) {
+        out.push_back(std::move(answers));
+    }
+    for (const auto& source : sources_) {
+        source(out);
+    }
     addProcess(out);
     return out;
 }
@@ -116,12 +126,16 @@ Expected<void> Metrics::storeRound(TimestampMs now) {
     if (options_.describe) {
         std::vector<MetricMetadata> metadata;
         metadata.reserve(families.size());
-        for (const auto& family : families) metadata.push_back(lapwing::describe(family));
+        for (const auto& family : families) {
+            metadata.push_back(lapwing::describe(family));
+        }
         options_.describe(metadata);
     }
     std::vector<Labels> present;
     present.reserve(batch.size());
-    for (const auto& series : batch) present.push_back(series.labels);
+    for (const auto& series : batch) {
+        present.push_back(series.labels);
+    }
     std::sort(present.begin(), present.end());
     for (auto& gone : last_round_) {
         if (!std::binary_search(present.begin(), present.end(), gone)) {
@@ -129,7 +143,9 @@ Expected<void> Metrics::storeRound(TimestampMs now) {
         }
     }
     last_round_ = std::move(present);
-    if (auto stored = store_.append(batch); !stored) return tl::unexpected(stored.error());
+    if (auto stored = store_.append(batch); !stored) {
+        return tl::unexpected(stored.error());
+    }
     return {};
 }
 

@@ -22,13 +22,21 @@ struct Pair {
 
 Expected<Pair> readPair(const std::string& cert_file, const std::string& key_file) {
     const auto cert_pem = readFile(cert_file);
-    if (!cert_pem) return tl::unexpected(cert_pem.error());
+    if (!cert_pem) {
+        return tl::unexpected(cert_pem.error());
+    }
     const auto key_pem = readFile(key_file);
-    if (!key_pem) return tl::unexpected(key_pem.error());
+    if (!key_pem) {
+        return tl::unexpected(key_pem.error());
+    }
     auto cert = certificateFromPem(*cert_pem);
-    if (!cert) return fail(ErrorKind::invalid, cert_file + " " + cert.error().message);
+    if (!cert) {
+        return fail(ErrorKind::invalid, cert_file + " " + cert.error().message);
+    }
     auto key = keyFromPem(*key_pem);
-    if (!key) return fail(ErrorKind::invalid, key_file + " " + key.error().message);
+    if (!key) {
+        return fail(ErrorKind::invalid, key_file + " " + key.error().message);
+    }
     if (!belongs(cert->get(), key->get())) {
         return fail(ErrorKind::invalid, key_file + " does not belong to " + cert_file);
     }
@@ -37,18 +45,26 @@ Expected<Pair> readPair(const std::string& cert_file, const std::string& key_fil
 
 Expected<Pair> makePair(const CertificateRequest& request, const Pair* issuer) {
     auto key = newKey();
-    if (!key) return tl::unexpected(key.error());
+    if (!key) {
+        return tl::unexpected(key.error());
+    }
     auto cert = issue(request, key->get(), issuer != nullptr ? issuer->cert.get() : nullptr,
                       issuer != nullptr ? issuer->key.get() : key->get());
-    if (!cert) return tl::unexpected(cert.error());
+    if (!cert) {
+        return tl::unexpected(cert.error());
+    }
     return Pair{std::move(*cert), std::move(*key)};
 }
 
 Expected<void> writePair(const Pair& pair, const std::string& cert_file, const std::string& key_file,
                          const Owner& owner) {
     const auto key_pem = toPem(pair.key.get());
-    if (!key_pem) return tl::unexpected(key_pem.error());
-    if (auto written = writeFile(key_file, *key_pem, 0600, &owner); !written) return written;
+    if (!key_pem) {
+        return tl::unexpected(key_pem.error());
+    }
+    if (auto written = writeFile(key_file, *key_pem, 0600, &owner); !written) {
+        return written;
+    }
     return writeFile(cert_file, toPem(pair.cert.get()), 0644, &owner);
 }
 
@@ -60,9 +76,13 @@ struct Session {
 
 Expected<Session> startSession(const std::string& directory) {
     auto owner = ownerOf(directory);
-    if (!owner) return tl::unexpected(owner.error());
+    if (!owner) {
+        return tl::unexpected(owner.error());
+    }
     auto lock = FileLock::take(directory + "/lock", &*owner);
-    if (!lock) return tl::unexpected(lock.error());
+    if (!lock) {
+        return tl::unexpected(lock.error());
+    }
     return Session{std::move(*lock), *owner};
 }
 
@@ -78,16 +98,25 @@ bool isValidHostName(const std::string& name) {
 Expected<Authority> Authority::open(const std::string& directory) {
     const auto parent = std::filesystem::path(directory).parent_path().string();
     const auto owner = ownerOf(parent.empty() ? "." : parent);
-    if (!owner) return tl::unexpected(owner.error());
-    if (auto made = makePrivateDirectory(directory, &*owner); !made) return tl::unexpected(made.error());
-    if (auto made = makePrivateDirectory(directory + "/agents", &*owner); !made)
+    if (!owner) {
+        return tl::unexpected(owner.error());
+    }
+    if (auto made = makePrivateDirectory(directory, &*owner); !made) {
         return tl::unexpected(made.error());
+    }
+    if (auto made = makePrivateDirectory(directory + "/agents", &*owner); !made) {
+        return tl::unexpected(made.error());
+    }
     Authority authority(directory);
     const auto session = startSession(directory);
-    if (!session) return tl::unexpected(session.error());
+    if (!session) {
+        return tl::unexpected(session.error());
+    }
     const std::string key_file = directory + "/ca.key";
     auto existing = readPair(authority.caFile(), key_file);
-    if (existing) return authority;
+    if (existing) {
+        return authority;
+    }
     // A key without its certificate is a creation that was cut short: nothing was signed with it yet. Any
     // other damage stays as it is, as a new authority would shut out every agent.
     if (existing.error().kind != ErrorKind::not_found || std::filesystem::exists(authority.caFile())) {
@@ -98,7 +127,9 @@ Expected<Authority> Authority::open(const std::string& directory) {
     request.common_name = "Lapwing collector CA";
     request.days = kAuthorityDays;
     const auto pair = makePair(request, nullptr);
-    if (!pair) return tl::unexpected(pair.error());
+    if (!pair) {
+        return tl::unexpected(pair.error());
+    }
     if (auto written = writePair(*pair, authority.caFile(), key_file, session->owner); !written) {
         return tl::unexpected(written.error());
     }
@@ -113,16 +144,24 @@ Expected<std::string> Authority::enrol(const std::string& host) {
                         "and ending with a letter or digit");
     }
     const auto session = startSession(directory_);
-    if (!session) return tl::unexpected(session.error());
+    if (!session) {
+        return tl::unexpected(session.error());
+    }
     const auto ca = readPair(caFile(), directory_ + "/ca.key");
-    if (!ca) return tl::unexpected(ca.error());
+    if (!ca) {
+        return tl::unexpected(ca.error());
+    }
     CertificateRequest request;
     request.common_name = host;
     request.days = kAgentDays;
     const auto pair = makePair(request, &*ca);
-    if (!pair) return tl::unexpected(pair.error());
+    if (!pair) {
+        return tl::unexpected(pair.error());
+    }
     const auto key_pem = toPem(pair->key.get());
-    if (!key_pem) return tl::unexpected(key_pem.error());
+    if (!key_pem) {
+        return tl::unexpected(key_pem.error());
+    }
     const std::string cert_pem = toPem(pair->cert.get());
     if (auto written = writeFile(directory_ + "/agents/" + host + ".crt", cert_pem, 0644, &session->owner);
         !written) {
@@ -141,16 +180,22 @@ Expected<bool> Authority::ensureServer(const std::vector<std::string>& names) {
     for (const auto& name : names) {
         const auto address = canonicalAddress(name);
         const std::string entry = address ? "IP:" + *address : "DNS:" + name;
-        if (std::find(wanted.begin(), wanted.end(), entry) != wanted.end()) continue;
+        if (std::find(wanted.begin(), wanted.end(), entry) != wanted.end()) {
+            continue;
+        }
         wanted.push_back(entry);
         (address ? request.ip_addresses : request.dns_names).push_back(address.value_or(name));
     }
     std::sort(wanted.begin(), wanted.end());
 
     const auto session = startSession(directory_);
-    if (!session) return tl::unexpected(session.error());
+    if (!session) {
+        return tl::unexpected(session.error());
+    }
     const auto ca = readPair(caFile(), directory_ + "/ca.key");
-    if (!ca) return tl::unexpected(ca.error());
+    if (!ca) {
+        return tl::unexpected(ca.error());
+    }
     if (const auto present = readPair(serverCertFile(), serverKeyFile());
         present && signedBy(present->cert.get(), ca->key.get()) &&
         notAfter(present->cert.get()) > std::time(nullptr) + kRenewBefore &&
@@ -158,7 +203,9 @@ Expected<bool> Authority::ensureServer(const std::vector<std::string>& names) {
         return false;
     }
     const auto pair = makePair(request, &*ca);
-    if (!pair) return tl::unexpected(pair.error());
+    if (!pair) {
+        return tl::unexpected(pair.error());
+    }
     if (auto written = writePair(*pair, serverCertFile(), serverKeyFile(), session->owner); !written) {
         return tl::unexpected(written.error());
     }
@@ -170,12 +217,18 @@ std::vector<Enrolled> Authority::enrolled() const {
     std::error_code error;
     for (const auto& entry : std::filesystem::directory_iterator(directory_ + "/agents", error)) {
         const auto& path = entry.path();
-        if (path.extension() != ".crt" || !isValidHostName(path.stem().string())) continue;
+        if (path.extension() != ".crt" || !isValidHostName(path.stem().string())) {
+            continue;
+        }
         struct stat info {};
         const auto pem = readFile(path.string());
-        if (!pem || ::stat(path.c_str(), &info) != 0) continue;
+        if (!pem || ::stat(path.c_str(), &info) != 0) {
+            continue;
+        }
         const auto cert = certificateFromPem(*pem);
-        if (!cert) continue;
+        if (!cert) {
+            continue;
+        }
         out.push_back({path.stem().string(), notAfter(cert->get()), info.st_mtime});
     }
     std::sort(out.begin(), out.end(), [](const Enrolled& a, const Enrolled& b) { return a.host < b.host; });

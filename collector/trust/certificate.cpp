@@ -40,7 +40,9 @@ bool addExtension(X509* cert, X509* issuer, int nid, const std::string& value) {
     X509V3_CTX context;
     X509V3_set_ctx(&context, issuer, cert, nullptr, nullptr, 0);
     X509_EXTENSION* extension = X509V3_EXT_conf_nid(nullptr, &context, nid, value.c_str());
-    if (extension == nullptr) return false;
+    if (extension == nullptr) {
+        return false;
+    }
     const bool added = X509_add_ext(cert, extension, -1) == 1;
     X509_EXTENSION_free(extension);
     return added;
@@ -62,10 +64,16 @@ bool addExtensions(X509* cert, X509* issuer, const CertificateRequest& request) 
             break;
     }
     ok = ok && addExtension(cert, issuer, NID_subject_key_identifier, "hash");
-    if (issuer != cert) ok = ok && addExtension(cert, issuer, NID_authority_key_identifier, "keyid:always");
+    if (issuer != cert) {
+        ok = ok && addExtension(cert, issuer, NID_authority_key_identifier, "keyid:always");
+    }
     std::string names;
-    for (const auto& dns : request.dns_names) names += (names.empty() ? "DNS:" : ",DNS:") + dns;
-    for (const auto& ip : request.ip_addresses) names += (names.empty() ? "IP:" : ",IP:") + ip;
+    for (const auto& dns : request.dns_names) {
+        names += (names.empty() ? "DNS:" : ",DNS:") + dns;
+    }
+    for (const auto& ip : request.ip_addresses) {
+        names += (names.empty() ? "IP:" : ",IP:") + ip;
+    }
     return ok && (names.empty() || addExtension(cert, issuer, NID_subject_alt_name, names));
 }
 
@@ -81,7 +89,9 @@ bool setSerial(X509* cert) {
 
 Expected<Key> newKey() {
     Key key(EVP_EC_gen("P-256"));
-    if (!key) return opensslFailure("make a private key");
+    if (!key) {
+        return opensslFailure("make a private key");
+    }
     return key;
 }
 
@@ -96,7 +106,9 @@ Expected<Certificate> issue(const CertificateRequest& request, EVP_PKEY* subject
         }
     }
     Certificate cert(X509_new());
-    if (!cert) return opensslFailure("make a certificate");
+    if (!cert) {
+        return opensslFailure("make a certificate");
+    }
     X509* issuing = issuer != nullptr ? issuer : cert.get();
     X509_NAME* name = X509_get_subject_name(cert.get());
     const auto* text = reinterpret_cast<const unsigned char*>(request.common_name.data());

@@ -31,8 +31,12 @@ bool writeAll(int fd, const std::string& content) {
     std::size_t done = 0;
     while (done < content.size()) {
         const ssize_t n = ::write(fd, content.data() + done, content.size() - done);
-        if (n < 0 && errno == EINTR) continue;
-        if (n < 0) return false;
+        if (n < 0 && errno == EINTR) {
+            continue;
+        }
+        if (n < 0) {
+            return false;
+        }
         done += static_cast<std::size_t>(n);
     }
     return true;
@@ -42,24 +46,32 @@ bool writeAll(int fd, const std::string& content) {
 
 Expected<Owner> ownerOf(const std::string& path) {
     struct stat info {};
-    if (::stat(path.c_str(), &info) != 0) return systemFailure("look at " + path, errno);
+    if (::stat(path.c_str(), &info) != 0) {
+        return systemFailure("look at " + path, errno);
+    }
     return Owner{info.st_uid, info.st_gid};
 }
 
 Expected<std::string> readFile(const std::string& path) {
     const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-    if (fd < 0) return systemFailure("read " + path, errno);
+    if (fd < 0) {
+        return systemFailure("read " + path, errno);
+    }
     std::string content;
     char buffer[4096];
     while (true) {
         const ssize_t n = ::read(fd, buffer, sizeof buffer);
-        if (n < 0 && errno == EINTR) continue;
+        if (n < 0 && errno == EINTR) {
+            continue;
+        }
         if (n < 0 || content.size() > kMaxFile) {
             const int reason = n < 0 ? errno : EFBIG;
             ::close(fd);
             return systemFailure("read " + path, reason);
         }
-        if (n == 0) break;
+        if (n == 0) {
+            break;
+        }
         content.append(buffer, static_cast<std::size_t>(n));
     }
     ::close(fd);
@@ -71,20 +83,28 @@ Expected<void> writeFile(const std::string& path, const std::string& content, mo
     std::string temporary = path + ".XXXXXX";
     // mkstemp makes the file 0600 and new, whatever lies in the directory.
     const int fd = ::mkostemp(temporary.data(), O_CLOEXEC);
-    if (fd < 0) return systemFailure("write " + path, errno);
+    if (fd < 0) {
+        return systemFailure("write " + path, errno);
+    }
     const bool written =
         writeAll(fd, content) && ::fchmod(fd, mode) == 0 && give(fd, owner) && ::fsync(fd) == 0;
     int reason = errno;
     ::close(fd);
-    if (written && ::rename(temporary.c_str(), path.c_str()) == 0) return {};
-    if (written) reason = errno;
+    if (written && ::rename(temporary.c_str(), path.c_str()) == 0) {
+        return {};
+    }
+    if (written) {
+        reason = errno;
+    }
     ::unlink(temporary.c_str());
     return systemFailure("write " + path, reason);
 }
 
 Expected<void> makePrivateDirectory(const std::string& path, const Owner* owner) {
     if (::mkdir(path.c_str(), 0700) != 0) {
-        if (errno == EEXIST) return {};
+        if (errno == EEXIST) {
+            return {};
+        }
         return systemFailure("make the directory " + path, errno);
     }
     if (owner != nullptr && geteuid() == 0 && ::lchown(path.c_str(), owner->uid, owner->gid) != 0) {
@@ -95,14 +115,18 @@ Expected<void> makePrivateDirectory(const std::string& path, const Owner* owner)
 
 Expected<FileLock> FileLock::take(const std::string& path, const Owner* owner) {
     const int fd = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-    if (fd < 0) return systemFailure("lock " + path, errno);
+    if (fd < 0) {
+        return systemFailure("lock " + path, errno);
+    }
     if (!give(fd, owner)) {
         const int reason = errno;
         ::close(fd);
         return systemFailure("lock " + path, reason);
     }
     while (::flock(fd, LOCK_EX) != 0) {
-        if (errno == EINTR) continue;
+        if (errno == EINTR) {
+            continue;
+        }
         const int reason = errno;
         ::close(fd);
         return systemFailure("lock " + path, reason);
@@ -111,7 +135,9 @@ Expected<FileLock> FileLock::take(const std::string& path, const Owner* owner) {
 }
 
 FileLock::~FileLock() {
-    if (fd_ >= 0) ::close(fd_);
+    if (fd_ >= 0) {
+        ::close(fd_);
+    }
 }
 
 }  // namespace lapwing::trust

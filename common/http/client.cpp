@@ -74,7 +74,9 @@ void ignoreSigpipe() {
 
 std::string_view Response::header(std::string_view name) const {
     for (const auto& [key, value] : headers) {
-        if (Poco::icompare(key, std::string(name)) == 0) return value;
+        if (Poco::icompare(key, std::string(name)) == 0) {
+            return value;
+        }
     }
     return {};
 }
@@ -102,10 +104,14 @@ Expected<void> Client::State::connect(Clock::time_point until) {
         descriptor = connectTo(target.socket_path, until);
     } else {
         const auto addresses = resolve(target.host, target.port, until);
-        if (!addresses) return tl::unexpected(addresses.error());
+        if (!addresses) {
+            return tl::unexpected(addresses.error());
+        }
         descriptor = connectTo(*addresses, until);
     }
-    if (!descriptor) return tl::unexpected(descriptor.error());
+    if (!descriptor) {
+        return tl::unexpected(descriptor.error());
+    }
     // The socket owns the descriptor from here on, whatever fails below.
     SslPtr ssl;
     Error tls_error;
@@ -120,15 +126,21 @@ Expected<void> Client::State::connect(Clock::time_point until) {
     const bool usable = !target.tls || ssl;
     socket = new TimedSocketImpl(*descriptor, std::move(ssl));
     const Poco::Net::StreamSocket owner(socket);
-    if (!usable) return tl::unexpected(tls_error);
-    if (auto done = socket->handshake(until); !done) return done;
+    if (!usable) {
+        return tl::unexpected(tls_error);
+    }
+    if (auto done = socket->handshake(until); !done) {
+        return done;
+    }
     session = std::make_unique<Poco::Net::HTTPClientSession>(owner);
     session->setKeepAlive(true);
     return {};
 }
 
 Error Client::State::failureOr(ErrorKind kind, std::string message) const {
-    if (socket != nullptr && socket->failure()) return *socket->failure();
+    if (socket != nullptr && socket->failure()) {
+        return *socket->failure();
+    }
     return {kind, std::move(message)};
 }
 
@@ -140,7 +152,9 @@ Expected<Response> Client::State::converse(const Request& request) {
     } else {
         head.setHost("localhost");
     }
-    for (const auto& [key, value] : request.headers) head.set(key, value);
+    for (const auto& [key, value] : request.headers) {
+        head.set(key, value);
+    }
     if (!request.body.empty() || request.method == "POST" || request.method == "PUT") {
         head.setContentLength64(static_cast<Poco::Int64>(request.body.size()));
     }
@@ -156,14 +170,18 @@ Expected<Response> Client::State::converse(const Request& request) {
     for (;;) {
         stream.read(buffer.data(), buffer.size());
         const auto got = static_cast<std::size_t>(stream.gcount());
-        if (got == 0) break;
+        if (got == 0) {
+            break;
+        }
         if (response.body.size() + got > request.max_response_bytes) {
             return fail(ErrorKind::exhausted,
                         "the answer is larger than " + std::to_string(request.max_response_bytes) + " bytes");
         }
         response.body.append(buffer.data(), got);
     }
-    if (socket->failure()) return tl::unexpected(*socket->failure());
+    if (socket->failure()) {
+        return tl::unexpected(*socket->failure());
+    }
     const bool bodiless = request.method == "HEAD" || response.status == 204 || response.status == 304;
     // Poco ends a body where the connection ends; whether all of it came must be asked here.
     bool whole = bodiless;
@@ -174,8 +192,12 @@ Expected<Response> Client::State::converse(const Request& request) {
     } else if (!bodiless) {
         whole = !socket->truncated();
     }
-    if (!whole) return fail(ErrorKind::protocol, "the connection ended within the answer");
-    if (!answer.getKeepAlive() || socket->ended()) disconnect();
+    if (!whole) {
+        return fail(ErrorKind::protocol, "the connection ended within the answer");
+    }
+    if (!answer.getKeepAlive() || socket->ended()) {
+        disconnect();
+    }
     return response;
 }
 
@@ -192,7 +214,9 @@ Expected<Response> Client::State::exchange(const Request& request, Clock::time_p
         Expected<Response> result = fail(ErrorKind::internal, "");
         try {
             result = converse(request);
-            if (result) return result;
+            if (result) {
+                return result;
+            }
         } catch (const Poco::Exception& error) {
             result = tl::unexpected(failureOr(
                 ErrorKind::protocol, socket->received() == 0 ? "the connection was closed without an answer"
@@ -202,7 +226,9 @@ Expected<Response> Client::State::exchange(const Request& request, Clock::time_p
         }
         const bool stale = reused && socket->received() == 0 && result.error().kind != ErrorKind::timeout;
         disconnect();
-        if (!stale) return result;
+        if (!stale) {
+            return result;
+        }
     }
 }
 
@@ -213,13 +239,17 @@ Client::~Client() = default;
 
 Expected<Client> Client::create(const std::string& base_url, const ClientTls& tls) {
     auto target = parseTarget(base_url);
-    if (!target) return tl::unexpected(target.error());
+    if (!target) {
+        return tl::unexpected(target.error());
+    }
     auto state = std::make_unique<State>();
     state->target = std::move(*target);
     if (state->target.tls) {
         ignoreSigpipe();
         auto context = makeClientContext(tls);
-        if (!context) return tl::unexpected(context.error());
+        if (!context) {
+            return tl::unexpected(context.error());
+        }
         state->context = std::move(*context);
         state->server_name = tls.server_name.empty() ? state->target.host : tls.server_name;
     }
@@ -228,19 +258,26 @@ Expected<Client> Client::create(const std::string& base_url, const ClientTls& tl
 
 Expected<Response> Client::request(const Request& request, std::chrono::milliseconds deadline) {
     auto result = state_->exchange(request, Clock::now() + deadline);
-    if (!result) return fail(result.error().kind, state_->target.name + ": " + result.error().message);
+    if (!result) {
+        return fail(result.error().kind, state_->target.name + ": " + result.error().message);
+    }
     return result;
 }
 
 Expected<Response> fetch(const std::string& url, Request request, std::chrono::milliseconds deadline,
                          const ClientTls& tls) {
     auto target = parseTarget(url);
-    if (!target) return tl::unexpected(target.error());
-    if (!target->socket_path.empty())
+    if (!target) {
+        return tl::unexpected(target.error());
+    }
+    if (!target->socket_path.empty()) {
         return fail(ErrorKind::invalid, "not a usable URL: a path cannot follow unix:");
+    }
     request.path = target->path_and_query;
     auto client = Client::create(url, tls);
-    if (!client) return tl::unexpected(client.error());
+    if (!client) {
+        return tl::unexpected(client.error());
+    }
     request.headers.emplace_back("Connection", "close");
     return client->request(request, deadline);
 }

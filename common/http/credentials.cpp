@@ -22,13 +22,19 @@ Expected<std::string> readSecret(const std::string& path) {
     std::array<char, 1024> buffer{};
     ssize_t size = -1;
     const bool regular = ::fstat(fd, &status) == 0 && S_ISREG(status.st_mode);
-    if (regular && (status.st_mode & 077U) == 0) size = ::read(fd, buffer.data(), buffer.size());
+    if (regular && (status.st_mode & 077U) == 0) {
+        size = ::read(fd, buffer.data(), buffer.size());
+    }
     ::close(fd);
-    if (!regular) return fail(ErrorKind::invalid, path + ": not a file");
+    if (!regular) {
+        return fail(ErrorKind::invalid, path + ": not a file");
+    }
     if ((status.st_mode & 077U) != 0) {
         return fail(ErrorKind::denied, path + ": others than its owner may read it; chmod 0600 it");
     }
-    if (size < 0) return fail(ErrorKind::denied, path + ": cannot be read");
+    if (size < 0) {
+        return fail(ErrorKind::denied, path + ": cannot be read");
+    }
     const std::string_view text(buffer.data(), static_cast<std::size_t>(size));
     return std::string(text.substr(0, text.find_first_of("\r\n")));
 }

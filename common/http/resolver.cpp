@@ -40,9 +40,13 @@ int query(const std::string& host, int flags, std::vector<Address>& out) {
     hints.ai_flags = flags;
     addrinfo* list = nullptr;
     const int code = getaddrinfo(host.c_str(), nullptr, &hints, &list);
-    if (code != 0) return code;
+    if (code != 0) {
+        return code;
+    }
     for (const addrinfo* entry = list; entry != nullptr; entry = entry->ai_next) {
-        if (entry->ai_family != AF_INET && entry->ai_family != AF_INET6) continue;
+        if (entry->ai_family != AF_INET && entry->ai_family != AF_INET6) {
+            continue;
+        }
         Address address;
         std::memcpy(&address.storage, entry->ai_addr, entry->ai_addrlen);
         address.length = entry->ai_addrlen;
@@ -80,7 +84,9 @@ void run(const std::string& host, const std::shared_ptr<Lookup>& lookup) {
 Expected<std::vector<Address>> resolve(const std::string& host, std::uint16_t port,
                                        std::chrono::steady_clock::time_point until) {
     std::vector<Address> numeric;
-    if (query(host, AI_NUMERICHOST, numeric) == 0) return withPort(std::move(numeric), port);
+    if (query(host, AI_NUMERICHOST, numeric) == 0) {
+        return withPort(std::move(numeric), port);
+    }
 
     auto& all = lookups();
     std::unique_lock lock(all.mutex);

@@ -11,7 +11,9 @@ constexpr std::size_t kMostLine = 500;
 }  // namespace
 
 std::optional<std::chrono::milliseconds> retryAfter(std::string_view header, std::int64_t now) {
-    if (header.empty()) return std::nullopt;
+    if (header.empty()) {
+        return std::nullopt;
+    }
     std::int64_t seconds = 0;
     const char* end = header.data() + header.size();
     const auto parsed = std::from_chars(header.data(), end, seconds);
@@ -19,7 +21,9 @@ std::optional<std::chrono::milliseconds> retryAfter(std::string_view header, std
         std::tm date{};
         const std::string text(header);
         const char* rest = strptime(text.c_str(), "%a, %d %b %Y %H:%M:%S GMT", &date);
-        if (rest == nullptr || *rest != '\0') return std::nullopt;
+        if (rest == nullptr || *rest != '\0') {
+            return std::nullopt;
+        }
         seconds = timegm(&date) - now;
     }
     return std::chrono::seconds(std::clamp<std::int64_t>(seconds, 0, kMostSeconds));
@@ -35,7 +39,9 @@ std::chrono::milliseconds Backoff::next(double random) {
 std::string firstLine(std::string_view body) {
     std::string line;
     for (const char c : body.substr(0, kMostLine)) {
-        if (c == '\n' || c == '\r') break;
+        if (c == '\n' || c == '\r') {
+            break;
+        }
         line += static_cast<unsigned char>(c) < 0x20 || c == 0x7f ? ' ' : c;
     }
     return line;

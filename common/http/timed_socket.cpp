@@ -57,7 +57,9 @@ Error systemError(const char* what, int code) {
 
 Expected<int> connectOne(const sockaddr* address, socklen_t length, Clock::time_point until) {
     const int descriptor = socket(address->sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (descriptor < 0) return tl::unexpected(systemError("socket", errno));
+    if (descriptor < 0) {
+        return tl::unexpected(systemError("socket", errno));
+    }
     if (address->sa_family != AF_UNIX) {
         const int on = 1;
         setsockopt(descriptor, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
@@ -66,8 +68,12 @@ Expected<int> connectOne(const sockaddr* address, socklen_t length, Clock::time_
     // A unix socket whose queue is full answers EAGAIN at once, and nothing tells when there is room.
     while (connect(descriptor, address, length) != 0) {
         code = errno;
-        if (code != EAGAIN && code != EINTR) break;
-        if (Clock::now() >= until) break;
+        if (code != EAGAIN && code != EINTR) {
+            break;
+        }
+        if (Clock::now() >= until) {
+            break;
+        }
         poll(nullptr, 0, std::min(10, pollTimeout(until)));
         code = 0;
     }
@@ -85,7 +91,9 @@ Expected<int> connectOne(const sockaddr* address, socklen_t length, Clock::time_
             code = errno;
         }
     }
-    if (code == 0) return descriptor;
+    if (code == 0) {
+        return descriptor;
+    }
     close(descriptor);
     if (code == EAGAIN || code == ETIMEDOUT) {
         return fail(ErrorKind::timeout, "connect: no answer within the deadline");
@@ -102,7 +110,9 @@ Expected<int> connectTo(const std::vector<Address>& addresses, Clock::time_point
         const auto share = (until - now) / static_cast<std::int64_t>(addresses.size() - i);
         last = connectOne(reinterpret_cast<const sockaddr*>(&addresses[i].storage), addresses[i].length,
                           now + share);
-        if (last) return last;
+        if (last) {
+            return last;
+        }
     }
     return last;
 }
@@ -119,12 +129,16 @@ Expected<int> connectTo(const std::string& path, Clock::time_point until) {
 
 TimedSocketImpl::TimedSocketImpl(int descriptor, SslPtr ssl)
     : StreamSocketImpl(descriptor), ssl_(std::move(ssl)) {
-    if (ssl_) SSL_set_fd(ssl_.get(), descriptor);
+    if (ssl_) {
+        SSL_set_fd(ssl_.get(), descriptor);
+    }
 }
 
 // A polite end, so that the server need not take it for a cut. Nothing waits for an answer to it.
 TimedSocketImpl::~TimedSocketImpl() {
-    if (!ssl_ || failure_ || SSL_is_init_finished(ssl_.get()) == 0) return;
+    if (!ssl_ || failure_ || SSL_is_init_finished(ssl_.get()) == 0) {
+        return;
+    }
     SSL_shutdown(ssl_.get());
     ERR_clear_error();
 }
@@ -140,8 +154,12 @@ bool TimedSocketImpl::await(short events) {
     pollfd entry{sockfd(), events, 0};
     for (;;) {
         const int ready = ::poll(&entry, 1, pollTimeout(until_));
-        if (ready > 0 && Clock::now() < until_) return true;
-        if (ready < 0 && errno == EINTR) continue;
+        if (ready > 0 && Clock::now() < until_) {
+            return true;
+        }
+        if (ready < 0 && errno == EINTR) {
+            continue;
+        }
         failure_ = Error{ErrorKind::timeout, "no answer within the deadline"};
         return false;
     }
@@ -153,16 +171,22 @@ void TimedSocketImpl::give(Error error) {
 }
 
 Expected<void> TimedSocketImpl::handshake(Clock::time_point until) {
-    if (!ssl_) return {};
+    if (!ssl_) {
+        return {};
+    }
     begin(until);
     for (;;) {
         ERR_clear_error();
         const int done = SSL_do_handshake(ssl_.get());
-        if (done == 1) return {};
+        if (done == 1) {
+            return {};
+        }
         const int code = errno;
         const int reason = SSL_get_error(ssl_.get(), done);
         if (reason == SSL_ERROR_WANT_READ || reason == SSL_ERROR_WANT_WRITE) {
-            if (await(reason == SSL_ERROR_WANT_READ ? POLLIN : POLLOUT)) continue;
+            if (await(reason == SSL_ERROR_WANT_READ ? POLLIN : POLLOUT)) {
+                continue;
+            }
             return fail(ErrorKind::timeout, "TLS handshake: no answer within the deadline");
         }
         // A server that goes away in the middle says nothing about certificates.
@@ -187,10 +211,16 @@ void TimedSocketImpl::sendFailed(Error error) {
 
 int TimedSocketImpl::sendPlain(const char* data, int length) {
     const auto sent = send(sockfd(), data, static_cast<std::size_t>(length), MSG_NOSIGNAL);
-    if (sent >= 0) return static_cast<int>(sent);
-    if (errno == EINTR) return 0;
+    if (sent >= 0) {
+        return static_cast<int>(sent);
+    }
+    if (errno == EINTR) {
+        return 0;
+    }
     if (errno == EAGAIN) {
-        if (!await(POLLOUT)) give(*failure_);
+        if (!await(POLLOUT)) {
+            give(*failure_);
+        }
         return 0;
     }
     sendFailed(systemError("send", errno));
@@ -200,14 +230,20 @@ int TimedSocketImpl::sendPlain(const char* data, int length) {
 int TimedSocketImpl::sendTls(const char* data, int length) {
     ERR_clear_error();
     const int sent = SSL_write(ssl_.get(), data, length);
-    if (sent > 0) return sent;
+    if (sent > 0) {
+        return sent;
+    }
     const int code = errno;
     switch (SSL_get_error(ssl_.get(), sent)) {
         case SSL_ERROR_WANT_READ:
-            if (!await(POLLIN)) give(*failure_);
+            if (!await(POLLIN)) {
+                give(*failure_);
+            }
             return 0;
         case SSL_ERROR_WANT_WRITE:
-            if (!await(POLLOUT)) give(*failure_);
+            if (!await(POLLOUT)) {
+                give(*failure_);
+            }
             return 0;
         case SSL_ERROR_SYSCALL:
             sendFailed(systemError("send", code != 0 ? code : ECONNRESET));
@@ -221,7 +257,9 @@ int TimedSocketImpl::sendBytes(const void* buffer, int length, int /*flags*/) {
     const char* data = static_cast<const char*>(buffer);
     int done = 0;
     while (done < length && !send_failed_) {
-        if (Clock::now() >= until_) give({ErrorKind::timeout, "no answer within the deadline"});
+        if (Clock::now() >= until_) {
+            give({ErrorKind::timeout, "no answer within the deadline"});
+        }
         done += ssl_ ? sendTls(data + done, length - done) : sendPlain(data + done, length - done);
     }
     return length;
@@ -229,7 +267,9 @@ int TimedSocketImpl::sendBytes(const void* buffer, int length, int /*flags*/) {
 
 int TimedSocketImpl::receiveBytes(void* buffer, int length, int /*flags*/) {
     for (;;) {
-        if (Clock::now() >= until_) give({ErrorKind::timeout, "no answer within the deadline"});
+        if (Clock::now() >= until_) {
+            give({ErrorKind::timeout, "no answer within the deadline"});
+        }
         std::int64_t got = 0;
         short wait_for = POLLIN;
         if (ssl_) {
@@ -247,7 +287,9 @@ int TimedSocketImpl::receiveBytes(void* buffer, int length, int /*flags*/) {
                         ended_ = true;
                         return 0;
                     case SSL_ERROR_SYSCALL:
-                        if (send_failed_) give(*failure_);
+                        if (send_failed_) {
+                            give(*failure_);
+                        }
                         give(systemError("receive", code != 0 ? code : ECONNRESET));
                     default:
                         if (ERR_GET_REASON(ERR_peek_error()) == SSL_R_UNEXPECTED_EOF_WHILE_READING) {
@@ -265,7 +307,9 @@ int TimedSocketImpl::receiveBytes(void* buffer, int length, int /*flags*/) {
                 return 0;
             }
             if (got < 0 && errno != EAGAIN && errno != EINTR) {
-                if (send_failed_) give(*failure_);
+                if (send_failed_) {
+                    give(*failure_);
+                }
                 give(systemError("receive", errno));
             }
         }
@@ -273,7 +317,9 @@ int TimedSocketImpl::receiveBytes(void* buffer, int length, int /*flags*/) {
             received_ += static_cast<std::size_t>(got);
             return static_cast<int>(got);
         }
-        if (!await(wait_for)) give(*failure_);
+        if (!await(wait_for)) {
+            give(*failure_);
+        }
     }
 }
 

@@ -13,7 +13,9 @@ namespace lapwing::http {
 namespace {
 
 Expected<void> readable(const std::string& path) {
-    if (access(path.c_str(), R_OK) == 0) return {};
+    if (access(path.c_str(), R_OK) == 0) {
+        return {};
+    }
     const int code = errno;
     const auto kind = code == ENOENT ? ErrorKind::not_found : ErrorKind::denied;
     return fail(kind, path + ": " + std::strerror(code));
@@ -37,7 +39,9 @@ void SslFree::operator()(SSL* ssl) const {
 std::string drainTlsErrors() {
     std::string text;
     while (const auto code = ERR_get_error()) {
-        if (!text.empty()) continue;  // the first is the cause
+        if (!text.empty()) {
+            continue;  // the first is the cause
+        }
         const char* reason = ERR_reason_error_string(code);
         text = reason != nullptr ? reason : "error " + std::to_string(code);
     }
@@ -56,12 +60,18 @@ std::string tlsFailure(const SSL* ssl) {
 
 Expected<SslContextPtr> makeClientContext(const ClientTls& tls) {
     for (const auto* path : {&tls.ca_file, &tls.cert_file, &tls.key_file}) {
-        if (path->empty()) continue;
-        if (auto ok = readable(*path); !ok) return tl::unexpected(ok.error());
+        if (path->empty()) {
+            continue;
+        }
+        if (auto ok = readable(*path); !ok) {
+            return tl::unexpected(ok.error());
+        }
     }
     ERR_clear_error();
     SslContextPtr context(SSL_CTX_new(TLS_client_method()));
-    if (!context) return fail(ErrorKind::internal, "TLS: " + drainTlsErrors());
+    if (!context) {
+        return fail(ErrorKind::internal, "TLS: " + drainTlsErrors());
+    }
     SSL_CTX* raw = context.get();
     SSL_CTX_set_min_proto_version(raw, TLS1_2_VERSION);
     SSL_CTX_set_verify(raw, SSL_VERIFY_PEER, nullptr);
@@ -71,9 +81,12 @@ Expected<SslContextPtr> makeClientContext(const ClientTls& tls) {
     SSL_CTX_set_session_cache_mode(raw, SSL_SESS_CACHE_OFF);
     const int trusted = tls.ca_file.empty() ? SSL_CTX_set_default_verify_paths(raw)
                                             : SSL_CTX_load_verify_file(raw, tls.ca_file.c_str());
-    if (trusted != 1)
+    if (trusted != 1) {
         return fail(ErrorKind::invalid, tls.ca_file + ": no CA certificate: " + drainTlsErrors());
-    if (tls.cert_file.empty()) return context;
+    }
+    if (tls.cert_file.empty()) {
+        return context;
+    }
     if (SSL_CTX_use_certificate_chain_file(raw, tls.cert_file.c_str()) != 1) {
         return fail(ErrorKind::invalid, tls.cert_file + ": no certificate: " + drainTlsErrors());
     }
@@ -89,16 +102,22 @@ Expected<SslContextPtr> makeClientContext(const ClientTls& tls) {
 Expected<SslPtr> makeClientSession(SSL_CTX* context, const std::string& server_name) {
     ERR_clear_error();
     SslPtr ssl(SSL_new(context));
-    if (!ssl) return fail(ErrorKind::internal, "TLS: " + drainTlsErrors());
+    if (!ssl) {
+        return fail(ErrorKind::internal, "TLS: " + drainTlsErrors());
+    }
     int ok = 0;
     if (isAddress(server_name)) {
         ok = X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl.get()), server_name.c_str());
     } else {
         SSL_set_hostflags(ssl.get(), X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
         ok = SSL_set1_host(ssl.get(), server_name.c_str());
-        if (ok == 1) ok = static_cast<int>(SSL_set_tlsext_host_name(ssl.get(), server_name.c_str()));
+        if (ok == 1) {
+            ok = static_cast<int>(SSL_set_tlsext_host_name(ssl.get(), server_name.c_str()));
+        }
     }
-    if (ok != 1) return fail(ErrorKind::invalid, "TLS: not a server name: " + server_name);
+    if (ok != 1) {
+        return fail(ErrorKind::invalid, "TLS: not a server name: " + server_name);
+    }
     SSL_set_connect_state(ssl.get());
     return ssl;
 }

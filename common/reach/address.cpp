@@ -4,7 +4,9 @@
 
 #include <algorithm>
 #include <charconv>
-#include <cstring>
+#include <initializer_list>
+
+#include "common/enum_names.h"
 
 namespace lapwing::reach {
 
@@ -12,6 +14,7 @@ namespace {
 
 constexpr unsigned kIpv4Bits = 32;
 constexpr unsigned kKeyBits = 128;
+constexpr EnumNames<Family, 2> kFamilies{{{{Family::ipv4, "ipv4"}, {Family::ipv6, "ipv6"}}}};
 
 unsigned bitsOf(Family family) {
     return family == Family::ipv4 ? kIpv4Bits : kKeyBits;
@@ -41,7 +44,11 @@ bool inAny(const Address& address, std::initializer_list<const char*> networks) 
 }  // namespace
 
 const char* familyName(Family family) {
-    return family == Family::ipv4 ? "ipv4" : "ipv6";
+    return kFamilies.name(family);
+}
+
+std::optional<Family> parseFamily(std::string_view word) {
+    return kFamilies.parse(word);
 }
 
 Key keyOf(std::uint64_t number) {

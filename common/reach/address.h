@@ -13,6 +13,7 @@ enum class Family { ipv4, ipv6 };
 
 /// "ipv4", "ipv6".
 const char* familyName(Family family);
+std::optional<Family> parseFamily(std::string_view word);
 
 /// An unsigned number of up to 128 bits, big-endian, so that comparing the bytes compares the numbers. IPv4
 /// addresses take the last four bytes.

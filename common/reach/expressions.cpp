@@ -20,8 +20,7 @@ std::string text(const Json& json, const char* name) {
     return text(member(json, name));
 }
 
-/// The one member of an object such as {"match": ...}.
-std::pair<std::string, const Json*> only(const Json& json) {
+std::pair<std::string, const Json*> singleMember(const Json& json) {
     if (!json.IsObject() || json.MemberCount() != 1) {
         return {"", nullptr};
     }
@@ -165,7 +164,7 @@ bool isIpv6(FieldKind kind) {
 
 std::optional<Key> bitsKey(FieldKind kind, const Json& json) {
     if (!json.IsArray()) {
-        const auto [name, inner] = only(json);
+        const auto [name, inner] = singleMember(json);
         if (inner != nullptr && name == "|" && inner->IsArray()) {
             return bitsKey(kind, *inner);
         }
@@ -207,7 +206,7 @@ Term parseTerm(const Field& field, const Json& json) {
         const auto bits = bitsKey(field.kind, json);
         return bits ? rangeTerm(*bits, *bits) : unknownTerm();
     }
-    const auto [form, inner] = only(json);
+    const auto [form, inner] = singleMember(json);
     if (inner == nullptr) {
         const auto key = scalarKey(field.kind, json);
         return key ? rangeTerm(*key, *key) : unknownTerm();
@@ -257,7 +256,7 @@ Element parseElement(const std::vector<Field>& fields, const Json& json) {
 }
 
 Field parseField(const Json& json) {
-    const auto [form, inner] = only(json);
+    const auto [form, inner] = singleMember(json);
     if (inner == nullptr) {
         return {};
     }
@@ -274,7 +273,7 @@ Field parseField(const Json& json) {
         return fibField(*inner);
     }
     if (form == "&" && inner->IsArray() && inner->Size() == 2) {
-        const auto [base_form, base] = only((*inner)[0]);
+        const auto [base_form, base] = singleMember((*inner)[0]);
         if (base_form == "&" || base == nullptr) {
             return {FieldKind::unknown, std::nullopt, "nested mask"};
         }

@@ -27,13 +27,13 @@ bool isLegacy(const Table& table) {
 
 bool isOfIptables(const Table& table) {
     const auto has = [&](const char* chain) { return table.chains.contains(chain); };
-    return isLegacy(table) || ((table.family == "ip" || table.family == "ip6") &&
+    return isLegacy(table) || ((table.family == TableFamily::ip || table.family == TableFamily::ip6) &&
                                (has("INPUT") || has("FORWARD") || has("PREROUTING") || has("POSTROUTING")));
 }
 
 bool restricts(const Table& table) {
     return std::any_of(table.chains.begin(), table.chains.end(), [](const auto& chain) {
-        return !chain.second.rules.empty() || chain.second.drops_by_default;
+        return !chain.second.rules.empty() || chain.second.dropsByDefault();
     });
 }
 
@@ -45,14 +45,14 @@ std::string toJson(const Host& host) {
     writer.StartObject();
     writer.Key("interfaces");
     writer.StartArray();
-    for (const auto& one : host.interfaces) {
+    for (const auto& interface : host.interfaces) {
         writer.StartObject();
         writer.Key("name");
-        writer.String(one.name.c_str());
+        writer.String(interface.name.c_str());
         writer.Key("address");
-        writer.String(one.address.toString().c_str());
+        writer.String(interface.address.toString().c_str());
         writer.Key("prefix");
-        writer.Uint(one.prefix_length);
+        writer.Uint(interface.prefix_length);
         writer.EndObject();
     }
     writer.EndArray();
@@ -70,10 +70,10 @@ std::string toJson(const Host& host) {
 Host parseHost(const Json& json) {
     Host host;
     if (const auto* interfaces = member(json, "interfaces"); interfaces != nullptr && interfaces->IsArray()) {
-        for (const auto& one : interfaces->GetArray()) {
-            const auto* prefix = member(one, "prefix");
-            if (const auto address = Address::parse(text(one, "address"))) {
-                host.interfaces.push_back({text(one, "name"), *address,
+        for (const auto& interface : interfaces->GetArray()) {
+            const auto* prefix = member(interface, "prefix");
+            if (const auto address = Address::parse(text(interface, "address"))) {
+                host.interfaces.push_back({text(interface, "name"), *address,
                                            prefix != nullptr && prefix->IsUint() ? prefix->GetUint() : 0});
             }
         }
@@ -120,7 +120,7 @@ std::vector<std::string> Ruleset::managers() const {
     });
     note("libvirt", begins("LIBVIRT_"));
     note("Lapwing's remedy", [](const Table& table, const std::string& /*chain*/) {
-        return table.family == "inet" && table.name == "lapwing";
+        return table.family == TableFamily::inet && table.name == "lapwing";
     });
     out.erase(std::unique(out.begin(), out.end()), out.end());
     return out;

@@ -1,25 +1,20 @@
 #pragma once
 
+#include <cstdint>
 #include <map>
 #include <mutex>
 #include <optional>
 #include <set>
 #include <string>
+#include <string_view>
 #include <tuple>
+#include <utility>
 #include <vector>
 
 #include "common/reach/ruleset.h"
+#include "common/truth.h"
 
 namespace lapwing::reach {
-
-enum class Truth { no, yes, unknown };
-
-inline Truth negate(Truth truth) {
-    if (truth == Truth::unknown) {
-        return truth;
-    }
-    return truth == Truth::yes ? Truth::no : Truth::yes;
-}
 
 /// Numbers from `low` to `high`: an address, a port, a protocol, a set of bits.
 struct Range {
@@ -28,7 +23,7 @@ struct Range {
     bool operator==(const Range&) const = default;
 };
 
-/// What of a packet a rule looks at. Those that the evaluation cannot tell are all `unknown`.
+/// The part of a packet that a rule looks at. Parts that the evaluation does not know are all `unknown`.
 enum class FieldKind {
     ip_source,
     ip_destination,
@@ -44,7 +39,7 @@ enum class FieldKind {
     udp_destination_port,
     any_source_port,
     any_destination_port,
-    other_protocol,  ///< a header that neither TCP nor UDP over IP has: the rule cannot match
+    other_protocol,  ///< a header that packets of TCP and UDP lack: the rule cannot match
     interface_in,
     interface_out,
     transport,
@@ -67,12 +62,12 @@ struct Field {
     std::string text;  ///< as a person would write it: "ip saddr"
 };
 
-/// One part of what a field is compared with.
+/// One value, or range of values, with which a field is compared.
 struct Term {
     enum class Kind { range, name, unknown };
     Kind kind = Kind::unknown;
     Range range;
-    std::string name;  ///< an interface's; a trailing * stands for any rest
+    std::string name;  ///< of an interface; a trailing * stands for any rest
 };
 
 inline Term unknownTerm() {
@@ -83,19 +78,18 @@ inline Term rangeTerm(const Key& low, const Key& high) {
     return {Term::Kind::range, {low, high}, {}};
 }
 
-/// Where an address translation sends a packet: the first address and port are the only ones, or the kernel
-/// chooses.
+/// Where an address translation sends a packet. Where the rule gives a range, the kernel chooses: `unknown`.
 struct Target {
     std::optional<Address> address;  ///< nothing: it stays (`dnat to :PORT`)
     std::optional<std::uint16_t> port;
-    bool redirects = false;  ///< to the address of the interface on which it came in
+    bool redirects = false;  ///< to the address of the interface on which the packet came in
     bool unknown = false;
     bool operator==(const Target&) const = default;
 };
 
 struct Element {
     std::vector<Term> parts;  ///< one for each field
-    bool timed = false;       ///< may be gone by now
+    bool timed = false;       ///< has a timeout, so it may have expired
 };
 
 enum class Action { accept, drop, reject, jump, go_to, return_, continue_, queue };
@@ -108,7 +102,7 @@ struct Decision {
 struct SetData {
     std::vector<Element> elements;
     std::vector<Decision> decisions;  ///< of a verdict map: one for each element
-    std::vector<Target> targets;      ///< of a map that an address translation looks up: likewise
+    std::vector<Target> targets;      ///< of a map for an address translation: one for each element
 };
 
 enum class Operator { equal, not_equal, any_bit };
@@ -119,8 +113,8 @@ struct Statement {
         vmap,
         decision,
         fixed,
-        translate,         ///< the destination; to `target`, or by the map to one of `data.targets`
-        translate_source,  ///< of what goes out
+        translate,         ///< changes the destination to `target`, or by the map to one of `data.targets`
+        translate_source,  ///< changes the source of outgoing packets
         unknown_match,
         unknown_effect,
     };
@@ -129,11 +123,12 @@ struct Statement {
     Operator op = Operator::equal;
     std::string set;  ///< a named set or map; "" if `data` is given
     SetData data;
-    std::string adds_to;  ///< the set that the packet's own values go into
+    std::string adds_to;  ///< the set to which the rule adds the packet's values
     Decision decision;
     Target target;
-    bool fixed = true;  ///< what a rate limit says to the first packet after a quiet time
-    std::string text;   ///< what is unknown, or assumed
+    bool fixed =
+        true;  ///< whether `fixed` matches: a rate limit lets the first packet after a quiet time pass
+    std::string text;  ///< the construct that is unknown, or the assumption
 };
 
 inline Statement unknownMatch(std::string what) {
@@ -143,7 +138,7 @@ inline Statement unknownMatch(std::string what) {
     return statement;
 }
 
-/// What always matches, or never; `assumption`: "" where that is certain.
+/// A match with a fixed answer; `assumption`: why that answer is assumed, "" where it is certain.
 inline Statement fixedAnswer(bool matches, std::string assumption) {
     Statement statement;
     statement.kind = Statement::Kind::fixed;
@@ -162,23 +157,26 @@ inline Statement decisionOf(Action action, std::string chain = "") {
 struct Rule {
     std::string place;  ///< "inet filter input handle 12"
     std::vector<Statement> statements;
-    std::string text;  ///< as its author would write it; "" if that is not known
+    std::string text;  ///< as its author would write it; "" if unknown
 };
 
 struct Chain {
     std::string place;  ///< "inet filter input"
     std::vector<Rule> rules;
     bool base = false;
-    std::string type;
-    std::string hook;
+    // The rest is of base chains.
+    ChainType type = ChainType::filter;
+    Hook hook = Hook::input;
     int priority = 0;
-    bool drops_by_default = false;
-    std::vector<std::string> devices;  ///< of a chain that looks at some devices only
-    bool device_unknown = false;       ///< it does, and they are not listed
+    Policy policy = Policy::accept;
+    std::vector<std::string> devices;  ///< those to which a chain at ingress or egress is bound
+    bool device_unknown = false;       ///< it is bound to some, which are not listed
+
+    bool dropsByDefault() const { return base && policy == Policy::drop; }
 };
 
 struct Table {
-    std::string family;
+    TableFamily family = TableFamily::inet;
     std::string name;
     std::string label;  ///< before its chains' places: "inet filter", "legacy ip filter"
     bool dormant = false;
@@ -194,19 +192,20 @@ struct Ruleset::Model {
     std::vector<std::string> unknowns;
     bool sets_marks = false;
     bool untracks = false;
-    bool translates = false;  ///< something outside the listing may
+    bool translates = false;  ///< something outside the listing may change destinations
     Host host;
 
-    /// What sources() has found: rules change seldom, and are asked about again and again.
+    /// Memoised results of sources(): a ruleset is queried far more often than it changes.
     std::mutex found_mutex;
     std::map<std::tuple<Address, Protocol, std::uint16_t, std::string, bool>, Sources> found;
 };
 
-/// Adds the tables of an iptables-save listing to the model: legacy ones beside what is there, others in the
-/// place of the tables of that family and name (what `nft -j` prints of them lacks the arguments of xt).
-void addIptablesSave(std::string_view save, const std::string& family, bool legacy, Ruleset::Model& model);
+/// Adds the tables of an iptables-save listing to the model. Legacy tables are added beside the others;
+/// tables of iptables-nft replace the tables of that family and name, because `nft -j` lists xt without its
+/// arguments.
+void addIptablesSave(std::string_view save, Family family, bool legacy, Ruleset::Model& model);
 
-/// A save without what changes by itself: its counters, and the comments that tell the time.
+/// A save without its counters and its comments, which tell the time: both change by themselves.
 std::string withoutCounters(std::string_view save);
 
 /// The numbers behind the names that nft prints; nothing for a name that is not known.

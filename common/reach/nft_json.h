@@ -14,13 +14,14 @@ const Json* member(const Json& json, const char* name);
 /// "" for anything but a string.
 std::string text(const Json* json);
 std::string text(const Json& json, const char* name);
-/// The one member of an object such as {"match": ...}; "" and null for anything else.
-std::pair<std::string, const Json*> only(const Json& json);
+/// The name and value of an object with a single member, such as {"match": ...}; "" and null for anything
+/// else.
+std::pair<std::string, const Json*> singleMember(const Json& json);
 
-/// What toJson() of a host wrote; whatever is missing stays unknown.
+/// Reads the output of toJson(). Missing members stay unknown.
 Host parseHost(const Json& json);
 
-/// What is compared or looked up: one field, or those of a concatenation.
+/// The left side of a comparison or the key of a map: one field, or the fields of a concatenation.
 std::vector<Field> parseFields(const Json& json);
 Field parseField(const Json& json);
 Term parseTerm(const Field& field, const Json& json);
@@ -34,7 +35,7 @@ std::optional<Key> bitsKey(FieldKind kind, const Json& json);
 std::optional<Decision> parseDecision(const std::string& name, const Json& json);
 /// The pairs of a map: verdicts, or the targets of an address translation.
 void parsePairs(const std::vector<Field>& fields, const Json& pairs, Statement::Kind kind, SetData& out);
-/// One statement of a rule; `model` learns what it does beyond its rule.
+/// One statement of a rule. Effects beyond the rule (marks, notrack) are noted in `model`.
 void parseStatement(const Json& json, Ruleset::Model& model, std::vector<Statement>& out);
 
 }  // namespace lapwing::reach

@@ -39,12 +39,12 @@ bool isOfOneFamily(const Statement& statement) {
     });
 }
 
-/// In a table of both families, nft leaves a match of the family out where a reject follows: ICMP's kind
-/// tells it, a reset does not (measured with nft 1.0.6: `meta nfproto ipv6 reject with tcp reset` is listed
-/// without its match).
+/// In a table of both families, nft does not list a match of the family that a reject follows (measured with
+/// nft 1.0.6: `meta nfproto ipv6 reject with tcp reset` is listed without its match). The type of an ICMP
+/// error tells the family; a reset does not.
 void addHiddenFamily(const Table& table, const Json& statement, std::vector<Statement>& out) {
-    const auto [name, inner] = only(statement);
-    const bool both = table.family == "inet" || table.family == "netdev" || table.family == "bridge";
+    const auto [name, inner] = singleMember(statement);
+    const bool both = table.family != TableFamily::ip && table.family != TableFamily::ip6;
     if (name != "reject" || !both || std::any_of(out.begin(), out.end(), isOfOneFamily)) {
         return;
     }
@@ -66,34 +66,38 @@ class Parser {
     explicit Parser(Ruleset::Model& model) : model_(model) {}
 
     void object(const Json& entry) {
-        const auto [kind, inner] = only(entry);
+        const auto [kind, inner] = singleMember(entry);
         if (inner == nullptr) {
             return;
         }
+        if (kind != "table" && kind != "chain" && kind != "rule" && kind != "set" && kind != "map") {
+            return;
+        }
+        const auto family = parseTableFamily(text(*inner, "family"));
+        if (!family) {
+            noteUnknown("a table of the family \"" + text(*inner, "family") + "\"");
+            return;
+        }
+        auto& owner = table(*family, *inner);
         if (kind == "table") {
-            auto& made = table(*inner);
-            // nft 1.0.6 prints garbage for the flag "dormant", and newer ones know others.
-            const auto* flags = member(*inner, "flags");
-            made.dormant = flags != nullptr && hasFlag(*flags, "dormant");
-            made.maybe_dormant =
-                flags != nullptr && !made.dormant && !hasFlag(*flags, "owner") && !hasFlag(*flags, "persist");
+            readFlags(*inner, owner);
         } else if (kind == "chain") {
-            chain(*inner);
+            chain(*inner, owner);
         } else if (kind == "rule") {
-            rule(*inner);
-        } else if (kind == "set" || kind == "map") {
-            sets_.emplace_back(&table(*inner) - model_.tables.data(), inner);
+            rule(*inner, owner);
+        } else {
+            sets_.emplace_back(&owner - model_.tables.data(), inner);
         }
     }
 
-    /// What a set's elements mean depends on the fields that rules compare with it.
+    /// The meaning of a set's elements depends on the fields that rules compare with it.
     void resolveSets() {
-        for (auto& one : model_.tables) {
-            for (auto& [name, chain] : one.chains) {
+        for (auto& owner : model_.tables) {
+            for (auto& [name, chain] : owner.chains) {
                 for (auto& rule : chain.rules) {
                     for (auto& statement : rule.statements) {
                         if (!statement.set.empty()) {
-                            resolve(one, statement);
+                            resolve(owner, statement);
                         }
                     }
                 }
@@ -102,8 +106,14 @@ class Parser {
     }
 
   private:
-    Table& table(const Json& json) {
-        const auto family = text(json, "family");
+    void noteUnknown(const std::string& construct) {
+        auto& noted = model_.unknowns;
+        if (std::find(noted.begin(), noted.end(), construct) == noted.end()) {
+            noted.push_back(construct);
+        }
+    }
+
+    Table& table(TableFamily family, const Json& json) {
         const auto* named = member(json, "table");
         const auto name = named != nullptr ? text(named) : text(json, "name");
         for (auto& known : model_.tables) {
@@ -114,29 +124,43 @@ class Parser {
         Table fresh;
         fresh.family = family;
         fresh.name = name;
-        fresh.label = family + " " + name;
+        fresh.label = std::string(tableFamilyName(family)) + " " + name;
         model_.tables.push_back(std::move(fresh));
         return model_.tables.back();
     }
 
-    Chain& chainOf(Table& owner, const std::string& name) {
+    /// nft 1.0.6 prints garbage for the flag "dormant", and newer versions know further flags.
+    static void readFlags(const Json& json, Table& out) {
+        const auto* flags = member(json, "flags");
+        out.dormant = flags != nullptr && hasFlag(*flags, "dormant");
+        out.maybe_dormant =
+            flags != nullptr && !out.dormant && !hasFlag(*flags, "owner") && !hasFlag(*flags, "persist");
+    }
+
+    static Chain& chainOf(Table& owner, const std::string& name) {
         auto& found = owner.chains[name];
         found.place = owner.label + " " + name;
         return found;
     }
 
-    void chain(const Json& json) {
-        auto& owner = table(json);
+    void chain(const Json& json, Table& owner) {
         const auto name = text(json, "name");
         auto& made = chainOf(owner, name);
-        made.hook = text(json, "hook");
-        if (made.hook.empty()) {
+        if (text(json, "hook").empty()) {
+            return;
+        }
+        const auto hook = parseHook(text(json, "hook"));
+        const auto type = parseChainType(text(json, "type"));
+        if (!hook || !type) {
+            noteUnknown(made.place + ": a chain of type \"" + text(json, "type") + "\" at the hook \"" +
+                        text(json, "hook") + "\"");
             return;
         }
         made.base = true;
-        made.type = text(json, "type");
-        made.drops_by_default = text(json, "policy") == "drop";
-        if (made.hook == "ingress" || made.hook == "egress") {
+        made.hook = *hook;
+        made.type = *type;
+        made.policy = parsePolicy(text(json, "policy")).value_or(Policy::accept);
+        if (made.hook == Hook::ingress || made.hook == Hook::egress) {
             readDevices(json, made);
         }
         const auto* priority = member(json, "prio");
@@ -156,8 +180,7 @@ class Parser {
         out.device_unknown = out.devices.empty();
     }
 
-    void rule(const Json& json) {
-        auto& owner = table(json);
+    void rule(const Json& json, Table& owner) {
         auto& target = chainOf(owner, text(json, "chain"));
         Rule made;
         made.place = target.place + " handle " + handleText(json);
@@ -166,7 +189,7 @@ class Parser {
             made.statements.push_back(unknownMatch("a rule without statements"));
         } else {
             for (const auto& statement : statements->GetArray()) {
-                owner.has_xt = owner.has_xt || only(statement).first == "xt";
+                owner.has_xt = owner.has_xt || singleMember(statement).first == "xt";
                 addHiddenFamily(owner, statement, made.statements);
                 parseStatement(statement, model_, made.statements);
             }
@@ -191,7 +214,7 @@ class Parser {
                     statement.data.elements.push_back(parseElement(statement.fields, item));
                 }
             }
-            // A set's own timeout holds for elements that name none.
+            // A set's timeout holds for elements without a timeout of their own.
             const bool timed = member(*json, "timeout") != nullptr;
             for (auto& element : statement.data.elements) {
                 element.timed = element.timed || timed;
@@ -205,15 +228,17 @@ class Parser {
     std::vector<std::pair<std::ptrdiff_t, const Json*>> sets_;
 };
 
-/// What a listing of ours holds besides nft's: see listingOf().
-void addWhatJsonLacks(const Json& document, Ruleset::Model& model) {
+/// The members that listingOf() adds to nft's.
+void addFurtherMembers(const Json& document, Ruleset::Model& model) {
     if (const auto* host = member(document, "host"); host != nullptr) {
         model.host = parseHost(*host);
     }
     if (const auto* saves = member(document, "iptables"); saves != nullptr && saves->IsArray()) {
         for (const auto& save : saves->GetArray()) {
             const auto* legacy = member(save, "legacy");
-            addIptablesSave(text(save, "save"), text(save, "family"),
+            const auto family =
+                text(save, "family") == tableFamilyName(TableFamily::ip6) ? Family::ipv6 : Family::ipv4;
+            addIptablesSave(text(save, "save"), family,
                             legacy != nullptr && legacy->IsBool() && legacy->GetBool(), model);
         }
     }
@@ -225,42 +250,47 @@ void addWhatJsonLacks(const Json& document, Ruleset::Model& model) {
     }
 }
 
-void put(rapidjson::Writer<rapidjson::StringBuffer>& writer, const std::string& word) {
-    writer.String(word.data(), static_cast<rapidjson::SizeType>(word.size()));
+rapidjson::Value textValue(const std::string& text, rapidjson::Document::AllocatorType& allocator) {
+    return {text.data(), static_cast<rapidjson::SizeType>(text.size()), allocator};
+}
+
+rapidjson::Value savesValue(const std::vector<IptablesSave>& saves,
+                            rapidjson::Document::AllocatorType& allocator) {
+    rapidjson::Value out(rapidjson::kArrayType);
+    for (const auto& save : saves) {
+        const auto family = save.family == Family::ipv4 ? TableFamily::ip : TableFamily::ip6;
+        rapidjson::Value entry(rapidjson::kObjectType);
+        entry.AddMember("family", textValue(tableFamilyName(family), allocator), allocator);
+        entry.AddMember("legacy", save.legacy, allocator);
+        entry.AddMember("save", textValue(withoutCounters(save.text), allocator), allocator);
+        out.PushBack(entry, allocator);
+    }
+    return out;
 }
 
 }  // namespace
 
 std::string listingOf(const std::string& nft_json, const std::vector<IptablesSave>& saves,
                       const std::vector<std::string>& unread, const Host& host) {
-    const auto end = nft_json.rfind('}');
-    if (end == std::string::npos) {
+    rapidjson::Document document;
+    document.Parse<rapidjson::kParseIterativeFlag>(nft_json.data(), nft_json.size());
+    if (document.HasParseError() || !document.IsObject()) {
         return nft_json;
     }
+    auto& allocator = document.GetAllocator();
+    rapidjson::Document host_document(&allocator);
+    host_document.Parse(toJson(host).c_str());
+    document.AddMember("host", static_cast<rapidjson::Value&>(host_document), allocator);
+    document.AddMember("iptables", savesValue(saves, allocator), allocator);
+    rapidjson::Value reasons(rapidjson::kArrayType);
+    for (const auto& reason : unread) {
+        reasons.PushBack(textValue(reason, allocator), allocator);
+    }
+    document.AddMember("unread", reasons, allocator);
     rapidjson::StringBuffer buffer;
     rapidjson::Writer<rapidjson::StringBuffer> writer(buffer);
-    writer.StartObject();
-    writer.Key("iptables");
-    writer.StartArray();
-    for (const auto& save : saves) {
-        writer.StartObject();
-        writer.Key("family");
-        writer.String(save.family == Family::ipv4 ? "ip" : "ip6");
-        writer.Key("legacy");
-        writer.Bool(save.legacy);
-        writer.Key("save");
-        put(writer, withoutCounters(save.text));
-        writer.EndObject();
-    }
-    writer.EndArray();
-    writer.Key("unread");
-    writer.StartArray();
-    for (const auto& reason : unread) {
-        put(writer, reason);
-    }
-    writer.EndArray();
-    writer.EndObject();
-    return nft_json.substr(0, end) + ",\"host\":" + toJson(host) + "," + (buffer.GetString() + 1);
+    document.Accept(writer);
+    return {buffer.GetString(), buffer.GetSize()};
 }
 
 Expected<Ruleset> Ruleset::parse(std::string_view nft_json) {
@@ -280,7 +310,7 @@ Expected<Ruleset> Ruleset::parse(std::string_view nft_json) {
         parser.object(object);
     }
     parser.resolveSets();
-    addWhatJsonLacks(document, *model);
+    addFurtherMembers(document, *model);
     return Ruleset(std::move(model));
 }
 
@@ -314,9 +344,9 @@ void Ruleset::addTexts(std::string_view listing) {
             texts[std::move(place)] = std::string(line.substr(0, mark));
         }
     }
-    for (auto& one : model_->tables) {
-        for (auto& [name, each] : one.chains) {
-            for (auto& rule : each.rules) {
+    for (auto& listed : model_->tables) {
+        for (auto& [name, its_chain] : listed.chains) {
+            for (auto& rule : its_chain.rules) {
                 const auto found = texts.find(rule.place);
                 if (rule.text.empty() && found != texts.end()) {
                     rule.text = found->second;
@@ -327,9 +357,9 @@ void Ruleset::addTexts(std::string_view listing) {
 }
 
 std::string Ruleset::textOf(const std::string& place) const {
-    for (const auto& one : model_->tables) {
-        for (const auto& [name, each] : one.chains) {
-            for (const auto& rule : each.rules) {
+    for (const auto& table : model_->tables) {
+        for (const auto& [name, chain] : table.chains) {
+            for (const auto& rule : chain.rules) {
                 if (rule.place == place) {
                     return rule.text;
                 }

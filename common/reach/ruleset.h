@@ -9,6 +9,7 @@
 
 #include "common/error.h"
 #include "common/reach/address.h"
+#include "common/reach/netfilter.h"
 
 namespace lapwing::reach {
 
@@ -16,6 +17,7 @@ enum class Verdict { must_reach, must_block, may };
 
 /// "must_reach", "must_block", "may".
 const char* verdictName(Verdict verdict);
+std::optional<Verdict> parseVerdict(std::string_view word);
 
 /// VRRP (RFC 5798) has no ports: it is what moves an address from one load balancer to another.
 enum class Protocol { tcp = 6, udp = 17, vrrp = 112 };
@@ -53,14 +55,26 @@ std::string toJson(const Host& host);
 /// Reads what toJson() wrote; whatever is missing stays unknown.
 Host hostFromJson(std::string_view json);
 
-/// One base chain on the way of a packet.
+/// What a base chain does with a packet; several of these where a match cannot be told.
+struct StepOutcome {
+    bool accepts = false;
+    bool translates = false;  ///< changes the destination
+    bool drops = false;
+    bool rejects = false;
+    bool operator==(const StepOutcome&) const = default;
+
+    /// "accepts", "drops", "accepts or rejects", "sends it elsewhere"
+    std::string toString() const;
+};
+
+/// One base chain on a packet's path.
 struct Step {
     std::string chain;  ///< "inet filter input"
-    std::string hook;   ///< "input"
+    Hook hook = Hook::input;
     int priority = 0;
-    bool answer = false;             ///< of the way back of TCP's answer
-    std::string outcome;             ///< "accepts", "drops", "accepts or rejects", "sends it elsewhere"
-    std::vector<std::string> rules;  ///< that decided it
+    bool answer = false;  ///< the packet is TCP's answer on its way back
+    StepOutcome outcome;
+    std::vector<std::string> rules;  ///< that decided the outcome
 };
 
 struct Result {

@@ -39,9 +39,9 @@ std::vector<AddressRange> namedSources(const Ruleset::Model& model, Family famil
     eachTerm(
         model, [&](FieldKind each) { return each == kind; },
         [&](const Range& range) {
-            const AddressRange one{family, range.low, std::min(range.high, whole.high)};
-            if (one != whole) {
-                named.push_back(one);
+            const AddressRange addresses{family, range.low, std::min(range.high, whole.high)};
+            if (addresses != whole) {
+                named.push_back(addresses);
             }
         });
     return named;
@@ -116,26 +116,14 @@ Address Ruleset::stranger(Family family) const {
         return std::none_of(named.begin(), named.end(),
                             [&](const auto& range) { return range.contains(address); });
     };
-    Address first;
-    bool have_first = false;
-    const auto consider = [&](const char* text) {
-        const auto address = Address::parse(text).value_or(Address{});
-        if (!have_first) {
-            first = address;
-            have_first = true;
-        }
-        if (unnamed(address)) {
-            first = address;
-            return true;
-        }
-        return false;
+    const auto parsed = [](const char* text) { return Address::parse(text).value_or(Address{}); };
+    // Where the rules name every candidate, the first has to do.
+    const auto choose = [&](const auto& candidates) {
+        const auto* found = std::find_if(std::begin(candidates), std::end(candidates),
+                                         [&](const char* text) { return unnamed(parsed(text)); });
+        return parsed(found == std::end(candidates) ? candidates[0] : *found);
     };
-    if (family == Family::ipv4) {
-        std::any_of(std::begin(ipv4_strangers), std::end(ipv4_strangers), consider);
-    } else {
-        std::any_of(std::begin(ipv6_strangers), std::end(ipv6_strangers), consider);
-    }
-    return first;
+    return family == Family::ipv4 ? choose(ipv4_strangers) : choose(ipv6_strangers);
 }
 
 std::uint16_t Ruleset::unusedPort(const std::vector<std::uint16_t>& used) const {

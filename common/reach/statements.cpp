@@ -1,10 +1,20 @@
 #include <algorithm>
 
+#include "common/enum_names.h"
 #include "common/reach/nft_json.h"
 
 namespace lapwing::reach {
 
 namespace {
+
+constexpr EnumNames<Action, 8> kActions{{{{Action::accept, "accept"},
+                                          {Action::drop, "drop"},
+                                          {Action::reject, "reject"},
+                                          {Action::jump, "jump"},
+                                          {Action::go_to, "goto"},
+                                          {Action::return_, "return"},
+                                          {Action::continue_, "continue"},
+                                          {Action::queue, "queue"}}}};
 
 /// The right side of `<`, `>` and their kin as a range.
 std::optional<Term> comparison(const std::string& op, const Term& term) {
@@ -154,7 +164,7 @@ bool inverted(const Json& json) {
     return inverse != nullptr && inverse->IsBool() && inverse->GetBool();
 }
 
-/// A port or an address of a translation: where it is not one alone, the kernel chooses.
+/// The address and the port of a translation. Where either is a range, the kernel chooses: unknown.
 void readTarget(const Json* address, const Json* port, Target& out) {
     if (address != nullptr) {
         out.address = Address::parse(text(address));
@@ -203,7 +213,7 @@ Statement parseMangle(const Json& json, Ruleset::Model& model) {
         return fixedAnswer(true, "");
     }
     if (field.kind == FieldKind::unknown) {
-        // Priorities, TTLs, options: nothing that a rule here is asked about.
+        // Priorities, TTLs, options: no rule here matches them.
         return field.text.starts_with("meta") || field.text.starts_with("ct ") ||
                        field.text.ends_with(" dscp") || field.text.ends_with(" ecn") ||
                        field.text.ends_with(" ttl") || field.text.ends_with(" hoplimit") ||
@@ -219,7 +229,7 @@ Statement parseMangle(const Json& json, Ruleset::Model& model) {
 }
 
 Statement parseOne(const Json& json, Ruleset::Model& model) {
-    const auto [name, inner] = only(json);
+    const auto [name, inner] = singleMember(json);
     if (inner == nullptr) {
         return unknownMatch("a statement that is not understood");
     }
@@ -275,7 +285,7 @@ Statement parseOne(const Json& json, Ruleset::Model& model) {
     return unknownMatch(name);
 }
 
-/// `add @set { key limit ... }`: goes on only where the packet has the key, and past what is nested in it.
+/// `add @set { key limit ... }`: continues only where the packet has the key and the nested statements match.
 void parseSetStatement(const Json& json, Ruleset::Model& model, std::vector<Statement>& out) {
     const auto* key = member(json, "elem");
     if (key == nullptr) {
@@ -318,28 +328,12 @@ void parseSetStatement(const Json& json, Ruleset::Model& model, std::vector<Stat
 }  // namespace
 
 std::optional<Decision> parseDecision(const std::string& name, const Json& json) {
-    if (name == "accept") {
-        return Decision{Action::accept, ""};
+    const auto action = kActions.parse(name);
+    if (!action) {
+        return std::nullopt;
     }
-    if (name == "drop") {
-        return Decision{Action::drop, ""};
-    }
-    if (name == "reject") {
-        return Decision{Action::reject, ""};
-    }
-    if (name == "return") {
-        return Decision{Action::return_, ""};
-    }
-    if (name == "continue") {
-        return Decision{Action::continue_, ""};
-    }
-    if (name == "queue") {
-        return Decision{Action::queue, ""};
-    }
-    if (name == "jump" || name == "goto") {
-        return Decision{name == "jump" ? Action::jump : Action::go_to, text(json, "target")};
-    }
-    return std::nullopt;
+    const bool calls = *action == Action::jump || *action == Action::go_to;
+    return Decision{*action, calls ? text(json, "target") : ""};
 }
 
 void parsePairs(const std::vector<Field>& fields, const Json& pairs, Statement::Kind kind, SetData& out) {
@@ -356,19 +350,19 @@ void parsePairs(const std::vector<Field>& fields, const Json& pairs, Statement::
             out.targets.push_back(target);
             continue;
         }
-        const auto [name, inner] = only(pair[1]);
+        const auto [name, inner] = singleMember(pair[1]);
         const auto decision = inner == nullptr ? std::nullopt : parseDecision(name, *inner);
         out.decisions.push_back(decision.value_or(Decision{Action::queue, ""}));
     }
 }
 
 void parseStatement(const Json& json, Ruleset::Model& model, std::vector<Statement>& out) {
-    const auto [name, inner] = only(json);
+    const auto [name, inner] = singleMember(json);
     if (inner != nullptr && (name == "set" || name == "meter")) {
         parseSetStatement(*inner, model, out);
         return;
     }
-    // `dnat ip to` in a table of both families looks at its own only; the listing leaves that match out.
+    // In a table of both families `dnat ip to` applies to IPv4 only; nft does not list that match.
     const auto family = inner == nullptr || name != "dnat" ? "" : text(*inner, "family");
     if (!family.empty()) {
         Statement statement;

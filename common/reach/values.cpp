@@ -1,4 +1,4 @@
-#include "common/reach/walk.h"
+#include "common/reach/chain_walk.h"
 
 namespace lapwing::reach {
 
@@ -42,7 +42,7 @@ Truth nameMatches(const FieldValue& value, const Term& term) {
         return Truth::yes;
     }
     if (value.name.empty()) {
-        // A packet from elsewhere does not come in by the loopback interface, whatever the interface is.
+        // A packet from another host never comes in by the loopback interface.
         return term.name == "lo" ? Truth::no : Truth::unknown;
     }
     if (term.name.ends_with('*')) {
@@ -69,7 +69,7 @@ bool isOfEveryPacket(FieldKind kind) {
     }
 }
 
-/// `ct status dnat`, of which alone is known what it says of a connection with a changed destination.
+/// `ct status dnat`, the only status whose answer is known for a connection with a changed destination.
 bool asksForTranslation(const Statement& statement) {
     return statement.op == Operator::any_bit && statement.data.elements.size() == 1 &&
            statement.data.elements[0].parts[0].range.low == keyOf(kStatusTranslated);
@@ -108,7 +108,7 @@ Truth termMatches(const FieldValue& value, const Field& field, const Term& term,
     return term.range.low <= range.low && range.high <= term.range.high ? Truth::yes : Truth::unknown;
 }
 
-FieldValue Walk::valueOf(const Field& field) {
+FieldValue ChainWalk::valueOf(const Field& field) {
     const bool v4 = view_.family == Family::ipv4;
     const bool tcp = view_.protocol == Protocol::tcp;
     const bool udp = view_.protocol == Protocol::udp;
@@ -165,8 +165,9 @@ FieldValue Walk::valueOf(const Field& field) {
         case FieldKind::ct_status:
             return ctValue(0, !view_.answer && !view_.translated);
         case FieldKind::ct_state:
-            return base_->hook == "prerouting" && base_->priority == kConntrackPriority ? FieldValue{}
-                                                                                        : number(ct_state_);
+            return base_->hook == Hook::prerouting && base_->priority == kConntrackPriority
+                       ? FieldValue{}
+                       : number(ct_state_);
         case FieldKind::packet_type:
             return view_.packet_type;
         case FieldKind::fib_destination_type:
@@ -183,8 +184,8 @@ FieldValue Walk::valueOf(const Field& field) {
     return {};
 }
 
-/// What only a tracked packet has.
-FieldValue Walk::ctValue(std::uint64_t of_packet, bool known) const {
+/// A value that only a tracked packet has.
+FieldValue ChainWalk::ctValue(std::uint64_t of_packet, bool known) const {
     if (ct_state_ == kInvalid) {
         return absent();
     }
@@ -192,8 +193,8 @@ FieldValue Walk::ctValue(std::uint64_t of_packet, bool known) const {
     return certain ? number(of_packet) : FieldValue{};
 }
 
-Truth Walk::elementMatches(const Statement& statement, const std::vector<FieldValue>& values,
-                           const Element& element) const {
+Truth ChainWalk::elementMatches(const Statement& statement, const std::vector<FieldValue>& values,
+                                const Element& element) const {
     auto all = Truth::yes;
     for (std::size_t i = 0; i < values.size() && i < element.parts.size(); ++i) {
         const auto one = termMatches(values[i], statement.fields[i], element.parts[i], statement.op);
@@ -208,10 +209,10 @@ Truth Walk::elementMatches(const Statement& statement, const std::vector<FieldVa
 }
 
 /// `applies` is false where the packet lacks the header: then the rule does not match, negated or not.
-Truth Walk::matches(const Statement& statement, bool& applies) {
+Truth ChainWalk::matches(const Statement& statement, bool& applies) {
     auto truth = matchesOnce(statement, applies);
     if (applies && model_.untracks) {
-        // A notrack somewhere: the packet is new or untracked. What both give is certain.
+        // With a notrack somewhere the packet is new or untracked: only an answer that both give is certain.
         const auto tracked = ct_state_;
         ct_state_ = kUntracked;
         const auto other = matchesOnce(statement, applies);
@@ -221,7 +222,7 @@ Truth Walk::matches(const Statement& statement, bool& applies) {
     return truth;
 }
 
-Truth Walk::matchesOnce(const Statement& statement, bool& applies) {
+Truth ChainWalk::matchesOnce(const Statement& statement, bool& applies) {
     std::vector<FieldValue> values;
     applies = true;
     for (const auto& field : statement.fields) {

@@ -15,16 +15,30 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     for (const auto& [name, value] : form.values) {
         const Parameters one{{"limit", value}, {"match[]", value}, {"time", value}};
         const auto time = timeParameter(one, "time", 0);
-        if (time && (*time < -9'000'000'000'000'001 || *time > 9'000'000'000'000'001)) std::abort();
-        if (const auto limit = limitParameter(one); limit && *limit > INT32_MAX) std::abort();
-        if (const auto any = matchParameters(one); any && any->size() != 1) std::abort();
-        if (!parseDurationNs(value) && value == "1s") std::abort();
-        if (value == "1" && first(form.values, name).empty() && all(form.values, name).empty()) std::abort();
+        if (time && (*time < -9'000'000'000'000'001 || *time > 9'000'000'000'000'001)) {
+            std::abort();
+        }
+        if (const auto limit = limitParameter(one); limit && *limit > INT32_MAX) {
+            std::abort();
+        }
+        if (const auto any = matchParameters(one); any && any->size() != 1) {
+            std::abort();
+        }
+        if (!parseDurationNs(value) && value == "1s") {
+            std::abort();
+        }
+        if (value == "1" && first(form.values, name).empty() && all(form.values, name).empty()) {
+            std::abort();
+        }
     }
     if (const auto path = decodePath(text)) {
         const std::string label = unescapeName(*path);
-        if (!path->starts_with("U__") && label != *path) std::abort();
-        if (isValidUtf8(*path) && !isValidUtf8(label)) std::abort();
+        if (!path->starts_with("U__") && label != *path) {
+            std::abort();
+        }
+        if (isValidUtf8(*path) && !isValidUtf8(label)) {
+            std::abort();
+        }
     }
     if (publicUrl(text).find('@') != std::string::npos && text.find('@') == std::string::npos &&
         text.find("%40") == std::string::npos) {

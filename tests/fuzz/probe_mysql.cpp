@@ -22,11 +22,15 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
             const auto tab = line.find('\t');
             const auto field = line.substr(0, tab);
             row.push_back(field == "\\N" ? std::nullopt : std::optional<std::string>(field));
-            if (tab == std::string_view::npos) break;
+            if (tab == std::string_view::npos) {
+                break;
+            }
             line.remove_prefix(tab + 1);
         }
         if (table.columns.empty()) {
-            for (auto& name : row) table.columns.push_back(name.value_or(""));
+            for (auto& name : row) {
+                table.columns.push_back(name.value_or(""));
+            }
         } else {
             table.rows.push_back(std::move(row));
         }

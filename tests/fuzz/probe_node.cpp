@@ -7,7 +7,9 @@
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     using namespace lapwing::agent::node;
-    if (size == 0) return 0;
+    if (size == 0) {
+        return 0;
+    }
     const std::string_view text(reinterpret_cast<const char*>(data) + 1, size - 1);
     Families out;
     switch (data[0] % 8) {

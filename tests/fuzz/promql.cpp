@@ -53,9 +53,13 @@ class Few : public lapwing::storage::Queryable {
 extern "C" int LLVMFuzzerTestOneInput(const unsigned char* data, std::size_t size) {
     const std::string_view query(reinterpret_cast<const char*>(data), size);
     const auto first = lapwing::promql::canonical(query);
-    if (!first) return 0;
+    if (!first) {
+        return 0;
+    }
     const auto second = lapwing::promql::canonical(*first);
-    if (!second || *second != *first) std::abort();
+    if (!second || *second != *first) {
+        std::abort();
+    }
 
     const Few few;
     for (const int compat : {2, 3}) {
@@ -66,8 +70,12 @@ extern "C" int LLVMFuzzerTestOneInput(const unsigned char* data, std::size_t siz
         const lapwing::promql::Engine engine(few, options);
         const auto instant = engine.instant(query, 3000);
         const auto range = engine.range(query, 0, 5000, 1000);
-        if (!instant && instant.error().kind == lapwing::ErrorKind::internal) std::abort();
-        if (!range && range.error().kind == lapwing::ErrorKind::internal) std::abort();
+        if (!instant && instant.error().kind == lapwing::ErrorKind::internal) {
+            std::abort();
+        }
+        if (!range && range.error().kind == lapwing::ErrorKind::internal) {
+            std::abort();
+        }
     }
     return 0;
 }

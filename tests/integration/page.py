@@ -99,7 +99,7 @@ def until(selector, *words, seconds=40):
 
 
 def hosts_that_never_reported_are_not_fine():
-    until("#state", "Not everything can be seen", "web-01 is enrolled but has not reported yet")
+    until("#state", "Some states are unknown", "web-01 is enrolled but has not reported yet")
     until("#hosts", "web-02", "never reported")
     until("#replication", "web-01 → web-02", "lag unknown", "nothing is reported about MySQL on web-02")
     browser.value("window.sameDocument = true")
@@ -175,7 +175,7 @@ def the_page_never_scrolls_sideways_on_a_phone():
 
 def a_collector_that_is_away_is_said():
     collector.kill()
-    text = until("#state", "Cannot reach the collector", "What is below was true")
+    text = until("#state", "Cannot reach the collector", "The facts below are")
     assert "well" not in text and "runs" not in text
     assert browser.value("document.querySelector('#content').classList.contains('stale')")
     until("#updated", "last answer")

@@ -20,8 +20,9 @@ constexpr int kMostRedirects = 5;
 /// OpenSSL writes without MSG_NOSIGNAL: a peer that has gone must not end the agent.
 void ignoreSigpipe() {
     struct sigaction present = {};
-    if (sigaction(SIGPIPE, nullptr, &present) == 0 && present.sa_handler == SIG_DFL)
+    if (sigaction(SIGPIPE, nullptr, &present) == 0 && present.sa_handler == SIG_DFL) {
         std::signal(SIGPIPE, SIG_IGN);
+    }
 }
 
 const char* reasonOf(ErrorKind kind) {
@@ -51,7 +52,9 @@ Question questionOf(const std::string& url, const Check& check) {
     out.host = uri.getHost();
     out.port = uri.getPort();
     out.path = uri.getPathAndQuery();
-    if (out.path.empty() || out.path[0] != '/') out.path.insert(0, "/");
+    if (out.path.empty() || out.path[0] != '/') {
+        out.path.insert(0, "/");
+    }
     out.method = check.method;
     return out;
 }
@@ -64,13 +67,19 @@ bool sameServer(const Question& a, const Question& b) {
 
 std::string redirectTarget(const std::string& from, const std::string& location) {
     try {
-        if (location.empty()) return {};
+        if (location.empty()) {
+            return {};
+        }
         const Poco::URI base(from);
         // Poco takes "//host/path" for a path.
         const bool network_path = location.compare(0, 2, "//") == 0;
         const Poco::URI target(base, network_path ? base.getScheme() + ":" + location : location);
-        if (target.getScheme() != "http" && target.getScheme() != "https") return {};
-        if (target.getHost().empty() || !target.getUserInfo().empty()) return {};
+        if (target.getScheme() != "http" && target.getScheme() != "https") {
+            return {};
+        }
+        if (target.getHost().empty() || !target.getUserInfo().empty()) {
+            return {};
+        }
         return target.toString();
     } catch (const Poco::Exception&) {
         return {};
@@ -99,14 +108,18 @@ Expected<AppProbe::Outcome> AppProbe::run(Clock::time_point until) {
     question.headers = check_.headers;
     if (!check_.user.empty()) {
         const auto password = readSecret(check_.password_file);
-        if (!password) return tl::unexpected(password.error());
+        if (!password) {
+            return tl::unexpected(password.error());
+        }
         question.headers.push_back(basicAuthorization(check_.user, *password));
     }
     for (auto url = check_.url;;) {
         if (question.tls && !context_->tls) {
             ignoreSigpipe();
             auto made = http::makeClientContext({check_.ca_file, {}, {}, {}});
-            if (!made) return tl::unexpected(made.error());
+            if (!made) {
+                return tl::unexpected(made.error());
+            }
             context_->tls = std::move(*made);
         }
         out.last = exchange(question, context_->tls.get(), until);
@@ -119,7 +132,9 @@ Expected<AppProbe::Outcome> AppProbe::run(Clock::time_point until) {
             out.failure = reasonOf(out.last.error->kind);
             return out;
         }
-        if (!check_.follow_redirects || !isRedirect(out.last.status) || out.last.location.empty()) break;
+        if (!check_.follow_redirects || !isRedirect(out.last.status) || out.last.location.empty()) {
+            break;
+        }
         url = redirectTarget(url, out.last.location);
         if (url.empty() || out.redirects == kMostRedirects) {
             out.failure = "redirects";
@@ -128,9 +143,12 @@ Expected<AppProbe::Outcome> AppProbe::run(Clock::time_point until) {
         ++out.redirects;
         auto next = questionOf(url, check_);
         // What was meant for one server is not told to another.
-        if (sameServer(next, question)) next.headers = std::move(question.headers);
-        if (question.method != "HEAD" && out.last.status != 307 && out.last.status != 308)
+        if (sameServer(next, question)) {
+            next.headers = std::move(question.headers);
+        }
+        if (question.method != "HEAD" && out.last.status != 307 && out.last.status != 308) {
             next.method = "GET";
+        }
         question = std::move(next);
     }
     const auto& wanted = check_.expect_status;
@@ -149,9 +167,13 @@ Expected<AppProbe::Outcome> AppProbe::run(Clock::time_point until) {
 Expected<ProbeResult> AppProbe::collect(const Deadline& deadline) {
     const auto start = Clock::now();
     auto budget = deadline.budget();
-    if (check_.timeout.count() > 0) budget = std::min(budget, check_.timeout);
+    if (check_.timeout.count() > 0) {
+        budget = std::min(budget, check_.timeout);
+    }
     auto run_result = run(start + budget);
-    if (!run_result) return tl::unexpected(run_result.error());
+    if (!run_result) {
+        return tl::unexpected(run_result.error());
+    }
     const auto& outcome = *run_result;
 
     ProbeResult result;

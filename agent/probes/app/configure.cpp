@@ -15,12 +15,16 @@ void readStatuses(const config::Node& node, std::vector<int>& out) {
     node.forEach([&](const config::Node& entry) {
         int status = 0;
         entry.read(status, 100, 599);
-        if (status != 0) out.push_back(status);
+        if (status != 0) {
+            out.push_back(status);
+        }
     });
 }
 
 void readBodyPattern(const config::Node& node, app::Check& check) {
-    if (!node.present()) return;
+    if (!node.present()) {
+        return;
+    }
     std::string pattern;
     node.read(pattern);
     re2::RE2::Options options;
@@ -52,9 +56,13 @@ void readHeaders(const config::Node& node, app::Check& check) {
 void configureEntry(const config::Node& entry, const ProbeContext& context, std::vector<ProbeSpec>& out) {
     entry.allow({"url", "instance", "method", "expect_status", "expect_body", "headers", "follow_redirects",
                  "timeout", "ca", "user", "password_file"});
-    if (!entry.isMap()) return;
+    if (!entry.isMap()) {
+        return;
+    }
     auto target = readTarget(entry);
-    if (!target) return;
+    if (!target) {
+        return;
+    }
     if (target->host.empty()) {
         entry["url"].problem(entry["url"].path() + " must be an http or https URL");
         return;

@@ -41,9 +41,13 @@ std::optional<double> earliestExpiry(SSL* ssl) {
     const STACK_OF(X509)* chain = SSL_get_peer_cert_chain(ssl);
     for (int i = 0; chain != nullptr && i < sk_X509_num(chain); ++i) {
         std::tm time = {};
-        if (ASN1_TIME_to_tm(X509_get0_notAfter(sk_X509_value(chain, i)), &time) != 1) continue;
+        if (ASN1_TIME_to_tm(X509_get0_notAfter(sk_X509_value(chain, i)), &time) != 1) {
+            continue;
+        }
         const auto seconds = static_cast<double>(::timegm(&time));
-        if (!earliest || seconds < *earliest) earliest = seconds;
+        if (!earliest || seconds < *earliest) {
+            earliest = seconds;
+        }
     }
     return earliest;
 }
@@ -54,15 +58,21 @@ Expected<void> secure(http::TimedSocketImpl& socket, SSL* ssl, Clock::time_point
     SSL_set_verify(ssl, SSL_VERIFY_NONE, nullptr);
     auto done = socket.handshake(until);
     out.certificate_expiry = earliestExpiry(ssl);
-    if (!done) return done;
+    if (!done) {
+        return done;
+    }
     out.tls_version = SSL_get_version(ssl);
     const long verdict = SSL_get_verify_result(ssl);
-    if (verdict == X509_V_OK && out.certificate_expiry) return {};
+    if (verdict == X509_V_OK && out.certificate_expiry) {
+        return {};
+    }
     return fail(ErrorKind::tls, std::string("certificate: ") + X509_verify_cert_error_string(verdict));
 }
 
 Error failureOf(const http::TimedSocketImpl& socket, const std::string& otherwise) {
-    if (socket.failure()) return *socket.failure();
+    if (socket.failure()) {
+        return *socket.failure();
+    }
     return {ErrorKind::protocol,
             socket.received() == 0 ? "the connection was closed without an answer" : otherwise};
 }
@@ -72,7 +82,9 @@ void readBody(std::istream& stream, Exchange& out) {
     while (out.body.size() < kMostBody) {
         stream.read(buffer.data(), buffer.size());
         const auto got = static_cast<std::size_t>(stream.gcount());
-        if (got == 0) break;
+        if (got == 0) {
+            break;
+        }
         out.body.append(buffer.data(), std::min(got, kMostBody - out.body.size()));
     }
 }
@@ -80,11 +92,15 @@ void readBody(std::istream& stream, Exchange& out) {
 /// Poco ends a body where the connection ends; whether all of it came must be asked here.
 bool isWhole(const Question& question, const Poco::Net::HTTPResponse& answer,
              const http::TimedSocketImpl& socket, const Exchange& out) {
-    if (question.method == "HEAD" || out.status == 204 || out.status == 304 || out.body.size() == kMostBody)
+    if (question.method == "HEAD" || out.status == 204 || out.status == 304 || out.body.size() == kMostBody) {
         return true;
-    if (answer.getChunkedTransferEncoding()) return !socket.ended();
-    if (answer.hasContentLength())
+    }
+    if (answer.getChunkedTransferEncoding()) {
+        return !socket.ended();
+    }
+    if (answer.hasContentLength()) {
         return static_cast<Poco::Int64>(out.body.size()) == answer.getContentLength64();
+    }
     return !socket.truncated();
 }
 
@@ -95,9 +111,13 @@ void converse(const Question& question, Poco::Net::HTTPClientSession& session,
     head.setHost(question.host, question.port);
     head.set("User-Agent", "lapwing-agent");
     head.set("Accept", "*/*");
-    for (const auto& [key, value] : question.headers) head.set(key, value);
+    for (const auto& [key, value] : question.headers) {
+        head.set(key, value);
+    }
     head.setKeepAlive(false);
-    if (question.method == "POST" || question.method == "PUT") head.setContentLength(0);
+    if (question.method == "POST" || question.method == "PUT") {
+        head.setContentLength(0);
+    }
     session.sendRequest(head);
     Poco::Net::HTTPResponse answer;
     answer.setFieldLimit(100);
@@ -106,7 +126,9 @@ void converse(const Question& question, Poco::Net::HTTPClientSession& session,
     out.status = answer.getStatus();
     out.version = answer.getVersion() == Poco::Net::HTTPMessage::HTTP_1_0 ? 1.0 : 1.1;
     out.location = answer.get("Location", "");
-    if (answer.hasContentLength()) out.content_length = static_cast<double>(answer.getContentLength64());
+    if (answer.hasContentLength()) {
+        out.content_length = static_cast<double>(answer.getContentLength64());
+    }
     readBody(stream, out);
     out.transfer = watch.lap();
     if (socket.failure()) {

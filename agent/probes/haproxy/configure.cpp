@@ -31,7 +31,9 @@ ProbeSpec specOf(std::string instance, const char* via, std::unique_ptr<Probe> p
 
 void configureEntry(const config::Node& entry, const ProbeContext& context, std::vector<ProbeSpec>& out) {
     entry.allow({"instance", "socket", "url", "user", "password_file", "ca"});
-    if (!entry.isMap()) return;
+    if (!entry.isMap()) {
+        return;
+    }
     std::string instance;
     std::string socket;
     entry["instance"].read(instance);
@@ -50,7 +52,9 @@ void configureEntry(const config::Node& entry, const ProbeContext& context, std:
         return;
     }
     auto target = readTarget(entry);
-    if (!target) return;
+    if (!target) {
+        return;
+    }
     if (instance.empty() && !target->isLocal()) {
         entry.problem(entry.path() + " needs an instance: the name of the host that it observes");
         return;
@@ -62,14 +66,18 @@ void configureEntry(const config::Node& entry, const ProbeContext& context, std:
 std::string configureHaproxy(const config::Node& node, const ProbeContext& context,
                              std::vector<ProbeSpec>& out) {
     const auto wanted = switchOf(node);
-    if (wanted == Switch::off) return "haproxy: off (configured)";
+    if (wanted == Switch::off) {
+        return "haproxy: off (configured)";
+    }
     if (wanted == Switch::given) {
         const auto before = out.size();
         node.forEach([&](const config::Node& entry) { configureEntry(entry, context, out); });
         return "haproxy: on (configured, " + std::to_string(out.size() - before) + ")";
     }
     for (const char* path : kUsualSockets) {
-        if (!isSocket(path)) continue;
+        if (!isSocket(path)) {
+            continue;
+        }
         if (::access(path, W_OK) != 0 && wanted == Switch::detect) {
             return "haproxy: off (" + std::string(path) +
                    " may not be opened: give the agent a socket of its own, see the probe's README)";
@@ -77,7 +85,9 @@ std::string configureHaproxy(const config::Node& node, const ProbeContext& conte
         out.push_back(specOf(context.host, "socket", std::make_unique<haproxy::SocketProbe>(path)));
         return "haproxy: on (" + std::string(path) + ")";
     }
-    if (wanted == Switch::detect) return "haproxy: off (no socket at a usual place)";
+    if (wanted == Switch::detect) {
+        return "haproxy: off (no socket at a usual place)";
+    }
     out.push_back(
         specOf(context.host, "socket", std::make_unique<haproxy::SocketProbe>(kUsualSockets.front())));
     return "haproxy: on (configured; no socket yet at " + std::string(kUsualSockets.front()) + ")";

@@ -23,10 +23,14 @@ constexpr std::size_t kMostBytes = 16U << 20;
 int await(int fd, short events, Clock::time_point until) {
     while (true) {
         const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(until - Clock::now()).count();
-        if (left <= 0) return 0;
+        if (left <= 0) {
+            return 0;
+        }
         pollfd wait = {fd, events, 0};
         const int ready = ::poll(&wait, 1, static_cast<int>(std::min<std::int64_t>(left, 60'000)));
-        if (ready < 0 && errno == EINTR) continue;
+        if (ready < 0 && errno == EINTR) {
+            continue;
+        }
         return ready;
     }
 }
@@ -34,7 +38,9 @@ int await(int fd, short events, Clock::time_point until) {
 /// Sends one line of commands and reads until HAProxy ends the connection, as it does after each line.
 Expected<std::string> ask(const std::string& path, std::string_view line, Clock::time_point until) {
     const auto connected = http::connectTo(path, until);
-    if (!connected) return tl::unexpected(connected.error());
+    if (!connected) {
+        return tl::unexpected(connected.error());
+    }
     const int fd = *connected;
     const auto failed = [&](ErrorKind kind, const std::string& what) {
         ::close(fd);
@@ -45,8 +51,9 @@ Expected<std::string> ask(const std::string& path, std::string_view line, Clock:
         if (sent > 0) {
             line.remove_prefix(static_cast<std::size_t>(sent));
         } else if (errno == EAGAIN) {
-            if (await(fd, POLLOUT, until) == 0)
+            if (await(fd, POLLOUT, until) == 0) {
                 return failed(ErrorKind::timeout, "no answer within the deadline");
+            }
         } else if (errno != EINTR) {
             return failed(ErrorKind::protocol, std::strerror(errno));
         }
@@ -55,13 +62,18 @@ Expected<std::string> ask(const std::string& path, std::string_view line, Clock:
     std::array<char, 32'768> buffer;
     while (true) {
         const auto got = ::recv(fd, buffer.data(), buffer.size(), 0);
-        if (got == 0) break;
+        if (got == 0) {
+            break;
+        }
         if (got > 0) {
             answer.append(buffer.data(), static_cast<std::size_t>(got));
-            if (answer.size() > kMostBytes) return failed(ErrorKind::exhausted, "the answer is too large");
+            if (answer.size() > kMostBytes) {
+                return failed(ErrorKind::exhausted, "the answer is too large");
+            }
         } else if (errno == EAGAIN) {
-            if (await(fd, POLLIN, until) == 0)
+            if (await(fd, POLLIN, until) == 0) {
                 return failed(ErrorKind::timeout, "no answer within the deadline");
+            }
         } else if (errno != EINTR) {
             return failed(ErrorKind::protocol, std::strerror(errno));
         }
@@ -79,7 +91,9 @@ ProbeResult withUp(bool up) {
 
 /// A failure that still has a value, so that rules on haproxy_up fire.
 Expected<ProbeResult> orDown(Expected<ProbeResult> result) {
-    if (result) return result;
+    if (result) {
+        return result;
+    }
     auto down = withUp(false);
     down.failure = std::move(result.error());
     return down;
@@ -100,7 +114,9 @@ Expected<ProbeResult> SocketProbe::run(const Deadline& deadline) {
     const auto text =
         ask(path_, wants_addresses_ ? "show info;show stat;show servers state\n" : "show info;show stat\n",
             until);
-    if (!text) return tl::unexpected(text.error());
+    if (!text) {
+        return tl::unexpected(text.error());
+    }
     const auto answers = splitAnswers(*text);
     if (answers.stats.empty()) {
         const auto kind =
@@ -108,7 +124,9 @@ Expected<ProbeResult> SocketProbe::run(const Deadline& deadline) {
         return fail(kind, "unix:" + path_ + ": HAProxy did not answer \"show stat\"");
     }
     auto stats = parseStats(answers.stats, parseServersState(answers.state));
-    if (!stats) return tl::unexpected(stats.error());
+    if (!stats) {
+        return tl::unexpected(stats.error());
+    }
     // From the next run on: what is known of a server's place then needs one command more.
     wants_addresses_ = wants_addresses_ || !stats->addresses_known;
     auto result = withUp(true);
@@ -124,22 +142,30 @@ Expected<ProbeResult> PageProbe::collect(const Deadline& deadline) {
 Expected<ProbeResult> PageProbe::run(const Deadline& deadline) {
     if (!client_) {
         auto client = http::Client::create(target_.base, {target_.ca_file, {}, {}, {}});
-        if (!client) return tl::unexpected(client.error());
+        if (!client) {
+            return tl::unexpected(client.error());
+        }
         client_.emplace(std::move(*client));
     }
     http::Request request;
     request.path = target_.path;
     const bool asks_for_csv =
         request.path.size() >= 4 && request.path.substr(request.path.size() - 4) == ";csv";
-    if (!asks_for_csv) request.path += ";csv";
+    if (!asks_for_csv) {
+        request.path += ";csv";
+    }
     request.max_response_bytes = kMostBytes;
     if (!target_.user.empty()) {
         const auto password = readSecret(target_.password_file);
-        if (!password) return tl::unexpected(password.error());
+        if (!password) {
+            return tl::unexpected(password.error());
+        }
         request.headers.push_back(basicAuthorization(target_.user, *password));
     }
     const auto response = client_->request(request, deadline.budget());
-    if (!response) return tl::unexpected(response.error());
+    if (!response) {
+        return tl::unexpected(response.error());
+    }
     if (response->status != 200) {
         const int status = response->status;
         const auto kind = status == 401 || status == 403 ? ErrorKind::denied
@@ -149,7 +175,9 @@ Expected<ProbeResult> PageProbe::run(const Deadline& deadline) {
                               (status == 401 ? ": user and password_file are needed, or wrong" : ""));
     }
     auto stats = parseStats(response->body);
-    if (!stats) return fail(stats.error().kind, target_.url + ": " + stats.error().message);
+    if (!stats) {
+        return fail(stats.error().kind, target_.url + ": " + stats.error().message);
+    }
     auto result = withUp(true);
     append(result.families, std::move(stats->families));
     return result;

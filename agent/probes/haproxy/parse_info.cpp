@@ -79,7 +79,9 @@ constexpr auto kLines = std::to_array<Line>({
 std::string_view fieldNamed(std::string_view names, std::string_view values, std::string_view wanted) {
     for (auto name = nextField(names); !name.empty(); name = nextField(names)) {
         const auto value = nextField(values);
-        if (name == wanted) return value;
+        if (name == wanted) {
+            return value;
+        }
     }
     return {};
 }
@@ -89,7 +91,9 @@ std::string_view fieldNamed(std::string_view names, std::string_view values, std
 Answers splitAnswers(std::string_view text) {
     const auto start_of = [&](std::string_view head, std::size_t from) {
         for (auto at = text.find(head, from); at != std::string_view::npos; at = text.find(head, at + 1)) {
-            if (at == 0 || text[at - 1] == '\n') return at;
+            if (at == 0 || text[at - 1] == '\n') {
+                return at;
+            }
         }
         return text.size();
     };
@@ -103,7 +107,9 @@ void parseInfo(std::string_view text, Families& out) {
     bool version_seen = false;
     for (std::string_view line; nextLine(text, line);) {
         const auto colon = line.find(": ");
-        if (colon == std::string_view::npos) continue;
+        if (colon == std::string_view::npos) {
+            continue;
+        }
         const auto key = line.substr(0, colon);
         const auto value = trimmed(line.substr(colon + 2));
         if (key == "Version" && !value.empty() && isValidUtf8(value) && !version_seen) {
@@ -113,10 +119,14 @@ void parseInfo(std::string_view text, Families& out) {
             continue;
         }
         for (std::size_t i = 0; i < kLines.size(); ++i) {
-            if (kLines[i].key != key || seen[i]) continue;
+            if (kLines[i].key != key || seen[i]) {
+                continue;
+            }
             seen[i] = true;
             const auto number = toNumber(value);
-            if (!number) continue;
+            if (!number) {
+                continue;
+            }
             out.push_back(kLines[i].counts ? counter(kLines[i].metric, {}) : gauge(kLines[i].metric, {}));
             add(out.back(), {}, *number);
         }
@@ -135,10 +145,14 @@ Addresses parseServersState(std::string_view text) {
         const auto server = fieldNamed(names, line, "srv_name");
         const auto address = fieldNamed(names, line, "srv_addr");
         const auto port = fieldNamed(names, line, "srv_port");
-        if (backend.empty() || server.empty() || address.empty() || address == "-") continue;
+        if (backend.empty() || server.empty() || address.empty() || address == "-") {
+            continue;
+        }
         auto full = address.find(':') == std::string_view::npos ? std::string(address)
                                                                 : "[" + std::string(address) + "]";
-        if (!port.empty() && port != "0") full += ":" + std::string(port);
+        if (!port.empty() && port != "0") {
+            full += ":" + std::string(port);
+        }
         out[{std::string(backend), std::string(server)}] = std::move(full);
     }
     return out;

@@ -106,10 +106,14 @@ constexpr std::size_t kMostRows = 20'000;
 /// One line of CSV as RFC 4180 has it: quoted fields may hold commas, doubled quotes and ends of lines.
 /// False at the end of the text, or if it ends within quotes (`cut` is set then).
 bool nextRecord(std::string_view& rest, std::vector<std::string>& fields, bool& cut) {
-    if (rest.empty()) return false;
+    if (rest.empty()) {
+        return false;
+    }
     std::size_t count = 0;
     const auto field = [&]() -> std::string& {
-        if (count == fields.size()) fields.emplace_back();
+        if (count == fields.size()) {
+            fields.emplace_back();
+        }
         fields[count].clear();
         return fields[count++];
     };
@@ -136,10 +140,14 @@ bool nextRecord(std::string_view& rest, std::vector<std::string>& fields, bool& 
         const auto end = std::min(rest.find_first_of(",\n", i), rest.size());
         out.append(rest.substr(i, end - i));
         i = end;
-        if (i >= rest.size() || rest[i] == '\n') break;
+        if (i >= rest.size() || rest[i] == '\n') {
+            break;
+        }
         ++i;
     }
-    if (!fields[count - 1].empty() && fields[count - 1].back() == '\r') fields[count - 1].pop_back();
+    if (!fields[count - 1].empty() && fields[count - 1].back() == '\r') {
+        fields[count - 1].pop_back();
+    }
     rest.remove_prefix(std::min(i + 1, rest.size()));
     fields.resize(count);
     return true;
@@ -148,21 +156,35 @@ bool nextRecord(std::string_view& rest, std::vector<std::string>& fields, bool& 
 /// "UP 1/3" is up and going down, "DOWN 1/2" is down and coming up, "MAINT (via a/b)" is in maintenance; a
 /// server without a check counts as up, as HAProxy itself uses it. "" for what no version is known to say.
 std::string_view serverState(std::string_view status) {
-    if (status == "no check") return "UP";
+    if (status == "no check") {
+        return "UP";
+    }
     for (const auto state : kServerStates) {
-        if (status.substr(0, state.size()) != state) continue;
-        if (status.size() == state.size() || status[state.size()] == ' ') return state;
+        if (status.substr(0, state.size()) != state) {
+            continue;
+        }
+        if (status.size() == state.size() || status[state.size()] == ' ') {
+            return state;
+        }
     }
     return {};
 }
 
 /// How a server is checked, from the layer of its last check's result.
 std::string_view checkKind(std::string_view status, std::string_view tracked, std::string_view result) {
-    if (!tracked.empty()) return "tracked";
-    if (status == "no check") return "none";
-    if (result.substr(0, 4) == "PROC") return "external";
+    if (!tracked.empty()) {
+        return "tracked";
+    }
+    if (status == "no check") {
+        return "none";
+    }
+    if (result.substr(0, 4) == "PROC") {
+        return "external";
+    }
     for (const std::string_view layer : {"L4", "L6", "L7"}) {
-        if (result.substr(0, 2) == layer) return layer;
+        if (result.substr(0, 2) == layer) {
+            return layer;
+        }
     }
     return {};
 }
@@ -175,8 +197,12 @@ class Table {
             const auto at = std::find(names.begin(), names.end(), name);
             return static_cast<std::size_t>(at - names.begin());
         };
-        for (std::size_t i = 0; i < kColumns.size(); ++i) places_[i] = find(kColumns[i].name);
-        for (std::size_t i = 0; i < kClasses.size(); ++i) classes_[i] = find(kClasses[i]);
+        for (std::size_t i = 0; i < kColumns.size(); ++i) {
+            places_[i] = find(kColumns[i].name);
+        }
+        for (std::size_t i = 0; i < kClasses.size(); ++i) {
+            classes_[i] = find(kClasses[i]);
+        }
         proxy_ = find("# pxname");
         server_ = find("svname");
         type_ = find("type");
@@ -202,27 +228,45 @@ class Table {
         const auto type = toNumber(at(fields, type_));
         const std::string proxy(at(fields, proxy_));
         const std::string server(at(fields, server_));
-        if (!type || *type < 0 || *type > 2 || proxy.empty()) return;  // 3 is a listener
-        if (!isValidUtf8(proxy) || !isValidUtf8(server)) return;
+        if (!type || *type < 0 || *type > 2 || proxy.empty()) {
+            return;  // 3 is a listener
+        }
+        if (!isValidUtf8(proxy) || !isValidUtf8(server)) {
+            return;
+        }
         const auto row = static_cast<Row>(static_cast<int>(*type));
-        if (row == Row::server && server.empty()) return;
+        if (row == Row::server && server.empty()) {
+            return;
+        }
         const auto scope = static_cast<std::size_t>(row);
-        if (!seen_.insert({scope, proxy, row == Row::server ? server : std::string()}).second) return;
+        if (!seen_.insert({scope, proxy, row == Row::server ? server : std::string()}).second) {
+            return;
+        }
         LabelList labels = {{"proxy", proxy}};
-        if (row == Row::server) labels.push_back({"server", server});
+        if (row == Row::server) {
+            labels.push_back({"server", server});
+        }
 
         for (std::size_t i = 0; i < kColumns.size(); ++i) {
-            if ((kColumns[i].rows & (1U << scope)) == 0) continue;
+            if ((kColumns[i].rows & (1U << scope)) == 0) {
+                continue;
+            }
             const auto value = toNumber(at(fields, places_[i]));
             // "lastsess" and the like say -1 for never.
-            if (value && *value >= 0) lapwing::add(values_[scope][i], labels, *value * kColumns[i].factor);
+            if (value && *value >= 0) {
+                lapwing::add(values_[scope][i], labels, *value * kColumns[i].factor);
+            }
         }
         for (std::size_t i = 0; i < kClasses.size(); ++i) {
             const auto value = toNumber(at(fields, classes_[i]));
-            if (value) addWith(responses_[scope], labels, "code", kClasses[i].substr(5), *value);
+            if (value) {
+                addWith(responses_[scope], labels, "code", kClasses[i].substr(5), *value);
+            }
         }
         addStatus(row, at(fields, status_), labels);
-        if (row == Row::server) addServer(fields, known, labels);
+        if (row == Row::server) {
+            addServer(fields, known, labels);
+        }
         if (row == Row::backend) {
             addWith(backend_info_, labels, "algorithm", at(fields, algorithm_), 1);
         }
@@ -232,11 +276,15 @@ class Table {
         Stats out;
         out.addresses_known = addresses_known_;
         for (std::size_t scope = 0; scope < kScopes.size(); ++scope) {
-            for (auto& family : values_[scope]) keep(family, out.families);
+            for (auto& family : values_[scope]) {
+                keep(family, out.families);
+            }
             keep(status_families_[scope], out.families);
             keep(responses_[scope], out.families);
         }
-        for (auto* family : {&check_, &server_info_, &backend_info_}) keep(*family, out.families);
+        for (auto* family : {&check_, &server_info_, &backend_info_}) {
+            keep(*family, out.families);
+        }
         return out;
     }
 
@@ -246,12 +294,16 @@ class Table {
     }
 
     static void keep(prometheus::MetricFamily& family, Families& out) {
-        if (!family.metric.empty()) out.push_back(std::move(family));
+        if (!family.metric.empty()) {
+            out.push_back(std::move(family));
+        }
     }
 
     static void addWith(prometheus::MetricFamily& family, LabelList labels, const char* name,
                         std::string_view value, double number) {
-        if (!value.empty()) labels.push_back({name, std::string(value)});
+        if (!value.empty()) {
+            labels.push_back({name, std::string(value)});
+        }
         lapwing::add(family, std::move(labels), number);
     }
 
@@ -259,14 +311,19 @@ class Table {
         auto& family = status_families_[static_cast<std::size_t>(row)];
         if (row == Row::server) {
             const auto present = serverState(status);
-            if (present.empty()) return;
-            for (const auto state : kServerStates)
+            if (present.empty()) {
+                return;
+            }
+            for (const auto state : kServerStates) {
                 addWith(family, labels, "state", state, state == present ? 1 : 0);
+            }
             return;
         }
         // Frontends are OPEN, FULL, STOP or PAUSED, backends UP or DOWN.
         const bool up = status == "OPEN" || status == "FULL" || status == "UP";
-        if (!up && status != "STOP" && status != "PAUSED" && status != "DOWN") return;
+        if (!up && status != "STOP" && status != "PAUSED" && status != "DOWN") {
+            return;
+        }
         addWith(family, labels, "state", "UP", up ? 1 : 0);
         addWith(family, labels, "state", "DOWN", up ? 0 : 1);
     }
@@ -274,16 +331,24 @@ class Table {
     void addServer(const std::vector<std::string>& fields, const Addresses& known, const LabelList& labels) {
         auto result = at(fields, check_status_);
         // "* L4OK": the next check is under way.
-        if (result.substr(0, 2) == "* ") result.remove_prefix(2);
-        if (!result.empty() && isValidUtf8(result)) addWith(check_, labels, "state", result, 1);
+        if (result.substr(0, 2) == "* ") {
+            result.remove_prefix(2);
+        }
+        if (!result.empty() && isValidUtf8(result)) {
+            addWith(check_, labels, "state", result, 1);
+        }
 
         std::string address(at(fields, address_));
         if (address.empty()) {
             const auto found =
                 known.find({std::string(at(fields, proxy_)), std::string(at(fields, server_))});
-            if (found != known.end()) address = found->second;
+            if (found != known.end()) {
+                address = found->second;
+            }
         }
-        if (!isValidUtf8(address)) address.clear();
+        if (!isValidUtf8(address)) {
+            address.clear();
+        }
         addresses_known_ = addresses_known_ && !address.empty();
         auto info = labels;
         info.push_back({"address", address});
@@ -318,15 +383,24 @@ Expected<Stats> parseStats(std::string_view csv, const Addresses& known) {
     const auto columns = fields.size();
     std::size_t rows = 0;
     while (nextRecord(csv, fields, cut)) {
-        if (fields.size() == 1 && fields[0].empty()) break;  // the empty line that ends an answer
+        if (fields.size() == 1 && fields[0].empty()) {
+            break;  // the empty line that ends an answer
+        }
         // Each line ends with a comma, as the first does: a shorter one was cut off.
-        if (fields.size() < columns)
+        if (fields.size() < columns) {
             return fail(ErrorKind::protocol, "HAProxy's statistics end in the middle of a line");
-        if (++rows > kMostRows) return fail(ErrorKind::exhausted, "HAProxy's statistics have too many rows");
+        }
+        if (++rows > kMostRows) {
+            return fail(ErrorKind::exhausted, "HAProxy's statistics have too many rows");
+        }
         table.add(fields, known);
     }
-    if (cut) return fail(ErrorKind::protocol, "HAProxy's statistics end in the middle of a line");
-    if (rows == 0) return fail(ErrorKind::protocol, "HAProxy's statistics have no rows");
+    if (cut) {
+        return fail(ErrorKind::protocol, "HAProxy's statistics end in the middle of a line");
+    }
+    if (rows == 0) {
+        return fail(ErrorKind::protocol, "HAProxy's statistics have no rows");
+    }
     return table.take();
 }
 

@@ -25,12 +25,16 @@ Beater::~Beater() {
         stopping_ = true;
     }
     stop_.notify_all();
-    if (thread_.joinable()) thread_.join();
+    if (thread_.joinable()) {
+        thread_.join();
+    }
 }
 
 void Beater::setPlan(std::optional<BeatPlan> plan) {
     plan_ = std::move(plan);
-    if (plan_ && !thread_.joinable()) thread_ = std::thread([this] { run(); });
+    if (plan_ && !thread_.joinable()) {
+        thread_ = std::thread([this] { run(); });
+    }
 }
 
 void Beater::run() {
@@ -38,11 +42,15 @@ void Beater::run() {
     while (!stopping_) {
         // Late rather than early: what begins before the second would be at the second before.
         const auto left = milliseconds(1001 - nowMs() % 1000);
-        if (stop_.wait_for(stop_lock, left, [this] { return stopping_; })) return;
+        if (stop_.wait_for(stop_lock, left, [this] { return stopping_; })) {
+            return;
+        }
         stop_lock.unlock();
         {
             const std::unique_lock lock(mutex_, kWaitForProbe);
-            if (lock.owns_lock()) beat();
+            if (lock.owns_lock()) {
+                beat();
+            }
         }
         stop_lock.lock();
     }
@@ -58,36 +66,54 @@ bool Beater::lookAgain(Clock::time_point until) {
     };
     if (!plan_->beat.guard_read_only) {
         const auto answer = connection_.query("SELECT @@global.read_only", until);
-        if (!answer) return stop(answer.error().message, false);
+        if (!answer) {
+            return stop(answer.error().message, false);
+        }
         const bool writable =
             answer->rows.size() == 1 && (answer->rows[0].at(0) == "0" || answer->rows[0].at(0) == "OFF");
-        if (!writable) return stop("it is read-only now", false);
+        if (!writable) {
+            return stop("it is read-only now", false);
+        }
     }
     if (!plan_->beat.guard_channels && settings_.mode != HeartbeatMode::multi_primary) {
         const auto answer = connection_.query(replicaStatement(plan_->version), until);
-        if (!answer) return stop(answer.error().message, false);
-        if (!answer->rows.empty()) return stop("it is a replica now", false);
+        if (!answer) {
+            return stop(answer.error().message, false);
+        }
+        if (!answer->rows.empty()) {
+            return stop("it is a replica now", false);
+        }
     }
     return true;
 }
 
 void Beater::beat() {
     const auto now = Clock::now();
-    if (!plan_ || now - plan_->made > kPlanHolds || !connection_.idle(plan_->session)) return;
+    if (!plan_ || now - plan_->made > kPlanHolds || !connection_.idle(plan_->session)) {
+        return;
+    }
     const auto until = now + kWaitForServer;
     plan_->beat.expires =
         plan_->server_time + std::chrono::duration<double>(now - plan_->made).count() + kBeatHolds;
-    if (!lookAgain(until)) return;
+    if (!lookAgain(until)) {
+        return;
+    }
     for (const bool first : {false, true}) {
-        if (first && plan_->row_exists) break;
+        if (first && plan_->row_exists) {
+            break;
+        }
         const auto done = connection_.query(beatStatement(settings_, plan_->beat, first), until);
         if (done && connection_.affected() > 0) {
             plan_->row_exists = true;
             state_ = {Clock::now(), false, {}};
             return;
         }
-        if (done) continue;
-        if (connection_.refusal().code == kDuplicateKey) break;
+        if (done) {
+            continue;
+        }
+        if (connection_.refusal().code == kDuplicateKey) {
+            break;
+        }
         state_.trouble = done.error().message;
         state_.denied = done.error().kind == ErrorKind::denied;
         plan_.reset();

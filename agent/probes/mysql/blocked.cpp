@@ -18,7 +18,9 @@ std::string documentOf(const Blocker& blocker) {
     const auto known = [](const std::string& text) { return text.empty() ? std::string("unknown") : text; };
     std::string out = "waits for: " + blocker.kind + "\non: " + known(blocker.object);
     out += "\nheld by connection: " + known(blocker.id);
-    if (!blocker.user.empty()) out += " (" + blocker.user + "@" + blocker.host + ")";
+    if (!blocker.user.empty()) {
+        out += " (" + blocker.user + "@" + blocker.host + ")";
+    }
     out += "\nits statement: " + known(blocker.statement) + "\n";
     return out;
 }
@@ -50,13 +52,17 @@ std::map<std::string, double> Stalls::update(const std::vector<ChannelState>& ch
     std::map<std::string, double> out;
     decltype(seen_) seen;
     for (const auto& channel : channels) {
-        if (!channel.applier_runs || !channel.backlog) continue;
+        if (!channel.applier_runs || !channel.backlog) {
+            continue;
+        }
         const auto before = seen_.find(channel.name);
         const bool still = before != seen_.end() && before->second.applied == channel.applied;
         const auto since = still ? before->second.since : now;
         seen[channel.name] = {channel.applied, since};
         const double seconds = std::chrono::duration<double>(now - since).count();
-        if (seconds >= kStall) out[channel.name] = seconds;
+        if (seconds >= kStall) {
+            out[channel.name] = seconds;
+        }
     }
     seen_ = std::move(seen);
     return out;
@@ -70,17 +76,23 @@ std::string withoutLiterals(std::string_view statement) {
             at = endOfString(statement, at);
             out += '?';
         } else if (c >= '0' && c <= '9' && (out.empty() || !isWordCharacter(out.back()))) {
-            while (at < statement.size() && (isWordCharacter(statement[at]) || statement[at] == '.')) ++at;
+            while (at < statement.size() && (isWordCharacter(statement[at]) || statement[at] == '.')) {
+                ++at;
+            }
             out += '?';
         } else if (std::isspace(static_cast<unsigned char>(c)) != 0) {
-            if (!out.empty() && out.back() != ' ') out += ' ';
+            if (!out.empty() && out.back() != ' ') {
+                out += ' ';
+            }
             ++at;
         } else {
             out += c;
             ++at;
         }
     }
-    while (!isValidUtf8(out)) out.pop_back();
+    while (!isValidUtf8(out)) {
+        out.pop_back();
+    }
     return out;
 }
 
@@ -89,31 +101,43 @@ std::vector<Blocker> parseBlockers(const Table& table) {
     for (const auto& each : table.rows) {
         const Row row(table, each);
         Blocker blocker;
-        if (const auto channel = row.get({"channel"})) blocker.channel = std::string(*channel);
+        if (const auto channel = row.get({"channel"})) {
+            blocker.channel = std::string(*channel);
+        }
         blocker.kind = row.text({"kind"});
         blocker.id = row.text({"blocker"});
         blocker.user = row.text({"user"});
         blocker.host = row.text({"host"});
         blocker.statement = withoutLiterals(row.text({"statement"}));
         blocker.object = row.text({"object"});
-        if (!blocker.kind.empty() && isValidUtf8(blocker.kind)) out.push_back(std::move(blocker));
+        if (!blocker.kind.empty() && isValidUtf8(blocker.kind)) {
+            out.push_back(std::move(blocker));
+        }
     }
     return out;
 }
 
 void nameHolder(const Table& locks, std::vector<Blocker>& blockers) {
     std::set<std::string> holders;
-    for (const auto& each : locks.rows) holders.insert(Row(locks, each).text({"blocker"}));
-    if (holders.size() != 1) return;
+    for (const auto& each : locks.rows) {
+        holders.insert(Row(locks, each).text({"blocker"}));
+    }
+    if (holders.size() != 1) {
+        return;
+    }
     const Row row(locks, locks.rows.front());
     for (auto& blocker : blockers) {
-        if (blocker.kind == "transaction" || !blocker.id.empty()) continue;
+        if (blocker.kind == "transaction" || !blocker.id.empty()) {
+            continue;
+        }
         blocker.id = *holders.begin();
         blocker.user = row.text({"user"});
         blocker.host = row.text({"host"});
         blocker.statement = withoutLiterals(row.text({"statement"}));
         // One of the tables that it holds; which of several the applier wants is not told.
-        if (locks.rows.size() == 1) blocker.object = row.text({"object"});
+        if (locks.rows.size() == 1) {
+            blocker.object = row.text({"object"});
+        }
     }
 }
 
@@ -124,9 +148,13 @@ void Blockings::add(const std::map<std::string, double>& stalled, const std::vec
     std::set<std::string> told;
     for (const auto& [channel, seconds] : stalled) {
         for (const auto& blocker : blockers) {
-            if (blocker.channel && *blocker.channel != channel) continue;
+            if (blocker.channel && *blocker.channel != channel) {
+                continue;
+            }
             const auto key = channel + "\n" + blocker.kind + "\n" + blocker.id;
-            if (!told.insert(key).second) continue;
+            if (!told.insert(key).second) {
+                continue;
+            }
             const auto before = documents_.find(key);
             auto document = before == documents_.end() ? documentOf(blocker) : before->second;
             families.add(metric::kMysqlApplierBlockedSeconds,

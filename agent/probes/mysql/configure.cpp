@@ -49,10 +49,14 @@ void readMode(const config::Node& node, mysql::HeartbeatMode& out) {
         {"primary", Mode::primary},
         {"multi_primary", Mode::multi_primary},
     });
-    if (!node.present()) return;
+    if (!node.present()) {
+        return;
+    }
     const auto text = node.text();
     for (const auto& [name, mode] : modes) {
-        if (text != name) continue;
+        if (text != name) {
+            continue;
+        }
         out = mode;
         return;
     }
@@ -63,12 +67,16 @@ void readName(const config::Node& node, std::string& out) {
     constexpr std::size_t longest = 64;  // of an identifier, in every version
     node.read(out);
     const bool plain = std::all_of(out.begin(), out.end(), [](unsigned char c) { return c >= 0x20; });
-    if (out.empty() || out.size() > longest || !plain) node.problem(node.path() + " is no name");
+    if (out.empty() || out.size() > longest || !plain) {
+        node.problem(node.path() + " is no name");
+    }
 }
 
 mysql::HeartbeatSettings readHeartbeat(const config::Node& node) {
     mysql::HeartbeatSettings out;
-    if (!node.present()) return out;
+    if (!node.present()) {
+        return out;
+    }
     if (node.isScalar()) {
         readMode(node, out.mode);
         return out;
@@ -83,7 +91,9 @@ mysql::HeartbeatSettings readHeartbeat(const config::Node& node) {
 void configureEntry(const config::Node& entry, const ProbeContext& context, std::vector<ProbeSpec>& out) {
     entry.allow(
         {"instance", "socket", "host", "port", "user", "password_file", "defaults_file", "ca", "heartbeat"});
-    if (!entry.isMap()) return;
+    if (!entry.isMap()) {
+        return;
+    }
     mysql::Settings settings;
     std::string instance;
     int port = 3306;
@@ -117,7 +127,9 @@ void configureEntry(const config::Node& entry, const ProbeContext& context, std:
 std::string configureMysql(const config::Node& node, const ProbeContext& context,
                            std::vector<ProbeSpec>& out) {
     const auto wanted = switchOf(node);
-    if (wanted == Switch::off) return "mysql: off (configured)";
+    if (wanted == Switch::off) {
+        return "mysql: off (configured)";
+    }
     if (wanted == Switch::given) {
         const auto before = out.size();
         node.forEach([&](const config::Node& entry) { configureEntry(entry, context, out); });
@@ -126,13 +138,16 @@ std::string configureMysql(const config::Node& node, const ProbeContext& context
     mysql::Settings settings;
     for (const char* path : kUsualSockets) {
         struct stat status = {};
-        if (::stat(path, &status) != 0 || !S_ISSOCK(status.st_mode)) continue;
+        if (::stat(path, &status) != 0 || !S_ISSOCK(status.st_mode)) {
+            continue;
+        }
         settings.socket = path;
         addSpec(context.host, settings, {}, out);
         return "mysql: on (" + std::string(path) + ")";
     }
-    if (wanted == Switch::detect && !isInstalled())
+    if (wanted == Switch::detect && !isInstalled()) {
         return "mysql: off (no socket at a usual place, and not installed)";
+    }
     // Down now, or not up yet: the agent may have booted faster.
     settings.socket = kUsualSockets.front();
     addSpec(context.host, settings, {}, out);

@@ -44,7 +44,9 @@ std::string osUser() {
 /// The first address of a host, as digits: the client library would look the name up without a deadline.
 Expected<std::string> addressOf(const Settings& settings, Connection::Clock::time_point until) {
     const auto found = http::resolve(settings.host, settings.port, until);
-    if (!found) return tl::unexpected(found.error());
+    if (!found) {
+        return tl::unexpected(found.error());
+    }
     std::array<char, INET6_ADDRSTRLEN> text{};
     const auto& first = found->front();
     if (::getnameinfo(reinterpret_cast<const sockaddr*>(&first.storage), first.length, text.data(),
@@ -71,13 +73,17 @@ void watchPeer(int fd) {
 }  // namespace
 
 std::string Settings::place() const {
-    if (!socket.empty()) return "unix:" + socket;
+    if (!socket.empty()) {
+        return "unix:" + socket;
+    }
     return (host.find(':') == std::string::npos ? host : "[" + host + "]") + ":" + std::to_string(port);
 }
 
 std::optional<std::size_t> Table::find(std::string_view column) const {
     const auto at = std::find(columns.begin(), columns.end(), column);
-    if (at == columns.end()) return std::nullopt;
+    if (at == columns.end()) {
+        return std::nullopt;
+    }
     return static_cast<std::size_t>(at - columns.begin());
 }
 
@@ -102,9 +108,13 @@ struct Connection::Handle {
     Handle(const Handle&) = delete;
     Handle& operator=(const Handle&) = delete;
     ~Handle() {
-        if (mysql == nullptr) return;
+        if (mysql == nullptr) {
+            return;
+        }
         // A step under way would make mysql_close() wait for a server that does not answer.
-        if (wait != 0) ::shutdown(mysql_get_socket(mysql), SHUT_RDWR);
+        if (wait != 0) {
+            ::shutdown(mysql_get_socket(mysql), SHUT_RDWR);
+        }
         mysql_close(mysql);
     }
 
@@ -130,19 +140,37 @@ struct Connection::Handle {
         while (wait != 0) {
             const auto left =
                 std::chrono::duration_cast<std::chrono::milliseconds>(until - Clock::now()).count();
-            if (left <= 0) return false;
+            if (left <= 0) {
+                return false;
+            }
             short events = 0;
-            if ((wait & MYSQL_WAIT_READ) != 0) events |= POLLIN;
-            if ((wait & MYSQL_WAIT_WRITE) != 0) events |= POLLOUT;
-            if ((wait & MYSQL_WAIT_EXCEPT) != 0) events |= POLLPRI;
+            if ((wait & MYSQL_WAIT_READ) != 0) {
+                events |= POLLIN;
+            }
+            if ((wait & MYSQL_WAIT_WRITE) != 0) {
+                events |= POLLOUT;
+            }
+            if ((wait & MYSQL_WAIT_EXCEPT) != 0) {
+                events |= POLLPRI;
+            }
             pollfd descriptor = {static_cast<int>(mysql_get_socket(mysql)), events, 0};
             const int count = ::poll(&descriptor, 1, static_cast<int>(std::min<std::int64_t>(left, 60'000)));
-            if (count < 0 && errno == EINTR) continue;
-            if (count <= 0) return false;
+            if (count < 0 && errno == EINTR) {
+                continue;
+            }
+            if (count <= 0) {
+                return false;
+            }
             int ready = 0;
-            if ((descriptor.revents & (POLLIN | POLLHUP | POLLERR)) != 0) ready |= wait & MYSQL_WAIT_READ;
-            if ((descriptor.revents & (POLLOUT | POLLHUP | POLLERR)) != 0) ready |= wait & MYSQL_WAIT_WRITE;
-            if ((descriptor.revents & POLLPRI) != 0) ready |= MYSQL_WAIT_EXCEPT;
+            if ((descriptor.revents & (POLLIN | POLLHUP | POLLERR)) != 0) {
+                ready |= wait & MYSQL_WAIT_READ;
+            }
+            if ((descriptor.revents & (POLLOUT | POLLHUP | POLLERR)) != 0) {
+                ready |= wait & MYSQL_WAIT_WRITE;
+            }
+            if ((descriptor.revents & POLLPRI) != 0) {
+                ready |= MYSQL_WAIT_EXCEPT;
+            }
             resume(ready != 0 ? ready : wait);
         }
         return true;
@@ -164,7 +192,9 @@ Error Connection::lastError(const std::string& what) {
         settings_.place() + ": " + what + "error " + std::to_string(code) + ": " + refusal_.message;
     std::replace(message.begin(), message.end(), '\n', ' ');
     const auto help = grantFor(code, refusal_.message, account_, handle_->user);
-    if (!help.empty()) return {ErrorKind::denied, message + "; " + help};
+    if (!help.empty()) {
+        return {ErrorKind::denied, message + "; " + help};
+    }
     auto kind = ErrorKind::execution;
     if (code == kCannotConnectSocket || code == kCannotConnectHost) {
         // "... (111 "Connection refused")", "... (2)"
@@ -194,19 +224,25 @@ Expected<void> Connection::begin(Clock::time_point until) {
         // With TLS the name is what the certificate must carry.
         if (settings_.ca_file.empty()) {
             auto address = addressOf(settings_, until);
-            if (!address) return tl::unexpected(address.error());
+            if (!address) {
+                return tl::unexpected(address.error());
+            }
             handle->address = std::move(*address);
         }
     }
     if (!settings_.password_file.empty()) {
         auto password = readSecret(settings_.password_file);
-        if (!password) return tl::unexpected(password.error());
+        if (!password) {
+            return tl::unexpected(password.error());
+        }
         handle->password = std::move(*password);
     }
     handle->user = settings_.user.empty() && settings_.defaults_file.empty() ? osUser() : settings_.user;
 
     MYSQL* mysql = handle->mysql = mysql_init(nullptr);
-    if (mysql == nullptr) return fail(ErrorKind::internal, "the MySQL client library has no memory");
+    if (mysql == nullptr) {
+        return fail(ErrorKind::internal, "the MySQL client library has no memory");
+    }
     const unsigned off = 0;
     const unsigned protocol = settings_.socket.empty() ? MYSQL_PROTOCOL_TCP : MYSQL_PROTOCOL_SOCKET;
     mysql_options(mysql, MYSQL_OPT_NONBLOCK, nullptr);
@@ -253,7 +289,9 @@ Expected<void> Connection::finishConnecting() {
     handle_->connected = true;
     std::fill(handle_->password.begin(), handle_->password.end(), '\0');
     handle_->password.clear();
-    if (settings_.socket.empty()) watchPeer(static_cast<int>(mysql_get_socket(handle_->mysql)));
+    if (settings_.socket.empty()) {
+        watchPeer(static_cast<int>(mysql_get_socket(handle_->mysql)));
+    }
     return {};
 }
 
@@ -267,10 +305,14 @@ Expected<void> Connection::settle(Clock::time_point until) {
                 settings_.place() + (connecting ? ": no greeting within the deadline"
                                                 : ": no answer within the deadline to " + handle.statement));
         }
-        if (handle.step == Handle::Step::connecting) return finishConnecting();
+        if (handle.step == Handle::Step::connecting) {
+            return finishConnecting();
+        }
         if (handle.step == Handle::Step::asking) {
             handle.step = Handle::Step::idle;
-            if (handle.query_result != 0) continue;
+            if (handle.query_result != 0) {
+                continue;
+            }
             handle.step = Handle::Step::storing;
             handle.wait = mysql_store_result_start(&handle.rows, handle.mysql);
         } else {
@@ -283,16 +325,28 @@ Expected<void> Connection::settle(Clock::time_point until) {
 Expected<void> Connection::ready(Clock::time_point until) {
     if (handle_) {
         const bool was_connecting = handle_->step == Handle::Step::connecting;
-        if (auto settled = settle(until); !settled) return settled;
-        if (was_connecting) return {};
+        if (auto settled = settle(until); !settled) {
+            return settled;
+        }
+        if (was_connecting) {
+            return {};
+        }
         // The answer to a question of long ago is of no use.
-        if (handle_->rows != nullptr) mysql_free_result(handle_->rows);
+        if (handle_->rows != nullptr) {
+            mysql_free_result(handle_->rows);
+        }
         handle_->rows = nullptr;
         const auto code = mysql_errno(handle_->mysql);
-        if (code >= 2000 && code < 3000) close();
+        if (code >= 2000 && code < 3000) {
+            close();
+        }
     }
-    if (handle_) return {};
-    if (auto begun = begin(until); !begun) return begun;
+    if (handle_) {
+        return {};
+    }
+    if (auto begun = begin(until); !begun) {
+        return begun;
+    }
     return settle(until);
 }
 
@@ -310,26 +364,36 @@ Expected<Table> Connection::query(const std::string& statement, Clock::time_poin
     handle.step = Handle::Step::asking;
     handle.wait = mysql_real_query_start(&handle.query_result, handle.mysql, handle.statement.data(),
                                          static_cast<unsigned long>(handle.statement.size()));
-    if (auto settled = settle(until); !settled) return tl::unexpected(settled.error());
+    if (auto settled = settle(until); !settled) {
+        return tl::unexpected(settled.error());
+    }
     if (mysql_errno(handle.mysql) != 0) {
         auto error = lastError(statement + ": ");
         // A server that has gone closes the connection; one that refuses a statement does not.
-        if (refusal_.code >= 2000 && refusal_.code < 3000) close();
+        if (refusal_.code >= 2000 && refusal_.code < 3000) {
+            close();
+        }
         return tl::unexpected(std::move(error));
     }
     Table table;
     affected_ = mysql_affected_rows(handle.mysql);
-    if (handle.rows == nullptr) return table;
+    if (handle.rows == nullptr) {
+        return table;
+    }
     const auto columns = mysql_num_fields(handle.rows);
     const MYSQL_FIELD* fields = mysql_fetch_fields(handle.rows);
-    for (unsigned i = 0; i < columns; ++i) table.columns.emplace_back(fields[i].name, fields[i].name_length);
+    for (unsigned i = 0; i < columns; ++i) {
+        table.columns.emplace_back(fields[i].name, fields[i].name_length);
+    }
     // The rows are in memory by now: fetching waits for nothing.
     for (MYSQL_ROW row = mysql_fetch_row(handle.rows); row != nullptr && table.rows.size() < kMostRows;
          row = mysql_fetch_row(handle.rows)) {
         const unsigned long* lengths = mysql_fetch_lengths(handle.rows);
         auto& out = table.rows.emplace_back(columns);
         for (unsigned i = 0; i < columns; ++i) {
-            if (row[i] != nullptr) out[i].emplace(row[i], lengths[i]);
+            if (row[i] != nullptr) {
+                out[i].emplace(row[i], lengths[i]);
+            }
         }
     }
     mysql_free_result(handle.rows);

@@ -28,7 +28,9 @@ class FamilyList {
     prometheus::MetricFamily& place(const std::string& name,
                                     prometheus::MetricFamily (*make)(std::string, std::string)) {
         const auto [at, fresh] = places_.try_emplace(name, out_.size());
-        if (fresh) out_.push_back(make(name, help_));
+        if (fresh) {
+            out_.push_back(make(name, help_));
+        }
         return out_[at->second];
     }
 

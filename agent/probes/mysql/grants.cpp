@@ -17,7 +17,9 @@ constexpr unsigned kDeniedWithoutPassword = 1698;
 /// lapwing@localhost -> `lapwing`@`localhost`
 std::string quoted(std::string_view account) {
     const auto at = account.rfind('@');
-    if (at == std::string_view::npos) return "`" + std::string(account) + "`";
+    if (at == std::string_view::npos) {
+        return "`" + std::string(account) + "`";
+    }
     return "`" + std::string(account.substr(0, at)) + "`@`" + std::string(account.substr(at + 1)) + "`";
 }
 
@@ -27,7 +29,9 @@ std::string_view missingPrivilege(std::string_view message) {
                                                        "REPLICATION CLIENT", "REPLICATION SLAVE ADMIN",
                                                        "REPLICATION SLAVE",  "PROCESS"};
     for (const auto privilege : least) {
-        if (message.find(privilege) != std::string_view::npos) return privilege;
+        if (message.find(privilege) != std::string_view::npos) {
+            return privilege;
+        }
     }
     return {};
 }
@@ -47,7 +51,9 @@ std::string grantFor(unsigned code, std::string_view message, std::string_view a
         case kTableDenied: {
             const auto privilege = missingPrivilege(message);
             const std::string who = account.empty() ? name + "@localhost" : std::string(account);
-            if (!privilege.empty()) return grantStatement(std::string(privilege), who);
+            if (!privilege.empty()) {
+                return grantStatement(std::string(privilege), who);
+            }
             return "grant what it names to " + quoted(who);
         }
         case kAccessDenied:

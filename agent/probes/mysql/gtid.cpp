@@ -47,20 +47,28 @@ std::map<std::string, GtidCount> parseGtidSet(std::string_view text) {
     while (!text.empty()) {
         auto member = nextPart(text, ',');
         const auto uuid = nextPart(member, ':');
-        if (uuid.size() != kUuidLength || !isWord(uuid, "-")) continue;
+        if (uuid.size() != kUuidLength || !isWord(uuid, "-")) {
+            continue;
+        }
         auto source = lower(uuid);
         while (!member.empty()) {
             auto interval = nextPart(member, ':');
             const auto first = nextPart(interval, '-');
             if (!isDigits(first)) {
                 // A tag holds for the intervals that follow it.
-                if (first.size() <= kMostTag && isWord(first, "_")) source = lower(uuid) + ":" + lower(first);
+                if (first.size() <= kMostTag && isWord(first, "_")) {
+                    source = lower(uuid) + ":" + lower(first);
+                }
                 continue;
             }
             const auto from = toNumber(first);
             const auto to = interval.empty() ? from : toNumber(trimmed(interval));
-            if (!from || !to || *to < *from) continue;
-            if (out.size() >= kMostSources && out.find(source) == out.end()) continue;
+            if (!from || !to || *to < *from) {
+                continue;
+            }
+            if (out.size() >= kMostSources && out.find(source) == out.end()) {
+                continue;
+            }
             auto& count = out[source];
             count.transactions += *to - *from + 1;
             count.last = std::max(count.last, *to);
@@ -75,18 +83,26 @@ std::vector<Gtid> parseGtidList(std::string_view text) {
         auto member = nextPart(text, ',');
         const auto domain = nextPart(member, '-');
         const auto server = nextPart(member, '-');
-        if (!isDigits(domain) || !isDigits(server) || !isDigits(member)) continue;
+        if (!isDigits(domain) || !isDigits(server) || !isDigits(member)) {
+            continue;
+        }
         const auto sequence = toNumber(member);
-        if (sequence) out.push_back({std::string(domain), std::string(server), *sequence});
+        if (sequence) {
+            out.push_back({std::string(domain), std::string(server), *sequence});
+        }
     }
     return out;
 }
 
 void mergeGtidList(std::string_view text, std::map<std::string, GtidPosition>& domains) {
     for (auto& gtid : parseGtidList(text)) {
-        if (domains.size() >= kMostSources && domains.find(gtid.domain) == domains.end()) continue;
+        if (domains.size() >= kMostSources && domains.find(gtid.domain) == domains.end()) {
+            continue;
+        }
         auto& position = domains[gtid.domain];
-        if (!position.server.empty() && position.sequence >= gtid.sequence) continue;
+        if (!position.server.empty() && position.sequence >= gtid.sequence) {
+            continue;
+        }
         position = {std::move(gtid.server), gtid.sequence};
     }
 }

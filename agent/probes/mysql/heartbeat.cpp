@@ -16,7 +16,9 @@ constexpr double kTwoBeats = 2;
 std::string quotedName(const std::string& name) {
     std::string out = "`";
     for (const char c : name) {
-        if (c == '`') out += '`';
+        if (c == '`') {
+            out += '`';
+        }
         out += c;
     }
     return out + "`";
@@ -24,7 +26,9 @@ std::string quotedName(const std::string& name) {
 
 /// Of what the server itself said (a file name, a number): neither quotes nor backslashes belong there.
 std::string literal(const std::string& text) {
-    if (text.empty() || text.find_first_of("'\\") != std::string::npos) return "NULL";
+    if (text.empty() || text.find_first_of("'\\") != std::string::npos) {
+        return "NULL";
+    }
     return "'" + text + "'";
 }
 
@@ -40,7 +44,9 @@ std::vector<HeartbeatRow> parseHeartbeats(std::string_view text) {
         const auto id = nextField(line);
         const auto number = toNumber(id);
         const auto at = parseTimestamp(trimmed(line));
-        if (number && *number >= 0 && at) out.push_back({std::string(id), *at});
+        if (number && *number >= 0 && at) {
+            out.push_back({std::string(id), *at});
+        }
     }
     return out;
 }
@@ -66,14 +72,30 @@ const char* heartbeatRefusalName(HeartbeatRefusal refusal) {
 }
 
 HeartbeatRefusal mayBeat(const HeartbeatFacts& facts) {
-    if (facts.mode == HeartbeatMode::off) return HeartbeatRefusal::off;
-    if (facts.table != HeartbeatRefusal::none) return facts.table;
-    if (facts.mode == HeartbeatMode::read) return HeartbeatRefusal::not_primary;
-    if (facts.read_only) return HeartbeatRefusal::read_only;
-    if (facts.mode == HeartbeatMode::multi_primary) return HeartbeatRefusal::none;
-    if (facts.channels > 0) return HeartbeatRefusal::has_channel;
-    if (facts.mode == HeartbeatMode::primary) return HeartbeatRefusal::none;
-    if (facts.was_replica && !facts.has_replicas.value_or(false)) return HeartbeatRefusal::not_primary;
+    if (facts.mode == HeartbeatMode::off) {
+        return HeartbeatRefusal::off;
+    }
+    if (facts.table != HeartbeatRefusal::none) {
+        return facts.table;
+    }
+    if (facts.mode == HeartbeatMode::read) {
+        return HeartbeatRefusal::not_primary;
+    }
+    if (facts.read_only) {
+        return HeartbeatRefusal::read_only;
+    }
+    if (facts.mode == HeartbeatMode::multi_primary) {
+        return HeartbeatRefusal::none;
+    }
+    if (facts.channels > 0) {
+        return HeartbeatRefusal::has_channel;
+    }
+    if (facts.mode == HeartbeatMode::primary) {
+        return HeartbeatRefusal::none;
+    }
+    if (facts.was_replica && !facts.has_replicas.value_or(false)) {
+        return HeartbeatRefusal::not_primary;
+    }
     return HeartbeatRefusal::none;
 }
 
@@ -92,7 +114,9 @@ std::string beatStatement(const HeartbeatSettings& settings, const Beat& beat, b
     const std::string file = literal(beat.file);
     const std::string position = toNumber(beat.position) ? beat.position : "NULL";
     std::string guard = "UTC_TIMESTAMP(6) < '" + formatTimestamp(beat.expires) + "'";
-    if (beat.guard_read_only) guard += " AND CAST(@@global.read_only AS CHAR) IN ('0', 'OFF')";
+    if (beat.guard_read_only) {
+        guard += " AND CAST(@@global.read_only AS CHAR) IN ('0', 'OFF')";
+    }
     if (beat.guard_channels) {
         guard += " AND NOT EXISTS (SELECT 1 FROM performance_schema.replication_connection_configuration)";
     }
@@ -116,12 +140,16 @@ void addHeartbeats(const std::vector<HeartbeatRow>& rows, std::optional<double> 
     FamilyList families(out, "Of the table of heartbeats.");
     std::vector<std::string_view> seen;
     for (const auto& row : rows) {
-        if (std::find(seen.begin(), seen.end(), row.server_id) != seen.end()) continue;
+        if (std::find(seen.begin(), seen.end(), row.server_id) != seen.end()) {
+            continue;
+        }
         seen.push_back(row.server_id);
         const LabelList labels = {{"server_id", row.server_id}};
         families.add(metric::kMysqlHeartbeatTimestampSeconds, labels, row.at);
         families.add("mysql_heartbeat_stored_timestamp_seconds", labels, row.at);
-        if (!now) continue;
+        if (!now) {
+            continue;
+        }
         families.add(metric::kMysqlHeartbeatAgeSeconds, labels, *now - row.at);
         families.add("mysql_heartbeat_now_timestamp_seconds", labels, *now);
     }

@@ -46,10 +46,14 @@ MysqlProbe::MysqlProbe(Settings settings, HeartbeatSettings heartbeat, milliseco
 
 /// Who is there, and who are we to it: once a session.
 Expected<void> MysqlProbe::greet(Clock::time_point until) {
-    if (greeted_session_ == connection_.session()) return {};
+    if (greeted_session_ == connection_.session()) {
+        return {};
+    }
     const auto answer =
         connection_.query("SELECT VERSION(), @@version_comment, CURRENT_USER(), @@global.server_id", until);
-    if (!answer) return tl::unexpected(answer.error());
+    if (!answer) {
+        return tl::unexpected(answer.error());
+    }
     if (answer->rows.size() != 1 || answer->rows[0].size() != 4 || !answer->rows[0][0]) {
         return fail(ErrorKind::protocol, connection_.settings().place() + ": it does not tell its version");
     }
@@ -65,7 +69,9 @@ Expected<void> MysqlProbe::greet(Clock::time_point until) {
     performance_schema_ = false;
     if (!version_.mariadb) {
         const auto on = connection_.query("SELECT @@global.performance_schema", until);
-        if (!on && on.error().kind != ErrorKind::execution) return tl::unexpected(on.error());
+        if (!on && on.error().kind != ErrorKind::execution) {
+            return tl::unexpected(on.error());
+        }
         performance_schema_ = on && on->rows.size() == 1 && on->rows[0].at(0) == "1";
     }
     parts_.clear();
@@ -75,7 +81,9 @@ Expected<void> MysqlProbe::greet(Clock::time_point until) {
     parts_[kLocks].privilege = version_.mariadb ? "PROCESS" : "SELECT ON performance_schema.*";
     // A session keeps the format that it began with. A version that no longer knows the variable logs rows.
     const auto format = connection_.query("SELECT @@session.binlog_format", until);
-    if (!format && format.error().kind != ErrorKind::execution) return tl::unexpected(format.error());
+    if (!format && format.error().kind != ErrorKind::execution) {
+        return tl::unexpected(format.error());
+    }
     by_statement_ = format && format->rows.size() == 1 && format->rows[0].at(0) == "STATEMENT";
     has_replicas_.reset();
     greeted_session_ = connection_.session();
@@ -89,14 +97,20 @@ void MysqlProbe::renewSession(Clock::time_point now) {
         replica_denied_ || std::any_of(parts_.begin(), parts_.end(), [](const auto& entry) {
             return entry.second.state == Part::State::denied && !entry.second.privilege.empty();
         });
-    if (!denied || greeted_session_ == 0 || now - greeted_ < kRenewals * status_interval_) return;
-    if (connection_.idle(greeted_session_)) connection_.close();
+    if (!denied || greeted_session_ == 0 || now - greeted_ < kRenewals * status_interval_) {
+        return;
+    }
+    if (connection_.idle(greeted_session_)) {
+        connection_.close();
+    }
 }
 
 /// Asks for a part, unless it is known to be refused. Nothing where it is.
 Expected<std::optional<Table>> MysqlProbe::askPart(Part& part, const std::string& statement,
                                                    Clock::time_point until) {
-    if (part.state == Part::State::absent || part.state == Part::State::denied) return std::nullopt;
+    if (part.state == Part::State::absent || part.state == Part::State::denied) {
+        return std::nullopt;
+    }
     auto answer = connection_.query(statement, until);
     if (answer) {
         part.state = Part::State::able;
@@ -107,7 +121,9 @@ Expected<std::optional<Table>> MysqlProbe::askPart(Part& part, const std::string
         part.state = Part::State::denied;
         part.statement = statement.substr(0, 60);
     } else if (kind == ErrorKind::execution) {
-        if (isAbsent(connection_.refusal().code)) part.state = Part::State::absent;
+        if (isAbsent(connection_.refusal().code)) {
+            part.state = Part::State::absent;
+        }
     } else {
         return tl::unexpected(answer.error());
     }
@@ -117,21 +133,31 @@ Expected<std::optional<Table>> MysqlProbe::askPart(Part& part, const std::string
 /// Finds out what the account may see now: somebody may have granted it.
 Expected<void> MysqlProbe::tryParts(Clock::time_point until) {
     for (auto& [name, part] : parts_) {
-        if (part.state == Part::State::denied) part.state = Part::State::untried;
+        if (part.state == Part::State::denied) {
+            part.state = Part::State::untried;
+        }
     }
     auto& process = parts_[kProcess];
     if (process.state == Part::State::untried) {
         const auto answer = askPart(process, processStatement(version_, performance_schema_), until);
-        if (!answer) return tl::unexpected(answer.error());
+        if (!answer) {
+            return tl::unexpected(answer.error());
+        }
         process.statement = "information_schema.INNODB_TRX";
     }
-    if (heartbeat_.mode == HeartbeatMode::off) return {};
+    if (heartbeat_.mode == HeartbeatMode::off) {
+        return {};
+    }
     beater_.forgetDenial();
     Part table;
     const auto answer =
         askPart(table, "SELECT server_id, ts FROM " + heartbeat_.quoted() + " LIMIT 0", until);
-    if (!answer) return tl::unexpected(answer.error());
-    if (table.state == Part::State::untried) return {};  // locked for now, or the like
+    if (!answer) {
+        return tl::unexpected(answer.error());
+    }
+    if (table.state == Part::State::untried) {
+        return {};  // locked for now, or the like
+    }
     // A database of which the account may see nothing looks the same whether or not it is there.
     table_refusal_ = table.state == Part::State::able     ? HeartbeatRefusal::none
                      : table.state == Part::State::denied ? HeartbeatRefusal::no_grant
@@ -143,7 +169,9 @@ Expected<Pulse> MysqlProbe::takePulse(Clock::time_point until, ProbeResult& out)
     PulseParts parts;
     parts.performance_schema = performance_schema_;
     parts.process = parts_[kProcess].state == Part::State::able;
-    if (table_refusal_ == HeartbeatRefusal::none) parts.heartbeat = heartbeat_.quoted();
+    if (table_refusal_ == HeartbeatRefusal::none) {
+        parts.heartbeat = heartbeat_.quoted();
+    }
     auto before = wallClock();
     auto answer = connection_.query(pulseStatement(version_, parts), until);
     if (!answer &&
@@ -160,7 +188,9 @@ Expected<Pulse> MysqlProbe::takePulse(Clock::time_point until, ProbeResult& out)
         answer = connection_.query(pulseStatement(version_, parts), until);
     }
     const auto after = wallClock();
-    if (!answer) return tl::unexpected(answer.error());
+    if (!answer) {
+        return tl::unexpected(answer.error());
+    }
     auto pulse = parsePulse(*answer);
     std::optional<double> offset;
     const double round_trip = after - before;
@@ -174,16 +204,26 @@ Expected<Pulse> MysqlProbe::takePulse(Clock::time_point until, ProbeResult& out)
 Expected<void> MysqlProbe::askSource(Clock::time_point until, bool whole, ProbeResult& out) {
     auto& part = parts_[kSource];
     const auto status = askPart(part, sourceStatement(version_), until);
-    if (!status) return tl::unexpected(status.error());
+    if (!status) {
+        return tl::unexpected(status.error());
+    }
     binlog_ = *status ? parseBinlogPlace(**status) : std::nullopt;
-    if (!binlog_) return {};
+    if (!binlog_) {
+        return {};
+    }
     addBinlogPlace(*binlog_, out.families);
     std::vector<BinlogFile> files;
     if (whole || binlog_counter_.needsFiles(*binlog_)) {
         const auto logs = askPart(part, "SHOW BINARY LOGS", until);
-        if (!logs) return tl::unexpected(logs.error());
-        if (*logs) files = parseBinaryLogs(**logs);
-        if (whole && *logs) addBinaryLogs(files, out.families);
+        if (!logs) {
+            return tl::unexpected(logs.error());
+        }
+        if (*logs) {
+            files = parseBinaryLogs(**logs);
+        }
+        if (whole && *logs) {
+            addBinaryLogs(files, out.families);
+        }
     }
     out.families.push_back(counter(metric::kMysqlBinlogWrittenBytesTotal,
                                    "Written to the binary log since the agent began to look."));
@@ -196,23 +236,35 @@ Expected<void> MysqlProbe::askAppliers(Clock::time_point until, const std::vecto
     const auto stalled = stalls_.update(channels, Clock::now());
     if (!channels.empty() && performance_schema_) {
         const auto threads = askPart(parts_[kThreads], threadsStatement(version_), until);
-        if (!threads) return tl::unexpected(threads.error());
-        if (*threads) parseThreads(**threads, channels, out);
+        if (!threads) {
+            return tl::unexpected(threads.error());
+        }
+        if (*threads) {
+            parseThreads(**threads, channels, out);
+        }
     }
     std::vector<Blocker> blockers;
     // Expensive questions, which only an applier that does not get on is worth.
     if (!stalled.empty()) {
         const auto waits = askPart(parts_[kLocks], blockerStatement(version_), until);
-        if (!waits) return tl::unexpected(waits.error());
-        if (*waits) blockers = parseBlockers(**waits);
+        if (!waits) {
+            return tl::unexpected(waits.error());
+        }
+        if (*waits) {
+            blockers = parseBlockers(**waits);
+        }
         const bool unnamed = std::any_of(blockers.begin(), blockers.end(),
                                          [](const Blocker& blocker) { return blocker.id.empty(); });
         if (unnamed && version_.mariadb) {
             // The plugin may be installed at any time: never given up, and its absence says nothing.
             Part plugin;
             const auto locks = askPart(plugin, metadataLocksStatement(version_), until);
-            if (!locks) return tl::unexpected(locks.error());
-            if (*locks) nameHolder(**locks, blockers);
+            if (!locks) {
+                return tl::unexpected(locks.error());
+            }
+            if (*locks) {
+                nameHolder(**locks, blockers);
+            }
         }
     }
     blockings_.add(stalled, blockers, out);
@@ -223,28 +275,42 @@ Expected<void> MysqlProbe::askStatus(Clock::time_point until, ProbeResult& out) 
     out.families.push_back(gauge("mysql_version_info", "1."));
     add(out.families.back(), {{"version", version_text_}, {"version_comment", version_comment_}}, 1);
     const auto status = connection_.query(globalStatusStatement(), until);
-    if (!status) return tl::unexpected(status.error());
+    if (!status) {
+        return tl::unexpected(status.error());
+    }
     parseGlobalStatus(*status, out.families);
     parseSemiSync(*status, out.families);
     const auto variables = connection_.query(globalVariablesStatement(), until);
-    if (!variables) return tl::unexpected(variables.error());
+    if (!variables) {
+        return tl::unexpected(variables.error());
+    }
     parseGlobalVariables(*variables, out.families);
     parseServerInfo(version_, version_text_, *variables, out.families);
     const auto replicas = askPart(parts_[kReplicas], replicasStatement(version_), until);
-    if (!replicas) return tl::unexpected(replicas.error());
-    if (*replicas) parseReplicas(**replicas, out.families);
+    if (!replicas) {
+        return tl::unexpected(replicas.error());
+    }
+    if (*replicas) {
+        parseReplicas(**replicas, out.families);
+    }
     has_replicas_ = slavesConnected(*status);
-    if (!has_replicas_ && *replicas) has_replicas_ = !(*replicas)->rows.empty();
+    if (!has_replicas_ && *replicas) {
+        has_replicas_ = !(*replicas)->rows.empty();
+    }
     return {};
 }
 
 void MysqlProbe::planBeat(const Pulse& pulse, std::size_t channels, bool whole, ProbeResult& out) {
-    if (channels > 0) had_channel_ = true;
+    if (channels > 0) {
+        had_channel_ = true;
+    }
     const auto now = Clock::now();
     const auto& state = beater_.state();
     const bool beats = state.last && now - *state.last < kBeatIsFresh;
     // What it has beaten as is a primary, until it has a channel again.
-    if (beats && channels == 0) had_channel_ = false;
+    if (beats && channels == 0) {
+        had_channel_ = false;
+    }
 
     HeartbeatFacts facts;
     facts.mode = heartbeat_.mode;
@@ -261,8 +327,12 @@ void MysqlProbe::planBeat(const Pulse& pulse, std::size_t channels, bool whole, 
         plan->session = connection_.session();
         plan->version = version_;
         plan->beat.server_id = server_id_;
-        if (binlog_) plan->beat.file = binlog_->file;
-        if (binlog_) plan->beat.position = std::to_string(static_cast<std::uint64_t>(binlog_->position));
+        if (binlog_) {
+            plan->beat.file = binlog_->file;
+        }
+        if (binlog_) {
+            plan->beat.position = std::to_string(static_cast<std::uint64_t>(binlog_->position));
+        }
         plan->beat.guard_read_only = canGuardReadOnly(by_statement_);
         plan->beat.guard_channels = heartbeat_.mode != HeartbeatMode::multi_primary &&
                                     parts_[kThreads].state == Part::State::able &&
@@ -275,7 +345,9 @@ void MysqlProbe::planBeat(const Pulse& pulse, std::size_t channels, bool whole, 
     }
     beater_.setPlan(std::move(plan));
 
-    if (refusal == HeartbeatRefusal::off) return;
+    if (refusal == HeartbeatRefusal::off) {
+        return;
+    }
     const bool may = refusal != HeartbeatRefusal::no_table && refusal != HeartbeatRefusal::no_grant &&
                      heartbeat_.mode != HeartbeatMode::read;
     if (may) {
@@ -299,7 +371,9 @@ void MysqlProbe::tellMissing(bool whole, ProbeResult& out) const {
         out.note += (out.note.empty() ? "not seen: " : "; ") + statement + " (" +
                     grantStatement(privilege, account_) + ")";
     }
-    if (!whole || missing.empty()) return;
+    if (!whole || missing.empty()) {
+        return;
+    }
     FamilyList families(out.families, "What the account may not see; the status says what to grant.");
     for (const auto& [privilege, statement] : missing) {
         families.add(metric::kMysqlPrivilegeMissing, {{"privilege", privilege}, {"statement", statement}}, 1);
@@ -307,26 +381,44 @@ void MysqlProbe::tellMissing(bool whole, ProbeResult& out) const {
 }
 
 Expected<std::optional<Error>> MysqlProbe::run(Clock::time_point until, bool whole, ProbeResult& out) {
-    if (whole) renewSession(Clock::now());
-    if (auto ready = connection_.ready(until); !ready) return tl::unexpected(ready.error());
-    if (auto greeted = greet(until); !greeted) return tl::unexpected(greeted.error());
     if (whole) {
-        if (auto tried = tryParts(until); !tried) return tl::unexpected(tried.error());
+        renewSession(Clock::now());
+    }
+    if (auto ready = connection_.ready(until); !ready) {
+        return tl::unexpected(ready.error());
+    }
+    if (auto greeted = greet(until); !greeted) {
+        return tl::unexpected(greeted.error());
+    }
+    if (whole) {
+        if (auto tried = tryParts(until); !tried) {
+            return tl::unexpected(tried.error());
+        }
     }
     const auto pulse = takePulse(until, out);
-    if (!pulse) return tl::unexpected(pulse.error());
+    if (!pulse) {
+        return tl::unexpected(pulse.error());
+    }
     const auto replica = connection_.query(replicaStatement(version_), until);
     // Without this privilege the rest is still worth having.
     replica_denied_ = !replica && replica.error().kind == ErrorKind::denied;
-    if (!replica && replica.error().kind != ErrorKind::denied) return tl::unexpected(replica.error());
+    if (!replica && replica.error().kind != ErrorKind::denied) {
+        return tl::unexpected(replica.error());
+    }
     if (replica) {
         parseReplicaStatus(*replica, {pulse->utc, whole}, out);
         const auto channels = channelStates(*replica);
-        if (auto asked = askAppliers(until, channels, out); !asked) return tl::unexpected(asked.error());
+        if (auto asked = askAppliers(until, channels, out); !asked) {
+            return tl::unexpected(asked.error());
+        }
     }
-    if (auto asked = askSource(until, whole, out); !asked) return tl::unexpected(asked.error());
+    if (auto asked = askSource(until, whole, out); !asked) {
+        return tl::unexpected(asked.error());
+    }
     if (whole) {
-        if (auto asked = askStatus(until, out); !asked) return tl::unexpected(asked.error());
+        if (auto asked = askStatus(until, out); !asked) {
+            return tl::unexpected(asked.error());
+        }
     }
     if (replica) {
         planBeat(*pulse, replica->rows.size(), whole, out);
@@ -341,7 +433,9 @@ Expected<ProbeResult> MysqlProbe::collect(const Deadline& deadline) {
     const auto now = Clock::now();
     const auto until = now + deadline.budget();
     const std::unique_lock lock(mutex_, until);
-    if (!lock.owns_lock()) return fail(ErrorKind::timeout, "a beat has not come back within the deadline");
+    if (!lock.owns_lock()) {
+        return fail(ErrorKind::timeout, "a beat has not come back within the deadline");
+    }
     const bool whole = now >= next_whole_ || greeted_session_ == 0;
     ProbeResult out;
     next_whole_ = whole ? now + status_interval_ - milliseconds(100) : next_whole_;
@@ -351,7 +445,9 @@ Expected<ProbeResult> MysqlProbe::collect(const Deadline& deadline) {
     out.failure = done ? *done : std::optional<Error>(done.error());
     // What a failed run does not have ends, so the next one brings all.
     out.partial = !whole && !out.failure;
-    if (out.failure) next_whole_ = {};
+    if (out.failure) {
+        next_whole_ = {};
+    }
     return out;
 }
 

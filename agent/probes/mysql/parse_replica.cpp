@@ -29,19 +29,35 @@ void replaceAll(std::string& text, std::string_view from, std::string_view to) {
 /// As mysqld_exporter reads a column: a number; a state, of which only Yes is 1; of a binary or relay log's
 /// name ("binlog.000003") its number.
 std::optional<double> columnValue(std::string_view column, std::string_view text) {
-    if (const auto number = toNumber(text)) return number;
+    if (const auto number = toNumber(text)) {
+        return number;
+    }
     const auto value = lower(text);
-    if (column.size() > 8 && column.substr(column.size() - 8) == "_running") return value == "yes" ? 1 : 0;
-    if (value == "yes" || value == "on" || value == "true") return 1;
-    if (value == "no" || value == "off" || value == "false") return 0;
-    if (column.size() > 9 && column.substr(column.size() - 9) == "_log_file") return logNumber(value);
+    if (column.size() > 8 && column.substr(column.size() - 8) == "_running") {
+        return value == "yes" ? 1 : 0;
+    }
+    if (value == "yes" || value == "on" || value == "true") {
+        return 1;
+    }
+    if (value == "no" || value == "off" || value == "false") {
+        return 0;
+    }
+    if (column.size() > 9 && column.substr(column.size() - 9) == "_log_file") {
+        return logNumber(value);
+    }
     return std::nullopt;
 }
 
 std::string_view threadState(std::optional<std::string_view> value) {
-    if (value == "Yes") return "running";
-    if (value == "No") return "stopped";
-    if (value == "Connecting" || value == "Preparing") return "connecting";
+    if (value == "Yes") {
+        return "running";
+    }
+    if (value == "No") {
+        return "stopped";
+    }
+    if (value == "Connecting" || value == "Preparing") {
+        return "connecting";
+    }
     return "unknown";
 }
 
@@ -49,11 +65,17 @@ void addColumns(const Table& table, const std::vector<std::optional<std::string>
                 const LabelList& labels, FamilyList& families) {
     std::vector<std::string> done;
     for (std::size_t i = 0; i < table.columns.size() && i < row.size(); ++i) {
-        if (!row[i]) continue;  // NULL is unknown, not 0
+        if (!row[i]) {
+            continue;  // NULL is unknown, not 0
+        }
         auto column = lower(table.columns[i]);
-        if (!isValidMetricName(column)) continue;
+        if (!isValidMetricName(column)) {
+            continue;
+        }
         const auto value = columnValue(column, *row[i]);
-        if (!value) continue;
+        if (!value) {
+            continue;
+        }
         for (int generation = 0; generation < 2; ++generation) {
             if (std::find(done.begin(), done.end(), column) == done.end()) {
                 families.add("mysql_slave_status_" + column, labels, *value);
@@ -74,14 +96,18 @@ void addErrors(const Row& channel, const LabelList& labels, FamilyList& families
     for (const auto& side :
          {Side{"io", "Last_IO_Errno", "Last_IO_Error"}, Side{"sql", "Last_SQL_Errno", "Last_SQL_Error"}}) {
         const auto number = channel.number({side.number});
-        if (!number || *number == 0) continue;
+        if (!number || *number == 0) {
+            continue;
+        }
         auto text = channel.text({side.text});
         auto all = labels;
         all.push_back({"thread", side.thread});
         all.push_back({"errno", std::to_string(static_cast<long long>(*number))});
         all.push_back({"digest", text.empty() ? std::string() : sha256(text)});
         families.add(metric::kMysqlReplicaErrorInfo, all, 1);
-        if (!text.empty()) out.documents.push_back({"mysql_error", std::move(text)});
+        if (!text.empty()) {
+            out.documents.push_back({"mysql_error", std::move(text)});
+        }
     }
 }
 
@@ -101,7 +127,9 @@ void addVerdict(const Row& channel, const LabelList& labels, FamilyList& familie
     const auto behind = channel.number({"Seconds_Behind_Master", "Seconds_Behind_Source"});
     const bool known = behind && io == "running" && sql == "running";
     families.add(metric::kMysqlReplicaLagKnown, labels, known ? 1 : 0);
-    if (known) families.add(metric::kMysqlReplicaLagSeconds, labels, std::max(0.0, *behind - delay));
+    if (known) {
+        families.add(metric::kMysqlReplicaLagSeconds, labels, std::max(0.0, *behind - delay));
+    }
 }
 
 /// Valid UTF-8, or "".
@@ -163,7 +191,9 @@ void addLastEvents(const Row& channel, double now, const LabelList& labels, Fami
     for (const auto& [side, column] :
          {std::pair{"source", "Master_last_event_time"}, std::pair{"applied", "Slave_last_event_time"}}) {
         const auto at = parseTimestamp(channel.text({column}));
-        if (!at) continue;
+        if (!at) {
+            continue;
+        }
         auto all = labels;
         all.push_back({"side", side});
         families.add(metric::kMysqlReplicaLastEventAgeSeconds, all, now - *at);
@@ -174,10 +204,16 @@ void addFilters(const Table& table, const Row& channel, const LabelList& labels,
     constexpr std::size_t longest = 200;
     for (const auto& name : table.columns) {
         auto column = lower(name);
-        if (column.compare(0, 10, "replicate_") != 0) continue;
+        if (column.compare(0, 10, "replicate_") != 0) {
+            continue;
+        }
         auto value = label(channel, {name});
-        if (value.empty()) continue;
-        if (value.size() > longest) value = std::to_string(value.size()) + " bytes";
+        if (value.empty()) {
+            continue;
+        }
+        if (value.size() > longest) {
+            value = std::to_string(value.size()) + " bytes";
+        }
         auto all = labels;
         column.append("=").append(value);
         all.push_back({"filter", column});
@@ -193,7 +229,9 @@ void forEachChannel(const Table& table, Each each) {
         const Row channel(table, row);
         const auto connection = channel.text({"Connection_name"});
         const auto name = connection.empty() ? channel.text({"Channel_Name"}) : connection;
-        if (!isValidUtf8(name) || std::find(seen.begin(), seen.end(), name) != seen.end()) continue;
+        if (!isValidUtf8(name) || std::find(seen.begin(), seen.end(), name) != seen.end()) {
+            continue;
+        }
         seen.push_back(name);
         each(name, channel, row);
     }
@@ -235,8 +273,12 @@ void parseReplicaStatus(const Table& table, const ReplicaContext& context, Probe
         addErrors(channel, labels, families, out);
         addSource(channel, labels, families);
         addProgress(channel, labels, families);
-        if (context.now) addLastEvents(channel, *context.now, labels, families);
-        if (context.whole) addFilters(table, channel, labels, families);
+        if (context.now) {
+            addLastEvents(channel, *context.now, labels, families);
+        }
+        if (context.whole) {
+            addFilters(table, channel, labels, families);
+        }
         addGtids(parseGtidSet(channel.text({"Retrieved_Gtid_Set"})), "received", families, name);
         // Without GTIDs in use the column stays where it was.
         if (channel.text({"Using_Gtid"}) != "No") {

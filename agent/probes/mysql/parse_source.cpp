@@ -13,13 +13,17 @@ constexpr std::size_t kMostReplicas = 200;
 }  // namespace
 
 std::optional<BinlogPlace> parseBinlogPlace(const Table& table) {
-    if (table.rows.empty()) return std::nullopt;
+    if (table.rows.empty()) {
+        return std::nullopt;
+    }
     const Row row(table, table.rows[0]);
     BinlogPlace place;
     place.file = row.text({"File"});
     const auto number = logNumber(place.file);
     const auto position = row.number({"Position"});
-    if (!number || !position) return std::nullopt;
+    if (!number || !position) {
+        return std::nullopt;
+    }
     place.number = *number;
     place.position = *position;
     return place;
@@ -37,7 +41,9 @@ std::vector<BinlogFile> parseBinaryLogs(const Table& table) {
         const Row row(table, each);
         const auto number = logNumber(row.text({"Log_name"}));
         const auto bytes = row.number({"File_size"});
-        if (number && bytes) out.push_back({*number, *bytes});
+        if (number && bytes) {
+            out.push_back({*number, *bytes});
+        }
     }
     return out;
 }
@@ -69,7 +75,9 @@ double BinlogCounter::update(const BinlogPlace& place, const std::vector<BinlogF
         written_ += place.position - last_->position;
     } else if (last_) {
         for (const auto& file : files) {
-            if (file.number == last_->number) written_ += std::max(0.0, file.bytes - last_->position);
+            if (file.number == last_->number) {
+                written_ += std::max(0.0, file.bytes - last_->position);
+            }
             if (file.number > last_->number && file.number < place.number) {
                 written_ += std::max(0.0, file.bytes - kHeaderBytes);
             }

@@ -214,16 +214,24 @@ constexpr std::array<Group, 5> kGroups = {{
 template <class Each>
 void forEachVariable(const Table& table, Each each) {
     for (const auto& row : table.rows) {
-        if (row.size() < 2 || !row[0] || !row[1]) continue;
+        if (row.size() < 2 || !row[0] || !row[1]) {
+            continue;
+        }
         each(lower(*row[0]), std::string_view(*row[1]));
     }
 }
 
 std::optional<double> variableValue(std::string_view text) {
-    if (const auto number = toNumber(text)) return number;
+    if (const auto number = toNumber(text)) {
+        return number;
+    }
     const auto word = lower(text);
-    if (word == "on" || word == "yes") return 1;
-    if (word == "off" || word == "no") return 0;
+    if (word == "on" || word == "yes") {
+        return 1;
+    }
+    if (word == "off" || word == "no") {
+        return 0;
+    }
     return std::nullopt;
 }
 
@@ -243,7 +251,9 @@ class Status {
             return put("mysql_global_status_innodb_buffer_pool_pages_total", false, {}, value);
         }
         for (const auto& group : kGroups) {
-            if (name.compare(0, group.prefix.size(), group.prefix) != 0) continue;
+            if (name.compare(0, group.prefix.size(), group.prefix) != 0) {
+                continue;
+            }
             return put(group.family, counts, {{group.label, name.substr(group.prefix.size())}}, value);
         }
         put("mysql_global_status_" + name, counts, {}, value);
@@ -253,9 +263,10 @@ class Status {
     void put(const std::string& name, bool counts, std::vector<prometheus::ClientMetric::Label> labels,
              double value) {
         const auto [at, fresh] = places_.try_emplace(name, out_.size());
-        if (fresh)
+        if (fresh) {
             out_.push_back(counts ? counter(name, "Of SHOW GLOBAL STATUS.")
                                   : gauge(name, "Of SHOW GLOBAL STATUS."));
+        }
         lapwing::add(out_[at->second], std::move(labels), value);
     }
 
@@ -267,7 +278,9 @@ std::string listOf(const char* statement, std::size_t count, std::string_view (*
     std::string out = statement;
     out += " WHERE Variable_name IN (";
     for (std::size_t i = 0; i < count; ++i) {
-        if (i > 0) out += ',';
+        if (i > 0) {
+            out += ',';
+        }
         out += '\'';
         out += name(i);
         out += '\'';
@@ -279,8 +292,12 @@ std::string listOf(const char* statement, std::size_t count, std::string_view (*
 }  // namespace
 
 bool Version::atLeast(int a, int b, int c) const {
-    if (major != a) return major > a;
-    if (minor != b) return minor > b;
+    if (major != a) {
+        return major > a;
+    }
+    if (minor != b) {
+        return minor > b;
+    }
     return patch >= c;
 }
 
@@ -297,7 +314,9 @@ Version parseVersion(std::string_view text) {
             *part = *part * 10 + (text[digits] - '0');
             ++digits;
         }
-        if (digits == 0 || digits >= text.size() || text[digits] != '.') break;
+        if (digits == 0 || digits >= text.size() || text[digits] != '.') {
+            break;
+        }
         text.remove_prefix(digits + 1);
     }
     return out;
@@ -317,12 +336,16 @@ const std::string& globalVariablesStatement() {
 
 void parseGlobalStatus(const Table& table, Families& out) {
     std::unordered_map<std::string, bool> kept;
-    for (const auto& variable : kStatus) kept.emplace(lower(variable.name), variable.counts);
+    for (const auto& variable : kStatus) {
+        kept.emplace(lower(variable.name), variable.counts);
+    }
     Status status(out);
     forEachVariable(table, [&](const std::string& name, std::string_view text) {
         const auto found = kept.find(name);
         const auto value = variableValue(text);
-        if (found == kept.end() || !value) return;
+        if (found == kept.end() || !value) {
+            return;
+        }
         status.add(name, found->second, *value);
         kept.erase(found);
     });
@@ -332,9 +355,13 @@ void parseGlobalVariables(const Table& table, Families& out) {
     std::vector<std::string_view> left(kVariables.begin(), kVariables.end());
     forEachVariable(table, [&](const std::string& name, std::string_view text) {
         const auto found = std::find(left.begin(), left.end(), name);
-        if (found == left.end()) return;
+        if (found == left.end()) {
+            return;
+        }
         const auto value = variableValue(text);
-        if (!value) return;
+        if (!value) {
+            return;
+        }
         left.erase(found);
         out.push_back(gauge("mysql_global_variables_" + name, "Of SHOW GLOBAL VARIABLES."));
         add(out.back(), {}, *value);
@@ -345,7 +372,9 @@ std::optional<bool> slavesConnected(const Table& status) {
     std::optional<bool> out;
     forEachVariable(status, [&](const std::string& name, std::string_view text) {
         const auto value = toNumber(text);
-        if (name == "slaves_connected" && value) out = *value > 0;
+        if (name == "slaves_connected" && value) {
+            out = *value > 0;
+        }
     });
     return out;
 }
@@ -371,13 +400,23 @@ void parseSemiSync(const Table& status, Families& out) {
     std::optional<bool> replica;
     forEachVariable(status, [&](const std::string& name, std::string_view text) {
         const bool on = lower(text) == "on";
-        if (name == "rpl_semi_sync_master_status" || name == "rpl_semi_sync_source_status") source = on;
-        if (name == "rpl_semi_sync_slave_status" || name == "rpl_semi_sync_replica_status") replica = on;
+        if (name == "rpl_semi_sync_master_status" || name == "rpl_semi_sync_source_status") {
+            source = on;
+        }
+        if (name == "rpl_semi_sync_slave_status" || name == "rpl_semi_sync_replica_status") {
+            replica = on;
+        }
     });
-    if (!source && !replica) return;
+    if (!source && !replica) {
+        return;
+    }
     out.push_back(gauge(metric::kMysqlSemiSync, "1 while semi-synchronous replication is at work."));
-    if (source) add(out.back(), {{"role", "source"}}, *source ? 1 : 0);
-    if (replica) add(out.back(), {{"role", "replica"}}, *replica ? 1 : 0);
+    if (source) {
+        add(out.back(), {{"role", "source"}}, *source ? 1 : 0);
+    }
+    if (replica) {
+        add(out.back(), {{"role", "replica"}}, *replica ? 1 : 0);
+    }
 }
 
 }  // namespace lapwing::agent::mysql

@@ -28,10 +28,18 @@ struct Threads {
 /// Nothing where it cannot be told: an idle worker keeps the times of its last transaction, so a number needs
 /// a transaction that is being applied, and 0 needs proof that nothing waits.
 std::optional<double> applyingAge(const Threads& threads, const ChannelState& channel) {
-    if (threads.oldest) return threads.oldest;
-    if (threads.applying > 0) return std::nullopt;  // by a source that does not say when it committed
-    if (threads.coordinating) return threads.coordinator_age;
-    if (!channel.applier_runs || !channel.receiver_runs) return std::nullopt;
+    if (threads.oldest) {
+        return threads.oldest;
+    }
+    if (threads.applying > 0) {
+        return std::nullopt;  // by a source that does not say when it committed
+    }
+    if (threads.coordinating) {
+        return threads.coordinator_age;
+    }
+    if (!channel.applier_runs || !channel.receiver_runs) {
+        return std::nullopt;
+    }
     // Transactions without a GTID are all called ANONYMOUS.
     const bool named = !threads.queued.empty() && threads.queued != "ANONYMOUS";
     const bool drained = named ? threads.applied.count(threads.queued) > 0 : !channel.backlog;
@@ -41,14 +49,20 @@ std::optional<double> applyingAge(const Threads& threads, const ChannelState& ch
 void addWorkerError(const std::string& channel, const Row& row, std::set<std::string>& told,
                     FamilyList& families, ProbeResult& out) {
     const auto number = row.number({"error_number"});
-    if (!number || *number == 0) return;
+    if (!number || *number == 0) {
+        return;
+    }
     auto text = row.text({"error_message"});
     const auto digest = text.empty() ? std::string() : sha256(text);
     const auto code = std::to_string(static_cast<long long>(*number));
-    if (!told.insert(channel + "\n" + code + digest).second) return;
+    if (!told.insert(channel + "\n" + code + digest).second) {
+        return;
+    }
     families.add(metric::kMysqlReplicaErrorInfo,
                  {{"channel_name", channel}, {"thread", "worker"}, {"errno", code}, {"digest", digest}}, 1);
-    if (!text.empty()) out.documents.push_back({"mysql_error", std::move(text)});
+    if (!text.empty()) {
+        out.documents.push_back({"mysql_error", std::move(text)});
+    }
 }
 
 }  // namespace
@@ -70,7 +84,9 @@ void parseThreads(const Table& table, const std::vector<ChannelState>& channels,
             threads.tells_transactions = row.get({"last"}).has_value();
         } else if (side == "coordinator") {
             threads.coordinating = applies;
-            if (applies) threads.coordinator_age = row.number({"age"});
+            if (applies) {
+                threads.coordinator_age = row.number({"age"});
+            }
         } else if (side == "worker") {
             ++threads.workers;
             threads.applied.insert(row.text({"last"}));
@@ -87,7 +103,9 @@ void parseThreads(const Table& table, const std::vector<ChannelState>& channels,
     }
     for (const auto& channel : channels) {
         const auto found = all.find(channel.name);
-        if (found == all.end()) continue;
+        if (found == all.end()) {
+            continue;
+        }
         const auto& threads = found->second;
         const LabelList labels = {{"channel_name", channel.name}};
         if (threads.heartbeats) {
@@ -101,7 +119,9 @@ void parseThreads(const Table& table, const std::vector<ChannelState>& channels,
                          static_cast<double>(count));
         };
         workers("stopped", threads.stopped);
-        if (!threads.tells_transactions) continue;
+        if (!threads.tells_transactions) {
+            continue;
+        }
         workers("applying", threads.applying);
         workers("idle", threads.workers - threads.applying - threads.stopped);
         if (const auto age = applyingAge(threads, channel)) {

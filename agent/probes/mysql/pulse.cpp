@@ -15,7 +15,9 @@ namespace {
 
 std::optional<bool> flag(const Row& row, std::string_view column) {
     const auto text = row.get({column});
-    if (!text) return std::nullopt;
+    if (!text) {
+        return std::nullopt;
+    }
     // Newer MariaDB has degrees of read-only (NO_LOCK, ...), each of them read-only.
     return *text != "0" && *text != "OFF";
 }
@@ -34,29 +36,38 @@ std::int64_t daysOf(std::int64_t year, std::int64_t month, std::int64_t day) {
 
 std::optional<double> parseTimestamp(std::string_view text) {
     constexpr std::string_view form = "dddd-dd-ddTdd:dd:dd";
-    if (text.size() < form.size()) return std::nullopt;
+    if (text.size() < form.size()) {
+        return std::nullopt;
+    }
     for (std::size_t i = 0; i < form.size(); ++i) {
         const char c = text[i];
         const bool fits = form[i] == 'd'   ? c >= '0' && c <= '9'
                           : form[i] == 'T' ? c == 'T' || c == ' '
                                            : c == form[i];
-        if (!fits) return std::nullopt;
+        if (!fits) {
+            return std::nullopt;
+        }
     }
     const auto part = [&](std::size_t at, std::size_t digits) {
         std::int64_t value = 0;
-        for (std::size_t i = at; i < at + digits; ++i) value = value * 10 + (text[i] - '0');
+        for (std::size_t i = at; i < at + digits; ++i) {
+            value = value * 10 + (text[i] - '0');
+        }
         return value;
     };
     const auto month = part(5, 2);
     const auto day = part(8, 2);
-    if (month < 1 || month > 12 || day < 1 || day > 31) return std::nullopt;  // MySQL's 0000-00-00, too
+    if (month < 1 || month > 12 || day < 1 || day > 31) {
+        return std::nullopt;  // MySQL's 0000-00-00, too
+    }
     double fraction = 0;
     if (text.size() > form.size()) {
         const auto rest = text.substr(form.size());
         const auto value = toNumber(rest);
         if (rest.size() < 2 || rest[0] != '.' || !value ||
-            rest.find_first_not_of("0123456789", 1) != rest.npos)
+            rest.find_first_not_of("0123456789", 1) != rest.npos) {
             return std::nullopt;
+        }
         fraction = *value;
     }
     const auto seconds =
@@ -78,9 +89,13 @@ std::string formatTimestamp(double unix_seconds) {
 
 Pulse parsePulse(const Table& table) {
     Pulse out;
-    if (table.rows.size() != 1) return out;
+    if (table.rows.size() != 1) {
+        return out;
+    }
     const Row row(table, table.rows[0]);
-    if (const auto text = row.get({"utc"})) out.utc = parseTimestamp(*text);
+    if (const auto text = row.get({"utc"})) {
+        out.utc = parseTimestamp(*text);
+    }
     out.read_only = flag(row, "read_only");
     out.super_read_only = flag(row, "super_read_only");
     out.executed = parseGtidSet(row.text({"gtid_executed"}));
@@ -90,18 +105,26 @@ Pulse parsePulse(const Table& table) {
     out.dump_threads = row.number({"dump_threads"});
     out.longest_transaction = row.number({"longest_transaction"});
     // Not NULL-aware: an empty table is one without rows.
-    if (table.find("heartbeats")) out.heartbeats = parseHeartbeats(row.text({"heartbeats"}));
+    if (table.find("heartbeats")) {
+        out.heartbeats = parseHeartbeats(row.text({"heartbeats"}));
+    }
     return out;
 }
 
 void addPulse(const Pulse& pulse, std::optional<double> offset, Families& out) {
     FamilyList families(out, "Of the server, every second.");
-    if (pulse.read_only) families.add("mysql_global_variables_read_only", {}, *pulse.read_only ? 1 : 0);
+    if (pulse.read_only) {
+        families.add("mysql_global_variables_read_only", {}, *pulse.read_only ? 1 : 0);
+    }
     if (pulse.super_read_only) {
         families.add("mysql_global_variables_super_read_only", {}, *pulse.super_read_only ? 1 : 0);
     }
-    if (offset) families.add(metric::kMysqlClockOffsetSeconds, {}, *offset);
-    if (pulse.dump_threads) families.add(metric::kMysqlDumpThreads, {}, *pulse.dump_threads);
+    if (offset) {
+        families.add(metric::kMysqlClockOffsetSeconds, {}, *offset);
+    }
+    if (pulse.dump_threads) {
+        families.add(metric::kMysqlDumpThreads, {}, *pulse.dump_threads);
+    }
     if (pulse.longest_transaction) {
         families.add(metric::kMysqlLongestTransactionSeconds, {}, std::max(0.0, *pulse.longest_transaction));
     }
@@ -112,7 +135,9 @@ void addPulse(const Pulse& pulse, std::optional<double> offset, Families& out) {
                      {{"set", "binlog_state"}, {"domain", last.domain}, {"source", last.server}},
                      last.sequence);
     }
-    if (pulse.heartbeats) addHeartbeats(*pulse.heartbeats, pulse.utc, out);
+    if (pulse.heartbeats) {
+        addHeartbeats(*pulse.heartbeats, pulse.utc, out);
+    }
 }
 
 }  // namespace lapwing::agent::mysql

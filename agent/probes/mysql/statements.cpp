@@ -23,17 +23,23 @@ std::string processPart(const Version& version, bool performance_schema) {
 }  // namespace
 
 const char* replicaStatement(const Version& version) {
-    if (version.mariadb) return "SHOW ALL SLAVES STATUS";
+    if (version.mariadb) {
+        return "SHOW ALL SLAVES STATUS";
+    }
     return version.atLeast(8, 0, 22) ? "SHOW REPLICA STATUS" : "SHOW SLAVE STATUS";
 }
 
 const char* sourceStatement(const Version& version) {
-    if (version.mariadb) return version.atLeast(10, 5, 2) ? "SHOW BINLOG STATUS" : "SHOW MASTER STATUS";
+    if (version.mariadb) {
+        return version.atLeast(10, 5, 2) ? "SHOW BINLOG STATUS" : "SHOW MASTER STATUS";
+    }
     return version.atLeast(8, 2, 0) ? "SHOW BINARY LOG STATUS" : "SHOW MASTER STATUS";
 }
 
 const char* replicasStatement(const Version& version) {
-    if (version.mariadb) return version.atLeast(10, 5, 1) ? "SHOW REPLICA HOSTS" : "SHOW SLAVE HOSTS";
+    if (version.mariadb) {
+        return version.atLeast(10, 5, 1) ? "SHOW REPLICA HOSTS" : "SHOW SLAVE HOSTS";
+    }
     return version.atLeast(8, 0, 22) ? "SHOW REPLICAS" : "SHOW SLAVE HOSTS";
 }
 
@@ -49,7 +55,9 @@ std::string sessionStatement(const Version& version) {
 }
 
 std::string threadsStatement(const Version& version) {
-    if (version.mariadb) return {};
+    if (version.mariadb) {
+        return {};
+    }
     const bool whole = hasTransactionsByWorker(version);
     const auto age = [](const std::string& column) {
         return "TIMESTAMPDIFF(MICROSECOND, " + column + ", UTC_TIMESTAMP(6)) / 1000000";
@@ -122,7 +130,9 @@ std::string blockerStatement(const Version& version) {
 }
 
 std::string metadataLocksStatement(const Version& version) {
-    if (!version.mariadb) return {};
+    if (!version.mariadb) {
+        return {};
+    }
     return "SELECT DISTINCT m.THREAD_ID AS blocker, p.USER AS user, p.HOST AS host, p.INFO AS statement, "
            "CONCAT(m.TABLE_SCHEMA, '.', m.TABLE_NAME) AS object "
            "FROM information_schema.METADATA_LOCK_INFO m "
@@ -136,7 +146,9 @@ std::string pulseStatement(const Version& version, const PulseParts& parts) {
                ? "@@global.gtid_binlog_pos AS gtid_binlog_pos, @@global.gtid_slave_pos AS gtid_slave_pos, "
                  "@@global.gtid_binlog_state AS gtid_binlog_state"
                : "@@global.super_read_only AS super_read_only, @@global.gtid_executed AS gtid_executed";
-    if (parts.process) out += ", " + processPart(version, parts.performance_schema);
+    if (parts.process) {
+        out += ", " + processPart(version, parts.performance_schema);
+    }
     if (!parts.heartbeat.empty()) {
         out += ", (SELECT GROUP_CONCAT(server_id, ' ', ts ORDER BY ts DESC SEPARATOR '\\n') FROM " +
                parts.heartbeat + ") AS heartbeats";

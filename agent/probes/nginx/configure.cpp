@@ -26,18 +26,24 @@ void addSpec(std::string instance, std::vector<HttpTarget> places, std::vector<P
 std::vector<HttpTarget> usualPlaces() {
     std::vector<HttpTarget> out;
     for (const char* url : kUsualPlaces) {
-        if (auto target = parseTarget(url)) out.push_back(std::move(*target));
+        if (auto target = parseTarget(url)) {
+            out.push_back(std::move(*target));
+        }
     }
     return out;
 }
 
 void configureEntry(const config::Node& entry, const ProbeContext& context, std::vector<ProbeSpec>& out) {
     entry.allow({"instance", "url", "user", "password_file", "ca"});
-    if (!entry.isMap()) return;
+    if (!entry.isMap()) {
+        return;
+    }
     std::string instance;
     entry["instance"].read(instance);
     auto target = readTarget(entry);
-    if (!target) return;
+    if (!target) {
+        return;
+    }
     if (instance.empty() && !target->isLocal()) {
         entry.problem(entry.path() + " needs an instance: the name of the host that it observes");
         return;
@@ -55,9 +61,12 @@ std::string detect(const ProbeContext& context, std::vector<ProbeSpec>& out) {
         }
         nginx_answers = nginx_answers || seen.nginx;
     }
-    if (nginx_answers)
+    if (nginx_answers) {
         return "nginx: off (Nginx answers, but has no stub_status page: see the probe's README)";
-    if (::access("/usr/sbin/nginx", X_OK) != 0) return "nginx: off (not installed, and no status page)";
+    }
+    if (::access("/usr/sbin/nginx", X_OK) != 0) {
+        return "nginx: off (not installed, and no status page)";
+    }
     // Installed and silent: down, perhaps, and then it is wanted all the more.
     addSpec(context.host, usualPlaces(), out);
     return "nginx: on (installed, but it does not answer now)";

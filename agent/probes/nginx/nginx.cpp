@@ -17,7 +17,9 @@ Expected<http::Request> requestTo(const HttpTarget& place) {
     request.max_response_bytes = 64U << 10;
     if (!place.user.empty()) {
         const auto password = readSecret(place.password_file);
-        if (!password) return tl::unexpected(password.error());
+        if (!password) {
+            return tl::unexpected(password.error());
+        }
         request.headers.push_back(basicAuthorization(place.user, *password));
     }
     return request;
@@ -27,7 +29,9 @@ Expected<std::vector<prometheus::MetricFamily>> familiesOf(const HttpTarget& pla
                                                            const http::Response& response) {
     if (response.status == 200) {
         auto families = parseStubStatus(response.body);
-        if (!families) return fail(families.error().kind, place.url + ": " + families.error().message);
+        if (!families) {
+            return fail(families.error().kind, place.url + ": " + families.error().message);
+        }
         return families;
     }
     const auto kind = response.status == 401 || response.status == 403 ? ErrorKind::denied
@@ -68,11 +72,15 @@ Expected<ProbeResult> NginxProbe::collect(const Deadline& deadline) {
     ProbeResult result;
     bool alive = false;
     for (std::size_t i = 0; i < places_.size(); ++i) {
-        if (places_.size() > 1) client_.reset();
+        if (places_.size() > 1) {
+            client_.reset();
+        }
         auto answer = ask(places_[i], deadline.budget() / static_cast<int>(places_.size() - i));
         alive = alive || answer.alive;
         if (answer.families) {
-            if (places_.size() > 1) places_ = {places_[i]};
+            if (places_.size() > 1) {
+                places_ = {places_[i]};
+            }
             result.families = std::move(*answer.families);
             result.failure.reset();
             break;
@@ -90,9 +98,13 @@ Sighting look(const HttpTarget& place, std::chrono::milliseconds budget) {
     request.path = place.path;
     request.max_response_bytes = 64U << 10;
     auto client = http::Client::create(place.base);
-    if (!client) return {};
+    if (!client) {
+        return {};
+    }
     const auto response = client->request(request, budget);
-    if (!response) return {};
+    if (!response) {
+        return {};
+    }
     return {true, saysNginx(*response),
             response->status == 200 && parseStubStatus(response->body).has_value()};
 }

@@ -41,7 +41,9 @@ Expected<std::vector<prometheus::MetricFamily>> parseStubStatus(std::string_view
     page.word("Active");
     page.word("connections:");
     const double active = page.number();
-    for (const char* word : {"server", "accepts", "handled", "requests"}) page.word(word);
+    for (const char* word : {"server", "accepts", "handled", "requests"}) {
+        page.word(word);
+    }
     const double accepted = page.number();
     const double handled = page.number();
     const double requests = page.number();

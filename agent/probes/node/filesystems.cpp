@@ -24,7 +24,9 @@ constexpr std::array<std::string_view, 6> kSkippedPlaces = {
     "/dev", "/proc", "/sys", "/run/credentials", "/var/lib/docker", "/var/lib/containers/storage"};
 
 bool isSkippedType(std::string_view type) {
-    if (type.substr(0, 4) == "fuse") return true;
+    if (type.substr(0, 4) == "fuse") {
+        return true;
+    }
     return std::find(kSkippedTypes.begin(), kSkippedTypes.end(), type) != kSkippedTypes.end();
 }
 
@@ -59,8 +61,12 @@ std::string unescaped(std::string_view text) {
 bool hasOption(std::string_view options, std::string_view wanted) {
     while (!options.empty()) {
         const auto comma = options.find(',');
-        if (options.substr(0, comma) == wanted) return true;
-        if (comma == std::string_view::npos) break;
+        if (options.substr(0, comma) == wanted) {
+            return true;
+        }
+        if (comma == std::string_view::npos) {
+            break;
+        }
         options.remove_prefix(comma + 1);
     }
     return false;
@@ -82,12 +88,16 @@ std::optional<Entry> parseLine(std::string_view line, View view) {
     const auto options = nextField(line);
     // Optional fields, as many as there are, end with "-".
     for (auto field = nextField(line); field != "-"; field = nextField(line)) {
-        if (field.empty()) return std::nullopt;
+        if (field.empty()) {
+            return std::nullopt;
+        }
     }
     entry.mount.fstype = unescaped(nextField(line));
     entry.mount.device = unescaped(nextField(line));
     const auto super_options = nextField(line);
-    if (entry.mount.mountpoint.empty() || entry.mount.fstype.empty()) return std::nullopt;
+    if (entry.mount.mountpoint.empty() || entry.mount.fstype.empty()) {
+        return std::nullopt;
+    }
     entry.mount.read_only =
         hasOption(super_options, "ro") || (view == View::host && hasOption(options, "ro"));
     return entry;
@@ -99,7 +109,9 @@ std::vector<Mount> parseMountinfo(std::string_view text, View view) {
     std::vector<Entry> entries;
     for (std::string_view line; nextLine(text, line);) {
         auto entry = parseLine(line, view);
-        if (!entry) continue;
+        if (!entry) {
+            continue;
+        }
         // A later mount on the same place hides the earlier one.
         std::erase_if(entries, [&](const Entry& e) { return e.mount.mountpoint == entry->mount.mountpoint; });
         entries.push_back(std::move(*entry));
@@ -114,7 +126,9 @@ std::vector<Mount> parseMountinfo(std::string_view text, View view) {
                    (other.root.size() < entry.root.size() ||
                     (other.root.size() == entry.root.size() && &other < &entry));
         });
-        if (best) out.push_back(entry.mount);
+        if (best) {
+            out.push_back(entry.mount);
+        }
     }
     return out;
 }
@@ -134,7 +148,9 @@ void addFileSystems(const std::vector<Mount>& mounts, StatFileSystem stat, Famil
         const bool failed = stat(mount.mountpoint.c_str(), &answer) != 0;
         add(error, labels, failed ? 1 : 0);
         add(read_only, labels, mount.read_only ? 1 : 0);
-        if (failed) continue;
+        if (failed) {
+            continue;
+        }
         const auto block = static_cast<double>(answer.f_frsize);
         add(size, labels, static_cast<double>(answer.f_blocks) * block);
         add(free, labels, static_cast<double>(answer.f_bfree) * block);
@@ -143,7 +159,9 @@ void addFileSystems(const std::vector<Mount>& mounts, StatFileSystem stat, Famil
         add(files_free, labels, static_cast<double>(answer.f_ffree));
     }
     for (auto* family : {&size, &free, &avail, &files, &files_free, &read_only, &error}) {
-        if (!family->metric.empty()) out.push_back(std::move(*family));
+        if (!family->metric.empty()) {
+            out.push_back(std::move(*family));
+        }
     }
 }
 

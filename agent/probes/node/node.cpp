@@ -27,7 +27,9 @@ Expected<std::string_view> readInto(std::string& buffer, const std::string& path
     const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
     const auto failed = [&] {
         const int error = errno;
-        if (fd >= 0) ::close(fd);
+        if (fd >= 0) {
+            ::close(fd);
+        }
         // Not there, or switched off at boot (PSI answers EOPNOTSUPP): this kernel has none.
         const bool none = error == ENOENT || error == EOPNOTSUPP || error == ENODEV || error == EINVAL;
         const auto kind = none                                  ? ErrorKind::not_found
@@ -35,14 +37,24 @@ Expected<std::string_view> readInto(std::string& buffer, const std::string& path
                                                                 : ErrorKind::unavailable;
         return fail(kind, path + ": " + std::strerror(error));
     };
-    if (fd < 0) return failed();
-    if (buffer.size() < 16'384) buffer.resize(16'384);
+    if (fd < 0) {
+        return failed();
+    }
+    if (buffer.size() < 16'384) {
+        buffer.resize(16'384);
+    }
     std::size_t size = 0;
     while (true) {
         const auto got = ::read(fd, buffer.data() + size, buffer.size() - size);
-        if (got < 0 && errno == EINTR) continue;
-        if (got < 0) return failed();
-        if (got == 0) break;
+        if (got < 0 && errno == EINTR) {
+            continue;
+        }
+        if (got < 0) {
+            return failed();
+        }
+        if (got == 0) {
+            break;
+        }
         size += static_cast<std::size_t>(got);
         if (size == buffer.size()) {
             if (size >= kLargestFile) {
@@ -67,7 +79,9 @@ void addTime(Families& out) {
     addSingle("node_time_seconds", "The system's time, in seconds since 1970.", now, out);
     timex answer = {};
     const int state = ::adjtimex(&answer);
-    if (state < 0) return;
+    if (state < 0) {
+        return;
+    }
     const double unit = (answer.status & STA_NANO) != 0 ? 1e-9 : 1e-6;
     addSingle("node_timex_sync_status", "1 if the clock is synchronised with a reliable server.",
               (answer.status & STA_UNSYNC) != 0 || state == TIME_ERROR ? 0 : 1, out);
@@ -79,7 +93,9 @@ void addTime(Families& out) {
 
 void addUname(Families& out) {
     utsname name = {};
-    if (::uname(&name) != 0) return;
+    if (::uname(&name) != 0) {
+        return;
+    }
     out.push_back(gauge("node_uname_info", "What uname(2) tells."));
     add(out.back(),
         {{"domainname", name.domainname},
@@ -109,15 +125,21 @@ struct NodeProbe::Run {
     template <class Parse>
     bool part(const char* collector, std::string_view name, Parse parse) {
         const auto text = read(probe.proc_, name);
-        if (text) parse(*text);
+        if (text) {
+            parse(*text);
+        }
         note(collector, text ? ErrorKind::internal : text.error().kind, text.has_value());
         return text.has_value();
     }
 
     void note(const char* collector, ErrorKind kind, bool read) {
-        if (!read && kind == ErrorKind::not_found) return;
+        if (!read && kind == ErrorKind::not_found) {
+            return;
+        }
         for (const auto& metric : success.metric) {
-            if (metric.label.front().value == collector) return;
+            if (metric.label.front().value == collector) {
+                return;
+            }
         }
         add(success, {{"collector", collector}}, read ? 1 : 0);
     }
@@ -138,15 +160,18 @@ struct NodeProbe::Run {
             if (const auto state = read(probe.sys_, folder + "/operstate")) {
                 add(up, {{"device", device}}, trimmed(*state) == "up" ? 1 : 0);
             }
-            if (const auto value = number(probe.sys_, folder + "/mtu"))
+            if (const auto value = number(probe.sys_, folder + "/mtu")) {
                 add(mtu, {{"device", device}}, *value);
+            }
             // Megabits; -1 or an error where a device has no speed (virtual ones, a link that is down).
             if (const auto value = number(probe.sys_, folder + "/speed"); value && *value > 0) {
                 add(speed, {{"device", device}}, *value * 1e6 / 8);
             }
         }
         for (auto* family : {&up, &mtu, &speed}) {
-            if (!family->metric.empty()) families.push_back(std::move(*family));
+            if (!family->metric.empty()) {
+                families.push_back(std::move(*family));
+            }
         }
         part("netstat", "/net/netstat", [&](std::string_view text) { parseNetstat(text, families); });
         part("netstat", "/net/snmp", [&](std::string_view text) { parseNetstat(text, families); });
@@ -183,7 +208,9 @@ Expected<ProbeResult> NodeProbe::collect(const Deadline& /*deadline*/) {
     run.families.reserve(192);
     {
         const auto text = run.read(proc_, "/stat");
-        if (!text) return tl::unexpected(text.error());
+        if (!text) {
+            return tl::unexpected(text.error());
+        }
         parseStat(*text, static_cast<double>(::sysconf(_SC_CLK_TCK)), run.families);
         run.note("cpu", ErrorKind::internal, true);
     }

@@ -51,12 +51,20 @@ bool isLower(char c) {
 /// node_exporter's default: ^(z?ram|loop|fd|(h|s|v|xv)d[a-z]|nvme\d+n\d+p)\d+$
 bool isLeftOut(std::string_view device) {
     auto stem = device;
-    while (!stem.empty() && isDigit(stem.back())) stem.remove_suffix(1);
-    if (stem.size() == device.size()) return false;
-    if (stem == "ram" || stem == "zram" || stem == "loop" || stem == "fd") return true;
+    while (!stem.empty() && isDigit(stem.back())) {
+        stem.remove_suffix(1);
+    }
+    if (stem.size() == device.size()) {
+        return false;
+    }
+    if (stem == "ram" || stem == "zram" || stem == "loop" || stem == "fd") {
+        return true;
+    }
     if (stem.size() >= 3 && isLower(stem.back())) {
         const auto bus = stem.substr(0, stem.size() - 1);
-        if (bus == "hd" || bus == "sd" || bus == "vd" || bus == "xvd") return true;
+        if (bus == "hd" || bus == "sd" || bus == "vd" || bus == "xvd") {
+            return true;
+        }
     }
     return stem.size() > 4 && stem.substr(0, 4) == "nvme" && stem.back() == 'p' && isDigit(stem[4]);
 }
@@ -119,15 +127,21 @@ void parseDiskstats(std::string_view text, Families& out) {
         nextField(line);
         nextField(line);
         const std::string device(nextField(line));
-        if (device.empty() || isLeftOut(device)) continue;
+        if (device.empty() || isLeftOut(device)) {
+            continue;
+        }
         for (std::size_t i = 0; i < kDiskColumns.size(); ++i) {
             const auto value = toNumber(nextField(line));
-            if (!value) break;
+            if (!value) {
+                break;
+            }
             add(families[i], {{"device", device}}, *value * kDiskColumns[i].factor);
         }
     }
     for (auto& family : families) {
-        if (!family.metric.empty()) out.push_back(std::move(family));
+        if (!family.metric.empty()) {
+            out.push_back(std::move(family));
+        }
     }
 }
 
@@ -141,19 +155,27 @@ std::vector<std::string> parseNetDev(std::string_view text, Families& out) {
     for (std::string_view line; nextLine(text, line);) {
         // The heads have no colon; a name may hold one (an alias), so the last one parts.
         const auto colon = line.rfind(':');
-        if (colon == std::string_view::npos) continue;
+        if (colon == std::string_view::npos) {
+            continue;
+        }
         const std::string device(trimmed(line.substr(0, colon)));
         line.remove_prefix(colon + 1);
-        if (device.empty()) continue;
+        if (device.empty()) {
+            continue;
+        }
         for (auto& family : families) {
             const auto value = toNumber(nextField(line));
-            if (!value) break;
+            if (!value) {
+                break;
+            }
             add(family, {{"device", device}}, *value);
         }
         devices.push_back(device);
     }
     for (auto& family : families) {
-        if (!family.metric.empty()) out.push_back(std::move(family));
+        if (!family.metric.empty()) {
+            out.push_back(std::move(family));
+        }
     }
     return devices;
 }
@@ -161,13 +183,19 @@ std::vector<std::string> parseNetDev(std::string_view text, Families& out) {
 void parseNetstat(std::string_view text, Families& out) {
     for (std::string_view names; nextLine(text, names);) {
         std::string_view values;
-        if (!nextLine(text, values)) return;
+        if (!nextLine(text, values)) {
+            return;
+        }
         const auto head = nextField(names);
-        if (head.empty() || head.back() != ':' || nextField(values) != head) continue;
+        if (head.empty() || head.back() != ':' || nextField(values) != head) {
+            continue;
+        }
         const auto protocol = head.substr(0, head.size() - 1);
         for (auto name = nextField(names); !name.empty(); name = nextField(names)) {
             const auto value = toNumber(nextField(values));
-            if (!value || !isKept(protocol, name)) continue;
+            if (!value || !isKept(protocol, name)) {
+                continue;
+            }
             auto full = "node_netstat_" + std::string(protocol) + "_" + std::string(name);
             const bool level = name == "CurrEstab" || name == "Forwarding";
             out.push_back(level ? gauge(std::move(full), "Of /proc/net/snmp.")
@@ -180,12 +208,18 @@ void parseNetstat(std::string_view text, Families& out) {
 void parseSockstat(std::string_view text, double page, Families& out) {
     for (std::string_view line; nextLine(text, line);) {
         const auto head = nextField(line);
-        if (head.empty() || head.back() != ':') continue;
+        if (head.empty() || head.back() != ':') {
+            continue;
+        }
         const auto protocol = head.substr(0, head.size() - 1);
-        if (protocol != "sockets" && protocol != "TCP" && protocol != "UDP") continue;
+        if (protocol != "sockets" && protocol != "TCP" && protocol != "UDP") {
+            continue;
+        }
         for (auto name = nextField(line); !name.empty(); name = nextField(line)) {
             const auto value = toNumber(nextField(line));
-            if (!value) continue;
+            if (!value) {
+                continue;
+            }
             const auto full = "node_sockstat_" + std::string(protocol) + "_" + std::string(name);
             out.push_back(gauge(full, "Of /proc/net/sockstat."));
             add(out.back(), {}, *value);

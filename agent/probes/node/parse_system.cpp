@@ -15,7 +15,9 @@ constexpr std::array<std::string_view, 8> kModes = {"user",   "nice", "system", 
 void addCpu(std::string_view cpu, std::string_view fields, double ticks, prometheus::MetricFamily& out) {
     for (const auto mode : kModes) {
         const auto value = toNumber(nextField(fields));
-        if (!value) return;
+        if (!value) {
+            return;
+        }
         add(out, {{"cpu", std::string(cpu)}, {"mode", std::string(mode)}}, *value / ticks);
     }
 }
@@ -37,7 +39,9 @@ constexpr std::array<Line, 6> kStatLines = {{
 }};
 
 void addSingle(const Line& line, std::optional<double> value, Families& out) {
-    if (!value) return;
+    if (!value) {
+        return;
+    }
     out.push_back(line.counts ? counter(line.name, line.help) : gauge(line.name, line.help));
     add(out.back(), {}, *value);
 }
@@ -53,7 +57,9 @@ void parseStat(std::string_view text, double ticks, Families& out) {
             continue;
         }
         for (const auto& known : kStatLines) {
-            if (known.key == key) addSingle(known, toNumber(nextField(line)), out);
+            if (known.key == key) {
+                addSingle(known, toNumber(nextField(line)), out);
+            }
         }
     }
     out.push_back(std::move(cpus));
@@ -70,7 +76,9 @@ void parseLoadavg(std::string_view text, Families& out) {
 void parseMeminfo(std::string_view text, Families& out) {
     for (std::string_view line; nextLine(text, line);) {
         const auto colon = line.find(':');
-        if (colon == std::string_view::npos) continue;
+        if (colon == std::string_view::npos) {
+            continue;
+        }
         std::string name = "node_memory_";
         for (const char c : line.substr(0, colon)) {
             // "Active(anon)" -> "Active_anon"
@@ -82,7 +90,9 @@ void parseMeminfo(std::string_view text, Families& out) {
         }
         line.remove_prefix(colon + 1);
         auto value = toNumber(nextField(line));
-        if (!value) continue;
+        if (!value) {
+            continue;
+        }
         if (nextField(line) == "kB") {
             name += "_bytes";
             *value *= 1024;
@@ -98,7 +108,9 @@ void parseVmstat(std::string_view text, Families& out) {
     for (std::string_view line; nextLine(text, line);) {
         const auto key = nextField(line);
         for (const auto kept : kept_keys) {
-            if (key != kept) continue;
+            if (key != kept) {
+                continue;
+            }
             if (const auto value = toNumber(nextField(line))) {
                 out.push_back(counter("node_vmstat_" + std::string(key), "Of /proc/vmstat."));
                 add(out.back(), {}, *value);
@@ -112,11 +124,17 @@ void parsePressure(std::string_view resource, std::string_view text, Families& o
         const auto kind = nextField(line);
         const bool some = kind == "some";
         // The kernel prints "full" for the CPU too, where it means nothing and is always 0.
-        if (!some && (kind != "full" || resource == "cpu")) continue;
+        if (!some && (kind != "full" || resource == "cpu")) {
+            continue;
+        }
         const auto at = line.find("total=");
-        if (at == std::string_view::npos) continue;
+        if (at == std::string_view::npos) {
+            continue;
+        }
         const auto microseconds = toNumber(trimmed(line.substr(at + 6)));
-        if (!microseconds) continue;
+        if (!microseconds) {
+            continue;
+        }
         out.push_back(counter("node_pressure_" + std::string(resource) +
                                   (some ? "_waiting_seconds_total" : "_stalled_seconds_total"),
                               some ? "Seconds in which some process waited for it."

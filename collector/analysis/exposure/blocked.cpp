@@ -14,7 +14,7 @@ struct Blocked {
 };
 
 /// Those of the flow's sources that the ruleset keeps out.
-Blocked blockedOf(const reach::Ruleset& ruleset, const Context& context, const HostFacts& host,
+Blocked blockedOf(const reach::Ruleset& ruleset, const Context& context, const evidence::Host& host,
                   const Flow& flow) {
     Blocked out;
     std::set<std::string> rules;
@@ -70,8 +70,8 @@ std::string remedyFor(const Blocked& found, const Flow& flow) {
     return out;
 }
 
-void judgeFlow(const Context& context, const HostFacts& host, const reach::Ruleset& ruleset, const Flow& flow,
-               Judgement& out) {
+void judgeFlow(const Context& context, const evidence::Host& host, const reach::Ruleset& ruleset,
+               const Flow& flow, Judgement& out) {
     const auto name = flow.name();
     const FindingKey key{"F9", name + "@" + host.name};
     const auto found = blockedOf(ruleset, context, host, flow);
@@ -118,7 +118,7 @@ void judgeFlow(const Context& context, const HostFacts& host, const reach::Rules
 }  // namespace
 
 void judgeBlocked(const Context& context, Judgement& out) {
-    for (const auto& [name, host] : context.facts.hosts) {
+    for (const auto& [name, host] : context.network.hosts) {
         const auto* ruleset = rulesetOf(context, host);
         if (ruleset == nullptr) {
             continue;

@@ -21,7 +21,7 @@ std::vector<std::string> addedLater(const reach::Ruleset& ruleset) {
     return out;
 }
 
-std::string saveByIptables(const HostFacts& host, const reach::Ruleset& live) {
+std::string saveByIptables(const evidence::Host& host, const reach::Ruleset& live) {
     const auto loads = [&](const char* unit) { return host.boot.sources.find(unit) != std::string::npos; };
     std::string out = loads(kPersistent) ? "" : "apt install iptables-persistent\n";
     out.append("netfilter-persistent save\nsystemctl enable ").append(kPersistent).append("\n");
@@ -32,7 +32,7 @@ std::string saveByIptables(const HostFacts& host, const reach::Ruleset& live) {
            (live.mixesLegacy() ? "It saves one kind of the rules alone: end the mixture first (F12).\n" : "");
 }
 
-std::string saveByNft(const HostFacts& host, const reach::Ruleset& live) {
+std::string saveByNft(const evidence::Host& host, const reach::Ruleset& live) {
     const auto& sources = host.boot.sources;
     const bool persistent = sources.find(kPersistent) != std::string::npos;
     std::string unit = kNftables;
@@ -59,7 +59,7 @@ std::string saveByNft(const HostFacts& host, const reach::Ruleset& live) {
 }
 
 /// How to keep the rules of now: by what loads rules at boot already, where that can hold them.
-std::string keepRules(const HostFacts& host, const reach::Ruleset& live) {
+std::string keepRules(const evidence::Host& host, const reach::Ruleset& live) {
     std::string out = "If the rules of now are what you mean, on " + host.name + " as root:\n";
     out +=
         live.nativeTables().empty() && live.hasRules() ? saveByIptables(host, live) : saveByNft(host, live);
@@ -74,12 +74,12 @@ std::vector<std::string> bootNotAssessed() {
         "rules that configuration management or a unit that Lapwing does not recognise loads after the boot"};
 }
 
-std::string loadedBy(const HostFacts& host) {
+std::string loadedBy(const evidence::Host& host) {
     return host.boot.sources.empty() ? "no enabled unit loads any rules" : "rehearsed: " + host.boot.sources;
 }
 
 /// It cannot be told: that is not fine.
-Finding untold(const HostFacts& host) {
+Finding untold(const evidence::Host& host) {
     Finding finding;
     finding.severity = Severity::info;
     finding.confidence = Confidence::unknown;
@@ -93,7 +93,7 @@ Finding untold(const HostFacts& host) {
     return finding;
 }
 
-std::optional<Finding> compared(const HostFacts& host, const reach::Ruleset& live,
+std::optional<Finding> compared(const evidence::Host& host, const reach::Ruleset& live,
                                 const reach::Ruleset& rehearsed, const Openings& opened,
                                 const LostFlows& lost) {
     const bool differs = !opened.list.empty() || !lost.list.empty();
@@ -136,7 +136,7 @@ std::optional<Finding> compared(const HostFacts& host, const reach::Ruleset& liv
     return finding;
 }
 
-void judgeHost(const Context& context, const HostFacts& host, Judgement& out) {
+void judgeHost(const Context& context, const evidence::Host& host, Judgement& out) {
     const FindingKey key{"F10", host.name};
     const auto& boot = host.boot;
     const auto* live = rulesetOf(context, host);
@@ -167,7 +167,7 @@ void judgeHost(const Context& context, const HostFacts& host, Judgement& out) {
 }  // namespace
 
 void judgeBoot(const Context& context, Judgement& out) {
-    for (const auto& [name, host] : context.facts.hosts) {
+    for (const auto& [name, host] : context.network.hosts) {
         judgeHost(context, host, out);
     }
 }

@@ -12,8 +12,9 @@ using reach::Verdict;
 constexpr Family kFamilies[] = {Family::ipv4, Family::ipv6};
 
 /// The most open of what packets from there meet, by whatever address of the host.
-std::optional<reach::Result> met(const HostFacts& host, const reach::Ruleset& ruleset, Family family,
-                                 int port, const reach::AddressRange& source, const ListenerFact* bound) {
+std::optional<reach::Result> met(const evidence::Host& host, const reach::Ruleset& ruleset, Family family,
+                                 int port, const reach::AddressRange& source,
+                                 const evidence::Listener* bound) {
     std::optional<reach::Result> out;
     for (auto& packet : packetsTo(host, family, port, bound)) {
         packet.source = source;
@@ -30,7 +31,7 @@ reach::AddressRange strangerTo(const reach::Ruleset& ruleset, Family family) {
     return reach::AddressRange::of(ruleset.stranger(family));
 }
 
-int unusedPort(const HostFacts& host, const reach::Ruleset& ruleset) {
+int unusedPort(const evidence::Host& host, const reach::Ruleset& ruleset) {
     std::vector<std::uint16_t> used;
     used.reserve(host.listeners.size());
     for (const auto& listener : host.listeners) {
@@ -40,19 +41,19 @@ int unusedPort(const HostFacts& host, const reach::Ruleset& ruleset) {
 }
 
 /// Addresses of the site's other hosts, and sources of flows that this one needs.
-std::vector<reach::AddressRange> knownSources(const Context& context, const HostFacts& host) {
+std::vector<reach::AddressRange> knownSources(const Context& context, const evidence::Host& host) {
     std::vector<reach::AddressRange> out;
     const auto add = [&](const reach::AddressRange& source) {
         if (!isOwn(host, source) && std::find(out.begin(), out.end(), source) == out.end()) {
             out.push_back(source);
         }
     };
-    for (const auto& [name, other] : context.facts.hosts) {
-        for (const auto& address : knownAddresses(context.facts, name)) {
+    for (const auto& [name, other] : context.network.hosts) {
+        for (const auto& address : evidence::knownAddresses(context.network, name)) {
             add(reach::AddressRange::of(address));
         }
     }
-    for (const auto& address : entryAddresses(context.site)) {
+    for (const auto& address : evidence::entryAddresses(context.site)) {
         add(reach::AddressRange::of(address));
     }
     for (const auto& flow : neededFlows(context, host)) {
@@ -63,7 +64,7 @@ std::vector<reach::AddressRange> knownSources(const Context& context, const Host
     return out;
 }
 
-std::string portText(int port, const ListenerFact* listener) {
+std::string portText(int port, const evidence::Listener* listener) {
     if (listener == nullptr) {
         return port == 0 ? "a port that no rule names" : "tcp/" + std::to_string(port);
     }
@@ -84,7 +85,7 @@ bool isBan(const reach::Result& result) {
 
 class Comparison {
   public:
-    Comparison(const Context& context, const HostFacts& host, const reach::Ruleset& before,
+    Comparison(const Context& context, const evidence::Host& host, const reach::Ruleset& before,
                const reach::Ruleset& after)
         : host_(host), before_(before), after_(after), sources_(knownSources(context, host)) {}
 
@@ -92,7 +93,7 @@ class Comparison {
         std::set<std::tuple<Family, int, std::string>> seen;
         for (const auto family : kFamilies) {
             compare(family, 0, nullptr);
-            const auto listeners = listenersOf(host_, [&](const ListenerFact& one) {
+            const auto listeners = listenersOf(host_, [&](const evidence::Listener& one) {
                 return one.family == family &&
                        seen.emplace(family, one.port, one.isWildcard() ? "" : one.address).second;
             });
@@ -104,7 +105,7 @@ class Comparison {
     }
 
   private:
-    void compare(Family family, int port, const ListenerFact* listener) {
+    void compare(Family family, int port, const evidence::Listener* listener) {
         const auto before_port = port == 0 ? unusedPort(host_, before_) : port;
         const auto after_port = port == 0 ? unusedPort(host_, after_) : port;
         auto before = met(host_, before_, family, before_port, strangerTo(before_, family), listener);
@@ -152,7 +153,7 @@ class Comparison {
         out_.list.push_back(std::move(opening));
     }
 
-    const HostFacts& host_;
+    const evidence::Host& host_;
     const reach::Ruleset& before_;
     const reach::Ruleset& after_;
     const std::vector<reach::AddressRange> sources_;
@@ -161,12 +162,12 @@ class Comparison {
 
 }  // namespace
 
-Openings openings(const Context& context, const HostFacts& host, const reach::Ruleset& before,
+Openings openings(const Context& context, const evidence::Host& host, const reach::Ruleset& before,
                   const reach::Ruleset& after) {
     return Comparison(context, host, before, after).run();
 }
 
-std::optional<Verdict> verdictOf(const HostFacts& host, const reach::Ruleset& ruleset,
+std::optional<Verdict> verdictOf(const evidence::Host& host, const reach::Ruleset& ruleset,
                                  const Opening& opening) {
     const auto port = opening.port == 0 ? unusedPort(host, ruleset) : opening.port;
     const auto source = opening.from_anybody ? strangerTo(ruleset, opening.family) : opening.source;
@@ -174,7 +175,7 @@ std::optional<Verdict> verdictOf(const HostFacts& host, const reach::Ruleset& ru
     return result ? std::optional(result->verdict) : std::nullopt;
 }
 
-std::string loadAgain(const HostFacts& host) {
+std::string loadAgain(const evidence::Host& host) {
     std::string units;
     std::string_view rest = host.boot.sources;
     while (!rest.empty()) {
@@ -186,7 +187,7 @@ std::string loadAgain(const HostFacts& host) {
     return "systemctl restart" + units;
 }
 
-LostFlows lostFlows(const Context& context, const HostFacts& host, const reach::Ruleset& before,
+LostFlows lostFlows(const Context& context, const evidence::Host& host, const reach::Ruleset& before,
                     const reach::Ruleset& after) {
     LostFlows out;
     for (const auto& flow : neededFlows(context, host, false)) {

@@ -9,7 +9,7 @@ namespace lapwing::analysis::exposure {
 struct Opening {
     reach::Family family = reach::Family::ipv4;
     int port = 0;  ///< TCP; 0: one that no rule names and on which nothing listens
-    const ListenerFact* listener = nullptr;
+    const evidence::Listener* listener = nullptr;
     std::string what;  ///< "tcp/3306 (mysql) over IPv4 from anywhere"
     reach::AddressRange source;
     bool from_anybody = false;  ///< `source` stands for every address that no rule names
@@ -25,11 +25,11 @@ struct Openings {
 /// What `after` lets in and `before` blocks of the host's listeners and of a port that no rule names, from
 /// anybody and from each address that is known to belong to the site. An address counts by itself only where
 /// not everybody was let in before: that a ban of fail2ban's ends opens nothing.
-Openings openings(const Context& context, const HostFacts& host, const reach::Ruleset& before,
+Openings openings(const Context& context, const evidence::Host& host, const reach::Ruleset& before,
                   const reach::Ruleset& after);
 
 /// What becomes of the opening in yet another ruleset: of the same port and the same source.
-std::optional<reach::Verdict> verdictOf(const HostFacts& host, const reach::Ruleset& ruleset,
+std::optional<reach::Verdict> verdictOf(const evidence::Host& host, const reach::Ruleset& ruleset,
                                         const Opening& opening);
 
 /// A flow that the site needs, that `before` lets in and `after` does not.
@@ -42,10 +42,10 @@ struct LostFlows {
     bool known = true;
 };
 
-LostFlows lostFlows(const Context& context, const HostFacts& host, const reach::Ruleset& before,
+LostFlows lostFlows(const Context& context, const evidence::Host& host, const reach::Ruleset& before,
                     const reach::Ruleset& after);
 
 /// The command that loads again what the boot loads: "systemctl restart nftables.service".
-std::string loadAgain(const HostFacts& host);
+std::string loadAgain(const evidence::Host& host);
 
 }  // namespace lapwing::analysis::exposure

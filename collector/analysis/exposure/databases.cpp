@@ -7,14 +7,14 @@ namespace lapwing::analysis::exposure {
 
 namespace {
 
-void judgeHost(const Context& context, const HostFacts& host, Judgement& out) {
+void judgeHost(const Context& context, const evidence::Host& host, Judgement& out) {
     Service service;
     service.id = "F2";
     service.subject = "mysql@" + host.name;
     service.title = "MySQL on " + host.name + " is reachable from addresses that have no business there";
     service.severity = Severity::critical;
     service.listeners =
-        listenersOf(host, [](const ListenerFact& listener) { return listener.service() == "mysql"; });
+        listenersOf(host, [](const evidence::Listener& listener) { return listener.service() == "mysql"; });
     service.allowed = allowedToDatabase(context);
     service.by_greeting = {{"host_not_allowed", {Severity::medium}}};
     service.remedy = [&] {
@@ -33,21 +33,21 @@ std::vector<reach::AddressRange> allowedToDatabase(const Context& context) {
         peers.insert(pair.primary);
         peers.insert(pair.replica);
     }
-    for (const auto& replica : context.facts.replicas) {
+    for (const auto& replica : context.network.replicas) {
         peers.insert(replica.replica);
         if (const auto primary = reach::Address::parse(replica.primary_address)) {
             out.push_back(reach::AddressRange::of(*primary));
         }
     }
-    for (const auto& [instance, balancer] : context.facts.balancers) {
+    for (const auto& [instance, balancer] : context.network.balancers) {
         for (const auto& server : balancer.servers) {
             const auto address = reach::Address::parse(server.address.substr(0, server.address.rfind(':')));
-            const auto* holder = address ? context.facts.holder(*address) : nullptr;
+            const auto* holder = address ? context.network.holder(*address) : nullptr;
             peers.insert(holder != nullptr ? holder->name : server.server);
         }
     }
     for (const auto& peer : peers) {
-        for (const auto& address : knownAddresses(context.facts, peer)) {
+        for (const auto& address : evidence::knownAddresses(context.network, peer)) {
             out.push_back(reach::AddressRange::of(address));
         }
     }
@@ -59,7 +59,7 @@ std::vector<reach::AddressRange> allowedToDatabase(const Context& context) {
 }
 
 void judgeDatabases(const Context& context, Judgement& out) {
-    for (const auto& [name, host] : context.facts.hosts) {
+    for (const auto& [name, host] : context.network.hosts) {
         if (host.agent_present) {
             judgeHost(context, host, out);
         }

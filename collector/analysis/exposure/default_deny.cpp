@@ -40,7 +40,7 @@ void worse(Shown& known, Shown fresh) {
     known = std::min(known, fresh);
 }
 
-Observed observe(const Context& context, const HostFacts& host) {
+Observed observe(const Context& context, const evidence::Host& host) {
     Observed out;
     for (const auto family : kFamilies) {
         if (!host.hasFamily(family)) {
@@ -75,7 +75,7 @@ Observed observe(const Context& context, const HostFacts& host) {
 }
 
 /// Another attempt from an address that nobody would allow-list says something about the default, too.
-void addAttempts(const Context& context, const HostFacts& host, std::vector<Evidence>& evidence) {
+void addAttempts(const Context& context, const evidence::Host& host, std::vector<Evidence>& evidence) {
     std::map<std::pair<std::string, std::string>, std::vector<std::string>> open;
     for (const auto& attempt : host.attempts) {
         if (attempt.second && attempt.result == "open" && attempt.at >= context.rules_since(host.name)) {
@@ -90,7 +90,7 @@ void addAttempts(const Context& context, const HostFacts& host, std::vector<Evid
     }
 }
 
-void judgeHost(const Context& context, const HostFacts& host, Judgement& out) {
+void judgeHost(const Context& context, const evidence::Host& host, Judgement& out) {
     auto seen = observe(context, host);
     const bool accepts = !seen.accepting.empty();
     const bool known = accepts || !seen.denying.empty();
@@ -187,7 +187,7 @@ std::vector<std::string> notAssessedFromInside() {
 }
 
 void judgeDefaultDeny(const Context& context, Judgement& out) {
-    for (const auto& [name, host] : context.facts.hosts) {
+    for (const auto& [name, host] : context.network.hosts) {
         if (host.agent_present) {
             judgeHost(context, host, out);
         }

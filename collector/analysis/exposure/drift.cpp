@@ -19,14 +19,14 @@ std::string timeText(TimestampMs at) {
     return text;
 }
 
-std::string whenText(const RulesChange& change) {
+std::string whenText(const evidence::RulesChange& change) {
     return change.count == 1 ? "changed at " + timeText(change.last)
                              : "changed " + std::to_string(change.count) + " times between " +
                                    timeText(change.first) + " and " + timeText(change.last);
 }
 
 /// Somebody meant it: what loads rules at boot would let it in as well.
-bool isMeant(const HostFacts& host, const reach::Ruleset* rehearsed, const Opening& opening) {
+bool isMeant(const evidence::Host& host, const reach::Ruleset* rehearsed, const Opening& opening) {
     if (rehearsed != nullptr && !host.boot.sources.empty()) {
         return verdictOf(host, *rehearsed, opening) == reach::Verdict::must_reach;
     }
@@ -86,7 +86,7 @@ std::string closing(const std::vector<Opening>& openings) {
     return out;
 }
 
-std::string remedyFor(const HostFacts& host, const std::vector<Opening>& openings, bool boot_closes) {
+std::string remedyFor(const evidence::Host& host, const std::vector<Opening>& openings, bool boot_closes) {
     std::string out =
         "If nobody meant it, on " + host.name + " as root (`nft -a list ruleset` shows the rules):\n";
     if (boot_closes) {
@@ -101,7 +101,7 @@ std::string remedyFor(const HostFacts& host, const std::vector<Opening>& opening
 }
 
 /// Whether what is open now can be used, as others have tried.
-void addAttempts(const Context& context, const HostFacts& host, const std::vector<Opening>& openings,
+void addAttempts(const Context& context, const evidence::Host& host, const std::vector<Opening>& openings,
                  Finding& finding) {
     for (const auto& attempt : host.attempts) {
         const auto source = reach::Address::parse(attempt.source);
@@ -123,8 +123,8 @@ void addAttempts(const Context& context, const HostFacts& host, const std::vecto
 }
 
 /// What is open now and was blocked by one of the rulesets from before; of several, by the newest.
-Openings openedWithin(const Context& context, const HostFacts& host, const std::vector<std::string>& before,
-                      const reach::Ruleset& now) {
+Openings openedWithin(const Context& context, const evidence::Host& host,
+                      const std::vector<std::string>& before, const reach::Ruleset& now) {
     Openings out;
     for (const auto& digest : before) {
         const auto* one = context.other_ruleset(host, digest);
@@ -145,7 +145,7 @@ Openings openedWithin(const Context& context, const HostFacts& host, const std::
     return out;
 }
 
-void judgeHost(const Context& context, const HostFacts& host, Judgement& out) {
+void judgeHost(const Context& context, const evidence::Host& host, Judgement& out) {
     const FindingKey key{"F11", host.name};
     const auto* now = rulesetOf(context, host);
     if (now == nullptr || !context.rules_change || !context.other_ruleset) {
@@ -202,7 +202,7 @@ void judgeHost(const Context& context, const HostFacts& host, Judgement& out) {
 }  // namespace
 
 void judgeDrift(const Context& context, Judgement& out) {
-    for (const auto& [name, host] : context.facts.hosts) {
+    for (const auto& [name, host] : context.network.hosts) {
         judgeHost(context, host, out);
     }
 }

@@ -32,8 +32,8 @@ struct Exposure {
 };
 
 /// From where the rules let connections to these listeners in, without those who may.
-Exposure byRuleset(const Context& context, const HostFacts& host,
-                   const std::vector<const ListenerFact*>& listeners,
+Exposure byRuleset(const Context& context, const evidence::Host& host,
+                   const std::vector<const evidence::Listener*>& listeners,
                    const std::vector<reach::AddressRange>& allowed) {
     Exposure out;
     const auto* ruleset = host.firewall_up == true ? context.ruleset(host) : nullptr;
@@ -81,7 +81,7 @@ struct Tried {
     std::vector<Evidence> evidence;
 };
 
-Tried byAttempts(const Context& context, const HostFacts& host, const std::set<int>& ports,
+Tried byAttempts(const Context& context, const evidence::Host& host, const std::set<int>& ports,
                  const Service& service) {
     Tried out;
     for (const auto& attempt : host.attempts) {
@@ -120,7 +120,8 @@ Tried byAttempts(const Context& context, const HostFacts& host, const std::set<i
     return out;
 }
 
-Evidence listenerEvidence(const HostFacts& host, const std::vector<const ListenerFact*>& listeners) {
+Evidence listenerEvidence(const evidence::Host& host,
+                          const std::vector<const evidence::Listener*>& listeners) {
     std::set<std::string> places;
     std::string process;
     for (const auto* listener : listeners) {
@@ -150,9 +151,9 @@ std::set<int> portsOf(const Service& service) {
 
 }  // namespace
 
-std::vector<const ListenerFact*> listenersOf(const HostFacts& host,
-                                             const std::function<bool(const ListenerFact&)>& wanted) {
-    std::vector<const ListenerFact*> out;
+std::vector<const evidence::Listener*> listenersOf(
+    const evidence::Host& host, const std::function<bool(const evidence::Listener&)>& wanted) {
+    std::vector<const evidence::Listener*> out;
     for (const auto& listener : host.listeners) {
         const auto address = reach::Address::parse(listener.address);
         if (listener.protocol == "tcp" && address && !address->isLoopback() && wanted(listener)) {
@@ -162,7 +163,7 @@ std::vector<const ListenerFact*> listenersOf(const HostFacts& host,
     return out;
 }
 
-const reach::Ruleset* rulesetOf(const Context& context, const HostFacts& host) {
+const reach::Ruleset* rulesetOf(const Context& context, const evidence::Host& host) {
     return host.agent_present && host.firewall_up == true ? context.ruleset(host) : nullptr;
 }
 
@@ -181,13 +182,13 @@ std::vector<reach::AddressRange> declaredFor(const Site& site, const std::vector
     return out;
 }
 
-bool isOwn(const HostFacts& host, const reach::AddressRange& sources) {
+bool isOwn(const evidence::Host& host, const reach::AddressRange& sources) {
     return std::any_of(host.addresses.begin(), host.addresses.end(),
                        [&](const auto& one) { return sources.contains(one.address); });
 }
 
-std::vector<reach::Packet> packetsTo(const HostFacts& host, reach::Family family, int port,
-                                     const ListenerFact* bound) {
+std::vector<reach::Packet> packetsTo(const evidence::Host& host, reach::Family family, int port,
+                                     const evidence::Listener* bound) {
     std::vector<reach::Packet> out;
     for (const auto& own : host.addresses) {
         const bool serves =
@@ -205,7 +206,8 @@ std::vector<reach::Packet> packetsTo(const HostFacts& host, reach::Family family
     return out;
 }
 
-void judgeService(const Context& context, const HostFacts& host, const Service& service, Judgement& out) {
+void judgeService(const Context& context, const evidence::Host& host, const Service& service,
+                  Judgement& out) {
     const FindingKey key{service.id, service.subject};
     const auto ports = portsOf(service);
     if (ports.empty()) {

@@ -11,10 +11,10 @@ using reach::Family;
 using reach::Verdict;
 
 /// What a stranger meets at that port, by whatever address: reached by one is reached.
-std::optional<Verdict> strangersVerdict(const reach::Ruleset& ruleset, const HostFacts& host, Family family,
-                                        const ListenerFact& listener) {
+std::optional<Verdict> strangersVerdict(const reach::Ruleset& ruleset, const evidence::Host& host,
+                                        Family family, const evidence::Listener& listener) {
     std::optional<Verdict> out;
-    ListenerFact any = listener;
+    evidence::Listener any = listener;
     any.address = family == Family::ipv4 ? "0.0.0.0" : "::";
     for (auto& packet : packetsTo(host, family, listener.port, listener.isWildcard() ? &any : &listener)) {
         packet.source = reach::AddressRange::of(ruleset.stranger(family));
@@ -27,7 +27,7 @@ std::optional<Verdict> strangersVerdict(const reach::Ruleset& ruleset, const Hos
     return out;
 }
 
-void judgeHost(const Context& context, const HostFacts& host, Judgement& out) {
+void judgeHost(const Context& context, const evidence::Host& host, Judgement& out) {
     const FindingKey key{"F6", host.name};
     const auto* ruleset = rulesetOf(context, host);
     if (ruleset == nullptr || !host.listeners_known) {
@@ -35,8 +35,9 @@ void judgeHost(const Context& context, const HostFacts& host, Judgement& out) {
     }
     std::set<int> open;
     bool known = true;
-    for (const auto* listener : listenersOf(
-             host, [](const ListenerFact& one) { return one.family == Family::ipv6 && one.isWildcard(); })) {
+    for (const auto* listener : listenersOf(host, [](const evidence::Listener& one) {
+             return one.family == Family::ipv6 && one.isWildcard();
+         })) {
         const auto v4 = strangersVerdict(*ruleset, host, Family::ipv4, *listener);
         const auto v6 = strangersVerdict(*ruleset, host, Family::ipv6, *listener);
         known = known && v4 != Verdict::may && v6 != Verdict::may;
@@ -91,7 +92,7 @@ void judgeHost(const Context& context, const HostFacts& host, Judgement& out) {
 }  // namespace
 
 void judgeFamilies(const Context& context, Judgement& out) {
-    for (const auto& [name, host] : context.facts.hosts) {
+    for (const auto& [name, host] : context.network.hosts) {
         judgeHost(context, host, out);
     }
 }

@@ -14,7 +14,7 @@ struct Forwarded {
 };
 
 /// What a stranger gets to by way of a changed destination; "" in `to` if nothing.
-Forwarded forwardedBy(const reach::Ruleset& ruleset, const HostFacts& host, int port,
+Forwarded forwardedBy(const reach::Ruleset& ruleset, const evidence::Host& host, int port,
                       const std::vector<reach::AddressRange>& allowed, bool& known) {
     Forwarded out;
     for (const auto family : {reach::Family::ipv4, reach::Family::ipv6}) {
@@ -74,7 +74,7 @@ std::string remedyFor(const Forwarded& found, const std::vector<reach::AddressRa
                 : "");
 }
 
-void judgePort(const Context& context, const HostFacts& host, const reach::Ruleset& ruleset, int port,
+void judgePort(const Context& context, const evidence::Host& host, const reach::Ruleset& ruleset, int port,
                Judgement& out) {
     const auto name = "tcp/" + std::to_string(port);
     const FindingKey key{"F7", name + "@" + host.name};
@@ -119,7 +119,7 @@ void judgePort(const Context& context, const HostFacts& host, const reach::Rules
 }  // namespace
 
 void judgeForwarded(const Context& context, Judgement& out) {
-    for (const auto& [name, host] : context.facts.hosts) {
+    for (const auto& [name, host] : context.network.hosts) {
         const auto* ruleset = rulesetOf(context, host);
         if (ruleset == nullptr || !ruleset->translates()) {
             continue;

@@ -18,12 +18,12 @@ int portOf(const std::string& address) {
 }
 
 /// Servers of a load balancer that are this host.
-std::vector<const ServerFact*> serversOn(const Facts& facts, const std::string& host) {
-    std::vector<const ServerFact*> out;
-    for (const auto& [instance, balancer] : facts.balancers) {
+std::vector<const evidence::Server*> serversOn(const evidence::Network& network, const std::string& host) {
+    std::vector<const evidence::Server*> out;
+    for (const auto& [instance, balancer] : network.balancers) {
         for (const auto& server : balancer.servers) {
             const auto address = reach::Address::parse(server.address.substr(0, server.address.rfind(':')));
-            const auto* holder = address ? facts.holder(*address) : nullptr;
+            const auto* holder = address ? network.holder(*address) : nullptr;
             if (server.server == host || (holder != nullptr && holder->name == host)) {
                 out.push_back(&server);
             }
@@ -32,56 +32,18 @@ std::vector<const ServerFact*> serversOn(const Facts& facts, const std::string& 
     return out;
 }
 
-bool listensOn(const HostFacts& host, int port) {
+bool listensOn(const evidence::Host& host, int port) {
     return std::any_of(host.listeners.begin(), host.listeners.end(),
                        [&](const auto& one) { return one.protocol == "tcp" && one.port == port; });
 }
 
-bool isLocal(const ListenerFact& listener) {
+bool isLocal(const evidence::Listener& listener) {
     const auto address = reach::Address::parse(listener.address);
     return address && address->isLoopback();
 }
 
-/// By which a host calls others; where nothing tells yet, any that it has: rules that forget one lock it out.
-std::vector<reach::Address> likelyAddresses(const Facts& facts, const std::string& name) {
-    auto out = knownAddresses(facts, name);
-    const auto host = facts.hosts.find(name);
-    if (!out.empty() || host == facts.hosts.end()) {
-        return out;
-    }
-    for (const auto& own : host->second.addresses) {
-        if (!own.address.isLoopback() && !own.address.isLinkLocal()) {
-            out.push_back(own.address);
-        }
-    }
-    return out;
-}
-
-std::vector<reach::Address> balancerAddresses(const Context& context) {
-    auto out = entryAddresses(context.site);
-    for (const auto& [instance, balancer] : context.facts.balancers) {
-        const auto known = likelyAddresses(context.facts, instance);
-        out.insert(out.end(), known.begin(), known.end());
-    }
-    return out;
-}
-
-void sortUnique(std::vector<reach::AddressRange>& ranges) {
-    std::sort(ranges.begin(), ranges.end(), [](const auto& a, const auto& b) {
-        return std::tie(a.family, a.low, a.high) < std::tie(b.family, b.low, b.high);
-    });
-    ranges.erase(std::unique(ranges.begin(), ranges.end()), ranges.end());
-}
-
-std::vector<reach::AddressRange> asRanges(const std::vector<reach::Address>& addresses) {
-    std::vector<reach::AddressRange> out;
-    std::transform(addresses.begin(), addresses.end(), std::back_inserter(out),
-                   [](const auto& address) { return reach::AddressRange::of(address); });
-    return out;
-}
-
 void merge(std::vector<Flow>& flows, Flow flow) {
-    sortUnique(flow.from);
+    evidence::sortUnique(flow.from);
     for (auto& known : flows) {
         if (known.port != flow.port || known.protocol != flow.protocol) {
             continue;
@@ -92,7 +54,7 @@ void merge(std::vector<Flow>& flows, Flow flow) {
             return;
         }
         known.from.insert(known.from.end(), flow.from.begin(), flow.from.end());
-        sortUnique(known.from);
+        evidence::sortUnique(known.from);
         return;
     }
     flows.push_back(std::move(flow));
@@ -148,24 +110,25 @@ std::string rangeJson(const reach::AddressRange& range) {
 }
 
 /// From the others whose keepalived moves an address of this host's.
-void addVrrp(const Context& context, const HostFacts& host, std::vector<Flow>& flows) {
+void addVrrp(const Context& context, const evidence::Host& host, std::vector<Flow>& flows) {
     if (context.moment == nullptr) {
         return;
     }
-    const auto& observed = context.moment->observed;
-    const auto own = observed.vrrp.find(host.name);
-    for (const auto& [name, other] : observed.vrrp) {
-        if (own == observed.vrrp.end() || name == host.name) {
+    const auto& services = context.moment->services;
+    const auto own = services.vrrp.find(host.name);
+    for (const auto& [name, other] : services.vrrp) {
+        if (own == services.vrrp.end() || name == host.name) {
             continue;
         }
         for (const auto& instance : own->second.instances) {
             for (const auto& address : instance.addresses) {
                 const auto* sender = other.moving(address);
                 const auto from = sender == nullptr ? std::vector<reach::Address>{}
-                                                    : topology::vrrpSenders(context.facts, observed, name,
+                                                    : topology::vrrpSenders(context.network, services, name,
                                                                             *sender, address.family);
                 if (!from.empty()) {
-                    merge(flows, {asRanges(from), 0, "keepalived of " + name, reach::Protocol::vrrp});
+                    merge(flows,
+                          {evidence::asRanges(from), 0, "keepalived of " + name, reach::Protocol::vrrp});
                 }
             }
         }
@@ -181,7 +144,7 @@ std::string matchJson(const Flow& flow) {
 }
 
 /// What the evaluator says of the ruleset that is proposed; "" if that is not what was meant.
-std::string checked(const Context& context, const HostFacts& host, const std::vector<Flow>& flows) {
+std::string checked(const Context& context, const evidence::Host& host, const std::vector<Flow>& flows) {
     const auto ruleset = reach::Ruleset::parse(rulesetJson(flows));
     if (!ruleset || host.addresses.empty()) {
         return "";
@@ -217,7 +180,7 @@ std::string checked(const Context& context, const HostFacts& host, const std::ve
     }
     return "Evaluated with these rules: a port that they do not name is blocked for everybody, and " +
            counted(flows.size(), "port", "ports") + " stay open to the sources named (on " +
-           context.facts.hosts.at(host.name).name + ").";
+           context.network.hosts.at(host.name).name + ").";
 }
 
 }  // namespace
@@ -231,7 +194,7 @@ std::string Flow::name() const {
     return protocol == reach::Protocol::vrrp ? "vrrp" : "tcp/" + std::to_string(port);
 }
 
-std::set<int> statisticsPorts(const HostFacts& host) {
+std::set<int> statisticsPorts(const evidence::Host& host) {
     std::set<int> out;
     for (const auto& attempt : host.attempts) {
         if (attempt.service == "haproxy-stats" || attempt.greeting.starts_with("haproxy_stats") ||
@@ -242,23 +205,14 @@ std::set<int> statisticsPorts(const HostFacts& host) {
     return out;
 }
 
-std::vector<reach::AddressRange> siteHosts(const Context& context) {
-    std::vector<reach::AddressRange> out;
-    for (const auto& [name, host] : context.facts.hosts) {
-        const auto known = asRanges(likelyAddresses(context.facts, name));
-        out.insert(out.end(), known.begin(), known.end());
-    }
-    return out;
-}
-
 namespace {
 
 /// The other hosts whose agents do.
 std::vector<reach::AddressRange> statisticsReaders(const Context& context, const std::string& balancer) {
     std::vector<reach::AddressRange> out;
-    for (const auto& agent : context.facts.balancers.at(balancer).seen_by) {
+    for (const auto& agent : context.network.balancers.at(balancer).seen_by) {
         if (agent != balancer) {
-            const auto known = asRanges(likelyAddresses(context.facts, agent));
+            const auto known = evidence::asRanges(evidence::likelyAddresses(context.network, agent));
             out.insert(out.end(), known.begin(), known.end());
         }
     }
@@ -267,15 +221,16 @@ std::vector<reach::AddressRange> statisticsReaders(const Context& context, const
 
 }  // namespace
 
-std::vector<Flow> neededFlows(const Context& context, const HostFacts& host, bool controls) {
+std::vector<Flow> neededFlows(const Context& context, const evidence::Host& host, bool controls) {
     std::vector<Flow> flows;
     merge(flows, {declaredFor(context.site, {"ssh", "tcp/22"}), kSsh, "ssh"});
-    for (const auto* server : serversOn(context.facts, host.name)) {
+    for (const auto* server : serversOn(context.network, host.name)) {
         if (const int port = portOf(server->address); port != 0) {
-            merge(flows, {asRanges(balancerAddresses(context)), port, "the load balancer"});
+            merge(flows, {evidence::asRanges(evidence::balancerAddresses(context.network, context.site)),
+                          port, "the load balancer"});
         }
     }
-    const bool balancer = context.facts.balancers.contains(host.name);
+    const bool balancer = context.network.balancers.contains(host.name);
     const auto statistics = statisticsPorts(host);
     for (const auto& listener : host.listeners) {
         if (listener.protocol != "tcp" || isLocal(listener)) {
@@ -293,13 +248,13 @@ std::vector<Flow> neededFlows(const Context& context, const HostFacts& host, boo
             }
         } else if (listener.port == kCollectorForAgents) {
             std::vector<reach::Address> from;
-            for (const auto& [name, other] : context.facts.hosts) {
-                const auto known = likelyAddresses(context.facts, name);
+            for (const auto& [name, other] : context.network.hosts) {
+                const auto known = evidence::likelyAddresses(context.network, name);
                 if (name != host.name && other.agent_known) {
                     from.insert(from.end(), known.begin(), known.end());
                 }
             }
-            merge(flows, {asRanges(from), listener.port, "agents to the collector"});
+            merge(flows, {evidence::asRanges(from), listener.port, "agents to the collector"});
         } else if (balancer && listener.service() == "haproxy" &&
                    (listener.port == kStatistics || statistics.contains(listener.port))) {
             const auto from = statisticsReaders(context, host.name);
@@ -338,12 +293,12 @@ std::vector<Flow> neededFlows(const Context& context, const HostFacts& host, boo
     return flows;
 }
 
-std::vector<reach::Packet> packetsOf(const Context& context, const HostFacts& host, const Flow& flow,
+std::vector<reach::Packet> packetsOf(const Context& context, const evidence::Host& host, const Flow& flow,
                                      const reach::AddressRange& source) {
     if (isOwn(host, source)) {
         return {};
     }
-    const auto known = knownAddresses(context.facts, host.name);
+    const auto known = evidence::knownAddresses(context.network, host.name);
     auto out = packetsTo(host, source.family, flow.port);
     std::erase_if(out, [&](const auto& packet) {
         return !known.empty() && std::find(known.begin(), known.end(), packet.destination) == known.end();
@@ -423,7 +378,7 @@ std::string rulesetJson(const std::vector<Flow>& flows) {
     return out + "]}";
 }
 
-std::string firewallRemedy(const Context& context, const HostFacts& host) {
+std::string firewallRemedy(const Context& context, const evidence::Host& host) {
     const auto flows = neededFlows(context, host);
     std::set<std::string> closed;
     for (const auto& listener : host.listeners) {
@@ -449,7 +404,7 @@ std::string firewallRemedy(const Context& context, const HostFacts& host) {
 
 std::string portsRemedy(const std::string& host, const std::set<int>& ports,
                         std::vector<reach::AddressRange> from) {
-    sortUnique(from);
+    evidence::sortUnique(from);
     std::string listed;
     for (const int port : ports) {
         listed += (listed.empty() ? "" : ", ") + std::to_string(port);
@@ -467,22 +422,22 @@ std::string portsRemedy(const std::string& host, const std::set<int>& ports,
     return out + "    " + match + " drop\n  }\n}\n";
 }
 
-std::string outboundRemedy(const Context& context, const HostFacts& host) {
+std::string outboundRemedy(const Context& context, const evidence::Host& host) {
     std::vector<reach::AddressRange> collectors;
-    for (const auto& [name, other] : context.facts.hosts) {
+    for (const auto& [name, other] : context.network.hosts) {
         if (listensOn(other, kCollectorForAgents)) {
-            const auto known = asRanges(likelyAddresses(context.facts, name));
+            const auto known = evidence::asRanges(evidence::likelyAddresses(context.network, name));
             collectors.insert(collectors.end(), known.begin(), known.end());
             for (const auto& own : other.addresses) {
                 collectors.push_back(reach::AddressRange::of(own.address));
             }
         }
     }
-    auto site = siteHosts(context);
-    const auto balancers = asRanges(balancerAddresses(context));
+    auto site = evidence::siteHosts(context.network);
+    const auto balancers = evidence::asRanges(evidence::balancerAddresses(context.network, context.site));
     site.insert(site.end(), balancers.begin(), balancers.end());
-    sortUnique(collectors);
-    sortUnique(site);
+    evidence::sortUnique(collectors);
+    evidence::sortUnique(site);
     std::string out =
         "# " + host.name +
         ": save as /etc/nftables.d/lapwing-output.nft, load with: nft -f "
@@ -498,8 +453,8 @@ std::string outboundRemedy(const Context& context, const HostFacts& host) {
         out +=
             ruleFor(family, "daddr", collectors,
                     "tcp dport " + std::to_string(kCollectorForAgents) + " accept comment \"the collector\"");
-        if (context.moment != nullptr && context.moment->observed.vrrp.contains(host.name) &&
-            !context.moment->observed.vrrp.at(host.name).instances.empty()) {
+        if (context.moment != nullptr && context.moment->services.vrrp.contains(host.name) &&
+            !context.moment->services.vrrp.at(host.name).instances.empty()) {
             const auto group = reach::vrrpGroup(family).toString();
             out += std::string("    ") + protocolName(family) + " daddr " + group +
                    " meta l4proto 112 accept comment \"keepalived\"\n";

@@ -14,7 +14,7 @@ std::string madeBy(const reach::Ruleset& ruleset) {
     return managers.empty() ? "" : " (rules of " + joined(managers) + ")";
 }
 
-void judgeDenyListOf(const Context& context, const HostFacts& host, const reach::Ruleset& ruleset,
+void judgeDenyListOf(const Context& context, const evidence::Host& host, const reach::Ruleset& ruleset,
                      Judgement& out) {
     const FindingKey key{"F8", host.name};
     const auto denies = host.denies.find(reach::Family::ipv4);
@@ -67,7 +67,7 @@ void judgeDenyListOf(const Context& context, const HostFacts& host, const reach:
     conclude(out, key, std::move(finding));
 }
 
-void judgeMixedOf(const HostFacts& host, const reach::Ruleset& ruleset, Judgement& out) {
+void judgeMixedOf(const evidence::Host& host, const reach::Ruleset& ruleset, Judgement& out) {
     const FindingKey key{"F12", host.name};
     if (!ruleset.mixesLegacy()) {
         conclude(out, key, std::nullopt);
@@ -96,7 +96,7 @@ void judgeMixedOf(const HostFacts& host, const reach::Ruleset& ruleset, Judgemen
     conclude(out, key, std::move(finding));
 }
 
-void judgeOutboundOf(const Context& context, const HostFacts& host, const reach::Ruleset& ruleset,
+void judgeOutboundOf(const Context& context, const evidence::Host& host, const reach::Ruleset& ruleset,
                      Judgement& out) {
     const FindingKey key{"F13", host.name};
     std::optional<reach::Result> worst;
@@ -135,7 +135,7 @@ void judgeOutboundOf(const Context& context, const HostFacts& host, const reach:
 }  // namespace
 
 void judgeDenyList(const Context& context, Judgement& out) {
-    for (const auto& [name, host] : context.facts.hosts) {
+    for (const auto& [name, host] : context.network.hosts) {
         if (const auto* ruleset = rulesetOf(context, host)) {
             judgeDenyListOf(context, host, *ruleset, out);
         }
@@ -143,7 +143,7 @@ void judgeDenyList(const Context& context, Judgement& out) {
 }
 
 void judgeMixed(const Context& context, Judgement& out) {
-    for (const auto& [name, host] : context.facts.hosts) {
+    for (const auto& [name, host] : context.network.hosts) {
         if (const auto* ruleset = rulesetOf(context, host)) {
             judgeMixedOf(host, *ruleset, out);
         }
@@ -151,7 +151,7 @@ void judgeMixed(const Context& context, Judgement& out) {
 }
 
 void judgeOutbound(const Context& context, Judgement& out) {
-    for (const auto& [name, host] : context.facts.hosts) {
+    for (const auto& [name, host] : context.network.hosts) {
         if (const auto* ruleset = rulesetOf(context, host)) {
             judgeOutboundOf(context, host, *ruleset, out);
         }

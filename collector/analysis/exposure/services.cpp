@@ -13,23 +13,23 @@ void addAddresses(const std::vector<reach::Address>& addresses, std::vector<reac
     }
 }
 
-std::string withRuleset(const Context& context, const HostFacts& host, std::string first) {
+std::string withRuleset(const Context& context, const evidence::Host& host, std::string first) {
     return std::move(first) + "\n" + firewallRemedy(context, host);
 }
 
 /// F3, on the load balancer's own host: with an agent, or as attempts see it.
-void judgeStatistics(const Context& context, const HostFacts& host, Judgement& out) {
+void judgeStatistics(const Context& context, const evidence::Host& host, Judgement& out) {
     Service service;
     service.id = "F3";
     service.subject = "haproxy@" + host.name;
     service.title = "HAProxy's statistics on " + host.name + " are open to anybody";
     service.ports = statisticsPorts(host);
-    service.listeners = listenersOf(host, [&](const ListenerFact& listener) {
+    service.listeners = listenersOf(host, [&](const evidence::Listener& listener) {
         return listener.service() == "haproxy" &&
                (listener.port == kStatistics || service.ports.contains(listener.port));
     });
     service.allowed = declaredFor(context.site, {"haproxy-stats", "tcp/" + std::to_string(kStatistics)});
-    const auto hosts = siteHosts(context);
+    const auto hosts = evidence::siteHosts(context.network);
     service.allowed.insert(service.allowed.end(), hosts.begin(), hosts.end());
     service.by_greeting = {
         {"haproxy_stats_admin", {Severity::critical}},
@@ -50,14 +50,14 @@ void judgeStatistics(const Context& context, const HostFacts& host, Judgement& o
 }
 
 /// F4: whoever is not the load balancer gets around what it does (TLS, limits, access control, its log).
-void judgeBypass(const Context& context, const HostFacts& host, Judgement& out) {
+void judgeBypass(const Context& context, const evidence::Host& host, Judgement& out) {
     std::set<int> ports;
     std::string balancer;
-    for (const auto& [instance, one] : context.facts.balancers) {
+    for (const auto& [instance, one] : context.network.balancers) {
         for (const auto& server : one.servers) {
             const auto text = server.address.substr(0, server.address.rfind(':'));
             const auto address = reach::Address::parse(text);
-            const auto* holder = address ? context.facts.holder(*address) : nullptr;
+            const auto* holder = address ? context.network.holder(*address) : nullptr;
             if (instance != host.name && (server.server == host.name || holder == &host)) {
                 balancer = instance;
                 ports.insert(std::atoi(server.address.c_str() + server.address.rfind(':') + 1));
@@ -67,7 +67,8 @@ void judgeBypass(const Context& context, const HostFacts& host, Judgement& out) 
     if (balancer.empty()) {
         return;
     }
-    const auto judge = [&](const std::string& name, const std::function<bool(const ListenerFact&)>& wanted) {
+    const auto judge = [&](const std::string& name,
+                           const std::function<bool(const evidence::Listener&)>& wanted) {
         Service service;
         service.id = "F4";
         service.subject = name + "@" + host.name;
@@ -79,9 +80,9 @@ void judgeBypass(const Context& context, const HostFacts& host, Judgement& out) 
             names.push_back("tcp/" + std::to_string(listener->port));
         }
         service.allowed = declaredFor(context.site, names);
-        addAddresses(entryAddresses(context.site), service.allowed);
-        addAddresses(knownAddresses(context.facts, balancer), service.allowed);
-        const auto hosts = siteHosts(context);
+        addAddresses(evidence::entryAddresses(context.site), service.allowed);
+        addAddresses(evidence::knownAddresses(context.network, balancer), service.allowed);
+        const auto hosts = evidence::siteHosts(context.network);
         service.allowed.insert(service.allowed.end(), hosts.begin(), hosts.end());
         service.remedy = [&] {
             return withRuleset(context, host,
@@ -90,14 +91,14 @@ void judgeBypass(const Context& context, const HostFacts& host, Judgement& out) 
         };
         judgeService(context, host, service, out);
     };
-    judge("nginx", [&](const ListenerFact& listener) {
+    judge("nginx", [&](const evidence::Listener& listener) {
         const auto name = listener.service();
         return name != "app" && (ports.contains(listener.port) || name == "nginx" || name == "apache");
     });
-    judge("app", [](const ListenerFact& listener) { return listener.service() == "app"; });
+    judge("app", [](const evidence::Listener& listener) { return listener.service() == "app"; });
 }
 
-void judgeSsh(const Context& context, const HostFacts& host, Judgement& out) {
+void judgeSsh(const Context& context, const evidence::Host& host, Judgement& out) {
     Service service;
     service.id = "F5";
     service.subject = "ssh@" + host.name;
@@ -108,7 +109,7 @@ void judgeSsh(const Context& context, const HostFacts& host, Judgement& out) {
         service.title += ", and takes passwords";
     }
     service.listeners =
-        listenersOf(host, [](const ListenerFact& listener) { return listener.service() == "ssh"; });
+        listenersOf(host, [](const evidence::Listener& listener) { return listener.service() == "ssh"; });
     service.allowed = declaredFor(context.site, {"ssh", "tcp/22"});
     service.from_anywhere = service.allowed.empty();
     if (!host.ssh_takes_passwords) {
@@ -136,8 +137,8 @@ void judgeSsh(const Context& context, const HostFacts& host, Judgement& out) {
 }  // namespace
 
 void judgeServices(const Context& context, Judgement& out) {
-    for (const auto& [name, host] : context.facts.hosts) {
-        const bool balancer = context.facts.balancers.contains(name);
+    for (const auto& [name, host] : context.network.hosts) {
+        const bool balancer = context.network.balancers.contains(name);
         if (host.agent_present || (balancer && !host.attempts.empty())) {
             judgeStatistics(context, host, out);
         }

@@ -14,7 +14,7 @@ bool isCritical(int port) {
 }
 
 /// One line for each host that tried; true if a critical port was open.
-bool addAttempts(const HostFacts& host, std::vector<Evidence>& evidence) {
+bool addAttempts(const evidence::Host& host, std::vector<Evidence>& evidence) {
     bool critical = false;
     std::map<std::pair<std::string, std::string>, std::map<std::string, std::set<int>>> by_source;
     for (const auto& attempt : host.attempts) {
@@ -42,7 +42,7 @@ bool addAttempts(const HostFacts& host, std::vector<Evidence>& evidence) {
     return critical;
 }
 
-Finding draft(const HostFacts& host) {
+Finding draft(const evidence::Host& host) {
     Finding finding;
     finding.id = "F14";
     finding.subject = host.name;
@@ -57,11 +57,11 @@ Finding draft(const HostFacts& host) {
     return finding;
 }
 
-Finding withoutAgent(const Context& context, const HostFacts& host) {
+Finding withoutAgent(const Context& context, const evidence::Host& host) {
     auto finding = draft(host);
     finding.title = "What " + host.name + " lets in is unknown: no agent on " + host.name;
     std::vector<std::string> reporting;
-    for (const auto& [name, other] : context.facts.hosts) {
+    for (const auto& [name, other] : context.network.hosts) {
         if (other.agent_present) {
             reporting.push_back(name);
         }
@@ -77,7 +77,7 @@ Finding withoutAgent(const Context& context, const HostFacts& host) {
     return finding;
 }
 
-Finding silentAgent(const HostFacts& host) {
+Finding silentAgent(const evidence::Host& host) {
     auto finding = draft(host);
     finding.title = "What " + host.name + " lets in is unknown: its agent does not report";
     finding.evidence.insert(finding.evidence.begin(),
@@ -86,7 +86,7 @@ Finding silentAgent(const HostFacts& host) {
     return finding;
 }
 
-Finding unreadable(const HostFacts& host) {
+Finding unreadable(const evidence::Host& host) {
     auto finding = draft(host);
     finding.title = "What " + host.name + " lets in cannot be proven: its ruleset could not be read";
     finding.evidence.insert(
@@ -99,7 +99,7 @@ Finding unreadable(const HostFacts& host) {
     return finding;
 }
 
-Finding notEvaluated(const HostFacts& host) {
+Finding notEvaluated(const evidence::Host& host) {
     auto finding = draft(host);
     finding.title =
         "What " + host.name + " lets in cannot be proven: parts of its ruleset are not understood";
@@ -117,17 +117,17 @@ Finding notEvaluated(const HostFacts& host) {
 
 void judgeUnprovable(const Context& context, Judgement& out) {
     std::set<std::string> names;
-    for (const auto& [name, host] : context.facts.hosts) {
+    for (const auto& [name, host] : context.network.hosts) {
         names.insert(name);
     }
-    for (const auto& [instance, balancer] : context.facts.balancers) {
+    for (const auto& [instance, balancer] : context.network.balancers) {
         names.insert(instance);
     }
     for (const auto& name : names) {
-        HostFacts nothing;
+        evidence::Host nothing;
         nothing.name = name;
-        const auto found = context.facts.hosts.find(name);
-        const auto& host = found == context.facts.hosts.end() ? nothing : found->second;
+        const auto found = context.network.hosts.find(name);
+        const auto& host = found == context.network.hosts.end() ? nothing : found->second;
         if (!host.agent_known) {
             out.findings.push_back(withoutAgent(context, host));
         } else if (!host.agent_present) {

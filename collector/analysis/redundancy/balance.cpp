@@ -60,8 +60,8 @@ std::optional<bool> webServersAgree(const Context& context, const std::vector<Sh
                                     std::vector<Evidence>& evidence) {
     double total = 0;
     for (const auto& share : shares) {
-        const auto counted = context.moment->observed.web_requests.find(share.host);
-        if (counted == context.moment->observed.web_requests.end()) {
+        const auto counted = context.moment->services.web_requests.find(share.host);
+        if (counted == context.moment->services.web_requests.end()) {
             return std::nullopt;
         }
         total += counted->second;
@@ -71,7 +71,7 @@ std::optional<bool> webServersAgree(const Context& context, const std::vector<Sh
     }
     bool agree = false;
     for (const auto& share : shares) {
-        const double counted = context.moment->observed.web_requests.at(share.host);
+        const double counted = context.moment->services.web_requests.at(share.host);
         evidence.push_back(
             {"nginx of " + share.host, "it counted " + percent(counted / total) + " of the requests"});
         agree = agree || deviates(counted, total, share.expected);

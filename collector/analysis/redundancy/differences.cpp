@@ -9,7 +9,7 @@ namespace lapwing::analysis::redundancy {
 
 namespace {
 
-using topology::Inventory;
+using evidence::Inventory;
 
 constexpr std::size_t kMostDifferences = 8;
 /// What only load balancers need alike: of them R9 speaks.
@@ -34,7 +34,7 @@ std::optional<Entries> entriesOf(const Context& context, const std::string& dige
 }
 
 const Inventory* inventoryOf(const Context& context, const std::string& host, const std::string& set) {
-    const auto& all = context.moment->observed.inventories;
+    const auto& all = context.moment->services.inventories;
     const auto found = all.find(host);
     if (found == all.end()) {
         return nullptr;
@@ -87,8 +87,8 @@ std::vector<std::string> hostsOf(const topology::Pool& pool) {
 void judgeHosts(const Context& context, const std::vector<std::string>& hosts, Judgement& out) {
     std::set<std::string> sets;
     for (const auto& host : hosts) {
-        const auto found = context.moment->observed.inventories.find(host);
-        if (found != context.moment->observed.inventories.end()) {
+        const auto found = context.moment->services.inventories.find(host);
+        if (found != context.moment->services.inventories.end()) {
             for (const auto& [set, inventory] : found->second) {
                 sets.insert(set);
             }

@@ -23,10 +23,10 @@ std::map<reach::Address, Held> addressesOf(const Context& context) {
             out[*entry.address];
         }
     }
-    for (const auto& address : moment.observed.moving()) {
-        out[address].may_hold = moment.observed.moversOf(address);
+    for (const auto& address : moment.services.moving()) {
+        out[address].may_hold = moment.services.moversOf(address);
     }
-    for (const auto& [name, host] : context.facts.hosts) {
+    for (const auto& [name, host] : context.network.hosts) {
         for (const auto& one : host.addresses) {
             if (const auto found = out.find(one.address); found != out.end()) {
                 found->second.holders.insert(name);
@@ -38,10 +38,10 @@ std::map<reach::Address, Held> addressesOf(const Context& context) {
 
 void judgeSeveral(const Context& context, const reach::Address& address, const Held& held, Judgement& out) {
     const FindingKey key{"R8", address.toString()};
-    const auto& since = context.moment->observed.held_since;
+    const auto& since = context.moment->services.held_since;
     for (const auto& host : held.holders) {
         const auto found = since.find({host, address});
-        if (found == since.end() || context.facts.now - found->second < kMovingMs) {
+        if (found == since.end() || context.network.now - found->second < kMovingMs) {
             return;
         }
     }
@@ -72,13 +72,13 @@ void judgeSeveral(const Context& context, const reach::Address& address, const H
 
 void judgeNone(const Context& context, const reach::Address& address, const Held& held, Judgement& out) {
     const FindingKey key{"R8", address.toString()};
-    const auto& last = context.moment->observed.last_held;
+    const auto& last = context.moment->services.last_held;
     const auto found = last.find(address);
-    const bool moving = found != last.end() && context.facts.now - found->second < kMovingMs;
+    const bool moving = found != last.end() && context.network.now - found->second < kMovingMs;
     // A host that nobody hears may hold it.
     const bool all_heard = std::all_of(held.may_hold.begin(), held.may_hold.end(), [&](const auto& name) {
-        const auto host = context.facts.hosts.find(name);
-        return host != context.facts.hosts.end() && host->second.agent_present &&
+        const auto host = context.network.hosts.find(name);
+        return host != context.network.hosts.end() && host->second.agent_present &&
                !host->second.addresses.empty();
     });
     if (held.may_hold.size() < 2 || !all_heard || moving) {
@@ -90,7 +90,7 @@ void judgeNone(const Context& context, const reach::Address& address, const Held
     finding.confidence = Confidence::confirmed;
     finding.title = "Nobody holds " + key.second;
     for (const auto& host : hosts) {
-        const bool runs = context.moment->observed.vrrp.at(host).runs;
+        const bool runs = context.moment->services.vrrp.at(host).runs;
         finding.evidence.push_back(
             {"keepalived of " + host, runs ? "it runs, but the address is not there" : "it does not run"});
     }

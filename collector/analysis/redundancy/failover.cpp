@@ -8,8 +8,8 @@ void judgeFailover(const Context& context, Judgement& out) {
     const auto& moment = *context.moment;
     const auto& databases = moment.model.databases;
     const bool all_known = std::all_of(databases.begin(), databases.end(),
-                                       [&](const auto& host) { return moment.observed.vrrp.contains(host); });
-    const auto moving = moment.observed.moving();
+                                       [&](const auto& host) { return moment.services.vrrp.contains(host); });
+    const auto moving = moment.services.moving();
     if (all_known) {
         out.vanished.emplace_back([moving](const FindingKey& key) {
             const auto address = reach::Address::parse(key.second);
@@ -18,7 +18,7 @@ void judgeFailover(const Context& context, Judgement& out) {
     }
     for (const auto& address : moving) {
         const FindingKey key{"R12", address.toString()};
-        const auto movers = moment.observed.moversOf(address);
+        const auto movers = moment.services.moversOf(address);
         const bool of_databases =
             movers.size() == 2 && std::all_of(movers.begin(), movers.end(), [&](const auto& host) {
                 return moment.model.databases.contains(host) &&

@@ -26,9 +26,9 @@ Evidence statistics(const Context& context, const std::vector<const Pool*>& pool
         words.back().append(" (").append(state).append(")");
     }
     const auto& instance = pools.front()->balancer;
-    const auto found = context.facts.balancers.find(instance);
+    const auto found = context.network.balancers.find(instance);
     const auto readers =
-        found == context.facts.balancers.end() ? std::set<std::string>() : found->second.seen_by;
+        found == context.network.balancers.end() ? std::set<std::string>() : found->second.seen_by;
     return {"haproxy statistics of " + instance,
             std::string(alone ? "it alone" : "it") + " spreads requests over " +
                 counted(machines.size(), "host", "hosts") + ": " + joined(words) + "; read by " +
@@ -40,10 +40,11 @@ bool isBalancerProcess(const std::string& process) {
 }
 
 /// What the other hosts' agents show; false if one of them runs a load balancer as well.
-bool othersHaveNone(const Facts& facts, const std::string& host, std::vector<Evidence>& evidence) {
+bool othersHaveNone(const evidence::Network& network, const std::string& host,
+                    std::vector<Evidence>& evidence) {
     std::vector<std::string> without;
     bool none = true;
-    for (const auto& [name, other] : facts.hosts) {
+    for (const auto& [name, other] : network.hosts) {
         if (name == host || !other.agent_present || !other.listeners_known) {
             continue;
         }
@@ -69,7 +70,7 @@ bool entryIsFixed(const Context& context, const Entry& entry, std::vector<Eviden
         return false;
     }
     std::vector<std::string> asked;
-    for (const auto& [name, host] : context.facts.hosts) {
+    for (const auto& [name, host] : context.network.hosts) {
         if (!host.addresses.empty()) {
             asked.push_back(name);
         }
@@ -134,7 +135,7 @@ void judgeSingle(const Context& context, const Entry& entry, Judgement& out) {
     Finding finding;
     finding.evidence.push_back(statistics(context, pools, entry.standbys.empty()));
     const bool fixed = entryIsFixed(context, entry, finding.evidence);
-    const bool none = othersHaveNone(context.facts, entry.active, finding.evidence);
+    const bool none = othersHaveNone(context.network, entry.active, finding.evidence);
     if (certain.contains(key.second) || certain.contains(machine)) {
         finding.severity = Severity::critical;
         const bool stay = std::all_of(entry.standbys.begin(), entry.standbys.end(),

@@ -165,7 +165,7 @@ void judgeShared(const Context& context, const Pool& pool, Judgement& out) {
         bool seen = false;
         for (const auto* member : members) {
             words.push_back(nameOf(pool, *member) + " (" + member->address + ")");
-            seen = seen || context.facts.hosts.contains(member->host);
+            seen = seen || context.network.hosts.contains(member->host);
             if (member->host != machine) {
                 finding.evidence.push_back(
                     {"machine-id", member->host + " and " + machine + " are one machine that booted once"});
@@ -325,9 +325,8 @@ void noteVanished(const Context& context, Judgement& out) {
     std::set<std::string> there;
     for (const auto& pool : context.moment->model.pools) {
         there.insert(subjectOf(pool));
-        const auto balancer = context.moment->observed.balancers.find(pool.balancer);
-        if (balancer != context.moment->observed.balancers.end() &&
-            balancer->second == topology::Truth::yes) {
+        const auto balancer = context.moment->services.balancers.find(pool.balancer);
+        if (balancer != context.moment->services.balancers.end() && balancer->second == Truth::yes) {
             read.insert(pool.host);
         }
     }

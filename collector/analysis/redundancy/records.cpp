@@ -11,7 +11,7 @@ void judgeRecords(const Context& context, Judgement& out) {
             continue;
         }
         const FindingKey key{"R10", entry.name};
-        if (entry.one_of_several || !moment.observed.moversOf(*entry.address).empty()) {
+        if (entry.one_of_several || !moment.services.moversOf(*entry.address).empty()) {
             conclude(out, key, std::nullopt);
             continue;
         }

@@ -3,7 +3,7 @@
 
 #include "collector/analysis/judgement.h"
 #include "collector/analysis/topology/builder.h"
-#include "collector/analysis/topology/urls.h"
+#include "common/endpoint.h"
 
 namespace lapwing::analysis::topology {
 
@@ -11,7 +11,7 @@ namespace {
 
 /// As ngx_http_server_name does: the name, or "*.example.org", ".example.org" or "www.*". Not regular
 /// expressions.
-bool names(const Route& route, const std::string& host) {
+bool names(const evidence::Route& route, const std::string& host) {
     return std::any_of(route.server_names.begin(), route.server_names.end(), [&](const std::string& name) {
         if (name.starts_with("*.")) {
             return host.size() > name.size() - 1 && host.ends_with(name.substr(1));
@@ -35,30 +35,36 @@ bool isApplication(const std::string& process) {
 }
 
 /// What the site's requests meet in the configuration of the web server of a host.
-std::vector<Route> Builder::routesOf(const std::string& host) const {
-    const auto known = inputs_.observed.routes.find(host);
-    if (known == inputs_.observed.routes.end()) {
+std::vector<evidence::Route> Builder::routesOf(const std::string& host) const {
+    const auto known = inputs_.services.routes.find(host);
+    if (known == inputs_.services.routes.end()) {
         return {};
     }
     std::set<int> ports;
     for (const auto& pool : model_.pools) {
         for (const auto& member : pool.members) {
             if (member.host == host) {
-                ports.insert(portOf(member.address));
+                if (const auto endpoint = Endpoint::parse(member.address)) {
+                    ports.insert(endpoint->port);
+                }
             }
         }
     }
     std::set<std::string> asked;
     for (const auto& url : inputs_.site.entry) {
-        asked.insert(hostOfUrl(url));
+        const auto endpoint = Endpoint::ofUrl(url);
+        if (!endpoint) {
+            continue;
+        }
+        asked.insert(endpoint->host);
         if (model_.pools.empty()) {
-            ports.insert(portOfUrl(url));
+            ports.insert(endpoint->port);
         }
     }
     if (asked.empty()) {
         asked.insert("");
     }
-    std::vector<Route> out;
+    std::vector<evidence::Route> out;
     for (const auto& name : asked) {
         const bool named = std::any_of(known->second.begin(), known->second.end(), [&](const auto& one) {
             return ports.contains(one.port) && names(one, name);
@@ -74,7 +80,7 @@ std::vector<Route> Builder::routesOf(const std::string& host) const {
 std::string Builder::appOn(const std::string& host, const Evidence& source) {
     auto id = idOf("app", host);
     if (!model_.components.contains(id)) {
-        component("app", host, worksOf(inputs_.observed.apps, host), source);
+        component("app", host, worksOf(inputs_.services.apps, host), source);
     }
     return id;
 }
@@ -85,17 +91,19 @@ std::string Builder::appAt(const std::string& web_host, const std::string& addre
     if (address.starts_with("unix:")) {
         return appOn(web_host, source);
     }
-    const auto parsed = addressOf(address);
-    auto host = parsed && parsed->isLoopback() ? web_host : hostAt(address);
+    const auto endpoint = Endpoint::parse(address);
+    const auto parsed = endpoint ? endpoint->address() : std::nullopt;
+    auto host = parsed && parsed->isLoopback() ? web_host : hostAt(parsed);
     if (host.empty()) {
-        host = parsed ? parsed->toString() : address.substr(0, address.rfind(':'));
+        host = parsed ? parsed->toString() : endpoint ? endpoint->host : address;
     }
     auto id = appOn(host, source);
-    const auto there = inputs_.facts.hosts.find(host);
+    const auto there = inputs_.network.hosts.find(host);
     const bool listens =
-        there != inputs_.facts.hosts.end() &&
-        std::any_of(there->second.listeners.begin(), there->second.listeners.end(),
-                    [&](const auto& one) { return one.protocol == "tcp" && one.port == portOf(address); });
+        there != inputs_.network.hosts.end() &&
+        std::any_of(there->second.listeners.begin(), there->second.listeners.end(), [&](const auto& one) {
+            return one.protocol == "tcp" && one.port == (endpoint ? endpoint->port : 0);
+        });
     // Nobody asks it, but it is there to be asked.
     if (auto& app = model_.components.at(id); app.works == Truth::unknown && listens) {
         app.works = Truth::yes;
@@ -148,11 +156,11 @@ void Builder::seenApplications(const std::string& host) {
             needed.push_back({app});
         }
     };
-    if (inputs_.observed.apps.contains(host)) {
+    if (inputs_.services.apps.contains(host)) {
         there({"application probe of " + host, "an application answers there"});
     }
-    const auto known = inputs_.facts.hosts.find(host);
-    if (known == inputs_.facts.hosts.end()) {
+    const auto known = inputs_.network.hosts.find(host);
+    if (known == inputs_.network.hosts.end()) {
         return;
     }
     const auto listener = std::find_if(known->second.listeners.begin(), known->second.listeners.end(),
@@ -167,7 +175,7 @@ void Builder::seenApplications(const std::string& host) {
 }
 
 void Builder::applications() {
-    for (const auto& [host, works] : inputs_.observed.webs) {
+    for (const auto& [host, works] : inputs_.services.webs) {
         component("web", host, works, {"nginx probe of " + host, "it is observed there"});
     }
     std::vector<std::string> web_hosts;

@@ -3,20 +3,9 @@
 
 #include "collector/analysis/judgement.h"
 #include "collector/analysis/topology/builder.h"
+#include "common/endpoint.h"
 
 namespace lapwing::analysis::topology {
-
-std::optional<reach::Address> addressOf(const std::string& place) {
-    auto text = place.substr(0, place.rfind(':'));
-    if (text.starts_with('[') && text.ends_with(']')) {
-        text = text.substr(1, text.size() - 2);
-    }
-    return reach::Address::parse(text);
-}
-
-int portOf(const std::string& place) {
-    return std::atoi(place.substr(place.rfind(':') + 1).c_str());
-}
 
 std::string idOf(const std::string& kind, const std::string& host) {
     return kind == "host" ? host : kind + "@" + host;
@@ -29,9 +18,9 @@ constexpr double kSameBootSeconds = 2;
 
 /// A load balancer is on the host of its name, or on the one whose agent reads its socket.
 std::string balancerHost(const Inputs& inputs, const std::string& instance) {
-    const auto readers = inputs.observed.socket_hosts.find(instance);
-    const bool one_reader = readers != inputs.observed.socket_hosts.end() && readers->second.size() == 1;
-    return !inputs.facts.hosts.contains(instance) && one_reader ? *readers->second.begin() : instance;
+    const auto readers = inputs.services.socket_hosts.find(instance);
+    const bool one_reader = readers != inputs.services.socket_hosts.end() && readers->second.size() == 1;
+    return !inputs.network.hosts.contains(instance) && one_reader ? *readers->second.begin() : instance;
 }
 
 }  // namespace
@@ -63,14 +52,13 @@ Truth Builder::worksOf(const std::map<std::string, Truth>& known, const std::str
     return found == known.end() ? Truth::unknown : found->second;
 }
 
-std::string Builder::hostAt(const std::string& address) const {
-    const auto parsed = addressOf(address);
-    const auto* holder = parsed ? inputs_.facts.holder(*parsed) : nullptr;
+std::string Builder::hostAt(const std::optional<reach::Address>& address) const {
+    const auto* holder = address ? inputs_.network.holder(*address) : nullptr;
     return holder == nullptr ? "" : holder->name;
 }
 
 void Builder::hosts() {
-    for (const auto& [name, host] : inputs_.facts.hosts) {
+    for (const auto& [name, host] : inputs_.network.hosts) {
         if (host.agent_known) {
             component("host", name, host.agent_present ? Truth::yes : Truth::unknown,
                       {"agent of " + name, host.agent_present ? "it reports" : "it has not reported lately"});
@@ -80,17 +68,17 @@ void Builder::hosts() {
 
 void Builder::machines() {
     std::map<std::string, std::vector<std::string>> by_id;
-    for (const auto& [host, id] : inputs_.observed.machine_ids) {
+    for (const auto& [host, id] : inputs_.services.machine_ids) {
         if (!id.empty()) {
             by_id[id].push_back(host);
         }
     }
     for (const auto& [id, alike] : by_id) {
         for (std::size_t i = 1; i < alike.size(); ++i) {
-            const auto first = inputs_.observed.boot_times.find(alike[0]);
-            const auto other = inputs_.observed.boot_times.find(alike[i]);
-            const bool booted_as_one = first != inputs_.observed.boot_times.end() &&
-                                       other != inputs_.observed.boot_times.end() &&
+            const auto first = inputs_.services.boot_times.find(alike[0]);
+            const auto other = inputs_.services.boot_times.find(alike[i]);
+            const bool booted_as_one = first != inputs_.services.boot_times.end() &&
+                                       other != inputs_.services.boot_times.end() &&
                                        std::abs(first->second - other->second) <= kSameBootSeconds;
             if (booted_as_one) {
                 model_.machines[alike[i]] = alike[0];
@@ -110,19 +98,19 @@ void Builder::machines() {
 }
 
 void Builder::balancers() {
-    for (const auto& [instance, balancer] : inputs_.facts.balancers) {
+    for (const auto& [instance, balancer] : inputs_.network.balancers) {
         const auto host = balancerHost(inputs_, instance);
         const std::vector<std::string> readers(balancer.seen_by.begin(), balancer.seen_by.end());
-        component("haproxy", host, worksOf(inputs_.observed.balancers, instance),
+        component("haproxy", host, worksOf(inputs_.services.balancers, instance),
                   {"haproxy statistics of " + instance,
                    readers.empty() ? "known, but nothing is read of it now" : "read by " + joined(readers)});
     }
 }
 
 std::string Builder::webAt(const std::string& host, int port) {
-    const auto found = inputs_.facts.hosts.find(host);
+    const auto found = inputs_.network.hosts.find(host);
     std::string process;
-    if (found != inputs_.facts.hosts.end()) {
+    if (found != inputs_.network.hosts.end()) {
         for (const auto& listener : found->second.listeners) {
             if (listener.protocol == "tcp" && listener.port == port && !listener.process.empty()) {
                 process = listener.process;
@@ -131,7 +119,7 @@ std::string Builder::webAt(const std::string& host, int port) {
     }
     auto id = idOf("web", host);
     if (!model_.components.contains(id)) {
-        component("web", host, worksOf(inputs_.observed.webs, host),
+        component("web", host, worksOf(inputs_.services.webs, host),
                   {"haproxy statistics", "a server of the pool, port " + std::to_string(port)});
         if (!process.empty()) {
             component("web", host, Truth::unknown,
@@ -141,20 +129,21 @@ std::string Builder::webAt(const std::string& host, int port) {
     return id;
 }
 
-void Builder::memberAt(Pool& pool, const ServerFact& server) {
+void Builder::memberAt(Pool& pool, const evidence::Server& server) {
     Member member;
     member.server = server.server;
     member.address = server.address;
     member.state = server.state;
-    const auto holder = hostAt(server.address);
+    const auto endpoint = Endpoint::parse(server.address);
+    const auto holder = hostAt(endpoint ? endpoint->address() : std::nullopt);
     member.host = holder.empty() ? server.server : holder;
     member.machine = model_.machineOf(member.host);
-    const auto detail = inputs_.observed.servers.find({pool.balancer, server.proxy, server.server});
-    if (detail != inputs_.observed.servers.end()) {
+    const auto detail = inputs_.services.servers.find({pool.balancer, server.proxy, server.server});
+    if (detail != inputs_.services.servers.end()) {
         member.detail = detail->second;
         member.role = member.detail.role;
     }
-    const auto web = webAt(member.host, portOf(server.address));
+    const auto web = webAt(member.host, endpoint ? endpoint->port : 0);
     if (holder.empty()) {
         component("host", member.host, Truth::unknown,
                   {"haproxy statistics of " + pool.balancer, "named so; no agent reports from it"});
@@ -165,7 +154,7 @@ void Builder::memberAt(Pool& pool, const ServerFact& server) {
          pool.proxy + "/" + server.server + " is " + (server.address.empty() ? "there" : server.address) +
              ", " + (server.state.empty() ? "state unknown" : server.state)});
     const auto used = server.state.empty() ? Truth::unknown : member.isUsed() ? Truth::yes : Truth::no;
-    link.works = link.sources.size() == 1 ? used : std::min(link.works, used);
+    link.works = link.sources.size() == 1 ? used : conjunction(link.works, used);
     // HAProxy's own word counts where no agent looks.
     auto& seen = model_.components[web];
     if (seen.works == Truth::unknown && !server.state.empty() && server.state != "MAINT") {
@@ -175,7 +164,7 @@ void Builder::memberAt(Pool& pool, const ServerFact& server) {
 }
 
 void Builder::pools() {
-    for (const auto& [instance, balancer] : inputs_.facts.balancers) {
+    for (const auto& [instance, balancer] : inputs_.network.balancers) {
         std::map<std::string, Pool> found;
         for (const auto& server : balancer.servers) {
             auto& pool = found[server.proxy];
@@ -185,15 +174,15 @@ void Builder::pools() {
             memberAt(pool, server);
         }
         for (auto& [proxy, pool] : found) {
-            const auto algorithm = inputs_.observed.algorithms.find({instance, proxy});
-            pool.algorithm = algorithm == inputs_.observed.algorithms.end() ? "" : algorithm->second;
+            const auto algorithm = inputs_.services.algorithms.find({instance, proxy});
+            pool.algorithm = algorithm == inputs_.services.algorithms.end() ? "" : algorithm->second;
             model_.pools.push_back(std::move(pool));
         }
     }
 }
 
 void Builder::databases() {
-    for (const auto& [host, works] : inputs_.observed.databases) {
+    for (const auto& [host, works] : inputs_.services.databases) {
         component("mysql", host, works, {"mysql probe of " + host, "it is observed there"});
         model_.databases.insert(host);
     }
@@ -202,7 +191,7 @@ void Builder::databases() {
 void Builder::replication() {
     const auto note = [&](const std::string& replica, const std::string& primary, Truth current,
                           const Evidence& source) {
-        if (primary.empty() || !inputs_.observed.databases.contains(primary)) {
+        if (primary.empty() || !inputs_.services.databases.contains(primary)) {
             return;
         }
         auto& link = edge(idOf("mysql", replica), idOf("mysql", primary), "replicates", source);
@@ -226,8 +215,8 @@ void Builder::replication() {
             }
         }
     }
-    for (const auto& seen : inputs_.facts.replicas) {
-        const auto primary = hostAt(seen.primary_address + ":0");
+    for (const auto& seen : inputs_.network.replicas) {
+        const auto primary = hostAt(reach::Address::parse(seen.primary_address));
         note(seen.replica, primary, Truth::unknown,
              {"replica status of " + seen.replica, "it follows " + seen.primary_address});
     }
@@ -248,8 +237,8 @@ void Builder::replication() {
             model_.primaries.erase(one.host);
         }
     }
-    if (model_.replicas.empty() && inputs_.observed.databases.size() == 1) {
-        model_.primaries.insert(inputs_.observed.databases.begin()->first);
+    if (model_.replicas.empty() && inputs_.services.databases.size() == 1) {
+        model_.primaries.insert(inputs_.services.databases.begin()->first);
     }
 }
 
@@ -318,12 +307,12 @@ Model build(const Inputs& inputs) {
     return Builder(inputs).run();
 }
 
-std::shared_ptr<const Moment> Moment::of(Facts facts, Observed observed, Crossings crossings, Site site,
-                                         Setup setup,
+std::shared_ptr<const Moment> Moment::of(evidence::Network network, evidence::Services services,
+                                         Crossings crossings, Site site, Setup setup,
                                          std::shared_ptr<const std::vector<replication::Verdict>> replicas) {
     auto moment = std::make_shared<Moment>();
-    moment->facts = std::move(facts);
-    moment->observed = std::move(observed);
+    moment->network = std::move(network);
+    moment->services = std::move(services);
     moment->crossings = std::move(crossings);
     moment->site = std::move(site);
     moment->setup = std::move(setup);
@@ -333,7 +322,7 @@ std::shared_ptr<const Moment> Moment::of(Facts facts, Observed observed, Crossin
 }
 
 Model Moment::suppose(std::vector<Addition> additions) const {
-    return build({facts, observed, crossings, site, replicas, setup, std::move(additions)});
+    return build({network, services, crossings, site, replicas, setup, std::move(additions)});
 }
 
 bool Member::isUsed() const {
@@ -351,8 +340,8 @@ std::string Model::machineOf(const std::string& host) const {
     return found == machines.end() ? host : found->second;
 }
 
-redundancy::States Model::states() const {
-    redundancy::States out;
+States Model::states() const {
+    States out;
     for (const auto& [id, one] : components) {
         out[id] = one.works;
     }

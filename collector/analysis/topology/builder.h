@@ -18,12 +18,12 @@ class Builder {
     void machines();
     void balancers();
     void pools();
-    void memberAt(Pool& pool, const ServerFact& server);
+    void memberAt(Pool& pool, const evidence::Server& server);
     void applications();
     bool configuredApplications(const std::string& host);
     void seenApplications(const std::string& host);
     void checkedApplications();
-    std::vector<Route> routesOf(const std::string& host) const;
+    std::vector<evidence::Route> routesOf(const std::string& host) const;
     std::string appAt(const std::string& web_host, const std::string& address, const Evidence& source);
     std::string appOn(const std::string& host, const Evidence& source);
     void databases();
@@ -48,7 +48,7 @@ class Builder {
     Component& component(const std::string& kind, const std::string& host, Truth works, Evidence seen);
     Edge& edge(const std::string& from, const std::string& to, const std::string& kind, Evidence source);
     Truth worksOf(const std::map<std::string, Truth>& known, const std::string& instance) const;
-    std::string hostAt(const std::string& address) const;
+    std::string hostAt(const std::optional<reach::Address>& address) const;
     std::string webAt(const std::string& host, int port);
 
     const Inputs& inputs_;
@@ -59,10 +59,6 @@ class Builder {
 
 /// A program that answers requests behind a web server.
 bool isApplication(const std::string& process);
-
-/// The address and the port of "10.0.0.1:80" or "[fd00::1]:80".
-std::optional<reach::Address> addressOf(const std::string& place);
-int portOf(const std::string& place);
 
 /// "haproxy@lb-01"; of a host its name.
 std::string idOf(const std::string& kind, const std::string& host);

@@ -5,7 +5,7 @@
 #include <tuple>
 
 #include "collector/analysis/judgement.h"
-#include "collector/analysis/topology/urls.h"
+#include "common/endpoint.h"
 
 namespace lapwing::analysis::topology {
 
@@ -25,17 +25,18 @@ Truth truthOf(reach::Verdict verdict) {
 
 class Finder {
   public:
-    Finder(const Facts& facts, const Observed& observed, const RulesetOf& ruleset)
-        : facts_(facts), observed_(observed), ruleset_(ruleset) {}
+    Finder(const evidence::Network& network, const evidence::Services& services, const RulesetOf& ruleset)
+        : network_(network), services_(services), ruleset_(ruleset) {}
 
-    Crossing advertisements(const std::string& from, const VrrpInstance& sender, const std::string& to,
-                            const VrrpInstance& receiver, const reach::Address& address) const {
+    Crossing advertisements(const std::string& from, const evidence::VrrpInstance& sender,
+                            const std::string& to, const evidence::VrrpInstance& receiver,
+                            const reach::Address& address) const {
         const auto* rules = rulesOf(to);
         if (rules == nullptr) {
             return {Truth::unknown, {"ruleset of " + to, "it is not known"}};
         }
-        const auto sources = vrrpSenders(facts_, observed_, from, sender, address.family);
-        const auto own = vrrpSenders(facts_, observed_, to, receiver, address.family);
+        const auto sources = vrrpSenders(network_, services_, from, sender, address.family);
+        const auto own = vrrpSenders(network_, services_, to, receiver, address.family);
         std::set<Truth> said;
         std::set<std::string> rules_said;
         std::string who;
@@ -60,8 +61,8 @@ class Finder {
                                          joined({rules_said.begin(), rules_said.end()})}};
     }
 
-    Crossing visitors(const std::string& host, const VrrpInstance& instance, const reach::Address& address,
-                      int port) const {
+    Crossing visitors(const std::string& host, const evidence::VrrpInstance& instance,
+                      const reach::Address& address, int port) const {
         const auto* rules = rulesOf(host);
         const auto place = address.toString() + " port " + std::to_string(port);
         if (rules == nullptr) {
@@ -82,29 +83,30 @@ class Finder {
 
   private:
     const reach::Ruleset* rulesOf(const std::string& host) const {
-        const auto found = facts_.hosts.find(host);
-        const bool known = found != facts_.hosts.end() && found->second.firewall_up.value_or(false);
+        const auto found = network_.hosts.find(host);
+        const bool known = found != network_.hosts.end() && found->second.firewall_up.value_or(false);
         return known ? ruleset_(found->second) : nullptr;
     }
 
-    const Facts& facts_;
-    const Observed& observed_;
+    const evidence::Network& network_;
+    const evidence::Services& services_;
     const RulesetOf& ruleset_;
 };
 
 }  // namespace
 
-std::vector<reach::Address> vrrpSenders(const Facts& facts, const Observed& observed, const std::string& host,
-                                        const VrrpInstance& instance, reach::Family family) {
-    const auto known = knownAddresses(facts, host);
+std::vector<reach::Address> vrrpSenders(const evidence::Network& network, const evidence::Services& services,
+                                        const std::string& host, const evidence::VrrpInstance& instance,
+                                        reach::Family family) {
+    const auto known = evidence::knownAddresses(network, host);
     std::vector<reach::Address> all;
     std::vector<reach::Address> likely;
-    const auto found = facts.hosts.find(host);
-    if (found == facts.hosts.end()) {
+    const auto found = network.hosts.find(host);
+    if (found == network.hosts.end()) {
         return {};
     }
     for (const auto& one : found->second.addresses) {
-        const bool moves = !observed.moversOf(one.address).empty();
+        const bool moves = !services.moversOf(one.address).empty();
         // VRRP over IPv6 comes from the link-local address (RFC 5798, 5.1.2.1).
         const bool fits =
             one.address.family == family && (family == reach::Family::ipv4 || one.address.isLinkLocal());
@@ -119,24 +121,26 @@ std::vector<reach::Address> vrrpSenders(const Facts& facts, const Observed& obse
     return likely.empty() ? all : likely;
 }
 
-Crossings findCrossings(const Facts& facts, const Observed& observed, const Site& site,
-                        const RulesetOf& ruleset) {
+Crossings findCrossings(const evidence::Network& network, const evidence::Services& services,
+                        const Site& site, const RulesetOf& ruleset) {
     Crossings out;
-    const Finder finder(facts, observed, ruleset);
+    const Finder finder(network, services, ruleset);
     std::set<int> ports;
     for (const auto& url : site.entry) {
-        ports.insert(portOfUrl(url));
+        if (const auto endpoint = Endpoint::ofUrl(url); endpoint && endpoint->port != 0) {
+            ports.insert(endpoint->port);
+        }
     }
     if (ports.empty()) {
         ports.insert(80);
     }
-    for (const auto& [host, vrrp] : observed.vrrp) {
+    for (const auto& [host, vrrp] : services.vrrp) {
         for (const auto& instance : vrrp.instances) {
             for (const auto& address : instance.addresses) {
                 for (const int port : ports) {
                     out.visitors[{host, address, port}] = finder.visitors(host, instance, address, port);
                 }
-                for (const auto& [other, others] : observed.vrrp) {
+                for (const auto& [other, others] : services.vrrp) {
                     const auto* sender = other == host ? nullptr : others.moving(address);
                     if (sender != nullptr) {
                         out.advertisements[{other, host, address}] =

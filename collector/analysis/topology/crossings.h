@@ -5,10 +5,10 @@
 #include <string>
 #include <tuple>
 
-#include "collector/analysis/facts.h"
+#include "collector/analysis/evidence/network.h"
+#include "collector/analysis/evidence/services.h"
 #include "collector/analysis/finding.h"
 #include "collector/analysis/site.h"
-#include "collector/analysis/topology/observed.h"
 #include "common/reach/ruleset.h"
 
 namespace lapwing::analysis::topology {
@@ -29,13 +29,14 @@ struct Crossings {
 
 /// Addresses from which a host's keepalived may send: those of the instance's interface that do not move; of
 /// several, those by which others know the host.
-std::vector<reach::Address> vrrpSenders(const Facts& facts, const Observed& observed, const std::string& host,
-                                        const VrrpInstance& instance, reach::Family family);
+std::vector<reach::Address> vrrpSenders(const evidence::Network& network, const evidence::Services& services,
+                                        const std::string& host, const evidence::VrrpInstance& instance,
+                                        reach::Family family);
 
-using RulesetOf = std::function<const reach::Ruleset*(const HostFacts&)>;
+using RulesetOf = std::function<const reach::Ruleset*(const evidence::Host&)>;
 
 /// `ruleset`: the host's present one; null where it is not known. Pure.
-Crossings findCrossings(const Facts& facts, const Observed& observed, const Site& site,
-                        const RulesetOf& ruleset);
+Crossings findCrossings(const evidence::Network& network, const evidence::Services& services,
+                        const Site& site, const RulesetOf& ruleset);
 
 }  // namespace lapwing::analysis::topology

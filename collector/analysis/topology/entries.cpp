@@ -3,7 +3,7 @@
 #include "collector/analysis/judgement.h"
 #include "collector/analysis/topology/builder.h"
 #include "collector/analysis/topology/takeover.h"
-#include "collector/analysis/topology/urls.h"
+#include "common/endpoint.h"
 
 namespace lapwing::analysis::topology {
 
@@ -33,7 +33,7 @@ std::vector<std::string> Builder::balancerHosts() const {
 }
 
 void Builder::findHolders(Entry& entry) const {
-    for (const auto& [name, host] : inputs_.facts.hosts) {
+    for (const auto& [name, host] : inputs_.network.hosts) {
         if (std::any_of(host.addresses.begin(), host.addresses.end(),
                         [&](const auto& one) { return one.address == entry.address; })) {
             entry.holders.insert(name);
@@ -47,10 +47,10 @@ void Builder::findActive(Entry& entry) const {
     std::vector<std::string> holding;
     std::vector<std::string> silent;
     for (const auto& host : hosts) {
-        const auto known = inputs_.facts.hosts.find(host);
+        const auto known = inputs_.network.hosts.find(host);
         if (entry.holders.contains(host)) {
             holding.push_back(host);
-        } else if (known == inputs_.facts.hosts.end() || known->second.addresses.empty()) {
+        } else if (known == inputs_.network.hosts.end() || known->second.addresses.empty()) {
             silent.push_back(host);
         }
     }
@@ -137,17 +137,21 @@ void Builder::entries() {
     for (const auto& url : inputs_.site.entry) {
         Entry base;
         base.url = url;
-        base.port = portOfUrl(url);
-        const auto host = hostOfUrl(url);
-        base.address = reach::Address::parse(host);
+        const auto endpoint = Endpoint::ofUrl(url);
+        if (!endpoint) {
+            continue;
+        }
+        base.port = endpoint->port;
+        const auto& host = endpoint->host;
+        base.address = endpoint->address();
         if (base.address) {
             entry(std::move(base));
             continue;
         }
         base.name = host;
-        const auto resolved = inputs_.observed.names.find(host);
+        const auto resolved = inputs_.services.names.find(host);
         const auto addresses =
-            resolved == inputs_.observed.names.end() ? std::vector<reach::Address>{} : resolved->second;
+            resolved == inputs_.services.names.end() ? std::vector<reach::Address>{} : resolved->second;
         base.one_of_several = addresses.size() > 1;
         for (const auto& address : addresses) {
             base.address = address;
@@ -163,8 +167,8 @@ void Builder::entries() {
     // Where none is declared, an address that VRRP moves between load balancers is one.
     std::set<reach::Address> moving;
     for (const auto& host : balancerHosts()) {
-        const auto vrrp = inputs_.observed.vrrp.find(host);
-        if (vrrp != inputs_.observed.vrrp.end()) {
+        const auto vrrp = inputs_.services.vrrp.find(host);
+        if (vrrp != inputs_.services.vrrp.end()) {
             for (const auto& instance : vrrp->second.instances) {
                 moving.insert(instance.addresses.begin(), instance.addresses.end());
             }

@@ -30,10 +30,10 @@ void Builder::proxied(const std::string& host, const std::string& app, const Evi
 /// One destination of a host's connections: a database that its application asks, an application on another
 /// host that its web server asks.
 void Builder::flow(const std::string& host, const reach::Address& address, int port, int count) {
-    const auto* holder = inputs_.facts.holder(address);
+    const auto* holder = inputs_.network.holder(address);
     const auto to = address.isLoopback() ? host : holder == nullptr ? std::string() : holder->name;
-    const auto known = inputs_.facts.hosts.find(to);
-    if (known == inputs_.facts.hosts.end()) {
+    const auto known = inputs_.network.hosts.find(to);
+    if (known == inputs_.network.hosts.end()) {
         return;
     }
     const Evidence seen{"sockets of " + host,
@@ -63,7 +63,7 @@ void Builder::flow(const std::string& host, const reach::Address& address, int p
 
 /// Connections may add an edge, and never take one away: what is idle is not seen.
 void Builder::flows() {
-    for (const auto& [host, destinations] : inputs_.observed.outgoing) {
+    for (const auto& [host, destinations] : inputs_.services.outgoing) {
         for (const auto& [place, count] : destinations) {
             flow(host, place.first, place.second, count);
         }

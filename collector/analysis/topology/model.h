@@ -8,13 +8,13 @@
 #include <utility>
 #include <vector>
 
-#include "collector/analysis/facts.h"
+#include "collector/analysis/evidence/network.h"
+#include "collector/analysis/evidence/services.h"
 #include "collector/analysis/finding.h"
-#include "collector/analysis/redundancy/structure.h"
 #include "collector/analysis/replication/verdict.h"
 #include "collector/analysis/site.h"
 #include "collector/analysis/topology/crossings.h"
-#include "collector/analysis/topology/observed.h"
+#include "collector/analysis/topology/cut_sets.h"
 
 namespace lapwing::analysis::topology {
 
@@ -80,7 +80,7 @@ struct Member {
     std::string address;
     std::string role;
     std::string state;
-    ServerDetail detail;
+    evidence::ServerDetail detail;
 
     bool isUsed() const;  ///< requests are sent to it; true where nothing says that they are not
 };
@@ -113,8 +113,8 @@ struct Setup {
 };
 
 struct Inputs {
-    const Facts& facts;
-    const Observed& observed;
+    const evidence::Network& network;
+    const evidence::Services& services;
     const Crossings& crossings;
     const Site& site;
     std::shared_ptr<const std::vector<replication::Verdict>> replicas;  ///< null: not watched
@@ -126,10 +126,10 @@ struct Inputs {
 struct Service {
     std::string name;   ///< "read", "write", "replication", "monitoring"
     std::string title;  ///< "reading over HTTP"
-    redundancy::Gate by_design;
-    redundancy::Gate at_present;  ///< without what is switched off, and with what is known of standbys now
-    redundancy::CutSets design;   ///< with everything healthy
-    redundancy::CutSets now;      ///< with what is down taken away
+    Gate by_design;
+    Gate at_present;  ///< without what is switched off, and with what is known of standbys now
+    CutSets design;   ///< with everything healthy
+    CutSets now;      ///< with what is down taken away
     std::vector<std::string> not_assessed;
 };
 
@@ -150,7 +150,7 @@ struct Model {
     const Service* service(const std::string& name) const;
     /// The component of the machine under a host: two hosts of one machine share it.
     std::string machineOf(const std::string& host) const;
-    redundancy::States states() const;
+    States states() const;
     std::map<std::string, std::string> machines;  ///< host -> the component of its machine
 };
 
@@ -159,8 +159,8 @@ Model build(const Inputs& inputs);
 
 /// The site at one moment, for questions about it. Immutable.
 struct Moment {
-    Facts facts;
-    Observed observed;
+    evidence::Network network;
+    evidence::Services services;
     Crossings crossings;
     Site site;
     Setup setup;
@@ -169,7 +169,7 @@ struct Moment {
 
     /// Puts the model together from the rest.
     static std::shared_ptr<const Moment> of(
-        Facts facts, Observed observed, Crossings crossings, Site site, Setup setup,
+        evidence::Network network, evidence::Services services, Crossings crossings, Site site, Setup setup,
         std::shared_ptr<const std::vector<replication::Verdict>> replicas);
     /// The model with something that is not there.
     Model suppose(std::vector<Addition> additions) const;

@@ -8,7 +8,7 @@ namespace lapwing::analysis::topology {
 namespace {
 
 /// "haproxy@lb-01", "mysql@web-01+web-02"
-std::string setText(const redundancy::CutSet& set) {
+std::string setText(const CutSet& set) {
     std::string out;
     for (const auto& component : set.components) {
         out += (out.empty() ? "" : "+") + component;
@@ -45,11 +45,7 @@ void appendSamples(const Model& model, const Labels& extra, TimestampMs at, std:
     };
     for (const auto& [id, one] : model.components) {
         add(metric::kTopologyComponentInfo,
-            {{"component", id},
-             {"kind", one.kind},
-             {"host", one.host},
-             {"works", redundancy::truthName(one.works)}},
-            1);
+            {{"component", id}, {"kind", one.kind}, {"host", one.host}, {"works", truthName(one.works)}}, 1);
     }
     for (const auto& edge : model.edges) {
         add(metric::kTopologyEdgeInfo,

@@ -6,8 +6,6 @@ namespace lapwing::analysis::topology {
 
 namespace {
 
-using redundancy::Gate;
-
 /// Writes down what each delivered service needs: as designed, or as it is at present.
 class Functions {
   public:
@@ -159,8 +157,8 @@ void addServices(const Inputs& inputs, Model& model) {
     const auto states = model.states();
     const auto add = [&](std::string name, std::string title, Gate by_design, Gate at_present,
                          std::vector<std::string> not_assessed) {
-        auto designed = redundancy::cutSets(by_design);
-        auto now = redundancy::cutSets(at_present, states);
+        auto designed = cutSets(by_design);
+        auto now = cutSets(at_present, states);
         model.services.push_back({std::move(name), std::move(title), std::move(by_design),
                                   std::move(at_present), std::move(designed), std::move(now),
                                   std::move(not_assessed)});

@@ -35,17 +35,17 @@ class Takeover {
     std::string address() const { return entry_.address->toString(); }
 
     void require(Truth truth, Evidence obstacle) {
-        out_.takes_over = std::min(out_.takes_over, truth);
+        out_.takes_over = conjunction(out_.takes_over, truth);
         if (truth != Truth::yes) {
             out_.obstacles.push_back(std::move(obstacle));
         }
     }
 
-    const VrrpInstance* instanceOn(const std::string& host) {
-        const auto found = inputs_.observed.vrrp.find(host);
-        if (found == inputs_.observed.vrrp.end()) {
-            const auto known = inputs_.facts.hosts.find(host);
-            const bool seen = known != inputs_.facts.hosts.end() && known->second.agent_present;
+    const evidence::VrrpInstance* instanceOn(const std::string& host) {
+        const auto found = inputs_.services.vrrp.find(host);
+        if (found == inputs_.services.vrrp.end()) {
+            const auto known = inputs_.network.hosts.find(host);
+            const bool seen = known != inputs_.network.hosts.end() && known->second.agent_present;
             require(Truth::unknown, {"agent of " + host, seen ? "it cannot tell of keepalived there"
                                                               : "none reports from there: whether " +
                                                                     address() + " moves is not known"});
@@ -62,7 +62,7 @@ class Takeover {
         return instance;
     }
 
-    void move(const VrrpInstance& active, const VrrpInstance& standby) {
+    void move(const evidence::VrrpInstance& active, const evidence::VrrpInstance& standby) {
         out_.mechanism = "keepalived, virtual_router_id " + standby.virtual_router_id;
         if (active.virtual_router_id != standby.virtual_router_id) {
             require(Truth::no, {"keepalived of " + out_.host,
@@ -95,8 +95,8 @@ class Takeover {
         if (there != nullptr && there->passes == Truth::no && here != nullptr && here->passes != Truth::no) {
             require(Truth::no, there->evidence);
         }
-        const auto host = inputs_.facts.hosts.find(out_.host);
-        if (host == inputs_.facts.hosts.end() || !host->second.listeners_known) {
+        const auto host = inputs_.network.hosts.find(out_.host);
+        if (host == inputs_.network.hosts.end() || !host->second.listeners_known) {
             return;
         }
         const auto& listeners = host->second.listeners;

@@ -61,7 +61,7 @@ Expected<WhatIf> whatIf(const Moment& moment, const std::vector<std::string>& fa
         }
     }
     out.stopped = stoppedWith(model, out.failed);
-    redundancy::States healthy;
+    States healthy;
     auto present = model.states();
     for (const auto* set : {&out.failed, &out.stopped}) {
         for (const auto& one : *set) {
@@ -73,8 +73,7 @@ Expected<WhatIf> whatIf(const Moment& moment, const std::vector<std::string>& fa
         const auto* known = moment.model.service(service.name);
         out.outcomes.push_back({service.name, service.title,
                                 known == nullptr ? Truth::unknown : known->now.works,
-                                redundancy::evaluate(service.at_present, present),
-                                redundancy::cutSets(service.by_design, healthy)});
+                                evaluate(service.at_present, present), cutSets(service.by_design, healthy)});
     }
     return out;
 }

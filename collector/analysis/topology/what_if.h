@@ -14,7 +14,7 @@ struct Outcome {
     std::string title;
     Truth before = Truth::unknown;  ///< now
     Truth after = Truth::unknown;   ///< now, with the failures and the additions
-    redundancy::CutSets design;     ///< with everything healthy, but for the failures and with the additions
+    CutSets design;                 ///< with everything healthy, but for the failures and with the additions
 };
 
 struct WhatIf {

@@ -40,7 +40,7 @@ function tick() {
   if (failure || (lastGood !== 0 && Date.now() - lastGood > PAGE_STALE_AFTER_MS)) {
     $('content').classList.add('stale');
     showState({ kind: 'unknown', headline: failure || 'The collector does not answer',
-      subline: lastGood ? 'What is below was true ' + duration(age()) + ' ago. Trying again every ' + REFRESH_MS / 1000 + ' s.' : 'Trying again every ' + REFRESH_MS / 1000 + ' s.', urgent: [] });
+      subline: lastGood ? 'The facts below are ' + duration(age()) + ' old. Retrying every ' + REFRESH_MS / 1000 + ' s.' : 'Retrying every ' + REFRESH_MS / 1000 + ' s.', urgent: [] });
   }
 }
 
@@ -55,7 +55,7 @@ async function refresh() {
   } catch (error) {
     if (error instanceof SignedOut) failure = 'Signed out: reload the page to sign in again';
     else if (error instanceof TypeError || error.name === 'AbortError') failure = 'Cannot reach the collector';
-    else failure = 'The collector answers, but with an error: ' + error.message;
+    else failure = 'The collector reports an error: ' + error.message;
   } finally {
     busy = false;
     tick();

@@ -39,7 +39,7 @@ export function showHosts(data) {
       if (fact.memory !== null) list.append(...meter('Memory', fact.memory, 0.85, 0.95));
       if (fact.disk !== null) list.append(...meter('Fullest disk', fact.disk, 0.8, 0.92));
       if (fact.load !== null) list.append(el('dt', null, 'Load'), el('dd', null, fact.load.toFixed(2)));
-      const words = fact.state === 'silent' ? 'Nothing heard ' + (fact.heard ? 'for ' + fact.heard : 'for a while') + ': its state is unknown.'
+      const words = fact.state === 'silent' ? 'Silent ' + (fact.heard ? 'for ' + fact.heard : 'for a while') + ': its state is unknown.'
         : fact.state === 'never_reported' ? 'Enrolled, but its agent has not reported yet.'
         : fact.state === 'none' ? 'Seen from outside' + (fact.observers.length ? ', by ' + fact.observers.join(', ') : '') + '.' : '';
       return el('article', { class: 'card' + (fact.state === 'silent' ? ' bad' : '') },

@@ -46,21 +46,21 @@ function picture(entry) {
 
 export function showReplication(entries) {
   part('replication', entries.map(({ observed, ...rest }) => rest), () => {
-    if (entries.length === 0) return [el('p', { class: 'note' }, 'No replica has been reported, and none is declared under site.replication.')];
+    if (entries.length === 0) return [el('p', { class: 'note' }, 'No agent reports a replica, and site.replication declares no pair.')];
     return entries.map((entry) => {
       const state = REPLICATION[entry.state] || REPLICATION.unknown;
       const known = entry.lag_seconds !== null;
       const lag = !known ? 'lag unknown' : entry.lag_seconds < 0.05 ? 'no lag' : duration(entry.lag_seconds) + ' behind';
       const notes = [];
       if (known) notes.push('By the ' + (ESTIMATORS[entry.lag_source] || entry.lag_source) + (entry.confidence === 'confirmed' ? '' : ', ' + entry.confidence) + '.');
-      if (entry.delay_seconds) notes.push('Held back by ' + duration(entry.delay_seconds) + ' on purpose; that is not counted.');
-      if (entry.even_in_seconds !== null) notes.push('At the present pace it will be even in ' + duration(entry.even_in_seconds) + '.');
+      if (entry.delay_seconds) notes.push('Delayed by ' + duration(entry.delay_seconds) + ' on purpose; the lag does not include the delay.');
+      if (entry.even_in_seconds !== null) notes.push('At the current pace it will catch up in ' + duration(entry.even_in_seconds) + '.');
       else if (entry.catching_up === false) notes.push('It falls further behind.');
       const list = el('dl', { class: 'small' });
       for (const each of entry.estimators) {
         list.append(el('dt', { title: each.note || '' }, ESTIMATORS[each.name] || each.name), el('dd', null, each.lag_seconds === null ? 'unknown' : duration(each.lag_seconds)));
       }
-      const more = fold('estimators' + entry.replica + '\u0000' + entry.channel, false, { class: 'inner' }, el('summary', { class: 'small' }, 'Every way to tell the lag'), list);
+      const more = fold('estimators' + entry.replica + '\u0000' + entry.channel, false, { class: 'inner' }, el('summary', { class: 'small' }, 'All estimates of the lag'), list);
       return el('article', { class: 'card' + (state[0] === 'bad' ? ' bad' : state[0] === 'warn' ? ' warn' : '') },
         el('div', { class: 'top' }, el('h3', null, (entry.primary || 'unknown primary') + ' \u2192 ' + entry.replica + (entry.channel ? ' (' + entry.channel + ')' : '')), chip(...state)),
         picture(entry), el('p', { class: 'big' }, lag), el('p', null, sentence(entry.summary)),

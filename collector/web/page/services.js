@@ -6,8 +6,8 @@ const STALE_AFTER_S = 60;  // a sample older than this describes the past
 
 const REASONS = {
   timeout: 'no answer in time', refused: 'connection refused', unreachable: 'unreachable', denied: 'access denied',
-  tls: 'TLS failed', protocol: 'answer not understood', not_found: 'not found', internal: 'the probe itself failed',
-  unavailable: 'cannot be told now', status: 'wrong status code', body: 'wrong content', redirects: 'too many redirects',
+  tls: 'TLS failed', protocol: 'invalid answer', not_found: 'not found', internal: 'the probe itself failed',
+  unavailable: 'temporarily unavailable', status: 'wrong status code', body: 'wrong content', redirects: 'too many redirects',
   exhausted: 'a limit was reached',
 };
 

@@ -24,13 +24,13 @@ export function judge(data, rows) {
     for (const r of risky) urgent.push(['warn', 'at risk', 'Replication to ' + r.replica + ': ' + r.summary]);
   }
   const told = new Set(firing.map((a) => a.labels.host));
-  for (const a of silent.filter((each) => !told.has(each.host))) urgent.push(['unknown', 'unseen', a.state === 'silent' ? 'Nothing is heard from ' + a.host : a.host + ' is enrolled but has not reported yet']);
-  for (const r of dim) urgent.push(['unknown', 'unknown', 'Replication to ' + r.replica + ' cannot be judged']);
+  for (const a of silent.filter((each) => !told.has(each.host))) urgent.push(['unknown', 'unseen', a.state === 'silent' ? a.host + ' is silent' : a.host + ' is enrolled but has not reported yet']);
+  for (const r of dim) urgent.push(['unknown', 'unknown', 'Replication to ' + r.replica + ' is unknown']);
   for (const f of grave) urgent.push([severityKind(f.severity), f.id, (f.title || f.id) + ' (' + f.subject + ')']);
 
   const counts = [];
   if (data.findings.length) counts.push(plural(data.findings.length, 'finding'));
-  if (unclear.length) counts.push(plural(unclear.length, 'service') + ' not clearly seen');
+  if (unclear.length) counts.push(plural(unclear.length, 'service') + ' with unknown state');
   const rest = counts.length ? counts.join(', ') + '.' : '';
   const answer = (kind, headline, subline) => ({ kind, headline, subline, urgent });
   if (critical.length) return answer('bad', plural(critical.length, 'critical alert') + (firing.length > critical.length ? ' and ' + plural(firing.length - critical.length, 'other') : ''), rest);
@@ -43,9 +43,9 @@ export function judge(data, rows) {
   if (firing.length) return answer('warn', plural(firing.length, 'alert') + ' firing', rest);
   if (lagging.length) return answer('warn', 'A replica lags', rest);
   if (risky.length) return answer('warn', 'A replica is at risk', rest);
-  if (data.agents.length === 0 && rows.length === 0) return answer('unknown', 'Nothing to watch yet', 'No agent is enrolled: lapwing-collector enrol HOST makes the first.');
-  if (silent.length || dim.length || unclear.length) return answer('unknown', 'Not everything can be seen', 'Nothing that is seen is failing. ' + rest);
-  if (grave.length) return answer('warn', 'Everything runs, but ' + plural(grave.length, 'weakness', 'weaknesses') + ' should be closed', rest);
+  if (data.agents.length === 0 && rows.length === 0) return answer('unknown', 'Nothing to watch yet', 'No agent is enrolled. To enrol one: lapwing-collector enrol HOST');
+  if (silent.length || dim.length || unclear.length) return answer('unknown', 'Some states are unknown', 'No known failure. ' + rest);
+  if (grave.length) return answer('warn', 'Everything runs, but ' + plural(grave.length, 'weakness', 'weaknesses') + ' should be fixed', rest);
   if (data.findings.length) return answer('good', 'Everything runs', rest);
   return answer('good', 'All is well', plural(data.agents.length, 'host') + ' reporting, ' + plural(rows.length, 'service') + ' up.');
 }

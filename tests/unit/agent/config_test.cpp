@@ -26,7 +26,9 @@ void append(std::vector<ProbeSpec>& out, const char* job, const std::string& ins
     ProbeSpec spec;
     spec.job = job;
     spec.instance = instance;
-    if (!url.empty()) spec.labels = {{"url", url}};
+    if (!url.empty()) {
+        spec.labels = {{"url", url}};
+    }
     spec.probe = std::make_unique<Nothing>();
     out.push_back(std::move(spec));
 }
@@ -36,7 +38,9 @@ std::vector<ProbeKind> kinds() {
         {"node", "the host",
          [](const lapwing::config::Node& node, const ProbeContext& context,
             std::vector<ProbeSpec>& out) -> std::string {
-             if (node.text() == "off") return "node: off (configured)";
+             if (node.text() == "off") {
+                 return "node: off (configured)";
+             }
              append(out, "node", context.host);
              return "node: on (every host has it)";
          }},
@@ -44,7 +48,9 @@ std::vector<ProbeKind> kinds() {
          [](const lapwing::config::Node& node, const ProbeContext& context,
             std::vector<ProbeSpec>& out) -> std::string {
              node.forEach([&](const lapwing::config::Node& entry) {
-                 if (entry.isScalar()) return;
+                 if (entry.isScalar()) {
+                     return;
+                 }
                  entry.allow({"url"});
                  append(out, "app", context.host, entry["url"].text());
              });
@@ -61,7 +67,9 @@ std::vector<std::string> problemsOf(const std::string& yaml) {
     Reader reader;
     (void)parse(reader, yaml);
     std::vector<std::string> texts;
-    for (const auto& problem : reader.problems()) texts.push_back(problem.toString());
+    for (const auto& problem : reader.problems()) {
+        texts.push_back(problem.toString());
+    }
     return texts;
 }
 
@@ -117,7 +125,9 @@ TEST_CASE("a whole configuration, as the design shows it") {
                   "probes:\n"
                   "  node: off\n"
                   "  app: [ { url: http://127.0.0.1:8000/healthz }, { url: http://127.0.0.1:8001/ } ]\n");
-    for (const auto& problem : reader.problems()) INFO(problem.toString());
+    for (const auto& problem : reader.problems()) {
+        INFO(problem.toString());
+    }
     CHECK(reader.ok());
     const auto& agent = loaded.agent;
     CHECK(agent.host == "web-01");

@@ -169,7 +169,9 @@ TEST_CASE("a collector in trouble is asked again until it takes the samples") {
     }
     SECTION("Retry-After is honoured") {
         collector.decide([&](const std::string&, std::size_t) -> FakeCollector::Answer {
-            if (calls++ == 0) return {429, "", {{"Retry-After", "2"}}, false};
+            if (calls++ == 0) {
+                return {429, "", {{"Retry-After", "2"}}, false};
+            }
             return {};
         });
         const auto delivery = openDelivery(configFor(collector));
@@ -218,8 +220,12 @@ TEST_CASE("a refused batch is dropped and counted; the batches joined with it ar
     }
     std::atomic<int> singles{0};
     collector.decide([&](const std::string&, std::size_t samples) -> FakeCollector::Answer {
-        if (samples > 1) return {422, "too many together", {}, false};
-        if (singles++ == 4) return {422, "1 sample is refused: out of order", {}, false};
+        if (samples > 1) {
+            return {422, "too many together", {}, false};
+        }
+        if (singles++ == 4) {
+            return {422, "1 sample is refused: out of order", {}, false};
+        }
         return {};
     });
     collector.start();
@@ -282,7 +288,9 @@ TEST_CASE("documents are delivered once by digest, and do not hold up samples") 
     FakeCollector collector;
     std::atomic<bool> refuse{true};
     collector.decide([&](const std::string& path, std::size_t) -> FakeCollector::Answer {
-        if (path != "/api/v1/write" && refuse) return {404, "no such page", {}, false};
+        if (path != "/api/v1/write" && refuse) {
+            return {404, "no such page", {}, false};
+        }
         return {200, "digest", {}, false};
     });
     auto delivery = openDelivery(configFor(collector));

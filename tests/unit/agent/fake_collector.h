@@ -50,7 +50,9 @@ class FakeCollector {
 
     void start() {
         auto context = tls::serverContext(server_, server_, ca_.certificate());
-        if (!context) throw std::runtime_error(context.error().message);
+        if (!context) {
+            throw std::runtime_error(context.error().message);
+        }
         released_ = false;
         Poco::Net::SecureServerSocket socket(
             Poco::Net::SocketAddress("127.0.0.1", static_cast<Poco::UInt16>(socket_port_)), 64, *context);
@@ -63,7 +65,9 @@ class FakeCollector {
     }
     void stop() {
         release();
-        if (http_) http_->stopAll(true);
+        if (http_) {
+            http_->stopAll(true);
+        }
         http_.reset();
     }
     void release() { released_ = true; }
@@ -133,7 +137,9 @@ class FakeCollector {
             const auto decoded = decodeWhole(body);
             if (decoded) {
                 for (const auto& series : decoded->series) {
-                    for (const auto& sample : series.samples) values.push_back(sample.value);
+                    for (const auto& sample : series.samples) {
+                        values.push_back(sample.value);
+                    }
                 }
                 metadata = decoded->metadata;
             }
@@ -141,18 +147,32 @@ class FakeCollector {
         Answer answer;
         {
             const std::lock_guard lock(mutex_);
-            if (decide_) answer = decide_(request.getURI(), values.size());
+            if (decide_) {
+                answer = decide_(request.getURI(), values.size());
+            }
             seen_.push_back(
                 {std::chrono::steady_clock::now(), request.getURI(), {}, answer.status, values.size()});
-            for (const auto& [name, value] : request) seen_.back().headers[name] = value;
+            for (const auto& [name, value] : request) {
+                seen_.back().headers[name] = value;
+            }
             const bool stored = !answer.hang && (answer.status < 300 || answer.status == 400);
-            if (stored) values_.insert(values_.end(), values.begin(), values.end());
-            if (stored) metadata_.insert(metadata_.end(), metadata.begin(), metadata.end());
-            if (stored && !is_write) documents_.push_back(request.getURI() + "\n" + body);
+            if (stored) {
+                values_.insert(values_.end(), values.begin(), values.end());
+            }
+            if (stored) {
+                metadata_.insert(metadata_.end(), metadata.begin(), metadata.end());
+            }
+            if (stored && !is_write) {
+                documents_.push_back(request.getURI() + "\n" + body);
+            }
         }
-        while (answer.hang && !released_) std::this_thread::sleep_for(std::chrono::milliseconds(5));
+        while (answer.hang && !released_) {
+            std::this_thread::sleep_for(std::chrono::milliseconds(5));
+        }
         response.setStatus(static_cast<Poco::Net::HTTPResponse::HTTPStatus>(answer.status));
-        for (const auto& [name, value] : answer.headers) response.set(name, value);
+        for (const auto& [name, value] : answer.headers) {
+            response.set(name, value);
+        }
         response.set("X-Lapwing-Time", received + " " + now());
         response.setContentLength(static_cast<std::streamsize>(answer.body.size()));
         try {

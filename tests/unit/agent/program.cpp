@@ -27,7 +27,9 @@ std::string contents(const std::string& path) {
 Program::Program(const std::string& folder, const std::vector<std::string>& arguments) : folder_(folder) {
     std::vector<char*> argv;
     argv.reserve(arguments.size() + 1);
-    for (const auto& argument : arguments) argv.push_back(const_cast<char*>(argument.c_str()));
+    for (const auto& argument : arguments) {
+        argv.push_back(const_cast<char*>(argument.c_str()));
+    }
     argv.push_back(nullptr);
     posix_spawn_file_actions_t actions;
     posix_spawn_file_actions_init(&actions);
@@ -39,11 +41,15 @@ Program::Program(const std::string& folder, const std::vector<std::string>& argu
     posix_spawn_file_actions_addclosefrom_np(&actions, 3);
     const int code = posix_spawn(&pid_, argv[0], &actions, nullptr, argv.data(), environ);
     posix_spawn_file_actions_destroy(&actions);
-    if (code != 0) throw std::runtime_error("cannot start " + arguments[0]);
+    if (code != 0) {
+        throw std::runtime_error("cannot start " + arguments[0]);
+    }
 }
 
 Program::~Program() {
-    if (pid_ <= 0) return;
+    if (pid_ <= 0) {
+        return;
+    }
     kill(pid_, SIGKILL);
     waitpid(pid_, nullptr, 0);
 }

@@ -64,7 +64,9 @@ std::set<std::string> socketsOf(int pid) {
     for (const auto& entry :
          std::filesystem::directory_iterator("/proc/" + std::to_string(pid) + "/fd", error)) {
         const std::string target = std::filesystem::read_symlink(entry.path(), error).string();
-        if (target.compare(0, 8, "socket:[") == 0) inodes.insert(target.substr(8, target.size() - 9));
+        if (target.compare(0, 8, "socket:[") == 0) {
+            inodes.insert(target.substr(8, target.size() - 9));
+        }
     }
     return inodes;
 }
@@ -80,9 +82,13 @@ int listeningSockets(int pid) {
         while (std::getline(file, line)) {
             std::istringstream words(line);
             std::vector<std::string> fields;
-            for (std::string word; words >> word;) fields.push_back(word);
+            for (std::string word; words >> word;) {
+                fields.push_back(word);
+            }
             const bool listens = table[0] == 'u' || fields.at(3) == "0A";
-            if (listens && mine.count(fields.at(9)) == 1) ++found;
+            if (listens && mine.count(fields.at(9)) == 1) {
+                ++found;
+            }
         }
     }
     return found;

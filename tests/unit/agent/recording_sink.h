@@ -40,7 +40,9 @@ class RecordingSink {
     std::vector<Arrival> of(std::string_view job) const {
         std::vector<Arrival> found;
         for (auto& arrival : all()) {
-            if (arrival.labels("up").get("job") == job) found.push_back(arrival);
+            if (arrival.labels("up").get("job") == job) {
+                found.push_back(arrival);
+            }
         }
         return found;
     }
@@ -52,14 +54,18 @@ class RecordingSink {
 
 inline double RecordingSink::Arrival::value(std::string_view name) const {
     for (const auto& one : series) {
-        if (one.labels.metricName() == name) return one.samples.at(0).value;
+        if (one.labels.metricName() == name) {
+            return one.samples.at(0).value;
+        }
     }
     return std::nan("");
 }
 
 inline Labels RecordingSink::Arrival::labels(std::string_view name) const {
     for (const auto& one : series) {
-        if (one.labels.metricName() == name) return one.labels;
+        if (one.labels.metricName() == name) {
+            return one.labels;
+        }
     }
     return {};
 }
@@ -69,7 +75,9 @@ inline bool eventually(const std::function<bool()>& condition,
                        std::chrono::milliseconds limit = std::chrono::seconds(20)) {
     const auto end = std::chrono::steady_clock::now() + limit;
     while (!condition()) {
-        if (std::chrono::steady_clock::now() > end) return false;
+        if (std::chrono::steady_clock::now() > end) {
+            return false;
+        }
         std::this_thread::sleep_for(std::chrono::milliseconds(5));
     }
     return true;

@@ -82,7 +82,9 @@ class Gate {
     ~Gate() { open(); }
     void open() { open_ = true; }
     void wait() const {
-        while (!open_) std::this_thread::sleep_for(2ms);
+        while (!open_) {
+            std::this_thread::sleep_for(2ms);
+        }
     }
 
   private:
@@ -108,7 +110,9 @@ TEST_CASE("a run becomes samples with the probe's labels, up, and what a scrape 
         specs(std::move(one)), got.sink(),
         [&](const std::string& kind, const std::string& body) { documents.push_back(kind + "/" + body); },
         [&](const std::vector<prometheus::MetricFamily>& families) {
-            for (const auto& family : families) described.push_back(family.name);
+            for (const auto& family : families) {
+                described.push_back(family.name);
+            }
         });
     CHECK(runner.states()[0].outcome == ProbeState::Outcome::waiting);
     const auto before = lapwing::nowMs();
@@ -170,8 +174,9 @@ TEST_CASE("a failure is up 0 with its reason, and ends the probe's series") {
     std::atomic<bool> failing{false};
     Runner runner(specs(spec("app", watch,
                              [&](const Deadline&) -> Expected<ProbeResult> {
-                                 if (failing)
+                                 if (failing) {
                                      return lapwing::fail(ErrorKind::refused, "127.0.0.1:80: refused");
+                                 }
                                  return oneGauge("app_value");
                              })),
                   got.sink(), nullptr);
@@ -205,7 +210,9 @@ TEST_CASE("a failed run may report what it knows; what is missing ends, even of 
     FakeProbe::Watch watch;
     Runner runner(specs(spec("nginx", watch,
                              [&](const Deadline&) -> Expected<ProbeResult> {
-                                 if (watch.runs == 1) return oneGauge("nginx_requests");
+                                 if (watch.runs == 1) {
+                                     return oneGauge("nginx_requests");
+                                 }
                                  auto result = oneGauge("nginx_up", 0);
                                  result.partial = true;
                                  result.failure = lapwing::Error{ErrorKind::timeout, "silent"};
@@ -272,7 +279,9 @@ TEST_CASE("a run that hangs is reported at its deadline, flies alone, and delays
     CHECK(runner.states()[0].overdue);
     // The quick one had its turns all the while; a busy machine may cost it some.
     CHECK(2 * (got.of("quick").size() + 3) >= static_cast<std::size_t>(elapsed / 100ms));
-    for (const auto& run : got.of("quick")) CHECK(run.value("up") == 1);
+    for (const auto& run : got.of("quick")) {
+        CHECK(run.value("up") == 1);
+    }
 
     gate.open();
     REQUIRE(eventually([&] { return hung_watch.runs > 3; }));
@@ -280,7 +289,9 @@ TEST_CASE("a run that hangs is reported at its deadline, flies alone, and delays
         eventually([&] { return !got.of("hung-a").empty() && got.of("hung-a").back().value("up") == 1; }));
     runner.stop(1s);
     // The result of the run that was given up is not among the samples with up 0.
-    for (const auto& run : got.of("hung-a")) CHECK((run.value("up") == 1 || !run.has("too_late")));
+    for (const auto& run : got.of("hung-a")) {
+        CHECK((run.value("up") == 1 || !run.has("too_late")));
+    }
 }
 
 TEST_CASE("a run longer than its interval but within its deadline is not disturbed") {
@@ -298,7 +309,9 @@ TEST_CASE("a run longer than its interval but within its deadline is not disturb
     REQUIRE(eventually([&] { return got.all().size() >= 3; }));
     runner.stop(2s);
     CHECK(watch.most == 1);
-    for (const auto& run : got.all()) CHECK(run.value("up") == 1);
+    for (const auto& run : got.all()) {
+        CHECK(run.value("up") == 1);
+    }
 }
 
 TEST_CASE("stop waits for runs within their deadline, not for hung ones, and ends the calls") {

@@ -11,7 +11,9 @@ namespace {
 
 std::vector<TimeSeries> series(std::initializer_list<const char*> names) {
     std::vector<TimeSeries> out;
-    for (const char* name : names) out.push_back({Labels{{"__name__", name}}, {{1, 1.0}}});
+    for (const char* name : names) {
+        out.push_back({Labels{{"__name__", name}}, {{1, 1.0}}});
+    }
     return out;
 }
 

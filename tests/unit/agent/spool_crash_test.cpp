@@ -30,19 +30,31 @@ namespace {
     SpoolConfig config;
     config.path = path;
     auto spool = Spool::open(config);
-    if (!spool) _exit(1);
+    if (!spool) {
+        _exit(1);
+    }
     for (int number = first;; ++number) {
         (*spool)->add(numbered(number));
-        if (!(*spool)->flush()) _exit(2);
+        if (!(*spool)->flush()) {
+            _exit(2);
+        }
         int note = number + 1;
-        if (write(pipe_end, &note, sizeof note) != sizeof note) _exit(3);
-        if (number % 3 != 0) continue;
+        if (write(pipe_end, &note, sizeof note) != sizeof note) {
+            _exit(3);
+        }
+        if (number % 3 != 0) {
+            continue;
+        }
         // What is sent is told first: it may be sent again, it must not be missing.
         const auto batch = (*spool)->next(2);
-        if (!batch) _exit(4);
+        if (!batch) {
+            _exit(4);
+        }
         for (const double value : valuesOf(batch->body)) {
             note = -static_cast<int>(value) - 1;
-            if (write(pipe_end, &note, sizeof note) != sizeof note) _exit(3);
+            if (write(pipe_end, &note, sizeof note) != sizeof note) {
+                _exit(3);
+            }
         }
         (*spool)->sent(*batch);
     }
@@ -68,7 +80,9 @@ TEST_CASE("killed at any moment, the spool keeps all that was flushed and not se
         close(ends[1]);
         int note = 0;
         const auto record = [&] {
-            if (read(ends[0], &note, sizeof note) != sizeof note) return false;
+            if (read(ends[0], &note, sizeof note) != sizeof note) {
+                return false;
+            }
             (note > 0 ? written : sent).insert(std::abs(note) - 1);
             return true;
         };
@@ -115,7 +129,9 @@ int fillDisk(const std::string& mount_point) {
     config.path = mount_point + "/spool.db";
     config.memory_bytes = 100'000;
     auto opened = Spool::open(config);
-    if (!opened) return 1;
+    if (!opened) {
+        return 1;
+    }
     auto& spool = **opened;
     std::string noise;
     std::minstd_rand random(3);
@@ -124,7 +140,9 @@ int fillDisk(const std::string& mount_point) {
         for (int i = 0; i < count; ++i, ++added) {
             auto series = numbered(added);
             noise.clear();
-            for (int k = 0; k < 3000; ++k) noise += static_cast<char>('!' + random() % 90);
+            for (int k = 0; k < 3000; ++k) {
+                noise += static_cast<char>('!' + random() % 90);
+            }
             series[0].labels.set("noise", noise);
             spool.add(std::move(series));
             spool.flush();
@@ -132,23 +150,41 @@ int fillDisk(const std::string& mount_point) {
     };
     add(200);
     auto state = spool.state();
-    if (state.trouble.empty()) return 2;
-    if (state.dropped["disk"] == 0) return 3;                      // memory is bounded,
-    if (state.samples + state.dropped["disk"] != added) return 4;  // and each is waiting or counted
+    if (state.trouble.empty()) {
+        return 2;
+    }
+    if (state.dropped["disk"] == 0) {
+        return 3;  // memory is bounded,
+    }
+    if (state.samples + state.dropped["disk"] != added) {
+        return 4;  // and each is waiting or counted
+    }
     // What waits can be sent all the same, the file's first.
     const int kept = static_cast<int>(state.samples);
     const auto values = drain(spool);
-    if (static_cast<int>(values.size()) != kept) return 5;
-    if (values.front() != 0 || values.back() != added - 1) return 6;
+    if (static_cast<int>(values.size()) != kept) {
+        return 5;
+    }
+    if (values.front() != 0 || values.back() != added - 1) {
+        return 6;
+    }
     for (std::size_t i = 1; i < values.size(); ++i) {
-        if (values[i] <= values[i - 1]) return 7;
+        if (values[i] <= values[i - 1]) {
+            return 7;
+        }
     }
     // Now that everything was sent, there is room again.
     add(3);
     state = spool.state();
-    if (!state.trouble.empty()) return 8;
-    if (state.samples != 3) return 9;
-    if (drain(spool).size() != 3) return 10;
+    if (!state.trouble.empty()) {
+        return 8;
+    }
+    if (state.samples != 3) {
+        return 9;
+    }
+    if (drain(spool).size() != 3) {
+        return 10;
+    }
     return 0;
 }
 
@@ -157,7 +193,9 @@ int fillDisk(const std::string& mount_point) {
 TEST_CASE("on a full disk the agent goes on from memory, counts what it drops, and recovers") {
     const TempDir dir;
     const pid_t child = fork();
-    if (child == 0) _exit(fillDisk(dir.root()));
+    if (child == 0) {
+        _exit(fillDisk(dir.root()));
+    }
     int status = 0;
     waitpid(child, &status, 0);
     REQUIRE(WIFEXITED(status));
@@ -180,11 +218,17 @@ TEST_CASE("a disk that is full from the start is no reason not to run") {
         SpoolConfig config;
         config.path = dir.path("spool.db");
         auto spool = Spool::open(config);
-        if (!spool) _exit(1);
+        if (!spool) {
+            _exit(1);
+        }
         (*spool)->add(numbered(5));
-        if ((*spool)->flush()) _exit(2);
+        if ((*spool)->flush()) {
+            _exit(2);
+        }
         const auto batch = (*spool)->next(64);
-        if (!batch || valuesOf(batch->body) != std::vector<double>{5}) _exit(3);
+        if (!batch || valuesOf(batch->body) != std::vector<double>{5}) {
+            _exit(3);
+        }
         (*spool)->sent(*batch);
         _exit((*spool)->next(64) ? 4 : 0);
     }

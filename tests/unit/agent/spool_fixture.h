@@ -22,7 +22,9 @@ inline std::vector<double> valuesOf(std::string_view body) {
     REQUIRE(request);
     std::vector<double> values;
     for (const auto& series : request->series) {
-        for (const auto& sample : series.samples) values.push_back(sample.value);
+        for (const auto& sample : series.samples) {
+            values.push_back(sample.value);
+        }
     }
     return values;
 }
@@ -41,7 +43,9 @@ inline std::vector<double> drain(agent::Spool& spool, std::size_t parts = 64) {
 
 inline std::vector<double> range(int from, int to) {
     std::vector<double> values;
-    for (int i = from; i < to; ++i) values.push_back(i);
+    for (int i = from; i < to; ++i) {
+        values.push_back(i);
+    }
     return values;
 }
 

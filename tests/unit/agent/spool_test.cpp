@@ -112,7 +112,9 @@ TEST_CASE("many samples at once become several batches, and a request stays near
     const TempDir dir;
     const auto spool = openSpool(configIn(dir));
     std::vector<lapwing::TimeSeries> many;
-    for (int i = 0; i < 12'000; ++i) many.push_back(numbered(i)[0]);
+    for (int i = 0; i < 12'000; ++i) {
+        many.push_back(numbered(i)[0]);
+    }
     spool->add(std::move(many));
     spool->flush();
     CHECK(spool->next(1)->samples == 5000);
@@ -250,7 +252,9 @@ TEST_CASE("a file that is damaged while it is in use is set aside, and what come
     spool->add(numbered(1000));
     spool->addDocument("ruleset", "rules");
     spool->flush();
-    while (const auto batch = spool->next(64)) spool->sent(*batch);
+    while (const auto batch = spool->next(64)) {
+        spool->sent(*batch);
+    }
     spool->add(numbered(1001));
     CHECK(spool->flush());
     CHECK(std::filesystem::exists(config.path + ".damaged"));

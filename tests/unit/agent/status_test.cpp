@@ -124,7 +124,9 @@ TEST_CASE("one failing probe is enough to be degraded; escape sequences do not r
 }
 
 TEST_CASE("what is no status is an error; what lacks members is shown without them") {
-    for (const char* bad : {"", "{", "[]", "12"}) CHECK_FALSE(statusText(bad, 0));
+    for (const char* bad : {"", "{", "[]", "12"}) {
+        CHECK_FALSE(statusText(bad, 0));
+    }
     const auto text = statusText(R"({"version": 3, "probes": [{"job": null}, 5]})", 0);
     REQUIRE(text);
     CHECK(text->text.find("PROBE") != std::string::npos);
@@ -141,12 +143,16 @@ TEST_CASE("the socket answers whoever connects, and hung clients keep nobody wai
     CHECK((status.st_mode & 0777) == 0660);
     // Clients that never read, and one that has gone before it was answered.
     std::vector<int> hung;
-    for (int i = 0; i < 5; ++i) hung.push_back(connectRaw(path));
+    for (int i = 0; i < 5; ++i) {
+        hung.push_back(connectRaw(path));
+    }
     close(connectRaw(path));
     const auto answer = readStatus(path, 5s);
     REQUIRE(answer);
     CHECK(*answer == large);
-    for (const int descriptor : hung) close(descriptor);
+    for (const int descriptor : hung) {
+        close(descriptor);
+    }
     server->reset();
     CHECK(readStatus(path, 1s).error().kind == ErrorKind::not_found);
 }
@@ -196,7 +202,9 @@ TEST_CASE("the agent's own samples") {
         std::vector<lapwing::TimeSeries> all;
         lapwing::appendFamilies(result.families, {}, 1, all);
         for (const auto& one : all) {
-            if (one.labels.toString() == series) return one.samples[0].value;
+            if (one.labels.toString() == series) {
+                return one.samples[0].value;
+            }
         }
         return -1.0;
     };

@@ -10,10 +10,16 @@ using lapwing::agent::Verdict;
 using lapwing::agent::verdictOf;
 
 TEST_CASE("what an answer means") {
-    for (const int status : {200, 202, 204}) CHECK(verdictOf(status, 1) == Verdict::stored);
-    for (const int status : {408, 429, 500, 502, 503, 599}) CHECK(verdictOf(status, 1) == Verdict::again);
+    for (const int status : {200, 202, 204}) {
+        CHECK(verdictOf(status, 1) == Verdict::stored);
+    }
+    for (const int status : {408, 429, 500, 502, 503, 599}) {
+        CHECK(verdictOf(status, 1) == Verdict::again);
+    }
     // A wrong set-up never costs a sample.
-    for (const int status : {301, 302, 401, 403, 404, 405, 410}) CHECK(verdictOf(status, 1) == Verdict::keep);
+    for (const int status : {301, 302, 401, 403, 404, 405, 410}) {
+        CHECK(verdictOf(status, 1) == Verdict::keep);
+    }
     for (const int status : {400, 413, 422}) {
         CHECK(verdictOf(status, 1) == Verdict::refused);
         CHECK(verdictOf(status, 2) == Verdict::split);
@@ -25,7 +31,9 @@ TEST_CASE("the collector's times") {
     REQUIRE(times);
     CHECK(times->received == 1'700'000'000'000'001);
     CHECK(times->sent == 1'700'000'000'000'250);
-    for (const char* bad : {"", "1", "1 ", "a b", "1 2 3", "1,2"}) CHECK_FALSE(parseLapwingTime(bad));
+    for (const char* bad : {"", "1", "1 ", "a b", "1 2 3", "1,2"}) {
+        CHECK_FALSE(parseLapwingTime(bad));
+    }
 }
 
 TEST_CASE("the clock offset is NTP's, of the exchange with the shortest round trip") {

@@ -6,7 +6,7 @@
 
 #include "agent/snapshot/boot.h"
 #include "agent/snapshot/collect.h"
-#include "collector/analysis/rules_history.h"
+#include "collector/analysis/evidence/rules_history.h"
 #include "tests/unit/analysis/site_samples.h"
 
 using namespace lapwing;
@@ -429,7 +429,7 @@ TEST_CASE("F11: what the site needs may be opened") {
 
 TEST_CASE("the history of rulesets: what was in force a day ago, and what followed") {
     using Digests = std::vector<std::string>;
-    RulesHistory history;
+    evidence::RulesHistory history;
     CHECK(history.since("a") == 0);
     history.note("a", "1", 1000);
     CHECK(history.since("a") == 0);
@@ -437,7 +437,7 @@ TEST_CASE("the history of rulesets: what was in force a day ago, and what follow
     history.note("a", "2", 1000 + kHour);
     history.note("a", "3", 1000 + 2 * kHour);
     history.note("a", "3", 1000 + 3 * kHour);
-    history = RulesHistory::fromText(history.toText());
+    history = evidence::RulesHistory::fromText(history.toText());
     CHECK(history.since("a") == 1000 + 2 * kHour);
     auto change = history.change("a");
     REQUIRE(change);

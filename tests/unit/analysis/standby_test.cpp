@@ -9,8 +9,8 @@
 
 using namespace lapwing;
 using namespace lapwing::analysis;
+
 using test::Watched;
-using topology::Truth;
 
 namespace {
 
@@ -371,7 +371,7 @@ TEST_CASE("R10: a name with one address that does not move") {
     Pair pair;
     pair.site.entry = {"https://www.example.org/"};
     std::vector<reach::Address> answer;
-    pair.options.names = [&] { return Resolved{{"www.example.org", answer}}; };
+    pair.options.names = [&] { return evidence::Resolved{{"www.example.org", answer}}; };
     const auto address = [](const char* text) { return *reach::Address::parse(text); };
     SECTION("of one load balancer") {
         answer = {address("10.77.0.10")};
@@ -420,35 +420,36 @@ TEST_CASE("R10: a name with one address that does not move") {
         CHECK(pair.find("R10") == nullptr);
     }
     SECTION("without an answer") {
-        pair.options.names = [] { return Resolved{}; };
+        pair.options.names = [] { return evidence::Resolved{}; };
         pair.rounds(10);
         CHECK(pair.find("R10") == nullptr);
     }
 }
 
 TEST_CASE("names are resolved in the background, and an answer outlives a failure") {
-    CHECK(namesOf({"http://10.0.0.1/", "https://www.example.org:8443/x", "http://[fd00::1]:80/"}) ==
+    CHECK(evidence::namesOf({"http://10.0.0.1/", "https://www.example.org:8443/x", "http://[fd00::1]:80/"}) ==
           std::vector<std::string>{"www.example.org"});
     // The thread may outlive the test.
     const auto calls = std::make_shared<std::atomic<int>>(0);
-    const Names names({"a", "b"}, std::chrono::milliseconds(5),
-                      [calls](const std::string& name) -> Expected<std::vector<reach::Address>> {
-                          ++*calls;
-                          if (name == "b" || *calls > 2) {
-                              return fail(ErrorKind::not_found, "none");
-                          }
-                          return std::vector{*reach::Address::parse("10.0.0.1")};
-                      });
+    const evidence::EntryNames names(
+        {"a", "b"}, std::chrono::milliseconds(5),
+        [calls](const std::string& name) -> Expected<std::vector<reach::Address>> {
+            ++*calls;
+            if (name == "b" || *calls > 2) {
+                return fail(ErrorKind::not_found, "none");
+            }
+            return std::vector{*reach::Address::parse("10.0.0.1")};
+        });
     while (*calls < 8) {
         std::this_thread::sleep_for(std::chrono::milliseconds(1));
     }
     const auto found = names.current();
     REQUIRE(found.size() == 1);
     CHECK(found.at("a").front().toString() == "10.0.0.1");
-    const auto local = Names::resolve("localhost");
+    const auto local = evidence::EntryNames::resolve("localhost");
     REQUIRE(local);
     CHECK(local->front().isLoopback());
-    CHECK(!Names::resolve("no-such-name.invalid"));
+    CHECK(!evidence::EntryNames::resolve("no-such-name.invalid"));
 }
 
 TEST_CASE("connections to a database show who asks it") {

@@ -6,15 +6,15 @@
 
 using namespace lapwing;
 using namespace lapwing::analysis;
+
 using test::kNoRules;
 using test::server;
 using test::SiteSamples;
 using test::Watched;
-using topology::Truth;
 
 namespace {
 
-std::set<std::set<std::string>> sets(const redundancy::CutSets& cuts) {
+std::set<std::set<std::string>> sets(const topology::CutSets& cuts) {
     std::set<std::set<std::string>> out;
     for (const auto& set : cuts.sets) {
         out.insert(set.components);
@@ -169,7 +169,7 @@ TEST_CASE("what Nginx passes requests to, by its configuration") {
         route(site, "web-01", "80", "", "api", "[fd00::5]:9000");
         site.round();
         CHECK(neededBy(site, "web@web-01") == Needed{{"app@fd00::5"}, {"app@web-01", "app@web-02"}});
-        CHECK(site.edge("web@web-01", "app@10.77.0.99").works == topology::Truth::no);
+        CHECK(site.edge("web@web-01", "app@10.77.0.99").works == Truth::no);
         CHECK(site.edge("app@fd00::5", "fd00::5").kind == "runs_on");
     }
     SECTION("at the port and under the name that the site's requests have") {

@@ -14,9 +14,13 @@ Config read(const std::string& yaml, std::vector<std::string>* problems = nullpt
     config::Reader reader;
     auto config = readConfig(reader.text(yaml, "c.yaml"));
     if (problems != nullptr) {
-        for (const auto& problem : reader.problems()) problems->push_back(problem.toString());
+        for (const auto& problem : reader.problems()) {
+            problems->push_back(problem.toString());
+        }
     } else {
-        for (const auto& problem : reader.problems()) UNSCOPED_INFO(problem.toString());
+        for (const auto& problem : reader.problems()) {
+            UNSCOPED_INFO(problem.toString());
+        }
         CHECK(reader.ok());
     }
     return config;
@@ -126,7 +130,9 @@ site:
         INFO(each);
         CHECK(std::find(problems.begin(), problems.end(), each) != problems.end());
     }
-    for (const auto& each : problems) UNSCOPED_INFO(each);
+    for (const auto& each : problems) {
+        UNSCOPED_INFO(each);
+    }
     CHECK(problems.size() == wanted.size() + 3);  // lookback, allow's `to`, allow's network
 }
 

@@ -57,8 +57,9 @@ TEST_CASE("JSON stays UTF-8 whatever bytes a text holds") {
     JsonSink sink(out);
     JsonWriter json(sink);
     json.StartArray();
-    for (const char* each : {"\xff", "a\xc3z", "\xc3\xa4\xa4\xf0\x9f\x90\xa6\xf0\x9f", "\xed\xa0\x80"})
+    for (const char* each : {"\xff", "a\xc3z", "\xc3\xa4\xa4\xf0\x9f\x90\xa6\xf0\x9f", "\xed\xa0\x80"}) {
         text(json, each);
+    }
     json.EndArray();
     sink.Flush();
     CHECK(out.str() ==
@@ -112,7 +113,9 @@ TEST_CASE("Integers are read as Go reads them") {
     CHECK(parseInteger("1x").error().message == "strconv.Atoi: parsing \"1x\": invalid syntax");
     CHECK(parseInteger("99999999999", "ParseInt").error().message ==
           "strconv.ParseInt: parsing \"99999999999\": value out of range");
-    for (const char* bad : {"", "+", "-", "+-1", " 1"}) CHECK_FALSE(parseInteger(bad));
+    for (const char* bad : {"", "+", "-", "+-1", " 1"}) {
+        CHECK_FALSE(parseInteger(bad));
+    }
 }
 
 TEST_CASE("Forms are decoded; pairs that cannot be read are left out") {

@@ -48,7 +48,9 @@ TEST_CASE("who has gone does not wait, and does not keep a place") {
         CHECK(gate.state().running == 1);
         std::atomic<bool> got{true};
         std::thread waiting([&] { got = static_cast<bool>(QueryGate::Turn(gate, seconds(60), gone)); });
-        while (gate.state().waiting == 0) std::this_thread::yield();
+        while (gate.state().waiting == 0) {
+            std::this_thread::yield();
+        }
         gone = true;
         waiting.join();
         CHECK_FALSE(got);

@@ -33,8 +33,12 @@ int verify(X509* cert, X509* ca, int purpose, const char* host = nullptr, std::t
     X509_STORE_CTX_init(context, store, cert, nullptr);
     X509_STORE_CTX_set_purpose(context, purpose);
     X509_VERIFY_PARAM* parameters = X509_STORE_CTX_get0_param(context);
-    if (host != nullptr) X509_VERIFY_PARAM_set1_host(parameters, host, 0);
-    if (at != 0) X509_VERIFY_PARAM_set_time(parameters, at);
+    if (host != nullptr) {
+        X509_VERIFY_PARAM_set1_host(parameters, host, 0);
+    }
+    if (at != 0) {
+        X509_VERIFY_PARAM_set_time(parameters, at);
+    }
     X509_verify_cert(context);
     const int result = X509_STORE_CTX_get_error(context);
     X509_STORE_CTX_free(context);
@@ -138,7 +142,9 @@ TEST_CASE("A bundle holds certificate, key and CA in this order, and nobody else
 }
 
 TEST_CASE("Hosts' names cannot leave the directory or confuse") {
-    for (const char* good : {"web-01", "a", "db.example.org", "0"}) CHECK(isValidHostName(good));
+    for (const char* good : {"web-01", "a", "db.example.org", "0"}) {
+        CHECK(isValidHostName(good));
+    }
     for (const char* bad :
          {"", ".", "..", "../x", "a/b", "Web", "web_01", "-a", "a-", "a..b", ".a", "a b", "a\n", "ä"}) {
         CHECK_FALSE(isValidHostName(bad));

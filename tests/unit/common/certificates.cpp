@@ -19,7 +19,9 @@ void add(X509* certificate, X509* issuer, int nid, const char* value) {
     X509V3_set_ctx_nodb(&context);
     X509V3_set_ctx(&context, issuer, certificate, nullptr, nullptr, 0);
     X509_EXTENSION* extension = X509V3_EXT_conf_nid(nullptr, &context, nid, value);
-    if (extension == nullptr) throw std::runtime_error(std::string("extension: ") + value);
+    if (extension == nullptr) {
+        throw std::runtime_error(std::string("extension: ") + value);
+    }
     X509_add_ext(certificate, extension, -1);
     X509_EXTENSION_free(extension);
 }
@@ -39,7 +41,9 @@ X509* make(EVP_PKEY* key, const std::string& name, int from_days, int to_days) {
 
 std::FILE* open(const std::string& path) {
     std::FILE* file = std::fopen(path.c_str(), "w");
-    if (file == nullptr) throw std::runtime_error("cannot write " + path);
+    if (file == nullptr) {
+        throw std::runtime_error("cannot write " + path);
+    }
     return file;
 }
 
@@ -47,7 +51,9 @@ std::FILE* open(const std::string& path) {
 
 TempDir::TempDir() {
     std::string name = (std::filesystem::temp_directory_path() / "lapwing-test-XXXXXX").string();
-    if (mkdtemp(name.data()) == nullptr) throw std::runtime_error("mkdtemp");
+    if (mkdtemp(name.data()) == nullptr) {
+        throw std::runtime_error("mkdtemp");
+    }
     root_ = name;
 }
 

@@ -46,7 +46,9 @@ Failure failureOf(const ScriptServer& server, std::chrono::milliseconds deadline
 
 void trickle(Peer& peer, std::string_view bytes) {
     for (const char& byte : bytes) {
-        if (peer.stopping() || !peer.write({&byte, 1})) return;
+        if (peer.stopping() || !peer.write({&byte, 1})) {
+            return;
+        }
         std::this_thread::sleep_for(20ms);
     }
 }
@@ -149,7 +151,9 @@ TEST_CASE("nothing extends the deadline") {
     }
     SECTION("a server that does not read a large request") {
         ScriptServer server([](Peer& peer) {
-            while (!peer.stopping()) std::this_thread::sleep_for(20ms);
+            while (!peer.stopping()) {
+                std::this_thread::sleep_for(20ms);
+            }
         });
         Request request;
         request.method = "POST";

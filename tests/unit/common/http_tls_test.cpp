@@ -28,7 +28,9 @@ struct Site {
 };
 
 void answer(Peer& peer) {
-    while (!peer.readRequest().empty()) peer.write("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
+    while (!peer.readRequest().empty()) {
+        peer.write("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
+    }
 }
 
 lapwing::Expected<lapwing::http::Response> ask(const ScriptServer& server, const ClientTls& tls,
@@ -128,7 +130,9 @@ TEST_CASE("a TLS record that trickles byte by byte does not extend the deadline"
     // Speaks enough to begin a record of 16 KiB and then sends it a byte at a time.
     ScriptServer server([](Peer& peer) {
         peer.write(std::string("\x16\x03\x03\x40\x00", 5));
-        while (!peer.stopping() && peer.write("\x02")) std::this_thread::sleep_for(20ms);
+        while (!peer.stopping() && peer.write("\x02")) {
+            std::this_thread::sleep_for(20ms);
+        }
     });
     auto client = Client::create("https://127.0.0.1:" + std::to_string(server.port()), site.complete());
     REQUIRE(client);

@@ -90,7 +90,9 @@ TEST_CASE("a known field of another wire type is skipped as an unknown one") {
 
 TEST_CASE("series without samples take no memory") {
     std::string many;
-    for (int i = 0; i < 1000; ++i) many += std::string("\x0a\x00", 2);
+    for (int i = 0; i < 1000; ++i) {
+        many += std::string("\x0a\x00", 2);
+    }
     const auto result = test::decodeWhole(snappyOf(many));
     REQUIRE(result);
     CHECK(result->series.empty());

@@ -27,7 +27,9 @@ enum class Meta : protozero::pbf_tag_type { type = 1, help = 3, unit = 4 };
 class Body {
   public:
     void symbols(std::initializer_list<const char*> all) {
-        for (const char* each : all) request_.add_string(Request::symbols, each);
+        for (const char* each : all) {
+            request_.add_string(Request::symbols, each);
+        }
     }
     protozero::pbf_builder<Series> series(std::initializer_list<std::uint32_t> labels) {
         protozero::pbf_builder<Series> out(request_, Request::series);

@@ -24,7 +24,9 @@ TEST_CASE("pauses grow to 15 s, with jitter, and start anew after a success") {
     CHECK(backoff.next(0) == 250ms);
     CHECK(backoff.next(0.999) == 999ms);
     CHECK(backoff.next(0) == 1s);
-    for (int i = 0; i < 10; ++i) backoff.next(0);
+    for (int i = 0; i < 10; ++i) {
+        backoff.next(0);
+    }
     CHECK(backoff.next(0) == 7500ms);
     CHECK(backoff.next(0.999) < 15s);
     backoff.reset();

@@ -32,35 +32,51 @@ Peer::Peer(int descriptor, SSL_CTX* context, const std::atomic<bool>& stopping)
     : descriptor_(descriptor), stopping_(stopping) {
     const timeval slice{0, 50'000};
     setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &slice, sizeof slice);
-    if (context == nullptr) return;
+    if (context == nullptr) {
+        return;
+    }
     ssl_ = SSL_new(context);
     SSL_set_fd(ssl_, descriptor);
     int done = 0;
     while (!stopping_ && (done = SSL_accept(ssl_)) != 1) {
         const int reason = SSL_get_error(ssl_, done);
-        if (reason != SSL_ERROR_WANT_READ && reason != SSL_ERROR_WANT_WRITE) break;
+        if (reason != SSL_ERROR_WANT_READ && reason != SSL_ERROR_WANT_WRITE) {
+            break;
+        }
     }
     ready_ = done == 1;
 }
 
 Peer::~Peer() {
     if (ssl_ != nullptr) {
-        if (ready_) SSL_shutdown(ssl_);
+        if (ready_) {
+            SSL_shutdown(ssl_);
+        }
         SSL_free(ssl_);
     }
-    if (descriptor_ >= 0) close(descriptor_);
+    if (descriptor_ >= 0) {
+        close(descriptor_);
+    }
 }
 
 int Peer::receive(char* buffer, int length) {
     while (!stopping_) {
         if (ssl_ != nullptr) {
             const int got = SSL_read(ssl_, buffer, length);
-            if (got > 0) return got;
-            if (SSL_get_error(ssl_, got) != SSL_ERROR_WANT_READ) return 0;
+            if (got > 0) {
+                return got;
+            }
+            if (SSL_get_error(ssl_, got) != SSL_ERROR_WANT_READ) {
+                return 0;
+            }
         } else {
             const auto got = recv(descriptor_, buffer, static_cast<std::size_t>(length), 0);
-            if (got >= 0) return static_cast<int>(got);
-            if (errno != EAGAIN && errno != EINTR) return 0;
+            if (got >= 0) {
+                return static_cast<int>(got);
+            }
+            if (errno != EAGAIN && errno != EINTR) {
+                return 0;
+            }
         }
     }
     return 0;
@@ -79,7 +95,9 @@ std::string Peer::readRequest() {
             }
         }
         const int got = receive(buffer, sizeof buffer);
-        if (got <= 0) return "";
+        if (got <= 0) {
+            return "";
+        }
         rest_.append(buffer, static_cast<std::size_t>(got));
     }
 }
@@ -88,7 +106,9 @@ bool Peer::write(std::string_view bytes) {
     while (!bytes.empty()) {
         const auto sent = ssl_ != nullptr ? SSL_write(ssl_, bytes.data(), static_cast<int>(bytes.size()))
                                           : send(descriptor_, bytes.data(), bytes.size(), MSG_NOSIGNAL);
-        if (sent <= 0) return false;
+        if (sent <= 0) {
+            return false;
+        }
         bytes.remove_prefix(static_cast<std::size_t>(sent));
     }
     return true;
@@ -130,8 +150,9 @@ ScriptServer::ScriptServer(Script script, const Tls* tls, const std::string& uni
     descriptor_ = socket(is_unix ? AF_UNIX : AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     const auto* where = is_unix ? reinterpret_cast<sockaddr*>(&local) : reinterpret_cast<sockaddr*>(&address);
     socklen_t length = is_unix ? sizeof local : sizeof address;
-    if (bind(descriptor_, where, length) != 0 || listen(descriptor_, 16) != 0)
+    if (bind(descriptor_, where, length) != 0 || listen(descriptor_, 16) != 0) {
         throw std::runtime_error("listen");
+    }
     if (!is_unix) {
         getsockname(descriptor_, reinterpret_cast<sockaddr*>(&address), &length);
         port_ = ntohs(address.sin_port);
@@ -142,26 +163,36 @@ ScriptServer::ScriptServer(Script script, const Tls* tls, const std::string& uni
 ScriptServer::~ScriptServer() {
     stopping_ = true;
     accepting_.join();
-    for (auto& peer : peers_) peer.join();
+    for (auto& peer : peers_) {
+        peer.join();
+    }
     close(descriptor_);
     SSL_CTX_free(context_);
 }
 
 std::string ScriptServer::url() const {
-    if (!unix_path_.empty()) return "unix:" + unix_path_;
+    if (!unix_path_.empty()) {
+        return "unix:" + unix_path_;
+    }
     return (context_ != nullptr ? "https" : "http") + std::string("://127.0.0.1:") + std::to_string(port_);
 }
 
 void ScriptServer::run() {
     while (!stopping_) {
         pollfd entry{descriptor_, POLLIN, 0};
-        if (poll(&entry, 1, 20) <= 0) continue;
+        if (poll(&entry, 1, 20) <= 0) {
+            continue;
+        }
         const int accepted = accept4(descriptor_, nullptr, nullptr, SOCK_CLOEXEC);
-        if (accepted < 0) continue;
+        if (accepted < 0) {
+            continue;
+        }
         ++connections_;
         peers_.emplace_back([this, accepted] {
             Peer peer(accepted, context_, stopping_);
-            if (peer.ready()) script_(peer);
+            if (peer.ready()) {
+                script_(peer);
+            }
         });
     }
 }

@@ -153,7 +153,9 @@ class Scripted {
     void serve(const std::string& answer, milliseconds between, bool close) {
         while (!stop_) {
             const int peer = ::accept(fd_, nullptr, nullptr);
-            if (peer < 0) return;
+            if (peer < 0) {
+                return;
+            }
             char request[4096];
             if (::recv(peer, request, sizeof request, 0) <= 0) {
                 ::close(peer);
@@ -161,7 +163,9 @@ class Scripted {
             }
             const std::size_t piece = between.count() > 0 ? 1 : answer.size();
             for (std::size_t at = 0; at < answer.size() && !stop_; at += piece) {
-                if (::send(peer, answer.data() + at, piece, MSG_NOSIGNAL) < 0) break;
+                if (::send(peer, answer.data() + at, piece, MSG_NOSIGNAL) < 0) {
+                    break;
+                }
                 std::this_thread::sleep_for(between);
             }
             while (!close && !stop_ && ::recv(peer, request, sizeof request, MSG_DONTWAIT) != 0) {
@@ -343,9 +347,13 @@ TEST_CASE("configuration of app") {
         ProbeContext context;
         context.host = "web-01";
         const auto said = appProbe().configure(root["probes"]["app"], context, specs);
-        if (line != nullptr) *line = said;
+        if (line != nullptr) {
+            *line = said;
+        }
         std::vector<std::string> problems;
-        for (const auto& problem : reader.problems()) problems.push_back(problem.toString());
+        for (const auto& problem : reader.problems()) {
+            problems.push_back(problem.toString());
+        }
         return problems;
     };
     std::vector<ProbeSpec> specs;
@@ -373,6 +381,8 @@ TEST_CASE("configuration of app") {
         "expect_status: 99 }\n    - { url: 'http://h/', headers: { 'a b': c } }\n    - { url: 'unix:/x' }\n",
         specs);
     CHECK(problems.size() == 7);
-    for (const auto& problem : problems) CHECK(problem.find("s3cret") == std::string::npos);
+    for (const auto& problem : problems) {
+        CHECK(problem.find("s3cret") == std::string::npos);
+    }
     CHECK(problems[1] == "agent.yaml:4:40: probes.app[1].expect_body is no regular expression: missing ): (");
 }

@@ -56,9 +56,13 @@ std::vector<std::string> configure(const std::string& yaml, std::vector<ProbeSpe
     ProbeContext context;
     context.host = "lb-01";
     const auto said = haproxyProbe().configure(root["probes"]["haproxy"], context, specs);
-    if (line != nullptr) *line = said;
+    if (line != nullptr) {
+        *line = said;
+    }
     std::vector<std::string> problems;
-    for (const auto& problem : reader.problems()) problems.push_back(problem.toString());
+    for (const auto& problem : reader.problems()) {
+        problems.push_back(problem.toString());
+    }
     return problems;
 }
 
@@ -180,5 +184,7 @@ TEST_CASE("configuration of haproxy") {
           "agent.yaml:3:7: probes.haproxy[0] needs an instance: the name of the host that it observes");
     CHECK(problems[1].find("probes.haproxy[1].socket must be an absolute path") != std::string::npos);
     CHECK(problems[2].find("credentials do not belong into a URL") != std::string::npos);
-    for (const auto& problem : problems) CHECK(problem.find("s3cret") == std::string::npos);
+    for (const auto& problem : problems) {
+        CHECK(problem.find("s3cret") == std::string::npos);
+    }
 }

@@ -25,7 +25,9 @@ std::map<std::string, std::string> exposition(const std::string& text) {
     std::map<std::string, std::string> out;
     std::istringstream lines(text);
     for (std::string line; std::getline(lines, line);) {
-        if (line.empty() || line[0] == '#') continue;
+        if (line.empty() || line[0] == '#') {
+            continue;
+        }
         const auto value = line.rfind(' ');
         auto series = line.substr(0, value);
         std::vector<Label> labels;
@@ -54,7 +56,9 @@ std::string stateOf(const Samples& samples, const char* proxy, const char* name)
         labels.set("state", state);
         const auto value = samples.value("haproxy_server_status", labels);
         REQUIRE(value);
-        if (*value == 1) out += state;
+        if (*value == 1) {
+            out += state;
+        }
     }
     return out;
 }
@@ -68,7 +72,9 @@ TEST_CASE("show stat: the same series and values as HAProxy's own exporter") {
     std::size_t compared = 0;
     for (const auto& series : ours.series()) {
         const auto name = series.labels.metricName();
-        if (name.substr(0, 8) == "lapwing_") continue;
+        if (name.substr(0, 8) == "lapwing_") {
+            continue;
+        }
         const auto key = series.labels.toString();
         INFO(key);
         const auto found = native.find(key);
@@ -80,7 +86,9 @@ TEST_CASE("show stat: the same series and values as HAProxy's own exporter") {
         }
         // The frontends that served the captures themselves changed between the two.
         const auto proxy = series.labels.get("proxy");
-        if (proxy == "stats" || proxy == "legends") continue;
+        if (proxy == "stats" || proxy == "legends") {
+            continue;
+        }
         CHECK(agent::toNumber(found->second) == series.samples[0].value);
         ++compared;
     }
@@ -91,13 +99,19 @@ TEST_CASE("show stat: nothing that the native exporter tells is missing") {
     const auto native = exposition(fixture("haproxy/2.6/native-exporter.txt"));
     const auto ours = stats("2.6/stat-operator.csv");
     std::set<std::string> known;
-    for (const auto& series : ours.series()) known.insert(series.labels.toString());
+    for (const auto& series : ours.series()) {
+        known.insert(series.labels.toString());
+    }
     std::set<std::string> missing;
     for (const auto& [key, value] : native) {
         const auto name = key.substr(0, key.find('{'));
         // NaN and -1 stand for "not known" there; agg_* repeats the servers' states.
-        if (name.substr(0, 16) == "haproxy_process_" || name.find("_agg_") != std::string::npos) continue;
-        if (value == "NaN" || value == "-1" || known.count(key) != 0) continue;
+        if (name.substr(0, 16) == "haproxy_process_" || name.find("_agg_") != std::string::npos) {
+            continue;
+        }
+        if (value == "NaN" || value == "-1" || known.count(key) != 0) {
+            continue;
+        }
         missing.insert(name);
     }
     // Where there is no check result, the native exporter says 0.
@@ -111,13 +125,18 @@ TEST_CASE("show info: the same series and values as HAProxy's own exporter") {
     parseInfo(fixture("haproxy/2.6/info.txt"), families);
     const Samples ours(families);
     std::set<std::string> known;
-    for (const auto& series : ours.series()) known.insert(series.labels.toString());
+    for (const auto& series : ours.series()) {
+        known.insert(series.labels.toString());
+    }
     for (const auto& [key, value] : native) {
-        if (key.substr(0, 16) != "haproxy_process_" || key.substr(0, 26) == "haproxy_process_build_info")
+        if (key.substr(0, 16) != "haproxy_process_" || key.substr(0, 26) == "haproxy_process_build_info") {
             continue;
+        }
         INFO(key);
         // Without compression there is no zlib line, and the exporter says 0.
-        if (known.count(key) == 0) CHECK(key.find("zlib_memory") != std::string::npos);
+        if (known.count(key) == 0) {
+            CHECK(key.find("zlib_memory") != std::string::npos);
+        }
     }
     CHECK(ours.value("haproxy_process_max_connections") == 500);
     CHECK(ours.value("haproxy_process_idle_time_percent").has_value());
@@ -254,7 +273,9 @@ TEST_CASE("what is no CSV of HAProxy's is an error, not an empty site") {
 
 TEST_CASE("a page with endless rows is cut off") {
     std::string text = "# pxname,svname,type,\n";
-    for (int i = 0; i < 20'001; ++i) text += "p,s" + std::to_string(i) + ",2,\n";
+    for (int i = 0; i < 20'001; ++i) {
+        text += "p,s" + std::to_string(i) + ",2,\n";
+    }
     const auto parsed = parseStats(text);
     REQUIRE_FALSE(parsed);
     CHECK(parsed.error().kind == ErrorKind::exhausted);

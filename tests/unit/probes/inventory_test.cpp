@@ -216,9 +216,13 @@ TEST_CASE("what may not be read is listed as such", "[root]") {
     ::chmod(dir.path("closed").c_str(), 0);
     FileDigests digests;
     const bool root = ::geteuid() == 0;
-    if (root) REQUIRE(::seteuid(65534) == 0);
+    if (root) {
+        REQUIRE(::seteuid(65534) == 0);
+    }
     const auto listed = digests.list({"x", {dir.path()}, {}}, soon());
-    if (root) REQUIRE(::seteuid(0) == 0);
+    if (root) {
+        REQUIRE(::seteuid(0) == 0);
+    }
     CHECK(listed.value() ==
           Texts{"unreadable  " + dir.path("secret.cfg"), "unreadable  " + dir.path("closed")});
 }

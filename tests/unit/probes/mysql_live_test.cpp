@@ -66,7 +66,9 @@ struct Mariadb {
     }
     static mysql::Table sql(mysql::Connection& connection, const std::string& statement) {
         auto table = connection.query(statement, std::chrono::steady_clock::now() + std::chrono::seconds(10));
-        if (!table) FAIL(table.error().message);
+        if (!table) {
+            FAIL(table.error().message);
+        }
         return *table;
     }
 };

@@ -32,7 +32,9 @@ std::string run(const std::string& command) {
     for (std::size_t count = 0; (count = std::fread(buffer.data(), 1, buffer.size(), pipe)) > 0;) {
         out.append(buffer.data(), count);
     }
-    if (::pclose(pipe) != 0) FAIL(command << "\n" << out);
+    if (::pclose(pipe) != 0) {
+        FAIL(command << "\n" << out);
+    }
     return out;
 }
 
@@ -59,7 +61,9 @@ class Server {
     mysql::Table sql(const std::string& statement) const { return ask(*admin_, statement); }
     static mysql::Table ask(mysql::Connection& connection, const std::string& statement) {
         auto table = connection.query(statement, std::chrono::steady_clock::now() + std::chrono::seconds(20));
-        if (!table) FAIL(table.error().message);
+        if (!table) {
+            FAIL(table.error().message);
+        }
         return *table;
     }
     std::string value(const std::string& statement) const {
@@ -170,11 +174,15 @@ class Watch {
             const auto result = probe_.collect(Deadline(milliseconds(4000)));
             {
                 const std::lock_guard lock(mutex_);
-                if (result) last_ = result->families;
+                if (result) {
+                    last_ = result->families;
+                }
             }
             ++runs_;
             const auto left = 1500 - nowMs() % 1000;
-            for (auto i = 0; i < left / 20 && !stop_; ++i) std::this_thread::sleep_for(milliseconds(20));
+            for (auto i = 0; i < left / 20 && !stop_; ++i) {
+                std::this_thread::sleep_for(milliseconds(20));
+            }
         }
     }
 
@@ -193,7 +201,9 @@ void awaitRuns(const Watch& watch, unsigned count) {
 
 std::vector<std::string> servers() {
     std::vector<std::string> out = {"mariadb-10.11"};
-    if (std::getenv("LAPWING_LONG") != nullptr) out.insert(out.end(), {"mariadb-11.8", "mysql-9.7"});
+    if (std::getenv("LAPWING_LONG") != nullptr) {
+        out.insert(out.end(), {"mariadb-11.8", "mysql-9.7"});
+    }
     return out;
 }
 
@@ -204,7 +214,9 @@ void forEachPair(const std::function<void(Pair&)>& test) {
     for (const auto& name : servers()) {
         INFO(name);
         auto& pair = pairs[name];
-        if (!pair) pair = std::make_unique<Pair>(name);
+        if (!pair) {
+            pair = std::make_unique<Pair>(name);
+        }
         test(*pair);
     }
 }
@@ -260,8 +272,9 @@ TEST_CASE("primary and replica, seen from both ends, with the documented grants"
         const auto sequence = [&](const Samples& samples, const char* set) {
             for (const auto& series : samples.series()) {
                 if (series.labels.metricName() == "lapwing_mysql_gtid_sequence" &&
-                    series.labels.get("set") == set)
+                    series.labels.get("set") == set) {
                     return series.samples.front().value;
+                }
             }
             return -1.0;
         };
@@ -310,15 +323,23 @@ TEST_CASE("a server that becomes a replica between two looks: the beat itself lo
             plan.server_time = std::stod(pair.first.value("SELECT UNIX_TIMESTAMP(NOW(6))"));
             plan.made = mysql::Beater::Clock::now();
             const std::lock_guard lock(mutex);
-            if (channel) pair.first.follow(pair.second);
-            if (read_only) pair.first.sql("SET GLOBAL read_only = 1");
+            if (channel) {
+                pair.first.follow(pair.second);
+            }
+            if (read_only) {
+                pair.first.sql("SET GLOBAL read_only = 1");
+            }
             beater.setPlan(plan);
             const auto before = pair.first.history();
             beater.beat();
             const bool wrote = pair.first.history() != before;
             CHECK(wrote == beater.state().last.has_value());
-            if (channel) pair.first.unfollow();
-            if (read_only) pair.first.sql("SET GLOBAL read_only = 0");
+            if (channel) {
+                pair.first.unfollow();
+            }
+            if (read_only) {
+                pair.first.sql("SET GLOBAL read_only = 0");
+            }
             return wrote;
         };
         CHECK(beat(false, false));

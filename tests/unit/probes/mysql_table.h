@@ -24,7 +24,9 @@ inline agent::mysql::Table table(const std::string& name) {
             row.push_back(null ? std::nullopt : std::optional<std::string>(field));
         }
         if (out.columns.empty()) {
-            for (const auto& field : row) out.columns.push_back(*field);
+            for (const auto& field : row) {
+                out.columns.push_back(*field);
+            }
         } else {
             out.rows.push_back(std::move(row));
         }

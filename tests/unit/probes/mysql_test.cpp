@@ -28,8 +28,9 @@ struct Replica {
     }
     std::string state(const char* thread, const char* channel = "") const {
         for (const char* state : {"running", "connecting", "stopped", "unknown"}) {
-            if (own("thread_state", {{"channel_name", channel}, {"thread", thread}, {"state", state}}) == 1)
+            if (own("thread_state", {{"channel_name", channel}, {"thread", thread}, {"state", state}}) == 1) {
                 return state;
+            }
         }
         return "none";
     }
@@ -244,7 +245,9 @@ TEST_CASE("a state that nobody knows is unknown, and hostile names do no harm") 
     CHECK(samples.value("lapwing_mysql_replica_lag_known") == 0);
     CHECK(samples.count("lapwing_mysql_replica_lag_seconds") == 0);
     for (const auto& series : samples.series()) {
-        for (const auto& label : series.labels) CHECK(isValidUtf8(label.value));
+        for (const auto& label : series.labels) {
+            CHECK(isValidUtf8(label.value));
+        }
         CHECK(isValidMetricName(series.labels.metricName()));
     }
 }
@@ -268,8 +271,9 @@ TEST_CASE("global status and variables under mysqld_exporter's names") {
     CHECK(samples.value("mysql_global_variables_max_connections") == 151);
     CHECK(samples.value("mysql_global_variables_long_query_time") == 10);
     CHECK_FALSE(samples.value("mysql_global_variables_hostname"));
-    for (const auto& series : samples.series())
+    for (const auto& series : samples.series()) {
         CHECK(samples.value(series.labels.metricName(), series.labels));
+    }
 }
 
 TEST_CASE("variables that are no number") {
@@ -323,7 +327,9 @@ TEST_CASE("configuration of mysql") {
         context.host = "web-01";
         mysqlProbe().configure(root["probes"]["mysql"], context, specs);
         std::vector<std::string> problems;
-        for (const auto& problem : reader.problems()) problems.push_back(problem.toString());
+        for (const auto& problem : reader.problems()) {
+            problems.push_back(problem.toString());
+        }
         return problems;
     };
     std::vector<ProbeSpec> specs;

@@ -73,7 +73,9 @@ TEST_CASE("what is not stub_status is an error, not zeros") {
         wrong.push_back(std::string("Active connections: ").append(active).append("\n").append(rest));
     }
     // Cut anywhere before its last number it is none.
-    for (std::size_t size = 0; size < whole.find("2 \n"); ++size) wrong.push_back(whole.substr(0, size));
+    for (std::size_t size = 0; size < whole.find("2 \n"); ++size) {
+        wrong.push_back(whole.substr(0, size));
+    }
     for (const auto& text : wrong) {
         const auto families = nginx::parseStubStatus(text);
         INFO(text);
@@ -160,7 +162,9 @@ TEST_CASE("configuration of nginx") {
         context.host = "web-01";
         nginxProbe().configure(root["probes"]["nginx"], context, specs);
         std::vector<std::string> problems;
-        for (const auto& problem : reader.problems()) problems.push_back(problem.toString());
+        for (const auto& problem : reader.problems()) {
+            problems.push_back(problem.toString());
+        }
         return problems;
     };
     std::vector<ProbeSpec> specs;

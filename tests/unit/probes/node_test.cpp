@@ -114,8 +114,9 @@ TEST_CASE("diskstats: partitions are left out, whole devices are not") {
     const Samples samples(out);
     std::string kept;
     for (const auto& series : samples.series()) {
-        if (series.labels.metricName() == "node_disk_io_now")
+        if (series.labels.metricName() == "node_disk_io_now") {
             kept += std::string(series.labels.get("device")) + " ";
+        }
     }
     CHECK(kept == "sda nvme0n1 md0 dm-0 xvda sr0 ");
     CHECK(samples.count("node_disk_discards_completed_total") == 0);
@@ -284,7 +285,9 @@ TEST_CASE("configuration of node: on by default, off, and nothing else") {
         ProbeContext context;
         context.host = "web-01";
         nodeProbe().configure(root["probes"]["node"], context, specs);
-        for (const auto& problem : reader.problems()) problems.push_back(problem.toString());
+        for (const auto& problem : reader.problems()) {
+            problems.push_back(problem.toString());
+        }
         return specs;
     };
     std::vector<std::string> problems;

@@ -17,7 +17,9 @@ namespace lapwing::test {
 /// The content of a file under tests/fixtures.
 inline std::string fixture(const std::string& name) {
     std::ifstream file(std::string(LAPWING_FIXTURES) + "/" + name, std::ios::binary);
-    if (!file) throw std::runtime_error("no fixture " + name);
+    if (!file) {
+        throw std::runtime_error("no fixture " + name);
+    }
     return {std::istreambuf_iterator<char>(file), {}};
 }
 
@@ -34,8 +36,12 @@ class Samples {
         labels.set("__name__", name);
         std::optional<double> found;
         for (const auto& series : series_) {
-            if (series.labels != labels) continue;
-            if (found) throw std::runtime_error("twice: " + labels.toString());
+            if (series.labels != labels) {
+                continue;
+            }
+            if (found) {
+                throw std::runtime_error("twice: " + labels.toString());
+            }
             found = series.samples.front().value;
         }
         return found;
@@ -44,15 +50,21 @@ class Samples {
     /// How many series have this name.
     std::size_t count(std::string_view name) const {
         std::size_t found = 0;
-        for (const auto& series : series_) found += series.labels.metricName() == name ? 1 : 0;
+        for (const auto& series : series_) {
+            found += series.labels.metricName() == name ? 1 : 0;
+        }
         return found;
     }
 
     /// A label of the only series of this name.
     std::string label(std::string_view name, std::string_view label_name) const {
-        if (count(name) != 1) throw std::runtime_error("not exactly one " + std::string(name));
+        if (count(name) != 1) {
+            throw std::runtime_error("not exactly one " + std::string(name));
+        }
         for (const auto& series : series_) {
-            if (series.labels.metricName() == name) return std::string(series.labels.get(label_name));
+            if (series.labels.metricName() == name) {
+                return std::string(series.labels.get(label_name));
+            }
         }
         return {};
     }

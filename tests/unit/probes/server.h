@@ -24,7 +24,9 @@ class TempDir {
   public:
     TempDir() {
         std::string name = (std::filesystem::temp_directory_path() / "lapwing-XXXXXX").string();
-        if (::mkdtemp(name.data()) == nullptr) throw std::runtime_error("mkdtemp");
+        if (::mkdtemp(name.data()) == nullptr) {
+            throw std::runtime_error("mkdtemp");
+        }
         path_ = name;
     }
     TempDir(const TempDir&) = delete;
@@ -50,7 +52,9 @@ inline std::uint16_t freePort() {
     address.sin_family = AF_INET;
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     socklen_t length = sizeof address;
-    if (::bind(fd, reinterpret_cast<sockaddr*>(&address), length) != 0) throw std::runtime_error("bind");
+    if (::bind(fd, reinterpret_cast<sockaddr*>(&address), length) != 0) {
+        throw std::runtime_error("bind");
+    }
     ::getsockname(fd, reinterpret_cast<sockaddr*>(&address), &length);
     ::close(fd);
     return ntohs(address.sin_port);
@@ -61,7 +65,9 @@ template <class Done>
 bool eventually(Done done, std::chrono::milliseconds limit = std::chrono::seconds(20)) {
     const auto until = std::chrono::steady_clock::now() + limit;
     while (!done()) {
-        if (std::chrono::steady_clock::now() > until) return false;
+        if (std::chrono::steady_clock::now() > until) {
+            return false;
+        }
         std::this_thread::sleep_for(std::chrono::milliseconds(20));
     }
     return true;
@@ -72,7 +78,9 @@ class Process {
   public:
     Process(std::vector<std::string> argv, const std::string& log) {
         pid_ = ::fork();
-        if (pid_ != 0) return;
+        if (pid_ != 0) {
+            return;
+        }
         // A group of its own: helpers that the server starts go with it.
         ::setpgid(0, 0);
         const int out = ::open(log.c_str(), O_WRONLY | O_CREAT | O_APPEND, 0600);
@@ -80,7 +88,9 @@ class Process {
         ::dup2(out, 1);
         ::dup2(out, 2);
         std::vector<char*> arguments;
-        for (auto& argument : argv) arguments.push_back(argument.data());
+        for (auto& argument : argv) {
+            arguments.push_back(argument.data());
+        }
         arguments.push_back(nullptr);
         ::execv(arguments[0], arguments.data());
         ::_exit(127);
@@ -90,18 +100,23 @@ class Process {
     ~Process() { stop(); }
 
     void signal(int number) const {
-        if (pid_ > 0 && ::kill(-pid_, number) != 0) ::kill(pid_, number);
+        if (pid_ > 0 && ::kill(-pid_, number) != 0) {
+            ::kill(pid_, number);
+        }
     }
     /// Stops it with SIGSTOP, and returns when every thread of it has stopped.
     void freeze() const {
         signal(SIGSTOP);
         int status = 0;
-        if (::waitpid(pid_, &status, WUNTRACED) != pid_ || !WIFSTOPPED(status))
+        if (::waitpid(pid_, &status, WUNTRACED) != pid_ || !WIFSTOPPED(status)) {
             throw std::runtime_error("SIGSTOP");
+        }
     }
     bool running() const { return pid_ > 0 && ::waitpid(pid_, nullptr, WNOHANG) == 0; }
     void stop() {
-        if (pid_ <= 0) return;
+        if (pid_ <= 0) {
+            return;
+        }
         signal(SIGCONT);
         signal(SIGKILL);
         ::waitpid(pid_, nullptr, 0);

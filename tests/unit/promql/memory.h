@@ -31,14 +31,22 @@ class Memory : public storage::Queryable {
         std::vector<storage::SeriesSamples> out;
         std::size_t total = 0;
         for (const auto& series : series_) {
-            if (!meets(series.labels, matchers)) continue;
+            if (!meets(series.labels, matchers)) {
+                continue;
+            }
             storage::SeriesSamples found{std::make_shared<const Labels>(series.labels), {}};
             for (const auto& sample : series.samples) {
-                if (sample.timestamp >= from && sample.timestamp <= to) found.samples.push_back(sample);
+                if (sample.timestamp >= from && sample.timestamp <= to) {
+                    found.samples.push_back(sample);
+                }
             }
             total += found.samples.size();
-            if (total > limits.max_samples) return fail(ErrorKind::exhausted, "too many samples");
-            if (!found.samples.empty()) out.push_back(std::move(found));
+            if (total > limits.max_samples) {
+                return fail(ErrorKind::exhausted, "too many samples");
+            }
+            if (!found.samples.empty()) {
+                out.push_back(std::move(found));
+            }
         }
         return out;
     }
@@ -50,7 +58,9 @@ class Memory : public storage::Queryable {
             const bool wanted = any.empty() || std::any_of(any.begin(), any.end(), [&](const auto& matchers) {
                                     return meets(series.labels, matchers);
                                 });
-            if (wanted) out.push_back(series.labels);
+            if (wanted) {
+                out.push_back(series.labels);
+            }
         }
         return out;
     }
@@ -60,7 +70,9 @@ class Memory : public storage::Queryable {
         std::set<std::string> out;
         const auto found = series(any, from, to);
         for (const auto& labels : *found) {
-            for (const auto& label : labels) out.insert(label.name);
+            for (const auto& label : labels) {
+                out.insert(label.name);
+            }
         }
         return std::vector<std::string>(out.begin(), out.end());
     }
@@ -71,7 +83,9 @@ class Memory : public storage::Queryable {
         std::set<std::string> out;
         const auto found = series(any, from, to);
         for (const auto& labels : *found) {
-            if (labels.has(name)) out.emplace(labels.get(name));
+            if (labels.has(name)) {
+                out.emplace(labels.get(name));
+            }
         }
         return std::vector<std::string>(out.begin(), out.end());
     }

@@ -131,7 +131,9 @@ TEST_CASE("nesting without end is refused, not followed", "[promql]") {
     CHECK(printed(nested) == "error: 1:401: parse error: expression is nested too deeply");
     CHECK(printed(std::string(100'000, '-') + "up").find("nested too deeply") != std::string::npos);
     std::string chain = "up";
-    for (int i = 0; i < 5000; ++i) chain += " or up";
+    for (int i = 0; i < 5000; ++i) {
+        chain += " or up";
+    }
     CHECK(printed(chain).find("nested too deeply") != std::string::npos);
 }
 

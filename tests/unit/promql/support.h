@@ -15,13 +15,20 @@ inline constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
 /// A result as text: `{a="1"} 2` a line for an instant, `{a="1"} 2@15 3@30` (seconds) for a range; errors as
 /// their kind and message.
 inline std::string show(const Expected<Result>& result) {
-    if (!result) return std::string(errorKindName(result.error().kind)) + ": " + result.error().message;
-    if (const auto* scalar = std::get_if<Scalar>(&result->value)) return formatNumber(scalar->value);
-    if (const auto* text = std::get_if<String>(&result->value)) return text->value;
+    if (!result) {
+        return std::string(errorKindName(result.error().kind)) + ": " + result.error().message;
+    }
+    if (const auto* scalar = std::get_if<Scalar>(&result->value)) {
+        return formatNumber(scalar->value);
+    }
+    if (const auto* text = std::get_if<String>(&result->value)) {
+        return text->value;
+    }
     std::string out;
     if (const auto* vector = std::get_if<Vector>(&result->value)) {
-        for (const auto& one : *vector)
+        for (const auto& one : *vector) {
             out += one.labels.toString() + " " + formatNumber(one.sample.value) + "\n";
+        }
         return out;
     }
     for (const auto& one : std::get<Matrix>(result->value)) {

@@ -77,9 +77,8 @@ bool agrees(const reach::Result& result, std::uint16_t port, Attempted attempted
         return result.verdict == Verdict::may || attempted == Attempted::refused;
     }
     // What a reject rule sends may be dropped on its way out.
-    const bool rejects = std::any_of(result.path.begin(), result.path.end(), [](const auto& step) {
-        return step.outcome.find("reject") != std::string::npos;
-    });
+    const bool rejects = std::any_of(result.path.begin(), result.path.end(),
+                                     [](const auto& step) { return step.outcome.rejects; });
     return attempted == Attempted::silent || (rejects && attempted == Attempted::refused);
 }
 

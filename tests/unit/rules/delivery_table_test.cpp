@@ -28,7 +28,9 @@ Alert alert(const std::string& name, const std::string& instance, bool firing = 
 
 std::vector<std::string> names(const std::optional<notify::Notification>& notification) {
     std::vector<std::string> out;
-    if (!notification) return out;
+    if (!notification) {
+        return out;
+    }
     for (const auto& one : notification->alerts) {
         out.push_back((one.firing ? "+" : "-") + std::string(one.labels.get("instance")));
     }
@@ -218,7 +220,9 @@ TEST_CASE("an alert that another explains is held back while that one fires") {
     critical.labels.set("severity", "critical");
     auto other_host = alert("MysqlReplicaLag", "web-03");
     other_host.labels.set("severity", "warning");
-    for (const auto& one : {warning, critical, other_host}) table.put(one, kNow);
+    for (const auto& one : {warning, critical, other_host}) {
+        table.put(one, kNow);
+    }
     table.put(alert("ObservationMissing", "web-02"), kNow);
     CHECK(table.mute(nobody, rules, kNow));
     auto first = table.due(kNow);
@@ -377,6 +381,8 @@ TEST_CASE("a mail's subject is one line, whatever a label holds") {
     notification.group = Labels{{"alertname", "A"}};
     notification.alerts = {alert("A", "x\r\nBcc: all@example.org"), alert("A", "y")};
     CHECK(notify::mailSubject(notification) == "[FIRING:2] A (x  Bcc: all@example.org, y)");
-    for (auto& one : notification.alerts) one.firing = false;
+    for (auto& one : notification.alerts) {
+        one.firing = false;
+    }
     CHECK(notify::mailSubject(notification).rfind("[RESOLVED] A", 0) == 0);
 }

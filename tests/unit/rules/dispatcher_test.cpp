@@ -45,7 +45,9 @@ template <class Condition>
 bool eventually(Condition condition) {
     const auto until = std::chrono::steady_clock::now() + 30s;
     while (!condition()) {
-        if (std::chrono::steady_clock::now() > until) return false;
+        if (std::chrono::steady_clock::now() > until) {
+            return false;
+        }
         std::this_thread::sleep_for(5ms);
     }
     return true;
@@ -65,14 +67,18 @@ class Webhook {
   private:
     void answer(Peer& peer) {
         const auto request = peer.readRequest();
-        if (request.empty()) return;
+        if (request.empty()) {
+            return;
+        }
         int status = 0;
         {
             const std::lock_guard lock(mutex_);
             requests_.push_back(request);
             status = statuses_[std::min(requests_.size(), statuses_.size()) - 1];
         }
-        if (status == 0) return peer.hang();
+        if (status == 0) {
+            return peer.hang();
+        }
         peer.write("HTTP/1.1 " + std::to_string(status) +
                    " X\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
     }
@@ -410,7 +416,9 @@ inhibit: [ { source: "severity critical", equal: [ instance ] } ]
                                    "c.yaml"),
                        config);
     std::vector<std::string> problems;
-    for (const auto& problem : reader.problems()) problems.push_back(problem.toString());
+    for (const auto& problem : reader.problems()) {
+        problems.push_back(problem.toString());
+    }
     CHECK(problems ==
           std::vector<std::string>{
               "c.yaml:2:12: webhook[0].url must be an http:// or https:// URL",

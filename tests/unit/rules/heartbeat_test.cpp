@@ -25,9 +25,13 @@ class Counter {
   private:
     void answer(Peer& peer) {
         const auto request = peer.readRequest();
-        if (request.empty()) return;
+        if (request.empty()) {
+            return;
+        }
         ++count_;
-        if (hangs) return peer.hang();
+        if (hangs) {
+            return peer.hang();
+        }
         peer.write("HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
     }
 
@@ -62,7 +66,9 @@ struct Setup {
         const auto wanted = dispatcher->heartbeats() + more;
         const auto until = std::chrono::steady_clock::now() + 30s;
         while (dispatcher->heartbeats() < wanted) {
-            if (std::chrono::steady_clock::now() > until) return false;
+            if (std::chrono::steady_clock::now() > until) {
+                return false;
+            }
             std::this_thread::sleep_for(5ms);
         }
         return true;
@@ -143,8 +149,9 @@ TEST_CASE("no heartbeat leaves while a receiver's thread hangs") {
     alert.ends_at = nowMs() + 240'000;
     s.dispatcher->send({alert});
     const auto until = std::chrono::steady_clock::now() + 30s;
-    while (s.webhook.count() == 0 && std::chrono::steady_clock::now() < until)
+    while (s.webhook.count() == 0 && std::chrono::steady_clock::now() < until) {
         std::this_thread::sleep_for(5ms);
+    }
     REQUIRE(s.webhook.count() == 1);
     CHECK(s.silent());
     // The attempt ends at its deadline: the thread works again, and so does the heartbeat.
@@ -159,8 +166,9 @@ TEST_CASE("what expects heartbeats gets each pulse once, as soon as it is there 
     s.dispatcher->start();
     s.manager->start();
     const auto until = std::chrono::steady_clock::now() + 30s;
-    while (s.expecting.count() == 0 && std::chrono::steady_clock::now() < until)
+    while (s.expecting.count() == 0 && std::chrono::steady_clock::now() < until) {
         std::this_thread::sleep_for(5ms);
+    }
     CHECK(s.dispatcher->heartbeats() == 0);
     s.expecting.hangs = false;
     CHECK(s.beats(2));

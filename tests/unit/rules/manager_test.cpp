@@ -259,7 +259,9 @@ TEST_CASE("an alert whose agent went silent is held, not resolved") {
     REQUIRE(s.alerts().size() == 1);
     CHECK(s.alerts()[0].state == AlertState::firing);
     CHECK(s.alerts()[0].unknown_since == at(301));
-    for (const auto& alert : s.notifier.take()) CHECK(alert.firing);
+    for (const auto& alert : s.notifier.take()) {
+        CHECK(alert.firing);
+    }
     s.restart();
     s.manager->evaluate(at(400));
     CHECK(s.alerts()[0].unknown_since == at(301));
@@ -362,7 +364,9 @@ TEST_CASE("a rule whose query fails keeps its alerts, and says what failed") {
     CHECK(s.rule().last_error.find("many-to-many") != std::string::npos);
     REQUIRE(s.alerts().size() == 1);
     CHECK(s.alerts()[0].state == AlertState::firing);
-    for (const auto& alert : s.notifier.take()) CHECK(alert.firing);
+    for (const auto& alert : s.notifier.take()) {
+        CHECK(alert.firing);
+    }
 }
 
 TEST_CASE("labels that make two alerts one are an error") {

@@ -12,7 +12,9 @@ std::vector<std::string> problemsOf(const std::string& yaml) {
     config::Reader reader;
     rules::parseRuleFile(reader, yaml, "a.yml", 10'000);
     std::vector<std::string> out;
-    for (const auto& problem : reader.problems()) out.push_back(problem.toString());
+    for (const auto& problem : reader.problems()) {
+        out.push_back(problem.toString());
+    }
     return out;
 }
 

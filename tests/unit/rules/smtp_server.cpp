@@ -34,7 +34,9 @@ class Lines {
         int done = 0;
         while (!stopping_ && (done = SSL_accept(ssl_)) != 1) {
             const int reason = SSL_get_error(ssl_, done);
-            if (reason != SSL_ERROR_WANT_READ && reason != SSL_ERROR_WANT_WRITE) break;
+            if (reason != SSL_ERROR_WANT_READ && reason != SSL_ERROR_WANT_WRITE) {
+                break;
+            }
         }
         return done == 1;
     }
@@ -51,12 +53,20 @@ class Lines {
             char buffer[4096];
             if (ssl_ != nullptr) {
                 const int got = SSL_read(ssl_, buffer, sizeof buffer);
-                if (got > 0) rest_.append(buffer, static_cast<std::size_t>(got));
-                if (got <= 0 && SSL_get_error(ssl_, got) != SSL_ERROR_WANT_READ) return false;
+                if (got > 0) {
+                    rest_.append(buffer, static_cast<std::size_t>(got));
+                }
+                if (got <= 0 && SSL_get_error(ssl_, got) != SSL_ERROR_WANT_READ) {
+                    return false;
+                }
             } else {
                 const auto got = recv(descriptor_, buffer, sizeof buffer, 0);
-                if (got > 0) rest_.append(buffer, static_cast<std::size_t>(got));
-                if (got == 0 || (got < 0 && errno != EAGAIN && errno != EINTR)) return false;
+                if (got > 0) {
+                    rest_.append(buffer, static_cast<std::size_t>(got));
+                }
+                if (got == 0 || (got < 0 && errno != EAGAIN && errno != EINTR)) {
+                    return false;
+                }
             }
         }
         return false;
@@ -92,10 +102,14 @@ std::string decodeLogin(const std::string& base64) {
     const int size = EVP_DecodeBlock(reinterpret_cast<unsigned char*>(out.data()),
                                      reinterpret_cast<const unsigned char*>(base64.data()),
                                      static_cast<int>(base64.size()));
-    if (size < 0) return "";
+    if (size < 0) {
+        return "";
+    }
     const auto padding = std::count(base64.begin(), base64.end(), '=');
     out.resize(static_cast<std::size_t>(size - padding));
-    if (!out.empty()) out.erase(0, 1);
+    if (!out.empty()) {
+        out.erase(0, 1);
+    }
     std::replace(out.begin(), out.end(), '\0', ' ');
     return out;
 }
@@ -140,32 +154,48 @@ std::vector<Mail> SmtpServer::mails() const {
 void SmtpServer::run() {
     while (!stopping_) {
         pollfd entry{descriptor_, POLLIN, 0};
-        if (poll(&entry, 1, 20) <= 0) continue;
+        if (poll(&entry, 1, 20) <= 0) {
+            continue;
+        }
         const int accepted = accept4(descriptor_, nullptr, nullptr, SOCK_CLOEXEC);
-        if (accepted >= 0) talk(accepted);
+        if (accepted >= 0) {
+            talk(accepted);
+        }
     }
 }
 
 void SmtpServer::talk(int descriptor) {
     Lines lines(descriptor, stopping_);
-    if (behaviour_.tls_at_once && !lines.secure(context_)) return;
-    if (behaviour_.hang_at == "CONNECT") return lines.hang();
+    if (behaviour_.tls_at_once && !lines.secure(context_)) {
+        return;
+    }
+    if (behaviour_.hang_at == "CONNECT") {
+        return lines.hang();
+    }
     lines.write("220 test ESMTP");
     Mail mail;
     std::string line;
     while (lines.read(line)) {
         const std::string command = line.substr(0, line.find(' '));
-        if (command == behaviour_.hang_at) return lines.hang();
+        if (command == behaviour_.hang_at) {
+            return lines.hang();
+        }
         if (command == behaviour_.refuse) {
             lines.write("550 not here");
         } else if (command == "EHLO") {
             lines.write("250-test");
-            if (context_ != nullptr && !lines.secured()) lines.write("250-STARTTLS");
-            if (!behaviour_.password.empty()) lines.write("250-AUTH PLAIN LOGIN");
+            if (context_ != nullptr && !lines.secured()) {
+                lines.write("250-STARTTLS");
+            }
+            if (!behaviour_.password.empty()) {
+                lines.write("250-AUTH PLAIN LOGIN");
+            }
             lines.write("250 8BITMIME");
         } else if (command == "STARTTLS" && context_ != nullptr) {
             lines.write("220 go ahead");
-            if (!lines.secure(context_)) return;
+            if (!lines.secure(context_)) {
+                return;
+            }
         } else if (command == "AUTH") {
             mail.login = decodeLogin(line.substr(line.rfind(' ') + 1));
             const bool right = mail.login.substr(mail.login.find(' ') + 1) == behaviour_.password;
@@ -179,8 +209,9 @@ void SmtpServer::talk(int descriptor) {
             lines.write("250 ok");
         } else if (command == "DATA") {
             lines.write("354 go on");
-            while (lines.read(line) && line != ".")
+            while (lines.read(line) && line != ".") {
                 mail.data += (line.rfind("..", 0) == 0 ? line.substr(1) : line) + "\r\n";
+            }
             lines.write("250 queued");
             const std::lock_guard lock(mutex_);
             mails_.push_back(mail);

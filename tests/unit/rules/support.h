@@ -59,7 +59,9 @@ class RecordingNotifier : public notify::Notifier {
   public:
     void send(std::vector<notify::Alert> alerts) override {
         const std::lock_guard lock(mutex_);
-        for (auto& alert : alerts) alerts_.push_back(std::move(alert));
+        for (auto& alert : alerts) {
+            alerts_.push_back(std::move(alert));
+        }
     }
     /// What came since the last call.
     std::vector<notify::Alert> take() {

@@ -16,7 +16,9 @@ namespace {
 
 std::string expand(const std::string& text, const TemplateData& data = {}) {
     const auto parsed = Template::parse(text);
-    if (!parsed) return "PARSE: " + parsed.error().message;
+    if (!parsed) {
+        return "PARSE: " + parsed.error().message;
+    }
     const auto result = parsed->expand(data);
     return result ? *result : "EXPAND: " + result.error().message;
 }
@@ -111,7 +113,9 @@ TEST_CASE("templates that fail while they are expanded say why") {
 
 TEST_CASE("a template does not grow without bound, in depth or in length") {
     std::string deep;
-    for (int i = 0; i < 1000; ++i) deep += "{{ if true }}";
+    for (int i = 0; i < 1000; ++i) {
+        deep += "{{ if true }}";
+    }
     CHECK(expand(deep) == "PARSE: template: line 1: nested too deeply");
     CHECK(expand("{{ " + std::string(1000, '(')) == "PARSE: template: line 1: unclosed action");
     CHECK(expand("{{ " + std::string(1000, '(') + " }}") == "PARSE: template: line 1: nested too deeply");

@@ -13,7 +13,7 @@ export function known(topology, findings, id) {
     const outward = edge.from === id;
     const other = outward ? edge.to : edge.from;
     const end = components.get(other);
-    const trouble = edge.works === 'no' ? ['bad', 'nothing gets through'] : end && end.works !== 'yes' ? [stateKind(end), stateWord(end)] : null;
+    const trouble = edge.works === 'no' ? ['bad', 'no traffic passes'] : end && end.works !== 'yes' ? [stateKind(end), stateWord(end)] : null;
     return { verb: (VERBS[edge.kind] || [edge.kind, edge.kind])[outward ? 0 : 1], other, name: end ? fullName(end) : other, trouble, evidence: edge.evidence };
   });
   return { component, name: fullName(component), role: role(topology, id), singles: singles(topology, id), edges, cuts: cutSets(topology, id),
@@ -43,9 +43,9 @@ export function details(about, choose) {
     el('p', { class: 'soft small' }, [component.id, about.role].filter(Boolean).join(', ')),
     ...about.singles.map(({ title, services }) => el('p', { class: 'weak' }, title.replace(/^./, (c) => c.toUpperCase()) + ': ' + services.join(', '))),
     ...section('Findings', 'small', about.findings.map((finding) => el('li', null, findingLink(finding)))),
-    ...section('What does not agree', 'small', about.conflicts.map((text) => el('li', null, text))),
+    ...section('Conflicts', 'small', about.conflicts.map((text) => el('li', null, text))),
     ...(component.evidence.length ? [el('h4', null, 'Evidence'), evidence(component.evidence)] : []),
     ...section('Connections', 'plain small', about.edges.map((edge) => connection(edge, choose))),
-    ...section('What stops with it', 'small', about.cuts.map(cut)),
+    ...section('Effect of a failure', 'small', about.cuts.map(cut)),
   ];
 }

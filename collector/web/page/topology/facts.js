@@ -10,7 +10,7 @@ export const stateKind = ({ works }) => (WORKS[works] || WORKS.unknown)[0];
 export const stateWord = ({ works }) => (WORKS[works] || WORKS.unknown)[1];
 
 /** What an edge means, from its beginning and from its end. */
-export const VERBS = { resolves: ['stands for', 'is named by'], enters: ['leads to', 'is requested at'],
+export const VERBS = { resolves: ['resolves to', 'is named by'], enters: ['leads to', 'is requested at'],
   stands_by: ['may move to', 'stands by for'], balances: ['spreads requests over', 'gets requests from'],
   proxies: ['passes requests to', 'gets requests from'], queries: ['queries', 'is queried by'],
   replicates: ['is a copy of', 'is copied by'], runs_on: ['runs on', 'carries'],
@@ -113,11 +113,11 @@ export function missing(topology) {
   const has = (...kinds) => topology.components.some((each) => kinds.includes(each.kind));
   const out = [];
   if (!has('haproxy', 'web', 'app', 'mysql')) {
-    out.push('No server of the site is seen yet: an agent on each tells what runs there (lapwing-collector enrol HOST --bundle FILE).');
+    out.push('No server of the site is known yet. Enrol an agent for each server: lapwing-collector enrol HOST --bundle FILE.');
   }
-  if (!has('name', 'address')) out.push('Where the site is requested is not declared: site.entry in collector.yaml.');
+  if (!has('name', 'address')) out.push('The entry of the site is not declared: set site.entry in collector.yaml.');
   if (has('mysql') && !topology.services.some((each) => each.name === 'replication')) {
-    out.push('Which database is the primary is not known: site.replication in collector.yaml.');
+    out.push('The primary database is unknown: set site.replication in collector.yaml.');
   }
   return out;
 }

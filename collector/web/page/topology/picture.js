@@ -92,7 +92,7 @@ export function picture(topology, width, measure) {
 
   const places = layout(topology, width, face, measure);
   const root = svg('svg', { width, height: places.height, viewBox: '0 0 ' + width + ' ' + places.height, class: 'map', role: 'group',
-    'aria-label': 'The site: what hangs on what' });
+    'aria-label': 'The site and its dependencies' });
   if (places.aside !== null) {
     root.append(svg('path', { d: 'M0 ' + places.aside + 'H' + width, class: 'divide' }),
       svg('text', { x: 4, y: places.aside + 16, class: 'state', 'font-size': 11 }, 'beside the path of requests'));

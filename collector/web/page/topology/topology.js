@@ -44,7 +44,7 @@ function showChosen() {
   for (const each of $('map').querySelectorAll('.line')) each.classList.toggle('chosen', each.dataset.from === chosen || each.dataset.to === chosen);
   const about = known(topology, findings, chosen);
   part('component', about, () => (about ? details(about, goTo)
-    : [el('p', { class: 'soft' }, 'Choose a part of the picture: who says what of it, and what stops if it fails.')]));
+    : [el('p', { class: 'soft' }, 'Select a part of the picture to see its evidence and the effect of its failure.')]));
 }
 
 function choose(id) {
@@ -87,7 +87,7 @@ function showDelivered(services) {
 }
 
 function showConflicts(conflicts) {
-  part('conflicts', conflicts, () => (conflicts.length === 0 ? [] : [el('h3', null, 'What does not agree'),
+  part('conflicts', conflicts, () => (conflicts.length === 0 ? [] : [el('h3', null, 'Conflicts'),
     ...conflicts.map((each) => el('article', { class: 'card warn' }, el('p', null, el('strong', null, each.subject), ' ' + each.text), evidence(each.evidence)))]));
 }
 
@@ -100,9 +100,9 @@ function showKey(topology) {
   const head = svg('path', { d: 'M23 5l5 4l-5 4', class: 'head' });
   part('key', topology === null, () => [
     [state('yes'), 'works'], [state('no'), 'does not work'], [state('unknown'), 'unknown'],
-    [ring('design'), 'single point of failure: it alone stops something'], [ring('suspected'), 'perhaps one: something is not seen'],
-    [line('', head), 'requests, or copied data'], [line('bad', svg('path', { d: 'M11 5l8 8m0 -8l-8 8', class: 'cut' })), 'nothing gets there'],
-    [line('stands_by'), 'stands by'],
+    [ring('design'), 'single point of failure: its failure alone stops a service'], [ring('suspected'), 'suspected single point: a fact is unknown'],
+    [line('', head), 'requests, or copied data'], [line('bad', svg('path', { d: 'M11 5l8 8m0 -8l-8 8', class: 'cut' })), 'no traffic passes'],
+    [line('stands_by'), 'standby'],
   ].map(([shape, words]) => el('li', null, shape, words)));
 }
 

@@ -5,11 +5,11 @@
 #include <string>
 #include <utility>
 
-#include "collector/analysis/facts.h"
+#include "collector/analysis/evidence/network.h"
 #include "collector/storage/store.h"
 #include "common/reach/ruleset.h"
 
-namespace lapwing::analysis {
+namespace lapwing::analysis::evidence {
 
 /// Parsed rulesets of hosts, as long as somebody asks for them. Not synchronised.
 class Rulesets {
@@ -21,10 +21,10 @@ class Rulesets {
     void beginRound();
 
     /// The host's present ruleset; null if it is not known, does not parse, or its document has not come yet.
-    const reach::Ruleset* of(const HostFacts& host);
+    const reach::Ruleset* of(const Host& host);
     /// Another one, likewise. One that does not say on what host it is (a rehearsal's) is taken to be on
     /// this.
-    const reach::Ruleset* of(const HostFacts& host, const std::string& digest);
+    const reach::Ruleset* of(const Host& host, const std::string& digest);
 
   private:
     struct Known {
@@ -39,4 +39,4 @@ class Rulesets {
     std::map<std::pair<std::string, std::string>, Known> known_;  ///< by host and digest
 };
 
-}  // namespace lapwing::analysis
+}  // namespace lapwing::analysis::evidence

@@ -1,12 +1,19 @@
 #pragma once
 
-// How one packet goes through the base chains of one hook; private to this library.
+// How one packet is matched by the rules of one base chain; private to this library.
+
+#include <cstdint>
+#include <map>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
 
 #include "common/reach/model.h"
 
 namespace lapwing::reach {
 
-/// What a chain, or a rule of one, may do with the packet: a set of bits.
+/// What a chain or a rule may do with the packet: a set of bits.
 constexpr unsigned kAccept = 1;
 constexpr unsigned kDrop = 2;
 constexpr unsigned kReject = 4;
@@ -32,8 +39,8 @@ struct FieldValue {
     std::string name;
 };
 
-/// What the rules look at, at one point of a packet's way.
-struct View {
+/// The values of a packet's fields at one hook.
+struct PacketView {
     Family family = Family::ipv4;
     Protocol protocol = Protocol::tcp;
     bool answer = false;
@@ -46,10 +53,10 @@ struct View {
     FieldValue destination_type;  ///< as `fib daddr type` gives it
     FieldValue packet_type;
     bool translated = false;
-    bool refusal = false;  ///< a reset or an ICMP error of this host: of its kind nothing is known
+    bool refusal = false;  ///< a reset or an ICMP error of this host: only its addresses are known
 };
 
-struct Outcome {
+struct ChainOutcome {
     unsigned may = 0;
     std::set<std::string> accepted_by;
     std::set<std::string> dropped_by;
@@ -62,23 +69,24 @@ FieldValue number(std::uint64_t value);
 FieldValue between(std::uint64_t low, std::uint64_t high);
 FieldValue addressValue(const AddressRange& range);
 FieldValue interfaceValue(const std::string& name);
-/// To the kernel an interface that is not there is one of another name.
+/// For the kernel, a missing interface has a name that differs from every other.
 FieldValue noInterface();
 
 Truth termMatches(const FieldValue& value, const Field& field, const Term& term, Operator op);
 
-/// Notes of the whole journey.
+/// Notes of the whole traversal.
 struct Notes {
     std::set<std::string> unknowns;
     std::set<std::string> assumptions;
 };
 
-class Walk {
+class ChainWalk {
   public:
-    Walk(const Ruleset::Model& model, Notes& notes) : model_(model), notes_(notes) {}
+    ChainWalk(const Ruleset::Model& model, Notes& notes) : model_(model), notes_(notes) {}
 
-    /// What that base chain may do with the packet.
-    Outcome base(const Table& table, const Chain& chain, const std::string& name, const View& view);
+    /// What a base chain may do with the packet.
+    ChainOutcome base(const Table& table, const Chain& chain, const std::string& name,
+                      const PacketView& view);
 
   private:
     FieldValue valueOf(const Field& field);
@@ -88,22 +96,23 @@ class Walk {
     Truth matches(const Statement& statement, bool& applies);
     Truth matchesOnce(const Statement& statement, bool& applies);
     unsigned decide(const Table& table, const Decision& decision, const std::string& place, int depth,
-                    Outcome& out);
+                    ChainOutcome& out);
     unsigned decideByMap(const Table& table, const Statement& statement, const std::string& place, int depth,
-                         Outcome& out);
-    unsigned translate(const Statement& statement, const std::string& place, Outcome& out);
-    unsigned rule(const Table& table, const Rule& rule, int depth, Outcome& out);
-    Outcome chain(const Table& table, const std::string& name, int depth);
+                         ChainOutcome& out);
+    unsigned translate(const Statement& statement, const std::string& place, ChainOutcome& out);
+    unsigned rule(const Table& table, const Rule& rule, int depth, ChainOutcome& out);
+    ChainOutcome chain(const Table& table, const std::string& name, int depth);
 
     const Ruleset::Model& model_;
     Notes& notes_;
-    View view_;
-    const Table* table_ = nullptr;  ///< of the base chain that is being walked
+    PacketView view_;
+    const Table* table_ = nullptr;  ///< of the present base chain
     const Chain* base_ = nullptr;
     std::uint64_t ct_state_ = kNew;
-    std::map<const Chain*, Outcome> done_;
-    std::set<const Chain*> open_;  ///< being walked: a jump to one of them goes in a circle
-    std::set<std::pair<const Table*, std::string>> added_;  ///< sets that the packet may have joined
+    std::map<const Chain*, ChainOutcome> done_;
+    std::set<const Chain*> open_;  ///< chains of the present call stack: a jump to one of them is a circle
+    std::set<std::pair<const Table*, std::string>>
+        added_;  ///< sets to which a rule may have added the packet
 };
 
 }  // namespace lapwing::reach

@@ -1,14 +1,14 @@
-#include "collector/analysis/topology/observed.h"
+#include "collector/analysis/evidence/services.h"
 
 #include <algorithm>
 #include <cmath>
 #include <iterator>
 #include <sstream>
 
-#include "collector/analysis/latest.h"
+#include "collector/analysis/evidence/reader.h"
 #include "common/metric_names.h"
 
-namespace lapwing::analysis::topology {
+namespace lapwing::analysis::evidence {
 
 namespace {
 
@@ -49,7 +49,7 @@ class Observer {
              std::int64_t deployment_ms)
         : samples_(store, now, lookback_ms), deployment_ms_(deployment_ms) {}
 
-    Expected<Observed> run() {
+    Expected<Services> run() {
         identity();
         balancers();
         servers();
@@ -98,7 +98,7 @@ class Observer {
         }
     }
 
-    static Observed::ServerKey keyOf(const Labels& labels) {
+    static Services::ServerKey keyOf(const Labels& labels) {
         return {std::string(labels.get("instance")), std::string(labels.get("proxy")),
                 std::string(labels.get("server"))};
     }
@@ -156,7 +156,7 @@ class Observer {
             const auto said = one.sample.value == 1 ? Truth::yes : Truth::no;
             const auto [known, fresh] = apps.try_emplace(one.get("instance"), said);
             if (!fresh) {
-                known->second = std::min(known->second, said);
+                known->second = conjunction(known->second, said);
             }
         }
         for (const auto& one : samples_.of(exporter::kProbeSuccess, {{"job", "app"}}, kKnownMs)) {
@@ -253,9 +253,9 @@ class Observer {
         }
     }
 
-    LatestSamples samples_;
+    Reader samples_;
     std::int64_t deployment_ms_;
-    Observed out_;
+    Services out_;
 };
 
 }  // namespace
@@ -266,7 +266,7 @@ const VrrpInstance* Vrrp::moving(const reach::Address& address) const {
     return found == instances.end() ? nullptr : &*found;
 }
 
-std::set<reach::Address> Observed::moving() const {
+std::set<reach::Address> Services::moving() const {
     std::set<reach::Address> out;
     for (const auto& [host, one] : vrrp) {
         for (const auto& instance : one.instances) {
@@ -276,7 +276,7 @@ std::set<reach::Address> Observed::moving() const {
     return out;
 }
 
-std::set<std::string> Observed::moversOf(const reach::Address& address) const {
+std::set<std::string> Services::moversOf(const reach::Address& address) const {
     std::set<std::string> out;
     for (const auto& [host, one] : vrrp) {
         if (one.moving(address) != nullptr) {
@@ -286,9 +286,9 @@ std::set<std::string> Observed::moversOf(const reach::Address& address) const {
     return out;
 }
 
-Expected<Observed> observe(const storage::Store& store, TimestampMs now, std::int64_t lookback_ms,
-                           std::int64_t deployment_ms) {
+Expected<Services> readServices(const storage::Store& store, TimestampMs now, std::int64_t lookback_ms,
+                                std::int64_t deployment_ms) {
     return Observer(store, now, lookback_ms, deployment_ms).run();
 }
 
-}  // namespace lapwing::analysis::topology
+}  // namespace lapwing::analysis::evidence

@@ -1,14 +1,14 @@
-#include "collector/analysis/facts.h"
+#include "collector/analysis/evidence/network.h"
 
 #include <algorithm>
 #include <set>
 #include <string_view>
 #include <tuple>
 
-#include "collector/analysis/latest.h"
+#include "collector/analysis/evidence/reader.h"
 #include "common/metric_names.h"
 
-namespace lapwing::analysis {
+namespace lapwing::analysis::evidence {
 
 namespace {
 
@@ -19,10 +19,10 @@ class Gatherer {
   public:
     Gatherer(const storage::Store& store, TimestampMs now, std::int64_t lookback_ms)
         : samples_(store, now, lookback_ms), lookback_ms_(lookback_ms) {
-        facts_.now = now;
+        network_.now = now;
     }
 
-    Expected<Facts> run() {
+    Expected<Network> run() {
         agents();
         addresses();
         listeners();
@@ -35,17 +35,17 @@ class Gatherer {
         if (!samples_.failure().message.empty()) {
             return tl::unexpected(samples_.failure());
         }
-        return std::move(facts_);
+        return std::move(network_);
     }
 
   private:
-    std::vector<Latest> latest(const char* metric, const LatestSamples::Equals& equals = {},
-                               std::int64_t lookback_ms = 0) {
+    std::vector<Observation> latest(const char* metric, const Reader::Equals& equals = {},
+                                    std::int64_t lookback_ms = 0) {
         return samples_.of(metric, equals, lookback_ms);
     }
 
-    HostFacts& host(const std::string& name) {
-        auto& found = facts_.hosts[name];
+    Host& host(const std::string& name) {
+        auto& found = network_.hosts[name];
         found.name = name;
         return found;
     }
@@ -54,7 +54,7 @@ class Gatherer {
         for (const auto& one : latest(metric::kAgentInfo, {}, kKnownMs)) {
             auto& known = host(one.get("instance"));
             known.agent_known = true;
-            known.agent_present = known.agent_present || one.sample.timestamp >= facts_.now - lookback_ms_;
+            known.agent_present = known.agent_present || one.sample.timestamp >= network_.now - lookback_ms_;
         }
     }
 
@@ -72,7 +72,7 @@ class Gatherer {
             host(one.get("instance")).listeners_known = one.sample.value == 1;
         }
         for (const auto& one : latest(metric::kListenerInfo)) {
-            ListenerFact listener;
+            Listener listener;
             listener.protocol = one.get("protocol");
             listener.family = one.get("family") == "ipv6" ? reach::Family::ipv6 : reach::Family::ipv4;
             listener.address = one.get("address");
@@ -82,7 +82,7 @@ class Gatherer {
         }
     }
 
-    static reach::Family familyOf(const Latest& one) {
+    static reach::Family familyOf(const Observation& one) {
         return one.get("family") == "ipv6" ? reach::Family::ipv6 : reach::Family::ipv4;
     }
 
@@ -150,7 +150,7 @@ class Gatherer {
         return answered;
     }
 
-    static std::string key(const Latest& one) {
+    static std::string key(const Observation& one) {
         return one.get("agent") + "|" + one.get("instance") + "|" + one.get("address") + "|" +
                one.get("port") + "|" + one.get("source");
     }
@@ -171,7 +171,7 @@ class Gatherer {
             greetings[key(one)] = one.get("greeting");
         }
         for (const auto& one : latest(metric::kAttemptResult)) {
-            AttemptFact attempt;
+            Attempt attempt;
             attempt.from = one.get("agent");
             attempt.address = one.get("address");
             attempt.port = one.number("port");
@@ -193,7 +193,7 @@ class Gatherer {
     void canaries() {
         const auto at = times(metric::kCanaryTimestampSeconds);
         for (const auto& one : latest(metric::kCanaryResult)) {
-            CanaryFact canary;
+            Canary canary;
             canary.from = one.get("agent");
             canary.source = one.get("source");
             canary.second = one.get("source_kind") == "second";
@@ -206,9 +206,9 @@ class Gatherer {
     }
 
     void balancers() {
-        std::map<std::string, std::map<std::pair<std::string, std::string>, ServerFact>> servers;
-        const auto server = [&](const Latest& one) -> ServerFact& {
-            auto& balancer = facts_.balancers[one.get("instance")];
+        std::map<std::string, std::map<std::pair<std::string, std::string>, Server>> servers;
+        const auto server = [&](const Observation& one) -> Server& {
+            auto& balancer = network_.balancers[one.get("instance")];
             balancer.instance = one.get("instance");
             if (const auto agent = one.get("agent"); !agent.empty()) {
                 balancer.seen_by.insert(agent);
@@ -220,7 +220,7 @@ class Gatherer {
         };
         // One that is down is still there.
         for (const auto& one : latest(exporter::kUp, {{"job", "haproxy"}}, kKnownMs)) {
-            facts_.balancers[one.get("instance")].instance = one.get("instance");
+            network_.balancers[one.get("instance")].instance = one.get("instance");
         }
         for (const auto& one : latest(exporter::kHaproxyServerStatus)) {
             auto& found = server(one);
@@ -236,29 +236,29 @@ class Gatherer {
         }
         for (auto& [instance, named] : servers) {
             for (auto& [name, one] : named) {
-                facts_.balancers[instance].servers.push_back(std::move(one));
+                network_.balancers[instance].servers.push_back(std::move(one));
             }
         }
     }
 
     void databases() {
         for (const auto& one : latest(exporter::kMysqlUp)) {
-            facts_.databases.insert(one.get("instance"));
+            network_.databases.insert(one.get("instance"));
         }
         std::set<std::pair<std::string, std::string>> seen;
         for (const auto* metric :
              {exporter::kMysqlSlaveStatusSlaveIoRunning, exporter::kMysqlSlaveStatusSlaveSqlRunning}) {
             for (const auto& one : latest(metric)) {
                 if (seen.emplace(one.get("instance"), one.get("master_host")).second) {
-                    facts_.replicas.push_back({one.get("instance"), one.get("master_host")});
+                    network_.replicas.push_back({one.get("instance"), one.get("master_host")});
                 }
             }
         }
     }
 
-    LatestSamples samples_;
+    Reader samples_;
     std::int64_t lookback_ms_;
-    Facts facts_;
+    Network network_;
     std::set<Path> controls_;
 };
 
@@ -276,7 +276,7 @@ constexpr KnownService kServices[] = {
 
 }  // namespace
 
-std::string ListenerFact::service() const {
+std::string Listener::service() const {
     for (const auto& known : kServices) {
         if (process == known.process) {
             return known.service;
@@ -290,18 +290,18 @@ std::string ListenerFact::service() const {
     return process.empty() ? protocol + "/" + std::to_string(port) : process;
 }
 
-bool HostFacts::hasFamily(reach::Family family) const {
+bool Host::hasFamily(reach::Family family) const {
     return std::any_of(addresses.begin(), addresses.end(),
                        [&](const auto& one) { return one.address.family == family; });
 }
 
-bool HostFacts::isPublic(reach::Family family) const {
+bool Host::isPublic(reach::Family family) const {
     return std::any_of(addresses.begin(), addresses.end(), [&](const auto& one) {
         return one.address.family == family && !one.address.isPrivate();
     });
 }
 
-const HostFacts* Facts::holder(const reach::Address& address) const {
+const Host* Network::holder(const reach::Address& address) const {
     for (const auto& [name, host] : hosts) {
         for (const auto& one : host.addresses) {
             if (one.address == address) {
@@ -312,8 +312,8 @@ const HostFacts* Facts::holder(const reach::Address& address) const {
     return nullptr;
 }
 
-Expected<Facts> gatherFacts(const storage::Store& store, TimestampMs now, std::int64_t lookback_ms) {
+Expected<Network> readNetwork(const storage::Store& store, TimestampMs now, std::int64_t lookback_ms) {
     return Gatherer(store, now, lookback_ms).run();
 }
 
-}  // namespace lapwing::analysis
+}  // namespace lapwing::analysis::evidence

@@ -7,7 +7,7 @@
 
 #include "common/model/sample.h"
 
-namespace lapwing::analysis {
+namespace lapwing::analysis::evidence {
 
 /// How a host's ruleset has changed within the last day.
 struct RulesChange {
@@ -44,4 +44,4 @@ class RulesHistory {
         hosts_;  ///< the one in force a day ago, and those that followed
 };
 
-}  // namespace lapwing::analysis
+}  // namespace lapwing::analysis::evidence

@@ -8,13 +8,11 @@
 #include <utility>
 #include <vector>
 
-#include "collector/analysis/redundancy/structure.h"
 #include "collector/storage/store.h"
 #include "common/reach/address.h"
+#include "common/truth.h"
 
-namespace lapwing::analysis::topology {
-
-using redundancy::Truth;
+namespace lapwing::analysis::evidence {
 
 /// What HAProxy says of one server, besides its state.
 struct ServerDetail {
@@ -63,8 +61,8 @@ struct Inventory {
     bool covered = false;          ///< it was observed during all of that time
 };
 
-/// What the topology is made from, besides Facts: the newest samples, by instance or host.
-struct Observed {
+/// What the topology is made from, besides Network: the newest samples, by instance or host.
+struct Services {
     std::map<std::string, std::string> machine_ids;
     std::map<std::string, double> boot_times;  ///< seconds since 1970
     std::map<std::string, Truth> balancers;
@@ -99,7 +97,7 @@ inline constexpr std::int64_t kCountingMs = 600'000;
 
 /// Reads the newest sample of each series that is no older than `lookback_ms`; of inventories what they were
 /// within `deployment_ms`. Errors: the store's.
-Expected<Observed> observe(const storage::Store& store, TimestampMs now, std::int64_t lookback_ms,
-                           std::int64_t deployment_ms);
+Expected<Services> readServices(const storage::Store& store, TimestampMs now, std::int64_t lookback_ms,
+                                std::int64_t deployment_ms);
 
-}  // namespace lapwing::analysis::topology
+}  // namespace lapwing::analysis::evidence

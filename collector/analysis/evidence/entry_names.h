@@ -10,24 +10,25 @@
 #include "common/error.h"
 #include "common/reach/address.h"
 
-namespace lapwing::analysis {
+namespace lapwing::analysis::evidence {
 
 /// Addresses of names, sorted; a name without an answer is not in it.
 using Resolved = std::map<std::string, std::vector<reach::Address>>;
 
 /// What the names of the site's entries resolve to, asked for again and again in the background, so that a
 /// slow resolver delays nobody. An answer stays while the next attempts fail. Thread-safe.
-class Names {
+class EntryNames {
   public:
     using Resolver = std::function<Expected<std::vector<reach::Address>>(const std::string& name)>;
 
     /// Without names no thread is started.
-    explicit Names(std::vector<std::string> names,
-                   std::chrono::milliseconds interval = std::chrono::minutes(1), Resolver resolver = resolve);
+    explicit EntryNames(std::vector<std::string> names,
+                        std::chrono::milliseconds interval = std::chrono::minutes(1),
+                        Resolver resolver = resolve);
     /// Returns at once; a lookup that is under way ends by itself.
-    ~Names();
-    Names(const Names&) = delete;
-    Names& operator=(const Names&) = delete;
+    ~EntryNames();
+    EntryNames(const EntryNames&) = delete;
+    EntryNames& operator=(const EntryNames&) = delete;
 
     Resolved current() const;
 
@@ -42,4 +43,4 @@ class Names {
 /// Of URLs, the hosts that are names.
 std::vector<std::string> namesOf(const std::vector<std::string>& urls);
 
-}  // namespace lapwing::analysis
+}  // namespace lapwing::analysis::evidence

@@ -1,4 +1,4 @@
-#include "collector/analysis/redundancy/structure.h"
+#include "collector/analysis/topology/cut_sets.h"
 
 #include <algorithm>
 #include <functional>
@@ -7,7 +7,8 @@
 
 #include "tests/unit/catch.h"
 
-using namespace lapwing::analysis::redundancy;
+using namespace lapwing::analysis::topology;
+using lapwing::Truth;
 
 namespace {
 

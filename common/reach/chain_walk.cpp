@@ -1,4 +1,4 @@
-#include "common/reach/walk.h"
+#include "common/reach/chain_walk.h"
 
 namespace lapwing::reach {
 
@@ -8,8 +8,8 @@ constexpr int kJumpDepth = 16;  // NFT_JUMP_STACK_SIZE
 
 }  // namespace
 
-unsigned Walk::decide(const Table& table, const Decision& decision, const std::string& place, int depth,
-                      Outcome& out) {
+unsigned ChainWalk::decide(const Table& table, const Decision& decision, const std::string& place, int depth,
+                           ChainOutcome& out) {
     switch (decision.action) {
         case Action::accept:
             out.accepted_by.insert(place);
@@ -42,8 +42,8 @@ unsigned Walk::decide(const Table& table, const Decision& decision, const std::s
     return (inner.may & kFinal) | ((inner.may & (kNext | kReturn)) != 0 ? back : 0U);
 }
 
-unsigned Walk::decideByMap(const Table& table, const Statement& statement, const std::string& place,
-                           int depth, Outcome& out) {
+unsigned ChainWalk::decideByMap(const Table& table, const Statement& statement, const std::string& place,
+                                int depth, ChainOutcome& out) {
     std::vector<FieldValue> values;
     for (const auto& field : statement.fields) {
         values.push_back(valueOf(field));
@@ -51,8 +51,7 @@ unsigned Walk::decideByMap(const Table& table, const Statement& statement, const
             return kNext;
         }
     }
-    // Where a notrack may apply, a state is new or untracked: an element that fits one of them may be the
-    // one.
+    // Where a notrack may apply, the state is new or untracked: an element that fits either may match.
     auto others = values;
     for (std::size_t i = 0; i < others.size(); ++i) {
         if (model_.untracks && statement.fields[i].kind == FieldKind::ct_state) {
@@ -76,8 +75,8 @@ unsigned Walk::decideByMap(const Table& table, const Statement& statement, const
     return may | kNext;
 }
 
-/// kNext where the map does not hold the packet: then the rule does not match.
-unsigned Walk::translate(const Statement& statement, const std::string& place, Outcome& out) {
+/// kNext where the map lacks the packet's key: then the rule does not match.
+unsigned ChainWalk::translate(const Statement& statement, const std::string& place, ChainOutcome& out) {
     const auto note = [&](const Target& target) {
         out.translated_by.insert(place);
         out.targets.push_back(target);
@@ -112,7 +111,7 @@ unsigned Walk::translate(const Statement& statement, const std::string& place, O
     return may | kNext;
 }
 
-unsigned Walk::rule(const Table& table, const Rule& rule, int depth, Outcome& out) {
+unsigned ChainWalk::rule(const Table& table, const Rule& rule, int depth, ChainOutcome& out) {
     unsigned may = 0;
     for (const auto& statement : rule.statements) {
         switch (statement.kind) {
@@ -148,7 +147,7 @@ unsigned Walk::rule(const Table& table, const Rule& rule, int depth, Outcome& ou
                 out.accepted_by.insert(rule.place);
                 out.dropped_by.insert(rule.place);
                 may |= kAccept | kDrop | kNext;
-                if (base_->type == "nat") {
+                if (base_->type == ChainType::nat) {
                     out.targets.push_back({std::nullopt, std::nullopt, false, true});
                     may |= kTranslate;
                 }
@@ -167,11 +166,11 @@ unsigned Walk::rule(const Table& table, const Rule& rule, int depth, Outcome& ou
     return may | kNext;
 }
 
-Outcome Walk::chain(const Table& table, const std::string& name, int depth) {
-    Outcome out;
+ChainOutcome ChainWalk::chain(const Table& table, const std::string& name, int depth) {
+    ChainOutcome out;
     const auto found = table.chains.find(name);
     if (found == table.chains.end() || depth > kJumpDepth || open_.contains(&found->second)) {
-        notes_.unknowns.insert(table.family + " " + table.name + " " + name +
+        notes_.unknowns.insert(std::string(tableFamilyName(table.family)) + " " + table.name + " " + name +
                                ": jumps too deep or in a circle, or to a chain that is not listed");
         out.may = kAccept | kDrop | kNext;
         return out;
@@ -198,20 +197,22 @@ Outcome Walk::chain(const Table& table, const std::string& name, int depth) {
     return out;
 }
 
-Outcome Walk::base(const Table& table, const Chain& chain, const std::string& name, const View& view) {
+ChainOutcome ChainWalk::base(const Table& table, const Chain& chain, const std::string& name,
+                             const PacketView& view) {
     table_ = &table;
     base_ = &chain;
     view_ = view;
     // Before conntrack has seen it, a packet belongs to no connection.
-    const bool tracked = chain.hook != "ingress" && ((chain.hook != "prerouting" && chain.hook != "output") ||
-                                                     chain.priority >= kConntrackPriority);
+    const bool before_conntrack =
+        (chain.hook == Hook::prerouting || chain.hook == Hook::output) && chain.priority < kConntrackPriority;
+    const bool tracked = chain.hook != Hook::ingress && !before_conntrack;
     ct_state_ = !tracked ? kInvalid : view.answer ? kEstablished : kNew;
     done_.clear();
     auto out = this->chain(table, name, 0);
     if ((out.may & (kNext | kReturn)) != 0) {
-        const auto place = chain.place + (chain.drops_by_default ? " policy drop" : " policy accept");
-        out.may |= chain.drops_by_default ? kDrop : kAccept;
-        (chain.drops_by_default ? out.dropped_by : out.accepted_by).insert(place);
+        const auto place = chain.place + " policy " + policyName(chain.policy);
+        out.may |= chain.dropsByDefault() ? kDrop : kAccept;
+        (chain.dropsByDefault() ? out.dropped_by : out.accepted_by).insert(place);
     }
     if ((out.may & (kDrop | kReject)) != 0 && (table.maybe_dormant || chain.device_unknown)) {
         notes_.unknowns.insert(chain.place + (table.maybe_dormant ? ": its table may be dormant"

@@ -9,7 +9,7 @@
 #include "collector/storage/store.h"
 #include "common/reach/address.h"
 
-namespace lapwing::analysis {
+namespace lapwing::analysis::evidence {
 
 /// One address of a host, as its agent reports it.
 struct HostAddress {
@@ -17,7 +17,7 @@ struct HostAddress {
     std::string interface;
 };
 
-struct ListenerFact {
+struct Listener {
     std::string protocol;
     reach::Family family = reach::Family::ipv4;
     std::string address;
@@ -30,7 +30,7 @@ struct ListenerFact {
 };
 
 /// One attempt by another host's agent to connect to this one.
-struct AttemptFact {
+struct Attempt {
     std::string from;  ///< host
     std::string address;
     int port = 0;
@@ -43,7 +43,7 @@ struct AttemptFact {
     bool control_ok = false;
 };
 
-struct CanaryFact {
+struct Canary {
     std::string from;
     std::string source;
     bool second = false;
@@ -53,7 +53,7 @@ struct CanaryFact {
 };
 
 /// What a reboot would leave of a host's packet filter, as its agent tells it; all empty if it does not.
-struct BootFact {
+struct BootRules {
     std::string digest;   ///< of the ruleset that a rehearsal listed; "" if that is not known
     std::string sources;  ///< what loads it: "nftables.service /etc/nftables.conf"; "" for nothing
     std::string unknown;  ///< why it is not known
@@ -62,12 +62,12 @@ struct BootFact {
 };
 
 /// What is known of one host.
-struct HostFacts {
+struct Host {
     std::string name;
     bool agent_present = false;  ///< its agent reported within the lookback
     bool agent_known = false;    ///< it did so at some time within the last hour
     std::vector<HostAddress> addresses;
-    std::vector<ListenerFact> listeners;
+    std::vector<Listener> listeners;
     bool listeners_known = false;
 
     std::optional<bool> firewall_up;  ///< of the firewall probe
@@ -77,48 +77,48 @@ struct HostFacts {
     std::map<reach::Family, bool> denies;  ///< default deny, where it could be told
     std::vector<std::string> unknowns;     ///< constructs that could not be evaluated
     std::map<std::pair<reach::Family, int>, std::string> stranger_verdicts;  ///< TCP port -> must_reach, ...
-    BootFact boot;
+    BootRules boot;
 
-    std::vector<AttemptFact> attempts;  ///< by others, at this host
-    std::vector<CanaryFact> canaries;   ///< by others, at this host
-    std::set<int> control_ports;        ///< of this host, as others use them
+    std::vector<Attempt> attempts;  ///< by others, at this host
+    std::vector<Canary> canaries;   ///< by others, at this host
+    std::set<int> control_ports;    ///< of this host, as others use them
 
     bool hasFamily(reach::Family family) const;
     /// It has an address of this family that is routed on the Internet.
     bool isPublic(reach::Family family) const;
 };
 
-struct ServerFact {
+struct Server {
     std::string proxy;
     std::string server;
     std::string state;    ///< "UP", "DOWN", ...; "" if unknown
     std::string address;  ///< "10.77.0.11:80", or ""
 };
 
-struct LoadBalancerFact {
+struct LoadBalancer {
     std::string instance;
     std::set<std::string> seen_by;  ///< agents
-    std::vector<ServerFact> servers;
+    std::vector<Server> servers;
 };
 
-struct ReplicaFact {
+struct SeenReplica {
     std::string replica;
     std::string primary_address;  ///< what it replicates from
 };
 
 /// The present state of the site as the samples tell it.
-struct Facts {
+struct Network {
     TimestampMs now = 0;
-    std::map<std::string, HostFacts> hosts;
-    std::map<std::string, LoadBalancerFact> balancers;
-    std::vector<ReplicaFact> replicas;
+    std::map<std::string, Host> hosts;
+    std::map<std::string, LoadBalancer> balancers;
+    std::vector<SeenReplica> replicas;
     std::set<std::string> databases;  ///< hosts with a database that a probe observes
 
     /// The host that holds the address, or null.
-    const HostFacts* holder(const reach::Address& address) const;
+    const Host* holder(const reach::Address& address) const;
 };
 
 /// Reads the newest sample of each series that is no older than `lookback_ms`. Errors: the store's.
-Expected<Facts> gatherFacts(const storage::Store& store, TimestampMs now, std::int64_t lookback_ms);
+Expected<Network> readNetwork(const storage::Store& store, TimestampMs now, std::int64_t lookback_ms);
 
-}  // namespace lapwing::analysis
+}  // namespace lapwing::analysis::evidence

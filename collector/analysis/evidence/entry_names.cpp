@@ -1,4 +1,4 @@
-#include "collector/analysis/names.h"
+#include "collector/analysis/evidence/entry_names.h"
 
 #include <arpa/inet.h>
 #include <netdb.h>
@@ -11,11 +11,11 @@
 #include <mutex>
 #include <thread>
 
-#include "collector/analysis/topology/urls.h"
+#include "common/endpoint.h"
 
-namespace lapwing::analysis {
+namespace lapwing::analysis::evidence {
 
-struct Names::State {
+struct EntryNames::State {
     std::vector<std::string> names;
     std::chrono::milliseconds interval{};
     Resolver resolver;
@@ -34,7 +34,7 @@ struct Freer {
 
 }  // namespace
 
-Names::Names(std::vector<std::string> names, std::chrono::milliseconds interval, Resolver resolver)
+EntryNames::EntryNames(std::vector<std::string> names, std::chrono::milliseconds interval, Resolver resolver)
     : state_(std::make_shared<State>()) {
     state_->names = std::move(names);
     state_->interval = interval;
@@ -61,18 +61,18 @@ Names::Names(std::vector<std::string> names, std::chrono::milliseconds interval,
     }).detach();
 }
 
-Names::~Names() {
+EntryNames::~EntryNames() {
     const std::lock_guard lock(state_->mutex);
     state_->stopping = true;
     state_->woken.notify_all();
 }
 
-Resolved Names::current() const {
+Resolved EntryNames::current() const {
     const std::lock_guard lock(state_->mutex);
     return state_->resolved;
 }
 
-Expected<std::vector<reach::Address>> Names::resolve(const std::string& name) {
+Expected<std::vector<reach::Address>> EntryNames::resolve(const std::string& name) {
     addrinfo wanted{};
     wanted.ai_socktype = SOCK_STREAM;
     addrinfo* raw = nullptr;
@@ -99,12 +99,12 @@ Expected<std::vector<reach::Address>> Names::resolve(const std::string& name) {
 std::vector<std::string> namesOf(const std::vector<std::string>& urls) {
     std::vector<std::string> out;
     for (const auto& url : urls) {
-        auto host = topology::hostOfUrl(url);
-        if (!host.empty() && !reach::Address::parse(host)) {
-            out.push_back(std::move(host));
+        const auto endpoint = Endpoint::ofUrl(url);
+        if (endpoint && !endpoint->address()) {
+            out.push_back(endpoint->host);
         }
     }
     return out;
 }
 
-}  // namespace lapwing::analysis
+}  // namespace lapwing::analysis::evidence

@@ -1,6 +1,6 @@
-#include "collector/analysis/rulesets.h"
+#include "collector/analysis/evidence/rulesets.h"
 
-namespace lapwing::analysis {
+namespace lapwing::analysis::evidence {
 
 void Rulesets::beginRound() {
     std::erase_if(known_, [](const auto& one) { return !one.second.asked; });
@@ -28,12 +28,12 @@ Rulesets::Known* Rulesets::find(const std::string& host, const std::string& dige
     return known.ruleset ? &known : nullptr;
 }
 
-const reach::Ruleset* Rulesets::of(const HostFacts& host) {
+const reach::Ruleset* Rulesets::of(const Host& host) {
     const auto* known = find(host.name, host.digest);
     return known == nullptr ? nullptr : &*known->ruleset;
 }
 
-const reach::Ruleset* Rulesets::of(const HostFacts& host, const std::string& digest) {
+const reach::Ruleset* Rulesets::of(const Host& host, const std::string& digest) {
     auto* other = find(host.name, digest);
     if (other == nullptr) {
         return nullptr;
@@ -46,4 +46,4 @@ const reach::Ruleset* Rulesets::of(const HostFacts& host, const std::string& dig
     return &*other->ruleset;
 }
 
-}  // namespace lapwing::analysis
+}  // namespace lapwing::analysis::evidence

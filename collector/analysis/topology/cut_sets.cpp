@@ -1,8 +1,8 @@
-#include "collector/analysis/redundancy/structure.h"
+#include "collector/analysis/topology/cut_sets.h"
 
 #include <algorithm>
 
-namespace lapwing::analysis::redundancy {
+namespace lapwing::analysis::topology {
 
 namespace {
 
@@ -117,18 +117,6 @@ Effect effectOf(Truth before, Truth after) {
 
 }  // namespace
 
-const char* truthName(Truth truth) {
-    switch (truth) {
-        case Truth::no:
-            return "no";
-        case Truth::unknown:
-            return "unknown";
-        case Truth::yes:
-            return "yes";
-    }
-    return "unknown";
-}
-
 Truth evaluate(const Gate& gate, const States& states) {
     if (gate.kind == Gate::Kind::component) {
         return stateOf(gate.component, states);
@@ -196,4 +184,4 @@ CutSets cutSets(const Gate& gate, const States& states) {
     return out;
 }
 
-}  // namespace lapwing::analysis::redundancy
+}  // namespace lapwing::analysis::topology

@@ -5,13 +5,9 @@
 #include <string>
 #include <vector>
 
-namespace lapwing::analysis::redundancy {
+#include "common/truth.h"
 
-/// Kleene's three values, so that `min` is AND and `max` is OR.
-enum class Truth { no, unknown, yes };
-
-/// "no", "unknown", "yes".
-const char* truthName(Truth truth);
+namespace lapwing::analysis::topology {
 
 /// What a delivered service needs: a monotone function of components that work, of k-of-n gates (AND is
 /// n-of-n, OR is 1-of-n) and of facts that no failure changes.
@@ -66,4 +62,4 @@ struct CutSets {
 /// Tries every failure of one and of two components: a service of five hundred takes milliseconds.
 CutSets cutSets(const Gate& gate, const States& states = {});
 
-}  // namespace lapwing::analysis::redundancy
+}  // namespace lapwing::analysis::topology

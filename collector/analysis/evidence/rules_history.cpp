@@ -1,11 +1,11 @@
-#include "collector/analysis/rules_history.h"
+#include "collector/analysis/evidence/rules_history.h"
 
 #include <algorithm>
 #include <cstdlib>
 #include <iterator>
 #include <sstream>
 
-namespace lapwing::analysis {
+namespace lapwing::analysis::evidence {
 
 namespace {
 
@@ -78,4 +78,4 @@ RulesHistory RulesHistory::fromText(const std::string& text) {
     return out;
 }
 
-}  // namespace lapwing::analysis
+}  // namespace lapwing::analysis::evidence

@@ -1,0 +1,99 @@
+#include "collector/analysis/evidence/addresses.h"
+
+#include <algorithm>
+#include <iterator>
+#include <set>
+#include <tuple>
+
+#include "common/endpoint.h"
+
+namespace lapwing::analysis::evidence {
+
+std::vector<reach::Address> knownAddresses(const Network& network, const std::string& host) {
+    std::set<reach::Address> out;
+    const auto add = [&](const std::string& text) {
+        if (const auto address = reach::Address::parse(text)) {
+            out.insert(*address);
+        }
+    };
+    for (const auto& [instance, balancer] : network.balancers) {
+        for (const auto& server : balancer.servers) {
+            const auto endpoint = Endpoint::parse(server.address);
+            const auto address = endpoint ? endpoint->address() : std::nullopt;
+            const auto* holder = address ? network.holder(*address) : nullptr;
+            if (address && (server.server == host || (holder != nullptr && holder->name == host))) {
+                out.insert(*address);
+            }
+        }
+    }
+    for (const auto& [name, other] : network.hosts) {
+        for (const auto& attempt : other.attempts) {
+            if (name == host) {
+                add(attempt.address);
+            }
+            if (attempt.from == host && !attempt.second) {
+                add(attempt.source);
+            }
+        }
+    }
+    return {out.begin(), out.end()};
+}
+
+std::vector<reach::Address> likelyAddresses(const Network& network, const std::string& host) {
+    auto out = knownAddresses(network, host);
+    const auto found = network.hosts.find(host);
+    if (!out.empty() || found == network.hosts.end()) {
+        return out;
+    }
+    for (const auto& held : found->second.addresses) {
+        if (!held.address.isLoopback() && !held.address.isLinkLocal()) {
+            out.push_back(held.address);
+        }
+    }
+    return out;
+}
+
+std::vector<reach::Address> entryAddresses(const Site& site) {
+    std::vector<reach::Address> out;
+    for (const auto& url : site.entry) {
+        const auto endpoint = Endpoint::ofUrl(url);
+        if (const auto address = endpoint ? endpoint->address() : std::nullopt) {
+            out.push_back(*address);
+        }
+    }
+    return out;
+}
+
+std::vector<reach::Address> balancerAddresses(const Network& network, const Site& site) {
+    auto out = entryAddresses(site);
+    for (const auto& [instance, balancer] : network.balancers) {
+        const auto known = likelyAddresses(network, instance);
+        out.insert(out.end(), known.begin(), known.end());
+    }
+    return out;
+}
+
+std::vector<reach::AddressRange> siteHosts(const Network& network) {
+    std::vector<reach::AddressRange> out;
+    for (const auto& [name, host] : network.hosts) {
+        const auto known = asRanges(likelyAddresses(network, name));
+        out.insert(out.end(), known.begin(), known.end());
+    }
+    return out;
+}
+
+std::vector<reach::AddressRange> asRanges(const std::vector<reach::Address>& addresses) {
+    std::vector<reach::AddressRange> out;
+    std::transform(addresses.begin(), addresses.end(), std::back_inserter(out),
+                   [](const auto& address) { return reach::AddressRange::of(address); });
+    return out;
+}
+
+void sortUnique(std::vector<reach::AddressRange>& ranges) {
+    std::sort(ranges.begin(), ranges.end(), [](const auto& a, const auto& b) {
+        return std::tie(a.family, a.low, a.high) < std::tie(b.family, b.low, b.high);
+    });
+    ranges.erase(std::unique(ranges.begin(), ranges.end()), ranges.end());
+}
+
+}  // namespace lapwing::analysis::evidence

@@ -1,0 +1,413 @@
+#include "common/reach/iptables_rule.h"
+
+#include <algorithm>
+#include <charconv>
+#include <map>
+#include <set>
+
+#include "common/endpoint.h"
+#include "common/text.h"
+
+namespace lapwing::reach {
+
+namespace {
+
+struct Token {
+    std::string text;
+    bool quoted = false;
+
+    bool isOption() const { return !quoted && text.size() > 1 && text[0] == '-'; }
+};
+
+std::vector<Token> tokensOf(std::string_view line) {
+    std::vector<Token> out;
+    std::size_t at = 0;
+    while ((at = line.find_first_not_of(' ', at)) != std::string_view::npos) {
+        Token token;
+        token.quoted = line[at] == '"';
+        if (token.quoted) {
+            for (++at; at < line.size() && line[at] != '"'; ++at) {
+                at += line[at] == '\\' && at + 1 < line.size() ? 1 : 0;
+                token.text += line[at];
+            }
+            ++at;
+        } else {
+            const auto end = std::min(line.find(' ', at), line.size());
+            token.text = line.substr(at, end - at);
+            at = end;
+        }
+        out.push_back(std::move(token));
+    }
+    return out;
+}
+
+std::vector<std::string> split(const std::string& text, char separator) {
+    std::vector<std::string> out;
+    std::size_t at = 0;
+    while (at <= text.size()) {
+        const auto end = std::min(text.find(separator, at), text.size());
+        out.push_back(text.substr(at, end - at));
+        at = end + 1;
+    }
+    return out;
+}
+
+std::optional<std::uint64_t> numberOf(const std::string& text) {
+    std::uint64_t number = 0;
+    const bool hex = text.starts_with("0x");
+    const auto* begin = text.data() + (hex ? 2 : 0);
+    const auto [end, error] = std::from_chars(begin, text.data() + text.size(), number, hex ? 16 : 10);
+    return error == std::errc() && end == text.data() + text.size() ? std::optional(number) : std::nullopt;
+}
+
+Statement matchOf(FieldKind kind, const IptablesOption& option, std::vector<Term> terms) {
+    Statement statement;
+    statement.fields.push_back({kind, std::nullopt, option.name});
+    statement.op = option.negated ? Operator::not_equal : Operator::equal;
+    statement.text = option.name;
+    for (auto& term : terms) {
+        statement.data.elements.push_back({{std::move(term)}, false});
+    }
+    return statement;
+}
+
+Term numberTerm(std::optional<std::uint64_t> low, std::optional<std::uint64_t> high) {
+    return low && high ? rangeTerm(keyOf(*low), keyOf(*high)) : Term{};
+}
+
+/// "22", "1024:65535", ":1023".
+Term portTerm(const std::string& text) {
+    constexpr std::uint64_t highest = 65535;
+    const auto colon = text.find(':');
+    if (colon == std::string::npos) {
+        return numberTerm(numberOf(text), numberOf(text));
+    }
+    const auto low = text.substr(0, colon);
+    const auto high = text.substr(colon + 1);
+    return numberTerm(low.empty() ? 0 : numberOf(low), high.empty() ? highest : numberOf(high));
+}
+
+std::vector<Term> portTerms(const std::string& list) {
+    std::vector<Term> out;
+    for (const auto& one : split(list, ',')) {
+        out.push_back(portTerm(one));
+    }
+    return out;
+}
+
+std::vector<Term> namedTerms(FieldKind kind, const std::string& list) {
+    std::vector<Term> out;
+    for (const auto& one : split(list, ',')) {
+        const auto key = symbol(kind, lower(one));
+        out.push_back(key ? rangeTerm(*key, *key) : Term{});
+    }
+    return out;
+}
+
+/// Reads one rule of a save.
+class RuleReader {
+  public:
+    RuleReader(Family family, const Table& table, Ruleset::Model& model)
+        : family_(family), table_(table), model_(model) {}
+
+    std::vector<Statement> read(const std::vector<IptablesOption>& options) {
+        for (const auto& option : options) {
+            option_ = &option;
+            if (target_.empty()) {
+                matchOption();
+            } else {
+                target_options_[option.name] = option.value();
+            }
+        }
+        finishMatch();
+        finishTarget();
+        return std::move(out_);
+    }
+
+  private:
+    void add(Statement statement) { out_.push_back(std::move(statement)); }
+    void unknown() { add(unknownMatch(module_ + " " + option_->name)); }
+
+    void matchOption() {
+        const auto& name = option_->name;
+        const auto value = option_->value();
+        if (name == "-A") {
+            return;
+        }
+        if (name == "-m") {
+            finishMatch();
+            module_ = value;
+            enterModule();
+            return;
+        }
+        if (name == "-j" || name == "-g") {
+            target_ = value;
+            is_goto_ = name == "-g";
+            return;
+        }
+        if (name == "-s" || name == "-d") {
+            add(address(name == "-s" ? source() : destination(), value));
+        } else if (name == "-i" || name == "-o") {
+            Term term;
+            term.kind = Term::Kind::name;
+            term.name = value.ends_with('+') ? value.substr(0, value.size() - 1) + "*" : value;
+            add(matchOf(name == "-i" ? FieldKind::interface_in : FieldKind::interface_out, *option_, {term}));
+        } else if (name == "-p") {
+            const auto key = symbol(FieldKind::transport, lower(value));
+            add(matchOf(FieldKind::transport, *option_,
+                        {key ? rangeTerm(*key, *key) : numberTerm(numberOf(value), numberOf(value))}));
+        } else if (name == "-f") {
+            add(fixedAnswer(option_->negated, ""));
+        } else if (!moduleOption(value)) {
+            unknown();
+        }
+    }
+
+    void enterModule() {
+        static const std::set<std::string> headers{"icmp", "icmp6", "rt",  "frag", "hbh",
+                                                   "dst",  "ah",    "esp", "sctp", "dccp"};
+        static const std::set<std::string> known{
+            "comment", "tcp",  "udp",   "multiport", "conntrack", "state",  "addrtype", "pkttype",
+            "iprange", "mark", "limit", "hashlimit", "connlimit", "recent", "rpfilter"};
+        absent_ = headers.contains(module_);
+        unknown_ = !absent_ && !known.contains(module_);
+        if (absent_) {
+            add(matchOf(FieldKind::other_protocol, *option_, {}));
+        } else if (unknown_) {
+            add(unknownMatch("match " + module_));
+        }
+    }
+
+    FieldKind source() const {
+        return family_ == Family::ipv6 ? FieldKind::ip6_source : FieldKind::ip_source;
+    }
+    FieldKind destination() const {
+        return family_ == Family::ipv6 ? FieldKind::ip6_destination : FieldKind::ip_destination;
+    }
+
+    /// "10.0.0.0/8", "10.0.0.1", and "10.0.0.1/255.0.0.255", which is no network.
+    Statement address(FieldKind kind, const std::string& value) const {
+        const auto range = AddressRange::parse(value);
+        return matchOf(kind, *option_, {range ? rangeTerm(range->low, range->high) : Term{}});
+    }
+
+    bool moduleOption(const std::string& value) {
+        const auto& name = option_->name;
+        if (module_ == "comment" || absent_ || unknown_) {
+            return true;
+        }
+        if (module_ == "tcp" || module_ == "udp" || module_ == "multiport") {
+            return portOption(value);
+        }
+        if (module_ == "conntrack" || module_ == "state") {
+            return stateOption(value);
+        }
+        if (module_ == "addrtype" && name == "--dst-type") {
+            add(matchOf(FieldKind::fib_destination_type, *option_,
+                        namedTerms(FieldKind::fib_destination_type, value)));
+            return true;
+        }
+        if (module_ == "pkttype") {
+            add(matchOf(FieldKind::packet_type, *option_, namedTerms(FieldKind::packet_type, value)));
+            return true;
+        }
+        if (module_ == "iprange" && (name == "--src-range" || name == "--dst-range")) {
+            const auto ends = split(value, '-');
+            const auto low = Address::parse(ends[0]);
+            const auto high = Address::parse(ends.back());
+            add(matchOf(name == "--src-range" ? source() : destination(), *option_,
+                        {low && high ? rangeTerm(low->key, high->key) : Term{}}));
+            return true;
+        }
+        if (module_ == "mark" && name == "--mark") {
+            const auto parts = split(value, '/');
+            auto statement =
+                matchOf(FieldKind::mark, *option_, {numberTerm(numberOf(parts[0]), numberOf(parts[0]))});
+            if (const auto mask = numberOf(parts.back()); parts.size() > 1 && mask) {
+                statement.fields[0].mask = keyOf(*mask);
+            }
+            add(std::move(statement));
+            return true;
+        }
+        if (module_ == "limit" || module_ == "hashlimit" || module_ == "connlimit" || module_ == "recent" ||
+            module_ == "rpfilter") {
+            module_options_[name] = value;
+            return true;
+        }
+        return false;
+    }
+
+    bool portOption(const std::string& value) {
+        const auto& name = option_->name;
+        if (name == "--dport" || name == "--dports") {
+            add(matchOf(FieldKind::any_destination_port, *option_, portTerms(value)));
+        } else if (name == "--sport" || name == "--sports") {
+            add(matchOf(FieldKind::any_source_port, *option_, portTerms(value)));
+        } else if (name == "--tcp-flags" && option_->values.size() == 2) {
+            add(flags(option_->values[0], option_->values[1]));
+        } else if (name == "--syn") {
+            add(flags("FIN,SYN,RST,ACK", "SYN"));
+        } else {
+            return false;
+        }
+        return true;
+    }
+
+    Statement flags(const std::string& examined, const std::string& set) const {
+        const auto bits = [](const std::string& list) {
+            std::uint64_t out = 0;
+            for (const auto& one : split(list, ',')) {
+                const auto key = symbol(FieldKind::tcp_flags, lower(one));
+                out |= lower(one) == "all" ? 0x3fU : key ? (*key)[15] : 0U;
+            }
+            return out;
+        };
+        auto statement = matchOf(FieldKind::tcp_flags, *option_, {numberTerm(bits(set), bits(set))});
+        statement.fields[0].mask = keyOf(bits(examined));
+        return statement;
+    }
+
+    bool stateOption(const std::string& value) {
+        const auto& name = option_->name;
+        if (name == "--ctdir") {
+            add(matchOf(FieldKind::ct_direction, *option_, namedTerms(FieldKind::ct_direction, value)));
+            return true;
+        }
+        if (name != "--ctstate" && name != "--state") {
+            return false;
+        }
+        if (value == "DNAT" && !option_->negated) {
+            auto statement = matchOf(FieldKind::ct_status, *option_, namedTerms(FieldKind::ct_status, value));
+            statement.op = Operator::any_bit;
+            add(std::move(statement));
+            return true;
+        }
+        add(matchOf(FieldKind::ct_state, *option_, namedTerms(FieldKind::ct_state, value)));
+        return true;
+    }
+
+    bool has(const char* option) const { return module_options_.contains(option); }
+
+    /// Ends a module whose options have a meaning only together.
+    void finishMatch() {
+        if (module_options_.empty()) {
+            return;
+        }
+        const IptablesOption whole{"", false, {}};
+        option_ = &whole;
+        if (module_ == "limit" || has("--hashlimit-upto")) {
+            add(fixedAnswer(true, "within its rate limit"));
+        } else if (has("--hashlimit-above")) {
+            add(fixedAnswer(false, "within its rate limit"));
+        } else if (has("--connlimit-upto")) {
+            add(fixedAnswer(true, "within its count of connections"));
+        } else if (has("--connlimit-above") && module_options_["--connlimit-above"] != "0") {
+            add(fixedAnswer(false, "within its count of connections"));
+        } else if (module_ == "recent" && has("--set")) {
+            add(fixedAnswer(true, ""));
+        } else if (module_ == "recent" && numberOf(module_options_["--hitcount"]).value_or(0) > 1) {
+            add(fixedAnswer(false, "within its count of recent packets"));
+        } else if (module_ == "rpfilter") {
+            add(fixedAnswer(!has("--invert"),
+                            "the source is routed back by the interface on which it arrives"));
+        } else {
+            unknown();
+        }
+        module_options_.clear();
+    }
+
+    void finishTarget() {
+        static const std::map<std::string, Action> actions{
+            {"ACCEPT", Action::accept},  {"DROP", Action::drop},   {"REJECT", Action::reject},
+            {"RETURN", Action::return_}, {"QUEUE", Action::queue}, {"NFQUEUE", Action::queue}};
+        static const std::set<std::string> neutral{
+            "LOG", "NFLOG",    "ULOG",     "TRACE", "AUDIT", "TCPMSS", "TCPOPTSTRIP", "DSCP",
+            "TOS", "CLASSIFY", "CHECKSUM", "TTL",   "HL",    "SET",    "SECMARK",     "CONNSECMARK"};
+        if (target_.empty() || neutral.contains(target_)) {
+            return;
+        }
+        if (table_.chains.contains(target_)) {
+            add(decisionOf(is_goto_ ? Action::go_to : Action::jump, target_));
+        } else if (const auto action = actions.find(target_); action != actions.end()) {
+            add(decisionOf(action->second));
+        } else if (target_ == "MARK" || target_ == "CONNMARK") {
+            model_.sets_marks = true;
+        } else if (target_ == "CT" || target_ == "NOTRACK") {
+            model_.untracks =
+                model_.untracks || target_ == "NOTRACK" || target_options_.contains("--notrack");
+        } else if (target_ == "SNAT" || target_ == "MASQUERADE") {
+            Statement statement;
+            statement.kind = Statement::Kind::translate_source;
+            add(std::move(statement));
+        } else if (target_ == "DNAT" || target_ == "REDIRECT") {
+            add(translation());
+        } else {
+            Statement statement;
+            statement.kind = Statement::Kind::unknown_effect;
+            statement.text = "target " + target_;
+            add(std::move(statement));
+        }
+    }
+
+    /// `--to-destination 10.0.0.2:80`, `--to-ports 80`. Where a range is given, the kernel chooses: unknown.
+    Statement translation() const {
+        Statement statement;
+        statement.kind = Statement::Kind::translate;
+        statement.text = target_;
+        auto& target = statement.target;
+        target.redirects = target_ == "REDIRECT";
+        if (const auto to = target_options_.find("--to-destination"); to != target_options_.end()) {
+            const auto endpoint = Endpoint::parse(to->second).value_or(Endpoint{"?", 0});
+            if (!endpoint.host.empty()) {
+                target.address = endpoint.address();
+                target.unknown = !target.address;
+            }
+            if (endpoint.port != 0) {
+                target.port = endpoint.port;
+            }
+        }
+        if (const auto to = target_options_.find("--to-ports"); to != target_options_.end()) {
+            target.port = parsePort(to->second);
+            target.unknown = target.unknown || !target.port;
+        }
+        return statement;
+    }
+
+    const Family family_;
+    const Table& table_;
+    Ruleset::Model& model_;
+    const IptablesOption* option_ = nullptr;
+    std::string module_;
+    bool absent_ = false;   ///< the module matches a header that packets of TCP and UDP lack
+    bool unknown_ = false;  ///< the evaluation does not know the module
+    std::map<std::string, std::string> module_options_;
+    std::string target_;
+    bool is_goto_ = false;
+    std::map<std::string, std::string> target_options_;
+    std::vector<Statement> out_;
+};
+
+}  // namespace
+
+std::vector<IptablesOption> iptablesOptions(std::string_view line) {
+    std::vector<IptablesOption> out;
+    bool negated = false;
+    for (const auto& token : tokensOf(line)) {
+        if (!token.quoted && token.text == "!") {
+            negated = true;
+        } else if (token.isOption()) {
+            out.push_back({token.text, negated, {}});
+            negated = false;
+        } else if (!out.empty()) {
+            out.back().values.push_back(token.text);
+        }
+    }
+    return out;
+}
+
+std::vector<Statement> readIptablesRule(const std::vector<IptablesOption>& options, Family family,
+                                        const Table& table, Ruleset::Model& model) {
+    return RuleReader(family, table, model).read(options);
+}
+
+}  // namespace lapwing::reach
