@@ -35,7 +35,7 @@ const std::vector<Peer> kPeers{{"web-02", "10.77.0.12", 80}, {"web-02", "fd77::1
 
 }  // namespace
 
-TEST_CASE("an assignment is followed only where it is about peers of the configuration") {
+TEST_CASE("an assignment is followed only for peers of the configuration") {
     const auto orders = parseAssignment(R"({"version":"v1","attempts":[
         {"host":"web-02","address":"10.77.0.12","protocol":"tcp","port":3306,"service":"mysql","since":7},
         {"host":"web-02","address":"FD77::0012","protocol":"tcp","port":80,"service":"nginx"},
@@ -66,7 +66,7 @@ TEST_CASE("an assignment is followed only where it is about peers of the configu
     CHECK(orders->canaries[2].at_us == 6);
 }
 
-TEST_CASE("without canary none is run, and what is no assignment is an error") {
+TEST_CASE("without canary no canary runs, and a malformed assignment is an error") {
     const std::string json =
         R"({"version":"v","canary":[{"role":"listen","id":"a","host":"web-02","port":40123,"nonce":"0123456789abcdef","at":5}]})";
     CHECK(parseAssignment(json, kPeers, true)->canaries.size() == 1);
@@ -86,7 +86,7 @@ TEST_CASE("without canary none is run, and what is no assignment is an error") {
     }
 }
 
-TEST_CASE("what MariaDB says first") {
+TEST_CASE("the first packets of MariaDB") {
     CHECK(greetingOf(fixture("mariadb-10.11-greeting.bin")) == "accepted");
     CHECK(greetingOf(fixture("mariadb-10.11-1130.bin")) == "host_not_allowed");
     CHECK(greetingOf(fixture("mariadb-10.11-1129.bin")) == "host_blocked");
@@ -95,7 +95,7 @@ TEST_CASE("what MariaDB says first") {
     CHECK(greetingOf(fixture("mariadb-10.11-greeting.bin").substr(0, 5)) == "");
 }
 
-TEST_CASE("a greeting is answered by a login that is denied, so that the server counts no broken handshake") {
+TEST_CASE("a denied login follows the greeting, so that the server counts no broken handshake") {
     const Listening server;
     std::string login;
     ssize_t after = -1;
@@ -127,7 +127,7 @@ TEST_CASE("a greeting is answered by a login that is denied, so that the server 
     CHECK(static_cast<std::size_t>(static_cast<unsigned char>(login.at(0))) == login.size() - 4);
 }
 
-TEST_CASE("a server that hangs, or says what it must not, costs no more than the deadline") {
+TEST_CASE("a server that hangs or violates the protocol costs no more than the deadline") {
     const Listening server;
     const auto started = std::chrono::steady_clock::now();
     const auto connected = tryConnect(kLocal, kLocal, server.port(), milliseconds(1000));
@@ -141,7 +141,7 @@ TEST_CASE("a server that hangs, or says what it must not, costs no more than the
     CHECK(std::chrono::steady_clock::now() - started < milliseconds(5000));
 }
 
-TEST_CASE("how an attempt ends") {
+TEST_CASE("the results of an attempt") {
     std::uint16_t closed = 0;
     {
         const Listening gone;
@@ -154,7 +154,7 @@ TEST_CASE("how an attempt ends") {
           Attempted::not_tried);
 }
 
-TEST_CASE("a canary is open if its nonce comes, and refused if something else does") {
+TEST_CASE("a canary is open if its nonce comes, and refused for other data") {
     std::uint16_t port = 0;
     {
         const Listening free_now;
@@ -182,7 +182,7 @@ TEST_CASE("a canary is open if its nonce comes, and refused if something else do
     CHECK(tryCanary(kLocal, kLocal, port, "0123456789abcdef", milliseconds(1000)) == Attempted::refused);
 }
 
-TEST_CASE("what an HTTP server's answer shows") {
+TEST_CASE("the classes of an HTTP server's answer") {
     const std::string head = "HTTP/1.1 200 OK\r\ncontent-type: text/html\r\n\r\n";
     CHECK(httpGreetingOf(head + "<title>Statistics Report for HAProxy</title>") == "haproxy_stats");
     CHECK(httpGreetingOf(head +

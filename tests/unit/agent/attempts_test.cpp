@@ -100,7 +100,7 @@ Labels result(const char* port, const char* kind) {
 
 }  // namespace
 
-TEST_CASE("attempts from the main and a second address, and again once the target's rules have changed") {
+TEST_CASE("attempts come from the main and a second address, and again after the target's rules changed") {
     const test::Namespaces namespaces;
     if (!namespaces.missing().empty()) {
         WARN("not run: " << namespaces.missing());
@@ -181,7 +181,7 @@ TEST_CASE("attempts from the main and a second address, and again once the targe
     }
 }
 
-TEST_CASE("HAProxy's statistics are looked for where they usually are, and looked at again each round") {
+TEST_CASE("HAProxy's statistics are found at their usual paths and read again at each interval") {
     const test::Listening peer;
     std::vector<std::string> asked;
     std::atomic<bool> password{false};

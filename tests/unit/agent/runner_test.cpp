@@ -93,7 +93,7 @@ class Gate {
 
 }  // namespace
 
-TEST_CASE("a run becomes samples with the probe's labels, up, and what a scrape has") {
+TEST_CASE("a run becomes samples with the probe's labels, up, and the series of a scrape") {
     RecordingSink got;
     FakeProbe::Watch watch;
     std::vector<std::string> documents;
@@ -205,7 +205,7 @@ TEST_CASE("a failure is up 0 with its reason, and ends the probe's series") {
     CHECK(ended->value("up") == 1);
 }
 
-TEST_CASE("a failed run may report what it knows; what is missing ends, even of a partial one") {
+TEST_CASE("a failed run may report samples, and ends the missing series, even a partial run") {
     RecordingSink got;
     FakeProbe::Watch watch;
     Runner runner(specs(spec("nginx", watch,
@@ -231,7 +231,7 @@ TEST_CASE("a failed run may report what it knows; what is missing ends, even of 
     CHECK(runner.states()[0].message == "silent");
 }
 
-TEST_CASE("what a probe throws is a failure of its own") {
+TEST_CASE("an exception of a probe is a failure of that probe") {
     RecordingSink got;
     FakeProbe::Watch watch;
     std::vector<ProbeSpec> both;
@@ -248,7 +248,7 @@ TEST_CASE("what a probe throws is a failure of its own") {
     CHECK(got.of("b")[0].value("up") == 0);
 }
 
-TEST_CASE("a run that hangs is reported at its deadline, flies alone, and delays nobody") {
+TEST_CASE("a hung run is reported at its deadline, runs only once, and delays no other probe") {
     RecordingSink got;
     FakeProbe::Watch hung_watch;
     FakeProbe::Watch watch;

@@ -62,7 +62,7 @@ namespace {
 
 }  // namespace
 
-TEST_CASE("killed at any moment, the spool keeps all that was flushed and not sent") {
+TEST_CASE("a kill at any moment leaves all flushed and unsent samples in the spool") {
     const TempDir dir;
     const std::string path = dir.path("spool.db");
     std::set<int> written;
@@ -190,7 +190,7 @@ int fillDisk(const std::string& mount_point) {
 
 }  // namespace
 
-TEST_CASE("on a full disk the agent goes on from memory, counts what it drops, and recovers") {
+TEST_CASE("on a full disk the agent goes on from memory, counts dropped samples, and recovers") {
     const TempDir dir;
     const pid_t child = fork();
     if (child == 0) {
@@ -206,7 +206,7 @@ TEST_CASE("on a full disk the agent goes on from memory, counts what it drops, a
     CHECK(WEXITSTATUS(status) == 0);
 }
 
-TEST_CASE("a disk that is full from the start is no reason not to run") {
+TEST_CASE("the agent runs even if the disk is full from the start") {
     const TempDir dir;
     const pid_t child = fork();
     if (child == 0) {

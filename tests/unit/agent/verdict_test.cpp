@@ -9,7 +9,7 @@ using lapwing::agent::parseLapwingTime;
 using lapwing::agent::Verdict;
 using lapwing::agent::verdictOf;
 
-TEST_CASE("what an answer means") {
+TEST_CASE("the consequence of an answer") {
     for (const int status : {200, 202, 204}) {
         CHECK(verdictOf(status, 1) == Verdict::stored);
     }
@@ -36,7 +36,7 @@ TEST_CASE("the collector's times") {
     }
 }
 
-TEST_CASE("the clock offset is NTP's, of the exchange with the shortest round trip") {
+TEST_CASE("the clock offset is NTP's, from the exchange with the shortest round trip") {
     ClockOffset clock;
     CHECK_FALSE(clock.estimate());
     const auto steady = std::chrono::steady_clock::now();

@@ -25,7 +25,7 @@ TEST_CASE("every problem of a file is reported, each with its place") {
     CHECK(reader.problems()[2].toString() == "agent.yaml:4:7: most must be from 1 to 65535");
 }
 
-TEST_CASE("a file that is not YAML, or is not there, is one clear problem") {
+TEST_CASE("malformed YAML and an absent file are one clear problem each") {
     Reader reader;
     CHECK_FALSE(reader.text("a: [1, 2\nb: {", "x.yaml").present());
     CHECK_FALSE(reader.file("/nonexistent/x.yaml").present());

@@ -22,7 +22,7 @@ std::string snappyOf(const std::string& raw) {
 
 }  // namespace
 
-TEST_CASE("what is encoded decodes to the same, bit by bit") {
+TEST_CASE("encoded samples decode to the same, bit by bit") {
     const auto decoded = test::decodeWhole(encodeRemoteWrite(twoSeries()));
     REQUIRE(decoded);
     REQUIRE(decoded->series.size() == 2);
@@ -51,7 +51,7 @@ TEST_CASE("limits of a request") {
     CHECK(test::decodeWhole(encodeRemoteWrite(twoSeries()), limits).error().kind == ErrorKind::exhausted);
 }
 
-TEST_CASE("a series whose labels cannot be is refused, the others are not") {
+TEST_CASE("a series with invalid labels is refused, the other series are not") {
     RemoteWriteLimits limits;
     limits.labels_per_series = 1;
     auto result = test::decodeWhole(encodeRemoteWrite(twoSeries()), limits).value();
@@ -77,7 +77,7 @@ TEST_CASE("damaged bodies are errors, never crashes") {
     }
 }
 
-TEST_CASE("a known field of another wire type is skipped as an unknown one") {
+TEST_CASE("a known field of another wire type is skipped like an unknown field") {
     CHECK(test::decodeWhole(snappyOf(std::string("\x08\x05", 2))).value().series.empty());
     // A series whose sample has its value as a varint and its time as a double.
     const auto result =

@@ -13,7 +13,7 @@ using namespace std::chrono_literals;
 using namespace lapwing;
 using lapwing::test::TempDir;
 
-TEST_CASE("systemd is told over its socket, and asked how often") {
+TEST_CASE("notifications go over systemd's socket, at the interval that it asks for") {
     const TempDir dir;
     const auto path = dir.path("notify.sock");
     const int receiver = test::boundSocket(path, SOCK_DGRAM);

@@ -69,7 +69,7 @@ class TemporaryFile {
 
 }  // namespace
 
-TEST_CASE("a host without rules accepts by default, for each family of which it has an address") {
+TEST_CASE("a host without rules accepts by default, in each family of its addresses") {
     const auto samples = judged(snapshotWith("none.json"));
     CHECK(samples.value("lapwing_firewall_default_deny", {{"family", "ipv4"}}) == 0);
     CHECK(samples.value("lapwing_firewall_default_deny", {{"family", "ipv6"}}) == 0);
@@ -99,7 +99,7 @@ TEST_CASE("rules of one family say nothing about the other") {
     CHECK(samples.value("lapwing_firewall_default_deny", {{"family", "ipv6"}}) == 0);
 }
 
-TEST_CASE("what cannot be told is absent, with the reason") {
+TEST_CASE("an uncertain verdict is absent, with the reason") {
     const auto samples = judged(snapshotWith("dormant.json"));
     CHECK_FALSE(samples.value("lapwing_firewall_default_deny", {{"family", "ipv4"}}));
     CHECK(verdict(samples, "ipv4", "80", "any") == "may");
@@ -107,7 +107,7 @@ TEST_CASE("what cannot be told is absent, with the reason") {
                         {{"reason", "inet d i: its table may be dormant"}}) == 1);
 }
 
-TEST_CASE("legacy tables count as the others do; one that could not be read makes the verdict uncertain") {
+TEST_CASE("legacy tables count like others, and an unreadable one makes the verdict uncertain") {
     auto snapshot = snapshotWith("none.json");
     snapshot.legacy_status = ReadStatus::ok;
     snapshot.legacy_tables = {"ip filter"};
@@ -126,7 +126,7 @@ TEST_CASE("legacy tables count as the others do; one that could not be read make
     CHECK_FALSE(judged(snapshot).value("lapwing_firewall_default_deny", {{"family", "ipv4"}}));
 }
 
-TEST_CASE("a snapshot that says nothing about now is unknown, never open") {
+TEST_CASE("without a current snapshot the verdict is unknown, never open") {
     const TemporaryFile file;
     FirewallProbe probe("/proc", std::make_shared<SnapshotFile>(file.path()), {});
     const auto kind = [&](const Snapshot& snapshot) {
@@ -158,7 +158,9 @@ TEST_CASE("a snapshot that says nothing about now is unknown, never open") {
     CHECK(probe.collect(Deadline(std::chrono::seconds(4))).error().kind == ErrorKind::protocol);
 }
 
-TEST_CASE("what a reboot would leave goes out as a document with its digest, or why it is not known") {
+TEST_CASE(
+    "the rules after a reboot go out as a document with its digest, or with the reason why they are "
+    "unknown") {
     const TemporaryFile file;
     FirewallProbe probe("/proc", std::make_shared<SnapshotFile>(file.path()), {});
     auto snapshot = snapshotWith("none.json");
@@ -201,7 +203,7 @@ TEST_CASE("a snapshot comes back from its text") {
     CHECK(back->owners.at(7).process == "nginx");
 }
 
-TEST_CASE("a helper that hangs, fails, floods or is not there is recorded as such") {
+TEST_CASE("a tool that hangs, fails, floods or is absent is recorded as such") {
     const auto run = [](const std::vector<std::string>& argv) {
         return runTool(argv, std::chrono::seconds(10), 4096);
     };
@@ -215,7 +217,7 @@ TEST_CASE("a helper that hangs, fails, floods or is not there is recorded as suc
     CHECK(run({"/bin/cat", "/nonexistent"}).error.find("No such file") != std::string::npos);
 }
 
-TEST_CASE("the snapshot of a namespace: its rules, its sockets and who owns them") {
+TEST_CASE("the snapshot of a namespace: its rules, its sockets and their owners") {
     const test::Namespaces namespaces;
     if (!namespaces.missing().empty()) {
         WARN("not run: " << namespaces.missing());

@@ -95,7 +95,7 @@ TEST_CASE("show stat: the same series and values as HAProxy's own exporter") {
     CHECK(compared > 600);
 }
 
-TEST_CASE("show stat: nothing that the native exporter tells is missing") {
+TEST_CASE("show stat: no series of the native exporter is missing") {
     const auto native = exposition(fixture("haproxy/2.6/native-exporter.txt"));
     const auto ours = stats("2.6/stat-operator.csv");
     std::set<std::string> known;
@@ -181,7 +181,7 @@ TEST_CASE("show stat: frontends, backends and servers are told apart") {
     CHECK(samples.count("haproxy_backend_check_last_change_seconds") == 6);
 }
 
-TEST_CASE("show stat: what a server is and how it is checked") {
+TEST_CASE("show stat: a server's role and its kind of check") {
     const auto samples = stats("2.6/stat-operator.csv");
     const auto info = [&](const char* proxy, const char* name, const char* address, const char* role,
                           const char* check) {
@@ -256,7 +256,7 @@ TEST_CASE("columns are found by name, in whatever order and number") {
     CHECK(samples.count("lapwing_haproxy_server_info") == 2);
 }
 
-TEST_CASE("what is no CSV of HAProxy's is an error, not an empty site") {
+TEST_CASE("text that is not HAProxy's CSV is an error, not an empty site") {
     for (const auto& text :
          {std::string(), std::string("Permission denied\n"), fixture("haproxy/2.6/page-start.html"),
           std::string("# pxname,svname,\n"), std::string("# pxname,\"svname")}) {

@@ -63,7 +63,7 @@ Texts words(const NginxConfiguration& configuration) {
 
 }  // namespace
 
-TEST_CASE("Nginx's configuration, taken apart as Nginx does") {
+TEST_CASE("Nginx's configuration is tokenized as Nginx does") {
     const auto parsed = parseNginx(
         "user www-data; # a comment; with }\n"
         "http {\n  log_format main '$remote_addr \"$request\" {x}' \"a\\\"b\";\n"
@@ -82,7 +82,7 @@ TEST_CASE("Nginx's configuration, taken apart as Nginx does") {
     CHECK(http[3].words == Texts{"set", "$z", "${y}/x"});
 }
 
-TEST_CASE("what Nginx would not load is an error with its line") {
+TEST_CASE("text that Nginx would not load is an error with its line") {
     for (const auto* text :
          {"a {\n\n", "a {\n}\n}", "a b\n\n", "\n\n'a;", "\n;a", "a\n}", "http {\nx_by_lua_block { {\n}"}) {
         const auto parsed = parseNginx(text);
@@ -100,7 +100,7 @@ TEST_CASE("what Nginx would not load is an error with its line") {
     CHECK(parseNginx("")->empty());
 }
 
-TEST_CASE("where Nginx passes requests: upstream groups, places, sockets and itself") {
+TEST_CASE("the targets of Nginx: upstream groups, addresses, sockets and itself") {
     CHECK(
         words(readOne("http { upstream App { server 127.0.0.1:8000; server 10.0.0.2:8000 weight=2 backup;"
                       "                      server unix:/run/a.sock; server 10.0.0.3 down; }"
@@ -130,7 +130,7 @@ TEST_CASE("where Nginx passes requests: upstream groups, places, sockets and its
     CHECK(words(readOne("stream { server { listen 3306; proxy_pass 10.0.0.2:3306; } } http { }")).empty());
 }
 
-TEST_CASE("the first server at a port is the default, unless another says so") {
+TEST_CASE("the first server of a port is the default, unless another has default_server") {
     CHECK(words(readOne(
               "http { server { listen 80; server_name a; } server { listen 80; server_name b; } }")) ==
           Texts{"80* a >  =  ()", "80 b >  =  ()"});
@@ -139,7 +139,7 @@ TEST_CASE("the first server at a port is the default, unless another says so") {
           Texts{"80 a >  =  ()", "80* b >  =  ()"});
 }
 
-TEST_CASE("what Nginx's configuration includes is read, and what cannot be read is said") {
+TEST_CASE("included files of Nginx's configuration are read, and unreadable ones are named") {
     const auto whole =
         readAll({{"/etc/nginx/nginx.conf", "http { include sites/*; include /etc/nginx/more.conf; }"},
                  {"/etc/nginx/more.conf", "ssl_certificate b.pem;"},
@@ -208,7 +208,7 @@ TEST_CASE("the files of a set, by digest") {
     CHECK(late.error().kind == ErrorKind::timeout);
 }
 
-TEST_CASE("what may not be read is listed as such", "[root]") {
+TEST_CASE("unreadable files are listed as such", "[root]") {
     const test::TempDir dir;
     ::chmod(dir.path().c_str(), 0755);
     std::filesystem::create_directories(dir.path("closed"));

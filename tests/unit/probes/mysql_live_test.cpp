@@ -89,7 +89,7 @@ bool isUp(const Expected<ProbeResult>& result) {
 
 }  // namespace
 
-TEST_CASE("mysql over its unix socket, known by the OS user, without a password") {
+TEST_CASE("mysql over its unix socket, with the OS user's account and no password") {
     REQUIRE(::geteuid() == 0);
     mysql::MysqlProbe probe(server().local(), {}, milliseconds(2000));
     const auto whole = probe.collect(Deadline(milliseconds(4000)));
@@ -149,7 +149,7 @@ TEST_CASE("a replica whose primary does not answer, then none again") {
     CHECK(Samples(none->families).count("lapwing_mysql_replica_lag_known") == 0);
 }
 
-TEST_CASE("a missing privilege is named, and the rest is still told") {
+TEST_CASE("a missing privilege is named, and the other parts are still reported") {
     mysql::MysqlProbe probe(server().local("bare"));
     const auto result = probe.collect(Deadline(milliseconds(4000)));
     REQUIRE(result);
@@ -164,7 +164,7 @@ TEST_CASE("a missing privilege is named, and the rest is still told") {
     CHECK(samples.count("lapwing_mysql_replica_configured") == 0);
 }
 
-TEST_CASE("optional privileges: without them their part is absent, and what to grant is said once") {
+TEST_CASE("optional privileges: without them their part is absent, and the grant is named once") {
     auto root = server().admin();
     Mariadb::sql(root, "CREATE USER least@localhost");
     Mariadb::sql(root, "GRANT SLAVE MONITOR ON *.* TO least@localhost");
@@ -239,7 +239,7 @@ TEST_CASE("an unknown account, a password file, a wrong password") {
     CHECK(isUp(with_file.collect(Deadline(milliseconds(4000)))));
 }
 
-TEST_CASE("a statement that hangs holds one connection, and what it blocked comes back") {
+TEST_CASE("a hung statement holds one connection, and the blocked data comes back") {
     auto root = server().admin();
     TempDir dir;
     mysql::Settings settings;
@@ -295,7 +295,7 @@ TEST_CASE("mysql stopped by SIGSTOP: timeout within the deadline, no second conn
     CHECK(connectionsOf(root, "root") == before + 1);  // the one of `fresh`, however often it was asked
 }
 
-TEST_CASE("a probe that is destroyed while its server hangs does not hang") {
+TEST_CASE("the destructor of a probe does not hang when its server does") {
     auto probe = std::make_unique<mysql::MysqlProbe>(server().local());
     REQUIRE(isUp(probe->collect(Deadline(milliseconds(4000)))));
     auto frozen = std::make_unique<test::Frozen>(*server().process);

@@ -304,14 +304,14 @@ TEST_CASE("primary and replica, seen from both ends, with the documented grants"
     });
 }
 
-TEST_CASE("a server that becomes a replica between two looks: the beat itself looks") {
+TEST_CASE("the beat itself checks whether the server has become a replica in the meantime") {
     forEachPair([](Pair& pair) {
         Watch replica(pair.second);
         REQUIRE(replica.sees([](const Samples& samples) { return samples.size() > 0; }));
         pair.first.unfollow();
         const auto beat = [&](bool channel, bool read_only) {
             mysql::Connection connection(pair.first.settings());
-            mysql::Turn mutex;
+            mysql::TimedMutex mutex;
             mysql::Beater beater(connection, mutex, {});
             REQUIRE(connection.ready(std::chrono::steady_clock::now() + std::chrono::seconds(10)));
             mysql::BeatPlan plan;
@@ -349,7 +349,7 @@ TEST_CASE("a server that becomes a replica between two looks: the beat itself lo
     });
 }
 
-TEST_CASE("the beat is written and read with every binary log format, and a locked table delays nobody") {
+TEST_CASE("the beat is written and read with every binary log format, and a locked table delays no client") {
     forEachPair([](Pair& pair) {
         // Of the probes' sessions, which come after.
         pair.first.sql("SET GLOBAL binlog_format = 'STATEMENT'");
@@ -380,7 +380,7 @@ TEST_CASE("the beat is written and read with every binary log format, and a lock
     });
 }
 
-TEST_CASE("what blocks the applier is named") {
+TEST_CASE("the blocker of the applier is named") {
     forEachPair([](Pair& pair) {
         Watch replica(pair.second, HeartbeatMode::off);
         const bool mariadb = pair.second.mariadb();
@@ -413,7 +413,7 @@ TEST_CASE("what blocks the applier is named") {
     });
 }
 
-TEST_CASE("a writable replica gains no transaction from us, also not over a switchover") {
+TEST_CASE("a writable replica gains no transaction from the agent, even over a switchover") {
     forEachPair([](Pair& pair) {  // read_only is 0 on both, as servers have it by default
         auto& old_primary = pair.first;
         auto& new_primary = pair.second;

@@ -102,7 +102,7 @@ TEST_CASE("diskstats: units, and the devices left out") {
     CHECK(samples.count("node_disk_io_now") == 1);  // loop0..7 and zram0 are not disks
 }
 
-TEST_CASE("diskstats: partitions are left out, whole devices are not") {
+TEST_CASE("diskstats: partitions are left out, whole devices are kept") {
     Families out;
     std::string text;
     for (const char* device :
@@ -150,7 +150,7 @@ TEST_CASE("network: a name directly followed by its number, as older kernels pri
 }
 
 TEST_CASE("mountinfo: one mount for each real file system") {
-    const auto mounts = parseMountinfo(proc("self/mountinfo"), View::own);
+    const auto mounts = parseMountinfo(proc("self/mountinfo"), View::self);
     std::string seen;
     for (const auto& m : mounts) {
         seen += m.device + " " + m.fstype + " '" + m.mountpoint + (m.read_only ? "' ro\n" : "' rw\n");
@@ -165,16 +165,16 @@ TEST_CASE("mountinfo: one mount for each real file system") {
           "scratch tmpfs '/srv/with blank' rw\n");
 }
 
-TEST_CASE("mountinfo: read-only is the host's word, not the sandbox's") {
+TEST_CASE("mountinfo: read-only is the host's state, not the sandbox's") {
     const std::string sandboxed =
         "9 1 8:1 / / ro,nosuid shared:1 master:2 - ext4 /dev/sda1 rw,errors=remount-ro\n";
-    CHECK_FALSE(parseMountinfo(sandboxed, View::own).at(0).read_only);
+    CHECK_FALSE(parseMountinfo(sandboxed, View::self).at(0).read_only);
     CHECK(parseMountinfo(sandboxed, View::host).at(0).read_only);
     const std::string broken = "9 1 8:1 / / rw - ext4 /dev/sda1 ro,errors=remount-ro\n";
-    CHECK(parseMountinfo(broken, View::own).at(0).read_only);
+    CHECK(parseMountinfo(broken, View::self).at(0).read_only);
 }
 
-TEST_CASE("mountinfo: what could hang is never asked, what is hidden does not count") {
+TEST_CASE("mountinfo: file systems that could hang are never asked, hidden mounts do not count") {
     const std::string text =
         "1 0 8:1 / / rw - ext4 /dev/sda1 rw\n"
         "2 1 0:50 / /net rw - nfs4 server:/x rw\n"
@@ -222,7 +222,7 @@ TEST_CASE("file systems: sizes, and one that fails") {
     CHECK(samples.value("node_filesystem_device_error", gone) == 1);
 }
 
-TEST_CASE("the probe reads a tree, and leaves out what this kernel has not") {
+TEST_CASE("the probe reads a tree, and leaves out the files that this kernel lacks") {
     NodeProbe probe(kRoot + "/proc", kRoot + "/sys");
     const auto result = probe.collect(Deadline(std::chrono::seconds(4)));
     REQUIRE(result);
