@@ -6,12 +6,11 @@
 
 namespace lapwing {
 
-/// Sends systemd a notification (sd_notify(3)), which is one datagram: libsystemd would bring five more
-/// libraries into a process that is to stay small. Does nothing without NOTIFY_SOCKET.
+/// Sends a notification to systemd (sd_notify(3)); does nothing without NOTIFY_SOCKET. The protocol is one
+/// datagram, so this avoids libsystemd and the five libraries that it loads.
 void notifySystemd(const std::string& state);
 
-/// The longest interval between two WATCHDOG=1 that systemd allows (WATCHDOG_USEC, if it is meant for this
-/// process).
+/// The interval in which systemd expects WATCHDOG=1 (WATCHDOG_USEC, if it is meant for this process).
 std::optional<std::chrono::microseconds> watchdogInterval();
 
 }  // namespace lapwing

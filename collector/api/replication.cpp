@@ -1,6 +1,7 @@
 #include "collector/api/replication.h"
 
 #include "collector/api/parameters.h"
+#include "common/time_text.h"
 
 namespace lapwing::api {
 namespace {
@@ -20,7 +21,7 @@ void writeEstimators(JsonWriter& json, const analysis::replication::Verdict& ver
     json.StartArray();
     for (const auto& estimator : verdict.estimators) {
         json.StartObject();
-        field(json, "name", estimator.name);
+        field(json, "name", lagSourceName(estimator.source));
         numberOrNull(json, "lag_seconds", estimator.lag_seconds);
         textOrNull(json, "note", estimator.note);
         json.EndObject();
@@ -47,11 +48,11 @@ void writeVerdict(JsonWriter& json, const analysis::replication::Verdict& verdic
     field(json, "replica", verdict.replica);
     textOrNull(json, "primary", verdict.primary);
     field(json, "channel", verdict.channel);
-    field(json, "state", verdict.state);
+    field(json, "state", stateName(verdict.state));
     numberOrNull(json, "lag_seconds", verdict.lag_seconds);
-    textOrNull(json, "lag_source", verdict.lag_source);
+    textOrNull(json, "lag_source", lagSourceName(verdict.lag_source));
     field(json, "confidence", analysis::confidenceName(verdict.confidence));
-    field(json, "cause", verdict.cause);
+    field(json, "cause", causeName(verdict.cause));
     field(json, "summary", verdict.summary);
     textOrNull(json, "next_step", verdict.next_step);
     writeEvidence(json, verdict.evidence);
@@ -61,12 +62,12 @@ void writeVerdict(JsonWriter& json, const analysis::replication::Verdict& verdic
     key(json, "catching_up");
     verdict.catching_up ? (void)json.Bool(*verdict.catching_up) : (void)json.Null();
     numberOrNull(json, "even_in_seconds", verdict.even_in_seconds);
-    field(json, "receiver", verdict.receiver);
-    field(json, "applier", verdict.applier);
-    textOrNull(json, "broken_part", verdict.broken_part);
+    field(json, "receiver", threadStateName(verdict.receiver));
+    field(json, "applier", threadStateName(verdict.applier));
+    textOrNull(json, "broken_part", brokenPartName(verdict.broken_part));
     numberOrNull(json, "delay_seconds", verdict.delay_seconds);
     key(json, "observed");
-    verdict.observed ? text(json, formatTime(*verdict.observed)) : (void)json.Null();
+    verdict.observed ? text(json, rfc3339(*verdict.observed)) : (void)json.Null();
     json.EndObject();
 }
 

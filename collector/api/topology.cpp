@@ -45,13 +45,13 @@ void writeTopology(JsonWriter& json, const analysis::topology::Model& model) {
     json.StartObject();
     key(json, "components");
     json.StartArray();
-    for (const auto& [id, one] : model.components) {
+    for (const auto& [id, component] : model.components) {
         json.StartObject();
         field(json, "id", id);
-        field(json, "kind", one.kind);
-        field(json, "host", one.host);
-        field(json, "works", truthName(one.works));
-        writeEvidence(json, one.seen);
+        field(json, "kind", component.kind);
+        field(json, "host", component.host);
+        field(json, "works", truthName(component.works));
+        writeEvidence(json, component.seen);
         json.EndObject();
     }
     json.EndArray();

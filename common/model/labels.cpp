@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <functional>
 
+#include "common/model/quote.h"
+
 namespace lapwing {
 namespace {
 
@@ -12,39 +14,6 @@ bool isAlpha(char c) {
 
 bool isDigit(char c) {
     return c >= '0' && c <= '9';
-}
-
-void appendQuoted(std::string& out, std::string_view text) {
-    static constexpr char hex[] = "0123456789abcdef";
-    out += '"';
-    for (const char c : text) {
-        switch (c) {
-            case '"':
-                out += "\\\"";
-                break;
-            case '\\':
-                out += "\\\\";
-                break;
-            case '\n':
-                out += "\\n";
-                break;
-            case '\r':
-                out += "\\r";
-                break;
-            case '\t':
-                out += "\\t";
-                break;
-            default:
-                if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) {
-                    out += "\\x";
-                    out += hex[static_cast<unsigned char>(c) >> 4];
-                    out += hex[static_cast<unsigned char>(c) & 15];
-                } else {
-                    out += c;
-                }
-        }
-    }
-    out += '"';
 }
 
 }  // namespace
@@ -106,12 +75,14 @@ std::string Labels::toString() const {
     std::string out(metricName());
     bool first = true;
     for (const auto& label : labels_) {
-        if (label.name == "__name__") continue;
+        if (label.name == "__name__") {
+            continue;
+        }
         out += first ? "{" : ", ";
         first = false;
         out += label.name;
         out += '=';
-        appendQuoted(out, label.value);
+        out += quote(label.value);
     }
     if (!first) {
         out += '}';
@@ -122,12 +93,16 @@ std::string Labels::toString() const {
 }
 
 bool isValidMetricName(std::string_view name) {
-    if (name.empty() || (!isAlpha(name[0]) && name[0] != ':')) return false;
+    if (name.empty() || (!isAlpha(name[0]) && name[0] != ':')) {
+        return false;
+    }
     return std::all_of(name.begin(), name.end(), [](char c) { return isAlpha(c) || isDigit(c) || c == ':'; });
 }
 
 bool isValidLabelName(std::string_view name) {
-    if (name.empty() || !isAlpha(name[0])) return false;
+    if (name.empty() || !isAlpha(name[0])) {
+        return false;
+    }
     return std::all_of(name.begin(), name.end(), [](char c) { return isAlpha(c) || isDigit(c); });
 }
 
@@ -153,14 +128,20 @@ bool isValidUtf8(std::string_view text) {
         } else {
             return false;
         }
-        if (text.size() - i <= extra) return false;
+        if (text.size() - i <= extra) {
+            return false;
+        }
         for (std::size_t k = 1; k <= extra; ++k) {
             const auto next = static_cast<unsigned char>(text[i + k]);
-            if ((next & 0xc0) != 0x80) return false;
+            if ((next & 0xc0) != 0x80) {
+                return false;
+            }
             code = (code << 6) | (next & 0x3f);
         }
         static constexpr std::uint32_t least[] = {0, 0x80, 0x800, 0x10000};
-        if (code < least[extra] || code > 0x10ffff || (code >= 0xd800 && code <= 0xdfff)) return false;
+        if (code < least[extra] || code > 0x10ffff || (code >= 0xd800 && code <= 0xdfff)) {
+            return false;
+        }
         i += extra + 1;
     }
     return true;

@@ -8,6 +8,7 @@
 
 #include "agent/probes/http_target.h"
 #include "common/http/tls.h"
+#include "common/metric_names.h"
 #include "common/model/families.h"
 
 namespace lapwing::agent::app {
@@ -171,7 +172,7 @@ Expected<ProbeResult> AppProbe::collect(const Deadline& deadline) {
         result.families.push_back(gauge(name, help));
         add(result.families.back(), {}, value);
     };
-    single("probe_success", "1 if the answer is as expected.", outcome.failure == nullptr ? 1 : 0);
+    single(exporter::kProbeSuccess, "1 if the answer is as expected.", outcome.failure == nullptr ? 1 : 0);
     single("probe_duration_seconds", "Duration of the whole check in seconds.",
            Seconds(Clock::now() - start).count());
     single("probe_http_redirects", "Redirects followed.", outcome.redirects);

@@ -102,7 +102,7 @@ bool hasVrrpSocket(std::string_view proc_net_raw) {
 
 std::vector<prometheus::MetricFamily> keepalivedFamilies(bool runs, const KeepalivedConfig& config,
                                                          const std::set<std::string>& here) {
-    auto up = gauge("keepalived_up", "Whether a program on this host speaks VRRP");
+    auto up = gauge(exporter::kKeepalivedUp, "Whether a program on this host speaks VRRP");
     add(up, {}, runs ? 1 : 0);
     auto state = gauge("keepalived_vrrp_state", "1 backup, 2 master, from the place of the address");
     auto instances = gauge(metric::kVrrpInstanceInfo, "A VRRP instance of keepalived's configuration");

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "agent/probes/nginx/parse.h"
+#include "common/metric_names.h"
 #include "common/model/families.h"
 
 namespace lapwing::agent::nginx {
@@ -92,7 +93,7 @@ Expected<ProbeResult> NginxProbe::collect(const Deadline& deadline) {
         result.failure = std::move(answer.families.error());
     }
     // An error page proves that Nginx runs, though its status cannot be read.
-    result.families.push_back(gauge("nginx_up", "1 if Nginx answered."));
+    result.families.push_back(gauge(exporter::kNginxUp, "1 if Nginx answered."));
     add(result.families.back(), {}, alive ? 1 : 0);
     return result;
 }

@@ -6,6 +6,8 @@ namespace lapwing::analysis::redundancy {
 
 namespace {
 
+using replication::Cause;
+using replication::State;
 using replication::Verdict;
 
 std::string subjectOf(const Verdict& verdict) {
@@ -25,7 +27,7 @@ std::vector<const Verdict*> ofOneReplica(const std::vector<Verdict>& all, const 
 
 void judgeFailover(const std::string& replica, const std::vector<const Verdict*>& channels, Judgement& out) {
     const bool silent = std::any_of(channels.begin(), channels.end(), [](const auto* one) {
-        return one->state == "unknown" && one->obstacles.empty();
+        return one->state == State::unknown && one->obstacles.empty();
     });
     if (silent) {
         return;  // what is not known clears nothing
@@ -76,7 +78,7 @@ void judgeWritable(const std::string& replica, const Verdict& verdict, Judgement
     finding.subject = subjectOf(verdict);
     out.judged.insert({finding.id, finding.subject});
     const bool administrators = verdict.administrators == true;
-    if (verdict.multi_primary || verdict.cause == "not_configured" ||
+    if (verdict.multi_primary || verdict.cause == Cause::not_configured ||
         (!*verdict.writable && !administrators)) {
         return;
     }
@@ -122,7 +124,7 @@ void judgeReplicas(const Context& context, Judgement& out) {
         judgeFailover(verdict.replica, channels, out);
         // Whether it may be written to is asked of each channel; one primary alone is enough to object.
         const auto objects = std::find_if(channels.begin(), channels.end(), [](const auto* one) {
-            return !one->multi_primary && one->cause != "not_configured";
+            return !one->multi_primary && one->cause != Cause::not_configured;
         });
         judgeWritable(verdict.replica, objects == channels.end() ? verdict : **objects, out);
     }

@@ -1,106 +1,124 @@
 #include <algorithm>
 
+#include "collector/analysis/duration.h"
 #include "collector/analysis/replication/causes.h"
 
 namespace lapwing::analysis::replication {
 
 namespace {
 
-/// Below that a replica is in step; the alerts' thresholds are higher.
+/// A replica with less lag is in step; the alerts' thresholds are higher. Seconds.
 constexpr double kLagging = 5;
-/// A lock that has been waited for so long explains a lag that has only begun.
+/// After waiting this long for a lock, the lock explains a lag that has only begun. Seconds.
 constexpr double kBlocked = 2;
-/// Without anything received, or finished, for so long it is standing still.
+/// An applier that has finished no transaction for so long stands still. Seconds.
 constexpr double kStandstill = 5;
 
-/// How long the applier has not finished anything.
-double applierStandstill(const Case& c) {
+/// Seconds since the applier last finished a transaction; 0 if that is unknown.
+double applierStandstill(const ChannelContext& context) {
     TimestampMs moved = 0;
-    for (const auto& [name, track] : c.replica.executed) {
+    for (const auto& [name, track] : context.replica.executed) {
         moved = std::max(moved, track.standingSince().value_or(0));
     }
-    if (c.replica.executed.empty() || c.replica.channels.size() > 1) {
-        moved = c.channel.executed.standingSince().value_or(0);
+    if (context.replica.executed.empty() || context.replica.channels.size() > 1) {
+        moved = context.channel.executed.standingSince().value_or(0);
     }
-    return moved == 0 ? 0 : seconds(moved, c.channel.at);
+    return moved == 0 ? 0 : secondsBetween(moved, context.channel.at);
+}
+
+void decideWaiting(const ChannelContext& context, Verdict& verdict, const evidence::Blocker& blocked,
+                   const std::string& list_processes) {
+    const bool known = !blocked.connection.empty();
+    const bool by_its_own_transaction = blocked.kind == evidence::BlockerKind::transaction && !known;
+    verdict.evidence.push_back({"mysql probe of " + context.replica_name,
+                                "the applier has waited for " + durationText(blocked.seconds) + " (" +
+                                    evidence::blockerKindName(blocked.kind) +
+                                    (known ? ", held by connection " + blocked.connection : "") + ")" +
+                                    (blocked.text.empty() ? "" : ": " + blocked.text)});
+    const auto end_blocker = known ? "; if connection " + blocked.connection +
+                                         " may go: " + context.dialect.command("KILL " + blocked.connection)
+                                   : "";
+    decide(verdict, Cause::blocked, Confidence::confirmed,
+           by_its_own_transaction
+               ? "the applier is busy with one long transaction"
+               : "the applier waits for a lock" + (known ? " of connection " + blocked.connection : ""),
+           onHost(context.replica_name, list_processes + end_blocker));
+}
+
+void decideStandstill(const ChannelContext& context, Verdict& verdict, double standstill,
+                      const std::string& list_processes) {
+    verdict.evidence.push_back(
+        {"position of " + context.replica_name,
+         "the applier runs, and has finished no transaction for " + durationText(standstill)});
+    if (context.replica.longest_transaction) {
+        verdict.evidence.push_back({"mysql probe of " + context.replica_name,
+                                    "the oldest transaction there has been open for " +
+                                        durationText(*context.replica.longest_transaction)});
+    }
+    decide(
+        verdict, Cause::blocked, Confidence::suspected,
+        "the applier finishes nothing: a lock, or one long transaction",
+        onHost(context.replica_name, list_processes + " (a lock or a long statement of \"system user\"?)"));
+}
+
+void decideSlow(const ChannelContext& context, Verdict& verdict, const std::string& list_processes) {
+    if (verdict.catching_up) {
+        verdict.evidence.push_back(
+            {"positions of both ends", *verdict.catching_up
+                                           ? "it is catching up, and has not caught up yet"
+                                           : "it falls further behind: it applies less than is written"});
+    }
+    decide(verdict, Cause::applier_slow,
+           context.lag.both_ends ? Confidence::confirmed : Confidence::suspected,
+           "the applier does not keep up with what is written",
+           onHost(context.replica_name,
+                  list_processes + "; iostat -x 2 5; " +
+                      (context.dialect.mariadb ? "and consider slave_parallel_threads"
+                                               : "and consider replica_parallel_workers")));
 }
 
 }  // namespace
 
-bool applierStopped(const Case& c, Verdict& out) {
-    const auto& applier = c.channel.applier;
-    if (applier.state != "stopped") {
+bool applierStopped(const ChannelContext& context, Verdict& verdict) {
+    const auto& applier = context.channel.applier;
+    if (applier.state != evidence::ThreadState::stopped) {
         return false;
     }
     const std::string number =
         applier.errors.empty() ? "" : ", error " + std::to_string(applier.errors.front().number);
     if (number.empty()) {
-        out.evidence.push_back(
-            {statusOf(c), "the server gives no error: it was probably stopped on purpose"});
+        verdict.evidence.push_back(
+            {statusSource(context), "the server gives no error: it was probably stopped on purpose"});
     }
-    decide(out, "broken", "applier_stopped", Confidence::confirmed,
-           "the applier (SQL thread) has stopped" + number,
-           on(c.replica_name, (number.empty() ? ""
-                                              : c.dialect.command(c.dialect.status()) +
-                                                    " (Last_SQL_Error says why); mend that, then ") +
-                                  c.dialect.command(c.dialect.thread("START", "SQL_THREAD"))));
-    out.broken_part = "applier";
+    const auto& dialect = context.dialect;
+    const auto find_reason =
+        number.empty() ? ""
+                       : dialect.command(dialect.status()) + " (Last_SQL_Error says why); mend that, then ";
+    decide(
+        verdict, Cause::applier_stopped, Confidence::confirmed,
+        "the applier (SQL thread) has stopped" + number,
+        onHost(context.replica_name, find_reason + dialect.command(dialect.thread("START", "SQL_THREAD"))));
     return true;
 }
 
-bool behind(const Case& c, Verdict& out) {
-    const double lag = *c.lag.lag_seconds;
-    const auto longest = std::max_element(c.channel.blocked.begin(), c.channel.blocked.end(),
+bool applierBehind(const ChannelContext& context, Verdict& verdict) {
+    const double lag = *context.lag.lag_seconds;
+    const auto& blocked = context.channel.blocked;
+    const auto longest = std::max_element(blocked.begin(), blocked.end(),
                                           [](const auto& a, const auto& b) { return a.seconds < b.seconds; });
-    const bool waits = longest != c.channel.blocked.end() && longest->seconds > kBlocked;
+    const bool waits = longest != blocked.end() && longest->seconds > kBlocked;
     if (lag <= (waits ? kBlocked : kLagging)) {
         return false;
     }
-    out.broken_part = "applier";
-    const auto processes = c.dialect.command("SHOW FULL PROCESSLIST");
+    const auto list_processes = context.dialect.command("SHOW FULL PROCESSLIST");
+    const double standstill = applierStandstill(context);
     if (waits) {
-        const bool own = longest->kind == "transaction" && longest->blocker.empty();
-        out.evidence.push_back(
-            {"mysql probe of " + c.replica_name,
-             "the applier has waited for " + duration(longest->seconds) + " (" + longest->kind +
-                 (longest->blocker.empty() ? "" : ", held by connection " + longest->blocker) + ")" +
-                 (longest->text.empty() ? "" : ": " + longest->text)});
-        decide(out, "lagging", "blocked", Confidence::confirmed,
-               own ? "the applier is busy with one long transaction"
-                   : "the applier waits for a lock" +
-                         (longest->blocker.empty() ? "" : " of connection " + longest->blocker),
-               on(c.replica_name, processes + (longest->blocker.empty()
-                                                   ? ""
-                                                   : "; if connection " + longest->blocker + " may go: " +
-                                                         c.dialect.command("KILL " + longest->blocker))));
-        return true;
+        decideWaiting(context, verdict, *longest, list_processes);
+    } else if (standstill >= kStandstill) {
+        decideStandstill(context, verdict, standstill, list_processes);
+    } else {
+        decideSlow(context, verdict, list_processes);
     }
-    const double standing = applierStandstill(c);
-    if (standing >= kStandstill) {
-        out.evidence.push_back(
-            {"position of " + c.replica_name,
-             "the applier runs, and has finished no transaction for " + duration(standing)});
-        if (c.replica.longest_transaction) {
-            out.evidence.push_back(
-                {"mysql probe of " + c.replica_name, "the oldest transaction there has been open for " +
-                                                         duration(*c.replica.longest_transaction)});
-        }
-        decide(out, "lagging", "blocked", Confidence::suspected,
-               "the applier finishes nothing: a lock, or one long transaction",
-               on(c.replica_name, processes + " (a lock or a long statement of \"system user\"?)"));
-        return true;
-    }
-    if (out.catching_up) {
-        out.evidence.push_back(
-            {"positions of both ends", *out.catching_up
-                                           ? "it is catching up, and has not caught up yet"
-                                           : "it falls further behind: it applies less than is written"});
-    }
-    decide(out, "lagging", "applier_slow", c.lag.both_ends ? Confidence::confirmed : Confidence::suspected,
-           "the applier does not keep up with what is written",
-           on(c.replica_name, processes + "; iostat -x 2 5; " +
-                                  (c.dialect.mariadb ? "and consider slave_parallel_threads"
-                                                     : "and consider replica_parallel_workers")));
     return true;
 }
 

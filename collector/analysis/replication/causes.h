@@ -1,27 +1,35 @@
 #pragma once
 
-#include "collector/analysis/replication/case.h"
+#include <string>
+
+#include "collector/analysis/replication/channel_context.h"
 
 namespace lapwing::analysis::replication {
 
-// Each looks for one cause. If it is there: says so in the verdict, with its evidence, and returns true.
-// Pure.
+// Each function looks for one group of causes. If it finds one, it decides the verdict, adds the evidence and
+// returns true. Pure.
 
-// Nothing comes from the primary.
-bool receiverFailed(const Case& c, Verdict& out);
-/// The receiver claims to run, and the primary has had something for it for a while that it has not fetched.
-bool receiverStalled(const Case& c, Verdict& out);
+/// The receiver does not run: an error of its own, a stop, or the primary cannot be reached.
+bool receiverFailed(const ChannelContext& context, Verdict& verdict);
+/// The receiver claims to run, but has not fetched events that the primary wrote a while ago.
+bool receiverStalled(const ChannelContext& context, Verdict& verdict);
 
-// What has come is not applied.
-bool applierStopped(const Case& c, Verdict& out);
-bool behind(const Case& c, Verdict& out);
+/// The applier has stopped.
+bool applierStopped(const ChannelContext& context, Verdict& verdict);
+/// The applier runs and is behind: blocked or slow. Needs a known lag.
+bool applierBehind(const ChannelContext& context, Verdict& verdict);
 
-// Data flow, and something else will bite later.
-bool sameIdentity(const Case& c, Verdict& out);
-bool bothWritable(const Case& c, Verdict& out);
-/// `transactions`: those that only the replica has, in words.
-bool errant(const Case& c, Verdict& out, const std::string& transactions);
-bool clockSkew(const Case& c, Verdict& out);
-bool heartbeatDead(const Case& c, Verdict& out);
+// Risks: data flow now.
+
+/// Primary and replica have the same server id or UUID.
+bool sameIdentity(const ChannelContext& context, Verdict& verdict);
+/// Primary and replica accept writes, and no multi-primary is declared.
+bool bothWritable(const ChannelContext& context, Verdict& verdict);
+/// `transactions`: the replica's own, as text.
+bool hasErrantTransactions(const ChannelContext& context, Verdict& verdict, const std::string& transactions);
+/// The clocks of primary and replica differ.
+bool clockSkew(const ChannelContext& context, Verdict& verdict);
+/// The primary's heartbeat row is no longer written.
+bool heartbeatDead(const ChannelContext& context, Verdict& verdict);
 
 }  // namespace lapwing::analysis::replication

@@ -1,11 +1,11 @@
 #pragma once
 
-#include "collector/analysis/replication/case.h"
+#include "collector/analysis/replication/channel_context.h"
 
 namespace lapwing::analysis::replication {
 
-/// Sets state, cause, confidence, summary, next_step, broken_part and the evidence for them. Receiver before
-/// applier: without a receiver, what the applier says is old. Pure.
-void diagnose(const Case& the_case, Verdict& out);
+/// Sets state, cause, confidence, summary, next step, broken part and their evidence. Looks at the receiver
+/// before the applier: without a receiver, the applier's report is out of date. Pure.
+void diagnose(const ChannelContext& context, Verdict& verdict);
 
 }  // namespace lapwing::analysis::replication

@@ -1,6 +1,8 @@
 #include <algorithm>
 #include <tuple>
 
+#include "collector/analysis/duration.h"
+#include "collector/analysis/replication/absent_channels.h"
 #include "collector/analysis/replication/diagnose.h"
 #include "collector/analysis/replication/verdict.h"
 
@@ -8,282 +10,136 @@ namespace lapwing::analysis::replication {
 
 namespace {
 
-/// A status that is older says nothing of the present.
-constexpr std::int64_t kFreshMs = 15'000;
-/// Servers give up on a silent connection after slave_net_timeout, 60 s as delivered; heartbeats come twice
-/// as often.
-constexpr double kHeard = 65;
-constexpr double kUsable = 30;
-constexpr std::int64_t kPaceMs = 30'000;
-constexpr double kMsPerSecond = 1000;
+using evidence::Database;
+using evidence::ReplicaChannel;
+using evidence::Track;
 
-/// The receiver has been seen to hear the primary lately: something changed, and not only because we began to
-/// look.
-bool receiverProven(const ChannelFacts& channel) {
+/// Servers give up on a silent connection after slave_net_timeout (default 60 s) and send heartbeats twice as
+/// often. Seconds.
+constexpr double kHeard = 65;
+/// A replica that is further behind could not take over. Seconds.
+constexpr double kUsable = 30;
+/// The pace of a replica is that of this time.
+constexpr std::int64_t kPaceMs = 30'000;
+
+/// The receiver got something from the primary lately: a change that the collector observed, not merely the
+/// first observation.
+bool receiverProven(const ReplicaChannel& channel) {
     const auto moved = [](const Track& track) {
         return !track.empty() && track.standingSince().value_or(0) > track.first().at;
     };
     bool any = moved(channel.read) || moved(channel.heartbeats) || channel.last_heartbeat_age.has_value();
-    for (const auto& [name, track] : channel.received) {
+    for (const auto& [gtid, track] : channel.received) {
         any = any || moved(track);
     }
     return any && receiverSilence(channel) < kHeard;
 }
 
-std::optional<bool> acceptsWrites(const DatabaseFacts& server) {
-    if (!server.read_only) {
-        return std::nullopt;
-    }
-    return !*server.read_only && !server.super_read_only.value_or(false);
-}
-
-void measure(const Case& c, Verdict& out) {
-    const auto* primary = c.roles.facts;
-    out.lag_seconds = c.lag.lag_seconds;
-    out.lag_source = c.lag.source;
-    out.estimators = c.lag.estimators;
+/// Sets the lag, the distance and the pace.
+void measure(const ChannelContext& context, Verdict& verdict) {
+    const auto* primary = context.roles.primary_server;
+    verdict.lag_seconds = context.lag.lag_seconds;
+    verdict.lag_source = context.lag.source;
+    verdict.estimators = context.lag.estimators;
     if (primary == nullptr) {
         return;
     }
-    const auto at = c.channel.at;
-    const auto transactions = [&](TimestampMs when) {
-        return c.roles.shared_domain ? std::nullopt
-                                     : transactionsBehind(primary->executed, c.replica.executed, when);
+    const auto transactions = [&](TimestampMs at) {
+        return context.roles.shared_domain
+                   ? std::nullopt
+                   : transactionsBehind(primary->executed, context.replica.executed, at);
     };
-    out.transactions_behind = transactions(at);
-    out.bytes_behind = bytesBehind(*primary, c.channel.executed, at);
-    const auto before = out.transactions_behind ? transactions(at - kPaceMs)
-                                                : bytesBehind(*primary, c.channel.executed, at - kPaceMs);
-    const auto now = out.transactions_behind ? out.transactions_behind : out.bytes_behind;
+    const auto bytes = [&](TimestampMs at) { return bytesBehind(*primary, context.channel.executed, at); };
+    const auto at = context.channel.at;
+    verdict.transactions_behind = transactions(at);
+    verdict.bytes_behind = bytes(at);
+    const bool by_transactions = verdict.transactions_behind.has_value();
+    const auto before = by_transactions ? transactions(at - kPaceMs) : bytes(at - kPaceMs);
+    const auto now = by_transactions ? verdict.transactions_behind : verdict.bytes_behind;
     if (!before || !now || *now <= 0) {
         return;
     }
-    out.catching_up = *now < *before;
-    if (*out.catching_up) {
-        out.even_in_seconds = *now / (*before - *now) * static_cast<double>(kPaceMs) / kMsPerSecond;
+    verdict.catching_up = *now < *before;
+    if (*verdict.catching_up) {
+        verdict.even_in_seconds = *now / (*before - *now) * secondsBetween(0, kPaceMs);
     }
 }
 
-/// Why it could not take over from the primary, beside what the verdict itself says.
-void findObstacles(const Case& c, Verdict& out) {
-    const std::string status = "replica status of " + c.replica_name;
-    const std::string variables = "variables of " + c.replica_name;
+/// Adds reasons why the replica could not take over from the primary.
+void addObstacles(const ChannelContext& context, Verdict& verdict) {
+    const auto status = statusSource(context);
     const auto add = [&](const std::string& source, std::string text) {
-        out.obstacles.push_back({source, std::move(text)});
+        verdict.obstacles.push_back({source, std::move(text)});
     };
-    if (out.state == "broken") {
-        add("verdict", out.summary);
+    const bool broken = verdict.state == State::broken;
+    if (broken) {
+        add("verdict", verdict.summary);
     }
-    if (out.lag_seconds && *out.lag_seconds > kUsable) {
-        add("verdict", "it is more than " + duration(kUsable) + " behind");
-    } else if (!out.lag_seconds && out.state != "broken") {
+    if (verdict.lag_seconds && *verdict.lag_seconds > kUsable) {
+        add("verdict", "it is more than " + durationText(kUsable) + " behind");
+    } else if (!verdict.lag_seconds && !broken) {
         add("verdict", "how far it is behind is not known");
     }
-    if (c.channel.delay_seconds > 0) {
-        add(status, "it is held back by " + duration(c.channel.delay_seconds) + " on purpose");
+    if (context.channel.delay_seconds > 0) {
+        add(status, "it is held back by " + durationText(context.channel.delay_seconds) + " on purpose");
     }
-    if (c.replica.log_bin == false) {
-        add(variables,
+    if (context.replica.log_bin == false) {
+        add("variables of " + context.replica_name,
             "log_bin is off: no other replica could follow it, and nothing could be rolled forward");
     }
-    if (out.cause == "duplicate_server_id" && out.state != "broken") {
-        add("verdict", out.summary);
+    if (verdict.cause == Cause::duplicate_server_id && !broken) {
+        add("verdict", verdict.summary);
     }
-    for (const auto& filter : c.channel.filters) {
+    for (const auto& filter : context.channel.filters) {
         add(status, "replication is filtered: " + filter);
     }
 }
 
-Verdict judgeChannel(const Databases& facts, const std::string& name, const DatabaseFacts& replica,
-                     const std::string& channel_name, const ChannelFacts& channel) {
-    const auto roles = rolesOf(facts, name, channel);
-    Verdict out;
-    out.replica = name;
-    out.channel = channel_name;
-    out.primary = roles.primary;
-    out.delay_seconds = channel.delay_seconds;
-    out.receiver = channel.receiver.state;
-    out.applier = channel.applier.state;
-    out.observed = channel.at;
-    out.writable = acceptsWrites(replica);
+Verdict judgeChannel(const Inputs& inputs, const std::string& replica_name, const Database& replica,
+                     const std::string& channel_name, const ReplicaChannel& channel) {
+    const auto roles = rolesOf(inputs, replica_name, channel);
+    if (replica.up != true || inputs.databases.now - channel.at > kStatusFreshMs) {
+        // The status of a server that stopped answering is out of date.
+        return silentVerdict(inputs, replica_name, channel_name, roles.primary, channel.at);
+    }
+    Verdict verdict;
+    verdict.replica = replica_name;
+    verdict.channel = channel_name;
+    verdict.primary = roles.primary;
+    verdict.delay_seconds = channel.delay_seconds;
+    verdict.receiver = channel.receiver.state;
+    verdict.applier = channel.applier.state;
+    verdict.observed = channel.at;
+    verdict.writable = acceptsWrites(replica);
     if (!replica.mariadb && replica.read_only == true && replica.super_read_only) {
-        out.administrators = !*replica.super_read_only;
+        verdict.administrators = !*replica.super_read_only;
     }
-    out.multi_primary = roles.multi_primary;
-    if (roles.facts != nullptr) {
-        out.primary_writable = acceptsWrites(*roles.facts);
+    verdict.multi_primary = roles.multi_primary;
+    if (roles.primary_server != nullptr) {
+        verdict.primary_writable = acceptsWrites(*roles.primary_server);
     }
-    const auto lag = judgeLag(replica, channel, roles.facts, receiverProven(channel), roles.shared_domain);
-    const Case the_case{facts,   name,  replica, channel_name,
-                        channel, roles, lag,     Dialect(replica, channel_name)};
-    measure(the_case, out);
-    diagnose(the_case, out);
-    findObstacles(the_case, out);
-    return out;
-}
-
-/// What was last known of a replica that says nothing now: missing data are not recovery.
-Verdict hold(const Databases& facts, Verdict out) {
-    const auto previous = facts.previous.find({out.replica, out.channel});
-    out.state = "unknown";
-    out.cause = "unknown";
-    out.confidence = Confidence::unknown;
-    out.summary = "nothing is known of its replication now";
-    out.next_step =
-        "on " + out.replica +
-        ": systemctl status lapwing-agent mariadb mysql; sudo -u lapwing lapwing-agent probe mysql";
-    if (previous != facts.previous.end() && previous->second.cause != "unknown" &&
-        previous->second.state != "ok" && previous->second.state != "delayed") {
-        out.cause = previous->second.cause;
-        out.evidence.push_back({"collector", "before that it was " + previous->second.state + " (" +
-                                                 previous->second.cause +
-                                                 "): neither confirmed nor resolved"});
-    }
-    return out;
-}
-
-void silenceEvidence(const Databases& facts, Verdict& out) {
-    const auto server = facts.servers.find(out.replica);
-    if (server == facts.servers.end() || !server->second.up || facts.now - server->second.heard > kFreshMs) {
-        out.evidence.push_back({"collector", "nothing is reported about MySQL on " + out.replica});
-    } else if (server->second.up == false) {
-        out.evidence.push_back({"mysql probe of " + out.replica,
-                                "the replica does not answer" +
-                                    (server->second.failure.empty() ? "" : ": " + server->second.failure)});
-    } else {
-        out.evidence.push_back({"mysql probe of " + out.replica, "the replica's status cannot be read"});
-        for (const auto& privilege : server->second.missing_privileges) {
-            out.evidence.push_back(
-                {"mysql probe of " + out.replica, "the agent's account misses " + privilege});
-        }
-    }
-}
-
-/// The server says of itself what channels it has.
-bool answers(const Databases& facts, const std::string& name) {
-    const auto server = facts.servers.find(name);
-    return server != facts.servers.end() && server->second.up == true &&
-           facts.now - server->second.heard <= kFreshMs && server->second.configured.has_value();
-}
-
-/// The channel that followed `primary` until lately; else "", or the primary's name beside other channels.
-std::string missingChannel(const Databases& facts, const Site::Pair& pair, const std::vector<Verdict>& seen) {
-    const auto taken = [&](const std::string& name) {
-        return std::any_of(seen.begin(), seen.end(), [&](const auto& one) {
-            return one.replica == pair.replica && one.channel == name;
-        });
-    };
-    for (const auto& [key, previous] : facts.previous) {
-        if (key.first == pair.replica && previous.primary == pair.primary && !taken(key.second)) {
-            return key.second;
-        }
-    }
-    return taken("") ? pair.primary : "";
-}
-
-/// A declared pair of which no channel is seen.
-Verdict judgeDeclared(const Databases& facts, const Site::Pair& pair, std::string channel) {
-    Verdict out;
-    out.replica = pair.replica;
-    out.primary = pair.primary;
-    out.channel = std::move(channel);
-    const auto server = facts.servers.find(pair.replica);
-    if (server != facts.servers.end() && server->second.up) {
-        out.observed = server->second.heard;
-    }
-    const bool others = server != facts.servers.end() && !server->second.channels.empty();
-    if (!answers(facts, pair.replica) || (!others && server->second.configured != false)) {
-        silenceEvidence(facts, out);
-        return hold(facts, std::move(out));
-    }
-    const Dialect dialect(server->second, out.channel);
-    out.writable = acceptsWrites(server->second);
-    out.state = "broken";
-    out.cause = "not_configured";
-    out.confidence = Confidence::confirmed;
-    out.broken_part = "receiver";
-    out.summary = "it should be a replica of " + pair.primary + ", and no replication " +
-                  (others ? "from there " : "") + "is configured";
-    out.next_step = "on " + pair.replica + ": " + dialect.command(dialect.changeSource(pair.primary)) +
-                    ", then " + dialect.command(dialect.thread("START", "")) +
-                    "; or take the pair out of site.replication";
-    out.evidence.push_back(
-        {"replica status of " + pair.replica,
-         others ? "none of its channels follows " + pair.primary
-                : "it has no channel: after RESET or a restored copy it looks healthy, and holds old data"});
-    if (const auto primary = facts.servers.find(pair.primary);
-        primary != facts.servers.end() && primary->second.up == false) {
-        out.evidence.push_back({"mysql probe of " + pair.primary, "the primary does not answer"});
-        if (out.writable == true) {
-            out.evidence.push_back(
-                {"variables of " + pair.replica, "it accepts writes: it may have been promoted"});
-        }
-    }
-    out.obstacles.push_back({"verdict", out.summary});
-    return out;
-}
-
-/// Channels that were judged before, and of which nothing is heard any more.
-void holdSilent(const Databases& facts, std::vector<Verdict>& out) {
-    for (const auto& [key, previous] : facts.previous) {
-        const auto& [replica, channel] = key;
-        const bool shown = std::any_of(out.begin(), out.end(),
-                                       [&, &name = replica, &channel_name = channel](const auto& one) {
-                                           return one.replica == name && one.channel == channel_name;
-                                       });
-        if (shown || answers(facts, replica)) {
-            continue;
-        }
-        Verdict silent;
-        silent.replica = replica;
-        silent.channel = channel;
-        silent.primary = previous.primary;
-        silenceEvidence(facts, silent);
-        out.push_back(hold(facts, std::move(silent)));
-    }
-}
-
-/// What is declared, and which no channel answers to. A channel that follows somebody else stands for one
-/// such pair, and so does the channel in the other direction: the servers have changed roles.
-void judgeMissing(const Databases& facts, std::vector<Verdict>& out) {
-    std::map<std::string, std::ptrdiff_t> elsewhere;
-    for (const auto& one : out) {
-        elsewhere[one.replica] += isDeclared(facts, one.primary, one.replica) ? 0 : 1;
-    }
-    for (const auto& pair : facts.declared) {
-        const bool seen = std::any_of(out.begin(), out.end(), [&](const auto& one) {
-            return one.replica == pair.replica && one.primary == pair.primary;
-        });
-        if (seen || follows(facts, pair.primary, pair.replica) || elsewhere[pair.replica]-- > 0) {
-            continue;
-        }
-        out.push_back(judgeDeclared(facts, pair, missingChannel(facts, pair, out)));
-    }
+    const auto lag =
+        judgeLag(replica, channel, roles.primary_server, receiverProven(channel), roles.shared_domain);
+    const ChannelContext context{inputs,  replica_name, replica, channel_name,
+                                 channel, roles,        lag,     Dialect(replica, channel_name)};
+    measure(context, verdict);
+    diagnose(context, verdict);
+    addObstacles(context, verdict);
+    return verdict;
 }
 
 }  // namespace
 
-std::vector<Verdict> judge(const Databases& facts) {
+std::vector<Verdict> judge(const Inputs& inputs) {
     std::vector<Verdict> out;
-    for (const auto& [name, server] : facts.servers) {
-        for (const auto& [channel_name, channel] : server.channels) {
-            auto verdict = judgeChannel(facts, name, server, channel_name, channel);
-            if (server.up != true || facts.now - channel.at > kFreshMs) {
-                // A server that stopped answering leaves a status that was true a moment ago.
-                Verdict silent;
-                silent.replica = name;
-                silent.channel = channel_name;
-                silent.primary = verdict.primary;
-                silent.observed = verdict.observed;
-                silenceEvidence(facts, silent);
-                verdict = hold(facts, std::move(silent));
-            }
-            out.push_back(std::move(verdict));
+    for (const auto& [replica_name, replica] : inputs.databases.servers) {
+        for (const auto& [channel_name, channel] : replica.channels) {
+            out.push_back(judgeChannel(inputs, replica_name, replica, channel_name, channel));
         }
     }
-    holdSilent(facts, out);
-    judgeMissing(facts, out);
-    std::sort(out.begin(), out.end(), [](const auto& a, const auto& b) {
+    addSilentChannels(inputs, out);
+    addMissingPairs(inputs, out);
+    std::sort(out.begin(), out.end(), [](const Verdict& a, const Verdict& b) {
         return std::tie(a.replica, a.channel) < std::tie(b.replica, b.channel);
     });
     return out;

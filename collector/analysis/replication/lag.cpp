@@ -3,26 +3,31 @@
 #include <algorithm>
 #include <cmath>
 
-#include "collector/analysis/replication/words.h"
+#include "collector/analysis/duration.h"
 
 namespace lapwing::analysis::replication {
 
 namespace {
 
-constexpr double kMsPerSecond = 1000;
-/// The heartbeat is written once a second.
+using evidence::Database;
+using evidence::GtidTracks;
+using evidence::HeartbeatRow;
+using evidence::kFileShift;
+using evidence::ReplicaChannel;
+using evidence::ThreadState;
+using evidence::Track;
+
+/// Seconds between two writes of the heartbeat.
 constexpr double kBeat = 1;
-/// A row that is older on the primary itself has no writer any more.
+/// A row that is older on the primary itself has no writer any more. Seconds.
 constexpr double kDeadBeat = 5;
-/// A range that is wider says too little for a figure, unless it is small beside the lag itself.
+/// A wider range is not precise enough for a figure, unless it is small compared with the lag. Seconds.
 constexpr double kWidest = 5;
 constexpr double kWidestShare = 0.1;
-/// From then on another estimator's word is worth a remark.
+/// Beyond this difference, another estimate deserves a remark. Seconds.
 constexpr double kDisagreement = 5;
 
-double seconds(TimestampMs from, TimestampMs to) {
-    return static_cast<double>(to - from) / kMsPerSecond;
-}
+constexpr const char* kOnlyReceived = "of what the replica has received";
 
 LagRange clamped(LagRange range) {
     range.low = std::max(0.0, range.low);
@@ -35,140 +40,185 @@ bool isUsable(const LagRange& range) {
     return range.high - range.low <= std::max(kWidest, range.guess * kWidestShare);
 }
 
-/// How far the replica's clock is ahead of the primary's, where both are known.
-std::optional<double> clockDifference(const DatabaseFacts& replica, const DatabaseFacts* primary) {
+/// The replica's clock minus the primary's, in seconds, if both are known.
+std::optional<double> clockDifference(const Database& replica, const Database* primary) {
     if (primary == nullptr || !primary->clock || !replica.clock) {
         return std::nullopt;
     }
     return *replica.clock - *primary->clock;
 }
 
-struct Named {
-    const char* name;
+/// A usable estimate from positions.
+struct PositionEstimate {
+    LagSource source;
     LagRange range;
 };
 
-/// The position that tells the most: GTIDs name transactions whatever file they are in. A MariaDB that
-/// follows several primaries may have one domain from all of them; its coordinates are each channel's own.
-void positions(const DatabaseFacts& replica, const ChannelFacts& channel, const DatabaseFacts* primary,
-               bool shared_domain, std::vector<Named>& out, std::vector<Estimator>& shown) {
-    const auto take = [&](const char* name, const std::optional<LagRange>& range, const char* missing) {
-        Estimator estimator{name, std::nullopt, ""};
-        if (!range) {
-            estimator.note = missing;
-        } else if (!isUsable(*range)) {
-            estimator.note = "the primary was not observed closely enough: between " + duration(range->low) +
-                             " and " + duration(range->high);
-        } else {
-            estimator.lag_seconds = range->guess;
-            out.push_back({name, *range});
-        }
-        shown.push_back(std::move(estimator));
-    };
-    std::optional<LagRange> gtid;
-    std::optional<LagRange> coordinates;
+void addPositionEstimate(LagSource source, const std::optional<LagRange>& range, const char* missing,
+                         LagJudgement& out, std::vector<PositionEstimate>& usable) {
+    Estimator estimator{source, std::nullopt, ""};
+    if (!range) {
+        estimator.note = missing;
+    } else if (!isUsable(*range)) {
+        estimator.note = "the primary was not observed closely enough: between " + durationText(range->low) +
+                         " and " + durationText(range->high);
+    } else {
+        estimator.lag_seconds = range->guess;
+        usable.push_back({source, *range});
+    }
+    out.estimators.push_back(std::move(estimator));
+}
+
+/// Estimates from GTIDs and from coordinates; the preferred one comes first. GTIDs name transactions whatever
+/// their file is. A MariaDB that follows several primaries may have one domain from all of them, but separate
+/// coordinates for each channel.
+std::vector<PositionEstimate> estimateByPositions(const Database& replica, const ReplicaChannel& channel,
+                                                  const Database* primary, bool shared_domain,
+                                                  LagJudgement& out) {
+    std::optional<LagRange> by_gtid;
+    std::optional<LagRange> by_coordinates;
     if (primary != nullptr) {
         if (!shared_domain) {
-            gtid = lagBehind(primary->executed, replica.executed, channel.at);
+            by_gtid = lagBehind(primary->executed, replica.executed, channel.at);
         }
         if (!channel.executed.empty()) {
-            coordinates = lagBehind(primary->written, channel.executed.last().value, channel.at);
+            by_coordinates = lagBehind(primary->written, channel.executed.last().value, channel.at);
         }
     }
     const char* missing = primary == nullptr
                               ? "nothing is known of the primary"
                               : "the primary's or the replica's position is not known far enough back";
-    const bool several = replica.mariadb && replica.channels.size() > 1;
-    if (several) {
-        take("binlog_position", coordinates, missing);
+    const char* gtid_missing = shared_domain ? "several primaries write to one GTID domain" : missing;
+    std::vector<PositionEstimate> usable;
+    if (replica.mariadb && replica.channels.size() > 1) {
+        addPositionEstimate(LagSource::binlog_position, by_coordinates, missing, out, usable);
+        addPositionEstimate(LagSource::gtid_position, by_gtid, gtid_missing, out, usable);
+    } else {
+        addPositionEstimate(LagSource::gtid_position, by_gtid, gtid_missing, out, usable);
+        addPositionEstimate(LagSource::binlog_position, by_coordinates, missing, out, usable);
     }
-    take("gtid_position", gtid, shared_domain ? "several primaries write to one GTID domain" : missing);
-    if (!several) {
-        take("binlog_position", coordinates, missing);
-    }
+    return usable;
 }
 
+/// An estimate from the heartbeat table.
+struct HeartbeatEstimate {
+    std::optional<LagRange> range;
+    bool verified = false;  ///< the primary's own row is new: its writer lives
+};
+
 /// The age of the primary's newest row on the replica, less the half second between writing and reading.
-std::optional<LagRange> heartbeat(const DatabaseFacts& replica, const ChannelFacts& channel,
-                                  const DatabaseFacts* primary, LagJudgement& out, bool& verified) {
-    Estimator estimator{"heartbeat", std::nullopt, ""};
+HeartbeatEstimate estimateByHeartbeat(const Database& replica, const ReplicaChannel& channel,
+                                      const Database* primary, LagJudgement& out) {
+    Estimator estimator{LagSource::heartbeat, std::nullopt, ""};
+    HeartbeatEstimate estimate;
     const auto id =
         primary != nullptr && !primary->server_id.empty() ? primary->server_id : channel.source_server_id;
     const auto row = replica.heartbeats.find(id);
-    std::optional<LagRange> range;
     if (row == replica.heartbeats.end()) {
         estimator.note = replica.heartbeats.empty() ? "no heartbeat table is read" : "no row of the primary";
-    } else {
-        const auto difference = clockDifference(replica, primary);
-        const double age = row->second.age - difference.value_or(0);
-        const double apart = seconds(row->second.at, channel.at);
-        range = clamped({age - kBeat + std::min(0.0, apart), age + std::max(0.0, apart), age - kBeat / 2});
-        const auto* writer = primary == nullptr ? nullptr : [&]() -> const HeartbeatFact* {
-            const auto own = primary->heartbeats.find(id);
-            return own == primary->heartbeats.end() ? nullptr : &own->second;
-        }();
-        verified =
-            writer != nullptr && writer->age < kDeadBeat && seconds(writer->at, channel.at) < kDeadBeat;
-        if (!difference) {
-            estimator.note = "not corrected: the two servers' clocks are not both known";
-        }
-        // A row that is new proves that what was written before it has arrived, whoever watches the writer.
-        if (!verified && range->guess > kDeadBeat) {
-            estimator.note = writer == nullptr ? "whether its writer lives is not known"
+        out.estimators.push_back(std::move(estimator));
+        return estimate;
+    }
+    const auto difference = clockDifference(replica, primary);
+    const double age = row->second.age - difference.value_or(0);
+    const double apart = secondsBetween(row->second.at, channel.at);
+    estimate.range =
+        clamped({age - kBeat + std::min(0.0, apart), age + std::max(0.0, apart), age - kBeat / 2});
+    const HeartbeatRow* on_primary = nullptr;
+    if (primary != nullptr && primary->heartbeats.contains(id)) {
+        on_primary = &primary->heartbeats.at(id);
+    }
+    estimate.verified = on_primary != nullptr && on_primary->age < kDeadBeat &&
+                        secondsBetween(on_primary->at, channel.at) < kDeadBeat;
+    if (!difference) {
+        estimator.note = "not corrected: the two servers' clocks are not both known";
+    }
+    // A new row on the replica proves that earlier changes have arrived, even if its writer is unverified.
+    if (!estimate.verified && estimate.range->guess > kDeadBeat) {
+        estimator.note = on_primary == nullptr ? "whether its writer lives is not known"
                                                : "its writer on the primary is dead";
-            range.reset();
-        } else {
-            estimator.lag_seconds = range->guess;
-        }
+        estimate.range.reset();
+    } else {
+        estimator.lag_seconds = estimate.range->guess;
     }
     out.estimators.push_back(std::move(estimator));
-    return range;
+    return estimate;
 }
 
-void ownWords(const DatabaseFacts& replica, const ChannelFacts& channel, const DatabaseFacts* primary,
-              LagJudgement& out) {
+/// The replica's own figures. Returns the age of the oldest transaction that is being applied.
+std::optional<double> estimateByReplicaAlone(const Database& replica, const ReplicaChannel& channel,
+                                             const Database* primary, LagJudgement& out) {
+    std::optional<double> applying;
     if (channel.applying_age) {
         const double difference = clockDifference(replica, primary).value_or(0);
-        const double age = *channel.applying_age > 0 ? *channel.applying_age - difference : 0;
-        out.estimators.push_back(
-            {"applying_transaction", std::max(0.0, age), "of what the replica has received"});
+        applying = *channel.applying_age > 0 ? std::max(0.0, *channel.applying_age - difference) : 0;
+        out.estimators.push_back({LagSource::applying_transaction, applying, kOnlyReceived});
     }
     if (channel.last_event_age_applied && channel.last_event_age_source) {
         out.estimators.push_back(
-            {"last_event", std::max(0.0, *channel.last_event_age_applied - *channel.last_event_age_source),
-             "of what the replica has received"});
+            {LagSource::last_event,
+             std::max(0.0, *channel.last_event_age_applied - *channel.last_event_age_source), kOnlyReceived});
     }
-    Estimator own{"seconds_behind_source", channel.seconds_behind, "of what the replica has received"};
-    if (!own.lag_seconds) {
-        own.note = "the server says NULL";
-    }
-    out.estimators.push_back(std::move(own));
+    out.estimators.push_back({LagSource::seconds_behind_source, channel.seconds_behind,
+                              channel.seconds_behind ? kOnlyReceived : "the server says NULL"});
+    return applying;
 }
 
-std::optional<double> estimated(const LagJudgement& judgement, const char* name) {
-    for (const auto& estimator : judgement.estimators) {
-        if (estimator.name == name) {
-            return estimator.lag_seconds;
-        }
-    }
-    return std::nullopt;
-}
-
-void choose(LagJudgement& out, double raw, std::string source, bool both_ends) {
+void choose(LagJudgement& out, double raw, LagSource source, bool both_ends) {
     out.lag_seconds = raw;
     out.raw_seconds = raw;
-    out.source = std::move(source);
+    out.source = source;
     out.both_ends = both_ends;
 }
 
-/// Where two ranges overlap the lag is in both.
-double narrowed(const LagRange& position, const LagRange& beat) {
-    const double low = std::max(position.low, beat.low);
-    const double high = std::min(position.high, beat.high);
+/// The lag if both ranges contain it; the position's guess if the ranges do not overlap.
+double narrowed(const LagRange& position, const LagRange& heartbeat) {
+    const double low = std::max(position.low, heartbeat.low);
+    const double high = std::min(position.high, heartbeat.high);
     if (low > high || (position.guess >= low && position.guess <= high)) {
         return position.guess;
     }
     return (low + high) / 2;
+}
+
+void chooseByPosition(LagJudgement& out, const PositionEstimate& position,
+                      const HeartbeatEstimate& heartbeat) {
+    if (!heartbeat.range || !heartbeat.verified) {
+        choose(out, position.range.guess, position.source, true);
+        return;
+    }
+    choose(out, narrowed(position.range, *heartbeat.range), position.source, true);
+    const double low = std::max(position.range.low, heartbeat.range->low);
+    const double high = std::min(position.range.high, heartbeat.range->high);
+    if (low > high + kBeat) {
+        out.remarks.push_back("the heartbeat says " + durationText(heartbeat.range->guess) +
+                              " and the position " + durationText(position.range.guess) +
+                              ": the position rests on fewer clocks");
+    }
+}
+
+/// A remark if the server's own figure disagrees with the chosen one.
+void compareWithServer(LagJudgement& out, const std::optional<double>& seconds_behind) {
+    if (!out.lag_seconds || !seconds_behind || out.source == LagSource::seconds_behind_source ||
+        std::abs(*seconds_behind - out.raw_seconds) <= kDisagreement) {
+        return;
+    }
+    out.remarks.push_back("the server itself says " + durationText(*seconds_behind) + " (Seconds_Behind): " +
+                          (*seconds_behind < out.raw_seconds
+                               ? "it counts only against what it has received"
+                               : "it counts from when a statement began, or by a clock that differs"));
+}
+
+void subtractDelay(LagJudgement& out, double delay) {
+    const auto subtract = [&](std::optional<double>& lag) {
+        if (lag) {
+            lag = std::max(0.0, *lag - delay);
+        }
+    };
+    subtract(out.lag_seconds);
+    for (auto& estimator : out.estimators) {
+        subtract(estimator.lag_seconds);
+    }
 }
 
 }  // namespace
@@ -183,7 +233,7 @@ std::optional<LagRange> lagBehind(const Track& source, std::int64_t position, Ti
     }
     const auto newest = std::prev(end);
     if (position >= newest->value) {
-        return LagRange{0, seconds(newest->at, at), 0};
+        return LagRange{0, secondsBetween(newest->at, at), 0};
     }
     const auto after =
         std::upper_bound(points.begin(), end, position,
@@ -193,21 +243,21 @@ std::optional<LagRange> lagBehind(const Track& source, std::int64_t position, Ti
     }
     const auto before = std::prev(after);
     double share = 0.5;
-    // Within one file the bytes, or the transactions, tell how far into the interval it was.
+    // Within one file, interpolate between the two observations by bytes or transactions.
     if (before->value >> kFileShift == after->value >> kFileShift) {
         share = (static_cast<double>(position - before->value) + 0.5) /
                 static_cast<double>(after->value - before->value);
     }
-    const double low = seconds(after->at, at);
-    const double high = seconds(before->at, at);
+    const double low = secondsBetween(after->at, at);
+    const double high = secondsBetween(before->at, at);
     return LagRange{low, high, high + (low - high) * std::clamp(share, 0.0, 1.0)};
 }
 
 std::optional<LagRange> lagBehind(const GtidTracks& source, const GtidTracks& replica, TimestampMs at) {
     std::optional<LagRange> worst;
     for (const auto& [name, track] : source) {
-        const auto own = replica.find(name);
-        const auto position = own == replica.end() ? std::nullopt : own->second.valueAt(at);
+        const auto executed = replica.find(name);
+        const auto position = executed == replica.end() ? std::nullopt : executed->second.valueAt(at);
         if (!position) {
             return std::nullopt;
         }
@@ -226,17 +276,17 @@ std::optional<double> transactionsBehind(const GtidTracks& source, const GtidTra
                                          TimestampMs at) {
     std::optional<double> sum;
     for (const auto& [name, track] : source) {
-        const auto own = replica.find(name);
-        const auto has = own == replica.end() ? std::nullopt : own->second.valueAt(at);
-        const auto there = track.valueAt(at);
-        if (has && there) {
-            sum = sum.value_or(0) + static_cast<double>(std::max<std::int64_t>(0, *there - *has));
+        const auto executed = replica.find(name);
+        const auto applied = executed == replica.end() ? std::nullopt : executed->second.valueAt(at);
+        const auto written = track.valueAt(at);
+        if (applied && written) {
+            sum = sum.value_or(0) + static_cast<double>(std::max<std::int64_t>(0, *written - *applied));
         }
     }
     return sum;
 }
 
-std::optional<double> bytesBehind(const DatabaseFacts& source, const Track& executed, TimestampMs at) {
+std::optional<double> bytesBehind(const Database& source, const Track& executed, TimestampMs at) {
     const auto position = executed.valueAt(at);
     const auto written = source.written.valueAt(at);
     if (!position || !written) {
@@ -248,8 +298,7 @@ std::optional<double> bytesBehind(const DatabaseFacts& source, const Track& exec
     if (*position >> kFileShift == *written >> kFileShift) {
         return static_cast<double>(*written - *position);
     }
-    // Over several files the counter of written bytes tells, from the last observation before the position
-    // on.
+    // Over several files, count the written bytes since the last observation before the position.
     const auto& points = source.written.points();
     const auto after =
         std::upper_bound(points.begin(), points.end(), *position,
@@ -268,52 +317,26 @@ std::optional<double> bytesBehind(const DatabaseFacts& source, const Track& exec
     return static_cast<double>(std::max<std::int64_t>(0, *now - *then - into));
 }
 
-LagJudgement judgeLag(const DatabaseFacts& replica, const ChannelFacts& channel, const DatabaseFacts* primary,
+LagJudgement judgeLag(const Database& replica, const ReplicaChannel& channel, const Database* primary,
                       bool receiver_proven, bool shared_domain) {
     LagJudgement out;
-    bool verified = false;
-    const auto beat = heartbeat(replica, channel, primary, out, verified);
-    std::vector<Named> by_position;
-    positions(replica, channel, primary, shared_domain, by_position, out.estimators);
-    ownWords(replica, channel, primary, out);
+    const auto heartbeat = estimateByHeartbeat(replica, channel, primary, out);
+    const auto positions = estimateByPositions(replica, channel, primary, shared_domain, out);
+    const auto applying = estimateByReplicaAlone(replica, channel, primary, out);
 
-    const bool running = channel.receiver.state == "running" && channel.applier.state == "running";
-    if (!by_position.empty()) {
-        const auto& best = by_position.front();
-        if (beat && verified) {
-            choose(out, narrowed(best.range, *beat), best.name, true);
-            if (std::max(best.range.low, beat->low) > std::min(best.range.high, beat->high) + kBeat) {
-                out.remarks.push_back("the heartbeat says " + duration(beat->guess) + " and the position " +
-                                      duration(best.range.guess) + ": the position rests on fewer clocks");
-            }
-        } else {
-            choose(out, best.range.guess, best.name, true);
-        }
-    } else if (beat) {
-        choose(out, beat->guess, "heartbeat", verified);
-    } else if (const auto applying = estimated(out, "applying_transaction");
-               applying && running && receiver_proven) {
-        choose(out, *applying, "applying_transaction", false);
-    } else if (channel.seconds_behind && running && receiver_proven) {
-        choose(out, *channel.seconds_behind, "seconds_behind_source", false);
+    const bool replica_is_credible = receiver_proven && channel.receiver.state == ThreadState::running &&
+                                     channel.applier.state == ThreadState::running;
+    if (!positions.empty()) {
+        chooseByPosition(out, positions.front(), heartbeat);
+    } else if (heartbeat.range) {
+        choose(out, heartbeat.range->guess, LagSource::heartbeat, heartbeat.verified);
+    } else if (applying && replica_is_credible) {
+        choose(out, *applying, LagSource::applying_transaction, false);
+    } else if (channel.seconds_behind && replica_is_credible) {
+        choose(out, *channel.seconds_behind, LagSource::seconds_behind_source, false);
     }
-    if (out.lag_seconds && channel.seconds_behind && out.source != "seconds_behind_source" &&
-        std::abs(*channel.seconds_behind - out.raw_seconds) > kDisagreement) {
-        out.remarks.push_back("the server itself says " + duration(*channel.seconds_behind) +
-                              " (Seconds_Behind): " +
-                              (*channel.seconds_behind < out.raw_seconds
-                                   ? "it counts only against what it has received"
-                                   : "it counts from when a statement began, or by a clock that differs"));
-    }
-    const auto beyond = [&](std::optional<double>& lag) {
-        if (lag) {
-            lag = std::max(0.0, *lag - channel.delay_seconds);
-        }
-    };
-    beyond(out.lag_seconds);
-    for (auto& estimator : out.estimators) {
-        beyond(estimator.lag_seconds);
-    }
+    compareWithServer(out, channel.seconds_behind);
+    subtractDelay(out, channel.delay_seconds);
     return out;
 }
 

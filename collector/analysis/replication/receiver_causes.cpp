@@ -1,32 +1,38 @@
 #include <algorithm>
+#include <initializer_list>
+#include <optional>
 
+#include "collector/analysis/duration.h"
 #include "collector/analysis/replication/causes.h"
 
 namespace lapwing::analysis::replication {
 
 namespace {
 
-/// Without anything received, or finished, for so long it is standing still.
+/// A receiver that has received nothing for so long, though events wait for it, stands still. Seconds.
 constexpr double kStandstill = 5;
+constexpr int kAccessDenied = 1045;
+constexpr std::uint16_t kMysqlPort = 3306;
 
-bool says(const ThreadError& error, std::initializer_list<const char*> parts) {
-    return std::any_of(parts.begin(), parts.end(),
-                       [&](const char* part) { return error.text.find(part) != std::string::npos; });
+bool mentions(const evidence::ThreadError& error, std::initializer_list<const char*> phrases) {
+    return std::any_of(phrases.begin(), phrases.end(),
+                       [&](const char* phrase) { return error.text.find(phrase) != std::string::npos; });
 }
 
-/// Error numbers of MySQL and MariaDB, and what their texts tell apart: 1236 (13114) has many reasons.
-const char* receiverErrorCause(const ThreadError& error) {
-    if (says(error,
-             {"equal MySQL server", "equal MariaDB server", "with the same server_uuid",
-              "with the same server_id", "same server id", "equal server ids", "equal server UUIDs"})) {
-        return "duplicate_server_id";
+/// The cause that an error of the receiver names: by its text first, because 1236 (13114) has many reasons,
+/// then by its number (MySQL's and MariaDB's error references).
+std::optional<Cause> causeOf(const evidence::ThreadError& error) {
+    if (mentions(error,
+                 {"equal MySQL server", "equal MariaDB server", "with the same server_uuid",
+                  "with the same server_id", "same server id", "equal server ids", "equal server UUIDs"})) {
+        return Cause::duplicate_server_id;
     }
-    if (says(error, {"slave has diverged", "not in the master's binlog", "more GTIDs than"})) {
-        return "errant_transactions";
+    if (mentions(error, {"slave has diverged", "not in the master's binlog", "more GTIDs than"})) {
+        return Cause::errant_transactions;
     }
     switch (error.number) {
         case 1044:
-        case 1045:
+        case kAccessDenied:
         case 1129:
         case 1130:
         case 1227:
@@ -34,147 +40,173 @@ const char* receiverErrorCause(const ThreadError& error) {
         case 2061:
         case 3118:
         case 3159:
-            return "credentials";
+            return Cause::credentials;
         case 1236:
         case 13114:
-            return "binlog_purged";
+            return Cause::binlog_purged;
         case 1593:
         case 13117:
-            return "duplicate_server_id";
+            return Cause::duplicate_server_id;
         default:
-            return nullptr;
+            return std::nullopt;
     }
 }
 
-void decidePrimaryDown(const Case& c, Verdict& out, Confidence confidence) {
-    decide(out, "broken", "primary_down", confidence,
-           "the primary does not answer: MySQL on " + primaryName(c),
-           on(primaryName(c), "systemctl status mariadb mysql; journalctl -n 50 -u mariadb -u mysql"));
-    out.broken_part = "primary";
+void decidePrimaryDown(const ChannelContext& context, Verdict& verdict, Confidence confidence) {
+    decide(
+        verdict, Cause::primary_down, confidence,
+        "the primary does not answer: MySQL on " + primaryName(context),
+        onHost(primaryName(context), "systemctl status mariadb mysql; journalctl -n 50 -u mariadb -u mysql"));
 }
 
-void decideNetwork(const Case& c, Verdict& out, Confidence confidence) {
-    const std::string port = c.channel.source_port.empty() ? "3306" : c.channel.source_port;
-    const std::string host = c.channel.source_host.empty() ? primaryName(c) : c.channel.source_host;
-    decide(out, "broken", "network", confidence,
-           "the network between " + primaryName(c) + " and its replica carries nothing",
-           on(c.replica_name, "nc -vz -w 3 " + host + " " + port + "; then the firewalls of both hosts"));
-    out.broken_part = "network";
+void decideNetwork(const ChannelContext& context, Verdict& verdict, Confidence confidence) {
+    const auto& source = context.channel.source;
+    const auto host = source.host.empty() ? primaryName(context) : source.host;
+    const auto port = source.port == 0 ? kMysqlPort : source.port;
+    decide(verdict, Cause::network, confidence,
+           "the network between " + primaryName(context) + " and its replica carries nothing",
+           onHost(context.replica_name,
+                  "nc -vz -w 3 " + host + " " + std::to_string(port) + "; then the firewalls of both hosts"));
 }
 
-void decideByReceiverError(const Case& c, Verdict& out, const char* cause, const ThreadError& error) {
-    const std::string which(cause);
-    const auto confidence =
-        error.text.empty() && error.number != 1045 ? Confidence::suspected : Confidence::confirmed;
-    const std::string number = " (error " + std::to_string(error.number) + ")";
-    const auto restart = c.dialect.command(c.dialect.thread("START", "IO_THREAD"));
-    out.broken_part = "receiver";
-    if (which == "credentials") {
-        decide(out, "broken", cause, confidence, "the primary refuses the replica's account" + number,
-               on(c.replica_name, "set the right user and password, " +
-                                      c.dialect.command(c.dialect.changeSource(primaryName(c))) + ", then " +
-                                      restart));
-    } else if (which == "binlog_purged") {
-        decide(out, "broken", cause, confidence,
-               "the primary no longer has the binary log that the replica needs" + number,
-               "copy the data of " + primaryName(c) + " to " + c.replica_name + " anew (" +
-                   (c.dialect.mariadb ? "mariabackup" : "the CLONE plugin or xtrabackup") +
-                   "); nothing else brings back what was purged");
-    } else if (which == "errant_transactions") {
-        decide(
-            out, "broken", cause, confidence,
-            "the replica has transactions that the primary has not" + number,
-            on(c.replica_name, c.dialect.command(c.dialect.status()) +
-                                   "; compare the GTIDs of both servers, then copy the primary's data anew"));
-    } else {
-        decide(
-            out, "broken", cause, confidence,
-            "the replica has the same server id or UUID as another server" + number,
-            on(c.replica_name,
+struct Advice {
+    std::string summary;
+    std::string next_step;
+};
+
+Advice adviceFor(const ChannelContext& context, Cause cause) {
+    const auto& dialect = context.dialect;
+    const auto& replica = context.replica_name;
+    const auto restart = dialect.command(dialect.thread("START", "IO_THREAD"));
+    if (cause == Cause::credentials) {
+        return {"the primary refuses the replica's account",
+                onHost(replica, "set the right user and password, " +
+                                    dialect.command(dialect.changeSource(primaryName(context))) + ", then " +
+                                    restart)};
+    }
+    if (cause == Cause::binlog_purged) {
+        return {"the primary no longer has the binary log that the replica needs",
+                "copy the data of " + primaryName(context) + " to " + replica + " anew (" +
+                    (dialect.mariadb ? "mariabackup" : "the CLONE plugin or xtrabackup") +
+                    "); nothing else brings back what was purged"};
+    }
+    if (cause == Cause::errant_transactions) {
+        return {
+            "the replica has transactions that the primary has not",
+            onHost(replica, dialect.command(dialect.status()) +
+                                "; compare the GTIDs of both servers, then copy the primary's data anew")};
+    }
+    return {
+        "the replica has the same server id or UUID as another server",
+        onHost(replica,
                "give it a server_id of its own (on a cloned MySQL remove auto.cnf too), restart it, then " +
-                   restart));
+                   restart)};
+}
+
+void decideByReceiverError(const ChannelContext& context, Verdict& verdict, Cause cause,
+                           const evidence::ThreadError& error) {
+    const auto confidence =
+        error.text.empty() && error.number != kAccessDenied ? Confidence::suspected : Confidence::confirmed;
+    auto advice = adviceFor(context, cause);
+    decide(verdict, cause, confidence, advice.summary + " (error " + std::to_string(error.number) + ")",
+           std::move(advice.next_step));
+    verdict.state = State::broken;
+    verdict.broken_part = BrokenPart::receiver;
+}
+
+void decideReceiverStopped(const ChannelContext& context, Verdict& verdict) {
+    const auto& errors = context.channel.receiver.errors;
+    const std::string number = errors.empty() ? "" : ", error " + std::to_string(errors.front().number);
+    const auto& dialect = context.dialect;
+    decide(verdict, Cause::receiver_stopped, Confidence::confirmed,
+           "the receiver (I/O thread) has stopped" + number,
+           onHost(context.replica_name,
+                  (number.empty() ? "" : dialect.command(dialect.status()) + " says why; then ") +
+                      dialect.command(dialect.thread("START", "IO_THREAD"))));
+}
+
+void decideReceiverStalled(const ChannelContext& context, Verdict& verdict) {
+    const auto& dialect = context.dialect;
+    decide(verdict, Cause::receiver_stalled, Confidence::confirmed,
+           "the receiver is connected and fetches nothing, though the primary can be reached",
+           onHost(context.replica_name, "df -h (is the disk of the relay logs full?); then " +
+                                            dialect.command(dialect.thread("STOP", "IO_THREAD") + "; " +
+                                                            dialect.thread("START", "IO_THREAD"))));
+}
+
+void addStallEvidence(const ChannelContext& context, Verdict& verdict, double waiting, double silence) {
+    verdict.evidence.push_back({"binary log of " + context.roles.primary + " and " + statusSource(context),
+                                "the primary has written for " + durationText(waiting) +
+                                    " what the replica has not received; nothing has arrived for " +
+                                    durationText(silence)});
+    if (context.channel.seconds_behind) {
+        verdict.evidence.push_back({statusSource(context), "Seconds_Behind says " +
+                                                               durationText(*context.channel.seconds_behind) +
+                                                               ": it counts only against what was received"});
     }
+    addPrimaryEvidence(context, verdict);
 }
 
 }  // namespace
 
-bool receiverFailed(const Case& c, Verdict& out) {
-    const auto& receiver = c.channel.receiver;
-    if (receiver.state == "running" || receiver.state == "unknown") {
+bool receiverFailed(const ChannelContext& context, Verdict& verdict) {
+    const auto& receiver = context.channel.receiver;
+    if (receiver.state == evidence::ThreadState::running ||
+        receiver.state == evidence::ThreadState::unknown) {
         return false;
     }
     for (const auto& error : receiver.errors) {
-        if (const char* cause = receiverErrorCause(error)) {
-            decideByReceiverError(c, out, cause, error);
+        if (const auto cause = causeOf(error)) {
+            decideByReceiverError(context, verdict, *cause, error);
             return true;
         }
     }
-    primaryEvidence(c, out);
-    if (primaryDown(c)) {
-        decidePrimaryDown(c, out, Confidence::confirmed);
+    addPrimaryEvidence(context, verdict);
+    if (primaryDown(context)) {
+        decidePrimaryDown(context, verdict, Confidence::confirmed);
         return true;
     }
-    if (receiver.state == "stopped") {
-        const std::string number =
-            receiver.errors.empty() ? "" : ", error " + std::to_string(receiver.errors.front().number);
-        decide(out, "broken", "receiver_stopped", Confidence::confirmed,
-               "the receiver (I/O thread) has stopped" + number,
-               on(c.replica_name,
-                  (number.empty() ? "" : c.dialect.command(c.dialect.status()) + " says why; then ") +
-                      c.dialect.command(c.dialect.thread("START", "IO_THREAD"))));
-        out.broken_part = "receiver";
+    if (receiver.state == evidence::ThreadState::stopped) {
+        decideReceiverStopped(context, verdict);
         return true;
     }
     const bool refused = std::any_of(receiver.errors.begin(), receiver.errors.end(), [](const auto& error) {
-        return says(error, {"(111", "Connection refused"});
+        return mentions(error, {"(111", "Connection refused"});
     });
-    if (primarySilent(c) && (refused || c.roles.facts != nullptr)) {
-        decidePrimaryDown(c, out, Confidence::suspected);
+    if (primarySilent(context) && (refused || context.roles.primary_server != nullptr)) {
+        decidePrimaryDown(context, verdict, Confidence::suspected);
     } else {
-        decideNetwork(c, out, primarySilent(c) ? Confidence::suspected : Confidence::confirmed);
+        decideNetwork(context, verdict,
+                      primarySilent(context) ? Confidence::suspected : Confidence::confirmed);
     }
     return true;
 }
 
-bool receiverStalled(const Case& c, Verdict& out) {
-    const auto* primary = c.roles.facts;
-    if (primary == nullptr || c.channel.read.empty()) {
+bool receiverStalled(const ChannelContext& context, Verdict& verdict) {
+    const auto* primary = context.roles.primary_server;
+    const auto& channel = context.channel;
+    if (primary == nullptr || channel.read.empty()) {
         return false;
     }
-    const auto waiting = lagBehind(primary->written, c.channel.read.last().value, c.channel.at);
-    const double silence = receiverSilence(c.channel);
+    const auto waiting = lagBehind(primary->written, channel.read.last().value, channel.at);
+    const double silence = receiverSilence(channel);
     if (!waiting || waiting->low < kStandstill || silence < kStandstill) {
         return false;
     }
-    out.evidence.push_back({"binary log of " + c.roles.primary + " and " + statusOf(c),
-                            "the primary has written for " + duration(waiting->guess) +
-                                " what the replica has not received; nothing has arrived for " +
-                                duration(silence)});
-    if (c.channel.seconds_behind) {
-        out.evidence.push_back({statusOf(c), "Seconds_Behind says " + duration(*c.channel.seconds_behind) +
-                                                 ": it counts only against what was received"});
-    }
-    primaryEvidence(c, out);
-    const auto* reach = reachOf(c);
-    const bool reached = reach != nullptr && reach->result == "open" &&
-                         seconds(reach->at, c.channel.at) < silence - kStandstill;
-    if (primaryDown(c)) {
-        decidePrimaryDown(c, out, Confidence::confirmed);
+    addStallEvidence(context, verdict, waiting->guess, silence);
+    const auto* reach = reachOf(context);
+    const double reach_age = reach == nullptr ? 0 : secondsBetween(reach->at, channel.at);
+    const bool open = reach != nullptr && reach->result == "open";
+    const bool reached = open && reach_age < silence - kStandstill;
+    const bool not_reached = reach != nullptr && !open && reach_age < silence;
+    if (primaryDown(context)) {
+        decidePrimaryDown(context, verdict, Confidence::confirmed);
     } else if (reached) {
-        decide(out, "broken", "receiver_stalled", Confidence::confirmed,
-               "the receiver is connected and fetches nothing, though the primary can be reached",
-               on(c.replica_name, "df -h (is the disk of the relay logs full?); then " +
-                                      c.dialect.command(c.dialect.thread("STOP", "IO_THREAD") + "; " +
-                                                        c.dialect.thread("START", "IO_THREAD"))));
-        out.broken_part = "receiver";
-    } else if (primarySilent(c)) {
-        decidePrimaryDown(c, out, Confidence::suspected);
+        decideReceiverStalled(context, verdict);
+    } else if (primarySilent(context)) {
+        decidePrimaryDown(context, verdict, Confidence::suspected);
     } else {
-        decideNetwork(
-            c, out,
-            reach != nullptr && reach->result != "open" && seconds(reach->at, c.channel.at) < silence
-                ? Confidence::confirmed
-                : Confidence::suspected);
+        decideNetwork(context, verdict, not_reached ? Confidence::confirmed : Confidence::suspected);
     }
     return true;
 }

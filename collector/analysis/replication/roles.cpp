@@ -6,19 +6,23 @@ namespace lapwing::analysis::replication {
 
 namespace {
 
-/// Between two looks at two servers; the replica's must be the earlier.
+using evidence::Database;
+using evidence::GtidTracks;
+using evidence::ReplicaChannel;
+
+/// Agents observe the two servers at different moments; the replica's position must be the earlier by this.
 constexpr std::int64_t kApartMs = 1000;
-/// What was not seen for so long says nothing of the present.
+/// An older position no longer describes the present.
 constexpr std::int64_t kOldMs = 60'000;
 
-/// The one other instance of which `field` is the value; "" if there is none, or more than one.
-std::string only(const Databases& facts, const std::string& replica, std::string DatabaseFacts::*field,
-                 const std::string& value) {
+/// The only other instance with that value of `field`; "" if no instance or several have it.
+std::string onlyInstanceWith(const Inputs& inputs, const std::string& replica, std::string Database::*field,
+                             const std::string& value) {
     std::string found;
     if (value.empty() || value == "0") {
         return found;
     }
-    for (const auto& [name, server] : facts.servers) {
+    for (const auto& [name, server] : inputs.databases.servers) {
         if (name != replica && server.*field == value) {
             if (!found.empty()) {
                 return {};
@@ -29,10 +33,10 @@ std::string only(const Databases& facts, const std::string& replica, std::string
     return found;
 }
 
-/// "" where several are declared, too: which of them a channel is to follow is not.
-std::string declaredPrimary(const Databases& facts, const std::string& replica) {
+/// The only declared primary of the replica; "" if none or several are declared.
+std::string declaredPrimary(const Inputs& inputs, const std::string& replica) {
     std::string found;
-    for (const auto& pair : facts.declared) {
+    for (const auto& pair : inputs.declared) {
         if (pair.replica == replica) {
             if (!found.empty()) {
                 return {};
@@ -43,137 +47,157 @@ std::string declaredPrimary(const Databases& facts, const std::string& replica) 
     return found;
 }
 
-std::string discovered(const Databases& facts, const std::string& replica, const ChannelFacts& channel) {
-    if (auto found = only(facts, replica, &DatabaseFacts::server_uuid, channel.source_uuid); !found.empty()) {
-        return found;
+std::string instanceAt(const Inputs& inputs, const Endpoint& endpoint) {
+    const auto address = endpoint.address();
+    if (!address) {
+        return {};
     }
-    if (const auto host = facts.hosts.find(channel.source_host);
-        host != facts.hosts.end() && host->second != replica) {
-        return host->second;
-    }
-    if (facts.servers.contains(channel.source_host) && channel.source_host != replica) {
-        return channel.source_host;
-    }
-    return only(facts, replica, &DatabaseFacts::server_id, channel.source_server_id);
+    const auto host = inputs.databases.hosts.find(*address);
+    return host == inputs.databases.hosts.end() ? "" : host->second;
 }
 
-bool sharesDomain(const Databases& facts, const std::string& replica, const Roles& roles) {
-    const auto& server = facts.servers.at(replica);
-    if (!server.mariadb || roles.facts == nullptr || server.channels.size() < 2) {
+/// The instance that the channel follows, without the declared pairs; "" if unknown.
+std::string discoveredPrimary(const Inputs& inputs, const std::string& replica,
+                              const ReplicaChannel& channel) {
+    auto by_uuid = onlyInstanceWith(inputs, replica, &Database::server_uuid, channel.source_uuid);
+    if (!by_uuid.empty()) {
+        return by_uuid;
+    }
+    auto by_address = instanceAt(inputs, channel.source);
+    if (!by_address.empty() && by_address != replica) {
+        return by_address;
+    }
+    if (inputs.databases.servers.contains(channel.source.host) && channel.source.host != replica) {
+        return channel.source.host;
+    }
+    return onlyInstanceWith(inputs, replica, &Database::server_id, channel.source_server_id);
+}
+
+bool sharesDomain(const Inputs& inputs, const std::string& replica, const Roles& roles) {
+    const auto& servers = inputs.databases.servers;
+    const auto& server = servers.at(replica);
+    if (!server.mariadb || roles.primary_server == nullptr || server.channels.size() < 2) {
         return false;
     }
+    const auto& own_domains = roles.primary_server->executed;
     return std::any_of(server.channels.begin(), server.channels.end(), [&](const auto& channel) {
-        const auto name = discovered(facts, replica, channel.second);
+        const auto name = discoveredPrimary(inputs, replica, channel.second);
         if (name == roles.primary) {
             return false;
         }
-        const auto other = facts.servers.find(name);
-        return other == facts.servers.end() ||
+        const auto other = servers.find(name);
+        return other == servers.end() ||
                std::any_of(other->second.executed.begin(), other->second.executed.end(),
-                           [&](const auto& track) { return roles.facts->executed.contains(track.first); });
+                           [&](const auto& track) { return own_domains.contains(track.first); });
     });
 }
 
 struct Excess {
-    std::string name;
-    std::int64_t count = 0;
+    std::string gtid;
+    std::int64_t transactions = 0;
 };
 
-/// What the replica had of `name` before the primary was looked at, beyond what the primary had then.
-void compare(const GtidTracks& replica, const GtidTracks& primary, const std::string& name,
-             TimestampMs looked, std::vector<Excess>& out) {
-    const auto own = replica.find(name);
-    if (own == replica.end() || own->second.last().at < looked - kOldMs) {
+/// Adds the transactions of `gtid` that the replica had shortly before `observed` and the primary lacked
+/// then.
+void addExcess(const GtidTracks& replica, const GtidTracks& primary, const std::string& gtid,
+               TimestampMs observed, std::vector<Excess>& out) {
+    const auto on_replica = replica.find(gtid);
+    if (on_replica == replica.end() || on_replica->second.last().at < observed - kOldMs) {
         return;
     }
-    const auto has = own->second.valueAt(looked - kApartMs);
-    const auto there = primary.find(name);
-    const auto known = there == primary.end() ? 0 : there->second.valueAt(looked).value_or(0);
-    if (has && *has > known) {
-        out.push_back({name, *has - known});
+    const auto replica_value = on_replica->second.valueAt(observed - kApartMs);
+    const auto on_primary = primary.find(gtid);
+    const auto primary_value =
+        on_primary == primary.end() ? 0 : on_primary->second.valueAt(observed).value_or(0);
+    if (replica_value && *replica_value > primary_value) {
+        out.push_back({gtid, *replica_value - primary_value});
     }
 }
 
-TimestampMs lookedAt(const GtidTracks& tracks) {
+TimestampMs newestObservation(const GtidTracks& tracks) {
     TimestampMs out = 0;
-    for (const auto& [name, track] : tracks) {
+    for (const auto& [gtid, track] : tracks) {
         out = std::max(out, track.last().at);
     }
     return out;
 }
 
-/// MariaDB's binary log state as tracks has "domain-server"; MySQL's sets have "UUID" or "UUID:TAG".
-bool isOwn(const DatabaseFacts& replica, const std::string& name) {
-    return replica.mariadb ? name.ends_with("-" + replica.server_id) && !replica.server_id.empty()
-                           : !replica.server_uuid.empty() && name.starts_with(replica.server_uuid);
+/// The replica itself wrote the transactions of that track. MariaDB's binary log state has the keys
+/// "domain-server", MySQL's sets have "UUID" or "UUID:TAG".
+bool isWrittenBy(const Database& replica, const std::string& gtid) {
+    return replica.mariadb ? gtid.ends_with("-" + replica.server_id) && !replica.server_id.empty()
+                           : !replica.server_uuid.empty() && gtid.starts_with(replica.server_uuid);
 }
 
 }  // namespace
 
-bool isDeclared(const Databases& facts, const std::string& primary, const std::string& replica) {
-    return std::any_of(facts.declared.begin(), facts.declared.end(),
+bool isDeclared(const Inputs& inputs, const std::string& primary, const std::string& replica) {
+    return std::any_of(inputs.declared.begin(), inputs.declared.end(),
                        [&](const auto& pair) { return pair.primary == primary && pair.replica == replica; });
 }
 
-Roles rolesOf(const Databases& facts, const std::string& replica, const ChannelFacts& channel) {
-    Roles out;
-    const auto declared = declaredPrimary(facts, replica);
-    const auto found = discovered(facts, replica, channel);
-    out.primary = !found.empty() ? found : !declared.empty() ? declared : channel.source_host;
-    if (const auto server = facts.servers.find(out.primary); server != facts.servers.end()) {
-        out.facts = &server->second;
+Roles rolesOf(const Inputs& inputs, const std::string& replica, const ReplicaChannel& channel) {
+    Roles roles;
+    const auto declared = declaredPrimary(inputs, replica);
+    const auto found = discoveredPrimary(inputs, replica, channel);
+    roles.primary = !found.empty() ? found : !declared.empty() ? declared : channel.source.host;
+    const auto& servers = inputs.databases.servers;
+    if (const auto server = servers.find(roles.primary); server != servers.end()) {
+        roles.primary_server = &server->second;
     }
-    out.shared_domain = sharesDomain(facts, replica, out);
-    out.multi_primary = isDeclared(facts, out.primary, replica) && isDeclared(facts, replica, out.primary);
-    if (found.empty() || isDeclared(facts, found, replica)) {
-        return out;
+    roles.shared_domain = sharesDomain(inputs, replica, roles);
+    roles.multi_primary =
+        isDeclared(inputs, roles.primary, replica) && isDeclared(inputs, replica, roles.primary);
+    if (found.empty() || isDeclared(inputs, found, replica)) {
+        return roles;
     }
-    if (isDeclared(facts, replica, found)) {
-        out.evidence.push_back(
+    if (isDeclared(inputs, replica, found)) {
+        roles.evidence.push_back(
             {"configuration", "site.replication says that " + found + " is a replica of " + replica +
                                   "; they have changed roles. Once that is to stay, say so there"});
     } else if (!declared.empty()) {
-        out.evidence.push_back({"configuration", "site.replication says that " + replica +
-                                                     " is a replica of " + declared + "; it follows " +
-                                                     found});
+        roles.evidence.push_back({"configuration", "site.replication says that " + replica +
+                                                       " is a replica of " + declared + "; it follows " +
+                                                       found});
     }
-    return out;
+    return roles;
 }
 
-bool follows(const Databases& facts, const std::string& replica, const std::string& primary) {
-    const auto server = facts.servers.find(replica);
-    if (server == facts.servers.end() || server->second.up != true) {
+bool follows(const Inputs& inputs, const std::string& replica, const std::string& primary) {
+    const auto& servers = inputs.databases.servers;
+    const auto server = servers.find(replica);
+    if (server == servers.end() || server->second.up != true) {
         return false;
     }
     return std::any_of(
         server->second.channels.begin(), server->second.channels.end(),
-        [&](const auto& channel) { return discovered(facts, replica, channel.second) == primary; });
+        [&](const auto& channel) { return discoveredPrimary(inputs, replica, channel.second) == primary; });
 }
 
-std::string errantTransactions(const DatabaseFacts& replica, const DatabaseFacts& primary) {
+std::string errantTransactions(const Database& replica, const Database& primary) {
     std::vector<Excess> excess;
     if (replica.mariadb && !primary.binlog_state.empty()) {
-        const auto looked = lookedAt(primary.binlog_state);
-        for (const auto& [name, track] : replica.binlog_state) {
-            if (isOwn(replica, name)) {
-                compare(replica.binlog_state, primary.binlog_state, name, looked, excess);
+        const auto observed = newestObservation(primary.binlog_state);
+        for (const auto& [gtid, track] : replica.binlog_state) {
+            if (isWrittenBy(replica, gtid)) {
+                addExcess(replica.binlog_state, primary.binlog_state, gtid, observed, excess);
             }
         }
     }
     if (excess.empty() && !primary.executed.empty()) {
-        const auto looked = lookedAt(primary.executed);
-        for (const auto& [name, track] : replica.executed) {
-            // Of several primaries each has a part only; what is the replica's own no primary gave it.
-            const bool shared = replica.channels.size() == 1 && primary.executed.contains(name);
-            if (shared || (!replica.mariadb && isOwn(replica, name))) {
-                compare(replica.executed, primary.executed, name, looked, excess);
+        const auto observed = newestObservation(primary.executed);
+        for (const auto& [gtid, track] : replica.executed) {
+            // With several primaries, each lacks the others' transactions: only the replica's own are errant.
+            const bool comparable = replica.channels.size() == 1 && primary.executed.contains(gtid);
+            if (comparable || (!replica.mariadb && isWrittenBy(replica, gtid))) {
+                addExcess(replica.executed, primary.executed, gtid, observed, excess);
             }
         }
     }
     std::string out;
-    for (const auto& one : excess) {
-        out += (out.empty() ? "" : ", ") + one.name + " (" + std::to_string(one.count) +
-               (one.count == 1 ? " transaction)" : " transactions)");
+    for (const auto& [gtid, transactions] : excess) {
+        out += (out.empty() ? "" : ", ") + gtid + " (" + std::to_string(transactions) +
+               (transactions == 1 ? " transaction)" : " transactions)");
     }
     return out;
 }

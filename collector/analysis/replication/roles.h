@@ -4,32 +4,34 @@
 #include <vector>
 
 #include "collector/analysis/finding.h"
-#include "collector/analysis/replication/facts.h"
+#include "collector/analysis/replication/inputs.h"
 
 namespace lapwing::analysis::replication {
 
-/// Whom a channel follows, and how that fits what is declared.
+/// The primary that a channel follows, compared with the declared pairs.
 struct Roles {
-    std::string primary;                   ///< an instance, else the address, else ""
-    const DatabaseFacts* facts = nullptr;  ///< null where no instance is known, or nothing of it
-    bool multi_primary = false;            ///< declared in both directions
-    /// MariaDB: another primary of the same replica may write to the same GTID domain, so that the replica's
-    /// position in it tells nothing of this one.
+    std::string primary;  ///< an instance, else the address that the channel names, else ""
+    /// The primary as its agent observes it; null if its instance is unknown or nothing is reported about it.
+    const evidence::Database* primary_server = nullptr;
+    bool multi_primary = false;  ///< declared in both directions
+    /// MariaDB: another primary of the same replica may write to the same GTID domain. The replica's position
+    /// in the domain then tells nothing about this primary.
     bool shared_domain = false;
-    std::vector<Evidence> evidence;  ///< where the declaration says otherwise
+    std::vector<Evidence> evidence;  ///< differences from the declared pairs
 };
 
-/// What is seen goes before what is declared: the server's UUID, the address, the server id, and only then
-/// the declaration. The result points into `facts`.
-Roles rolesOf(const Databases& facts, const std::string& replica, const ChannelFacts& channel);
+/// Finds the primary by the server's UUID, the address, the name and the server id, in this order, and last
+/// by the declared pairs. The result points into `inputs`.
+Roles rolesOf(const Inputs& inputs, const std::string& replica, const evidence::ReplicaChannel& channel);
 
-/// `replica` is seen to follow `primary`.
-bool follows(const Databases& facts, const std::string& replica, const std::string& primary);
+/// `replica` answers, and one of its channels follows `primary`.
+bool follows(const Inputs& inputs, const std::string& replica, const std::string& primary);
 
-bool isDeclared(const Databases& facts, const std::string& primary, const std::string& replica);
+/// `site.replication` contains the pair.
+bool isDeclared(const Inputs& inputs, const std::string& primary, const std::string& replica);
 
-/// Which transactions the replica has and the primary has not: "0-2 (3 transactions)"; "" for none, or where
-/// that cannot be told. The replica is compared as it was a second before the primary was looked at.
-std::string errantTransactions(const DatabaseFacts& replica, const DatabaseFacts& primary);
+/// The transactions that the replica has and the primary lacks: "0-2 (3 transactions)". "" if none are known.
+/// Compares the primary's newest observation with the replica's position one second before it.
+std::string errantTransactions(const evidence::Database& replica, const evidence::Database& primary);
 
 }  // namespace lapwing::analysis::replication

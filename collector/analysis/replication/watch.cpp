@@ -1,36 +1,50 @@
 #include "collector/analysis/replication/watch.h"
 
+#include <array>
+#include <initializer_list>
+
 #include "common/metric_names.h"
 
 namespace lapwing::analysis::replication {
 
 namespace {
 
-/// What was said before a restart is taken up again if it was not long ago.
-constexpr std::int64_t kRemembered = 300'000;
-/// A replica that nobody has heard of for so long has been taken away.
-constexpr std::int64_t kForgotten = 24LL * 3'600'000;
+/// After a restart, verdicts that are no older than this still count as previous ones.
+constexpr std::int64_t kRestoredMs = 300'000;
+/// A silent replica is forgotten after this time: it has been removed.
+constexpr std::int64_t kForgottenMs = 24LL * 3'600'000;
 constexpr std::size_t kMostSamples = 100'000;
 
-class Batch {
+constexpr std::array kSampleMetrics{
+    metric::kReplicationState,       metric::kReplicationCause,
+    metric::kReplicationConfidence,  metric::kReplicationAdviceInfo,
+    metric::kReplicationLagSeconds,  metric::kReplicationTransactionsBehind,
+    metric::kReplicationBytesBehind, metric::kReplicationEvenInSeconds,
+};
+
+/// Collects the samples of one verdict.
+class SampleWriter {
   public:
-    Batch(const Verdict& verdict, const Labels& sample_labels, TimestampMs now, std::vector<TimeSeries>& out)
+    SampleWriter(const Verdict& verdict, const Labels& sample_labels, TimestampMs now,
+                 std::vector<TimeSeries>& out)
         : base_(sample_labels), now_(now), out_(out) {
         base_.set("replica", verdict.replica);
         base_.set("primary", verdict.primary);
         base_.set("channel", verdict.channel);
     }
-    void add(const char* name, double value, std::initializer_list<Label> more = {}) {
+
+    void add(const char* metric, double value, std::initializer_list<Label> more = {}) {
         auto labels = base_;
-        labels.set("__name__", std::string("lapwing_replication_") + name);
+        labels.set("__name__", metric);
         for (const auto& label : more) {
             labels.set(label.name, label.value);
         }
         out_.push_back({std::move(labels), {{now_, value}}});
     }
-    void add(const char* name, const std::optional<double>& value) {
+
+    void addIfKnown(const char* metric, const std::optional<double>& value) {
         if (value) {
-            add(name, *value, {});
+            add(metric, *value);
         }
     }
 
@@ -42,19 +56,30 @@ class Batch {
 
 void addSamples(const Verdict& verdict, const Labels& sample_labels, TimestampMs now,
                 std::vector<TimeSeries>& out) {
-    Batch batch(verdict, sample_labels, now, out);
-    batch.add("state", 1, {{"state", verdict.state}});
-    batch.add("cause", 1, {{"cause", verdict.cause}});
-    batch.add("confidence", 1,
-              {{"confidence", confidenceName(verdict.confidence)}, {"source", verdict.lag_source}});
+    SampleWriter samples(verdict, sample_labels, now, out);
+    const auto* cause = causeName(verdict.cause);
+    samples.add(metric::kReplicationState, 1, {{"state", stateName(verdict.state)}});
+    samples.add(metric::kReplicationCause, 1, {{"cause", cause}});
+    samples.add(
+        metric::kReplicationConfidence, 1,
+        {{"confidence", confidenceName(verdict.confidence)}, {"source", lagSourceName(verdict.lag_source)}});
     if (!verdict.next_step.empty()) {
-        batch.add("advice_info", 1,
-                  {{"cause", verdict.cause}, {"summary", verdict.summary}, {"next_step", verdict.next_step}});
+        samples.add(metric::kReplicationAdviceInfo, 1,
+                    {{"cause", cause}, {"summary", verdict.summary}, {"next_step", verdict.next_step}});
     }
-    batch.add("lag_seconds", verdict.lag_seconds);
-    batch.add("transactions_behind", verdict.transactions_behind);
-    batch.add("bytes_behind", verdict.bytes_behind);
-    batch.add("even_in_seconds", verdict.even_in_seconds);
+    samples.addIfKnown(metric::kReplicationLagSeconds, verdict.lag_seconds);
+    samples.addIfKnown(metric::kReplicationTransactionsBehind, verdict.transactions_behind);
+    samples.addIfKnown(metric::kReplicationBytesBehind, verdict.bytes_behind);
+    samples.addIfKnown(metric::kReplicationEvenInSeconds, verdict.even_in_seconds);
+}
+
+/// A regular expression that matches the names of all stored series.
+std::string sampleMetricsPattern() {
+    std::string pattern;
+    for (const auto* name : kSampleMetrics) {
+        pattern += (pattern.empty() ? "" : "|") + std::string(name);
+    }
+    return pattern;
 }
 
 }  // namespace
@@ -63,19 +88,18 @@ Watch::Watch(storage::Store& store, Site site, Labels sample_labels)
     : store_(store),
       site_(std::move(site)),
       sample_labels_(std::move(sample_labels)),
-      gatherer_(store, site_),
+      reader_(store),
       current_(std::make_shared<const std::vector<Verdict>>()) {}
 
-/// Which series stand from before, so that they end when they are no longer true; and what was last said.
+/// Reads the series and the verdicts from before a restart, so that the series end when they no longer hold.
 void Watch::restore(TimestampMs now) {
     restored_ = true;
-    auto matcher = storage::Matcher::create(storage::Matcher::Type::regex, "__name__",
-                                            "lapwing_replication_(state|cause|confidence|advice_info|lag_"
-                                            "seconds|transactions_behind|bytes_behind|even_in_seconds)");
+    auto matcher =
+        storage::Matcher::create(storage::Matcher::Type::regex, "__name__", sampleMetricsPattern());
     if (!matcher) {
         return;
     }
-    const auto found = store_.select({std::move(*matcher)}, now - kRemembered, now, kMostSamples);
+    const auto found = store_.select({std::move(*matcher)}, now - kRestoredMs, now, kMostSamples);
     if (!found) {
         return;
     }
@@ -83,38 +107,37 @@ void Watch::restore(TimestampMs now) {
         if (isStaleNaN(series.samples.back().value)) {
             continue;
         }
-        standing_.insert(*series.labels);
-        auto& previous = previous_[{std::string(series.labels->get("replica")),
-                                    std::string(series.labels->get("channel"))}];
+        const auto& labels = *series.labels;
+        standing_.insert(labels);
+        auto& previous = previous_[{std::string(labels.get("replica")), std::string(labels.get("channel"))}];
         previous.at = now;
-        previous.fact.primary = series.labels->get("primary");
-        if (series.labels->metricName() == metric::kReplicationState) {
-            previous.fact.state = series.labels->get("state");
-        } else if (series.labels->metricName() == metric::kReplicationCause) {
-            previous.fact.cause = series.labels->get("cause");
+        previous.verdict.primary = labels.get("primary");
+        if (labels.metricName() == metric::kReplicationState) {
+            previous.verdict.state = parseState(labels.get("state")).value_or(State::unknown);
+        } else if (labels.metricName() == metric::kReplicationCause) {
+            previous.verdict.cause = parseCause(labels.get("cause")).value_or(Cause::unknown);
         }
     }
 }
 
-/// A cause that is held, because nothing is known any more, keeps the state that it had.
+/// Keeps the verdicts for the next update. While a replica is silent, its last known state stays.
 void Watch::remember(const std::vector<Verdict>& verdicts, TimestampMs now) {
+    std::set<ChannelKey> present;
     for (const auto& verdict : verdicts) {
-        auto& previous = previous_[{verdict.replica, verdict.channel}];
-        previous.fact.primary = verdict.primary;
-        previous.fact.cause = verdict.cause;
-        if (verdict.state != "unknown" || verdict.cause == "unknown") {
-            previous.fact.state = verdict.state;
+        const ChannelKey key{verdict.replica, verdict.channel};
+        present.insert(key);
+        auto& previous = previous_[key];
+        previous.verdict.primary = verdict.primary;
+        previous.verdict.cause = verdict.cause;
+        if (verdict.state != State::unknown || verdict.cause == Cause::unknown) {
+            previous.verdict.state = verdict.state;
         }
-        if (verdict.state != "unknown" || previous.at == 0) {
+        if (verdict.state != State::unknown || previous.at == 0) {
             previous.at = now;
         }
     }
-    std::set<std::pair<std::string, std::string>> shown;
-    for (const auto& verdict : verdicts) {
-        shown.insert({verdict.replica, verdict.channel});
-    }
     std::erase_if(previous_, [&](const auto& previous) {
-        return !shown.contains(previous.first) || now - previous.second.at > kForgotten;
+        return !present.contains(previous.first) || now - previous.second.at > kForgottenMs;
     });
 }
 
@@ -141,18 +164,19 @@ Expected<void> Watch::writeSamples(const std::vector<Verdict>& verdicts, Timesta
     return {};
 }
 
-Expected<void> Watch::round(TimestampMs now) {
+Expected<void> Watch::update(TimestampMs now) {
     if (!restored_) {
         restore(now);
     }
-    auto facts = gatherer_.gather(now);
-    if (!facts) {
-        return tl::unexpected(facts.error());
+    auto databases = reader_.read(now);
+    if (!databases) {
+        return tl::unexpected(databases.error());
     }
+    Inputs inputs{std::move(*databases), site_.replication, {}};
     for (const auto& [key, remembered] : previous_) {
-        facts->previous.emplace(key, remembered.fact);
+        inputs.previous.emplace(key, remembered.verdict);
     }
-    auto verdicts = std::make_shared<const std::vector<Verdict>>(judge(*facts));
+    auto verdicts = std::make_shared<const std::vector<Verdict>>(judge(inputs));
     remember(*verdicts, now);
     auto written = writeSamples(*verdicts, now);
     const std::lock_guard lock(mutex_);

@@ -1,30 +1,40 @@
 #pragma once
 
+#include <map>
 #include <memory>
 #include <mutex>
 #include <set>
+#include <string>
+#include <utility>
 #include <vector>
 
-#include "collector/analysis/replication/gather.h"
+#include "collector/analysis/evidence/replication.h"
 #include "collector/analysis/replication/verdict.h"
 
 namespace lapwing::analysis::replication {
 
-/// Judges every replica again and again, and stores what it finds as lapwing_replication_*. verdicts() is
-/// safe from any thread; round() is for one.
+/// Judges every replica repeatedly and stores the verdicts as lapwing_replication_*. verdicts() is safe from
+/// any thread; update() is for one thread.
 class Watch {
   public:
-    /// `sample_labels` are of every sample that is stored: job, instance. `store` must outlive it.
+    /// Adds `sample_labels` (job, instance) to every stored sample. `store` must outlive it.
     Watch(storage::Store& store, Site site, Labels sample_labels);
 
-    /// Gathers, judges, stores (with a staleness marker for each series that has gone). Call it every two
-    /// seconds; it takes milliseconds. Error: the store's; the verdicts stay as they were.
-    Expected<void> round(TimestampMs now);
+    /// Reads the evidence, judges and stores, with a staleness marker for each series that has ended. Call it
+    /// every two seconds; it takes milliseconds. Errors: the store's; after a failed read the verdicts stay
+    /// as they were.
+    Expected<void> update(TimestampMs now);
 
-    /// Of the last round; empty before the first. Never null.
+    /// The verdicts of the last update; empty before the first. Never null.
     std::shared_ptr<const std::vector<Verdict>> verdicts() const;
 
   private:
+    using ChannelKey = std::pair<std::string, std::string>;  ///< replica, channel
+    struct Remembered {
+        PreviousVerdict verdict;
+        TimestampMs at = 0;  ///< when its state was last known
+    };
+
     void restore(TimestampMs now);
     void remember(const std::vector<Verdict>& verdicts, TimestampMs now);
     Expected<void> writeSamples(const std::vector<Verdict>& verdicts, TimestampMs now);
@@ -32,12 +42,8 @@ class Watch {
     storage::Store& store_;
     const Site site_;
     const Labels sample_labels_;
-    Gatherer gatherer_;
-    struct Remembered {
-        PreviousFact fact;
-        TimestampMs at = 0;  ///< when it was last judged
-    };
-    std::map<std::pair<std::string, std::string>, Remembered> previous_;
+    evidence::ReplicationReader reader_;
+    std::map<ChannelKey, Remembered> previous_;
     std::set<Labels> standing_;
     bool restored_ = false;
 

@@ -205,12 +205,13 @@ void Builder::replication() {
     };
     if (inputs_.replicas != nullptr) {
         for (const auto& verdict : *inputs_.replicas) {
-            const bool flows = verdict.state == "ok" || verdict.state == "lagging" ||
-                               verdict.state == "at_risk" || verdict.state == "delayed";
-            const auto current = flows ? Truth::yes : verdict.state == "broken" ? Truth::no : Truth::unknown;
-            if (verdict.cause != "not_configured") {
+            using replication::State;
+            const auto current = dataFlow(verdict.state)          ? Truth::yes
+                                 : verdict.state == State::broken ? Truth::no
+                                                                  : Truth::unknown;
+            if (verdict.cause != replication::Cause::not_configured) {
                 note(verdict.replica, verdict.primary, current,
-                     {"replication of " + verdict.replica, "it is " + verdict.state});
+                     {"replication of " + verdict.replica, std::string("it is ") + stateName(verdict.state)});
             }
         }
     }

@@ -90,13 +90,10 @@ bool holds(const std::string& text, const char* part) {
     return text.find(part) != std::string::npos;
 }
 
-/// A process of several threads gets no user namespace, and the thread sanitizer has a thread of its own.
-bool rehearses() {
+/// A process with several threads gets no user namespace, and the thread sanitizer adds a thread.
+void needRehearsal() {
 #ifdef __SANITIZE_THREAD__
-    WARN("not run: the thread sanitizer");
-    return false;
-#else
-    return true;
+    test::skip("no user namespace under the thread sanitizer");
 #endif
 }
 
@@ -182,15 +179,11 @@ TEST_CASE("the order of two units is unknown if one of them flushes") {
     CHECK(holds(machine.plan().unknown, "which is first at boot"));
 }
 
-TEST_CASE("the rehearsal lists the rules of the file and its includes, and touches no other ruleset") {
-    if (!rehearses()) {
-        return;
-    }
+TEST_CASE("the rehearsal lists the rules of the file and its includes, and touches no other ruleset",
+          "[root]") {
+    needRehearsal();
     const test::Namespaces namespaces;
-    if (!namespaces.missing().empty()) {
-        WARN("not run: " << namespaces.missing());
-        return;
-    }
+    namespaces.need();
     const Machine machine;
     machine.nftables(std::string(kDrops) + "include \"" + machine.root() + "/etc/nftables.d/*.nft\"\n");
     machine.write("/etc/nftables.d/web.nft", "add rule inet filter input iif eth7 tcp dport 80 accept\n");
@@ -215,9 +208,7 @@ TEST_CASE("the rehearsal lists the rules of the file and its includes, and touch
 }
 
 TEST_CASE("rules of iptables are rehearsed completely") {
-    if (!rehearses()) {
-        return;
-    }
+    needRehearsal();
     const Machine machine;
     machine.enable("netfilter-persistent.service",
                    "[Service]\nExecStart=/usr/sbin/netfilter-persistent start\n", "multi-user");
@@ -233,9 +224,7 @@ TEST_CASE("rules of iptables are rehearsed completely") {
 }
 
 TEST_CASE("a file that does not load is a fault, and a failed rehearsal leaves the result unknown") {
-    if (!rehearses()) {
-        return;
-    }
+    needRehearsal();
     const Machine machine;
     machine.nftables(
         "table inet filter { chain input { type filter hook input priority filter policy drop; }; }\n");
@@ -253,9 +242,7 @@ TEST_CASE("a file that does not load is a fault, and a failed rehearsal leaves t
 }
 
 TEST_CASE("a rehearsal is repeated only after a file, or an included file, has changed") {
-    if (!rehearses()) {
-        return;
-    }
+    needRehearsal();
     const Machine machine;
     machine.nftables(std::string(kDrops) + "include \"" + machine.root() + "/etc/nftables.d/*.nft\"\n");
     const auto file = machine.root() + "/snapshot.json";
@@ -283,9 +270,7 @@ TEST_CASE("a rehearsal is repeated only after a file, or an included file, has c
 }
 
 TEST_CASE("a rehearsal that does not end is abandoned") {
-    if (!rehearses()) {
-        return;
-    }
+    needRehearsal();
     const Machine machine;
     machine.write("/etc/site.nft", "");
     BootPlan plan;

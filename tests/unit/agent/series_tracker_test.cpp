@@ -41,7 +41,7 @@ TEST_CASE("a series that vanishes ends once, and may come back") {
     CHECK(fourth.size() == 2);
 }
 
-TEST_CASE("a partial run does not end the series of whole runs; the next whole run does") {
+TEST_CASE("a partial run does not end the series of whole runs, the next whole run does") {
     SeriesTracker tracker;
     auto whole = series({"a", "b"});
     tracker.finish(whole, 10);

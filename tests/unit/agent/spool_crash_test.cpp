@@ -200,8 +200,7 @@ TEST_CASE("on a full disk the agent goes on from memory, counts dropped samples,
     waitpid(child, &status, 0);
     REQUIRE(WIFEXITED(status));
     if (WEXITSTATUS(status) == 77) {
-        WARN("no mount namespace here: not tested");
-        return;
+        lapwing::test::skip("this machine allows no mount namespace");
     }
     CHECK(WEXITSTATUS(status) == 0);
 }
@@ -236,8 +235,7 @@ TEST_CASE("the agent runs even if the disk is full from the start") {
     waitpid(child, &status, 0);
     REQUIRE(WIFEXITED(status));
     if (WEXITSTATUS(status) == 77) {
-        WARN("no mount namespace here: not tested");
-        return;
+        lapwing::test::skip("this machine allows no mount namespace");
     }
     CHECK(WEXITSTATUS(status) == 0);
 }

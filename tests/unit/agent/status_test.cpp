@@ -112,7 +112,7 @@ TEST_CASE("problems stand out, and make the agent degraded") {
           "1 probe failing\n");
 }
 
-TEST_CASE("one failing probe is enough to be degraded; escape sequences do not reach the terminal") {
+TEST_CASE("one failing probe is enough to be degraded, escape sequences do not reach the terminal") {
     auto status = sample();
     status.probes.push_back(denied());
     status.probes[1].message = "\x1b[2Jgone \"quoted\"\n";

@@ -7,12 +7,23 @@
 #include "collector/analysis/replication/verdict.h"
 #include "tests/unit/catch.h"
 
+template <>
+struct Catch::StringMaker<lapwing::analysis::replication::State> {
+    static std::string convert(lapwing::analysis::replication::State state) { return stateName(state); }
+};
+
+template <>
+struct Catch::StringMaker<lapwing::analysis::replication::Cause> {
+    static std::string convert(lapwing::analysis::replication::Cause cause) { return causeName(cause); }
+};
+
 namespace lapwing::test {
 
+namespace evidence = analysis::evidence;
 namespace replication = analysis::replication;
 
 /// A primary, web-01, that writes ten transactions of 100 bytes each a second, and its replica, web-02, in
-/// step with it, both observed every second for two minutes. A test changes what it is about.
+/// step with it, both observed every second for two minutes. Each test changes some of this.
 class ReplicaPair {
   public:
     static constexpr TimestampMs kNow = 1'700'000'000'000;
@@ -21,9 +32,9 @@ class ReplicaPair {
     static constexpr std::int64_t kBytes = 100;
 
     explicit ReplicaPair(bool mariadb = true) : mariadb_(mariadb) {
-        facts.now = kNow + 300;
-        facts.declared = {{"web-01", "web-02"}};
-        facts.hosts = {{"10.77.0.11", "web-01"}, {"10.77.0.12", "web-02"}};
+        inputs.databases.now = kNow + 300;
+        inputs.declared = {{"web-01", "web-02"}};
+        inputs.databases.hosts = {{address("10.77.0.11"), "web-01"}, {address("10.77.0.12"), "web-02"}};
         for (auto* server : {&primary(), &replica()}) {
             server->up = true;
             server->heard = kNow;
@@ -43,35 +54,36 @@ class ReplicaPair {
         primary().configured = false;
         replica().read_only = true;
         replica().configured = true;
-        auto& one = channel();
-        one.at = kNow;
-        one.source_host = "10.77.0.11";
-        one.source_port = "3306";
-        one.source_server_id = "1";
-        one.source_uuid = primary().server_uuid;
-        one.receiver.state = "running";
-        one.applier.state = "running";
-        one.seconds_behind = 0;
+        auto& followed = channel();
+        followed.at = kNow;
+        followed.source = {"10.77.0.11", 3306};
+        followed.source_server_id = "1";
+        followed.source_uuid = primary().server_uuid;
+        followed.receiver.state = evidence::ThreadState::running;
+        followed.applier.state = evidence::ThreadState::running;
+        followed.seconds_behind = 0;
         writes();
         receives();
         applies();
     }
 
-    replication::DatabaseFacts& primary() { return facts.servers["web-01"]; }
-    replication::DatabaseFacts& replica() { return facts.servers["web-02"]; }
-    replication::ChannelFacts& channel() { return replica().channels[""]; }
+    evidence::Database& primary() { return inputs.databases.servers["web-01"]; }
+    evidence::Database& replica() { return inputs.databases.servers["web-02"]; }
+    evidence::ReplicaChannel& channel() { return replica().channels[""]; }
     std::string gtid() const { return mariadb_ ? "0" : kUuid; }
+
+    static reach::Address address(const char* text) { return *reach::Address::parse(text); }
 
     static std::int64_t sequence(double second) { return 1000 + static_cast<std::int64_t>(second * kRate); }
     static std::int64_t position(double second) {
-        return replication::coordinate(
+        return evidence::coordinate(
             7, 4000 + static_cast<double>(kBytes) * (static_cast<double>(sequence(second)) - 1000));
     }
     static TimestampMs time(double second) {
         return kNow + static_cast<TimestampMs>((second - kSeconds) * 1000);
     }
 
-    /// The primary writes until that second, and is seen until the other.
+    /// The primary writes until second `until` and is observed until second `seen`.
     void writes(double until = kSeconds, int seen = kSeconds) {
         primary().written = {};
         primary().written_bytes = {};
@@ -83,15 +95,15 @@ class ReplicaPair {
             primary().executed[gtid()].add(time(i), sequence(second));
         }
     }
-    /// The replica's receiver gets everything until that second, and nothing afterwards.
+    /// The replica's receiver gets everything that is written until second `until`, and nothing afterwards.
     void receives(double until = kSeconds) {
         channel().read = {};
         for (int i = 0; i <= kSeconds; ++i) {
             channel().read.add(time(i), position(std::min<double>(i, until)));
         }
     }
-    /// Its applier is at second `until` of what was written since then; before it was in step. A `pace` above
-    /// 0: it goes on, at that share of real time.
+    /// The replica's applier is in step until second `until` and then goes on at `pace`, a share of real
+    /// time.
     void applies(double until = kSeconds, double pace = 0) {
         channel().executed = {};
         replica().executed = {};
@@ -108,25 +120,25 @@ class ReplicaPair {
     }
 
     /// The replica follows a second primary, web-03, by the channel "b".
-    replication::ChannelFacts& followsAnother() {
-        auto& other = facts.servers["web-03"];
+    evidence::ReplicaChannel& followsAnother() {
+        auto& other = inputs.databases.servers["web-03"];
         other = primary();
         other.server_id = "3";
-        facts.hosts["10.77.0.13"] = "web-03";
+        inputs.databases.hosts[address("10.77.0.13")] = "web-03";
         auto& second = replica().channels["b"];
         second = channel();
-        second.source_host = "10.77.0.13";
+        second.source.host = "10.77.0.13";
         second.source_server_id = "3";
         return second;
     }
 
     replication::Verdict verdict() const {
-        const auto all = replication::judge(facts);
+        const auto all = replication::judge(inputs);
         REQUIRE(all.size() == 1);
         return all.front();
     }
 
-    replication::Databases facts;
+    replication::Inputs inputs;
     static constexpr const char* kUuid = "11111111-0000-0000-0000-000000000000";
 
   private:

@@ -5,6 +5,7 @@ namespace {
 
 using namespace lapwing;
 using namespace lapwing::analysis;
+using lapwing::analysis::evidence::ThreadState;
 using lapwing::test::ReplicaPair;
 
 Judgement judged(const ReplicaPair& pair) {
@@ -12,7 +13,7 @@ Judgement judged(const ReplicaPair& pair) {
     const Site site;
     const Context context{
         facts, site, nullptr, nullptr,
-        std::make_shared<const std::vector<replication::Verdict>>(analysis::replication::judge(pair.facts))};
+        std::make_shared<const std::vector<replication::Verdict>>(analysis::replication::judge(pair.inputs))};
     Judgement out;
     redundancy::judgeReplicas(context, out);
     return out;
@@ -29,7 +30,7 @@ const Finding* find(const Judgement& judgement, const std::string& id) {
 
 }  // namespace
 
-TEST_CASE("A healthy replica that is read-only is no finding, and that was looked at") {
+TEST_CASE("A healthy read-only replica is judged without a finding") {
     const auto judgement = judged(ReplicaPair());
     CHECK(judgement.findings.empty());
     CHECK(judgement.judged.contains({"R6", "mysql@web-02"}));
@@ -51,12 +52,12 @@ TEST_CASE("R6: a replica that could not take over") {
     CHECK_FALSE(finding->not_assessed.empty());
 }
 
-TEST_CASE("R6 and R7 of a replica with two channels say which") {
+TEST_CASE("R6 and R7 of a replica with two channels name the channel") {
     ReplicaPair pair;
-    pair.followsAnother().applier.state = "stopped";
+    pair.followsAnother().applier.state = ThreadState::stopped;
     pair.replica().read_only = false;
     // With one of them it may be written to at both ends, with the other not.
-    pair.facts.declared = {{"web-01", "web-02"}, {"web-02", "web-01"}};
+    pair.inputs.declared = {{"web-01", "web-02"}, {"web-02", "web-01"}};
     const auto judgement = judged(pair);
     const auto* failover = find(judgement, "R6");
     REQUIRE(failover != nullptr);
@@ -84,7 +85,7 @@ TEST_CASE("R7: a replica that accepts writes") {
     pair.primary().read_only = true;
     CHECK(find(judged(pair), "R7")->title == "The replica web-02 accepts writes");
 
-    pair.facts.declared.push_back({"web-02", "web-01"});
+    pair.inputs.declared.push_back({"web-02", "web-01"});
     CHECK(find(judged(pair), "R7") == nullptr);
     CHECK(judged(pair).judged.contains({"R7", "mysql@web-02"}));
 
@@ -92,7 +93,7 @@ TEST_CASE("R7: a replica that accepts writes") {
     CHECK_FALSE(judged(pair).judged.contains({"R7", "mysql@web-02"}));
 }
 
-TEST_CASE("R7 on MySQL: read_only does not hold administrators back") {
+TEST_CASE("R7 on MySQL: administrators can write despite read_only") {
     ReplicaPair pair(false);
     pair.replica().super_read_only = false;
     const auto judgement = judged(pair);

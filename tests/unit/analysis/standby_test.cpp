@@ -237,7 +237,7 @@ TEST_CASE("a load balancer of which no agent tells leaves R1 suspected, and is n
     CHECK(pair.find("R9") == nullptr);
 }
 
-TEST_CASE("R8: two hold the address, or nobody; but not while it moves") {
+TEST_CASE("R8: two hold the address, or nobody, but not while it moves") {
     Pair pair;
     pair.rounds(40);
     SECTION("two") {

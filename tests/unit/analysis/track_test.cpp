@@ -3,6 +3,7 @@
 
 namespace {
 
+using namespace lapwing::analysis::evidence;
 using namespace lapwing::analysis::replication;
 
 Track steps(std::initializer_list<Track::Point> points) {
@@ -15,7 +16,7 @@ Track steps(std::initializer_list<Track::Point> points) {
 
 }  // namespace
 
-TEST_CASE("A track keeps the first and the last of a standstill") {
+TEST_CASE("A track keeps the first and the last point of a standstill") {
     const auto track = steps({{1000, 5}, {2000, 5}, {3000, 5}, {4000, 6}, {5000, 6}, {6000, 6}});
     REQUIRE(track.points().size() == 4);
     CHECK(track.points()[1].at == 3000);
@@ -26,7 +27,7 @@ TEST_CASE("A track keeps the first and the last of a standstill") {
     CHECK(track.valueAt(9000) == 6);
 }
 
-TEST_CASE("A smaller value is a new beginning, an earlier time a corrected clock") {
+TEST_CASE("A smaller value restarts a track, an earlier time corrects it") {
     auto track = steps({{1000, 5}, {2000, 9}});
     track.add(3000, 2);
     REQUIRE(track.points().size() == 1);
@@ -37,7 +38,7 @@ TEST_CASE("A smaller value is a new beginning, an earlier time a corrected clock
     CHECK(track.last().at == 1500);
 }
 
-TEST_CASE("Old points become fewer, the last one stays") {
+TEST_CASE("thin() drops old points and keeps the last one") {
     Track track;
     for (int i = 0; i < 100; ++i) {
         track.add(i * 1000, i);
@@ -51,7 +52,7 @@ TEST_CASE("Old points become fewer, the last one stays") {
     REQUIRE(track.points().size() == 1);
 }
 
-TEST_CASE("How far behind a position is") {
+TEST_CASE("The lag of a position behind a track") {
     const auto track = steps({{1000, 10}, {2000, 10}, {3000, 12}, {4000, 20}});
     // In step with what was seen; nobody knows what was written since.
     const auto even = lagBehind(track, 20, 4700);
@@ -72,7 +73,7 @@ TEST_CASE("How far behind a position is") {
 }
 
 TEST_CASE("Bytes behind, within a file and over several") {
-    DatabaseFacts primary;
+    Database primary;
     primary.written =
         steps({{1000, coordinate(3, 900)}, {2000, coordinate(3, 1000)}, {3000, coordinate(4, 400)}});
     primary.written_bytes = steps({{1000, 0}, {2000, 100}, {3000, 600}});

@@ -6,6 +6,12 @@ namespace {
 
 using namespace lapwing;
 using lapwing::analysis::Confidence;
+using lapwing::analysis::evidence::BlockerKind;
+using lapwing::analysis::evidence::ThreadState;
+using lapwing::analysis::replication::BrokenPart;
+using lapwing::analysis::replication::Cause;
+using lapwing::analysis::replication::LagSource;
+using lapwing::analysis::replication::State;
 using lapwing::test::contains;
 using lapwing::test::evidenceOf;
 using lapwing::test::ReplicaPair;
@@ -14,9 +20,9 @@ bool near(std::optional<double> value, double expected, double by) {
     return value && std::abs(*value - expected) <= by;
 }
 
-std::optional<double> estimated(const analysis::replication::Verdict& verdict, const std::string& name) {
+std::optional<double> estimated(const analysis::replication::Verdict& verdict, LagSource source) {
     for (const auto& estimator : verdict.estimators) {
-        if (estimator.name == name) {
+        if (estimator.source == source) {
             return estimator.lag_seconds;
         }
     }
@@ -25,14 +31,14 @@ std::optional<double> estimated(const analysis::replication::Verdict& verdict, c
 
 }  // namespace
 
-TEST_CASE("A replica in step is healthy, and both ends say so") {
+TEST_CASE("A replica in step is healthy, confirmed by both ends") {
     for (const bool mariadb : {true, false}) {
         const auto verdict = ReplicaPair(mariadb).verdict();
-        CHECK(verdict.state == "ok");
-        CHECK(verdict.cause == "healthy");
+        CHECK(verdict.state == State::ok);
+        CHECK(verdict.cause == Cause::healthy);
         CHECK(verdict.confidence == Confidence::confirmed);
         CHECK(verdict.lag_seconds == 0.0);
-        CHECK(verdict.lag_source == "gtid_position");
+        CHECK(verdict.lag_source == LagSource::gtid_position);
         CHECK(verdict.primary == "web-01");
         CHECK(verdict.transactions_behind == 0.0);
         CHECK(verdict.bytes_behind == 0.0);
@@ -46,11 +52,11 @@ TEST_CASE("A replica in step is healthy, and both ends say so") {
 TEST_CASE("A stopped applier: the lag is known from the primary's past, though the server says NULL") {
     ReplicaPair pair;
     pair.applies(90);
-    pair.channel().applier = {"stopped", {{1062, "Duplicate entry '7' for key 'PRIMARY'"}}};
+    pair.channel().applier = {ThreadState::stopped, {{1062, "Duplicate entry '7' for key 'PRIMARY'"}}};
     pair.channel().seconds_behind = std::nullopt;
     const auto verdict = pair.verdict();
-    CHECK(verdict.state == "broken");
-    CHECK(verdict.cause == "applier_stopped");
+    CHECK(verdict.state == State::broken);
+    CHECK(verdict.cause == Cause::applier_stopped);
     CHECK(near(verdict.lag_seconds, 30, 0.2));
     CHECK(verdict.transactions_behind == 300.0);
     CHECK(verdict.bytes_behind == 30000.0);
@@ -61,12 +67,12 @@ TEST_CASE("A stopped applier: the lag is known from the primary's past, though t
           "then sudo mariadb -e 'START SLAVE SQL_THREAD'");
     CHECK(contains(evidenceOf(verdict), "error 1062: Duplicate entry '7'"));
     CHECK_FALSE(verdict.obstacles.empty());
-    CHECK(estimated(verdict, "seconds_behind_source") == std::nullopt);
+    CHECK(estimated(verdict, LagSource::seconds_behind_source) == std::nullopt);
 }
 
-TEST_CASE("Commands are in the server's own words") {
+TEST_CASE("Commands use the dialect of the server") {
     ReplicaPair pair(false);
-    pair.channel().applier.state = "stopped";
+    pair.channel().applier.state = ThreadState::stopped;
     CHECK(pair.verdict().next_step == "on web-02: sudo mysql -e 'START REPLICA SQL_THREAD'");
     pair.replica().version = "5.7.44";
     CHECK(pair.verdict().next_step == "on web-02: sudo mysql -e 'START SLAVE SQL_THREAD'");
@@ -82,13 +88,13 @@ TEST_CASE("Commands are in the server's own words") {
     CHECK(pair.verdict().next_step == "on web-02: sudo mariadb -e 'START SLAVE \"...\" SQL_THREAD'");
 }
 
-TEST_CASE("A stopped receiver, and why it does not run") {
+TEST_CASE("A stopped receiver has the cause that its error names") {
     ReplicaPair pair;
     pair.receives(100);
     pair.applies(100);
     pair.channel().seconds_behind = std::nullopt;
-    pair.channel().receiver.state = "stopped";
-    CHECK(pair.verdict().cause == "receiver_stopped");
+    pair.channel().receiver.state = ThreadState::stopped;
+    CHECK(pair.verdict().cause == Cause::receiver_stopped);
     CHECK(near(pair.verdict().lag_seconds, 20, 0.2));
     CHECK(pair.verdict().next_step == "on web-02: sudo mariadb -e 'START SLAVE IO_THREAD'");
 
@@ -96,97 +102,98 @@ TEST_CASE("A stopped receiver, and why it does not run") {
         pair.channel().receiver.errors = {{number, text}};
         return pair.verdict().cause;
     };
-    CHECK(because(1236, "Could not find first log file name in binary log index file") == "binlog_purged");
+    CHECK(because(1236, "Could not find first log file name in binary log index file") ==
+          Cause::binlog_purged);
     CHECK(because(1236,
                   "Could not find GTID state requested by slave in any binlog files. Probably the slave "
-                  "state is too old") == "binlog_purged");
+                  "state is too old") == Cause::binlog_purged);
     CHECK(because(13114, "Cannot replicate because the source purged required binary logs.") ==
-          "binlog_purged");
+          Cause::binlog_purged);
     CHECK(because(1236,
                   "connecting slave requested to start from GTID 0-2-9, which is not in the master's binlog. "
                   "Since the "
                   "master's binlog contains GTIDs with higher sequence numbers, it probably means that the "
                   "slave has "
-                  "diverged") == "errant_transactions");
+                  "diverged") == Cause::errant_transactions);
     CHECK(
         because(
             1593,
             "Fatal error: The slave I/O thread stops because master and slave have equal MySQL server ids") ==
-        "duplicate_server_id");
-    CHECK(because(13117, "") == "duplicate_server_id");
+        Cause::duplicate_server_id);
+    CHECK(because(13117, "") == Cause::duplicate_server_id);
     CHECK(because(1236,
                   "A slave with the same server_uuid/server_id as this slave has connected to the master") ==
-          "duplicate_server_id");
+          Cause::duplicate_server_id);
 
-    pair.channel().receiver.state = "connecting";
-    CHECK(because(1045, "Access denied for user 'replication'@'10.77.0.12'") == "credentials");
+    pair.channel().receiver.state = ThreadState::connecting;
+    CHECK(because(1045, "Access denied for user 'replication'@'10.77.0.12'") == Cause::credentials);
     CHECK(pair.verdict().confidence == Confidence::confirmed);
     CHECK(contains(pair.verdict().next_step, "MASTER_USE_GTID=slave_pos"));
-    CHECK(because(1130, "Host '10.77.0.12' is not allowed to connect") == "credentials");
-    CHECK(because(2003, "Can't connect to server on '10.77.0.11' (110)") == "network");
+    CHECK(because(1130, "Host '10.77.0.12' is not allowed to connect") == Cause::credentials);
+    CHECK(because(2003, "Can't connect to server on '10.77.0.11' (110)") == Cause::network);
     CHECK(pair.verdict().confidence == Confidence::confirmed);
 
     pair.primary().up = false;
     pair.primary().failure = "refused";
-    CHECK(because(2003, "Can't connect to server on '10.77.0.11' (111)") == "primary_down");
+    CHECK(because(2003, "Can't connect to server on '10.77.0.11' (111)") == Cause::primary_down);
     CHECK(pair.verdict().confidence == Confidence::confirmed);
-    CHECK(pair.verdict().broken_part == "primary");
+    CHECK(pair.verdict().broken_part == BrokenPart::primary);
 
     // Its agent is silent too: the host is down, or cut off from both.
     pair.primary().up = std::nullopt;
-    CHECK(pair.verdict().cause == "primary_down");
+    CHECK(pair.verdict().cause == Cause::primary_down);
     CHECK(pair.verdict().confidence == Confidence::suspected);
 }
 
-TEST_CASE("False zero: the network is silent, the replica claims 0, and the primary's position moves on") {
+TEST_CASE("False zero: the network drops packets, the replica claims 0, the primary's position grows") {
     ReplicaPair pair;
     pair.receives(95);
     pair.applies(95);
     pair.channel().seconds_behind = 0;
     auto verdict = pair.verdict();
-    CHECK(verdict.state == "broken");
-    CHECK(verdict.cause == "network");
+    CHECK(verdict.state == State::broken);
+    CHECK(verdict.cause == Cause::network);
     CHECK(verdict.confidence == Confidence::suspected);
     CHECK(near(verdict.lag_seconds, 25, 0.2));
-    CHECK(estimated(verdict, "seconds_behind_source") == 0.0);
+    CHECK(estimated(verdict, LagSource::seconds_behind_source) == 0.0);
     CHECK(
         contains(evidenceOf(verdict), "Seconds_Behind says 0.0 s: it counts only against what was received"));
 
     // An attempt from the replica's host meets silence as well; or it does not.
-    pair.facts.reach[{"web-02", "web-01"}] = {"silent", ReplicaPair::kNow - 5000};
-    CHECK(pair.verdict().cause == "network");
+    pair.inputs.databases.reach[{"web-02", "web-01"}] = {"silent", ReplicaPair::kNow - 5000};
+    CHECK(pair.verdict().cause == Cause::network);
     CHECK(pair.verdict().confidence == Confidence::confirmed);
-    pair.facts.reach[{"web-02", "web-01"}] = {"open", ReplicaPair::kNow - 5000};
-    CHECK(pair.verdict().cause == "receiver_stalled");
+    pair.inputs.databases.reach[{"web-02", "web-01"}] = {"open", ReplicaPair::kNow - 5000};
+    CHECK(pair.verdict().cause == Cause::receiver_stalled);
     // From before the silence it shows nothing.
-    pair.facts.reach[{"web-02", "web-01"}] = {"open", ReplicaPair::kNow - 30000};
-    CHECK(pair.verdict().cause == "network");
+    pair.inputs.databases.reach[{"web-02", "web-01"}] = {"open", ReplicaPair::kNow - 30000};
+    CHECK(pair.verdict().cause == Cause::network);
 }
 
-TEST_CASE("A receiver that is idle because nothing is written is not stalled") {
+TEST_CASE("A receiver is not stalled while the primary writes nothing") {
     ReplicaPair pair;
     pair.writes(20);
     pair.receives(20);
     pair.applies(20);
-    CHECK(pair.verdict().cause == "healthy");
+    CHECK(pair.verdict().cause == Cause::healthy);
     CHECK(pair.verdict().lag_seconds == 0.0);
 }
 
-TEST_CASE("Parallel replication after idle: the server's number spikes, the position does not") {
+TEST_CASE("Parallel replication after idle: the server's figure jumps, the position does not") {
     ReplicaPair pair;
     pair.channel().seconds_behind = 200'000;
     const auto verdict = pair.verdict();
-    CHECK(verdict.state == "ok");
+    CHECK(verdict.state == State::ok);
     CHECK(verdict.lag_seconds == 0.0);
     CHECK(contains(evidenceOf(verdict), "the server itself says 56 h"));
 }
 
-TEST_CASE("An applier that does not keep up, and one that catches up") {
+TEST_CASE("A slow applier falls behind or catches up") {
     ReplicaPair pair;
     pair.applies(60, 0.5);
     auto verdict = pair.verdict();
-    CHECK(verdict.state == "lagging");
-    CHECK(verdict.cause == "applier_slow");
+    CHECK(verdict.state == State::lagging);
+    CHECK(verdict.cause == Cause::applier_slow);
     CHECK(near(verdict.lag_seconds, 30, 0.3));
     CHECK(verdict.catching_up == false);
     CHECK_FALSE(verdict.even_in_seconds);
@@ -201,13 +208,13 @@ TEST_CASE("An applier that does not keep up, and one that catches up") {
     CHECK(near(verdict.even_in_seconds, 20, 0.5));
 }
 
-TEST_CASE("An applier that waits, and for whom") {
+TEST_CASE("A blocked applier, with the blocking connection") {
     ReplicaPair pair;
     pair.applies(117);
-    pair.channel().blocked = {{3, "lock", "45", "root@localhost holds site.visits"}};
+    pair.channel().blocked = {{3, BlockerKind::lock, "45", "root@localhost holds site.visits"}};
     auto verdict = pair.verdict();
-    CHECK(verdict.state == "lagging");
-    CHECK(verdict.cause == "blocked");
+    CHECK(verdict.state == State::lagging);
+    CHECK(verdict.cause == Cause::blocked);
     CHECK(verdict.confidence == Confidence::confirmed);
     CHECK(contains(evidenceOf(verdict), "held by connection 45): root@localhost holds site.visits"));
     CHECK(contains(verdict.next_step, "KILL 45"));
@@ -216,34 +223,34 @@ TEST_CASE("An applier that waits, and for whom") {
     pair.channel().blocked.clear();
     pair.replica().longest_transaction = 10;
     verdict = pair.verdict();
-    CHECK(verdict.cause == "blocked");
+    CHECK(verdict.cause == Cause::blocked);
     CHECK(verdict.confidence == Confidence::suspected);
     CHECK(contains(evidenceOf(verdict), "has finished no transaction for 10 s"));
 }
 
-TEST_CASE("A deliberate delay is no lag; what goes beyond it is") {
+TEST_CASE("Only the time beyond a deliberate delay is lag") {
     ReplicaPair pair;
     pair.channel().delay_seconds = 60;
     pair.channel().seconds_behind = 60;
     pair.applies(60);
     auto verdict = pair.verdict();
-    CHECK(verdict.state == "delayed");
-    CHECK(verdict.cause == "delayed_deliberately");
+    CHECK(verdict.state == State::delayed);
+    CHECK(verdict.cause == Cause::delayed_deliberately);
     CHECK(near(verdict.lag_seconds, 0, 0.2));
     CHECK(verdict.delay_seconds == 60);
-    CHECK(estimated(verdict, "seconds_behind_source") == 0.0);
+    CHECK(estimated(verdict, LagSource::seconds_behind_source) == 0.0);
     CHECK_FALSE(verdict.obstacles.empty());
     pair.applies(40);
     verdict = pair.verdict();
-    CHECK(verdict.state == "lagging");
+    CHECK(verdict.state == State::lagging);
     CHECK(near(verdict.lag_seconds, 20, 0.2));
 }
 
-TEST_CASE("The heartbeat is corrected by the clocks, and narrows the figure") {
+TEST_CASE("The heartbeat is corrected by the clocks and narrows the lag") {
     ReplicaPair pair;
     pair.beats(0.5);
     CHECK(pair.verdict().lag_seconds == 0.0);
-    CHECK(estimated(pair.verdict(), "heartbeat") == 0.0);
+    CHECK(estimated(pair.verdict(), LagSource::heartbeat) == 0.0);
 
     pair.applies(115);
     pair.beats(5.5);
@@ -255,68 +262,68 @@ TEST_CASE("The heartbeat is corrected by the clocks, and narrows the figure") {
     pair.replica().clock = 30;
     const auto verdict = pair.verdict();
     CHECK(verdict.lag_seconds == 0.0);
-    CHECK(near(estimated(verdict, "heartbeat"), 0, 0.01));
-    CHECK(verdict.state == "at_risk");
-    CHECK(verdict.cause == "clock_skew");
+    CHECK(near(estimated(verdict, LagSource::heartbeat), 0, 0.01));
+    CHECK(verdict.state == State::at_risk);
+    CHECK(verdict.cause == Cause::clock_skew);
     CHECK(contains(evidenceOf(verdict), "the clock of web-02 is 30 s ahead of that of web-01"));
 }
 
-TEST_CASE("Without positions the heartbeat alone tells the lag") {
+TEST_CASE("Without positions the lag comes from the heartbeat alone") {
     ReplicaPair pair;
     pair.primary().written = {};
     pair.primary().executed = {};
     pair.beats(12.5);
     const auto verdict = pair.verdict();
-    CHECK(verdict.lag_source == "heartbeat");
+    CHECK(verdict.lag_source == LagSource::heartbeat);
     CHECK(near(verdict.lag_seconds, 12, 0.01));
-    CHECK(verdict.state == "lagging");
+    CHECK(verdict.state == State::lagging);
 }
 
-TEST_CASE("A dead heartbeat writer does not make the replica look lagged") {
+TEST_CASE("A dead heartbeat writer does not raise the lag") {
     ReplicaPair pair;
     pair.beats(40, 40);
     auto verdict = pair.verdict();
     CHECK(verdict.lag_seconds == 0.0);
-    CHECK(verdict.state == "at_risk");
-    CHECK(verdict.cause == "heartbeat_dead");
+    CHECK(verdict.state == State::at_risk);
+    CHECK(verdict.cause == Cause::heartbeat_dead);
     CHECK(verdict.confidence == Confidence::confirmed);
     // A row of a server that is gone for long, and nobody means to write.
     pair.beats(400'000, 400'000);
     pair.primary().heartbeat_writing = std::nullopt;
-    CHECK(pair.verdict().cause == "healthy");
+    CHECK(pair.verdict().cause == Cause::healthy);
     // Rows of another server's id say nothing of this primary.
     pair.beats(0.5);
     pair.replica().heartbeats["9"] = {ReplicaPair::kNow, 90'000};
-    CHECK(pair.verdict().cause == "healthy");
+    CHECK(pair.verdict().cause == Cause::healthy);
     // One beat was missed.
     pair.beats(2.5, 2.5);
     pair.primary().heartbeat_writing = false;
-    CHECK(pair.verdict().cause == "healthy");
+    CHECK(pair.verdict().cause == Cause::healthy);
     // It may write, and does not.
     pair.primary().heartbeats.clear();
     pair.replica().heartbeats.clear();
     pair.primary().heartbeat_writing = false;
     pair.primary().heartbeat_refused = "no_grant";
-    CHECK(pair.verdict().cause == "heartbeat_dead");
+    CHECK(pair.verdict().cause == Cause::heartbeat_dead);
 }
 
-TEST_CASE("With the primary's agent silent only a receiver that is heard proves the server's own number") {
+TEST_CASE("While the primary's agent is silent, the server's own figure counts only with a proven receiver") {
     ReplicaPair pair;
     pair.primary() = {};
     pair.writes(100, 100);  // what is kept of it
     auto verdict = pair.verdict();
     CHECK(verdict.lag_seconds == 0.0);
-    CHECK(verdict.lag_source == "seconds_behind_source");
+    CHECK(verdict.lag_source == LagSource::seconds_behind_source);
     CHECK(verdict.confidence == Confidence::suspected);
-    CHECK(verdict.cause == "healthy");
+    CHECK(verdict.cause == Cause::healthy);
 
     // What is kept of it shows that it wrote what has not arrived.
     pair.receives(40);
-    CHECK(pair.verdict().cause == "primary_down");
+    CHECK(pair.verdict().cause == Cause::primary_down);
     pair.primary() = {};
     verdict = pair.verdict();
     CHECK_FALSE(verdict.lag_seconds);
-    CHECK(verdict.state == "unknown");
+    CHECK(verdict.state == State::unknown);
     CHECK(contains(evidenceOf(verdict), "nothing has arrived from the primary for 80 s"));
 
     // The heartbeats of the connection prove it as well.
@@ -324,64 +331,64 @@ TEST_CASE("With the primary's agent silent only a receiver that is heard proves 
     CHECK(pair.verdict().lag_seconds == 0.0);
     // The writer was its agent.
     pair.replica().heartbeats["1"] = {ReplicaPair::kNow, 20};
-    CHECK(pair.verdict().cause == "heartbeat_dead");
+    CHECK(pair.verdict().cause == Cause::heartbeat_dead);
     CHECK(pair.verdict().lag_seconds == 0.0);
 }
 
-TEST_CASE("NULL with both threads running and nothing of the primary is unknown, not zero") {
+TEST_CASE("NULL without reports from the primary is unknown, not zero") {
     ReplicaPair pair;
-    pair.facts.servers.erase("web-01");
+    pair.inputs.databases.servers.erase("web-01");
     pair.channel().seconds_behind = std::nullopt;
     const auto verdict = pair.verdict();
     CHECK_FALSE(verdict.lag_seconds);
-    CHECK(verdict.state == "unknown");
+    CHECK(verdict.state == State::unknown);
     CHECK(contains(evidenceOf(verdict), "unknown, not zero"));
 }
 
-TEST_CASE("What endangers a replica in step") {
+TEST_CASE("Risks of a replica in step") {
     ReplicaPair pair;
     pair.replica().read_only = false;
-    CHECK(pair.verdict().cause == "both_writable");
-    CHECK(pair.verdict().state == "at_risk");
+    CHECK(pair.verdict().cause == Cause::both_writable);
+    CHECK(pair.verdict().state == State::at_risk);
     CHECK(pair.verdict().next_step.find("SET GLOBAL read_only = 1") != std::string::npos);
-    pair.facts.declared.push_back({"web-02", "web-01"});
-    CHECK(pair.verdict().cause == "healthy");
-    pair.facts.declared.pop_back();
+    pair.inputs.declared.push_back({"web-02", "web-01"});
+    CHECK(pair.verdict().cause == Cause::healthy);
+    pair.inputs.declared.pop_back();
     pair.replica().read_only = true;
 
     pair.replica().server_id = "1";
-    CHECK(pair.verdict().cause == "duplicate_server_id");
+    CHECK(pair.verdict().cause == Cause::duplicate_server_id);
     pair.replica().server_id = "2";
 
     // 0-2-5 is in the replica's binary log, and not in the primary's.
     pair.primary().binlog_state["0-1"].add(ReplicaPair::time(119), 2190);
     pair.replica().binlog_state["0-1"].add(ReplicaPair::time(117), 2170);
     pair.replica().binlog_state["0-2"].add(ReplicaPair::time(117), 5);
-    CHECK(pair.verdict().cause == "errant_transactions");
+    CHECK(pair.verdict().cause == Cause::errant_transactions);
     CHECK(contains(evidenceOf(pair.verdict()), "only the replica has 0-2 (5 transactions)"));
     // Once the primary has been a replica, it has them.
     pair.primary().binlog_state["0-2"].add(ReplicaPair::time(119), 5);
-    CHECK(pair.verdict().cause == "healthy");
+    CHECK(pair.verdict().cause == Cause::healthy);
 }
 
-TEST_CASE("Errant transactions of a MySQL are those of its own UUID") {
+TEST_CASE("Errant transactions on MySQL have the replica's own UUID") {
     ReplicaPair pair(false);
     const auto own = pair.replica().server_uuid;
     pair.replica().executed[own].add(ReplicaPair::time(100), 3);
     pair.replica().executed[own].add(ReplicaPair::time(120), 3);
-    CHECK(pair.verdict().cause == "errant_transactions");
+    CHECK(pair.verdict().cause == Cause::errant_transactions);
     CHECK(pair.verdict().lag_seconds == 0.0);
     pair.primary().executed[own].add(ReplicaPair::time(120), 3);
-    CHECK(pair.verdict().cause == "healthy");
+    CHECK(pair.verdict().cause == Cause::healthy);
     // A tagged one is its own, too.
     pair.replica().executed[own + ":app"].add(ReplicaPair::time(100), 1);
-    CHECK(pair.verdict().cause == "errant_transactions");
+    CHECK(pair.verdict().cause == Cause::errant_transactions);
 }
 
-TEST_CASE("A transaction that the primary committed after it was looked at is not errant") {
+TEST_CASE("A transaction that the primary committed after its observation is not errant") {
     ReplicaPair pair;
     pair.writes(ReplicaPair::kSeconds, 118);  // seen two seconds ago, and writing on
-    CHECK(pair.verdict().cause == "healthy");
+    CHECK(pair.verdict().cause == Cause::healthy);
 }
 
 TEST_CASE("A declared replica without a channel") {
@@ -389,163 +396,166 @@ TEST_CASE("A declared replica without a channel") {
     pair.replica().channels.clear();
     pair.replica().configured = false;
     auto verdict = pair.verdict();
-    CHECK(verdict.state == "broken");
-    CHECK(verdict.cause == "not_configured");
+    CHECK(verdict.state == State::broken);
+    CHECK(verdict.cause == Cause::not_configured);
     CHECK_FALSE(verdict.lag_seconds);
     CHECK(contains(verdict.next_step, "CHANGE MASTER TO MASTER_HOST=\"web-01\""));
 
     // Not declared, it is no replica.
-    pair.facts.declared.clear();
-    CHECK(analysis::replication::judge(pair.facts).empty());
+    pair.inputs.declared.clear();
+    CHECK(analysis::replication::judge(pair.inputs).empty());
 }
 
-TEST_CASE("A server that says nothing is unknown, and what was wrong stays named") {
+TEST_CASE("A silent server is unknown, and its last cause of trouble stays named") {
     ReplicaPair pair;
     pair.replica().up = false;
     pair.replica().failure = "timeout";
     auto verdict = pair.verdict();
-    CHECK(verdict.state == "unknown");
-    CHECK(verdict.cause == "unknown");
+    CHECK(verdict.state == State::unknown);
+    CHECK(verdict.cause == Cause::unknown);
     CHECK_FALSE(verdict.lag_seconds);
     CHECK(contains(evidenceOf(verdict), "the replica does not answer: timeout"));
 
-    pair.facts.previous[{"web-02", ""}] = {"web-01", "broken", "applier_stopped"};
+    pair.inputs.previous[{"web-02", ""}] = {"web-01", State::broken, Cause::applier_stopped};
     verdict = pair.verdict();
-    CHECK(verdict.state == "unknown");
-    CHECK(verdict.cause == "applier_stopped");
+    CHECK(verdict.state == State::unknown);
+    CHECK(verdict.cause == Cause::applier_stopped);
     CHECK(verdict.confidence == Confidence::unknown);
 
     // Its agent went silent so long ago that no sample is left, and it was never declared.
-    pair.facts.servers.clear();
-    pair.facts.declared.clear();
+    pair.inputs.databases.servers.clear();
+    pair.inputs.declared.clear();
     verdict = pair.verdict();
     CHECK(verdict.primary == "web-01");
-    CHECK(verdict.cause == "applier_stopped");
+    CHECK(verdict.cause == Cause::applier_stopped);
     CHECK(contains(evidenceOf(verdict), "nothing is reported about MySQL on web-02"));
 
     // It answers again, and has no channel any more: that is an answer.
-    pair.facts.servers["web-02"].up = true;
-    pair.facts.servers["web-02"].heard = ReplicaPair::kNow;
-    pair.facts.servers["web-02"].configured = false;
-    CHECK(analysis::replication::judge(pair.facts).empty());
+    pair.inputs.databases.servers["web-02"].up = true;
+    pair.inputs.databases.servers["web-02"].heard = ReplicaPair::kNow;
+    pair.inputs.databases.servers["web-02"].configured = false;
+    CHECK(analysis::replication::judge(pair.inputs).empty());
 }
 
-TEST_CASE("An old status is none") {
+TEST_CASE("An old status counts as unknown") {
     ReplicaPair pair;
-    pair.facts.now = ReplicaPair::kNow + 20'000;
-    CHECK(pair.verdict().state == "unknown");
+    pair.inputs.databases.now = ReplicaPair::kNow + 20'000;
+    CHECK(pair.verdict().state == State::unknown);
     CHECK_FALSE(pair.verdict().lag_seconds);
 }
 
-TEST_CASE("Changed roles are understood, and said") {
+TEST_CASE("Changed roles are recognised and named in the evidence") {
     ReplicaPair pair;
-    pair.facts.declared = {{"web-02", "web-01"}};
+    pair.inputs.declared = {{"web-02", "web-01"}};
     const auto verdict = pair.verdict();
     CHECK(verdict.replica == "web-02");
     CHECK(verdict.primary == "web-01");
-    CHECK(verdict.cause == "healthy");
+    CHECK(verdict.cause == Cause::healthy);
     CHECK(contains(evidenceOf(verdict), "they have changed roles"));
 }
 
-TEST_CASE("The primary is found by UUID, address, name or server id, and else as declared") {
+TEST_CASE("The primary is found by UUID, address, name, server id or declaration") {
     ReplicaPair pair(false);
-    pair.channel().source_host = "192.0.2.9";
+    pair.channel().source.host = "192.0.2.9";
     CHECK(pair.verdict().primary == "web-01");  // by UUID
     pair.channel().source_uuid.clear();
     CHECK(pair.verdict().primary == "web-01");  // by server id
     pair.channel().source_server_id = "77";
     CHECK(pair.verdict().primary == "web-01");  // as declared
-    pair.facts.declared.clear();
+    pair.inputs.declared.clear();
     CHECK(pair.verdict().primary == "192.0.2.9");
-    CHECK(pair.verdict().lag_source == "seconds_behind_source");
-    pair.channel().source_host = "web-01";
+    CHECK(pair.verdict().lag_source == LagSource::seconds_behind_source);
+    pair.channel().source.host = "web-01";
     CHECK(pair.verdict().primary == "web-01");  // by name
-    pair.channel().source_host = "10.77.0.11";
+    pair.channel().source.host = "10.77.0.11";
     CHECK(pair.verdict().primary == "web-01");  // by address
+    pair.inputs.databases.hosts[ReplicaPair::address("2001:db8::11")] = "web-01";
+    pair.channel().source.host = "2001:DB8:0:0::11";
+    CHECK(pair.verdict().primary == "web-01");  // by address, spelt differently
 }
 
 TEST_CASE("A MariaDB with two primaries is judged by each channel's coordinates") {
     ReplicaPair pair;
-    pair.facts.declared.clear();
+    pair.inputs.declared.clear();
     auto& second = pair.followsAnother();
     second.executed = {};
     for (int i = 0; i <= ReplicaPair::kSeconds; ++i) {
         second.executed.add(ReplicaPair::time(i), ReplicaPair::position(std::min(i, 80)));
     }
-    auto all = analysis::replication::judge(pair.facts);
+    auto all = analysis::replication::judge(pair.inputs);
     REQUIRE(all.size() == 2);
     CHECK(all[0].lag_seconds == 0.0);
-    CHECK(all[0].lag_source == "binlog_position");
+    CHECK(all[0].lag_source == LagSource::binlog_position);
     CHECK(all[1].primary == "web-03");
     CHECK(near(all[1].lag_seconds, 40, 0.5));
-    CHECK(all[1].state == "lagging");
+    CHECK(all[1].state == State::lagging);
     // Both write to domain 0: the replica's place in it is that of neither.
     CHECK_FALSE(all[0].transactions_behind.has_value());
     CHECK(all[1].bytes_behind == 40.0 * ReplicaPair::kRate * ReplicaPair::kBytes);
 
-    auto& other = pair.facts.servers["web-03"];
+    auto& other = pair.inputs.databases.servers["web-03"];
     other.executed["3"] = other.executed["0"];
     other.executed.erase("0");
     pair.replica().executed["3"] = pair.replica().executed["0"];
-    all = analysis::replication::judge(pair.facts);
+    all = analysis::replication::judge(pair.inputs);
     CHECK(all[0].transactions_behind == 0.0);
     CHECK(all[1].transactions_behind == 0.0);
 }
 
-TEST_CASE("Of two declared primaries one is followed no longer") {
+TEST_CASE("A replica stops following one of two declared primaries") {
     ReplicaPair pair;
     pair.followsAnother();
-    pair.facts.declared = {{"web-01", "web-02"}, {"web-03", "web-02"}};
-    REQUIRE(analysis::replication::judge(pair.facts).size() == 2);
+    pair.inputs.declared = {{"web-01", "web-02"}, {"web-03", "web-02"}};
+    REQUIRE(analysis::replication::judge(pair.inputs).size() == 2);
 
     pair.replica().channels.erase("b");
-    auto all = analysis::replication::judge(pair.facts);
+    auto all = analysis::replication::judge(pair.inputs);
     REQUIRE(all.size() == 2);
-    CHECK(all[0].cause == "healthy");
+    CHECK(all[0].cause == Cause::healthy);
     CHECK(all[1].primary == "web-03");
     CHECK(all[1].channel == "web-03");  // its name is not known
-    CHECK(all[1].cause == "not_configured");
+    CHECK(all[1].cause == Cause::not_configured);
     CHECK(contains(evidenceOf(all[1]), "none of its channels follows web-03"));
-    pair.facts.previous[{"web-02", "b"}] = {"web-03", "ok", "healthy"};
-    all = analysis::replication::judge(pair.facts);
+    pair.inputs.previous[{"web-02", "b"}] = {"web-03", State::ok, Cause::healthy};
+    all = analysis::replication::judge(pair.inputs);
     CHECK(all[1].channel == "b");
     CHECK(contains(all[1].next_step, "CHANGE MASTER \"b\" TO"));
 
     // One channel that follows somebody else stands for one of the two.
-    pair.channel().source_host = "web-09";
+    pair.channel().source.host = "web-09";
     pair.channel().source_server_id = "9";
-    all = analysis::replication::judge(pair.facts);
+    all = analysis::replication::judge(pair.inputs);
     REQUIRE(all.size() == 2);
     CHECK(all[0].primary == "web-09");
-    CHECK(all[1].cause == "not_configured");
+    CHECK(all[1].cause == Cause::not_configured);
 }
 
-TEST_CASE("After a switchover the declared replica is the primary of others, too") {
+TEST_CASE("After a switchover the declared primary follows, and so do the other replicas") {
     ReplicaPair pair;
-    auto& another = pair.facts.servers["a-01"];
+    auto& another = pair.inputs.databases.servers["a-01"];
     another = pair.replica();
     another.server_id = "3";
-    pair.facts.declared = {{"web-02", "web-01"}, {"web-02", "a-01"}};
-    const auto all = analysis::replication::judge(pair.facts);
+    pair.inputs.declared = {{"web-02", "web-01"}, {"web-02", "a-01"}};
+    const auto all = analysis::replication::judge(pair.inputs);
     REQUIRE(all.size() == 2);
     CHECK(all[0].replica == "a-01");
     CHECK(all[1].replica == "web-02");
-    CHECK(all[1].cause == "healthy");
+    CHECK(all[1].cause == Cause::healthy);
 }
 
-TEST_CASE("What stands against a failover, beside the verdict") {
+TEST_CASE("Obstacles to a failover beside the verdict") {
     ReplicaPair pair;
     pair.replica().log_bin = false;
     pair.channel().filters = {"Replicate_Ignore_DB=tmp"};
     const auto verdict = pair.verdict();
-    CHECK(verdict.cause == "healthy");
+    CHECK(verdict.cause == Cause::healthy);
     REQUIRE(verdict.obstacles.size() == 2);
     CHECK(contains(verdict.obstacles[0].text, "log_bin is off"));
     CHECK(contains(verdict.obstacles[1].text, "Replicate_Ignore_DB=tmp"));
 }
 
-TEST_CASE("Threads in a state that no version is known to say") {
+TEST_CASE("A thread in an unknown state makes the verdict unknown") {
     ReplicaPair pair;
-    pair.channel().applier.state = "unknown";
-    CHECK(pair.verdict().state == "unknown");
+    pair.channel().applier.state = ThreadState::unknown;
+    CHECK(pair.verdict().state == State::unknown);
 }

@@ -8,6 +8,9 @@
 namespace {
 
 using namespace lapwing;
+using analysis::replication::Cause;
+using analysis::replication::LagSource;
+using analysis::replication::State;
 using analysis::replication::Verdict;
 using analysis::replication::Watch;
 using lapwing::test::SiteSamples;
@@ -118,16 +121,16 @@ const Labels kOwn{{"job", "collector"}, {"instance", "monitor"}};
 
 }  // namespace
 
-TEST_CASE("From samples to a verdict, and to samples again") {
+TEST_CASE("Agents' samples become a verdict, and the verdict becomes samples") {
     SiteSamples site;
     Agents agents(site);
     Watch watch(site.store(), SiteSamples::site(), kOwn);
-    REQUIRE(watch.round(SiteSamples::kStart));
-    CHECK(only(watch).state == "unknown");  // declared, and nothing heard
+    REQUIRE(watch.update(SiteSamples::kStart));
+    CHECK(only(watch).state == State::unknown);  // declared, and nothing heard
 
     agents.run(0, 60);
-    REQUIRE(watch.round(Agents::at(60, 0)));
-    CHECK(only(watch).cause == "healthy");
+    REQUIRE(watch.update(Agents::at(60, 0)));
+    CHECK(only(watch).cause == Cause::healthy);
     CHECK(only(watch).primary == "web-01");
     CHECK(only(watch).lag_seconds == 0.0);
     REQUIRE(stored(site, "lapwing_replication_state").size() == 1);
@@ -141,18 +144,18 @@ TEST_CASE("From samples to a verdict, and to samples again") {
     REQUIRE(site.store().putDocument({"d1", "mysql_error", "web-02", 0, "Duplicate entry\n'7'\n"}));
     agents.executed_at = 59;
     agents.run(60, 80);
-    REQUIRE(watch.round(Agents::at(80, 0)));
+    REQUIRE(watch.update(Agents::at(80, 0)));
     const auto verdict = only(watch);
-    CHECK(verdict.cause == "applier_stopped");
+    CHECK(verdict.cause == Cause::applier_stopped);
     REQUIRE(verdict.lag_seconds);
     CHECK(std::abs(*verdict.lag_seconds - 20) < 0.5);
-    CHECK(verdict.lag_source == "gtid_position");
+    CHECK(verdict.lag_source == LagSource::gtid_position);
     CHECK(verdict.transactions_behind == 100.0);
     const auto quotes = [](const auto& line) {
         return line.text.find("Duplicate entry; '7'") != std::string::npos;
     };
     CHECK(std::any_of(verdict.evidence.begin(), verdict.evidence.end(), quotes));
-    // What no longer holds has ended.
+    // The series of the earlier verdict have ended.
     REQUIRE(stored(site, "lapwing_replication_cause").size() == 1);
     CHECK(stored(site, "lapwing_replication_cause").front().labels->get("cause") == "applier_stopped");
     REQUIRE(stored(site, "lapwing_replication_advice_info").size() == 1);
@@ -160,66 +163,66 @@ TEST_CASE("From samples to a verdict, and to samples again") {
           "the applier (SQL thread) has stopped, error 1062");
 }
 
-TEST_CASE("After a restart the past is read from the store, and old series end") {
+TEST_CASE("After a restart the tracks are read from the store, and old series end") {
     SiteSamples site;
     Agents agents(site);
     agents.run(0, 60);
     {
         Watch watch(site.store(), SiteSamples::site(), kOwn);
-        REQUIRE(watch.round(Agents::at(60, 0)));
+        REQUIRE(watch.update(Agents::at(60, 0)));
     }
     agents.executed_at = 59;
     agents.run(60, 300);
     site.reopen();
     Watch watch(site.store(), SiteSamples::site(), kOwn);
-    REQUIRE(watch.round(Agents::at(300, 0)));
+    REQUIRE(watch.update(Agents::at(300, 0)));
     REQUIRE(only(watch).lag_seconds);
     CHECK(std::abs(*only(watch).lag_seconds - 240) < 0.5);
     REQUIRE(stored(site, "lapwing_replication_state").size() == 1);
     CHECK(stored(site, "lapwing_replication_state").front().labels->get("state") == "broken");
 
-    // The server is killed: what was wrong is not resolved by that. Nor by another restart.
+    // Killing the server resolves nothing, nor does another restart.
     agents.replica_up = false;
     agents.run(300, 360);
-    REQUIRE(watch.round(Agents::at(360, 0)));
-    CHECK(only(watch).state == "unknown");
-    CHECK(only(watch).cause == "applier_stopped");
+    REQUIRE(watch.update(Agents::at(360, 0)));
+    CHECK(only(watch).state == State::unknown);
+    CHECK(only(watch).cause == Cause::applier_stopped);
     Watch again(site.store(), SiteSamples::site(), kOwn);
-    REQUIRE(again.round(Agents::at(362, 0)));
-    CHECK(only(again).cause == "applier_stopped");
-    CHECK(only(again).state == "unknown");
+    REQUIRE(again.update(Agents::at(362, 0)));
+    CHECK(only(again).cause == Cause::applier_stopped);
+    CHECK(only(again).state == State::unknown);
 }
 
-TEST_CASE("A host whose clock is wrong is judged by the collector's") {
+TEST_CASE("A host with a wrong clock is judged by the collector's clock") {
     SiteSamples site;
     Agents agents(site);
     agents.replica_clock_behind = 40;
     agents.run(0, 100);
     Watch watch(site.store(), SiteSamples::site(), kOwn);
-    REQUIRE(watch.round(Agents::at(100, 0)));
-    CHECK(only(watch).state == "ok");
+    REQUIRE(watch.update(Agents::at(100, 0)));
+    CHECK(only(watch).state == State::ok);
     CHECK(only(watch).lag_seconds == 0.0);
     CHECK(only(watch).observed == Agents::at(99, 0));
 }
 
-TEST_CASE("What an agent delivers late fills the gap") {
+TEST_CASE("Samples that an agent delivers late fill the gap") {
     SiteSamples site;
     Agents agents(site);
     Watch watch(site.store(), SiteSamples::site(), kOwn);
     agents.run(0, 60);
-    REQUIRE(watch.round(Agents::at(60, 0)));
+    REQUIRE(watch.update(Agents::at(60, 0)));
     agents.replica_silent = true;
     agents.run(60, 360);
     for (int second = 62; second <= 360; second += 40) {
-        REQUIRE(watch.round(Agents::at(second, 0)));
+        REQUIRE(watch.update(Agents::at(second, 0)));
     }
-    CHECK(only(watch).state == "unknown");
+    CHECK(only(watch).state == State::unknown);
     CHECK_FALSE(only(watch).lag_seconds);
     // The replica comes back and is where it was; the primary's past is still there.
     agents.replica_silent = false;
     agents.executed_at = 59;
     agents.run(360, 370);
-    REQUIRE(watch.round(Agents::at(370, 0)));
+    REQUIRE(watch.update(Agents::at(370, 0)));
     REQUIRE(only(watch).lag_seconds);
     CHECK(std::abs(*only(watch).lag_seconds - 310) < 0.5);
 }

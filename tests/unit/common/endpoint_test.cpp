@@ -68,3 +68,15 @@ TEST_CASE("a URL names an endpoint") {
     CHECK_FALSE(Endpoint::ofUrl("http://web-01:http/"));
     CHECK_FALSE(Endpoint::ofUrl("http://web 01/"));
 }
+
+TEST_CASE("localhost, 127.0.0.0/8 and ::1 are the loopback") {
+    for (const char* text : {"localhost:80", "LOCALHOST", "127.0.0.1", "127.1.2.3:80", "[::1]:80"}) {
+        INFO(text);
+        CHECK(Endpoint::parse(text)->loopback());
+    }
+    for (const char* text :
+         {"web-01:80", "127.example.org", "128.0.0.1", "[::2]:80", "*:80", "localhost.example.org"}) {
+        INFO(text);
+        CHECK_FALSE(Endpoint::parse(text)->loopback());
+    }
+}

@@ -66,7 +66,7 @@ void metadata(protozero::pbf_builder<Series>& series, std::uint32_t type, std::u
 
 }  // namespace
 
-TEST_CASE("remote_write 2.0: labels are references to the symbols, in any order of the message") {
+TEST_CASE("remote_write 2.0: labels are references to symbols anywhere in the message") {
     Body body;
     {
         auto series = body.series({1, 2, 3, 4});
@@ -85,7 +85,7 @@ TEST_CASE("remote_write 2.0: labels are references to the symbols, in any order 
     CHECK(request.samples == 2);
 }
 
-TEST_CASE("remote_write 2.0: the metadata of a metric is named by its family, once") {
+TEST_CASE("remote_write 2.0: metadata is named by the family, once") {
     Body body;
     body.symbols(
         {"", "__name__", "h_bucket", "le", "1", "h_sum", "How long.", "seconds", "c_total", "plain"});
@@ -125,7 +125,7 @@ TEST_CASE("remote_write 2.0: native histograms and exemplars are counted") {
     CHECK(request.series.empty());
 }
 
-TEST_CASE("remote_write 2.0: references out of range are errors") {
+TEST_CASE("remote_write 2.0: dangling references are errors") {
     Body body;
     body.symbols({"", "__name__"});
     SECTION("beyond the table") {
@@ -160,7 +160,7 @@ TEST_CASE("remote_write 2.0: short references to long symbols do not multiply be
     CHECK(body.decode(limits).error().kind == ErrorKind::exhausted);
 }
 
-TEST_CASE("remote_write 2.0: only the series with invalid labels is refused") {
+TEST_CASE("remote_write 2.0: only a series with invalid labels is refused") {
     Body body;
     body.symbols({"", "__name__", "up", "job", "a", "b"});
     {

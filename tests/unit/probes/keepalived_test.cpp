@@ -1,5 +1,7 @@
 #include "agent/probes/keepalived/keepalived.h"
 
+#include <algorithm>
+
 #include "agent/snapshot/helper/collect.h"
 #include "agent/snapshot/helper/keepalived_conf.h"
 #include "agent/snapshot/snapshot.h"

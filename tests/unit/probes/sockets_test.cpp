@@ -5,6 +5,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
+
 #include "common/model/sample.h"
 #include "tests/unit/catch.h"
 #include "tests/unit/probes/samples.h"

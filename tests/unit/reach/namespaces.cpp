@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "agent/snapshot/helper/run_tool.h"
+#include "tests/unit/catch.h"
 
 namespace lapwing::test {
 
@@ -94,6 +95,12 @@ Namespaces::Namespaces() {
     }
     // A veth has its carrier a moment after it was set up.
     std::this_thread::sleep_for(std::chrono::milliseconds(200));
+}
+
+void Namespaces::need() const {
+    if (!missing_.empty()) {
+        skip(missing_);
+    }
 }
 
 Namespaces::~Namespaces() {

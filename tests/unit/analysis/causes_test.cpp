@@ -1,0 +1,101 @@
+#include <fstream>
+#include <set>
+#include <sstream>
+#include <utility>
+
+#include "collector/analysis/replication/cause.h"
+#include "collector/analysis/replication/lag.h"
+#include "tests/unit/catch.h"
+
+namespace {
+
+using namespace lapwing::analysis::replication;
+using NamePair = std::pair<std::string, std::string>;
+
+/// The lines of docs/replication.md below a heading, up to the next heading.
+std::vector<std::string> section(const std::string& heading) {
+    std::ifstream file(std::string(LAPWING_FIXTURES) + "/../../docs/replication.md");
+    REQUIRE(file);
+    std::vector<std::string> lines;
+    bool inside = false;
+    for (std::string line; std::getline(file, line);) {
+        if (line.starts_with("## ")) {
+            inside = line == heading;
+        } else if (inside) {
+            lines.push_back(line);
+        }
+    }
+    return lines;
+}
+
+/// The texts between backquotes.
+std::vector<std::string> quoted(const std::string& text) {
+    std::vector<std::string> out;
+    std::istringstream parts(text);
+    int index = 0;
+    for (std::string part; std::getline(parts, part, '`'); ++index) {
+        if (index % 2 == 1) {
+            out.push_back(part);
+        }
+    }
+    return out;
+}
+
+/// The cells of each row of the section's table, without the header.
+std::vector<std::vector<std::string>> table(const std::string& heading) {
+    std::vector<std::vector<std::string>> rows;
+    for (const auto& line : section(heading)) {
+        if (!line.starts_with("| `")) {
+            continue;
+        }
+        std::istringstream cells(line.substr(1));
+        rows.emplace_back();
+        for (std::string cell; std::getline(cells, cell, '|');) {
+            rows.back().push_back(cell);
+        }
+    }
+    return rows;
+}
+
+}  // namespace
+
+TEST_CASE("docs/replication.md lists every cause with its states") {
+    std::set<NamePair> documented;
+    for (const auto& row : table("## State and cause")) {
+        REQUIRE(row.size() == 2);
+        for (const auto& cause : quoted(row[1])) {
+            documented.insert({quoted(row[0]).front(), cause});
+        }
+    }
+    std::set<NamePair> known;
+    for (const auto& row : kCauses) {
+        known.insert({stateName(row.state), row.name});
+        if (row.stops_receiver) {
+            known.insert({stateName(State::broken), row.name});
+        }
+    }
+    CHECK(documented == known);
+}
+
+TEST_CASE("docs/replication.md lists every estimator") {
+    std::set<std::string> documented;
+    for (const auto& row : table("## The lag")) {
+        documented.insert(quoted(row.front()).front());
+    }
+    std::set<std::string> known;
+    for (const auto& row : kLagSourceNames) {
+        known.insert(row.name);
+    }
+    CHECK(documented == known);
+}
+
+TEST_CASE("Names of causes and states are parsed as they are printed") {
+    for (const auto& row : kCauses) {
+        CHECK(parseCause(causeName(row.cause)) == row.cause);
+    }
+    for (const auto& row : kStateNames) {
+        CHECK(parseState(stateName(row.value)) == row.value);
+    }
+    CHECK(parseCause("") == std::nullopt);
+    CHECK(parseState("lost") == std::nullopt);
+}
