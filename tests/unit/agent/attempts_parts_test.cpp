@@ -59,7 +59,7 @@ TEST_CASE("an assignment is followed only for peers of the configuration") {
     CHECK(orders->targets[0].port == 3306);
     CHECK(orders->targets[0].since_us == 7);
     CHECK(orders->targets[1].address.toString() == "fd77::12");
-    REQUIRE(orders->canaries.size() == 3);  // one to open; one to connect to, at both addresses of the peer
+    REQUIRE(orders->canaries.size() == 3);  // a listener, and a connection to both addresses of the peer
     CHECK(orders->canaries[0].listens);
     CHECK(orders->canaries[1].address.toString() == "10.77.0.12");
     CHECK(orders->canaries[2].address.toString() == "fd77::12");
@@ -75,7 +75,7 @@ TEST_CASE("without canary no canary runs, and a malformed assignment is an error
         CHECK_FALSE(parseAssignment(bad, kPeers, true));
     }
     CHECK(parseAssignment(R"({"version":"v","attempts":7,"canary":{}})", kPeers, true)->targets.empty());
-    // A moment beyond what a clock can tell.
+    // A time beyond every clock.
     for (const auto* at : {"9223372036854775807", "-9223372036854775808"}) {
         const auto beyond = parseAssignment(
             R"({"version":"v","canary":[{"role":"listen","id":"a","host":"web-02","port":40123,"nonce":"0123456789abcdef","at":)" +
@@ -102,7 +102,7 @@ TEST_CASE("a denied login follows the greeting, so that the server counts no bro
     std::thread database([&] {
         const int visitor = server.take();
         const auto greeting = fixture("mariadb-10.11-greeting.bin");
-        // In two parts: a packet need not come at once.
+        // In two parts: a packet may come in pieces.
         send(visitor, greeting.data(), 10, 0);
         std::this_thread::sleep_for(milliseconds(20));
         send(visitor, greeting.data() + 10, greeting.size() - 10, 0);
@@ -111,7 +111,7 @@ TEST_CASE("a denied login follows the greeting, so that the server counts no bro
         login.assign(buffer.data(), got > 0 ? static_cast<std::size_t>(got) : 0);
         const std::string denied("\x09\x00\x00\x02\xff\x15\x04#28000", 13);
         send(visitor, denied.data(), denied.size(), 0);
-        // Closed by the agent, and only then.
+        // The agent, and only the agent, closes the connection.
         after = recv(visitor, buffer.data(), buffer.size(), 0);
         close(visitor);
     });
@@ -149,7 +149,7 @@ TEST_CASE("the results of an attempt") {
         CHECK(tryConnect(kLocal, kLocal, closed, milliseconds(1000)).attempted == Attempted::open);
     }
     CHECK(tryConnect(kLocal, kLocal, closed, milliseconds(1000)).attempted == Attempted::refused);
-    // An address that this host does not have cannot be a source.
+    // An address of another host cannot be a source.
     CHECK(tryConnect(*reach::Address::parse("192.0.2.77"), kLocal, closed, milliseconds(1000)).attempted ==
           Attempted::not_tried);
 }
@@ -175,7 +175,7 @@ TEST_CASE("a canary is open if its nonce comes, and refused for other data") {
     CHECK(listened);
     CHECK(result == Attempted::open);
     CHECK(tryCanary(kLocal, kLocal, port, "fedcba9876543210", milliseconds(1000)) == Attempted::refused);
-    // A port that is taken already is not a canary's.
+    // A port in use cannot be a canary's.
     CHECK_FALSE(listenAsCanary(port, "x", std::chrono::steady_clock::now() + std::chrono::seconds(1), stop));
     stop = true;
     canary.join();

@@ -1,4 +1,4 @@
-// What loads rules at boot, and its rehearsal: files are loaded for real, in a namespace of their own.
+// The loaders of rules at boot, and their rehearsal: files are loaded for real, in a namespace of their own.
 #include "agent/snapshot/boot.h"
 
 #include <unistd.h>
@@ -74,7 +74,7 @@ class Machine {
     std::string root_;
 };
 
-/// What a stranger meets at a port of 10.0.0.1.
+/// The verdict for a stranger at a port of 10.0.0.1.
 reach::Verdict verdict(const std::string& listing, std::uint16_t port, const char* interface = "eth7") {
     const auto ruleset = reach::Ruleset::parse(listing);
     REQUIRE(ruleset);

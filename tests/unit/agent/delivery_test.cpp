@@ -94,7 +94,7 @@ TEST_CASE("every connection gets the types and helps of the metrics once") {
     REQUIRE(eventually([&] { return collector.values().size() == 3; }));
     CHECK(collector.metadata() == described);
 
-    // Whoever answers after a restart may know nothing.
+    // A collector that answers after a restart may know nothing.
     collector.stop();
     addNumbered(*delivery, 3, 4);
     REQUIRE(eventually([&] { return !delivery->state().trouble.empty(); }));
@@ -126,7 +126,7 @@ TEST_CASE("an agent that starts without a collector delivers everything once, af
     REQUIRE(eventually([&] { return !delivery->state().trouble.empty(); }));
     CHECK_FALSE(delivery->state().connected);
     CHECK(delivery->state().trouble.find("refused") != std::string::npos);
-    // The agent restarts meanwhile.
+    // Meanwhile the agent restarts.
     delivery->stop(100ms);
     delivery.reset();
     delivery = openDelivery(configFor(collector));

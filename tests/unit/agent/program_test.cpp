@@ -39,7 +39,7 @@ bool contains(const std::string& text, const std::string& part) {
     return text.find(part) != std::string::npos;
 }
 
-/// A configuration in `dir` for the collector, every probe off but `probes`.
+/// A configuration in `dir` for the collector, with only the probes in `probes` on.
 std::string writeConfig(const TempDir& dir, const FakeCollector& collector, const std::string& probes) {
     const auto tls = collector.clientTls();
     std::string path = dir.path("agent.yaml");
@@ -57,7 +57,7 @@ constexpr const char* kNodeAlone =
     "  { nginx: off, app: off, haproxy: off, mysql: off, sockets: off, firewall: off, keepalived: off, "
     "inventory: off }\n";
 
-/// The inodes of sockets that the process has open.
+/// The inodes of the process's open sockets.
 std::set<std::string> socketsOf(int pid) {
     std::set<std::string> inodes;
     std::error_code error;
@@ -209,7 +209,7 @@ TEST_CASE("the daemon delivers, answers status, listens on no port, and stops wh
     CHECK(daemon.wait(5s) == 0);
     CHECK_FALSE(std::filesystem::exists(dir.path("agent.sock")));
     CHECK(contains(daemon.err(), "0 samples wait in the spool"));
-    // Nothing secret in what it wrote.
+    // Its output holds no secret.
     CHECK_FALSE(contains(daemon.err(), "PRIVATE"));
 }
 
@@ -245,7 +245,7 @@ TEST_CASE("an agent that is killed and restarted without a collector delivers th
     for (int i = 0; i < 2; ++i) {
         const TempDir run_dir;
         Program daemon(run_dir.root(), {LAPWING_AGENT, "run", "-c", file});
-        // "queue" counts what was measured; a moment later it is written.
+        // "queue" counts measured samples; they are written a moment later.
         REQUIRE(eventually([&] {
             const auto status = agent(dir, {"status", "--json", "-c", file});
             return status.code == 1 &&
@@ -259,7 +259,7 @@ TEST_CASE("an agent that is killed and restarted without a collector delivers th
     const TempDir run_dir;
     Program daemon(run_dir.root(), {LAPWING_AGENT, "run", "-c", file});
     REQUIRE(eventually([&] { return agent(dir, {"status", "-c", file}).code == 0; }));
-    // One request brought what two killed agents had measured: `up` of node and agent, twice each at least.
+    // One request brought the samples of two killed agents: `up` of node and agent, at least twice each.
     const auto values = collector.values();
     CHECK(values.size() > 300);
     daemon.signal(SIGTERM);

@@ -1,4 +1,4 @@
-// `lapwing-agent reach`, as a user types it.
+// `lapwing-agent reach` on the command line.
 #include <fstream>
 
 #include "tests/unit/agent/program.h"
@@ -35,12 +35,12 @@ bool contains(const std::string& text, const std::string& part) {
 
 TEST_CASE("reach: the verdicts of an nft listing for one source and for all sources") {
     const TempDir dir;
-    const auto one = reach(dir, {"tcp/3306", "--to", "10.77.0.11", "--interface", "eth0", "--from",
-                                 "10.77.0.12", "--snapshot", fixture("plain.json")});
-    INFO(one.err);
-    CHECK(one.code == 0);
-    CHECK(contains(one.out, "MUST-REACH from 10.77.0.12\n"));
-    CHECK(contains(one.out, "input inet filter input (priority 0) accepts\n"));
+    const auto from_peer = reach(dir, {"tcp/3306", "--to", "10.77.0.11", "--interface", "eth0", "--from",
+                                       "10.77.0.12", "--snapshot", fixture("plain.json")});
+    INFO(from_peer.err);
+    CHECK(from_peer.code == 0);
+    CHECK(contains(from_peer.out, "MUST-REACH from 10.77.0.12\n"));
+    CHECK(contains(from_peer.out, "input inet filter input (priority 0) accepts\n"));
     const auto all = reach(
         dir, {"tcp/3306", "--to", "10.77.0.11", "--interface", "eth0", "--snapshot", fixture("plain.json")});
     CHECK(all.code == 0);

@@ -33,7 +33,7 @@ std::unique_ptr<Spool> openSpool(const SpoolConfig& config) {
     return std::move(*spool);
 }
 
-/// Incompressible, so that sizes mean something.
+/// Incompressible, so that sizes are predictable.
 std::vector<lapwing::TimeSeries> bulky(int number) {
     auto series = numbered(number);
     std::string noise;
@@ -66,13 +66,13 @@ TEST_CASE("flushed samples come out again, in order, until they are sent") {
     REQUIRE(three);
     CHECK(three->parts == 3);
     CHECK(valuesOf(three->body) == range(0, 3));
-    CHECK(valuesOf(spool->next(3)->body) == range(0, 3));  // the same again: it was not sent
+    CHECK(valuesOf(spool->next(3)->body) == range(0, 3));  // the same batch again: it was not sent
     spool->sent(*three);
     CHECK(spool->state().samples == 7);
     CHECK(drain(*spool, 1) == range(3, 10));
     CHECK(spool->state().samples == 0);
     CHECK(spool->state().bytes == 0);
-    CHECK(spool->dirty());  // the rows are still to be removed
+    CHECK(spool->dirty());  // its rows must still be removed
     CHECK(spool->flush());
     CHECK_FALSE(spool->dirty());
 }

@@ -141,7 +141,7 @@ TEST_CASE("the socket answers every client, and hung clients delay no other") {
     struct stat status {};
     REQUIRE(stat(path.c_str(), &status) == 0);
     CHECK((status.st_mode & 0777) == 0660);
-    // Clients that never read, and one that has gone before it was answered.
+    // Clients that never read, and a client that left before its answer.
     std::vector<int> hung;
     for (int i = 0; i < 5; ++i) {
         hung.push_back(connectRaw(path));
@@ -201,9 +201,9 @@ TEST_CASE("the agent's own samples") {
     const auto value = [](const ProbeResult& result, const std::string& series) {
         std::vector<lapwing::TimeSeries> all;
         lapwing::appendFamilies(result.families, {}, 1, all);
-        for (const auto& one : all) {
-            if (one.labels.toString() == series) {
-                return one.samples[0].value;
+        for (const auto& each : all) {
+            if (each.labels.toString() == series) {
+                return each.samples[0].value;
             }
         }
         return -1.0;

@@ -127,7 +127,7 @@ TEST_CASE("a server without TLS fails the handshake, a silent server ends at the
 
 TEST_CASE("a TLS record that trickles byte by byte does not extend the deadline") {
     const Site site;
-    // Speaks enough to begin a record of 16 KiB and then sends it a byte at a time.
+    // Begins a record of 16 KiB and then sends it a byte at a time.
     ScriptServer server([](Peer& peer) {
         peer.write(std::string("\x16\x03\x03\x40\x00", 5));
         while (!peer.stopping() && peer.write("\x02")) {

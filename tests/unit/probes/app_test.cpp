@@ -1,4 +1,4 @@
-// Against a real Nginx on loopback, with and without TLS, and against servers that do what no server should.
+// Against a real Nginx on loopback, with and without TLS, and against servers that violate the protocol.
 #include "agent/probes/app/app.h"
 
 #include <openssl/bn.h>
@@ -125,7 +125,7 @@ std::string reason(const Samples& samples) {
     return samples.count("probe_failure_info") == 0 ? "" : samples.label("probe_failure_info", "reason");
 }
 
-/// Answers every connection with the same bytes, a piece at a time, then ends it or leaves it open.
+/// Answers every connection with the same bytes, piece by piece, then closes it or leaves it open.
 class Scripted {
   public:
     Scripted(std::string answer, milliseconds between, bool close) {

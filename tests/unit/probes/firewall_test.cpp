@@ -78,7 +78,7 @@ TEST_CASE("a host without rules accepts by default, in each family of its addres
     CHECK(verdict(samples, "ipv4", "3306", "10.77.0.12") == "must_reach");
     CHECK(verdict(samples, "ipv4", "22", "any") == "must_reach");  // :: takes IPv4 too
     CHECK(verdict(samples, "ipv6", "22", "any") == "must_reach");
-    CHECK(verdict(samples, "ipv4", "8000", "any") == "");  // loopback is nobody's business
+    CHECK(verdict(samples, "ipv4", "8000", "any") == "");  // loopback is not evaluated
     CHECK(samples.value("lapwing_ruleset_info", {{"digest", "d"}}) == 1);
     CHECK(samples.value("lapwing_ruleset_age_seconds") == 3);
 }
@@ -230,7 +230,7 @@ TEST_CASE("the snapshot of a namespace: its rules, its sockets and their owners"
         CHECK(first.ruleset.status == ReadStatus::ok);
         CHECK(first.ruleset.output.find("\"policy\": \"drop\"") != std::string::npos);
         CHECK(first.ruleset.output.find("packets") == std::string::npos);
-        CHECK(first.owners.empty());  // the machine's other sockets are of other namespaces
+        CHECK(first.owners.empty());  // other sockets belong to other namespaces
         const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
         REQUIRE(listen(fd, 1) == 0);
         const auto second = collectSnapshot({});

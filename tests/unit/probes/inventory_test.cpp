@@ -25,7 +25,7 @@ Deadline soon() {
     return Deadline(std::chrono::seconds(20));
 }
 
-/// What readNginx() makes of files that are not there.
+/// The result of readNginx() for files that exist only here.
 NginxConfiguration readAll(const std::map<std::string, std::string>& texts) {
     return readNginx(
         "/etc/nginx/nginx.conf",
@@ -55,9 +55,10 @@ NginxConfiguration readOne(const std::string& text) {
 /// "PORT[*] NAMES > UPSTREAM = ADDRESS (ROLE)", the star for the default server.
 Texts words(const NginxConfiguration& configuration) {
     Texts out;
-    for (const auto& one : configuration.routes) {
-        out.push_back(std::to_string(one.port) + (one.default_server ? "*" : "") + " " + one.server_names +
-                      " > " + one.upstream + " = " + one.address + " (" + one.role + ")");
+    for (const auto& route : configuration.routes) {
+        out.push_back(std::to_string(route.port) + (route.default_server ? "*" : "") + " " +
+                      route.server_names + " > " + route.upstream + " = " + route.address + " (" +
+                      route.role + ")");
     }
     return out;
 }
@@ -121,13 +122,13 @@ TEST_CASE("the targets of Nginx: upstream groups, addresses, sockets and itself"
           Texts{"80*  > unix:/run/b.sock = unix:/run/b.sock (active)", "81*  > $b =  ()",
                 "81*  > far.org = far.org:443 (active)", "81*  > localhost:9000 = 127.0.0.1:9000 (active)",
                 "81*  > localhost:9000 = [::1]:9000 (active)", "443*  > web-02 = 10.0.0.2:443 (active)"});
-    // A list may be long, and passes nothing on.
+    // A list may be long, and passes no requests.
     CHECK(
         words(readOne("http { map $a $b { include /etc/nginx/list; } server { server_name \xff\xfe; } }")) ==
         Texts{"80* \xff\xfe >  =  ()"});
     const auto foreign = routeFamily(readOne("http { server { server_name \xff\xfe; } }"));
     CHECK(foreign.metric.at(0).label.at(1).value == "??");
-    // Proxies outside of http are none of its requests.
+    // Proxies outside of http do not count.
     CHECK(words(readOne("stream { server { listen 3306; proxy_pass 10.0.0.2:3306; } } http { }")).empty());
 }
 
@@ -267,7 +268,7 @@ TEST_CASE("the inventory of a host: one sample and one document for each set tha
     CHECK(result->note.empty());
     CHECK(result->documents.size() == 3);
     CHECK(std::any_of(result->documents.begin(), result->documents.end(),
-                      [&](const auto& one) { return one.kind == "inventory" && one.body == document; }));
+                      [&](const auto& one) { return route.kind == "inventory" && route.body == document; }));
     dir.write("nginx/a.site", "server {");
     const auto broken = probe.collect(soon());
     REQUIRE(broken);

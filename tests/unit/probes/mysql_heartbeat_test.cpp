@@ -1,4 +1,4 @@
-// When to beat, and with which words. What real servers make of it: mysql_pair_live_test.cpp.
+// The decision to beat, and the statement. mysql_pair_live_test.cpp runs it on real servers.
 #include "agent/probes/mysql/heartbeat.h"
 #include "tests/unit/catch.h"
 #include "tests/unit/probes/samples.h"
@@ -10,7 +10,7 @@ using Why = HeartbeatRefusal;
 
 namespace {
 
-/// A primary that has never been anything else.
+/// A primary that has never been a replica.
 HeartbeatFacts primary(Mode mode = Mode::automatic) {
     HeartbeatFacts facts;
     facts.mode = mode;
@@ -28,7 +28,7 @@ TEST_CASE("the servers that may beat") {
     CHECK(mayBeat(primary(Mode::multi_primary)) == Why::none);
     CHECK(mayBeat(primary(Mode::off)) == Why::off);
     CHECK(mayBeat(primary(Mode::read)) == Why::not_primary);
-    CHECK(mayBeat(HeartbeatFacts()) == Why::read_only);  // by default nothing is known
+    CHECK(mayBeat(HeartbeatFacts()) == Why::read_only);  // by default everything is unknown
     for (const auto table : {Why::no_table, Why::no_grant}) {
         auto facts = primary(Mode::primary);
         facts.table = table;
@@ -90,7 +90,7 @@ TEST_CASE("rows of the heartbeat's table, from pt-heartbeat and from the agent")
     const test::Samples samples(out);
     CHECK(samples.value("lapwing_mysql_heartbeat_timestamp_seconds", {{"server_id", "1"}}) == 100);
     CHECK(samples.value("lapwing_mysql_heartbeat_age_seconds", {{"server_id", "1"}}) == 1.5);
-    // Ahead of the clock is told as it is: a clock is wrong.
+    // A row ahead of the clock has a negative age: a clock is wrong.
     CHECK(samples.value("lapwing_mysql_heartbeat_age_seconds", {{"server_id", "2"}}) == -8.5);
 }
 

@@ -29,7 +29,7 @@ struct Mariadb {
             dir.path("install.log"));
         REQUIRE(eventually([&] { return !install.running(); }, std::chrono::seconds(120)));
         start();
-        // Accounts of the tests: known by nothing at all, which only a server made for this may have.
+        // The tests' accounts have no password, which only a server of a test may have.
         auto root = admin();
         sql(root, "CREATE USER watcher@'127.0.0.1' IDENTIFIED BY 'quiet-word'");
         sql(root, "GRANT SLAVE MONITOR ON *.* TO watcher@'127.0.0.1'");
@@ -189,7 +189,7 @@ TEST_CASE("optional privileges: without them their part is absent, and the grant
           "information_schema.INNODB_TRX (GRANT PROCESS ON *.* TO `least`@`localhost`)");
     CHECK(probe.collect(Deadline(milliseconds(4000)))->note == result->note);  // partial, too
 
-    // Granted meanwhile: found without a restart, by a new session.
+    // A new session finds the grant, without a restart.
     Mariadb::sql(root, "GRANT PROCESS, BINLOG MONITOR ON *.* TO least@localhost");
     CHECK(eventually([&] { return probe.collect(Deadline(milliseconds(4000)))->note.empty(); }));
     CHECK(
@@ -263,7 +263,7 @@ TEST_CASE("a hung statement holds one connection, and the blocked data comes bac
     CHECK(connection.session() == 1);
     REQUIRE(connection.ready(std::chrono::steady_clock::now() + std::chrono::seconds(20)));
     CHECK(connection.session() == 1);
-    // The late answer is not taken for the answer to the next question.
+    // The late answer is not the answer to the next statement.
     const auto next =
         connection.query("SELECT 42", std::chrono::steady_clock::now() + std::chrono::seconds(4));
     REQUIRE(next);
@@ -292,7 +292,7 @@ TEST_CASE("mysql stopped by SIGSTOP: timeout within the deadline, no second conn
     frozen.reset();
     CHECK(eventually([&] { return isUp(connected.collect(Deadline(milliseconds(4000)))); }));
     CHECK(eventually([&] { return isUp(fresh.collect(Deadline(milliseconds(4000)))); }));
-    CHECK(connectionsOf(root, "root") == before + 1);  // the one of `fresh`, however often it was asked
+    CHECK(connectionsOf(root, "root") == before + 1);  // the connection of `fresh`, however often it was used
 }
 
 TEST_CASE("the destructor of a probe does not hang when its server does", "[live]") {

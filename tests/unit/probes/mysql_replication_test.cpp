@@ -1,4 +1,4 @@
-// What tells how replication goes, from outputs captured from real servers.
+// The state of replication, from captured outputs of real servers.
 #include "agent/probes/mysql/blocked.h"
 #include "agent/probes/mysql/pulse.h"
 #include "agent/probes/mysql/statements.h"
@@ -304,19 +304,19 @@ TEST_CASE("workers of MySQL: old times of idle workers are not lag") {
     CHECK(drained.workers("stopped") == 0);
     CHECK(drained.samples.value("lapwing_mysql_replica_received_heartbeats_total") == 1056);
     CHECK(drained.samples.value("lapwing_mysql_replica_last_heartbeat_age_seconds") == 0.1724);
-    // A thread that is stopped: nobody knows what waits.
+    // A stopped thread: the waiting transactions are unknown.
     auto stopped = running();
     stopped.receiver_runs = false;
     CHECK_FALSE(Threads(idle, {stopped}).age());
-    // The last that arrived is not among those applied.
+    // The last received transaction is not among the applied ones.
     auto queued = idle;
     queued.rows[0][*queued.find("last")] = kUuid + ":12";
     CHECK_FALSE(Threads(queued, {running()}).age());
-    // Without GTIDs the positions tell.
+    // Without GTIDs the positions decide.
     queued.rows[0][*queued.find("last")] = "ANONYMOUS";
     CHECK(Threads(queued, {running()}).age() == 0);
     CHECK_FALSE(Threads(queued, {running(true)}).age());
-    // A channel that the status does not show is not told of.
+    // A channel that is missing from the status is left out.
     CHECK(Threads(idle, {}).samples.size() == 0);
 }
 
@@ -325,7 +325,7 @@ TEST_CASE("workers of MySQL: applying, stopped, failed") {
     CHECK(applying.age() == 2.6221);
     CHECK(applying.workers("applying") == 1);
     CHECK(applying.workers("idle") == 3);
-    // By a source that does not say when it committed: no number, certainly not 0.
+    // A source without commit times: no number, and certainly not 0.
     auto silent = table("mysql-9.7/threads-applying.tsv");
     silent.rows[2][*silent.find("age")] = std::nullopt;
     CHECK_FALSE(Threads(silent, {running(true)}).age());
@@ -394,9 +394,9 @@ TEST_CASE("bytes written to the binary log, over changes of file") {
     CHECK(counter.update(at(5, 1500), {}) == 500);
     CHECK_FALSE(counter.needsFiles(at(5, 1600)));
     CHECK(counter.needsFiles(at(7, 204)));
-    // 5 ended at 2000, 6 had 104, 7 has 204 so far; each begins with 4 bytes that nobody wrote.
+    // 5 ended at 2000, 6 had 104, 7 has 204 so far; each begins with a magic number of 4 bytes.
     CHECK(counter.update(at(7, 204), {{5, 2000}, {6, 104}, {7, 204}}) == 1300);
-    CHECK(counter.update(at(8, 54), {}) == 1350);  // what went to 7 is not known
+    CHECK(counter.update(at(8, 54), {}) == 1350);  // the bytes of 7 are unknown
     CHECK(counter.update(at(1, 154), {}) == 0);    // RESET
     CHECK(counter.update(at(1, 155), {}) == 1);
 }

@@ -179,7 +179,7 @@ TEST_CASE("MySQL 9.7: the newer names, and the older ones beside them") {
     CHECK(samples.value("mysql_global_variables_log_bin") == 1);
 }
 
-/// Servers that no Debian has any more: the columns as their manuals list them, the values made up.
+/// Servers that Debian no longer has: the columns of their manuals, with invented values.
 TEST_CASE("MySQL 5.7 and MariaDB 10.3, by the columns of their manuals") {
     const Replica mysql("mysql-5.7/replica-documented.tsv");
     const Replica mariadb("mariadb-10.3/replica-documented.tsv");

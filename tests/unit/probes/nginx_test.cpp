@@ -73,7 +73,7 @@ TEST_CASE("a page that is not stub_status is an error, not zeros") {
     for (const char* active : {"-1", "x"}) {
         wrong.push_back(std::string("Active connections: ").append(active).append("\n").append(rest));
     }
-    // Cut anywhere before its last number it is none.
+    // A page that is truncated before its last number is not a status page.
     for (std::size_t size = 0; size < whole.find("2 \n"); ++size) {
         wrong.push_back(whole.substr(0, size));
     }

@@ -36,7 +36,8 @@ TEST_CASE("stat: CPU time by mode, and the counters") {
     CHECK(samples.value("node_cpu_seconds_total", {{"cpu", "0"}, {"mode", "system"}}) == 26.98);
     CHECK(samples.value("node_cpu_seconds_total", {{"cpu", "0"}, {"mode", "idle"}}) == 1334.93);
     CHECK(samples.value("node_cpu_seconds_total", {{"cpu", "0"}, {"mode", "steal"}}) == 4.19);
-    CHECK(samples.count("node_cpu_seconds_total") == 16);  // two CPUs, eight modes; the sum of all is no CPU
+    CHECK(samples.count("node_cpu_seconds_total") ==
+          16);  // two CPUs, eight modes; the line of the sum is left out
     CHECK(samples.value("node_boot_time_seconds") == 1795414232);
     CHECK(samples.value("node_context_switches_total") == 637237);
     CHECK(samples.value("node_intr_total") == 352649);
@@ -232,7 +233,7 @@ TEST_CASE("the probe reads a tree, and leaves out the files that this kernel lac
     CHECK(samples.value("node_network_up", {{"device", "eth0"}}) == 1);
     CHECK(samples.value("node_network_up", {{"device", "lo"}}) == 0);
     CHECK(samples.value("node_network_mtu_bytes", {{"device", "eth0"}}) == 1400);
-    CHECK_FALSE(samples.value("node_network_speed_bytes", {{"device", "eth0"}}));  // says -1: it has none
+    CHECK_FALSE(samples.value("node_network_speed_bytes", {{"device", "eth0"}}));  // -1: it has no speed
     CHECK(samples.value("node_scrape_collector_success", {{"collector", "meminfo"}}) == 1);
     CHECK_FALSE(samples.value("node_nf_conntrack_entries"));
     CHECK(*samples.value("node_time_seconds") > 1.7e9);
@@ -249,7 +250,7 @@ TEST_CASE("the probe on this host") {
         CHECK(samples.count("node_filesystem_size_bytes") >= 1);
         CHECK(samples.count("node_network_receive_bytes_total") >= 1);
         for (const auto& series : samples.series()) {
-            CHECK(samples.value(series.labels.metricName(), series.labels));  // none is there twice
+            CHECK(samples.value(series.labels.metricName(), series.labels));  // each series once
         }
     }
 }
@@ -266,7 +267,7 @@ TEST_CASE("a part that cannot be read says so") {
     const auto root = std::filesystem::temp_directory_path() / ("lapwing-node-" + std::to_string(::getpid()));
     std::filesystem::copy(kRoot + "/proc", root, std::filesystem::copy_options::recursive);
     std::filesystem::remove(root / "meminfo");
-    std::filesystem::create_directory(root / "meminfo");  // even root cannot read that
+    std::filesystem::create_directory(root / "meminfo");  // even root cannot read it as a file
     NodeProbe probe(root.string(), kRoot + "/sys");
     const auto result = probe.collect(Deadline(std::chrono::seconds(4)));
     std::filesystem::remove_all(root);
