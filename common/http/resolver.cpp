@@ -21,7 +21,7 @@ struct Lookup {
     std::vector<Address> addresses;
 };
 
-// Outlives main(): a look-up that was left behind may still end afterwards.
+// Outlives main(): an abandoned look-up may still end afterwards.
 struct Lookups {
     Mutex mutex;
     ConditionVariable ended;
