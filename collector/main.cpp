@@ -8,7 +8,7 @@ namespace {
 
 int dispatch(int argc, char** argv) {
     namespace collector = lapwing::collector;
-    CLI::App app{"Lapwing's collector: keeps what agents report, says what is wrong, and tells somebody."};
+    CLI::App app{"Lapwing's collector: stores agents' metrics, diagnoses the site and sends alerts."};
     app.require_subcommand(1);
     app.fallthrough();
     std::string config = "/etc/lapwing/collector.yaml";
@@ -16,46 +16,48 @@ int dispatch(int argc, char** argv) {
     int code = collector::kFine;
 
     app.add_subcommand("run", "Run the collector")->callback([&] { code = collector::runService(config); });
-    app.add_subcommand("check-config", "Say everything that is wrong with the configuration and its rules")
-        ->callback([&] { code = collector::checkConfig(config); });
+    app.add_subcommand("check-config", "Report all errors of the configuration and its rules")->callback([&] {
+        code = collector::checkConfig(config);
+    });
 
     std::vector<std::string> rule_files;
-    auto* check_rules = app.add_subcommand("check-rules", "Say everything that is wrong with rule files");
+    auto* check_rules = app.add_subcommand("check-rules", "Report all errors of rule files");
     check_rules->add_option("FILE", rule_files, "Prometheus rule files")->required();
     check_rules->callback([&] { code = collector::checkRules(rule_files); });
 
     bool json = false;
-    const auto lists = [&](const char* name, const char* what, int (*show)(const std::string&, bool)) {
-        auto* verb = app.add_subcommand(name, what);
+    const auto lists = [&](const char* name, const char* description, int (*show)(const std::string&, bool)) {
+        auto* verb = app.add_subcommand(name, description);
         verb->add_flag("--json", json, "Print JSON");
         verb->callback([&code, &config, &json, show] { code = show(config, json); });
     };
-    lists("status", "Show how the collector and the site fare", &collector::showStatus);
-    lists("findings", "List what is wrong or at risk", &collector::showFindings);
+    lists("status", "Show the state of the collector and the site", &collector::showStatus);
+    lists("findings", "List the findings: faults and risks", &collector::showFindings);
     lists("alerts", "List active alerts", &collector::showAlerts);
     lists("agents", "List agents and when each last reported", &collector::showAgents);
 
     collector::WhatIfRequest what_if_request;
     auto* what_if = app.add_subcommand(
-        "whatif", "Say what would stop, and what would still work, if components failed or were added");
-    what_if->add_option("COMPONENT", what_if_request.components,
-                        "What fails: haproxy@lb-01, mysql@web-01, or a host; all of them at once");
+        "whatif",
+        "Show which services would stop, and which would still work, if components failed or were added");
     what_if->add_option(
-        "--add", what_if_request.additions,
-        "KIND@HOST: haproxy, web or mysql at a host, which may be a new one; or watchdog@outside");
+        "COMPONENT", what_if_request.components,
+        "A component that fails (haproxy@lb-01, mysql@web-01), or a host; several fail together");
+    what_if->add_option("--add", what_if_request.additions,
+                        "KIND@HOST: haproxy, web or mysql at a host, even a new one; or watchdog@outside");
     what_if->add_flag("--json", what_if_request.json, "Print JSON");
     what_if->callback([&] { code = collector::whatIf(config, what_if_request); });
 
     std::string host;
     std::string bundle;
-    auto* enrol = app.add_subcommand("enrol", "Make the certificate with which a host's agent reports");
+    auto* enrol = app.add_subcommand("enrol", "Make the certificate of a host's agent");
     enrol->add_option("HOST", host, "The host's name")->required();
     enrol->add_option("--bundle", bundle, "Where to write certificate, key and CA (default: HOST.pem)");
     enrol->callback([&] { code = collector::enrol(config, host, bundle); });
 
     std::string backup_file;
-    auto* backup = app.add_subcommand("backup", "Copy the database, also while the collector runs");
-    backup->add_option("FILE", backup_file, "The copy; nothing may be there yet")->required();
+    auto* backup = app.add_subcommand("backup", "Copy the database, even while the collector runs");
+    backup->add_option("FILE", backup_file, "The copy; the file must not exist yet")->required();
     backup->callback([&] { code = collector::backup(config, backup_file); });
 
     auto* notify = app.add_subcommand("notify", "Notifications");
@@ -68,19 +70,19 @@ int dispatch(int argc, char** argv) {
     std::string silence_id;
     auto* silence = app.add_subcommand(
         "silence",
-        "Tell nobody of a host's alerts for a while: silence HOST 30m. The alerts are still shown");
+        "Send no notifications about a host for a while: silence HOST 30m. Its alerts are still shown");
     silence
-        ->add_option("HOST DURATION", silence_request.words,
-                     "The host (the label instance) and for how long; with --matcher, HOST may be left out")
+        ->add_option("HOST DURATION", silence_request.target_and_duration,
+                     "The host (the label instance) and the duration; with --matcher, HOST may be omitted")
         ->expected(0, 2);
     silence->add_option("--matcher", silence_request.matchers,
-                        "NAME=VALUE, NAME!=VALUE, NAME=~REGEX or NAME!~REGEX; may be given several times");
-    silence->add_option("--comment", silence_request.comment, "Why");
+                        "NAME=VALUE, NAME!=VALUE, NAME=~REGEX or NAME!~REGEX; repeatable");
+    silence->add_option("--comment", silence_request.comment, "The reason");
     auto* silences = silence->add_subcommand("list", "List the silences");
     silences->add_flag("--json", json, "Print JSON");
     silences->callback([&] { code = collector::listSilences(config, json); });
     auto* expire = silence->add_subcommand("expire", "End a silence now");
-    expire->add_option("ID", silence_id, "As `silence list` shows it")->required();
+    expire->add_option("ID", silence_id, "The id, as `silence list` shows it")->required();
     expire->callback([&] { code = collector::expireSilence(config, silence_id); });
     silence->callback([&] {
         if (silence->get_subcommands().empty()) {

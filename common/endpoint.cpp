@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <charconv>
 
+#include "common/text.h"
+
 namespace lapwing {
 
 namespace {
@@ -101,6 +103,11 @@ std::optional<Endpoint> Endpoint::ofUrl(std::string_view url) {
 
 std::optional<reach::Address> Endpoint::address() const {
     return reach::Address::parse(withoutZone(host));
+}
+
+bool Endpoint::loopback() const {
+    const auto parsed = address();
+    return parsed ? parsed->isLoopback() : equalsIgnoreCase(host, "localhost");
 }
 
 std::string Endpoint::toString() const {

@@ -33,6 +33,9 @@ struct Endpoint {
     /// The host as an address, its zone left out; nothing for a name.
     std::optional<reach::Address> address() const;
 
+    /// Whether the host is this machine's loopback: "localhost", 127.0.0.0/8 or ::1.
+    bool loopback() const;
+
     /// The text that parse() reads: IPv6 in brackets where a port follows, bare where none does.
     std::string toString() const;
 };

@@ -39,6 +39,11 @@ inline tl::unexpected<Error> fail(ErrorKind kind, std::string message) {
     return tl::unexpected<Error>(Error{kind, std::move(message)});
 }
 
+/// Passes an error on: `return fail(result.error());`
+inline tl::unexpected<Error> fail(Error error) {
+    return tl::unexpected<Error>(std::move(error));
+}
+
 inline const char* errorKindName(ErrorKind kind) {
     switch (kind) {
         case ErrorKind::invalid:

@@ -13,7 +13,7 @@
 #include "agent/attempts/canary.h"
 #include "agent/attempts/connect.h"
 #include "agent/attempts/greeting.h"
-#include "agent/probes/firewall/interfaces.h"
+#include "agent/host/interfaces.h"
 #include "agent/runner/series_tracker.h"
 #include "common/metric_names.h"
 
@@ -44,8 +44,8 @@ struct Source {
 
 /// The address from which packets to the peer leave, and further ones of the same interface.
 std::vector<Source> sourcesTowards(const reach::Address& peer) {
-    const auto main = firewall::sourceTowards(peer);
-    const auto addresses = firewall::listInterfaceAddresses();
+    const auto main = sourceTowards(peer);
+    const auto addresses = listInterfaceAddresses(InterfaceState::up);
     if (!main || !addresses) {
         return {};
     }
@@ -53,7 +53,7 @@ std::vector<Source> sourcesTowards(const reach::Address& peer) {
     const auto own = std::find_if(addresses->begin(), addresses->end(),
                                   [&](const auto& each) { return each.address == *main; });
     for (const auto& each : *addresses) {
-        const bool usable = own != addresses->end() && each.interface == own->interface &&
+        const bool usable = own != addresses->end() && each.name == own->name &&
                             each.address.family == main->family && each.address != *main &&
                             !each.address.isLinkLocal();
         if (usable && out.size() <= kMostSecond) {

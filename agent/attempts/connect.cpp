@@ -6,30 +6,14 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstring>
+
+#include "agent/host/socket_address.h"
 
 namespace lapwing::agent {
 
 namespace {
 
 using Clock = std::chrono::steady_clock;
-
-socklen_t fill(sockaddr_storage& name, const reach::Address& address, std::uint16_t port) {
-    if (address.family == reach::Family::ipv4) {
-        sockaddr_in v4{};
-        v4.sin_family = AF_INET;
-        v4.sin_port = htons(port);
-        std::memcpy(&v4.sin_addr, address.key.data() + 12, sizeof v4.sin_addr);
-        std::memcpy(&name, &v4, sizeof v4);
-        return sizeof v4;
-    }
-    sockaddr_in6 v6{};
-    v6.sin6_family = AF_INET6;
-    v6.sin6_port = htons(port);
-    std::memcpy(&v6.sin6_addr, address.key.data(), sizeof v6.sin6_addr);
-    std::memcpy(&name, &v6, sizeof v6);
-    return sizeof v6;
-}
 
 /// `at_once`: connect() itself failed, so no packet has been answered.
 Attempted fromErrno(int error, bool at_once) {
@@ -117,16 +101,14 @@ ConnectResult tryConnect(const reach::Address& source, const reach::Address& tar
     if (connection.fd() < 0) {
         return {};
     }
-    sockaddr_storage name{};
-    auto size = fill(name, source, 0);
+    const auto from = socketAddress(source, 0);
     const int on = 1;
     setsockopt(connection.fd(), IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof on);
-    if (bind(connection.fd(), reinterpret_cast<const sockaddr*>(&name), size) != 0) {
+    if (bind(connection.fd(), from.get(), from.size) != 0) {
         return {};
     }
-    size = fill(name, target, port);
-    if (connect(connection.fd(), reinterpret_cast<const sockaddr*>(&name), size) != 0 &&
-        errno != EINPROGRESS) {
+    const auto to = socketAddress(target, port);
+    if (connect(connection.fd(), to.get(), to.size) != 0 && errno != EINPROGRESS) {
         return {fromErrno(errno, true), {}};
     }
     if (waitFor(connection.fd(), POLLOUT, Clock::now() + timeout) == 0) {

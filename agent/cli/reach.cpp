@@ -1,11 +1,9 @@
 #include "agent/cli/reach.h"
 
 #include <fmt/format.h>
-#include <rapidjson/document.h>
-#include <rapidjson/stringbuffer.h>
-#include <rapidjson/writer.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <charconv>
 #include <cstring>
 #include <fstream>
@@ -13,9 +11,10 @@
 #include <sstream>
 
 #include "agent/cli/commands.h"
-#include "agent/snapshot/collect.h"
-#include "agent/snapshot/host.h"
+#include "agent/host/host.h"
+#include "agent/snapshot/helper/collect.h"
 #include "agent/snapshot/snapshot.h"
+#include "common/json.h"
 #include "common/reach/ruleset.h"
 
 namespace lapwing::agent {
@@ -24,7 +23,6 @@ namespace {
 
 using reach::AddressRange;
 using reach::Verdict;
-using Writer = rapidjson::Writer<rapidjson::StringBuffer>;
 
 /// For whom the ruleset does the same, and what.
 struct Answer {
@@ -72,9 +70,8 @@ Expected<reach::Ruleset> readFile(const std::string& file) {
     }
     std::stringstream text;
     text << in.rdbuf();
-    rapidjson::Document document;
-    document.Parse<rapidjson::kParseIterativeFlag>(text.str().c_str());
-    if (document.HasParseError() || !document.IsObject()) {
+    const auto document = json::parse(text.view());
+    if (!document.IsObject()) {
         return fail(
             ErrorKind::invalid,
             fmt::format("reading {}: neither a snapshot nor what `nft -j list ruleset` prints", file));
@@ -233,63 +230,50 @@ void print(const reach::Ruleset& ruleset, const ReachQuestion& question,
     }
 }
 
-void put(Writer& writer, const char* key, const std::string& text) {
-    writer.Key(key);
-    writer.String(text.data(), static_cast<rapidjson::SizeType>(text.size()));
-}
-
-void put(Writer& writer, const char* key, const std::vector<std::string>& texts) {
-    writer.Key(key);
-    writer.StartArray();
-    for (const auto& text : texts) {
-        writer.String(text.data(), static_cast<rapidjson::SizeType>(text.size()));
+void putStep(json::Writer& out, const reach::Ruleset& ruleset, const reach::Step& step) {
+    out.StartObject();
+    json::put(out, "hook", reach::hookName(step.hook));
+    json::put(out, "chain", step.chain);
+    json::put(out, "priority", step.priority);
+    json::put(out, "answer", step.answer);
+    json::put(out, "outcome", step.outcome.toString());
+    json::key(out, "rules");
+    out.StartArray();
+    for (const auto& place : step.rules) {
+        out.StartObject();
+        json::put(out, "place", place);
+        json::put(out, "text", ruleset.textOf(place));
+        out.EndObject();
     }
-    writer.EndArray();
+    out.EndArray();
+    out.EndObject();
 }
 
-void put(Writer& writer, const reach::Ruleset& ruleset, const ReachQuestion& question, const Answer& answer) {
+void putAnswer(json::Writer& out, const reach::Ruleset& ruleset, const ReachQuestion& question,
+               const Answer& answer) {
     const auto& result = answer.result;
-    writer.StartObject();
-    put(writer, "target", question.target);
-    put(writer, "to", answer.packet.destination.toString());
-    put(writer, "interface", answer.packet.interface);
     std::vector<std::string> from;
     for (const auto& range : answer.from) {
         from.push_back(range.toString());
     }
-    put(writer, "from", from);
-    put(writer, "verdict", reach::verdictName(result.verdict));
-    writer.Key("rejected");
-    writer.Bool(result.rejected);
-    put(writer, "translated_to", result.translated_to);
-    writer.Key("forwarded");
-    writer.Bool(result.forwarded);
-    writer.Key("path");
-    writer.StartArray();
+    out.StartObject();
+    json::put(out, "target", question.target);
+    json::put(out, "to", answer.packet.destination.toString());
+    json::put(out, "interface", answer.packet.interface);
+    json::put(out, "from", from);
+    json::put(out, "verdict", reach::verdictName(result.verdict));
+    json::put(out, "rejected", result.rejected);
+    json::put(out, "translated_to", result.translated_to);
+    json::put(out, "forwarded", result.forwarded);
+    json::key(out, "path");
+    out.StartArray();
     for (const auto& step : result.path) {
-        writer.StartObject();
-        put(writer, "hook", reach::hookName(step.hook));
-        put(writer, "chain", step.chain);
-        writer.Key("priority");
-        writer.Int(step.priority);
-        writer.Key("answer");
-        writer.Bool(step.answer);
-        put(writer, "outcome", step.outcome.toString());
-        writer.Key("rules");
-        writer.StartArray();
-        for (const auto& place : step.rules) {
-            writer.StartObject();
-            put(writer, "place", place);
-            put(writer, "text", ruleset.textOf(place));
-            writer.EndObject();
-        }
-        writer.EndArray();
-        writer.EndObject();
+        putStep(out, ruleset, step);
     }
-    writer.EndArray();
-    put(writer, "unknowns", result.unknowns);
-    put(writer, "assumptions", result.assumptions);
-    writer.EndObject();
+    out.EndArray();
+    json::put(out, "unknowns", result.unknowns);
+    json::put(out, "assumptions", result.assumptions);
+    out.EndObject();
 }
 
 }  // namespace
@@ -316,12 +300,11 @@ int answerReach(const ReachQuestion& question) {
         fmt::print(stderr, "no address of this host is of the family of --from; give --to ADDRESS\n");
         return kUsage;
     }
-    rapidjson::StringBuffer buffer;
-    Writer writer(buffer);
-    writer.StartObject();
-    put(writer, "managers", ruleset->managers());
-    writer.Key("answers");
-    writer.StartArray();
+    json::Writer out;
+    out.StartObject();
+    json::put(out, "managers", ruleset->managers());
+    json::key(out, "answers");
+    out.StartArray();
     if (!question.json && !ruleset->managers().empty()) {
         fmt::print("rules of {}\n", fmt::join(ruleset->managers(), ", "));
     }
@@ -336,16 +319,16 @@ int answerReach(const ReachQuestion& question) {
         }
         for (const auto& answer : *answers) {
             certain = certain && answer.result.verdict != Verdict::may;
-            put(writer, *ruleset, question, answer);
+            putAnswer(out, *ruleset, question, answer);
         }
         if (!question.json) {
             print(*ruleset, question, destination, *answers);
         }
     }
-    writer.EndArray();
-    writer.EndObject();
+    out.EndArray();
+    out.EndObject();
     if (question.json) {
-        fmt::print("{}\n", buffer.GetString());
+        fmt::print("{}\n", out.text());
     }
     return certain ? kFine : kDegraded;
 }

@@ -6,8 +6,10 @@
 
 #include <algorithm>
 #include <array>
+#include <memory>
 #include <set>
 
+#include "agent/snapshot/snapshot_file.h"
 #include "common/config/reader.h"
 
 namespace lapwing::agent {
@@ -117,7 +119,7 @@ void readSpool(const config::Node& node, AgentConfig& out) {
 ProbeContext contextOf(const AgentConfig& agent) {
     ProbeContext context;
     context.host = agent.host;
-    context.snapshot = agent.snapshot;
+    context.snapshot = std::make_shared<SnapshotFile>(agent.snapshot, context.proc);
     for (const auto& peer : agent.peers) {
         context.peers.push_back(peer.address);
     }

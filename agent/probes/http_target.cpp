@@ -2,20 +2,23 @@
 
 #include <algorithm>
 
+#include "agent/probes/switch.h"
 #include "common/config/reader.h"
+#include "common/endpoint.h"
 #include "common/http/client.h"
 
 namespace lapwing::agent {
 
 bool HttpTarget::isLocal() const {
-    return host.empty() || host == "localhost" || host == "::1" || host.compare(0, 4, "127.") == 0;
+    return host.empty() || isLoopback(host);
 }
 
 Expected<HttpTarget> parseTarget(const std::string& url) {
     HttpTarget out;
     out.url = url;
     out.path = "/";
-    if (url.compare(0, 5, "unix:") == 0) {
+    const bool is_unix = url.starts_with("unix:");
+    if (is_unix) {
         const auto colon = url.find(":/", 5);
         out.base = url.substr(0, colon);
         if (colon != std::string::npos) {
@@ -39,12 +42,17 @@ Expected<HttpTarget> parseTarget(const std::string& url) {
                 out.path.insert(0, "/");
             }
         }
-        out.host = authority.substr(0, 1) == "[" ? authority.substr(1, authority.find(']') - 1)
-                                                 : authority.substr(0, authority.find(':'));
     }
-    // Says what is wrong with the rest; it opens no connection.
+    // Checks the rest of the URL; it opens no connection.
     if (auto client = http::Client::create(out.base); !client) {
         return tl::unexpected(client.error());
+    }
+    if (!is_unix) {
+        const auto endpoint = Endpoint::ofUrl(out.base);
+        if (!endpoint) {
+            return fail(ErrorKind::invalid, "the URL names no usable host");
+        }
+        out.host = endpoint->host;
     }
     return out;
 }

@@ -15,6 +15,8 @@ class Node;
 
 namespace lapwing::agent {
 
+class SnapshotFile;
+
 /// One probe that is to run: what it observes, how often, and the probe itself.
 struct ProbeSpec {
     std::string job;       ///< the probe's name: its folder, its job label
@@ -32,8 +34,8 @@ struct ProbeContext {
     std::string host;            ///< the agent's own host name: the default instance
     std::string proc = "/proc";  ///< root of procfs, elsewhere in tests
     std::string sys = "/sys";
-    std::string snapshot = "/run/lapwing/snapshot.json";  ///< what lapwing-snapshot wrote
-    std::vector<std::string> peers;  ///< addresses of the peers that the configuration names
+    std::shared_ptr<SnapshotFile> snapshot;  ///< one for all probes; absent only in tests
+    std::vector<std::string> peers;          ///< addresses of the peers that the configuration names
 };
 
 /// A kind of probe: one line of the list in probes.cpp.

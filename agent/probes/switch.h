@@ -1,7 +1,9 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -10,7 +12,7 @@
 
 namespace lapwing::agent {
 
-/// What `probes.NAME` of the configuration says.
+/// The form of `probes.NAME` in the configuration.
 enum class Switch {
     detect,  ///< the key is absent
     off,
@@ -34,6 +36,42 @@ inline Switch switchOf(const config::Node& node) {
         node.problem(node.path() + " must be on, off or a list of what to probe");
     }
     return Switch::off;
+}
+
+/// Configures a probe that is switched off, or given as a list of entries, each of which `read(entry,
+/// context, out)` reads. Returns the line for the log; nothing for `detect` and `on`, which each probe
+/// handles itself.
+template <class ReadEntry>
+std::optional<std::string> configureEntries(const config::Node& node, const std::string& job,
+                                            const ProbeContext& context, std::vector<ProbeSpec>& out,
+                                            Switch wanted, ReadEntry read) {
+    if (wanted == Switch::off) {
+        return job + ": off (configured)";
+    }
+    if (wanted != Switch::given) {
+        return std::nullopt;
+    }
+    const auto before = out.size();
+    node.forEach([&](const config::Node& entry) { read(entry, context, out); });
+    return job + ": on (configured, " + std::to_string(out.size() - before) + ")";
+}
+
+/// "localhost" and loopback addresses: a server there is this host's own.
+inline bool isLoopback(std::string_view host) {
+    return host == "localhost" || host == "::1" || host.starts_with("127.");
+}
+
+/// Reads `instance`: by default this host, if the entry names a server of this host's own (`local`). Nothing,
+/// and a problem of the entry, where it is missing.
+inline std::optional<std::string> readInstance(const config::Node& entry, const ProbeContext& context,
+                                               bool local) {
+    std::string instance;
+    entry["instance"].read(instance);
+    if (instance.empty() && !local) {
+        entry.problem(entry.path() + " needs an instance: the name of the host that it observes");
+        return std::nullopt;
+    }
+    return instance.empty() ? context.host : instance;
 }
 
 /// Adds a probe that every host has, unless it is switched off. Returns the line for the log.

@@ -54,6 +54,7 @@ struct Slot {
     // Under the core's mutex.
     Clock::time_point due;
     TimestampMs turn = 0;
+    bool had_turn = false;  ///< the first comes at the start, the others at the times of the schedule
     Flight flight;
     bool flying = false;    ///< collect() has not returned
     bool reported = false;  ///< this flight's outcome is decided: by its end, or by its deadline
@@ -206,7 +207,9 @@ void Runner::Core::takeTurn(Slot& slot, std::unique_lock<std::mutex>& lock) {
     const auto now = Clock::now();
     const TimestampMs wall = nowMs();
     const Flight flight{stampOf(slot.turn, wall), now, now + slot.spec.deadline};
-    slot.turn = nextSlot(wall, slot.spec.interval, offsetOf(slot.spec));
+    slot.turn = slot.had_turn ? nextSlot(wall, slot.spec.interval, offsetOf(slot.spec))
+                              : firstSlot(flight.at, slot.spec.interval, offsetOf(slot.spec));
+    slot.had_turn = true;
     slot.due = now + milliseconds(slot.turn - wall);
     if (slot.flying) {
         // Within its deadline it is merely longer than the interval, and its own report is still to come.
@@ -283,7 +286,7 @@ Runner::~Runner() {
 }
 
 void Runner::start() {
-    // The first round comes at once, spread, so that nobody waits an interval for the first data.
+    // The first runs come at once, spread by job, so that the first data does not take an interval to come.
     const auto now = Clock::now();
     const TimestampMs wall = nowMs();
     for (const auto& slot : core_->slots) {

@@ -19,14 +19,15 @@ std::chrono::milliseconds spreadOf(std::string_view job, std::chrono::millisecon
     return std::chrono::milliseconds(hash % window);
 }
 
-TimestampMs nextSlot(TimestampMs now, std::chrono::milliseconds interval, std::chrono::milliseconds offset) {
+TimestampMs firstSlot(TimestampMs now, std::chrono::milliseconds interval, std::chrono::milliseconds offset) {
     const auto step = interval.count();
-    const auto since = (now - offset.count()) % step;
-    TimestampMs next = now - since + step;
-    if (next - now < step / 2) {
-        next += step;
-    }
-    return next;
+    return now - (now - offset.count()) % step + step;
+}
+
+TimestampMs nextSlot(TimestampMs now, std::chrono::milliseconds interval, std::chrono::milliseconds offset) {
+    const auto next = firstSlot(now, interval, offset);
+    const bool is_near = next - now < interval.count() / 2;
+    return is_near ? next + interval.count() : next;
 }
 
 TimestampMs stampOf(TimestampMs slot, TimestampMs now) {

@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "agent/host/owners.h"
 #include "agent/snapshot/boot.h"
 #include "agent/snapshot/keepalived.h"
 #include "common/error.h"
@@ -32,12 +33,6 @@ struct ToolOutput {
     ReadStatus status = ReadStatus::absent;
     std::string output;
     std::string error;  ///< what it printed on stderr, or why it did not run
-};
-
-struct Owner {
-    int pid = 0;
-    std::string process;  ///< comm
-    std::string executable;
 };
 
 /// What lapwing-snapshot wrote: what an unprivileged agent cannot read by itself.
@@ -72,16 +67,5 @@ Expected<reach::Ruleset> rulesetOf(const Snapshot& snapshot);
 std::string toJson(const Snapshot& snapshot);
 /// Error `protocol` for what toJson() did not write.
 Expected<Snapshot> parseSnapshot(std::string_view json);
-
-/// Reads the file. Errors: `not_found` (the helper has not run), `denied`, `protocol`, and `unavailable` if
-/// it is older than `max_age_ms`, of another boot or of another network namespace: then it says nothing about
-/// now.
-Expected<Snapshot> readSnapshot(const std::string& file, const std::string& proc, TimestampMs now,
-                                std::int64_t max_age_ms);
-
-/// The present boot's id, and the inode of the network namespace of this process; "" and 0 if they cannot be
-/// read.
-std::string bootId(const std::string& proc);
-std::uint64_t networkNamespace(const std::string& proc);
 
 }  // namespace lapwing::agent

@@ -1,16 +1,12 @@
 #include "agent/status/self_probe.h"
 
-#include <arpa/inet.h>
-#include <ifaddrs.h>
-#include <net/if.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include <array>
-#include <cstring>
 #include <fstream>
-#include <memory>
+#include <utility>
 
+#include "agent/host/interfaces.h"
 #include "common/metric_names.h"
 #include "common/model/families.h"
 
@@ -26,32 +22,14 @@ MetricFamily one(MetricFamily family, double value) {
 
 MetricFamily addresses() {
     auto family = gauge(metric::kAgentAddressInfo, "An address of the host");
-    ifaddrs* raw = nullptr;
-    if (getifaddrs(&raw) != 0) {
-        return family;
-    }
-    const std::unique_ptr<ifaddrs, decltype(&freeifaddrs)> list(raw, freeifaddrs);
-    for (const ifaddrs* entry = raw; entry != nullptr; entry = entry->ifa_next) {
-        if (entry->ifa_addr == nullptr || (entry->ifa_flags & IFF_LOOPBACK) != 0) {
-            continue;
+    if (const auto addresses = listInterfaceAddresses(InterfaceState::up_or_down)) {
+        for (const auto& each : *addresses) {
+            add(family,
+                {{"address", each.address.toString()},
+                 {"family", reach::familyName(each.address.family)},
+                 {"interface", each.name}},
+                1);
         }
-        const int kind = entry->ifa_addr->sa_family;
-        const void* bytes = nullptr;
-        if (kind == AF_INET) {
-            bytes = &reinterpret_cast<const sockaddr_in*>(entry->ifa_addr)->sin_addr;
-        }
-        if (kind == AF_INET6) {
-            bytes = &reinterpret_cast<const sockaddr_in6*>(entry->ifa_addr)->sin6_addr;
-        }
-        std::array<char, INET6_ADDRSTRLEN> text{};
-        if (bytes == nullptr || inet_ntop(kind, bytes, text.data(), text.size()) == nullptr) {
-            continue;
-        }
-        add(family,
-            {{"address", text.data()},
-             {"family", kind == AF_INET ? "ipv4" : "ipv6"},
-             {"interface", entry->ifa_name}},
-            1);
     }
     return family;
 }

@@ -193,7 +193,7 @@ std::string Assignments::attemptsFor(const Context& context, const std::string& 
         }
         const auto since = context.rules_since(name);
         for (const auto& listener : host.listeners) {
-            if (listener.protocol == "tcp" && listener.process != "lapwing-agent" &&
+            if (listener.isTcp() && listener.process != "lapwing-agent" &&
                 !isCanaryPort(name, listener.port)) {
                 addListener(host, listener, since, targets);
             }

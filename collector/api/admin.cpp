@@ -20,7 +20,7 @@ Expected<Parameters> readParameters(Request& request) {
     if (request.header("Content-Type").starts_with("application/x-www-form-urlencoded")) {
         const auto body = request.body(kMaxForm);
         if (!body) {
-            return tl::unexpected(body.error());
+            return fail(body.error());
         }
         auto posted = parseForm(*body);
         posted.values.insert(posted.values.end(), form.values.begin(), form.values.end());
@@ -29,7 +29,7 @@ Expected<Parameters> readParameters(Request& request) {
         }
         form = std::move(posted);
     }
-    // Part of a selector must not delete more than the whole of it would.
+    // A partly valid list of selectors must not delete more than the whole list would.
     if (!form.problem.empty()) {
         return fail(ErrorKind::invalid, "error parsing form values: " + form.problem);
     }
@@ -39,25 +39,25 @@ Expected<Parameters> readParameters(Request& request) {
 Expected<void> deleteSeries(storage::Store& store, Request& request) {
     const auto parameters = readParameters(request);
     if (!parameters) {
-        return tl::unexpected(parameters.error());
+        return fail(parameters.error());
     }
     const auto any = matchParameters(*parameters);
     if (!any) {
-        return tl::unexpected(invalidParameter("match[]", any.error().message));
+        return fail(invalidParameter("match[]", any.error().message));
     }
     if (any->empty()) {
         return fail(ErrorKind::invalid, "no match[] parameter provided");
     }
     const auto from = timeParameter(*parameters, "start", 0);
     if (!from) {
-        return tl::unexpected(from.error());
+        return fail(from.error());
     }
     const auto to = timeParameter(*parameters, "end", std::numeric_limits<TimestampMs>::max());
     if (!to) {
-        return tl::unexpected(to.error());
+        return fail(to.error());
     }
     if (*to < *from) {
-        return tl::unexpected(invalidParameter("end", "end timestamp must not be before start time"));
+        return fail(invalidParameter("end", "end timestamp must not be before start time"));
     }
     return store.deleteSeries(*any, *from, *to);
 }

@@ -8,7 +8,6 @@
 #include <charconv>
 #include <map>
 #include <memory>
-#include <mutex>
 
 #include "collector/analysis/analyst.h"
 #include "collector/api/parameters.h"
@@ -16,6 +15,7 @@
 #include "collector/self/agent_book.h"
 #include "collector/self/metrics.h"
 #include "collector/trust/authority.h"
+#include "common/mutex.h"
 
 namespace lapwing::api {
 namespace {
@@ -24,7 +24,7 @@ constexpr const char* kPlain = "text/plain; charset=utf-8";
 constexpr std::size_t kMaxWrite = 8U << 20;
 constexpr std::size_t kMaxDocument = 1U << 20;
 constexpr auto kLongestPoll = std::chrono::seconds(30);
-/// Each long poll keeps a thread: beyond so many at once, agents are answered at once.
+/// Each long poll occupies a thread: beyond this number, polls are answered at once.
 constexpr int kMaxPolls = 24;
 
 ingest::RequestHead headOf(const Request& request) {
@@ -59,7 +59,7 @@ void plain(Responder& responder, int status, const std::string& text) {
     responder.send(status, kPlain, text + "\n");
 }
 
-/// The body, or nothing after an answer that says what is wrong with it.
+/// The body, or nothing after an answer that explains the failure.
 std::optional<std::string> bodyOf(Request& request, Responder& responder, std::size_t limit) {
     auto body = request.body(limit);
     if (body) {
@@ -69,13 +69,13 @@ std::optional<std::string> bodyOf(Request& request, Responder& responder, std::s
     return std::nullopt;
 }
 
-/// Says in the log whose samples are refused and why, of each sender once a minute: the sender counts them as
+/// Logs whose samples are refused and why, for each sender at most once a minute; the sender counts them as
 /// lost. Thread-safe.
 class RefusalLog {
   public:
     void note(const std::string& agent, const ingest::Answer& answer) {
         {
-            const std::lock_guard lock(mutex_);
+            const MutexLock lock(mutex_);
             auto& last = last_[agent];
             const TimestampMs now = nowMs();
             if (now >= last && now - last < kPause) {
@@ -83,7 +83,7 @@ class RefusalLog {
             }
             last = now;
         }
-        // Names of labels are the sender's: no line break of theirs begins a line of the log.
+        // The sender chooses the names of labels: their line breaks must not begin a line of the log.
         std::string text = answer.body;
         std::replace_if(
             text.begin(), text.end(), [](unsigned char c) { return c < 0x20 || c == 0x7f; }, ' ');
@@ -92,8 +92,8 @@ class RefusalLog {
 
   private:
     static constexpr std::int64_t kPause = 60'000;
-    std::mutex mutex_;
-    std::map<std::string, TimestampMs> last_;
+    Mutex mutex_;
+    std::map<std::string, TimestampMs> last_ LAPWING_GUARDED_BY(mutex_);
 };
 
 void write(const AgentsParts& parts, RefusalLog& refusals, Request& request, Responder& responder) {

@@ -18,7 +18,7 @@ class Store;
 
 namespace lapwing::api {
 
-/// All must outlive the handlers.
+/// Everything must outlive the handlers.
 struct AgentsParts {
     ingest::Receiver& receiver;
     storage::Store& store;
@@ -27,11 +27,11 @@ struct AgentsParts {
     self::Metrics& metrics;
 };
 
-/// The agents' four conversations (docs/architecture.md), less joining: write, documents, assignments.
-/// Request::agent names who asks; without a valid name the answer is 403. Safe from any thread.
+/// The conversations with agents (docs/architecture.md) except joining: write, documents, assignments.
+/// Request::agent names the agent; without a valid name the answer is 403. Safe from any thread.
 Handler agentsHandler(const AgentsParts& parts);
 
-/// /api/v1/write for `ingest.local`: samples are stored without the label `agent` being added.
+/// /api/v1/write for `ingest.local`: stores samples without adding the label `agent`.
 Handler localWriteHandler(const AgentsParts& parts);
 
 }  // namespace lapwing::api

@@ -12,21 +12,21 @@ Deadlines::Deadlines() : thread_([this] { run(); }) {}
 
 Deadlines::~Deadlines() {
     {
-        const std::lock_guard lock(mutex_);
+        const MutexLock lock(mutex_);
         stopping_ = true;
     }
-    wake_.notify_all();
+    wake_.notifyAll();
     thread_.join();
 }
 
 void Deadlines::run() {
-    std::unique_lock lock(mutex_);
+    MutexLock lock(mutex_);
     while (!stopping_) {
         if (entries_.empty()) {
             wake_.wait(lock);
             continue;
         }
-        wake_.wait_for(lock, std::chrono::milliseconds(250));
+        wake_.waitFor(lock, std::chrono::milliseconds(250));
         look();
     }
 }
@@ -55,7 +55,7 @@ void Deadlines::look() {
 }
 
 void Deadlines::drain(const void* owner, std::chrono::milliseconds grace) {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     const auto latest = Clock::now() + grace;
     for (auto& [id, entry] : entries_) {
         if (entry.owner != owner) {
@@ -71,21 +71,21 @@ void Deadlines::drain(const void* owner, std::chrono::milliseconds grace) {
 }
 
 Deadlines::Watch::Watch(Deadlines& deadlines, int fd, const void* owner) : deadlines_(deadlines) {
-    const std::lock_guard lock(deadlines_.mutex_);
+    const MutexLock lock(deadlines_.mutex_);
     id_ = deadlines_.next_id_++;
     deadlines_.entries_[id_] = {fd, this, owner, Clock::now() + std::chrono::seconds(10), false, false};
     if (deadlines_.entries_.size() == 1) {
-        deadlines_.wake_.notify_all();
+        deadlines_.wake_.notifyAll();
     }
 }
 
 Deadlines::Watch::~Watch() {
-    const std::lock_guard lock(deadlines_.mutex_);
+    const MutexLock lock(deadlines_.mutex_);
     deadlines_.entries_.erase(id_);
 }
 
 void Deadlines::Watch::allow(std::chrono::milliseconds time, bool idle) {
-    const std::lock_guard lock(deadlines_.mutex_);
+    const MutexLock lock(deadlines_.mutex_);
     auto& entry = deadlines_.entries_[id_];
     const auto deadline = Clock::now() + time;
     entry.deadline = entry.draining ? std::min(entry.deadline, deadline) : deadline;

@@ -2,18 +2,19 @@
 
 #include <atomic>
 #include <chrono>
-#include <condition_variable>
 #include <cstdint>
 #include <map>
-#include <mutex>
 #include <string>
 #include <thread>
 
+#include "common/mutex.h"
+
 namespace lapwing::api {
 
-/// Shuts down connections that have not finished what they are at by their deadline, whatever the peer does:
-/// a trickle of bytes, which renews a socket's own timeout, does not help. And notices peers that have hung
-/// up while they are waited upon. One thread for all servers; it looks four times a second. Thread-safe.
+/// Shuts down connections that have not finished their exchange by its deadline, whatever the peer does: a
+/// trickle of bytes renews a socket's own timeout, but not this deadline. Also notices peers that hang up
+/// while their answer is computed. One thread checks the connections of all servers four times a second.
+/// Thread-safe.
 class Deadlines {
   public:
     Deadlines();
@@ -29,9 +30,10 @@ class Deadlines {
         Watch(const Watch&) = delete;
         Watch& operator=(const Watch&) = delete;
 
-        /// From now on the socket may live for so long.
+        /// From now on, the socket may live this long.
         void allow(std::chrono::milliseconds time, bool idle = false);
-        /// The peer has ended its side of the connection, or the owner drains. Does not become false again.
+        /// True once the peer has ended its side of the connection or the owner drains. Never becomes false
+        /// again.
         const std::atomic<bool>& gone() const { return gone_; }
 
       private:
@@ -41,7 +43,8 @@ class Deadlines {
         std::atomic<bool> gone_{false};
     };
 
-    /// The idle sockets of that owner end now, the others after `grace` at the latest; all count as gone.
+    /// Ends the owner's idle sockets now and its others after `grace` at the latest; all of them count as
+    /// gone.
     void drain(const void* owner, std::chrono::milliseconds grace);
 
   private:
@@ -56,13 +59,13 @@ class Deadlines {
     };
 
     void run();
-    void look();
+    void look() LAPWING_REQUIRES(mutex_);
 
-    std::mutex mutex_;
-    std::condition_variable wake_;
-    std::map<std::uint64_t, Entry> entries_;
-    std::uint64_t next_id_ = 1;
-    bool stopping_ = false;
+    Mutex mutex_;
+    ConditionVariable wake_;
+    std::map<std::uint64_t, Entry> entries_ LAPWING_GUARDED_BY(mutex_);
+    std::uint64_t next_id_ LAPWING_GUARDED_BY(mutex_) = 1;
+    bool stopping_ LAPWING_GUARDED_BY(mutex_) = false;
     std::thread thread_;
 };
 

@@ -8,6 +8,7 @@
 #include "collector/api/answers.h"
 #include "collector/api/parameters.h"
 #include "collector/storage/queryable.h"
+#include "common/text.h"
 
 namespace lapwing::api {
 namespace {
@@ -18,28 +19,28 @@ struct Scope {
     TimestampMs to = kMaxTime;
     std::size_t limit = 0;
 
-    /// No time is meant. Prometheus does not call that an error.
+    /// The range of times is empty. As in Prometheus, this is not an error.
     bool empty() const { return to < from; }
 };
 
-/// In the order in which Prometheus looks at them: the first that is wrong is told.
+/// Checks the parameters in Prometheus' order, and reports the first wrong one.
 Expected<Scope> readScope(const Parameters& parameters) {
     const auto limit = limitParameter(parameters);
     if (!limit) {
-        return tl::unexpected(limit.error());
+        return fail(limit.error());
     }
     const auto from = timeParameter(parameters, "start", kMinTime);
     if (!from) {
-        return tl::unexpected(from.error());
+        return fail(from.error());
     }
     const auto to = timeParameter(parameters, "end", kMaxTime);
     if (!to) {
-        return tl::unexpected(to.error());
+        return fail(to.error());
     }
     return Scope{{}, *from, *to, *limit};
 }
 
-/// Cuts to the limit, and says so.
+/// Cuts the list to the limit, and returns a warning if it did.
 template <class T>
 std::vector<std::string> truncate(std::vector<T>& items, std::size_t limit) {
     if (limit == 0 || items.size() <= limit) {
@@ -66,26 +67,7 @@ void answerTexts(Expected<std::vector<std::string>> texts, std::size_t limit, Re
         warnings);
 }
 
-void appendUtf8(std::string& out, std::uint32_t code) {
-    const auto more = [&](int shift) { out += static_cast<char>(0x80 | ((code >> shift) & 0x3f)); };
-    if (code < 0x80) {
-        out += static_cast<char>(code);
-    } else if (code < 0x800) {
-        out += static_cast<char>(0xc0 | (code >> 6));
-        more(0);
-    } else if (code < 0x10000) {
-        out += static_cast<char>(0xe0 | (code >> 12));
-        more(6);
-        more(0);
-    } else {
-        out += static_cast<char>(0xf0 | (code >> 18));
-        more(12);
-        more(6);
-        more(0);
-    }
-}
-
-/// For a name that is not UTF-8: "\xff".
+/// Prints a name that is not UTF-8: "\xff".
 std::string quoteBytes(const std::string& name) {
     std::string out = "\"";
     for (const unsigned char c : name) {

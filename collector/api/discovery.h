@@ -14,12 +14,12 @@ namespace lapwing::api {
 
 void answerSeries(const storage::Queryable& data, const Parameters& parameters, Responder& responder);
 void answerLabelNames(const storage::Queryable& data, const Parameters& parameters, Responder& responder);
-/// `encoded_name` as it stands in the path: percent-encoded, and perhaps as U__..., with _HEX_ for each
-/// character that no plain name holds and __ for an underscore (Prometheus' "values encoding").
+/// `encoded_name` is the path's part: percent-encoded, and perhaps as U__..., with _HEX_ for each character
+/// that a plain name cannot hold and __ for an underscore (Prometheus' "values encoding").
 void answerLabelValues(const storage::Queryable& data, std::string_view encoded_name,
                        const Parameters& parameters, Responder& responder);
 
-/// What U__... stands for; anything else, and what is not well-formed, as it is.
+/// Decodes U__...; returns other names, and malformed ones, unchanged.
 std::string unescapeName(const std::string& name);
 
 }  // namespace lapwing::api

@@ -22,18 +22,18 @@ class Request {
     virtual ~Request() = default;
 
     std::string method;
-    std::string path;              ///< without the query, percent-encoding as it came
-    std::string query;             ///< what follows '?', encoded
+    std::string path;              ///< without the query; still percent-encoded
+    std::string query;             ///< the encoded text after '?'
     std::string agent;             ///< the common name of the client's certificate; "" without one
     std::int64_t received_us = 0;  ///< when the header had been read, microseconds since 1970
 
-    /// "" if there is no such header; the case of the name does not matter.
+    /// "" if the request has no such header; the case of the name is ignored.
     virtual std::string header(const std::string& name) const = 0;
-    /// The whole body. Errors: `exhausted` if it is longer than `limit` (the declared length is looked at
-    /// first), `protocol` if there is no length, or if it ends early.
+    /// The whole body. Errors: `exhausted` if it is longer than `limit` (the declared length is checked
+    /// first), `protocol` if there is no length, or if the body ends early.
     virtual Expected<std::string> body(std::size_t limit) = 0;
-    /// Becomes true when nobody waits for the answer any more: the client has hung up, or the server ends.
-    /// Work that takes long looks at it. Valid as long as the request.
+    /// Becomes true when the answer is no longer wanted: the client has hung up, or the server stops. Long
+    /// work checks it. Valid as long as the request.
     virtual const std::atomic<bool>& gone() const = 0;
 };
 
@@ -44,8 +44,7 @@ class Responder {
 
     virtual void header(const std::string& name, const std::string& value) = 0;
     virtual void send(int status, const std::string& content_type, std::string_view body) = 0;
-    /// For answers of any length; they are compressed where the client takes that. Valid until the handler
-    /// returns.
+    /// For answers of any length; compressed if the client accepts that. Valid until the handler returns.
     virtual std::ostream& stream(int status, const std::string& content_type) = 0;
 };
 

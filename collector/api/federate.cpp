@@ -24,7 +24,7 @@ Expected<Newest> findNewest(const storage::Queryable& data, const std::vector<st
     for (const auto& matchers : any) {
         const auto found = data.select(matchers, from, to, max_samples);
         if (!found) {
-            return tl::unexpected(found.error());
+            return fail(found.error());
         }
         for (const auto& series : *found) {
             // The format has no staleness markers.
@@ -47,7 +47,7 @@ std::string underscored(std::string_view name, bool metric) {
         const char c = name[i];
         const auto byte = static_cast<unsigned char>(c);
         if ((byte & 0xc0U) == 0x80) {
-            continue;  // one underscore a character
+            continue;  // one underscore for each character
         }
         const bool letter =
             (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' || (c == ':' && metric);
@@ -100,7 +100,7 @@ class Writer {
                 put(labelName(label.name) + '=' + quoted(label.value));
             }
         }
-        // As Prometheus: whoever scrapes this must not add its own.
+        // As in Prometheus: a server that scrapes this must not add its own labels.
         if (!labels.has("instance")) {
             put("instance=\"\"");
         }

@@ -7,7 +7,7 @@
 namespace lapwing::api {
 namespace {
 
-/// U+FFFD for every byte that belongs to no character, as Go's encoder writes it.
+/// Replaces every byte outside a valid character by U+FFFD, as Go's encoder does.
 std::string validUtf8(std::string_view text) {
     std::string out;
     while (!text.empty()) {
@@ -31,12 +31,12 @@ std::string validUtf8(std::string_view text) {
     return out;
 }
 
-/// Of a value or a time; the longest is a negative double of 17 digits with an exponent, or below 1e21 in
+/// Longest text of a value or a time: a negative double of 17 digits with an exponent, or one below 1e21 in
 /// full.
 constexpr std::size_t kMostDigits = 32;
 using Digits = std::array<char, kMostDigits>;
 
-/// Both write at most kMostDigits characters, and return the end of what they wrote.
+/// Both functions write at most kMostDigits characters and return the end of the text.
 char* printValue(double value, char* out) {
     const auto word = [out](std::string_view text) { return std::copy(text.begin(), text.end(), out); };
     if (std::isnan(value)) {

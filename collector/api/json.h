@@ -13,7 +13,7 @@
 
 namespace lapwing::api {
 
-/// What RapidJSON writes to: a small buffer before a std::ostream.
+/// The output stream of RapidJSON: a small buffer before a std::ostream.
 class JsonSink {
   public:
     using Ch = char;
@@ -47,8 +47,8 @@ class JsonSink {
 class JsonWriter : public rapidjson::Writer<JsonSink> {
   public:
     using Writer::Writer;
-    /// A whole value that is JSON already, at most JsonSink::kMostAppended bytes. RawValue copies byte by
-    /// byte.
+    /// Appends a value that is JSON already, at most JsonSink::kMostAppended bytes. RawValue would copy it
+    /// byte by byte.
     void append(std::string_view value) {
         Prefix(rapidjson::kObjectType);
         os_->append(value);
@@ -59,11 +59,11 @@ void key(JsonWriter& json, std::string_view name);
 void text(JsonWriter& json, std::string_view value);
 /// `"name": "value"`
 void field(JsonWriter& json, std::string_view name, std::string_view value);
-/// A plain number of JSON; null for NaN and the infinities.
+/// A plain JSON number; null for NaN and the infinities.
 void number(JsonWriter& json, double value);
 
-/// As Prometheus' API prints values: shortest form that reads back the same, exponents below 1e-6 and from
-/// 1e21 on, "+Inf", "-Inf", "NaN".
+/// Prints a value as Prometheus' API does: the shortest form that reads back the same, with an exponent
+/// below 1e-6 and from 1e21 on, "+Inf", "-Inf", "NaN".
 std::string formatValue(double value);
 /// Milliseconds as decimal seconds: 1500 -> 1.500, 2000 -> 2.
 std::string formatTimestamp(TimestampMs time);

@@ -7,16 +7,17 @@
 #include "collector/api/replication.h"
 #include "collector/api/topology.h"
 #include "collector/self/agent_book.h"
+#include "common/time_text.h"
 
 namespace lapwing::api {
 namespace {
 
-/// An agent that writes at least every ten seconds and was not heard for so long is silent.
+/// Agents write at least every ten seconds; after this time without a write, an agent is silent.
 constexpr std::int64_t kSilentAfter = 60'000;
 
 void timeOrNull(JsonWriter& json, const char* name, std::optional<TimestampMs> time) {
     key(json, name);
-    time ? text(json, formatTime(*time)) : (void)json.Null();
+    time ? text(json, rfc3339(*time)) : (void)json.Null();
 }
 
 void numberOrNull(JsonWriter& json, const char* name, std::optional<double> value) {
@@ -30,7 +31,7 @@ void writeFinding(JsonWriter& json, const analysis::Finding& finding) {
     field(json, "subject", finding.subject);
     field(json, "severity", analysis::severityName(finding.severity));
     field(json, "confidence", analysis::confidenceName(finding.confidence));
-    field(json, "since", formatTime(finding.since));
+    field(json, "since", rfc3339(finding.since));
     field(json, "title", finding.title);
     writeEvidence(json, finding.evidence);
     field(json, "remedy", finding.remedy);

@@ -14,16 +14,16 @@ class AgentBook;
 
 namespace lapwing::api {
 
-/// Lapwing's own API, in Prometheus' envelope: /api/lapwing/v1/{findings,replication,topology,
-/// whatif,agents}. It reads only.
-/// Safe from any thread; all references must outlive it.
+/// Lapwing's own API, in Prometheus' envelope:
+/// /api/lapwing/v1/{findings,replication,topology,whatif,agents}. It only reads. Safe from any thread; all
+/// references must outlive it.
 class LapwingApi {
   public:
     LapwingApi(const analysis::Analyst& analyst, const analysis::replication::Watch& replication,
                self::AgentBook& agents)
         : analyst_(analyst), replication_(replication), agents_(agents) {}
 
-    /// False if the path is none of its own: then nothing was answered.
+    /// False, without an answer, if the path does not belong to this API.
     bool handle(Request& request, Responder& responder) const;
 
   private:

@@ -8,18 +8,16 @@
 #include <ctime>
 
 #include "collector/promql/engine.h"
-#include "collector/promql/token.h"
 #include "common/config/reader.h"
+#include "common/model/quote.h"
 
 namespace lapwing::api {
 namespace {
 
-using promql::quote;
-
-// Far beyond any sample's time, and far from overflow in milliseconds: the year 287396.
+// The year 287396: far beyond the time of any sample, and far from overflow in milliseconds.
 constexpr double kMaxSeconds = 9e12;
 constexpr double kMaxNanoseconds = 9.223372036854775807e18;
-// How Prometheus writes the bounds of time.
+// Prometheus' texts for the bounds of time.
 constexpr const char* kMinTimeText = "-292273086-05-16T16:47:06Z";
 constexpr const char* kMaxTimeText = "292277025-08-18T07:12:54.999999999Z";
 
@@ -126,7 +124,7 @@ std::optional<TimestampMs> parseRfc3339(std::string_view text) {
     } else {
         const auto hours = digits(text, at + 1, 2);
         const auto minutes = digits(text, at + 4, 2);
-        // Go takes 24 hours and 60 minutes too.
+        // As Go, accepts 24 hours and 60 minutes too.
         if ((text[at] != '+' && text[at] != '-') || !hours || !minutes || text[at + 3] != ':' ||
             at + 6 != text.size() || *hours > 24 || *minutes > 60) {
             return std::nullopt;
@@ -260,7 +258,7 @@ Expected<TimestampMs> timeParameter(const Parameters& parameters, const std::str
         return time;
     }
     const std::string prefix = fallback ? "invalid time value for '" + name + "': " : "";
-    return tl::unexpected(invalidParameter(name, prefix + time.error().message));
+    return fail(invalidParameter(name, prefix + time.error().message));
 }
 
 Expected<std::size_t> limitParameter(const Parameters& parameters) {
@@ -270,10 +268,10 @@ Expected<std::size_t> limitParameter(const Parameters& parameters) {
     }
     const auto limit = parseInteger(value);
     if (!limit) {
-        return tl::unexpected(invalidParameter("limit", limit.error().message));
+        return fail(invalidParameter("limit", limit.error().message));
     }
     if (*limit < 0) {
-        return tl::unexpected(invalidParameter("limit", "limit must be non-negative"));
+        return fail(invalidParameter("limit", "limit must be non-negative"));
     }
     return static_cast<std::size_t>(*limit);
 }
@@ -283,7 +281,7 @@ Expected<std::vector<storage::Matchers>> matchParameters(const Parameters& param
     for (const auto& selector : all(parameters, "match[]")) {
         auto matchers = promql::parseSelector(selector);
         if (!matchers) {
-            return tl::unexpected(matchers.error());
+            return fail(matchers.error());
         }
         out.push_back(std::move(*matchers));
     }
@@ -295,25 +293,6 @@ Expected<std::vector<storage::Matchers>> matchParameters(const Parameters& param
         }
     }
     return out;
-}
-
-std::string formatTime(TimestampMs time) {
-    auto seconds = static_cast<std::time_t>(time / 1000);
-    auto rest = static_cast<int>(time % 1000);
-    if (rest < 0) {
-        rest += 1000;
-        --seconds;
-    }
-    std::tm parts{};
-    gmtime_r(&seconds, &parts);
-    std::array<char, 64> text{};
-    const std::size_t size = std::strftime(text.data(), text.size(), "%Y-%m-%dT%H:%M:%S", &parts);
-    std::string out(text.data(), size);
-    if (rest != 0) {
-        std::snprintf(text.data(), text.size(), ".%03d", rest);
-        out += text.data();
-    }
-    return out + "Z";
 }
 
 }  // namespace lapwing::api

@@ -31,20 +31,6 @@ const char* typeName(ValueType type) {
     return "none";
 }
 
-const char* matcherText(storage::Matcher::Type type) {
-    switch (type) {
-        case storage::Matcher::Type::equal:
-            return "=";
-        case storage::Matcher::Type::not_equal:
-            return "!=";
-        case storage::Matcher::Type::regex:
-            return "=~";
-        case storage::Matcher::Type::not_regex:
-            return "!~";
-    }
-    return "=";
-}
-
 const char* cardinalityText(VectorMatching::Cardinality cardinality) {
     switch (cardinality) {
         case VectorMatching::Cardinality::one_to_one:
@@ -59,7 +45,7 @@ const char* cardinalityText(VectorMatching::Cardinality cardinality) {
     return "";
 }
 
-/// Writes one node as an object; the keys of each in alphabetical order, as Prometheus has them.
+/// Writes one node as an object with its keys in alphabetical order, as Prometheus does.
 class TreeWriter {
   public:
     explicit TreeWriter(JsonWriter& json) : json_(json) {}
@@ -174,7 +160,7 @@ class TreeWriter {
         for (const auto& matcher : selector.matchers) {
             json_.StartObject();
             field(json_, "name", matcher.name());
-            field(json_, "type", matcherText(matcher.type()));
+            field(json_, "type", storage::operatorOf(matcher.type()));
             field(json_, "value", matcher.value());
             json_.EndObject();
         }
@@ -246,7 +232,7 @@ bool selects(const Expr& expr) {
 Expected<bool> selectsSeries(const std::string& query) {
     const auto expr = promql::parse(query);
     if (!expr) {
-        return tl::unexpected(expr.error());
+        return fail(expr.error());
     }
     return selects(**expr);
 }

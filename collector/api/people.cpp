@@ -1,19 +1,20 @@
 #include "collector/api/people.h"
 
 #include <algorithm>
-#include <cctype>
 #include <utility>
 
 #include "collector/api/answers.h"
 #include "collector/api/lapwing.h"
 #include "collector/api/prometheus.h"
 #include "collector/web/assets.h"
+#include "common/endpoint.h"
+#include "common/text.h"
 
 namespace lapwing::api {
 namespace {
 
 constexpr const char* kPlain = "text/plain; charset=utf-8";
-// Everything that the page needs is its own: no script in the markup, no other origin, no frame around it.
+// The page needs nothing from elsewhere: no script in the markup, no other origin, no frame around it.
 constexpr const char* kContentPolicy =
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; base-uri "
     "'none'; "
@@ -64,24 +65,11 @@ bool isLocalHost(const std::string& header, const std::vector<std::string>& name
     if (header.empty()) {
         return true;
     }
-    std::string host = header;
-    if (host.front() == '[') {
-        const auto end = host.find(']');
-        if (end == std::string::npos) {
-            return false;
-        }
-        host = host.substr(1, end - 1);
-    } else {
-        host = host.substr(0, host.find(':'));
-    }
-    const auto same = [](std::string_view a, std::string_view b) {
-        return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](unsigned char x, unsigned char y) {
-            return std::tolower(x) == std::tolower(y);
-        });
-    };
-    const bool address = host.find_first_not_of("0123456789.") == std::string::npos;
-    return same(host, "localhost") || host == "::1" || (address && host.starts_with("127.")) ||
-           std::any_of(names.begin(), names.end(), [&](const auto& name) { return same(host, name); });
+    const auto endpoint = Endpoint::parse(header);
+    return endpoint &&
+           (endpoint->loopback() || std::any_of(names.begin(), names.end(), [&](const std::string& name) {
+                return equalsIgnoreCase(endpoint->host, name);
+            }));
 }
 
 Handler peopleHandler(const PeopleParts& parts, Admission admission, Handler local_write) {

@@ -72,7 +72,7 @@ Expected<std::string> PocoRequest::body(std::size_t limit) {
 }
 
 void Cork::set(int value) const {
-    // A Unix socket knows nothing of it, and needs it less.
+    // A Unix socket has no such option and does not need it.
     ::setsockopt(fd_, IPPROTO_TCP, TCP_CORK, &value, sizeof value);
 }
 
@@ -121,7 +121,7 @@ void PocoResponder::finish() {
 }
 
 bool PocoResponder::takesGzip() const {
-    // A refusal ("gzip;q=0") is rare enough to be answered without compression wherever a weight appears.
+    // Any weight ("gzip;q=0") disables compression: refusals are rare, so their weights are not parsed.
     const std::string accepted = request_.get("Accept-Encoding", "");
     return accepted.find("gzip") != std::string::npos && accepted.find("gzip;q=0") == std::string::npos &&
            request_.getMethod() != "HEAD";
@@ -129,7 +129,7 @@ bool PocoResponder::takesGzip() const {
 
 void PocoResponder::begin(int status, const std::string& content_type) {
     status_ = status;
-    // A body that nobody read would be taken for the next request.
+    // An unread body would be taken for the next request.
     if (!wrapped_.complete()) {
         response_.setKeepAlive(false);
     }

@@ -13,7 +13,7 @@
 
 namespace lapwing::api {
 
-/// A request that Poco has read the header of. Used by one thread; does not outlive what it was made of.
+/// A request whose header Poco has read. Used by one thread; must not outlive its sources.
 class PocoRequest : public Request {
   public:
     PocoRequest(Poco::Net::HTTPServerRequestImpl& request, Poco::Net::HTTPServerResponseImpl& response,
@@ -23,7 +23,7 @@ class PocoRequest : public Request {
     Expected<std::string> body(std::size_t limit) override;
     const std::atomic<bool>& gone() const override { return gone_; }
 
-    /// Whether the next request begins where this one was left.
+    /// Whether the next request begins at the present position of the stream.
     bool complete() const { return complete_; }
 
   private:
@@ -34,8 +34,8 @@ class PocoRequest : public Request {
     bool complete_ = false;
 };
 
-/// From hold() to its own end, what is written waits until a segment is full: Poco writes a streamed answer
-/// in chunks of 4 KB, each of which would wake the client.
+/// Between hold() and its destruction, written bytes wait until a segment is full: Poco writes a streamed
+/// answer in chunks of 4 KB, each of which would wake the client.
 class Cork {
   public:
     explicit Cork(int fd) : fd_(fd) {}
@@ -58,8 +58,8 @@ class Cork {
     bool held_ = false;
 };
 
-/// The answer to such a request. Its end is Poco's: the response writes the last of it when it is destroyed,
-/// and the cork must outlive that.
+/// The answer to such a request. Poco's response writes the end of the answer in its destructor, so the
+/// cork must outlive it.
 class PocoResponder : public Responder {
   public:
     PocoResponder(Poco::Net::HTTPServerRequestImpl& request, Poco::Net::HTTPServerResponseImpl& response,

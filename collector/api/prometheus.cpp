@@ -25,8 +25,8 @@ using Clock = std::chrono::steady_clock;
 
 constexpr std::size_t kMaxForm = 1U << 20;
 constexpr std::int64_t kMaxPoints = 11'000;
-constexpr std::int64_t kNanoseconds = 1'000'000;  // of a millisecond
-constexpr int kClientClosed = 499;                // nginx' number, which Prometheus uses too
+constexpr std::int64_t kNanoseconds = 1'000'000;  // in a millisecond
+constexpr int kClientClosed = 499;                // nginx' status, which Prometheus uses too
 
 }  // namespace
 
@@ -41,7 +41,7 @@ struct PrometheusApi::Call {
 struct PrometheusApi::Route {
     std::string_view path;
     bool takes_post;
-    bool takes_turn;  ///< reads as much as a query does; queries themselves wait on their own
+    bool takes_turn;  ///< goes through the query gate (query and query_range acquire it themselves)
     void (PrometheusApi::*answer)(const Call& call) const;
 };
 
@@ -93,7 +93,7 @@ void PrometheusApi::run(const Call& call, std::size_t limit, const Evaluation& e
     }
     const auto& gone = call.request.gone();
     const auto until = Clock::now() + std::chrono::milliseconds(options.timeout_ms);
-    // Held until the answer is out: the result is as large as what was evaluated.
+    // Held until the answer is written: the result is as large as the data that it was computed from.
     const QueryGate::Turn turn(gate_, std::chrono::milliseconds(options.timeout_ms), gone);
     const auto cancelled = [&] {
         count(Outcome::cancelled);
@@ -317,7 +317,7 @@ void PrometheusApi::tsdb(const Call& call) const {
 }
 
 void PrometheusApi::walReplay(const Call& call) const {
-    // What is served has been replayed.
+    // Replay ends before the API serves.
     success(call.responder, [](JsonWriter& json) {
         json.StartObject();
         for (const char* name : {"min", "max", "current"}) {
@@ -347,7 +347,7 @@ void PrometheusApi::answer(const Route& route, Request& request, Responder& resp
                            body.error().message);
         }
         auto posted = parseForm(*body);
-        // The body's values come before those of the URL, as in Go's forms.
+        // As in Go's forms, the body's values come before those of the URL.
         posted.values.insert(posted.values.end(), form.values.begin(), form.values.end());
         if (posted.problem.empty()) {
             posted.problem = form.problem;
@@ -383,7 +383,7 @@ bool PrometheusApi::handle(Request& request, Responder& responder) const {
                request.path.find('/', before.size()) == request.path.size() - after.size();
     };
     const bool of_api = request.path.starts_with("/api/v1/");
-    // As Prometheus, but without its headers: no page of another origin has business here.
+    // As in Prometheus, but without its CORS headers: pages of other origins have no access.
     if (of_api && request.method == "OPTIONS") {
         responder.send(204, "", "");
         return true;

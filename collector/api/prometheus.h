@@ -29,7 +29,7 @@ class Queryable;
 
 namespace lapwing::api {
 
-/// All must outlive the API.
+/// Everything must outlive the API.
 struct PrometheusParts {
     const promql::Engine& engine;
     const storage::Queryable& data;
@@ -37,22 +37,22 @@ struct PrometheusParts {
     const ingest::MetadataBook& metadata;
 };
 
-/// Prometheus' HTTP API as docs/api.md lists it, and /federate. Queries are evaluated a few at a time, so
-/// that what they hold together has a bound; the others wait their turn. A query ends early when its client
-/// has gone. Safe from any thread.
+/// Prometheus' HTTP API as docs/api.md lists it, and /federate. A few queries are evaluated at a time,
+/// which bounds their total memory; the others wait for their turn. A query ends early when its client has
+/// hung up. Safe from any thread.
 class PrometheusApi {
   public:
     PrometheusApi(const PrometheusParts& parts, ServerFacts facts, unsigned queries_at_once)
         : parts_(parts), facts_(std::move(facts)), gate_(queries_at_once) {}
 
-    /// False if the path is none of its own: then nothing was answered.
+    /// False, without an answer, if the path does not belong to this API.
     bool handle(Request& request, Responder& responder) const;
 
-    /// Lets nobody wait for a turn any more; there will be no other queries. Those that are being evaluated
-    /// end when their server does.
+    /// Ends the waiting for turns and refuses further queries. Queries under evaluation end when their
+    /// server does.
     void interrupt() { gate_.close(); }
 
-    /// The rule files were read again, with or without success.
+    /// Records that the rule files were reloaded, with or without success.
     void reloaded(bool success) {
         reload_ok_ = success;
         if (success) {
@@ -60,7 +60,7 @@ class PrometheusApi {
         }
     }
 
-    /// How queries ended, and how many there are now (docs/metrics.md).
+    /// How queries ended, and how many run and wait now (docs/metrics.md).
     void addMetrics(std::vector<prometheus::MetricFamily>& out) const;
 
   private:

@@ -3,33 +3,34 @@
 #include <algorithm>
 #include <atomic>
 #include <chrono>
-#include <condition_variable>
-#include <mutex>
+
+#include "common/mutex.h"
 
 namespace lapwing::api {
 
-/// Lets so many through at once; whoever comes beyond that waits for one of them to leave. Thread-safe.
+/// Lets a limited number of queries run at once; further ones wait until one of them ends. Thread-safe.
 class QueryGate {
   public:
     explicit QueryGate(unsigned most) : most_(most), free_(most) {}
     QueryGate(const QueryGate&) = delete;
     QueryGate& operator=(const QueryGate&) = delete;
 
-    /// A turn, for as long as it lives; false if there was none within `patience`, or before `gone` was set.
+    /// A turn, held for the object's lifetime; false if no turn came within `patience`, or before `gone`
+    /// was set.
     class Turn {
       public:
         Turn(QueryGate& gate, std::chrono::milliseconds patience, const std::atomic<bool>& gone)
             : gate_(gate) {
             constexpr std::chrono::milliseconds look{200};
             const auto until = std::chrono::steady_clock::now() + patience;
-            std::unique_lock lock(gate_.mutex_);
+            MutexLock lock(gate_.mutex_);
             ++gate_.waiting_;
             while (gate_.free_ == 0 && !gate_.closed_ && !gone) {
                 const auto now = std::chrono::steady_clock::now();
                 if (now >= until) {
                     break;
                 }
-                gate_.left_.wait_until(lock, std::min(until, now + look));
+                gate_.left_.waitUntil(lock, std::min(until, now + look));
             }
             --gate_.waiting_;
             got_ = gate_.free_ > 0 && !gate_.closed_ && !gone;
@@ -41,9 +42,9 @@ class QueryGate {
             if (!got_) {
                 return;
             }
-            const std::lock_guard lock(gate_.mutex_);
+            const MutexLock lock(gate_.mutex_);
             ++gate_.free_;
-            gate_.left_.notify_one();
+            gate_.left_.notifyOne();
         }
         Turn(const Turn&) = delete;
         Turn& operator=(const Turn&) = delete;
@@ -59,24 +60,24 @@ class QueryGate {
         unsigned waiting = 0;
     };
     State state() const {
-        const std::lock_guard lock(mutex_);
+        const MutexLock lock(mutex_);
         return {most_ - free_, waiting_};
     }
 
-    /// Nobody gets in any more, nobody waits any more.
+    /// Refuses further queries, and ends the waiting ones.
     void close() {
-        const std::lock_guard lock(mutex_);
+        const MutexLock lock(mutex_);
         closed_ = true;
-        left_.notify_all();
+        left_.notifyAll();
     }
 
   private:
-    mutable std::mutex mutex_;
-    std::condition_variable left_;
+    mutable Mutex mutex_;
+    ConditionVariable left_;
     const unsigned most_;
-    unsigned free_;
-    unsigned waiting_ = 0;
-    bool closed_ = false;
+    unsigned free_ LAPWING_GUARDED_BY(mutex_);
+    unsigned waiting_ LAPWING_GUARDED_BY(mutex_) = 0;
+    bool closed_ LAPWING_GUARDED_BY(mutex_) = false;
 };
 
 }  // namespace lapwing::api

@@ -1,6 +1,7 @@
 #include "collector/api/replication.h"
 
 #include "collector/api/parameters.h"
+#include "common/time_text.h"
 
 namespace lapwing::api {
 namespace {
@@ -66,7 +67,7 @@ void writeVerdict(JsonWriter& json, const analysis::replication::Verdict& verdic
     textOrNull(json, "broken_part", brokenPartName(verdict.broken_part));
     numberOrNull(json, "delay_seconds", verdict.delay_seconds);
     key(json, "observed");
-    verdict.observed ? text(json, formatTime(*verdict.observed)) : (void)json.Null();
+    verdict.observed ? text(json, rfc3339(*verdict.observed)) : (void)json.Null();
     json.EndObject();
 }
 

@@ -5,10 +5,10 @@
 
 namespace lapwing::api {
 
-/// One replica channel, as /api/lapwing/v1/replication shows it.
+/// Writes one replica channel as /api/lapwing/v1/replication shows it.
 void writeVerdict(JsonWriter& json, const analysis::replication::Verdict& verdict);
 
-/// The `evidence` of a finding or a verdict.
+/// Writes the `evidence` of a finding or a verdict.
 void writeEvidence(JsonWriter& json, const std::vector<analysis::Evidence>& evidence);
 
 }  // namespace lapwing::api

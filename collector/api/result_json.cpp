@@ -84,7 +84,7 @@ bool truncateResult(promql::Result& result, std::size_t limit) {
 
 void answerResult(Expected<promql::Result> result, std::size_t limit, Responder& responder) {
     if (!result) {
-        // Prometheus names the parameter where the query itself is what is wrong.
+        // Prometheus names the parameter if the query itself is wrong.
         failure(responder, result.error().kind == ErrorKind::invalid
                                ? invalidParameter("query", result.error().message)
                                : result.error());

@@ -5,7 +5,7 @@
 
 namespace lapwing::api {
 
-/// The answer of query and query_range. At most `limit` series (0: all), with a warning if there were more.
+/// Answers query and query_range. At most `limit` series (0: all), with a warning if there were more.
 void answerResult(Expected<promql::Result> result, std::size_t limit, Responder& responder);
 
 }  // namespace lapwing::api

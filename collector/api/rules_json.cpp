@@ -2,20 +2,21 @@
 
 #include <algorithm>
 #include <array>
-#include <cctype>
 #include <charconv>
 #include <cmath>
 
 #include "collector/api/answers.h"
 #include "collector/api/parameters.h"
-#include "collector/promql/token.h"
 #include "common/digest.h"
+#include "common/model/quote.h"
+#include "common/text.h"
+#include "common/time_text.h"
 
 namespace lapwing::api {
 namespace {
 
 std::string evaluationTime(TimestampMs time) {
-    return time == 0 ? "0001-01-01T00:00:00Z" : formatTime(time);
+    return time == 0 ? "0001-01-01T00:00:00Z" : rfc3339(time);
 }
 
 /// Prometheus prints an alert's value with an exponent: "1e+00".
@@ -36,12 +37,12 @@ void writeAlert(JsonWriter& json, const rules::AlertStatus& alert) {
     key(json, "annotations");
     labels(json, alert.annotations);
     field(json, "state", rules::alertStateName(alert.state));
-    field(json, "activeAt", formatTime(alert.active_at));
+    field(json, "activeAt", rfc3339(alert.active_at));
     if (alert.keep_firing_since) {
-        field(json, "keepFiringSince", formatTime(*alert.keep_firing_since));
+        field(json, "keepFiringSince", rfc3339(*alert.keep_firing_since));
     }
     if (alert.unknown_since) {
-        field(json, "unknownSince", formatTime(*alert.unknown_since));
+        field(json, "unknownSince", rfc3339(*alert.unknown_since));
     }
     field(json, "value", alertValue(alert.value));
     if (!alert.suppression.silenced_by.empty()) {
@@ -110,7 +111,7 @@ bool among(const std::vector<std::string>& names, const std::string& name) {
     return names.empty() || std::find(names.begin(), names.end(), name) != names.end();
 }
 
-/// Names a group to go on with.
+/// The token that names the group at which the next page begins.
 std::string tokenOf(const rules::GroupStatus& group) {
     return sha256(group.file + ";" + group.name);
 }
@@ -122,7 +123,7 @@ struct Wanted {
     std::vector<storage::Matchers> any;
     std::string type;
     bool with_alerts = true;
-    std::size_t group_limit = 0;  ///< 0: none
+    std::size_t group_limit = 0;  ///< 0: no limit
     std::string next_token;
 
     bool shows(const rules::RuleStatus& rule) const {
@@ -141,13 +142,7 @@ struct Wanted {
     }
 };
 
-std::string lower(std::string text) {
-    std::transform(text.begin(), text.end(), text.begin(),
-                   [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-    return text;
-}
-
-/// As Go's strconv.ParseBool.
+/// Go's strconv.ParseBool.
 Expected<bool> parseBool(const std::string& text) {
     if (text == "1" || text == "t" || text == "true") {
         return true;
@@ -155,7 +150,7 @@ Expected<bool> parseBool(const std::string& text) {
     if (text == "0" || text == "f" || text == "false") {
         return false;
     }
-    return fail(ErrorKind::invalid, "strconv.ParseBool: parsing " + promql::quote(text) + ": invalid syntax");
+    return fail(ErrorKind::invalid, "strconv.ParseBool: parsing " + quote(text) + ": invalid syntax");
 }
 
 Expected<void> readPage(const Parameters& parameters, Wanted& wanted) {
@@ -165,16 +160,16 @@ Expected<void> readPage(const Parameters& parameters, Wanted& wanted) {
         if (wanted.next_token.empty()) {
             return {};
         }
-        return tl::unexpected(invalidParameter(
-            "group_next_token", "group_limit needs to be present in order to paginate over the groups"));
+        return fail(invalidParameter("group_next_token",
+                                     "group_limit needs to be present in order to paginate over the groups"));
     }
     const auto number = parseInteger(limit, "ParseInt");
     if (!number) {
-        return tl::unexpected(invalidParameter(
-            "group_limit", "group_limit needs to be a valid number: " + number.error().message));
+        return fail(invalidParameter("group_limit",
+                                     "group_limit needs to be a valid number: " + number.error().message));
     }
     if (*number <= 0) {
-        return tl::unexpected(invalidParameter("group_limit", "group_limit needs to be greater than 0"));
+        return fail(invalidParameter("group_limit", "group_limit needs to be greater than 0"));
     }
     wanted.group_limit = static_cast<std::size_t>(*number);
     return {};
@@ -187,23 +182,23 @@ Expected<Wanted> readWanted(const Parameters& parameters) {
     wanted.files = all(parameters, "file[]");
     auto any = matchParameters(parameters);
     if (!any) {
-        return tl::unexpected(any.error());
+        return fail(any.error());
     }
     wanted.any = std::move(*any);
     wanted.type = lower(first(parameters, "type"));
     if (!wanted.type.empty() && wanted.type != "alert" && wanted.type != "record") {
-        return tl::unexpected(invalidParameter("type", "not supported value " + promql::quote(wanted.type)));
+        return fail(invalidParameter("type", "not supported value " + quote(wanted.type)));
     }
     if (const std::string text = lower(first(parameters, "exclude_alerts")); !text.empty()) {
         const auto excluded = parseBool(text);
         if (!excluded) {
-            return tl::unexpected(invalidParameter(
-                "exclude_alerts", "error converting exclude_alerts: " + excluded.error().message));
+            return fail(invalidParameter("exclude_alerts",
+                                         "error converting exclude_alerts: " + excluded.error().message));
         }
         wanted.with_alerts = !*excluded;
     }
     if (auto page = readPage(parameters, wanted); !page) {
-        return tl::unexpected(page.error());
+        return fail(page.error());
     }
     return wanted;
 }

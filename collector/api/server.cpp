@@ -25,9 +25,9 @@
 #include <atomic>
 #include <cerrno>
 #include <map>
-#include <mutex>
 
 #include "collector/api/poco_exchange.h"
+#include "common/mutex.h"
 
 namespace lapwing::api {
 namespace {
@@ -48,20 +48,20 @@ struct Server::State {
     std::unique_ptr<Poco::ThreadPool> pool;
     std::unique_ptr<Poco::Net::TCPServer> server;
     std::atomic<bool> stopping{false};
-    std::mutex mutex;
-    std::map<std::string, int> connections;  // by peer address
+    Mutex mutex;
+    std::map<std::string, int> connections LAPWING_GUARDED_BY(mutex);  // by peer address
 
-    /// Counts a connection for as long as it lives, if its address has not too many already.
+    /// Counts a connection while it lives; refuses it if its address has too many already.
     class Slot {
       public:
         Slot(State& state, std::string address) : state_(state), address_(std::move(address)) {
-            const std::lock_guard lock(state_.mutex);
+            const MutexLock lock(state_.mutex);
             int& count = state_.connections[address_];
             admitted_ = count < state_.options.connections_per_address || address_.empty();
             ++count;
         }
         ~Slot() {
-            const std::lock_guard lock(state_.mutex);
+            const MutexLock lock(state_.mutex);
             const auto it = state_.connections.find(address_);
             if (--it->second == 0) {
                 state_.connections.erase(it);
@@ -79,11 +79,11 @@ struct Server::State {
 
     class Connection;
     class Factory;
-    /// What became of one exchange: another may follow; the peer or we ended it in order; something is left
-    /// unread.
+    /// How one exchange ended: another may follow; the connection was ended in order; unread bytes are
+    /// left.
     enum class Outcome { next, ended, unread };
 
-    /// False if the peer may still be sending something that nobody has read.
+    /// False if the peer may still be sending bytes that were not read.
     bool serve(Poco::Net::StreamSocket& socket, int fd);
     Outcome serveOne(HTTPServerSession& session, Poco::Net::StreamSocket& socket, int fd,
                      Deadlines::Watch& watch);
@@ -91,8 +91,8 @@ struct Server::State {
 
 namespace {
 
-/// Closing with bytes unread would reset the connection, and the peer might never see the answer (or the TLS
-/// alert) that says what is wrong: what it still sends is read and forgotten, for a moment.
+/// Reads and discards what the peer still sends, for a moment. Closing with unread bytes would reset the
+/// connection, and the peer might never see the answer (or the TLS alert) that explains the failure.
 void readOut(int fd) {
     constexpr auto patience = std::chrono::milliseconds(3000);
     constexpr std::size_t most = 16U << 20;
@@ -116,8 +116,8 @@ void readOut(int fd) {
     }
 }
 
-/// The socket under a second number: Poco closes its own as soon as anything fails, and the number might then
-/// be another connection's.
+/// The socket under a second descriptor: Poco closes its own as soon as anything fails, and that number
+/// might then belong to another connection.
 class SpareSocket {
   public:
     explicit SpareSocket(int fd) : fd_(::fcntl(fd, F_DUPFD_CLOEXEC, 0)) {}
@@ -179,7 +179,7 @@ void answerInPlain(Poco::Net::StreamSocket& socket, std::string_view text) {
     ::send(socket.impl()->sockfd(), text.data(), text.size(), MSG_NOSIGNAL);
 }
 
-/// Whether a client that should speak TLS speaks HTTP, as its first byte shows.
+/// Whether a client that should speak TLS speaks HTTP, judged by its first byte.
 bool speaksPlainHttp(Poco::Net::StreamSocket& socket, std::chrono::milliseconds patience) {
     pollfd waiting{socket.impl()->sockfd(), POLLIN, 0};
     char first = 0;
@@ -224,8 +224,8 @@ bool Server::State::serve(Poco::Net::StreamSocket& socket, int fd) {
     while (!stopping && session.hasMoreRequests()) {
         watch.allow(options.header_time);
         const auto outcome = serveOne(session, socket, fd, watch);
-        // Before the session is destroyed: it shuts the socket for reading too, and the next byte to come
-        // would reset the connection.
+        // Before the session is destroyed: its destructor shuts the socket for reading too, and the next
+        // byte to arrive would reset the connection.
         if (outcome == Outcome::unread) {
             readOut(fd);
         }
@@ -240,7 +240,7 @@ bool Server::State::serve(Poco::Net::StreamSocket& socket, int fd) {
 Server::State::Outcome Server::State::serveOne(HTTPServerSession& session, Poco::Net::StreamSocket& socket,
                                                int fd, Deadlines::Watch& watch) {
     try {
-        // Before the response, whose end writes the last of an answer.
+        // Before the response, whose destructor writes the end of an answer.
         Cork cork(fd);
         HTTPServerResponseImpl response(session);
         HTTPServerRequestImpl request(response, session, params.get());
@@ -259,7 +259,7 @@ Server::State::Outcome Server::State::serveOne(HTTPServerSession& session, Poco:
         try {
             handler(wrapped, responder);
         } catch (const std::exception& e) {
-            // Poco's own and the standard library's alike: what escapes a handler is a fault of ours.
+            // An exception that escapes a handler, Poco's or the standard library's, is our own fault.
             spdlog::error("{} {}: {}", wrapped.method, wrapped.path, e.what());
             if (!responder.sent()) {
                 responder.send(500, "text/plain; charset=utf-8", "internal error\n");
@@ -316,7 +316,7 @@ Error bindFailure(const ServerOptions& options, const std::string& where, const 
     return {kind, "listen for " + options.name + " on " + where + ": " + reason};
 }
 
-/// Removes a socket file that a process left behind; one that somebody listens on stays.
+/// Removes a socket file that a dead process left; keeps one on which a process listens.
 void removeDeadSocket(const std::string& path) {
     struct stat info {};
     if (::lstat(path.c_str(), &info) != 0 || !S_ISSOCK(info.st_mode)) {
@@ -330,7 +330,7 @@ void removeDeadSocket(const std::string& path) {
     }
 }
 
-/// False if the group exists and this process may not give it a file.
+/// False if the group exists and this process may not give a file to it.
 bool giveToGroup(const std::string& path, const std::string& group) {
     const auto* entry = group.empty() ? nullptr : ::getgrnam(group.c_str());
     return entry == nullptr || ::chown(path.c_str(), static_cast<uid_t>(-1), entry->gr_gid) == 0;
@@ -359,7 +359,8 @@ Expected<std::unique_ptr<Server>> Server::listen(ServerOptions options, Handler 
         if (wanted.tls) {
             socket = Poco::Net::SecureServerSocket(wanted.tls);
         }
-        // Two processes that share a port would take each other's requests: address reuse, but no port reuse.
+        // Address reuse but no port reuse: two processes that share a port would take each other's
+        // requests.
         if (!local && address.family() == Poco::Net::AddressFamily::IPv6) {
             socket.bind6(address, true, false, false);
         } else {
@@ -378,8 +379,8 @@ Expected<std::unique_ptr<Server>> Server::listen(ServerOptions options, Handler 
         HTTPServerParams::Ptr params = new HTTPServerParams;
         params->setMaxThreads(wanted.threads);
         params->setMaxQueued(wanted.queued);
-        // Debian 12's Poco wakes one waiting thread when it stops, and a burst of connections leaves several:
-        // the others hold up the end for so long.
+        // When it stops, Debian 12's Poco wakes one waiting thread. After a burst of connections several
+        // wait, and the others delay the end this long.
         params->setThreadIdleTime(Poco::Timespan(1, 0));
         params->setTimeout(Poco::Timespan(30, 0));
         params->setKeepAlive(true);
@@ -389,7 +390,7 @@ Expected<std::unique_ptr<Server>> Server::listen(ServerOptions options, Handler 
         state->server = std::make_unique<Poco::Net::TCPServer>(
             new State::Factory(*state), *state->pool, socket, Poco::Net::TCPServerParams::Ptr(params));
     } catch (const Poco::Exception& e) {
-        return tl::unexpected(bindFailure(wanted, where, e));
+        return fail(bindFailure(wanted, where, e));
     }
     return std::unique_ptr<Server>(new Server(std::move(state)));
 }

@@ -18,28 +18,30 @@ namespace lapwing::api {
 struct ServerOptions {
     std::string name;         ///< "people", "agents", "admin": for logs and metrics
     std::string address;      ///< numeric; or
-    std::string unix_socket;  ///< a path (0660), which replaces a socket that nobody listens on any more
-    std::string unix_group;   ///< whose members may use it; where there is no such group, the process's own
-    int port = 0;             ///< 0: the system chooses
+    std::string unix_socket;  ///< a path (0660); a socket file of a dead process is replaced
+    std::string
+        unix_group;  ///< its members may use the socket; if it does not exist, the process's own group
+    int port = 0;    ///< 0: the system chooses
     Poco::AutoPtr<Poco::Net::Context> tls;  ///< null: plain HTTP
     bool want_agent =
         false;  ///< the client's certificate names an agent: Request::agent is set, or the answer is 403
     int threads = 16;
     int queued = 64;
-    int connections_per_address = 8;  ///< so that one peer cannot have all threads
+    int connections_per_address = 8;  ///< keeps one peer from occupying all threads
     std::chrono::milliseconds header_time{
         10'000};  ///< TLS handshake and header, from the first byte's due time
     std::chrono::milliseconds keep_alive{30'000};
-    std::chrono::milliseconds exchange_time{150'000};  ///< body, work and answer
+    std::chrono::milliseconds exchange_time{150'000};  ///< for body, work and answer
     /// Called after each answer, from its thread.
     std::function<void(int status)> answered;
 };
 
-/// An HTTP/1.1 server: Poco's messages and thread pool, with deadlines that a slow peer cannot stretch. Each
-/// connection has a thread while it lives; where connections wait for one, no connection is kept alive.
+/// An HTTP/1.1 server: Poco's messages and thread pool, with deadlines that a slow peer cannot extend. Each
+/// connection occupies a thread while it lives; while connections wait for a thread, none is kept alive.
 class Server {
   public:
-    /// Listens at once, serves from start() on. Errors: `refused` (the port is taken), `denied`, `invalid`.
+    /// Listens at once, and serves from start() on. Errors: `refused` (the port is taken), `denied`,
+    /// `invalid`.
     static Expected<std::unique_ptr<Server>> listen(ServerOptions options, Handler handler,
                                                     Deadlines& deadlines);
     ~Server();
@@ -47,7 +49,7 @@ class Server {
     Server& operator=(const Server&) = delete;
 
     void start();
-    /// Accepts no more, ends idle connections, lets the others finish within `grace`.
+    /// Accepts no more connections, ends idle ones, and lets the others finish within `grace`.
     void stop(std::chrono::milliseconds grace);
 
     /// The port that was bound.

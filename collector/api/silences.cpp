@@ -1,17 +1,17 @@
 #include "collector/api/silences.h"
 
-#include <rapidjson/document.h>
-
 #include "collector/api/answers.h"
 #include "collector/api/parameters.h"
 #include "collector/notify/matchers.h"
 #include "collector/notify/silences.h"
+#include "common/json.h"
+#include "common/time_text.h"
 
 namespace lapwing::api {
 namespace {
 
-constexpr std::string_view kList = "/api/v2/silences";
-constexpr std::string_view kOne = "/api/v2/silence/";
+constexpr std::string_view kSilences = "/api/v2/silences";
+constexpr std::string_view kSilence = "/api/v2/silence/";
 constexpr std::size_t kMostBytes = 64U << 10;
 
 void write(JsonWriter& json, const notify::Silence& silence, TimestampMs now) {
@@ -21,9 +21,9 @@ void write(JsonWriter& json, const notify::Silence& silence, TimestampMs now) {
     json.StartObject();
     field(json, "state", silence.state(now));
     json.EndObject();
-    field(json, "startsAt", formatTime(silence.starts_at));
-    field(json, "endsAt", formatTime(silence.ends_at));
-    field(json, "updatedAt", formatTime(silence.updated_at));
+    field(json, "startsAt", rfc3339(silence.starts_at));
+    field(json, "endsAt", rfc3339(silence.ends_at));
+    field(json, "updatedAt", rfc3339(silence.updated_at));
     field(json, "createdBy", silence.created_by);
     field(json, "comment", silence.comment);
     key(json, "matchers");
@@ -54,42 +54,33 @@ void refuseMethod(Responder& responder, const char* allowed) {
     refuse(responder, 405, "method not allowed");
 }
 
-std::string member(const rapidjson::Value& object, const char* name) {
-    const auto found = object.FindMember(name);
-    if (found == object.MemberEnd() || !found->value.IsString()) {
-        return {};
-    }
-    return {found->value.GetString(), found->value.GetStringLength()};
-}
-
 Expected<notify::Silence> read(const std::string& body) {
-    rapidjson::Document document;
-    document.Parse(body.data(), body.size());
-    if (document.HasParseError() || !document.IsObject() || !document.HasMember("matchers")) {
+    const auto document = json::parse(body);
+    if (!document.IsObject() || !document.HasMember("matchers")) {
         return fail(ErrorKind::invalid, "a silence is an object with matchers, startsAt and endsAt");
     }
     auto matchers = notify::readMatchers(document["matchers"]);
     if (!matchers) {
-        return tl::unexpected<Error>(matchers.error());
+        return fail(matchers.error());
     }
-    const auto begins = parseTime(member(document, "startsAt"));
-    const auto ends = parseTime(member(document, "endsAt"));
+    const auto begins = parseTime(json::text(document, "startsAt"));
+    const auto ends = parseTime(json::text(document, "endsAt"));
     if (!begins || !ends) {
         return fail(ErrorKind::invalid, "startsAt and endsAt must be times (RFC 3339)");
     }
     notify::Silence silence;
-    silence.id = member(document, "id");
+    silence.id = json::text(document, "id");
     silence.matchers = std::move(*matchers);
     silence.starts_at = *begins;
     silence.ends_at = *ends;
-    silence.created_by = member(document, "createdBy");
-    silence.comment = member(document, "comment");
+    silence.created_by = json::text(document, "createdBy");
+    silence.comment = json::text(document, "comment");
     return silence;
 }
 
 }  // namespace
 
-void SilencesApi::list(Responder& responder) const {
+void SilencesApi::answerList(Responder& responder) const {
     const TimestampMs now = nowMs();
     JsonSink sink(responder.stream(200, kJson));
     JsonWriter json(sink);
@@ -122,7 +113,7 @@ void SilencesApi::set(Request& request, Responder& responder) const {
     sink.Flush();
 }
 
-void SilencesApi::one(const std::string& id, const Request& request, Responder& responder) const {
+void SilencesApi::answerSilence(const std::string& id, const Request& request, Responder& responder) const {
     const TimestampMs now = nowMs();
     if (request.method == "DELETE") {
         const auto expired = silences_.expire(id, now);
@@ -147,9 +138,9 @@ void SilencesApi::one(const std::string& id, const Request& request, Responder& 
 
 bool SilencesApi::handle(Request& request, Responder& responder) const {
     const bool reads = request.method == "GET" || request.method == "HEAD";
-    if (request.path == kList) {
+    if (request.path == kSilences) {
         if (reads) {
-            list(responder);
+            answerList(responder);
         } else if (request.method == "POST") {
             set(request, responder);
         } else {
@@ -157,11 +148,11 @@ bool SilencesApi::handle(Request& request, Responder& responder) const {
         }
         return true;
     }
-    if (!request.path.starts_with(kOne)) {
+    if (!request.path.starts_with(kSilence)) {
         return false;
     }
     if (reads || request.method == "DELETE") {
-        one(request.path.substr(kOne.size()), request, responder);
+        answerSilence(request.path.substr(kSilence.size()), request, responder);
     } else {
         refuseMethod(responder, "GET, DELETE");
     }

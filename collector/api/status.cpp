@@ -14,11 +14,12 @@
 #include "collector/api/answers.h"
 #include "collector/api/parameters.h"
 #include "collector/storage/queryable.h"
+#include "common/time_text.h"
 
 namespace lapwing::api {
 namespace {
 
-// The version whose answers these are, as clients that look for features expect it.
+// The version of Prometheus whose answers these are; clients detect features by it.
 constexpr const char* kPrometheusVersion = "3.5.0";
 constexpr std::int64_t kHeadMs = 2LL * 3'600'000;
 
@@ -76,7 +77,7 @@ void top(JsonWriter& json, const char* name, const Counts& counts, std::size_t l
     json.EndArray();
 }
 
-/// What an index of all series would hold.
+/// The statistics that an index of all series would hold.
 struct Cardinality {
     std::uint64_t series = 0;
     Counts by_metric;
@@ -89,16 +90,16 @@ Expected<Cardinality> countSeries(const storage::Queryable& data, TimestampMs fr
     Cardinality out;
     const auto names = data.labelValues("__name__", {}, from, to);
     if (!names) {
-        return tl::unexpected(names.error());
+        return fail(names.error());
     }
     for (const auto& name : *names) {
         const auto matcher = storage::Matcher::create(storage::Matcher::Type::equal, "__name__", name);
         if (!matcher) {
-            return tl::unexpected(matcher.error());
+            return fail(matcher.error());
         }
         const auto found = data.series({{*matcher}}, from, to);
         if (!found) {
-            return tl::unexpected(found.error());
+            return fail(found.error());
         }
         out.series += found->size();
         out.by_metric[name] = found->size();
@@ -144,13 +145,13 @@ void answerBuildInfo(Responder& responder) {
 void answerRuntimeInfo(const ServerFacts& facts, TimestampMs reloaded, bool reload_ok, Responder& responder) {
     success(responder, [&](JsonWriter& json) {
         json.StartObject();
-        field(json, "startTime", formatTime(facts.started));
+        field(json, "startTime", rfc3339(facts.started));
         field(json, "CWD", workingDirectory());
         field(json, "hostname", facts.hostname);
-        field(json, "serverTime", formatTime(nowMs()));
+        field(json, "serverTime", rfc3339(nowMs()));
         key(json, "reloadConfigSuccess");
         json.Bool(reload_ok);
-        field(json, "lastConfigTime", formatTime(reloaded));
+        field(json, "lastConfigTime", rfc3339(reloaded));
         integer(json, "corruptionCount", 0);
         integer(json, "goroutineCount", threadCount());
         integer(json, "GOMAXPROCS", std::thread::hardware_concurrency());
@@ -217,7 +218,7 @@ void answerTsdb(const storage::Queryable& data, std::size_t limit, Responder& re
         json.StartObject();
         integer(json, "numSeries", static_cast<std::int64_t>(counted->series));
         integer(json, "numLabelPairs", static_cast<std::int64_t>(counted->by_pair.size()));
-        // Samples lie in no chunks of a series' own.
+        // Samples are not kept in chunks of single series.
         key(json, "chunkCount");
         json.Null();
         integer(json, "minTime", now - kHeadMs);

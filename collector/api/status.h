@@ -14,8 +14,8 @@ class Queryable;
 
 namespace lapwing::api {
 
-/// What /api/v1/status and /api/v1/alertmanagers tell of the running collector. No secrets: whoever may ask
-/// sees all of it.
+/// The state of the running collector that /api/v1/status and /api/v1/alertmanagers show. It holds no
+/// secrets: everyone with access sees all of it.
 struct ServerFacts {
     std::vector<std::string> alertmanagers;                  ///< URLs
     std::vector<std::string> rule_files;                     ///< patterns
@@ -27,17 +27,17 @@ struct ServerFacts {
 };
 
 void answerBuildInfo(Responder& responder);
-/// `reloaded`: when the rule files were read last; `reload_ok`: whether they are in force.
+/// `reloaded`: when the rule files were last read; `reload_ok`: whether they are in force.
 void answerRuntimeInfo(const ServerFacts& facts, TimestampMs reloaded, bool reload_ok, Responder& responder);
 void answerFlags(const ServerFacts& facts, Responder& responder);
-/// What of the configuration Prometheus' own file could say.
+/// The part of the configuration that Prometheus' own file could express.
 void answerConfig(const ServerFacts& facts, Responder& responder);
 void answerAlertmanagers(const ServerFacts& facts, Responder& responder);
-/// How many series and label values there are, and which have the most of them, `limit` in each list. Of the
-/// last two hours, as Prometheus' head block is; read metric by metric, so that it takes little memory.
+/// The numbers of series and label values, and those with the most, `limit` in each list. They cover the
+/// last two hours, as Prometheus' head block does, and are read metric by metric to save memory.
 void answerTsdb(const storage::Queryable& data, std::size_t limit, Responder& responder);
 
-/// Without user name and password.
+/// The URL without user name and password.
 std::string publicUrl(const std::string& url);
 
 }  // namespace lapwing::api

@@ -15,6 +15,8 @@
 #include "collector/storage/queryable.h"
 #include "common/config/reader.h"
 #include "common/metric_names.h"
+#include "common/text.h"
+#include "common/time_text.h"
 
 namespace lapwing::api {
 namespace {
@@ -25,7 +27,7 @@ Expected<std::vector<storage::SeriesSamples>> select(const storage::Queryable& d
                                                      TimestampMs from, TimestampMs to) {
     const auto matcher = storage::Matcher::create(storage::Matcher::Type::equal, "__name__", metric);
     if (!matcher) {
-        return tl::unexpected(matcher.error());
+        return fail(matcher.error());
     }
     return data.select({*matcher}, from, to, kMaxSamples);
 }
@@ -42,7 +44,7 @@ std::string jobOf(const Target& target) {
     return std::string(target.labels.get("job"));
 }
 
-/// Agents push: a URL that says who observes what, and that nobody can fetch.
+/// Agents push. This URL names the observer and the target; it cannot be fetched.
 std::string addressOf(const Target& target) {
     const auto agent = target.labels.get("agent");
     return agent.empty() ? "" : "lapwing-agent://" + std::string(agent) + "/" + jobOf(target);
@@ -61,7 +63,7 @@ void writeTarget(JsonWriter& json, const Target& target) {
     field(json, "scrapeUrl", addressOf(target));
     field(json, "globalUrl", addressOf(target));
     field(json, "lastError", target.reason);
-    field(json, "lastScrape", formatTime(target.last));
+    field(json, "lastScrape", rfc3339(target.last));
     key(json, "lastScrapeDuration");
     number(json, target.seconds);
     field(json, "health", target.up ? exporter::kUp : "down");
@@ -91,7 +93,7 @@ Expected<int> metadataLimit(const Parameters& parameters, const char* name) {
     return *limit;
 }
 
-/// The families that a target's metrics belong to: a histogram's series are named with suffixes.
+/// The metric families of a target: the series of a histogram have names with suffixes.
 bool belongs(const std::set<std::string>& metrics, const MetricMetadata& metadata) {
     static constexpr std::array<const char*, 6> suffixes = {"",        "_count", "_sum",
                                                             "_bucket", "_total", "_info"};
@@ -106,13 +108,13 @@ Expected<std::set<std::string>> metricsOf(const Target& target, const storage::Q
         auto matcher = storage::Matcher::create(storage::Matcher::Type::equal, name,
                                                 std::string(target.labels.get(name)));
         if (!matcher) {
-            return tl::unexpected(matcher.error());
+            return fail(matcher.error());
         }
         matchers.push_back(std::move(*matcher));
     }
     const auto names = data.labelValues("__name__", {matchers}, target.last, now);
     if (!names) {
-        return tl::unexpected(names.error());
+        return fail(names.error());
     }
     return std::set<std::string>(names->begin(), names->end());
 }
@@ -124,15 +126,15 @@ Expected<std::vector<Target>> findTargets(const storage::Queryable& data, Timest
     const TimestampMs from = now - lookback_ms;
     const auto ups = select(data, exporter::kUp, from, now);
     if (!ups) {
-        return tl::unexpected(ups.error());
+        return fail(ups.error());
     }
     const auto durations = select(data, "scrape_duration_seconds", from, now);
     if (!durations) {
-        return tl::unexpected(durations.error());
+        return fail(durations.error());
     }
     const auto failures = select(data, metric::kProbeFailure, from, now);
     if (!failures) {
-        return tl::unexpected(failures.error());
+        return fail(failures.error());
     }
 
     std::map<Labels, Target> found;
@@ -177,9 +179,7 @@ Expected<std::vector<Target>> findTargets(const storage::Queryable& data, Timest
 
 void answerTargets(const std::vector<Target>& targets, const Parameters& parameters, Responder& responder) {
     const std::string pool = first(parameters, "scrapePool");
-    std::string state = first(parameters, "state");
-    std::transform(state.begin(), state.end(), state.begin(),
-                   [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+    const std::string state = lower(first(parameters, "state"));
     const bool any = state.empty() || state == "any";
     success(responder, [&](JsonWriter& json) {
         json.StartObject();
@@ -196,7 +196,7 @@ void answerTargets(const std::vector<Target>& targets, const Parameters& paramet
             }
         }
         json.EndArray();
-        // Nothing is relabelled away.
+        // Lapwing drops no targets by relabelling.
         key(json, "droppedTargets");
         json.StartArray();
         json.EndArray();

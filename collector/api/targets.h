@@ -16,17 +16,17 @@ class Queryable;
 
 namespace lapwing::api {
 
-/// What was observed lately: each series of `up` is a target.
+/// A recently observed target: one series of `up`.
 struct Target {
-    Labels labels;  ///< of its `up`, without the name
+    Labels labels;  ///< the labels of its `up`, without the name
     bool up = false;
-    std::string reason;  ///< why it is not up, where that is known
+    std::string reason;  ///< why it is down, if known
     TimestampMs last = 0;
-    double seconds = 0;            ///< how long the last run took; NaN where that is not known
-    std::int64_t interval_ms = 0;  ///< between the last two; 0: there was one
+    double seconds = 0;            ///< duration of the last run; NaN if unknown
+    std::int64_t interval_ms = 0;  ///< time between the last two runs; 0: there was one run
 };
 
-/// Those with a sample within `lookback_ms` before `now` that have not ended, sorted by labels.
+/// The targets with a sample within `lookback_ms` before `now` that have not ended, sorted by labels.
 Expected<std::vector<Target>> findTargets(const storage::Queryable& data, TimestampMs now,
                                           std::int64_t lookback_ms);
 

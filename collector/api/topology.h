@@ -5,10 +5,10 @@
 
 namespace lapwing::api {
 
-/// What /api/lapwing/v1/topology answers: components, edges, conflicts and, for each service, its cut sets.
+/// Answers /api/lapwing/v1/topology: components, edges, conflicts and, for each service, its cut sets.
 void writeTopology(JsonWriter& json, const analysis::topology::Model& model);
 
-/// What /api/lapwing/v1/whatif answers.
+/// Answers /api/lapwing/v1/whatif.
 void writeWhatIf(JsonWriter& json, const analysis::topology::WhatIf& answer);
 
 }  // namespace lapwing::api

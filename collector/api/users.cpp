@@ -12,18 +12,19 @@
 #include <cstring>
 #include <fstream>
 #include <map>
-#include <mutex>
 #include <optional>
 #include <set>
 #include <sstream>
 #include <vector>
+
+#include "common/mutex.h"
 
 namespace lapwing::api {
 namespace {
 
 constexpr std::size_t kRemembered = 64;
 constexpr std::size_t kMaxSecret = 512;
-// For users who do not exist: the hash of nothing that anybody knows, so that both cases cost the same.
+// A hash of random bytes, for unknown users: verifying them costs as much as verifying known ones.
 constexpr const char* kNobody =
     "$6$nobodynobody$3zPrDwjTTFA1ScAeoTb5LvnLf0Q3H8jxqB0YHBDrvGn0dNo5bcsSZmuhJZCKRpDVtnDnVYbqQdwWBoeW8H8Oe1";
 
@@ -53,9 +54,9 @@ std::optional<std::string> decodeBase64(std::string_view text) {
 struct Users::State {
     std::map<std::string, std::string> hashes;
     std::array<unsigned char, 32> key{};
-    std::mutex hashing;  // one slow hash at a time: guessing passwords costs one core at most
-    std::mutex mutex;
-    std::set<std::string> verified;
+    Mutex hashing;  // one slow hash at a time: guessing passwords costs at most one core
+    Mutex mutex;
+    std::set<std::string> verified LAPWING_GUARDED_BY(mutex);
 };
 
 Expected<Users> Users::load(const std::string& file) {
@@ -100,7 +101,7 @@ Expected<Users> Users::parse(std::string_view text) {
                         where + "the hash is not one that is safe to use; openssl passwd -6 makes one");
         }
         if (!users.state_->hashes.emplace(line.substr(0, colon), hash).second) {
-            return fail(ErrorKind::invalid, where + "this user was named before");
+            return fail(ErrorKind::invalid, where + "this user occurs twice");
         }
     }
     if (users.state_->hashes.empty()) {
@@ -113,7 +114,7 @@ bool Users::verify(const std::string& user, const std::string& password) const {
     if (user.size() > kMaxSecret || password.size() > kMaxSecret) {
         return false;
     }
-    // crypt_r would look no further than the first of these.
+    // crypt_r would read only up to the first NUL byte.
     if (user.find('\0') != std::string::npos || password.find('\0') != std::string::npos) {
         return false;
     }
@@ -127,7 +128,7 @@ bool Users::verify(const std::string& user, const std::string& password) const {
     }
     const std::string remembered(reinterpret_cast<const char*>(digest.data()), digest.size());
     {
-        const std::lock_guard lock(state_->mutex);
+        const MutexLock lock(state_->mutex);
         if (state_->verified.count(remembered) != 0) {
             return true;
         }
@@ -138,14 +139,14 @@ bool Users::verify(const std::string& user, const std::string& password) const {
     const auto data = std::make_unique<crypt_data>();
     const char* computed = nullptr;
     {
-        const std::lock_guard lock(state_->hashing);
+        const MutexLock lock(state_->hashing);
         computed = crypt_r(password.c_str(), expected.c_str(), data.get());
     }
     if (computed == nullptr || std::strlen(computed) != expected.size() ||
         CRYPTO_memcmp(computed, expected.data(), expected.size()) != 0 || !known) {
         return false;
     }
-    const std::lock_guard lock(state_->mutex);
+    const MutexLock lock(state_->mutex);
     if (state_->verified.size() >= kRemembered) {
         state_->verified.clear();
     }

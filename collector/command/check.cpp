@@ -45,7 +45,7 @@ std::optional<Config> configOrComplain(const std::string& file) {
 
 int checkConfig(const std::string& config_file) {
     const auto config = configOrComplain(config_file);
-    // The rules are named by the configuration: both are checked, so that one run shows everything.
+    // Checks the configuration and the rules that it names, so that one run shows all problems.
     if (!config) {
         return kWrongUsage;
     }
@@ -62,17 +62,16 @@ int testNotify(const std::string& config_file) {
     if (!config) {
         return kWrongUsage;
     }
-    auto& told = config->notify;
-    told.external_url = config->externalUrl();
-    if (told.webhook.empty() && told.email.empty() && told.alertmanager.empty()) {
-        fmt::print(
-            stderr,
-            "{} names nobody to tell: add a webhook, an e-mail address or an Alertmanager under notify\n",
-            config_file);
+    auto& receivers = config->notify;
+    receivers.external_url = config->externalUrl();
+    if (receivers.webhook.empty() && receivers.email.empty() && receivers.alertmanager.empty()) {
+        fmt::print(stderr,
+                   "{} has no receiver: add a webhook, an e-mail address or an Alertmanager under notify\n",
+                   config_file);
         return kWrongUsage;
     }
     int code = kFine;
-    for (const auto& outcome : notify::sendTest(told)) {
+    for (const auto& outcome : notify::sendTest(receivers)) {
         if (outcome.result) {
             fmt::print("{}: accepted\n", outcome.receiver);
         } else {

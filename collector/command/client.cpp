@@ -14,7 +14,7 @@ Collector::Collector(const Config& config) {
         bases_.push_back("unix:" + config.admin.socket);
     }
     for (const auto& endpoint : config.http.listen) {
-        if (endpoint.loopback) {
+        if (endpoint.loopback()) {
             bases_.push_back("http://" + endpoint.toString());
         }
     }
@@ -38,7 +38,7 @@ Expected<http::Response> Collector::get(const std::string& path) const {
         }
         last = response.error();
     }
-    return tl::unexpected(last);
+    return fail(last);
 }
 
 std::string plain(std::string text) {

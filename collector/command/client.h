@@ -9,20 +9,20 @@
 
 namespace lapwing::collector {
 
-/// Asks the running collector: at its admin socket, else at a loopback listener.
+/// Asks the running collector, at its admin socket or else at a loopback listener.
 class Collector {
   public:
     explicit Collector(const Config& config);
 
-    /// Any answer; an Error where none of them could be reached.
+    /// Any answer; an Error if no address could be reached.
     Expected<http::Response> get(const std::string& path) const;
 
   private:
     std::vector<std::string> bases_;
 };
 
-/// What the collector says may come from a host that somebody broke into: no control characters reach the
-/// terminal.
+/// Removes control characters: the collector's answers may contain text from a compromised host, which must
+/// not reach the terminal unchanged.
 std::string plain(std::string text);
 
 }  // namespace lapwing::collector

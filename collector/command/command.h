@@ -5,11 +5,11 @@
 
 namespace lapwing::collector {
 
-/// What the verbs return to the shell.
+/// The exit codes of the verbs.
 enum ExitCode { kFine = 0, kDegraded = 1, kWrongUsage = 2, kUnreachable = 3 };
 
-/// The verbs of lapwing-collector. Each prints for a person (or JSON for a program), problems to stderr, and
-/// returns an exit code.
+/// The verbs of lapwing-collector. Each prints for a person (or JSON for a program), prints problems to
+/// stderr, and returns an exit code.
 int runService(const std::string& config_file);
 int checkConfig(const std::string& config_file);
 int checkRules(const std::vector<std::string>& files);
@@ -17,16 +17,16 @@ int enrol(const std::string& config_file, const std::string& host, const std::st
 /// Copies the database into a new file, whether or not the collector runs.
 int backup(const std::string& config_file, const std::string& file);
 int testNotify(const std::string& config_file);
-/// What `silence` was asked to do.
+/// The arguments of `silence`.
 struct SilenceRequest {
-    std::vector<std::string> words;     ///< HOST DURATION, or DURATION alone where there are matchers
-    std::vector<std::string> matchers;  ///< NAME=VALUE and the like
+    std::vector<std::string> target_and_duration;  ///< HOST DURATION, or DURATION alone with matchers
+    std::vector<std::string> matchers;             ///< NAME=VALUE and the like
     std::string comment;
 };
 int silence(const std::string& config_file, const SilenceRequest& request);
 int listSilences(const std::string& config_file, bool json);
 int expireSilence(const std::string& config_file, const std::string& id);
-/// What would stop, and what would still work, if these failed, or if something were added.
+/// Prints which services would stop, and which would still work, if components failed or were added.
 struct WhatIfRequest {
     std::vector<std::string> components;
     std::vector<std::string> additions;  ///< KIND@HOST

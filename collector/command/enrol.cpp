@@ -27,8 +27,8 @@ int enrol(const std::string& config_file, const std::string& host, const std::st
         return kWrongUsage;
     }
     const std::string target = bundle_file.empty() ? host + ".pem" : bundle_file;
-    // Checked before the certificate exists: a host must not count as enrolled when its bundle cannot be
-    // written. What lies at the target stays until there is something better: an agent may be using it.
+    // Checked before the certificate exists: a host must not count as enrolled if its bundle cannot be
+    // written. An existing bundle stays until the new one is complete, because an agent may be using it.
     std::error_code ignored;
     if (std::filesystem::is_directory(target, ignored)) {
         fmt::print(stderr, "write {}: it is a directory\n", target);

@@ -15,7 +15,7 @@
 namespace lapwing::collector {
 namespace {
 
-// The package makes it.
+// The package creates this group.
 constexpr const char* kAdminGroup = "lapwing-admin";
 
 std::vector<std::string> machineAddresses() {
@@ -58,10 +58,15 @@ api::ServerOptions at(const Endpoint& endpoint, const char* name,
                       const std::function<void(const std::string&, int)>& answered) {
     api::ServerOptions options;
     options.name = name;
-    options.address = endpoint.address;
+    options.address = endpoint.host;
     options.port = endpoint.port;
     options.answered = [answered, listener = std::string(name)](int status) { answered(listener, status); };
     return options;
+}
+
+/// The address with the port that was bound.
+std::string boundTo(const Endpoint& endpoint, const api::Server& server) {
+    return Endpoint{endpoint.host, static_cast<std::uint16_t>(server.port())}.toString();
 }
 
 }  // namespace
@@ -80,10 +85,10 @@ std::vector<std::string> certificateNames(const Config& config, const std::strin
         endpoints.insert(endpoints.end(), config.http.listen.begin(), config.http.listen.end());
     }
     for (const auto& endpoint : endpoints) {
-        if (endpoint.address == "0.0.0.0" || endpoint.address == "::") {
+        if (endpoint.host == "0.0.0.0" || endpoint.host == "::") {
             wildcard = true;
         } else {
-            names.push_back(endpoint.address);
+            names.push_back(endpoint.host);
         }
     }
     if (wildcard) {
@@ -104,33 +109,33 @@ Expected<std::vector<std::unique_ptr<api::Server>>> listenAll(
                          : tls::serverContext(config.http.tls_cert, config.http.tls_key);
     }
     if (!people_tls) {
-        return tl::unexpected(people_tls.error());
+        return fail(people_tls.error());
     }
     for (const auto& endpoint : config.http.listen) {
         auto options = at(endpoint, "people", answered);
         options.threads = 24;
-        // Everybody who comes through a tunnel has the loopback address.
-        options.connections_per_address = endpoint.loopback ? 24 : 12;
+        // All users of a tunnel share the loopback address.
+        options.connections_per_address = endpoint.loopback() ? 24 : 12;
         options.keep_alive = std::chrono::seconds(6);
         options.exchange_time =
             std::chrono::milliseconds(config.promql.timeout_ms) + std::chrono::seconds(30);
-        if (!endpoint.loopback) {
+        if (!endpoint.loopback()) {
             options.tls = *people_tls;
         }
         auto server = api::Server::listen(
-            std::move(options), endpoint.loopback ? handlers.loopback : handlers.off_loopback, deadlines);
+            std::move(options), endpoint.loopback() ? handlers.loopback : handlers.off_loopback, deadlines);
         if (!server) {
-            return tl::unexpected(server.error());
+            return fail(server.error());
         }
-        spdlog::info("for people: {}://{}", endpoint.loopback ? "http" : "https",
-                     Endpoint{endpoint.address, (*server)->port(), endpoint.loopback}.toString());
+        spdlog::info("for people: {}://{}", endpoint.loopback() ? "http" : "https",
+                     boundTo(endpoint, **server));
         servers.push_back(std::move(*server));
     }
     for (const auto& endpoint : config.agents.listen) {
         auto context =
             tls::serverContext(authority->serverCertFile(), authority->serverKeyFile(), authority->caFile());
         if (!context) {
-            return tl::unexpected(context.error());
+            return fail(context.error());
         }
         auto options = at(endpoint, "agents", answered);
         options.tls = *context;
@@ -140,10 +145,9 @@ Expected<std::vector<std::unique_ptr<api::Server>>> listenAll(
         options.keep_alive = std::chrono::seconds(75);
         auto server = api::Server::listen(std::move(options), handlers.agents, deadlines);
         if (!server) {
-            return tl::unexpected(server.error());
+            return fail(server.error());
         }
-        spdlog::info("for agents: https://{}",
-                     Endpoint{endpoint.address, (*server)->port(), endpoint.loopback}.toString());
+        spdlog::info("for agents: https://{}", boundTo(endpoint, **server));
         servers.push_back(std::move(*server));
     }
     if (const auto& socket = config.admin.socket; !socket.empty()) {

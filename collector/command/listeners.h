@@ -10,7 +10,7 @@
 
 namespace lapwing::collector {
 
-/// The handlers that the listeners lead to.
+/// The handlers of the listeners.
 struct Handlers {
     api::Handler loopback;
     api::Handler off_loopback;
@@ -18,12 +18,12 @@ struct Handlers {
     api::Handler admin;
 };
 
-/// The names that the collector's own certificate must carry: the host's, the configured ones and every
-/// address that is listened on (for a wildcard, all addresses of the machine).
+/// The names for the collector's own certificate: the host's, the configured ones and every address that it
+/// listens on (for a wildcard, all addresses of the machine).
 std::vector<std::string> certificateNames(const Config& config, const std::string& host);
 
-/// Listens everywhere that the configuration names; nothing is served yet. `answered` counts answers. An
-/// admin socket that cannot be made is logged, and no error: the collector's work does not depend on it.
+/// Listens on all configured addresses without serving yet. `answered` counts answers. A failure to create
+/// the admin socket is only logged, because the collector works without it.
 Expected<std::vector<std::unique_ptr<api::Server>>> listenAll(
     const Config& config, const trust::Authority* authority, const Handlers& handlers,
     api::Deadlines& deadlines, const std::function<void(const std::string&, int)>& answered);

@@ -7,7 +7,7 @@
 
 namespace lapwing::collector {
 
-/// The configuration, or nothing after every problem of it was printed to stderr.
+/// The configuration, or nothing after all its problems were printed to stderr.
 std::optional<Config> configOrComplain(const std::string& file);
 
 }  // namespace lapwing::collector

@@ -25,19 +25,21 @@ constexpr auto kReplicationRound = std::chrono::seconds(2);
 
 void prepareLog() {
     spdlog::set_default_logger(spdlog::stderr_logger_mt("lapwing"));
-    // The journal has times of its own.
+    // The journal adds times itself.
     spdlog::set_pattern(std::getenv("JOURNAL_STREAM") != nullptr ? "%l: %v" : "%Y-%m-%dT%H:%M:%S.%e %l: %v");
     spdlog::flush_on(spdlog::level::info);
 }
 
 void prepareMemory() {
-    // Each arena keeps what its threads once needed; two are enough for what runs at the same time here.
+    // Each arena keeps the memory that its threads once needed; two arenas are enough for the threads that
+    // run at the same time here.
     mallopt(M_ARENA_MAX, 2);
     mallopt(M_TRIM_THRESHOLD, 256 * 1024);
     mallopt(M_MMAP_THRESHOLD, 256 * 1024);
 }
 
-/// SIGTERM, SIGINT and SIGHUP arrive at this descriptor and nowhere else; made before any thread is.
+/// A descriptor that receives SIGTERM, SIGINT and SIGHUP. Created before any thread, so that no thread gets
+/// them otherwise.
 int signalDescriptor() {
     sigset_t signals;
     sigemptyset(&signals);
@@ -51,11 +53,11 @@ int signalDescriptor() {
     return signalfd(-1, &signals, SFD_CLOEXEC);
 }
 
-/// Turns the service over until a signal ends it.
+/// Runs the service's periodic work until a signal ends it.
 void serve(Service& service, int signals) {
     auto next_round = Clock::now();
     auto next_look = next_round;
-    // Half of systemd's patience.
+    // Half of systemd's timeout.
     const Clock::duration watchdog = watchdogInterval().value_or(std::chrono::hours(48)) / 2;
     auto next_ping = Clock::now() + watchdog;
     while (true) {
@@ -66,7 +68,7 @@ void serve(Service& service, int signals) {
         }
         if (now >= next_round) {
             service.round();
-            // After a long sleep of the machine there is nothing to catch up on.
+            // After the machine slept for long, missed turns are not made up for.
             next_round = std::max(next_round + kRound, now);
         }
         if (now >= next_ping) {

@@ -30,13 +30,14 @@
 #include "collector/self/agent_book.h"
 #include "collector/self/metrics.h"
 #include "collector/storage/store.h"
+#include "common/time_text.h"
 
 namespace lapwing::collector {
 namespace {
 
 constexpr auto kGrace = std::chrono::seconds(5);
 
-/// Made if it is missing and its parent is there; must be writable.
+/// Creates the directory if it is missing and its parent exists; it must be writable.
 Expected<void> prepareDirectory(const std::string& directory) {
     if (::mkdir(directory.c_str(), 0750) != 0 && errno != EEXIST) {
         return fail(ErrorKind::unavailable,
@@ -49,7 +50,7 @@ Expected<void> prepareDirectory(const std::string& directory) {
     return {};
 }
 
-/// What /api/v1/status shows of the configuration, by Prometheus' names.
+/// The configuration under Prometheus' names, for /api/v1/status.
 api::ServerFacts serverFacts(const Config& config) {
     api::ServerFacts facts;
     for (const auto& each : config.notify.alertmanager) {
@@ -77,7 +78,7 @@ api::ServerFacts serverFacts(const Config& config) {
 
 }  // namespace
 
-/// In the order in which they are made; destroyed in the reverse one.
+/// Members are created in this order and destroyed in reverse.
 struct Service::Parts {
     Config config;
     std::unique_ptr<storage::Store> store;
@@ -99,7 +100,7 @@ struct Service::Parts {
     api::Deadlines deadlines;
     std::vector<std::unique_ptr<api::Server>> servers;
     std::atomic<bool> ready{false};
-    storage::StoreStats logged;  // what the log knows of the store
+    storage::StoreStats logged;  // the store's statistics at the last log entry
 
     Expected<void> open();
     Expected<void> openTrust();
@@ -117,12 +118,12 @@ Expected<void> Service::Parts::openTrust() {
     }
     auto opened = trust::Authority::open(config.directory() + "/ca");
     if (!opened) {
-        return tl::unexpected(opened.error());
+        return fail(opened.error());
     }
     authority = std::move(*opened);
     const auto made = authority->ensureServer(certificateNames(config, config.host));
     if (!made) {
-        return tl::unexpected(made.error());
+        return fail(made.error());
     }
     if (*made) {
         spdlog::info("made a new certificate for the collector");
@@ -142,7 +143,7 @@ Expected<void> Service::Parts::open() {
     options.out_of_order_ms = config.ingest.out_of_order_ms;
     auto opened = storage::Store::open(options);
     if (!opened) {
-        return tl::unexpected(opened.error());
+        return fail(opened.error());
     }
     store = std::move(*opened);
     if (auto trusted = openTrust(); !trusted) {
@@ -151,7 +152,7 @@ Expected<void> Service::Parts::open() {
     if (!config.http.users_file.empty()) {
         auto loaded = api::Users::load(config.http.users_file);
         if (!loaded) {
-            return tl::unexpected(loaded.error());
+            return fail(loaded.error());
         }
         users = std::move(*loaded);
     }
@@ -163,7 +164,7 @@ Expected<void> Service::Parts::open() {
         listenAll(config, authority ? &*authority : nullptr, handlers(), deadlines,
                   [this](const std::string& listener, int status) { metrics->answered(listener, status); });
     if (!listening) {
-        return tl::unexpected(listening.error());
+        return fail(listening.error());
     }
     servers = std::move(*listening);
     return {};
@@ -223,7 +224,7 @@ Expected<void> Service::Parts::loadRules() {
     }
     if (problems.empty()) {
         if (rules->groups().empty()) {
-            spdlog::warn("no rules are loaded: nobody will be alerted");
+            spdlog::warn("no rules are loaded, so no alert will be sent");
         }
         return {};
     }
@@ -234,17 +235,16 @@ Expected<void> Service::Parts::loadRules() {
 void Service::Parts::logStore() {
     auto now = store->stats();
     if (now.trouble != logged.trouble && !now.trouble.empty()) {
-        spdlog::error("the store's upkeep fails, samples stay in its log: {}", now.trouble);
+        spdlog::error("the maintenance of the store fails, and samples stay in its log: {}", now.trouble);
     }
     if (now.size_dropped_before != logged.size_dropped_before) {
         spdlog::warn("retention.size: everything before {} was deleted, {} samples",
-                     api::formatTime(now.size_dropped_before),
+                     rfc3339(now.size_dropped_before),
                      now.size_dropped_samples - logged.size_dropped_samples);
     }
     if (now.damaged_blocks > logged.damaged_blocks) {
-        spdlog::error(
-            "the database has {} damaged blocks; queries that need what cannot be read of them fail",
-            now.damaged_blocks);
+        spdlog::error("the database has {} damaged blocks; queries that need their unreadable samples fail",
+                      now.damaged_blocks);
     }
     if (now.over_series_limit != 0 && logged.over_series_limit == 0) {
         spdlog::error("ingest.max_series: there are {} series already, new ones are refused", now.series);
@@ -256,9 +256,9 @@ Expected<void> Service::Parts::reloadRules() {
     auto loaded = loadRules();
     prometheus_api->reloaded(loaded.has_value());
     if (loaded) {
-        spdlog::info("the rules were read again");
+        spdlog::info("the rules were reloaded");
     } else {
-        spdlog::error("the rules that were loaded before stay in force");
+        spdlog::error("the previous rules stay in force");
     }
     return loaded;
 }
@@ -296,7 +296,7 @@ Expected<std::unique_ptr<Service>> Service::create(const Config& config) {
     auto parts = std::make_unique<Parts>();
     parts->config = config;
     if (auto opened = parts->open(); !opened) {
-        return tl::unexpected(opened.error());
+        return fail(opened.error());
     }
     return std::unique_ptr<Service>(new Service(std::move(parts)));
 }

@@ -8,25 +8,24 @@
 
 namespace lapwing::collector {
 
-/// The running collector: every module, wired. Not synchronised: one thread makes it, turns it over and ends
-/// it.
+/// The running collector with all modules wired. Not synchronised: one thread creates it, runs its periodic
+/// work and ends it.
 class Service {
   public:
-    /// Opens the store, the CA and every listener; nothing is served yet. All problems of the rule files are
-    /// logged.
+    /// Opens the store, the CA and every listener without serving yet. Logs all problems of the rule files.
     static Expected<std::unique_ptr<Service>> create(const Config& config);
     ~Service();
     Service(const Service&) = delete;
     Service& operator=(const Service&) = delete;
 
     void start();
-    /// One look at every replica. Call it every two seconds.
+    /// Judges every replica once. Call it every two seconds.
     void watchReplication();
-    /// One round of the other analyses and of the collector's own metrics. Call it every ten seconds.
+    /// Runs the other analyses and stores the collector's own metrics once. Call it every ten seconds.
     void round();
-    /// Reads the rule files again; problems are logged, and leave what was loaded.
+    /// Reloads the rule files; on problems, which are logged, the loaded ones stay.
     void reload();
-    /// Ends everything in order; returns within some seconds.
+    /// Ends everything in order, within some seconds.
     void stop();
 
   private:

@@ -1,8 +1,4 @@
 #include <fmt/core.h>
-#include <rapidjson/document.h>
-#include <rapidjson/error/en.h>
-#include <rapidjson/stringbuffer.h>
-#include <rapidjson/writer.h>
 
 #include <algorithm>
 #include <functional>
@@ -11,25 +7,17 @@
 #include "collector/command/client.h"
 #include "collector/command/command.h"
 #include "collector/command/problems.h"
+#include "common/json.h"
 
 namespace lapwing::collector {
 namespace {
 
-using rapidjson::Document;
-using rapidjson::Value;
+using json::Value;
 
+/// A text or a number as text; "" for any other member.
 std::string member(const Value& object, const char* name) {
-    const auto it = object.FindMember(name);
-    if (it == object.MemberEnd()) {
-        return {};
-    }
-    if (it->value.IsString()) {
-        return {it->value.GetString(), it->value.GetStringLength()};
-    }
-    if (it->value.IsNumber()) {
-        return fmt::format("{}", it->value.GetDouble());
-    }
-    return {};
+    const auto number = json::number(object, name);
+    return number ? fmt::format("{}", *number) : json::text(object, name);
 }
 
 std::string shown(const Value& object, const char* name) {
@@ -38,10 +26,10 @@ std::string shown(const Value& object, const char* name) {
 
 struct Answer {
     std::string body;
-    Document document;
+    json::Document document;
 };
 
-/// The data of an answer; complains and gives an exit code if there is none.
+/// The answer, which has `data`; after any failure, prints it, sets the exit code and returns nothing.
 std::optional<Answer> ask(const Collector& collector, const std::string& path, int& code) {
     const auto response = collector.get(path);
     if (!response) {
@@ -49,11 +37,8 @@ std::optional<Answer> ask(const Collector& collector, const std::string& path, i
         code = kUnreachable;
         return std::nullopt;
     }
-    Answer answer;
-    answer.body = response->body;
-    answer.document.Parse(answer.body.data(), answer.body.size());
-    if (response->status != 200 || answer.document.HasParseError() || !answer.document.IsObject() ||
-        !answer.document.HasMember("data")) {
+    Answer answer{response->body, json::parse(response->body)};
+    if (response->status != 200 || !answer.document.IsObject() || !answer.document.HasMember("data")) {
         fmt::print(stderr, "the collector answered {} to {}\n", response->status, path);
         code = kUnreachable;
         return std::nullopt;
@@ -61,8 +46,8 @@ std::optional<Answer> ask(const Collector& collector, const std::string& path, i
     return answer;
 }
 
-/// Fetches a list and prints it: as it came with --json, else by `print`, which returns the exit code.
-int show(const std::string& config_file, bool json, const std::string& path,
+/// Fetches a list and prints it: unchanged with --json, otherwise by `print`, which returns the exit code.
+int show(const std::string& config_file, bool as_json, const std::string& path,
          const std::function<int(const Value&, bool quiet)>& print) {
     const auto config = configOrComplain(config_file);
     if (!config) {
@@ -73,10 +58,10 @@ int show(const std::string& config_file, bool json, const std::string& path,
     if (!answer) {
         return code;
     }
-    if (json) {
+    if (as_json) {
         fmt::print("{}\n", answer->body);
     }
-    return print(answer->document["data"], json);
+    return print(answer->document["data"], as_json);
 }
 
 int printFindings(const Value& data, bool quiet) {
@@ -146,38 +131,30 @@ int printAgents(const Value& data, bool quiet) {
     return all_well ? kFine : kDegraded;
 }
 
-/// Destinations and how many seconds each is behind, from an instant vector.
+/// Destinations and the seconds by which each is behind, from an instant vector.
 std::vector<std::pair<std::string, std::string>> forwardsOf(const Value& vector) {
     std::vector<std::pair<std::string, std::string>> out;
-    for (const auto& one : vector.GetArray()) {
-        out.emplace_back(member(one["metric"], "destination"), one["value"][1].GetString());
+    for (const auto& sample : vector.GetArray()) {
+        out.emplace_back(member(sample["metric"], "destination"), sample["value"][1].GetString());
     }
     return out;
 }
 
-/// A string of JSON.
-std::string quoted(const std::string& text) {
-    rapidjson::StringBuffer buffer;
-    rapidjson::Writer<rapidjson::StringBuffer> writer(buffer);
-    writer.String(text.data(), static_cast<rapidjson::SizeType>(text.size()));
-    return buffer.GetString();
-}
-
 }  // namespace
 
-int showFindings(const std::string& config_file, bool json) {
-    return show(config_file, json, "/api/lapwing/v1/findings", printFindings);
+int showFindings(const std::string& config_file, bool as_json) {
+    return show(config_file, as_json, "/api/lapwing/v1/findings", printFindings);
 }
 
-int showAlerts(const std::string& config_file, bool json) {
-    return show(config_file, json, "/api/v1/alerts", printAlerts);
+int showAlerts(const std::string& config_file, bool as_json) {
+    return show(config_file, as_json, "/api/v1/alerts", printAlerts);
 }
 
-int showAgents(const std::string& config_file, bool json) {
-    return show(config_file, json, "/api/lapwing/v1/agents", printAgents);
+int showAgents(const std::string& config_file, bool as_json) {
+    return show(config_file, as_json, "/api/lapwing/v1/agents", printAgents);
 }
 
-int showStatus(const std::string& config_file, bool json) {
+int showStatus(const std::string& config_file, bool as_json) {
     const auto config = configOrComplain(config_file);
     if (!config) {
         return kWrongUsage;
@@ -207,15 +184,24 @@ int showStatus(const std::string& config_file, bool json) {
     const std::size_t agent_count = agent_list.Size();
     const std::size_t finding_count = findings->document["data"].Size();
     const auto forwards = forwardsOf(lags->document["data"]["result"]);
-    if (json) {
-        std::string list;
+    if (as_json) {
+        json::Writer out;
+        out.StartObject();
+        json::put(out, "agents", agent_count);
+        json::put(out, "agents_reporting", well);
+        json::put(out, "alerts_firing", firing);
+        json::put(out, "findings", finding_count);
+        json::key(out, "forward");
+        out.StartArray();
         for (const auto& [name, lag] : forwards) {
-            list += fmt::format(R"({}{{"destination":{},"lag_seconds":{}}})", list.empty() ? "" : ",",
-                                quoted(name), lag);
+            out.StartObject();
+            json::put(out, "destination", name);
+            json::putRaw(out, "lag_seconds", lag);
+            out.EndObject();
         }
-        fmt::print(R"({{"agents":{},"agents_reporting":{},"alerts_firing":{},"findings":{},"forward":[{}]}})"
-                   "\n",
-                   agent_count, well, firing, finding_count, list);
+        out.EndArray();
+        out.EndObject();
+        fmt::print("{}\n", out.text());
     } else {
         fmt::print("agents     {} of {} report\nalerts     {} firing\nfindings   {}\n", well, agent_count,
                    firing, finding_count);

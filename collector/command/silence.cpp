@@ -1,29 +1,27 @@
 #include <fmt/core.h>
 #include <pwd.h>
-#include <rapidjson/document.h>
-#include <rapidjson/stringbuffer.h>
-#include <rapidjson/writer.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
 #include <cstdlib>
 
+#include "collector/command/client.h"
 #include "collector/command/command.h"
 #include "collector/command/problems.h"
 #include "collector/notify/matchers.h"
 #include "collector/notify/payload.h"
 #include "common/http/client.h"
+#include "common/json.h"
+#include "common/time_text.h"
 
 namespace lapwing::collector {
 namespace {
 
-using rapidjson::Document;
-using rapidjson::Value;
-
 constexpr auto kPatience = std::chrono::seconds(10);
 
-/// Asks at the administrators' socket. Complains and sets the exit code if the answer is not 200.
+/// Sends a request to the administrators' socket. If the answer is not 200, prints the reason and sets the
+/// exit code.
 std::optional<std::string> ask(const Config& config, const std::string& method, const std::string& path,
                                const std::string& body, int& code) {
     code = kUnreachable;
@@ -38,8 +36,8 @@ std::optional<std::string> ask(const Config& config, const std::string& method, 
     request.headers.emplace_back("Content-Type", "application/json");
     request.body = body;
     auto client = http::Client::create("unix:" + config.admin.socket);
-    const auto response = client ? client->request(request, kPatience)
-                                 : Expected<http::Response>(tl::unexpected(client.error()));
+    const auto response =
+        client ? client->request(request, kPatience) : Expected<http::Response>(fail(client.error()));
     if (!response) {
         fmt::print(stderr, "cannot reach the collector: {}\n", response.error().message);
         return std::nullopt;
@@ -48,11 +46,9 @@ std::optional<std::string> ask(const Config& config, const std::string& method, 
         code = kFine;
         return response->body;
     }
-    Document answer;
-    answer.Parse(response->body.data(), response->body.size());
-    const bool said = !answer.HasParseError() && answer.IsString();
+    const auto reason = json::text(json::parse(response->body));
     fmt::print(stderr, "the collector refuses: {}\n",
-               said ? answer.GetString() : "HTTP " + std::to_string(response->status));
+               reason.empty() ? "HTTP " + std::to_string(response->status) : reason);
     if (response->status == 400 || response->status == 404) {
         code = kWrongUsage;
     }
@@ -72,46 +68,40 @@ std::string userName() {
     return "uid " + std::to_string(::getuid());
 }
 
-std::string member(const Value& object, const char* name) {
-    const auto found = object.FindMember(name);
-    if (found == object.MemberEnd() || !found->value.IsString()) {
-        return {};
-    }
-    std::string text(found->value.GetString(), found->value.GetStringLength());
-    std::replace_if(
-        text.begin(), text.end(), [](unsigned char c) { return c < 0x20 || c == 0x7f; }, ' ');
-    return text;
+std::string shown(const json::Value& object, const char* name) {
+    return plain(json::text(object, name));
 }
 
-/// The matchers and the length of what is to be silent. Error `invalid`, in words for a person.
-Expected<std::pair<storage::Matchers, std::int64_t>> understand(const SilenceRequest& request) {
+/// The matchers and the duration of a new silence. Error `invalid`, in words for a person.
+Expected<std::pair<storage::Matchers, std::int64_t>> parseRequest(const SilenceRequest& request) {
     storage::Matchers matchers;
-    const bool host = request.words.size() == 2;
-    if (!host && (request.words.empty() || request.matchers.empty())) {
+    const bool host = request.target_and_duration.size() == 2;
+    if (!host && (request.target_and_duration.empty() || request.matchers.empty())) {
         return fail(ErrorKind::invalid,
-                    "whom, and for how long? silence HOST 30m, or silence 30m --matcher NAME=VALUE");
+                    "a silence needs a host or a matcher, and a duration: silence HOST 30m, or silence 30m "
+                    "--matcher NAME=VALUE");
     }
     if (host) {
-        auto matcher =
-            storage::Matcher::create(storage::Matcher::Type::equal, "instance", request.words.front());
+        auto matcher = storage::Matcher::create(storage::Matcher::Type::equal, "instance",
+                                                request.target_and_duration.front());
         if (!matcher) {
-            return tl::unexpected(matcher.error());
+            return fail(matcher.error());
         }
         matchers.push_back(std::move(*matcher));
     }
     for (const auto& text : request.matchers) {
         auto matcher = notify::parseMatcher(text);
         if (!matcher) {
-            return tl::unexpected(matcher.error());
+            return fail(matcher.error());
         }
         matchers.push_back(std::move(*matcher));
     }
-    const auto length = config::parseDuration(request.words.back());
+    const auto length = config::parseDuration(request.target_and_duration.back());
     if (!length) {
-        return tl::unexpected(length.error());
+        return fail(length.error());
     }
     if (*length <= 0) {
-        return fail(ErrorKind::invalid, "for how long? as in silence HOST 30m");
+        return fail(ErrorKind::invalid, "the duration must be positive, as in silence HOST 30m");
     }
     return std::pair{std::move(matchers), *length};
 }
@@ -119,9 +109,9 @@ Expected<std::pair<storage::Matchers, std::int64_t>> understand(const SilenceReq
 }  // namespace
 
 int silence(const std::string& config_file, const SilenceRequest& request) {
-    const auto what = understand(request);
-    if (!what) {
-        fmt::print(stderr, "{}\n", what.error().message);
+    const auto parsed = parseRequest(request);
+    if (!parsed) {
+        fmt::print(stderr, "{}\n", parsed.error().message);
         return kWrongUsage;
     }
     const auto config = configOrComplain(config_file);
@@ -129,40 +119,33 @@ int silence(const std::string& config_file, const SilenceRequest& request) {
         return kWrongUsage;
     }
     const TimestampMs now = nowMs();
-    rapidjson::StringBuffer buffer;
-    rapidjson::Writer<rapidjson::StringBuffer> json(buffer);
-    json.StartObject();
-    const auto field = [&](const char* name, const std::string& value) {
-        json.Key(name);
-        json.String(value.data(), static_cast<rapidjson::SizeType>(value.size()));
-    };
-    json.Key("matchers");
-    notify::writeMatchers(json, what->first);
-    field("startsAt", notify::formatTime(now));
-    field("endsAt", notify::formatTime(now + what->second));
-    field("createdBy", userName());
-    field("comment", request.comment);
-    json.EndObject();
+    json::Writer body;
+    body.StartObject();
+    json::key(body, "matchers");
+    notify::writeMatchers(body, parsed->first);
+    json::put(body, "startsAt", rfc3339Milliseconds(now));
+    json::put(body, "endsAt", rfc3339Milliseconds(now + parsed->second));
+    json::put(body, "createdBy", userName());
+    json::put(body, "comment", request.comment);
+    body.EndObject();
     int code = kFine;
-    const auto answer = ask(*config, "POST", "/api/v2/silences", buffer.GetString(), code);
+    const auto answer = ask(*config, "POST", "/api/v2/silences", body.text(), code);
     if (!answer) {
         return code;
     }
-    Document document;
-    document.Parse(answer->data(), answer->size());
     std::string matchers;
-    for (const auto& matcher : what->first) {
+    for (const auto& matcher : parsed->first) {
         matchers += (matchers.empty() ? "" : ", ") + notify::toString(matcher);
     }
-    fmt::print("{}: silent until {}: {}\n", document.IsObject() ? member(document, "silenceID") : "",
-               notify::formatTime(now + what->second), matchers);
+    fmt::print("{}: silent until {}: {}\n", shown(json::parse(*answer), "silenceID"),
+               rfc3339Milliseconds(now + parsed->second), matchers);
     if (!config->notify.alertmanager.empty()) {
-        fmt::print("Alertmanager is told as before: it has silences of its own.\n");
+        fmt::print("Alertmanager still gets these alerts: it has silences of its own.\n");
     }
     return kFine;
 }
 
-int listSilences(const std::string& config_file, bool json) {
+int listSilences(const std::string& config_file, bool as_json) {
     const auto config = configOrComplain(config_file);
     if (!config) {
         return kWrongUsage;
@@ -172,27 +155,26 @@ int listSilences(const std::string& config_file, bool json) {
     if (!answer) {
         return code;
     }
-    if (json) {
+    if (as_json) {
         fmt::print("{}\n", *answer);
         return kFine;
     }
-    Document document;
-    document.Parse(answer->data(), answer->size());
-    if (document.HasParseError() || !document.IsArray()) {
-        fmt::print(stderr, "the collector's answer is not understood\n");
+    const auto document = json::parse(*answer);
+    if (!document.IsArray()) {
+        fmt::print(stderr, "the collector's answer cannot be read\n");
         return kUnreachable;
     }
     for (const auto& entry : document.GetArray()) {
         std::string matchers;
-        if (const auto read = notify::readMatchers(entry["matchers"])) {
+        if (const auto read = notify::readMatchers(json::member(entry, "matchers"))) {
             for (const auto& matcher : *read) {
                 matchers += (matchers.empty() ? "" : ", ") + notify::toString(matcher);
             }
         }
-        const std::string comment = member(entry, "comment");
-        fmt::print("{}  {}  until {}  {}  by {}{}\n", member(entry, "id"), member(entry["status"], "state"),
-                   member(entry, "endsAt"), matchers, member(entry, "createdBy"),
-                   comment.empty() ? "" : ": " + comment);
+        const std::string comment = shown(entry, "comment");
+        fmt::print("{}  {}  until {}  {}  by {}{}\n", shown(entry, "id"),
+                   shown(json::member(entry, "status"), "state"), shown(entry, "endsAt"), matchers,
+                   shown(entry, "createdBy"), comment.empty() ? "" : ": " + comment);
     }
     if (document.Empty()) {
         fmt::print("no silences\n");
@@ -209,7 +191,7 @@ int expireSilence(const std::string& config_file, const std::string& id) {
     const bool plain =
         std::all_of(id.begin(), id.end(), [](unsigned char c) { return std::isalnum(c) != 0 || c == '-'; });
     if (id.empty() || !plain) {
-        fmt::print(stderr, "that is no silence's id; lapwing-collector silence list shows them\n");
+        fmt::print(stderr, "not the id of a silence; lapwing-collector silence list shows the ids\n");
         return kWrongUsage;
     }
     if (ask(*config, "DELETE", "/api/v2/silence/" + id, "", code)) {

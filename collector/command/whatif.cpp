@@ -1,25 +1,15 @@
 #include <fmt/core.h>
-#include <rapidjson/document.h>
-
-#include <cctype>
 
 #include "collector/command/client.h"
 #include "collector/command/command.h"
 #include "collector/command/problems.h"
+#include "common/json.h"
+#include "common/text.h"
 
 namespace lapwing::collector {
 namespace {
 
-using rapidjson::Value;
-
-std::string encoded(const std::string& text) {
-    std::string out;
-    for (const unsigned char c : text) {
-        out += std::isalnum(c) != 0 || c == '-' || c == '.' || c == '_' ? std::string(1, static_cast<char>(c))
-                                                                        : fmt::format("%{:02X}", c);
-    }
-    return out;
-}
+using json::Value;
 
 std::string pathOf(const WhatIfRequest& request) {
     std::string out = "/api/lapwing/v1/whatif";
@@ -27,7 +17,7 @@ std::string pathOf(const WhatIfRequest& request) {
     for (const auto& [name, values] :
          {std::pair("component", &request.components), std::pair("add", &request.additions)}) {
         for (const auto& value : *values) {
-            out += before + std::string(name) + "=" + encoded(value);
+            out += before + std::string(name) + "=" + percentEncode(value);
             before = '&';
         }
     }
@@ -53,7 +43,7 @@ std::string singles(const Value& sets) {
     return out.empty() ? "none" : out;
 }
 
-/// The exit code: degraded if a service stops or may stop.
+/// Returns the exit code: degraded if a service stops or may stop.
 int print(const Value& data, bool quiet) {
     bool stops = false;
     if (!quiet && !data["stopped"].Empty()) {
@@ -66,10 +56,10 @@ int print(const Value& data, bool quiet) {
         if (quiet) {
             continue;
         }
-        const char* words = after == "yes"  ? "still works"
-                            : after == "no" ? (before == "no" ? "does not work now either" : "STOPS")
-                                            : "cannot be told";
-        fmt::print("{}: {}\n", plain(service["title"].GetString()), words);
+        const char* verdict = after == "yes"  ? "still works"
+                              : after == "no" ? (before == "no" ? "does not work now" : "STOPS")
+                                              : "unknown";
+        fmt::print("{}: {}\n", plain(service["title"].GetString()), verdict);
         if (after != "no") {
             fmt::print("  single points then: {}\n", singles(service["design"]));
         }
@@ -81,7 +71,7 @@ int print(const Value& data, bool quiet) {
 
 int whatIf(const std::string& config_file, const WhatIfRequest& request) {
     if (request.components.empty() && request.additions.empty()) {
-        fmt::print(stderr, "name what fails, or what is added with --add\n");
+        fmt::print(stderr, "name the components that fail, or add some with --add\n");
         return kWrongUsage;
     }
     const auto config = configOrComplain(config_file);
@@ -93,9 +83,8 @@ int whatIf(const std::string& config_file, const WhatIfRequest& request) {
         fmt::print(stderr, "cannot reach the collector: {}\n", response.error().message);
         return kUnreachable;
     }
-    rapidjson::Document answer;
-    answer.Parse(response->body.data(), response->body.size());
-    if (answer.HasParseError() || !answer.IsObject()) {
+    const auto answer = json::parse(response->body);
+    if (!answer.IsObject()) {
         fmt::print(stderr, "the collector answered {}\n", response->status);
         return kUnreachable;
     }

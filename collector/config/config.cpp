@@ -1,15 +1,10 @@
 #include "collector/config/config.h"
 
-#include <Poco/Exception.h>
 #include <Poco/Net/DNS.h>
-#include <Poco/Net/IPAddress.h>
-#include <Poco/URI.h>
 
 #include <algorithm>
-#include <charconv>
-#include <cstring>
 #include <filesystem>
-#include <fstream>
+#include <string_view>
 
 #include "collector/api/users.h"
 #include "common/tls/context.h"
@@ -19,17 +14,17 @@ namespace {
 
 using config::Node;
 
-/// The log before it becomes blocks, and the write-ahead log, must fit as well.
+/// Room for the log that has not become blocks yet and for the write-ahead log.
 constexpr std::int64_t kLeastRetention = 64'000'000;
 
-std::vector<Endpoint> readEndpoints(const Node& node, std::vector<Endpoint> fallback, bool may_be_none) {
+std::vector<Endpoint> readListeners(const Node& node, std::vector<Endpoint> fallback, bool may_be_none) {
     if (!node.present()) {
         return fallback;
     }
     if (may_be_none && node.isScalar() && node.text() == "none") {
         return {};
     }
-    std::vector<Endpoint> endpoints;
+    std::vector<Endpoint> listeners;
     bool named = false;
     node.forEach([&](const Node& entry) {
         named = true;
@@ -38,22 +33,22 @@ std::vector<Endpoint> readEndpoints(const Node& node, std::vector<Endpoint> fall
         if (text.empty()) {
             return;
         }
-        auto endpoint = parseEndpoint(text);
-        if (!endpoint) {
-            entry.problem(entry.path() + ": " + endpoint.error().message);
+        auto listener = parseListener(text);
+        if (!listener) {
+            entry.problem(entry.path() + ": " + listener.error().message);
             return;
         }
-        endpoints.push_back(std::move(*endpoint));
+        listeners.push_back(std::move(*listener));
     });
     if (!named) {
-        node.problem(node.path() + " names no address");
+        node.problem(node.path() + " has no address");
     }
-    return endpoints;
+    return listeners;
 }
 
 void readHttp(const Node& node, Config::Http& http) {
     node.allow({"listen", "tls", "users_file", "names"});
-    http.listen = readEndpoints(node["listen"], http.listen, false);
+    http.listen = readListeners(node["listen"], http.listen, false);
     node["users_file"].read(http.users_file);
     node["names"].read(http.names);
     const Node tls = node["tls"];
@@ -81,7 +76,7 @@ void readHttp(const Node& node, Config::Http& http) {
         }
     }
     for (const auto& endpoint : http.listen) {
-        if (endpoint.loopback) {
+        if (endpoint.loopback()) {
             continue;
         }
         const std::string where =
@@ -102,33 +97,12 @@ void readUrl(const Node& node, std::string& out) {
     if (text.empty()) {
         return;
     }
-    try {
-        const Poco::URI uri(text);
-        if ((uri.getScheme() != "http" && uri.getScheme() != "https") || uri.getHost().empty()) {
-            node.problem(node.path() + " must be a URL such as https://www.example.org/");
-            return;
-        }
-    } catch (const Poco::Exception&) {
-        node.problem(node.path() + " is not a URL");
+    const bool has_scheme = text.starts_with("http://") || text.starts_with("https://");
+    if (!has_scheme || !Endpoint::ofUrl(text)) {
+        node.problem(node.path() + " must be a URL such as https://www.example.org/");
         return;
     }
     out = text;
-}
-
-bool isCidr(const std::string& text) {
-    const auto slash = text.find('/');
-    Poco::Net::IPAddress address;
-    if (!Poco::Net::IPAddress::tryParse(text.substr(0, slash), address)) {
-        return false;
-    }
-    if (slash == std::string::npos) {
-        return true;
-    }
-    int bits = -1;
-    const char* end = text.data() + text.size();
-    const auto [stop, error] = std::from_chars(text.data() + slash + 1, end, bits);
-    const int most = address.family() == Poco::Net::IPAddress::IPv4 ? 32 : 128;
-    return error == std::errc() && stop == end && bits >= 0 && bits <= most;
 }
 
 void readSite(const Node& node, analysis::Site& site) {
@@ -163,7 +137,7 @@ void readSite(const Node& node, analysis::Site& site) {
         entry["from"].forEach([&](const Node& from) {
             std::string cidr;
             from.read(cidr);
-            if (!isCidr(cidr)) {
+            if (!reach::AddressRange::parse(cidr)) {
                 from.problem(from.path() + " must be an address or a network such as 10.77.0.12/32");
             } else {
                 allow.from.push_back(std::move(cidr));
@@ -191,45 +165,31 @@ void readSite(const Node& node, analysis::Site& site) {
 
 }  // namespace
 
-std::string Endpoint::toString() const {
-    return (address.find(':') != std::string::npos ? "[" + address + "]" : address) + ":" +
-           std::to_string(port);
-}
-
-Expected<Endpoint> parseEndpoint(const std::string& text) {
-    const auto colon = text.rfind(':');
-    Endpoint endpoint;
-    const char* end = text.data() + text.size();
-    if (colon == std::string::npos) {
-        return fail(ErrorKind::invalid, "\"" + text + "\" must be ADDRESS:PORT");
+Expected<Endpoint> parseListener(const std::string& text) {
+    constexpr std::string_view any_port = ":0";
+    const bool has_any_port = text.ends_with(any_port);
+    auto listener = Endpoint::parse(has_any_port ? text.substr(0, text.size() - any_port.size()) : text);
+    if (!listener || (listener->port == 0 && !has_any_port)) {
+        const bool bare_ipv6 = listener && listener->address() && !text.starts_with('[') &&
+                               listener->address()->family == reach::Family::ipv6;
+        return fail(ErrorKind::invalid, bare_ipv6 ? "an IPv6 address is written in brackets: [ADDRESS]:PORT"
+                                                  : "\"" + text + "\" must be ADDRESS:PORT");
     }
-    const auto [stop, error] = std::from_chars(text.data() + colon + 1, end, endpoint.port);
-    if (error != std::errc() || stop != end || endpoint.port < 0 || endpoint.port > 65535) {
-        return fail(ErrorKind::invalid, "\"" + text.substr(colon + 1) + "\" is not a port (0 to 65535)");
+    if (listener->host == "localhost") {
+        listener->host = "127.0.0.1";
     }
-    std::string host = text.substr(0, colon);
-    if (host.size() > 2 && host.front() == '[' && host.back() == ']') {
-        host = host.substr(1, host.size() - 2);
-    } else if (host.find(':') != std::string::npos) {
+    const auto address = listener->address();
+    if (!address) {
         return fail(ErrorKind::invalid,
-                    "an IPv6 address is written in brackets: [" + host + "]:" + text.substr(colon + 1));
+                    "\"" + listener->host + "\" is not an address (0.0.0.0 for all of IPv4, [::] for all)");
     }
-    if (host == "localhost") {
-        host = "127.0.0.1";
-    }
-    Poco::Net::IPAddress address;
-    if (!Poco::Net::IPAddress::tryParse(host, address)) {
-        return fail(ErrorKind::invalid,
-                    "\"" + host + "\" is not an address (0.0.0.0 for all of IPv4, [::] for all)");
-    }
-    endpoint.address = address.toString();
-    endpoint.loopback = address.isLoopback();
-    return endpoint;
+    listener->host = address->toString();
+    return *listener;
 }
 
 bool Config::Http::offLoopback() const {
     return std::any_of(listen.begin(), listen.end(),
-                       [](const Endpoint& endpoint) { return !endpoint.loopback; });
+                       [](const Endpoint& endpoint) { return !endpoint.loopback(); });
 }
 
 std::string Config::directory() const {
@@ -240,15 +200,15 @@ std::string Config::directory() const {
 std::string Config::externalUrl() const {
     const auto& listen = http.listen;
     const auto best =
-        std::find_if(listen.begin(), listen.end(), [](const Endpoint& each) { return !each.loopback; });
+        std::find_if(listen.begin(), listen.end(), [](const Endpoint& each) { return !each.loopback(); });
     if (best == listen.end()) {
         return "http://" + listen.front().toString();
     }
     Endpoint shown = *best;
     if (!http.names.empty()) {
-        shown.address = http.names.front();
-    } else if (shown.address == "0.0.0.0" || shown.address == "::") {
-        shown.address = host;
+        shown.host = http.names.front();
+    } else if (shown.host == "0.0.0.0" || shown.host == "::") {
+        shown.host = host;
     }
     return "https://" + shown.toString();
 }
@@ -269,7 +229,7 @@ Config readConfig(const Node& root) {
 
     const Node agents = root["agents"];
     agents.allow({"listen", "names"});
-    config.agents.listen = readEndpoints(agents["listen"], config.agents.listen, true);
+    config.agents.listen = readListeners(agents["listen"], config.agents.listen, true);
     agents["names"].read(config.agents.names);
 
     const Node admin = root["admin"];

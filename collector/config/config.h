@@ -9,43 +9,34 @@
 #include "collector/forward/config.h"
 #include "collector/notify/dispatcher.h"
 #include "common/config/reader.h"
+#include "common/endpoint.h"
 
 namespace lapwing::collector {
 
-/// One address to listen on: "127.0.0.1:9765", "[::1]:9765", "localhost:9765".
-struct Endpoint {
-    std::string address;  ///< numeric
-    int port = 0;         ///< 0 lets the system choose (for tests)
-    bool loopback = false;
+/// Reads an address to listen on: "127.0.0.1:9765", "[::1]:9765", "localhost:9765". The result's host is
+/// numeric; port 0 lets the system choose (for tests). Error `invalid`, in words for a person.
+Expected<Endpoint> parseListener(const std::string& text);
 
-    std::string toString() const;
-};
-
-/// Error `invalid`, in words for a person.
-Expected<Endpoint> parseEndpoint(const std::string& text);
-
-/// The configuration of the collector, `collector.yaml`. Every member has the default that an empty file
-/// means.
+/// The configuration of the collector, `collector.yaml`. An empty file means the defaults of all members.
 struct Config {
-    std::string
-        host;  ///< the name of the machine that the collector runs on; empty in the file: the system's
+    std::string host;  ///< the name of the collector's machine; if the file has none, the system's host name
     std::string data = "/var/lib/lapwing-collector/lapwing.db";
 
     struct Http {
-        std::vector<Endpoint> listen = {{"127.0.0.1", 9765, true}};
+        std::vector<Endpoint> listen = {{"127.0.0.1", 9765}};
         bool tls_auto = false;  ///< a certificate from the collector's own CA
         std::string tls_cert;
         std::string tls_key;
         std::string users_file;          ///< lines `user:crypt-hash`
-        std::vector<std::string> names;  ///< further names by which browsers may ask for a loopback listener
+        std::vector<std::string> names;  ///< further names by which browsers may address a loopback listener
 
         bool tls() const { return tls_auto || !tls_cert.empty(); }
         bool offLoopback() const;
     } http;
 
     struct Agents {
-        std::vector<Endpoint> listen = {{"0.0.0.0", 9766, false}};  ///< empty: `none`
-        std::vector<std::string> names;                             ///< for the server's certificate
+        std::vector<Endpoint> listen = {{"0.0.0.0", 9766}};  ///< empty for `none`
+        std::vector<std::string> names;                      ///< for the server's certificate
     } agents;
 
     struct Admin {
@@ -55,7 +46,7 @@ struct Config {
     struct Ingest {
         bool local = false;
         std::int64_t out_of_order_ms = 3'600'000;
-        int max_series = 1'000'000;  ///< new series beyond that are refused; about 300 bytes of memory each
+        int max_series = 1'000'000;  ///< further new series are refused; each takes about 300 bytes of memory
     } ingest;
 
     std::int64_t retention_ms = 90LL * 86'400'000;  ///< 0 keeps everything
@@ -64,7 +55,7 @@ struct Config {
     struct PromQl {
         int compat = 3;
         std::int64_t lookback_ms = 300'000;
-        int max_samples = 5'000'000;  ///< that one query may load; 16 bytes each
+        int max_samples = 5'000'000;  ///< limit on the samples that one query loads; 16 bytes each
         int max_concurrent = 4;       ///< queries that are evaluated at once
         std::int64_t timeout_ms = 120'000;
     } promql;
@@ -75,13 +66,13 @@ struct Config {
     notify::Config notify;
     std::vector<forward::Destination> forward;
 
-    /// The directory that holds the data, the CA and what else the collector keeps.
+    /// The directory that holds the data, the CA and the collector's other files.
     std::string directory() const;
-    /// Where people find the page: what links in notifications begin with.
+    /// The URL of the page, with which links in notifications begin.
     std::string externalUrl() const;
 };
 
-/// Reads a file's root node; what is wrong is in the node's reader afterwards, all of it at once.
+/// Reads a file's root node; afterwards, the node's reader holds all problems.
 Config readConfig(const config::Node& root);
 /// The same from a file. Files that it names (users, certificates) must be readable.
 Config loadConfig(const std::string& file, config::Reader& reader);

@@ -1,28 +1,21 @@
 #include "collector/notify/chat_payload.h"
 
-#include <rapidjson/stringbuffer.h>
-#include <rapidjson/writer.h>
-
 #include <algorithm>
+#include <array>
 #include <string_view>
 
 #include "collector/notify/payload.h"
+#include "common/json.h"
+#include "common/time_text.h"
 
 namespace lapwing::notify {
 namespace {
-
-using JsonWriter = rapidjson::Writer<rapidjson::StringBuffer>;
 
 constexpr std::size_t kMostAlerts = 20;
 constexpr std::size_t kMostText = 500;
 constexpr std::size_t kMostTeamsBytes = 28U << 10;
 
-void member(JsonWriter& json, const char* key, const std::string& value) {
-    json.Key(key);
-    json.String(value.data(), static_cast<rapidjson::SizeType>(value.size()));
-}
-
-/// At most `most` bytes, no UTF-8 sequence cut in two.
+/// At most `most` bytes, without cutting a UTF-8 sequence in two.
 std::string shortened(std::string_view text, std::size_t most) {
     if (text.size() <= most) {
         return std::string(text);
@@ -33,8 +26,8 @@ std::string shortened(std::string_view text, std::size_t most) {
     return std::string(text.substr(0, most)) + "...";
 }
 
-/// Slack's three control characters (https://api.slack.com/reference/surfaces/formatting#escaping); and what
-/// would make text bold, italic, struck or code is parted by a zero-width space.
+/// Escapes Slack's three control characters (https://api.slack.com/reference/surfaces/formatting#escaping),
+/// and puts a zero-width space after characters that would make text bold, italic, struck or code.
 std::string slackText(std::string_view text) {
     std::string out;
     for (const char c : text) {
@@ -54,7 +47,7 @@ std::string slackText(std::string_view text) {
     return out;
 }
 
-/// Adaptive Cards read a part of Markdown; a backslash takes a character for itself.
+/// Adaptive Cards interpret a part of Markdown; a backslash makes the next character literal.
 std::string teamsText(std::string_view text) {
     std::string out;
     for (const char c : text) {
@@ -66,7 +59,7 @@ std::string teamsText(std::string_view text) {
     return out;
 }
 
-/// What is said of one alert: "FIRING: summary", then where and what to do.
+/// The text of one alert: "FIRING: summary", then the place and the next step.
 struct Lines {
     std::string headline;
     std::vector<std::string> more;
@@ -84,7 +77,7 @@ Lines describe(const Alert& alert) {
         }
     }
     out.more.push_back((alert.firing ? "since " : "ended ") +
-                       formatTime(alert.firing ? alert.starts_at : alert.ends_at));
+                       rfc3339Milliseconds(alert.firing ? alert.starts_at : alert.ends_at));
     return out;
 }
 
@@ -92,40 +85,37 @@ std::string omitted(const Notification& notification) {
     return "and " + std::to_string(notification.alerts.size() - kMostAlerts) + " more";
 }
 
-void textBlock(JsonWriter& json, const std::string& text, const char* key, const char* value) {
+void textBlock(json::Writer& json, const std::string& text, const char* key, const char* value) {
     json.StartObject();
-    member(json, "type", "TextBlock");
-    member(json, "text", text);
-    json.Key("wrap");
-    json.Bool(true);
-    member(json, key, value);
+    json::put(json, "type", "TextBlock");
+    json::put(json, "text", text);
+    json::put(json, "wrap", true);
+    json::put(json, key, value);
     json.EndObject();
 }
 
 std::string teamsCard(const Notification& notification, const std::string& external_url, std::size_t most) {
-    rapidjson::StringBuffer buffer;
-    JsonWriter json(buffer);
+    json::Writer json;
     json.StartObject();
-    member(json, "type", "message");
+    json::put(json, "type", "message");
     json.Key("attachments");
     json.StartArray();
     json.StartObject();
-    member(json, "contentType", "application/vnd.microsoft.card.adaptive");
+    json::put(json, "contentType", "application/vnd.microsoft.card.adaptive");
     json.Key("content");
     json.StartObject();
-    member(json, "$schema", "http://adaptivecards.io/schemas/adaptive-card.json");
-    member(json, "type", "AdaptiveCard");
-    member(json, "version", "1.4");
+    json::put(json, "$schema", "http://adaptivecards.io/schemas/adaptive-card.json");
+    json::put(json, "type", "AdaptiveCard");
+    json::put(json, "version", "1.4");
     json.Key("body");
     json.StartArray();
     json.StartObject();
-    member(json, "type", "TextBlock");
-    member(json, "text", teamsText(mailSubject(notification)));
-    member(json, "weight", "Bolder");
-    member(json, "size", "Large");
-    json.Key("wrap");
-    json.Bool(true);
-    member(json, "color", notification.firing() ? "Attention" : "Good");
+    json::put(json, "type", "TextBlock");
+    json::put(json, "text", teamsText(mailSubject(notification)));
+    json::put(json, "weight", "Bolder");
+    json::put(json, "size", "Large");
+    json::put(json, "wrap", true);
+    json::put(json, "color", notification.firing() ? "Attention" : "Good");
     json.EndObject();
     const auto count = std::min(most, notification.alerts.size());
     for (std::size_t i = 0; i < count; ++i) {
@@ -144,9 +134,9 @@ std::string teamsCard(const Notification& notification, const std::string& exter
         json.Key("actions");
         json.StartArray();
         json.StartObject();
-        member(json, "type", "Action.OpenUrl");
-        member(json, "title", "Lapwing");
-        member(json, "url", external_url);
+        json::put(json, "type", "Action.OpenUrl");
+        json::put(json, "title", "Lapwing");
+        json::put(json, "url", external_url);
         json.EndObject();
         json.EndArray();
     }
@@ -154,7 +144,7 @@ std::string teamsCard(const Notification& notification, const std::string& exter
     json.EndObject();
     json.EndArray();
     json.EndObject();
-    return {buffer.GetString(), buffer.GetSize()};
+    return json.text();
 }
 
 }  // namespace
@@ -173,27 +163,23 @@ std::string slackPayload(const Notification& notification, const std::string& ex
         text += "\n" + omitted(notification);
     }
     const std::string subject = mailSubject(notification);
-    rapidjson::StringBuffer buffer;
-    JsonWriter json(buffer);
+    json::Writer json;
     json.StartObject();
     json.Key("attachments");
     json.StartArray();
     json.StartObject();
-    member(json, "color", notification.firing() ? "danger" : "good");
-    member(json, "fallback", slackText(subject));
-    member(json, "title", slackText(subject));
+    json::put(json, "color", notification.firing() ? "danger" : "good");
+    json::put(json, "fallback", slackText(subject));
+    json::put(json, "title", slackText(subject));
     if (!external_url.empty()) {
-        member(json, "title_link", external_url);
+        json::put(json, "title_link", external_url);
     }
-    member(json, "text", text);
-    json.Key("mrkdwn_in");
-    json.StartArray();
-    json.String("text");
-    json.EndArray();
+    json::put(json, "text", text);
+    json::put(json, "mrkdwn_in", std::array{"text"});
     json.EndObject();
     json.EndArray();
     json.EndObject();
-    return {buffer.GetString(), buffer.GetSize()};
+    return json.text();
 }
 
 std::string teamsPayload(const Notification& notification, const std::string& external_url) {

@@ -7,10 +7,10 @@
 namespace lapwing::notify {
 
 /// A message for Slack's incoming webhooks (https://api.slack.com/messaging/webhooks), with the attachment
-/// colours that Alertmanager uses. What labels and annotations hold is text there, never markup.
+/// colours that Alertmanager uses. The texts of labels and annotations are never interpreted as markup.
 std::string slackPayload(const Notification& notification, const std::string& external_url);
 
-/// A message for Microsoft Teams' workflow webhooks: an Adaptive Card, at most 28 KB as Teams demands.
+/// A message for Microsoft Teams' workflow webhooks: an Adaptive Card of at most 28 KB, Teams' limit.
 std::string teamsPayload(const Notification& notification, const std::string& external_url);
 
 }  // namespace lapwing::notify

@@ -4,6 +4,7 @@
 #include "collector/notify/http_delivery.h"
 #include "collector/notify/matchers.h"
 #include "common/config/reader.h"
+#include "common/endpoint.h"
 
 namespace lapwing::notify {
 namespace {
@@ -27,13 +28,13 @@ void readUrl(const Node& owner, std::string& out) {
         owner.problem(owner.path() + " needs a url");
         return;
     }
-    // The URL itself may be a secret: no message repeats it.
+    // The URL itself may be a secret, so no message repeats it.
     if (const auto usable = checkUrl(out); !usable) {
         node.problem(node.path() + " " + usable.error().message);
     }
 }
 
-/// `url`, or `url_file` where the URL is a secret.
+/// `url`, or `url_file` if the URL is a secret.
 void readUrlOrFile(const Node& owner, std::string& url, std::string& url_file) {
     if (!owner["url_file"].present()) {
         return readUrl(owner, url);
@@ -56,15 +57,9 @@ void readWebhook(const Node& node, Config& out) {
     WebhookConfig webhook;
     node.allow({"url", "url_file", "format", "ca", "bearer_token_file", "send_resolved"});
     readUrlOrFile(node, webhook.url, webhook.url_file);
-    std::string format = "alertmanager";
-    node["format"].read(format);
-    if (format == "slack") {
-        webhook.format = WebhookFormat::slack;
-    } else if (format == "teams") {
-        webhook.format = WebhookFormat::teams;
-    } else if (format != "alertmanager") {
-        node["format"].problem(node.path() + ".format must be alertmanager, slack or teams");
-    }
+    node["format"].readOneOf(webhook.format, {{"alertmanager", WebhookFormat::alertmanager},
+                                              {"slack", WebhookFormat::slack},
+                                              {"teams", WebhookFormat::teams}});
     node["ca"].read(webhook.ca_file);
     readToken(node, webhook.url, webhook.bearer_token_file);
     node["send_resolved"].read(webhook.send_resolved);
@@ -88,10 +83,7 @@ void readHeartbeat(const Node& node, Config& out) {
     node.allow({"url", "url_file", "ca", "method", "interval"});
     readUrlOrFile(node, heartbeat.url, heartbeat.url_file);
     node["ca"].read(heartbeat.ca_file);
-    node["method"].read(heartbeat.method);
-    if (heartbeat.method != "GET" && heartbeat.method != "POST") {
-        node["method"].problem(node.path() + ".method must be GET or POST");
-    }
+    node["method"].readOneOf(heartbeat.method, {{"GET", "GET"}, {"POST", "POST"}});
     node["interval"].readDuration(heartbeat.interval_ms);
     if (heartbeat.interval_ms < 1000) {
         node["interval"].problem(node.path() + ".interval must be at least 1s");
@@ -162,17 +154,9 @@ bool isAddress(const std::string& text) {
     return true;
 }
 
-bool isHostPort(const std::string& text) {
-    const auto colon = text.rfind(':');
-    if (colon == std::string::npos || colon == 0 || text.size() - colon > 6) {
-        return false;
-    }
-    const auto port = text.substr(colon + 1);
-    if (port.empty() || port.find_first_not_of("0123456789") != std::string::npos) {
-        return false;
-    }
-    const int number = std::stoi(port);
-    return number > 0 && number < 65536;
+bool isServer(const std::string& text) {
+    const auto endpoint = Endpoint::parse(text);
+    return endpoint && !endpoint->host.empty() && endpoint->host != "*" && endpoint->port != 0;
 }
 
 void readEmail(const Node& node, Config& out) {
@@ -192,18 +176,12 @@ void readEmail(const Node& node, Config& out) {
         (node["from"].present() ? node["from"] : node).problem(node.path() + " needs \"from\", an address");
     }
     node["smtp"].read(email.smtp);
-    if (!isHostPort(email.smtp)) {
+    if (!isServer(email.smtp)) {
         (node["smtp"].present() ? node["smtp"] : node).problem(node.path() + " needs \"smtp\", as HOST:PORT");
     }
-    std::string security = "none";
-    node["security"].read(security);
-    if (security == "starttls") {
-        email.security = SmtpSecurity::starttls;
-    } else if (security == "tls") {
-        email.security = SmtpSecurity::tls;
-    } else if (security != "none") {
-        node["security"].problem(node.path() + ".security must be none, starttls or tls");
-    }
+    node["security"].readOneOf(
+        email.security,
+        {{"none", SmtpSecurity::none}, {"starttls", SmtpSecurity::starttls}, {"tls", SmtpSecurity::tls}});
     node["ca"].read(email.ca_file);
     node["username"].read(email.username);
     readSecretFile(node["password_file"], email.password_file);

@@ -1,63 +1,21 @@
 #include "collector/notify/delivery_table.h"
 
-#include <rapidjson/document.h>
-#include <rapidjson/stringbuffer.h>
-#include <rapidjson/writer.h>
-
 #include <algorithm>
 #include <utility>
+
+#include "common/model/labels_json.h"
 
 namespace lapwing::notify {
 namespace {
 
-using JsonWriter = rapidjson::Writer<rapidjson::StringBuffer>;
-
-// For an alert whose sender said nothing usable, and after a restart: Prometheus' 4 x the resend delay,
-// rounded up.
+// Least validity of an alert, for senders without a usable end and after a restart: Prometheus' 4 x the
+// resend delay, rounded up.
 constexpr std::int64_t kLeastValidityMs = 300'000;
-// Nobody wants to hear a day later that something was over; and what waits must not grow without bound.
+// A notification that waited for a day is dropped: it is of no use by then, and the queue must stay
+// bounded.
 constexpr std::int64_t kMostWaitingMs = 86'400'000;
-// Rules end one after the other: an alert and what it inhibited end together, though not in the same moment.
+// Rules end one after the other: an alert and an alert that it inhibited end together within this time.
 constexpr std::int64_t kTogetherMs = 5000;
-
-void writeString(JsonWriter& writer, const std::string& text) {
-    writer.String(text.data(), static_cast<rapidjson::SizeType>(text.size()));
-}
-
-void writeLabels(JsonWriter& writer, const char* key, const Labels& labels) {
-    writer.Key(key);
-    writer.StartObject();
-    for (const auto& label : labels) {
-        writeString(writer, label.name);
-        writeString(writer, label.value);
-    }
-    writer.EndObject();
-}
-
-const rapidjson::Value* find(const rapidjson::Value& object, const char* key) {
-    return object.HasMember(key) ? &object[key] : nullptr;
-}
-
-Labels readLabels(const rapidjson::Value& object, const char* key) {
-    std::vector<Label> out;
-    const auto* found = find(object, key);
-    if (found == nullptr || !found->IsObject()) {
-        return {};
-    }
-    for (const auto& member : found->GetObject()) {
-        if (!member.value.IsString()) {
-            continue;
-        }
-        out.push_back({{member.name.GetString(), member.name.GetStringLength()},
-                       {member.value.GetString(), member.value.GetStringLength()}});
-    }
-    return Labels(std::move(out));
-}
-
-std::int64_t readNumber(const rapidjson::Value& object, const char* key) {
-    const auto* found = find(object, key);
-    return found != nullptr && found->IsInt64() ? found->GetInt64() : 0;
-}
 
 }  // namespace
 
@@ -66,7 +24,7 @@ bool Notification::firing() const {
 }
 
 bool DeliveryTable::hasNews(const Entry& entry) const {
-    return entry.told != (entry.alert.firing ? Told::firing : Told::resolved);
+    return entry.sent != (entry.alert.firing ? Sent::firing : Sent::resolved);
 }
 
 Labels DeliveryTable::groupOf(const Entry& entry) const {
@@ -80,33 +38,33 @@ Labels DeliveryTable::groupOf(const Entry& entry) const {
     return out;
 }
 
-std::optional<TimestampMs> DeliveryTable::dueAt(const Entry& entry, TimestampMs group_told_at) const {
+std::optional<TimestampMs> DeliveryTable::dueAt(const Entry& entry, TimestampMs group_sent_at) const {
     if (entry.muted()) {
         return std::nullopt;
     }
     if (hasNews(entry)) {
         const TimestampMs gathered = entry.news_at + options_.gather_ms;
-        if (group_told_at == 0) {
+        if (group_sent_at == 0) {
             return std::max(gathered, entry.news_at + options_.group_wait_ms);
         }
-        return std::max(gathered, group_told_at + options_.group_interval_ms);
+        return std::max(gathered, group_sent_at + options_.group_interval_ms);
     }
     if (entry.alert.firing) {
-        return entry.told_at + options_.repeat_ms;
+        return entry.sent_at + options_.repeat_ms;
     }
     return std::nullopt;
 }
 
 std::map<Labels, TimestampMs> DeliveryTable::dueGroups() const {
-    std::map<Labels, TimestampMs> told;
+    std::map<Labels, TimestampMs> sent;
     for (const auto& [labels, entry] : entries_) {
-        auto& at = told[groupOf(entry)];
-        at = std::max(at, entry.told_at);
+        auto& at = sent[groupOf(entry)];
+        at = std::max(at, entry.sent_at);
     }
     std::map<Labels, TimestampMs> due;
     for (const auto& [labels, entry] : entries_) {
         const auto group = groupOf(entry);
-        const auto at = dueAt(entry, told[group]);
+        const auto at = dueAt(entry, sent[group]);
         if (!at) {
             continue;
         }
@@ -127,9 +85,9 @@ bool DeliveryTable::put(const Alert& alert, TimestampMs now) {
         Entry& entry = known->second;
         entry.alert = alert;
         entry.news_at = now;
-        const bool unheard =
-            entry.told == Told::nothing && entry.unmuted_at != 0 && now - entry.unmuted_at < kTogetherMs;
-        if (unheard || !options_.send_resolved) {
+        const bool unsent =
+            entry.sent == Sent::nothing && entry.unmuted_at != 0 && now - entry.unmuted_at < kTogetherMs;
+        if (unsent || !options_.send_resolved) {
             entries_.erase(known);
         }
         return true;
@@ -137,7 +95,7 @@ bool DeliveryTable::put(const Alert& alert, TimestampMs now) {
     const std::int64_t holds_ms = std::max(alert.ends_at - now, kLeastValidityMs);
     if (known == entries_.end()) {
         entries_.emplace(alert.labels,
-                         Entry{alert, Told::nothing, 0, now, now + holds_ms, holds_ms, false, false, 0});
+                         Entry{alert, Sent::nothing, 0, now, now + holds_ms, holds_ms, false, false, 0});
         return true;
     }
     Entry& entry = known->second;
@@ -148,7 +106,7 @@ bool DeliveryTable::put(const Alert& alert, TimestampMs now) {
     if (!again) {
         return false;
     }
-    entry.told = Told::nothing;
+    entry.sent = Sent::nothing;
     entry.news_at = now;
     return true;
 }
@@ -192,7 +150,7 @@ bool DeliveryTable::mute(const std::function<bool(const Labels&)>& silenced,
         entry.silenced = is_silenced;
         entry.inhibited = is_inhibited;
         if (unsilenced && entry.alert.firing) {
-            entry.told = Told::nothing;
+            entry.sent = Sent::nothing;
         }
         if (was_muted && !entry.muted()) {
             entry.unmuted_at = now;
@@ -200,9 +158,9 @@ bool DeliveryTable::mute(const std::function<bool(const Labels&)>& silenced,
                 entry.news_at = now;
             }
         }
-        const bool unheard = entry.muted() && !entry.alert.firing && entry.told == Told::nothing;
-        changed = changed || unheard;
-        it = unheard ? entries_.erase(it) : std::next(it);
+        const bool unsent = entry.muted() && !entry.alert.firing && entry.sent == Sent::nothing;
+        changed = changed || unsent;
+        it = unsent ? entries_.erase(it) : std::next(it);
     }
     return changed;
 }
@@ -243,17 +201,17 @@ void DeliveryTable::accept(const Notification& notification, TimestampMs now) {
             continue;
         }
         Entry& entry = known->second;
-        // Meanwhile it may have ended, or begun again: that is still to be told.
+        // The alert may have ended or begun again since: then another notification is due.
         if (entry.alert.firing == alert.firing && entry.alert.starts_at == alert.starts_at) {
             if (!alert.firing) {
                 entries_.erase(known);
                 continue;
             }
-            entry.told = Told::firing;
+            entry.sent = Sent::firing;
         } else if (alert.firing && entry.alert.starts_at == alert.starts_at) {
-            entry.told = Told::firing;
+            entry.sent = Sent::firing;
         }
-        entry.told_at = now;
+        entry.sent_at = now;
     }
 }
 
@@ -264,64 +222,54 @@ std::size_t DeliveryTable::waiting() const {
 }
 
 std::string DeliveryTable::save() const {
-    rapidjson::StringBuffer buffer;
-    JsonWriter writer(buffer);
+    json::Writer writer;
     writer.StartArray();
     for (const auto& [labels, entry] : entries_) {
         writer.StartObject();
-        writeLabels(writer, "labels", entry.alert.labels);
-        writeLabels(writer, "annotations", entry.alert.annotations);
-        writer.Key("generator_url");
-        writeString(writer, entry.alert.generator_url);
-        const std::pair<const char*, std::int64_t> numbers[] = {
-            {"firing", entry.alert.firing ? 1 : 0},
-            {"starts_at", entry.alert.starts_at},
-            {"ends_at", entry.alert.ends_at},
-            {"told", static_cast<std::int64_t>(entry.told)},
-            {"told_at", entry.told_at},
-            {"news_at", entry.news_at},
-            {"holds_ms", entry.holds_ms},
-            {"silenced", entry.silenced ? 1 : 0},
-            {"inhibited", entry.inhibited ? 1 : 0}};
-        for (const auto& [key, number] : numbers) {
-            writer.Key(key);
-            writer.Int64(number);
-        }
+        json::putLabels(writer, "labels", entry.alert.labels);
+        json::putLabels(writer, "annotations", entry.alert.annotations);
+        json::put(writer, "generator_url", entry.alert.generator_url);
+        json::put(writer, "firing", entry.alert.firing ? 1 : 0);
+        json::put(writer, "starts_at", entry.alert.starts_at);
+        json::put(writer, "ends_at", entry.alert.ends_at);
+        json::put(writer, "told", static_cast<int>(entry.sent));
+        json::put(writer, "told_at", entry.sent_at);
+        json::put(writer, "news_at", entry.news_at);
+        json::put(writer, "holds_ms", entry.holds_ms);
+        json::put(writer, "silenced", entry.silenced ? 1 : 0);
+        json::put(writer, "inhibited", entry.inhibited ? 1 : 0);
         writer.EndObject();
     }
     writer.EndArray();
-    return {buffer.GetString(), buffer.GetSize()};
+    return writer.text();
 }
 
 Expected<void> DeliveryTable::restore(const std::string& saved, TimestampMs now) {
-    rapidjson::Document document;
-    document.Parse(saved.data(), saved.size());
-    if (document.HasParseError() || !document.IsArray()) {
-        return fail(ErrorKind::invalid, "restoring notifications: not what was saved");
+    const auto document = json::parse(saved);
+    if (!document.IsArray()) {
+        return fail(ErrorKind::invalid, "restoring notifications: the saved state is malformed");
     }
     for (const auto& value : document.GetArray()) {
         if (!value.IsObject()) {
             continue;
         }
         Entry entry;
-        entry.alert.labels = readLabels(value, "labels");
-        entry.alert.annotations = readLabels(value, "annotations");
-        const auto* url = find(value, "generator_url");
-        if (url != nullptr && url->IsString()) {
-            entry.alert.generator_url = url->GetString();
-        }
-        entry.alert.firing = readNumber(value, "firing") != 0;
-        entry.alert.starts_at = readNumber(value, "starts_at");
-        entry.alert.ends_at = readNumber(value, "ends_at");
-        entry.told = static_cast<Told>(std::clamp<std::int64_t>(readNumber(value, "told"), 0, 2));
-        entry.told_at = readNumber(value, "told_at");
-        entry.news_at = readNumber(value, "news_at");
-        // However long we were away, the rules first get time to confirm it: a rule that is evaluated seldom
-        // gave it a longer validity.
-        entry.holds_ms = std::max(readNumber(value, "holds_ms"), kLeastValidityMs);
+        entry.alert.labels = json::readLabels(value, "labels");
+        entry.alert.annotations = json::readLabels(value, "annotations");
+        entry.alert.generator_url = json::text(value, "generator_url");
+        const auto number = [&](const char* name) { return json::integer(value, name).value_or(0); };
+        entry.alert.firing = number("firing") != 0;
+        entry.alert.starts_at = number("starts_at");
+        entry.alert.ends_at = number("ends_at");
+        entry.sent = static_cast<Sent>(std::clamp<std::int64_t>(number("told"), 0, 2));
+        entry.sent_at = number("told_at");
+        entry.news_at = number("news_at");
+        // After a restart, rules get time to confirm the alert, however long the collector was down. A rule
+        // with a long interval gave a longer validity.
+        entry.holds_ms = std::max(number("holds_ms"), kLeastValidityMs);
         entry.holds_until = now + entry.holds_ms;
-        entry.silenced = readNumber(value, "silenced") != 0;
-        entry.inhibited = readNumber(value, "inhibited") != 0;
+        entry.silenced = number("silenced") != 0;
+        entry.inhibited = number("inhibited") != 0;
         entries_.emplace(entry.alert.labels, std::move(entry));
     }
     return {};

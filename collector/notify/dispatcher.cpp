@@ -5,16 +5,16 @@
 #include <algorithm>
 #include <atomic>
 #include <chrono>
-#include <condition_variable>
 #include <functional>
-#include <mutex>
-#include <thread>
+#include <optional>
 
 #include "collector/notify/delivery_table.h"
 #include "collector/notify/heartbeat.h"
 #include "collector/notify/receivers.h"
 #include "collector/notify/silences.h"
 #include "collector/storage/store.h"
+#include "common/mutex.h"
+#include "common/worker.h"
 
 namespace lapwing::notify {
 namespace {
@@ -29,7 +29,7 @@ class Lane {
         const std::vector<InhibitRule>& inhibit;
     };
 
-    /// `on_pulse` is called from the thread each time that pulsePassed() has grown.
+    /// The thread calls `on_pulse` each time that pulsePassed() has grown.
     Lane(std::unique_ptr<Receiver> receiver, storage::Store& store, const DispatcherOptions& options,
          Muting muting, std::function<void()> on_pulse)
         : receiver_(std::move(receiver)),
@@ -41,7 +41,8 @@ class Lane {
               auto table = receiver_->table;
               table.gather_ms = options.gather_ms;
               return table;
-          }()) {
+          }()),
+          worker_(receiver_->name, [this] { return step(); }) {
         const auto saved = store_.state(receiver_->state_name);
         if (!saved || !*saved || (*saved)->empty()) {
             return;
@@ -51,25 +52,14 @@ class Lane {
         }
     }
 
-    void start() {
-        stopping_ = false;
-        thread_ = std::thread([this] { loop(); });
-    }
-
-    void askToStop() {
-        const std::lock_guard lock(mutex_);
-        stopping_ = true;
-        woken_.notify_all();
-    }
-
-    void join() {
-        if (thread_.joinable()) {
-            thread_.join();
-        }
-    }
+    void start() { worker_.start(); }
+    void askToStop() { worker_.askToStop(); }
+    void join() { worker_.join(); }
+    /// Lets the thread check again what is due.
+    void wake() { worker_.wake(); }
 
     void put(const std::vector<Alert>& alerts) {
-        const std::lock_guard lock(mutex_);
+        const MutexLock lock(mutex_);
         const TimestampMs now = nowMs();
         bool news = false;
         for (const auto& alert : alerts) {
@@ -79,62 +69,58 @@ class Lane {
             return;
         }
         save();
-        woken_.notify_all();
+        worker_.wake();
     }
 
-    /// The heartbeat's alert: the thread is to show that it works.
+    /// Sends the heartbeat's pulse through the thread, to prove that the thread works.
     void putPulse(TimestampMs pulse) {
-        const std::lock_guard lock(mutex_);
         pulse_put_ = pulse;
-        woken_.notify_all();
+        worker_.wake();
     }
     TimestampMs pulsePassed() const { return pulse_passed_; }
 
-    void wake() {
-        const std::lock_guard lock(mutex_);
-        woken_.notify_all();
-    }
-
     ReceiverStatus status() const {
-        const std::lock_guard lock(mutex_);
+        const MutexLock lock(mutex_);
         return {receiver_->name, sent_, failed_, table_.waiting(), last_error_};
     }
 
   private:
-    void save() {
+    void save() LAPWING_REQUIRES(mutex_) {
         const auto saved = store_.putState(receiver_->state_name, table_.save());
         if (!saved) {
             spdlog::warn("{}: its state could not be saved: {}", receiver_->name, saved.error().message);
         }
     }
 
-    void loop() {
-        std::unique_lock lock(mutex_);
-        while (!stopping_) {
-            const TimestampMs now = nowMs();
-            if (pulse_put_ > pulse_passed_) {
-                pulse_passed_ = pulse_put_;
-                on_pulse_();
-            }
+    /// Delivers at most one notification. Returns how long nothing is due.
+    std::chrono::milliseconds step() {
+        if (const TimestampMs pulse = pulse_put_; pulse > pulse_passed_) {
+            pulse_passed_ = pulse;
+            on_pulse_();
+        }
+        const TimestampMs now = nowMs();
+        std::optional<Notification> notification;
+        {
+            const MutexLock lock(mutex_);
             const bool lapsed = table_.lapse(now);
             if (mute(now) || lapsed) {
                 save();
             }
             if (Clock::now() >= retry_at_) {
-                if (const auto notification = table_.due(now)) {
-                    lock.unlock();
-                    const auto delivered =
-                        receiver_->deliver(*notification, std::chrono::milliseconds(options_.deadline_ms));
-                    lock.lock();
-                    settle(*notification, delivered);
-                    continue;
-                }
+                notification = table_.due(now);
             }
-            wait(lock, now);
+            if (!notification) {
+                return pause(now);
+            }
         }
+        const auto delivered =
+            receiver_->deliver(*notification, std::chrono::milliseconds(options_.deadline_ms));
+        const MutexLock lock(mutex_);
+        settle(*notification, delivered);
+        return std::chrono::milliseconds(0);
     }
 
-    bool mute(TimestampMs now) {
+    bool mute(TimestampMs now) LAPWING_REQUIRES(mutex_) {
         if (!receiver_->mutes) {
             return false;
         }
@@ -143,21 +129,21 @@ class Lane {
             muting_.inhibit, now);
     }
 
-    void settle(const Notification& notification, const Expected<void>& delivered) {
+    void settle(const Notification& notification, const Expected<void>& delivered) LAPWING_REQUIRES(mutex_) {
         if (delivered) {
             table_.accept(notification, nowMs());
             save();
             ++sent_;
             failures_ = 0;
             last_error_.clear();
-            spdlog::info("{}: told of {} ({} alerts, {})", receiver_->name, notification.group.toString(),
+            spdlog::info("{}: sent {} ({} alerts, {})", receiver_->name, notification.group.toString(),
                          notification.alerts.size(), notification.firing() ? "firing" : "resolved");
             return;
         }
         ++failed_;
         const std::int64_t factor = std::int64_t{1} << std::min(failures_, 20);
-        const auto pause = std::min(options_.first_retry_ms * factor, options_.most_retry_ms);
-        retry_at_ = Clock::now() + std::chrono::milliseconds(pause);
+        const auto retry_ms = std::min(options_.first_retry_ms * factor, options_.most_retry_ms);
+        retry_at_ = Clock::now() + std::chrono::milliseconds(retry_ms);
         ++failures_;
         if (last_error_ != delivered.error().message) {
             spdlog::warn("{}: {}; trying again", receiver_->name, delivered.error().message);
@@ -165,18 +151,18 @@ class Lane {
         last_error_ = delivered.error().message;
     }
 
-    void wait(std::unique_lock<std::mutex>& lock, TimestampMs now) {
+    /// How long until the next notification is due, or a silence begins or ends.
+    std::chrono::milliseconds pause(TimestampMs now) const LAPWING_REQUIRES(mutex_) {
         std::int64_t ms = 60'000;
         if (const auto next = table_.nextDue(now)) {
             ms = std::clamp<std::int64_t>(*next - now, 1, ms);
         }
-        auto until = Clock::now() + std::chrono::milliseconds(ms);
-        until = std::max(until, retry_at_);
+        auto out = std::chrono::milliseconds(ms);
+        out = std::max(out, std::chrono::ceil<std::chrono::milliseconds>(retry_at_ - Clock::now()));
         if (const auto change = muting_.silences.nextChange(now)) {
-            until = std::min(
-                until, Clock::now() + std::chrono::milliseconds(std::max<std::int64_t>(*change - now, 1)));
+            out = std::min(out, std::chrono::milliseconds(std::max<std::int64_t>(*change - now, 1)));
         }
-        woken_.wait_until(lock, until);
+        return out;
     }
 
     const std::unique_ptr<Receiver> receiver_;
@@ -184,19 +170,17 @@ class Lane {
     const DispatcherOptions options_;
     const Muting muting_;
     const std::function<void()> on_pulse_;
+    std::atomic<TimestampMs> pulse_put_{0};
     std::atomic<TimestampMs> pulse_passed_{0};
 
-    mutable std::mutex mutex_;  ///< guards all below; never held while a receiver is being talked to
-    std::condition_variable woken_;
-    DeliveryTable table_;
-    TimestampMs pulse_put_ = 0;
-    bool stopping_ = false;
-    int failures_ = 0;
-    Clock::time_point retry_at_{};
-    std::uint64_t sent_ = 0;
-    std::uint64_t failed_ = 0;
-    std::string last_error_;
-    std::thread thread_;
+    mutable Mutex mutex_;  ///< never held during a delivery
+    DeliveryTable table_ LAPWING_GUARDED_BY(mutex_);
+    int failures_ LAPWING_GUARDED_BY(mutex_) = 0;
+    Clock::time_point retry_at_ LAPWING_GUARDED_BY(mutex_){};
+    std::uint64_t sent_ LAPWING_GUARDED_BY(mutex_) = 0;
+    std::uint64_t failed_ LAPWING_GUARDED_BY(mutex_) = 0;
+    std::string last_error_ LAPWING_GUARDED_BY(mutex_);
+    Worker worker_;
 };
 
 }  // namespace
@@ -218,7 +202,7 @@ struct Dispatcher::State {
         });
     }
 
-    /// Hands on the newest pulse that every lane has seen.
+    /// Passes on the newest pulse that every lane has seen.
     void passPulse() {
         TimestampMs pulse = newest_pulse;
         for (const auto& lane : lanes) {

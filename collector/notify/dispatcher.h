@@ -23,14 +23,14 @@ class Silences;
 
 enum class WebhookFormat { alertmanager, slack, teams };
 
-/// `notify.webhook[]`: receives notifications by POST; Alertmanager's webhook payload, version 4, or what
-/// Slack or Teams take.
+/// `notify.webhook[]`: gets notifications by POST, as Alertmanager's webhook payload (version 4) or in the
+/// format of Slack or Teams.
 struct WebhookConfig {
     std::string url;
     std::string ca_file;            ///< "" trusts the system's store
     std::string bearer_token_file;  ///< "" sends no Authorization header
     bool send_resolved = true;
-    std::string url_file;  ///< instead of `url`: its first line
+    std::string url_file;  ///< instead of `url`: a file whose first line is the URL
     WebhookFormat format = WebhookFormat::alertmanager;
 };
 
@@ -44,19 +44,19 @@ struct EmailConfig {
     SmtpSecurity security = SmtpSecurity::none;
     std::string ca_file;
     std::string username;       ///< "" does not log in
-    std::string password_file;  ///< its first line is the password
+    std::string password_file;  ///< a file whose first line is the password
     bool send_resolved = true;
 };
 
-/// `notify.alertmanager[]`: an Alertmanager, which gets every alert by POST URL/api/v2/alerts and groups by
-/// itself.
+/// `notify.alertmanager[]`: an Alertmanager, which gets every alert by POST URL/api/v2/alerts and does its
+/// own grouping.
 struct AlertmanagerConfig {
     std::string url;
     std::string ca_file;
     std::string bearer_token_file;
 };
 
-/// `notify.heartbeat`: whom to tell, again and again, that alerts would arrive.
+/// `notify.heartbeat`: gets a request at each interval while notifications work.
 struct HeartbeatConfig {
     std::string url;
     std::string url_file;
@@ -69,41 +69,41 @@ struct Config {
     std::vector<WebhookConfig> webhook;
     std::vector<EmailConfig> email;
     std::vector<AlertmanagerConfig> alertmanager;
-    std::int64_t repeat_interval_ms = 4LL * 3'600'000;  ///< an alert that goes on is sent again after this
-    std::vector<std::string> group_by = {"alertname"};  ///< labels; alerts with the same values go together
-    bool group_by_all = false;                          ///< `...`: every alert by itself
+    std::int64_t repeat_interval_ms = 4LL * 3'600'000;  ///< an ongoing alert is sent again after this
+    std::vector<std::string> group_by = {"alertname"};  ///< labels; alerts with equal values form a group
+    bool group_by_all = false;                          ///< `...`: one group for each alert
     std::int64_t group_wait_ms = 0;      ///< from a group's first alert to its first notification
     std::int64_t group_interval_ms = 0;  ///< least time between two notifications of one group
     std::vector<InhibitRule> inhibit = defaultInhibitRules();
     std::optional<HeartbeatConfig> heartbeat;
-    // Not read from `notify:`; set by the caller.
+    // Set by the caller, not read from `notify:`.
     std::string external_url;
     std::string instance;  ///< of the heartbeat's samples
 };
 
-/// Reads the `notify:` section of collector.yaml; what is wrong becomes a Problem of the node's reader.
+/// Reads the `notify:` section of collector.yaml; errors become Problems of the node's reader.
 void readConfig(const config::Node& node, Config& out);
 
-/// How one receiver fares.
+/// The state of one receiver.
 struct ReceiverStatus {
     std::string name;          ///< "webhook[0]", "email[0]"
-    std::uint64_t sent = 0;    ///< notifications that were accepted
-    std::uint64_t failed = 0;  ///< attempts that were not
-    std::size_t waiting = 0;   ///< alerts with news that it has not yet accepted
+    std::uint64_t sent = 0;    ///< accepted notifications
+    std::uint64_t failed = 0;  ///< failed attempts
+    std::size_t waiting = 0;   ///< alerts with news that the receiver has not accepted
     std::string last_error;    ///< "" after a success
 };
 
 struct DispatcherOptions {
-    std::int64_t gather_ms = 200;        ///< what comes within this time goes in one notification
+    std::int64_t gather_ms = 200;        ///< alerts that arrive within this time go in one notification
     std::int64_t first_retry_ms = 1000;  ///< doubled with each failure
     std::int64_t most_retry_ms = 60'000;
-    std::int64_t deadline_ms = 10'000;  ///< of one attempt
+    std::int64_t deadline_ms = 10'000;  ///< for one attempt
 };
 
-/// Delivers alerts to every receiver: in groups, once for each change (begins, ends) and again after the
-/// repeat interval, retried with backoff until accepted; not what is silenced or inhibited. What was accepted
-/// and what still waits is in the store, so a restart neither loses nor repeats a notification. One thread a
-/// receiver: a receiver that hangs delays no other, and nobody who calls send(). Safe from any thread.
+/// Delivers alerts to every receiver in groups: once for each change (begin, end) and again after the
+/// repeat interval, retried with backoff until accepted. Silenced and inhibited alerts are not sent.
+/// Delivery state is persisted, so a restart neither loses nor repeats a notification. Each receiver has a
+/// thread: a hanging receiver delays neither the others nor the callers of send(). Safe from any thread.
 class Dispatcher : public Notifier {
   public:
     Dispatcher(const Config& config, storage::Store& store, DispatcherOptions options = {});
@@ -112,14 +112,14 @@ class Dispatcher : public Notifier {
     Dispatcher& operator=(const Dispatcher&) = delete;
 
     void start();
-    /// Returns within the deadline of one attempt; what was not accepted waits in the store.
+    /// Returns within the deadline of one attempt; undelivered notifications wait in the store.
     void stop();
 
     void send(std::vector<Alert> alerts) override;
     Suppression suppression(const Labels& alert, const std::vector<const Labels*>& firing) const override;
     std::vector<ReceiverStatus> status() const;
     Silences& silences();
-    /// Heartbeats that were accepted.
+    /// The number of accepted heartbeats.
     std::uint64_t heartbeats() const;
 
   private:

@@ -24,40 +24,37 @@ Heartbeat::Heartbeat(HeartbeatConfig config, storage::Store& store, std::string 
     : config_(std::move(config)),
       store_(store),
       pulse_{{"__name__", kMetric}, {"job", "collector"}, {"instance", std::move(instance)}},
-      options_(options) {}
+      options_(options),
+      worker_("heartbeat", [this] { return step(); }) {}
 
 Heartbeat::~Heartbeat() {
     stop();
 }
 
 void Heartbeat::start() {
-    if (thread_.joinable()) {
+    if (!worker_.stopping()) {
         return;
     }
-    stopping_ = false;
-    thread_ = std::thread([this] { loop(); });
+    next_beat_ = 0;
+    retry_at_ = 0;
+    retry_ms_ = options_.first_retry_ms;
+    worker_.start();
 }
 
 void Heartbeat::stop() {
-    if (!thread_.joinable()) {
-        return;
-    }
-    {
-        const std::lock_guard lock(mutex_);
-        stopping_ = true;
-        woken_.notify_all();
-    }
-    thread_.join();
+    worker_.stop();
 }
 
 void Heartbeat::arrived(TimestampMs pulse) {
-    const std::lock_guard lock(mutex_);
-    arrived_ = std::max(arrived_, pulse);
-    woken_.notify_all();
+    {
+        const MutexLock lock(mutex_);
+        arrived_ = std::max(arrived_, pulse);
+    }
+    worker_.wake();
 }
 
 std::uint64_t Heartbeat::sent() const {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     return sent_;
 }
 
@@ -74,61 +71,59 @@ void Heartbeat::beat(TimestampMs now) {
     const std::string trouble = !stored               ? stored.error().message
                                 : stored->refused > 0 ? stored->first_refusal
                                                       : std::string();
-    const std::lock_guard lock(mutex_);
     if (!trouble.empty() && trouble != last_error_) {
         spdlog::error("heartbeat: {}", trouble);
     }
     last_error_ = trouble;
 }
 
-void Heartbeat::loop() {
-    TimestampMs next_beat = 0;
-    TimestampMs retry_at = 0;
-    std::int64_t pause = options_.first_retry_ms;
-    std::unique_lock lock(mutex_);
-    while (!stopping_) {
-        const TimestampMs now = nowMs();
-        // A clock that was set back must not stop the pulses.
-        if (now >= next_beat || next_beat - now > config_.interval_ms) {
-            next_beat = now + config_.interval_ms;
-            lock.unlock();
-            beat(now);
-            lock.lock();
-            continue;
-        }
-        if (arrived_ > told_ && (now >= retry_at || retry_at - now > options_.most_retry_ms)) {
-            const TimestampMs pulse = arrived_;
-            lock.unlock();
-            const auto delivered = sendHeartbeat(config_, std::chrono::milliseconds(options_.deadline_ms));
-            lock.lock();
-            if (delivered) {
-                told_ = pulse;
-                ++sent_;
-                pause = options_.first_retry_ms;
-                last_error_.clear();
-            } else {
-                if (last_error_ != delivered.error().message) {
-                    spdlog::warn("heartbeat: {}; trying again", delivered.error().message);
-                }
-                last_error_ = delivered.error().message;
-                retry_at = nowMs() + pause;
-                pause = std::min(pause * 2, options_.most_retry_ms);
-            }
-            continue;
-        }
-        auto until = next_beat;
-        if (arrived_ > told_) {
-            until = std::min(until, retry_at);
-        }
-        woken_.wait_for(lock, std::chrono::milliseconds(std::max<std::int64_t>(until - now, 1)));
+void Heartbeat::send(TimestampMs pulse) {
+    const auto delivered = sendHeartbeat(config_, std::chrono::milliseconds(options_.deadline_ms));
+    if (delivered) {
+        sent_pulse_ = pulse;
+        retry_ms_ = options_.first_retry_ms;
+        last_error_.clear();
+        const MutexLock lock(mutex_);
+        ++sent_;
+        return;
     }
+    if (last_error_ != delivered.error().message) {
+        spdlog::warn("heartbeat: {}; trying again", delivered.error().message);
+    }
+    last_error_ = delivered.error().message;
+    retry_at_ = nowMs() + retry_ms_;
+    retry_ms_ = std::min(retry_ms_ * 2, options_.most_retry_ms);
+}
+
+/// Appends a pulse or sends a heartbeat, if either is due. Returns how long neither will be.
+std::chrono::milliseconds Heartbeat::step() {
+    constexpr std::chrono::milliseconds no_pause{0};
+    const TimestampMs now = nowMs();
+    // Pulses must go on after the clock was set back.
+    if (now >= next_beat_ || next_beat_ - now > config_.interval_ms) {
+        next_beat_ = now + config_.interval_ms;
+        beat(now);
+        return no_pause;
+    }
+    TimestampMs pulse = 0;
+    {
+        const MutexLock lock(mutex_);
+        pulse = arrived_;
+    }
+    const bool waiting = pulse > sent_pulse_;
+    if (waiting && (now >= retry_at_ || retry_at_ - now > options_.most_retry_ms)) {
+        send(pulse);
+        return no_pause;
+    }
+    const auto until = waiting ? std::min(next_beat_, retry_at_) : next_beat_;
+    return std::chrono::milliseconds(std::max<std::int64_t>(until - now, 1));
 }
 
 std::string heartbeatRules(const Config& config) {
     if (!config.heartbeat) {
         return {};
     }
-    // Seen soon after it was stored, however seldom pulses come.
+    // At most 10 s, so that a stored pulse is seen soon even if pulses are rare.
     const auto interval = std::min<std::int64_t>(config.heartbeat->interval_ms, 10'000);
     const auto fresh = 2 * config.heartbeat->interval_ms + 10'000;
     return "groups:\n"

@@ -2,15 +2,16 @@
 
 #include <algorithm>
 
+#include "common/endpoint.h"
 #include "common/http/client.h"
 #include "common/http/credentials.h"
 
 namespace lapwing::notify {
 namespace {
 
-std::string authorityOf(const std::string& url) {
-    const auto start = url.find("://") + 3;
-    return url.substr(start, url.find_first_of("/?#", start) - start);
+/// Scheme, host and port: the URL before its path.
+std::string originOf(const std::string& url) {
+    return url.substr(0, url.find_first_of("/?#", url.find("://") + 3));
 }
 
 Expected<std::string> urlOf(const std::string& url, const std::string& url_file) {
@@ -22,7 +23,7 @@ Expected<std::string> urlOf(const std::string& url, const std::string& url_file)
         return read;
     }
     if (const auto usable = checkUrl(*read); !usable) {
-        return fail(ErrorKind::invalid, url_file + ": what it holds " + usable.error().message);
+        return fail(ErrorKind::invalid, url_file + ": its URL " + usable.error().message);
     }
     return read;
 }
@@ -35,7 +36,7 @@ Expected<void> exchange(const std::string& url, http::Request request, const std
     tls.ca_file = ca_file;
     const auto response = http::fetch(url, std::move(request), deadline, tls);
     if (!response) {
-        return tl::unexpected<Error>(response.error());
+        return fail(response.error());
     }
     if (response->status / 100 == 2) {
         return {};
@@ -60,38 +61,30 @@ Expected<std::string> readSecret(const std::string& path) {
 }
 
 Expected<void> checkUrl(const std::string& url) {
-    const bool scheme = url.rfind("http://", 0) == 0 || url.rfind("https://", 0) == 0;
-    const auto authority = scheme ? authorityOf(url) : std::string();
-    if (authority.empty()) {
-        return fail(ErrorKind::invalid, "must be an http:// or https:// URL");
-    }
-    if (authority.find('@') != std::string::npos) {
+    const bool has_scheme = url.starts_with("http://") || url.starts_with("https://");
+    const auto origin = has_scheme ? originOf(url) : std::string();
+    if (origin.find('@') != std::string::npos) {
         return fail(ErrorKind::invalid, "must not hold credentials; use bearer_token_file");
     }
-    // It opens no connection; its own message may repeat the URL.
-    if (!http::Client::create(url.substr(0, url.find(authority) + authority.size()))) {
+    // The client's own message may repeat the URL. Creating a client opens no connection.
+    if (!has_scheme || !http::Client::create(origin)) {
         return fail(ErrorKind::invalid, "must be an http:// or https:// URL");
     }
     return {};
 }
 
 bool sendsInClear(const std::string& url) {
-    if (url.rfind("http://", 0) != 0) {
+    if (!url.starts_with("http://")) {
         return false;
     }
-    const auto authority = authorityOf(url);
-    if (authority.rfind("[::1]", 0) == 0) {
-        return false;
-    }
-    const auto host = authority.substr(0, authority.find(':'));
-    const bool numeric = host.find_first_not_of("0123456789.") == std::string::npos;
-    return !(host == "localhost" || (numeric && host.rfind("127.", 0) == 0));
+    const auto server = Endpoint::ofUrl(url);
+    return !server || !server->loopback();
 }
 
 Expected<void> postJson(const HttpTarget& target, std::string body, std::chrono::milliseconds deadline) {
     auto url = urlOf(target.url, target.url_file);
     if (!url) {
-        return tl::unexpected<Error>(url.error());
+        return fail(url.error());
     }
     http::Request request;
     request.method = "POST";
@@ -103,7 +96,7 @@ Expected<void> postJson(const HttpTarget& target, std::string body, std::chrono:
         }
         const auto token = readSecret(target.token_file);
         if (!token) {
-            return tl::unexpected<Error>(token.error());
+            return fail(token.error());
         }
         request.headers.emplace_back("Authorization", "Bearer " + *token);
     }
@@ -114,7 +107,7 @@ Expected<void> postJson(const HttpTarget& target, std::string body, std::chrono:
 Expected<void> sendHeartbeat(const HeartbeatConfig& config, std::chrono::milliseconds deadline) {
     const auto url = urlOf(config.url, config.url_file);
     if (!url) {
-        return tl::unexpected<Error>(url.error());
+        return fail(url.error());
     }
     http::Request request;
     request.method = config.method;

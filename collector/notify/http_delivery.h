@@ -8,11 +8,11 @@
 
 namespace lapwing::notify {
 
-/// Where a POST goes to, and how it proves who sends it. No error names more of the URL than scheme, host and
-/// port: the rest may be a secret.
+/// The target of a POST and its credentials. Errors name only scheme, host and port of the URL: the rest
+/// may be a secret.
 struct HttpTarget {
     std::string url;
-    std::string url_file;  ///< its first line is the URL; read for each request
+    std::string url_file;  ///< a file whose first line is the URL; read for each request
     std::string ca_file;
     std::string token_file;
     std::string path;  ///< appended to the URL
@@ -21,14 +21,14 @@ struct HttpTarget {
 Expected<void> postJson(const HttpTarget& target, std::string body, std::chrono::milliseconds deadline);
 Expected<void> sendHeartbeat(const HeartbeatConfig& config, std::chrono::milliseconds deadline);
 
-/// The first line of a file with a secret. Errors: `not_found`, `denied` (also where others may read it),
-/// `invalid` (empty).
+/// The first line of a file with a secret. Errors: `not_found`, `denied` (also if others may read the
+/// file), `invalid` (empty).
 Expected<std::string> readSecret(const std::string& path);
 
-/// Whether a notification can be sent there: http or https, a host, no credentials. Error `invalid`, which
-/// does not repeat the URL.
+/// Whether notifications can be sent to a URL: http or https, with a host, without credentials. Error
+/// `invalid`, which does not repeat the URL.
 Expected<void> checkUrl(const std::string& url);
-/// Whether what is sent there can be read on the way: http, and not to this machine itself.
+/// Whether others can read requests to this URL on the way: http, and not to the loopback.
 bool sendsInClear(const std::string& url);
 
 }  // namespace lapwing::notify

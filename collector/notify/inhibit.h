@@ -7,20 +7,20 @@
 
 namespace lapwing::notify {
 
-/// While an alert that meets `source` fires, those that meet `target` and have the same values of the labels
-/// `equal` are not told (an absent label equals an absent one).
+/// While an alert that matches `source` fires, alerts that match `target` and have equal values of the
+/// labels `equal` are not sent (absent labels equal each other).
 struct InhibitRule {
     storage::Matchers source;
     storage::Matchers target;
     std::vector<std::string> equal;
 };
 
-/// What holds if the configuration says nothing: of two severities of one alert the lesser is not told, and a
-/// silent agent explains what is missing from its host.
+/// The rules without configuration: of two severities of one alert the lower is not sent, and a silent
+/// agent explains the missing data of its host.
 std::vector<InhibitRule> defaultInhibitRules();
 
-/// Those of the firing alerts that inhibit `alert`. As Alertmanager: an alert that is source and target of a
-/// rule is not inhibited by another such one, itself among them.
+/// The firing alerts that inhibit `alert`. As in Alertmanager, an alert that is both source and target of a
+/// rule is not inhibited by other such alerts or by itself.
 std::vector<Labels> inhibitors(const std::vector<InhibitRule>& rules, const Labels& alert,
                                const std::vector<const Labels*>& firing);
 

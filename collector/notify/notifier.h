@@ -14,23 +14,23 @@ struct Alert {
     Labels annotations;  ///< summary, description, ...
     bool firing = true;  ///< false: resolved
     TimestampMs starts_at = 0;
-    TimestampMs ends_at = 0;  ///< when it resolved; while firing, when it lapses if nothing more is heard
+    TimestampMs ends_at = 0;  ///< when it resolved; while firing, when it lapses unless it is confirmed again
     std::string generator_url;
 };
 
-/// Why a firing alert is told to nobody.
+/// Why a firing alert is not sent.
 struct Suppression {
     std::vector<std::string> silenced_by;  ///< ids of silences
     std::vector<Labels> inhibited_by;      ///< alerts
 };
 
-/// Takes alerts from the rules and sees to it that they arrive. send() only queues: it never blocks on a
-/// receiver. Safe from any thread.
+/// Takes alerts from the rules and delivers them. send() only queues, and never blocks on a receiver. Safe
+/// from any thread.
 class Notifier {
   public:
     virtual ~Notifier() = default;
     virtual void send(std::vector<Alert> alerts) = 0;
-    /// What keeps an alert from being told now, `firing` being all that fire.
+    /// What mutes an alert now; `firing` holds all firing alerts.
     virtual Suppression suppression(const Labels& /*alert*/,
                                     const std::vector<const Labels*>& /*firing*/) const {
         return {};

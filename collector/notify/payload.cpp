@@ -1,8 +1,5 @@
 #include "collector/notify/payload.h"
 
-#include <rapidjson/stringbuffer.h>
-#include <rapidjson/writer.h>
-
 #include <algorithm>
 #include <array>
 #include <cstdio>
@@ -10,15 +7,16 @@
 #include <optional>
 #include <set>
 
+#include "common/model/labels_json.h"
+#include "common/time_text.h"
+
 namespace lapwing::notify {
 namespace {
-
-using JsonWriter = rapidjson::Writer<rapidjson::StringBuffer>;
 
 constexpr std::uint64_t kFnvOffset = 14695981039346656037U;
 constexpr std::uint64_t kFnvPrime = 1099511628211U;
 
-/// As Prometheus' model.LabelSet.Fingerprint: FNV-1a over names and values, each closed by 0xff.
+/// Prometheus' model.LabelSet.Fingerprint: FNV-1a over names and values, each terminated by 0xff.
 std::string fingerprint(const Labels& labels) {
     std::uint64_t hash = kFnvOffset;
     const auto add = [&](const std::string& text) {
@@ -34,20 +32,6 @@ std::string fingerprint(const Labels& labels) {
     std::array<char, 17> buffer{};
     std::snprintf(buffer.data(), buffer.size(), "%016llx", static_cast<unsigned long long>(hash));
     return buffer.data();
-}
-
-void member(JsonWriter& writer, const char* key, const std::string& value) {
-    writer.Key(key);
-    writer.String(value.data(), static_cast<rapidjson::SizeType>(value.size()));
-}
-
-void member(JsonWriter& writer, const char* key, const Labels& labels) {
-    writer.Key(key);
-    writer.StartObject();
-    for (const auto& label : labels) {
-        member(writer, label.name.c_str(), label.value);
-    }
-    writer.EndObject();
 }
 
 Labels common(const Notification& notification, Labels Alert::*which) {
@@ -83,66 +67,52 @@ std::size_t firingCount(const Notification& notification) {
 
 }  // namespace
 
-std::string formatTime(TimestampMs time) {
-    const auto ms = static_cast<int>((time % 1000 + 1000) % 1000);
-    const std::time_t seconds = (time - ms) / 1000;
-    std::tm parts{};
-    ::gmtime_r(&seconds, &parts);
-    std::array<char, 32> buffer{};
-    const auto size = std::strftime(buffer.data(), buffer.size(), "%Y-%m-%dT%H:%M:%S", &parts);
-    std::snprintf(buffer.data() + size, buffer.size() - size, ".%03dZ", ms);
-    return buffer.data();
-}
-
 std::string webhookPayload(const Notification& notification, const std::string& receiver,
                            const std::string& external_url) {
-    rapidjson::StringBuffer buffer;
-    JsonWriter writer(buffer);
+    json::Writer writer;
     writer.StartObject();
-    member(writer, "receiver", receiver);
-    member(writer, "status", std::string(statusOf(notification.firing())));
+    json::put(writer, "receiver", receiver);
+    json::put(writer, "status", statusOf(notification.firing()));
     writer.Key("alerts");
     writer.StartArray();
     for (const auto& alert : notification.alerts) {
         writer.StartObject();
-        member(writer, "status", std::string(statusOf(alert.firing)));
-        member(writer, "labels", alert.labels);
-        member(writer, "annotations", alert.annotations);
-        member(writer, "startsAt", formatTime(alert.starts_at));
-        member(writer, "endsAt",
-               alert.firing ? std::string("0001-01-01T00:00:00Z") : formatTime(alert.ends_at));
-        member(writer, "generatorURL", alert.generator_url);
-        member(writer, "fingerprint", fingerprint(alert.labels));
+        json::put(writer, "status", statusOf(alert.firing));
+        json::putLabels(writer, "labels", alert.labels);
+        json::putLabels(writer, "annotations", alert.annotations);
+        json::put(writer, "startsAt", rfc3339Milliseconds(alert.starts_at));
+        json::put(writer, "endsAt",
+                  alert.firing ? std::string("0001-01-01T00:00:00Z") : rfc3339Milliseconds(alert.ends_at));
+        json::put(writer, "generatorURL", alert.generator_url);
+        json::put(writer, "fingerprint", fingerprint(alert.labels));
         writer.EndObject();
     }
     writer.EndArray();
-    member(writer, "groupLabels", notification.group);
-    member(writer, "commonLabels", common(notification, &Alert::labels));
-    member(writer, "commonAnnotations", common(notification, &Alert::annotations));
-    member(writer, "externalURL", external_url);
-    member(writer, "version", std::string("4"));
-    member(writer, "groupKey", "{}:" + notification.group.toString());
-    writer.Key("truncatedAlerts");
-    writer.Int(0);
+    json::putLabels(writer, "groupLabels", notification.group);
+    json::putLabels(writer, "commonLabels", common(notification, &Alert::labels));
+    json::putLabels(writer, "commonAnnotations", common(notification, &Alert::annotations));
+    json::put(writer, "externalURL", external_url);
+    json::put(writer, "version", "4");
+    json::put(writer, "groupKey", "{}:" + notification.group.toString());
+    json::put(writer, "truncatedAlerts", 0);
     writer.EndObject();
-    return {buffer.GetString(), buffer.GetSize()};
+    return writer.text();
 }
 
 std::string alertmanagerPayload(const Notification& notification) {
-    rapidjson::StringBuffer buffer;
-    JsonWriter writer(buffer);
+    json::Writer writer;
     writer.StartArray();
     for (const auto& alert : notification.alerts) {
         writer.StartObject();
-        member(writer, "labels", alert.labels);
-        member(writer, "annotations", alert.annotations);
-        member(writer, "startsAt", formatTime(alert.starts_at));
-        member(writer, "endsAt", formatTime(alert.ends_at));
-        member(writer, "generatorURL", alert.generator_url);
+        json::putLabels(writer, "labels", alert.labels);
+        json::putLabels(writer, "annotations", alert.annotations);
+        json::put(writer, "startsAt", rfc3339Milliseconds(alert.starts_at));
+        json::put(writer, "endsAt", rfc3339Milliseconds(alert.ends_at));
+        json::put(writer, "generatorURL", alert.generator_url);
         writer.EndObject();
     }
     writer.EndArray();
-    return {buffer.GetString(), buffer.GetSize()};
+    return writer.text();
 }
 
 std::string mailSubject(const Notification& notification) {
@@ -176,9 +146,9 @@ std::string mailBody(const Notification& notification, const std::string& extern
         const auto summary = alert.annotations.get("summary");
         out += alert.firing ? "FIRING: " : "RESOLVED: ";
         out += summary.empty() ? std::string(alert.labels.get("alertname")) : std::string(summary);
-        out += "\nsince " + formatTime(alert.starts_at);
+        out += "\nsince " + rfc3339Milliseconds(alert.starts_at);
         if (!alert.firing) {
-            out += ", ended " + formatTime(alert.ends_at);
+            out += ", ended " + rfc3339Milliseconds(alert.ends_at);
         }
         out += "\n\n";
         for (const auto& annotation : alert.annotations) {

@@ -14,12 +14,9 @@ std::string webhookPayload(const Notification& notification, const std::string& 
 /// The body of Alertmanager's POST /api/v2/alerts.
 std::string alertmanagerPayload(const Notification& notification);
 
-/// "[FIRING:2] MysqlReplicaLag (web-02)": one line, whatever the labels hold.
+/// "[FIRING:2] MysqlReplicaLag (web-02)": one line, even if labels hold line breaks.
 std::string mailSubject(const Notification& notification);
-/// Plain text for a person: what, where, since when, what to do.
+/// Plain text for a person: the alert, its place, its start and the next step.
 std::string mailBody(const Notification& notification, const std::string& external_url);
-
-/// RFC 3339 with milliseconds, in UTC.
-std::string formatTime(TimestampMs time);
 
 }  // namespace lapwing::notify

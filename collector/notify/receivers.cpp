@@ -11,10 +11,10 @@
 namespace lapwing::notify {
 namespace {
 
-// Alertmanager forgets what it does not hear of again.
+// Alertmanager drops alerts that are not repeated.
 constexpr std::int64_t kAlertmanagerRepeatMs = 60'000;
 
-/// FNV-1a in hexadecimal: tells receivers apart without keeping their URLs, which may be secrets.
+/// FNV-1a in hexadecimal: distinguishes receivers without storing their URLs, which may be secrets.
 std::string digest(const std::string& text) {
     std::uint64_t hash = 14695981039346656037U;
     for (const char c : text) {

@@ -10,24 +10,25 @@
 
 namespace lapwing::notify {
 
-/// One place that notifications go to. deliver() makes one attempt, which ends within the deadline. Its
-/// errors name no secret and no URL beyond scheme, host and port. Not synchronised: one thread uses it.
+/// One receiver of notifications. deliver() makes one attempt, which ends within the deadline. Its errors
+/// name no secret and only scheme, host and port of a URL. Not synchronised: one thread uses it.
 class Receiver {
   public:
     virtual ~Receiver() = default;
     virtual Expected<void> deliver(const Notification& notification, std::chrono::milliseconds deadline) = 0;
 
-    std::string name;        ///< "webhook[0]": for people
-    std::string state_name;  ///< stays when the order in the configuration changes, and holds no secret
-    /// Whether silences and inhibitions hold for it. An Alertmanager has its own.
+    std::string name;        ///< "webhook[0]", for people
+    std::string state_name;  ///< does not change with the order in the configuration, and holds no secret
+    /// Whether silences and inhibitions apply. An Alertmanager has its own.
     bool mutes = true;
     DeliveryTable::Options table;
 };
 
-/// All receivers of a configuration.
+/// Creates all receivers of a configuration.
 std::vector<std::unique_ptr<Receiver>> makeReceivers(const Config& config);
 
-/// One mail over SMTP. Errors: `timeout`, `refused`, `unreachable`, `tls`, `denied` (the login), `protocol`.
+/// Sends one mail over SMTP. Errors: `timeout`, `refused`, `unreachable`, `tls`, `denied` (the login),
+/// `protocol`.
 Expected<void> sendMail(const EmailConfig& config, const std::string& subject, const std::string& body,
                         std::chrono::milliseconds deadline);
 

@@ -1,8 +1,6 @@
 #include "collector/notify/silences.h"
 
 #include <Poco/UUIDGenerator.h>
-#include <rapidjson/stringbuffer.h>
-#include <rapidjson/writer.h>
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
@@ -21,58 +19,38 @@ constexpr std::size_t kMostSilences = 1000;
 constexpr std::size_t kMostText = 4096;
 
 std::string save(const std::vector<Silence>& silences) {
-    rapidjson::StringBuffer buffer;
-    rapidjson::Writer<rapidjson::StringBuffer> json(buffer);
-    json.StartArray();
+    json::Writer out;
+    out.StartArray();
     for (const auto& silence : silences) {
-        json.StartObject();
-        for (const auto& [key, text] : {std::pair{"id", &silence.id},
-                                        {"created_by", &silence.created_by},
-                                        {"comment", &silence.comment}}) {
-            json.Key(key);
-            json.String(text->data(), static_cast<rapidjson::SizeType>(text->size()));
-        }
-        for (const auto& [key, time] : {std::pair{"starts_at", silence.starts_at},
-                                        {"ends_at", silence.ends_at},
-                                        {"updated_at", silence.updated_at}}) {
-            json.Key(key);
-            json.Int64(time);
-        }
-        json.Key("matchers");
-        writeMatchers(json, silence.matchers);
-        json.EndObject();
+        out.StartObject();
+        json::put(out, "id", silence.id);
+        json::put(out, "created_by", silence.created_by);
+        json::put(out, "comment", silence.comment);
+        json::put(out, "starts_at", silence.starts_at);
+        json::put(out, "ends_at", silence.ends_at);
+        json::put(out, "updated_at", silence.updated_at);
+        json::key(out, "matchers");
+        writeMatchers(out, silence.matchers);
+        out.EndObject();
     }
-    json.EndArray();
-    return {buffer.GetString(), buffer.GetSize()};
+    out.EndArray();
+    return out.text();
 }
 
 std::optional<std::vector<Silence>> restore(const std::string& saved) {
-    rapidjson::Document document;
-    document.Parse(saved.data(), saved.size());
-    if (document.HasParseError() || !document.IsArray()) {
+    const auto document = json::parse(saved);
+    if (!document.IsArray()) {
         return std::nullopt;
     }
     std::vector<Silence> out;
     for (const auto& entry : document.GetArray()) {
-        if (!entry.IsObject() || !entry.HasMember("matchers")) {
-            return std::nullopt;
-        }
-        const auto text = [&](const char* key) {
-            const auto found = entry.FindMember(key);
-            return found != entry.MemberEnd() && found->value.IsString()
-                       ? std::string(found->value.GetString(), found->value.GetStringLength())
-                       : std::string();
-        };
-        const auto time = [&](const char* key) {
-            const auto found = entry.FindMember(key);
-            return found != entry.MemberEnd() && found->value.IsInt64() ? found->value.GetInt64() : 0;
-        };
-        auto matchers = readMatchers(entry["matchers"]);
+        auto matchers = readMatchers(json::member(entry, "matchers"));
         if (!matchers) {
             return std::nullopt;
         }
-        out.push_back({text("id"), std::move(*matchers), time("starts_at"), time("ends_at"),
-                       time("updated_at"), text("created_by"), text("comment")});
+        const auto time = [&](const char* name) { return json::integer(entry, name).value_or(0); };
+        out.push_back({json::text(entry, "id"), std::move(*matchers), time("starts_at"), time("ends_at"),
+                       time("updated_at"), json::text(entry, "created_by"), json::text(entry, "comment")});
     }
     return out;
 }
@@ -112,7 +90,7 @@ Silences::Silences(storage::Store& store) : store_(store) {
     if (auto restored = restore(**saved)) {
         silences_ = std::move(*restored);
     } else {
-        spdlog::error("the silences cannot be read: none is in force");
+        spdlog::error("the silences cannot be read, so no silence is in force");
     }
 }
 
@@ -127,11 +105,11 @@ Expected<void> Silences::keep(std::vector<Silence> silences, TimestampMs now) {
 
 Expected<std::string> Silences::set(Silence silence, TimestampMs now) {
     if (auto right = check(silence, now); !right) {
-        return tl::unexpected<Error>(right.error());
+        return fail(right.error());
     }
     silence.updated_at = now;
     {
-        const std::lock_guard lock(mutex_);
+        const MutexLock lock(mutex_);
         auto changed = silences_;
         if (silence.id.empty()) {
             if (changed.size() >= kMostSilences) {
@@ -148,7 +126,7 @@ Expected<std::string> Silences::set(Silence silence, TimestampMs now) {
             *known = silence;
         }
         if (auto kept = keep(std::move(changed), now); !kept) {
-            return tl::unexpected<Error>(kept.error());
+            return fail(kept.error());
         }
     }
     if (changed_) {
@@ -159,7 +137,7 @@ Expected<std::string> Silences::set(Silence silence, TimestampMs now) {
 
 Expected<void> Silences::expire(const std::string& id, TimestampMs now) {
     {
-        const std::lock_guard lock(mutex_);
+        const MutexLock lock(mutex_);
         auto changed = silences_;
         const auto known =
             std::find_if(changed.begin(), changed.end(), [&](const Silence& each) { return each.id == id; });
@@ -183,7 +161,7 @@ Expected<void> Silences::expire(const std::string& id, TimestampMs now) {
 }
 
 std::vector<Silence> Silences::list(TimestampMs now) const {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     auto out = silences_;
     std::erase_if(out, [&](const Silence& each) { return now - each.ends_at > kKeepExpiredMs; });
     std::sort(out.begin(), out.end(), [&](const Silence& a, const Silence& b) {
@@ -193,7 +171,7 @@ std::vector<Silence> Silences::list(TimestampMs now) const {
 }
 
 std::vector<std::string> Silences::matching(const Labels& labels, TimestampMs now) const {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     std::vector<std::string> out;
     for (const auto& silence : silences_) {
         if (silence.active(now) && matchesAll(silence.matchers, labels)) {
@@ -204,7 +182,7 @@ std::vector<std::string> Silences::matching(const Labels& labels, TimestampMs no
 }
 
 std::optional<TimestampMs> Silences::nextChange(TimestampMs now) const {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     std::optional<TimestampMs> next;
     for (const auto& silence : silences_) {
         for (const auto time : {silence.starts_at, silence.ends_at}) {

@@ -9,10 +9,10 @@
 #include <unistd.h>
 
 #include <array>
-#include <csignal>
 
 #include "collector/notify/http_delivery.h"
 #include "collector/notify/receivers.h"
+#include "common/endpoint.h"
 #include "common/http/resolver.h"
 #include "common/http/timed_socket.h"
 #include "common/http/tls.h"
@@ -23,14 +23,6 @@ namespace {
 using Clock = std::chrono::steady_clock;
 using http::TimedSocketImpl;
 
-// OpenSSL writes without MSG_NOSIGNAL; another handler is left in place.
-void ignoreSigpipe() {
-    struct sigaction present {};
-    if (sigaction(SIGPIPE, nullptr, &present) == 0 && present.sa_handler == SIG_DFL) {
-        std::signal(SIGPIPE, SIG_IGN);
-    }
-}
-
 std::string ownHostName() {
     std::array<char, 256> buffer{};
     if (::gethostname(buffer.data(), buffer.size() - 1) != 0 || buffer[0] == '\0') {
@@ -39,7 +31,7 @@ std::string ownHostName() {
     return buffer.data();
 }
 
-/// Poco's SMTP dialogue over sockets whose every wait ends at one deadline.
+/// Poco's SMTP dialogue over sockets whose waits all end at one deadline.
 class Session : public Poco::Net::SMTPClientSession {
   public:
     explicit Session(const Poco::Net::StreamSocket& socket) : SMTPClientSession(socket) {}
@@ -74,7 +66,7 @@ struct Connection {
     Poco::Net::StreamSocket socket;
 };
 
-/// Takes over the descriptor; with `context`, secures it first.
+/// Takes over the descriptor; with `context`, starts TLS first.
 Expected<Connection> makeConnection(int descriptor, SSL_CTX* context, const std::string& host,
                                     Clock::time_point until) {
     http::SslPtr ssl;
@@ -91,10 +83,10 @@ Expected<Connection> makeConnection(int descriptor, SSL_CTX* context, const std:
     auto* impl = new TimedSocketImpl(descriptor, std::move(ssl));
     Connection out{impl, Poco::Net::StreamSocket(impl)};
     if (!usable) {
-        return tl::unexpected<Error>(tls_error);
+        return fail(tls_error);
     }
     if (auto done = impl->handshake(until); !done) {
-        return tl::unexpected<Error>(done.error());
+        return fail(done.error());
     }
     impl->begin(until);
     return out;
@@ -120,15 +112,16 @@ void compose(const EmailConfig& config, const std::string& subject, const std::s
 Expected<void> sendMail(const EmailConfig& config, const std::string& subject, const std::string& body,
                         std::chrono::milliseconds deadline) {
     const auto until = Clock::now() + deadline;
-    const auto colon = config.smtp.rfind(':');
-    const std::string host = config.smtp.substr(0, colon);
-    const auto port = static_cast<std::uint16_t>(std::stoi(config.smtp.substr(colon + 1)));
     const std::string what = "smtp://" + config.smtp + ": ";
     const auto failed = [&](const Error& error) { return fail(error.kind, what + error.message); };
+    const auto server = Endpoint::parse(config.smtp);
+    if (!server) {
+        return fail(ErrorKind::invalid, what + "is not HOST:PORT");
+    }
+    const std::string& host = server->host;
 
     http::SslContextPtr context;
     if (config.security != SmtpSecurity::none) {
-        ignoreSigpipe();
         auto made = http::makeClientContext({config.ca_file, "", "", ""});
         if (!made) {
             return failed(made.error());
@@ -139,11 +132,11 @@ Expected<void> sendMail(const EmailConfig& config, const std::string& subject, c
     if (!config.password_file.empty()) {
         auto secret = readSecret(config.password_file);
         if (!secret) {
-            return tl::unexpected<Error>(secret.error());
+            return fail(secret.error());
         }
         password = std::move(*secret);
     }
-    const auto addresses = http::resolve(host, port, until);
+    const auto addresses = http::resolve(host, server->port, until);
     if (!addresses) {
         return failed(addresses.error());
     }
@@ -184,7 +177,7 @@ Expected<void> sendMail(const EmailConfig& config, const std::string& subject, c
         Poco::Net::MailMessage message;
         compose(config, subject, body, message);
         session.sendMessage(message);
-        // The mail is the server's from here on: whatever QUIT meets is no failure.
+        // The server has accepted the mail: a failure of QUIT does not matter.
         try {
             session.close();
         } catch (const Poco::Exception&) {
@@ -195,7 +188,7 @@ Expected<void> sendMail(const EmailConfig& config, const std::string& subject, c
         if (impl->failure()) {
             return failed(*impl->failure());
         }
-        // What the server says to a login may repeat what it was sent.
+        // The server's answer to a login may repeat the credentials.
         if (logging_in) {
             return fail(ErrorKind::denied, what + "the server refused the login");
         }

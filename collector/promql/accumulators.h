@@ -7,8 +7,8 @@
 
 namespace lapwing::promql {
 
-/// What sum(), avg() and their kin make of the values of one group at one step: begin() with the first (a sum
-/// of -0 alone is -0), add() the others.
+/// What sum(), avg() and the like compute from the values of one group at one step: begin() takes the first
+/// value (a sum of -0 alone is -0), add() the others.
 class Sum {
   public:
     void begin(double value) { sum_ = KahanSum(value); }
@@ -32,7 +32,7 @@ class Average {
     Mean mean_;
 };
 
-/// Version 2 adds up without compensating for what rounding loses.
+/// Version 2 sums without compensating for rounding errors.
 class Sum2 {
   public:
     void begin(double value) { sum_ = value; }
@@ -108,8 +108,8 @@ class Count {
     double count_ = 0;
 };
 
-/// Welford's algorithm (Technometrics 4, 1962): the population's variance in one pass. In version 2 the
-/// variance of one value is 0, whatever the value; in version 3 that of NaN or infinity is NaN.
+/// Welford's algorithm (Technometrics 4, 1962): the population variance in one pass. In version 2 the
+/// variance of a single value is always 0; in version 3 the variance of a single NaN or infinity is NaN.
 template <bool version2>
 class Variance {
   public:

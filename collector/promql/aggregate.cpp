@@ -44,7 +44,7 @@ struct Groups {
     }
 };
 
-/// Folds all series of a group into one, step by step side by side.
+/// Folds all series of a group into one series, step by step.
 template <class Accumulator>
 Expected<SeriesSet> fold(Context& context, Groups groups, const SeriesSet& set, std::size_t points) {
     struct Cell {
@@ -55,7 +55,7 @@ Expected<SeriesSet> fold(Context& context, Groups groups, const SeriesSet& set, 
     for (std::size_t s = 0; s < set.size(); ++s) {
         if (s % 256 == 0) {
             if (auto go_on = context.proceed(); !go_on) {
-                return tl::unexpected<Error>(go_on.error());
+                return fail(go_on.error());
             }
         }
         auto& row = cells[groups.of_series[s]];
@@ -114,7 +114,7 @@ Expected<SeriesSet> quantiles(Context& context, Groups groups, const SeriesSet& 
     std::vector<double> values;
     for (std::size_t g = 0; g < members.size(); ++g) {
         if (auto go_on = context.proceed(); !go_on) {
-            return tl::unexpected<Error>(go_on.error());
+            return fail(go_on.error());
         }
         Series series{std::move(groups.labels[g]), ScalarValues(points, absent())};
         for (std::size_t i = 0; i < points; ++i) {
@@ -150,7 +150,7 @@ Expected<SeriesSet> countValues(Context& context, const Aggregate& aggregate, co
     std::unordered_map<Labels, std::size_t, LabelsHash> known;
     for (const auto& series : set) {
         if (auto go_on = context.proceed(); !go_on) {
-            return tl::unexpected<Error>(go_on.error());
+            return fail(go_on.error());
         }
         double last = absent();
         std::size_t slot = 0;
@@ -165,7 +165,7 @@ Expected<SeriesSet> countValues(Context& context, const Aggregate& aggregate, co
                 const auto [it, fresh] = known.emplace(groupLabels(grouping, labels), out.size());
                 if (fresh) {
                     if (auto fits = context.charge((out.size() + 1) * points); !fits) {
-                        return tl::unexpected<Error>(fits.error());
+                        return fail(fits.error());
                     }
                     out.push_back({it->first, ScalarValues(points, absent())});
                 }

@@ -13,7 +13,7 @@
 
 namespace lapwing::promql {
 
-/// The four types of PromQL, and none for what failed to parse.
+/// The four types of PromQL; `none` for an expression that did not parse.
 enum class ValueType { none, scalar, string, vector, matrix };
 
 /// As Prometheus names them in its messages: "instant vector".
@@ -65,8 +65,8 @@ bool aggregationHasParameter(Aggregation op);
 struct Expr;
 using ExprPtr = std::unique_ptr<Expr>;
 
-/// Times that a query may name, in milliseconds either side of 1970: with this, no sum of a time and the
-/// ranges and offsets of nested subqueries overflows.
+/// Limit of the times in a query, in milliseconds before and after 1970: small enough that no sum of a time
+/// with the ranges and offsets of nested subqueries overflows.
 inline constexpr TimestampMs kMostTime = 4'000'000'000'000'000'000;
 
 /// Byte positions in the query, end exclusive.
@@ -77,7 +77,7 @@ struct Span {
 
 struct NumberLiteral {
     double value = 0;
-    bool is_duration = false;  ///< was written as a duration, `5m`: printed so again
+    bool is_duration = false;  ///< written as a duration (`5m`), and printed as one
 };
 
 struct StringLiteral {
@@ -93,13 +93,13 @@ struct Unary {
     ExprPtr operand;
 };
 
-/// How the series of two vectors find each other.
+/// How the series of two vectors are matched.
 struct VectorMatching {
     enum class Cardinality { one_to_one, many_to_one, one_to_many, many_to_many };
     Cardinality cardinality = Cardinality::one_to_one;
     bool on = false;                   ///< `on (labels)`; otherwise `ignoring (labels)`
-    std::vector<std::string> labels;   ///< of on or ignoring
-    std::vector<std::string> include;  ///< of group_left or group_right
+    std::vector<std::string> labels;   ///< the labels of on or ignoring
+    std::vector<std::string> include;  ///< the labels of group_left or group_right
 };
 
 struct Binary {
@@ -115,7 +115,7 @@ struct Aggregate {
     Aggregation op = Aggregation::sum;
     bool without = false;
     std::vector<std::string> grouping;
-    ExprPtr parameter;  ///< null where the aggregation has none
+    ExprPtr parameter;  ///< null for aggregations without a parameter
     ExprPtr operand;
 };
 
@@ -135,8 +135,8 @@ struct TimeModifiers {
 };
 
 struct VectorSelector {
-    std::string name;            ///< the metric's name where it was given outside of a matcher
-    storage::Matchers matchers;  ///< all of them, that of the name last
+    std::string name;            ///< the metric's name if it stands before the braces
+    storage::Matchers matchers;  ///< all matchers; the name's matcher is the last
     TimeModifiers time;
 };
 
@@ -154,7 +154,7 @@ struct Subquery {
 
 struct Expr {
     Span span;
-    std::size_t depth = 1;  ///< of the tree below, this node included
+    std::size_t depth = 1;  ///< of the tree below, including this node
     std::variant<NumberLiteral, StringLiteral, Paren, Unary, Binary, Aggregate, Call, VectorSelector,
                  MatrixSelector, Subquery>
         node;
@@ -170,16 +170,16 @@ struct Expr {
     ValueType type() const;
 };
 
-/// The expression without the parentheses around it.
+/// The expression without enclosing parentheses.
 const Expr& unwrapParens(const Expr& expr);
 
-/// Whether it gives the same at every step: because all that it selects is fixed by `@`.
+/// Whether the expression gives the same result at every step, because `@` fixes all its selectors.
 bool isStepInvariant(const Expr& expr);
 
 /// Prometheus' canonical form, on one line.
 std::string print(const Expr& expr);
 
-/// `1h30m`, as Prometheus prints durations; "0s" for none.
+/// `1h30m`, as Prometheus prints durations; "0s" for zero.
 std::string printDuration(std::int64_t ms);
 
 }  // namespace lapwing::promql

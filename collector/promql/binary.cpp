@@ -54,14 +54,15 @@ bool compare(Operator op, double a, double b) {
 }
 
 bool dropsName(const Context& context, const Binary& binary) {
-    // Version 2 forgot atan2.
+    // Version 2 does not know atan2 here.
     if (binary.op == Operator::atan2 && context.version2()) {
         return false;
     }
     return !isComparison(binary.op) || binary.return_bool;
 }
 
-/// The value of one element, absent where a comparison filters it out. `kept` is what a comparison keeps.
+/// The value of one element; absent where a comparison filters the element out. `kept` is the value that a
+/// comparison keeps.
 double element(const Binary& binary, double a, double b, double kept) {
     if (!isComparison(binary.op)) {
         return compute(binary.op, a, b);
@@ -94,13 +95,13 @@ Expected<Value> vectorAndScalar(const Context& context, const Binary& binary, Se
     }
     if (dropsName(context, binary)) {
         if (auto done = dropNames(context, set, Duplicates::merge); !done) {
-            return tl::unexpected<Error>(done.error());
+            return fail(done.error());
         }
     }
     return set;
 }
 
-/// Series find each other by the labels of `on`, or by all but those of `ignoring` and the name.
+/// Series match by the labels of `on`, or by all labels except the name and those of `ignoring`.
 Labels signature(const VectorMatching& matching, const Labels& labels) {
     std::vector<Label> kept;
     for (const auto& label : labels) {
@@ -113,7 +114,7 @@ Labels signature(const VectorMatching& matching, const Labels& labels) {
     return Labels(std::move(kept));
 }
 
-/// Gives equal signatures one number.
+/// Numbers the signatures: equal signatures get the same number.
 class Signatures {
   public:
     explicit Signatures(const VectorMatching& matching) : matching_(matching) {}
@@ -133,7 +134,7 @@ class Signatures {
     std::unordered_map<Labels, std::size_t, LabelsHash> known_;
 };
 
-/// For each signature, at which steps any series of the set has a value.
+/// For each signature, the steps at which any series of the set has a value.
 std::vector<std::vector<bool>> presence(const SeriesSet& set, const std::vector<std::size_t>& groups,
                                         std::size_t count, std::size_t points) {
     std::vector<std::vector<bool>> present(count);
@@ -157,7 +158,7 @@ Expected<Value> setOperation(Context& context, const Binary& binary, SeriesSet l
     const auto left = signatures.number(lhs);
     const auto right = signatures.number(rhs);
     if (auto go_on = context.proceed(); !go_on) {
-        return tl::unexpected<Error>(go_on.error());
+        return fail(go_on.error());
     }
     if (binary.op == Operator::lor) {
         const auto taken = presence(lhs, left, signatures.count(), points);
@@ -172,7 +173,7 @@ Expected<Value> setOperation(Context& context, const Binary& binary, SeriesSet l
         }
         removeEmpty(lhs);
         if (auto done = unify(lhs, Duplicates::merge); !done) {
-            return tl::unexpected<Error>(done.error());
+            return fail(done.error());
         }
         return lhs;
     }
@@ -181,8 +182,8 @@ Expected<Value> setOperation(Context& context, const Binary& binary, SeriesSet l
     for (std::size_t s = 0; s < lhs.size(); ++s) {
         const auto& steps = present[left[s]];
         for (std::size_t i = 0; i < points; ++i) {
-            const bool there = !steps.empty() && steps[i];
-            if (there != keep_where_present) {
+            const bool is_present = !steps.empty() && steps[i];
+            if (is_present != keep_where_present) {
                 lhs[s].values[i] = absent();
             }
         }
@@ -192,7 +193,7 @@ Expected<Value> setOperation(Context& context, const Binary& binary, SeriesSet l
 }
 
 std::string braced(const Labels& labels) {
-    // As Prometheus prints a label set: the name is a label like the others.
+    // As Prometheus prints a label set: the name appears like any other label.
     auto text = Labels(labels).toString();
     const auto name = std::string(labels.metricName());
     if (name.empty()) {
@@ -202,7 +203,7 @@ std::string braced(const Labels& labels) {
     return "{__name__=\"" + name + "\"" + (rest.empty() ? "}" : ", " + rest.substr(1));
 }
 
-/// One vector matched to another, the "one" side on the right.
+/// Matches one vector to another; the "one" side is on the right.
 class Matching {
   public:
     Matching(Context& context, const Binary& binary, SeriesSet many, SeriesSet one, std::size_t points,
@@ -226,7 +227,7 @@ class Matching {
         for (std::size_t s = 0; s < many_.size(); ++s) {
             if (s % 256 == 0) {
                 if (auto go_on = context_.proceed(); !go_on) {
-                    return tl::unexpected<Error>(go_on.error());
+                    return fail(go_on.error());
                 }
             }
             match(s);
@@ -236,7 +237,7 @@ class Matching {
         }
         removeEmpty(out_);
         if (auto done = unify(out_, Duplicates::merge); !done) {
-            return tl::unexpected<Error>(done.error());
+            return fail(done.error());
         }
         return std::move(out_);
     }
@@ -244,7 +245,7 @@ class Matching {
   private:
     bool oneToOne() const { return binary_.matching.cardinality == VectorMatching::Cardinality::one_to_one; }
 
-    /// Where the many side is empty, nothing is looked at, duplicates on the other side neither.
+    /// If the many side is empty, nothing is checked, not even duplicates on the other side.
     void noteManySteps() {
         any_many_.resize(points_);
         for (const auto& series : many_) {
@@ -256,7 +257,7 @@ class Matching {
         }
     }
 
-    /// For each signature, which series of the one side has the value at each step.
+    /// For each signature, the series of the one side that has the value at each step.
     void indexOneSide(const std::vector<std::size_t>& one_groups) {
         owners_.resize(groups_);
         for (std::size_t s = 0; s < one_.size(); ++s) {
@@ -277,8 +278,8 @@ class Matching {
         }
     }
 
-    /// Of several failures that of the earliest step counts, as if steps were evaluated one after the other:
-    /// later ones need no longer be looked at.
+    /// Of several failures, the one at the earliest step counts, as if steps were evaluated in order: later
+    /// steps need no check.
     void failAt(std::size_t step, std::string message) {
         end_ = step;
         failure_ = std::move(message);
@@ -299,7 +300,8 @@ class Matching {
             return;
         }
         auto& series = many_[s];
-        // Included labels may differ between the series that own the steps: one result a distinct owner.
+        // Series that own different steps may differ in the included labels: one result for each distinct
+        // owner.
         std::unordered_map<std::size_t, std::size_t> results;
         for (std::size_t i = 0; i < end_; ++i) {
             const double value = series.values[i];
@@ -326,8 +328,8 @@ class Matching {
         }
     }
 
-    /// One result a signature and step in one-to-one matching; results with distinct labels in grouped
-    /// matching. What is wrong, or null.
+    /// One-to-one matching gives one result for each signature and step; grouped matching gives results
+    /// with distinct labels. Returns the failure, or null.
     const char* claim(std::size_t group, std::size_t step, std::size_t result) {
         auto& taken = matched_[group];
         if (oneToOne()) {
@@ -411,7 +413,7 @@ Expected<Value> evaluateBinary(Context& context, const Binary& binary, Value lhs
                       points, swapped);
     auto result = matching.run();
     if (!result) {
-        return tl::unexpected<Error>(result.error());
+        return fail(result.error());
     }
     return std::move(*result);
 }

@@ -5,7 +5,7 @@
 
 namespace lapwing::promql {
 
-/// Both sides have been evaluated on one grid of `points`. Errors `execution` for what cannot be matched.
+/// Both sides were evaluated on one grid of `points`. Error `execution` if they cannot be matched.
 Expected<Value> evaluateBinary(Context& context, const Binary& binary, Value lhs, Value rhs,
                                std::size_t points);
 

@@ -13,7 +13,7 @@ constexpr const char* kTooManySamples =
 Expected<std::vector<storage::SeriesSamples>> Context::select(const storage::Matchers& matchers,
                                                               TimestampMs from, TimestampMs to) {
     if (auto go_on = proceed(); !go_on) {
-        return tl::unexpected<Error>(go_on.error());
+        return fail(go_on.error());
     }
     auto selected =
         data_.select(matchers, from, to, {options_.max_samples - loaded_, [this] { return proceed(); }});

@@ -11,8 +11,8 @@
 
 namespace lapwing::promql {
 
-/// What one query carries through its evaluation: limits, the clock, what there is to say besides the result.
-/// Used by one thread.
+/// The state of one query during its evaluation: limits, the clock, and warnings beside the result. Used by
+/// one thread.
 class Context {
   public:
     Context(std::string_view query, const storage::Queryable& data, const EngineOptions& options,
@@ -26,7 +26,7 @@ class Context {
           deadline_(std::chrono::steady_clock::now() + std::chrono::milliseconds(options.timeout_ms)) {}
 
     const EngineOptions& options() const { return options_; }
-    /// As Prometheus 2 answers: windows closed at both ends, and its other ways.
+    /// Whether to answer as Prometheus 2: windows closed at both ends, and its other rules.
     bool version2() const { return options_.compat == 2; }
 
     /// The samples that a selector needs, from the store. Errors `exhausted`, `timeout`, `unavailable`.
@@ -36,16 +36,16 @@ class Context {
     /// Called between pieces of work. Errors `timeout` and `unavailable` (cancelled).
     Expected<void> proceed();
 
-    /// What `@ start()` and `@ end()` of the query mean; nothing for a selector without `@`.
+    /// The time that `@ start()` or `@ end()` means in this query; nothing for a selector without `@`.
     std::optional<TimestampMs> fixedTime(const TimeModifiers& time) const;
 
-    /// Errors `exhausted` if a result of so many values is too large.
+    /// Error `exhausted` if a result of that many values is too large.
     Expected<void> charge(std::size_t values) const;
 
-    /// What to say besides the result, and of which part of the query. Version 2 never does.
+    /// Adds a warning or an info about a part of the query. Version 2 adds none.
     void warn(std::string_view text, const Expr& where);
     void inform(std::string_view text, const Expr& where);
-    /// What Prometheus does not say: that this is not Prometheus.
+    /// Adds a warning that Prometheus does not have, where Lapwing differs.
     void remark(std::string text) { warnings_.insert(std::move(text)); }
     const std::set<std::string>& warnings() const { return warnings_; }
     const std::set<std::string>& infos() const { return infos_; }

@@ -29,8 +29,7 @@ double radians(double value) {
 
 constexpr std::int64_t kDaySeconds = 86'400;
 
-/// Whole seconds since 1970. What no calendar has a day for (NaN, more than some 10^11 s away) is NaN in the
-/// results.
+/// Whole seconds since 1970. Values outside every calendar (NaN, more than some 10^11 s away) give NaN.
 struct Moment {
     std::int64_t days = 0;
     std::int64_t second_of_day = 0;

@@ -8,11 +8,7 @@
 namespace lapwing::promql {
 namespace {
 
-tl::unexpected<Error> pass(const Error& error) {
-    return tl::unexpected<Error>(error);
-}
-
-/// No more than ten, and how many more there are.
+/// At most ten warnings, then the number of further ones.
 std::vector<std::string> few(const std::set<std::string>& texts, const std::string& kind) {
     constexpr std::size_t most = 10;
     std::vector<std::string> out(texts.begin(), std::next(texts.begin(), std::min(texts.size(), most)));
@@ -30,11 +26,11 @@ void annotate(const Context& context, Result& result) {
 Expected<Matrix> instantMatrix(Evaluator& evaluator, const Expr& expr, const Grid& grid) {
     auto range = evaluator.rangeVector(expr, grid);
     if (!range) {
-        return pass(range.error());
+        return fail(range.error());
     }
     Matrix out;
-    for (auto& one : range->series) {
-        out.push_back({std::move(one.labels), std::move(one.samples)});
+    for (auto& series : range->series) {
+        out.push_back({std::move(series.labels), std::move(series.samples)});
     }
     return out;
 }
@@ -54,15 +50,15 @@ Matrix toMatrix(SeriesSet set, const Grid& grid) {
     Matrix out;
     out.reserve(set.size());
     for (auto& series : set) {
-        TimeSeries one{std::move(series.labels), {}};
+        TimeSeries present{std::move(series.labels), {}};
         for (std::size_t i = 0; i < grid.points; ++i) {
             if (!isAbsent(series.values[i])) {
-                one.samples.push_back({grid.at(i), series.values[i]});
+                present.samples.push_back({grid.at(i), series.values[i]});
             }
         }
         series.values = {};
-        if (!one.samples.empty()) {
-            out.push_back(std::move(one));
+        if (!present.samples.empty()) {
+            out.push_back(std::move(present));
         }
     }
     return out;
@@ -85,11 +81,11 @@ Expected<void> checkTime(TimestampMs time) {
 Expected<Result> Engine::instant(std::string_view query, TimestampMs at,
                                  const std::atomic<bool>* cancel) const {
     if (auto ok = checkTime(at); !ok) {
-        return pass(ok.error());
+        return fail(ok.error());
     }
     auto expr = parse(query);
     if (!expr) {
-        return pass(expr.error());
+        return fail(expr.error());
     }
     Context context(query, data_, options_, at, at, cancel);
     Evaluator evaluator(context);
@@ -98,14 +94,14 @@ Expected<Result> Engine::instant(std::string_view query, TimestampMs at,
     if ((*expr)->type() == ValueType::matrix) {
         auto matrix = instantMatrix(evaluator, **expr, grid);
         if (!matrix) {
-            return pass(matrix.error());
+            return fail(matrix.error());
         }
         sortByLabels(*matrix);
         result.value = std::move(*matrix);
     } else {
         auto value = evaluator.evaluate(**expr, grid);
         if (!value) {
-            return pass(value.error());
+            return fail(value.error());
         }
         if (auto* scalars = std::get_if<ScalarValues>(&*value)) {
             result.value = Scalar{at, scalars->front()};
@@ -129,14 +125,14 @@ Expected<Result> Engine::range(std::string_view query, TimestampMs start, Timest
         return fail(ErrorKind::invalid, "end timestamp must not be before start time");
     }
     if (auto ok = checkTime(start); !ok) {
-        return pass(ok.error());
+        return fail(ok.error());
     }
     if (auto ok = checkTime(end); !ok) {
-        return pass(ok.error());
+        return fail(ok.error());
     }
     auto expr = parse(query);
     if (!expr) {
-        return pass(expr.error());
+        return fail(expr.error());
     }
     const auto type = (*expr)->type();
     if (type != ValueType::scalar && type != ValueType::vector) {
@@ -148,7 +144,7 @@ Expected<Result> Engine::range(std::string_view query, TimestampMs start, Timest
     const Grid grid{start, step_ms, static_cast<std::size_t>((end - start) / step_ms) + 1};
     auto value = evaluator.evaluate(**expr, grid);
     if (!value) {
-        return pass(value.error());
+        return fail(value.error());
     }
     SeriesSet set;
     if (auto* scalars = std::get_if<ScalarValues>(&*value)) {

@@ -26,7 +26,7 @@ struct VectorSample {
     Sample sample;
 };
 using Vector = std::vector<VectorSample>;
-/// One entry a series, sorted by labels.
+/// One entry for each series, sorted by labels.
 using Matrix = std::vector<TimeSeries>;
 
 struct Result {
@@ -38,19 +38,19 @@ struct Result {
 struct EngineOptions {
     int compat = 3;                             ///< 2: closed ranges, as Prometheus 2; 3: left-open
     std::int64_t lookback_ms = 300'000;         ///< lookback delta
-    std::int64_t default_interval_ms = 60'000;  ///< step of a subquery that names none
+    std::int64_t default_interval_ms = 60'000;  ///< step of a subquery without a step
     std::size_t max_samples = 50'000'000;       ///< samples that one query may load
     std::int64_t timeout_ms = 120'000;
 };
 
-/// Evaluates PromQL over a Queryable. Stateless but for its options: safe from any thread.
+/// Evaluates PromQL over a Queryable. It has no state besides its options: safe from any thread.
 /// Errors: `invalid` (bad_data: does not parse, bad parameters), `execution` (many-to-many matching and the
 /// like), `timeout`, `exhausted` (too many samples), `unavailable` (cancelled), `internal`.
 class Engine {
   public:
     Engine(const storage::Queryable& data, EngineOptions options) : data_(data), options_(options) {}
 
-    /// `cancel`, if given, is looked at while evaluating.
+    /// `cancel`, if given, is checked during the evaluation.
     Expected<Result> instant(std::string_view query, TimestampMs at,
                              const std::atomic<bool>* cancel = nullptr) const;
     /// Steps from `start` to `end` inclusive. The result is a Matrix.
@@ -64,10 +64,10 @@ class Engine {
     EngineOptions options_;
 };
 
-/// A series selector as the API's `match[]` takes it: `up{job="node"}`. It may mean every series.
+/// A series selector as in the API's `match[]`: `up{job="node"}`. It may match every series.
 Expected<storage::Matchers> parseSelector(std::string_view text);
 
-/// Parses and prints again in Prometheus' canonical form (the API's /rules shows queries so).
+/// Parses a query and prints it in Prometheus' canonical form (used by the API's /rules).
 Expected<std::string> canonical(std::string_view query);
 
 }  // namespace lapwing::promql

@@ -10,11 +10,7 @@
 namespace lapwing::promql {
 namespace {
 
-tl::unexpected<Error> pass(const Error& error) {
-    return tl::unexpected<Error>(error);
-}
-
-/// The value that each step sees in one series: the newest sample not older than the lookback delta.
+/// The value of one series at each step: its newest sample that is not older than the lookback delta.
 ScalarValues sample(const std::vector<Sample>& samples, const Grid& grid, std::int64_t offset,
                     std::int64_t lookback, bool closed, bool timestamps) {
     ScalarValues values(grid.points, absent());
@@ -42,10 +38,10 @@ ScalarValues sample(const std::vector<Sample>& samples, const Grid& grid, std::i
 
 Expected<Value> Evaluator::evaluate(const Expr& expr, const Grid& grid) {
     if (auto go_on = context_.proceed(); !go_on) {
-        return pass(go_on.error());
+        return fail(go_on.error());
     }
     if (auto fits = context_.charge(grid.points); !fits) {
-        return pass(fits.error());
+        return fail(fits.error());
     }
     if (const auto* number = expr.as<NumberLiteral>()) {
         return ScalarValues(grid.points, number->value);
@@ -74,7 +70,7 @@ Expected<Value> Evaluator::evaluate(const Expr& expr, const Grid& grid) {
     if (const auto* selector = expr.as<VectorSelector>()) {
         auto selected = select(*selector, grid, false);
         if (!selected) {
-            return pass(selected.error());
+            return fail(selected.error());
         }
         return std::move(*selected);
     }
@@ -90,7 +86,7 @@ Expected<Value> Evaluator::evaluateOnce(const Expr& expr, const Grid& grid) {
         *scalars = ScalarValues(grid.points, scalars->front());
     } else if (auto* set = std::get_if<SeriesSet>(&*value)) {
         if (auto fits = context_.charge(set->size() * grid.points); !fits) {
-            return pass(fits.error());
+            return fail(fits.error());
         }
         replicate(*set, grid.points);
     }
@@ -100,7 +96,7 @@ Expected<Value> Evaluator::evaluateOnce(const Expr& expr, const Grid& grid) {
 Expected<SeriesSet> Evaluator::vector(const Expr& expr, const Grid& grid) {
     auto value = evaluate(expr, grid);
     if (!value) {
-        return pass(value.error());
+        return fail(value.error());
     }
     return std::move(std::get<SeriesSet>(*value));
 }
@@ -108,7 +104,7 @@ Expected<SeriesSet> Evaluator::vector(const Expr& expr, const Grid& grid) {
 Expected<ScalarValues> Evaluator::scalar(const Expr& expr, const Grid& grid) {
     auto value = evaluate(expr, grid);
     if (!value) {
-        return pass(value.error());
+        return fail(value.error());
     }
     return std::move(std::get<ScalarValues>(*value));
 }
@@ -116,7 +112,7 @@ Expected<ScalarValues> Evaluator::scalar(const Expr& expr, const Grid& grid) {
 Expected<std::string> Evaluator::string(const Expr& expr, const Grid& grid) {
     auto value = evaluate(expr, grid);
     if (!value) {
-        return pass(value.error());
+        return fail(value.error());
     }
     return std::move(std::get<std::string>(*value));
 }
@@ -130,21 +126,22 @@ Expected<SeriesSet> Evaluator::select(const VectorSelector& selector, const Grid
     auto stored = context_.select(selector.matchers, seen.start - offset - lookback + (closed ? 0 : 1),
                                   seen.last() - offset);
     if (!stored) {
-        return pass(stored.error());
+        return fail(stored.error());
     }
     if (auto fits = context_.charge(stored->size() * grid.points); !fits) {
-        return pass(fits.error());
+        return fail(fits.error());
     }
     SeriesSet out;
     out.reserve(stored->size());
     for (auto& series : *stored) {
         if (out.size() % 256 == 0) {
             if (auto go_on = context_.proceed(); !go_on) {
-                return pass(go_on.error());
+                return fail(go_on.error());
             }
         }
         out.push_back({*series.labels, sample(series.samples, seen, offset, lookback, closed, timestamps)});
-        // A panel over much data holds either the samples or the steps of a series, not both.
+        // Release the samples of a series as soon as its steps are made: a panel over much data holds one
+        // or the other, never both.
         series.samples = {};
     }
     removeEmpty(out);
@@ -173,7 +170,7 @@ Expected<RangeVector> Evaluator::rangeVector(const Expr& expr, const Grid& grid)
     auto stored = context_.select(matrix->selector.matchers,
                                   first - out.range_ms + (context_.version2() ? 0 : 1), last);
     if (!stored) {
-        return pass(stored.error());
+        return fail(stored.error());
     }
     out.series.reserve(stored->size());
     for (auto& series : *stored) {
@@ -194,7 +191,7 @@ Expected<RangeVector> Evaluator::subquery(const Subquery& subquery, const Grid& 
     const auto first = out.fixed.value_or(grid.start) - out.offset_ms - out.range_ms;
     const auto last = out.fixed.value_or(grid.last()) - out.offset_ms;
 
-    // Steps lie at multiples of the step since 1970, wherever the query starts.
+    // As in Prometheus, the steps are multiples of the step since 1970, independent of the query's start.
     Grid inner;
     inner.step = subquery.step_ms > 0 ? subquery.step_ms : context_.options().default_interval_ms;
     inner.start = inner.step * (first / inner.step);
@@ -208,18 +205,18 @@ Expected<RangeVector> Evaluator::subquery(const Subquery& subquery, const Grid& 
 
     auto value = evaluate(*subquery.inner, inner);
     if (!value) {
-        return pass(value.error());
+        return fail(value.error());
     }
     for (auto& series : std::get<SeriesSet>(*value)) {
-        RangeVector::One one{std::move(series.labels), {}};
+        RangeVector::Element element{std::move(series.labels), {}};
         for (std::size_t i = 0; i < inner.points; ++i) {
             if (!isAbsent(series.values[i])) {
-                one.samples.push_back({inner.at(i), series.values[i]});
+                element.samples.push_back({inner.at(i), series.values[i]});
             }
         }
         series.values = {};
-        if (!one.samples.empty()) {
-            out.series.push_back(std::move(one));
+        if (!element.samples.empty()) {
+            out.series.push_back(std::move(element));
         }
     }
     return out;
@@ -245,7 +242,7 @@ Expected<Value> Evaluator::evaluateNode(const Unary& unary, const Grid& grid) {
         }
     }
     if (auto done = dropNames(context_, set, Duplicates::refuse); !done) {
-        return pass(done.error());
+        return fail(done.error());
     }
     return value;
 }
@@ -278,11 +275,11 @@ Expected<Value> Evaluator::evaluateNode(const Aggregate& aggregate, const Grid& 
     }
     auto operand = vector(*aggregate.operand, grid);
     if (!operand) {
-        return pass(operand.error());
+        return fail(operand.error());
     }
     auto result = evaluateAggregate(context_, aggregate, std::move(*operand), parameter, label, grid.points);
     if (!result) {
-        return pass(result.error());
+        return fail(result.error());
     }
     return std::move(*result);
 }

@@ -6,16 +6,16 @@
 
 namespace lapwing::promql {
 
-/// Evaluates an expression series by series: each node gives its series over the whole grid at once. Used by
-/// one thread, for one query.
+/// Evaluates an expression series by series: each node yields its series over the whole grid at once. For
+/// one query, on one thread.
 class Evaluator {
   public:
     explicit Evaluator(Context& context) : context_(context) {}
 
-    /// Any expression but a range vector.
+    /// Evaluates any expression except a range vector.
     Expected<Value> evaluate(const Expr& expr, const Grid& grid);
 
-    /// As evaluate(), for what the type checker knows to be of that type.
+    /// As evaluate(), for an expression that the type checker knows to have that type.
     Expected<SeriesSet> vector(const Expr& expr, const Grid& grid);
     Expected<ScalarValues> scalar(const Expr& expr, const Grid& grid);
     Expected<std::string> string(const Expr& expr, const Grid& grid);
@@ -23,14 +23,14 @@ class Evaluator {
     /// The samples of a range selector or subquery that the grid's windows need.
     Expected<RangeVector> rangeVector(const Expr& expr, const Grid& grid);
 
-    /// What an instant selector sees at each step: the values, or with `timestamps` the samples' times in
-    /// seconds.
+    /// What an instant selector yields at each step: the values, or with `timestamps` the times of the
+    /// samples in seconds.
     Expected<SeriesSet> select(const VectorSelector& selector, const Grid& grid, bool timestamps);
 
     Context& context() { return context_; }
 
   private:
-    /// What every step gives, found at the first.
+    /// Repeats the result of the first step at every step.
     Expected<Value> evaluateOnce(const Expr& expr, const Grid& grid);
     Expected<Value> evaluateNode(const Unary& unary, const Grid& grid);
     Expected<Value> evaluateNode(const Binary& binary, const Grid& grid);

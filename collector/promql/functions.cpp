@@ -13,11 +13,7 @@
 namespace lapwing::promql {
 namespace {
 
-tl::unexpected<Error> pass(const Error& error) {
-    return tl::unexpected<Error>(error);
-}
-
-/// Version 3 remarks on rate() of what does not look like a counter.
+/// Version 3 adds an info when rate() is applied to a metric that does not look like a counter.
 void remarkOnName(Context& context, std::string_view function, const Expr& argument, const Labels& labels) {
     if (function != "rate" && function != "increase") {
         return;
@@ -28,7 +24,7 @@ void remarkOnName(Context& context, std::string_view function, const Expr& argum
             return;
         }
     }
-    // Prometheus does not know where a subquery stands.
+    // Prometheus has no position for a subquery.
     Expr nowhere;
     const bool subquery = unwrapParens(argument).as<Subquery>() != nullptr;
     context.inform(
@@ -36,7 +32,7 @@ void remarkOnName(Context& context, std::string_view function, const Expr& argum
         subquery ? nowhere : argument);
 }
 
-/// Samples that windows may hold before it is asked whether to go on: some milliseconds.
+/// Samples in windows between two checks for cancellation: some milliseconds of work.
 constexpr std::size_t kWorkBetweenChecks = 1U << 20;
 
 struct RangeCall {
@@ -51,14 +47,14 @@ Expected<RangeCall> prepare(Evaluator& evaluator, const Call& call, const Grid& 
         if (argument->type() == ValueType::matrix) {
             auto range = evaluator.rangeVector(*argument, grid);
             if (!range) {
-                return pass(range.error());
+                return fail(range.error());
             }
             prepared.range = std::move(*range);
             prepared.argument = argument.get();
         } else {
             auto values = evaluator.scalar(*argument, grid);
             if (!values) {
-                return pass(values.error());
+                return fail(values.error());
             }
             prepared.parameters.push_back(std::move(*values));
         }
@@ -76,7 +72,7 @@ Expected<void> checkFactor(const char* name, const char* symbol, double factor) 
     return fail(ErrorKind::execution, text.data());
 }
 
-/// What the parameters of a function must be wherever it is called, or should be.
+/// Checks a function's parameters wherever it is called, and warns about odd ones.
 Expected<void> checkParameters(Context& context, const Call& call, const std::vector<double>& parameters) {
     const auto name = call.function->name;
     if (name == "quantile_over_time") {
@@ -98,11 +94,11 @@ Expected<Value> evaluateRange(Evaluator& evaluator, const Call& call, RangeFunct
     const auto name = call.function->name;
     auto prepared = prepare(evaluator, call, grid);
     if (!prepared) {
-        return pass(prepared.error());
+        return fail(prepared.error());
     }
     auto& range = prepared->range;
     if (auto fits = context.charge(range.series.size() * grid.points); !fits) {
-        return pass(fits.error());
+        return fail(fits.error());
     }
 
     SeriesSet out;
@@ -110,16 +106,16 @@ Expected<Value> evaluateRange(Evaluator& evaluator, const Call& call, RangeFunct
     std::vector<double> parameters(prepared->parameters.size());
     std::size_t work = 0;
     const auto& cited = citedPart(call, *prepared->argument);
-    for (auto& one : range.series) {
-        Series series{std::move(one.labels), ScalarValues(grid.points, absent())};
-        WindowCursor cursor(range, one.samples, context.version2());
+    for (auto& element : range.series) {
+        Series series{std::move(element.labels), ScalarValues(grid.points, absent())};
+        WindowCursor cursor(range, element.samples, context.version2());
         bool any = false;
         for (std::size_t i = 0; i < grid.points; ++i) {
             auto window = cursor.at(grid.at(i));
             work += 1 + window.samples.size();
             if (work >= kWorkBetweenChecks) {
                 if (auto go_on = context.proceed(); !go_on) {
-                    return pass(go_on.error());
+                    return fail(go_on.error());
                 }
                 work = 0;
             }
@@ -131,14 +127,14 @@ Expected<Value> evaluateRange(Evaluator& evaluator, const Call& call, RangeFunct
             }
             if (!parameters.empty()) {
                 if (auto ok = checkParameters(context, call, parameters); !ok) {
-                    return pass(ok.error());
+                    return fail(ok.error());
                 }
             }
             window.parameters = parameters;
             series.values[i] = function(window);
             any = any || !isAbsent(series.values[i]);
         }
-        one.samples = {};
+        element.samples = {};
         if (!any) {
             continue;
         }
@@ -147,7 +143,7 @@ Expected<Value> evaluateRange(Evaluator& evaluator, const Call& call, RangeFunct
     }
     if (!keepsName(name)) {
         if (auto done = dropNames(context, out, Duplicates::refuse); !done) {
-            return pass(done.error());
+            return fail(done.error());
         }
     }
     return out;
@@ -157,7 +153,7 @@ Expected<Value> evaluateElements(Evaluator& evaluator, const Call& call, double 
                                  const Grid& grid) {
     auto set = evaluator.vector(*call.arguments[0], grid);
     if (!set) {
-        return pass(set.error());
+        return fail(set.error());
     }
     for (auto& series : *set) {
         for (auto& value : series.values) {
@@ -167,7 +163,7 @@ Expected<Value> evaluateElements(Evaluator& evaluator, const Call& call, double 
         }
     }
     if (auto done = dropNames(evaluator.context(), *set, Duplicates::merge); !done) {
-        return pass(done.error());
+        return fail(done.error());
     }
     return std::move(*set);
 }

@@ -16,10 +16,6 @@ namespace {
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
 
-tl::unexpected<Error> pass(const Error& error) {
-    return tl::unexpected<Error>(error);
-}
-
 struct Bucket {
     double upper = 0;
     double count = 0;
@@ -27,7 +23,7 @@ struct Bucket {
 
 constexpr double kTolerance = 1e-12;
 
-/// As close as sums of floating point numbers may be that ought to be the same.
+/// Tolerance for sums of floating point numbers that should be equal.
 bool almostEqual(double a, double b) {
     if (a == b) {
         return true;
@@ -41,7 +37,7 @@ bool almostEqual(double a, double b) {
     return difference / std::min(sum, std::numeric_limits<double>::max()) < kTolerance;
 }
 
-/// In order of their bounds, those of the same bound added up. None where the last is not +Inf.
+/// The buckets in order of their bounds, with equal bounds added up. Empty if the last bound is not +Inf.
 std::vector<Bucket> inOrder(std::vector<Bucket> buckets) {
     std::stable_sort(buckets.begin(), buckets.end(),
                      [](const Bucket& a, const Bucket& b) { return a.upper < b.upper; });
@@ -59,8 +55,8 @@ std::vector<Bucket> inOrder(std::vector<Bucket> buckets) {
     return out;
 }
 
-/// Makes counts monotonic: what is scraped is not one moment's picture. Whether more than rounding had to be
-/// mended.
+/// Makes counts monotonic: a scrape is not an atomic picture of the buckets. Returns whether it corrected
+/// more than rounding errors.
 bool makeMonotonic(std::vector<Bucket>& buckets, bool version2) {
     bool forced = false;
     double before = buckets.front().count;
@@ -126,8 +122,8 @@ Quantile bucketQuantile(double q, std::vector<Bucket> unordered, bool version2) 
     return {start + (buckets[b].upper - start) * (rank / count), forced};
 }
 
-/// How many observations lie below a bound, linear within its bucket: NaN, as in Prometheus 3.5, within the
-/// first, which has no lower end. Nothing where the bound is above all.
+/// How many observations lie below a bound, linear within its bucket: NaN within the first bucket, which
+/// has no lower end (as in Prometheus 3.5). Nothing if the bound is above all buckets.
 std::optional<double> rankBelow(double bound, const std::vector<Bucket>& buckets) {
     double below = 0;
     double lower = -kInfinity;
@@ -173,7 +169,7 @@ struct Histogram {
     Labels labels;
     std::vector<std::pair<double, std::size_t>> bounds;  ///< upper bound and the series
 
-    /// What of it there is at a step.
+    /// The buckets that have a value at a step.
     void at(const SeriesSet& set, std::size_t step, std::vector<Bucket>& buckets) const {
         buckets.clear();
         for (const auto& [upper, s] : bounds) {
@@ -210,19 +206,19 @@ std::vector<Histogram> histogramsOf(Context& context, const SeriesSet& set, cons
     return histograms;
 }
 
-/// One value a histogram and step.
+/// One value for each histogram and step.
 template <class Function>
 Expected<Value> ofHistograms(Evaluator& evaluator, const Expr& operand, const Expr& cited, const Grid& grid,
                              Function function) {
     auto set = evaluator.vector(operand, grid);
     if (!set) {
-        return pass(set.error());
+        return fail(set.error());
     }
     SeriesSet out;
     std::vector<Bucket> buckets;
     for (auto& histogram : histogramsOf(evaluator.context(), *set, cited)) {
         if (auto go_on = evaluator.context().proceed(); !go_on) {
-            return pass(go_on.error());
+            return fail(go_on.error());
         }
         Series series{std::move(histogram.labels), ScalarValues(grid.points, absent())};
         for (std::size_t i = 0; i < grid.points; ++i) {
@@ -231,14 +227,14 @@ Expected<Value> ofHistograms(Evaluator& evaluator, const Expr& operand, const Ex
                 continue;
             }
             series.values[i] = function(series.labels.metricName(), buckets, i);
-            // From then on Prometheus' remarks know no name.
+            // Prometheus' warnings after this point carry no name.
             dropName(evaluator.context(), series.labels);
         }
         out.push_back(std::move(series));
     }
     removeEmpty(out);
     if (auto done = unify(out, Duplicates::merge); !done) {
-        return pass(done.error());
+        return fail(done.error());
     }
     return out;
 }
@@ -247,7 +243,7 @@ Expected<Value> histogramQuantile(Evaluator& evaluator, const Call& call, const 
     auto& context = evaluator.context();
     auto quantiles = evaluator.scalar(*call.arguments[0], grid);
     if (!quantiles) {
-        return pass(quantiles.error());
+        return fail(quantiles.error());
     }
     for (const double q : *quantiles) {
         if (!(q >= 0 && q <= 1)) {
@@ -270,7 +266,7 @@ Expected<Value> histogramQuantile(Evaluator& evaluator, const Call& call, const 
     });
 }
 
-/// These read native histograms, of which none is ever stored (the receiver counts and refuses them).
+/// These functions read native histograms, which are never stored (the receiver counts and refuses them).
 Expected<Value> ofNativeHistograms(Evaluator& evaluator, const Call& call, const Grid& grid) {
     for (const auto& argument : call.arguments) {
         auto value = evaluator.evaluate(*argument, grid);
@@ -284,18 +280,18 @@ Expected<Value> ofNativeHistograms(Evaluator& evaluator, const Call& call, const
     return SeriesSet();
 }
 
-/// Version 2 looks at native histograms only.
+/// Version 2 supports native histograms only.
 Expected<Value> histogramFraction(Evaluator& evaluator, const Call& call, const Grid& grid) {
     if (evaluator.context().version2()) {
         return ofNativeHistograms(evaluator, call, grid);
     }
     auto lower = evaluator.scalar(*call.arguments[0], grid);
     if (!lower) {
-        return pass(lower.error());
+        return fail(lower.error());
     }
     auto upper = evaluator.scalar(*call.arguments[1], grid);
     if (!upper) {
-        return pass(upper.error());
+        return fail(upper.error());
     }
     const auto& operand = *call.arguments[2];
     return ofHistograms(evaluator, operand, citedPart(call, operand), grid,

@@ -28,7 +28,7 @@ class KahanSum {
     double compensation_ = 0;
 };
 
-/// The mean of values added one by one, adjusted with each: it does not overflow on the way. Version 2's way.
+/// Version 2's mean: a running mean, adjusted with each value, so that it does not overflow on the way.
 class RunningMean {
   public:
     RunningMean() = default;
@@ -36,7 +36,7 @@ class RunningMean {
     void add(double value) {
         count_ += 1;
         if (std::isinf(mean_.value())) {
-            // An infinite mean stays, unless the opposite infinity or NaN comes.
+            // An infinite mean stays until the opposite infinity or NaN arrives.
             const bool same = std::isinf(value) && (mean_.value() > 0) == (value > 0);
             if (same || std::isfinite(value)) {
                 return;
@@ -51,8 +51,8 @@ class RunningMean {
     KahanSum mean_;
 };
 
-/// The mean as a sum divided at the end, which is more exact; only where the sum overflows a running mean.
-/// Version 3's way.
+/// Version 3's mean: a sum divided at the end, which is more exact; a running mean only after the sum
+/// overflows.
 class Mean {
   public:
     void add(double value) {

@@ -15,10 +15,6 @@
 namespace lapwing::promql {
 namespace {
 
-tl::unexpected<Error> pass(const Error& error) {
-    return tl::unexpected<Error>(error);
-}
-
 bool validLabelName(const Context& context, const std::string& name) {
     // Version 3 takes any UTF-8 name.
     return context.version2() ? isValidLabelName(name) : !name.empty() && isValidUtf8(name);
@@ -28,7 +24,8 @@ bool isWordCharacter(char c) {
     return c == '_' || (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
 }
 
-/// Go's Regexp.Expand: $1, $name (the longest such name), ${name}, $$; what names no group is empty.
+/// Go's Regexp.Expand: $1, $name (the longest possible name), ${name}, $$; a name without a group expands
+/// to nothing.
 std::string expand(std::string_view text, const std::vector<re2::StringPiece>& groups,
                    const std::map<std::string, int>& names) {
     std::string out;
@@ -76,7 +73,7 @@ Expected<std::vector<std::string>> texts(Evaluator& evaluator, const Call& call,
     for (std::size_t a = 1; a < call.arguments.size(); ++a) {
         auto text = evaluator.string(*call.arguments[a], grid);
         if (!text) {
-            return pass(text.error());
+            return fail(text.error());
         }
         out.push_back(std::move(*text));
     }
@@ -86,13 +83,13 @@ Expected<std::vector<std::string>> texts(Evaluator& evaluator, const Call& call,
 Expected<Value> labelReplace(Evaluator& evaluator, const Call& call, const Grid& grid) {
     auto given = texts(evaluator, call, grid);
     if (!given) {
-        return pass(given.error());
+        return fail(given.error());
     }
     const auto& [target, replacement, source, pattern] =
         std::tie((*given)[0], (*given)[1], (*given)[2], (*given)[3]);
     auto set = evaluator.vector(*call.arguments[0], grid);
     if (!set) {
-        return pass(set.error());
+        return fail(set.error());
     }
 
     re2::RE2::Options options;
@@ -115,7 +112,7 @@ Expected<Value> labelReplace(Evaluator& evaluator, const Call& call, const Grid&
         series.labels.set(target, expand(replacement, groups, regex.NamedCapturingGroups()));
     }
     if (auto done = unify(*set, Duplicates::merge); !done) {
-        return pass(done.error());
+        return fail(done.error());
     }
     return std::move(*set);
 }
@@ -123,7 +120,7 @@ Expected<Value> labelReplace(Evaluator& evaluator, const Call& call, const Grid&
 Expected<Value> labelJoin(Evaluator& evaluator, const Call& call, const Grid& grid) {
     auto given = texts(evaluator, call, grid);
     if (!given) {
-        return pass(given.error());
+        return fail(given.error());
     }
     const auto& target = (*given)[0];
     const auto& separator = (*given)[1];
@@ -137,7 +134,7 @@ Expected<Value> labelJoin(Evaluator& evaluator, const Call& call, const Grid& gr
     }
     auto set = evaluator.vector(*call.arguments[0], grid);
     if (!set) {
-        return pass(set.error());
+        return fail(set.error());
     }
     for (auto& series : *set) {
         std::string joined;
@@ -150,12 +147,12 @@ Expected<Value> labelJoin(Evaluator& evaluator, const Call& call, const Grid& gr
         series.labels.set(target, joined);
     }
     if (auto done = unify(*set, Duplicates::merge); !done) {
-        return pass(done.error());
+        return fail(done.error());
     }
     return std::move(*set);
 }
 
-/// The run of digits, or of anything else, that a text begins with.
+/// The run of digits, or of other characters, at the beginning of a text.
 std::string_view firstChunk(std::string_view text) {
     const auto digit = [](char c) { return c >= '0' && c <= '9'; };
     std::size_t length = 1;
@@ -165,7 +162,7 @@ std::string_view firstChunk(std::string_view text) {
     return text.substr(0, length);
 }
 
-/// A chunk of digits as a number; nothing if it is none, or too large for one.
+/// A run of digits as a number; nothing for other text or a number too large.
 std::optional<std::int64_t> asInteger(std::string_view chunk) {
     std::int64_t value = 0;
     const auto [end, error] = std::from_chars(chunk.data(), chunk.data() + chunk.size(), value);
@@ -175,7 +172,7 @@ std::optional<std::int64_t> asInteger(std::string_view chunk) {
     return value;
 }
 
-/// Digits in a row compare as numbers: web-2 before web-10.
+/// Compares runs of digits as numbers: web-2 before web-10.
 bool naturallyLess(std::string_view a, std::string_view b) {
     while (!a.empty() && !b.empty()) {
         const auto x = firstChunk(a);
@@ -198,11 +195,11 @@ bool naturallyLess(std::string_view a, std::string_view b) {
 Expected<Value> sortByLabels(Evaluator& evaluator, const Call& call, const Grid& grid, bool descending) {
     auto names = texts(evaluator, call, grid);
     if (!names) {
-        return pass(names.error());
+        return fail(names.error());
     }
     auto set = evaluator.vector(*call.arguments[0], grid);
     if (!set) {
-        return pass(set.error());
+        return fail(set.error());
     }
     std::stable_sort(set->begin(), set->end(), [&](const Series& first, const Series& second) {
         const auto& a = descending ? second : first;

@@ -4,6 +4,7 @@
 
 #include "collector/promql/token.h"
 #include "collector/promql/unquote.h"
+#include "common/text.h"
 
 namespace lapwing::promql {
 namespace {
@@ -30,8 +31,8 @@ bool isAlphaNumeric(char c) {
 }
 
 template <std::size_t N>
-bool contains(const std::array<const char*, N>& words, std::string_view word) {
-    return std::find(words.begin(), words.end(), word) != words.end();
+bool contains(const std::array<const char*, N>& names, std::string_view name) {
+    return std::find(names.begin(), names.end(), name) != names.end();
 }
 
 class Lexer {
@@ -63,7 +64,7 @@ class Lexer {
         tokens_.push_back(Token{TokenType::error, start_, input_.size(), std::move(message), {}});
         return false;
     }
-    /// The character at a position as Go prints a rune with %q.
+    /// The character at a position, as Go prints a rune with %q.
     std::string rune(std::size_t at) const {
         if (at >= input_.size()) {
             return "'\xef\xbf\xbd'";
@@ -186,7 +187,7 @@ class Lexer {
                 return symbol(1);
             case ')':
                 if (--paren_depth_ < 0) {
-                    // Prometheus reports the position after it.
+                    // Prometheus reports the position after the character.
                     ++start_;
                     return failWith("unexpected right parenthesis ')'");
                 }
@@ -242,26 +243,24 @@ class Lexer {
             colon = colon || peek() == ':';
             ++position_;
         }
-        std::string lower(input_.substr(start_, position_ - start_));
-        std::transform(lower.begin(), lower.end(), lower.begin(),
-                       [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-        if (contains(kKeywords, lower)) {
-            return emit(TokenType::keyword, std::move(lower));
+        std::string name = lower(input_.substr(start_, position_ - start_));
+        if (contains(kKeywords, name)) {
+            return emit(TokenType::keyword, std::move(name));
         }
-        if (contains(kWordOperators, lower)) {
-            return emit(TokenType::word_operator, std::move(lower));
+        if (contains(kWordOperators, name)) {
+            return emit(TokenType::word_operator, std::move(name));
         }
-        if (contains(kAggregations, lower)) {
-            return emit(TokenType::aggregation, std::move(lower));
+        if (contains(kAggregations, name)) {
+            return emit(TokenType::aggregation, std::move(name));
         }
-        if (lower == "inf" || lower == "nan") {
+        if (name == "inf" || name == "nan") {
             return emit(TokenType::number);
         }
         return emit(colon ? TokenType::metric_identifier : TokenType::identifier);
     }
 
-    /// What may be a number; whether it is one is for the parser to say. Underscores go between digits, a
-    /// hexadecimal has no fraction. Leaves the position where Prometheus' messages end.
+    /// Scans what may be a number; the parser decides whether it is one. Underscores stand between digits,
+    /// hexadecimal numbers have no fraction. Leaves the position where Prometheus' messages end.
     bool scanNumber() {
         std::string_view digits = "0123456789";
         if (accept("0") && accept("xX")) {
@@ -310,7 +309,7 @@ class Lexer {
         return failWith("bad number or duration syntax: " + quote(input_.substr(start_, position_ - start_)));
     }
 
-    /// Between a bracket and the first duration after it.
+    /// True between a bracket and the first duration after it.
     bool range(char c) {
         if (isDigit(c) || (c == '.' && isDigit(peek(1)))) {
             range_begins_ = false;
@@ -331,7 +330,7 @@ class Lexer {
             case '^':
                 return symbol(1);
             case ':':
-                // Prometheus reports the position after it.
+                // Prometheus reports the position after the character.
                 ++start_;
                 return failWith("unexpected colon before duration in duration expression");
             default:
@@ -347,8 +346,8 @@ class Lexer {
         return true;
     }
 
-    /// The units after the first digits, and what follows them; leaves the position where Prometheus'
-    /// messages end.
+    /// Scans the units after the first digits and the text behind them; leaves the position where
+    /// Prometheus' messages end.
     bool acceptDuration() {
         if (!accept("smhdwy")) {
             return false;

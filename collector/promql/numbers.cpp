@@ -32,7 +32,7 @@ std::optional<double> integer(std::string_view digits, int base) {
     return static_cast<double>(value);
 }
 
-/// With an exponent for what is small, or not below `large`.
+/// With an exponent for small values and from `large` on.
 std::string shortest(double value, double large) {
     if (const auto text = special(value)) {
         return *text;
@@ -66,7 +66,7 @@ std::optional<double> parseNumber(std::string_view text) {
     }
     const bool digits_only = view.find_first_not_of("0123456789") == std::string_view::npos;
     if (digits_only && view.size() > 1 && view[0] == '0') {
-        // As Go reads integers with base 0; what is not octal is read as a decimal fraction would be.
+        // As Go reads integers with base 0; digits that are not octal are read as a decimal number.
         if (const auto octal = integer(view.substr(1), 8)) {
             return octal;
         }
@@ -76,7 +76,7 @@ std::optional<double> parseNumber(std::string_view text) {
     if (end != view.data() + view.size()) {
         return std::nullopt;
     }
-    // Too large for a double is an error in Go; too small is zero.
+    // As in Go, a number too large for a double is an error, and one too small is zero.
     if (error == std::errc::result_out_of_range) {
         const auto exponent = view.find('e');
         if (exponent != std::string_view::npos && exponent + 1 < view.size() && view[exponent + 1] == '-') {

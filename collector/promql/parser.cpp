@@ -22,7 +22,7 @@ std::optional<Aggregation> aggregation(std::string_view name) {
     return std::nullopt;
 }
 
-/// Recursive descent. After a failure (kept by TokenStream) null or false is returned all the way up.
+/// Recursive descent. After a failure (which TokenStream keeps), every function returns null or false.
 class Parser : SelectorParser {
   public:
     explicit Parser(std::string_view query) : SelectorParser(query) {}
@@ -231,7 +231,7 @@ class Parser : SelectorParser {
         return make(span, std::move(subquery), depth);
     }
 
-    /// The arguments between parentheses; the depth of the deepest.
+    /// The arguments between parentheses, and the depth of the deepest.
     bool arguments(std::vector<ExprPtr>& out, std::size_t& depth) {
         if (!acceptSymbol("(")) {
             return unexpected("", "");
@@ -337,7 +337,7 @@ Expected<storage::Matchers> parseSelector(std::string_view text) {
 Expected<std::string> canonical(std::string_view query) {
     auto expr = parse(query);
     if (!expr) {
-        return tl::unexpected<Error>(expr.error());
+        return fail(expr.error());
     }
     return print(**expr);
 }

@@ -7,13 +7,13 @@
 
 namespace lapwing::promql {
 
-/// Parses and checks types. Errors are `invalid`, in Prometheus' words: "1:3: parse error: unexpected end of
-/// input" (line:column, counted from one in bytes). The language is that of Prometheus 2.42, and of 3:
-/// durations where numbers are expected and the other way round, quoted names in braces, limitk and
+/// Parses and checks types. Errors are `invalid`, worded as Prometheus words them: "1:3: parse error:
+/// unexpected end of input" (line:column, in bytes, counted from one). The language is that of Prometheus
+/// 2.42 plus that of 3: durations in place of numbers and the reverse, quoted names in braces, limitk and
 /// limit_ratio.
 Expected<ExprPtr> parse(std::string_view query);
 
-/// What the types of operands, arguments and modifiers must be. Used by parse().
+/// Checks the types of operands, arguments and modifiers. parse() uses it.
 struct CheckFailure {
     std::size_t position = 0;
     std::string message;

@@ -14,7 +14,7 @@ std::string indent(std::size_t level) {
 
 std::string lines(const Expr& expr, std::size_t level);
 
-// What stands between an expression's parts is cut out of its canonical form.
+// The text between an expression's parts is cut out of its canonical form.
 
 std::string split(const Paren& paren, const std::string&, std::size_t level) {
     return indent(level) + "(\n" + lines(*paren.inner, level + 1) + "\n" + indent(level) + ")";
@@ -78,7 +78,7 @@ std::string lines(const Expr& expr, std::size_t level) {
 Expected<std::string> pretty(std::string_view query) {
     const auto expr = parse(query);
     if (!expr) {
-        return tl::unexpected<Error>(expr.error());
+        return fail(expr.error());
     }
     return lines(**expr, 0);
 }

@@ -7,8 +7,8 @@
 
 namespace lapwing::promql {
 
-/// The query as Prometheus' /api/v1/format_query lays it out: in canonical form, and what is longer than a
-/// hundred characters over several lines. Error `invalid` if it does not parse.
+/// Formats a query as Prometheus' /api/v1/format_query does: in canonical form, with parts longer than a
+/// hundred characters split over several lines. Error `invalid` if it does not parse.
 Expected<std::string> pretty(std::string_view query);
 
 }  // namespace lapwing::promql

@@ -9,19 +9,6 @@
 namespace lapwing::promql {
 namespace {
 
-struct Unit {
-    const char* name;
-    std::int64_t ms;
-    bool exact;  // years and weeks only where nothing is left over
-};
-constexpr std::array kUnits = {Unit{"y", 31'536'000'000, true},
-                               Unit{"w", 604'800'000, true},
-                               Unit{"d", 86'400'000, false},
-                               Unit{"h", 3'600'000, false},
-                               Unit{"m", 60'000, false},
-                               Unit{"s", 1000, false},
-                               Unit{"ms", 1, false}};
-
 std::string labelName(const std::string& name) {
     return isValidLabelName(name) ? name : quote(name);
 }
@@ -59,28 +46,15 @@ std::string printTime(const TimeModifiers& time) {
     return out;
 }
 
-const char* matcherText(storage::Matcher::Type type) {
-    switch (type) {
-        case storage::Matcher::Type::equal:
-            return "=";
-        case storage::Matcher::Type::not_equal:
-            return "!=";
-        case storage::Matcher::Type::regex:
-            return "=~";
-        case storage::Matcher::Type::not_regex:
-            return "!~";
-    }
-    return "=";
-}
-
-/// Without the time modifiers: in a matrix selector the range comes between.
+/// Without the time modifiers, because a matrix selector prints its range before them.
 std::string printSelector(const VectorSelector& selector) {
     std::vector<std::string> inside;
     for (const auto& matcher : selector.matchers) {
         if (!selector.name.empty() && matcher.name() == "__name__") {
             continue;
         }
-        inside.push_back(labelName(matcher.name()) + matcherText(matcher.type()) + quote(matcher.value()));
+        inside.push_back(labelName(matcher.name()) + storage::operatorOf(matcher.type()) +
+                         quote(matcher.value()));
     }
     std::sort(inside.begin(), inside.end());
     std::string out;
@@ -177,23 +151,6 @@ std::string printNode(const Subquery& subquery) {
 
 std::string print(const Expr& expr) {
     return std::visit([](const auto& node) { return printNode(node); }, expr.node);
-}
-
-std::string printDuration(std::int64_t ms) {
-    if (ms == 0) {
-        return "0s";
-    }
-    std::string out;
-    for (const auto& unit : kUnits) {
-        if (unit.exact && ms % unit.ms != 0) {
-            continue;
-        }
-        if (ms >= unit.ms) {
-            out += std::to_string(ms / unit.ms) + unit.name;
-            ms %= unit.ms;
-        }
-    }
-    return out;
 }
 
 }  // namespace lapwing::promql

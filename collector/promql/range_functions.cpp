@@ -37,8 +37,8 @@ double extrapolated(const Window& window, bool counter, bool per_second) {
     const double sampled = seconds(samples.back().timestamp - samples.front().timestamp);
     const double average = sampled / static_cast<double>(samples.size() - 1);
     const double threshold = average * 1.1;
-    // A counter is not extrapolated to below zero. Version 3 limits to half an interval first, version 2
-    // afterwards.
+    // A counter is not extrapolated below zero. Version 3 first limits the extrapolation to half an
+    // interval, version 2 does so afterwards.
     const auto limit_to_zero = [&] {
         if (!counter || !(result > 0) || !(samples.front().value >= 0)) {
             return;
@@ -104,7 +104,7 @@ struct Line {
     double intercept = 0;
 };
 
-/// Least squares; times relative to `origin`.
+/// Least squares; times are relative to `origin`.
 Line regression(std::span<const Sample> samples, TimestampMs origin) {
     const double first = samples.front().value;
     const bool constant = std::all_of(samples.begin(), samples.end(),
@@ -265,7 +265,7 @@ double resets(const Window& window) {
     return count;
 }
 
-/// The time of the last of the largest, or the smallest; of NaN only if there is nothing else.
+/// The time of the last largest (or smallest) value; NaN counts only if there is no other value.
 template <bool largest>
 double timeOfExtreme(const Window& window) {
     auto best = window.samples.front();
@@ -353,7 +353,7 @@ double quantileOf(double q, std::vector<double>& values) {
     if (q > 1) {
         return std::numeric_limits<double>::infinity();
     }
-    // NaN comes first, as Prometheus sorts.
+    // As in Prometheus, NaN sorts first.
     std::sort(values.begin(), values.end(),
               [](double a, double b) { return std::isnan(a) ? !std::isnan(b) : a < b; });
     const auto n = static_cast<double>(values.size());

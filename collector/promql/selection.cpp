@@ -14,7 +14,7 @@
 namespace lapwing::promql {
 namespace {
 
-/// Just inside of 64 bits.
+/// The largest double below 2^64.
 constexpr double kMostCount = 9.223372036854775e18;
 constexpr double kMostHash = 18446744073709551615.0;
 
@@ -23,8 +23,8 @@ struct Candidate {
     std::size_t series;
 };
 
-/// The k best of the candidates that come one by one: the largest, or the smallest. Of equals it keeps those
-/// that Prometheus keeps, by keeping the same binary heap, the worst on top.
+/// Keeps the k best candidates, the largest or the smallest. Among equals it keeps the same ones as
+/// Prometheus, because it uses the same binary heap with the worst candidate on top.
 class Best {
   public:
     Best(Aggregation op, std::size_t k, bool version2)
@@ -68,7 +68,7 @@ class Best {
             std::swap(heap_[i], heap_[(i - 1) / 2]);
         }
     }
-    /// Puts the top where it belongs.
+    /// Sifts the top down to its place.
     void sink() {
         for (std::size_t i = 0, child = 1; child < heap_.size(); child = 2 * i + 1) {
             if (child + 1 < heap_.size() && worse(heap_[child + 1], heap_[child])) {
@@ -100,8 +100,8 @@ void appendSized(std::string& out, std::string_view text) {
     out += text;
 }
 
-/// Where between 0 and 1 limit_ratio() sees a series: Prometheus' hash of its labels, so that both choose the
-/// same series. The bytes hashed are those that it keeps labels in.
+/// Where limit_ratio() places a series between 0 and 1: Prometheus' hash of the labels, so that both choose
+/// the same series. The hash covers the bytes in which Prometheus keeps labels.
 double position(const Labels& labels) {
     std::string bytes;
     for (const auto& label : labels) {
@@ -111,13 +111,13 @@ double position(const Labels& labels) {
     return static_cast<double>(XXH64(bytes.data(), bytes.size(), 0)) / kMostHash;
 }
 
-/// A negative ratio takes exactly what its complement leaves.
+/// A negative ratio selects exactly the series that its complement leaves out.
 bool sampled(double ratio, double at) {
     ratio = std::clamp(ratio, -1.0, 1.0);
     return ratio >= 0 ? at < ratio : at >= 1 + ratio;
 }
 
-/// Whether anything can be chosen at all. Warns of ratios that are none.
+/// Whether any series can be selected. Warns about ratios outside [-1, 1].
 bool canChoose(Context& context, const Aggregate& aggregate, const ScalarValues& parameter) {
     if (context.version2() && aggregate.op != Aggregation::limit_ratio) {
         return true;
@@ -143,7 +143,7 @@ bool canChoose(Context& context, const Aggregate& aggregate, const ScalarValues&
     return true;
 }
 
-/// What is wrong with the parameter of a step; "" if nothing is.
+/// The error in a step's parameter; "" if the parameter is right.
 std::string problem(Aggregation op, double parameter) {
     if (op == Aggregation::limit_ratio) {
         return std::isnan(parameter) ? "Ratio value NaN is NaN" : "";
@@ -185,11 +185,11 @@ Expected<SeriesSet> evaluateSelection(Context& context, const Aggregate& aggrega
     for (std::size_t i = 0; i < points; ++i) {
         if (i % 256 == 0) {
             if (auto go_on = context.proceed(); !go_on) {
-                return tl::unexpected<Error>(go_on.error());
+                return fail(go_on.error());
             }
         }
         if (auto wrong = problem(op, parameter[i]); !wrong.empty()) {
-            // Version 3 looks at it only where there is something to choose from.
+            // Version 3 checks the parameter only where there are series to choose from.
             if (context.version2() || anyAt(operand, i)) {
                 return fail(ErrorKind::execution, std::move(wrong));
             }

@@ -64,7 +64,7 @@ bool SelectorParser::literalValue(const Token& token, NumberLiteral& literal) {
     }
     const auto value = parseNumber(token.text);
     if (!value) {
-        // Whatever decimal number the lexer lets through is one, if it is not too large.
+        // Every decimal number that the lexer accepts is valid here unless it is too large.
         const bool hex = token.text.starts_with("0x") || token.text.starts_with("0X");
         return failAt(token.start, "error parsing number: strconv.ParseFloat: parsing " + quote(token.text) +
                                        (hex ? ": invalid syntax" : ": value out of range"));
@@ -89,7 +89,7 @@ bool SelectorParser::duration(std::string_view context, std::string_view expecte
         return false;
     }
     advance();
-    // Inside of brackets an operator can only belong to the duration.
+    // Inside brackets an operator can only belong to the duration.
     const bool operation = context != kOffset && binaryOperator(current());
     if (parenthesis || operation) {
         return failAt(start, "experimental duration expression is not enabled");
@@ -273,7 +273,7 @@ std::optional<Matcher::Type> SelectorParser::matchOperator() const {
 bool SelectorParser::matcher(const Token& label, VectorSelector& out) {
     const bool quoted = label.type == TokenType::string;
     const auto type = matchOperator();
-    // A quoted word by itself is the metric's name.
+    // A quoted string alone is the metric's name.
     if (!type && quoted) {
         return addMatcher(out, label.start, Matcher::Type::equal, "__name__", label.value);
     }

@@ -8,17 +8,18 @@
 
 namespace lapwing::promql {
 
-/// The parts of an expression that contain no other: selectors, their modifiers, durations, lists of labels.
+/// Parses the parts of an expression that contain no other expression: selectors, their modifiers,
+/// durations, lists of labels.
 class SelectorParser : protected TokenStream {
   public:
     explicit SelectorParser(std::string_view query) : TokenStream(query) {}
 
-    /// The whole query as a selector.
+    /// Parses a whole query as a selector.
     Expected<storage::Matchers> runSelector();
 
   protected:
     ExprPtr selector();
-    /// `offset 5m` and `@ 1700000000` behind an expression.
+    /// Parses `offset 5m` and `@ 1700000000` after an expression.
     ExprPtr offset(ExprPtr expr);
     ExprPtr at(ExprPtr expr);
     bool groupingLabels(std::vector<std::string>& labels);
@@ -26,7 +27,7 @@ class SelectorParser : protected TokenStream {
     bool isDuration() const {
         return current().type == TokenType::duration || current().type == TokenType::number;
     }
-    /// A duration, or a number of seconds, and a sign; false after a failure.
+    /// A duration or a number of seconds, with its sign; false after a failure.
     bool duration(std::string_view context, std::string_view expected, std::int64_t& ms);
     bool positiveDuration(std::string_view expected, std::int64_t& ms);
     bool literalValue(const Token& token, NumberLiteral& literal);

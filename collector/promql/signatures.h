@@ -7,11 +7,11 @@
 
 namespace lapwing::promql {
 
-/// What a function takes and gives: what the type checker needs of it.
+/// The types of a function's arguments and result, for the type checker.
 struct FunctionSignature {
     std::string_view name;
     std::vector<ValueType> arguments;
-    /// How many of the last arguments may be left out; -1: the last may be repeated, or left out.
+    /// How many of the last arguments may be omitted; -1: the last may be repeated or omitted.
     int optional = 0;
     ValueType result = ValueType::vector;
 };

@@ -7,7 +7,7 @@
 namespace lapwing::promql {
 namespace {
 
-/// These look at the time of the step, whatever their arguments are.
+/// These functions depend on the time of the step, whatever their arguments are.
 constexpr std::array<std::string_view, 11> kOfTheirStep = {
     "day_of_month", "day_of_week", "day_of_year", "days_in_month", "hour",          "minute",
     "month",        "year",        "time",        "timestamp",     "predict_linear"};
@@ -37,7 +37,7 @@ bool isStepInvariant(const Expr& expr) {
     if (const auto* binary = expr.as<Binary>()) {
         return isStepInvariant(*binary->lhs) && isStepInvariant(*binary->rhs);
     }
-    // Its parameter is not asked: as in Prometheus, that of the first step counts then.
+    // As in Prometheus, the parameter is not checked: its value at the first step counts.
     if (const auto* aggregate = expr.as<Aggregate>()) {
         return isStepInvariant(*aggregate->operand);
     }

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "common/error.h"
+#include "common/model/quote.h"
 
 namespace lapwing::promql {
 
@@ -33,23 +34,20 @@ struct Token {
     /// Lower case for keywords, aggregations and word operators; the unquoted value of a string.
     std::string value;
 
-    /// Whether a label may be called so.
+    /// Whether a label may have this name.
     bool isLabelName() const {
         return type == TokenType::identifier || type == TokenType::keyword ||
                type == TokenType::aggregation || type == TokenType::word_operator;
     }
-    /// Whether a metric may be called so: the words of matching may not.
+    /// Whether a metric may have this name: the keywords of matching are excluded.
     bool isMetricName() const;
 };
 
-/// Splits a query as Prometheus does (context counts: braces, brackets). The last token is `end` or `error`:
-/// what is wrong with the words is reported only once the parser gets there.
+/// Splits a query as Prometheus does (context counts: braces, brackets). The last token is `end` or
+/// `error`; a lexical error is reported only when the parser reaches it.
 std::vector<Token> lex(std::string_view query);
 
-/// Go's strconv.Quote for the characters of UTF-8 text.
-std::string quote(std::string_view text);
-
-/// The value of a duration as `1h30m` in milliseconds. Error `invalid` if it is none or out of range.
+/// Reads a duration such as `1h30m`, in milliseconds. Error `invalid` for other text and out of range.
 Expected<std::int64_t> parseDuration(std::string_view text);
 
 }  // namespace lapwing::promql

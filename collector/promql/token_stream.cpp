@@ -30,7 +30,7 @@ constexpr std::array<NamedOperator, 16> kOperators = {{
     {"^", {Operator::pow, 6, true}},
 }};
 
-/// How a token is named in "unexpected ...".
+/// How "unexpected ..." names a token.
 std::string describe(const Token& token) {
     switch (token.type) {
         case TokenType::end:

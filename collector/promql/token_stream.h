@@ -11,7 +11,7 @@
 
 namespace lapwing::promql {
 
-/// Expressions nest and chain at most so deep: evaluating and destroying one recurses.
+/// Greatest depth and length of an expression: evaluating and destroying it recurses.
 inline constexpr std::size_t kMaxDepth = 400;
 
 struct BinaryOperator {
@@ -20,17 +20,16 @@ struct BinaryOperator {
     bool right_associative;
 };
 
-/// What operator a token is, if one between two operands.
+/// The binary operator that a token is; nothing for other tokens.
 std::optional<BinaryOperator> binaryOperator(const Token& token);
 
-/// What a parsing function returns when it fails: no expression, or false.
+/// What a parsing function returns after a failure: no expression, or false.
 struct Failed {
     operator ExprPtr() const { return nullptr; }
     operator bool() const { return false; }
 };
 
-/// The words of a query, one after the other, and the first thing that went wrong with them. The base of the
-/// parsers.
+/// The tokens of a query in order, and the first failure. The base of the parsers.
 class TokenStream {
   protected:
     explicit TokenStream(std::string_view query) : query_(query), tokens_(lex(query)) {}
@@ -50,23 +49,24 @@ class TokenStream {
     }
     bool acceptSymbol(std::string_view text);
     bool acceptKeyword(std::string_view word);
-    /// Where the token before the current one ends.
+    /// The end of the token before the current one.
     std::size_t lastEnd() const { return index_ > 0 ? tokens_[index_ - 1].end : 0; }
 
-    /// Only the first failure is kept.
+    /// Keeps only the first failure.
     Failed failAt(std::size_t position, std::string message);
-    /// As Prometheus' grammar words it: where (in an aggregation, say), and what would have been right.
+    /// Words the failure as Prometheus' grammar does: the context (an aggregation, for example) and what
+    /// was expected.
     Failed unexpected(std::string_view context, std::string_view expected);
     /// The first failure, in the form "line:column: parse error: message".
     tl::unexpected<Error> failure() const { return error(failure_position_, failure_); }
     tl::unexpected<Error> error(std::size_t position, const std::string& message) const;
-    /// There is not a word in the query.
+    /// The query holds no token.
     tl::unexpected<Error> nothing() const;
 
-    /// A node above others; a failure where the tree grows too deep.
+    /// A node above others; a failure if the tree is too deep.
     ExprPtr make(Span span, decltype(Expr::node) node, std::size_t depth_below);
 
-    /// Between the two, messages say "in aggregation".
+    /// While it lives, messages say "in aggregation" or the like.
     void enterAggregation() { ++aggregation_depth_; }
     void leaveAggregation() { --aggregation_depth_; }
 

@@ -7,8 +7,8 @@
 
 namespace lapwing::promql {
 
-/// The value of a string literal's body, escapes as in Go: \a \b \f \n \r \t \v \\ \' \" \ooo \xhh \uhhhh
-/// \Uhhhhhhhh. Error `invalid` with Prometheus' words.
+/// The value of a string literal's body, with Go's escapes: \a \b \f
+///  \r \t \v \\ \' \" \ooo \xhh \uhhhh \Uhhhhhhhh. Error `invalid`, worded as Prometheus words it.
 Expected<std::string> unquote(std::string_view body, char quote_character);
 
 }  // namespace lapwing::promql

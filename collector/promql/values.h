@@ -10,8 +10,7 @@
 
 namespace lapwing::promql {
 
-/// The moments at which an expression is evaluated: the steps of a range query, of a subquery, or one
-/// instant.
+/// The times at which an expression is evaluated: the steps of a range query or a subquery, or one instant.
 struct Grid {
     TimestampMs start = 0;
     std::int64_t step = 1;
@@ -21,8 +20,8 @@ struct Grid {
     TimestampMs last() const { return at(points - 1); }
 };
 
-/// One series over a whole grid: a value a step, `absent()` where it has none. Prometheus' staleness marker
-/// stands for absence because selectors never let one through and no operation makes one.
+/// One series over a whole grid, with `absent()` at steps without a value. Prometheus' staleness marker can
+/// stand for absence because selectors never return it and no operation produces it.
 struct Series {
     Labels labels;
     std::vector<double> values;
@@ -30,7 +29,7 @@ struct Series {
 using SeriesSet = std::vector<Series>;
 using ScalarValues = std::vector<double>;
 
-/// What a node evaluates to (range vectors aside, which only functions take: see windows.h).
+/// The result of a node. Range vectors, which only functions take, are in windows.h.
 using Value = std::variant<ScalarValues, std::string, SeriesSet>;
 
 inline double absent() {

@@ -14,11 +14,8 @@
 namespace lapwing::promql {
 namespace {
 
-tl::unexpected<Error> pass(const Error& error) {
-    return tl::unexpected<Error>(error);
-}
-
-/// What is missing is named by the selector's equality matchers, each label given once.
+/// absent() names the missing series by the selector's equality matchers; a label that is given twice is
+/// left out.
 Labels labelsOfAbsence(const Expr& argument) {
     const auto& inner = argument;
     const VectorSelector* selector = inner.as<VectorSelector>();
@@ -63,7 +60,7 @@ Value absence(const Expr& argument, const std::vector<bool>& present) {
 Expected<Value> absentNow(Evaluator& evaluator, const Call& call, const Grid& grid) {
     auto set = evaluator.vector(*call.arguments[0], grid);
     if (!set) {
-        return pass(set.error());
+        return fail(set.error());
     }
     std::vector<bool> present(grid.points);
     for (const auto& series : *set) {
@@ -77,14 +74,14 @@ Expected<Value> absentNow(Evaluator& evaluator, const Call& call, const Grid& gr
 Expected<Value> absentOverTime(Evaluator& evaluator, const Call& call, const Grid& grid) {
     auto range = evaluator.rangeVector(*call.arguments[0], grid);
     if (!range) {
-        return pass(range.error());
+        return fail(range.error());
     }
     std::vector<bool> present(grid.points);
-    for (const auto& one : range->series) {
+    for (const auto& element : range->series) {
         if (auto go_on = evaluator.context().proceed(); !go_on) {
-            return pass(go_on.error());
+            return fail(go_on.error());
         }
-        WindowCursor cursor(*range, one.samples, evaluator.context().version2());
+        WindowCursor cursor(*range, element.samples, evaluator.context().version2());
         for (std::size_t i = 0; i < grid.points; ++i) {
             if (!cursor.at(grid.at(i)).samples.empty()) {
                 present[i] = true;
@@ -94,18 +91,18 @@ Expected<Value> absentOverTime(Evaluator& evaluator, const Call& call, const Gri
     return absence(*call.arguments[0], present);
 }
 
-/// A vector changed value by value with scalars beside it, then without its name.
+/// Applies a function of a value and scalars to each value of a vector, and removes the name.
 template <class Function>
 Expected<Value> withScalars(Evaluator& evaluator, const Call& call, const Grid& grid, Function function) {
     auto set = evaluator.vector(*call.arguments[0], grid);
     if (!set) {
-        return pass(set.error());
+        return fail(set.error());
     }
     std::vector<ScalarValues> scalars;
     for (std::size_t a = 1; a < call.arguments.size(); ++a) {
         auto values = evaluator.scalar(*call.arguments[a], grid);
         if (!values) {
-            return pass(values.error());
+            return fail(values.error());
         }
         scalars.push_back(std::move(*values));
     }
@@ -119,7 +116,7 @@ Expected<Value> withScalars(Evaluator& evaluator, const Call& call, const Grid& 
     }
     removeEmpty(*set);
     if (auto done = dropNames(evaluator.context(), *set, Duplicates::merge); !done) {
-        return pass(done.error());
+        return fail(done.error());
     }
     return std::move(*set);
 }
@@ -151,7 +148,7 @@ Expected<Value> clampMin(Evaluator& evaluator, const Call& call, const Grid& gri
 Expected<Value> roundTo(Evaluator& evaluator, const Call& call, const Grid& grid) {
     return withScalars(evaluator, call, grid,
                        [](double value, const std::vector<ScalarValues>& nearest, std::size_t i) {
-                           // Ties go up. The inverse avoids errors where the unit is a decimal fraction.
+                           // Ties round up. The inverse avoids errors where the unit is a decimal fraction.
                            const double inverse = 1 / (nearest.empty() ? 1 : nearest[0][i]);
                            return std::floor(value * inverse + 0.5) / inverse;
                        });
@@ -160,7 +157,7 @@ Expected<Value> roundTo(Evaluator& evaluator, const Call& call, const Grid& grid
 Expected<Value> toScalar(Evaluator& evaluator, const Call& call, const Grid& grid) {
     auto set = evaluator.vector(*call.arguments[0], grid);
     if (!set) {
-        return pass(set.error());
+        return fail(set.error());
     }
     ScalarValues out(grid.points, std::numeric_limits<double>::quiet_NaN());
     std::vector<int> count(grid.points);
@@ -178,7 +175,7 @@ Expected<Value> toScalar(Evaluator& evaluator, const Call& call, const Grid& gri
 Expected<Value> toVector(Evaluator& evaluator, const Call& call, const Grid& grid) {
     auto values = evaluator.scalar(*call.arguments[0], grid);
     if (!values) {
-        return pass(values.error());
+        return fail(values.error());
     }
     SeriesSet out;
     out.push_back({Labels(), std::move(*values)});
@@ -198,12 +195,12 @@ Expected<Value> pi(Evaluator& /*evaluator*/, const Call& /*call*/, const Grid& g
 }
 
 Expected<Value> timestamp(Evaluator& evaluator, const Call& call, const Grid& grid) {
-    // Only of a selector itself is the sample's own time known; of all else it is the step's.
+    // Only a selector knows the time of its sample; every other expression has the time of the step.
     const auto* selector = unwrapParens(*call.arguments[0]).as<VectorSelector>();
     auto set = selector != nullptr ? evaluator.select(*selector, grid, true)
                                    : evaluator.vector(*call.arguments[0], grid);
     if (!set) {
-        return pass(set.error());
+        return fail(set.error());
     }
     if (selector == nullptr) {
         for (auto& series : *set) {
@@ -215,16 +212,16 @@ Expected<Value> timestamp(Evaluator& evaluator, const Call& call, const Grid& gr
         }
     }
     if (auto done = dropNames(evaluator.context(), *set, Duplicates::merge); !done) {
-        return pass(done.error());
+        return fail(done.error());
     }
     return std::move(*set);
 }
 
-/// Only an instant has an order of its values; over a range the result is ordered by labels anyway.
+/// Values have an order only in an instant query; the result of a range query is ordered by labels anyway.
 Expected<Value> sortBy(Evaluator& evaluator, const Call& call, const Grid& grid, bool descending) {
     auto set = evaluator.vector(*call.arguments[0], grid);
     if (!set) {
-        return pass(set.error());
+        return fail(set.error());
     }
     if (grid.points == 1) {
         std::stable_sort(set->begin(), set->end(), [descending](const Series& a, const Series& b) {

@@ -1,60 +1,21 @@
 #include "collector/rules/alert_tracker.h"
 
-#include <rapidjson/document.h>
-#include <rapidjson/stringbuffer.h>
-#include <rapidjson/writer.h>
-
 #include <algorithm>
 #include <set>
 #include <utility>
 
+#include "common/model/labels_json.h"
+
 namespace lapwing::rules {
 namespace {
 
-using JsonWriter = rapidjson::Writer<rapidjson::StringBuffer, rapidjson::UTF8<>, rapidjson::UTF8<>,
-                                     rapidjson::CrtAllocator, rapidjson::kWriteNanAndInfFlag>;
+/// A value may be NaN or infinite, which only this file writes and reads.
+using NanWriter = rapidjson::Writer<rapidjson::StringBuffer, rapidjson::UTF8<>, rapidjson::UTF8<>,
+                                    rapidjson::CrtAllocator, rapidjson::kWriteNanAndInfFlag>;
 
-// Prometheus' default of rules.alert.for-outage-tolerance: a pending alert is not continued after a longer
+// Prometheus' default of rules.alert.for-outage-tolerance: a pending alert does not continue after a longer
 // gap.
 constexpr std::int64_t kOutageToleranceMs = 3'600'000;
-
-void writeLabels(JsonWriter& writer, const char* key, const Labels& labels) {
-    writer.Key(key);
-    writer.StartObject();
-    for (const auto& label : labels) {
-        writer.Key(label.name.data(), static_cast<rapidjson::SizeType>(label.name.size()));
-        writer.String(label.value.data(), static_cast<rapidjson::SizeType>(label.value.size()));
-    }
-    writer.EndObject();
-}
-
-const rapidjson::Value* find(const rapidjson::Value& object, const char* key) {
-    return object.HasMember(key) ? &object[key] : nullptr;
-}
-
-Labels readLabels(const rapidjson::Value& object, const char* key) {
-    std::vector<Label> out;
-    const auto* found = find(object, key);
-    if (found == nullptr || !found->IsObject()) {
-        return {};
-    }
-    for (const auto& member : found->GetObject()) {
-        if (!member.value.IsString()) {
-            continue;
-        }
-        out.push_back({{member.name.GetString(), member.name.GetStringLength()},
-                       {member.value.GetString(), member.value.GetStringLength()}});
-    }
-    return Labels(std::move(out));
-}
-
-std::optional<TimestampMs> readTime(const rapidjson::Value& object, const char* key) {
-    const auto* found = find(object, key);
-    if (found == nullptr || !found->IsInt64()) {
-        return std::nullopt;
-    }
-    return found->GetInt64();
-}
 
 notify::Alert toNotification(const TrackedAlert& alert, TimestampMs ends_at,
                              const std::string& generator_url) {
@@ -211,20 +172,18 @@ std::string AlertTracker::save(TimestampMs evaluated_at) const {
         return "";
     }
     rapidjson::StringBuffer buffer;
-    JsonWriter writer(buffer);
+    NanWriter writer(buffer);
     writer.StartObject();
-    writer.Key("evaluated_at");
-    writer.Int64(evaluated_at);
-    writer.Key("alerts");
+    json::put(writer, "evaluated_at", evaluated_at);
+    json::key(writer, "alerts");
     writer.StartArray();
     for (const auto& [labels, alert] : alerts_) {
         writer.StartObject();
-        writeLabels(writer, "labels", alert.labels);
-        writeLabels(writer, "annotations", alert.annotations);
-        writeLabels(writer, "source", alert.source);
-        writer.Key("state");
-        writer.String(alertStateName(alert.state));
-        writer.Key("value");
+        json::putLabels(writer, "labels", alert.labels);
+        json::putLabels(writer, "annotations", alert.annotations);
+        json::putLabels(writer, "source", alert.source);
+        json::put(writer, "state", alertStateName(alert.state));
+        json::key(writer, "value");
         writer.Double(alert.value);
         const std::pair<const char*, std::optional<TimestampMs>> times[] = {
             {"active_at", alert.active_at},
@@ -233,64 +192,59 @@ std::string AlertTracker::save(TimestampMs evaluated_at) const {
             {"last_true", alert.last_true},
             {"keep_firing_since", alert.keep_firing_since},
             {"unknown_since", alert.unknown_since}};
-        for (const auto& [key, time] : times) {
-            if (!time || *time == 0) {
-                continue;
+        for (const auto& [name, time] : times) {
+            if (time && *time != 0) {
+                json::put(writer, name, *time);
             }
-            writer.Key(key);
-            writer.Int64(*time);
         }
         writer.EndObject();
     }
     writer.EndArray();
     writer.EndObject();
-    return buffer.GetString();
+    return {buffer.GetString(), buffer.GetSize()};
 }
 
 Expected<void> AlertTracker::restore(const std::string& saved) {
     if (saved.empty()) {
         return {};
     }
-    rapidjson::Document document;
+    json::Document document;
     document.Parse<rapidjson::kParseNanAndInfFlag>(saved.data(), saved.size());
     const auto unusable = [] {
-        return fail(ErrorKind::invalid, "restoring alert states: not what was saved");
+        return fail(ErrorKind::invalid, "restoring alert states: the saved state is malformed");
     };
     if (document.HasParseError() || !document.IsObject()) {
         return unusable();
     }
-    const auto* alerts = find(document, "alerts");
-    const auto evaluated_at = readTime(document, "evaluated_at");
-    if (alerts == nullptr || !alerts->IsArray() || !evaluated_at) {
+    const auto& alerts = json::member(document, "alerts");
+    const auto evaluated_at = json::integer(document, "evaluated_at");
+    if (!alerts.IsArray() || !evaluated_at) {
         return unusable();
     }
     std::map<Labels, TrackedAlert> read;
-    for (const auto& entry : alerts->GetArray()) {
-        if (!entry.IsObject()) {
-            return unusable();
-        }
-        const auto* state = find(entry, "state");
-        const auto* value = find(entry, "value");
-        if (state == nullptr || !state->IsString() || value == nullptr || !value->IsNumber()) {
+    for (const auto& entry : alerts.GetArray()) {
+        const auto& state = json::member(entry, "state");
+        const auto value = json::number(entry, "value");
+        if (!state.IsString() || !value) {
             return unusable();
         }
         TrackedAlert alert;
-        alert.labels = readLabels(entry, "labels");
-        alert.annotations = readLabels(entry, "annotations");
-        alert.source = readLabels(entry, "source");
-        const std::string name = state->GetString();
+        alert.labels = json::readLabels(entry, "labels");
+        alert.annotations = json::readLabels(entry, "annotations");
+        alert.source = json::readLabels(entry, "source");
+        const std::string name = json::text(state);
         for (const auto known : {AlertState::inactive, AlertState::pending, AlertState::firing}) {
             if (name == alertStateName(known)) {
                 alert.state = known;
             }
         }
-        alert.value = value->GetDouble();
-        alert.active_at = readTime(entry, "active_at").value_or(0);
-        alert.fired_at = readTime(entry, "fired_at").value_or(0);
-        alert.resolved_at = readTime(entry, "resolved_at").value_or(0);
-        alert.last_true = readTime(entry, "last_true").value_or(0);
-        alert.keep_firing_since = readTime(entry, "keep_firing_since");
-        alert.unknown_since = readTime(entry, "unknown_since");
+        alert.value = *value;
+        alert.active_at = json::integer(entry, "active_at").value_or(0);
+        alert.fired_at = json::integer(entry, "fired_at").value_or(0);
+        alert.resolved_at = json::integer(entry, "resolved_at").value_or(0);
+        alert.last_true = json::integer(entry, "last_true").value_or(0);
+        alert.keep_firing_since = json::integer(entry, "keep_firing_since");
+        alert.unknown_since = json::integer(entry, "unknown_since");
         read.emplace(alert.labels, std::move(alert));
     }
     alerts_ = std::move(read);

@@ -14,23 +14,23 @@
 
 namespace lapwing::rules {
 
-/// One alert of a rule, from its first evaluation until its resolution was sent long enough.
+/// One alert of a rule, from its first evaluation until its resolution has been sent long enough.
 struct TrackedAlert {
     Labels labels;
     Labels annotations;
-    Labels source;  ///< of the element that the expression yielded, without the metric's name
-    AlertState state = AlertState::pending;  ///< inactive: resolved, still to be sent for a while
+    Labels source;                           ///< of the expression's element, without the metric's name
+    AlertState state = AlertState::pending;  ///< inactive: resolved, and still sent for a while
     double value = 0;
     TimestampMs active_at = 0;
     TimestampMs fired_at = 0;
     TimestampMs resolved_at = 0;
-    TimestampMs last_true = 0;  ///< the last evaluation that yielded it
+    TimestampMs last_true = 0;  ///< the last evaluation that yielded the alert
     TimestampMs last_sent = 0;
     std::optional<TimestampMs> keep_firing_since;
     std::optional<TimestampMs> unknown_since;
 };
 
-/// What an evaluation yielded for one alert.
+/// The result of one evaluation for one alert.
 struct AlertCandidate {
     Labels labels;
     Labels annotations;
@@ -45,24 +45,23 @@ struct AlertTimes {
     std::int64_t hold_missing_ms = 0;
 };
 
-/// The states of one alerting rule's alerts: inactive, pending, firing, as Prometheus' AlertingRule.Eval
-/// moves them, and held where data are missing. Holds no lock.
+/// The states of one alerting rule's alerts: inactive, pending and firing, with the transitions of
+/// Prometheus' AlertingRule.Eval, and held while data are missing. Not synchronised.
 class AlertTracker {
   public:
-    /// Whether the vanished alert's data are missing (rather than telling that all is well).
+    /// Whether the data of a vanished alert are missing; otherwise the alert is resolved.
     using Missing = std::function<bool(const TrackedAlert&)>;
 
-    /// Moves every alert on. Candidates have unique labels. True if something changed that must survive a
-    /// restart.
+    /// Advances every alert. Candidates have unique labels. True if a change must survive a restart.
     bool update(TimestampMs now, std::vector<AlertCandidate> candidates, const AlertTimes& times,
                 const Missing& missing);
 
-    /// The alerts that are to be sent now; marks them as sent. `valid_ms` is how long a firing one holds
-    /// unheard.
+    /// The alerts to send now; marks them as sent. `valid_ms` is how long receivers may consider a firing
+    /// alert valid without an update.
     std::vector<notify::Alert> due(TimestampMs now, std::int64_t resend_delay_ms, std::int64_t valid_ms,
                                    const std::string& generator_url);
 
-    /// The same for all that fire, as resolved at `now`: the rule is gone.
+    /// The same for all firing alerts, as resolved at `now`, because the rule was removed.
     std::vector<notify::Alert> resolveAll(TimestampMs now, const std::string& generator_url) const;
 
     /// ALERTS and ALERTS_FOR_STATE of the active alerts.
@@ -72,9 +71,9 @@ class AlertTracker {
     std::vector<AlertStatus> active() const;
     bool empty() const { return alerts_.empty(); }
 
-    /// Everything that a restart must not lose, as JSON.
+    /// The state that must survive a restart, as JSON.
     std::string save(TimestampMs evaluated_at) const;
-    /// Error `invalid` for what save() did not write.
+    /// Error `invalid` for text that save() did not write.
     Expected<void> restore(const std::string& saved);
 
   private:
@@ -82,7 +81,7 @@ class AlertTracker {
     void dropStalePending(TimestampMs now);
 
     std::map<Labels, TrackedAlert> alerts_;
-    std::optional<TimestampMs> restored_at_;  ///< when what was restored had been evaluated last
+    std::optional<TimestampMs> restored_at_;  ///< when the restored state had last been evaluated
 };
 
 }  // namespace lapwing::rules

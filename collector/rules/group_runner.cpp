@@ -7,12 +7,14 @@
 #include <map>
 #include <utility>
 
-#include "collector/rules/template.h"
+#include "collector/rules/links.h"
+#include "collector/rules/template/template.h"
 
 namespace lapwing::rules {
 namespace {
 
-// With active alerts their states are written at least so often, so that a restart knows how old they are.
+// Alert states are saved at least this often while alerts are active, so that a restart knows how old they
+// are.
 constexpr std::int64_t kSaveEveryMs = 60'000;
 
 std::string stateName(const RuleGroup& group, const Rule& rule, std::size_t ordinal) {
@@ -34,7 +36,7 @@ Expected<std::vector<TemplateSample>> templateQuery(const promql::Engine& engine
                                                     TimestampMs at) {
     auto result = engine.instant(query, at);
     if (!result) {
-        return tl::unexpected<Error>(result.error());
+        return fail(result.error());
     }
     std::vector<TemplateSample> out;
     if (const auto* string = std::get_if<promql::String>(&result->value)) {
@@ -59,23 +61,9 @@ std::string expand(const TemplatedLabel& label, const TemplateData& data) {
     return text ? std::move(*text) : "<error expanding template: " + text.error().message + ">";
 }
 
-/// The link under which Prometheus' alerts point at their expression.
+/// The link from an alert to its expression, as Prometheus writes it.
 std::string generatorUrl(const std::string& external_url, const std::string& query) {
-    static constexpr std::string_view hex = "0123456789ABCDEF";
-    std::string out = external_url + "/graph?g0.expr=";
-    for (const char c : query) {
-        const auto byte = static_cast<unsigned char>(c);
-        if (std::isalnum(byte) != 0 || c == '-' || c == '_' || c == '.' || c == '~') {
-            out += c;
-        } else if (c == ' ') {
-            out += '+';
-        } else {
-            out += '%';
-            out += hex[byte >> 4U];
-            out += hex[byte & 15U];
-        }
-    }
-    return out + "&g0.tab=1";
+    return external_url + expressionPath(query, ExpressionTab::table);
 }
 
 void endSeries(const std::set<Labels>& before, const std::set<Labels>& now, TimestampMs at,
@@ -234,8 +222,7 @@ Expected<std::vector<TimeSeries>> GroupRunner::alert(RuleState& state, const pro
             dataMissing(context.store, state.inputs, alert.source, alert.last_true - group_.query_offset_ms,
                         at, context.engine.options().lookback_ms);
         if (held && !alert.unknown_since) {
-            spdlog::warn("alert {} is held: the data that it was made from are missing",
-                         alert.labels.toString());
+            spdlog::warn("alert {} is held, because its data are missing", alert.labels.toString());
         }
         return held;
     };
@@ -250,11 +237,11 @@ Expected<std::vector<TimeSeries>> GroupRunner::run(RuleState& state, TimestampMs
     const TimestampMs at = now - group_.query_offset_ms;
     auto result = context.engine.instant(state.rule.query, at, &context.cancelled);
     if (!result) {
-        return tl::unexpected<Error>(result.error());
+        return fail(result.error());
     }
     auto elements = toVector(std::move(*result));
     if (!elements) {
-        return tl::unexpected<Error>(elements.error());
+        return fail(elements.error());
     }
     if (state.rule.type == RuleType::recording) {
         return record(state, std::move(*elements), at);
@@ -281,7 +268,7 @@ void GroupRunner::send(RuleState& state, TimestampMs now, const RunnerContext& c
         return;
     }
     const auto resend = group_.builtin ? 0 : context.options.resend_delay_ms;
-    // As Prometheus: time for two evaluations or two sendings to fail.
+    // As in Prometheus, long enough for two evaluations or two deliveries to fail.
     auto alerts = state.tracker.due(now, resend, 4 * std::max(resend, group_.interval_ms),
                                     generatorUrl(context.options.external_url, state.rule.canonical));
     if (!alerts.empty()) {
@@ -306,8 +293,8 @@ void GroupRunner::evaluate(TimestampMs now, const RunnerContext& context) {
         }
         if (series) {
             std::set<Labels> written;
-            for (const auto& one : *series) {
-                written.insert(one.labels);
+            for (const auto& each : *series) {
+                written.insert(each.labels);
             }
             endSeries(state.previous, written, now - group_.query_offset_ms, *series);
             const auto stored = series->empty() ? Expected<storage::AppendResult>(storage::AppendResult{})

@@ -13,7 +13,7 @@
 
 namespace lapwing::rules {
 
-/// What the evaluation of a group works on. All must outlive it.
+/// What evaluating a group needs. Everything must outlive the context.
 struct RunnerContext {
     const promql::Engine& engine;
     storage::Store& store;
@@ -22,16 +22,16 @@ struct RunnerContext {
     const std::atomic<bool>& cancelled;
 };
 
-/// Evaluates one group's rules in their order. Not synchronised.
+/// Evaluates the rules of one group in order. Not synchronised.
 class GroupRunner {
   public:
     explicit GroupRunner(RuleGroup group);
 
-    /// Continues what the same rules (name and labels) of an older version of this group had.
+    /// Takes over the state of the same rules (by name and labels) from an older version of this group.
     void adopt(GroupRunner& older);
-    /// Reads the alert states from the store, for rules that adopted none.
+    /// Reads the alert states of rules without adopted state from the store.
     void restore(storage::Store& store);
-    /// Ends the series and the alerts of rules that nobody adopted.
+    /// Ends the series and the alerts of rules whose state was not adopted.
     void retire(TimestampMs now, const RunnerContext& context);
 
     void evaluate(TimestampMs now, const RunnerContext& context);
@@ -43,7 +43,7 @@ class GroupRunner {
     struct RuleState {
         Rule rule;
         std::vector<Input> inputs;
-        std::string state_name;  ///< under which the store keeps the alert states
+        std::string state_name;  ///< the key of the alert states in the store
         AlertTracker tracker;
         std::set<Labels> previous;  ///< series that the last evaluation wrote
         Health health = Health::unknown;

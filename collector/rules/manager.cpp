@@ -5,13 +5,13 @@
 #include <algorithm>
 #include <atomic>
 #include <chrono>
-#include <condition_variable>
 #include <map>
-#include <mutex>
-#include <thread>
+#include <utility>
 
 #include "collector/rules/group_runner.h"
 #include "common/config/reader.h"
+#include "common/mutex.h"
+#include "common/worker.h"
 
 namespace lapwing::rules {
 
@@ -48,27 +48,25 @@ struct RuleManager::State {
     State(const promql::Engine& e, storage::Store& s, notify::Notifier* n, ManagerOptions o)
         : options(std::move(o)), context{e, s, n, options, cancelled} {}
 
-    void publish();
-    void publish(std::size_t index);
-    void loop();
-    /// Evaluates what is due; returns when the next group is.
-    TimestampMs evaluateDue(TimestampMs now);
+    void publish() LAPWING_REQUIRES(work);
+    void publish(std::size_t index) LAPWING_REQUIRES(work);
+    /// Lets the first evaluation of each group be at its first slot after the start, as in Prometheus.
+    void skipPastSlots();
+    /// Evaluates the groups that are due. Returns the time until the next group is due.
+    std::chrono::milliseconds evaluateDue();
 
     const ManagerOptions options;
     std::atomic<bool> cancelled{false};
     const RunnerContext context;
 
-    std::mutex work;  ///< held while evaluating and loading; guards `entries`
-    std::vector<Entry> entries;
+    Mutex work;  ///< held while evaluating and loading
+    std::vector<Entry> entries LAPWING_GUARDED_BY(work);
 
-    mutable std::mutex shown;  ///< guards `published`; never held while waiting for anything
-    std::vector<GroupStatus> published;
+    mutable Mutex shown;  ///< never held while waiting for anything
+    std::vector<GroupStatus> published LAPWING_GUARDED_BY(shown);
 
-    std::mutex wake;
-    std::condition_variable woken;
-    bool stopping = false;
-    bool reloaded = false;
-    std::thread thread;
+    bool running = false;
+    Worker worker{"rules", [this] { return evaluateDue(); }};
 };
 
 void RuleManager::State::publish() {
@@ -76,18 +74,19 @@ void RuleManager::State::publish() {
     for (const auto& entry : entries) {
         fresh.push_back(entry.runner.status());
     }
-    const std::lock_guard lock(shown);
+    const MutexLock lock(shown);
     published = std::move(fresh);
 }
 
 void RuleManager::State::publish(std::size_t index) {
     auto fresh = entries[index].runner.status();
-    const std::lock_guard lock(shown);
+    const MutexLock lock(shown);
     published[index] = std::move(fresh);
 }
 
-TimestampMs RuleManager::State::evaluateDue(TimestampMs now) {
-    const std::lock_guard lock(work);
+std::chrono::milliseconds RuleManager::State::evaluateDue() {
+    const MutexLock lock(work);
+    const TimestampMs now = nowMs();
     TimestampMs next = now + 60'000;
     for (std::size_t i = 0; i < entries.size() && !cancelled; ++i) {
         auto& entry = entries[i];
@@ -102,26 +101,13 @@ TimestampMs RuleManager::State::evaluateDue(TimestampMs now) {
         }
         next = std::min(next, entry.last_slot + group.interval_ms);
     }
-    return next;
+    return std::chrono::milliseconds(std::max<std::int64_t>(next - nowMs(), 1));
 }
 
-void RuleManager::State::loop() {
-    {
-        // As in Prometheus, the first evaluation is at the first slot after the start.
-        const std::lock_guard lock(work);
-        for (auto& entry : entries) {
-            entry.last_slot = entry.runner.group().slot(nowMs());
-        }
-    }
-    while (true) {
-        const TimestampMs next = evaluateDue(nowMs());
-        std::unique_lock lock(wake);
-        const auto wait = std::chrono::milliseconds(std::max<std::int64_t>(next - nowMs(), 1));
-        woken.wait_for(lock, wait, [&] { return stopping || reloaded; });
-        if (stopping) {
-            return;
-        }
-        reloaded = false;
+void RuleManager::State::skipPastSlots() {
+    const MutexLock lock(work);
+    for (auto& entry : entries) {
+        entry.last_slot = entry.runner.group().slot(nowMs());
     }
 }
 
@@ -145,7 +131,7 @@ std::vector<config::Problem> RuleManager::loadFiles(const std::vector<std::strin
         return reader.problems();
     }
     {
-        const std::lock_guard lock(state_->work);
+        const MutexLock lock(state_->work);
         std::vector<State::Entry> fresh;
         for (auto& group : groups) {
             State::Entry entry{GroupRunner(std::move(group)), 0};
@@ -170,37 +156,29 @@ std::vector<config::Problem> RuleManager::loadFiles(const std::vector<std::strin
         state_->entries = std::move(fresh);
         state_->publish();
     }
-    const std::lock_guard lock(state_->wake);
-    state_->reloaded = true;
-    state_->woken.notify_all();
+    state_->worker.wake();
     return {};
 }
 
 void RuleManager::start() {
-    if (state_->thread.joinable()) {
+    if (std::exchange(state_->running, true)) {
         return;
     }
-    state_->cancelled = false;
-    state_->stopping = false;
-    state_->thread = std::thread([this] { state_->loop(); });
+    state_->skipPastSlots();
+    state_->worker.start();
 }
 
 void RuleManager::stop() {
-    if (!state_->thread.joinable()) {
+    if (!std::exchange(state_->running, false)) {
         return;
     }
     state_->cancelled = true;
-    {
-        const std::lock_guard lock(state_->wake);
-        state_->stopping = true;
-        state_->woken.notify_all();
-    }
-    state_->thread.join();
+    state_->worker.stop();
     state_->cancelled = false;
 }
 
 void RuleManager::evaluate(TimestampMs now) {
-    const std::lock_guard lock(state_->work);
+    const MutexLock lock(state_->work);
     for (std::size_t i = 0; i < state_->entries.size(); ++i) {
         state_->entries[i].runner.evaluate(now, state_->context);
         state_->publish(i);
@@ -210,7 +188,7 @@ void RuleManager::evaluate(TimestampMs now) {
 std::vector<GroupStatus> RuleManager::groups() const {
     std::vector<GroupStatus> out;
     {
-        const std::lock_guard lock(state_->shown);
+        const MutexLock lock(state_->shown);
         out = state_->published;
     }
     std::erase_if(out, [](const GroupStatus& group) { return group.builtin; });
@@ -250,7 +228,7 @@ CheckResult checkFiles(const std::vector<std::string>& patterns) {
     const auto groups = readRuleFiles(reader, files, ManagerOptions{}.interval_ms);
     result.files = files.size();
     result.groups = groups.size();
-    std::map<std::string, int> first;  // the line at which a name with its labels was first seen
+    std::map<std::string, int> first;  // the line at which a name with its labels first occurred
     for (const auto& group : groups) {
         result.rules += group.rules.size();
         for (const auto& rule : group.rules) {

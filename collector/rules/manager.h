@@ -32,15 +32,15 @@ const char* healthName(Health health);
 
 /// One active alert, as Prometheus' /api/v1/alerts shows it.
 struct AlertStatus {
-    Labels labels;       ///< with alertname; the labels of the rule are among them
+    Labels labels;       ///< with alertname and the rule's labels
     Labels annotations;  ///< expanded
     AlertState state = AlertState::pending;
     TimestampMs active_at = 0;
-    double value = 0;  ///< of the last evaluation that had one
+    double value = 0;  ///< from the last evaluation that yielded one
     std::optional<TimestampMs> keep_firing_since;
-    /// Since when the data that the alert was made from are missing: it is neither confirmed nor resolved.
+    /// Since when the data behind the alert are missing: it is neither confirmed nor resolved.
     std::optional<TimestampMs> unknown_since;
-    notify::Suppression suppression;  ///< why it is told to nobody, if so
+    notify::Suppression suppression;  ///< why its notifications are suppressed, if they are
 };
 
 enum class RuleType { alerting, recording };
@@ -51,77 +51,76 @@ struct RuleStatus {
     std::string query;             ///< in canonical form
     std::int64_t duration_ms = 0;  ///< `for`
     std::int64_t keep_firing_for_ms = 0;
-    Labels labels;                            ///< of the rule, templates as written
-    Labels annotations;                       ///< templates as written
+    Labels labels;                            ///< of the rule, with unexpanded templates
+    Labels annotations;                       ///< with unexpanded templates
     std::vector<AlertStatus> alerts;          ///< sorted by labels
-    AlertState state = AlertState::inactive;  ///< the most advanced of the alerts' states
+    AlertState state = AlertState::inactive;  ///< the most severe state of the alerts
     Health health = Health::unknown;
     std::string last_error;
     double evaluation_seconds = 0;
-    TimestampMs last_evaluation = 0;  ///< 0: never yet
+    TimestampMs last_evaluation = 0;  ///< 0: not evaluated yet
 };
 
 struct GroupStatus {
     std::string name;
     std::string file;
     std::int64_t interval_ms = 0;
-    int limit = 0;         ///< 0: none
-    bool builtin = false;  ///< of ManagerOptions::builtin_rules: nobody is shown it
+    int limit = 0;         ///< 0: no limit
+    bool builtin = false;  ///< from ManagerOptions::builtin_rules; not shown to people
     std::vector<RuleStatus> rules;
     double evaluation_seconds = 0;
     TimestampMs last_evaluation = 0;
 };
 
 struct ManagerOptions {
-    std::int64_t interval_ms = 10'000;  ///< of groups that name none
+    std::int64_t interval_ms = 10'000;  ///< for groups without an interval
     std::string external_url;           ///< `externalURL` of templates, the base of generatorURL
     Labels external_labels;
-    /// A rule file that is evaluated beside those of loadFiles(), and not shown; its firing alerts are sent
+    /// A rule file that is evaluated beside those of loadFiles() and not shown. Its firing alerts are sent
     /// after each evaluation.
     std::string builtin_rules;
-    std::int64_t resend_delay_ms = 60'000;         ///< between two sendings of an alert that goes on
+    std::int64_t resend_delay_ms = 60'000;         ///< between two notifications of an ongoing alert
     std::int64_t resolved_retention_ms = 900'000;  ///< how long a resolved alert is still sent
-    /// How long an alert is held as unknown when its data are missing; then it is resolved.
+    /// How long an alert with missing data is held as unknown before it is resolved.
     std::int64_t hold_missing_ms = 86'400'000;
 };
 
 /// Reads Prometheus rule files and evaluates them.
 ///
-/// A group is evaluated at slot + hash(file, group) mod interval, its rules in their order, each seeing what
-/// the ones before it wrote. Recording rules write their series, alerting rules `ALERTS` and
-/// `ALERTS_FOR_STATE`; what an evaluation no longer yields ends with a staleness marker. The state of every
-/// alert is in the store before it is sent, so a restart neither loses a `for` timer nor sends a false
-/// "resolved".
+/// A group is evaluated at slot + hash(file, group) mod interval. Its rules run in order, and each sees the
+/// results of the earlier ones. Recording rules write their series, alerting rules `ALERTS` and
+/// `ALERTS_FOR_STATE`; a series that an evaluation no longer yields ends with a staleness marker. The state
+/// of every alert is in the store before the alert is sent, so a restart neither loses a `for` timer nor
+/// sends a false "resolved".
 ///
-/// Missing data is not recovery. A query that fails leaves all states of its rule as they were. An alert
-/// whose element vanished is held (`unknown_since`) while the series that it came from are missing: they
-/// ended in silence, or with a staleness marker while the `up` of their job and instance is 0 or gone.
+/// Missing data is not recovery. A failed query leaves all states of its rule unchanged. An alert whose
+/// element vanished is held (`unknown_since`) while its source series are missing: they ended without a
+/// staleness marker, or with one while the `up` of their job and instance is 0 or absent.
 ///
-/// Safe from any thread; the evaluation thread is the manager's own. Engine, store and notifier must outlive
-/// it.
+/// Safe from any thread; it evaluates on a thread of its own. Engine, store and notifier must outlive it.
 class RuleManager {
   public:
-    /// `notifier` may be null: then alerts are only shown.
+    /// `notifier` may be null: alerts are then shown but not sent.
     RuleManager(const promql::Engine& engine, storage::Store& store, notify::Notifier* notifier,
                 ManagerOptions options);
     ~RuleManager();
     RuleManager(const RuleManager&) = delete;
     RuleManager& operator=(const RuleManager&) = delete;
 
-    /// Replaces all groups by those of the files that the patterns name (shell wildcards in any part of the
-    /// path). Any problem, all of which are returned, leaves what was loaded before in place. Alert states
-    /// are kept for rules that stay. A pattern without a match is not a problem.
+    /// Replaces all groups by those in the files that match the patterns (shell wildcards in any part of
+    /// the path). Returns all problems; if there is any, the loaded groups stay. Rules that stay keep their
+    /// alert states. A pattern without a match is not a problem.
     std::vector<config::Problem> loadFiles(const std::vector<std::string>& patterns);
 
     /// Starts the evaluation thread.
     void start();
-    /// Ends it after the rule that is being evaluated. States stay in the store.
+    /// Stops it after the current rule. The states stay in the store.
     void stop();
 
     /// Evaluates every group once, at `now`, on the caller's thread. For tests and `notify test`.
     void evaluate(TimestampMs now);
 
-    /// What /api/v1/rules and /api/v1/alerts show: a copy.
+    /// A copy of the data that /api/v1/rules and /api/v1/alerts show.
     std::vector<GroupStatus> groups() const;
 
   private:
@@ -134,7 +133,7 @@ struct CheckResult {
     std::size_t groups = 0;
     std::size_t rules = 0;
     std::vector<config::Problem> problems;
-    /// Rules of one file with the same name and labels: no error, but they write the same series.
+    /// Rules of one file with the same name and labels: not an error, but they write the same series.
     std::vector<config::Problem> duplicates;
     CheckResult();
     ~CheckResult();
@@ -142,8 +141,8 @@ struct CheckResult {
     CheckResult& operator=(CheckResult&&) noexcept;
 };
 
-/// Reads rule files as loadFiles() does and reports every problem; needs neither data nor network. Pure but
-/// for reading the files. A pattern without wildcards that names no file is a problem here.
+/// Reads rule files as loadFiles() does and reports every problem; needs neither data nor network. Here, a
+/// pattern without wildcards that matches no file is a problem.
 CheckResult checkFiles(const std::vector<std::string>& patterns);
 
 }  // namespace lapwing::rules

@@ -13,7 +13,7 @@ namespace lapwing::rules {
 namespace {
 
 constexpr std::size_t kMaxSamples = 2'000'000;
-// How far back the end of a series is looked for: later, a marker is taken for silence.
+// How far back the end of a series is searched: an older staleness marker counts as silence.
 constexpr std::int64_t kMarkerReachMs = 3'600'000;
 
 void collect(const promql::Expr& expr, std::vector<Input>& out) {
@@ -49,7 +49,7 @@ Expected<Newest> newest(const storage::Queryable& data, const storage::Matchers&
                         TimestampMs to) {
     auto read = data.select(matchers, from, to, kMaxSamples);
     if (!read) {
-        return tl::unexpected<Error>(read.error());
+        return fail(read.error());
     }
     Newest out;
     for (const auto& series : *read) {
@@ -71,7 +71,7 @@ bool addMatcher(storage::Matchers& matchers, storage::Matcher::Type type, const 
 
 enum class Observer { fails, works, switched_off, none };
 
-/// What `up` says about whoever reports the series.
+/// The state of `up` for the job and instance that report the series.
 Observer observer(const storage::Queryable& data, const Labels& series, TimestampMs now,
                   std::int64_t lookback_ms) {
     if (!series.has("job") || !series.has("instance")) {
@@ -109,7 +109,7 @@ bool inputMissing(const storage::Queryable& data, const Input& input, const Labe
                   TimestampMs last_true, TimestampMs now, std::int64_t lookback_ms) {
     storage::Matchers matchers = input.matchers;
     for (const auto& label : source) {
-        // Equal, or absent: the element may have got the label from the other side of a join.
+        // Equal or absent: the element may have the label from the other side of a join.
         if (!addMatcher(matchers, storage::Matcher::Type::regex, label.name,
                         "|" + re2::RE2::QuoteMeta(label.value))) {
             return true;
@@ -117,7 +117,7 @@ bool inputMissing(const storage::Queryable& data, const Input& input, const Labe
     }
     const TimestampMs then = last_true - input.offset_ms;
     const TimestampMs at = now - input.offset_ms;
-    // A rate needs two samples: its result vanishes before the last sample has left the range.
+    // A rate needs two samples, so its result vanishes before the last sample leaves the range.
     const std::int64_t window =
         input.range_ms > 0 ? std::max<std::int64_t>(input.range_ms / 2, 1) : lookback_ms;
     const auto before = newest(data, matchers, then - std::max(input.range_ms, lookback_ms), then);
@@ -157,7 +157,7 @@ bool inputMissing(const storage::Queryable& data, const Input& input, const Labe
 Expected<std::vector<Input>> inputsOf(std::string_view query) {
     auto expr = promql::parse(query);
     if (!expr) {
-        return tl::unexpected<Error>(expr.error());
+        return fail(expr.error());
     }
     std::vector<Input> out;
     collect(**expr, out);

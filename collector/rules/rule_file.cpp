@@ -100,9 +100,10 @@ Rule readRule(const Node& node, const std::vector<TemplatedLabel>& group_labels)
         rule.annotations = readLabels(node["annotations"], "annotation", true);
     }
     for (const auto& label : group_labels) {
-        const bool own = std::any_of(rule.labels.begin(), rule.labels.end(),
-                                     [&](const TemplatedLabel& other) { return other.name == label.name; });
-        if (!own) {
+        const bool overrides =
+            std::any_of(rule.labels.begin(), rule.labels.end(),
+                        [&](const TemplatedLabel& other) { return other.name == label.name; });
+        if (!overrides) {
             rule.labels.push_back(label);
         }
     }

@@ -14,14 +14,14 @@ constexpr int kDaysBack = 30;
 }  // namespace
 
 void AgentBook::wrote(const std::string& host, TimestampMs now) {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     auto& entry = entries_[host];
     entry.host = host;
     entry.last_write = now;
 }
 
 void AgentBook::polled(const std::string& host, TimestampMs now) {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     const auto it = entries_.find(host);
     if (it != entries_.end()) {
         it->second.last_poll = now;
@@ -35,7 +35,7 @@ std::optional<TimestampMs> AgentBook::newestSample(const std::string& host, Time
         return std::nullopt;
     }
     const storage::Matchers matchers{*name, *agent};
-    // Windows that grow: an agent that is alive is found in the first, and no window loads more than a day.
+    // Growing windows: a live agent is found in the first one, and no window loads more than a day.
     TimestampMs to = now;
     for (std::int64_t back = 600'000; back <= kDaysBack * kDay; back += back < kDay ? back : kDay) {
         const TimestampMs from = now - back;
@@ -64,7 +64,7 @@ std::vector<AgentEntry> AgentBook::list(TimestampMs now) {
     }
     std::vector<std::string> unknown;
     {
-        const std::lock_guard lock(mutex_);
+        const MutexLock lock(mutex_);
         for (const auto& each : enrolled) {
             if (entries_.find(each.host) == entries_.end()) {
                 unknown.push_back(each.host);
@@ -75,7 +75,7 @@ std::vector<AgentEntry> AgentBook::list(TimestampMs now) {
     for (const auto& host : unknown) {
         found[host] = newestSample(host, now);
     }
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     for (const auto& each : enrolled) {
         auto& entry = entries_[each.host];
         entry.host = each.host;

@@ -2,12 +2,12 @@
 
 #include <cstdint>
 #include <map>
-#include <mutex>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "common/model/sample.h"
+#include "common/mutex.h"
 
 namespace lapwing::storage {
 class Queryable;
@@ -18,34 +18,33 @@ class Authority;
 
 namespace lapwing::self {
 
-/// What is known of one agent.
+/// The collector's knowledge about one agent.
 struct AgentEntry {
     std::string host;
-    std::optional<TimestampMs>
-        enrolled;  ///< when its newest certificate was made; absent if none is recorded
+    std::optional<TimestampMs> enrolled;  ///< when its newest certificate was made; absent without a record
     std::optional<TimestampMs> certificate_ends;
-    std::optional<TimestampMs> last_write;  ///< absent if it never wrote, as far as the store remembers
-    std::optional<TimestampMs> last_poll;   ///< since the collector's start: it asked for assignments
+    std::optional<TimestampMs> last_write;  ///< absent if the store remembers no write
+    std::optional<TimestampMs> last_poll;   ///< its last request for assignments since the collector's start
 
-    /// Since when nothing has been heard: since its last write, else since it was enrolled.
+    /// Since when the agent is silent: its last write, or else its enrolment.
     TimestampMs silentSince() const { return last_write.value_or(enrolled.value_or(0)); }
 };
 
-/// Which agents there are, and when each last wrote. Thread-safe.
+/// All agents and their last writes. Thread-safe.
 class AgentBook {
   public:
-    /// `authority` may be null (agents switched off): then only who writes is known. Both must outlive the
-    /// book.
+    /// `authority` may be null (agents switched off): then the book knows only agents that write. Both must
+    /// outlive the book.
     AgentBook(const trust::Authority* authority, const storage::Queryable& data)
         : authority_(authority), data_(data) {}
 
-    /// An agent wrote, and the collector accepted something of it.
+    /// Records that the collector accepted data from an agent.
     void wrote(const std::string& host, TimestampMs now);
-    /// An agent asked for its assignments.
+    /// Records that an agent asked for its assignments.
     void polled(const std::string& host, TimestampMs now);
-    /// Everyone enrolled and everyone who wrote, by name. Who was enrolled is read from the directory, so
-    /// that `enrol` run beside the service is noticed. The first time that a host appears, its last write is
-    /// sought in the store (the newest sample of `up`), so a restart does not make it seem new.
+    /// All hosts that are enrolled or have written, by name. Enrolled hosts are read from the directory, so
+    /// that an `enrol` beside the service is noticed. When a host first appears, its last write is read
+    /// from the store (the newest sample of `up`), so that a restart does not make it look new.
     std::vector<AgentEntry> list(TimestampMs now);
 
   private:
@@ -53,8 +52,8 @@ class AgentBook {
 
     const trust::Authority* authority_;
     const storage::Queryable& data_;
-    std::mutex mutex_;
-    std::map<std::string, AgentEntry> entries_;
+    Mutex mutex_;
+    std::map<std::string, AgentEntry> entries_ LAPWING_GUARDED_BY(mutex_);
 };
 
 }  // namespace lapwing::self

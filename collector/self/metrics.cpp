@@ -57,7 +57,7 @@ MetricFamily single(MetricFamily family, double value) {
 }  // namespace
 
 void Metrics::answered(const std::string& listener, int status) {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     ++answers_[{listener, status}];
 }
 
@@ -103,7 +103,7 @@ std::vector<MetricFamily> Metrics::collect(TimestampMs now) {
     }
     auto answers = counter(metric::kCollectorHttpRequestsTotal, "Answers by listener and status.");
     {
-        const std::lock_guard lock(mutex_);
+        const MutexLock lock(mutex_);
         for (const auto& [what, count] : answers_) {
             add(answers, {{"listener", what.first}, {"code", std::to_string(what.second)}},
                 static_cast<double>(count));
@@ -144,7 +144,7 @@ Expected<void> Metrics::storeRound(TimestampMs now) {
     }
     last_round_ = std::move(present);
     if (auto stored = store_.append(batch); !stored) {
-        return tl::unexpected(stored.error());
+        return fail(stored.error());
     }
     return {};
 }

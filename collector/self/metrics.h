@@ -6,7 +6,6 @@
 #include <cstdint>
 #include <functional>
 #include <map>
-#include <mutex>
 #include <string>
 #include <utility>
 #include <vector>
@@ -16,35 +15,36 @@
 #include "collector/storage/store.h"
 #include "common/error.h"
 #include "common/model/remote_write.h"
+#include "common/mutex.h"
 
 namespace lapwing::self {
 
 struct MetricsOptions {
     std::string instance;   ///< the host that the collector runs on
-    std::string data_file;  ///< whose file system is watched
+    std::string data_file;  ///< its file system is watched
     std::vector<analysis::Site::Pair> replication;
-    /// Gets what each stored round's metrics say of themselves; may be empty.
+    /// Gets the metadata of each stored round's metrics; may be empty.
     std::function<void(const std::vector<MetricMetadata>&)> describe;
 };
 
-/// The collector's own metrics (docs/metrics.md): the same families go to /metrics and, every ten seconds,
-/// into the store. Thread-safe.
+/// The collector's own metrics (docs/metrics.md): /metrics shows them, and the store gets the same families
+/// every ten seconds. Thread-safe.
 class Metrics {
   public:
     Metrics(storage::Store& store, AgentBook& agents, MetricsOptions options)
         : store_(store), agents_(agents), options_(std::move(options)) {}
 
-    /// A request was answered on that listener.
+    /// Counts an answer of that listener.
     void answered(const std::string& listener, int status);
     void refused(std::size_t samples) { refused_ += samples; }
 
-    /// What other parts have to say of themselves is asked each time. Before the first collect().
+    /// Adds a source of further metrics, asked at each collect(). Call it before the first collect().
     using Source = std::function<void(std::vector<prometheus::MetricFamily>&)>;
     void addSource(Source source) { sources_.push_back(std::move(source)); }
 
     std::vector<prometheus::MetricFamily> collect(TimestampMs now);
-    /// Stores one round, with the labels job and instance; a series that has gone ends with a staleness
-    /// marker.
+    /// Stores the metrics once, with the labels job and instance; a series that disappeared ends with a
+    /// staleness marker.
     Expected<void> storeRound(TimestampMs now);
 
   private:
@@ -53,9 +53,9 @@ class Metrics {
     MetricsOptions options_;
     std::vector<Source> sources_;
     std::atomic<std::uint64_t> refused_{0};
-    std::mutex mutex_;
-    std::map<std::pair<std::string, int>, std::uint64_t> answers_;
-    std::vector<Labels> last_round_;  // used by storeRound's one caller alone
+    Mutex mutex_;
+    std::map<std::pair<std::string, int>, std::uint64_t> answers_ LAPWING_GUARDED_BY(mutex_);
+    std::vector<Labels> last_round_;  // used by storeRound() alone, which has one caller
 };
 
 }  // namespace lapwing::self

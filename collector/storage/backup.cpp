@@ -27,13 +27,17 @@ struct Unfinished {
     Unfinished& operator=(const Unfinished&) = delete;
     explicit Unfinished(std::string file) : path(std::move(file)) {}
     ~Unfinished() {
-        for (const char* suffix : {"", "-journal", "-wal", "-shm"}) ::unlink((path + suffix).c_str());
+        for (const char* suffix : {"", "-journal", "-wal", "-shm"}) {
+            ::unlink((path + suffix).c_str());
+        }
     }
 };
 
 Expected<void> copyPages(Connection& from, const std::string& to) {
     auto copy = Connection::open(to, SQLITE_OPEN_READWRITE);
-    if (!copy) return tl::unexpected(copy.error());
+    if (!copy) {
+        return tl::unexpected(copy.error());
+    }
     struct Finish {
         void operator()(sqlite3_backup* backup) const { sqlite3_backup_finish(backup); }
     };
@@ -41,7 +45,9 @@ Expected<void> copyPages(Connection& from, const std::string& to) {
         sqlite3_backup_init(copy->get(), "main", from.get(), "main"));
     // In one step: one snapshot, and nothing that is written meanwhile makes it begin again.
     const int code = pages ? sqlite3_backup_step(pages.get(), -1) : sqlite3_errcode(copy->get());
-    if (code != SQLITE_DONE) return tl::unexpected(sqliteError(copy->get(), code, "write " + to));
+    if (code != SQLITE_DONE) {
+        return tl::unexpected(sqliteError(copy->get(), code, "write " + to));
+    }
     return {};
 }
 
@@ -50,27 +56,40 @@ Expected<void> copyPages(Connection& from, const std::string& to) {
 Expected<void> backup(const std::string& source, const std::string& target) {
     struct stat status {};
     if (::stat(source.c_str(), &status) != 0) {
-        if (errno == ENOENT) return fail(ErrorKind::not_found, source + ": there is no such database");
+        if (errno == ENOENT) {
+            return fail(ErrorKind::not_found, source + ": there is no such database");
+        }
         return tl::unexpected(systemError("open " + source));
     }
-    if (status.st_size == 0) return fail(ErrorKind::not_found, source + ": is empty");
-    if (auto ours = ensureFile(source); !ours) return ours;
+    if (status.st_size == 0) {
+        return fail(ErrorKind::not_found, source + ": is empty");
+    }
+    if (auto ours = ensureFile(source); !ours) {
+        return ours;
+    }
     if (::lstat(target.c_str(), &status) == 0) {
         return fail(ErrorKind::invalid, target + ": is there already, and was left as it is");
     }
     auto from = Connection::open(source, SQLITE_OPEN_READWRITE);
-    if (!from) return tl::unexpected(from.error());
+    if (!from) {
+        return tl::unexpected(from.error());
+    }
     // Closing must leave the log as it is: it belongs to the collector.
     sqlite3_db_config(from->get(), SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, nullptr);
-    if (auto reading = from->exec("PRAGMA query_only=1; PRAGMA wal_autocheckpoint=0"); !reading)
+    if (auto reading = from->exec("PRAGMA query_only=1; PRAGMA wal_autocheckpoint=0"); !reading) {
         return reading;
+    }
 
     const Unfinished unfinished(target + ".unfinished");
     ::unlink(unfinished.path.c_str());
     const int made = ::open(unfinished.path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0640);
-    if (made < 0) return tl::unexpected(systemError("create " + unfinished.path));
+    if (made < 0) {
+        return tl::unexpected(systemError("create " + unfinished.path));
+    }
     ::close(made);
-    if (auto copied = copyPages(*from, unfinished.path); !copied) return copied;
+    if (auto copied = copyPages(*from, unfinished.path); !copied) {
+        return copied;
+    }
     // Unlike rename() this never replaces what somebody has put there meanwhile.
     if (::link(unfinished.path.c_str(), target.c_str()) != 0) {
         return tl::unexpected(systemError("create " + target));

@@ -70,7 +70,9 @@ void BlockWriter::enter(SeriesId id, std::size_t column, std::size_t length, std
 std::string BlockWriter::finish() {
     std::string directory;
     putVarint(directory, columns_.size());
-    for (const auto& column : columns_) putString(directory, column);
+    for (const auto& column : columns_) {
+        putString(directory, column);
+    }
     putVarint(directory, count_);
     directory += directory_;
     std::string block;
@@ -87,7 +89,9 @@ std::optional<std::size_t> BlockDirectory::length(std::string_view header) {
     ByteReader in(header);
     const auto version = in.byte();
     const auto length = in.fixed32();
-    if (in.failed() || version != kVersion) return std::nullopt;
+    if (in.failed() || version != kVersion) {
+        return std::nullopt;
+    }
     return length;
 }
 
@@ -102,10 +106,14 @@ bool BlockDirectory::parse(std::string_view header, std::string_view directory, 
     if (start.failed() || version != kVersion || length != directory_.size() || sum != checksum(directory_)) {
         return false;
     }
-    if (block_bytes > std::numeric_limits<std::uint32_t>::max()) return false;
+    if (block_bytes > std::numeric_limits<std::uint32_t>::max()) {
+        return false;
+    }
     ByteReader in(directory_);
     const std::uint64_t columns = in.varint();
-    if (columns > in.remaining()) return false;
+    if (columns > in.remaining()) {
+        return false;
+    }
     for (std::uint64_t i = 0; i < columns; ++i) {
         const auto bytes = in.string();
         ByteReader column(bytes);
@@ -114,12 +122,15 @@ bool BlockDirectory::parse(std::string_view header, std::string_view directory, 
         parsed.count = column.varint();
         parsed.length = column.remaining();
         parsed.offset = directory_.size() - in.remaining() - parsed.length;
-        if (column.failed() || in.failed() || parsed.count == 0 || parsed.count > kMaxSamplesPerChunk)
+        if (column.failed() || in.failed() || parsed.count == 0 || parsed.count > kMaxSamplesPerChunk) {
             return false;
+        }
         columns_.push_back(std::move(parsed));
     }
     const std::uint64_t count = in.varint();
-    if (count > in.remaining()) return false;
+    if (count > in.remaining()) {
+        return false;
+    }
     entries_.resize(count);
     std::size_t offset = kHeaderBytes + directory_.size();
     std::uint64_t id = 0;
@@ -155,7 +166,9 @@ std::string_view BlockDirectory::column(const Entry& entry) const {
 }
 
 bool BlockDirectory::load(Column& column) {
-    if (column.decoded) return !column.times.empty();
+    if (column.decoded) {
+        return !column.times.empty();
+    }
     column.decoded = true;
     ByteReader in(std::string_view(directory_).substr(column.offset, column.length));
     if (!decodeIntegers(in, column.count, column.times) || !in.complete() ||
@@ -173,18 +186,26 @@ bool BlockDirectory::overlaps(const Entry& entry, TimestampMs from, TimestampMs 
 
 bool BlockDirectory::decode(const Entry& entry, std::string_view values, TimestampMs from, TimestampMs to,
                             std::vector<Sample>& out) {
-    if (checksum(values) != entry.checksum) return false;
+    if (checksum(values) != entry.checksum) {
+        return false;
+    }
     Column& column = columns_[entry.column];
-    if (!load(column)) return false;
+    if (!load(column)) {
+        return false;
+    }
     ByteReader in(values);
     std::vector<double> numbers;
-    if (!decodeValues(in, column.count, numbers) || !in.complete()) return false;
+    if (!decodeValues(in, column.count, numbers) || !in.complete()) {
+        return false;
+    }
     const auto begin = std::lower_bound(column.times.begin(), column.times.end(), from);
     const auto end = std::upper_bound(begin, column.times.end(), to);
     const auto first = static_cast<std::size_t>(begin - column.times.begin());
     const auto last = static_cast<std::size_t>(end - column.times.begin());
     out.reserve(out.size() + (last - first));
-    for (std::size_t i = first; i < last; ++i) out.push_back(Sample{column.times[i], numbers[i]});
+    for (std::size_t i = first; i < last; ++i) {
+        out.push_back(Sample{column.times[i], numbers[i]});
+    }
     return true;
 }
 

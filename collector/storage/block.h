@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <optional>
 #include <span>
@@ -29,6 +30,15 @@ inline std::int64_t windowOf(TimestampMs time) {
 inline std::int64_t blockRow(std::int64_t window, GroupId group) {
     return (window << 24) | group;
 }
+
+inline std::int64_t windowOfRow(std::int64_t row) {
+    return row >> 24;
+}
+inline GroupId groupOfRow(std::int64_t row) {
+    return static_cast<GroupId>(row & 0xffffff);
+}
+/// No row has a later window.
+inline constexpr std::int64_t kLastWindow = std::int64_t{1} << 38;
 
 class BlockWriter {
   public:

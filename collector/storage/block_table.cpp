@@ -10,9 +10,13 @@ Expected<BlockTable> BlockTable::open(Connection& connection) {
     BlockTable table;
     table.connection_ = &connection;
     auto next = connection.prepare("SELECT id FROM chunks WHERE id BETWEEN ?1 AND ?2 ORDER BY id LIMIT 1");
-    if (!next) return tl::unexpected(next.error());
+    if (!next) {
+        return tl::unexpected(next.error());
+    }
     auto exists = connection.prepare("SELECT 1 FROM chunks WHERE id = ?1");
-    if (!exists) return tl::unexpected(exists.error());
+    if (!exists) {
+        return tl::unexpected(exists.error());
+    }
     table.next_ = std::move(*next);
     table.exists_ = std::move(*exists);
     return table;
@@ -34,19 +38,29 @@ Error BlockTable::damaged() const {
 
 Expected<std::optional<std::int64_t>> BlockTable::next(std::int64_t from, std::int64_t to) {
     const auto row = next_.bind(1, from).bind(2, to).step();
-    if (!row) return tl::unexpected(row.error());
-    if (!*row) return std::optional<std::int64_t>();
+    if (!row) {
+        return tl::unexpected(row.error());
+    }
+    if (!*row) {
+        return std::optional<std::int64_t>();
+    }
     const std::int64_t found = next_.integer(0);
     next_.reset();
     return found;
 }
 
 Expected<bool> BlockTable::load(std::int64_t row) {
-    if (loaded_ && row == row_) return true;
+    if (loaded_ && row == row_) {
+        return true;
+    }
     loaded_ = false;
     const auto exists = exists_.bind(1, row).step();
-    if (!exists) return tl::unexpected(exists.error());
-    if (!*exists) return false;
+    if (!exists) {
+        return tl::unexpected(exists.error());
+    }
+    if (!*exists) {
+        return false;
+    }
     exists_.reset();
     row_ = row;
     int code = SQLITE_OK;
@@ -63,15 +77,25 @@ Expected<bool> BlockTable::load(std::int64_t row) {
         return tl::unexpected(std::move(error));
     }
     const auto size = static_cast<std::size_t>(sqlite3_blob_bytes(blob_.get()));
-    if (size < BlockDirectory::kHeaderBytes) return tl::unexpected(damaged());
+    if (size < BlockDirectory::kHeaderBytes) {
+        return tl::unexpected(damaged());
+    }
     std::string header;
     auto done = readBytes(0, BlockDirectory::kHeaderBytes, header);
-    if (!done) return tl::unexpected(done.error());
+    if (!done) {
+        return tl::unexpected(done.error());
+    }
     const auto length = BlockDirectory::length(header);
-    if (!length || *length > size - BlockDirectory::kHeaderBytes) return tl::unexpected(damaged());
+    if (!length || *length > size - BlockDirectory::kHeaderBytes) {
+        return tl::unexpected(damaged());
+    }
     done = readBytes(BlockDirectory::kHeaderBytes, *length, buffer_);
-    if (!done) return tl::unexpected(done.error());
-    if (!directory_.parse(header, buffer_, size)) return tl::unexpected(damaged());
+    if (!done) {
+        return tl::unexpected(done.error());
+    }
+    if (!directory_.parse(header, buffer_, size)) {
+        return tl::unexpected(damaged());
+    }
     loaded_ = true;
     return true;
 }
@@ -80,22 +104,32 @@ Expected<void> BlockTable::readBytes(std::size_t offset, std::size_t length, std
     out.resize(length);
     const int code =
         sqlite3_blob_read(blob_.get(), out.data(), static_cast<int>(length), static_cast<int>(offset));
-    if (code != SQLITE_OK) return tl::unexpected(sqliteError(connection_->get(), code, name()));
+    if (code != SQLITE_OK) {
+        return tl::unexpected(sqliteError(connection_->get(), code, name()));
+    }
     return {};
 }
 
 Expected<void> BlockTable::read(const BlockDirectory::Entry& entry, TimestampMs from, TimestampMs to,
                                 std::vector<Sample>& out) {
-    if (!directory_.overlaps(entry, from, to)) return {};
+    if (!directory_.overlaps(entry, from, to)) {
+        return {};
+    }
     const auto bytes = values(entry);
-    if (!bytes) return tl::unexpected(bytes.error());
-    if (!directory_.decode(entry, *bytes, from, to, out)) return tl::unexpected(damaged());
+    if (!bytes) {
+        return tl::unexpected(bytes.error());
+    }
+    if (!directory_.decode(entry, *bytes, from, to, out)) {
+        return tl::unexpected(damaged());
+    }
     return {};
 }
 
 Expected<std::string_view> BlockTable::values(const BlockDirectory::Entry& entry) {
     auto done = readBytes(entry.offset, entry.length, buffer_);
-    if (!done) return tl::unexpected(done.error());
+    if (!done) {
+        return tl::unexpected(done.error());
+    }
     return std::string_view(buffer_);
 }
 

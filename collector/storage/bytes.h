@@ -23,7 +23,9 @@ inline std::int64_t unzigzag(std::uint64_t value) {
 /// The value, if it is an integer below 2^53 that comes back to the bit: -0 does not.
 inline std::optional<std::int64_t> exactInteger(double value) {
     constexpr double limit = 9007199254740992.0;
-    if (!(value > -limit && value < limit)) return std::nullopt;
+    if (!(value > -limit && value < limit)) {
+        return std::nullopt;
+    }
     const auto integer = static_cast<std::int64_t>(value);
     if (std::bit_cast<std::uint64_t>(static_cast<double>(integer)) != std::bit_cast<std::uint64_t>(value)) {
         return std::nullopt;
@@ -41,12 +43,16 @@ inline void putVarint(std::string& out, std::uint64_t value) {
 }
 
 inline void putFixed32(std::string& out, std::uint32_t value) {
-    for (int shift = 0; shift < 32; shift += 8) out += static_cast<char>(value >> shift);
+    for (int shift = 0; shift < 32; shift += 8) {
+        out += static_cast<char>(value >> shift);
+    }
 }
 
 inline void putFixed64(std::string& out, std::uint64_t value) {
     std::array<char, 8> bytes;
-    for (unsigned i = 0; i < 8; ++i) bytes[i] = static_cast<char>(value >> (8 * i));
+    for (unsigned i = 0; i < 8; ++i) {
+        bytes[i] = static_cast<char>(value >> (8 * i));
+    }
     out.append(bytes.data(), bytes.size());
 }
 
@@ -68,7 +74,9 @@ class ByteReader {
         for (unsigned shift = 0; shift < 64; shift += 7) {
             const std::uint8_t byte = this->byte();
             value |= static_cast<std::uint64_t>(byte & 0x7f) << shift;
-            if ((byte & 0x80) == 0) return value;
+            if ((byte & 0x80) == 0) {
+                return value;
+            }
         }
         failed_ = true;
         return 0;
@@ -123,8 +131,12 @@ class BitWriter {
     explicit BitWriter(std::string& out) : out_(out) {}
 
     void put(std::uint64_t value, unsigned bits) {
-        if (bits == 0) return;
-        if (bits < 64) value &= (std::uint64_t{1} << bits) - 1;
+        if (bits == 0) {
+            return;
+        }
+        if (bits < 64) {
+            value &= (std::uint64_t{1} << bits) - 1;
+        }
         pending_ |= value << used_;
         if (used_ + bits >= 64) {
             putFixed64(out_, pending_);
@@ -155,7 +167,9 @@ class BitReader {
     explicit BitReader(std::string_view data) : data_(data) {}
 
     std::uint64_t get(unsigned bits) {
-        if (bits == 0) return 0;
+        if (bits == 0) {
+            return 0;
+        }
         if (bits > 56) {
             const std::uint64_t low = get(32);
             return low | (get(bits - 32) << 32);
@@ -169,7 +183,9 @@ class BitReader {
         if (byte + 8 <= data_.size()) {
             std::array<unsigned char, 8> raw;
             std::memcpy(raw.data(), data_.data() + byte, 8);
-            for (unsigned i = 0; i < 8; ++i) word |= static_cast<std::uint64_t>(raw[i]) << (8 * i);
+            for (unsigned i = 0; i < 8; ++i) {
+                word |= static_cast<std::uint64_t>(raw[i]) << (8 * i);
+            }
         } else {
             for (std::size_t i = 0; byte + i < data_.size(); ++i) {
                 word |= static_cast<std::uint64_t>(static_cast<std::uint8_t>(data_[byte + i])) << (8 * i);

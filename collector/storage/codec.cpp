@@ -22,7 +22,9 @@ unsigned varintSize(std::uint64_t value) {
 
 /// Differences wrap around, so that any two integers have one.
 void differences(std::vector<std::uint64_t>& values) {
-    for (std::size_t i = 0; i + 1 < values.size(); ++i) values[i] = values[i + 1] - values[i];
+    for (std::size_t i = 0; i + 1 < values.size(); ++i) {
+        values[i] = values[i + 1] - values[i];
+    }
     values.pop_back();
 }
 
@@ -35,7 +37,9 @@ struct Packing {
 /// The cheapest width for residuals against `base`.
 void tryBase(const std::vector<std::uint64_t>& values, std::uint64_t base, Packing& best) {
     std::array<std::size_t, kWidths> by_width{};
-    for (const auto value : values) ++by_width[static_cast<std::size_t>(std::bit_width(value - base))];
+    for (const auto value : values) {
+        ++by_width[static_cast<std::size_t>(std::bit_width(value - base))];
+    }
     std::array<unsigned, kWidths> beyond_widths{};
     std::size_t distinct = 0;
     std::size_t beyond = 0;
@@ -46,11 +50,17 @@ void tryBase(const std::vector<std::uint64_t>& values, std::uint64_t base, Packi
         for (std::size_t i = 0; i < distinct; ++i) {
             bytes += by_width[beyond_widths[i]] * (1 + (beyond_widths[i] - width + 6) / 7);
         }
-        if (bytes < best.bytes) best = Packing{width, base, bytes};
-        if (by_width[width] == 0) continue;
+        if (bytes < best.bytes) {
+            best = Packing{width, base, bytes};
+        }
+        if (by_width[width] == 0) {
+            continue;
+        }
         beyond_widths[distinct++] = width;
         beyond += by_width[width];
-        if (beyond > values.size() / 4 + 1) break;
+        if (beyond > values.size() / 4 + 1) {
+            break;
+        }
     }
 }
 
@@ -70,7 +80,9 @@ void sortSmallest(std::vector<std::int64_t>& values) {
 
 Packing bestPacking(const std::vector<std::uint64_t>& values) {
     Packing best;
-    if (values.empty()) return Packing{0, 0, 2};
+    if (values.empty()) {
+        return Packing{0, 0, 2};
+    }
     std::vector<std::int64_t> sorted(values.size());
     std::transform(values.begin(), values.end(), sorted.begin(),
                    [](std::uint64_t value) { return static_cast<std::int64_t>(value); });
@@ -80,9 +92,13 @@ Packing bestPacking(const std::vector<std::uint64_t>& values) {
     bool first = true;
     for (const std::size_t at :
          {std::size_t{0}, std::size_t{1}, std::size_t{3}, sorted.size() / 32, sorted.size() / 4}) {
-        if (at >= sorted.size()) continue;
+        if (at >= sorted.size()) {
+            continue;
+        }
         const auto base = static_cast<std::uint64_t>(sorted[at]);
-        if (!first && base == last) continue;
+        if (!first && base == last) {
+            continue;
+        }
         tryBase(values, base, best);
         last = base;
         first = false;
@@ -98,7 +114,9 @@ constexpr double kExactIntegers = 9007199254740992.0;  // 2^53
 /// makes the decoder's quotient the same everywhere.
 bool asDecimal(double value, unsigned exponent, std::int64_t& integer) {
     const double scaled = std::nearbyint(value * kPowers[exponent]);
-    if (!(std::fabs(scaled) < kExactIntegers)) return false;
+    if (!(std::fabs(scaled) < kExactIntegers)) {
+        return false;
+    }
     integer = static_cast<std::int64_t>(scaled);
     return asBits(static_cast<double>(integer) / kPowers[exponent]) == asBits(value);
 }
@@ -113,7 +131,9 @@ bool encodeDecimal(std::span<const double> values, std::string& out) {
     std::int64_t integer = 0;
     for (const double value : values) {
         unsigned needed = exponent;
-        while (needed < kPowers.size() && !asDecimal(value, needed, integer)) ++needed;
+        while (needed < kPowers.size() && !asDecimal(value, needed, integer)) {
+            ++needed;
+        }
         if (needed < kPowers.size()) {
             exponent = needed;
         } else if (++misfits > allowed) {
@@ -130,11 +150,15 @@ bool encodeDecimal(std::span<const double> values, std::string& out) {
         }
         integers.push_back(integer);
     }
-    if (exceptions.size() > allowed) return false;
+    if (exceptions.size() > allowed) {
+        return false;
+    }
     // The first integer stands in for exceptions before it, so that they do not widen the packing.
     if (!exceptions.empty() && exceptions.front() == 0) {
         std::size_t lead = 0;
-        while (lead < exceptions.size() && exceptions[lead] == lead) ++lead;
+        while (lead < exceptions.size() && exceptions[lead] == lead) {
+            ++lead;
+        }
         if (lead < integers.size()) {
             std::fill(integers.begin(), integers.begin() + static_cast<std::ptrdiff_t>(lead), integers[lead]);
         }
@@ -190,31 +214,45 @@ void encodeXor(std::span<const double> values, std::string& out) {
 
 bool decodeDecimal(ByteReader& in, std::size_t count, std::vector<double>& out) {
     const unsigned exponent = in.byte();
-    if (exponent >= kPowers.size()) return false;
+    if (exponent >= kPowers.size()) {
+        return false;
+    }
     const std::uint64_t exceptions = in.varint();
-    if (in.failed() || exceptions > count || exceptions > in.remaining() / 9) return false;
+    if (in.failed() || exceptions > count || exceptions > in.remaining() / 9) {
+        return false;
+    }
     std::vector<std::pair<std::size_t, double>> patched;
     patched.reserve(exceptions);
     std::uint64_t at = 0;
     for (std::uint64_t i = 0; i < exceptions; ++i) {
         const std::uint64_t step = in.varint();
-        if (step >= count || at + step >= count) return false;
+        if (step >= count || at + step >= count) {
+            return false;
+        }
         at += step;
         patched.emplace_back(at, std::bit_cast<double>(in.fixed64()));
     }
     std::vector<std::int64_t> integers;
-    if (!decodeIntegers(in, count, integers)) return false;
+    if (!decodeIntegers(in, count, integers)) {
+        return false;
+    }
     const std::size_t start = out.size();
     out.reserve(start + count);
-    for (const auto integer : integers) out.push_back(static_cast<double>(integer) / kPowers[exponent]);
-    for (const auto& [index, value] : patched) out[start + index] = value;
+    for (const auto integer : integers) {
+        out.push_back(static_cast<double>(integer) / kPowers[exponent]);
+    }
+    for (const auto& [index, value] : patched) {
+        out[start + index] = value;
+    }
     return true;
 }
 
 bool decodeXor(ByteReader& in, std::size_t count, std::vector<double>& out) {
     std::uint64_t previous = in.fixed64();
     BitReader bits(in.string());
-    if (in.failed()) return false;
+    if (in.failed()) {
+        return false;
+    }
     out.push_back(std::bit_cast<double>(previous));
     unsigned trail = 0;
     unsigned length = 0;
@@ -223,14 +261,18 @@ bool decodeXor(ByteReader& in, std::size_t count, std::vector<double>& out) {
             if (bits.get(1) != 0) {
                 const auto leading = static_cast<unsigned>(bits.get(5));
                 length = static_cast<unsigned>(bits.get(6)) + 1;
-                if (leading + length > 64) return false;
+                if (leading + length > 64) {
+                    return false;
+                }
                 trail = 64 - leading - length;
             } else if (length == 0) {
                 return false;
             }
             previous ^= bits.get(length) << trail;
         }
-        if (bits.failed()) return false;
+        if (bits.failed()) {
+            return false;
+        }
         out.push_back(std::bit_cast<double>(previous));
     }
     return true;
@@ -239,7 +281,9 @@ bool decodeXor(ByteReader& in, std::size_t count, std::vector<double>& out) {
 }  // namespace
 
 void encodeIntegers(std::span<const std::int64_t> values, std::string& out) {
-    if (values.empty()) return;
+    if (values.empty()) {
+        return;
+    }
     std::vector<std::uint64_t> work(values.size());
     std::transform(values.begin(), values.end(), work.begin(),
                    [](std::int64_t value) { return static_cast<std::uint64_t>(value); });
@@ -264,7 +308,9 @@ void encodeIntegers(std::span<const std::int64_t> values, std::string& out) {
         }
     }
     out += static_cast<char>(transform * kWidths + best.width);
-    for (unsigned t = 0; t < transform; ++t) putVarint(out, zigzag(static_cast<std::int64_t>(seeds[t])));
+    for (unsigned t = 0; t < transform; ++t) {
+        putVarint(out, zigzag(static_cast<std::int64_t>(seeds[t])));
+    }
     putVarint(out, zigzag(static_cast<std::int64_t>(best.base)));
     BitWriter bits(out);
     std::string exceptions;
@@ -286,30 +332,41 @@ void encodeIntegers(std::span<const std::int64_t> values, std::string& out) {
 }
 
 bool decodeIntegers(ByteReader& in, std::size_t count, std::vector<std::int64_t>& out) {
-    if (count == 0) return true;
+    if (count == 0) {
+        return true;
+    }
     const unsigned code = in.byte();
     const unsigned transform = code / kWidths;
     const unsigned width = code % kWidths;
-    if (in.failed() || transform >= kTransforms || count > kMaxSamplesPerChunk || count < transform)
+    if (in.failed() || transform >= kTransforms || count > kMaxSamplesPerChunk || count < transform) {
         return false;
+    }
     std::array<std::uint64_t, kTransforms - 1> seeds{};
-    for (unsigned t = 0; t < transform; ++t) seeds[t] = static_cast<std::uint64_t>(unzigzag(in.varint()));
+    for (unsigned t = 0; t < transform; ++t) {
+        seeds[t] = static_cast<std::uint64_t>(unzigzag(in.varint()));
+    }
     const auto base = static_cast<std::uint64_t>(unzigzag(in.varint()));
     const std::size_t packed = count - transform;
     BitReader bits(in.take((packed * width + 7) / 8));
-    if (in.failed()) return false;
+    if (in.failed()) {
+        return false;
+    }
     const std::size_t start = out.size();
     out.resize(start + count);
     const auto values = std::span(out).subspan(start);
     // What is packed goes behind the seeds, where undoing the differences wants it.
     const auto residuals = values.subspan(transform);
-    for (auto& residual : residuals) residual = static_cast<std::int64_t>(bits.get(width) + base);
+    for (auto& residual : residuals) {
+        residual = static_cast<std::int64_t>(bits.get(width) + base);
+    }
     const std::uint64_t exceptions = in.varint();
     std::uint64_t at = 0;
     for (std::uint64_t i = 0; i < exceptions; ++i) {
         const std::uint64_t step = in.varint();
         const std::uint64_t above = in.varint();
-        if (in.failed() || width == 64 || step >= packed || at + step >= packed) return false;
+        if (in.failed() || width == 64 || step >= packed || at + step >= packed) {
+            return false;
+        }
         at += step;
         residuals[at] =
             static_cast<std::int64_t>(static_cast<std::uint64_t>(residuals[at]) + (above << width));
@@ -325,7 +382,9 @@ bool decodeIntegers(ByteReader& in, std::size_t count, std::vector<std::int64_t>
 }
 
 void encodeValues(std::span<const double> values, std::string& out) {
-    if (values.empty()) return;
+    if (values.empty()) {
+        return;
+    }
     const std::uint64_t first = asBits(values[0]);
     if (std::all_of(values.begin(), values.end(), [first](double v) { return asBits(v) == first; })) {
         out += static_cast<char>(ValueMode::constant);
@@ -343,12 +402,18 @@ void encodeValues(std::span<const double> values, std::string& out) {
 }
 
 bool decodeValues(ByteReader& in, std::size_t count, std::vector<double>& out) {
-    if (count == 0) return true;
-    if (count > kMaxSamplesPerChunk) return false;
+    if (count == 0) {
+        return true;
+    }
+    if (count > kMaxSamplesPerChunk) {
+        return false;
+    }
     switch (static_cast<ValueMode>(in.byte())) {
         case ValueMode::constant: {
             const double value = std::bit_cast<double>(in.fixed64());
-            if (in.failed()) return false;
+            if (in.failed()) {
+                return false;
+            }
             out.insert(out.end(), count, value);
             return true;
         }

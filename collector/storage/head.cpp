@@ -12,7 +12,9 @@ bool earlier(const Sample& a, const Sample& b) {
 }  // namespace
 
 void mergeInto(std::vector<Sample> samples, std::vector<Sample>& out) {
-    if (samples.empty()) return;
+    if (samples.empty()) {
+        return;
+    }
     const bool sorted = std::is_sorted(samples.begin(), samples.end(), earlier);
     if (sorted && (out.empty() || out.back().timestamp < samples.front().timestamp)) {
         if (out.empty()) {
@@ -22,7 +24,9 @@ void mergeInto(std::vector<Sample> samples, std::vector<Sample>& out) {
         }
         return;
     }
-    if (!sorted) std::stable_sort(samples.begin(), samples.end(), earlier);
+    if (!sorted) {
+        std::stable_sort(samples.begin(), samples.end(), earlier);
+    }
     const auto middle = static_cast<std::ptrdiff_t>(out.size());
     out.insert(out.end(), samples.begin(), samples.end());
     std::inplace_merge(out.begin(), out.begin() + middle, out.end(), earlier);
@@ -36,14 +40,18 @@ void mergeInto(const HeadPart& part, TimestampMs from, TimestampMs to, std::vect
     SampleStream::decode(part.stream, samples);
     std::erase_if(samples, outside);
     mergeInto(std::move(samples), out);
-    if (part.late.empty()) return;
+    if (part.late.empty()) {
+        return;
+    }
     samples = part.late;
     std::erase_if(samples, outside);
     mergeInto(std::move(samples), out);
 }
 
 void Head::append(SeriesId id, std::span<const Sample> samples) {
-    if (id >= series_.size()) series_.resize(id + std::size_t{1});
+    if (id >= series_.size()) {
+        series_.resize(id + std::size_t{1});
+    }
     SampleStream& stream = series_[id];
     for (const auto& sample : samples) {
         if (stream.empty() || stream.last() < sample.timestamp) {
@@ -68,10 +76,16 @@ TimestampMs Head::oldest(SeriesId id) const {
 
 HeadPart Head::copy(SeriesId id, TimestampMs from, TimestampMs to) const {
     HeadPart part;
-    if (!contains(id)) return part;
+    if (!contains(id)) {
+        return part;
+    }
     const SampleStream& stream = series_[id];
-    if (stream.last() >= from && stream.first() <= to) part.stream = stream.bytes();
-    if (const auto late = late_.find(id); late != late_.end()) part.late = late->second;
+    if (stream.last() >= from && stream.first() <= to) {
+        part.stream = stream.bytes();
+    }
+    if (const auto late = late_.find(id); late != late_.end()) {
+        part.late = late->second;
+    }
     return part;
 }
 

@@ -30,11 +30,18 @@ void putValue(std::string& out, double value) {
 
 double readValue(ByteReader& in) {
     const std::uint64_t code = in.varint();
-    if ((code & 1) != 0) return static_cast<double>(unzigzag(code >> 1));
+    if ((code & 1) != 0) {
+        return static_cast<double>(unzigzag(code >> 1));
+    }
     return std::bit_cast<double>(in.fixed64());
 }
 
 }  // namespace
+
+tl::unexpected<Error> unknownInLog(SeriesId id) {
+    return fail(ErrorKind::internal,
+                "arrival log: an entry names series " + std::to_string(id) + ", which is unknown");
+}
 
 std::string encodeLogEntry(std::span<const SeriesBatch> batch) {
     std::string out;
@@ -61,14 +68,22 @@ Expected<void> LogEntry::decode(std::string_view payload) {
     series_.clear();
     samples_.clear();
     const auto damaged = [] { return fail(ErrorKind::internal, "arrival log: an entry is damaged"); };
-    if (payload.size() < 5) return damaged();
+    if (payload.size() < 5) {
+        return damaged();
+    }
     ByteReader sum(payload.substr(payload.size() - 4));
     payload.remove_suffix(4);
-    if (sum.fixed32() != checksum(payload)) return damaged();
+    if (sum.fixed32() != checksum(payload)) {
+        return damaged();
+    }
     ByteReader in(payload);
-    if (in.byte() != kVersion) return damaged();
+    if (in.byte() != kVersion) {
+        return damaged();
+    }
     const std::uint64_t count = in.varint();
-    if (count > in.remaining()) return damaged();
+    if (count > in.remaining()) {
+        return damaged();
+    }
     series_.reserve(count);
     // A sample has two bytes at least: what looks at them does not see them move.
     samples_.reserve(payload.size() / 2);
@@ -77,17 +92,23 @@ Expected<void> LogEntry::decode(std::string_view payload) {
     for (std::uint64_t i = 0; i < count; ++i) {
         id += static_cast<std::uint64_t>(unzigzag(in.varint()));
         const std::uint64_t size = in.varint();
-        if (size > in.remaining()) return damaged();
+        if (size > in.remaining()) {
+            return damaged();
+        }
         const std::size_t first = samples_.size();
         for (std::uint64_t k = 0; k < size; ++k) {
             time += static_cast<std::uint64_t>(unzigzag(in.varint()));
             const double value = readValue(in);
-            if (in.failed()) return damaged();
+            if (in.failed()) {
+                return damaged();
+            }
             samples_.push_back(Sample{static_cast<TimestampMs>(time), value});
         }
         series_.push_back({static_cast<SeriesId>(id), std::span(samples_).subspan(first)});
     }
-    if (!in.complete()) return damaged();
+    if (!in.complete()) {
+        return damaged();
+    }
     return {};
 }
 

@@ -20,6 +20,9 @@ struct SeriesBatch {
     std::span<const Sample> samples;
 };
 
+/// The Error for an entry of the arrival log that names a series that does not exist.
+tl::unexpected<Error> unknownInLog(SeriesId id);
+
 /// The payload of one entry of the arrival log, with a checksum.
 std::string encodeLogEntry(std::span<const SeriesBatch> batch);
 

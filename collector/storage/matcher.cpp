@@ -45,6 +45,20 @@ const char* problem(RE2::ErrorCode code) {
 
 }  // namespace
 
+const char* operatorOf(Matcher::Type type) {
+    switch (type) {
+        case Matcher::Type::equal:
+            return "=";
+        case Matcher::Type::not_equal:
+            return "!=";
+        case Matcher::Type::regex:
+            return "=~";
+        case Matcher::Type::not_regex:
+            return "!~";
+    }
+    return "=";
+}
+
 Expected<Matcher> Matcher::create(Type type, std::string name, std::string value) {
     Matcher matcher;
     matcher.type_ = type;

@@ -39,6 +39,9 @@ class Matcher {
     std::shared_ptr<const re2::RE2> regex_;
 };
 
+/// How PromQL writes the type: "=", "!=", "=~" or "!~".
+const char* operatorOf(Matcher::Type type);
+
 using Matchers = std::vector<Matcher>;
 
 struct SeriesSamples {

@@ -10,13 +10,15 @@ constexpr unsigned kMostReaders = 4;
 }  // namespace
 
 ReaderPool::Lease::~Lease() {
-    if (reader_) pool_->giveBack(std::move(reader_));
+    if (reader_) {
+        pool_->giveBack(std::move(reader_));
+    }
 }
 
 Expected<ReaderPool::Lease> ReaderPool::acquire() {
     {
-        std::unique_lock lock(mutex_);
-        returned_.wait(lock, [this] { return in_use_ < kMostReaders; });
+        MutexLock lock(mutex_);
+        returned_.wait(lock, [this]() LAPWING_REQUIRES(mutex_) { return in_use_ < kMostReaders; });
         ++in_use_;
         if (!idle_.empty()) {
             auto reader = std::move(idle_.back());
@@ -26,9 +28,9 @@ Expected<ReaderPool::Lease> ReaderPool::acquire() {
     }
     auto reader = openOne();
     if (!reader) {
-        const std::lock_guard lock(mutex_);
+        const MutexLock lock(mutex_);
         --in_use_;
-        returned_.notify_one();
+        returned_.notifyOne();
         return tl::unexpected(reader.error());
     }
     return Lease(*this, std::move(*reader));
@@ -37,18 +39,22 @@ Expected<ReaderPool::Lease> ReaderPool::acquire() {
 void ReaderPool::giveBack(std::unique_ptr<Reader> reader) {
     reader->blocks.release();
     reader->connection.rollback();
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     --in_use_;
     idle_.push_back(std::move(reader));
-    returned_.notify_one();
+    returned_.notifyOne();
 }
 
 Expected<std::unique_ptr<Reader>> ReaderPool::openOne() const {
     auto connection = openReader(path_);
-    if (!connection) return tl::unexpected(connection.error());
+    if (!connection) {
+        return tl::unexpected(connection.error());
+    }
     auto reader = std::make_unique<Reader>(Reader{std::move(*connection), BlockTable()});
     auto blocks = BlockTable::open(reader->connection);
-    if (!blocks) return tl::unexpected(blocks.error());
+    if (!blocks) {
+        return tl::unexpected(blocks.error());
+    }
     reader->blocks = std::move(*blocks);
     return reader;
 }

@@ -1,12 +1,11 @@
 #pragma once
 
-#include <condition_variable>
 #include <memory>
-#include <mutex>
 #include <string>
 #include <vector>
 
 #include "collector/storage/block_table.h"
+#include "common/mutex.h"
 
 namespace lapwing::storage {
 
@@ -43,10 +42,10 @@ class ReaderPool {
     Expected<std::unique_ptr<Reader>> openOne() const;
 
     std::string path_;
-    std::mutex mutex_;
-    std::condition_variable returned_;
-    std::vector<std::unique_ptr<Reader>> idle_;
-    unsigned in_use_ = 0;
+    Mutex mutex_;
+    ConditionVariable returned_;
+    std::vector<std::unique_ptr<Reader>> idle_ LAPWING_GUARDED_BY(mutex_);
+    unsigned in_use_ LAPWING_GUARDED_BY(mutex_) = 0;
 };
 
 }  // namespace lapwing::storage

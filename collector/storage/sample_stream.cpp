@@ -55,7 +55,9 @@ void SampleStream::append(const Sample& sample) {
         }
     }
     bytes_ += static_cast<char>(head | (change != 0 ? kStepChanged : 0));
-    if (change != 0) putVarint(bytes_, zigzag(change));
+    if (change != 0) {
+        putVarint(bytes_, zigzag(change));
+    }
     if (follows) {
         putVarint(bytes_, rest);
     } else if ((head >> 1 & 3) == raw) {
@@ -70,7 +72,9 @@ TimestampMs SampleStream::first() const {
 }
 
 bool SampleStream::decode(std::string_view bytes, std::vector<Sample>& out) {
-    if (bytes.empty()) return true;
+    if (bytes.empty()) {
+        return true;
+    }
     ByteReader in(bytes);
     // Unsigned, for what is damaged may overflow.
     auto time = static_cast<std::uint64_t>(unzigzag(in.varint()));
@@ -78,9 +82,13 @@ bool SampleStream::decode(std::string_view bytes, std::vector<Sample>& out) {
     std::uint64_t step = 0;
     while (!in.failed()) {
         out.push_back({static_cast<TimestampMs>(time), std::bit_cast<double>(value)});
-        if (in.remaining() == 0) return true;
+        if (in.remaining() == 0) {
+            return true;
+        }
         const unsigned head = in.byte();
-        if ((head & kStepChanged) != 0) step += static_cast<std::uint64_t>(unzigzag(in.varint()));
+        if ((head & kStepChanged) != 0) {
+            step += static_cast<std::uint64_t>(unzigzag(in.varint()));
+        }
         time += step;
         const unsigned number = head >> 3;
         switch (head >> 1 & 3) {
@@ -88,7 +96,9 @@ bool SampleStream::decode(std::string_view bytes, std::vector<Sample>& out) {
                 break;
             case integer: {
                 const auto before = exactInteger(std::bit_cast<double>(value));
-                if (!before) return false;
+                if (!before) {
+                    return false;
+                }
                 const auto change = unzigzag(number == kFollows ? in.varint() : number);
                 const auto now = static_cast<std::int64_t>(static_cast<std::uint64_t>(*before) +
                                                            static_cast<std::uint64_t>(change));
@@ -96,7 +106,9 @@ bool SampleStream::decode(std::string_view bytes, std::vector<Sample>& out) {
                 break;
             }
             case xored:
-                if (number > 7) return false;
+                if (number > 7) {
+                    return false;
+                }
                 value ^= in.varint() << (8 * number);
                 break;
             default:

@@ -40,7 +40,9 @@ struct Descriptor {
     Descriptor(const Descriptor&) = delete;
     Descriptor& operator=(const Descriptor&) = delete;
     ~Descriptor() {
-        if (fd >= 0) ::close(fd);
+        if (fd >= 0) {
+            ::close(fd);
+        }
     }
 };
 
@@ -92,18 +94,26 @@ Expected<void> create(const std::string& path) {
     ::unlink((fresh + "-journal").c_str());
     {
         const Descriptor made(::open(fresh.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0640));
-        if (made.fd < 0) return fail(ErrorKind::unavailable, systemError("create " + fresh));
+        if (made.fd < 0) {
+            return fail(ErrorKind::unavailable, systemError("create " + fresh));
+        }
     }
     auto built = [&]() -> Expected<void> {
         auto db = Connection::open(fresh, SQLITE_OPEN_READWRITE);
-        if (!db) return tl::unexpected(db.error());
+        if (!db) {
+            return tl::unexpected(db.error());
+        }
         auto identified =
             db->exec(("PRAGMA page_size=4096; PRAGMA auto_vacuum=INCREMENTAL; PRAGMA application_id=" +
                       std::to_string(kApplicationId))
                          .c_str());
-        if (!identified) return identified;
+        if (!identified) {
+            return identified;
+        }
         auto migrated = migrate(*db);
-        if (!migrated) return migrated;
+        if (!migrated) {
+            return migrated;
+        }
         return db->exec("PRAGMA journal_mode=WAL");
     }();
     if (!built) {
@@ -122,7 +132,9 @@ Expected<void> create(const std::string& path) {
 
 Expected<void> syncDirectoryOf(const std::string& path) {
     auto directory = std::filesystem::path(path).parent_path();
-    if (directory.empty()) directory = ".";
+    if (directory.empty()) {
+        directory = ".";
+    }
     const Descriptor fd(::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     if (fd.fd < 0 || ::fsync(fd.fd) != 0) {
         return fail(ErrorKind::unavailable, systemError("sync " + directory.string()));
@@ -143,27 +155,41 @@ Expected<FileLock> FileLock::take(const std::string& path) {
 }
 
 FileLock::~FileLock() {
-    if (descriptor_ >= 0) ::close(descriptor_);
+    if (descriptor_ >= 0) {
+        ::close(descriptor_);
+    }
 }
 
 Expected<void> ensureFile(const std::string& path) {
-    if (path.empty()) return fail(ErrorKind::invalid, "the database has no path");
+    if (path.empty()) {
+        return fail(ErrorKind::invalid, "the database has no path");
+    }
     const Descriptor fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
     if (fd.fd < 0) {
-        if (errno == ENOENT) return create(path);
+        if (errno == ENOENT) {
+            return create(path);
+        }
         return fail(errno == EACCES ? ErrorKind::denied : ErrorKind::unavailable,
                     systemError("open " + path));
     }
     struct stat status {};
-    if (::fstat(fd.fd, &status) != 0) return fail(ErrorKind::unavailable, systemError("stat " + path));
-    if (!S_ISREG(status.st_mode)) return fail(ErrorKind::invalid, path + ": is not a regular file");
-    if (status.st_size == 0) return create(path);
+    if (::fstat(fd.fd, &status) != 0) {
+        return fail(ErrorKind::unavailable, systemError("stat " + path));
+    }
+    if (!S_ISREG(status.st_mode)) {
+        return fail(ErrorKind::invalid, path + ": is not a regular file");
+    }
+    if (status.st_size == 0) {
+        return create(path);
+    }
     return inspect(path, fd.fd, status.st_size);
 }
 
 Expected<Connection> openWriter(const std::string& path) {
     auto db = Connection::open(path, SQLITE_OPEN_READWRITE);
-    if (!db) return db;
+    if (!db) {
+        return db;
+    }
     sqlite3_db_config(db->get(), SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, nullptr);
     // Checkpoints are made by a thread that nobody waits for; durability within a second is its business too.
     auto done = db->exec(
@@ -171,18 +197,26 @@ Expected<Connection> openWriter(const std::string& path) {
         "PRAGMA cache_size=-1024; PRAGMA temp_store=MEMORY;"
         // Debian's SQLite overwrites freed pages with zeros: twice the writing, and none left on a full disk.
         "PRAGMA secure_delete=FAST");
-    if (!done) return tl::unexpected(done.error());
+    if (!done) {
+        return tl::unexpected(done.error());
+    }
     const auto version = db->integer("PRAGMA user_version");
-    if (!version) return tl::unexpected(version.error());
+    if (!version) {
+        return tl::unexpected(version.error());
+    }
     if (*version > kSchemaVersion) {
         return fail(ErrorKind::invalid, path + ": was written by a newer version of Lapwing");
     }
     struct stat status {};
     if (::stat(path.c_str(), &status) == 0 && status.st_size <= kCheckedWholeBytes) {
         auto check = db->prepare("PRAGMA quick_check(1)", false);
-        if (!check) return tl::unexpected(check.error());
+        if (!check) {
+            return tl::unexpected(check.error());
+        }
         const auto row = check->step();
-        if (!row) return tl::unexpected(row.error());
+        if (!row) {
+            return tl::unexpected(row.error());
+        }
         if (*row && check->bytes(0) != "ok") {
             return fail(ErrorKind::internal, path + ": is damaged: " + std::string(check->bytes(0)));
         }
@@ -195,8 +229,12 @@ Expected<void> keepChanges(Connection& writer) {
     const auto mode = writer.prepare("PRAGMA journal_mode=WAL", false).and_then([](Statement statement) {
         return statement.step().map([&](bool) { return std::string(statement.bytes(0)); });
     });
-    if (!mode) return tl::unexpected(mode.error());
-    if (*mode != "wal") return fail(ErrorKind::unavailable, "database: cannot use a write-ahead log here");
+    if (!mode) {
+        return tl::unexpected(mode.error());
+    }
+    if (*mode != "wal") {
+        return fail(ErrorKind::unavailable, "database: cannot use a write-ahead log here");
+    }
     return {};
 }
 
@@ -204,23 +242,38 @@ const Migrations kMigrations = kStatements;
 
 Expected<void> migrate(Connection& writer, Migrations migrations) {
     const auto version = writer.integer("PRAGMA user_version");
-    if (!version) return tl::unexpected(version.error());
+    if (!version) {
+        return tl::unexpected(version.error());
+    }
     const auto wanted = migrations.size();
-    if (*version == static_cast<std::int64_t>(wanted)) return {};
+    if (*version == static_cast<std::int64_t>(wanted)) {
+        return {};
+    }
     auto done = writer.exec("BEGIN IMMEDIATE");
-    for (auto v = static_cast<std::size_t>(*version); done && v < wanted; ++v)
+    for (auto v = static_cast<std::size_t>(*version); done && v < wanted; ++v) {
         done = writer.exec(migrations[v]);
-    if (done) done = writer.exec(("PRAGMA user_version=" + std::to_string(wanted)).c_str());
-    if (done) done = writer.exec("COMMIT");
-    if (!done) writer.rollback();
+    }
+    if (done) {
+        done = writer.exec(("PRAGMA user_version=" + std::to_string(wanted)).c_str());
+    }
+    if (done) {
+        done = writer.exec("COMMIT");
+    }
+    if (!done) {
+        writer.rollback();
+    }
     return done;
 }
 
 Expected<Connection> openReader(const std::string& path) {
     auto db = Connection::open(path, SQLITE_OPEN_READWRITE);
-    if (!db) return db;
+    if (!db) {
+        return db;
+    }
     auto done = db->exec("PRAGMA query_only=1; PRAGMA cache_size=-256; PRAGMA wal_autocheckpoint=0");
-    if (!done) return tl::unexpected(done.error());
+    if (!done) {
+        return tl::unexpected(done.error());
+    }
     return db;
 }
 

@@ -37,7 +37,9 @@ SeriesIndex::SeriesIndex() : by_pairs_(0, Hash{this}, Same{this}) {
 
 std::uint32_t SeriesIndex::intern(std::string_view text) {
     const auto known = symbols_.find(text);
-    if (known != symbols_.end()) return known->second;
+    if (known != symbols_.end()) {
+        return known->second;
+    }
     const auto symbol = static_cast<std::uint32_t>(texts_.size());
     texts_.emplace_back(text);
     symbols_.emplace(texts_.back(), symbol);
@@ -57,28 +59,38 @@ SeriesIndex::PairId SeriesIndex::intern(const LabelView& label) {
 
 std::optional<std::uint32_t> SeriesIndex::symbol(std::string_view text) const {
     const auto known = symbols_.find(text);
-    if (known == symbols_.end()) return std::nullopt;
+    if (known == symbols_.end()) {
+        return std::nullopt;
+    }
     return known->second;
 }
 
 std::optional<SeriesIndex::PairId> SeriesIndex::pair(std::string_view name, std::string_view value) const {
     const auto name_symbol = symbol(name);
     const auto value_symbol = name_symbol ? symbol(value) : std::nullopt;
-    if (!value_symbol) return std::nullopt;
+    if (!value_symbol) {
+        return std::nullopt;
+    }
     const auto known = pair_ids_.find(keyOf({*name_symbol, *value_symbol}));
-    if (known == pair_ids_.end()) return std::nullopt;
+    if (known == pair_ids_.end()) {
+        return std::nullopt;
+    }
     return known->second;
 }
 
 std::optional<std::uint32_t> SeriesIndex::value(SeriesId id, std::uint32_t name) const {
     for (const auto pair : pairs(id)) {
-        if (pairs_[pair].name == name) return pairs_[pair].value;
+        if (pairs_[pair].name == name) {
+            return pairs_[pair].value;
+        }
     }
     return std::nullopt;
 }
 
 void SeriesIndex::add(SeriesId id, GroupId group, std::span<const LabelView> labels) {
-    if (id >= series_.size()) series_.resize(id + std::size_t{1});
+    if (id >= series_.size()) {
+        series_.resize(id + std::size_t{1});
+    }
     Series& series = series_[id];
     series.group = group;
     series.first = static_cast<std::uint32_t>(pairs_of_.size());
@@ -100,7 +112,9 @@ void SeriesIndex::add(SeriesId id, GroupId group, std::span<const LabelView> lab
 void SeriesIndex::add(SeriesId id, GroupId group, const Labels& labels) {
     std::vector<LabelView> views;
     views.reserve(labels.size());
-    for (const auto& label : labels) views.push_back({label.name, label.value});
+    for (const auto& label : labels) {
+        views.push_back({label.name, label.value});
+    }
     add(id, group, views);
 }
 
@@ -109,11 +123,15 @@ std::optional<SeriesId> SeriesIndex::find(const Labels& labels) const {
     pairs.reserve(labels.size());
     for (const auto& label : labels) {
         const auto known = pair(label.name, label.value);
-        if (!known) return std::nullopt;
+        if (!known) {
+            return std::nullopt;
+        }
         pairs.push_back(*known);
     }
     const auto known = by_pairs_.find(std::span<const PairId>(pairs));
-    if (known == by_pairs_.end()) return std::nullopt;
+    if (known == by_pairs_.end()) {
+        return std::nullopt;
+    }
     return *known;
 }
 
@@ -127,12 +145,16 @@ Labels SeriesIndex::materialise(SeriesId id) const {
 }
 
 std::shared_ptr<const Labels> SeriesIndex::labels(SeriesId id) const {
-    const std::lock_guard lock(cache_mutex_);
+    const MutexLock lock(cache_mutex_);
     const auto known = cache_.find(id);
-    if (known != cache_.end()) return known->second;
+    if (known != cache_.end()) {
+        return known->second;
+    }
     if (cache_.size() >= kCachedLabels) {
         // A query of very many series should not drive out what rules ask for again and again.
-        if (++cache_misses_ < kCachedLabels) return std::make_shared<const Labels>(materialise(id));
+        if (++cache_misses_ < kCachedLabels) {
+            return std::make_shared<const Labels>(materialise(id));
+        }
         cache_.clear();
         cache_misses_ = 0;
     }
@@ -143,7 +165,9 @@ std::vector<SeriesId> SeriesIndex::all() const {
     std::vector<SeriesId> ids;
     ids.reserve(size());
     for (SeriesId id = 0; id < series_.size(); ++id) {
-        if (contains(id)) ids.push_back(id);
+        if (contains(id)) {
+            ids.push_back(id);
+        }
     }
     return ids;
 }
@@ -155,16 +179,22 @@ SeriesIndex::Postings SeriesIndex::withValue(const Matcher& matcher, bool wanted
     }
     const auto name = symbol(matcher.name());
     const auto values = name ? values_.find(*name) : values_.end();
-    if (values == values_.end()) return {};
+    if (values == values_.end()) {
+        return {};
+    }
     Postings ids;
     std::size_t lists = 0;
     for (const auto pair : values->second) {
-        if (matcher.matches(texts_[pairs_[pair].value]) != wanted) continue;
+        if (matcher.matches(texts_[pairs_[pair].value]) != wanted) {
+            continue;
+        }
         ids.insert(ids.end(), postings_[pair].begin(), postings_[pair].end());
         ++lists;
     }
     // A series has one value only: the lists are disjoint.
-    if (lists > 1) std::sort(ids.begin(), ids.end());
+    if (lists > 1) {
+        std::sort(ids.begin(), ids.end());
+    }
     return ids;
 }
 
@@ -173,7 +203,9 @@ std::vector<SeriesId> SeriesIndex::select(const Matchers& matchers) const {
     std::vector<SeriesId> ids;
     bool narrowed = false;
     for (const auto& matcher : matchers) {
-        if (matcher.matches(std::string_view())) continue;
+        if (matcher.matches(std::string_view())) {
+            continue;
+        }
         auto list = withValue(matcher, true);
         if (narrowed) {
             std::vector<SeriesId> both;
@@ -183,15 +215,36 @@ std::vector<SeriesId> SeriesIndex::select(const Matchers& matchers) const {
             ids = std::move(list);
             narrowed = true;
         }
-        if (ids.empty()) return ids;
+        if (ids.empty()) {
+            return ids;
+        }
     }
-    if (!narrowed) ids = all();
+    if (!narrowed) {
+        ids = all();
+    }
     for (const auto& matcher : matchers) {
-        if (!matcher.matches(std::string_view())) continue;
+        if (!matcher.matches(std::string_view())) {
+            continue;
+        }
         const auto refused = withValue(matcher, false);
         std::vector<SeriesId> rest;
         std::set_difference(ids.begin(), ids.end(), refused.begin(), refused.end(), std::back_inserter(rest));
         ids = std::move(rest);
+    }
+    return ids;
+}
+
+std::vector<SeriesId> SeriesIndex::selectAny(const std::vector<Matchers>& any) const {
+    if (any.empty()) {
+        return all();
+    }
+    std::vector<SeriesId> ids;
+    for (const auto& matchers : any) {
+        const auto more = select(matchers);
+        std::vector<SeriesId> both;
+        both.reserve(ids.size() + more.size());
+        std::set_union(ids.begin(), ids.end(), more.begin(), more.end(), std::back_inserter(both));
+        ids = std::move(both);
     }
     return ids;
 }

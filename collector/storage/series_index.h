@@ -6,7 +6,6 @@
 #include <cstdint>
 #include <deque>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <span>
 #include <string>
@@ -16,6 +15,7 @@
 
 #include "collector/storage/log_entry.h"
 #include "collector/storage/queryable.h"
+#include "common/mutex.h"
 
 namespace lapwing::storage {
 
@@ -37,6 +37,8 @@ class SeriesIndex {
     std::optional<SeriesId> find(const Labels& labels) const;
     /// Ascending ids of the series that meet all matchers.
     std::vector<SeriesId> select(const Matchers& matchers) const;
+    /// Ascending ids of the series that meet any of the sets of matchers; of all series without a set.
+    std::vector<SeriesId> selectAny(const std::vector<Matchers>& any) const;
     std::vector<SeriesId> all() const;
 
     bool contains(SeriesId id) const { return id < series_.size() && series_[id].count > 0; }
@@ -103,9 +105,10 @@ class SeriesIndex {
     std::vector<PairId> pairs_of_;  ///< of all series, one after the other
     tsl::robin_set<SeriesId, Hash, Same> by_pairs_;
 
-    mutable std::mutex cache_mutex_;
-    mutable std::unordered_map<SeriesId, std::shared_ptr<const Labels>> cache_;
-    mutable std::size_t cache_misses_ = 0;
+    mutable Mutex cache_mutex_;
+    mutable std::unordered_map<SeriesId, std::shared_ptr<const Labels>> cache_
+        LAPWING_GUARDED_BY(cache_mutex_);
+    mutable std::size_t cache_misses_ LAPWING_GUARDED_BY(cache_mutex_) = 0;
 };
 
 }  // namespace lapwing::storage

@@ -20,10 +20,14 @@ Expected<void> decodeLabels(std::string_view data, std::vector<LabelView>& out) 
     while (in.remaining() > 0) {
         const auto name = in.string();
         const auto value = in.string();
-        if (in.failed() || value.empty() || (!out.empty() && out.back().name >= name)) return damaged();
+        if (in.failed() || value.empty() || (!out.empty() && out.back().name >= name)) {
+            return damaged();
+        }
         out.push_back({name, value});
     }
-    if (out.empty()) return damaged();
+    if (out.empty()) {
+        return damaged();
+    }
     return {};
 }
 

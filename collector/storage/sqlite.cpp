@@ -43,7 +43,9 @@ Statement& Statement::bindBlob(int parameter, std::string_view value) {
 
 Expected<bool> Statement::step() {
     const int code = sqlite3_step(statement_.get());
-    if (code == SQLITE_ROW) return true;
+    if (code == SQLITE_ROW) {
+        return true;
+    }
     if (code == SQLITE_DONE) {
         reset();
         return false;
@@ -56,8 +58,12 @@ Expected<bool> Statement::step() {
 Expected<void> Statement::run() {
     for (;;) {
         const auto row = step();
-        if (!row) return tl::unexpected(row.error());
-        if (!*row) return {};
+        if (!row) {
+            return tl::unexpected(row.error());
+        }
+        if (!*row) {
+            return {};
+        }
     }
 }
 
@@ -72,7 +78,9 @@ Expected<Connection> Connection::open(const std::string& path, int flags) {
     sqlite3* db = nullptr;
     const int code = sqlite3_open_v2(path.c_str(), &db, flags | SQLITE_OPEN_NOMUTEX, nullptr);
     connection.db_.reset(db);
-    if (code != SQLITE_OK) return tl::unexpected(sqliteError(db, code, "open " + path));
+    if (code != SQLITE_OK) {
+        return tl::unexpected(sqliteError(db, code, "open " + path));
+    }
     sqlite3_extended_result_codes(db, 1);
     sqlite3_busy_timeout(db, 5000);
     return connection;
@@ -80,7 +88,9 @@ Expected<Connection> Connection::open(const std::string& path, int flags) {
 
 Expected<void> Connection::exec(const char* sql) {
     const int code = sqlite3_exec(get(), sql, nullptr, nullptr, nullptr);
-    if (code != SQLITE_OK) return tl::unexpected(sqliteError(get(), code, "database"));
+    if (code != SQLITE_OK) {
+        return tl::unexpected(sqliteError(get(), code, "database"));
+    }
     return {};
 }
 
@@ -88,21 +98,31 @@ Expected<Statement> Connection::prepare(std::string_view sql, bool kept) {
     sqlite3_stmt* statement = nullptr;
     const int code = sqlite3_prepare_v3(get(), sql.data(), static_cast<int>(sql.size()),
                                         kept ? SQLITE_PREPARE_PERSISTENT : 0U, &statement, nullptr);
-    if (code != SQLITE_OK) return tl::unexpected(sqliteError(get(), code, "database"));
+    if (code != SQLITE_OK) {
+        return tl::unexpected(sqliteError(get(), code, "database"));
+    }
     return Statement(statement);
 }
 
 Expected<std::int64_t> Connection::integer(std::string_view sql) {
     auto statement = prepare(sql, false);
-    if (!statement) return tl::unexpected(statement.error());
+    if (!statement) {
+        return tl::unexpected(statement.error());
+    }
     const auto row = statement->step();
-    if (!row) return tl::unexpected(row.error());
-    if (!*row) return fail(ErrorKind::not_found, "database: no row");
+    if (!row) {
+        return tl::unexpected(row.error());
+    }
+    if (!*row) {
+        return fail(ErrorKind::not_found, "database: no row");
+    }
     return statement->integer(0);
 }
 
 void Connection::rollback() {
-    if (sqlite3_get_autocommit(get()) == 0) sqlite3_exec(get(), "ROLLBACK", nullptr, nullptr, nullptr);
+    if (sqlite3_get_autocommit(get()) == 0) {
+        sqlite3_exec(get(), "ROLLBACK", nullptr, nullptr, nullptr);
+    }
 }
 
 }  // namespace lapwing::storage

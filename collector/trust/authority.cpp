@@ -23,11 +23,11 @@ struct Pair {
 Expected<Pair> readPair(const std::string& cert_file, const std::string& key_file) {
     const auto cert_pem = readFile(cert_file);
     if (!cert_pem) {
-        return tl::unexpected(cert_pem.error());
+        return fail(cert_pem.error());
     }
     const auto key_pem = readFile(key_file);
     if (!key_pem) {
-        return tl::unexpected(key_pem.error());
+        return fail(key_pem.error());
     }
     auto cert = certificateFromPem(*cert_pem);
     if (!cert) {
@@ -46,12 +46,12 @@ Expected<Pair> readPair(const std::string& cert_file, const std::string& key_fil
 Expected<Pair> makePair(const CertificateRequest& request, const Pair* issuer) {
     auto key = newKey();
     if (!key) {
-        return tl::unexpected(key.error());
+        return fail(key.error());
     }
     auto cert = issue(request, key->get(), issuer != nullptr ? issuer->cert.get() : nullptr,
                       issuer != nullptr ? issuer->key.get() : key->get());
     if (!cert) {
-        return tl::unexpected(cert.error());
+        return fail(cert.error());
     }
     return Pair{std::move(*cert), std::move(*key)};
 }
@@ -60,7 +60,7 @@ Expected<void> writePair(const Pair& pair, const std::string& cert_file, const s
                          const Owner& owner) {
     const auto key_pem = toPem(pair.key.get());
     if (!key_pem) {
-        return tl::unexpected(key_pem.error());
+        return fail(key_pem.error());
     }
     if (auto written = writeFile(key_file, *key_pem, 0600, &owner); !written) {
         return written;
@@ -68,7 +68,7 @@ Expected<void> writePair(const Pair& pair, const std::string& cert_file, const s
     return writeFile(cert_file, toPem(pair.cert.get()), 0644, &owner);
 }
 
-/// The lock, and whom the files belong to.
+/// The lock, and the owner of the files.
 struct Session {
     FileLock lock;
     Owner owner;
@@ -77,11 +77,11 @@ struct Session {
 Expected<Session> startSession(const std::string& directory) {
     auto owner = ownerOf(directory);
     if (!owner) {
-        return tl::unexpected(owner.error());
+        return fail(owner.error());
     }
     auto lock = FileLock::take(directory + "/lock", &*owner);
     if (!lock) {
-        return tl::unexpected(lock.error());
+        return fail(lock.error());
     }
     return Session{std::move(*lock), *owner};
 }
@@ -99,26 +99,26 @@ Expected<Authority> Authority::open(const std::string& directory) {
     const auto parent = std::filesystem::path(directory).parent_path().string();
     const auto owner = ownerOf(parent.empty() ? "." : parent);
     if (!owner) {
-        return tl::unexpected(owner.error());
+        return fail(owner.error());
     }
     if (auto made = makePrivateDirectory(directory, &*owner); !made) {
-        return tl::unexpected(made.error());
+        return fail(made.error());
     }
     if (auto made = makePrivateDirectory(directory + "/agents", &*owner); !made) {
-        return tl::unexpected(made.error());
+        return fail(made.error());
     }
     Authority authority(directory);
     const auto session = startSession(directory);
     if (!session) {
-        return tl::unexpected(session.error());
+        return fail(session.error());
     }
     const std::string key_file = directory + "/ca.key";
     auto existing = readPair(authority.caFile(), key_file);
     if (existing) {
         return authority;
     }
-    // A key without its certificate is a creation that was cut short: nothing was signed with it yet. Any
-    // other damage stays as it is, as a new authority would shut out every agent.
+    // A key without its certificate means an interrupted creation: the key has signed nothing yet. Any
+    // other damage is left alone, because a new authority would lock out every agent.
     if (existing.error().kind != ErrorKind::not_found || std::filesystem::exists(authority.caFile())) {
         return fail(existing.error().kind, "open the CA in " + directory + ": " + existing.error().message);
     }
@@ -128,10 +128,10 @@ Expected<Authority> Authority::open(const std::string& directory) {
     request.days = kAuthorityDays;
     const auto pair = makePair(request, nullptr);
     if (!pair) {
-        return tl::unexpected(pair.error());
+        return fail(pair.error());
     }
     if (auto written = writePair(*pair, authority.caFile(), key_file, session->owner); !written) {
-        return tl::unexpected(written.error());
+        return fail(written.error());
     }
     return authority;
 }
@@ -145,27 +145,27 @@ Expected<std::string> Authority::enrol(const std::string& host) {
     }
     const auto session = startSession(directory_);
     if (!session) {
-        return tl::unexpected(session.error());
+        return fail(session.error());
     }
     const auto ca = readPair(caFile(), directory_ + "/ca.key");
     if (!ca) {
-        return tl::unexpected(ca.error());
+        return fail(ca.error());
     }
     CertificateRequest request;
     request.common_name = host;
     request.days = kAgentDays;
     const auto pair = makePair(request, &*ca);
     if (!pair) {
-        return tl::unexpected(pair.error());
+        return fail(pair.error());
     }
     const auto key_pem = toPem(pair->key.get());
     if (!key_pem) {
-        return tl::unexpected(key_pem.error());
+        return fail(key_pem.error());
     }
     const std::string cert_pem = toPem(pair->cert.get());
     if (auto written = writeFile(directory_ + "/agents/" + host + ".crt", cert_pem, 0644, &session->owner);
         !written) {
-        return tl::unexpected(written.error());
+        return fail(written.error());
     }
     return cert_pem + *key_pem + toPem(ca->cert.get());
 }
@@ -190,11 +190,11 @@ Expected<bool> Authority::ensureServer(const std::vector<std::string>& names) {
 
     const auto session = startSession(directory_);
     if (!session) {
-        return tl::unexpected(session.error());
+        return fail(session.error());
     }
     const auto ca = readPair(caFile(), directory_ + "/ca.key");
     if (!ca) {
-        return tl::unexpected(ca.error());
+        return fail(ca.error());
     }
     if (const auto present = readPair(serverCertFile(), serverKeyFile());
         present && signedBy(present->cert.get(), ca->key.get()) &&
@@ -204,10 +204,10 @@ Expected<bool> Authority::ensureServer(const std::vector<std::string>& names) {
     }
     const auto pair = makePair(request, &*ca);
     if (!pair) {
-        return tl::unexpected(pair.error());
+        return fail(pair.error());
     }
     if (auto written = writePair(*pair, serverCertFile(), serverKeyFile(), session->owner); !written) {
-        return tl::unexpected(written.error());
+        return fail(written.error());
     }
     return true;
 }

@@ -8,8 +8,8 @@
 
 namespace lapwing::trust {
 
-/// [a-z0-9] with [a-z0-9.-] between, at most 63 characters, no "..": what a host may be called, so that a
-/// name can be a common name, a label and a file's name.
+/// Whether a text may be a host's name: [a-z0-9] with [a-z0-9.-] between, at most 63 characters, no "..".
+/// Such a name can be a common name, a label and a file name.
 bool isValidHostName(const std::string& name);
 
 struct Enrolled {
@@ -22,26 +22,26 @@ struct Enrolled {
 ///   ca.key, ca.crt            the authority (20 years)
 ///   server.key, server.crt    the collector's certificate (SAN DNS:lapwing-collector and more)
 ///   agents/HOST.crt           the newest certificate of each enrolled host
-/// Files are replaced whole; a lock file keeps two processes (the service, and `enrol` run by root) apart.
-/// What root creates belongs to the owner of the directory that holds `directory`. Safe from any thread and
-/// process. Errors: `denied`, `invalid` (a damaged file, a bad name), `unavailable` (the directory cannot be
+/// Files are replaced atomically; a lock file serialises processes (the service, and `enrol` run by root).
+/// Files that root creates get the owner of the parent of `directory`. Safe from any thread and process.
+/// Errors: `denied`, `invalid` (a damaged file, a bad name), `unavailable` (the directory cannot be
 /// written).
 class Authority {
   public:
-    /// Agents' certificates last this long.
+    /// Validity of agents' certificates.
     static constexpr int kAgentDays = 825;
     static constexpr int kServerDays = 825;
 
-    /// Opens the authority in `directory`, and makes it if there is none.
+    /// Opens the authority in `directory`, and creates it if it does not exist.
     static Expected<Authority> open(const std::string& directory);
 
-    /// A new key and a certificate for that host, as one PEM text: certificate, key, CA, in this order.
-    /// Recorded under agents/.
+    /// Makes a new key and a certificate for a host, as one PEM text: certificate, key, CA, in this order.
+    /// Records the certificate under agents/.
     Expected<std::string> enrol(const std::string& host);
 
-    /// Sees to it that the server's certificate exists, was signed by this authority, names exactly `names`
-    /// besides lapwing-collector and lasts for another 400 days (it is looked at when the service starts):
-    /// makes a new one if not. Names are DNS names or numeric addresses. Returns true if it made one.
+    /// Ensures that the server's certificate exists, was signed by this authority, names exactly `names`
+    /// and lapwing-collector, and is valid for another 400 days (it is checked when the service starts);
+    /// otherwise makes a new one. Names are DNS names or numeric addresses. Returns true if it made one.
     Expected<bool> ensureServer(const std::vector<std::string>& names);
 
     /// Sorted by name.

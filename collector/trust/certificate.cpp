@@ -97,7 +97,7 @@ Expected<Key> newKey() {
 
 Expected<Certificate> issue(const CertificateRequest& request, EVP_PKEY* subject, X509* issuer,
                             EVP_PKEY* issuer_key) {
-    // OpenSSL's text form of names would read a comma as the beginning of another one.
+    // OpenSSL's text form of names would take a comma for the beginning of another name.
     for (const auto& name : request.dns_names) {
         if (name.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._*") !=
                 std::string::npos ||
@@ -112,7 +112,7 @@ Expected<Certificate> issue(const CertificateRequest& request, EVP_PKEY* subject
     X509* issuing = issuer != nullptr ? issuer : cert.get();
     X509_NAME* name = X509_get_subject_name(cert.get());
     const auto* text = reinterpret_cast<const unsigned char*>(request.common_name.data());
-    // An hour back: the clocks of a site differ.
+    // One hour in the past, because the clocks of a site differ.
     if (X509_set_version(cert.get(), 2) != 1 || !setSerial(cert.get()) ||
         X509_gmtime_adj(X509_getm_notBefore(cert.get()), -3600) == nullptr ||
         X509_time_adj_ex(X509_getm_notAfter(cert.get()), request.days, 0, nullptr) == nullptr ||
@@ -128,7 +128,7 @@ Expected<Certificate> issue(const CertificateRequest& request, EVP_PKEY* subject
 
 std::string toPem(const X509* cert) {
     const Bio bio(BIO_new(BIO_s_mem()));
-    // OpenSSL 3.0 declares the argument const only from 3.0 on; it is not written to.
+    // OpenSSL 3.0 does not declare the argument const; it is not written to.
     return bio && PEM_write_bio_X509(bio.get(), const_cast<X509*>(cert)) == 1 ? content(bio.get())
                                                                               : std::string();
 }

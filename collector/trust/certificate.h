@@ -22,8 +22,8 @@ struct X509Free {
 using Key = std::unique_ptr<EVP_PKEY, KeyFree>;
 using Certificate = std::unique_ptr<X509, X509Free>;
 
-/// What a certificate may be used for. A CA may only sign (and nothing below it may be a CA); a server may
-/// not act as a client, nor a client as a server.
+/// The purpose of a certificate. A CA may only sign (and sign no other CA); a server may not act as a
+/// client, nor a client as a server.
 enum class Purpose { authority, server, client };
 
 struct CertificateRequest {
@@ -34,11 +34,11 @@ struct CertificateRequest {
     int days = 1;
 };
 
-/// Private keys are EC P-256; certificates X.509 v3, signed with ECDSA and SHA-256, serial numbers of 127
-/// random bits. Pure functions, safe from any thread. Errors are `invalid` for input, `internal` for what
-/// OpenSSL refuses.
+/// Private keys are EC P-256; certificates are X.509 v3, signed with ECDSA and SHA-256, with random serial
+/// numbers of 127 bits. Pure functions, safe from any thread. Errors are `invalid` for bad input,
+/// `internal` for failures of OpenSSL.
 Expected<Key> newKey();
-/// Signs `subject` with the issuer's key; with no issuer, the certificate is self-signed.
+/// Signs `subject` with the issuer's key; without an issuer, the certificate is self-signed.
 Expected<Certificate> issue(const CertificateRequest& request, EVP_PKEY* subject, X509* issuer,
                             EVP_PKEY* issuer_key);
 
@@ -53,7 +53,7 @@ std::time_t notAfter(const X509* cert);
 std::string commonName(const X509* cert);
 /// "DNS:a", "IP:10.0.0.1", sorted.
 std::vector<std::string> alternativeNames(const X509* cert);
-/// An address in the one form in which alternativeNames() shows it; nothing for what is no numeric address.
+/// An address in the form that alternativeNames() prints; nothing for a text that is not a numeric address.
 std::optional<std::string> canonicalAddress(const std::string& text);
 /// Whether `key` signed `cert`.
 bool signedBy(X509* cert, EVP_PKEY* key);

@@ -81,7 +81,7 @@ Expected<std::string> readFile(const std::string& path) {
 Expected<void> writeFile(const std::string& path, const std::string& content, mode_t mode,
                          const Owner* owner) {
     std::string temporary = path + ".XXXXXX";
-    // mkstemp makes the file 0600 and new, whatever lies in the directory.
+    // mkstemp creates a new file with mode 0600, whatever the directory holds.
     const int fd = ::mkostemp(temporary.data(), O_CLOEXEC);
     if (fd < 0) {
         return systemFailure("write " + path, errno);

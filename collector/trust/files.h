@@ -16,18 +16,19 @@ struct Owner {
 /// The owner of an existing file or directory.
 Expected<Owner> ownerOf(const std::string& path);
 
-/// At most 1 MiB. Errors: `not_found`, `denied`, `invalid`.
+/// Reads at most 1 MiB. Errors: `not_found`, `denied`, `invalid`.
 Expected<std::string> readFile(const std::string& path);
 
-/// Writes beside the target and renames: a reader sees the old content or the new one, whole. The file has
-/// `mode` from its first moment. With `owner`, and as root, it is given to that owner.
+/// Writes a temporary file beside the target and renames it: a reader sees the old content or the new one,
+/// never a part. The file has `mode` from the beginning. Given an `owner`, a process of root changes the
+/// file's owner.
 Expected<void> writeFile(const std::string& path, const std::string& content, mode_t mode,
                          const Owner* owner = nullptr);
 
-/// Makes a directory if it is not there, 0700, with its owner as above.
+/// Creates a directory with mode 0700 if it does not exist, with its owner as above.
 Expected<void> makePrivateDirectory(const std::string& path, const Owner* owner);
 
-/// An exclusive lock on a file, held until destruction. Waits for the holder.
+/// An exclusive lock on a file, held until destruction. The constructor waits for the present holder.
 class FileLock {
   public:
     static Expected<FileLock> take(const std::string& path, const Owner* owner);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstdint>
 #include <fstream>
 #include <limits>
 #include <numeric>
@@ -207,6 +208,22 @@ void Node::read(std::vector<std::string>& out) const {
         values.push_back(std::move(value));
     });
     out = std::move(values);
+}
+
+std::optional<std::size_t> Node::choose(const std::vector<std::string>& words) const {
+    const auto word = convert<std::string>("text");
+    if (!word) {
+        return std::nullopt;
+    }
+    std::string list;
+    for (std::size_t i = 0; i < words.size(); ++i) {
+        if (*word == words[i]) {
+            return i;
+        }
+        list += (i == 0 ? "" : i + 1 == words.size() ? " or " : ", ") + words[i];
+    }
+    problem(path_ + " must be " + list);
+    return std::nullopt;
 }
 
 void Node::readDuration(std::int64_t& out_ms) const {

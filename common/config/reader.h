@@ -2,11 +2,13 @@
 
 #include <yaml-cpp/yaml.h>
 
+#include <cstdint>
 #include <functional>
 #include <initializer_list>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "common/error.h"
@@ -52,6 +54,17 @@ class Node {
     void read(int& out, int least, int most) const;
     void read(double& out) const;
     void read(std::vector<std::string>& out) const;
+    /// One of several words, each with the value that it stands for.
+    template <class T>
+    void readOneOf(T& out, std::initializer_list<std::pair<const char*, T>> choices) const {
+        std::vector<std::string> words;
+        for (const auto& [word, value] : choices) {
+            words.emplace_back(word);
+        }
+        if (const auto chosen = choose(words)) {
+            out = (choices.begin() + *chosen)->second;
+        }
+    }
     /// "10s", "1h30m", "500ms", "90d" as Prometheus writes durations; in milliseconds.
     void readDuration(std::int64_t& out_ms) const;
     /// "512MB", "1GiB", or a plain number of bytes.
@@ -69,6 +82,8 @@ class Node {
   private:
     template <class T>
     std::optional<T> convert(const char* expected) const;
+    /// The index of the word that stands here; a problem if it is another one.
+    std::optional<std::size_t> choose(const std::vector<std::string>& words) const;
 
     Reader* reader_;
     YAML::Node node_;

@@ -9,7 +9,6 @@
 #include <Poco/URI.h>
 
 #include <array>
-#include <csignal>
 #include <istream>
 #include <ostream>
 
@@ -60,14 +59,6 @@ Expected<Target> parseTarget(const std::string& url) {
     }
     target.name = (target.tls ? "https://" : "http://") + target.host + ":" + std::to_string(target.port);
     return target;
-}
-
-// A peer that has gone shows as EPIPE; OpenSSL writes without MSG_NOSIGNAL. Another handler is left in place.
-void ignoreSigpipe() {
-    struct sigaction present {};
-    if (sigaction(SIGPIPE, nullptr, &present) == 0 && present.sa_handler == SIG_DFL) {
-        std::signal(SIGPIPE, SIG_IGN);
-    }
 }
 
 }  // namespace
@@ -245,7 +236,6 @@ Expected<Client> Client::create(const std::string& base_url, const ClientTls& tl
     auto state = std::make_unique<State>();
     state->target = std::move(*target);
     if (state->target.tls) {
-        ignoreSigpipe();
         auto context = makeClientContext(tls);
         if (!context) {
             return tl::unexpected(context.error());

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <csignal>
 #include <cstring>
 
 namespace lapwing::http {
@@ -24,6 +25,15 @@ Expected<void> readable(const std::string& path) {
 bool isAddress(const std::string& name) {
     unsigned char buffer[sizeof(in6_addr)];
     return inet_pton(AF_INET, name.c_str(), buffer) == 1 || inet_pton(AF_INET6, name.c_str(), buffer) == 1;
+}
+
+/// OpenSSL writes without MSG_NOSIGNAL: a peer that has gone must show as EPIPE and not end the program.
+/// Another handler stays in place.
+void ignoreSigpipe() {
+    struct sigaction present {};
+    if (sigaction(SIGPIPE, nullptr, &present) == 0 && present.sa_handler == SIG_DFL) {
+        std::signal(SIGPIPE, SIG_IGN);
+    }
 }
 
 }  // namespace
@@ -67,6 +77,7 @@ Expected<SslContextPtr> makeClientContext(const ClientTls& tls) {
             return tl::unexpected(ok.error());
         }
     }
+    ignoreSigpipe();
     ERR_clear_error();
     SslContextPtr context(SSL_CTX_new(TLS_client_method()));
     if (!context) {

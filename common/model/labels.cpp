@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <functional>
 
+#include "common/model/quote.h"
+
 namespace lapwing {
 namespace {
 
@@ -12,39 +14,6 @@ bool isAlpha(char c) {
 
 bool isDigit(char c) {
     return c >= '0' && c <= '9';
-}
-
-void appendQuoted(std::string& out, std::string_view text) {
-    static constexpr char hex[] = "0123456789abcdef";
-    out += '"';
-    for (const char c : text) {
-        switch (c) {
-            case '"':
-                out += "\\\"";
-                break;
-            case '\\':
-                out += "\\\\";
-                break;
-            case '\n':
-                out += "\\n";
-                break;
-            case '\r':
-                out += "\\r";
-                break;
-            case '\t':
-                out += "\\t";
-                break;
-            default:
-                if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) {
-                    out += "\\x";
-                    out += hex[static_cast<unsigned char>(c) >> 4];
-                    out += hex[static_cast<unsigned char>(c) & 15];
-                } else {
-                    out += c;
-                }
-        }
-    }
-    out += '"';
 }
 
 }  // namespace
@@ -111,7 +80,7 @@ std::string Labels::toString() const {
         first = false;
         out += label.name;
         out += '=';
-        appendQuoted(out, label.value);
+        out += quote(label.value);
     }
     if (!first) {
         out += '}';

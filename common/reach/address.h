@@ -33,7 +33,7 @@ struct Address {
     static std::optional<Address> parse(std::string_view text);
     std::string toString() const;
     bool isLoopback() const;
-    /// Of IPv6, fe80::/10 (RFC 4291, 2.5.6): reachable from its own link alone.
+    /// IPv6's fe80::/10 (RFC 4291, 2.5.6), reachable from its own link only.
     bool isLinkLocal() const;
     /// Not routed on the Internet: private (RFC 1918, RFC 4193), shared (RFC 6598), link-local, loopback,
     /// documentation.
@@ -60,11 +60,12 @@ struct AddressRange {
     bool contains(const AddressRange& other) const {
         return other.family == family && low <= other.low && other.high <= high;
     }
-    /// "10.0.0.0/8" where it is one network, else "10.0.0.1-10.0.0.9".
+    /// "10.0.0.0/8" for a network, else "10.0.0.1-10.0.0.9".
     std::string toString() const;
 };
 
-/// What of `ranges` is in none of `without`; ranges of one family, ascending, neighbours merged.
+/// The parts of `ranges` that no range of `without` covers. `ranges` are of one family; the result is
+/// ascending, with neighbours merged.
 std::vector<AddressRange> subtract(std::vector<AddressRange> ranges,
                                    const std::vector<AddressRange>& without);
 

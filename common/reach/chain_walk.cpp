@@ -202,7 +202,7 @@ ChainOutcome ChainWalk::base(const Table& table, const Chain& chain, const std::
     table_ = &table;
     base_ = &chain;
     view_ = view;
-    // Before conntrack has seen it, a packet belongs to no connection.
+    // Before conntrack, a packet belongs to no connection.
     const bool before_conntrack =
         (chain.hook == Hook::prerouting || chain.hook == Hook::output) && chain.priority < kConntrackPriority;
     const bool tracked = chain.hook != Hook::ingress && !before_conntrack;

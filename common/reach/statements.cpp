@@ -16,7 +16,7 @@ constexpr EnumNames<Action, 8> kActions{{{{Action::accept, "accept"},
                                           {Action::continue_, "continue"},
                                           {Action::queue, "queue"}}}};
 
-/// The right side of `<`, `>` and their kin as a range.
+/// The right side of `<`, `>`, `<=` and `>=` as a range.
 std::optional<Term> comparison(const std::string& op, const Term& term) {
     if (term.kind != Term::Kind::range || term.range.low != term.range.high) {
         return std::nullopt;
@@ -249,7 +249,7 @@ Statement parseOne(const Json& json, Ruleset::Model& model) {
         return fixedAnswer(!inverted(*inner), "within its rate limit");
     }
     if (name == "ct count") {
-        // The connection counts itself.
+        // The count includes the connection itself.
         const auto* most = member(*inner, "val");
         const bool none = most != nullptr && most->IsUint64() && most->GetUint64() == 0;
         return fixedAnswer(none == inverted(*inner), none ? "" : "within its count of connections");

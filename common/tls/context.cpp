@@ -54,35 +54,32 @@ int noPassphrase(char*, int, int, void*) {
     return 0;
 }
 
-Expected<Context::Ptr> make(Context::Usage usage, Context::VerificationMode mode, const std::string& ca_file,
+Expected<Context::Ptr> make(Context::VerificationMode mode, const std::string& ca_file,
                             const std::string& cert_file, const std::string& key_file) {
     if (auto readable = checkReadable({{"CA", &ca_file}, {"certificate", &cert_file}, {"key", &key_file}});
         !readable) {
         return tl::unexpected(readable.error());
     }
-    if (cert_file.empty() != key_file.empty()) {
-        return fail(ErrorKind::invalid, "TLS: a certificate and its key go together, one of them is missing");
+    if (key_file.empty()) {
+        return fail(ErrorKind::invalid, "TLS: the certificate has no key: they go together");
     }
     try {
         Poco::Net::initializeSSL();
-        const bool default_store = ca_file.empty() && usage == Context::TLS_CLIENT_USE;
         Context::Ptr context(
-            new Context(usage, "", "", "", mode, 4, default_store, "HIGH:!aNULL:!MD5:!SHA1"));
+            new Context(Context::TLS_SERVER_USE, "", "", "", mode, 4, false, "HIGH:!aNULL:!MD5:!SHA1"));
         context->requireMinimumProtocol(Context::PROTO_TLSV1_2);
         SSL_CTX* ctx = context->sslContext();
         SSL_CTX_set_default_passwd_cb(ctx, &noPassphrase);
         ERR_clear_error();
-        if (!cert_file.empty()) {
-            if (SSL_CTX_use_certificate_chain_file(ctx, cert_file.c_str()) != 1) {
-                return fail(ErrorKind::invalid, "read the certificate " + cert_file + ": " + opensslReason());
-            }
-            if (SSL_CTX_use_PrivateKey_file(ctx, key_file.c_str(), SSL_FILETYPE_PEM) != 1) {
-                return fail(ErrorKind::invalid, "read the key " + key_file + ": " + opensslReason());
-            }
-            if (SSL_CTX_check_private_key(ctx) != 1) {
-                return fail(ErrorKind::invalid,
-                            "the key " + key_file + " does not belong to the certificate " + cert_file);
-            }
+        if (SSL_CTX_use_certificate_chain_file(ctx, cert_file.c_str()) != 1) {
+            return fail(ErrorKind::invalid, "read the certificate " + cert_file + ": " + opensslReason());
+        }
+        if (SSL_CTX_use_PrivateKey_file(ctx, key_file.c_str(), SSL_FILETYPE_PEM) != 1) {
+            return fail(ErrorKind::invalid, "read the key " + key_file + ": " + opensslReason());
+        }
+        if (SSL_CTX_check_private_key(ctx) != 1) {
+            return fail(ErrorKind::invalid,
+                        "the key " + key_file + " does not belong to the certificate " + cert_file);
         }
         if (!ca_file.empty() && SSL_CTX_load_verify_locations(ctx, ca_file.c_str(), nullptr) != 1) {
             return fail(ErrorKind::invalid, "read the CA " + ca_file + ": " + opensslReason());
@@ -95,20 +92,13 @@ Expected<Context::Ptr> make(Context::Usage usage, Context::VerificationMode mode
 
 }  // namespace
 
-Expected<Context::Ptr> clientContext(const std::string& ca_file, const std::string& cert_file,
-                                     const std::string& key_file) {
-    // Strict: Poco otherwise takes any certificate from a server on the loopback address.
-    return make(Context::TLS_CLIENT_USE, Context::VERIFY_STRICT, ca_file, cert_file, key_file);
-}
-
 Expected<Context::Ptr> serverContext(const std::string& cert_file, const std::string& key_file,
                                      const std::string& client_ca_file) {
     if (cert_file.empty()) {
         return fail(ErrorKind::invalid, "TLS: a server needs a certificate and its key");
     }
-    auto context =
-        make(Context::TLS_SERVER_USE, client_ca_file.empty() ? Context::VERIFY_NONE : Context::VERIFY_STRICT,
-             client_ca_file, cert_file, key_file);
+    auto context = make(client_ca_file.empty() ? Context::VERIFY_NONE : Context::VERIFY_STRICT,
+                        client_ca_file, cert_file, key_file);
     if (context && !client_ca_file.empty()) {
         // Poco would go on to compare the client's host name with its certificate, which names a host, not an
         // address.

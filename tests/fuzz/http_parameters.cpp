@@ -8,20 +8,20 @@
 using namespace lapwing;
 using namespace lapwing::api;
 
-// What comes in a URL or a form, read in every way that the API reads it.
+// Parameters of a URL or a form, through every function by which the API reads them.
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     const std::string text(reinterpret_cast<const char*>(data), size);
     const auto form = parseForm(text);
     for (const auto& [name, value] : form.values) {
-        const Parameters one{{"limit", value}, {"match[]", value}, {"time", value}};
-        const auto time = timeParameter(one, "time", 0);
+        const Parameters parameters{{"limit", value}, {"match[]", value}, {"time", value}};
+        const auto time = timeParameter(parameters, "time", 0);
         if (time && (*time < -9'000'000'000'000'001 || *time > 9'000'000'000'000'001)) {
             std::abort();
         }
-        if (const auto limit = limitParameter(one); limit && *limit > INT32_MAX) {
+        if (const auto limit = limitParameter(parameters); limit && *limit > INT32_MAX) {
             std::abort();
         }
-        if (const auto any = matchParameters(one); any && any->size() != 1) {
+        if (const auto any = matchParameters(parameters); any && any->size() != 1) {
             std::abort();
         }
         if (!parseDurationNs(value) && value == "1s") {

@@ -5,8 +5,8 @@
 #include "collector/promql/engine.h"
 #include "collector/promql/parser.h"
 
-// Whatever parses must print, and what was printed must parse and print to the same text again. What is small
-// enough is evaluated over a few series, where nothing may go wrong but in the ways that are errors.
+// Every query that parses must print, and its print must parse and print to the same text. Small queries
+// are also evaluated over a few series, where only proper errors may occur.
 
 namespace {
 

@@ -5,8 +5,8 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "agent/snapshot/keepalived.h"
-#include "agent/snapshot/listeners.h"
+#include "agent/host/listeners.h"
+#include "agent/snapshot/helper/keepalived_conf.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     using namespace lapwing::agent;

@@ -1,5 +1,5 @@
-// What a rule file may have as a label's or an annotation's template.
-#include "collector/rules/template.h"
+// Templates of labels and annotations in rule files.
+#include "collector/rules/template/template.h"
 
 #include <cstddef>
 #include <cstdint>

@@ -5,10 +5,10 @@
 #include <re2/re2.h>
 
 #include <algorithm>
-#include <csignal>
 
 #include "agent/probes/http_target.h"
 #include "common/http/tls.h"
+#include "common/metric_names.h"
 #include "common/model/families.h"
 
 namespace lapwing::agent::app {
@@ -16,14 +16,6 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 constexpr int kMostRedirects = 5;
-
-/// OpenSSL writes without MSG_NOSIGNAL: a peer that has gone must not end the agent.
-void ignoreSigpipe() {
-    struct sigaction present = {};
-    if (sigaction(SIGPIPE, nullptr, &present) == 0 && present.sa_handler == SIG_DFL) {
-        std::signal(SIGPIPE, SIG_IGN);
-    }
-}
 
 const char* reasonOf(ErrorKind kind) {
     switch (kind) {
@@ -115,7 +107,6 @@ Expected<AppProbe::Outcome> AppProbe::run(Clock::time_point until) {
     }
     for (auto url = check_.url;;) {
         if (question.tls && !context_->tls) {
-            ignoreSigpipe();
             auto made = http::makeClientContext({check_.ca_file, {}, {}, {}});
             if (!made) {
                 return tl::unexpected(made.error());
@@ -181,7 +172,7 @@ Expected<ProbeResult> AppProbe::collect(const Deadline& deadline) {
         result.families.push_back(gauge(name, help));
         add(result.families.back(), {}, value);
     };
-    single("probe_success", "1 if the answer is as expected.", outcome.failure == nullptr ? 1 : 0);
+    single(exporter::kProbeSuccess, "1 if the answer is as expected.", outcome.failure == nullptr ? 1 : 0);
     single("probe_duration_seconds", "All of it.", Seconds(Clock::now() - start).count());
     single("probe_http_redirects", "Redirects followed.", outcome.redirects);
     single("probe_http_ssl", "1 if the last request was over TLS.", outcome.tls ? 1 : 0);

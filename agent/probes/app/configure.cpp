@@ -101,20 +101,15 @@ void configureEntry(const config::Node& entry, const ProbeContext& context, std:
 }
 
 std::string configureApp(const config::Node& node, const ProbeContext& context, std::vector<ProbeSpec>& out) {
-    switch (switchOf(node)) {
-        case Switch::off:
-            return "app: off (configured)";
-        case Switch::detect:
-            return "app: off (nothing is configured: which URL an application answers cannot be guessed)";
-        case Switch::on:
-            node.problem(node.path() + " needs a list of URLs: [ { url: http://127.0.0.1:8000/healthz } ]");
-            return "app: off (no URL)";
-        case Switch::given:
-            break;
+    const auto wanted = switchOf(node);
+    if (auto line = configureEntries(node, "app", context, out, wanted, configureEntry)) {
+        return std::move(*line);
     }
-    const auto before = out.size();
-    node.forEach([&](const config::Node& entry) { configureEntry(entry, context, out); });
-    return "app: on (configured, " + std::to_string(out.size() - before) + ")";
+    if (wanted == Switch::detect) {
+        return "app: off (nothing is configured: an application's URL cannot be guessed)";
+    }
+    node.problem(node.path() + " needs a list of URLs: [ { url: http://127.0.0.1:8000/healthz } ]");
+    return "app: off (no URL)";
 }
 
 }  // namespace

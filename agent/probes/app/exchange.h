@@ -3,6 +3,7 @@
 #include <openssl/types.h>
 
 #include <chrono>
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <utility>

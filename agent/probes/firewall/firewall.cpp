@@ -4,7 +4,6 @@
 
 #include "agent/probes/kind.h"
 #include "agent/probes/switch.h"
-#include "agent/snapshot/snapshot.h"
 #include "common/digest.h"
 #include "common/metric_names.h"
 #include "common/model/families.h"
@@ -23,7 +22,8 @@ constexpr std::size_t kMostBootReasonLength = 250;  ///< with a unit, a file and
 
 }  // namespace
 
-FirewallProbe::FirewallProbe(std::string proc, std::string snapshot, const std::vector<std::string>& peers)
+FirewallProbe::FirewallProbe(std::string proc, std::shared_ptr<SnapshotFile> snapshot,
+                             const std::vector<std::string>& peers)
     : proc_(std::move(proc)), snapshot_(std::move(snapshot)) {
     for (const auto& peer : peers) {
         if (const auto address = reach::Address::parse(peer)) {
@@ -39,7 +39,7 @@ std::vector<PeerSource> FirewallProbe::peerSources(const std::vector<InterfaceAd
         if (const auto own = sourceTowards(peer)) {
             const auto found = std::find_if(addresses.begin(), addresses.end(),
                                             [&](const auto& each) { return each.address == *own; });
-            source.interface = found == addresses.end() ? "" : found->interface;
+            source.interface = found == addresses.end() ? "" : found->name;
         }
         out.push_back(std::move(source));
     }
@@ -48,11 +48,12 @@ std::vector<PeerSource> FirewallProbe::peerSources(const std::vector<InterfaceAd
 
 Expected<ProbeResult> FirewallProbe::collect(const Deadline& /*deadline*/) {
     const auto now = nowMs();
-    const auto snapshot = readSnapshot(snapshot_, proc_, now, kMostAgeMs);
-    if (!snapshot) {
-        return tl::unexpected(snapshot.error());
+    const auto read = snapshot_->read(now, kMostAgeMs);
+    if (!read) {
+        return tl::unexpected(read.error());
     }
-    const auto addresses = listInterfaceAddresses();
+    const Snapshot& snapshot = **read;
+    const auto addresses = listInterfaceAddresses(InterfaceState::up);
     if (!addresses) {
         return tl::unexpected(addresses.error());
     }
@@ -61,7 +62,7 @@ Expected<ProbeResult> FirewallProbe::collect(const Deadline& /*deadline*/) {
         return tl::unexpected(listeners.error());
     }
     auto peers = peerSources(*addresses);
-    auto listing = listingOf(*snapshot);
+    auto listing = listingOf(snapshot);
     if (!listing) {
         digest_.clear();
         return tl::unexpected(listing.error());
@@ -84,16 +85,16 @@ Expected<ProbeResult> FirewallProbe::collect(const Deadline& /*deadline*/) {
     ProbeResult result;
     constexpr double ms_per_second = 1000;
     result.families = firewallFamilies(
-        digest_, static_cast<double>(std::max<TimestampMs>(0, now - snapshot->time)) / ms_per_second,
+        digest_, static_cast<double>(std::max<TimestampMs>(0, now - snapshot.time)) / ms_per_second,
         verdicts_);
-    if (snapshot->ssh_takes_passwords) {
+    if (snapshot.ssh_takes_passwords) {
         auto passwords =
             gauge(metric::kSshPasswordAuthentication, "Whether sshd takes a password, as sshd -T says");
-        add(passwords, {}, *snapshot->ssh_takes_passwords ? 1 : 0);
+        add(passwords, {}, *snapshot.ssh_takes_passwords ? 1 : 0);
         result.families.push_back(std::move(passwords));
     }
     result.documents.push_back({"ruleset", std::move(*listing)});
-    const auto& boot = snapshot->boot;
+    const auto& boot = snapshot.boot;
     auto families = bootFamilies(boot, boot.listing.empty() ? "" : sha256(boot.listing));
     std::move(families.begin(), families.end(), std::back_inserter(result.families));
     if (!boot.listing.empty()) {

@@ -1,10 +1,12 @@
 #pragma once
 
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "agent/probes/firewall/verdicts.h"
 #include "agent/probes/probe.h"
+#include "agent/snapshot/snapshot_file.h"
 
 namespace lapwing::agent::firewall {
 
@@ -14,14 +16,15 @@ namespace lapwing::agent::firewall {
 class FirewallProbe : public Probe {
   public:
     /// `peers`: addresses whose verdicts are asked for besides a stranger's.
-    FirewallProbe(std::string proc, std::string snapshot, const std::vector<std::string>& peers);
+    FirewallProbe(std::string proc, std::shared_ptr<SnapshotFile> snapshot,
+                  const std::vector<std::string>& peers);
     Expected<ProbeResult> collect(const Deadline& deadline) override;
 
   private:
     std::vector<PeerSource> peerSources(const std::vector<InterfaceAddress>& addresses) const;
 
     std::string proc_;
-    std::string snapshot_;
+    std::shared_ptr<SnapshotFile> snapshot_;
     std::vector<reach::Address> peers_;
 
     // Of the last run: rules change seldom, so they are seldom judged again.

@@ -1,6 +1,9 @@
 #include "agent/probes/firewall/verdicts.h"
 
 #include <algorithm>
+#include <cstdint>
+#include <map>
+#include <optional>
 #include <set>
 #include <tuple>
 
@@ -56,7 +59,7 @@ class Judge {
         std::set<std::string> seen;
         for (const auto& local : addresses_) {
             const bool fits = local.address.family == target.family &&
-                              (interface.empty() || local.interface == interface) &&
+                              (interface.empty() || local.name == interface) &&
                               (anywhere || local.address.toString() == target.address);
             if (!fits) {
                 continue;
@@ -66,7 +69,7 @@ class Judge {
             packet.destination = local.address;
             packet.protocol = target.protocol == "udp" ? reach::Protocol::udp : reach::Protocol::tcp;
             packet.port = target.port;
-            packet.interface = local.interface;
+            packet.interface = local.name;
             const auto result = ruleset_.evaluate(packet);
             if (result.verdict == Verdict::may) {
                 unknowns_.insert(result.unknowns.begin(), result.unknowns.end());

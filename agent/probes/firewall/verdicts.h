@@ -1,12 +1,12 @@
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <vector>
 
-#include "agent/probes/firewall/interfaces.h"
-#include "agent/snapshot/listeners.h"
-#include "agent/snapshot/snapshot.h"
+#include "agent/host/interfaces.h"
+#include "agent/host/listeners.h"
 #include "common/reach/ruleset.h"
 
 namespace lapwing::agent::firewall {

@@ -34,9 +34,7 @@ void configureEntry(const config::Node& entry, const ProbeContext& context, std:
     if (!entry.isMap()) {
         return;
     }
-    std::string instance;
     std::string socket;
-    entry["instance"].read(instance);
     entry["socket"].read(socket);
     if (entry["socket"].present() == entry["url"].present()) {
         entry.problem(entry.path() + " needs either a socket or a url");
@@ -47,7 +45,7 @@ void configureEntry(const config::Node& entry, const ProbeContext& context, std:
             entry["socket"].problem(entry["socket"].path() + " must be an absolute path");
             return;
         }
-        out.push_back(specOf(instance.empty() ? context.host : instance, "socket",
+        out.push_back(specOf(*readInstance(entry, context, true), "socket",
                              std::make_unique<haproxy::SocketProbe>(socket)));
         return;
     }
@@ -55,24 +53,17 @@ void configureEntry(const config::Node& entry, const ProbeContext& context, std:
     if (!target) {
         return;
     }
-    if (instance.empty() && !target->isLocal()) {
-        entry.problem(entry.path() + " needs an instance: the name of the host that it observes");
-        return;
+    if (auto instance = readInstance(entry, context, target->isLocal())) {
+        out.push_back(
+            specOf(std::move(*instance), "http", std::make_unique<haproxy::PageProbe>(std::move(*target))));
     }
-    out.push_back(specOf(instance.empty() ? context.host : instance, "http",
-                         std::make_unique<haproxy::PageProbe>(std::move(*target))));
 }
 
 std::string configureHaproxy(const config::Node& node, const ProbeContext& context,
                              std::vector<ProbeSpec>& out) {
     const auto wanted = switchOf(node);
-    if (wanted == Switch::off) {
-        return "haproxy: off (configured)";
-    }
-    if (wanted == Switch::given) {
-        const auto before = out.size();
-        node.forEach([&](const config::Node& entry) { configureEntry(entry, context, out); });
-        return "haproxy: on (configured, " + std::to_string(out.size() - before) + ")";
+    if (auto line = configureEntries(node, "haproxy", context, out, wanted, configureEntry)) {
+        return std::move(*line);
     }
     for (const char* path : kUsualSockets) {
         if (!isSocket(path)) {

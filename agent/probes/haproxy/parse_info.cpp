@@ -2,6 +2,7 @@
 
 #include "agent/probes/haproxy/parse.h"
 #include "agent/probes/text.h"
+#include "common/endpoint.h"
 #include "common/model/families.h"
 
 namespace lapwing::agent::haproxy {
@@ -148,12 +149,8 @@ Addresses parseServersState(std::string_view text) {
         if (backend.empty() || server.empty() || address.empty() || address == "-") {
             continue;
         }
-        auto full = address.find(':') == std::string_view::npos ? std::string(address)
-                                                                : "[" + std::string(address) + "]";
-        if (!port.empty() && port != "0") {
-            full += ":" + std::string(port);
-        }
-        out[{std::string(backend), std::string(server)}] = std::move(full);
+        const Endpoint endpoint{std::string(address), parsePort(port).value_or(0)};
+        out[{std::string(backend), std::string(server)}] = endpoint.toString();
     }
     return out;
 }

@@ -1,13 +1,16 @@
 #include "agent/probes/inventory/nginx_routes.h"
 
 #include <algorithm>
-#include <cctype>
-#include <charconv>
+#include <cstdint>
+#include <iterator>
 #include <optional>
 #include <sstream>
+#include <utility>
 
 #include "agent/probes/inventory/nginx_text.h"
+#include "common/endpoint.h"
 #include "common/glob.h"
+#include "common/text.h"
 
 namespace lapwing::agent::inventory {
 
@@ -17,15 +20,10 @@ constexpr int kMostIncludes = 16;  ///< one in the other
 constexpr std::size_t kMostFiles = 512;
 constexpr std::size_t kMostRoutes = 256;
 constexpr std::size_t kMostNameBytes = 1024;
-constexpr int kHttp = 80;
-constexpr int kHttps = 443;
+constexpr std::uint16_t kHttp = 80;
+constexpr std::uint16_t kHttps = 443;
 
 using Directives = std::vector<NginxDirective>;
-
-std::string lower(std::string text) {
-    std::transform(text.begin(), text.end(), text.begin(), [](unsigned char c) { return std::tolower(c); });
-    return text;
-}
 
 /// The main file with everything that it includes in its place.
 class Loader {
@@ -97,24 +95,10 @@ struct Target {
     std::string role;
 };
 
-struct Place {
-    std::string host;
-    int port = 0;
-};
-
-/// "host:port", "[::1]:port", and either without the port.
-Place placeOf(std::string_view text, int usual_port) {
-    Place out{std::string(text), usual_port};
-    const auto colon = text.rfind(':');
-    if (colon == std::string_view::npos || text.ends_with(']')) {
-        return out;
-    }
-    int port = 0;
-    const auto digits = text.substr(colon + 1);
-    const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), port);
-    if (error == std::errc() && end == digits.data() + digits.size()) {
-        out = {std::string(text.substr(0, colon)), port};
-    }
+/// The endpoint that a directive names, with the usual port where it names none.
+Endpoint endpointOf(const std::string& text, std::uint16_t usual_port) {
+    auto out = Endpoint::parse(text).value_or(Endpoint{text, 0});
+    out.port = out.port == 0 ? usual_port : out.port;
     return out;
 }
 
@@ -226,8 +210,8 @@ class Reader {
             return;
         }
         Server::Listen listen;
-        const bool port_alone = words[1].find_first_not_of("0123456789") == std::string::npos;
-        listen.port = port_alone ? placeOf(":" + words[1], kHttp).port : placeOf(words[1], kHttp).port;
+        const auto port_alone = parsePort(words[1]);
+        listen.port = port_alone ? *port_alone : endpointOf(words[1], kHttp).port;
         listen.is_default = std::any_of(words.begin() + 2, words.end(), [](const auto& word) {
             return word == "default_server" || word == "default";
         });
@@ -267,7 +251,7 @@ class Reader {
 
     /// Of "http://app/path", "unix:/run/app.sock" and so on: the upstream's name, and what is in it.
     std::pair<std::string, std::vector<Target>> targetsOf(std::string text) const {
-        int usual_port = kHttp;
+        auto usual_port = kHttp;
         if (const auto scheme = text.find("://"); scheme != std::string::npos) {
             usual_port = text.compare(0, scheme, "https") == 0 || text.compare(0, scheme, "grpcs") == 0
                              ? kHttps
@@ -275,7 +259,7 @@ class Reader {
             text.erase(0, scheme + 3);
         }
         if (text.starts_with("unix:")) {
-            text = text.substr(0, text.find(':', 5));
+            text = text.substr(0, text.find(":/", 5));
             return {text, {{text, "active"}}};
         }
         text = text.substr(0, text.find('/'));
@@ -292,20 +276,18 @@ class Reader {
         return {text, out};
     }
 
-    std::vector<std::string> addressesOf(const std::string& text, int usual_port) const {
+    std::vector<std::string> addressesOf(const std::string& text, std::uint16_t usual_port) const {
         if (text.starts_with("unix:")) {
             return {text};
         }
-        const auto place = placeOf(text, usual_port);
-        const auto port = ":" + std::to_string(place.port);
+        const auto named = endpointOf(text, usual_port);
         std::vector<std::string> out;
-        const auto [begin, end] = hosts_.equal_range(lower(place.host));
+        const auto [begin, end] = hosts_.equal_range(lower(named.host));
         for (auto known = begin; known != end; ++known) {
-            const bool bare = known->second.find(':') == std::string::npos;
-            out.push_back((bare ? known->second : "[" + known->second + "]") + port);
+            out.push_back(Endpoint{known->second, named.port}.toString());
         }
         if (out.empty()) {
-            out.push_back(place.host + port);
+            out.push_back(named.toString());
         }
         return out;
     }

@@ -4,10 +4,9 @@
 #include <fstream>
 #include <sstream>
 
+#include "agent/host/interfaces.h"
 #include "agent/probes/kind.h"
 #include "agent/probes/switch.h"
-#include "agent/snapshot/host.h"
-#include "agent/snapshot/snapshot.h"
 #include "common/metric_names.h"
 #include "common/model/families.h"
 #include "common/model/sample.h"
@@ -38,10 +37,12 @@ std::string joined(const std::vector<std::string>& words) {
     return out;
 }
 
-std::set<std::string> addressesHere(const std::string& proc) {
+std::set<std::string> addressesHere() {
     std::set<std::string> out;
-    for (const auto& interface : thisHost(proc).interfaces) {
-        out.insert(interface.address.toString());
+    if (const auto addresses = listInterfaceAddresses(InterfaceState::up)) {
+        for (const auto& each : *addresses) {
+            out.insert(each.address.toString());
+        }
     }
     return out;
 }
@@ -54,25 +55,26 @@ std::string canonical(const std::string& address) {
 
 }  // namespace
 
-KeepalivedProbe::KeepalivedProbe(std::string proc, std::string snapshot)
+KeepalivedProbe::KeepalivedProbe(std::string proc, std::shared_ptr<SnapshotFile> snapshot)
     : proc_(std::move(proc)), snapshot_(std::move(snapshot)) {}
 
 Expected<ProbeResult> KeepalivedProbe::collect(const Deadline& /*deadline*/) {
-    const auto snapshot = readSnapshot(snapshot_, proc_, nowMs(), kMostAgeMs);
-    if (!snapshot) {
-        return tl::unexpected(snapshot.error());
+    const auto read = snapshot_->read(nowMs(), kMostAgeMs);
+    if (!read) {
+        return tl::unexpected(read.error());
     }
-    const auto status = snapshot->keepalived_status;
+    const Snapshot& snapshot = **read;
+    const auto status = snapshot.keepalived_status;
     if (status == ReadStatus::denied || status == ReadStatus::failed) {
         return fail(status == ReadStatus::denied ? ErrorKind::denied : ErrorKind::unavailable,
-                    "reading keepalived's configuration: " + snapshot->keepalived_error);
+                    "reading keepalived's configuration: " + snapshot.keepalived_error);
     }
     const bool runs =
         hasVrrpSocket(contentsOf(proc_ + "/net/raw")) || hasVrrpSocket(contentsOf(proc_ + "/net/raw6"));
     ProbeResult result;
-    result.families = keepalivedFamilies(runs, snapshot->keepalived, addressesHere(proc_));
-    if (!snapshot->keepalived.unread.empty()) {
-        result.note = "not evaluated: " + joined(snapshot->keepalived.unread);
+    result.families = keepalivedFamilies(runs, snapshot.keepalived, addressesHere());
+    if (!snapshot.keepalived.unread.empty()) {
+        result.note = "not evaluated: " + joined(snapshot.keepalived.unread);
     } else if (runs && status == ReadStatus::absent) {
         result.note = "keepalived runs, but its configuration is not /etc/keepalived/keepalived.conf";
     }
@@ -98,7 +100,7 @@ bool hasVrrpSocket(std::string_view proc_net_raw) {
 
 std::vector<prometheus::MetricFamily> keepalivedFamilies(bool runs, const KeepalivedConfig& config,
                                                          const std::set<std::string>& here) {
-    auto up = gauge("keepalived_up", "Whether a program here speaks VRRP");
+    auto up = gauge(exporter::kKeepalivedUp, "Whether a program here speaks VRRP");
     add(up, {}, runs ? 1 : 0);
     auto state = gauge("keepalived_vrrp_state", "1 backup, 2 master: as the address shows");
     auto instances = gauge(metric::kVrrpInstanceInfo, "A VRRP instance of keepalived's configuration");

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <memory>
 #include <set>
 #include <string>
 #include <string_view>
@@ -7,6 +8,7 @@
 
 #include "agent/probes/probe.h"
 #include "agent/snapshot/keepalived.h"
+#include "agent/snapshot/snapshot_file.h"
 
 namespace lapwing::agent::keepalived {
 
@@ -16,12 +18,12 @@ namespace lapwing::agent::keepalived {
 /// fails: unknown.
 class KeepalivedProbe : public Probe {
   public:
-    KeepalivedProbe(std::string proc, std::string snapshot);
+    KeepalivedProbe(std::string proc, std::shared_ptr<SnapshotFile> snapshot);
     Expected<ProbeResult> collect(const Deadline& deadline) override;
 
   private:
     std::string proc_;
-    std::string snapshot_;
+    std::shared_ptr<SnapshotFile> snapshot_;
 };
 
 /// Whether a text such as /proc/net/raw lists a socket of VRRP's protocol. Pure.

@@ -95,9 +95,7 @@ void configureEntry(const config::Node& entry, const ProbeContext& context, std:
         return;
     }
     mysql::Settings settings;
-    std::string instance;
     int port = 3306;
-    entry["instance"].read(instance);
     entry["socket"].read(settings.socket);
     entry["host"].read(settings.host);
     entry["port"].read(port, 1, 65'535);
@@ -114,26 +112,16 @@ void configureEntry(const config::Node& entry, const ProbeContext& context, std:
         entry["socket"].problem(entry["socket"].path() + " must be an absolute path");
         return;
     }
-    const bool local = !settings.socket.empty() || settings.host == "localhost" || settings.host == "::1" ||
-                       settings.host.compare(0, 4, "127.") == 0;
-    if (instance.empty() && !local) {
-        entry.problem(entry.path() + " needs an instance: the name of the host that it observes");
-        return;
+    if (auto instance = readInstance(entry, context, !settings.socket.empty() || isLoopback(settings.host))) {
+        addSpec(std::move(*instance), std::move(settings), readHeartbeat(entry["heartbeat"]), out);
     }
-    addSpec(instance.empty() ? context.host : instance, std::move(settings),
-            readHeartbeat(entry["heartbeat"]), out);
 }
 
 std::string configureMysql(const config::Node& node, const ProbeContext& context,
                            std::vector<ProbeSpec>& out) {
     const auto wanted = switchOf(node);
-    if (wanted == Switch::off) {
-        return "mysql: off (configured)";
-    }
-    if (wanted == Switch::given) {
-        const auto before = out.size();
-        node.forEach([&](const config::Node& entry) { configureEntry(entry, context, out); });
-        return "mysql: on (configured, " + std::to_string(out.size() - before) + ")";
+    if (auto line = configureEntries(node, "mysql", context, out, wanted, configureEntry)) {
+        return std::move(*line);
     }
     mysql::Settings settings;
     for (const char* path : kUsualSockets) {

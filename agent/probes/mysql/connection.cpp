@@ -17,6 +17,7 @@
 
 #include "agent/probes/http_target.h"
 #include "agent/probes/mysql/grants.h"
+#include "common/endpoint.h"
 #include "common/http/resolver.h"
 
 namespace lapwing::agent::mysql {
@@ -76,7 +77,7 @@ std::string Settings::place() const {
     if (!socket.empty()) {
         return "unix:" + socket;
     }
-    return (host.find(':') == std::string::npos ? host : "[" + host + "]") + ":" + std::to_string(port);
+    return Endpoint{host, port}.toString();
 }
 
 std::optional<std::size_t> Table::find(std::string_view column) const {

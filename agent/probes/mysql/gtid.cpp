@@ -6,6 +6,7 @@
 #include "agent/probes/mysql/family_list.h"
 #include "agent/probes/text.h"
 #include "common/metric_names.h"
+#include "common/text.h"
 
 namespace lapwing::agent::mysql {
 namespace {
@@ -31,13 +32,6 @@ bool isWord(std::string_view text, std::string_view further) {
 bool isDigits(std::string_view text) {
     return !text.empty() &&
            std::all_of(text.begin(), text.end(), [](char c) { return c >= '0' && c <= '9'; });
-}
-
-std::string lower(std::string_view text) {
-    std::string out(text);
-    std::transform(out.begin(), out.end(), out.begin(),
-                   [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-    return out;
 }
 
 }  // namespace

@@ -272,7 +272,7 @@ Expected<void> MysqlProbe::askAppliers(Clock::time_point until, const std::vecto
 }
 
 Expected<void> MysqlProbe::askStatus(Clock::time_point until, ProbeResult& out) {
-    out.families.push_back(gauge("mysql_version_info", "1."));
+    out.families.push_back(gauge(exporter::kMysqlVersionInfo, "1."));
     add(out.families.back(), {{"version", version_text_}, {"version_comment", version_comment_}}, 1);
     const auto status = connection_.query(globalStatusStatement(), until);
     if (!status) {
@@ -440,7 +440,7 @@ Expected<ProbeResult> MysqlProbe::collect(const Deadline& deadline) {
     ProbeResult out;
     next_whole_ = whole ? now + status_interval_ - milliseconds(100) : next_whole_;
     const auto done = run(until, whole, out);
-    out.families.push_back(gauge("mysql_up", "1 if the server answered."));
+    out.families.push_back(gauge(exporter::kMysqlUp, "1 if the server answered."));
     add(out.families.back(), {}, done ? 1 : 0);
     out.failure = done ? *done : std::optional<Error>(done.error());
     // What a failed run does not have ends, so the next one brings all.

@@ -9,16 +9,10 @@
 #include "agent/probes/mysql/row.h"
 #include "common/digest.h"
 #include "common/metric_names.h"
+#include "common/text.h"
 
 namespace lapwing::agent::mysql {
 namespace {
-
-std::string lower(std::string_view text) {
-    std::string out(text);
-    std::transform(out.begin(), out.end(), out.begin(),
-                   [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-    return out;
-}
 
 void replaceAll(std::string& text, std::string_view from, std::string_view to) {
     for (auto at = text.find(from); at != std::string::npos; at = text.find(from, at + to.size())) {

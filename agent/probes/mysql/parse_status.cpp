@@ -8,6 +8,7 @@
 #include "agent/probes/text.h"
 #include "common/metric_names.h"
 #include "common/model/families.h"
+#include "common/text.h"
 
 namespace lapwing::agent::mysql {
 namespace {
@@ -188,13 +189,6 @@ constexpr auto kVariables = std::to_array<std::string_view>({
     "thread_cache_size",
     "wait_timeout",
 });
-
-std::string lower(std::string_view text) {
-    std::string out(text);
-    std::transform(out.begin(), out.end(), out.begin(),
-                   [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-    return out;
-}
 
 /// Groups that mysqld_exporter turns into one family with a label.
 struct Group {

@@ -114,10 +114,10 @@ Pulse parsePulse(const Table& table) {
 void addPulse(const Pulse& pulse, std::optional<double> offset, Families& out) {
     FamilyList families(out, "Of the server, every second.");
     if (pulse.read_only) {
-        families.add("mysql_global_variables_read_only", {}, *pulse.read_only ? 1 : 0);
+        families.add(exporter::kMysqlGlobalVariablesReadOnly, {}, *pulse.read_only ? 1 : 0);
     }
     if (pulse.super_read_only) {
-        families.add("mysql_global_variables_super_read_only", {}, *pulse.super_read_only ? 1 : 0);
+        families.add(exporter::kMysqlGlobalVariablesSuperReadOnly, {}, *pulse.super_read_only ? 1 : 0);
     }
     if (offset) {
         families.add(metric::kMysqlClockOffsetSeconds, {}, *offset);

@@ -38,17 +38,13 @@ void configureEntry(const config::Node& entry, const ProbeContext& context, std:
     if (!entry.isMap()) {
         return;
     }
-    std::string instance;
-    entry["instance"].read(instance);
     auto target = readTarget(entry);
     if (!target) {
         return;
     }
-    if (instance.empty() && !target->isLocal()) {
-        entry.problem(entry.path() + " needs an instance: the name of the host that it observes");
-        return;
+    if (auto instance = readInstance(entry, context, target->isLocal())) {
+        addSpec(std::move(*instance), {std::move(*target)}, out);
     }
-    addSpec(instance.empty() ? context.host : instance, {std::move(*target)}, out);
 }
 
 std::string detect(const ProbeContext& context, std::vector<ProbeSpec>& out) {
@@ -74,20 +70,15 @@ std::string detect(const ProbeContext& context, std::vector<ProbeSpec>& out) {
 
 std::string configureNginx(const config::Node& node, const ProbeContext& context,
                            std::vector<ProbeSpec>& out) {
-    switch (switchOf(node)) {
-        case Switch::off:
-            return "nginx: off (configured)";
-        case Switch::detect:
-            return detect(context, out);
-        case Switch::on:
-            addSpec(context.host, usualPlaces(), out);
-            return "nginx: on (configured)";
-        case Switch::given:
-            break;
+    const auto wanted = switchOf(node);
+    if (auto line = configureEntries(node, "nginx", context, out, wanted, configureEntry)) {
+        return std::move(*line);
     }
-    const auto before = out.size();
-    node.forEach([&](const config::Node& entry) { configureEntry(entry, context, out); });
-    return "nginx: on (configured, " + std::to_string(out.size() - before) + ")";
+    if (wanted == Switch::detect) {
+        return detect(context, out);
+    }
+    addSpec(context.host, usualPlaces(), out);
+    return "nginx: on (configured)";
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
 #include "agent/probes/nginx/nginx.h"
 
 #include "agent/probes/nginx/parse.h"
+#include "common/metric_names.h"
 #include "common/model/families.h"
 
 namespace lapwing::agent::nginx {
@@ -88,7 +89,7 @@ Expected<ProbeResult> NginxProbe::collect(const Deadline& deadline) {
         result.failure = std::move(answer.families.error());
     }
     // An Nginx that answers with an error page is up; what is not is our view of it.
-    result.families.push_back(gauge("nginx_up", "1 if Nginx answered."));
+    result.families.push_back(gauge(exporter::kNginxUp, "1 if Nginx answered."));
     add(result.families.back(), {}, alive ? 1 : 0);
     return result;
 }

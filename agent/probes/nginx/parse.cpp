@@ -3,6 +3,7 @@
 #include <optional>
 
 #include "agent/probes/text.h"
+#include "common/metric_names.h"
 #include "common/model/families.h"
 
 namespace lapwing::agent::nginx {
@@ -61,7 +62,7 @@ Expected<std::vector<prometheus::MetricFamily>> parseStubStatus(std::string_view
         counter("nginx_connections_accepted", "Connections accepted."),
         counter("nginx_connections_handled",
                 "Connections handled; fewer than accepted where a limit was reached."),
-        counter("nginx_http_requests_total", "Requests."),
+        counter(exporter::kNginxHttpRequestsTotal, "Requests."),
         gauge("nginx_connections_reading", "Connections whose request is being read."),
         gauge("nginx_connections_writing", "Connections to which an answer is being written."),
         gauge("nginx_connections_waiting", "Connections idle between requests."),

@@ -3,6 +3,7 @@
 
 #include "agent/probes/node/parse.h"
 #include "agent/probes/text.h"
+#include "common/metric_names.h"
 #include "common/model/families.h"
 
 namespace lapwing::agent::node {
@@ -32,7 +33,7 @@ struct Line {
 constexpr std::array<Line, 6> kStatLines = {{
     {"intr", "node_intr_total", "Interrupts serviced.", true},
     {"ctxt", "node_context_switches_total", "Context switches.", true},
-    {"btime", "node_boot_time_seconds", "When the system booted, in seconds since 1970.", false},
+    {"btime", exporter::kNodeBootTimeSeconds, "When the system booted, in seconds since 1970.", false},
     {"processes", "node_forks_total", "Forks.", true},
     {"procs_running", "node_procs_running", "Processes in a runnable state.", false},
     {"procs_blocked", "node_procs_blocked", "Processes that wait for input or output.", false},

@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <string_view>
 
-#include "agent/snapshot/sock_diag.h"
+#include "agent/host/sock_diag.h"
 
 namespace lapwing::agent::sockets {
 

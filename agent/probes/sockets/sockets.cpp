@@ -22,7 +22,7 @@ constexpr std::size_t kMostDestinations = 32;
 
 }  // namespace
 
-SocketsProbe::SocketsProbe(std::string proc, std::string snapshot)
+SocketsProbe::SocketsProbe(std::string proc, std::shared_ptr<SnapshotFile> snapshot)
     : proc_(std::move(proc)), snapshot_(std::move(snapshot)) {}
 
 Expected<ProbeResult> SocketsProbe::collect(const Deadline& /*deadline*/) {
@@ -30,10 +30,10 @@ Expected<ProbeResult> SocketsProbe::collect(const Deadline& /*deadline*/) {
     if (!listeners) {
         return tl::unexpected(listeners.error());
     }
-    const auto snapshot = readSnapshot(snapshot_, proc_, nowMs(), kMostAgeMs);
+    const auto snapshot = snapshot_->read(nowMs(), kMostAgeMs);
     ProbeResult result;
     result.families.push_back(
-        listenerFamily(*listeners, snapshot ? snapshot->owners : std::map<std::uint64_t, Owner>{}));
+        listenerFamily(*listeners, snapshot ? (*snapshot)->owners : std::map<std::uint64_t, Owner>{}));
     // Where the kernel has no sock_diag there is no count: unknown.
     if (const auto connections = listConnections()) {
         result.families.push_back(connectionFamily(*connections, *listeners));

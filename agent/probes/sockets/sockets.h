@@ -1,25 +1,28 @@
 #pragma once
 
+#include <cstdint>
 #include <map>
+#include <memory>
 #include <string>
 #include <vector>
 
+#include "agent/host/listeners.h"
+#include "agent/host/owners.h"
 #include "agent/probes/probe.h"
 #include "agent/probes/sockets/connections.h"
-#include "agent/snapshot/listeners.h"
-#include "agent/snapshot/snapshot.h"
+#include "agent/snapshot/snapshot_file.h"
 
 namespace lapwing::agent::sockets {
 
 /// Which sockets listen on this host, and which program holds each, where the snapshot tells.
 class SocketsProbe : public Probe {
   public:
-    SocketsProbe(std::string proc, std::string snapshot);
+    SocketsProbe(std::string proc, std::shared_ptr<SnapshotFile> snapshot);
     Expected<ProbeResult> collect(const Deadline& deadline) override;
 
   private:
     std::string proc_;
-    std::string snapshot_;
+    std::shared_ptr<SnapshotFile> snapshot_;
 };
 
 /// `lapwing_listener_info`, one sample for each listener and family that it serves.

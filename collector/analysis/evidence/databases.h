@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "collector/analysis/enum_names.h"
+#include "collector/analysis/evidence/attempts.h"
 #include "collector/analysis/evidence/track.h"
 #include "common/endpoint.h"
 #include "common/reach/address.h"
@@ -136,7 +137,7 @@ struct Database {
 
 /// The last attempt of one host's agent to connect to another host's database.
 struct ReachAttempt {
-    std::string result;  ///< "open", "refused", "silent", ...
+    ConnectResult result = ConnectResult::unknown;
     TimestampMs at = 0;
 };
 

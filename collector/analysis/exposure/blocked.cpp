@@ -100,7 +100,8 @@ void judgeFlow(const Context& context, const evidence::Host& host, const reach::
         const auto shown = shownBy(attempt.result, attempt.control_ok);
         finding.evidence.push_back(
             {"attempt from " + attempt.from, attempt.source + " to " + attempt.address + ":" +
-                                                 std::to_string(attempt.port) + ": " + attempt.result});
+                                                 std::to_string(attempt.port) + ": " +
+                                                 evidence::connectResultName(attempt.result)});
         if (shown == Shown::silent || shown == Shown::refused) {
             finding.confidence = Confidence::confirmed;
         } else if (shown == Shown::open) {

@@ -13,10 +13,11 @@ void judgeHost(const Context& context, const evidence::Host& host, Judgement& ou
     service.subject = "mysql@" + host.name;
     service.title = "MySQL on " + host.name + " is reachable from addresses that have no business there";
     service.severity = Severity::critical;
-    service.listeners =
-        listenersOf(host, [](const evidence::Listener& listener) { return listener.service() == "mysql"; });
+    service.listeners = listenersOf(host, [](const evidence::Listener& listener) {
+        return listener.program() == evidence::Program::mysql;
+    });
     service.allowed = allowedToDatabase(context);
-    service.by_greeting = {{"host_not_allowed", {Severity::medium}}};
+    service.by_greeting = {{evidence::Greeting::host_not_allowed, {Severity::medium}}};
     service.remedy = [&] {
         return "Let the database's port in from its peers only. This ruleset does, and drops the rest:\n" +
                firewallRemedy(context, host);

@@ -9,6 +9,8 @@ namespace lapwing::analysis::exposure {
 namespace {
 
 constexpr std::size_t kMostLines = 12;
+constexpr reach::StepOutcome kAccepts{true, false, false, false};
+constexpr reach::StepOutcome kDrops{false, false, true, false};
 
 std::string timeText(TimestampMs at) {
     const auto seconds = static_cast<std::time_t>(at / 1000);
@@ -66,8 +68,8 @@ std::string closing(const std::vector<Opening>& openings) {
             const auto was = std::find_if(path.begin(), path.end(), [&](const reach::Step& one) {
                 return one.chain == step.chain && one.answer == step.answer;
             });
-            if (was == path.end() || step.chain.starts_with("legacy ") || was->outcome != "drops" ||
-                step.outcome != "accepts" || !std::all_of(was->rules.begin(), was->rules.end(), isPolicy)) {
+            if (was == path.end() || step.chain.starts_with("legacy ") || was->outcome != kDrops ||
+                step.outcome != kAccepts || !std::all_of(was->rules.begin(), was->rules.end(), isPolicy)) {
                 continue;
             }
             for (const auto& place : step.rules) {
@@ -115,8 +117,9 @@ void addAttempts(const Context& context, const evidence::Host& host, const std::
         }
         finding.evidence.push_back({"attempt from " + attempt.from,
                                     attempt.source + " to " + attempt.address + ":" +
-                                        std::to_string(attempt.port) + " since then: " + attempt.result});
-        if (attempt.result == "open") {
+                                        std::to_string(attempt.port) +
+                                        " since then: " + evidence::connectResultName(attempt.result)});
+        if (attempt.result == evidence::ConnectResult::open) {
             finding.confidence = Confidence::confirmed;
         }
     }

@@ -23,7 +23,7 @@ struct Service {
     std::vector<reach::AddressRange> allowed;
     /// It counts only what reaches anybody: an address that no rule names, a second address.
     bool from_anywhere = false;
-    std::map<std::string, Answered> by_greeting;
+    std::map<evidence::Greeting, Answered> by_greeting;
     std::function<std::string()> remedy;
     std::vector<std::string> not_assessed;
 };

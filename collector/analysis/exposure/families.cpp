@@ -71,10 +71,11 @@ void judgeHost(const Context& context, const evidence::Host& host, Judgement& ou
             continue;
         }
         tried = true;
-        finding.evidence.push_back({"attempt from " + attempt.from,
-                                    attempt.source + " to [" + attempt.address +
-                                        "]:" + std::to_string(attempt.port) + ": " + attempt.result});
-        if (attempt.result == "open") {
+        finding.evidence.push_back(
+            {"attempt from " + attempt.from, attempt.source + " to [" + attempt.address +
+                                                 "]:" + std::to_string(attempt.port) + ": " +
+                                                 evidence::connectResultName(attempt.result)});
+        if (attempt.result == evidence::ConnectResult::open) {
             finding.confidence = Confidence::confirmed;
         }
     }

@@ -101,8 +101,8 @@ void judgePort(const Context& context, const evidence::Host& host, const reach::
             finding.evidence.push_back({"attempt from " + attempt.from,
                                         attempt.source + (attempt.second ? " (a second address)" : "") +
                                             " to " + attempt.address + ":" + std::to_string(port) + ": " +
-                                            attempt.result});
-            if (attempt.second && attempt.result == "open") {
+                                            evidence::connectResultName(attempt.result)});
+            if (attempt.second && attempt.result == evidence::ConnectResult::open) {
                 finding.confidence = Confidence::confirmed;
             }
         }

@@ -34,7 +34,7 @@ std::vector<const evidence::Server*> serversOn(const evidence::Network& network,
 
 bool listensOn(const evidence::Host& host, int port) {
     return std::any_of(host.listeners.begin(), host.listeners.end(),
-                       [&](const auto& one) { return one.protocol == "tcp" && one.port == port; });
+                       [&](const auto& one) { return one.isTcp() && one.port == port; });
 }
 
 bool isLocal(const evidence::Listener& listener) {
@@ -197,7 +197,8 @@ std::string Flow::name() const {
 std::set<int> statisticsPorts(const evidence::Host& host) {
     std::set<int> out;
     for (const auto& attempt : host.attempts) {
-        if (attempt.service == "haproxy-stats" || attempt.greeting.starts_with("haproxy_stats") ||
+        if (attempt.service == "haproxy-stats" || attempt.greeting == evidence::Greeting::haproxy_stats ||
+            attempt.greeting == evidence::Greeting::haproxy_stats_admin ||
             (attempt.service == "haproxy" && attempt.port == kStatistics)) {
             out.insert(attempt.port);
         }
@@ -233,10 +234,10 @@ std::vector<Flow> neededFlows(const Context& context, const evidence::Host& host
     const bool balancer = context.network.balancers.contains(host.name);
     const auto statistics = statisticsPorts(host);
     for (const auto& listener : host.listeners) {
-        if (listener.protocol != "tcp" || isLocal(listener)) {
+        if (!listener.isTcp() || isLocal(listener)) {
             continue;
         }
-        if (listener.service() == "mysql") {
+        if (listener.program() == evidence::Program::mysql) {
             auto from = allowedToDatabase(context);
             std::erase_if(from, [&](const auto& range) {
                 return std::any_of(host.addresses.begin(), host.addresses.end(), [&](const auto& one) {
@@ -255,13 +256,13 @@ std::vector<Flow> neededFlows(const Context& context, const evidence::Host& host
                 }
             }
             merge(flows, {evidence::asRanges(from), listener.port, "agents to the collector"});
-        } else if (balancer && listener.service() == "haproxy" &&
+        } else if (balancer && listener.program() == evidence::Program::haproxy &&
                    (listener.port == kStatistics || statistics.contains(listener.port))) {
             const auto from = statisticsReaders(context, host.name);
             if (controls && !from.empty()) {
                 merge(flows, {from, listener.port, "the agents that read HAProxy's statistics"});
             }
-        } else if (balancer && listener.service() == "haproxy") {
+        } else if (balancer && listener.program() == evidence::Program::haproxy) {
             merge(flows, {{}, listener.port, "the site's visitors"});
         }
     }
@@ -383,11 +384,12 @@ std::string firewallRemedy(const Context& context, const evidence::Host& host) {
     std::set<std::string> closed;
     for (const auto& listener : host.listeners) {
         const bool named = std::any_of(flows.begin(), flows.end(), [&](const auto& flow) {
-            return listener.protocol == "tcp" && flow.port == listener.port;
+            return listener.isTcp() && flow.port == listener.port;
         });
         if (!named && !isLocal(listener)) {
             const auto service = listener.service();
-            const auto port = listener.protocol + "/" + std::to_string(listener.port);
+            const auto port =
+                evidence::transportName(listener.protocol) + ("/" + std::to_string(listener.port));
             auto text = port;
             if (service != port) {
                 text.append(" (").append(service).append(")");

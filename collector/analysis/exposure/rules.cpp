@@ -23,7 +23,7 @@ void judgeDenyListOf(const Context& context, const evidence::Host& host, const r
     }
     auto ports = ruleset.namedPorts();
     for (const auto& listener : host.listeners) {
-        if (listener.protocol == "tcp") {
+        if (listener.isTcp()) {
             ports.insert(listener.port);
         }
     }
@@ -55,9 +55,10 @@ void judgeDenyListOf(const Context& context, const evidence::Host& host, const r
         if (canary.at < context.rules_since(host.name)) {
             continue;
         }
-        finding.evidence.push_back({"canary from " + canary.from, "a listener on a random port, tried from " +
-                                                                      canary.source + ": " + canary.result});
-        if (canary.result == "open") {
+        finding.evidence.push_back(
+            {"canary from " + canary.from, "a listener on a random port, tried from " + canary.source + ": " +
+                                               evidence::connectResultName(canary.result)});
+        if (canary.result == evidence::ConnectResult::open) {
             finding.confidence = Confidence::confirmed;
         }
     }

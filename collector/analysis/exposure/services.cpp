@@ -25,15 +25,15 @@ void judgeStatistics(const Context& context, const evidence::Host& host, Judgeme
     service.title = "HAProxy's statistics on " + host.name + " are open to anybody";
     service.ports = statisticsPorts(host);
     service.listeners = listenersOf(host, [&](const evidence::Listener& listener) {
-        return listener.service() == "haproxy" &&
+        return listener.program() == evidence::Program::haproxy &&
                (listener.port == kStatistics || service.ports.contains(listener.port));
     });
     service.allowed = declaredFor(context.site, {"haproxy-stats", "tcp/" + std::to_string(kStatistics)});
     const auto hosts = evidence::siteHosts(context.network);
     service.allowed.insert(service.allowed.end(), hosts.begin(), hosts.end());
     service.by_greeting = {
-        {"haproxy_stats_admin", {Severity::critical}},
-        {"http_401",
+        {evidence::Greeting::haproxy_stats_admin, {Severity::critical}},
+        {evidence::Greeting::http_401,
          {Severity::medium, "Anybody may try passwords on HAProxy's statistics on " + host.name}}};
     service.remedy = [&] {
         return "Let only the site's hosts in, with the rules below; or, in haproxy.cfg, bind the "
@@ -95,7 +95,8 @@ void judgeBypass(const Context& context, const evidence::Host& host, Judgement& 
         const auto name = listener.service();
         return name != "app" && (ports.contains(listener.port) || name == "nginx" || name == "apache");
     });
-    judge("app", [](const evidence::Listener& listener) { return listener.service() == "app"; });
+    judge("app",
+          [](const evidence::Listener& listener) { return listener.program() == evidence::Program::app; });
 }
 
 void judgeSsh(const Context& context, const evidence::Host& host, Judgement& out) {
@@ -108,8 +109,9 @@ void judgeSsh(const Context& context, const evidence::Host& host, Judgement& out
     if (passwords) {
         service.title += ", and takes passwords";
     }
-    service.listeners =
-        listenersOf(host, [](const evidence::Listener& listener) { return listener.service() == "ssh"; });
+    service.listeners = listenersOf(host, [](const evidence::Listener& listener) {
+        return listener.program() == evidence::Program::ssh;
+    });
     service.allowed = declaredFor(context.site, {"ssh", "tcp/22"});
     service.from_anywhere = service.allowed.empty();
     if (!host.ssh_takes_passwords) {

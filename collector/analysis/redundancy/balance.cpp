@@ -28,13 +28,14 @@ std::optional<std::vector<Share>> sharesOf(const Pool& pool) {
     double given = 0;
     for (const auto& member : pool.members) {
         // A drain, an outage or a slow start within the window explains any share.
-        if (!member.detail.steady || !member.detail.given || !member.detail.weight || member.state.empty()) {
+        if (!member.server.steady || !member.server.given || !member.server.weight ||
+            member.server.state == evidence::ServerState::unknown) {
             return std::nullopt;
         }
-        if (member.state == "UP" && member.role != "backup" && *member.detail.weight > 0) {
-            out.push_back({member.host, member.server, *member.detail.given, *member.detail.weight});
-            weights += *member.detail.weight;
-            given += *member.detail.given;
+        if (member.isUp() && !member.isBackup() && *member.server.weight > 0) {
+            out.push_back({member.host, member.server.server, *member.server.given, *member.server.weight});
+            weights += *member.server.weight;
+            given += *member.server.given;
         }
     }
     if (out.size() < 2 || given < kEnoughRequests) {
@@ -84,7 +85,7 @@ std::optional<bool> webServersAgree(const Context& context, const std::vector<Sh
 void judgeBalance(const Context& context, Judgement& out) {
     for (const auto& pool : context.moment->model.pools) {
         const FindingKey key{"R13", pool.host + "/" + pool.proxy};
-        if (pool.algorithm != "roundrobin" && pool.algorithm != "static-rr") {
+        if (!pool.sharesByWeight()) {
             if (!pool.algorithm.empty()) {
                 out.judged.insert(key);  // it is not meant to be even
             }

@@ -11,7 +11,7 @@ using replication::State;
 using replication::Verdict;
 
 std::string subjectOf(const Verdict& verdict) {
-    return "mysql@" + verdict.replica;
+    return topology::idOf(topology::ComponentKind::mysql, verdict.replica);
 }
 
 /// What is said of a server whose channels are several stands once.

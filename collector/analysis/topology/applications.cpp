@@ -9,6 +9,8 @@ namespace lapwing::analysis::topology {
 
 namespace {
 
+using evidence::ServerRole;
+
 /// As ngx_http_server_name does: the name, or "*.example.org", ".example.org" or "www.*". Not regular
 /// expressions.
 bool names(const evidence::Route& route, const std::string& host) {
@@ -28,12 +30,6 @@ bool names(const evidence::Route& route, const std::string& host) {
 
 }  // namespace
 
-bool isApplication(const std::string& process) {
-    static const std::set<std::string> known{"gunicorn", "uwsgi", "uvicorn", "puma",   "php-fpm",
-                                             "node",     "java",  "python3", "daphne", "unicorn"};
-    return known.contains(process) || process.starts_with("php-fpm");
-}
-
 /// What the site's requests meet in the configuration of the web server of a host.
 std::vector<evidence::Route> Builder::routesOf(const std::string& host) const {
     const auto known = inputs_.services.routes.find(host);
@@ -44,7 +40,7 @@ std::vector<evidence::Route> Builder::routesOf(const std::string& host) const {
     for (const auto& pool : model_.pools) {
         for (const auto& member : pool.members) {
             if (member.host == host) {
-                if (const auto endpoint = Endpoint::parse(member.address)) {
+                if (const auto endpoint = Endpoint::parse(member.server.address)) {
                     ports.insert(endpoint->port);
                 }
             }
@@ -78,9 +74,9 @@ std::vector<evidence::Route> Builder::routesOf(const std::string& host) const {
 }
 
 std::string Builder::appOn(const std::string& host, const Evidence& source) {
-    auto id = idOf("app", host);
+    auto id = idOf(ComponentKind::app, host);
     if (!model_.components.contains(id)) {
-        component("app", host, worksOf(inputs_.services.apps, host), source);
+        component(ComponentKind::app, host, worksOf(inputs_.services.apps, host), source);
     }
     return id;
 }
@@ -102,7 +98,7 @@ std::string Builder::appAt(const std::string& web_host, const std::string& addre
     const bool listens =
         there != inputs_.network.hosts.end() &&
         std::any_of(there->second.listeners.begin(), there->second.listeners.end(), [&](const auto& one) {
-            return one.protocol == "tcp" && one.port == (endpoint ? endpoint->port : 0);
+            return one.isTcp() && one.port == (endpoint ? endpoint->port : 0);
         });
     // Nobody asks it, but it is there to be asked.
     if (auto& app = model_.components.at(id); app.works == Truth::unknown && listens) {
@@ -113,7 +109,7 @@ std::string Builder::appAt(const std::string& web_host, const std::string& addre
 
 bool Builder::configuredApplications(const std::string& host) {
     const auto routes = routesOf(host);
-    const auto web = idOf("web", host);
+    const auto web = idOf(ComponentKind::web, host);
     std::map<std::string, std::set<std::string>> by_upstream;
     bool all = !routes.empty();
     for (const auto& route : routes) {
@@ -121,12 +117,14 @@ bool Builder::configuredApplications(const std::string& host) {
             all = all && route.upstream.empty();
             continue;
         }
-        const Evidence source{"Nginx configuration of " + host,
-                              (route.upstream == route.address ? "" : "upstream " + route.upstream + ": ") +
-                                  route.address + (route.role == "active" ? "" : ", " + route.role)};
+        const Evidence source{
+            "Nginx configuration of " + host,
+            (route.upstream == route.address ? "" : "upstream " + route.upstream + ": ") + route.address +
+                (route.role == ServerRole::active ? std::string()
+                                                  : std::string(", ") + serverRoleName(route.role))};
         const auto app = appAt(host, route.address, source);
-        auto& link = edge(web, app, "proxies", source);
-        if (route.role == "down") {
+        auto& link = edge(web, app, EdgeKind::proxies, source);
+        if (route.role == ServerRole::down) {
             link.works = link.sources.size() == 1 ? Truth::no : link.works;
         } else {
             link.works = link.works == Truth::no ? Truth::unknown : link.works;
@@ -147,10 +145,10 @@ bool Builder::configuredApplications(const std::string& host) {
 
 /// Where the configuration does not tell: the application that the web server's own host is seen to run.
 void Builder::seenApplications(const std::string& host) {
-    const auto web = idOf("web", host);
+    const auto web = idOf(ComponentKind::web, host);
     const auto there = [&](const Evidence& source) {
         const auto app = appOn(host, source);
-        edge(web, app, "proxies", source);
+        edge(web, app, EdgeKind::proxies, source);
         auto& needed = model_.apps_of_web[web];
         if (std::none_of(needed.begin(), needed.end(), [&](const auto& one) { return one.contains(app); })) {
             needed.push_back({app});
@@ -164,11 +162,11 @@ void Builder::seenApplications(const std::string& host) {
         return;
     }
     const auto listener = std::find_if(known->second.listeners.begin(), known->second.listeners.end(),
-                                       [](const auto& one) { return isApplication(one.process); });
+                                       [](const auto& one) { return evidence::isApplication(one.process); });
     if (listener != known->second.listeners.end()) {
         there(
             {"sockets of " + host, listener->process + " listens on port " + std::to_string(listener->port)});
-        if (auto& app = model_.components.at(idOf("app", host)); app.works == Truth::unknown) {
+        if (auto& app = model_.components.at(idOf(ComponentKind::app, host)); app.works == Truth::unknown) {
             app.works = Truth::yes;
         }
     }
@@ -176,11 +174,11 @@ void Builder::seenApplications(const std::string& host) {
 
 void Builder::applications() {
     for (const auto& [host, works] : inputs_.services.webs) {
-        component("web", host, works, {"nginx probe of " + host, "it is observed there"});
+        component(ComponentKind::web, host, works, {"nginx probe of " + host, "it is observed there"});
     }
     std::vector<std::string> web_hosts;
     for (const auto& [id, one] : model_.components) {
-        if (one.kind == "web") {
+        if (one.kind == ComponentKind::web) {
             web_hosts.push_back(one.host);
         }
     }
@@ -198,9 +196,10 @@ void Builder::applications() {
 void Builder::checkedApplications() {
     for (const auto& pool : model_.pools) {
         for (const auto& member : pool.members) {
-            const auto apps = model_.apps_of_web.find(idOf("web", member.host));
+            const auto apps = model_.apps_of_web.find(idOf(ComponentKind::web, member.host));
             if (apps == model_.apps_of_web.end() || apps->second.size() != 1 ||
-                apps->second.front().size() != 1 || member.detail.check != "L7" || member.state != "UP") {
+                apps->second.front().size() != 1 || member.server.check != evidence::HealthCheck::l7 ||
+                !member.isUp()) {
                 continue;
             }
             auto& app = model_.components.at(*apps->second.front().begin());

@@ -15,17 +15,25 @@ std::string words(const Entry& entry) {
 
 }  // namespace
 
+std::vector<Evidence> Standby::obstacleEvidence() const {
+    std::vector<Evidence> out;
+    for (const auto& obstacle : obstacles) {
+        out.push_back(obstacle.evidence);
+    }
+    return out;
+}
+
 std::string Entry::id() const {
     if (address) {
-        return idOf("address", address->toString());
+        return idOf(ComponentKind::address, address->toString());
     }
-    return name.empty() ? "" : idOf("name", name);
+    return name.empty() ? "" : idOf(ComponentKind::name, name);
 }
 
 std::vector<std::string> Builder::balancerHosts() const {
     std::vector<std::string> out;
     for (const auto& [id, one] : model_.components) {
-        if (one.kind == "haproxy") {
+        if (one.kind == ComponentKind::haproxy) {
             out.push_back(one.host);
         }
     }
@@ -89,32 +97,33 @@ void Builder::drawEntry(const Entry& entry) {
         const Evidence answer{"resolver of the collector",
                               entry.name + " resolves to " + entry.address->toString()};
         if (!entry.name.empty()) {
-            component("name", entry.name, Truth::yes, declared);
-            edge(idOf("name", entry.name), id, "resolves", answer);
+            component(ComponentKind::name, entry.name, Truth::yes, declared);
+            edge(idOf(ComponentKind::name, entry.name), id, EdgeKind::resolves, answer);
         }
-        component("address", entry.address->toString(), Truth::yes, entry.name.empty() ? declared : answer);
+        component(ComponentKind::address, entry.address->toString(), Truth::yes,
+                  entry.name.empty() ? declared : answer);
     } else {
-        component("name", entry.name, Truth::unknown, declared);
+        component(ComponentKind::name, entry.name, Truth::unknown, declared);
     }
     for (const auto& holder : entry.holders) {
         auto& seen = model_.components.at(id).seen;
         seen.push_back({"addresses of " + holder, holder + " holds it"});
     }
     if (!entry.active.empty()) {
-        edge(id, idOf("haproxy", entry.active), "enters",
+        edge(id, idOf(ComponentKind::haproxy, entry.active), EdgeKind::enters,
              entry.assumed ? Evidence{"addresses of the hosts",
                                       "no other host with an agent holds it: concluded, not seen"}
                            : Evidence{"addresses of " + entry.active, "it holds " + words(entry)});
     }
     if (!entry.direct.empty()) {
-        edge(id, idOf("web", entry.direct), "enters",
+        edge(id, idOf(ComponentKind::web, entry.direct), EdgeKind::enters,
              {"addresses of " + entry.direct, "it holds " + words(entry)});
     }
     for (const auto& standby : entry.standbys) {
-        edge(id, idOf("haproxy", standby.host), "stands_by",
+        edge(id, idOf(ComponentKind::haproxy, standby.host), EdgeKind::stands_by,
              standby.obstacles.empty() ? Evidence{"keepalived of " + standby.host,
                                                   "it takes the address over (" + standby.mechanism + ")"}
-                                       : standby.obstacles.front());
+                                       : standby.obstacles.front().evidence);
     }
     if (entry.holders.size() > 1) {
         std::vector<Evidence> evidence;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <map>
 #include <memory>
 #include <optional>
@@ -8,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "collector/analysis/enum_names.h"
 #include "collector/analysis/evidence/network.h"
 #include "collector/analysis/evidence/services.h"
 #include "collector/analysis/finding.h"
@@ -18,27 +20,78 @@
 
 namespace lapwing::analysis::topology {
 
+enum class ComponentKind { name, address, haproxy, web, app, mysql, host, group, collector, watchdog };
+
+/// As the API, sample labels and ids of components name them.
+inline constexpr std::array kComponentKindNames{
+    EnumName<ComponentKind>{ComponentKind::name, "name"},
+    EnumName<ComponentKind>{ComponentKind::address, "address"},
+    EnumName<ComponentKind>{ComponentKind::haproxy, "haproxy"},
+    EnumName<ComponentKind>{ComponentKind::web, "web"},
+    EnumName<ComponentKind>{ComponentKind::app, "app"},
+    EnumName<ComponentKind>{ComponentKind::mysql, "mysql"},
+    EnumName<ComponentKind>{ComponentKind::host, "host"},
+    EnumName<ComponentKind>{ComponentKind::group, "group"},
+    EnumName<ComponentKind>{ComponentKind::collector, "collector"},
+    EnumName<ComponentKind>{ComponentKind::watchdog, "watchdog"},
+};
+
+inline const char* componentKindName(ComponentKind kind) {
+    return nameOf(kComponentKindNames, kind);
+}
+
+/// "haproxy@lb-01"; of a host its name alone.
+std::string idOf(ComponentKind kind, const std::string& place);
+
 /// Something that can fail. `id` is "KIND@HOST", as in "haproxy@lb-01"; of a host its name alone, of a shared
 /// fate "group@NAME", of an address "address@10.77.0.10".
 struct Component {
     std::string id;
-    /// "name", "address", "haproxy", "web", "app", "mysql", "host", "group", "collector", "watchdog".
-    std::string kind;
-    std::string host;  ///< "" where it is on none
+    ComponentKind kind = ComponentKind::host;
+    std::string host;  ///< "" for names, addresses and groups
     Truth works = Truth::unknown;
     std::vector<Evidence> seen;
 };
 
-/// `from` hangs on `to`.
+enum class EdgeKind {
+    resolves,
+    enters,
+    stands_by,
+    balances,
+    proxies,
+    queries,
+    replicates,
+    runs_on,
+    shares,
+    watches,
+};
+
+/// As the API and sample labels name them.
+inline constexpr std::array kEdgeKindNames{
+    EnumName<EdgeKind>{EdgeKind::resolves, "resolves"},
+    EnumName<EdgeKind>{EdgeKind::enters, "enters"},
+    EnumName<EdgeKind>{EdgeKind::stands_by, "stands_by"},
+    EnumName<EdgeKind>{EdgeKind::balances, "balances"},
+    EnumName<EdgeKind>{EdgeKind::proxies, "proxies"},
+    EnumName<EdgeKind>{EdgeKind::queries, "queries"},
+    EnumName<EdgeKind>{EdgeKind::replicates, "replicates"},
+    EnumName<EdgeKind>{EdgeKind::runs_on, "runs_on"},
+    EnumName<EdgeKind>{EdgeKind::shares, "shares"},
+    EnumName<EdgeKind>{EdgeKind::watches, "watches"},
+};
+
+inline const char* edgeKindName(EdgeKind kind) {
+    return nameOf(kEdgeKindNames, kind);
+}
+
+/// `from` depends on `to`.
 struct Edge {
     std::string from;
     std::string to;
-    /// "resolves", "enters", "stands_by", "balances", "proxies", "queries", "replicates", "runs_on",
-    /// "shares", "watches".
-    std::string kind;
+    EdgeKind kind = EdgeKind::runs_on;
     std::vector<Evidence> sources;
-    /// Whether anything gets from one to the other, where somebody tells: "no" to a server that the load
-    /// balancer does not use, and where replication is broken.
+    /// Whether requests or data get from one to the other: "no" to a server that the load balancer does not
+    /// use, and where replication is broken.
     Truth works = Truth::unknown;
 };
 
@@ -49,12 +102,29 @@ struct Conflict {
     std::vector<Evidence> evidence;
 };
 
+enum class ObstacleKind {
+    not_known,         ///< the evidence does not tell
+    keepalived,        ///< keepalived does not run, or is not configured to move the address
+    vrrp_blocked,      ///< a ruleset drops the advertisements
+    visitors_blocked,  ///< a ruleset drops the visitors' connections
+    not_listening,     ///< no listener for the address
+};
+
+/// Why a standby would not take over, or may not.
+struct Obstacle {
+    ObstacleKind kind = ObstacleKind::not_known;
+    std::string host;  ///< where it is
+    Evidence evidence;
+};
+
 /// A load balancer that could take the entry's address over.
 struct Standby {
     std::string host;
     Truth takes_over = Truth::unknown;
-    std::vector<Evidence> obstacles;  ///< why not, or why that is not known
-    std::string mechanism;            ///< what moves the address: "keepalived, virtual_router_id 51"; or ""
+    std::vector<Obstacle> obstacles;
+    std::string mechanism;  ///< "keepalived, virtual_router_id 51"; or ""
+
+    std::vector<Evidence> obstacleEvidence() const;
 };
 
 /// One address or name at which the site is requested, and what stands behind it.
@@ -73,16 +143,16 @@ struct Entry {
     std::string id() const;  ///< of its component; "" where there is none
 };
 
+/// A server of a backend.
 struct Member {
-    std::string server;   ///< as the load balancer names it
+    evidence::Server server;
     std::string host;     ///< that runs it
     std::string machine;  ///< two hosts of one machine have one
-    std::string address;
-    std::string role;
-    std::string state;
-    evidence::ServerDetail detail;
 
-    bool isUsed() const;  ///< requests are sent to it; true where nothing says that they are not
+    bool isUp() const { return server.state == evidence::ServerState::up; }
+    bool isBackup() const { return server.role == evidence::ServerRole::backup; }
+    /// HAProxy sends requests to it; true if neither its state nor its weight is known.
+    bool isUsed() const;
 };
 
 /// The servers of one backend of one load balancer.
@@ -92,6 +162,9 @@ struct Pool {
     std::string proxy;
     std::string algorithm;
     std::vector<Member> members;
+
+    /// Every server is due a share of the requests by its weight.
+    bool sharesByWeight() const;
 };
 
 struct Replica {
@@ -100,9 +173,9 @@ struct Replica {
     Truth current = Truth::unknown;  ///< it holds what the primary holds, or a little less
 };
 
-/// Something that is not there, for the question what it would change.
+/// A component that a what-if question supposes: a load balancer, a web server, a database or a watchdog.
 struct Addition {
-    std::string kind;  ///< "haproxy", "web", "mysql", "watchdog"
+    ComponentKind kind = ComponentKind::web;
     std::string host;
 };
 
@@ -122,9 +195,23 @@ struct Inputs {
     std::vector<Addition> additions = {};
 };
 
+enum class ServiceKind { read, write, replication, monitoring };
+
+/// As the API and sample labels name them.
+inline constexpr std::array kServiceKindNames{
+    EnumName<ServiceKind>{ServiceKind::read, "read"},
+    EnumName<ServiceKind>{ServiceKind::write, "write"},
+    EnumName<ServiceKind>{ServiceKind::replication, "replication"},
+    EnumName<ServiceKind>{ServiceKind::monitoring, "monitoring"},
+};
+
+inline const char* serviceKindName(ServiceKind kind) {
+    return nameOf(kServiceKindNames, kind);
+}
+
 /// A delivered service, and which failures stop it.
 struct Service {
-    std::string name;   ///< "read", "write", "replication", "monitoring"
+    ServiceKind kind = ServiceKind::read;
     std::string title;  ///< "reading over HTTP"
     Gate by_design;
     Gate at_present;  ///< without what is switched off, and with what is known of standbys now
@@ -147,7 +234,8 @@ struct Model {
     std::vector<Replica> replicas;
     std::vector<Service> services;
 
-    const Service* service(const std::string& name) const;
+    /// Null if the site does not deliver it.
+    const Service* service(ServiceKind kind) const;
     /// The component of the machine under a host: two hosts of one machine share it.
     std::string machineOf(const std::string& host) const;
     States states() const;

@@ -45,23 +45,30 @@ void appendSamples(const Model& model, const Labels& extra, TimestampMs at, std:
     };
     for (const auto& [id, one] : model.components) {
         add(metric::kTopologyComponentInfo,
-            {{"component", id}, {"kind", one.kind}, {"host", one.host}, {"works", truthName(one.works)}}, 1);
+            {{"component", id},
+             {"kind", componentKindName(one.kind)},
+             {"host", one.host},
+             {"works", truthName(one.works)}},
+            1);
     }
     for (const auto& edge : model.edges) {
         add(metric::kTopologyEdgeInfo,
-            {{"from", edge.from}, {"to", edge.to}, {"kind", edge.kind}, {"source", sourceText(edge.sources)}},
+            {{"from", edge.from},
+             {"to", edge.to},
+             {"kind", edgeKindName(edge.kind)},
+             {"source", sourceText(edge.sources)}},
             1);
     }
     for (const auto& service : model.services) {
         if (service.now.works != Truth::unknown) {
-            add(metric::kTopologyServiceWorks, {{"service", service.name}},
+            add(metric::kTopologyServiceWorks, {{"service", serviceKindName(service.kind)}},
                 service.now.works == Truth::yes ? 1 : 0);
         }
         for (const auto& [view, cuts] :
              {std::pair("design", &service.design), std::pair("now", &service.now)}) {
             for (const auto& set : cuts->sets) {
                 add(metric::kTopologyCutSetInfo,
-                    {{"service", service.name},
+                    {{"service", serviceKindName(service.kind)},
                      {"view", view},
                      {"components", setText(set)},
                      {"size", std::to_string(set.components.size())},

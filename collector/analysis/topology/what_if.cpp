@@ -1,6 +1,7 @@
 #include "collector/analysis/topology/what_if.h"
 
 #include <algorithm>
+#include <array>
 
 #include "collector/analysis/judgement.h"
 
@@ -8,10 +9,15 @@ namespace lapwing::analysis::topology {
 
 namespace {
 
-constexpr const char* kKinds[] = {"haproxy", "web", "mysql", "watchdog"};
+constexpr std::array kAddable{ComponentKind::haproxy, ComponentKind::web, ComponentKind::mysql,
+                              ComponentKind::watchdog};
 
-std::string kinds() {
-    return joined({std::begin(kKinds), std::end(kKinds)});
+std::string addableNames() {
+    std::vector<std::string> names;
+    for (const auto kind : kAddable) {
+        names.emplace_back(componentKindName(kind));
+    }
+    return joined(names);
 }
 
 /// Everything on a host, and the hosts of a group or of a machine, stop with it.
@@ -20,7 +26,7 @@ std::set<std::string> stoppedWith(const Model& model, const std::set<std::string
     for (bool more = true; more;) {
         more = false;
         for (const auto& edge : model.edges) {
-            if ((edge.kind == "runs_on" || edge.kind == "shares") && all.contains(edge.to)) {
+            if ((edge.kind == EdgeKind::runs_on || edge.kind == EdgeKind::shares) && all.contains(edge.to)) {
                 more = all.insert(edge.from).second || more;
             }
         }
@@ -35,14 +41,14 @@ std::set<std::string> stoppedWith(const Model& model, const std::set<std::string
 
 Expected<Addition> parseAddition(const std::string& text) {
     const auto at = text.find('@');
-    const auto kind = text.substr(0, at);
-    const bool known =
-        std::any_of(std::begin(kKinds), std::end(kKinds), [&](const auto* one) { return kind == one; });
-    if (!known || at == std::string::npos || at + 1 == text.size()) {
-        return fail(ErrorKind::invalid,
-                    "\"" + text + "\" cannot be added: write KIND@HOST, where KIND is one of " + kinds());
+    const auto kind = valueOf(kComponentKindNames, text.substr(0, at));
+    const bool addable = kind && std::find(kAddable.begin(), kAddable.end(), *kind) != kAddable.end();
+    if (!addable || at == std::string::npos || at + 1 == text.size()) {
+        return fail(
+            ErrorKind::invalid,
+            "\"" + text + "\" cannot be added: write KIND@HOST, where KIND is one of " + addableNames());
     }
-    return Addition{kind, text.substr(at + 1)};
+    return Addition{*kind, text.substr(at + 1)};
 }
 
 Expected<WhatIf> whatIf(const Moment& moment, const std::vector<std::string>& failed,
@@ -70,8 +76,8 @@ Expected<WhatIf> whatIf(const Moment& moment, const std::vector<std::string>& fa
         }
     }
     for (const auto& service : model.services) {
-        const auto* known = moment.model.service(service.name);
-        out.outcomes.push_back({service.name, service.title,
+        const auto* known = moment.model.service(service.kind);
+        out.outcomes.push_back({service.kind, service.title,
                                 known == nullptr ? Truth::unknown : known->now.works,
                                 evaluate(service.at_present, present), cutSets(service.by_design, healthy)});
     }

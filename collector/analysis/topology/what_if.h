@@ -10,7 +10,7 @@ namespace lapwing::analysis::topology {
 
 /// What becomes of one service.
 struct Outcome {
-    std::string service;
+    ServiceKind service = ServiceKind::read;
     std::string title;
     Truth before = Truth::unknown;  ///< now
     Truth after = Truth::unknown;   ///< now, with the failures and the additions

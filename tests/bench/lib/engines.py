@@ -1,4 +1,4 @@
-"""The engines that are measured: how each is found, started, stopped and made to compact what it holds."""
+"""The measured engines: how to find, start, stop and compact each."""
 
 import json
 import os
@@ -18,7 +18,7 @@ HERTZ = os.sysconf("SC_CLK_TCK")
 
 
 class Connection:
-    """A kept-alive HTTP connection that costs little itself: what is measured over it is the server."""
+    """A kept-alive HTTP connection with little cost of its own, to measure the server."""
 
     def __init__(self, port):
         self.port = port
@@ -82,7 +82,7 @@ def dechunked(data):
 
 
 def disk_bytes(directory):
-    """What the files occupy; a file with several names counts once."""
+    """The disk space of the files. A file with several names counts once."""
     inodes = {}
     for path in Path(directory).rglob("*"):
         try:
@@ -221,7 +221,7 @@ class VictoriaMetrics(Engine):
             status, body = self.connection.ask(path)
             if status != 200:
                 raise SystemExit(f"{self.name}: {path}: {status} {body[:300]}")
-        # The merge goes on in the background; it is over when nothing changes any more.
+        # The merge runs in the background. It is over when the files stop changing.
         last, same = None, 0
         while same < 5:
             time.sleep(1)

@@ -1,4 +1,4 @@
-"""The table: a figure a row, an engine a column, each peer with Lapwing's figure as a part of its own."""
+"""The table: one row for each figure, one column for each engine, with Lapwing's figure as a fraction of each peer's."""
 
 import statistics
 

@@ -1,4 +1,4 @@
-"""Chromium without a window, driven by its debugging protocol with the standard library alone."""
+"""Drives a headless Chromium through its debugging protocol, with the standard library only."""
 
 import base64
 import http.client

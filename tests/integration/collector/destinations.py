@@ -1,4 +1,4 @@
-"""Real servers that take remote_write and can be away for a while. Standard library only."""
+"""Real servers that receive remote_write, and that a test can stop for a while. Standard library only."""
 
 import http.server
 import json
@@ -9,7 +9,7 @@ from reference import PROMETHEUS_2, Process
 
 
 class Destination(Process):
-    """start() after stop() finds what was there before; close() removes it."""
+    """start() after stop() keeps the data; close() removes it."""
 
     def start(self):
         return self.run(self.command(), self.health)
@@ -59,7 +59,7 @@ class VictoriaMetrics(Destination):
 
     def samples(self, selector, seconds, at_ms):
         """As Prometheus.samples()."""
-        # What was written last is not found before this.
+        # Makes the latest samples searchable.
         assert self.request("GET", "/internal/force_flush").status == 200
         form = urllib.parse.urlencode({"match[]": selector, "start": (at_ms - seconds * 1000) / 1000, "end": at_ms / 1000})
         answer = self.request("GET", "/api/v1/export?" + form)
@@ -73,8 +73,8 @@ class VictoriaMetrics(Destination):
 
 
 class Between:
-    """Passes write requests on to a destination. Set `lose`, and instead of the next success it is called, and the sender
-    hears nothing."""
+    """Passes write requests on to a destination. If `lose` is set, it calls `lose` at the next success, and the sender gets no
+    answer."""
 
     def __init__(self, destination):
         self.lose = None

@@ -1,5 +1,6 @@
-"""Starts real collectors in directories of their own, and speaks remote_write and TLS to them. Standard library only."""
+"""Starts real collectors, each in its own directory, and speaks remote_write and TLS to them. Standard library only."""
 
+import atexit
 import base64
 import http.client
 import json
@@ -10,12 +11,12 @@ import socket
 import ssl
 import struct
 import subprocess
-import sys
 import tempfile
 import time
 import urllib.parse
 
 PROGRAM = os.path.join(os.environ.get("LAPWING_BIN", "build/dev/bin"), "lapwing-collector")
+LONG = os.environ.get("LAPWING_LONG") == "1"  # the slow variants are wanted
 NAME = "lapwing-collector"  # what the collector's certificate says
 PROBES = ("node", "nginx", "app", "haproxy", "mysql", "sockets", "firewall", "keepalived", "inventory")
 
@@ -33,7 +34,7 @@ def message(number, payload):
 
 
 def snappy(data):
-    """Snappy's block format, of literals alone."""
+    """Snappy's block format, with literals only."""
     out = varint(len(data))
     for at in range(0, len(data), 60):
         chunk = data[at : at + 60]
@@ -86,6 +87,7 @@ class Collector:
         self.agents_port = free_port()
         self.config_file = self.path("collector.yaml")
         self.process = None
+        atexit.register(self.close)
         self.write_config(config)
 
     def path(self, name):
@@ -165,7 +167,7 @@ class Collector:
         return bundle
 
     def start_agent(self, host, probes):
-        """A real agent, with these probes alone: {"node": "on"}."""
+        """Starts a real agent with only these probes: {"node": "on"}."""
         bundle = self.enrol(host)
         os.makedirs(self.path("agent"))
         wanted = ", ".join(f"{name}: {probes.get(name, 'off')}" for name in PROBES)
@@ -213,16 +215,3 @@ def now_ms():
 
 def basic(user, password):
     return {"Authorization": "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()}
-
-
-def run_tests(tests):
-    """Runs functions in order, each named on one line; the exit status says whether all passed."""
-    failed = 0
-    for test in tests:
-        try:
-            test()
-            print(f"ok    {test.__name__}", flush=True)
-        except Exception as error:  # the rest is still worth running
-            failed += 1
-            print(f"FAIL  {test.__name__}: {type(error).__name__}: {error}", flush=True)
-    sys.exit(1 if failed else 0)

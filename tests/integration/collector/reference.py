@@ -1,13 +1,13 @@
-"""Real servers to compare with and to be sent to by: Debian 12's Prometheus, and what tests/sid fetches."""
+"""Real servers to compare with, and real senders: Debian 12's Prometheus, and programs that tests/sid fetches."""
 
 import http.client
 import os
 import shutil
 import subprocess
-import sys
 import tempfile
 import time
 
+import pytest
 from harness import Answer, free_port
 
 REPOSITORY = os.path.dirname(os.path.realpath(__file__)) + "/../../.."
@@ -15,12 +15,11 @@ PROMETHEUS_2 = "/usr/bin/prometheus"
 
 
 def from_sid(package, program=None):
-    """The path of a program of Debian sid; without one the whole test is skipped."""
+    """The path of a program of Debian sid. Skips the test if the mirror does not have it."""
     command = [os.path.join(REPOSITORY, "tests/sid"), package] + ([program] if program else [])
     done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode == 3:
-        print(f"skip  {os.path.basename(sys.argv[0])}: {done.stderr.strip()}")
-        sys.exit(0)
+        pytest.skip(done.stderr.strip())
     assert done.returncode == 0, done.stderr
     return done.stdout.strip()
 

@@ -1,7 +1,4 @@
-"""What the tests of the lab share: ways to ask it, to break it and to wait, and a small runner.
-
-A test is a function marked @test. Its name is printed after `ok    `, `FAIL  ` or `skip  `, which tests/run counts.
-"""
+"""Shared by the tests of the lab: ways to query it, to break it and to wait."""
 
 import contextlib
 import ctypes
@@ -11,9 +8,7 @@ import os
 import re
 import socket
 import subprocess
-import sys
 import time
-import traceback
 import urllib.parse
 from pathlib import Path
 
@@ -24,46 +19,10 @@ COLLECTOR = "10.77.0.20"
 STATE = Path("/var/lib/lapwing-lab")
 PAGE_PASSWORD_FILE = STATE / "page.secret"
 
-_tests = []
-
-
-class Skip(Exception):
-    """A test that cannot run here; says why."""
-
-
-def test(function):
-    _tests.append(function)
-    return function
-
 
 def interval_of(job):
     """How often a probe runs, in seconds."""
     return {"mysql": 1, "inventory": 60}.get(job, 10)
-
-
-def long_only():
-    """First in a test that only `tests/run --long` runs."""
-    if not LONG:
-        raise Skip("takes a while: tests/run --long")
-
-
-def main():
-    failed = 0
-    for function in _tests:
-        name = function.__name__.replace("_", " ")
-        began = time.monotonic()
-        try:
-            function()
-            print(f"ok    {name} ({time.monotonic() - began:.0f} s)", flush=True)
-        except Skip as reason:
-            print(f"skip  {name}: {reason}", flush=True)
-        except AssertionError as error:
-            failed += 1
-            print(f"FAIL  {name}: {error}", flush=True)
-        except Exception:  # a broken test must not hide the others
-            failed += 1
-            print(f"FAIL  {name}: " + traceback.format_exc().replace("\n", "\n      "), flush=True)
-    sys.exit(1 if failed else 0)
 
 
 def note(text):
@@ -85,8 +44,8 @@ def sql(host, statement):
 
 
 class MonitorConnection(http.client.HTTPConnection):
-    """To the collector's loopback port. Its socket is made in monitor's network namespace, and stays there: `lab api`
-    takes a third of a second of a processor, and the tests ask three times a second."""
+    """A connection to the collector's loopback port: its socket belongs to monitor's network namespace. `lab api` takes a third of a
+    second of a processor, and the tests ask three times a second."""
 
     def __init__(self):
         super().__init__("127.0.0.1", 9765, timeout=30)
@@ -100,7 +59,7 @@ class MonitorConnection(http.client.HTTPConnection):
                 self.sock = socket.create_connection((self.host, self.port), self.timeout)
             finally:
                 if enter(here.fileno(), 0) != 0:
-                    os.abort()  # whatever came next would happen in the wrong place
+                    os.abort()  # the rest would run in the wrong namespace
 
 
 def api(path):
@@ -126,7 +85,7 @@ def query(expression, at=None):
 
 
 def value(expression):
-    """The one value of an expression that yields one series; None when it yields none."""
+    """The value of an expression that yields one series, None if it yields no series."""
     result = query(expression)
     assert len(result) <= 1, f"{expression} yields {len(result)} series"
     return float(result[0]["value"][1]) if result else None
@@ -141,7 +100,7 @@ def samples(selector, since, until=None):
 
 
 def every_second_once(host, since, until_then):
-    """The samples of a one-second probe: each second is there, and there is nothing twice."""
+    """The stored samples of a one-second probe have every second, each once. Returns their number."""
     seen = samples(f'up{{job="mysql",instance="{host}",agent="{host}"}}', since, until_then)
     assert len(seen) == 1, f"{len(seen)} series"
     ((_, points),) = seen
@@ -155,13 +114,31 @@ def every_second_once(host, since, until_then):
     return len(times)
 
 
+def delivers_regularly():
+    """Every probe of every agent has delivered its last two samples at its interval."""
+    now = time.time()
+    seen = {}
+    for labels, points in samples('up{agent!=""}', now - 130):
+        interval = interval_of(labels["job"])
+        times = [at for at, _ in points]
+        if times[-1] < now - interval - 5:
+            continue  # ended: another series, or none, has taken its place
+        assert len(times) > 1, f"one sample alone of {labels}"
+        assert times[-1] - times[-2] < interval + 0.5, f"{times[-1] - times[-2]:.1f} s between two samples of {labels}"
+        seen.setdefault(labels["agent"], set()).add(labels["job"])
+    assert {"web-01", "web-02", "monitor"} <= seen.keys(), f"samples of {sorted(seen)} only"
+    for agent, jobs in seen.items():
+        assert "inventory" in jobs, f"no inventory of {agent}"
+    return True
+
+
 def findings(**wanted):
     return [finding for finding in api("/api/lapwing/v1/findings")["data"]
             if all(finding[key] == expected for key, expected in wanted.items())]
 
 
 def until(question, seconds, what):
-    """Asks again until the answer is true, and returns it. An assertion that fails inside counts as "not yet"."""
+    """Repeats `question` until its answer is true, and returns the answer. A failed assertion inside counts as "not yet"."""
     end = time.monotonic() + seconds
     last = ""
     while True:
@@ -177,7 +154,7 @@ def until(question, seconds, what):
 
 @contextlib.contextmanager
 def fault(name, **environment):
-    """Injects a fault of tests/lab/faults, and clears it at the end whatever happens."""
+    """Injects a fault of tests/lab/faults, and clears it at the end of the block in any case."""
     script = str(LAB_DIR / "faults" / name)
     env = {**os.environ, **environment}
     try:
@@ -193,7 +170,7 @@ def svc(host, unit, verb):
 
 @contextlib.contextmanager
 def haproxy_with(*edits):
-    """HAProxy with a configuration edited by sed, for a while."""
+    """Edits the configuration of HAProxy with sed for the length of the block."""
     file = "/etc/haproxy/haproxy.cfg"
     original = inside("lb-01", "cat", file)
     try:
@@ -209,7 +186,7 @@ def haproxy_with(*edits):
 
 @contextlib.contextmanager
 def collector_with(old, new):
-    """A collector with another configuration, for a while."""
+    """Changes the configuration of the collector for the length of the block."""
     file = "/etc/lapwing/collector.yaml"
     original = inside("monitor", "cat", file)
     assert old in original
@@ -227,10 +204,10 @@ def collector_with(old, new):
 
 
 def received(since):
-    """What the webhook received after a time, oldest first: {"at", "path", "body"}."""
+    """The requests that the webhook received after a time, oldest first: {"at", "path", "body"}."""
     file = STATE / "monitor/var/lib/sink/events.jsonl"
     text = file.read_text(encoding="utf-8") if file.exists() else ""
-    # The last line may not be whole yet.
+    # The last line may be incomplete.
     events = map(json.loads, text[:text.rfind("\n") + 1].splitlines())
     return [event for event in events if event["at"] >= since]
 

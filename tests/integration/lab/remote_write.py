@@ -1,4 +1,4 @@
-"""A writer of remote_write 1.0 that needs nothing but Python: what an agent sends, and what it never would."""
+"""Writes remote_write 1.0, valid and invalid, with the standard library only."""
 
 import http.client
 import os
@@ -37,7 +37,7 @@ def write_request(series):
 
 
 def snappy(raw, declared=None):
-    """The block format with literals only."""
+    """Snappy's block format, with literals only."""
     out = varint(len(raw) if declared is None else declared)
     for start in range(0, len(raw), 65536):
         part = raw[start:start + 65536]
@@ -56,7 +56,7 @@ class Writer:
         self.connection = None
 
     def post(self, body, path="/api/v1/write", method="POST", headers=None):
-        """(status, text); a connection that broke is an OSError, and opened anew by the next call."""
+        """Returns (status, text). A broken connection raises OSError, and the next call reconnects."""
         if self.connection is None:
             self.connection = http.client.HTTPSConnection(COLLECTOR, 9766, timeout=10, context=self.context)
         try:
@@ -73,7 +73,7 @@ class Writer:
 
 
 def context(bundle=None):
-    """TLS as an agent speaks it; without a bundle, as a stranger would."""
+    """The TLS context of an agent. Without a bundle: of a stranger."""
     made = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     made.check_hostname = False
     made.verify_mode = ssl.CERT_NONE

@@ -1,10 +1,10 @@
-"""Whether two answers to a query are the same: Prometheus' as its API gives it, ours as promql-eval does."""
+"""Compares two answers to a query: Prometheus' from its API, and Lapwing's from promql-eval."""
 
 import json
 import math
 import re
 
-# Where a message names the first of several series at fault, any of them will do.
+# If several series are at fault, a message may name any of them.
 FIRST_FOUND = re.compile(r"match group \{.*?\} on the (\w+) hand-side of the operation: \[.*\];", re.DOTALL)
 
 
@@ -39,7 +39,7 @@ def by_labels(entries):
 
 def error_text(text):
     text = text.replace('invalid parameter "query": ', "")
-    # Prometheus has forgotten the name of this token.
+    # Prometheus has no name for this token.
     text = re.sub('"<Item [0-9]+>" <op:@>', '"@"', text)
     return FIRST_FOUND.sub(r"match group on the \1 side;", text)
 
@@ -53,7 +53,7 @@ def different_error(version, query, theirs, own):
     return None if error_text(theirs["error"]) == error_text(own["error"]) else "error text"
 
 
-# Syntax errors that version 2 words otherwise: ours are version 3's.
+# Syntax errors with other words in version 2: Lapwing uses those of version 3.
 OTHER_WORDS = {"", "up offset", "up offset x", "up offset -", "1..2", "1e", "up[5m:-1m]"}
 
 
@@ -61,7 +61,7 @@ def different_annotations(theirs, own):
     for kind in ("warnings", "infos"):
         left = theirs.get(kind, [])
         right = [text for text in own.get(kind, []) if "native histograms, which are not stored" not in text]
-        # Of more than ten Prometheus gives any ten.
+        # Prometheus returns any ten of more than ten.
         if sorted(left) != sorted(right) and (len(left) < 11 or left[-1] != right[-1]):
             return kind
     return None
@@ -92,7 +92,7 @@ def different_result(query, theirs, own):
     if len(left) != len(right):
         return "number of series"
     if theirs["resultType"] == "vector" and is_ordered(query):
-        # Equal values have no order among them.
+        # Equal values may have any order.
         if not all(same_point(x["value"], y["value"], tolerance) for x, y in zip(left, right)):
             return "order"
     if theirs["resultType"] == "matrix" or fully_ordered(query):
@@ -104,7 +104,7 @@ def different_result(query, theirs, own):
 
 def different_format(theirs, own):
     formatted = theirs.get("data")
-    # Theirs is broken into lines where it is long.
+    # Prometheus breaks long queries into lines.
     if formatted is not None and ("\n" in formatted or len(formatted) > 100):
         return None
     # It forgets to quote the names of group_left.
@@ -122,7 +122,7 @@ def without_signs_of_zero(answer):
 
 
 def difference(version, kind, query, theirs, own):
-    """None, or what differs."""
+    """The difference as text, or None."""
     if kind == "format":
         return different_format(theirs, own)
     if theirs["status"] == "error" or "error" in own:

@@ -122,12 +122,12 @@ def make(version=2):
         add("texts", {"text": text, "n": str(n)}, ((at, float(n)) for at in ticks(rng, start, end, 60_000)))
     if version == 3:
         add_modern(rng, add)
-    # Prometheus keeps series in the order in which they came: let it be that of their labels.
+    # Prometheus keeps series in the order of arrival. Here it is the order of their labels.
     return sorted(out, key=lambda series: sorted(series[0].items()))
 
 
 def add_modern(rng, add):
-    """Names in any UTF-8, the labels of metadata, and what the newer functions look at."""
+    """UTF-8 names, the labels of metadata, and series for the newer functions."""
     def every_minute():
         return ticks(rng, BASE, BASE + DURATION, 60_000)
 
@@ -161,7 +161,7 @@ def number(value):
 
 
 def write(path, series, start=None, end=None):
-    """In promql-eval's form; with a time range only what lies in it, [start, end)."""
+    """Writes the samples in promql-eval's format, optionally only those in [start, end)."""
     with open(path, "w", encoding="utf-8") as out:
         for labels, samples in series:
             chosen = [s for s in samples if (start is None or s[0] >= start) and (end is None or s[0] < end)]

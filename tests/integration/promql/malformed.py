@@ -1,6 +1,6 @@
 """Queries that do not parse."""
 
-# What Prometheus refuses, with the words it uses.
+# Prometheus refuses these, with the same words.
 MALFORMED = [
     "", " ", "# only a comment", "(", ")", "(up", "up)", "up +", "+", "1 +", "up up", "1 1", "up{", "up{job", "up{job=",
     'up{job="api"', 'up{job="api" instance="x"}', 'up{job="api",,}', "up{,}", "up{job=api}", "up{1}",
@@ -29,5 +29,5 @@ MALFORMED = [
 ]
 
 
-# Refused too, but in other words: those of version 3, or of RE2.
+# Prometheus refuses these with other words than version 3's or RE2's.
 MALFORMED_OTHERWISE = ["up[", "up[]", "up[x]", "up[[5m]]", "up[-5m]", 'up{job=~"("}', "up[5m:x]", "up[5m:[1m]]"]

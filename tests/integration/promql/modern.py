@@ -1,4 +1,4 @@
-"""Hand-picked queries of version 3's language, and of what its experimental functions add."""
+"""Hand-picked queries in the language of version 3, with its experimental functions."""
 
 MODERN = [
     # UTF-8 names, quoted
@@ -114,7 +114,7 @@ MODERN = [
     "up offset\n5m", "sum\tby\n(job)\r(up)", "up\u00a0", "\ufeffup", "\u2028up",
 ]
 
-# What version 3 refuses that version 2 never saw.
+# Version 3 refuses these; version 2 did not know them.
 REFUSED = [
     '{"a","b"}', '{"a",__name__="b"}', 'up{"up"}', 'up{"down"}', '{"a"="b","c"}', '{""}', '{"a"', '{"a",', '{"a"=', '{"a"="b"',
     '{"a" "b"}', '"up"{job="x"}', '{"\\xff"}', '{"\\xff"="a"}', 'sum by ("\\xff") (up)', 'sum by ("") (up)', 'sum by ("a" (up)',

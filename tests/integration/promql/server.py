@@ -1,4 +1,4 @@
-"""A Prometheus of one's own on a free loopback port, with a remote_write receiver."""
+"""A Prometheus on a free loopback port, with a remote_write receiver."""
 
 import http.client
 import json

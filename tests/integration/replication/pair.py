@@ -9,17 +9,15 @@ import os
 import re
 import shutil
 import subprocess
-import sys
 import tempfile
 import threading
 import time
 
 import pymysql
+from harness import PROGRAM, Collector, free_port
 
 here = os.path.dirname(os.path.realpath(__file__))
 repo = os.path.realpath(os.path.join(here, "../../.."))
-sys.path.insert(0, os.path.join(here, "../collector"))
-from harness import PROGRAM, Collector, free_port  # noqa: E402
 
 AGENT = os.path.join(os.path.dirname(PROGRAM), "lapwing-agent")
 SERVERS = os.path.join(here, "servers.sh")
@@ -38,7 +36,7 @@ def run(*command, **options):
 
 
 def until(condition, seconds, what):
-    """What `condition` returns once it is true; an exception counts as not yet."""
+    """Repeats `condition` until it returns a true value, and returns it. An exception counts as not yet."""
     deadline = time.monotonic() + seconds
     problem = None
     while True:
@@ -55,7 +53,7 @@ def until(condition, seconds, what):
 
 
 class Site(Collector):
-    """The collector of all pairs: it has the shipped rules, evaluated more often than they are in practice."""
+    """The collector of all pairs. It evaluates the shipped rules more often than usual."""
 
     def __init__(self, pairs):
         self.declared = pairs
@@ -141,7 +139,7 @@ class Server:
             connection.close()
 
     def words(self, text):
-        """START SLAVE, in this server's words."""
+        """A statement such as START SLAVE in the syntax of this server."""
         return text if self.mariadb else text.replace("SLAVE", "REPLICA")
 
     def thread(self, verb, thread, channel):
@@ -173,7 +171,7 @@ class Server:
                      f"GET_SOURCE_PUBLIC_KEY=1{tail}", f"START REPLICA{tail}")
 
     def skip_to(self, source):
-        """Goes on from where `source` is, as if its data had been copied."""
+        """Continues from the position of `source`, as if its data had been copied."""
         if self.mariadb:
             position = source.sql("SELECT @@gtid_binlog_pos AS gtid")[0]["gtid"]
             self.sql("STOP SLAVE", f"SET GLOBAL gtid_slave_pos = '{position}'", "START SLAVE")
@@ -186,7 +184,7 @@ class Server:
         self.start("--read-only=ON", *([] if self.mariadb else ["--super-read-only=ON"]), *more)
 
     def quietly(self, statement):
-        """On a replica, past read_only, and in no binary log."""
+        """Runs a statement despite read_only, without a trace in a binary log."""
         if not self.mariadb:
             self.sql("SET GLOBAL super_read_only = 0")
         self.sql("SET SESSION sql_log_bin = 0", statement)
@@ -254,7 +252,7 @@ class Server:
 
 
 class Truth:
-    """What the test knows by itself: when each row was committed, and when it was there."""
+    """The test's own knowledge: the times at which each row was committed and was visible on the replica."""
 
     def __init__(self, writer, reader, table="lt.truth"):
         self.writer, self.reader, self.table = writer, reader, table
@@ -288,7 +286,7 @@ class Truth:
             if self.paused.is_set():
                 return
             with connection.cursor() as cursor:
-                # A row of which the answer was lost is there already.
+                # The row exists already if its answer was lost.
                 with contextlib.suppress(pymysql.err.IntegrityError):
                     cursor.execute(f"INSERT INTO {self.table} VALUES (%s)", (len(self.committed) + 1,))
             self.committed.append(time.time())
@@ -379,7 +377,7 @@ class Pair:
         self.settle(90)
 
     def cut(self, link="link0"):
-        """Between the two ends of a link packets vanish in both directions; nobody is told."""
+        """Drops all packets of a link in both directions, silently."""
         for server in (self.a if link == "link0" else self.c, self.b):
             server.inside("nft", "add table inet cut; add chain inet cut in { type filter hook input priority 0; }; "
                                  f"add rule inet cut in iifname {link} drop")
@@ -401,7 +399,7 @@ class Pair:
         return calendar.timegm(time.strptime(whole, "%Y-%m-%dT%H:%M:%S")) + float(fraction or 0)
 
     def findings(self, name):
-        """Of the replica."""
+        """Findings about the replica."""
         return [each for each in self.site.people("/api/lapwing/v1/findings").json()["data"]
                 if each["id"] == name and each["subject"] == "mysql@" + self.replica.host]
 
@@ -411,7 +409,7 @@ class Pair:
                 if a["state"] == "firing" and a["labels"].get("instance") in {server.host for server in self.servers}}
 
     def in_step(self):
-        """By the test's own measure."""
+        """Whether the replica is in step, by the test's own measure."""
         lags = [truth.lag(time.time()) for truth in self.truths.values()]
         return None not in lags and max(lags) < 1
 
@@ -434,7 +432,7 @@ class Pair:
         self.replica.sql(self.replica.words("STOP SLAVE IO_THREAD"), self.replica.words("START SLAVE IO_THREAD"))
 
     def sleep_on_replica(self, seconds, count):
-        """Statements that take that long on the replica, and no time on the primary."""
+        """Statements that take `seconds` on the replica and no time on the primary."""
         number = self.server_id_of(self.replica)
         self.primary.sql("SET SESSION binlog_format = STATEMENT",
                          *[f"INSERT INTO lt.work (a) VALUES (IF(@@global.server_id = {number}, SLEEP({seconds}), 0))"] * count)
@@ -443,7 +441,7 @@ class Pair:
         return self.number * 10 + server.number + 1
 
     def expect(self, cause, seconds=40, **more):
-        """The verdict's cause, soon."""
+        """Waits until the verdict has this cause."""
         def right():
             entry = self.verdict(**more)
             return entry if entry and entry["cause"] == cause else None
@@ -520,7 +518,7 @@ TABLES = ["CREATE DATABASE lt", "CREATE TABLE lt.truth (id BIGINT PRIMARY KEY)",
 
 
 def template(kind, directory):
-    """A data directory with the accounts and tables, of which nothing is in a binary log. Returns its path."""
+    """Makes a data directory with the accounts and tables, and without a binary log. Returns its path."""
     place = os.path.join(directory, kind)
     os.makedirs(place)
     run(SERVERS, "start", kind, place, "--port", str(free_port()), "--skip-log-bin")

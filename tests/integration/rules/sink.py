@@ -1,4 +1,4 @@
-"""A server that keeps what is posted to it, for tests of notifications."""
+"""A server that keeps the requests it receives, for tests of notifications."""
 
 import http.server
 import json

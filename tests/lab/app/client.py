@@ -1,4 +1,4 @@
-"""Gentle visitors: client.py URL --per-second N --hours N. Reads, a static file now and then, a write every tenth time."""
+"""Visitors: client.py URL --per-second N --hours N. Mostly reads, some static files, and a write in every tenth request."""
 
 import argparse
 import time
@@ -24,6 +24,6 @@ for count in range(int(options.per_second * options.hours * 3600)):
     except (urllib.error.URLError, OSError) as error:
         failed += 1
         print(f"request {count}: {error} ({failed} failed so far)", flush=True)
-    # Time lost in a slow answer is not caught up: the stream stays gentle.
+    # A slow answer delays the following requests, so that no burst follows.
     due = max(due + 1 / options.per_second, time.monotonic())
     time.sleep(max(0.0, due - time.monotonic()))

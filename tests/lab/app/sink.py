@@ -1,4 +1,4 @@
-"""A webhook's receiver: sink.py ADDRESS PORT FILE. Appends each request as a JSON line: when, path and body."""
+"""Receives webhooks: sink.py ADDRESS PORT FILE. Appends each request as a JSON line with time, path and body."""
 
 import http.server
 import json

@@ -1,4 +1,4 @@
-"""The lab's application: pages read from the nearest database, writes go to the primary. Run by gunicorn."""
+"""The lab's application, run by gunicorn. It reads from the nearest database and writes to the primary."""
 
 import json
 import os
@@ -15,7 +15,7 @@ AVOID_SECONDS = 10
 
 
 class Database:
-    """One connection of this worker to one server, made anew after an error."""
+    """A connection of this worker to one server. An error makes it reconnect."""
 
     def __init__(self, address):
         self.address = address

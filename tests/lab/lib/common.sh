@@ -1,5 +1,5 @@
-# shellcheck shell=bash disable=SC2034  # what is set here is used by those who read this file
-# What the lab's scripts share: the hosts with their addresses, where state is kept, and the ways into a host.
+# shellcheck shell=bash disable=SC2034  # the scripts that source this file use its variables
+# Shared by the lab's scripts: the hosts with their addresses, the place of their state, and the ways into a host.
 
 lab_dir=$(dirname "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")")
 repo_dir=$(dirname "$(dirname "$lab_dir")")
@@ -8,10 +8,10 @@ bridge=lapwing0
 bridge_address=10.77.0.1
 
 hosts=(lb-01 web-01 web-02 monitor client)
-# Those that come later, if at all (faults/second-load-balancer).
+# Hosts that a fault adds (faults/second-load-balancer).
 more_hosts=(lb-02)
 declare -A address=([lb-01]=10.77.0.10 [lb-02]=10.77.0.13 [web-01]=10.77.0.11 [web-02]=10.77.0.12 [monitor]=10.77.0.20 [client]=10.77.0.30)
-# An address of each host that nobody would put on an allow-list.
+# A second address of each host, which no allow-list would name.
 declare -A second_address=([lb-01]=10.77.0.110 [web-01]=10.77.0.111 [web-02]=10.77.0.112 [monitor]=10.77.0.120)
 
 say() { printf '%s\n' "$*"; }
@@ -31,7 +31,7 @@ known_host() {
     return 1
 }
 
-# The first process of a host, as this machine numbers it; fails when the host does not run.
+# The process id, on this machine, of the first process of a host. Fails when the host does not run.
 init_of() {
     local pid
     pid=$(cat "$state/$1/init.pid" 2>/dev/null) || return 1
@@ -39,14 +39,14 @@ init_of() {
     printf '%s' "$pid"
 }
 
-# As /proc/PID/ns/net writes it, for the namespace of a host.
+# The network namespace of a host, as /proc/PID/ns/net shows it.
 namespace_link() {
     local inode
     inode=$(stat -Lc %i "/run/netns/$(namespace_of "$1")" 2>/dev/null) || return 1
     printf 'net:[%s]' "$inode"
 }
 
-# inside HOST COMMAND...: runs it in all the host's namespaces, with a clean environment and without the lab's lock.
+# inside HOST COMMAND...: runs a command in all namespaces of a host, with a clean environment and without the lab's lock.
 inside() {
     local host=$1 pid
     shift
@@ -56,7 +56,7 @@ inside() {
         HOME=/root LANG=C.UTF-8 TERM="${TERM:-dumb}" "$@" 9<&-
 }
 
-# wait_for SECONDS WHAT COMMAND...: asks again and again until the command succeeds; says what did not happen.
+# wait_for SECONDS EVENT COMMAND...: repeats the command until it succeeds. Fails after SECONDS, naming the event.
 wait_for() {
     local end=$((SECONDS + $1)) what=$2
     shift 2

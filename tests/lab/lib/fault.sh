@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# What every fault script begins with: `faults/NAME inject|clear` calls the function of that name, as often as one likes.
+# Shared by the fault scripts: `faults/NAME inject|clear` calls the function of that name. Both may be repeated.
 
 # shellcheck source=tests/lab/lib/common.sh
 . "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/common.sh"

@@ -1,21 +1,21 @@
 # shellcheck shell=bash
 # A host: namespaces for mounts, name, IPC and processes around its network namespace, and private /etc, /var, /srv,
-# /run and /tmp, so that every program runs with its standard paths and sees its own machine. Its first process
-# (lib/init) holds them; when that ends, the kernel ends everything else in the host.
+# /run and /tmp, so that every program runs with its standard paths and sees its own machine. The first process
+# (lib/init) holds the namespaces. When it ends, the kernel ends all other processes of the host.
 
-# What /etc of a host holds of the machine's own: enough for the servers, nothing secret.
+# The parts of the machine's /etc that each host gets: enough for the servers, nothing secret.
 etc_of_machine=(alternatives bash.bashrc debian_version default haproxy host.conf ld.so.cache ld.so.conf ld.so.conf.d
     localtime login.defs mime.types nginx nsswitch.conf os-release profile protocols python3 python3.11 python3.13
     services ssl/certs ssl/openssl.cnf)
 
-# The smallest system id that the machine has for neither a user nor a group, at or above $1.
+# The smallest id from $1 on that no user and no group of the machine has.
 free_id() {
     local id=$1
     while getent passwd "$id" >/dev/null || getent group "$id" >/dev/null; do id=$((id + 1)); done
     printf '%s' "$id"
 }
 
-# Users that Lapwing's packages would make exist in the hosts alone.
+# Adds the users that Lapwing's packages would make, in the hosts only.
 host_users() {
     local etc=$1 id=900 name
     getent passwd | grep -v '^lapwing' >"$etc/passwd"
@@ -64,8 +64,8 @@ host_start() {
     pgrep -P "$holder" >"$dir/init.pid"
 }
 
-# hosts_kill HOST...: ends every process of these hosts, also of a run whose state is lost: the namespace's own list is
-# the truth.
+# hosts_kill HOST...: ends every process of these hosts. It lists the processes of the namespaces, so that it also works
+# after a run whose state is lost.
 hosts_kill() {
     local host pid try
     for try in 1 2 3 4 5 6 7 8 9 10; do

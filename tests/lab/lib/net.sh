@@ -21,7 +21,7 @@ host_net_up() {
     ip -n "$ns" link set eth0 up
 }
 
-# Succeeds when nothing of the lab's network is there.
+# Succeeds when no part of the lab's network exists.
 net_is_down() {
     local host
     ! ip link show dev "$bridge" >/dev/null 2>&1 || return 1
@@ -34,7 +34,7 @@ net_is_down() {
 host_net_down() {
     ip link delete "lw-$1" 2>/dev/null || true
     ip netns delete "$(namespace_of "$1")" 2>/dev/null || true
-    # What an interrupted `ip netns add` leaves: a file that is not mounted.
+    # An interrupted `ip netns add` leaves a file without a mount.
     rm -f "/run/netns/$(namespace_of "$1")" 2>/dev/null || true
 }
 
@@ -42,7 +42,7 @@ net_down() {
     local host
     for host in "${hosts[@]}" "${more_hosts[@]}"; do host_net_down "$host"; done
     ip link delete "$bridge" 2>/dev/null || true
-    # iproute2 made this directory, and mounted it on itself, for the first namespace of the machine.
+    # iproute2 made this directory for the machine's first namespace, and mounted it on itself.
     if [ -d /run/netns ] && [ -z "$(ls -A /run/netns)" ]; then
         umount /run/netns 2>/dev/null || true
         rmdir /run/netns 2>/dev/null || true

@@ -1,9 +1,9 @@
 # shellcheck shell=bash
-# The site itself, before anybody watches it: databases, application servers, Nginx, HAProxy, and its visitors.
+# The site without its monitoring: databases, application servers, Nginx, HAProxy, and visitors.
 
 new_secret() { openssl rand -hex 12; }
 
-# in_host_dir HOST PATH: where this machine keeps a path of the host.
+# in_host_dir HOST PATH: the place, on this machine, of a path of the host.
 in_host_dir() { printf '%s/%s%s' "$state" "$1" "$2"; }
 
 site_configure() {
@@ -48,7 +48,7 @@ databases_start() {
     inside web-01 chown mysql:mysql /var/lib/mysql
     inside web-01 mariadb-install-db --user=mysql --auth-root-authentication-method=socket --skip-test-db \
         --skip-name-resolve >"$state/install-db.log" 2>&1 || { cat "$state/install-db.log" >&2; return 1; }
-    # The replica begins as the primary began: with an empty binary log.
+    # The replica begins with an empty binary log, as the primary did.
     cp -a "$(in_host_dir web-01 /var/lib/mysql)" "$(in_host_dir web-02 /var/lib/mysql)"
     for host in web-01 web-02; do inside "$host" svc mariadb start; done
     for host in web-01 web-02; do
@@ -57,8 +57,8 @@ databases_start() {
             return 1
         }
     done
-    # Statements come by standard input, so that no password is in an argument list. The replica gets them all by
-    # replication; "10.77.0.%" rather than the two servers' addresses is what finding F2 is about.
+    # Statements come through standard input, so that no argument list holds a password. The replica gets them by
+    # replication. The grant to "10.77.0.%" instead of the two servers' addresses causes finding F2.
     sql web-01 <<SQL
 CREATE DATABASE site;
 CREATE TABLE site.visits (id BIGINT AUTO_INCREMENT PRIMARY KEY, at DATETIME(6) NOT NULL, host VARCHAR(64) NOT NULL);

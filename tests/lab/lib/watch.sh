@@ -1,13 +1,13 @@
 # shellcheck shell=bash
-# Lapwing in the lab: its programs, the collector, the agents, and the question whether samples arrive.
+# Lapwing in the lab: its programs, the collector, the agents, and the wait for their samples.
 
-# Sets programs: where lapwing-agent, lapwing-collector and lapwing-snapshot are; builds them unless LAPWING_BIN tells.
+# Sets `programs` to the directory of lapwing-agent, lapwing-collector and lapwing-snapshot: LAPWING_BIN, or else a fresh build.
 programs_build() {
     programs=${LAPWING_BIN:-}
     if [ -z "$programs" ]; then
         programs=$repo_dir/build/release/bin
         say "Building the programs (preset release)."
-        # A tree that is configured already, perhaps with its tests, stays as it is.
+        # An existing tree keeps its configuration, perhaps with the tests.
         [ -e "$repo_dir/build/release/build.ninja" ] ||
             (cd "$repo_dir" && cmake --preset release -DLAPWING_TESTS=OFF >/dev/null)
         cmake --build "$repo_dir/build/release" --target lapwing-agent lapwing-collector lapwing-snapshot |
@@ -54,7 +54,7 @@ watch_configure() {
     done
 }
 
-# Percent-encodes what a URL may not hold, so that queries can be written as they are read.
+# Percent-encodes the characters that a URL must not hold, so that callers write plain queries.
 encoded() { sed 's/ /%20/g; s/"/%22/g; s/{/%7B/g; s/}/%7D/g; s/|/%7C/g; s/\[/%5B/g; s/\]/%5D/g; s/</%3C/g; s/>/%3E/g; s/\^/%5E/g' <<<"$1"; }
 
 collector_api() {
@@ -87,7 +87,7 @@ watch_start() {
     for host in $(watched_hosts); do inside "$host" svc agent start; done
 }
 
-# AGENT JOB INSTANCE of every probe that is to run.
+# AGENT JOB INSTANCE of every expected probe.
 expected_probes() {
     local host job
     for host in web-01 web-02; do

@@ -201,7 +201,7 @@ TEST_CASE("the collector's section") {
     CHECK(mixed[0].find(other + ": no private key of " + bundle) != std::string::npos);
 }
 
-TEST_CASE("a key that others may read is refused; 0640 is for root's files alone") {
+TEST_CASE("a key that others may read is refused, 0640 is for root's files alone") {
     const TempDir dir;
     const TestCa ca(dir, "ca");
     const std::string bundle = ca.issue({"web-01", "", false}, "web-01.pem");

@@ -186,7 +186,7 @@ TEST_CASE("a collector in trouble is asked again until it takes the samples") {
     }
 }
 
-TEST_CASE("a hung collector costs nothing but its own request; what is measured meanwhile is spooled") {
+TEST_CASE("a hung collector costs nothing but its own request, what is measured meanwhile is spooled") {
     FakeCollector collector;
     collector.decide([](const std::string&, std::size_t) -> FakeCollector::Answer {
         return {204, "", {}, true};
@@ -205,7 +205,7 @@ TEST_CASE("a hung collector costs nothing but its own request; what is measured 
     REQUIRE(eventually([&] { return delivery->state().samples_sent > 0; }));
 }
 
-TEST_CASE("a refused batch is dropped and counted; the batches joined with it are not") {
+TEST_CASE("a refused batch is dropped and counted, the batches joined with it are not") {
     FakeCollector collector;
     collector.stop();
     const auto config = configFor(collector);

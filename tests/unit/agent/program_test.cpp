@@ -139,7 +139,7 @@ TEST_CASE("list-probes says of each why it is on or off") {
     CHECK(contains(outcome.out, "off (configured)"));
 }
 
-TEST_CASE("a probe by hand prints the text format; a failure is told and is exit code 1") {
+TEST_CASE("a probe by hand prints the text format, a failure is told and is exit code 1") {
     const TempDir dir;
     const auto file = dir.path("agent.yaml");
     std::ofstream(file) << "host: web-01\nprobes: { node: off }\n";

@@ -205,7 +205,7 @@ TEST_CASE("a failure is up 0 with its reason, and ends the probe's series") {
     CHECK(ended->value("up") == 1);
 }
 
-TEST_CASE("a failed run may report what it knows; what is missing ends, even of a partial one") {
+TEST_CASE("a failed run may report what it knows, what is missing ends, even of a partial one") {
     RecordingSink got;
     FakeProbe::Watch watch;
     Runner runner(specs(spec("nginx", watch,

@@ -3,6 +3,7 @@
 #include "tests/unit/catch.h"
 
 using namespace std::chrono_literals;
+using lapwing::agent::firstSlot;
 using lapwing::agent::nextSlot;
 using lapwing::agent::spreadOf;
 using lapwing::agent::stampOf;
@@ -18,6 +19,18 @@ TEST_CASE("a turn is at least half an interval away") {
     CHECK(nextSlot(1'700'000'009'999, 10s, 0ms) == 1'700'000'020'000);  // a timer that fired a little early
     CHECK(nextSlot(1'700'000'005'001, 10s, 0ms) == 1'700'000'020'000);
     CHECK(nextSlot(1'700'000'005'000, 10s, 0ms) == 1'700'000'010'000);
+}
+
+TEST_CASE("the second run is due at a time of the schedule, at most one interval after the first") {
+    CHECK(firstSlot(1'700'000'003'000, 10s, 250ms) == 1'700'000'010'250);
+    CHECK(firstSlot(1'700'000'009'999, 10s, 0ms) == 1'700'000'010'000);
+    CHECK(firstSlot(1'700'000'000'000, 10s, 0ms) == 1'700'000'010'000);
+    for (std::int64_t start = 1'700'000'000'000; start < 1'700'000'060'000; start += 97) {
+        const auto second = firstSlot(start, 60s, 730ms);
+        CHECK(second > start);
+        CHECK(second <= start + 60'000);
+        CHECK(second % 60'000 == (1'700'000'000'000 / 60'000 * 60'000 + 730) % 60'000);
+    }
 }
 
 TEST_CASE("the offset is the same everywhere, differs by job, and stays in the first tenth") {

@@ -41,7 +41,7 @@ TEST_CASE("a series that vanishes ends once, and may come back") {
     CHECK(fourth.size() == 2);
 }
 
-TEST_CASE("a partial run does not end what only whole runs have; the next whole one does") {
+TEST_CASE("a partial run does not end what only whole runs have, the next whole one does") {
     SeriesTracker tracker;
     auto whole = series({"a", "b"});
     tracker.finish(whole, 10);

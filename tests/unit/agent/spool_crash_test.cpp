@@ -200,8 +200,7 @@ TEST_CASE("on a full disk the agent goes on from memory, counts what it drops, a
     waitpid(child, &status, 0);
     REQUIRE(WIFEXITED(status));
     if (WEXITSTATUS(status) == 77) {
-        WARN("no mount namespace here: not tested");
-        return;
+        lapwing::test::skip("this machine allows no mount namespace");
     }
     CHECK(WEXITSTATUS(status) == 0);
 }
@@ -236,8 +235,7 @@ TEST_CASE("a disk that is full from the start is no reason not to run") {
     waitpid(child, &status, 0);
     REQUIRE(WIFEXITED(status));
     if (WEXITSTATUS(status) == 77) {
-        WARN("no mount namespace here: not tested");
-        return;
+        lapwing::test::skip("this machine allows no mount namespace");
     }
     CHECK(WEXITSTATUS(status) == 0);
 }

@@ -112,7 +112,7 @@ TEST_CASE("what is wrong stands out, and makes the agent degraded") {
           "1 probe failing\n");
 }
 
-TEST_CASE("one failing probe is enough to be degraded; escape sequences do not reach the terminal") {
+TEST_CASE("one failing probe is enough to be degraded, escape sequences do not reach the terminal") {
     auto status = sample();
     status.probes.push_back(denied());
     status.probes[1].message = "\x1b[2Jgone \"quoted\"\n";
@@ -123,7 +123,7 @@ TEST_CASE("one failing probe is enough to be degraded; escape sequences do not r
     CHECK(text->text.find(" [2Jgone \"quoted\"") != std::string::npos);
 }
 
-TEST_CASE("what is no status is an error; what lacks members is shown without them") {
+TEST_CASE("what is no status is an error, what lacks members is shown without them") {
     for (const char* bad : {"", "{", "[]", "12"}) {
         CHECK_FALSE(statusText(bad, 0));
     }

@@ -5,7 +5,7 @@
 #include <fstream>
 #include <sstream>
 
-#include "agent/snapshot/collect.h"
+#include "agent/snapshot/helper/run_tool.h"
 #include "common/reach/ruleset.h"
 #include "tests/unit/analysis/site_samples.h"
 

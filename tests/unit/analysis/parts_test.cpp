@@ -1,7 +1,7 @@
 #include <cstdio>
 #include <fstream>
 
-#include "agent/snapshot/collect.h"
+#include "agent/snapshot/helper/run_tool.h"
 #include "collector/analysis/book.h"
 #include "collector/analysis/exposure/remedy.h"
 #include "common/reach/ruleset.h"
@@ -40,8 +40,7 @@ TEST_CASE("the proposed ruleset is what its evaluated form says, and nft takes i
         agent::runTool({"/usr/sbin/nft", "-c", "-f", file}, std::chrono::seconds(5), 1U << 20);
     std::remove(file.c_str());
     if (checked.status == agent::ReadStatus::denied || checked.status == agent::ReadStatus::absent) {
-        WARN("not run: nft -c: " << checked.error);
-        return;
+        test::skip("nft -c: " + checked.error);
     }
     INFO(checked.error);
     CHECK(checked.status == agent::ReadStatus::ok);

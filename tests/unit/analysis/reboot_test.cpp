@@ -5,7 +5,8 @@
 #include <sstream>
 
 #include "agent/snapshot/boot.h"
-#include "agent/snapshot/collect.h"
+#include "agent/snapshot/helper/read_boot.h"
+#include "agent/snapshot/helper/run_tool.h"
 #include "collector/analysis/evidence/rules_history.h"
 #include "tests/unit/analysis/site_samples.h"
 

@@ -1,5 +1,6 @@
 #include "collector/config/config.h"
 
+#include <algorithm>
 #include <fstream>
 
 #include "tests/unit/catch.h"
@@ -40,7 +41,7 @@ TEST_CASE("An empty file means the defaults") {
     CHECK(config.directory() == "/var/lib/lapwing-collector");
     REQUIRE(config.http.listen.size() == 1);
     CHECK(config.http.listen[0].toString() == "127.0.0.1:9765");
-    CHECK(config.http.listen[0].loopback);
+    CHECK(config.http.listen[0].loopback());
     REQUIRE(config.agents.listen.size() == 1);
     CHECK(config.agents.listen[0].toString() == "0.0.0.0:9766");
     CHECK(config.admin.socket == "/run/lapwing-collector/admin.sock");
@@ -119,7 +120,7 @@ site:
         R"(c.yaml:2:17: http.listen: "9765" must be ADDRESS:PORT)",
         "c.yaml:2:28: http.tls must be auto, or a map with cert and key",
         R"(c.yaml:3:21: agents.listen[0]: "10.0.0.1" must be ADDRESS:PORT)",
-        "c.yaml:3:31: agents.listen[1]: an IPv6 address is written in brackets: [fd00::1]:9766",
+        "c.yaml:3:31: agents.listen[1]: an IPv6 address is written in brackets: [ADDRESS]:PORT",
         "c.yaml:4:20: retention.time must be at least 1h, or none",
         "c.yaml:5:19: promql.compat must be from 2 to 3",
         "c.yaml:7:18: site.replication[0] needs both primary and replica",
@@ -136,7 +137,7 @@ site:
     CHECK(problems.size() == wanted.size() + 3);  // lookback, allow's `to`, allow's network
 }
 
-TEST_CASE("Off loopback, TLS and users are needed, and each lack is named") {
+TEST_CASE("A listener off loopback needs TLS and users, and each missing one is reported") {
     const auto bare = problemsOf("http: { listen: [ 127.0.0.1:1, 10.77.0.20:9765 ] }");
     REQUIRE(bare.size() == 2);
     CHECK(bare[0].find("10.77.0.20:9765 can be reached from other machines, so http.tls is needed") !=

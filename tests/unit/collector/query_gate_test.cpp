@@ -14,7 +14,7 @@ namespace {
 const std::atomic<bool> kHere{false};
 }
 
-TEST_CASE("a gate lets so many through; the next gets a turn when one leaves, or none in time") {
+TEST_CASE("a gate admits a limited number, and the next one waits for a turn until its deadline") {
     QueryGate gate(2);
     std::optional<QueryGate::Turn> first(std::in_place, gate, milliseconds(0), kHere);
     const QueryGate::Turn second(gate, milliseconds(0), kHere);
@@ -29,7 +29,7 @@ TEST_CASE("a gate lets so many through; the next gets a turn when one leaves, or
     CHECK(QueryGate::Turn(gate, milliseconds(0), kHere));
 }
 
-TEST_CASE("a closed gate keeps nobody waiting and lets nobody through") {
+TEST_CASE("a closed gate admits nobody and ends the waiting ones") {
     QueryGate gate(1);
     const QueryGate::Turn only(gate, milliseconds(0), kHere);
     std::atomic<bool> got{true};
@@ -40,7 +40,7 @@ TEST_CASE("a closed gate keeps nobody waiting and lets nobody through") {
     CHECK_FALSE(QueryGate::Turn(gate, milliseconds(0), kHere));
 }
 
-TEST_CASE("who has gone does not wait, and does not keep a place") {
+TEST_CASE("a client that hung up stops waiting and frees its place") {
     QueryGate gate(1);
     std::atomic<bool> gone{false};
     {

@@ -6,7 +6,7 @@
 
 namespace lapwing::test {
 
-/// A directory of the test's own, removed with everything in it.
+/// A temporary directory, removed with its content.
 class Temporary {
   public:
     Temporary() {

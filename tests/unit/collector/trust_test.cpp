@@ -54,7 +54,7 @@ unsigned mode(const std::string& path) {
 
 }  // namespace
 
-TEST_CASE("Certificates are good for what they are for, and for nothing else") {
+TEST_CASE("Certificates serve their purpose and no other") {
     const test::Temporary dir;
     auto authority = Authority::open(dir.path("ca"));
     REQUIRE(authority);
@@ -118,7 +118,7 @@ TEST_CASE("An agent cannot sign for others") {
     X509_STORE_free(store);
 }
 
-TEST_CASE("A bundle holds certificate, key and CA in this order, and nobody else may read the keys") {
+TEST_CASE("A bundle holds certificate, key and CA in this order, and only its owner may read the keys") {
     const test::Temporary dir;
     auto authority = Authority::open(dir.path("ca"));
     REQUIRE(authority);
@@ -141,7 +141,7 @@ TEST_CASE("A bundle holds certificate, key and CA in this order, and nobody else
     CHECK(mode(dir.path("ca/server.key")) == 0600);
 }
 
-TEST_CASE("Hosts' names cannot leave the directory or confuse") {
+TEST_CASE("Host names cannot leave the directory or be ambiguous") {
     for (const char* good : {"web-01", "a", "db.example.org", "0"}) {
         CHECK(isValidHostName(good));
     }
@@ -160,7 +160,7 @@ TEST_CASE("Hosts' names cannot leave the directory or confuse") {
     CHECK(authority->enrolled().empty());
 }
 
-TEST_CASE("The server's certificate is made anew only when it must be") {
+TEST_CASE("The server's certificate is renewed only when necessary") {
     const test::Temporary dir;
     auto authority = Authority::open(dir.path("ca"));
     REQUIRE(authority);
@@ -189,7 +189,7 @@ TEST_CASE("The server's certificate is made anew only when it must be") {
     CHECK(authority->ensureServer({"10.0.0.2"}).value());
 }
 
-TEST_CASE("An authority that was damaged is not replaced in silence") {
+TEST_CASE("A damaged authority is an error and is not replaced") {
     const test::Temporary dir;
     REQUIRE(Authority::open(dir.path("ca")));
     const auto before = readFile(dir.path("ca/ca.crt"));
@@ -211,14 +211,14 @@ TEST_CASE("An authority that was damaged is not replaced in silence") {
     CHECK(readFile(dir.path("ca/ca.crt")).value() == before.value());
 }
 
-TEST_CASE("An authority whose making was cut short is made") {
+TEST_CASE("An interrupted creation of the authority is completed") {
     const test::Temporary dir;
     std::filesystem::create_directories(dir.path("ca/agents"));
     REQUIRE(writeFile(dir.path("ca/ca.key"), *toPem(newKey()->get()), 0600));
     CHECK(Authority::open(dir.path("ca")));
 }
 
-TEST_CASE("Who is enrolled is read from the directory") {
+TEST_CASE("The enrolled hosts are read from the directory") {
     const test::Temporary dir;
     auto authority = Authority::open(dir.path("ca"));
     REQUIRE(authority);

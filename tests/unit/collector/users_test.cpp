@@ -15,7 +15,7 @@ constexpr const char* kFile =
 
 }  // namespace
 
-TEST_CASE("A password is right or wrong, again and again") {
+TEST_CASE("A password is verified alike the first time and later") {
     const auto users = Users::parse(kFile);
     REQUIRE(users);
     for (int i = 0; i < 3; ++i) {
@@ -27,7 +27,7 @@ TEST_CASE("A password is right or wrong, again and again") {
         CHECK_FALSE(users->verify("nobody", "secret"));
         CHECK_FALSE(users->verify("", ""));
     }
-    // What separates user and password in the memory of good ones cannot be moved.
+    // A verified credential is remembered with a fixed border between user and password.
     CHECK_FALSE(users->verify(std::string("ann\0secret", 10), ""));
     CHECK_FALSE(users->verify("ann", std::string(100'000, 'x')));
 }
@@ -44,7 +44,7 @@ TEST_CASE("Basic credentials are decoded strictly") {
     }
 }
 
-TEST_CASE("A bad line is named by its number and never shown") {
+TEST_CASE("A bad line is reported by its number and never shown") {
     for (const char* bad :
          {"ann", ":x", "ann:plain", "ann:rqXexS6ZhobKA", "ann:$1$salt$qJH7.N4xYta3aEG/dfqo/0", "ann:"}) {
         const auto users = Users::parse("# one\n" + std::string(bad) + "\n");

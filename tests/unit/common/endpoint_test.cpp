@@ -48,7 +48,7 @@ TEST_CASE("an endpoint is printed as it is read") {
     CHECK(Endpoint::parse("[2001:db8::1]")->toString() == "2001:db8::1");
 }
 
-TEST_CASE("the address of an endpoint leaves the zone out; a name has none") {
+TEST_CASE("the address of an endpoint leaves the zone out, a name has none") {
     CHECK(Endpoint::parse("[fe80::1%eth0]:80")->address() == reach::Address::parse("fe80::1"));
     CHECK(Endpoint::parse("10.0.0.1:80")->address() == reach::Address::parse("10.0.0.1"));
     CHECK_FALSE(Endpoint::parse("web-01:80")->address());
@@ -67,4 +67,16 @@ TEST_CASE("a URL names an endpoint") {
     CHECK_FALSE(Endpoint::ofUrl("http://"));
     CHECK_FALSE(Endpoint::ofUrl("http://web-01:http/"));
     CHECK_FALSE(Endpoint::ofUrl("http://web 01/"));
+}
+
+TEST_CASE("localhost, 127.0.0.0/8 and ::1 are the loopback") {
+    for (const char* text : {"localhost:80", "LOCALHOST", "127.0.0.1", "127.1.2.3:80", "[::1]:80"}) {
+        INFO(text);
+        CHECK(Endpoint::parse(text)->loopback());
+    }
+    for (const char* text :
+         {"web-01:80", "127.example.org", "128.0.0.1", "[::2]:80", "*:80", "localhost.example.org"}) {
+        INFO(text);
+        CHECK_FALSE(Endpoint::parse(text)->loopback());
+    }
 }

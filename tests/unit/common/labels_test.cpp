@@ -13,7 +13,7 @@ TEST_CASE("labels are sorted, unique and never empty") {
     CHECK(labels.metricName() == "up");
 }
 
-TEST_CASE("setting a label keeps the order; an empty value removes it") {
+TEST_CASE("setting a label keeps the order, an empty value removes it") {
     Labels labels({{"b", "2"}});
     labels.set("a", "1");
     labels.set("c", "3");

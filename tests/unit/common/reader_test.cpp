@@ -1,5 +1,7 @@
 #include "common/config/reader.h"
 
+#include <cstdint>
+
 #include "tests/unit/catch.h"
 
 using namespace lapwing;

@@ -2,6 +2,8 @@
 
 #include <snappy.h>
 
+#include <cmath>
+
 #include "tests/unit/catch.h"
 #include "tests/unit/written.h"
 

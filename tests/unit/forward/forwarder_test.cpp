@@ -46,7 +46,7 @@ double valueOf(const Forwarder& forwarder, const std::string& series) {
     return 0;
 }
 
-TEST_CASE("a request says what remote_write and the configuration want; a hung destination delays nobody") {
+TEST_CASE("a request says what remote_write and the configuration want, a hung destination delays nobody") {
     const TempDir dir;
     auto store = storage::openStore(storage::keepEverything(dir.file()));
     std::mutex mutex;

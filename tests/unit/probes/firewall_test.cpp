@@ -3,10 +3,13 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <fstream>
 
-#include "agent/snapshot/collect.h"
+#include "agent/snapshot/helper/collect.h"
+#include "agent/snapshot/helper/run_tool.h"
+#include "agent/snapshot/helper/write_snapshot.h"
 #include "common/model/sample.h"
 #include "tests/unit/catch.h"
 #include "tests/unit/probes/samples.h"
@@ -105,7 +108,7 @@ TEST_CASE("what cannot be told is absent, with the reason") {
                         {{"reason", "inet d i: its table may be dormant"}}) == 1);
 }
 
-TEST_CASE("legacy tables count as the others do; one that could not be read makes the verdict uncertain") {
+TEST_CASE("legacy tables count as the others do, one that could not be read makes the verdict uncertain") {
     auto snapshot = snapshotWith("none.json");
     snapshot.legacy_status = ReadStatus::ok;
     snapshot.legacy_tables = {"ip filter"};
@@ -126,7 +129,7 @@ TEST_CASE("legacy tables count as the others do; one that could not be read make
 
 TEST_CASE("a snapshot that says nothing about now is unknown, never open") {
     const TemporaryFile file;
-    FirewallProbe probe("/proc", file.path(), {});
+    FirewallProbe probe("/proc", std::make_shared<SnapshotFile>(file.path()), {});
     const auto kind = [&](const Snapshot& snapshot) {
         REQUIRE(writeSnapshot(file.path(), toJson(snapshot), ""));
         const auto result = probe.collect(Deadline(std::chrono::seconds(4)));
@@ -158,7 +161,7 @@ TEST_CASE("a snapshot that says nothing about now is unknown, never open") {
 
 TEST_CASE("what a reboot would leave goes out as a document with its digest, or why it is not known") {
     const TemporaryFile file;
-    FirewallProbe probe("/proc", file.path(), {});
+    FirewallProbe probe("/proc", std::make_shared<SnapshotFile>(file.path()), {});
     auto snapshot = snapshotWith("none.json");
     snapshot.boot.sources = {"nftables.service /etc/nftables.conf", "b.service /etc/b.nft"};
     snapshot.boot.listing = "{}";
@@ -213,12 +216,9 @@ TEST_CASE("a helper that hangs, fails, floods or is not there is recorded as suc
     CHECK(run({"/bin/cat", "/nonexistent"}).error.find("No such file") != std::string::npos);
 }
 
-TEST_CASE("the snapshot of a namespace: its rules, its sockets and who owns them") {
+TEST_CASE("the snapshot of a namespace: its rules, its sockets and who owns them", "[root]") {
     const test::Namespaces namespaces;
-    if (!namespaces.missing().empty()) {
-        WARN("not run: " << namespaces.missing());
-        return;
-    }
+    namespaces.need();
     REQUIRE(namespaces
                 .loadRules(
                     "table inet f { chain i { type filter hook input priority 0; policy drop; counter; }; }")

@@ -1,6 +1,9 @@
 #include "agent/probes/keepalived/keepalived.h"
 
-#include "agent/snapshot/collect.h"
+#include <algorithm>
+
+#include "agent/snapshot/helper/collect.h"
+#include "agent/snapshot/helper/keepalived_conf.h"
 #include "agent/snapshot/snapshot.h"
 #include "tests/unit/catch.h"
 #include "tests/unit/probes/samples.h"

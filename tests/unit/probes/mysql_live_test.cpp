@@ -74,6 +74,7 @@ struct Mariadb {
 };
 
 Mariadb& server() {
+    test::needRoot();
     static Mariadb instance;
     return instance;
 }
@@ -89,8 +90,7 @@ bool isUp(const Expected<ProbeResult>& result) {
 
 }  // namespace
 
-TEST_CASE("mysql over its unix socket, known by the OS user, without a password") {
-    REQUIRE(::geteuid() == 0);
+TEST_CASE("mysql over its unix socket, known by the OS user, without a password", "[live]") {
     mysql::MysqlProbe probe(server().local(), {}, milliseconds(2000));
     const auto whole = probe.collect(Deadline(milliseconds(4000)));
     REQUIRE(isUp(whole));
@@ -120,7 +120,7 @@ TEST_CASE("mysql over its unix socket, known by the OS user, without a password"
     CHECK_FALSE(again->partial);
 }
 
-TEST_CASE("a replica whose primary does not answer, then none again") {
+TEST_CASE("a replica whose primary does not answer, then none again", "[live]") {
     auto root = server().admin();
     Mariadb::sql(root,
                  "CHANGE MASTER TO MASTER_HOST='127.0.0.1', MASTER_PORT=" + std::to_string(test::freePort()) +
@@ -149,7 +149,7 @@ TEST_CASE("a replica whose primary does not answer, then none again") {
     CHECK(Samples(none->families).count("lapwing_mysql_replica_lag_known") == 0);
 }
 
-TEST_CASE("a missing privilege is named, and the rest is still told") {
+TEST_CASE("a missing privilege is named, and the rest is still told", "[live]") {
     mysql::MysqlProbe probe(server().local("bare"));
     const auto result = probe.collect(Deadline(milliseconds(4000)));
     REQUIRE(result);
@@ -164,7 +164,8 @@ TEST_CASE("a missing privilege is named, and the rest is still told") {
     CHECK(samples.count("lapwing_mysql_replica_configured") == 0);
 }
 
-TEST_CASE("optional privileges: without them their part is absent, and what to grant is said once") {
+TEST_CASE("optional privileges: without them their part is absent, and what to grant is said once",
+          "[live]") {
     auto root = server().admin();
     Mariadb::sql(root, "CREATE USER least@localhost");
     Mariadb::sql(root, "GRANT SLAVE MONITOR ON *.* TO least@localhost");
@@ -198,7 +199,7 @@ TEST_CASE("optional privileges: without them their part is absent, and what to g
     Mariadb::sql(root, "DROP USER least@localhost");
 }
 
-TEST_CASE("an unknown account, a password file, a wrong password") {
+TEST_CASE("an unknown account, a password file, a wrong password", "[live]") {
     mysql::MysqlProbe unknown(server().local("nobody_at_all"));
     const auto refused = unknown.collect(Deadline(milliseconds(4000)));
     REQUIRE(refused->failure);
@@ -239,7 +240,7 @@ TEST_CASE("an unknown account, a password file, a wrong password") {
     CHECK(isUp(with_file.collect(Deadline(milliseconds(4000)))));
 }
 
-TEST_CASE("a statement that hangs holds one connection, and what it blocked comes back") {
+TEST_CASE("a statement that hangs holds one connection, and what it blocked comes back", "[live]") {
     auto root = server().admin();
     TempDir dir;
     mysql::Settings settings;
@@ -270,7 +271,7 @@ TEST_CASE("a statement that hangs holds one connection, and what it blocked come
     CHECK(next->rows.at(0).at(0) == "42");
 }
 
-TEST_CASE("mysql stopped by SIGSTOP: timeout within the deadline, no second connection") {
+TEST_CASE("mysql stopped by SIGSTOP: timeout within the deadline, no second connection", "[live]") {
     mysql::MysqlProbe connected(server().local());
     mysql::MysqlProbe fresh(server().local());
     REQUIRE(isUp(connected.collect(Deadline(milliseconds(4000)))));
@@ -295,7 +296,7 @@ TEST_CASE("mysql stopped by SIGSTOP: timeout within the deadline, no second conn
     CHECK(connectionsOf(root, "root") == before + 1);  // the one of `fresh`, however often it was asked
 }
 
-TEST_CASE("a probe that is destroyed while its server hangs does not hang") {
+TEST_CASE("a probe that is destroyed while its server hangs does not hang", "[live]") {
     auto probe = std::make_unique<mysql::MysqlProbe>(server().local());
     REQUIRE(isUp(probe->collect(Deadline(milliseconds(4000)))));
     auto frozen = std::make_unique<test::Frozen>(*server().process);
@@ -306,7 +307,7 @@ TEST_CASE("a probe that is destroyed while its server hangs does not hang") {
     frozen.reset();
 }
 
-TEST_CASE("mysql killed and started again: refused, then found again") {
+TEST_CASE("mysql killed and started again: refused, then found again", "[live]") {
     mysql::MysqlProbe probe(server().local());
     REQUIRE(isUp(probe.collect(Deadline(milliseconds(4000)))));
     server().process->stop();

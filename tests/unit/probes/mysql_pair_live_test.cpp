@@ -201,7 +201,7 @@ void awaitRuns(const Watch& watch, unsigned count) {
 
 std::vector<std::string> servers() {
     std::vector<std::string> out = {"mariadb-10.11"};
-    if (std::getenv("LAPWING_LONG") != nullptr) {
+    if (lapwing::test::isLong()) {
         out.insert(out.end(), {"mariadb-11.8", "mysql-9.7"});
     }
     return out;
@@ -210,6 +210,7 @@ std::vector<std::string> servers() {
 /// Each pair is started once; a test (but the last) leaves the second server as the first one's replica, both
 /// writable.
 void forEachPair(const std::function<void(Pair&)>& test) {
+    lapwing::test::needRoot();
     static std::map<std::string, std::unique_ptr<Pair>> pairs;
     for (const auto& name : servers()) {
         INFO(name);
@@ -227,7 +228,7 @@ bool hasRow(const Samples& samples, const std::string& server_id) {
 
 }  // namespace
 
-TEST_CASE("primary and replica, seen from both ends, with the documented grants") {
+TEST_CASE("primary and replica, seen from both ends, with the documented grants", "[pairs]") {
     forEachPair([](Pair& pair) {
         for (const auto* statement :
              {pair.first.mariadb()
@@ -304,7 +305,7 @@ TEST_CASE("primary and replica, seen from both ends, with the documented grants"
     });
 }
 
-TEST_CASE("a server that becomes a replica between two looks: the beat itself looks") {
+TEST_CASE("a server that becomes a replica between two looks: the beat itself looks", "[pairs]") {
     forEachPair([](Pair& pair) {
         Watch replica(pair.second);
         REQUIRE(replica.sees([](const Samples& samples) { return samples.size() > 0; }));
@@ -349,7 +350,8 @@ TEST_CASE("a server that becomes a replica between two looks: the beat itself lo
     });
 }
 
-TEST_CASE("the beat is written and read with every binary log format, and a locked table delays nobody") {
+TEST_CASE("the beat is written and read with every binary log format, and a locked table delays nobody",
+          "[pairs]") {
     forEachPair([](Pair& pair) {
         // Of the probes' sessions, which come after.
         pair.first.sql("SET GLOBAL binlog_format = 'STATEMENT'");
@@ -380,7 +382,7 @@ TEST_CASE("the beat is written and read with every binary log format, and a lock
     });
 }
 
-TEST_CASE("what blocks the applier is named") {
+TEST_CASE("what blocks the applier is named", "[pairs]") {
     forEachPair([](Pair& pair) {
         Watch replica(pair.second, HeartbeatMode::off);
         const bool mariadb = pair.second.mariadb();
@@ -413,7 +415,7 @@ TEST_CASE("what blocks the applier is named") {
     });
 }
 
-TEST_CASE("a writable replica gains no transaction from us, also not over a switchover") {
+TEST_CASE("a writable replica gains no transaction from us, also not over a switchover", "[pairs]") {
     forEachPair([](Pair& pair) {  // read_only is 0 on both, as servers have it by default
         auto& old_primary = pair.first;
         auto& new_primary = pair.second;

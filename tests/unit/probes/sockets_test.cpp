@@ -5,6 +5,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
+
 #include "common/model/sample.h"
 #include "tests/unit/catch.h"
 #include "tests/unit/probes/samples.h"
@@ -128,7 +130,7 @@ TEST_CASE("a process whose name is no text does not hide its listener") {
 }
 
 TEST_CASE("without a snapshot the owners are unknown, and the listeners are not") {
-    sockets::SocketsProbe probe("/proc", "/nonexistent/snapshot.json");
+    sockets::SocketsProbe probe("/proc", std::make_shared<SnapshotFile>("/nonexistent/snapshot.json"));
     const auto result = probe.collect(Deadline(std::chrono::seconds(4)));
     REQUIRE(result);
     CHECK(result->families.at(0).name == "lapwing_listener_info");

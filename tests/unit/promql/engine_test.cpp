@@ -44,7 +44,7 @@ TEST_CASE("a staleness marker ends a series at once", "[promql]") {
     CHECK(at(data, 60, "timestamp(x)").empty());
 }
 
-TEST_CASE("NaN is a value, not absence", "[promql]") {
+TEST_CASE("NaN is a value and not absence", "[promql]") {
     Memory data;
     data.add({{"__name__", "x"}}, every(60, {kNaN, 1}));
     CHECK(over(data, 0, 60, 60, "x") == "x NaN@0 1@60\n");
@@ -56,11 +56,11 @@ TEST_CASE("NaN is a value, not absence", "[promql]") {
 TEST_CASE("rate extrapolates to the window's edges, half an interval at most", "[promql]") {
     Memory data;
     data.add({{"__name__", "c"}}, {{10'000, 10}, {20'000, 20}, {30'000, 30}, {40'000, 40}});
-    // 30 in 30 s, 10 s missing at the start (to zero: 10 s) and 5 s at the end.
+    // An increase of 30 in 30 s; 10 s are missing at the start (zero is 10 s away) and 5 s at the end.
     CHECK(at(data, 45, "increase(c[45s])") == "{} 45\n");
     CHECK(at(data, 45, "delta(c[45s])") == "{} 45\n");
     CHECK(at(data, 45, "rate(c[45s])") == "{} 1\n");
-    // The end is too far: half the average interval only.
+    // The end is too far: extrapolated by half the average interval only.
     CHECK(at(data, 80, "increase(c[80s])") == "{} 45\n");
     CHECK(at(data, 50, "increase(c[50s])") == "{} 50\n");
     CHECK(at(data, 45, "irate(c[1m])") == "{} 1\n");
@@ -72,14 +72,14 @@ TEST_CASE("a reset counts from zero", "[promql]") {
     data.add({{"__name__", "c_total"}}, every(10, {50, 60, 5, 15, 25, 35}));
     // 10 + 5 + 10 = 25 in 30 s.
     CHECK(at(data, 30, "increase(c_total[30s])", compat(2)) == "{} 25\n");
-    // The window that begins with the reset holds none.
+    // The window that begins with the reset contains no reset.
     CHECK(over(data, 20, 50, 10, "increase(c_total[20s])", compat(2)) == "{} 15@20 15@30 20@40 20@50\n");
     CHECK(at(data, 30, "resets(c_total[1m])") == "{} 1\n");
     CHECK(at(data, 20, "irate(c_total[1m])") == "{} 0.5\n");
     CHECK(at(data, 20, "idelta(c_total[1m])") == "{} -55\n");
 }
 
-TEST_CASE("offset and @ move what is looked at, not when", "[promql]") {
+TEST_CASE("offset and @ move the samples that are read, and not the time of the result", "[promql]") {
     Memory data;
     data.add({{"__name__", "x"}}, every(60, {0, 1, 2, 3, 4, 5}));
     CHECK(over(data, 120, 240, 60, "x offset 1m") == "x 1@120 2@180 3@240\n");
@@ -116,7 +116,7 @@ TEST_CASE("limits end a query", "[promql]") {
           "unavailable: query was canceled in query execution");
 }
 
-TEST_CASE("kinds of results and of wrong requests", "[promql]") {
+TEST_CASE("each kind of result, and the errors of wrong requests", "[promql]") {
     const Memory data;
     CHECK(at(data, 5, "1 + 1") == "2");
     CHECK(at(data, 5, "'text'") == "text");
@@ -143,7 +143,7 @@ TEST_CASE("a range result is sorted by labels", "[promql]") {
     CHECK(over(data, 0, 10, 10, "sort_desc(x)") == "x{a=\"1\"} 2@0 2@10\nx{a=\"2\"} 1@0 1@10\n");
 }
 
-TEST_CASE("version 3 remarks on what looks wrong", "[promql]") {
+TEST_CASE("version 3 warns about suspicious queries", "[promql]") {
     Memory data;
     data.add({{"__name__", "requests"}}, every(10, {1, 2, 3}));
     const auto result = Engine(data, {}).instant("sum(\n rate(requests[1m]))", 20'000);

@@ -4,7 +4,7 @@
 namespace lapwing::promql {
 namespace {
 
-/// Instant answers at 60 s.
+/// The result of an instant query at 60 s.
 std::string ask(const Memory& data, std::string_view query, int version = 3) {
     return show(Engine(data, compat(version)).instant(query, 60'000));
 }
@@ -59,7 +59,7 @@ TEST_CASE("a mean does not overflow on the way", "[promql]") {
     }
 }
 
-TEST_CASE("absence is named by the selector", "[promql]") {
+TEST_CASE("absent() takes its labels from the selector", "[promql]") {
     const Memory data;
     CHECK(ask(data, "absent(up{job=\"a\",instance=~\"b\",x!=\"y\"})") == "{job=\"a\"} 1\n");
     CHECK(ask(data, "absent(up{job=\"a\",job=\"b\"})") == "{} 1\n");
@@ -67,7 +67,7 @@ TEST_CASE("absence is named by the selector", "[promql]") {
     CHECK(ask(data, "absent_over_time(up{job=\"a\"}[5m])") == "{job=\"a\"} 1\n");
 }
 
-TEST_CASE("element by element", "[promql]") {
+TEST_CASE("functions of single values", "[promql]") {
     Memory data;
     data.add({{"__name__", "x"}}, every(60, {0, -2.5}));
     const auto [query, expected] = GENERATE(table<std::string, std::string>({
@@ -113,7 +113,7 @@ TEST_CASE("the calendar is UTC", "[promql]") {
     CHECK(ask(data, query) == expected);
 }
 
-TEST_CASE("labels rewritten", "[promql]") {
+TEST_CASE("functions that rewrite labels", "[promql]") {
     Memory data;
     data.add({{"__name__", "up"}, {"instance", "web-01:9100"}, {"job", "node"}}, every(60, {1, 1}));
     const auto [query, expected] = GENERATE(table<std::string, std::string>({
@@ -138,7 +138,7 @@ TEST_CASE("labels rewritten", "[promql]") {
           "execution: invalid destination label name in label_join(): ");
 }
 
-TEST_CASE("series made equal by a rewrite are an error", "[promql]") {
+TEST_CASE("a rewrite that makes two series equal is an error", "[promql]") {
     Memory data;
     data.add({{"__name__", "up"}, {"i", "1"}}, every(60, {1, 1}));
     data.add({{"__name__", "up"}, {"i", "2"}}, every(60, {1, 1}));
@@ -182,7 +182,7 @@ TEST_CASE("classic histograms", "[promql]") {
     CHECK(result->warnings.size() == 1);
 }
 
-TEST_CASE("labels sort as people count", "[promql]") {
+TEST_CASE("labels sort with numbers in numeric order", "[promql]") {
     Memory data;
     for (const char* n : {"web-10", "web-2", "web", "\u00e4", "10b", "9"}) {
         data.add({{"__name__", "x"}, {"n", n}}, {{60'000, 1}});
@@ -193,7 +193,7 @@ TEST_CASE("labels sort as people count", "[promql]") {
     CHECK(ask(data, "limitk(1, sort_by_label_desc(x, \"n\"))") == "x{n=\"\u00e4\"} 1\n");
 }
 
-TEST_CASE("when it was least, most and last", "[promql]") {
+TEST_CASE("the times of the minimum, the maximum and the last sample", "[promql]") {
     Memory data;
     data.add({{"__name__", "x"}}, every(10, {kNaN, 3, 1, 3, 1, 2}));
     CHECK(ask(data, "ts_of_max_over_time(x[1m])") == "{} 30\n");
@@ -214,7 +214,7 @@ TEST_CASE("the share of a histogram between two bounds", "[promql]") {
     CHECK(ask(data, "histogram_fraction(1, 2, b)", 2).empty());
 }
 
-TEST_CASE("what says which metric it was goes where the name goes", "[promql]") {
+TEST_CASE("the type and the unit are dropped together with the name", "[promql]") {
     Memory data;
     data.add({{"__name__", "x"}, {"__type__", "gauge"}, {"__unit__", "bytes"}, {"a", "b"}}, {{60'000, 1}});
     CHECK(ask(data, "abs(x)", 3) == "{a=\"b\"} 1\n");

@@ -8,7 +8,7 @@
 
 namespace lapwing::promql {
 
-/// Series held in memory, as the tests of the query language need them.
+/// Series in memory, for the tests of the query language.
 class Memory : public storage::Queryable {
   public:
     Memory() = default;
@@ -18,10 +18,10 @@ class Memory : public storage::Queryable {
     }
 
     void add(Labels labels, std::vector<Sample> samples) {
-        TimeSeries one{std::move(labels), std::move(samples)};
-        const auto at = std::upper_bound(series_.begin(), series_.end(), one,
+        TimeSeries series{std::move(labels), std::move(samples)};
+        const auto at = std::upper_bound(series_.begin(), series_.end(), series,
                                          [](const auto& a, const auto& b) { return a.labels < b.labels; });
-        series_.insert(at, std::move(one));
+        series_.insert(at, std::move(series));
     }
 
     Expected<std::vector<storage::SeriesSamples>> select(const storage::Matchers& matchers, TimestampMs from,

@@ -4,7 +4,7 @@
 namespace lapwing::promql {
 namespace {
 
-/// Instant answers at 60 s.
+/// The result of an instant query at 60 s.
 std::string ask(const Memory& data, std::string_view query, int version = 3) {
     return show(Engine(data, compat(version)).instant(query, 60'000));
 }
@@ -79,7 +79,7 @@ TEST_CASE("sets", "[promql]") {
     CHECK(ask(data, "requests and on () vector(1)") == "requests{host=\"a\"} 20\nrequests{host=\"b\"} 10\n");
 }
 
-TEST_CASE("series that change places over time stay one series", "[promql]") {
+TEST_CASE("series that alternate over time stay one series", "[promql]") {
     Memory data;
     data.add({{"__name__", "a"}}, {{0, 1}, {10'000, staleNaN()}});
     data.add({{"__name__", "b"}}, {{10'000, 2}});
@@ -128,7 +128,7 @@ TEST_CASE("aggregations", "[promql]") {
 }
 
 TEST_CASE("limit_ratio takes the series that Prometheus takes", "[promql]") {
-    // What Prometheus 3.5 answered over the same series.
+    // The answers of Prometheus 3.5 over the same series.
     Memory data;
     for (const char* n : {"0", "1", "2", "3", "4", "5", "6", "7"}) {
         data.add({{"__name__", "x"}, {"n", n}}, {{60'000, 1}});
@@ -137,7 +137,7 @@ TEST_CASE("limit_ratio takes the series that Prometheus takes", "[promql]") {
     CHECK(ask(data, "limit_ratio(-0.5, x)") == "x{n=\"2\"} 1\nx{n=\"3\"} 1\nx{n=\"5\"} 1\nx{n=\"7\"} 1\n");
 }
 
-TEST_CASE("of equal values topk keeps those that Prometheus keeps", "[promql]") {
+TEST_CASE("topk keeps the same ones of equal values as Prometheus", "[promql]") {
     Memory data;
     for (const auto& [n, value] : {std::pair{"1", 1}, {"2", 1}, {"3", 2}}) {
         data.add({{"__name__", "x"}, {"n", n}}, {{60'000, static_cast<double>(value)}});

@@ -45,7 +45,7 @@ TEST_CASE("canonical form", "[promql]") {
     CHECK(printed(query) == expected);
 }
 
-TEST_CASE("what version 3 added", "[promql]") {
+TEST_CASE("the additions of version 3", "[promql]") {
     CHECK(printed("{\"http.requests\", \"a.b\"=\"c\"}") == "{\"a.b\"=\"c\",__name__=\"http.requests\"}");
     CHECK(printed("{\"up\"}") == "{__name__=\"up\"}");
     CHECK(printed("{\"a\",\"b\"}") == "{__name__=\"a\",__name__=\"b\"}");
@@ -126,7 +126,7 @@ TEST_CASE("parse errors carry line and column", "[promql]") {
     CHECK(text.error().message == expected);
 }
 
-TEST_CASE("nesting without end is refused, not followed", "[promql]") {
+TEST_CASE("endless nesting is refused without recursion", "[promql]") {
     const std::string nested = std::string(100'000, '(') + "up" + std::string(100'000, ')');
     CHECK(printed(nested) == "error: 1:401: parse error: expression is nested too deeply");
     CHECK(printed(std::string(100'000, '-') + "up").find("nested too deeply") != std::string::npos);

@@ -26,14 +26,14 @@ inline std::string show(const Expected<Result>& result) {
     }
     std::string out;
     if (const auto* vector = std::get_if<Vector>(&result->value)) {
-        for (const auto& one : *vector) {
-            out += one.labels.toString() + " " + formatNumber(one.sample.value) + "\n";
+        for (const auto& element : *vector) {
+            out += element.labels.toString() + " " + formatNumber(element.sample.value) + "\n";
         }
         return out;
     }
-    for (const auto& one : std::get<Matrix>(result->value)) {
-        out += one.labels.toString();
-        for (const auto& sample : one.samples) {
+    for (const auto& series : std::get<Matrix>(result->value)) {
+        out += series.labels.toString();
+        for (const auto& sample : series.samples) {
             out += " " + formatNumber(sample.value) + "@" +
                    formatNumber(static_cast<double>(sample.timestamp) / 1000);
         }

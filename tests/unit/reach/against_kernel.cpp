@@ -10,7 +10,7 @@
 #include <sstream>
 
 #include "agent/attempts/connect.h"
-#include "agent/snapshot/collect.h"
+#include "agent/snapshot/helper/collect.h"
 #include "common/reach/ruleset.h"
 
 namespace lapwing::test {

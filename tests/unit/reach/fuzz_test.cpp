@@ -1,5 +1,6 @@
 // Generated firewalls, each loaded into a namespace and tried: the evaluator never contradicts the kernel.
 #include <algorithm>
+#include <cstdint>
 #include <cstdio>
 #include <cstdlib>
 #include <fstream>
@@ -82,16 +83,12 @@ test::Count fuzz(unsigned seed, int rulesets) {
 
 }  // namespace
 
-TEST_CASE("certain verdicts never contradict the kernel: generated rulesets") {
-    if (!test::Namespaces().missing().empty()) {
-        WARN("not run: " << test::Namespaces().missing());
-        return;
-    }
-    const bool is_long = std::getenv("LAPWING_LONG") != nullptr;
+TEST_CASE("certain verdicts never contradict the kernel: generated rulesets", "[root]") {
+    test::Namespaces().need();
     const auto* wanted = std::getenv("LAPWING_FUZZ_SEED");
     const unsigned seed = wanted != nullptr ? static_cast<unsigned>(std::atoi(wanted)) : 20231U;
     constexpr unsigned spaces = 4;
-    const int each = is_long ? 1000 : 75;
+    const int each = test::isLong() ? 1000 : 75;
     // Most of the time goes by in waiting for answers that do not come.
     std::vector<std::future<test::Count>> running;
     for (unsigned i = 0; i < spaces; ++i) {

@@ -10,7 +10,8 @@
 #include <thread>
 #include <vector>
 
-#include "agent/snapshot/collect.h"
+#include "agent/snapshot/helper/run_tool.h"
+#include "tests/unit/catch.h"
 
 namespace lapwing::test {
 
@@ -94,6 +95,12 @@ Namespaces::Namespaces() {
     }
     // A veth has its carrier a moment after it was set up.
     std::this_thread::sleep_for(std::chrono::milliseconds(200));
+}
+
+void Namespaces::need() const {
+    if (!missing_.empty()) {
+        skip(missing_);
+    }
 }
 
 Namespaces::~Namespaces() {

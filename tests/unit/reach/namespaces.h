@@ -18,8 +18,10 @@ class Namespaces {
     Namespaces(const Namespaces&) = delete;
     Namespaces& operator=(const Namespaces&) = delete;
 
-    /// "" if they are there; else why they cannot be made here.
+    /// "" if they exist, else why this machine cannot make them.
     const std::string& missing() const { return missing_; }
+    /// Skips the test case if they could not be made.
+    void need() const;
 
     void inServer(const std::function<void()>& work) const { in(server_, work); }
     void inClient(const std::function<void()>& work) const { in(client_, work); }

@@ -5,6 +5,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <chrono>
 #include <cstdlib>
@@ -161,12 +162,9 @@ void compare(const test::Namespaces& namespaces, const Listener& listener, Tally
 
 }  // namespace
 
-TEST_CASE("VRRP: certain verdicts never contradict the kernel") {
+TEST_CASE("VRRP: certain verdicts never contradict the kernel", "[root]") {
     const test::Namespaces namespaces;
-    if (!namespaces.missing().empty()) {
-        WARN("not run: " << namespaces.missing());
-        return;
-    }
+    namespaces.need();
     const Listener listener(namespaces);
     REQUIRE(listener.fd() >= 0);
     Tally tally;
@@ -180,17 +178,14 @@ TEST_CASE("VRRP: certain verdicts never contradict the kernel") {
     CHECK(tally.may == 0);
 }
 
-TEST_CASE("VRRP: generated rulesets") {
+TEST_CASE("VRRP: generated rulesets", "[root]") {
     const test::Namespaces namespaces;
-    if (!namespaces.missing().empty()) {
-        WARN("not run: " << namespaces.missing());
-        return;
-    }
+    namespaces.need();
     const Listener listener(namespaces);
     std::mt19937 random(112);
     Tally tally;
     int compared = 0;
-    const int wanted = std::getenv("LAPWING_LONG") != nullptr ? 400 : 60;
+    const int wanted = test::isLong() ? 400 : 60;
     for (int i = 0; i < wanted; ++i) {
         const auto rules = test::generateRules(random);
         // Conntrack keeps a translation for as long as it hears the same addresses: the next ruleset's

@@ -31,8 +31,8 @@ std::vector<std::string> names(const std::optional<notify::Notification>& notifi
     if (!notification) {
         return out;
     }
-    for (const auto& one : notification->alerts) {
-        out.push_back((one.firing ? "+" : "-") + std::string(one.labels.get("instance")));
+    for (const auto& each : notification->alerts) {
+        out.push_back((each.firing ? "+" : "-") + std::string(each.labels.get("instance")));
     }
     return out;
 }
@@ -41,7 +41,7 @@ using Names = std::vector<std::string>;
 
 }  // namespace
 
-TEST_CASE("each change is told once, and what goes on again after the repeat interval") {
+TEST_CASE("each change is sent once, and an ongoing alert again after the repeat interval") {
     DeliveryTable table({});
     CHECK(table.put(alert("A", "x"), kNow));
     CHECK(table.waiting() == 1);
@@ -51,7 +51,7 @@ TEST_CASE("each change is told once, and what goes on again after the repeat int
     table.accept(*first, kNow + 10);
     CHECK(table.waiting() == 0);
     CHECK_FALSE(table.due(kNow + 1000));
-    // The rules say it again every minute: no news.
+    // The rules repeat the alert every minute, which is no news.
     CHECK_FALSE(table.put(alert("A", "x"), kNow + 60'000));
     CHECK_FALSE(table.due(kNow + 4 * kHour));
     CHECK(table.nextDue(kNow) == kNow + 10 + 4 * kHour);
@@ -60,12 +60,12 @@ TEST_CASE("each change is told once, and what goes on again after the repeat int
     auto last = table.due(kNow + 70'000);
     CHECK(names(last) == Names{"-x"});
     table.accept(*last, kNow + 70'001);
-    // Resolved is said for 15 minutes: it is known.
+    // The rules repeat the resolution for 15 minutes, which is no news.
     CHECK_FALSE(table.put(alert("A", "x", false), kNow + 130'000));
     CHECK_FALSE(table.nextDue(kNow + 130'000));
 }
 
-TEST_CASE("alerts of one name go together, the firing ones first") {
+TEST_CASE("alerts of one name form a group, the firing ones first") {
     DeliveryTable table({});
     table.put(alert("A", "x"), kNow);
     table.put(alert("B", "z"), kNow + 1);
@@ -85,7 +85,7 @@ TEST_CASE("alerts of one name go together, the firing ones first") {
     CHECK_FALSE(table.due(kNow + 12));
 }
 
-TEST_CASE("what changes while a notification is under way is told after it") {
+TEST_CASE("a change during a delivery is sent after it") {
     DeliveryTable table({});
     table.put(alert("A", "x"), kNow);
     auto under_way = table.due(kNow);
@@ -93,18 +93,18 @@ TEST_CASE("what changes while a notification is under way is told after it") {
     table.accept(*under_way, kNow + 2);
     auto next = table.due(kNow + 2);
     CHECK(names(next) == Names{"-x"});
-    // And begins anew while its end is being told.
+    // It begins again while its end is being delivered.
     table.put(alert("A", "x", true, kNow + 3), kNow + 3);
     table.accept(*next, kNow + 4);
     CHECK(names(table.due(kNow + 4)) == Names{"+x"});
 }
 
-TEST_CASE("an alert that came and went while the receiver was away is told as resolved") {
+TEST_CASE("an alert that began and ended while the receiver was down is sent as resolved") {
     DeliveryTable table({});
     table.put(alert("A", "x"), kNow);
     table.put(alert("A", "x", false), kNow + 1000);
     CHECK(names(table.due(kNow + 2000)) == Names{"-x"});
-    // But not for ever.
+    // It does not wait forever.
     CHECK_FALSE(table.lapse(kNow + 24 * kHour));
     CHECK(table.lapse(kNow + 25 * kHour));
     CHECK_FALSE(table.due(kNow + 25 * kHour));
@@ -121,7 +121,7 @@ TEST_CASE("a receiver that wants no resolved alerts gets none") {
     CHECK_FALSE(table.nextDue(kNow + 1));
 }
 
-TEST_CASE("a firing alert that is not confirmed any more lapses") {
+TEST_CASE("a firing alert lapses unless it is confirmed") {
     DeliveryTable table({});
     table.put(alert("A", "x"), kNow);
     table.accept(*table.due(kNow), kNow);
@@ -148,12 +148,12 @@ TEST_CASE("a restart repeats nothing and loses nothing") {
     CHECK(next->alerts[0].annotations == alert("B", "waits \"\xc3\xa9\"\n").annotations);
     CHECK(next->alerts[0].starts_at == kNow);
     again.accept(*next, kNow + 4);
-    // However long the gap was, the rules get time to confirm before anything lapses.
+    // After a gap of any length, the rules get time to confirm before an alert lapses.
     CHECK_FALSE(again.lapse(kNow + 200'000));
     CHECK_FALSE(DeliveryTable({}).restore("{", kNow));
 }
 
-TEST_CASE("after a restart an alert of a rule that is evaluated seldom holds as long as before") {
+TEST_CASE("after a restart, an alert of a rule with a long interval keeps its validity") {
     DeliveryTable table({});
     auto seldom = alert("A", "x");
     seldom.ends_at = kNow + 2'400'000;
@@ -165,7 +165,7 @@ TEST_CASE("after a restart an alert of a rule that is evaluated seldom holds as 
     CHECK(again.lapse(kNow + 1001 + 2'400'000));
 }
 
-TEST_CASE("what is silenced waits, and is told when the silence ends") {
+TEST_CASE("a silenced alert waits, and is sent when the silence ends") {
     DeliveryTable table({});
     bool silent = true;
     const auto silenced = [&](const Labels& labels) { return silent && labels.get("instance") != "loud"; };
@@ -178,7 +178,7 @@ TEST_CASE("what is silenced waits, and is told when the silence ends") {
     CHECK(names(first) == Names{"+loud"});
     table.accept(*first, kNow);
     CHECK_FALSE(table.nextDue(kNow) == kNow);
-    // What began and ended in silence is told to nobody; a restart changes nothing.
+    // An alert that began and ended while silenced is not sent, even after a restart.
     table.put(alert("A", "brief", false), kNow + 10);
     CHECK(table.mute(silenced, {}, kNow + 10));
     DeliveryTable again({});
@@ -190,7 +190,7 @@ TEST_CASE("what is silenced waits, and is told when the silence ends") {
     CHECK(names(second) == Names{"+loud", "+new"});
     again.accept(*second, kNow + 30);
 
-    // Known, then silenced: its end is told when the silence ends, and that it goes on is told too.
+    // Sent, then silenced: when the silence ends, its end is sent, or its firing again.
     silent = true;
     again.mute(silenced, {}, kNow + 40);
     again.put(alert("A", "new", false), kNow + 41);
@@ -210,7 +210,7 @@ TEST_CASE("what is silenced waits, and is told when the silence ends") {
     CHECK(names(again.due(kNow + 70)) == Names{"+loud"});
 }
 
-TEST_CASE("an alert that another explains is held back while that one fires") {
+TEST_CASE("an inhibited alert waits while the inhibiting alert fires") {
     DeliveryTable table({});
     const auto rules = notify::defaultInhibitRules();
     const auto nobody = [](const Labels&) { return false; };
@@ -220,8 +220,8 @@ TEST_CASE("an alert that another explains is held back while that one fires") {
     critical.labels.set("severity", "critical");
     auto other_host = alert("MysqlReplicaLag", "web-03");
     other_host.labels.set("severity", "warning");
-    for (const auto& one : {warning, critical, other_host}) {
-        table.put(one, kNow);
+    for (const auto& each : {warning, critical, other_host}) {
+        table.put(each, kNow);
     }
     table.put(alert("ObservationMissing", "web-02"), kNow);
     CHECK(table.mute(nobody, rules, kNow));
@@ -231,7 +231,7 @@ TEST_CASE("an alert that another explains is held back while that one fires") {
     CHECK(first->alerts[0].labels == critical.labels);
     CHECK(first->alerts[1].labels == other_host.labels);
     table.accept(*first, kNow);
-    // No silent agent there: told.
+    // That host has no silent agent, so the alert is sent.
     CHECK(table.due(kNow)->alerts[0].labels.get("alertname") == "ObservationMissing");
     table.accept(*table.due(kNow), kNow);
     table.put(alert("AgentSilent", "web-02"), kNow);
@@ -247,7 +247,7 @@ TEST_CASE("an alert that another explains is held back while that one fires") {
     CHECK(second->alerts[0].labels == warning.labels);
     CHECK(second->alerts[2].labels == critical.labels);
     table.accept(*second, kNow + 10);
-    // What was told before is not told again when nothing inhibits it any more.
+    // An alert that was sent before it was inhibited is not sent again afterwards.
     table.put(alert("AgentSilent", "web-02", false), kNow + 20);
     table.mute(nobody, rules, kNow + 20);
     const auto third = table.due(kNow + 20);
@@ -257,7 +257,7 @@ TEST_CASE("an alert that another explains is held back while that one fires") {
     CHECK_FALSE(table.due(kNow + 20));
 }
 
-TEST_CASE("an alert does not inhibit itself, nor another of its own kind") {
+TEST_CASE("an alert inhibits neither itself nor another of its kind") {
     const std::vector<notify::InhibitRule> rules = {{{*notify::parseMatcher("severity=~critical|warning")},
                                                      {*notify::parseMatcher("severity=warning")},
                                                      {}}};
@@ -269,7 +269,7 @@ TEST_CASE("an alert does not inhibit itself, nor another of its own kind") {
     CHECK(notify::inhibitors(rules, critical, {&critical}).empty());
 }
 
-TEST_CASE("groups are made of the labels that the configuration names, and wait as it says") {
+TEST_CASE("groups follow the labels and waiting times of the configuration") {
     DeliveryTable::Options options;
     options.group_by = {"instance", "cluster"};
     options.group_wait_ms = 1000;
@@ -285,7 +285,7 @@ TEST_CASE("groups are made of the labels that the configuration names, and wait 
     CHECK(first->group == Labels{{"instance", "x"}});
     table.accept(*first, kNow + 1000);
     table.accept(*table.due(kNow + 1600), kNow + 1600);
-    // The group is known: what is new in it comes with the next interval.
+    // The group was sent before: its new alerts come with the next interval.
     table.put(alert("C", "x"), kNow + 2000);
     CHECK_FALSE(table.due(kNow + 60'999));
     CHECK(table.nextDue(kNow + 2000) == kNow + 61'000);
@@ -301,7 +301,7 @@ TEST_CASE("groups are made of the labels that the configuration names, and wait 
     CHECK(each.due(kNow)->group == alert("A", "x").labels);
 }
 
-TEST_CASE("Slack gets text, whatever an annotation holds") {
+TEST_CASE("Slack gets plain text from any annotation") {
     notify::Notification notification;
     notification.group = Labels{{"alertname", "A"}};
     notification.alerts = {alert("A", "x"), alert("A", "y", false)};
@@ -376,13 +376,13 @@ TEST_CASE("Alertmanager gets a plain list, with the time until which an alert ho
           R"("startsAt":"2023-11-14T22:13:20.000Z","endsAt":"2023-11-14T22:17:20.000Z","generatorURL":""}])");
 }
 
-TEST_CASE("a mail's subject is one line, whatever a label holds") {
+TEST_CASE("a mail's subject is one line for any label") {
     notify::Notification notification;
     notification.group = Labels{{"alertname", "A"}};
     notification.alerts = {alert("A", "x\r\nBcc: all@example.org"), alert("A", "y")};
     CHECK(notify::mailSubject(notification) == "[FIRING:2] A (x  Bcc: all@example.org, y)");
-    for (auto& one : notification.alerts) {
-        one.firing = false;
+    for (auto& each : notification.alerts) {
+        each.firing = false;
     }
     CHECK(notify::mailSubject(notification).rfind("[RESOLVED] A", 0) == 0);
 }

@@ -1,5 +1,6 @@
 #include "collector/notify/dispatcher.h"
 
+#include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <mutex>
@@ -53,7 +54,7 @@ bool eventually(Condition condition) {
     return true;
 }
 
-/// Answers each request with the next of the given statuses; 0 hangs. The last one stays.
+/// Answers each request with the next of the given statuses; 0 hangs. The last status repeats.
 class Webhook {
   public:
     explicit Webhook(std::vector<int> statuses) : statuses_(std::move(statuses)) {}
@@ -137,7 +138,7 @@ TEST_CASE("a webhook that hangs, fails and then answers gets the alert, once") {
     dispatcher.stop();
 }
 
-TEST_CASE("a restart neither repeats what was told nor loses what was not") {
+TEST_CASE("a restart repeats no delivered notification and loses no waiting one") {
     const TemporaryFolder folder;
     const auto store = openStore(folder.path("db"));
     Webhook webhook({200});
@@ -147,7 +148,7 @@ TEST_CASE("a restart neither repeats what was told nor loses what was not") {
         dispatcher.send({alert("told")});
         REQUIRE(eventually([&] { return dispatcher.status()[0].sent == 1; }));
         dispatcher.stop();
-        // Not running: what comes now waits.
+        // The dispatcher does not run: these alerts wait.
         dispatcher.send({alert("waits")});
     }
     Dispatcher dispatcher(webhookConfig(webhook.url()), *store, quick());
@@ -160,7 +161,7 @@ TEST_CASE("a restart neither repeats what was told nor loses what was not") {
     CHECK(webhook.requests()[1].find(R"("instance":"waits")") != std::string::npos);
 }
 
-TEST_CASE("a receiver that hangs delays no other, no sender and no stop") {
+TEST_CASE("a hanging receiver delays no other receiver, no sender and no stop") {
     const TemporaryFolder folder;
     const auto store = openStore(folder.path("db"));
     Webhook hung({0});
@@ -239,14 +240,14 @@ TEST_CASE("a webhook's URL comes from a file, and no message repeats it") {
         CHECK(outcome[0].result.error().kind == ErrorKind::invalid);
         CHECK(outcome[0].result.error().message.find("hidden") == std::string::npos);
     }
-    // A token is not sent where it could be read on the way.
+    // A token is not sent unencrypted.
     secret(folder, "url", "http://hooks.example.org/hidden");
     config.webhook[0].bearer_token_file = secret(folder, "token", "s3cret");
     CHECK(notify::sendTest(config)[0].result.error().message ==
           "the token of " + folder.path("token") + " is not sent in clear: use https");
 }
 
-TEST_CASE("a silenced alert is told to nobody, and again when the silence ends") {
+TEST_CASE("a silenced alert is not sent until the silence ends") {
     const TemporaryFolder folder;
     const auto store = openStore(folder.path("db"));
     Webhook webhook({200});
@@ -265,14 +266,14 @@ TEST_CASE("a silenced alert is told to nobody, and again when the silence ends")
     CHECK(dispatcher.status()[0].waiting == 0);
     CHECK(dispatcher.suppression(alert("web-02").labels, {}).silenced_by == std::vector<std::string>{*id});
     CHECK(dispatcher.suppression(alert("web-01").labels, {}).silenced_by.empty());
-    // The end wakes the receiver's thread.
+    // The end of the silence wakes the receiver's thread.
     REQUIRE(dispatcher.silences().expire(*id, nowMs()).has_value());
     REQUIRE(eventually([&] { return dispatcher.status()[0].sent == 2; }));
     CHECK(webhook.requests()[1].find("web-02 ist") != std::string::npos);
     dispatcher.stop();
 }
 
-TEST_CASE("an Alertmanager gets its alerts by its own API") {
+TEST_CASE("an Alertmanager gets alerts by its own API") {
     const TemporaryFolder folder;
     Webhook server({200});
     notify::Config config;
@@ -360,7 +361,7 @@ TEST_CASE("mail goes over TLS with a login, and the password stays secret") {
     CHECK(plain.mails().empty());
 }
 
-TEST_CASE("a mail server that hangs anywhere costs one deadline; one that refuses says so") {
+TEST_CASE("a mail server that hangs costs one deadline, and a refusal is reported") {
     notify::EmailConfig email;
     email.to = {"ops@example.org"};
     email.from = "lapwing@example.org";
@@ -378,13 +379,13 @@ TEST_CASE("a mail server that hangs anywhere costs one deadline; one that refuse
     REQUIRE_FALSE(refused.has_value());
     CHECK(refused.error().kind == ErrorKind::protocol);
     CHECK(refused.error().message.find("550 not here") != std::string::npos);
-    // Once the mail was taken, how the conversation ends does not matter: no second mail.
+    // The mail was accepted: a failure of QUIT causes no second mail.
     SmtpServer rude({"", false, "", "", "QUIT"});
     email.smtp = rude.address();
     CHECK(notify::sendMail(email, "s", "b\n", 10s).has_value());
 }
 
-TEST_CASE("the configuration of notifications says everything that is wrong with it") {
+TEST_CASE("every error in the configuration of notifications is reported") {
     const TemporaryFolder folder;
     const auto token = secret(folder, "token", "s3cret");
     const auto readable = folder.write("readable", "s3cret");

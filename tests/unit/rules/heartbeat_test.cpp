@@ -15,7 +15,7 @@ using test::ScriptServer;
 
 namespace {
 
-/// Counts requests; while `hangs`, answers none.
+/// Counts requests; does not answer while `hangs`.
 class Counter {
   public:
     std::string url() const { return server_.url(); }
@@ -73,9 +73,9 @@ struct Setup {
         }
         return true;
     }
-    /// Whether none leaves for many intervals.
+    /// Whether no heartbeat leaves for many intervals.
     bool silent() const {
-        // One may be under way.
+        // A heartbeat may be under way.
         std::this_thread::sleep_for(300ms);
         const auto before = dispatcher->heartbeats();
         std::this_thread::sleep_for(1s);
@@ -94,7 +94,7 @@ struct Setup {
 
 }  // namespace
 
-TEST_CASE("heartbeats leave while store, rules and notifier work, and nobody else is told of their alert") {
+TEST_CASE("heartbeats leave while store, rules and notifier work, and no receiver gets their alert") {
     Setup s;
     s.dispatcher->start();
     s.manager->start();
@@ -125,7 +125,7 @@ TEST_CASE("no heartbeat leaves while the rules are not evaluated") {
 
 TEST_CASE("no heartbeat leaves while the store takes no samples") {
     Setup s;
-    // A sample from far ahead: what comes now is too far out of order.
+    // After a sample from the far future, present samples are too far out of order.
     put(*s.store,
         {{"__name__", "lapwing_collector_pulse_timestamp_seconds"},
          {"job", "collector"},
@@ -159,7 +159,7 @@ TEST_CASE("no heartbeat leaves while a receiver's thread hangs") {
     CHECK(s.beats(1));
 }
 
-TEST_CASE("what expects heartbeats gets each pulse once, as soon as it is there again") {
+TEST_CASE("after an outage, the monitor of heartbeats gets the newest pulse once") {
     Setup s;
     s.expecting.hangs = true;
     s.config.heartbeat->interval_ms = 100;

@@ -120,7 +120,7 @@ TEST_CASE("an alert is pending, fires after its time, and resolves") {
     CHECK(s.alerts()[0].state == AlertState::firing);
     CHECK(s.alerts()[0].value == 21);
     CHECK(s.rule().state == AlertState::firing);
-    // The pending series has ended at once, not after the lookback.
+    // The pending series ended at once, and not after the lookback.
     CHECK(s.query("ALERTS", at(40)) ==
           std::vector<std::string>{
               R"(ALERTS{alertname="Lag", alertstate="firing", instance="web-02", severity="warning"}=1)"});
@@ -149,7 +149,7 @@ TEST_CASE("an alert is pending, fires after its time, and resolves") {
     CHECK(sent[0].starts_at == at(40));
     CHECK(sent[0].ends_at == at(110));
 
-    // Resolved is repeated for 15 minutes, and then no more.
+    // The resolution is repeated for 15 minutes only.
     s.manager->evaluate(at(170));
     CHECK(s.notifier.take().size() == 1);
     s.manager->evaluate(at(110 + 900));
@@ -159,7 +159,7 @@ TEST_CASE("an alert is pending, fires after its time, and resolves") {
     CHECK(s.notifier.take().empty());
 }
 
-TEST_CASE("a pending alert whose condition ends is forgotten in silence") {
+TEST_CASE("a pending alert whose condition ends is dropped without notification") {
     Setup s(kLagRule);
     put(*s.store, kX, at(0), 20);
     s.manager->evaluate(at(0));
@@ -224,7 +224,7 @@ TEST_CASE("a restart loses neither a timer nor an alert, and resolves nothing fa
     CHECK(sent[0].firing);
     CHECK(sent[0].starts_at == at(30));
 
-    // It ended while nobody looked: that is told after the restart, and the series ends.
+    // The alert ended while the collector was down: after the restart it resolves, and its series ends.
     s.restart();
     put(*s.store, kX, at(45), 0);
     s.manager->evaluate(at(50));
@@ -254,7 +254,7 @@ TEST_CASE("an alert whose agent went silent is held, not resolved") {
     s.manager->evaluate(at(0));
     s.manager->evaluate(at(30));
     s.notifier.take();
-    // Past the lookback the series is gone from every query.
+    // After the lookback, queries no longer see the series.
     s.manager->evaluate(at(301));
     REQUIRE(s.alerts().size() == 1);
     CHECK(s.alerts()[0].state == AlertState::firing);
@@ -273,7 +273,7 @@ TEST_CASE("an alert whose agent went silent is held, not resolved") {
     CHECK(s.alerts().empty());
 }
 
-TEST_CASE("a series that ended while its probe fails is missing; while the probe works it is over") {
+TEST_CASE("a series that ended is missing if its probe fails, and has ended if its probe works") {
     Setup s(kLagRule);
     put(*s.store, kUp, at(0), 1);
     put(*s.store, kX, at(0), 20);
@@ -288,7 +288,7 @@ TEST_CASE("a series that ended while its probe fails is missing; while the probe
     CHECK(s.alerts()[0].unknown_since == at(40));
     s.notifier.take();
 
-    // The probe works again and does not find it any more: that is an answer.
+    // The probe works again and no longer finds the series: it has ended.
     put(*s.store, kUp, at(45), 1);
     s.manager->evaluate(at(50));
     CHECK(s.alerts().empty());
@@ -314,7 +314,7 @@ TEST_CASE("a pending alert does not fire on missing data, and keeps its timer") 
     CHECK(s.alerts()[0].active_at == at(0));
 }
 
-TEST_CASE("what another agent still reports is not missing") {
+TEST_CASE("a series that another agent still reports is not missing") {
     Setup s(kLagRule);
     Labels other = kX;
     other.set("agent", "monitor");
@@ -369,7 +369,7 @@ TEST_CASE("a rule whose query fails keeps its alerts, and says what failed") {
     }
 }
 
-TEST_CASE("labels that make two alerts one are an error") {
+TEST_CASE("two alerts with the same labels are an error") {
     Setup s("groups: [{name: g, rules: [{alert: A, expr: 'x', labels: {instance: all, agent: all}}]}]");
     Labels other = kX;
     other.set("agent", "monitor");
@@ -381,7 +381,7 @@ TEST_CASE("labels that make two alerts one are an error") {
     CHECK(s.alerts().empty());
 }
 
-TEST_CASE("rules run in their order, and each sees what the ones before it wrote") {
+TEST_CASE("rules run in order, and each sees the results of the earlier ones") {
     Setup s(R"(groups:
   - name: g
     rules:
@@ -398,7 +398,7 @@ TEST_CASE("rules run in their order, and each sees what the ones before it wrote
     CHECK(s.query("job:x:sum", at(0)) == std::vector<std::string>{R"(job:x:sum{job="mysql", kind="sum"}=3)"});
     CHECK(s.query("doubled", at(0)) == std::vector<std::string>{R"(doubled{job="mysql", kind="sum"}=6)"});
     CHECK(s.alerts(2).size() == 1);
-    // What a rule no longer yields ends with a marker, and so does what was made of it.
+    // A series that a rule no longer yields ends with a marker, and so do the series derived from it.
     put(*s.store, kX, at(5), staleNaN());
     s.manager->evaluate(at(10));
     CHECK(s.query("job:x:sum", at(10)).empty());
@@ -420,7 +420,7 @@ TEST_CASE("a group's limit is an error that leaves the alerts as they were") {
     CHECK(s.alerts().size() == 1);
 }
 
-TEST_CASE("loading again keeps the states of rules that stay, and ends those of rules that go") {
+TEST_CASE("a reload keeps the states of rules that stay and ends those of removed rules") {
     Setup s(
         "groups: [{name: g, rules: [{alert: A, expr: 'x == 1'}, {alert: B, expr: 'x == 1'}, {record: r, "
         "expr: x}]}]");

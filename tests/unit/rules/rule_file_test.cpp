@@ -111,7 +111,7 @@ TEST_CASE("every problem of a rule file is reported with its place") {
     CHECK(problemsOf("").empty());
 }
 
-TEST_CASE("a group has its own moment in the interval, always the same") {
+TEST_CASE("a group has its own constant offset in the interval") {
     std::set<std::int64_t> offsets;
     for (int i = 0; i < 20; ++i) {
         rules::RuleGroup group;
@@ -129,7 +129,7 @@ TEST_CASE("a group has its own moment in the interval, always the same") {
     CHECK(offsets.size() > 10);
 }
 
-TEST_CASE("checking files names what is wrong with each, and files that are not there") {
+TEST_CASE("checking files reports the errors of each, and missing files") {
     const TemporaryFolder folder;
     const auto good =
         folder.write("good.yml", "groups: [{name: a, rules: [{record: x, expr: up}, {record: y, expr: x}]}]");
@@ -145,12 +145,12 @@ TEST_CASE("checking files names what is wrong with each, and files that are not 
     CHECK(none.problems[0].toString() == folder.path("none.yml") + ": cannot be read");
 }
 
-TEST_CASE("what Prometheus would refuse about the form of a rule file is refused") {
+TEST_CASE("a rule file whose form Prometheus refuses is refused") {
     using Problems = std::vector<std::string>;
     CHECK(problemsOf("groups: {name: g}") == Problems{"a.yml:1:9: groups must be a list"});
     CHECK(problemsOf("groups: [{name: g, rules: {record: a, expr: b}}]") ==
           Problems{"a.yml:1:27: groups[0].rules must be a list"});
-    // As in Prometheus, what is nothing is no rule.
+    // As in Prometheus, null groups and null rules are ignored.
     CHECK(problemsOf("groups: [null, {name: g, rules: [null]}]").empty());
     CHECK(problemsOf("groups: [{name: g, rules: [{alert: '', expr: up}]}]") ==
           Problems{"a.yml:1:28: one of \"record\" or \"alert\" must be set"});
@@ -159,7 +159,7 @@ TEST_CASE("what Prometheus would refuse about the form of a rule file is refused
     CHECK(problemsOf("groups: [{name: g, limit: -1, rules: [{alert: A, record: '', expr: up}]}]").empty());
 }
 
-TEST_CASE("rules of one file that write the same series are named, and are no error") {
+TEST_CASE("rules of one file that write the same series are reported without being an error") {
     const TemporaryFolder folder;
     const auto file = folder.write("a.yml", R"(groups:
   - name: g

@@ -26,7 +26,7 @@ const Labels kWeb{{"alertname", "DiskSpaceLow"}, {"instance", "web-02"}};
 
 }  // namespace
 
-TEST_CASE("a silence holds from its begin until its end, over a restart") {
+TEST_CASE("a silence lasts from its begin to its end, across a restart") {
     const TemporaryFolder folder;
     auto store = openStore(folder.path("db"));
     std::string id;
@@ -81,7 +81,7 @@ TEST_CASE("a silence can be ended and replaced") {
     CHECK(silences.set(longer, kNow).error().kind == ErrorKind::not_found);
 }
 
-TEST_CASE("a silence that can never hold, or holds for everything, is refused") {
+TEST_CASE("a silence that matches never, or everything, is refused") {
     const TemporaryFolder folder;
     const auto store = openStore(folder.path("db"));
     Silences silences(*store);
@@ -93,7 +93,7 @@ TEST_CASE("a silence that can never hold, or holds for everything, is refused") 
     CHECK(silences.list(kNow).empty());
 }
 
-TEST_CASE("matchers are read as people write them") {
+TEST_CASE("matchers accept the usual spellings") {
     const auto printed = [](const char* text) {
         const auto matcher = notify::parseMatcher(text);
         return matcher ? notify::toString(*matcher) : "error: " + matcher.error().message;

@@ -13,9 +13,9 @@ namespace lapwing::test {
 struct Mail {
     std::string from;
     std::vector<std::string> to;
-    std::string data;  ///< headers and body, lines ended by "\r\n", dots as they were meant
+    std::string data;  ///< headers and body, lines ended by "\r\n", without dot-stuffing
     bool secured = false;
-    std::string login;  ///< "" or "USER PASSWORD" as the client gave them
+    std::string login;  ///< "" or "USER PASSWORD" as the client sent them
 };
 
 /// A small SMTP server on loopback, one connection after the other.

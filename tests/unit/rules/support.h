@@ -15,7 +15,7 @@
 
 namespace lapwing {
 
-/// Vanishes with everything in it.
+/// A temporary folder, removed with its content.
 class TemporaryFolder {
   public:
     TemporaryFolder() {
@@ -63,7 +63,7 @@ class RecordingNotifier : public notify::Notifier {
             alerts_.push_back(std::move(alert));
         }
     }
-    /// What came since the last call.
+    /// The alerts since the last call.
     std::vector<notify::Alert> take() {
         const std::lock_guard lock(mutex_);
         return std::exchange(alerts_, {});

@@ -1,10 +1,13 @@
-#include "collector/rules/template.h"
+#include "collector/rules/template/template.h"
 
 #include <yaml-cpp/yaml.h>
 
 #include <map>
+#include <set>
+#include <string_view>
 
 #include "collector/rules/manager.h"
+#include "collector/rules/template/functions.h"
 #include "common/config/reader.h"
 #include "tests/unit/rules/support.h"
 
@@ -26,7 +29,7 @@ std::string expand(const std::string& text, const TemplateData& data = {}) {
 }  // namespace
 
 TEST_CASE("templates expand as Prometheus expands them") {
-    // The expectations are those that promtool confirms (tests/integration/rules).
+    // promtool confirms these expectations (tests/integration/rules).
     const std::string folder = std::string(LAPWING_FIXTURES) + "/rules/";
     const TemporaryFolder temporary;
     const auto store = openStore(temporary.path("db"));
@@ -60,7 +63,7 @@ TEST_CASE("templates expand as Prometheus expands them") {
     CHECK(count > 20);
 }
 
-TEST_CASE("templates that cannot be are refused when they are parsed") {
+TEST_CASE("invalid templates are refused by the parser") {
     const std::map<std::string, std::string> cases = {
         {"{{ foo }}", "PARSE: template: line 1: function \"foo\" not defined"},
         {"a\n{{ $x }}", "PARSE: template: line 2: undefined variable \"$x\""},
@@ -97,7 +100,7 @@ TEST_CASE("templates that cannot be are refused when they are parsed") {
     }
 }
 
-TEST_CASE("templates that fail while they are expanded say why") {
+TEST_CASE("templates that fail during expansion report the reason") {
     CHECK(expand("{{ humanize \"x\" }}") == "EXPAND: error calling humanize: can't convert string to float");
     CHECK(expand("{{ query \"up\" }}") == "EXPAND: error calling query: queries are not available here");
     CHECK(expand("{{ .Nothing }}") == "EXPAND: can't evaluate field Nothing in type struct");
@@ -111,7 +114,7 @@ TEST_CASE("templates that fail while they are expanded say why") {
     CHECK(expand("{{ range \"abc\" }}{{ end }}") == "EXPAND: range can't iterate over abc");
 }
 
-TEST_CASE("a template does not grow without bound, in depth or in length") {
+TEST_CASE("the depth and the output of a template are bounded") {
     std::string deep;
     for (int i = 0; i < 1000; ++i) {
         deep += "{{ if true }}";
@@ -133,4 +136,78 @@ TEST_CASE("numbers of different kinds compare by value") {
     data.value = 12;
     CHECK(expand("{{ if gt $value 10 }}yes{{ end }}", data) == "yes");
     CHECK(expand("{{ eq 1 1.0 }} {{ lt 1 1.5 }}") == "true true");
+}
+
+TEST_CASE("each function of Go's and of Prometheus' templates is known and does its own work") {
+    // Go: https://pkg.go.dev/text/template#hdr-Functions. Prometheus: the functions of template/template.go
+    // (https://prometheus.io/docs/prometheus/latest/configuration/template_reference/).
+    const std::map<std::string_view, std::pair<const char*, const char*>> examples = {
+        // Go
+        {"and", {"{{ and 1 2 }}", "2"}},
+        {"call", {"{{ call 1 }}", "EXPAND: error calling call: non-function of type int"}},
+        {"html", {"{{ html \"<a>\" }}", "&lt;a&gt;"}},
+        {"index", {"{{ index \"abc\" 1 }}", "98"}},
+        {"js", {"{{ js \"<a>\" }}", "\\u003Ca\\u003E"}},
+        {"len", {"{{ len \"abc\" }}", "3"}},
+        {"not", {"{{ not true }}", "false"}},
+        {"or", {"{{ or 0 3 }}", "3"}},
+        {"print", {"{{ print 1 2 }}", "1 2"}},
+        {"printf", {"{{ printf \"%d/%s\" 1 \"b\" }}", "1/b"}},
+        {"println", {"{{ println \"a\" \"b\" }}", "a b\n"}},
+        {"slice", {"{{ slice \"abcdef\" 1 3 }}", "bc"}},
+        {"urlquery", {"{{ urlquery \"a b&~\" }}", "a+b%26~"}},
+        {"eq", {"{{ eq 1 2 }} {{ eq 1 2 1 }}", "false true"}},
+        {"ne", {"{{ ne 1 2 }} {{ ne 1 1 }}", "true false"}},
+        {"lt", {"{{ lt 1 2 }} {{ lt 2 2 }}", "true false"}},
+        {"le", {"{{ le 2 2 }} {{ le 3 2 }}", "true false"}},
+        {"gt", {"{{ gt 3 2 }} {{ gt 2 2 }}", "true false"}},
+        {"ge", {"{{ ge 2 2 }} {{ ge 1 2 }}", "true false"}},
+        // Prometheus
+        {"query", {"{{ len (query \"q\") }}", "2"}},
+        {"first", {"{{ (first (query \"q\")).Value }}", "2"}},
+        {"label", {"{{ query \"q\" | first | label \"host\" }}", "web-02"}},
+        {"value", {"{{ query \"q\" | first | value }}", "2"}},
+        {"strvalue", {"[{{ query \"q\" | first | strvalue }}]", "[text]"}},
+        {"args", {"{{ (args 1 \"b\").arg1 }}", "b"}},
+        {"reReplaceAll", {"{{ reReplaceAll \"a(.)\" \"$1\" \"abac\" }}", "bc"}},
+        {"safeHtml", {"{{ safeHtml \"<a>\" }}", "<a>"}},
+        {"match", {"{{ match \"b+\" \"abc\" }}", "true"}},
+        {"title", {"{{ title \"aa bb\" }}", "Aa Bb"}},
+        {"toUpper", {"{{ toUpper \"aB\" }}", "AB"}},
+        {"toLower", {"{{ toLower \"aB\" }}", "ab"}},
+        {"graphLink", {"{{ graphLink \"up == 1\" }}", "/graph?g0.expr=up+%3D%3D+1&g0.tab=0"}},
+        {"tableLink", {"{{ tableLink \"up\" }}", "/graph?g0.expr=up&g0.tab=1"}},
+        {"sortByLabel", {"{{ (sortByLabel \"host\" (query \"q\") | first).Labels.host }}", "web-01"}},
+        {"stripPort",
+         {"{{ stripPort \"a.b:80\" }} {{ stripPort \"[::1]:80\" }} {{ stripPort \"::1\" }}", "a.b ::1 ::1"}},
+        {"stripDomain",
+         {"{{ stripDomain \"a.b:80\" }} {{ stripDomain \"10.0.0.1:80\" }}", "a:80 10.0.0.1:80"}},
+        {"humanize", {"{{ humanize 1234567.0 }}", "1.235M"}},
+        {"humanize1024", {"{{ humanize1024 2048.0 }}", "2ki"}},
+        {"humanizeDuration", {"{{ humanizeDuration 90.0 }}", "1m 30s"}},
+        {"humanizePercentage", {"{{ humanizePercentage 0.1234567 }}", "12.35%"}},
+        {"humanizeTimestamp", {"{{ humanizeTimestamp 0.0 }}", "1970-01-01 00:00:00 +0000 UTC"}},
+        {"toTime", {"{{ (toTime 86400.0).Unix }}", "86400"}},
+        {"pathPrefix", {"{{ pathPrefix }}", "/lapwing"}},
+        {"externalURL", {"{{ externalURL }}", "https://monitor/lapwing"}},
+        {"parseDuration", {"{{ parseDuration \"1m30s\" }}", "90"}}};
+    TemplateData data;
+    data.external_url = "https://monitor/lapwing";
+    data.query = [](std::string_view) -> Expected<std::vector<rules::TemplateSample>> {
+        return std::vector<rules::TemplateSample>{{Labels{{"host", "web-02"}, {"__value__", "text"}}, 2},
+                                                  {Labels{{"host", "web-01"}}, 1}};
+    };
+    for (const auto& [name, example] : examples) {
+        INFO(name);
+        CHECK(expand(example.first, data) == example.second);
+    }
+    std::set<std::string_view> expected;
+    for (const auto& [name, example] : examples) {
+        expected.insert(name);
+    }
+    std::set<std::string_view> known;
+    for (const auto& function : rules::templateFunctions()) {
+        CHECK(known.insert(function.name).second);
+    }
+    CHECK(known == expected);
 }

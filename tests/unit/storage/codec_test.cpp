@@ -174,7 +174,7 @@ TEST_CASE("what a server's samples look like becomes small") {
     CHECK(checkValues(counter) < 720 * 6 / 8);
 }
 
-TEST_CASE("a log entry comes back; a damaged one is refused") {
+TEST_CASE("a log entry comes back, a damaged one is refused") {
     const std::vector<std::vector<Sample>> samples = {
         {{1000, 1}, {2000, -0.0}, {3000, staleNaN()}},
         {{500, 0.1}},
@@ -205,7 +205,7 @@ TEST_CASE("a log entry comes back; a damaged one is refused") {
     CHECK(entry.series().empty());
 }
 
-TEST_CASE("a series' labels come back; damaged ones are refused") {
+TEST_CASE("a series' labels come back, damaged ones are refused") {
     const Labels labels{{"__name__", "up"}, {"instance", "web-01"}, {"job", std::string(300, 'j')}};
     const auto good = encodeLabels(labels);
     std::vector<LabelView> views = {{"left", "over"}};

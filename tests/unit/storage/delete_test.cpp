@@ -88,7 +88,7 @@ TEST_CASE("once samples of a wrong clock are deleted, right ones are accepted ag
     CHECK(mustAppend(*store, {{labelsOf(0), {{19 * kHour, 7}}}}).refused == 1);
 }
 
-TEST_CASE("the beginning of a series can be deleted; what matches nothing changes nothing") {
+TEST_CASE("the beginning of a series can be deleted, what matches nothing changes nothing") {
     const TempDir dir;
     auto store = openStore(keepEverything(dir.file()));
     fill(*store);

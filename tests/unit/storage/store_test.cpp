@@ -1,3 +1,4 @@
+#include <limits>
 #include <map>
 
 #include "tests/unit/storage/support.h"

@@ -1,0 +1,20 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "common/reach/ruleset.h"
+
+namespace lapwing::agent {
+
+/// The addresses of interfaces that are up (without loopback), and whether this network namespace forwards.
+/// Unreadable parts are left out.
+reach::Host thisHost(const std::string& proc);
+
+/// The id of the present boot; "" if it cannot be read.
+std::string bootId(const std::string& proc);
+
+/// The inode of the network namespace of this process; 0 if it cannot be read.
+std::uint64_t networkNamespace(const std::string& proc);
+
+}  // namespace lapwing::agent

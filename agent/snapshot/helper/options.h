@@ -1,0 +1,21 @@
+#pragma once
+
+#include <chrono>
+#include <string>
+
+namespace lapwing::agent {
+
+/// Where the helper finds its inputs and tools, and how long it waits for them.
+struct CollectOptions {
+    std::string proc = "/proc";
+    std::string nft = "/usr/sbin/nft";
+    std::string tools = "/usr/sbin";  ///< the directory of iptables-nft-save, iptables-restore, ip
+    std::string sshd = "/usr/sbin/sshd";
+    std::string keepalived = "/etc/keepalived/keepalived.conf";
+    std::chrono::milliseconds tool_deadline{5'000};
+    std::string root;      ///< prefix of the paths that decide about the next boot; "" is this machine
+    std::string previous;  ///< the last snapshot: a rehearsal in it is reused while its inputs are unchanged
+    std::chrono::milliseconds rehearsal_deadline{3'000};
+};
+
+}  // namespace lapwing::agent

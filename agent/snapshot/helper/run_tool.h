@@ -1,0 +1,21 @@
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <string>
+#include <vector>
+
+#include "agent/snapshot/snapshot.h"
+
+namespace lapwing::agent {
+
+/// The most that a tool of the helper may print, in bytes.
+inline constexpr std::size_t kMostToolOutput = 16U << 20;
+
+/// Runs a program with that argument vector (argv[0] is its absolute path). Its environment is LC_ALL=C and a
+/// lock file for iptables that a sandbox lets it open. Kills the program at the deadline, and once it has
+/// printed more than `most` bytes.
+ToolOutput runTool(const std::vector<std::string>& argv, std::chrono::milliseconds deadline,
+                   std::size_t most);
+
+}  // namespace lapwing::agent

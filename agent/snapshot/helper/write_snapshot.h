@@ -1,0 +1,13 @@
+#pragma once
+
+#include <string>
+
+#include "common/error.h"
+
+namespace lapwing::agent {
+
+/// Replaces `file` in one step, with mode 0640 and the group `group` where that group exists. Errors:
+/// `denied`, `unavailable`.
+Expected<void> writeSnapshot(const std::string& file, const std::string& json, const std::string& group);
+
+}  // namespace lapwing::agent

@@ -1,0 +1,201 @@
+#include <map>
+#include <utility>
+
+#include "agent/snapshot/snapshot.h"
+#include "common/json.h"
+
+namespace lapwing::agent {
+
+namespace {
+
+constexpr int kFormat = 1;
+
+void putTool(json::Writer& out, const ToolOutput& tool) {
+    out.StartObject();
+    json::put(out, "tool", tool.tool);
+    json::put(out, "status", readStatusName(tool.status));
+    json::put(out, "output", tool.output);
+    json::put(out, "error", tool.error);
+    out.EndObject();
+}
+
+void putOwners(json::Writer& out, const std::map<std::uint64_t, Owner>& owners) {
+    json::key(out, "owners");
+    out.StartArray();
+    for (const auto& [inode, owner] : owners) {
+        out.StartObject();
+        json::put(out, "inode", inode);
+        json::put(out, "pid", owner.pid);
+        json::put(out, "process", owner.process);
+        json::put(out, "executable", owner.executable);
+        out.EndObject();
+    }
+    out.EndArray();
+}
+
+void putKeepalived(json::Writer& out, const Snapshot& snapshot) {
+    json::key(out, "keepalived");
+    out.StartObject();
+    json::put(out, "status", readStatusName(snapshot.keepalived_status));
+    json::put(out, "error", snapshot.keepalived_error);
+    json::put(out, "unread", snapshot.keepalived.unread);
+    json::key(out, "instances");
+    out.StartArray();
+    for (const auto& instance : snapshot.keepalived.instances) {
+        out.StartObject();
+        json::put(out, "name", instance.name);
+        json::put(out, "interface", instance.interface);
+        json::put(out, "virtual_router_id", instance.virtual_router_id);
+        json::put(out, "priority", instance.priority);
+        json::put(out, "initial_state", instance.initial_state);
+        json::put(out, "addresses", instance.addresses);
+        json::put(out, "peers", instance.peers);
+        json::put(out, "tracks", instance.tracks);
+        out.EndObject();
+    }
+    out.EndArray();
+    out.EndObject();
+}
+
+void putBoot(json::Writer& out, const Boot& boot) {
+    json::key(out, "boot");
+    out.StartObject();
+    json::put(out, "sources", boot.sources);
+    json::put(out, "makers", boot.makers);
+    json::put(out, "faults", boot.faults);
+    json::put(out, "listing", boot.listing);
+    json::put(out, "unknown", boot.unknown);
+    json::put(out, "fingerprint", boot.fingerprint);
+    json::put(out, "rehearsed_ms", boot.rehearsed);
+    out.EndObject();
+}
+
+ReadStatus readStatus(const json::Value& object, const char* name) {
+    const auto text = json::text(object, name);
+    for (const auto status : {ReadStatus::ok, ReadStatus::absent, ReadStatus::denied}) {
+        if (text == readStatusName(status)) {
+            return status;
+        }
+    }
+    return ReadStatus::failed;
+}
+
+int readInt(const json::Value& object, const char* name) {
+    const auto& value = json::member(object, name);
+    return value.IsInt() ? value.GetInt() : 0;
+}
+
+ToolOutput readTool(const json::Value& tool) {
+    return {json::text(tool, "tool"), readStatus(tool, "status"), json::text(tool, "output"),
+            json::text(tool, "error")};
+}
+
+std::map<std::uint64_t, Owner> readOwners(const json::Value& list) {
+    std::map<std::uint64_t, Owner> out;
+    for (const auto& owner : json::items(list)) {
+        out[json::unsignedInteger(owner, "inode").value_or(0)] = {
+            readInt(owner, "pid"), json::text(owner, "process"), json::text(owner, "executable")};
+    }
+    return out;
+}
+
+KeepalivedConfig readKeepalived(const json::Value& keepalived) {
+    KeepalivedConfig out;
+    out.unread = json::texts(keepalived, "unread");
+    for (const auto& instance : json::items(json::member(keepalived, "instances"))) {
+        out.instances.push_back({json::text(instance, "name"), json::text(instance, "interface"),
+                                 readInt(instance, "virtual_router_id"), readInt(instance, "priority"),
+                                 json::text(instance, "initial_state"), json::texts(instance, "addresses"),
+                                 json::texts(instance, "peers"), json::texts(instance, "tracks")});
+    }
+    return out;
+}
+
+Boot readBoot(const json::Value& boot) {
+    return {json::texts(boot, "sources"),
+            json::texts(boot, "makers"),
+            json::texts(boot, "faults"),
+            json::text(boot, "listing"),
+            json::text(boot, "unknown"),
+            json::text(boot, "fingerprint"),
+            json::integer(boot, "rehearsed_ms").value_or(0)};
+}
+
+std::string compact(const json::Value& value) {
+    json::Writer out;
+    value.Accept(out);
+    return out.text();
+}
+
+}  // namespace
+
+std::string toJson(const Snapshot& snapshot) {
+    json::Writer out;
+    out.StartObject();
+    json::put(out, "format", kFormat);
+    json::put(out, "time_ms", snapshot.time);
+    json::put(out, "boot_id", snapshot.boot_id);
+    json::put(out, "network_namespace", snapshot.network_namespace);
+    json::key(out, "versions");
+    out.StartObject();
+    for (const auto& [tool, version] : snapshot.versions) {
+        json::put(out, tool, version);
+    }
+    out.EndObject();
+    json::key(out, "ruleset");
+    putTool(out, snapshot.ruleset);
+    json::key(out, "listing");
+    putTool(out, snapshot.listing);
+    json::key(out, "iptables");
+    out.StartArray();
+    for (const auto& tool : snapshot.iptables) {
+        putTool(out, tool);
+    }
+    out.EndArray();
+    json::put(out, "legacy_tables", snapshot.legacy_tables);
+    json::put(out, "legacy_status", readStatusName(snapshot.legacy_status));
+    putOwners(out, snapshot.owners);
+    json::put(out, "unread", snapshot.unread);
+    putKeepalived(out, snapshot);
+    if (snapshot.ssh_takes_passwords) {
+        json::put(out, "ssh_takes_passwords", *snapshot.ssh_takes_passwords);
+    }
+    json::putRaw(out, "host", reach::toJson(snapshot.host));
+    putBoot(out, snapshot.boot);
+    out.EndObject();
+    return out.text();
+}
+
+Expected<Snapshot> parseSnapshot(std::string_view text) {
+    const auto document = json::parse(text);
+    const auto time = json::integer(document, "time_ms");
+    if (json::integer(document, "format") != kFormat || !time) {
+        return fail(ErrorKind::protocol, "reading the snapshot: not in the form that this version writes");
+    }
+    Snapshot snapshot;
+    snapshot.time = *time;
+    snapshot.boot_id = json::text(document, "boot_id");
+    snapshot.network_namespace = json::unsignedInteger(document, "network_namespace").value_or(0);
+    for (const auto& [tool, version] : json::members(json::member(document, "versions"))) {
+        snapshot.versions[json::text(tool)] = json::text(version);
+    }
+    snapshot.ruleset = readTool(json::member(document, "ruleset"));
+    snapshot.listing = readTool(json::member(document, "listing"));
+    for (const auto& tool : json::items(json::member(document, "iptables"))) {
+        snapshot.iptables.push_back(readTool(tool));
+    }
+    snapshot.legacy_tables = json::texts(document, "legacy_tables");
+    snapshot.legacy_status = readStatus(document, "legacy_status");
+    snapshot.owners = readOwners(json::member(document, "owners"));
+    snapshot.unread = json::texts(document, "unread");
+    const auto& keepalived = json::member(document, "keepalived");
+    snapshot.keepalived_status = readStatus(keepalived, "status");
+    snapshot.keepalived_error = json::text(keepalived, "error");
+    snapshot.keepalived = readKeepalived(keepalived);
+    snapshot.ssh_takes_passwords = json::flag(document, "ssh_takes_passwords");
+    snapshot.host = reach::hostFromJson(compact(json::member(document, "host")));
+    snapshot.boot = readBoot(json::member(document, "boot"));
+    return snapshot;
+}
+
+}  // namespace lapwing::agent

@@ -1,0 +1,46 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "collector/storage/damaged_blocks.h"
+#include "collector/storage/database.h"
+#include "collector/storage/heads.h"
+#include "collector/storage/queryable.h"
+#include "collector/storage/series_catalog.h"
+
+namespace lapwing::storage {
+
+/// Reads samples and labels, as Queryable says. Thread-safe; waits for a writer only while that publishes a
+/// commit.
+class Querier {
+  public:
+    Querier(Database& database, const SeriesCatalog& catalog, const Heads& heads,
+            const DamagedBlocks& damaged)
+        : database_(database), catalog_(catalog), heads_(heads), damaged_(damaged) {}
+
+    Expected<std::vector<SeriesSamples>> select(const Matchers& matchers, TimestampMs from, TimestampMs to,
+                                                const ReadLimits& limits) const;
+    std::vector<Labels> series(const std::vector<Matchers>& any, TimestampMs from, TimestampMs to) const;
+    std::vector<std::string> labelNames(const std::vector<Matchers>& any, TimestampMs from,
+                                        TimestampMs to) const;
+    std::vector<std::string> labelValues(const std::string& name, const std::vector<Matchers>& any,
+                                         TimestampMs from, TimestampMs to) const;
+
+  private:
+    struct Selected;
+    std::vector<Selected> selectSeries(const Matchers& matchers, TimestampMs from, TimestampMs to) const;
+    Expected<void> readBlocks(std::vector<Selected>& selected, TimestampMs from, TimestampMs to,
+                              const ReadLimits& limits) const;
+    Expected<void> readDamaged(Reader& reader, std::vector<Selected>& selected, TimestampMs from,
+                               TimestampMs to) const;
+    std::vector<SeriesId> matching(const std::vector<Matchers>& any, TimestampMs from, TimestampMs to) const
+        LAPWING_REQUIRES_SHARED(catalog_.mutex);
+
+    Database& database_;
+    const SeriesCatalog& catalog_;
+    const Heads& heads_;
+    const DamagedBlocks& damaged_;
+};
+
+}  // namespace lapwing::storage

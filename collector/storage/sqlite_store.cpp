@@ -1,0 +1,203 @@
+#include "collector/storage/sqlite_store.h"
+
+#include <future>
+#include <utility>
+
+namespace lapwing::storage {
+
+Expected<std::unique_ptr<Store>> Store::open(StoreOptions options) {
+    auto store = SqliteStore::open(std::move(options));
+    if (!store) {
+        return tl::unexpected(store.error());
+    }
+    return std::unique_ptr<Store>(std::move(*store));
+}
+
+Expected<AppendResult> Store::append(const std::vector<TimeSeries>& batch) {
+    std::vector<BatchSeries> views;
+    views.reserve(batch.size());
+    for (const auto& series : batch) {
+        views.push_back({0, &series.labels, series.samples});
+    }
+    return append(views);
+}
+
+Expected<std::unique_ptr<SqliteStore>> SqliteStore::open(StoreOptions options) {
+    auto wakeup = std::make_unique<Wakeup>();
+    auto database = Database::open(options.path, *wakeup);
+    if (!database) {
+        return tl::unexpected(database.error());
+    }
+    std::unique_ptr<SqliteStore> store(
+        new SqliteStore(std::move(options), std::move(wakeup), std::move(*database)));
+    auto loaded = store->load();
+    if (!loaded) {
+        Error error = std::move(loaded.error());
+        error.message = store->options_.path + ": cannot be read and was left as it is: " + error.message;
+        return tl::unexpected(std::move(error));
+    }
+    store->maintenance_.start();
+    return store;
+}
+
+SqliteStore::SqliteStore(StoreOptions options, std::unique_ptr<Wakeup> wakeup,
+                         std::unique_ptr<Database> database)
+    : options_(std::move(options)),
+      wakeup_(std::move(wakeup)),
+      database_(std::move(database)),
+      catalog_(*database_),
+      heads_(*database_),
+      damaged_(*database_),
+      log_(*database_, catalog_),
+      documents_(*database_),
+      writer_(options_, *wakeup_, *database_, catalog_, heads_, log_),
+      querier_(*database_, catalog_, heads_, damaged_),
+      compactor_(*database_, catalog_, heads_, damaged_, log_),
+      retention_(options_, *database_, catalog_, heads_, damaged_, documents_),
+      deleter_(*database_, catalog_, heads_, damaged_, compactor_),
+      maintenance_(options_, *wakeup_, *database_, catalog_, heads_, compactor_, retention_) {}
+
+/// Everything that may find damage comes before the first write.
+Expected<void> SqliteStore::load() {
+    const WriteAccess access(*database_);
+    for (const char* table : {"groups", "series", "log", "chunks", "documents", "states", "meta"}) {
+        auto probe = access.connection().prepare(std::string("SELECT 1 FROM ") + table + " LIMIT 1", false);
+        if (!probe) {
+            return tl::unexpected(probe.error());
+        }
+        auto row = probe->step();
+        if (!row) {
+            return tl::unexpected(row.error());
+        }
+    }
+    const auto end = SeriesCatalog::endInTable(access);
+    if (!end) {
+        return tl::unexpected(end.error());
+    }
+    // After a crash these two take longest, and neither needs the other.
+    auto loading = std::async(std::launch::async, [&] { return catalog_.load(access, *end); });
+    auto head = log_.replay(*end);
+    auto ranges = loading.get();
+    if (!ranges) {
+        return tl::unexpected(ranges.error());
+    }
+    if (!head) {
+        return tl::unexpected(head.error());
+    }
+    auto done = heads_.load(access, catalog_.index(access), std::move(*head), std::move(*ranges));
+    if (done) {
+        done = damaged_.load(access);
+    }
+    if (done) {
+        done = log_.load(access);
+    }
+    if (done) {
+        done = catalog_.prepare(access);
+    }
+    if (done) {
+        done = access.startWriting();
+    }
+    return done;
+}
+
+Expected<std::vector<SeriesSamples>> SqliteStore::select(const Matchers& matchers, TimestampMs from,
+                                                         TimestampMs to, const ReadLimits& limits) const {
+    return querier_.select(matchers, from, to, limits);
+}
+
+Expected<std::vector<Labels>> SqliteStore::series(const std::vector<Matchers>& any, TimestampMs from,
+                                                  TimestampMs to) const {
+    return querier_.series(any, from, to);
+}
+
+Expected<std::vector<std::string>> SqliteStore::labelNames(const std::vector<Matchers>& any, TimestampMs from,
+                                                           TimestampMs to) const {
+    return querier_.labelNames(any, from, to);
+}
+
+Expected<std::vector<std::string>> SqliteStore::labelValues(const std::string& name,
+                                                            const std::vector<Matchers>& any,
+                                                            TimestampMs from, TimestampMs to) const {
+    return querier_.labelValues(name, any, from, to);
+}
+
+Expected<AppendResult> SqliteStore::append(std::span<BatchSeries> batch) {
+    return writer_.append(batch);
+}
+
+Expected<void> SqliteStore::deleteSeries(const std::vector<Matchers>& any, TimestampMs from, TimestampMs to) {
+    return deleter_.deleteSeries(any, from, to);
+}
+
+Expected<void> SqliteStore::putDocument(const Document& document) {
+    return documents_.put(document);
+}
+
+Expected<std::optional<Document>> SqliteStore::document(const std::string& digest) const {
+    return documents_.get(digest);
+}
+
+Expected<void> SqliteStore::putState(const std::string& name, const std::string& value) {
+    return documents_.putState(name, value);
+}
+
+Expected<std::optional<std::string>> SqliteStore::state(const std::string& name) const {
+    return documents_.state(name);
+}
+
+StoreStats SqliteStore::stats() const {
+    StoreStats stats;
+    {
+        const ReaderLock lock(catalog_.mutex);
+        stats.series = catalog_.index().size();
+    }
+    stats.samples = writer_.samplesStored();
+    stats.last_seq = log_.end().seq;
+    stats.file_bytes = database_->fileBytes();
+    stats.trouble = maintenance_.trouble();
+    stats.damaged_blocks = damaged_.size();
+    stats.over_series_limit = writer_.overSeriesLimit();
+    stats.size_dropped_samples = retention_.sizeDroppedSamples();
+    stats.size_dropped_before = retention_.sizeDroppedBefore();
+    return stats;
+}
+
+Expected<std::vector<LoggedBatch>> SqliteStore::readLog(std::uint64_t after, std::size_t max_samples) const {
+    return log_.read(after, max_samples);
+}
+
+LogEnd SqliteStore::logEnd() const {
+    return log_.end();
+}
+
+Expected<std::uint64_t> SqliteStore::logBytes(std::uint64_t after, std::uint64_t last) const {
+    return log_.bytes(after, last);
+}
+
+std::map<std::string, std::uint64_t> SqliteStore::logCursors() const {
+    return log_.cursors();
+}
+
+Expected<void> SqliteStore::putLogCursor(const std::string& reader, std::uint64_t seq) {
+    return log_.putCursor(reader, seq);
+}
+
+Expected<void> SqliteStore::dropLogCursor(const std::string& reader) {
+    return log_.dropCursor(reader);
+}
+
+Expected<void> SqliteStore::compact() {
+    return maintenance_.compact();
+}
+
+Expected<void> SqliteStore::expire() {
+    return maintenance_.expire();
+}
+
+Expected<void> SqliteStore::limitPages(std::int64_t pages) {
+    const WriteAccess access(*database_);
+    return access.connection().exec(
+        ("PRAGMA max_page_count=" + std::to_string(pages == 0 ? 0xfffffffeLL : pages)).c_str());
+}
+
+}  // namespace lapwing::storage

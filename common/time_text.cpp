@@ -1,0 +1,39 @@
+#include "common/time_text.h"
+
+#include <fmt/chrono.h>
+
+#include <ctime>
+
+namespace lapwing {
+
+namespace {
+
+/// Cuts a time into seconds and milliseconds, the milliseconds from 0 to 999 before 1970 too.
+struct Instant {
+    explicit Instant(std::int64_t time)
+        : milliseconds((time % 1000 + 1000) % 1000), seconds((time - milliseconds) / 1000) {}
+
+    std::int64_t milliseconds;
+    std::time_t seconds;
+};
+
+}  // namespace
+
+std::string rfc3339(std::int64_t ms) {
+    const Instant instant(ms);
+    if (instant.milliseconds != 0) {
+        return rfc3339Milliseconds(ms);
+    }
+    return fmt::format("{:%Y-%m-%dT%H:%M:%S}Z", fmt::gmtime(instant.seconds));
+}
+
+std::string rfc3339Milliseconds(std::int64_t ms) {
+    const Instant instant(ms);
+    return fmt::format("{:%Y-%m-%dT%H:%M:%S}.{:03}Z", fmt::gmtime(instant.seconds), instant.milliseconds);
+}
+
+std::string dateAndTime(std::int64_t ms) {
+    return fmt::format("{:%Y-%m-%d %H:%M:%S}", fmt::gmtime(Instant(ms).seconds));
+}
+
+}  // namespace lapwing

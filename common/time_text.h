@@ -1,0 +1,16 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+/// Times as text, in UTC. All take milliseconds since 1970 and are pure and thread-safe.
+namespace lapwing {
+
+/// RFC 3339: "2026-11-23T06:28:52.123Z"; a fraction of zero is left out.
+std::string rfc3339(std::int64_t ms);
+/// The same, always with three decimals.
+std::string rfc3339Milliseconds(std::int64_t ms);
+/// "2026-11-23 06:28:52"; the milliseconds are cut off.
+std::string dateAndTime(std::int64_t ms);
+
+}  // namespace lapwing

@@ -1,0 +1,108 @@
+#include "agent/snapshot/snapshot_file.h"
+
+#include <unistd.h>
+
+#include <cstdio>
+#include <fstream>
+#include <thread>
+#include <vector>
+
+#include "agent/snapshot/helper/write_snapshot.h"
+#include "tests/unit/catch.h"
+
+using namespace lapwing;
+using namespace lapwing::agent;
+
+namespace {
+
+constexpr TimestampMs kNow = 1'700'000'000'000;
+constexpr std::int64_t kMostAgeMs = 60'000;
+
+/// A snapshot's file without a boot id and a namespace, so that it fits any host.
+class TemporarySnapshot {
+  public:
+    TemporarySnapshot() : path_("/tmp/lapwing-snapshot-test-" + std::to_string(getpid())) {}
+    ~TemporarySnapshot() { std::remove(path_.c_str()); }
+    TemporarySnapshot(const TemporarySnapshot&) = delete;
+    TemporarySnapshot& operator=(const TemporarySnapshot&) = delete;
+    const std::string& path() const { return path_; }
+
+    void write(const std::string& version, TimestampMs time = kNow) const {
+        Snapshot snapshot;
+        snapshot.time = time;
+        snapshot.versions["nft"] = version;
+        REQUIRE(writeSnapshot(path_, toJson(snapshot), ""));
+    }
+
+  private:
+    std::string path_;
+};
+
+std::string versionIn(SnapshotFile& file) {
+    const auto snapshot = file.read(kNow, kMostAgeMs);
+    REQUIRE(snapshot);
+    return (*snapshot)->versions.at("nft");
+}
+
+}  // namespace
+
+TEST_CASE("a snapshot is parsed once for all readers, and again after the file has changed") {
+    const TemporarySnapshot written;
+    SnapshotFile file(written.path());
+    written.write("1.0.6");
+    const auto first = file.read(kNow, kMostAgeMs);
+    REQUIRE(first);
+    CHECK(*file.read(kNow + 1, kMostAgeMs) == *first);
+    written.write("1.0.7");
+    CHECK(versionIn(file) == "1.0.7");
+    CHECK((*first)->versions.at("nft") == "1.0.6");
+}
+
+TEST_CASE("the age of a snapshot is judged at each reading") {
+    const TemporarySnapshot written;
+    SnapshotFile file(written.path());
+    written.write("1.0.6");
+    CHECK(file.read(kNow + kMostAgeMs, kMostAgeMs));
+    const auto old = file.read(kNow + kMostAgeMs + 1, kMostAgeMs);
+    REQUIRE_FALSE(old);
+    CHECK(old.error().kind == ErrorKind::unavailable);
+    written.write("1.0.6", kNow + kMostAgeMs);
+    CHECK(file.read(kNow + kMostAgeMs + 1, kMostAgeMs));
+}
+
+TEST_CASE("a file that disappears or is damaged is no snapshot, even after a good one") {
+    const TemporarySnapshot written;
+    SnapshotFile file(written.path());
+    CHECK(file.read(kNow, kMostAgeMs).error().kind == ErrorKind::not_found);
+    written.write("1.0.6");
+    CHECK(versionIn(file) == "1.0.6");
+    std::ofstream(written.path()) << "{\"format\":1";
+    CHECK(file.read(kNow, kMostAgeMs).error().kind == ErrorKind::protocol);
+    std::remove(written.path().c_str());
+    CHECK(file.read(kNow, kMostAgeMs).error().kind == ErrorKind::not_found);
+    written.write("1.0.7");
+    CHECK(versionIn(file) == "1.0.7");
+}
+
+TEST_CASE("several threads may read a snapshot while it is replaced") {
+    const TemporarySnapshot written;
+    SnapshotFile file(written.path());
+    written.write("0");
+    std::vector<std::thread> readers;
+    std::vector<int> failures(4, 0);
+    for (int& failed : failures) {
+        readers.emplace_back([&file, &failed] {
+            for (int i = 0; i < 500; ++i) {
+                failed += file.read(kNow, kMostAgeMs) ? 0 : 1;
+            }
+        });
+    }
+    for (int i = 1; i <= 50; ++i) {
+        written.write(std::to_string(i));
+    }
+    for (auto& reader : readers) {
+        reader.join();
+    }
+    CHECK(failures == std::vector<int>(4, 0));
+    CHECK(versionIn(file) == "50");
+}
