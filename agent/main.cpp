@@ -17,8 +17,9 @@ int run(int argc, char** argv) {
     std::string probe;
     std::string socket;
     bool json = false;
-    CLI::App app("Watches this server and delivers what it sees to a lapwing-collector.", "lapwing-agent");
-    app.add_option("-c,--config", config, "The configuration")->capture_default_str();
+    CLI::App app("Watches this server and delivers its measurements to a lapwing-collector.",
+                 "lapwing-agent");
+    app.add_option("-c,--config", config, "The configuration file")->capture_default_str();
     app.require_subcommand(1);
     app.fallthrough();
 
@@ -27,27 +28,27 @@ int run(int argc, char** argv) {
     app.add_subcommand("check-config", "Report every error of the configuration as file:line:column")
         ->callback([&] { code = checkConfig(config); });
     auto* once = app.add_subcommand("probe", "Run one probe once and print its samples");
-    once->add_option("NAME", probe, "As list-probes names it")->required();
+    once->add_option("NAME", probe, "The probe's name, as in list-probes")->required();
     once->callback([&] { code = probeOnce(config, probe); });
-    app.add_subcommand("list-probes", "List the probes, which of them are on, and why")->callback([&] {
+    app.add_subcommand("list-probes", "List the probes: on or off, and why")->callback([&] {
         code = listProbes(config);
     });
-    auto* status =
-        app.add_subcommand("status", "Ask the running agent how its probes and its delivery are doing");
-    status->add_flag("--json", json, "For programs");
-    status->add_option("--socket", socket, "The agent's status socket; by default as the configuration says");
+    auto* status = app.add_subcommand("status", "Show the running agent's probes and delivery");
+    status->add_flag("--json", json, "Print JSON");
+    status->add_option("--socket", socket, "The agent's status socket; default: the configuration's");
     status->callback([&] { code = showStatus(config, socket, json); });
     ReachQuestion question;
-    auto* reach = app.add_subcommand("reach", "Say from whom a port can be reached, and by which rules");
+    auto* reach =
+        app.add_subcommand("reach", "Show which sources can reach a port, and the rules that decide it");
     reach->add_option("PORT", question.target, "tcp/3306, udp/53, vrrp")->required();
-    reach->add_option("--to", question.to, "An address of the host; by default each that it has");
-    reach->add_option("--from", question.from, "An address or a network; by default everybody");
-    reach->add_option("--interface", question.interface, "Where the packets come in");
+    reach->add_option("--to", question.to, "An address of this host; default: all of them");
+    reach->add_option("--from", question.from, "The source: an address or a network; default: every source");
+    reach->add_option("--interface", question.interface, "The incoming interface");
     reach->add_option(
         "--snapshot", question.snapshot,
-        "A snapshot, or the output of `nft -j list ruleset`; by default the rules of this network "
+        "A snapshot, or the output of `nft -j list ruleset`; default: the rules of this network "
         "namespace (as root)");
-    reach->add_flag("--json", question.json, "For programs");
+    reach->add_flag("--json", question.json, "Print JSON");
     reach->callback([&] { code = answerReach(question); });
     app.add_subcommand("version", "Print the version")->callback([] {
         std::puts("lapwing-agent " LAPWING_VERSION);
@@ -66,7 +67,7 @@ int run(int argc, char** argv) {
 int main(int argc, char** argv) {
     prepareProcess();
     const int code = run(argc, argv);
-    // A run of a probe that hangs may still be there; nothing needs its end.
+    // A hung run of a probe may still be there; the process does not wait for its end.
     std::fflush(nullptr);
     std::_Exit(code);
 }

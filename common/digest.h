@@ -5,7 +5,7 @@
 
 namespace lapwing {
 
-/// SHA-256 in lower-case hexadecimal: what a document is called.
+/// SHA-256 in lower-case hexadecimal; the digest of documents.
 std::string sha256(std::string_view bytes);
 
 }  // namespace lapwing

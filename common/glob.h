@@ -5,10 +5,10 @@
 
 namespace lapwing {
 
-/// Whether glob(7) would look for more than one file.
+/// True if the text is a pattern of glob(7).
 bool hasWildcard(const std::string& pattern);
 
-/// The files that match a pattern as glob(7) has it, sorted; none where a directory cannot be read.
+/// The files that match a pattern of glob(7), sorted. Directories that cannot be read have no files.
 std::vector<std::string> filesMatching(const std::string& pattern);
 
 }  // namespace lapwing

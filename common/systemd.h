@@ -6,11 +6,11 @@
 
 namespace lapwing {
 
-/// systemd's notification protocol (sd_notify(3)), which is one datagram: libsystemd would bring five more
-/// libraries into a process that is to stay small. Without NOTIFY_SOCKET nothing happens.
+/// Sends a notification to systemd (sd_notify(3)); does nothing without NOTIFY_SOCKET. The protocol is one
+/// datagram, so this avoids libsystemd and the five libraries that it loads.
 void notifySystemd(const std::string& state);
 
-/// How often systemd wants to hear WATCHDOG=1 (WATCHDOG_USEC, if it is meant for this process).
+/// The interval in which systemd expects WATCHDOG=1 (WATCHDOG_USEC, if it is meant for this process).
 std::optional<std::chrono::microseconds> watchdogInterval();
 
 }  // namespace lapwing

@@ -8,7 +8,7 @@ namespace {
 
 constexpr std::size_t kMostTargets = 256;
 constexpr std::size_t kMostCanaries = 32;
-// Above where services listen: never a port that one waits for.
+// Above the ports that services use, so that a canary never takes one of them.
 constexpr std::int64_t kLowestCanaryPort = 20'000;
 constexpr std::int64_t kHighestPort = 65535;
 constexpr std::size_t kShortestNonce = 16;

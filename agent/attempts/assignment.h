@@ -24,7 +24,7 @@ struct CanaryOrder {
     bool listens = false;
     std::string id;
     std::string peer;
-    reach::Address address;  ///< of the peer, to connect to
+    reach::Address address;  ///< of the peer
     std::uint16_t port = 0;
     std::string nonce;
     std::int64_t at_us = 0;  ///< on the collector's clock
@@ -36,9 +36,9 @@ struct Orders {
     std::vector<CanaryOrder> canaries;
 };
 
-/// Reads an assignment and leaves out whatever is not about a peer of the configuration, by its address
-/// there: the collector may ask for anything, the agent does not do it. Also left out: anything but TCP,
-/// ports out of range, a canary's port below 1024. Error `protocol` for what is no assignment.
+/// Reads an assignment. An order must be about a peer that the configuration names, at its address there:
+/// the agent does nothing else, whatever the collector asks. Left out: all other orders, other protocols
+/// than TCP, ports out of range, a canary's port below 20000. Error `protocol` for a malformed assignment.
 Expected<Orders> parseAssignment(std::string_view json, const std::vector<Peer>& peers, bool canary);
 
 }  // namespace lapwing::agent

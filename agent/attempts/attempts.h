@@ -15,35 +15,35 @@ namespace lapwing::agent {
 struct Peer {
     std::string host;
     std::string address;  ///< IPv4 or IPv6; a peer with both is named twice
-    int control_port =
-        0;  ///< a port that is known to answer: silence elsewhere counts only if it does. 0: none
+    /// A port that is known to answer: the silence of another port counts only if this one answers. 0: none.
+    int control_port = 0;
 };
 
 struct AttemptsConfig {
-    std::string host;           ///< this agent's own
+    std::string host;           ///< of this agent
     std::string collector_url;  ///< "https://mon:9766"
     http::ClientTls tls;
     std::vector<Peer> peers;
     bool canary = true;
-    std::chrono::milliseconds interval{60'000};            ///< between two rounds at the same target
+    std::chrono::milliseconds interval{60'000};            ///< between two attempts at the same target
     std::chrono::milliseconds greeting_interval{600'000};  ///< between two readings of MySQL's greeting
     std::chrono::milliseconds report_interval{30'000};     ///< how often the last results are reported again
     std::chrono::milliseconds timeout{1'500};              ///< of one connection attempt
 };
 
 /// Asks the collector which of the peers' listeners to try (a long poll), connects to them from the main and
-/// from a second address of the interface that reaches them, and reports what came of it: `lapwing_attempt_*`
-/// and `lapwing_canary_result` (docs/metrics.md), with job="firewall" and instance = the peer. At most five
-/// connections a second. Also the canary: a listener on a random port for two seconds, the agent's only one.
+/// from a second address of the interface that reaches them, and reports the results (report.h). At most five
+/// connections a second. Also carries out canaries: the agent's only listener, on a random port for two
+/// seconds.
 class Attempts {
   public:
-    /// Called from a thread of Attempts' own. Series that end carry a staleness marker.
+    /// Called from a thread of the Attempts. Series that end carry a staleness marker.
     using Sink = std::function<void(std::vector<TimeSeries>)>;
-    /// The collector's clock minus this one's, in seconds (0 while it is not known). Any thread.
+    /// The collector's clock minus this host's, in seconds (0 while it is unknown). Any thread.
     using ClockOffset = std::function<double()>;
 
     Attempts(AttemptsConfig config, Sink sink, ClockOffset clock_offset);
-    /// Stops.
+    /// Calls stop().
     ~Attempts();
     Attempts(const Attempts&) = delete;
     Attempts& operator=(const Attempts&) = delete;

@@ -9,14 +9,14 @@
 
 namespace lapwing::agent {
 
-/// How one attempt to connect ended.
+/// The result of one attempt to connect.
 enum class Attempted {
     open,
     refused,      ///< a reset, or ICMP port unreachable: the kernel does not tell them apart
     silent,       ///< no answer within the time
-    rejected,     ///< ICMP says that it may not pass
+    rejected,     ///< ICMP: administratively prohibited
     unreachable,  ///< no route, no such neighbour
-    not_tried,    ///< this host could not even try: no such source address, or its own rules forbid it
+    not_tried,    ///< no such source address, or this host's own rules forbid the attempt
 };
 
 /// "open", "refused", ...
@@ -42,7 +42,7 @@ class Connection {
 
 struct ConnectResult {
     Attempted attempted = Attempted::not_tried;
-    Connection connection;  ///< if it is open
+    Connection connection;  ///< where `attempted` is open
 };
 
 /// One TCP connection from `source` (any port) to `target`. Ends within `timeout`.

@@ -20,7 +20,7 @@ unsigned char byteAt(std::string_view packet, std::size_t at) {
     return static_cast<unsigned char>(packet[at]);
 }
 
-/// Whole, by its declared length; "" if it does not come in time.
+/// One whole packet, by its declared length; "" if it does not come in time.
 std::string readPacket(const Connection& connection, Clock::time_point end) {
     constexpr std::size_t most = 4096;
     std::string packet;
@@ -105,7 +105,7 @@ std::string readGreeting(const Connection& connection, std::chrono::milliseconds
             continue;
         }
         if (byteAt(answer, kHeader) != kError) {
-            connection.send(framed(0, "\x01"));  // an anonymous account let it in: COM_QUIT
+            connection.send(framed(0, "\x01"));  // an anonymous account accepted the login: COM_QUIT
         }
         break;
     }

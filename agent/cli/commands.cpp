@@ -51,7 +51,7 @@ void setLabel(prometheus::ClientMetric& metric, const std::string& name, const s
     labels.push_back({name, value});
 }
 
-/// Families of several runs, each name once, as the text format wants it.
+/// The families of several runs, each name once, as the text format requires.
 class Exposition {
   public:
     void add(const ProbeSpec& spec, std::vector<prometheus::MetricFamily> families) {
@@ -118,7 +118,7 @@ int probeOnce(const std::string& config_file, const std::string& name) {
     }
     config::Reader reader;
     auto loaded = loadConfig(reader, config_file, {*kind});
-    // Without the configuration the defaults still serve; what is wrong in it is said.
+    // An invalid configuration is reported, and the defaults serve in its place.
     report(reader);
     auto specs = std::move(loaded.specs);
     if (specs.empty()) {

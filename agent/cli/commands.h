@@ -11,15 +11,15 @@ inline constexpr int kDegraded = 1;
 inline constexpr int kUsage = 2;
 inline constexpr int kUnreachable = 3;
 
-/// The verbs that end by themselves. Data goes to stdout, what went wrong to stderr.
+/// The verbs that end by themselves. They print data to stdout and problems to stderr.
 
-/// Every problem of the configuration as file:line:column.
+/// Prints every problem of the configuration as file:line:column.
 int checkConfig(const std::string& config_file);
-/// Runs one probe once, in the foreground, and prints its samples in Prometheus' text format. May leave a
-/// hung run behind: end the process with std::_Exit.
+/// Runs one probe once, in the foreground, and prints its samples in Prometheus' text format. A hung run may
+/// stay behind: end the process with std::_Exit.
 int probeOnce(const std::string& config_file, const std::string& name);
 int listProbes(const std::string& config_file);
-/// Asks the running agent.
+/// Asks the running agent for its status.
 int showStatus(const std::string& config_file, const std::string& socket, bool json);
 
 }  // namespace lapwing::agent

@@ -28,7 +28,7 @@ using Clock = std::chrono::steady_clock;
 using std::chrono::milliseconds;
 
 constexpr std::size_t kStackBytes = 512U << 10;
-// Together, and with what cannot be interrupted, less than two seconds.
+// Both graces and the uninterruptible parts of stopping take less than two seconds.
 constexpr milliseconds kRunnerGrace{500};
 constexpr milliseconds kDeliveryGrace{1000};
 constexpr milliseconds kTick{10'000};
@@ -36,7 +36,7 @@ constexpr milliseconds kSchedulerStuck{45'000};
 
 void setUpLog() {
     auto logger = spdlog::stderr_logger_mt("lapwing");
-    // The journal has the time.
+    // The journal adds the time itself.
     logger->set_pattern(std::getenv("JOURNAL_STREAM") != nullptr ? "%l: %v" : "%Y-%m-%dT%H:%M:%S.%e %l: %v");
     spdlog::set_default_logger(std::move(logger));
 }
@@ -70,7 +70,7 @@ sigset_t stopSignals() {
     return signals;
 }
 
-/// Waits for a signal; meanwhile tells systemd that probes are being run.
+/// Waits for a signal. Meanwhile tells systemd that the scheduler is alive.
 void waitForStop(const Runner& runner) {
     const sigset_t signals = stopSignals();
     const auto watchdog = watchdogInterval();
@@ -87,12 +87,12 @@ void waitForStop(const Runner& runner) {
 }  // namespace
 
 void prepareProcess() {
-    // One arena, and what a burst allocated goes back to the system: resident memory matters more here than
-    // malloc's speed does.
+    // One arena, and freed bursts go back to the system: resident memory matters more here than malloc's
+    // speed.
     mallopt(M_ARENA_MAX, 1);
     mallopt(M_MMAP_THRESHOLD, 64 << 10);
     mallopt(M_TRIM_THRESHOLD, 128 << 10);
-#ifndef __SANITIZE_THREAD__  // which keeps more than that of its own for each thread
+#ifndef __SANITIZE_THREAD__  // the thread sanitizer needs larger stacks
     pthread_attr_t attributes;
     pthread_attr_init(&attributes);
     pthread_attr_setstacksize(&attributes, kStackBytes);
@@ -181,7 +181,7 @@ int runAgent(const std::string& config_file) {
         socket->reset();
     }
     spdlog::info("stopped; {} samples wait in the spool", delivery.state().spool.samples);
-    // Runs and requests that hang still use what this function holds.
+    // Hung runs and requests still use this function's objects.
     std::fflush(nullptr);
     std::_Exit(kFine);
 }

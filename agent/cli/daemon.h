@@ -4,11 +4,11 @@
 
 namespace lapwing::agent {
 
-/// Threads, memory and signals of a small daemon. Before anything else, and before any thread.
+/// Sets up threads, memory and signals for a small daemon. Call it first, before any thread begins.
 void prepareProcess();
 
-/// Probes and delivers until SIGTERM or SIGINT; returns the exit code. Whatever still hangs then is left
-/// behind: end the process with std::_Exit.
+/// Probes and delivers until SIGTERM or SIGINT; returns the exit code. Hung runs and requests stay behind:
+/// end the process with std::_Exit.
 int runAgent(const std::string& config_file);
 
 }  // namespace lapwing::agent

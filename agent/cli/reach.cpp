@@ -24,7 +24,7 @@ namespace {
 using reach::AddressRange;
 using reach::Verdict;
 
-/// For whom the ruleset does the same, and what.
+/// Sources that the ruleset treats alike, and its decision about them.
 struct Answer {
     reach::Packet packet;  ///< with the first source of `from`
     std::vector<AddressRange> from;
@@ -104,7 +104,7 @@ Expected<reach::Ruleset> readRuleset(const std::string& file) {
     return ruleset;
 }
 
-/// Sources that no packet from elsewhere has.
+/// Sources that no packet from another host can have.
 std::vector<AddressRange> impossibleSources() {
     std::vector<AddressRange> out;
     for (const auto* network : {"0.0.0.0/8", "127.0.0.0/8", "224.0.0.0/3", "::/128", "::1/128", "ff00::/8"}) {
@@ -115,8 +115,7 @@ std::vector<AddressRange> impossibleSources() {
     return out;
 }
 
-/// The parts of the sources that were asked for, each with what becomes of it; those that fare alike
-/// together.
+/// Evaluates the packet for each part of the wanted sources and groups the parts with equal results.
 Expected<std::vector<Answer>> answersFor(const reach::Ruleset& ruleset, reach::Packet packet,
                                          const std::optional<AddressRange>& from) {
     std::vector<Answer> out;
@@ -152,8 +151,8 @@ Expected<std::vector<Answer>> answersFor(const reach::Ruleset& ruleset, reach::P
     return out;
 }
 
-/// The host's addresses to which packets may be asked for, each with its interface; of VRRP, whose
-/// advertisements go to all who listen, its group.
+/// The host's addresses that the question is about, each with its interface. VRRP's advertisements go to its
+/// multicast group instead.
 std::vector<reach::Host::Interface> destinations(const reach::Ruleset& ruleset, const ReachQuestion& question,
                                                  const std::optional<AddressRange>& from) {
     std::vector<reach::Host::Interface> out;

@@ -4,19 +4,19 @@
 
 namespace lapwing::agent {
 
-/// What `lapwing-agent reach` is asked.
+/// The question of `lapwing-agent reach`.
 struct ReachQuestion {
     std::string target;     ///< "tcp/3306", "udp/53"
     std::string to;         ///< an address; "": every address of the host
-    std::string from;       ///< an address or a network; "": from whom at all
-    std::string interface;  ///< by which packets come in; "": that which has the address
+    std::string from;       ///< an address or a network; "": every source
+    std::string interface;  ///< the incoming interface; "": the one with the address
     std::string snapshot;   ///< a file; "": the ruleset of this network namespace
     bool json = false;
 };
 
-/// Prints what the ruleset does with a connection, and by which rules. kFine where every answer is certain,
-/// kDegraded where one is not, kUsage for a question that is none, kUnreachable where the ruleset could not
-/// be read.
+/// Prints the ruleset's decision about a connection, and the rules that make it. Returns kFine where every
+/// answer is certain, kDegraded where an answer is uncertain, kUsage for a malformed question, kUnreachable
+/// where the ruleset could not be read.
 int answerReach(const ReachQuestion& question);
 
 }  // namespace lapwing::agent

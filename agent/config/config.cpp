@@ -15,7 +15,7 @@
 namespace lapwing::agent {
 namespace {
 
-// The name that every collector's certificate carries, whatever address it is reached by.
+// Every collector's certificate carries this name, whatever address it is reached by.
 constexpr const char* kCollectorName = "lapwing-collector";
 
 std::string machineName() {
@@ -36,7 +36,7 @@ void readPath(const config::Node& node, std::string& out) {
     }
 }
 
-// A private key is its owner's alone; a group may read it only if root gave it to that group.
+// A private key must be readable by its owner alone, or by a group if root gave it to that group.
 void checkKey(const config::Node& node, const std::string& path) {
     struct stat status {};
     if (path.empty() || stat(path.c_str(), &status) != 0) {
@@ -140,7 +140,8 @@ void readProbes(const config::Node& node, const std::vector<ProbeKind>& kinds, L
         ProbeChoice choice{kind.name, kind.summary, false,
                            kind.configure(node[kind.name], context, out.specs)};
         choice.on = out.specs.size() > before;
-        // Told as "node: on (every host has it)"; here the name stands beside it.
+        // The line begins with the probe's name ("node: on (every host has it)"), which stands beside it
+        // here.
         const std::string prefix = kind.name + ": ";
         if (choice.why.compare(0, prefix.size(), prefix) == 0) {
             choice.why.erase(0, prefix.size());

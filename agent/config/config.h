@@ -25,7 +25,7 @@ struct AgentConfig {
     std::string data = "/var/lib/lapwing-agent";
     std::string status_socket = "/run/lapwing/agent.sock";
     std::string snapshot = "/run/lapwing/snapshot.json";
-    std::string collector_url;  ///< "" means nobody to deliver to: samples wait in the spool
+    std::string collector_url;  ///< "": no collector, samples wait in the spool
     http::ClientTls tls;
     std::vector<Peer> peers;
     bool canary = true;
@@ -34,7 +34,7 @@ struct AgentConfig {
     std::int64_t spool_age_ms = 7LL * 86'400'000;
 };
 
-/// A kind of probe, what the configuration and this host make of it, and why.
+/// A kind of probe, whether the configuration and this host switch it on, and why.
 struct ProbeChoice {
     std::string name;
     std::string summary;
@@ -48,14 +48,14 @@ struct LoadedConfig {
     std::vector<ProbeSpec> specs;
 };
 
-/// Reads the file; everything that is wrong with it becomes a problem of the reader. Opens the files that it
-/// names, and touches no network.
+/// Reads the file and reports each problem to the reader. Opens the files that the configuration names, and
+/// uses no network.
 LoadedConfig loadConfig(config::Reader& reader, const std::string& path, const std::vector<ProbeKind>& kinds);
-/// As loadConfig(), from memory.
+/// Like loadConfig(), for a text in memory.
 LoadedConfig parseConfig(config::Reader& reader, const std::string& yaml, const std::string& name,
                          const std::vector<ProbeKind>& kinds);
 
-/// The probes of one kind with their defaults, even if it is off or nothing was detected: for a run by hand.
+/// The probes of one kind with their defaults, even if the kind is off or undetected: for a run by hand.
 std::vector<ProbeSpec> defaultProbes(config::Reader& reader, const AgentConfig& agent, const ProbeKind& kind);
 
 }  // namespace lapwing::agent

@@ -6,8 +6,8 @@
 
 namespace lapwing::agent {
 namespace {
-// What slewing does between two exchanges is less; a clock that was set differs by more, or by too little to
-// matter.
+// Slewing changes the offset less than this between two exchanges. A clock that was set changes it by more,
+// or by too little to matter.
 constexpr std::int64_t kStepUs = 20'000;
 }  // namespace
 

@@ -18,9 +18,9 @@ class ClockOffset {
   public:
     struct Estimate {
         double offset_seconds = 0;
-        double error_seconds = 0;  ///< half the round trip: the truth is at most this far off
+        double error_seconds = 0;  ///< half the round trip, the greatest error
     };
-    /// Wall-clock microseconds; `steady` is when t3 was taken. Ignored where the times make no sense.
+    /// Wall-clock microseconds; `steady` is the moment of t3. Implausible times are ignored.
     void add(std::int64_t t0, std::int64_t t1, std::int64_t t2, std::int64_t t3,
              std::chrono::steady_clock::time_point steady);
     std::optional<Estimate> estimate() const;

@@ -8,7 +8,7 @@ namespace {
 DatabaseError errorOf(sqlite3* handle, int code) {
     std::string message = handle != nullptr ? sqlite3_errmsg(handle) : sqlite3_errstr(code);
     code &= 0xff;
-    // What a full disk looks like in the places where SQLite reports it as an I/O error.
+    // SQLite reports a full disk as an I/O error in these places.
     const int cause = handle != nullptr ? sqlite3_system_errno(handle) : 0;
     const bool no_room = cause == ENOSPC || cause == EDQUOT;
     if (no_room && (code == SQLITE_IOERR || code == SQLITE_CANTOPEN)) {

@@ -12,12 +12,12 @@
 
 namespace lapwing::agent {
 
-/// An SQLite failure, with what a caller decides on. The message is SQLite's own.
+/// An SQLite failure. The message is SQLite's own.
 struct DatabaseError {
     int code = SQLITE_OK;  ///< primary result code
     std::string message;
 
-    /// The file is not (or no longer) a database: nothing in it can be relied upon.
+    /// The file is not (or no longer) a database: its content is unreliable.
     bool damaged() const { return code == SQLITE_CORRUPT || code == SQLITE_NOTADB; }
     bool full() const { return code == SQLITE_FULL; }
 };
@@ -25,7 +25,7 @@ struct DatabaseError {
 template <class T>
 using DatabaseResult = tl::expected<T, DatabaseError>;
 
-/// One prepared statement, for use again and again.
+/// One prepared statement, for repeated use.
 class Statement {
   public:
     Statement() = default;
@@ -40,10 +40,10 @@ class Statement {
     void bind(int position, std::int64_t value) { sqlite3_bind_int64(handle_, position, value); }
     void bindText(int position, std::string_view value);
     void bindBlob(int position, std::string_view value);
-    /// True: a row is there. False: done.
+    /// True: there is a row. False: the statement is done.
     DatabaseResult<bool> step();
     void reset();
-    /// bind()s done, no rows wanted: step and reset.
+    /// Runs a statement that returns no rows, and resets it.
     DatabaseResult<void> run();
 
     std::int64_t integer(int column) const { return sqlite3_column_int64(handle_, column); }
@@ -55,7 +55,7 @@ class Statement {
     sqlite3_stmt* handle_ = nullptr;
 };
 
-/// One SQLite file for this process alone. Not synchronised.
+/// One SQLite file that this process alone uses. Not synchronised.
 class Database {
   public:
     static DatabaseResult<Database> open(const std::string& path);

@@ -16,10 +16,9 @@ using Clock = std::chrono::steady_clock;
 using std::chrono::milliseconds;
 
 namespace {
-// Sent batches are removed together with the next ones written, or after this long: one transaction instead
-// of two.
+// Sent batches are removed together with the next write, or after this time: one transaction instead of two.
 constexpr milliseconds kRemoveAfter{2000};
-// While the file cannot be written, that is tried again this often.
+// The interval between attempts to write the file while it cannot be written.
 constexpr milliseconds kRetryWrite{1000};
 
 void endThread(std::thread& thread, bool left_behind) {
@@ -49,11 +48,11 @@ struct Delivery::Core {
     std::condition_variable send_wanted;
     std::condition_variable ended;
     std::optional<Clock::time_point> write_at;
-    bool something_to_send = true;  ///< what an earlier run of the agent left
+    bool something_to_send = true;  ///< an earlier run of the agent may have left some
     bool stopping = false;
     bool writer_ended = true;
     bool sender_ended = true;
-    // What the sender said last, for state().
+    // The sender's last reports, for state().
     bool connected = false;
     TimestampMs last_sent = 0;
     std::int64_t samples_sent = 0;
@@ -100,7 +99,7 @@ void Delivery::Core::write() {
 
 void Delivery::Core::send() {
     std::unique_lock lock(mutex);
-    // Once asked to stop, what is left is sent as long as that succeeds.
+    // When stopping, goes on sending as long as that succeeds.
     for (;;) {
         const auto not_before = sender.notBefore();
         const auto now = Clock::now();

@@ -21,8 +21,8 @@ struct DeliveryConfig {
     http::ClientTls tls;
     std::string user_agent = "lapwing-agent";
     std::chrono::milliseconds request_deadline{10'000};
-    /// How long samples are gathered before they are written and sent, so that a moment's samples make one
-    /// transaction and one request.
+    /// How long samples are gathered before they are written and sent, so that the samples of a moment make
+    /// one transaction and one request.
     std::chrono::milliseconds gather{400};
 };
 
@@ -35,30 +35,30 @@ struct DeliveryState {
     std::optional<ClockOffset::Estimate> clock;
 };
 
-/// From the spool to the collector. One thread writes the spool, one sends: remote_write 1.0 and documents,
-/// each deleted only after a 2xx. What the collector cannot take now, or refuses for a wrong set-up (401,
-/// 403, 404, a certificate), is kept and tried again with growing pauses; what it refuses as invalid is
-/// dropped, counted and logged.
+/// Delivers the spool to the collector. One thread writes the spool, one sends it: remote_write 1.0 and
+/// documents, each deleted only after a 2xx. Data that the collector cannot take now, or refuses for a wrong
+/// set-up (401, 403, 404, a certificate), stays and is tried again with growing pauses. Data that it refuses
+/// as invalid is dropped, counted and logged.
 class Delivery {
   public:
-    /// Errors as Spool::open. A collector that is away, or a certificate that cannot be read yet, is none.
+    /// Errors as Spool::open. An absent collector, or a certificate that cannot be read yet, is no error.
     static Expected<std::unique_ptr<Delivery>> open(DeliveryConfig config);
     ~Delivery();
     Delivery(const Delivery&) = delete;
     Delivery& operator=(const Delivery&) = delete;
 
     void start();
-    /// Writes the spool, and sends what can be sent within `grace`. A request that hangs is left behind.
+    /// Writes the spool and sends as much as it can within `grace`. A hung request stays behind.
     void stop(std::chrono::milliseconds grace);
 
-    // Any thread; never wait for the disk or the network.
+    // Any thread. These never wait for the disk or the network.
     void add(std::vector<TimeSeries> series);
     void addDocument(const std::string& kind, std::string body);
-    /// Tells the collector the types and helps of these, once for each connection.
+    /// Tells the collector the types and helps of these families, once for each connection.
     void describe(const std::vector<prometheus::MetricFamily>& families);
 
     DeliveryState state() const;
-    /// The collector's clock minus this one's; 0 while it is not known.
+    /// The collector's clock minus this host's; 0 while it is unknown.
     double clockOffset() const;
 
   private:

@@ -11,17 +11,17 @@
 
 namespace lapwing::agent {
 
-/// What the probes say of their metrics (type, help), for the collector. Not spooled: probes say it again
-/// after a restart. Every connection gets all of it once, and what is new as it comes. Safe from any thread.
+/// The types and helps of the probes' metrics, for the collector. Not spooled: probes state them again after
+/// a restart. Every connection gets all of them once, and new ones as they come. Safe from any thread.
 class Descriptions {
   public:
-    /// True if there was something new among them.
+    /// True if some of them are new.
     bool add(const std::vector<prometheus::MetricFamily>& families);
 
-    /// What the present connection has not had.
+    /// The descriptions that the present connection has not had.
     std::vector<MetricMetadata> unsent() const;
     void sent(const std::vector<MetricMetadata>& these);
-    /// A new connection: to a collector that may know nothing yet.
+    /// Begins a new connection: its collector may know none of them yet.
     void begin();
 
   private:

@@ -33,7 +33,7 @@ Sender::Sender(const DeliveryConfig& config, Spool& spool, ClockOffset& clock, D
 
 Expected<http::Response> Sender::post(http::Request request) {
     if (!client_) {
-        // Made anew after each failure: the certificate may have been renewed or mended meanwhile.
+        // A new client after each failure: the certificate may have been renewed or mended.
         auto made = http::Client::create(config_.collector_url, config_.tls);
         if (!made) {
             return tl::unexpected(made.error());
@@ -103,7 +103,7 @@ Sender::Outcome Sender::sendDescriptions(const std::vector<MetricMetadata>& meta
     const auto answer = post(writeRequest(encodeRemoteWrite({}, metadata)));
     const Verdict verdict = answer ? verdictOf(answer->status, 1) : Verdict::again;
     if (verdict == Verdict::stored || verdict == Verdict::refused) {
-        // A collector that refuses them does without: they explain the samples and are not needed for them.
+        // Descriptions explain the samples and are not needed for them, so a refusal settles them.
         descriptions_.sent(metadata);
         well();
         return Outcome::sent;
@@ -114,7 +114,7 @@ Sender::Outcome Sender::sendDescriptions(const std::vector<MetricMetadata>& meta
 
 Sender::Outcome Sender::sendBatch(const Batch& batch) {
     const auto answer = post(writeRequest(batch.body));
-    // What no attempt can mend but a change of the files or the configuration.
+    // Another attempt cannot help against these: only a change of the files or the configuration can.
     const bool wrong =
         !answer && (answer.error().kind == ErrorKind::tls || answer.error().kind == ErrorKind::invalid ||
                     answer.error().kind == ErrorKind::denied);

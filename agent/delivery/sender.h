@@ -16,8 +16,8 @@
 
 namespace lapwing::agent {
 
-/// Sends what the spool holds, and what is to be said of the metrics, one request at a time. Not
-/// synchronised: one thread's own, apart from what its constructor takes.
+/// Sends the spool's content and the metrics' descriptions, one request at a time. Not synchronised: for one
+/// thread, apart from the objects that its constructor takes.
 class Sender {
   public:
     using Clock = std::chrono::steady_clock;
@@ -25,12 +25,12 @@ class Sender {
 
     enum class Outcome {
         nothing,  ///< nothing to send, or its time has not come
-        sent,     ///< something was settled: stored or refused
+        sent,     ///< a batch or document was stored or refused
         failed,
     };
-    /// One exchange at most.
+    /// Makes one exchange at most.
     Outcome step();
-    /// Not before this is there anything to do for step(), apart from new samples when nothing has failed.
+    /// step() has nothing to do before this time, apart from new samples when nothing has failed.
     Clock::time_point notBefore() const { return not_before_; }
 
     std::int64_t samplesSent() const { return samples_sent_; }
@@ -41,7 +41,7 @@ class Sender {
     Outcome sendBatch(const Batch& batch);
     Outcome sendDocument(const SpooledDocument& document);
     Expected<http::Response> post(http::Request request);
-    /// What was sent stays in the spool: says why, and returns the pause before the next attempt.
+    /// Keeps the data in the spool, records the reason, and returns the pause before the next attempt.
     std::chrono::milliseconds explain(const Expected<http::Response>& answer, Verdict verdict);
     void well();
 
@@ -53,7 +53,7 @@ class Sender {
     http::Backoff backoff_;
     std::minstd_rand random_{std::random_device{}()};
     Clock::time_point not_before_{};
-    /// A collector that takes samples but not documents holds up the documents alone.
+    /// A collector that accepts samples and no documents delays only the documents.
     Clock::time_point documents_not_before_{};
     std::size_t most_parts_;
     std::int64_t single_until_ = 0;  ///< batches up to this id are sent one by one

@@ -38,7 +38,7 @@ struct Spool::State {
 
     const SpoolConfig config;
 
-    // What probes give: held for moments only, so that a slow disk delays no probe.
+    // The probes' input. Its lock is held for moments only, so that a slow disk delays no probe.
     mutable std::mutex gather_mutex;
     std::vector<TimeSeries> gathered;
     std::size_t gathered_samples = 0;
@@ -46,7 +46,7 @@ struct Spool::State {
     std::set<std::string> known_documents;
     std::int64_t dropped_before_gathering = 0;
 
-    // Everything below, under this.
+    // Guards everything below.
     mutable std::mutex mutex;
     std::optional<SpoolFile> file;
     std::chrono::steady_clock::time_point reopen_at;
@@ -56,7 +56,7 @@ struct Spool::State {
     std::deque<SpooledDocument> pending_documents;
     std::int64_t next_id = 1;
     std::int64_t done_until = 0;  ///< every id up to this was sent or dropped
-    bool removable = false;       ///< the file still has some of those
+    bool removable = false;       ///< the file still has batches up to done_until
     std::vector<std::string> done_documents;
     std::int64_t file_samples = 0;
     std::int64_t file_bytes = 0;
@@ -75,7 +75,7 @@ struct Spool::State {
     void forget(const SpooledBatch& batch);
 };
 
-// Counts what is in the file.
+// Counts the file's content.
 DatabaseResult<void> Spool::State::adopt(SpoolFile opened) {
     auto totals = opened.totals(done_until);
     if (!totals) {
@@ -144,7 +144,7 @@ void Spool::State::setAside(const DatabaseError& error) {
     file_samples = file_bytes = file_documents = 0;
     removable = false;
     trouble.clear();
-    // The documents are gone too: each is taken again when it is next found.
+    // The documents are gone too: each is accepted again when a probe next finds it.
     const std::lock_guard lock(gather_mutex);
     known_documents.clear();
 }
@@ -202,8 +202,8 @@ void Spool::State::takeGathered() {
     }
 }
 
-// On a full disk even removing rows needs room, for the log of it. A file in which nothing waits any more can
-// go as a whole.
+// On a full disk even removing rows needs room for the log. A file in which nothing waits can be removed as
+// a whole.
 bool Spool::State::startAnew() {
     if (!removable || file_samples > 0 || file_documents > 0) {
         return false;
@@ -259,7 +259,7 @@ DatabaseResult<void> Spool::State::write() {
     return trim();
 }
 
-// The oldest go when there is too much, or when they are too old to be of use.
+// Drops the oldest batches when there are too many, or when they are too old to be of use.
 DatabaseResult<void> Spool::State::trim() {
     const TimestampMs horizon = nowMs() - config.max_age.count();
     std::map<std::string, std::int64_t> cut;
@@ -364,14 +364,14 @@ bool Spool::flush() {
     auto& state = *state_;
     state.takeGathered();
     if (!state.file && std::chrono::steady_clock::now() >= state.reopen_at) {
-        // Why it failed is in `trouble`, and was logged.
+        // The reason is in `trouble`, and was logged.
         (void)state.open();
     }
     if (state.file) {
         const bool was_troubled = !state.trouble.empty();
         if (auto done = state.write(); !done) {
             state.failed(done.error());
-            // After a damaged file was set aside, what is in memory goes into the new one now.
+            // After a damaged file was set aside, the batches in memory go into the new file now.
             if (state.trouble.empty() && state.open() && state.file) {
                 if (auto again = state.write(); !again) {
                     state.failed(again.error());
@@ -399,7 +399,7 @@ std::optional<Batch> Spool::next(std::size_t most_parts) {
                 state.failed(read.error());
             }
         }
-        // In order: what is only in memory is younger than what is in the file.
+        // In order: batches that are only in memory are younger than those in the file.
         if (parts.empty() && !state.trouble.empty()) {
             for (const auto& batch : state.pending) {
                 if (batch.id <= state.done_until) {
@@ -427,7 +427,7 @@ std::optional<Batch> Spool::next(std::size_t most_parts) {
         std::size_t length = 0;
         const bool whole = snappy::GetUncompressedLength(one.body.data(), one.body.size(), &length) &&
                            snappy::Uncompress(one.body.data(), one.body.size(), &part);
-        // One that does not decompress goes alone: the collector refuses it, and only it.
+        // A batch that does not decompress goes alone: the collector then refuses only this batch.
         if (!whole || (batch.parts > 0 && raw.size() + length > kMostRequestBytes)) {
             if (batch.parts == 0) {
                 return Batch{one.id, 1, one.samples, std::move(one.body)};

@@ -17,13 +17,13 @@ struct SpoolConfig {
     std::string path;                        ///< "/var/lib/lapwing-agent/spool.db"
     std::int64_t max_bytes = 1'000'000'000;  ///< beyond it the oldest samples are dropped
     std::chrono::milliseconds max_age{std::chrono::hours(7 * 24)};
-    /// What is kept in memory while the file cannot be written.
+    /// The most that is kept in memory while the file cannot be written.
     std::size_t memory_bytes = 4U << 20;
 };
 
 /// Samples to send: one remote_write request.
 struct Batch {
-    std::int64_t last_id = 0;  ///< it stands for everything up to this
+    std::int64_t last_id = 0;  ///< acknowledging this batch acknowledges every id up to this
     std::size_t parts = 0;     ///< how many spooled batches were joined
     std::size_t samples = 0;
     std::string body;
@@ -39,41 +39,41 @@ struct SpoolState {
     std::int64_t samples = 0;  ///< waiting to be sent
     std::int64_t bytes = 0;
     std::int64_t documents = 0;
-    TimestampMs oldest = 0;  ///< when the oldest of them was measured; 0 if there is none
+    TimestampMs oldest = 0;  ///< when the oldest waiting sample was measured; 0 without one
     /// Dropped for good, by reason: "size", "age", "disk" (could not be written), "damaged", "refused".
     std::map<std::string, std::int64_t> dropped;
     std::string trouble;  ///< why the file cannot be written; "" if it can
 };
 
-/// Samples and documents that wait for the collector, in one SQLite file (WAL, synchronous NORMAL): what
-/// flush() has written survives a kill at any moment, and a power cut but for the last moments. What is not
-/// written yet, or cannot be because the disk is full, is kept in memory within a bound and can be sent from
-/// there. A damaged file is renamed to PATH.damaged, and a new one begun. Safe from any thread.
+/// Samples and documents that wait for the collector, in one SQLite file (WAL, synchronous NORMAL). Data
+/// that flush() has written survives a kill at any moment, and a power cut but for the last moments. Data
+/// that is not written yet, or cannot be because the disk is full, stays in memory within a bound and can be
+/// sent from there. A damaged file is renamed to PATH.damaged, and a new file begun. Safe from any thread.
 class Spool {
   public:
-    /// Errors: `denied`, `unavailable` (another process has it), `internal`. A full disk is none.
+    /// Errors: `denied`, `unavailable` (another process has the file), `internal`. A full disk is no error.
     static Expected<std::unique_ptr<Spool>> open(const SpoolConfig& config);
-    /// Writes what is in memory.
+    /// Writes the batches in memory.
     ~Spool();
     Spool(const Spool&) = delete;
     Spool& operator=(const Spool&) = delete;
 
-    /// Into memory, at once.
+    /// Adds samples in memory; never waits for the disk.
     void add(std::vector<TimeSeries> series);
-    /// Each document is taken once by its digest, across restarts (the last 1000 are remembered). One that is
-    /// larger than 1 MiB is refused.
+    /// Accepts each document once by its digest, across restarts (the last 1000 are remembered). Documents
+    /// larger than 1 MiB are refused.
     void addDocument(const std::string& kind, std::string body);
-    /// Writes what is in memory and removes what was sent, in one transaction. False if the file cannot be
-    /// written.
+    /// Writes the batches in memory and removes sent batches, in one transaction. False if the file cannot
+    /// be written.
     bool flush();
-    /// There is something for flush() to do.
+    /// True if flush() has work to do.
     bool dirty() const;
 
-    /// The oldest samples, up to `most_parts` spooled batches and about a mebibyte in one request. The same
-    /// again until sent() or refused().
+    /// The oldest samples, up to `most_parts` spooled batches and about a mebibyte in one request. Returns
+    /// the same batch until sent() or refused().
     std::optional<Batch> next(std::size_t most_parts);
     void sent(const Batch& batch);
-    /// As sent(), but counted as dropped.
+    /// Like sent(), but counts the samples as dropped.
     void refused(const Batch& batch);
 
     std::optional<SpooledDocument> nextDocument();

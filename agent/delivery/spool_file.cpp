@@ -149,7 +149,7 @@ DatabaseResult<std::vector<std::string>> SpoolFile::digests() {
 }
 
 void SpoolFile::rollback() {
-    // Fails where SQLite has rolled back by itself, which is as good.
+    // Fails where SQLite has rolled back by itself, which has the same effect.
     (void)database_.execute("ROLLBACK");
 }
 

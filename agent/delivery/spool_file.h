@@ -14,16 +14,17 @@ struct SpooledBatch {
     std::int64_t id = 0;
     TimestampMs at = 0;  ///< when it was spooled
     std::size_t samples = 0;
-    std::size_t bytes = 0;  ///< of the body in the file
-    std::string body;       ///< remote_write, compressed; "" where it was not asked for
+    std::size_t bytes = 0;  ///< of the body
+    std::string body;       ///< remote_write, compressed; "" unless it was asked for
 };
 
 /// The spool's SQLite file: its tables, and the statements on them. Not synchronised.
 class SpoolFile {
   public:
-    /// Locks the file for this process (SQLITE_BUSY if another one has it).
+    /// Locks the file for this process (SQLITE_BUSY if another process has it).
     static DatabaseResult<SpoolFile> open(const std::string& path);
-    /// Renames the file and its companions; removes what cannot be renamed. False if that was needed.
+    /// Renames the file and its companions, or removes them where they cannot be renamed. False if it had to
+    /// remove them.
     static bool rename(const std::string& from, const std::string& to);
     static void remove(const std::string& path);
 
@@ -31,8 +32,8 @@ class SpoolFile {
         std::int64_t batches = 0;
         std::int64_t samples = 0;
         std::int64_t bytes = 0;
-        std::int64_t documents = 0;  ///< waiting; of totals(after) only
-        std::int64_t last_id = 0;    ///< the greatest there is
+        std::int64_t documents = 0;  ///< waiting; only in totals(after)
+        std::int64_t last_id = 0;    ///< the greatest id
     };
     DatabaseResult<Totals> totals(std::int64_t after);
     DatabaseResult<Totals> totals(std::int64_t after, std::int64_t up_to);
@@ -46,20 +47,20 @@ class SpoolFile {
     DatabaseResult<void> insertDocument(const SpooledDocument& document);
     /// Forgets the body, remembers the digest.
     DatabaseResult<void> documentDone(const std::string& digest);
-    /// Gives free pages back to the file system when there are many: an outage's megabytes are not kept for
-    /// ever.
+    /// Gives free pages back to the file system when there are many, so that an outage's megabytes do not
+    /// stay for ever.
     DatabaseResult<void> shrink();
 
-    /// Without its body.
+    /// The oldest batch, without its body.
     DatabaseResult<std::optional<SpooledBatch>> oldest(std::int64_t after);
-    /// At most `most` of them, and no more than about `most_bytes` of bodies (but at least one).
+    /// At most `most` batches, and no more than about `most_bytes` of bodies (but at least one batch).
     DatabaseResult<std::vector<SpooledBatch>> read(std::int64_t after, std::size_t most,
                                                    std::size_t most_bytes);
     DatabaseResult<std::optional<SpooledDocument>> nextDocument(const std::vector<std::string>& except);
 
   private:
     Database database_;
-    // After database_, so that they are finalised before it is closed.
+    // Declared after database_, so that they are finalised before it is closed.
     Statement begin_;
     Statement commit_;
     Statement insert_;

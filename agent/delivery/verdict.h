@@ -4,13 +4,13 @@
 
 namespace lapwing::agent {
 
-/// What an answer of the collector means for what was sent.
+/// The consequence of a collector's answer for the data that was sent.
 enum class Verdict {
-    stored,   ///< durable there: delete it here
-    again,    ///< a passing trouble: keep it, try again soon
-    split,    ///< it cannot be taken in one piece: send its parts one by one
-    refused,  ///< the collector will never take it (it has stored what was valid): drop it, say so
-    keep,     ///< something is set up wrongly: keep it, say so loudly, try again now and then
+    stored,   ///< durable at the collector: delete it here
+    again,    ///< a temporary failure: keep it, try again soon
+    split,    ///< too large as a whole: send its parts one by one
+    refused,  ///< never acceptable (the collector has stored the valid samples): drop it and log it
+    keep,     ///< a wrong set-up: keep it, log a warning, try again now and then
 };
 
 /// `parts`: how many spooled batches the request held.

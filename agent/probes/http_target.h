@@ -12,8 +12,8 @@ class Node;
 
 namespace lapwing::agent {
 
-/// Where a probe sends its requests, from `url`, `user`, `password_file` and `ca` of one entry of the
-/// configuration.
+/// The server and path that a probe requests, from `url`, `user`, `password_file` and `ca` of one entry of
+/// the configuration.
 struct HttpTarget {
     std::string url;   ///< as configured; it never holds credentials
     std::string base;  ///< "http://host:8404" or "unix:/path", for http::Client
@@ -23,7 +23,7 @@ struct HttpTarget {
     std::string password_file;
     std::string ca_file;
 
-    /// This host observes itself: loopback or a unix socket.
+    /// True for a server of this host: loopback or a unix socket.
     bool isLocal() const;
 };
 
@@ -31,8 +31,8 @@ struct HttpTarget {
 /// `invalid`, without the URL in it if there are credentials in the URL.
 Expected<HttpTarget> parseTarget(const std::string& url);
 
-/// Reads `url` (which must be there), `user`, `password_file`, `ca`; what is wrong becomes a problem of the
-/// node, and the result is then empty.
+/// Reads `url` (mandatory), `user`, `password_file`, `ca`. A problem is reported to the node and makes the
+/// result an Error.
 Expected<HttpTarget> readTarget(const config::Node& node);
 
 using http::basicAuthorization;

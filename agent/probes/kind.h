@@ -17,19 +17,19 @@ namespace lapwing::agent {
 
 class SnapshotFile;
 
-/// One probe that is to run: what it observes, how often, and the probe itself.
+/// One probe to run: its target, its interval, and the probe itself.
 struct ProbeSpec {
     std::string job;       ///< the probe's name: its folder, its job label
-    std::string instance;  ///< what is observed: a host's name
+    std::string instance;  ///< the observed host's name
     Labels labels;         ///< further labels of every sample, `up` included (url, via)
     std::chrono::milliseconds interval{10'000};
     std::chrono::milliseconds deadline{4'000};
-    /// How long after each multiple of the interval it runs; nothing: spread by job (runner/schedule.h).
+    /// The delay after each multiple of the interval; nothing: spread by job (runner/schedule.h).
     std::optional<std::chrono::milliseconds> offset;
     std::unique_ptr<Probe> probe;
 };
 
-/// What a probe may know of its surroundings.
+/// The surroundings of a probe.
 struct ProbeContext {
     std::string host;            ///< the agent's own host name: the default instance
     std::string proc = "/proc";  ///< root of procfs, elsewhere in tests
@@ -42,15 +42,15 @@ struct ProbeContext {
 struct ProbeKind {
     std::string name;
     std::string summary;  ///< one line for `list-probes`
-    /// Reads `probes.NAME` of the configuration and appends what is to run. A node that is absent means:
-    /// detect (without guessing a password); `off` means none; `on` means run with the defaults even if not
-    /// detected. What is wrong with the configuration becomes a problem of the node. Returns one line for the
-    /// log: why the probe is on or off.
+    /// Reads `probes.NAME` of the configuration and appends the probes to run. An absent node means detect
+    /// (without guessing a password), `off` means no probe, `on` means the defaults even if nothing is
+    /// detected. Problems of the configuration are reported to the node. Returns one line for the log: why
+    /// the probe is on or off.
     std::string (*configure)(const config::Node& node, const ProbeContext& context,
                              std::vector<ProbeSpec>& out);
 };
 
-/// Every kind, in the order in which people read them.
+/// Every kind, in the order of the list for people.
 std::vector<ProbeKind> probeKinds();
 
 ProbeKind nodeProbe();

@@ -12,32 +12,33 @@
 
 namespace lapwing::agent {
 
-/// A text that a probe found and that does not fit into labels: sent once by digest, cited by samples.
+/// A text that a probe found and that does not fit into labels. It is sent once by digest; samples cite the
+/// digest.
 struct FoundDocument {
     std::string kind;  ///< "ruleset", "mysql_error"
     std::string body;
 };
 
-/// What one run of a probe yields: the families that the exporter it replaces would expose, without `job`,
+/// The result of one run of a probe: the families that the replaced exporter would expose, without `job`,
 /// `instance`, `up` and `scrape_*`, which the runner adds.
 struct ProbeResult {
     std::vector<prometheus::MetricFamily> families;
     std::vector<FoundDocument> documents;
-    /// The run looked at a part only of what the probe looks at, the same part in every partial run. What the
-    /// last partial run had and this one has not is gone, and the runner ends it (a staleness marker); what
-    /// only whole runs have is not at hand, and ends with the next whole run that does not have it, or with a
-    /// run that fails. `up` and `scrape_*` are as always.
+    /// The run looked at a part only, the same part in every partial run. Series of the last partial run
+    /// that this one lacks are gone, and the runner ends them (a staleness marker). Series of whole runs
+    /// only are not at hand: they end with the next whole run that lacks them, or with a run that fails.
+    /// `up` and `scrape_*` are as always.
     bool partial = false;
-    /// What people should know although the run succeeded: the part that is not seen, and what to do about
-    /// it. Shown by `status`, and logged when it changes. Holds in partial runs too.
+    /// A message for people although the run succeeded: the part that could not be seen, and the remedy.
+    /// Shown by `status`, and logged when it changes. Valid in partial runs too.
     std::string note;
-    /// Set where the run failed and has something to say all the same (`nginx_up 0`, `probe_success 0`): `up`
-    /// is 0 as if collect() had returned this Error, and the families are reported. It is not `partial`: what
-    /// is missing ends.
+    /// Set where the run failed and still has samples (`nginx_up 0`, `probe_success 0`): `up` is 0 as if
+    /// collect() had returned this Error, and the families are reported. It is not `partial`: missing series
+    /// end.
     std::optional<Error> failure;
 };
 
-/// When a run must have ended. Monotonic, so a change of the wall clock moves nothing.
+/// The end of a run's time. Monotonic, so that a change of the wall clock moves nothing.
 class Deadline {
   public:
     using Clock = std::chrono::steady_clock;
@@ -48,8 +49,8 @@ class Deadline {
         const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(at_ - Clock::now());
         return left.count() > 0 ? left : std::chrono::milliseconds(0);
     }
-    /// What a probe gives its waits: a little less than what remains, so that it can still say by itself what
-    /// did not answer.
+    /// The time for a probe's waits: a little less than what remains, so that the probe itself can name the
+    /// part that did not answer.
     std::chrono::milliseconds budget() const {
         const auto left = remaining();
         return left > std::chrono::milliseconds(400) ? left - std::chrono::milliseconds(100) : left * 3 / 4;
@@ -60,10 +61,11 @@ class Deadline {
     Clock::time_point at_;
 };
 
-/// Looks at one thing, again and again. The runner calls collect() from one thread at a time, never again
-/// before the last call has returned (single flight), and reports `up 0` at the deadline whether or not it
-/// has: a run that outlives its deadline is abandoned, not awaited. A probe gives every wait a timeout of at
-/// most `deadline.remaining()`, so that it comes back by itself; nothing else may rely on it doing so.
+/// Looks at one target, again and again. The runner calls collect() from one thread at a time, never again
+/// before the last call has returned (single flight). At the deadline it reports `up 0` whether or not the
+/// call has returned: a run that outlives its deadline is abandoned, not awaited. A probe gives every wait a
+/// timeout of at most `deadline.remaining()`, so that it comes back by itself; nothing else may rely on
+/// that.
 class Probe {
   public:
     virtual ~Probe() = default;

@@ -12,7 +12,7 @@
 
 namespace lapwing::agent {
 
-/// What the parsers of probes share: walks over text without copying it. Pure functions.
+/// Shared by the probes' parsers: walks over text without copying it. Pure functions.
 
 /// Takes the first line off `rest`, without its "\n" or "\r\n". False once nothing is left.
 inline bool nextLine(std::string_view& rest, std::string_view& line) {
@@ -28,7 +28,7 @@ inline bool nextLine(std::string_view& rest, std::string_view& line) {
     return true;
 }
 
-/// Takes the first field off `rest`; fields are parted by blanks. "" once nothing is left.
+/// Takes the first field off `rest`; blanks separate fields. "" once nothing is left.
 inline std::string_view nextField(std::string_view& rest) {
     const auto start = rest.find_first_not_of(" \t");
     if (start == std::string_view::npos) {
@@ -41,7 +41,7 @@ inline std::string_view nextField(std::string_view& rest) {
     return field;
 }
 
-/// Without blanks and ends of lines at either end.
+/// The text without blanks and ends of lines at either end.
 inline std::string_view trimmed(std::string_view text) {
     const auto start = text.find_first_not_of(" \t\r\n");
     if (start == std::string_view::npos) {
@@ -50,7 +50,7 @@ inline std::string_view trimmed(std::string_view text) {
     return text.substr(start, text.find_last_not_of(" \t\r\n") - start + 1);
 }
 
-/// A finite decimal number that takes up the whole text, whatever the locale; else nothing.
+/// A finite decimal number that takes up the whole text, whatever the locale; otherwise nothing.
 inline std::optional<double> toNumber(std::string_view text) {
     double value = 0;
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
@@ -60,7 +60,8 @@ inline std::optional<double> toNumber(std::string_view text) {
     return value;
 }
 
-/// The text; if it is no UTF-8, which a label must be, with "?" in place of each byte beyond ASCII.
+/// The text, or, where it is not UTF-8 as a label must be, the text with "?" in place of each byte beyond
+/// ASCII.
 inline std::string asUtf8(std::string text) {
     if (!isValidUtf8(text)) {
         std::replace_if(

@@ -51,13 +51,13 @@ struct Slot {
     ProbeSpec spec;
     Labels base;
 
-    // Under the core's mutex.
+    // Guarded by the core's mutex.
     Clock::time_point due;
     TimestampMs turn = 0;
     bool had_turn = false;  ///< the first comes at the start, the others at the times of the schedule
     Flight flight;
     bool flying = false;    ///< collect() has not returned
-    bool reported = false;  ///< this flight's outcome is decided: by its end, or by its deadline
+    bool reported = false;  ///< this flight's outcome is decided: by its end or by its deadline
     ProbeState state;
     std::string said;  ///< the last note of a run
 
@@ -65,7 +65,7 @@ struct Slot {
     SeriesTracker tracker;  ///< under report_mutex
 };
 
-// Changes only: a probe that goes on failing for the same reason has said so.
+// Logs changes only, not each failure for the same reason.
 void say(const Slot& slot, const std::optional<Error>& failure, const std::string& note) {
     if (failure) {
         const char* reason = errorKindName(failure->kind);
@@ -116,7 +116,7 @@ struct Runner::Core : std::enable_shared_from_this<Runner::Core> {
     void report(Slot& slot, const Flight& flight, double took, Expected<ProbeResult> result);
 };
 
-// The series of one run, and its outcome for people.
+// Makes the series of one run, and its outcome for people.
 void Runner::Core::report(Slot& slot, const Flight& flight, double took, Expected<ProbeResult> result) {
     std::vector<TimeSeries> series;
     std::size_t scraped = 0;
@@ -212,7 +212,7 @@ void Runner::Core::takeTurn(Slot& slot, std::unique_lock<std::mutex>& lock) {
     slot.had_turn = true;
     slot.due = now + milliseconds(slot.turn - wall);
     if (slot.flying) {
-        // Within its deadline it is merely longer than the interval, and its own report is still to come.
+        // A run within its deadline is merely longer than the interval, and reports by itself later.
         if (!slot.reported) {
             return;
         }

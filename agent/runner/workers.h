@@ -10,18 +10,18 @@
 
 namespace lapwing::agent {
 
-/// A few threads that run tasks at once: a task never waits for another one, because a thread is added when
-/// none is idle. Added ones end when they have been idle for a while. Whoever submits bounds how many tasks
-/// there can be. Threads are never joined, since a task may hang for ever. Safe from any thread.
+/// A few threads that run tasks at once: a task never waits for another task, because a thread is added when
+/// none is idle. Added threads end after an idle time. The callers bound the number of tasks. Threads are
+/// never joined, since a task may hang for ever. Safe from any thread.
 class Workers : public std::enable_shared_from_this<Workers> {
   public:
     using Task = std::function<void()>;
-    /// `kept` threads stay, once they are there.
+    /// `kept` threads stay once they have been made.
     static std::shared_ptr<Workers> create(std::size_t kept, std::chrono::milliseconds linger);
 
     /// False if the system gives no further thread; the task is not run then.
     bool submit(Task task);
-    /// Drops what has not begun; idle threads end.
+    /// Drops the tasks that have not begun; idle threads end.
     void stop();
     std::size_t threads() const;
 

@@ -16,10 +16,10 @@
 
 namespace lapwing::agent {
 
-/// What came of reading one thing that needs privileges.
+/// The result of reading one part that needs privileges.
 enum class ReadStatus {
     ok,
-    absent,  ///< there is no such thing on this host, or no tool that reads it
+    absent,  ///< this host does not have it, or has no tool that reads it
     denied,
     failed,
 };
@@ -32,10 +32,11 @@ struct ToolOutput {
     std::string tool;  ///< "/usr/sbin/nft"
     ReadStatus status = ReadStatus::absent;
     std::string output;
-    std::string error;  ///< what it printed on stderr, or why it did not run
+    std::string error;  ///< its stderr, or why it did not run
 };
 
-/// What lapwing-snapshot wrote: what an unprivileged agent cannot read by itself.
+/// The content of lapwing-snapshot's file: the parts of the host that an unprivileged agent cannot read
+/// itself.
 struct Snapshot {
     TimestampMs time = 0;
     std::string boot_id;
@@ -49,23 +50,23 @@ struct Snapshot {
     std::vector<std::string> legacy_tables;  ///< "ip filter"
     ReadStatus legacy_status = ReadStatus::absent;
     std::map<std::uint64_t, Owner> owners;              ///< of listening sockets, by inode
-    std::vector<std::string> unread;                    ///< what could not be read, and why
+    std::vector<std::string> unread;                    ///< the unreadable parts, with their reasons
     ReadStatus keepalived_status = ReadStatus::absent;  ///< of its configuration
     std::string keepalived_error;
     KeepalivedConfig keepalived;
-    std::optional<bool> ssh_takes_passwords;  ///< as `sshd -T` says; nothing where it cannot be asked
+    std::optional<bool> ssh_takes_passwords;  ///< from `sshd -T`; nothing where it cannot run
     reach::Host host;
     Boot boot;
 };
 
-/// Everything of the snapshot that decides about packets, as Ruleset::parse() takes it. Errors: `denied`,
-/// `not_found`, `unavailable` where the snapshot has no ruleset.
+/// The rules of the snapshot in the form of Ruleset::parse(). Errors: `denied`, `not_found`, `unavailable`
+/// where the snapshot has no ruleset.
 Expected<std::string> listingOf(const Snapshot& snapshot);
-/// The same, with the texts of the rules. Error `invalid` besides.
+/// The same as a ruleset, with the texts of the rules. Also error `invalid`.
 Expected<reach::Ruleset> rulesetOf(const Snapshot& snapshot);
 
 std::string toJson(const Snapshot& snapshot);
-/// Error `protocol` for what toJson() did not write.
+/// Error `protocol` for any text that toJson() did not write.
 Expected<Snapshot> parseSnapshot(std::string_view json);
 
 }  // namespace lapwing::agent

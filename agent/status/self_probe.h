@@ -8,8 +8,8 @@
 
 namespace lapwing::agent {
 
-/// The agent's look at itself (job "agent"): who and where it is, what waits in its spool, what was sent and
-/// dropped, its clock, its memory and CPU time. docs/metrics.md, "The agent itself".
+/// The agent's own metrics (job "agent"): its identity and addresses, the spool's content, the samples sent
+/// and dropped, its clock, memory and CPU time. docs/metrics.md, "The agent itself".
 class SelfProbe : public Probe {
   public:
     /// `machine_id`: the file that holds it.

@@ -113,7 +113,8 @@ void StatusSocket::State::serve() {
         }
         const Descriptor client(accept4(listener.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
         if (client.get() < 0) {
-            // Out of descriptors, say: the client stays in the queue, and poll() would return at once.
+            // For example without free descriptors, the client stays in the queue and poll() would return at
+            // once.
             std::this_thread::sleep_for(std::chrono::milliseconds(100));
             continue;
         }

@@ -9,12 +9,12 @@
 
 namespace lapwing::agent {
 
-/// The agent's status socket: whoever connects is given one answer and the connection is closed. Nothing is
-/// read, and nothing waits for a client: one that does not read costs no more than its buffer in the kernel.
+/// The agent's status socket: every client gets one answer, and the connection is closed. Nothing is read,
+/// and nothing waits for a client: a client that does not read costs no more than its buffer in the kernel.
 class StatusSocket {
   public:
-    /// Makes the unix socket, mode 0660, in the place of one that nobody listens on. `answer` is called from
-    /// a thread of the socket's own. Errors: `unavailable` (another agent has it), `denied`, `not_found`,
+    /// Makes the unix socket, mode 0660, and replaces a stale socket that has no listener. A thread of the
+    /// socket calls `answer`. Errors: `unavailable` (another agent has it), `denied`, `not_found`,
     /// `invalid`, `internal`.
     static Expected<std::unique_ptr<StatusSocket>> open(const std::string& path,
                                                         std::function<std::string()> answer);

@@ -101,8 +101,8 @@ std::string took(double seconds) {
     return seconds < 1 ? fmt::format("{:.0f}ms", seconds * 1000) : fmt::format("{:.1f}s", seconds);
 }
 
-/// The text without control characters: others wrote it, and it must not move the cursor or colour the
-/// terminal.
+/// The text without control characters: it comes from other programs and must not move the cursor or colour
+/// the terminal.
 std::string printable(std::string text) {
     for (auto& c : text) {
         if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) {
@@ -152,7 +152,7 @@ std::string noteOf(const json::Value& probe) {
     return note + json::text(probe, "message");
 }
 
-/// Returns how many of the probes fail.
+/// Returns the number of failing probes.
 int appendProbes(const json::Value& probes, TimestampMs now, std::string& out) {
     std::size_t widest = 8;
     for (const auto& probe : json::items(probes)) {

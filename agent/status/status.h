@@ -9,7 +9,7 @@
 
 namespace lapwing::agent {
 
-/// What `lapwing-agent status` shows.
+/// The data of `lapwing-agent status`.
 struct AgentStatus {
     std::string version;
     std::string host;
@@ -21,12 +21,12 @@ struct AgentStatus {
     std::vector<ProbeState> probes;
 };
 
-/// One line of JSON. Probes that fail, a collector that does not take data and a spool that cannot be written
-/// make it "degraded": true.
+/// One line of JSON. It says "degraded": true if a probe fails, the collector does not take data, or the
+/// spool cannot be written.
 std::string statusJson(const AgentStatus& status);
 
-/// For people: a table with one line a probe. `json` is what statusJson() wrote, `now_ms` the present time.
-/// Error `protocol` if it is not.
+/// The status for people: a table with one line a probe. `json` is the result of statusJson(), `now_ms` the
+/// present time. Error `protocol` for any other text.
 struct StatusText {
     std::string text;
     bool degraded = false;

@@ -27,11 +27,11 @@ void Deadlines::run() {
             continue;
         }
         wake_.waitFor(lock, std::chrono::milliseconds(250));
-        look();
+        check();
     }
 }
 
-void Deadlines::look() {
+void Deadlines::check() {
     const auto now = Clock::now();
     std::vector<pollfd> sockets;
     std::vector<Watch*> watches;

@@ -59,7 +59,7 @@ class Deadlines {
     };
 
     void run();
-    void look() LAPWING_REQUIRES(mutex_);
+    void check() LAPWING_REQUIRES(mutex_);
 
     Mutex mutex_;
     ConditionVariable wake_;

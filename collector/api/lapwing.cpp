@@ -78,7 +78,7 @@ void LapwingApi::replication(Responder& responder) const {
 void LapwingApi::topology(Responder& responder) const {
     const auto moment = analyst_.moment();
     if (!moment) {
-        failure(responder, Error{ErrorKind::unavailable, "the first round of analyses is not done yet"});
+        failure(responder, Error{ErrorKind::unavailable, "the first analysis is not finished yet"});
         return;
     }
     success(responder, [&](JsonWriter& json) { writeTopology(json, moment->model); });
@@ -87,7 +87,7 @@ void LapwingApi::topology(Responder& responder) const {
 void LapwingApi::whatIf(const Request& request, Responder& responder) const {
     const auto moment = analyst_.moment();
     if (!moment) {
-        failure(responder, Error{ErrorKind::unavailable, "the first round of analyses is not done yet"});
+        failure(responder, Error{ErrorKind::unavailable, "the first analysis is not finished yet"});
         return;
     }
     const auto form = parseForm(request.query);

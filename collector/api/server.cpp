@@ -368,7 +368,7 @@ Expected<std::unique_ptr<Server>> Server::listen(ServerOptions options, Handler 
         }
         if (local) {
             if (!giveToGroup(wanted.unix_socket, wanted.unix_group)) {
-                spdlog::warn("{} cannot be given to the group {}, of which this user is no member",
+                spdlog::warn("{} cannot be given to the group {}: this user is not a member",
                              wanted.unix_socket, wanted.unix_group);
             }
             if (::chmod(wanted.unix_socket.c_str(), 0660) != 0) {

@@ -98,7 +98,7 @@ Expected<Users> Users::parse(std::string_view text) {
         const std::string hash = line.substr(colon + 1);
         if (hash.empty() || hash.front() != '$' || crypt_checksalt(hash.c_str()) != CRYPT_SALT_OK) {
             return fail(ErrorKind::invalid,
-                        where + "the hash is not one that is safe to use; openssl passwd -6 makes one");
+                        where + "the hash is not safe to use; openssl passwd -6 makes a safe one");
         }
         if (!users.state_->hashes.emplace(line.substr(0, colon), hash).second) {
             return fail(ErrorKind::invalid, where + "this user occurs twice");

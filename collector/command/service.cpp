@@ -316,12 +316,12 @@ void Service::watchReplication() {
     }
 }
 
-void Service::round() {
+void Service::analyse() {
     const TimestampMs now = nowMs();
     if (auto judged = parts_->analyst->run(now); !judged) {
         spdlog::error("analysis: {}", judged.error().message);
     }
-    if (auto stored = parts_->metrics->storeRound(now); !stored) {
+    if (auto stored = parts_->metrics->storeSamples(now); !stored) {
         spdlog::error("own metrics: {}", stored.error().message);
     }
     if (auto saved = parts_->metadata->save(); !saved) {

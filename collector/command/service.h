@@ -22,7 +22,7 @@ class Service {
     /// Judges every replica once. Call it every two seconds.
     void watchReplication();
     /// Runs the other analyses and stores the collector's own metrics once. Call it every ten seconds.
-    void round();
+    void analyse();
     /// Reloads the rule files; on problems, which are logged, the loaded ones stay.
     void reload();
     /// Ends everything in order, within some seconds.

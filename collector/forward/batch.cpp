@@ -12,15 +12,21 @@ constexpr std::size_t kLabelBytes = 6;
 
 std::size_t bytesOf(const Labels& labels) {
     std::size_t bytes = 0;
-    for (const auto& label : labels) bytes += label.name.size() + label.value.size() + kLabelBytes;
+    for (const auto& label : labels) {
+        bytes += label.name.size() + label.value.size() + kLabelBytes;
+    }
     return bytes;
 }
 
 }  // namespace
 
 bool Gatherer::wants(const storage::LoggedSeries& series) {
-    if (destination_.match.empty()) return true;
-    if (series.id >= wanted_.size()) wanted_.resize(series.id + std::size_t{1});
+    if (destination_.match.empty()) {
+        return true;
+    }
+    if (series.id >= wanted_.size()) {
+        wanted_.resize(series.id + std::size_t{1});
+    }
     auto& known = wanted_[series.id];
     if (known == 0) {
         const bool any = std::any_of(
@@ -37,7 +43,9 @@ bool Gatherer::wants(const storage::LoggedSeries& series) {
 std::size_t Gatherer::wanted(const storage::LoggedBatch& batch) {
     std::size_t count = 0;
     for (const auto& series : batch.series) {
-        if (series.labels && wants(series)) count += series.samples.size();
+        if (series.labels && wants(series)) {
+            count += series.samples.size();
+        }
     }
     return count;
 }
@@ -48,13 +56,17 @@ void Gatherer::add(storage::LoggedBatch batch) {
             deleted_ += logged.samples.size();
             continue;
         }
-        if (!wants(logged)) continue;
+        if (!wants(logged)) {
+            continue;
+        }
         samples_ += logged.samples.size();
         const auto [place, added] = places_.emplace(logged.id, series_.size());
         if (added) {
             TimeSeries series{*logged.labels, std::move(logged.samples)};
             for (const auto& label : destination_.external_labels) {
-                if (!series.labels.has(label.name)) series.labels.set(label.name, label.value);
+                if (!series.labels.has(label.name)) {
+                    series.labels.set(label.name, label.value);
+                }
             }
             series_.push_back(std::move(series));
         } else {
@@ -68,7 +80,7 @@ std::deque<Request> Gatherer::take(const RequestLimits& limits) {
     std::deque<Request> requests;
     std::size_t bytes = 0;
     for (auto& series : series_) {
-        // What arrived out of order need not go out so.
+        // Samples that arrived out of order are sent in order.
         std::stable_sort(series.samples.begin(), series.samples.end(),
                          [](const Sample& a, const Sample& b) { return a.timestamp < b.timestamp; });
         const std::size_t head = bytesOf(series.labels);

@@ -4,26 +4,16 @@
 #include <array>
 #include <cctype>
 
+#include "collector/forward/url.h"
 #include "collector/promql/engine.h"
 #include "common/config/reader.h"
 #include "common/http/credentials.h"
+#include "common/text.h"
 
 namespace lapwing::forward {
 namespace {
 
 using config::Node;
-
-std::string lower(std::string text) {
-    std::transform(text.begin(), text.end(), text.begin(), [](unsigned char c) { return std::tolower(c); });
-    return text;
-}
-
-/// The part of a URL between "//" and the path.
-std::string authorityOf(const std::string& url) {
-    const auto start = url.find("://");
-    if (start == std::string::npos) return {};
-    return url.substr(start + 3, url.find_first_of("/?#", start + 3) - start - 3);
-}
 
 void readUrl(const Node& owner, Destination& out) {
     const Node node = owner["url"];
@@ -33,12 +23,11 @@ void readUrl(const Node& owner, Destination& out) {
         return;
     }
     // A URL can hold a secret: no message repeats it.
-    const auto authority = authorityOf(out.url);
+    const auto authority = splitUrl(out.url).authority;
     if (authority.find('@') != std::string::npos) {
         node.problem(node.path() +
                      " must not hold credentials; use bearer_token_file, or user and password_file");
-    } else if ((out.url.rfind("http://", 0) != 0 && out.url.rfind("https://", 0) != 0) || authority.empty() ||
-               out.url.find('#') != std::string::npos) {
+    } else if (authority.empty() || out.url.find('#') != std::string::npos) {
         node.problem(node.path() + " must be an http:// or https:// URL");
     } else if (out.name.empty()) {
         out.name = authority;
@@ -47,7 +36,9 @@ void readUrl(const Node& owner, Destination& out) {
 
 void readSecret(const Node& node, std::string& file) {
     node.read(file);
-    if (file.empty()) return;
+    if (file.empty()) {
+        return;
+    }
     const auto secret = http::readSecret(file);
     if (!secret) {
         node.problem(node.path() + ": " + secret.error().message);
@@ -76,10 +67,10 @@ void readTls(const Node& node, Destination& out) {
         node.problem(node.path() + ": key needs cert");
     }
     const bool named = !out.tls.ca_file.empty() || !out.tls.cert_file.empty();
-    if (named && out.url.rfind("https://", 0) != 0) {
+    if (named && !out.url.starts_with("https://")) {
         node.problem(node.path() + ": ca, cert and key are for an https:// URL");
     } else if (named) {
-        // It opens no connection.
+        // Reads the files, but opens no connection.
         if (const auto client = http::Client::create(out.url, out.tls); !client) {
             node.problem(node.path() + ": " + client.error().message);
         }
@@ -87,7 +78,9 @@ void readTls(const Node& node, Destination& out) {
 }
 
 void readMatch(const Node& node, Destination& out) {
-    if (!node.present()) return;
+    if (!node.present()) {
+        return;
+    }
     node.forEach([&](const Node& entry) {
         std::string text;
         entry.read(text);
@@ -98,7 +91,9 @@ void readMatch(const Node& node, Destination& out) {
             entry.problem(entry.path() + ": " + matchers.error().message);
         }
     });
-    if (out.match.empty()) node.problem(node.path() + " selects nothing; leave it out to send everything");
+    if (out.match.empty()) {
+        node.problem(node.path() + " selects nothing; leave it out to send everything");
+    }
 }
 
 void readHeaders(const Node& node, Destination& out) {
@@ -127,7 +122,7 @@ void readExternalLabels(const Node& node, Destination& out) {
     node.forEachPair([&](const std::string& name, const Node& entry) {
         std::string value;
         entry.read(value);
-        if (!isValidLabelName(name) || name.rfind("__", 0) == 0) {
+        if (!isValidLabelName(name) || name.starts_with("__")) {
             entry.problem(entry.path() + " is not a label's name");
         } else if (value.empty()) {
             entry.problem(entry.path() + " needs a value");

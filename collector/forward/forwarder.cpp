@@ -3,13 +3,11 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
-#include <condition_variable>
-#include <mutex>
-#include <thread>
 
 #include "collector/forward/sender.h"
 #include "common/metric_names.h"
 #include "common/model/families.h"
+#include "common/worker.h"
 
 namespace lapwing::forward {
 namespace {
@@ -18,43 +16,16 @@ constexpr std::chrono::seconds kRequestDeadline{10};
 
 }  // namespace
 
-/// One destination with its thread.
-class Forwarder::Lane {
-  public:
+/// One destination: its sender, and the thread that calls it.
+struct Forwarder::Lane {
     Lane(const Destination& destination, storage::ArrivalLog& log)
-        : name(destination.name), sender(destination, log, httpPost(destination, kRequestDeadline)) {}
-
-    void start() {
-        stopping_ = false;
-        thread_ = std::thread([this] { run(); });
-    }
-    void askToStop() {
-        const std::lock_guard lock(mutex_);
-        stopping_ = true;
-        woken_.notify_all();
-    }
-    void join() {
-        if (thread_.joinable()) thread_.join();
-    }
+        : name(destination.name),
+          sender(destination, log, httpPost(destination, kRequestDeadline)),
+          worker("forward", [this] { return sender.step(); }) {}
 
     const std::string name;
     Sender sender;
-
-  private:
-    void run() {
-        std::unique_lock lock(mutex_);
-        while (!stopping_) {
-            lock.unlock();
-            const auto pause = sender.step();
-            lock.lock();
-            woken_.wait_for(lock, pause, [this] { return stopping_; });
-        }
-    }
-
-    std::mutex mutex_;
-    std::condition_variable woken_;
-    bool stopping_ = false;
-    std::thread thread_;
+    Worker worker;
 };
 
 Forwarder::Forwarder(std::vector<Destination> destinations, storage::ArrivalLog& log)
@@ -63,13 +34,17 @@ Forwarder::Forwarder(std::vector<Destination> destinations, storage::ArrivalLog&
         const bool known =
             std::any_of(destinations_.begin(), destinations_.end(),
                         [&name = reader](const Destination& each) { return each.name == name; });
-        if (known) continue;
-        spdlog::info("forward {}: not configured any more, what waits for it is let go", reader);
+        if (known) {
+            continue;
+        }
+        spdlog::info("forward {}: no longer configured, its cursor is dropped", reader);
         if (const auto dropped = log.dropLogCursor(reader); !dropped) {
             spdlog::warn("forward {}: {}", reader, dropped.error().message);
         }
     }
-    for (const auto& each : destinations_) lanes_.push_back(std::make_unique<Lane>(each, log));
+    for (const auto& each : destinations_) {
+        lanes_.push_back(std::make_unique<Lane>(each, log));
+    }
 }
 
 Forwarder::~Forwarder() {
@@ -77,20 +52,28 @@ Forwarder::~Forwarder() {
 }
 
 void Forwarder::start() {
-    for (auto& lane : lanes_) lane->start();
+    for (auto& lane : lanes_) {
+        lane->worker.start();
+    }
 }
 
 void Forwarder::askToStop() {
-    for (auto& lane : lanes_) lane->askToStop();
+    for (auto& lane : lanes_) {
+        lane->worker.askToStop();
+    }
 }
 
 void Forwarder::stop() {
     askToStop();
-    for (auto& lane : lanes_) lane->join();
+    for (auto& lane : lanes_) {
+        lane->worker.join();
+    }
 }
 
 void Forwarder::addMetrics(std::vector<prometheus::MetricFamily>& out) const {
-    if (lanes_.empty()) return;
+    if (lanes_.empty()) {
+        return;
+    }
     auto sent = counter(metric::kForwardSentSamplesTotal, "Samples that the destination has taken.");
     auto dropped =
         counter(metric::kForwardDroppedSamplesTotal, "Samples that the destination will not get, by reason.");
@@ -110,13 +93,17 @@ void Forwarder::addMetrics(std::vector<prometheus::MetricFamily>& out) const {
         reason("refused", status.dropped_refused);
         reason("deleted", status.dropped_deleted);
         add(failed, {{"destination", name}}, static_cast<double>(status.failed));
-        if (status.lag_ms) add(lag, {{"destination", name}}, static_cast<double>(*status.lag_ms) / 1000);
+        if (status.lag_ms) {
+            add(lag, {{"destination", name}}, static_cast<double>(*status.lag_ms) / 1000);
+        }
         if (status.pending_bytes) {
             add(pending, {{"destination", name}}, static_cast<double>(*status.pending_bytes));
         }
     }
     for (auto* family : {&sent, &dropped, &failed, &lag, &pending}) {
-        if (!family->metric.empty()) out.push_back(std::move(*family));
+        if (!family->metric.empty()) {
+            out.push_back(std::move(*family));
+        }
     }
 }
 

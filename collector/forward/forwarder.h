@@ -11,11 +11,12 @@
 
 namespace lapwing::forward {
 
-/// Forwards to every destination, each with a thread and a cursor of its own: one that hangs delays no other,
-/// and nobody who writes. addMetrics() is safe from any thread; one thread makes, starts and stops it.
+/// Forwards samples to every destination. Each destination has a thread and a cursor of its own, so that a
+/// destination that hangs delays neither the others nor any writer. addMetrics() is safe from any thread; one
+/// thread creates, starts and stops the forwarder.
 class Forwarder {
   public:
-    /// Destinations that are not configured any more lose their cursors. `log` must outlive the forwarder.
+    /// Drops the cursors of destinations that are no longer configured. `log` must outlive the forwarder.
     Forwarder(std::vector<Destination> destinations, storage::ArrivalLog& log);
     ~Forwarder();
     Forwarder(const Forwarder&) = delete;
@@ -24,14 +25,14 @@ class Forwarder {
     void start();
     /// No further request begins. Returns at once.
     void askToStop();
-    /// Waits for the answer to a request that is under way, which has a deadline of ten seconds.
+    /// Also waits for the request under way, which ends within ten seconds.
     void stop();
 
     /// Adds the metrics of forwarding (docs/metrics.md).
     void addMetrics(std::vector<prometheus::MetricFamily>& out) const;
 
   private:
-    class Lane;
+    struct Lane;
     const std::vector<Destination> destinations_;
     std::vector<std::unique_ptr<Lane>> lanes_;
 };

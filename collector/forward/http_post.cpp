@@ -3,6 +3,7 @@
 #include <memory>
 #include <optional>
 
+#include "collector/forward/url.h"
 #include "common/http/credentials.h"
 
 namespace lapwing::forward {
@@ -12,20 +13,22 @@ class HttpPost {
   public:
     HttpPost(const Destination& destination, std::chrono::milliseconds deadline)
         : destination_(destination), deadline_(deadline) {
-        const auto path = destination.url.find_first_of("/?", destination.url.find("://") + 3);
-        if (path != std::string::npos) request_.path = destination.url.substr(path);
-        if (request_.path.empty() || request_.path.front() == '?') request_.path.insert(0, "/");
+        request_.path = splitUrl(destination.url).target;
         request_.method = "POST";
         request_.max_response_bytes = 1U << 20;
     }
 
     Expected<http::Response> operator()(const std::string& body) {
         if (!client_) {
-            if (auto prepared = prepare(); !prepared) return tl::unexpected(prepared.error());
+            if (auto prepared = prepare(); !prepared) {
+                return tl::unexpected(prepared.error());
+            }
         }
         request_.body = body;
         auto answer = client_->request(request_, deadline_);
-        if (!answer || answer->status / 100 != 2) client_.reset();
+        if (!answer || answer->status / 100 != 2) {
+            client_.reset();
+        }
         return answer;
     }
 
@@ -39,15 +42,21 @@ class HttpPost {
                                 destination_.headers.end());
         if (!destination_.bearer_token_file.empty()) {
             const auto token = http::readSecret(destination_.bearer_token_file);
-            if (!token) return tl::unexpected(token.error());
+            if (!token) {
+                return tl::unexpected(token.error());
+            }
             request_.headers.emplace_back("Authorization", "Bearer " + *token);
         } else if (!destination_.user.empty()) {
             const auto password = http::readSecret(destination_.password_file);
-            if (!password) return tl::unexpected(password.error());
+            if (!password) {
+                return tl::unexpected(password.error());
+            }
             request_.headers.push_back(http::basicAuthorization(destination_.user, *password));
         }
         auto client = http::Client::create(destination_.url, destination_.tls);
-        if (!client) return tl::unexpected(client.error());
+        if (!client) {
+            return tl::unexpected(client.error());
+        }
         client_ = std::move(*client);
         return {};
     }
@@ -61,7 +70,7 @@ class HttpPost {
 }  // namespace
 
 Post httpPost(const Destination& destination, std::chrono::milliseconds deadline) {
-    // A std::function must be copyable, which a connection is not.
+    // A std::function must be copyable, but a connection is not.
     return [post = std::make_shared<HttpPost>(destination, deadline)](const std::string& body) {
         return (*post)(body);
     };

@@ -16,17 +16,19 @@ using std::chrono::steady_clock;
 constexpr milliseconds kNoPause{0};
 constexpr milliseconds kDeniedPause{15'000};
 constexpr std::chrono::minutes kSayAgain{10};
-/// So many samples are read at most for one window, wanted or not.
+/// The most samples that are read for one window, wanted or not.
 constexpr std::size_t kReadSamples = 20'000;
-/// To find one refused sample among 2000 takes eleven halvings. Who refused everything is not asked so
-/// thoroughly again.
+/// To find one refused sample among 2000 takes eleven halvings. After a destination rejects every sample of a
+/// window, its next window is bisected less deeply.
 constexpr std::size_t kHalvings = 400;
 constexpr std::size_t kHalvingsOfRefuser = 24;
 
 }  // namespace
 
 Verdict verdictOf(int status) {
-    if (status >= 200 && status < 300) return Verdict::stored;
+    if (status >= 200 && status < 300) {
+        return Verdict::stored;
+    }
     switch (status) {
         case 408:
         case 425:
@@ -61,7 +63,9 @@ Sender::Sender(const Destination& destination, storage::ArrivalLog& log, Post po
     }
     cursor_ = end;
     spdlog::info("forward {}: new, starts with what arrives from now on", destination.name);
-    if (const auto put = log_.putLogCursor(destination.name, end); !put) say(put.error().message);
+    if (const auto put = log_.putLogCursor(destination.name, end); !put) {
+        say(put.error().message);
+    }
 }
 
 milliseconds Sender::step() {
@@ -72,34 +76,40 @@ milliseconds Sender::step() {
             say(filled.error().message);
             return backoff_.next(std::uniform_real_distribution<double>(0, 1)(random_));
         }
-        if (!*filled) return options_.poll;
+        if (!*filled) {
+            return options_.poll;
+        }
     }
     const auto pending = status().pending_bytes;
     if (pending && *pending > static_cast<std::uint64_t>(destination_.keep_bytes)) {
         return drop(&Status::dropped_size, "more than keep_size waits");
     }
-    // Who answers gets even what is older: the collector itself may have been away.
+    // A destination that answers gets older samples too: the collector itself may have been down.
     if (failing_ && window_->received < options_.clock() - destination_.keep_ms) {
         return drop(&Status::dropped_age, "it is older than keep");
     }
     return window_->requests.empty() ? settle() : send();
 }
 
-/// The bytes that wait are counted here and not in the constructor: it can take a while.
+/// Counts the waiting bytes here and not in the constructor, because it can take a while.
 void Sender::countPending() {
     {
-        const std::lock_guard lock(mutex_);
-        if (pending_base_) return;
+        const MutexLock lock(mutex_);
+        if (pending_base_) {
+            return;
+        }
     }
     const auto end = log_.logEnd();
     const std::uint64_t cursor = cursor_;
     const auto bytes = log_.logBytes(cursor, end.seq);
-    if (!bytes) return;
-    const std::lock_guard lock(mutex_);
+    if (!bytes) {
+        return;
+    }
+    const MutexLock lock(mutex_);
     pending_base_ = static_cast<std::int64_t>(*bytes) - static_cast<std::int64_t>(end.bytes);
 }
 
-/// False at the end of the log.
+/// Reads the next window. False at the end of the log.
 Expected<bool> Sender::fill() {
     Window window;
     window.last_seq = cursor_;
@@ -114,21 +124,31 @@ Expected<bool> Sender::fill() {
         }
         window.at_end = batches->empty();
         for (auto& batch : *batches) {
-            // One request if possible: the cursor moves on with every answer then.
+            // One request a window if possible: then the cursor moves on with every answer.
             const auto sum = gatherer_.samples() + gatherer_.wanted(batch);
             full = sum >= options_.limits.samples;
-            if (gatherer_.samples() > 0 && sum > options_.limits.samples) break;
-            if (window.received == 0) window.received = batch.received;
+            if (gatherer_.samples() > 0 && sum > options_.limits.samples) {
+                break;
+            }
+            if (window.received == 0) {
+                window.received = batch.received;
+            }
             window.last_seq = batch.seq;
             window.bytes += batch.bytes;
-            for (const auto& series : batch.series) read += series.samples.size();
+            for (const auto& series : batch.series) {
+                read += series.samples.size();
+            }
             gatherer_.add(std::move(batch));
-            if (full) break;
+            if (full) {
+                break;
+            }
         }
     }
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     waiting_since_ = window.last_seq == cursor_ ? window.read_at : window.received;
-    if (window.last_seq == cursor_) return false;
+    if (window.last_seq == cursor_) {
+        return false;
+    }
     window.deleted = gatherer_.deleted();
     window.requests = gatherer_.take(options_.limits);
     window.halvings_left = refuses_all_ ? kHalvingsOfRefuser : kHalvings;
@@ -140,12 +160,16 @@ milliseconds Sender::send() {
     Request& request = window_->requests.front();
     const auto answer = post_(encodeRemoteWrite(request.series));
     const Verdict verdict = answer ? verdictOf(answer->status) : Verdict::again;
-    if (verdict == Verdict::again || verdict == Verdict::denied) return failed(answer, verdict);
-    if (failing_) spdlog::info("forward {}: it takes samples again", destination_.name);
+    if (verdict == Verdict::again || verdict == Verdict::denied) {
+        return failed(answer, verdict);
+    }
+    if (failing_) {
+        spdlog::info("forward {}: it takes samples again", destination_.name);
+    }
     failing_ = false;
     backoff_.reset();
     {
-        const std::lock_guard lock(mutex_);
+        const MutexLock lock(mutex_);
         status_.trouble.clear();
         (verdict == Verdict::stored ? status_.sent : status_.failed) +=
             verdict == Verdict::stored ? request.samples : 1;
@@ -168,7 +192,7 @@ void Sender::refuse(const http::Response& answer) {
     const Request& request = window_->requests.front();
     sayLoss(request, "it answered " + std::to_string(answer.status) + " " + http::firstLine(answer.body));
     {
-        const std::lock_guard lock(mutex_);
+        const MutexLock lock(mutex_);
         status_.dropped_refused += request.samples;
     }
     window_->requests.pop_front();
@@ -181,42 +205,57 @@ milliseconds Sender::failed(const Expected<http::Response>& answer, Verdict verd
     if (answer) {
         reason = "it answered " + std::to_string(answer->status) + " " + http::firstLine(answer->body);
         const auto wanted = http::retryAfter(answer->header("Retry-After"), nowMs() / 1000);
-        if (wanted) pause = std::max(pause, *wanted);
+        if (wanted) {
+            pause = std::max(pause, *wanted);
+        }
     } else {
         reason = answer.error().message;
     }
-    if (verdict == Verdict::denied) pause = std::max(pause, kDeniedPause);
+    if (verdict == Verdict::denied) {
+        pause = std::max(pause, kDeniedPause);
+    }
     {
-        const std::lock_guard lock(mutex_);
+        const MutexLock lock(mutex_);
         ++status_.failed;
     }
     say(reason);
     return pause;
 }
 
-/// All of the window is done with.
+/// The window is finished: moves the cursor on.
 milliseconds Sender::settle() {
     refuses_all_ = !window_->stored_any && window_->halvings_left < kHalvingsOfRefuser;
     cursor_ = window_->last_seq;
     {
-        const std::lock_guard lock(mutex_);
+        const MutexLock lock(mutex_);
         status_.dropped_deleted += window_->deleted;
-        if (window_->at_end) waiting_since_ = window_->read_at;
-        if (pending_base_) *pending_base_ -= static_cast<std::int64_t>(window_->bytes);
+        if (window_->at_end) {
+            waiting_since_ = window_->read_at;
+        }
+        if (pending_base_) {
+            *pending_base_ -= static_cast<std::int64_t>(window_->bytes);
+        }
     }
     const bool at_end = window_->at_end;
     window_.reset();
-    // What cannot be written now is with the next window; until then a crash would send this one again.
-    if (const auto put = log_.putLogCursor(destination_.name, cursor_); !put) say(put.error().message);
+    // If this fails, the next window's cursor stands for this one too. Until then a crash would send it
+    // again.
+    if (const auto put = log_.putLogCursor(destination_.name, cursor_); !put) {
+        say(put.error().message);
+    }
     return at_end ? options_.poll : kNoPause;
 }
 
 milliseconds Sender::drop(std::uint64_t Status::*reason, const char* why) {
     std::size_t samples = 0;
-    for (const auto& request : window_->requests) samples += request.samples;
-    if (samples > 0) sayLoss(window_->requests.front(), why);
+    for (const auto& request : window_->requests) {
+        samples += request.samples;
+    }
+    if (samples > 0) {
+        sayLoss(window_->requests.front(), why);
+    }
     {
-        const std::lock_guard lock(mutex_);
+        const MutexLock lock(mutex_);
         status_.*reason += samples;
     }
     window_->requests.clear();
@@ -226,7 +265,9 @@ milliseconds Sender::drop(std::uint64_t Status::*reason, const char* why) {
 
 void Sender::sayLoss(const Request& request, const std::string& why) {
     const auto now = steady_clock::now();
-    if (loss_said_at_ && now - *loss_said_at_ < kSayAgain) return;
+    if (loss_said_at_ && now - *loss_said_at_ < kSayAgain) {
+        return;
+    }
     loss_said_at_ = now;
     spdlog::error("forward {}: samples are dropped, such as of {}: {}", destination_.name,
                   request.series.front().labels.toString(), why);
@@ -234,7 +275,7 @@ void Sender::sayLoss(const Request& request, const std::string& why) {
 
 void Sender::say(const std::string& trouble) {
     const auto now = steady_clock::now();
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     if (trouble != status_.trouble || now - said_at_ > kSayAgain) {
         spdlog::warn("forward {}: {}; what waits is kept and tried again", destination_.name, trouble);
         said_at_ = now;
@@ -244,7 +285,7 @@ void Sender::say(const std::string& trouble) {
 
 Status Sender::status() const {
     const auto end = log_.logEnd();
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     Status status = status_;
     if (cursor_ >= end.seq) {
         status.lag_ms = 0;

@@ -5,12 +5,16 @@
 namespace lapwing::ingest {
 namespace {
 
-/// What is wrong with a series' labels, whoever sends them; empty if nothing is.
+/// Why a series with these labels is refused, from any sender; "" if it is not.
 std::string wrongLabels(const Labels& labels) {
     for (const auto& label : labels) {
-        if (!isValidUtf8(label.name) || !isValidUtf8(label.value)) return "a label is not UTF-8";
+        if (!isValidUtf8(label.name) || !isValidUtf8(label.value)) {
+            return "a label is not UTF-8";
+        }
     }
-    if (labels.metricName().empty()) return labels.toString() + ": a series without a metric name";
+    if (labels.metricName().empty()) {
+        return labels.toString() + ": a series without a metric name";
+    }
     return {};
 }
 
@@ -26,9 +30,13 @@ void Batch::recognize(std::vector<KnownSeries::Known> known) {
     for (std::size_t i = 0; i < request_.series.size(); ++i) {
         const WrittenSeries& written = request_.series[i];
         const Labels* labels = known[i].ref == 0 ? readLabels(written) : nullptr;
-        if (known[i].ref == 0 && labels == nullptr) continue;
+        if (known[i].ref == 0 && labels == nullptr) {
+            continue;
+        }
         const auto samples = withoutFuture(written, labels);
-        if (samples.empty()) continue;
+        if (samples.empty()) {
+            continue;
+        }
         series_.push_back({known[i].ref, labels, samples});
         origins_.push_back({i, known[i].key});
     }
@@ -57,9 +65,15 @@ const Labels* Batch::readLabels(const WrittenSeries& series) {
 std::span<const Sample> Batch::withoutFuture(const WrittenSeries& series, const Labels* labels) {
     const auto ahead = [this](const Sample& sample) { return sample.timestamp > latest_; };
     const auto count = std::count_if(series.samples.begin(), series.samples.end(), ahead);
-    if (count == 0) return series.samples;
-    if (labels == nullptr) labels = readLabels(series);
-    if (labels == nullptr) return {};
+    if (count == 0) {
+        return series.samples;
+    }
+    if (labels == nullptr) {
+        labels = readLabels(series);
+    }
+    if (labels == nullptr) {
+        return {};
+    }
     refusals_.add(static_cast<std::size_t>(count),
                   labels->toString() + ": a time too far in the future: is the clock right?");
     auto& rest = spared_.emplace_back(series.samples.begin(), series.samples.end());
@@ -70,21 +84,27 @@ std::span<const Sample> Batch::withoutFuture(const WrittenSeries& series, const 
 Expected<storage::AppendResult> Batch::store(storage::Store& store) {
     auto stored = store.append(series_);
     if (stored && !stored->gone.empty()) {
-        // They have been deleted since they were remembered, and are made anew.
+        // These series have been deleted since they were remembered: they are created again.
         std::vector<storage::BatchSeries> again;
         std::vector<std::size_t> places;
         for (const auto place : stored->gone) {
             const auto* labels = readLabels(request_.series[origins_[place].position]);
-            if (labels == nullptr) continue;
+            if (labels == nullptr) {
+                continue;
+            }
             again.push_back({0, labels, series_[place].samples});
             places.push_back(place);
         }
         auto more = store.append(again);
-        if (!more) return more;
+        if (!more) {
+            return more;
+        }
         stored->stored += more->stored;
         stored->duplicates += more->duplicates;
         stored->refused += more->refused;
-        if (stored->first_refusal.empty()) stored->first_refusal = std::move(more->first_refusal);
+        if (stored->first_refusal.empty()) {
+            stored->first_refusal = std::move(more->first_refusal);
+        }
         for (std::size_t i = 0; i < again.size(); ++i) {
             series_[places[i]].labels = again[i].labels;
             series_[places[i]].ref = again[i].ref;
@@ -92,7 +112,9 @@ Expected<storage::AppendResult> Batch::store(storage::Store& store) {
     }
     if (stored) {
         for (std::size_t i = 0; i < series_.size(); ++i) {
-            if (series_[i].labels != nullptr) learnt_.push_back({origins_[i].key, series_[i].ref});
+            if (series_[i].labels != nullptr) {
+                learnt_.push_back({origins_[i].key, series_[i].ref});
+            }
         }
     }
     return stored;

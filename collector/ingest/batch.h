@@ -10,12 +10,14 @@
 
 namespace lapwing::ingest {
 
-/// Collects what is refused: how many samples, and why the first was.
+/// Counts the refused samples, and keeps why the first was refused.
 class Refusals {
   public:
     void add(std::size_t samples, const std::string& first) {
         count_ += samples;
-        if (samples > 0 && first_.empty()) first_ = first;
+        if (samples > 0 && first_.empty()) {
+            first_ = first;
+        }
     }
     std::size_t count() const { return count_; }
     const std::string& first() const { return first_; }
@@ -25,23 +27,23 @@ class Refusals {
     std::string first_;
 };
 
-/// What of a write request goes to the store. Looks into the request, which must outlive it.
+/// The part of a write request that goes to the store. Refers to the request, which must outlive it.
 class Batch {
   public:
-    /// The series get the label `agent`, unless that is empty; samples later than `latest` are refused.
+    /// Adds the label `agent` to every series, unless it is empty, and refuses samples later than `latest`.
     Batch(const std::string& agent, const WriteRequest& request, const RemoteWriteLimits& limits,
           TimestampMs latest);
 
-    /// Reads and checks the labels of the series that are not known: `known` has an entry for each.
+    /// Decodes and checks the labels of the series that are unknown. `known` has an entry for each series.
     void recognize(std::vector<KnownSeries::Known> known);
-    /// A series that claims another agent, and that it does; "" if none does.
+    /// A message that names a series that claims another agent; "" if no series does.
     const std::string& forbidden() const { return forbidden_; }
 
     /// Once, after recognize().
     Expected<storage::AppendResult> store(storage::Store& store);
-    /// What can be remembered once it is stored.
+    /// The series to remember after store().
     const std::vector<KnownSeries::Known>& learnt() const { return learnt_; }
-    /// Of recognize() alone: the store's are in its own answer.
+    /// The refusals of recognize(). The store's answer has its own.
     Refusals& refusals() { return refusals_; }
 
   private:
@@ -49,7 +51,7 @@ class Batch {
         std::size_t position = 0;  ///< in the request
         KnownSeries::Key key;
     };
-    /// Null if they cannot be stored.
+    /// Null if the series cannot be stored.
     const Labels* readLabels(const WrittenSeries& series);
     std::span<const Sample> withoutFuture(const WrittenSeries& series, const Labels* labels);
 
@@ -58,9 +60,9 @@ class Batch {
     const RemoteWriteLimits& limits_;
     const TimestampMs latest_;
     std::vector<storage::BatchSeries> series_;
-    std::vector<Origin> origins_;             ///< of each of series_
-    std::deque<Labels> labels_;               ///< that series_ point to
-    std::deque<std::vector<Sample>> spared_;  ///< samples of a series some of whose were refused
+    std::vector<Origin> origins_;             ///< for each of series_
+    std::deque<Labels> labels_;               ///< series_ points to them
+    std::deque<std::vector<Sample>> spared_;  ///< the accepted samples of series with refused ones
     std::vector<KnownSeries::Known> learnt_;
     Refusals refusals_;
     std::string forbidden_;

@@ -8,7 +8,7 @@
 namespace lapwing::ingest {
 namespace {
 
-/// Memory matters more here than the last nanoseconds.
+/// Chosen for memory, not for lookup speed.
 constexpr float kLoadFactor = 0.8F;
 
 std::uint64_t secretSeed() {
@@ -24,7 +24,7 @@ KnownSeries::KnownSeries(std::size_t most) : most_(most), seed_(secretSeed()) {
 
 std::vector<KnownSeries::Known> KnownSeries::find(std::string_view agent,
                                                   std::span<const WrittenSeries> series) const {
-    // The same labels are another series when another agent sends them.
+    // The same labels from another agent are another series.
     const std::uint64_t seed = XXH3_64bits_withSeed(agent.data(), agent.size(), seed_);
     std::vector<Known> out;
     out.reserve(series.size());
@@ -32,19 +32,25 @@ std::vector<KnownSeries::Known> KnownSeries::find(std::string_view agent,
         const auto hash = XXH3_128bits_withSeed(one.labels.data(), one.labels.size(), seed);
         out.push_back({{hash.low64, hash.high64}, 0});
     }
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     for (auto& one : out) {
         const auto known = refs_.find(one.key);
-        if (known != refs_.end()) one.ref = known->second;
+        if (known != refs_.end()) {
+            one.ref = known->second;
+        }
     }
     return out;
 }
 
 void KnownSeries::remember(std::span<const Known> series) {
-    const std::lock_guard lock(mutex_);
-    if (refs_.size() + series.size() > most_) refs_.clear();
+    const MutexLock lock(mutex_);
+    if (refs_.size() + series.size() > most_) {
+        refs_.clear();
+    }
     for (const auto& one : series) {
-        if (one.ref != 0) refs_[one.key] = one.ref;
+        if (one.ref != 0) {
+            refs_[one.key] = one.ref;
+        }
     }
 }
 

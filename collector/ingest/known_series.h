@@ -3,22 +3,22 @@
 #include <tsl/robin_map.h>
 
 #include <cstdint>
-#include <mutex>
 #include <span>
 #include <string_view>
 #include <vector>
 
 #include "collector/storage/store.h"
 #include "common/model/remote_write.h"
+#include "common/mutex.h"
 
 namespace lapwing::ingest {
 
-/// Remembers which series the encoded labels of a sender stand for, so that they need not be taken apart,
-/// checked and looked up each time that they come. Labels are told apart by 128 bits of a hash (XXH3) with a
-/// secret seed: among ten thousand million the chance that any two meet is below 10^-18. Thread-safe.
+/// Maps the encoded labels of a sender to series of the store, so that labels that came before are not
+/// decoded, checked and looked up again. The key is a 128-bit hash (XXH3) of the labels with a secret seed:
+/// among 10^10 label sets the probability of any collision is below 10^-18. Thread-safe.
 class KnownSeries {
   public:
-    /// At most about so many are remembered; beyond that all are forgotten and learnt again.
+    /// Remembers about `most` series. Beyond that it forgets all of them and starts again.
     explicit KnownSeries(std::size_t most);
 
     struct Key {
@@ -30,9 +30,9 @@ class KnownSeries {
         Key key;
         storage::SeriesRef ref = 0;  ///< 0: not known
     };
-    /// For each of `series`, in order, as `agent` sends them.
+    /// One entry for each of `series`, in order, as `agent` sends them.
     std::vector<Known> find(std::string_view agent, std::span<const WrittenSeries> series) const;
-    /// Remembers those that have a `ref`.
+    /// Remembers the series that have a `ref`.
     void remember(std::span<const Known> series);
 
   private:
@@ -42,8 +42,8 @@ class KnownSeries {
 
     const std::size_t most_;
     const std::uint64_t seed_;
-    mutable std::mutex mutex_;
-    tsl::robin_map<Key, storage::SeriesRef, KeyHash> refs_;
+    mutable Mutex mutex_;
+    tsl::robin_map<Key, storage::SeriesRef, KeyHash> refs_ LAPWING_GUARDED_BY(mutex_);
 };
 
 }  // namespace lapwing::ingest

@@ -21,31 +21,44 @@ std::size_t sizeOf(const MetricMetadata& metadata) {
 
 Expected<void> MetadataBook::load() {
     const auto saved = store_.state(kState);
-    if (!saved) return tl::unexpected(saved.error());
-    if (!*saved) return {};
+    if (!saved) {
+        return tl::unexpected(saved.error());
+    }
+    if (!*saved) {
+        return {};
+    }
     RemoteWriteLimits limits;
     limits.metadata = SIZE_MAX;
     const auto decoded = decodeRemoteWrite(**saved, limits);
-    if (!decoded)
+    if (!decoded) {
         return fail(ErrorKind::invalid, "the saved metadata of metrics: " + decoded.error().message);
+    }
     note(decoded->metadata);
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     changed_ = false;
     return {};
 }
 
 void MetadataBook::note(const std::vector<MetricMetadata>& metadata) {
-    if (metadata.empty()) return;
-    const std::lock_guard lock(mutex_);
-    for (const auto& one : metadata) noteOne(one);
+    if (metadata.empty()) {
+        return;
+    }
+    const MutexLock lock(mutex_);
+    for (const auto& one : metadata) {
+        noteOne(one);
+    }
 }
 
 void MetadataBook::noteOne(const MetricMetadata& metadata) {
-    if (!isValidUtf8(metadata.metric) || !isValidUtf8(metadata.help) || !isValidUtf8(metadata.unit)) return;
+    if (!isValidUtf8(metadata.metric) || !isValidUtf8(metadata.help) || !isValidUtf8(metadata.unit)) {
+        return;
+    }
     const auto known = families_.find(metadata.metric);
     if (known != families_.end()) {
         auto& statements = known->second;
-        if (std::find(statements.begin(), statements.end(), metadata) != statements.end()) return;
+        if (std::find(statements.begin(), statements.end(), metadata) != statements.end()) {
+            return;
+        }
         if (statements.size() == kStatements) {
             bytes_ -= sizeOf(statements.front());
             statements.erase(statements.begin());
@@ -64,8 +77,10 @@ void MetadataBook::noteOne(const MetricMetadata& metadata) {
 Expected<void> MetadataBook::save() {
     std::vector<MetricMetadata> all;
     {
-        const std::lock_guard lock(mutex_);
-        if (!changed_) return {};
+        const MutexLock lock(mutex_);
+        if (!changed_) {
+            return {};
+        }
         for (const auto& [name, statements] : families_) {
             all.insert(all.end(), statements.begin(), statements.end());
         }
@@ -73,22 +88,26 @@ Expected<void> MetadataBook::save() {
     }
     auto saved = store_.putState(kState, encodeRemoteWrite({}, all));
     if (!saved) {
-        const std::lock_guard lock(mutex_);
+        const MutexLock lock(mutex_);
         changed_ = true;
     }
     return saved;
 }
 
 std::map<std::string, std::vector<MetricMetadata>> MetadataBook::list(const std::string& metric) const {
-    const std::lock_guard lock(mutex_);
-    if (metric.empty()) return families_;
+    const MutexLock lock(mutex_);
+    if (metric.empty()) {
+        return families_;
+    }
     const auto known = families_.find(metric);
-    if (known == families_.end()) return {};
+    if (known == families_.end()) {
+        return {};
+    }
     return {*known};
 }
 
 void MetadataBook::addMetrics(std::vector<prometheus::MetricFamily>& out) const {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     auto known = gauge(metric::kCollectorMetadataFamilies, "Metrics whose type and help are known.");
     add(known, {}, static_cast<double>(families_.size()));
     out.push_back(std::move(known));

@@ -4,12 +4,12 @@
 
 #include <cstdint>
 #include <map>
-#include <mutex>
 #include <string>
 #include <vector>
 
 #include "common/error.h"
 #include "common/model/remote_write.h"
+#include "common/mutex.h"
 
 namespace lapwing::storage {
 class Store;
@@ -17,33 +17,32 @@ class Store;
 
 namespace lapwing::ingest {
 
-/// What senders say of their metrics: type, help, unit. Senders that say different things of one metric are
-/// all kept, the four newest of them. Bounded in memory; kept across restarts in the store. Thread-safe.
+/// The metadata that senders send with their metrics: type, help, unit. If senders disagree about a metric,
+/// the four newest statements are kept. Bounded in memory; persisted in the store. Thread-safe.
 class MetadataBook {
   public:
     explicit MetadataBook(storage::Store& store) : store_(store) {}
 
-    /// Reads what an earlier process saved. A state that cannot be read is an Error and leaves the book
-    /// empty.
+    /// Reads what an earlier process saved. If it cannot be read, that is an Error and the book stays empty.
     Expected<void> load();
     void note(const std::vector<MetricMetadata>& metadata);
-    /// Saves what has changed since the last time; does nothing if nothing has.
+    /// Saves the book if it has changed since the last time.
     Expected<void> save();
 
     /// By name, the oldest statement first; `metric` picks one name.
     std::map<std::string, std::vector<MetricMetadata>> list(const std::string& metric = "") const;
-    /// How much there is, and what there was no room for (docs/metrics.md).
+    /// The number of metrics, and of statements dropped for lack of room (docs/metrics.md).
     void addMetrics(std::vector<prometheus::MetricFamily>& out) const;
 
   private:
-    void noteOne(const MetricMetadata& metadata);
+    void noteOne(const MetricMetadata& metadata) LAPWING_REQUIRES(mutex_);
 
     storage::Store& store_;
-    mutable std::mutex mutex_;
-    std::map<std::string, std::vector<MetricMetadata>> families_;
-    std::size_t bytes_ = 0;
-    std::uint64_t dropped_ = 0;
-    bool changed_ = false;
+    mutable Mutex mutex_;
+    std::map<std::string, std::vector<MetricMetadata>> families_ LAPWING_GUARDED_BY(mutex_);
+    std::size_t bytes_ LAPWING_GUARDED_BY(mutex_) = 0;
+    std::uint64_t dropped_ LAPWING_GUARDED_BY(mutex_) = 0;
+    bool changed_ LAPWING_GUARDED_BY(mutex_) = false;
 };
 
 }  // namespace lapwing::ingest

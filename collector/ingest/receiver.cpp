@@ -1,7 +1,6 @@
 #include "collector/ingest/receiver.h"
 
 #include <algorithm>
-#include <cctype>
 #include <cmath>
 
 #include "collector/ingest/batch.h"
@@ -11,25 +10,23 @@
 #include "common/digest.h"
 #include "common/metric_names.h"
 #include "common/model/families.h"
+#include "common/text.h"
 
 namespace lapwing::ingest {
 namespace {
 
 constexpr unsigned kRetryFullDisk = 5;
 constexpr std::size_t kKindLength = 32;
-/// What a document costs of an agent's rate: as much as the samples that would take its room.
+/// A document counts against an agent's rate like samples of the same size.
 constexpr double kBytesPerSample = 64;
 
-std::string lower(std::string_view text) {
-    std::string out(text);
-    std::transform(out.begin(), out.end(), out.begin(),
-                   [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-    return out;
-}
-
 std::string_view trim(std::string_view text) {
-    while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
-    while (!text.empty() && (text.back() == ' ' || text.back() == '\t')) text.remove_suffix(1);
+    while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) {
+        text.remove_prefix(1);
+    }
+    while (!text.empty() && (text.back() == ' ' || text.back() == '\t')) {
+        text.remove_suffix(1);
+    }
     return text;
 }
 
@@ -46,7 +43,7 @@ Answer tooLarge(std::uint64_t declared, std::size_t limit) {
                   "the body has " + std::to_string(declared) + " bytes, more than " + std::to_string(limit));
 }
 
-/// Which message the content type names. Error: neither of the two.
+/// The version of remote_write that the content type names; an Error for any other type.
 Expected<RemoteWriteVersion> versionOf(std::string_view content_type) {
     const std::string type = lower(content_type);
     std::string_view rest(type);
@@ -60,11 +57,17 @@ Expected<RemoteWriteVersion> versionOf(std::string_view content_type) {
     bool known = part() == "application/x-protobuf";
     while (known && !rest.empty()) {
         const auto parameter = part();
-        if (!parameter.starts_with("proto=")) continue;
-        if (parameter == "proto=io.prometheus.write.v2.request") version = RemoteWriteVersion::v2;
+        if (!parameter.starts_with("proto=")) {
+            continue;
+        }
+        if (parameter == "proto=io.prometheus.write.v2.request") {
+            version = RemoteWriteVersion::v2;
+        }
         known = version == RemoteWriteVersion::v2 || parameter == "proto=prometheus.writerequest";
     }
-    if (known) return version;
+    if (known) {
+        return version;
+    }
     return fail(
         ErrorKind::invalid,
         "the content type must be application/x-protobuf, with proto=prometheus.WriteRequest (remote_write "
@@ -72,25 +75,29 @@ Expected<RemoteWriteVersion> versionOf(std::string_view content_type) {
 }
 
 bool validKind(std::string_view kind) {
-    if (kind.empty() || kind.size() > kKindLength || kind[0] < 'a' || kind[0] > 'z') return false;
+    if (kind.empty() || kind.size() > kKindLength || kind[0] < 'a' || kind[0] > 'z') {
+        return false;
+    }
     return std::all_of(kind.begin(), kind.end(),
                        [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_'; });
 }
 
 Answer storeFailed(const Error& error) {
-    if (error.kind == ErrorKind::unavailable) return answer(503, error.message, kRetryFullDisk);
+    if (error.kind == ErrorKind::unavailable) {
+        return answer(503, error.message, kRetryFullDisk);
+    }
     return answer(500, error.message);
 }
 
 }  // namespace
 
-/// A request that is being worked on.
+/// A request in flight.
 class Receiver::Flight {
   public:
     Flight(Receiver& receiver, const std::string& agent) : receiver_(receiver), agent_(agent) {
-        const std::lock_guard lock(receiver_.mutex_);
+        const MutexLock lock(receiver_.mutex_);
         Agent& own = receiver_.agents_[agent_];
-        // Local ingest is no agent: whoever sends there opens as many connections as it likes.
+        // Local senders share one empty agent name, so they are bounded only together.
         if (!agent_.empty() && own.in_flight >= receiver_.limits_.in_flight_per_agent) {
             refusal_ = answer(429, "too many requests of this agent at once", 1);
         } else if (receiver_.in_flight_ >= receiver_.limits_.in_flight) {
@@ -103,8 +110,10 @@ class Receiver::Flight {
     Flight(const Flight&) = delete;
     Flight& operator=(const Flight&) = delete;
     ~Flight() {
-        if (refusal_) return;
-        const std::lock_guard lock(receiver_.mutex_);
+        if (refusal_) {
+            return;
+        }
+        const MutexLock lock(receiver_.mutex_);
         --receiver_.agents_[agent_].in_flight;
         --receiver_.in_flight_;
     }
@@ -136,24 +145,30 @@ unsigned Receiver::delay(Agent& agent) const {
         agent.tokens = std::min(capacity, agent.tokens + seconds * limits_.samples_per_second);
     }
     agent.filled = now;
-    if (agent.tokens > 0) return 0;
+    if (agent.tokens > 0) {
+        return 0;
+    }
     return std::max(1U, static_cast<unsigned>(std::ceil(-agent.tokens / limits_.samples_per_second)));
 }
 
 std::optional<Answer> Receiver::tooFast(const std::string& agent) {
-    if (agent.empty()) return std::nullopt;
-    const std::lock_guard lock(mutex_);
+    if (agent.empty()) {
+        return std::nullopt;
+    }
+    const MutexLock lock(mutex_);
     const unsigned seconds = delay(agents_[agent]);
-    if (seconds == 0) return std::nullopt;
+    if (seconds == 0) {
+        return std::nullopt;
+    }
     return answer(429,
                   "more than " + std::to_string(std::llround(limits_.samples_per_second)) +
                       " samples a second from " + agent,
                   seconds);
 }
 
-/// May leave a debt: how many samples there are is known only after decoding, and a batch is never cut.
+/// May leave a debt: the number of samples is known only after decoding, and a batch is never cut.
 void Receiver::pay(const std::string& agent, double samples) {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     agents_[agent].tokens -= samples;
 }
 
@@ -162,18 +177,23 @@ std::optional<Answer> Receiver::checkWrite(const RequestHead& head) {
         if (const auto version = versionOf(head.content_type); !version) {
             return answer(415, version.error().message);
         }
-        if (lower(trim(head.content_encoding)) != "snappy")
+        if (lower(trim(head.content_encoding)) != "snappy") {
             return answer(415, "the content encoding must be snappy");
+        }
         if (!head.version.empty() && !head.version.starts_with("0.1.") && !head.version.starts_with("2.0.")) {
             return answer(415, "remote_write versions 0.1.0 and 2.0.0 are spoken here");
         }
-        if (!head.content_length) return answer(411, "the length of the body must be declared");
+        if (!head.content_length) {
+            return answer(411, "the length of the body must be declared");
+        }
         if (*head.content_length > limits_.write.compressed_bytes) {
             return tooLarge(*head.content_length, limits_.write.compressed_bytes);
         }
         return tooFast(head.agent);
     }();
-    if (refusal) count(head.agent, *refusal, 0);
+    if (refusal) {
+        count(head.agent, *refusal, 0);
+    }
     return refusal;
 }
 
@@ -181,7 +201,9 @@ Answer Receiver::write(const RequestHead& head, std::string_view body) {
     const Flight flight(*this, head.agent);
     const auto version = versionOf(head.content_type).value_or(RemoteWriteVersion::v1);
     Answer out = flight.refusal() ? *flight.refusal() : decodeAndStore(head.agent, body, version);
-    if (version == RemoteWriteVersion::v2) out.written = Written{out.stored + out.duplicates, 0, 0};
+    if (version == RemoteWriteVersion::v2) {
+        out.written = Written{out.stored + out.duplicates, 0, 0};
+    }
     count(head.agent, out, 0);
     return out;
 }
@@ -194,17 +216,23 @@ Answer Receiver::decodeAndStore(const std::string& agent, std::string_view body,
     pay(agent, static_cast<double>(request->samples));
     Batch batch(agent, *request, limits_.write, clock_() + limits_.ahead_ms);
     batch.recognize(known_->find(agent, request->series));
-    if (!batch.forbidden().empty()) return answer(403, batch.forbidden());
+    if (!batch.forbidden().empty()) {
+        return answer(403, batch.forbidden());
+    }
     auto stored = batch.store(store_);
-    if (!stored) return storeFailed(stored.error());
+    if (!stored) {
+        return storeFailed(stored.error());
+    }
     known_->remember(batch.learnt());
     Refusals& refusals = batch.refusals();
     const std::size_t asked = request->samples + request->histograms;
-    if (metadata_ != nullptr) metadata_->note(request->metadata);
+    if (metadata_ != nullptr) {
+        metadata_->note(request->metadata);
+    }
     refusals.add(stored->refused, stored->first_refusal);
     refusals.add(request->histograms, "native histograms are not supported");
     {
-        const std::lock_guard lock(mutex_);
+        const MutexLock lock(mutex_);
         agents_[agent].traffic.histograms += request->histograms;
         agents_[agent].traffic.exemplars += request->exemplars;
     }
@@ -222,15 +250,20 @@ Answer Receiver::decodeAndStore(const std::string& agent, std::string_view body,
 
 std::optional<Answer> Receiver::checkDocument(const RequestHead& head, std::string_view kind) {
     auto refusal = [&]() -> std::optional<Answer> {
-        if (!validKind(kind))
+        if (!validKind(kind)) {
             return answer(400, "the kind of a document is [a-z][a-z0-9_]*, at most 32 characters");
-        if (!head.content_length) return answer(411, "the length of the body must be declared");
+        }
+        if (!head.content_length) {
+            return answer(411, "the length of the body must be declared");
+        }
         if (*head.content_length > limits_.document_bytes) {
             return tooLarge(*head.content_length, limits_.document_bytes);
         }
         return tooFast(head.agent);
     }();
-    if (refusal) count(head.agent, *refusal, 0);
+    if (refusal) {
+        count(head.agent, *refusal, 0);
+    }
     return refusal;
 }
 
@@ -242,45 +275,58 @@ Answer Receiver::putDocument(const std::string& agent, std::string_view kind, st
 }
 
 Answer Receiver::storeDocument(const std::string& agent, std::string_view kind, std::string body) {
-    if (!validKind(kind))
+    if (!validKind(kind)) {
         return answer(400, "the kind of a document is [a-z][a-z0-9_]*, at most 32 characters");
-    if (body.size() > limits_.document_bytes) return tooLarge(body.size(), limits_.document_bytes);
+    }
+    if (body.size() > limits_.document_bytes) {
+        return tooLarge(body.size(), limits_.document_bytes);
+    }
     pay(agent, 1 + static_cast<double>(body.size()) / kBytesPerSample);
     storage::Document document;
     document.digest = sha256(body);
-    if (document.digest.empty()) return answer(500, "SHA-256 is not available");
+    if (document.digest.empty()) {
+        return answer(500, "SHA-256 is not available");
+    }
     document.kind = kind;
     document.host = agent;
     document.received = clock_();
     document.body = std::move(body);
     const auto stored = store_.putDocument(document);
-    if (!stored) return storeFailed(stored.error());
+    if (!stored) {
+        return storeFailed(stored.error());
+    }
     return answer(200, document.digest);
 }
 
 void Receiver::count(const std::string& agent, const Answer& out, std::uint64_t documents) {
     const bool accepted = out.status < 300 || out.stored + out.duplicates > 0;
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     Traffic& traffic = agents_[agent].traffic;
     ++traffic.requests;
-    if (!accepted) ++traffic.rejected_requests;
+    if (!accepted) {
+        ++traffic.rejected_requests;
+    }
     traffic.stored += out.stored;
     traffic.duplicates += out.duplicates;
     traffic.refused += out.refused;
     traffic.documents += documents;
-    if (accepted) traffic.last_write = clock_();
+    if (accepted) {
+        traffic.last_write = clock_();
+    }
 }
 
 std::optional<TimestampMs> Receiver::lastSeen(const std::string& agent) const {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     const auto known = agents_.find(agent);
-    if (known == agents_.end() || known->second.traffic.last_write == 0) return std::nullopt;
+    if (known == agents_.end() || known->second.traffic.last_write == 0) {
+        return std::nullopt;
+    }
     return known->second.traffic.last_write;
 }
 
 Traffic Receiver::totals() const {
     Traffic sum;
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     for (const auto& [name, agent] : agents_) {
         const Traffic& one = agent.traffic;
         sum.requests += one.requests;
@@ -304,9 +350,9 @@ void Receiver::addMetrics(std::vector<prometheus::MetricFamily>& out) const {
         out.push_back(std::move(family));
     };
     total(metric::kCollectorWriteRequestsTotal, "Requests of agents and other senders.", sum.requests);
-    total(metric::kCollectorWriteRequestsRejectedTotal, "Of those, the ones of which nothing was stored.",
+    total(metric::kCollectorWriteRequestsRejectedTotal, "Write requests in which nothing was stored.",
           sum.rejected_requests);
-    total(metric::kCollectorSamplesDuplicateTotal, "Samples that were there already.", sum.duplicates);
+    total(metric::kCollectorSamplesDuplicateTotal, "Samples that were stored already.", sum.duplicates);
     total(metric::kCollectorHistogramsRefusedTotal, "Native histograms, which are not supported.",
           sum.histograms);
     total(metric::kCollectorExemplarsIgnoredTotal, "Exemplars, which are not stored.", sum.exemplars);
@@ -314,8 +360,10 @@ void Receiver::addMetrics(std::vector<prometheus::MetricFamily>& out) const {
 
 std::map<std::string, Traffic> Receiver::agents() const {
     std::map<std::string, Traffic> out;
-    const std::lock_guard lock(mutex_);
-    for (const auto& [name, agent] : agents_) out.emplace(name, agent.traffic);
+    const MutexLock lock(mutex_);
+    for (const auto& [name, agent] : agents_) {
+        out.emplace(name, agent.traffic);
+    }
     return out;
 }
 

@@ -6,7 +6,6 @@
 #include <cstdint>
 #include <map>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -14,6 +13,7 @@
 
 #include "common/model/remote_write.h"
 #include "common/model/sample.h"
+#include "common/mutex.h"
 
 namespace lapwing::storage {
 class Store;
@@ -27,26 +27,26 @@ class MetadataBook;
 struct Limits {
     RemoteWriteLimits write;
     std::size_t document_bytes = 1U << 20;
-    double samples_per_second = 50'000;  ///< of one agent, in the long run
-    double burst_seconds = 10;           ///< so much of it at once
+    double samples_per_second = 50'000;  ///< of one agent, on average
+    double burst_seconds = 10;           ///< the largest burst, at that rate
     unsigned in_flight_per_agent = 4;
     unsigned in_flight = 16;
-    /// Samples further in the future are refused. With a clock that far ahead a series would accept nothing
-    /// any more once the clock is right again: keep it at most the store's out-of-order window.
+    /// Samples further in the future are refused. Keep it within the store's out-of-order window: otherwise a
+    /// sender whose clock was ahead is refused after its clock is set right.
     TimestampMs ahead_ms = 3'600'000;
-    std::size_t known_series = 1U << 20;  ///< whose labels are recognized without being read; 40 bytes each
+    std::size_t known_series = 1U << 20;  ///< series recognized by a hash of their labels; 40 bytes each
 };
 
-/// What is known of a request before its body is read.
+/// The head of a request, before its body is read.
 struct RequestHead {
-    std::string agent;  ///< the certificate's common name; empty for local ingest, which has no rate
+    std::string agent;  ///< the certificate's common name; "" for local ingest, which has no rate limit
     std::string content_type;
     std::string content_encoding;
     std::string version;                          ///< X-Prometheus-Remote-Write-Version
     std::optional<std::uint64_t> content_length;  ///< as declared
 };
 
-/// What remote_write 2.0 wants in the headers of the answer.
+/// The counts that remote_write 2.0 wants in the headers of the answer.
 struct Written {
     std::size_t samples = 0;
     std::size_t histograms = 0;
@@ -66,37 +66,37 @@ struct Answer {
 
 struct Traffic {
     std::uint64_t requests = 0;
-    std::uint64_t rejected_requests = 0;  ///< nothing of them was stored
+    std::uint64_t rejected_requests = 0;  ///< nothing in them was stored
     std::uint64_t stored = 0;             ///< samples
     std::uint64_t duplicates = 0;
     std::uint64_t refused = 0;
     std::uint64_t histograms = 0;  ///< native histograms, which are refused
     std::uint64_t exemplars = 0;   ///< ignored, with success
     std::uint64_t documents = 0;
-    TimestampMs last_write = 0;  ///< the last request that was accepted at least in part; 0: none yet
+    TimestampMs last_write = 0;  ///< when a request was last accepted, at least in part; 0: never
 };
 
-/// What a write request and a document must be, and whose they are. Knows nothing of sockets. Thread-safe.
-/// remote_write 1.0 and 2.0. Type and encoding must be named (Prometheus guesses): a browser can be made to
-/// send a body without them, across origins.
+/// Checks write requests (remote_write 1.0 and 2.0) and documents, and stores them for their agent. Knows no
+/// sockets. Thread-safe. Content type and encoding are mandatory (Prometheus guesses them), because a web
+/// page can make a browser send a body without them across origins.
 ///
-/// Statuses: 204 all stored (or there already); 400 what does not decode, or samples that were refused,
-/// counted and the first named, while the valid ones are stored; 403 a series claims another agent, nothing
-/// is stored; 411 no declared length; 413 too large; 415 another type or encoding; 429 too fast; 503 the
-/// store cannot write now; 500 the store is broken. After 429 and 503 the sender shall try again after
-/// `retry_after_s`.
+/// Statuses: 204 all samples are stored, now or before; 400 the body does not decode, or samples were refused
+/// (the answer counts them and names the first; the valid samples are stored); 403 a series claims another
+/// agent, nothing is stored; 411 no declared length; 413 too large; 415 another type or encoding; 429 too
+/// fast; 503 the store cannot write now; 500 the store is broken. After 429 and 503 the sender tries again
+/// after `retry_after_s`.
 class Receiver {
   public:
-    /// `metadata` gets what requests say of their metrics; null forgets it. Both must outlive the receiver.
+    /// `metadata` gets the metadata in requests; null: metadata is ignored. Both must outlive the receiver.
     explicit Receiver(storage::Store& store, Limits limits = {}, TimestampMs (*clock)() = nowMs,
                       MetadataBook* metadata = nullptr);
     ~Receiver();
     Receiver(const Receiver&) = delete;
     Receiver& operator=(const Receiver&) = delete;
 
-    /// Call before reading the body: the answer to what is wrong already, nothing if it may be read.
+    /// Call before reading the body: an answer if the request is refused by its head, nothing if not.
     std::optional<Answer> checkWrite(const RequestHead& head);
-    /// Sets the label `agent` on every series when there is an agent.
+    /// Sets the label `agent` on every series, unless `head.agent` is empty.
     Answer write(const RequestHead& head, std::string_view body);
 
     std::optional<Answer> checkDocument(const RequestHead& head, std::string_view kind);
@@ -122,8 +122,8 @@ class Receiver {
 
     Answer decodeAndStore(const std::string& agent, std::string_view body, RemoteWriteVersion version);
     Answer storeDocument(const std::string& agent, std::string_view kind, std::string body);
-    /// Seconds until the agent may send again; 0 if it may now. Needs mutex_.
-    unsigned delay(Agent& agent) const;
+    /// Seconds until the agent may send again; 0 if it may now.
+    unsigned delay(Agent& agent) const LAPWING_REQUIRES(mutex_);
     std::optional<Answer> tooFast(const std::string& agent);
     void pay(const std::string& agent, double samples);
     void count(const std::string& agent, const Answer& answer, std::uint64_t documents);
@@ -134,9 +134,9 @@ class Receiver {
     MetadataBook* const metadata_;
     const std::unique_ptr<KnownSeries> known_;
 
-    mutable std::mutex mutex_;
-    std::map<std::string, Agent> agents_;
-    unsigned in_flight_ = 0;
+    mutable Mutex mutex_;
+    std::map<std::string, Agent> agents_ LAPWING_GUARDED_BY(mutex_);
+    unsigned in_flight_ LAPWING_GUARDED_BY(mutex_) = 0;
 };
 
 }  // namespace lapwing::ingest

@@ -55,7 +55,7 @@ class Lane {
     void start() { worker_.start(); }
     void askToStop() { worker_.askToStop(); }
     void join() { worker_.join(); }
-    /// Lets the thread check again what is due.
+    /// Lets the thread check again for due notifications.
     void wake() { worker_.wake(); }
 
     void put(const std::vector<Alert>& alerts) {

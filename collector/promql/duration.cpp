@@ -82,7 +82,8 @@ std::string printDuration(std::int64_t ms) {
             continue;
         }
         if (ms >= unit.ms) {
-            out += std::to_string(ms / unit.ms) + unit.name;
+            out += std::to_string(ms / unit.ms);
+            out += unit.name;
             ms %= unit.ms;
         }
     }

@@ -259,7 +259,7 @@ class Lexer {
         return emit(colon ? TokenType::metric_identifier : TokenType::identifier);
     }
 
-    /// Scans what may be a number; the parser decides whether it is one. Underscores stand between digits,
+    /// Scans a possible number, which the parser validates. Underscores stand between digits,
     /// hexadecimal numbers have no fraction. Leaves the position where Prometheus' messages end.
     bool scanNumber() {
         std::string_view digits = "0123456789";

@@ -119,7 +119,7 @@ std::vector<MetricFamily> Metrics::collect(TimestampMs now) {
     return out;
 }
 
-Expected<void> Metrics::storeRound(TimestampMs now) {
+Expected<void> Metrics::storeSamples(TimestampMs now) {
     std::vector<TimeSeries> batch;
     const auto families = collect(now);
     appendFamilies(families, Labels{{"job", "collector"}, {"instance", options_.instance}}, now, batch);
@@ -137,12 +137,12 @@ Expected<void> Metrics::storeRound(TimestampMs now) {
         present.push_back(series.labels);
     }
     std::sort(present.begin(), present.end());
-    for (auto& gone : last_round_) {
+    for (auto& gone : stored_series_) {
         if (!std::binary_search(present.begin(), present.end(), gone)) {
             batch.push_back({std::move(gone), {{now, staleNaN()}}});
         }
     }
-    last_round_ = std::move(present);
+    stored_series_ = std::move(present);
     if (auto stored = store_.append(batch); !stored) {
         return fail(stored.error());
     }

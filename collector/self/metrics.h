@@ -23,7 +23,7 @@ struct MetricsOptions {
     std::string instance;   ///< the host that the collector runs on
     std::string data_file;  ///< its file system is watched
     std::vector<analysis::Site::Pair> replication;
-    /// Gets the metadata of each stored round's metrics; may be empty.
+    /// Gets the metadata of the stored metrics each time; may be empty.
     std::function<void(const std::vector<MetricMetadata>&)> describe;
 };
 
@@ -45,7 +45,7 @@ class Metrics {
     std::vector<prometheus::MetricFamily> collect(TimestampMs now);
     /// Stores the metrics once, with the labels job and instance; a series that disappeared ends with a
     /// staleness marker.
-    Expected<void> storeRound(TimestampMs now);
+    Expected<void> storeSamples(TimestampMs now);
 
   private:
     storage::Store& store_;
@@ -55,7 +55,7 @@ class Metrics {
     std::atomic<std::uint64_t> refused_{0};
     Mutex mutex_;
     std::map<std::pair<std::string, int>, std::uint64_t> answers_ LAPWING_GUARDED_BY(mutex_);
-    std::vector<Labels> last_round_;  // used by storeRound() alone, which has one caller
+    std::vector<Labels> stored_series_;  // used by storeSamples() alone, which has one caller
 };
 
 }  // namespace lapwing::self

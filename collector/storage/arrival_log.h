@@ -11,10 +11,10 @@
 
 namespace lapwing::storage {
 
-/// What one series got from one batch.
+/// The samples of one series in one batch.
 struct LoggedSeries {
-    std::uint32_t id = 0;                  ///< the same series has the same as long as the process lives
-    std::shared_ptr<const Labels> labels;  ///< null: the series has been deleted since
+    std::uint32_t id = 0;                  ///< the series' number for the life of the process
+    std::shared_ptr<const Labels> labels;  ///< null: the series has been deleted
     std::vector<Sample> samples;           ///< ascending
 };
 
@@ -26,15 +26,15 @@ struct LoggedBatch {
     std::vector<LoggedSeries> series;
 };
 
-/// Where the arrival log ends at the moment.
+/// The present end of the arrival log.
 struct LogEnd {
     std::uint64_t seq = 0;    ///< of the newest entry
     std::uint64_t bytes = 0;  ///< written since the process started
 };
 
-/// Every accepted batch in order of arrival, for readers that must miss none. A reader has a name and a
-/// durable cursor: the last entry that it has done with. What lies beyond the hindmost cursor is kept;
-/// without any cursor, entries go once they are in blocks. Thread-safe.
+/// Every accepted batch in order of arrival, for readers that must see every batch. A reader has a name and a
+/// durable cursor: the last entry that it has finished. Entries after the hindmost cursor are kept; without a
+/// cursor, entries are deleted once they are in blocks. Thread-safe.
 class ArrivalLog {
   public:
     virtual ~ArrivalLog() = default;
@@ -43,13 +43,13 @@ class ArrivalLog {
     virtual Expected<std::vector<LoggedBatch>> readLog(std::uint64_t after,
                                                        std::size_t max_samples) const = 0;
     virtual LogEnd logEnd() const = 0;
-    /// How large the entries in (after, last] are. Visits all of them.
+    /// The size of the entries in (after, last]. Reads all of them.
     virtual Expected<std::uint64_t> logBytes(std::uint64_t after, std::uint64_t last) const = 0;
 
     virtual std::map<std::string, std::uint64_t> logCursors() const = 0;
-    /// Durable when it returns. The first call for a name makes the reader known.
+    /// Durable when it returns. The first call for a name registers the reader.
     virtual Expected<void> putLogCursor(const std::string& reader, std::uint64_t seq) = 0;
-    /// The reader is gone for good, and holds nothing up any more.
+    /// Removes a reader for good: no entries are kept for it any longer.
     virtual Expected<void> dropLogCursor(const std::string& reader) = 0;
 };
 

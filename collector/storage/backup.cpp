@@ -43,7 +43,7 @@ Expected<void> copyPages(Connection& from, const std::string& to) {
     };
     const std::unique_ptr<sqlite3_backup, Finish> pages(
         sqlite3_backup_init(copy->get(), "main", from.get(), "main"));
-    // In one step: one snapshot, and nothing that is written meanwhile makes it begin again.
+    // One step copies one snapshot: writes meanwhile do not restart it.
     const int code = pages ? sqlite3_backup_step(pages.get(), -1) : sqlite3_errcode(copy->get());
     if (code != SQLITE_DONE) {
         return tl::unexpected(sqliteError(copy->get(), code, "write " + to));
@@ -74,7 +74,7 @@ Expected<void> backup(const std::string& source, const std::string& target) {
     if (!from) {
         return tl::unexpected(from.error());
     }
-    // Closing must leave the log as it is: it belongs to the collector.
+    // Closing must leave the WAL as it is: it belongs to the collector.
     sqlite3_db_config(from->get(), SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, nullptr);
     if (auto reading = from->exec("PRAGMA query_only=1; PRAGMA wal_autocheckpoint=0"); !reading) {
         return reading;
@@ -90,7 +90,7 @@ Expected<void> backup(const std::string& source, const std::string& target) {
     if (auto copied = copyPages(*from, unfinished.path); !copied) {
         return copied;
     }
-    // Unlike rename() this never replaces what somebody has put there meanwhile.
+    // Unlike rename() this never replaces a file that appeared meanwhile.
     if (::link(unfinished.path.c_str(), target.c_str()) != 0) {
         return tl::unexpected(systemError("create " + target));
     }

@@ -6,13 +6,13 @@
 
 namespace lapwing::storage {
 
-/// Copies the database `source`, whether or not a collector has it open, into the new file `target` (0640): a
-/// consistent state that has every batch acknowledged before the call, as a file of its own without a log.
-/// What is written meanwhile is not held up. Needs to write beside `source` (SQLite's shared memory): call it
-/// as root or as the collector's user.
+/// Copies the database `source` into the new file `target` (mode 0640), whether or not a collector has it
+/// open. The copy is consistent, has every batch that was acknowledged before the call, and needs no WAL.
+/// Writers do not wait for it. It creates SQLite's shared memory beside `source`: call it as root or as the
+/// collector's user.
 ///
-/// Errors: `invalid` if there is something at `target` already, or `source` is no database of ours;
-/// `not_found` without `source`; else what the file systems say. No part of a copy stays behind.
+/// Errors: `invalid` if `target` exists or `source` is not Lapwing's database; `not_found` if `source` does
+/// not exist; otherwise the file system's. A failure leaves no part of a copy behind.
 Expected<void> backup(const std::string& source, const std::string& target);
 
 }  // namespace lapwing::storage

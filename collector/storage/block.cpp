@@ -29,7 +29,7 @@ void BlockWriter::add(SeriesId id, std::span<const Sample> samples) {
         times.push_back(sample.timestamp);
         numbers.push_back(sample.value);
     }
-    // What was scraped together has the same times: they need not be encoded for each.
+    // Series that were scraped together have the same times: encode them once.
     auto known = column_of_times_.find(times);
     if (known == column_of_times_.end()) {
         std::string column;

@@ -13,20 +13,20 @@
 
 namespace lapwing::storage {
 
-/// A block is the samples of one group of series (one host) in one window of time. Series that were scraped
-/// together share one column of timestamps. Layout, little-endian:
+/// A block holds the samples of one group of series (one host) in one window of time. Series that were
+/// scraped together share one column of timestamps. Layout, little-endian:
 ///
 ///     u8 version, u32 length of the directory, u32 its CRC-32
 ///     directory: columns {length, count, timestamps}..., series {id, column, length, CRC-32}...
 ///     the values of each series, in the order of the directory
 ///
-/// so that one series can be read without the rest. Everything that is read is checked.
+/// One series can be read without the others. Checksums cover every byte that is read.
 inline constexpr TimestampMs kWindowMs = 7'200'000;
 
 inline std::int64_t windowOf(TimestampMs time) {
     return time / kWindowMs;
 }
-/// The row of a block: all of a window's blocks lie together.
+/// The row of a block. The blocks of a window have adjacent rows.
 inline std::int64_t blockRow(std::int64_t window, GroupId group) {
     return (window << 24) | group;
 }
@@ -42,9 +42,9 @@ inline constexpr std::int64_t kLastWindow = std::int64_t{1} << 38;
 
 class BlockWriter {
   public:
-    /// In ascending order of ids; samples ascending, at least one.
+    /// Adds a series, in ascending order of ids. Samples ascend; there is at least one.
     void add(SeriesId id, std::span<const Sample> samples);
-    /// A series as another block has it, encoded; what is damaged stays so.
+    /// Adds a series as another block has it, encoded. Damage stays detectable.
     void addEncoded(SeriesId id, std::string_view column, std::string_view values, std::uint32_t checksum);
     std::string finish();
 
@@ -53,7 +53,8 @@ class BlockWriter {
     void enter(SeriesId id, std::size_t column, std::size_t length, std::uint32_t checksum);
 
     std::map<std::string, std::size_t, std::less<>> column_of_;
-    std::map<std::vector<std::int64_t>, std::size_t> column_of_times_;  ///< of those that add() has encoded
+    std::map<std::vector<std::int64_t>, std::size_t>
+        column_of_times_;  ///< for the columns that add() has encoded
     std::vector<std::string> columns_;
     std::string directory_;
     std::string values_;
@@ -61,7 +62,7 @@ class BlockWriter {
     SeriesId last_ = 0;
 };
 
-/// The directory of a block: where each series lies.
+/// The directory of a block: the position of each series.
 class BlockDirectory {
   public:
     static constexpr std::size_t kHeaderBytes = 9;
@@ -74,18 +75,19 @@ class BlockDirectory {
         std::uint32_t length = 0;
     };
 
-    /// How long the directory is, from the block's first bytes; nothing if they are damaged.
+    /// The length of the directory, from the block's first bytes; nothing if they are damaged.
     static std::optional<std::size_t> length(std::string_view header);
-    /// `directory` is what follows the header; `block_bytes` the whole block's length. False if it is
+    /// `directory` is the text after the header, `block_bytes` the length of the block. False if it is
     /// damaged.
     bool parse(std::string_view header, std::string_view directory, std::size_t block_bytes);
 
     const std::vector<Entry>& entries() const { return entries_; }
     const Entry* find(SeriesId id) const;
     std::size_t sampleCount(const Entry& entry) const { return columns_[entry.column].count; }
-    /// The timestamps of a series, encoded: what BlockWriter::addEncoded() takes.
+    /// The encoded timestamps of a series, for BlockWriter::addEncoded().
     std::string_view column(const Entry& entry) const;
-    /// The samples in [from, to] of a series, given its values' bytes. False if they are damaged.
+    /// Appends the samples of a series in [from, to], given the bytes of its values. False if they are
+    /// damaged.
     bool decode(const Entry& entry, std::string_view values, TimestampMs from, TimestampMs to,
                 std::vector<Sample>& out);
     /// False if the series' timestamps lie outside [from, to], or are damaged.
@@ -93,8 +95,8 @@ class BlockDirectory {
 
   private:
     struct Column {
-        std::size_t start = 0;   ///< with its count
-        std::size_t offset = 0;  ///< without
+        std::size_t start = 0;   ///< including the count
+        std::size_t offset = 0;  ///< of the timestamps
         std::size_t length = 0;
         std::size_t count = 0;
         bool decoded = false;

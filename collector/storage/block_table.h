@@ -9,24 +9,24 @@
 
 namespace lapwing::storage {
 
-/// Reads blocks of one connection's database, only the parts that are asked for. Not synchronised. A damaged
-/// block is error `internal` that names it. Must go before its connection does.
+/// Reads the blocks of one connection's database, and only the parts that are asked for. A damaged block is
+/// an Error `internal` that names it. Not synchronised. Destroy it before its connection.
 class BlockTable {
   public:
     static Expected<BlockTable> open(Connection& connection);
 
     /// The first row in [from, to].
     Expected<std::optional<std::int64_t>> next(std::int64_t from, std::int64_t to);
-    /// Makes a block the present one; false if there is none. The same one again costs nothing until
-    /// release().
+    /// Makes a block the current one; false if it does not exist. Loading the current block again costs
+    /// nothing.
     Expected<bool> load(std::int64_t row);
     BlockDirectory& directory() { return directory_; }
-    /// Appends samples in [from, to] of a series of the present block.
+    /// Appends the samples of a series of the current block in [from, to].
     Expected<void> read(const BlockDirectory::Entry& entry, TimestampMs from, TimestampMs to,
                         std::vector<Sample>& out);
-    /// The encoded values of a series of the present block.
+    /// The encoded values of a series of the current block.
     Expected<std::string_view> values(const BlockDirectory::Entry& entry);
-    /// Lets the present block go, and with it the read transaction that it holds open.
+    /// Closes the current block, and with it the read transaction that it holds open.
     void release();
 
   private:

@@ -8,8 +8,8 @@
 #include <string>
 #include <string_view>
 
-/// Variable-length integers and bit streams: what the formats of log entries and chunks are made of. Readers
-/// never read beyond their input: past its end they yield zeros and are `failed()` from then on.
+/// Variable-length integers and bit streams, for the formats of log entries and blocks. Readers never read
+/// beyond their input: at its end they return zeros and are `failed()` from then on.
 namespace lapwing::storage {
 
 inline std::uint64_t zigzag(std::int64_t value) {
@@ -20,7 +20,7 @@ inline std::int64_t unzigzag(std::uint64_t value) {
     return static_cast<std::int64_t>((value >> 1) ^ (~(value & 1) + 1));
 }
 
-/// The value, if it is an integer below 2^53 that comes back to the bit: -0 does not.
+/// The value, if it is an integer below 2^53 whose bits survive the conversion and back (those of -0 do not).
 inline std::optional<std::int64_t> exactInteger(double value) {
     constexpr double limit = 9007199254740992.0;
     if (!(value > -limit && value < limit)) {
@@ -66,7 +66,7 @@ class ByteReader {
     explicit ByteReader(std::string_view data) : data_(data) {}
 
     std::uint64_t varint() {
-        // Most are short.
+        // Most varints have one byte.
         if (position_ < data_.size() && static_cast<std::uint8_t>(data_[position_]) < 0x80) {
             return static_cast<std::uint8_t>(data_[position_++]);
         }
@@ -107,7 +107,7 @@ class ByteReader {
 
     std::size_t remaining() const { return data_.size() - position_; }
     bool failed() const { return failed_; }
-    /// Everything was there, and nothing is left.
+    /// The input was long enough, and all of it is read.
     bool complete() const { return !failed_ && remaining() == 0; }
 
   private:
@@ -197,8 +197,6 @@ class BitReader {
     }
 
     bool failed() const { return failed_; }
-    /// How many bytes have been touched.
-    std::size_t bytesUsed() const { return (position_ + 7) / 8; }
 
   private:
     std::string_view data_;

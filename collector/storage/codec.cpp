@@ -20,7 +20,7 @@ unsigned varintSize(std::uint64_t value) {
     return value == 0 ? 1 : (static_cast<unsigned>(std::bit_width(value)) + 6) / 7;
 }
 
-/// Differences wrap around, so that any two integers have one.
+/// Differences wrap around, so that any two integers have a difference.
 void differences(std::vector<std::uint64_t>& values) {
     for (std::size_t i = 0; i + 1 < values.size(); ++i) {
         values[i] = values[i + 1] - values[i];
@@ -64,7 +64,7 @@ void tryBase(const std::vector<std::uint64_t>& values, std::uint64_t base, Packi
     }
 }
 
-/// Afterwards the elements 0 to 3, n / 32 and n / 4 are those of the sorted sequence.
+/// Sorts so far that the elements 0 to 3, n / 32 and n / 4 are those of the sorted sequence.
 void sortSmallest(std::vector<std::int64_t>& values) {
     constexpr std::size_t few = 128;
     if (values.size() < few) {
@@ -123,7 +123,7 @@ bool asDecimal(double value, unsigned exponent, std::int64_t& integer) {
 
 enum class ValueMode : std::uint8_t { constant = 0, decimal = 1, exclusive_or = 2 };
 
-/// False if so many values are no decimals that XOR is the better choice anyway.
+/// False if so many values are not decimals that XOR compresses better.
 bool encodeDecimal(std::span<const double> values, std::string& out) {
     const std::size_t allowed = values.size() / 4 + 1;
     unsigned exponent = 0;
@@ -354,7 +354,7 @@ bool decodeIntegers(ByteReader& in, std::size_t count, std::vector<std::int64_t>
     const std::size_t start = out.size();
     out.resize(start + count);
     const auto values = std::span(out).subspan(start);
-    // What is packed goes behind the seeds, where undoing the differences wants it.
+    // The packed values follow the seeds, as undoing the differences needs them.
     const auto residuals = values.subspan(transform);
     for (auto& residual : residuals) {
         residual = static_cast<std::int64_t>(bits.get(width) + base);

@@ -10,12 +10,12 @@
 #include "collector/storage/bytes.h"
 
 /// Lossless compression of one series' timestamps and values. Pure functions, safe from any thread. Every bit
-/// pattern comes back as it went in: NaN payloads, staleness markers, -0 and infinities too. Decoders accept
-/// any input and answer false for what the encoders could not have written.
+/// pattern survives: NaN payloads, staleness markers, -0 and infinities too. Decoders accept any input, and
+/// return false for input that no encoder writes.
 ///
-/// Integers are stored as themselves, as differences or as differences of differences, whichever is smallest:
-/// a base is subtracted, the rest packed at one width, and what does not fit is patched in afterwards
-/// (patched frame of reference; Zukowski et al., "Super-Scalar RAM-CPU Cache Compression", 2006).
+/// Integers are stored as themselves, as differences or as differences of differences, whichever is smallest.
+/// A base is subtracted, the rest is packed at one width, and exceptions that do not fit are patched in
+/// afterwards (patched frame of reference; Zukowski et al., "Super-Scalar RAM-CPU Cache Compression", 2006).
 /// Values that are decimals with few digits are stored as integers of a power of ten, others as XOR with
 /// their predecessor (Pelkonen et al., "Gorilla", VLDB 2015).
 namespace lapwing::storage {

@@ -26,7 +26,7 @@ std::int64_t bytesOf(const std::string& path) {
 
 }  // namespace
 
-Expected<std::unique_ptr<Database>> Database::open(const std::string& path, Wakeup& maintenance) {
+Expected<std::unique_ptr<Database>> Database::open(const std::string& path) {
     auto usable = ensureFile(path);
     if (!usable) {
         return tl::unexpected(usable.error());
@@ -43,15 +43,11 @@ Expected<std::unique_ptr<Database>> Database::open(const std::string& path, Wake
         }
         return tl::unexpected(std::move(error));
     }
-    return std::unique_ptr<Database>(new Database(path, maintenance, std::move(*lock), std::move(*writer)));
+    return std::unique_ptr<Database>(new Database(path, std::move(*lock), std::move(*writer)));
 }
 
-Database::Database(std::string path, Wakeup& maintenance, FileLock lock, Connection writer)
-    : path_(std::move(path)),
-      maintenance_(maintenance),
-      lock_(std::move(lock)),
-      writer_(std::move(writer)),
-      readers_(path_) {}
+Database::Database(std::string path, FileLock lock, Connection writer)
+    : path_(std::move(path)), lock_(std::move(lock)), writer_(std::move(writer)), readers_(path_) {}
 
 Database::~Database() {
     if (wal_descriptor_ >= 0) {
@@ -115,7 +111,13 @@ void Database::noteCommit() {
         }
     }
     if (first || walIsLong()) {
-        maintenance_.wake();
+        wakeMaintenance();
+    }
+}
+
+void Database::wakeMaintenance() {
+    if (maintenance_ != nullptr) {
+        maintenance_->wake();
     }
 }
 

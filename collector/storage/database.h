@@ -10,8 +10,8 @@
 
 #include "collector/storage/reader_pool.h"
 #include "collector/storage/schema.h"
-#include "collector/storage/wakeup.h"
 #include "common/mutex.h"
+#include "common/worker.h"
 
 namespace lapwing::storage {
 
@@ -24,9 +24,9 @@ namespace lapwing::storage {
 ///   write_mutex    the writing connection, and the state in memory that goes with what is committed
 class Database {
   public:
-    /// Creates the file if it does not exist. `maintenance` is woken when the WAL needs a sync or a
-    /// checkpoint. A foreign, newer or damaged file is an Error and stays as it is.
-    static Expected<std::unique_ptr<Database>> open(const std::string& path, Wakeup& maintenance);
+    /// Creates the file if it does not exist. A foreign, newer or damaged file is an Error and stays as it
+    /// is.
+    static Expected<std::unique_ptr<Database>> open(const std::string& path);
     ~Database();
     Database(const Database&) = delete;
     Database& operator=(const Database&) = delete;
@@ -37,6 +37,10 @@ class Database {
     const std::string& path() const { return path_; }
     /// A reading connection. Waits while all of them are in use, but never for a writer.
     Expected<ReaderPool::Lease> reader() { return readers_.acquire(); }
+
+    /// Once, before the first commit: the worker to wake when the WAL needs a sync or a checkpoint.
+    void setMaintenance(Worker& maintenance) { maintenance_ = &maintenance; }
+    void wakeMaintenance();
 
     /// Syncs the WAL if that is due: at the latest 0.5 s after a commit.
     void syncIfDue();
@@ -66,7 +70,7 @@ class Database {
     friend class WriteAccess;
     using Clock = std::chrono::steady_clock;
 
-    Database(std::string path, Wakeup& maintenance, FileLock lock, Connection writer);
+    Database(std::string path, FileLock lock, Connection writer);
     Expected<void> startWriting() LAPWING_REQUIRES(write_mutex);
     Expected<void> transaction(const std::function<Expected<void>()>& body) LAPWING_REQUIRES(write_mutex);
     Expected<bool> shrinkStep(std::int64_t& free_before) LAPWING_REQUIRES(write_mutex);
@@ -76,7 +80,7 @@ class Database {
     void syncWal();
 
     const std::string path_;
-    Wakeup& maintenance_;
+    Worker* maintenance_ = nullptr;
     const FileLock lock_;
 
     Connection writer_ LAPWING_GUARDED_BY(write_mutex);

@@ -10,30 +10,30 @@
 
 namespace lapwing::storage {
 
-/// A copy of one series' part of a head, still compressed: cheap to take under a lock, decoded after it.
+/// A compressed copy of one series' samples in a head: quick to take under a lock, decoded without it.
 struct HeadPart {
     std::string stream;        ///< a SampleStream's bytes
     std::vector<Sample> late;  ///< ascending
 };
 
-/// Adds the samples of `part` that lie in [from, to] to `out`, which stays sorted, with one sample a
-/// timestamp: of two, the one that was in `out` stays.
+/// Merges the samples of `part` in [from, to] into `out`, which stays sorted with one sample for each
+/// timestamp. If both have a timestamp, the sample in `out` stays.
 void mergeInto(const HeadPart& part, TimestampMs from, TimestampMs to, std::vector<Sample>& out);
 void mergeInto(std::vector<Sample> samples, std::vector<Sample>& out);
 
-/// The samples that are in the arrival log but not in chunks yet: for each series a compressed stream, and
-/// beside it those that came out of order. Not synchronised.
+/// The samples in the arrival log that are not in blocks yet: a compressed stream for each series, and beside
+/// it the samples that came out of order. Not synchronised.
 class Head {
   public:
     /// Room for ids below `end`.
     void reserve(SeriesId end) { series_.reserve(end); }
-    /// Ascending, none of which the head has already.
+    /// Appends ascending samples, none of which the head has already.
     void append(SeriesId id, std::span<const Sample> samples);
     bool contains(SeriesId id) const;
-    /// Of a series that it contains.
+    /// The series is in the head.
     TimestampMs oldest(SeriesId id) const;
     TimestampMs newest(SeriesId id) const { return series_[id].last(); }
-    /// Empty where nothing of it can lie in [from, to].
+    /// Empty if the series has no sample in [from, to].
     HeadPart copy(SeriesId id, TimestampMs from, TimestampMs to) const;
 
     std::size_t samples() const { return samples_; }

@@ -10,7 +10,7 @@ namespace lapwing::storage {
 namespace {
 
 constexpr std::uint8_t kVersion = 1;
-/// Mostly: a number, a count, and one sample.
+/// Typical: an id, a count, and one sample.
 constexpr std::size_t kBytesPerSeries = 12;
 
 std::uint32_t checksum(std::string_view data) {
@@ -18,7 +18,8 @@ std::uint32_t checksum(std::string_view data) {
         crc32_z(0, reinterpret_cast<const unsigned char*>(data.data()), data.size()));
 }
 
-/// Integers of up to 2^53 as varints with the lowest bit set; anything else as 0 and its eight bytes.
+/// Integers of up to 2^53 are varints with the lowest bit set; other values are a zero byte and their eight
+/// bytes.
 void putValue(std::string& out, double value) {
     if (const auto integer = exactInteger(value)) {
         putVarint(out, (zigzag(*integer) << 1) | 1);
@@ -85,7 +86,7 @@ Expected<void> LogEntry::decode(std::string_view payload) {
         return damaged();
     }
     series_.reserve(count);
-    // A sample has two bytes at least: what looks at them does not see them move.
+    // A sample has at least two bytes, so this is room for all: the spans of `series_` must not move.
     samples_.reserve(payload.size() / 2);
     std::uint64_t id = 0;
     std::uint64_t time = 0;

@@ -14,7 +14,7 @@ namespace lapwing::storage {
 using SeriesId = std::uint32_t;
 using GroupId = std::uint32_t;
 
-/// What one series got from one batch, in ascending order of time. Looks into somebody else's memory.
+/// The samples of one series in one batch, ascending. Refers to memory that it does not own.
 struct SeriesBatch {
     SeriesId id = 0;
     std::span<const Sample> samples;
@@ -26,11 +26,11 @@ tl::unexpected<Error> unknownInLog(SeriesId id);
 /// The payload of one entry of the arrival log, with a checksum.
 std::string encodeLogEntry(std::span<const SeriesBatch> batch);
 
-/// An entry of the arrival log, decoded; one object for entry after entry, as a replay reads millions of
-/// samples. Not synchronised.
+/// A decoded entry of the arrival log. A replay of millions of samples uses one object for all entries. Not
+/// synchronised.
 class LogEntry {
   public:
-    /// Takes the place of what was there before. Error `internal` for a damaged entry.
+    /// Replaces the previous entry. Error `internal` for a damaged payload.
     Expected<void> decode(std::string_view payload);
     /// Valid until the next decode().
     std::span<const SeriesBatch> series() const { return series_; }

@@ -13,39 +13,39 @@ constexpr auto kAfterFailure = std::chrono::seconds(10);
 
 }  // namespace
 
-Maintenance::Maintenance(const StoreOptions& options, Wakeup& wakeup, Database& database,
-                         const SeriesCatalog& catalog, const Heads& heads, Compactor& compactor,
-                         Retention& retention)
+Maintenance::Maintenance(const StoreOptions& options, Database& database, const SeriesCatalog& catalog,
+                         const Heads& heads, Compactor& compactor, Retention& retention)
     : options_(options),
-      wakeup_(wakeup),
       database_(database),
       catalog_(catalog),
       heads_(heads),
       compactor_(compactor),
-      retention_(retention) {}
+      retention_(retention),
+      worker_("storage", [this] { return step(); }) {}
 
 Maintenance::~Maintenance() {
-    wakeup_.stop();
-    if (thread_.joinable()) {
-        thread_.join();
-    }
+    worker_.stop();
+    database_.sync();
 }
 
 void Maintenance::start() {
-    thread_ = std::thread([this] { run(); });
+    expire_due_ = Clock::now() + kFirstExpire;
+    compact_due_ = Clock::now() + kHeadAge;
+    database_.setMaintenance(worker_);
+    worker_.start();
 }
 
-void Maintenance::run() {
-    Schedule schedule{Clock::now() + kFirstExpire, Clock::now() + kHeadAge};
-    while (!wakeup_.stopped()) {
-        const auto due = nextDue(schedule);
-        if (Clock::now() < due) {
-            wakeup_.waitUntil(due);
-        } else {
-            runDue(schedule);
+/// Does what is due. Returns how long nothing is.
+std::chrono::milliseconds Maintenance::step() {
+    if (nextDue() <= Clock::now()) {
+        database_.syncIfDue();
+        compactAndExpire();
+        // On a full disk a checkpoint makes the room for the next attempt.
+        if (database_.walIsLong() || failed_) {
+            database_.checkpoint();
         }
     }
-    database_.sync();
+    return std::chrono::ceil<std::chrono::milliseconds>(nextDue() - Clock::now());
 }
 
 bool Maintenance::headIsLarge() const {
@@ -53,32 +53,27 @@ bool Maintenance::headIsLarge() const {
     return heads_.large(catalog_.index().size());
 }
 
-Maintenance::Clock::time_point Maintenance::nextDue(const Schedule& schedule) const {
-    if (database_.walIsLong() || (headIsLarge() && !schedule.failed)) {
+Maintenance::Clock::time_point Maintenance::nextDue() const {
+    if (database_.walIsLong() || (headIsLarge() && !failed_)) {
         return Clock::now();
     }
-    const auto due = std::min(schedule.expire_due, schedule.compact_due);
+    const auto due = std::min(expire_due_, compact_due_);
     return std::min(due, database_.syncDue().value_or(due));
 }
 
-void Maintenance::runDue(Schedule& schedule) {
-    database_.syncIfDue();
+void Maintenance::compactAndExpire() {
     const auto now = Clock::now();
-    if (now >= schedule.compact_due || (headIsLarge() && !schedule.failed)) {
-        schedule.failed = !compact();
+    if (now >= compact_due_ || (headIsLarge() && !failed_)) {
+        failed_ = !compact();
         if (options_.retention_bytes > 0) {
-            schedule.expire_due = std::min(schedule.expire_due, now);
+            expire_due_ = std::min(expire_due_, now);
         }
-        schedule.compact_due = Clock::now() + (schedule.failed ? Clock::duration(kAfterFailure) : kHeadAge);
+        compact_due_ = Clock::now() + (failed_ ? Clock::duration(kAfterFailure) : kHeadAge);
     }
-    if (now >= schedule.expire_due) {
+    if (now >= expire_due_) {
         const bool expired = expire().has_value();
-        schedule.expire_due = now + (expired ? Clock::duration(kExpireEvery) : kAfterFailure);
-        schedule.failed = schedule.failed || !expired;
-    }
-    // On a full disk a checkpoint makes the room for the next attempt.
-    if (database_.walIsLong() || schedule.failed) {
-        database_.checkpoint();
+        expire_due_ = now + (expired ? Clock::duration(kExpireEvery) : kAfterFailure);
+        failed_ = failed_ || !expired;
     }
 }
 

@@ -2,15 +2,14 @@
 
 #include <chrono>
 #include <string>
-#include <thread>
 
 #include "collector/storage/compactor.h"
 #include "collector/storage/database.h"
 #include "collector/storage/heads.h"
 #include "collector/storage/retention.h"
 #include "collector/storage/series_catalog.h"
-#include "collector/storage/wakeup.h"
 #include "common/mutex.h"
+#include "common/worker.h"
 
 namespace lapwing::storage {
 
@@ -18,7 +17,7 @@ namespace lapwing::storage {
 /// hour, and makes checkpoints. Thread-safe.
 class Maintenance {
   public:
-    Maintenance(const StoreOptions& options, Wakeup& wakeup, Database& database, const SeriesCatalog& catalog,
+    Maintenance(const StoreOptions& options, Database& database, const SeriesCatalog& catalog,
                 const Heads& heads, Compactor& compactor, Retention& retention);
     Maintenance(const Maintenance&) = delete;
     Maintenance& operator=(const Maintenance&) = delete;
@@ -34,21 +33,14 @@ class Maintenance {
 
   private:
     using Clock = std::chrono::steady_clock;
-    /// For the thread alone.
-    struct Schedule {
-        Clock::time_point expire_due;
-        Clock::time_point compact_due;
-        bool failed = false;  ///< the last attempt: a large head alone is no reason for another one
-    };
 
-    void run();
+    std::chrono::milliseconds step();
     bool headIsLarge() const;
-    Clock::time_point nextDue(const Schedule& schedule) const;
-    void runDue(Schedule& schedule);
+    Clock::time_point nextDue() const;
+    void compactAndExpire();
     Expected<void> noted(Expected<void> done);
 
     const StoreOptions& options_;
-    Wakeup& wakeup_;
     Database& database_;
     const SeriesCatalog& catalog_;
     const Heads& heads_;
@@ -56,7 +48,13 @@ class Maintenance {
     Retention& retention_;
     mutable Mutex trouble_mutex_;
     std::string trouble_ LAPWING_GUARDED_BY(trouble_mutex_);
-    std::thread thread_;
+
+    // For the worker's thread alone.
+    Clock::time_point expire_due_;
+    Clock::time_point compact_due_;
+    bool failed_ = false;  ///< the last attempt: a large head alone is no reason for another attempt
+
+    Worker worker_;
 };
 
 }  // namespace lapwing::storage

@@ -5,7 +5,7 @@
 namespace lapwing::storage {
 namespace {
 
-/// In the words of Go's regexp/syntax, as Prometheus' users know them.
+/// The messages of Go's regexp/syntax, which Prometheus shows.
 const char* problem(RE2::ErrorCode code) {
     switch (code) {
         case RE2::ErrorBadEscape:
@@ -66,7 +66,7 @@ Expected<Matcher> Matcher::create(Type type, std::string name, std::string value
         RE2::Options options;
         options.set_log_errors(false);
         options.set_never_capture(true);
-        // As in Prometheus 3 a newline in a label's value is matched by `.`.
+        // As in Prometheus 3, `.` matches a newline in a label's value.
         options.set_dot_nl(true);
         auto regex = std::make_shared<RE2>(value, options);
         if (!regex->ok()) {

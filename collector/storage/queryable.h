@@ -49,25 +49,25 @@ struct SeriesSamples {
     std::vector<Sample> samples;  ///< ascending, one per timestamp; staleness markers are kept
 };
 
-/// What bounds one read.
+/// The bounds of one read.
 struct ReadLimits {
-    // NOLINTNEXTLINE(google-explicit-constructor): mostly there is nothing else to say
+    // NOLINTNEXTLINE(google-explicit-constructor): most callers give the number alone
     ReadLimits(std::size_t most, std::function<Expected<void>()> go_on = {})
         : max_samples(most), proceed(std::move(go_on)) {}
 
     std::size_t max_samples;
-    /// Called between pieces of work, if there is one; its error ends the read.
+    /// Called between pieces of work, if set. Its error ends the read.
     std::function<Expected<void>()> proceed;
 };
 
-/// What the query language, the rules, the API and the analyses read. Safe from any thread; a call sees every
-/// write that was acknowledged before it. Times are inclusive on both sides.
+/// The read side of a store, for the query language, the rules, the API and the analyses. Thread-safe. A call
+/// sees every write that was acknowledged before it. Ranges of time include both ends.
 class Queryable {
   public:
     virtual ~Queryable() = default;
 
     /// The samples in [from, to] of every series that meets all matchers, sorted by labels. Series without a
-    /// sample in the range are left out. Error `exhausted` once more than `max_samples` would be returned.
+    /// sample in the range are left out. Error `exhausted` if there are more than `max_samples`.
     virtual Expected<std::vector<SeriesSamples>> select(const Matchers& matchers, TimestampMs from,
                                                         TimestampMs to, const ReadLimits& limits) const = 0;
     /// Label sets of series that meet any of the sets of matchers (none: all) and may have samples in the

@@ -9,14 +9,14 @@
 
 namespace lapwing::storage {
 
-/// A reading connection with its statements. `blocks` goes before `connection` does.
+/// A reading connection with its statements. `blocks` is destroyed before `connection`.
 struct Reader {
     Connection connection;
     BlockTable blocks;
 };
 
-/// At most a few readers at once, each with its own connection, so that reading never waits for writing. A
-/// caller beyond that waits for one to come back. Thread-safe.
+/// A few reading connections, so that reads never wait for writes. While all are in use, a caller waits until
+/// one is given back. Thread-safe.
 class ReaderPool {
   public:
     explicit ReaderPool(std::string path) : path_(std::move(path)) {}

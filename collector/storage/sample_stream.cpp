@@ -7,17 +7,18 @@
 namespace lapwing::storage {
 namespace {
 
-// The first sample is a varint (its time) and eight bytes. Each further one has a head: bit 0 set if a change
-// of the step follows (a varint), bits 1 and 2 what the value is, bits 3 to 7 a number that depends on that.
+// The first sample is a varint (its time) and eight bytes. Each later sample begins with a head byte: bit 0
+// is set if a change of the step follows (a varint), bits 1 and 2 are the kind of the value, bits 3 to 7 a
+// number for the kind.
 constexpr unsigned kStepChanged = 1;
 enum Value : unsigned {
     same = 0,
     integer = 1,  ///< a difference: the number itself, or a varint if the number is kFollows
-    xored = 2,    ///< a varint, and the number is how many zero bytes were cut off below it
+    xored = 2,    ///< a varint; the number counts the low zero bytes that were cut off
     raw = 3,      ///< eight bytes
 };
 constexpr unsigned kFollows = 31;
-/// A varint of more is no shorter than the value itself.
+/// The varint of a larger XOR is no shorter than the value itself.
 constexpr std::uint64_t kLargestXor = std::uint64_t{1} << 49;
 
 unsigned headOf(Value value, unsigned number) {
@@ -76,7 +77,7 @@ bool SampleStream::decode(std::string_view bytes, std::vector<Sample>& out) {
         return true;
     }
     ByteReader in(bytes);
-    // Unsigned, for what is damaged may overflow.
+    // Unsigned, because damaged input may overflow.
     auto time = static_cast<std::uint64_t>(unzigzag(in.varint()));
     std::uint64_t value = in.fixed64();
     std::uint64_t step = 0;

@@ -15,7 +15,7 @@
 namespace lapwing::storage {
 namespace {
 
-/// The first one makes everything.
+/// The first one creates all tables.
 constexpr std::array<const char*, kSchemaVersion> kStatements = {
     "CREATE TABLE groups(id INTEGER PRIMARY KEY, name TEXT NOT NULL);"
     "CREATE TABLE series(id INTEGER PRIMARY KEY, group_id INTEGER NOT NULL, oldest INTEGER, newest INTEGER,"
@@ -27,7 +27,7 @@ constexpr std::array<const char*, kSchemaVersion> kStatements = {
     "CREATE TABLE states(name TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;"
     "CREATE TABLE meta(name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;"};
 
-/// Below this size opening checks the whole file; above, damage is found where it is read.
+/// Opening checks the whole of a file up to this size. Damage in a larger file is found when it is read.
 constexpr std::int64_t kCheckedWholeBytes = 8LL << 20;
 
 std::string systemError(const std::string& doing) {
@@ -52,8 +52,8 @@ std::uint32_t bigEndian(const std::array<unsigned char, 100>& header, std::size_
            (static_cast<std::uint32_t>(header[at + 2]) << 8) | header[at + 3];
 }
 
-/// Reads the header itself: to open a foreign file with SQLite could already change it (a hot journal, a
-/// WAL). Offsets: https://www.sqlite.org/fileformat2.html#the_database_header
+/// Reads the header without SQLite, which could change a foreign file by opening it (a hot journal, a WAL).
+/// Offsets: https://www.sqlite.org/fileformat2.html#the_database_header
 Expected<void> inspect(const std::string& path, int fd, std::int64_t size) {
     std::array<unsigned char, 100> header{};
     if (::pread(fd, header.data(), header.size(), 0) != static_cast<ssize_t>(header.size()) ||
@@ -73,7 +73,7 @@ Expected<void> inspect(const std::string& path, int fd, std::int64_t size) {
         (page == 1 ? 65536 : page) * static_cast<std::int64_t>(bigEndian(header, 28));
     std::error_code error;
     const auto wal = std::filesystem::file_size(path + "-wal", error);
-    // With a WAL the rest of the file may still be in it.
+    // The rest of the file may still be in the WAL.
     if (size < declared && (error || wal == 0)) {
         return fail(ErrorKind::invalid, path + ": is damaged: " + std::to_string(size) +
                                             " bytes, should be " + std::to_string(declared) +
@@ -85,7 +85,7 @@ Expected<void> inspect(const std::string& path, int fd, std::int64_t size) {
 Expected<void> create(const std::string& path) {
     std::error_code none;
     if (std::filesystem::file_size(path + "-wal", none) > 0 && !none) {
-        // SQLite would play it into the new file.
+        // SQLite would replay it into the new file.
         return fail(ErrorKind::invalid,
                     path + "-wal: belongs to a database that is gone; move it away first");
     }
@@ -191,11 +191,12 @@ Expected<Connection> openWriter(const std::string& path) {
         return db;
     }
     sqlite3_db_config(db->get(), SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, nullptr);
-    // Checkpoints are made by a thread that nobody waits for; durability within a second is its business too.
+    // The maintenance thread makes checkpoints, and syncs the WAL within a second.
     auto done = db->exec(
         "PRAGMA synchronous=NORMAL; PRAGMA wal_autocheckpoint=0; PRAGMA journal_size_limit=8388608;"
         "PRAGMA cache_size=-1024; PRAGMA temp_store=MEMORY;"
-        // Debian's SQLite overwrites freed pages with zeros: twice the writing, and none left on a full disk.
+        // Debian's SQLite overwrites freed pages with zeros: that doubles the writes, and fails on a full
+        // disk.
         "PRAGMA secure_delete=FAST");
     if (!done) {
         return tl::unexpected(done.error());

@@ -6,9 +6,9 @@
 namespace lapwing::storage {
 namespace {
 
-/// So many label sets are kept ready; a hundred thousand would cost more memory than all the samples.
+/// The size of the cache of label sets: a hundred thousand would need more memory than all samples.
 constexpr std::size_t kCachedLabels = 2048;
-/// Of the set of series: memory matters more than the last nanoseconds.
+/// Load factor of the set of series: chosen for memory, not for lookup speed.
 constexpr float kLoadFactor = 0.8F;
 
 std::uint64_t keyOf(SeriesIndex::SymbolPair symbols) {
@@ -23,7 +23,7 @@ std::size_t SeriesIndex::Hash::operator()(std::span<const PairId> pairs) const {
         hash = (hash ^ pair) * 0x9e3779b97f4a7c15U;
         hash ^= hash >> 32;
     }
-    // As much of it as a series keeps.
+    // A series keeps 32 bits of the hash.
     return static_cast<std::uint32_t>(hash);
 }
 
@@ -151,7 +151,7 @@ std::shared_ptr<const Labels> SeriesIndex::labels(SeriesId id) const {
         return known->second;
     }
     if (cache_.size() >= kCachedLabels) {
-        // A query of very many series should not drive out what rules ask for again and again.
+        // A query of very many series should not evict the series that rules read every time.
         if (++cache_misses_ < kCachedLabels) {
             return std::make_shared<const Labels>(materialise(id));
         }
@@ -191,7 +191,7 @@ SeriesIndex::Postings SeriesIndex::withValue(const Matcher& matcher, bool wanted
         ids.insert(ids.end(), postings_[pair].begin(), postings_[pair].end());
         ++lists;
     }
-    // A series has one value only: the lists are disjoint.
+    // A series has one value for a name, so the lists are disjoint.
     if (lists > 1) {
         std::sort(ids.begin(), ids.end());
     }
@@ -199,7 +199,7 @@ SeriesIndex::Postings SeriesIndex::withValue(const Matcher& matcher, bool wanted
 }
 
 std::vector<SeriesId> SeriesIndex::select(const Matchers& matchers) const {
-    // A matcher that accepts "" accepts series without the label as well: those are found by what it refuses.
+    // A matcher that accepts "" also accepts series without the label, so series that it refuses are removed.
     std::vector<SeriesId> ids;
     bool narrowed = false;
     for (const auto& matcher : matchers) {

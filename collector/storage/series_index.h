@@ -19,9 +19,9 @@
 
 namespace lapwing::storage {
 
-/// Which series there are and what they are called: labels interned as symbols, and for each label's value
-/// the ascending list of series that carry it (an inverted index). Readers may run at the same moment; a
-/// change needs the index alone.
+/// The inverted index: the labels of every series, interned as symbols, and for each label and value the
+/// ascending list of series that have it (postings). Concurrent reads are safe; a change needs exclusive
+/// access.
 class SeriesIndex {
   public:
     SeriesIndex();
@@ -30,7 +30,7 @@ class SeriesIndex {
 
     /// Room for ids below `end`.
     void reserve(SeriesId end) { series_.reserve(end); }
-    /// Ids begin at 1 and may have gaps. A label set, sorted by name, is added once only.
+    /// Ids begin at 1 and may have gaps. Labels are sorted by name; every label set is added only once.
     void add(SeriesId id, GroupId group, std::span<const LabelView> labels);
     void add(SeriesId id, GroupId group, const Labels& labels);
 
@@ -43,15 +43,15 @@ class SeriesIndex {
 
     bool contains(SeriesId id) const { return id < series_.size() && series_[id].count > 0; }
     GroupId group(SeriesId id) const { return series_[id].group; }
-    /// Shared with later callers as long as few series are asked for.
+    /// A cached object, unless very many series are asked for.
     std::shared_ptr<const Labels> labels(SeriesId id) const;
 
-    /// Name and value of a label as symbols; text() tells what they stand for.
+    /// Name and value of a label as symbols. text() returns their strings.
     struct SymbolPair {
         std::uint32_t name = 0;
         std::uint32_t value = 0;
     };
-    /// A label that some series has.
+    /// The number of a distinct label (name and value).
     using PairId = std::uint32_t;
     std::span<const PairId> pairs(SeriesId id) const {
         return std::span(pairs_of_).subspan(series_[id].first, series_[id].count);
@@ -69,12 +69,12 @@ class SeriesIndex {
   private:
     struct Series {
         std::uint32_t first = 0;  ///< in pairs_of_
-        std::uint32_t count = 0;  ///< 0: there is no such series
+        std::uint32_t count = 0;  ///< 0: the id is unused
         GroupId group = 0;
         std::uint32_t hash = 0;
     };
     using Postings = std::vector<SeriesId>;
-    /// The set of series, in which one is found by its id or by its labels.
+    /// For the set of series, which finds a series by its id or by its labels.
     struct Hash {
         const SeriesIndex* index;
         std::size_t operator()(SeriesId id) const { return index->series_[id].hash; }
@@ -102,7 +102,7 @@ class SeriesIndex {
     tsl::robin_map<std::uint64_t, PairId> pair_ids_;                 ///< by name and value
     std::unordered_map<std::uint32_t, std::vector<PairId>> values_;  ///< by name
     std::vector<Series> series_;
-    std::vector<PairId> pairs_of_;  ///< of all series, one after the other
+    std::vector<PairId> pairs_of_;  ///< of all series, concatenated
     tsl::robin_set<SeriesId, Hash, Same> by_pairs_;
 
     mutable Mutex cache_mutex_;

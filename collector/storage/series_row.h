@@ -9,9 +9,9 @@
 
 namespace lapwing::storage {
 
-/// Labels as the table `series` holds them.
+/// Encodes labels for the table `series`.
 std::string encodeLabels(const Labels& labels);
-/// They look into `data` and take the place of what was in `out`. Error `internal` for what is damaged.
+/// Replaces the content of `out` with views into `data`. Error `internal` for damaged data.
 Expected<void> decodeLabels(std::string_view data, std::vector<LabelView>& out);
 
 }  // namespace lapwing::storage

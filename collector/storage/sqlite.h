@@ -11,8 +11,8 @@
 
 namespace lapwing::storage {
 
-/// What SQLite's result code means to a caller: a full disk, an I/O error or a lock is `unavailable` (trying
-/// again later may work); anything else is `internal`. The message is "doing: what SQLite says".
+/// Maps SQLite's result code to an Error: `unavailable` for a full disk, an I/O error or a lock (a later
+/// attempt may work), else `internal`. The message is `doing`, a colon and SQLite's message.
 Error sqliteError(sqlite3* db, int code, std::string_view doing);
 
 /// A prepared statement. Columns and parameters are numbered as SQLite does: columns from 0, parameters
@@ -26,9 +26,9 @@ class Statement {
     Statement& bindText(int parameter, std::string_view value);
     Statement& bindBlob(int parameter, std::string_view value);
 
-    /// True while there is a row. After the last row, or an error, the statement is ready to be bound again.
+    /// True if there is a row. After the last row, or an error, the statement can be bound again.
     Expected<bool> step();
-    /// Steps to the end: for statements without rows.
+    /// Steps to the end, for statements without rows.
     Expected<void> run();
     void reset() { sqlite3_reset(statement_.get()); }
 
@@ -46,7 +46,7 @@ class Statement {
 /// One connection. Not synchronised: one thread at a time.
 class Connection {
   public:
-    /// `flags` as of sqlite3_open_v2.
+    /// `flags` are those of sqlite3_open_v2.
     static Expected<Connection> open(const std::string& path, int flags);
 
     sqlite3* get() const { return db_.get(); }
@@ -54,7 +54,7 @@ class Connection {
     Expected<Statement> prepare(std::string_view sql, bool kept = true);
     /// The first column of the first row; error `not_found` without a row.
     Expected<std::int64_t> integer(std::string_view sql);
-    /// Ends a transaction that is still open. Never fails: there may be none.
+    /// Rolls back the open transaction, if there is one. Never fails.
     void rollback();
 
   private:

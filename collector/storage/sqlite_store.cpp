@@ -23,13 +23,11 @@ Expected<AppendResult> Store::append(const std::vector<TimeSeries>& batch) {
 }
 
 Expected<std::unique_ptr<SqliteStore>> SqliteStore::open(StoreOptions options) {
-    auto wakeup = std::make_unique<Wakeup>();
-    auto database = Database::open(options.path, *wakeup);
+    auto database = Database::open(options.path);
     if (!database) {
         return tl::unexpected(database.error());
     }
-    std::unique_ptr<SqliteStore> store(
-        new SqliteStore(std::move(options), std::move(wakeup), std::move(*database)));
+    std::unique_ptr<SqliteStore> store(new SqliteStore(std::move(options), std::move(*database)));
     auto loaded = store->load();
     if (!loaded) {
         Error error = std::move(loaded.error());
@@ -40,22 +38,20 @@ Expected<std::unique_ptr<SqliteStore>> SqliteStore::open(StoreOptions options) {
     return store;
 }
 
-SqliteStore::SqliteStore(StoreOptions options, std::unique_ptr<Wakeup> wakeup,
-                         std::unique_ptr<Database> database)
+SqliteStore::SqliteStore(StoreOptions options, std::unique_ptr<Database> database)
     : options_(std::move(options)),
-      wakeup_(std::move(wakeup)),
       database_(std::move(database)),
       catalog_(*database_),
       heads_(*database_),
       damaged_(*database_),
       log_(*database_, catalog_),
       documents_(*database_),
-      writer_(options_, *wakeup_, *database_, catalog_, heads_, log_),
+      writer_(options_, *database_, catalog_, heads_, log_),
       querier_(*database_, catalog_, heads_, damaged_),
       compactor_(*database_, catalog_, heads_, damaged_, log_),
       retention_(options_, *database_, catalog_, heads_, damaged_, documents_),
       deleter_(*database_, catalog_, heads_, damaged_, compactor_),
-      maintenance_(options_, *wakeup_, *database_, catalog_, heads_, compactor_, retention_) {}
+      maintenance_(options_, *database_, catalog_, heads_, compactor_, retention_) {}
 
 /// Everything that may find damage comes before the first write.
 Expected<void> SqliteStore::load() {

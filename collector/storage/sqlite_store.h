@@ -19,7 +19,6 @@
 #include "collector/storage/series_catalog.h"
 #include "collector/storage/series_deleter.h"
 #include "collector/storage/store.h"
-#include "collector/storage/wakeup.h"
 #include "collector/storage/writer.h"
 
 namespace lapwing::storage {
@@ -65,11 +64,10 @@ class SqliteStore final : public Store {
     Expected<void> limitPages(std::int64_t pages);
 
   private:
-    SqliteStore(StoreOptions options, std::unique_ptr<Wakeup> wakeup, std::unique_ptr<Database> database);
+    SqliteStore(StoreOptions options, std::unique_ptr<Database> database);
     Expected<void> load();
 
     const StoreOptions options_;
-    const std::unique_ptr<Wakeup> wakeup_;
     const std::unique_ptr<Database> database_;
     SeriesCatalog catalog_;
     Heads heads_;

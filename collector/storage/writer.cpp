@@ -5,10 +5,9 @@
 
 namespace lapwing::storage {
 
-Writer::Writer(const StoreOptions& options, Wakeup& maintenance, Database& database, SeriesCatalog& catalog,
-               Heads& heads, LogTable& log)
+Writer::Writer(const StoreOptions& options, Database& database, SeriesCatalog& catalog, Heads& heads,
+               LogTable& log)
     : options_(options),
-      maintenance_(maintenance),
       database_(database),
       catalog_(catalog),
       heads_(heads),
@@ -124,7 +123,7 @@ void Writer::publish(const WriteAccess& access, const CommitGroup& group, LogEnd
     samples_stored_ += stored;
     log_.publish(access, end);
     if (heads_.large(catalog_.index(access).size())) {
-        maintenance_.wake();
+        database_.wakeMaintenance();
     }
 }
 

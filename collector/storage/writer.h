@@ -15,8 +15,8 @@ namespace lapwing::storage {
 /// makes it for all (group commit). Thread-safe.
 class Writer {
   public:
-    Writer(const StoreOptions& options, Wakeup& maintenance, Database& database, SeriesCatalog& catalog,
-           Heads& heads, LogTable& log);
+    Writer(const StoreOptions& options, Database& database, SeriesCatalog& catalog, Heads& heads,
+           LogTable& log);
 
     /// As in Store.
     Expected<AppendResult> append(std::span<BatchSeries> batch);
@@ -32,7 +32,6 @@ class Writer {
     void publish(const WriteAccess& access, const CommitGroup& group, LogEnd end);
 
     const StoreOptions& options_;
-    Wakeup& maintenance_;
     Database& database_;
     SeriesCatalog& catalog_;
     Heads& heads_;

@@ -17,7 +17,7 @@ struct Unit {
     std::int64_t ms;
 };
 
-// Largest first: the order in which Prometheus wants them.
+// Largest first, in the order that Prometheus requires.
 constexpr std::array<Unit, 7> kUnits = {{{"y", 365LL * 86'400'000},
                                          {"w", 7LL * 86'400'000},
                                          {"d", 86'400'000},
@@ -29,22 +29,32 @@ constexpr std::array<Unit, 7> kUnits = {{{"y", 365LL * 86'400'000},
 }  // namespace
 
 std::string Problem::toString() const {
-    if (line == 0) return file + ": " + message;
+    if (line == 0) {
+        return file + ": " + message;
+    }
     return file + ":" + std::to_string(line) + ":" + std::to_string(column) + ": " + message;
 }
 
 Expected<std::int64_t> parseDuration(std::string_view text) {
     const std::string quoted = "\"" + std::string(text) + "\"";
-    if (text == "0") return 0;
+    if (text == "0") {
+        return 0;
+    }
     std::int64_t total = 0;
     std::size_t next_unit = 0;
     std::size_t i = 0;
-    if (text.empty()) return fail(ErrorKind::invalid, "empty duration string");
+    if (text.empty()) {
+        return fail(ErrorKind::invalid, "empty duration string");
+    }
     while (i < text.size()) {
         const std::size_t digits = i;
-        while (i < text.size() && text[i] >= '0' && text[i] <= '9') ++i;
+        while (i < text.size() && text[i] >= '0' && text[i] <= '9') {
+            ++i;
+        }
         std::size_t end = i;
-        while (end < text.size() && text[end] >= 'a' && text[end] <= 'z') ++end;
+        while (end < text.size() && text[end] >= 'a' && text[end] <= 'z') {
+            ++end;
+        }
         const auto name = text.substr(i, end - i);
         const auto unit = std::find_if(kUnits.begin() + static_cast<std::ptrdiff_t>(next_unit), kUnits.end(),
                                        [&](const Unit& u) { return u.name == name; });
@@ -63,16 +73,22 @@ Expected<std::int64_t> parseDuration(std::string_view text) {
 }
 
 std::string formatDuration(std::int64_t ms) {
-    if (ms == 0) return "0s";
+    if (ms == 0) {
+        return "0s";
+    }
     std::string out;
     if (ms < 0) {
         out = "-";
         ms = -ms;
     }
     for (const auto& unit : kUnits) {
-        // Prometheus writes years and weeks only where they divide evenly.
-        if ((unit.name == "y" || unit.name == "w") && ms % unit.ms != 0) continue;
-        if (ms < unit.ms) continue;
+        // Prometheus prints years and weeks only if they divide evenly.
+        if ((unit.name == "y" || unit.name == "w") && ms % unit.ms != 0) {
+            continue;
+        }
+        if (ms < unit.ms) {
+            continue;
+        }
         out += std::to_string(ms / unit.ms);
         out += unit.name;
         ms %= unit.ms;
@@ -109,7 +125,9 @@ Node::Node(Reader& reader, const YAML::Node& node, std::string path)
 Node Node::operator[](std::string_view key) const {
     const std::string name(key);
     const std::string path = path_.empty() ? name : path_ + "." + name;
-    if (!isMap()) return {*reader_, YAML::Node(), path};
+    if (!isMap()) {
+        return {*reader_, YAML::Node(), path};
+    }
     const YAML::Node& constant = node_;  // the non-const operator[] would create the key
     const YAML::Node child = constant[name];
     return {*reader_, child.IsDefined() ? child : YAML::Node(), path};
@@ -120,7 +138,9 @@ void Node::allow(std::initializer_list<std::string_view> known) const {
 }
 
 void Node::allow(const std::vector<std::string>& names) const {
-    if (!present_) return;
+    if (!present_) {
+        return;
+    }
     if (!node_.IsMap()) {
         problem((path_.empty() ? "the file" : path_) + " must be a map of keys to values");
         return;
@@ -132,26 +152,38 @@ void Node::allow(const std::vector<std::string>& names) const {
             Node(*reader_, pair.first, path_).problem("the key \"" + key + "\" is given twice");
             continue;
         }
-        if (std::find(names.begin(), names.end(), key) != names.end()) continue;
+        if (std::find(names.begin(), names.end(), key) != names.end()) {
+            continue;
+        }
         std::string message = "unknown key \"" + key + "\"";
-        if (!path_.empty()) message += " in " + path_;
-        if (const auto meant = nearest(key, names)) message += "; did you mean \"" + *meant + "\"?";
+        if (!path_.empty()) {
+            message += " in " + path_;
+        }
+        if (const auto meant = nearest(key, names)) {
+            message += "; did you mean \"" + *meant + "\"?";
+        }
         Node(*reader_, pair.first, path_).problem(message);
     }
 }
 
 void Node::forEach(const std::function<void(Node)>& each) const {
-    if (!present_) return;
+    if (!present_) {
+        return;
+    }
     if (!node_.IsSequence()) {
         each(*this);
         return;
     }
     std::size_t index = 0;
-    for (const auto& entry : node_) each(Node(*reader_, entry, path_ + "[" + std::to_string(index++) + "]"));
+    for (const auto& entry : node_) {
+        each(Node(*reader_, entry, path_ + "[" + std::to_string(index++) + "]"));
+    }
 }
 
 void Node::forEachPair(const std::function<void(const std::string&, Node)>& each) const {
-    if (!present_) return;
+    if (!present_) {
+        return;
+    }
     if (!node_.IsMap()) {
         problem(path_ + " must be a map of keys to values");
         return;
@@ -168,7 +200,9 @@ void Node::forEachPair(const std::function<void(const std::string&, Node)>& each
 
 template <class T>
 std::optional<T> Node::convert(const char* expected) const {
-    if (!present_) return std::nullopt;
+    if (!present_) {
+        return std::nullopt;
+    }
     T value{};
     if (!node_.IsScalar() || !YAML::convert<T>::decode(node_, value)) {
         problem(path_ + " must be " + expected);
@@ -178,16 +212,22 @@ std::optional<T> Node::convert(const char* expected) const {
 }
 
 void Node::read(std::string& out) const {
-    if (auto value = convert<std::string>("text")) out = std::move(*value);
+    if (auto value = convert<std::string>("text")) {
+        out = std::move(*value);
+    }
 }
 
 void Node::read(bool& out) const {
-    if (const auto value = convert<bool>("true or false")) out = *value;
+    if (const auto value = convert<bool>("true or false")) {
+        out = *value;
+    }
 }
 
 void Node::read(int& out, int least, int most) const {
     const auto value = convert<int>("a whole number");
-    if (!value) return;
+    if (!value) {
+        return;
+    }
     if (*value < least || *value > most) {
         problem(path_ + " must be from " + std::to_string(least) + " to " + std::to_string(most));
         return;
@@ -196,11 +236,15 @@ void Node::read(int& out, int least, int most) const {
 }
 
 void Node::read(double& out) const {
-    if (const auto value = convert<double>("a number")) out = *value;
+    if (const auto value = convert<double>("a number")) {
+        out = *value;
+    }
 }
 
 void Node::read(std::vector<std::string>& out) const {
-    if (!present_) return;
+    if (!present_) {
+        return;
+    }
     std::vector<std::string> values;
     forEach([&](const Node& entry) {
         std::string value;
@@ -228,7 +272,9 @@ std::optional<std::size_t> Node::choose(const std::vector<std::string>& words) c
 
 void Node::readDuration(std::int64_t& out_ms) const {
     const auto value = convert<std::string>("a duration such as 10s or 1h30m");
-    if (!value) return;
+    if (!value) {
+        return;
+    }
     const auto parsed = parseDuration(*value);
     if (!parsed) {
         problem(path_ + " must be a duration such as 10s or 1h30m: " + parsed.error().message);
@@ -239,9 +285,13 @@ void Node::readDuration(std::int64_t& out_ms) const {
 
 void Node::readBytes(std::int64_t& out) const {
     const auto value = convert<std::string>("a size such as 512MB");
-    if (!value) return;
+    if (!value) {
+        return;
+    }
     std::size_t digits = 0;
-    while (digits < value->size() && (*value)[digits] >= '0' && (*value)[digits] <= '9') ++digits;
+    while (digits < value->size() && (*value)[digits] >= '0' && (*value)[digits] <= '9') {
+        ++digits;
+    }
     static constexpr std::array<Unit, 10> sizes = {{{"", 1},
                                                     {"B", 1},
                                                     {"KB", 1000},

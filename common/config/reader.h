@@ -15,7 +15,7 @@
 
 namespace lapwing::config {
 
-/// One thing wrong in a file. Lines and columns count from 1; 0 where there is no place (a missing file).
+/// A mistake in a file. Lines and columns count from 1; both are 0 without a place (a missing file).
 struct Problem {
     std::string file;
     int line = 0;
@@ -27,8 +27,8 @@ struct Problem {
 
 class Reader;
 
-/// One place in a YAML file, with typed reads that never throw: what is wrong becomes a Problem of the
-/// Reader, and the read leaves its target as it was (the default). So one pass reports every error at once.
+/// A place in a YAML file, with typed reads that never throw. A wrong value becomes a Problem of the Reader,
+/// and the target of the read keeps its default. One pass so reports every mistake.
 class Node {
   public:
     Node(Reader& reader, const YAML::Node& node, std::string path);
@@ -38,10 +38,10 @@ class Node {
     bool isSequence() const { return present_ && node_.IsSequence(); }
     bool isScalar() const { return present_ && node_.IsScalar(); }
 
-    /// The child under `key`; absent (not an error) if there is none or this is not a map.
+    /// The child under `key`; an absent node if the key is missing or this is not a map.
     Node operator[](std::string_view key) const;
-    /// Reports each key that is not among `known`, with "did you mean", and each that is given twice. Reports
-    /// it if this is not a map.
+    /// Reports keys that are not in `known` (with "did you mean") and keys that occur twice, or that this is
+    /// not a map.
     void allow(std::initializer_list<std::string_view> known) const;
     void allow(const std::vector<std::string>& known) const;
     /// Calls `each` for every entry of a sequence; a single scalar or map counts as a sequence of one.
@@ -69,12 +69,12 @@ class Node {
     void readDuration(std::int64_t& out_ms) const;
     /// "512MB", "1GiB", or a plain number of bytes.
     void readBytes(std::int64_t& out) const;
-    /// The scalar as it stands; "" if it is none.
+    /// The text of the scalar; "" if this is not a scalar.
     std::string text() const;
     int line() const;
     int column() const;
 
-    /// Reports something wrong with this very place.
+    /// Reports a mistake at this place.
     void problem(std::string message) const;
     /// "probes.mysql[0].socket"
     const std::string& path() const { return path_; }
@@ -91,12 +91,12 @@ class Node {
     bool present_;
 };
 
-/// Reads YAML files and gathers every problem found. Not synchronised.
+/// Reads YAML files and gathers their problems. Not synchronised.
 class Reader {
   public:
     /// A file that cannot be read or parsed is a Problem, and the Node is absent.
     Node file(const std::string& path);
-    /// As file(), from memory; `name` stands for the file in problems.
+    /// Like file(), from memory. Problems name `name` as the file.
     Node text(const std::string& yaml, const std::string& name);
 
     void add(Problem problem) { problems_.push_back(std::move(problem)); }
@@ -109,11 +109,11 @@ class Reader {
     std::vector<Problem> problems_;
 };
 
-/// Prometheus' duration syntax: units ms, s, m, h, d, w, y, largest first, each at most once; "0" is allowed.
+/// Prometheus' duration syntax: units y, w, d, h, m, s, ms in this order, each at most once; "0" is allowed.
 Expected<std::int64_t> parseDuration(std::string_view text);
-/// As Prometheus prints them: 90000 -> "1m30s".
+/// As Prometheus prints durations: 90000 -> "1m30s".
 std::string formatDuration(std::int64_t ms);
-/// The candidate nearest to `word` by edit distance, if it is near enough to be meant.
+/// The candidate nearest to `word` by edit distance; nothing if none is near.
 std::optional<std::string> nearest(std::string_view word, const std::vector<std::string>& candidates);
 
 }  // namespace lapwing::config

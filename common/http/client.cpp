@@ -103,7 +103,7 @@ Expected<void> Client::State::connect(Clock::time_point until) {
     if (!descriptor) {
         return tl::unexpected(descriptor.error());
     }
-    // The socket owns the descriptor from here on, whatever fails below.
+    // From here on the socket owns the descriptor, even on failure.
     SslPtr ssl;
     Error tls_error;
     if (target.tls) {
@@ -174,7 +174,7 @@ Expected<Response> Client::State::converse(const Request& request) {
         return tl::unexpected(*socket->failure());
     }
     const bool bodiless = request.method == "HEAD" || response.status == 204 || response.status == 304;
-    // Poco ends a body where the connection ends; whether all of it came must be asked here.
+    // Poco takes the end of the connection for the end of the body, so check that the whole body came.
     bool whole = bodiless;
     if (!bodiless && answer.getChunkedTransferEncoding()) {
         whole = !socket->ended();

@@ -14,7 +14,7 @@ namespace lapwing::http {
 
 /// Files of a mutual TLS client. All three may be one file that holds the certificate, the key and the CA.
 struct ClientTls {
-    std::string ca_file;    ///< whom to trust; "" means the system's store
+    std::string ca_file;    ///< the trusted CAs; "" means the system's store
     std::string cert_file;  ///< "" means no client certificate
     std::string key_file;
     /// The name that the server's certificate must carry; "" means the URL's host.
@@ -42,18 +42,18 @@ struct Response {
 /// synchronised. URLs: "http://host:port", "https://host:port", "unix:/path/to/socket".
 class Client {
   public:
-    /// Error `invalid` for a URL it cannot use, or TLS files it cannot read (`denied` where they may not be
-    /// read).
+    /// Errors: `invalid` for an unusable URL or malformed TLS files, `not_found` and `denied` for unreadable
+    /// ones.
     static Expected<Client> create(const std::string& base_url, const ClientTls& tls = {});
     Client(Client&&) noexcept;
     Client& operator=(Client&&) noexcept;
     ~Client();
 
-    /// The whole exchange ends within `deadline`, whatever the server does: a trickle of bytes does not
-    /// extend it. A status of any kind is a Response; Errors are `timeout`, `refused`, `unreachable`, `tls`,
-    /// `protocol`, `exhausted` (the response is larger than allowed), and for a unix socket `not_found` and
-    /// `denied`. A redirect is not followed. A connection that had been kept alive and turns out to be closed
-    /// is opened again once, for idempotent and POST requests alike, if no byte of the answer had come.
+    /// The whole exchange ends within `deadline`: a trickle of bytes does not extend it. A response with any
+    /// status is a Response. Errors are `timeout`, `refused`, `unreachable`, `tls`, `protocol`, `exhausted`
+    /// (the response is larger than allowed), and for a unix socket `not_found` and `denied`. Redirects are
+    /// not followed. If a kept-alive connection turns out to be closed before the first byte of the answer,
+    /// it is opened again once, for idempotent and POST requests alike.
     Expected<Response> request(const Request& request, std::chrono::milliseconds deadline);
 
   private:

@@ -4,13 +4,13 @@
 #include <netdb.h>
 #include <netinet/in.h>
 
-#include <condition_variable>
 #include <cstring>
 #include <map>
 #include <memory>
-#include <mutex>
 #include <system_error>
 #include <thread>
+
+#include "common/mutex.h"
 
 namespace lapwing::http {
 namespace {
@@ -21,11 +21,12 @@ struct Lookup {
     std::vector<Address> addresses;
 };
 
-// Outlives main(): a look-up that was left behind may still end afterwards.
+// Outlives main(): an abandoned look-up may still end afterwards.
 struct Lookups {
-    std::mutex mutex;
-    std::condition_variable ended;
-    std::map<std::string, std::shared_ptr<Lookup>> running;
+    Mutex mutex;
+    ConditionVariable ended;
+    /// The look-ups themselves are guarded too.
+    std::map<std::string, std::shared_ptr<Lookup>> running LAPWING_GUARDED_BY(mutex);
 };
 
 Lookups& lookups() {
@@ -71,12 +72,12 @@ void run(const std::string& host, const std::shared_ptr<Lookup>& lookup) {
     std::vector<Address> found;
     const int code = query(host, AI_ADDRCONFIG, found);
     auto& all = lookups();
-    const std::lock_guard lock(all.mutex);
+    const MutexLock lock(all.mutex);
     lookup->done = true;
     lookup->code = code;
     lookup->addresses = std::move(found);
     all.running.erase(host);
-    all.ended.notify_all();
+    all.ended.notifyAll();
 }
 
 }  // namespace
@@ -89,7 +90,7 @@ Expected<std::vector<Address>> resolve(const std::string& host, std::uint16_t po
     }
 
     auto& all = lookups();
-    std::unique_lock lock(all.mutex);
+    MutexLock lock(all.mutex);
     auto& slot = all.running[host];
     if (!slot) {
         slot = std::make_shared<Lookup>();
@@ -101,7 +102,7 @@ Expected<std::vector<Address>> resolve(const std::string& host, std::uint16_t po
         }
     }
     const std::shared_ptr<Lookup> lookup = slot;
-    if (!all.ended.wait_until(lock, until, [&] { return lookup->done; })) {
+    if (!all.ended.waitUntil(lock, until, [&] { return lookup->done; })) {
         return fail(ErrorKind::timeout, "no answer to the look-up of the name " + host);
     }
     if (lookup->code != 0 || lookup->addresses.empty()) {

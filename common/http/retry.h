@@ -8,12 +8,11 @@
 
 namespace lapwing::http {
 
-/// Retry-After: seconds or an HTTP date (against `now`, seconds since 1970). Nothing beyond five minutes is
-/// believed.
+/// Reads Retry-After: seconds or an HTTP date (against `now`, seconds since 1970). At most five minutes.
 std::optional<std::chrono::milliseconds> retryAfter(std::string_view header, std::int64_t now);
 
-/// Exponential backoff with jitter: from half a second to 15 s, each between half and the whole of its step,
-/// so that many senders do not all come back at one moment. Not synchronised.
+/// Exponential backoff with jitter: from half a second to 15 s, each pause between half and the whole of its
+/// step, so that many senders do not come back at the same moment. Not synchronised.
 class Backoff {
   public:
     /// `random` in [0, 1).
@@ -26,7 +25,7 @@ class Backoff {
     std::chrono::milliseconds step_ = kFirst;
 };
 
-/// The first line of an answer's body, printable and short: for a log.
+/// The first line of an answer's body, printable and short, for a log.
 std::string firstLine(std::string_view body);
 
 }  // namespace lapwing::http

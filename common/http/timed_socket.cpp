@@ -65,7 +65,7 @@ Expected<int> connectOne(const sockaddr* address, socklen_t length, Clock::time_
         setsockopt(descriptor, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     }
     int code = 0;
-    // A unix socket whose queue is full answers EAGAIN at once, and nothing tells when there is room.
+    // A unix socket with a full queue answers EAGAIN at once, and no event tells when there is room.
     while (connect(descriptor, address, length) != 0) {
         code = errno;
         if (code != EAGAIN && code != EINTR) {
@@ -134,7 +134,8 @@ TimedSocketImpl::TimedSocketImpl(int descriptor, SslPtr ssl)
     }
 }
 
-// A polite end, so that the server need not take it for a cut. Nothing waits for an answer to it.
+// Ends the TLS session properly, so that the server does not take it for a truncated one. Does not wait for
+// an answer.
 TimedSocketImpl::~TimedSocketImpl() {
     if (!ssl_ || failure_ || SSL_is_init_finished(ssl_.get()) == 0) {
         return;
@@ -189,7 +190,7 @@ Expected<void> TimedSocketImpl::handshake(Clock::time_point until) {
             }
             return fail(ErrorKind::timeout, "TLS handshake: no answer within the deadline");
         }
-        // A server that goes away in the middle says nothing about certificates.
+        // A server that closes in the middle says nothing about certificates.
         if (reason == SSL_ERROR_SYSCALL && code != 0) {
             const Error error = systemError("TLS handshake", code);
             return tl::unexpected(error);
@@ -203,7 +204,7 @@ Expected<void> TimedSocketImpl::handshake(Clock::time_point until) {
 }
 
 // A server that refuses a request may answer and close before it has read all of it. So a failure to send is
-// not yet the outcome: the answer may be waiting, and if there is none, reading tells why.
+// not yet the outcome: the answer may be waiting, and if there is no answer, reading gives the reason.
 void TimedSocketImpl::sendFailed(Error error) {
     send_failed_ = true;
     failure_ = std::move(error);

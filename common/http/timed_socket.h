@@ -13,8 +13,8 @@
 namespace lapwing::http {
 
 /// A connected socket, with or without TLS, for Poco's HTTP session. Every wait ends at one point of time,
-/// however often it is entered: Poco's own sockets start their timeout anew with each byte, and within a TLS
-/// record OpenSSL reads on by itself. Each failure is kept, because Poco's streams swallow exceptions.
+/// however often it is entered: Poco's own sockets start their timeout anew with each byte, and OpenSSL
+/// reads on by itself within a TLS record. Each failure is kept, because Poco's streams swallow exceptions.
 class TimedSocketImpl : public Poco::Net::StreamSocketImpl {
   public:
     using Clock = std::chrono::steady_clock;
@@ -24,12 +24,12 @@ class TimedSocketImpl : public Poco::Net::StreamSocketImpl {
 
     /// Must be called before the first use, for TLS sockets.
     Expected<void> handshake(Clock::time_point until);
-    /// A new exchange begins: nothing received, no failure yet, all of it to end at `until`.
+    /// Begins a new exchange: nothing received, no failure yet, all of it to end at `until`.
     void begin(Clock::time_point until);
 
     const std::optional<Error>& failure() const { return failure_; }
     std::size_t received() const { return received_; }
-    /// The peer has ended the connection during this exchange.
+    /// True if the peer has ended the connection during this exchange.
     bool ended() const { return ended_; }
     bool truncated() const { return truncated_; }
 
@@ -45,7 +45,7 @@ class TimedSocketImpl : public Poco::Net::StreamSocketImpl {
     int sendPlain(const char* data, int length);
     int sendTls(const char* data, int length);
     void sendFailed(Error error);
-    /// Keeps the error and throws what Poco's session does not answer with a retry of its own.
+    /// Keeps the error, and throws an exception for which Poco's session has no retry of its own.
     [[noreturn]] void give(Error error);
 
     SslPtr ssl_;
@@ -57,8 +57,8 @@ class TimedSocketImpl : public Poco::Net::StreamSocketImpl {
     std::size_t received_ = 0;
 };
 
-/// A non-blocking descriptor that is connected to one of the addresses, tried in order. The time is shared
-/// out, so that one silent address does not use up the time of the next.
+/// A non-blocking descriptor that is connected to one of the addresses, tried in order. The addresses share
+/// the time, so that one silent address does not use up the time of the next.
 Expected<int> connectTo(const std::vector<Address>& addresses, TimedSocketImpl::Clock::time_point until);
 /// The same for a unix socket.
 Expected<int> connectTo(const std::string& path, TimedSocketImpl::Clock::time_point until);

@@ -28,9 +28,10 @@ Expected<SslContextPtr> makeClientContext(const ClientTls& tls);
 /// address.
 Expected<SslPtr> makeClientSession(SSL_CTX* context, const std::string& server_name);
 
-/// What OpenSSL's error queue of this thread says, as one line; empties the queue.
+/// The error queue of this thread's OpenSSL, as one line; empties the queue.
 std::string drainTlsErrors();
-/// Why the handshake or a later exchange failed, with the reason of a failed verification where there is one.
+/// The reason why the handshake or a later exchange failed, with the reason of a failed verification if
+/// there is one.
 std::string tlsFailure(const SSL* ssl);
 
 }  // namespace lapwing::http

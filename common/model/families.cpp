@@ -13,11 +13,15 @@ using prometheus::MetricType;
 
 // As Prometheus prints `le` and `quantile`: the shortest decimal that reads back as the same double.
 std::string formatBound(double value) {
-    if (std::isinf(value)) return value > 0 ? "+Inf" : "-Inf";
+    if (std::isinf(value)) {
+        return value > 0 ? "+Inf" : "-Inf";
+    }
     char buffer[32];
     for (int digits = 1; digits <= 17; ++digits) {
         std::snprintf(buffer, sizeof buffer, "%.*g", digits, value);
-        if (std::strtod(buffer, nullptr) == value) break;
+        if (std::strtod(buffer, nullptr) == value) {
+            break;
+        }
     }
     return buffer;
 }
@@ -31,9 +35,15 @@ class Flattener {
         std::vector<Label> labels;
         labels.reserve(metric.label.size() + extra_.size() + 2);
         labels.push_back({"__name__", name});
-        for (const auto& label : metric.label) labels.push_back({label.name, label.value});
-        if (more != nullptr) labels.push_back(*more);
-        for (const auto& label : extra_) labels.push_back(label);
+        for (const auto& label : metric.label) {
+            labels.push_back({label.name, label.value});
+        }
+        if (more != nullptr) {
+            labels.push_back(*more);
+        }
+        for (const auto& label : extra_) {
+            labels.push_back(label);
+        }
         const TimestampMs at = metric.timestamp_ms != 0 ? metric.timestamp_ms : at_;
         out_.push_back({Labels(std::move(labels)), {{at, value}}});
     }
@@ -90,7 +100,7 @@ void appendFamilies(const std::vector<MetricFamily>& families, const Labels& ext
                     flat.add(family.name + "_count", metric, count);
                     break;
                 }
-                // Newer releases of prometheus-cpp add types that no probe of ours makes.
+                // Newer releases of prometheus-cpp have more types, which no probe uses.
                 default:
                     flat.add(family.name, metric, metric.untyped.value);
                     break;

@@ -9,17 +9,17 @@
 
 namespace lapwing {
 
-/// Flattens families (what a probe returns) into one-sample series, as a scrape of their text exposition
-/// would: histograms and summaries become `_bucket`, `_sum`, `_count` and quantile series. `extra` labels
-/// (job, instance) are added and win over a family's own of the same name. A metric's own timestamp is kept
-/// where it has one (not 0), else `at`.
+/// Flattens the families that a probe returns into series of one sample, as a scrape of their text exposition
+/// does: histograms and summaries become `_bucket`, `_sum`, `_count` and quantile series. `extra` labels
+/// (job, instance) are added, and replace a metric's labels of the same name. The time is the metric's own,
+/// or `at` if that is 0.
 void appendFamilies(const std::vector<prometheus::MetricFamily>& families, const Labels& extra,
                     TimestampMs at, std::vector<TimeSeries>& out);
 
-/// What a family says of itself.
+/// The metadata of a family.
 MetricMetadata describe(const prometheus::MetricFamily& family);
 
-/// Short hands for building families in probes: one metric with one value.
+/// Families without a metric, for probes.
 prometheus::MetricFamily gauge(std::string name, std::string help);
 prometheus::MetricFamily counter(std::string name, std::string help);
 /// Adds a metric to a family made by gauge() or counter().

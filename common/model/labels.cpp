@@ -75,7 +75,9 @@ std::string Labels::toString() const {
     std::string out(metricName());
     bool first = true;
     for (const auto& label : labels_) {
-        if (label.name == "__name__") continue;
+        if (label.name == "__name__") {
+            continue;
+        }
         out += first ? "{" : ", ";
         first = false;
         out += label.name;
@@ -91,12 +93,16 @@ std::string Labels::toString() const {
 }
 
 bool isValidMetricName(std::string_view name) {
-    if (name.empty() || (!isAlpha(name[0]) && name[0] != ':')) return false;
+    if (name.empty() || (!isAlpha(name[0]) && name[0] != ':')) {
+        return false;
+    }
     return std::all_of(name.begin(), name.end(), [](char c) { return isAlpha(c) || isDigit(c) || c == ':'; });
 }
 
 bool isValidLabelName(std::string_view name) {
-    if (name.empty() || !isAlpha(name[0])) return false;
+    if (name.empty() || !isAlpha(name[0])) {
+        return false;
+    }
     return std::all_of(name.begin(), name.end(), [](char c) { return isAlpha(c) || isDigit(c); });
 }
 
@@ -122,14 +128,20 @@ bool isValidUtf8(std::string_view text) {
         } else {
             return false;
         }
-        if (text.size() - i <= extra) return false;
+        if (text.size() - i <= extra) {
+            return false;
+        }
         for (std::size_t k = 1; k <= extra; ++k) {
             const auto next = static_cast<unsigned char>(text[i + k]);
-            if ((next & 0xc0) != 0x80) return false;
+            if ((next & 0xc0) != 0x80) {
+                return false;
+            }
             code = (code << 6) | (next & 0x3f);
         }
         static constexpr std::uint32_t least[] = {0, 0x80, 0x800, 0x10000};
-        if (code < least[extra] || code > 0x10ffff || (code >= 0xd800 && code <= 0xdfff)) return false;
+        if (code < least[extra] || code > 0x10ffff || (code >= 0xd800 && code <= 0xdfff)) {
+            return false;
+        }
         i += extra + 1;
     }
     return true;

@@ -15,19 +15,20 @@ struct Label {
     auto operator<=>(const Label&) const = default;
 };
 
-/// A label that looks into somebody else's memory.
+/// A label that refers to memory that it does not own.
 struct LabelView {
     std::string_view name;
     std::string_view value;
 };
 
-/// A series' identity: labels sorted by name, names unique, no empty value (an empty value is an absent
-/// label, as in Prometheus). The metric's name is the label `__name__`. Plain value type, not synchronised.
+/// The identity of a series: labels sorted by name, with unique names and without empty values (as in
+/// Prometheus, an empty value is an absent label). The metric's name is the label `__name__`. A value type,
+/// not synchronised.
 class Labels {
   public:
     Labels() = default;
     Labels(std::initializer_list<Label> labels);
-    /// Sorts; of two labels with one name the last stays; empty values are left out.
+    /// Sorts the labels. The last of several labels with one name wins; empty values are left out.
     explicit Labels(std::vector<Label> labels);
 
     /// The value, or "" if there is no such label.
@@ -45,12 +46,12 @@ class Labels {
     auto end() const { return labels_.end(); }
     const std::vector<Label>& items() const { return labels_; }
 
-    /// Not stable across versions: for hash tables, not for storing.
+    /// For hash tables, not for storing: it differs between versions.
     std::uint64_t hash() const;
-    /// `name{a="b",c="d"}`, values quoted as Go's strconv.Quote does for what Prometheus prints.
+    /// `name{a="b", c="d"}` as Prometheus prints it, with values quoted as by Go's strconv.Quote.
     std::string toString() const;
 
-    /// Order as Prometheus': pairwise by name, then value; a prefix comes first.
+    /// Prometheus' order: pairwise by name, then value; a prefix comes first.
     auto operator<=>(const Labels&) const = default;
     bool operator==(const Labels&) const = default;
 

@@ -23,7 +23,7 @@ constexpr protozero::pbf_tag_type kMetadataFamily = 2;
 constexpr protozero::pbf_tag_type kMetadataHelp = 4;
 constexpr protozero::pbf_tag_type kMetadataUnit = 5;
 
-// By their numbers, in both versions.
+// Indexed by the number of the type, in both versions.
 constexpr std::array<const char*, 8> kTypes = {"unknown",        "counter", "gauge", "histogram",
                                                "gaugehistogram", "summary", "info",  "stateset"};
 
@@ -52,7 +52,9 @@ Expected<void> decodeSeries(protozero::pbf_reader reader, RequestBuilder& builde
                 builder.labels({field, static_cast<std::size_t>(reader.data().data() - field)});
                 break;
             case message(kSeriesSamples):
-                if (auto done = builder.sample(decodeSample(reader.get_message())); !done) return done;
+                if (auto done = builder.sample(decodeSample(reader.get_message())); !done) {
+                    return done;
+                }
                 break;
             case message(kSeriesExemplars):
                 ++out.exemplars;
@@ -91,9 +93,13 @@ void decodeMetadata(protozero::pbf_reader reader, const RemoteWriteLimits& limit
                 reader.skip();
         }
     }
-    if (metadata.metric.empty() || out.metadata.size() >= limits.metadata) return;
+    if (metadata.metric.empty() || out.metadata.size() >= limits.metadata) {
+        return;
+    }
     const auto longest = std::max({metadata.metric.size(), metadata.help.size(), metadata.unit.size()});
-    if (longest <= limits.label_bytes) out.metadata.push_back(std::move(metadata));
+    if (longest <= limits.label_bytes) {
+        out.metadata.push_back(std::move(metadata));
+    }
 }
 
 }  // namespace
@@ -147,7 +153,7 @@ Expected<void> RequestBuilder::sample(const Sample& sample) {
 
 void RequestBuilder::endSeries() {
     const std::size_t count = out_.memory->samples.size() - first_sample_;
-    // Samples are limited; series without any would be two bytes here and fifty in memory, without a limit.
+    // The limit on samples does not bound series without any: two bytes here, fifty in memory. Leave them out.
     if (count > 0) {
         out_.series.push_back({labels_, {}});
         counts_.push_back(count);
@@ -172,7 +178,9 @@ Expected<void> decodeV1(const RemoteWriteLimits& limits, WriteRequest& out) {
     while (reader.next()) {
         switch (reader.tag_and_type()) {
             case message(kRequestTimeseries):
-                if (auto done = decodeSeries(reader.get_message(), builder, out); !done) return done;
+                if (auto done = decodeSeries(reader.get_message(), builder, out); !done) {
+                    return done;
+                }
                 break;
             case message(kRequestMetadata):
                 decodeMetadata(reader.get_message(), limits, out);
@@ -208,10 +216,16 @@ std::string encodeRemoteWrite(const std::vector<TimeSeries>& series,
     for (const auto& one : metadata) {
         protozero::pbf_writer writer(request, kRequestMetadata);
         const auto type = std::find(kTypes.begin(), kTypes.end(), one.type);
-        if (type != kTypes.end()) writer.add_uint64(kMetadataType, type - kTypes.begin());
+        if (type != kTypes.end()) {
+            writer.add_uint64(kMetadataType, type - kTypes.begin());
+        }
         writer.add_string(kMetadataFamily, one.metric);
-        if (!one.help.empty()) writer.add_string(kMetadataHelp, one.help);
-        if (!one.unit.empty()) writer.add_string(kMetadataUnit, one.unit);
+        if (!one.help.empty()) {
+            writer.add_string(kMetadataHelp, one.help);
+        }
+        if (!one.unit.empty()) {
+            writer.add_string(kMetadataUnit, one.unit);
+        }
     }
     std::string compressed;
     snappy::Compress(raw.data(), raw.size(), &compressed);
@@ -241,7 +255,9 @@ Expected<WriteRequest> decodeRemoteWrite(std::string_view body, const RemoteWrit
     try {
         auto done = version == RemoteWriteVersion::v1 ? remote_write::decodeV1(limits, request)
                                                       : remote_write::decodeV2(limits, request);
-        if (!done) return tl::unexpected(done.error());
+        if (!done) {
+            return tl::unexpected(done.error());
+        }
     } catch (const protozero::exception& error) {
         return fail(ErrorKind::invalid, std::string("remote_write: not a protobuf message of version ") +
                                             (version == RemoteWriteVersion::v1 ? "1.0: " : "2.0: ") +
@@ -255,7 +271,9 @@ Expected<Labels> decodeLabels(std::string_view encoded, const RemoteWriteLimits&
     std::vector<Label> labels;
     std::string why;
     const auto refuse = [&why](std::string reason) {
-        if (why.empty()) why = std::move(reason);
+        if (why.empty()) {
+            why = std::move(reason);
+        }
     };
     try {
         protozero::pbf_reader reader(encoded.data(), encoded.size());
@@ -275,13 +293,18 @@ Expected<Labels> decodeLabels(std::string_view encoded, const RemoteWriteLimits&
         refuse("a label is damaged");
     }
     const auto by_name = [](const Label& a, const Label& b) { return a.name < b.name; };
-    if (!std::is_sorted(labels.begin(), labels.end(), by_name))
+    if (!std::is_sorted(labels.begin(), labels.end(), by_name)) {
         std::sort(labels.begin(), labels.end(), by_name);
+    }
     const auto twice = std::adjacent_find(labels.begin(), labels.end(),
                                           [](const Label& a, const Label& b) { return a.name == b.name; });
-    if (twice != labels.end()) refuse("the label " + twice->name + " is given twice");
+    if (twice != labels.end()) {
+        refuse("the label " + twice->name + " is given twice");
+    }
     Labels out(std::move(labels));
-    if (!why.empty()) return fail(ErrorKind::invalid, out.toString() + ": " + why);
+    if (!why.empty()) {
+        return fail(ErrorKind::invalid, out.toString() + ": " + why);
+    }
     return out;
 }
 

@@ -27,39 +27,39 @@ struct RemoteWriteLimits {
     std::size_t uncompressed_bytes = 32U << 20;
     std::size_t samples = 100'000;
     std::size_t labels_per_series = 64;
-    std::size_t label_bytes = 4096;  ///< a name or a value; a text of the metadata too
+    std::size_t label_bytes = 4096;  ///< of a name, a value, or a text of the metadata
     std::size_t symbols = 400'000;
     std::size_t metadata = 20'000;
 };
 
-/// What its source says of a metric. `type` as Prometheus writes it: counter, gauge, histogram,
+/// The metadata that a sender has for a metric. `type` is Prometheus' word: counter, gauge, histogram,
 /// gaugehistogram, summary, info, stateset, unknown.
 struct MetricMetadata {
-    std::string metric;  ///< the family's name: of a histogram without _bucket, _sum and _count
+    std::string metric;  ///< the family's name: a histogram's without _bucket, _sum and _count
     std::string type;
     std::string help;
     std::string unit;
     auto operator<=>(const MetricMetadata&) const = default;
 };
 
-/// One series of a request. Its labels are not taken apart before somebody asks decodeLabels() for them.
+/// One series of a request. Its labels stay encoded until decodeLabels().
 struct WrittenSeries {
-    /// The fields `labels` of a prometheus.TimeSeries as they are on the wire, also of a version 2.
+    /// The fields `labels` of a prometheus.TimeSeries as on the wire, for version 2 as well.
     std::string_view labels;
-    std::span<const Sample> samples;  ///< at least one, as they came
+    std::span<const Sample> samples;  ///< at least one, in the order of the request
 };
 
 struct WriteRequest {
-    std::vector<WrittenSeries> series;  ///< look into `memory`; series without samples are left out
+    std::vector<WrittenSeries> series;  ///< refer to `memory`; series without samples are left out
     std::size_t samples = 0;
-    /// Native histograms and exemplars are not stored: counted, never dropped in silence.
+    /// Native histograms and exemplars are not stored, only counted.
     std::size_t histograms = 0;
     std::size_t exemplars = 0;
     std::vector<MetricMetadata> metadata;
 
     struct Memory {
         std::string message;
-        std::pmr::monotonic_buffer_resource labels;  ///< those that do not lie together in the message
+        std::pmr::monotonic_buffer_resource labels;  ///< labels that are not contiguous in the message
         std::vector<Sample> samples;
     };
     std::unique_ptr<Memory> memory;
@@ -69,13 +69,13 @@ struct WriteRequest {
 std::string encodeRemoteWrite(const std::vector<TimeSeries>& series,
                               const std::vector<MetricMetadata>& metadata = {});
 
-/// Checks the length that snappy declares before anything is allocated. Errors: `exhausted` for a limit of
-/// the whole request, `invalid` for what does not decode.
+/// Decodes a body. Checks the length that snappy declares before it allocates. Errors: `exhausted` beyond a
+/// limit of the whole request, `invalid` if it does not decode.
 Expected<WriteRequest> decodeRemoteWrite(std::string_view body, const RemoteWriteLimits& limits = {},
                                          RemoteWriteVersion version = RemoteWriteVersion::v1);
 
-/// What the labels of a WrittenSeries are, sorted. Error `invalid`, which names them, where they cannot be: a
-/// name that is empty or there twice, too many, too long.
+/// Decodes the labels of a WrittenSeries. Error `invalid`, which names the labels, for an empty or repeated
+/// name, too many labels, or too long ones.
 Expected<Labels> decodeLabels(std::string_view encoded, const RemoteWriteLimits& limits = {});
 
 }  // namespace lapwing

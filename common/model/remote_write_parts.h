@@ -7,11 +7,11 @@
 
 #include "common/model/remote_write.h"
 
-/// What both versions of remote_write have in common. Of the decoders alone.
+/// What the decoders of both versions of remote_write share.
 namespace lapwing::remote_write {
 
-/// A field's number with its type on the wire. A known number with another type is skipped as an unknown
-/// field is: to read it as what it is not would be a broken assertion in protozero.
+/// A field's number with its type on the wire. A known number with another type is skipped like an unknown
+/// field: reading it would fail an assertion in protozero.
 constexpr std::uint32_t message(protozero::pbf_tag_type tag) {
     return protozero::tag_and_type(tag, protozero::pbf_wire_type::length_delimited);
 }
@@ -29,21 +29,21 @@ inline constexpr protozero::pbf_tag_type kSampleTimestamp = 2;
 Sample decodeSample(protozero::pbf_reader reader);
 const char* metricTypeName(std::uint64_t number);
 
-/// A request while its series come in, one after the other.
+/// Builds a request from its series, one after the other.
 class RequestBuilder {
   public:
     RequestBuilder(const RemoteWriteLimits& limits, WriteRequest& out) : limits_(limits), out_(out) {}
 
-    /// Fields `labels` of the series, as version 1 has them; they must stay where they are.
+    /// The fields `labels` of the series as version 1 encodes them. They must stay in place.
     void labels(std::string_view encoded);
-    /// Error `exhausted` once the request has more samples than it may.
+    /// Error `exhausted` beyond the limit of samples.
     Expected<void> sample(const Sample& sample);
-    /// What comes now belongs to the next series.
+    /// Ends the series: later calls add to the next one.
     void endSeries();
-    /// Everything has come.
+    /// Ends the request.
     void finish();
 
-    /// Room as long as the request lives.
+    /// Memory that lives as long as the request.
     char* allocate(std::size_t bytes);
 
   private:
@@ -59,7 +59,7 @@ inline constexpr protozero::pbf_tag_type kSeriesLabels = 1;
 inline constexpr protozero::pbf_tag_type kLabelName = 1;
 inline constexpr protozero::pbf_tag_type kLabelValue = 2;
 
-// Read out.memory->message. Throw protozero::exception for what is no such message.
+// These read out.memory->message. They throw protozero::exception for any other message.
 Expected<void> decodeV1(const RemoteWriteLimits& limits, WriteRequest& out);
 Expected<void> decodeV2(const RemoteWriteLimits& limits, WriteRequest& out);
 

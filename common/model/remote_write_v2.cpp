@@ -51,7 +51,9 @@ Metadata decodeMetadata(protozero::pbf_reader reader) {
 
 /// The name of the family that a series belongs to.
 std::string_view familyOf(std::string_view metric, std::string_view type) {
-    if (type != "histogram" && type != "gaugehistogram" && type != "summary") return metric;
+    if (type != "histogram" && type != "gaugehistogram" && type != "summary") {
+        return metric;
+    }
     for (const std::string_view suffix : {"_bucket", "_count", "_sum", "_gcount", "_gsum"}) {
         if (metric.size() > suffix.size() && metric.ends_with(suffix)) {
             return metric.substr(0, metric.size() - suffix.size());
@@ -74,7 +76,7 @@ class Decoder {
     Expected<void> readReferences(protozero::pbf_reader& reader);
     Expected<void> writeLabels();
     void describe(const Metadata& metadata);
-    /// References are short, what they stand for need not be: all of it together has a limit.
+    /// Short references may stand for long labels: the sum of their lengths has a limit.
     bool take(std::size_t bytes) { return (expanded_ += bytes) <= limits_.uncompressed_bytes; }
     tl::unexpected<Error> tooLarge() const {
         return fail(ErrorKind::exhausted,
@@ -87,12 +89,12 @@ class Decoder {
     RequestBuilder builder_;
     Symbols symbols_;
     std::string encoded_;
-    References references_;  ///< of the series at hand: names and values
+    References references_;  ///< of the current series: names and values
     std::size_t expanded_ = 0;
     std::unordered_set<std::string> described_;
 };
 
-// In a pass of its own: a message's fields may come in any order.
+// A separate pass, because the fields of a message may come in any order.
 Expected<void> Decoder::symbols(std::string_view raw) {
     protozero::pbf_reader reader(raw.data(), raw.size());
     while (reader.next()) {
@@ -114,8 +116,9 @@ Expected<void> Decoder::readReferences(protozero::pbf_reader& reader) {
     const auto references = reader.get_packed_uint32();
     for (auto it = references.begin(); it != references.end(); ++it) {
         const std::uint32_t name = *it;
-        if (++it == references.end())
+        if (++it == references.end()) {
             return fail(ErrorKind::invalid, "remote_write: a label without a value");
+        }
         const std::uint32_t value = *it;
         if (name >= symbols_.size() || value >= symbols_.size()) {
             return fail(ErrorKind::invalid, "remote_write: a label refers to a symbol that is not there");
@@ -125,13 +128,15 @@ Expected<void> Decoder::readReferences(protozero::pbf_reader& reader) {
     return {};
 }
 
-/// As version 1 would have written them.
+/// Encodes labels as version 1 does.
 Expected<void> Decoder::writeLabels() {
     encoded_.clear();
     protozero::pbf_writer writer(encoded_);
     for (const auto& [name, value] : references_) {
-        // Each has its tags and lengths, too.
-        if (!take(symbols_[name].size() + symbols_[value].size() + 6)) return tooLarge();
+        // Each label has tags and lengths too.
+        if (!take(symbols_[name].size() + symbols_[value].size() + 6)) {
+            return tooLarge();
+        }
         protozero::pbf_writer label(writer, kSeriesLabels);
         label.add_string(kLabelName, symbols_[name].data(), symbols_[name].size());
         label.add_string(kLabelValue, symbols_[value].data(), symbols_[value].size());
@@ -148,10 +153,14 @@ Expected<void> Decoder::series(protozero::pbf_reader reader) {
     while (reader.next()) {
         switch (reader.tag_and_type()) {
             case message(kSeriesReferences):
-                if (auto done = readReferences(reader); !done) return done;
+                if (auto done = readReferences(reader); !done) {
+                    return done;
+                }
                 break;
             case message(kSeriesSamples):
-                if (auto done = builder_.sample(decodeSample(reader.get_message())); !done) return done;
+                if (auto done = builder_.sample(decodeSample(reader.get_message())); !done) {
+                    return done;
+                }
                 break;
             case message(kSeriesHistograms):
                 ++out_.histograms;
@@ -168,26 +177,40 @@ Expected<void> Decoder::series(protozero::pbf_reader reader) {
                 reader.skip();
         }
     }
-    if (metadata) describe(*metadata);
-    if (auto done = writeLabels(); !done) return done;
+    if (metadata) {
+        describe(*metadata);
+    }
+    if (auto done = writeLabels(); !done) {
+        return done;
+    }
     builder_.endSeries();
     return {};
 }
 
 void Decoder::describe(const Metadata& metadata) {
-    if (metadata.help >= symbols_.size() || metadata.unit >= symbols_.size()) return;
-    if (metadata.type == 0 && metadata.help == 0 && metadata.unit == 0) return;
+    if (metadata.help >= symbols_.size() || metadata.unit >= symbols_.size()) {
+        return;
+    }
+    if (metadata.type == 0 && metadata.help == 0 && metadata.unit == 0) {
+        return;
+    }
     const auto name = std::find_if(references_.begin(), references_.end(), [this](const auto& reference) {
         return symbols_[reference.first] == "__name__";
     });
-    if (name == references_.end() || out_.metadata.size() >= limits_.metadata) return;
+    if (name == references_.end() || out_.metadata.size() >= limits_.metadata) {
+        return;
+    }
     const auto metric = symbols_[name->second];
     const auto help = symbols_[metadata.help];
     const auto unit = symbols_[metadata.unit];
-    if (std::max({metric.size(), help.size(), unit.size()}) > limits_.label_bytes) return;
+    if (std::max({metric.size(), help.size(), unit.size()}) > limits_.label_bytes) {
+        return;
+    }
     const char* type = metricTypeName(metadata.type);
     std::string family(familyOf(metric, type));
-    if (!described_.insert(family).second || !take(help.size() + unit.size())) return;
+    if (!described_.insert(family).second || !take(help.size() + unit.size())) {
+        return;
+    }
     out_.metadata.push_back({std::move(family), type, std::string(help), std::string(unit)});
 }
 
@@ -195,14 +218,18 @@ void Decoder::describe(const Metadata& metadata) {
 
 Expected<void> decodeV2(const RemoteWriteLimits& limits, WriteRequest& out) {
     Decoder decoder(limits, out);
-    if (auto done = decoder.symbols(out.memory->message); !done) return done;
+    if (auto done = decoder.symbols(out.memory->message); !done) {
+        return done;
+    }
     protozero::pbf_reader reader(out.memory->message);
     while (reader.next()) {
         if (reader.tag_and_type() != message(kRequestTimeseries)) {
             reader.skip();
             continue;
         }
-        if (auto done = decoder.series(reader.get_message()); !done) return done;
+        if (auto done = decoder.series(reader.get_message()); !done) {
+            return done;
+        }
     }
     decoder.finish();
     return {};

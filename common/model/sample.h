@@ -16,14 +16,14 @@ struct Sample {
     double value = 0;
 };
 
-/// One series with some of its samples, in ascending order of time.
+/// A series and some of its samples, ascending.
 struct TimeSeries {
     Labels labels;
     std::vector<Sample> samples;
 };
 
-/// Prometheus' staleness marker: a NaN with this bit pattern says "the series ended here" (remote_write 1.0
-/// specification). It is told from an ordinary NaN by its bits alone.
+/// Prometheus' staleness marker: the NaN with this bit pattern says that the series ended (remote_write 1.0
+/// specification). Only its bits tell it from an ordinary NaN.
 inline constexpr std::uint64_t kStaleNaNBits = 0x7ff0000000000002U;
 inline double staleNaN() {
     return std::bit_cast<double>(kStaleNaNBits);

@@ -2,7 +2,6 @@
 
 #include <cstdint>
 #include <map>
-#include <mutex>
 #include <optional>
 #include <set>
 #include <string>
@@ -11,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "common/mutex.h"
 #include "common/reach/ruleset.h"
 #include "common/truth.h"
 
@@ -196,8 +196,9 @@ struct Ruleset::Model {
     Host host;
 
     /// Memoised results of sources(): a ruleset is queried far more often than it changes.
-    std::mutex found_mutex;
-    std::map<std::tuple<Address, Protocol, std::uint16_t, std::string, bool>, Sources> found;
+    Mutex found_mutex;
+    std::map<std::tuple<Address, Protocol, std::uint16_t, std::string, bool>, Sources> found
+        LAPWING_GUARDED_BY(found_mutex);
 };
 
 /// Adds the tables of an iptables-save listing to the model. Legacy tables are added beside the others;

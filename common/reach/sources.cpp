@@ -75,7 +75,7 @@ Expected<Sources> Ruleset::sources(Packet packet) const {
     const auto key =
         std::tuple(packet.destination, packet.protocol, packet.port, packet.interface, packet.outgoing);
     {
-        const std::lock_guard lock(model_->found_mutex);
+        const MutexLock lock(model_->found_mutex);
         if (const auto found = model_->found.find(key); found != model_->found.end()) {
             return found->second;
         }
@@ -96,7 +96,7 @@ Expected<Sources> Ruleset::sources(Packet packet) const {
     }
     out.reach = subtract(std::move(out.reach), {});
     out.may = subtract(std::move(out.may), {});
-    const std::lock_guard lock(model_->found_mutex);
+    const MutexLock lock(model_->found_mutex);
     if (model_->found.size() >= most_kept) {
         model_->found.clear();
     }

@@ -23,7 +23,7 @@ struct FileCloser {
     void operator()(std::FILE* file) const { std::fclose(file); }
 };
 
-/// What OpenSSL last complained of, in one line; clears its queue.
+/// OpenSSL's last error, in one line; clears its queue.
 std::string opensslReason() {
     const unsigned long code = ERR_peek_last_error();
     const char* reason = code != 0 ? ERR_reason_error_string(code) : nullptr;
@@ -32,7 +32,7 @@ std::string opensslReason() {
     return text;
 }
 
-/// Poco reports a missing and an unreadable file alike: told apart here, before it tries.
+/// Poco reports a missing and an unreadable file alike, so check before it tries.
 Expected<void> checkReadable(std::initializer_list<std::pair<const char*, const std::string*>> files) {
     for (const auto& [what, path] : files) {
         if (path->empty()) {
@@ -100,8 +100,7 @@ Expected<Context::Ptr> serverContext(const std::string& cert_file, const std::st
     auto context = make(client_ca_file.empty() ? Context::VERIFY_NONE : Context::VERIFY_STRICT,
                         client_ca_file, cert_file, key_file);
     if (context && !client_ca_file.empty()) {
-        // Poco would go on to compare the client's host name with its certificate, which names a host, not an
-        // address.
+        // Poco would compare the client's host name with its certificate, which names a host and no address.
         (*context)->enableExtendedCertificateVerification(false);
     }
     return context;

@@ -8,8 +8,8 @@
 
 namespace lapwing::tls {
 
-/// The name that every collector's own certificate carries (SAN DNS), whatever the host is called: agents ask
-/// for it, so that a collector may be reached by any address and still proves who it is.
+/// The name that every collector's own certificate carries (SAN DNS), whatever the host is called. Agents
+/// ask for it, so that a collector may be reached by any address and still proves its identity.
 inline constexpr const char* kCollectorName = "lapwing-collector";
 
 /// The TLS context of a server: TLS 1.2 at least. With `client_ca_file`, a client must present a client

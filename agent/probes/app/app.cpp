@@ -133,7 +133,7 @@ Expected<AppProbe::Outcome> AppProbe::run(Clock::time_point until) {
         }
         ++out.redirects;
         auto next = questionOf(url, check_);
-        // What was meant for one server is not told to another.
+        // Credentials and headers for one server do not go to another.
         if (sameServer(next, question)) {
             next.headers = std::move(question.headers);
         }

@@ -15,7 +15,7 @@ class RE2;
 
 namespace lapwing::agent::app {
 
-/// What is asked and what counts as well.
+/// The request, and the answers that count as success.
 struct Check {
     std::string url;
     std::string method = "GET";
@@ -29,8 +29,8 @@ struct Check {
     std::chrono::milliseconds timeout{0};  ///< 0: the probe's deadline
 };
 
-/// Requests one URL and judges the answer. The verdict is `probe_success`; a run fails only where no verdict
-/// could be had: an unreadable password or CA file.
+/// Requests one URL and judges the answer. The verdict is `probe_success`. A run fails only where there can
+/// be no verdict: an unreadable password or CA file.
 class AppProbe : public Probe {
   public:
     explicit AppProbe(Check check);
@@ -46,7 +46,7 @@ class AppProbe : public Probe {
     std::unique_ptr<Context> context_;  ///< of TLS, made when first needed
 };
 
-/// Where a redirect leads: "" if nowhere that may be followed. Pure function.
+/// The URL that a redirect leads to; "" if it must not be followed. Pure function.
 std::string redirectTarget(const std::string& from, const std::string& location);
 
 }  // namespace lapwing::agent::app

@@ -53,8 +53,8 @@ std::optional<double> earliestExpiry(SSL* ssl) {
     return earliest;
 }
 
-/// The handshake, with the verdict on the certificate taken afterwards: during it, OpenSSL would drop what is
-/// to be reported about a certificate that does not verify.
+/// The handshake. The certificate is verified afterwards: if OpenSSL verified it during the handshake, it
+/// would drop the details to report about a bad certificate.
 Expected<void> secure(http::TimedSocketImpl& socket, SSL* ssl, Clock::time_point until, Exchange& out) {
     SSL_set_verify(ssl, SSL_VERIFY_NONE, nullptr);
     auto done = socket.handshake(until);
@@ -90,7 +90,7 @@ void readBody(std::istream& stream, Exchange& out) {
     }
 }
 
-/// Poco ends a body where the connection ends; whether all of it came must be asked here.
+/// Poco takes the end of the connection for the end of the body, so check that the whole body came.
 bool isWhole(const Question& question, const Poco::Net::HTTPResponse& answer,
              const http::TimedSocketImpl& socket, const Exchange& out) {
     if (question.method == "HEAD" || out.status == 204 || out.status == 304 || out.body.size() == kMostBody) {

@@ -26,9 +26,9 @@ struct Question {
 
 using Seconds = std::chrono::duration<double>;
 
-/// What happened, as far as it went. `error` is set where there was no complete answer; what was learnt
-/// before is there all the same, so the certificate of a server that refused us, or whose certificate has
-/// expired, is known.
+/// The results of an exchange, as far as it went. `error` is set where there was no complete answer; earlier
+/// results are there all the same: the certificate of a server that refused the request, or whose
+/// certificate has expired, is known.
 struct Exchange {
     std::optional<Error> error;
     Seconds resolve{0};
@@ -41,14 +41,14 @@ struct Exchange {
         certificate_expiry;   ///< seconds since 1970: the earliest of the chain that was sent
     std::string tls_version;  ///< "TLSv1.3"
 
-    int status = 0;  ///< 0: none was read
+    int status = 0;  ///< 0: no answer
     double version = 0;
     std::string location;
     std::optional<double> content_length;  ///< as declared
     std::string body;                      ///< at most kMostBody bytes of it
 };
 
-/// What is read of a body; what comes after is left on the wire.
+/// The most that is read of a body; the rest stays on the wire.
 inline constexpr std::size_t kMostBody = 4U << 20;
 
 /// `context` is needed for TLS only (http::makeClientContext()). Everything ends at `until`. A server whose

@@ -18,7 +18,7 @@ namespace {
 constexpr std::int64_t kMostAgeMs = 60'000;
 constexpr std::size_t kMostReasons = 8;
 constexpr std::size_t kMostReasonLength = 120;
-constexpr std::size_t kMostBootReasonLength = 250;  ///< with a unit, a file and what nft says of it
+constexpr std::size_t kMostBootReasonLength = 250;  ///< with a unit, a file and nft's error
 
 }  // namespace
 

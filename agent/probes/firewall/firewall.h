@@ -10,12 +10,12 @@
 
 namespace lapwing::agent::firewall {
 
-/// What the packet filter does with connections from elsewhere, from the snapshot of its rules. A snapshot
-/// that is older than a minute is no result (`unavailable`), one that could not be read neither (`denied`):
-/// unknown, not open.
+/// The packet filter's decisions about connections from elsewhere, evaluated from the snapshot of its rules.
+/// A run without a snapshot younger than a minute fails (`unavailable`), and so does a run whose snapshot
+/// could not read the rules (`denied`): the state is then unknown, not open.
 class FirewallProbe : public Probe {
   public:
-    /// `peers`: addresses whose verdicts are asked for besides a stranger's.
+    /// `peers`: the addresses whose connections are evaluated besides a stranger's.
     FirewallProbe(std::string proc, std::shared_ptr<SnapshotFile> snapshot,
                   const std::vector<std::string>& peers);
     Expected<ProbeResult> collect(const Deadline& deadline) override;
@@ -27,7 +27,8 @@ class FirewallProbe : public Probe {
     std::shared_ptr<SnapshotFile> snapshot_;
     std::vector<reach::Address> peers_;
 
-    // Of the last run: rules change seldom, so they are seldom judged again.
+    // Inputs and verdicts of the last run: rules change seldom, so they are evaluated again only after a
+    // change.
     std::string judged_text_;
     std::vector<Listener> judged_listeners_;
     std::vector<InterfaceAddress> judged_addresses_;
@@ -36,10 +37,10 @@ class FirewallProbe : public Probe {
     Verdicts verdicts_;
 };
 
-/// Pure: what a reboot would leave, as far as the snapshot tells; `digest` is of the document with the rules.
+/// Pure: the metric families of the rules after a reboot; `digest` is of the document with the rules.
 std::vector<prometheus::MetricFamily> bootFamilies(const Boot& boot, const std::string& digest);
 
-/// Pure: the metric families of what was found.
+/// Pure: the metric families of the present rules.
 std::vector<prometheus::MetricFamily> firewallFamilies(const std::string& digest, double age_seconds,
                                                        const Verdicts& verdicts);
 

@@ -114,7 +114,7 @@ Verdicts judge(const reach::Ruleset& ruleset, const std::vector<Listener>& liste
         }
         out.defaults.push_back(denies);
     }
-    // Sockets on several addresses share the label set: the one that is reached decides.
+    // Sockets on several addresses share the label set: the most reachable one decides.
     std::map<std::tuple<Family, std::string, std::uint16_t, std::string>, Verdict> worst;
     const auto note = [&](const Target& target, const std::string& source, std::optional<Verdict> verdict) {
         if (!verdict) {

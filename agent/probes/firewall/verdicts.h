@@ -11,7 +11,7 @@
 
 namespace lapwing::agent::firewall {
 
-/// What the ruleset says about one listener and one source.
+/// The ruleset's verdict about one listener and one source.
 struct PortVerdict {
     reach::Family family = reach::Family::ipv4;
     std::string protocol;
@@ -23,23 +23,24 @@ struct PortVerdict {
 
 struct DefaultDeny {
     reach::Family family = reach::Family::ipv4;
-    std::optional<bool> denies;  ///< nothing where it cannot be told
+    std::optional<bool> denies;  ///< nothing where it is uncertain
 };
 
 struct Verdicts {
-    std::vector<DefaultDeny> defaults;  ///< of each family of which this host has an address
+    std::vector<DefaultDeny> defaults;  ///< of each family in which this host has an address
     std::vector<PortVerdict> ports;     ///< sorted, unique
-    std::vector<std::string> unknowns;  ///< why something cannot be told
+    std::vector<std::string> unknowns;  ///< the reasons of uncertain verdicts
 };
 
-/// A source and the interface by which its packets arrive ("" where that is not known).
+/// A source and the interface on which its packets arrive ("" where it is unknown).
 struct PeerSource {
     reach::Address address;
     std::string interface;
     bool operator==(const PeerSource&) const = default;
 };
 
-/// Reachable by one interface is reachable; blocked is what every interface blocks. Pure.
+/// A port is reachable if one interface lets packets through, and blocked if every interface blocks them.
+/// Pure.
 Verdicts judge(const reach::Ruleset& ruleset, const std::vector<Listener>& listeners,
                const std::vector<InterfaceAddress>& addresses, const std::vector<PeerSource>& peers);
 

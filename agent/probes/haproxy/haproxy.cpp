@@ -89,7 +89,7 @@ ProbeResult withUp(bool up) {
     return result;
 }
 
-/// A failure that still has a value, so that rules on haproxy_up fire.
+/// A failure with a value, so that rules on haproxy_up fire.
 Expected<ProbeResult> orDown(Expected<ProbeResult> result) {
     if (result) {
         return result;
@@ -127,7 +127,7 @@ Expected<ProbeResult> SocketProbe::run(const Deadline& deadline) {
     if (!stats) {
         return tl::unexpected(stats.error());
     }
-    // From the next run on: what is known of a server's place then needs one command more.
+    // From the next run on, also ask for the servers' addresses, which "show stat" lacks here.
     wants_addresses_ = wants_addresses_ || !stats->addresses_known;
     auto result = withUp(true);
     parseInfo(answers.info, result.families);

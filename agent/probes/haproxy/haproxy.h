@@ -10,7 +10,7 @@
 namespace lapwing::agent::haproxy {
 
 /// Asks HAProxy over its unix socket (`stats socket`): "show info", "show stat", and "show servers state"
-/// where the socket's level keeps the addresses from "show stat". Nothing that changes anything is ever sent.
+/// where the socket's level keeps the addresses from "show stat". Sends only commands that change nothing.
 class SocketProbe : public Probe {
   public:
     explicit SocketProbe(std::string path) : path_(std::move(path)) {}
@@ -23,8 +23,8 @@ class SocketProbe : public Probe {
     bool wants_addresses_ = false;
 };
 
-/// Fetches the statistics page (`stats enable`) as CSV: for an HAProxy on another host. It tells nothing of
-/// the process.
+/// Fetches the statistics page (`stats enable`) as CSV: for an HAProxy on another host. The page has no data
+/// about the process.
 class PageProbe : public Probe {
   public:
     explicit PageProbe(HttpTarget target) : target_(std::move(target)) {}

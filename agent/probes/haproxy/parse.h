@@ -12,19 +12,19 @@
 
 namespace lapwing::agent::haproxy {
 
-/// Parsers of what HAProxy prints, each a pure function from bytes to the metrics of HAProxy's own Prometheus
-/// exporter (addons/promex), of the same names, values and units. The formats are those of HAProxy's
-/// management guide, chapter 9: "show stat", "show info", "show servers state".
+/// Parsers of HAProxy's output. Each is a pure function from bytes to the metrics of HAProxy's own
+/// Prometheus exporter (addons/promex), with the same names, values and units. The formats are those of
+/// HAProxy's management guide, chapter 9: "show stat", "show info", "show servers state".
 
 using Families = std::vector<prometheus::MetricFamily>;
 
-/// What a session's bytes hold, found by how each answer begins; a part that is missing is empty.
+/// The answers of one session, found by their first lines; a missing answer is empty.
 struct Answers {
     std::string_view info;
     std::string_view stats;
     std::string_view state;
 };
-/// Parts the answers to "show info;show stat;show servers state" (the last one may be missing).
+/// Separates the answers to "show info;show stat;show servers state" (the last one may be missing).
 Answers splitAnswers(std::string_view text);
 
 /// "Uptime_sec: 15" -> haproxy_process_uptime_seconds 15. Unknown lines are left out.
@@ -32,7 +32,7 @@ void parseInfo(std::string_view text, Families& out);
 
 /// (backend, server) -> "10.77.0.11:80"
 using Addresses = std::map<std::pair<std::string, std::string>, std::string>;
-/// An answer to "show servers state", which is allowed at the level `user`, where "show stat" has no
+/// Reads an answer to "show servers state", which the level `user` may ask for, where "show stat" has no
 /// addresses.
 Addresses parseServersState(std::string_view text);
 
@@ -41,9 +41,9 @@ struct Stats {
     bool addresses_known = true;  ///< false if there is a server without an address
 };
 
-/// The CSV of "show stat" or of the statistics page. Columns are found by the names in its first line; what
-/// is empty there is absent here (the native exporter says NaN). Rows of listeners are left out. Error
-/// `protocol` if it is no such CSV, or is cut short. `known` fills in addresses that the CSV does not tell.
+/// Reads the CSV of "show stat" or of the statistics page. Columns are found by the names in its first line;
+/// empty fields are absent here (the native exporter gives NaN). Rows of listeners are left out. `known`
+/// fills in addresses that the CSV lacks. Error `protocol` for any other text and for a truncated CSV.
 Expected<Stats> parseStats(std::string_view csv, const Addresses& known = {});
 
 }  // namespace lapwing::agent::haproxy

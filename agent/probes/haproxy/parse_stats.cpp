@@ -103,8 +103,8 @@ constexpr std::array<std::string_view, 5> kServerStates = {"UP", "DOWN", "MAINT"
 // More than any real HAProxy has, so that a hostile page does not become a million series.
 constexpr std::size_t kMostRows = 20'000;
 
-/// One line of CSV as RFC 4180 has it: quoted fields may hold commas, doubled quotes and ends of lines.
-/// False at the end of the text, or if it ends within quotes (`cut` is set then).
+/// One line of CSV (RFC 4180): quoted fields may hold commas, doubled quotes and ends of lines. False at the
+/// end of the text, or if it ends within quotes (`cut` is set then).
 bool nextRecord(std::string_view& rest, std::vector<std::string>& fields, bool& cut) {
     if (rest.empty()) {
         return false;
@@ -154,7 +154,8 @@ bool nextRecord(std::string_view& rest, std::vector<std::string>& fields, bool& 
 }
 
 /// "UP 1/3" is up and going down, "DOWN 1/2" is down and coming up, "MAINT (via a/b)" is in maintenance; a
-/// server without a check counts as up, as HAProxy itself uses it. "" for what no version is known to say.
+/// server without a check counts as up, as HAProxy itself treats it. "" for texts that no known version
+/// prints.
 std::string_view serverState(std::string_view status) {
     if (status == "no check") {
         return "UP";
@@ -252,7 +253,7 @@ class Table {
                 continue;
             }
             const auto value = toNumber(at(fields, places_[i]));
-            // "lastsess" and the like say -1 for never.
+            // "lastsess" and similar columns have -1 for never.
             if (value && *value >= 0) {
                 lapwing::add(values_[scope][i], labels, *value * kColumns[i].factor);
             }
@@ -386,7 +387,7 @@ Expected<Stats> parseStats(std::string_view csv, const Addresses& known) {
         if (fields.size() == 1 && fields[0].empty()) {
             break;  // the empty line that ends an answer
         }
-        // Each line ends with a comma, as the first does: a shorter one was cut off.
+        // A complete line ends with a comma, as the first one does: a shorter line was cut off.
         if (fields.size() < columns) {
             return fail(ErrorKind::protocol, "HAProxy's statistics end in the middle of a line");
         }

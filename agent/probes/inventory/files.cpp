@@ -42,7 +42,7 @@ class Walk {
   public:
     Walk(const FileSet& set, const Deadline& deadline) : set_(set), deadline_(deadline) {}
 
-    /// `named`: in the configuration, where a link to a directory is meant.
+    /// `named`: the configuration names this path, so a link to a directory is followed.
     void visit(const std::string& path, int depth, bool named) {
         if (files.size() > kMostFiles || depth > kMostDepth || deadline_.passed() || isLeftOut(set_, path)) {
             return;

@@ -13,19 +13,19 @@ namespace lapwing::agent::inventory {
 /// Files that are compared between hosts.
 struct FileSet {
     std::string name;                  ///< "nginx", "application"
-    std::vector<std::string> paths;    ///< files, and directories with all that is below
+    std::vector<std::string> paths;    ///< files, and directories with everything below
     std::vector<std::string> exclude;  ///< shell patterns for a file's name or its whole path
     bool operator==(const FileSet&) const = default;
 };
 
-/// Digests of files, kept while a file's inode, size and times stay. Not synchronised.
+/// Digests of files, cached while a file's inode, size and times stay the same. Not synchronised.
 class FileDigests {
   public:
-    /// "SHA256  PATH" or "unreadable  PATH" for each file of the set, sorted by path; empty if there is none.
-    /// Errors: `timeout` (what was read is kept: the next call goes on from there), `exhausted` (too many
-    /// files).
+    /// "SHA256  PATH" or "unreadable  PATH" for each file of the set, sorted by path; empty for a set
+    /// without files. Errors: `timeout` (digests read so far are kept: the next call goes on from there),
+    /// `exhausted` (too many files).
     Expected<std::vector<std::string>> list(const FileSet& set, const Deadline& deadline);
-    /// Forgets the files that no list() has named since the last call.
+    /// Forgets the files that list() has not returned since the last call.
     void forgetOthers();
 
   private:

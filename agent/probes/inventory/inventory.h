@@ -10,7 +10,7 @@
 
 namespace lapwing::agent::inventory {
 
-/// Where things are; elsewhere in tests.
+/// The paths to read; elsewhere in tests.
 struct Places {
     std::string nginx = "/etc/nginx";
     std::string haproxy = "/etc/haproxy";
@@ -18,8 +18,8 @@ struct Places {
     std::string hosts = "/etc/hosts";
 };
 
-/// Digests of what servers of one kind should have alike, and where Nginx passes requests by its
-/// configuration. `sets`: besides those of the README's table.
+/// Digests of the files and packages that servers of one kind should share, and the routes of Nginx's
+/// configuration. `sets`: further sets besides those of the README's table.
 class InventoryProbe : public Probe {
   public:
     InventoryProbe(Places places, std::vector<FileSet> sets);
@@ -40,8 +40,8 @@ class InventoryProbe : public Probe {
 /// Pure: the document of a set (a line for each entry), and its sample.
 ProbeResult inventoryResult(const std::map<std::string, std::vector<std::string>>& entries_by_set);
 
-/// Pure: `lapwing_nginx_route_info`. Empty where not all of the configuration is known: what is missing could
-/// be the part that matters.
+/// Pure: `lapwing_nginx_route_info`. Empty where a part of the configuration is unknown: that part could be
+/// the one that matters.
 prometheus::MetricFamily routeFamily(const NginxConfiguration& configuration);
 
 }  // namespace lapwing::agent::inventory

@@ -16,7 +16,7 @@ namespace lapwing::agent::inventory {
 
 namespace {
 
-constexpr int kMostIncludes = 16;  ///< one in the other
+constexpr int kMostIncludes = 16;  ///< nested
 constexpr std::size_t kMostFiles = 512;
 constexpr std::size_t kMostRoutes = 256;
 constexpr std::size_t kMostNameBytes = 1024;
@@ -25,7 +25,7 @@ constexpr std::uint16_t kHttps = 443;
 
 using Directives = std::vector<NginxDirective>;
 
-/// The main file with everything that it includes in its place.
+/// The directives of the main file, with the included files in place of the include directives.
 class Loader {
   public:
     Loader(const std::string& main_file, const NginxFiles& files)
@@ -149,8 +149,7 @@ class Reader {
                 servers.push_back(serverOf(one.block));
             }
         }
-        // Of those that listen at one port the first takes what nobody names, unless another says that it
-        // does.
+        // The default server of a port is the one with `default_server`, otherwise the first.
         std::map<int, const Server*> defaults;
         for (const bool said : {true, false}) {
             for (const auto& server : servers) {

@@ -76,7 +76,7 @@ class Parser {
         }
     }
 
-    /// After the backslash.
+    /// Reads the character after a backslash.
     char escaped() {
         const char c = text_[at_++];
         return c == 't' ? '\t' : c == 'r' ? '\r' : c == 'n' ? '\n' : c;
@@ -111,7 +111,7 @@ class Parser {
         return out;
     }
 
-    /// To the brace that ends the block; those in strings and comments do not count.
+    /// Skips to the brace that ends the block; braces in strings and comments do not count.
     void skipLua() {
         int depth = 1;
         while (at_ < text_.size() && depth > 0) {

@@ -16,9 +16,9 @@ struct NginxDirective {
     const std::string& name() const { return words.front(); }
 };
 
-/// The directives of one file, as ngx_conf_read_token() of Nginx takes them apart; what a `..._by_lua_block`
-/// holds is left out. Pure. Error `protocol`, with the line, where a quote or a block does not end as it
-/// must.
+/// The directives of one file, tokenized like ngx_conf_read_token() of Nginx; the content of a
+/// `..._by_lua_block` is left out. Pure. Error `protocol`, with the line, for an unterminated quote or
+/// block.
 Expected<std::vector<NginxDirective>> parseNginx(std::string_view text);
 
 }  // namespace lapwing::agent::inventory

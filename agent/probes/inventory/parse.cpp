@@ -8,7 +8,7 @@ namespace lapwing::agent::inventory {
 
 namespace {
 
-/// Each with what follows it: "php" stands for php8.2-fpm too.
+/// Prefixes: "php" stands for php8.2-fpm too.
 constexpr std::array<std::string_view, 23> kServing = {
     "nginx",   "haproxy",  "keepalived", "apache2",         "varnish",      "gunicorn",
     "uwsgi",   "php",      "python3",    "nodejs",          "ruby",         "openjdk",
@@ -16,8 +16,7 @@ constexpr std::array<std::string_view, 23> kServing = {
     "openssl", "libssl",   "libc6",      "ca-certificates", "percona-",
 };
 
-/// Of the packages of an interpreter, those that are the interpreter: its modules are the application's
-/// files.
+/// Only an interpreter's own packages count: its modules are listed with the application's files.
 bool serves(std::string_view name) {
     if (name.starts_with("python3") || name.starts_with("ruby")) {
         return name.find_first_not_of("0123456789.", name.starts_with("ruby") ? 4 : 7) ==

@@ -47,7 +47,7 @@ std::set<std::string> addressesHere() {
     return out;
 }
 
-/// As the interfaces' addresses are written.
+/// The address in the form of the interfaces' addresses.
 std::string canonical(const std::string& address) {
     const auto parsed = reach::Address::parse(address);
     return parsed ? parsed->toString() : address;

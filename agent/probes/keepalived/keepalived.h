@@ -13,9 +13,9 @@
 namespace lapwing::agent::keepalived {
 
 /// VRRP on this host: the configuration from the snapshot, whether keepalived runs, and which of its
-/// addresses are here. A host without keepalived has `up 1` and no other sample than `keepalived_up 0`.
-/// Without a snapshot that is younger than two minutes, or where root may not read the configuration, the run
-/// fails: unknown.
+/// addresses are here. A host without keepalived has `up 1` and only the sample `keepalived_up 0`. A run
+/// fails without a snapshot younger than two minutes, or where root may not read the configuration: the
+/// state is unknown.
 class KeepalivedProbe : public Probe {
   public:
     KeepalivedProbe(std::string proc, std::shared_ptr<SnapshotFile> snapshot);

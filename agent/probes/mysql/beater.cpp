@@ -10,9 +10,9 @@ using std::chrono::milliseconds;
 
 constexpr unsigned kDuplicateKey = 1062;
 constexpr milliseconds kPlanHolds{1'600};    // the probe plans every second
-constexpr milliseconds kWaitForProbe{200};   // its statements take far less, or the server hangs
+constexpr milliseconds kWaitForProbe{200};   // its statements take far less unless the server hangs
 constexpr milliseconds kWaitForServer{400};  // the probe reads half a second after the beat
-constexpr double kBeatHolds = 0.25;          // seconds from the look to the beat
+constexpr double kBeatHolds = 0.25;          // seconds from the check to the beat
 
 }  // namespace
 
@@ -40,7 +40,7 @@ void Beater::setPlan(std::optional<BeatPlan> plan) {
 void Beater::run() {
     std::unique_lock stop_lock(stop_mutex_);
     while (!stopping_) {
-        // Late rather than early: what begins before the second would be at the second before.
+        // Begin late rather than early: a beat before the second would belong to the second before.
         const auto left = milliseconds(1001 - nowMs() % 1000);
         if (stop_.wait_for(stop_lock, left, [this] { return stopping_; })) {
             return;
@@ -56,7 +56,7 @@ void Beater::run() {
     }
 }
 
-/// What the beat's own statement cannot look at. False: no beat.
+/// Checks the conditions that the beat's own statement cannot check. False: no beat.
 bool Beater::lookAgain(Clock::time_point until) {
     const auto stop = [this](std::string trouble, bool denied) {
         state_.trouble = std::move(trouble);

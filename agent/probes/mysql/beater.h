@@ -13,9 +13,9 @@
 
 namespace lapwing::agent::mysql {
 
-/// What the next beat stands on.
+/// The observations that allow the next beat.
 struct BeatPlan {
-    unsigned session = 0;  ///< the connection's: what was seen there holds there
+    unsigned session = 0;  ///< the connection's session: observations hold for it alone
     Version version;
     Beat beat;  ///< `expires` is filled in
     bool row_exists = false;
@@ -23,34 +23,35 @@ struct BeatPlan {
     Connection::Clock::time_point made;
 };
 
-/// How the last beat went.
+/// The result of the last beat.
 struct BeatState {
-    std::optional<Connection::Clock::time_point> last;  ///< when one was last taken
+    std::optional<Connection::Clock::time_point> last;  ///< the time of the last successful beat
     bool denied = false;                                ///< refused for want of a grant
-    std::string trouble;                                ///< in words; "" if none
+    std::string trouble;                                ///< for people; "" if there was none
 };
 
-/// Beats once a second, at the second, over the connection that the probe reads with: never over one of its
-/// own, and not while a statement is under way on it. Every beat stands on a plan that the probe made within
-/// the last moments, and looks again itself: without a fresh plan there is no beat.
+/// Beats once a second, at the second, over the connection that the probe reads with: never over a
+/// connection of its own, and not while a statement is under way. Every beat rests on a plan that the probe
+/// made within the last moments, and checks the state again itself: without a fresh plan there is no beat.
 class Beater {
   public:
     using Clock = Connection::Clock;
 
-    /// `mutex` guards `connection` and everything here. Both outlive this.
+    /// `mutex` guards `connection` and everything here. Both must outlive the beater.
     Beater(Connection& connection, Turn& mutex, HeartbeatSettings settings);
     ~Beater();
     Beater(const Beater&) = delete;
     Beater& operator=(const Beater&) = delete;
 
-    /// Under the mutex. Nothing: no beat until the next plan. The thread begins with the first plan.
+    /// Sets the plan; nothing: no beat until the next plan. The thread begins with the first plan. Call it
+    /// under the mutex.
     void setPlan(std::optional<BeatPlan> plan);
 
-    /// Under the mutex.
+    /// Call it under the mutex.
     const BeatState& state() const { return state_; }
     void forgetDenial() { state_.denied = false; }
 
-    /// One beat, if the plan allows it. Under the mutex; the thread calls it.
+    /// Makes one beat, if the plan allows it. The thread calls it, under the mutex.
     void beat();
 
   private:

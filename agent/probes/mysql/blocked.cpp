@@ -29,7 +29,7 @@ bool isWordCharacter(char c) {
     return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_' || c == '$' || (c & 0x80) != 0;
 }
 
-/// The place after the string that begins at `at`: quotes are doubled or escaped inside.
+/// The position after the string that begins at `at`: quotes are doubled or escaped inside.
 std::size_t endOfString(std::string_view text, std::size_t at) {
     const char quote = text[at++];
     while (at < text.size()) {
@@ -134,7 +134,7 @@ void nameHolder(const Table& locks, std::vector<Blocker>& blockers) {
         blocker.user = row.text({"user"});
         blocker.host = row.text({"host"});
         blocker.statement = withoutLiterals(row.text({"statement"}));
-        // One of the tables that it holds; which of several the applier wants is not told.
+        // One of the tables that it holds; the server does not tell which of several the applier wants.
         if (locks.rows.size() == 1) {
             blocker.object = row.text({"object"});
         }

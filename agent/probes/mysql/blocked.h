@@ -10,11 +10,11 @@
 
 namespace lapwing::agent::mysql {
 
-/// Which appliers do not get on, though they run and have something to apply. Not synchronised.
+/// Finds appliers that make no progress, though they run and have transactions to apply. Not synchronised.
 class Stalls {
   public:
     using Clock = std::chrono::steady_clock;
-    /// Seconds since each such channel last moved, from the second look on; others are left out.
+    /// Seconds since each such channel last moved, from the second call on; other channels are left out.
     std::map<std::string, double> update(const std::vector<ChannelState>& channels, Clock::time_point now);
 
   private:
@@ -25,23 +25,24 @@ class Stalls {
     std::map<std::string, Seen> seen_;
 };
 
-/// What an applier waits for. "" is unknown.
+/// The blocker of an applier. "" is unknown.
 struct Blocker {
-    std::optional<std::string> channel;  ///< nothing: the server does not tell which
+    std::optional<std::string> channel;  ///< nothing: the server does not tell
     std::string kind;                    ///< transaction (row locks), metadata_lock, lock
-    std::string id;                      ///< the connection that holds it: what KILL takes
+    std::string id;                      ///< the blocking connection: KILL's argument
     std::string user;
     std::string host;
     std::string statement;  ///< without its literals
     std::string object;     ///< "app.orders"
 };
-/// blockerStatement()'s answer. Pure.
+/// Reads the answer to blockerStatement(). Pure.
 std::vector<Blocker> parseBlockers(const Table& table);
-/// metadataLocksStatement()'s answer: where one connection alone holds such locks, it is the blocker. Pure.
+/// Reads the answer to metadataLocksStatement(): a connection is the blocker if it alone holds such locks.
+/// Pure.
 void nameHolder(const Table& locks, std::vector<Blocker>& blockers);
 
-/// lapwing_mysql_applier_blocked_seconds and, for each blocker, a document of kind "mysql_blocker". A blocker
-/// keeps the document it was first seen with, as long as it blocks. Not synchronised.
+/// Reports lapwing_mysql_applier_blocked_seconds and, for each blocker, a document of kind "mysql_blocker".
+/// A blocker keeps its first document while it blocks. Not synchronised.
 class Blockings {
   public:
     void add(const std::map<std::string, double>& stalled, const std::vector<Blocker>& blockers,
@@ -51,7 +52,7 @@ class Blockings {
     std::map<std::string, std::string> documents_;
 };
 
-/// A statement for people: strings and numbers as "?", blanks joined, 500 bytes at most. Pure.
+/// A statement for people: strings and numbers as "?", blanks joined, at most 500 bytes. Pure.
 std::string withoutLiterals(std::string_view statement);
 
 }  // namespace lapwing::agent::mysql

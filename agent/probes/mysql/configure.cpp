@@ -26,7 +26,7 @@ bool isInstalled() {
                        [](const char* path) { return ::access(path, X_OK) == 0; });
 }
 
-/// Half a second after the beat, which is at the second, on every host.
+/// Half a second after the beat, which every host makes at the second.
 constexpr std::chrono::milliseconds kAfterTheBeat{500};
 
 void addSpec(std::string instance, mysql::Settings settings, mysql::HeartbeatSettings heartbeat,
@@ -136,7 +136,7 @@ std::string configureMysql(const config::Node& node, const ProbeContext& context
     if (wanted == Switch::detect && !isInstalled()) {
         return "mysql: off (no socket at a usual place, and not installed)";
     }
-    // Down now, or not up yet: the agent may have booted faster.
+    // The server may be down, or slower to boot than the agent.
     settings.socket = kUsualSockets.front();
     addSpec(context.host, settings, {}, out);
     return std::string("mysql: on (") + (wanted == Switch::on ? "configured" : "installed") +

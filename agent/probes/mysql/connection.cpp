@@ -23,7 +23,7 @@
 namespace lapwing::agent::mysql {
 namespace {
 
-// Numbers of libmariadb (errmsg.h).
+// Error numbers of libmariadb (errmsg.h).
 constexpr unsigned kCannotConnectSocket = 2002;
 constexpr unsigned kCannotConnectHost = 2003;
 constexpr unsigned kUnknownHost = 2005;
@@ -42,7 +42,7 @@ std::string osUser() {
     return "lapwing";
 }
 
-/// The first address of a host, as digits: the client library would look the name up without a deadline.
+/// The first address of a host, as digits: the client library would resolve the name without a deadline.
 Expected<std::string> addressOf(const Settings& settings, Connection::Clock::time_point until) {
     const auto found = http::resolve(settings.host, settings.port, until);
     if (!found) {
@@ -57,7 +57,7 @@ Expected<std::string> addressOf(const Settings& settings, Connection::Clock::tim
     return std::string(text.data());
 }
 
-/// A peer that vanished without a word is noticed within half a minute; the kernel's default is two hours.
+/// Notices within half a minute that the peer has vanished; the kernel's default is two hours.
 void watchPeer(int fd) {
     const int on = 1;
     const int idle = 10;
@@ -88,14 +88,14 @@ std::optional<std::size_t> Table::find(std::string_view column) const {
     return static_cast<std::size_t>(at - columns.begin());
 }
 
-/// The library's object and what is under way on it.
+/// The library's object and the step under way on it.
 struct Connection::Handle {
     enum class Step { idle, connecting, asking, storing };
 
     MYSQL* mysql = nullptr;
     Step step = Step::idle;
     bool connected = false;
-    int wait = 0;  ///< what the step under way waits for, MYSQL_WAIT_*
+    int wait = 0;  ///< the events of the step under way, MYSQL_WAIT_*
     MYSQL* connect_result = nullptr;
     int query_result = 0;
     MYSQL_RES* rows = nullptr;
@@ -136,7 +136,7 @@ struct Connection::Handle {
         }
     }
 
-    /// Goes on until the step is done (true) or the time is over (false).
+    /// Continues until the step is done (true) or the time is over (false).
     bool run(Clock::time_point until) {
         while (wait != 0) {
             const auto left =
@@ -332,7 +332,7 @@ Expected<void> Connection::ready(Clock::time_point until) {
         if (was_connecting) {
             return {};
         }
-        // The answer to a question of long ago is of no use.
+        // Drop the late answer to an earlier statement.
         if (handle_->rows != nullptr) {
             mysql_free_result(handle_->rows);
         }

@@ -11,7 +11,7 @@
 
 namespace lapwing::agent::mysql {
 
-/// How to reach a server.
+/// The address and account of a server.
 struct Settings {
     std::string socket;  ///< of a server on this host; "" for TCP
     std::string host;
@@ -25,25 +25,25 @@ struct Settings {
     std::string place() const;
 };
 
-/// A result as text; nothing where a column is NULL.
+/// A result as text; no value where a column is NULL.
 struct Table {
     std::vector<std::string> columns;
     std::vector<std::vector<std::optional<std::string>>> rows;
 
-    /// The place of a column, or nothing.
+    /// The index of a column, or nothing.
     std::optional<std::size_t> find(std::string_view column) const;
 };
 
-/// What a server refused a statement with.
+/// A server's refusal of a statement.
 struct Refusal {
     unsigned code = 0;    ///< the server's or (from 2000 to 2999) the client library's number
     std::string message;  ///< the server's own words
 };
 
-/// One connection to one server, kept open, with at most one statement under way, ever: what was not answered
-/// within a call's time stays under way, and the next call waits for it first. So a server that hangs holds
-/// one connection, however often it is asked. Built on libmariadb's non-blocking calls. Not synchronised, but
-/// calls may come from different threads.
+/// One connection to one server, kept open, with at most one statement under way. A statement that is not
+/// answered within a call's time stays under way, and the next call waits for it first, so a server that
+/// hangs holds one connection, however often it is asked. Built on libmariadb's non-blocking calls. Not
+/// synchronised, but calls may come from different threads.
 class Connection {
   public:
     using Clock = std::chrono::steady_clock;
@@ -52,28 +52,29 @@ class Connection {
     Connection(Connection&&) noexcept;
     ~Connection();
 
-    /// Waits for whatever an earlier call left under way, and connects if there is no connection. Errors:
-    /// `timeout`, `refused`, `unreachable`, `denied` (wrong user, with what to do about it; or a password
-    /// file that others may read), `not_found` (no such socket), `tls`, `protocol`.
+    /// Waits for the step that an earlier call left under way, and connects if there is no connection.
+    /// Errors: `timeout`, `refused`, `unreachable`, `denied` (wrong user, with a hint; or a password file
+    /// that others may read), `not_found` (no such socket), `tls`, `protocol`.
     Expected<void> ready(Clock::time_point until);
 
-    /// Runs one statement, after ready(). What the server refuses is `denied` where a privilege is missing,
-    /// with the GRANT that helps, `execution` otherwise, and the connection stays; other Errors close it.
+    /// Runs one statement, after ready(). A refusal by the server is `denied` where a privilege is missing
+    /// (with the GRANT that helps), `execution` otherwise, and the connection stays. Other Errors close the
+    /// connection.
     Expected<Table> query(const std::string& statement, Clock::time_point until);
 
-    /// Ends the session; ready() begins another one.
+    /// Ends the session; ready() begins a new one.
     void close();
 
     const Settings& settings() const { return settings_; }
-    /// The server's own words about the last statement it refused.
+    /// The server's refusal of the last statement, in its own words.
     const Refusal& refusal() const { return refusal_; }
-    /// How many rows the last statement changed.
+    /// The number of rows that the last statement changed.
     std::uint64_t affected() const { return affected_; }
-    /// True if the given session is connected and nothing is under way on it: query() may be called.
+    /// True if the given session is connected and idle: query() may be called.
     bool idle(unsigned session) const;
-    /// How many connections have been begun so far: a new number means a new session.
+    /// The number of connections begun so far: a new number means a new session.
     unsigned session() const { return session_; }
-    /// "lapwing@localhost" as the server knows us, for messages; set by the probe.
+    /// "lapwing@localhost": our account by the server's name for it, for messages; set by the probe.
     void setAccount(std::string account) { account_ = std::move(account); }
 
   private:

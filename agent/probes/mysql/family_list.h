@@ -12,7 +12,8 @@ namespace lapwing::agent::mysql {
 
 using LabelList = std::vector<prometheus::ClientMetric::Label>;
 
-/// Families by name, in the order in which they came. One list a source, so that no name is begun twice.
+/// Families by name, in the order of their first use. Each source has one list, so that no name begins
+/// twice.
 class FamilyList {
   public:
     FamilyList(Families& out, std::string help) : out_(out), help_(std::move(help)) {}

@@ -5,7 +5,7 @@
 namespace lapwing::agent::mysql {
 namespace {
 
-// Numbers of the servers (mysqld_error.h).
+// Error numbers of the servers (mysqld_error.h).
 constexpr unsigned kDatabaseDenied = 1044;
 constexpr unsigned kAccessDenied = 1045;
 constexpr unsigned kHostBlocked = 1129;
@@ -23,7 +23,7 @@ std::string quoted(std::string_view account) {
     return "`" + std::string(account.substr(0, at)) + "`@`" + std::string(account.substr(at + 1)) + "`";
 }
 
-/// The least of the privileges that would do: the server lists the mightiest first.
+/// The weakest sufficient privilege: the server lists the strongest first.
 std::string_view missingPrivilege(std::string_view message) {
     constexpr std::array<std::string_view, 6> least = {"SLAVE MONITOR",      "BINLOG MONITOR",
                                                        "REPLICATION CLIENT", "REPLICATION SLAVE ADMIN",

@@ -5,11 +5,10 @@
 
 namespace lapwing::agent::mysql {
 
-/// What to do about a statement or a connection that the server refused for want of an account or a
-/// privilege;
-/// "" where that is not the reason. `message` is the server's own, which on MariaDB and MySQL names the
-/// privilege that is missing. `account` is who the server says we are ("lapwing@localhost"), "" before it has
-/// said so; `user` is who we asked to be. Pure function.
+/// A hint for a statement or connection that the server refused for want of an account or a privilege; ""
+/// for other refusals. `message` is the server's own, which on MariaDB and MySQL names the missing
+/// privilege. `account` is our account by the server's name for it ("lapwing@localhost"), "" before the
+/// server has told it; `user` is the user that we asked for. Pure function.
 std::string grantFor(unsigned code, std::string_view message, std::string_view account,
                      std::string_view user);
 

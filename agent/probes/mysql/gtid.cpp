@@ -13,7 +13,7 @@ namespace {
 
 constexpr std::size_t kUuidLength = 36;
 constexpr std::size_t kMostTag = 32;
-constexpr std::size_t kMostSources = 200;  // each becomes series
+constexpr std::size_t kMostSources = 200;  // each becomes a few series
 
 /// Takes the part before the next `separator` off `rest`, without blanks around it.
 std::string_view nextPart(std::string_view& rest, char separator) {

@@ -11,7 +11,7 @@ namespace lapwing::agent::mysql {
 
 class FamilyList;
 
-/// Global transaction identifiers, as the two flavours write them. Pure functions; what is not well-formed is
+/// Global transaction identifiers in the notations of MySQL and MariaDB. Pure functions; malformed parts are
 /// left out.
 
 /// MySQL: "UUID:1-5:7,UUID:TAG:1-3", blanks and newlines anywhere between.
@@ -28,18 +28,18 @@ struct Gtid {
     std::string server;
     double sequence = 0;
 };
-/// At most 200 of them.
+/// At most 200 positions.
 std::vector<Gtid> parseGtidList(std::string_view text);
 
 struct GtidPosition {
     std::string server;
     double sequence = 0;
 };
-/// Merges a list into what earlier ones said: by domain, the highest sequence number and who wrote it.
+/// Merges a list into earlier ones: by domain, the highest sequence number and its server.
 void mergeGtidList(std::string_view text, std::map<std::string, GtidPosition>& domains);
 
-/// As lapwing_mysql_gtid_sequence and, of MySQL's, lapwing_mysql_gtid_last; `set` is "executed", or
-/// "received" by the channel.
+/// Adds lapwing_mysql_gtid_sequence and, for MySQL, lapwing_mysql_gtid_last; `set` is "executed", or
+/// "received" with the channel.
 void addGtids(const std::map<std::string, GtidCount>& sources, const char* set, FamilyList& families,
               const std::string& channel = "");
 void addGtids(const std::map<std::string, GtidPosition>& domains, const char* set, FamilyList& families,

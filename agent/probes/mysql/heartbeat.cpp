@@ -24,7 +24,7 @@ std::string quotedName(const std::string& name) {
     return out + "`";
 }
 
-/// Of what the server itself said (a file name, a number): neither quotes nor backslashes belong there.
+/// Checks a text from the server (a file name, a number): it must hold neither quotes nor backslashes.
 std::string literal(const std::string& text) {
     if (text.empty() || text.find_first_of("'\\") != std::string::npos) {
         return "NULL";

@@ -24,7 +24,7 @@ constexpr milliseconds kBeatIsFresh{1'600};
 constexpr int kRenewals = 6;               // status intervals
 constexpr double kLongestRoundTrip = 0.2;  // seconds: half of it is the error of the clock offset
 
-// Numbers of the servers (mysqld_error.h). kAbsent: what was asked for is not there, and will not be.
+// Error numbers of the servers (mysqld_error.h). kAbsent: the object does not exist, and will not.
 constexpr unsigned kLockWaitTimeout = 1205;
 constexpr std::array<unsigned, 7> kAbsent = {1049, 1054, 1064, 1109, 1146, 1193, 1305};
 
@@ -44,7 +44,7 @@ MysqlProbe::MysqlProbe(Settings settings, HeartbeatSettings heartbeat, milliseco
       status_interval_(status_interval),
       beater_(connection_, mutex_, heartbeat_) {}
 
-/// Who is there, and who are we to it: once a session.
+/// Asks for the server's version and our account: once a session.
 Expected<void> MysqlProbe::greet(Clock::time_point until) {
     if (greeted_session_ == connection_.session()) {
         return {};
@@ -79,7 +79,7 @@ Expected<void> MysqlProbe::greet(Clock::time_point until) {
     parts_[kProcess].privilege = "PROCESS";
     parts_[kThreads].privilege = "SELECT ON performance_schema.*";
     parts_[kLocks].privilege = version_.mariadb ? "PROCESS" : "SELECT ON performance_schema.*";
-    // A session keeps the format that it began with. A version that no longer knows the variable logs rows.
+    // A session keeps the format that it began with. Versions without the variable log rows.
     const auto format = connection_.query("SELECT @@session.binlog_format", until);
     if (!format && format.error().kind != ErrorKind::execution) {
         return tl::unexpected(format.error());
@@ -91,7 +91,7 @@ Expected<void> MysqlProbe::greet(Clock::time_point until) {
     return {};
 }
 
-/// What has been granted ON *.* since holds from the next session on.
+/// Privileges granted ON *.* apply from the next session on.
 void MysqlProbe::renewSession(Clock::time_point now) {
     const bool denied =
         replica_denied_ || std::any_of(parts_.begin(), parts_.end(), [](const auto& entry) {
@@ -105,7 +105,7 @@ void MysqlProbe::renewSession(Clock::time_point now) {
     }
 }
 
-/// Asks for a part, unless it is known to be refused. Nothing where it is.
+/// Asks for a part, unless it is known to be refused; nothing then.
 Expected<std::optional<Table>> MysqlProbe::askPart(Part& part, const std::string& statement,
                                                    Clock::time_point until) {
     if (part.state == Part::State::absent || part.state == Part::State::denied) {
@@ -130,7 +130,7 @@ Expected<std::optional<Table>> MysqlProbe::askPart(Part& part, const std::string
     return std::nullopt;
 }
 
-/// Finds out what the account may see now: somebody may have granted it.
+/// Finds out which parts the account may see now: it may have been granted more.
 Expected<void> MysqlProbe::tryParts(Clock::time_point until) {
     for (auto& [name, part] : parts_) {
         if (part.state == Part::State::denied) {
@@ -158,7 +158,7 @@ Expected<void> MysqlProbe::tryParts(Clock::time_point until) {
     if (table.state == Part::State::untried) {
         return {};  // locked for now, or the like
     }
-    // A database of which the account may see nothing looks the same whether or not it is there.
+    // A database that the account may not see looks like one that does not exist.
     table_refusal_ = table.state == Part::State::able     ? HeartbeatRefusal::none
                      : table.state == Part::State::denied ? HeartbeatRefusal::no_grant
                                                           : HeartbeatRefusal::no_table;
@@ -177,7 +177,7 @@ Expected<Pulse> MysqlProbe::takePulse(Clock::time_point until, ProbeResult& out)
     if (!answer &&
         (answer.error().kind == ErrorKind::denied || answer.error().kind == ErrorKind::execution)) {
         parts.heartbeat.clear();
-        // Unless somebody locks the table for now, a part has gone: which one, the next run finds out.
+        // Unless the table is locked for the moment, one part has gone; the next run finds out which.
         if (connection_.refusal().code != kLockWaitTimeout) {
             parts.process = false;
             parts_[kProcess].state = Part::State::untried;
@@ -244,7 +244,7 @@ Expected<void> MysqlProbe::askAppliers(Clock::time_point until, const std::vecto
         }
     }
     std::vector<Blocker> blockers;
-    // Expensive questions, which only an applier that does not get on is worth.
+    // Expensive statements, only for an applier that makes no progress.
     if (!stalled.empty()) {
         const auto waits = askPart(parts_[kLocks], blockerStatement(version_), until);
         if (!waits) {
@@ -256,7 +256,7 @@ Expected<void> MysqlProbe::askAppliers(Clock::time_point until, const std::vecto
         const bool unnamed = std::any_of(blockers.begin(), blockers.end(),
                                          [](const Blocker& blocker) { return blocker.id.empty(); });
         if (unnamed && version_.mariadb) {
-            // The plugin may be installed at any time: never given up, and its absence says nothing.
+            // The plugin may be installed at any time: never give up, and conclude nothing from its absence.
             Part plugin;
             const auto locks = askPart(plugin, metadataLocksStatement(version_), until);
             if (!locks) {
@@ -307,7 +307,7 @@ void MysqlProbe::planBeat(const Pulse& pulse, std::size_t channels, bool whole, 
     const auto now = Clock::now();
     const auto& state = beater_.state();
     const bool beats = state.last && now - *state.last < kBeatIsFresh;
-    // What it has beaten as is a primary, until it has a channel again.
+    // A server that has beaten is a primary, until it has a channel again.
     if (beats && channels == 0) {
         had_channel_ = false;
     }
@@ -400,7 +400,7 @@ Expected<std::optional<Error>> MysqlProbe::run(Clock::time_point until, bool who
         return tl::unexpected(pulse.error());
     }
     const auto replica = connection_.query(replicaStatement(version_), until);
-    // Without this privilege the rest is still worth having.
+    // Without this privilege the remaining data is still useful.
     replica_denied_ = !replica && replica.error().kind == ErrorKind::denied;
     if (!replica && replica.error().kind != ErrorKind::denied) {
         return tl::unexpected(replica.error());
@@ -443,7 +443,7 @@ Expected<ProbeResult> MysqlProbe::collect(const Deadline& deadline) {
     out.families.push_back(gauge(exporter::kMysqlUp, "1 if the server answered."));
     add(out.families.back(), {}, done ? 1 : 0);
     out.failure = done ? *done : std::optional<Error>(done.error());
-    // What a failed run does not have ends, so the next one brings all.
+    // The series of a failed run end, so the next run asks for everything.
     out.partial = !whole && !out.failure;
     if (out.failure) {
         next_whole_ = {};

@@ -17,10 +17,10 @@
 
 namespace lapwing::agent::mysql {
 
-/// Watches one MySQL or MariaDB over one connection that it keeps open, and beats over the same. Each run
-/// asks for what tells how replication goes; one in `status_interval` asks for the server's status and
-/// variables too, and for what has been refused so far; the others are partial. Meant to run half a second
-/// after the beat, which is at the second.
+/// Watches one MySQL or MariaDB over one connection that it keeps open, and beats over the same connection.
+/// Each run asks for the state of replication. One run in `status_interval` also asks for the server's
+/// status and variables, and for the parts that were refused so far; the other runs are partial. Meant to
+/// run half a second after the beat, which is at the second.
 class MysqlProbe : public Probe {
   public:
     explicit MysqlProbe(Settings settings, HeartbeatSettings heartbeat = {},
@@ -30,11 +30,11 @@ class MysqlProbe : public Probe {
   private:
     using Clock = Connection::Clock;
 
-    /// A part that a privilege, or the server's version, may keep from us.
+    /// A part that a missing privilege, or the server's version, may withhold.
     struct Part {
         enum class State { untried, able, denied, absent } state = State::untried;
-        std::string privilege;  ///< that it takes
-        std::string statement;  ///< that was refused, for people
+        std::string privilege;  ///< the necessary one
+        std::string statement;  ///< the refused one, for people
     };
 
     Expected<std::optional<Error>> run(Clock::time_point until, bool whole, ProbeResult& out);
@@ -56,7 +56,7 @@ class MysqlProbe : public Probe {
     std::chrono::milliseconds status_interval_;
     Clock::time_point next_whole_{};
 
-    // Of the session.
+    // State of the session.
     unsigned greeted_session_ = 0;
     Clock::time_point greeted_;
     bool replica_denied_ = false;
@@ -76,7 +76,7 @@ class MysqlProbe : public Probe {
     std::optional<bool> has_replicas_;
     bool had_channel_ = false;
     HeartbeatRefusal table_refusal_ = HeartbeatRefusal::no_table;
-    Beater beater_;  ///< last: its thread uses what is above
+    Beater beater_;  ///< last: its thread uses the members above
 };
 
 }  // namespace lapwing::agent::mysql

@@ -12,8 +12,8 @@
 
 namespace lapwing::agent::mysql {
 
-/// From what MySQL and MariaDB answer to mysqld_exporter's metrics. Pure functions; columns and variables are
-/// found by name, never by place.
+/// From the answers of MySQL and MariaDB to mysqld_exporter's metrics. Pure functions. Columns and variables
+/// are found by name, never by position.
 
 using Families = std::vector<prometheus::MetricFamily>;
 
@@ -25,35 +25,35 @@ struct Version {
     bool atLeast(int a, int b, int c) const;
 };
 /// "10.11.6-MariaDB-0+deb12u1-log", "8.0.36", "5.5.5-10.4.2-MariaDB" (as MariaDB presents itself to old
-/// clients). 0.0.0 for what is no version.
+/// clients). 0.0.0 for malformed texts.
 Version parseVersion(std::string_view text);
 
-/// `SHOW GLOBAL STATUS` for the variables that are kept, and its answer as mysql_global_status_*.
+/// `SHOW GLOBAL STATUS` for the variables that are kept; its answer becomes mysql_global_status_*.
 const std::string& globalStatusStatement();
 void parseGlobalStatus(const Table& table, Families& out);
 /// The same for mysql_global_variables_*: ON is 1, OFF is 0.
 const std::string& globalVariablesStatement();
 void parseGlobalVariables(const Table& table, Families& out);
 
-/// Whether replicas read from the server, from SHOW GLOBAL STATUS; nothing on MySQL, which does not tell
+/// Whether replicas read from the server, from SHOW GLOBAL STATUS; nothing on MySQL, which does not show it
 /// there.
 std::optional<bool> slavesConnected(const Table& status);
-/// Of the same answers: lapwing_mysql_server_info and lapwing_mysql_semi_sync.
+/// From the same answers: lapwing_mysql_server_info and lapwing_mysql_semi_sync.
 void parseServerInfo(const Version& version, std::string_view version_text, const Table& variables,
                      Families& out);
 void parseSemiSync(const Table& status, Families& out);
 
 struct ReplicaContext {
     std::optional<double> now;  ///< the server's clock, Unix seconds, if its session's zone is UTC
-    bool whole = true;          ///< with what changes seldom: filters
+    bool whole = true;          ///< with the parts that change seldom: filters
 };
-/// The replica's channels: mysql_slave_status_* for every column with a number, Yes as 1 and anything else of
-/// a thread's state as 0, and lapwing_mysql_replica_*. What is NULL is absent. MySQL's newer column names
-/// (Source, Replica) also appear under the older ones (Master, Slave), so that dashboards and rules of either
-/// kind hold. Error texts become documents of kind "mysql_error".
+/// The replica's channels: mysql_slave_status_* for every column with a number, Yes as 1 and any other state
+/// of a thread as 0, and lapwing_mysql_replica_*. NULL is absent. MySQL's newer column names (Source,
+/// Replica) also appear under the older ones (Master, Slave), so that dashboards and rules of either kind
+/// hold. Error texts become documents of kind "mysql_error".
 void parseReplicaStatus(const Table& table, const ReplicaContext& context, ProbeResult& out);
 
-/// What is known of a channel's progress, for whoever asks further.
+/// The known progress of a channel, for further statements.
 struct ChannelState {
     std::string name;
     bool applier_runs = false;
@@ -63,7 +63,7 @@ struct ChannelState {
 };
 std::vector<ChannelState> channelStates(const Table& table);
 
-/// The server's own binary log, as mysqld_exporter's and ours. Nothing while it has none.
+/// The server's own binary log, as mysqld_exporter's metrics and ours. Nothing without a binary log.
 struct BinlogPlace {
     std::string file;
     double number = 0;
@@ -83,10 +83,11 @@ void addBinaryLogs(const std::vector<BinlogFile>& files, Families& out);
 /// Bytes written to the binary log, over changes of file. Starts at 0.
 class BinlogCounter {
   public:
-    /// True if the files are needed to say what was written: the log has changed to another file.
+    /// True if the list of files is needed to compute the written bytes: the log has changed to another
+    /// file.
     bool needsFiles(const BinlogPlace& place) const;
-    /// `files` may be empty; what was written to earlier files since the last call is unknown then, and left
-    /// out. A log that begins anew (RESET) begins at 0.
+    /// `files` may be empty: then the bytes written to earlier files since the last call are unknown and
+    /// left out. A log that begins anew (RESET) begins at 0.
     double update(const BinlogPlace& place, const std::vector<BinlogFile>& files);
 
   private:
@@ -97,7 +98,8 @@ class BinlogCounter {
 /// The replicas that registered with this server.
 void parseReplicas(const Table& table, Families& out);
 
-/// threadsStatement()'s answer. `channels` tells which of them run and have applied all that they received.
+/// Reads the answer to threadsStatement(). `channels` tells which channels run and have applied all received
+/// transactions.
 void parseThreads(const Table& table, const std::vector<ChannelState>& channels, ProbeResult& out);
 
 }  // namespace lapwing::agent::mysql

@@ -20,8 +20,8 @@ void replaceAll(std::string& text, std::string_view from, std::string_view to) {
     }
 }
 
-/// As mysqld_exporter reads a column: a number; a state, of which only Yes is 1; of a binary or relay log's
-/// name ("binlog.000003") its number.
+/// The value of a column, like mysqld_exporter's: a number; 1 for the state Yes and 0 for other states; the
+/// number of a binary or relay log's name ("binlog.000003").
 std::optional<double> columnValue(std::string_view column, std::string_view text) {
     if (const auto number = toNumber(text)) {
         return number;
@@ -116,8 +116,8 @@ void addVerdict(const Row& channel, const LabelList& labels, FamilyList& familie
     }
     const double delay = std::max(0.0, channel.number({"SQL_Delay"}).value_or(0));
     families.add(metric::kMysqlReplicaDelaySeconds, labels, delay);
-    // With its receiver stopped a replica still counts against what it has; how far behind the primary that
-    // is, nobody knows.
+    // With its receiver stopped a replica still computes the lag from the events that it has; the lag behind
+    // the primary is unknown.
     const auto behind = channel.number({"Seconds_Behind_Master", "Seconds_Behind_Source"});
     const bool known = behind && io == "running" && sql == "running";
     families.add(metric::kMysqlReplicaLagKnown, labels, known ? 1 : 0);
@@ -215,7 +215,7 @@ void addFilters(const Table& table, const Row& channel, const LabelList& labels,
     }
 }
 
-/// Names of two rows that are the same, or that are no text, would make series twice, or invalid.
+/// Equal names of two rows would make duplicate series, and names that are not UTF-8 invalid ones.
 template <class Each>
 void forEachChannel(const Table& table, Each each) {
     std::vector<std::string> seen;

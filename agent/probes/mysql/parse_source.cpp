@@ -56,7 +56,7 @@ void addBinaryLogs(const std::vector<BinlogFile>& files, Families& out) {
         bytes += file.bytes;
         newest = std::max(newest, file.number);
     }
-    // A gauge, for all its name: logs are purged.
+    // A gauge despite its name: logs are purged.
     families.add(metric::kMysqlBinlogSizeBytesTotal, {}, bytes);
     families.add("mysql_binlog_size_bytes", {}, bytes);
     families.add("mysql_binlog_files", {}, static_cast<double>(files.size()));

@@ -18,7 +18,7 @@ struct Variable {
     bool counts = true;
 };
 
-// Of some five hundred, those that tell something of health, load or limits. mysqld_exporter's names follow
+// The variables (of some five hundred) that tell of health, load or limits. mysqld_exporter's names follow
 // from them by rule, see add().
 constexpr auto kStatus = std::to_array<Variable>({
     {"Aborted_clients"},

@@ -10,7 +10,7 @@
 namespace lapwing::agent::mysql {
 namespace {
 
-/// A channel's threads, taken together.
+/// A summary of a channel's threads.
 struct Threads {
     std::optional<double> heartbeats;
     std::optional<double> heartbeat_age;
@@ -25,14 +25,14 @@ struct Threads {
     bool tells_transactions = false;  ///< MySQL from 8.0
 };
 
-/// Nothing where it cannot be told: an idle worker keeps the times of its last transaction, so a number needs
-/// a transaction that is being applied, and 0 needs proof that nothing waits.
+/// Nothing if unknown: an idle worker keeps the times of its last transaction, so a positive lag needs a
+/// transaction that is being applied, and 0 needs proof that nothing waits.
 std::optional<double> applyingAge(const Threads& threads, const ChannelState& channel) {
     if (threads.oldest) {
         return threads.oldest;
     }
     if (threads.applying > 0) {
-        return std::nullopt;  // by a source that does not say when it committed
+        return std::nullopt;  // the source does not send commit times
     }
     if (threads.coordinating) {
         return threads.coordinator_age;

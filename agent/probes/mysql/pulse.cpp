@@ -18,7 +18,7 @@ std::optional<bool> flag(const Row& row, std::string_view column) {
     if (!text) {
         return std::nullopt;
     }
-    // Newer MariaDB has degrees of read-only (NO_LOCK, ...), each of them read-only.
+    // Newer MariaDB has degrees of read-only (NO_LOCK, ...); each of them is read-only.
     return *text != "0" && *text != "OFF";
 }
 

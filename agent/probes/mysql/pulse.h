@@ -11,7 +11,7 @@
 
 namespace lapwing::agent::mysql {
 
-/// What pulseStatement() answered. Nothing where it was not asked, or not answered.
+/// The answer to pulseStatement(). Absent values were not asked for, or not answered.
 struct Pulse {
     std::optional<double> utc;  ///< the server's clock, Unix seconds
     std::optional<bool> read_only;
@@ -26,11 +26,10 @@ struct Pulse {
 
 /// Pure functions.
 Pulse parsePulse(const Table& table);
-/// As metrics. `offset` is the server's clock minus the host's, where it was measured well enough.
+/// The pulse as metrics. `offset` is the server's clock minus the host's, where it was measured well enough.
 void addPulse(const Pulse& pulse, std::optional<double> offset, Families& out);
 
-/// Unix seconds of "2026-11-25 16:00:00.123456" or with a T between, in UTC; nothing for what is no such
-/// time.
+/// Unix seconds of "2026-11-25 16:00:00.123456" or with a T between, in UTC; nothing for malformed times.
 std::optional<double> parseTimestamp(std::string_view text);
 /// The inverse, to a microsecond: "2026-11-25 16:00:00.123456".
 std::string formatTimestamp(double unix_seconds);

@@ -11,9 +11,8 @@
 
 namespace lapwing::agent::mysql {
 
-/// One row of a table, asked by column names: the first of `names` that the table has (servers of different
-/// age call the same thing differently). Nothing where there is no such column, or it is NULL. Must not
-/// outlive its table.
+/// One row of a table, read by column names: the first of `names` that the table has (the names differ
+/// between versions). Nothing where there is no such column, or it is NULL. Must not outlive its table.
 class Row {
   public:
     Row(const Table& table, const std::vector<std::optional<std::string>>& row) : table_(table), row_(row) {}
@@ -31,7 +30,7 @@ class Row {
         const auto text = get(names);
         return text ? toNumber(*text) : std::nullopt;
     }
-    /// "" for what get() does not have.
+    /// Like get(), but "" where that has no value.
     std::string text(std::initializer_list<std::string_view> names) const {
         return std::string(get(names).value_or(std::string_view()));
     }

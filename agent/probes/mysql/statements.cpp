@@ -3,7 +3,7 @@
 namespace lapwing::agent::mysql {
 namespace {
 
-/// MySQL has what MariaDB never got: transactions by worker, row locks in performance_schema.
+/// MySQL has two features that MariaDB lacks: transactions by worker, and row locks in performance_schema.
 bool hasTransactionsByWorker(const Version& version) {
     return !version.mariadb && version.atLeast(8, 0, 0);
 }
@@ -84,7 +84,7 @@ std::string threadsStatement(const Version& version) {
 
 std::string blockerStatement(const Version& version) {
     if (hasTransactionsByWorker(version)) {
-        // The thread that waits is an applier; the one that holds is none.
+        // The waiting thread is an applier; the holding thread is not.
         const std::string holder =
             "b.PROCESSLIST_ID AS blocker, b.PROCESSLIST_USER AS user, b.PROCESSLIST_HOST AS host, "
             "(SELECT e.DIGEST_TEXT FROM performance_schema.events_statements_current e "
@@ -112,7 +112,7 @@ std::string blockerStatement(const Version& version) {
                "WHERE p.LOCK_STATUS = 'PENDING'" +
                others + " LIMIT 10";
     }
-    // Threads of replication do not tell their channel here.
+    // This table does not have the channel of replication threads.
     return "SELECT DISTINCT NULL AS channel, 'transaction' AS kind, l.lock_table AS object, "
            "b.trx_mysql_thread_id AS blocker, p.USER AS user, p.HOST AS host, p.INFO AS statement "
            "FROM information_schema.INNODB_LOCK_WAITS w "

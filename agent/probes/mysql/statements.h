@@ -6,15 +6,15 @@
 
 namespace lapwing::agent::mysql {
 
-/// What to ask a server of a flavour and version, and what it takes. Pure functions.
+/// The statements for a server's flavour and version, and the privileges that they need. Pure functions.
 
 /// The replica's channels.
 const char* replicaStatement(const Version& version);
-/// Where the server's own binary log stands.
+/// The position of the server's own binary log.
 const char* sourceStatement(const Version& version);
 /// The replicas that registered with this server.
 const char* replicasStatement(const Version& version);
-/// The privilege (as GRANT takes it) for sourceStatement() and for SHOW BINARY LOGS.
+/// The privilege (GRANT's word) for sourceStatement() and for SHOW BINARY LOGS.
 const char* sourcePrivilege(const Version& version);
 
 /// Once a session: times in UTC, and no wait for a lock that another statement holds.
@@ -24,20 +24,20 @@ std::string sessionStatement(const Version& version);
 /// such table (MariaDB).
 std::string threadsStatement(const Version& version);
 
-/// What appliers wait for, and who holds it. MySQL from 8.0 asks performance_schema; the others
+/// The locks that appliers wait for, and their holders. MySQL from 8.0 asks performance_schema; the others
 /// information_schema.
 std::string blockerStatement(const Version& version);
-/// MariaDB, with the plugin METADATA_LOCK_INFO: who holds metadata locks. "" elsewhere.
+/// The holders of metadata locks: MariaDB with the plugin METADATA_LOCK_INFO. "" elsewhere.
 std::string metadataLocksStatement(const Version& version);
 
-/// Every second, all in one statement.
+/// The data of every second, in one statement.
 struct PulseParts {
     bool process = false;             ///< dump threads and the oldest transaction: the account has PROCESS
     bool performance_schema = false;  ///< MySQL: it is on
     std::string heartbeat;            ///< the table of heartbeats, quoted; "" to leave it out
 };
 std::string pulseStatement(const Version& version, const PulseParts& parts);
-/// Asks for one part alone, so that a refusal tells what is missing. Not empty if the part is there.
+/// Asks for one part alone, so that a refusal shows which part is missing. Not empty if the part exists.
 std::string processStatement(const Version& version, bool performance_schema);
 
 }  // namespace lapwing::agent::mysql

@@ -6,8 +6,8 @@
 
 namespace lapwing::agent::mysql {
 
-/// A mutex that can be waited for until a moment of the monotonic clock (TimedLockable). std::timed_mutex
-/// can, too, but by a call, pthread_mutex_clocklock, which the thread sanitizer of gcc 12 does not see.
+/// A mutex with a timed lock on the monotonic clock (TimedLockable). std::timed_mutex has it too, but by a
+/// call, pthread_mutex_clocklock, that the thread sanitizer of gcc 12 does not see.
 class Turn {
   public:
     void lock() {

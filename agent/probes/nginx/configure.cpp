@@ -63,7 +63,7 @@ std::string detect(const ProbeContext& context, std::vector<ProbeSpec>& out) {
     if (::access("/usr/sbin/nginx", X_OK) != 0) {
         return "nginx: off (not installed, and no status page)";
     }
-    // Installed and silent: down, perhaps, and then it is wanted all the more.
+    // Installed and silent: Nginx may be down, which is worth watching.
     addSpec(context.host, usualPlaces(), out);
     return "nginx: on (installed, but it does not answer now)";
 }

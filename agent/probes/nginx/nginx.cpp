@@ -88,7 +88,7 @@ Expected<ProbeResult> NginxProbe::collect(const Deadline& deadline) {
         }
         result.failure = std::move(answer.families.error());
     }
-    // An Nginx that answers with an error page is up; what is not is our view of it.
+    // An error page proves that Nginx runs, though its status cannot be read.
     result.families.push_back(gauge(exporter::kNginxUp, "1 if Nginx answered."));
     add(result.families.back(), {}, alive ? 1 : 0);
     return result;

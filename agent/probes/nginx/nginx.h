@@ -12,13 +12,13 @@ namespace lapwing::agent::nginx {
 /// Fetches Nginx's stub_status page.
 class NginxProbe : public Probe {
   public:
-    /// Of several places the first that answers with the page is kept; while none does, each run tries all.
+    /// Keeps the first place that answers with the page; until then each run tries all of them.
     explicit NginxProbe(std::vector<HttpTarget> places) : places_(std::move(places)) {}
     Expected<ProbeResult> collect(const Deadline& deadline) override;
 
   private:
     struct Answer {
-        bool alive = false;  ///< an Nginx answered, if not with the page
+        bool alive = false;  ///< an Nginx answered, perhaps not with the page
         Expected<std::vector<prometheus::MetricFamily>> families =
             fail(ErrorKind::internal, "nothing was asked");
     };
@@ -28,7 +28,7 @@ class NginxProbe : public Probe {
     std::optional<http::Client> client_;  ///< of the one place that is left
 };
 
-/// One request: the families, or why not.
+/// The result of one request: the families, or why there are none.
 struct Sighting {
     bool listening = false;  ///< something answered HTTP
     bool nginx = false;      ///< and it says that it is an Nginx

@@ -9,7 +9,7 @@
 namespace lapwing::agent::nginx {
 namespace {
 
-/// Walks over the page; once something is not as it must be, everything after is nothing too.
+/// Walks over the page; after the first unexpected text everything reads as nothing.
 class Page {
   public:
     explicit Page(std::string_view text) : rest_(text) {}

@@ -9,15 +9,15 @@
 
 namespace lapwing::agent::nginx {
 
-/// What Nginx's stub_status module prints (ngx_http_stub_status_module), as nginx-prometheus-exporter's
-/// metrics:
+/// Reads the output of Nginx's stub_status module (ngx_http_stub_status_module) into the metrics of
+/// nginx-prometheus-exporter:
 ///
 ///     Active connections: 3
 ///     server accepts handled requests
 ///      7 7 6
 ///     Reading: 0 Writing: 1 Waiting: 2
 ///
-/// Pure function. Error `protocol` if it is anything else: a page that is not stub_status, or one cut short.
+/// Pure function. Error `protocol` for any other page and for a truncated one.
 Expected<std::vector<prometheus::MetricFamily>> parseStubStatus(std::string_view text);
 
 }  // namespace lapwing::agent::nginx

@@ -17,22 +17,22 @@ struct Mount {
     bool read_only = false;
 };
 
-/// Whose view of the mounts a mountinfo file shows.
+/// The owner of the view that a mountinfo file shows.
 enum class View {
     host,  ///< /proc/1/mountinfo
     own,   ///< /proc/self/mountinfo: a sandbox (ProtectSystem=) makes mounts read-only for us alone
 };
 
-/// The file systems worth watching among those of a mountinfo file (proc_pid_mountinfo(5)): one mount for
-/// each file system, the one nearest to its root; without pseudo file systems, and without those that another
-/// machine or a process serves (network, FUSE), because asking these for their size can hang for ever.
-/// Pure function.
+/// The file systems of a mountinfo file (proc_pid_mountinfo(5)) that are worth watching: one mount for each
+/// file system, the one nearest to its root. Left out: pseudo file systems, and file systems that another
+/// machine or a process serves (network, FUSE), because asking for their size can hang for ever. Pure
+/// function.
 std::vector<Mount> parseMountinfo(std::string_view text, View view);
 
 /// statvfs(3), elsewhere in tests.
 using StatFileSystem = int (*)(const char* path, struct statvfs* out);
 
-/// node_filesystem_*. One that cannot be asked has node_filesystem_device_error 1 and no sizes.
+/// node_filesystem_*. A file system that does not answer has node_filesystem_device_error 1 and no sizes.
 void addFileSystems(const std::vector<Mount>& mounts, StatFileSystem stat, Families& out);
 
 }  // namespace lapwing::agent::node

@@ -30,7 +30,8 @@ Expected<std::string_view> readInto(std::string& buffer, const std::string& path
         if (fd >= 0) {
             ::close(fd);
         }
-        // Not there, or switched off at boot (PSI answers EOPNOTSUPP): this kernel has none.
+        // The file is absent, or switched off at boot (PSI answers EOPNOTSUPP): this kernel does not have
+        // it.
         const bool none = error == ENOENT || error == EOPNOTSUPP || error == ENODEV || error == EINVAL;
         const auto kind = none                                  ? ErrorKind::not_found
                           : (error == EACCES || error == EPERM) ? ErrorKind::denied
@@ -109,7 +110,7 @@ void addUname(Families& out) {
 
 }  // namespace
 
-/// One run: reads, and notes which part could not be read.
+/// One run: reads the files and notes the unreadable ones.
 struct NodeProbe::Run {
     NodeProbe& probe;
     Families families;
@@ -188,7 +189,7 @@ struct NodeProbe::Run {
 
     void fileSystems() {
         std::vector<Mount> mounts;
-        // Process 1 shows the host's mounts; only root may read it, and our own are the next best.
+        // Process 1 shows the host's mounts. Only root may read them; our own mounts are the next best.
         if (const auto text = read(probe.proc_, "/1/mountinfo")) {
             mounts = parseMountinfo(*text, View::host);
             note("filesystem", ErrorKind::internal, true);

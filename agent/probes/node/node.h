@@ -6,12 +6,12 @@
 
 namespace lapwing::agent::node {
 
-/// Reads the host's own state from /proc and /sys, and the sizes of its local file systems. What is missing
-/// on this kernel is left out; what is there and cannot be read has node_scrape_collector_success 0. Without
-/// /proc/stat there is no result.
+/// Reads the host's state from /proc and /sys, and the sizes of its local file systems. Parts that this
+/// kernel lacks are left out; an unreadable part has node_scrape_collector_success 0. Without /proc/stat
+/// there is no result.
 class NodeProbe : public Probe {
   public:
-    /// `proc` and `sys` are where procfs and sysfs are mounted.
+    /// The mount points of procfs and sysfs.
     NodeProbe(std::string proc, std::string sys);
     Expected<ProbeResult> collect(const Deadline& deadline) override;
 

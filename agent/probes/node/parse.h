@@ -8,10 +8,9 @@
 
 namespace lapwing::agent::node {
 
-/// Parsers of what Linux shows in /proc, each a pure function from a file's content to node_exporter's
-/// metrics. What a line does not say, or says in a way that cannot be read, is left out: a newer kernel adds
-/// fields at the end, an older one lacks them. The formats are those of proc(5) and the kernel's
-/// Documentation/.
+/// Parsers of files in /proc. Each is a pure function from a file's content to node_exporter's metrics.
+/// Missing and malformed fields are left out: a newer kernel adds fields at the end, an older one lacks
+/// them. The formats are those of proc(5) and the kernel's Documentation/.
 
 using Families = std::vector<prometheus::MetricFamily>;
 
@@ -22,7 +21,7 @@ void parseLoadavg(std::string_view text, Families& out);
 /// Every line of /proc/meminfo: "Active(anon): 4 kB" is node_memory_Active_anon_bytes 4096; a line without a
 /// unit (HugePages_Total) is a count and has no `_bytes`.
 void parseMeminfo(std::string_view text, Families& out);
-/// The few that node_exporter keeps: OOM kills, page faults, paging and swapping.
+/// The counters that node_exporter keeps: OOM kills, page faults, paging and swapping.
 void parseVmstat(std::string_view text, Families& out);
 /// /proc/pressure/RESOURCE; `resource` is cpu, io, memory or irq. `some` is waiting, `full` is stalled.
 void parsePressure(std::string_view resource, std::string_view text, Families& out);
@@ -30,7 +29,7 @@ void parsePressure(std::string_view resource, std::string_view text, Families& o
 void parseFileNr(std::string_view text, Families& out);
 
 /// /proc/diskstats, without partitions, loop, RAM and floppy devices that were never used (as node_exporter
-/// leaves them out). Sectors are 512 bytes there, whatever the device's own are.
+/// leaves them out). Sectors are 512 bytes there, whatever the device's sectors are.
 void parseDiskstats(std::string_view text, Families& out);
 
 /// /proc/net/dev. Returns the names of the devices.

@@ -76,7 +76,7 @@ constexpr std::array<std::string_view, 16> kNetColumns = {
     "transmit_bytes", "transmit_packets", "transmit_errs",      "transmit_drop",
     "transmit_fifo",  "transmit_colls",   "transmit_carrier",   "transmit_compressed"};
 
-/// What node_exporter keeps by default, as far as it says something of a server's health.
+/// The default counters of node_exporter that tell of a server's health.
 constexpr std::array<std::pair<std::string_view, std::string_view>, 29> kNetstatKept = {{
     {"TcpExt", "ListenOverflows"},
     {"TcpExt", "ListenDrops"},
@@ -153,7 +153,7 @@ std::vector<std::string> parseNetDev(std::string_view text, Families& out) {
         families.push_back(counter("node_network_" + std::string(column) + "_total", "Of /proc/net/dev."));
     }
     for (std::string_view line; nextLine(text, line);) {
-        // The heads have no colon; a name may hold one (an alias), so the last one parts.
+        // Headings have no colon. A name may hold a colon (an alias), so the last colon separates.
         const auto colon = line.rfind(':');
         if (colon == std::string_view::npos) {
             continue;

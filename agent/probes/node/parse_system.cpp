@@ -124,7 +124,7 @@ void parsePressure(std::string_view resource, std::string_view text, Families& o
     for (std::string_view line; nextLine(text, line);) {
         const auto kind = nextField(line);
         const bool some = kind == "some";
-        // The kernel prints "full" for the CPU too, where it means nothing and is always 0.
+        // The kernel prints "full" for the CPU too, where it is meaningless and always 0.
         if (!some && (kind != "full" || resource == "cpu")) {
             continue;
         }

@@ -11,8 +11,8 @@ namespace lapwing::agent::sockets {
 
 namespace {
 
-// linux/tcp.h: ESTABLISHED; FIN_WAIT1, FIN_WAIT2, TIME_WAIT and CLOSE_WAIT, so that one that is made for each
-// request is seen too.
+// linux/tcp.h: ESTABLISHED, FIN_WAIT1, FIN_WAIT2, TIME_WAIT and CLOSE_WAIT, so that connections of single
+// requests are seen too.
 constexpr unsigned kStates = 1U << 1U | 1U << 4U | 1U << 5U | 1U << 6U | 1U << 8U;
 
 }  // namespace

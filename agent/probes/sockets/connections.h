@@ -12,18 +12,18 @@
 
 namespace lapwing::agent::sockets {
 
-/// A TCP connection of this host, or what is left of one that ended within the last minute.
+/// A TCP connection of this host, open or ended within the last minute.
 struct Connection {
     std::uint16_t local_port = 0;
     std::string remote_address;
     std::uint16_t remote_port = 0;
 };
 
-/// Asks the kernel by sock_diag. Error `unavailable` where it has none.
+/// Asks the kernel by sock_diag. Error `unavailable` where the kernel lacks it.
 Expected<std::vector<Connection>> listConnections();
 
-/// How many connections this host itself has made to each address and port: those whose local port nobody
-/// listens on. At most `most` of them, the most frequent first. Pure.
+/// Counts the connections that this host itself has made to each address and port: those whose local port
+/// has no listener. At most `most` entries, the most frequent first. Pure.
 std::map<std::pair<std::string, std::uint16_t>, int> outgoing(const std::vector<Connection>& connections,
                                                               const std::set<std::uint16_t>& listening,
                                                               std::size_t most);

@@ -16,7 +16,7 @@ namespace sockets {
 
 namespace {
 
-// The owners change seldom: what a snapshot said a minute ago still holds for a socket with the same inode.
+// Owners change seldom: a snapshot's owner of a minute ago still holds for a socket with the same inode.
 constexpr std::int64_t kMostAgeMs = 120'000;
 constexpr std::size_t kMostDestinations = 32;
 
@@ -34,7 +34,7 @@ Expected<ProbeResult> SocketsProbe::collect(const Deadline& /*deadline*/) {
     ProbeResult result;
     result.families.push_back(
         listenerFamily(*listeners, snapshot ? (*snapshot)->owners : std::map<std::uint64_t, Owner>{}));
-    // Where the kernel has no sock_diag there is no count: unknown.
+    // A kernel without sock_diag gives no count: it is unknown.
     if (const auto connections = listConnections()) {
         result.families.push_back(connectionFamily(*connections, *listeners));
     }
@@ -65,7 +65,7 @@ prometheus::MetricFamily listenerFamily(const std::vector<Listener>& listeners,
     std::set<std::vector<std::string>> seen;
     for (const auto& listener : listeners) {
         const auto owner = owners.find(listener.inode);
-        // Anybody may call a process anything; a label that is refused would hide its listener.
+        // A process may have any name; a refused label would hide its listener.
         const auto process = owner == owners.end() ? std::string() : asUtf8(owner->second.process);
         for (const auto* served : {"ipv4", "ipv6"}) {
             const bool ipv6 = served == std::string_view("ipv6");

@@ -14,7 +14,7 @@
 
 namespace lapwing::agent::sockets {
 
-/// Which sockets listen on this host, and which program holds each, where the snapshot tells.
+/// The listening sockets of this host, and the program of each where the snapshot tells it.
 class SocketsProbe : public Probe {
   public:
     SocketsProbe(std::string proc, std::shared_ptr<SnapshotFile> snapshot);

@@ -17,7 +17,7 @@ namespace {
 constexpr std::size_t kMostFileBytes = 1U << 20;
 constexpr std::size_t kMostScriptBytes = 1U << 16;
 constexpr std::size_t kMostFiles = 256;
-/// Programs that make rules out of settings of their own.
+/// Programs that generate rules from settings of their own.
 constexpr const char* kMakers[] = {"ufw-init", "firewalld", "shorewall", "shorewall6", "ferm"};
 
 std::string nameOf(const std::string& path) {
@@ -32,7 +32,7 @@ bool isPartOfWord(char c) {
     return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_' || c == '-';
 }
 
-/// A command of the packet filter is among the words of the text.
+/// True if the text contains a command of the packet filter.
 bool namesFilter(std::string_view text) {
     std::size_t at = 0;
     while (at < text.size()) {
@@ -52,7 +52,7 @@ bool isThere(const std::string& path) {
     return stat(path.c_str(), &about) == 0;
 }
 
-/// What tells that a file has not changed: the change time, unlike the modification time, is nobody's to set.
+/// Changes whenever the file changes: the change time, unlike the modification time, cannot be set.
 std::string stampOf(const std::string& path) {
     struct stat about {};
     if (stat(path.c_str(), &about) != 0) {
@@ -99,8 +99,7 @@ class Planner {
         if (enabled.contains("networking.service")) {
             lookAtInterfaces();
         }
-        // In the scratch namespace they are loaded one after the other; what the order at boot is, nobody
-        // knows.
+        // The scratch namespace loads them one after the other; their order at boot is unknown.
         if (flushes_ && loading_.size() > 1 && plan_.unknown.empty()) {
             plan_.unknown = "which is first at boot: " + *loading_.begin() + " or " + *loading_.rbegin() +
                             ", one of which flushes what was loaded before";
@@ -144,7 +143,7 @@ class Planner {
         plan_.makers.push_back(service);
     }
 
-    /// Its plugins come with the package iptables-persistent; a file that is not there is left out.
+    /// Its plugins come with the package iptables-persistent, which skips absent files.
     void addPersistent(const std::string& service) {
         struct Plugin {
             const char* name;
@@ -177,7 +176,7 @@ class Planner {
         read(root_ + file, tool == BootPlan::Tool::nft);
     }
 
-    /// Notes the text of a file, and of those that it includes.
+    /// Records the text of a file and of the files that it includes.
     void read(const std::string& path, bool nft) {
         if (!read_.insert(path).second || read_.size() > kMostFiles) {
             return;

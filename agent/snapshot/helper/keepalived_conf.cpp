@@ -18,7 +18,7 @@ namespace {
 constexpr int kMostIncludes = 64;
 constexpr std::size_t kMostText = 1U << 20U;
 
-/// The words of one line; braces are words of their own, quotes hold one together.
+/// The words of one line; braces are words of their own, quotes join a word.
 std::vector<std::string> wordsOf(const std::string& line) {
     std::vector<std::string> out;
     std::string word;
@@ -48,7 +48,7 @@ std::vector<std::string> wordsOf(const std::string& line) {
     return out;
 }
 
-/// A line of the file and, where braces follow, what is between them.
+/// A line of the file and, where braces follow, the lines between them.
 struct Entry {
     std::vector<std::string> words;
     std::vector<Entry> block;
@@ -160,7 +160,7 @@ VrrpInstance instanceOf(const Entry& entry) {
     return out;
 }
 
-/// What a group of instances tracks moves each of them.
+/// The tracks of a group move each of its instances.
 void applyGroup(const Entry& group, std::vector<VrrpInstance>& instances) {
     std::set<std::string> members;
     for (const auto& line : group.block) {
@@ -187,7 +187,7 @@ void noteUnread(const std::vector<Entry>& entries, std::set<std::string>& unread
         }
         const bool parameter = std::any_of(entry.words.begin(), entry.words.end(),
                                            [](const auto& word) { return word.starts_with('$'); });
-        // The shell's parameters in a script's command are no concern of this file.
+        // Parameters in a script's command are the shell's.
         if (parameter && first != "script" && !first.starts_with("notify")) {
             unread.insert("keepalived.conf: parameters (" + entry.words.back() + ")");
         }

@@ -26,15 +26,15 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-/// As much as a document may have.
+/// The largest document.
 constexpr std::size_t kMostListing = 1U << 20;
 
 std::string firstLine(const std::string& text) {
     return text.substr(0, text.find('\n'));
 }
 
-/// A program keeps the capabilities of a user namespace in which it has no user id only as ambient ones. (An
-/// id could be mapped to root only with CAP_SETFCAP.)
+/// In a user namespace without a user id of its own, a program keeps its capabilities only as ambient ones.
+/// (Mapping an id to root would need CAP_SETFCAP.)
 bool keepCapabilities() {
     __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
     std::array<__user_cap_data_struct, 2> data{};
@@ -47,7 +47,7 @@ bool keepCapabilities() {
            prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, CAP_NET_RAW, 0, 0) == 0;
 }
 
-/// "" once this process is in a network namespace of its own.
+/// Moves this process into a network namespace of its own. Returns "", or the reason of a failure.
 std::string enterScratchNamespace() {
     const auto before = networkNamespace("/proc");
     if (unshare(CLONE_NEWUSER | CLONE_NEWNET) != 0) {
@@ -62,7 +62,7 @@ std::string enterScratchNamespace() {
     return "";
 }
 
-/// Rules that name an interface are loaded only where it is. Which kinds can be made depends on the kernel.
+/// Rules that name an interface load only where it exists. The kernel decides which kinds can be made.
 void addInterface(const std::string& name, const CollectOptions& options) {
     for (const auto* kind : {"dummy", "bridge", "veth"}) {
         const auto made = runTool({options.tools + "/ip", "link", "add", name, "type", kind},
@@ -86,8 +86,8 @@ std::vector<std::string> loadCommand(const BootPlan::Source& source, const Colle
     return {};
 }
 
-/// What is wrong in the file itself. Anything else may be the scratch namespace's fault (an interface or a
-/// module that is not there, no network), and then nobody knows what happens at boot.
+/// True for errors of the file itself. Other errors may come from the scratch namespace (a missing interface
+/// or module, no network): then the result of a boot is unknown.
 bool isWrongInItself(const std::string& error) {
     const auto holds = [&](const char* text) { return error.find(text) != std::string::npos; };
     return !holds("ermission denied") &&
@@ -130,7 +130,7 @@ Rehearsal perform(const BootPlan& plan, const CollectOptions& options) {
     return out;
 }
 
-// What the child says: its faults and its reason a line each, then the listing.
+// The child's report: a line for each fault and for the reason, then the listing.
 
 std::string toText(const Rehearsal& rehearsal) {
     std::string out;
@@ -167,7 +167,7 @@ void writeAll(int fd, std::string_view text) {
     }
 }
 
-/// Everything until the other side closes. False at the deadline.
+/// Reads until the other side closes. False at the deadline.
 bool readAll(int fd, Clock::time_point end, std::string& out) {
     std::array<char, 16'384> buffer{};
     for (;;) {
@@ -199,7 +199,7 @@ Rehearsal rehearse(const BootPlan& plan, const CollectOptions& options) {
     }
     const pid_t child = fork();
     if (child == 0) {
-        // Its tools end with it.
+        // A process group of its own, so that its tools end with it.
         setpgid(0, 0);
         close(ends[0]);
         const bool at_root = chdir("/") == 0;

@@ -8,17 +8,16 @@
 
 namespace lapwing::agent {
 
-/// What was there once the files of a plan had been loaded.
+/// The rules after the files of a plan were loaded.
 struct Rehearsal {
-    std::string listing;  ///< as listingOf() gives one, without a host; "" if that is not known
-    std::string unknown;  ///< why it is not
-    std::vector<std::string>
-        faults;  ///< of each file of which nothing can be loaded, ever: what is wrong in it
+    std::string listing;              ///< as listingOf() gives one, without a host; "" if unknown
+    std::string unknown;              ///< why the listing is unknown
+    std::vector<std::string> faults;  ///< an error of each file that can never be loaded
 };
 
-/// Loads the files in a child process, into a network namespace that only this child has, and lists what
-/// filters there. The namespace belongs to a user namespace of the child's, so that no capability is needed
-/// and nothing of this machine can be changed. Takes no longer than `options.rehearsal_deadline`.
+/// Loads the files in a child process, in a network namespace of its own, and lists the rules there. The
+/// namespace belongs to a user namespace of the child, so that this needs no capability and cannot change
+/// this machine. Takes no longer than `options.rehearsal_deadline`.
 Rehearsal rehearse(const BootPlan& plan, const CollectOptions& options);
 
 }  // namespace lapwing::agent

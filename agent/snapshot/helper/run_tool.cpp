@@ -42,7 +42,7 @@ struct Pipe {
     }
 };
 
-/// Takes what is there. False once the other side has closed.
+/// Reads the available bytes. False once the other side has closed.
 bool take(int fd, std::string& out) {
     std::array<char, 16'384> buffer{};
     const auto got = read(fd, buffer.data(), buffer.size());
@@ -52,7 +52,7 @@ bool take(int fd, std::string& out) {
     return got > 0 || (got < 0 && errno == EINTR);
 }
 
-/// Empty, or why it was given up.
+/// Reads both pipes to their ends. Returns "", or why it gave up.
 std::string drain(Pipe& out, Pipe& err, Clock::time_point end, std::size_t most, ToolOutput& result) {
     while (out.read_end >= 0 || err.read_end >= 0) {
         const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(end - Clock::now()).count();
@@ -105,7 +105,7 @@ ToolOutput runTool(const std::vector<std::string>& argv, std::chrono::millisecon
     }
     arguments.push_back(nullptr);
     std::string locale = "LC_ALL=C";
-    // A lock of iptables' restore; its own file is read-only in the unit's sandbox.
+    // iptables-restore locks this file; its usual one is read-only in the unit's sandbox.
     std::string lock = "XTABLES_LOCKFILE=/dev/null";
     std::array<char*, 3> environment{locale.data(), lock.data(), nullptr};
     pid_t pid = 0;

@@ -15,12 +15,12 @@ namespace lapwing::agent {
 
 namespace {
 
-/// In the order of precedence; the generators' hold what comes from init scripts and /etc/rc.local.
+/// In the order of precedence. The generators' directories hold units for init scripts and /etc/rc.local.
 constexpr const char* kDirectories[] = {"/etc/systemd/system",           "/run/systemd/system",
                                         "/run/systemd/generator.early",  "/run/systemd/generator",
                                         "/usr/local/lib/systemd/system", "/usr/lib/systemd/system",
                                         "/lib/systemd/system",           "/run/systemd/generator.late"};
-/// Targets that are no part of a boot.
+/// Targets outside a boot.
 constexpr const char* kOtherTargets[] = {"shutdown", "reboot", "poweroff", "halt",     "kexec",
                                          "umount",   "final",  "rescue",   "emergency"};
 constexpr std::size_t kMostUnitBytes = 1U << 16;
@@ -62,7 +62,8 @@ std::vector<std::string> wordsOf(std::string line) {
 
 using Commands = std::map<std::string, std::vector<std::vector<std::string>>>;
 
-/// Adds the commands of a unit's file, or of a drop-in: there an empty line takes away those from before.
+/// Adds the commands of a unit's file or of a drop-in; an empty line in a drop-in removes the earlier
+/// commands.
 void readCommands(const std::string& text, Commands& out) {
     std::istringstream in(text);
     std::string line;
@@ -157,7 +158,7 @@ std::set<std::string> Units::enabled() const {
 std::vector<std::vector<std::string>> Units::commandsOf(const std::string& service) const {
     Commands commands;
     readCommands(textOfFile(fileOf(service), kMostUnitBytes), commands);
-    // Of drop-ins of one name the first directory's counts; systemd reads them in the order of their names.
+    // The first directory wins among drop-ins of one name; systemd reads them in the order of their names.
     std::map<std::string, std::string> drop_ins;
     for (const auto* directory : kDirectories) {
         const auto place = root_ + directory + "/" + service + ".d";

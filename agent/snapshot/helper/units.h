@@ -6,16 +6,16 @@
 
 namespace lapwing::agent {
 
-/// systemd's units as its directories below `root` tell of them, without asking systemd.
+/// systemd's units, read from its directories below `root`, without asking systemd.
 class Units {
   public:
     explicit Units(std::string root);
 
-    /// This machine is one that systemd has booted.
+    /// True on a machine that systemd has booted.
     bool areHere() const;
     /// Services that a target wants or requires at boot, unless they are masked or have no file.
     std::set<std::string> enabled() const;
-    /// The command lines that the service starts with, in words.
+    /// The command lines that start the service, in words.
     std::vector<std::vector<std::string>> commandsOf(const std::string& service) const;
 
   private:

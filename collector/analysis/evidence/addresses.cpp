@@ -9,6 +9,25 @@
 
 namespace lapwing::analysis::evidence {
 
+namespace {
+
+/// The addresses that a host's agent reports, but for those of its own and of its link.
+std::vector<reach::Address> routedAddresses(const Network& network, const std::string& host) {
+    std::vector<reach::Address> out;
+    const auto found = network.hosts.find(host);
+    if (found == network.hosts.end()) {
+        return out;
+    }
+    for (const auto& held : found->second.addresses) {
+        if (!held.address.isLoopback() && !held.address.isLinkLocal()) {
+            out.push_back(held.address);
+        }
+    }
+    return out;
+}
+
+}  // namespace
+
 std::vector<reach::Address> knownAddresses(const Network& network, const std::string& host) {
     std::set<reach::Address> out;
     const auto add = [&](const std::string& text) {
@@ -41,13 +60,13 @@ std::vector<reach::Address> knownAddresses(const Network& network, const std::st
 
 std::vector<reach::Address> likelyAddresses(const Network& network, const std::string& host) {
     auto out = knownAddresses(network, host);
-    const auto found = network.hosts.find(host);
-    if (!out.empty() || found == network.hosts.end()) {
-        return out;
+    std::set<reach::Family> known;
+    for (const auto& address : out) {
+        known.insert(address.family);
     }
-    for (const auto& held : found->second.addresses) {
-        if (!held.address.isLoopback() && !held.address.isLinkLocal()) {
-            out.push_back(held.address);
+    for (const auto& address : routedAddresses(network, host)) {
+        if (!known.contains(address.family)) {
+            out.push_back(address);
         }
     }
     return out;
@@ -67,8 +86,10 @@ std::vector<reach::Address> entryAddresses(const Site& site) {
 std::vector<reach::Address> balancerAddresses(const Network& network, const Site& site) {
     auto out = entryAddresses(site);
     for (const auto& [instance, balancer] : network.balancers) {
-        const auto known = likelyAddresses(network, instance);
-        out.insert(out.end(), known.begin(), known.end());
+        for (const auto& addresses :
+             {knownAddresses(network, instance), routedAddresses(network, instance)}) {
+            out.insert(out.end(), addresses.begin(), addresses.end());
+        }
     }
     return out;
 }

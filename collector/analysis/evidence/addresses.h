@@ -9,18 +9,19 @@
 
 namespace lapwing::analysis::evidence {
 
-/// Addresses by which other hosts know this one: those of the load balancer's servers, of attempts at it, and
-/// the ones that it calls from by itself. Not its second addresses.
+/// Addresses by which other hosts know this one: those of the load balancer's servers, the targets of
+/// attempts at it, and the sources of its own attempts. Second addresses are left out.
 std::vector<reach::Address> knownAddresses(const Network& network, const std::string& host);
 
-/// The known addresses of a host; where none is known, each of its addresses that is routed: an allow-list
-/// that misses one locks the host out.
+/// The known addresses of a host. In a family in which none is known, each of its addresses that is routed:
+/// an allow-list that misses one locks the host out.
 std::vector<reach::Address> likelyAddresses(const Network& network, const std::string& host);
 
 /// The addresses among the declared entries: those of load balancers.
 std::vector<reach::Address> entryAddresses(const Site& site);
 
-/// Addresses from which requests of load balancers come: those of the entries and of each load balancer.
+/// Addresses from which requests of load balancers come: those of the entries, and every routed address of
+/// each load balancer. Behind a virtual address the others do not see from which one it connects.
 std::vector<reach::Address> balancerAddresses(const Network& network, const Site& site);
 
 /// Every host of the site, by the addresses under which the others know it.

@@ -1,7 +1,7 @@
 #include <algorithm>
 
 #include "collector/analysis/exposure/exposed.h"
-#include "collector/analysis/exposure/remedy.h"
+#include "collector/analysis/exposure/flows.h"
 
 namespace lapwing::analysis::exposure {
 
@@ -13,7 +13,7 @@ struct Blocked {
     bool known = true;
 };
 
-/// Those of the flow's sources that the ruleset keeps out.
+/// The sources of the flow that the ruleset keeps out.
 Blocked blockedOf(const reach::Ruleset& ruleset, const Context& context, const evidence::Host& host,
                   const Flow& flow) {
     Blocked out;
@@ -28,12 +28,28 @@ Blocked blockedOf(const reach::Ruleset& ruleset, const Context& context, const e
             }
         }
     }
-    std::sort(out.from.begin(), out.from.end(), [](const auto& a, const auto& b) {
-        return std::tie(a.family, a.low, a.high) < std::tie(b.family, b.low, b.high);
-    });
-    out.from.erase(std::unique(out.from.begin(), out.from.end()), out.from.end());
+    evidence::sortUnique(out.from);
     out.rules = {rules.begin(), rules.end()};
     return out;
+}
+
+/// The flow's rule for legacy iptables. Protocols by their number: without /etc/protocols it knows no names.
+std::string legacyCommand(const Flow& flow, const reach::AddressRange& source) {
+    const bool vrrp = flow.protocol == reach::Protocol::vrrp;
+    return std::string(source.family == reach::Family::ipv4 ? "iptables" : "ip6tables") +
+           "-legacy -I INPUT -s " + source.toString() +
+           (vrrp ? " -p " + std::to_string(reach::kVrrp) : " -p tcp --dport " + std::to_string(flow.port)) +
+           " -j ACCEPT\n";
+}
+
+/// Before the rule at `place`, or at the end of the chain whose policy is in the way.
+std::string nftCommand(const std::string& place, const Flow& flow, const reach::AddressRange& source) {
+    const auto handle = place.find(" handle ");
+    const auto chain = place.substr(0, std::min(handle, place.find(" policy ")));
+    const auto rule = ruleText({{addressMatch(sourceField(source.family), {source}), flow.match()}});
+    return (handle == std::string::npos ? "nft add rule " + chain
+                                        : "nft insert rule " + chain + place.substr(handle)) +
+           " " + rule + "\n";
 }
 
 /// One command for each rule or policy that is in the way.
@@ -41,30 +57,9 @@ std::string remedyFor(const Blocked& found, const Flow& flow) {
     std::string out =
         "Let it in before the rule that drops it. As root, and in the file that the rules come from:\n";
     for (const auto& place : found.rules) {
-        const auto handle = place.find(" handle ");
-        const auto policy = place.find(" policy ");
-        const auto chain = place.substr(0, std::min(handle, policy));
         for (const auto& source : found.from) {
-            const bool v4 = source.family == reach::Family::ipv4;
-            const auto port = std::to_string(flow.port);
-            const bool vrrp = flow.protocol == reach::Protocol::vrrp;
-            if (place.starts_with("legacy ")) {
-                out.append(v4 ? "iptables" : "ip6tables")
-                    .append("-legacy -I INPUT -s ")
-                    .append(source.toString());
-                out.append(vrrp ? " -p 112" : " -p tcp --dport " + port).append(" -j ACCEPT\n");
-                continue;
-            }
-            if (handle != std::string::npos) {
-                out.append("nft insert rule ")
-                    .append(chain)
-                    .append(" handle ")
-                    .append(place.substr(handle + 8));
-            } else {
-                out.append("nft add rule ").append(chain);
-            }
-            out.append(v4 ? " ip" : " ip6").append(" saddr ").append(source.toString());
-            out.append(" ").append(matchText(flow)).append(" accept\n");
+            out +=
+                place.starts_with("legacy ") ? legacyCommand(flow, source) : nftCommand(place, flow, source);
         }
     }
     return out;
@@ -99,8 +94,7 @@ void judgeFlow(const Context& context, const evidence::Host& host, const reach::
         }
         const auto shown = shownBy(attempt.result, attempt.control_ok);
         finding.evidence.push_back(
-            {"attempt from " + attempt.from, attempt.source + " to " + attempt.address + ":" +
-                                                 std::to_string(attempt.port) + ": " +
+            {"attempt from " + attempt.from, attempt.source + " to " + endpointText(attempt) + ": " +
                                                  evidence::connectResultName(attempt.result)});
         if (shown == Shown::silent || shown == Shown::refused) {
             finding.confidence = Confidence::confirmed;
@@ -119,17 +113,13 @@ void judgeFlow(const Context& context, const evidence::Host& host, const reach::
 }  // namespace
 
 void judgeBlocked(const Context& context, Judgement& out) {
-    for (const auto& [name, host] : context.network.hosts) {
-        const auto* ruleset = rulesetOf(context, host);
-        if (ruleset == nullptr) {
-            continue;
-        }
-        for (const auto& flow : neededFlows(context, host, false)) {
+    eachRuleset(context, [&](const evidence::Host& host, const reach::Ruleset& ruleset) {
+        for (const auto& flow : neededFlows(context, host, FlowScope::site).list) {
             if (!flow.from.empty()) {
-                judgeFlow(context, host, *ruleset, flow, out);
+                judgeFlow(context, host, ruleset, flow, out);
             }
         }
-    }
+    });
 }
 
 }  // namespace lapwing::analysis::exposure

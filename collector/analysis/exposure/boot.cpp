@@ -10,7 +10,7 @@ constexpr std::size_t kMostLines = 12;
 constexpr const char* kPersistent = "netfilter-persistent.service";
 constexpr const char* kNftables = "nftables.service";
 
-/// Programs that make their rules again when they start, beside those that a file holds.
+/// Programs that add their rules to those of a file each time they start.
 std::vector<std::string> addedLater(const reach::Ruleset& ruleset) {
     std::vector<std::string> out;
     for (const auto& manager : ruleset.managers()) {
@@ -58,7 +58,7 @@ std::string saveByNft(const evidence::Host& host, const reach::Ruleset& live) {
     return out + left_out;
 }
 
-/// How to keep the rules of now: by what loads rules at boot already, where that can hold them.
+/// How to keep the present rules: with the unit that loads rules at boot already, where it can hold them.
 std::string keepRules(const evidence::Host& host, const reach::Ruleset& live) {
     std::string out = "If the rules of now are what you mean, on " + host.name + " as root:\n";
     out +=
@@ -78,7 +78,7 @@ std::string loadedBy(const evidence::Host& host) {
     return host.boot.sources.empty() ? "no enabled unit loads any rules" : "rehearsed: " + host.boot.sources;
 }
 
-/// It cannot be told: that is not fine.
+/// An unknown boot configuration is a finding, too.
 Finding untold(const evidence::Host& host) {
     Finding finding;
     finding.severity = Severity::info;
@@ -136,29 +136,26 @@ std::optional<Finding> compared(const evidence::Host& host, const reach::Ruleset
     return finding;
 }
 
-void judgeHost(const Context& context, const evidence::Host& host, Judgement& out) {
+void judgeHost(const Context& context, const evidence::Host& host, const reach::Ruleset& live,
+               Judgement& out) {
     const FindingKey key{"F10", host.name};
     const auto& boot = host.boot;
-    const auto* live = rulesetOf(context, host);
-    if (live == nullptr) {
-        return;
-    }
-    // They keep what they are told, and make rules of it when they start.
+    // These units store their rules themselves and load them at every start.
     if (!boot.makers.empty()) {
         conclude(out, key, std::nullopt);
         return;
     }
     if (!boot.unknown.empty()) {
-        conclude(out, key, live->hasRules() ? std::optional(untold(host)) : std::nullopt);
+        conclude(out, key, live.hasRules() ? std::optional(untold(host)) : std::nullopt);
         return;
     }
     const auto* rehearsed = context.other_ruleset ? context.other_ruleset(host, boot.digest) : nullptr;
     if (rehearsed == nullptr || !host.listeners_known) {
         return;
     }
-    const auto opened = openings(context, host, *live, *rehearsed);
-    const auto lost = lostFlows(context, host, *live, *rehearsed);
-    auto finding = compared(host, *live, *rehearsed, opened, lost);
+    const auto opened = openings(context, host, live, *rehearsed);
+    const auto lost = lostFlows(context, host, live, *rehearsed);
+    auto finding = compared(host, live, *rehearsed, opened, lost);
     if (finding || (opened.known && lost.known)) {
         conclude(out, key, std::move(finding));
     }
@@ -167,9 +164,9 @@ void judgeHost(const Context& context, const evidence::Host& host, Judgement& ou
 }  // namespace
 
 void judgeBoot(const Context& context, Judgement& out) {
-    for (const auto& [name, host] : context.network.hosts) {
-        judgeHost(context, host, out);
-    }
+    eachRuleset(context, [&](const evidence::Host& host, const reach::Ruleset& ruleset) {
+        judgeHost(context, host, ruleset, out);
+    });
 }
 
 }  // namespace lapwing::analysis::exposure

@@ -11,7 +11,7 @@ using reach::Verdict;
 
 constexpr Family kFamilies[] = {Family::ipv4, Family::ipv6};
 
-/// The most open of what packets from there meet, by whatever address of the host.
+/// The most open result of packets from that source to any address of the host.
 std::optional<reach::Result> met(const evidence::Host& host, const reach::Ruleset& ruleset, Family family,
                                  int port, const reach::AddressRange& source,
                                  const evidence::Listener* bound) {
@@ -56,7 +56,7 @@ std::vector<reach::AddressRange> knownSources(const Context& context, const evid
     for (const auto& address : evidence::entryAddresses(context.site)) {
         add(reach::AddressRange::of(address));
     }
-    for (const auto& flow : neededFlows(context, host)) {
+    for (const auto& flow : neededFlows(context, host, FlowScope::watching).list) {
         for (const auto& source : flow.from) {
             add(source);
         }
@@ -73,11 +73,7 @@ std::string portText(int port, const evidence::Listener* listener) {
     return service == name ? name : name + " (" + service + ")";
 }
 
-const char* inWords(Family family) {
-    return family == Family::ipv4 ? " over IPv4" : " over IPv6";
-}
-
-/// Made by fail2ban, which bans and lifts bans all the time.
+/// Decided by fail2ban, which adds and removes bans all the time.
 bool isBan(const reach::Result& result) {
     return std::any_of(result.decided_by.begin(), result.decided_by.end(),
                        [](const auto& place) { return place.find(" f2b-") != std::string::npos; });
@@ -113,7 +109,7 @@ class Comparison {
         if (!before || !after) {
             return;
         }
-        Opening opening{family, port,  listener, portText(port, listener) + inWords(family),
+        Opening opening{family, port,  listener, portText(port, listener) + " over " + familyText(family),
                         {},     false, {},       {}};
         const bool anybody_before = before->verdict == Verdict::must_reach;
         const bool anybody_after = after->verdict == Verdict::must_reach;
@@ -190,7 +186,7 @@ std::string loadAgain(const evidence::Host& host) {
 LostFlows lostFlows(const Context& context, const evidence::Host& host, const reach::Ruleset& before,
                     const reach::Ruleset& after) {
     LostFlows out;
-    for (const auto& flow : neededFlows(context, host, false)) {
+    for (const auto& flow : neededFlows(context, host, FlowScope::site).list) {
         const bool listens =
             !listenersOf(host, [&](const auto& one) { return one.port == flow.port; }).empty();
         auto sources = flow.from;

@@ -1,14 +1,14 @@
 #pragma once
 
 #include "collector/analysis/exposure/exposed.h"
-#include "collector/analysis/exposure/remedy.h"
+#include "collector/analysis/exposure/flows.h"
 
 namespace lapwing::analysis::exposure {
 
-/// Something that one ruleset blocks and another lets in.
+/// A packet that one ruleset blocks and another lets in.
 struct Opening {
     reach::Family family = reach::Family::ipv4;
-    int port = 0;  ///< TCP; 0: one that no rule names and on which nothing listens
+    int port = 0;  ///< TCP; 0 for a port that no rule names and on which nothing listens
     const evidence::Listener* listener = nullptr;
     std::string what;  ///< "tcp/3306 (mysql) over IPv4 from anywhere"
     reach::AddressRange source;
@@ -22,17 +22,17 @@ struct Openings {
     bool known = true;  ///< no verdict that counts was uncertain
 };
 
-/// What `after` lets in and `before` blocks of the host's listeners and of a port that no rule names, from
-/// anybody and from each address that is known to belong to the site. An address counts by itself only where
-/// not everybody was let in before: that a ban of fail2ban's ends opens nothing.
+/// Packets to the host's listeners and to a port that no rule names that `after` lets in and `before` blocks:
+/// from anybody, and from each known address of the site. A single address counts only where neither ruleset
+/// lets in everybody: the end of a fail2ban ban opens nothing.
 Openings openings(const Context& context, const evidence::Host& host, const reach::Ruleset& before,
                   const reach::Ruleset& after);
 
-/// What becomes of the opening in yet another ruleset: of the same port and the same source.
+/// The verdict of a third ruleset on the same port and source.
 std::optional<reach::Verdict> verdictOf(const evidence::Host& host, const reach::Ruleset& ruleset,
                                         const Opening& opening);
 
-/// A flow that the site needs, that `before` lets in and `after` does not.
+/// A flow that the site needs, and that `before` lets in and `after` blocks.
 struct LostFlow {
     std::string what;  ///< "tcp/80 from 10.77.0.10 (the load balancer)"
     std::vector<std::string> rules;
@@ -45,7 +45,7 @@ struct LostFlows {
 LostFlows lostFlows(const Context& context, const evidence::Host& host, const reach::Ruleset& before,
                     const reach::Ruleset& after);
 
-/// The command that loads again what the boot loads: "systemctl restart nftables.service".
+/// The command that loads the rules of the boot again: "systemctl restart nftables.service".
 std::string loadAgain(const evidence::Host& host);
 
 }  // namespace lapwing::analysis::exposure

@@ -1,6 +1,6 @@
 #include <algorithm>
 
-#include "collector/analysis/exposure/exposure.h"
+#include "collector/analysis/exposure/exposed.h"
 #include "collector/analysis/exposure/remedy.h"
 
 namespace lapwing::analysis::exposure {
@@ -8,10 +8,6 @@ namespace lapwing::analysis::exposure {
 namespace {
 
 constexpr reach::Family kFamilies[] = {reach::Family::ipv4, reach::Family::ipv6};
-
-const char* inWords(reach::Family family) {
-    return family == reach::Family::ipv4 ? "IPv4" : "IPv6";
-}
 
 const char* inWords(Shown shown) {
     switch (shown) {
@@ -55,7 +51,7 @@ Observed observe(const Context& context, const evidence::Host& host) {
     if (host.hasFamily(reach::Family::ipv4) && !out.accepting.empty()) {
         std::vector<std::string> words;
         for (const auto family : out.accepting) {
-            words.emplace_back(inWords(family));
+            words.emplace_back(familyText(family));
         }
         out.evidence.push_back(
             {"ruleset of " + host.name,
@@ -74,7 +70,7 @@ Observed observe(const Context& context, const evidence::Host& host) {
     return out;
 }
 
-/// Another attempt from an address that nobody would allow-list says something about the default, too.
+/// Adds the successful attempts from second addresses, which no allow-list names: they show the default, too.
 void addAttempts(const Context& context, const evidence::Host& host, std::vector<Evidence>& evidence) {
     std::map<std::pair<std::string, std::string>, std::vector<std::string>> open;
     for (const auto& attempt : host.attempts) {
@@ -115,8 +111,7 @@ void judgeHost(const Context& context, const evidence::Host& host, Judgement& ou
     finding.not_assessed = notAssessedFromInside();
     if (accepts && !ipv6_only) {
         switch (seen.canary) {
-            // Where nothing listens a host without rules answers with a reset: that supports the ruleset's
-            // verdict.
+            // A host without rules answers with a reset where nothing listens, which supports the verdict.
             case Shown::open:
             case Shown::refused:
                 finding.confidence = Confidence::confirmed;

@@ -27,12 +27,12 @@ std::string whenText(const evidence::RulesChange& change) {
                                    timeText(change.first) + " and " + timeText(change.last);
 }
 
-/// Somebody meant it: what loads rules at boot would let it in as well.
+/// The opening is deliberate: the rules that are loaded at boot let it in as well.
 bool isMeant(const evidence::Host& host, const reach::Ruleset* rehearsed, const Opening& opening) {
     if (rehearsed != nullptr && !host.boot.sources.empty()) {
         return verdictOf(host, *rehearsed, opening) == reach::Verdict::must_reach;
     }
-    // ufw keeps what it is told.
+    // ufw stores its rules itself.
     const auto& makers = host.boot.makers;
     const auto& rules = opening.after.decided_by;
     return std::find(makers.begin(), makers.end(), "ufw.service") != makers.end() && !rules.empty() &&
@@ -40,7 +40,7 @@ bool isMeant(const evidence::Host& host, const reach::Ruleset* rehearsed, const 
                        [](const auto& place) { return place.find(" ufw") != std::string::npos; });
 }
 
-/// The site cannot do without it. That ssh is let in from anywhere for want of a declaration is no such need.
+/// The site needs it. Where no source of ssh is declared, ssh from anywhere is no such need.
 bool isNeeded(const std::vector<Flow>& flows, const Opening& opening) {
     return std::any_of(flows.begin(), flows.end(), [&](const Flow& flow) {
         if (flow.protocol != reach::Protocol::tcp || flow.port == 0 || flow.port != opening.port) {
@@ -58,8 +58,9 @@ bool isPolicy(const std::string& place) {
     return place.find(" policy ") != std::string::npos;
 }
 
-/// What takes back that a chain whose policy dropped it lets it in now, by a rule or by another policy. Where
-/// a rule that dropped it is gone there is no such command: nobody knows what it said.
+/// Commands that close the openings again, where a chain dropped the packet by its policy before and now
+/// accepts it by a rule or by another policy. Where a dropping rule is gone, no command is known: its text is
+/// not.
 std::string closing(const std::vector<Opening>& openings) {
     std::set<std::string> commands;
     for (const auto& opening : openings) {
@@ -102,7 +103,7 @@ std::string remedyFor(const evidence::Host& host, const std::vector<Opening>& op
     return out + "If it is meant, put it into the file that is loaded at boot, too: then this finding goes.";
 }
 
-/// Whether what is open now can be used, as others have tried.
+/// Adds the attempts that tried the openings.
 void addAttempts(const Context& context, const evidence::Host& host, const std::vector<Opening>& openings,
                  Finding& finding) {
     for (const auto& attempt : host.attempts) {
@@ -116,8 +117,7 @@ void addAttempts(const Context& context, const evidence::Host& host, const std::
             continue;
         }
         finding.evidence.push_back({"attempt from " + attempt.from,
-                                    attempt.source + " to " + attempt.address + ":" +
-                                        std::to_string(attempt.port) +
+                                    attempt.source + " to " + endpointText(attempt) +
                                         " since then: " + evidence::connectResultName(attempt.result)});
         if (attempt.result == evidence::ConnectResult::open) {
             finding.confidence = Confidence::confirmed;
@@ -125,7 +125,7 @@ void addAttempts(const Context& context, const evidence::Host& host, const std::
     }
 }
 
-/// What is open now and was blocked by one of the rulesets from before; of several, by the newest.
+/// Openings since any of the earlier rulesets; where several blocked the same packet, the newest counts.
 Openings openedWithin(const Context& context, const evidence::Host& host,
                       const std::vector<std::string>& before, const reach::Ruleset& now) {
     Openings out;
@@ -148,10 +148,10 @@ Openings openedWithin(const Context& context, const evidence::Host& host,
     return out;
 }
 
-void judgeHost(const Context& context, const evidence::Host& host, Judgement& out) {
+void judgeHost(const Context& context, const evidence::Host& host, const reach::Ruleset& now,
+               Judgement& out) {
     const FindingKey key{"F11", host.name};
-    const auto* now = rulesetOf(context, host);
-    if (now == nullptr || !context.rules_change || !context.other_ruleset) {
+    if (!context.rules_change || !context.other_ruleset) {
         return;
     }
     const auto change = context.rules_change(host.name);
@@ -162,10 +162,10 @@ void judgeHost(const Context& context, const evidence::Host& host, Judgement& ou
     if (!host.listeners_known) {
         return;
     }
-    auto opened = openedWithin(context, host, change->before, *now);
+    auto opened = openedWithin(context, host, change->before, now);
     const auto* rehearsed =
         host.boot.digest.empty() ? nullptr : context.other_ruleset(host, host.boot.digest);
-    const auto needed = neededFlows(context, host);
+    const auto needed = neededFlows(context, host, FlowScope::watching).list;
     std::erase_if(opened.list,
                   [&](const Opening& one) { return isNeeded(needed, one) || isMeant(host, rehearsed, one); });
     if (opened.list.empty()) {
@@ -205,9 +205,9 @@ void judgeHost(const Context& context, const evidence::Host& host, Judgement& ou
 }  // namespace
 
 void judgeDrift(const Context& context, Judgement& out) {
-    for (const auto& [name, host] : context.network.hosts) {
-        judgeHost(context, host, out);
-    }
+    eachRuleset(context, [&](const evidence::Host& host, const reach::Ruleset& ruleset) {
+        judgeHost(context, host, ruleset, out);
+    });
 }
 
 }  // namespace lapwing::analysis::exposure

@@ -2,9 +2,10 @@
 
 #include <algorithm>
 
+#include "common/endpoint.h"
+
 namespace lapwing::analysis::exposure {
 
-/// Sources that no packet from elsewhere has: this network, loopback, multicast and reserved.
 std::vector<reach::AddressRange> impossibleSources(reach::Family family) {
     std::vector<reach::AddressRange> out;
     const auto networks = family == reach::Family::ipv4
@@ -33,7 +34,7 @@ struct Exposure {
     std::vector<reach::AddressRange> may;
 };
 
-/// From where the rules let connections to these listeners in, without those who may.
+/// The sources from which the rules let connections to these listeners in, without the allowed ones.
 Exposure byRuleset(const Context& context, const evidence::Host& host,
                    const std::vector<const evidence::Listener*>& listeners,
                    const std::vector<reach::AddressRange>& allowed) {
@@ -95,8 +96,7 @@ Tried byAttempts(const Context& context, const evidence::Host& host, const std::
         const auto shown = shownBy(attempt.result, attempt.control_ok);
         out.worst = std::min(out.worst, shown);
         auto text = attempt.source + (attempt.second ? " (a second address)" : "") + " to " +
-                    attempt.address + ":" + std::to_string(attempt.port) + ": " +
-                    evidence::connectResultName(attempt.result);
+                    endpointText(attempt) + ": " + evidence::connectResultName(attempt.result);
         if (shown == Shown::silent) {
             text += ", while the control port answered";
         }
@@ -131,17 +131,14 @@ Evidence listenerEvidence(const evidence::Host& host,
     std::set<std::string> places;
     std::string process;
     for (const auto* listener : listeners) {
-        places.insert((listener->family == reach::Family::ipv6 || listener->address == "::"
-                           ? "[" + listener->address + "]"
-                           : listener->address) +
-                      ":" + std::to_string(listener->port));
+        places.insert(Endpoint{listener->address, static_cast<std::uint16_t>(listener->port)}.toString());
         process = listener->process.empty() ? process : listener->process;
     }
     return {"sockets of " + host.name, (process.empty() ? "a program" : process) + " listens on " +
                                            joined({places.begin(), places.end()})};
 }
 
-/// True if somebody is among the ranges whom no rule names.
+/// The ranges include an address that no rule names.
 bool includesStrangers(const reach::Ruleset& ruleset, const std::vector<reach::AddressRange>& ranges) {
     return contains(ranges, ruleset.stranger(reach::Family::ipv4)) ||
            contains(ranges, ruleset.stranger(reach::Family::ipv6));
@@ -173,6 +170,20 @@ const reach::Ruleset* rulesetOf(const Context& context, const evidence::Host& ho
     return host.agent_present && host.firewall_up == true ? context.ruleset(host) : nullptr;
 }
 
+void eachRuleset(const Context& context,
+                 const std::function<void(const evidence::Host&, const reach::Ruleset&)>& judge) {
+    for (const auto& [name, host] : context.network.hosts) {
+        if (const auto* ruleset = rulesetOf(context, host)) {
+            judge(host, *ruleset);
+        }
+    }
+}
+
+std::string managersText(const reach::Ruleset& ruleset) {
+    const auto managers = ruleset.managers();
+    return managers.empty() ? "" : " (rules of " + joined(managers) + ")";
+}
+
 std::vector<reach::AddressRange> declaredFor(const Site& site, const std::vector<std::string>& names) {
     std::vector<reach::AddressRange> out;
     for (const auto& allow : site.allow) {
@@ -186,6 +197,18 @@ std::vector<reach::AddressRange> declaredFor(const Site& site, const std::vector
         }
     }
     return out;
+}
+
+const char* familyText(reach::Family family) {
+    return family == reach::Family::ipv4 ? "IPv4" : "IPv6";
+}
+
+std::vector<reach::AddressRange> callersOf(const Context& context, const std::string& host) {
+    return evidence::asRanges(evidence::likelyAddresses(context.network, host));
+}
+
+std::string endpointText(const evidence::Attempt& attempt) {
+    return Endpoint{attempt.address, static_cast<std::uint16_t>(attempt.port)}.toString();
 }
 
 bool isOwn(const evidence::Host& host, const reach::AddressRange& sources) {
@@ -229,7 +252,7 @@ void judgeService(const Context& context, const evidence::Host& host, const Serv
         !rules.reach.empty() &&
         (!service.from_anywhere || (ruleset != nullptr && includesStrangers(*ruleset, rules.reach)));
     if (!exposed && tried.worst != Shown::open) {
-        // Of a host without an agent, attempts are all that there is.
+        // A host without an agent shows in attempts only.
         const bool closed = rules.known ? rules.may.empty()
                                         : !host.agent_present &&
                                               (tried.worst == Shown::refused || tried.worst == Shown::silent);

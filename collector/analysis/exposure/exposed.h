@@ -6,22 +6,22 @@
 
 namespace lapwing::analysis::exposure {
 
-/// What the service's answer to a stranger makes of its finding.
+/// The finding where the service gave a stranger a particular answer.
 struct Answered {
     Severity severity = Severity::high;
     std::string title = {};  ///< "": the service's own
 };
 
-/// Something that listens and should be reached by some only.
+/// A listening service that only some hosts should reach.
 struct Service {
     std::string id;       ///< of the finding
-    std::string subject;  ///< likewise
+    std::string subject;  ///< of the finding
     std::string title;
     Severity severity = Severity::high;
     std::vector<const evidence::Listener*> listeners;  ///< not on loopback
-    std::set<int> ports;  ///< further ones, of which only attempts tell (a host without an agent)
+    std::set<int> ports;  ///< further ports, which only attempts show (on a host without an agent)
     std::vector<reach::AddressRange> allowed;
-    /// It counts only what reaches anybody: an address that no rule names, a second address.
+    /// Only a way in for anybody counts: from an address that no rule names, or from a second address.
     bool from_anywhere = false;
     std::map<evidence::Greeting, Answered> by_greeting;
     std::function<std::string()> remedy;
@@ -35,20 +35,37 @@ std::vector<const evidence::Listener*> listenersOf(
 /// The present ruleset of a host whose agent reads it; null where it is not known.
 const reach::Ruleset* rulesetOf(const Context& context, const evidence::Host& host);
 
-/// What `site.allow` declares for that service's name, or its port.
+/// Calls `judge` for each host whose present ruleset is known.
+void eachRuleset(const Context& context,
+                 const std::function<void(const evidence::Host&, const reach::Ruleset&)>& judge);
+
+/// " (rules of ufw and Docker)"; "" where nothing tells who made the rules.
+std::string managersText(const reach::Ruleset& ruleset);
+
+/// The sources that `site.allow` declares for a service, by any of its names ("ssh", "tcp/22").
 std::vector<reach::AddressRange> declaredFor(const Site& site, const std::vector<std::string>& names);
 
-/// An address of the host itself is among them.
+/// "IPv4", "IPv6"
+const char* familyText(reach::Family family);
+
+/// The addresses from which a host connects to others: see evidence::likelyAddresses().
+std::vector<reach::AddressRange> callersOf(const Context& context, const std::string& host);
+
+/// Where the attempt went: "10.77.0.11:80", "[2001:db8::11]:80".
+std::string endpointText(const evidence::Attempt& attempt);
+
+/// The sources include an address of the host itself.
 bool isOwn(const evidence::Host& host, const reach::AddressRange& sources);
 
-/// Sources that no packet from elsewhere has: this network, loopback, multicast and reserved.
+/// Sources that packets from other hosts never have: this network, loopback, multicast and reserved.
 std::vector<reach::AddressRange> impossibleSources(reach::Family family);
 
-/// Packets from `source` to that port of the host, one for each address of that family (that `bound` serves).
+/// Packets from any source to that port of the host, one for each address of that family (that `bound`
+/// serves).
 std::vector<reach::Packet> packetsTo(const evidence::Host& host, reach::Family family, int port,
                                      const evidence::Listener* bound = nullptr);
 
-/// Combines what the ruleset says of a service with what attempts showed, and finds.
+/// Judges a service by the ruleset and by attempts together.
 void judgeService(const Context& context, const evidence::Host& host, const Service& service, Judgement& out);
 
 }  // namespace lapwing::analysis::exposure

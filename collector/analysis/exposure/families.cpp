@@ -10,7 +10,7 @@ namespace {
 using reach::Family;
 using reach::Verdict;
 
-/// What a stranger meets at that port, by whatever address: reached by one is reached.
+/// The most open verdict for a stranger at that port, over all addresses of the host.
 std::optional<Verdict> strangersVerdict(const reach::Ruleset& ruleset, const evidence::Host& host,
                                         Family family, const evidence::Listener& listener) {
     std::optional<Verdict> out;
@@ -27,10 +27,10 @@ std::optional<Verdict> strangersVerdict(const reach::Ruleset& ruleset, const evi
     return out;
 }
 
-void judgeHost(const Context& context, const evidence::Host& host, Judgement& out) {
+void judgeHost(const Context& context, const evidence::Host& host, const reach::Ruleset& ruleset,
+               Judgement& out) {
     const FindingKey key{"F6", host.name};
-    const auto* ruleset = rulesetOf(context, host);
-    if (ruleset == nullptr || !host.listeners_known) {
+    if (!host.listeners_known) {
         return;
     }
     std::set<int> open;
@@ -38,8 +38,8 @@ void judgeHost(const Context& context, const evidence::Host& host, Judgement& ou
     for (const auto* listener : listenersOf(host, [](const evidence::Listener& one) {
              return one.family == Family::ipv6 && one.isWildcard();
          })) {
-        const auto v4 = strangersVerdict(*ruleset, host, Family::ipv4, *listener);
-        const auto v6 = strangersVerdict(*ruleset, host, Family::ipv6, *listener);
+        const auto v4 = strangersVerdict(ruleset, host, Family::ipv4, *listener);
+        const auto v6 = strangersVerdict(ruleset, host, Family::ipv6, *listener);
         known = known && v4 != Verdict::may && v6 != Verdict::may;
         if (v4 == Verdict::must_block && v6 == Verdict::must_reach) {
             open.insert(listener->port);
@@ -66,14 +66,14 @@ void judgeHost(const Context& context, const evidence::Host& host, Judgement& ou
         {"sockets of " + host.name, joined(words) + " take IPv6 on every address (::)"});
     bool tried = false;
     for (const auto& attempt : host.attempts) {
-        if (!open.contains(attempt.port) || attempt.address.find(':') == std::string::npos ||
+        const auto address = reach::Address::parse(attempt.address);
+        if (!open.contains(attempt.port) || !address || address->family != Family::ipv6 ||
             attempt.at < context.rules_since(host.name)) {
             continue;
         }
         tried = true;
         finding.evidence.push_back(
-            {"attempt from " + attempt.from, attempt.source + " to [" + attempt.address +
-                                                 "]:" + std::to_string(attempt.port) + ": " +
+            {"attempt from " + attempt.from, attempt.source + " to " + endpointText(attempt) + ": " +
                                                  evidence::connectResultName(attempt.result)});
         if (attempt.result == evidence::ConnectResult::open) {
             finding.confidence = Confidence::confirmed;
@@ -84,18 +84,18 @@ void judgeHost(const Context& context, const evidence::Host& host, Judgement& ou
         finding.not_assessed.emplace_back("not tried over IPv6: no agent names an IPv6 address of " +
                                           host.name);
     }
-    finding.remedy =
-        "Filter both families alike: rules in a table of family inet do. This ruleset is one:\n" +
-        firewallRemedy(context, host);
+    finding.remedy = firewallRemedy(
+        context, host,
+        "Filter both families alike: rules in a table of family inet do. This ruleset is one:");
     conclude(out, key, std::move(finding));
 }
 
 }  // namespace
 
 void judgeFamilies(const Context& context, Judgement& out) {
-    for (const auto& [name, host] : context.network.hosts) {
-        judgeHost(context, host, out);
-    }
+    eachRuleset(context, [&](const evidence::Host& host, const reach::Ruleset& ruleset) {
+        judgeHost(context, host, ruleset, out);
+    });
 }
 
 }  // namespace lapwing::analysis::exposure

@@ -1,6 +1,6 @@
-#include <algorithm>
-
 #include "collector/analysis/exposure/exposed.h"
+#include "collector/analysis/exposure/remedy.h"
+#include "common/endpoint.h"
 
 namespace lapwing::analysis::exposure {
 
@@ -13,7 +13,8 @@ struct Forwarded {
     std::vector<std::string> rules;
 };
 
-/// What a stranger gets to by way of a changed destination; "" in `to` if nothing.
+/// Where a stranger's packets go after a change of their destination; `to` is "" if no such packet gets
+/// through.
 Forwarded forwardedBy(const reach::Ruleset& ruleset, const evidence::Host& host, int port,
                       const std::vector<reach::AddressRange>& allowed, bool& known) {
     Forwarded out;
@@ -46,32 +47,37 @@ Forwarded forwardedBy(const reach::Ruleset& ruleset, const evidence::Host& host,
     return out;
 }
 
-std::string remedyFor(const Forwarded& found, const std::vector<reach::AddressRange>& allowed) {
-    const auto colon = found.to.rfind(':');
-    const bool v6 = found.to.starts_with('[');
-    const auto address = v6 ? found.to.substr(1, colon - 2) : found.to.substr(0, colon);
-    std::vector<std::string> from;
-    for (const auto& range : allowed) {
-        if ((range.family == reach::Family::ipv6) == v6) {
-            from.push_back(range.toString());
+/// Sources from which connections to that port of the host succeed now, by attempts from main addresses.
+std::vector<reach::AddressRange> reachingNow(const evidence::Host& host, int port) {
+    std::vector<reach::AddressRange> out;
+    for (const auto& attempt : host.attempts) {
+        const auto source = reach::Address::parse(attempt.source);
+        if (source && attempt.port == port && !attempt.second &&
+            attempt.result == evidence::ConnectResult::open) {
+            out.push_back(reach::AddressRange::of(*source));
         }
     }
-    std::string except;
-    for (const auto& each : from) {
-        except += (except.empty() ? "" : ", ") + each;
+    evidence::sortUnique(out);
+    return out;
+}
+
+std::string remedyFor(const evidence::Host& host, int port, const Forwarded& found,
+                      std::vector<reach::AddressRange> allowed) {
+    std::string out = "Publish it on 127.0.0.1 only (`ports: [\"127.0.0.1:PORT:PORT\"]`)";
+    const auto to = Endpoint::parse(found.to);
+    const auto address = to ? to->address() : std::nullopt;
+    if (!address) {
+        return out + ".\n";
     }
-    const std::string ip = v6 ? "ip6" : "ip";
-    return "Publish it on 127.0.0.1 only (`ports: [\"127.0.0.1:PORT:PORT\"]`), or drop it on the forward "
-           "path. Save as "
-           "/etc/nftables.d/lapwing-forward.nft, load with: nft -f /etc/nftables.d/lapwing-forward.nft\n"
-           "table inet lapwing_forward\ndelete table inet lapwing_forward\ntable inet lapwing_forward {\n"
-           "  chain forward {\n    type filter hook forward priority -10; policy accept;\n    iifname \"" +
-           found.interface + "\" " + ip + " daddr " + address + " tcp dport " + found.to.substr(colon + 1) +
-           (except.empty() ? "" : " " + ip + " saddr != { " + except + " }") +
-           " ct state new drop\n  }\n}\n" +
-           (except.empty()
-                ? "# Name in site.allow (tcp/PORT) who should reach it: the rule then lets them in.\n"
-                : "");
+    const bool declared = !ofFamily(allowed, address->family).empty();
+    const auto reaching = reachingNow(host, port);
+    allowed.insert(allowed.end(), reaching.begin(), reaching.end());
+    out += ", or drop it on the forward path:\n";
+    out += loadableText(host.name, "/etc/nftables.d/lapwing-forward.nft",
+                        forwardTable(found.interface, *address, to->port, allowed));
+    return out + (declared
+                      ? ""
+                      : "# Name in site.allow (tcp/PORT) who should reach it: the rule then lets them in.\n");
 }
 
 void judgePort(const Context& context, const evidence::Host& host, const reach::Ruleset& ruleset, int port,
@@ -100,7 +106,7 @@ void judgePort(const Context& context, const evidence::Host& host, const reach::
         if (attempt.port == port && attempt.at >= context.rules_since(host.name)) {
             finding.evidence.push_back({"attempt from " + attempt.from,
                                         attempt.source + (attempt.second ? " (a second address)" : "") +
-                                            " to " + attempt.address + ":" + std::to_string(port) + ": " +
+                                            " to " + endpointText(attempt) + ": " +
                                             evidence::connectResultName(attempt.result)});
             if (attempt.second && attempt.result == evidence::ConnectResult::open) {
                 finding.confidence = Confidence::confirmed;
@@ -112,22 +118,21 @@ void judgePort(const Context& context, const evidence::Host& host, const reach::
         finding.not_assessed.emplace_back(
             "whether something answers there: agents try the ports on which the host itself listens");
     }
-    finding.remedy = remedyFor(found, allowed);
+    finding.remedy = remedyFor(host, port, found, allowed);
     conclude(out, key, std::move(finding));
 }
 
 }  // namespace
 
 void judgeForwarded(const Context& context, Judgement& out) {
-    for (const auto& [name, host] : context.network.hosts) {
-        const auto* ruleset = rulesetOf(context, host);
-        if (ruleset == nullptr || !ruleset->translates()) {
-            continue;
+    eachRuleset(context, [&](const evidence::Host& host, const reach::Ruleset& ruleset) {
+        if (!ruleset.translates()) {
+            return;
         }
-        for (const auto port : ruleset->namedPorts()) {
-            judgePort(context, host, *ruleset, port, out);
+        for (const auto port : ruleset.namedPorts()) {
+            judgePort(context, host, ruleset, port, out);
         }
-    }
+    });
 }
 
 }  // namespace lapwing::analysis::exposure

@@ -4,58 +4,42 @@
 #include <string>
 #include <vector>
 
+#include "collector/analysis/exposure/flows.h"
 #include "collector/analysis/judgement.h"
 
 namespace lapwing::analysis::exposure {
 
-/// One flow that a host must let in.
-struct Flow {
-    std::vector<reach::AddressRange> from;  ///< empty: from anywhere
-    int port = 0;                           ///< of TCP; 0 for VRRP
-    std::string why;
-    reach::Protocol protocol = reach::Protocol::tcp;
+// The rulesets that findings propose. Where an input is not known, the first line says which, and that the
+// ruleset is incomplete.
 
-    /// "tcp/3306", "vrrp"
-    std::string name() const;
+/// For the host's input: drops by default and lets the flows in.
+NftTable inputTable(const std::vector<Flow>& flows);
+
+/// `advice` in words, and the ruleset for the host's input with what the evaluator says of it.
+std::string firewallRemedy(const Context& context, const evidence::Host& host,
+                           const std::string& advice = "");
+
+/// For some ports of a host's input: only `from` connect to them. Everything else stays as it is.
+NftTable portsTable(const std::set<int>& ports, std::vector<reach::AddressRange> from);
+
+/// `advice` in words, and portsTable() for a host of which nothing but some ports is known. The advice alone
+/// where there are no ports.
+std::string portsRemedy(const Context& context, const std::string& host, const std::set<int>& ports,
+                        std::vector<reach::AddressRange> from, const std::string& advice);
+
+struct OutputTable {
+    NftTable table;
+    std::vector<std::string> missing;  ///< as of Flows
 };
 
-/// How nft writes what a flow is, after its source. Protocols by their number: a small system has no
-/// /etc/protocols, and there nft knows no names.
-std::string matchText(const Flow& flow);
+/// For the host's output: drops by default, and lets out what the site needs and the connections that there
+/// are now.
+OutputTable outputTable(const Context& context, const evidence::Host& host);
 
-inline constexpr int kSsh = 22;
-/// HAProxy's usual port for its statistics.
-inline constexpr int kStatistics = 8404;
-/// Ports of the host on which HAProxy shows its statistics, as far as attempts tell.
-std::set<int> statisticsPorts(const evidence::Host& host);
-
-/// The flows that the host needs, as far as they show: ssh, the load balancer to the web port, the database's
-/// peers, what other agents use as a control, the collector's own port, VRRP from who moves an address of it.
-/// `controls`: what other agents use as a control too, which the site itself does not need.
-std::vector<Flow> neededFlows(const Context& context, const evidence::Host& host, bool controls = true);
-
-/// The first packets of a flow from one of its sources, to the addresses by which others know the host: what
-/// its further addresses refuse harms nobody. Empty where the source is the host itself.
-std::vector<reach::Packet> packetsOf(const Context& context, const evidence::Host& host, const Flow& flow,
-                                     const reach::AddressRange& source);
-
-/// A whole ruleset as `nft -f` takes it, of one table of our own: drops by default and lets the flows in.
-/// Loading it again replaces it.
-std::string rulesetText(const std::string& host, const std::vector<Flow>& flows,
-                        const std::vector<std::string>& closed);
-
-/// The same ruleset as `nft -j` lists it: what the evaluator reads.
-std::string rulesetJson(const std::vector<Flow>& flows);
-
-/// The exact step for this host: the ruleset to load, and what the evaluator says of it.
-std::string firewallRemedy(const Context& context, const evidence::Host& host);
-
-/// For a host of which nothing is known but some ports: a table of our own that lets only `from` connect to
-/// them, and leaves everything else as it is.
-std::string portsRemedy(const std::string& host, const std::set<int>& ports,
-                        std::vector<reach::AddressRange> from);
-
-/// The exact step against outbound connections to anywhere: a table of our own at the output hook.
 std::string outboundRemedy(const Context& context, const evidence::Host& host);
+
+/// On the forward path: only `from` connect to `to`, to which rules send what comes in by `interface`.
+NftTable forwardTable(const std::string& interface, const reach::Address& to, int port,
+                      const std::vector<reach::AddressRange>& from);
 
 }  // namespace lapwing::analysis::exposure

@@ -1,21 +1,10 @@
-#include <algorithm>
-
 #include "collector/analysis/exposure/exposed.h"
+#include "collector/analysis/exposure/placed_servers.h"
 #include "collector/analysis/exposure/remedy.h"
 
 namespace lapwing::analysis::exposure {
 
 namespace {
-
-void addAddresses(const std::vector<reach::Address>& addresses, std::vector<reach::AddressRange>& out) {
-    for (const auto& address : addresses) {
-        out.push_back(reach::AddressRange::of(address));
-    }
-}
-
-std::string withRuleset(const Context& context, const evidence::Host& host, std::string first) {
-    return std::move(first) + "\n" + firewallRemedy(context, host);
-}
 
 /// F3, on the load balancer's own host: with an agent, or as attempts see it.
 void judgeStatistics(const Context& context, const evidence::Host& host, Judgement& out) {
@@ -36,32 +25,35 @@ void judgeStatistics(const Context& context, const evidence::Host& host, Judgeme
         {evidence::Greeting::http_401,
          {Severity::medium, "Anybody may try passwords on HAProxy's statistics on " + host.name}}};
     service.remedy = [&] {
-        return "Let only the site's hosts in, with the rules below; or, in haproxy.cfg, bind the "
-               "statistics to 127.0.0.1 where only an agent on " +
-               host.name +
-               " reads them. At once: take `stats admin` away, and ask for a password (`stats auth "
-               "USER:PASSWORD`; an agent elsewhere is told it by `user` and `password_file`): the finding "
-               "then stays, at medium. `systemctl reload haproxy` after either.\n" +
-               (host.agent_present ? firewallRemedy(context, host)
-                                   : portsRemedy(host.name, service.ports, service.allowed));
+        const auto advice =
+            "Let only the site's hosts in, with the rules below; or, in haproxy.cfg, bind the "
+            "statistics to 127.0.0.1 where only an agent on " +
+            host.name +
+            " reads them. At once: take `stats admin` away, and ask for a password (`stats auth "
+            "USER:PASSWORD`; an agent elsewhere is told it by `user` and `password_file`): the finding "
+            "then stays, at medium. `systemctl reload haproxy` after either.";
+        if (host.agent_present) {
+            return firewallRemedy(context, host, advice);
+        }
+        // Visitors enter by these ports, too.
+        auto ports = service.ports;
+        for (const int port : entryPorts(context, host)) {
+            ports.erase(port);
+        }
+        return portsRemedy(context, host.name, ports, service.allowed, advice);
     };
     service.not_assessed = {"the runtime API's unix sockets: their modes show on the host only"};
     judgeService(context, host, service, out);
 }
 
-/// F4: whoever is not the load balancer gets around what it does (TLS, limits, access control, its log).
+/// F4: other hosts bypass the load balancer's TLS, limits, access control and log.
 void judgeBypass(const Context& context, const evidence::Host& host, Judgement& out) {
     std::set<int> ports;
     std::string balancer;
-    for (const auto& [instance, one] : context.network.balancers) {
-        for (const auto& server : one.servers) {
-            const auto text = server.address.substr(0, server.address.rfind(':'));
-            const auto address = reach::Address::parse(text);
-            const auto* holder = address ? context.network.holder(*address) : nullptr;
-            if (instance != host.name && (server.server == host.name || holder == &host)) {
-                balancer = instance;
-                ports.insert(std::atoi(server.address.c_str() + server.address.rfind(':') + 1));
-            }
+    for (const auto& placed : placedServers(context)) {
+        if (placed.host == host.name && placed.balancer != host.name && !placed.local) {
+            balancer = placed.balancer;
+            ports.insert(placed.endpoint ? placed.endpoint->port : 0);
         }
     }
     if (balancer.empty()) {
@@ -80,14 +72,14 @@ void judgeBypass(const Context& context, const evidence::Host& host, Judgement& 
             names.push_back("tcp/" + std::to_string(listener->port));
         }
         service.allowed = declaredFor(context.site, names);
-        addAddresses(evidence::entryAddresses(context.site), service.allowed);
-        addAddresses(evidence::knownAddresses(context.network, balancer), service.allowed);
+        const auto balancers = balancerSources(context);
+        service.allowed.insert(service.allowed.end(), balancers.begin(), balancers.end());
         const auto hosts = evidence::siteHosts(context.network);
         service.allowed.insert(service.allowed.end(), hosts.begin(), hosts.end());
         service.remedy = [&] {
-            return withRuleset(context, host,
-                               "Let the port in from the load balancer (" + balancer +
-                                   ") only. This ruleset does, and drops the rest:");
+            return firewallRemedy(context, host,
+                                  "Let the port in from the load balancer (" + balancer +
+                                      ") only. This ruleset does, and drops the rest:");
         };
         judgeService(context, host, service, out);
     };
@@ -112,19 +104,23 @@ void judgeSsh(const Context& context, const evidence::Host& host, Judgement& out
     service.listeners = listenersOf(host, [](const evidence::Listener& listener) {
         return listener.program() == evidence::Program::ssh;
     });
-    service.allowed = declaredFor(context.site, {"ssh", "tcp/22"});
+    std::vector<std::string> names{"ssh", "tcp/22"};
+    for (const auto* listener : service.listeners) {
+        names.push_back("tcp/" + std::to_string(listener->port));
+    }
+    service.allowed = declaredFor(context.site, names);
     service.from_anywhere = service.allowed.empty();
     if (!host.ssh_takes_passwords) {
         service.not_assessed = {
             "whether it takes passwords: look at `sshd -T | grep -i passwordauthentication`"};
     }
     service.remedy = [&, passwords] {
-        const bool declared = !declaredFor(context.site, {"ssh", "tcp/22"}).empty();
+        const bool declared = !service.allowed.empty();
         const std::string keys = passwords ? "Once everybody has a key: `PasswordAuthentication no` and "
                                              "`KbdInteractiveAuthentication no` "
                                              "in /etc/ssh/sshd_config, then `systemctl reload ssh`.\n"
                                            : "";
-        return withRuleset(
+        return firewallRemedy(
             context, host,
             keys + (declared
                         ? "Load this ruleset, which lets ssh in from where collector.yaml says (site.allow):"

@@ -6,14 +6,14 @@ namespace lapwing::analysis::exposure {
 
 namespace {
 
-/// Ports that nobody but the site's own hosts and administrators should reach.
+/// Ports for the site's own hosts and administrators only.
 constexpr int kCriticalPorts[] = {22, 3306, 5432, 6379, 8404, 11211, 27017};
 
 bool isCritical(int port) {
     return std::find(std::begin(kCriticalPorts), std::end(kCriticalPorts), port) != std::end(kCriticalPorts);
 }
 
-/// One line for each host that tried; true if a critical port was open.
+/// Adds one line for each host that tried. True if a critical port was open.
 bool addAttempts(const evidence::Host& host, std::vector<Evidence>& evidence) {
     bool critical = false;
     std::map<std::pair<std::string, std::string>, std::map<std::string, std::set<int>>> by_source;

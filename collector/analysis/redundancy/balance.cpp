@@ -10,7 +10,7 @@ namespace {
 using topology::Pool;
 
 constexpr double kEnoughRequests = 200;
-/// Beyond chance (four standard deviations, as if each request were drawn) and beyond what matters.
+/// A deviation counts beyond chance (four standard deviations of independent draws) and beyond 5 %.
 constexpr double kDeviations = 4;
 constexpr double kMatters = 0.05;
 
@@ -21,13 +21,13 @@ struct Share {
     double expected = 0;
 };
 
-/// What each server in use was given; nothing where that shows nothing about the spreading.
+/// The requests of each server in use; nothing if they do not show how requests are spread.
 std::optional<std::vector<Share>> sharesOf(const Pool& pool) {
     std::vector<Share> out;
     double weights = 0;
     double given = 0;
     for (const auto& member : pool.members) {
-        // A drain, an outage or a slow start within the window explains any share.
+        // A drain, an outage or a slow start within the window can cause any share.
         if (!member.server.steady || !member.server.given || !member.server.weight ||
             member.server.state == evidence::ServerState::unknown) {
             return std::nullopt;
@@ -56,7 +56,7 @@ std::string percent(double share) {
     return std::to_string(std::lround(share * 100)) + " %";
 }
 
-/// Whether the web servers' own counts say the same; nothing where they are not known.
+/// Whether the web servers' own counts agree; nothing if they are unknown.
 std::optional<bool> webServersAgree(const Context& context, const std::vector<Share>& shares,
                                     std::vector<Evidence>& evidence) {
     double total = 0;

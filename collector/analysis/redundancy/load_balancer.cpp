@@ -39,7 +39,7 @@ Evidence statistics(const Context& context, const std::vector<const Pool*>& pool
                 (readers.empty() ? "the collector" : joined({readers.begin(), readers.end()}))};
 }
 
-/// What the other hosts' agents show; false if one of them runs a load balancer as well.
+/// Evidence from the other hosts' listeners; false if another host runs a load balancer, too.
 bool othersHaveNone(const evidence::Network& network, const std::string& host,
                     std::vector<Evidence>& evidence) {
     std::vector<std::string> without;
@@ -65,7 +65,7 @@ bool othersHaveNone(const evidence::Network& network, const std::string& host,
     return none && !without.empty();
 }
 
-/// What the declared entry shows; false if it does not point to this host alone.
+/// Evidence from the declared entry; false unless only this host can hold its address.
 bool entryIsFixed(const Context& context, const Entry& entry, std::vector<Evidence>& evidence) {
     if (!entry.address) {
         return false;
@@ -140,7 +140,7 @@ void judgeSingle(const Context& context, const Entry& entry, Judgement& out) {
     if (certain.contains(key.second) || certain.contains(machine)) {
         finding.severity = Severity::critical;
         const bool stay = std::all_of(entry.standbys.begin(), entry.standbys.end(),
-                                      [](const auto& one) { return one.takes_over == Truth::no; });
+                                      [](const auto& each) { return each.takes_over == Truth::no; });
         const bool certainly = entry.standbys.empty() ? fixed && none : stay;
         finding.confidence = certainly ? Confidence::confirmed : Confidence::suspected;
         finding.title = "The load balancer on " + entry.active +
@@ -178,7 +178,7 @@ void judgeLoadBalancers(const Context& context, Judgement& out) {
         }
         judgeSingle(context, entry, out);
         for (const auto& standby : entry.standbys) {
-            // What stands by is no single point, whatever it was before.
+            // A standby is no single point, though it may have been one before.
             const auto* service = context.moment->model.service(ServiceKind::read);
             if (service != nullptr && !service->design.singles(false).contains(
                                           topology::idOf(ComponentKind::haproxy, standby.host))) {

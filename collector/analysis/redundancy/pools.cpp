@@ -13,7 +13,7 @@ using topology::Member;
 using topology::Pool;
 using topology::ServiceKind;
 
-/// Fewer requests than that within the window of counting show nothing about shares.
+/// Fewer requests within the window say nothing about shares.
 constexpr double kEnoughRequests = 200;
 constexpr double kNearNothing = 0.01;
 
@@ -36,19 +36,19 @@ bool isKnown(const Pool& pool) {
            });
 }
 
-/// What of the load it was given, where that was enough to tell.
+/// Its share of the requests; nothing if there were too few.
 std::optional<double> observedShare(const Pool& pool, const Member& member) {
     double total = 0;
-    for (const auto& one : pool.members) {
-        if (!one.server.given || !one.server.steady) {
+    for (const auto& each : pool.members) {
+        if (!each.server.given || !each.server.steady) {
             return std::nullopt;
         }
-        total += *one.server.given;
+        total += *each.server.given;
     }
     return total < kEnoughRequests ? std::nullopt : std::optional(*member.server.given / total);
 }
 
-/// Why it takes no requests, or "".
+/// Why the server takes no requests; "" if it does.
 std::string outOfUse(const Pool& pool, const Member& member) {
     if (!member.isUp()) {
         return "is " + member.server.state_text;
@@ -214,7 +214,7 @@ void judgeShared(const Context& context, const Pool& pool, Judgement& out) {
     conclude(out, {"R3", subjectOf(pool)}, std::move(finding));
 }
 
-/// What two failures stop by design, and one alone now.
+/// Components that stop reading alone now, though by design only together with another.
 std::vector<Evidence> degraded(const Context& context, const Pool& pool) {
     std::vector<Evidence> out;
     const auto* service = context.moment->model.service(ServiceKind::read);
@@ -327,7 +327,7 @@ void judgeChecks(const Context& context, const Pool& pool, Judgement& out) {
     conclude(out, {"R5", subjectOf(pool)}, std::move(finding));
 }
 
-/// A backend that is no longer configured takes its findings with it.
+/// Ends the findings of backends that are no longer configured.
 void noteVanished(const Context& context, Judgement& out) {
     std::set<std::string> read;  // the load balancers whose backends are all known now
     std::set<std::string> configured;

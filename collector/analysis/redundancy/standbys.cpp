@@ -12,7 +12,7 @@ using topology::Standby;
 
 constexpr std::size_t kMostDifferences = 4;
 
-/// What two load balancers must have alike to answer alike.
+/// Differences of the files that two load balancers need alike.
 std::vector<Evidence> unlike(const Context& context, const Entry& entry, const Standby& standby) {
     std::vector<Evidence> out;
     for (const auto* set : {"haproxy", "certificates"}) {
@@ -72,7 +72,7 @@ void judgeStandby(const Context& context, const Entry& entry, const Standby& sta
     const auto differences = unlike(context, entry, standby);
     evidence.insert(evidence.end(), differences.begin(), differences.end());
     if (evidence.empty()) {
-        // While it is not known, what was found before may still be so.
+        // If it is unknown, an earlier finding may still hold.
         if (standby.takes_over == Truth::yes) {
             conclude(out, key, std::nullopt);
         }
@@ -99,14 +99,14 @@ void judgeStandby(const Context& context, const Entry& entry, const Standby& sta
 
 void judgeStandbys(const Context& context, Judgement& out) {
     for (const auto& entry : context.moment->model.entries) {
-        // Where the name has another address, nothing needs to move.
+        // If the name has another address, none needs to move.
         if (entry.one_of_several) {
             continue;
         }
         for (const auto& standby : entry.standbys) {
             judgeStandby(context, entry, standby, out);
         }
-        // Who took over is no standby any more.
+        // The active load balancer is no standby.
         if (!entry.active.empty() && !entry.standbys.empty()) {
             conclude(out, {"R9", topology::idOf(topology::ComponentKind::haproxy, entry.active)},
                      std::nullopt);

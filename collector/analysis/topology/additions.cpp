@@ -8,24 +8,24 @@ const Evidence kSupposed{"what if", "supposed"};
 
 }  // namespace
 
-/// A second load balancer as the remedy of R1 has it: the same servers, and an address that moves.
+/// A second load balancer as R1's remedy describes it: the same servers, and an address that moves.
 void Builder::addBalancer(const std::string& host) {
     component(ComponentKind::haproxy, host, Truth::yes, kSupposed);
     std::vector<Pool> more;
-    for (auto& one : model_.entries) {
-        if (one.active.empty()) {
-            one.active = host;
+    for (auto& each : model_.entries) {
+        if (each.active.empty()) {
+            each.active = host;
             continue;
         }
-        one.standbys.push_back({host, Truth::yes, {}, ""});
-        if (!one.id().empty()) {
-            edge(one.id(), idOf(ComponentKind::haproxy, host), EdgeKind::stands_by, kSupposed);
+        each.standbys.push_back({host, Truth::yes, {}, ""});
+        if (!each.id().empty()) {
+            edge(each.id(), idOf(ComponentKind::haproxy, host), EdgeKind::stands_by, kSupposed);
         }
         if (!more.empty()) {
             continue;
         }
         for (const auto& pool : model_.pools) {
-            if (pool.host == one.active) {
+            if (pool.host == each.active) {
                 more.push_back(pool);
                 more.back().balancer = host;
                 more.back().host = host;

@@ -30,7 +30,7 @@ bool names(const evidence::Route& route, const std::string& host) {
 
 }  // namespace
 
-/// What the site's requests meet in the configuration of the web server of a host.
+/// The routes that the site's requests take through the web server of a host.
 std::vector<evidence::Route> Builder::routesOf(const std::string& host) const {
     const auto known = inputs_.services.routes.find(host);
     if (known == inputs_.services.routes.end()) {
@@ -62,13 +62,13 @@ std::vector<evidence::Route> Builder::routesOf(const std::string& host) const {
     }
     std::vector<evidence::Route> out;
     for (const auto& name : asked) {
-        const bool named = std::any_of(known->second.begin(), known->second.end(), [&](const auto& one) {
-            return ports.contains(one.port) && names(one, name);
+        const bool named = std::any_of(known->second.begin(), known->second.end(), [&](const auto& each) {
+            return ports.contains(each.port) && names(each, name);
         });
-        std::copy_if(known->second.begin(), known->second.end(), std::back_inserter(out),
-                     [&](const auto& one) {
-                         return ports.contains(one.port) && (named ? names(one, name) : one.default_server);
-                     });
+        std::copy_if(
+            known->second.begin(), known->second.end(), std::back_inserter(out), [&](const auto& each) {
+                return ports.contains(each.port) && (named ? names(each, name) : each.default_server);
+            });
     }
     return out;
 }
@@ -81,8 +81,8 @@ std::string Builder::appOn(const std::string& host, const Evidence& source) {
     return id;
 }
 
-/// The application at "127.0.0.1:8000" or "unix:/run/app.sock", as the web server of a host sees it. One that
-/// is on none of the known hosts is on a host of the address's own name.
+/// The application at "127.0.0.1:8000" or "unix:/run/app.sock", as seen by the web server of a host. An
+/// address of no known host stands for a host of that name.
 std::string Builder::appAt(const std::string& web_host, const std::string& address, const Evidence& source) {
     if (address.starts_with("unix:")) {
         return appOn(web_host, source);
@@ -94,13 +94,13 @@ std::string Builder::appAt(const std::string& web_host, const std::string& addre
         host = parsed ? parsed->toString() : endpoint ? endpoint->host : address;
     }
     auto id = appOn(host, source);
-    const auto there = inputs_.network.hosts.find(host);
+    const auto known = inputs_.network.hosts.find(host);
     const bool listens =
-        there != inputs_.network.hosts.end() &&
-        std::any_of(there->second.listeners.begin(), there->second.listeners.end(), [&](const auto& one) {
-            return one.isTcp() && one.port == (endpoint ? endpoint->port : 0);
+        known != inputs_.network.hosts.end() &&
+        std::any_of(known->second.listeners.begin(), known->second.listeners.end(), [&](const auto& each) {
+            return each.isTcp() && each.port == (endpoint ? endpoint->port : 0);
         });
-    // Nobody asks it, but it is there to be asked.
+    // No probe asks it, but it listens.
     if (auto& app = model_.components.at(id); app.works == Truth::unknown && listens) {
         app.works = Truth::yes;
     }
@@ -143,29 +143,30 @@ bool Builder::configuredApplications(const std::string& host) {
     return all;
 }
 
-/// Where the configuration does not tell: the application that the web server's own host is seen to run.
+/// If the configuration names no application: the application that runs on the web server's own host.
 void Builder::seenApplications(const std::string& host) {
     const auto web = idOf(ComponentKind::web, host);
-    const auto there = [&](const Evidence& source) {
+    const auto add = [&](const Evidence& source) {
         const auto app = appOn(host, source);
         edge(web, app, EdgeKind::proxies, source);
         auto& needed = model_.apps_of_web[web];
-        if (std::none_of(needed.begin(), needed.end(), [&](const auto& one) { return one.contains(app); })) {
+        if (std::none_of(needed.begin(), needed.end(),
+                         [&](const auto& each) { return each.contains(app); })) {
             needed.push_back({app});
         }
     };
     if (inputs_.services.apps.contains(host)) {
-        there({"application probe of " + host, "an application answers there"});
+        add({"application probe of " + host, "an application answers there"});
     }
     const auto known = inputs_.network.hosts.find(host);
     if (known == inputs_.network.hosts.end()) {
         return;
     }
-    const auto listener = std::find_if(known->second.listeners.begin(), known->second.listeners.end(),
-                                       [](const auto& one) { return evidence::isApplication(one.process); });
+    const auto listener =
+        std::find_if(known->second.listeners.begin(), known->second.listeners.end(),
+                     [](const auto& each) { return evidence::isApplication(each.process); });
     if (listener != known->second.listeners.end()) {
-        there(
-            {"sockets of " + host, listener->process + " listens on port " + std::to_string(listener->port)});
+        add({"sockets of " + host, listener->process + " listens on port " + std::to_string(listener->port)});
         if (auto& app = model_.components.at(idOf(ComponentKind::app, host)); app.works == Truth::unknown) {
             app.works = Truth::yes;
         }
@@ -177,9 +178,9 @@ void Builder::applications() {
         component(ComponentKind::web, host, works, {"nginx probe of " + host, "it is observed there"});
     }
     std::vector<std::string> web_hosts;
-    for (const auto& [id, one] : model_.components) {
-        if (one.kind == ComponentKind::web) {
-            web_hosts.push_back(one.host);
+    for (const auto& [id, each] : model_.components) {
+        if (each.kind == ComponentKind::web) {
+            web_hosts.push_back(each.host);
         }
     }
     for (const auto& host : web_hosts) {
@@ -192,7 +193,7 @@ void Builder::applications() {
     checkedApplications();
 }
 
-/// Where nobody asks the application itself, a health check by HTTP that passes has gone through it.
+/// Without a probe of the application, a passing health check by HTTP proves that it works.
 void Builder::checkedApplications() {
     for (const auto& pool : model_.pools) {
         for (const auto& member : pool.members) {

@@ -18,7 +18,7 @@ using evidence::ServerState;
 /// Clones of one disk image share a machine-id; only one machine boots at one moment.
 constexpr double kSameBootSeconds = 2;
 
-/// A load balancer is on the host of its name, or on the one whose agent reads its socket.
+/// A load balancer runs on the host of its name, or on the host whose agent reads its socket.
 std::string balancerHost(const Inputs& inputs, const evidence::LoadBalancer& balancer) {
     const auto& readers = balancer.socket_hosts;
     const bool hosted = !inputs.network.hosts.contains(balancer.instance) && readers.size() == 1;
@@ -40,8 +40,8 @@ Component& Builder::component(ComponentKind kind, const std::string& host, Truth
 }
 
 Edge& Builder::edge(const std::string& from, const std::string& to, EdgeKind kind, Evidence source) {
-    const auto known = std::find_if(model_.edges.begin(), model_.edges.end(), [&](const auto& one) {
-        return one.from == from && one.to == to && one.kind == kind;
+    const auto known = std::find_if(model_.edges.begin(), model_.edges.end(), [&](const auto& each) {
+        return each.from == from && each.to == to && each.kind == kind;
     });
     if (known != model_.edges.end()) {
         known->sources.push_back(std::move(source));
@@ -150,7 +150,7 @@ void Builder::member(Pool& pool, const evidence::Server& server) {
                                                        ", " + (known ? server.state_text : "state unknown")});
     const auto used = known ? truthOf(member.isUsed()) : Truth::unknown;
     link.works = link.sources.size() == 1 ? used : conjunction(link.works, used);
-    // HAProxy's own word counts where no agent looks.
+    // Without an agent, HAProxy's state of the server counts.
     auto& seen = model_.components[web];
     if (seen.works == Truth::unknown && known && server.state != ServerState::maint) {
         seen.works = truthOf(server.state != ServerState::down);
@@ -191,9 +191,9 @@ void Builder::replication() {
         }
         auto& link = edge(idOf(ComponentKind::mysql, replica), idOf(ComponentKind::mysql, primary),
                           EdgeKind::replicates, source);
-        const auto known = std::find_if(model_.replicas.begin(), model_.replicas.end(), [&](const auto& one) {
-            return one.host == replica && one.primary == primary;
-        });
+        const auto known =
+            std::find_if(model_.replicas.begin(), model_.replicas.end(),
+                         [&](const auto& each) { return each.host == replica && each.primary == primary; });
         if (known == model_.replicas.end()) {
             model_.replicas.push_back({replica, primary, current});
             link.works = current;
@@ -220,17 +220,17 @@ void Builder::replication() {
         note(pair.replica, pair.primary, Truth::unknown, {"site.replication", "declared"});
     }
     std::set<std::string> following;
-    for (const auto& one : model_.replicas) {
-        model_.primaries.insert(one.primary);
-        following.insert(one.host);
+    for (const auto& each : model_.replicas) {
+        model_.primaries.insert(each.primary);
+        following.insert(each.host);
     }
-    // In a chain only the first takes writes; where each follows the other, both do.
-    for (const auto& one : model_.replicas) {
+    // In a chain only the first server takes writes; of two that follow each other, both do.
+    for (const auto& each : model_.replicas) {
         const bool both = std::any_of(model_.replicas.begin(), model_.replicas.end(), [&](const auto& other) {
-            return other.host == one.primary && other.primary == one.host;
+            return other.host == each.primary && other.primary == each.host;
         });
-        if (!both && model_.primaries.contains(one.host)) {
-            model_.primaries.erase(one.host);
+        if (!both && model_.primaries.contains(each.host)) {
+            model_.primaries.erase(each.host);
         }
     }
     if (model_.replicas.empty() && inputs_.services.databases.size() == 1) {
@@ -265,19 +265,19 @@ void Builder::groups() {
 
 void Builder::runsOn() {
     std::vector<Component> programs;
-    for (const auto& [id, one] : model_.components) {
-        if (one.kind != ComponentKind::host && !one.host.empty() && one.kind != ComponentKind::watchdog) {
-            programs.push_back(one);
+    for (const auto& [id, each] : model_.components) {
+        if (each.kind != ComponentKind::host && !each.host.empty() && each.kind != ComponentKind::watchdog) {
+            programs.push_back(each);
         }
     }
-    for (const auto& one : programs) {
-        if (!model_.components.contains(one.host)) {
-            component(ComponentKind::host, one.host, Truth::unknown,
-                      {one.seen.front().source, "it must be on some host"});
+    for (const auto& each : programs) {
+        if (!model_.components.contains(each.host)) {
+            component(ComponentKind::host, each.host, Truth::unknown,
+                      {each.seen.front().source, "it must be on some host"});
         }
-        edge(one.id, one.host, EdgeKind::runs_on, one.seen.front());
-        auto& host = model_.components.at(one.host);
-        if (one.works == Truth::yes) {
+        edge(each.id, each.host, EdgeKind::runs_on, each.seen.front());
+        auto& host = model_.components.at(each.host);
+        if (each.works == Truth::yes) {
             host.works = Truth::yes;
         }
     }
@@ -346,8 +346,8 @@ std::string Model::machineOf(const std::string& host) const {
 
 States Model::states() const {
     States out;
-    for (const auto& [id, one] : components) {
-        out[id] = one.works;
+    for (const auto& [id, each] : components) {
+        out[id] = each.works;
     }
     return out;
 }

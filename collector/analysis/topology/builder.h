@@ -7,7 +7,7 @@
 
 namespace lapwing::analysis::topology {
 
-/// The steps of build(), each of which adds what one kind of source shows.
+/// The steps of build(). Each adds the components and edges that one kind of source shows.
 class Builder {
   public:
     explicit Builder(const Inputs& inputs) : inputs_(inputs) {}
@@ -55,7 +55,7 @@ class Builder {
     const Inputs& inputs_;
     Model model_;
     std::set<std::string>
-        configured_;  ///< hosts whose Nginx's configuration says all that it passes requests to
+        configured_;  ///< hosts whose Nginx configuration names every application that Nginx uses
 };
 
 /// Appends the services with their success functions and cut sets.

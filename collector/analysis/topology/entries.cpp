@@ -9,7 +9,7 @@ namespace lapwing::analysis::topology {
 
 namespace {
 
-std::string words(const Entry& entry) {
+std::string placeText(const Entry& entry) {
     return entry.address ? entry.address->toString() : entry.name;
 }
 
@@ -32,9 +32,9 @@ std::string Entry::id() const {
 
 std::vector<std::string> Builder::balancerHosts() const {
     std::vector<std::string> out;
-    for (const auto& [id, one] : model_.components) {
-        if (one.kind == ComponentKind::haproxy) {
-            out.push_back(one.host);
+    for (const auto& [id, each] : model_.components) {
+        if (each.kind == ComponentKind::haproxy) {
+            out.push_back(each.host);
         }
     }
     return out;
@@ -43,13 +43,13 @@ std::vector<std::string> Builder::balancerHosts() const {
 void Builder::findHolders(Entry& entry) const {
     for (const auto& [name, host] : inputs_.network.hosts) {
         if (std::any_of(host.addresses.begin(), host.addresses.end(),
-                        [&](const auto& one) { return one.address == entry.address; })) {
+                        [&](const auto& each) { return each.address == entry.address; })) {
             entry.holders.insert(name);
         }
     }
 }
 
-/// Who holds the address; else the only load balancer of which that cannot be told.
+/// The load balancer that holds the address; else the only one whose addresses are unknown.
 void Builder::findActive(Entry& entry) const {
     const auto hosts = balancerHosts();
     std::vector<std::string> holding;
@@ -113,11 +113,11 @@ void Builder::drawEntry(const Entry& entry) {
         edge(id, idOf(ComponentKind::haproxy, entry.active), EdgeKind::enters,
              entry.assumed ? Evidence{"addresses of the hosts",
                                       "no other host with an agent holds it: concluded, not seen"}
-                           : Evidence{"addresses of " + entry.active, "it holds " + words(entry)});
+                           : Evidence{"addresses of " + entry.active, "it holds " + placeText(entry)});
     }
     if (!entry.direct.empty()) {
         edge(id, idOf(ComponentKind::web, entry.direct), EdgeKind::enters,
-             {"addresses of " + entry.direct, "it holds " + words(entry)});
+             {"addresses of " + entry.direct, "it holds " + placeText(entry)});
     }
     for (const auto& standby : entry.standbys) {
         edge(id, idOf(ComponentKind::haproxy, standby.host), EdgeKind::stands_by,
@@ -128,9 +128,9 @@ void Builder::drawEntry(const Entry& entry) {
     if (entry.holders.size() > 1) {
         std::vector<Evidence> evidence;
         for (const auto& holder : entry.holders) {
-            evidence.push_back({"addresses of " + holder, "it holds " + words(entry)});
+            evidence.push_back({"addresses of " + holder, "it holds " + placeText(entry)});
         }
-        model_.conflicts.push_back({id, "several hosts hold " + words(entry), std::move(evidence)});
+        model_.conflicts.push_back({id, "several hosts hold " + placeText(entry), std::move(evidence)});
     }
 }
 
@@ -173,7 +173,7 @@ void Builder::entries() {
     if (!inputs_.site.entry.empty()) {
         return;
     }
-    // Where none is declared, an address that VRRP moves between load balancers is one.
+    // Without declared entries, each address that VRRP moves between load balancers is an entry.
     std::set<reach::Address> moving;
     for (const auto& host : balancerHosts()) {
         const auto vrrp = inputs_.services.vrrp.find(host);

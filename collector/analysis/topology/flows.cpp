@@ -8,8 +8,8 @@ namespace lapwing::analysis::topology {
 /// A web server is connected to an application on another host.
 void Builder::proxied(const std::string& host, const std::string& app, const Evidence& seen) {
     const auto web = idOf(ComponentKind::web, host);
-    const bool drawn = std::any_of(model_.edges.begin(), model_.edges.end(), [&](const auto& one) {
-        return one.from == web && one.to == app && one.kind == EdgeKind::proxies;
+    const bool drawn = std::any_of(model_.edges.begin(), model_.edges.end(), [&](const auto& each) {
+        return each.from == web && each.to == app && each.kind == EdgeKind::proxies;
     });
     edge(web, app, EdgeKind::proxies, seen);
     auto& needed = model_.apps_of_web[web];
@@ -22,7 +22,7 @@ void Builder::proxied(const std::string& host, const std::string& app, const Evi
     } else if (needed.empty()) {
         needed.push_back({app});
     } else {
-        // It may take either.
+        // It may use either application.
         needed.front().insert(app);
     }
 }
@@ -43,10 +43,10 @@ void Builder::flow(const std::string& host, const reach::Address& address, int p
         if (listener.port != port || !listener.isTcp()) {
             continue;
         }
-        // Replication is a connection to the database, too.
+        // A replica itself holds one connection to the primary.
         const bool replicates =
             std::any_of(model_.replicas.begin(), model_.replicas.end(),
-                        [&](const auto& one) { return one.host == host && one.primary == to; });
+                        [&](const auto& each) { return each.host == host && each.primary == to; });
         const auto app = idOf(ComponentKind::app, host);
         const auto web = idOf(ComponentKind::web, host);
         if (listener.program() == evidence::Program::mysql && model_.databases.contains(to) &&
@@ -62,7 +62,7 @@ void Builder::flow(const std::string& host, const reach::Address& address, int p
     }
 }
 
-/// Connections may add an edge, and never take one away: what is idle is not seen.
+/// Connections add edges and never remove one: idle connections do not show.
 void Builder::flows() {
     for (const auto& [host, destinations] : inputs_.services.outgoing) {
         for (const auto& [place, count] : destinations) {

@@ -9,7 +9,6 @@
 #include <utility>
 #include <vector>
 
-#include "collector/analysis/enum_names.h"
 #include "collector/analysis/evidence/network.h"
 #include "collector/analysis/evidence/services.h"
 #include "collector/analysis/finding.h"
@@ -17,6 +16,7 @@
 #include "collector/analysis/site.h"
 #include "collector/analysis/topology/crossings.h"
 #include "collector/analysis/topology/cut_sets.h"
+#include "common/enum_names.h"
 
 namespace lapwing::analysis::topology {
 
@@ -43,8 +43,8 @@ inline const char* componentKindName(ComponentKind kind) {
 /// "haproxy@lb-01"; of a host its name alone.
 std::string idOf(ComponentKind kind, const std::string& place);
 
-/// Something that can fail. `id` is "KIND@HOST", as in "haproxy@lb-01"; of a host its name alone, of a shared
-/// fate "group@NAME", of an address "address@10.77.0.10".
+/// A part of the site that can fail. `id` is "KIND@HOST", as in "haproxy@lb-01"; of a host its name alone, of
+/// a shared fate "group@NAME", of an address "address@10.77.0.10".
 struct Component {
     std::string id;
     ComponentKind kind = ComponentKind::host;
@@ -95,7 +95,7 @@ struct Edge {
     Truth works = Truth::unknown;
 };
 
-/// Where two sources do not agree.
+/// A contradiction between two sources.
 struct Conflict {
     std::string subject;
     std::string text;
@@ -127,20 +127,20 @@ struct Standby {
     std::vector<Evidence> obstacleEvidence() const;
 };
 
-/// One address or name at which the site is requested, and what stands behind it.
+/// An address or a name at which visitors request the site, with the hosts behind it.
 struct Entry {
-    std::string url;  ///< "" where none is declared
+    std::string url;  ///< "" if the configuration declares no entry
     int port = 80;
-    std::string name;                       ///< "" where it is given by address
-    std::optional<reach::Address> address;  ///< nothing for a name without an answer
-    bool one_of_several = false;            ///< the name has other addresses too, each with an entry
+    std::string name;                       ///< "" for an entry that is an address
+    std::optional<reach::Address> address;  ///< nothing for a name that does not resolve
+    bool one_of_several = false;            ///< the name has several addresses, each with an entry
     std::set<std::string> holders;          ///< hosts that have it on an interface
-    std::string active;                     ///< host of the load balancer that it leads to now, or ""
-    std::string direct;                     ///< host whose web server it leads to, where no load balancer is
+    std::string active;  ///< host of the load balancer that receives its requests now, or ""
+    std::string direct;  ///< host of the web server that receives its requests without a load balancer, or ""
     std::vector<Standby> standbys;
-    bool assumed = false;  ///< that it leads there is concluded, not seen
+    bool assumed = false;  ///< `active` is concluded, not seen
 
-    std::string id() const;  ///< of its component; "" where there is none
+    std::string id() const;  ///< of its component; "" if it has neither a name nor an address
 };
 
 /// A server of a backend.
@@ -170,7 +170,7 @@ struct Pool {
 struct Replica {
     std::string host;
     std::string primary;
-    Truth current = Truth::unknown;  ///< it holds what the primary holds, or a little less
+    Truth current = Truth::unknown;  ///< it holds the primary's data, but for a short delay
 };
 
 /// A component that a what-if question supposes: a load balancer, a web server, a database or a watchdog.
@@ -179,10 +179,10 @@ struct Addition {
     std::string host;
 };
 
-/// What is known of the collector itself.
+/// The collector's own place in the site.
 struct Setup {
-    std::string collector_host;  ///< "" if it is not to be part of the model
-    bool watchdog = false;       ///< somebody outside hears its heartbeat
+    std::string collector_host;  ///< "" leaves it out of the model
+    bool watchdog = false;       ///< a service outside the site receives its heartbeat
 };
 
 struct Inputs {
@@ -214,20 +214,20 @@ struct Service {
     ServiceKind kind = ServiceKind::read;
     std::string title;  ///< "reading over HTTP"
     Gate by_design;
-    Gate at_present;  ///< without what is switched off, and with what is known of standbys now
+    Gate at_present;  ///< without servers that are switched off, and with the present state of standbys
     CutSets design;   ///< with everything healthy
-    CutSets now;      ///< with what is down taken away
+    CutSets now;      ///< with the components that are down taken away
     std::vector<std::string> not_assessed;
 };
 
-/// The whole site: what there is, what hangs on what, and what one and two failures stop.
+/// The whole site: its components, their dependencies, and the effect of one and of two failures.
 struct Model {
     std::map<std::string, Component> components;
     std::vector<Edge> edges;
     std::vector<Conflict> conflicts;
     std::vector<Entry> entries;
     std::vector<Pool> pools;
-    /// What a web server needs to answer: of each set one component.
+    /// The applications that a web server needs: one component of each set.
     std::map<std::string, std::vector<std::set<std::string>>> apps_of_web;
     std::set<std::string> databases;  ///< hosts
     std::set<std::string> primaries;  ///< hosts that take writes
@@ -236,16 +236,16 @@ struct Model {
 
     /// Null if the site does not deliver it.
     const Service* service(ServiceKind kind) const;
-    /// The component of the machine under a host: two hosts of one machine share it.
+    /// The component of a host's machine. Two hosts of one machine share it.
     std::string machineOf(const std::string& host) const;
     States states() const;
     std::map<std::string, std::string> machines;  ///< host -> the component of its machine
 };
 
-/// Puts the model together. Pure.
+/// Builds the model. Pure.
 Model build(const Inputs& inputs);
 
-/// The site at one moment, for questions about it. Immutable.
+/// The site at one moment. Immutable.
 struct Moment {
     evidence::Network network;
     evidence::Services services;
@@ -255,11 +255,11 @@ struct Moment {
     std::shared_ptr<const std::vector<replication::Verdict>> replicas;
     Model model;
 
-    /// Puts the model together from the rest.
+    /// Builds the model from the other members.
     static std::shared_ptr<const Moment> of(
         evidence::Network network, evidence::Services services, Crossings crossings, Site site, Setup setup,
         std::shared_ptr<const std::vector<replication::Verdict>> replicas);
-    /// The model with something that is not there.
+    /// The model with supposed components.
     Model suppose(std::vector<Addition> additions) const;
 };
 

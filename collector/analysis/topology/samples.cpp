@@ -43,12 +43,12 @@ void appendSamples(const Model& model, const Labels& extra, TimestampMs at, std:
         }
         out.push_back({std::move(labels), {{at, value}}});
     };
-    for (const auto& [id, one] : model.components) {
+    for (const auto& [id, each] : model.components) {
         add(metric::kTopologyComponentInfo,
             {{"component", id},
-             {"kind", componentKindName(one.kind)},
-             {"host", one.host},
-             {"works", truthName(one.works)}},
+             {"kind", componentKindName(each.kind)},
+             {"host", each.host},
+             {"works", truthName(each.works)}},
             1);
     }
     for (const auto& edge : model.edges) {

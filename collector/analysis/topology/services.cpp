@@ -6,7 +6,7 @@ namespace lapwing::analysis::topology {
 
 namespace {
 
-/// Writes down what each delivered service needs: as designed, or as it is at present.
+/// The needs of each delivered service, as designed or at present.
 class Functions {
   public:
     Functions(const Inputs& inputs, const Model& model, bool present)
@@ -39,15 +39,15 @@ class Functions {
     }
 
     Gate monitoring() const {
-        std::vector<Gate> ways{program(ComponentKind::collector, inputs_.setup.collector_host)};
+        std::vector<Gate> alternatives{program(ComponentKind::collector, inputs_.setup.collector_host)};
         if (model_.components.contains(idOf(ComponentKind::watchdog, "outside"))) {
-            ways.push_back(Gate::of(idOf(ComponentKind::watchdog, "outside")));
+            alternatives.push_back(Gate::of(idOf(ComponentKind::watchdog, "outside")));
         }
-        return Gate::any(std::move(ways));
+        return Gate::any(std::move(alternatives));
     }
 
   private:
-    /// What a host itself needs.
+    /// The needs of a host itself.
     Gate host(const std::string& name) const {
         std::vector<Gate> parts{Gate::of(model_.machineOf(name))};
         for (const auto& group : inputs_.site.groups) {
@@ -66,10 +66,10 @@ class Functions {
         std::vector<Gate> parts{program(ComponentKind::web, on)};
         const auto apps = model_.apps_of_web.find(idOf(ComponentKind::web, on));
         if (apps != model_.apps_of_web.end()) {
-            for (const auto& alternatives : apps->second) {
+            for (const auto& group : apps->second) {
                 std::vector<Gate> any;
-                any.reserve(alternatives.size());
-                for (const auto& app : alternatives) {
+                any.reserve(group.size());
+                for (const auto& app : group) {
                     any.push_back(program(ComponentKind::app, model_.components.at(app).host));
                 }
                 parts.push_back(Gate::any(std::move(any)));
@@ -93,13 +93,13 @@ class Functions {
         return Gate::atLeast(static_cast<std::size_t>(inputs_.site.servers_needed), std::move(members));
     }
 
-    /// A load balancer with all its backends: which of them a request needs, the request decides.
+    /// A load balancer with all its backends: each request may need another backend.
     Gate balancer(const std::string& on) const {
         std::vector<Gate> parts{program(ComponentKind::haproxy, on)};
         bool any = false;
-        for (const auto& one : model_.pools) {
-            if (one.host == on) {
-                parts.push_back(pool(one));
+        for (const auto& each : model_.pools) {
+            if (each.host == on) {
+                parts.push_back(pool(each));
                 any = true;
             }
         }
@@ -116,15 +116,15 @@ class Functions {
         if (entry.active.empty()) {
             return Gate::fact(Truth::unknown);
         }
-        std::vector<Gate> ways{balancer(entry.active)};
+        std::vector<Gate> alternatives{balancer(entry.active)};
         for (const auto& standby : entry.standbys) {
             std::vector<Gate> parts{balancer(standby.host), Gate::fact(standby.takes_over)};
-            ways.push_back(Gate::all(std::move(parts)));
+            alternatives.push_back(Gate::all(std::move(parts)));
         }
-        return Gate::any(std::move(ways));
+        return Gate::any(std::move(alternatives));
     }
 
-    /// Every URL must work. Of several addresses, whether clients try the next one is up to them.
+    /// Every URL must work. Whether clients try the next of several addresses is unknown.
     std::vector<Gate> entrances() const {
         std::map<std::string, std::vector<Gate>> by_url;
         for (const auto& entry : model_.entries) {
@@ -132,13 +132,13 @@ class Functions {
             by_url[name].push_back(entrance(entry));
         }
         std::vector<Gate> out;
-        for (auto& [url, ways] : by_url) {
-            if (ways.size() == 1) {
-                out.push_back(std::move(ways.front()));
+        for (auto& [url, alternatives] : by_url) {
+            if (alternatives.size() == 1) {
+                out.push_back(std::move(alternatives.front()));
                 continue;
             }
-            auto all = Gate::all(ways);
-            auto some = Gate::all({Gate::any(std::move(ways)), Gate::fact(Truth::unknown)});
+            auto all = Gate::all(alternatives);
+            auto some = Gate::all({Gate::any(std::move(alternatives)), Gate::fact(Truth::unknown)});
             out.push_back(Gate::any({std::move(all), std::move(some)}));
         }
         return out;

@@ -20,7 +20,7 @@ std::string addableNames() {
     return joined(names);
 }
 
-/// Everything on a host, and the hosts of a group or of a machine, stop with it.
+/// Components that stop with the failed ones: programs of a host, hosts of a group or of a machine.
 std::set<std::string> stoppedWith(const Model& model, const std::set<std::string>& failed) {
     auto all = failed;
     for (bool more = true; more;) {
@@ -31,8 +31,8 @@ std::set<std::string> stoppedWith(const Model& model, const std::set<std::string
             }
         }
     }
-    for (const auto& one : failed) {
-        all.erase(one);
+    for (const auto& each : failed) {
+        all.erase(each);
     }
     return all;
 }
@@ -56,23 +56,23 @@ Expected<WhatIf> whatIf(const Moment& moment, const std::vector<std::string>& fa
     const auto model = moment.suppose(additions);
     WhatIf out;
     out.failed = {failed.begin(), failed.end()};
-    for (const auto& one : out.failed) {
-        if (!model.components.contains(one)) {
+    for (const auto& each : out.failed) {
+        if (!model.components.contains(each)) {
             std::vector<std::string> names;
             for (const auto& [id, component] : model.components) {
                 names.push_back(id);
             }
             return fail(ErrorKind::not_found,
-                        "there is no component \"" + one + "\"; there are " + joined(names));
+                        "there is no component \"" + each + "\"; there are " + joined(names));
         }
     }
     out.stopped = stoppedWith(model, out.failed);
     States healthy;
     auto present = model.states();
     for (const auto* set : {&out.failed, &out.stopped}) {
-        for (const auto& one : *set) {
-            healthy[one] = Truth::no;
-            present[one] = Truth::no;
+        for (const auto& each : *set) {
+            healthy[each] = Truth::no;
+            present[each] = Truth::no;
         }
     }
     for (const auto& service : model.services) {

@@ -55,7 +55,7 @@ TemplateResult equalsAny(const TemplateArguments& arguments, const TemplateData&
     return TemplateValue{false};
 }
 
-/// Whether the order of two arguments is one that `Holds` accepts.
+/// Whether `Holds` accepts the order of two arguments.
 template <bool (*Holds)(std::partial_ordering)>
 TemplateResult compares(const TemplateArguments& arguments, const TemplateData& /*data*/) {
     const auto order = compare(arguments[0], arguments[1]);

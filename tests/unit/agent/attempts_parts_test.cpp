@@ -5,12 +5,16 @@
 
 #include <fstream>
 #include <iterator>
+#include <map>
+#include <string>
 #include <thread>
+#include <vector>
 
 #include "agent/attempts/assignment.h"
 #include "agent/attempts/canary.h"
 #include "agent/attempts/connect.h"
 #include "agent/attempts/greeting.h"
+#include "agent/attempts/report.h"
 #include "tests/unit/agent/listening.h"
 #include "tests/unit/catch.h"
 
@@ -189,4 +193,51 @@ TEST_CASE("what an HTTP server's answer shows") {
     CHECK(httpGreetingOf("SSH-2.0-OpenSSH_9.2\r\n").empty());
     CHECK(httpGreetingOf("HTTP/1.1").empty());
     CHECK(httpGreetingOf("").empty());
+}
+
+TEST_CASE("a report has a result, its time and a greeting for each attempt, the controls and the canaries") {
+    const auto address = *reach::Address::parse("10.0.0.1");
+    const auto source = *reach::Address::parse("10.0.0.2");
+    const Outcome open{false, Attempted::open, "accepted", 1'500'000, {}};
+    const Outcome silent{true, Attempted::silent, "", 2'000'000, {}};
+    const auto series =
+        attemptSeries({{{"web-01", address, 3306, "mysql", 0}, source, open}},
+                      {{{"web-01", address}, {true, 80, {}}}}, {{{"web-03", address, 0, source}, silent}}, 7);
+    std::map<Labels, double> seen;
+    for (const auto& each : series) {
+        REQUIRE(each.samples.size() == 1);
+        CHECK(each.samples[0].timestamp == 7);
+        seen[each.labels] = each.samples[0].value;
+    }
+    const auto labels = [](const char* name, const char* host, const Labels& more) {
+        Labels out{{"__name__", name}, {"job", "firewall"}, {"instance", host}, {"peer", host}};
+        for (const auto& label : more) {
+            out.set(label.name, label.value);
+        }
+        return out;
+    };
+    const auto attempt = [&](const char* name, const Labels& more) {
+        auto out = labels(name, "web-01", more);
+        for (const auto& [label, value] : std::map<std::string, std::string>{{"address", "10.0.0.1"},
+                                                                             {"protocol", "tcp"},
+                                                                             {"port", "3306"},
+                                                                             {"service", "mysql"},
+                                                                             {"source", "10.0.0.2"},
+                                                                             {"source_kind", "main"}}) {
+            out.set(label, value);
+        }
+        return out;
+    };
+    const std::map<Labels, double> expected{
+        {attempt("lapwing_attempt_timestamp_seconds", {}), 1.5},
+        {attempt("lapwing_attempt_greeting_info", {{"greeting", "accepted"}}), 1},
+        {attempt("lapwing_attempt_result", {{"result", "open"}}), 1},
+        {labels("lapwing_attempt_control_ok", "web-01", {{"address", "10.0.0.1"}, {"port", "80"}}), 1},
+        {labels("lapwing_canary_timestamp_seconds", "web-03",
+                {{"source", "10.0.0.2"}, {"source_kind", "second"}}),
+         2},
+        {labels("lapwing_canary_result", "web-03",
+                {{"result", "silent"}, {"source", "10.0.0.2"}, {"source_kind", "second"}}),
+         1}};
+    CHECK(seen == expected);
 }

@@ -1,17 +1,16 @@
 // Findings F3 to F13, and that each remedy, applied as it is written, ends its finding and closes nothing
 // that is needed.
 #include <algorithm>
-#include <cstdio>
-#include <fstream>
-#include <sstream>
 
-#include "agent/snapshot/helper/run_tool.h"
 #include "common/reach/ruleset.h"
+#include "tests/unit/analysis/nft_rules.h"
 #include "tests/unit/analysis/site_samples.h"
 
 using namespace lapwing;
 using namespace lapwing::analysis;
+using lapwing::test::listed;
 using lapwing::test::SiteSamples;
+using lapwing::test::stepsOf;
 
 namespace {
 
@@ -21,40 +20,6 @@ const reach::Host kHost{{{"eth0", *reach::Address::parse("10.77.0.11"), 24},
                          {"docker0", *reach::Address::parse("172.17.0.1"), 16}},
                         true,
                         true};
-
-/// `nft -j list ruleset` once these files and commands are loaded, in a namespace of its own.
-std::string listed(const std::string& rules, const std::string& commands = "") {
-    const auto file = "/tmp/lapwing-exposure-test-" + std::to_string(getpid());
-    std::ofstream(file) << "exec >/dev/null\nnft -f - <<'RULES' || exit 1\n"
-                        << rules << "\nRULES\n"
-                        << commands << "\n[ $? = 0 ] || exit 1\nexec 1>&3\nnft -j list ruleset\n";
-    const auto result = agent::runTool({"/usr/bin/unshare", "-rn", "/bin/bash", "-c", "exec 3>&1; . " + file},
-                                       std::chrono::seconds(20), 1U << 22);
-    std::remove(file.c_str());
-    INFO(rules << commands << result.error);
-    REQUIRE(result.status == agent::ReadStatus::ok);
-    return result.output;
-}
-
-/// The parts of a remedy that are typed in: the ruleset, and the commands.
-struct Steps {
-    std::string rules;
-    std::string commands;
-};
-
-Steps stepsOf(const std::string& remedy) {
-    Steps out;
-    std::istringstream lines(remedy);
-    std::string line;
-    while (std::getline(lines, line)) {
-        if (line.starts_with("nft add ") || line.starts_with("nft insert ")) {
-            out.commands += line + "\n";
-        } else if (!out.rules.empty() || line.starts_with("table ")) {
-            out.rules += line + "\n";
-        }
-    }
-    return out;
-}
 
 /// web-01 with a ruleset, as seen by web-02; the rest of the site is quiet.
 class Scene {

@@ -17,7 +17,7 @@ TEST_CASE("the proposed ruleset is what its evaluated form says, and nft takes i
          80,
          "the load balancer"},
         {{*reach::AddressRange::parse("fd77::12")}, 3306, "the database's peers"}};
-    const auto rules = reach::Ruleset::parse(exposure::rulesetJson(flows));
+    const auto rules = reach::Ruleset::parse(exposure::tableJson(exposure::inputTable(flows)));
     REQUIRE(rules);
     const auto verdict = [&](const char* source, std::uint16_t port) {
         reach::Packet packet;
@@ -35,7 +35,7 @@ TEST_CASE("the proposed ruleset is what its evaluated form says, and nft takes i
     CHECK(verdict("fd77::12", 3306) == reach::Verdict::must_reach);
 
     const std::string file = "/tmp/lapwing-remedy-" + std::to_string(getpid()) + ".nft";
-    std::ofstream(file) << exposure::rulesetText("web-01", flows, {"tcp/8000 (app)"});
+    std::ofstream(file) << exposure::loadableText("web-01", "/etc/nftables.d/lapwing.nft", exposure::inputTable(flows));
     const auto checked =
         agent::runTool({"/usr/sbin/nft", "-c", "-f", file}, std::chrono::seconds(5), 1U << 20);
     std::remove(file.c_str());

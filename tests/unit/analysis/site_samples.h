@@ -13,8 +13,8 @@
 
 namespace lapwing::test {
 
-/// The samples of the three-server site, as its agents send them, in a store of its own. Everything is open
-/// at first.
+/// The samples of a site, as its agents send them, in a store of its own. SiteShape builds sites of every
+/// shape; the functions here build the three-server site over IPv4, open at first.
 class SiteSamples {
   public:
     static constexpr TimestampMs kStart = 1'700'000'000'000;
@@ -55,37 +55,48 @@ class SiteSamples {
         batch_.clear();
     }
 
-    /// What one web server's own agent says.
-    void web(const std::string& host, const std::string& address, const std::string& second,
+    /// A sample of a host's own agent about its host.
+    void own(const std::string& host, const char* metric, std::vector<Label> more, double value = 1) {
+        more.push_back({"agent", host});
+        more.push_back({"instance", host});
+        add(metric, Labels(std::move(more)), value);
+    }
+
+    /// A host's agent, whose probes of sockets and of the firewall work.
+    void agent(const std::string& host, const std::string& ruleset) {
+        own(host, "lapwing_agent_info", {{"job", "agent"}, {"version", "0.1.0"}});
+        own(host, "up", {{"job", "sockets"}});
+        own(host, "up", {{"job", "firewall"}});
+        own(host, "lapwing_ruleset_info",
+            {{"job", "firewall"}, {"digest", document("ruleset", host, ruleset)}});
+    }
+
+    void address(const std::string& host, const std::string& address, const char* interface = "eth0") {
+        const bool v6 = address.find(':') != std::string::npos;
+        own(host, "lapwing_agent_address_info",
+            {{"address", address}, {"family", v6 ? "ipv6" : "ipv4"}, {"interface", interface}});
+    }
+
+    void listener(const std::string& host, reach::Family family, const char* address, const std::string& port,
+                  const char* process) {
+        own(host, "lapwing_listener_info",
+            {{"protocol", "tcp"},
+             {"family", reach::familyName(family)},
+             {"address", address},
+             {"port", port},
+             {"process", process}});
+    }
+
+    /// A web server over IPv4, as its own agent sees it.
+    void web(const std::string& host, const std::string& main, const std::string& second,
              const std::string& ruleset) {
-        const Labels self{{"agent", host}, {"instance", host}};
-        const auto with = [&](std::vector<Label> more) {
-            more.push_back({"agent", host});
-            more.push_back({"instance", host});
-            return Labels(std::move(more));
-        };
-        add("lapwing_agent_info", with({{"job", "agent"}, {"version", "0.1.0"}}));
-        for (const auto& own : {address, second}) {
-            add("lapwing_agent_address_info",
-                with({{"address", own}, {"family", "ipv4"}, {"interface", "eth0"}}));
-        }
-        add("up", with({{"job", "sockets"}}));
-        add("up", with({{"job", "firewall"}}));
-        add("mysql_up", with({{"job", "mysql"}}));
-        for (const auto& [port, process] : {std::pair("80", "nginx"), std::pair("3306", "mariadbd")}) {
-            add("lapwing_listener_info", with({{"protocol", "tcp"},
-                                               {"family", "ipv4"},
-                                               {"address", "0.0.0.0"},
-                                               {"port", port},
-                                               {"process", process}}));
-        }
-        add("lapwing_listener_info", with({{"protocol", "tcp"},
-                                           {"family", "ipv4"},
-                                           {"address", "127.0.0.1"},
-                                           {"port", "8000"},
-                                           {"process", "gunicorn"}}));
-        add("lapwing_ruleset_info",
-            with({{"job", "firewall"}, {"digest", document("ruleset", host, ruleset)}}));
+        agent(host, ruleset);
+        address(host, main);
+        address(host, second);
+        own(host, "mysql_up", {{"job", "mysql"}});
+        listener(host, reach::Family::ipv4, "0.0.0.0", "80", "nginx");
+        listener(host, reach::Family::ipv4, "0.0.0.0", "3306", "mariadbd");
+        listener(host, reach::Family::ipv4, "127.0.0.1", "8000", "gunicorn");
     }
 
     static std::string digestOf(const std::string& body) {
@@ -97,9 +108,9 @@ class SiteSamples {
         return digestOf(body);
     }
 
-    void denies(const std::string& host, bool denies) {
-        add("lapwing_firewall_default_deny",
-            {{"agent", host}, {"instance", host}, {"job", "firewall"}, {"family", "ipv4"}}, denies ? 1 : 0);
+    void denies(const std::string& host, bool denies, reach::Family family = reach::Family::ipv4) {
+        own(host, "lapwing_firewall_default_deny",
+            {{"job", "firewall"}, {"family", reach::familyName(family)}}, denies ? 1 : 0);
     }
 
     void attempt(const std::string& from, const std::string& to, const std::string& address, const char* port,
@@ -141,18 +152,21 @@ class SiteSamples {
             ok ? 1 : 0);
     }
 
+    /// A server of lb-01's HAProxy, whose statistics web-01's agent reads.
+    void server(const char* backend, const std::string& name, const std::string& address) {
+        const Labels labels{{"agent", "web-01"}, {"instance", "lb-01"}, {"job", "haproxy"},
+                            {"proxy", backend},  {"server", name},      {"via", "http"}};
+        auto up = labels;
+        up.set("state", "UP");
+        add("haproxy_server_status", up);
+        auto info = labels;
+        info.set("address", address);
+        add("lapwing_haproxy_server_info", info);
+    }
+
     void balancer() {
-        for (const auto& [server, address] :
-             {std::pair("web-01", "10.77.0.11:80"), std::pair("web-02", "10.77.0.12:80")}) {
-            const Labels labels{{"agent", "web-01"}, {"instance", "lb-01"}, {"job", "haproxy"},
-                                {"proxy", "web"},    {"server", server},    {"via", "http"}};
-            auto up = labels;
-            up.set("state", "UP");
-            add("haproxy_server_status", up);
-            auto info = labels;
-            info.set("address", address);
-            add("lapwing_haproxy_server_info", info);
-        }
+        server("web", "web-01", "10.77.0.11:80");
+        server("web", "web-02", "10.77.0.12:80");
         add("up", {{"agent", "web-01"}, {"instance", "lb-01"}, {"job", "haproxy"}, {"via", "http"}});
     }
 

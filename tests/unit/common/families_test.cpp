@@ -6,7 +6,7 @@
 
 using namespace lapwing;
 
-TEST_CASE("a gauge becomes one sample with the extra labels, which win") {
+TEST_CASE("a gauge becomes one sample, and extra labels replace its own") {
     auto family = gauge("x", "help");
     add(family, {{"job", "mine"}, {"path", "/"}}, 2.5);
     std::vector<TimeSeries> out;

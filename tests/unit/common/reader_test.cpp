@@ -7,7 +7,7 @@
 using namespace lapwing;
 using config::Reader;
 
-TEST_CASE("every problem of a file is reported, each with its place") {
+TEST_CASE("every problem of a file is reported with its place") {
     Reader reader;
     const auto root = reader.text("host: web-01\nprobse: {}\ninterval: soon\nmost: 70000\n", "agent.yaml");
     root.allow({"host", "probes", "interval", "most"});
@@ -27,7 +27,7 @@ TEST_CASE("every problem of a file is reported, each with its place") {
     CHECK(reader.problems()[2].toString() == "agent.yaml:4:7: most must be from 1 to 65535");
 }
 
-TEST_CASE("a file that is not YAML, or is not there, is one clear problem") {
+TEST_CASE("a file that is not YAML or does not exist is one problem") {
     Reader reader;
     CHECK_FALSE(reader.text("a: [1, 2\nb: {", "x.yaml").present());
     CHECK_FALSE(reader.file("/nonexistent/x.yaml").present());
@@ -44,14 +44,14 @@ TEST_CASE("an empty file is valid and holds nothing") {
     CHECK(reader.ok());
 }
 
-TEST_CASE("one value stands for a list of one") {
+TEST_CASE("a single value is read as a list of one") {
     Reader reader;
     std::vector<std::string> rules;
     reader.text("rules: a.yml", "x")["rules"].read(rules);
     CHECK(rules == std::vector<std::string>{"a.yml"});
 }
 
-TEST_CASE("durations as Prometheus writes them") {
+TEST_CASE("durations are read as Prometheus writes them") {
     CHECK(*config::parseDuration("1h30m") == 5'400'000);
     CHECK(*config::parseDuration("500ms") == 500);
     CHECK(*config::parseDuration("90d") == 90LL * 86'400'000);
@@ -64,7 +64,7 @@ TEST_CASE("durations as Prometheus writes them") {
     CHECK(config::formatDuration(0) == "0s");
 }
 
-TEST_CASE("sizes") {
+TEST_CASE("sizes are read in decimal and binary units") {
     Reader reader;
     std::int64_t bytes = 0;
     const auto root = reader.text("a: 512MB\nb: 1GiB\nc: 7\nd: 3 apples", "x");
@@ -78,7 +78,7 @@ TEST_CASE("sizes") {
     CHECK(reader.problems().size() == 1);
 }
 
-TEST_CASE("a key given twice is reported at its second place") {
+TEST_CASE("a repeated key is reported at its second place") {
     Reader reader;
     reader.text("host: a\ndata: x\nhost: b\n", "agent.yaml").allow({"host", "data"});
     REQUIRE(reader.problems().size() == 1);

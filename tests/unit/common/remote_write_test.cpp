@@ -24,7 +24,7 @@ std::string snappyOf(const std::string& raw) {
 
 }  // namespace
 
-TEST_CASE("what is encoded decodes to the same, bit by bit") {
+TEST_CASE("a request survives encoding and decoding bit for bit") {
     const auto decoded = test::decodeWhole(encodeRemoteWrite(twoSeries()));
     REQUIRE(decoded);
     REQUIRE(decoded->series.size() == 2);
@@ -44,7 +44,7 @@ TEST_CASE("a declared length beyond the limit is refused before it is allocated"
     CHECK(result.error().message.find("declares 4294967295") != std::string::npos);
 }
 
-TEST_CASE("limits of a request") {
+TEST_CASE("requests beyond a limit are refused") {
     RemoteWriteLimits limits;
     limits.samples = 2;
     CHECK(test::decodeWhole(encodeRemoteWrite(twoSeries()), limits).error().kind == ErrorKind::exhausted);
@@ -53,7 +53,7 @@ TEST_CASE("limits of a request") {
     CHECK(test::decodeWhole(encodeRemoteWrite(twoSeries()), limits).error().kind == ErrorKind::exhausted);
 }
 
-TEST_CASE("a series whose labels cannot be is refused, the others are not") {
+TEST_CASE("only a series with invalid labels is refused") {
     RemoteWriteLimits limits;
     limits.labels_per_series = 1;
     auto result = test::decodeWhole(encodeRemoteWrite(twoSeries()), limits).value();
@@ -79,7 +79,7 @@ TEST_CASE("damaged bodies are errors, never crashes") {
     }
 }
 
-TEST_CASE("a known field of another wire type is skipped as an unknown one") {
+TEST_CASE("a known field of another wire type is skipped like an unknown field") {
     CHECK(test::decodeWhole(snappyOf(std::string("\x08\x05", 2))).value().series.empty());
     // A series whose sample has its value as a varint and its time as a double.
     const auto result =
@@ -114,7 +114,7 @@ TEST_CASE("labels out of order are sorted, as Prometheus' receiver sorts them") 
     CHECK(result->series[0].labels == Labels({{"a", "2"}, {"b", "1"}}));
 }
 
-TEST_CASE("a series with a label given twice is refused") {
+TEST_CASE("a series with a repeated label is refused") {
     // series { label { name: "a" value: "1" } label { name: "a" value: "2" } sample {} }
     const std::string label1 =
         "\x0a\x06\x0a\x01"

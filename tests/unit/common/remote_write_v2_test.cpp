@@ -66,7 +66,7 @@ void metadata(protozero::pbf_builder<Series>& series, std::uint32_t type, std::u
 
 }  // namespace
 
-TEST_CASE("remote_write 2.0: labels are references to the symbols, wherever those stand") {
+TEST_CASE("remote_write 2.0: labels are references to symbols anywhere in the message") {
     Body body;
     {
         auto series = body.series({1, 2, 3, 4});
@@ -85,7 +85,7 @@ TEST_CASE("remote_write 2.0: labels are references to the symbols, wherever thos
     CHECK(request.samples == 2);
 }
 
-TEST_CASE("remote_write 2.0: what is said of a metric is named by its family, once") {
+TEST_CASE("remote_write 2.0: metadata is named by the family, once") {
     Body body;
     body.symbols(
         {"", "__name__", "h_bucket", "le", "1", "h_sum", "How long.", "seconds", "c_total", "plain"});
@@ -125,7 +125,7 @@ TEST_CASE("remote_write 2.0: native histograms and exemplars are counted") {
     CHECK(request.series.empty());
 }
 
-TEST_CASE("remote_write 2.0: references that lead nowhere are errors") {
+TEST_CASE("remote_write 2.0: dangling references are errors") {
     Body body;
     body.symbols({"", "__name__"});
     SECTION("beyond the table") {
@@ -160,7 +160,7 @@ TEST_CASE("remote_write 2.0: short references to long symbols do not multiply be
     CHECK(body.decode(limits).error().kind == ErrorKind::exhausted);
 }
 
-TEST_CASE("remote_write 2.0: a series whose labels cannot be is refused alone") {
+TEST_CASE("remote_write 2.0: only a series with invalid labels is refused") {
     Body body;
     body.symbols({"", "__name__", "up", "job", "a", "b"});
     {

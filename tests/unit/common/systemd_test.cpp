@@ -13,7 +13,7 @@ using namespace std::chrono_literals;
 using namespace lapwing;
 using lapwing::test::TempDir;
 
-TEST_CASE("systemd is told over its socket, and asked how often") {
+TEST_CASE("notifications reach systemd's socket, and the watchdog's interval is read") {
     const TempDir dir;
     const auto path = dir.path("notify.sock");
     const int receiver = test::boundSocket(path, SOCK_DGRAM);
@@ -24,7 +24,7 @@ TEST_CASE("systemd is told over its socket, and asked how often") {
     CHECK(recv(receiver, buffer, sizeof buffer, MSG_DONTWAIT) == 7);
     CHECK(std::string(buffer) == "READY=1");
     close(receiver);
-    notifySystemd("WATCHDOG=1");  // nobody there: no harm
+    notifySystemd("WATCHDOG=1");  // without a listener nothing happens
     unsetenv("NOTIFY_SOCKET");
 
     CHECK_FALSE(watchdogInterval());

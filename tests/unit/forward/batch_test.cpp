@@ -19,16 +19,18 @@ storage::LoggedBatch entry(std::vector<storage::LoggedSeries> series) {
 
 std::vector<Sample> samples(int from, int count) {
     std::vector<Sample> out;
-    for (int i = 0; i < count; ++i) out.push_back({from + i, static_cast<double>(from + i)});
+    for (int i = 0; i < count; ++i) {
+        out.push_back({from + i, static_cast<double>(from + i)});
+    }
     return out;
 }
 
-TEST_CASE("a series is wanted that meets any of the selectors") {
+TEST_CASE("series that meet any of the selectors are wanted") {
     Destination destination;
     destination.match.push_back(promql::parseSelector(R"({job="node"})").value());
     destination.match.push_back(promql::parseSelector(R"({__name__=~"lapwing_.*",job!="test"})").value());
     Gatherer gatherer(destination);
-    // Twice: the second time it is remembered.
+    // Twice: the second answer is a remembered one.
     for (int round = 0; round < 2; ++round) {
         gatherer.add(entry({{1, labels("up", "node"), samples(0, 1)},
                             {2, labels("up", "mysql"), samples(0, 1)},
@@ -43,7 +45,7 @@ TEST_CASE("a series is wanted that meets any of the selectors") {
     }
 }
 
-TEST_CASE("external labels are added, and do not replace what is there") {
+TEST_CASE("external labels are added, and replace no label") {
     Destination destination;
     destination.external_labels = Labels{{"site", "paris"}, {"job", "other"}};
     Gatherer gatherer(destination);
@@ -51,7 +53,7 @@ TEST_CASE("external labels are added, and do not replace what is there") {
     CHECK(gatherer.take({})[0].series[0].labels.toString() == R"(up{job="node", site="paris"})");
 }
 
-TEST_CASE("entries become requests of at most so many samples, each series in order of time") {
+TEST_CASE("entries become requests of bounded size, with each series in order of time") {
     const Destination destination;
     Gatherer gatherer(destination);
     gatherer.add(entry({{1, labels("a", "x"), samples(100, 3)}, {2, labels("b", "x"), samples(0, 4)}}));
@@ -97,7 +99,7 @@ TEST_CASE("a request is bounded in bytes, and a long label does not stop it") {
     CHECK(requests.size() == 5);
 }
 
-TEST_CASE("halves hold everything, the earlier samples first") {
+TEST_CASE("halves have all samples, the earlier ones first") {
     Request request;
     request.series = {{*labels("a", "x"), samples(0, 3)}, {*labels("b", "x"), samples(0, 4)}};
     request.samples = 7;

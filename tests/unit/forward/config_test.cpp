@@ -16,7 +16,9 @@ std::vector<std::string> problemsOf(const std::string& yaml, std::vector<Destina
     config::Reader reader;
     readConfig(reader.text(yaml, "c.yaml")["forward"], out);
     std::vector<std::string> problems;
-    for (const auto& problem : reader.problems()) problems.push_back(problem.toString());
+    for (const auto& problem : reader.problems()) {
+        problems.push_back(problem.toString());
+    }
     return problems;
 }
 
@@ -31,7 +33,7 @@ std::string secretFile(const test::Temporary& dir, const std::string& name, mode
     return dir.path(name);
 }
 
-TEST_CASE("a destination needs a URL alone") {
+TEST_CASE("a destination needs only a URL") {
     std::vector<Destination> destinations;
     CHECK(problemsOf("forward: { url: http://10.77.0.30:9090/api/v1/write }", destinations).empty());
     REQUIRE(destinations.size() == 1);
@@ -58,7 +60,9 @@ TEST_CASE("every key of a destination is read") {
   - { name: other, url: http://mimir/, bearer_token_file: )" +
                                          secretFile(dir, "token") + " }\n",
                                      destinations);
-    for (const auto& problem : problems) UNSCOPED_INFO(problem);
+    for (const auto& problem : problems) {
+        UNSCOPED_INFO(problem);
+    }
     CHECK(problems.empty());
     REQUIRE(destinations.size() == 2);
     const auto& mimir = destinations[0];
@@ -75,7 +79,7 @@ TEST_CASE("every key of a destination is read") {
     CHECK_FALSE(destinations[1].bearer_token_file.empty());
 }
 
-TEST_CASE("what is wrong with a destination is told, without its URL and its secrets") {
+TEST_CASE("mistakes in a destination are reported without its URL and secrets") {
     const test::Temporary dir;
     const auto open = secretFile(dir, "open", 0644);
     std::ofstream(dir.path("empty")).close();
@@ -125,7 +129,9 @@ TEST_CASE("what is wrong with a destination is told, without its URL and its sec
         "forward[13]: another destination is called a too",
     };
     std::string all;
-    for (const auto& problem : problems) all += problem + "\n";
+    for (const auto& problem : problems) {
+        all += problem + "\n";
+    }
     INFO(all);
     for (const auto& each : wanted) {
         INFO(each);

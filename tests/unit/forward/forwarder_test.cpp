@@ -28,7 +28,9 @@ template <class Condition>
 bool eventually(Condition condition) {
     const auto until = std::chrono::steady_clock::now() + 60s;
     while (!condition()) {
-        if (std::chrono::steady_clock::now() > until) return false;
+        if (std::chrono::steady_clock::now() > until) {
+            return false;
+        }
         std::this_thread::sleep_for(5ms);
     }
     return true;
@@ -40,13 +42,16 @@ double valueOf(const Forwarder& forwarder, const std::string& series) {
     std::vector<TimeSeries> flat;
     appendFamilies(families, {}, 1, flat);
     for (const auto& one : flat) {
-        if (one.labels.toString() == series) return one.samples.front().value;
+        if (one.labels.toString() == series) {
+            return one.samples.front().value;
+        }
     }
     FAIL(series + " is not there");
     return 0;
 }
 
-TEST_CASE("a request says what remote_write and the configuration want, a hung destination delays nobody") {
+TEST_CASE(
+    "requests carry the headers of remote_write and the configuration, a hung destination delays no other") {
     const TempDir dir;
     auto store = storage::openStore(storage::keepEverything(dir.file()));
     std::mutex mutex;
@@ -54,7 +59,9 @@ TEST_CASE("a request says what remote_write and the configuration want, a hung d
     ScriptServer well([&](Peer& peer) {
         for (;;) {
             const auto request = peer.readRequest();
-            if (request.empty()) return;
+            if (request.empty()) {
+                return;
+            }
             {
                 const std::lock_guard lock(mutex);
                 requests.push_back(request);
@@ -116,7 +123,7 @@ TEST_CASE("a request says what remote_write and the configuration want, a hung d
     CHECK(count == 3);
 }
 
-TEST_CASE("a destination that is not configured any more is forgotten") {
+TEST_CASE("the cursor of a destination that is no longer configured is dropped") {
     const TempDir dir;
     auto store = storage::openStore(storage::keepEverything(dir.file()));
     std::vector<Destination> destinations(2);
@@ -128,7 +135,7 @@ TEST_CASE("a destination that is not configured any more is forgotten") {
     { const Forwarder forwarder(destinations, *store); }
     CHECK(store->logCursors().size() == 1);
     CHECK(store->logCursors().count("stays") == 1);
-    // Made again, it starts anew.
+    // Configured again, it starts as a new destination.
     mustAppend(*store, {{kMetric, {{1, 1}}}});
     destinations.resize(2);
     destinations[1].name = "goes";
@@ -137,7 +144,7 @@ TEST_CASE("a destination that is not configured any more is forgotten") {
     CHECK(store->logCursors().at("stays") < store->logEnd().seq);
 }
 
-TEST_CASE("without destinations there are no metrics of them") {
+TEST_CASE("without destinations there are no metrics") {
     const TempDir dir;
     auto store = storage::openStore(storage::keepEverything(dir.file()));
     const Forwarder forwarder({}, *store);

@@ -22,19 +22,19 @@ inline http::Response answer(int status, std::vector<std::pair<std::string, std:
     return response;
 }
 
-/// A destination in memory that keeps every sample as often as it got it.
+/// A destination in memory that keeps every sample, as often as it comes.
 class Receiver {
   public:
-    /// Answers for the next requests, before they are looked at; then it judges by itself.
+    /// Fixed answers for the next requests. Later requests are checked.
     std::deque<Expected<http::Response>> scripted;
-    /// One sample that is refused refuses its whole request with this status, as Prometheus does.
+    /// The status for a request with a refused sample: as in Prometheus, the whole request is refused.
     std::function<bool(const Labels&, const Sample&)> refuses = [](const Labels&, const Sample&) {
         return false;
     };
     int refusal = 400;
 
     std::size_t requests = 0;
-    std::size_t largest = 0;  ///< samples of a request
+    std::size_t largest = 0;  ///< the most samples in a request
     std::map<std::string, std::vector<Sample>> got;
 
     Expected<http::Response> take(const std::string& body) {
@@ -45,11 +45,15 @@ class Receiver {
             return next;
         }
         const auto request = test::decodeWhole(body);
-        if (!request) FAIL(request.error().message);
+        if (!request) {
+            FAIL(request.error().message);
+        }
         largest = std::max(largest, request->samples);
         for (const auto& series : request->series) {
             for (const auto& sample : series.samples) {
-                if (refuses(series.labels, sample)) return answer(refusal);
+                if (refuses(series.labels, sample)) {
+                    return answer(refusal);
+                }
             }
         }
         for (const auto& series : request->series) {
@@ -62,13 +66,17 @@ class Receiver {
         return [this](const std::string& body) { return take(body); };
     }
 
-    /// "t:v t:v" of a series, in the order in which they came.
+    /// The samples of a series as "t:v t:v", in the order of arrival.
     std::string of(const std::string& series) const {
         const auto found = got.find(series);
-        if (found == got.end()) return "none";
+        if (found == got.end()) {
+            return "none";
+        }
         std::string out;
         for (const auto& sample : found->second) {
-            if (!out.empty()) out += ' ';
+            if (!out.empty()) {
+                out += ' ';
+            }
             out +=
                 std::to_string(sample.timestamp) + ':' + std::to_string(static_cast<long long>(sample.value));
         }
@@ -76,7 +84,9 @@ class Receiver {
     }
     std::size_t samples() const {
         std::size_t count = 0;
-        for (const auto& [series, samples] : got) count += samples.size();
+        for (const auto& [series, samples] : got) {
+            count += samples.size();
+        }
         return count;
     }
 };

@@ -41,17 +41,19 @@ SenderOptions options(std::size_t samples = 2000) {
     return out;
 }
 
-/// Steps until there is nothing to do at once; the pause then.
+/// Steps until a pause is wanted, and returns it.
 std::chrono::milliseconds run(Sender& sender) {
     for (int i = 0; i < 10'000; ++i) {
         const auto pause = sender.step();
-        if (pause > 0ms) return pause;
+        if (pause > 0ms) {
+            return pause;
+        }
     }
     FAIL("it does not come to rest");
     return 0ms;
 }
 
-TEST_CASE("a new destination gets what arrives from then on, and all of it in order") {
+TEST_CASE("a new destination gets everything that arrives from then on, in order") {
     const TempDir dir;
     auto store = open(dir);
     mustAppend(*store, {{metric("a"), {{1, 1}}}});
@@ -82,7 +84,7 @@ TEST_CASE("a new destination gets what arrives from then on, and all of it in or
     CHECK(status.pending_bytes == 0U);
 }
 
-TEST_CASE("a cursor is durable: a restart sends what was not answered, and nothing else") {
+TEST_CASE("a cursor is durable: a restart sends the unanswered entries only") {
     const TempDir dir;
     const auto destination = named("d");
     Receiver receiver;
@@ -106,7 +108,7 @@ TEST_CASE("a cursor is durable: a restart sends what was not answered, and nothi
     CHECK(sender.status().pending_bytes == 0U);
 }
 
-TEST_CASE("a request whose answer nobody saw is sent again, the same samples") {
+TEST_CASE("a request whose answer was lost is sent again with the same samples") {
     const TempDir dir;
     auto store = open(dir);
     const auto destination = named("d");
@@ -116,7 +118,7 @@ TEST_CASE("a request whose answer nobody saw is sent again, the same samples") {
         mustAppend(*store, {{metric("a"), {{1, 1}, {2, 2}}}});
         const auto before = store->logCursors();
         run(sender);
-        // As if the process had died between the answer and the cursor's commit.
+        // As after a crash between the answer and the cursor's commit.
         REQUIRE(store->putLogCursor("d", before.at("d")));
     }
     Sender sender(destination, *store, receiver.post(), options());
@@ -124,14 +126,16 @@ TEST_CASE("a request whose answer nobody saw is sent again, the same samples") {
     CHECK(receiver.of(R"(a{job="node"})") == "1:1 2:2 1:1 2:2");
 }
 
-TEST_CASE("passing trouble is waited for, with growing pauses, as long as Retry-After says") {
+TEST_CASE("after passing failures pauses grow, and follow Retry-After") {
     const TempDir dir;
     auto store = open(dir);
     const auto destination = named("d");
     Receiver receiver;
     Sender sender(destination, *store, receiver.post(), options());
     mustAppend(*store, {{metric("a"), {{1, 1}}}});
-    for (const int status : {500, 503, 502, 504, 408, 302}) receiver.scripted.emplace_back(answer(status));
+    for (const int status : {500, 503, 502, 504, 408, 302}) {
+        receiver.scripted.emplace_back(answer(status));
+    }
     auto least = 250ms;
     for (int i = 0; i < 6; ++i) {
         const auto pause = sender.step();
@@ -149,13 +153,13 @@ TEST_CASE("passing trouble is waited for, with growing pauses, as long as Retry-
     CHECK(receiver.of(R"(a{job="node"})") == "1:1");
     CHECK(sender.status().trouble.empty());
 
-    // After a success pauses are short again.
+    // A success makes pauses short again.
     mustAppend(*store, {{metric("a"), {{2, 2}}}});
     receiver.scripted.emplace_back(answer(500));
     CHECK(sender.step() <= 500ms);
 }
 
-TEST_CASE("who is not let in waits longer, and loses nothing") {
+TEST_CASE("after wrong credentials the pause is longer, and no sample is lost") {
     const TempDir dir;
     auto store = open(dir);
     const auto destination = named("d");
@@ -171,7 +175,7 @@ TEST_CASE("who is not let in waits longer, and loses nothing") {
     CHECK(sender.status().dropped_refused == 0);
 }
 
-TEST_CASE("what will never be taken is dropped and counted, and the next goes on") {
+TEST_CASE("a refused request is dropped and counted, and the next one is sent") {
     const TempDir dir;
     auto store = open(dir);
     const auto destination = named("d");
@@ -191,7 +195,7 @@ TEST_CASE("what will never be taken is dropped and counted, and the next goes on
     CHECK(sender.status().lag_ms == 0);
 }
 
-TEST_CASE("of a request with a refused sample everything else is delivered") {
+TEST_CASE("all but the refused sample of a request are delivered") {
     const TempDir dir;
     auto store = open(dir);
     const auto destination = named("d");
@@ -204,7 +208,9 @@ TEST_CASE("of a request with a refused sample everything else is delivered") {
     std::vector<TimeSeries> batch;
     for (int s = 0; s < 100; ++s) {
         TimeSeries series{metric("m" + std::to_string(s)), {}};
-        for (int t = 0; t < 20; ++t) series.samples.push_back({t, static_cast<double>(t)});
+        for (int t = 0; t < 20; ++t) {
+            series.samples.push_back({t, static_cast<double>(t)});
+        }
         batch.push_back(std::move(series));
     }
     mustAppend(*store, batch);
@@ -216,12 +222,14 @@ TEST_CASE("of a request with a refused sample everything else is delivered") {
     // Halving keeps the order within a series.
     std::string all;
     for (int t = 0; t < 20; ++t) {
-        if (t != 3 && t != 11) all += (t == 0 ? "" : " ") + std::to_string(t) + ":" + std::to_string(t);
+        if (t != 3 && t != 11) {
+            all += (t == 0 ? "" : " ") + std::to_string(t) + ":" + std::to_string(t);
+        }
     }
     CHECK(receiver.of(R"(m7{job="node"})") == all);
 }
 
-TEST_CASE("who refuses everything costs a bounded number of requests") {
+TEST_CASE("a destination that refuses everything costs a bounded number of requests") {
     const TempDir dir;
     auto store = open(dir);
     const auto destination = named("d");
@@ -231,7 +239,9 @@ TEST_CASE("who refuses everything costs a bounded number of requests") {
     std::size_t requests = 0;
     for (int round = 0; round < 3; ++round) {
         TimeSeries series{metric("a"), {}};
-        for (int t = 0; t < 2000; ++t) series.samples.push_back({round * 2000 + t, 1});
+        for (int t = 0; t < 2000; ++t) {
+            series.samples.push_back({round * 2000 + t, 1});
+        }
         mustAppend(*store, {series});
         run(sender);
         CHECK(receiver.requests - requests <= (round == 0 ? 801U : 49U));
@@ -241,7 +251,7 @@ TEST_CASE("who refuses everything costs a bounded number of requests") {
     CHECK(sender.status().sent == 0);
 }
 
-TEST_CASE("what is too large in one piece goes in two") {
+TEST_CASE("a request that is too large is sent in halves") {
     const TempDir dir;
     auto store = open(dir);
     const auto destination = named("d");
@@ -256,7 +266,7 @@ TEST_CASE("what is too large in one piece goes in two") {
     CHECK(sender.status().dropped_refused == 0);
 }
 
-TEST_CASE("a backlog goes in full requests, and selectors narrow it") {
+TEST_CASE("a backlog is sent in full requests, and selectors narrow it") {
     const TempDir dir;
     auto store = open(dir);
     auto destination = named("d");
@@ -273,14 +283,14 @@ TEST_CASE("a backlog goes in full requests, and selectors narrow it") {
     CHECK(receiver.got.size() == 1);
     CHECK(store->logCursors().at("d") == store->logEnd().seq);
 
-    // What nobody wants moves the cursor too.
+    // Unwanted entries move the cursor too.
     mustAppend(*store, {{metric("b", "mysql"), {{1000, 1}}}});
     CHECK(run(sender) == 1000ms);
     CHECK(receiver.requests == 5);
     CHECK(store->logCursors().at("d") == store->logEnd().seq);
 }
 
-TEST_CASE("the cursor moves with every answer, entries stay whole, and a large one goes in pieces") {
+TEST_CASE("the cursor moves with every answer, entries stay whole, and a large entry is sent in parts") {
     const TempDir dir;
     auto store = open(dir);
     const auto destination = named("d");
@@ -288,7 +298,9 @@ TEST_CASE("the cursor moves with every answer, entries stay whole, and a large o
     Sender sender(destination, *store, receiver.post(), options(10));
     const auto append = [&](int from, int count) {
         TimeSeries series{metric("a"), {}};
-        for (int t = from; t < from + count; ++t) series.samples.push_back({t, 1});
+        for (int t = from; t < from + count; ++t) {
+            series.samples.push_back({t, 1});
+        }
         mustAppend(*store, {series});
         return store->logEnd().seq;
     };
@@ -311,7 +323,7 @@ TEST_CASE("the cursor moves with every answer, entries stay whole, and a large o
     CHECK(receiver.largest == 10);
 }
 
-TEST_CASE("what waited longer than `keep` for a destination that fails is dropped and counted") {
+TEST_CASE("samples that waited longer than `keep` for a failing destination are dropped and counted") {
     const TempDir dir;
     auto store = open(dir);
     auto destination = named("d");
@@ -322,7 +334,7 @@ TEST_CASE("what waited longer than `keep` for a destination that fails is droppe
         mustAppend(*store, {{metric("a"), {{t, 1.0 * t}}}});
         clock_now += 1'000'000;
     }
-    // Six entries, of 6,000 to 1,000 seconds ago; away for long is who fails, not who has not been asked.
+    // Six entries from 6,000 to 1,000 seconds ago. Only a destination that fails loses old samples.
     receiver.scripted.emplace_back(fail(ErrorKind::timeout, "no answer"));
     CHECK(sender.step() > 0ms);
     CHECK(sender.status().dropped_age == 0);
@@ -331,7 +343,7 @@ TEST_CASE("what waited longer than `keep` for a destination that fails is droppe
     CHECK(receiver.of(R"(a{job="node"})") == "3:3 4:4 5:5");
     CHECK(store->logCursors().at("d") == store->logEnd().seq);
 
-    // The collector itself was away: the destination gets everything.
+    // The collector itself was down: the destination gets everything.
     mustAppend(*store, {{metric("a"), {{10, 10}}}});
     clock_now += 100'000'000;
     CHECK(run(sender) == 1000ms);
@@ -339,13 +351,15 @@ TEST_CASE("what waited longer than `keep` for a destination that fails is droppe
     CHECK(receiver.of(R"(a{job="node"})") == "3:3 4:4 5:5 10:10");
 }
 
-TEST_CASE("of more than `keep_size` the oldest is dropped and counted") {
+TEST_CASE("beyond `keep_size` the oldest samples are dropped and counted") {
     const TempDir dir;
     auto store = open(dir);
     auto destination = named("d");
     Receiver receiver;
     { const Sender first(destination, *store, receiver.post(), options(1)); }
-    for (int t = 0; t < 10; ++t) mustAppend(*store, {{metric("a"), {{t, 1.0 * t}}}});
+    for (int t = 0; t < 10; ++t) {
+        mustAppend(*store, {{metric("a"), {{t, 1.0 * t}}}});
+    }
     const auto all = store->logBytes(0, store->logEnd().seq).value();
     REQUIRE(all % 10 == 0);
     destination.keep_bytes = static_cast<std::int64_t>(all / 10 * 4);
@@ -373,12 +387,22 @@ TEST_CASE("samples of a series that was deleted before they were sent are counte
     CHECK(sender.status().dropped_deleted == 2);
 }
 
-TEST_CASE("what an answer means") {
-    for (const int status : {200, 202, 204}) CHECK(verdictOf(status) == Verdict::stored);
-    for (const int status : {302, 408, 425, 429, 500, 503}) CHECK(verdictOf(status) == Verdict::again);
-    for (const int status : {401, 403, 407}) CHECK(verdictOf(status) == Verdict::denied);
-    for (const int status : {400, 409, 413, 422}) CHECK(verdictOf(status) == Verdict::halve);
-    for (const int status : {402, 404, 405, 410, 415, 451}) CHECK(verdictOf(status) == Verdict::refused);
+TEST_CASE("each status has its verdict") {
+    for (const int status : {200, 202, 204}) {
+        CHECK(verdictOf(status) == Verdict::stored);
+    }
+    for (const int status : {302, 408, 425, 429, 500, 503}) {
+        CHECK(verdictOf(status) == Verdict::again);
+    }
+    for (const int status : {401, 403, 407}) {
+        CHECK(verdictOf(status) == Verdict::denied);
+    }
+    for (const int status : {400, 409, 413, 422}) {
+        CHECK(verdictOf(status) == Verdict::halve);
+    }
+    for (const int status : {402, 404, 405, 410, 415, 451}) {
+        CHECK(verdictOf(status) == Verdict::refused);
+    }
 }
 
 }  // namespace

@@ -11,12 +11,16 @@ Labels metric(const std::string& name) {
     return Labels{{"__name__", name}, {"agent", "web-01"}};
 }
 
-/// "seq:name@t=v,..." of what is read.
+/// Reads the log as "seq:name@t=v,...".
 std::string show(const Expected<std::vector<LoggedBatch>>& batches) {
-    if (!batches) return batches.error().message;
+    if (!batches) {
+        return batches.error().message;
+    }
     std::string out;
     for (const auto& batch : *batches) {
-        if (!out.empty()) out += ' ';
+        if (!out.empty()) {
+            out += ' ';
+        }
         out += std::to_string(batch.seq) + ":";
         for (const auto& series : batch.series) {
             out += series.labels ? std::string(series.labels->metricName()) : "deleted";
@@ -36,7 +40,7 @@ TEST_CASE("the log is read in order of arrival, whole entries at a time") {
     CHECK(store->logEnd().seq == 0);
     mustAppend(*store, {{metric("a"), {{20, 1}}}});
     mustAppend(*store, {{metric("b"), {{5, 2}, {6, 3}}}});
-    // Out of order, a duplicate that is not stored again, and an entry of nothing else.
+    // An out-of-order sample, a duplicate that is not stored again, and an entry with a duplicate only.
     mustAppend(*store, {{metric("a"), {{10, 4}, {20, 1}}}});
     mustAppend(*store, {{metric("a"), {{20, 1}}}});
     CHECK(show(store->readLog(0, 1000)) == "1:a@20=1 2:b@5=2@6=3 3:a@10=4");
@@ -55,7 +59,9 @@ TEST_CASE("the log is read in order of arrival, whole entries at a time") {
 TEST_CASE("entries stay until every reader has passed them and they are in blocks") {
     const TempDir dir;
     auto store = openStore(keepEverything(dir.file()));
-    for (int i = 1; i <= 4; ++i) mustAppend(*store, {{metric("a"), {{i, 1.0 * i}}}});
+    for (int i = 1; i <= 4; ++i) {
+        mustAppend(*store, {{metric("a"), {{i, 1.0 * i}}}});
+    }
     REQUIRE(store->putLogCursor("ahead", 3));
     REQUIRE(store->putLogCursor("behind", 1));
     REQUIRE(store->compact());
@@ -69,7 +75,7 @@ TEST_CASE("entries stay until every reader has passed them and they are in block
         CHECK(samplesOf(*store, named("a")) == "1:1 2:2 3:3 4:4");
         mustAppend(*store, {{metric("a"), {{5, 5}}}});
         CHECK(show(store->readLog(1, 1000)) == "2:a@2=2 3:a@3=3 4:a@4=4 5:a@5=5");
-        // Had the old ones been in the head, they would be compacted again.
+        // If the old entries had been replayed into the head, they would be compacted again.
         REQUIRE(store->compact());
         CHECK(samplesOf(*store, named("a")) == "1:1 2:2 3:3 4:4 5:5");
     }
@@ -125,9 +131,11 @@ TEST_CASE("a reader beside writers sees every entry once, with its labels") {
     for (int w = 0; w < 3; ++w) {
         writers.emplace_back([&store, w] {
             for (int i = 0; i < rounds; ++i) {
-                // Each batch brings a series of its own.
+                // Each batch creates a series.
                 const auto name = "m" + std::to_string(w) + "_" + std::to_string(i);
-                if (!store->append({{metric(name), {{1, 1.0 * i}}}})) return;
+                if (!store->append({{metric(name), {{1, 1.0 * i}}}})) {
+                    return;
+                }
             }
         });
     }
@@ -136,22 +144,32 @@ TEST_CASE("a reader beside writers sees every entry once, with its labels") {
     std::size_t deleted = 0;
     for (int idle = 0; samples < 3 * rounds && idle < 10'000;) {
         const auto batches = store->readLog(cursor, 50);
-        if (!batches) break;
+        if (!batches) {
+            break;
+        }
         if (batches->empty()) {
             ++idle;
             std::this_thread::sleep_for(std::chrono::milliseconds(1));
         }
         for (const auto& batch : *batches) {
-            if (batch.seq != cursor + 1) idle = 10'000;
+            if (batch.seq != cursor + 1) {
+                idle = 10'000;
+            }
             cursor = batch.seq;
             for (const auto& series : batch.series) {
                 samples += series.samples.size();
-                if (!series.labels) ++deleted;
+                if (!series.labels) {
+                    ++deleted;
+                }
             }
         }
-        if (cursor % 7 == 0 && (!store->putLogCursor("reader", cursor) || !store->compact())) break;
+        if (cursor % 7 == 0 && (!store->putLogCursor("reader", cursor) || !store->compact())) {
+            break;
+        }
     }
-    for (auto& writer : writers) writer.join();
+    for (auto& writer : writers) {
+        writer.join();
+    }
     CHECK(samples == 3 * rounds);
     CHECK(deleted == 0);
 }

@@ -26,14 +26,18 @@ std::string contentOf(const std::string& path) {
     return out.str();
 }
 
-/// The child: a collector that appends batch after batch, reports each, and compacts all the time. Never
+/// The child: a collector that appends batch after batch, reports each, and compacts continuously. Never
 /// returns.
 [[noreturn]] void appendForEver(const std::string& path, int report) {
     auto store = SqliteStore::open(keepEverything(path));
-    if (!store) ::_exit(3);
+    if (!store) {
+        ::_exit(3);
+    }
     std::thread([&] {
         for (;;) {
-            if (!(*store)->compact()) ::_exit(6);
+            if (!(*store)->compact()) {
+                ::_exit(6);
+            }
         }
     }).detach();
     for (std::int64_t batch = 1;; ++batch) {
@@ -43,12 +47,16 @@ std::string contentOf(const std::string& path) {
                               {{batch * 20'000, static_cast<double>(batch * 100 + s)}}});
         }
         const auto result = (*store)->append(series);
-        if (!result || result->stored != kSeries) ::_exit(4);
-        if (::write(report, &batch, sizeof batch) != sizeof batch) ::_exit(5);
+        if (!result || result->stored != kSeries) {
+            ::_exit(4);
+        }
+        if (::write(report, &batch, sizeof batch) != sizeof batch) {
+            ::_exit(5);
+        }
     }
 }
 
-/// Every batch up to `acknowledged` is there, each batch whole, every value the right one.
+/// Checks that every batch up to `acknowledged` is stored completely, with the right values.
 void checkCopy(const std::string& path, std::int64_t acknowledged) {
     auto store = openStore(keepEverything(path));
     std::map<TimestampMs, int> series_at;
@@ -63,13 +71,15 @@ void checkCopy(const std::string& path, std::int64_t acknowledged) {
     }
     CHECK(wrong == 0);
     CHECK(static_cast<std::int64_t>(series_at.size()) >= acknowledged);
-    for (const auto& [time, count] : series_at) CHECK(count == kSeries);
-    // It is a database to go on with.
+    for (const auto& [time, count] : series_at) {
+        CHECK(count == kSeries);
+    }
+    // The copy can be written to.
     CHECK(mustAppend(*store, {{kUp, {{1000, 1}}}}).stored == 1);
     REQUIRE(store->compact());
 }
 
-TEST_CASE("a copy of a running collector's database holds all that was acknowledged, batch by batch") {
+TEST_CASE("a copy of a running collector's database has every acknowledged batch, complete") {
     const TempDir dir;
     int pipe[2];
     REQUIRE(::pipe(pipe) == 0);
@@ -83,18 +93,24 @@ TEST_CASE("a copy of a running collector's database holds all that was acknowled
     std::atomic<std::int64_t> acknowledged{0};
     std::thread reading([&] {
         std::int64_t batch = 0;
-        while (::read(pipe[0], &batch, sizeof batch) == sizeof batch) acknowledged = batch;
+        while (::read(pipe[0], &batch, sizeof batch) == sizeof batch) {
+            acknowledged = batch;
+        }
     });
     for (int copy = 1; copy <= 5; ++copy) {
         const auto until = acknowledged + 50;
         while (acknowledged < until) {
-            if (::waitpid(child, nullptr, WNOHANG) != 0) FAIL("the child ended by itself");
+            if (::waitpid(child, nullptr, WNOHANG) != 0) {
+                FAIL("the child ended by itself");
+            }
             ::usleep(1000);
         }
         const std::int64_t before = acknowledged;
         const auto target = dir.file("copy-" + std::to_string(copy));
         const auto done = backup(dir.file(), target);
-        if (!done) FAIL(done.error().message);
+        if (!done) {
+            FAIL(done.error().message);
+        }
         checkCopy(target, before);
     }
     ::kill(child, SIGKILL);
@@ -102,14 +118,14 @@ TEST_CASE("a copy of a running collector's database holds all that was acknowled
     reading.join();
     ::close(pipe[0]);
 
-    // Nobody has it open now, and part of it is in the log only.
+    // No process has it open now, and part of it is in the WAL only.
     REQUIRE(std::filesystem::file_size(dir.file() + "-wal") > 0);
     REQUIRE(backup(dir.file(), dir.file("after")));
     checkCopy(dir.file("after"), acknowledged);
     checkCopy(dir.file(), acknowledged);
 }
 
-TEST_CASE("a copy of a stopped collector's database leaves nothing beside either") {
+TEST_CASE("a copy of a stopped collector's database leaves no other files") {
     const TempDir dir;
     {
         auto store = openStore(keepEverything(dir.file()));
@@ -130,7 +146,7 @@ TEST_CASE("a copy of a stopped collector's database leaves nothing beside either
     CHECK(copy->state("x").value() == "y");
 }
 
-TEST_CASE("nothing is overwritten, and what cannot be copied is said") {
+TEST_CASE("a backup overwrites no file, and names a source that it cannot copy") {
     const TempDir dir;
     openStore(keepEverything(dir.file())).reset();
     std::ofstream(dir.file("precious")) << "a letter";

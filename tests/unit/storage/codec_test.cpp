@@ -15,11 +15,13 @@ namespace {
 
 std::vector<std::uint64_t> bitsOf(const std::vector<double>& values) {
     std::vector<std::uint64_t> bits;
-    for (const double value : values) bits.push_back(std::bit_cast<std::uint64_t>(value));
+    for (const double value : values) {
+        bits.push_back(std::bit_cast<std::uint64_t>(value));
+    }
     return bits;
 }
 
-/// Encodes and decodes; returns how many bytes it took.
+/// Encodes and decodes. Returns the encoded size in bytes.
 std::size_t checkValues(const std::vector<double>& values) {
     std::string data;
     encodeValues(values, data);
@@ -81,7 +83,7 @@ const std::vector<double>& specials() {
     return values;
 }
 
-TEST_CASE("special values come back to the bit, alone and beside each other") {
+TEST_CASE("special values survive bit for bit, alone and in pairs") {
     for (const double a : specials()) {
         checkValues({a});
         for (const double b : specials()) {
@@ -92,7 +94,7 @@ TEST_CASE("special values come back to the bit, alone and beside each other") {
     checkValues(specials());
 }
 
-TEST_CASE("any values come back to the bit") {
+TEST_CASE("any values survive bit for bit") {
     std::mt19937_64 random(42);
     for (int round = 0; round < 400; ++round) {
         std::vector<double> values;
@@ -133,7 +135,7 @@ TEST_CASE("any values come back to the bit") {
     }
 }
 
-TEST_CASE("any integers come back") {
+TEST_CASE("any integers survive") {
     std::mt19937_64 random(7);
     checkIntegers({0});
     checkIntegers({INT64_MIN});
@@ -154,7 +156,7 @@ TEST_CASE("any integers come back") {
     }
 }
 
-TEST_CASE("what a server's samples look like becomes small") {
+TEST_CASE("typical samples of a server become small") {
     std::vector<double> constant(720, 8589934592.0);
     CHECK(checkValues(constant) == 9);
     std::vector<double> counter;
@@ -170,11 +172,13 @@ TEST_CASE("what a server's samples look like becomes small") {
     CHECK(checkValues(gauge) < 720 * 9 / 8);
     CHECK(checkIntegers(regular) < 20);
     // A restart in the middle is an exception, not a wider packing of everything.
-    for (std::size_t i = 400; i < counter.size(); ++i) counter[i] -= 1'040'000;
+    for (std::size_t i = 400; i < counter.size(); ++i) {
+        counter[i] -= 1'040'000;
+    }
     CHECK(checkValues(counter) < 720 * 6 / 8);
 }
 
-TEST_CASE("a log entry comes back, a damaged one is refused") {
+TEST_CASE("a log entry survives, a damaged entry is refused") {
     const std::vector<std::vector<Sample>> samples = {
         {{1000, 1}, {2000, -0.0}, {3000, staleNaN()}},
         {{500, 0.1}},
@@ -200,12 +204,12 @@ TEST_CASE("a log entry comes back, a damaged one is refused") {
         CHECK_FALSE(entry.decode(bad));
         CHECK_FALSE(entry.decode(std::string_view(good).substr(0, i)));
     }
-    // Nothing of what came before is left over.
+    // No part of the previous entry is left.
     REQUIRE(entry.decode(encodeLogEntry({})));
     CHECK(entry.series().empty());
 }
 
-TEST_CASE("a series' labels come back, damaged ones are refused") {
+TEST_CASE("a series' labels survive, damaged labels are refused") {
     const Labels labels{{"__name__", "up"}, {"instance", "web-01"}, {"job", std::string(300, 'j')}};
     const auto good = encodeLabels(labels);
     std::vector<LabelView> views = {{"left", "over"}};
@@ -217,8 +221,10 @@ TEST_CASE("a series' labels come back, damaged ones are refused") {
     }
     std::size_t whole = 0;
     for (std::size_t i = 0; i < good.size(); ++i) {
-        // Cut off between two labels it is a shorter set of labels.
-        if (decodeLabels(std::string_view(good).substr(0, i), views)) ++whole;
+        // Data that ends between two labels is a shorter set of labels.
+        if (decodeLabels(std::string_view(good).substr(0, i), views)) {
+            ++whole;
+        }
     }
     CHECK(whole == labels.size() - 1);
     CHECK_FALSE(decodeLabels(good + good, views));
@@ -226,7 +232,7 @@ TEST_CASE("a series' labels come back, damaged ones are refused") {
     CHECK_FALSE(decodeLabels(std::string("\1a\0", 3), views));
 }
 
-TEST_CASE("a block shares timestamps, gives single series, and detects damage anywhere") {
+TEST_CASE("a block shares timestamps, reads single series, and detects damage anywhere") {
     BlockWriter writer;
     std::vector<Sample> a;
     std::vector<Sample> b;

@@ -6,7 +6,7 @@
 namespace lapwing::storage {
 namespace {
 
-TEST_CASE("writers, readers, compaction and retention at the same moment") {
+TEST_CASE("writers, readers, compaction and retention run at the same time") {
     const TempDir dir;
     auto options = keepEverything(dir.file());
     options.retention_ms = 86'400'000;
@@ -27,22 +27,28 @@ TEST_CASE("writers, readers, compaction and retention at the same moment") {
                         {Labels{{"__name__", "m" + std::to_string(s)}, {"agent", std::to_string(w)}},
                          {{start + b * 10'000, static_cast<double>(b)}}});
                 }
-                // Everyone writes this one too: the same samples, of which one writer's is stored.
+                // All writers send the same samples of this series; one writer's are stored.
                 batch.push_back(
                     {Labels{{"__name__", "shared"}}, {{start + b * 10'000, static_cast<double>(b)}}});
                 const auto result = store->append(batch);
-                if (!result || result->stored + result->duplicates != 11 || result->refused != 0) ++failures;
-                // What was acknowledged is seen by every later query.
+                if (!result || result->stored + result->duplicates != 11 || result->refused != 0) {
+                    ++failures;
+                }
+                // Every later query sees an acknowledged sample.
                 const auto seen =
                     store->select(match({{"agent", Matcher::Type::equal, std::to_string(w).c_str()}}),
                                   start + b * 10'000, start + b * 10'000, 1000);
-                if (!seen || seen->size() != 10) ++failures;
+                if (!seen || seen->size() != 10) {
+                    ++failures;
+                }
             }
         });
     }
     threads.emplace_back([&] {
         while (!done) {
-            if (!store->compact() || !store->expire()) ++failures;
+            if (!store->compact() || !store->expire()) {
+                ++failures;
+            }
             std::this_thread::sleep_for(std::chrono::milliseconds(2));
         }
     });
@@ -55,7 +61,9 @@ TEST_CASE("writers, readers, compaction and retention at the same moment") {
             }
             for (const auto& one : *all) {
                 for (std::size_t i = 1; i < one.samples.size(); ++i) {
-                    if (one.samples[i - 1].timestamp >= one.samples[i].timestamp) ++failures;
+                    if (one.samples[i - 1].timestamp >= one.samples[i].timestamp) {
+                        ++failures;
+                    }
                 }
             }
             if (!store->labelValues("agent", {}, 0, INT64_MAX) || !store->putState("x", "y") ||
@@ -65,7 +73,9 @@ TEST_CASE("writers, readers, compaction and retention at the same moment") {
             store->stats();
         }
     });
-    for (int w = 0; w < writers; ++w) threads[static_cast<std::size_t>(w)].join();
+    for (int w = 0; w < writers; ++w) {
+        threads[static_cast<std::size_t>(w)].join();
+    }
     done = true;
     threads[writers].join();
     threads[writers + 1].join();
@@ -73,7 +83,9 @@ TEST_CASE("writers, readers, compaction and retention at the same moment") {
     CHECK(store->stats().samples == (writers * 10 + 1) * batches);
     const auto all = mustSelect(*store, {}, 0, INT64_MAX);
     CHECK(all.size() == writers * 10 + 1);
-    for (const auto& one : all) CHECK(one.samples.size() == batches);
+    for (const auto& one : all) {
+        CHECK(one.samples.size() == batches);
+    }
 }
 
 }  // namespace

@@ -14,27 +14,29 @@ namespace {
 
 constexpr int kSeriesPerBatch = 40;
 
-/// The value of a sample tells which one it is, so what comes back can be checked to the last.
+/// The value identifies the sample, so that every stored sample can be checked.
 double valueOf(int series, std::int64_t batch) {
     return static_cast<double>(batch) * 100 + series + 0.25;
 }
 
 Labels labelsOf(int series, int generation) {
-    // Each process brings a few series of its own: making series must survive as well.
+    // Each process adds a few series: the creation of series must survive too.
     const bool own = series % 10 == 0;
     return Labels{{"__name__", "m" + std::to_string(series)},
                   {"agent", "web-0" + std::to_string(series % 3)},
                   {"generation", own ? std::to_string(generation) : ""}};
 }
 
-/// The child: appends batch after batch from two threads, writes each acknowledged batch's number to the
-/// pipe, and compacts now and then. Never returns.
+/// The child: appends batches from two threads, writes the number of each acknowledged batch to the pipe, and
+/// compacts now and then. Never returns.
 [[noreturn]] void appendForEver(const std::string& path, std::int64_t first, int generation, int report) {
     auto options = keepEverything(path);
     // One of the threads may get far ahead of the other on a busy machine.
     options.out_of_order_ms = INT64_MAX / 4;
     auto store = SqliteStore::open(options);
-    if (!store) ::_exit(3);
+    if (!store) {
+        ::_exit(3);
+    }
     const auto append = [&](std::int64_t batch, std::int64_t step) {
         for (;; batch += step) {
             std::vector<TimeSeries> series;
@@ -42,13 +44,19 @@ Labels labelsOf(int series, int generation) {
                 series.push_back({labelsOf(s, generation), {{batch * 20'000, valueOf(s, batch)}}});
             }
             const auto result = (*store)->append(series);
-            if (!result || result->refused > 0) ::_exit(4);
-            if (::write(report, &batch, sizeof batch) != sizeof batch) ::_exit(5);
+            if (!result || result->refused > 0) {
+                ::_exit(4);
+            }
+            if (::write(report, &batch, sizeof batch) != sizeof batch) {
+                ::_exit(5);
+            }
         }
     };
     std::thread compacting([&] {
         for (;;) {
-            if (!(*store)->compact()) ::_exit(6);
+            if (!(*store)->compact()) {
+                ::_exit(6);
+            }
             std::this_thread::sleep_for(std::chrono::milliseconds(5));
         }
     });
@@ -57,7 +65,7 @@ Labels labelsOf(int series, int generation) {
     ::_exit(0);
 }
 
-TEST_CASE("what was acknowledged is there after kill -9 at any moment") {
+TEST_CASE("acknowledged batches survive kill -9 at any moment") {
     const TempDir dir;
     std::mt19937 random(static_cast<unsigned>(::getpid()));
     std::map<std::int64_t, int> acknowledged;  // batch -> generation
@@ -88,7 +96,7 @@ TEST_CASE("what was acknowledged is there after kill -9 at any moment") {
         REQUIRE(::waitpid(child, &status, 0) == child);
         INFO("the child ended by itself with " << WEXITSTATUS(status));
         REQUIRE(WIFSIGNALED(status));
-        // Two may be stored that were never acknowledged.
+        // Two batches may be stored without an acknowledgement.
         first = last + 3;
     }
     REQUIRE(acknowledged.size() > 20);
@@ -115,12 +123,16 @@ TEST_CASE("what was acknowledged is there after kill -9 at any moment") {
         CHECK(wrong == 0);
         REQUIRE(store->compact());
     }
-    // The whole of the unacknowledged is there or nothing of it: a batch is one entry of the log.
+    // An unacknowledged batch is stored completely or not at all: it is one entry of the log.
     std::map<TimestampMs, int> by_time;
     for (const auto& one : mustSelect(*store, {}, 0, INT64_MAX)) {
-        for (const auto& sample : one.samples) ++by_time[sample.timestamp];
+        for (const auto& sample : one.samples) {
+            ++by_time[sample.timestamp];
+        }
     }
-    for (const auto& [time, count] : by_time) CHECK(count == kSeriesPerBatch);
+    for (const auto& [time, count] : by_time) {
+        CHECK(count == kSeriesPerBatch);
+    }
 }
 
 }  // namespace

@@ -20,12 +20,14 @@ Labels labelsOf(const char* name, const char* agent) {
     return Labels{{"__name__", name}, {"agent", agent}};
 }
 
-/// Two series of the host a and one of b, a sample a minute over three windows, in blocks.
+/// Two series of host a and one of host b, in blocks: a sample each minute over three windows.
 std::unique_ptr<SqliteStore> filled(const std::string& path) {
     auto store = openStore(keepEverything(path));
     for (const auto& labels : {labelsOf("x", "a"), labelsOf("y", "a"), labelsOf("z", "b")}) {
         std::vector<Sample> samples;
-        for (int i = 0; i < 360; ++i) samples.push_back({i * 60'000, 1.0 / (i + 1)});
+        for (int i = 0; i < 360; ++i) {
+            samples.push_back({i * 60'000, 1.0 / (i + 1)});
+        }
         mustAppend(*store, {{labels, samples}});
     }
     REQUIRE(store->compact());
@@ -37,7 +39,7 @@ std::string errorOf(const Store& store, const char* name, TimestampMs from = 0, 
     return found ? "" : found.error().message;
 }
 
-TEST_CASE("a damaged block fails the queries that need it, by its name, and no others") {
+TEST_CASE("only queries that need a damaged block fail, and they name it") {
     const TempDir dir;
     auto store = filled(dir.file());
     sql(dir.file(), "UPDATE chunks SET data = x'00' WHERE id = 1");
@@ -47,7 +49,7 @@ TEST_CASE("a damaged block fails the queries that need it, by its name, and no o
     CHECK(mustSelect(*store, named("z"), 0, INT64_MAX).at(0).samples.size() == 360);
 }
 
-TEST_CASE("a damaged block does not hold up what comes in, and what came in can be read where it was") {
+TEST_CASE("new samples are stored beside a damaged block, and can be read") {
     const TempDir dir;
     auto store = filled(dir.file());
     sql(dir.file(), "UPDATE chunks SET data = x'00' WHERE id = 1");
@@ -64,11 +66,11 @@ TEST_CASE("a damaged block does not hold up what comes in, and what came in can 
         CHECK(samplesOf(*store, named("new"), kWindow) == "7200000:2");
         CHECK(mustSelect(*store, named("x"), kWindow, INT64_MAX).at(0).samples.size() == 241);
         CHECK(mustSelect(*store, named("z"), 0, INT64_MAX).at(0).samples.size() == 361);
-        // All of it is in blocks: the log is short again.
+        // All samples are in blocks: the log is short again.
         store.reset();
         store = openStore(keepEverything(dir.file()));
     }
-    // Whoever deletes the whole of its time goes on without it; what was beside it stays.
+    // A deletion of the block's whole window deletes it too; other blocks stay.
     const auto part = store->deleteSeries({named("x")}, 1000, 2000);
     REQUIRE(!part);
     CHECK(part.error().message == kFirstDamaged);
@@ -78,7 +80,7 @@ TEST_CASE("a damaged block does not hold up what comes in, and what came in can 
     CHECK(mustSelect(*store, named("x"), 0, INT64_MAX).at(0).samples.size() == 241);
 }
 
-TEST_CASE("of a block that was set aside, intact series can still be read") {
+TEST_CASE("intact series of a block that was set aside can still be read") {
     const TempDir dir;
     auto store = filled(dir.file());
     // The last bytes are values of y.
@@ -87,7 +89,7 @@ TEST_CASE("of a block that was set aside, intact series can still be read") {
         "1");
     CHECK(errorOf(*store, "y") == kFirstDamaged);
     CHECK(mustSelect(*store, named("x"), 0, INT64_MAX).at(0).samples.size() == 360);
-    // What needs no look into the damaged values leaves the block in its place.
+    // A compaction that does not decode the damaged values leaves the block in place.
     auto options = keepEverything(dir.file());
     store.reset();
     options.out_of_order_ms = 100 * kWindow;
@@ -105,7 +107,7 @@ TEST_CASE("of a block that was set aside, intact series can still be read") {
     CHECK(errorOf(*store, "y", kWindow).empty());
 }
 
-TEST_CASE("retention takes damaged blocks with it") {
+TEST_CASE("retention deletes damaged blocks") {
     const TempDir dir;
     filled(dir.file()).reset();
     auto options = keepEverything(dir.file());

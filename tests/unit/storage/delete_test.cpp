@@ -9,11 +9,13 @@ Labels labelsOf(int series, const char* agent = "a") {
     return Labels{{"__name__", "m" + std::to_string(series)}, {"agent", agent}};
 }
 
-/// m0 to m4 with a sample each hour from 0 to 20, the value is the hour.
+/// Series m0 to m4 with a sample each hour from 0 to 20; the value is the hour.
 void fill(SqliteStore& store) {
     for (int s = 0; s < 5; ++s) {
         std::vector<Sample> samples;
-        for (int h = 0; h <= 20; ++h) samples.push_back({h * kHour, static_cast<double>(h)});
+        for (int h = 0; h <= 20; ++h) {
+            samples.push_back({h * kHour, static_cast<double>(h)});
+        }
         mustAppend(store, {{labelsOf(s), samples}});
     }
 }
@@ -21,7 +23,9 @@ void fill(SqliteStore& store) {
 std::string hoursOf(const Store& store, const char* name) {
     std::string out;
     const auto found = mustSelect(store, named(name), 0, INT64_MAX);
-    if (found.empty()) return "none";
+    if (found.empty()) {
+        return "none";
+    }
     for (const auto& sample : found.at(0).samples) {
         const auto hour = sample.timestamp / kHour;
         CHECK(sample.value == static_cast<double>(hour));
@@ -35,7 +39,9 @@ TEST_CASE("a range of time is deleted from blocks, the head and the log, durably
     const TempDir dir;
     auto store = openStore(keepEverything(dir.file()));
     fill(*store);
-    if (compacted) REQUIRE(store->compact());
+    if (compacted) {
+        REQUIRE(store->compact());
+    }
     REQUIRE(store->deleteSeries({named("m1"), named("m2")}, 3 * kHour, 17 * kHour));
     for (int pass = 0; pass < 2; ++pass) {
         CHECK(hoursOf(*store, "m1") == "0 1 2 18 19 20");
@@ -47,7 +53,7 @@ TEST_CASE("a range of time is deleted from blocks, the head and the log, durably
     }
 }
 
-TEST_CASE("a series of which everything is deleted is gone, and may come again") {
+TEST_CASE("a series without any sample left is deleted, and may come again") {
     const TempDir dir;
     auto store = openStore(keepEverything(dir.file()));
     fill(*store);
@@ -60,7 +66,7 @@ TEST_CASE("a series of which everything is deleted is gone, and may come again")
         store.reset();
         store = openStore(keepEverything(dir.file()));
     }
-    // Out of order it is judged anew.
+    // The out-of-order limit starts again.
     mustAppend(*store, {{labelsOf(3), {{2 * kHour, 2}}}});
     CHECK(hoursOf(*store, "m3") == "2");
     REQUIRE(store->deleteSeries({{Matcher::create(Matcher::Type::regex, "__name__", "m.*").value()}}, 0,
@@ -71,7 +77,7 @@ TEST_CASE("a series of which everything is deleted is gone, and may come again")
     CHECK(hoursOf(*store, "m9") == "1");
 }
 
-TEST_CASE("once samples of a wrong clock are deleted, right ones are accepted again") {
+TEST_CASE("after samples of a wrong clock are deleted, samples of the right clock are accepted") {
     const TempDir dir;
     auto store = openStore(keepEverything(dir.file()));
     fill(*store);
@@ -88,7 +94,7 @@ TEST_CASE("once samples of a wrong clock are deleted, right ones are accepted ag
     CHECK(mustAppend(*store, {{labelsOf(0), {{19 * kHour, 7}}}}).refused == 1);
 }
 
-TEST_CASE("the beginning of a series can be deleted, what matches nothing changes nothing") {
+TEST_CASE("the beginning of a series can be deleted, a deletion that matches nothing changes nothing") {
     const TempDir dir;
     auto store = openStore(keepEverything(dir.file()));
     fill(*store);
@@ -104,12 +110,14 @@ TEST_CASE("the beginning of a series can be deleted, what matches nothing change
     CHECK(store->stats().series == 5);
 }
 
-TEST_CASE("the room of what was deleted is used again, and what is left over returned") {
+TEST_CASE("the room of deleted samples is used again or returned to the file system") {
     const TempDir dir;
     auto store = openStore(keepEverything(dir.file()));
     const auto write = [&] {
         std::vector<Sample> samples;
-        for (int i = 0; i < 150'000; ++i) samples.push_back({i * 1000, 1.0 / (i + 3)});
+        for (int i = 0; i < 150'000; ++i) {
+            samples.push_back({i * 1000, 1.0 / (i + 3)});
+        }
         mustAppend(*store, {{labelsOf(0), samples}});
         REQUIRE(store->compact());
     };

@@ -23,7 +23,7 @@ void write(const std::string& path, const std::string& content) {
     std::ofstream(path, std::ios::binary | std::ios::trunc) << content;
 }
 
-/// Opening must fail with this message and leave every byte as it is.
+/// Checks that opening fails with this message, and changes no byte.
 void checkRefused(const std::string& path, const std::string& message) {
     const auto before = contentOf(path);
     const auto store = Store::open(keepEverything(path));
@@ -46,7 +46,9 @@ void fill(const std::string& path) {
     auto store = openStore(keepEverything(path));
     for (int s = 0; s < 50; ++s) {
         std::vector<Sample> samples;
-        for (int i = 0; i < 200; ++i) samples.push_back({i * 100'000, i * 1.37 * s});
+        for (int i = 0; i < 200; ++i) {
+            samples.push_back({i * 100'000, i * 1.37 * s});
+        }
         mustAppend(*store, {{Labels{{"__name__", "m" + std::to_string(s)}, {"agent", "a"}}, samples}});
     }
     REQUIRE(store->compact());
@@ -97,11 +99,14 @@ TEST_CASE("a damaged file is refused and left as it is") {
     const auto everything = [](const Store& store) {
         std::string out;
         const auto result = store.select({}, 0, INT64_MAX, 1'000'000);
-        if (!result) return result.error().message;
+        if (!result) {
+            return result.error().message;
+        }
         for (const auto& one : *result) {
             out += one.labels->toString();
-            for (const auto& s : one.samples)
+            for (const auto& s : one.samples) {
                 out += ' ' + std::to_string(s.timestamp) + ':' + std::to_string(s.value);
+            }
         }
         return out;
     };
@@ -110,16 +115,17 @@ TEST_CASE("a damaged file is refused and left as it is") {
     std::size_t reported = 0;
     for (std::size_t half = 0; half < whole.size() / 2048; ++half) {
         auto bad = whole;
-        // Page 1 begins with what identifies the file.
+        // Page 1 begins with the bytes that identify the file.
         const std::size_t start = half * 2048 + (half == 0 ? 100 : 0);
-        for (std::size_t i = 0; i < 64; ++i) bad[start + i] = static_cast<char>(0xa5);
+        for (std::size_t i = 0; i < 64; ++i) {
+            bad[start + i] = static_cast<char>(0xa5);
+        }
         write(dir.file(), bad);
         std::filesystem::remove(dir.file() + "-wal");
         std::filesystem::remove(dir.file() + "-shm");
         const auto store = Store::open(keepEverything(dir.file()));
         if (store) {
-            // Damage inside a block is found by its checksum when it is read; an unused page may hold
-            // anything.
+            // A read finds damage inside a block by its checksum. An unused page may hold anything.
             const auto read = everything(**store);
             const bool damaged = read.ends_with("is damaged");
             CHECK((damaged || read == wanted));
@@ -135,7 +141,7 @@ TEST_CASE("a damaged file is refused and left as it is") {
     CHECK(everything(*openStore(keepEverything(dir.file()))) == wanted);
 }
 
-TEST_CASE("a log that names a series that is not there is refused and left as it is") {
+TEST_CASE("a log that names an unknown series is refused and left as it is") {
     for (const char* which : {"min", "max"}) {
         const TempDir dir;
         const auto path = dir.file();
@@ -149,7 +155,7 @@ TEST_CASE("a log that names a series that is not there is refused and left as it
     }
 }
 
-TEST_CASE("a path that cannot be used says why") {
+TEST_CASE("the error for an unusable path says why") {
     const TempDir dir;
     auto store = Store::open(keepEverything(dir.file("missing/lapwing.db")));
     REQUIRE(!store);
@@ -170,7 +176,7 @@ TEST_CASE("one file belongs to one process") {
     CHECK(samplesOf(*openStore(keepEverything(dir.file())), named("up")) == "1000:1");
 }
 
-TEST_CASE("an empty file is a new database, a stray log is not played into it") {
+TEST_CASE("an empty file becomes a new database, a stray WAL is not replayed into it") {
     const TempDir dir;
     write(dir.file(), "");
     CHECK(samplesOf(*openStore(keepEverything(dir.file())), named("up")) == "none");
@@ -255,7 +261,9 @@ TEST_CASE("a disk that is really full: writes are unavailable, reads go on, it r
         CHECK(samplesOf(*store, named("up")) == "1000:1");
         const auto count = [&store] {
             std::size_t samples = 0;
-            for (const auto& one : mustSelect(*store, {}, 0, INT64_MAX)) samples += one.samples.size();
+            for (const auto& one : mustSelect(*store, {}, 0, INT64_MAX)) {
+                samples += one.samples.size();
+            }
             return samples;
         };
         CHECK(count() == stored + 1);

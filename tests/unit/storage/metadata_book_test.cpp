@@ -14,14 +14,16 @@ double metric(const MetadataBook& book, const std::string& name) {
     std::vector<prometheus::MetricFamily> families;
     book.addMetrics(families);
     for (const auto& family : families) {
-        if (family.name != name) continue;
+        if (family.name != name) {
+            continue;
+        }
         const auto& one = family.metric.front();
         return family.type == prometheus::MetricType::Counter ? one.counter.value : one.gauge.value;
     }
     return -1;
 }
 
-TEST_CASE("what senders say of a metric survives a restart") {
+TEST_CASE("metadata survives a restart") {
     const TempDir dir;
     {
         auto store = openStore(storage::keepEverything(dir.file()));
@@ -40,23 +42,27 @@ TEST_CASE("what senders say of a metric survives a restart") {
     CHECK(metric(book, "lapwing_collector_metadata_families") == 2);
 }
 
-TEST_CASE("of statements that differ the newest four are kept") {
+TEST_CASE("the newest four of differing statements are kept") {
     const TempDir dir;
     auto store = openStore(storage::keepEverything(dir.file()));
     MetadataBook book(*store);
-    for (int i = 0; i < 6; ++i) book.note({{"up", "gauge", std::to_string(i), ""}});
+    for (int i = 0; i < 6; ++i) {
+        book.note({{"up", "gauge", std::to_string(i), ""}});
+    }
     const auto kept = book.list().at("up");
     REQUIRE(kept.size() == 4);
     CHECK(kept.front().help == "2");
     CHECK(kept.back().help == "5");
 }
 
-TEST_CASE("metadata has a bound, and what is beyond it is counted") {
+TEST_CASE("metadata is bounded, and dropped metadata is counted") {
     const TempDir dir;
     auto store = openStore(storage::keepEverything(dir.file()));
     MetadataBook book(*store);
     const std::string help(4000, 'x');
-    for (int i = 0; i < 2000; ++i) book.note({{"m" + std::to_string(i), "gauge", help, ""}});
+    for (int i = 0; i < 2000; ++i) {
+        book.note({{"m" + std::to_string(i), "gauge", help, ""}});
+    }
     CHECK(metric(book, "lapwing_collector_metadata_families") < 1100);
     CHECK(metric(book, "lapwing_collector_metadata_dropped_total") > 900);
     REQUIRE(book.save());

@@ -12,7 +12,7 @@ namespace {
 
 const Labels kUp{{"__name__", "up"}, {"agent", "web-01"}};
 
-/// A real file of the present version, with samples in blocks and in the log, closed.
+/// Creates and closes a file of the present version, with samples in blocks and in the log.
 void fill(const std::string& path) {
     auto store = openStore(keepEverything(path));
     mustAppend(*store, {{kUp, {{1000, 1}, {2000, 2}}}});
@@ -26,19 +26,19 @@ Connection openRaw(const std::string& path) {
     return std::move(*db);
 }
 
-/// The migrations there are, and one more.
+/// The real migrations, and one more.
 std::vector<const char*> withNext(const char* next) {
     std::vector<const char*> all(kMigrations.begin(), kMigrations.end());
     all.push_back(next);
     return all;
 }
 
-TEST_CASE("a file of version 1 as it was first written opens, with what is in it") {
+TEST_CASE("a file of version 1 as it was first written opens with its content") {
     const TempDir dir;
     fill(dir.file());
     const auto old = dir.file("old.db");
     {
-        // The tables of version 1, made without anything of today's schema, and the rows of a real store.
+        // The tables of version 1, created without today's schema, and the rows of a real store.
         auto opened = Connection::open(dir.file(), SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE);
         REQUIRE(opened);
         auto& db = *opened;
@@ -91,7 +91,7 @@ TEST_CASE("a migration changes everything or nothing") {
         CHECK(db.integer("SELECT extra FROM log").value() == 7);
         REQUIRE(migrate(db, next));
     }
-    // And this program leaves alone what a newer one has made of it.
+    // This program leaves a file of a newer version alone.
     const auto store = Store::open(keepEverything(dir.file()));
     REQUIRE(!store);
     CHECK(store.error().message.find("newer version") != std::string::npos);
@@ -106,7 +106,7 @@ TEST_CASE("kill -9 in the middle of a migration leaves the old version whole") {
         auto db = Connection::open(dir.file(), SQLITE_OPEN_READWRITE);
         const auto die = [](sqlite3_context*, int, sqlite3_value**) { ::kill(::getpid(), SIGKILL); };
         sqlite3_create_function(db->get(), "die", 0, SQLITE_UTF8, nullptr, die, nullptr, nullptr);
-        // Enough to spill from the page cache into the file's log before the end.
+        // Enough to spill from the page cache into the WAL before the end.
         const auto next = withNext(
             "PRAGMA cache_size=10; CREATE TABLE padding(data BLOB);"
             "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 200)"

@@ -26,7 +26,7 @@ RequestHead headOf(const std::string& agent, std::size_t length = 10) {
 
 const Labels kUp{{"__name__", "up"}, {"job", "node"}};
 
-/// A store whose writes fail, or wait until they are let go.
+/// A store whose writes fail, or block until released.
 class BrokenStore : public storage::Store {
   public:
     explicit BrokenStore(ErrorKind kind) : kind_(kind) {}
@@ -115,7 +115,7 @@ TEST_CASE("local ingest keeps the labels as they are") {
     CHECK(store->series({}, 0, 10).value() == std::vector<Labels>{claimed, kUp});
 }
 
-TEST_CASE("labels that are known already mean the same series, of the same agent only") {
+TEST_CASE("known labels mean the same series, for the same agent only") {
     const TempDir dir;
     auto store = openStore(storage::keepEverything(dir.file()));
     Receiver receiver(*store, {}, fixedClock);
@@ -127,8 +127,10 @@ TEST_CASE("labels that are known already mean the same series, of the same agent
     }
     const auto result = mustSelect(*store, {}, 0, 5000);
     REQUIRE(result.size() == 2);
-    for (const auto& series : result) CHECK(series.samples.size() == 3);
-    // What is refused of a known series is named as ever.
+    for (const auto& series : result) {
+        CHECK(series.samples.size() == 3);
+    }
+    // Refused samples of a known series are named too.
     const auto refused =
         receiver.write(headOf("web-01"), encodeRemoteWrite({{kUp, {{2000, 9}, {4'600'001, 1}}}}));
     CHECK(refused.status == 400);
@@ -139,7 +141,7 @@ TEST_CASE("labels that are known already mean the same series, of the same agent
           "2000: another value is stored for this time");
 }
 
-TEST_CASE("a series that was known and has been deleted is made anew") {
+TEST_CASE("a known series that has been deleted is created again") {
     const TempDir dir;
     auto store = openStore(storage::keepEverything(dir.file()));
     Receiver receiver(*store, {}, fixedClock);
@@ -155,7 +157,7 @@ TEST_CASE("a series that was known and has been deleted is made anew") {
     CHECK(samplesOf(*store, storage::named("other")) == "1:1 2:1 3:1");
 }
 
-TEST_CASE("more series than are remembered are stored all the same") {
+TEST_CASE("series beyond the number of remembered ones are stored too") {
     const TempDir dir;
     auto store = openStore(storage::keepEverything(dir.file()));
     Limits limits;
@@ -189,7 +191,7 @@ TEST_CASE("a series that claims another agent is 403 and nothing is stored") {
     CHECK(receiver.write(headOf("web-01"), encodeRemoteWrite({{own, {{1, 1}}}})).status == 204);
 }
 
-TEST_CASE("what is wrong with the header is said before the body is read") {
+TEST_CASE("a wrong header is refused before the body is read") {
     BrokenStore store(ErrorKind::internal);
     Receiver receiver(store, {}, fixedClock);
     const auto status = [&](auto change) {
@@ -219,7 +221,7 @@ TEST_CASE("what is wrong with the header is said before the body is read") {
     CHECK(receiver.totals().rejected_requests == 8);
 }
 
-TEST_CASE("what does not decode is 400, what declares too much is 413") {
+TEST_CASE("a body that does not decode is 400, one that declares too many bytes is 413") {
     BrokenStore store(ErrorKind::internal);
     Receiver receiver(store, {}, fixedClock);
     CHECK(receiver.write(headOf("web-01"), "").status == 400);
@@ -267,7 +269,7 @@ TEST_CASE("refused samples are counted and the first is named, the others are st
     CHECK(receiver.totals().rejected_requests == 0);
 }
 
-TEST_CASE("a native histogram is refused, not dropped in silence") {
+TEST_CASE("a native histogram is refused and counted") {
     const TempDir dir;
     auto store = openStore(storage::keepEverything(dir.file()));
     Receiver receiver(*store, {}, fixedClock);
@@ -310,9 +312,11 @@ TEST_CASE("an agent that exceeds its rate is 429 until its debt is paid, others 
     limits.burst_seconds = 10;
     Receiver receiver(*store, limits, fixedClock);
     std::vector<Sample> many;
-    for (int i = 0; i < 110; ++i) many.push_back({i, 1});
+    for (int i = 0; i < 110; ++i) {
+        many.push_back({i, 1});
+    }
     REQUIRE(!receiver.checkWrite(headOf("web-01")));
-    // A batch is taken whole: the debt delays the next.
+    // A batch is never cut: its debt delays the next one.
     CHECK(receiver.write(headOf("web-01"), encodeRemoteWrite({{kUp, many}})).status == 204);
     const auto answer = receiver.checkWrite(headOf("web-01"));
     REQUIRE(answer);
@@ -325,7 +329,7 @@ TEST_CASE("an agent that exceeds its rate is 429 until its debt is paid, others 
     CHECK(!receiver.checkWrite(headOf("")));
 }
 
-TEST_CASE("requests in flight are limited for each agent and in all") {
+TEST_CASE("requests in flight are limited for each agent and in total") {
     BrokenStore store(ErrorKind::unavailable);
     std::promise<void> gate;
     store.gate = gate.get_future().share();
@@ -348,7 +352,7 @@ TEST_CASE("requests in flight are limited for each agent and in all") {
     CHECK(receiver.write(headOf("web-02"), body).body == "database: database or disk is full");
 }
 
-TEST_CASE("a document is kept under its SHA-256") {
+TEST_CASE("a document is stored under its SHA-256") {
     const TempDir dir;
     auto store = openStore(storage::keepEverything(dir.file()));
     Receiver receiver(*store, {}, fixedClock);

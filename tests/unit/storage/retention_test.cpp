@@ -22,18 +22,20 @@ StoreOptions withRetention(const std::string& path, std::int64_t hours) {
 const Labels kOld{{"__name__", "old"}, {"agent", "gone"}, {"digest", "aa"}};
 const Labels kLive{{"__name__", "live"}, {"agent", "web-01"}, {"digest", "bb"}};
 
-TEST_CASE("what is past its retention goes: windows, series, documents") {
+TEST_CASE("windows, series and documents past their retention are deleted") {
     const TempDir dir;
     clock_now = 100 * kHour;
     auto store = openStore(withRetention(dir.file(), 10));
     std::vector<Sample> samples;
-    for (int h = 50; h <= 100; ++h) samples.push_back({h * kHour, static_cast<double>(h)});
+    for (int h = 50; h <= 100; ++h) {
+        samples.push_back({h * kHour, static_cast<double>(h)});
+    }
     mustAppend(*store, {{kOld, {{50 * kHour, 1}, {51 * kHour, 1}}}, {kLive, samples}});
     REQUIRE(store->putDocument({"aa", "ruleset", "gone", 50 * kHour, "old"}));
     REQUIRE(store->putDocument({"bb", "ruleset", "web-01", 50 * kHour, "named by a series that lives"}));
     REQUIRE(store->putDocument({"cc", "ruleset", "web-01", 99 * kHour, "new"}));
 
-    // Not compacted yet: the log's replay needs the series.
+    // Before the compaction the log's replay needs the series.
     REQUIRE(store->expire());
     CHECK(store->stats().series == 2);
     store.reset();
@@ -46,7 +48,7 @@ TEST_CASE("what is past its retention goes: windows, series, documents") {
     CHECK(samplesOf(*store, named("old")) == "none");
     const auto live = mustSelect(*store, named("live"), 0, INT64_MAX);
     REQUIRE(live.size() == 1);
-    // 90 h is the limit; windows are of two hours and go whole.
+    // The limit is 90 h. A window has two hours and is deleted as a whole.
     CHECK(live[0].samples.front().timestamp == 90 * kHour);
     CHECK(live[0].samples.size() == 11);
     CHECK(store->labelValues("agent", {}, 0, INT64_MAX).value() == std::vector<std::string>{"web-01"});
@@ -57,7 +59,7 @@ TEST_CASE("what is past its retention goes: windows, series, documents") {
     store.reset();
     store = openStore(withRetention(dir.file(), 10));
     CHECK(store->stats().series == 1);
-    // The series may come back, and new ones may be made.
+    // The series may come back, and new series may be created.
     mustAppend(*store, {{kOld, {{100 * kHour, 7}}}, {Labels{{"__name__", "new"}}, {{100 * kHour, 8}}}});
     REQUIRE(store->compact());
     CHECK(samplesOf(*store, named("old")) == "360000000:7");
@@ -80,14 +82,15 @@ TEST_CASE("without a retention everything stays") {
     CHECK(samplesOf(*store, named("old")) == "0:1");
 }
 
-/// Samples that do not compress, every second from one hour to another, of ten series.
+/// Appends samples of ten series that do not compress, every second between two hours.
 void fillHours(SqliteStore& store, int from, int to) {
     for (int h = from; h < to; ++h) {
         std::vector<TimeSeries> batch;
         for (int s = 0; s < 10; ++s) {
             std::vector<Sample> samples;
-            for (int i = 0; i < 3600; ++i)
+            for (int i = 0; i < 3600; ++i) {
                 samples.push_back({h * kHour + i * 1000, 1.0 / (i + 7.0 * s + h + 3)});
+            }
             batch.push_back({Labels{{"__name__", "m" + std::to_string(s)}, {"agent", "web-01"}}, samples});
         }
         mustAppend(store, batch);
@@ -95,7 +98,7 @@ void fillHours(SqliteStore& store, int from, int to) {
     }
 }
 
-TEST_CASE("retention by size: the oldest windows go, the newest never, and the file keeps to it") {
+TEST_CASE("retention by size deletes the oldest windows, never the newest, and the file fits") {
     constexpr std::int64_t size = 4 << 20;
     const TempDir dir;
     auto options = withRetention(dir.file(), 0);
@@ -114,7 +117,7 @@ TEST_CASE("retention by size: the oldest windows go, the newest never, and the f
     CHECK(stats.size_dropped_before % (2 * kHour) == 0);
     CHECK(stats.size_dropped_before > 20 * kHour);
     CHECK(stats.size_dropped_before < 40 * kHour);
-    // All that was dropped is counted, and nothing but what was before that moment.
+    // All dropped samples are counted, and all of them are before that time.
     CHECK(stats.size_dropped_samples ==
           static_cast<std::uint64_t>(stats.size_dropped_before / 1000 * 10) + 1);
     std::size_t left = 0;
@@ -128,7 +131,7 @@ TEST_CASE("retention by size: the oldest windows go, the newest never, and the f
     CHECK(limited <= size);
     CHECK(limited > size / 2);
 
-    // One window that is too large by itself stays.
+    // A single window that is too large stays.
     options.retention_bytes = 1;
     store = openStore(options);
     REQUIRE(store->expire());
@@ -136,7 +139,7 @@ TEST_CASE("retention by size: the oldest windows go, the newest never, and the f
     CHECK(store->stats().size_dropped_before == 38 * kHour);
 }
 
-/// A small file system of its own; not there where we may not mount.
+/// A small file system; absent without the right to mount.
 struct SmallDisk {
     std::string path;
     bool mounted = false;
@@ -147,7 +150,9 @@ struct SmallDisk {
     SmallDisk(const SmallDisk&) = delete;
     SmallDisk& operator=(const SmallDisk&) = delete;
     ~SmallDisk() {
-        if (mounted) ::umount2(path.c_str(), MNT_DETACH);
+        if (mounted) {
+            ::umount2(path.c_str(), MNT_DETACH);
+        }
     }
 };
 
@@ -170,15 +175,17 @@ TEST_CASE("retention by size works on a disk that is full", "[root]") {
         ballast.close();
         std::error_code error;
         REQUIRE(std::filesystem::space(disk, error).available < 8192);
-        // Room for the log's index, which SQLite makes anew, and for a few pages.
+        // Room for the WAL's index, which SQLite creates again, and for a few pages.
         std::filesystem::resize_file(disk + "/ballast",
                                      std::filesystem::file_size(disk + "/ballast") - 200'000);
         options.retention_bytes = 4 << 20;
         store = openStore(options);
         const auto expired = store->expire();
-        if (!expired) FAIL(expired.error().message);
+        if (!expired) {
+            FAIL(expired.error().message);
+        }
         CHECK(store->stats().size_dropped_samples > 0);
-        // And the store goes on within what it has.
+        // The store goes on within its limit.
         fillHours(*store, 24, 26);
         CHECK(mustSelect(*store, named("m3"), 24 * kHour, INT64_MAX).at(0).samples.size() == 7200);
     }

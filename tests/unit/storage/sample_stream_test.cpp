@@ -14,7 +14,9 @@ namespace {
 
 SampleStream streamOf(const std::vector<Sample>& samples) {
     SampleStream stream;
-    for (const auto& sample : samples) stream.append(sample);
+    for (const auto& sample : samples) {
+        stream.append(sample);
+    }
     return stream;
 }
 
@@ -34,7 +36,7 @@ void checkRoundTrip(const std::vector<Sample>& samples) {
 
 }  // namespace
 
-TEST_CASE("a stream gives back what went in: every pair of kinds of values, any steps of time") {
+TEST_CASE("every pair of kinds of values and any steps of time survive a stream") {
     const std::vector<double> values = {0,
                                         -0.0,
                                         1,
@@ -69,19 +71,21 @@ TEST_CASE("a stream gives back what went in: every pair of kinds of values, any 
     }
 }
 
-TEST_CASE("a stream gives back any bit pattern") {
+TEST_CASE("any bit pattern survives a stream") {
     std::mt19937_64 random(11);
     std::vector<Sample> samples;
     TimestampMs time = 1'700'000'000'000;
     for (int i = 0; i < 20'000; ++i) {
         time += 1 + static_cast<TimestampMs>(random() >> (24 + random() % 40));
-        if (time > TimestampMs{1} << 53) break;
+        if (time > TimestampMs{1} << 53) {
+            break;
+        }
         samples.push_back({time, std::bit_cast<double>(random() << random() % 64)});
     }
     checkRoundTrip(samples);
 }
 
-TEST_CASE("what a server's samples look like takes few bytes of a stream") {
+TEST_CASE("typical samples of a server need few bytes in a stream") {
     std::vector<Sample> constant;
     std::vector<Sample> counter;
     for (int i = 0; i < 1000; ++i) {
@@ -104,7 +108,7 @@ TEST_CASE("a damaged stream is refused, never read beyond its end") {
     std::size_t cut = 0;
     for (std::size_t length = 1; length < good.size(); ++length) {
         back.clear();
-        // A stream may end after any sample; not within one.
+        // A stream may end after any sample, but not inside one.
         if (SampleStream::decode(std::string_view(good).substr(0, length), back)) {
             CHECK(back.size() < samples.size());
             ++cut;

@@ -48,7 +48,9 @@ TEST_CASE("a duplicate is success, a conflict is refused and the first stays") {
     auto store = openStore(keepEverything(dir.file()));
     mustAppend(*store, {{kUp, {{1000, 1}, {2000, 2}, {3000, 3}}}});
     const bool compacted = GENERATE(false, true);
-    if (compacted) REQUIRE(store->compact());
+    if (compacted) {
+        REQUIRE(store->compact());
+    }
 
     const auto again = mustAppend(*store, {{kUp, {{1000, 1}, {2000, 2}, {3000, 3}}}});
     CHECK(again.stored == 0);
@@ -75,7 +77,7 @@ TEST_CASE("a NaN is the same only with the same bits") {
     CHECK(isStaleNaN(result[0].samples[0].value));
 }
 
-TEST_CASE("conflicts inside one batch are seen too") {
+TEST_CASE("conflicts inside one batch are found too") {
     const TempDir dir;
     auto store = openStore(keepEverything(dir.file()));
     const auto result = mustAppend(
@@ -86,7 +88,7 @@ TEST_CASE("conflicts inside one batch are seen too") {
     CHECK(samplesOf(*store, named("up")) == "1000:1 1500:5 2000:2");
 }
 
-TEST_CASE("what came late is found by its own time, also when it is read from the log again") {
+TEST_CASE("a late sample is found by its own time, also after a replay of the log") {
     const TempDir dir;
     auto options = keepEverything(dir.file());
     options.out_of_order_ms = 10'000;
@@ -104,16 +106,18 @@ TEST_CASE("what came late is found by its own time, also when it is read from th
     CHECK(samplesOf(*store, named("up"), 110'001, 200'000) == "none");
 }
 
-TEST_CASE("out of order is judged per series") {
+TEST_CASE("out-of-order limits apply per series") {
     const TempDir dir;
     auto options = keepEverything(dir.file());
     options.out_of_order_ms = 10'000;
     auto store = openStore(options);
     const Labels old{{"__name__", "old"}, {"agent", "web-01"}};
     mustAppend(*store, {{kUp, {{100'000, 1}}}});
-    // A day-old spool: another series of the same host starts long before.
+    // A day-old spool: another series of the same host starts much earlier.
     CHECK(mustAppend(*store, {{old, {{1000, 1}, {2000, 2}}}}).stored == 2);
-    if (GENERATE(false, true)) REQUIRE(store->compact());
+    if (GENERATE(false, true)) {
+        REQUIRE(store->compact());
+    }
     const auto result = mustAppend(*store, {{kUp, {{90'000, 9}, {89'999, 8}, {95'000, 7}}}});
     CHECK(result.stored == 2);
     CHECK(result.refused == 1);
@@ -123,13 +127,13 @@ TEST_CASE("out of order is judged per series") {
     CHECK(samplesOf(*store, named("up")) == "90000:9 95000:7 100000:1");
     REQUIRE(store->compact());
     CHECK(samplesOf(*store, named("up")) == "90000:9 95000:7 100000:1");
-    // Too old to be added, but there already: the agent must be told that it is stored.
+    // Too old to be added, but stored already: the agent must hear that it is stored.
     mustAppend(*store, {{kUp, {{200'000, 1}}}});
     CHECK(mustAppend(*store, {{kUp, {{90'000, 9}}}}).duplicates == 1);
     CHECK(mustAppend(*store, {{kUp, {{90'000, 1}}}}).refused == 1);
 }
 
-TEST_CASE("times before 1970 and absurd ones are refused, the rest of the batch is stored") {
+TEST_CASE("times before 1970 and in the far future are refused, the rest of the batch is stored") {
     const TempDir dir;
     auto store = openStore(keepEverything(dir.file()));
     const Labels bad{{"__name__", "bad"}};
@@ -163,7 +167,7 @@ TEST_CASE("beyond the limit new series are refused and counted, the others go on
     store = openStore(options);
     CHECK(mustAppend(*store, {series(4, 3000)}).refused == 2);
     CHECK(mustAppend(*store, {series(2, 3000)}).stored == 2);
-    // Room comes back with what is deleted.
+    // A deletion makes room for new series.
     REQUIRE(store->deleteSeries({named("m0")}, 0, INT64_MAX));
     CHECK(mustAppend(*store, {series(4, 3000)}).stored == 2);
 }
@@ -173,25 +177,31 @@ TEST_CASE("the order of samples within a batch does not matter, nor does it cost
     auto store = openStore(keepEverything(dir.file()));
     constexpr int many = 100'000;
     std::vector<Sample> descending;
-    for (int i = many; i > 0; --i) descending.push_back({i * 1000, static_cast<double>(i)});
+    for (int i = many; i > 0; --i) {
+        descending.push_back({i * 1000, static_cast<double>(i)});
+    }
     const Labels labels{{"__name__", "up"}};
     CHECK(mustAppend(*store, {{labels, descending}}).stored == many);
     CHECK(mustAppend(*store, {{labels, descending}}).duplicates == many);
     REQUIRE(store->compact());
     CHECK(mustAppend(*store, {{labels, descending}}).duplicates == many);
-    // The same series as many times over.
+    // The same series many times in one batch.
     std::vector<TimeSeries> pieces;
-    for (int i = 2 * many; i > many; --i) pieces.push_back({labels, {{i * 1000, static_cast<double>(i)}}});
+    for (int i = 2 * many; i > many; --i) {
+        pieces.push_back({labels, {{i * 1000, static_cast<double>(i)}}});
+    }
     CHECK(mustAppend(*store, pieces).stored == many);
     const auto all = mustSelect(*store, named("up"), 0, INT64_MAX);
     REQUIRE(all.at(0).samples.size() == 2 * many);
     for (int i = 1; i <= 2 * many; ++i) {
         const auto& sample = all[0].samples[static_cast<std::size_t>(i - 1)];
-        if (sample.timestamp != i * 1000 || sample.value != i) FAIL("sample " << i);
+        if (sample.timestamp != i * 1000 || sample.value != i) {
+            FAIL("sample " << i);
+        }
     }
 }
 
-TEST_CASE("matchers select as Prometheus' do") {
+TEST_CASE("matchers select like those of Prometheus") {
     using Type = Matcher::Type;
     const TempDir dir;
     auto store = openStore(keepEverything(dir.file()));
@@ -234,7 +244,7 @@ TEST_CASE("matchers select as Prometheus' do") {
     CHECK(bad.error().message == "error parsing regexp: missing closing ): `(`");
 }
 
-TEST_CASE("series, names and values of labels in a range of time") {
+TEST_CASE("series, label names and label values in a range of time are listed") {
     const TempDir dir;
     auto store = openStore(keepEverything(dir.file()));
     mustAppend(*store, {{Labels{{"__name__", "a"}, {"x", "1"}}, {{1000, 1}}},
@@ -255,13 +265,17 @@ TEST_CASE("series, names and values of labels in a range of time") {
     CHECK(store->labelValues("nothing", {}, 0, 9000).value().empty());
 }
 
-TEST_CASE("a query beyond its limit says so instead of eating memory") {
+TEST_CASE("a query beyond its limit is an error and needs no more memory") {
     const TempDir dir;
     auto store = openStore(keepEverything(dir.file()));
     std::vector<Sample> samples;
-    for (int i = 0; i < 100; ++i) samples.push_back({i * 1000, 1});
+    for (int i = 0; i < 100; ++i) {
+        samples.push_back({i * 1000, 1});
+    }
     mustAppend(*store, {{kUp, samples}});
-    if (GENERATE(false, true)) REQUIRE(store->compact());
+    if (GENERATE(false, true)) {
+        REQUIRE(store->compact());
+    }
     CHECK(store->select(named("up"), 0, 99'000, 100));
     const auto result = store->select(named("up"), 0, 99'000, 99);
     REQUIRE(!result);
@@ -269,7 +283,7 @@ TEST_CASE("a query beyond its limit says so instead of eating memory") {
     CHECK(store->select(named("up"), 1000, 99'000, 99));
 }
 
-TEST_CASE("documents and states are kept") {
+TEST_CASE("documents and states are stored") {
     const TempDir dir;
     auto store = openStore(keepEverything(dir.file()));
     CHECK(!store->document("ab").value());
@@ -314,7 +328,9 @@ TEST_CASE("many series over many windows survive compactions at any moment") {
             batch.push_back(std::move(series));
         }
         CHECK(mustAppend(*store, batch).stored == 300);
-        if (next() % 5 < 1) REQUIRE(store->compact());
+        if (next() % 5 < 1) {
+            REQUIRE(store->compact());
+        }
         if (next() % 9 < 1) {
             store.reset();
             store = openStore(keepEverything(dir.file()));
@@ -326,7 +342,9 @@ TEST_CASE("many series over many windows survive compactions at any moment") {
         for (const auto& one : result) {
             const auto& wanted = expected.at(one.labels->toString());
             std::map<TimestampMs, double> got;
-            for (const auto& sample : one.samples) got[sample.timestamp] = sample.value;
+            for (const auto& sample : one.samples) {
+                got[sample.timestamp] = sample.value;
+            }
             CHECK(got == wanted);
             CHECK(one.samples.size() == wanted.size());
         }
@@ -334,7 +352,7 @@ TEST_CASE("many series over many windows survive compactions at any moment") {
     }
 }
 
-TEST_CASE("a series is named by what an earlier batch said of it") {
+TEST_CASE("a series is named by the ref that an earlier batch got") {
     const TempDir dir;
     auto store = openStore(keepEverything(dir.file()));
     const Labels up{{"__name__", "up"}};
@@ -347,7 +365,7 @@ TEST_CASE("a series is named by what an earlier batch said of it") {
     CHECK(first[1].ref != 0);
     CHECK(first[0].ref != first[1].ref);
 
-    // In one batch by its labels, by its name, and by its name alone: out of order, once the same.
+    // In one batch by its labels, by its ref, and by its ref alone: out of order, with one duplicate.
     const std::vector<Sample> rest = {{5000, 5}, {3000, 3}};
     std::vector<BatchSeries> mixed = {
         {first[0].ref, nullptr, rest}, {0, &up, at2}, {first[1].ref, nullptr, at2}, {first[0].ref, &up, at2}};
@@ -374,7 +392,7 @@ TEST_CASE("a series is named by what an earlier batch said of it") {
     CHECK(samplesOf(*store, named("up")) == "1000:1");
 }
 
-TEST_CASE("a read ends between two blocks when it may not go on") {
+TEST_CASE("a read ends between two blocks when `proceed` fails") {
     const TempDir dir;
     auto store = openStore(keepEverything(dir.file()));
     const Labels up{{"__name__", "up"}};
@@ -382,7 +400,9 @@ TEST_CASE("a read ends between two blocks when it may not go on") {
     REQUIRE(store->compact());
     int asked = 0;
     const auto twice = [&asked]() -> Expected<void> {
-        if (++asked <= 2) return {};
+        if (++asked <= 2) {
+            return {};
+        }
         return fail(ErrorKind::unavailable, "enough");
     };
     const auto stopped = store->select(named("up"), 0, INT64_MAX, {100, twice});

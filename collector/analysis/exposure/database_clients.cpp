@@ -1,0 +1,128 @@
+#include "collector/analysis/exposure/database_clients.h"
+
+#include <algorithm>
+#include <set>
+
+#include "collector/analysis/exposure/exposed.h"
+#include "collector/analysis/exposure/nft_ruleset.h"
+#include "collector/analysis/exposure/placed_servers.h"
+
+namespace lapwing::analysis::exposure {
+
+namespace {
+
+using reach::AddressRange;
+using reach::Family;
+
+void append(std::vector<AddressRange>& out, const std::vector<AddressRange>& more) {
+    out.insert(out.end(), more.begin(), more.end());
+}
+
+/// The addresses from which a replica connects to its primary, and from which the primary would after a
+/// switch.
+class ClientFinder {
+  public:
+    explicit ClientFinder(const Context& context) : context_(context) {}
+
+    DatabaseClients run() {
+        out_.from = declaredFor(context_.site, {"mysql", "tcp/3306"});
+        for (const auto& pair : context_.site.replication) {
+            peers_.insert(pair.primary);
+            peers_.insert(pair.replica);
+        }
+        for (const auto& replica : context_.network.replicas) {
+            replication(replica);
+        }
+        for (const auto& placed : placedServers(context_)) {
+            if (!placed.host.empty()) {
+                peers_.insert(placed.host);
+            } else if (placed.isIdentified()) {
+                out_.from.push_back(AddressRange::of(*placed.endpoint->address()));
+            } else {
+                missing(placed.missingHost());
+            }
+        }
+        for (const auto& peer : peers_) {
+            const auto callers = callersOf(context_, peer);
+            if (callers.empty()) {
+                missing("the addresses of " + peer + ", which has business with the database");
+            }
+            append(out_.from, callers);
+        }
+        evidence::sortUnique(out_.from);
+        return std::move(out_);
+    }
+
+  private:
+    void missing(const std::string& input) {
+        if (std::find(out_.missing.begin(), out_.missing.end(), input) == out_.missing.end()) {
+            out_.missing.push_back(input);
+        }
+    }
+
+    void replication(const evidence::SeenReplica& replica) {
+        peers_.insert(replica.replica);
+        const auto address = reach::Address::parse(replica.primary_address);
+        if (!address) {
+            if (const auto primary = hostNamed(context_, replica.primary_address); !primary.empty()) {
+                peers_.insert(primary);
+            }
+            return;
+        }
+        out_.from.push_back(AddressRange::of(*address));
+        const auto* primary = context_.network.holder(*address);
+        if (primary != nullptr) {
+            peers_.insert(primary->name);
+        }
+        const auto callers = callersOf(context_, replica.replica);
+        const auto known = primary == nullptr ? std::vector<reach::Address>{}
+                                              : evidence::knownAddresses(context_.network, primary->name);
+        const bool usual = known.empty() || std::find(known.begin(), known.end(), *address) != known.end();
+        if (!usual || ofFamily(callers, address->family).empty()) {
+            furtherNetwork(replica.replica, address->family);
+        }
+    }
+
+    /// The replica connects by a network of which nothing else tells: from any address of its host but those
+    /// that attempts use as second ones.
+    void furtherNetwork(const std::string& replica, Family family) {
+        std::vector<AddressRange> own;
+        const auto host = context_.network.hosts.find(replica);
+        if (host != context_.network.hosts.end()) {
+            for (const auto& held : host->second.addresses) {
+                if (held.address.family == family && !held.address.isLoopback() &&
+                    !held.address.isLinkLocal() && !isSecond(replica, held.address)) {
+                    own.push_back(AddressRange::of(held.address));
+                }
+            }
+        }
+        if (own.empty()) {
+            missing(std::string("the ") + familyText(family) + " address from which " + replica +
+                    " replicates");
+        }
+        append(out_.from, own);
+    }
+
+    bool isSecond(const std::string& from, const reach::Address& address) const {
+        return std::any_of(context_.network.hosts.begin(), context_.network.hosts.end(),
+                           [&](const auto& host) {
+                               const auto& attempts = host.second.attempts;
+                               return std::any_of(attempts.begin(), attempts.end(), [&](const auto& attempt) {
+                                   return attempt.from == from && attempt.second &&
+                                          reach::Address::parse(attempt.source) == address;
+                               });
+                           });
+    }
+
+    const Context& context_;
+    std::set<std::string> peers_;
+    DatabaseClients out_;
+};
+
+}  // namespace
+
+DatabaseClients databaseClients(const Context& context) {
+    return ClientFinder(context).run();
+}
+
+}  // namespace lapwing::analysis::exposure

@@ -1,0 +1,97 @@
+#include "collector/analysis/exposure/placed_servers.h"
+
+#include "collector/analysis/exposure/exposed.h"
+#include "common/text.h"
+
+namespace lapwing::analysis::exposure {
+
+namespace {
+
+/// "web-01" is "web-01.example.org", too.
+bool namesHost(const std::string& name, const std::string& host) {
+    if (name.empty()) {
+        return false;
+    }
+    const auto short_name = name.substr(0, name.find('.'));
+    const auto short_host = host.substr(0, host.find('.'));
+    return equalsIgnoreCase(name, host) ||
+           (equalsIgnoreCase(short_name, short_host) && (short_name == name || short_host == host));
+}
+
+/// A Unix socket, or an abstract one: HAProxy's statistics show them so.
+bool isSocket(const std::string& address) {
+    return address.starts_with('/') || address.starts_with("unix") || address.starts_with("abns");
+}
+
+PlacedServer place(const Context& context, const std::string& balancer, const evidence::Server& server) {
+    PlacedServer out{balancer, &server, Endpoint::parse(server.address), "", isSocket(server.address)};
+    const auto address = out.endpoint ? out.endpoint->address() : std::nullopt;
+    out.local = out.local || (address && address->isLoopback());
+    if (out.local) {
+        out.host = balancer;
+        return out;
+    }
+    const auto* holder = address ? context.network.holder(*address) : nullptr;
+    if (holder != nullptr) {
+        out.host = holder->name;
+    } else if (out.endpoint && !address) {
+        out.host = hostNamed(context, out.endpoint->host);
+    }
+    if (out.host.empty()) {
+        out.host = hostNamed(context, server.server);
+    }
+    return out;
+}
+
+}  // namespace
+
+std::string hostNamed(const Context& context, const std::string& name) {
+    for (const auto& [host, known] : context.network.hosts) {
+        if (namesHost(name, host)) {
+            return host;
+        }
+    }
+    return "";
+}
+
+bool PlacedServer::isIdentified() const {
+    return !host.empty() || (endpoint && endpoint->address());
+}
+
+std::string PlacedServer::text() const {
+    return server->server + " of backend " + server->proxy + (endpoint ? " at " + endpoint->toString() : "");
+}
+
+std::string PlacedServer::missingHost() const {
+    return "which host " + balancer + " means by its server " + text() +
+           (endpoint ? "" : " (HAProxy's statistics show no addresses without `stats show-legends`)");
+}
+
+std::vector<PlacedServer> placedServers(const Context& context) {
+    std::vector<PlacedServer> out;
+    for (const auto& [instance, balancer] : context.network.balancers) {
+        for (const auto& server : balancer.servers) {
+            out.push_back(place(context, instance, server));
+        }
+    }
+    return out;
+}
+
+std::vector<reach::AddressRange> addressesOf(const Context& context, const std::string& balancer) {
+    return context.network.balancers.size() == 1 ? balancerSources(context) : callersOf(context, balancer);
+}
+
+std::vector<reach::AddressRange> balancerSources(const Context& context) {
+    auto out = evidence::asRanges(evidence::balancerAddresses(context.network, context.site));
+    if (context.moment != nullptr) {
+        for (const auto& entry : context.moment->model.entries) {
+            if (entry.address && !entry.active.empty()) {
+                out.push_back(reach::AddressRange::of(*entry.address));
+            }
+        }
+    }
+    evidence::sortUnique(out);
+    return out;
+}
+
+}  // namespace lapwing::analysis::exposure

@@ -1,0 +1,42 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "collector/analysis/judgement.h"
+#include "common/endpoint.h"
+
+namespace lapwing::analysis::exposure {
+
+/// A server of a load balancer, and the host on which it runs.
+struct PlacedServer {
+    std::string balancer;  ///< instance
+    const evidence::Server* server = nullptr;
+    std::optional<Endpoint> endpoint;  ///< nothing where HAProxy's statistics do not show its address
+    std::string host;                  ///< "" where it is not known
+    bool local = false;  ///< a Unix socket or a loopback address: on the load balancer's own host
+
+    /// HAProxy's name for it and, where known, its address: "s1 of backend web at 10.77.0.11:80".
+    std::string text() const;
+    /// Its host is known, or at least its address.
+    bool isIdentified() const;
+    /// What is not known where it is not identified.
+    std::string missingHost() const;
+};
+
+/// Every server of every load balancer. The host is the holder of the server's address; else the host that
+/// has the server's name.
+std::vector<PlacedServer> placedServers(const Context& context);
+
+/// The host of the site that has that name, with or without a domain; "" for none.
+std::string hostNamed(const Context& context, const std::string& name);
+
+/// The addresses of one load balancer, as far as they are known. Those of the declared entries count where it
+/// is the only one.
+std::vector<reach::AddressRange> addressesOf(const Context& context, const std::string& balancer);
+
+/// Addresses from which load balancers connect to their servers.
+std::vector<reach::AddressRange> balancerSources(const Context& context);
+
+}  // namespace lapwing::analysis::exposure
