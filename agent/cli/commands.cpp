@@ -4,10 +4,15 @@
 #include <prometheus/text_serializer.h>
 
 #include <algorithm>
+#include <chrono>
 #include <cstdio>
 #include <future>
+#include <iterator>
 #include <map>
+#include <memory>
 #include <thread>
+#include <utility>
+#include <vector>
 
 #include "agent/config/config.h"
 #include "agent/status/socket.h"
@@ -104,12 +109,12 @@ int listProbes(const std::string& config_file) {
 int probeOnce(const std::string& config_file, const std::string& name) {
     const auto kinds = probeKinds();
     const auto kind =
-        std::find_if(kinds.begin(), kinds.end(), [&](const auto& one) { return one.name == name; });
+        std::find_if(kinds.begin(), kinds.end(), [&](const auto& each) { return each.name == name; });
     if (kind == kinds.end()) {
         std::vector<std::string> names;
         names.reserve(kinds.size());
-        for (const auto& one : kinds) {
-            names.push_back(one.name);
+        for (const auto& known : kinds) {
+            names.push_back(known.name);
         }
         const auto meant = config::nearest(name, names);
         fmt::print(stderr, "there is no probe \"{}\"{}\n", name,
@@ -132,8 +137,8 @@ int probeOnce(const std::string& config_file, const std::string& name) {
     }
     Exposition exposition;
     int outcome = kFine;
-    for (auto& one : specs) {
-        const auto spec = std::make_shared<ProbeSpec>(std::move(one));
+    for (auto& configured : specs) {
+        const auto spec = std::make_shared<ProbeSpec>(std::move(configured));
         auto result = runOnce(spec);
         if (!result) {
             fmt::print(stderr, "{} {}: {}: {}\n", spec->job, spec->instance,

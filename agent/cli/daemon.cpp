@@ -7,8 +7,14 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <chrono>
 #include <csignal>
+#include <cstdio>
+#include <cstdlib>
+#include <memory>
 #include <thread>
+#include <utility>
+#include <vector>
 
 #include "agent/attempts/attempts.h"
 #include "agent/cli/commands.h"

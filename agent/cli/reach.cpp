@@ -9,6 +9,8 @@
 #include <fstream>
 #include <optional>
 #include <sstream>
+#include <utility>
+#include <vector>
 
 #include "agent/cli/commands.h"
 #include "agent/host/host.h"
@@ -157,23 +159,23 @@ std::vector<reach::Host::Interface> destinations(const reach::Ruleset& ruleset, 
                                                  const std::optional<AddressRange>& from) {
     std::vector<reach::Host::Interface> out;
     const auto wanted = reach::Address::parse(question.to);
-    for (const auto& one : ruleset.host().interfaces) {
-        const bool asked = wanted ? one.address == *wanted : !one.address.isLinkLocal();
-        if (asked && (!from || from->family == one.address.family)) {
-            out.push_back(one);
+    for (const auto& interface : ruleset.host().interfaces) {
+        const bool asked = wanted ? interface.address == *wanted : !interface.address.isLinkLocal();
+        if (asked && (!from || from->family == interface.address.family)) {
+            out.push_back(interface);
         }
     }
     if (out.empty() && wanted) {
         out.push_back({"", *wanted, 0});
     }
     if (question.target == "vrrp" && !wanted) {
-        for (auto& one : out) {
-            one.address = reach::vrrpGroup(one.address.family);
+        for (auto& interface : out) {
+            interface.address = reach::vrrpGroup(interface.address.family);
         }
     }
     if (!question.interface.empty()) {
-        for (auto& one : out) {
-            one.name = question.interface;
+        for (auto& interface : out) {
+            interface.name = question.interface;
         }
     }
     return out;
@@ -218,7 +220,7 @@ void print(const reach::Ruleset& ruleset, const ReachQuestion& question,
             }
         }
         if (result.path.empty()) {
-            fmt::print("    no rule is in the way\n");
+            fmt::print("    no rule applies\n");
         }
         for (const auto& unknown : result.unknowns) {
             fmt::print("    not known: {}\n", unknown);

@@ -3,10 +3,12 @@
 #include <prometheus/metric_family.h>
 
 #include <chrono>
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
 #include <thread>
+#include <vector>
 
 #include "agent/delivery/clock_offset.h"
 #include "agent/delivery/spool.h"

@@ -3,6 +3,8 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
+#include <utility>
+#include <vector>
 
 namespace lapwing::agent {
 namespace {
@@ -91,7 +93,7 @@ std::chrono::milliseconds Sender::explain(const Expected<http::Response>& answer
         if (verdict == Verdict::keep) {
             spdlog::error("not delivered: {}; everything is kept in the spool until this is mended", reason);
         } else {
-            spdlog::warn("not delivered yet: {}; it is kept in the spool and tried again", reason);
+            spdlog::warn("not delivered yet: {}; the data stays in the spool and is sent again", reason);
         }
         said_at_ = now;
     }

@@ -5,6 +5,7 @@
 #include <optional>
 #include <random>
 #include <string>
+#include <vector>
 
 #include "agent/delivery/clock_offset.h"
 #include "agent/delivery/delivery.h"

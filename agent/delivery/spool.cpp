@@ -6,8 +6,10 @@
 
 #include <algorithm>
 #include <deque>
+#include <iterator>
 #include <mutex>
 #include <set>
+#include <utility>
 
 #include "agent/delivery/spool_file.h"
 #include "common/digest.h"
@@ -25,8 +27,8 @@ constexpr std::chrono::seconds kReopenEvery{5};
 
 std::size_t samplesOf(const std::vector<TimeSeries>& series) {
     std::size_t count = 0;
-    for (const auto& one : series) {
-        count += one.samples.size();
+    for (const auto& each : series) {
+        count += each.samples.size();
     }
     return count;
 }
@@ -136,8 +138,8 @@ void Spool::State::setAside(const DatabaseError& error) {
     file.reset();
     const std::string aside = config.path + ".damaged";
     const std::string outcome = SpoolFile::rename(config.path, aside)
-                                    ? "set aside as " + aside + ", and a new one begun"
-                                    : "it cannot be set aside, so it is removed, and a new one begun";
+                                    ? "set aside as " + aside + ", and a new file begun"
+                                    : "the file cannot be set aside, so it is removed, and a new file begun";
     spdlog::error("the spool {} is damaged ({}): {}; {} samples in it are lost", config.path, error.message,
                   outcome, file_samples);
     dropped["damaged"] += file_samples;
@@ -420,23 +422,24 @@ std::optional<Batch> Spool::next(std::size_t most_parts) {
         batch = {parts[0].id, 1, parts[0].samples, std::move(parts[0].body)};
         return batch;
     }
-    // A protobuf message with repeated fields may be joined from its parts by writing one after the other.
+    // A protobuf message with repeated fields may be joined by writing its parts one after the other.
     std::string raw;
     std::string part;
-    for (auto& one : parts) {
+    for (auto& spooled : parts) {
         std::size_t length = 0;
-        const bool whole = snappy::GetUncompressedLength(one.body.data(), one.body.size(), &length) &&
-                           snappy::Uncompress(one.body.data(), one.body.size(), &part);
+        const bool intact =
+            snappy::GetUncompressedLength(spooled.body.data(), spooled.body.size(), &length) &&
+            snappy::Uncompress(spooled.body.data(), spooled.body.size(), &part);
         // A batch that does not decompress goes alone: the collector then refuses only this batch.
-        if (!whole || (batch.parts > 0 && raw.size() + length > kMostRequestBytes)) {
+        if (!intact || (batch.parts > 0 && raw.size() + length > kMostRequestBytes)) {
             if (batch.parts == 0) {
-                return Batch{one.id, 1, one.samples, std::move(one.body)};
+                return Batch{spooled.id, 1, spooled.samples, std::move(spooled.body)};
             }
             break;
         }
         raw += part;
-        batch.last_id = one.id;
-        batch.samples += one.samples;
+        batch.last_id = spooled.id;
+        batch.samples += spooled.samples;
         ++batch.parts;
     }
     snappy::Compress(raw.data(), raw.size(), &batch.body);
@@ -496,7 +499,7 @@ void Spool::documentDone(const std::string& digest) {
     const std::lock_guard lock(state_->mutex);
     auto& state = *state_;
     const auto removed =
-        std::erase_if(state.pending_documents, [&](const auto& one) { return one.digest == digest; });
+        std::erase_if(state.pending_documents, [&](const auto& each) { return each.digest == digest; });
     if (removed == 0) {
         state.done_documents.push_back(digest);
         --state.file_documents;

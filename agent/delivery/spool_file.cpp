@@ -1,7 +1,9 @@
 #include "agent/delivery/spool_file.h"
 
 #include <algorithm>
+#include <cstdint>
 #include <cstdio>
+#include <utility>
 
 namespace lapwing::agent {
 namespace {
@@ -49,7 +51,7 @@ DatabaseResult<SpoolFile> SpoolFile::open(const std::string& path) {
         return tl::unexpected(version.error());
     }
     if (*version > kVersion) {
-        return tl::unexpected(DatabaseError{SQLITE_NOTADB, "it is of a later version of the agent"});
+        return tl::unexpected(DatabaseError{SQLITE_NOTADB, "a later version of the agent wrote it"});
     }
     if (auto done = db.execute(kSchema); !done) {
         return tl::unexpected(done.error());

@@ -4,6 +4,7 @@
 
 #include <fstream>
 #include <optional>
+#include <utility>
 
 #include "agent/host/interfaces.h"
 

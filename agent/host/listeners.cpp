@@ -126,8 +126,8 @@ Expected<std::vector<Listener>> listListeners(const std::string& proc) {
             std::stringstream text;
             text << file.rdbuf();
             any = any || file.good();
-            auto some = parseProcNet(text.str(), protocol, ipv6);
-            out.insert(out.end(), some.begin(), some.end());
+            auto found = parseProcNet(text.str(), protocol, ipv6);
+            out.insert(out.end(), found.begin(), found.end());
         }
     }
     if (!any) {

@@ -1,3 +1,5 @@
+#include <vector>
+
 #include "agent/probes/kind.h"
 
 namespace lapwing::agent {

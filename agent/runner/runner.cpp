@@ -6,7 +6,10 @@
 #include <condition_variable>
 #include <exception>
 #include <mutex>
+#include <optional>
+#include <string_view>
 #include <thread>
+#include <utility>
 
 #include "agent/runner/schedule.h"
 #include "agent/runner/series_tracker.h"
@@ -59,14 +62,14 @@ struct Slot {
     bool flying = false;    ///< collect() has not returned
     bool reported = false;  ///< this flight's outcome is decided: by its end or by its deadline
     ProbeState state;
-    std::string said;  ///< the last note of a run
+    std::string logged_note;
 
     std::mutex report_mutex;
     SeriesTracker tracker;  ///< under report_mutex
 };
 
 // Logs changes only, not each failure for the same reason.
-void say(const Slot& slot, const std::optional<Error>& failure, const std::string& note) {
+void logChange(const Slot& slot, const std::optional<Error>& failure, const std::string& note) {
     if (failure) {
         const char* reason = errorKindName(failure->kind);
         if (slot.state.reason == reason) {
@@ -77,7 +80,7 @@ void say(const Slot& slot, const std::optional<Error>& failure, const std::strin
     } else if (slot.state.outcome == ProbeState::Outcome::failed) {
         spdlog::info("probe {} of {} succeeds again", slot.spec.job, slot.spec.instance);
     }
-    if (!failure && !note.empty() && slot.said != note) {
+    if (!failure && !note.empty() && slot.logged_note != note) {
         spdlog::warn("probe {} of {}: {}", slot.spec.job, slot.spec.instance, note);
     }
 }
@@ -120,7 +123,7 @@ struct Runner::Core : std::enable_shared_from_this<Runner::Core> {
 void Runner::Core::report(Slot& slot, const Flight& flight, double took, Expected<ProbeResult> result) {
     std::vector<TimeSeries> series;
     std::size_t scraped = 0;
-    const auto own = [&](std::string_view name, double value, std::string_view reason = {}) {
+    const auto addOwn = [&](std::string_view name, double value, std::string_view reason = {}) {
         Labels labels = slot.base;
         labels.set("__name__", name);
         if (!reason.empty()) {
@@ -144,11 +147,11 @@ void Runner::Core::report(Slot& slot, const Flight& flight, double took, Expecte
         scraped = series.size();
     }
     if (failure) {
-        own(metric::kProbeFailure, 1, errorKindName(failure->kind));
+        addOwn(metric::kProbeFailure, 1, errorKindName(failure->kind));
     }
-    own("up", failure ? 0 : 1);
-    own("scrape_duration_seconds", took);
-    own("scrape_samples_scraped", static_cast<double>(scraped));
+    addOwn("up", failure ? 0 : 1);
+    addOwn("scrape_duration_seconds", took);
+    addOwn("scrape_samples_scraped", static_cast<double>(scraped));
     {
         const std::lock_guard lock(slot.report_mutex);
         if (!failure && result->partial) {
@@ -160,9 +163,9 @@ void Runner::Core::report(Slot& slot, const Flight& flight, double took, Expecte
     {
         const std::lock_guard lock(mutex);
         const std::string note = failure ? std::string() : std::move(result->note);
-        say(slot, failure, note);
+        logChange(slot, failure, note);
         if (!failure) {
-            slot.said = note;
+            slot.logged_note = note;
         }
         slot.state.outcome = failure ? ProbeState::Outcome::failed : ProbeState::Outcome::ok;
         slot.state.reason = failure ? errorKindName(failure->kind) : "";

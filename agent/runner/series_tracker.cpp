@@ -1,5 +1,7 @@
 #include "agent/runner/series_tracker.h"
 
+#include <utility>
+
 namespace lapwing::agent {
 
 void SeriesTracker::finish(std::vector<TimeSeries>& current, TimestampMs at) {

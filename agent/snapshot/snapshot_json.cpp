@@ -1,4 +1,7 @@
+#include <cstdint>
 #include <map>
+#include <string>
+#include <string_view>
 #include <utility>
 
 #include "agent/snapshot/snapshot.h"

@@ -15,7 +15,7 @@ namespace {
 
 using prometheus::MetricFamily;
 
-MetricFamily one(MetricFamily family, double value) {
+MetricFamily single(MetricFamily family, double value) {
     add(family, {}, value);
     return family;
 }
@@ -60,12 +60,13 @@ Expected<ProbeResult> SelfProbe::collect(const Deadline& /*deadline*/) {
     families.push_back(std::move(info));
     families.push_back(addresses());
 
-    families.push_back(one(gauge(metric::kAgentSpoolSamples, "Samples that wait to be sent"),
-                           static_cast<double>(state.spool.samples)));
-    families.push_back(one(gauge(metric::kAgentSpoolBytes, "Bytes that wait to be sent"),
-                           static_cast<double>(state.spool.bytes)));
-    families.push_back(one(counter(metric::kAgentSamplesSentTotal, "Samples that the collector has stored"),
-                           static_cast<double>(state.samples_sent)));
+    families.push_back(single(gauge(metric::kAgentSpoolSamples, "Samples that wait to be sent"),
+                              static_cast<double>(state.spool.samples)));
+    families.push_back(single(gauge(metric::kAgentSpoolBytes, "Bytes that wait to be sent"),
+                              static_cast<double>(state.spool.bytes)));
+    families.push_back(
+        single(counter(metric::kAgentSamplesSentTotal, "Samples that the collector has stored"),
+               static_cast<double>(state.samples_sent)));
     auto dropped = counter(metric::kAgentSamplesDroppedTotal, "Samples that were lost, by reason");
     for (const char* reason : {"age", "damaged", "disk", "refused", "size"}) {
         const auto count = state.spool.dropped.find(reason);
@@ -74,22 +75,23 @@ Expected<ProbeResult> SelfProbe::collect(const Deadline& /*deadline*/) {
     }
     families.push_back(std::move(dropped));
     if (state.clock) {
-        families.push_back(one(gauge(metric::kClockOffsetSeconds, "The collector's clock minus this host's"),
-                               state.clock->offset_seconds));
         families.push_back(
-            one(gauge(metric::kClockOffsetErrorSeconds, "Half the round trip: the greatest error"),
-                state.clock->error_seconds));
+            single(gauge(metric::kClockOffsetSeconds, "The collector's clock minus this host's"),
+                   state.clock->offset_seconds));
+        families.push_back(
+            single(gauge(metric::kClockOffsetErrorSeconds, "Half the round trip: the greatest error"),
+                   state.clock->error_seconds));
     }
 
     long pages = 0;
     long resident = 0;
     if (std::ifstream("/proc/self/statm") >> pages >> resident) {
-        families.push_back(one(gauge("process_resident_memory_bytes", "Resident memory size in bytes."),
-                               static_cast<double>(resident * sysconf(_SC_PAGESIZE))));
+        families.push_back(single(gauge("process_resident_memory_bytes", "Resident memory size in bytes."),
+                                  static_cast<double>(resident * sysconf(_SC_PAGESIZE))));
     }
     families.push_back(
-        one(counter("process_cpu_seconds_total", "Total user and system CPU time spent in seconds."),
-            cpuSeconds()));
+        single(counter("process_cpu_seconds_total", "Total user and system CPU time spent in seconds."),
+               cpuSeconds()));
     return result;
 }
 

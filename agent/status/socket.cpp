@@ -12,6 +12,7 @@
 #include <cstdint>
 #include <cstring>
 #include <thread>
+#include <utility>
 
 namespace lapwing::agent {
 namespace {
@@ -148,7 +149,7 @@ Expected<std::unique_ptr<StatusSocket>> StatusSocket::open(const std::string& pa
     struct stat present {};
     if (lstat(path.c_str(), &present) == 0) {
         if (!S_ISSOCK(present.st_mode)) {
-            return fail(ErrorKind::invalid, path + ": is there and is no socket");
+            return fail(ErrorKind::invalid, path + ": exists and is not a socket");
         }
         unlink(path.c_str());
     }

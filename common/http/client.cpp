@@ -9,6 +9,7 @@
 #include <Poco/URI.h>
 
 #include <array>
+#include <cstdint>
 #include <istream>
 #include <ostream>
 

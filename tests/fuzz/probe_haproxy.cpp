@@ -1,4 +1,4 @@
-// What an HAProxy, or whoever sits at its address, may answer.
+// Answers of an HAProxy, or of an attacker at its address.
 #include <cstddef>
 #include <cstdint>
 

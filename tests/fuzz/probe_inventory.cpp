@@ -1,4 +1,4 @@
-// What may stand in a configuration of Nginx.
+// Texts of Nginx's configuration.
 #include <cstddef>
 #include <cstdint>
 

@@ -1,5 +1,5 @@
-// What a database, or whoever sits at its address, may answer: the first line names the columns, each further
-// one is a row; fields are parted by tabs, and one that is "\N" is NULL.
+// Answers of a database, or of an attacker at its address. The first line names the columns, each further
+// line is a row; tabs separate the fields, and "\N" is NULL.
 #include <cstddef>
 #include <cstdint>
 

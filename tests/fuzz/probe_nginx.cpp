@@ -1,4 +1,4 @@
-// What an Nginx, or whoever sits at its address, may answer.
+// Answers of an Nginx, or of an attacker at its address.
 #include <cstddef>
 #include <cstdint>
 

@@ -1,4 +1,4 @@
-// Files of /proc: the kernel is trusted, but a mount's name or a device's may be anybody's.
+// Files of /proc: the kernel is trusted, but names of mounts and devices are not.
 #include <cstddef>
 #include <cstdint>
 

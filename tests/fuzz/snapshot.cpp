@@ -1,4 +1,4 @@
-// What the privileged helper reads and writes: its own file, keepalived's configuration, the kernel's
+// The inputs and outputs of the privileged helper: its own file, keepalived's configuration, the kernel's
 // sockets.
 #include "agent/snapshot/snapshot.h"
 

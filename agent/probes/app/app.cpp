@@ -173,7 +173,8 @@ Expected<ProbeResult> AppProbe::collect(const Deadline& deadline) {
         add(result.families.back(), {}, value);
     };
     single(exporter::kProbeSuccess, "1 if the answer is as expected.", outcome.failure == nullptr ? 1 : 0);
-    single("probe_duration_seconds", "All of it.", Seconds(Clock::now() - start).count());
+    single("probe_duration_seconds", "Duration of the whole check in seconds.",
+           Seconds(Clock::now() - start).count());
     single("probe_http_redirects", "Redirects followed.", outcome.redirects);
     single("probe_http_ssl", "1 if the last request was over TLS.", outcome.tls ? 1 : 0);
     if (outcome.last.status != 0) {
@@ -183,7 +184,8 @@ Expected<ProbeResult> AppProbe::collect(const Deadline& deadline) {
                static_cast<double>(outcome.last.body.size()));
     }
     if (outcome.last.content_length) {
-        single("probe_http_content_length", "As the last answer declares it.", *outcome.last.content_length);
+        single("probe_http_content_length", "Content length that the last answer declares.",
+               *outcome.last.content_length);
     }
     if (check_.expect_body && !outcome.last.error) {
         single("probe_failed_due_to_regex", "1 if the body is not as expected.", outcome.body_fits ? 0 : 1);

@@ -1,6 +1,12 @@
 #include <re2/re2.h>
 
 #include <algorithm>
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
 
 #include "agent/probes/app/app.h"
 #include "agent/probes/http_target.h"
@@ -115,7 +121,7 @@ std::string configureApp(const config::Node& node, const ProbeContext& context, 
 }  // namespace
 
 ProbeKind appProbe() {
-    return {"app", "an HTTP request: does it answer, as expected, how fast", &configureApp};
+    return {"app", "an HTTP request: its answer, the expected content, the time it takes", &configureApp};
 }
 
 }  // namespace lapwing::agent

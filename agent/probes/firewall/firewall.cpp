@@ -1,6 +1,9 @@
 #include "agent/probes/firewall/firewall.h"
 
 #include <algorithm>
+#include <cstdint>
+#include <iterator>
+#include <utility>
 
 #include "agent/probes/kind.h"
 #include "agent/probes/switch.h"
@@ -36,9 +39,9 @@ std::vector<PeerSource> FirewallProbe::peerSources(const std::vector<InterfaceAd
     std::vector<PeerSource> out;
     for (const auto& peer : peers_) {
         PeerSource source{peer, ""};
-        if (const auto own = sourceTowards(peer)) {
+        if (const auto local = sourceTowards(peer)) {
             const auto found = std::find_if(addresses.begin(), addresses.end(),
-                                            [&](const auto& each) { return each.address == *own; });
+                                            [&](const auto& each) { return each.address == *local; });
             source.interface = found == addresses.end() ? "" : found->name;
         }
         out.push_back(std::move(source));
@@ -104,21 +107,19 @@ Expected<ProbeResult> FirewallProbe::collect(const Deadline& /*deadline*/) {
 }
 
 std::vector<prometheus::MetricFamily> bootFamilies(const Boot& boot, const std::string& digest) {
-    auto info = gauge(metric::kBootRulesetInfo,
-                      "What would filter after a reboot: the digest of the document that holds it");
+    auto info = gauge(metric::kBootRulesetInfo, "The digest of the document with the rules after a reboot");
     if (!digest.empty()) {
         std::string source;
-        for (const auto& one : boot.sources) {
-            source += (source.empty() ? "" : ", ") + one;
+        for (const auto& loader : boot.sources) {
+            source += (source.empty() ? "" : ", ") + loader;
         }
         add(info, {{"digest", digest}, {"source", source}}, 1);
     }
-    auto unknown = gauge(metric::kBootRulesetUnknownInfo, "Why it is not known what a reboot would leave");
+    auto unknown = gauge(metric::kBootRulesetUnknownInfo, "Why the rules after a reboot are unknown");
     if (!boot.unknown.empty()) {
         add(unknown, {{"reason", boot.unknown.substr(0, kMostBootReasonLength)}}, 1);
     }
-    auto faults =
-        gauge(metric::kBootRulesetFaultInfo, "Why something that is enabled would load no rules at boot");
+    auto faults = gauge(metric::kBootRulesetFaultInfo, "Why an enabled unit would load no rules at boot");
     for (std::size_t i = 0; i < std::min(boot.faults.size(), kMostReasons); ++i) {
         add(faults, {{"reason", boot.faults[i].substr(0, kMostBootReasonLength)}}, 1);
     }
@@ -138,9 +139,9 @@ std::vector<prometheus::MetricFamily> bootFamilies(const Boot& boot, const std::
 
 std::vector<prometheus::MetricFamily> firewallFamilies(const std::string& digest, double age_seconds,
                                                        const Verdicts& verdicts) {
-    auto info = gauge(metric::kRulesetInfo, "The present ruleset: the digest of the document that holds it");
+    auto info = gauge(metric::kRulesetInfo, "The digest of the document with the present ruleset");
     add(info, {{"digest", digest}}, 1);
-    auto age = gauge(metric::kRulesetAgeSeconds, "How old the snapshot of the ruleset is");
+    auto age = gauge(metric::kRulesetAgeSeconds, "Age of the snapshot of the ruleset");
     add(age, {}, age_seconds);
     auto denies = gauge(metric::kFirewallDefaultDeny,
                         "Whether an unsolicited packet to a port that no rule names is dropped or rejected");
@@ -149,7 +150,8 @@ std::vector<prometheus::MetricFamily> firewallFamilies(const std::string& digest
             add(denies, {{"family", reach::familyName(each.family)}}, *each.denies ? 1 : 0);
         }
     }
-    auto ports = gauge(metric::kFirewallPortVerdict, "What the ruleset does with a connection to a listener");
+    auto ports =
+        gauge(metric::kFirewallPortVerdict, "The ruleset's verdict about a connection to a listener");
     for (const auto& each : verdicts.ports) {
         add(ports,
             {{"family", reach::familyName(each.family)},
@@ -159,7 +161,7 @@ std::vector<prometheus::MetricFamily> firewallFamilies(const std::string& digest
              {"verdict", reach::verdictName(each.verdict)}},
             1);
     }
-    auto unknown = gauge(metric::kFirewallUnknownInfo, "What of the ruleset could not be evaluated");
+    auto unknown = gauge(metric::kFirewallUnknownInfo, "A part of the ruleset that could not be evaluated");
     for (std::size_t i = 0; i < std::min(verdicts.unknowns.size(), kMostReasons); ++i) {
         add(unknown, {{"reason", verdicts.unknowns[i].substr(0, kMostReasonLength)}}, 1);
     }
@@ -186,7 +188,7 @@ std::string configureFirewall(const config::Node& node, const ProbeContext& cont
 }  // namespace
 
 ProbeKind firewallProbe() {
-    return {"firewall", "what the packet filter lets in, and from where", &configureFirewall};
+    return {"firewall", "the packet filter: which sources reach which port", &configureFirewall};
 }
 
 }  // namespace lapwing::agent

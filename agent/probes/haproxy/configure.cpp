@@ -2,6 +2,10 @@
 #include <unistd.h>
 
 #include <array>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
 
 #include "agent/probes/haproxy/haproxy.h"
 #include "agent/probes/kind.h"

@@ -7,7 +7,12 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <chrono>
+#include <cstdint>
 #include <cstring>
+#include <iterator>
+#include <string_view>
+#include <utility>
 
 #include "agent/probes/haproxy/parse.h"
 #include "common/http/timed_socket.h"

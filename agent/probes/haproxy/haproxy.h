@@ -2,6 +2,7 @@
 
 #include <optional>
 #include <string>
+#include <utility>
 
 #include "agent/probes/http_target.h"
 #include "agent/probes/probe.h"

@@ -1,4 +1,6 @@
 #include <array>
+#include <string>
+#include <string_view>
 
 #include "agent/probes/haproxy/parse.h"
 #include "agent/probes/text.h"

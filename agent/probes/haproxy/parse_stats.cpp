@@ -2,6 +2,11 @@
 #include <array>
 #include <optional>
 #include <set>
+#include <string>
+#include <string_view>
+#include <tuple>
+#include <utility>
+#include <vector>
 
 #include "agent/probes/haproxy/parse.h"
 #include "agent/probes/text.h"

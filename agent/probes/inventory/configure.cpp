@@ -1,4 +1,9 @@
+#include <chrono>
+#include <memory>
 #include <set>
+#include <string>
+#include <utility>
+#include <vector>
 
 #include "agent/probes/inventory/inventory.h"
 #include "agent/probes/kind.h"
@@ -23,7 +28,7 @@ std::vector<inventory::FileSet> readSets(const config::Node& node) {
         if (set.name.empty() || set.paths.empty()) {
             entry.problem(entry.path() + " needs a name and paths");
         } else if (!names.insert(set.name).second) {
-            entry.problem(entry.path() + ".name: there is a set \"" + set.name + "\" already");
+            entry.problem(entry.path() + ".name: \"" + set.name + "\" is the name of another set");
         }
         for (const auto& path : set.paths) {
             if (!path.starts_with('/')) {
@@ -54,7 +59,7 @@ std::string configureInventory(const config::Node& node, const ProbeContext& con
 }  // namespace
 
 ProbeKind inventoryProbe() {
-    return {"inventory", "what servers of one kind should have alike: files, certificates, packages",
+    return {"inventory", "files, certificates and packages that servers of one kind should share",
             &configureInventory};
 }
 

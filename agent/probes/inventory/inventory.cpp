@@ -3,8 +3,10 @@
 #include <sys/stat.h>
 
 #include <algorithm>
+#include <cstdint>
 #include <cstring>
 #include <fstream>
+#include <utility>
 
 #include "agent/probes/inventory/parse.h"
 #include "agent/probes/text.h"
@@ -32,7 +34,7 @@ Expected<std::string> fileOf(const std::string& path) {
     file.seekg(0, std::ios::end);
     const auto size = static_cast<std::streamoff>(file.tellg());
     if (size < 0 || size > kMostTextBytes) {
-        return fail(ErrorKind::exhausted, "it has more than 16 MiB");
+        return fail(ErrorKind::exhausted, "larger than 16 MiB");
     }
     file.seekg(0);
     std::string text(static_cast<std::size_t>(size), '\0');

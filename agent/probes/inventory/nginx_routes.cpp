@@ -64,15 +64,16 @@ class Loader {
 
     Directives expanded(Directives given, int depth) {
         Directives out;
-        for (auto& one : given) {
-            if (one.name() != "include" || one.words.size() != 2) {
-                if (mayPass(one.name())) {
-                    one.block = expanded(std::move(one.block), depth);
+        for (auto& directive : given) {
+            if (directive.name() != "include" || directive.words.size() != 2) {
+                if (mayPass(directive.name())) {
+                    directive.block = expanded(std::move(directive.block), depth);
                 }
-                out.push_back(std::move(one));
+                out.push_back(std::move(directive));
                 continue;
             }
-            const auto pattern = one.words[1].starts_with('/') ? one.words[1] : prefix_ + one.words[1];
+            const auto pattern =
+                directive.words[1].starts_with('/') ? directive.words[1] : prefix_ + directive.words[1];
             const auto paths =
                 hasWildcard(pattern) ? files_.matching(pattern) : std::vector<std::string>{pattern};
             for (const auto& path : paths) {
@@ -119,42 +120,43 @@ class Reader {
 
     void read(const Directives& directives) {
         certificates(directives);
-        for (const auto& one : directives) {
-            if (one.name() == "http") {
-                http(one.block);
+        for (const auto& directive : directives) {
+            if (directive.name() == "http") {
+                http(directive.block);
             }
         }
     }
 
   private:
     void certificates(const Directives& directives) {
-        for (const auto& one : directives) {
-            if (one.name() == "ssl_certificate" && one.words.size() == 2 &&
-                one.words[1].find('$') == std::string::npos && !one.words[1].starts_with("data:")) {
-                out_.certificates.insert(one.words[1]);
+        for (const auto& directive : directives) {
+            if (directive.name() == "ssl_certificate" && directive.words.size() == 2 &&
+                directive.words[1].find('$') == std::string::npos &&
+                !directive.words[1].starts_with("data:")) {
+                out_.certificates.insert(directive.words[1]);
             }
-            certificates(one.block);
+            certificates(directive.block);
         }
     }
 
     void http(const Directives& directives) {
-        for (const auto& one : directives) {
-            if (one.name() == "upstream" && one.words.size() == 2) {
-                upstream(lower(one.words[1]), one.block);
+        for (const auto& directive : directives) {
+            if (directive.name() == "upstream" && directive.words.size() == 2) {
+                upstream(lower(directive.words[1]), directive.block);
             }
         }
         std::vector<Server> servers;
-        for (const auto& one : directives) {
-            if (one.name() == "server") {
-                servers.push_back(serverOf(one.block));
+        for (const auto& directive : directives) {
+            if (directive.name() == "server") {
+                servers.push_back(serverOf(directive.block));
             }
         }
         // The default server of a port is the one with `default_server`, otherwise the first.
         std::map<int, const Server*> defaults;
-        for (const bool said : {true, false}) {
+        for (const bool explicit_only : {true, false}) {
             for (const auto& server : servers) {
                 for (const auto& listen : server.listens) {
-                    if (listen.is_default || !said) {
+                    if (listen.is_default || !explicit_only) {
                         defaults.try_emplace(listen.port, &server);
                     }
                 }
@@ -169,15 +171,16 @@ class Reader {
 
     void upstream(const std::string& name, const Directives& block) {
         auto& targets = upstreams_[name];
-        for (const auto& one : block) {
-            if (one.name() != "server" || one.words.size() < 2) {
+        for (const auto& directive : block) {
+            if (directive.name() != "server" || directive.words.size() < 2) {
                 continue;
             }
             const auto has = [&](const char* word) {
-                return std::find(one.words.begin() + 2, one.words.end(), word) != one.words.end();
+                return std::find(directive.words.begin() + 2, directive.words.end(), word) !=
+                       directive.words.end();
             };
             const std::string role = has("down") ? "down" : has("backup") ? "backup" : "active";
-            for (auto& address : addressesOf(one.words[1], kHttp)) {
+            for (auto& address : addressesOf(directive.words[1], kHttp)) {
                 targets.push_back({std::move(address), role});
             }
         }
@@ -186,12 +189,12 @@ class Reader {
     static Server serverOf(const Directives& block) {
         Server out;
         bool listens = false;
-        for (const auto& one : block) {
-            if (one.name() == "listen" && one.words.size() > 1) {
+        for (const auto& directive : block) {
+            if (directive.name() == "listen" && directive.words.size() > 1) {
                 listens = true;
-                listen(one.words, out);
-            } else if (one.name() == "server_name") {
-                for (auto name = one.words.begin() + 1; name != one.words.end(); ++name) {
+                listen(directive.words, out);
+            } else if (directive.name() == "server_name") {
+                for (auto name = directive.words.begin() + 1; name != directive.words.end(); ++name) {
                     const bool fits = out.names.size() + name->size() < kMostNameBytes;
                     out.names += fits && !name->empty() ? (out.names.empty() ? "" : " ") + lower(*name) : "";
                 }
@@ -220,11 +223,11 @@ class Reader {
     static void passes(const Directives& block, std::set<std::string>& out) {
         static const std::set<std::string> known{"proxy_pass", "fastcgi_pass", "uwsgi_pass", "scgi_pass",
                                                  "grpc_pass"};
-        for (const auto& one : block) {
-            if (known.contains(one.name()) && one.words.size() == 2) {
-                out.insert(one.words[1]);
+        for (const auto& directive : block) {
+            if (known.contains(directive.name()) && directive.words.size() == 2) {
+                out.insert(directive.words[1]);
             }
-            passes(one.block, out);
+            passes(directive.block, out);
         }
     }
 

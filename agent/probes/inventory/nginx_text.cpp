@@ -1,6 +1,7 @@
 #include "agent/probes/inventory/nginx_text.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace lapwing::agent::inventory {
 

@@ -1,8 +1,10 @@
 #include "agent/probes/keepalived/keepalived.h"
 
 #include <algorithm>
+#include <cstdint>
 #include <fstream>
 #include <sstream>
+#include <utility>
 
 #include "agent/host/interfaces.h"
 #include "agent/probes/kind.h"
@@ -100,9 +102,9 @@ bool hasVrrpSocket(std::string_view proc_net_raw) {
 
 std::vector<prometheus::MetricFamily> keepalivedFamilies(bool runs, const KeepalivedConfig& config,
                                                          const std::set<std::string>& here) {
-    auto up = gauge(exporter::kKeepalivedUp, "Whether a program here speaks VRRP");
+    auto up = gauge(exporter::kKeepalivedUp, "Whether a program on this host speaks VRRP");
     add(up, {}, runs ? 1 : 0);
-    auto state = gauge("keepalived_vrrp_state", "1 backup, 2 master: as the address shows");
+    auto state = gauge("keepalived_vrrp_state", "1 backup, 2 master, from the place of the address");
     auto instances = gauge(metric::kVrrpInstanceInfo, "A VRRP instance of keepalived's configuration");
     auto addresses = gauge(metric::kVrrpAddressInfo, "An address that the instance moves");
     for (const auto& instance : config.instances) {
@@ -151,7 +153,7 @@ std::string configureKeepalived(const config::Node& node, const ProbeContext& co
 }  // namespace
 
 ProbeKind keepalivedProbe() {
-    return {"keepalived", "VRRP: which addresses move to this host, and whether they are here",
+    return {"keepalived", "VRRP: the addresses that move between hosts, and whether they are here",
             &configureKeepalived};
 }
 

@@ -1,5 +1,7 @@
 #include "agent/probes/mysql/beater.h"
 
+#include <utility>
+
 #include "agent/probes/mysql/statements.h"
 #include "common/model/sample.h"
 
@@ -16,7 +18,7 @@ constexpr double kBeatHolds = 0.25;          // seconds from the check to the be
 
 }  // namespace
 
-Beater::Beater(Connection& connection, Turn& mutex, HeartbeatSettings settings)
+Beater::Beater(Connection& connection, TimedMutex& mutex, HeartbeatSettings settings)
     : connection_(connection), mutex_(mutex), settings_(std::move(settings)) {}
 
 Beater::~Beater() {

@@ -9,7 +9,7 @@
 
 #include "agent/probes/mysql/connection.h"
 #include "agent/probes/mysql/heartbeat.h"
-#include "agent/probes/mysql/turn.h"
+#include "agent/probes/mysql/timed_mutex.h"
 
 namespace lapwing::agent::mysql {
 
@@ -38,7 +38,7 @@ class Beater {
     using Clock = Connection::Clock;
 
     /// `mutex` guards `connection` and everything here. Both must outlive the beater.
-    Beater(Connection& connection, Turn& mutex, HeartbeatSettings settings);
+    Beater(Connection& connection, TimedMutex& mutex, HeartbeatSettings settings);
     ~Beater();
     Beater(const Beater&) = delete;
     Beater& operator=(const Beater&) = delete;
@@ -59,7 +59,7 @@ class Beater {
     bool lookAgain(Clock::time_point until);
 
     Connection& connection_;
-    Turn& mutex_;
+    TimedMutex& mutex_;
     const HeartbeatSettings settings_;
     std::optional<BeatPlan> plan_;
     BeatState state_;

@@ -2,6 +2,8 @@
 
 #include <cctype>
 #include <set>
+#include <string_view>
+#include <utility>
 
 #include "agent/probes/mysql/family_list.h"
 #include "agent/probes/mysql/row.h"

@@ -3,6 +3,13 @@
 
 #include <algorithm>
 #include <array>
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
 
 #include "agent/probes/kind.h"
 #include "agent/probes/mysql/mysql.h"

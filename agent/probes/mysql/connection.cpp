@@ -14,6 +14,8 @@
 #include <array>
 #include <cerrno>
 #include <mutex>
+#include <string_view>
+#include <utility>
 
 #include "agent/probes/http_target.h"
 #include "agent/probes/mysql/grants.h"

@@ -1,6 +1,7 @@
 #include "agent/probes/mysql/heartbeat.h"
 
 #include <algorithm>
+#include <string_view>
 
 #include "agent/probes/mysql/family_list.h"
 #include "agent/probes/mysql/pulse.h"
@@ -100,13 +101,13 @@ HeartbeatRefusal mayBeat(const HeartbeatFacts& facts) {
 }
 
 bool othersBeatLast(const std::vector<HeartbeatRow>& rows, const std::string& server_id) {
-    std::optional<double> own;
+    std::optional<double> ours;
     std::optional<double> others;
     for (const auto& row : rows) {
-        auto& latest = row.server_id == server_id ? own : others;
+        auto& latest = row.server_id == server_id ? ours : others;
         latest = std::max(latest.value_or(row.at), row.at);
     }
-    return others && (!own || *others > *own + kTwoBeats);
+    return others && (!ours || *others > *ours + kTwoBeats);
 }
 
 std::string beatStatement(const HeartbeatSettings& settings, const Beat& beat, bool first) {

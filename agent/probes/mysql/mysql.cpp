@@ -2,6 +2,9 @@
 
 #include <algorithm>
 #include <array>
+#include <cstdint>
+#include <utility>
+#include <vector>
 
 #include "agent/probes/mysql/family_list.h"
 #include "agent/probes/mysql/grants.h"
@@ -55,7 +58,8 @@ Expected<void> MysqlProbe::greet(Clock::time_point until) {
         return tl::unexpected(answer.error());
     }
     if (answer->rows.size() != 1 || answer->rows[0].size() != 4 || !answer->rows[0][0]) {
-        return fail(ErrorKind::protocol, connection_.settings().place() + ": it does not tell its version");
+        return fail(ErrorKind::protocol,
+                    connection_.settings().place() + ": the server does not tell its version");
     }
     version_text_ = *answer->rows[0][0];
     version_comment_ = answer->rows[0][1].value_or("");
@@ -360,7 +364,7 @@ void MysqlProbe::planBeat(const Pulse& pulse, std::size_t channels, bool whole, 
     }
 }
 
-void MysqlProbe::tellMissing(bool whole, ProbeResult& out) const {
+void MysqlProbe::reportMissing(bool whole, ProbeResult& out) const {
     std::map<std::string, std::string> missing;  // by privilege
     for (const auto& [name, part] : parts_) {
         if (part.state == Part::State::denied && !part.privilege.empty()) {
@@ -425,7 +429,7 @@ Expected<std::optional<Error>> MysqlProbe::run(Clock::time_point until, bool who
     } else {
         beater_.setPlan(std::nullopt);
     }
-    tellMissing(whole, out);
+    reportMissing(whole, out);
     return replica ? std::nullopt : std::optional<Error>(replica.error());
 }
 

@@ -5,6 +5,7 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "agent/probes/mysql/beater.h"
 #include "agent/probes/mysql/blocked.h"
@@ -12,7 +13,7 @@
 #include "agent/probes/mysql/heartbeat.h"
 #include "agent/probes/mysql/parse.h"
 #include "agent/probes/mysql/pulse.h"
-#include "agent/probes/mysql/turn.h"
+#include "agent/probes/mysql/timed_mutex.h"
 #include "agent/probes/probe.h"
 
 namespace lapwing::agent::mysql {
@@ -48,9 +49,9 @@ class MysqlProbe : public Probe {
     Expected<std::optional<Table>> askPart(Part& part, const std::string& statement, Clock::time_point until);
     void renewSession(Clock::time_point now);
     void planBeat(const Pulse& pulse, std::size_t channels, bool whole, ProbeResult& out);
-    void tellMissing(bool whole, ProbeResult& out) const;
+    void reportMissing(bool whole, ProbeResult& out) const;
 
-    Turn mutex_;  ///< guards everything: the beater comes from a thread of its own
+    TimedMutex mutex_;  ///< guards everything: the beater comes from a thread of its own
     Connection connection_;
     HeartbeatSettings heartbeat_;
     std::chrono::milliseconds status_interval_;

@@ -1,7 +1,11 @@
 #include <algorithm>
 #include <cctype>
+#include <map>
 #include <optional>
+#include <string>
+#include <string_view>
 #include <utility>
+#include <vector>
 
 #include "agent/probes/mysql/family_list.h"
 #include "agent/probes/mysql/gtid.h"

@@ -1,4 +1,8 @@
 #include <algorithm>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
 
 #include "agent/probes/mysql/family_list.h"
 #include "agent/probes/mysql/row.h"
@@ -30,7 +34,7 @@ std::optional<BinlogPlace> parseBinlogPlace(const Table& table) {
 }
 
 void addBinlogPlace(const BinlogPlace& place, Families& out) {
-    FamilyList families(out, "Of the server's own binary log.");
+    FamilyList families(out, "About the server's own binary log.");
     families.add(metric::kMysqlBinlogFileNumber, {}, place.number);
     families.add(metric::kMysqlBinlogPositionBytes, {}, place.position);
 }

@@ -2,7 +2,11 @@
 #include <array>
 #include <cctype>
 #include <optional>
+#include <string>
+#include <string_view>
 #include <unordered_map>
+#include <utility>
+#include <vector>
 
 #include "agent/probes/mysql/parse.h"
 #include "agent/probes/text.h"

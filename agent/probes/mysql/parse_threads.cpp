@@ -1,6 +1,10 @@
 #include <algorithm>
 #include <map>
+#include <optional>
 #include <set>
+#include <string>
+#include <utility>
+#include <vector>
 
 #include "agent/probes/mysql/family_list.h"
 #include "agent/probes/mysql/row.h"

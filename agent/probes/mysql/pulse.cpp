@@ -3,8 +3,10 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <cstdint>
 #include <cstdio>
 #include <ctime>
+#include <string_view>
 
 #include "agent/probes/mysql/family_list.h"
 #include "agent/probes/mysql/row.h"

@@ -1,6 +1,11 @@
 #include <unistd.h>
 
 #include <array>
+#include <chrono>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
 
 #include "agent/probes/kind.h"
 #include "agent/probes/nginx/nginx.h"
@@ -13,7 +18,7 @@ namespace {
 constexpr std::array<const char*, 5> kUsualPlaces = {
     "http://127.0.0.1/nginx_status", "http://127.0.0.1/stub_status", "http://127.0.0.1/basic_status",
     "http://127.0.0.1:8080/stub_status", "http://127.0.0.1:8080/nginx_status"};
-constexpr std::chrono::milliseconds kLook(300);
+constexpr std::chrono::milliseconds kDetectTimeout(300);
 
 void addSpec(std::string instance, std::vector<HttpTarget> places, std::vector<ProbeSpec>& out) {
     ProbeSpec spec;
@@ -50,7 +55,7 @@ void configureEntry(const config::Node& entry, const ProbeContext& context, std:
 std::string detect(const ProbeContext& context, std::vector<ProbeSpec>& out) {
     bool nginx_answers = false;
     for (const auto& place : usualPlaces()) {
-        const auto seen = nginx::look(place, kLook);
+        const auto seen = nginx::requestStatus(place, kDetectTimeout);
         if (seen.status) {
             addSpec(context.host, {place}, out);
             return "nginx: on (" + place.url + ")";
@@ -65,7 +70,7 @@ std::string detect(const ProbeContext& context, std::vector<ProbeSpec>& out) {
     }
     // Installed and silent: Nginx may be down, which is worth watching.
     addSpec(context.host, usualPlaces(), out);
-    return "nginx: on (installed, but it does not answer now)";
+    return "nginx: on (installed, but does not answer now)";
 }
 
 std::string configureNginx(const config::Node& node, const ProbeContext& context,

@@ -1,5 +1,9 @@
 #include "agent/probes/nginx/nginx.h"
 
+#include <chrono>
+#include <string>
+#include <utility>
+
 #include "agent/probes/nginx/parse.h"
 #include "common/metric_names.h"
 #include "common/model/families.h"
@@ -94,7 +98,7 @@ Expected<ProbeResult> NginxProbe::collect(const Deadline& deadline) {
     return result;
 }
 
-Sighting look(const HttpTarget& place, std::chrono::milliseconds budget) {
+StatusAnswer requestStatus(const HttpTarget& place, std::chrono::milliseconds budget) {
     http::Request request;
     request.path = place.path;
     request.max_response_bytes = 64U << 10;

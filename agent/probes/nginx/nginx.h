@@ -1,6 +1,8 @@
 #pragma once
 
+#include <chrono>
 #include <optional>
+#include <utility>
 #include <vector>
 
 #include "agent/probes/http_target.h"
@@ -29,11 +31,11 @@ class NginxProbe : public Probe {
 };
 
 /// The result of one request: the families, or why there are none.
-struct Sighting {
+struct StatusAnswer {
     bool listening = false;  ///< something answered HTTP
     bool nginx = false;      ///< and it says that it is an Nginx
     bool status = false;     ///< and this is its stub_status page
 };
-Sighting look(const HttpTarget& place, std::chrono::milliseconds budget);
+StatusAnswer requestStatus(const HttpTarget& place, std::chrono::milliseconds budget);
 
 }  // namespace lapwing::agent::nginx

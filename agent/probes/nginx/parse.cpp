@@ -1,5 +1,6 @@
 #include "agent/probes/nginx/parse.h"
 
+#include <algorithm>
 #include <optional>
 
 #include "agent/probes/text.h"

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <optional>
+#include <utility>
 
 #include "agent/probes/text.h"
 #include "common/model/families.h"
@@ -139,8 +140,8 @@ void addFileSystems(const std::vector<Mount>& mounts, StatFileSystem stat, Famil
     auto avail = gauge("node_filesystem_avail_bytes", "Space that is free for users other than root.");
     auto files = gauge("node_filesystem_files", "Inodes.");
     auto files_free = gauge("node_filesystem_files_free", "Free inodes.");
-    auto read_only = gauge("node_filesystem_readonly", "1 if it is mounted read-only.");
-    auto error = gauge("node_filesystem_device_error", "1 if it could not be asked for its size.");
+    auto read_only = gauge("node_filesystem_readonly", "1 if the file system is mounted read-only.");
+    auto error = gauge("node_filesystem_device_error", "1 if the size of the file system could not be read.");
     for (const auto& mount : mounts) {
         const std::vector<prometheus::ClientMetric::Label> labels = {
             {"device", mount.device}, {"fstype", mount.fstype}, {"mountpoint", mount.mountpoint}};

@@ -20,7 +20,7 @@ struct Mount {
 /// The owner of the view that a mountinfo file shows.
 enum class View {
     host,  ///< /proc/1/mountinfo
-    own,   ///< /proc/self/mountinfo: a sandbox (ProtectSystem=) makes mounts read-only for us alone
+    self,  ///< /proc/self/mountinfo: a sandbox (ProtectSystem=) makes mounts read-only for us alone
 };
 
 /// The file systems of a mountinfo file (proc_pid_mountinfo(5)) that are worth watching: one mount for each

@@ -9,6 +9,11 @@
 #include <cerrno>
 #include <chrono>
 #include <cstring>
+#include <memory>
+#include <optional>
+#include <string_view>
+#include <utility>
+#include <vector>
 
 #include "agent/probes/kind.h"
 #include "agent/probes/node/filesystems.h"
@@ -60,7 +65,7 @@ Expected<std::string_view> readInto(std::string& buffer, const std::string& path
         if (size == buffer.size()) {
             if (size >= kLargestFile) {
                 ::close(fd);
-                return fail(ErrorKind::exhausted, path + ": larger than it can be");
+                return fail(ErrorKind::exhausted, path + ": larger than plausible");
             }
             buffer.resize(size * 2);
         }
@@ -115,7 +120,7 @@ struct NodeProbe::Run {
     NodeProbe& probe;
     Families families;
     prometheus::MetricFamily success = gauge(
-        "node_scrape_collector_success", "1 if the part could be read; absent where this kernel has none.");
+        "node_scrape_collector_success", "1 if the part could be read; absent where this kernel lacks it.");
 
     Expected<std::string_view> read(const std::string& root, std::string_view name) {
         probe.path_.assign(root).append(name);
@@ -195,7 +200,7 @@ struct NodeProbe::Run {
             note("filesystem", ErrorKind::internal, true);
         } else {
             part("filesystem", "/self/mountinfo",
-                 [&](std::string_view own) { mounts = parseMountinfo(own, View::own); });
+                 [&](std::string_view lines) { mounts = parseMountinfo(lines, View::self); });
         }
         addFileSystems(
             mounts, [](const char* path, struct statvfs* out) { return ::statvfs(path, out); }, families);

@@ -2,7 +2,10 @@
 #include <array>
 #include <cctype>
 #include <optional>
+#include <string>
+#include <string_view>
 #include <utility>
+#include <vector>
 
 #include "agent/probes/node/parse.h"
 #include "agent/probes/text.h"
@@ -154,7 +157,7 @@ std::vector<std::string> parseNetDev(std::string_view text, Families& out) {
     }
     for (std::string_view line; nextLine(text, line);) {
         // Headings have no colon. A name may hold a colon (an alias), so the last colon separates.
-        const auto colon = line.rfind(':');
+        const auto colon = line.find_last_of(':');
         if (colon == std::string_view::npos) {
             continue;
         }

@@ -1,5 +1,8 @@
 #include <array>
 #include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
 
 #include "agent/probes/node/parse.h"
 #include "agent/probes/text.h"
@@ -138,8 +141,8 @@ void parsePressure(std::string_view resource, std::string_view text, Families& o
         }
         out.push_back(counter("node_pressure_" + std::string(resource) +
                                   (some ? "_waiting_seconds_total" : "_stalled_seconds_total"),
-                              some ? "Seconds in which some process waited for it."
-                                   : "Seconds in which no process could go on for want of it."));
+                              some ? "Seconds in which some process waited for the resource."
+                                   : "Seconds in which all processes waited for the resource."));
         add(out.back(), {}, *microseconds / 1e6);
     }
 }
@@ -150,8 +153,7 @@ void parseFileNr(std::string_view text, Families& out) {
     nextField(text);
     const auto maximum = toNumber(nextField(text));
     addSingle({{}, "node_filefd_allocated", "File descriptors allocated.", false}, allocated, out);
-    addSingle({{}, "node_filefd_maximum", "The most file descriptors that there can be.", false}, maximum,
-              out);
+    addSingle({{}, "node_filefd_maximum", "The maximum number of file descriptors.", false}, maximum, out);
 }
 
 }  // namespace lapwing::agent::node

@@ -29,7 +29,7 @@ Expected<std::vector<Connection>> listConnections() {
             });
         });
         if (!done) {
-            return tl::unexpected(done.error());
+            return tl::unexpected(dconnection.error());
         }
     }
     return out;
@@ -39,9 +39,9 @@ std::map<std::pair<std::string, std::uint16_t>, int> outgoing(const std::vector<
                                                               const std::set<std::uint16_t>& listening,
                                                               std::size_t most) {
     std::map<std::pair<std::string, std::uint16_t>, int> counts;
-    for (const auto& one : connections) {
-        if (!listening.contains(one.local_port) && one.remote_port != 0) {
-            ++counts[{one.remote_address, one.remote_port}];
+    for (const auto& connection : connections) {
+        if (!listening.contains(connection.local_port) && connection.remote_port != 0) {
+            ++counts[{connection.remote_address, connection.remote_port}];
         }
     }
     std::vector<std::pair<std::pair<std::string, std::uint16_t>, int>> sorted(counts.begin(), counts.end());

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <set>
+#include <string_view>
 #include <utility>
 
 #include "agent/probes/kind.h"
@@ -44,7 +45,7 @@ Expected<ProbeResult> SocketsProbe::collect(const Deadline& /*deadline*/) {
 prometheus::MetricFamily connectionFamily(const std::vector<Connection>& connections,
                                           const std::vector<Listener>& listeners) {
     auto family =
-        gauge(metric::kOutgoingConnections, "TCP connections that this host has made, and to where");
+        gauge(metric::kOutgoingConnections, "TCP connections that this host has made, by destination");
     std::set<std::uint16_t> listening;
     for (const auto& listener : listeners) {
         if (listener.protocol == "tcp") {
@@ -59,8 +60,7 @@ prometheus::MetricFamily connectionFamily(const std::vector<Connection>& connect
 
 prometheus::MetricFamily listenerFamily(const std::vector<Listener>& listeners,
                                         const std::map<std::uint64_t, Owner>& owners) {
-    auto family =
-        gauge(metric::kListenerInfo, "A listening socket; the process is empty where it is not known");
+    auto family = gauge(metric::kListenerInfo, "A listening socket; the process is empty if unknown");
     // Several sockets may share one port (SO_REUSEPORT): they are one listener.
     std::set<std::vector<std::string>> seen;
     for (const auto& listener : listeners) {
@@ -99,7 +99,7 @@ std::string configureSockets(const config::Node& node, const ProbeContext& conte
 }  // namespace
 
 ProbeKind socketsProbe() {
-    return {"sockets", "who listens where, and which program", &configureSockets};
+    return {"sockets", "listening sockets and their programs", &configureSockets};
 }
 
 }  // namespace lapwing::agent

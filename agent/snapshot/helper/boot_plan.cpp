@@ -4,8 +4,11 @@
 
 #include <algorithm>
 #include <cctype>
+#include <iterator>
 #include <set>
 #include <sstream>
+#include <string_view>
+#include <utility>
 
 #include "agent/snapshot/helper/units.h"
 #include "common/glob.h"
@@ -88,21 +91,21 @@ class Planner {
         : root_(root), interfaces_(interfaces), units_(root) {}
 
     BootPlan run() {
-        if (!units_.areHere()) {
-            plan_.unknown = "systemd has not booted this host: what loads rules at boot is not assessed";
+        if (!units_.systemdHasBooted()) {
+            plan_.unknown = "systemd has not booted this host: the loading of rules at boot is not assessed";
             return plan_;
         }
         const auto enabled = units_.enabled();
         for (const auto& service : enabled) {
-            look(service);
+            readService(service);
         }
         if (enabled.contains("networking.service")) {
-            lookAtInterfaces();
+            checkInterfaces();
         }
         // The scratch namespace loads them one after the other; their order at boot is unknown.
         if (flushes_ && loading_.size() > 1 && plan_.unknown.empty()) {
             plan_.unknown = "which is first at boot: " + *loading_.begin() + " or " + *loading_.rbegin() +
-                            ", one of which flushes what was loaded before";
+                            "; one of them flushes the rules loaded before it";
         }
         for (const auto& name : interfaces_) {
             if (text_.find(name) != std::string::npos) {
@@ -114,7 +117,7 @@ class Planner {
     }
 
   private:
-    void look(const std::string& service) {
+    void readService(const std::string& service) {
         for (const auto& words : units_.commandsOf(service)) {
             const auto program = nameOf(words[0]);
             if (std::find(std::begin(kMakers), std::end(kMakers), program) != std::end(kMakers)) {
@@ -127,7 +130,7 @@ class Planner {
                        program == "nft" && file != words.end() && std::next(file) != words.end()) {
                 add(service, *std::next(file), BootPlan::Tool::nft);
             } else {
-                lookAtCommand(service, words);
+                checkCommand(service, words);
             }
         }
     }
@@ -161,8 +164,7 @@ class Planner {
             }
         }
         if (!loads) {
-            plan_.faults.push_back(service +
-                                   ": neither /etc/iptables/rules.v4 nor rules.v6 is there to load");
+            plan_.faults.push_back(service + ": neither /etc/iptables/rules.v4 nor rules.v6 exists");
         }
     }
 
@@ -196,7 +198,7 @@ class Planner {
         }
     }
 
-    void lookAtCommand(const std::string& service, const std::vector<std::string>& words) {
+    void checkCommand(const std::string& service, const std::vector<std::string>& words) {
         const auto script = textOfFile(root_ + words[0], kMostScriptBytes);
         const bool named = std::any_of(words.begin(), words.end(), namesFilter) ||
                            (script.starts_with("#!") && namesFilter(script));
@@ -205,7 +207,7 @@ class Planner {
         }
     }
 
-    void lookAtInterfaces() {
+    void checkInterfaces() {
         std::vector<std::string> files{root_ + "/etc/network/interfaces"};
         for (const auto* directory : {"interfaces.d", "if-pre-up.d", "if-up.d"}) {
             const auto place = root_ + "/etc/network/" + directory;
@@ -227,8 +229,8 @@ class Planner {
             print += source.unit + " " + source.file + "\n";
         }
         for (const auto* list : {&plan_.makers, &plan_.faults, &plan_.interfaces}) {
-            for (const auto& one : *list) {
-                print += one + "\n";
+            for (const auto& entry : *list) {
+                print += entry + "\n";
             }
         }
         for (const auto* tool :

@@ -1,5 +1,6 @@
 #include <CLI/CLI.hpp>
 #include <cstdio>
+#include <string>
 
 #include "agent/snapshot/helper/collect.h"
 #include "agent/snapshot/helper/write_snapshot.h"

@@ -3,11 +3,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <cstdint>
 #include <cstdlib>
 #include <fstream>
 #include <optional>
 #include <set>
 #include <sstream>
+#include <string>
+#include <utility>
 
 #include "agent/snapshot/helper/boot_plan.h"
 #include "agent/snapshot/helper/rehearse.h"

@@ -12,9 +12,11 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <chrono>
 #include <csignal>
 #include <cstring>
 #include <string_view>
+#include <utility>
 
 #include "agent/host/host.h"
 #include "agent/snapshot/helper/read_rules.h"
@@ -54,7 +56,7 @@ std::string enterScratchNamespace() {
         return std::string("making a scratch namespace: ") + std::strerror(errno);
     }
     if (before == 0 || networkNamespace("/proc") == before) {
-        return "making a scratch namespace: it is the host's own";
+        return "making a scratch namespace: this is still the host's namespace";
     }
     if (!keepCapabilities()) {
         return std::string("keeping the capabilities in the scratch namespace: ") + std::strerror(errno);
@@ -149,7 +151,7 @@ Rehearsal fromText(std::string_view text) {
     }
     const auto end = text.find('\n');
     if (!text.starts_with("unknown ") || end == std::string_view::npos) {
-        out.unknown = "rehearsal: its process ended without a word";
+        out.unknown = "rehearsal: its process ended without a report";
         return out;
     }
     out.unknown = text.substr(8, end - 8);

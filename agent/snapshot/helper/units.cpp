@@ -7,9 +7,12 @@
 #include <algorithm>
 #include <array>
 #include <fstream>
+#include <iterator>
 #include <map>
 #include <memory>
 #include <sstream>
+#include <string_view>
+#include <utility>
 
 namespace lapwing::agent {
 
@@ -123,7 +126,7 @@ std::string textOfFile(const std::string& path, std::size_t most) {
 
 Units::Units(std::string root) : root_(std::move(root)) {}
 
-bool Units::areHere() const {
+bool Units::systemdHasBooted() const {
     struct stat about {};
     return stat((root_ + "/run/systemd/system").c_str(), &about) == 0 &&
            stat((root_ + "/etc/systemd/system").c_str(), &about) == 0;

@@ -12,7 +12,7 @@ class Units {
     explicit Units(std::string root);
 
     /// True on a machine that systemd has booted.
-    bool areHere() const;
+    bool systemdHasBooted() const;
     /// Services that a target wants or requires at boot, unless they are masked or have no file.
     std::set<std::string> enabled() const;
     /// The command lines that start the service, in words.

@@ -27,7 +27,8 @@ using GtidTracks = std::map<std::string, Track>;
 
 struct ThreadError {
     int number = 0;
-    std::string text;  ///< the server's message; "" while its document is missing
+    std::string text;    ///< the server's message; "" while its document is missing
+    std::string digest;  ///< of the document with the message
 };
 
 enum class ThreadState { running, connecting, stopped, unknown };
@@ -73,6 +74,7 @@ struct Blocker {
     BlockerKind kind = BlockerKind::lock;
     std::string connection;  ///< id of the connection that blocks; "" if unknown
     std::string text;        ///< the connection's user and the object; "" while the document is missing
+    std::string digest;      ///< of the document with the text
 };
 
 /// One channel of a replica, as the replica reports it.

@@ -35,7 +35,7 @@ const std::vector<Peer> kPeers{{"web-02", "10.77.0.12", 80}, {"web-02", "fd77::1
 
 }  // namespace
 
-TEST_CASE("an assignment is followed only where it is about peers of the configuration") {
+TEST_CASE("an assignment is followed only for peers of the configuration") {
     const auto orders = parseAssignment(R"({"version":"v1","attempts":[
         {"host":"web-02","address":"10.77.0.12","protocol":"tcp","port":3306,"service":"mysql","since":7},
         {"host":"web-02","address":"FD77::0012","protocol":"tcp","port":80,"service":"nginx"},
@@ -59,14 +59,14 @@ TEST_CASE("an assignment is followed only where it is about peers of the configu
     CHECK(orders->targets[0].port == 3306);
     CHECK(orders->targets[0].since_us == 7);
     CHECK(orders->targets[1].address.toString() == "fd77::12");
-    REQUIRE(orders->canaries.size() == 3);  // one to open; one to connect to, at both addresses of the peer
+    REQUIRE(orders->canaries.size() == 3);  // a listener, and a connection to both addresses of the peer
     CHECK(orders->canaries[0].listens);
     CHECK(orders->canaries[1].address.toString() == "10.77.0.12");
     CHECK(orders->canaries[2].address.toString() == "fd77::12");
     CHECK(orders->canaries[2].at_us == 6);
 }
 
-TEST_CASE("without canary none is run, and what is no assignment is an error") {
+TEST_CASE("without canary no canary runs, and a malformed assignment is an error") {
     const std::string json =
         R"({"version":"v","canary":[{"role":"listen","id":"a","host":"web-02","port":40123,"nonce":"0123456789abcdef","at":5}]})";
     CHECK(parseAssignment(json, kPeers, true)->canaries.size() == 1);
@@ -75,7 +75,7 @@ TEST_CASE("without canary none is run, and what is no assignment is an error") {
         CHECK_FALSE(parseAssignment(bad, kPeers, true));
     }
     CHECK(parseAssignment(R"({"version":"v","attempts":7,"canary":{}})", kPeers, true)->targets.empty());
-    // A moment beyond what a clock can tell.
+    // A time beyond every clock.
     for (const auto* at : {"9223372036854775807", "-9223372036854775808"}) {
         const auto beyond = parseAssignment(
             R"({"version":"v","canary":[{"role":"listen","id":"a","host":"web-02","port":40123,"nonce":"0123456789abcdef","at":)" +
@@ -86,7 +86,7 @@ TEST_CASE("without canary none is run, and what is no assignment is an error") {
     }
 }
 
-TEST_CASE("what MariaDB says first") {
+TEST_CASE("the first packets of MariaDB") {
     CHECK(greetingOf(fixture("mariadb-10.11-greeting.bin")) == "accepted");
     CHECK(greetingOf(fixture("mariadb-10.11-1130.bin")) == "host_not_allowed");
     CHECK(greetingOf(fixture("mariadb-10.11-1129.bin")) == "host_blocked");
@@ -95,14 +95,14 @@ TEST_CASE("what MariaDB says first") {
     CHECK(greetingOf(fixture("mariadb-10.11-greeting.bin").substr(0, 5)) == "");
 }
 
-TEST_CASE("a greeting is answered by a login that is denied, so that the server counts no broken handshake") {
+TEST_CASE("a denied login follows the greeting, so that the server counts no broken handshake") {
     const Listening server;
     std::string login;
     ssize_t after = -1;
     std::thread database([&] {
         const int visitor = server.take();
         const auto greeting = fixture("mariadb-10.11-greeting.bin");
-        // In two parts: a packet need not come at once.
+        // In two parts: a packet may come in pieces.
         send(visitor, greeting.data(), 10, 0);
         std::this_thread::sleep_for(milliseconds(20));
         send(visitor, greeting.data() + 10, greeting.size() - 10, 0);
@@ -111,7 +111,7 @@ TEST_CASE("a greeting is answered by a login that is denied, so that the server 
         login.assign(buffer.data(), got > 0 ? static_cast<std::size_t>(got) : 0);
         const std::string denied("\x09\x00\x00\x02\xff\x15\x04#28000", 13);
         send(visitor, denied.data(), denied.size(), 0);
-        // Closed by the agent, and only then.
+        // The agent, and only the agent, closes the connection.
         after = recv(visitor, buffer.data(), buffer.size(), 0);
         close(visitor);
     });
@@ -127,7 +127,7 @@ TEST_CASE("a greeting is answered by a login that is denied, so that the server 
     CHECK(static_cast<std::size_t>(static_cast<unsigned char>(login.at(0))) == login.size() - 4);
 }
 
-TEST_CASE("a server that hangs, or says what it must not, costs no more than the deadline") {
+TEST_CASE("a server that hangs or violates the protocol costs no more than the deadline") {
     const Listening server;
     const auto started = std::chrono::steady_clock::now();
     const auto connected = tryConnect(kLocal, kLocal, server.port(), milliseconds(1000));
@@ -141,7 +141,7 @@ TEST_CASE("a server that hangs, or says what it must not, costs no more than the
     CHECK(std::chrono::steady_clock::now() - started < milliseconds(5000));
 }
 
-TEST_CASE("how an attempt ends") {
+TEST_CASE("the results of an attempt") {
     std::uint16_t closed = 0;
     {
         const Listening gone;
@@ -149,12 +149,12 @@ TEST_CASE("how an attempt ends") {
         CHECK(tryConnect(kLocal, kLocal, closed, milliseconds(1000)).attempted == Attempted::open);
     }
     CHECK(tryConnect(kLocal, kLocal, closed, milliseconds(1000)).attempted == Attempted::refused);
-    // An address that this host does not have cannot be a source.
+    // An address of another host cannot be a source.
     CHECK(tryConnect(*reach::Address::parse("192.0.2.77"), kLocal, closed, milliseconds(1000)).attempted ==
           Attempted::not_tried);
 }
 
-TEST_CASE("a canary is open if its nonce comes, and refused if something else does") {
+TEST_CASE("a canary is open if its nonce comes, and refused for other data") {
     std::uint16_t port = 0;
     {
         const Listening free_now;
@@ -175,14 +175,14 @@ TEST_CASE("a canary is open if its nonce comes, and refused if something else do
     CHECK(listened);
     CHECK(result == Attempted::open);
     CHECK(tryCanary(kLocal, kLocal, port, "fedcba9876543210", milliseconds(1000)) == Attempted::refused);
-    // A port that is taken already is not a canary's.
+    // A port in use cannot be a canary's.
     CHECK_FALSE(listenAsCanary(port, "x", std::chrono::steady_clock::now() + std::chrono::seconds(1), stop));
     stop = true;
     canary.join();
     CHECK(tryCanary(kLocal, kLocal, port, "0123456789abcdef", milliseconds(1000)) == Attempted::refused);
 }
 
-TEST_CASE("what an HTTP server's answer shows") {
+TEST_CASE("the classes of an HTTP server's answer") {
     const std::string head = "HTTP/1.1 200 OK\r\ncontent-type: text/html\r\n\r\n";
     CHECK(httpGreetingOf(head + "<title>Statistics Report for HAProxy</title>") == "haproxy_stats");
     CHECK(httpGreetingOf(head +

@@ -1,4 +1,4 @@
-// Attempts between two network namespaces, as the collector's assignment asks for them.
+// Attempts between two network namespaces, from a collector's assignment.
 #include "agent/attempts/attempts.h"
 
 #include <netinet/in.h>
@@ -22,23 +22,23 @@ using std::chrono::milliseconds;
 
 namespace {
 
-/// Everything that was reported, and a way to wait for it.
+/// All reported series, and a way to wait for a series.
 class Reports {
   public:
     void take(const std::vector<TimeSeries>& series) {
         {
             const std::lock_guard lock(mutex_);
-            for (const auto& one : series) {
-                if (isStaleNaN(one.samples.at(0).value)) {
-                    current_.erase(one.labels);
+            for (const auto& each : series) {
+                if (isStaleNaN(each.samples.at(0).value)) {
+                    current_.erase(each.labels);
                 } else {
-                    current_[one.labels] = one.samples.at(0).value;
+                    current_[each.labels] = each.samples.at(0).value;
                 }
             }
         }
         changed_.notify_all();
     }
-    /// The value of `label` in the series that has the others; "" after the time.
+    /// The value of `label` in the series with the other labels; "" after the time.
     std::string await(const Labels& others, const char* label, const std::string& wanted) {
         std::unique_lock lock(mutex_);
         std::string found;
@@ -61,7 +61,7 @@ class Reports {
   private:
     static bool fits(const Labels& labels, const Labels& others) {
         return std::all_of(others.begin(), others.end(),
-                           [&](const auto& one) { return labels.get(one.name) == one.value; });
+                           [&](const auto& label) { return labels.get(label.name) == label.value; });
     }
     std::string look(const Labels& others, const char* label) const {
         for (const auto& [labels, value] : current_) {
@@ -101,7 +101,7 @@ Labels result(const char* port, const char* kind) {
 
 }  // namespace
 
-TEST_CASE("attempts from the main and a second address, and again once the target's rules have changed",
+TEST_CASE("attempts come from the main and a second address, and again after the target's rules changed",
           "[root]") {
     const test::Namespaces namespaces;
     namespaces.need();
@@ -149,7 +149,7 @@ TEST_CASE("attempts from the main and a second address, and again once the targe
         CHECK(reports.value({{"__name__", "lapwing_attempt_control_ok"}, {"port", "80"}}) == 1);
         CHECK(reports.value({{"instance", "other"}}) == -1);
 
-        // The interval is a minute: only `since` makes it look again now.
+        // The interval is a minute: only `since` makes it try again now.
         REQUIRE(
             namespaces
                 .loadRules(
@@ -180,7 +180,7 @@ TEST_CASE("attempts from the main and a second address, and again once the targe
     }
 }
 
-TEST_CASE("HAProxy's statistics are looked for where they usually are, and looked at again each round") {
+TEST_CASE("HAProxy's statistics are found at their usual paths and read again at each interval") {
     const test::Listening peer;
     std::vector<std::string> asked;
     std::atomic<bool> password{false};
@@ -250,7 +250,7 @@ TEST_CASE("a collector that answers at once, each time anew, drives neither the 
     config.collector_url = collector.url();
     config.tls = collector.clientTls();
     config.peers = {{"web-01", "127.0.0.1", 0}};
-    // The answer "not later than now" is renewed with each assignment: one attempt for each at most.
+    // "Not later than now" is renewed with each assignment: at most one attempt for each.
     Attempts attempts(
         config, [](const auto&) {}, [] { return 0.0; });
     attempts.start();

@@ -1,4 +1,4 @@
-// What loads rules at boot, and its rehearsal: files are loaded for real, in a namespace of their own.
+// The loaders of rules at boot, and their rehearsal: files are loaded for real, in a namespace of their own.
 #include "agent/snapshot/boot.h"
 
 #include <unistd.h>
@@ -74,7 +74,7 @@ class Machine {
     std::string root_;
 };
 
-/// What a stranger meets at a port of 10.0.0.1.
+/// The verdict for a stranger at a port of 10.0.0.1.
 reach::Verdict verdict(const std::string& listing, std::uint16_t port, const char* interface = "eth7") {
     const auto ruleset = reach::Ruleset::parse(listing);
     REQUIRE(ruleset);
@@ -99,7 +99,7 @@ void needRehearsal() {
 
 }  // namespace
 
-TEST_CASE("a machine that systemd has not booted is not assessed") {
+TEST_CASE("a machine without systemd is not assessed") {
     const Machine machine;
     fs::remove_all(machine.root() + "/run/systemd");
     const auto boot = machine.boot();
@@ -107,7 +107,7 @@ TEST_CASE("a machine that systemd has not booted is not assessed") {
     CHECK(boot.listing.empty());
 }
 
-TEST_CASE("nothing that is enabled loads rules: the ruleset after a boot is empty") {
+TEST_CASE("if no enabled unit loads rules, the ruleset after a boot is empty") {
     const Machine machine;
     machine.write("/etc/nftables.conf", kDrops);
     machine.write("/lib/systemd/system/nftables.service", kNftUnit);
@@ -118,7 +118,7 @@ TEST_CASE("nothing that is enabled loads rules: the ruleset after a boot is empt
     CHECK(verdict(boot.listing, 22) == reach::Verdict::must_reach);
 }
 
-TEST_CASE("what is enabled: targets of a boot, no masks, drop-ins, other files") {
+TEST_CASE("enabled units: targets of a boot, no masks, drop-ins, other files") {
     const Machine machine;
     machine.nftables(kDrops);
     CHECK(machine.plan().sources.size() == 1);
@@ -139,7 +139,7 @@ TEST_CASE("what is enabled: targets of a boot, no masks, drop-ins, other files")
     CHECK(machine.plan().sources.empty());
 }
 
-TEST_CASE("programs that make rules by themselves") {
+TEST_CASE("programs that generate rules themselves") {
     const Machine machine;
     machine.enable("ufw.service", "[Service]\nExecStart=/lib/ufw/ufw-init start quiet\n", "multi-user");
     machine.write("/etc/ufw/ufw.conf", "# comment\nENABLED=no\n");
@@ -152,7 +152,7 @@ TEST_CASE("programs that make rules by themselves") {
     CHECK(boot.unknown.empty());
 }
 
-TEST_CASE("what may load rules in another way makes it unknown, by its name") {
+TEST_CASE("a unit that may load rules in another way makes the result unknown, with its name") {
     const Machine machine;
     machine.enable("site-firewall.service", "[Service]\nExecStart=/usr/local/sbin/site-firewall start\n",
                    "multi-user");
@@ -168,7 +168,7 @@ TEST_CASE("what may load rules in another way makes it unknown, by its name") {
     CHECK(machine.boot().listing.empty());
 }
 
-TEST_CASE("two units of which one flushes: which is first, nobody knows") {
+TEST_CASE("the order of two units is unknown if one of them flushes") {
     const Machine machine;
     machine.nftables(kDrops);
     machine.enable("netfilter-persistent.service",
@@ -179,7 +179,7 @@ TEST_CASE("two units of which one flushes: which is first, nobody knows") {
     CHECK(holds(machine.plan().unknown, "which is first at boot"));
 }
 
-TEST_CASE("the rehearsal lists what the file loads, with what it includes, and touches no other ruleset",
+TEST_CASE("the rehearsal lists the rules of the file and its includes, and touches no other ruleset",
           "[root]") {
     needRehearsal();
     const test::Namespaces namespaces;
@@ -207,7 +207,7 @@ TEST_CASE("the rehearsal lists what the file loads, with what it includes, and t
     CHECK(read->boot == boot);
 }
 
-TEST_CASE("rules of iptables are rehearsed with all that they say") {
+TEST_CASE("rules of iptables are rehearsed completely") {
     needRehearsal();
     const Machine machine;
     machine.enable("netfilter-persistent.service",
@@ -223,7 +223,7 @@ TEST_CASE("rules of iptables are rehearsed with all that they say") {
     CHECK(verdict(boot.listing, 3306) == reach::Verdict::must_block);
 }
 
-TEST_CASE("a file that does not load is a fault, one that cannot be rehearsed is unknown, neither is fine") {
+TEST_CASE("a file that does not load is a fault, and a failed rehearsal leaves the result unknown") {
     needRehearsal();
     const Machine machine;
     machine.nftables(
@@ -241,7 +241,7 @@ TEST_CASE("a file that does not load is a fault, one that cannot be rehearsed is
     CHECK(holds(boot.unknown, "Interface does not exist"));
 }
 
-TEST_CASE("it is rehearsed again when a file has changed, an included one too, and otherwise not") {
+TEST_CASE("a rehearsal is repeated only after a file, or an included file, has changed") {
     needRehearsal();
     const Machine machine;
     machine.nftables(std::string(kDrops) + "include \"" + machine.root() + "/etc/nftables.d/*.nft\"\n");
@@ -269,7 +269,7 @@ TEST_CASE("it is rehearsed again when a file has changed, an included one too, a
     CHECK(next().sources.empty());
 }
 
-TEST_CASE("a rehearsal that does not end is given up") {
+TEST_CASE("a rehearsal that does not end is abandoned") {
     needRehearsal();
     const Machine machine;
     machine.write("/etc/site.nft", "");

@@ -102,7 +102,7 @@ TEST_CASE("everything has a default") {
     CHECK(loaded.choices[1].why == "off (nothing is configured)");
 }
 
-TEST_CASE("a whole configuration, as the design shows it") {
+TEST_CASE("the whole configuration of the design") {
     const TempDir dir;
     const TestCa ca(dir, "ca");
     const std::string bundle = ca.issue({"web-01", "", false}, "web-01.pem");
@@ -149,7 +149,7 @@ TEST_CASE("a whole configuration, as the design shows it") {
     CHECK(loaded.specs[1].labels.get("url") == "http://127.0.0.1:8001/");
 }
 
-TEST_CASE("all that is wrong is told at once, with its place") {
+TEST_CASE("all problems are reported at once, with their positions") {
     CHECK(
         problemsOf("hots: web-01\n"
                    "data: relative/path\n"
@@ -201,7 +201,7 @@ TEST_CASE("the collector's section") {
     CHECK(mixed[0].find(other + ": no private key of " + bundle) != std::string::npos);
 }
 
-TEST_CASE("a key that others may read is refused, 0640 is for root's files alone") {
+TEST_CASE("a key that others may read is refused, except root's files with mode 0640") {
     const TempDir dir;
     const TestCa ca(dir, "ca");
     const std::string bundle = ca.issue({"web-01", "", false}, "web-01.pem");
@@ -234,7 +234,7 @@ TEST_CASE("two probes of the same identity are a problem, and so is a peer that 
           std::vector<std::string>{"agent.yaml:2:10: peers[0].host is this host itself"});
 }
 
-TEST_CASE("a file that cannot be read or is no YAML is a problem, not an exception") {
+TEST_CASE("an unreadable file and malformed YAML are problems, not exceptions") {
     Reader reader;
     (void)loadConfig(reader, "/no/such/agent.yaml", kinds());
     REQUIRE(reader.problems().size() == 1);
@@ -252,7 +252,7 @@ TEST_CASE("the defaults of a probe that is switched off, for a run by hand") {
     CHECK(specs[0].instance == "web-01");
 }
 
-TEST_CASE("a probe is told the peers' addresses") {
+TEST_CASE("a probe gets the peers' addresses") {
     static std::vector<std::string> told;
     const std::vector<ProbeKind> curious = {{"node", "the host",
                                              [](const lapwing::config::Node&, const ProbeContext& context,

@@ -76,7 +76,7 @@ TEST_CASE("samples arrive as remote_write 1.0, once each, in order, and leave th
     CHECK(delivery->clockOffset() == state.clock->offset_seconds);
 }
 
-TEST_CASE("every connection learns the types and helps of the metrics, once") {
+TEST_CASE("every connection gets the types and helps of the metrics once") {
     FakeCollector collector;
     const auto delivery = openDelivery(configFor(collector));
     const auto up = lapwing::gauge("nginx_up", "1 if it answers.");
@@ -94,7 +94,7 @@ TEST_CASE("every connection learns the types and helps of the metrics, once") {
     REQUIRE(eventually([&] { return collector.values().size() == 3; }));
     CHECK(collector.metadata() == described);
 
-    // Whoever answers after a restart may know nothing.
+    // A collector that answers after a restart may know nothing.
     collector.stop();
     addNumbered(*delivery, 3, 4);
     REQUIRE(eventually([&] { return !delivery->state().trouble.empty(); }));
@@ -117,7 +117,7 @@ TEST_CASE("a sample is sent within a second of its measurement") {
     delivery->stop(1s);
 }
 
-TEST_CASE("an agent that starts while the collector is away delivers everything once it is there, once") {
+TEST_CASE("an agent that starts without a collector delivers everything once, after the collector is back") {
     FakeCollector collector;
     collector.stop();
     auto delivery = openDelivery(configFor(collector));
@@ -126,7 +126,7 @@ TEST_CASE("an agent that starts while the collector is away delivers everything 
     REQUIRE(eventually([&] { return !delivery->state().trouble.empty(); }));
     CHECK_FALSE(delivery->state().connected);
     CHECK(delivery->state().trouble.find("refused") != std::string::npos);
-    // The agent restarts meanwhile.
+    // Meanwhile the agent restarts.
     delivery->stop(100ms);
     delivery.reset();
     delivery = openDelivery(configFor(collector));
@@ -186,7 +186,7 @@ TEST_CASE("a collector in trouble is asked again until it takes the samples") {
     }
 }
 
-TEST_CASE("a hung collector costs nothing but its own request, what is measured meanwhile is spooled") {
+TEST_CASE("a hung collector costs only its own request, and later samples are spooled") {
     FakeCollector collector;
     collector.decide([](const std::string&, std::size_t) -> FakeCollector::Answer {
         return {204, "", {}, true};
@@ -205,7 +205,7 @@ TEST_CASE("a hung collector costs nothing but its own request, what is measured 
     REQUIRE(eventually([&] { return delivery->state().samples_sent > 0; }));
 }
 
-TEST_CASE("a refused batch is dropped and counted, the batches joined with it are not") {
+TEST_CASE("a refused batch is dropped and counted, but not the batches joined with it") {
     FakeCollector collector;
     collector.stop();
     const auto config = configFor(collector);

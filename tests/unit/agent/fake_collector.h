@@ -27,8 +27,8 @@
 
 namespace lapwing::test {
 
-/// A collector's side of delivery on a real HTTPS server with mutual TLS, which can be told how to answer,
-/// and can go away and come back on the same port. Stores what it answers 2xx or 400 to.
+/// A collector's side of delivery: a real HTTPS server with mutual TLS. A test decides its answers, and can
+/// stop it and start it again on the same port. Stores the requests that it answers with 2xx or 400.
 class FakeCollector {
   public:
     struct Answer {
@@ -179,7 +179,7 @@ class FakeCollector {
         try {
             response.send() << answer.body;
         } catch (const Poco::Exception&) {
-            // The client has not waited.
+            // The client did not wait.
         }
     }
 

@@ -28,12 +28,12 @@ class Listening {
     Listening(const Listening&) = delete;
     Listening& operator=(const Listening&) = delete;
     std::uint16_t port() const { return port_; }
-    /// The next connection; -1 once ended.
+    /// The next connection; -1 after the end.
     int take() const { return accept(fd_, nullptr, nullptr); }
-    /// The next connection that is there already; -1 if none is.
+    /// The next waiting connection; -1 if no connection waits.
     int takeWaiting() const {
-        pollfd one{fd_, POLLIN, 0};
-        return poll(&one, 1, 0) == 1 ? take() : -1;
+        pollfd waiting{fd_, POLLIN, 0};
+        return poll(&waiting, 1, 0) == 1 ? take() : -1;
     }
     /// Ends take() in another thread.
     void end() const { shutdown(fd_, SHUT_RDWR); }

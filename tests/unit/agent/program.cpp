@@ -37,7 +37,7 @@ Program::Program(const std::string& folder, const std::vector<std::string>& argu
     posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
     posix_spawn_file_actions_addopen(&actions, 1, (folder_ + "/out").c_str(), flags, 0600);
     posix_spawn_file_actions_addopen(&actions, 2, (folder_ + "/err").c_str(), flags, 0600);
-    // The test's own servers do not live on in the program.
+    // The program must not inherit the test's servers.
     posix_spawn_file_actions_addclosefrom_np(&actions, 3);
     const int code = posix_spawn(&pid_, argv[0], &actions, nullptr, argv.data(), environ);
     posix_spawn_file_actions_destroy(&actions);

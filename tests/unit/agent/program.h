@@ -6,7 +6,7 @@
 
 namespace lapwing::test {
 
-/// A program that runs: its output is gathered in files, and it is killed when the test ends.
+/// A running program: its output goes to files, and it is killed when the test ends.
 class Program {
   public:
     Program(const std::string& folder, const std::vector<std::string>& arguments);

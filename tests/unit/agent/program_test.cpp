@@ -39,7 +39,7 @@ bool contains(const std::string& text, const std::string& part) {
     return text.find(part) != std::string::npos;
 }
 
-/// A configuration in `dir` for the collector, every probe off but `probes`.
+/// A configuration in `dir` for the collector, with only the probes in `probes` on.
 std::string writeConfig(const TempDir& dir, const FakeCollector& collector, const std::string& probes) {
     const auto tls = collector.clientTls();
     std::string path = dir.path("agent.yaml");
@@ -57,7 +57,7 @@ constexpr const char* kNodeAlone =
     "  { nginx: off, app: off, haproxy: off, mysql: off, sockets: off, firewall: off, keepalived: off, "
     "inventory: off }\n";
 
-/// The inodes of sockets that the process has open.
+/// The inodes of the process's open sockets.
 std::set<std::string> socketsOf(int pid) {
     std::set<std::string> inodes;
     std::error_code error;
@@ -108,7 +108,7 @@ TEST_CASE("version, help and wrong usage") {
     CHECK(agent(dir, {"status", "--jason"}).code == 2);
 }
 
-TEST_CASE("check-config tells every problem, and run refuses to start with them") {
+TEST_CASE("check-config reports every problem, and run refuses to start with one") {
     const TempDir dir;
     const auto file = dir.path("agent.yaml");
     std::ofstream(file) << "hots: a\ncanary: perhaps\n";
@@ -126,7 +126,7 @@ TEST_CASE("check-config tells every problem, and run refuses to start with them"
     CHECK(agent(dir, {"check-config", "-c", dir.path("absent.yaml")}).code == 2);
 }
 
-TEST_CASE("list-probes says of each why it is on or off") {
+TEST_CASE("list-probes gives the reason why each probe is on or off") {
     const TempDir dir;
     const auto file = dir.path("agent.yaml");
     std::ofstream(file) << "probes: { mysql: off }\n";
@@ -139,7 +139,7 @@ TEST_CASE("list-probes says of each why it is on or off") {
     CHECK(contains(outcome.out, "off (configured)"));
 }
 
-TEST_CASE("a probe by hand prints the text format, a failure is told and is exit code 1") {
+TEST_CASE("a probe by hand prints the text format, a failure is printed and gives exit code 1") {
     const TempDir dir;
     const auto file = dir.path("agent.yaml");
     std::ofstream(file) << "host: web-01\nprobes: { node: off }\n";
@@ -180,7 +180,7 @@ TEST_CASE("status without an agent is exit code 3") {
     CHECK(outcome.out.empty());
 }
 
-TEST_CASE("the daemon delivers, tells its status, listens on nothing, and stops when asked") {
+TEST_CASE("the daemon delivers, answers status, listens on no port, and stops when asked") {
     const TempDir dir;
     FakeCollector collector;
     const auto file = writeConfig(dir, collector, kNodeAlone);
@@ -209,11 +209,11 @@ TEST_CASE("the daemon delivers, tells its status, listens on nothing, and stops 
     CHECK(daemon.wait(5s) == 0);
     CHECK_FALSE(std::filesystem::exists(dir.path("agent.sock")));
     CHECK(contains(daemon.err(), "0 samples wait in the spool"));
-    // Nothing secret in what it wrote.
+    // Its output holds no secret.
     CHECK_FALSE(contains(daemon.err(), "PRIVATE"));
 }
 
-TEST_CASE("a probe that hangs is up 0, and holds up neither the others nor the end") {
+TEST_CASE("a hung probe is up 0, and delays neither other probes nor the end") {
     const TempDir dir;
     FakeCollector collector;
     ScriptServer silent([](Peer& peer) { peer.hang(); });
@@ -237,7 +237,7 @@ TEST_CASE("a probe that hangs is up 0, and holds up neither the others nor the e
     CHECK(daemon.wait(5s) == 0);
 }
 
-TEST_CASE("killed and started again while the collector is away, the agent delivers what both measured") {
+TEST_CASE("an agent that is killed and restarted without a collector delivers the samples of both runs") {
     const TempDir dir;
     FakeCollector collector;
     collector.stop();
@@ -245,7 +245,7 @@ TEST_CASE("killed and started again while the collector is away, the agent deliv
     for (int i = 0; i < 2; ++i) {
         const TempDir run_dir;
         Program daemon(run_dir.root(), {LAPWING_AGENT, "run", "-c", file});
-        // "queue" counts what was measured; a moment later it is written.
+        // "queue" counts measured samples; they are written a moment later.
         REQUIRE(eventually([&] {
             const auto status = agent(dir, {"status", "--json", "-c", file});
             return status.code == 1 &&
@@ -259,7 +259,7 @@ TEST_CASE("killed and started again while the collector is away, the agent deliv
     const TempDir run_dir;
     Program daemon(run_dir.root(), {LAPWING_AGENT, "run", "-c", file});
     REQUIRE(eventually([&] { return agent(dir, {"status", "-c", file}).code == 0; }));
-    // One request brought what two killed agents had measured: `up` of node and agent, twice each at least.
+    // One request brought the samples of two killed agents: `up` of node and agent, at least twice each.
     const auto values = collector.values();
     CHECK(values.size() > 300);
     daemon.signal(SIGTERM);

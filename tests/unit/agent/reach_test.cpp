@@ -1,4 +1,4 @@
-// `lapwing-agent reach`, as a user types it.
+// `lapwing-agent reach` on the command line.
 #include <fstream>
 
 #include "tests/unit/agent/program.h"
@@ -33,14 +33,14 @@ bool contains(const std::string& text, const std::string& part) {
 
 }  // namespace
 
-TEST_CASE("reach: what a listing of nft does, for one source and for everybody") {
+TEST_CASE("reach: the verdicts of an nft listing for one source and for all sources") {
     const TempDir dir;
-    const auto one = reach(dir, {"tcp/3306", "--to", "10.77.0.11", "--interface", "eth0", "--from",
-                                 "10.77.0.12", "--snapshot", fixture("plain.json")});
-    INFO(one.err);
-    CHECK(one.code == 0);
-    CHECK(contains(one.out, "MUST-REACH from 10.77.0.12\n"));
-    CHECK(contains(one.out, "input inet filter input (priority 0) accepts\n"));
+    const auto from_peer = reach(dir, {"tcp/3306", "--to", "10.77.0.11", "--interface", "eth0", "--from",
+                                       "10.77.0.12", "--snapshot", fixture("plain.json")});
+    INFO(from_peer.err);
+    CHECK(from_peer.code == 0);
+    CHECK(contains(from_peer.out, "MUST-REACH from 10.77.0.12\n"));
+    CHECK(contains(from_peer.out, "input inet filter input (priority 0) accepts\n"));
     const auto all = reach(
         dir, {"tcp/3306", "--to", "10.77.0.11", "--interface", "eth0", "--snapshot", fixture("plain.json")});
     CHECK(all.code == 0);
@@ -53,7 +53,7 @@ TEST_CASE("reach: what a listing of nft does, for one source and for everybody")
     CHECK(contains(json.out, "\"from\":[\"10.77.0.13\"]"));
 }
 
-TEST_CASE("reach: a snapshot has the addresses, the rules' texts, and who made them") {
+TEST_CASE("reach: a snapshot has the addresses, the rules' texts, and their managers") {
     const TempDir dir;
     const auto ufw = reach(dir, {"tcp/3306", "--from", "10.77.0.12", "--snapshot", fixture("real/ufw.json")});
     INFO(ufw.out << ufw.err);
@@ -66,7 +66,7 @@ TEST_CASE("reach: a snapshot has the addresses, the rules' texts, and who made t
     CHECK(contains(docker.out, "sent to 172.17.0.2:3306, past the input hook\n"));
 }
 
-TEST_CASE("reach: what is not certain, and what is no question") {
+TEST_CASE("reach: uncertain answers and malformed questions") {
     const TempDir dir;
     const auto may =
         reach(dir, {"tcp/22", "--to", "10.77.0.11", "--from", "8.8.8.8", "--snapshot", fixture("xt.json")});

@@ -12,14 +12,14 @@
 
 namespace lapwing::test {
 
-/// Keeps what a sink is given, with the time at which it came.
+/// Records the data of a sink, with the time at which it came.
 class RecordingSink {
   public:
     using Clock = std::chrono::steady_clock;
     struct Arrival {
         Clock::time_point when;
         std::vector<TimeSeries> series;
-        /// The first sample of the first series of that name; NaN if there is none.
+        /// The first sample of the first series of that name; NaN without such a series.
         double value(std::string_view name) const;
         /// That series' labels.
         Labels labels(std::string_view name) const;
@@ -36,7 +36,7 @@ class RecordingSink {
         const std::lock_guard lock(mutex_);
         return arrivals_;
     }
-    /// Those whose `up` has that job.
+    /// The records whose `up` has that job.
     std::vector<Arrival> of(std::string_view job) const {
         std::vector<Arrival> found;
         for (auto& arrival : all()) {
@@ -53,18 +53,18 @@ class RecordingSink {
 };
 
 inline double RecordingSink::Arrival::value(std::string_view name) const {
-    for (const auto& one : series) {
-        if (one.labels.metricName() == name) {
-            return one.samples.at(0).value;
+    for (const auto& each : series) {
+        if (each.labels.metricName() == name) {
+            return each.samples.at(0).value;
         }
     }
     return std::nan("");
 }
 
 inline Labels RecordingSink::Arrival::labels(std::string_view name) const {
-    for (const auto& one : series) {
-        if (one.labels.metricName() == name) {
-            return one.labels;
+    for (const auto& each : series) {
+        if (each.labels.metricName() == name) {
+            return each.labels;
         }
     }
     return {};

@@ -21,7 +21,7 @@ using lapwing::test::RecordingSink;
 
 namespace {
 
-/// A probe that does what the test says, and counts how many runs there are at once.
+/// A probe that runs a test's function, and counts simultaneous runs.
 class FakeProbe : public Probe {
   public:
     using Run = std::function<Expected<ProbeResult>(const Deadline&)>;
@@ -76,7 +76,7 @@ std::vector<ProbeSpec> specs(ProbeSpec first) {
     return all;
 }
 
-/// Lets runs that hang go, before what they use is destroyed.
+/// Lets hung runs return before their objects are destroyed.
 class Gate {
   public:
     ~Gate() { open(); }
@@ -93,21 +93,21 @@ class Gate {
 
 }  // namespace
 
-TEST_CASE("a run becomes samples with the probe's labels, up, and what a scrape has") {
+TEST_CASE("a run becomes samples with the probe's labels, up, and the series of a scrape") {
     RecordingSink got;
     FakeProbe::Watch watch;
     std::vector<std::string> documents;
-    auto one = spec("nginx", watch, [](const Deadline& deadline) -> Expected<ProbeResult> {
+    auto nginx = spec("nginx", watch, [](const Deadline& deadline) -> Expected<ProbeResult> {
         CHECK(deadline.remaining() <= 100ms);
         auto result = oneGauge("nginx_up", 3);
         result.documents.push_back({"kind", "text"});
         result.note = "half of it is hidden";
         return result;
     });
-    one.labels = {{"via", "socket"}};
+    nginx.labels = {{"via", "socket"}};
     std::vector<std::string> described;
     Runner runner(
-        specs(std::move(one)), got.sink(),
+        specs(std::move(nginx)), got.sink(),
         [&](const std::string& kind, const std::string& body) { documents.push_back(kind + "/" + body); },
         [&](const std::vector<prometheus::MetricFamily>& families) {
             for (const auto& family : families) {
@@ -157,8 +157,8 @@ TEST_CASE("runs begin at multiples of the interval") {
     REQUIRE(eventually([&] { return got.all().size() >= 12; }));
     runner.stop(1s);
     const auto all = got.all();
-    // The first begins at once. A loaded machine may make one late (then it tells the truth), not most of
-    // them.
+    // The first run begins at once. A loaded machine may delay a run (then its real time is its stamp), but
+    // not most of them.
     const auto aligned = [&](const char* job, std::int64_t offset) {
         return std::count_if(all.begin(), all.end(), [&](const auto& run) {
             return run.labels("up").get("job") == job && run.series[0].samples[0].timestamp % 100 == offset;
@@ -205,7 +205,7 @@ TEST_CASE("a failure is up 0 with its reason, and ends the probe's series") {
     CHECK(ended->value("up") == 1);
 }
 
-TEST_CASE("a failed run may report what it knows, what is missing ends, even of a partial one") {
+TEST_CASE("a failed run may report samples, and ends the missing series, even a partial run") {
     RecordingSink got;
     FakeProbe::Watch watch;
     Runner runner(specs(spec("nginx", watch,
@@ -231,7 +231,7 @@ TEST_CASE("a failed run may report what it knows, what is missing ends, even of 
     CHECK(runner.states()[0].message == "silent");
 }
 
-TEST_CASE("what a probe throws is a failure of its own") {
+TEST_CASE("an exception of a probe is a failure of that probe") {
     RecordingSink got;
     FakeProbe::Watch watch;
     std::vector<ProbeSpec> both;
@@ -248,13 +248,13 @@ TEST_CASE("what a probe throws is a failure of its own") {
     CHECK(got.of("b")[0].value("up") == 0);
 }
 
-TEST_CASE("a run that hangs is reported at its deadline, flies alone, and delays nobody") {
+TEST_CASE("a hung run is reported at its deadline, runs only once, and delays no other probe") {
     RecordingSink got;
     FakeProbe::Watch hung_watch;
     FakeProbe::Watch watch;
     Gate gate;
     std::vector<ProbeSpec> all;
-    // More that hang than there are permanent workers.
+    // More hung runs than permanent workers.
     for (const char* job : {"hung-a", "hung-b", "hung-c"}) {
         all.push_back(spec(job, hung_watch, [&](const Deadline&) -> Expected<ProbeResult> {
             gate.wait();
@@ -277,7 +277,7 @@ TEST_CASE("a run that hangs is reported at its deadline, flies alone, and delays
     CHECK(hung_watch.runs == 3);           // no second run of any of them
     CHECK(hung_watch.most == 3);
     CHECK(runner.states()[0].overdue);
-    // The quick one had its turns all the while; a busy machine may cost it some.
+    // The quick probe had its turns all the while; a busy machine may cost it some.
     CHECK(2 * (got.of("quick").size() + 3) >= static_cast<std::size_t>(elapsed / 100ms));
     for (const auto& run : got.of("quick")) {
         CHECK(run.value("up") == 1);
@@ -288,7 +288,7 @@ TEST_CASE("a run that hangs is reported at its deadline, flies alone, and delays
     REQUIRE(
         eventually([&] { return !got.of("hung-a").empty() && got.of("hung-a").back().value("up") == 1; }));
     runner.stop(1s);
-    // The result of the run that was given up is not among the samples with up 0.
+    // The late result of the abandoned run is not among the samples with up 0.
     for (const auto& run : got.of("hung-a")) {
         CHECK((run.value("up") == 1 || !run.has("too_late")));
     }

@@ -44,7 +44,7 @@ TEST_CASE("the offset is the same everywhere, differs by job, and stays in the f
     }
 }
 
-TEST_CASE("a run that began on time is stamped with its turn, a late one with the truth") {
+TEST_CASE("a punctual run is stamped with its turn, a late run with its real time") {
     CHECK(stampOf(10'000, 10'003) == 10'000);
     CHECK(stampOf(10'000, 9'999) == 10'000);
     CHECK(stampOf(10'000, 10'051) == 10'051);

@@ -41,7 +41,7 @@ TEST_CASE("a series that vanishes ends once, and may come back") {
     CHECK(fourth.size() == 2);
 }
 
-TEST_CASE("a partial run does not end what only whole runs have, the next whole one does") {
+TEST_CASE("a partial run does not end the series of whole runs, the next whole run does") {
     SeriesTracker tracker;
     auto whole = series({"a", "b"});
     tracker.finish(whole, 10);
@@ -55,7 +55,7 @@ TEST_CASE("a partial run does not end what only whole runs have, the next whole 
     CHECK(isStaleNaN(last[2].samples[0].value));
 }
 
-TEST_CASE("a partial run ends what the last partial run had, also with a whole one between") {
+TEST_CASE("a partial run ends missing series of the last partial run, even after a whole run") {
     SeriesTracker tracker;
     auto whole = series({"slow", "lag", "state"});
     tracker.finish(whole, 10);

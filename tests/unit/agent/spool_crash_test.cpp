@@ -24,8 +24,8 @@ using lapwing::test::valuesOf;
 
 namespace {
 
-/// In a process of its own: adds numbered samples, flushes, and reports through the pipe what is written
-/// ("+N") and what was taken out as sent ("-N"), until it is killed.
+/// In a process of its own: adds numbered samples, flushes, and reports through the pipe the written ("+N")
+/// and the sent samples ("-N"), until it is killed.
 [[noreturn]] void writeUntilKilled(const std::string& path, int first, int pipe_end) {
     SpoolConfig config;
     config.path = path;
@@ -45,7 +45,7 @@ namespace {
         if (number % 3 != 0) {
             continue;
         }
-        // What is sent is told first: it may be sent again, it must not be missing.
+        // Reports before removing: a sample may be sent again, but must not be missing.
         const auto batch = (*spool)->next(2);
         if (!batch) {
             _exit(4);
@@ -62,7 +62,7 @@ namespace {
 
 }  // namespace
 
-TEST_CASE("killed at any moment, the spool keeps all that was flushed and not sent") {
+TEST_CASE("a kill at any moment leaves all flushed and unsent samples in the spool") {
     const TempDir dir;
     const std::string path = dir.path("spool.db");
     std::set<int> written;
@@ -86,7 +86,7 @@ TEST_CASE("killed at any moment, the spool keeps all that was flushed and not se
             (note > 0 ? written : sent).insert(std::abs(note) - 1);
             return true;
         };
-        // However slow the disk, each round gets somewhere before it is killed, at any point of the next
+        // However slow the disk, each round makes progress before it is killed at some point of the next
         // write.
         for (auto notes = 6 + random() % 10; notes > 0 && record(); --notes) {
         }
@@ -118,7 +118,8 @@ TEST_CASE("killed at any moment, the spool keeps all that was flushed and not se
 
 namespace {
 
-/// In a process of its own, with a small file system: 0 if everything held, else the number of what did not.
+/// In a process of its own, with a small file system: 0 if all checks held, otherwise the number of the
+/// failed check.
 int fillDisk(const std::string& mount_point) {
     const bool may = unshare(CLONE_NEWNS) == 0 || unshare(CLONE_NEWUSER | CLONE_NEWNS) == 0;
     if (!may || mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0 ||
@@ -159,7 +160,7 @@ int fillDisk(const std::string& mount_point) {
     if (state.samples + state.dropped["disk"] != added) {
         return 4;  // and each is waiting or counted
     }
-    // What waits can be sent all the same, the file's first.
+    // Waiting samples can still be sent, the file's first.
     const int kept = static_cast<int>(state.samples);
     const auto values = drain(spool);
     if (static_cast<int>(values.size()) != kept) {
@@ -190,7 +191,7 @@ int fillDisk(const std::string& mount_point) {
 
 }  // namespace
 
-TEST_CASE("on a full disk the agent goes on from memory, counts what it drops, and recovers") {
+TEST_CASE("on a full disk the agent goes on from memory, counts dropped samples, and recovers") {
     const TempDir dir;
     const pid_t child = fork();
     if (child == 0) {
@@ -205,7 +206,7 @@ TEST_CASE("on a full disk the agent goes on from memory, counts what it drops, a
     CHECK(WEXITSTATUS(status) == 0);
 }
 
-TEST_CASE("a disk that is full from the start is no reason not to run") {
+TEST_CASE("the agent runs even if the disk is full from the start") {
     const TempDir dir;
     const pid_t child = fork();
     if (child == 0) {

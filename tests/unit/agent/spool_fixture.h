@@ -12,7 +12,7 @@
 
 namespace lapwing::test {
 
-/// One series "counter" with one sample, whose value names it.
+/// One series "counter" with one sample, identified by its value.
 inline std::vector<TimeSeries> numbered(int number) {
     return {{Labels{{"__name__", "counter"}}, {{1'700'000'000'000 + number, static_cast<double>(number)}}}};
 }

@@ -33,7 +33,7 @@ std::unique_ptr<Spool> openSpool(const SpoolConfig& config) {
     return std::move(*spool);
 }
 
-/// Incompressible, so that sizes mean something.
+/// Incompressible, so that sizes are predictable.
 std::vector<lapwing::TimeSeries> bulky(int number) {
     auto series = numbered(number);
     std::string noise;
@@ -48,7 +48,7 @@ std::vector<lapwing::TimeSeries> bulky(int number) {
 
 }  // namespace
 
-TEST_CASE("what is flushed comes out again, in order, until it is sent") {
+TEST_CASE("flushed samples come out again, in order, until they are sent") {
     const TempDir dir;
     const auto spool = openSpool(configIn(dir));
     CHECK_FALSE(spool->next(64));
@@ -66,18 +66,18 @@ TEST_CASE("what is flushed comes out again, in order, until it is sent") {
     REQUIRE(three);
     CHECK(three->parts == 3);
     CHECK(valuesOf(three->body) == range(0, 3));
-    CHECK(valuesOf(spool->next(3)->body) == range(0, 3));  // the same again: it was not sent
+    CHECK(valuesOf(spool->next(3)->body) == range(0, 3));  // the same batch again: it was not sent
     spool->sent(*three);
     CHECK(spool->state().samples == 7);
     CHECK(drain(*spool, 1) == range(3, 10));
     CHECK(spool->state().samples == 0);
     CHECK(spool->state().bytes == 0);
-    CHECK(spool->dirty());  // the rows are still to be removed
+    CHECK(spool->dirty());  // its rows must still be removed
     CHECK(spool->flush());
     CHECK_FALSE(spool->dirty());
 }
 
-TEST_CASE("samples that are not flushed yet are not sent yet, and are written when the spool closes") {
+TEST_CASE("unflushed samples are not sent, and are written when the spool closes") {
     const TempDir dir;
     {
         const auto spool = openSpool(configIn(dir));
@@ -90,7 +90,7 @@ TEST_CASE("samples that are not flushed yet are not sent yet, and are written wh
     CHECK(drain(*spool) == range(0, 1));
 }
 
-TEST_CASE("a spool opened again holds what was not sent, and only that") {
+TEST_CASE("a reopened spool holds exactly the unsent samples") {
     const TempDir dir;
     {
         const auto spool = openSpool(configIn(dir));
@@ -132,7 +132,7 @@ TEST_CASE("many samples at once become several batches, and a request stays near
     CHECK(drain(*spool, 400) == range(0, 400));
 }
 
-TEST_CASE("beyond its size the spool drops the oldest, and counts them") {
+TEST_CASE("beyond its size the spool drops the oldest samples and counts them") {
     const TempDir dir;
     auto config = configIn(dir);
     config.max_bytes = 100'000;
@@ -149,7 +149,7 @@ TEST_CASE("beyond its size the spool drops the oldest, and counts them") {
     CHECK(std::filesystem::file_size(config.path) < 600'000);
 }
 
-TEST_CASE("what is older than the limit is dropped") {
+TEST_CASE("samples older than the limit are dropped") {
     const TempDir dir;
     auto config = configIn(dir);
     {
@@ -172,7 +172,7 @@ TEST_CASE("what is older than the limit is dropped") {
     CHECK(drain(*spool) == range(2, 4));
 }
 
-TEST_CASE("what the collector refused is counted as dropped") {
+TEST_CASE("samples that the collector refused are counted as dropped") {
     const TempDir dir;
     const auto spool = openSpool(configIn(dir));
     spool->add(numbered(0));
@@ -182,7 +182,7 @@ TEST_CASE("what the collector refused is counted as dropped") {
     CHECK_FALSE(spool->next(64));
 }
 
-TEST_CASE("each document is taken once by its digest, across restarts") {
+TEST_CASE("each document is accepted once by its digest, across restarts") {
     const TempDir dir;
     const std::string body = "table inet filter";
     {
@@ -219,7 +219,7 @@ TEST_CASE("SHA-256 as FIPS 180-4 gives it") {
     CHECK(lapwing::sha256("abc") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
 }
 
-TEST_CASE("a file that is no database is set aside, and a new spool begun") {
+TEST_CASE("a file that is not a database is set aside, and a new spool begun") {
     const TempDir dir;
     const auto config = configIn(dir);
     std::ofstream(config.path) << std::string(10'000, '?');
@@ -230,7 +230,7 @@ TEST_CASE("a file that is no database is set aside, and a new spool begun") {
     CHECK(drain(*spool) == range(0, 1));
 }
 
-TEST_CASE("a file that is damaged while it is in use is set aside, and what comes after is kept") {
+TEST_CASE("a file that is damaged while in use is set aside, and later samples are kept") {
     const TempDir dir;
     const auto config = configIn(dir);
     {
@@ -263,7 +263,7 @@ TEST_CASE("a file that is damaged while it is in use is set aside, and what come
     CHECK(spool->nextDocument());
 }
 
-TEST_CASE("a spool belongs to one process, in a folder that it may write") {
+TEST_CASE("a spool belongs to one process and needs a writable folder") {
     const TempDir dir;
     const auto spool = openSpool(configIn(dir));
     const auto second = Spool::open(configIn(dir));

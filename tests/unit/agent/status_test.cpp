@@ -76,7 +76,7 @@ TEST_CASE("the table of a healthy agent") {
           "node       web-01    ok              3s ago      4ms       86  \n");
 }
 
-TEST_CASE("what a probe that succeeds does not see is a note, not a failure") {
+TEST_CASE("a part that a successful probe cannot see is a note, not a failure") {
     auto status = sample();
     status.probes[0].message = "not seen: x (GRANT PROCESS)";
     const auto text = statusText(statusJson(status), 1'700'000'004'000);
@@ -85,7 +85,7 @@ TEST_CASE("what a probe that succeeds does not see is a note, not a failure") {
     CHECK(text->text.find("86  not seen: x (GRANT PROCESS)\n") != std::string::npos);
 }
 
-TEST_CASE("what is wrong stands out, and makes the agent degraded") {
+TEST_CASE("problems stand out, and make the agent degraded") {
     auto status = sample();
     status.probes.push_back(denied());
     status.delivery.connected = false;
@@ -123,7 +123,7 @@ TEST_CASE("one failing probe is enough to be degraded, escape sequences do not r
     CHECK(text->text.find(" [2Jgone \"quoted\"") != std::string::npos);
 }
 
-TEST_CASE("what is no status is an error, what lacks members is shown without them") {
+TEST_CASE("text that is not a status is an error, and absent members are left out") {
     for (const char* bad : {"", "{", "[]", "12"}) {
         CHECK_FALSE(statusText(bad, 0));
     }
@@ -132,7 +132,7 @@ TEST_CASE("what is no status is an error, what lacks members is shown without th
     CHECK(text->text.find("PROBE") != std::string::npos);
 }
 
-TEST_CASE("the socket answers whoever connects, and hung clients keep nobody waiting") {
+TEST_CASE("the socket answers every client, and hung clients delay no other") {
     const TempDir dir;
     const auto path = dir.path("agent.sock");
     const std::string large(150'000, 'x');
@@ -141,7 +141,7 @@ TEST_CASE("the socket answers whoever connects, and hung clients keep nobody wai
     struct stat status {};
     REQUIRE(stat(path.c_str(), &status) == 0);
     CHECK((status.st_mode & 0777) == 0660);
-    // Clients that never read, and one that has gone before it was answered.
+    // Clients that never read, and a client that left before its answer.
     std::vector<int> hung;
     for (int i = 0; i < 5; ++i) {
         hung.push_back(connectRaw(path));
@@ -157,7 +157,7 @@ TEST_CASE("the socket answers whoever connects, and hung clients keep nobody wai
     CHECK(readStatus(path, 1s).error().kind == ErrorKind::not_found);
 }
 
-TEST_CASE("a socket that was left behind is replaced, one in use and other files are not") {
+TEST_CASE("a stale socket is replaced, but not a socket in use or another file") {
     const TempDir dir;
     const auto path = dir.path("agent.sock");
     const int left = boundSocket(path, SOCK_STREAM);
@@ -179,7 +179,7 @@ TEST_CASE("a socket that was left behind is replaced, one in use and other files
           ErrorKind::not_found);
 }
 
-TEST_CASE("an agent that accepts and says nothing is a timeout") {
+TEST_CASE("an agent that accepts and sends nothing is a timeout") {
     const TempDir dir;
     const auto path = dir.path("agent.sock");
     const int silent = boundSocket(path, SOCK_STREAM);
@@ -201,9 +201,9 @@ TEST_CASE("the agent's own samples") {
     const auto value = [](const ProbeResult& result, const std::string& series) {
         std::vector<lapwing::TimeSeries> all;
         lapwing::appendFamilies(result.families, {}, 1, all);
-        for (const auto& one : all) {
-            if (one.labels.toString() == series) {
-                return one.samples[0].value;
+        for (const auto& each : all) {
+            if (each.labels.toString() == series) {
+                return each.samples[0].value;
             }
         }
         return -1.0;

@@ -9,7 +9,7 @@ using lapwing::agent::parseLapwingTime;
 using lapwing::agent::Verdict;
 using lapwing::agent::verdictOf;
 
-TEST_CASE("what an answer means") {
+TEST_CASE("the consequence of an answer") {
     for (const int status : {200, 202, 204}) {
         CHECK(verdictOf(status, 1) == Verdict::stored);
     }
@@ -36,7 +36,7 @@ TEST_CASE("the collector's times") {
     }
 }
 
-TEST_CASE("the clock offset is NTP's, of the exchange with the shortest round trip") {
+TEST_CASE("the clock offset is NTP's, from the exchange with the shortest round trip") {
     ClockOffset clock;
     CHECK_FALSE(clock.estimate());
     const auto steady = std::chrono::steady_clock::now();
@@ -45,13 +45,13 @@ TEST_CASE("the clock offset is NTP's, of the exchange with the shortest round tr
     REQUIRE(clock.estimate());
     CHECK(clock.estimate()->offset_seconds == Approx(2.0));
     CHECK(clock.estimate()->error_seconds == Approx(0.010));
-    // A slow way there shifts the estimate by at most the error that is told.
+    // A slow way to the collector shifts the estimate by at most the reported error.
     clock.add(2'000'000, 4'500'000, 4'500'000, 2'510'000, steady + 1485ms);
     CHECK(clock.estimate()->offset_seconds == Approx(2.0));
     clock.add(3'000'000, 5'001'000, 5'001'000, 3'002'000, steady + 1977ms);
     CHECK(clock.estimate()->error_seconds == Approx(0.001));
     CHECK(clock.estimate()->offset_seconds == Approx(2.0));
-    // Times that cannot be.
+    // Impossible times.
     clock.add(9, 1, 2, 8, steady);
     clock.add(1, 9, 8, 2, steady);
     clock.add(1'000, 0, 900'000, 2'000, steady);

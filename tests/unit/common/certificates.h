@@ -5,7 +5,7 @@
 
 namespace lapwing::test {
 
-/// A temporary folder, removed with all that is in it.
+/// A temporary folder, removed with its content.
 class TempDir {
   public:
     TempDir();
@@ -22,12 +22,12 @@ class TempDir {
 struct Leaf {
     std::string common_name;
     std::string subject_alt_name;  ///< "DNS:localhost,IP:127.0.0.1"
-    bool server = true;            ///< else a client's
+    bool server = true;            ///< false: a client's
     int from_days = -1;
     int to_days = 10;
 };
 
-/// A certificate authority of the test's own: ca.pem in `dir`. Throws std::runtime_error.
+/// A certificate authority of the test: ca.pem in `dir`. Throws std::runtime_error.
 class TestCa {
   public:
     TestCa(const TempDir& dir, const std::string& name);

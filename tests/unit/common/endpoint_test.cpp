@@ -29,7 +29,7 @@ TEST_CASE("an endpoint is read in every form in which servers print it") {
     CHECK(Endpoint::parse(":80") == endpoint("", 80));
 }
 
-TEST_CASE("what is no endpoint is refused") {
+TEST_CASE("malformed endpoints are refused") {
     for (const char* text :
          {"", "unix:/run/app.sock", "/run/app.sock", "10.0.0.1:", "10.0.0.1:0", "10.0.0.1:65536",
           "10.0.0.1:80x", "10.0.0.1:-1", "10.0.0.1: 80", "[2001:db8::1", "[2001:db8::1]80",
@@ -48,7 +48,7 @@ TEST_CASE("an endpoint is printed as it is read") {
     CHECK(Endpoint::parse("[2001:db8::1]")->toString() == "2001:db8::1");
 }
 
-TEST_CASE("the address of an endpoint leaves the zone out, a name has none") {
+TEST_CASE("the address of an endpoint has no zone, and a name has no address") {
     CHECK(Endpoint::parse("[fe80::1%eth0]:80")->address() == reach::Address::parse("fe80::1"));
     CHECK(Endpoint::parse("10.0.0.1:80")->address() == reach::Address::parse("10.0.0.1"));
     CHECK_FALSE(Endpoint::parse("web-01:80")->address());

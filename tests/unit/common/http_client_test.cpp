@@ -164,7 +164,7 @@ TEST_CASE("nothing extends the deadline") {
     }
 }
 
-TEST_CASE("a reset is a failure of the protocol, a closed port refuses, an absent socket is not found") {
+TEST_CASE("a reset is a protocol error, a closed port is refused, an absent socket is not found") {
     ScriptServer server([](Peer& peer) {
         peer.readRequest();
         peer.reset();
@@ -190,7 +190,7 @@ TEST_CASE("a reset is a failure of the protocol, a closed port refuses, an absen
     CHECK((kind == ErrorKind::unreachable || kind == ErrorKind::timeout));
 }
 
-TEST_CASE("an answer that is larger than allowed is refused while it is read") {
+TEST_CASE("an answer that exceeds the limit is refused while it is read") {
     ScriptServer server([](Peer& peer) {
         peer.readRequest();
         peer.write("HTTP/1.1 200 OK\r\n\r\n");
@@ -215,7 +215,7 @@ TEST_CASE("a head without end is refused") {
     CHECK(failureOf(server, 5s).kind == ErrorKind::protocol);
 }
 
-TEST_CASE("what is not an HTTP answer, or only a part of one, is a failure") {
+TEST_CASE("malformed and truncated HTTP answers are failures") {
     for (const char* answer : {
              "220 mail.example ESMTP\r\n\r\n",
              "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc",
@@ -231,7 +231,7 @@ TEST_CASE("what is not an HTTP answer, or only a part of one, is a failure") {
     }
 }
 
-TEST_CASE("a server that refuses before it has read everything is heard") {
+TEST_CASE("the answer of a server that refuses before it has read everything is read") {
     ScriptServer server([](Peer& peer) {
         std::this_thread::sleep_for(50ms);
         peer.write("HTTP/1.1 413 Payload Too Large\r\nContent-Length: 3\r\nConnection: close\r\n\r\nbig");
@@ -247,7 +247,7 @@ TEST_CASE("a server that refuses before it has read everything is heard") {
     CHECK(response->body == "big");
 }
 
-TEST_CASE("a redirect is an answer, not an order") {
+TEST_CASE("redirects are not followed") {
     ScriptServer server([](Peer& peer) {
         peer.readRequest();
         peer.write("HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:1/\r\nContent-Length: 0\r\n\r\n");

@@ -95,7 +95,7 @@ TEST_CASE("a certificate that is expired, of another authority, or a client's is
     }
 }
 
-TEST_CASE("a client without a certificate is told so") {
+TEST_CASE("a client without a certificate gets an error that says so") {
     const Site site;
     const auto tls = site.demanding(site.server);
     ScriptServer server(answer, &tls);
@@ -105,7 +105,7 @@ TEST_CASE("a client without a certificate is told so") {
     CHECK(refused.error().message.find("certificate required") != std::string::npos);
 }
 
-TEST_CASE("a server that speaks no TLS fails the handshake, one that says nothing ends at the deadline") {
+TEST_CASE("a server without TLS fails the handshake, a silent server ends at the deadline") {
     const Site site;
     ScriptServer plain([](Peer& peer) { peer.write("HTTP/1.1 400 Bad Request\r\n\r\n"); });
     auto client = Client::create("https://127.0.0.1:" + std::to_string(plain.port()), site.complete());
@@ -127,7 +127,7 @@ TEST_CASE("a server that speaks no TLS fails the handshake, one that says nothin
 
 TEST_CASE("a TLS record that trickles byte by byte does not extend the deadline") {
     const Site site;
-    // Speaks enough to begin a record of 16 KiB and then sends it a byte at a time.
+    // Begins a record of 16 KiB and then sends it a byte at a time.
     ScriptServer server([](Peer& peer) {
         peer.write(std::string("\x16\x03\x03\x40\x00", 5));
         while (!peer.stopping() && peer.write("\x02")) {

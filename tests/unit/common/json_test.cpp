@@ -52,7 +52,7 @@ TEST_CASE("a reader finds members of the type that is asked for, and nothing els
     CHECK(members(member(document, "object")).MemberCount() == 1);
 }
 
-TEST_CASE("what is absent or of another type reads as nothing") {
+TEST_CASE("absent members and members of another type read as nothing") {
     const auto list = parse("[1]");
     REQUIRE(list.IsArray());
     CHECK(member(list, "name").IsNull());

@@ -33,7 +33,7 @@ TEST_CASE("pauses grow to 15 s, with jitter, and start anew after a success") {
     CHECK(backoff.next(0) == 250ms);
 }
 
-TEST_CASE("what a log shows of an answer is one printable line") {
+TEST_CASE("an answer appears in the log as one printable line") {
     CHECK(firstLine("2 samples refused\nmore") == "2 samples refused");
     CHECK(firstLine("a\x1b[31mb\tc") == "a [31mb c");
     CHECK(firstLine(std::string(10'000, 'x')).size() == 500);

@@ -20,13 +20,13 @@ class Peer {
     Peer(const Peer&) = delete;
     Peer& operator=(const Peer&) = delete;
 
-    /// Did the TLS handshake succeed? Always, without TLS.
+    /// True if the TLS handshake succeeded, or without TLS.
     bool ready() const { return ready_; }
-    /// One request, head and declared body; "" when the client has gone.
+    /// One request, head and declared body; "" when the client has closed.
     std::string readRequest();
-    /// False when the client has gone.
+    /// False when the client has closed.
     bool write(std::string_view bytes);
-    /// Waits without answering until the client goes or the test ends.
+    /// Waits without an answer until the client closes or the test ends.
     void hang();
     /// Ends the connection with a TCP reset.
     void reset();
@@ -42,7 +42,7 @@ class Peer {
     std::string rest_;
 };
 
-/// A server that does to each connection what a test wants, with or without TLS, on loopback or a unix
+/// A server that runs a test's function on each connection, with or without TLS, on loopback or a unix
 /// socket.
 class ScriptServer {
   public:

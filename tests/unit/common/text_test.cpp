@@ -11,7 +11,7 @@ TEST_CASE("lower changes ASCII letters alone") {
     CHECK_FALSE(equalsIgnoreCase("content-type", "content-types"));
 }
 
-TEST_CASE("appendUtf8 encodes one to four bytes, and replaces what is no code point") {
+TEST_CASE("appendUtf8 encodes one to four bytes, and replaces invalid code points") {
     const auto encoded = [](std::uint32_t code_point) {
         std::string out = "<";
         appendUtf8(out, code_point);

@@ -15,7 +15,7 @@ inline sockaddr_un unixAddress(const std::string& path) {
     return address;
 }
 
-/// A socket of this type (SOCK_STREAM, SOCK_DGRAM) at a path; -1 if it cannot be had.
+/// A socket of this type (SOCK_STREAM, SOCK_DGRAM) at a path; -1 on failure.
 inline int boundSocket(const std::string& path, int type) {
     const auto address = unixAddress(path);
     const int descriptor = socket(AF_UNIX, type | SOCK_CLOEXEC, 0);

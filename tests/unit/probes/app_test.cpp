@@ -1,4 +1,4 @@
-// Against a real Nginx on loopback, with and without TLS, and against servers that do what no server should.
+// Against a real Nginx on loopback, with and without TLS, and against servers that violate the protocol.
 #include "agent/probes/app/app.h"
 
 #include <openssl/bn.h>
@@ -125,7 +125,7 @@ std::string reason(const Samples& samples) {
     return samples.count("probe_failure_info") == 0 ? "" : samples.label("probe_failure_info", "reason");
 }
 
-/// Answers every connection with the same bytes, a piece at a time, then ends it or leaves it open.
+/// Answers every connection with the same bytes, piece by piece, then closes it or leaves it open.
 class Scripted {
   public:
     Scripted(std::string answer, milliseconds between, bool close) {
@@ -183,7 +183,7 @@ class Scripted {
 
 }  // namespace
 
-TEST_CASE("an application that is well") {
+TEST_CASE("a healthy application") {
     const auto samples = Site::ask(site().url("/"));
     CHECK(reason(samples).empty());
     CHECK(samples.value("probe_http_status_code") == 200);
@@ -258,7 +258,7 @@ TEST_CASE("TLS: a certificate that is trusted") {
     CHECK(samples.label("probe_tls_version_info", "version") == "TLSv1.3");
 }
 
-TEST_CASE("TLS: after it has expired, its expiry is still told, and nothing is sent") {
+TEST_CASE("TLS: an expired certificate's expiry is reported, and no request is sent") {
     app::Check check;
     check.url = "https://127.0.0.1:" + std::to_string(site().expired) + "/";
     check.ca_file = site().expired_pem;
@@ -268,7 +268,7 @@ TEST_CASE("TLS: after it has expired, its expiry is still told, and nothing is s
     CHECK_FALSE(samples.value("probe_http_status_code"));
 }
 
-TEST_CASE("TLS: untrusted, for another name, or none at all") {
+TEST_CASE("TLS: a certificate that is untrusted, of another name or absent") {
     app::Check check;
     check.url = "https://127.0.0.1:" + std::to_string(site().valid) + "/";
     const auto untrusted = Site::ask(check);
@@ -329,7 +329,7 @@ TEST_CASE("an application stopped by SIGSTOP, and going on") {
     CHECK(reason(Site::ask(site().url("/"))).empty());
 }
 
-TEST_CASE("where redirects lead") {
+TEST_CASE("the targets of redirects") {
     CHECK(app::redirectTarget("http://a:81/x/y?z", "../b?c") == "http://a:81/b?c");
     CHECK(app::redirectTarget("http://a/x", "//b/c") == "http://b/c");
     CHECK(app::redirectTarget("http://a/x", "https://b:1/") == "https://b:1/");

@@ -70,7 +70,7 @@ class TemporaryFile {
 
 }  // namespace
 
-TEST_CASE("a host without rules accepts by default, for each family of which it has an address") {
+TEST_CASE("a host without rules accepts by default, in each family of its addresses") {
     const auto samples = judged(snapshotWith("none.json"));
     CHECK(samples.value("lapwing_firewall_default_deny", {{"family", "ipv4"}}) == 0);
     CHECK(samples.value("lapwing_firewall_default_deny", {{"family", "ipv6"}}) == 0);
@@ -78,7 +78,7 @@ TEST_CASE("a host without rules accepts by default, for each family of which it 
     CHECK(verdict(samples, "ipv4", "3306", "10.77.0.12") == "must_reach");
     CHECK(verdict(samples, "ipv4", "22", "any") == "must_reach");  // :: takes IPv4 too
     CHECK(verdict(samples, "ipv6", "22", "any") == "must_reach");
-    CHECK(verdict(samples, "ipv4", "8000", "any") == "");  // loopback is nobody's business
+    CHECK(verdict(samples, "ipv4", "8000", "any") == "");  // loopback is not evaluated
     CHECK(samples.value("lapwing_ruleset_info", {{"digest", "d"}}) == 1);
     CHECK(samples.value("lapwing_ruleset_age_seconds") == 3);
 }
@@ -100,7 +100,7 @@ TEST_CASE("rules of one family say nothing about the other") {
     CHECK(samples.value("lapwing_firewall_default_deny", {{"family", "ipv6"}}) == 0);
 }
 
-TEST_CASE("what cannot be told is absent, with the reason") {
+TEST_CASE("an uncertain verdict is absent, with the reason") {
     const auto samples = judged(snapshotWith("dormant.json"));
     CHECK_FALSE(samples.value("lapwing_firewall_default_deny", {{"family", "ipv4"}}));
     CHECK(verdict(samples, "ipv4", "80", "any") == "may");
@@ -108,7 +108,7 @@ TEST_CASE("what cannot be told is absent, with the reason") {
                         {{"reason", "inet d i: its table may be dormant"}}) == 1);
 }
 
-TEST_CASE("legacy tables count as the others do, one that could not be read makes the verdict uncertain") {
+TEST_CASE("legacy tables count like others, and an unreadable one makes the verdict uncertain") {
     auto snapshot = snapshotWith("none.json");
     snapshot.legacy_status = ReadStatus::ok;
     snapshot.legacy_tables = {"ip filter"};
@@ -127,7 +127,7 @@ TEST_CASE("legacy tables count as the others do, one that could not be read make
     CHECK_FALSE(judged(snapshot).value("lapwing_firewall_default_deny", {{"family", "ipv4"}}));
 }
 
-TEST_CASE("a snapshot that says nothing about now is unknown, never open") {
+TEST_CASE("without a current snapshot the verdict is unknown, never open") {
     const TemporaryFile file;
     FirewallProbe probe("/proc", std::make_shared<SnapshotFile>(file.path()), {});
     const auto kind = [&](const Snapshot& snapshot) {
@@ -159,7 +159,9 @@ TEST_CASE("a snapshot that says nothing about now is unknown, never open") {
     CHECK(probe.collect(Deadline(std::chrono::seconds(4))).error().kind == ErrorKind::protocol);
 }
 
-TEST_CASE("what a reboot would leave goes out as a document with its digest, or why it is not known") {
+TEST_CASE(
+    "the rules after a reboot go out as a document with its digest, or with the reason why they are "
+    "unknown") {
     const TemporaryFile file;
     FirewallProbe probe("/proc", std::make_shared<SnapshotFile>(file.path()), {});
     auto snapshot = snapshotWith("none.json");
@@ -202,7 +204,7 @@ TEST_CASE("a snapshot comes back from its text") {
     CHECK(back->owners.at(7).process == "nginx");
 }
 
-TEST_CASE("a helper that hangs, fails, floods or is not there is recorded as such") {
+TEST_CASE("a tool that hangs, fails, floods or is absent is recorded as such") {
     const auto run = [](const std::vector<std::string>& argv) {
         return runTool(argv, std::chrono::seconds(10), 4096);
     };
@@ -216,7 +218,7 @@ TEST_CASE("a helper that hangs, fails, floods or is not there is recorded as suc
     CHECK(run({"/bin/cat", "/nonexistent"}).error.find("No such file") != std::string::npos);
 }
 
-TEST_CASE("the snapshot of a namespace: its rules, its sockets and who owns them", "[root]") {
+TEST_CASE("the snapshot of a namespace: its rules, its sockets and their owners", "[root]") {
     const test::Namespaces namespaces;
     namespaces.need();
     REQUIRE(namespaces
@@ -228,7 +230,7 @@ TEST_CASE("the snapshot of a namespace: its rules, its sockets and who owns them
         CHECK(first.ruleset.status == ReadStatus::ok);
         CHECK(first.ruleset.output.find("\"policy\": \"drop\"") != std::string::npos);
         CHECK(first.ruleset.output.find("packets") == std::string::npos);
-        CHECK(first.owners.empty());  // the machine's other sockets are of other namespaces
+        CHECK(first.owners.empty());  // other sockets belong to other namespaces
         const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
         REQUIRE(listen(fd, 1) == 0);
         const auto second = collectSnapshot({});

@@ -68,7 +68,7 @@ std::vector<std::string> configure(const std::string& yaml, std::vector<ProbeSpe
 
 }  // namespace
 
-TEST_CASE("haproxy over its socket, at the level user") {
+TEST_CASE("haproxy over its socket at the level user") {
     Haproxy server;
     haproxy::SocketProbe probe(server.socket);
     REQUIRE(eventually([&] {
@@ -90,7 +90,7 @@ TEST_CASE("haproxy over its socket, at the level user") {
                         {{"proxy", "web"}, {"server", "web-01"}, {"state", "L4CON"}}) == 1);
 }
 
-TEST_CASE("haproxy over its page: the password, and what is said without it") {
+TEST_CASE("haproxy over its page: with the password and without it") {
     Haproxy server;
     const auto secret = server.dir.write("password", "quiet-word\n");
     ::chmod(secret.c_str(), 0600);

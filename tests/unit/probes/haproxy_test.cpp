@@ -79,7 +79,7 @@ TEST_CASE("show stat: the same series and values as HAProxy's own exporter") {
         INFO(key);
         const auto found = native.find(key);
         if (found == native.end()) {
-            // For a proxy in TCP mode it has no HTTP metrics, the CSV has zeros.
+            // The exporter has no HTTP metrics for a proxy in TCP mode, the CSV has zeros.
             CHECK(series.labels.get("proxy") == "database");
             CHECK(name.find("_http_") != std::string::npos);
             continue;
@@ -95,7 +95,7 @@ TEST_CASE("show stat: the same series and values as HAProxy's own exporter") {
     CHECK(compared > 600);
 }
 
-TEST_CASE("show stat: nothing that the native exporter tells is missing") {
+TEST_CASE("show stat: no series of the native exporter is missing") {
     const auto native = exposition(fixture("haproxy/2.6/native-exporter.txt"));
     const auto ours = stats("2.6/stat-operator.csv");
     std::set<std::string> known;
@@ -105,7 +105,7 @@ TEST_CASE("show stat: nothing that the native exporter tells is missing") {
     std::set<std::string> missing;
     for (const auto& [key, value] : native) {
         const auto name = key.substr(0, key.find('{'));
-        // NaN and -1 stand for "not known" there; agg_* repeats the servers' states.
+        // NaN and -1 are the exporter's "unknown"; agg_* repeats the servers' states.
         if (name.substr(0, 16) == "haproxy_process_" || name.find("_agg_") != std::string::npos) {
             continue;
         }
@@ -114,7 +114,7 @@ TEST_CASE("show stat: nothing that the native exporter tells is missing") {
         }
         missing.insert(name);
     }
-    // Where there is no check result, the native exporter says 0.
+    // Without a check result, the native exporter gives 0.
     CHECK(missing ==
           std::set<std::string>{"haproxy_server_check_code", "haproxy_server_check_duration_seconds"});
 }
@@ -133,7 +133,7 @@ TEST_CASE("show info: the same series and values as HAProxy's own exporter") {
             continue;
         }
         INFO(key);
-        // Without compression there is no zlib line, and the exporter says 0.
+        // Without compression there is no zlib line, and the exporter gives 0.
         if (known.count(key) == 0) {
             CHECK(key.find("zlib_memory") != std::string::npos);
         }
@@ -181,7 +181,7 @@ TEST_CASE("show stat: frontends, backends and servers are told apart") {
     CHECK(samples.count("haproxy_backend_check_last_change_seconds") == 6);
 }
 
-TEST_CASE("show stat: what a server is and how it is checked") {
+TEST_CASE("show stat: a server's role and its kind of check") {
     const auto samples = stats("2.6/stat-operator.csv");
     const auto info = [&](const char* proxy, const char* name, const char* address, const char* role,
                           const char* check) {
@@ -193,7 +193,7 @@ TEST_CASE("show stat: what a server is and how it is checked") {
     CHECK(info("web", "spare", "[::1]:28481", "backup", "none") == 1);
     CHECK(info("database", "db-01", "127.0.0.1:28489", "active", "L4") == 1);
     CHECK(info("database", "db-via", "127.0.0.1:28481", "active", "tracked") == 1);
-    CHECK(info("static", "maint", "127.0.0.1:28481", "active", "") == 1);  // checks rest in maintenance
+    CHECK(info("static", "maint", "127.0.0.1:28481", "active", "") == 1);  // no checks in maintenance
     CHECK(info("named", "unresolved", "", "active", "") == 1);
     CHECK(samples.value("lapwing_haproxy_backend_info", {{"proxy", "static"}, {"algorithm", "leastconn"}}) ==
           1);
@@ -252,11 +252,11 @@ TEST_CASE("columns are found by name, in whatever order and number") {
     CHECK(samples.value("haproxy_server_check_status",
                         {{"proxy", "web"}, {"server", "a"}, {"state", "L4OK"}}) == 1);
     CHECK(samples.value("haproxy_backend_status", {{"proxy", "web"}, {"state", "UP"}}) == 1);
-    CHECK(samples.count("haproxy_server_status") == 5);  // a state that nobody knows is not told
+    CHECK(samples.count("haproxy_server_status") == 5);  // an unknown state is left out
     CHECK(samples.count("lapwing_haproxy_server_info") == 2);
 }
 
-TEST_CASE("what is no CSV of HAProxy's is an error, not an empty site") {
+TEST_CASE("text that is not HAProxy's CSV is an error, not an empty site") {
     for (const auto& text :
          {std::string(), std::string("Permission denied\n"), fixture("haproxy/2.6/page-start.html"),
           std::string("# pxname,svname,\n"), std::string("# pxname,\"svname")}) {

@@ -25,7 +25,7 @@ Deadline soon() {
     return Deadline(std::chrono::seconds(20));
 }
 
-/// What readNginx() makes of files that are not there.
+/// The result of readNginx() for files that exist only here.
 NginxConfiguration readAll(const std::map<std::string, std::string>& texts) {
     return readNginx(
         "/etc/nginx/nginx.conf",
@@ -55,16 +55,17 @@ NginxConfiguration readOne(const std::string& text) {
 /// "PORT[*] NAMES > UPSTREAM = ADDRESS (ROLE)", the star for the default server.
 Texts words(const NginxConfiguration& configuration) {
     Texts out;
-    for (const auto& one : configuration.routes) {
-        out.push_back(std::to_string(one.port) + (one.default_server ? "*" : "") + " " + one.server_names +
-                      " > " + one.upstream + " = " + one.address + " (" + one.role + ")");
+    for (const auto& route : configuration.routes) {
+        out.push_back(std::to_string(route.port) + (route.default_server ? "*" : "") + " " +
+                      route.server_names + " > " + route.upstream + " = " + route.address + " (" +
+                      route.role + ")");
     }
     return out;
 }
 
 }  // namespace
 
-TEST_CASE("Nginx's configuration, taken apart as Nginx does") {
+TEST_CASE("Nginx's configuration is tokenized as Nginx does") {
     const auto parsed = parseNginx(
         "user www-data; # a comment; with }\n"
         "http {\n  log_format main '$remote_addr \"$request\" {x}' \"a\\\"b\";\n"
@@ -83,7 +84,7 @@ TEST_CASE("Nginx's configuration, taken apart as Nginx does") {
     CHECK(http[3].words == Texts{"set", "$z", "${y}/x"});
 }
 
-TEST_CASE("what Nginx would not load is an error with its line") {
+TEST_CASE("text that Nginx would not load is an error with its line") {
     for (const auto* text :
          {"a {\n\n", "a {\n}\n}", "a b\n\n", "\n\n'a;", "\n;a", "a\n}", "http {\nx_by_lua_block { {\n}"}) {
         const auto parsed = parseNginx(text);
@@ -101,7 +102,7 @@ TEST_CASE("what Nginx would not load is an error with its line") {
     CHECK(parseNginx("")->empty());
 }
 
-TEST_CASE("where Nginx passes requests: upstream groups, places, sockets and itself") {
+TEST_CASE("the targets of Nginx: upstream groups, addresses, sockets and itself") {
     CHECK(
         words(readOne("http { upstream App { server 127.0.0.1:8000; server 10.0.0.2:8000 weight=2 backup;"
                       "                      server unix:/run/a.sock; server 10.0.0.3 down; }"
@@ -121,17 +122,17 @@ TEST_CASE("where Nginx passes requests: upstream groups, places, sockets and its
           Texts{"80*  > unix:/run/b.sock = unix:/run/b.sock (active)", "81*  > $b =  ()",
                 "81*  > far.org = far.org:443 (active)", "81*  > localhost:9000 = 127.0.0.1:9000 (active)",
                 "81*  > localhost:9000 = [::1]:9000 (active)", "443*  > web-02 = 10.0.0.2:443 (active)"});
-    // A list may be long, and passes nothing on.
+    // A list may be long, and passes no requests.
     CHECK(
         words(readOne("http { map $a $b { include /etc/nginx/list; } server { server_name \xff\xfe; } }")) ==
         Texts{"80* \xff\xfe >  =  ()"});
     const auto foreign = routeFamily(readOne("http { server { server_name \xff\xfe; } }"));
     CHECK(foreign.metric.at(0).label.at(1).value == "??");
-    // Proxies outside of http are none of its requests.
+    // Proxies outside of http do not count.
     CHECK(words(readOne("stream { server { listen 3306; proxy_pass 10.0.0.2:3306; } } http { }")).empty());
 }
 
-TEST_CASE("the first server at a port is the default, unless another says so") {
+TEST_CASE("the first server of a port is the default, unless another has default_server") {
     CHECK(words(readOne(
               "http { server { listen 80; server_name a; } server { listen 80; server_name b; } }")) ==
           Texts{"80* a >  =  ()", "80 b >  =  ()"});
@@ -140,7 +141,7 @@ TEST_CASE("the first server at a port is the default, unless another says so") {
           Texts{"80 a >  =  ()", "80* b >  =  ()"});
 }
 
-TEST_CASE("what Nginx's configuration includes is read, and what cannot be read is said") {
+TEST_CASE("included files of Nginx's configuration are read, and unreadable ones are named") {
     const auto whole =
         readAll({{"/etc/nginx/nginx.conf", "http { include sites/*; include /etc/nginx/more.conf; }"},
                  {"/etc/nginx/more.conf", "ssl_certificate b.pem;"},
@@ -209,7 +210,7 @@ TEST_CASE("the files of a set, by digest") {
     CHECK(late.error().kind == ErrorKind::timeout);
 }
 
-TEST_CASE("what may not be read is listed as such", "[root]") {
+TEST_CASE("unreadable files are listed as such", "[root]") {
     const test::TempDir dir;
     ::chmod(dir.path().c_str(), 0755);
     std::filesystem::create_directories(dir.path("closed"));
@@ -267,7 +268,7 @@ TEST_CASE("the inventory of a host: one sample and one document for each set tha
     CHECK(result->note.empty());
     CHECK(result->documents.size() == 3);
     CHECK(std::any_of(result->documents.begin(), result->documents.end(),
-                      [&](const auto& one) { return one.kind == "inventory" && one.body == document; }));
+                      [&](const auto& one) { return route.kind == "inventory" && route.body == document; }));
     dir.write("nginx/a.site", "server {");
     const auto broken = probe.collect(soon());
     REQUIRE(broken);

@@ -68,7 +68,7 @@ virtual_server 10.77.0.100 443 {
 
 }  // namespace
 
-TEST_CASE("keepalived.conf: the instances, what they move and what moves them") {
+TEST_CASE("keepalived.conf: the instances, their addresses and their tracks") {
     const auto config = parseKeepalived(kConfig);
     REQUIRE(config.instances.size() == 2);
     CHECK(config.instances[0] == VrrpInstance{"VI_1", "eth0", 51, 150, "MASTER",
@@ -79,7 +79,7 @@ TEST_CASE("keepalived.conf: the instances, what they move and what moves them") 
     CHECK(config.unread.empty());
 }
 
-TEST_CASE("keepalived.conf: what is not evaluated is named, and nonsense is no instance") {
+TEST_CASE("keepalived.conf: unevaluated parts are named, and malformed text gives no instance") {
     const auto config = parseKeepalived(
         "$VIP=10.0.0.1\n@lb-01 priority 100\nvrrp_instance A {\n@^lb-02 priority 90\n"
         "virtual_ipaddress {\n$VIP\n}\n}\n");
@@ -91,7 +91,7 @@ TEST_CASE("keepalived.conf: what is not evaluated is named, and nonsense is no i
     }
 }
 
-TEST_CASE("includes are followed, and what cannot be read is named") {
+TEST_CASE("includes are followed, and unreadable files are named") {
     const test::TempDir dir;
     dir.write("more-1.conf", "vrrp_instance A {\n}\n");
     dir.write("more-2.conf", "include keepalived.conf\n");

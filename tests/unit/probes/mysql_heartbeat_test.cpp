@@ -1,4 +1,4 @@
-// When to beat, and with which words. What real servers make of it: mysql_pair_live_test.cpp.
+// The decision to beat, and the statement. mysql_pair_live_test.cpp runs it on real servers.
 #include "agent/probes/mysql/heartbeat.h"
 #include "tests/unit/catch.h"
 #include "tests/unit/probes/samples.h"
@@ -10,7 +10,7 @@ using Why = HeartbeatRefusal;
 
 namespace {
 
-/// A primary that has never been anything else.
+/// A primary that has never been a replica.
 HeartbeatFacts primary(Mode mode = Mode::automatic) {
     HeartbeatFacts facts;
     facts.mode = mode;
@@ -22,13 +22,13 @@ HeartbeatFacts primary(Mode mode = Mode::automatic) {
 
 }  // namespace
 
-TEST_CASE("who may beat") {
+TEST_CASE("the servers that may beat") {
     CHECK(mayBeat(primary()) == Why::none);
     CHECK(mayBeat(primary(Mode::primary)) == Why::none);
     CHECK(mayBeat(primary(Mode::multi_primary)) == Why::none);
     CHECK(mayBeat(primary(Mode::off)) == Why::off);
     CHECK(mayBeat(primary(Mode::read)) == Why::not_primary);
-    CHECK(mayBeat(HeartbeatFacts()) == Why::read_only);  // by default nothing is known
+    CHECK(mayBeat(HeartbeatFacts()) == Why::read_only);  // by default everything is unknown
     for (const auto table : {Why::no_table, Why::no_grant}) {
         auto facts = primary(Mode::primary);
         facts.table = table;
@@ -68,7 +68,7 @@ TEST_CASE(
     CHECK(mayBeat(facts) == Why::none);
 }
 
-TEST_CASE("whose row is the freshest") {
+TEST_CASE("the server with the freshest row") {
     CHECK_FALSE(othersBeatLast({}, "2"));
     CHECK(othersBeatLast({{"1", 100}}, "2"));
     CHECK_FALSE(othersBeatLast({{"1", 100}}, "1"));
@@ -77,7 +77,7 @@ TEST_CASE("whose row is the freshest") {
     CHECK_FALSE(othersBeatLast({{"1", 100}, {"2", 500}, {"3", 7}}, "2"));
 }
 
-TEST_CASE("rows of the heartbeat's table, as pt-heartbeat and we write them") {
+TEST_CASE("rows of the heartbeat's table, from pt-heartbeat and from the agent") {
     const auto rows =
         parseHeartbeats("1 2026-11-25T16:00:00.001230\n2 2026-11-25 16:00:01\n3 nonsense\nx 2026\n");
     REQUIRE(rows.size() == 2);
@@ -90,11 +90,11 @@ TEST_CASE("rows of the heartbeat's table, as pt-heartbeat and we write them") {
     const test::Samples samples(out);
     CHECK(samples.value("lapwing_mysql_heartbeat_timestamp_seconds", {{"server_id", "1"}}) == 100);
     CHECK(samples.value("lapwing_mysql_heartbeat_age_seconds", {{"server_id", "1"}}) == 1.5);
-    // Ahead of the clock is told as it is: a clock is wrong.
+    // A row ahead of the clock has a negative age: a clock is wrong.
     CHECK(samples.value("lapwing_mysql_heartbeat_age_seconds", {{"server_id", "2"}}) == -8.5);
 }
 
-TEST_CASE("the words of a beat") {
+TEST_CASE("the statement of a beat") {
     HeartbeatSettings settings;
     Beat beat;
     beat.server_id = "7";
@@ -120,7 +120,7 @@ TEST_CASE("the words of a beat") {
         "performance_schema.replication_connection_configuration)");
 }
 
-TEST_CASE("what a server can look at in the beat's own statement") {
+TEST_CASE("the conditions that a server can check in the beat's own statement") {
     CHECK(canGuardReadOnly(false));
     CHECK_FALSE(canGuardReadOnly(true));  // a replica would ask itself
     CHECK(canGuardChannels(parseVersion("9.7.4"), true, false));

@@ -29,7 +29,7 @@ struct Mariadb {
             dir.path("install.log"));
         REQUIRE(eventually([&] { return !install.running(); }, std::chrono::seconds(120)));
         start();
-        // Accounts of the tests: known by nothing at all, which only a server made for this may have.
+        // The tests' accounts have no password, which only a server of a test may have.
         auto root = admin();
         sql(root, "CREATE USER watcher@'127.0.0.1' IDENTIFIED BY 'quiet-word'");
         sql(root, "GRANT SLAVE MONITOR ON *.* TO watcher@'127.0.0.1'");
@@ -90,7 +90,7 @@ bool isUp(const Expected<ProbeResult>& result) {
 
 }  // namespace
 
-TEST_CASE("mysql over its unix socket, known by the OS user, without a password", "[live]") {
+TEST_CASE("mysql over its unix socket, with the OS user's account and no password", "[live]") {
     mysql::MysqlProbe probe(server().local(), {}, milliseconds(2000));
     const auto whole = probe.collect(Deadline(milliseconds(4000)));
     REQUIRE(isUp(whole));
@@ -149,7 +149,7 @@ TEST_CASE("a replica whose primary does not answer, then none again", "[live]") 
     CHECK(Samples(none->families).count("lapwing_mysql_replica_lag_known") == 0);
 }
 
-TEST_CASE("a missing privilege is named, and the rest is still told", "[live]") {
+TEST_CASE("a missing privilege is named, and the other parts are still reported", "[live]") {
     mysql::MysqlProbe probe(server().local("bare"));
     const auto result = probe.collect(Deadline(milliseconds(4000)));
     REQUIRE(result);
@@ -164,8 +164,7 @@ TEST_CASE("a missing privilege is named, and the rest is still told", "[live]") 
     CHECK(samples.count("lapwing_mysql_replica_configured") == 0);
 }
 
-TEST_CASE("optional privileges: without them their part is absent, and what to grant is said once",
-          "[live]") {
+TEST_CASE("optional privileges: without them their part is absent, and the grant is named once", "[live]") {
     auto root = server().admin();
     Mariadb::sql(root, "CREATE USER least@localhost");
     Mariadb::sql(root, "GRANT SLAVE MONITOR ON *.* TO least@localhost");
@@ -190,7 +189,7 @@ TEST_CASE("optional privileges: without them their part is absent, and what to g
           "information_schema.INNODB_TRX (GRANT PROCESS ON *.* TO `least`@`localhost`)");
     CHECK(probe.collect(Deadline(milliseconds(4000)))->note == result->note);  // partial, too
 
-    // Granted meanwhile: found without a restart, by a new session.
+    // A new session finds the grant, without a restart.
     Mariadb::sql(root, "GRANT PROCESS, BINLOG MONITOR ON *.* TO least@localhost");
     CHECK(eventually([&] { return probe.collect(Deadline(milliseconds(4000)))->note.empty(); }));
     CHECK(
@@ -240,7 +239,7 @@ TEST_CASE("an unknown account, a password file, a wrong password", "[live]") {
     CHECK(isUp(with_file.collect(Deadline(milliseconds(4000)))));
 }
 
-TEST_CASE("a statement that hangs holds one connection, and what it blocked comes back", "[live]") {
+TEST_CASE("a hung statement holds one connection, and the blocked data comes back", "[live]") {
     auto root = server().admin();
     TempDir dir;
     mysql::Settings settings;
@@ -264,7 +263,7 @@ TEST_CASE("a statement that hangs holds one connection, and what it blocked come
     CHECK(connection.session() == 1);
     REQUIRE(connection.ready(std::chrono::steady_clock::now() + std::chrono::seconds(20)));
     CHECK(connection.session() == 1);
-    // The late answer is not taken for the answer to the next question.
+    // The late answer is not the answer to the next statement.
     const auto next =
         connection.query("SELECT 42", std::chrono::steady_clock::now() + std::chrono::seconds(4));
     REQUIRE(next);
@@ -293,10 +292,10 @@ TEST_CASE("mysql stopped by SIGSTOP: timeout within the deadline, no second conn
     frozen.reset();
     CHECK(eventually([&] { return isUp(connected.collect(Deadline(milliseconds(4000)))); }));
     CHECK(eventually([&] { return isUp(fresh.collect(Deadline(milliseconds(4000)))); }));
-    CHECK(connectionsOf(root, "root") == before + 1);  // the one of `fresh`, however often it was asked
+    CHECK(connectionsOf(root, "root") == before + 1);  // the connection of `fresh`, however often it was used
 }
 
-TEST_CASE("a probe that is destroyed while its server hangs does not hang", "[live]") {
+TEST_CASE("the destructor of a probe does not hang when its server does", "[live]") {
     auto probe = std::make_unique<mysql::MysqlProbe>(server().local());
     REQUIRE(isUp(probe->collect(Deadline(milliseconds(4000)))));
     auto frozen = std::make_unique<test::Frozen>(*server().process);

@@ -38,7 +38,7 @@ std::string run(const std::string& command) {
     return out;
 }
 
-/// A server of servers.sh. Its accounts are known by nothing, which only a server made for this may have.
+/// A server of servers.sh. Its accounts have no password, which only a server of a test may have.
 class Server {
   public:
     Server(std::string name, const std::string& id) : name_(std::move(name)) {
@@ -92,7 +92,7 @@ class Server {
         sql(mariadb() ? "STOP SLAVE" : "STOP REPLICA");
         sql(mariadb() ? "RESET SLAVE ALL" : "RESET REPLICA ALL");
     }
-    /// All that was ever written here, by whom: "0-1-12,0-2-15" or MySQL's set.
+    /// All transactions ever written here, by server: "0-1-12,0-2-15" or MySQL's set.
     std::string history() const {
         return value(mariadb() ? "SELECT @@global.gtid_binlog_state" : "SELECT @@global.gtid_executed");
     }
@@ -133,7 +133,7 @@ struct Pair {
     }
 };
 
-/// A probe that runs as the agent runs it, in a thread of its own: half a second after each second.
+/// A probe in a thread of its own, as in the agent: half a second after each second.
 class Watch {
   public:
     explicit Watch(const Server& server, HeartbeatMode mode = HeartbeatMode::automatic,
@@ -146,7 +146,7 @@ class Watch {
     Watch(const Watch&) = delete;
     Watch& operator=(const Watch&) = delete;
 
-    /// True as soon as a run's samples (of a whole run and those since) are as wanted.
+    /// True as soon as the samples of a whole run and the runs since are as wanted.
     bool sees(const std::function<bool(const Samples&)>& wanted) {
         return eventually(
             [&] {
@@ -160,7 +160,7 @@ class Watch {
             return samples.value("lapwing_mysql_heartbeat_writing") == (expected ? 1.0 : 0.0);
         });
     }
-    /// Whole runs so far; each tries everything again.
+    /// The number of whole runs so far; each tries everything again.
     unsigned runs() const { return runs_; }
 
   private:
@@ -253,7 +253,7 @@ TEST_CASE("primary and replica, seen from both ends, with the documented grants"
                        samples.value("lapwing_mysql_dump_threads") == 0;
             }));
         }
-        // At rest both ends tell the same place, in bytes and in transactions.
+        // At rest both ends show the same position, in bytes and in transactions.
         REQUIRE(Pair::caughtUp(pair.second, pair.first));
         mysql::HeartbeatSettings off;
         off.mode = HeartbeatMode::off;
@@ -293,7 +293,7 @@ TEST_CASE("primary and replica, seen from both ends, with the documented grants"
                   4);
         }
         CHECK(copy.count("lapwing_mysql_replica_received_heartbeats_total") == 1);
-        // Threads that wait are counted where the account may see them, and nowhere else.
+        // Waiting threads are counted only where the account may see them.
         auto holder = pair.first.session();
         Server::ask(*holder, "BEGIN");
         Server::ask(*holder, "UPDATE app.t SET v = 'b'");
@@ -305,14 +305,14 @@ TEST_CASE("primary and replica, seen from both ends, with the documented grants"
     });
 }
 
-TEST_CASE("a server that becomes a replica between two looks: the beat itself looks", "[pairs]") {
+TEST_CASE("the beat itself checks whether the server has become a replica in the meantime", "[pairs]") {
     forEachPair([](Pair& pair) {
         Watch replica(pair.second);
         REQUIRE(replica.sees([](const Samples& samples) { return samples.size() > 0; }));
         pair.first.unfollow();
         const auto beat = [&](bool channel, bool read_only) {
             mysql::Connection connection(pair.first.settings());
-            mysql::Turn mutex;
+            mysql::TimedMutex mutex;
             mysql::Beater beater(connection, mutex, {});
             REQUIRE(connection.ready(std::chrono::steady_clock::now() + std::chrono::seconds(10)));
             mysql::BeatPlan plan;
@@ -350,7 +350,7 @@ TEST_CASE("a server that becomes a replica between two looks: the beat itself lo
     });
 }
 
-TEST_CASE("the beat is written and read with every binary log format, and a locked table delays nobody",
+TEST_CASE("the beat is written and read with every binary log format, and a locked table delays no client",
           "[pairs]") {
     forEachPair([](Pair& pair) {
         // Of the probes' sessions, which come after.
@@ -360,7 +360,7 @@ TEST_CASE("the beat is written and read with every binary log format, and a lock
         Watch primary(pair.first);
         CHECK(primary.beats(true));
         CHECK(eventually([&] { return pair.second.value(arrived) == "1"; }));
-        // The very time that was written has arrived, to the microsecond.
+        // The written time has arrived, to the microsecond.
         pair.first.sql("SET GLOBAL read_only = 1");
         REQUIRE(Pair::caughtUp(pair.second, pair.first));
         const std::string row = "SELECT ts FROM lapwing.heartbeat WHERE server_id = 1";
@@ -382,7 +382,7 @@ TEST_CASE("the beat is written and read with every binary log format, and a lock
     });
 }
 
-TEST_CASE("what blocks the applier is named", "[pairs]") {
+TEST_CASE("the blocker of the applier is named", "[pairs]") {
     forEachPair([](Pair& pair) {
         Watch replica(pair.second, HeartbeatMode::off);
         const bool mariadb = pair.second.mariadb();
@@ -415,7 +415,7 @@ TEST_CASE("what blocks the applier is named", "[pairs]") {
     });
 }
 
-TEST_CASE("a writable replica gains no transaction from us, also not over a switchover", "[pairs]") {
+TEST_CASE("a writable replica gains no transaction from the agent, even over a switchover", "[pairs]") {
     forEachPair([](Pair& pair) {  // read_only is 0 on both, as servers have it by default
         auto& old_primary = pair.first;
         auto& new_primary = pair.second;
@@ -425,11 +425,11 @@ TEST_CASE("a writable replica gains no transaction from us, also not over a swit
         REQUIRE(second.beats(false));
         REQUIRE(second.sees([](const Samples& samples) { return hasRow(samples, "1"); }));
 
-        // As every procedure has it: no writes on the old one until the new one has them all.
+        // As in every procedure: no writes on the old primary until the new one has them all.
         old_primary.sql("SET GLOBAL read_only = 1");
         REQUIRE(Pair::caughtUp(new_primary, old_primary));
         new_primary.unfollow();
-        // Reset, writable, and nothing shows that it is the primary yet: no beat.
+        // Reset and writable, but nothing shows yet that it is the primary: no beat.
         const auto before = new_primary.history();
         awaitRuns(second, 4);
         CHECK(new_primary.history() == before);
@@ -440,7 +440,7 @@ TEST_CASE("a writable replica gains no transaction from us, also not over a swit
         CHECK(first.sees([](const Samples& samples) { return hasRow(samples, "2"); }));
         awaitRuns(second, 3);
 
-        // What the old one has, the new one has: nothing was written there since.
+        // The new primary has the old one's transactions: nothing was written there since.
         new_primary.sql("SET GLOBAL read_only = 1");
         CHECK(Pair::caughtUp(old_primary, new_primary));
         INFO(old_primary.history() << " against " << new_primary.history());

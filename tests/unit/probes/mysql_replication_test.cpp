@@ -1,4 +1,4 @@
-// What tells how replication goes, from outputs captured from real servers.
+// The state of replication, from captured outputs of real servers.
 #include "agent/probes/mysql/blocked.h"
 #include "agent/probes/mysql/pulse.h"
 #include "agent/probes/mysql/statements.h"
@@ -151,7 +151,7 @@ TEST_CASE("the pulse of a primary and of a replica") {
           Approx(44.386752));
 }
 
-TEST_CASE("a pulse of a MariaDB that wrote something of its own") {
+TEST_CASE("a pulse of a MariaDB with a write of its own") {
     Table rows;
     rows.columns = {"utc", "gtid_binlog_pos", "gtid_slave_pos", "gtid_binlog_state"};
     rows.rows = {{"2026-11-25 16:00:00.5", "0-1-12", "0-1-12", "0-2-11,0-1-12,nonsense"}};
@@ -168,7 +168,7 @@ TEST_CASE("a pulse of a MariaDB that wrote something of its own") {
     CHECK(samples.size() == 3);
 }
 
-TEST_CASE("a pulse without what nobody may see: absent, not 0") {
+TEST_CASE("forbidden parts of a pulse are absent, not 0") {
     Table rows;
     rows.columns = {"utc", "read_only", "gtid_binlog_pos", "gtid_slave_pos"};
     rows.rows = {{"2026-11-25 16:00:00.5", "NO_LOCK", "", std::nullopt}};
@@ -211,7 +211,7 @@ TEST_CASE("GTIDs of MySQL") {
     CHECK(parseGtidSet("3e11fa47-71ca-11e1-9e33-c80aa9429562:5-1:-3:1-2-3").empty());
 }
 
-TEST_CASE("GTIDs of MariaDB: the highest of each domain, and who wrote it") {
+TEST_CASE("GTIDs of MariaDB: the highest of each domain and its server") {
     std::map<std::string, GtidPosition> domains;
     mergeGtidList("0-1-100,1-2-50", domains);
     mergeGtidList(" 0-3-120 , 1-9-7,bad,1-2,--,0-x-900", domains);
@@ -222,7 +222,7 @@ TEST_CASE("GTIDs of MariaDB: the highest of each domain, and who wrote it") {
     CHECK(domains["1"].sequence == 50);
 }
 
-TEST_CASE("whom a channel follows, and how far it has come") {
+TEST_CASE("the source of a channel, and its progress") {
     const auto mariadb = replica(table("mariadb-10.11/replica-healthy.tsv"));
     CHECK(mariadb.value("lapwing_mysql_replica_source_info", {{"channel_name", ""},
                                                               {"source_host", "127.0.0.1"},
@@ -253,7 +253,7 @@ TEST_CASE("whom a channel follows, and how far it has come") {
     CHECK(connecting.count("lapwing_mysql_replica_read_position_bytes") == 0);
 }
 
-TEST_CASE("MariaDB 11.8 tells when the last events were written") {
+TEST_CASE("MariaDB 11.8 shows the time of the last events") {
     const auto rows = table("mariadb-11.8/replica-healthy.tsv");
     const auto at = parseTimestamp(*rows.rows[0][*rows.find("Master_last_event_time")]);
     REQUIRE(at);
@@ -278,7 +278,7 @@ TEST_CASE("replication filters") {
     CHECK(replica(rows, std::nullopt, false).count("lapwing_mysql_replica_filters_info") == 0);
 }
 
-TEST_CASE("what is known of the channels") {
+TEST_CASE("the known progress of the channels") {
     auto rows = table("mariadb-10.11/replica-two-channels.tsv");
     const auto two = channelStates(rows);
     REQUIRE(two.size() == 2);
@@ -295,7 +295,7 @@ TEST_CASE("what is known of the channels") {
     CHECK(channelStates(table("mariadb-10.11/replica-none.tsv")).empty());
 }
 
-TEST_CASE("workers of MySQL: idle ones keep old times, which is not lag") {
+TEST_CASE("workers of MySQL: old times of idle workers are not lag") {
     const auto idle = table("mysql-9.7/threads-idle.tsv");
     const Threads drained(idle, {running()});
     CHECK(drained.age() == 0);
@@ -304,19 +304,19 @@ TEST_CASE("workers of MySQL: idle ones keep old times, which is not lag") {
     CHECK(drained.workers("stopped") == 0);
     CHECK(drained.samples.value("lapwing_mysql_replica_received_heartbeats_total") == 1056);
     CHECK(drained.samples.value("lapwing_mysql_replica_last_heartbeat_age_seconds") == 0.1724);
-    // A thread that is stopped: nobody knows what waits.
+    // A stopped thread: the waiting transactions are unknown.
     auto stopped = running();
     stopped.receiver_runs = false;
     CHECK_FALSE(Threads(idle, {stopped}).age());
-    // The last that arrived is not among those applied.
+    // The last received transaction is not among the applied ones.
     auto queued = idle;
     queued.rows[0][*queued.find("last")] = kUuid + ":12";
     CHECK_FALSE(Threads(queued, {running()}).age());
-    // Without GTIDs the positions tell.
+    // Without GTIDs the positions decide.
     queued.rows[0][*queued.find("last")] = "ANONYMOUS";
     CHECK(Threads(queued, {running()}).age() == 0);
     CHECK_FALSE(Threads(queued, {running(true)}).age());
-    // A channel that the status does not show is not told of.
+    // A channel that is missing from the status is left out.
     CHECK(Threads(idle, {}).samples.size() == 0);
 }
 
@@ -325,7 +325,7 @@ TEST_CASE("workers of MySQL: applying, stopped, failed") {
     CHECK(applying.age() == 2.6221);
     CHECK(applying.workers("applying") == 1);
     CHECK(applying.workers("idle") == 3);
-    // By a source that does not say when it committed: no number, certainly not 0.
+    // A source without commit times: no number, and certainly not 0.
     auto silent = table("mysql-9.7/threads-applying.tsv");
     silent.rows[2][*silent.find("age")] = std::nullopt;
     CHECK_FALSE(Threads(silent, {running(true)}).age());
@@ -345,7 +345,7 @@ TEST_CASE("workers of MySQL: applying, stopped, failed") {
           std::string::npos);
 }
 
-TEST_CASE("MySQL 5.7 tells of threads, not of their transactions") {
+TEST_CASE("MySQL 5.7 shows threads without their transactions") {
     Table rows;
     rows.columns = {"side", "channel", "state", "heartbeats", "age", "last", "present", "error_number"};
     rows.rows = {{"receiver", "", "ON", "7", "0.5", std::nullopt, std::nullopt, "0"},
@@ -394,14 +394,14 @@ TEST_CASE("bytes written to the binary log, over changes of file") {
     CHECK(counter.update(at(5, 1500), {}) == 500);
     CHECK_FALSE(counter.needsFiles(at(5, 1600)));
     CHECK(counter.needsFiles(at(7, 204)));
-    // 5 ended at 2000, 6 had 104, 7 has 204 so far; each begins with 4 bytes that nobody wrote.
+    // 5 ended at 2000, 6 had 104, 7 has 204 so far; each begins with a magic number of 4 bytes.
     CHECK(counter.update(at(7, 204), {{5, 2000}, {6, 104}, {7, 204}}) == 1300);
-    CHECK(counter.update(at(8, 54), {}) == 1350);  // what went to 7 is not known
+    CHECK(counter.update(at(8, 54), {}) == 1350);  // the bytes of 7 are unknown
     CHECK(counter.update(at(1, 154), {}) == 0);    // RESET
     CHECK(counter.update(at(1, 155), {}) == 1);
 }
 
-TEST_CASE("an applier that does not get on, though it runs and has work") {
+TEST_CASE("an applier that runs and has work but makes no progress") {
     Stalls stalls;
     const auto start = std::chrono::steady_clock::now();
     const auto at = [&](int ms) { return start + std::chrono::milliseconds(ms); };
@@ -420,7 +420,7 @@ TEST_CASE("an applier that does not get on, though it runs and has work") {
     CHECK(stalls.update({state}, at(9000)).empty());
 }
 
-TEST_CASE("what an applier waits for") {
+TEST_CASE("the blocker of an applier") {
     const std::map<std::string, double> stalled = {{"", 3.5}};
     const auto blocked = [&](const std::string& file, std::string& document) {
         ProbeResult out;
@@ -450,7 +450,7 @@ TEST_CASE("what an applier waits for") {
           "waits for: metadata_lock\non: unknown\nheld by connection: unknown\nits statement: unknown\n");
 }
 
-TEST_CASE("MariaDB's plugin names the holder, where there is one alone") {
+TEST_CASE("MariaDB's plugin names the holder if there is only one") {
     auto blockers = parseBlockers(table("mariadb-10.11/blocked-by-table-lock.tsv"));
     auto locks = table("mariadb-10.11/metadata-locks.tsv");
     nameHolder(locks, blockers);
@@ -463,7 +463,7 @@ TEST_CASE("MariaDB's plugin names the holder, where there is one alone") {
     CHECK(blockers.at(0).id.empty());
 }
 
-TEST_CASE("a blocker keeps the document that it was first seen with") {
+TEST_CASE("a blocker keeps its first document") {
     Blockings blockings;
     Blocker blocker{"", "transaction", "7", "app", "web", "UPDATE a", "app.t"};
     const auto digest = [&] {

@@ -9,7 +9,7 @@
 
 namespace lapwing::test {
 
-/// What `mariadb --batch` printed: tabs between columns, NULL as that word, "\\n" for a newline.
+/// An output of `mariadb --batch`: tabs between columns, NULL as that word, "\\n" for a newline.
 inline agent::mysql::Table table(const std::string& name) {
     agent::mysql::Table out;
     std::istringstream lines(fixture("mysql/" + name));

@@ -92,7 +92,7 @@ TEST_CASE("a stopped or connecting receiver: the lag is unknown") {
     CHECK(both.state("sql") == "stopped");
 }
 
-TEST_CASE("a receiver that is dead while there is backlog still shows a number: it is not the lag") {
+TEST_CASE("a dead receiver with a backlog still shows a number that is not the lag") {
     auto rows = table("mariadb-10.11/replica-lagging.tsv");
     rows.rows[0][*rows.find("Slave_IO_Running")] = "No";
     ProbeResult out;
@@ -130,7 +130,7 @@ TEST_CASE("an error: its number as a label, its text as a document") {
           "807842c7596d2c4016bbd55608d0d1d444592c67ea8e24cf0ffb0d82ef1ba45a");
 }
 
-TEST_CASE("no channel, and two") {
+TEST_CASE("replicas with no channel and with two") {
     const Replica none("mariadb-10.11/replica-none.tsv");
     CHECK(none.samples.size() == 1);
     CHECK(none.own("configured") == 0);
@@ -179,7 +179,7 @@ TEST_CASE("MySQL 9.7: the newer names, and the older ones beside them") {
     CHECK(samples.value("mysql_global_variables_log_bin") == 1);
 }
 
-/// Servers that no Debian has any more: the columns as their manuals list them, the values made up.
+/// Servers that Debian no longer has: the columns of their manuals, with invented values.
 TEST_CASE("MySQL 5.7 and MariaDB 10.3, by the columns of their manuals") {
     const Replica mysql("mysql-5.7/replica-documented.tsv");
     const Replica mariadb("mariadb-10.3/replica-documented.tsv");
@@ -230,7 +230,7 @@ TEST_CASE("MySQL 5.7 and MariaDB 10.3, by the columns of their manuals") {
     CHECK(replicas.label("mysql_slave_hosts_info", "slave_uuid") == "3e11fa47-71ca-11e1-9e33-c80aa9429563");
 }
 
-TEST_CASE("a state that nobody knows is unknown, and hostile names do no harm") {
+TEST_CASE("unknown states are reported as unknown, and hostile names do no harm") {
     Table rows;
     rows.columns = {"Connection_name", "Slave_IO_Running", "Slave_SQL_Running", "Seconds_Behind_Master",
                     "Bad name",        "Master_Host",      "Last_SQL_Errno"};
@@ -276,7 +276,7 @@ TEST_CASE("global status and variables under mysqld_exporter's names") {
     }
 }
 
-TEST_CASE("variables that are no number") {
+TEST_CASE("variables that are not numbers") {
     Table rows;
     rows.columns = {"Variable_name", "Value"};
     rows.rows = {{"server_id", "x"}, {"server_id", "4"}, {"max_connections", std::nullopt}};
@@ -297,7 +297,7 @@ TEST_CASE("versions") {
     CHECK_FALSE(parseVersion("").atLeast(1, 0, 0));
 }
 
-TEST_CASE("what to grant is said exactly, and the least of it") {
+TEST_CASE("the hint names exactly the weakest sufficient grant") {
     CHECK(grantFor(1227,
                    "Access denied; you need (at least one of) the SUPER, SLAVE MONITOR privilege(s) for this "
                    "operation",

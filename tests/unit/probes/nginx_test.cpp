@@ -36,7 +36,8 @@ struct Nginx {
             std::make_unique<test::Process>(std::vector<std::string>{"/usr/sbin/nginx", "-p", dir.path(),
                                                                      "-c", dir.write("nginx.conf", text)},
                                             dir.path("log"));
-        REQUIRE(eventually([&] { return nginx::look(*parseTarget(url()), milliseconds(500)).status; }));
+        REQUIRE(
+            eventually([&] { return nginx::requestStatus(*parseTarget(url()), milliseconds(500)).status; }));
     }
     std::string url(const std::string& path = "/nginx_status") const {
         return "http://127.0.0.1:" + std::to_string(port) + path;
@@ -51,7 +52,7 @@ ProbeResult ask(Probe& probe, milliseconds deadline = milliseconds(4000)) {
 
 }  // namespace
 
-TEST_CASE("stub_status as Nginx 1.22 prints it") {
+TEST_CASE("the stub_status page of Nginx 1.22") {
     const auto families = nginx::parseStubStatus(fixture("nginx/stub_status-1.22.txt"));
     REQUIRE(families);
     const Samples samples(*families);
@@ -65,14 +66,14 @@ TEST_CASE("stub_status as Nginx 1.22 prints it") {
     CHECK(samples.value("nginx_connections_waiting") == 2);
 }
 
-TEST_CASE("what is not stub_status is an error, not zeros") {
+TEST_CASE("a page that is not stub_status is an error, not zeros") {
     const auto whole = fixture("nginx/stub_status-1.22.txt");
     std::vector<std::string> wrong = {"", fixture("nginx/forbidden-1.22.html"), whole + "more"};
     const std::string rest = "server accepts handled requests\n 1 1 1\nReading: 0 Writing: 1 Waiting: 0\n";
     for (const char* active : {"-1", "x"}) {
         wrong.push_back(std::string("Active connections: ").append(active).append("\n").append(rest));
     }
-    // Cut anywhere before its last number it is none.
+    // A page that is truncated before its last number is not a status page.
     for (std::size_t size = 0; size < whole.find("2 \n"); ++size) {
         wrong.push_back(whole.substr(0, size));
     }
@@ -142,7 +143,7 @@ TEST_CASE("Nginx stopped by SIGSTOP: timeout within the deadline, and back") {
     CHECK_FALSE(ask(probe).failure);
 }
 
-TEST_CASE("of several places the one that has the page is kept") {
+TEST_CASE("the place that has the page is kept among several") {
     Nginx server;
     nginx::NginxProbe probe(
         {*parseTarget("http://127.0.0.1:" + std::to_string(test::freePort()) + "/nginx_status"),

@@ -36,7 +36,8 @@ TEST_CASE("stat: CPU time by mode, and the counters") {
     CHECK(samples.value("node_cpu_seconds_total", {{"cpu", "0"}, {"mode", "system"}}) == 26.98);
     CHECK(samples.value("node_cpu_seconds_total", {{"cpu", "0"}, {"mode", "idle"}}) == 1334.93);
     CHECK(samples.value("node_cpu_seconds_total", {{"cpu", "0"}, {"mode", "steal"}}) == 4.19);
-    CHECK(samples.count("node_cpu_seconds_total") == 16);  // two CPUs, eight modes; the sum of all is no CPU
+    CHECK(samples.count("node_cpu_seconds_total") ==
+          16);  // two CPUs, eight modes; the line of the sum is left out
     CHECK(samples.value("node_boot_time_seconds") == 1795414232);
     CHECK(samples.value("node_context_switches_total") == 637237);
     CHECK(samples.value("node_intr_total") == 352649);
@@ -102,7 +103,7 @@ TEST_CASE("diskstats: units, and the devices left out") {
     CHECK(samples.count("node_disk_io_now") == 1);  // loop0..7 and zram0 are not disks
 }
 
-TEST_CASE("diskstats: partitions are left out, whole devices are not") {
+TEST_CASE("diskstats: partitions are left out, whole devices are kept") {
     Families out;
     std::string text;
     for (const char* device :
@@ -150,7 +151,7 @@ TEST_CASE("network: a name directly followed by its number, as older kernels pri
 }
 
 TEST_CASE("mountinfo: one mount for each real file system") {
-    const auto mounts = parseMountinfo(proc("self/mountinfo"), View::own);
+    const auto mounts = parseMountinfo(proc("self/mountinfo"), View::self);
     std::string seen;
     for (const auto& m : mounts) {
         seen += m.device + " " + m.fstype + " '" + m.mountpoint + (m.read_only ? "' ro\n" : "' rw\n");
@@ -165,16 +166,16 @@ TEST_CASE("mountinfo: one mount for each real file system") {
           "scratch tmpfs '/srv/with blank' rw\n");
 }
 
-TEST_CASE("mountinfo: read-only is the host's word, not the sandbox's") {
+TEST_CASE("mountinfo: read-only is the host's state, not the sandbox's") {
     const std::string sandboxed =
         "9 1 8:1 / / ro,nosuid shared:1 master:2 - ext4 /dev/sda1 rw,errors=remount-ro\n";
-    CHECK_FALSE(parseMountinfo(sandboxed, View::own).at(0).read_only);
+    CHECK_FALSE(parseMountinfo(sandboxed, View::self).at(0).read_only);
     CHECK(parseMountinfo(sandboxed, View::host).at(0).read_only);
     const std::string broken = "9 1 8:1 / / rw - ext4 /dev/sda1 ro,errors=remount-ro\n";
-    CHECK(parseMountinfo(broken, View::own).at(0).read_only);
+    CHECK(parseMountinfo(broken, View::self).at(0).read_only);
 }
 
-TEST_CASE("mountinfo: what could hang is never asked, what is hidden does not count") {
+TEST_CASE("mountinfo: file systems that could hang are never asked, hidden mounts do not count") {
     const std::string text =
         "1 0 8:1 / / rw - ext4 /dev/sda1 rw\n"
         "2 1 0:50 / /net rw - nfs4 server:/x rw\n"
@@ -222,7 +223,7 @@ TEST_CASE("file systems: sizes, and one that fails") {
     CHECK(samples.value("node_filesystem_device_error", gone) == 1);
 }
 
-TEST_CASE("the probe reads a tree, and leaves out what this kernel has not") {
+TEST_CASE("the probe reads a tree, and leaves out the files that this kernel lacks") {
     NodeProbe probe(kRoot + "/proc", kRoot + "/sys");
     const auto result = probe.collect(Deadline(std::chrono::seconds(4)));
     REQUIRE(result);
@@ -232,7 +233,7 @@ TEST_CASE("the probe reads a tree, and leaves out what this kernel has not") {
     CHECK(samples.value("node_network_up", {{"device", "eth0"}}) == 1);
     CHECK(samples.value("node_network_up", {{"device", "lo"}}) == 0);
     CHECK(samples.value("node_network_mtu_bytes", {{"device", "eth0"}}) == 1400);
-    CHECK_FALSE(samples.value("node_network_speed_bytes", {{"device", "eth0"}}));  // says -1: it has none
+    CHECK_FALSE(samples.value("node_network_speed_bytes", {{"device", "eth0"}}));  // -1: it has no speed
     CHECK(samples.value("node_scrape_collector_success", {{"collector", "meminfo"}}) == 1);
     CHECK_FALSE(samples.value("node_nf_conntrack_entries"));
     CHECK(*samples.value("node_time_seconds") > 1.7e9);
@@ -249,7 +250,7 @@ TEST_CASE("the probe on this host") {
         CHECK(samples.count("node_filesystem_size_bytes") >= 1);
         CHECK(samples.count("node_network_receive_bytes_total") >= 1);
         for (const auto& series : samples.series()) {
-            CHECK(samples.value(series.labels.metricName(), series.labels));  // none is there twice
+            CHECK(samples.value(series.labels.metricName(), series.labels));  // each series once
         }
     }
 }
@@ -266,7 +267,7 @@ TEST_CASE("a part that cannot be read says so") {
     const auto root = std::filesystem::temp_directory_path() / ("lapwing-node-" + std::to_string(::getpid()));
     std::filesystem::copy(kRoot + "/proc", root, std::filesystem::copy_options::recursive);
     std::filesystem::remove(root / "meminfo");
-    std::filesystem::create_directory(root / "meminfo");  // even root cannot read that
+    std::filesystem::create_directory(root / "meminfo");  // even root cannot read it as a file
     NodeProbe probe(root.string(), kRoot + "/sys");
     const auto result = probe.collect(Deadline(std::chrono::seconds(4)));
     std::filesystem::remove_all(root);

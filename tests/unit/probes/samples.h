@@ -23,15 +23,15 @@ inline std::string fixture(const std::string& name) {
     return {std::istreambuf_iterator<char>(file), {}};
 }
 
-/// What a probe yielded, to be asked for single values.
+/// The samples of a probe, read by value.
 class Samples {
   public:
     explicit Samples(const std::vector<prometheus::MetricFamily>& families) {
         appendFamilies(families, {}, 1, series_);
     }
 
-    /// The value of the series that has exactly these labels (besides its name); nothing if there is none. A
-    /// series that is there twice is an error.
+    /// The value of the series with exactly these labels (besides its name); nothing without such a series.
+    /// A duplicate series is an error.
     std::optional<double> value(std::string_view name, Labels labels = {}) const {
         labels.set("__name__", name);
         std::optional<double> found;
@@ -47,7 +47,7 @@ class Samples {
         return found;
     }
 
-    /// How many series have this name.
+    /// The number of series of this name.
     std::size_t count(std::string_view name) const {
         std::size_t found = 0;
         for (const auto& series : series_) {

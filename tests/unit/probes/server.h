@@ -19,7 +19,7 @@
 
 namespace lapwing::test {
 
-/// A folder that goes when the test ends.
+/// A folder that is removed when the test ends.
 class TempDir {
   public:
     TempDir() {
@@ -45,7 +45,7 @@ class TempDir {
     std::string path_;
 };
 
-/// A port on which nothing listens now.
+/// A port without a listener.
 inline std::uint16_t freePort() {
     const int fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     sockaddr_in address = {};
@@ -60,7 +60,7 @@ inline std::uint16_t freePort() {
     return ntohs(address.sin_port);
 }
 
-/// True as soon as `done` is, false if it is not within the time.
+/// True as soon as `done` returns true, false after the time.
 template <class Done>
 bool eventually(Done done, std::chrono::milliseconds limit = std::chrono::seconds(20)) {
     const auto until = std::chrono::steady_clock::now() + limit;
@@ -73,7 +73,7 @@ bool eventually(Done done, std::chrono::milliseconds limit = std::chrono::second
     return true;
 }
 
-/// A server that a test starts, and that goes with it. Its output goes to `log`.
+/// A server that a test starts and that ends with it. Its output goes to `log`.
 class Process {
   public:
     Process(std::vector<std::string> argv, const std::string& log) {
@@ -81,7 +81,7 @@ class Process {
         if (pid_ != 0) {
             return;
         }
-        // A group of its own: helpers that the server starts go with it.
+        // A process group of its own, so that the server's helpers end with it.
         ::setpgid(0, 0);
         const int out = ::open(log.c_str(), O_WRONLY | O_CREAT | O_APPEND, 0600);
         ::dup2(::open("/dev/null", O_RDONLY), 0);
@@ -104,7 +104,7 @@ class Process {
             ::kill(pid_, number);
         }
     }
-    /// Stops it with SIGSTOP, and returns when every thread of it has stopped.
+    /// Stops the server with SIGSTOP, and returns when all its threads have stopped.
     void freeze() const {
         signal(SIGSTOP);
         int status = 0;
@@ -127,7 +127,7 @@ class Process {
     pid_t pid_ = 0;
 };
 
-/// A server that is stopped by SIGSTOP as long as this lives, however the test ends.
+/// Keeps a server stopped by SIGSTOP during its own lifetime, however the test ends.
 class Frozen {
   public:
     explicit Frozen(const Process& process) : process_(process) { process_.freeze(); }

@@ -37,7 +37,7 @@ std::vector<Seen> sorted(const std::vector<Listener>& listeners) {
 
 }  // namespace
 
-TEST_CASE("the kernel's sock_diag tells listeners, and whether they take IPv4 too") {
+TEST_CASE("the kernel's sock_diag lists listeners, and whether they take IPv4 too") {
     std::vector<Listener> found;
     for (const auto& [file, protocol] : {std::pair("tcp4", "tcp"), std::pair("tcp6", "tcp"),
                                          std::pair("udp4", "udp"), std::pair("udp6", "udp")}) {
@@ -55,7 +55,7 @@ TEST_CASE("the kernel's sock_diag tells listeners, and whether they take IPv4 to
                                              {"udp", "::", true, 5353, false}});
 }
 
-TEST_CASE("a netlink answer that is cut is an error, wherever it is cut") {
+TEST_CASE("a netlink answer that is truncated anywhere is an error") {
     const auto bytes = test::fixture("sockets/sock-diag-tcp6.bin");
     for (std::size_t size = 0; size < bytes.size(); ++size) {
         std::vector<Listener> found;
@@ -66,7 +66,7 @@ TEST_CASE("a netlink answer that is cut is an error, wherever it is cut") {
     }
 }
 
-TEST_CASE("/proc/net tells the same, but for IPv4 on IPv6 sockets") {
+TEST_CASE("/proc/net lists the same sockets, but not which IPv6 sockets take IPv4") {
     std::vector<Listener> found;
     for (const auto* protocol : {"tcp", "udp"}) {
         for (const bool ipv6 : {false, true}) {
@@ -86,7 +86,7 @@ TEST_CASE("/proc/net tells the same, but for IPv4 on IPv6 sockets") {
                                              {"udp", "::", true, 5353, false}});
 }
 
-TEST_CASE("lines of /proc/net that are not understood are left out") {
+TEST_CASE("malformed lines of /proc/net are left out") {
     CHECK(parseProcNet("", "tcp", false).empty());
     CHECK(parseProcNet("sl\n  0: nonsense\n\n 1: 00000000:0050 zz 0A\n", "tcp", false).empty());
     CHECK(parseProcNet("sl\n 0: 0000000G:0050 00000000:0000 0A 0 0 0 0 0 7 1\n", "tcp", false).empty());
@@ -94,7 +94,7 @@ TEST_CASE("lines of /proc/net that are not understood are left out") {
     CHECK(parseProcNet(test::fixture("sockets/proc-net-tcp6.txt"), "tcp", false).empty());
 }
 
-TEST_CASE("each listener is listed for each family that it serves, once") {
+TEST_CASE("each listener is listed once for each family that it serves") {
     std::vector<Listener> listeners{{"tcp", "0.0.0.0", false, 80, 7, true},
                                     {"tcp", "0.0.0.0", false, 80, 8, true},  // SO_REUSEPORT
                                     {"tcp", "::", true, 9765, 9, false},
@@ -115,7 +115,7 @@ TEST_CASE("each listener is listed for each family that it serves, once") {
     CHECK(value("ipv6", "::", "22", "") == 1);
 }
 
-TEST_CASE("a process whose name is no text does not hide its listener") {
+TEST_CASE("a process whose name is not UTF-8 does not hide its listener") {
     const std::vector<Listener> listeners{{"tcp", "0.0.0.0", false, 4444, 9, true}};
     const test::Samples samples({sockets::listenerFamily(listeners, {{9,
                                                                       {1,
@@ -129,14 +129,14 @@ TEST_CASE("a process whose name is no text does not hide its listener") {
                                                   {"process", "b?d"}}) == 1);
 }
 
-TEST_CASE("without a snapshot the owners are unknown, and the listeners are not") {
+TEST_CASE("without a snapshot the owners are unknown, but the listeners are known") {
     sockets::SocketsProbe probe("/proc", std::make_shared<SnapshotFile>("/nonexistent/snapshot.json"));
     const auto result = probe.collect(Deadline(std::chrono::seconds(4)));
     REQUIRE(result);
     CHECK(result->families.at(0).name == "lapwing_listener_info");
 }
 
-TEST_CASE("outgoing connections are those whose local port nobody listens on") {
+TEST_CASE("outgoing connections have a local port without a listener") {
     const std::vector<sockets::Connection> connections{{3306, "10.0.0.9", 40001},
                                                        {40002, "10.0.0.11", 3306},
                                                        {40003, "10.0.0.11", 3306},
@@ -147,7 +147,7 @@ TEST_CASE("outgoing connections are those whose local port nobody listens on") {
     CHECK(sockets::outgoing(connections, {3306}, 1).begin()->first.second == 3306);
 }
 
-TEST_CASE("the kernel tells a connection of this machine") {
+TEST_CASE("the kernel lists a connection of this machine") {
     const int server = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     sockaddr_in name{};
     name.sin_family = AF_INET;

@@ -8,7 +8,7 @@ namespace lapwing::agent::mysql {
 
 /// A mutex with a timed lock on the monotonic clock (TimedLockable). std::timed_mutex has it too, but by a
 /// call, pthread_mutex_clocklock, that the thread sanitizer of gcc 12 does not see.
-class Turn {
+class TimedMutex {
   public:
     void lock() {
         std::unique_lock guard(mutex_);
