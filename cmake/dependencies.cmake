@@ -1,4 +1,4 @@
-# What Lapwing stands on, each a Debian package (tests/packages.txt). Modules name these in lapwing_library().
+# The dependencies of Lapwing. Each is a Debian package (tests/packages.txt). Modules name these targets in lapwing_library().
 find_package(Threads REQUIRED)
 find_package(Poco 1.11 REQUIRED COMPONENTS Foundation Net NetSSL Crypto JSON Util)
 find_package(prometheus-cpp REQUIRED COMPONENTS core)

@@ -7,35 +7,34 @@
 
 namespace lapwing {
 
-/// The words for the values of an enum: one table, from which a value is printed and a word is read.
-/// Immutable.
-template <typename Enum, std::size_t N>
-struct EnumNames {
-    struct Row {
-        Enum value;
-        const char* name;
-    };
-    std::array<Row, N> rows;
-
-    /// "" for a value that has no row.
-    constexpr const char* name(Enum value) const {
-        for (const auto& row : rows) {
-            if (row.value == value) {
-                return row.name;
-            }
-        }
-        return "";
-    }
-
-    /// Nothing for a word that has no row.
-    constexpr std::optional<Enum> parse(std::string_view word) const {
-        for (const auto& row : rows) {
-            if (word == row.name) {
-                return row.value;
-            }
-        }
-        return std::nullopt;
-    }
+/// One row of an enum's table of names. The API, sample labels and agents use these names. The header that
+/// declares the enum holds its table; printing and parsing both go through the table.
+template <typename Enum>
+struct EnumName {
+    Enum value;
+    const char* name;
 };
+
+/// The name of a value; "" for a value that the table lacks.
+template <typename Enum, std::size_t N>
+constexpr const char* nameOf(const std::array<EnumName<Enum>, N>& names, Enum value) {
+    for (const auto& row : names) {
+        if (row.value == value) {
+            return row.name;
+        }
+    }
+    return "";
+}
+
+/// The value with that name; nothing for a name that the table lacks.
+template <typename Enum, std::size_t N>
+constexpr std::optional<Enum> valueOf(const std::array<EnumName<Enum>, N>& names, std::string_view name) {
+    for (const auto& row : names) {
+        if (name == row.name) {
+            return row.value;
+        }
+    }
+    return std::nullopt;
+}
 
 }  // namespace lapwing

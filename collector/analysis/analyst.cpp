@@ -8,11 +8,12 @@
 #include "collector/analysis/assignments.h"
 #include "collector/analysis/book.h"
 #include "collector/analysis/evidence/network.h"
+#include "collector/analysis/evidence/reader.h"
 #include "collector/analysis/evidence/rules_history.h"
 #include "collector/analysis/evidence/rulesets.h"
-#include "collector/analysis/exposure/exposure.h"
-#include "collector/analysis/redundancy/redundancy.h"
+#include "collector/analysis/findings.h"
 #include "collector/analysis/replication/watch.h"
+#include "collector/analysis/standing_series.h"
 #include "collector/analysis/topology/samples.h"
 #include "common/metric_names.h"
 
@@ -47,7 +48,7 @@ struct Analyst::State {
     evidence::Rulesets rulesets;
     Book book;
     evidence::RulesHistory rules;
-    std::set<Labels> standing;
+    StandingSeries standing;
     std::string persisted_book;
     std::string persisted_rules;
 
@@ -87,7 +88,7 @@ void Analyst::State::restore() {
     }
     current = book.findings();
     for (const auto& finding : current) {
-        standing.insert(labelsOf(finding, options.sample_labels));
+        standing.restore(labelsOf(finding, options.sample_labels));
     }
 }
 
@@ -101,28 +102,13 @@ void Analyst::State::noteRules(const evidence::Network& network) {
 
 Expected<void> Analyst::State::writeSamples(const std::vector<Finding>& findings,
                                             const topology::Model& model, TimestampMs now) {
-    std::vector<TimeSeries> batch;
-    std::set<Labels> fresh;
-    batch.reserve(findings.size());
+    std::vector<TimeSeries> samples;
+    samples.reserve(findings.size());
     for (const auto& finding : findings) {
-        batch.push_back({labelsOf(finding, options.sample_labels), {{now, 1}}});
+        samples.push_back({labelsOf(finding, options.sample_labels), {{now, 1}}});
     }
-    topology::appendSamples(model, options.sample_labels, now, batch);
-    for (const auto& series : batch) {
-        fresh.insert(series.labels);
-    }
-    for (const auto& labels : standing) {
-        if (!fresh.contains(labels)) {
-            batch.push_back({labels, {{now, staleNaN()}}});
-        }
-    }
-    if (!batch.empty()) {
-        if (auto stored = store.append(batch); !stored) {
-            return tl::unexpected(stored.error());
-        }
-    }
-    standing = std::move(fresh);
-    return {};
+    topology::appendSamples(model, options.sample_labels, now, samples);
+    return standing.write(store, std::move(samples), now);
 }
 
 Expected<void> Analyst::State::persist() {
@@ -151,7 +137,8 @@ Analyst::~Analyst() = default;
 Expected<void> Analyst::run(TimestampMs now) {
     auto& state = *state_;
     state.rulesets.beginRound();
-    auto network = evidence::readNetwork(state.store, now, state.options.lookback_ms);
+    evidence::Reader reader(state.store, now, state.options.lookback_ms);
+    auto network = evidence::readNetwork(reader);
     if (!network) {
         return tl::unexpected(network.error());
     }
@@ -165,8 +152,7 @@ Expected<void> Analyst::run(TimestampMs now) {
         }
     }
     state.noteRules(*network);
-    auto services =
-        evidence::readServices(state.store, now, state.options.lookback_ms, state.site.deployment_ms);
+    auto services = evidence::readServices(reader, state.site.deployment_ms);
     if (!services) {
         return tl::unexpected(services.error());
     }
@@ -193,30 +179,7 @@ Expected<void> Analyst::run(TimestampMs now) {
                               return state.rulesets.of(host, digest);
                           },
                           [&](const std::string& host) { return state.rules.change(host); }};
-    Judgement judgement;
-    redundancy::judgeLoadBalancers(context, judgement);
-    redundancy::judgePools(context, judgement);
-    redundancy::judgeEntries(context, judgement);
-    redundancy::judgeStandbys(context, judgement);
-    redundancy::judgeRecords(context, judgement);
-    redundancy::judgeMonitoring(context, judgement);
-    redundancy::judgeBalance(context, judgement);
-    redundancy::judgeReplicas(context, judgement);
-    redundancy::judgeFailover(context, judgement);
-    redundancy::judgeDifferences(context, judgement);
-    exposure::judgeDefaultDeny(context, judgement);
-    exposure::judgeDatabases(context, judgement);
-    exposure::judgeServices(context, judgement);
-    exposure::judgeFamilies(context, judgement);
-    exposure::judgeForwarded(context, judgement);
-    exposure::judgeDenyList(context, judgement);
-    exposure::judgeBlocked(context, judgement);
-    exposure::judgeBoot(context, judgement);
-    exposure::judgeDrift(context, judgement);
-    exposure::judgeMixed(context, judgement);
-    exposure::judgeOutbound(context, judgement);
-    exposure::judgeUnprovable(context, judgement);
-    state.book.update(std::move(judgement), now);
+    state.book.update(judgeAll(context), now);
     auto findings = state.book.findings();
     auto written = state.writeSamples(findings, context.moment->model, now);
     auto persisted = state.persist();

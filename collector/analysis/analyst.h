@@ -24,26 +24,25 @@ struct AnalystOptions {
     /// How old the newest sample of a series may be and still describe the present.
     std::int64_t lookback_ms = 120'000;
     std::int64_t canary_interval_ms = 600'000;
-    /// From the moment at which a canary is offered until its port opens: agents must have heard of it by
-    /// then.
+    /// From the offer of a canary until its port opens: the agents' long polls must have answered by then.
     std::int64_t canary_lead_ms = 5'000;
-    /// What findings about replicas rest on; null: none are made. Must outlive the Analyst.
+    /// The verdicts on replicas; null if replication is not watched. Must outlive the Analyst.
     const replication::Watch* replication = nullptr;
     topology::Setup setup;
-    /// What the names of the entries resolve to; null: they are not resolved. Must not wait.
+    /// The addresses of the entries' names; null if names are not resolved. Must return at once.
     std::function<evidence::Resolved()> names = nullptr;
 };
 
-/// What one agent is asked to try: docs/architecture.md has the form of `json`. Equal versions, equal
+/// The attempts and canaries of one agent; docs/architecture.md describes `json`. Equal versions mean equal
 /// content.
 struct Assignment {
     std::string version;
     std::string json;
 };
 
-/// Reads the samples of the store and says what is wrong with the site and what could fail next; keeps the
-/// book of findings (since when each stands, across restarts) and decides what the agents are asked to try.
-/// Thread-safe: findings() and assignments are snapshots of the last run().
+/// Diagnoses the site from the samples of the store. Keeps the book of findings (with the time of each one's
+/// first appearance, across restarts) and assigns attempts and canaries to the agents. Thread-safe:
+/// findings() and assignments are snapshots of the last run().
 class Analyst {
   public:
     /// `store` must outlive the Analyst.
@@ -52,22 +51,21 @@ class Analyst {
     Analyst(const Analyst&) = delete;
     Analyst& operator=(const Analyst&) = delete;
 
-    /// One round: gathers, judges, stores `lapwing_finding` and `lapwing_topology_*` (with a
-    /// staleness marker for each that has gone).
-    /// Call it every 10 s from one thread; a round takes milliseconds. Error: the store's; the findings stay
-    /// as they were.
+    /// One round: reads the evidence, judges, and stores `lapwing_finding` and `lapwing_topology_*` (with a
+    /// staleness marker for each series that ended). Call it every 10 s from one thread; a round takes
+    /// milliseconds. Error: the store's; the findings then stay as they were.
     Expected<void> run(TimestampMs now);
 
     /// Critical first.
     std::vector<Finding> findings() const;
 
-    /// What there is and what hangs on what; null before the first run.
+    /// The evidence and the model of the last run; null before the first run.
     std::shared_ptr<const topology::Moment> moment() const;
 
-    /// For any enrolled agent; empty lists where there is nothing to try.
+    /// For any enrolled agent. Its lists are empty if the agent has nothing to try.
     Assignment assignment(const std::string& agent) const;
     /// The long poll: waits until the agent's assignment has another version than `known`, at most `longest`,
-    /// and returns what is current then. interrupt() ends every wait at once.
+    /// and returns the current assignment. interrupt() ends every wait at once.
     Assignment awaitAssignment(const std::string& agent, const std::string& known,
                                std::chrono::milliseconds longest) const;
     void interrupt();

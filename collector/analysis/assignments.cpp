@@ -42,8 +42,7 @@ void put(Writer& writer, const char* key, std::int64_t number) {
     writer.Int64(number);
 }
 
-/// One target for each port: the one whose service is known, where a program's several sockets differ in
-/// that.
+/// One target for each port. If sockets of one port name different services, the known service wins.
 using Targets = std::map<std::tuple<std::string, std::string, int>, Target>;
 
 void addTarget(Target target, Targets& out) {
@@ -65,7 +64,7 @@ void addListener(const evidence::Host& host, const evidence::Listener& listener,
     }
 }
 
-/// Ports of a host without an agent: what a load balancer usually has, and what should not be open.
+/// Ports to try on a load balancer without an agent: its usual services, and ports that should be closed.
 std::vector<std::pair<int, const char*>> usualPorts() {
     return {{22, "ssh"}, {80, "http"}, {443, "https"}, {3306, "mysql"}, {8404, "haproxy-stats"}};
 }
@@ -142,8 +141,7 @@ bool Assignments::isDue(const Context& context, const evidence::Host& host, cons
     const bool answered = std::any_of(host.canaries.begin(), host.canaries.end(), [&](const auto& canary) {
         return canary.from == connector && canary.at >= at;
     });
-    // An agent that was busy or away at that moment is asked again, one that does not take part is not asked
-    // forever.
+    // Ask a busy or absent agent again, but do not ask forever an agent that takes no part.
     if (answered || unanswered >= kMostUnanswered || now - at < kCanaryAnswerMs) {
         return false;
     }
@@ -193,7 +191,7 @@ std::string Assignments::attemptsFor(const Context& context, const std::string& 
         }
         const auto since = context.rules_since(name);
         for (const auto& listener : host.listeners) {
-            if (listener.protocol == "tcp" && listener.process != "lapwing-agent" &&
+            if (listener.isTcp() && listener.process != "lapwing-agent" &&
                 !isCanaryPort(name, listener.port)) {
                 addListener(host, listener, since, targets);
             }

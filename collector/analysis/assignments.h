@@ -10,8 +10,8 @@
 
 namespace lapwing::analysis {
 
-/// Decides what the agents are asked to try: every agent each listener of every other host, and canaries
-/// between the pairs that try each other. Not synchronised.
+/// Assigns work to the agents: each agent tries every listener of every other host, and pairs of hosts that
+/// try each other get canaries. Not synchronised.
 class Assignments {
   public:
     explicit Assignments(AnalystOptions options);
@@ -19,7 +19,7 @@ class Assignments {
     void update(const Context& context);
     Assignment of(const std::string& agent) const;
 
-    /// True for a port that a canary uses, or has used a short while ago: no listener of the host's own.
+    /// A canary uses the port, or used it a short while ago: the listener is not a service of the host.
     bool isCanaryPort(const std::string& host, int port) const;
 
   private:
@@ -32,7 +32,7 @@ class Assignments {
         TimestampMs at = 0;
     };
 
-    /// When a pair was asked last, and how often since it last answered.
+    /// When a pair last got a canary, and how many canaries since its last answer.
     struct Asked {
         TimestampMs at = 0;
         int unanswered = 0;
@@ -49,7 +49,7 @@ class Assignments {
     std::random_device random_;
     std::vector<Canary> canaries_;
     std::map<std::pair<std::string, std::string>, Asked> asked_;  ///< by listener and connector
-    std::map<std::string, TimestampMs> free_;  ///< connector -> from when on it has no canary to try
+    std::map<std::string, TimestampMs> free_;  ///< by connector: the end of its last planned canary
     std::map<std::string, Assignment> current_;
     Assignment nothing_;
     TimestampMs now_ = 0;

@@ -12,7 +12,7 @@ namespace {
 
 using Writer = rapidjson::Writer<rapidjson::StringBuffer>;
 
-/// A host that nobody has heard of for so long has been taken away.
+/// Findings that could not be judged for this long are dropped: their host has been removed.
 constexpr std::int64_t kForgetMs = 24LL * 3'600'000;
 
 constexpr const char* kUnknownSource = "lapwing";

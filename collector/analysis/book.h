@@ -9,8 +9,8 @@
 
 namespace lapwing::analysis {
 
-/// Which findings stand, and since when. What could not be judged again stays, with confidence `unknown`:
-/// missing data never clears a finding. Not synchronised.
+/// The present findings, each with the time of its first appearance. A finding that could not be judged again
+/// stays, with confidence `unknown`: missing data never clears a finding. Not synchronised.
 class Book {
   public:
     void update(Judgement judgement, TimestampMs now);
@@ -19,7 +19,7 @@ class Book {
     std::vector<Finding> findings() const;
 
     std::string toJson() const;
-    /// Error `invalid` for what toJson() did not write: the book is empty then.
+    /// Error `invalid` for a text that toJson() did not write; the book is then empty.
     Expected<void> load(const std::string& json);
 
   private:

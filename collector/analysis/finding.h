@@ -15,20 +15,20 @@ const char* confidenceName(Confidence confidence);
 
 struct Evidence {
     std::string source;  ///< "ruleset of web-01", "attempt from web-02", "haproxy statistics of lb-01"
-    std::string text;    ///< what it shows, in words
+    std::string text;    ///< what the source shows, as a sentence
 };
 
-/// One thing that is wrong or at risk now. `id` and `subject` together identify it.
+/// A fault or a risk. `id` and `subject` together identify it.
 struct Finding {
     std::string id;       ///< "F1", "R1": docs/findings/ has a page for each
     std::string subject;  ///< "web-01", "mysql@web-02", "haproxy@lb-01"
     Severity severity = Severity::info;
     Confidence confidence = Confidence::unknown;
-    TimestampMs since = 0;  ///< first seen without a break; set by the book
+    TimestampMs since = 0;  ///< its first appearance without a break; set by the book
     std::string title;      ///< one line for a person: "No default-deny firewall on web-01"
     std::vector<Evidence> evidence;
     std::string remedy;                     ///< the exact step
-    std::vector<std::string> not_assessed;  ///< what this verdict could not look at
+    std::vector<std::string> not_assessed;  ///< aspects that the verdict does not cover
 };
 
 }  // namespace lapwing::analysis

@@ -21,44 +21,44 @@
 
 namespace lapwing::analysis {
 
-/// What the rules of judgement look at.
+/// Everything that a judge may read.
 struct Context {
     const evidence::Network& network;
     const Site& site;
-    /// The host's present ruleset; null where it is not known.
+    /// The host's present ruleset; null if unknown.
     std::function<const reach::Ruleset*(const evidence::Host&)> ruleset;
-    /// Since when the host's ruleset has been as it is: an attempt from before shows nothing about it.
+    /// The time of the last change of the host's ruleset: earlier attempts show nothing about it.
     std::function<TimestampMs(const std::string& host)> rules_since;
-    /// Of every replica that is seen or declared; null where replication is not watched.
+    /// For every observed or declared replica; null if replication is not watched.
     std::shared_ptr<const std::vector<replication::Verdict>> replicas;
-    /// What hangs on what; null where nobody asks (tests of one rule).
+    /// The evidence and the model; null in tests of a judge that needs neither.
     std::shared_ptr<const topology::Moment> moment = nullptr;
-    /// The text of the document with that digest; nothing where it is not (yet) at hand.
+    /// The text of the document with that digest; nothing if it has not arrived.
     std::function<std::optional<std::string>(const std::string& digest)> document = {};
-    /// Another ruleset of the host's, by its digest; null where its document is not known.
+    /// Another ruleset of the host, by its digest; null if its document has not arrived.
     std::function<const reach::Ruleset*(const evidence::Host&, const std::string& digest)> other_ruleset = {};
-    /// How the host's ruleset has changed within the last day; nothing where it has not, or is as it was.
+    /// The changes of the host's ruleset within the last day; nothing if there were none.
     std::function<std::optional<evidence::RulesChange>(const std::string& host)> rules_change = {};
 };
 
 using FindingKey = std::pair<std::string, std::string>;  ///< id, subject
 
-/// What one rule says. A finding that is neither among `findings` nor `judged` could not be judged: it is not
-/// gone, unless what it is about is.
+/// The result of judges. Keys in neither `findings` nor `judged` were not evaluated this round: their old
+/// findings stay, unless their subject has disappeared.
 struct Judgement {
     std::vector<Finding> findings;
     std::set<FindingKey> judged;
-    /// Each tells of any finding whether what it is about is known to be there no longer.
+    /// Each returns true for keys whose subject is known to have disappeared.
     std::vector<std::function<bool(const FindingKey&)>> vanished;
 
-    /// A finding that is not among `findings` is gone.
+    /// The finding with this key, which is not among `findings`, has ended.
     bool ends(const FindingKey& key) const;
 };
 
-/// Adds the finding, with the key's id and subject, or marks it as gone where there is none.
+/// Adds the finding, with the key's id and subject; without a finding, marks the key as judged and in order.
 void conclude(Judgement& out, const FindingKey& key, std::optional<Finding> finding);
 
-/// The first few of the ranges in words.
+/// The first few of the ranges: "10.0.0.0/8, 192.0.2.1 (and 3 more ranges)".
 std::string rangesText(const std::vector<reach::AddressRange>& ranges);
 
 }  // namespace lapwing::analysis

@@ -6,7 +6,7 @@
 
 namespace lapwing::analysis {
 
-/// What the configuration declares about the site: what cannot be discovered (`site:` in collector.yaml).
+/// Facts about the site that cannot be discovered: `site:` of collector.yaml.
 struct Site {
     struct Pair {
         std::string primary;
@@ -25,10 +25,10 @@ struct Site {
     std::vector<Pair> replication;
     std::vector<Allow> allow;
     std::vector<Group> groups;
-    int servers_needed = 1;  ///< how many servers of a pool carry the load
-    /// How long the servers may differ while a new version is installed.
+    int servers_needed = 1;  ///< the number of servers of a pool that carry the load
+    /// Servers may differ for this long while a new version is installed.
     std::int64_t deployment_ms = 900'000;
-    std::string witness;  ///< a third party to the databases' automatic failover; "" if there is none
+    std::string witness;  ///< a third party to the databases' automatic failover; or ""
 };
 
 }  // namespace lapwing::analysis

@@ -30,7 +30,7 @@ void writeCutSets(JsonWriter& json, const char* name, const CutSets& cuts) {
 
 void writeService(JsonWriter& json, const analysis::topology::Service& service) {
     json.StartObject();
-    field(json, "name", service.name);
+    field(json, "name", serviceKindName(service.kind));
     field(json, "title", service.title);
     field(json, "works", truthName(service.now.works));
     writeCutSets(json, "design", service.design);
@@ -48,7 +48,7 @@ void writeTopology(JsonWriter& json, const analysis::topology::Model& model) {
     for (const auto& [id, component] : model.components) {
         json.StartObject();
         field(json, "id", id);
-        field(json, "kind", component.kind);
+        field(json, "kind", componentKindName(component.kind));
         field(json, "host", component.host);
         field(json, "works", truthName(component.works));
         writeEvidence(json, component.seen);
@@ -61,7 +61,7 @@ void writeTopology(JsonWriter& json, const analysis::topology::Model& model) {
         json.StartObject();
         field(json, "from", edge.from);
         field(json, "to", edge.to);
-        field(json, "kind", edge.kind);
+        field(json, "kind", edgeKindName(edge.kind));
         field(json, "works", truthName(edge.works));
         writeEvidence(json, edge.sources);
         json.EndObject();
@@ -94,7 +94,7 @@ void writeWhatIf(JsonWriter& json, const analysis::topology::WhatIf& answer) {
     json.StartArray();
     for (const auto& outcome : answer.outcomes) {
         json.StartObject();
-        field(json, "name", outcome.service);
+        field(json, "name", serviceKindName(outcome.service));
         field(json, "title", outcome.title);
         field(json, "before", truthName(outcome.before));
         field(json, "after", truthName(outcome.after));

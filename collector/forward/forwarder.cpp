@@ -74,13 +74,12 @@ void Forwarder::addMetrics(std::vector<prometheus::MetricFamily>& out) const {
     if (lanes_.empty()) {
         return;
     }
-    auto sent = counter(metric::kForwardSentSamplesTotal, "Samples that the destination has taken.");
+    auto sent = counter(metric::kForwardSentSamplesTotal, "Samples that the destination has accepted.");
     auto dropped =
         counter(metric::kForwardDroppedSamplesTotal, "Samples that the destination will not get, by reason.");
-    auto failed = counter(metric::kForwardFailedRequestsTotal, "Requests without success.");
-    auto lag = gauge(metric::kForwardLagSeconds,
-                     "How long the oldest sample has waited that the destination does not have yet.");
-    auto pending = gauge(metric::kForwardPendingBytes, "Of the arrival log, what waits to be sent.");
+    auto failed = counter(metric::kForwardFailedRequestsTotal, "Requests that failed.");
+    auto lag = gauge(metric::kForwardLagSeconds, "How long the oldest unsent sample has waited.");
+    auto pending = gauge(metric::kForwardPendingBytes, "Bytes of the arrival log that wait to be sent.");
     for (const auto& lane : lanes_) {
         const auto status = lane->sender.status();
         const std::string& name = lane->name;

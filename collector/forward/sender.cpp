@@ -62,7 +62,8 @@ Sender::Sender(const Destination& destination, storage::ArrivalLog& log, Post po
         return;
     }
     cursor_ = end;
-    spdlog::info("forward {}: new, starts with what arrives from now on", destination.name);
+    spdlog::info("forward {}: new destination, starts with samples that arrive from now on",
+                 destination.name);
     if (const auto put = log_.putLogCursor(destination.name, end); !put) {
         say(put.error().message);
     }
@@ -164,7 +165,7 @@ milliseconds Sender::send() {
         return failed(answer, verdict);
     }
     if (failing_) {
-        spdlog::info("forward {}: it takes samples again", destination_.name);
+        spdlog::info("forward {}: the destination accepts samples again", destination_.name);
     }
     failing_ = false;
     backoff_.reset();
@@ -269,7 +270,7 @@ void Sender::sayLoss(const Request& request, const std::string& why) {
         return;
     }
     loss_said_at_ = now;
-    spdlog::error("forward {}: samples are dropped, such as of {}: {}", destination_.name,
+    spdlog::error("forward {}: samples are dropped, for example of {}: {}", destination_.name,
                   request.series.front().labels.toString(), why);
 }
 
@@ -277,7 +278,7 @@ void Sender::say(const std::string& trouble) {
     const auto now = steady_clock::now();
     const MutexLock lock(mutex_);
     if (trouble != status_.trouble || now - said_at_ > kSayAgain) {
-        spdlog::warn("forward {}: {}; what waits is kept and tried again", destination_.name, trouble);
+        spdlog::warn("forward {}: {}; samples are kept and sent again later", destination_.name, trouble);
         said_at_ = now;
     }
     status_.trouble = trouble;

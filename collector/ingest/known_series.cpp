@@ -28,15 +28,15 @@ std::vector<KnownSeries::Known> KnownSeries::find(std::string_view agent,
     const std::uint64_t seed = XXH3_64bits_withSeed(agent.data(), agent.size(), seed_);
     std::vector<Known> out;
     out.reserve(series.size());
-    for (const auto& one : series) {
-        const auto hash = XXH3_128bits_withSeed(one.labels.data(), one.labels.size(), seed);
+    for (const auto& written : series) {
+        const auto hash = XXH3_128bits_withSeed(written.labels.data(), written.labels.size(), seed);
         out.push_back({{hash.low64, hash.high64}, 0});
     }
     const MutexLock lock(mutex_);
-    for (auto& one : out) {
-        const auto known = refs_.find(one.key);
+    for (auto& entry : out) {
+        const auto known = refs_.find(entry.key);
         if (known != refs_.end()) {
-            one.ref = known->second;
+            entry.ref = known->second;
         }
     }
     return out;
@@ -47,9 +47,9 @@ void KnownSeries::remember(std::span<const Known> series) {
     if (refs_.size() + series.size() > most_) {
         refs_.clear();
     }
-    for (const auto& one : series) {
-        if (one.ref != 0) {
-            refs_[one.key] = one.ref;
+    for (const auto& entry : series) {
+        if (entry.ref != 0) {
+            refs_[entry.key] = entry.ref;
         }
     }
 }

@@ -44,12 +44,12 @@ void MetadataBook::note(const std::vector<MetricMetadata>& metadata) {
         return;
     }
     const MutexLock lock(mutex_);
-    for (const auto& one : metadata) {
-        noteOne(one);
+    for (const auto& statement : metadata) {
+        noteStatement(statement);
     }
 }
 
-void MetadataBook::noteOne(const MetricMetadata& metadata) {
+void MetadataBook::noteStatement(const MetricMetadata& metadata) {
     if (!isValidUtf8(metadata.metric) || !isValidUtf8(metadata.help) || !isValidUtf8(metadata.unit)) {
         return;
     }

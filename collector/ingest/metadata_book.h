@@ -35,7 +35,7 @@ class MetadataBook {
     void addMetrics(std::vector<prometheus::MetricFamily>& out) const;
 
   private:
-    void noteOne(const MetricMetadata& metadata) LAPWING_REQUIRES(mutex_);
+    void noteStatement(const MetricMetadata& metadata) LAPWING_REQUIRES(mutex_);
 
     storage::Store& store_;
     mutable Mutex mutex_;

@@ -96,14 +96,14 @@ class Receiver::Flight {
   public:
     Flight(Receiver& receiver, const std::string& agent) : receiver_(receiver), agent_(agent) {
         const MutexLock lock(receiver_.mutex_);
-        Agent& own = receiver_.agents_[agent_];
+        Agent& agent_state = receiver_.agents_[agent_];
         // Local senders share one empty agent name, so they are bounded only together.
-        if (!agent_.empty() && own.in_flight >= receiver_.limits_.in_flight_per_agent) {
+        if (!agent_.empty() && agent_state.in_flight >= receiver_.limits_.in_flight_per_agent) {
             refusal_ = answer(429, "too many requests of this agent at once", 1);
         } else if (receiver_.in_flight_ >= receiver_.limits_.in_flight) {
             refusal_ = answer(503, "too many requests at once", 1);
         } else {
-            ++own.in_flight;
+            ++agent_state.in_flight;
             ++receiver_.in_flight_;
         }
     }
@@ -192,7 +192,7 @@ std::optional<Answer> Receiver::checkWrite(const RequestHead& head) {
         return tooFast(head.agent);
     }();
     if (refusal) {
-        count(head.agent, *refusal, 0);
+        count(*refusal, 0);
     }
     return refusal;
 }
@@ -204,7 +204,7 @@ Answer Receiver::write(const RequestHead& head, std::string_view body) {
     if (version == RemoteWriteVersion::v2) {
         out.written = Written{out.stored + out.duplicates, 0, 0};
     }
-    count(head.agent, out, 0);
+    count(out, 0);
     return out;
 }
 
@@ -233,8 +233,8 @@ Answer Receiver::decodeAndStore(const std::string& agent, std::string_view body,
     refusals.add(request->histograms, "native histograms are not supported");
     {
         const MutexLock lock(mutex_);
-        agents_[agent].traffic.histograms += request->histograms;
-        agents_[agent].traffic.exemplars += request->exemplars;
+        totals_.histograms += request->histograms;
+        totals_.exemplars += request->exemplars;
     }
     Answer out;
     out.stored = stored->stored;
@@ -262,7 +262,7 @@ std::optional<Answer> Receiver::checkDocument(const RequestHead& head, std::stri
         return tooFast(head.agent);
     }();
     if (refusal) {
-        count(head.agent, *refusal, 0);
+        count(*refusal, 0);
     }
     return refusal;
 }
@@ -270,7 +270,7 @@ std::optional<Answer> Receiver::checkDocument(const RequestHead& head, std::stri
 Answer Receiver::putDocument(const std::string& agent, std::string_view kind, std::string body) {
     const Flight flight(*this, agent);
     Answer out = flight.refusal() ? *flight.refusal() : storeDocument(agent, kind, std::move(body));
-    count(agent, out, out.status == 200 ? 1 : 0);
+    count(out, out.status == 200 ? 1 : 0);
     return out;
 }
 
@@ -298,48 +298,22 @@ Answer Receiver::storeDocument(const std::string& agent, std::string_view kind, 
     return answer(200, document.digest);
 }
 
-void Receiver::count(const std::string& agent, const Answer& out, std::uint64_t documents) {
+void Receiver::count(const Answer& out, std::uint64_t documents) {
     const bool accepted = out.status < 300 || out.stored + out.duplicates > 0;
     const MutexLock lock(mutex_);
-    Traffic& traffic = agents_[agent].traffic;
-    ++traffic.requests;
+    ++totals_.requests;
     if (!accepted) {
-        ++traffic.rejected_requests;
+        ++totals_.rejected_requests;
     }
-    traffic.stored += out.stored;
-    traffic.duplicates += out.duplicates;
-    traffic.refused += out.refused;
-    traffic.documents += documents;
-    if (accepted) {
-        traffic.last_write = clock_();
-    }
-}
-
-std::optional<TimestampMs> Receiver::lastSeen(const std::string& agent) const {
-    const MutexLock lock(mutex_);
-    const auto known = agents_.find(agent);
-    if (known == agents_.end() || known->second.traffic.last_write == 0) {
-        return std::nullopt;
-    }
-    return known->second.traffic.last_write;
+    totals_.stored += out.stored;
+    totals_.duplicates += out.duplicates;
+    totals_.refused += out.refused;
+    totals_.documents += documents;
 }
 
 Traffic Receiver::totals() const {
-    Traffic sum;
     const MutexLock lock(mutex_);
-    for (const auto& [name, agent] : agents_) {
-        const Traffic& one = agent.traffic;
-        sum.requests += one.requests;
-        sum.rejected_requests += one.rejected_requests;
-        sum.stored += one.stored;
-        sum.duplicates += one.duplicates;
-        sum.refused += one.refused;
-        sum.histograms += one.histograms;
-        sum.exemplars += one.exemplars;
-        sum.documents += one.documents;
-        sum.last_write = std::max(sum.last_write, one.last_write);
-    }
-    return sum;
+    return totals_;
 }
 
 void Receiver::addMetrics(std::vector<prometheus::MetricFamily>& out) const {
@@ -356,15 +330,6 @@ void Receiver::addMetrics(std::vector<prometheus::MetricFamily>& out) const {
     total(metric::kCollectorHistogramsRefusedTotal, "Native histograms, which are not supported.",
           sum.histograms);
     total(metric::kCollectorExemplarsIgnoredTotal, "Exemplars, which are not stored.", sum.exemplars);
-}
-
-std::map<std::string, Traffic> Receiver::agents() const {
-    std::map<std::string, Traffic> out;
-    const MutexLock lock(mutex_);
-    for (const auto& [name, agent] : agents_) {
-        out.emplace(name, agent.traffic);
-    }
-    return out;
 }
 
 }  // namespace lapwing::ingest

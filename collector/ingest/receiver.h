@@ -73,7 +73,6 @@ struct Traffic {
     std::uint64_t histograms = 0;  ///< native histograms, which are refused
     std::uint64_t exemplars = 0;   ///< ignored, with success
     std::uint64_t documents = 0;
-    TimestampMs last_write = 0;  ///< when a request was last accepted, at least in part; 0: never
 };
 
 /// Checks write requests (remote_write 1.0 and 2.0) and documents, and stores them for their agent. Knows no
@@ -103,16 +102,12 @@ class Receiver {
     /// 200 with the digest: SHA-256, lower-case hexadecimal.
     Answer putDocument(const std::string& agent, std::string_view kind, std::string body);
 
-    /// When an agent last wrote (see Traffic::last_write).
-    std::optional<TimestampMs> lastSeen(const std::string& agent) const;
     Traffic totals() const;
-    std::map<std::string, Traffic> agents() const;
     /// The totals, as metrics (docs/metrics.md).
     void addMetrics(std::vector<prometheus::MetricFamily>& out) const;
 
   private:
     struct Agent {
-        Traffic traffic;
         double tokens = 0;
         std::chrono::steady_clock::time_point filled;
         unsigned in_flight = 0;
@@ -126,7 +121,7 @@ class Receiver {
     unsigned delay(Agent& agent) const LAPWING_REQUIRES(mutex_);
     std::optional<Answer> tooFast(const std::string& agent);
     void pay(const std::string& agent, double samples);
-    void count(const std::string& agent, const Answer& answer, std::uint64_t documents);
+    void count(const Answer& answer, std::uint64_t documents);
 
     storage::Store& store_;
     const Limits limits_;
@@ -136,6 +131,7 @@ class Receiver {
 
     mutable Mutex mutex_;
     std::map<std::string, Agent> agents_ LAPWING_GUARDED_BY(mutex_);
+    Traffic totals_ LAPWING_GUARDED_BY(mutex_);
     unsigned in_flight_ LAPWING_GUARDED_BY(mutex_) = 0;
 };
 

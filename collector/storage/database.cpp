@@ -167,7 +167,8 @@ void Database::syncWal() {
 }
 
 void Database::checkpoint() {
-    // Most pages are copied while others write. Writing waits only for the few that came in meanwhile.
+    // Most pages are copied while others write. Writers wait only for the copy of the few that are added
+    // meanwhile.
     {
         auto lease = reader();
         if (!lease) {

@@ -53,7 +53,8 @@ class Database {
 
     /// The WAL has grown so much that a checkpoint should empty it.
     bool walIsLong() const;
-    /// Copies the WAL into the file, so that the WAL starts anew. Others write during most of the time.
+    /// Copies the WAL into the file, so that the WAL starts again from its beginning. Others write during
+    /// most of the time.
     void checkpoint();
     /// Does `work`, and once more after a checkpoint if there was no room: on a full disk even a deletion
     /// needs some room in the WAL, and the checkpoint gives it.

@@ -169,7 +169,7 @@ Expected<void> SeriesDeleter::deleteFromBlock(const Deletion& deletion, std::int
 /// The time range of the samples that a series still has in blocks.
 Expected<TimeRange> SeriesDeleter::rangeLeft(const Deletion& deletion, GroupId group, SeriesId id) const {
     TimeRange range = heads_.timeRange(id);
-    // Nobody knows which samples a damaged block has: the series stays as it is.
+    // A damaged block may have samples of the series: it stays as it is.
     if (damaged_.inGroup(group)) {
         return range;
     }

@@ -23,8 +23,22 @@
 
 namespace lapwing::storage {
 
-/// The Store on SQLite: wires the parts that share one database file. Each part says what it does and has its
-/// own mutexes; database.h says in which order they are taken.
+/// The Store on SQLite: wires the parts that share one database file.
+///
+///     Database       the file: writing and reading connections, durability of the WAL
+///     SeriesCatalog  which series exist: index, ids, groups
+///     Heads          the newest samples, in memory
+///     LogTable       the arrival log
+///     DamagedBlocks  blocks that cannot be read as a whole
+///     Documents      documents and named states
+///     Writer         appends batches, with group commit; BatchStager checks them
+///     Querier        reads samples and labels
+///     Compactor      turns the head into blocks
+///     Retention      deletes what is too old or too much
+///     SeriesDeleter  deletes samples and series on request
+///     Maintenance    the thread that runs compaction, retention, syncs and checkpoints
+///
+/// Each part has its own mutexes. database.h says in which order they are taken.
 class SqliteStore final : public Store {
   public:
     static Expected<std::unique_ptr<SqliteStore>> open(StoreOptions options);

@@ -15,11 +15,11 @@ Writer::Writer(const StoreOptions& options, Database& database, SeriesCatalog& c
       stager_(options, database, catalog, heads) {}
 
 Expected<AppendResult> Writer::append(std::span<BatchSeries> batch) {
-    PendingBatch own;
-    own.batch = batch;
+    PendingBatch mine;
+    mine.batch = batch;
     MutexLock lock(queue_mutex_);
-    queue_.push_back(&own);
-    while (!own.done) {
+    queue_.push_back(&mine);
+    while (!mine.done) {
         if (committing_) {
             committed_.wait(lock);
             continue;
@@ -35,7 +35,7 @@ Expected<AppendResult> Writer::append(std::span<BatchSeries> batch) {
         committing_ = false;
         committed_.notifyAll();
     }
-    return std::move(own.result);
+    return std::move(mine.result);
 }
 
 /// Returns how many batches are finished; they are first in `pending` then, and those that must wait for the

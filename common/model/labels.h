@@ -44,7 +44,6 @@ class Labels {
     std::size_t size() const { return labels_.size(); }
     auto begin() const { return labels_.begin(); }
     auto end() const { return labels_.end(); }
-    const std::vector<Label>& items() const { return labels_; }
 
     /// For hash tables, not for storing: it differs between versions.
     std::uint64_t hash() const;

@@ -153,7 +153,8 @@ Expected<void> RequestBuilder::sample(const Sample& sample) {
 
 void RequestBuilder::endSeries() {
     const std::size_t count = out_.memory->samples.size() - first_sample_;
-    // The limit on samples does not bound series without any: two bytes here, fifty in memory. Leave them out.
+    // The limit on samples does not bound series without any: two bytes here, fifty in memory. Leave them
+    // out.
     if (count > 0) {
         out_.series.push_back({labels_, {}});
         counts_.push_back(count);
@@ -200,31 +201,31 @@ std::string encodeRemoteWrite(const std::vector<TimeSeries>& series,
     using namespace remote_write;
     std::string raw;
     protozero::pbf_writer request(raw);
-    for (const auto& one : series) {
+    for (const auto& written : series) {
         protozero::pbf_writer writer(request, kRequestTimeseries);
-        for (const auto& label : one.labels) {
+        for (const auto& label : written.labels) {
             protozero::pbf_writer pair(writer, kSeriesLabels);
             pair.add_string(kLabelName, label.name);
             pair.add_string(kLabelValue, label.value);
         }
-        for (const auto& sample : one.samples) {
+        for (const auto& sample : written.samples) {
             protozero::pbf_writer pair(writer, kSeriesSamples);
             pair.add_double(kSampleValue, sample.value);
             pair.add_int64(kSampleTimestamp, sample.timestamp);
         }
     }
-    for (const auto& one : metadata) {
+    for (const auto& statement : metadata) {
         protozero::pbf_writer writer(request, kRequestMetadata);
-        const auto type = std::find(kTypes.begin(), kTypes.end(), one.type);
+        const auto type = std::find(kTypes.begin(), kTypes.end(), statement.type);
         if (type != kTypes.end()) {
             writer.add_uint64(kMetadataType, type - kTypes.begin());
         }
-        writer.add_string(kMetadataFamily, one.metric);
-        if (!one.help.empty()) {
-            writer.add_string(kMetadataHelp, one.help);
+        writer.add_string(kMetadataFamily, statement.metric);
+        if (!statement.help.empty()) {
+            writer.add_string(kMetadataHelp, statement.help);
         }
-        if (!one.unit.empty()) {
-            writer.add_string(kMetadataUnit, one.unit);
+        if (!statement.unit.empty()) {
+            writer.add_string(kMetadataUnit, statement.unit);
         }
     }
     std::string compressed;

@@ -14,7 +14,10 @@ namespace {
 
 constexpr unsigned kIpv4Bits = 32;
 constexpr unsigned kKeyBits = 128;
-constexpr EnumNames<Family, 2> kFamilies{{{{Family::ipv4, "ipv4"}, {Family::ipv6, "ipv6"}}}};
+constexpr std::array kFamilies{
+    EnumName<Family>{Family::ipv4, "ipv4"},
+    EnumName<Family>{Family::ipv6, "ipv6"},
+};
 
 unsigned bitsOf(Family family) {
     return family == Family::ipv4 ? kIpv4Bits : kKeyBits;
@@ -44,11 +47,11 @@ bool inAny(const Address& address, std::initializer_list<const char*> networks) 
 }  // namespace
 
 const char* familyName(Family family) {
-    return kFamilies.name(family);
+    return nameOf(kFamilies, family);
 }
 
 std::optional<Family> parseFamily(std::string_view word) {
-    return kFamilies.parse(word);
+    return valueOf(kFamilies, word);
 }
 
 Key keyOf(std::uint64_t number) {

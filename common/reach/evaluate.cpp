@@ -5,8 +5,11 @@ namespace lapwing::reach {
 
 namespace {
 
-constexpr EnumNames<Verdict, 3> kVerdicts{
-    {{{Verdict::must_reach, "must_reach"}, {Verdict::must_block, "must_block"}, {Verdict::may, "may"}}}};
+constexpr std::array kVerdicts{
+    EnumName<Verdict>{Verdict::must_reach, "must_reach"},
+    EnumName<Verdict>{Verdict::must_block, "must_block"},
+    EnumName<Verdict>{Verdict::may, "may"},
+};
 
 }  // namespace
 
@@ -15,11 +18,11 @@ Address vrrpGroup(Family family) {
 }
 
 const char* verdictName(Verdict verdict) {
-    return kVerdicts.name(verdict);
+    return nameOf(kVerdicts, verdict);
 }
 
 std::optional<Verdict> parseVerdict(std::string_view word) {
-    return kVerdicts.parse(word);
+    return valueOf(kVerdicts, word);
 }
 
 Result Ruleset::evaluate(const Packet& packet) const {

@@ -13,7 +13,6 @@
 #include "common/mutex.h"
 #include "common/reach/ruleset.h"
 #include "common/truth.h"
-#include "common/truth.h"
 
 namespace lapwing::reach {
 

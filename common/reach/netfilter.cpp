@@ -6,58 +6,65 @@ namespace lapwing::reach {
 
 namespace {
 
-constexpr EnumNames<TableFamily, 6> kTableFamilies{{{{TableFamily::ip, "ip"},
-                                                     {TableFamily::ip6, "ip6"},
-                                                     {TableFamily::inet, "inet"},
-                                                     {TableFamily::netdev, "netdev"},
-                                                     {TableFamily::bridge, "bridge"},
-                                                     {TableFamily::arp, "arp"}}}};
+constexpr std::array kTableFamilies{
+    EnumName<TableFamily>{TableFamily::ip, "ip"},
+    EnumName<TableFamily>{TableFamily::ip6, "ip6"},
+    EnumName<TableFamily>{TableFamily::inet, "inet"},
+    EnumName<TableFamily>{TableFamily::netdev, "netdev"},
+    EnumName<TableFamily>{TableFamily::bridge, "bridge"},
+    EnumName<TableFamily>{TableFamily::arp, "arp"},
+};
 
-constexpr EnumNames<ChainType, 3> kChainTypes{
-    {{{ChainType::filter, "filter"}, {ChainType::nat, "nat"}, {ChainType::route, "route"}}}};
+constexpr std::array kChainTypes{
+    EnumName<ChainType>{ChainType::filter, "filter"},
+    EnumName<ChainType>{ChainType::nat, "nat"},
+    EnumName<ChainType>{ChainType::route, "route"},
+};
 
-constexpr EnumNames<Hook, 7> kHooks{{{{Hook::ingress, "ingress"},
-                                      {Hook::prerouting, "prerouting"},
-                                      {Hook::input, "input"},
-                                      {Hook::forward, "forward"},
-                                      {Hook::output, "output"},
-                                      {Hook::postrouting, "postrouting"},
-                                      {Hook::egress, "egress"}}}};
+constexpr std::array kHooks{
+    EnumName<Hook>{Hook::ingress, "ingress"}, EnumName<Hook>{Hook::prerouting, "prerouting"},
+    EnumName<Hook>{Hook::input, "input"},     EnumName<Hook>{Hook::forward, "forward"},
+    EnumName<Hook>{Hook::output, "output"},   EnumName<Hook>{Hook::postrouting, "postrouting"},
+    EnumName<Hook>{Hook::egress, "egress"},
+};
 
-constexpr EnumNames<Policy, 2> kPolicies{{{{Policy::accept, "accept"}, {Policy::drop, "drop"}}}};
+constexpr std::array kPolicies{
+    EnumName<Policy>{Policy::accept, "accept"},
+    EnumName<Policy>{Policy::drop, "drop"},
+};
 
 }  // namespace
 
 const char* tableFamilyName(TableFamily family) {
-    return kTableFamilies.name(family);
+    return nameOf(kTableFamilies, family);
 }
 
 const char* chainTypeName(ChainType type) {
-    return kChainTypes.name(type);
+    return nameOf(kChainTypes, type);
 }
 
 const char* hookName(Hook hook) {
-    return kHooks.name(hook);
+    return nameOf(kHooks, hook);
 }
 
 const char* policyName(Policy policy) {
-    return kPolicies.name(policy);
+    return nameOf(kPolicies, policy);
 }
 
 std::optional<TableFamily> parseTableFamily(std::string_view word) {
-    return kTableFamilies.parse(word);
+    return valueOf(kTableFamilies, word);
 }
 
 std::optional<ChainType> parseChainType(std::string_view word) {
-    return kChainTypes.parse(word);
+    return valueOf(kChainTypes, word);
 }
 
 std::optional<Hook> parseHook(std::string_view word) {
-    return kHooks.parse(word);
+    return valueOf(kHooks, word);
 }
 
 std::optional<Policy> parsePolicy(std::string_view word) {
-    return kPolicies.parse(word);
+    return valueOf(kPolicies, word);
 }
 
 }  // namespace lapwing::reach

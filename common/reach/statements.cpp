@@ -7,14 +7,12 @@ namespace lapwing::reach {
 
 namespace {
 
-constexpr EnumNames<Action, 8> kActions{{{{Action::accept, "accept"},
-                                          {Action::drop, "drop"},
-                                          {Action::reject, "reject"},
-                                          {Action::jump, "jump"},
-                                          {Action::go_to, "goto"},
-                                          {Action::return_, "return"},
-                                          {Action::continue_, "continue"},
-                                          {Action::queue, "queue"}}}};
+constexpr std::array kActions{
+    EnumName<Action>{Action::accept, "accept"},      EnumName<Action>{Action::drop, "drop"},
+    EnumName<Action>{Action::reject, "reject"},      EnumName<Action>{Action::jump, "jump"},
+    EnumName<Action>{Action::go_to, "goto"},         EnumName<Action>{Action::return_, "return"},
+    EnumName<Action>{Action::continue_, "continue"}, EnumName<Action>{Action::queue, "queue"},
+};
 
 /// The right side of `<`, `>`, `<=` and `>=` as a range.
 std::optional<Term> comparison(const std::string& op, const Term& term) {
@@ -328,7 +326,7 @@ void parseSetStatement(const Json& json, Ruleset::Model& model, std::vector<Stat
 }  // namespace
 
 std::optional<Decision> parseDecision(const std::string& name, const Json& json) {
-    const auto action = kActions.parse(name);
+    const auto action = valueOf(kActions, name);
     if (!action) {
         return std::nullopt;
     }

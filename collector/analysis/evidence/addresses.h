@@ -9,8 +9,8 @@
 
 namespace lapwing::analysis::evidence {
 
-/// Addresses by which other hosts know this one: those of the load balancer's servers, of attempts at it, and
-/// the ones that it calls from by itself. Not its second addresses.
+/// Addresses by which other hosts know this one: those of the load balancer's servers, the targets of
+/// attempts at it, and the sources of its own attempts. Second addresses are left out.
 std::vector<reach::Address> knownAddresses(const Network& network, const std::string& host);
 
 /// The known addresses of a host. In a family in which none is known, each of its addresses that is routed:

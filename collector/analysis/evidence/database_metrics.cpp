@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
-#include <cstdlib>
 
 #include "common/metric_names.h"
 
@@ -11,122 +10,100 @@ namespace lapwing::analysis::evidence {
 
 namespace {
 
-/// The document whose digest the report names, shortened and on one line; "" while it is missing.
-std::string documentText(const Report& report) {
-    constexpr std::size_t longest = 400;
-    const auto digest = report.get("digest");
-    if (digest.empty()) {
-        return {};
-    }
-    const auto found = report.store.document(digest);
-    if (!found || !*found) {
-        return {};
-    }
-    std::string text;
-    for (const char c : (*found)->body.substr(0, longest)) {
-        text += c == '\n' ? std::string("; ") : std::string(1, static_cast<unsigned char>(c) < ' ' ? ' ' : c);
-    }
-    while (text.ends_with("; ")) {
-        text.resize(text.size() - 2);
-    }
-    return text;
-}
-
-void takeVersion(const Report& report, Database& server) {
-    const auto version = report.get("version");
+void takeVersion(const Observation& seen, Database& server) {
+    const auto version = seen.get("version");
     server.mariadb = server.mariadb || version.find("MariaDB") != std::string::npos;
     if (server.version.empty()) {
         server.version = version;
     }
 }
 
-void takeServerInfo(const Report& report, Database& server) {
-    server.mariadb = report.labels.get("flavour") == "mariadb";
-    server.version = report.get("version");
-    server.server_uuid = report.get("server_uuid");
-    if (const auto id = report.get("server_id"); !id.empty()) {
+void takeServerInfo(const Observation& seen, Database& server) {
+    server.mariadb = seen.labels->get("flavour") == "mariadb";
+    server.version = seen.get("version");
+    server.server_uuid = seen.get("server_uuid");
+    if (const auto id = seen.get("server_id"); !id.empty()) {
         server.server_id = id;
     }
-    if (report.labels.has("log_bin")) {
-        server.log_bin = report.labels.get("log_bin") == "ON";
+    if (seen.labels->has("log_bin")) {
+        server.log_bin = seen.labels->get("log_bin") == "ON";
     }
 }
 
 constexpr std::array kServerMetrics{
     ServerMetric{exporter::kUp,
-                 [](const Report& report, Database& server) {
-                     server.up = report.isOn();
-                     server.heard = report.at;
+                 [](const Observation& seen, Database& server) {
+                     server.up = seen.isOn();
+                     server.heard = seen.at;
                  }},
     ServerMetric{metric::kProbeFailure,
-                 [](const Report& report, Database& server) { server.failure = report.get("reason"); }},
+                 [](const Observation& seen, Database& server) { server.failure = seen.get("reason"); }},
     ServerMetric{exporter::kMysqlVersionInfo, takeVersion},
     ServerMetric{exporter::kMysqlGlobalVariablesServerId,
-                 [](const Report& report, Database& server) {
-                     server.server_id = std::to_string(std::llround(report.value));
+                 [](const Observation& seen, Database& server) {
+                     server.server_id = std::to_string(std::llround(seen.value));
                  }},
     ServerMetric{exporter::kMysqlGlobalVariablesLogBin,
-                 [](const Report& report, Database& server) { server.log_bin = report.isOn(); }},
+                 [](const Observation& seen, Database& server) { server.log_bin = seen.isOn(); }},
     ServerMetric{exporter::kMysqlGlobalVariablesReadOnly,
-                 [](const Report& report, Database& server) { server.read_only = report.value != 0; }},
+                 [](const Observation& seen, Database& server) { server.read_only = seen.value != 0; }},
     ServerMetric{exporter::kMysqlGlobalVariablesSuperReadOnly,
-                 [](const Report& report, Database& server) { server.super_read_only = report.value != 0; }},
+                 [](const Observation& seen, Database& server) { server.super_read_only = seen.value != 0; }},
     ServerMetric{metric::kMysqlServerInfo, takeServerInfo},
     ServerMetric{metric::kMysqlReplicaConfigured,
-                 [](const Report& report, Database& server) { server.configured = report.isOn(); }},
+                 [](const Observation& seen, Database& server) { server.configured = seen.isOn(); }},
     ServerMetric{metric::kMysqlClockOffsetSeconds,
-                 [](const Report& report, Database& server) { server.clock = report.value; }},
+                 [](const Observation& seen, Database& server) { server.clock = seen.value; }},
     ServerMetric{metric::kMysqlHeartbeatAgeSeconds,
-                 [](const Report& report, Database& server) {
-                     server.heartbeats[report.get("server_id")] = {report.at, report.value};
+                 [](const Observation& seen, Database& server) {
+                     server.heartbeats[seen.get("server_id")] = {seen.at, seen.value};
                  }},
     ServerMetric{metric::kMysqlHeartbeatWriting,
-                 [](const Report& report, Database& server) { server.heartbeat_writing = report.isOn(); }},
+                 [](const Observation& seen, Database& server) { server.heartbeat_writing = seen.isOn(); }},
     ServerMetric{
         metric::kMysqlHeartbeatRefusedInfo,
-        [](const Report& report, Database& server) { server.heartbeat_refused = report.get("reason"); }},
+        [](const Observation& seen, Database& server) { server.heartbeat_refused = seen.get("reason"); }},
     ServerMetric{metric::kMysqlLongestTransactionSeconds,
-                 [](const Report& report, Database& server) { server.longest_transaction = report.value; }},
+                 [](const Observation& seen, Database& server) { server.longest_transaction = seen.value; }},
     ServerMetric{metric::kMysqlPrivilegeMissing,
-                 [](const Report& report, Database& server) {
-                     server.missing_privileges.push_back(report.get("privilege"));
+                 [](const Observation& seen, Database& server) {
+                     server.missing_privileges.push_back(seen.get("privilege"));
                  }},
 };
 
-ReplicationThread& threadOf(const Report& report, ReplicaChannel& channel) {
-    return report.labels.get("thread") == "sql" ? channel.applier : channel.receiver;
+ReplicationThread& threadOf(const Observation& seen, ReplicaChannel& channel) {
+    return seen.labels->get("thread") == "sql" ? channel.applier : channel.receiver;
 }
 
-void takeThreadState(const Report& report, ReplicaChannel& channel) {
-    if (report.isOn()) {
-        threadOf(report, channel).state =
-            valueOf(kThreadStateNames, report.labels.get("state")).value_or(ThreadState::unknown);
-        channel.at = std::max(channel.at, report.at);
+void takeThreadState(const Observation& seen, ReplicaChannel& channel) {
+    if (seen.isOn()) {
+        threadOf(seen, channel).state =
+            valueOf(kThreadStateNames, seen.labels->get("state")).value_or(ThreadState::unknown);
+        channel.at = std::max(channel.at, seen.at);
     }
 }
 
-void takeError(const Report& report, ReplicaChannel& channel) {
-    threadOf(report, channel)
-        .errors.push_back({std::atoi(report.get("errno").c_str()), documentText(report)});
+void takeError(const Observation& seen, ReplicaChannel& channel) {
+    threadOf(seen, channel).errors.push_back({seen.number("errno"), "", seen.get("digest")});
 }
 
-void takeSource(const Report& report, ReplicaChannel& channel) {
-    channel.source = {report.get("source_host"),
-                      parsePort(report.labels.get("source_port")).value_or(std::uint16_t{0})};
-    channel.source_server_id = report.get("source_server_id");
-    channel.source_uuid = report.get("source_uuid");
+void takeSource(const Observation& seen, ReplicaChannel& channel) {
+    channel.source = {seen.get("source_host"),
+                      parsePort(seen.labels->get("source_port")).value_or(std::uint16_t{0})};
+    channel.source_server_id = seen.get("source_server_id");
+    channel.source_uuid = seen.get("source_uuid");
 }
 
-void takeLastEvent(const Report& report, ReplicaChannel& channel) {
-    auto& age = report.labels.get("side") == "source" ? channel.last_event_age_source
-                                                      : channel.last_event_age_applied;
-    age = report.value;
+void takeLastEvent(const Observation& seen, ReplicaChannel& channel) {
+    auto& age =
+        seen.labels->get("side") == "source" ? channel.last_event_age_source : channel.last_event_age_applied;
+    age = seen.value;
 }
 
-void takeBlocker(const Report& report, ReplicaChannel& channel) {
+void takeBlocker(const Observation& seen, ReplicaChannel& channel) {
     channel.blocked.push_back(
-        {report.value, valueOf(kBlockerKindNames, report.labels.get("kind")).value_or(BlockerKind::lock),
-         report.get("blocker"), documentText(report)});
+        {seen.value, valueOf(kBlockerKindNames, seen.labels->get("kind")).value_or(BlockerKind::lock),
+         seen.get("blocker"), "", seen.get("digest")});
 }
 
 constexpr std::array kChannelMetrics{
@@ -137,18 +114,19 @@ constexpr std::array kChannelMetrics{
     ChannelMetric{metric::kMysqlApplierBlockedSeconds, takeBlocker},
     ChannelMetric{
         exporter::kMysqlSlaveStatusSecondsBehindMaster,
-        [](const Report& report, ReplicaChannel& channel) { channel.seconds_behind = report.value; }},
+        [](const Observation& seen, ReplicaChannel& channel) { channel.seconds_behind = seen.value; }},
     ChannelMetric{
         metric::kMysqlReplicaDelaySeconds,
-        [](const Report& report, ReplicaChannel& channel) { channel.delay_seconds = report.value; }},
+        [](const Observation& seen, ReplicaChannel& channel) { channel.delay_seconds = seen.value; }},
     ChannelMetric{
         metric::kMysqlReplicaLastHeartbeatAgeSeconds,
-        [](const Report& report, ReplicaChannel& channel) { channel.last_heartbeat_age = report.value; }},
-    ChannelMetric{metric::kMysqlReplicaApplyingAgeSeconds,
-                  [](const Report& report, ReplicaChannel& channel) { channel.applying_age = report.value; }},
+        [](const Observation& seen, ReplicaChannel& channel) { channel.last_heartbeat_age = seen.value; }},
+    ChannelMetric{
+        metric::kMysqlReplicaApplyingAgeSeconds,
+        [](const Observation& seen, ReplicaChannel& channel) { channel.applying_age = seen.value; }},
     ChannelMetric{metric::kMysqlReplicaFiltersInfo,
-                  [](const Report& report, ReplicaChannel& channel) {
-                      channel.filters.push_back(report.get("filter"));
+                  [](const Observation& seen, ReplicaChannel& channel) {
+                      channel.filters.push_back(seen.get("filter"));
                   }},
 };
 

@@ -12,20 +12,20 @@
 
 namespace lapwing::analysis::evidence {
 
-/// Addresses of names, sorted; a name without an answer is not in it.
+/// The sorted addresses of each name; a name without an answer is absent.
 using Resolved = std::map<std::string, std::vector<reach::Address>>;
 
-/// What the names of the site's entries resolve to, asked for again and again in the background, so that a
-/// slow resolver delays nobody. An answer stays while the next attempts fail. Thread-safe.
+/// Resolves the names of the site's entries at an interval, in the background, so that a slow resolver delays
+/// no round. An answer stays while later attempts fail. Thread-safe.
 class EntryNames {
   public:
     using Resolver = std::function<Expected<std::vector<reach::Address>>(const std::string& name)>;
 
-    /// Without names no thread is started.
+    /// Starts a thread if there are names.
     explicit EntryNames(std::vector<std::string> names,
                         std::chrono::milliseconds interval = std::chrono::minutes(1),
                         Resolver resolver = resolve);
-    /// Returns at once; a lookup that is under way ends by itself.
+    /// Returns at once; a lookup under way ends on its own.
     ~EntryNames();
     EntryNames(const EntryNames&) = delete;
     EntryNames& operator=(const EntryNames&) = delete;
@@ -40,7 +40,7 @@ class EntryNames {
     std::shared_ptr<State> state_;
 };
 
-/// Of URLs, the hosts that are names.
+/// The hosts of the URLs that are names, not addresses.
 std::vector<std::string> namesOf(const std::vector<std::string>& urls);
 
 }  // namespace lapwing::analysis::evidence

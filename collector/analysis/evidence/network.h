@@ -1,12 +1,17 @@
 #pragma once
 
+#include <array>
 #include <map>
 #include <optional>
 #include <set>
 #include <string>
 #include <vector>
 
-#include "collector/storage/store.h"
+#include "collector/analysis/evidence/attempts.h"
+#include "collector/analysis/evidence/load_balancers.h"
+#include "collector/analysis/evidence/reader.h"
+#include "common/enum_names.h"
+#include "common/error.h"
 #include "common/reach/address.h"
 
 namespace lapwing::analysis::evidence {
@@ -17,96 +22,92 @@ struct HostAddress {
     std::string interface;
 };
 
+enum class Transport { tcp, udp, unknown };
+
+/// As the agents' label `protocol` names them.
+inline constexpr std::array kTransportNames{
+    EnumName<Transport>{Transport::tcp, "tcp"},
+    EnumName<Transport>{Transport::udp, "udp"},
+    EnumName<Transport>{Transport::unknown, "unknown"},
+};
+
+inline const char* transportName(Transport transport) {
+    return nameOf(kTransportNames, transport);
+}
+
+/// Programs that the analysis tells apart.
+enum class Program { mysql, ssh, nginx, haproxy, app, apache, redis, other };
+
+/// The service's name in findings and in `site.allow`.
+inline constexpr std::array kProgramNames{
+    EnumName<Program>{Program::mysql, "mysql"}, EnumName<Program>{Program::ssh, "ssh"},
+    EnumName<Program>{Program::nginx, "nginx"}, EnumName<Program>{Program::haproxy, "haproxy"},
+    EnumName<Program>{Program::app, "app"},     EnumName<Program>{Program::apache, "apache"},
+    EnumName<Program>{Program::redis, "redis"},
+};
+
+/// An application server, or a load balancer, by the name of its process.
+bool isApplication(const std::string& process);
+bool isLoadBalancer(const std::string& process);
+
+/// A socket on which a process of the host listens.
 struct Listener {
-    std::string protocol;
+    Transport protocol = Transport::unknown;
     reach::Family family = reach::Family::ipv4;
     std::string address;
     int port = 0;
     std::string process;
 
     bool isWildcard() const { return address == "0.0.0.0" || address == "::"; }
-    /// "mysql", "ssh", "nginx", ..., by the process where it is known, else by the port; else "tcp/8000".
+    bool isTcp() const { return protocol == Transport::tcp; }
+    /// By the process if it is known, else by the port.
+    Program program() const;
+    /// The program's name ("mysql"); of another program the process, and without that "tcp/8000".
     std::string service() const;
 };
 
-/// One attempt by another host's agent to connect to this one.
-struct Attempt {
-    std::string from;  ///< host
-    std::string address;
-    int port = 0;
-    std::string service;
-    std::string source;
-    bool second = false;  ///< from a second address, which nobody would have allow-listed
-    std::string result;
-    std::string greeting;  ///< MySQL's: "accepted", "host_not_allowed", or ""
-    TimestampMs at = 0;
-    bool control_ok = false;
-};
-
-struct Canary {
-    std::string from;
-    std::string source;
-    bool second = false;
-    std::string result;
-    TimestampMs at = 0;
-    bool control_ok = false;
-};
-
-/// What a reboot would leave of a host's packet filter, as its agent tells it; all empty if it does not.
+/// The packet filter that a host would have after a reboot; all empty if its agent does not report it.
 struct BootRules {
-    std::string digest;   ///< of the ruleset that a rehearsal listed; "" if that is not known
-    std::string sources;  ///< what loads it: "nftables.service /etc/nftables.conf"; "" for nothing
-    std::string unknown;  ///< why it is not known
-    std::vector<std::string> faults;  ///< why something that is enabled would load nothing
+    std::string digest;   ///< of the ruleset that a rehearsal listed; "" if unknown
+    std::string sources;  ///< units and files that load it: "nftables.service /etc/nftables.conf"; or ""
+    std::string unknown;  ///< why it is unknown
+    std::vector<std::string> faults;  ///< why an enabled unit would load nothing
     std::vector<std::string> makers;  ///< enabled units that make rules by themselves: "ufw.service"
 };
 
-/// What is known of one host.
+/// One host, as its own agent and the others' attempts show it.
 struct Host {
     std::string name;
     bool agent_present = false;  ///< its agent reported within the lookback
-    bool agent_known = false;    ///< it did so at some time within the last hour
+    bool agent_known = false;    ///< its agent reported within the last hour
     std::vector<HostAddress> addresses;
     std::vector<Listener> listeners;
     bool listeners_known = false;
 
-    std::optional<bool> firewall_up;  ///< of the firewall probe
+    std::optional<bool> firewall_up;  ///< whether the firewall probe succeeded
     std::string firewall_failure;     ///< the reason while it is down
     std::optional<bool> ssh_takes_passwords;
     std::string digest;                    ///< of the ruleset; "" if unknown
-    std::map<reach::Family, bool> denies;  ///< default deny, where it could be told
+    std::map<reach::Family, bool> denies;  ///< default deny; families without a verdict are absent
     std::vector<std::string> unknowns;     ///< constructs that could not be evaluated
-    std::map<std::pair<reach::Family, int>, std::string> stranger_verdicts;  ///< TCP port -> must_reach, ...
     BootRules boot;
 
-    std::vector<Attempt> attempts;  ///< by others, at this host
-    std::vector<Canary> canaries;   ///< by others, at this host
-    std::set<int> control_ports;    ///< of this host, as others use them
+    std::vector<Attempt> attempts;  ///< by other hosts, at this host
+    std::vector<Canary> canaries;   ///< by other hosts, at this host
+    std::set<int> control_ports;    ///< of this host, that other hosts use as controls
 
     bool hasFamily(reach::Family family) const;
     /// It has an address of this family that is routed on the Internet.
     bool isPublic(reach::Family family) const;
 };
 
-struct Server {
-    std::string proxy;
-    std::string server;
-    std::string state;    ///< "UP", "DOWN", ...; "" if unknown
-    std::string address;  ///< "10.77.0.11:80", or ""
-};
-
-struct LoadBalancer {
-    std::string instance;
-    std::set<std::string> seen_by;  ///< agents
-    std::vector<Server> servers;
-};
-
+/// A replica, and the primary that its own status names.
 struct SeenReplica {
     std::string replica;
-    std::string primary_address;  ///< what it replicates from
+    std::string primary_address;  ///< address or name
 };
 
-/// The present state of the site as the samples tell it.
+/// The hosts of the site, and what they show of the network between them. Times are the collector's.
 struct Network {
     TimestampMs now = 0;
     std::map<std::string, Host> hosts;
@@ -118,7 +119,7 @@ struct Network {
     const Host* holder(const reach::Address& address) const;
 };
 
-/// Reads the newest sample of each series that is no older than `lookback_ms`. Errors: the store's.
-Expected<Network> readNetwork(const storage::Store& store, TimestampMs now, std::int64_t lookback_ms);
+/// Reads the network as it is at reader.now(). Errors: the store's.
+Expected<Network> readNetwork(Reader& reader);
 
 }  // namespace lapwing::analysis::evidence

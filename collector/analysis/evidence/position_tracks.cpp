@@ -84,7 +84,7 @@ Track& serverTrack(Database& server, const TrackKey& key) {
     }
 }
 
-/// The new samples of one track, of the file number and of the value.
+/// The new samples of one track by the agent's time: the value, and the number of its file.
 struct NewSamples {
     std::map<TimestampMs, double> values;
     std::map<TimestampMs, double> files;
@@ -129,8 +129,11 @@ std::optional<PositionSeries> positionSeriesOf(const Labels& labels) {
 bool PositionTracks::hasGap(const std::vector<PositionSeries>& recent, TimestampMs from) const {
     return std::any_of(recent.begin(), recent.end(), [&](const PositionSeries& series) {
         const auto kept = tracks_.find(series.key);
-        return kept != tracks_.end() && kept->second.newest < from &&
-               series.samples.back().timestamp > kept->second.newest;
+        if (kept == tracks_.end()) {
+            return false;
+        }
+        const auto newest = kept->second.newest + series.clock_offset_ms;
+        return newest < from && series.samples.back().timestamp > newest;
     });
 }
 
@@ -143,9 +146,10 @@ void PositionTracks::add(const std::vector<PositionSeries>& series) {
         samples.clock_offset_ms = each.clock_offset_ms;
         auto& into = each.is_file_number ? samples.files : samples.values;
         for (const auto& sample : each.samples) {
-            if (sample.timestamp >= from && !std::isnan(sample.value)) {
+            const auto at = sample.timestamp - each.clock_offset_ms;
+            if (at >= from && !std::isnan(sample.value)) {
                 // The series of a MariaDB domain changes when another server writes to the domain.
-                auto& value = into[sample.timestamp];
+                auto& value = into[at];
                 value = std::max(value, sample.value);
             }
         }

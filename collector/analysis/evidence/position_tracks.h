@@ -36,8 +36,8 @@ struct TrackKey {
 struct PositionSeries {
     TrackKey key;
     bool is_file_number = false;
-    std::int64_t clock_offset_ms = 0;  ///< the collector's clock minus the observer's
-    std::vector<Sample> samples;       ///< by the observer's clock
+    std::int64_t clock_offset_ms = 0;  ///< the collector's clock minus the agent's
+    std::vector<Sample> samples;       ///< on the collector's clock; never empty
 };
 
 /// The channel of a replica's series: `connection_name` in mysqld_exporter's metrics, `channel_name` in
@@ -58,8 +58,8 @@ class PositionTracks {
     /// How far back tracks are kept.
     static constexpr std::int64_t kLengthMs = 6 * 3'600'000LL;
 
-    /// `recent`, which starts at `from`, does not continue a track that it belongs to: an agent is catching
-    /// up after an outage.
+    /// An agent is catching up after an outage: `recent`, which starts at `from`, leaves a gap behind the
+    /// kept samples.
     bool hasGap(const std::vector<PositionSeries>& recent, TimestampMs from) const;
 
     void clear() { tracks_.clear(); }
@@ -74,7 +74,8 @@ class PositionTracks {
   private:
     struct Kept {
         Track track;
-        TimestampMs newest = 0;  ///< of the samples added, by the observer's clock
+        /// Of the newest sample, on the agent's clock: the measured offset changes slightly between reads.
+        TimestampMs newest = 0;
     };
     std::map<TrackKey, Kept> tracks_;
 };

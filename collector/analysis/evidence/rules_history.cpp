@@ -10,7 +10,7 @@ namespace lapwing::analysis::evidence {
 namespace {
 
 constexpr std::int64_t kDayMs = 86'400'000;
-/// Where bans come and go as rules, every few minutes is a change.
+/// fail2ban may change the rules every few minutes.
 constexpr std::size_t kMostEntries = 64;
 constexpr std::size_t kMostCompared = 4;
 
@@ -24,7 +24,7 @@ void RulesHistory::note(const std::string& host, const std::string& digest, Time
     while (entries.size() > 1 && entries[1].since <= now - kDayMs) {
         entries.erase(entries.begin());
     }
-    // The first stays what everything is compared with, if a little longer.
+    // Keep the first: later rulesets are compared with it.
     if (entries.size() > kMostEntries) {
         entries.erase(entries.begin() + 1);
     }
@@ -56,8 +56,8 @@ std::optional<RulesChange> RulesHistory::change(const std::string& host) const {
 std::string RulesHistory::toText() const {
     std::string out;
     for (const auto& [host, entries] : hosts_) {
-        for (const auto& one : entries) {
-            out += host + " " + one.digest + " " + std::to_string(one.since) + "\n";
+        for (const auto& each : entries) {
+            out += host + " " + each.digest + " " + std::to_string(each.since) + "\n";
         }
     }
     return out;

@@ -9,30 +9,29 @@
 
 namespace lapwing::analysis::evidence {
 
-/// How a host's ruleset has changed within the last day.
+/// The changes of a host's ruleset within the last day.
 struct RulesChange {
-    /// Digests of the rulesets that were in force within the day and are not now: the latest few, newest
-    /// first, and last the one of a day ago, or the first that was seen.
+    /// Digests of earlier rulesets of that day: the latest few, newest first, and last the ruleset of a day
+    /// ago or, failing that, the first known.
     std::vector<std::string> before;
-    TimestampMs first = 0;  ///< when it was first changed
+    TimestampMs first = 0;  ///< time of the first change
     TimestampMs last = 0;
-    std::size_t count = 0;  ///< how often; 1: `first` is `last`
+    std::size_t count = 0;  ///< number of changes; if 1, `first` is `last`
 };
 
-/// Which rulesets, by their digests, each host has had within the last day. Not synchronised.
+/// The rulesets of each host within the last day, by digest. Not synchronised.
 class RulesHistory {
   public:
     /// The host's present ruleset. Times must not go back.
     void note(const std::string& host, const std::string& digest, TimestampMs now);
 
-    /// Since when the host's ruleset has been as it is. 0 for the first ever seen: when that came, nobody
-    /// knows.
+    /// The time of the last change; 0 if the host still has the first ruleset that was seen.
     TimestampMs since(const std::string& host) const;
     /// Nothing if it has not changed.
     std::optional<RulesChange> change(const std::string& host) const;
 
     std::string toText() const;
-    /// Reads what toText() wrote; lines that are not understood are left out.
+    /// Parses a text of toText(); skips malformed lines.
     static RulesHistory fromText(const std::string& text);
 
   private:
@@ -40,8 +39,7 @@ class RulesHistory {
         std::string digest;
         TimestampMs since = 0;
     };
-    std::map<std::string, std::vector<Entry>>
-        hosts_;  ///< the one in force a day ago, and those that followed
+    std::map<std::string, std::vector<Entry>> hosts_;  ///< the ruleset of a day ago, and its successors
 };
 
 }  // namespace lapwing::analysis::evidence

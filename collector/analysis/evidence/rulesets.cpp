@@ -3,7 +3,7 @@
 namespace lapwing::analysis::evidence {
 
 void Rulesets::beginRound() {
-    std::erase_if(known_, [](const auto& one) { return !one.second.asked; });
+    std::erase_if(known_, [](const auto& each) { return !each.second.asked; });
     for (auto& [key, known] : known_) {
         known.asked = false;
     }

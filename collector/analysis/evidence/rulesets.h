@@ -11,24 +11,24 @@
 
 namespace lapwing::analysis::evidence {
 
-/// Parsed rulesets of hosts, as long as somebody asks for them. Not synchronised.
+/// Cache of the hosts' parsed rulesets. Not synchronised.
 class Rulesets {
   public:
     /// `store` must outlive it.
     explicit Rulesets(const storage::Store& store) : store_(store) {}
 
-    /// What nobody has asked for since the last call is let go. Pointers from before may end here.
+    /// Drops rulesets that were not used since the last call; pointers to them end.
     void beginRound();
 
-    /// The host's present ruleset; null if it is not known, does not parse, or its document has not come yet.
+    /// The host's present ruleset; null if it is unknown, does not parse, or its document has not arrived.
     const reach::Ruleset* of(const Host& host);
-    /// Another one, likewise. One that does not say on what host it is (a rehearsal's) is taken to be on
-    /// this.
+    /// Another ruleset of the host, likewise. A ruleset without a description of its host (a rehearsal's)
+    /// gets this host's.
     const reach::Ruleset* of(const Host& host, const std::string& digest);
 
   private:
     struct Known {
-        bool read = false;  ///< the document; it may come later than the samples that name it
+        bool read = false;  ///< the document has arrived; it may come later than the samples that name it
         bool asked = false;
         bool of_no_host = false;
         std::optional<reach::Ruleset> ruleset;

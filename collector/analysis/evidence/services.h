@@ -8,29 +8,20 @@
 #include <utility>
 #include <vector>
 
-#include "collector/storage/store.h"
+#include "collector/analysis/evidence/load_balancers.h"
+#include "collector/analysis/evidence/reader.h"
+#include "common/error.h"
 #include "common/reach/address.h"
 #include "common/truth.h"
 
 namespace lapwing::analysis::evidence {
-
-/// What HAProxy says of one server, besides its state.
-struct ServerDetail {
-    std::string role;   ///< "active", "backup"; "" if unknown
-    std::string check;  ///< "none", "L4", "L6", "L7", "external", "tracked"; "" if unknown
-    std::optional<double> weight;
-    /// Requests or connections that it was given within the window of counting, restarts of HAProxy left out;
-    /// nothing where it was not observed for the whole window.
-    std::optional<double> given;
-    bool steady = true;  ///< its state and its weight have not changed within that window
-};
 
 /// A VRRP instance of a host's keepalived.
 struct VrrpInstance {
     std::string interface;
     std::string virtual_router_id;
     bool unicast = false;  ///< its advertisements go to the peers' addresses, not to the group
-    std::string tracks;    ///< what, when it fails, moves the addresses; "" if nothing does
+    std::string tracks;    ///< scripts, processes and interfaces whose failure moves the addresses; or ""
     std::set<reach::Address> addresses;
 };
 
@@ -48,40 +39,35 @@ struct Route {
     int port = 0;
     std::vector<std::string> server_names;
     bool default_server = false;
-    std::string
-        upstream;  ///< a group's name, or what stands in place of one; "" where Nginx answers by itself
-    std::string address;  ///< "127.0.0.1:8000", "unix:/run/app.sock"; "" where the configuration does not say
-    std::string role;     ///< "active", "backup", "down"
+    std::string upstream;  ///< a group's name or the address itself; "" if Nginx answers by itself
+    std::string address;   ///< "127.0.0.1:8000", "unix:/run/app.sock"; "" if the configuration leaves it open
+    ServerRole role = ServerRole::unknown;
 };
 
 /// A set of files, or the packages, of a host.
 struct Inventory {
     std::string digest;            ///< of the document that lists them
-    std::set<std::string> recent;  ///< what that was within the time of a deployment
-    bool covered = false;          ///< it was observed during all of that time
+    std::set<std::string> recent;  ///< digests within the time of a deployment
+    bool covered = false;          ///< observed during all of that time
 };
 
-/// What the topology is made from, besides Network: the newest samples, by instance or host.
+/// Programs, connections, virtual addresses and files of the site, by instance or host. Times are the
+/// collector's.
 struct Services {
     std::map<std::string, std::string> machine_ids;
-    std::map<std::string, double> boot_times;  ///< seconds since 1970
-    std::map<std::string, Truth> balancers;
+    std::map<std::string, double> boot_times;  ///< seconds since 1970, by the host's own clock
     std::map<std::string, Truth> webs;
     std::map<std::string, Truth> apps;
     std::map<std::string, Truth> databases;
-    using ServerKey = std::tuple<std::string, std::string, std::string>;  ///< instance, proxy, server
-    std::map<ServerKey, ServerDetail> servers;
-    std::map<std::pair<std::string, std::string>, std::string> algorithms;  ///< by instance and proxy
-    std::map<std::string, std::set<std::string>> socket_hosts;  ///< agents that read a HAProxy's socket
-    std::map<std::string, double> web_requests;                 ///< that each Nginx counted within the window
-    std::map<std::string, std::vector<reach::Address>> names;   ///< of the declared entries, resolved
-    /// What each host connects to, and how many connections show.
+    std::map<std::string, double> web_requests;                ///< that each Nginx counted within the window
+    std::map<std::string, std::vector<reach::Address>> names;  ///< of the declared entries, resolved
+    /// The number of open connections from each host, by destination.
     std::map<std::string, std::map<std::pair<reach::Address, int>, int>> outgoing;
     std::map<std::string, std::vector<Route>> routes;  ///< by host
-    std::map<std::string, Vrrp> vrrp;                  ///< by host; nothing of a host whose agent cannot tell
+    std::map<std::string, Vrrp> vrrp;                  ///< by host; absent if the agent cannot tell
     /// Since when a host holds an address without a break, as far back as kHoldingMs.
     std::map<std::pair<std::string, reach::Address>, TimestampMs> held_since;
-    std::map<reach::Address, TimestampMs> last_held;                      ///< by anybody, within kHoldingMs
+    std::map<reach::Address, TimestampMs> last_held;                      ///< by any host, within kHoldingMs
     std::map<std::string, std::map<std::string, Inventory>> inventories;  ///< by host and set
 
     /// Every address that some host's keepalived moves.
@@ -92,12 +78,9 @@ struct Services {
 
 /// How far back the holders of an address are looked at (R8).
 inline constexpr std::int64_t kHoldingMs = 300'000;
-/// Over how long requests are counted (R13).
-inline constexpr std::int64_t kCountingMs = 600'000;
 
-/// Reads the newest sample of each series that is no older than `lookback_ms`; of inventories what they were
-/// within `deployment_ms`. Errors: the store's.
-Expected<Services> readServices(const storage::Store& store, TimestampMs now, std::int64_t lookback_ms,
-                                std::int64_t deployment_ms);
+/// Reads the services as they are at reader.now(); inventories as they were within `deployment_ms`. Errors:
+/// the store's.
+Expected<Services> readServices(Reader& reader, std::int64_t deployment_ms);
 
 }  // namespace lapwing::analysis::evidence

@@ -93,8 +93,9 @@ void judgeFlow(const Context& context, const evidence::Host& host, const reach::
             continue;
         }
         const auto shown = shownBy(attempt.result, attempt.control_ok);
-        finding.evidence.push_back({"attempt from " + attempt.from,
-                                    attempt.source + " to " + endpointText(attempt) + ": " + attempt.result});
+        finding.evidence.push_back(
+            {"attempt from " + attempt.from, attempt.source + " to " + endpointText(attempt) + ": " +
+                                                 evidence::connectResultName(attempt.result)});
         if (shown == Shown::silent || shown == Shown::refused) {
             finding.confidence = Confidence::confirmed;
         } else if (shown == Shown::open) {

@@ -12,10 +12,11 @@ void judgeHost(const Context& context, const evidence::Host& host, Judgement& ou
     service.subject = "mysql@" + host.name;
     service.title = "MySQL on " + host.name + " is reachable from addresses that have no business there";
     service.severity = Severity::critical;
-    service.listeners =
-        listenersOf(host, [](const evidence::Listener& listener) { return listener.service() == "mysql"; });
+    service.listeners = listenersOf(host, [](const evidence::Listener& listener) {
+        return listener.program() == evidence::Program::mysql;
+    });
     service.allowed = databaseClients(context).from;
-    service.by_greeting = {{"host_not_allowed", {Severity::medium}}};
+    service.by_greeting = {{evidence::Greeting::host_not_allowed, {Severity::medium}}};
     service.remedy = [&] {
         return firewallRemedy(
             context, host,

@@ -74,7 +74,8 @@ Observed observe(const Context& context, const evidence::Host& host) {
 void addAttempts(const Context& context, const evidence::Host& host, std::vector<Evidence>& evidence) {
     std::map<std::pair<std::string, std::string>, std::vector<std::string>> open;
     for (const auto& attempt : host.attempts) {
-        if (attempt.second && attempt.result == "open" && attempt.at >= context.rules_since(host.name)) {
+        if (attempt.second && attempt.result == evidence::ConnectResult::open &&
+            attempt.at >= context.rules_since(host.name)) {
             open[{attempt.from, attempt.source}].push_back("tcp/" + std::to_string(attempt.port) + " (" +
                                                            attempt.service + ")");
         }
@@ -151,14 +152,15 @@ void judgeHost(const Context& context, const evidence::Host& host, Judgement& ou
 
 }  // namespace
 
-Shown shownBy(const std::string& result, bool control_ok) {
-    if (result == "open") {
+Shown shownBy(evidence::ConnectResult result, bool control_ok) {
+    using evidence::ConnectResult;
+    if (result == ConnectResult::open) {
         return Shown::open;
     }
-    if (result == "refused" || result == "rejected") {
+    if (result == ConnectResult::refused || result == ConnectResult::rejected) {
         return Shown::refused;
     }
-    return result == "silent" && control_ok ? Shown::silent : Shown::nothing;
+    return result == ConnectResult::silent && control_ok ? Shown::silent : Shown::nothing;
 }
 
 Severity lowered(Severity severity) {

@@ -14,7 +14,7 @@ struct BlockedPorts {
 BlockedPorts blockedPorts(const evidence::Host& host, const reach::Ruleset& ruleset) {
     auto ports = ruleset.namedPorts();
     for (const auto& listener : host.listeners) {
-        if (listener.protocol == "tcp") {
+        if (listener.isTcp()) {
             ports.insert(listener.port);
         }
     }
@@ -57,9 +57,10 @@ void judgeHost(const Context& context, const evidence::Host& host, const reach::
         if (canary.at < context.rules_since(host.name)) {
             continue;
         }
-        finding.evidence.push_back({"canary from " + canary.from, "a listener on a random port, tried from " +
-                                                                      canary.source + ": " + canary.result});
-        if (canary.result == "open") {
+        finding.evidence.push_back(
+            {"canary from " + canary.from, "a listener on a random port, tried from " + canary.source + ": " +
+                                               evidence::connectResultName(canary.result)});
+        if (canary.result == evidence::ConnectResult::open) {
             finding.confidence = Confidence::confirmed;
         }
     }

@@ -116,10 +116,10 @@ void addAttempts(const Context& context, const evidence::Host& host, const std::
         if (!concerned) {
             continue;
         }
-        finding.evidence.push_back(
-            {"attempt from " + attempt.from,
-             attempt.source + " to " + endpointText(attempt) + " since then: " + attempt.result});
-        if (attempt.result == "open") {
+        finding.evidence.push_back({"attempt from " + attempt.from,
+                                    attempt.source + " to " + endpointText(attempt) +
+                                        " since then: " + evidence::connectResultName(attempt.result)});
+        if (attempt.result == evidence::ConnectResult::open) {
             finding.confidence = Confidence::confirmed;
         }
     }

@@ -21,6 +21,8 @@ std::vector<reach::AddressRange> impossibleSources(reach::Family family) {
 
 namespace {
 
+using evidence::Greeting;
+
 bool contains(const std::vector<reach::AddressRange>& ranges, const reach::Address& address) {
     return std::any_of(ranges.begin(), ranges.end(),
                        [&](const auto& range) { return range.contains(address); });
@@ -78,7 +80,7 @@ Exposure byRuleset(const Context& context, const evidence::Host& host,
 
 struct Tried {
     Shown worst = Shown::nothing;
-    std::string greeting;
+    Greeting greeting = Greeting::none;
     std::vector<Evidence> evidence;
 };
 
@@ -94,26 +96,29 @@ Tried byAttempts(const Context& context, const evidence::Host& host, const std::
         const auto shown = shownBy(attempt.result, attempt.control_ok);
         out.worst = std::min(out.worst, shown);
         auto text = attempt.source + (attempt.second ? " (a second address)" : "") + " to " +
-                    endpointText(attempt) + ": " + attempt.result;
+                    endpointText(attempt) + ": " + evidence::connectResultName(attempt.result);
         if (shown == Shown::silent) {
             text += ", while the control port answered";
         }
-        if (attempt.greeting == "accepted") {
+        if (attempt.greeting == Greeting::accepted) {
             out.greeting = attempt.greeting;
             text += "; the server greeted and would have taken a login";
-        } else if (attempt.greeting == "haproxy_stats" || attempt.greeting == "haproxy_stats_admin") {
+        } else if (attempt.greeting == Greeting::haproxy_stats ||
+                   attempt.greeting == Greeting::haproxy_stats_admin) {
             out.greeting = attempt.greeting;
             text += "; it showed HAProxy's statistics without asking who it is";
-            text += attempt.greeting == "haproxy_stats" ? "" : ", and offered to change the servers' state";
-        } else if (attempt.greeting == "http_401") {
-            out.greeting = out.greeting.empty() ? attempt.greeting : out.greeting;
+            text += attempt.greeting == Greeting::haproxy_stats
+                        ? ""
+                        : ", and offered to change the servers' state";
+        } else if (attempt.greeting == Greeting::http_401) {
+            out.greeting = out.greeting == Greeting::none ? attempt.greeting : out.greeting;
             text += "; it asked for a password (HTTP 401)";
-        } else if (attempt.greeting.starts_with("http_")) {
-            text += "; it answered HTTP " + attempt.greeting.substr(5);
-        } else if (attempt.greeting == "ssh") {
+        } else if (attempt.greeting == Greeting::http_other) {
+            text += "; it answered HTTP " + attempt.http_status;
+        } else if (attempt.greeting == Greeting::ssh) {
             text += "; it greeted as an SSH server";
-        } else if (attempt.greeting == "host_not_allowed") {
-            out.greeting = out.greeting.empty() ? attempt.greeting : out.greeting;
+        } else if (attempt.greeting == Greeting::host_not_allowed) {
+            out.greeting = out.greeting == Greeting::none ? attempt.greeting : out.greeting;
             text += "; the server has no account for that host (host not allowed)";
         }
         out.evidence.push_back({"attempt from " + attempt.from, std::move(text)});
@@ -154,7 +159,7 @@ std::vector<const evidence::Listener*> listenersOf(
     std::vector<const evidence::Listener*> out;
     for (const auto& listener : host.listeners) {
         const auto address = reach::Address::parse(listener.address);
-        if (listener.protocol == "tcp" && address && !address->isLoopback() && wanted(listener)) {
+        if (listener.isTcp() && address && !address->isLoopback() && wanted(listener)) {
             out.push_back(&listener);
         }
     }

@@ -23,7 +23,7 @@ struct Service {
     std::vector<reach::AddressRange> allowed;
     /// Only a way in for anybody counts: from an address that no rule names, or from a second address.
     bool from_anywhere = false;
-    std::map<std::string, Answered> by_greeting;
+    std::map<evidence::Greeting, Answered> by_greeting;
     std::function<std::string()> remedy;
     std::vector<std::string> not_assessed;
 };

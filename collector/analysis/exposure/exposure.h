@@ -36,7 +36,7 @@ enum class Shown {
     silent,   ///< and the control port answered
     nothing,  ///< no attempt, or silence without a control
 };
-Shown shownBy(const std::string& result, bool control_ok);
+Shown shownBy(evidence::ConnectResult result, bool control_ok);
 
 /// One level lower.
 Severity lowered(Severity severity);

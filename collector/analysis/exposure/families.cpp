@@ -72,9 +72,10 @@ void judgeHost(const Context& context, const evidence::Host& host, const reach::
             continue;
         }
         tried = true;
-        finding.evidence.push_back({"attempt from " + attempt.from,
-                                    attempt.source + " to " + endpointText(attempt) + ": " + attempt.result});
-        if (attempt.result == "open") {
+        finding.evidence.push_back(
+            {"attempt from " + attempt.from, attempt.source + " to " + endpointText(attempt) + ": " +
+                                                 evidence::connectResultName(attempt.result)});
+        if (attempt.result == evidence::ConnectResult::open) {
             finding.confidence = Confidence::confirmed;
         }
     }

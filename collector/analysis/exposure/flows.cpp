@@ -12,6 +12,7 @@ namespace lapwing::analysis::exposure {
 
 namespace {
 
+using evidence::Program;
 using reach::AddressRange;
 using reach::Family;
 
@@ -96,10 +97,10 @@ class FlowFinder {
         out_.list.push_back(std::move(flow));
     }
 
-    std::set<int> portsOf(const std::string& service) const {
+    std::set<int> portsOf(Program program) const {
         std::set<int> out;
         for (const auto& listener : host_.listeners) {
-            if (listener.protocol == "tcp" && !isLocal(listener) && listener.service() == service) {
+            if (listener.isTcp() && !isLocal(listener) && listener.program() == program) {
                 out.insert(listener.port);
             }
         }
@@ -107,9 +108,9 @@ class FlowFinder {
     }
 
     void ssh() {
-        auto ports = portsOf("ssh");
+        auto ports = portsOf(Program::ssh);
         for (const auto& attempt : host_.attempts) {
-            if (attempt.greeting == "ssh") {
+            if (attempt.greeting == evidence::Greeting::ssh) {
                 ports.insert(attempt.port);
             }
         }
@@ -123,10 +124,12 @@ class FlowFinder {
 
     /// The port at which a load balancer reaches this host is not known: any that may be a web server's.
     void anyWebPort(const PlacedServer& placed, const std::vector<AddressRange>& sources) {
-        static const std::set<std::string> others{"ssh", "mysql", "redis"};
+        const auto is_other = [](Program program) {
+            return program == Program::ssh || program == Program::mysql || program == Program::redis;
+        };
         bool found = false;
         for (const auto& listener : host_.listeners) {
-            if (listener.protocol == "tcp" && !isLocal(listener) && !others.contains(listener.service()) &&
+            if (listener.isTcp() && !isLocal(listener) && !is_other(listener.program()) &&
                 listener.port != kCollectorForAgents) {
                 from(sources, listener.port, "the load balancer, whose port is not known");
                 found = true;
@@ -141,10 +144,7 @@ class FlowFinder {
     void expectSources(const PlacedServer& placed) {
         const auto balancer = context_.network.hosts.find(placed.balancer);
         const bool complete = balancer != context_.network.hosts.end() && !balancer->second.addresses.empty();
-        auto sources = callersOf(context_, placed.balancer);
-        if (context_.network.balancers.size() == 1) {
-            append(sources, balancerSources(context_));
-        }
+        const auto sources = addressesOf(context_, placed.balancer);
         const auto address = placed.endpoint ? placed.endpoint->address() : std::nullopt;
         for (const auto family : kFamilies) {
             // Behind a name may be an address of either family.
@@ -187,10 +187,10 @@ class FlowFinder {
         }
         const bool balances = std::any_of(
             context_.network.balancers.begin(), context_.network.balancers.end(), [&](const auto& balancer) {
-                return balancer.first == host_.name || balancer.second.seen_by.contains(host_.name);
+                return balancer.first == host_.name || balancer.second.socket_hosts.contains(host_.name);
             });
         const auto shown = statisticsPorts(host_);
-        for (const int port : balances ? portsOf("haproxy") : std::set<int>{}) {
+        for (const int port : balances ? portsOf(Program::haproxy) : std::set<int>{}) {
             if (port != kStatistics && !shown.contains(port)) {
                 open(port, "the site's visitors");
             }
@@ -198,7 +198,7 @@ class FlowFinder {
     }
 
     void database() {
-        const auto ports = portsOf("mysql");
+        const auto ports = portsOf(Program::mysql);
         if (ports.empty()) {
             return;
         }
@@ -233,7 +233,7 @@ class FlowFinder {
             return;
         }
         const auto shown = statisticsPorts(host_);
-        for (const int port : portsOf("haproxy")) {
+        for (const int port : portsOf(Program::haproxy)) {
             if (port != kStatistics && !shown.contains(port)) {
                 continue;
             }
@@ -290,20 +290,23 @@ class FlowFinder {
 
     /// Who may connect to it is declared, or follows from the site: that others can does not make it a need.
     bool isRestricted(int port) const {
-        const auto is = [&](const char* service) {
-            return portsOf(service).contains(port) ||
+        const auto is = [&](Program program) {
+            const auto* service = nameOf(evidence::kProgramNames, program);
+            return portsOf(program).contains(port) ||
                    std::any_of(host_.attempts.begin(), host_.attempts.end(), [&](const auto& attempt) {
                        return attempt.port == port && attempt.service == service;
                    });
         };
-        return is("mysql") ||
-               (is("ssh") && !declaredFor(context_.site, {"ssh", "tcp/" + std::to_string(port)}).empty());
+        return is(Program::mysql) ||
+               (is(Program::ssh) &&
+                !declaredFor(context_.site, {"ssh", "tcp/" + std::to_string(port)}).empty());
     }
 
     void attempts() {
         for (const auto& attempt : host_.attempts) {
             const auto source = reach::Address::parse(attempt.source);
-            if (source && !attempt.second && attempt.result == "open" && !isRestricted(attempt.port)) {
+            if (source && !attempt.second && attempt.result == evidence::ConnectResult::open &&
+                !isRestricted(attempt.port)) {
                 from({AddressRange::of(*source)}, attempt.port, "reached by other hosts now");
             }
         }
@@ -368,7 +371,8 @@ std::vector<reach::Packet> packetsOf(const Context& context, const evidence::Hos
 std::set<int> statisticsPorts(const evidence::Host& host) {
     std::set<int> out;
     for (const auto& attempt : host.attempts) {
-        if (attempt.service == "haproxy-stats" || attempt.greeting.starts_with("haproxy_stats") ||
+        if (attempt.service == "haproxy-stats" || attempt.greeting == evidence::Greeting::haproxy_stats ||
+            attempt.greeting == evidence::Greeting::haproxy_stats_admin ||
             (attempt.service == "haproxy" && attempt.port == kStatistics)) {
             out.insert(attempt.port);
         }
@@ -396,9 +400,8 @@ std::set<int> entryPorts(const Context& context, const evidence::Host& host) {
 }
 
 bool listensOn(const evidence::Host& host, int port) {
-    return std::any_of(host.listeners.begin(), host.listeners.end(), [&](const auto& listener) {
-        return listener.protocol == "tcp" && listener.port == port;
-    });
+    return std::any_of(host.listeners.begin(), host.listeners.end(),
+                       [&](const auto& listener) { return listener.isTcp() && listener.port == port; });
 }
 
 bool isLocal(const evidence::Listener& listener) {

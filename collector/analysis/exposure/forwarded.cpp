@@ -52,7 +52,8 @@ std::vector<reach::AddressRange> reachingNow(const evidence::Host& host, int por
     std::vector<reach::AddressRange> out;
     for (const auto& attempt : host.attempts) {
         const auto source = reach::Address::parse(attempt.source);
-        if (source && attempt.port == port && !attempt.second && attempt.result == "open") {
+        if (source && attempt.port == port && !attempt.second &&
+            attempt.result == evidence::ConnectResult::open) {
             out.push_back(reach::AddressRange::of(*source));
         }
     }
@@ -105,8 +106,9 @@ void judgePort(const Context& context, const evidence::Host& host, const reach::
         if (attempt.port == port && attempt.at >= context.rules_since(host.name)) {
             finding.evidence.push_back({"attempt from " + attempt.from,
                                         attempt.source + (attempt.second ? " (a second address)" : "") +
-                                            " to " + endpointText(attempt) + ": " + attempt.result});
-            if (attempt.second && attempt.result == "open") {
+                                            " to " + endpointText(attempt) + ": " +
+                                            evidence::connectResultName(attempt.result)});
+            if (attempt.second && attempt.result == evidence::ConnectResult::open) {
                 finding.confidence = Confidence::confirmed;
             }
         }

@@ -1,5 +1,6 @@
 #include "collector/analysis/exposure/placed_servers.h"
 
+#include "collector/analysis/exposure/exposed.h"
 #include "common/text.h"
 
 namespace lapwing::analysis::exposure {
@@ -74,6 +75,10 @@ std::vector<PlacedServer> placedServers(const Context& context) {
         }
     }
     return out;
+}
+
+std::vector<reach::AddressRange> addressesOf(const Context& context, const std::string& balancer) {
+    return context.network.balancers.size() == 1 ? balancerSources(context) : callersOf(context, balancer);
 }
 
 std::vector<reach::AddressRange> balancerSources(const Context& context) {

@@ -32,6 +32,10 @@ std::vector<PlacedServer> placedServers(const Context& context);
 /// The host of the site that has that name, with or without a domain; "" for none.
 std::string hostNamed(const Context& context, const std::string& name);
 
+/// The addresses of one load balancer, as far as they are known. Those of the declared entries count where it
+/// is the only one.
+std::vector<reach::AddressRange> addressesOf(const Context& context, const std::string& balancer);
+
 /// Addresses from which load balancers connect to their servers.
 std::vector<reach::AddressRange> balancerSources(const Context& context);
 

@@ -97,16 +97,23 @@ std::vector<std::string> closedBy(const std::vector<Flow>& flows, const evidence
     std::set<std::string> closed;
     for (const auto& listener : host.listeners) {
         const bool named = std::any_of(flows.begin(), flows.end(), [&](const auto& flow) {
-            return listener.protocol == "tcp" && flow.port == listener.port;
+            return listener.isTcp() && flow.port == listener.port;
         });
         if (named || isLocal(listener)) {
             continue;
         }
         const auto service = listener.service();
-        const auto port = listener.protocol + "/" + std::to_string(listener.port);
+        const auto port = evidence::transportName(listener.protocol) + ("/" + std::to_string(listener.port));
         closed.insert(service == port ? port : port + " (" + service + ")");
     }
     return {closed.begin(), closed.end()};
+}
+
+std::vector<Family> familiesOf(const evidence::Host& host) {
+    std::vector<Family> out;
+    std::copy_if(std::begin(kFamilies), std::end(kFamilies), std::back_inserter(out),
+                 [&](const auto family) { return host.hasFamily(family); });
+    return out;
 }
 
 /// The destinations that a host needs.
@@ -180,11 +187,16 @@ class Outbound {
         if (collectors().empty() && !reported) {
             missing_.push_back("the address of the collector, to which its agent connects");
         }
-        const bool entered = context_.network.balancers.size() == 1 && !balancerSources(context_).empty();
+        // Where the host's connections are reported, the reading of statistics is among them.
         for (const auto& [instance, balancer] : context_.network.balancers) {
-            if (instance != host_.name && balancer.seen_by.contains(host_.name) && !entered &&
-                callersOf(context_, instance).empty()) {
-                missing_.push_back("the address of " + instance + ", whose statistics its agent reads");
+            const bool remote = instance != host_.name && balancer.seen_by.contains(host_.name) &&
+                                !balancer.socket_hosts.contains(host_.name);
+            for (const auto family :
+                 remote&& destinations.empty() ? familiesOf(host_) : std::vector<Family>{}) {
+                if (ofFamily(addressesOf(context_, instance), family).empty()) {
+                    missing_.push_back(std::string("the ") + familyText(family) + " address of " + instance +
+                                       ", whose statistics its agent reads");
+                }
             }
         }
     }

@@ -14,15 +14,15 @@ void judgeStatistics(const Context& context, const evidence::Host& host, Judgeme
     service.title = "HAProxy's statistics on " + host.name + " are open to anybody";
     service.ports = statisticsPorts(host);
     service.listeners = listenersOf(host, [&](const evidence::Listener& listener) {
-        return listener.service() == "haproxy" &&
+        return listener.program() == evidence::Program::haproxy &&
                (listener.port == kStatistics || service.ports.contains(listener.port));
     });
     service.allowed = declaredFor(context.site, {"haproxy-stats", "tcp/" + std::to_string(kStatistics)});
     const auto hosts = evidence::siteHosts(context.network);
     service.allowed.insert(service.allowed.end(), hosts.begin(), hosts.end());
     service.by_greeting = {
-        {"haproxy_stats_admin", {Severity::critical}},
-        {"http_401",
+        {evidence::Greeting::haproxy_stats_admin, {Severity::critical}},
+        {evidence::Greeting::http_401,
          {Severity::medium, "Anybody may try passwords on HAProxy's statistics on " + host.name}}};
     service.remedy = [&] {
         const auto advice =
@@ -87,7 +87,8 @@ void judgeBypass(const Context& context, const evidence::Host& host, Judgement& 
         const auto name = listener.service();
         return name != "app" && (ports.contains(listener.port) || name == "nginx" || name == "apache");
     });
-    judge("app", [](const evidence::Listener& listener) { return listener.service() == "app"; });
+    judge("app",
+          [](const evidence::Listener& listener) { return listener.program() == evidence::Program::app; });
 }
 
 void judgeSsh(const Context& context, const evidence::Host& host, Judgement& out) {
@@ -100,16 +101,21 @@ void judgeSsh(const Context& context, const evidence::Host& host, Judgement& out
     if (passwords) {
         service.title += ", and takes passwords";
     }
-    service.listeners =
-        listenersOf(host, [](const evidence::Listener& listener) { return listener.service() == "ssh"; });
-    service.allowed = declaredFor(context.site, {"ssh", "tcp/22"});
+    service.listeners = listenersOf(host, [](const evidence::Listener& listener) {
+        return listener.program() == evidence::Program::ssh;
+    });
+    std::vector<std::string> names{"ssh", "tcp/22"};
+    for (const auto* listener : service.listeners) {
+        names.push_back("tcp/" + std::to_string(listener->port));
+    }
+    service.allowed = declaredFor(context.site, names);
     service.from_anywhere = service.allowed.empty();
     if (!host.ssh_takes_passwords) {
         service.not_assessed = {
             "whether it takes passwords: look at `sshd -T | grep -i passwordauthentication`"};
     }
     service.remedy = [&, passwords] {
-        const bool declared = !declaredFor(context.site, {"ssh", "tcp/22"}).empty();
+        const bool declared = !service.allowed.empty();
         const std::string keys = passwords ? "Once everybody has a key: `PasswordAuthentication no` and "
                                              "`KbdInteractiveAuthentication no` "
                                              "in /etc/ssh/sshd_config, then `systemctl reload ssh`.\n"

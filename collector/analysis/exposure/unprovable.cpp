@@ -18,11 +18,11 @@ bool addAttempts(const evidence::Host& host, std::vector<Evidence>& evidence) {
     bool critical = false;
     std::map<std::pair<std::string, std::string>, std::map<std::string, std::set<int>>> by_source;
     for (const auto& attempt : host.attempts) {
-        const bool counts = attempt.result != "silent" || attempt.control_ok;
+        const bool counts = attempt.result != evidence::ConnectResult::silent || attempt.control_ok;
         by_source[{attempt.from, attempt.source + (attempt.second ? " (a second address)" : "")}]
-                 [counts ? attempt.result : "silent without a control"]
+                 [counts ? evidence::connectResultName(attempt.result) : "silent without a control"]
                      .insert(attempt.port);
-        critical = critical || (attempt.result == "open" && isCritical(attempt.port));
+        critical = critical || (attempt.result == evidence::ConnectResult::open && isCritical(attempt.port));
     }
     for (const auto& [from, results] : by_source) {
         std::vector<std::string> words;

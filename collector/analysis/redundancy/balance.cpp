@@ -10,7 +10,7 @@ namespace {
 using topology::Pool;
 
 constexpr double kEnoughRequests = 200;
-/// Beyond chance (four standard deviations, as if each request were drawn) and beyond what matters.
+/// A deviation counts beyond chance (four standard deviations of independent draws) and beyond 5 %.
 constexpr double kDeviations = 4;
 constexpr double kMatters = 0.05;
 
@@ -21,20 +21,21 @@ struct Share {
     double expected = 0;
 };
 
-/// What each server in use was given; nothing where that shows nothing about the spreading.
+/// The requests of each server in use; nothing if they do not show how requests are spread.
 std::optional<std::vector<Share>> sharesOf(const Pool& pool) {
     std::vector<Share> out;
     double weights = 0;
     double given = 0;
     for (const auto& member : pool.members) {
-        // A drain, an outage or a slow start within the window explains any share.
-        if (!member.detail.steady || !member.detail.given || !member.detail.weight || member.state.empty()) {
+        // A drain, an outage or a slow start within the window can cause any share.
+        if (!member.server.steady || !member.server.given || !member.server.weight ||
+            member.server.state == evidence::ServerState::unknown) {
             return std::nullopt;
         }
-        if (member.state == "UP" && member.role != "backup" && *member.detail.weight > 0) {
-            out.push_back({member.host, member.server, *member.detail.given, *member.detail.weight});
-            weights += *member.detail.weight;
-            given += *member.detail.given;
+        if (member.isUp() && !member.isBackup() && *member.server.weight > 0) {
+            out.push_back({member.host, member.server.server, *member.server.given, *member.server.weight});
+            weights += *member.server.weight;
+            given += *member.server.given;
         }
     }
     if (out.size() < 2 || given < kEnoughRequests) {
@@ -55,7 +56,7 @@ std::string percent(double share) {
     return std::to_string(std::lround(share * 100)) + " %";
 }
 
-/// Whether the web servers' own counts say the same; nothing where they are not known.
+/// Whether the web servers' own counts agree; nothing if they are unknown.
 std::optional<bool> webServersAgree(const Context& context, const std::vector<Share>& shares,
                                     std::vector<Evidence>& evidence) {
     double total = 0;
@@ -84,7 +85,7 @@ std::optional<bool> webServersAgree(const Context& context, const std::vector<Sh
 void judgeBalance(const Context& context, Judgement& out) {
     for (const auto& pool : context.moment->model.pools) {
         const FindingKey key{"R13", pool.host + "/" + pool.proxy};
-        if (pool.algorithm != "roundrobin" && pool.algorithm != "static-rr") {
+        if (!pool.sharesByWeight()) {
             if (!pool.algorithm.empty()) {
                 out.judged.insert(key);  // it is not meant to be even
             }

@@ -12,7 +12,7 @@ namespace {
 using evidence::Inventory;
 
 constexpr std::size_t kMostDifferences = 8;
-/// What only load balancers need alike: of them R9 speaks.
+/// The set that only load balancers need alike: R9 compares it.
 constexpr const char* kOfBalancers = "haproxy";
 
 using Entries = std::map<std::string, std::string>;  ///< name -> digest or version
@@ -39,8 +39,9 @@ const Inventory* inventoryOf(const Context& context, const std::string& host, co
     if (found == all.end()) {
         return nullptr;
     }
-    const auto one = found->second.find(set);
-    return one == found->second.end() || one->second.digest.empty() ? nullptr : &one->second;
+    const auto inventory = found->second.find(set);
+    return inventory == found->second.end() || inventory->second.digest.empty() ? nullptr
+                                                                                : &inventory->second;
 }
 
 bool isVersion(const std::string& set) {
@@ -48,8 +49,8 @@ bool isVersion(const std::string& set) {
 }
 
 /// "/srv/app/site.py differs", "nginx is 1.22 on web-01 and 1.24 on web-02"
-std::vector<std::string> wordsOf(const std::string& set, const std::string& one, const Entries& ones,
-                                 const std::string& other, const Entries& others) {
+std::vector<std::string> wordsOf(const std::string& set, const std::string& left, const Entries& left_entries,
+                                 const std::string& right, const Entries& right_entries) {
     std::vector<std::string> out;
     const auto say = [&](const std::string& name, std::initializer_list<std::string_view> rest) {
         out.push_back(name);
@@ -57,19 +58,19 @@ std::vector<std::string> wordsOf(const std::string& set, const std::string& one,
             out.back().append(part);
         }
     };
-    for (const auto& [name, value] : ones) {
-        const auto found = others.find(name);
-        if (found == others.end()) {
-            say(name, {" is on ", one, " only"});
+    for (const auto& [name, value] : left_entries) {
+        const auto found = right_entries.find(name);
+        if (found == right_entries.end()) {
+            say(name, {" is on ", left, " only"});
         } else if (found->second != value && isVersion(set)) {
-            say(name, {" is ", value, " on ", one, " and ", found->second, " on ", other});
+            say(name, {" is ", value, " on ", left, " and ", found->second, " on ", right});
         } else if (found->second != value) {
             say(name, {" differs"});
         }
     }
-    for (const auto& [name, value] : others) {
-        if (!ones.contains(name)) {
-            say(name, {" is on ", other, " only"});
+    for (const auto& [name, value] : right_entries) {
+        if (!left_entries.contains(name)) {
+            say(name, {" is on ", right, " only"});
         }
     }
     return out;
@@ -114,7 +115,7 @@ void judgeHosts(const Context& context, const std::vector<std::string>& hosts, J
             if (const auto text = differencesOf(context, set, hosts.front(), hosts[i], kMostDifferences)) {
                 finding.evidence.push_back({"inventory of " + joined({hosts.front(), hosts[i]}), *text});
             } else {
-                // Not for longer than a deployment takes, or not known for that long.
+                // The difference is younger than a deployment takes, or not known for that long.
                 covered = covered && first->covered && other->covered;
             }
         }
@@ -141,26 +142,27 @@ void judgeHosts(const Context& context, const std::vector<std::string>& hosts, J
 }  // namespace
 
 std::optional<std::string> differencesOf(const Context& context, const std::string& set,
-                                         const std::string& one, const std::string& other, std::size_t most) {
-    const auto* first = inventoryOf(context, one, set);
-    const auto* second = inventoryOf(context, other, set);
+                                         const std::string& left, const std::string& right,
+                                         std::size_t most) {
+    const auto* first = inventoryOf(context, left, set);
+    const auto* second = inventoryOf(context, right, set);
     if (first == nullptr || second == nullptr || first->digest == second->digest || !first->covered ||
         !second->covered) {
         return std::nullopt;
     }
-    // What one of them had within the time of a deployment the other may be about to get.
+    // A deployment may be under way: one host had lately what the other has.
     const bool met = std::any_of(first->recent.begin(), first->recent.end(),
                                  [&](const auto& digest) { return second->recent.contains(digest); });
     if (met) {
         return std::nullopt;
     }
-    const auto ones = entriesOf(context, first->digest);
-    const auto others = entriesOf(context, second->digest);
+    const auto left_entries = entriesOf(context, first->digest);
+    const auto right_entries = entriesOf(context, second->digest);
     std::string text = set + ": ";
-    if (!ones || !others) {
+    if (!left_entries || !right_entries) {
         return text + "not the same; what differs is not at hand";
     }
-    auto words = wordsOf(set, one, *ones, other, *others);
+    auto words = wordsOf(set, left, *left_entries, right, *right_entries);
     const auto all = words.size();
     words.resize(std::min(all, most));
     text += joined(words);

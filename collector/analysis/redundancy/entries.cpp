@@ -6,12 +6,12 @@ namespace lapwing::analysis::redundancy {
 
 namespace {
 
-/// While an address moves, one host may still tell that it has it and the other already, or neither.
+/// While an address moves, both hosts or neither may report it.
 constexpr std::int64_t kMovingMs = 30'000;
 
 /// An address that one host should hold at any time.
 struct Held {
-    std::set<std::string> may_hold;  ///< hosts whose keepalived moves it; of others the address is fixed
+    std::set<std::string> may_hold;  ///< hosts whose keepalived moves it; empty for a fixed address
     std::set<std::string> holders;
 };
 
@@ -27,8 +27,8 @@ std::map<reach::Address, Held> addressesOf(const Context& context) {
         out[address].may_hold = moment.services.moversOf(address);
     }
     for (const auto& [name, host] : context.network.hosts) {
-        for (const auto& one : host.addresses) {
-            if (const auto found = out.find(one.address); found != out.end()) {
+        for (const auto& each : host.addresses) {
+            if (const auto found = out.find(each.address); found != out.end()) {
                 found->second.holders.insert(name);
             }
         }
@@ -75,7 +75,7 @@ void judgeNone(const Context& context, const reach::Address& address, const Held
     const auto& last = context.moment->services.last_held;
     const auto found = last.find(address);
     const bool moving = found != last.end() && context.network.now - found->second < kMovingMs;
-    // A host that nobody hears may hold it.
+    // A silent host may hold it.
     const bool all_heard = std::all_of(held.may_hold.begin(), held.may_hold.end(), [&](const auto& name) {
         const auto host = context.network.hosts.find(name);
         return host != context.network.hosts.end() && host->second.agent_present &&

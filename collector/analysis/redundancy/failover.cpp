@@ -22,7 +22,8 @@ void judgeFailover(const Context& context, Judgement& out) {
         const bool of_databases =
             movers.size() == 2 && std::all_of(movers.begin(), movers.end(), [&](const auto& host) {
                 return moment.model.databases.contains(host) &&
-                       !moment.model.components.contains("haproxy@" + host);
+                       !moment.model.components.contains(
+                           topology::idOf(topology::ComponentKind::haproxy, host));
             });
         if (!of_databases || !context.site.witness.empty()) {
             conclude(out, key, std::nullopt);

@@ -6,8 +6,10 @@ namespace lapwing::analysis::redundancy {
 
 namespace {
 
+using topology::ComponentKind;
 using topology::Entry;
 using topology::Pool;
+using topology::ServiceKind;
 using topology::Standby;
 
 Evidence statistics(const Context& context, const std::vector<const Pool*>& pools, bool alone) {
@@ -15,7 +17,9 @@ Evidence statistics(const Context& context, const std::vector<const Pool*>& pool
     std::set<std::string> machines;
     for (const auto* pool : pools) {
         for (const auto& member : pool->members) {
-            states[pool->proxy + "/" + member.server] = member.state.empty() ? "state unknown" : member.state;
+            states[pool->proxy + "/" + member.server.server] =
+                member.server.state == evidence::ServerState::unknown ? "state unknown"
+                                                                      : member.server.state_text;
             machines.insert(member.machine);
         }
     }
@@ -35,11 +39,7 @@ Evidence statistics(const Context& context, const std::vector<const Pool*>& pool
                 (readers.empty() ? "the collector" : joined({readers.begin(), readers.end()}))};
 }
 
-bool isBalancerProcess(const std::string& process) {
-    return process == "haproxy" || process == "envoy" || process == "traefik" || process == "pen";
-}
-
-/// What the other hosts' agents show; false if one of them runs a load balancer as well.
+/// Evidence from the other hosts' listeners; false if another host runs a load balancer, too.
 bool othersHaveNone(const evidence::Network& network, const std::string& host,
                     std::vector<Evidence>& evidence) {
     std::vector<std::string> without;
@@ -48,8 +48,9 @@ bool othersHaveNone(const evidence::Network& network, const std::string& host,
         if (name == host || !other.agent_present || !other.listeners_known) {
             continue;
         }
-        const auto found = std::find_if(other.listeners.begin(), other.listeners.end(),
-                                        [](const auto& one) { return isBalancerProcess(one.process); });
+        const auto found =
+            std::find_if(other.listeners.begin(), other.listeners.end(),
+                         [](const auto& listener) { return evidence::isLoadBalancer(listener.process); });
         if (found == other.listeners.end()) {
             without.push_back(name);
         } else {
@@ -64,7 +65,7 @@ bool othersHaveNone(const evidence::Network& network, const std::string& host,
     return none && !without.empty();
 }
 
-/// What the declared entry shows; false if it does not point to this host alone.
+/// Evidence from the declared entry; false unless only this host can hold its address.
 bool entryIsFixed(const Context& context, const Entry& entry, std::vector<Evidence>& evidence) {
     if (!entry.address) {
         return false;
@@ -119,12 +120,12 @@ std::vector<const Pool*> poolsOf(const Context& context, const std::string& host
 }
 
 void judgeSingle(const Context& context, const Entry& entry, Judgement& out) {
-    const auto* service = context.moment->model.service("read");
+    const auto* service = context.moment->model.service(ServiceKind::read);
     const auto pools = poolsOf(context, entry.active);
     if (service == nullptr || pools.empty()) {
         return;
     }
-    const FindingKey key{"R1", "haproxy@" + entry.active};
+    const FindingKey key{"R1", topology::idOf(ComponentKind::haproxy, entry.active)};
     const auto machine = context.moment->model.machineOf(entry.active);
     const auto all = service->design.singles(false);
     if (!all.contains(key.second) && !all.contains(machine)) {
@@ -139,7 +140,7 @@ void judgeSingle(const Context& context, const Entry& entry, Judgement& out) {
     if (certain.contains(key.second) || certain.contains(machine)) {
         finding.severity = Severity::critical;
         const bool stay = std::all_of(entry.standbys.begin(), entry.standbys.end(),
-                                      [](const auto& one) { return one.takes_over == Truth::no; });
+                                      [](const auto& each) { return each.takes_over == Truth::no; });
         const bool certainly = entry.standbys.empty() ? fixed && none : stay;
         finding.confidence = certainly ? Confidence::confirmed : Confidence::suspected;
         finding.title = "The load balancer on " + entry.active +
@@ -155,7 +156,8 @@ void judgeSingle(const Context& context, const Entry& entry, Judgement& out) {
     for (const auto& standby : entry.one_of_several ? std::vector<Standby>{} : entry.standbys) {
         finding.evidence.push_back(
             {"haproxy statistics of " + standby.host, "there is another load balancer"});
-        finding.evidence.insert(finding.evidence.end(), standby.obstacles.begin(), standby.obstacles.end());
+        const auto obstacles = standby.obstacleEvidence();
+        finding.evidence.insert(finding.evidence.end(), obstacles.begin(), obstacles.end());
     }
     if (!entry.address) {
         finding.not_assessed.emplace_back(
@@ -176,10 +178,11 @@ void judgeLoadBalancers(const Context& context, Judgement& out) {
         }
         judgeSingle(context, entry, out);
         for (const auto& standby : entry.standbys) {
-            // What stands by is no single point, whatever it was before.
-            const auto* service = context.moment->model.service("read");
-            if (service != nullptr && !service->design.singles(false).contains("haproxy@" + standby.host)) {
-                out.judged.insert({"R1", "haproxy@" + standby.host});
+            // A standby is no single point, though it may have been one before.
+            const auto* service = context.moment->model.service(ServiceKind::read);
+            if (service != nullptr && !service->design.singles(false).contains(
+                                          topology::idOf(ComponentKind::haproxy, standby.host))) {
+                out.judged.insert({"R1", topology::idOf(ComponentKind::haproxy, standby.host)});
             }
         }
     }

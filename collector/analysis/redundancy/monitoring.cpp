@@ -5,12 +5,12 @@
 namespace lapwing::analysis::redundancy {
 
 void judgeMonitoring(const Context& context, Judgement& out) {
-    const auto* service = context.moment->model.service("monitoring");
+    const auto* service = context.moment->model.service(topology::ServiceKind::monitoring);
     if (service == nullptr) {
         return;
     }
     const auto& host = context.moment->setup.collector_host;
-    const FindingKey key{"R11", "collector@" + host};
+    const FindingKey key{"R11", topology::idOf(topology::ComponentKind::collector, host)};
     if (context.moment->setup.watchdog) {
         out.judged.insert(key);
         return;

@@ -6,10 +6,14 @@ namespace lapwing::analysis::redundancy {
 
 namespace {
 
+using evidence::HealthCheck;
+using topology::ComponentKind;
+using topology::EdgeKind;
 using topology::Member;
 using topology::Pool;
+using topology::ServiceKind;
 
-/// Fewer requests than that within the window of counting show nothing about shares.
+/// Fewer requests within the window say nothing about shares.
 constexpr double kEnoughRequests = 200;
 constexpr double kNearNothing = 0.01;
 
@@ -18,7 +22,7 @@ std::string subjectOf(const Pool& pool) {
 }
 
 std::string nameOf(const Pool& pool, const Member& member) {
-    return pool.proxy + "/" + member.server;
+    return pool.proxy + "/" + member.server.server;
 }
 
 std::string sourceOf(const Pool& pool) {
@@ -26,35 +30,37 @@ std::string sourceOf(const Pool& pool) {
 }
 
 bool isKnown(const Pool& pool) {
-    return !pool.members.empty() && std::all_of(pool.members.begin(), pool.members.end(),
-                                                [](const auto& member) { return !member.state.empty(); });
+    return !pool.members.empty() &&
+           std::all_of(pool.members.begin(), pool.members.end(), [](const auto& member) {
+               return member.server.state != evidence::ServerState::unknown;
+           });
 }
 
-/// What of the load it was given, where that was enough to tell.
+/// Its share of the requests; nothing if there were too few.
 std::optional<double> observedShare(const Pool& pool, const Member& member) {
     double total = 0;
-    for (const auto& one : pool.members) {
-        if (!one.detail.given || !one.detail.steady) {
+    for (const auto& each : pool.members) {
+        if (!each.server.given || !each.server.steady) {
             return std::nullopt;
         }
-        total += *one.detail.given;
+        total += *each.server.given;
     }
-    return total < kEnoughRequests ? std::nullopt : std::optional(*member.detail.given / total);
+    return total < kEnoughRequests ? std::nullopt : std::optional(*member.server.given / total);
 }
 
-/// Why it takes no requests, or "".
+/// Why the server takes no requests; "" if it does.
 std::string outOfUse(const Pool& pool, const Member& member) {
-    if (member.state != "UP") {
-        return "is " + member.state;
+    if (!member.isUp()) {
+        return "is " + member.server.state_text;
     }
-    if (member.detail.weight == 0.0) {
+    if (member.server.weight == 0.0) {
         return "has weight 0";
     }
-    if (member.role == "backup") {
+    if (member.isBackup()) {
         return "is a backup: it is used only when the others are down";
     }
     if (const auto share = observedShare(pool, member);
-        share && *share < kNearNothing && (pool.algorithm == "roundrobin" || pool.algorithm == "static-rr")) {
+        share && *share < kNearNothing && pool.sharesByWeight()) {
         return "got next to none of the requests of the last ten minutes, although it is UP";
     }
     return "";
@@ -72,9 +78,9 @@ void judgeSpare(const Context& context, const Pool& pool, Judgement& out) {
     int total = 0;
     std::vector<std::string> words;
     for (const auto& member : pool.members) {
-        const bool runs = member.state == "UP" && member.detail.weight != 0.0 && member.role != "backup";
-        words.push_back(nameOf(pool, member) + " (" + member.state +
-                        (member.role == "backup" ? ", backup" : "") + ")");
+        const bool runs = member.isUp() && member.server.weight != 0.0 && !member.isBackup();
+        words.push_back(nameOf(pool, member) + " (" + member.server.state_text +
+                        (member.isBackup() ? ", backup" : "") + ")");
         if (runs) {
             ++running[member.machine];
             ++total;
@@ -100,7 +106,7 @@ void judgeSpare(const Context& context, const Pool& pool, Judgement& out) {
                              " requests, the largest host has " + std::to_string(largest) + " of them, and " +
                              std::to_string(needed) + (needed == 1 ? " is" : " are") + " needed"}};
     finding.remedy = "Bring back what is not UP, or add a server on a further host.\n" +
-                     simulated(context, {{"web", "a further host"}});
+                     simulated(context, {{ComponentKind::web, "a further host"}});
     finding.not_assessed = {
         "whether the servers that are left carry the whole load: declare site.servers_needed"};
     conclude(out, {"R2", subjectOf(pool)}, std::move(finding));
@@ -109,7 +115,7 @@ void judgeSpare(const Context& context, const Pool& pool, Judgement& out) {
 /// Applications without which a web server cannot answer.
 std::set<std::string> neededBy(const topology::Model& model, const Member& member) {
     std::set<std::string> out;
-    const auto needed = model.apps_of_web.find("web@" + member.host);
+    const auto needed = model.apps_of_web.find(topology::idOf(ComponentKind::web, member.host));
     if (needed != model.apps_of_web.end()) {
         for (const auto& alternatives : needed->second) {
             if (alternatives.size() == 1) {
@@ -138,9 +144,9 @@ std::vector<Evidence> sharedApplications(const topology::Model& model, const Poo
     }
     for (const auto& link : model.edges) {
         const bool from_pool = std::any_of(pool.members.begin(), pool.members.end(), [&](const auto& member) {
-            return link.from == "web@" + member.host;
+            return link.from == topology::idOf(ComponentKind::web, member.host);
         });
-        if (from_pool && link.kind == "proxies" && shared->contains(link.to)) {
+        if (from_pool && link.kind == EdgeKind::proxies && shared->contains(link.to)) {
             out.push_back({link.sources.front().source, link.from + " answers with the help of " + link.to +
                                                             " alone (" + link.sources.front().text + ")"});
         }
@@ -152,7 +158,7 @@ std::vector<Evidence> sharedApplications(const topology::Model& model, const Poo
 void judgeShared(const Context& context, const Pool& pool, Judgement& out) {
     std::map<std::string, std::vector<const Member*>> by_machine;
     for (const auto& member : pool.members) {
-        if (member.role != "backup") {
+        if (!member.isBackup()) {
             by_machine[member.machine].push_back(&member);
         }
     }
@@ -164,7 +170,7 @@ void judgeShared(const Context& context, const Pool& pool, Judgement& out) {
         std::vector<std::string> words;
         bool seen = false;
         for (const auto* member : members) {
-            words.push_back(nameOf(pool, *member) + " (" + member->address + ")");
+            words.push_back(nameOf(pool, *member) + " (" + member->server.address + ")");
             seen = seen || context.network.hosts.contains(member->host);
             if (member->host != machine) {
                 finding.evidence.push_back(
@@ -202,22 +208,23 @@ void judgeShared(const Context& context, const Pool& pool, Judgement& out) {
              : std::string(
                    "Run the application on each of the machines, and let each Nginx pass requests to its "
                    "own, the other as `backup` in one `upstream`.\n")) +
-        simulated(context, {{"web", "a further host"}});
+        simulated(context, {{ComponentKind::web, "a further host"}});
     finding.not_assessed = {
         "machines that share a hypervisor, a rack or a power supply: declare site.groups"};
     conclude(out, {"R3", subjectOf(pool)}, std::move(finding));
 }
 
-/// What two failures stop by design, and one alone now.
+/// Components that stop reading alone now, though by design only together with another.
 std::vector<Evidence> degraded(const Context& context, const Pool& pool) {
     std::vector<Evidence> out;
-    const auto* service = context.moment->model.service("read");
+    const auto* service = context.moment->model.service(ServiceKind::read);
     if (service == nullptr) {
         return out;
     }
     std::set<std::string> own;
     for (const auto& member : pool.members) {
-        own.insert({"web@" + member.host, "app@" + member.host, member.machine});
+        own.insert({topology::idOf(ComponentKind::web, member.host),
+                    topology::idOf(ComponentKind::app, member.host), member.machine});
     }
     const auto before = service->design.singles(false);
     std::vector<std::string> fresh;
@@ -257,8 +264,8 @@ void judgeDegraded(const Context& context, const Pool& pool, Judgement& out) {
     }
     finding.evidence.insert(finding.evidence.end(), pairs.begin(), pairs.end());
     for (const auto& member : pool.members) {
-        for (const auto* kind : {"web", "app"}) {
-            const auto found = context.moment->model.components.find(std::string(kind) + "@" + member.host);
+        for (const auto kind : {ComponentKind::web, ComponentKind::app}) {
+            const auto found = context.moment->model.components.find(topology::idOf(kind, member.host));
             if (found != context.moment->model.components.end() && found->second.works == Truth::no) {
                 finding.evidence.push_back(
                     {found->second.seen.front().source, found->first + " does not work"});
@@ -283,17 +290,18 @@ void judgeChecks(const Context& context, const Pool& pool, Judgement& out) {
     Finding finding;
     bool unknown = false;
     for (const auto& member : pool.members) {
-        const auto& check = member.detail.check;
-        unknown = unknown || check.empty();
-        if (check == "none") {
+        const auto check = member.server.check;
+        unknown = unknown || check == HealthCheck::unknown;
+        if (check == HealthCheck::none) {
             finding.evidence.push_back({sourceOf(pool), nameOf(pool, member) + " is not checked"});
-        } else if (check == "L4" || check == "L6") {
-            finding.evidence.push_back(
-                {sourceOf(pool),
-                 nameOf(pool, member) + " counts as UP if it takes a connection (" + check + ")"});
+        } else if (check == HealthCheck::l4 || check == HealthCheck::l6) {
+            finding.evidence.push_back({sourceOf(pool), nameOf(pool, member) +
+                                                            " counts as UP if it takes a connection (" +
+                                                            healthCheckName(check) + ")"});
         }
-        const auto app = context.moment->model.components.find("app@" + member.host);
-        if (member.state == "UP" && app != context.moment->model.components.end() &&
+        const auto app =
+            context.moment->model.components.find(topology::idOf(ComponentKind::app, member.host));
+        if (member.isUp() && app != context.moment->model.components.end() &&
             app->second.works == Truth::no) {
             finding.evidence.push_back({"application probe of " + member.host,
                                         "a request to the application fails, while HAProxy says that " +
@@ -319,21 +327,21 @@ void judgeChecks(const Context& context, const Pool& pool, Judgement& out) {
     conclude(out, {"R5", subjectOf(pool)}, std::move(finding));
 }
 
-/// A backend that is no longer configured takes its findings with it.
+/// Ends the findings of backends that are no longer configured.
 void noteVanished(const Context& context, Judgement& out) {
     std::set<std::string> read;  // the load balancers whose backends are all known now
-    std::set<std::string> there;
+    std::set<std::string> configured;
     for (const auto& pool : context.moment->model.pools) {
-        there.insert(subjectOf(pool));
-        const auto balancer = context.moment->services.balancers.find(pool.balancer);
-        if (balancer != context.moment->services.balancers.end() && balancer->second == Truth::yes) {
+        configured.insert(subjectOf(pool));
+        const auto balancer = context.network.balancers.find(pool.balancer);
+        if (balancer != context.network.balancers.end() && balancer->second.works == Truth::yes) {
             read.insert(pool.host);
         }
     }
-    out.vanished.emplace_back([read, there](const FindingKey& key) {
+    out.vanished.emplace_back([read, configured](const FindingKey& key) {
         static const std::set<std::string> ids{"R2", "R3", "R4", "R5", "R13"};
         return ids.contains(key.first) && read.contains(key.second.substr(0, key.second.find('/'))) &&
-               !there.contains(key.second);
+               !configured.contains(key.second);
     });
 }
 

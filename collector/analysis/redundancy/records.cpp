@@ -17,7 +17,7 @@ void judgeRecords(const Context& context, Judgement& out) {
         }
         const auto on = entry.active.empty() ? entry.direct : entry.active;
         if (on.empty()) {
-            // Somebody else's load balancer, perhaps, whose address does move.
+            // It may be a provider's load balancer, whose address does move.
             continue;
         }
         const auto address = entry.address->toString();

@@ -11,10 +11,10 @@ using replication::State;
 using replication::Verdict;
 
 std::string subjectOf(const Verdict& verdict) {
-    return "mysql@" + verdict.replica;
+    return topology::idOf(topology::ComponentKind::mysql, verdict.replica);
 }
 
-/// What is said of a server whose channels are several stands once.
+/// The verdicts on all channels of one server: they make one finding.
 std::vector<const Verdict*> ofOneReplica(const std::vector<Verdict>& all, const std::string& replica) {
     std::vector<const Verdict*> out;
     for (const auto& verdict : all) {
@@ -26,11 +26,11 @@ std::vector<const Verdict*> ofOneReplica(const std::vector<Verdict>& all, const 
 }
 
 void judgeFailover(const std::string& replica, const std::vector<const Verdict*>& channels, Judgement& out) {
-    const bool silent = std::any_of(channels.begin(), channels.end(), [](const auto* one) {
-        return one->state == State::unknown && one->obstacles.empty();
+    const bool silent = std::any_of(channels.begin(), channels.end(), [](const auto* each) {
+        return each->state == State::unknown && each->obstacles.empty();
     });
     if (silent) {
-        return;  // what is not known clears nothing
+        return;  // missing data clears no finding
     }
     Finding finding;
     finding.id = "R6";
@@ -122,9 +122,9 @@ void judgeReplicas(const Context& context, Judgement& out) {
         }
         const auto channels = ofOneReplica(*context.replicas, verdict.replica);
         judgeFailover(verdict.replica, channels, out);
-        // Whether it may be written to is asked of each channel; one primary alone is enough to object.
-        const auto objects = std::find_if(channels.begin(), channels.end(), [](const auto* one) {
-            return !one->multi_primary && one->cause != Cause::not_configured;
+        // One channel whose primary forbids writes is enough for the finding.
+        const auto objects = std::find_if(channels.begin(), channels.end(), [](const auto* each) {
+            return !each->multi_primary && each->cause != Cause::not_configured;
         });
         judgeWritable(verdict.replica, objects == channels.end() ? verdict : **objects, out);
     }

@@ -4,8 +4,9 @@ namespace lapwing::analysis::redundancy {
 
 std::string singlePointsText(const topology::Model& model) {
     std::string out;
-    for (const auto& [name, word] : {std::pair("read", "reading"), std::pair("write", "writing")}) {
-        const auto* service = model.service(name);
+    for (const auto& [kind, word] : {std::pair(topology::ServiceKind::read, "reading"),
+                                     std::pair(topology::ServiceKind::write, "writing")}) {
+        const auto* service = model.service(kind);
         if (service == nullptr) {
             continue;
         }
@@ -18,7 +19,9 @@ std::string singlePointsText(const topology::Model& model) {
 
 std::string simulatedBalancer(const Context& context) {
     return "Simulated with a second load balancer that takes over, remaining single points: " +
-           singlePointsText(context.moment->suppose({{"haproxy", "a second load balancer"}})) + ".";
+           singlePointsText(
+               context.moment->suppose({{topology::ComponentKind::haproxy, "a second load balancer"}})) +
+           ".";
 }
 
 }  // namespace lapwing::analysis::redundancy

@@ -7,11 +7,12 @@ namespace lapwing::analysis::redundancy {
 namespace {
 
 using topology::Entry;
+using topology::ObstacleKind;
 using topology::Standby;
 
 constexpr std::size_t kMostDifferences = 4;
 
-/// What two load balancers must have alike to answer alike.
+/// Differences of the files that two load balancers need alike.
 std::vector<Evidence> unlike(const Context& context, const Entry& entry, const Standby& standby) {
     std::vector<Evidence> out;
     for (const auto* set : {"haproxy", "certificates"}) {
@@ -24,23 +25,33 @@ std::vector<Evidence> unlike(const Context& context, const Entry& entry, const S
 
 std::string remedyFor(const Entry& entry, const Standby& standby, bool differs) {
     const auto address = entry.address ? entry.address->toString() : "the entry's address";
+    const auto port = std::to_string(entry.port);
+    const std::string permanently = ", in the file from which the rules are loaded too.\n";
     std::string out;
     for (const auto& obstacle : standby.obstacles) {
-        if (obstacle.source.starts_with("ruleset of ")) {
-            const auto host = obstacle.source.substr(sizeof("ruleset of ") - 1);
-            out += "On " + host + ", before the rule that drops: ";
-            const bool vrrp = obstacle.text.find("VRRP") != std::string::npos;
-            out += vrrp ? "`meta l4proto 112 accept` (in the chain at the input hook)"
-                        : "`tcp dport " + std::to_string(entry.port) + " accept`";
-            out += ", in the file from which the rules are loaded too.\n";
-        } else if (obstacle.source.starts_with("keepalived of ")) {
-            out += "On " + obstacle.source.substr(sizeof("keepalived of ") - 1) +
-                   ": /etc/keepalived/keepalived.conf with one vrrp_instance for " + address +
-                   ", the same virtual_router_id on both, a vrrp_script `killall -0 haproxy` in its "
-                   "track_script, and `systemctl enable --now keepalived`.\n";
-        } else if (obstacle.source.starts_with("sockets of ")) {
-            out += "On " + standby.host + ": let HAProxy bind `*:" + std::to_string(entry.port) + "`, or " +
-                   address + " with `net.ipv4.ip_nonlocal_bind = 1`.\n";
+        switch (obstacle.kind) {
+            case ObstacleKind::vrrp_blocked:
+                out += "On " + obstacle.host +
+                       ", before the rule that drops: `meta l4proto 112 accept` (in the chain at the input "
+                       "hook)" +
+                       permanently;
+                break;
+            case ObstacleKind::visitors_blocked:
+                out += "On " + obstacle.host + ", before the rule that drops: `tcp dport " + port +
+                       " accept`" + permanently;
+                break;
+            case ObstacleKind::keepalived:
+                out += "On " + obstacle.host +
+                       ": /etc/keepalived/keepalived.conf with one vrrp_instance for " + address +
+                       ", the same virtual_router_id on both, a vrrp_script `killall -0 haproxy` in its "
+                       "track_script, and `systemctl enable --now keepalived`.\n";
+                break;
+            case ObstacleKind::not_listening:
+                out += "On " + standby.host + ": let HAProxy bind `*:" + port + "`, or " + address +
+                       " with `net.ipv4.ip_nonlocal_bind = 1`.\n";
+                break;
+            case ObstacleKind::not_known:
+                break;
         }
     }
     if (differs) {
@@ -51,8 +62,8 @@ std::string remedyFor(const Entry& entry, const Standby& standby, bool differs) 
 }
 
 void judgeStandby(const Context& context, const Entry& entry, const Standby& standby, Judgement& out) {
-    const FindingKey key{"R9", "haproxy@" + standby.host};
-    auto evidence = standby.takes_over == Truth::no ? standby.obstacles : std::vector<Evidence>{};
+    const FindingKey key{"R9", topology::idOf(topology::ComponentKind::haproxy, standby.host)};
+    auto evidence = standby.takes_over == Truth::no ? standby.obstacleEvidence() : std::vector<Evidence>{};
     const auto found = context.moment->model.components.find(key.second);
     const bool down = found != context.moment->model.components.end() && found->second.works == Truth::no;
     if (down) {
@@ -61,7 +72,7 @@ void judgeStandby(const Context& context, const Entry& entry, const Standby& sta
     const auto differences = unlike(context, entry, standby);
     evidence.insert(evidence.end(), differences.begin(), differences.end());
     if (evidence.empty()) {
-        // While it is not known, what was found before may still be so.
+        // If it is unknown, an earlier finding may still hold.
         if (standby.takes_over == Truth::yes) {
             conclude(out, key, std::nullopt);
         }
@@ -88,16 +99,17 @@ void judgeStandby(const Context& context, const Entry& entry, const Standby& sta
 
 void judgeStandbys(const Context& context, Judgement& out) {
     for (const auto& entry : context.moment->model.entries) {
-        // Where the name has another address, nothing needs to move.
+        // If the name has another address, none needs to move.
         if (entry.one_of_several) {
             continue;
         }
         for (const auto& standby : entry.standbys) {
             judgeStandby(context, entry, standby, out);
         }
-        // Who took over is no standby any more.
+        // The active load balancer is no standby.
         if (!entry.active.empty() && !entry.standbys.empty()) {
-            conclude(out, {"R9", "haproxy@" + entry.active}, std::nullopt);
+            conclude(out, {"R9", topology::idOf(topology::ComponentKind::haproxy, entry.active)},
+                     std::nullopt);
         }
     }
 }

@@ -8,29 +8,30 @@ const Evidence kSupposed{"what if", "supposed"};
 
 }  // namespace
 
-/// A second load balancer as the remedy of R1 has it: the same servers, and an address that moves.
+/// A second load balancer as R1's remedy describes it: the same servers, and an address that moves.
 void Builder::addBalancer(const std::string& host) {
-    component("haproxy", host, Truth::yes, kSupposed);
+    component(ComponentKind::haproxy, host, Truth::yes, kSupposed);
     std::vector<Pool> more;
-    for (auto& one : model_.entries) {
-        if (one.active.empty()) {
-            one.active = host;
+    for (auto& each : model_.entries) {
+        if (each.active.empty()) {
+            each.active = host;
             continue;
         }
-        one.standbys.push_back({host, Truth::yes, {}, ""});
-        if (!one.id().empty()) {
-            edge(one.id(), idOf("haproxy", host), "stands_by", kSupposed);
+        each.standbys.push_back({host, Truth::yes, {}, ""});
+        if (!each.id().empty()) {
+            edge(each.id(), idOf(ComponentKind::haproxy, host), EdgeKind::stands_by, kSupposed);
         }
         if (!more.empty()) {
             continue;
         }
         for (const auto& pool : model_.pools) {
-            if (pool.host == one.active) {
+            if (pool.host == each.active) {
                 more.push_back(pool);
                 more.back().balancer = host;
                 more.back().host = host;
                 for (const auto& member : pool.members) {
-                    edge(idOf("haproxy", host), idOf("web", member.host), "balances", kSupposed);
+                    edge(idOf(ComponentKind::haproxy, host), idOf(ComponentKind::web, member.host),
+                         EdgeKind::balances, kSupposed);
                 }
             }
         }
@@ -39,37 +40,50 @@ void Builder::addBalancer(const std::string& host) {
 }
 
 void Builder::addWeb(const std::string& host) {
-    component("web", host, Truth::yes, kSupposed);
-    component("app", host, Truth::yes, kSupposed);
-    edge(idOf("web", host), idOf("app", host), "proxies", kSupposed);
-    model_.apps_of_web[idOf("web", host)] = {{idOf("app", host)}};
+    component(ComponentKind::web, host, Truth::yes, kSupposed);
+    component(ComponentKind::app, host, Truth::yes, kSupposed);
+    edge(idOf(ComponentKind::web, host), idOf(ComponentKind::app, host), EdgeKind::proxies, kSupposed);
+    model_.apps_of_web[idOf(ComponentKind::web, host)] = {{idOf(ComponentKind::app, host)}};
     for (auto& pool : model_.pools) {
-        Member member;
-        member.server = host;
-        member.host = host;
-        member.machine = model_.machineOf(host);
-        member.role = "active";
-        member.state = "UP";
-        pool.members.push_back(std::move(member));
-        edge(idOf("haproxy", pool.host), idOf("web", host), "balances", kSupposed);
+        evidence::Server server;
+        server.proxy = pool.proxy;
+        server.server = host;
+        server.state = evidence::ServerState::up;
+        server.state_text = nameOf(evidence::kServerStateNames, server.state);
+        server.role = evidence::ServerRole::active;
+        pool.members.push_back({std::move(server), host, model_.machineOf(host)});
+        edge(idOf(ComponentKind::haproxy, pool.host), idOf(ComponentKind::web, host), EdgeKind::balances,
+             kSupposed);
+    }
+}
+
+void Builder::addDatabase(const std::string& host) {
+    component(ComponentKind::mysql, host, Truth::yes, kSupposed);
+    model_.databases.insert(host);
+    for (const auto& primary : model_.primaries) {
+        model_.replicas.push_back({host, primary, Truth::yes});
+        edge(idOf(ComponentKind::mysql, host), idOf(ComponentKind::mysql, primary), EdgeKind::replicates,
+             kSupposed);
     }
 }
 
 void Builder::add() {
     for (const auto& addition : inputs_.additions) {
-        if (addition.kind == "haproxy") {
-            addBalancer(addition.host);
-        } else if (addition.kind == "web") {
-            addWeb(addition.host);
-        } else if (addition.kind == "mysql") {
-            component("mysql", addition.host, Truth::yes, kSupposed);
-            model_.databases.insert(addition.host);
-            for (const auto& primary : model_.primaries) {
-                model_.replicas.push_back({addition.host, primary, Truth::yes});
-                edge(idOf("mysql", addition.host), idOf("mysql", primary), "replicates", kSupposed);
-            }
-        } else if (addition.kind == "watchdog") {
-            component("watchdog", "outside", Truth::yes, kSupposed);
+        switch (addition.kind) {
+            case ComponentKind::haproxy:
+                addBalancer(addition.host);
+                break;
+            case ComponentKind::web:
+                addWeb(addition.host);
+                break;
+            case ComponentKind::mysql:
+                addDatabase(addition.host);
+                break;
+            case ComponentKind::watchdog:
+                component(ComponentKind::watchdog, "outside", Truth::yes, kSupposed);
+                break;
+            default:
+                break;
         }
     }
 }

@@ -9,6 +9,8 @@ namespace lapwing::analysis::topology {
 
 namespace {
 
+using evidence::ServerRole;
+
 /// As ngx_http_server_name does: the name, or "*.example.org", ".example.org" or "www.*". Not regular
 /// expressions.
 bool names(const evidence::Route& route, const std::string& host) {
@@ -28,13 +30,7 @@ bool names(const evidence::Route& route, const std::string& host) {
 
 }  // namespace
 
-bool isApplication(const std::string& process) {
-    static const std::set<std::string> known{"gunicorn", "uwsgi", "uvicorn", "puma",   "php-fpm",
-                                             "node",     "java",  "python3", "daphne", "unicorn"};
-    return known.contains(process) || process.starts_with("php-fpm");
-}
-
-/// What the site's requests meet in the configuration of the web server of a host.
+/// The routes that the site's requests take through the web server of a host.
 std::vector<evidence::Route> Builder::routesOf(const std::string& host) const {
     const auto known = inputs_.services.routes.find(host);
     if (known == inputs_.services.routes.end()) {
@@ -44,7 +40,7 @@ std::vector<evidence::Route> Builder::routesOf(const std::string& host) const {
     for (const auto& pool : model_.pools) {
         for (const auto& member : pool.members) {
             if (member.host == host) {
-                if (const auto endpoint = Endpoint::parse(member.address)) {
+                if (const auto endpoint = Endpoint::parse(member.server.address)) {
                     ports.insert(endpoint->port);
                 }
             }
@@ -66,27 +62,27 @@ std::vector<evidence::Route> Builder::routesOf(const std::string& host) const {
     }
     std::vector<evidence::Route> out;
     for (const auto& name : asked) {
-        const bool named = std::any_of(known->second.begin(), known->second.end(), [&](const auto& one) {
-            return ports.contains(one.port) && names(one, name);
+        const bool named = std::any_of(known->second.begin(), known->second.end(), [&](const auto& each) {
+            return ports.contains(each.port) && names(each, name);
         });
-        std::copy_if(known->second.begin(), known->second.end(), std::back_inserter(out),
-                     [&](const auto& one) {
-                         return ports.contains(one.port) && (named ? names(one, name) : one.default_server);
-                     });
+        std::copy_if(
+            known->second.begin(), known->second.end(), std::back_inserter(out), [&](const auto& each) {
+                return ports.contains(each.port) && (named ? names(each, name) : each.default_server);
+            });
     }
     return out;
 }
 
 std::string Builder::appOn(const std::string& host, const Evidence& source) {
-    auto id = idOf("app", host);
+    auto id = idOf(ComponentKind::app, host);
     if (!model_.components.contains(id)) {
-        component("app", host, worksOf(inputs_.services.apps, host), source);
+        component(ComponentKind::app, host, worksOf(inputs_.services.apps, host), source);
     }
     return id;
 }
 
-/// The application at "127.0.0.1:8000" or "unix:/run/app.sock", as the web server of a host sees it. One that
-/// is on none of the known hosts is on a host of the address's own name.
+/// The application at "127.0.0.1:8000" or "unix:/run/app.sock", as seen by the web server of a host. An
+/// address of no known host stands for a host of that name.
 std::string Builder::appAt(const std::string& web_host, const std::string& address, const Evidence& source) {
     if (address.starts_with("unix:")) {
         return appOn(web_host, source);
@@ -98,13 +94,13 @@ std::string Builder::appAt(const std::string& web_host, const std::string& addre
         host = parsed ? parsed->toString() : endpoint ? endpoint->host : address;
     }
     auto id = appOn(host, source);
-    const auto there = inputs_.network.hosts.find(host);
+    const auto known = inputs_.network.hosts.find(host);
     const bool listens =
-        there != inputs_.network.hosts.end() &&
-        std::any_of(there->second.listeners.begin(), there->second.listeners.end(), [&](const auto& one) {
-            return one.protocol == "tcp" && one.port == (endpoint ? endpoint->port : 0);
+        known != inputs_.network.hosts.end() &&
+        std::any_of(known->second.listeners.begin(), known->second.listeners.end(), [&](const auto& each) {
+            return each.isTcp() && each.port == (endpoint ? endpoint->port : 0);
         });
-    // Nobody asks it, but it is there to be asked.
+    // No probe asks it, but it listens.
     if (auto& app = model_.components.at(id); app.works == Truth::unknown && listens) {
         app.works = Truth::yes;
     }
@@ -113,7 +109,7 @@ std::string Builder::appAt(const std::string& web_host, const std::string& addre
 
 bool Builder::configuredApplications(const std::string& host) {
     const auto routes = routesOf(host);
-    const auto web = idOf("web", host);
+    const auto web = idOf(ComponentKind::web, host);
     std::map<std::string, std::set<std::string>> by_upstream;
     bool all = !routes.empty();
     for (const auto& route : routes) {
@@ -121,12 +117,14 @@ bool Builder::configuredApplications(const std::string& host) {
             all = all && route.upstream.empty();
             continue;
         }
-        const Evidence source{"Nginx configuration of " + host,
-                              (route.upstream == route.address ? "" : "upstream " + route.upstream + ": ") +
-                                  route.address + (route.role == "active" ? "" : ", " + route.role)};
+        const Evidence source{
+            "Nginx configuration of " + host,
+            (route.upstream == route.address ? "" : "upstream " + route.upstream + ": ") + route.address +
+                (route.role == ServerRole::active ? std::string()
+                                                  : std::string(", ") + serverRoleName(route.role))};
         const auto app = appAt(host, route.address, source);
-        auto& link = edge(web, app, "proxies", source);
-        if (route.role == "down") {
+        auto& link = edge(web, app, EdgeKind::proxies, source);
+        if (route.role == ServerRole::down) {
             link.works = link.sources.size() == 1 ? Truth::no : link.works;
         } else {
             link.works = link.works == Truth::no ? Truth::unknown : link.works;
@@ -145,30 +143,31 @@ bool Builder::configuredApplications(const std::string& host) {
     return all;
 }
 
-/// Where the configuration does not tell: the application that the web server's own host is seen to run.
+/// If the configuration names no application: the application that runs on the web server's own host.
 void Builder::seenApplications(const std::string& host) {
-    const auto web = idOf("web", host);
-    const auto there = [&](const Evidence& source) {
+    const auto web = idOf(ComponentKind::web, host);
+    const auto add = [&](const Evidence& source) {
         const auto app = appOn(host, source);
-        edge(web, app, "proxies", source);
+        edge(web, app, EdgeKind::proxies, source);
         auto& needed = model_.apps_of_web[web];
-        if (std::none_of(needed.begin(), needed.end(), [&](const auto& one) { return one.contains(app); })) {
+        if (std::none_of(needed.begin(), needed.end(),
+                         [&](const auto& each) { return each.contains(app); })) {
             needed.push_back({app});
         }
     };
     if (inputs_.services.apps.contains(host)) {
-        there({"application probe of " + host, "an application answers there"});
+        add({"application probe of " + host, "an application answers there"});
     }
     const auto known = inputs_.network.hosts.find(host);
     if (known == inputs_.network.hosts.end()) {
         return;
     }
-    const auto listener = std::find_if(known->second.listeners.begin(), known->second.listeners.end(),
-                                       [](const auto& one) { return isApplication(one.process); });
+    const auto listener =
+        std::find_if(known->second.listeners.begin(), known->second.listeners.end(),
+                     [](const auto& each) { return evidence::isApplication(each.process); });
     if (listener != known->second.listeners.end()) {
-        there(
-            {"sockets of " + host, listener->process + " listens on port " + std::to_string(listener->port)});
-        if (auto& app = model_.components.at(idOf("app", host)); app.works == Truth::unknown) {
+        add({"sockets of " + host, listener->process + " listens on port " + std::to_string(listener->port)});
+        if (auto& app = model_.components.at(idOf(ComponentKind::app, host)); app.works == Truth::unknown) {
             app.works = Truth::yes;
         }
     }
@@ -176,12 +175,12 @@ void Builder::seenApplications(const std::string& host) {
 
 void Builder::applications() {
     for (const auto& [host, works] : inputs_.services.webs) {
-        component("web", host, works, {"nginx probe of " + host, "it is observed there"});
+        component(ComponentKind::web, host, works, {"nginx probe of " + host, "it is observed there"});
     }
     std::vector<std::string> web_hosts;
-    for (const auto& [id, one] : model_.components) {
-        if (one.kind == "web") {
-            web_hosts.push_back(one.host);
+    for (const auto& [id, each] : model_.components) {
+        if (each.kind == ComponentKind::web) {
+            web_hosts.push_back(each.host);
         }
     }
     for (const auto& host : web_hosts) {
@@ -194,13 +193,14 @@ void Builder::applications() {
     checkedApplications();
 }
 
-/// Where nobody asks the application itself, a health check by HTTP that passes has gone through it.
+/// Without a probe of the application, a passing health check by HTTP proves that it works.
 void Builder::checkedApplications() {
     for (const auto& pool : model_.pools) {
         for (const auto& member : pool.members) {
-            const auto apps = model_.apps_of_web.find(idOf("web", member.host));
+            const auto apps = model_.apps_of_web.find(idOf(ComponentKind::web, member.host));
             if (apps == model_.apps_of_web.end() || apps->second.size() != 1 ||
-                apps->second.front().size() != 1 || member.detail.check != "L7" || member.state != "UP") {
+                apps->second.front().size() != 1 || member.server.check != evidence::HealthCheck::l7 ||
+                !member.isUp()) {
                 continue;
             }
             auto& app = model_.components.at(*apps->second.front().begin());

@@ -7,38 +7,41 @@
 
 namespace lapwing::analysis::topology {
 
-std::string idOf(const std::string& kind, const std::string& host) {
-    return kind == "host" ? host : kind + "@" + host;
+std::string idOf(ComponentKind kind, const std::string& place) {
+    return kind == ComponentKind::host ? place : componentKindName(kind) + ("@" + place);
 }
 
 namespace {
 
+using evidence::ServerState;
+
 /// Clones of one disk image share a machine-id; only one machine boots at one moment.
 constexpr double kSameBootSeconds = 2;
 
-/// A load balancer is on the host of its name, or on the one whose agent reads its socket.
-std::string balancerHost(const Inputs& inputs, const std::string& instance) {
-    const auto readers = inputs.services.socket_hosts.find(instance);
-    const bool one_reader = readers != inputs.services.socket_hosts.end() && readers->second.size() == 1;
-    return !inputs.network.hosts.contains(instance) && one_reader ? *readers->second.begin() : instance;
+/// A load balancer runs on the host of its name, or on the host whose agent reads its socket.
+std::string balancerHost(const Inputs& inputs, const evidence::LoadBalancer& balancer) {
+    const auto& readers = balancer.socket_hosts;
+    const bool hosted = !inputs.network.hosts.contains(balancer.instance) && readers.size() == 1;
+    return hosted ? *readers.begin() : balancer.instance;
 }
 
 }  // namespace
 
-Component& Builder::component(const std::string& kind, const std::string& host, Truth works, Evidence seen) {
+Component& Builder::component(ComponentKind kind, const std::string& host, Truth works, Evidence seen) {
     const auto id = idOf(kind, host);
     auto& found = model_.components[id];
     if (found.id.empty()) {
-        found = {id, kind, kind == "name" || kind == "address" || kind == "group" ? "" : host, works, {}};
+        const bool on_host =
+            kind != ComponentKind::name && kind != ComponentKind::address && kind != ComponentKind::group;
+        found = {id, kind, on_host ? host : "", works, {}};
     }
     found.seen.push_back(std::move(seen));
     return found;
 }
 
-Edge& Builder::edge(const std::string& from, const std::string& to, const std::string& kind,
-                    Evidence source) {
-    const auto known = std::find_if(model_.edges.begin(), model_.edges.end(), [&](const auto& one) {
-        return one.from == from && one.to == to && one.kind == kind;
+Edge& Builder::edge(const std::string& from, const std::string& to, EdgeKind kind, Evidence source) {
+    const auto known = std::find_if(model_.edges.begin(), model_.edges.end(), [&](const auto& each) {
+        return each.from == from && each.to == to && each.kind == kind;
     });
     if (known != model_.edges.end()) {
         known->sources.push_back(std::move(source));
@@ -60,7 +63,7 @@ std::string Builder::hostAt(const std::optional<reach::Address>& address) const 
 void Builder::hosts() {
     for (const auto& [name, host] : inputs_.network.hosts) {
         if (host.agent_known) {
-            component("host", name, host.agent_present ? Truth::yes : Truth::unknown,
+            component(ComponentKind::host, name, host.agent_present ? Truth::yes : Truth::unknown,
                       {"agent of " + name, host.agent_present ? "it reports" : "it has not reported lately"});
         }
     }
@@ -83,7 +86,7 @@ void Builder::machines() {
             if (booted_as_one) {
                 model_.machines[alike[i]] = alike[0];
                 edge(
-                    alike[i], alike[0], "shares",
+                    alike[i], alike[0], EdgeKind::shares,
                     {"machine-id", alike[i] + " and " + alike[0] + " have one machine-id and booted as one"});
             } else {
                 model_.conflicts.push_back(
@@ -99,9 +102,9 @@ void Builder::machines() {
 
 void Builder::balancers() {
     for (const auto& [instance, balancer] : inputs_.network.balancers) {
-        const auto host = balancerHost(inputs_, instance);
+        const auto host = balancerHost(inputs_, balancer);
         const std::vector<std::string> readers(balancer.seen_by.begin(), balancer.seen_by.end());
-        component("haproxy", host, worksOf(inputs_.services.balancers, instance),
+        component(ComponentKind::haproxy, host, balancer.works,
                   {"haproxy statistics of " + instance,
                    readers.empty() ? "known, but nothing is read of it now" : "read by " + joined(readers)});
     }
@@ -112,53 +115,45 @@ std::string Builder::webAt(const std::string& host, int port) {
     std::string process;
     if (found != inputs_.network.hosts.end()) {
         for (const auto& listener : found->second.listeners) {
-            if (listener.protocol == "tcp" && listener.port == port && !listener.process.empty()) {
+            if (listener.isTcp() && listener.port == port && !listener.process.empty()) {
                 process = listener.process;
             }
         }
     }
-    auto id = idOf("web", host);
+    auto id = idOf(ComponentKind::web, host);
     if (!model_.components.contains(id)) {
-        component("web", host, worksOf(inputs_.services.webs, host),
+        component(ComponentKind::web, host, worksOf(inputs_.services.webs, host),
                   {"haproxy statistics", "a server of the pool, port " + std::to_string(port)});
         if (!process.empty()) {
-            component("web", host, Truth::unknown,
+            component(ComponentKind::web, host, Truth::unknown,
                       {"sockets of " + host, process + " listens on port " + std::to_string(port)});
         }
     }
     return id;
 }
 
-void Builder::memberAt(Pool& pool, const evidence::Server& server) {
-    Member member;
-    member.server = server.server;
-    member.address = server.address;
-    member.state = server.state;
+void Builder::member(Pool& pool, const evidence::Server& server) {
     const auto endpoint = Endpoint::parse(server.address);
     const auto holder = hostAt(endpoint ? endpoint->address() : std::nullopt);
-    member.host = holder.empty() ? server.server : holder;
+    Member member{server, holder.empty() ? server.server : holder, ""};
     member.machine = model_.machineOf(member.host);
-    const auto detail = inputs_.services.servers.find({pool.balancer, server.proxy, server.server});
-    if (detail != inputs_.services.servers.end()) {
-        member.detail = detail->second;
-        member.role = member.detail.role;
-    }
     const auto web = webAt(member.host, endpoint ? endpoint->port : 0);
     if (holder.empty()) {
-        component("host", member.host, Truth::unknown,
+        component(ComponentKind::host, member.host, Truth::unknown,
                   {"haproxy statistics of " + pool.balancer, "named so; no agent reports from it"});
     }
+    const bool known = server.state != ServerState::unknown;
     auto& link = edge(
-        idOf("haproxy", pool.host), web, "balances",
-        {"haproxy statistics of " + pool.balancer,
-         pool.proxy + "/" + server.server + " is " + (server.address.empty() ? "there" : server.address) +
-             ", " + (server.state.empty() ? "state unknown" : server.state)});
-    const auto used = server.state.empty() ? Truth::unknown : member.isUsed() ? Truth::yes : Truth::no;
+        idOf(ComponentKind::haproxy, pool.host), web, EdgeKind::balances,
+        {"haproxy statistics of " + pool.balancer, pool.proxy + "/" + server.server + " is " +
+                                                       (server.address.empty() ? "there" : server.address) +
+                                                       ", " + (known ? server.state_text : "state unknown")});
+    const auto used = known ? truthOf(member.isUsed()) : Truth::unknown;
     link.works = link.sources.size() == 1 ? used : conjunction(link.works, used);
-    // HAProxy's own word counts where no agent looks.
+    // Without an agent, HAProxy's state of the server counts.
     auto& seen = model_.components[web];
-    if (seen.works == Truth::unknown && !server.state.empty() && server.state != "MAINT") {
-        seen.works = server.state == "DOWN" ? Truth::no : Truth::yes;
+    if (seen.works == Truth::unknown && known && server.state != ServerState::maint) {
+        seen.works = truthOf(server.state != ServerState::down);
     }
     pool.members.push_back(std::move(member));
 }
@@ -169,13 +164,13 @@ void Builder::pools() {
         for (const auto& server : balancer.servers) {
             auto& pool = found[server.proxy];
             pool.balancer = instance;
-            pool.host = balancerHost(inputs_, instance);
+            pool.host = balancerHost(inputs_, balancer);
             pool.proxy = server.proxy;
-            memberAt(pool, server);
+            member(pool, server);
         }
         for (auto& [proxy, pool] : found) {
-            const auto algorithm = inputs_.services.algorithms.find({instance, proxy});
-            pool.algorithm = algorithm == inputs_.services.algorithms.end() ? "" : algorithm->second;
+            const auto algorithm = balancer.algorithms.find(proxy);
+            pool.algorithm = algorithm == balancer.algorithms.end() ? "" : algorithm->second;
             model_.pools.push_back(std::move(pool));
         }
     }
@@ -183,7 +178,7 @@ void Builder::pools() {
 
 void Builder::databases() {
     for (const auto& [host, works] : inputs_.services.databases) {
-        component("mysql", host, works, {"mysql probe of " + host, "it is observed there"});
+        component(ComponentKind::mysql, host, works, {"mysql probe of " + host, "it is observed there"});
         model_.databases.insert(host);
     }
 }
@@ -194,10 +189,11 @@ void Builder::replication() {
         if (primary.empty() || !inputs_.services.databases.contains(primary)) {
             return;
         }
-        auto& link = edge(idOf("mysql", replica), idOf("mysql", primary), "replicates", source);
-        const auto known = std::find_if(model_.replicas.begin(), model_.replicas.end(), [&](const auto& one) {
-            return one.host == replica && one.primary == primary;
-        });
+        auto& link = edge(idOf(ComponentKind::mysql, replica), idOf(ComponentKind::mysql, primary),
+                          EdgeKind::replicates, source);
+        const auto known =
+            std::find_if(model_.replicas.begin(), model_.replicas.end(),
+                         [&](const auto& each) { return each.host == replica && each.primary == primary; });
         if (known == model_.replicas.end()) {
             model_.replicas.push_back({replica, primary, current});
             link.works = current;
@@ -224,17 +220,17 @@ void Builder::replication() {
         note(pair.replica, pair.primary, Truth::unknown, {"site.replication", "declared"});
     }
     std::set<std::string> following;
-    for (const auto& one : model_.replicas) {
-        model_.primaries.insert(one.primary);
-        following.insert(one.host);
+    for (const auto& each : model_.replicas) {
+        model_.primaries.insert(each.primary);
+        following.insert(each.host);
     }
-    // In a chain only the first takes writes; where each follows the other, both do.
-    for (const auto& one : model_.replicas) {
+    // In a chain only the first server takes writes; of two that follow each other, both do.
+    for (const auto& each : model_.replicas) {
         const bool both = std::any_of(model_.replicas.begin(), model_.replicas.end(), [&](const auto& other) {
-            return other.host == one.primary && other.primary == one.host;
+            return other.host == each.primary && other.primary == each.host;
         });
-        if (!both && model_.primaries.contains(one.host)) {
-            model_.primaries.erase(one.host);
+        if (!both && model_.primaries.contains(each.host)) {
+            model_.primaries.erase(each.host);
         }
     }
     if (model_.replicas.empty() && inputs_.services.databases.size() == 1) {
@@ -245,20 +241,21 @@ void Builder::replication() {
 void Builder::collector() {
     const auto& setup = inputs_.setup;
     if (!setup.collector_host.empty()) {
-        component("collector", setup.collector_host, Truth::yes, {"collector", "it runs"});
+        component(ComponentKind::collector, setup.collector_host, Truth::yes, {"collector", "it runs"});
     }
     if (setup.watchdog) {
-        component("watchdog", "outside", Truth::yes,
+        component(ComponentKind::watchdog, "outside", Truth::yes,
                   {"notify.heartbeat", "somebody outside is told again and again that alerts would arrive"});
     }
 }
 
 void Builder::groups() {
     for (const auto& group : inputs_.site.groups) {
-        const auto id = component("group", group.name, Truth::yes, {"site.groups", "declared"}).id;
+        const auto id =
+            component(ComponentKind::group, group.name, Truth::yes, {"site.groups", "declared"}).id;
         for (const auto& host : group.hosts) {
             if (model_.components.contains(host)) {
-                edge(host, id, "shares", {"site.groups", "declared"});
+                edge(host, id, EdgeKind::shares, {"site.groups", "declared"});
             } else {
                 model_.conflicts.push_back({id, "site.groups names " + host + ", which nobody has seen", {}});
             }
@@ -268,18 +265,19 @@ void Builder::groups() {
 
 void Builder::runsOn() {
     std::vector<Component> programs;
-    for (const auto& [id, one] : model_.components) {
-        if (one.kind != "host" && !one.host.empty() && one.kind != "watchdog") {
-            programs.push_back(one);
+    for (const auto& [id, each] : model_.components) {
+        if (each.kind != ComponentKind::host && !each.host.empty() && each.kind != ComponentKind::watchdog) {
+            programs.push_back(each);
         }
     }
-    for (const auto& one : programs) {
-        if (!model_.components.contains(one.host)) {
-            component("host", one.host, Truth::unknown, {one.seen.front().source, "it must be on some host"});
+    for (const auto& each : programs) {
+        if (!model_.components.contains(each.host)) {
+            component(ComponentKind::host, each.host, Truth::unknown,
+                      {each.seen.front().source, "it must be on some host"});
         }
-        edge(one.id, one.host, "runs_on", one.seen.front());
-        auto& host = model_.components.at(one.host);
-        if (one.works == Truth::yes) {
+        edge(each.id, each.host, EdgeKind::runs_on, each.seen.front());
+        auto& host = model_.components.at(each.host);
+        if (each.works == Truth::yes) {
             host.works = Truth::yes;
         }
     }
@@ -326,12 +324,18 @@ Model Moment::suppose(std::vector<Addition> additions) const {
 }
 
 bool Member::isUsed() const {
-    return state != "MAINT" && state != "DRAIN" && state != "NOLB" && state != "DOWN" && detail.weight != 0.0;
+    const bool selectable = server.state == ServerState::unknown || server.state == ServerState::up ||
+                            server.state == ServerState::other;
+    return selectable && server.weight != 0.0;
 }
 
-const Service* Model::service(const std::string& name) const {
+bool Pool::sharesByWeight() const {
+    return algorithm == "roundrobin" || algorithm == "static-rr";
+}
+
+const Service* Model::service(ServiceKind kind) const {
     const auto found =
-        std::find_if(services.begin(), services.end(), [&](const auto& one) { return one.name == name; });
+        std::find_if(services.begin(), services.end(), [&](const auto& each) { return each.kind == kind; });
     return found == services.end() ? nullptr : &*found;
 }
 
@@ -342,8 +346,8 @@ std::string Model::machineOf(const std::string& host) const {
 
 States Model::states() const {
     States out;
-    for (const auto& [id, one] : components) {
-        out[id] = one.works;
+    for (const auto& [id, each] : components) {
+        out[id] = each.works;
     }
     return out;
 }

@@ -7,7 +7,7 @@
 
 namespace lapwing::analysis::topology {
 
-/// The steps of build(), each of which adds what one kind of source shows.
+/// The steps of build(). Each adds the components and edges that one kind of source shows.
 class Builder {
   public:
     explicit Builder(const Inputs& inputs) : inputs_(inputs) {}
@@ -18,7 +18,7 @@ class Builder {
     void machines();
     void balancers();
     void pools();
-    void memberAt(Pool& pool, const evidence::Server& server);
+    void member(Pool& pool, const evidence::Server& server);
     void applications();
     bool configuredApplications(const std::string& host);
     void seenApplications(const std::string& host);
@@ -42,11 +42,12 @@ class Builder {
     void add();
     void addBalancer(const std::string& host);
     void addWeb(const std::string& host);
+    void addDatabase(const std::string& host);
     std::vector<std::string> balancerHosts() const;
     void runsOn();
 
-    Component& component(const std::string& kind, const std::string& host, Truth works, Evidence seen);
-    Edge& edge(const std::string& from, const std::string& to, const std::string& kind, Evidence source);
+    Component& component(ComponentKind kind, const std::string& host, Truth works, Evidence seen);
+    Edge& edge(const std::string& from, const std::string& to, EdgeKind kind, Evidence source);
     Truth worksOf(const std::map<std::string, Truth>& known, const std::string& instance) const;
     std::string hostAt(const std::optional<reach::Address>& address) const;
     std::string webAt(const std::string& host, int port);
@@ -54,14 +55,8 @@ class Builder {
     const Inputs& inputs_;
     Model model_;
     std::set<std::string>
-        configured_;  ///< hosts whose Nginx's configuration says all that it passes requests to
+        configured_;  ///< hosts whose Nginx configuration names every application that Nginx uses
 };
-
-/// A program that answers requests behind a web server.
-bool isApplication(const std::string& process);
-
-/// "haproxy@lb-01"; of a host its name.
-std::string idOf(const std::string& kind, const std::string& host);
 
 /// Appends the services with their success functions and cut sets.
 void addServices(const Inputs& inputs, Model& model);

@@ -105,17 +105,17 @@ std::vector<reach::Address> vrrpSenders(const evidence::Network& network, const 
     if (found == network.hosts.end()) {
         return {};
     }
-    for (const auto& one : found->second.addresses) {
-        const bool moves = !services.moversOf(one.address).empty();
+    for (const auto& each : found->second.addresses) {
+        const bool moves = !services.moversOf(each.address).empty();
         // VRRP over IPv6 comes from the link-local address (RFC 5798, 5.1.2.1).
         const bool fits =
-            one.address.family == family && (family == reach::Family::ipv4 || one.address.isLinkLocal());
-        if (moves || !fits || (!instance.interface.empty() && one.interface != instance.interface)) {
+            each.address.family == family && (family == reach::Family::ipv4 || each.address.isLinkLocal());
+        if (moves || !fits || (!instance.interface.empty() && each.interface != instance.interface)) {
             continue;
         }
-        all.push_back(one.address);
-        if (std::find(known.begin(), known.end(), one.address) != known.end()) {
-            likely.push_back(one.address);
+        all.push_back(each.address);
+        if (std::find(known.begin(), known.end(), each.address) != known.end()) {
+            likely.push_back(each.address);
         }
     }
     return likely.empty() ? all : likely;

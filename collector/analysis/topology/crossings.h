@@ -19,23 +19,23 @@ struct Crossing {
     Evidence evidence;
 };
 
-/// What must get through for an address to move, as the rulesets say.
+/// Whether the rulesets pass the packets that a moving address needs.
 struct Crossings {
-    /// VRRP's advertisements for an address, from a host to another that moves it too.
+    /// VRRP's advertisements for an address, between two hosts that move it: from, to, address.
     std::map<std::tuple<std::string, std::string, reach::Address>, Crossing> advertisements;
-    /// A stranger's connection to that port of an address that VRRP moves to the host, once it is there.
+    /// A stranger's connection to an address and port, once VRRP has moved the address to the host.
     std::map<std::tuple<std::string, reach::Address, int>, Crossing> visitors;
 };
 
-/// Addresses from which a host's keepalived may send: those of the instance's interface that do not move; of
-/// several, those by which others know the host.
+/// Addresses from which a host's keepalived may send: the fixed addresses of the instance's interface. Of
+/// several, only those by which other hosts know this one.
 std::vector<reach::Address> vrrpSenders(const evidence::Network& network, const evidence::Services& services,
                                         const std::string& host, const evidence::VrrpInstance& instance,
                                         reach::Family family);
 
 using RulesetOf = std::function<const reach::Ruleset*(const evidence::Host&)>;
 
-/// `ruleset`: the host's present one; null where it is not known. Pure.
+/// `ruleset` gives a host's present ruleset; null if unknown. Pure.
 Crossings findCrossings(const evidence::Network& network, const evidence::Services& services,
                         const Site& site, const RulesetOf& ruleset);
 

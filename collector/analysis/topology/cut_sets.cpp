@@ -11,7 +11,7 @@ Truth stateOf(const std::string& component, const States& states) {
     return known == states.end() ? Truth::yes : known->second;
 }
 
-/// How many parts of a gate work, and how many may.
+/// The number of parts of a gate that work, and that may work.
 struct Tally {
     std::size_t work = 0;
     std::size_t may_work = 0;
@@ -29,8 +29,8 @@ struct Tally {
     }
 };
 
-/// A gate's function with every component's state at hand: what changes is carried up until it makes no
-/// difference, so that a failure behind a redundant gate costs next to nothing.
+/// A gate's function with the state of every component. A change propagates upwards until it makes no
+/// difference, so that a failure behind a redundant gate is cheap.
 class Circuit {
   public:
     Circuit(const Gate& gate, const States& states) {
@@ -49,7 +49,7 @@ class Circuit {
     const std::string& name(std::size_t component) const { return order_[component]->first; }
     Truth state(std::size_t component) const { return order_[component]->second.truth; }
 
-    /// Takes a component for failed, until restored.
+    /// Lets a component fail until restore().
     void fail(std::size_t component) { put(order_[component]->second, Truth::no); }
     void restore(std::size_t component) { put(order_[component]->second, state(component)); }
 
@@ -106,11 +106,11 @@ class Circuit {
     std::vector<const std::pair<const std::string, Part>*> order_;
 };
 
-/// What a failure does to a service that works, or may, without it.
+/// The effect of a failure on a service that works, or may work, without it.
 enum class Effect { none, may_stop, stops };
 
 Effect effectOf(Truth before, Truth after) {
-    // Where it is unknown before, "unknown" afterwards is no effect of the failure.
+    // If the state was unknown before, "unknown" afterwards is not an effect of the failure.
     const bool same = after == before || after == Truth::yes;
     return same ? Effect::none : after == Truth::no ? Effect::stops : Effect::may_stop;
 }
@@ -163,23 +163,23 @@ CutSets cutSets(const Gate& gate, const States& states) {
         if (effect != Effect::none) {
             out.sets.push_back({{circuit.name(i)}, effect == Effect::stops});
         }
-        // What stops it alone, and for sure, is part of no smallest pair.
+        // A component that certainly stops it alone is part of no smallest pair.
         if (effect != Effect::stops) {
             candidates.push_back({i, effect});
         }
     }
-    for (auto one = candidates.begin(); one != candidates.end(); ++one) {
-        circuit.fail(one->component);
-        for (auto other = std::next(one); other != candidates.end(); ++other) {
-            circuit.fail(other->component);
+    for (auto first = candidates.begin(); first != candidates.end(); ++first) {
+        circuit.fail(first->component);
+        for (auto second = std::next(first); second != candidates.end(); ++second) {
+            circuit.fail(second->component);
             const auto effect = effectOf(out.works, circuit.works());
-            circuit.restore(other->component);
-            if (effect > std::max(one->alone, other->alone)) {
-                out.sets.push_back({{circuit.name(one->component), circuit.name(other->component)},
+            circuit.restore(second->component);
+            if (effect > std::max(first->alone, second->alone)) {
+                out.sets.push_back({{circuit.name(first->component), circuit.name(second->component)},
                                     effect == Effect::stops});
             }
         }
-        circuit.restore(one->component);
+        circuit.restore(first->component);
     }
     return out;
 }

@@ -9,8 +9,8 @@
 
 namespace lapwing::analysis::topology {
 
-/// What a delivered service needs: a monotone function of components that work, of k-of-n gates (AND is
-/// n-of-n, OR is 1-of-n) and of facts that no failure changes.
+/// The needs of a delivered service: a monotone function of working components, k-of-n gates (AND is n-of-n,
+/// OR is 1-of-n) and facts that no failure changes.
 struct Gate {
     enum class Kind { component, fact, at_least };
     Kind kind = Kind::at_least;
@@ -34,7 +34,7 @@ struct Gate {
     static Gate any(std::vector<Gate> parts) { return atLeast(1, std::move(parts)); }
 };
 
-/// Whether components work; one that is not named does.
+/// Whether components work. A component that is not listed works.
 using States = std::map<std::string, Truth>;
 
 Truth evaluate(const Gate& gate, const States& states);
@@ -42,20 +42,20 @@ Truth evaluate(const Gate& gate, const States& states);
 /// Components whose failure together stops a service, while without any of them it would not stop.
 struct CutSet {
     std::set<std::string> components;
-    bool certain = true;  ///< false: it stops or not, depending on what is unknown
+    bool certain = true;  ///< false: whether it stops depends on unknown states
 
     bool operator==(const CutSet&) const = default;
 };
 
-/// What one or two failures do to a service.
+/// The effect of one and of two failures on a service.
 struct CutSets {
     Truth works = Truth::yes;  ///< before anything fails
-    /// Of one and of two components, singles first. Empty if it does not work anyway. A pair that is certain
-    /// is listed beside a single of its own that is not; nothing else has a part listed. What already has
-    /// failed is in none.
+    /// Sets of one and of two components, singles first; empty if the service has stopped already. A certain
+    /// pair is listed although one of its components is an uncertain single; no other pair contains a single.
+    /// Components that have failed already are in no set.
     std::vector<CutSet> sets;
 
-    /// The components that alone stop it; `certain_only`: for sure.
+    /// The components that stop it alone. `certain_only` leaves out those that may stop it.
     std::set<std::string> singles(bool certain_only = true) const;
 };
 

@@ -9,24 +9,32 @@ namespace lapwing::analysis::topology {
 
 namespace {
 
-std::string words(const Entry& entry) {
+std::string placeText(const Entry& entry) {
     return entry.address ? entry.address->toString() : entry.name;
 }
 
 }  // namespace
 
+std::vector<Evidence> Standby::obstacleEvidence() const {
+    std::vector<Evidence> out;
+    for (const auto& obstacle : obstacles) {
+        out.push_back(obstacle.evidence);
+    }
+    return out;
+}
+
 std::string Entry::id() const {
     if (address) {
-        return idOf("address", address->toString());
+        return idOf(ComponentKind::address, address->toString());
     }
-    return name.empty() ? "" : idOf("name", name);
+    return name.empty() ? "" : idOf(ComponentKind::name, name);
 }
 
 std::vector<std::string> Builder::balancerHosts() const {
     std::vector<std::string> out;
-    for (const auto& [id, one] : model_.components) {
-        if (one.kind == "haproxy") {
-            out.push_back(one.host);
+    for (const auto& [id, each] : model_.components) {
+        if (each.kind == ComponentKind::haproxy) {
+            out.push_back(each.host);
         }
     }
     return out;
@@ -35,13 +43,13 @@ std::vector<std::string> Builder::balancerHosts() const {
 void Builder::findHolders(Entry& entry) const {
     for (const auto& [name, host] : inputs_.network.hosts) {
         if (std::any_of(host.addresses.begin(), host.addresses.end(),
-                        [&](const auto& one) { return one.address == entry.address; })) {
+                        [&](const auto& each) { return each.address == entry.address; })) {
             entry.holders.insert(name);
         }
     }
 }
 
-/// Who holds the address; else the only load balancer of which that cannot be told.
+/// The load balancer that holds the address; else the only one whose addresses are unknown.
 void Builder::findActive(Entry& entry) const {
     const auto hosts = balancerHosts();
     std::vector<std::string> holding;
@@ -89,39 +97,40 @@ void Builder::drawEntry(const Entry& entry) {
         const Evidence answer{"resolver of the collector",
                               entry.name + " resolves to " + entry.address->toString()};
         if (!entry.name.empty()) {
-            component("name", entry.name, Truth::yes, declared);
-            edge(idOf("name", entry.name), id, "resolves", answer);
+            component(ComponentKind::name, entry.name, Truth::yes, declared);
+            edge(idOf(ComponentKind::name, entry.name), id, EdgeKind::resolves, answer);
         }
-        component("address", entry.address->toString(), Truth::yes, entry.name.empty() ? declared : answer);
+        component(ComponentKind::address, entry.address->toString(), Truth::yes,
+                  entry.name.empty() ? declared : answer);
     } else {
-        component("name", entry.name, Truth::unknown, declared);
+        component(ComponentKind::name, entry.name, Truth::unknown, declared);
     }
     for (const auto& holder : entry.holders) {
         auto& seen = model_.components.at(id).seen;
         seen.push_back({"addresses of " + holder, holder + " holds it"});
     }
     if (!entry.active.empty()) {
-        edge(id, idOf("haproxy", entry.active), "enters",
+        edge(id, idOf(ComponentKind::haproxy, entry.active), EdgeKind::enters,
              entry.assumed ? Evidence{"addresses of the hosts",
                                       "no other host with an agent holds it: concluded, not seen"}
-                           : Evidence{"addresses of " + entry.active, "it holds " + words(entry)});
+                           : Evidence{"addresses of " + entry.active, "it holds " + placeText(entry)});
     }
     if (!entry.direct.empty()) {
-        edge(id, idOf("web", entry.direct), "enters",
-             {"addresses of " + entry.direct, "it holds " + words(entry)});
+        edge(id, idOf(ComponentKind::web, entry.direct), EdgeKind::enters,
+             {"addresses of " + entry.direct, "it holds " + placeText(entry)});
     }
     for (const auto& standby : entry.standbys) {
-        edge(id, idOf("haproxy", standby.host), "stands_by",
+        edge(id, idOf(ComponentKind::haproxy, standby.host), EdgeKind::stands_by,
              standby.obstacles.empty() ? Evidence{"keepalived of " + standby.host,
                                                   "it takes the address over (" + standby.mechanism + ")"}
-                                       : standby.obstacles.front());
+                                       : standby.obstacles.front().evidence);
     }
     if (entry.holders.size() > 1) {
         std::vector<Evidence> evidence;
         for (const auto& holder : entry.holders) {
-            evidence.push_back({"addresses of " + holder, "it holds " + words(entry)});
+            evidence.push_back({"addresses of " + holder, "it holds " + placeText(entry)});
         }
-        model_.conflicts.push_back({id, "several hosts hold " + words(entry), std::move(evidence)});
+        model_.conflicts.push_back({id, "several hosts hold " + placeText(entry), std::move(evidence)});
     }
 }
 
@@ -164,7 +173,7 @@ void Builder::entries() {
     if (!inputs_.site.entry.empty()) {
         return;
     }
-    // Where none is declared, an address that VRRP moves between load balancers is one.
+    // Without declared entries, each address that VRRP moves between load balancers is an entry.
     std::set<reach::Address> moving;
     for (const auto& host : balancerHosts()) {
         const auto vrrp = inputs_.services.vrrp.find(host);

@@ -7,11 +7,11 @@ namespace lapwing::analysis::topology {
 
 /// A web server is connected to an application on another host.
 void Builder::proxied(const std::string& host, const std::string& app, const Evidence& seen) {
-    const auto web = idOf("web", host);
-    const bool drawn = std::any_of(model_.edges.begin(), model_.edges.end(), [&](const auto& one) {
-        return one.from == web && one.to == app && one.kind == "proxies";
+    const auto web = idOf(ComponentKind::web, host);
+    const bool drawn = std::any_of(model_.edges.begin(), model_.edges.end(), [&](const auto& each) {
+        return each.from == web && each.to == app && each.kind == EdgeKind::proxies;
     });
-    edge(web, app, "proxies", seen);
+    edge(web, app, EdgeKind::proxies, seen);
     auto& needed = model_.apps_of_web[web];
     if (drawn) {
         return;
@@ -22,7 +22,7 @@ void Builder::proxied(const std::string& host, const std::string& app, const Evi
     } else if (needed.empty()) {
         needed.push_back({app});
     } else {
-        // It may take either.
+        // It may use either application.
         needed.front().insert(app);
     }
 }
@@ -40,19 +40,20 @@ void Builder::flow(const std::string& host, const reach::Address& address, int p
                         counted(static_cast<std::size_t>(count), "connection", "connections") + " to " +
                             address.toString() + " port " + std::to_string(port)};
     for (const auto& listener : known->second.listeners) {
-        if (listener.port != port || listener.protocol != "tcp") {
+        if (listener.port != port || !listener.isTcp()) {
             continue;
         }
-        // Replication is a connection to the database, too.
+        // A replica itself holds one connection to the primary.
         const bool replicates =
             std::any_of(model_.replicas.begin(), model_.replicas.end(),
-                        [&](const auto& one) { return one.host == host && one.primary == to; });
-        const auto app = idOf("app", host);
-        const auto web = idOf("web", host);
-        if (listener.service() == "mysql" && model_.databases.contains(to) &&
+                        [&](const auto& each) { return each.host == host && each.primary == to; });
+        const auto app = idOf(ComponentKind::app, host);
+        const auto web = idOf(ComponentKind::web, host);
+        if (listener.program() == evidence::Program::mysql && model_.databases.contains(to) &&
             model_.components.contains(app) && count > (replicates ? 1 : 0)) {
-            edge(app, idOf("mysql", to), "queries", seen);
-        } else if (isApplication(listener.process) && to != host && model_.components.contains(web)) {
+            edge(app, idOf(ComponentKind::mysql, to), EdgeKind::queries, seen);
+        } else if (evidence::isApplication(listener.process) && to != host &&
+                   model_.components.contains(web)) {
             proxied(host, appOn(to, seen), seen);
         } else {
             continue;
@@ -61,7 +62,7 @@ void Builder::flow(const std::string& host, const reach::Address& address, int p
     }
 }
 
-/// Connections may add an edge, and never take one away: what is idle is not seen.
+/// Connections add edges and never remove one: idle connections do not show.
 void Builder::flows() {
     for (const auto& [host, destinations] : inputs_.services.outgoing) {
         for (const auto& [place, count] : destinations) {

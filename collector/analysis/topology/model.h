@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <map>
 #include <memory>
 #include <optional>
@@ -15,74 +16,143 @@
 #include "collector/analysis/site.h"
 #include "collector/analysis/topology/crossings.h"
 #include "collector/analysis/topology/cut_sets.h"
+#include "common/enum_names.h"
 
 namespace lapwing::analysis::topology {
 
-/// Something that can fail. `id` is "KIND@HOST", as in "haproxy@lb-01"; of a host its name alone, of a shared
-/// fate "group@NAME", of an address "address@10.77.0.10".
+enum class ComponentKind { name, address, haproxy, web, app, mysql, host, group, collector, watchdog };
+
+/// As the API, sample labels and ids of components name them.
+inline constexpr std::array kComponentKindNames{
+    EnumName<ComponentKind>{ComponentKind::name, "name"},
+    EnumName<ComponentKind>{ComponentKind::address, "address"},
+    EnumName<ComponentKind>{ComponentKind::haproxy, "haproxy"},
+    EnumName<ComponentKind>{ComponentKind::web, "web"},
+    EnumName<ComponentKind>{ComponentKind::app, "app"},
+    EnumName<ComponentKind>{ComponentKind::mysql, "mysql"},
+    EnumName<ComponentKind>{ComponentKind::host, "host"},
+    EnumName<ComponentKind>{ComponentKind::group, "group"},
+    EnumName<ComponentKind>{ComponentKind::collector, "collector"},
+    EnumName<ComponentKind>{ComponentKind::watchdog, "watchdog"},
+};
+
+inline const char* componentKindName(ComponentKind kind) {
+    return nameOf(kComponentKindNames, kind);
+}
+
+/// "haproxy@lb-01"; of a host its name alone.
+std::string idOf(ComponentKind kind, const std::string& place);
+
+/// A part of the site that can fail. `id` is "KIND@HOST", as in "haproxy@lb-01"; of a host its name alone, of
+/// a shared fate "group@NAME", of an address "address@10.77.0.10".
 struct Component {
     std::string id;
-    /// "name", "address", "haproxy", "web", "app", "mysql", "host", "group", "collector", "watchdog".
-    std::string kind;
-    std::string host;  ///< "" where it is on none
+    ComponentKind kind = ComponentKind::host;
+    std::string host;  ///< "" for names, addresses and groups
     Truth works = Truth::unknown;
     std::vector<Evidence> seen;
 };
 
-/// `from` hangs on `to`.
+enum class EdgeKind {
+    resolves,
+    enters,
+    stands_by,
+    balances,
+    proxies,
+    queries,
+    replicates,
+    runs_on,
+    shares,
+    watches,
+};
+
+/// As the API and sample labels name them.
+inline constexpr std::array kEdgeKindNames{
+    EnumName<EdgeKind>{EdgeKind::resolves, "resolves"},
+    EnumName<EdgeKind>{EdgeKind::enters, "enters"},
+    EnumName<EdgeKind>{EdgeKind::stands_by, "stands_by"},
+    EnumName<EdgeKind>{EdgeKind::balances, "balances"},
+    EnumName<EdgeKind>{EdgeKind::proxies, "proxies"},
+    EnumName<EdgeKind>{EdgeKind::queries, "queries"},
+    EnumName<EdgeKind>{EdgeKind::replicates, "replicates"},
+    EnumName<EdgeKind>{EdgeKind::runs_on, "runs_on"},
+    EnumName<EdgeKind>{EdgeKind::shares, "shares"},
+    EnumName<EdgeKind>{EdgeKind::watches, "watches"},
+};
+
+inline const char* edgeKindName(EdgeKind kind) {
+    return nameOf(kEdgeKindNames, kind);
+}
+
+/// `from` depends on `to`.
 struct Edge {
     std::string from;
     std::string to;
-    /// "resolves", "enters", "stands_by", "balances", "proxies", "queries", "replicates", "runs_on",
-    /// "shares", "watches".
-    std::string kind;
+    EdgeKind kind = EdgeKind::runs_on;
     std::vector<Evidence> sources;
-    /// Whether anything gets from one to the other, where somebody tells: "no" to a server that the load
-    /// balancer does not use, and where replication is broken.
+    /// Whether requests or data get from one to the other: "no" to a server that the load balancer does not
+    /// use, and where replication is broken.
     Truth works = Truth::unknown;
 };
 
-/// Where two sources do not agree.
+/// A contradiction between two sources.
 struct Conflict {
     std::string subject;
     std::string text;
     std::vector<Evidence> evidence;
 };
 
+enum class ObstacleKind {
+    not_known,         ///< the evidence does not tell
+    keepalived,        ///< keepalived does not run, or is not configured to move the address
+    vrrp_blocked,      ///< a ruleset drops the advertisements
+    visitors_blocked,  ///< a ruleset drops the visitors' connections
+    not_listening,     ///< no listener for the address
+};
+
+/// Why a standby would not take over, or may not.
+struct Obstacle {
+    ObstacleKind kind = ObstacleKind::not_known;
+    std::string host;  ///< where it is
+    Evidence evidence;
+};
+
 /// A load balancer that could take the entry's address over.
 struct Standby {
     std::string host;
     Truth takes_over = Truth::unknown;
-    std::vector<Evidence> obstacles;  ///< why not, or why that is not known
-    std::string mechanism;            ///< what moves the address: "keepalived, virtual_router_id 51"; or ""
+    std::vector<Obstacle> obstacles;
+    std::string mechanism;  ///< "keepalived, virtual_router_id 51"; or ""
+
+    std::vector<Evidence> obstacleEvidence() const;
 };
 
-/// One address or name at which the site is requested, and what stands behind it.
+/// An address or a name at which visitors request the site, with the hosts behind it.
 struct Entry {
-    std::string url;  ///< "" where none is declared
+    std::string url;  ///< "" if the configuration declares no entry
     int port = 80;
-    std::string name;                       ///< "" where it is given by address
-    std::optional<reach::Address> address;  ///< nothing for a name without an answer
-    bool one_of_several = false;            ///< the name has other addresses too, each with an entry
+    std::string name;                       ///< "" for an entry that is an address
+    std::optional<reach::Address> address;  ///< nothing for a name that does not resolve
+    bool one_of_several = false;            ///< the name has several addresses, each with an entry
     std::set<std::string> holders;          ///< hosts that have it on an interface
-    std::string active;                     ///< host of the load balancer that it leads to now, or ""
-    std::string direct;                     ///< host whose web server it leads to, where no load balancer is
+    std::string active;  ///< host of the load balancer that receives its requests now, or ""
+    std::string direct;  ///< host of the web server that receives its requests without a load balancer, or ""
     std::vector<Standby> standbys;
-    bool assumed = false;  ///< that it leads there is concluded, not seen
+    bool assumed = false;  ///< `active` is concluded, not seen
 
-    std::string id() const;  ///< of its component; "" where there is none
+    std::string id() const;  ///< of its component; "" if it has neither a name nor an address
 };
 
+/// A server of a backend.
 struct Member {
-    std::string server;   ///< as the load balancer names it
+    evidence::Server server;
     std::string host;     ///< that runs it
     std::string machine;  ///< two hosts of one machine have one
-    std::string address;
-    std::string role;
-    std::string state;
-    evidence::ServerDetail detail;
 
-    bool isUsed() const;  ///< requests are sent to it; true where nothing says that they are not
+    bool isUp() const { return server.state == evidence::ServerState::up; }
+    bool isBackup() const { return server.role == evidence::ServerRole::backup; }
+    /// HAProxy sends requests to it; true if neither its state nor its weight is known.
+    bool isUsed() const;
 };
 
 /// The servers of one backend of one load balancer.
@@ -92,24 +162,27 @@ struct Pool {
     std::string proxy;
     std::string algorithm;
     std::vector<Member> members;
+
+    /// Every server is due a share of the requests by its weight.
+    bool sharesByWeight() const;
 };
 
 struct Replica {
     std::string host;
     std::string primary;
-    Truth current = Truth::unknown;  ///< it holds what the primary holds, or a little less
+    Truth current = Truth::unknown;  ///< it holds the primary's data, but for a short delay
 };
 
-/// Something that is not there, for the question what it would change.
+/// A component that a what-if question supposes: a load balancer, a web server, a database or a watchdog.
 struct Addition {
-    std::string kind;  ///< "haproxy", "web", "mysql", "watchdog"
+    ComponentKind kind = ComponentKind::web;
     std::string host;
 };
 
-/// What is known of the collector itself.
+/// The collector's own place in the site.
 struct Setup {
-    std::string collector_host;  ///< "" if it is not to be part of the model
-    bool watchdog = false;       ///< somebody outside hears its heartbeat
+    std::string collector_host;  ///< "" leaves it out of the model
+    bool watchdog = false;       ///< a service outside the site receives its heartbeat
 };
 
 struct Inputs {
@@ -122,42 +195,57 @@ struct Inputs {
     std::vector<Addition> additions = {};
 };
 
+enum class ServiceKind { read, write, replication, monitoring };
+
+/// As the API and sample labels name them.
+inline constexpr std::array kServiceKindNames{
+    EnumName<ServiceKind>{ServiceKind::read, "read"},
+    EnumName<ServiceKind>{ServiceKind::write, "write"},
+    EnumName<ServiceKind>{ServiceKind::replication, "replication"},
+    EnumName<ServiceKind>{ServiceKind::monitoring, "monitoring"},
+};
+
+inline const char* serviceKindName(ServiceKind kind) {
+    return nameOf(kServiceKindNames, kind);
+}
+
 /// A delivered service, and which failures stop it.
 struct Service {
-    std::string name;   ///< "read", "write", "replication", "monitoring"
+    ServiceKind kind = ServiceKind::read;
     std::string title;  ///< "reading over HTTP"
     Gate by_design;
-    Gate at_present;  ///< without what is switched off, and with what is known of standbys now
+    Gate at_present;  ///< without servers that are switched off, and with the present state of standbys
     CutSets design;   ///< with everything healthy
-    CutSets now;      ///< with what is down taken away
+    CutSets now;      ///< with the components that are down taken away
     std::vector<std::string> not_assessed;
 };
 
-/// The whole site: what there is, what hangs on what, and what one and two failures stop.
+/// The whole site: its components, their dependencies, and the effect of one and of two failures.
 struct Model {
     std::map<std::string, Component> components;
     std::vector<Edge> edges;
     std::vector<Conflict> conflicts;
     std::vector<Entry> entries;
     std::vector<Pool> pools;
-    /// What a web server needs to answer: of each set one component.
+    /// The applications that a web server needs: one component of each set.
     std::map<std::string, std::vector<std::set<std::string>>> apps_of_web;
     std::set<std::string> databases;  ///< hosts
     std::set<std::string> primaries;  ///< hosts that take writes
     std::vector<Replica> replicas;
     std::vector<Service> services;
 
-    const Service* service(const std::string& name) const;
-    /// The component of the machine under a host: two hosts of one machine share it.
+    /// Null if the site does not deliver it.
+    const Service* service(ServiceKind kind) const;
+    /// The component of a host's machine. Two hosts of one machine share it.
     std::string machineOf(const std::string& host) const;
     States states() const;
     std::map<std::string, std::string> machines;  ///< host -> the component of its machine
 };
 
-/// Puts the model together. Pure.
+/// Builds the model. Pure.
 Model build(const Inputs& inputs);
 
-/// The site at one moment, for questions about it. Immutable.
+/// The site at one moment. Immutable.
 struct Moment {
     evidence::Network network;
     evidence::Services services;
@@ -167,11 +255,11 @@ struct Moment {
     std::shared_ptr<const std::vector<replication::Verdict>> replicas;
     Model model;
 
-    /// Puts the model together from the rest.
+    /// Builds the model from the other members.
     static std::shared_ptr<const Moment> of(
         evidence::Network network, evidence::Services services, Crossings crossings, Site site, Setup setup,
         std::shared_ptr<const std::vector<replication::Verdict>> replicas);
-    /// The model with something that is not there.
+    /// The model with supposed components.
     Model suppose(std::vector<Addition> additions) const;
 };
 

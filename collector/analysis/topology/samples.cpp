@@ -43,25 +43,32 @@ void appendSamples(const Model& model, const Labels& extra, TimestampMs at, std:
         }
         out.push_back({std::move(labels), {{at, value}}});
     };
-    for (const auto& [id, one] : model.components) {
+    for (const auto& [id, each] : model.components) {
         add(metric::kTopologyComponentInfo,
-            {{"component", id}, {"kind", one.kind}, {"host", one.host}, {"works", truthName(one.works)}}, 1);
+            {{"component", id},
+             {"kind", componentKindName(each.kind)},
+             {"host", each.host},
+             {"works", truthName(each.works)}},
+            1);
     }
     for (const auto& edge : model.edges) {
         add(metric::kTopologyEdgeInfo,
-            {{"from", edge.from}, {"to", edge.to}, {"kind", edge.kind}, {"source", sourceText(edge.sources)}},
+            {{"from", edge.from},
+             {"to", edge.to},
+             {"kind", edgeKindName(edge.kind)},
+             {"source", sourceText(edge.sources)}},
             1);
     }
     for (const auto& service : model.services) {
         if (service.now.works != Truth::unknown) {
-            add(metric::kTopologyServiceWorks, {{"service", service.name}},
+            add(metric::kTopologyServiceWorks, {{"service", serviceKindName(service.kind)}},
                 service.now.works == Truth::yes ? 1 : 0);
         }
         for (const auto& [view, cuts] :
              {std::pair("design", &service.design), std::pair("now", &service.now)}) {
             for (const auto& set : cuts->sets) {
                 add(metric::kTopologyCutSetInfo,
-                    {{"service", service.name},
+                    {{"service", serviceKindName(service.kind)},
                      {"view", view},
                      {"components", setText(set)},
                      {"size", std::to_string(set.components.size())},

@@ -6,7 +6,7 @@ namespace lapwing::analysis::topology {
 
 namespace {
 
-/// Writes down what each delivered service needs: as designed, or as it is at present.
+/// The needs of each delivered service, as designed or at present.
 class Functions {
   public:
     Functions(const Inputs& inputs, const Model& model, bool present)
@@ -18,7 +18,7 @@ class Functions {
         auto parts = entrances();
         std::vector<Gate> primaries;
         for (const auto& host : model_.primaries) {
-            primaries.push_back(program("mysql", host));
+            primaries.push_back(program(ComponentKind::mysql, host));
         }
         parts.push_back(Gate::any(std::move(primaries)));
         return Gate::all(std::move(parts));
@@ -27,50 +27,50 @@ class Functions {
     Gate data() const {
         std::vector<Gate> copies;
         for (const auto& host : model_.primaries) {
-            copies.push_back(program("mysql", host));
+            copies.push_back(program(ComponentKind::mysql, host));
         }
         for (const auto& replica : model_.replicas) {
             if (!model_.primaries.contains(replica.host)) {
-                copies.push_back(Gate::all(
-                    {program("mysql", replica.host), Gate::fact(present_ ? replica.current : Truth::yes)}));
+                copies.push_back(Gate::all({program(ComponentKind::mysql, replica.host),
+                                            Gate::fact(present_ ? replica.current : Truth::yes)}));
             }
         }
         return Gate::any(std::move(copies));
     }
 
     Gate monitoring() const {
-        std::vector<Gate> ways{program("collector", inputs_.setup.collector_host)};
-        if (model_.components.contains(idOf("watchdog", "outside"))) {
-            ways.push_back(Gate::of(idOf("watchdog", "outside")));
+        std::vector<Gate> alternatives{program(ComponentKind::collector, inputs_.setup.collector_host)};
+        if (model_.components.contains(idOf(ComponentKind::watchdog, "outside"))) {
+            alternatives.push_back(Gate::of(idOf(ComponentKind::watchdog, "outside")));
         }
-        return Gate::any(std::move(ways));
+        return Gate::any(std::move(alternatives));
     }
 
   private:
-    /// What a host itself needs.
+    /// The needs of a host itself.
     Gate host(const std::string& name) const {
         std::vector<Gate> parts{Gate::of(model_.machineOf(name))};
         for (const auto& group : inputs_.site.groups) {
             if (std::find(group.hosts.begin(), group.hosts.end(), name) != group.hosts.end()) {
-                parts.push_back(Gate::of(idOf("group", group.name)));
+                parts.push_back(Gate::of(idOf(ComponentKind::group, group.name)));
             }
         }
         return Gate::all(std::move(parts));
     }
 
-    Gate program(const std::string& kind, const std::string& on) const {
+    Gate program(ComponentKind kind, const std::string& on) const {
         return Gate::all({Gate::of(idOf(kind, on)), host(on)});
     }
 
     Gate web(const std::string& on) const {
-        std::vector<Gate> parts{program("web", on)};
-        const auto apps = model_.apps_of_web.find(idOf("web", on));
+        std::vector<Gate> parts{program(ComponentKind::web, on)};
+        const auto apps = model_.apps_of_web.find(idOf(ComponentKind::web, on));
         if (apps != model_.apps_of_web.end()) {
-            for (const auto& alternatives : apps->second) {
+            for (const auto& group : apps->second) {
                 std::vector<Gate> any;
-                any.reserve(alternatives.size());
-                for (const auto& app : alternatives) {
-                    any.push_back(program("app", model_.components.at(app).host));
+                any.reserve(group.size());
+                for (const auto& app : group) {
+                    any.push_back(program(ComponentKind::app, model_.components.at(app).host));
                 }
                 parts.push_back(Gate::any(std::move(any)));
             }
@@ -93,13 +93,13 @@ class Functions {
         return Gate::atLeast(static_cast<std::size_t>(inputs_.site.servers_needed), std::move(members));
     }
 
-    /// A load balancer with all its backends: which of them a request needs, the request decides.
+    /// A load balancer with all its backends: each request may need another backend.
     Gate balancer(const std::string& on) const {
-        std::vector<Gate> parts{program("haproxy", on)};
+        std::vector<Gate> parts{program(ComponentKind::haproxy, on)};
         bool any = false;
-        for (const auto& one : model_.pools) {
-            if (one.host == on) {
-                parts.push_back(pool(one));
+        for (const auto& each : model_.pools) {
+            if (each.host == on) {
+                parts.push_back(pool(each));
                 any = true;
             }
         }
@@ -116,15 +116,15 @@ class Functions {
         if (entry.active.empty()) {
             return Gate::fact(Truth::unknown);
         }
-        std::vector<Gate> ways{balancer(entry.active)};
+        std::vector<Gate> alternatives{balancer(entry.active)};
         for (const auto& standby : entry.standbys) {
             std::vector<Gate> parts{balancer(standby.host), Gate::fact(standby.takes_over)};
-            ways.push_back(Gate::all(std::move(parts)));
+            alternatives.push_back(Gate::all(std::move(parts)));
         }
-        return Gate::any(std::move(ways));
+        return Gate::any(std::move(alternatives));
     }
 
-    /// Every URL must work. Of several addresses, whether clients try the next one is up to them.
+    /// Every URL must work. Whether clients try the next of several addresses is unknown.
     std::vector<Gate> entrances() const {
         std::map<std::string, std::vector<Gate>> by_url;
         for (const auto& entry : model_.entries) {
@@ -132,13 +132,13 @@ class Functions {
             by_url[name].push_back(entrance(entry));
         }
         std::vector<Gate> out;
-        for (auto& [url, ways] : by_url) {
-            if (ways.size() == 1) {
-                out.push_back(std::move(ways.front()));
+        for (auto& [url, alternatives] : by_url) {
+            if (alternatives.size() == 1) {
+                out.push_back(std::move(alternatives.front()));
                 continue;
             }
-            auto all = Gate::all(ways);
-            auto some = Gate::all({Gate::any(std::move(ways)), Gate::fact(Truth::unknown)});
+            auto all = Gate::all(alternatives);
+            auto some = Gate::all({Gate::any(std::move(alternatives)), Gate::fact(Truth::unknown)});
             out.push_back(Gate::any({std::move(all), std::move(some)}));
         }
         return out;
@@ -155,13 +155,12 @@ void addServices(const Inputs& inputs, Model& model) {
     const Functions design(inputs, model, false);
     const Functions present(inputs, model, true);
     const auto states = model.states();
-    const auto add = [&](std::string name, std::string title, Gate by_design, Gate at_present,
+    const auto add = [&](ServiceKind kind, std::string title, Gate by_design, Gate at_present,
                          std::vector<std::string> not_assessed) {
         auto designed = cutSets(by_design);
         auto now = cutSets(at_present, states);
-        model.services.push_back({std::move(name), std::move(title), std::move(by_design),
-                                  std::move(at_present), std::move(designed), std::move(now),
-                                  std::move(not_assessed)});
+        model.services.push_back({kind, std::move(title), std::move(by_design), std::move(at_present),
+                                  std::move(designed), std::move(now), std::move(not_assessed)});
     };
     const std::vector<std::string> http{"the provider's network and power, and DNS",
                                         "what else the application calls"};
@@ -170,17 +169,17 @@ void addServices(const Inputs& inputs, Model& model) {
         if (!model.databases.empty()) {
             reads.emplace_back("which database the application reads from");
         }
-        add("read", "reading over HTTP", design.reading(), present.reading(), std::move(reads));
+        add(ServiceKind::read, "reading over HTTP", design.reading(), present.reading(), std::move(reads));
         if (!model.primaries.empty()) {
-            add("write", "writing over HTTP", design.writing(), present.writing(), http);
+            add(ServiceKind::write, "writing over HTTP", design.writing(), present.writing(), http);
         }
     }
     if (!model.primaries.empty()) {
-        add("replication", "keeping the data", design.data(), present.data(),
+        add(ServiceKind::replication, "keeping the data", design.data(), present.data(),
             {"backups", "the transactions that the replica has not received when the primary is lost"});
     }
     if (!inputs.setup.collector_host.empty()) {
-        add("monitoring", "being told of failures", design.monitoring(), present.monitoring(),
+        add(ServiceKind::monitoring, "being told of failures", design.monitoring(), present.monitoring(),
             {"whether those who are told can read it"});
     }
 }

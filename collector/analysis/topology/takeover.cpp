@@ -14,12 +14,17 @@ class Takeover {
     Standby run() {
         if (!entry_.address) {
             require(Truth::unknown,
-                    {"site.entry", entry_.name.empty() ? "the entry's address is not declared"
-                                                       : "what " + entry_.name + " leads to is not known"});
+                    {ObstacleKind::not_known,
+                     "",
+                     {"site.entry", entry_.name.empty() ? "the entry's address is not declared"
+                                                        : "what " + entry_.name + " leads to is not known"}});
             return std::move(out_);
         }
         if (entry_.active.empty()) {
-            require(Truth::unknown, {"addresses of the hosts", "no load balancer has " + address() + " now"});
+            require(Truth::unknown,
+                    {ObstacleKind::not_known,
+                     "",
+                     {"addresses of the hosts", "no load balancer has " + address() + " now"}});
             return std::move(out_);
         }
         const auto* active = instanceOn(entry_.active);
@@ -34,11 +39,15 @@ class Takeover {
   private:
     std::string address() const { return entry_.address->toString(); }
 
-    void require(Truth truth, Evidence obstacle) {
+    void require(Truth truth, Obstacle obstacle) {
         out_.takes_over = conjunction(out_.takes_over, truth);
         if (truth != Truth::yes) {
             out_.obstacles.push_back(std::move(obstacle));
         }
+    }
+
+    void requireKeepalived(const std::string& host, std::string text) {
+        require(Truth::no, {ObstacleKind::keepalived, host, {"keepalived of " + host, std::move(text)}});
     }
 
     const evidence::VrrpInstance* instanceOn(const std::string& host) {
@@ -46,18 +55,19 @@ class Takeover {
         if (found == inputs_.services.vrrp.end()) {
             const auto known = inputs_.network.hosts.find(host);
             const bool seen = known != inputs_.network.hosts.end() && known->second.agent_present;
-            require(Truth::unknown, {"agent of " + host, seen ? "it cannot tell of keepalived there"
-                                                              : "none reports from there: whether " +
-                                                                    address() + " moves is not known"});
+            require(Truth::unknown, {ObstacleKind::not_known,
+                                     host,
+                                     {"agent of " + host, seen ? "it cannot tell of keepalived there"
+                                                               : "none reports from there: whether " +
+                                                                     address() + " moves is not known"}});
             return nullptr;
         }
         const auto* instance = found->second.moving(*entry_.address);
         if (instance == nullptr) {
-            require(Truth::no,
-                    {"keepalived of " + host,
-                     found->second.instances.empty() ? "there is none" : "it does not move " + address()});
+            requireKeepalived(
+                host, found->second.instances.empty() ? "there is none" : "it does not move " + address());
         } else if (!found->second.runs) {
-            require(Truth::no, {"keepalived of " + host, "it does not run"});
+            requireKeepalived(host, "it does not run");
         }
         return instance;
     }
@@ -65,48 +75,52 @@ class Takeover {
     void move(const evidence::VrrpInstance& active, const evidence::VrrpInstance& standby) {
         out_.mechanism = "keepalived, virtual_router_id " + standby.virtual_router_id;
         if (active.virtual_router_id != standby.virtual_router_id) {
-            require(Truth::no, {"keepalived of " + out_.host,
-                                "its virtual_router_id is " + standby.virtual_router_id + ", that of " +
-                                    entry_.active + " is " + active.virtual_router_id});
+            requireKeepalived(out_.host, "its virtual_router_id is " + standby.virtual_router_id +
+                                             ", that of " + entry_.active + " is " +
+                                             active.virtual_router_id);
         }
         if (active.tracks.empty()) {
-            require(Truth::no,
-                    {"keepalived of " + entry_.active,
-                     "it tracks no script and no process: if HAProxy alone stops, the address stays"});
+            requireKeepalived(
+                entry_.active,
+                "it tracks no script and no process: if HAProxy alone stops, the address stays");
         }
         for (const auto& [from, to] :
              {std::pair(entry_.active, out_.host), std::pair(out_.host, entry_.active)}) {
             const auto found = inputs_.crossings.advertisements.find({from, to, *entry_.address});
             if (found != inputs_.crossings.advertisements.end()) {
-                require(found->second.passes, found->second.evidence);
+                require(found->second.passes, {ObstacleKind::vrrp_blocked, to, found->second.evidence});
             }
         }
     }
 
-    /// What the other load balancer needs to answer visitors at the address.
+    /// The standby must answer visitors at the address.
     void serve() {
-        const auto crossing = [&](const std::string& host) -> const Crossing* {
+        const auto visitors = [&](const std::string& host) -> const Crossing* {
             const auto found = inputs_.crossings.visitors.find({host, *entry_.address, entry_.port});
             return found == inputs_.crossings.visitors.end() ? nullptr : &found->second;
         };
-        const auto* there = crossing(out_.host);
-        const auto* here = crossing(entry_.active);
-        // Where strangers are kept out of the active one too, the rules know their visitors.
-        if (there != nullptr && there->passes == Truth::no && here != nullptr && here->passes != Truth::no) {
-            require(Truth::no, there->evidence);
+        const auto* at_standby = visitors(out_.host);
+        const auto* at_active = visitors(entry_.active);
+        // If the active host keeps strangers out as well, its rules list the visitors.
+        if (at_standby != nullptr && at_standby->passes == Truth::no && at_active != nullptr &&
+            at_active->passes != Truth::no) {
+            require(Truth::no, {ObstacleKind::visitors_blocked, out_.host, at_standby->evidence});
         }
         const auto host = inputs_.network.hosts.find(out_.host);
         if (host == inputs_.network.hosts.end() || !host->second.listeners_known) {
             return;
         }
         const auto& listeners = host->second.listeners;
-        const bool listens = std::any_of(listeners.begin(), listeners.end(), [&](const auto& one) {
-            return one.protocol == "tcp" && one.port == entry_.port && one.family == entry_.address->family &&
-                   (one.isWildcard() || one.address == address());
+        const bool listens = std::any_of(listeners.begin(), listeners.end(), [&](const auto& listener) {
+            return listener.isTcp() && listener.port == entry_.port &&
+                   listener.family == entry_.address->family &&
+                   (listener.isWildcard() || listener.address == address());
         });
         if (!listens) {
-            require(Truth::no, {"sockets of " + out_.host, "nothing listens there on " + address() +
-                                                               " port " + std::to_string(entry_.port)});
+            require(Truth::no, {ObstacleKind::not_listening,
+                                out_.host,
+                                {"sockets of " + out_.host, "nothing listens there on " + address() +
+                                                                " port " + std::to_string(entry_.port)}});
         }
     }
 

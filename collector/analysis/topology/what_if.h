@@ -8,9 +8,9 @@
 
 namespace lapwing::analysis::topology {
 
-/// What becomes of one service.
+/// The answer for one service.
 struct Outcome {
-    std::string service;
+    ServiceKind service = ServiceKind::read;
     std::string title;
     Truth before = Truth::unknown;  ///< now
     Truth after = Truth::unknown;   ///< now, with the failures and the additions
@@ -19,14 +19,14 @@ struct Outcome {
 
 struct WhatIf {
     std::set<std::string> failed;   ///< components, as asked
-    std::set<std::string> stopped;  ///< what stops with them because it runs there
+    std::set<std::string> stopped;  ///< components that stop with them, since they run there
     std::vector<Outcome> outcomes;
 };
 
-/// "KIND@HOST"; error `invalid` for a kind that cannot be added, which names those that can.
+/// Parses "KIND@HOST". Error `invalid` for a kind that cannot be added; it names the kinds that can.
 Expected<Addition> parseAddition(const std::string& text);
 
-/// Error `not_found` for a component that does not exist, which names those that do.
+/// Error `not_found` for an unknown component; it names the known components.
 Expected<WhatIf> whatIf(const Moment& moment, const std::vector<std::string>& failed,
                         const std::vector<Addition>& additions);
 

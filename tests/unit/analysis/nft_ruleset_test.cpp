@@ -141,9 +141,10 @@ TEST_CASE("nft lists every ruleset that is proposed for sites of many shapes as 
         INFO(shape.text());
         test::SiteSamples samples;
         const auto built = test::build(shape, samples);
-        const auto network = evidence::readNetwork(samples.store(), samples.now, 300'000);
+        evidence::Reader reader(samples.store(), samples.now, 300'000);
+        const auto network = evidence::readNetwork(reader);
         REQUIRE(network);
-        const auto services = evidence::readServices(samples.store(), samples.now, 300'000, 900'000);
+        const auto services = evidence::readServices(reader, 900'000);
         REQUIRE(services);
         const Context context{*network,
                               built.site,

@@ -56,7 +56,7 @@ TEST_CASE("R6 and R7 of a replica with two channels name the channel") {
     ReplicaPair pair;
     pair.followsAnother().applier.state = ThreadState::stopped;
     pair.replica().read_only = false;
-    // With one of them it may be written to at both ends, with the other not.
+    // One pair is declared in both directions, the other is not.
     pair.inputs.declared = {{"web-01", "web-02"}, {"web-02", "web-01"}};
     const auto judgement = judged(pair);
     const auto* failover = find(judgement, "R6");

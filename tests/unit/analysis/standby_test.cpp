@@ -142,7 +142,7 @@ TEST_CASE("a second load balancer that takes the address over is the end of R1")
     CHECK(pair.find("R8") == nullptr);
     CHECK(pair.find("R9") == nullptr);
     const auto& model = pair.analyst->moment()->model;
-    CHECK(model.service("read")->design.singles(false).empty());
+    CHECK(model.service(topology::ServiceKind::read)->design.singles(false).empty());
     REQUIRE(model.entries.size() == 1);
     CHECK(model.entries[0].active == "lb-01");
     REQUIRE(model.entries[0].standbys.size() == 1);
@@ -384,7 +384,7 @@ TEST_CASE("R10: a name with one address that does not move") {
         CHECK(pair.find("R1")->severity == Severity::critical);
         const auto& edges = pair.analyst->moment()->model.edges;
         CHECK(std::any_of(edges.begin(), edges.end(), [](const auto& edge) {
-            return edge.kind == "resolves" && edge.from == "name@www.example.org" &&
+            return edge.kind == topology::EdgeKind::resolves && edge.from == "name@www.example.org" &&
                    edge.to == "address@10.77.0.10";
         }));
         SECTION("until there are two") {
@@ -478,10 +478,10 @@ TEST_CASE("connections to a database show who asks it") {
                                                      {"process", "gunicorn"}});
     connects("web-01", "10.77.0.31", 1);
     site.round();
-    CHECK(site.edge("web@web-01", "app@app-01").kind == "proxies");
+    CHECK(site.edge("web@web-01", "app@app-01").kind == topology::EdgeKind::proxies);
     std::set<std::pair<std::string, std::string>> queries;
     for (const auto& edge : site.analyst->moment()->model.edges) {
-        if (edge.kind == "queries") {
+        if (edge.kind == topology::EdgeKind::queries) {
             queries.emplace(edge.from, edge.to);
         }
     }

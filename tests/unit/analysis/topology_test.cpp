@@ -38,13 +38,14 @@ TEST_CASE("the topology of the site, with its cut sets and where each edge was s
     CHECK(std::all_of(model.edges.begin(), model.edges.end(),
                       [](const auto& edge) { return !edge.sources.empty(); }));
     CHECK(model.conflicts.empty());
-    CHECK(model.service("read")->design.singles() == std::set<std::string>{"haproxy@lb-01", "lb-01"});
-    CHECK(model.service("write")->design.singles() ==
+    CHECK(model.service(topology::ServiceKind::read)->design.singles() ==
+          std::set<std::string>{"haproxy@lb-01", "lb-01"});
+    CHECK(model.service(topology::ServiceKind::write)->design.singles() ==
           std::set<std::string>{"haproxy@lb-01", "lb-01", "mysql@web-01", "web-01"});
-    CHECK(sets(model.service("replication")->design).contains({"web-01", "web-02"}));
-    CHECK(model.service("monitoring")->design.singles() ==
+    CHECK(sets(model.service(topology::ServiceKind::replication)->design).contains({"web-01", "web-02"}));
+    CHECK(model.service(topology::ServiceKind::monitoring)->design.singles() ==
           std::set<std::string>{"collector@monitor", "monitor"});
-    CHECK(model.service("read")->now.works == Truth::yes);
+    CHECK(model.service(topology::ServiceKind::read)->now.works == Truth::yes);
     CHECK(site.find("R1")->confidence == Confidence::confirmed);
     CHECK(site.find("R11")->severity == Severity::medium);
     for (const auto* id : {"R2", "R3", "R4", "R5", "R8", "R13"}) {
@@ -62,7 +63,10 @@ TEST_CASE("R2 and R4: a server that is down or drained leaves one, until it is b
     CHECK(site.find("R2")->severity == Severity::critical);
     REQUIRE(site.find("R4") != nullptr);
     CHECK(site.find("R4")->subject == "lb-01/web");
-    CHECK(site.analyst->moment()->model.service("read")->now.singles().contains("web@web-01"));
+    CHECK(site.analyst->moment()
+              ->model.service(topology::ServiceKind::read)
+              ->now.singles()
+              .contains("web@web-01"));
     CHECK(site.edge("haproxy@lb-01", "web@web-01").works == Truth::yes);
     CHECK(site.edge("haproxy@lb-01", "web@web-02").works == Truth::no);
     site.state("web-02", "UP");
@@ -99,7 +103,10 @@ TEST_CASE("R3: two servers on one host, by address") {
     CHECK(site.find("R3")->severity == Severity::high);
     REQUIRE(site.find("R2") != nullptr);
     CHECK(site.find("R2")->severity == Severity::high);
-    CHECK(site.analyst->moment()->model.service("read")->design.singles().contains("web-01"));
+    CHECK(site.analyst->moment()
+              ->model.service(topology::ServiceKind::read)
+              ->design.singles()
+              .contains("web-01"));
 
     // The backend gets another name: the findings go with the old one.
     for (const auto* name : {"web-01", "web-02"}) {
@@ -170,7 +177,7 @@ TEST_CASE("what Nginx passes requests to, by its configuration") {
         site.round();
         CHECK(neededBy(site, "web@web-01") == Needed{{"app@fd00::5"}, {"app@web-01", "app@web-02"}});
         CHECK(site.edge("web@web-01", "app@10.77.0.99").works == Truth::no);
-        CHECK(site.edge("app@fd00::5", "fd00::5").kind == "runs_on");
+        CHECK(site.edge("app@fd00::5", "fd00::5").kind == topology::EdgeKind::runs_on);
     }
     SECTION("at the port and under the name that the site's requests have") {
         site.site.entry = {"http://www.example.org/"};
@@ -226,7 +233,10 @@ TEST_CASE("R3: two Nginx that pass requests to one application") {
     REQUIRE(shared->evidence.size() == 2);
     CHECK(shared->evidence[1].text ==
           "web@web-02 answers with the help of app@web-01 alone (upstream app: 10.77.0.11:8000)");
-    CHECK(site.analyst->moment()->model.service("read")->design.singles().contains("app@web-01"));
+    CHECK(site.analyst->moment()
+              ->model.service(topology::ServiceKind::read)
+              ->design.singles()
+              .contains("app@web-01"));
 
     // The other way round for a standby: either of them answers.
     route(site, "web-02", "80", "", "app", "127.0.0.1:8000");
@@ -328,23 +338,23 @@ TEST_CASE("what if: failures, additions, and names that do not exist") {
     Watched site;
     site.round();
     const auto moment = site.analyst->moment();
-    const auto outcome = [](const topology::WhatIf& answer, const std::string& service) {
+    const auto outcome = [](const topology::WhatIf& answer, topology::ServiceKind service) {
         return std::find_if(answer.outcomes.begin(), answer.outcomes.end(),
                             [&](const auto& one) { return one.service == service; });
     };
     const auto lost = topology::whatIf(*moment, {"web-01"}, {});
     REQUIRE(lost);
     CHECK(lost->stopped == std::set<std::string>{"app@web-01", "mysql@web-01", "web@web-01"});
-    CHECK(outcome(*lost, "read")->after == Truth::yes);
-    CHECK(outcome(*lost, "write")->after == Truth::no);
-    CHECK(outcome(*lost, "read")->design.singles().contains("web@web-02"));
+    CHECK(outcome(*lost, topology::ServiceKind::read)->after == Truth::yes);
+    CHECK(outcome(*lost, topology::ServiceKind::write)->after == Truth::no);
+    CHECK(outcome(*lost, topology::ServiceKind::read)->design.singles().contains("web@web-02"));
 
     const auto second =
         topology::whatIf(*moment, {"haproxy@lb-01"}, {*topology::parseAddition("haproxy@lb-02")});
     REQUIRE(second);
-    CHECK(outcome(*second, "read")->after == Truth::yes);
+    CHECK(outcome(*second, topology::ServiceKind::read)->after == Truth::yes);
     const auto healthy = topology::whatIf(*moment, {}, {*topology::parseAddition("haproxy@lb-02")});
-    CHECK(outcome(*healthy, "read")->design.singles(false).empty());
+    CHECK(outcome(*healthy, topology::ServiceKind::read)->design.singles(false).empty());
 
     CHECK_FALSE(topology::whatIf(*moment, {"web-09"}, {}));
     CHECK(topology::whatIf(*moment, {"web-09"}, {}).error().message.find("haproxy@lb-01") !=

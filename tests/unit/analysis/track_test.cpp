@@ -54,20 +54,20 @@ TEST_CASE("thin() drops old points and keeps the last one") {
 
 TEST_CASE("The lag of a position behind a track") {
     const auto track = steps({{1000, 10}, {2000, 10}, {3000, 12}, {4000, 20}});
-    // In step with what was seen; nobody knows what was written since.
+    // In step with the last observation; later writes are unknown.
     const auto even = lagBehind(track, 20, 4700);
     REQUIRE(even);
     CHECK(even->guess == 0);
     CHECK(even->high == 0.7);
-    // The 11th was committed between 2 s and 3 s; a quarter into it, if evenly.
+    // The 11th was committed between 2 s and 3 s; at an even pace, a quarter into that second.
     const auto late = lagBehind(track, 10, 10'000);
     REQUIRE(late);
     CHECK(late->low == 7);
     CHECK(late->high == 8);
     CHECK(late->guess == 7.75);
-    // What was seen only after that moment does not count.
+    // Later observations do not count.
     CHECK(lagBehind(track, 10, 2500)->guess == 0);
-    // It was behind before anybody looked.
+    // The position was behind before the first observation.
     CHECK_FALSE(lagBehind(track, 9, 10'000));
     CHECK_FALSE(lagBehind(Track(), 9, 10'000));
 }

@@ -7,6 +7,7 @@ namespace {
 using namespace lapwing;
 using lapwing::analysis::Confidence;
 using lapwing::analysis::evidence::BlockerKind;
+using lapwing::analysis::evidence::ConnectResult;
 using lapwing::analysis::evidence::ThreadState;
 using lapwing::analysis::replication::BrokenPart;
 using lapwing::analysis::replication::Cause;
@@ -139,7 +140,7 @@ TEST_CASE("A stopped receiver has the cause that its error names") {
     CHECK(pair.verdict().confidence == Confidence::confirmed);
     CHECK(pair.verdict().broken_part == BrokenPart::primary);
 
-    // Its agent is silent too: the host is down, or cut off from both.
+    // The primary's agent is silent, too: the host is down or unreachable.
     pair.primary().up = std::nullopt;
     CHECK(pair.verdict().cause == Cause::primary_down);
     CHECK(pair.verdict().confidence == Confidence::suspected);
@@ -159,14 +160,14 @@ TEST_CASE("False zero: the network drops packets, the replica claims 0, the prim
     CHECK(
         contains(evidenceOf(verdict), "Seconds_Behind says 0.0 s: it counts only against what was received"));
 
-    // An attempt from the replica's host meets silence as well; or it does not.
-    pair.inputs.databases.reach[{"web-02", "web-01"}] = {"silent", ReplicaPair::kNow - 5000};
+    // An attempt from the replica's host is silent as well, or succeeds.
+    pair.inputs.databases.reach[{"web-02", "web-01"}] = {ConnectResult::silent, ReplicaPair::kNow - 5000};
     CHECK(pair.verdict().cause == Cause::network);
     CHECK(pair.verdict().confidence == Confidence::confirmed);
-    pair.inputs.databases.reach[{"web-02", "web-01"}] = {"open", ReplicaPair::kNow - 5000};
+    pair.inputs.databases.reach[{"web-02", "web-01"}] = {ConnectResult::open, ReplicaPair::kNow - 5000};
     CHECK(pair.verdict().cause == Cause::receiver_stalled);
-    // From before the silence it shows nothing.
-    pair.inputs.databases.reach[{"web-02", "web-01"}] = {"open", ReplicaPair::kNow - 30000};
+    // An attempt from before the silence proves nothing.
+    pair.inputs.databases.reach[{"web-02", "web-01"}] = {ConnectResult::open, ReplicaPair::kNow - 30000};
     CHECK(pair.verdict().cause == Cause::network);
 }
 
@@ -202,7 +203,7 @@ TEST_CASE("A slow applier falls behind or catches up") {
     pair.receives(80);
     pair.applies(40, 0.4);
     verdict = pair.verdict();
-    // At 72 of 80 s; 120 transactions were done in the last half minute, 80 are left.
+    // The replica is at second 72 of 80: it applied 120 transactions in the last half minute; 80 are left.
     CHECK(verdict.transactions_behind == 80.0);
     CHECK(verdict.catching_up == true);
     CHECK(near(verdict.even_in_seconds, 20, 0.5));
@@ -256,7 +257,7 @@ TEST_CASE("The heartbeat is corrected by the clocks and narrows the lag") {
     pair.beats(5.5);
     CHECK(near(pair.verdict().lag_seconds, 5, 0.3));
 
-    // The replica's clock is shown 30 s ahead: its rows look old, and it is in step.
+    // The replica's clock is 30 s ahead: the rows look old although the replica is in step.
     pair.applies();
     pair.beats(30.5);
     pair.replica().clock = 30;
@@ -287,19 +288,19 @@ TEST_CASE("A dead heartbeat writer does not raise the lag") {
     CHECK(verdict.state == State::at_risk);
     CHECK(verdict.cause == Cause::heartbeat_dead);
     CHECK(verdict.confidence == Confidence::confirmed);
-    // A row of a server that is gone for long, and nobody means to write.
+    // The row belongs to a server that was removed long ago, and no agent writes.
     pair.beats(400'000, 400'000);
     pair.primary().heartbeat_writing = std::nullopt;
     CHECK(pair.verdict().cause == Cause::healthy);
-    // Rows of another server's id say nothing of this primary.
+    // Rows with another server's id say nothing about this primary.
     pair.beats(0.5);
     pair.replica().heartbeats["9"] = {ReplicaPair::kNow, 90'000};
     CHECK(pair.verdict().cause == Cause::healthy);
-    // One beat was missed.
+    // One write failed.
     pair.beats(2.5, 2.5);
     pair.primary().heartbeat_writing = false;
     CHECK(pair.verdict().cause == Cause::healthy);
-    // It may write, and does not.
+    // The agent should write but is refused.
     pair.primary().heartbeats.clear();
     pair.replica().heartbeats.clear();
     pair.primary().heartbeat_writing = false;
@@ -310,14 +311,14 @@ TEST_CASE("A dead heartbeat writer does not raise the lag") {
 TEST_CASE("While the primary's agent is silent, the server's own figure counts only with a proven receiver") {
     ReplicaPair pair;
     pair.primary() = {};
-    pair.writes(100, 100);  // what is kept of it
+    pair.writes(100, 100);  // the tracks outlive the reports
     auto verdict = pair.verdict();
     CHECK(verdict.lag_seconds == 0.0);
     CHECK(verdict.lag_source == LagSource::seconds_behind_source);
     CHECK(verdict.confidence == Confidence::suspected);
     CHECK(verdict.cause == Cause::healthy);
 
-    // What is kept of it shows that it wrote what has not arrived.
+    // The tracks show writes of the primary that have not arrived.
     pair.receives(40);
     CHECK(pair.verdict().cause == Cause::primary_down);
     pair.primary() = {};
@@ -326,10 +327,10 @@ TEST_CASE("While the primary's agent is silent, the server's own figure counts o
     CHECK(verdict.state == State::unknown);
     CHECK(contains(evidenceOf(verdict), "nothing has arrived from the primary for 80 s"));
 
-    // The heartbeats of the connection prove it as well.
+    // The heartbeats of the connection prove the receiver as well.
     pair.channel().last_heartbeat_age = 3;
     CHECK(pair.verdict().lag_seconds == 0.0);
-    // The writer was its agent.
+    // The primary's agent wrote the heartbeat.
     pair.replica().heartbeats["1"] = {ReplicaPair::kNow, 20};
     CHECK(pair.verdict().cause == Cause::heartbeat_dead);
     CHECK(pair.verdict().lag_seconds == 0.0);
@@ -360,13 +361,13 @@ TEST_CASE("Risks of a replica in step") {
     CHECK(pair.verdict().cause == Cause::duplicate_server_id);
     pair.replica().server_id = "2";
 
-    // 0-2-5 is in the replica's binary log, and not in the primary's.
+    // The replica's binary log contains 0-2-5, the primary's does not.
     pair.primary().binlog_state["0-1"].add(ReplicaPair::time(119), 2190);
     pair.replica().binlog_state["0-1"].add(ReplicaPair::time(117), 2170);
     pair.replica().binlog_state["0-2"].add(ReplicaPair::time(117), 5);
     CHECK(pair.verdict().cause == Cause::errant_transactions);
     CHECK(contains(evidenceOf(pair.verdict()), "only the replica has 0-2 (5 transactions)"));
-    // Once the primary has been a replica, it has them.
+    // The primary has the transactions once it was a replica.
     pair.primary().binlog_state["0-2"].add(ReplicaPair::time(119), 5);
     CHECK(pair.verdict().cause == Cause::healthy);
 }
@@ -380,14 +381,14 @@ TEST_CASE("Errant transactions on MySQL have the replica's own UUID") {
     CHECK(pair.verdict().lag_seconds == 0.0);
     pair.primary().executed[own].add(ReplicaPair::time(120), 3);
     CHECK(pair.verdict().cause == Cause::healthy);
-    // A tagged one is its own, too.
+    // A tagged GTID is the replica's own, too.
     pair.replica().executed[own + ":app"].add(ReplicaPair::time(100), 1);
     CHECK(pair.verdict().cause == Cause::errant_transactions);
 }
 
 TEST_CASE("A transaction that the primary committed after its observation is not errant") {
     ReplicaPair pair;
-    pair.writes(ReplicaPair::kSeconds, 118);  // seen two seconds ago, and writing on
+    pair.writes(ReplicaPair::kSeconds, 118);  // observed two seconds ago
     CHECK(pair.verdict().cause == Cause::healthy);
 }
 
@@ -401,7 +402,7 @@ TEST_CASE("A declared replica without a channel") {
     CHECK_FALSE(verdict.lag_seconds);
     CHECK(contains(verdict.next_step, "CHANGE MASTER TO MASTER_HOST=\"web-01\""));
 
-    // Not declared, it is no replica.
+    // Without a declaration the server is no replica.
     pair.inputs.declared.clear();
     CHECK(analysis::replication::judge(pair.inputs).empty());
 }
@@ -422,7 +423,7 @@ TEST_CASE("A silent server is unknown, and its last cause of trouble stays named
     CHECK(verdict.cause == Cause::applier_stopped);
     CHECK(verdict.confidence == Confidence::unknown);
 
-    // Its agent went silent so long ago that no sample is left, and it was never declared.
+    // The agent has been silent for so long that no sample is left, and the pair was never declared.
     pair.inputs.databases.servers.clear();
     pair.inputs.declared.clear();
     verdict = pair.verdict();
@@ -430,7 +431,7 @@ TEST_CASE("A silent server is unknown, and its last cause of trouble stays named
     CHECK(verdict.cause == Cause::applier_stopped);
     CHECK(contains(evidenceOf(verdict), "nothing is reported about MySQL on web-02"));
 
-    // It answers again, and has no channel any more: that is an answer.
+    // The server answers again and reports that it has no channel.
     pair.inputs.databases.servers["web-02"].up = true;
     pair.inputs.databases.servers["web-02"].heard = ReplicaPair::kNow;
     pair.inputs.databases.servers["web-02"].configured = false;
@@ -489,7 +490,7 @@ TEST_CASE("A MariaDB with two primaries is judged by each channel's coordinates"
     CHECK(all[1].primary == "web-03");
     CHECK(near(all[1].lag_seconds, 40, 0.5));
     CHECK(all[1].state == State::lagging);
-    // Both write to domain 0: the replica's place in it is that of neither.
+    // Both primaries write to domain 0: the replica's position in it belongs to neither.
     CHECK_FALSE(all[0].transactions_behind.has_value());
     CHECK(all[1].bytes_behind == 40.0 * ReplicaPair::kRate * ReplicaPair::kBytes);
 
@@ -521,7 +522,7 @@ TEST_CASE("A replica stops following one of two declared primaries") {
     CHECK(all[1].channel == "b");
     CHECK(contains(all[1].next_step, "CHANGE MASTER \"b\" TO"));
 
-    // One channel that follows somebody else stands for one of the two.
+    // A channel that follows another server accounts for one of the two pairs.
     pair.channel().source.host = "web-09";
     pair.channel().source_server_id = "9";
     all = analysis::replication::judge(pair.inputs);

@@ -15,7 +15,7 @@ using analysis::replication::Verdict;
 using analysis::replication::Watch;
 using lapwing::test::SiteSamples;
 
-/// The samples of two servers' mysql probes, once a second.
+/// Sends the samples of two servers' mysql probes, once a second.
 class Agents {
   public:
     explicit Agents(SiteSamples& site) : site_(site) {}
@@ -117,16 +117,16 @@ std::vector<storage::SeriesSamples> stored(SiteSamples& site, const std::string&
     return *found;
 }
 
-const Labels kOwn{{"job", "collector"}, {"instance", "monitor"}};
+const Labels kSampleLabels{{"job", "collector"}, {"instance", "monitor"}};
 
 }  // namespace
 
 TEST_CASE("Agents' samples become a verdict, and the verdict becomes samples") {
     SiteSamples site;
     Agents agents(site);
-    Watch watch(site.store(), SiteSamples::site(), kOwn);
+    Watch watch(site.store(), SiteSamples::site(), kSampleLabels);
     REQUIRE(watch.update(SiteSamples::kStart));
-    CHECK(only(watch).state == State::unknown);  // declared, and nothing heard
+    CHECK(only(watch).state == State::unknown);  // declared, without reports
 
     agents.run(0, 60);
     REQUIRE(watch.update(Agents::at(60, 0)));
@@ -168,13 +168,13 @@ TEST_CASE("After a restart the tracks are read from the store, and old series en
     Agents agents(site);
     agents.run(0, 60);
     {
-        Watch watch(site.store(), SiteSamples::site(), kOwn);
+        Watch watch(site.store(), SiteSamples::site(), kSampleLabels);
         REQUIRE(watch.update(Agents::at(60, 0)));
     }
     agents.executed_at = 59;
     agents.run(60, 300);
     site.reopen();
-    Watch watch(site.store(), SiteSamples::site(), kOwn);
+    Watch watch(site.store(), SiteSamples::site(), kSampleLabels);
     REQUIRE(watch.update(Agents::at(300, 0)));
     REQUIRE(only(watch).lag_seconds);
     CHECK(std::abs(*only(watch).lag_seconds - 240) < 0.5);
@@ -187,7 +187,7 @@ TEST_CASE("After a restart the tracks are read from the store, and old series en
     REQUIRE(watch.update(Agents::at(360, 0)));
     CHECK(only(watch).state == State::unknown);
     CHECK(only(watch).cause == Cause::applier_stopped);
-    Watch again(site.store(), SiteSamples::site(), kOwn);
+    Watch again(site.store(), SiteSamples::site(), kSampleLabels);
     REQUIRE(again.update(Agents::at(362, 0)));
     CHECK(only(again).cause == Cause::applier_stopped);
     CHECK(only(again).state == State::unknown);
@@ -198,7 +198,7 @@ TEST_CASE("A host with a wrong clock is judged by the collector's clock") {
     Agents agents(site);
     agents.replica_clock_behind = 40;
     agents.run(0, 100);
-    Watch watch(site.store(), SiteSamples::site(), kOwn);
+    Watch watch(site.store(), SiteSamples::site(), kSampleLabels);
     REQUIRE(watch.update(Agents::at(100, 0)));
     CHECK(only(watch).state == State::ok);
     CHECK(only(watch).lag_seconds == 0.0);
@@ -208,7 +208,7 @@ TEST_CASE("A host with a wrong clock is judged by the collector's clock") {
 TEST_CASE("Samples that an agent delivers late fill the gap") {
     SiteSamples site;
     Agents agents(site);
-    Watch watch(site.store(), SiteSamples::site(), kOwn);
+    Watch watch(site.store(), SiteSamples::site(), kSampleLabels);
     agents.run(0, 60);
     REQUIRE(watch.update(Agents::at(60, 0)));
     agents.replica_silent = true;
@@ -218,7 +218,7 @@ TEST_CASE("Samples that an agent delivers late fill the gap") {
     }
     CHECK(only(watch).state == State::unknown);
     CHECK_FALSE(only(watch).lag_seconds);
-    // The replica comes back and is where it was; the primary's past is still there.
+    // The replica comes back at its old position; the primary's track is still kept.
     agents.replica_silent = false;
     agents.executed_at = 59;
     agents.run(360, 370);

@@ -216,8 +216,8 @@ TEST_CASE("a series' labels survive, damaged labels are refused") {
     REQUIRE(decodeLabels(good, views));
     REQUIRE(views.size() == labels.size());
     for (std::size_t i = 0; i < views.size(); ++i) {
-        CHECK(views[i].name == labels.items()[i].name);
-        CHECK(views[i].value == labels.items()[i].value);
+        CHECK(views[i].name == labels.begin()[static_cast<std::ptrdiff_t>(i)].name);
+        CHECK(views[i].value == labels.begin()[static_cast<std::ptrdiff_t>(i)].value);
     }
     std::size_t whole = 0;
     for (std::size_t i = 0; i < good.size(); ++i) {

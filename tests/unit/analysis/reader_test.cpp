@@ -1,0 +1,173 @@
+#include "collector/analysis/evidence/reader.h"
+
+#include "collector/analysis/evidence/attempts.h"
+#include "collector/analysis/evidence/load_balancers.h"
+#include "collector/analysis/evidence/network.h"
+#include "tests/unit/analysis/site_samples.h"
+
+using namespace lapwing;
+using namespace lapwing::analysis;
+using evidence::Reader;
+using lapwing::test::SiteSamples;
+
+namespace {
+
+constexpr std::int64_t kLookbackMs = 120'000;
+constexpr std::int64_t kMinuteMs = 60'000;
+
+Labels of(const char* agent, const char* instance, const char* job = "agent") {
+    return {{"agent", agent}, {"instance", instance}, {"job", job}};
+}
+
+/// Adds samples at times of the collector's clock, as an agent whose clock is wrong stamps them.
+class Agent {
+  public:
+    Agent(SiteSamples& samples, const char* name, double offset_seconds)
+        : samples_(samples), name_(name), offset_seconds_(offset_seconds) {}
+
+    void report(TimestampMs at, const char* metric, Labels labels, double value = 1) {
+        const auto now = samples_.now;
+        samples_.now = at - static_cast<std::int64_t>(offset_seconds_ * 1000);
+        samples_.add("lapwing_clock_offset_seconds", of(name_, name_), offset_seconds_);
+        samples_.add(metric, std::move(labels), value);
+        samples_.write();
+        samples_.now = now;
+    }
+    void setClock(double offset_seconds) { offset_seconds_ = offset_seconds; }
+
+  private:
+    SiteSamples& samples_;
+    const char* name_;
+    double offset_seconds_;
+};
+
+}  // namespace
+
+TEST_CASE("a wrong clock of an agent changes neither the age nor the presence of its samples") {
+    const double offset = GENERATE(600.0, -600.0, 2.0, 0.0);
+    CAPTURE(offset);
+    SiteSamples samples;
+    Agent agent(samples, "web-01", offset);
+    for (const auto ago : {5 * kMinuteMs, 4 * kMinuteMs, kMinuteMs}) {
+        agent.report(samples.now - ago, "lapwing_agent_info", of("web-01", "web-01"));
+    }
+    Reader reader(samples.store(), samples.now, kLookbackMs);
+    const auto fresh = reader.fresh("lapwing_agent_info");
+    REQUIRE(fresh.size() == 1);
+    CHECK(fresh[0].at == samples.now - kMinuteMs);
+    CHECK(fresh[0].observer == "web-01");
+    CHECK(reader.isFresh(fresh[0]));
+
+    const auto history = reader.history("lapwing_agent_info", 4 * kMinuteMs);
+    REQUIRE(history.size() == 1);
+    REQUIRE(history[0].samples.size() == 2);
+    CHECK(history[0].samples[0].timestamp == samples.now - 4 * kMinuteMs);
+    CHECK(history[0].samples[1].timestamp == samples.now - kMinuteMs);
+}
+
+TEST_CASE("an old sample is known for an hour, and not fresh, by a wrong clock too") {
+    const double offset = GENERATE(600.0, -600.0, 0.0);
+    SiteSamples samples;
+    Agent agent(samples, "web-01", offset);
+    agent.report(samples.now, "lapwing_agent_info", of("web-01", "web-01"));
+
+    Reader later(samples.store(), samples.now + kLookbackMs + 1, kLookbackMs);
+    CHECK(later.fresh("lapwing_agent_info").empty());
+    REQUIRE(later.known("lapwing_agent_info").size() == 1);
+    CHECK_FALSE(later.isFresh(later.known("lapwing_agent_info")[0]));
+    Reader exact(samples.store(), samples.now + kLookbackMs, kLookbackMs);
+    CHECK(exact.fresh("lapwing_agent_info").size() == 1);
+
+    // The measurement of the clock is known for as long as the sample.
+    Reader next_day(samples.store(), samples.now + Reader::kKnownMs + 11 * kMinuteMs, kLookbackMs);
+    CHECK(next_day.known("lapwing_agent_info").empty());
+}
+
+TEST_CASE("a staleness marker ends a series") {
+    const double offset = GENERATE(600.0, -600.0, 0.0);
+    SiteSamples samples;
+    Agent agent(samples, "web-01", offset);
+    agent.report(samples.now - kMinuteMs, "lapwing_agent_info", of("web-01", "web-01"));
+    agent.report(samples.now - 1'000, "lapwing_agent_info", of("web-01", "web-01"), staleNaN());
+    Reader reader(samples.store(), samples.now, kLookbackMs);
+    CHECK(reader.fresh("lapwing_agent_info").empty());
+    CHECK(reader.known("lapwing_agent_info").empty());
+    CHECK(reader.history("lapwing_agent_info", kMinuteMs).at(0).samples.size() == 2);
+}
+
+TEST_CASE("after a clock was set, samples that were stamped before are in the past") {
+    SiteSamples samples;
+    Agent agent(samples, "web-01", -600);
+    agent.report(samples.now - 30'000, "lapwing_outgoing_connections", of("web-01", "web-01"), 1);
+    agent.setClock(0);
+    agent.report(samples.now - 10'000, "lapwing_outgoing_connections", of("web-01", "web-01"), 2);
+    Reader reader(samples.store(), samples.now, kLookbackMs);
+    const auto fresh = reader.fresh("lapwing_outgoing_connections");
+    REQUIRE(fresh.size() == 1);
+    CHECK(fresh[0].value == 2);
+    CHECK(fresh[0].at == samples.now - 10'000);
+}
+
+TEST_CASE("an agent's own times are corrected, too") {
+    SiteSamples samples;
+    Agent agent(samples, "web-01", 600);
+    Labels place{{"agent", "web-01"}, {"instance", "web-02"},    {"job", "firewall"},
+                 {"port", "80"},      {"address", "10.77.0.12"}, {"source", "10.77.0.11"}};
+    const auto at = samples.now - 20'000;
+    agent.report(samples.now, "lapwing_attempt_timestamp_seconds", place,
+                 static_cast<double>(at) / 1000 - 600);
+    place.set("result", "a new word");
+    agent.report(samples.now, "lapwing_attempt_result", place);
+    Reader reader(samples.store(), samples.now, kLookbackMs);
+    const auto attempts = evidence::readAttempts(reader).attempts.at("web-02");
+    REQUIRE(attempts.size() == 1);
+    CHECK(attempts[0].at == at);
+    CHECK(attempts[0].from == "web-01");
+    CHECK(attempts[0].result == evidence::ConnectResult::unknown);
+}
+
+TEST_CASE("of two agents that observe one HAProxy, the agent of its host counts, and another fills gaps") {
+    SiteSamples samples;
+    const auto report = [&](const char* agent, const char* state, const char* address, double weight) {
+        Labels server{{"agent", agent},
+                      {"instance", "lb-01"},
+                      {"job", "haproxy"},
+                      {"proxy", "web"},
+                      {"server", "web-01"}};
+        samples.add("haproxy_server_weight", server, weight);
+        auto status = server;
+        status.set("state", state);
+        samples.add("haproxy_server_status", status);
+        server.set("address", address);
+        samples.add("lapwing_haproxy_server_info", server);
+        samples.add("up", of(agent, "lb-01", "haproxy"));
+    };
+    report("a-host", "DOWN", "10.77.0.11:80", 1);
+    report("lb-01", "UP", "", 2);
+    report("web-01", "MAINT", "10.77.0.99:80", 3);
+    samples.write();
+    Reader reader(samples.store(), samples.now, kLookbackMs);
+    const auto balancers = evidence::readLoadBalancers(reader);
+    REQUIRE(balancers.size() == 1);
+    const auto& balancer = balancers.at("lb-01");
+    CHECK(balancer.works == Truth::yes);
+    CHECK(balancer.seen_by == std::set<std::string>{"a-host", "lb-01", "web-01"});
+    REQUIRE(balancer.servers.size() == 1);
+    CHECK(balancer.servers[0].state == evidence::ServerState::up);
+    CHECK(balancer.servers[0].weight == 2);
+    CHECK(balancer.servers[0].address == "10.77.0.11:80");
+}
+
+TEST_CASE("words of agents become values, and unknown words do not pass for others") {
+    using evidence::Greeting;
+    CHECK(evidence::parseGreeting("") == Greeting::none);
+    CHECK(evidence::parseGreeting("http_401") == Greeting::http_401);
+    CHECK(evidence::parseGreeting("http_503") == Greeting::http_other);
+    CHECK(evidence::parseGreeting("hello") == Greeting::unknown);
+    CHECK(evidence::parseServerState("NOLB") == evidence::ServerState::nolb);
+    CHECK(evidence::parseServerState("") == evidence::ServerState::unknown);
+    CHECK(evidence::parseServerState("RESTING") == evidence::ServerState::other);
+    for (const auto& row : evidence::kConnectResultNames) {
+        CHECK(evidence::parseConnectResult(row.name) == row.value);
+    }
+}
