@@ -179,13 +179,13 @@ Expected<void> Watch::update(TimestampMs now) {
     auto verdicts = std::make_shared<const std::vector<Verdict>>(judge(inputs));
     remember(*verdicts, now);
     auto written = writeSamples(*verdicts, now);
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     current_ = std::move(verdicts);
     return written;
 }
 
 std::shared_ptr<const std::vector<Verdict>> Watch::verdicts() const {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     return current_;
 }
 

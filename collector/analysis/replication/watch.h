@@ -2,7 +2,6 @@
 
 #include <map>
 #include <memory>
-#include <mutex>
 #include <set>
 #include <string>
 #include <utility>
@@ -10,6 +9,7 @@
 
 #include "collector/analysis/evidence/replication.h"
 #include "collector/analysis/replication/verdict.h"
+#include "common/mutex.h"
 
 namespace lapwing::analysis::replication {
 
@@ -47,8 +47,8 @@ class Watch {
     std::set<Labels> standing_;
     bool restored_ = false;
 
-    mutable std::mutex mutex_;
-    std::shared_ptr<const std::vector<Verdict>> current_;
+    mutable Mutex mutex_;
+    std::shared_ptr<const std::vector<Verdict>> current_ LAPWING_GUARDED_BY(mutex_);
 };
 
 }  // namespace lapwing::analysis::replication
