@@ -2,13 +2,13 @@
 
 #include <map>
 #include <memory>
-#include <set>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "collector/analysis/evidence/replication.h"
 #include "collector/analysis/replication/verdict.h"
+#include "collector/analysis/standing_series.h"
 #include "common/mutex.h"
 
 namespace lapwing::analysis::replication {
@@ -44,7 +44,7 @@ class Watch {
     const Labels sample_labels_;
     evidence::ReplicationReader reader_;
     std::map<ChannelKey, Remembered> previous_;
-    std::set<Labels> standing_;
+    StandingSeries standing_;
     bool restored_ = false;
 
     mutable Mutex mutex_;

@@ -5,13 +5,14 @@ import time
 import pytest
 from lab import every_second_once, note, process_status, until
 
+pytestmark = pytest.mark.long
+
 
 def resident_kib(host):
     _, status = process_status(host, "agent")
     return int(status["VmRSS"].split()[0])
 
 
-@pytest.mark.long
 def test_an_hour_away_costs_no_sample_and_no_memory(fault):
     before = {host: resident_kib(host) for host in ("web-01", "web-02", "monitor")}
     since = time.time()
