@@ -1,7 +1,5 @@
 #include "collector/analysis/analyst.h"
 
-#include <condition_variable>
-#include <mutex>
 #include <optional>
 #include <set>
 
@@ -16,6 +14,7 @@
 #include "collector/analysis/standing_series.h"
 #include "collector/analysis/topology/samples.h"
 #include "common/metric_names.h"
+#include "common/mutex.h"
 
 namespace lapwing::analysis {
 
@@ -52,12 +51,12 @@ struct Analyst::State {
     std::string persisted_book;
     std::string persisted_rules;
 
-    mutable std::mutex mutex;
-    mutable std::condition_variable changed;
-    Assignments assignments;
-    std::vector<Finding> current;
-    std::shared_ptr<const topology::Moment> moment;
-    bool interrupted = false;
+    mutable Mutex mutex;
+    mutable ConditionVariable changed;
+    Assignments assignments LAPWING_GUARDED_BY(mutex);
+    std::vector<Finding> current LAPWING_GUARDED_BY(mutex);
+    std::shared_ptr<const topology::Moment> moment LAPWING_GUARDED_BY(mutex);
+    bool interrupted LAPWING_GUARDED_BY(mutex) = false;
 };
 
 namespace {
@@ -144,11 +143,12 @@ Expected<void> Analyst::run(TimestampMs now) {
     }
     {
         // The canary's own listener is no service of the host.
-        const std::lock_guard lock(state.mutex);
+        const MutexLock lock(state.mutex);
         for (auto& [name, host] : network->hosts) {
-            std::erase_if(host.listeners, [&, &host_name = name](const auto& listener) {
-                return state.assignments.isCanaryPort(host_name, listener.port);
-            });
+            std::erase_if(host.listeners,
+                          [&, &host_name = name](const auto& listener) LAPWING_REQUIRES(state.mutex) {
+                              return state.assignments.isCanaryPort(host_name, listener.port);
+                          });
         }
     }
     state.noteRules(*network);
@@ -184,44 +184,45 @@ Expected<void> Analyst::run(TimestampMs now) {
     auto written = state.writeSamples(findings, context.moment->model, now);
     auto persisted = state.persist();
     {
-        const std::lock_guard lock(state.mutex);
+        const MutexLock lock(state.mutex);
         state.current = std::move(findings);
         state.moment = context.moment;
         state.assignments.update(context);
     }
-    state.changed.notify_all();
+    state.changed.notifyAll();
     return written ? persisted : written;
 }
 
 std::vector<Finding> Analyst::findings() const {
-    const std::lock_guard lock(state_->mutex);
+    const MutexLock lock(state_->mutex);
     return state_->current;
 }
 
 std::shared_ptr<const topology::Moment> Analyst::moment() const {
-    const std::lock_guard lock(state_->mutex);
+    const MutexLock lock(state_->mutex);
     return state_->moment;
 }
 
 Assignment Analyst::assignment(const std::string& agent) const {
-    const std::lock_guard lock(state_->mutex);
+    const MutexLock lock(state_->mutex);
     return state_->assignments.of(agent);
 }
 
 Assignment Analyst::awaitAssignment(const std::string& agent, const std::string& known,
                                     std::chrono::milliseconds longest) const {
-    std::unique_lock lock(state_->mutex);
-    state_->changed.wait_for(
-        lock, longest, [&] { return state_->interrupted || state_->assignments.of(agent).version != known; });
+    MutexLock lock(state_->mutex);
+    state_->changed.waitFor(lock, longest, [&]() LAPWING_REQUIRES(state_->mutex) {
+        return state_->interrupted || state_->assignments.of(agent).version != known;
+    });
     return state_->assignments.of(agent);
 }
 
 void Analyst::interrupt() {
     {
-        const std::lock_guard lock(state_->mutex);
+        const MutexLock lock(state_->mutex);
         state_->interrupted = true;
     }
-    state_->changed.notify_all();
+    state_->changed.notifyAll();
 }
 
 }  // namespace lapwing::analysis

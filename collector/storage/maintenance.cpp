@@ -37,7 +37,8 @@ void Maintenance::start() {
 
 /// Does what is due. Returns how long nothing is.
 std::chrono::milliseconds Maintenance::step() {
-    if (nextDue() <= Clock::now()) {
+    const auto due = nextDue();
+    if (due <= Clock::now()) {
         database_.syncIfDue();
         compactAndExpire();
         // On a full disk a checkpoint makes the room for the next attempt.
@@ -45,7 +46,8 @@ std::chrono::milliseconds Maintenance::step() {
             database_.checkpoint();
         }
     }
-    return std::chrono::ceil<std::chrono::milliseconds>(nextDue() - Clock::now());
+    const auto next = nextDue();
+    return std::chrono::ceil<std::chrono::milliseconds>(next - Clock::now());
 }
 
 bool Maintenance::headIsLarge() const {

@@ -7,11 +7,10 @@
 
 #include <algorithm>
 #include <array>
-#include <condition_variable>
-#include <mutex>
 #include <thread>
 
 #include "common/endpoint.h"
+#include "common/mutex.h"
 
 namespace lapwing::analysis::evidence {
 
@@ -20,10 +19,10 @@ struct EntryNames::State {
     std::chrono::milliseconds interval{};
     Resolver resolver;
 
-    std::mutex mutex;
-    std::condition_variable woken;
-    bool stopping = false;
-    Resolved resolved;
+    Mutex mutex;
+    ConditionVariable woken;
+    bool stopping LAPWING_GUARDED_BY(mutex) = false;
+    Resolved resolved LAPWING_GUARDED_BY(mutex);
 };
 
 namespace {
@@ -43,7 +42,7 @@ EntryNames::EntryNames(std::vector<std::string> names, std::chrono::milliseconds
         return;
     }
     std::thread([state = state_] {
-        std::unique_lock lock(state->mutex);
+        MutexLock lock(state->mutex);
         while (!state->stopping) {
             lock.unlock();
             Resolved fresh;
@@ -56,19 +55,20 @@ EntryNames::EntryNames(std::vector<std::string> names, std::chrono::milliseconds
             for (auto& [name, addresses] : fresh) {
                 state->resolved[name] = std::move(addresses);
             }
-            state->woken.wait_for(lock, state->interval, [&] { return state->stopping; });
+            state->woken.waitFor(lock, state->interval,
+                                 [&]() LAPWING_REQUIRES(state->mutex) { return state->stopping; });
         }
     }).detach();
 }
 
 EntryNames::~EntryNames() {
-    const std::lock_guard lock(state_->mutex);
+    const MutexLock lock(state_->mutex);
     state_->stopping = true;
-    state_->woken.notify_all();
+    state_->woken.notifyAll();
 }
 
 Resolved EntryNames::current() const {
-    const std::lock_guard lock(state_->mutex);
+    const MutexLock lock(state_->mutex);
     return state_->resolved;
 }
 
