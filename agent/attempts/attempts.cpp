@@ -2,8 +2,6 @@
 
 #include <algorithm>
 #include <atomic>
-#include <condition_variable>
-#include <mutex>
 #include <optional>
 #include <thread>
 #include <utility>
@@ -14,6 +12,7 @@
 #include "agent/attempts/report.h"
 #include "agent/attempts/target_attempts.h"
 #include "agent/runner/series_tracker.h"
+#include "common/mutex.h"
 
 namespace lapwing::agent {
 
@@ -51,9 +50,9 @@ struct Attempts::State {
     std::thread poller;
     std::thread worker;
 
-    std::mutex mutex;
-    std::condition_variable wake;
-    std::optional<Orders> orders;  ///< new ones for the worker; guarded by mutex
+    Mutex mutex;
+    ConditionVariable wake;
+    std::optional<Orders> orders LAPWING_GUARDED_BY(mutex);  ///< new ones for the worker
 
   private:
     bool sleep(milliseconds longest);
@@ -70,8 +69,8 @@ struct Attempts::State {
 
 /// False once the Attempts are being stopped.
 bool Attempts::State::sleep(milliseconds longest) {
-    std::unique_lock lock(mutex);
-    wake.wait_for(lock, longest, [&] { return stopping.load(); });
+    MutexLock lock(mutex);
+    wake.waitFor(lock, longest, [&] { return stopping.load(); });
     return !stopping;
 }
 
@@ -103,9 +102,9 @@ void Attempts::State::poll() {
             if (parsed && parsed->version != version) {
                 understood = true;
                 version = parsed->version;
-                const std::lock_guard lock(mutex);
+                const MutexLock lock(mutex);
                 orders = std::move(*parsed);
-                wake.notify_all();
+                wake.notifyAll();
             }
         }
         if (!understood) {
@@ -125,7 +124,7 @@ void Attempts::State::poll() {
 bool Attempts::State::take() {
     std::optional<Orders> taken;
     {
-        const std::lock_guard lock(mutex);
+        const MutexLock lock(mutex);
         std::swap(taken, orders);
     }
     if (!taken) {
@@ -161,8 +160,9 @@ void Attempts::State::work() {
             changed = false;
         }
         const auto until = std::min(Clock::now() + (tried ? kSpacing : kIdle), canary);
-        std::unique_lock lock(mutex);
-        wake.wait_until(lock, until, [&] { return stopping.load() || (orders && !tried); });
+        MutexLock lock(mutex);
+        wake.waitUntil(lock, until,
+                       [&]() LAPWING_REQUIRES(mutex) { return stopping.load() || (orders && !tried); });
     }
     canaries.joinListeners();
 }
@@ -186,10 +186,10 @@ void Attempts::start() {
 void Attempts::stop() {
     auto& state = *state_;
     {
-        const std::lock_guard lock(state.mutex);
+        const MutexLock lock(state.mutex);
         state.stopping = true;
     }
-    state.wake.notify_all();
+    state.wake.notifyAll();
     if (state.worker.joinable()) {
         state.worker.join();
     }

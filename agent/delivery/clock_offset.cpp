@@ -19,7 +19,7 @@ void ClockOffset::add(std::int64_t t0, std::int64_t t1, std::int64_t t2, std::in
     }
     const auto steady_us =
         std::chrono::duration_cast<std::chrono::microseconds>(steady.time_since_epoch()).count();
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     const std::int64_t relation = t3 - steady_us;
     if (wall_minus_steady_ && std::abs(relation - *wall_minus_steady_) > kStepUs) {
         filled_ = next_ = 0;
@@ -32,7 +32,7 @@ void ClockOffset::add(std::int64_t t0, std::int64_t t1, std::int64_t t2, std::in
 }
 
 std::optional<ClockOffset::Estimate> ClockOffset::estimate() const {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     if (filled_ == 0) {
         return std::nullopt;
     }

@@ -3,9 +3,10 @@
 #include <array>
 #include <chrono>
 #include <cstdint>
-#include <mutex>
 #include <optional>
 #include <string_view>
+
+#include "common/mutex.h"
 
 namespace lapwing::agent {
 
@@ -26,11 +27,11 @@ class ClockOffset {
     std::optional<Estimate> estimate() const;
 
   private:
-    mutable std::mutex mutex_;
-    std::array<Estimate, 8> window_{};
-    std::size_t filled_ = 0;
-    std::size_t next_ = 0;
-    std::optional<std::int64_t> wall_minus_steady_;
+    mutable Mutex mutex_;
+    std::array<Estimate, 8> window_ LAPWING_GUARDED_BY(mutex_){};
+    std::size_t filled_ LAPWING_GUARDED_BY(mutex_) = 0;
+    std::size_t next_ LAPWING_GUARDED_BY(mutex_) = 0;
+    std::optional<std::int64_t> wall_minus_steady_ LAPWING_GUARDED_BY(mutex_);
 };
 
 struct CollectorTimes {

@@ -4,14 +4,13 @@
 
 #include <algorithm>
 #include <atomic>
-#include <condition_variable>
 #include <cstdint>
-#include <mutex>
 #include <thread>
 #include <utility>
 #include <vector>
 
 #include "agent/delivery/sender.h"
+#include "common/mutex.h"
 
 namespace lapwing::agent {
 
@@ -46,20 +45,21 @@ struct Delivery::Core {
     Descriptions descriptions;
     Sender sender;
 
-    mutable std::mutex mutex;
-    std::condition_variable write_wanted;
-    std::condition_variable send_wanted;
-    std::condition_variable ended;
-    std::optional<Clock::time_point> write_at;
-    bool something_to_send = true;  ///< an earlier run of the agent may have left some
-    bool stopping = false;
-    bool writer_ended = true;
-    bool sender_ended = true;
+    mutable Mutex mutex;
+    ConditionVariable write_wanted;
+    ConditionVariable send_wanted;
+    ConditionVariable ended;
+    std::optional<Clock::time_point> write_at LAPWING_GUARDED_BY(mutex);
+    bool something_to_send LAPWING_GUARDED_BY(mutex) =
+        true;  ///< an earlier run of the agent may have left some
+    bool stopping LAPWING_GUARDED_BY(mutex) = false;
+    bool writer_ended LAPWING_GUARDED_BY(mutex) = true;
+    bool sender_ended LAPWING_GUARDED_BY(mutex) = true;
     // The sender's last reports, for state().
-    bool connected = false;
-    TimestampMs last_sent = 0;
-    std::int64_t samples_sent = 0;
-    std::string trouble;
+    bool connected LAPWING_GUARDED_BY(mutex) = false;
+    TimestampMs last_sent LAPWING_GUARDED_BY(mutex) = 0;
+    std::int64_t samples_sent LAPWING_GUARDED_BY(mutex) = 0;
+    std::string trouble LAPWING_GUARDED_BY(mutex);
 
     void writeBy(Clock::time_point when);
     void write();
@@ -67,23 +67,23 @@ struct Delivery::Core {
 };
 
 void Delivery::Core::writeBy(Clock::time_point when) {
-    const std::lock_guard lock(mutex);
+    const MutexLock lock(mutex);
     if (write_at && *write_at <= when) {
         return;
     }
     write_at = when;
-    write_wanted.notify_one();
+    write_wanted.notifyOne();
 }
 
 void Delivery::Core::write() {
-    std::unique_lock lock(mutex);
+    MutexLock lock(mutex);
     while (!stopping) {
         if (!write_at) {
             write_wanted.wait(lock);
             continue;
         }
         if (Clock::now() < *write_at) {
-            write_wanted.wait_until(lock, *write_at);
+            write_wanted.waitUntil(lock, *write_at);
             continue;
         }
         write_at.reset();
@@ -91,17 +91,17 @@ void Delivery::Core::write() {
         const bool written = spool->flush();
         lock.lock();
         something_to_send = true;
-        send_wanted.notify_one();
+        send_wanted.notifyOne();
         if (!written && !write_at) {
             write_at = Clock::now() + kRetryWrite;
         }
     }
     writer_ended = true;
-    ended.notify_all();
+    ended.notifyAll();
 }
 
 void Delivery::Core::send() {
-    std::unique_lock lock(mutex);
+    MutexLock lock(mutex);
     // When stopping, goes on sending as long as that succeeds.
     for (;;) {
         const auto not_before = sender.notBefore();
@@ -112,7 +112,7 @@ void Delivery::Core::send() {
                 break;
             }
             if (something_to_send) {
-                send_wanted.wait_until(lock, not_before);
+                send_wanted.waitUntil(lock, not_before);
             } else {
                 send_wanted.wait(lock);
             }
@@ -136,7 +136,7 @@ void Delivery::Core::send() {
         }
     }
     sender_ended = true;
-    ended.notify_all();
+    ended.notifyAll();
 }
 
 Delivery::Delivery(std::shared_ptr<Core> core) : core_(std::move(core)) {}
@@ -155,7 +155,10 @@ Expected<std::unique_ptr<Delivery>> Delivery::open(DeliveryConfig config) {
 }
 
 void Delivery::start() {
-    core_->writer_ended = core_->sender_ended = false;
+    {
+        const MutexLock lock(core_->mutex);
+        core_->writer_ended = core_->sender_ended = false;
+    }
     writer_ = std::thread([core = core_] { core->write(); });
     sender_ = std::thread([core = core_] { core->send(); });
 }
@@ -163,16 +166,18 @@ void Delivery::start() {
 void Delivery::stop(milliseconds grace) {
     const auto until = Clock::now() + grace;
     {
-        std::unique_lock lock(core_->mutex);
+        MutexLock lock(core_->mutex);
         core_->stopping = true;
-        core_->write_wanted.notify_all();
-        core_->ended.wait_until(lock, until, [&] { return core_->writer_ended; });
+        core_->write_wanted.notifyAll();
+        core_->ended.waitUntil(lock, until,
+                               [this]() LAPWING_REQUIRES(core_->mutex) { return core_->writer_ended; });
     }
     core_->spool->flush();
-    std::unique_lock lock(core_->mutex);
+    MutexLock lock(core_->mutex);
     core_->something_to_send = true;
-    core_->send_wanted.notify_all();
-    core_->ended.wait_until(lock, until, [&] { return core_->sender_ended; });
+    core_->send_wanted.notifyAll();
+    core_->ended.waitUntil(lock, until,
+                           [this]() LAPWING_REQUIRES(core_->mutex) { return core_->sender_ended; });
     const bool writer_left = !core_->writer_ended;
     const bool sender_left = !core_->sender_ended;
     lock.unlock();
@@ -201,7 +206,7 @@ DeliveryState Delivery::state() const {
     DeliveryState out;
     out.spool = core_->spool->state();
     out.clock = core_->clock.estimate();
-    const std::lock_guard lock(core_->mutex);
+    const MutexLock lock(core_->mutex);
     out.connected = core_->connected;
     out.last_sent = core_->last_sent;
     out.samples_sent = core_->samples_sent;

@@ -6,7 +6,7 @@ namespace lapwing::agent {
 
 bool Descriptions::add(const std::vector<prometheus::MetricFamily>& families) {
     bool any = false;
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     for (const auto& family : families) {
         if (known_.find(family.name) != known_.end()) {
             continue;
@@ -19,7 +19,7 @@ bool Descriptions::add(const std::vector<prometheus::MetricFamily>& families) {
 
 std::vector<MetricMetadata> Descriptions::unsent() const {
     std::vector<MetricMetadata> out;
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     for (const auto& [name, entry] : known_) {
         if (!entry.sent) {
             out.push_back(entry.metadata);
@@ -29,14 +29,14 @@ std::vector<MetricMetadata> Descriptions::unsent() const {
 }
 
 void Descriptions::sent(const std::vector<MetricMetadata>& these) {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     for (const auto& metadata : these) {
         known_[metadata.metric].sent = true;
     }
 }
 
 void Descriptions::begin() {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     for (auto& [name, entry] : known_) {
         entry.sent = false;
     }

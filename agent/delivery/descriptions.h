@@ -3,11 +3,11 @@
 #include <prometheus/metric_family.h>
 
 #include <map>
-#include <mutex>
 #include <string>
 #include <vector>
 
 #include "common/model/remote_write.h"
+#include "common/mutex.h"
 
 namespace lapwing::agent {
 
@@ -29,8 +29,8 @@ class Descriptions {
         MetricMetadata metadata;
         bool sent = false;
     };
-    mutable std::mutex mutex_;
-    std::map<std::string, Entry> known_;  ///< by the family's name
+    mutable Mutex mutex_;
+    std::map<std::string, Entry> known_ LAPWING_GUARDED_BY(mutex_);  ///< by the family's name
 };
 
 }  // namespace lapwing::agent

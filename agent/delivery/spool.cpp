@@ -7,13 +7,13 @@
 #include <algorithm>
 #include <deque>
 #include <iterator>
-#include <mutex>
 #include <set>
 #include <utility>
 
 #include "agent/delivery/spool_file.h"
 #include "common/digest.h"
 #include "common/model/remote_write.h"
+#include "common/mutex.h"
 
 namespace lapwing::agent {
 namespace {
@@ -41,40 +41,39 @@ struct Spool::State {
     const SpoolConfig config;
 
     // The probes' input. Its lock is held for moments only, so that a slow disk delays no probe.
-    mutable std::mutex gather_mutex;
-    std::vector<TimeSeries> gathered;
-    std::size_t gathered_samples = 0;
-    std::vector<SpooledDocument> gathered_documents;
-    std::set<std::string> known_documents;
-    std::int64_t dropped_before_gathering = 0;
+    mutable Mutex gather_mutex;
+    std::vector<TimeSeries> gathered LAPWING_GUARDED_BY(gather_mutex);
+    std::size_t gathered_samples LAPWING_GUARDED_BY(gather_mutex) = 0;
+    std::vector<SpooledDocument> gathered_documents LAPWING_GUARDED_BY(gather_mutex);
+    std::set<std::string> known_documents LAPWING_GUARDED_BY(gather_mutex);
+    std::int64_t dropped_before_gathering LAPWING_GUARDED_BY(gather_mutex) = 0;
 
-    // Guards everything below.
-    mutable std::mutex mutex;
-    std::optional<SpoolFile> file;
-    std::chrono::steady_clock::time_point reopen_at;
-    std::string trouble;
-    std::deque<SpooledBatch> pending;  ///< encoded, not in the file
-    std::size_t pending_bytes = 0;
-    std::deque<SpooledDocument> pending_documents;
-    std::int64_t next_id = 1;
-    std::int64_t done_until = 0;  ///< every id up to this was sent or dropped
-    bool removable = false;       ///< the file still has batches up to done_until
-    std::vector<std::string> done_documents;
-    std::int64_t file_samples = 0;
-    std::int64_t file_bytes = 0;
-    std::int64_t file_documents = 0;
-    std::map<std::string, std::int64_t> dropped;
+    mutable Mutex mutex;
+    std::optional<SpoolFile> file LAPWING_GUARDED_BY(mutex);
+    std::chrono::steady_clock::time_point reopen_at LAPWING_GUARDED_BY(mutex);
+    std::string trouble LAPWING_GUARDED_BY(mutex);
+    std::deque<SpooledBatch> pending LAPWING_GUARDED_BY(mutex);  ///< encoded, not in the file
+    std::size_t pending_bytes LAPWING_GUARDED_BY(mutex) = 0;
+    std::deque<SpooledDocument> pending_documents LAPWING_GUARDED_BY(mutex);
+    std::int64_t next_id LAPWING_GUARDED_BY(mutex) = 1;
+    std::int64_t done_until LAPWING_GUARDED_BY(mutex) = 0;  ///< every id up to this was sent or dropped
+    bool removable LAPWING_GUARDED_BY(mutex) = false;       ///< the file still has batches up to done_until
+    std::vector<std::string> done_documents LAPWING_GUARDED_BY(mutex);
+    std::int64_t file_samples LAPWING_GUARDED_BY(mutex) = 0;
+    std::int64_t file_bytes LAPWING_GUARDED_BY(mutex) = 0;
+    std::int64_t file_documents LAPWING_GUARDED_BY(mutex) = 0;
+    std::map<std::string, std::int64_t> dropped LAPWING_GUARDED_BY(mutex);
 
-    Expected<void> open();
-    DatabaseResult<void> adopt(SpoolFile opened);
-    void takeGathered();
-    DatabaseResult<void> write();
-    bool startAnew();
-    DatabaseResult<void> trim();
-    void boundMemory();
-    void failed(const DatabaseError& error);
-    void setAside(const DatabaseError& error);
-    void forget(const SpooledBatch& batch);
+    Expected<void> open() LAPWING_REQUIRES(mutex);
+    DatabaseResult<void> adopt(SpoolFile opened) LAPWING_REQUIRES(mutex);
+    void takeGathered() LAPWING_REQUIRES(mutex);
+    DatabaseResult<void> write() LAPWING_REQUIRES(mutex);
+    bool startAnew() LAPWING_REQUIRES(mutex);
+    DatabaseResult<void> trim() LAPWING_REQUIRES(mutex);
+    void boundMemory() LAPWING_REQUIRES(mutex);
+    void failed(const DatabaseError& error) LAPWING_REQUIRES(mutex);
+    void setAside(const DatabaseError& error) LAPWING_REQUIRES(mutex);
+    void forget(const SpooledBatch& batch) LAPWING_REQUIRES(mutex);
 };
 
 // Counts the file's content.
@@ -92,7 +91,7 @@ DatabaseResult<void> Spool::State::adopt(SpoolFile opened) {
         return tl::unexpected(digests.error());
     }
     {
-        const std::lock_guard lock(gather_mutex);
+        const MutexLock lock(gather_mutex);
         known_documents.insert(digests->begin(), digests->end());
     }
     file = std::move(opened);
@@ -147,7 +146,7 @@ void Spool::State::setAside(const DatabaseError& error) {
     removable = false;
     trouble.clear();
     // The documents are gone too: each is accepted again when a probe next finds it.
-    const std::lock_guard lock(gather_mutex);
+    const MutexLock lock(gather_mutex);
     known_documents.clear();
 }
 
@@ -170,7 +169,7 @@ void Spool::State::failed(const DatabaseError& error) {
 void Spool::State::takeGathered() {
     std::vector<TimeSeries> series;
     {
-        const std::lock_guard lock(gather_mutex);
+        const MutexLock lock(gather_mutex);
         series.swap(gathered);
         gathered_samples = 0;
         for (auto& document : gathered_documents) {
@@ -182,7 +181,7 @@ void Spool::State::takeGathered() {
     while (pending_documents.size() > kMostDocumentsWaiting) {
         pending_documents.pop_front();
     }
-    const auto encode = [&](const std::vector<TimeSeries>& part) {
+    const auto encode = [&](const std::vector<TimeSeries>& part) LAPWING_REQUIRES(mutex) {
         SpooledBatch batch;
         batch.id = next_id++;
         batch.at = nowMs();
@@ -315,14 +314,17 @@ Spool::~Spool() {
 
 Expected<std::unique_ptr<Spool>> Spool::open(const SpoolConfig& config) {
     auto state = std::make_unique<State>(config);
-    if (auto done = state->open(); !done) {
-        return tl::unexpected(done.error());
+    {
+        const MutexLock lock(state->mutex);
+        if (auto done = state->open(); !done) {
+            return tl::unexpected(done.error());
+        }
     }
     return std::unique_ptr<Spool>(new Spool(std::move(state)));
 }
 
 void Spool::add(std::vector<TimeSeries> series) {
-    const std::lock_guard lock(state_->gather_mutex);
+    const MutexLock lock(state_->gather_mutex);
     const std::size_t count = samplesOf(series);
     if (state_->gathered_samples + count > kMostGathered) {
         state_->dropped_before_gathering += static_cast<std::int64_t>(count);
@@ -342,7 +344,7 @@ void Spool::addDocument(const std::string& kind, std::string body) {
         return;
     }
     std::string digest = sha256(body);
-    const std::lock_guard lock(state_->gather_mutex);
+    const MutexLock lock(state_->gather_mutex);
     if (!state_->known_documents.insert(digest).second) {
         return;
     }
@@ -351,19 +353,19 @@ void Spool::addDocument(const std::string& kind, std::string body) {
 
 bool Spool::dirty() const {
     {
-        const std::lock_guard lock(state_->gather_mutex);
+        const MutexLock lock(state_->gather_mutex);
         if (!state_->gathered.empty() || !state_->gathered_documents.empty()) {
             return true;
         }
     }
-    const std::lock_guard lock(state_->mutex);
+    const MutexLock lock(state_->mutex);
     return state_->removable || !state_->pending.empty() || !state_->pending_documents.empty() ||
            !state_->done_documents.empty();
 }
 
 bool Spool::flush() {
-    const std::lock_guard lock(state_->mutex);
     auto& state = *state_;
+    const MutexLock lock(state.mutex);
     state.takeGathered();
     if (!state.file && std::chrono::steady_clock::now() >= state.reopen_at) {
         // The reason is in `trouble`, and was logged.
@@ -391,8 +393,8 @@ bool Spool::flush() {
 std::optional<Batch> Spool::next(std::size_t most_parts) {
     std::vector<SpooledBatch> parts;
     {
-        const std::lock_guard lock(state_->mutex);
         auto& state = *state_;
+        const MutexLock lock(state.mutex);
         if (state.file && state.file_samples > 0) {
             auto read = state.file->read(state.done_until, most_parts, kMostRequestBytes);
             if (read) {
@@ -447,8 +449,8 @@ std::optional<Batch> Spool::next(std::size_t most_parts) {
 }
 
 void Spool::sent(const Batch& batch) {
-    const std::lock_guard lock(state_->mutex);
     auto& state = *state_;
+    const MutexLock lock(state.mutex);
     while (!state.pending.empty() && state.pending.front().id <= batch.last_id) {
         state.pending_bytes -= state.pending.front().body.size();
         state.pending.pop_front();
@@ -472,15 +474,15 @@ void Spool::sent(const Batch& batch) {
 
 void Spool::refused(const Batch& batch) {
     {
-        const std::lock_guard lock(state_->mutex);
+        const MutexLock lock(state_->mutex);
         state_->dropped["refused"] += static_cast<std::int64_t>(batch.samples);
     }
     sent(batch);
 }
 
 std::optional<SpooledDocument> Spool::nextDocument() {
-    const std::lock_guard lock(state_->mutex);
     auto& state = *state_;
+    const MutexLock lock(state.mutex);
     if (state.file && state.file_documents > 0) {
         auto document = state.file->nextDocument(state.done_documents);
         if (!document) {
@@ -496,8 +498,8 @@ std::optional<SpooledDocument> Spool::nextDocument() {
 }
 
 void Spool::documentDone(const std::string& digest) {
-    const std::lock_guard lock(state_->mutex);
     auto& state = *state_;
+    const MutexLock lock(state.mutex);
     const auto removed =
         std::erase_if(state.pending_documents, [&](const auto& each) { return each.digest == digest; });
     if (removed == 0) {
@@ -510,11 +512,11 @@ SpoolState Spool::state() const {
     SpoolState out;
     std::int64_t gathered = 0;
     {
-        const std::lock_guard lock(state_->gather_mutex);
+        const MutexLock lock(state_->gather_mutex);
         gathered = static_cast<std::int64_t>(state_->gathered_samples);
     }
-    const std::lock_guard lock(state_->mutex);
     auto& state = *state_;
+    const MutexLock lock(state.mutex);
     out.samples = state.file_samples + gathered;
     out.bytes = state.file_bytes;
     for (const auto& batch : state.pending) {

@@ -3,9 +3,7 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
-#include <condition_variable>
 #include <exception>
-#include <mutex>
 #include <optional>
 #include <string_view>
 #include <thread>
@@ -16,6 +14,7 @@
 #include "agent/runner/workers.h"
 #include "common/metric_names.h"
 #include "common/model/families.h"
+#include "common/mutex.h"
 
 namespace lapwing::agent {
 namespace {
@@ -41,6 +40,12 @@ struct Flight {
     Clock::time_point deadline;
 };
 
+/// A turn whose failure is to be reported at once.
+struct MissedTurn {
+    Flight flight;
+    Error error;
+};
+
 struct Slot {
     explicit Slot(ProbeSpec given) : spec(std::move(given)), base(spec.labels) {
         base.set("job", spec.job);
@@ -64,8 +69,8 @@ struct Slot {
     ProbeState state;
     std::string logged_note;
 
-    std::mutex report_mutex;
-    SeriesTracker tracker;  ///< under report_mutex
+    Mutex report_mutex;
+    SeriesTracker tracker LAPWING_GUARDED_BY(report_mutex);
 };
 
 // Logs changes only, not each failure for the same reason.
@@ -104,17 +109,17 @@ struct Runner::Core : std::enable_shared_from_this<Runner::Core> {
     DescriptionSink describe;
     std::shared_ptr<Workers> workers = Workers::create(kKeptWorkers, kWorkerLinger);
 
-    mutable std::mutex mutex;
-    std::condition_variable changed;  ///< for the scheduler
-    std::condition_variable landed;   ///< a flight has come back
-    bool stopping = false;
-    Clock::time_point last_active = Clock::now();
-    std::mutex sink_mutex;
-    bool sink_closed = false;  ///< under sink_mutex
+    mutable Mutex mutex;
+    ConditionVariable changed;  ///< for the scheduler
+    ConditionVariable landed;   ///< a flight has come back
+    bool stopping LAPWING_GUARDED_BY(mutex) = false;
+    Clock::time_point last_active LAPWING_GUARDED_BY(mutex) = Clock::now();
+    Mutex sink_mutex;
+    bool sink_closed LAPWING_GUARDED_BY(sink_mutex) = false;
     std::thread scheduler;
 
     void schedule();
-    void takeTurn(Slot& slot, std::unique_lock<std::mutex>& lock);
+    std::optional<MissedTurn> takeTurn(Slot& slot) LAPWING_REQUIRES(mutex);
     void fly(Slot& slot, Flight flight);
     void report(Slot& slot, const Flight& flight, double took, Expected<ProbeResult> result);
 };
@@ -137,7 +142,7 @@ void Runner::Core::report(Slot& slot, const Flight& flight, double took, Expecte
     } else {
         failure = result->failure;
         {
-            const std::lock_guard lock(sink_mutex);
+            const MutexLock lock(sink_mutex);
             if (describe && !sink_closed) {
                 describe(result->families);
             }
@@ -153,7 +158,7 @@ void Runner::Core::report(Slot& slot, const Flight& flight, double took, Expecte
     addOwn("scrape_duration_seconds", took);
     addOwn("scrape_samples_scraped", static_cast<double>(scraped));
     {
-        const std::lock_guard lock(slot.report_mutex);
+        const MutexLock lock(slot.report_mutex);
         if (!failure && result->partial) {
             slot.tracker.finishPart(series, flight.at);
         } else {
@@ -161,7 +166,7 @@ void Runner::Core::report(Slot& slot, const Flight& flight, double took, Expecte
         }
     }
     {
-        const std::lock_guard lock(mutex);
+        const MutexLock lock(mutex);
         const std::string note = failure ? std::string() : std::move(result->note);
         logChange(slot, failure, note);
         if (!failure) {
@@ -174,7 +179,7 @@ void Runner::Core::report(Slot& slot, const Flight& flight, double took, Expecte
         slot.state.took_seconds = took;
         slot.state.samples = scraped;
     }
-    const std::lock_guard lock(sink_mutex);
+    const MutexLock lock(sink_mutex);
     if (sink_closed) {
         return;
     }
@@ -193,20 +198,20 @@ void Runner::Core::fly(Slot& slot, Flight flight) {
     const double took = secondsOf(Clock::now() - flight.began);
     bool late = false;
     {
-        const std::lock_guard lock(mutex);
+        const MutexLock lock(mutex);
         late = slot.reported;
         slot.reported = true;
     }
     if (!late) {
         report(slot, flight, took, std::move(result));
     }
-    const std::lock_guard lock(mutex);
+    const MutexLock lock(mutex);
     slot.flying = false;
     slot.state.overdue = false;
-    landed.notify_all();
+    landed.notifyAll();
 }
 
-void Runner::Core::takeTurn(Slot& slot, std::unique_lock<std::mutex>& lock) {
+std::optional<MissedTurn> Runner::Core::takeTurn(Slot& slot) {
     const auto now = Clock::now();
     const TimestampMs wall = nowMs();
     const Flight flight{stampOf(slot.turn, wall), now, now + slot.spec.deadline};
@@ -217,29 +222,24 @@ void Runner::Core::takeTurn(Slot& slot, std::unique_lock<std::mutex>& lock) {
     if (slot.flying) {
         // A run within its deadline is merely longer than the interval, and reports by itself later.
         if (!slot.reported) {
-            return;
+            return std::nullopt;
         }
-        lock.unlock();
-        report(slot, flight, 0, fail(ErrorKind::timeout, "an earlier run has still not come back"));
-        lock.lock();
-        return;
+        return MissedTurn{flight, Error{ErrorKind::timeout, "an earlier run has still not come back"}};
     }
     slot.flight = flight;
     slot.flying = true;
     slot.reported = false;
     auto self = shared_from_this();
     if (workers->submit([self, &slot, flight] { self->fly(slot, flight); })) {
-        return;
+        return std::nullopt;
     }
     slot.flying = false;
     slot.reported = true;
-    lock.unlock();
-    report(slot, flight, 0, fail(ErrorKind::internal, "the system gives no further thread"));
-    lock.lock();
+    return MissedTurn{flight, Error{ErrorKind::internal, "the system gives no further thread"}};
 }
 
 void Runner::Core::schedule() {
-    std::unique_lock lock(mutex);
+    MutexLock lock(mutex);
     while (!stopping) {
         auto next = Clock::time_point::max();
         last_active = Clock::now();
@@ -260,7 +260,11 @@ void Runner::Core::schedule() {
                 break;
             }
             if (slot.due <= now) {
-                takeTurn(slot, lock);
+                if (auto missed = takeTurn(slot)) {
+                    lock.unlock();
+                    report(slot, missed->flight, 0, tl::unexpected(std::move(missed->error)));
+                    lock.lock();
+                }
             }
             next = std::min(next, slot.due);
             if (slot.flying && !slot.reported) {
@@ -270,7 +274,8 @@ void Runner::Core::schedule() {
         if (stopping || slots.empty()) {
             break;
         }
-        changed.wait_until(lock, next, [&] { return stopping || Clock::now() >= next; });
+        changed.waitUntil(lock, next,
+                          [&]() LAPWING_REQUIRES(mutex) { return stopping || Clock::now() >= next; });
     }
 }
 
@@ -302,32 +307,32 @@ void Runner::start() {
 
 void Runner::stop(milliseconds grace) {
     {
-        std::unique_lock lock(core_->mutex);
+        const MutexLock lock(core_->mutex);
         core_->stopping = true;
-        core_->changed.notify_all();
+        core_->changed.notifyAll();
     }
     if (core_->scheduler.joinable()) {
         core_->scheduler.join();
     }
     {
-        std::unique_lock lock(core_->mutex);
-        core_->landed.wait_for(lock, grace, [&] {
+        MutexLock lock(core_->mutex);
+        core_->landed.waitFor(lock, grace, [&] {
             return std::none_of(core_->slots.begin(), core_->slots.end(),
                                 [](const auto& slot) { return slot->flying && !slot->state.overdue; });
         });
     }
     core_->workers->stop();
-    const std::lock_guard lock(core_->sink_mutex);
+    const MutexLock lock(core_->sink_mutex);
     core_->sink_closed = true;
 }
 
 Deadline::Clock::time_point Runner::lastActive() const {
-    const std::lock_guard lock(core_->mutex);
+    const MutexLock lock(core_->mutex);
     return core_->last_active;
 }
 
 std::vector<ProbeState> Runner::states() const {
-    const std::lock_guard lock(core_->mutex);
+    const MutexLock lock(core_->mutex);
     std::vector<ProbeState> states;
     states.reserve(core_->slots.size());
     for (const auto& slot : core_->slots) {

@@ -11,7 +11,7 @@ std::shared_ptr<Workers> Workers::create(std::size_t kept, std::chrono::millisec
 }
 
 bool Workers::submit(Task task) {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     if (stopping_) {
         return false;
     }
@@ -25,15 +25,16 @@ bool Workers::submit(Task task) {
         ++threads_;
     }
     tasks_.push_back(std::move(task));
-    wake_.notify_one();
+    wake_.notifyOne();
     return true;
 }
 
 void Workers::work() {
-    std::unique_lock lock(mutex_);
+    MutexLock lock(mutex_);
     for (;;) {
         ++idle_;
-        const bool woken = wake_.wait_for(lock, linger_, [&] { return stopping_ || !tasks_.empty(); });
+        const bool woken = wake_.waitFor(
+            lock, linger_, [this]() LAPWING_REQUIRES(mutex_) { return stopping_ || !tasks_.empty(); });
         --idle_;
         if (stopping_ || (!woken && threads_ > kept_)) {
             break;
@@ -53,14 +54,14 @@ void Workers::work() {
 }
 
 void Workers::stop() {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     stopping_ = true;
     tasks_.clear();
-    wake_.notify_all();
+    wake_.notifyAll();
 }
 
 std::size_t Workers::threads() const {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     return threads_;
 }
 

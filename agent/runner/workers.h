@@ -1,12 +1,12 @@
 #pragma once
 
 #include <chrono>
-#include <condition_variable>
 #include <cstddef>
 #include <deque>
 #include <functional>
 #include <memory>
-#include <mutex>
+
+#include "common/mutex.h"
 
 namespace lapwing::agent {
 
@@ -31,12 +31,12 @@ class Workers : public std::enable_shared_from_this<Workers> {
 
     const std::size_t kept_;
     const std::chrono::milliseconds linger_;
-    mutable std::mutex mutex_;
-    std::condition_variable wake_;
-    std::deque<Task> tasks_;
-    std::size_t threads_ = 0;
-    std::size_t idle_ = 0;
-    bool stopping_ = false;
+    mutable Mutex mutex_;
+    ConditionVariable wake_;
+    std::deque<Task> tasks_ LAPWING_GUARDED_BY(mutex_);
+    std::size_t threads_ LAPWING_GUARDED_BY(mutex_) = 0;
+    std::size_t idle_ LAPWING_GUARDED_BY(mutex_) = 0;
+    bool stopping_ LAPWING_GUARDED_BY(mutex_) = false;
 };
 
 }  // namespace lapwing::agent

@@ -59,7 +59,7 @@ SnapshotFile::SnapshotFile(std::string path, std::string proc)
     : path_(std::move(path)), proc_(std::move(proc)) {}
 
 Expected<std::shared_ptr<const Snapshot>> SnapshotFile::current() {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     const File file(path_);
     struct stat about {};
     std::string text;

@@ -4,11 +4,11 @@
 
 #include <cstdint>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <string>
 
 #include "agent/snapshot/snapshot.h"
+#include "common/mutex.h"
 
 namespace lapwing::agent {
 
@@ -28,9 +28,9 @@ class SnapshotFile {
 
     const std::string path_;
     const std::string proc_;
-    std::mutex mutex_;
-    struct stat parsed_ {};  ///< of the file that `snapshot_` was read from
-    std::shared_ptr<const Snapshot> snapshot_;
+    Mutex mutex_;
+    struct stat parsed_ LAPWING_GUARDED_BY(mutex_) {};  ///< of the file that `snapshot_` was read from
+    std::shared_ptr<const Snapshot> snapshot_ LAPWING_GUARDED_BY(mutex_);
 };
 
 }  // namespace lapwing::agent

@@ -23,10 +23,10 @@ Beater::Beater(Connection& connection, TimedMutex& mutex, HeartbeatSettings sett
 
 Beater::~Beater() {
     {
-        const std::lock_guard lock(stop_mutex_);
+        const MutexLock lock(stop_mutex_);
         stopping_ = true;
     }
-    stop_.notify_all();
+    stop_.notifyAll();
     if (thread_.joinable()) {
         thread_.join();
     }
@@ -40,11 +40,11 @@ void Beater::setPlan(std::optional<BeatPlan> plan) {
 }
 
 void Beater::run() {
-    std::unique_lock stop_lock(stop_mutex_);
+    MutexLock stop_lock(stop_mutex_);
     while (!stopping_) {
         // Begin late rather than early: a beat before the second would belong to the second before.
         const auto left = milliseconds(1001 - nowMs() % 1000);
-        if (stop_.wait_for(stop_lock, left, [this] { return stopping_; })) {
+        if (stop_.waitFor(stop_lock, left, [this]() LAPWING_REQUIRES(stop_mutex_) { return stopping_; })) {
             return;
         }
         stop_lock.unlock();

@@ -1,8 +1,6 @@
 #pragma once
 
 #include <chrono>
-#include <condition_variable>
-#include <mutex>
 #include <optional>
 #include <string>
 #include <thread>
@@ -10,6 +8,7 @@
 #include "agent/probes/mysql/connection.h"
 #include "agent/probes/mysql/heartbeat.h"
 #include "agent/probes/mysql/timed_mutex.h"
+#include "common/mutex.h"
 
 namespace lapwing::agent::mysql {
 
@@ -64,9 +63,9 @@ class Beater {
     std::optional<BeatPlan> plan_;
     BeatState state_;
 
-    std::mutex stop_mutex_;
-    std::condition_variable stop_;
-    bool stopping_ = false;  ///< under stop_mutex_
+    Mutex stop_mutex_;
+    ConditionVariable stop_;
+    bool stopping_ LAPWING_GUARDED_BY(stop_mutex_) = false;
     std::thread thread_;
 };
 

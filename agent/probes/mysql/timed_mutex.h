@@ -1,8 +1,8 @@
 #pragma once
 
 #include <chrono>
-#include <condition_variable>
-#include <mutex>
+
+#include "common/mutex.h"
 
 namespace lapwing::agent::mysql {
 
@@ -11,20 +11,21 @@ namespace lapwing::agent::mysql {
 class TimedMutex {
   public:
     void lock() {
-        std::unique_lock guard(mutex_);
-        free_.wait(guard, [this] { return !taken_; });
+        MutexLock guard(mutex_);
+        free_.wait(guard, [this]() LAPWING_REQUIRES(mutex_) { return !taken_; });
         taken_ = true;
     }
     bool try_lock() {  // NOLINT(readability-identifier-naming): the standard's name
-        const std::lock_guard guard(mutex_);
+        const MutexLock guard(mutex_);
         const bool mine = !taken_;
         taken_ = true;
         return mine;
     }
     // NOLINTNEXTLINE(readability-identifier-naming): the standard's name
     bool try_lock_until(std::chrono::steady_clock::time_point until) {
-        std::unique_lock guard(mutex_);
-        const bool mine = free_.wait_until(guard, until, [this] { return !taken_; });
+        MutexLock guard(mutex_);
+        const bool mine =
+            free_.waitUntil(guard, until, [this]() LAPWING_REQUIRES(mutex_) { return !taken_; });
         taken_ = true;
         return mine;
     }
@@ -34,16 +35,16 @@ class TimedMutex {
     }
     void unlock() {
         {
-            const std::lock_guard guard(mutex_);
+            const MutexLock guard(mutex_);
             taken_ = false;
         }
-        free_.notify_one();
+        free_.notifyOne();
     }
 
   private:
-    std::mutex mutex_;
-    std::condition_variable free_;
-    bool taken_ = false;
+    Mutex mutex_;
+    ConditionVariable free_;
+    bool taken_ LAPWING_GUARDED_BY(mutex_) = false;
 };
 
 }  // namespace lapwing::agent::mysql

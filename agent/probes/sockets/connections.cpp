@@ -29,7 +29,7 @@ Expected<std::vector<Connection>> listConnections() {
             });
         });
         if (!done) {
-            return tl::unexpected(dconnection.error());
+            return tl::unexpected(done.error());
         }
     }
     return out;

@@ -8,9 +8,10 @@
 #include <utility>
 #include <vector>
 
-#include "collector/analysis/enum_names.h"
+#include "collector/analysis/evidence/attempts.h"
 #include "collector/analysis/evidence/track.h"
 #include "common/endpoint.h"
+#include "common/enum_names.h"
 #include "common/reach/address.h"
 
 namespace lapwing::analysis::evidence {
@@ -27,8 +28,8 @@ using GtidTracks = std::map<std::string, Track>;
 
 struct ThreadError {
     int number = 0;
-    std::string text;    ///< the server's message; "" while its document is missing
-    std::string digest;  ///< of the document with the message
+    std::string text;         ///< the server's message; "" while its document is missing
+    std::string digest = {};  ///< of the document with the message
 };
 
 enum class ThreadState { running, connecting, stopped, unknown };
@@ -72,9 +73,9 @@ inline const char* blockerKindName(BlockerKind kind) {
 struct Blocker {
     double seconds = 0;
     BlockerKind kind = BlockerKind::lock;
-    std::string connection;  ///< id of the connection that blocks; "" if unknown
-    std::string text;        ///< the connection's user and the object; "" while the document is missing
-    std::string digest;      ///< of the document with the text
+    std::string connection;   ///< id of the connection that blocks; "" if unknown
+    std::string text;         ///< the connection's user and the object; "" while the document is missing
+    std::string digest = {};  ///< of the document with the text
 };
 
 /// One channel of a replica, as the replica reports it.
@@ -136,7 +137,7 @@ struct Database {
 
 /// The last attempt of one host's agent to connect to another host's database.
 struct ReachAttempt {
-    std::string result;  ///< "open", "refused", "silent", ...
+    ConnectResult result = ConnectResult::unknown;
     TimestampMs at = 0;
 };
 

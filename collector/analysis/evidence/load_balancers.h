@@ -8,8 +8,8 @@
 #include <string_view>
 #include <vector>
 
-#include "collector/analysis/enum_names.h"
 #include "collector/analysis/evidence/reader.h"
+#include "common/enum_names.h"
 #include "common/truth.h"
 
 namespace lapwing::analysis::evidence {

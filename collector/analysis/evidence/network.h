@@ -7,10 +7,10 @@
 #include <string>
 #include <vector>
 
-#include "collector/analysis/enum_names.h"
 #include "collector/analysis/evidence/attempts.h"
 #include "collector/analysis/evidence/load_balancers.h"
 #include "collector/analysis/evidence/reader.h"
+#include "common/enum_names.h"
 #include "common/error.h"
 #include "common/reach/address.h"
 

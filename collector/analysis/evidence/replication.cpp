@@ -1,14 +1,13 @@
 #include "collector/analysis/evidence/replication.h"
 
-#include <array>
 #include <cmath>
 #include <map>
 #include <string>
 #include <string_view>
-#include <tuple>
 #include <utility>
 #include <vector>
 
+#include "collector/analysis/evidence/attempts.h"
 #include "collector/analysis/evidence/database_metrics.h"
 #include "collector/analysis/evidence/reader.h"
 #include "common/metric_names.h"
@@ -17,83 +16,35 @@ namespace lapwing::analysis::evidence {
 
 namespace {
 
+using Observers = std::map<std::string, std::string>;  ///< the agent that counts, by instance
+
 /// The tracks need the samples of this time, as long as no agent catches up after an outage.
 constexpr std::int64_t kWindowMs = 120'000;
 /// An older sample no longer describes the present; the slowest metrics come every ten seconds.
 constexpr std::int64_t kPresentMs = 45'000;
 
-constexpr std::array kAttemptMetrics{metric::kAttemptResult, metric::kAttemptTimestampSeconds};
+bool isChosen(const Observers& observers, const std::string& instance, const std::string& agent) {
+    const auto chosen = observers.find(instance);
+    return chosen == observers.end() || chosen->second == agent;
+}
 
-/// The agent that counts for each server. Only one does, so that no two clocks mix.
-class Observers {
-  public:
-    explicit Observers(Reader& reader) {
-        const std::vector<std::pair<const char*, const char*>> mysql{{"job", "mysql"}};
-        for (const auto& up : reader.fresh(exporter::kUp, mysql)) {
-            chosen_.try_emplace(up.instance(), up.observer);
-        }
-        for (const auto& up : reader.known(exporter::kUp, mysql)) {
-            chosen_.try_emplace(up.instance(), up.observer);
-        }
+/// Takes the first agent of each server: the one on the server's own host, if it observes the server.
+void chooseObservers(Reader& reader, Observers& observers) {
+    Observers chosen;
+    for (const auto& up : reader.fresh(exporter::kUp, {{"job", "mysql"}})) {
+        chosen.try_emplace(up.instance(), up.observer);
     }
-
-    bool isChosen(const std::string& instance, const std::string& observer) const {
-        const auto chosen = chosen_.find(instance);
-        return chosen == chosen_.end() || chosen->second == observer;
+    for (const auto& [instance, agent] : chosen) {
+        observers[instance] = agent;
     }
-
-    /// The instance itself if no agent observes the server.
-    std::string of(const std::string& instance) const {
-        const auto chosen = chosen_.find(instance);
-        return chosen == chosen_.end() || chosen->second.empty() ? instance : chosen->second;
-    }
-
-  private:
-    std::map<std::string, std::string> chosen_;  ///< agent by instance
-};
-
-/// The attempts of agents to connect to other hosts' databases, from the hosts' main addresses.
-class Attempts {
-  public:
-    void take(const Observation& seen, const Reader& reader) {
-        if (seen.labels->get("service") != "mysql" || seen.labels->get("source_kind") == "second") {
-            return;
-        }
-        auto& attempt = attempts_[{seen.observer, seen.instance(), seen.get("address"), seen.get("port"),
-                                   seen.get("source")}];
-        if (seen.labels->metricName() == metric::kAttemptTimestampSeconds) {
-            attempt.at = reader.timeOf(seen);
-            return;
-        }
-        attempt.result = seen.get("result");
-        if (attempt.at == 0) {
-            attempt.at = seen.at;
-        }
-    }
-
-    /// Adds the newest attempt between each two hosts.
-    void addTo(std::map<std::pair<std::string, std::string>, ReachAttempt>& reach) const {
-        for (const auto& [series, attempt] : attempts_) {
-            auto& newest = reach[{std::get<0>(series), std::get<1>(series)}];
-            if (!attempt.result.empty() && attempt.at >= newest.at) {
-                newest = attempt;
-            }
-        }
-    }
-
-  private:
-    /// Agent, instance, address, port and source address.
-    using Series = std::tuple<std::string, std::string, std::string, std::string, std::string>;
-    std::map<Series, ReachAttempt> attempts_;
-};
+}
 
 /// Observations by metric.
 using Observations = std::map<std::string_view, std::vector<Observation>>;
 
 /// The fresh samples of all metrics that a read needs, except those of tracks.
 Observations present(Reader& reader) {
-    std::vector<const char*> names(kAttemptMetrics.begin(), kAttemptMetrics.end());
-    names.push_back(metric::kAgentAddressInfo);
+    std::vector<const char*> names{metric::kAgentAddressInfo};
     for (const auto& row : serverMetrics()) {
         names.push_back(row.name);
     }
@@ -112,7 +63,7 @@ Observations present(Reader& reader) {
 
 void takeServers(Observations& observations, const Observers& observers, Databases& out) {
     const auto counts = [&](const Observation& seen) {
-        return seen.labels->get("job") == "mysql" && observers.isChosen(seen.instance(), seen.observer);
+        return seen.labels->get("job") == "mysql" && isChosen(observers, seen.instance(), seen.observer);
     };
     for (const auto& row : serverMetrics()) {
         for (const auto& seen : observations[row.name]) {
@@ -134,26 +85,35 @@ void takeServers(Observations& observations, const Observers& observers, Databas
     }
 }
 
-void takeHosts(Observations& observations, const Reader& reader, Databases& out) {
+void takeHosts(Observations& observations, Databases& out) {
     for (const auto& seen : observations[metric::kAgentAddressInfo]) {
         if (const auto address = reach::Address::parse(seen.labels->get("address"))) {
             out.hosts[*address] = seen.instance();
         }
     }
-    Attempts attempts;
-    for (const auto* name : kAttemptMetrics) {
-        for (const auto& seen : observations[name]) {
-            attempts.take(seen, reader);
+}
+
+/// The newest attempts between each two hosts, from the hosts' main addresses to databases.
+void takeAttempts(Reader& reader, Databases& out) {
+    for (const auto& [host, attempts] : readAttempts(reader).attempts) {
+        for (const auto& attempt : attempts) {
+            if (attempt.service != "mysql" || attempt.second) {
+                continue;
+            }
+            auto& newest = out.reach[{attempt.from, host}];
+            if (attempt.at >= newest.at) {
+                newest = {attempt.result, attempt.at};
+            }
         }
     }
-    attempts.addTo(out.reach);
 }
 
 /// The agents compare their servers' clocks with their own. Turns this into a comparison with the
 /// collector's.
 void correctClocks(const Observers& observers, const Clocks& clocks, Databases& out) {
     for (auto& [instance, server] : out.servers) {
-        const auto agent = observers.of(instance);
+        const auto chosen = observers.find(instance);
+        const auto& agent = chosen == observers.end() ? instance : chosen->second;
         const auto offset = clocks.offsetSeconds(agent);
         if (server.clock && offset) {
             *server.clock -= *offset;
@@ -203,7 +163,7 @@ std::vector<PositionSeries> positions(Reader& reader, const Observers& observers
     std::vector<PositionSeries> out;
     for (auto& series : reader.history(positionMetrics(), length_ms)) {
         auto position = positionSeriesOf(*series.labels);
-        if (position && observers.isChosen(position->key.instance, series.observer)) {
+        if (position && isChosen(observers, position->key.instance, series.observer)) {
             position->clock_offset_ms = series.clock_offset_ms;
             position->samples = std::move(series.samples);
             out.push_back(std::move(*position));
@@ -231,15 +191,16 @@ void updateTracks(Reader& reader, const Observers& observers, TimestampMs last_r
 
 Expected<Databases> ReplicationReader::read(TimestampMs now) {
     Reader reader(store_, now, kPresentMs);
-    const Observers observers(reader);
+    chooseObservers(reader, observers_);
     Databases out;
     out.now = now;
     auto observations = present(reader);
-    takeServers(observations, observers, out);
-    takeHosts(observations, reader, out);
-    correctClocks(observers, reader.clocks(), out);
+    takeServers(observations, observers_, out);
+    takeHosts(observations, out);
+    takeAttempts(reader, out);
+    correctClocks(observers_, reader.clocks(), out);
     addTexts(store_, out);
-    updateTracks(reader, observers, last_read_, tracks_);
+    updateTracks(reader, observers_, last_read_, tracks_);
     if (!reader.failure().message.empty()) {
         last_read_ = 0;
         return tl::unexpected(reader.failure());

@@ -1,5 +1,8 @@
 #pragma once
 
+#include <map>
+#include <string>
+
 #include "collector/analysis/evidence/position_tracks.h"
 #include "collector/storage/store.h"
 #include "common/error.h"
@@ -19,6 +22,9 @@ class ReplicationReader {
   private:
     const storage::Store& store_;
     PositionTracks tracks_;
+    /// The agent that counts for each server, also while it is silent. Only one does, so that no two clocks
+    /// mix.
+    std::map<std::string, std::string> observers_;
     TimestampMs last_read_ = 0;
 };
 

@@ -5,7 +5,7 @@
 #include <optional>
 #include <string_view>
 
-#include "collector/analysis/enum_names.h"
+#include "common/enum_names.h"
 
 namespace lapwing::analysis::replication {
 

@@ -5,8 +5,8 @@
 #include <string>
 #include <vector>
 
-#include "collector/analysis/enum_names.h"
 #include "collector/analysis/evidence/databases.h"
+#include "common/enum_names.h"
 
 namespace lapwing::analysis::replication {
 

@@ -196,7 +196,7 @@ bool receiverStalled(const ChannelContext& context, Verdict& verdict) {
     addStallEvidence(context, verdict, waiting->guess, silence);
     const auto* reach = reachOf(context);
     const double reach_age = reach == nullptr ? 0 : secondsBetween(reach->at, channel.at);
-    const bool open = reach != nullptr && reach->result == "open";
+    const bool open = reach != nullptr && reach->result == evidence::ConnectResult::open;
     const bool reached = open && reach_age < silence - kStandstill;
     const bool not_reached = reach != nullptr && !open && reach_age < silence;
     if (primaryDown(context)) {

@@ -2,6 +2,7 @@
 
 #include <array>
 #include <initializer_list>
+#include <set>
 
 #include "common/metric_names.h"
 
@@ -108,7 +109,7 @@ void Watch::restore(TimestampMs now) {
             continue;
         }
         const auto& labels = *series.labels;
-        standing_.insert(labels);
+        standing_.restore(labels);
         auto& previous = previous_[{std::string(labels.get("replica")), std::string(labels.get("channel"))}];
         previous.at = now;
         previous.verdict.primary = labels.get("primary");
@@ -142,26 +143,11 @@ void Watch::remember(const std::vector<Verdict>& verdicts, TimestampMs now) {
 }
 
 Expected<void> Watch::writeSamples(const std::vector<Verdict>& verdicts, TimestampMs now) {
-    std::vector<TimeSeries> batch;
+    std::vector<TimeSeries> samples;
     for (const auto& verdict : verdicts) {
-        addSamples(verdict, sample_labels_, now, batch);
+        addSamples(verdict, sample_labels_, now, samples);
     }
-    std::set<Labels> fresh;
-    for (const auto& series : batch) {
-        fresh.insert(series.labels);
-    }
-    for (const auto& labels : standing_) {
-        if (!fresh.contains(labels)) {
-            batch.push_back({labels, {{now, staleNaN()}}});
-        }
-    }
-    if (!batch.empty()) {
-        if (auto stored = store_.append(batch); !stored) {
-            return tl::unexpected(stored.error());
-        }
-    }
-    standing_ = std::move(fresh);
-    return {};
+    return standing_.write(store_, std::move(samples), now);
 }
 
 Expected<void> Watch::update(TimestampMs now) {
@@ -179,13 +165,13 @@ Expected<void> Watch::update(TimestampMs now) {
     auto verdicts = std::make_shared<const std::vector<Verdict>>(judge(inputs));
     remember(*verdicts, now);
     auto written = writeSamples(*verdicts, now);
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     current_ = std::move(verdicts);
     return written;
 }
 
 std::shared_ptr<const std::vector<Verdict>> Watch::verdicts() const {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     return current_;
 }
 

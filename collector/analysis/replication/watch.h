@@ -2,14 +2,14 @@
 
 #include <map>
 #include <memory>
-#include <mutex>
-#include <set>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "collector/analysis/evidence/replication.h"
 #include "collector/analysis/replication/verdict.h"
+#include "collector/analysis/standing_series.h"
+#include "common/mutex.h"
 
 namespace lapwing::analysis::replication {
 
@@ -44,11 +44,11 @@ class Watch {
     const Labels sample_labels_;
     evidence::ReplicationReader reader_;
     std::map<ChannelKey, Remembered> previous_;
-    std::set<Labels> standing_;
+    StandingSeries standing_;
     bool restored_ = false;
 
-    mutable std::mutex mutex_;
-    std::shared_ptr<const std::vector<Verdict>> current_;
+    mutable Mutex mutex_;
+    std::shared_ptr<const std::vector<Verdict>> current_ LAPWING_GUARDED_BY(mutex_);
 };
 
 }  // namespace lapwing::analysis::replication

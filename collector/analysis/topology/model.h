@@ -9,7 +9,6 @@
 #include <utility>
 #include <vector>
 
-#include "collector/analysis/enum_names.h"
 #include "collector/analysis/evidence/network.h"
 #include "collector/analysis/evidence/services.h"
 #include "collector/analysis/finding.h"
@@ -17,6 +16,7 @@
 #include "collector/analysis/site.h"
 #include "collector/analysis/topology/crossings.h"
 #include "collector/analysis/topology/cut_sets.h"
+#include "common/enum_names.h"
 
 namespace lapwing::analysis::topology {
 

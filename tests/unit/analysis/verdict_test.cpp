@@ -7,6 +7,7 @@ namespace {
 using namespace lapwing;
 using lapwing::analysis::Confidence;
 using lapwing::analysis::evidence::BlockerKind;
+using lapwing::analysis::evidence::ConnectResult;
 using lapwing::analysis::evidence::ThreadState;
 using lapwing::analysis::replication::BrokenPart;
 using lapwing::analysis::replication::Cause;
@@ -160,13 +161,13 @@ TEST_CASE("False zero: the network drops packets, the replica claims 0, the prim
         contains(evidenceOf(verdict), "Seconds_Behind says 0.0 s: it counts only against what was received"));
 
     // An attempt from the replica's host is silent as well, or succeeds.
-    pair.inputs.databases.reach[{"web-02", "web-01"}] = {"silent", ReplicaPair::kNow - 5000};
+    pair.inputs.databases.reach[{"web-02", "web-01"}] = {ConnectResult::silent, ReplicaPair::kNow - 5000};
     CHECK(pair.verdict().cause == Cause::network);
     CHECK(pair.verdict().confidence == Confidence::confirmed);
-    pair.inputs.databases.reach[{"web-02", "web-01"}] = {"open", ReplicaPair::kNow - 5000};
+    pair.inputs.databases.reach[{"web-02", "web-01"}] = {ConnectResult::open, ReplicaPair::kNow - 5000};
     CHECK(pair.verdict().cause == Cause::receiver_stalled);
     // An attempt from before the silence proves nothing.
-    pair.inputs.databases.reach[{"web-02", "web-01"}] = {"open", ReplicaPair::kNow - 30000};
+    pair.inputs.databases.reach[{"web-02", "web-01"}] = {ConnectResult::open, ReplicaPair::kNow - 30000};
     CHECK(pair.verdict().cause == Cause::network);
 }
 
