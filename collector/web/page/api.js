@@ -4,7 +4,7 @@ export class SignedOut extends Error {}
 class Unavailable extends Error {}
 
 export async function get(path, signal) {
-  // An address with a name and a password in it, as people bookmark them, must not become part of the request's URL.
+  // Bookmarked addresses may contain a name and a password, which fetch() refuses. Build the URL from the origin instead.
   const response = await fetch(location.origin + path, { signal, cache: 'no-store', credentials: 'same-origin' });
   if (response.status === 401) throw new SignedOut();
   const answer = await response.json();
@@ -27,7 +27,7 @@ const QUERIES = {
   load: 'max by (instance) (node_load1)',
 };
 
-/** Null in place of what the collector has not worked out yet. */
+/** Returns null for an answer that the collector has not computed yet (503). */
 function notYet(error) {
   if (error instanceof Unavailable) return null;
   throw error;

@@ -1,4 +1,4 @@
-// What comes from the collector goes into the page as text, never as markup.
+// Helpers that build the page. They insert the collector's data as text, never as markup.
 
 export const $ = (id) => document.getElementById(id);
 
@@ -29,7 +29,7 @@ export function evidence(lines) {
 const shown = new Map();
 const opened = new Map();
 
-/** Rebuilds a part of the page only when what it shows has changed, so that reading and selecting are not disturbed. */
+/** Rebuilds a part of the page only if its facts have changed, so as not to disturb reading and selections. */
 export function part(id, facts, build) {
   const text = JSON.stringify(facts);
   if (shown.get(id) === text) return;
@@ -37,7 +37,7 @@ export function part(id, facts, build) {
   $(id).replaceChildren(...build());
 }
 
-/** What folds; what somebody opened or closed stays so. `key` names it, `open` is how it is at first. */
+/** A collapsible element that keeps the reader's choice across rebuilds. `key` identifies it; `open` is its initial state. */
 export function fold(key, open, options, ...children) {
   const node = el('details', { ...options, open: opened.has(key) ? opened.get(key) : open }, ...children);
   node.addEventListener('toggle', () => opened.set(key, node.open));

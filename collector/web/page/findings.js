@@ -3,13 +3,13 @@ import { severityKind } from './words.js';
 
 const cardOf = (finding) => 'finding-' + encodeURIComponent(finding.id + '/' + finding.subject);
 
-/** Leads to the card of a finding, and opens it. */
+/** A link that opens the card of a finding and scrolls to it. */
 export function findingLink(finding) {
   const link = el('a', { href: '#' + cardOf(finding) }, finding.id + ': ' + (finding.title || finding.subject));
   link.addEventListener('click', (event) => {
     const card = $(cardOf(finding));
     if (!card) return;
-    event.preventDefault();  // the browser would take the focus away again
+    event.preventDefault();  // following the link would take the focus from the card
     card.open = true;
     card.scrollIntoView();
     card.querySelector('summary').focus({ preventScroll: true });

@@ -9,7 +9,7 @@ const ESTIMATORS = {
 const REPLICATION = { ok: ['good', 'in step'], lagging: ['warn', 'lagging'], delayed: ['good', 'delayed on purpose'],
   at_risk: ['warn', 'at risk'], broken: ['bad', 'broken'], unknown: ['unknown', 'unknown'] };
 
-/** Primary and replica, and what flows from one to the other; what is broken stands out. */
+/** Draws the primary, the replica and the data flow between them, and highlights the broken part. */
 function picture(entry) {
   const thread = (value) => (value === 'running' ? 'good' : value === 'unknown' ? 'unknown' : 'bad');
   const dim = entry.state === 'unknown';

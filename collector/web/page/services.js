@@ -16,7 +16,7 @@ const SERVICES = { nginx: 'Nginx', app: 'Application', mysql: 'MySQL', haproxy: 
 const identity = (metric) => ['job', 'instance', 'agent', 'url', 'via', 'socket'].map((n) => metric[n] || '').join('\u0000');
 const place = (metric) => (metric.job || '') + '\u0000' + (metric.instance || '') + '\u0000' + (metric.agent || '');
 
-/** One row a service and what is observed of it, from every observer that has seen it lately. */
+/** Returns one row per service, with the observations of all agents. A stale observation counts as unknown. */
 export function servicesOf(data) {
   const seen = new Map(data.seen.map((s) => [identity(s.metric), Number(s.value[1])]));
   const reasons = new Map(data.failure.map((s) => [place(s.metric), s.metric.reason]));
@@ -37,7 +37,7 @@ export function servicesOf(data) {
     const view = { agent: metric.agent || '', via: metric.via || '', state: !fresh ? 'unknown' : up ? 'up' : 'down' };
     if (view.state === 'down') view.reason = reasons.get(place(metric));
     if (metric.job === 'app') {
-      // For an application, `up` only says that the probe ran: the verdict is probe_success, one for each URL.
+      // For an application, `up` only says that the probe ran. The verdict is probe_success, one sample per URL.
       const verdicts = data.success.filter((s) => place(s.metric) === place(metric));
       for (const verdict of verdicts) {
         const target = row('app', metric.instance, verdict.metric.url || '');
@@ -74,7 +74,7 @@ export function servicesOf(data) {
     order.indexOf(a.job) - order.indexOf(b.job) || a.instance.localeCompare(b.instance) || a.name.localeCompare(b.name));
 }
 
-/** Observers that disagree are shown as such: neither up nor down. */
+/** Returns 'up', 'down', 'unknown', or 'disputed' if the agents disagree. */
 export function verdict(row) {
   const current = row.views.filter((v) => v.state !== 'unknown');
   if (current.length === 0) return 'unknown';

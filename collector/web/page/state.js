@@ -3,7 +3,7 @@ import { $, chip, el, part } from './dom.js';
 import { serviceName, verdict } from './services.js';
 import { duration, plural, severityKind, since } from './words.js';
 
-/** The one sentence at the top, and what it rests on. "All is well" is said only when everything is seen and good. */
+/** The sentence at the top of the page and its reasons. It says "All is well" only if everything is observed and healthy. */
 export function judge(data, rows) {
   const firing = data.alerts.filter((a) => a.state === 'firing');
   const critical = firing.filter((a) => a.labels.severity === 'critical');

@@ -1,4 +1,4 @@
-// Numbers and codes in words.
+// Formats numbers and codes as text.
 
 export function plural(count, one, many) { return count + ' ' + (count === 1 ? one : many || one + 's'); }
 

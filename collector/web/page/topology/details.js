@@ -1,10 +1,10 @@
-// What is known of the component that was chosen in the picture.
+// The panel about the component that the reader selected in the picture.
 
 import { chip, el, evidence } from '../dom.js';
 import { findingLink } from '../findings.js';
 import { VERBS, cutSets, findingsOf, fullName, role, singles, stateKind, stateWord } from './facts.js';
 
-/** Everything about one component as plain data, or null if there is no such component. */
+/** Returns everything about a component as plain data, or null if the component does not exist. */
 export function known(topology, findings, id) {
   const components = new Map(topology.components.map((each) => [each.id, each]));
   const component = components.get(id);
@@ -34,7 +34,7 @@ function cut({ service, now, confidence, alone, others }) {
   return el('li', null, el('strong', null, service), stops + (alone ? ' if this alone fails' : ' if this fails together with ' + listed(others)));
 }
 
-/** The panel's content, of what known() returns. `choose(id)` goes to another component. */
+/** Builds the panel's content from the result of known(). `choose(id)` selects another component. */
 export function details(about, choose) {
   const { component } = about;
   const section = (title, kind, items) => (items.length ? [el('h4', null, title), el('ul', { class: kind }, ...items)] : []);

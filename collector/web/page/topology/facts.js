@@ -1,15 +1,15 @@
-// What the answer of /api/lapwing/v1/topology says of one component, in words. Pure.
+// Describes a component in words, from the answer of /api/lapwing/v1/topology. Pure.
 
 const KINDS = { name: 'Name', address: 'Address', haproxy: 'HAProxy', web: 'Web server', app: 'Application', mysql: 'MySQL',
   host: 'Host', group: 'Group', collector: 'Collector', watchdog: 'Watchdog' };
 
 const WORKS = { yes: ['good', 'works'], no: ['bad', 'does not work'], unknown: ['unknown', 'unknown'] };
 
-/** Of a component or a service: its colour, and its word. */
+/** The colour class and the word for the state of a component or a service. */
 export const stateKind = ({ works }) => (WORKS[works] || WORKS.unknown)[0];
 export const stateWord = ({ works }) => (WORKS[works] || WORKS.unknown)[1];
 
-/** What an edge means, from its beginning and from its end. */
+/** The verb for each kind of edge, as read from its start and from its end. */
 export const VERBS = { resolves: ['resolves to', 'is named by'], enters: ['leads to', 'is requested at'],
   stands_by: ['may move to', 'stands by for'], balances: ['spreads requests over', 'gets requests from'],
   proxies: ['passes requests to', 'gets requests from'], queries: ['queries', 'is queried by'],
@@ -18,7 +18,7 @@ export const VERBS = { resolves: ['resolves to', 'is named by'], enters: ['leads
 
 const SHORT = { read: 'reading', write: 'writing', replication: 'data', monitoring: 'alerts' };
 
-/** What stands before the state in a box: its role, or what kind of entry it is. */
+/** The text before the state in a box: the database's role, or the kind of a name, address or group. */
 export function standing(topology, component) {
   if (component.kind === 'name' || component.kind === 'address' || component.kind === 'group') return component.kind;
   return role(topology, component.id);
@@ -26,44 +26,44 @@ export function standing(topology, component) {
 
 export const byName = (a, b) => a.localeCompare(b, 'en', { numeric: true });
 
-/** "web-01" of "web@web-01". */
+/** Returns "web-01" for "web@web-01". */
 const placeOf = (component) => component.id.slice(component.id.indexOf('@') + 1);
 
 const BRIEF = { web: 'Web', app: 'App' };
 
-/** The word in a box that stands on its host, or alone. */
+/** The title of a component's box. `brief` selects the short form. */
 export function caption(component, brief) {
   if (component.kind === 'host') return component.id;
   if (['name', 'address', 'group'].includes(component.kind)) return placeOf(component);
   return (brief && BRIEF[component.kind]) || KINDS[component.kind] || component.kind;
 }
 
-/** "HAProxy on lb-01", for where the picture is not looked at. */
+/** The full name, such as "HAProxy on lb-01", for the panel and for screen readers. */
 export function fullName(component) {
   const kind = KINDS[component.kind] || component.kind;
   if (component.kind === 'host') return 'Host ' + component.id;
   return kind + (component.host && component.kind !== 'watchdog' ? ' on ' : ' ') + placeOf(component);
 }
 
-/** Of a database: "primary", "replica", both in a chain, or nothing. */
+/** Returns a database's role: "primary", "replica", "replica and primary" in a chain, or "". */
 export function role(topology, id) {
   const copies = topology.edges.filter((edge) => edge.kind === 'replicates');
   return [copies.some((edge) => edge.from === id) ? 'replica' : '', copies.some((edge) => edge.to === id) ? 'primary' : '']
     .filter(Boolean).join(' and ');
 }
 
-/** "bad" where nothing gets through or the far end does not work, "unknown", or "" where all is well. */
+/** Returns "bad" if no traffic passes or the far end does not work, "unknown", or "" if the edge is healthy. */
 export function edgeKind(edge, components) {
   const far = components.get(edge.to);
   if (edge.works === 'no' || (far && far.works === 'no')) return 'bad';
-  // Somebody always tells whether a copy is kept up; of most other edges nobody does.
+  // Agents always report the state of replication, but seldom that of other edges. Only a missing replication state is unclear.
   const unclear = edge.works !== 'yes' && (edge.kind === 'replicates' || (far && far.works === 'unknown'));
   return unclear ? 'unknown' : '';
 }
 
 const single = (sets, id) => sets.find((set) => set.components.length === 1 && set.components[0] === id);
 
-/** The services that stop when this alone fails, by how sure that is: {level, title, services} with the strongest first. */
+/** The services that stop if this component alone fails, grouped by certainty: {level, title, services}, strongest first. */
 export function singles(topology, id) {
   const levels = [
     { level: 'design', title: 'single point', services: [] },
@@ -80,7 +80,7 @@ export function singles(topology, id) {
   return levels.filter((each) => each.services.length > 0);
 }
 
-/** Which services stop if this fails: {service, now, confidence, alone, others}; `others` fail with it, each for itself. */
+/** The services that stop if this component fails alone or with one of `others`: {service, now, confidence, alone, others}. */
 export function cutSets(topology, id) {
   const found = [];
   for (const service of topology.services) {
@@ -97,7 +97,7 @@ export function cutSets(topology, id) {
   return found.sort((a, b) => Number(b.alone) - Number(a.alone));
 }
 
-/** The findings about a component: a pool's belong to its load balancer, those of what is not drawn to the host. */
+/** The findings about a component. A load balancer includes its pools; a host includes its programs that the picture omits. */
 export function findingsOf(findings, components, component) {
   return findings.filter(({ subject }) => {
     if (subject === component.id) return true;
@@ -108,7 +108,7 @@ export function findingsOf(findings, components, component) {
   });
 }
 
-/** What has to be told or installed before the picture is whole. */
+/** The settings and agents that the picture still needs. */
 export function missing(topology) {
   const has = (...kinds) => topology.components.some((each) => kinds.includes(each.kind));
   const out = [];

@@ -1,13 +1,13 @@
-// Where everything of the picture stands, in pixels. Pure.
+// Computes the positions of the picture's parts, in pixels. Pure.
 //
 // Requests run downwards: each kind of component has its layer. A host is a block: a column of its programs on a base with the
-// host's name. Blocks whose layers overlap stand side by side and are a tier; a tier that is too wide for that is dense, and
-// wraps into rows. What is beside the path wraps only.
+// host's name. Blocks whose layers overlap form a tier and stand side by side. A tier that is too wide uses the dense style and
+// wraps into rows. Blocks beside the path of requests wrap in the normal style.
 
 import { byName } from './facts.js';
 
 const LAYERS = ['name', 'address', 'haproxy', 'web', 'app', 'mysql', 'collector'];
-const BESIDE = LAYERS.indexOf('collector');  // from here on: not in the path of requests
+const BESIDE = LAYERS.indexOf('collector');  // this layer and later ones are not in the path of requests
 
 const NORMAL = { dense: false, least: 124, most: 224, gap: 28, pad: 8, inner: 24, between: 30, title: 16, line: 14, edge: 7 };
 const DENSE = { dense: true, least: 86, most: 128, gap: 22, pad: 5, inner: 14, between: 16, title: 14, line: 12, edge: 5 };
@@ -42,7 +42,7 @@ function blocksOf(topology) {
   return [...blocks.values()];
 }
 
-/** Groups of blocks whose layers overlap, downwards; what is beside the path comes last. */
+/** Groups blocks whose layers overlap into tiers, from top to bottom. Blocks beside the path of requests come last. */
 function tiersOf(blocks) {
   const tiers = [];
   for (const block of [...blocks].sort((a, b) => a.first - b.first)) {
@@ -58,7 +58,7 @@ function tiersOf(blocks) {
   return tiers;
 }
 
-/** How many blocks stand side by side, and how wide they are. */
+/** Sets the number of blocks per row and their width. */
 function shape(tier, width) {
   const count = tier.blocks.length;
   const room = width - 2 * MARGIN;
@@ -72,7 +72,7 @@ function shape(tier, width) {
   for (let i = 0; i < rows; ++i) tier.rows.push({ blocks: tier.blocks.slice(i * columns, (i + 1) * columns), channels: new Map() });
 }
 
-/** Breaks a text into lines at its spaces; a word that is too long is cut. */
+/** Breaks a text into lines at its spaces and truncates words that are too long. */
 function wrap(text, room, measure, size, bold) {
   const lines = [];
   for (const word of text.split(' ')) {
@@ -90,12 +90,12 @@ function fit(text, room, measure, size, bold) {
   return letters.join('') + '\u2026';
 }
 
-/** The texts of a component in a box of that width, and how high they are. */
+/** The texts of a component in a box of this width, with their height. */
 function textsOf(component, width, style, face, measure) {
   const { title, lines } = face(component, style.dense);
   const sizes = style.dense ? { title: 12, line: 10 } : { title: 13, line: 11 };
   const inset = style.dense ? 6 : TEXT_INSET;
-  const indent = style.dense ? 16 : 20;  // of what stands beside the mark
+  const indent = style.dense ? 16 : 20;  // of the texts beside the mark
   const out = { style, title: fit(title, width - 2 * inset - indent, measure, sizes.title, true), lines: [], inset, indent, sizes };
   for (const { text, kind } of lines) {
     const beside = kind === 'state';
@@ -105,7 +105,7 @@ function textsOf(component, width, style, face, measure) {
   return out;
 }
 
-/** Gives the blocks of one row their places from `top` on, and returns where the row ends. */
+/** Places the blocks of a row, starting at height `top`. Returns the height at which the row ends. */
 function placeRow(tier, row, top, face, measure) {
   const { style, each, left } = tier;
   row.top = top;
@@ -153,9 +153,10 @@ function placeRow(tier, row, top, face, measure) {
 }
 
 /**
- * The places of all components of `topology` in a picture of this width: {height, tiers, parts, aside}; `parts` are the
- * programs and entries by id, `aside` the height from which on things are beside the path, or null. `face(component, dense)`
- * returns what is written of one: {title, lines: [{text, kind}]}; `measure(text, size, bold)` how wide a text is.
+ * Places all components of `topology` in a picture of this width. Returns {width, height, tiers, parts, aside}: `parts` maps
+ * ids to programs and entries, and `aside` is the height at which the blocks beside the path of requests begin, or null.
+ * `face(component, dense)` returns a component's texts, {title, lines: [{text, kind}]}; `measure(text, size, bold)` returns
+ * the width of a text.
  */
 export function layout(topology, width, face, measure) {
   const tiers = tiersOf(blocksOf(topology));

@@ -1,4 +1,4 @@
-// The site as a picture: what layout() and routes() have placed, drawn as SVG.
+// Draws the site as SVG, at the positions from layout() and routes().
 
 import { svg } from '../dom.js';
 import { caption, edgeKind, fullName, singles, standing, stateKind, stateWord } from './facts.js';
@@ -9,14 +9,14 @@ const rect = (x, y, width, height, radius, kind) => svg('rect', { x, y, width, h
 
 const MARKS = { yes: 'M-3.2 .2l2.3 2.4l4 -4.6', no: 'M-2.6 -2.6l5.2 5.2m0 -5.2l-5.2 5.2', unknown: 'M-2 -1.6a2 2 0 1 1 2.9 1.8q-.9 .5 -.9 1.3m0 1.9v.1' };
 
-/** A tick, a cross or a question mark in a disc: what it says does not depend on its colour. */
+/** A tick, a cross or a question mark in a disc: the shape tells the state without the colour. */
 export function mark(works, x, y, radius) {
   const disc = svg('circle', { cx: 0, cy: 0, r: 7 });
   const sign = svg('path', { d: MARKS[works] || MARKS.unknown });
   return svg('g', { class: 'mark', transform: 'translate(' + x + ' ' + y + ') scale(' + radius / 7 + ')' }, disc, sign);
 }
 
-/** A line with round corners through `points`. */
+/** The path of a line through `points`, with round corners. */
 function rounded(points) {
   let d = 'M' + points[0].join(' ');
   for (let i = 1; i < points.length; ++i) {
@@ -60,7 +60,7 @@ function written(texts, component, x, y) {
   return out;
 }
 
-/** Draws the topology, `width` pixels wide; `measure(text, size, bold)` tells how wide a text is. */
+/** Draws the topology, `width` pixels wide. `measure(text, size, bold)` returns the width of a text. */
 export function picture(topology, width, measure) {
   const components = new Map(topology.components.map((each) => [each.id, each]));
   const weak = new Map(topology.components.map((each) => [each.id, singles(topology, each.id)]));
@@ -111,7 +111,7 @@ export function picture(topology, width, measure) {
       root.append(group);
     }
   }
-  // What is wrong lies on top of what is not.
+  // Draw broken lines last, on top of the others.
   const lines = routes(topology, places).map((each) => lineOf(each, components));
   root.append(...lines.filter((each) => !each.classList.contains('bad')), ...lines.filter((each) => each.classList.contains('bad')));
   return root;

@@ -1,6 +1,6 @@
-// The lines of the picture: at right angles, through the gaps between the blocks that layout() has placed. Pure.
+// Computes the picture's lines. They run at right angles through the gaps between the blocks of layout(). Pure.
 
-/** Numbers what shares a gap, so that lines from different components run beside each other there. */
+/** Assigns lanes within a gap, so that lines of different components do not overlap. */
 class Lanes {
   constructor() { this.gaps = new Map(); }
 
@@ -22,7 +22,7 @@ class Router {
     this.lanes = new Lanes();
   }
 
-  /** The height at which lines of `user` run above a tier. */
+  /** The height at which the lines of `user` run above a tier. */
   above(tier, user) { return tier.channel + 14 + 5 * (this.lanes.of('above ' + tier.index, user) % 4); }
   below(tier, user) { return tier.index + 1 < this.tiers.length ? this.above(this.tiers[tier.index + 1], user) : tier.bottom + 4; }
   aboveRow(row, tier, user) { return row.index === 0 ? this.above(tier, user) : row.channel + 6 + 3 * (this.lanes.of('row ' + tier.index + ' ' + row.index, user) % 3); }
@@ -37,7 +37,7 @@ class Router {
   toTheRight(part, user) { return [[part.x + part.width, level(part)], [this.right(part.block, user), level(part)]]; }
   fromTheLeft(part, user, y) { return [[this.left(part.block, user), y], [this.left(part.block, user), level(part)], [part.x, level(part)]]; }
 
-  /** From one to another of the same tier, downwards by layers. */
+  /** A line down to a lower layer of the same tier. */
   down(from, to, user) {
     const sameRow = from.block.row === to.block.row;
     if (!sameRow) {
@@ -53,13 +53,13 @@ class Router {
     return [...out, [out[1][0], y], ...(to.block.parts[0] === to ? [[middle(to), y], [middle(to), to.y]] : this.fromTheLeft(to, user, y))];
   }
 
-  /** From one to another of the same tier that is not below it. */
+  /** A line to the same or a higher layer of the same tier. */
   across(from, to, user) {
     const beside = from.block.row === to.block.row && from.layer === to.layer && Math.abs(from.block.column - to.block.column) === 1;
     if (beside) {
       const right = from.block.column < to.block.column;
       const pair = [from.component.id, to.component.id].sort().join('\u0000');
-      const y = level(from) + 10 * this.lanes.of('pair ' + pair, from);  // each may be a copy of the other
+      const y = level(from) + 10 * this.lanes.of('pair ' + pair, from);  // two databases may replicate from each other
       return [[right ? from.x + from.width : from.x, y], [right ? to.x : to.x + to.width, y]];
     }
     const lower = from.block.row.index >= to.block.row.index ? from.block : to.block;
@@ -70,7 +70,7 @@ class Router {
     return [...out, [out[1][0], y], [into[1][0], y], into[1], into[0]];
   }
 
-  /** From one tier to another. */
+  /** A line to another tier. */
   between(from, to, user) {
     const { tier, row } = from.block;
     const target = to.block.tier;
@@ -98,7 +98,7 @@ class Router {
   }
 }
 
-/** Leaves out what does not change the line. */
+/** Drops repeated points and points in the middle of a straight segment. */
 function simplified(points) {
   const out = [];
   for (const point of points) {
@@ -110,10 +110,10 @@ function simplified(points) {
   return out;
 }
 
-// A host around its programs shows what runs where; what fails together is written on the hosts.
+// The picture shows these edges otherwise: a host encloses its programs, and a text on it names what shares its fate.
 const NOT_DRAWN = ['runs_on', 'shares'];
 
-/** A line for each edge: {edge, points}, in the direction in which requests and copied data go. */
+/** Returns a line for each edge, {edge, points}, in the direction of the requests or of the replicated data. */
 export function routes(topology, places) {
   const router = new Router(places);
   const drawn = [];
@@ -124,7 +124,7 @@ export function routes(topology, places) {
     if (edge.kind === 'watches' && from.block.tier !== to.block.tier) continue;
     drawn.push({ edge, from, to });
   }
-  // Many that go to one share their way as one that goes to many does.
+  // Lines of one kind share a lane at the end with fewer components, whether they fan out or fan in.
   const few = (kind) => {
     const count = (end) => new Set(drawn.filter((each) => each.edge.kind === kind).map((each) => each[end])).size;
     return count('from') <= count('to') ? 'from' : 'to';

@@ -1,4 +1,4 @@
-// The section with the picture of the site: what hangs on what, what is red, and what would stop what.
+// The section with the picture of the site: its dependencies, states and single points of failure.
 
 import { $, chip, el, evidence, part, svg } from '../dom.js';
 import { plural } from '../words.js';
@@ -21,7 +21,7 @@ function showMap() {
   const { topology } = latest;
   const width = $('map').clientWidth;
   if (width === 0) return;
-  // Evidence moves all the time and is not drawn: the picture stays as it is until something in it changes.
+  // Evidence changes all the time but is not drawn. Leave it out, so that the picture is rebuilt only for visible changes.
   const bare = ({ evidence: left, ...rest }) => rest;
   const drawn = { width, components: topology.components.map(bare), edges: topology.edges.map(bare), services: topology.services };
   part('map', drawn, () => {
@@ -91,7 +91,7 @@ function showConflicts(conflicts) {
     ...conflicts.map((each) => el('article', { class: 'card warn' }, el('p', null, el('strong', null, each.subject), ' ' + each.text), evidence(each.evidence)))]));
 }
 
-/** Explains the marks, once. */
+/** Draws the legend, once. */
 function showKey(topology) {
   const sample = (...parts) => svg('svg', { class: 'map', width: 30, height: 18, viewBox: '0 0 30 18', 'aria-hidden': 'true' }, ...parts);
   const state = (works) => sample(svg('g', { class: 'component ' + stateKind({ works }) }, mark(works, 15, 9, 7)));
@@ -106,7 +106,7 @@ function showKey(topology) {
   ].map(([shape, words]) => el('li', null, shape, words)));
 }
 
-/** `topology` is null while the collector has not made its first analysis. */
+/** `topology` is null until the collector has finished its first analysis. */
 export function showTopology(topology, findings) {
   $('site').hidden = topology === null;
   if (topology === null) return;
