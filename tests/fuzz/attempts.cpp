@@ -1,4 +1,4 @@
-// What a collector orders, and what whoever sits at a peer's port answers.
+// A collector's assignments, and answers from an untrusted program at a peer's port.
 #include <cstddef>
 #include <cstdint>
 

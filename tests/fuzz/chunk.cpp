@@ -11,7 +11,7 @@ namespace {
 using namespace lapwing;
 using namespace lapwing::storage;
 
-/// Samples that decode must survive another round bit for bit.
+/// Decoded samples must survive encoding and decoding again, bit for bit.
 void checkStream(std::string_view input) {
     std::vector<Sample> samples;
     if (!SampleStream::decode(input, samples)) {
@@ -20,7 +20,7 @@ void checkStream(std::string_view input) {
     SampleStream stream;
     for (const auto& sample : samples) {
         const bool later = stream.empty() || sample.timestamp > stream.last();
-        // Other times are never stored.
+        // The store never contains such timestamps.
         if (!later || sample.timestamp < 0 || sample.timestamp > TimestampMs{1} << 53) {
             return;
         }
@@ -38,7 +38,7 @@ void checkStream(std::string_view input) {
     }
 }
 
-/// Any values, of eight bytes each, must survive.
+/// Any doubles must survive encoding and decoding, bit for bit.
 void checkValues(std::string_view input) {
     std::vector<double> values;
     ByteReader raw(input);
@@ -78,7 +78,7 @@ void readBlock(std::string_view input) {
 
 }  // namespace
 
-// The first byte chooses the format.
+// The first byte selects the format.
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     if (size == 0) {
         return 0;

@@ -8,7 +8,7 @@
 using namespace lapwing;
 using namespace lapwing::api;
 
-// Parameters of a URL or a form, through every function by which the API reads them.
+// Passes the parameters of a URL or a form through every function with which the API reads them.
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     const std::string text(reinterpret_cast<const char*>(data), size);
     const auto form = parseForm(text);

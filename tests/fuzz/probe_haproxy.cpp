@@ -1,4 +1,4 @@
-// Answers of an HAProxy, or of an attacker at its address.
+// Answers from HAProxy, or from an attacker at its address.
 #include <cstddef>
 #include <cstdint>
 

@@ -1,4 +1,4 @@
-// Texts of Nginx's configuration.
+// Texts of an Nginx configuration.
 #include <cstddef>
 #include <cstdint>
 

@@ -1,5 +1,5 @@
-// Answers of a database, or of an attacker at its address. The first line names the columns, each further
-// line is a row; tabs separate the fields, and "\N" is NULL.
+// Answers from a database, or from an attacker at its address. The first line names the columns. Each further
+// line is a row. Tabs separate the fields, and "\N" is NULL.
 #include <cstddef>
 #include <cstdint>
 

@@ -1,4 +1,4 @@
-// Answers of an Nginx, or of an attacker at its address.
+// Answers from Nginx, or from an attacker at its address.
 #include <cstddef>
 #include <cstdint>
 

@@ -1,4 +1,4 @@
-// Files of /proc: the kernel is trusted, but names of mounts and devices are not.
+// Files of /proc. The kernel is trusted, but the names of mounts and devices are not.
 #include <cstddef>
 #include <cstdint>
 

@@ -5,8 +5,8 @@
 #include "collector/promql/engine.h"
 #include "collector/promql/parser.h"
 
-// Every query that parses must print, and its print must parse and print to the same text. Small queries
-// are also evaluated over a few series, where only proper errors may occur.
+// Every query that parses must print, and the printed text must parse and print to itself. The fuzzer also
+// evaluates small queries over a few series; they may fail only with a proper error.
 
 namespace {
 

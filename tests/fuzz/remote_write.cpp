@@ -6,8 +6,8 @@
 
 using namespace lapwing;
 
-// The first byte chooses the version. A body is refused, or decodes to a request within the limits that can
-// be encoded and decoded again.
+// The first byte selects the version. The decoder must refuse a body, or return a request that is within the
+// limits and survives encoding and decoding.
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     if (size == 0) {
         return 0;

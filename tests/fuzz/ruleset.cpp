@@ -1,4 +1,4 @@
-// A listing of any bytes is an error or a ruleset whose evaluation ends.
+// Any bytes must parse to an error or to a ruleset whose evaluation terminates.
 #include "common/reach/ruleset.h"
 
 #include <cstddef>

@@ -1,5 +1,5 @@
-// The inputs and outputs of the privileged helper: its own file, keepalived's configuration, the kernel's
-// sockets.
+// The inputs and outputs of the privileged helper: its snapshot file, keepalived's configuration and the
+// kernel's sockets.
 #include "agent/snapshot/snapshot.h"
 
 #include <cstddef>

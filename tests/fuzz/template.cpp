@@ -1,4 +1,4 @@
-// Templates of labels and annotations in rule files.
+// Templates in the labels and annotations of rule files.
 #include "collector/rules/template/template.h"
 
 #include <cstddef>

@@ -45,8 +45,7 @@ std::set<std::string> sources(const Finding& finding) {
     return out;
 }
 
-/// Values of lapwing_finding in the store by "id subject severity confidence"; staleness markers are left
-/// out.
+/// Values of lapwing_finding in the store by "id subject severity confidence", without staleness markers.
 std::vector<std::string> storedAt(storage::Store& store, TimestampMs at) {
     storage::Matchers matchers;
     matchers.push_back(
@@ -67,7 +66,7 @@ std::vector<std::string> storedAt(storage::Store& store, TimestampMs at) {
 
 }  // namespace
 
-TEST_CASE("a site without any firewall: what is wrong, each from two sources, with a remedy") {
+TEST_CASE("a site without a firewall has findings, each with two sources and a remedy") {
     SiteSamples samples;
     samples.everything(fixture("none.json"), false, "open");
     Analyst analyst(samples.store(), SiteSamples::site());
@@ -82,7 +81,7 @@ TEST_CASE("a site without any firewall: what is wrong, each from two sources, wi
         CHECK(finding.since == samples.now);
         CHECK_FALSE(finding.remedy.empty());
         CHECK_FALSE(finding.not_assessed.empty());
-        // Nobody has tried the web port, nor to get out.
+        // No attempt has covered the web port or outgoing connections.
         if (finding.id != "F14" && finding.id != "F4" && finding.id != "F13") {
             CHECK(finding.confidence == Confidence::confirmed);
             CHECK(sources(finding).size() >= 2);
@@ -104,13 +103,13 @@ TEST_CASE("a site without any firewall: what is wrong, each from two sources, wi
     CHECK(storedAt(samples.store(), samples.now).size() == 10);
 }
 
-TEST_CASE("a firewall makes the findings go, and their samples end") {
+TEST_CASE("a firewall clears the findings and ends their series") {
     SiteSamples samples;
     samples.everything(fixture("none.json"), false, "open");
     Analyst analyst(samples.store(), SiteSamples::site());
     REQUIRE(analyst.run(samples.now));
 
-    // The rules have changed; what was tried before shows nothing about them.
+    // The rules have changed, so earlier attempts prove nothing about them.
     samples.now += 10'000;
     samples.web("web-01", "10.77.0.11", "10.77.0.111", fixture("plain.json"));
     samples.web("web-02", "10.77.0.12", "10.77.0.112", fixture("plain.json"));
@@ -124,8 +123,8 @@ TEST_CASE("a firewall makes the findings go, and their samples end") {
     const auto before = analyst.assignment("web-01");
     REQUIRE(analyst.run(samples.now));
     const auto findings = analyst.findings();
-    // plain.json lets 10.77.0.12 in to 3306, which is web-02: on web-02 itself that is nobody else, and keeps
-    // out web-01.
+    // plain.json lets only 10.77.0.12 (web-02) in to port 3306. On web-02 itself, it therefore keeps web-01
+    // out.
     CHECK(names(findings) == std::vector<std::string>{"F13 web-01", "F13 web-02", "F14 lb-01",
                                                       "F9 tcp/3306@web-02", "R1 haproxy@lb-01"});
     CHECK(storedAt(samples.store(), samples.now).size() == 5);
@@ -148,14 +147,14 @@ TEST_CASE("a connection that the rules should have dropped is a contradiction, n
     CHECK(find(findings, "F2", "mysql@web-01")->confidence == Confidence::suspected);
 }
 
-TEST_CASE("silence behind open rules is one level lower, and counts only with a control") {
+TEST_CASE("silence behind open rules lowers the severity by one level, if a control port answers") {
     SiteSamples samples;
     samples.everything(fixture("none.json"), false, "silent");
     samples.control("web-02", "web-01", false);
     samples.now += 1;
     samples.control("web-02", "web-01", false);
     samples.control("web-02", "web-01", true,
-                    "fd77::11");  // an answer over IPv6 vouches for no silence over IPv4
+                    "fd77::11");  // an answer over IPv6 is no control for IPv4
     samples.write();
     Analyst analyst(samples.store(), SiteSamples::site());
     REQUIRE(analyst.run(samples.now));
@@ -163,7 +162,7 @@ TEST_CASE("silence behind open rules is one level lower, and counts only with a 
     CHECK(find(findings, "F1", "web-02")->severity == Severity::medium);
     CHECK(find(findings, "F1", "web-02")->confidence == Confidence::suspected);
     CHECK(find(findings, "F2", "mysql@web-02")->severity == Severity::high);
-    // At web-01 the control port did not answer: silence shows nothing.
+    // The control port of web-01 did not answer, so silence proves nothing.
     CHECK(find(findings, "F1", "web-01")->severity == Severity::high);
     CHECK(find(findings, "F1", "web-01")->confidence == Confidence::suspected);
     CHECK(find(findings, "F2", "mysql@web-01")->severity == Severity::critical);
@@ -181,7 +180,7 @@ TEST_CASE("a database that has no account for the host is less exposed") {
     CHECK(find(analyst.findings(), "F2", "mysql@web-01")->severity == Severity::medium);
 }
 
-TEST_CASE("whoever the site declares has business with the database") {
+TEST_CASE("clients that the site declares may reach the database") {
     SiteSamples samples;
     samples.everything(fixture("none.json"), false, "open");
     auto site = SiteSamples::site();
@@ -191,7 +190,7 @@ TEST_CASE("whoever the site declares has business with the database") {
     CHECK(find(analyst.findings(), "F2", "mysql@web-01") == nullptr);
 }
 
-TEST_CASE("data that no longer comes clears nothing") {
+TEST_CASE("missing data clears no finding") {
     SiteSamples samples;
     samples.everything(fixture("none.json"), false, "open");
     Analyst analyst(samples.store(), SiteSamples::site());
@@ -226,7 +225,7 @@ TEST_CASE("a ruleset that could not be read is unknown, not missing") {
     CHECK(findings[0].severity == Severity::info);
 }
 
-TEST_CASE("the book survives a restart: findings and since when they stand") {
+TEST_CASE("the book keeps findings and their start times across a restart") {
     SiteSamples samples;
     samples.everything(fixture("none.json"), false, "open");
     {
@@ -243,7 +242,7 @@ TEST_CASE("the book survives a restart: findings and since when they stand") {
           find(restored, "F2", "mysql@web-01")->evidence.size());
 }
 
-TEST_CASE("what agents are asked to try") {
+TEST_CASE("the assignment orders attempts and canaries") {
     SiteSamples samples;
     samples.everything(fixture("none.json"), false, "open", false);
     Analyst analyst(samples.store(), SiteSamples::site());
@@ -256,14 +255,14 @@ TEST_CASE("what agents are asked to try") {
     CHECK(has(R"("host":"lb-01","address":"10.77.0.10","protocol":"tcp","port":8404)"));
     CHECK_FALSE(has("8000"));
     CHECK_FALSE(has(R"("host":"web-01","address")"));
-    // Both try each other, so each has one canary to open and one to connect to.
+    // The two hosts test each other, so each opens one canary and connects to another.
     CHECK(has(R"("role":"listen")"));
     CHECK(has(R"("role":"connect")"));
     CHECK(analyst.assignment("somebody").json.find("\"attempts\":[]") != std::string::npos);
 
     REQUIRE(analyst.run(samples.now + 20'000));
     CHECK(analyst.assignment("web-01").json.find("\"canary\":[]") != std::string::npos);
-    // No result came: asked again, and not forever.
+    // Without a result, the assignment repeats the canary a limited number of times.
     int asked = 1;
     for (int i = 4; i < 30; ++i) {
         samples.now += 10'000;
@@ -278,7 +277,7 @@ TEST_CASE("what agents are asked to try") {
     CHECK(analyst.assignment("web-01").json.find("\"role\":\"listen\"") != std::string::npos);
 }
 
-TEST_CASE("a load balancer whose agent is silent is tried like one without") {
+TEST_CASE("agents test a load balancer with a silent agent like a load balancer without an agent") {
     SiteSamples samples;
     Analyst analyst(samples.store(), SiteSamples::site());
     const auto asked = [&] {
@@ -293,7 +292,7 @@ TEST_CASE("a load balancer whose agent is silent is tried like one without") {
     CHECK(asked());
 }
 
-TEST_CASE("a long poll ends when the assignment changes, and when it is interrupted") {
+TEST_CASE("a long poll ends when the assignment changes or on interrupt()") {
     SiteSamples samples;
     Analyst analyst(samples.store(), SiteSamples::site());
     const auto nothing = analyst.assignment("web-01").version;

@@ -12,7 +12,7 @@ namespace {
 using namespace lapwing::analysis::replication;
 using NamePair = std::pair<std::string, std::string>;
 
-/// The lines of docs/replication.md below a heading, up to the next heading.
+/// The lines of docs/replication.md between a heading and the next heading.
 std::vector<std::string> section(const std::string& heading) {
     std::ifstream file(std::string(LAPWING_FIXTURES) + "/../../docs/replication.md");
     REQUIRE(file);
@@ -28,7 +28,7 @@ std::vector<std::string> section(const std::string& heading) {
     return lines;
 }
 
-/// The texts between backquotes.
+/// The texts in backquotes.
 std::vector<std::string> quoted(const std::string& text) {
     std::vector<std::string> out;
     std::istringstream parts(text);
@@ -89,7 +89,7 @@ TEST_CASE("docs/replication.md lists every estimator") {
     CHECK(documented == known);
 }
 
-TEST_CASE("Names of causes and states are parsed as they are printed") {
+TEST_CASE("Printed names of causes and states parse back") {
     for (const auto& row : kCauses) {
         CHECK(parseCause(causeName(row.cause)) == row.cause);
     }

@@ -47,7 +47,8 @@ std::set<std::string> componentsOf(const Gate& gate) {
     return out;
 }
 
-/// A random monotone function of the components c0, c1, ...; `facts`: with some that are unknown.
+/// A random monotone function of the components c0, c1, ...; with `facts`, it also depends on facts, some of
+/// them unknown.
 Gate randomGate(std::mt19937& random, unsigned components, int depth, bool facts) {
     const auto draw = [&](unsigned most) { return static_cast<unsigned>(random() % most); };
     if (depth == 0 || draw(4) == 0) {
@@ -64,7 +65,7 @@ Gate randomGate(std::mt19937& random, unsigned components, int depth, bool facts
     return Gate::atLeast(1 + draw(count), std::move(parts));
 }
 
-/// Two-valued, with everything unknown taken as `unknown_is`: written apart from evaluate().
+/// A two-valued evaluation, independent of evaluate(). Unknown facts count as `unknown_is`.
 bool worksWith(const Gate& gate, const std::set<std::string>& failed, bool unknown_is) {
     if (gate.kind == Gate::Kind::component) {
         return !failed.contains(gate.component);
@@ -77,7 +78,7 @@ bool worksWith(const Gate& gate, const std::set<std::string>& failed, bool unkno
                [&](const auto& part) { return worksWith(part, failed, unknown_is); })) >= gate.needed;
 }
 
-/// Minimal sets, of any size, by trying all 2^n of them.
+/// Finds the minimal sets of up to two components by trying all 2^n sets.
 Sets bruteForce(const std::vector<std::string>& names,
                 const std::function<bool(const std::set<std::string>&)>& works) {
     std::vector<std::set<std::string>> failing;
@@ -110,7 +111,7 @@ Sets bruteForce(const std::vector<std::string>& names,
 TEST_CASE("single points of AND, OR and k-of-n") {
     const auto site = Gate::all({Gate::any({Gate::of("lb")}), Gate::any({Gate::of("a"), Gate::of("b")})});
     CHECK(certain(cutSets(site)) == Sets{{"lb"}, {"a", "b"}});
-    // A component that both ways need is single, although each way has an alternative.
+    // A component that both alternatives need is a single point.
     const auto shared =
         Gate::any({Gate::all({Gate::of("a"), Gate::of("db")}), Gate::all({Gate::of("b"), Gate::of("db")})});
     CHECK(certain(cutSets(shared)) == Sets{{"db"}, {"a", "b"}});
@@ -122,7 +123,7 @@ TEST_CASE("single points of AND, OR and k-of-n") {
     CHECK(cutSets(Gate::all({})).works == Truth::yes);
 }
 
-TEST_CASE("a standby of which nobody knows whether it takes over") {
+TEST_CASE("a standby with unknown takeover makes the primary an uncertain single point") {
     const auto entry =
         Gate::any({Gate::of("first"), Gate::all({Gate::of("second"), Gate::fact(Truth::unknown)})});
     const auto cuts = cutSets(entry);
@@ -130,14 +131,14 @@ TEST_CASE("a standby of which nobody knows whether it takes over") {
     CHECK(cuts.singles().empty());
     CHECK(uncertain(cuts) == Sets{{"first"}});
     CHECK(certain(cuts) == Sets{{"first", "second"}});
-    // Nothing can be told of failures while it is unknown whether it works at all.
+    // While the present state is unknown, no cut set is uncertain.
     const auto dark = cutSets(entry, {{"first", Truth::no}});
     CHECK(dark.works == Truth::unknown);
     CHECK(certain(dark) == Sets{{"second"}});
     CHECK(uncertain(dark).empty());
 }
 
-TEST_CASE("cut sets are those of brute force") {
+TEST_CASE("cut sets equal those of brute force") {
     std::mt19937 random(kSeed);
     std::size_t found = 0;
     for (int round = 0; round < 400; ++round) {
@@ -156,8 +157,7 @@ TEST_CASE("cut sets are those of brute force") {
     CHECK(found > 400);
 }
 
-TEST_CASE(
-    "with unknown facts, what is certain holds whichever way they are, and what is not depends on them") {
+TEST_CASE("certain cut sets hold for all values of unknown facts, and uncertain cut sets do not") {
     std::mt19937 random(kSeed + 1);
     std::size_t depending = 0;
     for (int round = 0; round < 400; ++round) {
@@ -188,7 +188,7 @@ TEST_CASE(
     CHECK(depending > 50);
 }
 
-TEST_CASE("failures on top of what has failed already, or may have, have the effect that evaluate() tells") {
+TEST_CASE("cut sets beside failed or unknown components agree with evaluate()") {
     std::mt19937 random(kSeed + 3);
     std::size_t singles = 0;
     std::size_t pairs = 0;
@@ -245,7 +245,7 @@ TEST_CASE("failures on top of what has failed already, or may have, have the eff
 
 namespace {
 
-/// A graph of nodes between a source and a sink; what is needed is one path on which every node works.
+/// A graph of nodes between a source and a sink. It works if every node of some path works.
 struct Graph {
     std::map<int, std::set<int>> neighbours;
 
@@ -287,7 +287,7 @@ struct Graph {
     }
 };
 
-/// Tarjan's articulation points: whose removal leaves more pieces.
+/// Tarjan's articulation points: nodes whose removal disconnects the graph.
 class Articulation {
   public:
     explicit Articulation(const Graph& graph) : graph_(graph) { visit(0, -1); }
@@ -326,7 +326,7 @@ class Articulation {
 
 }  // namespace
 
-TEST_CASE("on graphs of paths, single points are the articulation points between the ends") {
+TEST_CASE("single points of a graph are the articulation points between its ends") {
     std::mt19937 random(kSeed + 2);
     std::size_t checked = 0;
     std::size_t found = 0;

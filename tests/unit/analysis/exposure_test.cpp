@@ -1,5 +1,5 @@
-// Findings F3 to F13, and that each remedy, applied as it is written, ends its finding and closes nothing
-// that is needed.
+// Findings F1 to F9, F12 and F13. Each remedy, applied as written, must clear its finding and close no flow
+// that the site needs.
 #include <algorithm>
 
 #include "common/reach/ruleset.h"
@@ -21,7 +21,7 @@ const reach::Host kHost{{{"eth0", *reach::Address::parse("10.77.0.11"), 24},
                         true,
                         true};
 
-/// web-01 with a ruleset, as seen by web-02; the rest of the site is quiet.
+/// web-01 with a ruleset, as observed by web-02. The rest of the site is quiet.
 class Scene {
   public:
     Scene() : site(SiteSamples::site()) {}
@@ -89,8 +89,8 @@ const Finding* find(const std::vector<Finding>& findings, const std::string& id,
     return found == findings.end() ? nullptr : &*found;
 }
 
-/// Loads the remedy beside what is there, as its text says, and expects the finding to be gone and no flow to
-/// be blocked.
+/// Loads the remedy beside the present rules, as its text says. Expects it to clear the finding and to block
+/// no flow.
 void ends(Scene& scene, const std::string& rules, const Finding& finding) {
     const auto steps = stepsOf(finding.remedy);
     INFO(finding.remedy);
@@ -105,7 +105,7 @@ void ends(Scene& scene, const std::string& rules, const Finding& finding) {
 
 }  // namespace
 
-TEST_CASE("F1, F2 and F4: an open host, and the ruleset that closes it") {
+TEST_CASE("F1, F2 and F4: the proposed ruleset closes an open host") {
     Scene scene;
     scene.attempts = {{"80", "open", nullptr}};
     const auto before = scene.findings(listed(""));
@@ -120,12 +120,12 @@ TEST_CASE("F1, F2 and F4: an open host, and the ruleset that closes it") {
     }
     CHECK(find(before, "F4", "nginx@web-01")->confidence == Confidence::confirmed);
     CHECK(find(before, "F4", "nginx@web-01")->severity == Severity::high);
-    // Whoever is declared may.
+    // Declared clients may connect.
     scene.site.allow = {{"http", {"0.0.0.0/0"}}};
     CHECK(find(scene.findings(listed("")), "F4", "nginx@web-01") == nullptr);
 }
 
-TEST_CASE("F3: HAProxy's statistics, by what they answered") {
+TEST_CASE("F3: the severity depends on the answer of HAProxy's statistics") {
     Scene scene;
     scene.listeners = {{"ipv4", "8404", "haproxy"}};
     scene.attempts = {{"8404", "open", "haproxy_stats"}};
@@ -144,11 +144,11 @@ TEST_CASE("F3: HAProxy's statistics, by what they answered") {
     ends(scene, "", *finding);
 }
 
-TEST_CASE("F3 of a load balancer without an agent: attempts alone tell, and its remedy closes nothing else") {
+TEST_CASE("F3: attempts alone judge a load balancer without an agent, and the remedy closes no other port") {
     SiteSamples samples;
     Analyst analyst(samples.store(), SiteSamples::site());
     const auto round = [&](const char* result, const char* greeting) {
-        samples.now += 400'000;  // so that what was before is not looked at any more
+        samples.now += 400'000;  // so that earlier samples are out of the window
         samples.web("web-01", "10.77.0.11", "10.77.0.111", R"({"nftables":[]})");
         samples.web("web-02", "10.77.0.12", "10.77.0.112", R"({"nftables":[]})");
         samples.balancer();
@@ -196,7 +196,7 @@ TEST_CASE("F3 of a load balancer without an agent: attempts alone tell, and its 
     CHECK_FALSE(round("refused", nullptr));
 }
 
-TEST_CASE("F5: ssh from anywhere, until the site says from where") {
+TEST_CASE("F5: ssh from anywhere, until the site declares its clients") {
     Scene scene;
     scene.listeners = {{"ipv4", "22", "sshd"}};
     const std::string rules =
@@ -236,7 +236,7 @@ TEST_CASE("F6: closed over IPv4, open over IPv6") {
     ends(scene, rules, *finding);
 }
 
-TEST_CASE("F7: a published port goes past the rules of input") {
+TEST_CASE("F7: a published port bypasses the input rules") {
     Scene scene;
     const std::string rules =
         "table inet f { chain i { type filter hook input priority 0; policy drop; ct state established "
@@ -250,7 +250,7 @@ TEST_CASE("F7: a published port goes past the rules of input") {
     CHECK(finding->severity == Severity::high);
     CHECK(finding->title.find("172.17.0.2:3306") != std::string::npos);
     ends(scene, rules, *finding);
-    // Somebody who is declared stays able to.
+    // A declared client keeps its access.
     scene.site.allow = {{"tcp/13306", {"192.0.2.7/32"}}};
     const auto declared = scene.findings(listed(rules));
     REQUIRE(find(declared, "F7", "tcp/13306@web-01") != nullptr);
@@ -280,7 +280,7 @@ TEST_CASE("F8: some ports are blocked, and the default accepts") {
     CHECK(find(scene.findings(listed("")), "F8", "web-01") == nullptr);
 }
 
-TEST_CASE("F9: what the site needs is blocked, by a policy and by a rule") {
+TEST_CASE("F9: a policy or a rule blocks a flow that the site needs") {
     Scene scene;
     const std::string policy =
         "table inet f { chain i { type filter hook input priority 0; policy drop; ct state established "
@@ -299,11 +299,11 @@ TEST_CASE("F9: what the site needs is blocked, by a policy and by a rule") {
     const auto by_rule = scene.findings(listed(rule));
     const auto* database = find(by_rule, "F9", "tcp/3306@web-01");
     REQUIRE(database != nullptr);
-    CHECK(database->confidence == Confidence::confirmed);  // silence from there, while the control answers
+    CHECK(database->confidence == Confidence::confirmed);  // a silent attempt with an answering control
     ends(scene, rule, *database);
 }
 
-TEST_CASE("F12: two kinds of rules side by side") {
+TEST_CASE("F12: legacy iptables rules beside nftables rules") {
     Scene scene;
     const std::string rules =
         "table inet f { chain i { type filter hook input priority 0; policy accept; counter; }; }";
@@ -315,14 +315,14 @@ TEST_CASE("F12: two kinds of rules side by side") {
     CHECK(find(scene.findings(listed(""), {legacy}), "F12", "web-01") == nullptr);
 }
 
-TEST_CASE("F13: out to anywhere") {
+TEST_CASE("F13: outgoing connections to anywhere") {
     Scene scene;
     const auto before = scene.findings(listed(""));
     const auto* finding = find(before, "F13", "web-01");
     REQUIRE(finding != nullptr);
     CHECK(finding->severity == Severity::low);
     ends(scene, "", *finding);
-    // Replication and names still get out.
+    // Replication and DNS are still allowed.
     const auto after = reach::Ruleset::parse(listed(stepsOf(finding->remedy).rules));
     REQUIRE(after);
     reach::Packet packet;

@@ -15,7 +15,7 @@ using lapwing::test::SiteSamples;
 
 namespace {
 
-/// The pages of docs/findings, as id -> title.
+/// The pages of docs/findings: id to title.
 std::map<std::string, std::string> documented() {
     const auto folder = std::filesystem::path(LAPWING_FIXTURES) / "../../docs/findings";
     std::map<std::string, std::string> out;
@@ -34,7 +34,7 @@ std::map<std::string, std::string> documented() {
 
 }  // namespace
 
-TEST_CASE("each kind of finding has a page under the same title, and each page a kind") {
+TEST_CASE("kinds of findings and pages correspond, with the same titles") {
     std::map<std::string, std::string> listed;
     for (const auto& kind : findingKinds()) {
         CHECK(listed.emplace(kind.id, kind.title).second);
@@ -43,7 +43,7 @@ TEST_CASE("each kind of finding has a page under the same title, and each page a
     CHECK(listed == documented());
 }
 
-TEST_CASE("kinds that share a judge stand together, so that each judge runs once") {
+TEST_CASE("kinds with the same judge are adjacent, so that each judge runs once") {
     std::set<void (*)(const Context&, Judgement&)> seen;
     void (*before)(const Context&, Judgement&) = nullptr;
     for (const auto& kind : findingKinds()) {
@@ -55,7 +55,7 @@ TEST_CASE("kinds that share a judge stand together, so that each judge runs once
     }
 }
 
-TEST_CASE("a series that a round leaves out ends with a staleness marker") {
+TEST_CASE("a series that is absent from a round ends with a staleness marker") {
     SiteSamples samples;
     const auto series = [](const char* name, TimestampMs at) {
         return TimeSeries{Labels{{"__name__", name}}, {{at, 1}}};

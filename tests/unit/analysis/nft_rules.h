@@ -13,7 +13,7 @@
 
 namespace lapwing::test {
 
-/// Loads rules and runs commands in a network namespace of its own; `nft -j list ruleset` there.
+/// Loads rules and runs commands in a new network namespace. Returns the output of `nft -j list ruleset`.
 inline agent::ToolOutput loadedRules(const std::string& rules, const std::string& commands = "") {
     const auto file = "/tmp/lapwing-rules-test-" + std::to_string(getpid());
     std::ofstream(file) << "exec >/dev/null\nnft -f - <<'RULES' || exit 1\n"
@@ -25,7 +25,7 @@ inline agent::ToolOutput loadedRules(const std::string& rules, const std::string
     return result;
 }
 
-/// The same where it must succeed.
+/// As above, but must succeed.
 inline std::string listed(const std::string& rules, const std::string& commands = "") {
     const auto result = loadedRules(rules, commands);
     INFO(rules << commands << result.error);
@@ -33,14 +33,14 @@ inline std::string listed(const std::string& rules, const std::string& commands 
     return result.output;
 }
 
-/// Skips the test case where no namespace with nft can be made.
+/// Skips the test case if nft cannot run in a new network namespace.
 inline void needNft() {
     if (const auto result = loadedRules(""); result.status != agent::ReadStatus::ok) {
         skip("no network namespace with nft: " + result.error);
     }
 }
 
-/// The parts of a remedy that are typed in: the ruleset, and the commands.
+/// The parts of a remedy that an operator enters: the ruleset and the commands.
 struct Steps {
     std::string rules;
     std::string commands;

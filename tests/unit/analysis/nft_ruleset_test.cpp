@@ -1,4 +1,4 @@
-// The rulesets that remedies propose: nft lists the printed text as the printed JSON.
+// The rulesets that remedies propose: nft must list the printed text as the printed JSON.
 #include "collector/analysis/exposure/nft_ruleset.h"
 
 #include <rapidjson/document.h>
@@ -27,7 +27,7 @@ std::string textOf(const Json& json) {
     return {buffer.GetString(), buffer.GetSize()};
 }
 
-/// nft prints protocols by the names of /etc/protocols, where there are some.
+/// Replaces protocol names by numbers: nft prints the names only where /etc/protocols has them.
 void numberProtocol(Json& json) {
     static const std::pair<const char*, int> names[] = {{"icmp", 1}, {"ipv6-icmp", 58}, {"vrrp", 112}};
     for (const auto& [name, number] : names) {
@@ -37,7 +37,7 @@ void numberProtocol(Json& json) {
     }
 }
 
-/// Without what differs from load to load (handles), the order in sets, and the names of protocols.
+/// Removes handles, which differ from load to load, sorts sets, and replaces protocol names.
 void normalise(Json& json) {
     if (json.IsObject()) {
         json.RemoveMember("handle");
@@ -87,7 +87,7 @@ std::vector<AddressRange> ranges(std::initializer_list<const char*> texts) {
 
 }  // namespace
 
-TEST_CASE("nft lists the text of each kind of rule as its JSON says") {
+TEST_CASE("nft lists the text of each kind of rule as its JSON") {
     test::needNft();
     NftTable table{"lapwing", reach::Hook::input, 0, reach::Policy::drop, {}};
     table.add({{wordMatch(NftField::interface_in, {"lo"})}});
@@ -125,14 +125,14 @@ TEST_CASE("nft lists the text of each kind of rule as its JSON says") {
     checkPrinted(forwardTable("eth0", *reach::Address::parse("fd00::2"), 3306, ranges({"2001:db8::/64"})));
 }
 
-TEST_CASE("a single rule is printed as nft takes it") {
+TEST_CASE("nft accepts the text of a single rule") {
     const NftRule rule{
         {addressMatch(NftField::ip6_source, ranges({"2001:db8::1"})), portMatch(NftField::tcp_port, {80})}};
     CHECK(ruleText(rule) == "ip6 saddr 2001:db8::1 tcp dport 80 accept");
     CHECK(ruleText({{portMatch(NftField::protocol, {reach::kVrrp})}}) == "meta l4proto 112 accept");
 }
 
-TEST_CASE("nft lists every ruleset that is proposed for sites of many shapes as it was evaluated") {
+TEST_CASE("nft lists each proposed ruleset as evaluated, for sites of many shapes") {
     test::needNft();
     std::mt19937 random(77);
     const int wanted = test::isLong() ? 300 : 20;

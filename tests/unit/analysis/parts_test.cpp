@@ -10,7 +10,7 @@
 using namespace lapwing;
 using namespace lapwing::analysis;
 
-TEST_CASE("the proposed ruleset is what its evaluated form says, and nft takes it") {
+TEST_CASE("the JSON of the proposed ruleset has the intended verdicts, and nft accepts the text") {
     const std::vector<exposure::Flow> flows{
         {{}, 22, "ssh"},
         {{*reach::AddressRange::parse("10.77.0.10"), *reach::AddressRange::parse("10.77.0.12")},
@@ -47,7 +47,7 @@ TEST_CASE("the proposed ruleset is what its evaluated form says, and nft takes i
     CHECK(checked.status == agent::ReadStatus::ok);
 }
 
-TEST_CASE("the book keeps since, clears only what was judged, and comes back from its text") {
+TEST_CASE("the book keeps start times, clears only evaluated findings, and reloads from its JSON") {
     Book book;
     Judgement first;
     Finding finding;

@@ -19,7 +19,7 @@ Labels of(const char* agent, const char* instance, const char* job = "agent") {
     return {{"agent", agent}, {"instance", instance}, {"job", job}};
 }
 
-/// Adds samples at times of the collector's clock, as an agent whose clock is wrong stamps them.
+/// Adds samples as an agent with a wrong clock stamps them. Times are those of the collector's clock.
 class Agent {
   public:
     Agent(SiteSamples& samples, const char* name, double offset_seconds)
@@ -43,7 +43,7 @@ class Agent {
 
 }  // namespace
 
-TEST_CASE("a wrong clock of an agent changes neither the age nor the presence of its samples") {
+TEST_CASE("an agent's wrong clock changes neither the age nor the presence of its samples") {
     const double offset = GENERATE(600.0, -600.0, 2.0, 0.0);
     CAPTURE(offset);
     SiteSamples samples;
@@ -65,7 +65,7 @@ TEST_CASE("a wrong clock of an agent changes neither the age nor the presence of
     CHECK(history[0].samples[1].timestamp == samples.now - kMinuteMs);
 }
 
-TEST_CASE("an old sample is known for an hour, and not fresh, by a wrong clock too") {
+TEST_CASE("an old sample is known for an hour but not fresh, even with a wrong clock") {
     const double offset = GENERATE(600.0, -600.0, 0.0);
     SiteSamples samples;
     Agent agent(samples, "web-01", offset);
@@ -78,7 +78,7 @@ TEST_CASE("an old sample is known for an hour, and not fresh, by a wrong clock t
     Reader exact(samples.store(), samples.now + kLookbackMs, kLookbackMs);
     CHECK(exact.fresh("lapwing_agent_info").size() == 1);
 
-    // The measurement of the clock is known for as long as the sample.
+    // The clock's measurement stays known as long as the sample.
     Reader next_day(samples.store(), samples.now + Reader::kKnownMs + 11 * kMinuteMs, kLookbackMs);
     CHECK(next_day.known("lapwing_agent_info").empty());
 }
@@ -95,7 +95,7 @@ TEST_CASE("a staleness marker ends a series") {
     CHECK(reader.history("lapwing_agent_info", kMinuteMs).at(0).samples.size() == 2);
 }
 
-TEST_CASE("after a clock was set, samples that were stamped before are in the past") {
+TEST_CASE("samples stamped before a clock was set are in the past") {
     SiteSamples samples;
     Agent agent(samples, "web-01", -600);
     agent.report(samples.now - 30'000, "lapwing_outgoing_connections", of("web-01", "web-01"), 1);
@@ -108,7 +108,7 @@ TEST_CASE("after a clock was set, samples that were stamped before are in the pa
     CHECK(fresh[0].at == samples.now - 10'000);
 }
 
-TEST_CASE("an agent's own times are corrected, too") {
+TEST_CASE("the reader corrects timestamps in sample values") {
     SiteSamples samples;
     Agent agent(samples, "web-01", 600);
     Labels place{{"agent", "web-01"}, {"instance", "web-02"},    {"job", "firewall"},
@@ -126,7 +126,7 @@ TEST_CASE("an agent's own times are corrected, too") {
     CHECK(attempts[0].result == evidence::ConnectResult::unknown);
 }
 
-TEST_CASE("of two agents that observe one HAProxy, the agent of its host counts, and another fills gaps") {
+TEST_CASE("the agent on HAProxy's own host takes precedence, and another agent fills gaps") {
     SiteSamples samples;
     const auto report = [&](const char* agent, const char* state, const char* address, double weight) {
         Labels server{{"agent", agent},
@@ -158,7 +158,7 @@ TEST_CASE("of two agents that observe one HAProxy, the agent of its host counts,
     CHECK(balancer.servers[0].address == "10.77.0.11:80");
 }
 
-TEST_CASE("words of agents become values, and unknown words do not pass for others") {
+TEST_CASE("agents' words parse to values, and unknown words to a separate value") {
     using evidence::Greeting;
     CHECK(evidence::parseGreeting("") == Greeting::none);
     CHECK(evidence::parseGreeting("http_401") == Greeting::http_401);

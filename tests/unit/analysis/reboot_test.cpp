@@ -1,5 +1,5 @@
-// F10 and F11: what a reboot would leave, and what a change of the rules has opened. Rules are loaded for
-// real.
+// F10 (a reboot would change the rules) and F11 (a change of the rules has opened a port). The tests load
+// real rules.
 #include <filesystem>
 #include <fstream>
 #include <sstream>
@@ -41,13 +41,13 @@ std::string loading(const std::string& rules) {
     return "nft -f - <<'RULES'\n" + rules + "\nRULES\n";
 }
 
-/// The listing of these rules, once `commands` were typed in, as the agent sends it.
+/// The listing that the agent sends after these rules and then `commands` were loaded.
 std::string live(const std::string& rules, const std::string& commands = "") {
     return reach::listingOf(runInScratch(loading(rules) + commands + "\nnft -j -s list ruleset\n"), {}, {},
                             kHost);
 }
 
-/// What the agent tells of the next boot.
+/// The agent's report about the next boot.
 struct Told {
     std::string listing;
     std::string sources;
@@ -60,7 +60,7 @@ Told nothing() {
     return {reach::listingOf(R"({"nftables":[]})", {}, {}, {}), "", "", "", ""};
 }
 
-/// A rehearsal of a file, by the agent's own code.
+/// The agent's rehearsal of a boot file.
 Told rehearsed(const std::string& file_text) {
     std::string pattern = (fs::temp_directory_path() / "lapwing-reboot-XXXXXX").string();
     REQUIRE(mkdtemp(pattern.data()) != nullptr);
@@ -84,7 +84,7 @@ Told rehearsed(const std::string& file_text) {
             boot.faults.empty() ? "" : boot.faults[0]};
 }
 
-/// web-01 over time; the collector keeps its state.
+/// web-01 over several rounds. The collector keeps its state.
 class Scene {
   public:
     std::vector<Finding> round(const std::string& rules, const Told& told) {
@@ -164,7 +164,7 @@ std::size_t count(const std::string& text, const std::string& part) {
 
 }  // namespace
 
-TEST_CASE("F10: rules that nothing loads at boot, and the remedy's file, rehearsed") {
+TEST_CASE("F10: nothing loads the rules at boot, and the rehearsed file of the remedy clears the finding") {
     Scene site;
     const auto finding = find(site.round(live(kClosed), nothing()), "F10");
     REQUIRE(finding);
@@ -177,7 +177,7 @@ TEST_CASE("F10: rules that nothing loads at boot, and the remedy's file, rehears
     CHECK(count(text, "8000") == 0);  // on loopback
     CHECK_FALSE(finding->not_assessed.empty());
 
-    // As it is typed in, but for the place of the file.
+    // Run the remedy as printed, but with another path for the file.
     const auto file = "/tmp/lapwing-reboot-conf-" + std::to_string(getpid());
     std::string commands;
     std::istringstream lines(finding->remedy);
@@ -196,7 +196,7 @@ TEST_CASE("F10: rules that nothing loads at boot, and the remedy's file, rehears
     CHECK_FALSE(find(site.round(live(kClosed), rehearsed(kept)), "F10"));
 }
 
-TEST_CASE("F10: the boot configuration lets in one port more, and only that is told") {
+TEST_CASE("F10: names only the port that the boot configuration opens") {
     Scene site;
     const auto finding = find(site.round(live(kClosed), rehearsed(kDatabaseOpen)), "F10");
     REQUIRE(finding);
@@ -205,7 +205,7 @@ TEST_CASE("F10: the boot configuration lets in one port more, and only that is t
     CHECK(count(text, "reachable after a reboot") == 1);
     CHECK(count(text, "tcp/3306 (mysql) over IPv4 from anywhere") == 1);
     CHECK(count(text, "nftables.service /etc/nftables.conf") == 1);
-    // The same verdicts by other rules are no difference.
+    // Other rules with the same verdicts make no difference.
     const auto other =
         "table ip a { set s { type ipv4_addr; elements = { 10.77.0.10, 10.77.0.12 }; }; chain c { type "
         "filter hook "
@@ -215,7 +215,7 @@ TEST_CASE("F10: the boot configuration lets in one port more, and only that is t
     CHECK_FALSE(find(site.round(live(kClosed), rehearsed(other)), "F10"));
 }
 
-TEST_CASE("F10: what the site needs would be blocked") {
+TEST_CASE("F10: a reboot would block a flow that the site needs") {
     Scene site;
     const auto stricter =
         "table inet f { chain i { type filter hook input priority 0; policy drop; ct state established "
@@ -227,7 +227,7 @@ TEST_CASE("F10: what the site needs would be blocked") {
     CHECK(finding->title == "After a reboot web-01 would keep out what the site needs");
     CHECK(count(textOf(*finding), "tcp/80 from 10.77.0.10 to 10.77.0.11 (the load balancer): let in now") ==
           1);
-    // Also where nothing filters now.
+    // The same without any rules now.
     CHECK(find(site.round(live(""), rehearsed(stricter)), "F10"));
 }
 
@@ -240,11 +240,11 @@ TEST_CASE("F10: a file that does not load leaves the host open") {
     CHECK(count(textOf(*finding), "syntax error") == 1);
 }
 
-TEST_CASE("F10: none where no verdict differs, unknown where it cannot be told") {
+TEST_CASE("F10: absent without differing verdicts, unknown without a readable boot configuration") {
     Scene site;
     CHECK_FALSE(find(site.round(live(""), nothing()), "F10"));
     CHECK_FALSE(find(site.round(live(kClosed), rehearsed(kClosed)), "F10"));
-    // An agent that says nothing of it.
+    // An agent without a report about the boot.
     CHECK_FALSE(find(site.round(live(kClosed), {}), "F10"));
     Told ufw;
     ufw.maker = "ufw.service";
@@ -256,11 +256,11 @@ TEST_CASE("F10: none where no verdict differs, unknown where it cannot be told")
     CHECK(finding->severity == Severity::info);
     CHECK(finding->confidence == Confidence::unknown);
     CHECK(count(textOf(*finding), unknown.unknown) == 1);
-    // Without rules there is nothing to lose.
+    // A host without rules cannot lose them.
     CHECK_FALSE(find(site.round(live(""), unknown), "F10"));
 }
 
-TEST_CASE("F10: rules that nothing loads and of which no verdict tells") {
+TEST_CASE("F10: nothing loads rules at boot that no verdict depends on") {
     Scene site;
     const auto finding =
         find(site.round(
@@ -269,21 +269,21 @@ TEST_CASE("F10: rules that nothing loads and of which no verdict tells") {
              "F10");
     REQUIRE(finding);
     CHECK(finding->severity == Severity::medium);
-    // Those of Docker come with Docker, and so do the ports that it publishes.
+    // Docker restores its rules, and publishes its ports, when it starts.
     const std::string docker =
         "table ip nat { chain DOCKER { tcp dport 80 dnat to 172.17.0.2:80; }; chain PREROUTING { type nat "
         "hook "
         "prerouting priority -100; jump DOCKER; }; }\n";
     CHECK_FALSE(find(site.round(live(docker), nothing()), "F10"));
     CHECK_FALSE(find(site.round(live(docker + kClosed), rehearsed(kClosed)), "F10"));
-    // Its rules are not for the file.
+    // The file must not contain Docker's rules.
     const auto beside = find(site.round(live(docker + kClosed), nothing()), "F10");
     REQUIRE(beside);
     CHECK(count(beside->remedy, "nft -s list table inet f; }") == 1);
     CHECK(count(beside->remedy, "Docker") == 1);
 }
 
-TEST_CASE("F10: rules of iptables are saved by its own means, and what would contradict them is disabled") {
+TEST_CASE("F10: the remedy saves iptables rules with netfilter-persistent and disables a conflicting unit") {
     const std::string rules =
         "table ip filter { chain INPUT { type filter hook input priority 0; policy drop; ip saddr { "
         "10.77.0.10, "
@@ -298,11 +298,10 @@ TEST_CASE("F10: rules of iptables are saved by its own means, and what would con
     CHECK(count(finding->remedy, "load them now: systemctl restart nftables.service\n") == 1);
 }
 
-TEST_CASE("F11: a change that opens a port, for a day, across a restart") {
+TEST_CASE("F11: stays for a day after a change that opens a port, even across a restart") {
     Scene site;
-    CHECK_FALSE(find(site.round(live(kDatabaseOpen), nothing()),
-                     "F11"));  // the first is what others are compared with
-    CHECK_FALSE(find(site.round(live(kClosed), nothing()), "F11"));  // tighter
+    CHECK_FALSE(find(site.round(live(kDatabaseOpen), nothing()), "F11"));  // the first ruleset: the baseline
+    CHECK_FALSE(find(site.round(live(kClosed), nothing()), "F11"));        // stricter
     site.pass(25 * kHour);
     CHECK_FALSE(find(site.round(live(kClosed), nothing()), "F11"));
     site.pass(kHour);
@@ -324,7 +323,7 @@ TEST_CASE("F11: a change that opens a port, for a day, across a restart") {
     CHECK_FALSE(find(site.round(live(kDatabaseOpen), nothing()), "F11"));
 }
 
-TEST_CASE("F11: gone once it is closed again, by the remedy or otherwise, or is what the boot loads") {
+TEST_CASE("F11: ends when the port is closed again or the boot configuration opens it too") {
     Scene site;
     site.round(live(kClosed), nothing());
     auto finding = find(site.round(live(kDatabaseOpen), nothing()), "F11");
@@ -345,7 +344,7 @@ TEST_CASE("F11: gone once it is closed again, by the remedy or otherwise, or is 
     CHECK_FALSE(find(site.round(live(kDatabaseOpen), rehearsed(kDatabaseOpen)), "F11"));
 }
 
-TEST_CASE("F11: the remedy takes back what opened it, and nothing besides") {
+TEST_CASE("F11: the remedy reverts only the change that opened the port") {
     const std::string rules =
         std::string(kClosed) + "add chain inet f o { type filter hook output priority 0; policy accept; }\n";
     const auto commands = [](const std::string& before, const std::string& after) {
@@ -365,7 +364,7 @@ TEST_CASE("F11: the remedy takes back what opened it, and nothing besides") {
     const auto one = commands(rules, rules + "add rule inet f i tcp dport 3306 accept\n");
     CHECK(count(one, "nft delete rule inet f i handle ") == 1);
     CHECK(count(one, "\n") == 1);
-    // The rule that lets it in was there before: what kept it out is gone.
+    // The accepting rule is old: the change removed the rule that dropped the packets.
     CHECK(commands("table inet f { chain i { type filter hook input priority 0; policy drop; ip saddr != "
                    "10.77.0.0/24 "
                    "tcp dport 3306 drop; tcp dport 3306 accept; }; }",
@@ -375,7 +374,7 @@ TEST_CASE("F11: the remedy takes back what opened it, and nothing besides") {
               .empty());
 }
 
-TEST_CASE("F11: all rules gone") {
+TEST_CASE("F11: a change removes all rules") {
     Scene site;
     site.round(live(kClosed), nothing());
     const auto finding = find(site.round(live(""), nothing()), "F11");
@@ -384,7 +383,7 @@ TEST_CASE("F11: all rules gone") {
     CHECK(count(textOf(*finding), "no chain at the input hook") >= 1);
 }
 
-TEST_CASE("F11: bans that come and go open nothing") {
+TEST_CASE("F11: bans that come and go do not open a port") {
     Scene site;
     const auto banning = [&](const char* elements) {
         return live(
@@ -404,7 +403,7 @@ TEST_CASE("F11: bans that come and go open nothing") {
     CHECK_FALSE(find(site.round(timed(""), nothing()), "F11"));
 }
 
-TEST_CASE("F11: closed within the day and open again") {
+TEST_CASE("F11: a port closes and opens again within a day") {
     Scene site;
     site.round(live(kDatabaseOpen), nothing());
     site.pass(kHour);
@@ -416,7 +415,7 @@ TEST_CASE("F11: closed within the day and open again") {
     CHECK_FALSE(find(site.round(live(kDatabaseOpen), nothing()), "F11"));
 }
 
-TEST_CASE("F11: what the site needs may be opened") {
+TEST_CASE("F11: a change may open a flow that the site needs") {
     Scene site;
     site.round(live(kClosed), nothing());
     const auto open = [](const char* source) {
@@ -428,7 +427,7 @@ TEST_CASE("F11: what the site needs may be opened") {
     CHECK_FALSE(find(site.round(open("10.77.0.12"), nothing()), "F11"));
 }
 
-TEST_CASE("the history of rulesets: what was in force a day ago, and what followed") {
+TEST_CASE("the history of rulesets knows the ruleset of a day ago and its successors") {
     using Digests = std::vector<std::string>;
     evidence::RulesHistory history;
     CHECK(history.since("a") == 0);
@@ -457,7 +456,7 @@ TEST_CASE("the history of rulesets: what was in force a day ago, and what follow
     history.note("a", "2", 1000 + 60 * kHour);
     CHECK_FALSE(history.change("a"));
     CHECK(history.since("a") == 1000 + 25 * kHour + 1);
-    // However often it changes, what it is compared with stays, and the text is bounded.
+    // However often the ruleset changes, the history keeps the baseline and bounds its text.
     for (int i = 0; i < 1000; ++i) {
         history.note("b", "digest" + std::to_string(i), 60 * kHour + i);
     }

@@ -1,4 +1,4 @@
-// Sites of many shapes: a remedy closes no flow that the site uses, or its first line says that it is
+// Sites of many shapes: a remedy closes no flow that the site uses, unless its first line says that it is
 // incomplete.
 #include <algorithm>
 #include <map>
@@ -30,7 +30,7 @@ bool isIncomplete(const std::string& remedy) {
     return remedy.substr(0, remedy.find('\n')).find("Incomplete") != std::string::npos;
 }
 
-/// "web-01" of "mysql@web-01"
+/// Returns "web-01" for "mysql@web-01".
 std::string hostOf(const Finding& finding) {
     return finding.subject.substr(finding.subject.find('@') + 1);
 }
@@ -52,7 +52,7 @@ struct Tally {
     int incomplete = 0;
 };
 
-/// Every flow of the site that the ruleset closes.
+/// The flows of the site that the ruleset closes.
 std::vector<std::string> closedFlows(const std::string& rules, const std::string& host, bool outgoing,
                                      const std::vector<UsedFlow>& flows, Tally& tally) {
     const auto ruleset = reach::Ruleset::parse(test::listed(rules));
@@ -105,7 +105,7 @@ void checkRemedies(const SiteShape& shape, Tally& tally) {
             INFO("closes " << flow);
             CHECK(incomplete);
         }
-        // Said where something is missing, and there only.
+        // The remedy must say so if and only if facts are missing.
         if (!outgoing && (host == "web-01" || host == "web-02")) {
             CHECK(incomplete == !shape.tellsEverything());
         }
@@ -133,7 +133,7 @@ TEST_CASE("a remedy never closes a flow that the site uses, whatever the site's 
     CHECK(tally.incomplete > 0);
 }
 
-TEST_CASE("F4 and F1 know a server by its address, in either family") {
+TEST_CASE("F4 and F1 identify a server by its address, in both families") {
     test::needNft();
     for (const auto families :
          {SiteShape::Families::ipv4, SiteShape::Families::ipv6, SiteShape::Families::both}) {

@@ -22,8 +22,8 @@ namespace lapwing::test {
 namespace evidence = analysis::evidence;
 namespace replication = analysis::replication;
 
-/// A primary, web-01, that writes ten transactions of 100 bytes each a second, and its replica, web-02, in
-/// step with it, both observed every second for two minutes. Each test changes some of this.
+/// The primary web-01 writes ten transactions of 100 bytes each a second, and the replica web-02 keeps up.
+/// Both are observed every second for two minutes. Each test changes some of this.
 class ReplicaPair {
   public:
     static constexpr TimestampMs kNow = 1'700'000'000'000;
@@ -95,14 +95,14 @@ class ReplicaPair {
             primary().executed[gtid()].add(time(i), sequence(second));
         }
     }
-    /// The replica's receiver gets everything that is written until second `until`, and nothing afterwards.
+    /// The replica's receiver gets all writes until second `until`, and none later.
     void receives(double until = kSeconds) {
         channel().read = {};
         for (int i = 0; i <= kSeconds; ++i) {
             channel().read.add(time(i), position(std::min<double>(i, until)));
         }
     }
-    /// The replica's applier is in step until second `until` and then goes on at `pace`, a share of real
+    /// The replica's applier keeps up until second `until` and then continues at `pace`, a fraction of real
     /// time.
     void applies(double until = kSeconds, double pace = 0) {
         channel().executed = {};
@@ -119,7 +119,7 @@ class ReplicaPair {
         primary().heartbeat_writing = true;
     }
 
-    /// The replica follows a second primary, web-03, by the channel "b".
+    /// The replica follows a second primary, web-03, over the channel "b".
     evidence::ReplicaChannel& followsAnother() {
         auto& other = inputs.databases.servers["web-03"];
         other = primary();

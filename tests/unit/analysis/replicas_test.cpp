@@ -30,7 +30,7 @@ const Finding* find(const Judgement& judgement, const std::string& id) {
 
 }  // namespace
 
-TEST_CASE("A healthy read-only replica is judged without a finding") {
+TEST_CASE("A healthy read-only replica has no finding") {
     const auto judgement = judged(ReplicaPair());
     CHECK(judgement.findings.empty());
     CHECK(judgement.judged.contains({"R6", "mysql@web-02"}));
@@ -56,7 +56,7 @@ TEST_CASE("R6 and R7 of a replica with two channels name the channel") {
     ReplicaPair pair;
     pair.followsAnother().applier.state = ThreadState::stopped;
     pair.replica().read_only = false;
-    // One pair is declared in both directions, the other is not.
+    // The site declares one pair in both directions, but not the other.
     pair.inputs.declared = {{"web-01", "web-02"}, {"web-02", "web-01"}};
     const auto judgement = judged(pair);
     const auto* failover = find(judgement, "R6");
@@ -68,7 +68,7 @@ TEST_CASE("R6 and R7 of a replica with two channels name the channel") {
     CHECK(writable->title == "Two servers accept writes: web-03 and its replica web-02");
 }
 
-TEST_CASE("R6 is not judged while nothing is known of the replica") {
+TEST_CASE("R6 is not evaluated without reports from the replica") {
     ReplicaPair pair;
     pair.replica().up = false;
     CHECK_FALSE(judged(pair).judged.contains({"R6", "mysql@web-02"}));
@@ -101,7 +101,7 @@ TEST_CASE("R7 on MySQL: administrators can write despite read_only") {
     CHECK(find(judgement, "R7")->severity == Severity::medium);
 }
 
-TEST_CASE("Without a watch nothing is judged") {
+TEST_CASE("Without a watch no finding is evaluated") {
     const evidence::Network facts;
     const Site site;
     Judgement out;

@@ -13,8 +13,8 @@
 
 namespace lapwing::test {
 
-/// The samples of a site, as its agents send them, in a store of its own. SiteShape builds sites of every
-/// shape; the functions here build the three-server site over IPv4, open at first.
+/// The samples of a site, as its agents send them, in a separate store. SiteShape builds sites of every
+/// shape. The functions here build the three-server site over IPv4, initially open.
 class SiteSamples {
   public:
     static constexpr TimestampMs kStart = 1'700'000'000'000;
@@ -55,14 +55,14 @@ class SiteSamples {
         batch_.clear();
     }
 
-    /// A sample of a host's own agent about its host.
+    /// A sample from an agent about its host.
     void own(const std::string& host, const char* metric, std::vector<Label> more, double value = 1) {
         more.push_back({"agent", host});
         more.push_back({"instance", host});
         add(metric, Labels(std::move(more)), value);
     }
 
-    /// A host's agent, whose probes of sockets and of the firewall work.
+    /// A host's agent with working probes of sockets and of the firewall.
     void agent(const std::string& host, const std::string& ruleset) {
         own(host, "lapwing_agent_info", {{"job", "agent"}, {"version", "0.1.0"}});
         own(host, "up", {{"job", "sockets"}});
@@ -87,7 +87,7 @@ class SiteSamples {
              {"process", process}});
     }
 
-    /// A web server over IPv4, as its own agent sees it.
+    /// A web server over IPv4, as its agent reports it.
     void web(const std::string& host, const std::string& main, const std::string& second,
              const std::string& ruleset) {
         agent(host, ruleset);
@@ -102,7 +102,7 @@ class SiteSamples {
     static std::string digestOf(const std::string& body) {
         return "digest-" + std::to_string(std::hash<std::string>{}(body));
     }
-    /// Keeps it; returns its digest.
+    /// Stores a document and returns its digest.
     std::string document(const char* kind, const std::string& host, const std::string& body) {
         REQUIRE(store_->putDocument({digestOf(body), kind, host, now, body}));
         return digestOf(body);
@@ -152,7 +152,7 @@ class SiteSamples {
             ok ? 1 : 0);
     }
 
-    /// A server of lb-01's HAProxy, whose statistics web-01's agent reads.
+    /// A server of HAProxy on lb-01. The agent of web-01 reads the statistics.
     void server(const char* backend, const std::string& name, const std::string& address) {
         const Labels labels{{"agent", "web-01"}, {"instance", "lb-01"}, {"job", "haproxy"},
                             {"proxy", backend},  {"server", name},      {"via", "http"}};
@@ -170,7 +170,7 @@ class SiteSamples {
         add("up", {{"agent", "web-01"}, {"instance", "lb-01"}, {"job", "haproxy"}, {"via", "http"}});
     }
 
-    /// The whole site; `result` is what attempts from second addresses show.
+    /// The whole site. `result` is the result of attempts from second addresses.
     void everything(const std::string& ruleset, bool default_deny, const char* result,
                     bool canary_too = true) {
         struct Pair {

@@ -19,7 +19,7 @@ constexpr int kApi = 9000;  // of web-01, for the application on web-02
 
 struct HostPlace {
     const char* name;
-    int number;  ///< the last one of its addresses
+    int number;  ///< the last number of its addresses
 };
 constexpr HostPlace kBalancer{"lb-01", 10};
 constexpr HostPlace kWebs[] = {{"web-01", 11}, {"web-02", 12}};
@@ -167,7 +167,7 @@ class Builder {
                                         : "s" + std::to_string(number);
                 ++number;
                 samples_.server(backend == 0 ? "web" : "api", server, shownAddress(web, port));
-                // A name may lead to either family.
+                // A name may resolve to either family.
                 const bool by_name = shape_.server_addresses == SiteShape::ServerAddresses::names;
                 for (const auto family : by_name ? families_ : std::vector{insideFamily()}) {
                     uses(kBalancer.name, web, addressOf(kBalancer, family), port, "requests");
@@ -246,7 +246,7 @@ class Builder {
                                                            : nullptr,
                                  port == kStatistics ? "haproxy-stats" : "x");
             }
-            // Who may use ssh is declared.
+            // With declared ssh clients, an attempt is not a used flow.
             if (port != shape_.ssh_port || !shape_.ssh_declared) {
                 uses(from.name, to, addressOf(from, family), port, "an attempt or its control");
             }
@@ -308,7 +308,7 @@ bool SiteShape::tellsEverything() const {
     if (agent_on_balancer || tried) {
         return true;
     }
-    // Of the load balancer only the address that is declared is known.
+    // Only the declared address of the load balancer is known.
     if (entry_by_name) {
         return false;
     }

@@ -9,19 +9,18 @@
 
 namespace lapwing::test {
 
-/// In what sites differ: a load balancer lb-01, web servers with databases web-01 and web-02, and a host with
-/// the collector. Everything is open.
+/// The properties in which test sites differ. Each site has a load balancer lb-01, web servers with databases
+/// web-01 and web-02, and a host with the collector. Every port is open.
 struct SiteShape {
     enum class Families { ipv4, ipv6, both };
-    /// How HAProxy calls its servers: "web-01", or "s1".
+    /// HAProxy's names of its servers: "web-01" or "s1".
     enum class ServerNames { hosts, others };
-    /// What HAProxy's statistics show as a server's address: "10.77.0.11:80", "10.77.0.11", "web-01:80",
-    /// nothing.
+    /// A server's address in HAProxy's statistics: "10.77.0.11:80", "10.77.0.11", "web-01:80" or nothing.
     enum class ServerAddresses { whole, without_port, names, hidden };
     enum class Replication { none, from_web_01, from_web_02 };
 
     Families families = Families::ipv4;
-    /// Of both families: the one in which the hosts connect to each other, and the one of the declared entry.
+    /// With both families: the family between the hosts, and the family of the declared entry.
     reach::Family inside = reach::Family::ipv4;
     reach::Family entry = reach::Family::ipv4;
     bool entry_by_name = false;
@@ -59,7 +58,7 @@ struct BuiltSite {
     std::vector<UsedFlow> flows;
 };
 
-/// Writes the samples of such a site.
+/// Writes the samples of a site of this shape.
 BuiltSite build(const SiteShape& shape, SiteSamples& samples);
 
 }  // namespace lapwing::test

@@ -23,13 +23,13 @@ const char* const kDropsVrrp = R"({"nftables": [
         {"match": {"op": "==", "left": {"payload": {"protocol": "ip", "field": "protocol"}}, "right": "vrrp"}},
         {"drop": null}]}}]})";
 
-/// The site with two load balancers, between which keepalived moves the entry.
+/// The site with two load balancers. keepalived moves the entry between them.
 class Pair : public Watched {
   public:
     struct Balancer {
         bool present = true;
         bool holds = false;
-        bool runs = true;  ///< keepalived
+        bool runs = true;  ///< keepalived runs
         bool moves = true;
         bool haproxy = true;
         std::string id = "51";
@@ -45,7 +45,7 @@ class Pair : public Watched {
         balancers["lb-02"];
     }
 
-    /// What the agents of the two say now.
+    /// Adds the current reports of both agents.
     void tell() {
         for (const auto& [host, one] : balancers) {
             if (one.present) {
@@ -54,7 +54,7 @@ class Pair : public Watched {
         }
     }
 
-    /// Rounds until `seconds` have passed.
+    /// Runs rounds until `seconds` have passed.
     void rounds(int seconds) {
         for (int i = 0; i <= seconds; i += 10) {
             tell();
@@ -135,7 +135,7 @@ class Pair : public Watched {
 
 }  // namespace
 
-TEST_CASE("a second load balancer that takes the address over is the end of R1") {
+TEST_CASE("a second load balancer that takes over the address clears R1") {
     Pair pair;
     pair.rounds(40);
     CHECK(pair.find("R1") == nullptr);
@@ -159,7 +159,7 @@ TEST_CASE("without a declared entry, the address that moves is the entry") {
     CHECK(pair.find("R1") == nullptr);
 }
 
-TEST_CASE("R9: what keeps the other load balancer from taking over brings R1 back") {
+TEST_CASE("R9: an obstacle to the takeover brings R1 back") {
     Pair pair;
     auto& standby = pair.balancers["lb-02"];
     std::string says;
@@ -167,7 +167,7 @@ TEST_CASE("R9: what keeps the other load balancer from taking over brings R1 bac
         standby.ruleset = kDropsVrrp;
         says = "keeps VRRP (protocol 112) out from lb-01 (10.77.0.10): inet t in handle 7";
     }
-    SECTION("keepalived that does not run") {
+    SECTION("keepalived does not run") {
         standby.runs = false;
         says = "it does not run";
     }
@@ -179,7 +179,7 @@ TEST_CASE("R9: what keeps the other load balancer from taking over brings R1 bac
         standby.id = "52";
         says = "its virtual_router_id is 52, that of lb-01 is 51";
     }
-    SECTION("nothing that notices a stopped HAProxy") {
+    SECTION("keepalived does not track HAProxy") {
         pair.balancers["lb-01"].tracks.clear();
         says = "it tracks no script and no process: if HAProxy alone stops, the address stays";
     }
@@ -200,14 +200,14 @@ TEST_CASE("R9: what keeps the other load balancer from taking over brings R1 bac
     CHECK(pair.find("R1") == nullptr);
 }
 
-TEST_CASE("R9: a standby whose HAProxy is down, or is configured otherwise, is no single point by design") {
+TEST_CASE("R9: a standby with a stopped or differently configured HAProxy makes no single point by design") {
     Pair pair;
     auto& standby = pair.balancers["lb-02"];
     pair.site.deployment_ms = 60'000;
     for (auto& [host, one] : pair.balancers) {
         one.inventory["haproxy"] = "aa  /etc/haproxy/haproxy.cfg\n";
     }
-    SECTION("down") {
+    SECTION("HAProxy is down") {
         standby.haproxy = false;
     }
     SECTION("another configuration") {
@@ -222,11 +222,11 @@ TEST_CASE("R9: a standby whose HAProxy is down, or is configured otherwise, is n
     CHECK(pair.find("R9") == nullptr);
 }
 
-TEST_CASE("a load balancer of which no agent tells leaves R1 suspected, and is no R9") {
+TEST_CASE("a load balancer without an agent leaves R1 suspected and raises no R9") {
     Pair pair;
     pair.rounds(10);
     pair.balancers["lb-02"].present = false;
-    // Somebody else reads its statistics.
+    // Another agent reads its statistics.
     for (int i = 0; i < 16; ++i) {
         pair.samples.add("up",
                          {{"agent", "web-01"}, {"instance", "lb-02"}, {"job", "haproxy"}, {"via", "http"}});
@@ -237,10 +237,10 @@ TEST_CASE("a load balancer of which no agent tells leaves R1 suspected, and is n
     CHECK(pair.find("R9") == nullptr);
 }
 
-TEST_CASE("R8: two hold the address, or nobody, but not while it moves") {
+TEST_CASE("R8: two hosts or no host hold the address, but not during a move") {
     Pair pair;
     pair.rounds(40);
-    SECTION("two") {
+    SECTION("two hosts") {
         pair.balancers["lb-02"].holds = true;
         pair.rounds(10);
         CHECK(pair.find("R8") == nullptr);
@@ -251,7 +251,7 @@ TEST_CASE("R8: two hold the address, or nobody, but not while it moves") {
         CHECK(pair.analyst->moment()->model.conflicts.size() == 1);
         pair.balancers["lb-02"].holds = false;
     }
-    SECTION("nobody") {
+    SECTION("no host") {
         pair.balancers["lb-01"].holds = false;
         pair.rounds(10);
         CHECK(pair.find("R8") == nullptr);
@@ -264,7 +264,7 @@ TEST_CASE("R8: two hold the address, or nobody, but not while it moves") {
     CHECK(pair.find("R8") == nullptr);
 }
 
-TEST_CASE("R12: two databases that fail over by themselves need a witness") {
+TEST_CASE("R12: automatic failover between two databases needs a witness") {
     Watched site;
     const auto tell = [&] {
         for (const auto* host : {"web-01", "web-02"}) {
@@ -277,14 +277,14 @@ TEST_CASE("R12: two databases that fail over by themselves need a witness") {
             site.samples.add("lapwing_vrrp_address_info", instance);
         }
     };
-    SECTION("without") {
+    SECTION("without a witness") {
         tell();
         site.round();
         REQUIRE(site.find("R12") != nullptr);
         CHECK(site.find("R12")->subject == "10.77.0.200");
         CHECK(site.find("R12")->severity == Severity::medium);
 
-        // The address is taken away from keepalived.
+        // keepalived no longer manages the address.
         for (const auto* host : {"web-01", "web-02"}) {
             Labels labels{{"agent", host}, {"instance", host}, {"job", "keepalived"}};
             site.samples.add("keepalived_up", labels, 0);
@@ -296,7 +296,7 @@ TEST_CASE("R12: two databases that fail over by themselves need a witness") {
         site.round();
         CHECK(site.find("R12") == nullptr);
     }
-    SECTION("of whose keepalived nothing is heard any more") {
+    SECTION("with a silent keepalived") {
         tell();
         site.round();
         site.samples.now += 120'000;
@@ -304,7 +304,7 @@ TEST_CASE("R12: two databases that fail over by themselves need a witness") {
         REQUIRE(site.find("R12") != nullptr);
         CHECK(site.find("R12")->confidence == Confidence::unknown);
     }
-    SECTION("with one") {
+    SECTION("with a witness") {
         site.site.witness = "monitor";
         tell();
         site.round();
@@ -312,7 +312,7 @@ TEST_CASE("R12: two databases that fail over by themselves need a witness") {
     }
 }
 
-TEST_CASE("R14: servers of one pool that differ for longer than a deployment takes") {
+TEST_CASE("R14: the servers of a pool differ for longer than a deployment takes") {
     Watched site;
     site.site.deployment_ms = 60'000;
     const auto tell = [&](const std::string& host, const char* set, const std::string& text) {
@@ -367,13 +367,13 @@ TEST_CASE("R14: servers of one pool that differ for longer than a deployment tak
     CHECK(site.find("R14") == nullptr);
 }
 
-TEST_CASE("R10: a name with one address that does not move") {
+TEST_CASE("R10: a name resolves to a single address that does not move") {
     Pair pair;
     pair.site.entry = {"https://www.example.org/"};
     std::vector<reach::Address> answer;
     pair.options.names = [&] { return evidence::Resolved{{"www.example.org", answer}}; };
     const auto address = [](const char* text) { return *reach::Address::parse(text); };
-    SECTION("of one load balancer") {
+    SECTION("the address of one load balancer") {
         answer = {address("10.77.0.10")};
         pair.rounds(10);
         REQUIRE(pair.find("R10") != nullptr);
@@ -387,17 +387,17 @@ TEST_CASE("R10: a name with one address that does not move") {
             return edge.kind == topology::EdgeKind::resolves && edge.from == "name@www.example.org" &&
                    edge.to == "address@10.77.0.10";
         }));
-        SECTION("until there are two") {
+        SECTION("until the name has two addresses") {
             answer = {address("10.77.0.10"), address("10.77.0.13")};
         }
-        SECTION("until it is no entry any more") {
+        SECTION("until the name is no longer an entry") {
             pair.site.entry = {"http://10.77.0.10/"};
             pair.analyst.reset();
         }
         pair.rounds(10);
         CHECK(pair.find("R10") == nullptr);
     }
-    SECTION("that moves") {
+    SECTION("an address that moves") {
         answer = {address(kEntry)};
         for (auto& [host, one] : pair.balancers) {
             one.port = "443";
@@ -406,7 +406,7 @@ TEST_CASE("R10: a name with one address that does not move") {
         CHECK(pair.find("R10") == nullptr);
         CHECK(pair.find("R1") == nullptr);
     }
-    SECTION("of two load balancers: it depends on the client") {
+    SECTION("the addresses of two load balancers: availability depends on the client") {
         answer = {address("10.77.0.10"), address("10.77.0.13")};
         pair.rounds(10);
         CHECK(pair.find("R10") == nullptr);
@@ -414,7 +414,7 @@ TEST_CASE("R10: a name with one address that does not move") {
         REQUIRE(pair.find("R1") != nullptr);
         CHECK(pair.find("R1")->confidence == Confidence::suspected);
     }
-    SECTION("that none of the hosts has") {
+    SECTION("an address of no known host") {
         answer = {address("192.0.2.1")};
         pair.rounds(10);
         CHECK(pair.find("R10") == nullptr);
@@ -452,7 +452,7 @@ TEST_CASE("names are resolved in the background, and an answer outlives a failur
     CHECK(!evidence::EntryNames::resolve("no-such-name.invalid"));
 }
 
-TEST_CASE("connections to a database show who asks it") {
+TEST_CASE("connections to a database identify its clients") {
     Watched site;
     const auto connects = [&](const char* host, const char* address, double count) {
         site.samples.add(
@@ -463,7 +463,7 @@ TEST_CASE("connections to a database show who asks it") {
     connects("web-01", "127.0.0.1", 2);
     connects("web-02", "10.77.0.11", 3);
     connects("web-02", "10.99.0.1", 3);
-    // An application on a host of its own.
+    // An application on a separate host.
     site.samples.add("lapwing_agent_address_info", Labels{{"agent", "app-01"},
                                                           {"instance", "app-01"},
                                                           {"address", "10.77.0.31"},
@@ -489,7 +489,7 @@ TEST_CASE("connections to a database show who asks it") {
                                                                    {"app@web-02", "mysql@web-01"}});
 }
 
-TEST_CASE("the firewall's remedies leave VRRP and both load balancers in, before any attempt was made") {
+TEST_CASE("the firewall's remedies allow VRRP and both load balancers, even before the first attempt") {
     Pair pair;
     pair.rounds(10);
     std::map<std::string, std::string> remedies;

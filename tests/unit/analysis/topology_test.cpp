@@ -24,7 +24,7 @@ std::set<std::set<std::string>> sets(const topology::CutSets& cuts) {
 
 }  // namespace
 
-TEST_CASE("the topology of the site, with its cut sets and where each edge was seen") {
+TEST_CASE("the topology has cut sets, and each edge names its sources") {
     Watched site;
     site.round();
     const auto moment = site.analyst->moment();
@@ -54,7 +54,7 @@ TEST_CASE("the topology of the site, with its cut sets and where each edge was s
     }
 }
 
-TEST_CASE("R2 and R4: a server that is down or drained leaves one, until it is back") {
+TEST_CASE("R2 and R4: a down or drained server leaves a single server until it returns") {
     Watched site;
     const auto* state = GENERATE("DOWN", "DRAIN");
     site.state("web-02", state);
@@ -76,7 +76,7 @@ TEST_CASE("R2 and R4: a server that is down or drained leaves one, until it is b
     CHECK(site.find("R4") == nullptr);
 }
 
-TEST_CASE("R4: a server with weight 0 is no second server in use") {
+TEST_CASE("R4: a server with weight 0 does not count as a second server") {
     Watched site;
     site.detail("web-02", "active", "L7", 0);
     site.round();
@@ -84,7 +84,7 @@ TEST_CASE("R4: a server with weight 0 is no second server in use") {
     CHECK(site.find("R4")->evidence.at(0).text == "web/web-02 has weight 0");
 }
 
-TEST_CASE("R3: two servers on one host, by address") {
+TEST_CASE("R3: the addresses of two servers belong to one host") {
     Watched site;
     site.samples.end("lapwing_haproxy_server_info", [] {
         auto labels = server("web-02");
@@ -108,7 +108,7 @@ TEST_CASE("R3: two servers on one host, by address") {
               ->design.singles()
               .contains("web-01"));
 
-    // The backend gets another name: the findings go with the old one.
+    // Renaming the backend clears the findings of the old name.
     for (const auto* name : {"web-01", "web-02"}) {
         auto info = server(name);
         info.set("address", std::string(name) == "web-01" ? "10.77.0.11:80" : "10.77.0.111:80");
@@ -136,7 +136,7 @@ TEST_CASE("R3: two servers on one host, by address") {
 
 namespace {
 
-/// One line of what the Nginx of a host passes requests to.
+/// Adds one route of the Nginx on a host.
 void route(Watched& site, const char* host, const char* port, const char* names, const char* upstream,
            const char* address, const char* role = "active") {
     site.samples.add("lapwing_nginx_route_info", Labels{{"agent", host},
@@ -160,16 +160,16 @@ Needed neededBy(const Watched& site, const char* web) {
 
 }  // namespace
 
-TEST_CASE("what Nginx passes requests to, by its configuration") {
+TEST_CASE("the configuration of Nginx determines the applications of a web server") {
     Watched site;
-    SECTION("its own application, whatever else runs there") {
+    SECTION("only the configured application counts") {
         route(site, "web-01", "80", "", "127.0.0.1:8000", "127.0.0.1:8000");
         site.round();
         CHECK(neededBy(site, "web@web-01") == Needed{{"app@web-01"}});
         CHECK(site.edge("web@web-01", "app@web-01").sources.front().source ==
               "Nginx configuration of web-01");
     }
-    SECTION("either of a group, and each of two groups; a server that is down is none") {
+    SECTION("any server of a group suffices, every group is needed, and a down server does not count") {
         route(site, "web-01", "80", "", "app", "127.0.0.1:8000");
         route(site, "web-01", "80", "", "app", "10.77.0.12:8000", "backup");
         route(site, "web-01", "80", "", "app", "10.77.0.99:8000", "down");
@@ -179,7 +179,7 @@ TEST_CASE("what Nginx passes requests to, by its configuration") {
         CHECK(site.edge("web@web-01", "app@10.77.0.99").works == Truth::no);
         CHECK(site.edge("app@fd00::5", "fd00::5").kind == topology::EdgeKind::runs_on);
     }
-    SECTION("at the port and under the name that the site's requests have") {
+    SECTION("only routes for the port and the name of the site's entry count") {
         site.site.entry = {"http://www.example.org/"};
         route(site, "web-01", "80", "", "other", "10.77.0.97:8000");
         route(site, "web-01", "80", "example.org *.example.org", "app", "unix:/run/app.sock");
@@ -187,19 +187,19 @@ TEST_CASE("what Nginx passes requests to, by its configuration") {
         site.round();
         CHECK(neededBy(site, "web@web-01") == Needed{{"app@web-01"}});
     }
-    SECTION("nothing, where Nginx answers by itself although an application runs there") {
+    SECTION("an Nginx that answers by itself needs no application") {
         route(site, "web-01", "80", "", "", "");
         site.round();
         CHECK(neededBy(site, "web@web-01").empty());
         CHECK(neededBy(site, "web@web-02") == Needed{{"app@web-02"}});
     }
-    SECTION("a variable leaves it to what is seen") {
+    SECTION("with a variable as upstream, observed connections decide") {
         route(site, "web-01", "80", "", "$backend", "", "");
         site.round();
         CHECK(neededBy(site, "web@web-01") == Needed{{"app@web-01"}});
         CHECK(site.edge("web@web-01", "app@web-01").sources.front().source == "sockets of web-01");
     }
-    SECTION("a connection to what it does not name is a conflict") {
+    SECTION("a connection to an application outside the configuration is a conflict") {
         route(site, "web-01", "80", "", "app", "127.0.0.1:8000");
         site.samples.add("lapwing_listener_info", Labels{{"agent", "web-02"},
                                                          {"instance", "web-02"},
@@ -222,7 +222,7 @@ TEST_CASE("what Nginx passes requests to, by its configuration") {
     }
 }
 
-TEST_CASE("R3: two Nginx that pass requests to one application") {
+TEST_CASE("R3: two Nginx servers share one application") {
     Watched site;
     route(site, "web-01", "80", "", "app", "127.0.0.1:8000");
     route(site, "web-02", "80", "", "app", "10.77.0.11:8000");
@@ -238,13 +238,13 @@ TEST_CASE("R3: two Nginx that pass requests to one application") {
               ->design.singles()
               .contains("app@web-01"));
 
-    // The other way round for a standby: either of them answers.
+    // With a second server in the group, either application suffices.
     route(site, "web-02", "80", "", "app", "127.0.0.1:8000");
     site.round();
     CHECK(site.find("R3") == nullptr);
 }
 
-TEST_CASE("R3: one machine behind two names, but not a clone of its image") {
+TEST_CASE("R3: one machine has two names, but a clone of its image is a separate machine") {
     Watched site;
     const bool one_machine = GENERATE(true, false);
     for (const auto* host : {"web-01", "web-02"}) {
@@ -263,7 +263,7 @@ TEST_CASE("R3: one machine behind two names, but not a clone of its image") {
     CHECK(site.analyst->moment()->model.conflicts.empty() == one_machine);
 }
 
-TEST_CASE("R5: a check that is none or only a connection") {
+TEST_CASE("R5: no health check, or only a TCP check") {
     Watched site;
     for (const auto* name : {"web-01", "web-02"}) {
         auto old = server(name);
@@ -280,14 +280,14 @@ TEST_CASE("R5: a check that is none or only a connection") {
     CHECK(site.find("R5")->evidence.size() == 2);
 }
 
-TEST_CASE("R11 goes with a heartbeat that somebody outside hears, and is worse on a host of the site") {
+TEST_CASE("R11: an external watchdog clears it, and a collector on a host of the site makes it worse") {
     Watched site;
-    SECTION("a heartbeat") {
+    SECTION("with an external watchdog") {
         site.options.setup.watchdog = true;
         site.round();
         CHECK(site.find("R11") == nullptr);
     }
-    SECTION("on the primary's host") {
+    SECTION("the collector runs on the primary's host") {
         site.options.setup.collector_host = "web-01";
         site.round();
         REQUIRE(site.find("R11") != nullptr);
@@ -295,7 +295,7 @@ TEST_CASE("R11 goes with a heartbeat that somebody outside hears, and is worse o
     }
 }
 
-TEST_CASE("R13: what each server was given, against its weight") {
+TEST_CASE("R13: a server's share of the requests differs from its weight") {
     Watched site;
     const bool even = GENERATE(true, false);
     double first = 1000;
@@ -306,7 +306,7 @@ TEST_CASE("R13: what each server was given, against its weight") {
                                                       {"proxy", "web"},
                                                       {"algorithm", "roundrobin"}});
     for (int i = 0; i < 60; ++i) {
-        // HAProxy is restarted on the way.
+        // HAProxy restarts in between.
         first = i == 30 ? 10 : first + 10;
         second = i == 30 ? (even ? 10 : 4) : second + (even ? 10 : 4);
         site.samples.add("haproxy_server_loadbalanced_total", server("web-01"), first);

@@ -27,7 +27,7 @@ TEST_CASE("A track keeps the first and the last point of a standstill") {
     CHECK(track.valueAt(9000) == 6);
 }
 
-TEST_CASE("A smaller value restarts a track, an earlier time corrects it") {
+TEST_CASE("A smaller value restarts a track, and an earlier time corrects it") {
     auto track = steps({{1000, 5}, {2000, 9}});
     track.add(3000, 2);
     REQUIRE(track.points().size() == 1);
@@ -54,12 +54,12 @@ TEST_CASE("thin() drops old points and keeps the last one") {
 
 TEST_CASE("The lag of a position behind a track") {
     const auto track = steps({{1000, 10}, {2000, 10}, {3000, 12}, {4000, 20}});
-    // In step with the last observation; later writes are unknown.
+    // The position equals the last observation. Later writes are unknown.
     const auto even = lagBehind(track, 20, 4700);
     REQUIRE(even);
     CHECK(even->guess == 0);
     CHECK(even->high == 0.7);
-    // The 11th was committed between 2 s and 3 s; at an even pace, a quarter into that second.
+    // The 11th was committed between 2 s and 3 s, by interpolation a quarter into that second.
     const auto late = lagBehind(track, 10, 10'000);
     REQUIRE(late);
     CHECK(late->low == 7);

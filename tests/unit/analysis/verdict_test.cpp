@@ -32,7 +32,7 @@ std::optional<double> estimated(const analysis::replication::Verdict& verdict, L
 
 }  // namespace
 
-TEST_CASE("A replica in step is healthy, confirmed by both ends") {
+TEST_CASE("A replica that keeps up is healthy, confirmed by both servers") {
     for (const bool mariadb : {true, false}) {
         const auto verdict = ReplicaPair(mariadb).verdict();
         CHECK(verdict.state == State::ok);
@@ -50,7 +50,7 @@ TEST_CASE("A replica in step is healthy, confirmed by both ends") {
     }
 }
 
-TEST_CASE("A stopped applier: the lag is known from the primary's past, though the server says NULL") {
+TEST_CASE("A stopped applier: the primary's track gives the lag, though the server reports NULL") {
     ReplicaPair pair;
     pair.applies(90);
     pair.channel().applier = {ThreadState::stopped, {{1062, "Duplicate entry '7' for key 'PRIMARY'"}}};
@@ -89,7 +89,7 @@ TEST_CASE("Commands use the dialect of the server") {
     CHECK(pair.verdict().next_step == "on web-02: sudo mariadb -e 'START SLAVE \"...\" SQL_THREAD'");
 }
 
-TEST_CASE("A stopped receiver has the cause that its error names") {
+TEST_CASE("A stopped receiver has the cause of its error") {
     ReplicaPair pair;
     pair.receives(100);
     pair.applies(100);
@@ -140,7 +140,7 @@ TEST_CASE("A stopped receiver has the cause that its error names") {
     CHECK(pair.verdict().confidence == Confidence::confirmed);
     CHECK(pair.verdict().broken_part == BrokenPart::primary);
 
-    // The primary's agent is silent, too: the host is down or unreachable.
+    // The primary's agent is silent too, so the host is down or unreachable.
     pair.primary().up = std::nullopt;
     CHECK(pair.verdict().cause == Cause::primary_down);
     CHECK(pair.verdict().confidence == Confidence::suspected);
@@ -160,13 +160,13 @@ TEST_CASE("False zero: the network drops packets, the replica claims 0, the prim
     CHECK(
         contains(evidenceOf(verdict), "Seconds_Behind says 0.0 s: it counts only against what was received"));
 
-    // An attempt from the replica's host is silent as well, or succeeds.
+    // An attempt from the replica's host is silent too, or succeeds.
     pair.inputs.databases.reach[{"web-02", "web-01"}] = {ConnectResult::silent, ReplicaPair::kNow - 5000};
     CHECK(pair.verdict().cause == Cause::network);
     CHECK(pair.verdict().confidence == Confidence::confirmed);
     pair.inputs.databases.reach[{"web-02", "web-01"}] = {ConnectResult::open, ReplicaPair::kNow - 5000};
     CHECK(pair.verdict().cause == Cause::receiver_stalled);
-    // An attempt from before the silence proves nothing.
+    // An attempt before the silence proves nothing.
     pair.inputs.databases.reach[{"web-02", "web-01"}] = {ConnectResult::open, ReplicaPair::kNow - 30000};
     CHECK(pair.verdict().cause == Cause::network);
 }
@@ -203,7 +203,7 @@ TEST_CASE("A slow applier falls behind or catches up") {
     pair.receives(80);
     pair.applies(40, 0.4);
     verdict = pair.verdict();
-    // The replica is at second 72 of 80: it applied 120 transactions in the last half minute; 80 are left.
+    // The replica is at second 72 of 80. In the last half minute it applied 120 transactions; 80 are left.
     CHECK(verdict.transactions_behind == 80.0);
     CHECK(verdict.catching_up == true);
     CHECK(near(verdict.even_in_seconds, 20, 0.5));
@@ -247,7 +247,7 @@ TEST_CASE("Only the time beyond a deliberate delay is lag") {
     CHECK(near(verdict.lag_seconds, 20, 0.2));
 }
 
-TEST_CASE("The heartbeat is corrected by the clocks and narrows the lag") {
+TEST_CASE("The clocks correct the heartbeat, which narrows the lag") {
     ReplicaPair pair;
     pair.beats(0.5);
     CHECK(pair.verdict().lag_seconds == 0.0);
@@ -257,7 +257,7 @@ TEST_CASE("The heartbeat is corrected by the clocks and narrows the lag") {
     pair.beats(5.5);
     CHECK(near(pair.verdict().lag_seconds, 5, 0.3));
 
-    // The replica's clock is 30 s ahead: the rows look old although the replica is in step.
+    // The replica's clock is 30 s ahead, so the rows look old although the replica keeps up.
     pair.applies();
     pair.beats(30.5);
     pair.replica().clock = 30;
@@ -288,11 +288,11 @@ TEST_CASE("A dead heartbeat writer does not raise the lag") {
     CHECK(verdict.state == State::at_risk);
     CHECK(verdict.cause == Cause::heartbeat_dead);
     CHECK(verdict.confidence == Confidence::confirmed);
-    // The row belongs to a server that was removed long ago, and no agent writes.
+    // The row is from a server that was removed long ago, and no agent writes.
     pair.beats(400'000, 400'000);
     pair.primary().heartbeat_writing = std::nullopt;
     CHECK(pair.verdict().cause == Cause::healthy);
-    // Rows with another server's id say nothing about this primary.
+    // Rows with another server's id prove nothing about this primary.
     pair.beats(0.5);
     pair.replica().heartbeats["9"] = {ReplicaPair::kNow, 90'000};
     CHECK(pair.verdict().cause == Cause::healthy);
@@ -300,7 +300,7 @@ TEST_CASE("A dead heartbeat writer does not raise the lag") {
     pair.beats(2.5, 2.5);
     pair.primary().heartbeat_writing = false;
     CHECK(pair.verdict().cause == Cause::healthy);
-    // The agent should write but is refused.
+    // The server refuses the agent's write.
     pair.primary().heartbeats.clear();
     pair.replica().heartbeats.clear();
     pair.primary().heartbeat_writing = false;
@@ -318,7 +318,7 @@ TEST_CASE("While the primary's agent is silent, the server's own figure counts o
     CHECK(verdict.confidence == Confidence::suspected);
     CHECK(verdict.cause == Cause::healthy);
 
-    // The tracks show writes of the primary that have not arrived.
+    // The tracks show writes of the primary that the replica has not received.
     pair.receives(40);
     CHECK(pair.verdict().cause == Cause::primary_down);
     pair.primary() = {};
@@ -327,7 +327,7 @@ TEST_CASE("While the primary's agent is silent, the server's own figure counts o
     CHECK(verdict.state == State::unknown);
     CHECK(contains(evidenceOf(verdict), "nothing has arrived from the primary for 80 s"));
 
-    // The heartbeats of the connection prove the receiver as well.
+    // Heartbeats on the connection also prove the receiver.
     pair.channel().last_heartbeat_age = 3;
     CHECK(pair.verdict().lag_seconds == 0.0);
     // The primary's agent wrote the heartbeat.
@@ -346,7 +346,7 @@ TEST_CASE("NULL without reports from the primary is unknown, not zero") {
     CHECK(contains(evidenceOf(verdict), "unknown, not zero"));
 }
 
-TEST_CASE("Risks of a replica in step") {
+TEST_CASE("Risks of a replica that keeps up") {
     ReplicaPair pair;
     pair.replica().read_only = false;
     CHECK(pair.verdict().cause == Cause::both_writable);
@@ -367,7 +367,7 @@ TEST_CASE("Risks of a replica in step") {
     pair.replica().binlog_state["0-2"].add(ReplicaPair::time(117), 5);
     CHECK(pair.verdict().cause == Cause::errant_transactions);
     CHECK(contains(evidenceOf(pair.verdict()), "only the replica has 0-2 (5 transactions)"));
-    // The primary has the transactions once it was a replica.
+    // A primary that was a replica before has the transactions too.
     pair.primary().binlog_state["0-2"].add(ReplicaPair::time(119), 5);
     CHECK(pair.verdict().cause == Cause::healthy);
 }
@@ -381,7 +381,7 @@ TEST_CASE("Errant transactions on MySQL have the replica's own UUID") {
     CHECK(pair.verdict().lag_seconds == 0.0);
     pair.primary().executed[own].add(ReplicaPair::time(120), 3);
     CHECK(pair.verdict().cause == Cause::healthy);
-    // A tagged GTID is the replica's own, too.
+    // A tagged GTID also belongs to the replica.
     pair.replica().executed[own + ":app"].add(ReplicaPair::time(100), 1);
     CHECK(pair.verdict().cause == Cause::errant_transactions);
 }
@@ -402,12 +402,12 @@ TEST_CASE("A declared replica without a channel") {
     CHECK_FALSE(verdict.lag_seconds);
     CHECK(contains(verdict.next_step, "CHANGE MASTER TO MASTER_HOST=\"web-01\""));
 
-    // Without a declaration the server is no replica.
+    // Without a declaration the server is not a replica.
     pair.inputs.declared.clear();
     CHECK(analysis::replication::judge(pair.inputs).empty());
 }
 
-TEST_CASE("A silent server is unknown, and its last cause of trouble stays named") {
+TEST_CASE("A silent server is unknown and keeps its last cause") {
     ReplicaPair pair;
     pair.replica().up = false;
     pair.replica().failure = "timeout";
@@ -423,7 +423,7 @@ TEST_CASE("A silent server is unknown, and its last cause of trouble stays named
     CHECK(verdict.cause == Cause::applier_stopped);
     CHECK(verdict.confidence == Confidence::unknown);
 
-    // The agent has been silent for so long that no sample is left, and the pair was never declared.
+    // No sample is left of the silent agent, and the site never declared the pair.
     pair.inputs.databases.servers.clear();
     pair.inputs.declared.clear();
     verdict = pair.verdict();
@@ -445,7 +445,7 @@ TEST_CASE("An old status counts as unknown") {
     CHECK_FALSE(pair.verdict().lag_seconds);
 }
 
-TEST_CASE("Changed roles are recognised and named in the evidence") {
+TEST_CASE("The evidence names changed roles") {
     ReplicaPair pair;
     pair.inputs.declared = {{"web-02", "web-01"}};
     const auto verdict = pair.verdict();
@@ -455,7 +455,7 @@ TEST_CASE("Changed roles are recognised and named in the evidence") {
     CHECK(contains(evidenceOf(verdict), "they have changed roles"));
 }
 
-TEST_CASE("The primary is found by UUID, address, name, server id or declaration") {
+TEST_CASE("The verdict finds the primary by UUID, address, name, server id or declaration") {
     ReplicaPair pair(false);
     pair.channel().source.host = "192.0.2.9";
     CHECK(pair.verdict().primary == "web-01");  // by UUID
@@ -475,7 +475,7 @@ TEST_CASE("The primary is found by UUID, address, name, server id or declaration
     CHECK(pair.verdict().primary == "web-01");  // by address, spelt differently
 }
 
-TEST_CASE("A MariaDB with two primaries is judged by each channel's coordinates") {
+TEST_CASE("MariaDB with two primaries: each channel's coordinates decide") {
     ReplicaPair pair;
     pair.inputs.declared.clear();
     auto& second = pair.followsAnother();
@@ -490,7 +490,7 @@ TEST_CASE("A MariaDB with two primaries is judged by each channel's coordinates"
     CHECK(all[1].primary == "web-03");
     CHECK(near(all[1].lag_seconds, 40, 0.5));
     CHECK(all[1].state == State::lagging);
-    // Both primaries write to domain 0: the replica's position in it belongs to neither.
+    // Both primaries write to domain 0, so the replica's position in it belongs to neither.
     CHECK_FALSE(all[0].transactions_behind.has_value());
     CHECK(all[1].bytes_behind == 40.0 * ReplicaPair::kRate * ReplicaPair::kBytes);
 
@@ -544,7 +544,7 @@ TEST_CASE("After a switchover the declared primary follows, and so do the other 
     CHECK(all[1].cause == Cause::healthy);
 }
 
-TEST_CASE("Obstacles to a failover beside the verdict") {
+TEST_CASE("The verdict also names obstacles to a failover") {
     ReplicaPair pair;
     pair.replica().log_bin = false;
     pair.channel().filters = {"Replicate_Ignore_DB=tmp"};

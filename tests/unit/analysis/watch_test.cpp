@@ -15,13 +15,13 @@ using analysis::replication::Verdict;
 using analysis::replication::Watch;
 using lapwing::test::SiteSamples;
 
-/// Sends the samples of two servers' mysql probes, once a second.
+/// Sends the samples of the mysql probes of two servers, once a second.
 class Agents {
   public:
     explicit Agents(SiteSamples& site) : site_(site) {}
 
-    double executed_at = -1;          ///< second at which the applier stops; -1 for never
-    double replica_clock_behind = 0;  ///< the replica's host's clock
+    double executed_at = -1;          ///< the second at which the applier stops; -1 for never
+    double replica_clock_behind = 0;  ///< seconds, clock of the replica's host
     bool replica_up = true;
     bool replica_silent = false;
     std::string declared = "web-02";
@@ -155,7 +155,7 @@ TEST_CASE("Agents' samples become a verdict, and the verdict becomes samples") {
         return line.text.find("Duplicate entry; '7'") != std::string::npos;
     };
     CHECK(std::any_of(verdict.evidence.begin(), verdict.evidence.end(), quotes));
-    // The series of the earlier verdict have ended.
+    // The series of the previous verdict have ended.
     REQUIRE(stored(site, "lapwing_replication_cause").size() == 1);
     CHECK(stored(site, "lapwing_replication_cause").front().labels->get("cause") == "applier_stopped");
     REQUIRE(stored(site, "lapwing_replication_advice_info").size() == 1);
@@ -163,7 +163,7 @@ TEST_CASE("Agents' samples become a verdict, and the verdict becomes samples") {
           "the applier (SQL thread) has stopped, error 1062");
 }
 
-TEST_CASE("After a restart the tracks are read from the store, and old series end") {
+TEST_CASE("After a restart the watch reads the tracks from the store and ends old series") {
     SiteSamples site;
     Agents agents(site);
     agents.run(0, 60);
@@ -181,7 +181,7 @@ TEST_CASE("After a restart the tracks are read from the store, and old series en
     REQUIRE(stored(site, "lapwing_replication_state").size() == 1);
     CHECK(stored(site, "lapwing_replication_state").front().labels->get("state") == "broken");
 
-    // Killing the server resolves nothing, nor does another restart.
+    // Neither a killed server nor another restart clears the cause.
     agents.replica_up = false;
     agents.run(300, 360);
     REQUIRE(watch.update(Agents::at(360, 0)));
@@ -193,7 +193,7 @@ TEST_CASE("After a restart the tracks are read from the store, and old series en
     CHECK(only(again).state == State::unknown);
 }
 
-TEST_CASE("A host with a wrong clock is judged by the collector's clock") {
+TEST_CASE("The verdict on a host with a wrong clock uses the collector's clock") {
     SiteSamples site;
     Agents agents(site);
     agents.replica_clock_behind = 40;
@@ -218,7 +218,7 @@ TEST_CASE("Samples that an agent delivers late fill the gap") {
     }
     CHECK(only(watch).state == State::unknown);
     CHECK_FALSE(only(watch).lag_seconds);
-    // The replica comes back at its old position; the primary's track is still kept.
+    // The replica returns at its old position, and the primary's track is still available.
     agents.replica_silent = false;
     agents.executed_at = 59;
     agents.run(360, 370);

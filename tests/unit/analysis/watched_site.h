@@ -17,7 +17,7 @@ inline Labels server(const char* name) {
             {"proxy", "web"},    {"server", name},      {"via", "http"}};
 }
 
-/// The site of SiteSamples with a collector on `monitor`, observed round by round.
+/// The site of SiteSamples with a collector on `monitor`, observed in rounds.
 class Watched {
   public:
     Watched() : site(SiteSamples::site()) {
@@ -50,7 +50,7 @@ class Watched {
         }
     }
 
-    /// A round ten seconds later, with what was added.
+    /// Runs a round ten seconds later, with the added samples.
     const std::vector<analysis::Finding>& round() {
         samples.write();
         if (!analyst) {
