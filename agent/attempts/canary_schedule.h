@@ -30,7 +30,7 @@ class CanarySchedule {
 
     /// Replaces the orders. Orders that have begun are not carried out again.
     void take(std::vector<CanaryOrder> orders);
-    /// The time of the next canary; an hour from now if there is none.
+    /// The time of the next canary; an hour from now without a canary.
     Clock::time_point next() const;
     /// Carries out the canaries that are due. True if there is a new result.
     bool run();

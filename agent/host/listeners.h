@@ -22,8 +22,8 @@ struct Listener {
 };
 
 /// Sockets in LISTEN (TCP) or bound and not connected (UDP), of both families. Asks the kernel by sock_diag,
-/// which needs no privileges. A kernel without sock_diag has `proc`/net/{tcp,tcp6,udp,udp6}: those do not say
-/// whether an IPv6 socket takes IPv4 too, so it counts as one that does.
+/// which needs no privileges. Without sock_diag, the function reads `proc`/net/{tcp,tcp6,udp,udp6}. These
+/// files do not say whether an IPv6 socket accepts IPv4 too, so the function assumes that it does.
 Expected<std::vector<Listener>> listListeners(const std::string& proc);
 
 /// Reads one file such as /proc/net/tcp6. Malformed lines are left out.

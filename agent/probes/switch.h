@@ -38,9 +38,8 @@ inline Switch switchOf(const config::Node& node) {
     return Switch::off;
 }
 
-/// Configures a probe that is switched off, or given as a list of entries, each of which `read(entry,
-/// context, out)` reads. Returns the line for the log; nothing for `detect` and `on`, which each probe
-/// handles itself.
+/// Configures a probe that is switched off or that has a list of entries. `read(entry, context, out)` reads
+/// an entry. Returns the line for the log, or nothing for `detect` and `on`, which each probe handles itself.
 template <class ReadEntry>
 std::optional<std::string> configureEntries(const config::Node& node, const std::string& job,
                                             const ProbeContext& context, std::vector<ProbeSpec>& out,

@@ -34,8 +34,8 @@ class PocoRequest : public Request {
     bool complete_ = false;
 };
 
-/// Between hold() and its destruction, written bytes wait until a segment is full: Poco writes a streamed
-/// answer in chunks of 4 KB, each of which would wake the client.
+/// Between hold() and its destruction, written bytes wait until a segment is full. Poco writes a streamed
+/// answer in chunks of 4 KB, and each chunk would otherwise wake the client.
 class Cork {
   public:
     explicit Cork(int fd) : fd_(fd) {}

@@ -27,7 +27,7 @@ class Head {
   public:
     /// Room for ids below `end`.
     void reserve(SeriesId end) { series_.reserve(end); }
-    /// Appends ascending samples, none of which the head has already.
+    /// Appends ascending samples. The head must not contain any of them yet.
     void append(SeriesId id, std::span<const Sample> samples);
     bool contains(SeriesId id) const;
     /// The series is in the head.

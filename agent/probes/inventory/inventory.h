@@ -41,8 +41,8 @@ class InventoryProbe : public Probe {
 /// Pure: the document of a set (a line for each entry), and its sample.
 ProbeResult inventoryResult(const std::map<std::string, std::vector<std::string>>& entries_by_set);
 
-/// Pure: `lapwing_nginx_route_info`. Empty where a part of the configuration is unknown: that part could be
-/// the one that matters.
+/// Pure: `lapwing_nginx_route_info`. Empty if a part of the configuration is unknown, because that part could
+/// contain the relevant route.
 prometheus::MetricFamily routeFamily(const NginxConfiguration& configuration);
 
 }  // namespace lapwing::agent::inventory

@@ -224,7 +224,7 @@ Expected<void> Connection::begin(Clock::time_point until) {
     auto handle = std::make_unique<Handle>();
     if (settings_.socket.empty()) {
         handle->address = settings_.host;
-        // With TLS the name is what the certificate must carry.
+        // With TLS the certificate must match the name, so keep the name.
         if (settings_.ca_file.empty()) {
             auto address = addressOf(settings_, until);
             if (!address) {
@@ -372,7 +372,7 @@ Expected<Table> Connection::query(const std::string& statement, Clock::time_poin
     }
     if (mysql_errno(handle.mysql) != 0) {
         auto error = lastError(statement + ": ");
-        // A server that has gone closes the connection; one that refuses a statement does not.
+        // A client error (2000 to 2999) means a lost connection. A refused statement leaves it usable.
         if (refusal_.code >= 2000 && refusal_.code < 3000) {
             close();
         }

@@ -162,7 +162,7 @@ Expected<void> MysqlProbe::tryParts(Clock::time_point until) {
     if (table.state == Part::State::untried) {
         return {};  // locked for now, or the like
     }
-    // A database that the account may not see looks like one that does not exist.
+    // The server reports a hidden database like a missing database.
     table_refusal_ = table.state == Part::State::able     ? HeartbeatRefusal::none
                      : table.state == Part::State::denied ? HeartbeatRefusal::no_grant
                                                           : HeartbeatRefusal::no_table;

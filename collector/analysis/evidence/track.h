@@ -32,7 +32,7 @@ class Track {
     const Point& first() const { return points_.front(); }
     const std::vector<Point>& points() const { return points_; }
 
-    /// The last value observed at or before that time; nothing if there is none.
+    /// The last value observed at or before that time; nothing before the first observation.
     std::optional<std::int64_t> valueAt(TimestampMs at) const;
     /// The time of the first observation of the present value; nothing if the track is empty.
     std::optional<TimestampMs> standingSince() const;

@@ -83,8 +83,8 @@ class ClientFinder {
         }
     }
 
-    /// The replica connects by a network of which nothing else tells: from any address of its host but those
-    /// that attempts use as second ones.
+    /// The replica connects over a network without other evidence. It may use any address of its host except
+    /// the second addresses of attempts.
     void furtherNetwork(const std::string& replica, Family family) {
         std::vector<AddressRange> own;
         const auto host = context_.network.hosts.find(replica);

@@ -18,7 +18,7 @@ void judgeForwarded(const Context& context, Judgement& out);
 void judgeDenyList(const Context& context, Judgement& out);
 /// F9: a flow that the site needs is blocked.
 void judgeBlocked(const Context& context, Judgement& out);
-/// F10: a reboot would open a port that is closed now, or close one that the site needs.
+/// F10: a reboot would open a port that is closed now, or close a port that the site needs.
 void judgeBoot(const Context& context, Judgement& out);
 /// F11: a change of the rules within the last day has opened a port.
 void judgeDrift(const Context& context, Judgement& out);

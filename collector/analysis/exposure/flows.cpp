@@ -140,7 +140,7 @@ class FlowFinder {
         }
     }
 
-    /// Notes what is not known of the addresses from which the load balancer connects to this server.
+    /// Notes a missing source address of the load balancer's connections to this server.
     void expectSources(const PlacedServer& placed) {
         const auto balancer = context_.network.hosts.find(placed.balancer);
         const bool complete = balancer != context_.network.hosts.end() && !balancer->second.addresses.empty();

@@ -11,8 +11,8 @@
 namespace lapwing::analysis::exposure {
 
 // The rulesets that remedies propose: a model, printed once as the text that `nft -f` reads and once as the
-// JSON that `nft -j list ruleset` prints. The JSON is what the evaluator judges, so that the evaluated
-// ruleset is the printed one. Pure; safe from any thread.
+// JSON that `nft -j list ruleset` prints. The evaluator reads the JSON, so that the evaluated
+// ruleset equals the printed ruleset. Pure; safe from any thread.
 
 /// The left side of a match.
 enum class NftField {

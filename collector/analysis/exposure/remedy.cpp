@@ -178,7 +178,7 @@ class Outbound {
         return found != vrrp.end() && !found->second.instances.empty();
     }
 
-    /// Notes what is not known of the collector's and of load balancers' addresses.
+    /// Notes missing addresses of the collector and of load balancers.
     void expectWatched() {
         const auto destinations = connections();
         const bool reported = std::any_of(destinations.begin(), destinations.end(), [](const auto& place) {

@@ -22,8 +22,8 @@ std::string firewallRemedy(const Context& context, const evidence::Host& host,
 /// For some ports of a host's input: only `from` connect to them. Everything else stays as it is.
 NftTable portsTable(const std::set<int>& ports, std::vector<reach::AddressRange> from);
 
-/// `advice` in words, and portsTable() for a host of which nothing but some ports is known. The advice alone
-/// where there are no ports.
+/// `advice` in words, and portsTable() for a host with no known facts but some ports. Only the advice if
+/// `ports` is empty.
 std::string portsRemedy(const Context& context, const std::string& host, const std::set<int>& ports,
                         std::vector<reach::AddressRange> from, const std::string& advice);
 

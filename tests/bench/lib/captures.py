@@ -1,5 +1,5 @@
-"""Captures of real exporters and of Lapwing's own agent: their servers are started on loopback, with a little load, and
-scraped again and again. What comes out is what bench-replay carries on in time (tests/bench/replay/capture.h)."""
+"""Captures real exporters and Lapwing's own agent: starts their servers on loopback, with a little load, and scrapes them
+repeatedly. bench-replay extends these captures in time (tests/bench/replay/capture.h)."""
 
 import contextlib
 import http.client

@@ -462,8 +462,8 @@ class Pair:
             self.rows[-1].update(self.replica.others_say(channel), true_then=self.truths[channel].lag(time.time()))
 
     def compare(self, seconds=8, at_least=4, channel=""):
-        """For so long the verdict's figure is what the test knows to be true, or says unknown: within 0.3 s where the heartbeat
-        is known, else within 1 s. Half of the comparisons must be: a busy machine delays a sample now and then."""
+        """For `seconds`, compares the verdict's lag with the true lag, unless the verdict is unknown. The tolerance is 0.3 s with
+        a known heartbeat, else 1 s. Half of the comparisons must match: a busy machine delays a sample now and then."""
         seen, compared, unknown = set(), [], 0
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline or (len(compared) + unknown < at_least and time.monotonic() < deadline + 20):

@@ -4,7 +4,7 @@
 #   servers.sh root NAME                  makes NAME's root (once; below build/cache/roots) and prints it
 #   servers.sh start NAME DIR [--netns NS] [--address A] [--port P] [--env NAME=VALUE]... [--clock +30s]
 #                                       [SERVER OPTION]...
-#                                         initialises DIR/data if there is none, starts the server, returns when it answers
+#                                         initialises a missing DIR/data, starts the server, returns when it answers
 #   servers.sh sql DIR [STATEMENT]        runs SQL as the account root, over DIR/s.sock; without STATEMENT from standard input
 #   servers.sh stop DIR [SIGNAL]          ends the server (default: TERM) and waits for its end
 #

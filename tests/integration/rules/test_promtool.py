@@ -33,7 +33,7 @@ def test_the_collector_accepts_the_shipped_rules():
 
 
 def test_every_alert_aggregates_over_agent_and_explains_itself():
-    """Every alert says how bad it is, what it is, and what to do. Two agents never make two alerts of one fault."""
+    """Every alert has a severity, a summary, a description and a next step. Two agents never cause two alerts for one fault."""
     text = SHIPPED.read_text()
     rules = re.split(r"\n      - alert: ", text)[1:]
     anchors = set(re.findall(r"annotations: &(\w+)", text))

@@ -188,7 +188,7 @@ TEST_CASE("mountinfo: file systems that could hang are never asked, hidden mount
     CHECK(mounts[0].mountpoint == "/");
 }
 
-TEST_CASE("file systems: sizes, and one that fails") {
+TEST_CASE("file systems: sizes, and an unreadable file system") {
     const std::vector<Mount> mounts = {{"/dev/sda1", "/", "ext4", false},
                                        {"/dev/sdb1", "/gone", "xfs", true}};
     Families out;

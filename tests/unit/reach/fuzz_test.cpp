@@ -110,6 +110,6 @@ TEST_CASE("certain verdicts never contradict the kernel: generated rulesets", "[
     CHECK(count.reach > count.rulesets);
     CHECK(count.block > count.rulesets);
     CHECK(count.forwarded > 0);
-    // Nearly all is known; what is not must not grow unnoticed.
+    // Nearly all verdicts are definite. The share of "may" verdicts must not grow unnoticed.
     CHECK(count.may * 10 < verdicts);
 }

@@ -135,8 +135,7 @@ class Generator {
 
     std::string chain(const std::string& name, const std::string& hook, const std::string& priority,
                       const std::string& policy, const std::string& body) {
-        // The verdict is on the first packet: one that the client sends when it has its answer must not be
-        // refused.
+        // The verdict is about the first packet, so the rules must accept the client's later packets.
         return "  chain " + name + " {\n    type filter hook " + hook + " priority " + priority +
                "; policy " + policy + ";\n    ct state established accept\n" + body + "  }\n";
     }

@@ -218,7 +218,7 @@ TEST_CASE("a wrong header is refused before the body is read") {
     CHECK(receiver.totals().rejected_requests == 8);
 }
 
-TEST_CASE("a body that does not decode is 400, one that declares too many bytes is 413") {
+TEST_CASE("a body that does not decode is 400, and a body that declares too many bytes is 413") {
     BrokenStore store(ErrorKind::internal);
     Receiver receiver(store, {}, fixedClock);
     CHECK(receiver.write(headOf("web-01"), "").status == 400);
