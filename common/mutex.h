@@ -43,7 +43,8 @@
 /// Locks if it returns the first argument, for example LAPWING_TRY_ACQUIRE(true).
 #define LAPWING_TRY_ACQUIRE(...) LAPWING_THREAD_ANNOTATION(try_acquire_capability(__VA_ARGS__))
 
-/// A function that is called only with the mutex held, which the analysis cannot see: it believes so from then on.
+/// A function that is called only with the mutex held, which the analysis cannot see: it believes so from
+/// then on.
 #define LAPWING_ASSERT_CAPABILITY(mutex) LAPWING_THREAD_ANNOTATION(assert_capability(mutex))
 
 /// Types: a lock ("mutex"), and an object that holds one from its construction to its destruction.

@@ -47,7 +47,7 @@ void checkKey(const config::Node& node, const std::string& path) {
     if ((status.st_mode & 0007) != 0 || ((status.st_mode & 0070) != 0 && !group_by_root)) {
         node.problem(
             path +
-            " holds a private key that others than its owner may read; chmod 0600, or 0640 root:lapwing");
+            " holds a private key and others than its owner may read it; chmod 0600, or 0640 root:lapwing");
     }
 }
 

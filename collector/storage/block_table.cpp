@@ -1,8 +1,8 @@
 #include "collector/storage/block_table.h"
 
-#include <array>
 #include <cstdlib>
-#include <ctime>
+
+#include "common/time_text.h"
 
 namespace lapwing::storage {
 
@@ -24,12 +24,9 @@ Expected<BlockTable> BlockTable::open(Connection& connection) {
 
 std::string BlockTable::name() const {
     const std::int64_t row = std::abs(row_);
-    const std::time_t start = (row >> 24) * (kWindowMs / 1000);
-    std::tm parts{};
-    std::array<char, 32> text{};
-    ::gmtime_r(&start, &parts);
-    std::strftime(text.data(), text.size(), "%Y-%m-%dT%H:%M:%SZ", &parts);
-    return "the block of group " + std::to_string(row & 0xffffff) + " for the two hours from " + text.data();
+    const std::int64_t start_ms = (row >> 24) * kWindowMs;
+    return "the block of group " + std::to_string(row & 0xffffff) + " for the two hours from " +
+           rfc3339(start_ms);
 }
 
 Error BlockTable::damaged() const {

@@ -5,12 +5,12 @@
 #include <cmath>
 #include <cstdint>
 #include <cstdio>
-#include <ctime>
 #include <string_view>
 
 #include "agent/probes/mysql/family_list.h"
 #include "agent/probes/mysql/row.h"
 #include "common/metric_names.h"
+#include "common/time_text.h"
 
 namespace lapwing::agent::mysql {
 namespace {
@@ -79,14 +79,9 @@ std::optional<double> parseTimestamp(std::string_view text) {
 
 std::string formatTimestamp(double unix_seconds) {
     const auto micros = static_cast<std::int64_t>(std::llround(unix_seconds * 1e6));
-    const std::time_t seconds = micros / 1'000'000;
-    std::tm parts = {};
-    ::gmtime_r(&seconds, &parts);
-    std::array<char, 64> text{};
-    const auto length = std::strftime(text.data(), text.size(), "%Y-%m-%d %H:%M:%S", &parts);
     std::array<char, 16> fraction{};
     std::snprintf(fraction.data(), fraction.size(), ".%06d", static_cast<int>(micros % 1'000'000));
-    return std::string(text.data(), length) + fraction.data();
+    return dateAndTime(micros / 1000) + fraction.data();
 }
 
 Pulse parsePulse(const Table& table) {

@@ -1,8 +1,8 @@
 #include <algorithm>
-#include <ctime>
 
 #include "collector/analysis/exposure/compare.h"
 #include "collector/analysis/exposure/remedy.h"
+#include "common/time_text.h"
 
 namespace lapwing::analysis::exposure {
 
@@ -12,19 +12,11 @@ constexpr std::size_t kMostLines = 12;
 constexpr reach::StepOutcome kAccepts{true, false, false, false};
 constexpr reach::StepOutcome kDrops{false, false, true, false};
 
-std::string timeText(TimestampMs at) {
-    const auto seconds = static_cast<std::time_t>(at / 1000);
-    std::tm parts{};
-    gmtime_r(&seconds, &parts);
-    std::string text(32, '\0');
-    text.resize(std::strftime(text.data(), text.size(), "%Y-%m-%d %H:%M:%S UTC", &parts));
-    return text;
-}
-
 std::string whenText(const evidence::RulesChange& change) {
-    return change.count == 1 ? "changed at " + timeText(change.last)
-                             : "changed " + std::to_string(change.count) + " times between " +
-                                   timeText(change.first) + " and " + timeText(change.last);
+    return change.count == 1
+               ? "changed at " + dateAndTime(change.last) + " UTC"
+               : "changed " + std::to_string(change.count) + " times between " + dateAndTime(change.first) +
+                     " UTC" + " and " + dateAndTime(change.last) + " UTC";
 }
 
 /// The opening is deliberate: the rules that are loaded at boot let it in as well.

@@ -62,7 +62,8 @@ void addPrimaryEvidence(const ChannelContext& context, Verdict& verdict) {
     if (const auto* reach = reachOf(context)) {
         verdict.evidence.push_back(
             {"attempt from " + context.replica_name,
-             "a connection to the database of " + context.roles.primary + " was " + connectResultName(reach->result) + " " +
+             "a connection to the database of " + context.roles.primary + " was " +
+                 connectResultName(reach->result) + " " +
                  durationText(secondsBetween(reach->at, context.inputs.databases.now)) + " ago"});
     }
 }

@@ -198,7 +198,7 @@ forward: [ {{ name: strict, url: "http://127.0.0.1:{prometheus.port}{prometheus.
         writer.at += 1
         writer.check(prometheus, '{job="test"}', lambda labels: True)
         assert metric(collector, "lapwing_forward_dropped_samples_total")["strict"] == 1
-        assert "samples are dropped, such as of counted_total" in collector.log_text()
+        assert "samples are dropped, for example of counted_total" in collector.log_text()
     finally:
         collector.close()
         prometheus.close()

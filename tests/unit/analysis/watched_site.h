@@ -17,7 +17,7 @@ inline Labels server(const char* name) {
             {"proxy", "web"},    {"server", name},      {"via", "http"}};
 }
 
-/// The site with a collector and a replica's word of its primary.
+/// The site of SiteSamples with a collector on `monitor`, observed round by round.
 class Watched {
   public:
     Watched() : site(SiteSamples::site()) {
@@ -63,15 +63,15 @@ class Watched {
     }
 
     const analysis::Finding* find(const std::string& id) const {
-        const auto found =
-            std::find_if(findings.begin(), findings.end(), [&](const auto& one) { return one.id == id; });
+        const auto found = std::find_if(findings.begin(), findings.end(),
+                                        [&](const auto& finding) { return finding.id == id; });
         return found == findings.end() ? nullptr : &*found;
     }
 
     const analysis::topology::Edge& edge(const std::string& from, const std::string& to) const {
         const auto& edges = analyst->moment()->model.edges;
         const auto found = std::find_if(edges.begin(), edges.end(),
-                                        [&](const auto& one) { return one.from == from && one.to == to; });
+                                        [&](const auto& edge) { return edge.from == from && edge.to == to; });
         REQUIRE(found != edges.end());
         return *found;
     }

@@ -267,8 +267,9 @@ TEST_CASE("the inventory of a host: one sample and one document for each set tha
                                                      {"role", "active"}}) == 1);
     CHECK(result->note.empty());
     CHECK(result->documents.size() == 3);
-    CHECK(std::any_of(result->documents.begin(), result->documents.end(),
-                      [&](const auto& one) { return route.kind == "inventory" && route.body == document; }));
+    CHECK(std::any_of(result->documents.begin(), result->documents.end(), [&](const auto& found) {
+        return found.kind == "inventory" && found.body == document;
+    }));
     dir.write("nginx/a.site", "server {");
     const auto broken = probe.collect(soon());
     REQUIRE(broken);
