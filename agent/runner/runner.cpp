@@ -128,7 +128,7 @@ struct Runner::Core : std::enable_shared_from_this<Runner::Core> {
 void Runner::Core::report(Slot& slot, const Flight& flight, double took, Expected<ProbeResult> result) {
     std::vector<TimeSeries> series;
     std::size_t scraped = 0;
-    const auto addOwn = [&](std::string_view name, double value, std::string_view reason = {}) {
+    const auto add_own = [&](std::string_view name, double value, std::string_view reason = {}) {
         Labels labels = slot.base;
         labels.set("__name__", name);
         if (!reason.empty()) {
@@ -152,11 +152,11 @@ void Runner::Core::report(Slot& slot, const Flight& flight, double took, Expecte
         scraped = series.size();
     }
     if (failure) {
-        addOwn(metric::kProbeFailure, 1, errorKindName(failure->kind));
+        add_own(metric::kProbeFailure, 1, errorKindName(failure->kind));
     }
-    addOwn("up", failure ? 0 : 1);
-    addOwn("scrape_duration_seconds", took);
-    addOwn("scrape_samples_scraped", static_cast<double>(scraped));
+    add_own("up", failure ? 0 : 1);
+    add_own("scrape_duration_seconds", took);
+    add_own("scrape_samples_scraped", static_cast<double>(scraped));
     {
         const MutexLock lock(slot.report_mutex);
         if (!failure && result->partial) {
