@@ -54,7 +54,6 @@ struct Attempts::State {
     ConditionVariable wake;
     std::optional<Orders> orders LAPWING_GUARDED_BY(mutex);  ///< new ones for the worker
 
-  private:
     bool sleep(milliseconds longest);
     Expected<http::Response> ask(std::optional<http::Client>& client, const std::string& version) const;
     bool take();
