@@ -85,10 +85,12 @@ void Analyst::State::restore() {
         persisted_rules = **saved;
         rules = evidence::RulesHistory::fromText(persisted_rules);
     }
-    current = book.findings();
-    for (const auto& finding : current) {
+    auto restored = book.findings();
+    for (const auto& finding : restored) {
         standing.restore(labelsOf(finding, options.sample_labels));
     }
+    const MutexLock lock(mutex);
+    current = std::move(restored);
 }
 
 void Analyst::State::noteRules(const evidence::Network& network) {

@@ -11,14 +11,14 @@ namespace lapwing::analysis::evidence {
 
 namespace {
 
-/// The addresses that a host's agent reports, but for those of its own and of its link.
+/// The addresses that a host's agent last reported, without loopback and link-local ones.
 std::vector<reach::Address> routedAddresses(const Network& network, const std::string& host) {
     std::vector<reach::Address> out;
     const auto found = network.hosts.find(host);
     if (found == network.hosts.end()) {
         return out;
     }
-    for (const auto& held : found->second.addresses) {
+    for (const auto& held : found->second.last_addresses) {
         if (!held.address.isLoopback() && !held.address.isLinkLocal()) {
             out.push_back(held.address);
         }

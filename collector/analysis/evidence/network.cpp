@@ -48,10 +48,16 @@ class NetworkReader {
     }
 
     void addresses() {
-        for (const auto& info : reader_.fresh(metric::kAgentAddressInfo)) {
+        for (const auto& info : reader_.known(metric::kAgentAddressInfo)) {
             const auto text = info.get("address");
-            if (const auto address = reach::Address::parse(text.substr(0, text.find('%')))) {
-                host(info.instance()).addresses.push_back({*address, info.get("interface")});
+            const auto address = reach::Address::parse(text.substr(0, text.find('%')));
+            if (!address) {
+                continue;
+            }
+            auto& holder = host(info.instance());
+            holder.last_addresses.push_back({*address, info.get("interface")});
+            if (reader_.isFresh(info)) {
+                holder.addresses.push_back(holder.last_addresses.back());
             }
         }
     }

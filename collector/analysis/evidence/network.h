@@ -81,6 +81,8 @@ struct Host {
     bool agent_present = false;  ///< its agent reported within the lookback
     bool agent_known = false;    ///< its agent reported within the last hour
     std::vector<HostAddress> addresses;
+    /// The addresses that its agent last reported, within the last hour: a silent host keeps its addresses.
+    std::vector<HostAddress> last_addresses;
     std::vector<Listener> listeners;
     bool listeners_known = false;
 

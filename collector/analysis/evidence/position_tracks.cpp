@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <iterator>
 #include <string_view>
 
 #include "common/metric_names.h"
@@ -100,6 +101,7 @@ std::string channelName(const Labels& labels) {
 
 std::vector<const char*> positionMetrics() {
     std::vector<const char*> out;
+    out.reserve(std::size(kPositionMetrics));
     for (const auto& metric : kPositionMetrics) {
         out.push_back(metric.name);
     }

@@ -1,5 +1,6 @@
 #include "collector/analysis/evidence/reader.h"
 
+#include "collector/analysis/evidence/addresses.h"
 #include "collector/analysis/evidence/attempts.h"
 #include "collector/analysis/evidence/load_balancers.h"
 #include "collector/analysis/evidence/network.h"
@@ -170,4 +171,34 @@ TEST_CASE("agents' words parse to values, and unknown words to a separate value"
     for (const auto& row : evidence::kConnectResultNames) {
         CHECK(evidence::parseConnectResult(row.name) == row.value);
     }
+}
+
+TEST_CASE("a silent host keeps its addresses for an hour; a removed address is gone at once") {
+    SiteSamples samples;
+    const auto address = [&](const char* text) {
+        auto labels = of("lb-01", "lb-01");
+        labels.set("address", text);
+        labels.set("interface", "eth0");
+        return labels;
+    };
+    const auto started = samples.now;
+    samples.add("lapwing_agent_address_info", address("10.77.0.10"));
+    samples.add("lapwing_agent_address_info", address("10.77.0.100"));
+    samples.write();
+    samples.now = started + kMinuteMs;
+    samples.end("lapwing_agent_address_info", address("10.77.0.100"));
+    samples.write();
+
+    const auto at = [&](TimestampMs now) {
+        Reader reader(samples.store(), now, kLookbackMs);
+        auto network = evidence::readNetwork(reader);
+        REQUIRE(network);
+        return *network;
+    };
+    const auto known = std::vector{reach::AddressRange::of(*reach::Address::parse("10.77.0.10"))};
+    CHECK(at(started + kMinuteMs).hosts.at("lb-01").addresses.size() == 1);
+    const auto silent = at(started + 10 * kMinuteMs);
+    CHECK(silent.hosts.at("lb-01").addresses.empty());
+    CHECK(evidence::siteHosts(silent) == known);
+    CHECK(evidence::siteHosts(at(started + 61 * kMinuteMs)).empty());
 }
