@@ -240,14 +240,14 @@ void writeChain(Writer& writer, const NftTable& table) {
     writer.EndObject();
 }
 
-std::vector<NftRule> rulesFor(NftField (*fieldOf)(Family), const std::vector<AddressRange>& addresses,
+std::vector<NftRule> rulesFor(NftField (*field_of)(Family), const std::vector<AddressRange>& addresses,
                               const NftRule& rest) {
     std::vector<NftRule> out;
     for (const auto family : kFamilies) {
         const auto some = ofFamily(addresses, family);
         if (!some.empty()) {
             out.push_back(rest);
-            out.back().matches.insert(out.back().matches.begin(), addressMatch(fieldOf(family), some));
+            out.back().matches.insert(out.back().matches.begin(), addressMatch(field_of(family), some));
         }
     }
     return out;

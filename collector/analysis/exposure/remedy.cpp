@@ -103,8 +103,11 @@ std::vector<std::string> closedBy(const std::vector<Flow>& flows, const evidence
             continue;
         }
         const auto service = listener.service();
-        const auto port = evidence::transportName(listener.protocol) + ("/" + std::to_string(listener.port));
-        closed.insert(service == port ? port : port + " (" + service + ")");
+        auto text = evidence::transportName(listener.protocol) + ("/" + std::to_string(listener.port));
+        if (text != service) {
+            text.append(" (").append(service).append(")");
+        }
+        closed.insert(std::move(text));
     }
     return {closed.begin(), closed.end()};
 }
