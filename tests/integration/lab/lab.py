@@ -132,6 +132,15 @@ def delivers_regularly():
     return True
 
 
+def analysed_since(moment):
+    """True if findings() are those of an analysis that began after that time. Its samples come just before them."""
+    newest = value("max(timestamp(lapwing_topology_component_info))")
+    if newest is None or newest < moment:
+        return False
+    time.sleep(1)
+    return True
+
+
 def findings(**wanted):
     return [finding for finding in api("/api/lapwing/v1/findings")["data"]
             if all(finding[key] == expected for key, expected in wanted.items())]
