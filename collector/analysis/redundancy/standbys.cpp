@@ -31,14 +31,16 @@ std::string remedyFor(const Entry& entry, const Standby& standby, bool differs) 
     for (const auto& obstacle : standby.obstacles) {
         switch (obstacle.kind) {
             case ObstacleKind::vrrp_blocked:
-                out += "On " + obstacle.host +
-                       ", before the rule that drops: `meta l4proto 112 accept` (in the chain at the input "
-                       "hook)" +
-                       permanently;
+                out.append("On ").append(obstacle.host);
+                out +=
+                    ", before the rule that drops: `meta l4proto 112 accept` (in the chain at the input "
+                    "hook)";
+                out += permanently;
                 break;
             case ObstacleKind::visitors_blocked:
-                out += "On " + obstacle.host + ", before the rule that drops: `tcp dport " + port +
-                       " accept`" + permanently;
+                out.append("On ").append(obstacle.host);
+                out.append(", before the rule that drops: `tcp dport ").append(port).append(" accept`");
+                out += permanently;
                 break;
             case ObstacleKind::keepalived:
                 out += "On " + obstacle.host +
@@ -47,8 +49,9 @@ std::string remedyFor(const Entry& entry, const Standby& standby, bool differs) 
                        "track_script, and `systemctl enable --now keepalived`.\n";
                 break;
             case ObstacleKind::not_listening:
-                out += "On " + standby.host + ": let HAProxy bind `*:" + port + "`, or " + address +
-                       " with `net.ipv4.ip_nonlocal_bind = 1`.\n";
+                out.append("On ").append(standby.host);
+                out.append(": let HAProxy bind `*:").append(port).append("`, or ").append(address);
+                out += " with `net.ipv4.ip_nonlocal_bind = 1`.\n";
                 break;
             case ObstacleKind::not_known:
                 break;

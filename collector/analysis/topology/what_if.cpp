@@ -14,6 +14,7 @@ constexpr std::array kAddable{ComponentKind::haproxy, ComponentKind::web, Compon
 
 std::string addableNames() {
     std::vector<std::string> names;
+    names.reserve(kAddable.size());
     for (const auto kind : kAddable) {
         names.emplace_back(componentKindName(kind));
     }
