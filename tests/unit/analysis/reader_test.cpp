@@ -173,7 +173,7 @@ TEST_CASE("agents' words parse to values, and unknown words to a separate value"
     }
 }
 
-TEST_CASE("a silent host keeps its addresses for an hour; a removed address is gone at once") {
+TEST_CASE("a silent host keeps its addresses for an hour, a removed address goes at once") {
     SiteSamples samples;
     const auto address = [&](const char* text) {
         auto labels = of("lb-01", "lb-01");
