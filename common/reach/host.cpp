@@ -90,7 +90,10 @@ Host hostFromJson(std::string_view json) {
 }
 
 void Ruleset::describeHost(Host host) {
-    model_->found.clear();
+    {
+        const MutexLock lock(model_->found_mutex);
+        model_->found.clear();
+    }
     model_->host = std::move(host);
 }
 

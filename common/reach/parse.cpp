@@ -370,7 +370,10 @@ std::string Ruleset::textOf(const std::string& place) const {
 }
 
 void Ruleset::addUnknown(std::string reason, bool translates) {
-    model_->found.clear();
+    {
+        const MutexLock lock(model_->found_mutex);
+        model_->found.clear();
+    }
     model_->unknowns.push_back(std::move(reason));
     model_->translates = model_->translates || translates;
 }
