@@ -186,6 +186,8 @@ void Service::Parts::wire() {
     rules::ManagerOptions rule_options;
     rule_options.interval_ms = config.rules_interval_ms;
     rule_options.external_url = url;
+    rule_options.hold_silent_ms = config.hold_alerts.silent_ms;
+    rule_options.hold_partial_ms = config.hold_alerts.partial_ms;
     rule_options.builtin_rules = notify::heartbeatRules(config.notify);
     rules.emplace(*engine, *store, &*dispatcher, rule_options);
 
