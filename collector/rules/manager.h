@@ -87,8 +87,8 @@ struct ManagerOptions {
     /// resolved; and while some inputs of its aggregate are missing.
     std::int64_t hold_silent_ms = 86'400'000;
     std::int64_t hold_partial_ms = 600'000;
-    /// Further annotations of an alert, by its labels (notify::Alert::labels) and its own annotations. May be
-    /// empty. Called at each evaluation.
+    /// Returns further annotations of an alert, given its labels (with alertname) and its own annotations. They
+    /// replace annotations of the same name. May be null. Called for each alert at each evaluation.
     std::function<Labels(const Labels& labels, const Labels& annotations)> annotate;
 };
 

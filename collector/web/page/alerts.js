@@ -18,6 +18,7 @@ export function showAlerts(alerts) {
       if (alert.silencedBy) body.append(el('p', { class: 'small' }, 'Silenced: no notification is sent.'));
       else if (alert.inhibitedBy) body.append(el('p', { class: 'small' }, 'Inhibited: ' + alert.inhibitedBy.map((each) => each.alertname).join(', ') + ' explains it.'));
       if (alert.annotations.description) body.append(el('p', null, alert.annotations.description));
+      if (alert.annotations.next_step) body.append(el('p', null, 'Next step: ' + alert.annotations.next_step));
       const list = el('dl', { class: 'small' });
       for (const [name, value] of Object.entries(alert.labels)) list.append(el('dt', null, name), el('dd', null, value));
       body.append(list);

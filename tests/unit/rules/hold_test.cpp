@@ -231,6 +231,22 @@ TEST_CASE("a series that another agent reads in another way is not missing") {
     CHECK_FALSE(site.evaluate(kGone));
 }
 
+TEST_CASE("an alert carries further annotations to the API and to the receivers") {
+    RulesSetup setup("groups: [{name: g, rules: [{alert: A, expr: 'x > 10', annotations: {summary: S, other: O}}]}]",
+                     [](const Labels& labels, const Labels& annotations) {
+                         return Labels{{"summary", std::string(annotations.get("summary")) + ": " +
+                                                       std::string(labels.get("alertname"))},
+                                       {"title", "T"}};
+                     });
+    put(*setup.store, series("x", "a"), at(0), 20);
+    setup.manager->evaluate(at(0));
+    const Labels expected{{"summary", "S: A"}, {"other", "O"}, {"title", "T"}};
+    CHECK(setup.alerts().front().annotations == expected);
+    const auto sent = setup.notifier.take();
+    REQUIRE(sent.size() == 1);
+    CHECK(sent.front().annotations == expected);
+}
+
 TEST_CASE("with an offset, the missing series is judged at the offset's time") {
     Site site("sum(x offset 1m) > 10");
     site.set("a", 0, 6);

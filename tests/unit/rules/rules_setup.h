@@ -2,8 +2,10 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -22,7 +24,9 @@ inline TimestampMs at(std::int64_t seconds) {
 /// A collector's store, engine and rules, which can be restarted.
 class RulesSetup {
   public:
-    explicit RulesSetup(const std::string& yaml) {
+    using Annotate = std::function<Labels(const Labels& labels, const Labels& annotations)>;
+
+    explicit RulesSetup(const std::string& yaml, Annotate annotate = {}) : annotate_(std::move(annotate)) {
         file_ = folder.write("rules.yml", yaml);
         open();
     }
@@ -31,6 +35,7 @@ class RulesSetup {
         store = openStore(folder.path("db"));
         engine = std::make_unique<promql::Engine>(*store, promql::EngineOptions{});
         rules::ManagerOptions options;
+        options.annotate = annotate_;
         options.external_url = "http://mon:9765";
         manager = std::make_unique<rules::RuleManager>(*engine, *store, &notifier, options);
         REQUIRE(manager->loadFiles({file_}).empty());
@@ -72,6 +77,7 @@ class RulesSetup {
     std::unique_ptr<rules::RuleManager> manager;
 
   private:
+    Annotate annotate_;
     std::string file_;
 };
 
