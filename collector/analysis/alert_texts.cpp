@@ -22,12 +22,13 @@ struct Redaction {
 };
 
 std::string withoutSecrets(std::string text) {
-    static const std::array<Redaction, 5> redactions{{
+    static const std::array<Redaction, 6> redactions{{
         {RE2(R"((?is)\b(on query|query):?\s*'.*)"), R"(\1 left out)"},
         {RE2(R"re((?i)(identified\s+(?:with\s+\S+\s+)?(?:by|as|using)\s+(?:password\s*\(?\s*)?)('[^']*'?|"[^"]*"?))re"),
          R"(\1***)"},
+        {RE2(R"re((?i)(password\s*\(\s*)('[^']*'?|"[^"]*"?))re"), R"(\1***)"},
         {RE2(
-             R"re((?i)([\w.-]*(?:password|passwd|pwd|secret|token|api_?key)[\w.-]*\s*(?:=|:=|\()\s*)('[^']*'?|"[^"]*"?|[^\s,;)'"]+))re"),
+             R"re((?i)([\w.-]*(?:password|passwd|pwd|secret|token|api_?key)[\w.-]*\s*(?:=|:=)\s*)('[^']*'?|"[^"]*"?|[^\s,;)'"]+))re"),
          R"(\1***)"},
         {RE2(R"re((?i)([\w.-]*(?:password|passwd|pwd|secret|token|api_?key)[\w.-]*["']?\s*:\s*)('[^']*'?|"[^"]*"?))re"),
          R"(\1***)"},

@@ -111,7 +111,7 @@ def test_an_aggregate_is_held_while_a_missing_input_could_renew_it():
     # Its last 6 and 4 do not exceed 10.
     feeder.values["load", "a"] = 4
     eventually(lambda: alert("Sum") is None, "the end of the alert", 4)
-    assert told("Sum") == ["firing", "resolved"]
+    eventually(lambda: told("Sum") == ["firing", "resolved"], "the notification of the end")
 
 
 def test_a_held_aggregate_ends_at_the_time_that_is_shown():
