@@ -22,18 +22,17 @@ struct Redaction {
 };
 
 std::string withoutSecrets(std::string text) {
-    static const std::array<Redaction, 6> redactions{{
+    static const std::array<Redaction, 7> redactions{{
         {RE2(R"((?is)\b(on query|query):?\s*'.*)"), R"(\1 left out)"},
         {RE2(R"re((?i)(identified\s+(?:with\s+\S+\s+)?(?:by|as|using)\s+(?:password\s*\(?\s*)?)('[^']*'?|"[^"]*"?))re"),
          R"(\1***)"},
         {RE2(R"re((?i)(password\s*\(\s*)('[^']*'?|"[^"]*"?))re"), R"(\1***)"},
-        {RE2(
-             R"re((?i)([\w.-]*(?:password|passwd|pwd|secret|token|api_?key)[\w.-]*\s*(?:=|:=)\s*)('[^']*'?|"[^"]*"?|[^\s,;)'"]+))re"),
+        {RE2(R"re((?i)([\w.-]*(?:password|passwd|pwd|secret|token|api_?key)[\w.-]*\s*(?:=|:=)\s*)('[^']*'?|"[^"]*"?|[^\s,;)'"]+))re"),
          R"(\1***)"},
         {RE2(R"re((?i)([\w.-]*(?:password|passwd|pwd|secret|token|api_?key)[\w.-]*["']?\s*:\s*)('[^']*'?|"[^"]*"?))re"),
          R"(\1***)"},
-        {RE2(R"re((?i)([a-z][a-z0-9+.-]*://|\b(?:bearer|basic)\s+)(?:[^\s/@]*:[^\s/@]*@|[A-Za-z0-9._~+/-]{16,}=*))re"),
-         R"(\1***)"},
+        {RE2(R"re((?i)([a-z][a-z0-9+.-]*://)[^\s/@]*:[^\s/@]*@)re"), R"(\1***@)"},
+        {RE2(R"re((?i)(\b(?:bearer|basic)\s+)[a-z0-9._~+/-]{16,}=*)re"), R"(\1***)"},
     }};
     for (const auto& redaction : redactions) {
         RE2::GlobalReplace(&text, redaction.pattern, redaction.replacement);
@@ -140,13 +139,12 @@ Labels annotationsOf(const Finding& finding, const Labels& annotations) {
     const auto title = alertText(finding.title, kMostTitle);
     const auto evidence = evidenceText(finding.evidence);
     const auto remedy = alertText(firstLine(finding.remedy), kMostLine);
-    const auto own = [&](const char* name) { return annotations.get(name); };
     return Labels{{"title", title},
                   {"evidence", evidence},
                   {"remedy", remedy},
-                  {"summary", together(std::string(own("summary")), ": ", title)},
-                  {"description", together(evidence, ". ", own("description"))},
-                  {"next_step", together(remedy, " - ", own("next_step"))}};
+                  {"summary", together(std::string(annotations.get("summary")), ": ", title)},
+                  {"description", together(evidence, ". ", annotations.get("description"))},
+                  {"next_step", together(remedy, " - ", annotations.get("next_step"))}};
 }
 
 Labels annotationsOf(const replication::Verdict& verdict, const Labels& annotations) {

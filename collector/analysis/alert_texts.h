@@ -1,7 +1,6 @@
 #pragma once
 
 #include <cstddef>
-#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -17,8 +16,8 @@ namespace lapwing::analysis {
 /// statement of a MySQL error is left out.
 std::string alertText(std::string_view text, std::size_t most);
 
-/// Annotations that the finding with the alert's labels `id` and `subject` adds: `title`, `evidence`, `remedy`
-/// (its first line); and `summary`, `description`, `next_step`, in which the alert's own texts stay.
+/// Annotations that the finding with the alert's labels `id` and `subject` adds: `title`, `evidence`,
+/// `remedy` (its first line); and `summary`, `description`, `next_step`, in which the alert's own texts stay.
 Labels annotationsOf(const Finding& finding, const Labels& annotations);
 
 /// The same for the verdict on a replica: `cause` (in words), `evidence`, `description`, `next_step`.

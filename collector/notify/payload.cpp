@@ -8,6 +8,7 @@
 #include <ctime>
 #include <optional>
 #include <set>
+#include <string_view>
 
 #include "common/model/labels_json.h"
 #include "common/text.h"
@@ -64,12 +65,15 @@ std::string oneLine(std::string text) {
     return text;
 }
 
-/// Another annotation has the same text within a longer one: `title` within `summary`.
+/// An annotation that the collector has added, and whose text another annotation holds, too (`title` within
+/// `summary`).
 bool isRepeated(const Labels& annotations, const Label& annotation) {
-    return std::any_of(annotations.begin(), annotations.end(), [&](const Label& other) {
-        return other.value.size() > annotation.value.size() &&
-               other.value.find(annotation.value) != std::string::npos;
-    });
+    constexpr std::array<std::string_view, 4> kAdded{"title", "evidence", "remedy", "cause"};
+    const bool added = std::find(kAdded.begin(), kAdded.end(), annotation.name) != kAdded.end();
+    return added && std::any_of(annotations.begin(), annotations.end(), [&](const Label& other) {
+               return other.value.size() > annotation.value.size() &&
+                      other.value.find(annotation.value) != std::string::npos;
+           });
 }
 
 std::size_t firingCount(const Notification& notification) {
@@ -149,9 +153,8 @@ std::string mailSubject(const Notification& notification) {
     if (!list.empty()) {
         out += " (" + list + ")";
     }
-    const auto titled =
-        std::find_if(notification.alerts.begin(), notification.alerts.end(),
-                     [](const Alert& alert) { return alert.annotations.has("title"); });
+    const auto titled = std::find_if(notification.alerts.begin(), notification.alerts.end(),
+                                     [](const Alert& alert) { return alert.annotations.has("title"); });
     if (titled != notification.alerts.end()) {
         out += ": " + std::string(titled->annotations.get("title"));
         const auto others = notification.alerts.size() - 1;

@@ -41,7 +41,8 @@ struct AlertStatus {
     std::optional<TimestampMs> keep_firing_since;
     /// Since when the data behind the alert are missing: it is neither confirmed nor resolved.
     std::optional<TimestampMs> unknown_since;
-    std::optional<TimestampMs> held_until;  ///< when it resolves unless the data come back; with unknown_since
+    std::optional<TimestampMs>
+        held_until;                   ///< when it resolves unless the data come back; with unknown_since
     notify::Suppression suppression;  ///< why its notifications are suppressed, if they are
 };
 
@@ -87,8 +88,8 @@ struct ManagerOptions {
     /// resolved; and while some inputs of its aggregate are missing.
     std::int64_t hold_silent_ms = 86'400'000;
     std::int64_t hold_partial_ms = 600'000;
-    /// Returns further annotations of an alert, given its labels (with alertname) and its own annotations. They
-    /// replace annotations of the same name. May be null. Called for each alert at each evaluation.
+    /// Returns further annotations of an alert, given its labels (with alertname) and its own annotations.
+    /// They replace annotations of the same name. May be null. Called for each alert at each evaluation.
     std::function<Labels(const Labels& labels, const Labels& annotations)> annotate;
 };
 

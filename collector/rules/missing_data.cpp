@@ -46,7 +46,7 @@ void collect(const promql::Expr& expr, std::vector<Input>& out) {
 
 /// The end of a series within a range of time.
 struct End {
-    Sample newest;           ///< a staleness marker, perhaps
+    Sample newest;             ///< a staleness marker, perhaps
     TimestampMs value_at = 0;  ///< of the newest sample that is no marker; 0 if there is none
 };
 using Ends = std::map<Labels, End>;
@@ -99,8 +99,8 @@ Observer observer(const storage::Queryable& data, const Labels& series, Timestam
     if (ups->empty()) {
         return Observer::none;
     }
-    const bool ended =
-        std::all_of(ups->begin(), ups->end(), [](const auto& up) { return isStaleNaN(up.second.newest.value); });
+    const bool ended = std::all_of(ups->begin(), ups->end(),
+                                   [](const auto& up) { return isStaleNaN(up.second.newest.value); });
     if (ended) {
         return Observer::switched_off;
     }
@@ -166,8 +166,7 @@ void findMissing(const storage::Queryable& data, const Input& input, const Label
             continue;
         }
         const auto last = after->find(labels);
-        const TimestampMs value_at =
-            std::max(end.value_at, last == after->end() ? 0 : last->second.value_at);
+        const TimestampMs value_at = std::max(end.value_at, last == after->end() ? 0 : last->second.value_at);
         out.series.emplace(labels, at - value_at);
         missing = true;
     }
@@ -230,8 +229,9 @@ Expected<std::vector<storage::SeriesSamples>> ContinuedSeries::select(
     }
     std::erase_if(*out, [&](const auto& each) { return series_.count(*each.labels) != 0; });
     for (const auto& [labels, by_ms] : series_) {
-        const bool wanted = std::all_of(matchers.begin(), matchers.end(),
-                                        [&, &labels = labels](const auto& each) { return each.matches(labels); });
+        const bool wanted =
+            std::all_of(matchers.begin(), matchers.end(),
+                        [&, &labels = labels](const auto& each) { return each.matches(labels); });
         if (!wanted) {
             continue;
         }

@@ -25,8 +25,8 @@ std::string balancerHost(const Inputs& inputs, const evidence::LoadBalancer& bal
     return hosted ? *readers.begin() : balancer.instance;
 }
 
-/// A slot of `server-template` for which the name has no address: it is in maintenance and without an address,
-/// while other servers of the backend show theirs.
+/// A slot of `server-template` for which the name has no address: it is in maintenance and without an
+/// address, while other servers of the backend show theirs.
 bool isFreeSlot(const evidence::LoadBalancer& balancer, const evidence::Server& server) {
     return server.state == ServerState::maint && server.address.empty() &&
            std::any_of(balancer.servers.begin(), balancer.servers.end(), [&](const auto& other) {

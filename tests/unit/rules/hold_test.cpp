@@ -92,7 +92,8 @@ TEST_CASE("a sum of rates recovers although another counter has gone") {
             recovered = t;
         }
     }
-    // Prometheus resolves it in the same evaluation: five minutes later, less than 300 of the increase are left.
+    // Prometheus resolves it in the same evaluation: five minutes later, less than 300 of the increase are
+    // left.
     CHECK(recovered >= 530);
     CHECK(recovered <= 560);
 }
@@ -232,12 +233,13 @@ TEST_CASE("a series that another agent reads in another way is not missing") {
 }
 
 TEST_CASE("an alert carries further annotations to the API and to the receivers") {
-    RulesSetup setup("groups: [{name: g, rules: [{alert: A, expr: 'x > 10', annotations: {summary: S, other: O}}]}]",
-                     [](const Labels& labels, const Labels& annotations) {
-                         return Labels{{"summary", std::string(annotations.get("summary")) + ": " +
-                                                       std::string(labels.get("alertname"))},
-                                       {"title", "T"}};
-                     });
+    RulesSetup setup(
+        "groups: [{name: g, rules: [{alert: A, expr: 'x > 10', annotations: {summary: S, other: O}}]}]",
+        [](const Labels& labels, const Labels& annotations) {
+            return Labels{{"summary", std::string(annotations.get("summary")) + ": " +
+                                          std::string(labels.get("alertname"))},
+                          {"title", "T"}};
+        });
     put(*setup.store, series("x", "a"), at(0), 20);
     setup.manager->evaluate(at(0));
     const Labels expected{{"summary", "S: A"}, {"other", "O"}, {"title", "T"}};

@@ -289,7 +289,8 @@ TEST_CASE("absent() resolves when its series appears") {
 
 TEST_CASE("a rule whose query fails keeps its alerts, and says what failed") {
     // Two agents give two elements for one side of a one-to-one match.
-    RulesSetup s("groups: [{name: g, rules: [{alert: A, expr: 'sum by (instance) (y) * on (instance) x > 0'}]}]");
+    RulesSetup s(
+        "groups: [{name: g, rules: [{alert: A, expr: 'sum by (instance) (y) * on (instance) x > 0'}]}]");
     put(*s.store, Labels{{"__name__", "y"}, {"instance", "web-02"}}, at(0), 1);
     put(*s.store, kX, at(0), 1);
     s.manager->evaluate(at(0));
