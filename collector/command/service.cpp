@@ -30,6 +30,9 @@
 #include "collector/self/agent_book.h"
 #include "collector/self/metrics.h"
 #include "collector/storage/store.h"
+#include "collector/trust/identities.h"
+#include "common/metric_names.h"
+#include "common/model/families.h"
 #include "common/time_text.h"
 
 namespace lapwing::collector {
@@ -91,6 +94,7 @@ struct Service::Parts {
     std::optional<analysis::replication::Watch> replication;
     std::optional<analysis::evidence::EntryNames> names;
     std::optional<analysis::Analyst> analyst;
+    std::optional<trust::Identities> identities;
     std::optional<self::AgentBook> agents;
     std::optional<ingest::MetadataBook> metadata;
     std::optional<self::Metrics> metrics;
@@ -106,6 +110,7 @@ struct Service::Parts {
     Expected<void> openTrust();
     void wire();
     void logStore();
+    void addIdentityMetrics(std::vector<prometheus::MetricFamily>& out);
     Expected<void> loadRules();
     Expected<void> reloadRules();
     Handlers handlers();
@@ -198,6 +203,9 @@ void Service::Parts::wire() {
     analyst_options.names = [this] { return names->current(); };
     analyst.emplace(*store, config.site, analyst_options);
 
+    if (authority) {
+        identities.emplace(*authority);
+    }
     agents.emplace(authority ? &*authority : nullptr, *store);
     metadata.emplace(*store);
     if (auto loaded = metadata->load(); !loaded) {
@@ -214,7 +222,23 @@ void Service::Parts::wire() {
     metrics->addSource([this](auto& out) { prometheus_api->addMetrics(out); });
     forwarder.emplace(config.forward, *store);
     metrics->addSource([this](auto& out) { forwarder->addMetrics(out); });
-    lapwing_api.emplace(*analyst, *replication, *agents);
+    lapwing_api.emplace(*analyst, *replication, *agents, identities ? &*identities : nullptr);
+    metrics->addSource([this](auto& out) { addIdentityMetrics(out); });
+}
+
+void Service::Parts::addIdentityMetrics(std::vector<prometheus::MetricFamily>& out) {
+    if (!identities) {
+        return;
+    }
+    auto family = gauge(metric::kAgentIdentityConflict, "1 while the name of an agent is used twice.");
+    for (const auto& agent : agents->list(nowMs())) {
+        for (const auto& warning : identities->warnings(agent.host, trust::Identities::Clock::now())) {
+            if (warning.isHarmful()) {
+                add(family, {{"host", agent.host}, {"kind", nameOf(trust::kIdentityWarningNames, warning.kind)}}, 1);
+            }
+        }
+    }
+    out.push_back(std::move(family));
 }
 
 Expected<void> Service::Parts::loadRules() {
@@ -271,7 +295,8 @@ Handlers Service::Parts::handlers() {
     people.metrics_text = [this] {
         return prometheus::TextSerializer().Serialize(metrics->collect(nowMs()));
     };
-    const api::AgentsParts parts{*receiver, *store, *analyst, *agents, *metrics};
+    const api::AgentsParts parts{*receiver, *store,   *analyst,
+                                 *agents,   *metrics, identities ? &*identities : nullptr};
     api::Admission open;
     api::Admission loopback;
     loopback.check_host = true;

@@ -41,6 +41,11 @@ class NetworkReader {
 
     void agents() {
         for (const auto& info : reader_.known(metric::kAgentInfo)) {
+            // An agent of an older version may call its host by another name than its certificate.
+            const auto agent = info.get("agent");
+            if (!agent.empty() && agent != info.instance()) {
+                continue;
+            }
             auto& known = host(info.instance());
             known.agent_known = true;
             known.agent_present = known.agent_present || reader_.isFresh(info);
@@ -73,6 +78,7 @@ class NetworkReader {
             listener.address = info.get("address");
             listener.port = info.number("port");
             listener.process = info.get("process");
+            listener.unit = info.get("unit");
             host(info.instance()).listeners.push_back(std::move(listener));
         }
     }
@@ -159,6 +165,27 @@ constexpr KnownProcess kProcesses[] = {
     {"apache2", 0, Program::apache},    {"redis-server", 6379, Program::redis},
 };
 
+struct KnownUnit {
+    const char* unit;  ///< without ".service" and instance
+    Program program;
+};
+
+/// As Debian, and the servers' own packages, name them.
+constexpr KnownUnit kUnits[] = {
+    {"mariadb", Program::mysql}, {"mysql", Program::mysql},     {"mysqld", Program::mysql},
+    {"ssh", Program::ssh},       {"sshd", Program::ssh},        {"nginx", Program::nginx},
+    {"haproxy", Program::haproxy}, {"apache2", Program::apache}, {"httpd", Program::apache},
+    {"redis-server", Program::redis}, {"redis", Program::redis},
+};
+
+/// systemd opens the sockets of .socket units itself; an agent that does not know the service says so.
+constexpr const char* kSystemd = "systemd";
+
+/// "mariadb" for "mariadb@shop.service"
+std::string kindOf(const std::string& unit) {
+    return unit.substr(0, std::min(unit.find('@'), unit.rfind(".service")));
+}
+
 }  // namespace
 
 bool isApplication(const std::string& process) {
@@ -177,8 +204,14 @@ Program Listener::program() const {
             return known.program;
         }
     }
+    for (const auto& known : kUnits) {
+        if (kindOf(unit) == known.unit) {
+            return known.program;
+        }
+    }
+    const bool unknown = unit.empty() && (process.empty() || process == kSystemd);
     for (const auto& known : kProcesses) {
-        if (process.empty() && known.port == port && known.port != 0 && isTcp()) {
+        if (unknown && known.port == port && known.port != 0 && isTcp()) {
             return known.program;
         }
     }
@@ -189,7 +222,11 @@ std::string Listener::service() const {
     if (const auto known = program(); known != Program::other) {
         return nameOf(kProgramNames, known);
     }
-    return process.empty() ? transportName(protocol) + ("/" + std::to_string(port)) : process;
+    if (!unit.empty()) {
+        const auto name = unit.substr(0, unit.rfind(".service"));
+        return name.substr(0, name.find_last_not_of('@') + 1);
+    }
+    return process.empty() || process == kSystemd ? transportName(protocol) + ("/" + std::to_string(port)) : process;
 }
 
 bool Host::hasFamily(reach::Family family) const {

@@ -24,6 +24,7 @@ class ServicesReader {
         programs();
         requests();
         connections();
+        clients();
         routes();
         vrrp();
         holders();
@@ -84,6 +85,19 @@ class ServicesReader {
             if (const auto address = reach::Address::parse(open.get("address"))) {
                 out_.outgoing[open.instance()][{*address, open.number("port")}] =
                     static_cast<int>(open.value);
+            }
+        }
+    }
+
+    void clients() {
+        // Clients that are idle now come back: those of the last hour count.
+        for (const auto& open : reader_.known(metric::kIncomingConnections)) {
+            auto& clients = out_.incoming[open.instance()][open.number("port")];
+            const auto address = reach::Address::parse(open.get("address"));
+            if (address) {
+                clients.named[*address] = static_cast<int>(open.value);
+            } else if (reader_.isFresh(open)) {
+                clients.unnamed = static_cast<int>(open.value);
             }
         }
     }
