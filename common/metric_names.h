@@ -158,7 +158,7 @@ inline constexpr const char* kCollectorHttpRequestsTotal = "lapwing_collector_ht
 inline constexpr const char* kCollectorQueriesTotal = "lapwing_collector_queries_total";  ///< {result}
 inline constexpr const char* kCollectorQueries = "lapwing_collector_queries";             ///< {state}
 inline constexpr const char* kCollectorPulseTimestampSeconds = "lapwing_collector_pulse_timestamp_seconds";
-inline constexpr const char* kAgentLastSeenSeconds = "lapwing_agent_last_seen_seconds";  ///< {host}
+inline constexpr const char* kAgentLastSeenSeconds = "lapwing_agent_last_seen_seconds";   ///< {host}
 inline constexpr const char* kAgentIdentityConflict = "lapwing_agent_identity_conflict";  ///< {host, kind}
 
 // Forwarding (job collector).

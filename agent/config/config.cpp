@@ -95,8 +95,8 @@ void checkName(const config::Node& root, const AgentConfig& agent) {
     }
     const auto host = root["host"];
     (host.present() ? host : root["collector"]["cert"])
-        .problem((host.present() ? "host is \"" : "host is not given and the machine's name is \"") + agent.host +
-                 "\", but the certificate " + agent.tls.cert_file + " belongs to \"" + *name +
+        .problem((host.present() ? "host is \"" : "host is not given and the machine's name is \"") +
+                 agent.host + "\", but the certificate " + agent.tls.cert_file + " belongs to \"" + *name +
                  "\": write `host: " + *name + "`, or install the bundle of this host (on the collector: " +
                  "lapwing-collector enrol " + agent.host + ")");
 }

@@ -234,7 +234,8 @@ void Service::Parts::addIdentityMetrics(std::vector<prometheus::MetricFamily>& o
     for (const auto& agent : agents->list(nowMs())) {
         for (const auto& warning : identities->warnings(agent.host, trust::Identities::Clock::now())) {
             if (warning.isHarmful()) {
-                add(family, {{"host", agent.host}, {"kind", nameOf(trust::kIdentityWarningNames, warning.kind)}}, 1);
+                add(family,
+                    {{"host", agent.host}, {"kind", nameOf(trust::kIdentityWarningNames, warning.kind)}}, 1);
             }
         }
     }

@@ -115,7 +115,8 @@ int printAlerts(const Value& data, bool quiet) {
 bool isMixedUp(const Value& agent) {
     const auto& warnings = json::items(json::member(agent, "warnings"));
     return std::any_of(warnings.begin(), warnings.end(), [](const auto& warning) {
-        return member(warning, "kind") != nameOf(trust::kIdentityWarningNames, trust::IdentityWarning::Kind::shared_machine_id);
+        return member(warning, "kind") !=
+               nameOf(trust::kIdentityWarningNames, trust::IdentityWarning::Kind::shared_machine_id);
     });
 }
 

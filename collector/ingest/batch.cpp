@@ -59,7 +59,8 @@ const Labels* Batch::readLabels(const WrittenSeries& series) {
     }
     // Agents check it themselves; one of an older version does not, and would be two hosts.
     if (!agent_.empty() && labels->metricName() == metric::kAgentInfo && labels->get("instance") != agent_) {
-        refusals_.add(series.samples.size(), "the agent calls its host \"" + std::string(labels->get("instance")) +
+        refusals_.add(series.samples.size(), "the agent calls its host \"" +
+                                                 std::string(labels->get("instance")) +
                                                  "\", but its certificate belongs to \"" + agent_ +
                                                  "\": mend `host:` in its agent.yaml");
         return nullptr;

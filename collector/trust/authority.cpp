@@ -164,8 +164,7 @@ Expected<std::string> Authority::enrol(const std::string& host) {
         return fail(key_pem.error());
     }
     const std::string cert_pem = toPem(pair->cert.get());
-    if (auto written = writeFile(certificateFile(host), cert_pem, 0644, &session->owner);
-        !written) {
+    if (auto written = writeFile(certificateFile(host), cert_pem, 0644, &session->owner); !written) {
         return fail(written.error());
     }
     return cert_pem + *key_pem + toPem(ca->cert.get());

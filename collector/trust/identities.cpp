@@ -63,12 +63,12 @@ Expected<void> Identities::check(const Claim& claim, Clock::time_point now) {
     auto& record = host.record;
     if (!record.machine.empty() && !claim.machine.empty() && record.machine != claim.machine) {
         host.refused = Host::Refused{now, claim.machine, claim.address};
-        return fail(ErrorKind::denied,
-                    "the name " + claim.host + " belongs to the machine with the machine-id " +
-                        record.machine + ", and this one has " + claim.machine +
-                        ": install the bundle of this host; if " + claim.host +
-                        " was installed anew, run `lapwing-collector enrol " + claim.host +
-                        "` on the collector and install the new bundle here");
+        return fail(ErrorKind::denied, "the name " + claim.host +
+                                           " belongs to the machine with the machine-id " + record.machine +
+                                           ", and this one has " + claim.machine +
+                                           ": install the bundle of this host; if " + claim.host +
+                                           " was installed anew, run `lapwing-collector enrol " + claim.host +
+                                           "` on the collector and install the new bundle here");
     }
     // An older certificate pins nothing: its machine may be the one that is being replaced.
     if (record.machine.empty() && !claim.machine.empty() && !record.certificate.empty() &&
@@ -135,10 +135,11 @@ std::vector<IdentityWarning> Identities::warnings(const std::string& name, Clock
     }
     for (const auto& [other, its] : hosts_) {
         if (other != name && !host.machine.empty() && its.machine == host.machine) {
-            out.push_back({IdentityWarning::Kind::shared_machine_id,
-                           "has the machine-id of " + other +
-                               " (copies of an image: `rm /etc/machine-id && systemd-machine-id-setup` on one "
-                               "of them)"});
+            out.push_back(
+                {IdentityWarning::Kind::shared_machine_id,
+                 "has the machine-id of " + other +
+                     " (copies of an image: `rm /etc/machine-id && systemd-machine-id-setup` on one "
+                     "of them)"});
         }
     }
     return out;

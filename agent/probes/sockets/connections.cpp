@@ -25,9 +25,8 @@ Expected<std::vector<Connection>> listConnections() {
             return forEachSocket(data, size, [&](const inet_diag_msg& socket, std::string_view) {
                 auto address = addressText(socket.idiag_family, socket.id.idiag_dst);
                 unmap(address);
-                out.push_back(
-                    {ntohs(socket.id.idiag_sport), std::move(address), ntohs(socket.id.idiag_dport),
-                     socket.idiag_state == kEstablished});
+                out.push_back({ntohs(socket.id.idiag_sport), std::move(address), ntohs(socket.id.idiag_dport),
+                               socket.idiag_state == kEstablished});
             });
         });
         if (!done) {

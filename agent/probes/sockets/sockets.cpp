@@ -117,7 +117,8 @@ prometheus::MetricFamily listenerFamily(const std::vector<Listener>& listeners,
             const bool serves =
                 listener.ipv6 ? ipv6 || (listener.address == "::" && !listener.v6only) : !ipv6;
             const auto port = std::to_string(listener.port);
-            if (serves && seen.insert({listener.protocol, served, listener.address, port, process, unit}).second) {
+            if (serves &&
+                seen.insert({listener.protocol, served, listener.address, port, process, unit}).second) {
                 add(family,
                     {{"protocol", listener.protocol},
                      {"family", served},

@@ -92,8 +92,9 @@ void nameActivatedServices(const CollectOptions& options, const std::vector<List
                      [&](const auto& each) { return systems(each.second); })) {
         return;
     }
-    const auto shown = runTool({options.systemctl, "show", "--property=Id,Listen,Triggers,Accept", "*.socket"},
-                               options.tool_deadline, kMostToolOutput);
+    const auto shown =
+        runTool({options.systemctl, "show", "--property=Id,Listen,Triggers,Accept", "*.socket"},
+                options.tool_deadline, kMostToolOutput);
     if (shown.status != ReadStatus::ok) {
         unread.push_back("the services of systemd's sockets: " + shown.tool + ": " + shown.error);
         return;
@@ -102,8 +103,8 @@ void nameActivatedServices(const CollectOptions& options, const std::vector<List
     std::map<std::string, std::string> programs;  // by service
     for (const auto& listener : listeners) {
         const auto owner = owners.by_inode.find(listener.inode);
-        const auto* unit = owner != owners.by_inode.end() && systems(owner->second) ? unitOf(units, listener)
-                                                                                    : nullptr;
+        const auto* unit =
+            owner != owners.by_inode.end() && systems(owner->second) ? unitOf(units, listener) : nullptr;
         if (unit == nullptr || unit->service.empty()) {
             continue;
         }
@@ -114,9 +115,10 @@ void nameActivatedServices(const CollectOptions& options, const std::vector<List
         }
         const auto [program, is_new] = programs.try_emplace(unit->service);
         if (is_new) {
-            program->second = firstProgram(runTool({options.systemctl, "show", "--property=ExecStart", instance},
-                                                   options.tool_deadline, kMostToolOutput)
-                                               .output);
+            program->second =
+                firstProgram(runTool({options.systemctl, "show", "--property=ExecStart", instance},
+                                     options.tool_deadline, kMostToolOutput)
+                                 .output);
         }
         owner->second.unit = unit->service;
         if (!program->second.empty()) {

@@ -14,7 +14,7 @@ namespace lapwing::agent {
 struct SocketUnit {
     std::string name;                 ///< "ssh.socket"
     std::vector<std::string> listen;  ///< "[::]:22 (Stream)"
-    std::string service;              ///< that it starts: "ssh.service", or "ssh@.service" for each connection
+    std::string service;  ///< that it starts: "ssh.service", or "ssh@.service" for each connection
 };
 
 /// Reads the output of `systemctl show --property=Id,Listen,Triggers,Accept` about .socket units. Pure.

@@ -172,10 +172,12 @@ struct KnownUnit {
 
 /// As Debian, and the servers' own packages, name them.
 constexpr KnownUnit kUnits[] = {
-    {"mariadb", Program::mysql}, {"mysql", Program::mysql},     {"mysqld", Program::mysql},
-    {"ssh", Program::ssh},       {"sshd", Program::ssh},        {"nginx", Program::nginx},
-    {"haproxy", Program::haproxy}, {"apache2", Program::apache}, {"httpd", Program::apache},
-    {"redis-server", Program::redis}, {"redis", Program::redis},
+    {"mariadb", Program::mysql},   {"mysql", Program::mysql},
+    {"mysqld", Program::mysql},    {"ssh", Program::ssh},
+    {"sshd", Program::ssh},        {"nginx", Program::nginx},
+    {"haproxy", Program::haproxy}, {"apache2", Program::apache},
+    {"httpd", Program::apache},    {"redis-server", Program::redis},
+    {"redis", Program::redis},
 };
 
 /// systemd opens the sockets of .socket units itself; an agent that does not know the service says so.
@@ -226,7 +228,8 @@ std::string Listener::service() const {
         const auto name = unit.substr(0, unit.rfind(".service"));
         return name.substr(0, name.find_last_not_of('@') + 1);
     }
-    return process.empty() || process == kSystemd ? transportName(protocol) + ("/" + std::to_string(port)) : process;
+    return process.empty() || process == kSystemd ? transportName(protocol) + ("/" + std::to_string(port))
+                                                  : process;
 }
 
 bool Host::hasFamily(reach::Family family) const {

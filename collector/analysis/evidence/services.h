@@ -70,8 +70,8 @@ struct Services {
     /// The number of open connections from each host, by destination.
     std::map<std::string, std::map<std::pair<reach::Address, int>, int>> outgoing;
     std::map<std::string, std::map<int, Clients>> incoming;  ///< by host and listening port
-    std::map<std::string, std::vector<Route>> routes;  ///< by host
-    std::map<std::string, Vrrp> vrrp;                  ///< by host; absent if the agent cannot tell
+    std::map<std::string, std::vector<Route>> routes;        ///< by host
+    std::map<std::string, Vrrp> vrrp;                        ///< by host; absent if the agent cannot tell
     /// Since when a host holds an address without a break, as far back as kHoldingMs.
     std::map<std::pair<std::string, reach::Address>, TimestampMs> held_since;
     std::map<reach::Address, TimestampMs> last_held;                      ///< by any host, within kHoldingMs

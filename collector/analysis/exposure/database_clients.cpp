@@ -37,7 +37,10 @@ class ClientFinder {
             if (isDatabase(placed)) {
                 append(out_.from, balancerSources(context_));
             }
-            if (!placed.host.empty()) {
+            if (placed.local) {
+                // What runs there is not known. If it uses the database, its connections show.
+                append(out_.from, addressesOf(context_, placed.balancer));
+            } else if (!placed.host.empty()) {
                 peers_.insert(placed.host);
             } else if (placed.isIdentified()) {
                 out_.from.push_back(AddressRange::of(*placed.endpoint->address()));

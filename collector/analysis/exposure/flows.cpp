@@ -348,7 +348,8 @@ class FlowFinder {
                 client(port, address, count);
             }
             if (clients.unnamed != 0) {
-                missing("which of the " + counted(static_cast<std::size_t>(clients.unnamed), "client", "clients") +
+                missing("which of the " +
+                        counted(static_cast<std::size_t>(clients.unnamed), "client", "clients") +
                         " with other addresses that are connected to tcp/" + std::to_string(port) +
                         " now should stay");
             }
@@ -375,15 +376,16 @@ class FlowFinder {
 
     bool isLetIn(int port, const reach::Address& address) const {
         return std::any_of(out_.list.begin(), out_.list.end(), [&](const auto& flow) {
-            return flow.port == port && std::any_of(flow.from.begin(), flow.from.end(), [&](const auto& range) {
-                       return range.contains(address);
-                   });
+            return flow.port == port &&
+                   std::any_of(flow.from.begin(), flow.from.end(),
+                               [&](const auto& range) { return range.contains(address); });
         });
     }
 
     /// A single connection may be an agent's attempt.
     bool isAttempt(int port, const reach::Address& address, int count) const {
-        return count <= 1 && std::any_of(host_.attempts.begin(), host_.attempts.end(), [&](const auto& attempt) {
+        return count <= 1 &&
+               std::any_of(host_.attempts.begin(), host_.attempts.end(), [&](const auto& attempt) {
                    return attempt.port == port && reach::Address::parse(attempt.source) == address;
                });
     }

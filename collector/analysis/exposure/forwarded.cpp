@@ -64,9 +64,9 @@ std::vector<reach::AddressRange> reachingNow(const evidence::Host& host, int por
 std::string remedyFor(const evidence::Host& host, int port, const Forwarded& found,
                       std::vector<reach::AddressRange> allowed) {
     const bool declared = !allowed.empty();
-    std::string out = declared ? ""
-                               : incompleteLine({"who uses it: connections that are sent on do not show on " +
-                                                 host.name});
+    std::string out =
+        declared ? ""
+                 : incompleteLine({"who uses it: connections that are sent on do not show on " + host.name});
     out += "Publish it on 127.0.0.1 only (`ports: [\"127.0.0.1:PORT:PORT\"]`)";
     const auto to = Endpoint::parse(found.to);
     const auto address = to ? to->address() : std::nullopt;

@@ -15,7 +15,7 @@ struct PlacedServer {
     const evidence::Server* server = nullptr;
     std::optional<Endpoint> endpoint;  ///< nothing where HAProxy's statistics do not show its address
     std::string host;                  ///< "" where it is not known
-    bool local = false;  ///< a Unix socket or a loopback address: on the load balancer's own host
+    bool local = false;            ///< a Unix socket or a loopback address: on the load balancer's own host
     bool addresses_shown = false;  ///< the statistics show addresses of other servers of the load balancer
 
     /// HAProxy's name for it and, where known, its address: "s1 of backend web at 10.77.0.11:80".

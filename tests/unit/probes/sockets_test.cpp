@@ -142,7 +142,8 @@ TEST_CASE("without a snapshot the owners are unknown, but the listeners are know
 
 TEST_CASE("a listener's unit is its systemd service") {
     const std::vector<Listener> listeners{{"tcp", "0.0.0.0", false, 3306, 9, true}};
-    const test::Samples samples({sockets::listenerFamily(listeners, {{9, {1, "mariadbd", "", "mariadb.service"}}})});
+    const test::Samples samples(
+        {sockets::listenerFamily(listeners, {{9, {1, "mariadbd", "", "mariadb.service"}}})});
     CHECK(samples.value("lapwing_listener_info", {{"protocol", "tcp"},
                                                   {"family", "ipv4"},
                                                   {"address", "0.0.0.0"},
@@ -174,7 +175,8 @@ TEST_CASE("the service of a process, from its control group") {
     CHECK(serviceOfCgroup("0::/system.slice/system-shop.slice/shop@8085.service\n") == "shop@8085.service");
     CHECK(serviceOfCgroup("0::/system.slice/app.service/payload/worker\n") == "app.service");
     CHECK(serviceOfCgroup("9:name=systemd:/system.slice/ssh.service\n1:cpu:/\n0::/\n") == "ssh.service");
-    CHECK(serviceOfCgroup("2:cpu:/\n1:name=systemd:/system.slice/ssh.service\n0::/system.slice/ssh.service\n") ==
+    CHECK(serviceOfCgroup(
+              "2:cpu:/\n1:name=systemd:/system.slice/ssh.service\n0::/system.slice/ssh.service\n") ==
           "ssh.service");
     CHECK(serviceOfCgroup("0::/user.slice/user-1000.slice/user@1000.service/app.slice/web.service\n") ==
           "web.service");
@@ -275,18 +277,13 @@ TEST_CASE("systemd's socket units, as systemctl shows them") {
 }
 
 TEST_CASE("incoming connections are open ones to a listening port, by client") {
-    const std::vector<sockets::Connection> connections{{3306, "10.0.0.9", 40001, true},
-                                                       {3306, "10.0.0.9", 40002, true},
-                                                       {3306, "fd00::9", 40002, true},
-                                                       {3306, "203.0.114.9", 40003, true},
-                                                       {3306, "203.0.114.10", 40003, true},
-                                                       {3306, "10.0.0.10", 40003, false},
-                                                       {3306, "127.0.0.1", 40003, true},
-                                                       {40002, "10.0.0.11", 3306, true},
-                                                       {80, "10.0.0.1", 40003, true},
-                                                       {80, "10.0.0.2", 40003, true},
-                                                       {80, "10.0.0.3", 40003, true},
-                                                       {80, "10.0.0.1", 40004, true}};
+    const std::vector<sockets::Connection> connections{
+        {3306, "10.0.0.9", 40001, true},     {3306, "10.0.0.9", 40002, true},
+        {3306, "fd00::9", 40002, true},      {3306, "203.0.114.9", 40003, true},
+        {3306, "203.0.114.10", 40003, true}, {3306, "10.0.0.10", 40003, false},
+        {3306, "127.0.0.1", 40003, true},    {40002, "10.0.0.11", 3306, true},
+        {80, "10.0.0.1", 40003, true},       {80, "10.0.0.2", 40003, true},
+        {80, "10.0.0.3", 40003, true},       {80, "10.0.0.1", 40004, true}};
     using Counts = std::map<std::pair<std::uint16_t, std::string>, int>;
     CHECK(sockets::incoming(connections, {80, 3306}, 2) == Counts{{{3306, "10.0.0.9"}, 2},
                                                                   {{3306, "fd00::9"}, 1},
