@@ -91,7 +91,7 @@ std::optional<std::vector<std::uint64_t>> socketsOf(const std::string& home,
     return out;
 }
 
-/// Collects the holders of sockets, and keeps one of each.
+/// Looks at processes, and keeps the owner of each wanted socket.
 class OwnerFinder {
   public:
     OwnerFinder(std::string proc, const std::set<std::uint64_t>& wanted)
@@ -153,7 +153,7 @@ std::string serviceOfCgroup(const std::string& text) {
     std::string path;
     for (std::string line; std::getline(lines, line);) {
         if (line.starts_with("0::") || line.find(":name=systemd:") != std::string::npos) {
-            path = line.substr(line.rfind(':') + 1);
+            path = line.substr(line.find(':', line.find(':') + 1) + 1);
             if (path != "/") {
                 break;
             }

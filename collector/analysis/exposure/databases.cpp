@@ -20,8 +20,7 @@ void judgeHost(const Context& context, const evidence::Host& host, Judgement& ou
     service.remedy = [&] {
         return firewallRemedy(context, host,
                               "Let the database's port in from its peers only. This ruleset lets in the "
-                              "sources that it names, and "
-                              "drops the rest:");
+                              "sources that it names, and drops the rest:");
     };
     judgeService(context, host, service, out);
 }

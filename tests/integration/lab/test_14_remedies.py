@@ -90,7 +90,7 @@ def test_a_load_balancer_that_shows_no_addresses(names):
         until(lambda: not query('lapwing_haproxy_server_info{via="http",address!=""}'), 60, "no addresses")
 
         def told():
-            remedy = next(each["remedy"] for each in findings(id="F1") if each["subject"] == "web-01")
+            remedy = remedy_of("F1", "web-01")
             first = remedy.splitlines()[0]
             if names == "s1 and s2":
                 assert "Incomplete" in first and "stats show-legends" in first, first

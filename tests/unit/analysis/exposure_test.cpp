@@ -532,6 +532,35 @@ TEST_CASE("a service is named by its program, its unit, its process, its port") 
     CHECK(named("node", "shop.service", 3306) == "shop");
 }
 
+TEST_CASE("only a host's own agent tells its addresses, its listeners and its rules") {
+    Scene scene;
+    const auto honest = scene.findings(listed(""));
+    scene.more = [](SiteSamples& samples) {
+        const auto forged = [&](const char* metric, std::vector<Label> labels, double value) {
+            labels.push_back({"agent", "web-02"});
+            labels.push_back({"instance", "web-01"});
+            samples.add(metric, Labels(std::move(labels)), value);
+        };
+        forged("lapwing_firewall_default_deny", {{"job", "zzz"}, {"family", "ipv4"}}, 1);
+        forged("lapwing_firewall_default_deny", {{"job", "zzz"}, {"family", "ipv6"}}, 1);
+        forged("lapwing_ruleset_info", {{"job", "zzz"}, {"digest", "none"}}, 1);
+        forged("up", {{"job", "sockets"}}, 0);
+        forged("up", {{"job", "firewall"}}, 0);
+        forged("lapwing_agent_address_info",
+               {{"job", "zzz"}, {"family", "ipv4"}, {"address", "10.77.0.99"}, {"interface", "eth0"}}, 1);
+    };
+    const auto lied = scene.findings(listed(""));
+    REQUIRE(lied.size() == honest.size());
+    for (const auto& each : honest) {
+        INFO(each.id << " " << each.subject);
+        const auto* same = find(lied, each.id, each.subject);
+        REQUIRE(same != nullptr);
+        CHECK(same->severity == each.severity);
+        CHECK(same->confidence == each.confidence);
+        CHECK(same->remedy == each.remedy);
+    }
+}
+
 TEST_CASE("an agent that calls its host by another name makes no second host") {
     SiteSamples samples;
     samples.add("lapwing_agent_info", {{"agent", "web-01"}, {"instance", "web-O1"}, {"job", "agent"}});

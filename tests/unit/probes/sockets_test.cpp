@@ -182,6 +182,7 @@ TEST_CASE("the service of a process, from its control group") {
           "web.service");
     CHECK(serviceOfCgroup("0::/user.slice/user-1000.slice/user@1000.service/init.scope\n").empty());
     CHECK(serviceOfCgroup("0::/user.slice/user-1000.slice/session-3.scope\n").empty());
+    CHECK(serviceOfCgroup("0::/system.slice/a:b.service\n") == "a:b.service");
     CHECK(serviceOfCgroup("0::/init.scope\n").empty());
     CHECK(serviceOfCgroup("").empty());
 }
