@@ -55,14 +55,18 @@ void forEachElement(const Headers& headers, std::string_view name, Each each) {
     }
 }
 
+/// The head of a frame: three bytes of length, the type (4: SETTINGS), flags, the stream 0.
+bool isHttp2Settings(std::string_view text) {
+    return text.size() >= 4 && text[0] == 0 && text[1] == 0 && text[3] == 4;
+}
+
 /// Why this is no HTTP answer. Names the protocols that answer at a port that was mistaken for HTTP.
 Error notHttp(std::string_view text) {
     const std::string_view tls_alert("\x15\x03", 2);
-    const std::string_view settings("\0\0", 2);
     if (text.starts_with(tls_alert)) {
         return {ErrorKind::protocol, "the port speaks TLS and no plain HTTP: the URL needs https://"};
     }
-    if (text.starts_with(settings) && text.size() > 3 && text[3] == 4) {
+    if (isHttp2Settings(text)) {
         return {ErrorKind::protocol, "the port speaks HTTP/2 only"};
     }
     return {ErrorKind::protocol, "not an HTTP answer: \"" + firstLine(text) + "\""};
@@ -229,6 +233,7 @@ Expected<Response> ResponseReader::readOneHead() {
         const auto seen = std::string_view(buffer_).substr(at_);
         const auto length = std::min(seen.size(), prefix.size());
         if (seen.substr(0, length) != prefix.substr(0, length)) {
+            saw_http2_ = isHttp2Settings(seen);
             return tl::unexpected(notHttp(seen));
         }
         if (length == prefix.size()) {

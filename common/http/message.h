@@ -53,6 +53,8 @@ class ResponseReader {
     /// than `limit`, and its beginning was read. Error `protocol` if the connection ends within the body.
     Expected<bool> readBody(Response& head, bool answers_head_request, std::size_t limit);
 
+    /// After a failed readHead(): the server began to speak HTTP/2 (RFC 9113, 3.4: with a SETTINGS frame).
+    bool sawHttp2() const { return saw_http2_; }
     /// After a whole body: whether the server keeps the connection open for another request.
     bool keepsAlive() const { return keeps_alive_; }
 
@@ -71,6 +73,7 @@ class ResponseReader {
     std::size_t head_bytes_ = 0;  ///< in lines so far
     bool ended_ = false;
     bool keeps_alive_ = false;
+    bool saw_http2_ = false;
 };
 
 /// The bytes that a socket receives. The socket must outlive the source.
