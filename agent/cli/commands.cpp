@@ -150,7 +150,8 @@ int probeOnce(const std::string& config_file, const std::string& name) {
         const auto spec = std::make_shared<ProbeSpec>(std::move(configured));
         auto result = runOnce(spec);
         if (const auto failure = result ? result->failure : std::optional(result.error())) {
-            fmt::print(stderr, "{}: {}: {}\n", titleOf(*spec), errorKindName(failure->kind), failure->message);
+            fmt::print(stderr, "{}: {}: {}\n", titleOf(*spec), errorKindName(failure->kind),
+                       failure->message);
             outcome = kDegraded;
         }
         if (!result) {

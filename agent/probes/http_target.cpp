@@ -34,8 +34,8 @@ std::string unexpectedStatus(const http::Response& response) {
     switch (response.status) {
         case 400:
             // Nginx, Apache and Go, in this order.
-            if (says("plain HTTP request was sent to HTTPS port") || says("speaking plain HTTP to an SSL-enabled") ||
-                says("HTTP request to an HTTPS server")) {
+            if (says("plain HTTP request was sent to HTTPS port") ||
+                says("speaking plain HTTP to an SSL-enabled") || says("HTTP request to an HTTPS server")) {
                 return status + ": the port speaks TLS: the URL needs https://";
             }
             if (says("SSL certificate")) {

@@ -16,10 +16,10 @@ namespace lapwing::agent {
 /// The server and path that a probe requests, from `url`, `server_name`, `user`, `password_file` and `ca` of
 /// one entry of the configuration.
 struct HttpTarget {
-    std::string url;   ///< as configured; it never holds credentials
-    std::string base;  ///< "http://host:8404" or "unix:/path", for http::Client
-    std::string path;  ///< "/a?b", at least "/"
-    std::string host;  ///< of the URL; "" for a unix socket
+    std::string url;          ///< as configured; it never holds credentials
+    std::string base;         ///< "http://host:8404" or "unix:/path", for http::Client
+    std::string path;         ///< "/a?b", at least "/"
+    std::string host;         ///< of the URL; "" for a unix socket
     std::string server_name;  ///< the virtual host, where it is not `host`; "": `host`
     std::string user;
     std::string password_file;
@@ -38,8 +38,8 @@ struct HttpTarget {
 /// `invalid`, without the URL in it if there are credentials in the URL.
 Expected<HttpTarget> parseTarget(const std::string& url);
 
-/// Reads `url` (mandatory), `server_name`, `user`, `password_file`, `ca`. A problem is reported to the node and makes the
-/// result an Error.
+/// Reads `url` (mandatory), `server_name`, `user`, `password_file`, `ca`. A problem is reported to the node
+/// and makes the result an Error.
 Expected<HttpTarget> readTarget(const config::Node& node);
 
 /// The status of an answer that was not the expected one, in words: "HTTP 401: the server wants a user and a

@@ -63,8 +63,8 @@ Expected<void> decodeContent(Response& response, bool whole, std::size_t limit) 
         out = inflated(response.body, kWithoutHeader, limit);
     }
     if (!out.good || (whole && !out.whole)) {
-        return fail(ErrorKind::protocol, "the answer's body is not in the coding " + coding +
-                                             " that its head declares");
+        return fail(ErrorKind::protocol,
+                    "the answer's body is not in the coding " + coding + " that its head declares");
     }
     response.body = std::move(out.text);
     return {};

@@ -79,8 +79,8 @@ int onFrame(nghttp2_session* /*session*/, const nghttp2_frame* frame, void* user
     return 0;
 }
 
-int onData(nghttp2_session* /*session*/, std::uint8_t /*flags*/, std::int32_t /*id*/, const std::uint8_t* data,
-           std::size_t length, void* user) {
+int onData(nghttp2_session* /*session*/, std::uint8_t /*flags*/, std::int32_t /*id*/,
+           const std::uint8_t* data, std::size_t length, void* user) {
     auto& stream = *static_cast<Stream*>(user);
     auto& body = stream.answer.response.body;
     const auto room = std::min(length, stream.limit - body.size());
@@ -135,7 +135,8 @@ Expected<void> sendPending(nghttp2_session* session, TimedSocketImpl& socket) {
     for (auto length = nghttp2_session_mem_send(session, &data); length != 0;
          length = nghttp2_session_mem_send(session, &data)) {
         if (length < 0) {
-            return fail(ErrorKind::protocol, std::string("HTTP/2: ") + nghttp2_strerror(static_cast<int>(length)));
+            return fail(ErrorKind::protocol,
+                        std::string("HTTP/2: ") + nghttp2_strerror(static_cast<int>(length)));
         }
         if (auto sent = sendAll(socket, viewOf(data, static_cast<std::size_t>(length))); !sent) {
             return sent;
@@ -168,8 +169,8 @@ Expected<void> converse(nghttp2_session* session, TimedSocketImpl& socket, Strea
                                                  ? "the connection was closed without an answer"
                                                  : "the connection ended within the answer");
         }
-        const auto read = nghttp2_session_mem_recv(
-            session, reinterpret_cast<const std::uint8_t*>(buffer.data()), *got);
+        const auto read =
+            nghttp2_session_mem_recv(session, reinterpret_cast<const std::uint8_t*>(buffer.data()), *got);
         if (!stream.failure.empty()) {
             return fail(ErrorKind::protocol, stream.failure);
         }

@@ -82,8 +82,9 @@ bool parseStatusLine(std::string_view line, Response& out) {
         return false;
     }
     out.version = line[7] == '0' ? 1.0 : 1.1;
-    line = line.substr(line.find_first_not_of(' ', 8) == std::string_view::npos ? line.size()
-                                                                              : line.find_first_not_of(' ', 8));
+    line = line.substr(line.find_first_not_of(' ', 8) == std::string_view::npos
+                           ? line.size()
+                           : line.find_first_not_of(' ', 8));
     if (line.size() < 3 || !std::all_of(line.begin(), line.begin() + 3, isDigit) || line[0] == '0' ||
         (line.size() > 3 && line[3] != ' ')) {
         return false;
@@ -174,8 +175,8 @@ Expected<std::string> ResponseReader::readLine() {
         const auto end = buffer_.find('\n', at_);
         const auto length = (end == std::string::npos ? buffer_.size() : end) - at_;
         if (head_bytes_ + length > kMostHeadBytes) {
-            return fail(ErrorKind::protocol, "the answer's head is larger than " +
-                                                 std::to_string(kMostHeadBytes >> 10) + " KiB");
+            return fail(ErrorKind::protocol,
+                        "the answer's head is larger than " + std::to_string(kMostHeadBytes >> 10) + " KiB");
         }
         if (end != std::string::npos) {
             std::string line = buffer_.substr(at_, length);

@@ -91,8 +91,8 @@ std::string certificateNames(const SSL* ssl) {
         return {};
     }
     std::string out;
-    auto* names = static_cast<GENERAL_NAMES*>(
-        X509_get_ext_d2i(certificate, NID_subject_alt_name, nullptr, nullptr));
+    auto* names =
+        static_cast<GENERAL_NAMES*>(X509_get_ext_d2i(certificate, NID_subject_alt_name, nullptr, nullptr));
     const int count = sk_GENERAL_NAME_num(names);
     for (int i = 0; i < count; ++i) {
         const GENERAL_NAME* name = sk_GENERAL_NAME_value(names, i);
@@ -124,7 +124,8 @@ std::string certificateFailure(const SSL* ssl, const std::string& server_name) {
     const long verified = SSL_get_verify_result(ssl);
     if (verified == X509_V_ERR_HOSTNAME_MISMATCH || verified == X509_V_ERR_IP_ADDRESS_MISMATCH) {
         const auto names = certificateNames(ssl);
-        return "the certificate is for " + (names.empty() ? "another name" : names) + ", not for " + server_name;
+        return "the certificate is for " + (names.empty() ? "another name" : names) + ", not for " +
+               server_name;
     }
     return std::string("certificate: ") + X509_verify_cert_error_string(verified);
 }

@@ -38,9 +38,9 @@ std::size_t schemeLength(std::string_view text) {
     if (colon == std::string_view::npos || colon == 0 || !isAlpha(text[0])) {
         return 0;
     }
-    const bool good = std::all_of(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(colon), [](char c) {
-        return isAlpha(c) || isDigit(c) || c == '+' || c == '-' || c == '.';
-    });
+    const bool good =
+        std::all_of(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(colon),
+                    [](char c) { return isAlpha(c) || isDigit(c) || c == '+' || c == '-' || c == '.'; });
     return good ? colon : 0;
 }
 
@@ -116,8 +116,8 @@ bool readAuthority(std::string_view text, Url& out) {
             return false;
         }
         out.host = lower(text.substr(1, end - 1));
-        const bool address = !out.host.empty() && out.host.find_first_not_of("0123456789abcdef:.%") ==
-                                                      std::string::npos;
+        const bool address =
+            !out.host.empty() && out.host.find_first_not_of("0123456789abcdef:.%") == std::string::npos;
         if (!address && out.host.find('%') == std::string::npos) {
             return false;
         }
@@ -158,7 +158,9 @@ bool readAuthority(std::string_view text, Url& out) {
 }  // namespace
 
 Expected<Url> Url::parse(std::string_view text) {
-    const auto unusable = [] { return fail(ErrorKind::invalid, "not a usable URL (http://HOST:PORT/PATH or https://...)"); };
+    const auto unusable = [] {
+        return fail(ErrorKind::invalid, "not a usable URL (http://HOST:PORT/PATH or https://...)");
+    };
     const std::string whole = cleaned(text);
     std::string_view rest(whole);
     const auto length = schemeLength(rest);
@@ -217,8 +219,8 @@ std::string Url::authority() const {
 }
 
 std::string Url::server() const {
-    return (tls ? "https://" : "http://") +
-           (host.find(':') == std::string::npos ? host : "[" + host + "]") + ":" + std::to_string(port);
+    return (tls ? "https://" : "http://") + (host.find(':') == std::string::npos ? host : "[" + host + "]") +
+           ":" + std::to_string(port);
 }
 
 std::string Url::toString() const {

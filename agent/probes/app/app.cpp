@@ -189,9 +189,9 @@ Expected<void> AppProbe::follow(Question question, Clock::time_point until, Outc
 void AppProbe::judge(Outcome& out) const {
     const auto& wanted = check_.expect_status;
     const auto& answer = out.last.answer;
-    const bool status_fits =
-        wanted.empty() ? answer.status >= 200 && answer.status < 300
-                       : std::find(wanted.begin(), wanted.end(), answer.status) != wanted.end();
+    const bool status_fits = wanted.empty()
+                                 ? answer.status >= 200 && answer.status < 300
+                                 : std::find(wanted.begin(), wanted.end(), answer.status) != wanted.end();
     out.body_fits = !check_.expect_body || RE2::PartialMatch(answer.body, *check_.expect_body);
     if (!status_fits) {
         out.fail("status", check_.url, unexpectedStatus(answer));

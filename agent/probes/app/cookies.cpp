@@ -127,9 +127,8 @@ std::string CookieJar::headerFor(const http::Url& to) const {
         }
     }
     // RFC 6265, 5.4: longer paths first.
-    std::stable_sort(chosen.begin(), chosen.end(), [](const Cookie* a, const Cookie* b) {
-        return a->path.size() > b->path.size();
-    });
+    std::stable_sort(chosen.begin(), chosen.end(),
+                     [](const Cookie* a, const Cookie* b) { return a->path.size() > b->path.size(); });
     std::string out;
     for (const auto* cookie : chosen) {
         out.append(out.empty() ? "" : "; ").append(cookie->name).append("=").append(cookie->value);

@@ -12,8 +12,8 @@ namespace lapwing::agent::app {
 /// synchronised.
 class CookieJar {
   public:
-    /// Keeps the cookie of a header Set-Cookie in an answer from this URL, or forgets it where the header says
-    /// so. Ignores a cookie for a domain that the URL's host is not in.
+    /// Keeps the cookie of a header Set-Cookie in an answer from this URL, or forgets it where the header
+    /// says so. Ignores a cookie for a domain that the URL's host is not in.
     void take(const http::Url& from, std::string_view set_cookie);
     /// The value of the header Cookie for a request to this URL; "" if no cookie is for it.
     std::string headerFor(const http::Url& to) const;

@@ -74,7 +74,7 @@ Expected<void> secure(http::TimedSocketImpl& socket, SSL* ssl, const std::string
 
 void offerProtocols(SSL* ssl, Protocol protocol) {
     static constexpr std::array<unsigned char, 12> kBoth = {2,   'h', '2', 8,   'h', 't',
-                                                           't', 'p', '/', '1', '.', '1'};
+                                                            't', 'p', '/', '1', '.', '1'};
     constexpr unsigned kFirst = 3;  // "h2" with its length
     if (protocol == Protocol::offered) {
         SSL_set_alpn_protos(ssl, kBoth.data(), kBoth.size());
@@ -124,14 +124,14 @@ Expected<bool> askHttp1(const Question& question, http::TimedSocketImpl& socket,
     return reader.readBody(out.answer, question.method == "HEAD", kMostBody);
 }
 
-Expected<bool> askHttp2(const Question& question, http::TimedSocketImpl& socket, Watch& watch, Exchange& out) {
-    http::Http2Request request{question.method, question.url.tls, question.url.authority(), question.url.target,
-                               headersOf(question)};
+Expected<bool> askHttp2(const Question& question, http::TimedSocketImpl& socket, Watch& watch,
+                        Exchange& out) {
+    http::Http2Request request{question.method, question.url.tls, question.url.authority(),
+                               question.url.target, headersOf(question)};
     if (sendsLength(question)) {
         request.headers.emplace_back("Content-Length", "0");
     }
-    auto answer =
-        http::exchangeHttp2(socket, request, kMostBody, [&] { out.processing += watch.lap(); });
+    auto answer = http::exchangeHttp2(socket, request, kMostBody, [&] { out.processing += watch.lap(); });
     if (!answer) {
         return tl::unexpected(answer.error());
     }

@@ -135,7 +135,8 @@ Expected<ProbeResult> SocketProbe::run(const Deadline& deadline) {
         const auto kind =
             text->find("Permission denied") == std::string::npos ? ErrorKind::protocol : ErrorKind::denied;
         Error error{kind, "unix:" + path_ + ": HAProxy did not answer \"show stat\""};
-        return text->empty() ? Expected<ProbeResult>(tl::unexpected(std::move(error))) : refused(std::move(error));
+        return text->empty() ? Expected<ProbeResult>(tl::unexpected(std::move(error)))
+                             : refused(std::move(error));
     }
     auto stats = parseStats(answers.stats, parseServersState(answers.state));
     if (!stats) {

@@ -33,9 +33,9 @@ Expected<std::vector<prometheus::MetricFamily>> familiesOf(const HttpTarget& pla
     }
     const auto words = unexpectedStatus(response);
     const auto colon = words.find(':');
-    return fail(kindOfStatus(response.status),
-                place.url + ": " + words.substr(0, colon) + " instead of the stub_status page" +
-                    (colon == std::string::npos ? "" : words.substr(colon)));
+    return fail(kindOfStatus(response.status), place.url + ": " + words.substr(0, colon) +
+                                                   " instead of the stub_status page" +
+                                                   (colon == std::string::npos ? "" : words.substr(colon)));
 }
 
 }  // namespace

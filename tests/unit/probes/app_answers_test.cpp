@@ -79,7 +79,8 @@ class Site {
         return requests_;
     }
 
-    static Samples ask(app::Check check, std::string* why = nullptr, milliseconds deadline = milliseconds(4000)) {
+    static Samples ask(app::Check check, std::string* why = nullptr,
+                       milliseconds deadline = milliseconds(4000)) {
         app::AppProbe probe(std::move(check));
         auto result = probe.collect(Deadline(deadline));
         REQUIRE(result);
@@ -114,7 +115,8 @@ class Site {
             requests_.push_back(request);
         }
         const auto found = answers_.find(path);
-        const auto answer = found == answers_.end() ? Answer{{status("404 Not Found")}, End::close} : found->second;
+        const auto answer =
+            found == answers_.end() ? Answer{{status("404 Not Found")}, End::close} : found->second;
         for (const auto& piece : answer.pieces) {
             peer.write(piece);
             std::this_thread::sleep_for(milliseconds(answer.pieces.size() > 1 ? 20 : 0));
@@ -148,8 +150,8 @@ TEST_CASE("interim answers before the final one") {
     site.on("/processing", {"HTTP/1.1 102 Processing\r\n\r\n", kOk});
     site.on("/continue", {"HTTP/1.1 100 Continue\r\n\r\n" + kOk});
     site.on("/several", {"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 102 Processing\r\n\r\n",
-                         "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\nHTTP/1.1 103 Early Hints\r\n", "Link: </b>\r\n\r\n",
-                         kOk});
+                         "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\nHTTP/1.1 103 Early Hints\r\n",
+                         "Link: </b>\r\n\r\n", kOk});
     site.on("/then-broken", {"HTTP/1.1 103 Early Hints\r\n\r\n", status("503 Service Unavailable")});
     site.on("/only", {"HTTP/1.1 103 Early Hints\r\n\r\n"});
     for (const char* path : {"/early", "/processing", "/continue", "/several"}) {
@@ -199,7 +201,8 @@ TEST_CASE("lines, reason phrases and statuses as servers send them") {
     site.on("/no-colon", {"HTTP/1.1 200 OK\r\nnonsense\r\nContent-Length : 2\r\n\r\nok"}, Site::End::keep);
     site.on("/twice", {"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 2\r\n\r\nok"});
     site.on("/listed", {"HTTP/1.1 200 OK\r\nContent-Length: 2, 2\r\n\r\nok"});
-    for (const char* path : {"/lf", "/no-reason", "/empty-reason", "/blank-first", "/fold", "/no-colon", "/twice", "/listed"}) {
+    for (const char* path :
+         {"/lf", "/no-reason", "/empty-reason", "/blank-first", "/fold", "/no-colon", "/twice", "/listed"}) {
         INFO(path);
         CHECK(site.verdict(path).empty());
     }
@@ -231,9 +234,11 @@ TEST_CASE("bodies: chunks, lengths, and the connection's end") {
     site.on("/205-bare", {"HTTP/1.1 205 Reset Content\r\n\r\n"}, Site::End::keep);
     site.on("/1.0", {"HTTP/1.0 200 OK\r\n\r\nok"});
     site.on("/rst", {kOk}, Site::End::reset);
-    site.on("/both", {"HTTP/1.1 200 OK\r\nContent-Length: 99\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n"});
-    for (const char* path : {"/chunked", "/trailers", "/chunked-lf", "/pieces", "/keep-alive", "/204", "/205", "/205-bare",
-                             "/1.0", "/rst", "/both"}) {
+    site.on(
+        "/both",
+        {"HTTP/1.1 200 OK\r\nContent-Length: 99\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n"});
+    for (const char* path : {"/chunked", "/trailers", "/chunked-lf", "/pieces", "/keep-alive", "/204", "/205",
+                             "/205-bare", "/1.0", "/rst", "/both"}) {
         INFO(path);
         const auto start = std::chrono::steady_clock::now();
         CHECK(site.verdict(path).empty());
@@ -267,7 +272,8 @@ TEST_CASE("codings that nobody asked for") {
     constexpr int kGzip = MAX_WBITS + 16;
     CHECK(verdict(coded("gzip", compressed(text, kGzip))).empty());
     CHECK(verdict(coded("x-gzip", compressed(text, kGzip))).empty());
-    CHECK(verdict(coded("GZIP", compressed("well and good", kGzip) + compressed(" to the end", kGzip))).empty());
+    CHECK(verdict(coded("GZIP", compressed("well and good", kGzip) + compressed(" to the end", kGzip)))
+              .empty());
     CHECK(verdict(coded("deflate", compressed(text, MAX_WBITS))).empty());
     CHECK(verdict(coded("deflate", compressed(text, -MAX_WBITS))).empty());
     CHECK(verdict(coded("identity", text)).empty());
@@ -297,7 +303,9 @@ TEST_CASE("a cookie that a redirect sets") {
         CHECK(Site::reasonOf(samples).empty());
         CHECK(samples.value("probe_http_redirects") == 1);  // each run begins without cookies
     }
-    site.on("/set", {redirect("/next", "Set-Cookie: a=1\r\nSet-Cookie: b=2; Path=/next\r\nSet-Cookie: c=3; Path=/other\r\n")});
+    site.on("/set",
+            {redirect("/next",
+                      "Set-Cookie: a=1\r\nSet-Cookie: b=2; Path=/next\r\nSet-Cookie: c=3; Path=/other\r\n")});
     site.on("/next", {redirect("/last", "Set-Cookie: a=; Max-Age=0\r\n")});
     site.on("/last", {kOk});
     check.url = site.url("/set");
@@ -329,9 +337,12 @@ TEST_CASE("the cookie jar: hosts, paths, schemes and ends") {
     CHECK(kept("https://a.example/", "k=v; secure", "http://a.example/").empty());
     CHECK(kept("https://a.example/", "k=v; Secure; HttpOnly", "https://a.example/") == "k=v");
     CHECK(kept("http://a.example/", "k=v; Secure", "https://a.example/").empty());
-    CHECK(kept("http://a.example/", "k=v; Expires=Thu, 01 Jan 1970 00:00:00 GMT", "http://a.example/").empty());
-    CHECK(kept("http://a.example/", "k=v; Expires=Thu, 01-Jan-1970 00:00:00 GMT", "http://a.example/").empty());
-    CHECK(kept("http://a.example/", "k=v; Max-Age=60; Expires=Thu, 01 Jan 1970 00:00:00 GMT", "http://a.example/") == "k=v");
+    CHECK(
+        kept("http://a.example/", "k=v; Expires=Thu, 01 Jan 1970 00:00:00 GMT", "http://a.example/").empty());
+    CHECK(
+        kept("http://a.example/", "k=v; Expires=Thu, 01-Jan-1970 00:00:00 GMT", "http://a.example/").empty());
+    CHECK(kept("http://a.example/", "k=v; Max-Age=60; Expires=Thu, 01 Jan 1970 00:00:00 GMT",
+               "http://a.example/") == "k=v");
     CHECK(kept("http://a.example/", "k=v=w ; x", "http://a.example/") == "k=v=w");
     CHECK(kept("http://a.example/", "=v", "http://a.example/").empty());
 }
@@ -352,8 +363,8 @@ TEST_CASE("paths and Location keep their bytes") {
     site.on("/ok", {kOk});
     site.on("/up/a/b", {redirect("../../ok")});
     site.on("/network", {redirect("//" + site.url("/ok").substr(7))});
-    for (const char* path : {"/api/aliveness-test/%2F", "/redirect", "/redirect-2", "/utf8", "/caf\xc3\xa9 x|y", "/locrel/x",
-                             "/query", "/fragment", "/up/a/b", "/network"}) {
+    for (const char* path : {"/api/aliveness-test/%2F", "/redirect", "/redirect-2", "/utf8",
+                             "/caf\xc3\xa9 x|y", "/locrel/x", "/query", "/fragment", "/up/a/b", "/network"}) {
         INFO(path);
         CHECK(site.verdict(path).empty());
     }
@@ -412,7 +423,9 @@ TEST_CASE("other protocols at the port are named") {
         CHECK(site.verdict("/", &why) == "protocol");
         CHECK(why == site.url("/") + ": " + words);
     }
-    site.on("/400", {"HTTP/1.1 400 Bad Request\r\n\r\n<title>400 The plain HTTP request was sent to HTTPS port</title>"});
+    site.on(
+        "/400",
+        {"HTTP/1.1 400 Bad Request\r\n\r\n<title>400 The plain HTTP request was sent to HTTPS port</title>"});
     std::string why;
     CHECK(site.verdict("/400", &why) == "status");
     CHECK(why == site.url("/400") + ": HTTP 400: the port speaks TLS: the URL needs https://");
@@ -431,13 +444,15 @@ TEST_CASE("TLS: the virtual host's name, and refusals in words") {
     const test::TestCa ca(dir, "ca");
     std::string seen;
     std::mutex mutex;
-    const ScriptServer::Tls named{ca.issue({"shop", "DNS:shop.example,DNS:www.shop.example"}, "shop.pem"), ""};
+    const ScriptServer::Tls named{ca.issue({"shop", "DNS:shop.example,DNS:www.shop.example"}, "shop.pem"),
+                                  ""};
     ScriptServer server(
         [&](Peer& peer) {
             auto request = peer.readRequest();
             const std::lock_guard lock(mutex);
             seen = std::move(request);
-            peer.write(contains(seen, "GET /moved") ? redirect("https://shop.example:" + std::string("1/")) : kOk);
+            peer.write(contains(seen, "GET /moved") ? redirect("https://shop.example:" + std::string("1/"))
+                                                    : kOk);
         },
         &named);
     const auto port = std::to_string(server.port());

@@ -90,10 +90,11 @@ struct Site {
             " location = /file { return 302 file:///etc/passwd; }\n"
             " location = /echo { return 200 "
             "'token=$http_x_token;auth=$http_authorization;method=$request_method'; }\n }\n" +
-            tls(valid, valid_pem) + tls(expired, expired_pem) + " server { listen 127.0.0.1:" +
-            std::to_string(http2) + " ssl http2; ssl_certificate " + valid_pem + "; ssl_certificate_key " +
-            valid_pem + ";" + http2Places() + " }\n server { listen 127.0.0.1:" + std::to_string(plain_http2) +
-            " http2;" + http2Places() + " }\n}\n";
+            tls(valid, valid_pem) + tls(expired, expired_pem) +
+            " server { listen 127.0.0.1:" + std::to_string(http2) + " ssl http2; ssl_certificate " +
+            valid_pem + "; ssl_certificate_key " + valid_pem + ";" + http2Places() +
+            " }\n server { listen 127.0.0.1:" + std::to_string(plain_http2) + " http2;" + http2Places() +
+            " }\n}\n";
         process =
             std::make_unique<test::Process>(std::vector<std::string>{"/usr/sbin/nginx", "-p", dir.path(),
                                                                      "-c", dir.write("nginx.conf", text)},
@@ -300,8 +301,7 @@ TEST_CASE("TLS: a certificate that is untrusted, of another name or absent") {
 TEST_CASE("HTTP/2, with and without TLS") {
     for (const bool tls : {true, false}) {
         INFO(tls);
-        const auto server =
-            "127.0.0.1:" + std::to_string(tls ? site().http2 : site().plain_http2);
+        const auto server = "127.0.0.1:" + std::to_string(tls ? site().http2 : site().plain_http2);
         app::Check check;
         check.ca_file = site().valid_pem;
         check.url = (tls ? "https://" : "http://") + server + "/";
