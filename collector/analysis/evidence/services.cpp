@@ -22,6 +22,7 @@ class ServicesReader {
     Expected<Services> run() {
         identity();
         programs();
+        failures();
         requests();
         connections();
         routes();
@@ -68,6 +69,22 @@ class ServicesReader {
         }
         for (const auto& probe : reader_.known(exporter::kProbeSuccess, {{"job", "app"}})) {
             out_.apps.try_emplace(probe.instance(), Truth::unknown);
+        }
+    }
+
+    void failures() {
+        for (const auto& series : reader_.history(exporter::kProbeSuccess, kFailingMs)) {
+            if (series.labels->get("job") != "app" || series.samples.back().value != 0) {
+                continue;
+            }
+            auto since = series.samples.end();
+            while (since != series.samples.begin() && std::prev(since)->value == 0) {
+                --since;
+            }
+            // Of several URLs, the one that has failed longest.
+            const auto [known, added] = out_.apps_failing_since.try_emplace(
+                std::string(series.labels->get("instance")), since->timestamp);
+            known->second = std::min(known->second, since->timestamp);
         }
     }
 

@@ -58,6 +58,9 @@ struct Services {
     std::map<std::string, double> boot_times;  ///< seconds since 1970, by the host's own clock
     std::map<std::string, Truth> webs;
     std::map<std::string, Truth> apps;
+    /// Since when every request to an application has failed, as far back as kFailingMs; absent if the last
+    /// one did not.
+    std::map<std::string, TimestampMs> apps_failing_since;
     std::map<std::string, Truth> databases;
     std::map<std::string, double> web_requests;                ///< that each Nginx counted within the window
     std::map<std::string, std::vector<reach::Address>> names;  ///< of the declared entries, resolved
@@ -78,6 +81,9 @@ struct Services {
 
 /// How far back the holders of an address are looked at (R8).
 inline constexpr std::int64_t kHoldingMs = 300'000;
+
+/// How far back the failures of applications are looked at (R5).
+inline constexpr std::int64_t kFailingMs = 300'000;
 
 /// Reads the services as they are at reader.now(); inventories as they were within `deployment_ms`. Errors:
 /// the store's.

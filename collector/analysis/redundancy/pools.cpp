@@ -16,6 +16,9 @@ using topology::ServiceKind;
 /// Fewer requests within the window say nothing about shares.
 constexpr double kEnoughRequests = 200;
 constexpr double kNearNothing = 0.01;
+/// An application that fails for longer than this should be DOWN: HAProxy's checks need some seconds to
+/// notice, and both are observed every ten seconds.
+constexpr std::int64_t kUnnoticedMs = 60'000;
 
 std::string subjectOf(const Pool& pool) {
     return pool.host + "/" + pool.proxy;
@@ -299,10 +302,9 @@ void judgeChecks(const Context& context, const Pool& pool, Judgement& out) {
                                                             " counts as UP if it takes a connection (" +
                                                             healthCheckName(check) + ")"});
         }
-        const auto app =
-            context.moment->model.components.find(topology::idOf(ComponentKind::app, member.host));
-        if (member.isUp() && app != context.moment->model.components.end() &&
-            app->second.works == Truth::no) {
+        const auto& failing = context.moment->services.apps_failing_since;
+        const auto since = failing.find(member.host);
+        if (member.isUp() && since != failing.end() && context.network.now - since->second >= kUnnoticedMs) {
             finding.evidence.push_back({"application probe of " + member.host,
                                         "a request to the application fails, while HAProxy says that " +
                                             nameOf(pool, member) + " is UP"});

@@ -280,6 +280,22 @@ TEST_CASE("R5: no health check, or only a TCP check") {
     CHECK(site.find("R5")->evidence.size() == 2);
 }
 
+TEST_CASE("R5: an application that fails while its server is UP, once HAProxy has had time to notice") {
+    Watched site;
+    const Labels app{
+        {"agent", "web-02"}, {"instance", "web-02"}, {"job", "app"}, {"url", "http://127.0.0.1:8000/"}};
+    for (int seconds = 0; seconds <= 90; seconds += 10) {
+        INFO(seconds);
+        site.samples.add("probe_success", app, seconds < 20 ? 1 : 0);
+        site.round();
+        CHECK((site.find("R5") != nullptr) == (seconds >= 80));
+    }
+    CHECK(site.find("R5")->evidence.front().source == "application probe of web-02");
+    site.samples.add("probe_success", app, 1);
+    site.round();
+    CHECK(site.find("R5") == nullptr);
+}
+
 TEST_CASE("R11: an external watchdog clears it, and a collector on a host of the site makes it worse") {
     Watched site;
     SECTION("with an external watchdog") {
