@@ -3,6 +3,8 @@
 #include "agent/probes/switch.h"
 #include "common/config/reader.h"
 #include "common/http/url.h"
+#include "common/metric_names.h"
+#include "common/model/families.h"
 
 namespace lapwing::agent {
 
@@ -64,6 +66,13 @@ ErrorKind kindOfStatus(int status) {
         default:
             return ErrorKind::protocol;
     }
+}
+
+prometheus::MetricFamily refusalFamily(const std::string& words) {
+    constexpr std::size_t kMostWords = 300;
+    auto out = gauge(metric::kProbeRefusedInfo, "1 while the server answers and refuses the agent; why.");
+    add(out, {{"detail", words.substr(0, kMostWords)}}, 1);
+    return out;
 }
 
 bool provesServer(const Error& error) {

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <prometheus/metric_family.h>
+
 #include <string>
 #include <string_view>
 
@@ -47,6 +49,9 @@ Expected<HttpTarget> readTarget(const config::Node& node);
 std::string unexpectedStatus(const http::Response& response);
 /// The kind of failure that such a status is: `denied` where the server refuses us.
 ErrorKind kindOfStatus(int status);
+/// lapwing_probe_refused_info: the server runs, and refuses the agent (or the agent its certificate). `words`
+/// say why; they must not differ from run to run.
+prometheus::MetricFamily refusalFamily(const std::string& words);
 /// Whether a failed request proves that a server runs: it answered in TLS, and refused us or we refused it.
 bool provesServer(const Error& error);
 

@@ -82,7 +82,8 @@ struct AppProbe::Outcome {
     Exchange last;
     Exchange phases;  ///< the phases of all requests, added up
     const char* failure = nullptr;
-    std::string why;  ///< of the failure, in words
+    std::string why;       ///< of the failure, in words
+    bool refused = false;  ///< the server answers, and refuses us or its certificate is refused
     int redirects = 0;
     bool tls = false;
     bool body_fits = true;
@@ -147,6 +148,7 @@ Expected<void> AppProbe::follow(Question question, Clock::time_point until, Outc
         const auto at = out.redirects == 0 ? check_.url : question.url.toString();
         if (out.last.error) {
             out.fail(reasonOf(out.last.error->kind), at, out.last.error->message);
+            out.refused = provesServer(*out.last.error);
             return {};
         }
         for (const auto& [name, value] : out.last.answer.headers) {
@@ -194,7 +196,10 @@ void AppProbe::judge(Outcome& out) const {
                                  : std::find(wanted.begin(), wanted.end(), answer.status) != wanted.end();
     out.body_fits = !check_.expect_body || RE2::PartialMatch(answer.body, *check_.expect_body);
     if (!status_fits) {
-        out.fail("status", check_.url, unexpectedStatus(answer));
+        const auto words = unexpectedStatus(answer);
+        out.fail("status", check_.url, words);
+        out.refused =
+            kindOfStatus(answer.status) == ErrorKind::denied || words.find(':') != std::string::npos;
     } else if (!out.body_fits) {
         const auto coding = answer.header("Content-Encoding");
         out.fail("body", check_.url,
@@ -258,6 +263,9 @@ Expected<ProbeResult> AppProbe::collect(const Deadline& deadline) {
         add(result.families.back(), {{"reason", outcome.failure}}, 1);
         result.check_failed = true;
         result.note = outcome.why;
+        if (outcome.refused) {
+            result.families.push_back(refusalFamily(outcome.why));
+        }
     }
     return result;
 }

@@ -16,6 +16,7 @@
 
 #include "agent/probes/haproxy/parse.h"
 #include "common/http/timed_socket.h"
+#include "common/metric_names.h"
 #include "common/model/families.h"
 
 namespace lapwing::agent::haproxy {
@@ -89,7 +90,7 @@ Expected<std::string> ask(const std::string& path, std::string_view line, Clock:
 
 ProbeResult withUp(bool up) {
     ProbeResult result;
-    result.families.push_back(gauge("haproxy_up", "1 if HAProxy answered."));
+    result.families.push_back(gauge(exporter::kHaproxyUp, "1 if HAProxy answered."));
     add(result.families.back(), {}, up ? 1 : 0);
     return result;
 }
@@ -97,6 +98,7 @@ ProbeResult withUp(bool up) {
 /// HAProxy answered, and gave no statistics.
 ProbeResult refused(Error error) {
     auto result = withUp(true);
+    result.families.push_back(refusalFamily(error.message));
     result.failure = std::move(error);
     return result;
 }

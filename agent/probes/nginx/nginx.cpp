@@ -72,6 +72,7 @@ Expected<ProbeResult> NginxProbe::collect(const Deadline& deadline) {
     ProbeResult result;
     bool alive = false;
     bool asked = false;
+    std::string refusal;
     for (std::size_t i = 0; i < places_.size(); ++i) {
         if (places_.size() > 1) {
             client_.reset();
@@ -88,11 +89,15 @@ Expected<ProbeResult> NginxProbe::collect(const Deadline& deadline) {
             break;
         }
         result.failure = std::move(answer.families.error());
+        refusal = answer.alive ? result.failure->message : refusal;
     }
     // A refusal proves that Nginx runs, though its status cannot be read.
     if (alive || asked) {
         result.families.push_back(gauge(exporter::kNginxUp, "1 if Nginx answered."));
         add(result.families.back(), {}, alive ? 1 : 0);
+    }
+    if (alive && result.failure) {
+        result.families.push_back(refusalFamily(refusal));
     }
     return result;
 }
