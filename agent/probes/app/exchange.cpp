@@ -144,7 +144,8 @@ std::optional<Protocol> attempt(const Question& question, SSL_CTX* context, Prot
                                 Clock::time_point until, Exchange& out) {
     Watch watch;
     const auto& host = question.connect_to.empty() ? question.url.host : question.connect_to;
-    const auto addresses = http::resolve(host, question.url.port, until);
+    const auto port = question.connect_port == 0 ? question.url.port : question.connect_port;
+    const auto addresses = http::resolve(host, port, until);
     out.resolve += watch.lap();
     if (!addresses) {
         out.error = addresses.error();

@@ -487,6 +487,23 @@ TEST_CASE("TLS: the virtual host's name, and refusals in words") {
     CHECK(contains(why, "the server requires a client certificate"));
 }
 
+TEST_CASE("a redirect to the name in the header Host stays at the URL's server") {
+    Site site;
+    site.on("/", {redirect("http://shop.example/in")});
+    site.on("/in", {kOk});
+    auto check = site.check("/");
+    check.headers = {{"Host", "shop.example"}, {"X-Token", "word"}};
+    CHECK(Site::reasonOf(Site::ask(check)).empty());
+    CHECK(contains(site.requests().back(), "\r\nHost: shop.example\r\n"));
+    CHECK(contains(site.requests().back(), "\r\nX-Token: word\r\n"));
+    // By server_name alone the name keeps the URL's port.
+    check.headers.clear();
+    check.server_name = "shop.example";
+    site.on("/", {redirect("http://shop.example" +
+                           site.url("/in").substr(std::string("http://127.0.0.1").size()))});
+    CHECK(Site::reasonOf(Site::ask(check)).empty());
+}
+
 TEST_CASE("a redirect from https to http is followed, and shows") {
     const test::TempDir dir;
     const test::TestCa ca(dir, "ca");
