@@ -117,7 +117,9 @@ Expected<bool> askHttp1(const Question& question, http::TimedSocketImpl& socket,
     auto answer = reader.readHead();
     out.processing += watch.lap();
     if (!answer) {
-        wants_http2 = reader.sawHttp2();
+        // A server that speaks nothing else answers in frames (Nginx), or closes (HAProxy).
+        wants_http2 =
+            reader.sawHttp2() || (socket.received() == 0 && answer.error().kind == ErrorKind::protocol);
         return tl::unexpected(answer.error());
     }
     out.answer = std::move(*answer);
@@ -209,9 +211,12 @@ std::optional<Protocol> attempt(const Question& question, SSL_CTX* context, Prot
 Exchange exchange(const Question& question, SSL_CTX* context, Clock::time_point until) {
     Exchange out;
     if (const auto other = attempt(question, context, Protocol::offered, until, out)) {
-        out.error.reset();
+        const auto first = std::exchange(out.error, std::nullopt);
         out.answer = {};
         (void)attempt(question, context, *other, until, out);
+        if (out.error && out.error->kind == ErrorKind::protocol) {
+            out.error = first;  // the other protocol was no better
+        }
     }
     return out;
 }

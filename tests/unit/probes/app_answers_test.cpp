@@ -439,6 +439,19 @@ TEST_CASE("other protocols at the port are named") {
     CHECK(contains(why, "the port speaks no TLS (wrong version number)"));
 }
 
+TEST_CASE("a server that closes without an answer is asked in HTTP/2, too") {
+    std::vector<std::string> requests;
+    ScriptServer server([&](Peer& peer) { requests.push_back(peer.readRequest()); });
+    app::Check check;
+    check.url = server.url() + "/";
+    std::string why;
+    CHECK(Site::reasonOf(Site::ask(check, &why)) == "protocol");
+    CHECK(why == check.url + ": the connection was closed without an answer");
+    REQUIRE(requests.size() == 2);
+    CHECK(requests[0].starts_with("GET / HTTP/1.1\r\n"));
+    CHECK(requests[1] == "PRI * HTTP/2.0\r\n\r\n");
+}
+
 TEST_CASE("TLS: the virtual host's name, and refusals in words") {
     const test::TempDir dir;
     const test::TestCa ca(dir, "ca");
