@@ -165,6 +165,7 @@ BAD = [
     ("BackendServerDown", "warning", [("haproxy_server_status", {"state": "DOWN"}, 1)], {**BACKEND, "server": "server"}, {}),
     ("BackendWithoutServers", "critical", [("haproxy_backend_status", {"state": "DOWN"}, 1)], BACKEND, {}),
     ("AgentSilent", "critical", [("lapwing_agent_last_seen_seconds", {}, 61)], {"host": "instance"}, {}),
+    ("AgentIdentityConflict", "warning", [("lapwing_agent_identity_conflict", {}, 1)], {"host": "instance", "kind": "kind"}, {}),
     ("ObservationMissing", "warning", [("up", {"job": "nginx"}, None)], SERVICE, {"job": "nginx"}),
     ("DiskSpaceLow", "warning", disk(9), DISK, {}),
     ("DiskSpaceLow", "critical", disk(2), DISK, {}),
