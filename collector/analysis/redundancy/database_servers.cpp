@@ -1,6 +1,6 @@
 #include <cmath>
-#include <string>
 #include <optional>
+#include <string>
 #include <utility>
 
 #include "collector/analysis/redundancy/redundancy.h"

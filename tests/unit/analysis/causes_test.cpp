@@ -121,8 +121,8 @@ TEST_CASE("docs/replication.md lists every error number with its class and cause
         before = row.number;
         CHECK(database::knownError(row.number) == &row);
         const auto cause = causeOfClass(row.kind);
-        known.insert({std::to_string(row.number), database::errorClassName(row.kind),
-                      cause ? causeName(*cause) : ""});
+        known.insert(
+            {std::to_string(row.number), database::errorClassName(row.kind), cause ? causeName(*cause) : ""});
     }
     CHECK(documented == known);
     CHECK(database::knownError(0) == nullptr);

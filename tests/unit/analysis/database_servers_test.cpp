@@ -48,7 +48,8 @@ TEST_CASE("R15: a full server is a finding about the server, and it is not down"
     site.round();
     full = site.find("R15");
     REQUIRE(full != nullptr);
-    CHECK(contains(evidenceOf(*full), "the server is up, and refuses the agent: too_many_connections (error 1040)"));
+    CHECK(contains(evidenceOf(*full),
+                   "the server is up, and refuses the agent: too_many_connections (error 1040)"));
 }
 
 TEST_CASE("A server that refuses the agent alone may work for others") {

@@ -634,7 +634,8 @@ TEST_CASE("What the server states decides before anything is inferred, and no ad
     CHECK(pair.verdict().confidence == Confidence::confirmed);
     CHECK(because(1203, "already has more than 'max_user_connections'").cause == Cause::too_many_connections);
     CHECK(because(2026, "TLS/SSL error: certificate verify failed").cause == Cause::tls);
-    CHECK(because(1153, "Got a packet bigger than 'max_allowed_packet' bytes").cause == Cause::packet_too_large);
+    CHECK(because(1153, "Got a packet bigger than 'max_allowed_packet' bytes").cause ==
+          Cause::packet_too_large);
     CHECK(because(1236, "log event entry exceeded max_allowed_packet; Increase max_allowed_packet on master")
               .cause == Cause::packet_too_large);
     CHECK(because(1236, "bogus data in log event").cause == Cause::binlog_damaged);
@@ -661,7 +662,8 @@ TEST_CASE("The applier's errors: the worker's counts, a full disk and a damaged 
                               {{1756, "... The replica coordinator and worker threads are stopped"},
                                {1062, "Duplicate entry '7'"}}};
     CHECK(pair.verdict().summary == "the applier (SQL thread) has stopped, error 1062");
-    pair.channel().applier.errors = {{1594, "Relay log read failure: Could not parse relay log event entry."}};
+    pair.channel().applier.errors = {
+        {1594, "Relay log read failure: Could not parse relay log event entry."}};
     CHECK(pair.verdict().cause == Cause::relay_log_damaged);
     CHECK(pair.verdict().broken_part == BrokenPart::applier);
     pair.channel().applier.errors = {{1030, "Got error 28 \"No space left on device\" from storage engine"}};
@@ -671,11 +673,10 @@ TEST_CASE("The applier's errors: the worker's counts, a full disk and a damaged 
 
 TEST_CASE("relay_log_space_limit: the receiver says what it waits for") {
     auto pair = standing();
-    pair.channel().receiver = {
-        ThreadState::running,
-        {},
-        {{database::WaitReason::relay_log_full,
-          "Waiting for the slave SQL thread to free enough relay log space"}}};
+    pair.channel().receiver = {ThreadState::running,
+                               {},
+                               {{database::WaitReason::relay_log_full,
+                                 "Waiting for the slave SQL thread to free enough relay log space"}}};
     const auto verdict = pair.verdict();
     CHECK(verdict.cause == Cause::relay_log_full);
     CHECK(verdict.state == State::lagging);
@@ -688,7 +689,8 @@ TEST_CASE("relay_log_space_limit: the receiver says what it waits for") {
     CHECK(pair.verdict().cause == Cause::disk_full);
     CHECK(pair.verdict().broken_part == BrokenPart::receiver);
     // The applier has stopped: that is why the relay logs are full.
-    pair.channel().receiver.wait = {{database::WaitReason::relay_log_full, "Waiting for the slave SQL thread"}};
+    pair.channel().receiver.wait = {
+        {database::WaitReason::relay_log_full, "Waiting for the slave SQL thread"}};
     pair.channel().applier.state = ThreadState::stopped;
     CHECK(pair.verdict().cause == Cause::applier_stopped);
 }
@@ -720,7 +722,8 @@ TEST_CASE("Commits that wait on the primary are a cause, with the server's state
     CHECK(contains(verdict.next_step, "on web-01: SET GLOBAL rpl_semi_sync_master_enabled = 0"));
     CHECK(contains(evidenceOf(verdict), "the agent's write of the heartbeat has waited for up to 40 s"));
 
-    pair.primary().waits = {{database::WaitReason::disk_full, "Waiting for someone to free space", 30, false}};
+    pair.primary().waits = {
+        {database::WaitReason::disk_full, "Waiting for someone to free space", 30, false}};
     verdict = pair.verdict();
     CHECK(verdict.cause == Cause::disk_full);
     CHECK(contains(verdict.next_step, "on web-01: df -h"));
@@ -751,7 +754,8 @@ TEST_CASE("A primary that refuses its agent is up") {
     ReplicaPair refused;
     refused.replica().up = false;
     refused.replica().refusal = "account_locked (error 4151)";
-    CHECK(contains(evidenceOf(refused.verdict()), "the replica answers and refuses the agent: account_locked"));
+    CHECK(
+        contains(evidenceOf(refused.verdict()), "the replica answers and refuses the agent: account_locked"));
 }
 
 TEST_CASE("A declared primary with a leftover channel is not told to start it") {
@@ -823,7 +827,8 @@ TEST_CASE("A promoted replica is not told to follow its dead primary") {
     pair.replica().configured = false;
     pair.primary().up = false;
     CHECK(pair.verdict().cause == Cause::not_configured);
-    CHECK(pair.verdict().next_step.starts_with("Incomplete: it is not known whether web-02 has been promoted"));
+    CHECK(
+        pair.verdict().next_step.starts_with("Incomplete: it is not known whether web-02 has been promoted"));
 }
 
 TEST_CASE("A stopped channel of an undeclared site is judged by what works") {
@@ -882,7 +887,8 @@ TEST_CASE("No advice sets read_only where writes arrive") {
     CHECK(pair.verdict().next_step.starts_with("Incomplete: it is not known who writes to web-02"));
     // A declared primary that receives from elsewhere may accept writes.
     pair.inputs.declared = {{"web-02", "web-03"}};
-    CHECK(of(pair, "web-02").next_step.starts_with("Incomplete: it is not known which server is to be written"));
+    CHECK(of(pair, "web-02")
+              .next_step.starts_with("Incomplete: it is not known which server is to be written"));
     pair.primary().read_only = true;
     CHECK(of(pair, "web-02").forbid_writes_step.empty());
 }

@@ -315,6 +315,9 @@ TEST_CASE("the hint names exactly the weakest sufficient grant") {
     CHECK(grantStatement("PROCESS", "lapwing@localhost") == "GRANT PROCESS ON *.* TO `lapwing`@`localhost`");
     CHECK(grantStatement("SELECT ON performance_schema.*", "a@b") ==
           "GRANT SELECT ON performance_schema.* TO `a`@`b`");
+    CHECK(hintFor(3118, "Account is locked.", "", "lapwing") ==
+          "the account is locked: ALTER USER `lapwing`@`localhost` ACCOUNT UNLOCK");
+    CHECK(hintFor(1040, "Too many connections", "", "").find("up and full") != std::string::npos);
     CHECK(hintFor(1064, "You have an error in your SQL syntax", "a@b", "a").empty());
 }
 
