@@ -31,7 +31,7 @@ std::optional<Finding> fullServer(const std::string& host, const DatabaseLoad& l
     Finding finding;
     finding.severity = limited ? Severity::high : Severity::critical;
     finding.confidence = Confidence::confirmed;
-    finding.title = limited ? "The database on " + host + " has reached a limit of the agent\'s account"
+    finding.title = limited ? "The database on " + host + " has reached a limit of the agent's account"
                             : "The database on " + host + " is full: it takes no further connection";
     if (!load.refusal.empty()) {
         finding.evidence.push_back(
@@ -45,10 +45,10 @@ std::optional<Finding> fullServer(const std::string& host, const DatabaseLoad& l
     finding.remedy =
         limited ? "on " + host +
                       ": SELECT user, host, max_user_connections FROM mysql.user; SHOW VARIABLES LIKE "
-                      "\'max_user_connections\'; raise the limit of the account"
+                      "'max_user_connections'; raise the limit of the account"
                 : "on " + host +
                       ": SHOW PROCESSLIST (who holds the connections, and are they idle?); let the "
-                      "application\'s pool hold fewer, or raise max_connections: SET GLOBAL "
+                      "application's pool hold fewer, or raise max_connections: SET GLOBAL "
                       "max_connections = ... and the same in the configuration file";
     finding.not_assessed = {"which client opens more connections than it needs"};
     return finding;
