@@ -176,7 +176,9 @@ std::string_view serverState(std::string_view status) {
     return {};
 }
 
-/// How a server is checked, from the layer of its last check's result.
+/// How a server is checked, from its last check's result. A check that asks the application fails as early as
+/// the connection (L4CON, L4TOUT): only L4OK and L6OK, and any result of layer 7, show how far a check goes.
+/// "" otherwise.
 std::string_view checkKind(std::string_view status, std::string_view tracked, std::string_view result) {
     if (!tracked.empty()) {
         return "tracked";
@@ -187,10 +189,9 @@ std::string_view checkKind(std::string_view status, std::string_view tracked, st
     if (result.substr(0, 4) == "PROC") {
         return "external";
     }
-    for (const std::string_view layer : {"L4", "L6", "L7"}) {
-        if (result.substr(0, 2) == layer) {
-            return layer;
-        }
+    const auto layer = result.substr(0, 2);
+    if (layer == "L7" || result == "L4OK" || result == "L6OK") {
+        return layer;
     }
     return {};
 }

@@ -24,8 +24,10 @@ class ServicesReader {
         identity();
         programs();
         databaseLoads();
+        failures();
         requests();
         connections();
+        clients();
         routes();
         vrrp();
         holders();
@@ -39,14 +41,14 @@ class ServicesReader {
   private:
     void identity() {
         std::map<std::string, TimestampMs> newest;
-        for (const auto& info : reader_.known(metric::kAgentInfo)) {
+        for (const auto& info : ownReports(reader_.known(metric::kAgentInfo))) {
             const auto instance = info.instance();
             if (info.at >= newest[instance]) {
                 newest[instance] = info.at;
                 out_.machine_ids[instance] = info.get("machine_id");
             }
         }
-        for (const auto& boot : reader_.known(exporter::kNodeBootTimeSeconds)) {
+        for (const auto& boot : ownReports(reader_.known(exporter::kNodeBootTimeSeconds))) {
             out_.boot_times[boot.instance()] = boot.value;
         }
     }
@@ -100,6 +102,22 @@ class ServicesReader {
         }
     }
 
+    void failures() {
+        for (const auto& series : reader_.history(exporter::kProbeSuccess, kFailingMs)) {
+            if (series.labels->get("job") != "app" || series.samples.back().value != 0) {
+                continue;
+            }
+            auto since = series.samples.end();
+            while (since != series.samples.begin() && std::prev(since)->value == 0) {
+                --since;
+            }
+            // Of several URLs, the one that has failed longest.
+            const auto [known, added] = out_.apps_failing_since.try_emplace(
+                std::string(series.labels->get("instance")), since->timestamp);
+            known->second = std::min(known->second, since->timestamp);
+        }
+    }
+
     void requests() {
         for (const auto& series : reader_.history(exporter::kNginxHttpRequestsTotal, kCountingMs)) {
             if (const auto counted = increase(series.samples, reader_.now())) {
@@ -109,10 +127,23 @@ class ServicesReader {
     }
 
     void connections() {
-        for (const auto& open : reader_.fresh(metric::kOutgoingConnections)) {
+        for (const auto& open : ownReports(reader_.fresh(metric::kOutgoingConnections))) {
             if (const auto address = reach::Address::parse(open.get("address"))) {
                 out_.outgoing[open.instance()][{*address, open.number("port")}] =
                     static_cast<int>(open.value);
+            }
+        }
+    }
+
+    void clients() {
+        // Clients that are idle now come back: those of the last hour count.
+        for (const auto& open : ownReports(reader_.known(metric::kIncomingConnections))) {
+            auto& clients = out_.incoming[open.instance()][open.number("port")];
+            const auto address = reach::Address::parse(open.get("address"));
+            if (address) {
+                clients.named[*address] = static_cast<int>(open.value);
+            } else if (reader_.isFresh(open)) {
+                clients.unnamed = static_cast<int>(open.value);
             }
         }
     }

@@ -61,6 +61,12 @@ struct DatabaseLoad {
     std::vector<CommitWait> waits;
 };
 
+/// The hosts that are connected to a port.
+struct Clients {
+    std::map<reach::Address, int> named;  ///< connections of each, within the last hour
+    int unnamed = 0;                      ///< connections of clients whose addresses are not reported, now
+};
+
 /// Programs, connections, virtual addresses and files of the site, by instance or host. Times are the
 /// collector's.
 struct Services {
@@ -68,14 +74,18 @@ struct Services {
     std::map<std::string, double> boot_times;  ///< seconds since 1970, by the host's own clock
     std::map<std::string, Truth> webs;
     std::map<std::string, Truth> apps;
+    /// Since when every request to an application has failed, as far back as kFailingMs; absent if the last
+    /// one did not.
+    std::map<std::string, TimestampMs> apps_failing_since;
     std::map<std::string, Truth> databases;
     std::map<std::string, DatabaseLoad> database_loads;        ///< of servers that were heard of lately
     std::map<std::string, double> web_requests;                ///< that each Nginx counted within the window
     std::map<std::string, std::vector<reach::Address>> names;  ///< of the declared entries, resolved
     /// The number of open connections from each host, by destination.
     std::map<std::string, std::map<std::pair<reach::Address, int>, int>> outgoing;
-    std::map<std::string, std::vector<Route>> routes;  ///< by host
-    std::map<std::string, Vrrp> vrrp;                  ///< by host; absent if the agent cannot tell
+    std::map<std::string, std::map<int, Clients>> incoming;  ///< by host and listening port
+    std::map<std::string, std::vector<Route>> routes;        ///< by host
+    std::map<std::string, Vrrp> vrrp;                        ///< by host; absent if the agent cannot tell
     /// Since when a host holds an address without a break, as far back as kHoldingMs.
     std::map<std::pair<std::string, reach::Address>, TimestampMs> held_since;
     std::map<reach::Address, TimestampMs> last_held;                      ///< by any host, within kHoldingMs
@@ -89,6 +99,9 @@ struct Services {
 
 /// How far back the holders of an address are looked at (R8).
 inline constexpr std::int64_t kHoldingMs = 300'000;
+
+/// How far back the failures of applications are looked at (R5).
+inline constexpr std::int64_t kFailingMs = 300'000;
 
 /// Reads the services as they are at reader.now(); inventories as they were within `deployment_ms`. Errors:
 /// the store's.

@@ -20,7 +20,7 @@ programs_build() {
 }
 
 watched_hosts() {
-    printf '%s\n' monitor web-01 web-02
+    printf '%s\n' "${watched[@]}"
     [ ! -e "$state/lb-agent" ] || printf '%s\n' lb-01
 }
 
@@ -48,7 +48,8 @@ watch_configure() {
     inside monitor chmod 0640 /etc/lapwing/users
     for host in $(watched_hosts); do
         mkdir -p "$state/$host/etc/lapwing"
-        cp "$lab_dir/templates/agent-$host.yaml" "$state/$host/etc/lapwing/agent.yaml"
+        [ ! -e "$lab_dir/templates/agent-$host.yaml" ] ||
+            cp "$lab_dir/templates/agent-$host.yaml" "$state/$host/etc/lapwing/agent.yaml"
         inside "$host" install -d -o lapwing -g lapwing -m 0770 /run/lapwing
         inside "$host" chown root:lapwing /run/lapwing
     done
@@ -87,9 +88,13 @@ watch_start() {
     for host in $(watched_hosts); do inside "$host" svc agent start; done
 }
 
-# AGENT JOB INSTANCE of every expected probe.
+# AGENT JOB INSTANCE of every expected probe. A site of another shape states its own: only each agent is expected.
 expected_probes() {
     local host job
+    if [ -d "$overlay" ]; then
+        for host in $(watched_hosts); do printf '%s node %s\n' "$host" "$host"; done
+        return
+    fi
     for host in web-01 web-02; do
         for job in node nginx app mysql sockets firewall keepalived; do printf '%s %s %s\n' "$host" "$job" "$host"; done
     done

@@ -191,7 +191,7 @@ TEST_CASE("show stat: a server's role and its kind of check") {
     };
     CHECK(info("web", "web-01", "127.0.0.1:28481", "active", "L7") == 1);
     CHECK(info("web", "spare", "[::1]:28481", "backup", "none") == 1);
-    CHECK(info("database", "db-01", "127.0.0.1:28489", "active", "L4") == 1);
+    CHECK(info("database", "db-01", "127.0.0.1:28489", "active", "") == 1);  // L4CON: it does not connect
     CHECK(info("database", "db-via", "127.0.0.1:28481", "active", "tracked") == 1);
     CHECK(info("static", "maint", "127.0.0.1:28481", "active", "") == 1);  // no checks in maintenance
     CHECK(info("named", "unresolved", "", "active", "") == 1);
@@ -254,6 +254,27 @@ TEST_CASE("columns are found by name, in whatever order and number") {
     CHECK(samples.value("haproxy_backend_status", {{"proxy", "web"}, {"state", "UP"}}) == 1);
     CHECK(samples.count("haproxy_server_status") == 5);  // an unknown state is left out
     CHECK(samples.count("lapwing_haproxy_server_info") == 2);
+}
+
+TEST_CASE("a failed check does not show how far the check goes") {
+    const auto kind_of = [](const std::string& status, const std::string& result) {
+        const auto parsed =
+            parseStats("# pxname,svname,type,status,check_status,\nweb,a,2," + status + "," + result + ",\n");
+        REQUIRE(parsed);
+        return Samples(parsed->families).label("lapwing_haproxy_server_info", "check");
+    };
+    CHECK(kind_of("UP", "L4OK") == "L4");
+    CHECK(kind_of("UP", "* L6OK") == "L6");
+    CHECK(kind_of("UP", "L7OK") == "L7");
+    CHECK(kind_of("DOWN", "L7STS") == "L7");
+    CHECK(kind_of("DOWN", "L7TOUT") == "L7");
+    CHECK(kind_of("UP", "PROCOK") == "external");
+    CHECK(kind_of("no check", "") == "none");
+    for (const auto* failed :
+         {"L4CON", "L4TOUT", "* L4CON", "L6RSP", "L6TOUT", "SOCKERR", "INI", "UNK", ""}) {
+        INFO(failed);
+        CHECK(kind_of("DOWN", failed).empty());
+    }
 }
 
 TEST_CASE("text that is not HAProxy's CSV is an error, not an empty site") {
