@@ -110,48 +110,66 @@ void Builder::balancers() {
     }
 }
 
-std::string Builder::webAt(const std::string& host, int port) {
+/// A database listens there, or it is the port of one; anything else that a load balancer names is a web server.
+ComponentKind Builder::serverKind(const std::string& host, int port) const {
+    evidence::Listener usual;
+    usual.protocol = evidence::Transport::tcp;
+    usual.port = port;
     const auto found = inputs_.network.hosts.find(host);
-    std::string process;
-    if (found != inputs_.network.hosts.end()) {
-        for (const auto& listener : found->second.listeners) {
-            if (listener.isTcp() && listener.port == port && !listener.process.empty()) {
-                process = listener.process;
-            }
-        }
+    const bool listens = found != inputs_.network.hosts.end() &&
+                         std::any_of(found->second.listeners.begin(), found->second.listeners.end(),
+                                     [&](const auto& each) {
+                                         return each.isTcp() && each.port == port &&
+                                                each.program() == evidence::Program::mysql;
+                                     });
+    return listens || usual.program() == evidence::Program::mysql ? ComponentKind::mysql : ComponentKind::web;
+}
+
+std::string Builder::serverAt(ComponentKind kind, const std::string& host, int port) {
+    auto id = idOf(kind, host);
+    if (model_.components.contains(id)) {
+        return id;
     }
-    auto id = idOf(ComponentKind::web, host);
-    if (!model_.components.contains(id)) {
-        component(ComponentKind::web, host, worksOf(inputs_.services.webs, host),
-                  {"haproxy statistics", "a server of the pool, port " + std::to_string(port)});
-        if (!process.empty()) {
-            component(ComponentKind::web, host, Truth::unknown,
-                      {"sockets of " + host, process + " listens on port " + std::to_string(port)});
-        }
+    const auto& known = kind == ComponentKind::mysql ? inputs_.services.databases : inputs_.services.webs;
+    component(kind, host, worksOf(known, host),
+              {"haproxy statistics", "a server of the pool, port " + std::to_string(port)});
+    const auto found = inputs_.network.hosts.find(host);
+    if (found == inputs_.network.hosts.end()) {
+        return id;
+    }
+    const auto listener = std::find_if(
+        found->second.listeners.rbegin(), found->second.listeners.rend(),
+        [&](const auto& each) { return each.isTcp() && each.port == port && !each.process.empty(); });
+    if (listener != found->second.listeners.rend()) {
+        component(kind, host, Truth::unknown,
+                  {"sockets of " + host, listener->process + " listens on port " + std::to_string(port)});
     }
     return id;
 }
 
 void Builder::member(Pool& pool, const evidence::Server& server) {
     const auto endpoint = Endpoint::parse(server.address);
-    const auto holder = hostAt(endpoint ? endpoint->address() : std::nullopt);
+    const auto address = endpoint ? endpoint->address() : std::nullopt;
+    const auto holder = address && address->isLoopback() ? pool.host : hostAt(address);
     Member member{server, holder.empty() ? server.server : holder, ""};
     member.machine = model_.machineOf(member.host);
-    const auto web = webAt(member.host, endpoint ? endpoint->port : 0);
+    const int port = endpoint ? endpoint->port : 0;
+    member.kind = serverKind(member.host, port);
+    const auto id = serverAt(member.kind, member.host, port);
     if (holder.empty()) {
         component(ComponentKind::host, member.host, Truth::unknown,
                   {"haproxy statistics of " + pool.balancer, "named so; no agent reports from it"});
     }
     const bool known = server.state != ServerState::unknown;
-    auto& link = edge(
-        idOf(ComponentKind::haproxy, pool.host), web, EdgeKind::balances,
-        {"haproxy statistics of " + pool.balancer, pool.proxy + "/" + server.server + " is " +
-                                                       (server.address.empty() ? "there" : server.address) +
-                                                       ", " + (known ? server.state_text : "state unknown")});
+    auto& link =
+        edge(idOf(ComponentKind::haproxy, pool.host), id, EdgeKind::balances,
+             {"haproxy statistics of " + pool.balancer, pool.proxy + "/" + server.server + " is " +
+                                                            (server.address.empty() ? "there" : server.address) +
+                                                            ", " + (known ? server.state_text : "state unknown")});
     const auto used = known ? truthOf(member.isUsed()) : Truth::unknown;
     link.works = link.sources.size() == 1 ? used : conjunction(link.works, used);
     // Without an agent, HAProxy's state of the server counts.
-    auto& seen = model_.components[web];
+    auto& seen = model_.components[id];
     if (seen.works == Truth::unknown && known && server.state != ServerState::maint) {
         seen.works = truthOf(server.state != ServerState::down);
     }
@@ -160,14 +178,24 @@ void Builder::member(Pool& pool, const evidence::Server& server) {
 
 void Builder::pools() {
     for (const auto& [instance, balancer] : inputs_.network.balancers) {
+        const bool shows_addresses = std::any_of(balancer.servers.begin(), balancer.servers.end(),
+                                                 [](const auto& each) { return !each.address.empty(); });
         std::map<std::string, Pool> found;
         for (const auto& server : balancer.servers) {
+            // A free slot of a server-template has no address.
+            if (shows_addresses && server.address.empty() && server.state == ServerState::maint) {
+                continue;
+            }
             auto& pool = found[server.proxy];
             pool.balancer = instance;
             pool.host = balancerHost(inputs_, balancer);
             pool.proxy = server.proxy;
-            member(pool, server);
+            // A Unix socket leads to another frontend of this HAProxy, or to a program that fails with its host.
+            if (!server.isAtSocket()) {
+                member(pool, server);
+            }
         }
+        std::erase_if(found, [](const auto& each) { return each.second.members.empty(); });
         for (auto& [proxy, pool] : found) {
             const auto algorithm = balancer.algorithms.find(proxy);
             pool.algorithm = algorithm == balancer.algorithms.end() ? "" : algorithm->second;

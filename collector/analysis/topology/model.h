@@ -148,7 +148,9 @@ struct Member {
     evidence::Server server;
     std::string host;     ///< that runs it
     std::string machine;  ///< two hosts of one machine have one
+    ComponentKind kind = ComponentKind::web;  ///< or mysql
 
+    std::string component() const { return idOf(kind, host); }
     bool isUp() const { return server.state == evidence::ServerState::up; }
     bool isBackup() const { return server.role == evidence::ServerRole::backup; }
     /// HAProxy sends requests to it; true if neither its state nor its weight is known.
@@ -227,7 +229,7 @@ struct Model {
     std::vector<Conflict> conflicts;
     std::vector<Entry> entries;
     std::vector<Pool> pools;
-    /// The applications that a web server needs: one component of each set.
+    /// The applications, or the web servers behind it, that a web server needs: one component of each set.
     std::map<std::string, std::vector<std::set<std::string>>> apps_of_web;
     std::set<std::string> databases;  ///< hosts
     std::set<std::string> primaries;  ///< hosts that take writes
