@@ -113,8 +113,8 @@ std::string remedy(const Context& context, const Entry& entry, const Receiver& r
     const std::string program = receiver.program;
     const auto package = lower(program);
     const auto text =
-        "Set up " + program + " with the same configuration on a second host and let keepalived move " + address +
-        " between the two: on both, `apt-get install " + package +
+        "Set up " + program + " with the same configuration on a second host and let keepalived move " +
+        address + " between the two: on both, `apt-get install " + package +
         " keepalived`, one vrrp_instance with the virtual address " + address + " (state MASTER on " +
         receiver.host + ", BACKUP on the other; a vrrp_script that checks " + package +
         "), `net.ipv4.ip_nonlocal_bind = 1`, and protocol 112 allowed between them.\n";
@@ -163,7 +163,10 @@ std::optional<Receiver> nginxBehind(const Context& context, const Entry& entry) 
     if (machines.size() < 2) {
         return std::nullopt;
     }
-    return Receiver{entry.direct, "nginx@" + entry.direct, id, "Nginx",
+    return Receiver{entry.direct,
+                    "nginx@" + entry.direct,
+                    id,
+                    "Nginx",
                     {"Nginx configuration of " + entry.direct,
                      "it spreads requests over " + counted(machines.size(), "host", "hosts") + ": " +
                          joined({targets.begin(), targets.end()})}};

@@ -312,7 +312,8 @@ void judgeChecks(const Context& context, const Pool& pool, Judgement& out) {
         }
         const auto& failing = context.moment->services.apps_failing_since;
         const auto since = failing.find(member.host);
-        if (member.kind == ComponentKind::web && member.isUp() && since != failing.end() && context.network.now - since->second >= kUnnoticedMs) {
+        if (member.kind == ComponentKind::web && member.isUp() && since != failing.end() &&
+            context.network.now - since->second >= kUnnoticedMs) {
             finding.evidence.push_back({"application probe of " + member.host,
                                         "a request to the application fails, while HAProxy says that " +
                                             nameOf(pool, member) + " is UP"});
@@ -330,10 +331,11 @@ void judgeChecks(const Context& context, const Pool& pool, Judgement& out) {
     const bool database = pool.members.front().kind == ComponentKind::mysql;
     finding.remedy =
         "In haproxy.cfg, backend " + pool.proxy + ": " +
-        (database ? "`option mysql-check user USER`, where USER is an account without a password and without "
-                    "privileges that may log in from the load balancer, and `check` on each server."
-                  : "`option httpchk GET /healthz`, `http-check expect status 200`, and `check` on each server; "
-                    "the path must ask the application, and the application its database.") +
+        (database
+             ? "`option mysql-check user USER`, where USER is an account without a password and without "
+               "privileges that may log in from the load balancer, and `check` on each server."
+             : "`option httpchk GET /healthz`, `http-check expect status 200`, and `check` on each server; "
+               "the path must ask the application, and the application its database.") +
         "\nSimulated, the single points stay as they are: " + singlePointsText(context.moment->model) +
         ". What changes is that a failing server is left out.";
     finding.not_assessed = {"what the checked path itself looks at"};

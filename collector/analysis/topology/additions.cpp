@@ -30,7 +30,8 @@ void Builder::addBalancer(const std::string& host) {
                 more.back().balancer = host;
                 more.back().host = host;
                 for (const auto& member : pool.members) {
-                    edge(idOf(ComponentKind::haproxy, host), member.component(), EdgeKind::balances, kSupposed);
+                    edge(idOf(ComponentKind::haproxy, host), member.component(), EdgeKind::balances,
+                         kSupposed);
                 }
             }
         }

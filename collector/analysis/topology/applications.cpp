@@ -115,8 +115,8 @@ std::string Builder::appOn(const std::string& host, const Evidence& source) {
     return id;
 }
 
-/// The application or the web server at "127.0.0.1:8000" or "unix:/run/app.sock", as seen by the web server of
-/// a host. An address of no known host stands for a host of that name.
+/// The application or the web server at "127.0.0.1:8000" or "unix:/run/app.sock", as seen by the web server
+/// of a host. An address of no known host stands for a host of that name.
 std::string Builder::upstreamAt(const std::string& web_host, const std::string& address,
                                 const Evidence& source) {
     if (address.starts_with("unix:")) {

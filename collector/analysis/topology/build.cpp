@@ -110,18 +110,18 @@ void Builder::balancers() {
     }
 }
 
-/// A database listens there, or it is the port of one; anything else that a load balancer names is a web server.
+/// A database listens there, or it is the port of one; anything else that a load balancer names is a web
+/// server.
 ComponentKind Builder::serverKind(const std::string& host, int port) const {
     evidence::Listener usual;
     usual.protocol = evidence::Transport::tcp;
     usual.port = port;
     const auto found = inputs_.network.hosts.find(host);
-    const bool listens = found != inputs_.network.hosts.end() &&
-                         std::any_of(found->second.listeners.begin(), found->second.listeners.end(),
-                                     [&](const auto& each) {
-                                         return each.isTcp() && each.port == port &&
-                                                each.program() == evidence::Program::mysql;
-                                     });
+    const bool listens =
+        found != inputs_.network.hosts.end() &&
+        std::any_of(found->second.listeners.begin(), found->second.listeners.end(), [&](const auto& each) {
+            return each.isTcp() && each.port == port && each.program() == evidence::Program::mysql;
+        });
     return listens || usual.program() == evidence::Program::mysql ? ComponentKind::mysql : ComponentKind::web;
 }
 
@@ -161,11 +161,11 @@ void Builder::member(Pool& pool, const evidence::Server& server) {
                   {"haproxy statistics of " + pool.balancer, "named so; no agent reports from it"});
     }
     const bool known = server.state != ServerState::unknown;
-    auto& link =
-        edge(idOf(ComponentKind::haproxy, pool.host), id, EdgeKind::balances,
-             {"haproxy statistics of " + pool.balancer, pool.proxy + "/" + server.server + " is " +
-                                                            (server.address.empty() ? "there" : server.address) +
-                                                            ", " + (known ? server.state_text : "state unknown")});
+    auto& link = edge(
+        idOf(ComponentKind::haproxy, pool.host), id, EdgeKind::balances,
+        {"haproxy statistics of " + pool.balancer, pool.proxy + "/" + server.server + " is " +
+                                                       (server.address.empty() ? "there" : server.address) +
+                                                       ", " + (known ? server.state_text : "state unknown")});
     const auto used = known ? truthOf(member.isUsed()) : Truth::unknown;
     link.works = link.sources.size() == 1 ? used : conjunction(link.works, used);
     // Without an agent, HAProxy's state of the server counts.
@@ -190,7 +190,8 @@ void Builder::pools() {
             pool.balancer = instance;
             pool.host = balancerHost(inputs_, balancer);
             pool.proxy = server.proxy;
-            // A Unix socket leads to another frontend of this HAProxy, or to a program that fails with its host.
+            // A Unix socket leads to another frontend of this HAProxy, or to a program that fails with its
+            // host.
             if (!server.isAtSocket()) {
                 member(pool, server);
             }

@@ -146,8 +146,8 @@ struct Entry {
 /// A server of a backend.
 struct Member {
     evidence::Server server;
-    std::string host;     ///< that runs it
-    std::string machine;  ///< two hosts of one machine have one
+    std::string host;                         ///< that runs it
+    std::string machine;                      ///< two hosts of one machine have one
     ComponentKind kind = ComponentKind::web;  ///< or mysql
 
     std::string component() const { return idOf(kind, host); }
