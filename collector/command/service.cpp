@@ -11,6 +11,7 @@
 #include <cstring>
 #include <optional>
 
+#include "collector/analysis/alert_texts.h"
 #include "collector/analysis/analyst.h"
 #include "collector/analysis/replication/watch.h"
 #include "collector/api/admin.h"
@@ -106,6 +107,7 @@ struct Service::Parts {
     Expected<void> openTrust();
     void wire();
     void logStore();
+    Labels annotate(const Labels& alert, const Labels& annotations) const;
     Expected<void> loadRules();
     Expected<void> reloadRules();
     Handlers handlers();
@@ -186,6 +188,11 @@ void Service::Parts::wire() {
     rules::ManagerOptions rule_options;
     rule_options.interval_ms = config.rules_interval_ms;
     rule_options.external_url = url;
+    rule_options.hold_silent_ms = config.hold_alerts.silent_ms;
+    rule_options.hold_partial_ms = config.hold_alerts.partial_ms;
+    rule_options.annotate = [this](const Labels& labels, const Labels& annotations) {
+        return annotate(labels, annotations);
+    };
     rule_options.builtin_rules = notify::heartbeatRules(config.notify);
     rules.emplace(*engine, *store, &*dispatcher, rule_options);
 
@@ -215,6 +222,17 @@ void Service::Parts::wire() {
     forwarder.emplace(config.forward, *store);
     metrics->addSource([this](auto& out) { forwarder->addMetrics(out); });
     lapwing_api.emplace(*analyst, *replication, *agents);
+}
+
+Labels Service::Parts::annotate(const Labels& alert, const Labels& annotations) const {
+    if (alert.has("id") && alert.has("subject")) {
+        const auto findings = analyst->findings();
+        const auto* finding = analysis::findingOf(alert, findings);
+        return finding == nullptr ? Labels() : analysis::annotationsOf(*finding, annotations);
+    }
+    const auto verdicts = replication->verdicts();
+    const auto* verdict = analysis::verdictOf(alert, *verdicts);
+    return verdict == nullptr ? Labels() : analysis::annotationsOf(*verdict, annotations);
 }
 
 Expected<void> Service::Parts::loadRules() {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <functional>
 #include <optional>
+#include <utility>
 
 #include "collector/command/client.h"
 #include "collector/command/command.h"
@@ -99,9 +100,19 @@ int printAlerts(const Value& data, bool quiet) {
         const auto& labels = alert["labels"];
         fmt::print("{}  {}  {}  since {}\n", shown(alert, "state"), shown(labels, "alertname"),
                    shown(labels, "severity"), shown(alert, "activeAt"));
-        const std::string summary = shown(alert["annotations"], "summary");
-        if (!summary.empty()) {
+        const auto& annotations = alert["annotations"];
+        if (const auto summary = shown(annotations, "summary"); !summary.empty()) {
             fmt::print("  {}\n", summary);
+        }
+        for (const auto& [name, word] :
+             {std::pair("evidence", "Evidence"), std::pair("next_step", "Next step")}) {
+            if (const auto text = shown(annotations, name); !text.empty()) {
+                fmt::print("    {}: {}\n", word, text);
+            }
+        }
+        if (const auto until = shown(alert, "heldUntil"); !until.empty()) {
+            fmt::print("    Its data have been missing since {}: held until {}\n",
+                       shown(alert, "unknownSince"), until);
         }
     }
     if (alerts.Empty() && !quiet) {

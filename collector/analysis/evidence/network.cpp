@@ -10,7 +10,7 @@ namespace lapwing::analysis::evidence {
 namespace {
 
 reach::Family familyOf(const Observation& observation) {
-    return observation.labels->get("family") == "ipv6" ? reach::Family::ipv6 : reach::Family::ipv4;
+    return reach::parseFamily(observation.labels->get("family")).value_or(reach::Family::ipv4);
 }
 
 class NetworkReader {

@@ -20,6 +20,7 @@ class Builder {
     void pools();
     void member(Pool& pool, const evidence::Server& server);
     ComponentKind serverKind(const std::string& host, int port) const;
+    void checkedServers();
     void applications();
     bool configuredApplications(const std::string& host);
     void seenApplications(const std::string& host);
