@@ -6,6 +6,8 @@
 #include <utility>
 #include <vector>
 
+#include "common/http/tls.h"
+
 namespace lapwing::agent {
 namespace {
 
@@ -40,11 +42,18 @@ Expected<http::Response> Sender::post(http::Request request) {
         if (!made) {
             return tl::unexpected(made.error());
         }
+        // Another host's bundle may have been installed since the start.
+        const auto name = http::certificateName(config_.tls.cert_file);
+        if (name && !config_.host.empty() && *name != config_.host) {
+            return fail(ErrorKind::invalid, "the certificate " + config_.tls.cert_file + " belongs to \"" +
+                                                *name + "\" and not to \"" + config_.host + "\"");
+        }
         client_ = std::move(*made);
         descriptions_.begin();
     }
     request.method = "POST";
     request.headers.emplace_back("User-Agent", config_.user_agent);
+    request.headers.insert(request.headers.end(), config_.identity.begin(), config_.identity.end());
     request.max_response_bytes = 65536;
     const std::int64_t t0 = wallUs();
     auto answer = client_->request(request, config_.request_deadline);

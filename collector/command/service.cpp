@@ -31,6 +31,9 @@
 #include "collector/self/agent_book.h"
 #include "collector/self/metrics.h"
 #include "collector/storage/store.h"
+#include "collector/trust/identities.h"
+#include "common/metric_names.h"
+#include "common/model/families.h"
 #include "common/time_text.h"
 
 namespace lapwing::collector {
@@ -92,6 +95,7 @@ struct Service::Parts {
     std::optional<analysis::replication::Watch> replication;
     std::optional<analysis::evidence::EntryNames> names;
     std::optional<analysis::Analyst> analyst;
+    std::optional<trust::Identities> identities;
     std::optional<self::AgentBook> agents;
     std::optional<ingest::MetadataBook> metadata;
     std::optional<self::Metrics> metrics;
@@ -108,6 +112,7 @@ struct Service::Parts {
     void wire();
     void logStore();
     Labels annotate(const Labels& alert, const Labels& annotations) const;
+    void addIdentityMetrics(std::vector<prometheus::MetricFamily>& out);
     Expected<void> loadRules();
     Expected<void> reloadRules();
     Handlers handlers();
@@ -205,6 +210,9 @@ void Service::Parts::wire() {
     analyst_options.names = [this] { return names->current(); };
     analyst.emplace(*store, config.site, analyst_options);
 
+    if (authority) {
+        identities.emplace(*authority);
+    }
     agents.emplace(authority ? &*authority : nullptr, *store);
     metadata.emplace(*store);
     if (auto loaded = metadata->load(); !loaded) {
@@ -221,7 +229,24 @@ void Service::Parts::wire() {
     metrics->addSource([this](auto& out) { prometheus_api->addMetrics(out); });
     forwarder.emplace(config.forward, *store);
     metrics->addSource([this](auto& out) { forwarder->addMetrics(out); });
-    lapwing_api.emplace(*analyst, *replication, *agents);
+    lapwing_api.emplace(*analyst, *replication, *agents, identities ? &*identities : nullptr);
+    metrics->addSource([this](auto& out) { addIdentityMetrics(out); });
+}
+
+void Service::Parts::addIdentityMetrics(std::vector<prometheus::MetricFamily>& out) {
+    if (!identities) {
+        return;
+    }
+    auto family = gauge(metric::kAgentIdentityConflict, "1 while the name of an agent is used twice.");
+    for (const auto& agent : agents->list(nowMs())) {
+        for (const auto& warning : identities->warnings(agent.host, trust::Identities::Clock::now())) {
+            if (warning.isHarmful()) {
+                add(family,
+                    {{"host", agent.host}, {"kind", nameOf(trust::kIdentityWarningNames, warning.kind)}}, 1);
+            }
+        }
+    }
+    out.push_back(std::move(family));
 }
 
 Labels Service::Parts::annotate(const Labels& alert, const Labels& annotations) const {
@@ -289,7 +314,8 @@ Handlers Service::Parts::handlers() {
     people.metrics_text = [this] {
         return prometheus::TextSerializer().Serialize(metrics->collect(nowMs()));
     };
-    const api::AgentsParts parts{*receiver, *store, *analyst, *agents, *metrics};
+    const api::AgentsParts parts{*receiver, *store,   *analyst,
+                                 *agents,   *metrics, identities ? &*identities : nullptr};
     api::Admission open;
     api::Admission loopback;
     loopback.check_host = true;

@@ -1,11 +1,14 @@
 #include "common/http/tls.h"
 
 #include <arpa/inet.h>
+#include <openssl/bio.h>
 #include <openssl/err.h>
+#include <openssl/pem.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 #include <unistd.h>
 
+#include <array>
 #include <cerrno>
 #include <csignal>
 #include <cstring>
@@ -108,6 +111,21 @@ Expected<SslContextPtr> makeClientContext(const ClientTls& tls) {
                     key + ": no private key of " + tls.cert_file + ": " + drainTlsErrors());
     }
     return context;
+}
+
+Expected<std::string> certificateName(const std::string& file) {
+    if (auto ok = readable(file); !ok) {
+        return tl::unexpected(ok.error());
+    }
+    const std::unique_ptr<BIO, decltype(&BIO_free)> in(BIO_new_file(file.c_str(), "r"), &BIO_free);
+    const std::unique_ptr<X509, decltype(&X509_free)> certificate(
+        in ? PEM_read_bio_X509(in.get(), nullptr, nullptr, nullptr) : nullptr, &X509_free);
+    std::array<char, 256> name{};
+    if (!certificate || X509_NAME_get_text_by_NID(X509_get_subject_name(certificate.get()), NID_commonName,
+                                                  name.data(), static_cast<int>(name.size())) < 0) {
+        return fail(ErrorKind::invalid, file + ": no certificate with a common name: " + drainTlsErrors());
+    }
+    return std::string(name.data());
 }
 
 Expected<SslPtr> makeClientSession(SSL_CTX* context, const std::string& server_name) {

@@ -24,6 +24,10 @@ using SslPtr = std::unique_ptr<SSL, SslFree>;
 /// certificate), `not_found` and `denied` (a file that cannot be read).
 Expected<SslContextPtr> makeClientContext(const ClientTls& tls);
 
+/// The common name of the first certificate in a PEM file. Errors: `not_found` and `denied` (a file that
+/// cannot be read), `invalid`.
+Expected<std::string> certificateName(const std::string& file);
+
 /// A session that accepts a certificate only for `server_name`: a DNS name (sent as SNI too) or an IP
 /// address.
 Expected<SslPtr> makeClientSession(SSL_CTX* context, const std::string& server_name);

@@ -284,6 +284,34 @@ TEST_CASE("a wrong set-up costs no sample") {
     }
 }
 
+TEST_CASE("every request says who the agent is, and no certificate of another host is used") {
+    FakeCollector collector;
+    auto config = configFor(collector);
+    config.identity = {{"X-Lapwing-Machine-Id", "abc"}, {"X-Lapwing-Session", "1f"}};
+    config.host = "web-01";
+    {
+        const auto delivery = openDelivery(config);
+        delivery->start();
+        delivery->add(numbered(1));
+        delivery->addDocument("ruleset", "table inet filter");
+        REQUIRE(eventually([&] { return collector.values().size() == 1; }));
+        delivery->stop(1s);
+        for (const auto& seen : collector.seen()) {
+            CHECK(seen.headers.at("X-Lapwing-Machine-Id") == "abc");
+            CHECK(seen.headers.at("X-Lapwing-Session") == "1f");
+        }
+    }
+    config.host = "web-02";
+    const auto delivery = openDelivery(config);
+    delivery->start();
+    delivery->add(numbered(2));
+    REQUIRE(eventually([&] { return !delivery->state().trouble.empty(); }));
+    CHECK(delivery->state().trouble.find("belongs to \"web-01\" and not to \"web-02\"") != std::string::npos);
+    delivery->stop(100ms);
+    CHECK(delivery->state().spool.samples == 1);
+    CHECK(collector.values().size() == 1);
+}
+
 TEST_CASE("documents are delivered once by digest, and do not hold up samples") {
     FakeCollector collector;
     std::atomic<bool> refuse{true};
