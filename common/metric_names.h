@@ -6,7 +6,8 @@
 namespace lapwing::metric {
 
 // Every probe run, besides up and scrape_*.
-inline constexpr const char* kProbeFailure = "lapwing_probe_failure";  ///< {reason}
+inline constexpr const char* kProbeFailure = "lapwing_probe_failure";           ///< {reason}
+inline constexpr const char* kProbeRefusedInfo = "lapwing_probe_refused_info";  ///< {detail}
 
 // The agent itself (job agent).
 inline constexpr const char* kAgentInfo = "lapwing_agent_info";  ///< {version, machine_id}
@@ -204,6 +205,7 @@ namespace lapwing::exporter {
 
 inline constexpr const char* kUp = "up";
 inline constexpr const char* kNginxUp = "nginx_up";
+inline constexpr const char* kHaproxyUp = "haproxy_up";
 inline constexpr const char* kNginxHttpRequestsTotal = "nginx_http_requests_total";
 inline constexpr const char* kHaproxyServerStatus = "haproxy_server_status";  ///< {proxy, server, state}
 inline constexpr const char* kHaproxyServerWeight = "haproxy_server_weight";  ///< {proxy, server}

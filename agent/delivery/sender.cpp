@@ -3,6 +3,8 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
+#include <charconv>
+#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -23,6 +25,18 @@ http::Request writeRequest(std::string body) {
                        {"X-Prometheus-Remote-Write-Version", "0.1.0"}};
     request.body = std::move(body);
     return request;
+}
+
+/// The samples that the collector refused after it had stored the others; nothing where it refused the whole
+/// request.
+std::optional<std::size_t> refusedSamples(const http::Response& answer) {
+    const auto text = answer.header("X-Lapwing-Refused");
+    std::size_t count = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), count);
+    if (answer.status != 400 || text.empty() || error != std::errc() || end != text.data() + text.size()) {
+        return std::nullopt;
+    }
+    return count;
 }
 
 std::int64_t wallUs() {
@@ -129,20 +143,27 @@ Sender::Outcome Sender::sendBatch(const Batch& batch) {
     const bool wrong =
         !answer && (answer.error().kind == ErrorKind::tls || answer.error().kind == ErrorKind::invalid ||
                     answer.error().kind == ErrorKind::denied);
-    const Verdict verdict =
+    Verdict verdict =
         answer ? verdictOf(answer->status, batch.parts) : (wrong ? Verdict::keep : Verdict::again);
+    const auto refused = answer ? refusedSamples(*answer) : std::nullopt;
+    if (refused) {
+        verdict = Verdict::refused;  // the collector has judged each sample: smaller requests change nothing
+    }
     switch (verdict) {
         case Verdict::stored:
             spool_.sent(batch);
             samples_sent_ += static_cast<std::int64_t>(batch.samples);
             well();
             return Outcome::sent;
-        case Verdict::refused:
-            spdlog::error("the collector refused samples of a batch of {} ({} {}); the batch is dropped",
+        case Verdict::refused: {
+            const auto lost = std::min(refused.value_or(batch.samples), batch.samples);
+            spdlog::error("the collector refused {} of {} samples ({} {}); these are dropped", lost,
                           batch.samples, answer->status, http::firstLine(answer->body));
-            spool_.refused(batch);
+            spool_.refused(batch, lost);
+            samples_sent_ += static_cast<std::int64_t>(batch.samples - lost);
             well();
             return Outcome::sent;
+        }
         case Verdict::split:
             single_until_ = batch.last_id;
             return Outcome::sent;

@@ -124,6 +124,7 @@ void write(const AgentsParts& parts, RefusalLog& refusals, Request& request, Res
     if (result.refused != 0) {
         parts.metrics.refused(result.refused);
         refusals.note(request.agent, result.body);
+        responder.header("X-Lapwing-Refused", std::to_string(result.refused));
     }
     const bool accepted = result.status / 100 == 2 || result.stored + result.duplicates > 0;
     if (accepted && !request.agent.empty()) {

@@ -240,6 +240,40 @@ TEST_CASE("a refused batch is dropped and counted, but not the batches joined wi
     CHECK(collector.values() == expected);
 }
 
+TEST_CASE("samples that are refused one by one are the ones that count as lost") {
+    FakeCollector collector;
+    collector.stop();
+    const auto config = configFor(collector);
+    {
+        auto spool = lapwing::agent::Spool::open(config.spool);
+        REQUIRE(spool);
+        for (int i = 0; i < 10; ++i) {
+            (*spool)->add(numbered(i));
+            REQUIRE((*spool)->flush());
+        }
+    }
+    std::atomic<int> requests{0};
+    collector.decide([&](const std::string&, std::size_t samples) -> FakeCollector::Answer {
+        if (samples == 0) {
+            return {};
+        }
+        ++requests;
+        return {400,
+                "3 of 10 samples refused, the others are stored; the first: a label is not UTF-8",
+                {{"X-Lapwing-Refused", "3"}},
+                false};
+    });
+    collector.start();
+    const auto delivery = openDelivery(config);
+    delivery->start();
+    REQUIRE(eventually([&] { return delivery->state().spool.samples == 0; }));
+    delivery->stop(1s);
+    CHECK(requests == 1);
+    CHECK(delivery->state().spool.dropped["refused"] == 3);
+    CHECK(delivery->state().samples_sent == 7);
+    CHECK(delivery->state().trouble.empty());
+}
+
 TEST_CASE("a wrong set-up costs no sample") {
     FakeCollector collector;
     SECTION("403 and 404") {
