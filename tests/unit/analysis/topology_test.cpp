@@ -541,6 +541,12 @@ TEST_CASE("R1: Nginx is the load balancer") {
     CHECK(found->subject == "nginx@lb-01");
     CHECK(found->confidence == Confidence::confirmed);
     CHECK(found->evidence.front().text.find("web@web-01 and web@web-02") != std::string::npos);
+    const auto bypass = std::find_if(findings.begin(), findings.end(), [](const auto& finding) {
+        return finding.id == "F4" && finding.subject == "nginx@web-01";
+    });
+    REQUIRE(bypass != findings.end());
+    CHECK(bypass->remedy.find("load balancer (lb-01)") != std::string::npos);
+    CHECK(bypass->remedy.find("10.77.0.10") != std::string::npos);
     const auto moment = analyst.moment();
     const auto* reading = moment->model.service(topology::ServiceKind::read);
     CHECK(reading->design.singles() == std::set<std::string>{"lb-01", "web@lb-01"});
