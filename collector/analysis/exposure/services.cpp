@@ -52,7 +52,7 @@ void judgeBypass(const Context& context, const evidence::Host& host, Judgement& 
     std::string balancer;
     for (const auto& placed : placedServers(context)) {
         // Beside the load balancer the server may listen on the host's other addresses, too.
-        if (placed.host == host.name && (!placed.local || placed.endpoint)) {
+        if (placed.host == host.name && !placed.server.isAtSocket()) {
             balancer = placed.balancer;
             ports.insert(placed.endpoint ? placed.endpoint->port : 0);
         }
