@@ -69,6 +69,21 @@ std::vector<std::pair<int, const char*>> usualPorts() {
     return {{22, "ssh"}, {80, "http"}, {443, "https"}, {3306, "mysql"}, {8404, "haproxy-stats"}};
 }
 
+/// The addresses of a load balancer without an agent: the entries that are addresses, and those to which the
+/// names of its entries resolve.
+std::set<reach::Address> entryAddresses(const Context& context, const std::string& balancer) {
+    const auto declared = evidence::entryAddresses(context.site);
+    std::set<reach::Address> out(declared.begin(), declared.end());
+    if (context.moment != nullptr) {
+        for (const auto& entry : context.moment->model.entries) {
+            if (entry.address && entry.active == balancer) {
+                out.insert(*entry.address);
+            }
+        }
+    }
+    return out;
+}
+
 std::string fnv(const std::string& text) {
     std::uint64_t hash = 14695981039346656037U;
     for (const char c : text) {
@@ -202,7 +217,7 @@ std::string Assignments::attemptsFor(const Context& context, const std::string& 
         if (host != context.network.hosts.end() && host->second.agent_present) {
             continue;
         }
-        for (const auto& address : evidence::entryAddresses(context.site)) {
+        for (const auto& address : entryAddresses(context, instance)) {
             for (const auto& [port, service] : usualPorts()) {
                 addTarget({instance, address.toString(), port, service, 0}, targets);
             }
