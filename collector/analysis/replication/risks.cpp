@@ -14,6 +14,12 @@ constexpr double kHeartbeatForgotten = 86'400;
 /// A smaller difference of the clocks distorts no verdict. Seconds.
 constexpr double kSkew = 1;
 
+/// The server's agent has reported for so long that it writes no heartbeat.
+bool hasNotBeatenFor(const evidence::Database& server, double seconds) {
+    const auto since = server.beating.standingSince();
+    return since && secondsBetween(*since, server.beating.last().at) > seconds;
+}
+
 }  // namespace
 
 bool sameIdentity(const ChannelContext& context, Verdict& verdict) {
@@ -91,9 +97,10 @@ bool heartbeatDead(const ChannelContext& context, Verdict& verdict) {
     const auto row = rows.find(id);
     const bool old =
         row != rows.end() && row->second.age > kHeartbeatDead && row->second.age < kHeartbeatForgotten;
-    // A single failed write proves nothing: the age of an existing row decides.
-    const bool refuses =
-        answering != nullptr && answering->heartbeat_writing == false && (old || row == rows.end());
+    // A single failed write proves nothing: the age of an existing row decides. Without a row the writer may only
+    // have started.
+    const bool refuses = answering != nullptr && answering->heartbeat_writing == false &&
+                         (old || (row == rows.end() && hasNotBeatenFor(*answering, kHeartbeatDead)));
     if (!old && !refuses) {
         return false;
     }

@@ -300,10 +300,16 @@ TEST_CASE("A dead heartbeat writer does not raise the lag") {
     pair.beats(2.5, 2.5);
     pair.primary().heartbeat_writing = false;
     CHECK(pair.verdict().cause == Cause::healthy);
-    // The server refuses the agent's write.
+    // The agent has started a moment ago, and its first write is still to come.
     pair.primary().heartbeats.clear();
     pair.replica().heartbeats.clear();
-    pair.primary().heartbeat_writing = false;
+    pair.primary().beating.add(ReplicaPair::kNow - 9'000, 0);
+    pair.primary().beating.add(ReplicaPair::kNow, 0);
+    CHECK(pair.verdict().cause == Cause::healthy);
+    // The server refuses the agent's write.
+    pair.primary().beating = {};
+    pair.primary().beating.add(ReplicaPair::kNow - 11'000, 0);
+    pair.primary().beating.add(ReplicaPair::kNow, 0);
     pair.primary().heartbeat_refused = "no_grant";
     CHECK(pair.verdict().cause == Cause::heartbeat_dead);
 }
