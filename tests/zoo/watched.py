@@ -59,14 +59,14 @@ class Watched:
         self.shape = shape
         self.false_findings, self.false_alerts, self.wrong_causes, self.missing = set(), set(), set(), set()
 
-    def look(self, alerts=(), findings=frozenset(), causes=None):
+    def look(self, alerts=(), findings=frozenset(), causes=()):
         """Reads everything once. Beyond the site's own truth these alerts, findings and causes are right as well."""
         replicas = verdicts()
         told = told_alerts(), told_findings(), {replica: verdict["cause"] for replica, verdict in replicas.items()}
         self.false_alerts |= {each for each in told[0] if not is_named(each, [*self.shape.alerts, *alerts])}
         self.false_findings |= told[1] - self.shape.findings - set(findings)
         for replica, cause in told[2].items():
-            if cause not in {"healthy", "unknown", self.shape.causes.get(replica), (causes or {}).get(replica)}:
+            if cause not in {"healthy", "unknown", self.shape.causes.get(replica), *(each.get(replica) for each in causes)}:
                 self.wrong_causes.add(f"{replica}: {cause}, {replicas[replica]['confidence']}: {replicas[replica]['summary']}")
         return told
 

@@ -45,7 +45,7 @@ void diagnose(const ChannelContext& context, Verdict& verdict) {
     addThreadEvidence(context, verdict);
     verdict.evidence.insert(verdict.evidence.end(), context.roles.evidence.begin(),
                             context.roles.evidence.end());
-    const auto transactions = context.roles.primary_server == nullptr
+    const auto transactions = context.roles.primary_server == nullptr || context.roles.multi_primary
                                   ? ""
                                   : errantTransactions(context.replica, *context.roles.primary_server);
     if (!transactions.empty()) {

@@ -20,6 +20,12 @@ bool hasNotBeatenFor(const evidence::Database& server, double seconds) {
     return since && secondsBetween(*since, server.beating.last().at) > seconds;
 }
 
+/// Its agent does not write the heartbeat on purpose: the server is a replica as well, or accepts no writes.
+bool isNotMeantToBeat(const evidence::Database& server) {
+    const auto& reason = server.heartbeat_refused;
+    return reason == "read_only" || reason == "has_channel" || reason == "not_primary";
+}
+
 }  // namespace
 
 bool sameIdentity(const ChannelContext& context, Verdict& verdict) {
@@ -97,8 +103,14 @@ bool heartbeatDead(const ChannelContext& context, Verdict& verdict) {
     const auto row = rows.find(id);
     const bool old =
         row != rows.end() && row->second.age > kHeartbeatDead && row->second.age < kHeartbeatForgotten;
-    // A single failed write proves nothing: the age of an existing row decides. Without a row the writer may only
-    // have started.
+    // Without the row the verdict is less certain, not wrong.
+    if (answering != nullptr && isNotMeantToBeat(*answering)) {
+        verdict.evidence.push_back({"mysql probe of " + context.roles.primary,
+                                    "the agent writes no heartbeat there: " + answering->heartbeat_refused});
+        return false;
+    }
+    // A single failed write proves nothing: the age of an existing row decides. Without a row the writer may
+    // only have started.
     const bool refuses = answering != nullptr && answering->heartbeat_writing == false &&
                          (old || (row == rows.end() && hasNotBeatenFor(*answering, kHeartbeatDead)));
     if (!old && !refuses) {

@@ -312,6 +312,16 @@ TEST_CASE("A dead heartbeat writer does not raise the lag") {
     pair.primary().beating.add(ReplicaPair::kNow, 0);
     pair.primary().heartbeat_refused = "no_grant";
     CHECK(pair.verdict().cause == Cause::heartbeat_dead);
+    // The middle of a chain, and each of two primaries that follow each other, is not meant to write it.
+    for (const auto* reason : {"read_only", "has_channel", "not_primary"}) {
+        CAPTURE(reason);
+        pair.primary().heartbeat_refused = reason;
+        CHECK(pair.verdict().cause == Cause::healthy);
+    }
+    // It wrote it before it got a primary itself.
+    pair.beats(40, 40);
+    pair.primary().heartbeat_writing = false;
+    CHECK(pair.verdict().cause == Cause::healthy);
 }
 
 TEST_CASE("While the primary's agent is silent, the server's own figure counts only with a proven receiver") {
@@ -373,6 +383,12 @@ TEST_CASE("Risks of a replica that keeps up") {
     pair.replica().binlog_state["0-2"].add(ReplicaPair::time(117), 5);
     CHECK(pair.verdict().cause == Cause::errant_transactions);
     CHECK(contains(evidenceOf(pair.verdict()), "only the replica has 0-2 (5 transactions)"));
+    CHECK(pair.verdict().obstacles.size() == 1);
+    // Of two primaries that follow each other each has transactions that the other gets a moment later.
+    pair.inputs.declared.push_back({"web-02", "web-01"});
+    CHECK(pair.verdict().cause == Cause::healthy);
+    CHECK(pair.verdict().obstacles.empty());
+    pair.inputs.declared.pop_back();
     // A primary that was a replica before has the transactions too.
     pair.primary().binlog_state["0-2"].add(ReplicaPair::time(119), 5);
     CHECK(pair.verdict().cause == Cause::healthy);
