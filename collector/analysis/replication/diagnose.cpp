@@ -45,7 +45,10 @@ void diagnose(const ChannelContext& context, Verdict& verdict) {
     addThreadEvidence(context, verdict);
     verdict.evidence.insert(verdict.evidence.end(), context.roles.evidence.begin(),
                             context.roles.evidence.end());
-    const auto transactions = context.roles.primary_server == nullptr || context.roles.multi_primary
+    // Of two servers that follow each other, each has transactions that the other gets a moment later.
+    const bool mutual =
+        context.roles.multi_primary || follows(context.inputs, context.roles.primary, context.replica_name);
+    const auto transactions = context.roles.primary_server == nullptr || mutual
                                   ? ""
                                   : errantTransactions(context.replica, *context.roles.primary_server);
     if (!transactions.empty()) {

@@ -389,6 +389,16 @@ TEST_CASE("Risks of a replica that keeps up") {
     CHECK(pair.verdict().cause == Cause::healthy);
     CHECK(pair.verdict().obstacles.empty());
     pair.inputs.declared.pop_back();
+    auto ring = pair;
+    auto& back = ring.primary().channels[""];
+    back = ring.channel();
+    back.source.host = "web-02";
+    back.source_server_id = "2";
+    back.source_uuid = ring.replica().server_uuid;
+    for (const auto& verdict : analysis::replication::judge(ring.inputs)) {
+        CHECK(verdict.cause != Cause::errant_transactions);
+        CHECK_FALSE(contains(evidenceOf(verdict), "only the replica has"));
+    }
     // A primary that was a replica before has the transactions too.
     pair.primary().binlog_state["0-2"].add(ReplicaPair::time(119), 5);
     CHECK(pair.verdict().cause == Cause::healthy);
