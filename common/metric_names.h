@@ -6,7 +6,8 @@
 namespace lapwing::metric {
 
 // Every probe run, besides up and scrape_*.
-inline constexpr const char* kProbeFailure = "lapwing_probe_failure";  ///< {reason}
+inline constexpr const char* kProbeFailure = "lapwing_probe_failure";           ///< {reason}
+inline constexpr const char* kProbeRefusedInfo = "lapwing_probe_refused_info";  ///< {detail}
 
 // The agent itself (job agent).
 inline constexpr const char* kAgentInfo = "lapwing_agent_info";  ///< {version, machine_id}
@@ -92,9 +93,10 @@ inline constexpr const char* kMysqlHeartbeatRefusedInfo = "lapwing_mysql_heartbe
 inline constexpr const char* kMysqlPrivilegeMissing = "lapwing_mysql_privilege_missing";
 
 // Sockets (job sockets).
-/// {protocol, family, address, port, process}
+/// {protocol, family, address, port, process, unit}
 inline constexpr const char* kListenerInfo = "lapwing_listener_info";
 inline constexpr const char* kOutgoingConnections = "lapwing_outgoing_connections";  ///< {address, port}
+inline constexpr const char* kIncomingConnections = "lapwing_incoming_connections";  ///< {address, port}
 
 // Packet filter and attempts to connect (job firewall).
 inline constexpr const char* kRulesetInfo = "lapwing_ruleset_info";  ///< {digest}
@@ -157,7 +159,8 @@ inline constexpr const char* kCollectorHttpRequestsTotal = "lapwing_collector_ht
 inline constexpr const char* kCollectorQueriesTotal = "lapwing_collector_queries_total";  ///< {result}
 inline constexpr const char* kCollectorQueries = "lapwing_collector_queries";             ///< {state}
 inline constexpr const char* kCollectorPulseTimestampSeconds = "lapwing_collector_pulse_timestamp_seconds";
-inline constexpr const char* kAgentLastSeenSeconds = "lapwing_agent_last_seen_seconds";  ///< {host}
+inline constexpr const char* kAgentLastSeenSeconds = "lapwing_agent_last_seen_seconds";   ///< {host}
+inline constexpr const char* kAgentIdentityConflict = "lapwing_agent_identity_conflict";  ///< {host, kind}
 
 // Forwarding (job collector).
 /// {destination}
@@ -202,6 +205,7 @@ namespace lapwing::exporter {
 
 inline constexpr const char* kUp = "up";
 inline constexpr const char* kNginxUp = "nginx_up";
+inline constexpr const char* kHaproxyUp = "haproxy_up";
 inline constexpr const char* kNginxHttpRequestsTotal = "nginx_http_requests_total";
 inline constexpr const char* kHaproxyServerStatus = "haproxy_server_status";  ///< {proxy, server, state}
 inline constexpr const char* kHaproxyServerWeight = "haproxy_server_weight";  ///< {proxy, server}

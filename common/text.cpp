@@ -36,6 +36,16 @@ void appendUtf8(std::string& out, std::uint32_t code_point) {
     out.append(bytes.begin(), bytes.begin() + length);
 }
 
+std::string_view utf8Prefix(std::string_view text, std::size_t most) {
+    if (text.size() <= most) {
+        return text;
+    }
+    while (most > 0 && (static_cast<unsigned char>(text[most]) & 0xc0U) == 0x80U) {
+        --most;
+    }
+    return text.substr(0, most);
+}
+
 std::string percentEncode(std::string_view text) {
     std::string out;
     Poco::URI::encode(std::string(text), kReserved, out);

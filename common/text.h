@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -16,6 +17,9 @@ bool equalsIgnoreCase(std::string_view left, std::string_view right);
 
 /// Appends the UTF-8 encoding (RFC 3629) of a code point; U+FFFD for a surrogate or a number above U+10FFFF.
 void appendUtf8(std::string& out, std::uint32_t code_point);
+
+/// The longest prefix of at most `most` bytes that does not cut a UTF-8 sequence in two.
+std::string_view utf8Prefix(std::string_view text, std::size_t most);
 
 /// Percent-encoding (RFC 3986, 2.1) of every byte but unreserved characters (A-Z a-z 0-9 - . _ ~).
 std::string percentEncode(std::string_view text);

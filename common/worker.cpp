@@ -13,7 +13,8 @@ constexpr std::size_t kLongestName = 15;
 
 }  // namespace
 
-Worker::Worker(std::string name, Step step) : name_(name.substr(0, kLongestName)), step_(std::move(step)) {}
+Worker::Worker(const std::string& name, Step step)
+    : name_(name.substr(0, kLongestName)), step_(std::move(step)) {}
 
 Worker::~Worker() {
     stop();

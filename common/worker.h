@@ -21,7 +21,7 @@ class Worker {
     using Step = std::function<std::chrono::milliseconds()>;
 
     /// `name` names the thread for debuggers and `top -H`; Linux shows its first 15 bytes.
-    Worker(std::string name, Step step);
+    Worker(const std::string& name, Step step);
     /// Stops and joins.
     ~Worker();
     Worker(const Worker&) = delete;

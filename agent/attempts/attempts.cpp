@@ -84,6 +84,7 @@ Expected<http::Response> Attempts::State::ask(std::optional<http::Client>& clien
     }
     http::Request request;
     request.path = "/api/lapwing/v1/assignments?version=" + version;
+    request.headers = config.identity;
     request.max_response_bytes = 1U << 20;
     return client->request(request, kPollDeadline);
 }

@@ -4,6 +4,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "common/http/client.h"
@@ -23,6 +24,7 @@ struct AttemptsConfig {
     std::string host;           ///< of this agent
     std::string collector_url;  ///< "https://mon:9766"
     http::ClientTls tls;
+    std::vector<std::pair<std::string, std::string>> identity;  ///< headers of each request
     std::vector<Peer> peers;
     bool canary = true;
     std::chrono::milliseconds interval{60'000};            ///< between two attempts at the same target

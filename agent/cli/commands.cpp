@@ -10,6 +10,7 @@
 #include <iterator>
 #include <map>
 #include <memory>
+#include <optional>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -47,6 +48,11 @@ Expected<ProbeResult> runOnce(const std::shared_ptr<ProbeSpec>& spec) {
         return result.get();
     }
     return fail(ErrorKind::timeout, fmt::format("no result within {} ms", spec->deadline.count()));
+}
+
+/// "nginx web-01"
+std::string titleOf(const ProbeSpec& spec) {
+    return spec.job + " " + spec.instance;
 }
 
 void setLabel(prometheus::ClientMetric& metric, const std::string& name, const std::string& value) {
@@ -122,12 +128,15 @@ int probeOnce(const std::string& config_file, const std::string& name) {
         return kUsage;
     }
     config::Reader reader;
-    auto loaded = loadConfig(reader, config_file, {*kind});
+    auto loaded = loadConfig(reader, config_file, kinds);
     // An invalid configuration is reported, and the defaults serve in its place.
     report(reader);
     auto specs = std::move(loaded.specs);
+    std::erase_if(specs, [&](const ProbeSpec& spec) { return spec.job != name; });
     if (specs.empty()) {
-        fmt::print(stderr, "{}: {}; trying the defaults\n", name, loaded.choices.at(0).why);
+        const auto choice = std::find_if(loaded.choices.begin(), loaded.choices.end(),
+                                         [&](const auto& each) { return each.name == name; });
+        fmt::print(stderr, "{}: {}; trying the defaults\n", name, choice->why);
         config::Reader defaults;
         specs = defaultProbes(defaults, loaded.agent, *kind);
     }
@@ -140,18 +149,23 @@ int probeOnce(const std::string& config_file, const std::string& name) {
     for (auto& configured : specs) {
         const auto spec = std::make_shared<ProbeSpec>(std::move(configured));
         auto result = runOnce(spec);
-        if (!result) {
-            fmt::print(stderr, "{} {}: {}: {}\n", spec->job, spec->instance,
-                       errorKindName(result.error().kind), result.error().message);
+        if (const auto failure = result ? result->failure : std::optional(result.error())) {
+            fmt::print(stderr, "{}: {}: {}\n", titleOf(*spec), errorKindName(failure->kind),
+                       failure->message);
             outcome = kDegraded;
+        }
+        if (!result) {
             continue;
+        }
+        if (result->check_failed) {
+            outcome = kDegraded;
         }
         for (const auto& document : result->documents) {
             fmt::print(stderr, "document {}: {} bytes, SHA-256 {}\n", document.kind, document.body.size(),
                        sha256(document.body));
         }
         if (!result->note.empty()) {
-            fmt::print(stderr, "{} {}: {}\n", spec->job, spec->instance, result->note);
+            fmt::print(stderr, "{}: {}\n", titleOf(*spec), result->note);
         }
         exposition.add(*spec, std::move(result->families));
     }

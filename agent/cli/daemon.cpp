@@ -1,5 +1,6 @@
 #include "agent/cli/daemon.h"
 
+#include <fmt/format.h>
 #include <malloc.h>
 #include <pthread.h>
 #include <spdlog/sinks/stdout_sinks.h>
@@ -12,6 +13,8 @@
 #include <cstdio>
 #include <cstdlib>
 #include <memory>
+#include <random>
+#include <string>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -20,11 +23,13 @@
 #include "agent/cli/commands.h"
 #include "agent/config/config.h"
 #include "agent/delivery/delivery.h"
+#include "agent/host/host.h"
 #include "agent/runner/runner.h"
 #include "agent/status/self_probe.h"
 #include "agent/status/socket.h"
 #include "agent/status/status.h"
 #include "common/config/reader.h"
+#include "common/identity_headers.h"
 #include "common/systemd.h"
 
 namespace lapwing::agent {
@@ -47,8 +52,22 @@ void setUpLog() {
     spdlog::set_default_logger(std::move(logger));
 }
 
-AttemptsConfig attemptsConfig(const AgentConfig& agent) {
+using Headers = std::vector<std::pair<std::string, std::string>>;
+
+/// See common/identity_headers.h.
+Headers identityOf(const AgentConfig& agent) {
+    Headers out;
+    if (const auto machine = machineId(agent.machine_id); !machine.empty()) {
+        out.emplace_back(kMachineIdHeader, machine);
+    }
+    std::random_device random;
+    out.emplace_back(kSessionHeader, fmt::format("{:08x}{:08x}", random(), random()));
+    return out;
+}
+
+AttemptsConfig attemptsConfig(const AgentConfig& agent, const Headers& identity) {
     AttemptsConfig config;
+    config.identity = identity;
     config.host = agent.host;
     config.collector_url = agent.collector_url;
     config.tls = agent.tls;
@@ -57,8 +76,10 @@ AttemptsConfig attemptsConfig(const AgentConfig& agent) {
     return config;
 }
 
-DeliveryConfig deliveryConfig(const AgentConfig& agent) {
+DeliveryConfig deliveryConfig(const AgentConfig& agent, const Headers& identity) {
     DeliveryConfig config;
+    config.host = agent.host;
+    config.identity = identity;
     config.spool.path = agent.data + "/spool.db";
     config.spool.max_bytes = agent.spool_bytes;
     config.spool.max_age = milliseconds(agent.spool_age_ms);
@@ -133,7 +154,8 @@ int runAgent(const std::string& config_file) {
         spdlog::warn("no collector is configured: samples stay in the spool (collector.url)");
     }
 
-    auto opened = Delivery::open(deliveryConfig(agent));
+    const auto identity = identityOf(agent);
+    auto opened = Delivery::open(deliveryConfig(agent, identity));
     if (!opened) {
         spdlog::error("{}", opened.error().message);
         return kDegraded;
@@ -166,7 +188,7 @@ int runAgent(const std::string& config_file) {
         spdlog::warn("`lapwing-agent status` will not work: {}", socket.error().message);
     }
 
-    Attempts attempts(attemptsConfig(agent), sink, [&] { return delivery.clockOffset(); });
+    Attempts attempts(attemptsConfig(agent, identity), sink, [&] { return delivery.clockOffset(); });
     delivery.start();
     runner.start();
     if (agent.attempts && !agent.collector_url.empty()) {

@@ -12,6 +12,7 @@
 
 #include "agent/snapshot/snapshot_file.h"
 #include "common/config/reader.h"
+#include "common/http/tls.h"
 
 namespace lapwing::agent {
 namespace {
@@ -81,6 +82,23 @@ void readCollector(const config::Node& node, AgentConfig& out) {
     if (!client) {
         node.problem("collector: " + client.error().message);
     }
+}
+
+/// The collector knows an agent by its certificate: under another name the host would be two hosts.
+void checkName(const config::Node& root, const AgentConfig& agent) {
+    if (agent.tls.cert_file.empty()) {
+        return;
+    }
+    const auto name = http::certificateName(agent.tls.cert_file);
+    if (!name || *name == agent.host) {
+        return;
+    }
+    const auto host = root["host"];
+    (host.present() ? host : root["collector"]["cert"])
+        .problem((host.present() ? "host is \"" : "host is not given and the machine's name is \"") +
+                 agent.host + "\", but the certificate " + agent.tls.cert_file + " belongs to \"" + *name +
+                 "\": write `host: " + *name + "`, or install the bundle of this host (on the collector: " +
+                 "lapwing-collector enrol " + agent.host + ")");
 }
 
 void readPeers(const config::Node& node, AgentConfig& out) {
@@ -177,6 +195,7 @@ LoadedConfig read(const config::Node& root, const std::string& name, const std::
     readPath(root["status_socket"], agent.status_socket);
     readPath(root["snapshot"], agent.snapshot);
     readCollector(root["collector"], agent);
+    checkName(root, agent);
     readPeers(root["peers"], agent);
     root["canary"].read(agent.canary);
     root["attempts"].read(agent.attempts);

@@ -8,6 +8,7 @@
 #include <optional>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "agent/delivery/clock_offset.h"
@@ -22,6 +23,8 @@ struct DeliveryConfig {
     std::string collector_url;  ///< "https://mon:9766"; "" keeps everything in the spool
     http::ClientTls tls;
     std::string user_agent = "lapwing-agent";
+    std::string host;  ///< the certificate must have this name; "": any name
+    std::vector<std::pair<std::string, std::string>> identity;  ///< headers of each request
     std::chrono::milliseconds request_deadline{10'000};
     /// How long samples are gathered before they are written and sent, so that the samples of a moment make
     /// one transaction and one request.

@@ -3,8 +3,12 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
+#include <charconv>
+#include <system_error>
 #include <utility>
 #include <vector>
+
+#include "common/http/tls.h"
 
 namespace lapwing::agent {
 namespace {
@@ -21,6 +25,18 @@ http::Request writeRequest(std::string body) {
                        {"X-Prometheus-Remote-Write-Version", "0.1.0"}};
     request.body = std::move(body);
     return request;
+}
+
+/// The samples that the collector refused after it had stored the others; nothing where it refused the whole
+/// request.
+std::optional<std::size_t> refusedSamples(const http::Response& answer) {
+    const auto text = answer.header("X-Lapwing-Refused");
+    std::size_t count = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), count);
+    if (answer.status != 400 || text.empty() || error != std::errc() || end != text.data() + text.size()) {
+        return std::nullopt;
+    }
+    return count;
 }
 
 std::int64_t wallUs() {
@@ -40,11 +56,18 @@ Expected<http::Response> Sender::post(http::Request request) {
         if (!made) {
             return tl::unexpected(made.error());
         }
+        // Another host's bundle may have been installed since the start.
+        const auto name = http::certificateName(config_.tls.cert_file);
+        if (name && !config_.host.empty() && *name != config_.host) {
+            return fail(ErrorKind::invalid, "the certificate " + config_.tls.cert_file + " belongs to \"" +
+                                                *name + "\" and not to \"" + config_.host + "\"");
+        }
         client_ = std::move(*made);
         descriptions_.begin();
     }
     request.method = "POST";
     request.headers.emplace_back("User-Agent", config_.user_agent);
+    request.headers.insert(request.headers.end(), config_.identity.begin(), config_.identity.end());
     request.max_response_bytes = 65536;
     const std::int64_t t0 = wallUs();
     auto answer = client_->request(request, config_.request_deadline);
@@ -120,20 +143,27 @@ Sender::Outcome Sender::sendBatch(const Batch& batch) {
     const bool wrong =
         !answer && (answer.error().kind == ErrorKind::tls || answer.error().kind == ErrorKind::invalid ||
                     answer.error().kind == ErrorKind::denied);
-    const Verdict verdict =
+    Verdict verdict =
         answer ? verdictOf(answer->status, batch.parts) : (wrong ? Verdict::keep : Verdict::again);
+    const auto refused = answer ? refusedSamples(*answer) : std::nullopt;
+    if (refused) {
+        verdict = Verdict::refused;  // the collector has judged each sample: smaller requests change nothing
+    }
     switch (verdict) {
         case Verdict::stored:
             spool_.sent(batch);
             samples_sent_ += static_cast<std::int64_t>(batch.samples);
             well();
             return Outcome::sent;
-        case Verdict::refused:
-            spdlog::error("the collector refused samples of a batch of {} ({} {}); the batch is dropped",
+        case Verdict::refused: {
+            const auto lost = std::min(refused.value_or(batch.samples), batch.samples);
+            spdlog::error("the collector refused {} of {} samples ({} {}); these are dropped", lost,
                           batch.samples, answer->status, http::firstLine(answer->body));
-            spool_.refused(batch);
+            spool_.refused(batch, lost);
+            samples_sent_ += static_cast<std::int64_t>(batch.samples - lost);
             well();
             return Outcome::sent;
+        }
         case Verdict::split:
             single_until_ = batch.last_id;
             return Outcome::sent;

@@ -472,10 +472,10 @@ void Spool::sent(const Batch& batch) {
     state.removable = state.removable || gone->batches > 0;
 }
 
-void Spool::refused(const Batch& batch) {
+void Spool::refused(const Batch& batch, std::optional<std::size_t> count) {
     {
         const MutexLock lock(state_->mutex);
-        state_->dropped["refused"] += static_cast<std::int64_t>(batch.samples);
+        state_->dropped["refused"] += static_cast<std::int64_t>(count.value_or(batch.samples));
     }
     sent(batch);
 }

@@ -73,8 +73,8 @@ class Spool {
     /// the same batch until sent() or refused().
     std::optional<Batch> next(std::size_t most_parts);
     void sent(const Batch& batch);
-    /// Like sent(), but counts the samples as dropped.
-    void refused(const Batch& batch);
+    /// Like sent(), but counts samples as dropped: `count` of them, or the whole batch.
+    void refused(const Batch& batch, std::optional<std::size_t> count = std::nullopt);
 
     std::optional<SpooledDocument> nextDocument();
     void documentDone(const std::string& digest);

@@ -9,7 +9,7 @@ enum class Verdict {
     stored,   ///< durable at the collector: delete it here
     again,    ///< a temporary failure: keep it, try again soon
     split,    ///< too large as a whole: send its parts one by one
-    refused,  ///< never acceptable (the collector has stored the valid samples): drop it and log it
+    refused,  ///< never acceptable, wholly or (X-Lapwing-Refused) in part: drop it and log it
     keep,     ///< a wrong set-up: keep it, log a warning, try again now and then
 };
 

@@ -37,6 +37,12 @@ std::string bootId(const std::string& proc) {
     return id;
 }
 
+std::string machineId(const std::string& file) {
+    std::string id;
+    std::ifstream(file) >> id;
+    return id == "uninitialized" ? "" : id;
+}
+
 std::uint64_t networkNamespace(const std::string& proc) {
     struct stat about {};
     return stat((proc + "/self/ns/net").c_str(), &about) == 0 ? about.st_ino : 0;

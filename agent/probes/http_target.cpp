@@ -1,11 +1,10 @@
 #include "agent/probes/http_target.h"
 
-#include <algorithm>
-
 #include "agent/probes/switch.h"
 #include "common/config/reader.h"
-#include "common/endpoint.h"
-#include "common/http/client.h"
+#include "common/http/url.h"
+#include "common/metric_names.h"
+#include "common/model/families.h"
 
 namespace lapwing::agent {
 
@@ -13,46 +12,95 @@ bool HttpTarget::isLocal() const {
     return host.empty() || isLoopback(host);
 }
 
+Expected<http::Request> HttpTarget::request() const {
+    http::Request out;
+    out.path = path;
+    if (!server_name.empty()) {
+        auto named = http::Url::parse(base).value_or(http::Url());
+        named.host = server_name;
+        out.headers.emplace_back("Host", named.authority());
+    }
+    if (!user.empty()) {
+        const auto password = readSecret(password_file);
+        if (!password) {
+            return tl::unexpected(password.error());
+        }
+        out.headers.push_back(basicAuthorization(user, *password));
+    }
+    return out;
+}
+
+std::string unexpectedStatus(const http::Response& response) {
+    const std::string status = "HTTP " + std::to_string(response.status);
+    const auto says = [&](std::string_view words) { return response.body.find(words) != std::string::npos; };
+    switch (response.status) {
+        case 400:
+            // Nginx, Apache and Go, in this order.
+            if (says("plain HTTP request was sent to HTTPS port") ||
+                says("speaking plain HTTP to an SSL-enabled") || says("HTTP request to an HTTPS server")) {
+                return status + ": the port speaks TLS: the URL needs https://";
+            }
+            if (says("SSL certificate")) {
+                return status + ": the server requires a client certificate, or refuses this one";
+            }
+            return status;
+        case 401:
+            return status + ": user and password_file are needed, or wrong";
+        case 407:
+            return status + ": a proxy wants a password";
+        case 421:
+            return status + ": the server is not responsible for this name (server_name)";
+        default:
+            return status;
+    }
+}
+
+ErrorKind kindOfStatus(int status) {
+    switch (status) {
+        case 401:
+        case 403:
+        case 407:
+            return ErrorKind::denied;
+        case 404:
+            return ErrorKind::not_found;
+        default:
+            return ErrorKind::protocol;
+    }
+}
+
+prometheus::MetricFamily refusalFamily(const std::string& words) {
+    constexpr std::size_t kMostWords = 300;
+    auto out = gauge(metric::kProbeRefusedInfo, "1 while the server answers and refuses the agent; why.");
+    add(out, {{"detail", words.substr(0, kMostWords)}}, 1);
+    return out;
+}
+
+bool provesServer(const Error& error) {
+    return error.kind == ErrorKind::tls;
+}
+
 Expected<HttpTarget> parseTarget(const std::string& url) {
     HttpTarget out;
     out.url = url;
     out.path = "/";
-    const bool is_unix = url.starts_with("unix:");
-    if (is_unix) {
+    if (url.starts_with("unix:")) {
         const auto colon = url.find(":/", 5);
         out.base = url.substr(0, colon);
         if (colon != std::string::npos) {
             out.path = url.substr(colon + 1);
         }
     } else {
-        const auto start = url.find("://");
-        if (start == std::string::npos) {
-            return fail(ErrorKind::invalid, "not an absolute URL (http://HOST/...)");
+        const auto parsed = http::Url::parse(url);
+        if (!parsed) {
+            return tl::unexpected(parsed.error());
         }
-        const auto end = std::min(url.find_first_of("/?#", start + 3), url.size());
-        const auto authority = url.substr(start + 3, end - start - 3);
-        if (authority.find('@') != std::string::npos) {
-            return fail(ErrorKind::invalid,
-                        "credentials do not belong into a URL: use user and password_file instead");
-        }
-        out.base = url.substr(0, end);
-        if (end < url.size() && url[end] != '#') {
-            out.path = url.substr(end, url.find('#', end) - end);
-            if (out.path[0] == '?') {
-                out.path.insert(0, "/");
-            }
-        }
+        out.base = parsed->server();
+        out.path = parsed->target;
+        out.host = parsed->host;
+        return out;
     }
-    // Checks the rest of the URL; it opens no connection.
     if (auto client = http::Client::create(out.base); !client) {
         return tl::unexpected(client.error());
-    }
-    if (!is_unix) {
-        const auto endpoint = Endpoint::ofUrl(out.base);
-        if (!endpoint) {
-            return fail(ErrorKind::invalid, "the URL names no usable host");
-        }
-        out.host = endpoint->host;
     }
     return out;
 }
@@ -69,6 +117,11 @@ Expected<HttpTarget> readTarget(const config::Node& node) {
     if (!target) {
         place.problem(place.path() + ": " + target.error().message);
         return target;
+    }
+    node["server_name"].read(target->server_name);
+    if (target->server_name.find_first_of(" /:\r\n") != std::string::npos) {
+        node["server_name"].problem(node["server_name"].path() + " must be a name without a port");
+        return fail(ErrorKind::invalid, "server_name");
     }
     node["user"].read(target->user);
     node["password_file"].read(target->password_file);

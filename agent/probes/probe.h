@@ -32,6 +32,9 @@ struct ProbeResult {
     /// A message for people although the run succeeded: the part that could not be seen, and the remedy.
     /// Shown by `status`, and logged when it changes. Valid in partial runs too.
     std::string note;
+    /// The run succeeded, and its verdict on the target is bad (`probe_success 0`); `note` says why. `probe
+    /// NAME` then fails.
+    bool check_failed = false;
     /// Set where the run failed and still has samples (`nginx_up 0`, `probe_success 0`): `up` is 0 as if
     /// collect() had returned this Error, and the families are reported. It is not `partial`: missing series
     /// end.

@@ -1,14 +1,10 @@
 #pragma once
 
-#include <algorithm>
 #include <charconv>
 #include <cmath>
 #include <optional>
-#include <string>
 #include <string_view>
 #include <system_error>
-
-#include "common/model/labels.h"
 
 namespace lapwing::agent {
 
@@ -58,16 +54,6 @@ inline std::optional<double> toNumber(std::string_view text) {
         return std::nullopt;
     }
     return value;
-}
-
-/// The text, or, where it is not UTF-8 as a label must be, the text with "?" in place of each byte beyond
-/// ASCII.
-inline std::string asUtf8(std::string text) {
-    if (!isValidUtf8(text)) {
-        std::replace_if(
-            text.begin(), text.end(), [](char c) { return static_cast<unsigned char>(c) > 0x7f; }, '?');
-    }
-    return text;
 }
 
 }  // namespace lapwing::agent

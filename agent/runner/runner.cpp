@@ -47,9 +47,12 @@ struct MissedTurn {
 };
 
 struct Slot {
-    explicit Slot(ProbeSpec given) : spec(std::move(given)), base(spec.labels) {
+    explicit Slot(ProbeSpec given) : spec(std::move(given)) {
+        for (const auto& label : spec.labels) {
+            base.set(label.name, asUtf8(label.value));
+        }
         base.set("job", spec.job);
-        base.set("instance", spec.instance);
+        base.set("instance", asUtf8(spec.instance));
         state.job = spec.job;
         state.instance = spec.instance;
         state.labels = spec.labels;

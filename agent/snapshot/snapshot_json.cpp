@@ -31,6 +31,7 @@ void putOwners(json::Writer& out, const std::map<std::uint64_t, Owner>& owners) 
         json::put(out, "pid", owner.pid);
         json::put(out, "process", owner.process);
         json::put(out, "executable", owner.executable);
+        json::put(out, "unit", owner.unit);
         out.EndObject();
     }
     out.EndArray();
@@ -97,7 +98,8 @@ std::map<std::uint64_t, Owner> readOwners(const json::Value& list) {
     std::map<std::uint64_t, Owner> out;
     for (const auto& owner : json::items(list)) {
         out[json::unsignedInteger(owner, "inode").value_or(0)] = {
-            readInt(owner, "pid"), json::text(owner, "process"), json::text(owner, "executable")};
+            readInt(owner, "pid"), json::text(owner, "process"), json::text(owner, "executable"),
+            json::text(owner, "unit")};
     }
     return out;
 }

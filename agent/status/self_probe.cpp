@@ -6,6 +6,7 @@
 #include <fstream>
 #include <utility>
 
+#include "agent/host/host.h"
 #include "agent/host/interfaces.h"
 #include "common/metric_names.h"
 #include "common/model/families.h"
@@ -53,10 +54,8 @@ Expected<ProbeResult> SelfProbe::collect(const Deadline& /*deadline*/) {
     ProbeResult result;
     auto& families = result.families;
 
-    std::string machine_id;
-    std::ifstream(machine_id_) >> machine_id;
     auto info = gauge(metric::kAgentInfo, "The agent");
-    add(info, {{"version", version_}, {"machine_id", machine_id}}, 1);
+    add(info, {{"version", version_}, {"machine_id", machineId(machine_id_)}}, 1);
     families.push_back(std::move(info));
     families.push_back(addresses());
 

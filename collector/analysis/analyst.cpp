@@ -182,15 +182,16 @@ Expected<void> Analyst::run(TimestampMs now) {
                           },
                           [&](const std::string& host) { return state.rules.change(host); }};
     state.book.update(judgeAll(context), now);
-    auto findings = state.book.findings();
-    auto written = state.writeSamples(findings, context.moment->model, now);
-    auto persisted = state.persist();
+    const auto findings = state.book.findings();
     {
+        // Before the samples, from which an alert may begin: it takes the texts of its finding from here.
         const MutexLock lock(state.mutex);
-        state.current = std::move(findings);
+        state.current = findings;
         state.moment = context.moment;
         state.assignments.update(context);
     }
+    auto written = state.writeSamples(findings, context.moment->model, now);
+    auto persisted = state.persist();
     state.changed.notifyAll();
     return written ? persisted : written;
 }

@@ -15,6 +15,8 @@
 #include "collector/self/agent_book.h"
 #include "collector/self/metrics.h"
 #include "collector/trust/authority.h"
+#include "collector/trust/identities.h"
+#include "common/identity_headers.h"
 #include "common/mutex.h"
 
 namespace lapwing::api {
@@ -69,11 +71,10 @@ std::optional<std::string> bodyOf(Request& request, Responder& responder, std::s
     return std::nullopt;
 }
 
-/// Logs whose samples are refused and why, for each sender at most once a minute; the sender counts them as
-/// lost. Thread-safe.
+/// Logs which agent is refused, or its samples, and why: for each agent at most once a minute. Thread-safe.
 class RefusalLog {
   public:
-    void note(const std::string& agent, const ingest::Answer& answer) {
+    void note(const std::string& agent, std::string text) {
         {
             const MutexLock lock(mutex_);
             auto& last = last_[agent];
@@ -84,7 +85,6 @@ class RefusalLog {
             last = now;
         }
         // The sender chooses the names of labels: their line breaks must not begin a line of the log.
-        std::string text = answer.body;
         std::replace_if(
             text.begin(), text.end(), [](unsigned char c) { return c < 0x20 || c == 0x7f; }, ' ');
         spdlog::warn("{}: {}", agent.empty() ? "local ingest" : agent, text);
@@ -95,6 +95,21 @@ class RefusalLog {
     Mutex mutex_;
     std::map<std::string, TimestampMs> last_ LAPWING_GUARDED_BY(mutex_);
 };
+
+/// Whether the sender may use the name of its certificate; answers 403 if not.
+bool isItself(const AgentsParts& parts, RefusalLog& refusals, const Request& request, Responder& responder) {
+    if (parts.identities == nullptr) {
+        return true;
+    }
+    const trust::Claim claim{request.agent, request.certificate, request.header(kMachineIdHeader),
+                             request.header(kSessionHeader), request.address};
+    const auto checked = parts.identities->check(claim, trust::Identities::Clock::now());
+    if (!checked) {
+        refusals.note(request.agent, request.address + " is refused: " + checked.error().message);
+        plain(responder, 403, checked.error().message);
+    }
+    return checked.has_value();
+}
 
 void write(const AgentsParts& parts, RefusalLog& refusals, Request& request, Responder& responder) {
     const auto head = headOf(request);
@@ -108,7 +123,8 @@ void write(const AgentsParts& parts, RefusalLog& refusals, Request& request, Res
     const auto result = parts.receiver.write(head, *body);
     if (result.refused != 0) {
         parts.metrics.refused(result.refused);
-        refusals.note(request.agent, result);
+        refusals.note(request.agent, result.body);
+        responder.header("X-Lapwing-Refused", std::to_string(result.refused));
     }
     const bool accepted = result.status / 100 == 2 || result.stored + result.duplicates > 0;
     if (accepted && !request.agent.empty()) {
@@ -164,6 +180,9 @@ Handler agentsHandler(const AgentsParts& parts) {
                Request& request, Responder& responder) {
         if (!trust::isValidHostName(request.agent)) {
             return plain(responder, 403, "the certificate names no host that could be an agent");
+        }
+        if (!isItself(parts, *refusals, request, responder)) {
+            return;
         }
         const auto only = [&](const char* method) {
             if (request.method == method) {

@@ -15,6 +15,9 @@ class Metrics;
 namespace lapwing::storage {
 class Store;
 }
+namespace lapwing::trust {
+class Identities;
+}
 
 namespace lapwing::api {
 
@@ -25,10 +28,12 @@ struct AgentsParts {
     const analysis::Analyst& analyst;
     self::AgentBook& agents;
     self::Metrics& metrics;
+    trust::Identities* identities = nullptr;  ///< null: every certificate is enough
 };
 
 /// The conversations with agents (docs/architecture.md) except joining: write, documents, assignments.
-/// Request::agent names the agent; without a valid name the answer is 403. Safe from any thread.
+/// Request::agent names the agent; without a valid name, and for a machine that may not use it, the answer is
+/// 403. Safe from any thread.
 Handler agentsHandler(const AgentsParts& parts);
 
 /// /api/v1/write for `ingest.local`: stores samples without adding the label `agent`.

@@ -25,6 +25,8 @@ class Request {
     std::string path;              ///< without the query; still percent-encoded
     std::string query;             ///< the encoded text after '?'
     std::string agent;             ///< the common name of the client's certificate; "" without one
+    std::string certificate;       ///< the fingerprint of that certificate; "" without one
+    std::string address;           ///< of the client; "" for a Unix socket
     std::int64_t received_us = 0;  ///< when the header had been read, microseconds since 1970
 
     /// "" if the request has no such header; the case of the name is ignored.

@@ -7,6 +7,7 @@
 #include "collector/api/replication.h"
 #include "collector/api/topology.h"
 #include "collector/self/agent_book.h"
+#include "collector/trust/identities.h"
 #include "common/time_text.h"
 
 namespace lapwing::api {
@@ -111,6 +112,10 @@ void LapwingApi::whatIf(const Request& request, Responder& responder) const {
 void LapwingApi::agents(Responder& responder) const {
     const TimestampMs now = nowMs();
     const auto entries = agents_.list(now);
+    const auto warningsOf = [&](const std::string& host) {
+        return identities_ == nullptr ? std::vector<trust::IdentityWarning>{}
+                                      : identities_->warnings(host, trust::Identities::Clock::now());
+    };
     success(responder, [&](JsonWriter& json) {
         json.StartArray();
         for (const auto& agent : entries) {
@@ -123,6 +128,15 @@ void LapwingApi::agents(Responder& responder) const {
             numberOrNull(json, "last_seen_seconds",
                          agent.last_write ? std::optional(static_cast<double>(now - *agent.last_write) / 1000)
                                           : std::nullopt);
+            key(json, "warnings");
+            json.StartArray();
+            for (const auto& warning : warningsOf(agent.host)) {
+                json.StartObject();
+                field(json, "kind", nameOf(trust::kIdentityWarningNames, warning.kind));
+                field(json, "text", warning.text);
+                json.EndObject();
+            }
+            json.EndArray();
             json.EndObject();
         }
         json.EndArray();

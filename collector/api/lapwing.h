@@ -11,6 +11,9 @@ class Watch;
 namespace lapwing::self {
 class AgentBook;
 }
+namespace lapwing::trust {
+class Identities;
+}
 
 namespace lapwing::api {
 
@@ -20,8 +23,8 @@ namespace lapwing::api {
 class LapwingApi {
   public:
     LapwingApi(const analysis::Analyst& analyst, const analysis::replication::Watch& replication,
-               self::AgentBook& agents)
-        : analyst_(analyst), replication_(replication), agents_(agents) {}
+               self::AgentBook& agents, const trust::Identities* identities)
+        : analyst_(analyst), replication_(replication), agents_(agents), identities_(identities) {}
 
     /// False, without an answer, if the path does not belong to this API.
     bool handle(Request& request, Responder& responder) const;
@@ -36,6 +39,7 @@ class LapwingApi {
     const analysis::Analyst& analyst_;
     const analysis::replication::Watch& replication_;
     self::AgentBook& agents_;
+    const trust::Identities* const identities_;  ///< null: no agents
 };
 
 }  // namespace lapwing::api

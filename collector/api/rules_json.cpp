@@ -44,6 +44,9 @@ void writeAlert(JsonWriter& json, const rules::AlertStatus& alert) {
     if (alert.unknown_since) {
         field(json, "unknownSince", rfc3339(*alert.unknown_since));
     }
+    if (alert.held_until) {
+        field(json, "heldUntil", rfc3339(*alert.held_until));
+    }
     field(json, "value", alertValue(alert.value));
     if (!alert.suppression.silenced_by.empty()) {
         key(json, "silencedBy");

@@ -28,6 +28,7 @@
 
 #include "collector/api/poco_exchange.h"
 #include "common/mutex.h"
+#include "common/tls/context.h"
 
 namespace lapwing::api {
 namespace {
@@ -253,7 +254,10 @@ Server::State::Outcome Server::State::serveOne(HTTPServerSession& session, Poco:
         if (options.want_agent) {
             const Poco::Net::SecureStreamSocket secure(socket);
             if (secure.havePeerCertificate()) {
-                wrapped.agent = secure.peerCertificate().commonName();
+                const auto certificate = secure.peerCertificate();
+                wrapped.agent = certificate.commonName();
+                wrapped.certificate = tls::fingerprint(certificate.certificate());
+                wrapped.address = socket.peerAddress().host().toString();
             }
         }
         try {

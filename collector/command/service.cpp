@@ -11,6 +11,7 @@
 #include <cstring>
 #include <optional>
 
+#include "collector/analysis/alert_texts.h"
 #include "collector/analysis/analyst.h"
 #include "collector/analysis/replication/watch.h"
 #include "collector/api/admin.h"
@@ -30,6 +31,9 @@
 #include "collector/self/agent_book.h"
 #include "collector/self/metrics.h"
 #include "collector/storage/store.h"
+#include "collector/trust/identities.h"
+#include "common/metric_names.h"
+#include "common/model/families.h"
 #include "common/time_text.h"
 
 namespace lapwing::collector {
@@ -91,6 +95,7 @@ struct Service::Parts {
     std::optional<analysis::replication::Watch> replication;
     std::optional<analysis::evidence::EntryNames> names;
     std::optional<analysis::Analyst> analyst;
+    std::optional<trust::Identities> identities;
     std::optional<self::AgentBook> agents;
     std::optional<ingest::MetadataBook> metadata;
     std::optional<self::Metrics> metrics;
@@ -106,6 +111,8 @@ struct Service::Parts {
     Expected<void> openTrust();
     void wire();
     void logStore();
+    Labels annotate(const Labels& alert, const Labels& annotations) const;
+    void addIdentityMetrics(std::vector<prometheus::MetricFamily>& out);
     Expected<void> loadRules();
     Expected<void> reloadRules();
     Handlers handlers();
@@ -186,6 +193,11 @@ void Service::Parts::wire() {
     rules::ManagerOptions rule_options;
     rule_options.interval_ms = config.rules_interval_ms;
     rule_options.external_url = url;
+    rule_options.hold_silent_ms = config.hold_alerts.silent_ms;
+    rule_options.hold_partial_ms = config.hold_alerts.partial_ms;
+    rule_options.annotate = [this](const Labels& labels, const Labels& annotations) {
+        return annotate(labels, annotations);
+    };
     rule_options.builtin_rules = notify::heartbeatRules(config.notify);
     rules.emplace(*engine, *store, &*dispatcher, rule_options);
 
@@ -198,6 +210,9 @@ void Service::Parts::wire() {
     analyst_options.names = [this] { return names->current(); };
     analyst.emplace(*store, config.site, analyst_options);
 
+    if (authority) {
+        identities.emplace(*authority);
+    }
     agents.emplace(authority ? &*authority : nullptr, *store);
     metadata.emplace(*store);
     if (auto loaded = metadata->load(); !loaded) {
@@ -214,7 +229,35 @@ void Service::Parts::wire() {
     metrics->addSource([this](auto& out) { prometheus_api->addMetrics(out); });
     forwarder.emplace(config.forward, *store);
     metrics->addSource([this](auto& out) { forwarder->addMetrics(out); });
-    lapwing_api.emplace(*analyst, *replication, *agents);
+    lapwing_api.emplace(*analyst, *replication, *agents, identities ? &*identities : nullptr);
+    metrics->addSource([this](auto& out) { addIdentityMetrics(out); });
+}
+
+void Service::Parts::addIdentityMetrics(std::vector<prometheus::MetricFamily>& out) {
+    if (!identities) {
+        return;
+    }
+    auto family = gauge(metric::kAgentIdentityConflict, "1 while the name of an agent is used twice.");
+    for (const auto& agent : agents->list(nowMs())) {
+        for (const auto& warning : identities->warnings(agent.host, trust::Identities::Clock::now())) {
+            if (warning.isHarmful()) {
+                add(family,
+                    {{"host", agent.host}, {"kind", nameOf(trust::kIdentityWarningNames, warning.kind)}}, 1);
+            }
+        }
+    }
+    out.push_back(std::move(family));
+}
+
+Labels Service::Parts::annotate(const Labels& alert, const Labels& annotations) const {
+    if (alert.has("id") && alert.has("subject")) {
+        const auto findings = analyst->findings();
+        const auto* finding = analysis::findingOf(alert, findings);
+        return finding == nullptr ? Labels() : analysis::annotationsOf(*finding, annotations);
+    }
+    const auto verdicts = replication->verdicts();
+    const auto* verdict = analysis::verdictOf(alert, *verdicts);
+    return verdict == nullptr ? Labels() : analysis::annotationsOf(*verdict, annotations);
 }
 
 Expected<void> Service::Parts::loadRules() {
@@ -271,7 +314,8 @@ Handlers Service::Parts::handlers() {
     people.metrics_text = [this] {
         return prometheus::TextSerializer().Serialize(metrics->collect(nowMs()));
     };
-    const api::AgentsParts parts{*receiver, *store, *analyst, *agents, *metrics};
+    const api::AgentsParts parts{*receiver, *store,   *analyst,
+                                 *agents,   *metrics, identities ? &*identities : nullptr};
     api::Admission open;
     api::Admission loopback;
     loopback.check_host = true;

@@ -3,10 +3,12 @@
 #include <algorithm>
 #include <functional>
 #include <optional>
+#include <utility>
 
 #include "collector/command/client.h"
 #include "collector/command/command.h"
 #include "collector/command/problems.h"
+#include "collector/trust/identities.h"
 #include "common/json.h"
 
 namespace lapwing::collector {
@@ -99,9 +101,19 @@ int printAlerts(const Value& data, bool quiet) {
         const auto& labels = alert["labels"];
         fmt::print("{}  {}  {}  since {}\n", shown(alert, "state"), shown(labels, "alertname"),
                    shown(labels, "severity"), shown(alert, "activeAt"));
-        const std::string summary = shown(alert["annotations"], "summary");
-        if (!summary.empty()) {
+        const auto& annotations = alert["annotations"];
+        if (const auto summary = shown(annotations, "summary"); !summary.empty()) {
             fmt::print("  {}\n", summary);
+        }
+        for (const auto& [name, word] :
+             {std::pair("evidence", "Evidence"), std::pair("next_step", "Next step")}) {
+            if (const auto text = shown(annotations, name); !text.empty()) {
+                fmt::print("    {}: {}\n", word, text);
+            }
+        }
+        if (const auto until = shown(alert, "heldUntil"); !until.empty()) {
+            fmt::print("    Its data have been missing since {}: held until {}\n",
+                       shown(alert, "unknownSince"), until);
         }
     }
     if (alerts.Empty() && !quiet) {
@@ -110,11 +122,20 @@ int printAlerts(const Value& data, bool quiet) {
     return firing ? kDegraded : kFine;
 }
 
+/// Another machine or another agent uses the agent's name.
+bool isMixedUp(const Value& agent) {
+    const auto& warnings = json::items(json::member(agent, "warnings"));
+    return std::any_of(warnings.begin(), warnings.end(), [](const auto& warning) {
+        return member(warning, "kind") !=
+               nameOf(trust::kIdentityWarningNames, trust::IdentityWarning::Kind::shared_machine_id);
+    });
+}
+
 int printAgents(const Value& data, bool quiet) {
     bool all_well = true;
     for (const auto& agent : data.GetArray()) {
         const std::string state = member(agent, "state");
-        all_well = all_well && state == "ok";
+        all_well = all_well && state == "ok" && !isMixedUp(agent);
         if (quiet) {
             continue;
         }
@@ -124,6 +145,9 @@ int printAgents(const Value& data, bool quiet) {
                    : state == "silent" ? "SILENT"
                                        : "NEVER REPORTED",
                    ago.empty() ? "" : "last heard " + ago + " s ago");
+        for (const auto& warning : json::items(json::member(agent, "warnings"))) {
+            fmt::print("  WARNING: {}\n", shown(warning, "text"));
+        }
     }
     if (data.Empty() && !quiet) {
         fmt::print("no agents: lapwing-collector enrol HOST makes the first\n");

@@ -216,7 +216,7 @@ std::string Config::externalUrl() const {
 Config readConfig(const Node& root) {
     Config config;
     root.allow({"host", "data", "http", "agents", "admin", "ingest", "retention", "promql", "rules",
-                "rules_interval", "site", "notify", "forward"});
+                "rules_interval", "hold_alerts", "site", "notify", "forward"});
     root["host"].read(config.host);
     if (config.host.empty()) {
         config.host = Poco::Net::DNS::hostName();
@@ -285,6 +285,10 @@ Config readConfig(const Node& root) {
     if (config.rules_interval_ms < 1000) {
         root["rules_interval"].problem("rules_interval must be at least 1s");
     }
+    const Node hold = root["hold_alerts"];
+    hold.allow({"silent", "partial"});
+    hold["silent"].readDuration(config.hold_alerts.silent_ms);
+    hold["partial"].readDuration(config.hold_alerts.partial_ms);
     readSite(root["site"], config.site);
     notify::readConfig(root["notify"], config.notify);
     forward::readConfig(root["forward"], config.forward);

@@ -62,6 +62,10 @@ struct Config {
 
     std::vector<std::string> rules = {"/etc/lapwing/rules/*.yml"};
     std::int64_t rules_interval_ms = 10'000;
+    struct HoldAlerts {
+        std::int64_t silent_ms = 86'400'000;  ///< while the data of an alert's only source are missing
+        std::int64_t partial_ms = 600'000;    ///< while some inputs of an aggregate are missing
+    } hold_alerts;
     analysis::Site site;
     notify::Config notify;
     std::vector<forward::Destination> forward;

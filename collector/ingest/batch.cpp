@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "common/metric_names.h"
+
 namespace lapwing::ingest {
 namespace {
 
@@ -54,6 +56,14 @@ const Labels* Batch::readLabels(const WrittenSeries& series) {
             forbidden_ = labels->toString() + ": claims another agent than " + agent_;
         }
         labels->set("agent", agent_);
+    }
+    // Agents check it themselves; one of an older version does not, and would be two hosts.
+    if (!agent_.empty() && labels->metricName() == metric::kAgentInfo && labels->get("instance") != agent_) {
+        refusals_.add(series.samples.size(), "the agent calls its host \"" +
+                                                 std::string(labels->get("instance")) +
+                                                 "\", but its certificate belongs to \"" + agent_ +
+                                                 "\": mend `host:` in its agent.yaml");
+        return nullptr;
     }
     if (const auto wrong = wrongLabels(*labels); !wrong.empty()) {
         refusals_.add(series.samples.size(), wrong);

@@ -6,6 +6,7 @@
 
 #include "collector/notify/payload.h"
 #include "common/json.h"
+#include "common/text.h"
 #include "common/time_text.h"
 
 namespace lapwing::notify {
@@ -17,13 +18,7 @@ constexpr std::size_t kMostTeamsBytes = 28U << 10;
 
 /// At most `most` bytes, without cutting a UTF-8 sequence in two.
 std::string shortened(std::string_view text, std::size_t most) {
-    if (text.size() <= most) {
-        return std::string(text);
-    }
-    while (most > 0 && (static_cast<unsigned char>(text[most]) & 0xc0U) == 0x80U) {
-        --most;
-    }
-    return std::string(text.substr(0, most)) + "...";
+    return text.size() <= most ? std::string(text) : std::string(utf8Prefix(text, most)) + "...";
 }
 
 /// Escapes Slack's three control characters (https://api.slack.com/reference/surfaces/formatting#escaping),

@@ -2,12 +2,16 @@
 
 #include <algorithm>
 #include <array>
+#include <cstddef>
+#include <cstdint>
 #include <cstdio>
 #include <ctime>
 #include <optional>
 #include <set>
+#include <string_view>
 
 #include "common/model/labels_json.h"
+#include "common/text.h"
 #include "common/time_text.h"
 
 namespace lapwing::notify {
@@ -15,6 +19,7 @@ namespace {
 
 constexpr std::uint64_t kFnvOffset = 14695981039346656037U;
 constexpr std::uint64_t kFnvPrime = 1099511628211U;
+constexpr std::size_t kMostSubject = 200;
 
 /// Prometheus' model.LabelSet.Fingerprint: FNV-1a over names and values, each terminated by 0xff.
 std::string fingerprint(const Labels& labels) {
@@ -58,6 +63,17 @@ std::string oneLine(std::string text) {
     std::replace_if(
         text.begin(), text.end(), [](char c) { return static_cast<unsigned char>(c) < 0x20; }, ' ');
     return text;
+}
+
+/// An annotation that the collector has added, and whose text another annotation holds, too (`title` within
+/// `summary`).
+bool isRepeated(const Labels& annotations, const Label& annotation) {
+    constexpr std::array<std::string_view, 4> kAdded{"title", "evidence", "remedy", "cause"};
+    const bool added = std::find(kAdded.begin(), kAdded.end(), annotation.name) != kAdded.end();
+    return added && std::any_of(annotations.begin(), annotations.end(), [&](const Label& other) {
+               return other.value.size() > annotation.value.size() &&
+                      other.value.find(annotation.value) != std::string::npos;
+           });
 }
 
 std::size_t firingCount(const Notification& notification) {
@@ -137,7 +153,14 @@ std::string mailSubject(const Notification& notification) {
     if (!list.empty()) {
         out += " (" + list + ")";
     }
-    return oneLine(out.substr(0, 200));
+    const auto titled = std::find_if(notification.alerts.begin(), notification.alerts.end(),
+                                     [](const Alert& alert) { return alert.annotations.has("title"); });
+    if (titled != notification.alerts.end()) {
+        out += ": " + std::string(titled->annotations.get("title"));
+        const auto others = notification.alerts.size() - 1;
+        out += others == 0 ? "" : " (and " + std::to_string(others) + " more)";
+    }
+    return oneLine(std::string(utf8Prefix(out, kMostSubject)));
 }
 
 std::string mailBody(const Notification& notification, const std::string& external_url) {
@@ -152,7 +175,7 @@ std::string mailBody(const Notification& notification, const std::string& extern
         }
         out += "\n\n";
         for (const auto& annotation : alert.annotations) {
-            if (annotation.name != "summary") {
+            if (annotation.name != "summary" && !isRepeated(alert.annotations, annotation)) {
                 out += annotation.name + ": " + annotation.value + "\n";
             }
         }

@@ -24,20 +24,21 @@ notify::Alert toNotification(const TrackedAlert& alert, TimestampMs ends_at,
 
 }  // namespace
 
-bool AlertTracker::vanish(TrackedAlert& alert, TimestampMs now, const AlertTimes& times,
-                          const Missing& missing) const {
-    if (alert.state == AlertState::inactive) {
-        return false;
-    }
-    const bool held_too_long = alert.unknown_since && now - *alert.unknown_since >= times.hold_missing_ms;
-    if (!held_too_long && missing(alert)) {
-        const bool changed = !alert.unknown_since;
-        if (changed) {
-            alert.unknown_since = now;
+bool AlertTracker::vanish(TrackedAlert& alert, Absence absence, TimestampMs now,
+                          const AlertTimes& times) const {
+    if (absence != Absence::ended) {
+        const auto hold_ms = absence == Absence::silent ? times.hold_silent_ms : times.hold_partial_ms;
+        const TimestampMs since = alert.unknown_since.value_or(now);
+        const TimestampMs until = since + hold_ms;
+        if (now < until) {
+            const bool changed = alert.held_until != until;
+            alert.unknown_since = since;
+            alert.held_until = until;
+            return changed;
         }
-        return changed;
     }
     alert.unknown_since.reset();
+    alert.held_until.reset();
     if (alert.state == AlertState::firing && times.keep_firing_for_ms > 0) {
         const bool begins = !alert.keep_firing_since;
         if (begins) {
@@ -62,7 +63,7 @@ void AlertTracker::dropStalePending(TimestampMs now) {
 }
 
 bool AlertTracker::update(TimestampMs now, std::vector<AlertCandidate> candidates, const AlertTimes& times,
-                          const Missing& missing) {
+                          const Explain& explain) {
     dropStalePending(now);
     bool changed = false;
     std::set<const TrackedAlert*> present;
@@ -81,6 +82,7 @@ bool AlertTracker::update(TimestampMs now, std::vector<AlertCandidate> candidate
         changed = changed || alert.keep_firing_since || alert.unknown_since;
         alert.keep_firing_since.reset();
         alert.unknown_since.reset();
+        alert.held_until.reset();
         if (alert.state == AlertState::pending && now - alert.active_at >= times.for_ms) {
             alert.state = AlertState::firing;
             alert.fired_at = now;
@@ -88,10 +90,16 @@ bool AlertTracker::update(TimestampMs now, std::vector<AlertCandidate> candidate
         }
         present.insert(&alert);
     }
-    for (auto& [labels, alert] : alerts_) {
-        if (present.count(&alert) == 0 && vanish(alert, now, times, missing)) {
-            changed = true;
+    std::vector<const TrackedAlert*> vanished;
+    for (const auto& [labels, alert] : alerts_) {
+        if (present.count(&alert) == 0 && alert.state != AlertState::inactive) {
+            vanished.push_back(&alert);
         }
+    }
+    const auto absences = vanished.empty() ? std::vector<Absence>() : explain(vanished);
+    for (std::size_t i = 0; i < vanished.size(); ++i) {
+        auto& alert = alerts_.at(vanished[i]->labels);
+        changed = vanish(alert, absences.at(i), now, times) || changed;
     }
     const auto erased = std::erase_if(alerts_, [&](const auto& entry) {
         const auto& alert = entry.second;
@@ -162,6 +170,7 @@ std::vector<AlertStatus> AlertTracker::active() const {
                        alert.value,
                        alert.keep_firing_since,
                        alert.unknown_since,
+                       alert.held_until,
                        {}});
     }
     return out;
@@ -191,7 +200,8 @@ std::string AlertTracker::save(TimestampMs evaluated_at) const {
             {"resolved_at", alert.resolved_at},
             {"last_true", alert.last_true},
             {"keep_firing_since", alert.keep_firing_since},
-            {"unknown_since", alert.unknown_since}};
+            {"unknown_since", alert.unknown_since},
+            {"held_until", alert.held_until}};
         for (const auto& [name, time] : times) {
             if (time && *time != 0) {
                 json::put(writer, name, *time);
@@ -245,6 +255,7 @@ Expected<void> AlertTracker::restore(const std::string& saved) {
         alert.last_true = json::integer(entry, "last_true").value_or(0);
         alert.keep_firing_since = json::integer(entry, "keep_firing_since");
         alert.unknown_since = json::integer(entry, "unknown_since");
+        alert.held_until = json::integer(entry, "held_until");
         read.emplace(alert.labels, std::move(alert));
     }
     alerts_ = std::move(read);

@@ -28,6 +28,14 @@ struct TrackedAlert {
     TimestampMs last_sent = 0;
     std::optional<TimestampMs> keep_firing_since;
     std::optional<TimestampMs> unknown_since;
+    std::optional<TimestampMs> held_until;  ///< set with unknown_since
+};
+
+/// Why an evaluation did not yield an alert that the one before had.
+enum class Absence {
+    ended,    ///< its condition has ended
+    silent,   ///< the data of its only source are missing
+    partial,  ///< some inputs of an aggregate are missing, and they could make the condition true again
 };
 
 /// The result of one evaluation for one alert.
@@ -42,19 +50,20 @@ struct AlertTimes {
     std::int64_t for_ms = 0;
     std::int64_t keep_firing_for_ms = 0;
     std::int64_t resolved_retention_ms = 0;
-    std::int64_t hold_missing_ms = 0;
+    std::int64_t hold_silent_ms = 0;
+    std::int64_t hold_partial_ms = 0;
 };
 
 /// The states of one alerting rule's alerts: inactive, pending and firing, with the transitions of
 /// Prometheus' AlertingRule.Eval, and held while data are missing. Not synchronised.
 class AlertTracker {
   public:
-    /// Whether the data of a vanished alert are missing; otherwise the alert is resolved.
-    using Missing = std::function<bool(const TrackedAlert&)>;
+    /// Explains the absence of each vanished alert, in their order.
+    using Explain = std::function<std::vector<Absence>(const std::vector<const TrackedAlert*>&)>;
 
     /// Advances every alert. Candidates have unique labels. True if a change must survive a restart.
     bool update(TimestampMs now, std::vector<AlertCandidate> candidates, const AlertTimes& times,
-                const Missing& missing);
+                const Explain& explain);
 
     /// The alerts to send now; marks them as sent. `valid_ms` is how long receivers may consider a firing
     /// alert valid without an update.
@@ -77,7 +86,7 @@ class AlertTracker {
     Expected<void> restore(const std::string& saved);
 
   private:
-    bool vanish(TrackedAlert& alert, TimestampMs now, const AlertTimes& times, const Missing& missing) const;
+    bool vanish(TrackedAlert& alert, Absence absence, TimestampMs now, const AlertTimes& times) const;
     void dropStalePending(TimestampMs now);
 
     std::map<Labels, TrackedAlert> alerts_;

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <chrono>
 #include <map>
+#include <optional>
 #include <utility>
 
 #include "collector/rules/links.h"
@@ -64,6 +65,32 @@ std::string expand(const TemplatedLabel& label, const TemplateData& data) {
 /// The link from an alert to its expression, as Prometheus writes it.
 std::string generatorUrl(const std::string& external_url, const std::string& query) {
     return external_url + expressionPath(query, ExpressionTab::table);
+}
+
+/// Labels of the elements of a result, without names; nothing if the result is unknown.
+using Elements = std::optional<std::set<Labels>>;
+
+// An aggregate with more missing series than this is not evaluated as if they continued.
+constexpr std::size_t kMostContinued = 1000;
+
+/// The elements that the expression would yield if the missing series went on as they were.
+Elements elementsIfContinued(const RunnerContext& context, const std::string& query, TimestampMs at,
+                             const std::map<Labels, std::int64_t>& missing) {
+    if (missing.size() > kMostContinued) {
+        return std::nullopt;
+    }
+    const ContinuedSeries data(context.store, missing);
+    auto result = promql::Engine(data, context.engine.options()).instant(query, at, &context.cancelled);
+    auto vector = result ? toVector(std::move(*result)) : Expected<promql::Vector>(fail(result.error()));
+    if (!vector) {
+        return std::nullopt;
+    }
+    std::set<Labels> out;
+    for (auto& element : *vector) {
+        element.labels.erase("__name__");
+        out.insert(std::move(element.labels));
+    }
+    return out;
 }
 
 void endSeries(const std::set<Labels>& before, const std::set<Labels>& now, TimestampMs at,
@@ -180,6 +207,38 @@ Expected<std::vector<TimeSeries>> GroupRunner::record(const RuleState& state, pr
     return out;
 }
 
+std::vector<Absence> GroupRunner::explainAbsence(const RuleState& state, TimestampMs at,
+                                                 const RunnerContext& context,
+                                                 const std::vector<const TrackedAlert*>& vanished) const {
+    std::vector<MissingData> missing;
+    std::map<Labels, std::int64_t> continued;
+    for (const auto* alert : vanished) {
+        missing.push_back(findMissing(context.store, state.inputs, alert->source,
+                                      alert->last_true - group_.query_offset_ms, at,
+                                      context.engine.options().lookback_ms));
+        continued.insert(missing.back().series.begin(), missing.back().series.end());
+    }
+    const auto possible = continued.empty() ? Elements(std::set<Labels>())
+                                            : elementsIfContinued(context, state.rule.query, at, continued);
+    std::vector<Absence> out;
+    for (std::size_t i = 0; i < vanished.size(); ++i) {
+        const auto& alert = *vanished[i];
+        if (missing[i].empty() ||
+            (!missing[i].unreadable && possible && possible->count(alert.source) == 0)) {
+            out.push_back(Absence::ended);
+            continue;
+        }
+        out.push_back(missing[i].partial && !missing[i].unreadable ? Absence::partial : Absence::silent);
+        if (!alert.unknown_since) {
+            spdlog::warn("alert {} is held: {} ({} series)", alert.labels.toString(),
+                         out.back() == Absence::partial ? "inputs that could make it true are missing"
+                                                        : "its data are missing",
+                         missing[i].series.size());
+        }
+    }
+    return out;
+}
+
 Expected<std::vector<TimeSeries>> GroupRunner::alert(RuleState& state, const promql::Vector& elements,
                                                      TimestampMs now, const RunnerContext& context) {
     const Rule& rule = state.rule;
@@ -205,6 +264,11 @@ Expected<std::vector<TimeSeries>> GroupRunner::alert(RuleState& state, const pro
         for (const auto& annotation : rule.annotations) {
             candidate.annotations.set(annotation.name, expand(annotation, data));
         }
+        if (context.options.annotate) {
+            for (const auto& more : context.options.annotate(candidate.labels, candidate.annotations)) {
+                candidate.annotations.set(more.name, more.value);
+            }
+        }
         if (!seen.insert(candidate.labels).second) {
             return fail(ErrorKind::execution,
                         "vector contains metrics with the same labelset after applying alert labels");
@@ -216,17 +280,11 @@ Expected<std::vector<TimeSeries>> GroupRunner::alert(RuleState& state, const pro
                                               std::to_string(candidates.size()) + " alerts");
     }
     const AlertTimes times{rule.for_ms, rule.keep_firing_for_ms, context.options.resolved_retention_ms,
-                           context.options.hold_missing_ms};
-    const auto missing = [&](const TrackedAlert& alert) {
-        const bool held =
-            dataMissing(context.store, state.inputs, alert.source, alert.last_true - group_.query_offset_ms,
-                        at, context.engine.options().lookback_ms);
-        if (held && !alert.unknown_since) {
-            spdlog::warn("alert {} is held, because its data are missing", alert.labels.toString());
-        }
-        return held;
+                           context.options.hold_silent_ms, context.options.hold_partial_ms};
+    const auto explain = [&](const std::vector<const TrackedAlert*>& vanished) {
+        return explainAbsence(state, at, context, vanished);
     };
-    if (state.tracker.update(now, std::move(candidates), times, missing)) {
+    if (state.tracker.update(now, std::move(candidates), times, explain)) {
         state.unsaved = true;
     }
     return state.tracker.series(at);

@@ -59,6 +59,8 @@ class GroupRunner {
                                              TimestampMs at) const;
     Expected<std::vector<TimeSeries>> alert(RuleState& state, const promql::Vector& elements, TimestampMs now,
                                             const RunnerContext& context);
+    std::vector<Absence> explainAbsence(const RuleState& state, TimestampMs at, const RunnerContext& context,
+                                        const std::vector<const TrackedAlert*>& vanished) const;
     Expected<std::vector<TimeSeries>> run(RuleState& state, TimestampMs now, const RunnerContext& context);
     void save(RuleState& state, TimestampMs now, storage::Store& store) const;
     void send(RuleState& state, TimestampMs now, const RunnerContext& context) const;

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -40,6 +41,8 @@ struct AlertStatus {
     std::optional<TimestampMs> keep_firing_since;
     /// Since when the data behind the alert are missing: it is neither confirmed nor resolved.
     std::optional<TimestampMs> unknown_since;
+    std::optional<TimestampMs>
+        held_until;                   ///< when it resolves unless the data come back; with unknown_since
     notify::Suppression suppression;  ///< why its notifications are suppressed, if they are
 };
 
@@ -81,8 +84,13 @@ struct ManagerOptions {
     std::string builtin_rules;
     std::int64_t resend_delay_ms = 60'000;         ///< between two notifications of an ongoing alert
     std::int64_t resolved_retention_ms = 900'000;  ///< how long a resolved alert is still sent
-    /// How long an alert with missing data is held as unknown before it is resolved.
-    std::int64_t hold_missing_ms = 86'400'000;
+    /// How long an alert is held as unknown while the data of its only source are missing, before it is
+    /// resolved; and while some inputs of its aggregate are missing.
+    std::int64_t hold_silent_ms = 86'400'000;
+    std::int64_t hold_partial_ms = 600'000;
+    /// Returns further annotations of an alert, given its labels (with alertname) and its own annotations.
+    /// They replace annotations of the same name. May be null. Called for each alert at each evaluation.
+    std::function<Labels(const Labels& labels, const Labels& annotations)> annotate;
 };
 
 /// Reads Prometheus rule files and evaluates them.
@@ -94,8 +102,9 @@ struct ManagerOptions {
 /// sends a false "resolved".
 ///
 /// Missing data is not recovery. A failed query leaves all states of its rule unchanged. An alert whose
-/// element vanished is held (`unknown_since`) while its source series are missing: they ended without a
-/// staleness marker, or with one while the `up` of their job and instance is 0 or absent.
+/// element vanished is held (`unknown_since`, `held_until`) while source series are missing (they ended
+/// without a staleness marker, or with one while the `up` of their job and instance is 0 or absent) and the
+/// expression still yields it if the missing series are continued as they were.
 ///
 /// Safe from any thread; it evaluates on a thread of its own. Engine, store and notifier must outlive it.
 class RuleManager {

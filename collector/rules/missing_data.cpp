@@ -4,7 +4,9 @@
 
 #include <algorithm>
 #include <map>
+#include <memory>
 #include <set>
+#include <utility>
 
 #include "collector/promql/ast.h"
 #include "collector/promql/parser.h"
@@ -42,20 +44,28 @@ void collect(const promql::Expr& expr, std::vector<Input>& out) {
     }
 }
 
-using Newest = std::map<Labels, Sample>;
+/// The end of a series within a range of time.
+struct End {
+    Sample newest;             ///< a staleness marker, perhaps
+    TimestampMs value_at = 0;  ///< of the newest sample that is no marker; 0 if there is none
+};
+using Ends = std::map<Labels, End>;
 
-/// The newest sample of each series in a range, markers included.
-Expected<Newest> newest(const storage::Queryable& data, const storage::Matchers& matchers, TimestampMs from,
-                        TimestampMs to) {
+Expected<Ends> endsOf(const storage::Queryable& data, const storage::Matchers& matchers, TimestampMs from,
+                      TimestampMs to) {
     auto read = data.select(matchers, from, to, kMaxSamples);
     if (!read) {
         return fail(read.error());
     }
-    Newest out;
+    Ends out;
     for (const auto& series : *read) {
-        if (!series.samples.empty()) {
-            out.emplace(*series.labels, series.samples.back());
+        if (series.samples.empty()) {
+            continue;
         }
+        const auto value = std::find_if(series.samples.rbegin(), series.samples.rend(),
+                                        [](const Sample& sample) { return !isStaleNaN(sample.value); });
+        out.emplace(*series.labels,
+                    End{series.samples.back(), value == series.samples.rend() ? 0 : value->timestamp});
     }
     return out;
 }
@@ -82,37 +92,53 @@ Observer observer(const storage::Queryable& data, const Labels& series, Timestam
     for (const char* name : {"job", "instance", "agent"}) {
         ok = ok && addMatcher(matchers, storage::Matcher::Type::equal, name, std::string(series.get(name)));
     }
-    const auto ups = ok ? newest(data, matchers, now - kMarkerReachMs, now) : Expected<Newest>(Newest{});
+    const auto ups = ok ? endsOf(data, matchers, now - kMarkerReachMs, now) : Expected<Ends>(Ends{});
     if (!ups) {
         return Observer::fails;
     }
     if (ups->empty()) {
         return Observer::none;
     }
-    const bool ended =
-        std::all_of(ups->begin(), ups->end(), [](const auto& up) { return isStaleNaN(up.second.value); });
+    const bool ended = std::all_of(ups->begin(), ups->end(),
+                                   [](const auto& up) { return isStaleNaN(up.second.newest.value); });
     if (ended) {
         return Observer::switched_off;
     }
     const bool works = std::any_of(ups->begin(), ups->end(), [&](const auto& up) {
-        return up.second.value == 1 && now - up.second.timestamp < lookback_ms;
+        return up.second.newest.value == 1 && now - up.second.newest.timestamp < lookback_ms;
     });
     return works ? Observer::works : Observer::fails;
 }
 
-Labels withoutAgent(Labels labels) {
+/// The labels without those that tell how the series was observed.
+Labels withoutObserver(Labels labels) {
     labels.erase("agent");
+    labels.erase("via");
     return labels;
 }
 
-bool inputMissing(const storage::Queryable& data, const Input& input, const Labels& source,
-                  TimestampMs last_true, TimestampMs now, std::int64_t lookback_ms) {
+/// The end of one input series that was alive when the alert was last true.
+bool isMissing(const storage::Queryable& data, const Labels& labels, const Ends& after, TimestampMs at,
+               std::int64_t lookback_ms) {
+    const auto last = after.find(labels);
+    const bool marked = last != after.end() && isStaleNaN(last->second.newest.value);
+    if (!marked) {
+        return true;
+    }
+    const auto name = labels.metricName();
+    return name != "up" && name.rfind("ALERTS", 0) != 0 &&
+           observer(data, labels, at, lookback_ms) == Observer::fails;
+}
+
+void findMissing(const storage::Queryable& data, const Input& input, const Labels& source,
+                 TimestampMs last_true, TimestampMs now, std::int64_t lookback_ms, MissingData& out) {
     storage::Matchers matchers = input.matchers;
     for (const auto& label : source) {
         // Equal or absent: the element may have the label from the other side of a join.
         if (!addMatcher(matchers, storage::Matcher::Type::regex, label.name,
                         "|" + re2::RE2::QuoteMeta(label.value))) {
-            return true;
+            out.unreadable = true;
+            return;
         }
     }
     const TimestampMs then = last_true - input.offset_ms;
@@ -120,36 +146,33 @@ bool inputMissing(const storage::Queryable& data, const Input& input, const Labe
     // A rate needs two samples, so its result vanishes before the last sample leaves the range.
     const std::int64_t window =
         input.range_ms > 0 ? std::max<std::int64_t>(input.range_ms / 2, 1) : lookback_ms;
-    const auto before = newest(data, matchers, then - std::max(input.range_ms, lookback_ms), then);
-    const auto after = newest(data, matchers, std::max(then - window, at - kMarkerReachMs), at);
+    const auto before = endsOf(data, matchers, then - std::max(input.range_ms, lookback_ms), then);
+    const auto after = endsOf(data, matchers, std::max(then - window, at - kMarkerReachMs), at);
     if (!before || !after) {
-        return true;
+        out.unreadable = true;
+        return;
     }
 
     std::set<Labels> reported;
-    for (const auto& [labels, sample] : *after) {
-        if (!isStaleNaN(sample.value) && at - sample.timestamp < window) {
-            reported.insert(withoutAgent(labels));
+    for (const auto& [labels, end] : *after) {
+        if (!isStaleNaN(end.newest.value) && at - end.newest.timestamp < window) {
+            reported.insert(withoutObserver(labels));
         }
     }
-    for (const auto& [labels, sample] : *before) {
-        if (isStaleNaN(sample.value) || reported.count(withoutAgent(labels)) != 0) {
+    bool missing = false;
+    for (const auto& [labels, end] : *before) {
+        if (isStaleNaN(end.newest.value) || reported.count(withoutObserver(labels)) != 0 ||
+            !isMissing(data, labels, *after, at, lookback_ms)) {
             continue;
         }
         const auto last = after->find(labels);
-        const bool marked = last != after->end() && isStaleNaN(last->second.value);
-        if (!marked) {
-            return true;
-        }
-        const auto name = labels.metricName();
-        if (name == "up" || name.rfind("ALERTS", 0) == 0) {
-            continue;
-        }
-        if (observer(data, labels, at, lookback_ms) == Observer::fails) {
-            return true;
-        }
+        const TimestampMs value_at = std::max(end.value_at, last == after->end() ? 0 : last->second.value_at);
+        out.series.emplace(labels, at - value_at);
+        missing = true;
     }
-    return false;
+    if (missing && reported.empty()) {
+        out.partial = false;
+    }
 }
 
 }  // namespace
@@ -164,11 +187,81 @@ Expected<std::vector<Input>> inputsOf(std::string_view query) {
     return out;
 }
 
-bool dataMissing(const storage::Queryable& data, const std::vector<Input>& inputs, const Labels& source,
-                 TimestampMs last_true, TimestampMs now, std::int64_t lookback_ms) {
-    return std::any_of(inputs.begin(), inputs.end(), [&](const Input& input) {
-        return inputMissing(data, input, source, last_true, now, lookback_ms);
-    });
+MissingData findMissing(const storage::Queryable& data, const std::vector<Input>& inputs,
+                        const Labels& source, TimestampMs last_true, TimestampMs now,
+                        std::int64_t lookback_ms) {
+    MissingData out;
+    for (const auto& input : inputs) {
+        findMissing(data, input, source, last_true, now, lookback_ms, out);
+    }
+    return out;
+}
+
+Expected<std::vector<Sample>> ContinuedSeries::moved(const Labels& labels, std::int64_t by_ms,
+                                                     TimestampMs from, TimestampMs to,
+                                                     const storage::ReadLimits& limits) const {
+    storage::Matchers exact;
+    for (const auto& label : labels) {
+        addMatcher(exact, storage::Matcher::Type::equal, label.name, label.value);
+    }
+    auto read = data_.select(exact, from - by_ms, to - by_ms, limits);
+    if (!read) {
+        return fail(read.error());
+    }
+    for (auto& each : *read) {
+        if (*each.labels != labels) {
+            continue;  // it has further labels
+        }
+        for (auto& sample : each.samples) {
+            sample.timestamp += by_ms;
+        }
+        return std::move(each.samples);
+    }
+    return std::vector<Sample>{};
+}
+
+Expected<std::vector<storage::SeriesSamples>> ContinuedSeries::select(
+    const storage::Matchers& matchers, TimestampMs from, TimestampMs to,
+    const storage::ReadLimits& limits) const {
+    auto out = data_.select(matchers, from, to, limits);
+    if (!out) {
+        return out;
+    }
+    std::erase_if(*out, [&](const auto& each) { return series_.count(*each.labels) != 0; });
+    for (const auto& [labels, by_ms] : series_) {
+        const bool wanted =
+            std::all_of(matchers.begin(), matchers.end(),
+                        [&, &labels = labels](const auto& each) { return each.matches(labels); });
+        if (!wanted) {
+            continue;
+        }
+        auto samples = moved(labels, by_ms, from, to, limits);
+        if (!samples) {
+            return fail(samples.error());
+        }
+        if (!samples->empty()) {
+            out->push_back({std::make_shared<const Labels>(labels), std::move(*samples)});
+        }
+    }
+    std::sort(out->begin(), out->end(),
+              [](const auto& left, const auto& right) { return *left.labels < *right.labels; });
+    return out;
+}
+
+Expected<std::vector<Labels>> ContinuedSeries::series(const std::vector<storage::Matchers>& any,
+                                                      TimestampMs from, TimestampMs to) const {
+    return data_.series(any, from, to);
+}
+
+Expected<std::vector<std::string>> ContinuedSeries::labelNames(const std::vector<storage::Matchers>& any,
+                                                               TimestampMs from, TimestampMs to) const {
+    return data_.labelNames(any, from, to);
+}
+
+Expected<std::vector<std::string>> ContinuedSeries::labelValues(const std::string& name,
+                                                                const std::vector<storage::Matchers>& any,
+                                                                TimestampMs from, TimestampMs to) const {
+    return data_.labelValues(name, any, from, to);
 }
 
 }  // namespace lapwing::rules

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <string_view>
 #include <vector>
 
@@ -19,15 +20,54 @@ struct Input {
 /// All selectors of an expression. Error `invalid` if it does not parse.
 Expected<std::vector<Input>> inputsOf(std::string_view query);
 
-/// Whether the series behind a vanished alert are missing, which is not recovery.
+/// The missing series behind a vanished alert.
+struct MissingData {
+    /// For each missing series, how long ago it had its newest sample.
+    std::map<Labels, std::int64_t> series;
+    /// Each selector with a missing series reads other series of this alert, too, which are not missing.
+    bool partial = true;
+    bool unreadable = false;  ///< the store failed
+
+    bool empty() const { return series.empty() && !unreadable; }
+};
+
+/// Finds the missing series behind a vanished alert. Missing data are not recovery.
 ///
 /// Examines each input series that was alive at `last_true` and whose labels do not contradict `source`
 /// (the labels of the vanished element). A series is missing if it went silent, or if it ended with a
 /// staleness marker while the `up` of its job and instance is not 1 (its probe failed). A series ended
 /// regularly if its marker came while `up` is 1, if `up` itself ended with a marker (the probe was
 /// disabled), or if it has no `up` (a recorded series). A series that another agent still reports is not
-/// missing. Unreadable data count as missing.
-bool dataMissing(const storage::Queryable& data, const std::vector<Input>& inputs, const Labels& source,
-                 TimestampMs last_true, TimestampMs now, std::int64_t lookback_ms);
+/// missing.
+MissingData findMissing(const storage::Queryable& data, const std::vector<Input>& inputs,
+                        const Labels& source, TimestampMs last_true, TimestampMs now,
+                        std::int64_t lookback_ms);
+
+/// Reads a store as if the given series had gone on as they were: their samples are moved forward in time, so
+/// that the newest sample of each is at the time of the query. Holds references to both.
+class ContinuedSeries : public storage::Queryable {
+  public:
+    /// `series`: labels, and by how much their samples move (MissingData::series).
+    ContinuedSeries(const storage::Queryable& data, const std::map<Labels, std::int64_t>& series)
+        : data_(data), series_(series) {}
+
+    Expected<std::vector<storage::SeriesSamples>> select(const storage::Matchers& matchers, TimestampMs from,
+                                                         TimestampMs to,
+                                                         const storage::ReadLimits& limits) const override;
+    Expected<std::vector<Labels>> series(const std::vector<storage::Matchers>& any, TimestampMs from,
+                                         TimestampMs to) const override;
+    Expected<std::vector<std::string>> labelNames(const std::vector<storage::Matchers>& any, TimestampMs from,
+                                                  TimestampMs to) const override;
+    Expected<std::vector<std::string>> labelValues(const std::string& name,
+                                                   const std::vector<storage::Matchers>& any,
+                                                   TimestampMs from, TimestampMs to) const override;
+
+  private:
+    Expected<std::vector<Sample>> moved(const Labels& labels, std::int64_t by_ms, TimestampMs from,
+                                        TimestampMs to, const storage::ReadLimits& limits) const;
+
+    const storage::Queryable& data_;
+    const std::map<Labels, std::int64_t>& series_;
+};
 
 }  // namespace lapwing::rules

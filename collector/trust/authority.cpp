@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <sstream>
 
 #include "collector/trust/certificate.h"
 #include "collector/trust/files.h"
@@ -163,8 +164,7 @@ Expected<std::string> Authority::enrol(const std::string& host) {
         return fail(key_pem.error());
     }
     const std::string cert_pem = toPem(pair->cert.get());
-    if (auto written = writeFile(directory_ + "/agents/" + host + ".crt", cert_pem, 0644, &session->owner);
-        !written) {
+    if (auto written = writeFile(certificateFile(host), cert_pem, 0644, &session->owner); !written) {
         return fail(written.error());
     }
     return cert_pem + *key_pem + toPem(ca->cert.get());
@@ -233,6 +233,30 @@ std::vector<Enrolled> Authority::enrolled() const {
     }
     std::sort(out.begin(), out.end(), [](const Enrolled& a, const Enrolled& b) { return a.host < b.host; });
     return out;
+}
+
+std::string Authority::newestCertificate(const std::string& host) const {
+    const auto pem = readFile(certificateFile(host));
+    const auto cert = pem ? certificateFromPem(*pem) : Expected<Certificate>(fail(pem.error()));
+    return cert ? tls::fingerprint(cert->get()) : "";
+}
+
+std::string Authority::pinnedMachine(const std::string& host) const {
+    std::istringstream pin(readFile(directory_ + "/agents/" + host + ".machine").value_or(""));
+    std::string certificate;
+    std::string machine;
+    pin >> certificate >> machine;
+    return !certificate.empty() && certificate == newestCertificate(host) ? machine : "";
+}
+
+Expected<void> Authority::pinMachine(const std::string& host, const std::string& certificate,
+                                     const std::string& machine) const {
+    const auto owner = ownerOf(directory_);
+    if (!owner) {
+        return fail(owner.error());
+    }
+    return writeFile(directory_ + "/agents/" + host + ".machine", certificate + " " + machine + "\n", 0600,
+                     &*owner);
 }
 
 }  // namespace lapwing::trust

@@ -22,6 +22,7 @@ struct Enrolled {
 ///   ca.key, ca.crt            the authority (20 years)
 ///   server.key, server.crt    the collector's certificate (SAN DNS:lapwing-collector and more)
 ///   agents/HOST.crt           the newest certificate of each enrolled host
+///   agents/HOST.machine       the machine-id that first used it, and its fingerprint
 /// Files are replaced atomically; a lock file serialises processes (the service, and `enrol` run by root).
 /// Files that root creates get the owner of the parent of `directory`. Safe from any thread and process.
 /// Errors: `denied`, `invalid` (a damaged file, a bad name), `unavailable` (the directory cannot be
@@ -46,6 +47,18 @@ class Authority {
 
     /// Sorted by name.
     std::vector<Enrolled> enrolled() const;
+
+    /// The file of a host's newest certificate.
+    std::string certificateFile(const std::string& host) const {
+        return directory_ + "/agents/" + host + ".crt";
+    }
+    /// Its fingerprint; "" without a readable file.
+    std::string newestCertificate(const std::string& host) const;
+    /// The machine-id that was pinned to the newest certificate; "" if none was.
+    std::string pinnedMachine(const std::string& host) const;
+    /// Pins a machine-id to a certificate. The pin is void once `enrol` makes another certificate.
+    Expected<void> pinMachine(const std::string& host, const std::string& certificate,
+                              const std::string& machine) const;
 
     const std::string& directory() const { return directory_; }
     std::string caFile() const { return directory_ + "/ca.crt"; }

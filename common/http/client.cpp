@@ -1,91 +1,60 @@
 #include "common/http/client.h"
 
-#include <Poco/Exception.h>
-#include <Poco/Net/HTTPClientSession.h>
-#include <Poco/Net/HTTPRequest.h>
-#include <Poco/Net/HTTPResponse.h>
 #include <Poco/Net/StreamSocket.h>
-#include <Poco/String.h>
-#include <Poco/URI.h>
 
-#include <array>
 #include <cstdint>
-#include <istream>
-#include <ostream>
+#include <optional>
+#include <string_view>
+#include <utility>
 
 #include "common/http/timed_socket.h"
+#include "common/http/url.h"
 
 namespace lapwing::http {
 namespace {
 
 using Clock = std::chrono::steady_clock;
-constexpr int kMostHeaders = 100;
 
 struct Target {
     std::string name;         ///< for messages: the URL without credentials and path
     std::string socket_path;  ///< of a unix socket
-    std::string host;
-    std::uint16_t port = 0;
-    bool tls = false;
-    std::string path_and_query;
+    Url url;                  ///< of any other server
 };
 
-Expected<Target> parseTarget(const std::string& url) {
+Expected<Target> parseTarget(const std::string& text) {
     Target target;
     constexpr std::string_view unix_scheme = "unix:";
-    if (url.compare(0, unix_scheme.size(), unix_scheme) == 0) {
-        target.socket_path = url.substr(unix_scheme.size());
-        target.name = url;
+    if (text.starts_with(unix_scheme)) {
+        target.socket_path = text.substr(unix_scheme.size());
+        target.name = text;
         if (target.socket_path.empty() || target.socket_path[0] != '/') {
             return fail(ErrorKind::invalid, "not a usable URL: unix: needs an absolute path");
         }
         return target;
     }
-    try {
-        const Poco::URI uri(url);
-        target.tls = uri.getScheme() == "https";
-        target.host = uri.getHost();
-        target.port = uri.getPort();
-        target.path_and_query = uri.getPathAndQuery();
-        if (!uri.getUserInfo().empty()) {
-            return fail(ErrorKind::invalid, "not a usable URL: credentials do not belong into a URL");
-        }
-        if ((!target.tls && uri.getScheme() != "http") || target.host.empty()) {
-            return fail(ErrorKind::invalid,
-                        "not a usable URL (http://HOST:PORT, https://HOST:PORT or unix:PATH): " + url);
-        }
-    } catch (const Poco::Exception&) {
-        return fail(ErrorKind::invalid,
-                    "not a usable URL (http://HOST:PORT, https://HOST:PORT or unix:PATH)");
+    auto url = Url::parse(text);
+    if (!url) {
+        return tl::unexpected(url.error());
     }
-    target.name = (target.tls ? "https://" : "http://") + target.host + ":" + std::to_string(target.port);
+    target.url = std::move(*url);
+    target.name = target.url.server();
     return target;
 }
 
 }  // namespace
 
-std::string_view Response::header(std::string_view name) const {
-    for (const auto& [key, value] : headers) {
-        if (Poco::icompare(key, std::string(name)) == 0) {
-            return value;
-        }
-    }
-    return {};
-}
-
 struct Client::State {
     Target target;
     std::string server_name;
     SslContextPtr context;
-    TimedSocketImpl* socket = nullptr;  ///< owned by the session
-    std::unique_ptr<Poco::Net::HTTPClientSession> session;
+    TimedSocketImpl* socket = nullptr;  ///< owned by `owner`
+    std::optional<Poco::Net::StreamSocket> owner;
 
     Expected<void> connect(Clock::time_point until);
     Expected<Response> exchange(const Request& request, Clock::time_point until);
     Expected<Response> converse(const Request& request);
-    Error failureOr(ErrorKind kind, std::string message) const;
     void disconnect() {
-        session.reset();
+        owner.reset();
         socket = nullptr;
     }
 };
@@ -95,7 +64,7 @@ Expected<void> Client::State::connect(Clock::time_point until) {
     if (!target.socket_path.empty()) {
         descriptor = connectTo(target.socket_path, until);
     } else {
-        const auto addresses = resolve(target.host, target.port, until);
+        const auto addresses = resolve(target.url.host, target.url.port, until);
         if (!addresses) {
             return tl::unexpected(addresses.error());
         }
@@ -107,7 +76,7 @@ Expected<void> Client::State::connect(Clock::time_point until) {
     // From here on the socket owns the descriptor, even on failure.
     SslPtr ssl;
     Error tls_error;
-    if (target.tls) {
+    if (target.url.tls) {
         auto made = makeClientSession(context.get(), server_name);
         if (made) {
             ssl = std::move(*made);
@@ -115,87 +84,53 @@ Expected<void> Client::State::connect(Clock::time_point until) {
             tls_error = made.error();
         }
     }
-    const bool usable = !target.tls || ssl;
+    const bool usable = !target.url.tls || ssl;
     socket = new TimedSocketImpl(*descriptor, std::move(ssl));
-    const Poco::Net::StreamSocket owner(socket);
+    owner.emplace(socket);
     if (!usable) {
         return tl::unexpected(tls_error);
     }
-    if (auto done = socket->handshake(until); !done) {
-        return done;
-    }
-    session = std::make_unique<Poco::Net::HTTPClientSession>(owner);
-    session->setKeepAlive(true);
-    return {};
-}
-
-Error Client::State::failureOr(ErrorKind kind, std::string message) const {
-    if (socket != nullptr && socket->failure()) {
-        return *socket->failure();
-    }
-    return {kind, std::move(message)};
+    return socket->handshake(until);
 }
 
 Expected<Response> Client::State::converse(const Request& request) {
-    Poco::Net::HTTPRequest head(request.method, request.path.empty() ? "/" : request.path,
-                                Poco::Net::HTTPMessage::HTTP_1_1);
-    if (target.socket_path.empty()) {
-        head.setHost(target.host, target.port);
-    } else {
-        head.setHost("localhost");
-    }
-    for (const auto& [key, value] : request.headers) {
-        head.set(key, value);
-    }
+    std::optional<std::size_t> length;
     if (!request.body.empty() || request.method == "POST" || request.method == "PUT") {
-        head.setContentLength64(static_cast<Poco::Int64>(request.body.size()));
+        length = request.body.size();
     }
-    session->sendRequest(head).write(request.body.data(), static_cast<std::streamsize>(request.body.size()));
-
-    Poco::Net::HTTPResponse answer;
-    answer.setFieldLimit(kMostHeaders);
-    std::istream& stream = session->receiveResponse(answer);
-    Response response;
-    response.status = answer.getStatus();
-    response.headers.assign(answer.begin(), answer.end());
-    std::array<char, 16384> buffer{};
-    for (;;) {
-        stream.read(buffer.data(), buffer.size());
-        const auto got = static_cast<std::size_t>(stream.gcount());
-        if (got == 0) {
-            break;
+    const std::string head = requestHead(request.method, request.path.empty() ? "/" : request.path,
+                                         target.socket_path.empty() ? target.url.authority() : "localhost",
+                                         request.headers, length);
+    for (const std::string_view part : {std::string_view(head), std::string_view(request.body)}) {
+        if (auto sent = sendAll(*socket, part); !sent) {
+            return tl::unexpected(sent.error());
         }
-        if (response.body.size() + got > request.max_response_bytes) {
-            return fail(ErrorKind::exhausted,
-                        "the answer is larger than " + std::to_string(request.max_response_bytes) + " bytes");
-        }
-        response.body.append(buffer.data(), got);
     }
-    if (socket->failure()) {
-        return tl::unexpected(*socket->failure());
+    ResponseReader reader(sourceOf(*socket));
+    auto response = reader.readHead();
+    if (!response) {
+        return response;
     }
-    const bool bodiless = request.method == "HEAD" || response.status == 204 || response.status == 304;
-    // Poco takes the end of the connection for the end of the body, so check that the whole body came.
-    bool whole = bodiless;
-    if (!bodiless && answer.getChunkedTransferEncoding()) {
-        whole = !socket->ended();
-    } else if (!bodiless && answer.hasContentLength()) {
-        whole = static_cast<Poco::Int64>(response.body.size()) == answer.getContentLength64();
-    } else if (!bodiless) {
-        whole = !socket->truncated();
-    }
+    const auto whole = reader.readBody(*response, request.method == "HEAD", request.max_response_bytes);
     if (!whole) {
-        return fail(ErrorKind::protocol, "the connection ended within the answer");
+        return tl::unexpected(whole.error());
     }
-    if (!answer.getKeepAlive() || socket->ended()) {
+    if (!*whole) {
+        return fail(ErrorKind::exhausted,
+                    "the answer is larger than " + std::to_string(request.max_response_bytes) + " bytes");
+    }
+    if (!reader.keepsAlive() || socket->ended() || socket->failure()) {
         disconnect();
+    }
+    if (auto decoded = decodeContent(*response, true, request.max_response_bytes); !decoded) {
+        return tl::unexpected(decoded.error());
     }
     return response;
 }
 
 Expected<Response> Client::State::exchange(const Request& request, Clock::time_point until) {
     for (;;) {
-        const bool reused = session != nullptr;
+        const bool reused = socket != nullptr;
         if (!reused) {
             if (auto done = connect(until); !done) {
                 disconnect();
@@ -203,20 +138,12 @@ Expected<Response> Client::State::exchange(const Request& request, Clock::time_p
             }
         }
         socket->begin(until);
-        Expected<Response> result = fail(ErrorKind::internal, "");
-        try {
-            result = converse(request);
-            if (result) {
-                return result;
-            }
-        } catch (const Poco::Exception& error) {
-            result = tl::unexpected(failureOr(
-                ErrorKind::protocol, socket->received() == 0 ? "the connection was closed without an answer"
-                                                             : "not an HTTP answer: " + error.displayText()));
-        } catch (const std::exception& error) {
-            result = tl::unexpected(failureOr(ErrorKind::internal, error.what()));
+        auto result = converse(request);
+        if (result) {
+            return result;
         }
-        const bool stale = reused && socket->received() == 0 && result.error().kind != ErrorKind::timeout;
+        const bool stale = reused && socket != nullptr && socket->received() == 0 &&
+                           result.error().kind != ErrorKind::timeout;
         disconnect();
         if (!stale) {
             return result;
@@ -236,13 +163,13 @@ Expected<Client> Client::create(const std::string& base_url, const ClientTls& tl
     }
     auto state = std::make_unique<State>();
     state->target = std::move(*target);
-    if (state->target.tls) {
+    if (state->target.url.tls) {
         auto context = makeClientContext(tls);
         if (!context) {
             return tl::unexpected(context.error());
         }
         state->context = std::move(*context);
-        state->server_name = tls.server_name.empty() ? state->target.host : tls.server_name;
+        state->server_name = tls.server_name.empty() ? state->target.url.host : tls.server_name;
     }
     return Client(std::move(state));
 }
@@ -264,7 +191,7 @@ Expected<Response> fetch(const std::string& url, Request request, std::chrono::m
     if (!target->socket_path.empty()) {
         return fail(ErrorKind::invalid, "not a usable URL: a path cannot follow unix:");
     }
-    request.path = target->path_and_query;
+    request.path = target->url.target;
     auto client = Client::create(url, tls);
     if (!client) {
         return tl::unexpected(client.error());

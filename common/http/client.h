@@ -4,11 +4,9 @@
 #include <cstddef>
 #include <memory>
 #include <string>
-#include <string_view>
-#include <utility>
-#include <vector>
 
 #include "common/error.h"
+#include "common/http/message.h"
 
 namespace lapwing::http {
 
@@ -24,22 +22,14 @@ struct ClientTls {
 struct Request {
     std::string method = "GET";
     std::string path;  ///< path and query, as it goes on the wire
-    std::vector<std::pair<std::string, std::string>> headers;
+    Headers headers;
     std::string body;
     std::size_t max_response_bytes = 16U << 20;
 };
 
-struct Response {
-    int status = 0;
-    std::vector<std::pair<std::string, std::string>> headers;
-    std::string body;
-
-    /// The first header of that name (case ignored), or "".
-    std::string_view header(std::string_view name) const;
-};
-
 /// One server, one kept-alive connection, opened when first needed and again after a failure. Not
-/// synchronised. URLs: "http://host:port", "https://host:port", "unix:/path/to/socket".
+/// synchronised. URLs: "http://host:port", "https://host:port", "unix:/path/to/socket". A body in gzip or
+/// deflate is decoded.
 class Client {
   public:
     /// Errors: `invalid` for an unusable URL or malformed TLS files, `not_found` and `denied` for unreadable

@@ -1,13 +1,18 @@
 #include "common/http/tls.h"
 
 #include <arpa/inet.h>
+#include <openssl/bio.h>
 #include <openssl/err.h>
+#include <openssl/pem.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <array>
 #include <cerrno>
 #include <csignal>
+#include <cstddef>
 #include <cstring>
 
 namespace lapwing::http {
@@ -46,22 +51,93 @@ void SslFree::operator()(SSL* ssl) const {
     SSL_free(ssl);
 }
 
+namespace {
+
+/// Words for the failures whose OpenSSL text does not tell their meaning.
+std::string wordsFor(unsigned long code) {
+    const char* known = ERR_reason_error_string(code);
+    std::string reason = known != nullptr ? known : "error " + std::to_string(code);
+    const int number = ERR_GET_REASON(code);
+    if (ERR_GET_LIB(code) != ERR_LIB_SSL) {
+        return reason;
+    }
+    if (number == SSL_R_WRONG_VERSION_NUMBER || number == SSL_R_HTTP_REQUEST ||
+        number == SSL_R_PACKET_LENGTH_TOO_LONG) {
+        return "the port speaks no TLS (" + reason + ")";
+    }
+    if (number == SSL_R_TLSV13_ALERT_CERTIFICATE_REQUIRED) {
+        return "the server requires a client certificate (" + reason + ")";
+    }
+    // Alerts of the peer: SSL_AD_REASON_OFFSET and its number.
+    if (number >= SSL_AD_REASON_OFFSET) {
+        return "the server refused (" + reason + ")";
+    }
+    return reason;
+}
+
+}  // namespace
+
 std::string drainTlsErrors() {
     std::string text;
     while (const auto code = ERR_get_error()) {
-        if (!text.empty()) {
-            continue;  // the first is the cause
+        if (text.empty()) {
+            text = wordsFor(code);  // the first is the cause
         }
-        const char* reason = ERR_reason_error_string(code);
-        text = reason != nullptr ? reason : "error " + std::to_string(code);
     }
     return text;
+}
+
+std::string certificateNames(const SSL* ssl) {
+    constexpr int kMost = 5;
+    X509* certificate = SSL_get0_peer_certificate(ssl);
+    if (certificate == nullptr) {
+        return {};
+    }
+    std::string out;
+    auto* names =
+        static_cast<GENERAL_NAMES*>(X509_get_ext_d2i(certificate, NID_subject_alt_name, nullptr, nullptr));
+    const int count = sk_GENERAL_NAME_num(names);
+    for (int i = 0; i < count; ++i) {
+        const GENERAL_NAME* name = sk_GENERAL_NAME_value(names, i);
+        std::string text;
+        if (name->type == GEN_DNS) {
+            text.assign(reinterpret_cast<const char*>(ASN1_STRING_get0_data(name->d.dNSName)),
+                        static_cast<std::size_t>(ASN1_STRING_length(name->d.dNSName)));
+        } else if (name->type == GEN_IPADD) {
+            char address[INET6_ADDRSTRLEN] = "";
+            const int family = ASN1_STRING_length(name->d.iPAddress) == 4 ? AF_INET : AF_INET6;
+            inet_ntop(family, ASN1_STRING_get0_data(name->d.iPAddress), address, sizeof address);
+            text = address;
+        }
+        if (i < kMost && !text.empty()) {
+            out += (out.empty() ? "" : ", ") + text;
+        }
+    }
+    if (count > kMost) {
+        out += ", ...";
+    }
+    GENERAL_NAMES_free(names);
+    // The peer chooses the bytes of its names.
+    std::replace_if(
+        out.begin(), out.end(), [](char c) { return c < 0x20 || c == 0x7f; }, '?');
+    return out;
+}
+
+std::string certificateFailure(const SSL* ssl, const std::string& server_name) {
+    const long verified = SSL_get_verify_result(ssl);
+    if (verified == X509_V_ERR_HOSTNAME_MISMATCH || verified == X509_V_ERR_IP_ADDRESS_MISMATCH) {
+        const auto names = certificateNames(ssl);
+        return "the certificate is for " + (names.empty() ? "another name" : names) + ", not for " +
+               server_name;
+    }
+    return std::string("certificate: ") + X509_verify_cert_error_string(verified);
 }
 
 std::string tlsFailure(const SSL* ssl) {
     const std::string queued = drainTlsErrors();
     const long verified = SSL_get_verify_result(ssl);
-    if (verified != X509_V_OK) {
+    // Sessions that judge the certificate later fail for other reasons here.
+    if (verified != X509_V_OK && SSL_get_verify_mode(ssl) != SSL_VERIFY_NONE) {
         return std::string("the server's certificate is not accepted: ") +
                X509_verify_cert_error_string(verified);
     }
@@ -108,6 +184,21 @@ Expected<SslContextPtr> makeClientContext(const ClientTls& tls) {
                     key + ": no private key of " + tls.cert_file + ": " + drainTlsErrors());
     }
     return context;
+}
+
+Expected<std::string> certificateName(const std::string& file) {
+    if (auto ok = readable(file); !ok) {
+        return tl::unexpected(ok.error());
+    }
+    const std::unique_ptr<BIO, decltype(&BIO_free)> in(BIO_new_file(file.c_str(), "r"), &BIO_free);
+    const std::unique_ptr<X509, decltype(&X509_free)> certificate(
+        in ? PEM_read_bio_X509(in.get(), nullptr, nullptr, nullptr) : nullptr, &X509_free);
+    std::array<char, 256> name{};
+    if (!certificate || X509_NAME_get_text_by_NID(X509_get_subject_name(certificate.get()), NID_commonName,
+                                                  name.data(), static_cast<int>(name.size())) < 0) {
+        return fail(ErrorKind::invalid, file + ": no certificate with a common name: " + drainTlsErrors());
+    }
+    return std::string(name.data());
 }
 
 Expected<SslPtr> makeClientSession(SSL_CTX* context, const std::string& server_name) {

@@ -138,6 +138,9 @@ MetricFamily counter(std::string name, std::string help) {
 void add(MetricFamily& family, std::vector<ClientMetric::Label> labels, double value) {
     ClientMetric metric;
     metric.label = std::move(labels);
+    for (auto& label : metric.label) {
+        label.value = asUtf8(std::move(label.value));
+    }
     if (family.type == MetricType::Counter) {
         metric.counter.value = value;
     } else {

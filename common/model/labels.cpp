@@ -106,45 +106,75 @@ bool isValidLabelName(std::string_view name) {
     return std::all_of(name.begin(), name.end(), [](char c) { return isAlpha(c) || isDigit(c); });
 }
 
+namespace {
+
+/// The bytes of the first character; 0 where the text does not begin with one.
+std::size_t firstCharacter(std::string_view text) {
+    const auto c = static_cast<unsigned char>(text[0]);
+    if (c < 0x80) {
+        return 1;
+    }
+    std::size_t extra = 0;
+    std::uint32_t code = 0;
+    if ((c & 0xe0) == 0xc0) {
+        extra = 1;
+        code = c & 0x1f;
+    } else if ((c & 0xf0) == 0xe0) {
+        extra = 2;
+        code = c & 0x0f;
+    } else if ((c & 0xf8) == 0xf0) {
+        extra = 3;
+        code = c & 0x07;
+    } else {
+        return 0;
+    }
+    if (text.size() <= extra) {
+        return 0;
+    }
+    for (std::size_t k = 1; k <= extra; ++k) {
+        const auto next = static_cast<unsigned char>(text[k]);
+        if ((next & 0xc0) != 0x80) {
+            return 0;
+        }
+        code = (code << 6) | (next & 0x3f);
+    }
+    static constexpr std::uint32_t least[] = {0, 0x80, 0x800, 0x10000};
+    if (code < least[extra] || code > 0x10ffff || (code >= 0xd800 && code <= 0xdfff)) {
+        return 0;
+    }
+    return extra + 1;
+}
+
+}  // namespace
+
 bool isValidUtf8(std::string_view text) {
-    std::size_t i = 0;
-    while (i < text.size()) {
-        const auto c = static_cast<unsigned char>(text[i]);
-        if (c < 0x80) {
-            ++i;
-            continue;
-        }
-        std::size_t extra = 0;
-        std::uint32_t code = 0;
-        if ((c & 0xe0) == 0xc0) {
-            extra = 1;
-            code = c & 0x1f;
-        } else if ((c & 0xf0) == 0xe0) {
-            extra = 2;
-            code = c & 0x0f;
-        } else if ((c & 0xf8) == 0xf0) {
-            extra = 3;
-            code = c & 0x07;
-        } else {
+    while (!text.empty()) {
+        const auto length = firstCharacter(text);
+        if (length == 0) {
             return false;
         }
-        if (text.size() - i <= extra) {
-            return false;
-        }
-        for (std::size_t k = 1; k <= extra; ++k) {
-            const auto next = static_cast<unsigned char>(text[i + k]);
-            if ((next & 0xc0) != 0x80) {
-                return false;
-            }
-            code = (code << 6) | (next & 0x3f);
-        }
-        static constexpr std::uint32_t least[] = {0, 0x80, 0x800, 0x10000};
-        if (code < least[extra] || code > 0x10ffff || (code >= 0xd800 && code <= 0xdfff)) {
-            return false;
-        }
-        i += extra + 1;
+        text.remove_prefix(length);
     }
     return true;
+}
+
+std::string asUtf8(std::string text) {
+    if (isValidUtf8(text)) {
+        return text;
+    }
+    static constexpr char kHex[] = "0123456789abcdef";
+    std::string out;
+    for (std::string_view rest(text); !rest.empty();) {
+        const auto length = firstCharacter(rest);
+        if (length == 0) {
+            const auto byte = static_cast<unsigned char>(rest[0]);
+            out += {'\\', 'x', kHex[byte >> 4], kHex[byte & 0xf]};
+        } else {
+            out += rest.substr(0, length);
+        }
+        rest.remove_prefix(std::max<std::size_t>(length, 1));
+    }
+    return out;
 }
 
 }  // namespace lapwing

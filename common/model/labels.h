@@ -67,5 +67,9 @@ bool isValidMetricName(std::string_view name);
 /// [a-zA-Z_][a-zA-Z0-9_]*
 bool isValidLabelName(std::string_view name);
 bool isValidUtf8(std::string_view text);
+/// The text; where it is not UTF-8, each byte that belongs to no character becomes "\xNN". Names from the
+/// kernel and from servers may hold any bytes, and a series with other labels is refused. Different texts
+/// stay different, but for a text that spells such an escape itself.
+std::string asUtf8(std::string text);
 
 }  // namespace lapwing

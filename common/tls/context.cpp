@@ -3,10 +3,12 @@
 #include <Poco/Exception.h>
 #include <Poco/Net/NetSSL.h>
 #include <openssl/err.h>
+#include <openssl/evp.h>
 #include <openssl/pem.h>
 #include <openssl/ssl.h>
 #include <openssl/x509.h>
 
+#include <array>
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
@@ -104,6 +106,21 @@ Expected<Context::Ptr> serverContext(const std::string& cert_file, const std::st
         (*context)->enableExtendedCertificateVerification(false);
     }
     return context;
+}
+
+std::string fingerprint(const X509* certificate) {
+    std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
+    unsigned size = 0;
+    if (X509_digest(certificate, EVP_sha256(), digest.data(), &size) != 1) {
+        return {};
+    }
+    constexpr const char* digits = "0123456789abcdef";
+    std::string out;
+    for (unsigned i = 0; i < size; ++i) {
+        out += digits[digest[i] >> 4U];
+        out += digits[digest[i] & 15U];
+    }
+    return out;
 }
 
 }  // namespace lapwing::tls

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <Poco/Net/Context.h>
+#include <openssl/types.h>
 
 #include <string>
 
@@ -20,5 +21,8 @@ inline constexpr const char* kCollectorName = "lapwing-collector";
 /// renewed files need a new context.
 Expected<Poco::Net::Context::Ptr> serverContext(const std::string& cert_file, const std::string& key_file,
                                                 const std::string& client_ca_file = "");
+
+/// SHA-256 of a certificate, in lower-case hexadecimal.
+std::string fingerprint(const X509* certificate);
 
 }  // namespace lapwing::tls

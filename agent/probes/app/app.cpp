@@ -1,21 +1,24 @@
 #include "agent/probes/app/app.h"
 
-#include <Poco/Exception.h>
-#include <Poco/URI.h>
 #include <re2/re2.h>
 
 #include <algorithm>
+#include <utility>
 
+#include "agent/probes/app/cookies.h"
 #include "agent/probes/http_target.h"
+#include "agent/probes/text.h"
+#include "common/http/retry.h"
 #include "common/http/tls.h"
 #include "common/metric_names.h"
 #include "common/model/families.h"
+#include "common/text.h"
 
 namespace lapwing::agent::app {
 namespace {
 
 using Clock = std::chrono::steady_clock;
-constexpr int kMostRedirects = 5;
+constexpr int kMostRedirects = 10;  // as blackbox_exporter
 
 const char* reasonOf(ErrorKind kind) {
     switch (kind) {
@@ -37,46 +40,39 @@ bool isRedirect(int status) {
     return status == 301 || status == 302 || status == 303 || status == 307 || status == 308;
 }
 
-Question questionOf(const std::string& url, const Check& check) {
-    const Poco::URI uri(url);
-    Question out;
-    out.tls = uri.getScheme() == "https";
-    out.host = uri.getHost();
-    out.port = uri.getPort();
-    out.path = uri.getPathAndQuery();
-    if (out.path.empty() || out.path[0] != '/') {
-        out.path.insert(0, "/");
+/// The virtual host that the configuration names; "" for the URL's own host.
+std::string virtualHost(const Check& check) {
+    for (const auto& [name, value] : check.headers) {
+        if (equalsIgnoreCase(name, "Host")) {
+            const auto endpoint = http::Url::parse("http://" + value);
+            return endpoint ? endpoint->host : std::string();
+        }
     }
-    out.method = check.method;
-    return out;
+    return lower(check.server_name);
 }
 
-bool sameServer(const Question& a, const Question& b) {
-    return a.tls == b.tls && a.host == b.host && a.port == b.port;
+/// Appends the cookies to a header Cookie of the configuration, or adds the header.
+void addCookies(const std::string& cookies, http::Headers& headers) {
+    if (cookies.empty()) {
+        return;
+    }
+    for (auto& [name, value] : headers) {
+        if (equalsIgnoreCase(name, "Cookie")) {
+            value += "; " + cookies;
+            return;
+        }
+    }
+    headers.emplace_back("Cookie", cookies);
+}
+
+void addPhases(const Exchange& from, Exchange& to) {
+    for (const auto phase : {&Exchange::resolve, &Exchange::connect, &Exchange::tls, &Exchange::processing,
+                             &Exchange::transfer}) {
+        to.*phase += from.*phase;
+    }
 }
 
 }  // namespace
-
-std::string redirectTarget(const std::string& from, const std::string& location) {
-    try {
-        if (location.empty()) {
-            return {};
-        }
-        const Poco::URI base(from);
-        // Poco takes "//host/path" for a path.
-        const bool network_path = location.compare(0, 2, "//") == 0;
-        const Poco::URI target(base, network_path ? base.getScheme() + ":" + location : location);
-        if (target.getScheme() != "http" && target.getScheme() != "https") {
-            return {};
-        }
-        if (target.getHost().empty() || !target.getUserInfo().empty()) {
-            return {};
-        }
-        return target.toString();
-    } catch (const Poco::Exception&) {
-        return {};
-    }
-}
 
 struct AppProbe::Context {
     http::SslContextPtr tls;
@@ -86,17 +82,28 @@ struct AppProbe::Outcome {
     Exchange last;
     Exchange phases;  ///< the phases of all requests, added up
     const char* failure = nullptr;
+    std::string why;       ///< of the failure, in words
+    bool refused = false;  ///< the server answers, and refuses us or its certificate is refused
     int redirects = 0;
     bool tls = false;
     bool body_fits = true;
+
+    void fail(const char* reason, const std::string& url, const std::string& words) {
+        failure = reason;
+        why = url + ": " + words;
+    }
 };
 
 AppProbe::AppProbe(Check check) : check_(std::move(check)), context_(std::make_unique<Context>()) {}
 AppProbe::~AppProbe() = default;
 
 Expected<AppProbe::Outcome> AppProbe::run(Clock::time_point until) {
-    Outcome out;
-    auto question = questionOf(check_.url, check_);
+    auto url = http::Url::parse(check_.url);
+    if (!url) {
+        return tl::unexpected(url.error());
+    }
+    Question question;
+    question.method = check_.method;
     question.headers = check_.headers;
     if (!check_.user.empty()) {
         const auto password = readSecret(check_.password_file);
@@ -105,54 +112,100 @@ Expected<AppProbe::Outcome> AppProbe::run(Clock::time_point until) {
         }
         question.headers.push_back(basicAuthorization(check_.user, *password));
     }
-    for (auto url = check_.url;;) {
-        if (question.tls && !context_->tls) {
+    if (auto name = virtualHost(check_); !name.empty()) {
+        question.connect_to = url->host;
+        url->host = std::move(name);
+    }
+    question.server_name = check_.server_name;
+    question.url = std::move(*url);
+    Outcome out;
+    if (auto followed = follow(std::move(question), until, out); !followed) {
+        return tl::unexpected(followed.error());
+    }
+    if (out.failure == nullptr) {
+        judge(out);
+    }
+    return out;
+}
+
+/// Makes the request and those of the redirects. Fails only where there can be no verdict.
+Expected<void> AppProbe::follow(Question question, Clock::time_point until, Outcome& out) {
+    const Question first = question;
+    CookieJar cookies;
+    while (true) {
+        if (question.url.tls && !context_->tls) {
             auto made = http::makeClientContext({check_.ca_file, {}, {}, {}});
             if (!made) {
                 return tl::unexpected(made.error());
             }
             context_->tls = std::move(*made);
         }
-        out.last = exchange(question, context_->tls.get(), until);
-        out.tls = question.tls;
-        for (const auto phase : {&Exchange::resolve, &Exchange::connect, &Exchange::tls,
-                                 &Exchange::processing, &Exchange::transfer}) {
-            out.phases.*phase += out.last.*phase;
-        }
+        auto asked = question;
+        addCookies(cookies.headerFor(asked.url), asked.headers);
+        out.last = exchange(asked, context_->tls.get(), until);
+        out.tls = question.url.tls;
+        addPhases(out.last, out.phases);
+        const auto at = out.redirects == 0 ? check_.url : question.url.toString();
         if (out.last.error) {
-            out.failure = reasonOf(out.last.error->kind);
-            return out;
+            out.fail(reasonOf(out.last.error->kind), at, out.last.error->message);
+            out.refused = provesServer(*out.last.error);
+            return {};
         }
-        if (!check_.follow_redirects || !isRedirect(out.last.status) || out.last.location.empty()) {
-            break;
+        for (const auto& [name, value] : out.last.answer.headers) {
+            if (equalsIgnoreCase(name, "Set-Cookie")) {
+                cookies.take(question.url, value);
+            }
         }
-        url = redirectTarget(url, out.last.location);
-        if (url.empty() || out.redirects == kMostRedirects) {
-            out.failure = "redirects";
-            return out;
+        const auto location = out.last.answer.header("Location");
+        if (!check_.follow_redirects || !isRedirect(out.last.answer.status) || location.empty()) {
+            return {};
+        }
+        const auto target = question.url.resolve(location);
+        if (!target) {
+            out.fail("redirects", at, "a redirect to a forbidden place: " + http::firstLine(location));
+            return {};
+        }
+        if (out.redirects == kMostRedirects) {
+            out.fail("redirects", at, "more than " + std::to_string(kMostRedirects) + " redirects");
+            return {};
         }
         ++out.redirects;
-        auto next = questionOf(url, check_);
-        // Credentials and headers for one server do not go to another.
-        if (sameServer(next, question)) {
-            next.headers = std::move(question.headers);
+        Question next;
+        next.url = *target;
+        // The virtual host is looked for where the configuration says, not in the DNS.
+        if (next.url.host == first.url.host) {
+            next.connect_to = first.connect_to;
         }
-        if (question.method != "HEAD" && out.last.status != 307 && out.last.status != 308) {
-            next.method = "GET";
+        // Headers and the password are for the URL's own server alone.
+        if (next.url.sameServer(first.url)) {
+            next.server_name = first.server_name;
+            next.headers = first.headers;
         }
+        const int status = out.last.answer.status;
+        const bool keeps_method = question.method == "HEAD" || status == 307 || status == 308;
+        next.method = keeps_method ? question.method : "GET";
         question = std::move(next);
     }
+}
+
+void AppProbe::judge(Outcome& out) const {
     const auto& wanted = check_.expect_status;
-    const int status = out.last.status;
-    const bool status_fits = wanted.empty() ? status >= 200 && status < 300
-                                            : std::find(wanted.begin(), wanted.end(), status) != wanted.end();
-    out.body_fits = !check_.expect_body || RE2::PartialMatch(out.last.body, *check_.expect_body);
+    const auto& answer = out.last.answer;
+    const bool status_fits = wanted.empty()
+                                 ? answer.status >= 200 && answer.status < 300
+                                 : std::find(wanted.begin(), wanted.end(), answer.status) != wanted.end();
+    out.body_fits = !check_.expect_body || RE2::PartialMatch(answer.body, *check_.expect_body);
     if (!status_fits) {
-        out.failure = "status";
+        const auto words = unexpectedStatus(answer);
+        out.fail("status", check_.url, words);
+        out.refused =
+            kindOfStatus(answer.status) == ErrorKind::denied || words.find(':') != std::string::npos;
     } else if (!out.body_fits) {
-        out.failure = "body";
+        const auto coding = answer.header("Content-Encoding");
+        out.fail("body", check_.url,
+                 "the body has no match for expect_body" +
+                     (coding.empty() ? "" : " (Content-Encoding: " + http::firstLine(coding) + ")"));
     }
-    return out;
 }
 
 Expected<ProbeResult> AppProbe::collect(const Deadline& deadline) {
@@ -177,15 +230,15 @@ Expected<ProbeResult> AppProbe::collect(const Deadline& deadline) {
            Seconds(Clock::now() - start).count());
     single("probe_http_redirects", "Redirects followed.", outcome.redirects);
     single("probe_http_ssl", "1 if the last request was over TLS.", outcome.tls ? 1 : 0);
-    if (outcome.last.status != 0) {
-        single("probe_http_status_code", "Of the last answer.", outcome.last.status);
-        single("probe_http_version", "Of the last answer.", outcome.last.version);
+    const auto& answer = outcome.last.answer;
+    if (answer.status != 0) {
+        single("probe_http_status_code", "Of the last answer.", answer.status);
+        single("probe_http_version", "Of the last answer.", answer.version);
         single("probe_http_uncompressed_body_length", "Bytes of the last answer's body.",
-               static_cast<double>(outcome.last.body.size()));
+               static_cast<double>(answer.body.size()));
     }
-    if (outcome.last.content_length) {
-        single("probe_http_content_length", "Content length that the last answer declares.",
-               *outcome.last.content_length);
+    if (const auto length = toNumber(answer.header("Content-Length")); length && *length >= 0) {
+        single("probe_http_content_length", "Content length that the last answer declares.", *length);
     }
     if (check_.expect_body && !outcome.last.error) {
         single("probe_failed_due_to_regex", "1 if the body is not as expected.", outcome.body_fits ? 0 : 1);
@@ -208,6 +261,11 @@ Expected<ProbeResult> AppProbe::collect(const Deadline& deadline) {
     if (outcome.failure != nullptr) {
         result.families.push_back(gauge("probe_failure_info", "1 for the kind of failure."));
         add(result.families.back(), {{"reason", outcome.failure}}, 1);
+        result.check_failed = true;
+        result.note = outcome.why;
+        if (outcome.refused) {
+            result.families.push_back(refusalFamily(outcome.why));
+        }
     }
     return result;
 }

@@ -18,6 +18,10 @@ namespace lapwing::agent::app {
 /// The request, and the answers that count as success.
 struct Check {
     std::string url;
+    /// The name of the virtual host where it differs from the URL's host: for TLS (SNI and the certificate)
+    /// and for the header Host. A header Host in `headers` wins over it there, and names the host for TLS
+    /// where this is "".
+    std::string server_name;
     std::string method = "GET";
     std::vector<std::pair<std::string, std::string>> headers;
     std::string user;
@@ -40,13 +44,12 @@ class AppProbe : public Probe {
   private:
     struct Outcome;
     Expected<Outcome> run(std::chrono::steady_clock::time_point until);
+    Expected<void> follow(Question question, std::chrono::steady_clock::time_point until, Outcome& out);
+    void judge(Outcome& out) const;
 
     Check check_;
     struct Context;
     std::unique_ptr<Context> context_;  ///< of TLS, made when first needed
 };
-
-/// The URL that a redirect leads to; "" if it must not be followed. Pure function.
-std::string redirectTarget(const std::string& from, const std::string& location);
 
 }  // namespace lapwing::agent::app

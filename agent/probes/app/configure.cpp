@@ -20,7 +20,7 @@ namespace {
 void readStatuses(const config::Node& node, std::vector<int>& out) {
     node.forEach([&](const config::Node& entry) {
         int status = 0;
-        entry.read(status, 100, 599);
+        entry.read(status, 100, 999);
         if (status != 0) {
             out.push_back(status);
         }
@@ -61,7 +61,7 @@ void readHeaders(const config::Node& node, app::Check& check) {
 
 void configureEntry(const config::Node& entry, const ProbeContext& context, std::vector<ProbeSpec>& out) {
     entry.allow({"url", "instance", "method", "expect_status", "expect_body", "headers", "follow_redirects",
-                 "timeout", "ca", "user", "password_file"});
+                 "timeout", "ca", "server_name", "user", "password_file"});
     if (!entry.isMap()) {
         return;
     }
@@ -80,6 +80,7 @@ void configureEntry(const config::Node& entry, const ProbeContext& context, std:
     check.user = target->user;
     check.password_file = target->password_file;
     check.ca_file = target->ca_file;
+    check.server_name = target->server_name;
     entry["instance"].read(instance);
     entry["method"].read(check.method);
     entry["follow_redirects"].read(check.follow_redirects);

@@ -1,19 +1,15 @@
 #include "agent/probes/app/exchange.h"
 
-#include <Poco/Exception.h>
-#include <Poco/Net/HTTPClientSession.h>
-#include <Poco/Net/HTTPRequest.h>
-#include <Poco/Net/HTTPResponse.h>
 #include <Poco/Net/StreamSocket.h>
 #include <openssl/ssl.h>
 #include <openssl/x509.h>
 
-#include <algorithm>
 #include <array>
 #include <ctime>
-#include <istream>
-#include <ostream>
+#include <string_view>
+#include <utility>
 
+#include "common/http/http2.h"
 #include "common/http/resolver.h"
 #include "common/http/timed_socket.h"
 #include "common/http/tls.h"
@@ -22,6 +18,12 @@ namespace lapwing::agent::app {
 namespace {
 
 using Clock = std::chrono::steady_clock;
+
+enum class Protocol {
+    offered,  ///< over TLS the server chooses; else HTTP/1.1
+    http1,
+    http2,
+};
 
 /// Time since the last call.
 class Watch {
@@ -55,7 +57,8 @@ std::optional<double> earliestExpiry(SSL* ssl) {
 
 /// The handshake. The certificate is verified afterwards: if OpenSSL verified it during the handshake, it
 /// would drop the details to report about a bad certificate.
-Expected<void> secure(http::TimedSocketImpl& socket, SSL* ssl, Clock::time_point until, Exchange& out) {
+Expected<void> secure(http::TimedSocketImpl& socket, SSL* ssl, const std::string& server_name,
+                      Clock::time_point until, Exchange& out) {
     SSL_set_verify(ssl, SSL_VERIFY_NONE, nullptr);
     auto done = socket.handshake(until);
     out.certificate_expiry = earliestExpiry(ssl);
@@ -63,132 +66,151 @@ Expected<void> secure(http::TimedSocketImpl& socket, SSL* ssl, Clock::time_point
         return done;
     }
     out.tls_version = SSL_get_version(ssl);
-    const long verdict = SSL_get_verify_result(ssl);
-    if (verdict == X509_V_OK && out.certificate_expiry) {
+    if (SSL_get_verify_result(ssl) == X509_V_OK && out.certificate_expiry) {
         return {};
     }
-    return fail(ErrorKind::tls, std::string("certificate: ") + X509_verify_cert_error_string(verdict));
+    return fail(ErrorKind::tls, http::certificateFailure(ssl, server_name));
 }
 
-Error failureOf(const http::TimedSocketImpl& socket, const std::string& otherwise) {
-    if (socket.failure()) {
-        return *socket.failure();
-    }
-    return {ErrorKind::protocol,
-            socket.received() == 0 ? "the connection was closed without an answer" : otherwise};
-}
-
-void readBody(std::istream& stream, Exchange& out) {
-    std::array<char, 16'384> buffer{};
-    while (out.body.size() < kMostBody) {
-        stream.read(buffer.data(), buffer.size());
-        const auto got = static_cast<std::size_t>(stream.gcount());
-        if (got == 0) {
-            break;
-        }
-        out.body.append(buffer.data(), std::min(got, kMostBody - out.body.size()));
+void offerProtocols(SSL* ssl, Protocol protocol) {
+    static constexpr std::array<unsigned char, 12> kBoth = {2,   'h', '2', 8,   'h', 't',
+                                                            't', 'p', '/', '1', '.', '1'};
+    constexpr unsigned kFirst = 3;  // "h2" with its length
+    if (protocol == Protocol::offered) {
+        SSL_set_alpn_protos(ssl, kBoth.data(), kBoth.size());
+    } else {
+        SSL_set_alpn_protos(ssl, kBoth.data() + kFirst, kBoth.size() - kFirst);
     }
 }
 
-/// Poco takes the end of the connection for the end of the body, so check that the whole body came.
-bool isWhole(const Question& question, const Poco::Net::HTTPResponse& answer,
-             const http::TimedSocketImpl& socket, const Exchange& out) {
-    if (question.method == "HEAD" || out.status == 204 || out.status == 304 || out.body.size() == kMostBody) {
-        return true;
-    }
-    if (answer.getChunkedTransferEncoding()) {
-        return !socket.ended();
-    }
-    if (answer.hasContentLength()) {
-        return static_cast<Poco::Int64>(out.body.size()) == answer.getContentLength64();
-    }
-    return !socket.truncated();
+bool choseHttp2(const SSL* ssl) {
+    const unsigned char* name = nullptr;
+    unsigned length = 0;
+    SSL_get0_alpn_selected(ssl, &name, &length);
+    return length == 2 && name[0] == 'h' && name[1] == '2';
 }
 
-void converse(const Question& question, Poco::Net::HTTPClientSession& session,
-              const http::TimedSocketImpl& socket, Exchange& out) {
+http::Headers headersOf(const Question& question) {
+    http::Headers headers = {{"User-Agent", "lapwing-agent"}, {"Accept", "*/*"}};
+    for (const auto& given : question.headers) {
+        std::erase_if(headers, [&](const auto& mine) { return mine.first == given.first; });
+    }
+    headers.insert(headers.end(), question.headers.begin(), question.headers.end());
+    return headers;
+}
+
+bool sendsLength(const Question& question) {
+    return question.method == "POST" || question.method == "PUT";
+}
+
+Expected<bool> askHttp1(const Question& question, http::TimedSocketImpl& socket, Watch& watch, Exchange& out,
+                        bool& wants_http2) {
+    auto headers = headersOf(question);
+    headers.emplace_back("Connection", "close");
+    const auto length = sendsLength(question) ? std::optional<std::size_t>(0) : std::nullopt;
+    const auto head =
+        http::requestHead(question.method, question.url.target, question.url.authority(), headers, length);
+    if (auto sent = http::sendAll(socket, head); !sent) {
+        return tl::unexpected(sent.error());
+    }
+    http::ResponseReader reader(http::sourceOf(socket));
+    auto answer = reader.readHead();
+    out.processing += watch.lap();
+    if (!answer) {
+        wants_http2 = reader.sawHttp2();
+        return tl::unexpected(answer.error());
+    }
+    out.answer = std::move(*answer);
+    return reader.readBody(out.answer, question.method == "HEAD", kMostBody);
+}
+
+Expected<bool> askHttp2(const Question& question, http::TimedSocketImpl& socket, Watch& watch,
+                        Exchange& out) {
+    http::Http2Request request{question.method, question.url.tls, question.url.authority(),
+                               question.url.target, headersOf(question)};
+    if (sendsLength(question)) {
+        request.headers.emplace_back("Content-Length", "0");
+    }
+    auto answer = http::exchangeHttp2(socket, request, kMostBody, [&] { out.processing += watch.lap(); });
+    if (!answer) {
+        return tl::unexpected(answer.error());
+    }
+    out.answer = std::move(answer->response);
+    return answer->whole;
+}
+
+/// One attempt. Returns the protocol to repeat it with, where the server speaks another one.
+std::optional<Protocol> attempt(const Question& question, SSL_CTX* context, Protocol protocol,
+                                Clock::time_point until, Exchange& out) {
     Watch watch;
-    Poco::Net::HTTPRequest head(question.method, question.path, Poco::Net::HTTPMessage::HTTP_1_1);
-    head.setHost(question.host, question.port);
-    head.set("User-Agent", "lapwing-agent");
-    head.set("Accept", "*/*");
-    for (const auto& [key, value] : question.headers) {
-        head.set(key, value);
+    const auto& host = question.connect_to.empty() ? question.url.host : question.connect_to;
+    const auto addresses = http::resolve(host, question.url.port, until);
+    out.resolve += watch.lap();
+    if (!addresses) {
+        out.error = addresses.error();
+        return std::nullopt;
     }
-    head.setKeepAlive(false);
-    if (question.method == "POST" || question.method == "PUT") {
-        head.setContentLength(0);
+    const auto descriptor = http::connectTo(*addresses, until);
+    out.connect += watch.lap();
+    if (!descriptor) {
+        out.error = descriptor.error();
+        return std::nullopt;
     }
-    session.sendRequest(head);
-    Poco::Net::HTTPResponse answer;
-    answer.setFieldLimit(100);
-    std::istream& stream = session.receiveResponse(answer);
-    out.processing = watch.lap();
-    out.status = answer.getStatus();
-    out.version = answer.getVersion() == Poco::Net::HTTPMessage::HTTP_1_0 ? 1.0 : 1.1;
-    out.location = answer.get("Location", "");
-    if (answer.hasContentLength()) {
-        out.content_length = static_cast<double>(answer.getContentLength64());
+    const auto& server_name = question.server_name.empty() ? question.url.host : question.server_name;
+    http::SslPtr ssl;
+    if (question.url.tls) {
+        auto made = http::makeClientSession(context, server_name);
+        if (made) {
+            ssl = std::move(*made);
+            offerProtocols(ssl.get(), protocol);
+        } else {
+            out.error = std::move(made.error());
+        }
     }
-    readBody(stream, out);
-    out.transfer = watch.lap();
-    if (socket.failure()) {
-        out.error = socket.failure();
-    } else if (!isWhole(question, answer, socket, out)) {
-        out.error = Error{ErrorKind::protocol, "the connection ended within the answer"};
+    SSL* const raw = ssl.get();
+    auto* socket = new http::TimedSocketImpl(*descriptor, std::move(ssl));
+    const Poco::Net::StreamSocket owner(socket);  // and of the descriptor, whatever fails below
+    if (out.error) {
+        return std::nullopt;
     }
+    if (question.url.tls) {
+        auto secured = secure(*socket, raw, server_name, until, out);
+        out.tls += watch.lap();
+        if (!secured) {
+            out.error = std::move(secured.error());
+            return std::nullopt;
+        }
+    }
+    socket->begin(until);
+    const bool http2 = question.url.tls ? choseHttp2(raw) : protocol == Protocol::http2;
+    bool wants_http2 = false;
+    const auto whole = http2 ? askHttp2(question, *socket, watch, out)
+                             : askHttp1(question, *socket, watch, out, wants_http2);
+    out.transfer += watch.lap();
+    if (whole) {
+        if (auto decoded = http::decodeContent(out.answer, *whole, kMostBody); !decoded) {
+            out.error = decoded.error();
+        }
+        return std::nullopt;
+    }
+    out.error = whole.error();
+    if (protocol != Protocol::offered) {
+        return std::nullopt;
+    }
+    if (http2 && whole.error().kind == ErrorKind::unavailable) {
+        return Protocol::http1;
+    }
+    return wants_http2 && !question.url.tls ? std::optional(Protocol::http2) : std::nullopt;
 }
 
 }  // namespace
 
 Exchange exchange(const Question& question, SSL_CTX* context, Clock::time_point until) {
     Exchange out;
-    Watch watch;
-    const auto addresses = http::resolve(question.host, question.port, until);
-    out.resolve = watch.lap();
-    if (!addresses) {
-        out.error = addresses.error();
-        return out;
-    }
-    const auto descriptor = http::connectTo(*addresses, until);
-    out.connect = watch.lap();
-    if (!descriptor) {
-        out.error = descriptor.error();
-        return out;
-    }
-    http::SslPtr ssl;
-    std::optional<Error> unusable;
-    if (question.tls) {
-        auto made = http::makeClientSession(context, question.host);
-        if (made) {
-            ssl = std::move(*made);
-        } else {
-            unusable = std::move(made.error());
-        }
-    }
-    SSL* const raw = ssl.get();
-    auto* socket = new http::TimedSocketImpl(*descriptor, std::move(ssl));
-    const Poco::Net::StreamSocket owner(socket);  // and of the descriptor, whatever fails below
-    if (unusable) {
-        out.error = std::move(unusable);
-        return out;
-    }
-    if (question.tls) {
-        auto secured = secure(*socket, raw, until, out);
-        out.tls = watch.lap();
-        if (!secured) {
-            out.error = std::move(secured.error());
-            return out;
-        }
-    }
-    socket->begin(until);
-    try {
-        Poco::Net::HTTPClientSession session(owner);
-        converse(question, session, *socket, out);
-    } catch (const Poco::Exception&) {
-        out.error = failureOf(*socket, "not an HTTP answer");
-    } catch (const std::exception& error) {
-        out.error = failureOf(*socket, error.what());
+    if (const auto other = attempt(question, context, Protocol::offered, until, out)) {
+        out.error.reset();
+        out.answer = {};
+        (void)attempt(question, context, *other, until, out);
     }
     return out;
 }

@@ -3,25 +3,25 @@
 #include <openssl/types.h>
 
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
-#include <utility>
-#include <vector>
 
 #include "common/error.h"
+#include "common/http/message.h"
+#include "common/http/url.h"
 
 namespace lapwing::agent::app {
 
 /// One HTTP request on a connection of its own, timed phase by phase.
 
 struct Question {
-    bool tls = false;
-    std::string host;
-    std::uint16_t port = 80;
-    std::string path;
+    http::Url url;            ///< its host is the name for TLS and for the header Host
+    std::string connect_to;   ///< the host to connect to; "": the URL's
+    std::string server_name;  ///< another name for TLS (SNI and the certificate); "": the URL's host
     std::string method = "GET";
-    std::vector<std::pair<std::string, std::string>> headers;
+    http::Headers headers;
 };
 
 using Seconds = std::chrono::duration<double>;
@@ -34,25 +34,23 @@ struct Exchange {
     Seconds resolve{0};
     Seconds connect{0};
     Seconds tls{0};
-    Seconds processing{0};  ///< from the request's end to the first byte of the answer
+    Seconds processing{0};  ///< from the request's end to the end of the answer's head
     Seconds transfer{0};    ///< from there to its end
 
     std::optional<double>
         certificate_expiry;   ///< seconds since 1970: the earliest of the chain that was sent
     std::string tls_version;  ///< "TLSv1.3"
 
-    int status = 0;  ///< 0: no answer
-    double version = 0;
-    std::string location;
-    std::optional<double> content_length;  ///< as declared
-    std::string body;                      ///< at most kMostBody bytes of it
+    /// The answer; its status is 0 where none came. Its body has at most kMostBody bytes, decoded.
+    http::Response answer;
 };
 
 /// The most that is read of a body; the rest stays on the wire.
 inline constexpr std::size_t kMostBody = 4U << 20;
 
-/// `context` is needed for TLS only (http::makeClientContext()). Everything ends at `until`. A server whose
-/// certificate does not verify is sent no request: `error` is then of kind `tls`.
+/// `context` is needed for TLS only (http::makeClientContext()). Everything ends at `until`. Speaks HTTP/2
+/// where the server prefers it in the TLS handshake or speaks nothing else, and HTTP/1.1 otherwise. A server
+/// whose certificate does not verify is sent no request: `error` is then of kind `tls`.
 Exchange exchange(const Question& question, SSL_CTX* context, std::chrono::steady_clock::time_point until);
 
 }  // namespace lapwing::agent::app

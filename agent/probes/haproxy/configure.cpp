@@ -34,7 +34,7 @@ ProbeSpec specOf(std::string instance, const char* via, std::unique_ptr<Probe> p
 }
 
 void configureEntry(const config::Node& entry, const ProbeContext& context, std::vector<ProbeSpec>& out) {
-    entry.allow({"instance", "socket", "url", "user", "password_file", "ca"});
+    entry.allow({"instance", "socket", "url", "server_name", "user", "password_file", "ca"});
     if (!entry.isMap()) {
         return;
     }

@@ -16,6 +16,7 @@
 
 #include "agent/probes/haproxy/parse.h"
 #include "common/http/timed_socket.h"
+#include "common/metric_names.h"
 #include "common/model/families.h"
 
 namespace lapwing::agent::haproxy {
@@ -89,19 +90,28 @@ Expected<std::string> ask(const std::string& path, std::string_view line, Clock:
 
 ProbeResult withUp(bool up) {
     ProbeResult result;
-    result.families.push_back(gauge("haproxy_up", "1 if HAProxy answered."));
+    result.families.push_back(gauge(exporter::kHaproxyUp, "1 if HAProxy answered."));
     add(result.families.back(), {}, up ? 1 : 0);
     return result;
 }
 
-/// A failure with a value, so that rules on haproxy_up fire.
-Expected<ProbeResult> orDown(Expected<ProbeResult> result) {
+/// HAProxy answered, and gave no statistics.
+ProbeResult refused(Error error) {
+    auto result = withUp(true);
+    result.families.push_back(refusalFamily(error.message));
+    result.failure = std::move(error);
+    return result;
+}
+
+/// A failure with a value, so that rules on haproxy_up fire. A socket or a file that we may not open says
+/// nothing about HAProxy.
+Expected<ProbeResult> orFailed(Expected<ProbeResult> result) {
     if (result) {
         return result;
     }
-    auto down = withUp(false);
-    down.failure = std::move(result.error());
-    return down;
+    auto failed = result.error().kind == ErrorKind::denied ? ProbeResult() : withUp(false);
+    failed.failure = std::move(result.error());
+    return failed;
 }
 
 void append(Families& out, Families&& more) {
@@ -111,7 +121,7 @@ void append(Families& out, Families&& more) {
 }  // namespace
 
 Expected<ProbeResult> SocketProbe::collect(const Deadline& deadline) {
-    return orDown(run(deadline));
+    return orFailed(run(deadline));
 }
 
 Expected<ProbeResult> SocketProbe::run(const Deadline& deadline) {
@@ -126,11 +136,13 @@ Expected<ProbeResult> SocketProbe::run(const Deadline& deadline) {
     if (answers.stats.empty()) {
         const auto kind =
             text->find("Permission denied") == std::string::npos ? ErrorKind::protocol : ErrorKind::denied;
-        return fail(kind, "unix:" + path_ + ": HAProxy did not answer \"show stat\"");
+        Error error{kind, "unix:" + path_ + ": HAProxy did not answer \"show stat\""};
+        return text->empty() ? Expected<ProbeResult>(tl::unexpected(std::move(error)))
+                             : refused(std::move(error));
     }
     auto stats = parseStats(answers.stats, parseServersState(answers.state));
     if (!stats) {
-        return tl::unexpected(stats.error());
+        return refused(std::move(stats.error()));
     }
     // From the next run on, also ask for the servers' addresses, which "show stat" lacks here.
     wants_addresses_ = wants_addresses_ || !stats->addresses_known;
@@ -141,47 +153,37 @@ Expected<ProbeResult> SocketProbe::run(const Deadline& deadline) {
 }
 
 Expected<ProbeResult> PageProbe::collect(const Deadline& deadline) {
-    return orDown(run(deadline));
+    return orFailed(run(deadline));
 }
 
 Expected<ProbeResult> PageProbe::run(const Deadline& deadline) {
     if (!client_) {
-        auto client = http::Client::create(target_.base, {target_.ca_file, {}, {}, {}});
+        auto client = http::Client::create(target_.base, target_.tls());
         if (!client) {
             return tl::unexpected(client.error());
         }
         client_.emplace(std::move(*client));
     }
-    http::Request request;
-    request.path = target_.path;
-    const bool asks_for_csv =
-        request.path.size() >= 4 && request.path.substr(request.path.size() - 4) == ";csv";
-    if (!asks_for_csv) {
-        request.path += ";csv";
+    auto request = target_.request();
+    if (!request) {
+        return tl::unexpected(request.error());
     }
-    request.max_response_bytes = kMostBytes;
-    if (!target_.user.empty()) {
-        const auto password = readSecret(target_.password_file);
-        if (!password) {
-            return tl::unexpected(password.error());
-        }
-        request.headers.push_back(basicAuthorization(target_.user, *password));
+    if (!request->path.ends_with(";csv")) {
+        request->path += ";csv";
     }
-    const auto response = client_->request(request, deadline.budget());
+    request->max_response_bytes = kMostBytes;
+    const auto response = client_->request(*request, deadline.budget());
     if (!response) {
-        return tl::unexpected(response.error());
+        return provesServer(response.error()) ? refused(response.error())
+                                              : Expected<ProbeResult>(tl::unexpected(response.error()));
     }
+    // Every answer here comes from HAProxy: also those of its backends, and its 503 without any.
     if (response->status != 200) {
-        const int status = response->status;
-        const auto kind = status == 401 || status == 403 ? ErrorKind::denied
-                          : status == 404                ? ErrorKind::not_found
-                                                         : ErrorKind::protocol;
-        return fail(kind, target_.url + ": HTTP " + std::to_string(status) +
-                              (status == 401 ? ": user and password_file are needed, or wrong" : ""));
+        return refused({kindOfStatus(response->status), target_.url + ": " + unexpectedStatus(*response)});
     }
     auto stats = parseStats(response->body);
     if (!stats) {
-        return fail(stats.error().kind, target_.url + ": " + stats.error().message);
+        return refused({stats.error().kind, target_.url + ": " + stats.error().message});
     }
     auto result = withUp(true);
     append(result.families, std::move(stats->families));

@@ -9,7 +9,6 @@
 #include <utility>
 
 #include "agent/probes/inventory/parse.h"
-#include "agent/probes/text.h"
 #include "common/digest.h"
 #include "common/glob.h"
 #include "common/metric_names.h"
@@ -118,10 +117,10 @@ prometheus::MetricFamily routeFamily(const NginxConfiguration& configuration) {
         if (configuration.fault.empty()) {
             add(out,
                 {{"port", std::to_string(route.port)},
-                 {"server_names", asUtf8(route.server_names)},
+                 {"server_names", route.server_names},
                  {"default_server", route.default_server ? "yes" : ""},
-                 {"upstream", asUtf8(route.upstream)},
-                 {"address", asUtf8(route.address)},
+                 {"upstream", route.upstream},
+                 {"address", route.address},
                  {"role", route.role}},
                 1);
         }

@@ -39,7 +39,7 @@ std::vector<HttpTarget> usualPlaces() {
 }
 
 void configureEntry(const config::Node& entry, const ProbeContext& context, std::vector<ProbeSpec>& out) {
-    entry.allow({"instance", "url", "user", "password_file", "ca"});
+    entry.allow({"instance", "url", "server_name", "user", "password_file", "ca"});
     if (!entry.isMap()) {
         return;
     }

@@ -16,18 +16,10 @@ bool saysNginx(const http::Response& response) {
     return server.substr(0, 5) == "nginx" || server.substr(0, 9) == "openresty";
 }
 
-Expected<http::Request> requestTo(const HttpTarget& place) {
-    http::Request request;
-    request.path = place.path;
-    request.max_response_bytes = 64U << 10;
-    if (!place.user.empty()) {
-        const auto password = readSecret(place.password_file);
-        if (!password) {
-            return tl::unexpected(password.error());
-        }
-        request.headers.push_back(basicAuthorization(place.user, *password));
-    }
-    return request;
+/// Whether the answer proves that Nginx runs. One that does not say so is taken for it where it refuses us: a
+/// proxy whose Nginx is down answers 502 to 504.
+bool provesNginx(const http::Response& response) {
+    return saysNginx(response) || kindOfStatus(response.status) == ErrorKind::denied;
 }
 
 Expected<std::vector<prometheus::MetricFamily>> familiesOf(const HttpTarget& place,
@@ -39,49 +31,55 @@ Expected<std::vector<prometheus::MetricFamily>> familiesOf(const HttpTarget& pla
         }
         return families;
     }
-    const auto kind = response.status == 401 || response.status == 403 ? ErrorKind::denied
-                      : response.status == 404                         ? ErrorKind::not_found
-                                                                       : ErrorKind::protocol;
-    return fail(kind,
-                place.url + ": HTTP " + std::to_string(response.status) + " instead of the stub_status page");
+    const auto words = unexpectedStatus(response);
+    const auto colon = words.find(':');
+    return fail(kindOfStatus(response.status), place.url + ": " + words.substr(0, colon) +
+                                                   " instead of the stub_status page" +
+                                                   (colon == std::string::npos ? "" : words.substr(colon)));
 }
 
 }  // namespace
 
 NginxProbe::Answer NginxProbe::ask(const HttpTarget& place, std::chrono::milliseconds budget) {
     Answer answer;
-    const auto request = requestTo(place);
+    auto request = place.request();
     if (!request) {
         answer.families = tl::unexpected(request.error());
         return answer;
     }
+    request->max_response_bytes = 64U << 10;
     if (!client_) {
-        auto client = http::Client::create(place.base, {place.ca_file, {}, {}, {}});
+        auto client = http::Client::create(place.base, place.tls());
         if (!client) {
             answer.families = tl::unexpected(client.error());
             return answer;
         }
         client_.emplace(std::move(*client));
     }
+    answer.asked = true;
     const auto response = client_->request(*request, budget);
     if (!response) {
+        answer.alive = provesServer(response.error());
         answer.families = tl::unexpected(response.error());
         return answer;
     }
     answer.families = familiesOf(place, *response);
-    answer.alive = answer.families.has_value() || saysNginx(*response);
+    answer.alive = answer.families.has_value() || provesNginx(*response);
     return answer;
 }
 
 Expected<ProbeResult> NginxProbe::collect(const Deadline& deadline) {
     ProbeResult result;
     bool alive = false;
+    bool asked = false;
+    std::string refusal;
     for (std::size_t i = 0; i < places_.size(); ++i) {
         if (places_.size() > 1) {
             client_.reset();
         }
         auto answer = ask(places_[i], deadline.budget() / static_cast<int>(places_.size() - i));
         alive = alive || answer.alive;
+        asked = asked || answer.asked;
         if (answer.families) {
             if (places_.size() > 1) {
                 places_ = {places_[i]};
@@ -91,10 +89,16 @@ Expected<ProbeResult> NginxProbe::collect(const Deadline& deadline) {
             break;
         }
         result.failure = std::move(answer.families.error());
+        refusal = answer.alive ? result.failure->message : refusal;
     }
-    // An error page proves that Nginx runs, though its status cannot be read.
-    result.families.push_back(gauge(exporter::kNginxUp, "1 if Nginx answered."));
-    add(result.families.back(), {}, alive ? 1 : 0);
+    // A refusal proves that Nginx runs, though its status cannot be read.
+    if (alive || asked) {
+        result.families.push_back(gauge(exporter::kNginxUp, "1 if Nginx answered."));
+        add(result.families.back(), {}, alive ? 1 : 0);
+    }
+    if (alive && result.failure) {
+        result.families.push_back(refusalFamily(refusal));
+    }
     return result;
 }
 

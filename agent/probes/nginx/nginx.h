@@ -20,7 +20,8 @@ class NginxProbe : public Probe {
 
   private:
     struct Answer {
-        bool alive = false;  ///< an Nginx answered, perhaps not with the page
+        bool asked = false;  ///< false: a file for the request cannot be read
+        bool alive = false;  ///< Nginx answered, perhaps not with the page
         Expected<std::vector<prometheus::MetricFamily>> families =
             fail(ErrorKind::internal, "nothing was asked");
     };

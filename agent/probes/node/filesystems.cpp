@@ -21,8 +21,23 @@ constexpr std::array<std::string_view, 54> kSkippedTypes = {
     "ncpfs",    "coda",        "gfs",        "gfs2",      "ocfs2",      "orangefs",  "pvfs2",   "beegfs",
     "davfs",    "virtiofs",    "gpfs",       "panfs",     "vboxsf",     "acfs"};
 
-constexpr std::array<std::string_view, 6> kSkippedPlaces = {
-    "/dev", "/proc", "/sys", "/run/credentials", "/var/lib/docker", "/var/lib/containers/storage"};
+/// Pseudo file systems, credentials of services, and what runs containers: these places and all below.
+constexpr std::array<std::string_view, 10> kSkippedPlaces = {"/dev",
+                                                             "/proc",
+                                                             "/sys",
+                                                             "/run/credentials",
+                                                             "/run/netns",
+                                                             "/run/docker",
+                                                             "/run/containerd",
+                                                             "/run/containers",
+                                                             "/run/crio",
+                                                             "/run/k3s"};
+
+/// Where container engines keep their data. A file system may be mounted there, or at a folder in there
+/// ("/var/lib/docker/volumes"), as anywhere; deeper mounts are of containers.
+constexpr std::array<std::string_view, 6> kContainerStores = {
+    "/var/lib/docker",  "/var/lib/containers/storage",     "/var/lib/containerd", "/var/lib/kubelet",
+    "/var/lib/rancher", "/.local/share/containers/storage"};
 
 bool isSkippedType(std::string_view type) {
     if (type.substr(0, 4) == "fuse") {
@@ -31,11 +46,41 @@ bool isSkippedType(std::string_view type) {
     return std::find(kSkippedTypes.begin(), kSkippedTypes.end(), type) != kSkippedTypes.end();
 }
 
+bool isBelow(std::string_view path, std::string_view place) {
+    return path.starts_with(place) && (path.size() == place.size() || path[place.size()] == '/');
+}
+
+/// Engines name folders of containers by a SHA-256, wherever their data are.
+bool namesContainer(std::string_view path) {
+    constexpr std::size_t kDigits = 64;
+    while (!path.empty()) {
+        const auto end = std::min(path.find('/'), path.size());
+        const auto part = path.substr(0, end);
+        if (part.size() == kDigits && part.find_first_not_of("0123456789abcdef") == std::string_view::npos) {
+            return true;
+        }
+        path.remove_prefix(std::min(end + 1, path.size()));
+    }
+    return false;
+}
+
+bool isOfContainer(std::string_view path) {
+    const bool in_store =
+        std::any_of(kContainerStores.begin(), kContainerStores.end(), [&](std::string_view store) {
+            // Stores of users are in their homes.
+            const auto start = store.starts_with("/var") ? 0 : path.find(store);
+            if (start == std::string_view::npos || !isBelow(path.substr(start), store)) {
+                return false;
+            }
+            const auto inside = path.substr(start + store.size());
+            return std::count(inside.begin(), inside.end(), '/') > 1;
+        });
+    return in_store || namesContainer(path);
+}
+
 bool isSkippedPlace(std::string_view path) {
-    return std::any_of(kSkippedPlaces.begin(), kSkippedPlaces.end(), [&](std::string_view place) {
-        return path.substr(0, place.size()) == place &&
-               (path.size() == place.size() || path[place.size()] == '/');
-    });
+    return isOfContainer(path) || std::any_of(kSkippedPlaces.begin(), kSkippedPlaces.end(),
+                                              [&](std::string_view place) { return isBelow(path, place); });
 }
 
 bool isOctal(char c) {

@@ -235,6 +235,7 @@ Expected<ProbeResult> NodeProbe::collect(const Deadline& /*deadline*/) {
     addTime(out);
     addUname(out);
     out.push_back(std::move(run.success));
+    counters_.apply(out);
     ProbeResult result;
     result.families = std::move(run.families);
     return result;

@@ -2,6 +2,7 @@
 
 #include <string>
 
+#include "agent/probes/node/steady_counters.h"
 #include "agent/probes/probe.h"
 
 namespace lapwing::agent::node {
@@ -21,6 +22,7 @@ class NodeProbe : public Probe {
     std::string sys_;
     std::string buffer_;  ///< of the file being read, kept from run to run
     std::string path_;
+    SteadyCounters counters_;
 };
 
 }  // namespace lapwing::agent::node

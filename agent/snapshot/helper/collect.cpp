@@ -15,6 +15,7 @@
 #include "agent/snapshot/helper/read_boot.h"
 #include "agent/snapshot/helper/read_rules.h"
 #include "agent/snapshot/helper/run_tool.h"
+#include "agent/snapshot/helper/socket_units.h"
 
 namespace lapwing::agent {
 
@@ -27,6 +28,7 @@ void readOwners(const CollectOptions& options, Snapshot& snapshot) {
         return;
     }
     auto owners = findOwners(options.proc, *listeners);
+    nameActivatedServices(options, *listeners, owners, snapshot.unread);
     snapshot.owners = std::move(owners.by_inode);
     if (owners.denied != 0) {
         snapshot.unread.push_back("the open files of " + std::to_string(owners.denied) +

@@ -10,6 +10,7 @@ struct CollectOptions {
     std::string proc = "/proc";
     std::string nft = "/usr/sbin/nft";
     std::string tools = "/usr/sbin";  ///< the directory of iptables-nft-save, iptables-restore, ip
+    std::string systemctl = "/usr/bin/systemctl";
     std::string sshd = "/usr/sbin/sshd";
     std::string keepalived = "/etc/keepalived/keepalived.conf";
     std::chrono::milliseconds tool_deadline{5'000};

@@ -68,6 +68,11 @@ class BalancerReader {
                 seen.socket_hosts.insert(up.observer);
             }
         }
+        // It answers an agent, and refuses its statistics.
+        for (const auto& up : reader_.fresh(exporter::kHaproxyUp)) {
+            auto& seen = balancer(up.instance());
+            seen.works = up.isOn() ? Truth::yes : seen.works;
+        }
         for (const auto& backend : reader_.fresh(metric::kHaproxyBackendInfo)) {
             if (auto algorithm = backend.get("algorithm"); !algorithm.empty()) {
                 algorithms_.try_emplace({backend.instance(), backend.get("proxy")}, std::move(algorithm));

@@ -10,7 +10,7 @@ namespace lapwing::analysis::evidence {
 namespace {
 
 reach::Family familyOf(const Observation& observation) {
-    return observation.labels->get("family") == "ipv6" ? reach::Family::ipv6 : reach::Family::ipv4;
+    return reach::parseFamily(observation.labels->get("family")).value_or(reach::Family::ipv4);
 }
 
 class NetworkReader {
@@ -40,7 +40,7 @@ class NetworkReader {
     }
 
     void agents() {
-        for (const auto& info : reader_.known(metric::kAgentInfo)) {
+        for (const auto& info : ownReports(reader_.known(metric::kAgentInfo))) {
             auto& known = host(info.instance());
             known.agent_known = true;
             known.agent_present = known.agent_present || reader_.isFresh(info);
@@ -48,7 +48,7 @@ class NetworkReader {
     }
 
     void addresses() {
-        for (const auto& info : reader_.known(metric::kAgentAddressInfo)) {
+        for (const auto& info : ownReports(reader_.known(metric::kAgentAddressInfo))) {
             const auto text = info.get("address");
             const auto address = reach::Address::parse(text.substr(0, text.find('%')));
             if (!address) {
@@ -63,54 +63,55 @@ class NetworkReader {
     }
 
     void listeners() {
-        for (const auto& up : reader_.fresh(exporter::kUp, {{"job", "sockets"}})) {
+        for (const auto& up : ownReports(reader_.fresh(exporter::kUp, {{"job", "sockets"}}))) {
             host(up.instance()).listeners_known = up.isOn();
         }
-        for (const auto& info : reader_.fresh(metric::kListenerInfo)) {
+        for (const auto& info : ownReports(reader_.fresh(metric::kListenerInfo))) {
             Listener listener;
             listener.protocol = valueOf(kTransportNames, info.get("protocol")).value_or(Transport::unknown);
             listener.family = familyOf(info);
             listener.address = info.get("address");
             listener.port = info.number("port");
             listener.process = info.get("process");
+            listener.unit = info.get("unit");
             host(info.instance()).listeners.push_back(std::move(listener));
         }
     }
 
     void firewall() {
-        for (const auto& up : reader_.fresh(exporter::kUp, {{"job", "firewall"}})) {
+        for (const auto& up : ownReports(reader_.fresh(exporter::kUp, {{"job", "firewall"}}))) {
             host(up.instance()).firewall_up = up.isOn();
         }
-        for (const auto& failure : reader_.fresh(metric::kProbeFailure, {{"job", "firewall"}})) {
+        for (const auto& failure : ownReports(reader_.fresh(metric::kProbeFailure, {{"job", "firewall"}}))) {
             host(failure.instance()).firewall_failure = failure.get("reason");
         }
-        for (const auto& ssh : reader_.fresh(metric::kSshPasswordAuthentication)) {
+        for (const auto& ssh : ownReports(reader_.fresh(metric::kSshPasswordAuthentication))) {
             host(ssh.instance()).ssh_takes_passwords = ssh.isOn();
         }
-        for (const auto& info : reader_.fresh(metric::kRulesetInfo)) {
+        for (const auto& info : ownReports(reader_.fresh(metric::kRulesetInfo))) {
             host(info.instance()).digest = info.get("digest");
         }
-        for (const auto& verdict : reader_.fresh(metric::kFirewallDefaultDeny)) {
+        for (const auto& verdict : ownReports(reader_.fresh(metric::kFirewallDefaultDeny))) {
             host(verdict.instance()).denies[familyOf(verdict)] = verdict.isOn();
         }
-        for (const auto& info : reader_.fresh(metric::kFirewallUnknownInfo)) {
+        for (const auto& info : ownReports(reader_.fresh(metric::kFirewallUnknownInfo))) {
             host(info.instance()).unknowns.push_back(info.get("reason"));
         }
     }
 
     void boot() {
-        for (const auto& info : reader_.fresh(metric::kBootRulesetInfo)) {
+        for (const auto& info : ownReports(reader_.fresh(metric::kBootRulesetInfo))) {
             auto& rules = host(info.instance()).boot;
             rules.digest = info.get("digest");
             rules.sources = info.get("source");
         }
-        for (const auto& info : reader_.fresh(metric::kBootRulesetUnknownInfo)) {
+        for (const auto& info : ownReports(reader_.fresh(metric::kBootRulesetUnknownInfo))) {
             host(info.instance()).boot.unknown = info.get("reason");
         }
-        for (const auto& info : reader_.fresh(metric::kBootRulesetFaultInfo)) {
+        for (const auto& info : ownReports(reader_.fresh(metric::kBootRulesetFaultInfo))) {
             host(info.instance()).boot.faults.push_back(info.get("reason"));
         }
-        for (const auto& info : reader_.fresh(metric::kBootRulesetMakerInfo)) {
+        for (const auto& info : ownReports(reader_.fresh(metric::kBootRulesetMakerInfo))) {
             host(info.instance()).boot.makers.push_back(info.get("unit"));
         }
     }
@@ -159,6 +160,29 @@ constexpr KnownProcess kProcesses[] = {
     {"apache2", 0, Program::apache},    {"redis-server", 6379, Program::redis},
 };
 
+struct KnownUnit {
+    const char* unit;  ///< without ".service" and instance
+    Program program;
+};
+
+/// As Debian, and the servers' own packages, name them.
+constexpr KnownUnit kUnits[] = {
+    {"mariadb", Program::mysql},   {"mysql", Program::mysql},
+    {"mysqld", Program::mysql},    {"ssh", Program::ssh},
+    {"sshd", Program::ssh},        {"nginx", Program::nginx},
+    {"haproxy", Program::haproxy}, {"apache2", Program::apache},
+    {"httpd", Program::apache},    {"redis-server", Program::redis},
+    {"redis", Program::redis},
+};
+
+/// systemd opens the sockets of .socket units itself; an agent that does not know the service says so.
+constexpr const char* kSystemd = "systemd";
+
+/// "mariadb" for "mariadb@shop.service"
+std::string kindOf(const std::string& unit) {
+    return unit.substr(0, std::min(unit.find('@'), unit.rfind(".service")));
+}
+
 }  // namespace
 
 bool isApplication(const std::string& process) {
@@ -177,8 +201,14 @@ Program Listener::program() const {
             return known.program;
         }
     }
+    for (const auto& known : kUnits) {
+        if (kindOf(unit) == known.unit) {
+            return known.program;
+        }
+    }
+    const bool unknown = unit.empty() && (process.empty() || process == kSystemd);
     for (const auto& known : kProcesses) {
-        if (process.empty() && known.port == port && known.port != 0 && isTcp()) {
+        if (unknown && known.port == port && known.port != 0 && isTcp()) {
             return known.program;
         }
     }
@@ -189,7 +219,12 @@ std::string Listener::service() const {
     if (const auto known = program(); known != Program::other) {
         return nameOf(kProgramNames, known);
     }
-    return process.empty() ? transportName(protocol) + ("/" + std::to_string(port)) : process;
+    if (!unit.empty()) {
+        const auto name = unit.substr(0, unit.rfind(".service"));
+        return name.substr(0, name.find_last_not_of('@') + 1);
+    }
+    return process.empty() || process == kSystemd ? transportName(protocol) + ("/" + std::to_string(port))
+                                                  : process;
 }
 
 bool Host::hasFamily(reach::Family family) const {

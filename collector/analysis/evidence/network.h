@@ -56,13 +56,16 @@ struct Listener {
     reach::Family family = reach::Family::ipv4;
     std::string address;
     int port = 0;
-    std::string process;
+    std::string process;    ///< "" if unknown
+    std::string unit = {};  ///< the systemd service: "mariadb.service"; "" if unknown or none
 
     bool isWildcard() const { return address == "0.0.0.0" || address == "::"; }
     bool isTcp() const { return protocol == Transport::tcp; }
-    /// By the process if it is known, else by the port.
+    /// By the process, else by the service. By the port if neither is known: a socket that systemd holds for
+    /// an unknown service is such.
     Program program() const;
-    /// The program's name ("mysql"); of another program the process, and without that "tcp/8000".
+    /// The program's name ("mysql"); of another program its systemd service ("shop"), else the process, and
+    /// without both "tcp/8000".
     std::string service() const;
 };
 

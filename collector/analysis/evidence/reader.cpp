@@ -124,6 +124,13 @@ std::vector<std::string> Clocks::skewed() const {
     return out;
 }
 
+std::vector<Observation> ownReports(std::vector<Observation> observations) {
+    std::erase_if(observations, [](const auto& each) {
+        return !each.observer.empty() && each.observer != each.labels->get("instance");
+    });
+    return observations;
+}
+
 std::string observerOf(const Labels& labels) {
     return std::string(labels.get("agent"));
 }

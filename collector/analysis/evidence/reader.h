@@ -58,6 +58,10 @@ struct Observation {
     bool isOn() const { return value == 1; }
 };
 
+/// Leaves out reports about a host by another host's agent. A host's addresses, listeners and rules only its
+/// own agent can know: another one is misconfigured, or lies.
+std::vector<Observation> ownReports(std::vector<Observation> observations);
+
 /// The samples of one series, staleness markers included, oldest first.
 struct ObservedSeries {
     std::shared_ptr<const Labels> labels;

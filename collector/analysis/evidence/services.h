@@ -51,6 +51,12 @@ struct Inventory {
     bool covered = false;          ///< observed during all of that time
 };
 
+/// The hosts that are connected to a port.
+struct Clients {
+    std::map<reach::Address, int> named;  ///< connections of each, within the last hour
+    int unnamed = 0;                      ///< connections of clients whose addresses are not reported, now
+};
+
 /// Programs, connections, virtual addresses and files of the site, by instance or host. Times are the
 /// collector's.
 struct Services {
@@ -66,8 +72,9 @@ struct Services {
     std::map<std::string, std::vector<reach::Address>> names;  ///< of the declared entries, resolved
     /// The number of open connections from each host, by destination.
     std::map<std::string, std::map<std::pair<reach::Address, int>, int>> outgoing;
-    std::map<std::string, std::vector<Route>> routes;  ///< by host
-    std::map<std::string, Vrrp> vrrp;                  ///< by host; absent if the agent cannot tell
+    std::map<std::string, std::map<int, Clients>> incoming;  ///< by host and listening port
+    std::map<std::string, std::vector<Route>> routes;        ///< by host
+    std::map<std::string, Vrrp> vrrp;                        ///< by host; absent if the agent cannot tell
     /// Since when a host holds an address without a break, as far back as kHoldingMs.
     std::map<std::pair<std::string, reach::Address>, TimestampMs> held_since;
     std::map<reach::Address, TimestampMs> last_held;                      ///< by any host, within kHoldingMs

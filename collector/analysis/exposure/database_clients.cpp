@@ -34,7 +34,13 @@ class ClientFinder {
             replication(replica);
         }
         for (const auto& placed : placedServers(context_)) {
-            if (!placed.host.empty()) {
+            if (isDatabase(placed)) {
+                append(out_.from, balancerSources(context_));
+            }
+            if (placed.local) {
+                // What runs there is not known. If it uses the database, its connections show.
+                append(out_.from, addressesOf(context_, placed.balancer));
+            } else if (!placed.host.empty()) {
                 peers_.insert(placed.host);
             } else if (placed.isIdentified()) {
                 out_.from.push_back(AddressRange::of(*placed.endpoint->address()));
@@ -58,6 +64,17 @@ class ClientFinder {
         if (std::find(out_.missing.begin(), out_.missing.end(), input) == out_.missing.end()) {
             out_.missing.push_back(input);
         }
+    }
+
+    /// A load balancer in TCP mode in front of the database.
+    bool isDatabase(const PlacedServer& placed) const {
+        const auto host = context_.network.hosts.find(placed.host);
+        return host != context_.network.hosts.end() && placed.endpoint &&
+               std::any_of(host->second.listeners.begin(), host->second.listeners.end(),
+                           [&](const auto& listener) {
+                               return listener.isTcp() && listener.port == placed.endpoint->port &&
+                                      listener.program() == evidence::Program::mysql;
+                           });
     }
 
     void replication(const evidence::SeenReplica& replica) {

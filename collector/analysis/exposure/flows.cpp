@@ -7,6 +7,7 @@
 #include "collector/analysis/exposure/exposed.h"
 #include "collector/analysis/exposure/placed_servers.h"
 #include "common/endpoint.h"
+#include "common/text.h"
 
 namespace lapwing::analysis::exposure {
 
@@ -57,6 +58,7 @@ class FlowFinder {
         if (scope_ == FlowScope::in_use) {
             attempts();
             connections();
+            clients();
         }
         return std::move(out_);
     }
@@ -325,6 +327,67 @@ class FlowFinder {
                 }
             }
         }
+    }
+
+    /// Clients that are connected, whoever they are: a load balancer whose servers are not known, a host
+    /// without an agent, clients behind NAT or a TCP proxy.
+    void clients() {
+        if (context_.moment == nullptr) {
+            return;
+        }
+        const auto& incoming = context_.moment->services.incoming;
+        const auto seen = incoming.find(host_.name);
+        if (seen == incoming.end()) {
+            return;
+        }
+        for (const auto& [port, clients] : seen->second) {
+            if (!listensOn(host_, port) || isOpen(port)) {
+                continue;
+            }
+            for (const auto& [address, count] : clients.named) {
+                client(port, address, count);
+            }
+            if (clients.unnamed != 0) {
+                missing("which of the " +
+                        counted(static_cast<std::size_t>(clients.unnamed), "client", "clients") +
+                        " with other addresses that are connected to tcp/" + std::to_string(port) +
+                        " now should stay");
+            }
+        }
+    }
+
+    void client(int port, const reach::Address& address, int count) {
+        const auto range = AddressRange::of(address);
+        if (isLetIn(port, address) || isOwn(host_, range) || isAttempt(port, address, count)) {
+            return;
+        }
+        if (!isRestricted(port)) {
+            from({range}, port, "connections that there are now");
+            return;
+        }
+        missing("whether " + address.toString() + ", which is connected to tcp/" + std::to_string(port) +
+                ", should stay (declare it in site.allow)");
+    }
+
+    bool isOpen(int port) const {
+        return std::any_of(out_.list.begin(), out_.list.end(),
+                           [&](const auto& flow) { return flow.port == port && flow.from.empty(); });
+    }
+
+    bool isLetIn(int port, const reach::Address& address) const {
+        return std::any_of(out_.list.begin(), out_.list.end(), [&](const auto& flow) {
+            return flow.port == port &&
+                   std::any_of(flow.from.begin(), flow.from.end(),
+                               [&](const auto& range) { return range.contains(address); });
+        });
+    }
+
+    /// A single connection may be an agent's attempt.
+    bool isAttempt(int port, const reach::Address& address, int count) const {
+        return count <= 1 &&
+               std::any_of(host_.attempts.begin(), host_.attempts.end(), [&](const auto& attempt) {
+                   return attempt.port == port && reach::Address::parse(attempt.source) == address;
+               });
     }
 
     const Context& context_;

@@ -63,13 +63,16 @@ std::vector<reach::AddressRange> reachingNow(const evidence::Host& host, int por
 
 std::string remedyFor(const evidence::Host& host, int port, const Forwarded& found,
                       std::vector<reach::AddressRange> allowed) {
-    std::string out = "Publish it on 127.0.0.1 only (`ports: [\"127.0.0.1:PORT:PORT\"]`)";
+    const bool declared = !allowed.empty();
+    std::string out =
+        declared ? ""
+                 : incompleteLine({"who uses it: connections that are sent on do not show on " + host.name});
+    out += "Publish it on 127.0.0.1 only (`ports: [\"127.0.0.1:PORT:PORT\"]`)";
     const auto to = Endpoint::parse(found.to);
     const auto address = to ? to->address() : std::nullopt;
     if (!address) {
         return out + ".\n";
     }
-    const bool declared = !ofFamily(allowed, address->family).empty();
     const auto reaching = reachingNow(host, port);
     allowed.insert(allowed.end(), reaching.begin(), reaching.end());
     out += ", or drop it on the forward path:\n";

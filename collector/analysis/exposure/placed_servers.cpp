@@ -1,5 +1,8 @@
 #include "collector/analysis/exposure/placed_servers.h"
 
+#include <algorithm>
+#include <utility>
+
 #include "collector/analysis/exposure/exposed.h"
 #include "common/text.h"
 
@@ -64,14 +67,24 @@ std::string PlacedServer::text() const {
 
 std::string PlacedServer::missingHost() const {
     return "which host " + balancer + " means by its server " + text() +
-           (endpoint ? "" : " (HAProxy's statistics show no addresses without `stats show-legends`)");
+           (endpoint          ? ""
+            : addresses_shown ? " (its name does not resolve)"
+                              : " (HAProxy's statistics show no addresses without `stats show-legends`)");
 }
 
 std::vector<PlacedServer> placedServers(const Context& context) {
     std::vector<PlacedServer> out;
     for (const auto& [instance, balancer] : context.network.balancers) {
+        const bool shown = std::any_of(balancer.servers.begin(), balancer.servers.end(),
+                                       [](const auto& server) { return !server.address.empty(); });
         for (const auto& server : balancer.servers) {
-            out.push_back(place(context, instance, server));
+            auto placed = place(context, instance, server);
+            placed.addresses_shown = shown;
+            const bool free_slot = shown && server.address.empty() && placed.host.empty() &&
+                                   server.state == evidence::ServerState::maint;
+            if (!free_slot) {
+                out.push_back(std::move(placed));
+            }
         }
     }
     return out;

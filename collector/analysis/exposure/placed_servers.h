@@ -15,7 +15,8 @@ struct PlacedServer {
     const evidence::Server* server = nullptr;
     std::optional<Endpoint> endpoint;  ///< nothing where HAProxy's statistics do not show its address
     std::string host;                  ///< "" where it is not known
-    bool local = false;  ///< a Unix socket or a loopback address: on the load balancer's own host
+    bool local = false;            ///< a Unix socket or a loopback address: on the load balancer's own host
+    bool addresses_shown = false;  ///< the statistics show addresses of other servers of the load balancer
 
     /// HAProxy's name for it and, where known, its address: "s1 of backend web at 10.77.0.11:80".
     std::string text() const;
@@ -26,7 +27,8 @@ struct PlacedServer {
 };
 
 /// Every server of every load balancer. The host is the holder of the server's address; else the host that
-/// has the server's name.
+/// has the server's name. Free slots of a server-template are left out: servers in maintenance that have no
+/// address, where others of the load balancer have one.
 std::vector<PlacedServer> placedServers(const Context& context);
 
 /// The host of the site that has that name, with or without a domain; "" for none.

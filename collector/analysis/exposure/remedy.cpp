@@ -28,13 +28,6 @@ NftRule establishedRule() {
     return {{wordMatch(NftField::connection_state, {"established", "related"})}};
 }
 
-/// "" where nothing is missing. A comment, so that a remedy that is a ruleset alone can be loaded as it is.
-std::string incompleteLine(const std::vector<std::string>& missing) {
-    return missing.empty()
-               ? ""
-               : "# Incomplete, add rules before you load it: not known is " + joined(missing) + ".\n";
-}
-
 /// A packet that comes in at one address of that family; nothing where the host has none.
 std::optional<reach::Packet> packetTo(const evidence::Host& host, Family family) {
     auto packets = packetsTo(host, family, 0);
@@ -252,6 +245,12 @@ class Outbound {
 };
 
 }  // namespace
+
+std::string incompleteLine(const std::vector<std::string>& missing) {
+    return missing.empty()
+               ? ""
+               : "# Incomplete, add rules before you load it: not known is " + joined(missing) + ".\n";
+}
 
 NftTable inputTable(const std::vector<Flow>& flows) {
     NftTable out{"lapwing", reach::Hook::input, 0, Policy::drop, {}};

@@ -12,6 +12,9 @@ namespace lapwing::analysis::exposure {
 // The rulesets that findings propose. Where an input is not known, the first line says which, and that the
 // ruleset is incomplete.
 
+/// "" where nothing is missing. A comment, so that a remedy that is a ruleset alone can be loaded as it is.
+std::string incompleteLine(const std::vector<std::string>& missing);
+
 /// For the host's input: drops by default and lets the flows in.
 NftTable inputTable(const std::vector<Flow>& flows);
 

@@ -79,7 +79,8 @@ void judgeBypass(const Context& context, const evidence::Host& host, Judgement& 
         service.remedy = [&] {
             return firewallRemedy(context, host,
                                   "Let the port in from the load balancer (" + balancer +
-                                      ") only. This ruleset does, and drops the rest:");
+                                      ") only. This ruleset lets in the sources that it names, and drops the "
+                                      "rest:");
         };
         judgeService(context, host, service, out);
     };

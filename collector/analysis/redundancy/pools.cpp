@@ -11,7 +11,6 @@ using topology::ComponentKind;
 using topology::EdgeKind;
 using topology::Member;
 using topology::Pool;
-using topology::ServiceKind;
 
 /// Fewer requests within the window say nothing about shares.
 constexpr double kEnoughRequests = 200;
@@ -51,7 +50,7 @@ std::optional<double> observedShare(const Pool& pool, const Member& member) {
     return total < kEnoughRequests ? std::nullopt : std::optional(*member.server.given / total);
 }
 
-/// Why the server takes no requests; "" if it does.
+/// Why the server would not take requests; "" if it does, or would as a backup.
 std::string outOfUse(const Pool& pool, const Member& member) {
     if (!member.isUp()) {
         return "is " + member.server.state_text;
@@ -59,11 +58,8 @@ std::string outOfUse(const Pool& pool, const Member& member) {
     if (member.server.weight == 0.0) {
         return "has weight 0";
     }
-    if (member.isBackup()) {
-        return "is a backup: it is used only when the others are down";
-    }
     if (const auto share = observedShare(pool, member);
-        share && *share < kNearNothing && pool.sharesByWeight()) {
+        !member.isBackup() && share && *share < kNearNothing && pool.sharesByWeight()) {
         return "got next to none of the requests of the last ten minutes, although it is UP";
     }
     return "";
@@ -77,37 +73,33 @@ std::string simulated(const Context& context, const std::vector<topology::Additi
 
 /// R2.
 void judgeSpare(const Context& context, const Pool& pool, Judgement& out) {
-    std::map<std::string, int> running;
-    int total = 0;
+    const auto needed = static_cast<std::size_t>(context.site.servers_needed);
+    const auto serving = pool.serving();
+    const std::string* largest = &pool.members.front().machine;
     std::vector<std::string> words;
     for (const auto& member : pool.members) {
-        const bool runs = member.isUp() && member.server.weight != 0.0 && !member.isBackup();
         words.push_back(nameOf(pool, member) + " (" + member.server.state_text +
                         (member.isBackup() ? ", backup" : "") + ")");
-        if (runs) {
-            ++running[member.machine];
-            ++total;
+        if (pool.serving(member.machine) < pool.serving(*largest)) {
+            largest = &member.machine;
         }
     }
-    int largest = 0;
-    for (const auto& [machine, count] : running) {
-        largest = std::max(largest, count);
-    }
-    const int needed = context.site.servers_needed;
-    if (total - largest >= needed) {
+    const auto left = pool.serving(*largest);
+    if (left >= needed) {
         out.judged.insert({"R2", subjectOf(pool)});
         return;
     }
     Finding finding;
-    finding.severity = total <= needed ? Severity::critical : Severity::high;
+    finding.severity = serving <= needed ? Severity::critical : Severity::high;
     finding.confidence = Confidence::confirmed;
-    finding.title = total < needed ? "Backend " + pool.proxy + " has fewer servers than its load needs"
-                                   : "Backend " + pool.proxy + " does not survive the loss of one host";
-    finding.evidence = {{sourceOf(pool), joined(words)},
-                        {context.site.servers_needed == 1 ? "lapwing" : "site.servers_needed",
-                         counted(static_cast<std::size_t>(total), "server takes", "servers take") +
-                             " requests, the largest host has " + std::to_string(largest) + " of them, and " +
-                             std::to_string(needed) + (needed == 1 ? " is" : " are") + " needed"}};
+    finding.title = serving < needed ? "Backend " + pool.proxy + " has fewer servers than its load needs"
+                                     : "Backend " + pool.proxy + " does not survive the loss of one host";
+    finding.evidence = {
+        {sourceOf(pool), joined(words)},
+        {needed == 1 ? "lapwing" : "site.servers_needed",
+         counted(serving, "server takes", "servers take") + " requests, " + std::to_string(left) +
+             (left == 1 ? " is" : " are") + " left without " + *largest + ", and " + std::to_string(needed) +
+             (needed == 1 ? " is" : " are") + " needed"}};
     finding.remedy = "Bring back what is not UP, or add a server on a further host.\n" +
                      simulated(context, {{ComponentKind::web, "a further host"}});
     finding.not_assessed = {
@@ -217,32 +209,22 @@ void judgeShared(const Context& context, const Pool& pool, Judgement& out) {
     conclude(out, {"R3", subjectOf(pool)}, std::move(finding));
 }
 
-/// Components that stop reading alone now, though by design only together with another.
-std::vector<Evidence> degraded(const Context& context, const Pool& pool) {
-    std::vector<Evidence> out;
-    const auto* service = context.moment->model.service(ServiceKind::read);
-    if (service == nullptr) {
-        return out;
-    }
-    std::set<std::string> own;
-    for (const auto& member : pool.members) {
-        own.insert({topology::idOf(ComponentKind::web, member.host),
-                    topology::idOf(ComponentKind::app, member.host), member.machine});
-    }
-    const auto before = service->design.singles(false);
+/// Components that stop the backend alone now, though by design only together with another.
+std::vector<Evidence> degraded(const Pool& pool) {
+    const auto before = pool.design.singles(false);
     std::vector<std::string> fresh;
-    for (const auto& single : service->now.singles()) {
-        const bool paired = std::any_of(service->design.sets.begin(), service->design.sets.end(),
+    for (const auto& single : pool.now.singles()) {
+        const bool paired = std::any_of(pool.design.sets.begin(), pool.design.sets.end(),
                                         [&](const auto& set) { return set.components.contains(single); });
-        if (!before.contains(single) && paired && own.contains(single)) {
+        if (!before.contains(single) && paired) {
             fresh.push_back(single);
         }
     }
-    if (!fresh.empty()) {
-        out.push_back({"cut sets", "by design reading stops only if two fail together; now " + joined(fresh) +
-                                       " alone" + (fresh.size() == 1 ? " stops" : " stop") + " it"});
+    if (fresh.empty()) {
+        return {};
     }
-    return out;
+    return {{"cut sets", "by design backend " + pool.proxy + " stops only if two fail together; now " +
+                             joined(fresh) + " alone" + (fresh.size() == 1 ? " stops" : " stop") + " it"}};
 }
 
 /// R4.
@@ -259,7 +241,7 @@ void judgeDegraded(const Context& context, const Pool& pool, Judgement& out) {
             finding.evidence.push_back({sourceOf(pool), nameOf(pool, member) + " " + why});
         }
     }
-    const auto pairs = degraded(context, pool);
+    const auto pairs = degraded(pool);
     const bool alone = used.size() < 2 && designed.size() > 1;
     if (!alone && pairs.empty()) {
         out.judged.insert({"R4", subjectOf(pool)});

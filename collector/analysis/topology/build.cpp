@@ -25,6 +25,15 @@ std::string balancerHost(const Inputs& inputs, const evidence::LoadBalancer& bal
     return hosted ? *readers.begin() : balancer.instance;
 }
 
+/// A slot of `server-template` for which the name has no address: it is in maintenance and without an
+/// address, while other servers of the backend show theirs.
+bool isFreeSlot(const evidence::LoadBalancer& balancer, const evidence::Server& server) {
+    return server.state == ServerState::maint && server.address.empty() &&
+           std::any_of(balancer.servers.begin(), balancer.servers.end(), [&](const auto& other) {
+               return other.proxy == server.proxy && !other.address.empty();
+           });
+}
+
 }  // namespace
 
 Component& Builder::component(ComponentKind kind, const std::string& host, Truth works, Evidence seen) {
@@ -150,11 +159,6 @@ void Builder::member(Pool& pool, const evidence::Server& server) {
                                                        ", " + (known ? server.state_text : "state unknown")});
     const auto used = known ? truthOf(member.isUsed()) : Truth::unknown;
     link.works = link.sources.size() == 1 ? used : conjunction(link.works, used);
-    // Without an agent, HAProxy's state of the server counts.
-    auto& seen = model_.components[web];
-    if (seen.works == Truth::unknown && known && server.state != ServerState::maint) {
-        seen.works = truthOf(server.state != ServerState::down);
-    }
     pool.members.push_back(std::move(member));
 }
 
@@ -162,6 +166,9 @@ void Builder::pools() {
     for (const auto& [instance, balancer] : inputs_.network.balancers) {
         std::map<std::string, Pool> found;
         for (const auto& server : balancer.servers) {
+            if (isFreeSlot(balancer, server)) {
+                continue;
+            }
             auto& pool = found[server.proxy];
             pool.balancer = instance;
             pool.host = balancerHost(inputs_, balancer);
@@ -173,6 +180,26 @@ void Builder::pools() {
             pool.algorithm = algorithm == balancer.algorithms.end() ? "" : algorithm->second;
             model_.pools.push_back(std::move(pool));
         }
+    }
+    checkedWebs();
+}
+
+/// Without an agent, HAProxy's states of a host's servers count: one that is not down proves that the web
+/// server works, whatever the state of the others (another port, another backend).
+void Builder::checkedWebs() {
+    std::map<std::string, Truth> checked;
+    for (const auto& pool : model_.pools) {
+        for (const auto& member : pool.members) {
+            const auto state = member.server.state;
+            if (state != ServerState::unknown && state != ServerState::maint) {
+                auto& works = checked.emplace(idOf(ComponentKind::web, member.host), Truth::no).first->second;
+                works = state == ServerState::down ? works : Truth::yes;
+            }
+        }
+    }
+    for (const auto& [id, works] : checked) {
+        auto& web = model_.components.at(id);
+        web.works = web.works == Truth::unknown ? works : web.works;
     }
 }
 
@@ -327,6 +354,17 @@ bool Member::isUsed() const {
     const bool selectable = server.state == ServerState::unknown || server.state == ServerState::up ||
                             server.state == ServerState::other;
     return selectable && server.weight != 0.0;
+}
+
+std::size_t Pool::serving(const std::string& without_machine) const {
+    std::size_t active = 0;
+    std::size_t backups = 0;
+    for (const auto& member : members) {
+        if (member.isReady() && (without_machine.empty() || member.machine != without_machine)) {
+            ++(member.isBackup() ? backups : active);
+        }
+    }
+    return active > 0 ? active : std::min<std::size_t>(backups, 1);
 }
 
 bool Pool::sharesByWeight() const {

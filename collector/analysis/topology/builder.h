@@ -19,6 +19,7 @@ class Builder {
     void balancers();
     void pools();
     void member(Pool& pool, const evidence::Server& server);
+    void checkedWebs();
     void applications();
     bool configuredApplications(const std::string& host);
     void seenApplications(const std::string& host);

@@ -150,19 +150,26 @@ struct Member {
     std::string machine;  ///< two hosts of one machine have one
 
     bool isUp() const { return server.state == evidence::ServerState::up; }
+    /// It takes requests, or would as a backup.
+    bool isReady() const { return isUp() && server.weight != 0.0; }
     bool isBackup() const { return server.role == evidence::ServerRole::backup; }
     /// HAProxy sends requests to it; true if neither its state nor its weight is known.
     bool isUsed() const;
 };
 
-/// The servers of one backend of one load balancer.
+/// The servers of one backend of one load balancer, and which failures stop that backend.
 struct Pool {
     std::string balancer;  ///< instance
     std::string host;      ///< of the load balancer
     std::string proxy;
     std::string algorithm;
     std::vector<Member> members;
+    CutSets design;  ///< with everything healthy
+    CutSets now;     ///< with the components that are down taken away
 
+    /// The number of servers that take requests, without those of one machine. HAProxy uses a backup only if
+    /// no other server works, and then the first backup alone (unless its option allbackups is set).
+    std::size_t serving(const std::string& without_machine = "") const;
     /// Every server is due a share of the requests by its weight.
     bool sharesByWeight() const;
 };

@@ -46,6 +46,26 @@ class Functions {
         return Gate::any(std::move(alternatives));
     }
 
+    /// The needs of one backend: enough servers, or a backup in place of all of them.
+    Gate pool(const Pool& pool) const {
+        std::vector<Gate> servers;
+        std::vector<Gate> backups;
+        for (const auto& member : pool.members) {
+            if (!present_ || member.isUsed()) {
+                (member.isBackup() ? backups : servers).push_back(web(member.host));
+            }
+        }
+        const auto needed = static_cast<std::size_t>(inputs_.site.servers_needed);
+        std::vector<Gate> alternatives{Gate::atLeast(needed, std::move(servers))};
+        if (!backups.empty()) {
+            // HAProxy uses one backup, or with option allbackups all.
+            alternatives.push_back(needed == 1 ? Gate::any(std::move(backups))
+                                               : Gate::all({Gate::atLeast(needed, std::move(backups)),
+                                                            Gate::fact(Truth::unknown)}));
+        }
+        return Gate::any(std::move(alternatives));
+    }
+
   private:
     /// The needs of a host itself.
     Gate host(const std::string& name) const {
@@ -78,35 +98,21 @@ class Functions {
         return Gate::all(std::move(parts));
     }
 
-    Gate pool(const Pool& pool) const {
-        std::map<std::string, Gate> by_host;
-        for (const auto& member : pool.members) {
-            if (!present_ || member.isUsed()) {
-                by_host.emplace(member.host, web(member.host));
-            }
-        }
-        std::vector<Gate> members;
-        members.reserve(by_host.size());
-        for (auto& [name, gate] : by_host) {
-            members.push_back(std::move(gate));
-        }
-        return Gate::atLeast(static_cast<std::size_t>(inputs_.site.servers_needed), std::move(members));
-    }
-
-    /// A load balancer with all its backends: each request may need another backend.
+    /// A load balancer with all its backends: each request may need another backend. At present, while some
+    /// backends are stopped, it is unknown whether the entry's requests need those.
     Gate balancer(const std::string& on) const {
-        std::vector<Gate> parts{program(ComponentKind::haproxy, on)};
-        bool any = false;
+        std::vector<Gate> backends;
         for (const auto& each : model_.pools) {
             if (each.host == on) {
-                parts.push_back(pool(each));
-                any = true;
+                backends.push_back(pool(each));
             }
         }
-        if (!any) {
-            parts.push_back(Gate::fact(Truth::unknown));
+        auto served = backends.empty() ? Gate::fact(Truth::unknown) : Gate::all(backends);
+        if (present_ && backends.size() > 1) {
+            auto some = Gate::all({Gate::any(std::move(backends)), Gate::fact(Truth::unknown)});
+            served = Gate::any({std::move(served), std::move(some)});
         }
-        return Gate::all(std::move(parts));
+        return Gate::all({program(ComponentKind::haproxy, on), std::move(served)});
     }
 
     Gate entrance(const Entry& entry) const {
@@ -162,6 +168,14 @@ void addServices(const Inputs& inputs, Model& model) {
         model.services.push_back({kind, std::move(title), std::move(by_design), std::move(at_present),
                                   std::move(designed), std::move(now), std::move(not_assessed)});
     };
+    std::vector<std::pair<CutSets, CutSets>> of_pools;
+    for (const auto& pool : model.pools) {
+        of_pools.emplace_back(cutSets(design.pool(pool)), cutSets(present.pool(pool), states));
+    }
+    for (std::size_t i = 0; i < of_pools.size(); ++i) {
+        model.pools[i].design = std::move(of_pools[i].first);
+        model.pools[i].now = std::move(of_pools[i].second);
+    }
     const std::vector<std::string> http{"the provider's network and power, and DNS",
                                         "what else the application calls"};
     if (!model.entries.empty()) {

@@ -14,10 +14,11 @@ export function showAlerts(alerts) {
           el('span', null, el('strong', null, alertTitle(alert)), ' ', el('span', { class: 'soft small' }, alert.labels.alertname + ', since ' + new Date(alert.activeAt).toLocaleString()))));
       const body = el('div', { class: 'body' });
       if (!firing) body.append(el('p', { class: 'small' }, 'Not sent yet: the condition has not held long enough.'));
-      if (alert.unknownSince) body.append(el('p', { class: 'small' }, 'Its data have been missing since ' + new Date(alert.unknownSince).toLocaleString() + ': neither confirmed nor resolved.'));
+      if (alert.unknownSince) body.append(el('p', { class: 'small' }, 'Its data have been missing since ' + new Date(alert.unknownSince).toLocaleString() + ': neither confirmed nor resolved.' + (alert.heldUntil ? ' Without them it ends at ' + new Date(alert.heldUntil).toLocaleString() + '.' : '')));
       if (alert.silencedBy) body.append(el('p', { class: 'small' }, 'Silenced: no notification is sent.'));
       else if (alert.inhibitedBy) body.append(el('p', { class: 'small' }, 'Inhibited: ' + alert.inhibitedBy.map((each) => each.alertname).join(', ') + ' explains it.'));
       if (alert.annotations.description) body.append(el('p', null, alert.annotations.description));
+      if (alert.annotations.next_step) body.append(el('p', null, 'Next step: ' + alert.annotations.next_step));
       const list = el('dl', { class: 'small' });
       for (const [name, value] of Object.entries(alert.labels)) list.append(el('dt', null, name), el('dd', null, value));
       body.append(list);

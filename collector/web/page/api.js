@@ -16,6 +16,7 @@ const QUERIES = {
   up: 'up',
   seen: 'timestamp(up)',
   failure: 'lapwing_probe_failure == 1',
+  refused: 'lapwing_probe_refused_info == 1',
   success: 'probe_success',
   appFailure: 'probe_failure_info == 1',
   appTime: 'probe_duration_seconds',

@@ -20,6 +20,8 @@ const place = (metric) => (metric.job || '') + '\u0000' + (metric.instance || ''
 export function servicesOf(data) {
   const seen = new Map(data.seen.map((s) => [identity(s.metric), Number(s.value[1])]));
   const reasons = new Map(data.failure.map((s) => [place(s.metric), s.metric.reason]));
+  // A server that answers and refuses the agent is not down; whether it works is unknown.
+  const refusals = new Map(data.refused.filter((s) => s.metric.job !== 'app').map((s) => [identity(s.metric), s.metric.detail]));
   const appReasons = new Map(data.appFailure.map((s) => [identity(s.metric), s.metric.reason]));
   const times = new Map(data.appTime.map((s) => [identity(s.metric), Number(s.value[1])]));
   const requests = byInstance(data.requests);
@@ -36,6 +38,10 @@ export function servicesOf(data) {
     const up = Number(sample.value[1]) === 1;
     const view = { agent: metric.agent || '', via: metric.via || '', state: !fresh ? 'unknown' : up ? 'up' : 'down' };
     if (view.state === 'down') view.reason = reasons.get(place(metric));
+    if (view.state === 'down' && refusals.has(identity(metric))) {
+      view.state = 'unknown';
+      view.reason = refusals.get(identity(metric));
+    }
     if (metric.job === 'app') {
       // For an application, `up` only says that the probe ran. The verdict is probe_success, one sample per URL.
       const verdicts = data.success.filter((s) => place(s.metric) === place(metric));
@@ -99,7 +105,8 @@ export function showServices(rows) {
       if (row.verdict === 'disputed') {
         notes.push(row.views.map((v) => (v.agent || 'the collector') + ' says ' + v.state).join(', '));
       } else if (row.verdict === 'unknown') {
-        notes.push('no recent report');
+        const refused = [...new Set(row.views.map((v) => v.reason).filter(Boolean))];
+        notes.push(refused.length ? 'it answers and refuses the agent: ' + refused.join(', ') : 'no recent report');
       } else {
         for (const reason of new Set(row.views.map((v) => v.reason).filter(Boolean))) notes.push(REASONS[reason] || reason);
       }

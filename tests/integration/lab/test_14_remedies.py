@@ -82,6 +82,33 @@ def test_default_deny_and_what_may_go_out():
 
 
 @pytest.mark.long
+@pytest.mark.parametrize("names", ["web-01 and web-02", "s1 and s2"])
+def test_a_load_balancer_that_shows_no_addresses(names):
+    """Without `stats show-legends`: the remedies say what they do not know, and close no flow that is in use."""
+    edits = ["/show-legends/d"] + (["s/server web-0/server s/"] if names == "s1 and s2" else [])
+    with haproxy_with(*edits), contextlib.ExitStack() as undo:
+        until(lambda: not query('lapwing_haproxy_server_info{via="http",address!=""}'), 60, "no addresses")
+
+        def told():
+            remedy = remedy_of("F1", "web-01")
+            first = remedy.splitlines()[0]
+            if names == "s1 and s2":
+                assert "Incomplete" in first and "stats show-legends" in first, first
+            assert "ip saddr" in remedy and "10.77.0.10" in remedy, remedy
+            return True
+        until(told, 90, "F1 names the load balancer by its connections")
+        for host in WEB:
+            undo.enter_context(afterwards_without(host, "inet lapwing"))
+            load(host, ruleset_in(remedy_of("F1", host)))
+        inside("web-02", "mariadb", text="STOP SLAVE; START SLAVE;")
+        # HAProxy's checks make a new connection every two seconds.
+        until(lambda: not query('haproxy_server_status{state="DOWN"} == 1'), 30, "no server is down")
+        until(works, 30, "the site works, and the replica connects again")
+        for _ in range(20):
+            assert inside("client", "curl", "-fsS", "-m", "5", "-o", "/dev/null", "http://10.77.0.10/", check=False).returncode == 0
+
+
+@pytest.mark.long
 def test_legacy_beside_nftables():
     """F12 ends once the legacy rules are gone."""
     with afterwards_without("web-02", "inet some"):

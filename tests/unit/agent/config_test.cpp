@@ -183,7 +183,7 @@ TEST_CASE("the collector's section") {
     const std::string bundle = ca.issue({"web-01", "", false}, "web-01.pem");
     const auto with = [&](const std::string& url, const std::string& key) {
         return problemsOf("collector:\n  url: " + url + "\n  ca: " + ca.certificate() +
-                          "\n  cert: " + bundle + "\n  key: " + key + "\n");
+                          "\n  cert: " + bundle + "\n  key: " + key + "\nhost: web-01\n");
     };
     CHECK(with("https://mon:9766", bundle).empty());
     CHECK(with("http://mon:9766", bundle) ==
@@ -207,7 +207,7 @@ TEST_CASE("a key that others may read is refused, except root's files with mode 
     const std::string bundle = ca.issue({"web-01", "", false}, "web-01.pem");
     const auto problems = [&] {
         return problemsOf("collector: { url: https://mon:9766, ca: " + ca.certificate() +
-                          ", cert: " + bundle + ", key: " + bundle + " }");
+                          ", cert: " + bundle + ", key: " + bundle + " }\nhost: web-01\n");
     };
     for (const mode_t mode : {0600, 0400}) {
         chmod(bundle.c_str(), mode);
@@ -265,4 +265,21 @@ TEST_CASE("a probe gets the peers' addresses") {
                       "agent.yaml", curious);
     CHECK(reader.ok());
     CHECK(told == std::vector<std::string>{"10.77.0.12"});
+}
+
+TEST_CASE("the host's name is its certificate's") {
+    const TempDir dir;
+    const TestCa ca(dir, "ca");
+    const std::string bundle = ca.issue({"web-01", "", false}, "web-01.pem");
+    const auto collector = "collector: { url: https://mon:9766, ca: " + ca.certificate() +
+                           ", cert: " + bundle + ", key: " + bundle + " }\n";
+    CHECK(problemsOf("host: web-01\n" + collector).empty());
+    CHECK(problemsOf(collector + "host: web-O1\n") ==
+          std::vector<std::string>{
+              "agent.yaml:2:7: host is \"web-O1\", but the certificate " + bundle +
+              " belongs to \"web-01\": write `host: web-01`, or install the bundle of this "
+              "host (on the collector: lapwing-collector enrol web-O1)"});
+    const auto unnamed = problemsOf(collector);
+    REQUIRE(unnamed.size() == 1);
+    CHECK(unnamed[0].find("host is not given and the machine's name is \"") != std::string::npos);
 }

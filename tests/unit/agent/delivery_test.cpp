@@ -240,6 +240,40 @@ TEST_CASE("a refused batch is dropped and counted, but not the batches joined wi
     CHECK(collector.values() == expected);
 }
 
+TEST_CASE("samples that are refused one by one are the ones that count as lost") {
+    FakeCollector collector;
+    collector.stop();
+    const auto config = configFor(collector);
+    {
+        auto spool = lapwing::agent::Spool::open(config.spool);
+        REQUIRE(spool);
+        for (int i = 0; i < 10; ++i) {
+            (*spool)->add(numbered(i));
+            REQUIRE((*spool)->flush());
+        }
+    }
+    std::atomic<int> requests{0};
+    collector.decide([&](const std::string&, std::size_t samples) -> FakeCollector::Answer {
+        if (samples == 0) {
+            return {};
+        }
+        ++requests;
+        return {400,
+                "3 of 10 samples refused, the others are stored; the first: a label is not UTF-8",
+                {{"X-Lapwing-Refused", "3"}},
+                false};
+    });
+    collector.start();
+    const auto delivery = openDelivery(config);
+    delivery->start();
+    REQUIRE(eventually([&] { return delivery->state().spool.samples == 0; }));
+    delivery->stop(1s);
+    CHECK(requests == 1);
+    CHECK(delivery->state().spool.dropped["refused"] == 3);
+    CHECK(delivery->state().samples_sent == 7);
+    CHECK(delivery->state().trouble.empty());
+}
+
 TEST_CASE("a wrong set-up costs no sample") {
     FakeCollector collector;
     SECTION("403 and 404") {
@@ -282,6 +316,34 @@ TEST_CASE("a wrong set-up costs no sample") {
         CHECK(delivery->state().spool.samples == 1);
         CHECK(collector.seen().empty());
     }
+}
+
+TEST_CASE("every request says who the agent is, and no certificate of another host is used") {
+    FakeCollector collector;
+    auto config = configFor(collector);
+    config.identity = {{"X-Lapwing-Machine-Id", "abc"}, {"X-Lapwing-Session", "1f"}};
+    config.host = "web-01";
+    {
+        const auto delivery = openDelivery(config);
+        delivery->start();
+        delivery->add(numbered(1));
+        delivery->addDocument("ruleset", "table inet filter");
+        REQUIRE(eventually([&] { return collector.values().size() == 1; }));
+        delivery->stop(1s);
+        for (const auto& seen : collector.seen()) {
+            CHECK(seen.headers.at("X-Lapwing-Machine-Id") == "abc");
+            CHECK(seen.headers.at("X-Lapwing-Session") == "1f");
+        }
+    }
+    config.host = "web-02";
+    const auto delivery = openDelivery(config);
+    delivery->start();
+    delivery->add(numbered(2));
+    REQUIRE(eventually([&] { return !delivery->state().trouble.empty(); }));
+    CHECK(delivery->state().trouble.find("belongs to \"web-01\" and not to \"web-02\"") != std::string::npos);
+    delivery->stop(100ms);
+    CHECK(delivery->state().spool.samples == 1);
+    CHECK(collector.values().size() == 1);
 }
 
 TEST_CASE("documents are delivered once by digest, and do not hold up samples") {

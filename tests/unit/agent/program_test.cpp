@@ -162,14 +162,80 @@ TEST_CASE("a probe by hand prints the text format, a failure is printed and give
     CHECK(contains(unconfigured.err, "nothing to probe"));
 }
 
+TEST_CASE("a probe by hand of every kind says why it fails") {
+    const TempDir dir;
+    const auto file = dir.path("agent.yaml");
+    const auto secret = dir.path("password");
+    std::ofstream(secret) << "quiet-word\n";
+    chmod(secret.c_str(), 0600);
+    ScriptServer denying([](Peer& peer) {
+        peer.readRequest();
+        peer.write("HTTP/1.1 403 Forbidden\r\nServer: nginx\r\nContent-Length: 0\r\n\r\n");
+    });
+    ScriptServer asking([](Peer& peer) {
+        peer.readRequest();
+        peer.write("HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\n\r\n");
+    });
+    // Every kind is configured: whichever is run, the keys of the others are known.
+    std::ofstream(file) << "host: web-01\nsnapshot: " << dir.path("absent.json")
+                        << "\nprobes:\n  node: on\n  sockets: on\n"
+                        << "  firewall: on\n  keepalived: on\n  inventory: on\n"
+                        << "  nginx: [ { url: 'http://127.0.0.1:1/s' }, { url: '" << denying.url()
+                        << "/s', instance: web-02 } ]\n"
+                        << "  app: [ { url: 'http://127.0.0.1:1/' }, { url: '" << asking.url() << "/' } ]\n"
+                        << "  haproxy: [ { socket: " << dir.path("absent.sock") << " }, { url: '"
+                        << asking.url() << "/' } ]\n"
+                        << "  mysql: [ { host: 127.0.0.1, port: 1, instance: db-01, user: me, password_file: "
+                        << secret << " } ]\n";
+    const auto checked = agent(dir, {"check-config", "-c", file});
+    INFO(checked.err);
+    REQUIRE(checked.code == 0);
+    const auto fails = [&](const std::string& name, const std::vector<std::string>& words,
+                           const std::string& sample) {
+        const auto outcome = agent(dir, {"probe", name, "-c", file});
+        INFO(name << ": " << outcome.err);
+        CHECK(outcome.code == 1);
+        for (const auto& word : words) {
+            INFO(word);
+            CHECK(contains(outcome.err, word));
+        }
+        CHECK_FALSE(contains(outcome.err, "unknown key"));
+        CHECK_FALSE(contains(outcome.err, "quiet-word"));
+        CHECK(contains(outcome.out, sample));
+    };
+    fails("nginx",
+          {"nginx web-01: refused: http://127.0.0.1:1: connect: Connection refused\n",
+           "nginx web-02: denied: " + denying.url() + "/s: HTTP 403 instead of the stub_status page\n"},
+          "nginx_up{job=\"nginx\",instance=\"web-01\"} 0");
+    fails("haproxy",
+          {"haproxy web-01: not_found: ", "haproxy web-01: denied: " + asking.url() +
+                                              "/: HTTP 401: user and password_file are needed, or wrong\n"},
+          "haproxy_up{");
+    fails("mysql", {"mysql db-01: "}, "mysql_up{job=\"mysql\",instance=\"db-01\"} 0");
+    fails("app",
+          {"app web-01: http://127.0.0.1:1/: connect: Connection refused\n",
+           "app web-01: " + asking.url() + "/: HTTP 401: user and password_file are needed, or wrong\n"},
+          "probe_success{");
+    fails("firewall", {"firewall web-01: not_found: ", "absent.json"}, "");
+    fails("keepalived", {"keepalived web-01: not_found: ", "absent.json"}, "");
+    for (const char* name : {"node", "sockets", "inventory"}) {
+        const auto outcome = agent(dir, {"probe", name, "-c", file});
+        INFO(outcome.err);
+        CHECK(outcome.code == 0);
+        CHECK_FALSE(contains(outcome.err, "unknown key"));
+    }
+}
+
 TEST_CASE("a probe by hand that hangs ends at its deadline") {
     const TempDir dir;
     ScriptServer silent([](Peer& peer) { peer.hang(); });
     const auto file = dir.path("agent.yaml");
     std::ofstream(file) << "probes: { app: [ { url: '" << silent.url() << "/' } ] }\n";
     const auto before = std::chrono::steady_clock::now();
-    (void)agent(dir, {"probe", "app", "-c", file});
+    const auto outcome = agent(dir, {"probe", "app", "-c", file});
     CHECK(std::chrono::steady_clock::now() - before < 8s);
+    CHECK(outcome.code == 1);
+    CHECK(contains(outcome.err, "no answer within the deadline"));
 }
 
 TEST_CASE("status without an agent is exit code 3") {

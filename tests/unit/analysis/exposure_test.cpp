@@ -71,6 +71,9 @@ class Scene {
                         {{"agent", "web-01"}, {"instance", "web-01"}, {"job", "firewall"}});
         }
         samples.balancer();
+        if (more) {
+            more(samples);
+        }
         samples.write();
         Analyst analyst(samples.store(), site);
         REQUIRE(analyst.run(samples.now));
@@ -81,6 +84,7 @@ class Scene {
     std::vector<std::tuple<const char*, const char*, const char*>> listeners;
     std::vector<std::tuple<const char*, const char*, const char*>> attempts;
     bool ssh_takes_passwords = false;
+    std::function<void(SiteSamples&)> more;  ///< adds samples of the test's own
 };
 
 const Finding* find(const std::vector<Finding>& findings, const std::string& id, const std::string& subject) {
@@ -337,4 +341,234 @@ TEST_CASE("F13: outgoing connections to anywhere") {
     packet.port = 53;
     packet.protocol = reach::Protocol::udp;
     CHECK(after->evaluate(packet).verdict == reach::Verdict::must_reach);
+}
+
+namespace {
+
+bool isIncomplete(const Finding& finding) {
+    return finding.remedy.substr(0, finding.remedy.find('\n')).find("Incomplete") != std::string::npos;
+}
+
+bool says(const Finding& finding, const std::string& text) {
+    return finding.remedy.find(text) != std::string::npos;
+}
+
+void client(SiteSamples& samples, const char* port, const char* address, double count = 2) {
+    samples.own("web-01", "lapwing_incoming_connections",
+                {{"job", "sockets"}, {"port", port}, {"address", address}}, count);
+}
+
+/// A server of lb-01, as its statistics show it.
+void server(SiteSamples& samples, const char* name, const char* state, const char* address) {
+    const Labels labels{{"agent", "web-01"}, {"instance", "lb-01"}, {"job", "haproxy"},
+                        {"proxy", "more"},   {"server", name},      {"via", "http"}};
+    auto status = labels;
+    status.set("state", state);
+    samples.add("haproxy_server_status", status);
+    auto info = labels;
+    info.set("address", address);
+    samples.add("lapwing_haproxy_server_info", info);
+}
+
+const Finding& finding(const std::vector<Finding>& findings, const std::string& id,
+                       const std::string& subject) {
+    const auto* found = find(findings, id, subject);
+    INFO(id << " " << subject);
+    REQUIRE(found != nullptr);
+    return *found;
+}
+
+}  // namespace
+
+TEST_CASE("a remedy keeps the clients that are connected now, whatever they are") {
+    Scene scene;
+    scene.listeners = {{"ipv4", "9000", "node"}, {"ipv6", "9000", "node"}};
+    scene.more = [](SiteSamples& samples) {
+        client(samples, "9000", "10.77.0.40");  // a host without an agent, NAT, or a TCP proxy
+        client(samples, "9000", "fd00::40");
+        client(samples, "22", "");  // ssh is open anyway
+    };
+    const auto before = scene.findings(listed(""));
+    const auto& open = finding(before, "F1", "web-01");
+    INFO(open.remedy);
+    CHECK(says(open, "ip saddr 10.77.0.40 tcp dport 9000 accept"));
+    CHECK(says(open, "ip6 saddr fd00::40 tcp dport 9000 accept"));
+    CHECK_FALSE(isIncomplete(open));
+}
+
+TEST_CASE("a client of the database that is not declared is named, and neither let in nor cut in silence") {
+    Scene scene;
+    scene.more = [](SiteSamples& samples) { client(samples, "3306", "10.77.0.40"); };
+    const auto before = scene.findings(listed(""));
+    for (const auto* id : {"F1", "F2", "F4"}) {
+        const auto& open = finding(before, id,
+                                   id == std::string("F1")   ? "web-01"
+                                   : id == std::string("F2") ? "mysql@web-01"
+                                                             : "nginx@web-01");
+        INFO(open.remedy);
+        CHECK(isIncomplete(open));
+        CHECK(says(open, "whether 10.77.0.40, which is connected to tcp/3306, should stay"));
+        CHECK_FALSE(says(open, "saddr 10.77.0.40"));
+    }
+    scene.site.allow = {{"mysql", {"10.77.0.40/32"}}};
+    const auto declared = scene.findings(listed(""));
+    CHECK_FALSE(isIncomplete(finding(declared, "F2", "mysql@web-01")));
+    CHECK(says(finding(declared, "F2", "mysql@web-01"), "10.77.0.40"));
+}
+
+TEST_CASE("clients whose addresses are not reported make a remedy incomplete") {
+    Scene scene;
+    scene.more = [](SiteSamples& samples) { client(samples, "3306", "", 3); };
+    const auto before = scene.findings(listed(""));
+    CHECK(isIncomplete(finding(before, "F2", "mysql@web-01")));
+    CHECK(says(finding(before, "F2", "mysql@web-01"),
+               "which of the 3 clients with other addresses that are connected to tcp/3306 now should stay"));
+}
+
+TEST_CASE("an agent's attempt is no client of the database") {
+    Scene scene;
+    scene.attempts = {{"3306", "open", nullptr}};  // from 10.77.0.112
+    scene.more = [](SiteSamples& samples) { client(samples, "3306", "10.77.0.112", 1); };
+    const auto before = scene.findings(listed(""));
+    CHECK_FALSE(isIncomplete(finding(before, "F2", "mysql@web-01")));
+    scene.more = [](SiteSamples& samples) { client(samples, "3306", "10.77.0.112", 5); };
+    const auto pool = scene.findings(listed(""));
+    CHECK(isIncomplete(finding(pool, "F2", "mysql@web-01")));
+}
+
+TEST_CASE("a load balancer of which only the connections show keeps its way in") {
+    Scene scene;
+    scene.site.entry = {"http://www.example.org/"};
+    scene.listeners = {{"ipv4", "8080", "java"}};
+    scene.more = [](SiteSamples& samples) {
+        server(samples, "s1", "UP", "");
+        client(samples, "80", "10.77.0.10");
+        client(samples, "8080", "10.77.0.10");
+    };
+    const auto before = scene.findings(listed(""));
+    const auto& open = finding(before, "F4", "nginx@web-01");
+    INFO(open.remedy);
+    CHECK(isIncomplete(open));
+    CHECK(says(open, "10.77.0.10"));
+    for (const auto* port : {"80", "8080"}) {
+        CHECK((says(open, std::string("ip saddr 10.77.0.10 tcp dport ") + port + " accept") ||
+               says(open, std::string("ip saddr { 10.77.0.10, 10.77.0.12 } tcp dport ") + port + " accept")));
+    }
+}
+
+TEST_CASE("servers of a load balancer: free slots, names that do not resolve, Unix sockets") {
+    Scene scene;
+    scene.more = [](SiteSamples& samples) {
+        server(samples, "srv1", "UP", "10.77.0.11:80");
+        server(samples, "srv2", "MAINT", "");  // a free slot of a server-template
+        server(samples, "local", "UP", "unix");
+        server(samples, "abstract", "UP", "abns@app");
+    };
+    const auto before = scene.findings(listed(""));
+    INFO(finding(before, "F4", "nginx@web-01").remedy);
+    CHECK_FALSE(isIncomplete(finding(before, "F4", "nginx@web-01")));
+    scene.more = [](SiteSamples& samples) { server(samples, "s9", "UP", ""); };
+    const auto unresolved = scene.findings(listed(""));
+    CHECK(isIncomplete(finding(unresolved, "F4", "nginx@web-01")));
+    CHECK(says(finding(unresolved, "F4", "nginx@web-01"), "(its name does not resolve)"));
+}
+
+TEST_CASE("F2: a load balancer in TCP mode is a client of the database") {
+    Scene scene;
+    scene.more = [](SiteSamples& samples) { server(samples, "db", "UP", "10.77.0.11:3306"); };
+    const auto before = scene.findings(listed(""));
+    const auto& open = finding(before, "F2", "mysql@web-01");
+    INFO(open.remedy);
+    CHECK_FALSE(isIncomplete(open));
+    CHECK(says(open, "10.77.0.10"));
+    ends(scene, "", open);
+}
+
+TEST_CASE("F2 and F5: systemd holds the socket") {
+    for (const auto& [port, process, unit] :
+         {std::tuple("3306", "systemd", ""), std::tuple("13306", "mariadbd", "mariadb@shop.service"),
+          std::tuple("13306", "socket-proxyd", "mysql.service")}) {
+        INFO(port << " " << process << " " << unit);
+        SiteSamples samples;
+        samples.agent("web-01", R"({"nftables":[]})");
+        samples.address("web-01", "10.77.0.11");
+        samples.own("web-01", "lapwing_listener_info",
+                    {{"protocol", "tcp"},
+                     {"family", "ipv4"},
+                     {"address", "0.0.0.0"},
+                     {"port", port},
+                     {"process", process},
+                     {"unit", unit}});
+        samples.listener("web-01", reach::Family::ipv4, "0.0.0.0", "22", "systemd");
+        samples.write();
+        Analyst analyst(samples.store(), SiteSamples::site());
+        REQUIRE(analyst.run(samples.now));
+        const auto findings = analyst.findings();
+        CHECK(find(findings, "F2", "mysql@web-01") != nullptr);
+        CHECK(find(findings, "F5", "ssh@web-01") != nullptr);
+    }
+}
+
+TEST_CASE("a service is named by its program, its unit, its process, its port") {
+    const auto named = [](const char* process, const char* unit, int port) {
+        evidence::Listener listener;
+        listener.protocol = evidence::Transport::tcp;
+        listener.port = port;
+        listener.process = process;
+        listener.unit = unit;
+        return listener.service();
+    };
+    CHECK(named("mariadbd", "mariadb.service", 3306) == "mysql");
+    CHECK(named("sh", "mariadb@shop.service", 4000) == "mysql");
+    CHECK(named("sshd", "each@.service", 22) == "ssh");
+    CHECK(named("node", "shop.service", 9000) == "shop");
+    CHECK(named("node", "shop@eu.service", 9000) == "shop@eu");
+    CHECK(named("cat", "each@.service", 9000) == "each");
+    CHECK(named("node", "", 9000) == "node");
+    CHECK(named("", "", 9000) == "tcp/9000");
+    CHECK(named("systemd", "", 9000) == "tcp/9000");
+    CHECK(named("systemd", "", 3306) == "mysql");
+    CHECK(named("node", "", 3306) == "node");
+    CHECK(named("node", "shop.service", 3306) == "shop");
+}
+
+TEST_CASE("only a host's own agent tells its addresses, its listeners and its rules") {
+    Scene scene;
+    const auto honest = scene.findings(listed(""));
+    scene.more = [](SiteSamples& samples) {
+        const auto forged = [&](const char* metric, std::vector<Label> labels, double value) {
+            labels.push_back({"agent", "web-02"});
+            labels.push_back({"instance", "web-01"});
+            samples.add(metric, Labels(std::move(labels)), value);
+        };
+        forged("lapwing_firewall_default_deny", {{"job", "zzz"}, {"family", "ipv4"}}, 1);
+        forged("lapwing_firewall_default_deny", {{"job", "zzz"}, {"family", "ipv6"}}, 1);
+        forged("lapwing_ruleset_info", {{"job", "zzz"}, {"digest", "none"}}, 1);
+        forged("up", {{"job", "sockets"}}, 0);
+        forged("up", {{"job", "firewall"}}, 0);
+        forged("lapwing_agent_address_info",
+               {{"job", "zzz"}, {"family", "ipv4"}, {"address", "10.77.0.99"}, {"interface", "eth0"}}, 1);
+    };
+    const auto lied = scene.findings(listed(""));
+    REQUIRE(lied.size() == honest.size());
+    for (const auto& each : honest) {
+        INFO(each.id << " " << each.subject);
+        const auto* same = find(lied, each.id, each.subject);
+        REQUIRE(same != nullptr);
+        CHECK(same->severity == each.severity);
+        CHECK(same->confidence == each.confidence);
+        CHECK(same->remedy == each.remedy);
+    }
+}
+
+TEST_CASE("an agent that calls its host by another name makes no second host") {
+    SiteSamples samples;
+    samples.add("lapwing_agent_info", {{"agent", "web-01"}, {"instance", "web-O1"}, {"job", "agent"}});
+    samples.web("web-01", "10.77.0.11", "10.77.0.111", R"({"nftables":[]})");
+    samples.write();
+    Analyst analyst(samples.store(), SiteSamples::site());
+    REQUIRE(analyst.run(samples.now));
+    for (const auto& each : analyst.findings()) {
+        CHECK(each.subject.find("web-O1") == std::string::npos);
+    }
 }

@@ -41,10 +41,11 @@ void numberProtocol(Json& json) {
 void normalise(Json& json) {
     if (json.IsObject()) {
         json.RemoveMember("handle");
-        for (auto& member : json.GetObject()) {
-            normalise(member.value);
-            if (std::string(member.name.GetString()) == "set" && member.value.IsArray()) {
-                std::sort(member.value.Begin(), member.value.End(),
+        // clang finds the iterator's != ambiguous in C++20, so no range-for.
+        for (auto member = json.MemberBegin(); member - json.MemberEnd() < 0; ++member) {
+            normalise(member->value);
+            if (std::string(member->name.GetString()) == "set" && member->value.IsArray()) {
+                std::sort(member->value.Begin(), member->value.End(),
                           [](const Json& a, const Json& b) { return textOf(a) < textOf(b); });
             }
         }

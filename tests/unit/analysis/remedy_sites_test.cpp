@@ -146,7 +146,7 @@ TEST_CASE("F4 and F1 identify a server by its address, in both families") {
         INFO(shape.text());
         test::BuiltSite built;
         const auto findings = findingsOf(shape, built);
-        const auto remedyOf = [&](const char* id, const char* subject) {
+        const auto remedy_of = [&](const char* id, const char* subject) {
             const auto found = std::find_if(findings.begin(), findings.end(), [&](const auto& finding) {
                 return finding.id == id && finding.subject == subject;
             });
@@ -154,7 +154,7 @@ TEST_CASE("F4 and F1 identify a server by its address, in both families") {
             return found->remedy;
         };
         for (const auto& [id, subject] : {std::pair("F1", "web-01"), std::pair("F4", "nginx@web-01")}) {
-            const auto remedy = remedyOf(id, subject);
+            const auto remedy = remedy_of(id, subject);
             INFO(remedy);
             CHECK_FALSE(isIncomplete(remedy));
             const auto* from =

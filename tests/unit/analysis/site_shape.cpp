@@ -143,7 +143,7 @@ class Builder {
 
     std::string shownAddress(const HostPlace& web, int port) const {
         const auto address = inside(web).toString();
-        const auto bracketed = insideFamily() == Family::ipv6 ? "[" + address + "]" : address;
+        auto bracketed = insideFamily() == Family::ipv6 ? "[" + address + "]" : address;
         switch (shape_.server_addresses) {
             case SiteShape::ServerAddresses::whole:
                 return bracketed + ":" + std::to_string(port);

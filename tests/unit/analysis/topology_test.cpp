@@ -22,6 +22,33 @@ std::set<std::set<std::string>> sets(const topology::CutSets& cuts) {
     return out;
 }
 
+/// A server of another backend of lb-01, as HAProxy's statistics show it.
+void backend(Watched& site, const char* proxy, const char* name, const char* address, const char* role,
+             const std::string& state) {
+    auto labels = server(name);
+    labels.set("proxy", proxy);
+    site.samples.add("haproxy_server_weight", labels, 1);
+    auto info = labels;
+    info.set("address", address);
+    info.set("role", role);
+    info.set("check", "L7");
+    site.samples.add("lapwing_haproxy_server_info", info);
+    for (const auto* each : {"UP", "DOWN", "MAINT"}) {
+        labels.set("state", each);
+        site.samples.add("haproxy_server_status", labels, state == each ? 1 : 0);
+    }
+}
+
+std::set<std::string> subjects(const Watched& site, const std::string& id) {
+    std::set<std::string> out;
+    for (const auto& finding : site.findings) {
+        if (finding.id == id) {
+            out.insert(finding.subject);
+        }
+    }
+    return out;
+}
+
 }  // namespace
 
 TEST_CASE("the topology has cut sets, and each edge names its sources") {
@@ -82,6 +109,64 @@ TEST_CASE("R4: a server with weight 0 does not count as a second server") {
     site.round();
     REQUIRE(site.find("R4") != nullptr);
     CHECK(site.find("R4")->evidence.at(0).text == "web/web-02 has weight 0");
+}
+
+TEST_CASE("R2 and R4: a backup that is ready is the spare of its backend") {
+    Watched site;
+    backend(site, "pair", "main", "10.77.0.11:8080", "active", "UP");
+    backend(site, "pair", "page", "10.77.0.12:8080", "backup", "UP");
+    site.round();
+    CHECK(subjects(site, "R2").empty());
+    CHECK(subjects(site, "R4").empty());
+    CHECK(site.edge("haproxy@lb-01", "web@web-02").works == Truth::yes);
+
+    backend(site, "pair", "page", "10.77.0.12:8080", "backup", "DOWN");
+    site.round();
+    CHECK(subjects(site, "R2") == std::set<std::string>{"lb-01/pair"});
+    CHECK(subjects(site, "R4") == std::set<std::string>{"lb-01/pair"});
+    CHECK(site.find("R2")->evidence.at(1).text ==
+          "one server takes requests, 0 are left without web-01, and 1 is needed");
+}
+
+TEST_CASE("R2 and R4 name the degraded backend, not another on the same hosts") {
+    Watched site;
+    // The server page on web-02 is the only one left of the backend sorry.
+    backend(site, "sorry", "main", "10.77.0.11:81", "active", "DOWN");
+    backend(site, "sorry", "page", "10.77.0.12:80", "backup", "UP");
+    site.round();
+    CHECK(subjects(site, "R2") == std::set<std::string>{"lb-01/sorry"});
+    CHECK(subjects(site, "R4") == std::set<std::string>{"lb-01/sorry"});
+    const auto moment = site.analyst->moment();
+    CHECK(moment->model.components.at("web@web-01").works == Truth::yes);
+    CHECK(moment->model.service(topology::ServiceKind::read)->now.works == Truth::yes);
+    CHECK_FALSE(moment->model.service(topology::ServiceKind::read)->now.singles().contains("web@web-02"));
+
+    // Without the last server, that backend is stopped; whether the entry needs it is unknown.
+    backend(site, "sorry", "page", "10.77.0.12:80", "backup", "DOWN");
+    site.round();
+    CHECK(subjects(site, "R4") == std::set<std::string>{"lb-01/sorry"});
+    CHECK(site.analyst->moment()->model.service(topology::ServiceKind::read)->now.works == Truth::unknown);
+}
+
+TEST_CASE("R4: a server out of use, whose backup serves, is named with its backend") {
+    Watched site;
+    backend(site, "pair", "main", "10.77.0.11:8080", "active", "MAINT");
+    backend(site, "pair", "page", "10.77.0.12:8080", "backup", "UP");
+    site.round();
+    REQUIRE(site.find("R4") != nullptr);
+    CHECK(site.find("R4")->title == "Backend pair is served by one host only");
+    CHECK(site.find("R4")->evidence.at(0).text == "pair/main is MAINT");
+}
+
+TEST_CASE("a free slot of server-template is no server of its backend") {
+    Watched site;
+    backend(site, "dns", "srv1", "10.77.0.11:8080", "active", "UP");
+    backend(site, "dns", "srv2", "10.77.0.12:8080", "active", "UP");
+    backend(site, "dns", "srv3", "", "active", "MAINT");
+    site.round();
+    CHECK(subjects(site, "R2").empty());
+    CHECK(subjects(site, "R4").empty());
+    CHECK_FALSE(site.analyst->moment()->model.components.contains("web@srv3"));
 }
 
 TEST_CASE("R3: the addresses of two servers belong to one host") {

@@ -55,6 +55,8 @@ TEST_CASE("An empty file means the defaults") {
     CHECK(config.promql.max_samples == 5'000'000);
     CHECK(config.rules == std::vector<std::string>{"/etc/lapwing/rules/*.yml"});
     CHECK(config.rules_interval_ms == 10'000);
+    CHECK(config.hold_alerts.silent_ms == 86'400'000);
+    CHECK(config.hold_alerts.partial_ms == 600'000);
     CHECK_FALSE(config.host.empty());
     CHECK(config.externalUrl() == "http://127.0.0.1:9765");
 }
@@ -71,6 +73,7 @@ retention: { time: none, size: 10GB }
 promql: { compat: 2, lookback: 1m, max_samples: 20000 }
 rules: [ /a.yml, /b/*.yml ]
 rules_interval: 5s
+hold_alerts: { silent: 2h, partial: 3m }
 site:
   entry: [ http://10.77.0.10/ ]
   replication: [ { primary: web-01, replica: web-02 } ]
@@ -94,6 +97,8 @@ forward: [ { url: http://127.0.0.1:10/, keep: 2h } ]
     CHECK(config.promql.max_samples == 20'000);
     CHECK(config.rules.size() == 2);
     CHECK(config.rules_interval_ms == 5000);
+    CHECK(config.hold_alerts.silent_ms == 7'200'000);
+    CHECK(config.hold_alerts.partial_ms == 180'000);
     CHECK(config.site.entry == std::vector<std::string>{"http://10.77.0.10/"});
     REQUIRE(config.site.replication.size() == 1);
     CHECK(config.site.replication[0].replica == "web-02");

@@ -2,12 +2,16 @@
 #include <openssl/x509v3.h>
 #include <sys/stat.h>
 
+#include <chrono>
 #include <filesystem>
 #include <fstream>
+#include <memory>
 
 #include "collector/trust/authority.h"
 #include "collector/trust/certificate.h"
 #include "collector/trust/files.h"
+#include "collector/trust/identities.h"
+#include "common/tls/context.h"
 #include "tests/unit/catch.h"
 #include "tests/unit/collector/temporary.h"
 
@@ -231,4 +235,119 @@ TEST_CASE("The enrolled hosts are read from the directory") {
     CHECK(enrolled[0].host == "web-01");
     CHECK(enrolled[1].host == "web-02");
     CHECK(enrolled[0].not_after > std::time(nullptr) + 824LL * 86'400);
+}
+
+namespace {
+
+using Kind = IdentityWarning::Kind;
+
+/// A collector's authority and identities, on one clock.
+class Gate {
+  public:
+    Gate() : authority_(*Authority::open(dir_.path("ca"))) { restart(); }
+
+    void restart() { identities_ = std::make_unique<Identities>(authority_); }
+    /// The fingerprint of the new certificate.
+    std::string enrol(const std::string& host) {
+        const auto bundle = authority_.enrol(host);
+        REQUIRE(bundle);
+        return tls::fingerprint(certificateFromPem(*bundle)->get());
+    }
+    Expected<void> check(const Claim& claim) { return identities_->check(claim, now); }
+    std::vector<Kind> warnings(const std::string& host) const {
+        std::vector<Kind> out;
+        for (const auto& warning : identities_->warnings(host, now)) {
+            CHECK_FALSE(warning.text.empty());
+            out.push_back(warning.kind);
+        }
+        return out;
+    }
+
+    Identities::Clock::time_point now;
+
+  private:
+    test::Temporary dir_;
+    Authority authority_;
+    std::unique_ptr<Identities> identities_;
+};
+
+}  // namespace
+
+TEST_CASE("The first machine with a host's newest certificate holds its name until it is enrolled anew") {
+    Gate gate;
+    const auto first = gate.enrol("web-01");
+    CHECK(gate.check({"web-01", first, "aaaa", "s1", "10.0.0.1"}));
+    const auto refused = gate.check({"web-01", first, "bbbb", "s2", "10.0.0.2"});
+    REQUIRE_FALSE(refused);
+    CHECK(refused.error().kind == ErrorKind::denied);
+    CHECK(refused.error().message.find("lapwing-collector enrol web-01") != std::string::npos);
+    CHECK(gate.warnings("web-01") == std::vector{Kind::second_machine});
+    CHECK(gate.check({"web-01", first, "aaaa", "s1", "10.0.0.1"}));
+    gate.now += std::chrono::minutes(11);
+    CHECK(gate.warnings("web-01").empty());
+
+    SECTION("across a restart of the collector") {
+        gate.restart();
+        CHECK_FALSE(gate.check({"web-01", first, "bbbb", "s2", "10.0.0.2"}));
+        CHECK(gate.check({"web-01", first, "aaaa", "s1", "10.0.0.1"}));
+    }
+    SECTION("an agent of an older version sends no machine-id") {
+        CHECK(gate.check({"web-01", first, "", "", "10.0.0.1"}));
+        CHECK_FALSE(gate.check({"web-01", first, "bbbb", "", "10.0.0.2"}));
+    }
+    SECTION("reinstalled: the old machine, which still runs, does not take the new certificate's pin") {
+        const auto second = gate.enrol("web-01");
+        CHECK(gate.check({"web-01", first, "aaaa", "s1", "10.0.0.1"}));
+        CHECK(gate.check({"web-01", second, "bbbb", "s2", "10.0.0.2"}));
+        CHECK_FALSE(gate.check({"web-01", first, "aaaa", "s1", "10.0.0.1"}));
+        CHECK(gate.check({"web-01", second, "bbbb", "s2", "10.0.0.2"}));
+    }
+}
+
+TEST_CASE("Nothing is pinned without a machine-id, a certificate on record or a sound header") {
+    Gate gate;
+    const auto certificate = gate.enrol("web-01");
+    CHECK(gate.check({"web-01", certificate, "", "", "10.0.0.1"}));
+    CHECK(gate.check({"web-02", "other", "aaaa", "s", "10.0.0.2"}));  // its record is lost
+    CHECK(gate.check({"web-02", "other", "bbbb", "s", "10.0.0.2"}));
+    CHECK_FALSE(gate.check({"web-01", certificate, "a\nb", "", "10.0.0.1"}));
+    CHECK_FALSE(gate.check({"web-01", certificate, std::string(200, 'a'), "", "10.0.0.1"}));
+    CHECK(gate.check({"web-01", certificate, "bbbb", "", "10.0.0.1"}));
+}
+
+TEST_CASE("Copies of an image share a machine-id: they work, and it is said") {
+    Gate gate;
+    const auto one = gate.enrol("web-01");
+    const auto two = gate.enrol("web-02");
+    CHECK(gate.check({"web-01", one, "aaaa", "s1", "10.0.0.1"}));
+    CHECK(gate.warnings("web-01").empty());
+    CHECK(gate.check({"web-02", two, "aaaa", "s2", "10.0.0.2"}));
+    CHECK(gate.warnings("web-01") == std::vector{Kind::shared_machine_id});
+    CHECK(gate.warnings("web-02") == std::vector{Kind::shared_machine_id});
+    gate.restart();
+    CHECK(gate.warnings("web-02") == std::vector{Kind::shared_machine_id});
+}
+
+TEST_CASE("Two agents with one certificate show by their sessions; a restarted agent does not") {
+    Gate gate;
+    const auto certificate = gate.enrol("web-01");
+    const auto write = [&](const char* session, const char* address = "10.0.0.1") {
+        gate.now += std::chrono::seconds(1);
+        REQUIRE(gate.check({"web-01", certificate, "aaaa", session, address}));
+    };
+    for (const auto* session : {"s1", "s1", "s2", "s3", "s4", "s4"}) {
+        write(session);
+    }
+    CHECK(gate.warnings("web-01").empty());
+    // A virtual machine went back to its snapshot.
+    write("s2");
+    CHECK(gate.warnings("web-01").empty());
+    for (int i = 0; i < 3; ++i) {
+        write("s5", "10.0.0.9");
+        write("s2");
+    }
+    CHECK(gate.warnings("web-01") == std::vector{Kind::second_agent});
+    gate.now += std::chrono::minutes(11);
+    write("s2");
+    CHECK(gate.warnings("web-01").empty());
 }

@@ -33,3 +33,14 @@ TEST_CASE("a histogram gets its +Inf bucket, sum and count") {
     CHECK(out[3].labels.toString() == "h_sum");
     CHECK(out[4].samples[0].value == 3);
 }
+
+TEST_CASE("labels of a metric are UTF-8, whatever the kernel calls things") {
+    auto family = gauge("x", "help");
+    add(family, {{"mountpoint", "/mnt/\xff"}}, 1);
+    add(family, {{"mountpoint", "/mnt/\xfe"}}, 2);
+    std::vector<TimeSeries> out;
+    appendFamilies({family}, {}, 1000, out);
+    REQUIRE(out.size() == 2);
+    CHECK(out[0].labels.get("mountpoint") == "/mnt/\\xff");
+    CHECK(out[1].labels.get("mountpoint") == "/mnt/\\xfe");
+}

@@ -49,3 +49,21 @@ TEST_CASE("names of metrics and labels") {
     CHECK_FALSE(lapwing::isValidLabelName("a:b"));
     CHECK_FALSE(lapwing::isValidLabelName(""));
 }
+
+TEST_CASE("a text that is not UTF-8 becomes UTF-8, and stays different from others") {
+    using lapwing::asUtf8;
+    CHECK(asUtf8("plain") == "plain");
+    CHECK(asUtf8("caf\xc3\xa9 \xe2\x82\xac \xf0\x9f\x90\xa6") == "caf\xc3\xa9 \xe2\x82\xac \xf0\x9f\x90\xa6");
+    CHECK(asUtf8("/mnt/caf\xe9") == "/mnt/caf\\xe9");
+    CHECK(asUtf8("/mnt/caf\xe8") == "/mnt/caf\\xe8");
+    CHECK(asUtf8("\xc3") == "\\xc3");
+    CHECK(asUtf8("\xc3\xa9\xc3") == "\xc3\xa9\\xc3");
+    CHECK(asUtf8("\xc0\x80") == "\\xc0\\x80");           // an overlong form
+    CHECK(asUtf8("\xed\xa0\x80") == "\\xed\\xa0\\x80");  // a surrogate
+    CHECK(asUtf8("\xf5\x80\x80\x80") == "\\xf5\\x80\\x80\\x80");
+    std::string all;
+    for (int byte = 1; byte < 256; ++byte) {
+        all += static_cast<char>(byte);
+    }
+    CHECK(lapwing::isValidUtf8(asUtf8(all)));
+}

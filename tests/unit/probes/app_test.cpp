@@ -61,6 +61,8 @@ struct Site {
     std::uint16_t plain = test::freePort();
     std::uint16_t valid = test::freePort();
     std::uint16_t expired = test::freePort();
+    std::uint16_t http2 = test::freePort();        ///< over TLS, beside HTTP/1.1
+    std::uint16_t plain_http2 = test::freePort();  ///< without TLS, and nothing else
     std::string valid_pem = dir.path("valid.pem");
     std::string expired_pem = dir.path("expired.pem");
     double valid_until = makeCertificate(valid_pem, 30L * 86'400);
@@ -88,7 +90,11 @@ struct Site {
             " location = /file { return 302 file:///etc/passwd; }\n"
             " location = /echo { return 200 "
             "'token=$http_x_token;auth=$http_authorization;method=$request_method'; }\n }\n" +
-            tls(valid, valid_pem) + tls(expired, expired_pem) + "}\n";
+            tls(valid, valid_pem) + tls(expired, expired_pem) +
+            " server { listen 127.0.0.1:" + std::to_string(http2) + " ssl http2; ssl_certificate " +
+            valid_pem + "; ssl_certificate_key " + valid_pem + ";" + http2Places() +
+            " }\n server { listen 127.0.0.1:" + std::to_string(plain_http2) + " http2;" + http2Places() +
+            " }\n}\n";
         process =
             std::make_unique<test::Process>(std::vector<std::string>{"/usr/sbin/nginx", "-p", dir.path(),
                                                                      "-c", dir.write("nginx.conf", text)},
@@ -96,6 +102,12 @@ struct Site {
         REQUIRE(eventually([&] { return ask(url("/")).value("probe_success") == 1; }));
     }
 
+    static std::string http2Places() {
+        return " add_header X-Long " + std::string(3'000, 'x') +
+               " always;\n location = / { return 200 'in frames to $http_host'; }"
+               "\n location = /moved { return 302 /; }\n location = /broken { return 503 'so sorry'; }"
+               "\n location = /echo { return 200 'token=$http_x_token;method=$request_method'; }\n";
+    }
     std::string url(const std::string& path, const char* host = "127.0.0.1") const {
         return "http://" + std::string(host) + ":" + std::to_string(plain) + path;
     }
@@ -286,6 +298,41 @@ TEST_CASE("TLS: a certificate that is untrusted, of another name or absent") {
     CHECK(unreadable.error().kind == ErrorKind::not_found);
 }
 
+TEST_CASE("HTTP/2, with and without TLS") {
+    for (const bool tls : {true, false}) {
+        INFO(tls);
+        const auto server = "127.0.0.1:" + std::to_string(tls ? site().http2 : site().plain_http2);
+        app::Check check;
+        check.ca_file = site().valid_pem;
+        check.url = (tls ? "https://" : "http://") + server + "/";
+        check.expect_body = std::make_shared<re2::RE2>("^in frames to " + server + "$");
+        const auto samples = Site::ask(check);
+        CHECK(reason(samples).empty());
+        CHECK(samples.value("probe_http_version") == 2);
+        CHECK(samples.value("probe_http_status_code") == 200);
+        CHECK(samples.value("probe_http_ssl") == (tls ? 1 : 0));
+        CHECK(samples.value("probe_http_content_length") == 13 + static_cast<double>(server.size()));
+        const std::string base = check.url.substr(0, check.url.size() - 1);
+        check.url = base + "/moved";
+        CHECK(reason(Site::ask(check)).empty());
+        check.expect_body = std::make_shared<re2::RE2>("^token=quiet-word;method=OPTIONS$");
+        check.headers = {{"X-Token", "quiet-word"}};
+        check.method = "OPTIONS";
+        check.url = base + "/echo";
+        CHECK(reason(Site::ask(check)).empty());
+        app::Check other;
+        other.ca_file = site().valid_pem;
+        other.url = base + "/broken";
+        CHECK(reason(Site::ask(other)) == "status");
+        other.method = "HEAD";
+        other.url = base + "/";
+        CHECK(Site::ask(other).value("probe_http_uncompressed_body_length") == 0);
+        other.method = "POST";
+        other.expect_status = {200, 405};
+        CHECK(reason(Site::ask(other)).empty());
+    }
+}
+
 TEST_CASE("the kinds of failure without an answer: refused, unreachable, timeout, protocol") {
     const auto refused = Site::ask("http://127.0.0.1:" + std::to_string(test::freePort()) + "/");
     CHECK(reason(refused) == "refused");
@@ -327,16 +374,6 @@ TEST_CASE("an application stopped by SIGSTOP, and going on") {
     CHECK(reason(Site::ask(site().url("/"), milliseconds(500))) == "timeout");
     frozen.reset();
     CHECK(reason(Site::ask(site().url("/"))).empty());
-}
-
-TEST_CASE("the targets of redirects") {
-    CHECK(app::redirectTarget("http://a:81/x/y?z", "../b?c") == "http://a:81/b?c");
-    CHECK(app::redirectTarget("http://a/x", "//b/c") == "http://b/c");
-    CHECK(app::redirectTarget("http://a/x", "https://b:1/") == "https://b:1/");
-    CHECK(app::redirectTarget("http://a/x", "").empty());
-    CHECK(app::redirectTarget("http://a/x", "file:///etc/passwd").empty());
-    CHECK(app::redirectTarget("http://a/x", "http://user:pw@b/").empty());
-    CHECK(app::redirectTarget("http://a/x", "http://[::1/").empty());
 }
 
 TEST_CASE("configuration of app") {

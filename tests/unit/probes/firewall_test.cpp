@@ -195,13 +195,14 @@ TEST_CASE("a snapshot comes back from its text") {
     snapshot.boot_id = "b";
     snapshot.network_namespace = 4026531833;
     snapshot.versions["nft"] = "nftables v1.0.6";
-    snapshot.owners[7] = {12, "nginx", "/usr/sbin/nginx"};
+    snapshot.owners[7] = {12, "nginx", "/usr/sbin/nginx", "nginx.service"};
     snapshot.unread = {"a \"quoted\" reason\n"};
     snapshot.boot = {{"a.service /a"}, {"ufw.service"}, {"a \"fault\""}, "{\"nftables\":[]}", "", "f\n", 7};
     const auto back = parseSnapshot(toJson(snapshot));
     REQUIRE(back);
     CHECK(toJson(*back) == toJson(snapshot));
     CHECK(back->owners.at(7).process == "nginx");
+    CHECK(back->owners.at(7).unit == "nginx.service");
 }
 
 TEST_CASE("a tool that hangs, fails, floods or is absent is recorded as such") {

@@ -119,11 +119,15 @@ TEST_CASE("haproxy over its page: with the password and without it") {
     CHECK(without->failure->kind == ErrorKind::denied);
     CHECK(without->failure->message ==
           server.url() + ": HTTP 401: user and password_file are needed, or wrong");
-    CHECK(Samples(without->families).value("haproxy_up") == 0);
+    CHECK(Samples(without->families).value("haproxy_up") == 1);  // it answered, and refused us
+    const auto elsewhere = specs[2].probe->collect(Deadline(milliseconds(4000)));
+    REQUIRE(elsewhere->failure);
+    CHECK(Samples(elsewhere->families).value("haproxy_up") == 1);
 
     ::chmod(secret.c_str(), 0640);
     const auto open = specs[0].probe->collect(Deadline(milliseconds(4000)));
     REQUIRE(open->failure);
+    CHECK(Samples(open->families).count("haproxy_up") == 0);  // nothing was asked
     CHECK(open->failure->message == secret + ": others than its owner may read it; chmod 0600 it");
     CHECK(open->failure->message.find("quiet-word") == std::string::npos);
 }

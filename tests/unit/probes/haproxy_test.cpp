@@ -257,23 +257,23 @@ TEST_CASE("columns are found by name, in whatever order and number") {
 }
 
 TEST_CASE("a failed check does not show how far the check goes") {
-    const auto kindOf = [](const std::string& status, const std::string& result) {
+    const auto kind_of = [](const std::string& status, const std::string& result) {
         const auto parsed =
             parseStats("# pxname,svname,type,status,check_status,\nweb,a,2," + status + "," + result + ",\n");
         REQUIRE(parsed);
         return Samples(parsed->families).label("lapwing_haproxy_server_info", "check");
     };
-    CHECK(kindOf("UP", "L4OK") == "L4");
-    CHECK(kindOf("UP", "* L6OK") == "L6");
-    CHECK(kindOf("UP", "L7OK") == "L7");
-    CHECK(kindOf("DOWN", "L7STS") == "L7");
-    CHECK(kindOf("DOWN", "L7TOUT") == "L7");
-    CHECK(kindOf("UP", "PROCOK") == "external");
-    CHECK(kindOf("no check", "") == "none");
+    CHECK(kind_of("UP", "L4OK") == "L4");
+    CHECK(kind_of("UP", "* L6OK") == "L6");
+    CHECK(kind_of("UP", "L7OK") == "L7");
+    CHECK(kind_of("DOWN", "L7STS") == "L7");
+    CHECK(kind_of("DOWN", "L7TOUT") == "L7");
+    CHECK(kind_of("UP", "PROCOK") == "external");
+    CHECK(kind_of("no check", "") == "none");
     for (const auto* failed :
          {"L4CON", "L4TOUT", "* L4CON", "L6RSP", "L6TOUT", "SOCKERR", "INI", "UNK", ""}) {
         INFO(failed);
-        CHECK(kindOf("DOWN", failed).empty());
+        CHECK(kind_of("DOWN", failed).empty());
     }
 }
 

@@ -8,6 +8,7 @@
 #include "agent/probes/kind.h"
 #include "agent/probes/node/filesystems.h"
 #include "agent/probes/node/parse.h"
+#include "agent/probes/node/steady_counters.h"
 #include "common/config/reader.h"
 #include "tests/unit/catch.h"
 #include "tests/unit/probes/samples.h"
@@ -186,6 +187,98 @@ TEST_CASE("mountinfo: file systems that could hang are never asked, hidden mount
     const auto mounts = parseMountinfo(text, View::host);
     REQUIRE(mounts.size() == 1);
     CHECK(mounts[0].mountpoint == "/");
+}
+
+TEST_CASE("mountinfo: a file system for containers is one, their own mounts are not") {
+    const std::string id(64, 'a');
+    int number = 0;
+    const auto mounted = [&](const std::vector<std::string>& places) {
+        std::string text;
+        for (const auto& place : places) {
+            ++number;
+            text += std::to_string(number) + " 1 8:" + std::to_string(number) + " / " + place +
+                    " rw - ext4 /dev/sd rw\n";
+        }
+        std::vector<std::string> out;
+        for (const auto& mount : parseMountinfo(text, View::host)) {
+            out.push_back(mount.mountpoint);
+        }
+        return out;
+    };
+    const std::vector<std::string> real = {"/",
+                                           "/var/lib/docker",
+                                           "/var/lib/docker/volumes",
+                                           "/var/lib/containers/storage",
+                                           "/var/lib/containerd",
+                                           "/var/lib/kubelet",
+                                           "/var/lib/dockers/a/b",
+                                           "/run",
+                                           "/run/user/1000",
+                                           "/srv/docker",
+                                           "/data/containers/storage",
+                                           "/home/u/.local/share/containers/storage"};
+    CHECK(mounted(real) == real);
+    CHECK(mounted({"/var/lib/docker/overlay2/" + id + "/merged",
+                   "/var/lib/docker/containers/" + id + "/mounts/shm", "/var/lib/docker/volumes/v/_data",
+                   "/var/lib/docker/btrfs/subvolumes/x",
+                   "/var/lib/containers/storage/overlay/" + id + "/merged",
+                   "/var/lib/containers/storage/overlay-containers/" + id + "/userdata/shm",
+                   "/home/u/.local/share/containers/storage/overlay-containers/" + id + "/userdata/shm",
+                   "/var/lib/kubelet/pods/0a1b-2c/volumes/kubernetes.io~secret/token",
+                   "/run/containerd/io.containerd.runtime.v2.task/k8s.io/x/rootfs",
+                   "/run/docker/netns/default", "/run/containers/storage/overlay-containers/x/userdata/shm",
+                   "/run/netns/web-01", "/srv/docker/containers/" + id + "/mounts/shm"})
+              .empty());
+}
+
+TEST_CASE("mountinfo: a mount point that is not UTF-8 is asked for by its bytes, and reported") {
+    const auto mounts = parseMountinfo("1 0 8:1 / /mnt/caf\xe9 rw - ext4 /dev/sda1 rw\n", View::host);
+    REQUIRE(mounts.size() == 1);
+    Families out;
+    addFileSystems(
+        mounts,
+        [](const char* path, struct statvfs* answer) {
+            answer->f_frsize = answer->f_blocks = 2;
+            return std::string_view(path) == "/mnt/caf\xe9" ? 0 : -1;
+        },
+        out);
+    CHECK(Samples(out).value(
+              "node_filesystem_size_bytes",
+              {{"device", "/dev/sda1"}, {"fstype", "ext4"}, {"mountpoint", "/mnt/caf\\xe9"}}) == 4);
+}
+
+TEST_CASE("counters that the kernel sets back keep their value, and real restarts are passed on") {
+    SteadyCounters counters;
+    const auto run = [&](const std::string& stat) {
+        Families out;
+        parseStat(stat, 100, out);
+        counters.apply(out);
+        return Samples(out);
+    };
+    const auto cpu = [](const Samples& samples, const char* mode, const char* number = "0") {
+        return samples.value("node_cpu_seconds_total", {{"cpu", number}, {"mode", mode}});
+    };
+    run("cpu0 100 0 100 90000 18000 0 0 500\ncpu1 100 0 100 90000 18000 0 0 500\nctxt 1000\n");
+    auto now = run("cpu0 200 0 200 89950 17200 0 0 499\ncpu1 200 0 200 90100 18010 0 0 510\nctxt 999\n");
+    CHECK(cpu(now, "user") == 2);
+    CHECK(cpu(now, "idle") == 900);
+    CHECK(cpu(now, "iowait") == 180);
+    CHECK(cpu(now, "steal") == 5);
+    CHECK(cpu(now, "iowait", "1") == 180.1);
+    CHECK(now.value("node_context_switches_total") == 1000);
+    now = run("cpu0 200 0 200 90100 18100 0 0 501\ncpu1 300 0 200 90200 18010 0 0 510\nctxt 1100\n");
+    CHECK(cpu(now, "idle") == 901);
+    CHECK(cpu(now, "iowait") == 181);
+    CHECK(cpu(now, "steal") == 5.01);
+    CHECK(now.value("node_context_switches_total") == 1100);
+    // CPU 1 was switched off and on; the counters of everything else restarted, too.
+    now = run("cpu0 210 0 200 90200 18100 0 0 501\ncpu1 10 0 5 300 20 0 0 1\nctxt 40\n");
+    CHECK(cpu(now, "user") == 2.1);
+    CHECK(cpu(now, "user", "1") == 0.1);
+    CHECK(cpu(now, "idle", "1") == 3);
+    CHECK(cpu(now, "iowait", "1") == 0.2);
+    CHECK(now.value("node_context_switches_total") == 40);
+    CHECK(now.value("node_procs_running") == std::nullopt);
 }
 
 TEST_CASE("file systems: sizes, and an unreadable file system") {

@@ -376,6 +376,28 @@ TEST_CASE("Alertmanager gets a plain list, with the time until which an alert ho
           R"("startsAt":"2023-11-14T22:13:20.000Z","endsAt":"2023-11-14T22:17:20.000Z","generatorURL":""}])");
 }
 
+TEST_CASE("a mail about a finding has its title in the subject, and repeats no text") {
+    notify::Notification notification;
+    notification.group = Labels{{"alertname", "CriticalFinding"}};
+    notification.alerts = {alert("CriticalFinding", "web-01")};
+    notification.alerts[0].annotations = Labels{{"title", "MySQL is open"},
+                                                {"summary", "Critical finding F2 (confirmed): MySQL is open"},
+                                                {"evidence", "attempt from web-02: it connected"},
+                                                {"description", "attempt from web-02: it connected. More."},
+                                                {"remedy", "nft"},
+                                                {"next_step", "nft - more"}};
+    CHECK(notify::mailSubject(notification) == "[FIRING:1] CriticalFinding (web-01): MySQL is open");
+    CHECK(notify::mailBody(notification, "") ==
+          "FIRING: Critical finding F2 (confirmed): MySQL is open\nsince 2023-11-14T22:13:20.000Z\n\n"
+          "description: attempt from web-02: it connected. More.\nnext_step: nft - more\n"
+          "labels: {alertname=\"CriticalFinding\", instance=\"web-01\"}\n\n");
+    notification.alerts.push_back(alert("CriticalFinding", "web-02"));
+    notification.alerts[0].annotations.set("title", std::string(199, 'x'));
+    CHECK(notify::mailSubject(notification).size() == 200);
+    notification.alerts[0].annotations.set("title", "T");
+    CHECK(notify::mailSubject(notification) == "[FIRING:2] CriticalFinding (web-01, web-02): T (and 1 more)");
+}
+
 TEST_CASE("a mail's subject is one line for any label") {
     notify::Notification notification;
     notification.group = Labels{{"alertname", "A"}};

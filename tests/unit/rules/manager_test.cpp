@@ -5,75 +5,13 @@
 #include <thread>
 
 #include "common/config/reader.h"
-#include "tests/unit/rules/support.h"
+#include "tests/unit/rules/rules_setup.h"
 
 using namespace lapwing;
 using rules::AlertState;
 using rules::Health;
 
 namespace {
-
-constexpr TimestampMs kStart = 1'700'000'000'000;
-
-TimestampMs at(std::int64_t seconds) {
-    return kStart + seconds * 1000;
-}
-
-/// A collector's store, engine and rules, which can be restarted.
-class Setup {
-  public:
-    explicit Setup(const std::string& yaml) {
-        file_ = folder.write("rules.yml", yaml);
-        open();
-    }
-
-    void open() {
-        store = openStore(folder.path("db"));
-        engine = std::make_unique<promql::Engine>(*store, promql::EngineOptions{});
-        rules::ManagerOptions options;
-        options.external_url = "http://mon:9765";
-        manager = std::make_unique<rules::RuleManager>(*engine, *store, &notifier, options);
-        REQUIRE(manager->loadFiles({file_}).empty());
-    }
-    void restart() {
-        manager.reset();
-        engine.reset();
-        store.reset();
-        notifier.take();
-        open();
-    }
-    void rewrite(const std::string& yaml) {
-        folder.write("rules.yml", yaml);
-        REQUIRE(manager->loadFiles({file_}).empty());
-    }
-
-    const rules::RuleStatus rule(std::size_t index = 0) const {
-        return manager->groups().at(0).rules.at(index);
-    }
-    std::vector<rules::AlertStatus> alerts(std::size_t index = 0) const { return rule(index).alerts; }
-
-    /// The result of an instant query, as "LABELS=VALUE" in order.
-    std::vector<std::string> query(const std::string& text, TimestampMs time) const {
-        const auto result = engine->instant(text, time);
-        REQUIRE(result.has_value());
-        std::vector<std::string> out;
-        for (const auto& element : std::get<promql::Vector>(result->value)) {
-            out.push_back(element.labels.toString() + "=" +
-                          std::to_string(static_cast<long long>(element.sample.value)));
-        }
-        std::sort(out.begin(), out.end());
-        return out;
-    }
-
-    TemporaryFolder folder;
-    std::unique_ptr<storage::Store> store;
-    std::unique_ptr<promql::Engine> engine;
-    RecordingNotifier notifier;
-    std::unique_ptr<rules::RuleManager> manager;
-
-  private:
-    std::string file_;
-};
 
 const Labels kX{{"__name__", "x"}, {"job", "mysql"}, {"instance", "web-02"}, {"agent", "web-02"}};
 const Labels kUp{{"__name__", "up"}, {"job", "mysql"}, {"instance", "web-02"}, {"agent", "web-02"}};
@@ -91,7 +29,7 @@ const char* const kLagRule = R"(groups:
 }  // namespace
 
 TEST_CASE("an alert is pending, fires after its time, and resolves") {
-    Setup s(kLagRule);
+    RulesSetup s(kLagRule);
     put(*s.store, kX, at(0), 5);
     s.manager->evaluate(at(0));
     CHECK(s.alerts().empty());
@@ -160,7 +98,7 @@ TEST_CASE("an alert is pending, fires after its time, and resolves") {
 }
 
 TEST_CASE("a pending alert whose condition ends is dropped without notification") {
-    Setup s(kLagRule);
+    RulesSetup s(kLagRule);
     put(*s.store, kX, at(0), 20);
     s.manager->evaluate(at(0));
     put(*s.store, kX, at(5), 1);
@@ -174,7 +112,7 @@ TEST_CASE("a pending alert whose condition ends is dropped without notification"
 }
 
 TEST_CASE("without `for` an alert fires in the evaluation that finds it") {
-    Setup s("groups: [{name: g, rules: [{alert: A, expr: 'x == 1', annotations: {a: ''}}]}]");
+    RulesSetup s("groups: [{name: g, rules: [{alert: A, expr: 'x == 1', annotations: {a: ''}}]}]");
     put(*s.store, kX, at(0), 1);
     s.manager->evaluate(at(1));
     const auto sent = s.notifier.take();
@@ -184,7 +122,7 @@ TEST_CASE("without `for` an alert fires in the evaluation that finds it") {
 }
 
 TEST_CASE("keep_firing_for holds an alert after its condition has ended") {
-    Setup s("groups: [{name: g, rules: [{alert: A, expr: 'x == 1', keep_firing_for: 1m}]}]");
+    RulesSetup s("groups: [{name: g, rules: [{alert: A, expr: 'x == 1', keep_firing_for: 1m}]}]");
     put(*s.store, kX, at(0), 1);
     s.manager->evaluate(at(0));
     put(*s.store, kX, at(5), 0);
@@ -205,7 +143,7 @@ TEST_CASE("keep_firing_for holds an alert after its condition has ended") {
 }
 
 TEST_CASE("a restart loses neither a timer nor an alert, and resolves nothing falsely") {
-    Setup s(kLagRule);
+    RulesSetup s(kLagRule);
     put(*s.store, kX, at(0), 20);
     s.manager->evaluate(at(0));
     s.restart();
@@ -236,7 +174,7 @@ TEST_CASE("a restart loses neither a timer nor an alert, and resolves nothing fa
 }
 
 TEST_CASE("after a long gap a pending timer begins anew, and a firing alert goes on") {
-    Setup s(
+    RulesSetup s(
         R"(groups: [{name: g, rules: [{alert: Slow, expr: 'x == 1', for: 1h}, {alert: Fast, expr: 'x == 1'}]}])");
     put(*s.store, kX, at(0), 1);
     s.manager->evaluate(at(0));
@@ -249,7 +187,7 @@ TEST_CASE("after a long gap a pending timer begins anew, and a firing alert goes
 }
 
 TEST_CASE("an alert whose agent went silent is held, not resolved") {
-    Setup s(kLagRule);
+    RulesSetup s(kLagRule);
     put(*s.store, kX, at(0), 20);
     s.manager->evaluate(at(0));
     s.manager->evaluate(at(30));
@@ -274,7 +212,7 @@ TEST_CASE("an alert whose agent went silent is held, not resolved") {
 }
 
 TEST_CASE("a series that ended is missing if its probe fails, and has ended if its probe works") {
-    Setup s(kLagRule);
+    RulesSetup s(kLagRule);
     put(*s.store, kUp, at(0), 1);
     put(*s.store, kX, at(0), 20);
     s.manager->evaluate(at(0));
@@ -298,7 +236,7 @@ TEST_CASE("a series that ended is missing if its probe fails, and has ended if i
 }
 
 TEST_CASE("a pending alert does not fire on missing data, and keeps its timer") {
-    Setup s(kLagRule);
+    RulesSetup s(kLagRule);
     put(*s.store, kUp, at(0), 1);
     put(*s.store, kX, at(0), 20);
     s.manager->evaluate(at(0));
@@ -315,7 +253,7 @@ TEST_CASE("a pending alert does not fire on missing data, and keeps its timer") 
 }
 
 TEST_CASE("a series that another agent still reports is not missing") {
-    Setup s(kLagRule);
+    RulesSetup s(kLagRule);
     Labels other = kX;
     other.set("agent", "monitor");
     put(*s.store, kX, at(0), 20);
@@ -328,7 +266,7 @@ TEST_CASE("a series that another agent still reports is not missing") {
 }
 
 TEST_CASE("an alert that is held for a day without data is resolved") {
-    Setup s(kLagRule);
+    RulesSetup s(kLagRule);
     put(*s.store, kX, at(0), 20);
     s.manager->evaluate(at(0));
     s.manager->evaluate(at(30));
@@ -340,7 +278,7 @@ TEST_CASE("an alert that is held for a day without data is resolved") {
 }
 
 TEST_CASE("absent() resolves when its series appears") {
-    Setup s("groups: [{name: g, rules: [{alert: Gone, expr: 'absent(x{instance=\"web-02\"})'}]}]");
+    RulesSetup s("groups: [{name: g, rules: [{alert: Gone, expr: 'absent(x{instance=\"web-02\"})'}]}]");
     s.manager->evaluate(at(0));
     REQUIRE(s.alerts().size() == 1);
     CHECK(s.alerts()[0].labels == Labels{{"alertname", "Gone"}, {"instance", "web-02"}});
@@ -351,7 +289,8 @@ TEST_CASE("absent() resolves when its series appears") {
 
 TEST_CASE("a rule whose query fails keeps its alerts, and says what failed") {
     // Two agents give two elements for one side of a one-to-one match.
-    Setup s("groups: [{name: g, rules: [{alert: A, expr: 'sum by (instance) (y) * on (instance) x > 0'}]}]");
+    RulesSetup s(
+        "groups: [{name: g, rules: [{alert: A, expr: 'sum by (instance) (y) * on (instance) x > 0'}]}]");
     put(*s.store, Labels{{"__name__", "y"}, {"instance", "web-02"}}, at(0), 1);
     put(*s.store, kX, at(0), 1);
     s.manager->evaluate(at(0));
@@ -370,7 +309,7 @@ TEST_CASE("a rule whose query fails keeps its alerts, and says what failed") {
 }
 
 TEST_CASE("two alerts with the same labels are an error") {
-    Setup s("groups: [{name: g, rules: [{alert: A, expr: 'x', labels: {instance: all, agent: all}}]}]");
+    RulesSetup s("groups: [{name: g, rules: [{alert: A, expr: 'x', labels: {instance: all, agent: all}}]}]");
     Labels other = kX;
     other.set("agent", "monitor");
     put(*s.store, kX, at(0), 1);
@@ -382,7 +321,7 @@ TEST_CASE("two alerts with the same labels are an error") {
 }
 
 TEST_CASE("rules run in order, and each sees the results of the earlier ones") {
-    Setup s(R"(groups:
+    RulesSetup s(R"(groups:
   - name: g
     rules:
       - record: job:x:sum
@@ -407,7 +346,7 @@ TEST_CASE("rules run in order, and each sees the results of the earlier ones") {
 }
 
 TEST_CASE("a group's limit is an error that leaves the alerts as they were") {
-    Setup s("groups: [{name: g, limit: 1, rules: [{alert: A, expr: 'x == 1'}, {record: r, expr: x}]}]");
+    RulesSetup s("groups: [{name: g, limit: 1, rules: [{alert: A, expr: 'x == 1'}, {record: r, expr: x}]}]");
     put(*s.store, kX, at(0), 1);
     s.manager->evaluate(at(0));
     CHECK(s.alerts().size() == 1);
@@ -421,7 +360,7 @@ TEST_CASE("a group's limit is an error that leaves the alerts as they were") {
 }
 
 TEST_CASE("a reload keeps the states of rules that stay and ends those of removed rules") {
-    Setup s(
+    RulesSetup s(
         "groups: [{name: g, rules: [{alert: A, expr: 'x == 1'}, {alert: B, expr: 'x == 1'}, {record: r, "
         "expr: x}]}]");
     const TimestampMs now = nowMs();
@@ -445,7 +384,7 @@ TEST_CASE("a reload keeps the states of rules that stay and ends those of remove
 }
 
 TEST_CASE("the thread evaluates every interval, and stops at once") {
-    Setup s("groups: [{name: g, interval: 100ms, rules: [{alert: A, expr: 'vector(1)'}]}]");
+    RulesSetup s("groups: [{name: g, interval: 100ms, rules: [{alert: A, expr: 'vector(1)'}]}]");
     s.manager->start();
     const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(30);
     std::vector<notify::Alert> sent;

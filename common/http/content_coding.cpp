@@ -1,0 +1,73 @@
+#include <zlib.h>
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <string>
+#include <utility>
+
+#include "common/http/message.h"
+#include "common/text.h"
+
+namespace lapwing::http {
+namespace {
+
+/// zlib's window, with the detection of gzip and zlib headers, or without any header: servers send both as
+/// "deflate".
+constexpr int kWithHeader = MAX_WBITS + 32;
+constexpr int kWithoutHeader = -MAX_WBITS;
+
+struct Inflated {
+    bool good = false;
+    bool whole = false;
+    std::string text;
+};
+
+Inflated inflated(const std::string& body, int window, std::size_t limit) {
+    z_stream stream = {};
+    Inflated out;
+    if (inflateInit2(&stream, window) != Z_OK) {
+        return out;
+    }
+    std::string input = body;
+    stream.next_in = reinterpret_cast<Bytef*>(input.data());
+    stream.avail_in = static_cast<uInt>(input.size());
+    std::array<char, 16'384> piece{};
+    int state = Z_OK;
+    while (state == Z_OK && out.text.size() < limit) {
+        stream.next_out = reinterpret_cast<Bytef*>(piece.data());
+        stream.avail_out = static_cast<uInt>(piece.size());
+        state = inflate(&stream, Z_NO_FLUSH);
+        out.text.append(piece.data(), std::min(piece.size() - stream.avail_out, limit - out.text.size()));
+        // A gzip file may consist of several members.
+        if (state == Z_STREAM_END && stream.avail_in > 1 && stream.next_in[0] == 0x1f) {
+            state = inflateReset(&stream);
+        }
+    }
+    out.whole = state == Z_STREAM_END || out.text.size() == limit;
+    out.good = out.whole || state == Z_BUF_ERROR || state == Z_OK;
+    inflateEnd(&stream);
+    return out;
+}
+
+}  // namespace
+
+Expected<void> decodeContent(Response& response, bool whole, std::size_t limit) {
+    const std::string coding = lower(response.header("Content-Encoding"));
+    const bool deflate = coding == "deflate";
+    if (response.body.empty() || (coding != "gzip" && coding != "x-gzip" && !deflate)) {
+        return {};
+    }
+    auto out = inflated(response.body, kWithHeader, limit);
+    if (!out.good && deflate) {
+        out = inflated(response.body, kWithoutHeader, limit);
+    }
+    if (!out.good || (whole && !out.whole)) {
+        return fail(ErrorKind::protocol,
+                    "the answer's body is not in the coding " + coding + " that its head declares");
+    }
+    response.body = std::move(out.text);
+    return {};
+}
+
+}  // namespace lapwing::http

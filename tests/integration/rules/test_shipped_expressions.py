@@ -1,0 +1,276 @@
+"""Every expression of the shipped rules and dashboards, with none, one, two and many of each label of the series that it reads:
+a real Prometheus and the collector evaluate it, without an error, to the same; and every subject in a bad state has its alert."""
+
+import itertools
+import json
+import math
+import os
+import re
+import time
+import urllib.parse
+
+import pytest
+from expressions import REPOSITORY, cases, panels, selectors, series_of, within
+from harness import WRITE_HEADERS, Collector, now_ms, write_request
+from reference import Prometheus, from_sid
+
+SHIPPED = REPOSITORY / "dashboards/alerts/lapwing.rules.yml"
+VALUES = (0, 1, 100)
+BATCH = 5000
+
+collector = prometheus = None
+AT_MS = now_ms() - 1000
+
+
+@pytest.fixture(scope="module", autouse=True)
+def servers():
+    global collector, prometheus
+    collector = Collector(f"rules: [ {SHIPPED} ]\nrules_interval: 1h\ningest: {{ local: on }}\n")
+    collector.start()
+    prometheus = Prometheus(from_sid("prometheus"), "global: { evaluation_interval: 1h }\n", "--web.enable-remote-write-receiver")
+    yield
+    collector.close()
+    prometheus.close()
+
+
+def write(series):
+    for start in range(0, len(series), BATCH):
+        body = write_request(series[start:start + BATCH])
+        for server in (collector.people, lambda path, method, *rest: prometheus.request(method, path, *rest)):
+            answer = server("/api/v1/write", "POST", body, WRITE_HEADERS)
+            assert answer.status in (200, 204), (answer.status, answer.body)
+
+
+def asked(request, expression):
+    answer = request("/api/v1/query?" + urllib.parse.urlencode({"query": expression, "time": AT_MS / 1000}))
+    document = answer.json()
+    if document["status"] != "success":
+        return document["error"]
+    return sorted(((json.dumps(each["metric"], sort_keys=True), float(each["value"][1])) for each in document["data"]["result"]))
+
+
+def same(left, right):
+    return len(left) == len(right) and all(
+        a[0] == b[0] and (math.isclose(a[1], b[1], rel_tol=1e-9) or (math.isnan(a[1]) and math.isnan(b[1])))
+        for a, b in zip(left, right))
+
+
+def evaluate(expression):
+    """The labels of the elements, after both servers have given the same answer."""
+    ours = asked(collector.people, expression)
+    theirs = asked(lambda path: prometheus.request("GET", path), expression)
+    assert not isinstance(theirs, str), f"Prometheus: {theirs}"
+    assert not isinstance(ours, str), f"the collector: {ours}"
+    assert same(ours, theirs), f"the collector: {ours}\nPrometheus: {theirs}"
+    return [json.loads(labels) for labels, _ in ours]
+
+
+def rules():
+    """(name, severity, expression) of each shipped alert."""
+    groups = collector.people("/api/v1/rules").json()["data"]["groups"]
+    return [(rule["name"], rule["labels"]["severity"], rule["query"]) for group in groups for rule in group["rules"]]
+
+
+def test_the_selectors_of_an_expression_are_found():
+    text = 'max by (a, up) (rate(x_total{b="c,}",d!~"e"}[5m])) > on (f) (label_replace(y, "g", "$1", "h", "(.+)") or z{}) offset 1h'
+    assert [(each.metric, each.matchers) for each in selectors(text)] == [("x_total", [("b", "=", "c,}"), ("d", "!~", "e")]), ("y", []), ("z", [])]
+    assert within('1 - a{b="c"} / a', 7) == '1 - a{case="7",b="c"} / a{case="7"}'
+
+
+def test_no_expression_fails_with_any_number_of_anything():
+    expressions = dict.fromkeys([(name, query) for name, _, query in rules()] + [(name, query) for name, _, query in panels()])
+    assert len(expressions) > 40
+    written, checks = [], []
+    for (name, expression), value in itertools.product(expressions, VALUES):
+        for what, amounts, otherwise in cases(expression):
+            case = str(len(checks))
+            for labels, samples in series_of(expression, amounts, otherwise, value, AT_MS):
+                written.append(({**labels, "case": case}, samples))
+            checks.append((name, what, value, within(expression, case)))
+    write(written)
+    wrong = {}
+    for name, what, value, expression in checks:
+        try:
+            elements = evaluate(expression)
+            assert all("agent" not in labels for labels in elements), "keeps the label agent"
+        except AssertionError as error:
+            wrong.setdefault(name, f"{name}, {what}, value {value}: {str(error)[:600]}")
+    assert not wrong, "\n".join(wrong.values())
+
+
+# Labels that tell the subjects of a panel apart: a subject in a bad state must not hide behind another one.
+APART = {
+    "haproxy_server_status": {"instance", "proxy", "server"}, "haproxy_frontend_http_requests_total": {"instance", "proxy"},
+    "lapwing_mysql_replica_thread_state": {"instance", "channel_name", "thread"}, "probe_duration_seconds": {"instance", "url"},
+    "lapwing_mysql_replica_lag_seconds": {"instance", "channel_name"}, "lapwing_finding": {"id", "subject"}, "up": {"instance", "job"},
+    "node_filesystem_avail_bytes": {"instance", "mountpoint"},
+}
+
+
+def test_no_panel_hides_one_subject_behind_another():
+    written, checks = [], []
+    for name, kind, expression in panels():
+        # A single figure may be the worst of all, and a sum is one of all.
+        if kind == "stat" or expression.startswith("sum "):
+            continue
+        case = f"panel{len(checks)}"
+        written += [({**labels, "case": case}, samples) for labels, samples in series_of(expression, {}, 2, 1, AT_MS)]
+        apart = set().union(*(APART.get(each.metric, {"instance"}) for each in selectors(expression)))
+        checks.append((name, within(expression, case), apart))
+    write(written)
+    hiding = []
+    for name, expression, apart in checks:
+        kept = set().union(*evaluate(expression))
+        hiding += [f"{name} does not keep {sorted(apart - kept)}"] if not apart <= kept else []
+    assert checks and not hiding, "\n".join(hiding)
+
+
+REPLICA = {"replica": "instance", "channel": "channel"}
+BACKEND = {"instance": "instance", "proxy": "proxy"}
+SERVICE = {"instance": "instance"}
+DISK = {"instance": "instance", "mountpoint": "mountpoint"}
+FORWARD = {"instance": "instance", "destination": "destination"}
+
+
+def cause(name, state="broken"):
+    return [("lapwing_replication_cause", {"cause": name}, 1), ("lapwing_replication_state", {"state": state}, 1)]
+
+
+def disk(free):
+    return [("node_filesystem_avail_bytes", {"fstype": "ext4"}, free), ("node_filesystem_size_bytes", {"fstype": "ext4"}, 100),
+            ("node_filesystem_readonly", {"fstype": "ext4"}, 0)]
+
+
+# (alert, severity): series of a subject in a bad state (metric, fixed labels, value), and the labels that tell subjects apart, with
+# their names in the alert. All other labels vary, too, without giving more alerts.
+BAD = [
+    ("MysqlReplicationStopped", "critical", cause("applier_stopped"), REPLICA, {"cause": "applier_stopped"}),
+    ("MysqlReplicationBroken", "critical", cause("network", "unknown"), REPLICA, {"cause": "network"}),
+    ("MysqlReplicationBroken", "critical", cause("diverged"), REPLICA, {"cause": "diverged"}),
+    ("MysqlReplicationNotConfigured", "critical", cause("not_configured"), REPLICA, {"cause": "not_configured"}),
+    ("MysqlReplicationUnknown", "critical", cause("unknown", "unknown"), REPLICA, {}),
+    ("MysqlReplicationUnknown", "critical", [("lapwing_replication_expected", {}, 1)], {"replica": "instance"}, {}),
+    ("MysqlReplicaLag", "warning", [("lapwing_replication_lag_seconds", {}, 11)], REPLICA, {}),
+    ("MysqlReplicaLag", "critical", [("lapwing_replication_lag_seconds", {}, 31)], REPLICA, {}),
+    ("MysqlReplicationAtRisk", "warning", cause("clock_skew", "at_risk"), REPLICA, {"cause": "clock_skew"}),
+    ("MysqlReplicationAtRisk", "critical", cause("both_writable", "at_risk"), REPLICA, {"cause": "both_writable"}),
+    ("SiteEntryDown", "critical", [("probe_success", {"job": "app", "instance": "site"}, 0)], {"url": "url"}, {"instance": "site"}),
+    ("AppDown", "critical", [("probe_success", {"job": "app"}, 0)], {"instance": "instance", "url": "url"}, {}),
+    ("NginxDown", "critical", [("up", {"job": "nginx"}, 0)], SERVICE, {}),
+    ("MysqlDown", "critical", [("up", {"job": "mysql"}, 0)], SERVICE, {}),
+    ("HaproxyDown", "critical", [("up", {"job": "haproxy"}, 0)], SERVICE, {}),
+    ("ProbeFailing", "warning", [("up", {"job": "node"}, 0)], SERVICE, {"job": "node"}),
+    ("BackendServerDown", "warning", [("haproxy_server_status", {"state": "DOWN"}, 1)], {**BACKEND, "server": "server"}, {}),
+    ("BackendWithoutServers", "critical", [("haproxy_backend_status", {"state": "DOWN"}, 1)], BACKEND, {}),
+    ("AgentSilent", "critical", [("lapwing_agent_last_seen_seconds", {}, 61)], {"host": "instance"}, {}),
+    ("ObservationMissing", "warning", [("up", {"job": "nginx"}, None)], SERVICE, {"job": "nginx"}),
+    ("DiskSpaceLow", "warning", disk(9), DISK, {}),
+    ("DiskSpaceLow", "critical", disk(2), DISK, {}),
+    ("DiskWillFill", "warning", disk([30, 20]), DISK, {}),
+    ("CollectorDiskLow", "critical", [("lapwing_collector_data_avail_bytes", {}, 9), ("lapwing_collector_data_size_bytes", {}, 100)], SERVICE, {}),
+    ("ForwardBehind", "warning", [("lapwing_forward_lag_seconds", {}, 301)], FORWARD, {}),
+    ("ForwardDropping", "warning", [("lapwing_forward_dropped_samples_total", {}, [1, 2])], {**FORWARD, "reason": "reason"}, {}),
+    ("CriticalFinding", "critical", [("lapwing_finding", {"severity": "critical"}, 1)], {"id": "id", "subject": "subject"}, {}),
+]
+BAD_LABELS = {
+    "lapwing_replication_cause": ["primary"], "lapwing_replication_state": ["primary"], "lapwing_replication_expected": ["primary"],
+    "lapwing_replication_lag_seconds": ["primary"], "haproxy_server_status": ["via"], "haproxy_backend_status": ["via"],
+    "node_filesystem_avail_bytes": ["device"], "node_filesystem_size_bytes": ["device"], "node_filesystem_readonly": ["device"],
+    "lapwing_finding": ["confidence"],
+}
+
+
+def bad_series(case, series, subject, subjects, others):
+    """`subjects` values of each label of a subject, `others` values of each other label."""
+    out = []
+    for metric, fixed, value in series:
+        free = [label for label in ["instance", "agent", *BAD_LABELS.get(metric, [])] if label not in subject and label not in fixed]
+        names = [*subject, *free]
+        counts = [subjects] * len(subject) + [others] * len(free)
+        for each in itertools.product(*(range(count) for count in counts)):
+            labels = {"__name__": metric, "job": "j", **fixed, "case": case}
+            for name, number in zip(names, each):
+                text = f"mysql@{name}{number}" if name == "subject" else f"{name}{number}"
+                # A channel may have no name.
+                labels[name] = "" if name == "channel" and number == 0 else text
+            labels = {name: text for name, text in labels.items() if text}
+            if value is None:  # seen half an hour ago
+                samples = [(AT_MS - 1_800_000, 1.0)]
+            else:
+                first, last = value if isinstance(value, list) else (value, value)
+                samples = [(AT_MS - 60_000, float(first)), (AT_MS, float(last))]
+            out.append((labels, samples))
+    return out
+
+
+def expected(subject, fixed, subjects):
+    out = []
+    for each in itertools.product(range(subjects), repeat=len(subject)):
+        labels = dict(fixed)
+        for (name, shown), number in zip(subject.items(), each):
+            if name == "subject":
+                labels |= {"subject": f"mysql@subject{number}", "instance": f"subject{number}"}
+            elif name != "channel" or number > 0:
+                labels[shown] = f"{name}{number}"
+        out.append(labels)
+    return out
+
+
+def test_every_subject_in_a_bad_state_has_its_alert():
+    queries = {(name, severity): query for name, severity, query in rules()}
+    assert {(name, severity) for name, severity, *_ in BAD} == set(queries), "each shipped alert needs a line in BAD"
+    written, checks = [], []
+    for name, severity, series, subject, fixed in BAD:
+        for subjects, others in itertools.product((0, 1, 2, 5), (1, 2)):
+            if subjects ** len(subject) * others ** 3 > 1200:
+                subjects = 3
+            case = f"bad{len(checks)}"
+            written += bad_series(case, series, subject, subjects, others)
+            checks.append((name, f"{subjects} subjects, {others} of each other label", within(queries[name, severity], case),
+                           expected(subject, fixed, subjects)))
+    write(written)
+    wrong = []
+    for name, what, expression, alerts in checks:
+        found = evaluate(expression)
+        key = lambda labels: json.dumps(labels, sort_keys=True)
+        if sorted(map(key, found)) != sorted(map(key, alerts)):
+            wrong.append(f"{name}, {what}: {len(found)} alerts instead of {len(alerts)}; for example {found[:1]} and {alerts[:1]}")
+    assert not wrong, "\n".join(wrong)
+
+
+def test_the_texts_of_many_alerts_are_whole():
+    """The rules without their waiting times: every template expands, with two of each thing."""
+    second = Collector("")
+    os.makedirs(second.path("rules"))
+    with open(second.path("rules/a.yml"), "w") as out:
+        out.write(re.sub(r"\n        for: \S+", "", SHIPPED.read_text()))
+    second.write_config("rules_interval: 1s\ningest: { local: on }\n")
+    second.start()
+    try:
+        written = [series for number, (_, _, bad, subject, _) in enumerate(BAD) for series in bad_series(str(number), bad, subject, 2, 2)]
+        for replica, channel, collected in itertools.product(("replica0", "replica1"), ("", "channel1"), ("instance0", "instance1")):
+            labels = {"replica": replica, "instance": collected, "job": "j", **({"channel": channel} if channel else {})}
+            for each in ("network", "applier_stopped"):
+                written.append(({"__name__": "lapwing_replication_advice_info", **labels, "cause": each, "summary": each + " is the cause",
+                                 "next_step": "do " + each}, [(AT_MS, 1.0)]))
+            written.append(({"__name__": "lapwing_replication_even_in_seconds", **labels}, [(AT_MS, 40.0)]))
+        # The samples of different alerts are not kept apart here, so one of several values stands.
+        at = now_ms()
+        written = [(labels, [(at - 1000, samples[0][1]), (at, samples[-1][1])]) for labels, samples in written]
+        assert second.people("/api/v1/write", "POST", write_request(written), WRITE_HEADERS).status in (200, 204)
+        time.sleep(3)
+        broken = [rule for group in second.people("/api/v1/rules").json()["data"]["groups"] for rule in group["rules"] if rule["health"] != "ok"]
+        assert not broken, broken
+        alerts = second.people("/api/v1/alerts").json()["data"]["alerts"]
+        assert len({alert["labels"]["alertname"] for alert in alerts}) > 12
+        for alert in alerts:
+            for name, text in alert["annotations"].items():
+                assert text and "error" not in text.replace("gets an error", "") and "no value" not in text, (name, text)
+                for step in ("do network", "do applier_stopped", "will catch up", "is the cause"):
+                    assert text.count(step) <= 2, text
+        [stopped] = [alert for alert in alerts if alert["labels"]["alertname"] == "MysqlReplicationStopped"
+                     and alert["labels"] == {**alert["labels"], "instance": "replica0"} and "channel" not in alert["labels"]]
+        assert stopped["annotations"]["summary"] == "Replica replica0: applier_stopped is the cause", stopped
+        assert stopped["annotations"]["next_step"] == "do applier_stopped", stopped
+    finally:
+        second.close()
