@@ -207,8 +207,7 @@ Statement parseMangle(const Json& json, Ruleset::Model& model) {
     const auto* key = member(json, "key");
     const auto field = key == nullptr ? Field{} : parseField(*key);
     if (field.kind == FieldKind::mark || field.kind == FieldKind::ct_mark) {
-        model.sets_marks = true;
-        return fixedAnswer(true, "");
+        return markStatement();
     }
     if (field.kind == FieldKind::unknown) {
         // Priorities, TTLs, options: no rule here matches them.

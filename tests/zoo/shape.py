@@ -64,7 +64,9 @@ class Fault:
         self.findings = set(text.get("findings", []))
         self.may_find = set(text.get("may_find", []))
         self.cause = dict(text.get("cause", {}))
-        self.may_cause = dict(text.get("may_cause", {}))
+        self.causes = {replica: {cause} for replica, cause in self.cause.items()}
+        for replica, more in text.get("may_cause", {}).items():
+            self.causes.setdefault(replica, set()).update([more] if isinstance(more, str) else more)
         self.within = text.get("within", 90)
         assert self.alerts or self.findings or self.cause, f"fault {self.name}: it states nothing that must be told"
 

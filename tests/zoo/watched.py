@@ -61,7 +61,7 @@ class Watched:
         self.evidence = {}
         self.false_findings, self.false_alerts, self.wrong_causes, self.missing = set(), set(), set(), set()
 
-    def look(self, alerts=(), findings=frozenset(), causes=()):
+    def look(self, alerts=(), findings=frozenset(), causes=None):
         """Reads everything once. Beyond the site's own truth these alerts, findings and causes are right as well."""
         replicas = verdicts()
         findings_now = told_findings()
@@ -71,7 +71,7 @@ class Watched:
         self.false_findings |= false
         self.evidence.update({each: findings_now[each]["evidence"] for each in false})
         for replica, cause in told[2].items():
-            if cause not in {"healthy", "unknown", self.shape.causes.get(replica), *(each.get(replica) for each in causes)}:
+            if cause not in {"healthy", "unknown", self.shape.causes.get(replica), *(causes or {}).get(replica, ())}:
                 self.wrong_causes.add(f"{replica}: {cause}, {replicas[replica]['confidence']}: {replicas[replica]['summary']}")
         return told
 

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <cmath>
 
 #include "tests/unit/analysis/replica_pair.h"
@@ -227,6 +228,20 @@ TEST_CASE("A blocked applier, with the blocking connection") {
     CHECK(verdict.cause == Cause::blocked);
     CHECK(verdict.confidence == Confidence::suspected);
     CHECK(contains(evidenceOf(verdict), "has finished no transaction for 10 s"));
+}
+
+TEST_CASE("After an outage the applier is not blocked: it had nothing to apply") {
+    ReplicaPair pair;
+    pair.applies(40);
+    pair.channel().read = {};
+    for (int second = 0; second <= ReplicaPair::kSeconds; ++second) {
+        const bool back = second >= ReplicaPair::kSeconds - 1;
+        pair.channel().read.add(ReplicaPair::time(second),
+                                ReplicaPair::position(back ? second : std::min(second, 40)));
+    }
+    const auto verdict = pair.verdict();
+    CHECK(verdict.state == State::lagging);
+    CHECK(verdict.cause == Cause::applier_slow);
 }
 
 TEST_CASE("Only the time beyond a deliberate delay is lag") {
