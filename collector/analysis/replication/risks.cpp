@@ -28,6 +28,31 @@ bool isNotMeantToBeat(const evidence::Database& server) {
 
 }  // namespace
 
+std::string forbidWritesStep(const ChannelContext& context) {
+    const auto& replica = context.replica_name;
+    const auto primary = primaryName(context);
+    const auto step =
+        onHost(replica, context.dialect.command(context.dialect.mariadb ? "SET GLOBAL read_only = 1"
+                                                                        : "SET GLOBAL super_read_only = 1") +
+                            " and the same in its configuration file");
+    if (declaredAsPrimary(context.inputs, replica) && !isDeclared(context.inputs, primary, replica)) {
+        return "Incomplete: it is not known which server is to be written to: site.replication declares " +
+               replica + " a primary, and it receives from " + primary + ". If it is " + replica +
+               ", declare the pair in both directions, or end its channel. If it is " + primary +
+               ", correct site.replication; then " + step;
+    }
+    if (context.standing.standing == Standing::unclear) {
+        return "Incomplete: it is not known " + context.standing.reason + ". If it is a replica: " + step;
+    }
+    if (writesArrive(context.replica, context.inputs.databases.now)) {
+        return "Incomplete: it is not known who writes to " + replica +
+               ", and read_only would refuse these writes. First find them (" +
+               context.dialect.command("SHOW FULL PROCESSLIST") + " there) and point them to " + primary +
+               "; then " + step;
+    }
+    return step;
+}
+
 bool sameIdentity(const ChannelContext& context, Verdict& verdict) {
     const auto* primary = context.roles.primary_server;
     if (primary == nullptr) {
@@ -56,10 +81,7 @@ bool bothWritable(const ChannelContext& context, Verdict& verdict) {
                                                                  " and on " + context.replica_name +
                                                                  ", and no multi-primary is declared"});
     decide(verdict, Cause::both_writable, Confidence::confirmed, "primary and replica both accept writes",
-           onHost(context.replica_name,
-                  context.dialect.command(context.dialect.mariadb ? "SET GLOBAL read_only = 1"
-                                                                  : "SET GLOBAL super_read_only = 1") +
-                      " and the same in its configuration file"));
+           forbidWritesStep(context));
     return true;
 }
 
@@ -103,7 +125,7 @@ bool heartbeatDead(const ChannelContext& context, Verdict& verdict) {
     const auto row = rows.find(id);
     const bool old =
         row != rows.end() && row->second.age > kHeartbeatDead && row->second.age < kHeartbeatForgotten;
-    // Without the row the verdict is less certain, not wrong.
+    // Without the row the verdict is less certain, not wrong. A leftover channel is told at its own server.
     if (answering != nullptr && isNotMeantToBeat(*answering)) {
         verdict.evidence.push_back({"mysql probe of " + context.roles.primary,
                                     "the agent writes no heartbeat there: " + answering->heartbeat_refused});

@@ -226,9 +226,15 @@ void Builder::replication() {
             link.works = current;
         }
     };
+    // What a channel left over from an earlier role says, or a declaration from then, is no longer so.
+    std::set<std::pair<std::string, std::string>> leftovers;
     if (inputs_.replicas != nullptr) {
         for (const auto& verdict : *inputs_.replicas) {
             using replication::State;
+            if (verdict.cause == replication::Cause::leftover_channel) {
+                leftovers.emplace(verdict.replica, verdict.primary);
+                continue;
+            }
             const auto current = dataFlow(verdict.state)          ? Truth::yes
                                  : verdict.state == State::broken ? Truth::no
                                                                   : Truth::unknown;
@@ -240,11 +246,16 @@ void Builder::replication() {
     }
     for (const auto& seen : inputs_.network.replicas) {
         const auto primary = hostAt(reach::Address::parse(seen.primary_address));
+        if (leftovers.contains({seen.replica, primary})) {
+            continue;
+        }
         note(seen.replica, primary, Truth::unknown,
              {"replica status of " + seen.replica, "it follows " + seen.primary_address});
     }
     for (const auto& pair : inputs_.site.replication) {
-        note(pair.replica, pair.primary, Truth::unknown, {"site.replication", "declared"});
+        if (!leftovers.contains({pair.replica, pair.primary})) {
+            note(pair.replica, pair.primary, Truth::unknown, {"site.replication", "declared"});
+        }
     }
     std::set<std::string> following;
     for (const auto& each : model_.replicas) {
