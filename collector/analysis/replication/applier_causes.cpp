@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <optional>
 
 #include "collector/analysis/duration.h"
 #include "collector/analysis/replication/causes.h"
@@ -16,7 +17,23 @@ constexpr double kBlocked = 2;
 /// An applier that has finished no transaction for so long stands still. Seconds.
 constexpr double kStandstill = 5;
 
-/// Seconds since the applier last finished a transaction; 0 if that is unknown.
+/// When the receiver last had no more than what the applier has applied by now; nothing if that is unknown.
+std::optional<TimestampMs> lastIdle(const evidence::ReplicaChannel& channel) {
+    if (channel.read.empty() || channel.executed.empty()) {
+        return std::nullopt;
+    }
+    const auto applied = channel.executed.last().value;
+    std::optional<TimestampMs> idle;
+    for (const auto& point : channel.read.points()) {
+        if (point.value > applied) {
+            break;
+        }
+        idle = point.at;
+    }
+    return idle;
+}
+
+/// Seconds for which the applier has had work and finished no transaction; 0 if that is unknown.
 double applierStandstill(const ChannelContext& context) {
     TimestampMs moved = 0;
     for (const auto& [name, track] : context.replica.executed) {
@@ -25,7 +42,11 @@ double applierStandstill(const ChannelContext& context) {
     if (context.replica.executed.empty() || context.replica.channels.size() > 1) {
         moved = context.channel.executed.standingSince().value_or(0);
     }
-    return moved == 0 ? 0 : secondsBetween(moved, context.channel.at);
+    if (moved == 0) {
+        return 0;
+    }
+    return std::max(
+        0.0, secondsBetween(std::max(moved, lastIdle(context.channel).value_or(0)), context.channel.at));
 }
 
 /// The error that says most: a worker's rather than that of the coordinator, which only points to it (1756,

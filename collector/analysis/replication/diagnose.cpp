@@ -98,7 +98,10 @@ void diagnose(const ChannelContext& context, Verdict& verdict) {
     if (isLeftover(context, verdict)) {
         return;
     }
-    const auto errant = context.roles.primary_server == nullptr
+    // Of two servers that follow each other, each has transactions that the other gets a moment later.
+    const bool mutual =
+        context.roles.multi_primary || follows(context.inputs, context.roles.primary, context.replica_name);
+    const auto errant = context.roles.primary_server == nullptr || mutual
                             ? ""
                             : errantTransactions(context.replica, *context.roles.primary_server);
     if (!errant.empty()) {

@@ -22,6 +22,15 @@ bool mentions(const evidence::ThreadError& error, std::initializer_list<const ch
                        [&](const char* phrase) { return error.text.find(phrase) != std::string::npos; });
 }
 
+/// The primary's own agent got an answer after the receiver last heard the primary: it did not go down with
+/// the connection.
+bool primaryAnsweredSince(const ChannelContext& context) {
+    constexpr double apart = 2;  // both are observed every second
+    const auto* primary = context.roles.primary_server;
+    return primary == nullptr ||
+           receiverSilence(context.channel) - secondsBetween(primary->heard, context.channel.at) > apart;
+}
+
 /// One of the receiver's errors is of that class.
 bool saysClass(const ChannelContext& context, database::ErrorClass kind) {
     const auto& errors = context.channel.receiver.errors;
@@ -130,6 +139,10 @@ bool receiverFailed(const ChannelContext& context, Verdict& verdict) {
     });
     if (primarySilent(context) && (refused || context.roles.primary_server != nullptr)) {
         decidePrimaryDown(context, verdict, Confidence::suspected);
+    } else if (!primaryAnsweredSince(context)) {
+        decide(verdict, Cause::unknown, Confidence::unknown,
+               "the receiver has lost " + primaryName(context) + " a moment ago",
+               onHost(context.replica_name, context.dialect.command(context.dialect.status())));
     } else {
         decideNetwork(context, verdict,
                       primarySilent(context) ? Confidence::suspected : Confidence::confirmed);

@@ -14,6 +14,18 @@ constexpr double kHeartbeatForgotten = 86'400;
 /// A smaller difference of the clocks distorts no verdict. Seconds.
 constexpr double kSkew = 1;
 
+/// The server's agent has reported for so long that it writes no heartbeat.
+bool hasNotBeatenFor(const evidence::Database& server, double seconds) {
+    const auto since = server.beating.standingSince();
+    return since && secondsBetween(*since, server.beating.last().at) > seconds;
+}
+
+/// Its agent does not write the heartbeat on purpose: the server is a replica as well, or accepts no writes.
+bool isNotMeantToBeat(const evidence::Database& server) {
+    const auto& reason = server.heartbeat_refused;
+    return reason == "read_only" || reason == "has_channel" || reason == "not_primary";
+}
+
 }  // namespace
 
 std::string forbidWritesStep(const ChannelContext& context) {
@@ -113,15 +125,16 @@ bool heartbeatDead(const ChannelContext& context, Verdict& verdict) {
     const auto row = rows.find(id);
     const bool old =
         row != rows.end() && row->second.age > kHeartbeatDead && row->second.age < kHeartbeatForgotten;
-    // Without the row the verdict is less certain, not wrong. The leftover channel is told at its own server.
-    if (answering != nullptr && answering->heartbeat_refused == "has_channel") {
+    // Without the row the verdict is less certain, not wrong. A leftover channel is told at its own server.
+    if (answering != nullptr && isNotMeantToBeat(*answering)) {
         verdict.evidence.push_back({"mysql probe of " + context.roles.primary,
-                                    "the agent writes no heartbeat there: the server has a replica channel"});
+                                    "the agent writes no heartbeat there: " + answering->heartbeat_refused});
         return false;
     }
-    // A single failed write proves nothing: the age of an existing row decides.
-    const bool refuses =
-        answering != nullptr && answering->heartbeat_writing == false && (old || row == rows.end());
+    // A single failed write proves nothing: the age of an existing row decides. Without a row the writer may
+    // only have started.
+    const bool refuses = answering != nullptr && answering->heartbeat_writing == false &&
+                         (old || (row == rows.end() && hasNotBeatenFor(*answering, kHeartbeatDead)));
     if (!old && !refuses) {
         return false;
     }

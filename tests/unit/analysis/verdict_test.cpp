@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <cmath>
 
 #include "tests/unit/analysis/replica_pair.h"
@@ -131,6 +132,10 @@ TEST_CASE("A stopped receiver has the cause of its error") {
     CHECK(pair.verdict().confidence == Confidence::confirmed);
     CHECK(contains(pair.verdict().next_step, "MASTER_USE_GTID=slave_pos"));
     CHECK(because(1130, "Host '10.77.0.12' is not allowed to connect") == Cause::credentials);
+    // It has just lost the primary, whose agent has reported nothing since.
+    CHECK(because(2003, "Can't connect to server on '10.77.0.11' (111)") == Cause::unknown);
+    CHECK(contains(pair.verdict().summary, "a moment ago"));
+    pair.receives(ReplicaPair::kSeconds - 3);
     CHECK(because(2003, "Can't connect to server on '10.77.0.11' (110)") == Cause::network);
     CHECK(pair.verdict().confidence == Confidence::confirmed);
 
@@ -229,6 +234,20 @@ TEST_CASE("A blocked applier, with the blocking connection") {
     CHECK(contains(evidenceOf(verdict), "has finished no transaction for 10 s"));
 }
 
+TEST_CASE("After an outage the applier is not blocked: it had nothing to apply") {
+    ReplicaPair pair;
+    pair.applies(40);
+    pair.channel().read = {};
+    for (int second = 0; second <= ReplicaPair::kSeconds; ++second) {
+        const bool back = second >= ReplicaPair::kSeconds - 1;
+        pair.channel().read.add(ReplicaPair::time(second),
+                                ReplicaPair::position(back ? second : std::min(second, 40)));
+    }
+    const auto verdict = pair.verdict();
+    CHECK(verdict.state == State::lagging);
+    CHECK(verdict.cause == Cause::applier_slow);
+}
+
 TEST_CASE("Only the time beyond a deliberate delay is lag") {
     ReplicaPair pair;
     pair.channel().delay_seconds = 60;
@@ -300,12 +319,28 @@ TEST_CASE("A dead heartbeat writer does not raise the lag") {
     pair.beats(2.5, 2.5);
     pair.primary().heartbeat_writing = false;
     CHECK(pair.verdict().cause == Cause::healthy);
-    // The server refuses the agent's write.
+    // The agent has started a moment ago, and its first write is still to come.
     pair.primary().heartbeats.clear();
     pair.replica().heartbeats.clear();
-    pair.primary().heartbeat_writing = false;
+    pair.primary().beating.add(ReplicaPair::kNow - 9'000, 0);
+    pair.primary().beating.add(ReplicaPair::kNow, 0);
+    CHECK(pair.verdict().cause == Cause::healthy);
+    // The server refuses the agent's write.
+    pair.primary().beating = {};
+    pair.primary().beating.add(ReplicaPair::kNow - 11'000, 0);
+    pair.primary().beating.add(ReplicaPair::kNow, 0);
     pair.primary().heartbeat_refused = "no_grant";
     CHECK(pair.verdict().cause == Cause::heartbeat_dead);
+    // The middle of a chain, and each of two primaries that follow each other, is not meant to write it.
+    for (const auto* reason : {"read_only", "has_channel", "not_primary"}) {
+        CAPTURE(reason);
+        pair.primary().heartbeat_refused = reason;
+        CHECK(pair.verdict().cause == Cause::healthy);
+    }
+    // It wrote it before it got a primary itself.
+    pair.beats(40, 40);
+    pair.primary().heartbeat_writing = false;
+    CHECK(pair.verdict().cause == Cause::healthy);
 }
 
 TEST_CASE("While the primary's agent is silent, the server's own figure counts only with a proven receiver") {
@@ -367,6 +402,22 @@ TEST_CASE("Risks of a replica that keeps up") {
     pair.replica().binlog_state["0-2"].add(ReplicaPair::time(117), 5);
     CHECK(pair.verdict().cause == Cause::errant_transactions);
     CHECK(contains(evidenceOf(pair.verdict()), "only the replica has 0-2 (5 transactions)"));
+    CHECK(pair.verdict().obstacles.size() == 1);
+    // Of two primaries that follow each other each has transactions that the other gets a moment later.
+    pair.inputs.declared.push_back({"web-02", "web-01"});
+    CHECK(pair.verdict().cause == Cause::healthy);
+    CHECK(pair.verdict().obstacles.empty());
+    pair.inputs.declared.pop_back();
+    auto ring = pair;
+    auto& back = ring.primary().channels[""];
+    back = ring.channel();
+    back.source.host = "web-02";
+    back.source_server_id = "2";
+    back.source_uuid = ring.replica().server_uuid;
+    for (const auto& verdict : analysis::replication::judge(ring.inputs)) {
+        CHECK(verdict.cause != Cause::errant_transactions);
+        CHECK_FALSE(contains(evidenceOf(verdict), "only the replica has"));
+    }
     // A primary that was a replica before has the transactions too.
     pair.primary().binlog_state["0-2"].add(ReplicaPair::time(119), 5);
     CHECK(pair.verdict().cause == Cause::healthy);
