@@ -92,14 +92,19 @@ std::string oneLine(std::string_view text) {
     return out;
 }
 
-/// The first line that has text.
-std::string_view firstLine(std::string_view text) {
+/// The first line that has text. A colon at its end, before lines that are left out, becomes "...".
+std::string firstLine(std::string_view text) {
     const auto begin = text.find_first_not_of(" \t\r\n");
     if (begin == std::string_view::npos) {
         return {};
     }
     text.remove_prefix(begin);
-    return text.substr(0, text.find('\n'));
+    std::string out(text.substr(0, text.find('\n')));
+    if (out.back() == ':') {
+        out.pop_back();
+        out += "...";
+    }
+    return out;
 }
 
 std::string evidenceText(const std::vector<Evidence>& evidence) {
@@ -144,7 +149,7 @@ Labels annotationsOf(const Finding& finding, const Labels& annotations) {
                   {"remedy", remedy},
                   {"summary", together(std::string(annotations.get("summary")), ": ", title)},
                   {"description", together(evidence, ". ", annotations.get("description"))},
-                  {"next_step", together(remedy, " - ", annotations.get("next_step"))}};
+                  {"next_step", together(remedy, "; ", annotations.get("next_step"))}};
 }
 
 Labels annotationsOf(const replication::Verdict& verdict, const Labels& annotations) {
@@ -153,7 +158,7 @@ Labels annotationsOf(const replication::Verdict& verdict, const Labels& annotati
     return Labels{{"cause", alertText(verdict.summary, kMostLine)},
                   {"evidence", evidence},
                   {"description", together(std::string(annotations.get("description")), " ", evidence)},
-                  {"next_step", together(std::string(annotations.get("next_step")), " - ", step)}};
+                  {"next_step", together(std::string(annotations.get("next_step")), "; ", step)}};
 }
 
 const Finding* findingOf(const Labels& alert, const std::vector<Finding>& findings) {

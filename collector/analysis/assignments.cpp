@@ -69,6 +69,21 @@ std::vector<std::pair<int, const char*>> usualPorts() {
     return {{22, "ssh"}, {80, "http"}, {443, "https"}, {3306, "mysql"}, {8404, "haproxy-stats"}};
 }
 
+/// The addresses of a load balancer without an agent: the entries that are addresses, and those to which the
+/// names of its entries resolve.
+std::set<reach::Address> entryAddresses(const Context& context, const std::string& balancer) {
+    const auto declared = evidence::entryAddresses(context.site);
+    std::set<reach::Address> out(declared.begin(), declared.end());
+    if (context.moment != nullptr) {
+        for (const auto& entry : context.moment->model.entries) {
+            if (entry.address && entry.active == balancer) {
+                out.insert(*entry.address);
+            }
+        }
+    }
+    return out;
+}
+
 std::string fnv(const std::string& text) {
     std::uint64_t hash = 14695981039346656037U;
     for (const char c : text) {
@@ -197,7 +212,7 @@ std::string Assignments::attemptsFor(const Context& context, const std::string& 
             }
         }
     }
-    const auto add_usual = [&](const std::string& name, const std::vector<reach::Address>& addresses) {
+    const auto add_usual = [&](const std::string& name, const auto& addresses) {
         const auto host = context.network.hosts.find(name);
         if (name == agent || (host != context.network.hosts.end() && host->second.agent_present)) {
             return;
@@ -209,7 +224,7 @@ std::string Assignments::attemptsFor(const Context& context, const std::string& 
         }
     };
     for (const auto& [instance, balancer] : context.network.balancers) {
-        add_usual(instance, evidence::entryAddresses(context.site));
+        add_usual(instance, entryAddresses(context, instance));
     }
     for (const auto& instance : context.network.databases) {
         add_usual(instance, evidence::knownAddresses(context.network, instance));

@@ -29,9 +29,8 @@ class Shape:
         self.silent = set(own.get("silent", []))
         self.alerts = set(own.get("alerts", []))
         self.causes = dict(own.get("causes", {}))
-        # A name takes the fault of that name from `like`.
         inherited = {fault.name: fault for fault in base.faults} if base else {}
-        self.faults = [inherited[each] if isinstance(each, str) else Fault(each) for each in own.get("faults", [])] or [*inherited.values()]
+        self.faults = [inherited[each] if isinstance(each, str) else Fault(each) for each in own.get("faults", inherited)]
 
     def write_overlay(self, directory):
         directory.mkdir(parents=True)

@@ -10,7 +10,8 @@ bridge_address=10.77.0.1
 hosts=(lb-01 web-01 web-02 monitor client)
 # Hosts that a fault adds (faults/second-load-balancer).
 more_hosts=(lb-02)
-# Hosts with Nginx and the application; hosts with MariaDB, the primary first; hosts with an agent.
+# Hosts with HAProxy; with Nginx and the application; with MariaDB, the primary first; with an agent.
+balancers=(lb-01)
 webs=(web-01 web-02)
 databases=(web-01 web-02)
 watched=(monitor web-01 web-02)

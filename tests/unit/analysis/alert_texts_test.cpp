@@ -32,11 +32,14 @@ TEST_CASE("an alert about a finding has its title, its evidence and its first st
           "ruleset of web-01: port 3306 is let in from anywhere; attempt from web-02: it connected; "
           "sockets of web-01: mariadbd listens on 0.0.0.0:3306; and 1 more");
     CHECK(added.get("remedy") == "On web-01: `nft -f /etc/nftables.conf`");
+    auto rules = finding();
+    rules.remedy = "This ruleset does:\ntable inet lapwing";
+    CHECK(analysis::annotationsOf(rules, {}).get("remedy") == "This ruleset does...");
     CHECK(added.get("summary") ==
           "Critical finding F2 on mysql@web-01 (confirmed): MySQL on web-01 is open to any address");
     CHECK(added.get("description") == std::string(added.get("evidence")) + ". The page shows its evidence.");
     CHECK(added.get("next_step") ==
-          "On web-01: `nft -f /etc/nftables.conf` - `lapwing-collector findings` prints the remedy");
+          "On web-01: `nft -f /etc/nftables.conf`; `lapwing-collector findings` prints the remedy");
 }
 
 TEST_CASE("an alert without texts of its own gets those of the finding") {
