@@ -37,6 +37,8 @@ inline constexpr const char* kMysqlReplicaDelaySeconds = "lapwing_mysql_replica_
 inline constexpr const char* kMysqlReplicaThreadState = "lapwing_mysql_replica_thread_state";
 /// {channel_name, thread, errno, digest}
 inline constexpr const char* kMysqlReplicaErrorInfo = "lapwing_mysql_replica_error_info";
+/// {channel_name, thread, reason, state}
+inline constexpr const char* kMysqlReplicaWaitInfo = "lapwing_mysql_replica_wait_info";
 /// {channel_name, source_host, source_port, source_server_id, source_uuid, using_gtid}
 inline constexpr const char* kMysqlReplicaSourceInfo = "lapwing_mysql_replica_source_info";
 /// {channel_name}
@@ -89,6 +91,15 @@ inline constexpr const char* kMysqlHeartbeatAgeSeconds = "lapwing_mysql_heartbea
 inline constexpr const char* kMysqlHeartbeatWriting = "lapwing_mysql_heartbeat_writing";
 /// {reason}
 inline constexpr const char* kMysqlHeartbeatRefusedInfo = "lapwing_mysql_heartbeat_refused_info";
+inline constexpr const char* kMysqlHeartbeatPendingSeconds = "lapwing_mysql_heartbeat_pending_seconds";
+/// {errno, reason}
+inline constexpr const char* kMysqlRefusedInfo = "lapwing_mysql_refused_info";
+/// {reason, state, who}
+inline constexpr const char* kMysqlWaitingSeconds = "lapwing_mysql_waiting_seconds";
+/// {reason, state, who}
+inline constexpr const char* kMysqlWaitingStatements = "lapwing_mysql_waiting_statements";
+/// {statement}
+inline constexpr const char* kMysqlUnansweredSeconds = "lapwing_mysql_unanswered_seconds";
 /// {privilege, statement}
 inline constexpr const char* kMysqlPrivilegeMissing = "lapwing_mysql_privilege_missing";
 
@@ -215,6 +226,8 @@ inline constexpr const char* kKeepalivedUp = "keepalived_up";
 inline constexpr const char* kMysqlUp = "mysql_up";
 /// {version, version_comment, innodb_version}
 inline constexpr const char* kMysqlVersionInfo = "mysql_version_info";
+inline constexpr const char* kMysqlGlobalStatusThreadsConnected = "mysql_global_status_threads_connected";
+inline constexpr const char* kMysqlGlobalVariablesMaxConnections = "mysql_global_variables_max_connections";
 inline constexpr const char* kMysqlGlobalVariablesServerId = "mysql_global_variables_server_id";
 inline constexpr const char* kMysqlGlobalVariablesLogBin = "mysql_global_variables_log_bin";
 inline constexpr const char* kMysqlGlobalVariablesReadOnly = "mysql_global_variables_read_only";

@@ -12,6 +12,7 @@
 
 #include "agent/delivery/spool_file.h"
 #include "common/digest.h"
+#include "common/model/documents.h"
 #include "common/model/remote_write.h"
 #include "common/mutex.h"
 
@@ -21,7 +22,6 @@ namespace {
 constexpr std::size_t kMostSeriesOfBatch = 5000;
 constexpr std::size_t kMostGathered = 200'000;
 constexpr std::size_t kMostRequestBytes = 1U << 20;
-constexpr std::size_t kMostDocumentBytes = 1U << 20;
 constexpr std::size_t kMostDocumentsWaiting = 256;
 constexpr std::chrono::seconds kReopenEvery{5};
 

@@ -170,7 +170,11 @@ void Runner::Core::report(Slot& slot, const Flight& flight, double took, Expecte
     }
     {
         const MutexLock lock(mutex);
-        const std::string note = failure ? std::string() : std::move(result->note);
+        // A server chooses the bytes that a message cites.
+        if (failure) {
+            failure->message = asUtf8(std::move(failure->message));
+        }
+        const std::string note = failure ? std::string() : asUtf8(std::move(result->note));
         logChange(slot, failure, note);
         if (!failure) {
             slot.logged_note = note;

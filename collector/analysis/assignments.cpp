@@ -64,9 +64,24 @@ void addListener(const evidence::Host& host, const evidence::Listener& listener,
     }
 }
 
-/// Ports to try on a load balancer without an agent: its usual services, and ports that should be closed.
+/// Ports to try on a host without an agent: its usual services, and ports that should be closed.
 std::vector<std::pair<int, const char*>> usualPorts() {
     return {{22, "ssh"}, {80, "http"}, {443, "https"}, {3306, "mysql"}, {8404, "haproxy-stats"}};
+}
+
+/// The addresses of a load balancer without an agent: the entries that are addresses, and those to which the
+/// names of its entries resolve.
+std::set<reach::Address> entryAddresses(const Context& context, const std::string& balancer) {
+    const auto declared = evidence::entryAddresses(context.site);
+    std::set<reach::Address> out(declared.begin(), declared.end());
+    if (context.moment != nullptr) {
+        for (const auto& entry : context.moment->model.entries) {
+            if (entry.address && entry.active == balancer) {
+                out.insert(*entry.address);
+            }
+        }
+    }
+    return out;
 }
 
 std::string fnv(const std::string& text) {
@@ -197,16 +212,22 @@ std::string Assignments::attemptsFor(const Context& context, const std::string& 
             }
         }
     }
-    for (const auto& [instance, balancer] : context.network.balancers) {
-        const auto host = context.network.hosts.find(instance);
-        if (host != context.network.hosts.end() && host->second.agent_present) {
-            continue;
+    const auto add_usual = [&](const std::string& name, const auto& addresses) {
+        const auto host = context.network.hosts.find(name);
+        if (name == agent || (host != context.network.hosts.end() && host->second.agent_present)) {
+            return;
         }
-        for (const auto& address : evidence::entryAddresses(context.site)) {
+        for (const auto& address : addresses) {
             for (const auto& [port, service] : usualPorts()) {
-                addTarget({instance, address.toString(), port, service, 0}, targets);
+                addTarget({name, address.toString(), port, service, 0}, targets);
             }
         }
+    };
+    for (const auto& [instance, balancer] : context.network.balancers) {
+        add_usual(instance, entryAddresses(context, instance));
+    }
+    for (const auto& instance : context.network.databases) {
+        add_usual(instance, evidence::knownAddresses(context.network, instance));
     }
     rapidjson::StringBuffer buffer;
     Writer writer(buffer);

@@ -51,6 +51,12 @@ constexpr std::array kFindingKinds{
     FindingKind{"R13", "requests are not spread as the weights say", Severity::medium,
                 redundancy::judgeBalance},
     FindingKind{"R14", "the servers of a pool differ", Severity::medium, redundancy::judgeDifferences},
+    FindingKind{"R15", "a database server takes no further connection", Severity::critical,
+                redundancy::judgeDatabaseServers},
+    FindingKind{"R16", "commits on a database server wait", Severity::critical,
+                redundancy::judgeDatabaseServers},
+    FindingKind{"R17", "a primary has a leftover replica channel", Severity::medium,
+                redundancy::judgeLeftoverChannels},
 };
 
 }  // namespace

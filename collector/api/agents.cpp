@@ -17,6 +17,7 @@
 #include "collector/trust/authority.h"
 #include "collector/trust/identities.h"
 #include "common/identity_headers.h"
+#include "common/model/documents.h"
 #include "common/mutex.h"
 
 namespace lapwing::api {
@@ -24,7 +25,6 @@ namespace {
 
 constexpr const char* kPlain = "text/plain; charset=utf-8";
 constexpr std::size_t kMaxWrite = 8U << 20;
-constexpr std::size_t kMaxDocument = 1U << 20;
 constexpr auto kLongestPoll = std::chrono::seconds(30);
 /// Each long poll occupies a thread: beyond this number, polls are answered at once.
 constexpr int kMaxPolls = 24;
@@ -144,7 +144,7 @@ void document(const AgentsParts& parts, Request& request, Responder& responder) 
     if (const auto refusal = parts.receiver.checkDocument(headOf(request), kind)) {
         return answer(responder, *refusal);
     }
-    auto body = bodyOf(request, responder, kMaxDocument);
+    auto body = bodyOf(request, responder, kMostDocumentBytes);
     if (!body) {
         return;
     }

@@ -11,6 +11,7 @@
 #include <string_view>
 #include <vector>
 
+#include "common/model/documents.h"
 #include "common/model/remote_write.h"
 #include "common/model/sample.h"
 #include "common/mutex.h"
@@ -26,7 +27,7 @@ class MetadataBook;
 
 struct Limits {
     RemoteWriteLimits write;
-    std::size_t document_bytes = 1U << 20;
+    std::size_t document_bytes = kMostDocumentBytes;
     double samples_per_second = 50'000;  ///< of one agent, on average
     double burst_seconds = 10;           ///< the largest burst, at that rate
     unsigned in_flight_per_agent = 4;

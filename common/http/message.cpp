@@ -3,7 +3,6 @@
 #include <Poco/Exception.h>
 
 #include <algorithm>
-#include <array>
 #include <charconv>
 #include <cstdint>
 #include <system_error>

@@ -1,5 +1,7 @@
 #include "common/reach/chain_walk.h"
 
+#include <algorithm>
+
 namespace lapwing::reach {
 
 namespace {
@@ -152,6 +154,12 @@ unsigned ChainWalk::rule(const Table& table, const Rule& rule, int depth, ChainO
                     may |= kTranslate;
                 }
                 break;
+            case Statement::Kind::mark:
+                if (!notes_.marked) {
+                    notes_.marked = true;
+                    done_.clear();
+                }
+                break;
             case Statement::Kind::translate:
                 return may | translate(statement, rule.place, out);
             case Statement::Kind::translate_source:
@@ -207,6 +215,15 @@ ChainOutcome ChainWalk::base(const Table& table, const Chain& chain, const std::
         (chain.hook == Hook::prerouting || chain.hook == Hook::output) && chain.priority < kConntrackPriority;
     const bool tracked = chain.hook != Hook::ingress && !before_conntrack;
     ct_state_ = !tracked ? kInvalid : view.answer ? kEstablished : kNew;
+    // nft does not list the order of chains with equal priority.
+    others_mark_ = std::any_of(model_.tables.begin(), model_.tables.end(), [&](const Table& other) {
+        return other.sets_marks &&
+               std::any_of(other.base_chains.begin(), other.base_chains.end(), [&](const auto& beside) {
+                   const auto one = other.chains.find(beside);
+                   return one != other.chains.end() && &one->second != base_ &&
+                          one->second.hook == chain.hook && one->second.priority == chain.priority;
+               });
+    });
     done_.clear();
     auto out = this->chain(table, name, 0);
     if ((out.may & (kNext | kReturn)) != 0) {

@@ -78,6 +78,7 @@ Truth termMatches(const FieldValue& value, const Field& field, const Term& term,
 struct Notes {
     std::set<std::string> unknowns;
     std::set<std::string> assumptions;
+    bool marked = false;  ///< a rule may have set the packet's mark, or that of its connection
 };
 
 class ChainWalk {
@@ -91,6 +92,7 @@ class ChainWalk {
   private:
     FieldValue valueOf(const Field& field);
     FieldValue ctValue(std::uint64_t of_packet, bool known) const;
+    bool mayBeMarked() const;
     Truth elementMatches(const Statement& statement, const std::vector<FieldValue>& values,
                          const Element& element) const;
     Truth matches(const Statement& statement, bool& applies);
@@ -109,6 +111,7 @@ class ChainWalk {
     const Table* table_ = nullptr;  ///< of the present base chain
     const Chain* base_ = nullptr;
     std::uint64_t ct_state_ = kNew;
+    bool others_mark_ = false;  ///< a base chain that the kernel may call before this one sets marks
     std::map<const Chain*, ChainOutcome> done_;
     std::set<const Chain*> open_;  ///< chains of the present call stack: a jump to one of them is a circle
     std::set<std::pair<const Table*, std::string>>

@@ -83,6 +83,28 @@ Host parseHost(const Json& json) {
     return host;
 }
 
+namespace {
+
+/// A program that makes rules, by the beginning of its chains' names and by the table of its own.
+struct Manager {
+    const char* name;
+    const char* chains;
+    const char* table;
+};
+
+constexpr Manager kManagers[] = {
+    {"ufw", "ufw-", ""},
+    {"ufw", "ufw6-", ""},
+    {"firewalld", "INPUT_ZONES", "firewalld"},
+    {"Docker", "DOCKER", "docker-bridges"},
+    {"fail2ban", "f2b-", "f2b-table"},
+    {"libvirt", "LIBVIRT_", "libvirt_network"},
+    {"Kubernetes", "KUBE-", "kube-proxy"},
+    {"Podman", "NETAVARK", "netavark"},
+};
+
+}  // namespace
+
 Host hostFromJson(std::string_view json) {
     rapidjson::Document document;
     document.Parse<rapidjson::kParseIterativeFlag>(json.data(), json.size());
@@ -103,28 +125,18 @@ const Host& Ruleset::host() const {
 
 std::vector<std::string> Ruleset::managers() const {
     std::vector<std::string> out;
-    const auto note = [&](const char* name, const auto& wanted) {
-        if (anyChain(*model_, wanted)) {
-            out.emplace_back(name);
+    for (const auto& manager : kManagers) {
+        if (anyChain(*model_, [&](const Table& table, const std::string& chain) {
+                return chain.starts_with(manager.chains) || table.name == manager.table;
+            })) {
+            out.emplace_back(manager.name);
         }
-    };
-    const auto begins = [](const char* prefix) {
-        return
-            [prefix](const Table& /*table*/, const std::string& chain) { return chain.starts_with(prefix); };
-    };
-    note("ufw", begins("ufw-"));
-    note("ufw", begins("ufw6-"));
-    note("firewalld", [](const Table& table, const std::string& chain) {
-        return table.name == "firewalld" || chain.starts_with("INPUT_ZONES");
-    });
-    note("Docker", begins("DOCKER"));
-    note("fail2ban", [](const Table& table, const std::string& chain) {
-        return table.name == "f2b-table" || chain.starts_with("f2b-");
-    });
-    note("libvirt", begins("LIBVIRT_"));
-    note("Lapwing's remedy", [](const Table& table, const std::string& /*chain*/) {
-        return table.family == TableFamily::inet && table.name == "lapwing";
-    });
+    }
+    if (anyChain(*model_, [](const Table& table, const std::string& /*chain*/) {
+            return table.family == TableFamily::inet && table.name == "lapwing";
+        })) {
+        out.emplace_back("Lapwing's remedy");
+    }
     out.erase(std::unique(out.begin(), out.end()), out.end());
     return out;
 }

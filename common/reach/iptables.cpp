@@ -82,6 +82,7 @@ std::vector<Table> tablesOf(std::string_view save, Family family, bool legacy, R
             rule.place = chain.place + " rule " + std::to_string(chain.rules.size() + 1);
             rule.text = line;
             rule.statements = readIptablesRule(options, family, table, model);
+            table.sets_marks = table.sets_marks || setsMarks(rule);
             chain.rules.push_back(std::move(rule));
         }
     }

@@ -331,7 +331,7 @@ class RuleReader {
         } else if (const auto action = actions.find(target_); action != actions.end()) {
             add(decisionOf(action->second));
         } else if (target_ == "MARK" || target_ == "CONNMARK") {
-            model_.sets_marks = true;
+            add(markStatement());
         } else if (target_ == "CT" || target_ == "NOTRACK") {
             model_.untracks =
                 model_.untracks || target_ == "NOTRACK" || target_options_.contains("--notrack");

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -115,6 +116,7 @@ struct Statement {
         fixed,
         translate,         ///< changes the destination to `target`, or by the map to one of `data.targets`
         translate_source,  ///< changes the source of outgoing packets
+        mark,              ///< sets the mark of the packet or of its connection, to an unknown value
         unknown_match,
         unknown_effect,
     };
@@ -147,6 +149,12 @@ inline Statement fixedAnswer(bool matches, std::string assumption) {
     return statement;
 }
 
+inline Statement markStatement() {
+    Statement statement;
+    statement.kind = Statement::Kind::mark;
+    return statement;
+}
+
 inline Statement decisionOf(Action action, std::string chain = "") {
     Statement statement;
     statement.kind = Statement::Kind::decision;
@@ -159,6 +167,11 @@ struct Rule {
     std::vector<Statement> statements;
     std::string text;  ///< as its author would write it; "" if unknown
 };
+
+inline bool setsMarks(const Rule& rule) {
+    return std::any_of(rule.statements.begin(), rule.statements.end(),
+                       [](const auto& statement) { return statement.kind == Statement::Kind::mark; });
+}
 
 struct Chain {
     std::string place;  ///< "inet filter input"
@@ -182,6 +195,7 @@ struct Table {
     bool dormant = false;
     bool maybe_dormant = false;
     bool has_xt = false;
+    bool sets_marks = false;  ///< some rule has a statement of kind `mark`
     std::map<std::string, Chain> chains;
     std::map<std::string, SetData> sets;
     std::vector<std::string> base_chains;  ///< in the order of the listing
@@ -190,7 +204,7 @@ struct Table {
 struct Ruleset::Model {
     std::vector<Table> tables;
     std::vector<std::string> unknowns;
-    bool sets_marks = false;
+    bool sets_marks = false;  ///< a rule whose arguments are not listed may set marks
     bool untracks = false;
     bool translates = false;  ///< something outside the listing may change destinations
     Host host;

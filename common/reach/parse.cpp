@@ -194,6 +194,7 @@ class Parser {
                 parseStatement(statement, model_, made.statements);
             }
         }
+        owner.sets_marks = owner.sets_marks || setsMarks(made);
         target.rules.push_back(std::move(made));
     }
 

@@ -203,12 +203,11 @@ Statement parseTranslation(const std::string& name, const Json& json) {
     return statement;
 }
 
-Statement parseMangle(const Json& json, Ruleset::Model& model) {
+Statement parseMangle(const Json& json) {
     const auto* key = member(json, "key");
     const auto field = key == nullptr ? Field{} : parseField(*key);
     if (field.kind == FieldKind::mark || field.kind == FieldKind::ct_mark) {
-        model.sets_marks = true;
-        return fixedAnswer(true, "");
+        return markStatement();
     }
     if (field.kind == FieldKind::unknown) {
         // Priorities, TTLs, options: no rule here matches them.
@@ -253,7 +252,7 @@ Statement parseOne(const Json& json, Ruleset::Model& model) {
         return fixedAnswer(none == inverted(*inner), none ? "" : "within its count of connections");
     }
     if (name == "mangle") {
-        return parseMangle(*inner, model);
+        return parseMangle(*inner);
     }
     if (name == "notrack") {
         model.untracks = true;

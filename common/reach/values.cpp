@@ -157,9 +157,9 @@ FieldValue ChainWalk::valueOf(const Field& field) {
         case FieldKind::ether_type:
             return number(v4 ? 0x0800 : 0x86dd);
         case FieldKind::mark:
-            return model_.sets_marks ? FieldValue{} : number(0);
+            return mayBeMarked() ? FieldValue{} : number(0);
         case FieldKind::ct_mark:
-            return ctValue(0, !model_.sets_marks);
+            return ctValue(0, !mayBeMarked());
         case FieldKind::ct_direction:
             return ctValue(view_.answer ? 1 : 0, true);
         case FieldKind::ct_status:
@@ -182,6 +182,10 @@ FieldValue ChainWalk::valueOf(const Field& field) {
             return {};
     }
     return {};
+}
+
+bool ChainWalk::mayBeMarked() const {
+    return model_.sets_marks || notes_.marked || others_mark_;
 }
 
 /// A value that only a tracked packet has.

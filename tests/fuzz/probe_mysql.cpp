@@ -14,7 +14,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     using namespace lapwing::agent;
     std::string_view rest(reinterpret_cast<const char*>(data), size);
     static_cast<void>(mysql::replicaStatement(mysql::parseVersion(rest)));
-    static_cast<void>(mysql::grantFor(1227, rest, rest.substr(0, size / 2), rest));
+    static_cast<void>(mysql::hintFor(1227, rest, rest.substr(0, size / 2), rest));
     mysql::Table table;
     for (std::string_view line; nextLine(rest, line);) {
         std::vector<std::optional<std::string>> row;

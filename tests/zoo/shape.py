@@ -6,9 +6,9 @@ from pathlib import Path
 import yaml
 
 SITES = Path(__file__).resolve().parent / "sites"
-KEYS = {"title", "why", "like", "quick", "hour", "packages", "hosts", "lab", "files", "append", "configure", "started", "functions",
+KEYS = {"title", "why", "like", "quick", "hour", "packages", "roots", "hosts", "lab", "files", "append", "configure", "started", "functions",
         "silent", "findings", "alerts", "causes", "faults"}
-FAULT_KEYS = {"name", "inject", "clear", "alerts", "also", "findings", "may_find", "cause", "within"}
+FAULT_KEYS = {"name", "inject", "clear", "alerts", "also", "findings", "may_find", "cause", "may_cause", "within"}
 HOST = re.compile(r"[a-z0-9-]+:/.+")
 
 
@@ -29,7 +29,8 @@ class Shape:
         self.silent = set(own.get("silent", []))
         self.alerts = set(own.get("alerts", []))
         self.causes = dict(own.get("causes", {}))
-        self.faults = [Fault(each) for each in own.get("faults", [])] or (base.faults if base else [])
+        inherited = {fault.name: fault for fault in base.faults} if base else {}
+        self.faults = [inherited[each] if isinstance(each, str) else Fault(each) for each in own.get("faults", inherited)]
 
     def write_overlay(self, directory):
         directory.mkdir(parents=True)
@@ -62,6 +63,9 @@ class Fault:
         self.findings = set(text.get("findings", []))
         self.may_find = set(text.get("may_find", []))
         self.cause = dict(text.get("cause", {}))
+        self.causes = {replica: {cause} for replica, cause in self.cause.items()}
+        for replica, more in text.get("may_cause", {}).items():
+            self.causes.setdefault(replica, set()).update([more] if isinstance(more, str) else more)
         self.within = text.get("within", 90)
         assert self.alerts or self.findings or self.cause, f"fault {self.name}: it states nothing that must be told"
 

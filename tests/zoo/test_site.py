@@ -39,7 +39,7 @@ def injected(fault):
 def test_fault(site, shape, fault):
     """The fault is told with its cause and its subject, within its time, and nothing that is not true meanwhile. Then it ends."""
     before = site.problems()
-    right = {"alerts": [*fault.alerts, *fault.also], "findings": fault.findings | fault.may_find, "causes": fault.cause}
+    right = {"alerts": [*fault.alerts, *fault.also], "findings": fault.findings | fault.may_find, "causes": fault.causes}
 
     def untold(alerts, findings, causes):
         return ({each for each in fault.alerts if not any(names(each, alert) for alert in alerts)} | (fault.findings - findings)

@@ -25,7 +25,8 @@ def told_alerts():
 
 
 def told_findings():
-    return {f'{each["id"]} {each["subject"]}' for each in lab.findings()}
+    """The findings that stand, by "ID SUBJECT"."""
+    return {f'{each["id"]} {each["subject"]}': each for each in lab.findings()}
 
 
 def verdicts():
@@ -57,16 +58,20 @@ class Watched:
 
     def __init__(self, shape):
         self.shape = shape
+        self.evidence = {}
         self.false_findings, self.false_alerts, self.wrong_causes, self.missing = set(), set(), set(), set()
 
     def look(self, alerts=(), findings=frozenset(), causes=None):
         """Reads everything once. Beyond the site's own truth these alerts, findings and causes are right as well."""
         replicas = verdicts()
-        told = told_alerts(), told_findings(), {replica: verdict["cause"] for replica, verdict in replicas.items()}
+        findings_now = told_findings()
+        told = told_alerts(), set(findings_now), {replica: verdict["cause"] for replica, verdict in replicas.items()}
         self.false_alerts |= {each for each in told[0] if not is_named(each, [*self.shape.alerts, *alerts])}
-        self.false_findings |= told[1] - self.shape.findings - set(findings)
+        false = told[1] - self.shape.findings - set(findings)
+        self.false_findings |= false
+        self.evidence.update({each: findings_now[each]["evidence"] for each in false})
         for replica, cause in told[2].items():
-            if cause not in {"healthy", "unknown", self.shape.causes.get(replica), (causes or {}).get(replica)}:
+            if cause not in {"healthy", "unknown", self.shape.causes.get(replica), *(causes or {}).get(replica, ())}:
                 self.wrong_causes.add(f"{replica}: {cause}, {replicas[replica]['confidence']}: {replicas[replica]['summary']}")
         return told
 
@@ -90,4 +95,5 @@ class Watched:
 
     def verdict(self):
         kinds = ("false_findings", "false_alerts", "wrong_causes", "missing")
-        return {"site": self.shape.name, "title": self.shape.title, **{kind: sorted(getattr(self, kind)) for kind in kinds}}
+        return {"site": self.shape.name, "title": self.shape.title, **{kind: sorted(getattr(self, kind)) for kind in kinds},
+                "evidence": self.evidence}

@@ -40,15 +40,22 @@ bool isRedirect(int status) {
     return status == 301 || status == 302 || status == 303 || status == 307 || status == 308;
 }
 
-/// The virtual host that the configuration names; "" for the URL's own host.
-std::string virtualHost(const Check& check) {
+/// The URL by the name of the virtual host that the configuration gives it, if any: redirects to this name
+/// lead back to the same server.
+http::Url namedUrl(http::Url url, const Check& check) {
     for (const auto& [name, value] : check.headers) {
         if (equalsIgnoreCase(name, "Host")) {
-            const auto endpoint = http::Url::parse("http://" + value);
-            return endpoint ? endpoint->host : std::string();
+            if (const auto named = http::Url::parse((url.tls ? "https://" : "http://") + value)) {
+                url.host = named->host;
+                url.port = named->port;
+            }
+            return url;
         }
     }
-    return lower(check.server_name);
+    if (!check.server_name.empty()) {
+        url.host = lower(check.server_name);
+    }
+    return url;
 }
 
 /// Appends the cookies to a header Cookie of the configuration, or adds the header.
@@ -112,12 +119,10 @@ Expected<AppProbe::Outcome> AppProbe::run(Clock::time_point until) {
         }
         question.headers.push_back(basicAuthorization(check_.user, *password));
     }
-    if (auto name = virtualHost(check_); !name.empty()) {
-        question.connect_to = url->host;
-        url->host = std::move(name);
-    }
+    question.connect_to = url->host;
+    question.connect_port = url->port;
     question.server_name = check_.server_name;
-    question.url = std::move(*url);
+    question.url = namedUrl(std::move(*url), check_);
     Outcome out;
     if (auto followed = follow(std::move(question), until, out); !followed) {
         return tl::unexpected(followed.error());
@@ -178,6 +183,7 @@ Expected<void> AppProbe::follow(Question question, Clock::time_point until, Outc
         }
         // Headers and the password are for the URL's own server alone.
         if (next.url.sameServer(first.url)) {
+            next.connect_port = first.connect_port;
             next.server_name = first.server_name;
             next.headers = first.headers;
         }

@@ -117,7 +117,9 @@ Expected<bool> askHttp1(const Question& question, http::TimedSocketImpl& socket,
     auto answer = reader.readHead();
     out.processing += watch.lap();
     if (!answer) {
-        wants_http2 = reader.sawHttp2();
+        // A server that speaks nothing else answers in frames (Nginx), or closes (HAProxy).
+        wants_http2 =
+            reader.sawHttp2() || (socket.received() == 0 && answer.error().kind == ErrorKind::protocol);
         return tl::unexpected(answer.error());
     }
     out.answer = std::move(*answer);
@@ -144,7 +146,8 @@ std::optional<Protocol> attempt(const Question& question, SSL_CTX* context, Prot
                                 Clock::time_point until, Exchange& out) {
     Watch watch;
     const auto& host = question.connect_to.empty() ? question.url.host : question.connect_to;
-    const auto addresses = http::resolve(host, question.url.port, until);
+    const auto port = question.connect_port == 0 ? question.url.port : question.connect_port;
+    const auto addresses = http::resolve(host, port, until);
     out.resolve += watch.lap();
     if (!addresses) {
         out.error = addresses.error();
@@ -208,9 +211,12 @@ std::optional<Protocol> attempt(const Question& question, SSL_CTX* context, Prot
 Exchange exchange(const Question& question, SSL_CTX* context, Clock::time_point until) {
     Exchange out;
     if (const auto other = attempt(question, context, Protocol::offered, until, out)) {
-        out.error.reset();
+        const auto first = std::exchange(out.error, std::nullopt);
         out.answer = {};
         (void)attempt(question, context, *other, until, out);
+        if (out.error && out.error->kind == ErrorKind::protocol) {
+            out.error = first;  // the other protocol was no better
+        }
     }
     return out;
 }

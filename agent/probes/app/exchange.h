@@ -17,9 +17,10 @@ namespace lapwing::agent::app {
 /// One HTTP request on a connection of its own, timed phase by phase.
 
 struct Question {
-    http::Url url;            ///< its host is the name for TLS and for the header Host
-    std::string connect_to;   ///< the host to connect to; "": the URL's
-    std::string server_name;  ///< another name for TLS (SNI and the certificate); "": the URL's host
+    http::Url url;                   ///< its host is the name for TLS and for the header Host
+    std::string connect_to;          ///< the host to connect to; "": the URL's
+    std::uint16_t connect_port = 0;  ///< 0: the URL's
+    std::string server_name;         ///< another name for TLS (SNI and the certificate); "": the URL's host
     std::string method = "GET";
     http::Headers headers;
 };

@@ -9,6 +9,7 @@
 #include "agent/probes/switch.h"
 #include "common/digest.h"
 #include "common/metric_names.h"
+#include "common/model/documents.h"
 #include "common/model/families.h"
 #include "common/model/sample.h"
 
@@ -79,6 +80,12 @@ Expected<ProbeResult> FirewallProbe::collect(const Deadline& /*deadline*/) {
             return tl::unexpected(ruleset.error());
         }
         verdicts_ = judge(*ruleset, *listeners, *addresses, peers);
+        if (listing->size() > kMostDocumentBytes) {
+            verdicts_.unknowns.insert(verdicts_.unknowns.begin(), "the ruleset has " +
+                                                                      std::to_string(listing->size()) +
+                                                                      " bytes, and the collector takes " +
+                                                                      std::to_string(kMostDocumentBytes));
+        }
         digest_ = sha256(*listing);
         judged_text_ = *listing;
         judged_listeners_ = *listeners;

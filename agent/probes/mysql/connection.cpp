@@ -19,6 +19,7 @@
 
 #include "agent/probes/http_target.h"
 #include "agent/probes/mysql/grants.h"
+#include "common/database_errors.h"
 #include "common/endpoint.h"
 #include "common/http/resolver.h"
 
@@ -33,6 +34,24 @@ constexpr unsigned kServerGone = 2006;
 constexpr unsigned kServerLost = 2013;
 constexpr unsigned kTlsError = 2026;
 constexpr std::size_t kMostRows = 10'000;
+
+/// The kind of a refusal by a server that answers; nothing for other errors.
+std::optional<ErrorKind> refusalKind(unsigned code) {
+    const auto* known = database::knownError(code);
+    if (known == nullptr || !database::isRefusal(known->kind)) {
+        return std::nullopt;
+    }
+    switch (known->kind) {
+        case database::ErrorClass::too_many_connections:
+        case database::ErrorClass::user_limit:
+        case database::ErrorClass::no_resources:
+            return ErrorKind::exhausted;
+        case database::ErrorClass::offline_mode:
+            return ErrorKind::unavailable;
+        default:
+            return ErrorKind::denied;
+    }
+}
 
 std::string osUser() {
     std::array<char, 4096> buffer{};
@@ -182,6 +201,7 @@ struct Connection::Handle {
 
 Connection::Connection(Settings settings) : settings_(std::move(settings)) {}
 Connection::Connection(Connection&&) noexcept = default;
+Connection& Connection::operator=(Connection&&) noexcept = default;
 Connection::~Connection() = default;
 
 void Connection::close() {
@@ -194,9 +214,12 @@ Error Connection::lastError(const std::string& what) {
     auto message =
         settings_.place() + ": " + what + "error " + std::to_string(code) + ": " + refusal_.message;
     std::replace(message.begin(), message.end(), '\n', ' ');
-    const auto help = grantFor(code, refusal_.message, account_, handle_->user);
+    const auto help = hintFor(code, refusal_.message, account_, handle_->user);
     if (!help.empty()) {
-        return {ErrorKind::denied, message + "; " + help};
+        message += "; " + help;
+    }
+    if (const auto refused = refusalKind(code)) {
+        return {*refused, message};
     }
     auto kind = ErrorKind::execution;
     if (code == kCannotConnectSocket || code == kCannotConnectHost) {
@@ -326,6 +349,7 @@ Expected<void> Connection::settle(Clock::time_point until) {
 }
 
 Expected<void> Connection::ready(Clock::time_point until) {
+    refusal_ = {};
     if (handle_) {
         const bool was_connecting = handle_->step == Handle::Step::connecting;
         if (auto settled = settle(until); !settled) {
@@ -357,7 +381,21 @@ bool Connection::idle(unsigned session) const {
     return session == session_ && handle_ && handle_->connected && handle_->step == Handle::Step::idle;
 }
 
+bool Connection::busy() const {
+    return handle_ && handle_->step != Handle::Step::idle;
+}
+
+const std::string& Connection::statement() const {
+    static const std::string none;
+    return handle_ ? handle_->statement : none;
+}
+
+unsigned long Connection::thread() const {
+    return handle_ && handle_->connected ? mysql_thread_id(handle_->mysql) : 0;
+}
+
 Expected<Table> Connection::query(const std::string& statement, Clock::time_point until) {
+    refusal_ = {};
     if (!idle(session_)) {
         return fail(ErrorKind::internal, "a statement without a connection");
     }

@@ -52,11 +52,13 @@ class Connection {
 
     explicit Connection(Settings settings);
     Connection(Connection&&) noexcept;
+    Connection& operator=(Connection&&) noexcept;
     ~Connection();
 
     /// Waits for the step that an earlier call left under way, and connects if there is no connection.
-    /// Errors: `timeout`, `refused`, `unreachable`, `denied` (wrong user, with a hint; or a password file
-    /// that others may read), `not_found` (no such socket), `tls`, `protocol`.
+    /// Errors: `timeout`, `refused`, `unreachable`, `denied` (the server refuses the account or the address,
+    /// with a hint; or a password file that others may read), `exhausted` (the server is full), `not_found`
+    /// (no such socket), `tls`, `protocol`.
     Expected<void> ready(Clock::time_point until);
 
     /// Runs one statement, after ready(). A refusal by the server is `denied` where a privilege is missing
@@ -68,8 +70,15 @@ class Connection {
     void close();
 
     const Settings& settings() const { return settings_; }
-    /// The server's refusal of the last statement, in its own words.
+    /// The server's refusal of the last connection or statement, in its own words; number 0 if it refused
+    /// neither.
     const Refusal& refusal() const { return refusal_; }
+    /// A statement or a connection is under way: ready() waits for it.
+    bool busy() const;
+    /// The last statement: while it is under way, the one that has no answer.
+    const std::string& statement() const;
+    /// The server's number of this connection, as its list of processes shows it; 0 without a connection.
+    unsigned long thread() const;
     /// The number of rows that the last statement changed.
     std::uint64_t affected() const { return affected_; }
     /// True if the given session is connected and idle: query() may be called.

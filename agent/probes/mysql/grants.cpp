@@ -2,17 +2,10 @@
 
 #include <array>
 
+#include "common/database_errors.h"
+
 namespace lapwing::agent::mysql {
 namespace {
-
-// Error numbers of the servers (mysqld_error.h).
-constexpr unsigned kDatabaseDenied = 1044;
-constexpr unsigned kAccessDenied = 1045;
-constexpr unsigned kHostBlocked = 1129;
-constexpr unsigned kHostNotAllowed = 1130;
-constexpr unsigned kTableDenied = 1142;
-constexpr unsigned kPrivilegeMissing = 1227;
-constexpr unsigned kDeniedWithoutPassword = 1698;
 
 /// lapwing@localhost -> `lapwing`@`localhost`
 std::string quoted(std::string_view account) {
@@ -43,28 +36,44 @@ std::string grantStatement(const std::string& privilege, std::string_view accoun
     return "GRANT " + privilege + (whole ? " ON *.*" : "") + " TO " + quoted(account);
 }
 
-std::string grantFor(unsigned code, std::string_view message, std::string_view account,
-                     std::string_view user) {
+std::string hintFor(unsigned code, std::string_view message, std::string_view account,
+                    std::string_view user) {
+    using database::ErrorClass;
+    const auto* known = database::knownError(code);
+    if (known == nullptr) {
+        return {};
+    }
     const std::string name(user.empty() ? "lapwing" : user);
-    switch (code) {
-        case kPrivilegeMissing:
-        case kTableDenied: {
+    const std::string who = account.empty() ? name + "@localhost" : std::string(account);
+    switch (known->kind) {
+        case ErrorClass::privilege_missing: {
             const auto privilege = missingPrivilege(message);
-            const std::string who = account.empty() ? name + "@localhost" : std::string(account);
-            if (!privilege.empty()) {
-                return grantStatement(std::string(privilege), who);
-            }
-            return "grant what it names to " + quoted(who);
+            return privilege.empty() ? "grant what it names to " + quoted(who)
+                                     : grantStatement(std::string(privilege), who);
         }
-        case kAccessDenied:
-        case kDeniedWithoutPassword:
-        case kDatabaseDenied:
+        case ErrorClass::credentials:
             return "if the account is missing: CREATE USER `" + name +
                    "`@`localhost` IDENTIFIED VIA unix_socket (MySQL: IDENTIFIED WITH auth_socket)";
-        case kHostNotAllowed:
+        case ErrorClass::account_locked:
+            return "the account is locked: ALTER USER " + quoted(who) + " ACCOUNT UNLOCK";
+        case ErrorClass::password_expired:
+            return "its password has expired: ALTER USER " + quoted(who) + " PASSWORD EXPIRE NEVER";
+        case ErrorClass::tls_required:
+            return "the server wants TLS: give the probe `ca`, or let it use the unix socket";
+        case ErrorClass::auth_plugin:
+            return "the account's plugin does not fit: unix_socket (MySQL: auth_socket) needs no password";
+        case ErrorClass::host_not_allowed:
             return "the server knows no account for this address";
-        case kHostBlocked:
+        case ErrorClass::host_blocked:
             return "the server has blocked this address: FLUSH HOSTS there";
+        case ErrorClass::too_many_connections:
+            return "the server is up and full: every connection of max_connections is taken";
+        case ErrorClass::user_limit:
+            return "the server is up; the account has reached its limit of connections or queries";
+        case ErrorClass::no_resources:
+            return "the server is up and has no memory or thread for another connection";
+        case ErrorClass::offline_mode:
+            return "the server is up and lets no client in: it shuts down, or offline_mode is on";
         default:
             return {};
     }

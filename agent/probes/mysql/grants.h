@@ -5,12 +5,11 @@
 
 namespace lapwing::agent::mysql {
 
-/// A hint for a statement or connection that the server refused for want of an account or a privilege; ""
-/// for other refusals. `message` is the server's own, which on MariaDB and MySQL names the missing
-/// privilege. `account` is our account by the server's name for it ("lapwing@localhost"), "" before the
-/// server has told it; `user` is the user that we asked for. Pure function.
-std::string grantFor(unsigned code, std::string_view message, std::string_view account,
-                     std::string_view user);
+/// A hint for a statement or connection that the server refused: the missing privilege, or the way to let the
+/// account in; "" for other errors. `message` is the server's own, which on MariaDB and MySQL names the
+/// missing privilege. `account` is our account by the server's name for it ("lapwing@localhost"), "" before
+/// the server has told it; `user` is the user that we asked for. Pure function.
+std::string hintFor(unsigned code, std::string_view message, std::string_view account, std::string_view user);
 
 /// "GRANT PROCESS ON *.* TO `lapwing`@`localhost`". `privilege` may name its object: "SELECT ON app.*".
 std::string grantStatement(const std::string& privilege, std::string_view account);

@@ -68,6 +68,8 @@ const char* heartbeatRefusalName(HeartbeatRefusal refusal) {
             return "has_channel";
         case HeartbeatRefusal::not_primary:
             return "not_primary";
+        case HeartbeatRefusal::waiting:
+            return "waiting";
     }
     return "none";
 }
@@ -85,19 +87,15 @@ HeartbeatRefusal mayBeat(const HeartbeatFacts& facts) {
     if (facts.read_only) {
         return HeartbeatRefusal::read_only;
     }
-    if (facts.mode == HeartbeatMode::multi_primary) {
-        return HeartbeatRefusal::none;
-    }
-    if (facts.channels > 0) {
+    const bool multi_primary = facts.mode == HeartbeatMode::multi_primary;
+    if (!multi_primary && facts.channels > 0) {
         return HeartbeatRefusal::has_channel;
     }
-    if (facts.mode == HeartbeatMode::primary) {
-        return HeartbeatRefusal::none;
-    }
-    if (facts.was_replica && !facts.has_replicas.value_or(false)) {
+    const bool declared = multi_primary || facts.mode == HeartbeatMode::primary;
+    if (!declared && facts.was_replica && !facts.has_replicas.value_or(false)) {
         return HeartbeatRefusal::not_primary;
     }
-    return HeartbeatRefusal::none;
+    return facts.waiting ? HeartbeatRefusal::waiting : HeartbeatRefusal::none;
 }
 
 bool othersBeatLast(const std::vector<HeartbeatRow>& rows, const std::string& server_id) {
@@ -122,11 +120,16 @@ std::string beatStatement(const HeartbeatSettings& settings, const Beat& beat, b
         guard += " AND NOT EXISTS (SELECT 1 FROM performance_schema.replication_connection_configuration)";
     }
     if (first) {
-        return "INSERT INTO " + settings.quoted() + " (ts, server_id, file, position) SELECT " + now + ", " +
-               beat.server_id + ", " + file + ", " + position + " FROM DUAL WHERE " + guard;
+        return beatBeginning(settings.quoted(), true) + " SELECT " + now + ", " + beat.server_id + ", " +
+               file + ", " + position + " FROM DUAL WHERE " + guard;
     }
-    return "UPDATE " + settings.quoted() + " SET ts = " + now + ", file = " + file +
-           ", position = " + position + " WHERE server_id = " + beat.server_id + " AND " + guard;
+    return beatBeginning(settings.quoted(), false) + now + ", file = " + file + ", position = " + position +
+           " WHERE server_id = " + beat.server_id + " AND " + guard;
+}
+
+std::string beatBeginning(const std::string& quoted_table, bool first) {
+    return first ? "INSERT INTO " + quoted_table + " (ts, server_id, file, position)"
+                 : "UPDATE " + quoted_table + " SET ts = ";
 }
 
 bool canGuardReadOnly(bool by_statement) {

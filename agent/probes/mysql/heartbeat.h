@@ -40,7 +40,7 @@ struct HeartbeatRow {
 std::vector<HeartbeatRow> parseHeartbeats(std::string_view text);
 
 /// Why this agent does not beat; `reason` of lapwing_mysql_heartbeat_refused_info.
-enum class HeartbeatRefusal { none, off, no_table, no_grant, read_only, has_channel, not_primary };
+enum class HeartbeatRefusal { none, off, no_table, no_grant, read_only, has_channel, not_primary, waiting };
 const char* heartbeatRefusalName(HeartbeatRefusal refusal);
 
 /// The observations half a second before the beat.
@@ -53,6 +53,8 @@ struct HeartbeatFacts {
     /// to become one again. It then counts as the primary only if it has a replica of its own.
     bool was_replica = true;
     std::optional<bool> has_replicas;
+    /// An earlier beat still waits for its answer, perhaps that of an agent that has ended since.
+    bool waiting = false;
 };
 HeartbeatRefusal mayBeat(const HeartbeatFacts& facts);
 
@@ -73,6 +75,8 @@ struct Beat {
     bool guard_channels = false;
 };
 std::string beatStatement(const HeartbeatSettings& settings, const Beat& beat, bool first);
+/// The text that every beatStatement() of the quoted table begins with, and no other writer's statement.
+std::string beatBeginning(const std::string& quoted_table, bool first);
 
 /// The beat as one statement that this server accepts. `by_statement`: binlog_format is STATEMENT.
 bool canGuardReadOnly(bool by_statement);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cstdint>
+#include <functional>
 #include <utility>
 #include <vector>
 
@@ -10,6 +11,7 @@
 #include "agent/probes/mysql/grants.h"
 #include "agent/probes/mysql/row.h"
 #include "agent/probes/mysql/statements.h"
+#include "common/database_errors.h"
 #include "common/metric_names.h"
 
 namespace lapwing::agent::mysql {
@@ -17,15 +19,21 @@ namespace {
 
 using std::chrono::milliseconds;
 
+constexpr const char* kReplica = "replica";
 constexpr const char* kSource = "source";
 constexpr const char* kProcess = "process";
 constexpr const char* kThreads = "threads";
 constexpr const char* kReplicas = "replicas";
 constexpr const char* kLocks = "locks";
+constexpr const char* kStatus = "status";
 
 constexpr milliseconds kBeatIsFresh{1'600};
-constexpr int kRenewals = 6;               // status intervals
-constexpr double kLongestRoundTrip = 0.2;  // seconds: half of it is the error of the clock offset
+constexpr milliseconds kBeatIsLate{1'000};
+constexpr milliseconds kPartMayTake{2'000};  // a part that takes longer must not take the others with it
+constexpr milliseconds kLook{10};            // for the answer to a statement that was set aside
+constexpr int kRenewals = 6;                 // status intervals
+constexpr double kLongestBeat = 1;           // seconds: one that takes longer waits
+constexpr double kLongestRoundTrip = 0.2;    // seconds: half of it is the error of the clock offset
 
 // Error numbers of the servers (mysqld_error.h). kAbsent: the object does not exist, and will not.
 constexpr unsigned kLockWaitTimeout = 1205;
@@ -33,6 +41,13 @@ constexpr std::array<unsigned, 7> kAbsent = {1049, 1054, 1064, 1109, 1146, 1193,
 
 bool isAbsent(unsigned code) {
     return std::find(kAbsent.begin(), kAbsent.end(), code) != kAbsent.end();
+}
+
+/// The result of a run whose pulse was answered: lost connections alone mean that the server is gone.
+Expected<std::optional<Error>> ofAnswering(const Error& error) {
+    const bool answers = error.kind == ErrorKind::timeout || error.kind == ErrorKind::execution ||
+                         error.kind == ErrorKind::denied;
+    return answers ? Expected<std::optional<Error>>(error) : tl::unexpected(error);
 }
 
 double wallClock() {
@@ -45,7 +60,7 @@ MysqlProbe::MysqlProbe(Settings settings, HeartbeatSettings heartbeat, milliseco
     : connection_(std::move(settings)),
       heartbeat_(std::move(heartbeat)),
       status_interval_(status_interval),
-      beater_(connection_, mutex_, heartbeat_) {}
+      beater_(connection_.settings(), heartbeat_) {}
 
 /// Asks for the server's version and our account: once a session.
 Expected<void> MysqlProbe::greet(Clock::time_point until) {
@@ -83,12 +98,6 @@ Expected<void> MysqlProbe::greet(Clock::time_point until) {
     parts_[kProcess].privilege = "PROCESS";
     parts_[kThreads].privilege = "SELECT ON performance_schema.*";
     parts_[kLocks].privilege = version_.mariadb ? "PROCESS" : "SELECT ON performance_schema.*";
-    // A session keeps the format that it began with. Versions without the variable log rows.
-    const auto format = connection_.query("SELECT @@session.binlog_format", until);
-    if (!format && format.error().kind != ErrorKind::execution) {
-        return tl::unexpected(format.error());
-    }
-    by_statement_ = format && format->rows.size() == 1 && format->rows[0].at(0) == "STATEMENT";
     has_replicas_.reset();
     greeted_session_ = connection_.session();
     greeted_ = Clock::now();
@@ -275,6 +284,36 @@ Expected<void> MysqlProbe::askAppliers(Clock::time_point until, const std::vecto
     return {};
 }
 
+/// Looks for statements that cannot finish. A long list of processes is expensive: it is looked at every
+/// second only while a beat or a commit waits.
+Expected<void> MysqlProbe::askWaits(Clock::time_point until, bool whole, ProbeResult& out) {
+    const auto state = beater_.state();
+    const auto now = Clock::now();
+    std::optional<double> pending;
+    if (state.pending_since && now - *state.pending_since >= kBeatIsLate) {
+        pending = std::chrono::duration<double>(now - *state.pending_since).count();
+        out.families.push_back(
+            gauge(metric::kMysqlHeartbeatPendingSeconds, "How long a write of the heartbeat has waited."));
+        add(out.families.back(), {}, *pending);
+    }
+    if (!whole && !pending && waits_.empty()) {
+        return {};
+    }
+    const auto table = heartbeat_.mode == HeartbeatMode::off ? std::string() : heartbeat_.quoted();
+    const auto answer =
+        connection_.query(waitsStatement(version_, performance_schema_, table, state.thread), until);
+    if (!answer && answer.error().kind != ErrorKind::denied && answer.error().kind != ErrorKind::execution) {
+        return tl::unexpected(answer.error());
+    }
+    const auto own = std::to_string(state.thread);
+    waits_ = answer ? parseWaits(*answer) : std::vector<Wait>();
+    if (!pending) {
+        std::erase_if(waits_, [&](const Wait& wait) { return wait.id == own; });
+    }
+    addWaits(waits_, own, pending, out.families);
+    return {};
+}
+
 Expected<void> MysqlProbe::askStatus(Clock::time_point until, ProbeResult& out) {
     out.families.push_back(gauge(exporter::kMysqlVersionInfo, "1."));
     add(out.families.back(), {{"version", version_text_}, {"version_comment", version_comment_}}, 1);
@@ -304,50 +343,52 @@ Expected<void> MysqlProbe::askStatus(Clock::time_point until, ProbeResult& out) 
     return {};
 }
 
+HeartbeatFacts MysqlProbe::heartbeatFacts(const Pulse& pulse, std::size_t channels, bool beats,
+                                          bool denied) const {
+    HeartbeatFacts facts;
+    facts.mode = heartbeat_.mode;
+    facts.table = denied ? HeartbeatRefusal::no_grant : table_refusal_;
+    facts.read_only = pulse.read_only.value_or(true) || pulse.super_read_only.value_or(false);
+    facts.channels = channels;
+    facts.was_replica = had_channel_ || !pulse.heartbeats || othersBeatLast(*pulse.heartbeats, server_id_);
+    facts.has_replicas = pulse.dump_threads ? std::optional<bool>(*pulse.dump_threads > 0) : has_replicas_;
+    facts.waiting = !beats && std::any_of(waits_.begin(), waits_.end(), [](const Wait& wait) {
+        return wait.beat && wait.seconds > kLongestBeat;
+    });
+    return facts;
+}
+
+BeatPlan MysqlProbe::beatPlan(const Pulse& pulse, Clock::time_point now) {
+    BeatPlan plan;
+    plan.version = version_;
+    plan.beat.server_id = server_id_;
+    if (binlog_) {
+        plan.beat.file = binlog_->file;
+        plan.beat.position = std::to_string(static_cast<std::uint64_t>(binlog_->position));
+    }
+    plan.channels_table = performance_schema_ && parts_[kThreads].state == Part::State::able;
+    plan.row_exists =
+        pulse.heartbeats && std::any_of(pulse.heartbeats->begin(), pulse.heartbeats->end(),
+                                        [&](const auto& row) { return row.server_id == server_id_; });
+    plan.server_time = pulse.utc.value_or(0);
+    plan.made = now;
+    return plan;
+}
+
 void MysqlProbe::planBeat(const Pulse& pulse, std::size_t channels, bool whole, ProbeResult& out) {
     if (channels > 0) {
         had_channel_ = true;
     }
     const auto now = Clock::now();
-    const auto& state = beater_.state();
+    const auto state = beater_.state();
     const bool beats = state.last && now - *state.last < kBeatIsFresh;
     // A server that has beaten is a primary, until it has a channel again.
     if (beats && channels == 0) {
         had_channel_ = false;
     }
-
-    HeartbeatFacts facts;
-    facts.mode = heartbeat_.mode;
-    facts.table = state.denied ? HeartbeatRefusal::no_grant : table_refusal_;
-    facts.read_only = pulse.read_only.value_or(true) || pulse.super_read_only.value_or(false);
-    facts.channels = channels;
-    facts.was_replica = had_channel_ || !pulse.heartbeats || othersBeatLast(*pulse.heartbeats, server_id_);
-    facts.has_replicas = pulse.dump_threads ? std::optional<bool>(*pulse.dump_threads > 0) : has_replicas_;
-    const auto refusal = mayBeat(facts);
-
-    std::optional<BeatPlan> plan;
-    if (refusal == HeartbeatRefusal::none && pulse.utc) {
-        plan.emplace();
-        plan->session = connection_.session();
-        plan->version = version_;
-        plan->beat.server_id = server_id_;
-        if (binlog_) {
-            plan->beat.file = binlog_->file;
-        }
-        if (binlog_) {
-            plan->beat.position = std::to_string(static_cast<std::uint64_t>(binlog_->position));
-        }
-        plan->beat.guard_read_only = canGuardReadOnly(by_statement_);
-        plan->beat.guard_channels = heartbeat_.mode != HeartbeatMode::multi_primary &&
-                                    parts_[kThreads].state == Part::State::able &&
-                                    canGuardChannels(version_, performance_schema_, by_statement_);
-        plan->row_exists =
-            pulse.heartbeats && std::any_of(pulse.heartbeats->begin(), pulse.heartbeats->end(),
-                                            [&](const auto& row) { return row.server_id == server_id_; });
-        plan->server_time = *pulse.utc;
-        plan->made = now;
-    }
-    beater_.setPlan(std::move(plan));
+    const auto refusal = mayBeat(heartbeatFacts(pulse, channels, beats, state.denied));
+    const bool plans = refusal == HeartbeatRefusal::none && pulse.utc;
+    beater_.setPlan(plans ? std::optional(beatPlan(pulse, now)) : std::nullopt);
 
     if (refusal == HeartbeatRefusal::off) {
         return;
@@ -384,10 +425,115 @@ void MysqlProbe::reportMissing(bool whole, ProbeResult& out) const {
     }
 }
 
+/// Leaves a statement that the server does not answer on the connection that it has, and goes on with a new
+/// one: `SHOW BINLOG STATUS` waits for a commit that waits for disk space, while the other statements work.
+bool MysqlProbe::setAside(const char* part, const Error& error, Clock::time_point since) {
+    if (error.kind != ErrorKind::timeout || aside_ || !connection_.busy()) {
+        return false;
+    }
+    auto settings = connection_.settings();
+    auto statement = connection_.statement().substr(0, 60);
+    aside_.emplace(Aside{std::move(connection_), part, std::move(statement), since});
+    connection_ = Connection(std::move(settings));
+    greeted_session_ = 0;
+    next_whole_ = {};
+    return true;
+}
+
+void MysqlProbe::reportAside(ProbeResult& out) {
+    if (!aside_) {
+        return;
+    }
+    static_cast<void>(aside_->connection.ready(Clock::now() + kLook));
+    if (!aside_->connection.busy()) {
+        aside_.reset();
+        return;
+    }
+    const double seconds = std::chrono::duration<double>(Clock::now() - aside_->since).count();
+    out.families.push_back(gauge(metric::kMysqlUnansweredSeconds, "How long a statement has no answer."));
+    add(out.families.back(), {{"statement", aside_->statement}}, seconds);
+    out.note = "no answer to " + aside_->statement;
+}
+
+/// The server answered and refused the connection, or a statement that everything rests on.
+void MysqlProbe::reportRefusal(ProbeResult& out) const {
+    const auto& refusal = connection_.refusal();
+    const auto* known = database::knownError(refusal.code);
+    if (known == nullptr || !database::isRefusal(known->kind)) {
+        return;
+    }
+    out.families.push_back(gauge(metric::kMysqlRefusedInfo, "1 while the server refuses the agent."));
+    add(out.families.back(),
+        {{"errno", std::to_string(refusal.code)}, {"reason", database::errorClassName(known->kind)}}, 1);
+}
+
+/// Everything after the pulse. A failure here is one of a server that answers.
+Expected<std::optional<Error>> MysqlProbe::askParts(Clock::time_point until, bool whole, const Pulse& pulse,
+                                                    ProbeResult& out) {
+    const auto began = Clock::now();
+    const auto soon = [&] { return std::min(until, Clock::now() + kPartMayTake); };
+    std::optional<Error> failure;
+    std::vector<ChannelState> channels;
+    std::size_t channel_count = 0;
+    if (isAside(kReplica)) {
+        failure =
+            Error{ErrorKind::timeout, connection_.settings().place() + ": no answer to " + aside_->statement};
+    } else {
+        const auto replica = connection_.query(replicaStatement(version_), soon());
+        if (!replica && replica.error().kind != ErrorKind::denied) {
+            setAside(kReplica, replica.error(), began);
+            return ofAnswering(replica.error());
+        }
+        // Without this privilege the remaining data are still useful.
+        replica_denied_ = !replica;
+        if (replica) {
+            parseReplicaStatus(*replica, {pulse.utc, whole}, out);
+            channels = channelStates(*replica);
+            channel_count = replica->rows.size();
+        } else {
+            failure = replica.error();
+            reportRefusal(out);
+        }
+    }
+    struct Step {
+        const char* part;
+        std::function<Expected<void>()> ask;
+    };
+    std::vector<Step> steps;
+    if (!failure) {
+        steps.push_back({kLocks, [&] { return askAppliers(soon(), channels, out); }});
+    }
+    steps.push_back({kProcess, [&] { return askWaits(soon(), whole, out); }});
+    steps.push_back({kSource, [&] { return askSource(soon(), whole, out); }});
+    if (whole) {
+        steps.push_back({kStatus, [&] { return askStatus(soon(), out); }});
+    }
+    for (const auto& step : steps) {
+        if (isAside(step.part)) {
+            continue;
+        }
+        const auto asked = step.ask();
+        if (asked) {
+            continue;
+        }
+        if (!setAside(step.part, asked.error(), began)) {
+            return ofAnswering(asked.error());
+        }
+        break;  // the new connection is for the next run
+    }
+    if (failure) {
+        beater_.setPlan(std::nullopt);
+    } else {
+        planBeat(pulse, channel_count, whole, out);
+    }
+    return failure;
+}
+
 Expected<std::optional<Error>> MysqlProbe::run(Clock::time_point until, bool whole, ProbeResult& out) {
     if (whole) {
         renewSession(Clock::now());
     }
+    reportAside(out);
     if (auto ready = connection_.ready(until); !ready) {
         return tl::unexpected(ready.error());
     }
@@ -403,47 +549,23 @@ Expected<std::optional<Error>> MysqlProbe::run(Clock::time_point until, bool who
     if (!pulse) {
         return tl::unexpected(pulse.error());
     }
-    const auto replica = connection_.query(replicaStatement(version_), until);
-    // Without this privilege the remaining data is still useful.
-    replica_denied_ = !replica && replica.error().kind == ErrorKind::denied;
-    if (!replica && replica.error().kind != ErrorKind::denied) {
-        return tl::unexpected(replica.error());
+    auto asked = askParts(until, whole, *pulse, out);
+    if (asked) {
+        reportMissing(whole, out);
     }
-    if (replica) {
-        parseReplicaStatus(*replica, {pulse->utc, whole}, out);
-        const auto channels = channelStates(*replica);
-        if (auto asked = askAppliers(until, channels, out); !asked) {
-            return tl::unexpected(asked.error());
-        }
-    }
-    if (auto asked = askSource(until, whole, out); !asked) {
-        return tl::unexpected(asked.error());
-    }
-    if (whole) {
-        if (auto asked = askStatus(until, out); !asked) {
-            return tl::unexpected(asked.error());
-        }
-    }
-    if (replica) {
-        planBeat(*pulse, replica->rows.size(), whole, out);
-    } else {
-        beater_.setPlan(std::nullopt);
-    }
-    reportMissing(whole, out);
-    return replica ? std::nullopt : std::optional<Error>(replica.error());
+    return asked;
 }
 
 Expected<ProbeResult> MysqlProbe::collect(const Deadline& deadline) {
     const auto now = Clock::now();
     const auto until = now + deadline.budget();
-    const std::unique_lock lock(mutex_, until);
-    if (!lock.owns_lock()) {
-        return fail(ErrorKind::timeout, "a beat has not come back within the deadline");
-    }
     const bool whole = now >= next_whole_ || greeted_session_ == 0;
     ProbeResult out;
     next_whole_ = whole ? now + status_interval_ - milliseconds(100) : next_whole_;
     const auto done = run(until, whole, out);
+    if (!done) {
+        reportRefusal(out);
+    }
     out.families.push_back(gauge(exporter::kMysqlUp, "1 if the server answered."));
     add(out.families.back(), {}, done ? 1 : 0);
     out.failure = done ? *done : std::optional<Error>(done.error());

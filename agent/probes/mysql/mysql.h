@@ -2,7 +2,6 @@
 
 #include <chrono>
 #include <map>
-#include <mutex>
 #include <optional>
 #include <string>
 #include <vector>
@@ -13,13 +12,12 @@
 #include "agent/probes/mysql/heartbeat.h"
 #include "agent/probes/mysql/parse.h"
 #include "agent/probes/mysql/pulse.h"
-#include "agent/probes/mysql/timed_mutex.h"
 #include "agent/probes/probe.h"
 
 namespace lapwing::agent::mysql {
 
-/// Watches one MySQL or MariaDB over one connection that it keeps open, and beats over the same connection.
-/// Each run asks for the state of replication. One run in `status_interval` also asks for the server's
+/// Watches one MySQL or MariaDB over one connection that it keeps open; the heartbeat has another. Each run
+/// asks for the state of replication. One run in `status_interval` also asks for the server's
 /// status and variables, and for the parts that were refused so far; the other runs are partial. Meant to
 /// run half a second after the beat, which is at the second.
 class MysqlProbe : public Probe {
@@ -38,7 +36,21 @@ class MysqlProbe : public Probe {
         std::string statement;  ///< the refused one, for people
     };
 
+    /// A statement that the server does not answer, on the connection that it has kept.
+    struct Aside {
+        Connection connection;
+        std::string part;
+        std::string statement;
+        Clock::time_point since;
+    };
+
     Expected<std::optional<Error>> run(Clock::time_point until, bool whole, ProbeResult& out);
+    Expected<std::optional<Error>> askParts(Clock::time_point until, bool whole, const Pulse& pulse,
+                                            ProbeResult& out);
+    bool setAside(const char* part, const Error& error, Clock::time_point since);
+    bool isAside(const char* part) const { return aside_ && aside_->part == part; }
+    void reportAside(ProbeResult& out);
+    void reportRefusal(ProbeResult& out) const;
     Expected<void> greet(Clock::time_point until);
     Expected<void> tryParts(Clock::time_point until);
     Expected<Pulse> takePulse(Clock::time_point until, ProbeResult& out);
@@ -46,13 +58,16 @@ class MysqlProbe : public Probe {
     Expected<void> askAppliers(Clock::time_point until, const std::vector<ChannelState>& channels,
                                ProbeResult& out);
     Expected<void> askStatus(Clock::time_point until, ProbeResult& out);
+    Expected<void> askWaits(Clock::time_point until, bool whole, ProbeResult& out);
     Expected<std::optional<Table>> askPart(Part& part, const std::string& statement, Clock::time_point until);
     void renewSession(Clock::time_point now);
+    HeartbeatFacts heartbeatFacts(const Pulse& pulse, std::size_t channels, bool beats, bool denied) const;
+    BeatPlan beatPlan(const Pulse& pulse, Clock::time_point now);
     void planBeat(const Pulse& pulse, std::size_t channels, bool whole, ProbeResult& out);
     void reportMissing(bool whole, ProbeResult& out) const;
 
-    TimedMutex mutex_;  ///< guards everything: the beater comes from a thread of its own
     Connection connection_;
+    std::optional<Aside> aside_;  ///< at most one, however long the server is silent
     HeartbeatSettings heartbeat_;
     std::chrono::milliseconds status_interval_;
     Clock::time_point next_whole_{};
@@ -67,7 +82,6 @@ class MysqlProbe : public Probe {
     std::string server_id_;
     std::string account_;
     bool performance_schema_ = false;
-    bool by_statement_ = true;
     std::map<std::string, Part> parts_;
 
     std::optional<BinlogPlace> binlog_;
@@ -76,8 +90,9 @@ class MysqlProbe : public Probe {
     Blockings blockings_;
     std::optional<bool> has_replicas_;
     bool had_channel_ = false;
+    std::vector<Wait> waits_;  ///< that the last look saw
     HeartbeatRefusal table_refusal_ = HeartbeatRefusal::no_table;
-    Beater beater_;  ///< last: its thread uses the members above
+    Beater beater_;
 };
 
 }  // namespace lapwing::agent::mysql

@@ -9,6 +9,7 @@
 
 #include "agent/probes/mysql/connection.h"
 #include "agent/probes/probe.h"
+#include "common/database_states.h"
 
 namespace lapwing::agent::mysql {
 
@@ -52,6 +53,21 @@ struct ReplicaContext {
 /// Replica) also appear under the older ones (Master, Slave), so that dashboards and rules of either kind
 /// hold. Error texts become documents of kind "mysql_error".
 void parseReplicaStatus(const Table& table, const ReplicaContext& context, ProbeResult& out);
+
+/// A statement that cannot finish.
+struct Wait {
+    std::string id;  ///< of its connection
+    database::WaitReason reason = database::WaitReason::other;
+    std::string state;  ///< the server's text
+    double seconds = 0;
+    bool beat = false;  ///< a write of the heartbeat, by this agent or one before it
+};
+/// Reads the answer to waitsStatement().
+std::vector<Wait> parseWaits(const Table& table);
+/// lapwing_mysql_waiting_*. `own` is the connection of the beats, whose write has waited for `pending`
+/// seconds; nothing if it does not wait.
+void addWaits(const std::vector<Wait>& waits, const std::string& own, std::optional<double> pending,
+              Families& out);
 
 /// The known progress of a channel, for further statements.
 struct ChannelState {

@@ -11,6 +11,7 @@
 #include "agent/probes/mysql/gtid.h"
 #include "agent/probes/mysql/pulse.h"
 #include "agent/probes/mysql/row.h"
+#include "common/database_states.h"
 #include "common/digest.h"
 #include "common/metric_names.h"
 #include "common/text.h"
@@ -106,6 +107,24 @@ void addErrors(const Row& channel, const LabelList& labels, FamilyList& families
         if (!text.empty()) {
             out.documents.push_back({"mysql_error", std::move(text)});
         }
+    }
+}
+
+/// The reason for which a thread waits, where its state names one.
+void addWaitReasons(const Row& channel, const LabelList& labels, FamilyList& families) {
+    const auto io = channel.text({"Slave_IO_State", "Replica_IO_State"});
+    const auto sql =
+        channel.text({"Slave_SQL_Running_State", "Replica_SQL_Running_State", "Slave_SQL_State"});
+    for (const auto& [thread, state] : {std::pair{"io", io}, std::pair{"sql", sql}}) {
+        const auto* known = database::knownState(state);
+        if (known == nullptr) {
+            continue;
+        }
+        auto all = labels;
+        all.push_back({"thread", thread});
+        all.push_back({"reason", database::waitReasonName(known->reason)});
+        all.push_back({"state", state});
+        families.add(metric::kMysqlReplicaWaitInfo, all, 1);
     }
 }
 
@@ -268,6 +287,7 @@ void parseReplicaStatus(const Table& table, const ReplicaContext& context, Probe
                    families);
         const LabelList labels = {{"channel_name", name}};
         addVerdict(channel, labels, families);
+        addWaitReasons(channel, labels, families);
         addErrors(channel, labels, families, out);
         addSource(channel, labels, families);
         addProgress(channel, labels, families);

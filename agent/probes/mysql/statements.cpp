@@ -1,5 +1,8 @@
 #include "agent/probes/mysql/statements.h"
 
+#include "agent/probes/mysql/heartbeat.h"
+#include "common/database_states.h"
+
 namespace lapwing::agent::mysql {
 namespace {
 
@@ -8,9 +11,14 @@ bool hasTransactionsByWorker(const Version& version) {
     return !version.mariadb && version.atLeast(8, 0, 0);
 }
 
-std::string processPart(const Version& version, bool performance_schema) {
+/// The list of processes that costs the server least.
+const char* processList(const Version& version, bool performance_schema) {
     const bool modern = !version.mariadb && version.atLeast(8, 0, 22) && performance_schema;
-    const char* processes = modern ? "performance_schema.processlist" : "information_schema.PROCESSLIST";
+    return modern ? "performance_schema.processlist" : "information_schema.PROCESSLIST";
+}
+
+std::string processPart(const Version& version, bool performance_schema) {
+    const char* processes = processList(version, performance_schema);
     // InnoDB tells times in the system's zone, whatever the session's is.
     return std::string("(SELECT COUNT(*) FROM ") + processes +
            " WHERE COMMAND LIKE 'Binlog Dump%') AS dump_threads, "
@@ -138,6 +146,32 @@ std::string metadataLocksStatement(const Version& version) {
            "FROM information_schema.METADATA_LOCK_INFO m "
            "JOIN information_schema.PROCESSLIST p ON p.ID = m.THREAD_ID AND p.USER <> 'system user' "
            "WHERE m.THREAD_ID <> CONNECTION_ID() LIMIT 10";
+}
+
+std::string waitsStatement(const Version& version, bool performance_schema, const std::string& heartbeat,
+                           unsigned long thread) {
+    std::string states;
+    for (const auto& known : database::kKnownStates) {
+        if (database::stopsCommits(known.reason)) {
+            states += (states.empty() ? "'" : ", '") + std::string(known.text) + "'";
+        }
+    }
+    std::string beat = "0";
+    if (!heartbeat.empty()) {
+        const auto begins = [](const std::string& with) {
+            std::string text;
+            for (const char c : with) {
+                text += c == '\'' || c == '\\' ? std::string(2, c) : std::string(1, c);
+            }
+            return "LOCATE('" + text + "', INFO) = 1";
+        };
+        beat = "COALESCE(" + begins(beatBeginning(heartbeat, false)) + " OR " +
+               begins(beatBeginning(heartbeat, true)) + ", 0)";
+    }
+    return "SELECT ID AS id, STATE AS state, TIME AS seconds, " + beat + " AS beat FROM " +
+           processList(version, performance_schema) +
+           " WHERE ID <> CONNECTION_ID() AND USER <> 'system user' AND COMMAND <> 'Sleep' AND (STATE IN (" +
+           states + ") OR ID = " + std::to_string(thread) + " OR " + beat + ") ORDER BY TIME DESC LIMIT 200";
 }
 
 std::string pulseStatement(const Version& version, const PulseParts& parts) {

@@ -30,6 +30,12 @@ std::string blockerStatement(const Version& version);
 /// The holders of metadata locks: MariaDB with the plugin METADATA_LOCK_INFO. "" elsewhere.
 std::string metadataLocksStatement(const Version& version);
 
+/// Statements that cannot finish: the clients' that wait for a reason which stops commits (columns id, state,
+/// seconds, beat), the beats of this table (`beat` is 1), and whatever the connection `thread` does. Without
+/// PROCESS the server shows those of the own account only.
+std::string waitsStatement(const Version& version, bool performance_schema, const std::string& heartbeat,
+                           unsigned long thread);
+
 /// The data of every second, in one statement.
 struct PulseParts {
     bool process = false;             ///< dump threads and the oldest transaction: the account has PROCESS

@@ -30,6 +30,14 @@ void takeServerInfo(const Observation& seen, Database& server) {
     }
 }
 
+void takeRefusal(const Observation& seen, Database& server) {
+    server.refusal = seen.get("reason") + " (error " + seen.get("errno") + ")";
+}
+
+void takeCommitWait(const Observation& seen, Database& server) {
+    server.waits.push_back(commitWaitOf(seen));
+}
+
 constexpr std::array kServerMetrics{
     ServerMetric{exporter::kUp,
                  [](const Observation& seen, Database& server) {
@@ -38,6 +46,10 @@ constexpr std::array kServerMetrics{
                  }},
     ServerMetric{metric::kProbeFailure,
                  [](const Observation& seen, Database& server) { server.failure = seen.get("reason"); }},
+    ServerMetric{exporter::kMysqlUp,
+                 [](const Observation& seen, Database& server) { server.answered = seen.isOn(); }},
+    ServerMetric{metric::kMysqlRefusedInfo, takeRefusal},
+    ServerMetric{metric::kMysqlWaitingSeconds, takeCommitWait},
     ServerMetric{exporter::kMysqlVersionInfo, takeVersion},
     ServerMetric{exporter::kMysqlGlobalVariablesServerId,
                  [](const Observation& seen, Database& server) {
@@ -72,7 +84,7 @@ constexpr std::array kServerMetrics{
 };
 
 ReplicationThread& threadOf(const Observation& seen, ReplicaChannel& channel) {
-    return seen.labels->get("thread") == "sql" ? channel.applier : channel.receiver;
+    return seen.labels->get("thread") == "io" ? channel.receiver : channel.applier;
 }
 
 void takeThreadState(const Observation& seen, ReplicaChannel& channel) {
@@ -85,6 +97,12 @@ void takeThreadState(const Observation& seen, ReplicaChannel& channel) {
 
 void takeError(const Observation& seen, ReplicaChannel& channel) {
     threadOf(seen, channel).errors.push_back({seen.number("errno"), "", seen.get("digest")});
+}
+
+void takeThreadWait(const Observation& seen, ReplicaChannel& channel) {
+    if (const auto reason = valueOf(database::kWaitReasonNames, seen.labels->get("reason"))) {
+        threadOf(seen, channel).wait = ThreadWait{*reason, seen.get("state")};
+    }
 }
 
 void takeSource(const Observation& seen, ReplicaChannel& channel) {
@@ -109,6 +127,7 @@ void takeBlocker(const Observation& seen, ReplicaChannel& channel) {
 constexpr std::array kChannelMetrics{
     ChannelMetric{metric::kMysqlReplicaThreadState, takeThreadState},
     ChannelMetric{metric::kMysqlReplicaErrorInfo, takeError},
+    ChannelMetric{metric::kMysqlReplicaWaitInfo, takeThreadWait},
     ChannelMetric{metric::kMysqlReplicaSourceInfo, takeSource},
     ChannelMetric{metric::kMysqlReplicaLastEventAgeSeconds, takeLastEvent},
     ChannelMetric{metric::kMysqlApplierBlockedSeconds, takeBlocker},
@@ -131,6 +150,12 @@ constexpr std::array kChannelMetrics{
 };
 
 }  // namespace
+
+CommitWait commitWaitOf(const Observation& seen) {
+    const auto reason =
+        valueOf(database::kWaitReasonNames, seen.labels->get("reason")).value_or(database::WaitReason::other);
+    return {reason, seen.get("state"), seen.value, seen.labels->get("who") == "heartbeat"};
+}
 
 std::span<const ServerMetric> serverMetrics() {
     return kServerMetrics;

@@ -13,6 +13,9 @@ struct ServerMetric {
     void (*take)(const Observation&, Database&);
 };
 
+/// A sample of lapwing_mysql_waiting_seconds.
+CommitWait commitWaitOf(const Observation& seen);
+
 /// In the order of reading: a later metric corrects an earlier one.
 std::span<const ServerMetric> serverMetrics();
 

@@ -10,6 +10,7 @@
 
 #include "collector/analysis/evidence/attempts.h"
 #include "collector/analysis/evidence/track.h"
+#include "common/database_states.h"
 #include "common/endpoint.h"
 #include "common/enum_names.h"
 #include "common/reach/address.h"
@@ -46,10 +47,26 @@ inline const char* threadStateName(ThreadState state) {
     return nameOf(kThreadStateNames, state);
 }
 
-/// The receiver (I/O thread) or the applier (SQL thread) of a channel.
+/// Why a thread waits, by its state.
+struct ThreadWait {
+    database::WaitReason reason = database::WaitReason::other;
+    std::string state;  ///< the server's text
+};
+
+/// The receiver (I/O thread) or the applier (SQL thread) of a channel. The errors of the applier's workers
+/// are among its errors.
 struct ReplicationThread {
     ThreadState state = ThreadState::unknown;
     std::vector<ThreadError> errors;
+    std::optional<ThreadWait> wait = std::nullopt;
+};
+
+/// Statements that cannot finish for one reason.
+struct CommitWait {
+    database::WaitReason reason = database::WaitReason::other;
+    std::string state;       ///< the server's text
+    double seconds = 0;      ///< the longest
+    bool heartbeat = false;  ///< the agent's own write; else clients' statements
 };
 
 enum class BlockerKind {
@@ -109,9 +126,11 @@ struct HeartbeatRow {
 
 /// One MySQL or MariaDB, as its agent observes it.
 struct Database {
-    std::optional<bool> up;  ///< nothing without a recent report
+    std::optional<bool> up;  ///< nothing without a recent report; false: its status could not be read
     TimestampMs heard = 0;   ///< of the newest report; 0 for never
     std::string failure;     ///< while it is not up: an error kind
+    bool answered = false;   ///< the agent had a session, though it could not read everything
+    std::string refusal;     ///< of the agent by a server that answers: "too_many_connections (error 1040)"
     bool mariadb = false;
     std::string version;
     std::string server_id;
@@ -130,9 +149,16 @@ struct Database {
     GtidTracks binlog_state;                         ///< MariaDB: by "domain-server id"
     std::map<std::string, HeartbeatRow> heartbeats;  ///< by server id
     std::optional<bool> heartbeat_writing;
+    Track beating;  ///< `heartbeat_writing` over time, as 1 and 0
     std::string heartbeat_refused;
     std::optional<double> longest_transaction;  ///< age of the oldest open transaction, in seconds
     std::vector<std::string> missing_privileges;
+    std::vector<CommitWait> waits;
+
+    /// The server answers, even if only with a refusal.
+    bool answers() const { return up == true || answered || !refusal.empty(); }
+    /// The agent reports that the server does not answer.
+    bool isDown() const { return up == false && !answers(); }
 };
 
 /// The last attempt of one host's agent to connect to another host's database.

@@ -142,6 +142,11 @@ class BalancerReader {
 
 }  // namespace
 
+/// "unix" and "abns@NAME" in HAProxy's statistics, a path in `show servers state`.
+bool Server::isAtSocket() const {
+    return address.starts_with("unix") || address.starts_with("abns") || address.starts_with('/');
+}
+
 std::map<std::string, LoadBalancer> readLoadBalancers(Reader& reader) {
     return BalancerReader(reader).run();
 }

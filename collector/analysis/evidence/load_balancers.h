@@ -96,6 +96,9 @@ struct Server {
     /// it was not observed for all of that time.
     std::optional<double> given;
     bool steady = true;  ///< its state and its weight have not changed within kCountingMs
+
+    /// A Unix socket on the load balancer's own host.
+    bool isAtSocket() const;
 };
 
 struct LoadBalancer {

@@ -188,7 +188,7 @@ std::string kindOf(const std::string& unit) {
 bool isApplication(const std::string& process) {
     static const std::set<std::string> known{"gunicorn", "uwsgi", "uvicorn", "puma",   "php-fpm",
                                              "node",     "java",  "python3", "daphne", "unicorn"};
-    return known.contains(process) || process.starts_with("php-fpm");
+    return known.contains(process) || process.starts_with("php-fpm") || process.starts_with("uwsgi_");
 }
 
 bool isLoadBalancer(const std::string& process) {

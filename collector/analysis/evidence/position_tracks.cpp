@@ -32,6 +32,7 @@ constexpr std::array kPositionMetrics{
     PositionMetric{metric::kMysqlReplicaExecFileNumber, TrackKind::applied, true},
     PositionMetric{metric::kMysqlReplicaExecPositionBytes, TrackKind::applied},
     PositionMetric{metric::kMysqlReplicaReceivedHeartbeatsTotal, TrackKind::heartbeats},
+    PositionMetric{metric::kMysqlHeartbeatWriting, TrackKind::beating},
     PositionMetric{metric::kMysqlGtidSequence, TrackKind::executed},  // or by its label `set`
 };
 
@@ -78,6 +79,8 @@ Track& serverTrack(Database& server, const TrackKey& key) {
             return server.written;
         case TrackKind::written_bytes:
             return server.written_bytes;
+        case TrackKind::beating:
+            return server.beating;
         case TrackKind::binlog_state:
             return server.binlog_state[key.gtid];
         default:

@@ -5,6 +5,7 @@
 #include <sstream>
 
 #include "collector/analysis/evidence/counter.h"
+#include "collector/analysis/evidence/database_metrics.h"
 #include "common/metric_names.h"
 
 namespace lapwing::analysis::evidence {
@@ -22,6 +23,7 @@ class ServicesReader {
     Expected<Services> run() {
         identity();
         programs();
+        databaseLoads();
         failures();
         requests();
         connections();
@@ -70,6 +72,33 @@ class ServicesReader {
         }
         for (const auto& probe : reader_.known(exporter::kProbeSuccess, {{"job", "app"}})) {
             out_.apps.try_emplace(probe.instance(), Truth::unknown);
+        }
+    }
+
+    /// The databases' refusals, connections and waits. A server that refuses the agent is up; whether it
+    /// serves others is then unknown, unless it is full.
+    void databaseLoads() {
+        const auto load = [this](const Observation& seen) -> DatabaseLoad& {
+            return out_.database_loads[seen.instance()];
+        };
+        for (const auto& up : reader_.fresh(exporter::kMysqlUp)) {
+            load(up);
+        }
+        for (const auto& seen : reader_.fresh(metric::kMysqlRefusedInfo)) {
+            load(seen).refusal_reason = seen.get("reason");
+            load(seen).refusal = seen.get("reason") + " (error " + seen.get("errno") + ")";
+            const bool full = seen.get("reason") == "too_many_connections";
+            auto& works = out_.databases[seen.instance()];
+            works = works == Truth::no && !full ? Truth::unknown : works;
+        }
+        for (const auto& seen : reader_.fresh(exporter::kMysqlGlobalStatusThreadsConnected)) {
+            load(seen).connections = seen.value;
+        }
+        for (const auto& seen : reader_.fresh(exporter::kMysqlGlobalVariablesMaxConnections)) {
+            load(seen).max_connections = seen.value;
+        }
+        for (const auto& seen : reader_.fresh(metric::kMysqlWaitingSeconds)) {
+            load(seen).waits.push_back(commitWaitOf(seen));
         }
     }
 

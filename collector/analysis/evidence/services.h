@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "collector/analysis/evidence/databases.h"
 #include "collector/analysis/evidence/load_balancers.h"
 #include "collector/analysis/evidence/reader.h"
 #include "common/error.h"
@@ -51,6 +52,15 @@ struct Inventory {
     bool covered = false;          ///< observed during all of that time
 };
 
+/// A database server's refusals and waits, as its agent sees them.
+struct DatabaseLoad {
+    std::string refusal;  ///< of the agent: "too_many_connections (error 1040)"; or ""
+    std::string refusal_reason;
+    std::optional<double> connections;
+    std::optional<double> max_connections;
+    std::vector<CommitWait> waits;
+};
+
 /// The hosts that are connected to a port.
 struct Clients {
     std::map<reach::Address, int> named;  ///< connections of each, within the last hour
@@ -68,6 +78,7 @@ struct Services {
     /// one did not.
     std::map<std::string, TimestampMs> apps_failing_since;
     std::map<std::string, Truth> databases;
+    std::map<std::string, DatabaseLoad> database_loads;        ///< of servers that were heard of lately
     std::map<std::string, double> web_requests;                ///< that each Nginx counted within the window
     std::map<std::string, std::vector<reach::Address>> names;  ///< of the declared entries, resolved
     /// The number of open connections from each host, by destination.

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <iterator>
 
 #include "collector/analysis/exposure/compare.h"
 
@@ -10,11 +11,20 @@ constexpr std::size_t kMostLines = 12;
 constexpr const char* kPersistent = "netfilter-persistent.service";
 constexpr const char* kNftables = "nftables.service";
 
-/// Programs that add their rules to those of a file each time they start.
+/// Programs that add their rules to those of a file each time they start, and the tables of their own.
+constexpr const char* kAdders[] = {"Docker", "fail2ban", "libvirt", "Kubernetes", "Podman"};
+constexpr const char* kTablesOfAdders[] = {" docker-bridges", " f2b-table", " libvirt_network", " kube-proxy",
+                                           " netavark"};
+
+bool isOfAdder(const std::string& table) {
+    return std::any_of(std::begin(kTablesOfAdders), std::end(kTablesOfAdders),
+                       [&](const auto* name) { return table.ends_with(name); });
+}
+
 std::vector<std::string> addedLater(const reach::Ruleset& ruleset) {
     std::vector<std::string> out;
     for (const auto& manager : ruleset.managers()) {
-        if (manager == "Docker" || manager == "fail2ban" || manager == "libvirt") {
+        if (std::find(std::begin(kAdders), std::end(kAdders), manager) != std::end(kAdders)) {
             out.push_back(manager);
         }
     }
@@ -47,7 +57,7 @@ std::string saveByNft(const evidence::Host& host, const reach::Ruleset& live) {
     if (const auto programs = addedLater(live); !programs.empty()) {
         list.clear();
         for (const auto& table : live.nativeTables()) {
-            list += table.ends_with(" f2b-table") ? "" : " nft -s list table " + table + ";";
+            list += isOfAdder(table) ? "" : " nft -s list table " + table + ";";
         }
         left_out = "Left out are the rules of iptables: " + joined(programs) + " makes its own again.\n";
     }

@@ -170,9 +170,11 @@ class FlowFinder {
                 continue;
             }
             expectSources(placed);
-            const auto sources = balancerSources(context_);
+            const auto sources =
+                placed.by_nginx ? addressesOf(context_, placed.balancer) : balancerSources(context_);
             if (placed.endpoint && placed.endpoint->port != 0) {
-                from(sources, placed.endpoint->port, "the load balancer");
+                from(sources, placed.endpoint->port,
+                     placed.by_nginx ? "Nginx of " + placed.balancer : "the load balancer");
             } else if (scope_ == FlowScope::in_use) {
                 anyWebPort(placed, sources);
             }

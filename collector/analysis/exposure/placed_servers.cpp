@@ -1,6 +1,7 @@
 #include "collector/analysis/exposure/placed_servers.h"
 
 #include <algorithm>
+#include <set>
 #include <utility>
 
 #include "collector/analysis/exposure/exposed.h"
@@ -21,13 +22,8 @@ bool namesHost(const std::string& name, const std::string& host) {
            (equalsIgnoreCase(short_name, short_host) && (short_name == name || short_host == host));
 }
 
-/// A Unix socket, or an abstract one: HAProxy's statistics show them so.
-bool isSocket(const std::string& address) {
-    return address.starts_with('/') || address.starts_with("unix") || address.starts_with("abns");
-}
-
 PlacedServer place(const Context& context, const std::string& balancer, const evidence::Server& server) {
-    PlacedServer out{balancer, &server, Endpoint::parse(server.address), "", isSocket(server.address)};
+    PlacedServer out{balancer, server, Endpoint::parse(server.address), "", server.isAtSocket()};
     const auto address = out.endpoint ? out.endpoint->address() : std::nullopt;
     out.local = out.local || (address && address->isLoopback());
     if (out.local) {
@@ -46,6 +42,25 @@ PlacedServer place(const Context& context, const std::string& balancer, const ev
     return out;
 }
 
+/// The servers on other hosts to which the Nginx of a host passes requests, by its configuration.
+void addUpstreams(const Context& context, const std::string& nginx,
+                  const std::vector<evidence::Route>& routes, std::vector<PlacedServer>& out) {
+    std::set<std::string> seen;
+    for (const auto& route : routes) {
+        evidence::Server server;
+        server.proxy = route.upstream;
+        server.server = route.address;
+        server.address = route.address;
+        server.role = route.role;
+        auto placed = place(context, nginx, server);
+        placed.by_nginx = true;
+        if (!placed.local && placed.endpoint && !placed.host.empty() && placed.host != nginx &&
+            route.role != evidence::ServerRole::down && seen.insert(route.address).second) {
+            out.push_back(std::move(placed));
+        }
+    }
+}
+
 }  // namespace
 
 std::string hostNamed(const Context& context, const std::string& name) {
@@ -62,7 +77,8 @@ bool PlacedServer::isIdentified() const {
 }
 
 std::string PlacedServer::text() const {
-    return server->server + " of backend " + server->proxy + (endpoint ? " at " + endpoint->toString() : "");
+    return server.server + (by_nginx ? " of upstream " : " of backend ") + server.proxy +
+           (endpoint ? " at " + endpoint->toString() : "");
 }
 
 std::string PlacedServer::missingHost() const {
@@ -87,11 +103,18 @@ std::vector<PlacedServer> placedServers(const Context& context) {
             }
         }
     }
+    if (context.moment != nullptr) {
+        for (const auto& [host, routes] : context.moment->services.routes) {
+            addUpstreams(context, host, routes, out);
+        }
+    }
     return out;
 }
 
 std::vector<reach::AddressRange> addressesOf(const Context& context, const std::string& balancer) {
-    return context.network.balancers.size() == 1 ? balancerSources(context) : callersOf(context, balancer);
+    const auto& balancers = context.network.balancers;
+    return balancers.size() == 1 && balancers.contains(balancer) ? balancerSources(context)
+                                                                 : callersOf(context, balancer);
 }
 
 std::vector<reach::AddressRange> balancerSources(const Context& context) {

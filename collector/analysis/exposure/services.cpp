@@ -51,7 +51,8 @@ void judgeBypass(const Context& context, const evidence::Host& host, Judgement& 
     std::set<int> ports;
     std::string balancer;
     for (const auto& placed : placedServers(context)) {
-        if (placed.host == host.name && placed.balancer != host.name && !placed.local) {
+        // Beside the load balancer the server may listen on the host's other addresses, too.
+        if (placed.host == host.name && !placed.server.isAtSocket()) {
             balancer = placed.balancer;
             ports.insert(placed.endpoint ? placed.endpoint->port : 0);
         }
@@ -84,12 +85,14 @@ void judgeBypass(const Context& context, const evidence::Host& host, Judgement& 
         };
         judgeService(context, host, service, out);
     };
+    const auto is_app = [](const evidence::Listener& listener) {
+        return listener.program() == evidence::Program::app || evidence::isApplication(listener.process);
+    };
     judge("nginx", [&](const evidence::Listener& listener) {
         const auto name = listener.service();
-        return name != "app" && (ports.contains(listener.port) || name == "nginx" || name == "apache");
+        return !is_app(listener) && (ports.contains(listener.port) || name == "nginx" || name == "apache");
     });
-    judge("app",
-          [](const evidence::Listener& listener) { return listener.program() == evidence::Program::app; });
+    judge("app", is_app);
 }
 
 void judgeSsh(const Context& context, const evidence::Host& host, Judgement& out) {

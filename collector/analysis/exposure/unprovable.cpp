@@ -123,6 +123,8 @@ void judgeUnprovable(const Context& context, Judgement& out) {
     for (const auto& [instance, balancer] : context.network.balancers) {
         names.insert(instance);
     }
+    // Agents watch databases of other hosts, too.
+    names.insert(context.network.databases.begin(), context.network.databases.end());
     for (const auto& name : names) {
         evidence::Host nothing;
         nothing.name = name;

@@ -115,7 +115,9 @@ void judgeBalance(const Context& context, Judgement& out) {
                                             " of the last ten minutes' requests, by its weight it is due " +
                                             percent(share.expected)});
         }
-        const auto agree = webServersAgree(context, *shares, finding.evidence);
+        const auto agree = pool.members.front().kind == topology::ComponentKind::web
+                               ? webServersAgree(context, *shares, finding.evidence)
+                               : std::nullopt;
         finding.confidence = agree == true ? Confidence::confirmed : Confidence::suspected;
         finding.title = "Requests to backend " + pool.proxy + " are not spread as its weights say";
         finding.remedy =

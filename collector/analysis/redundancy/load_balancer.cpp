@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "collector/analysis/redundancy/redundancy.h"
+#include "common/text.h"
 
 namespace lapwing::analysis::redundancy {
 
@@ -11,6 +12,15 @@ using topology::Entry;
 using topology::Pool;
 using topology::ServiceKind;
 using topology::Standby;
+
+/// A load balancer that receives an entry's requests: HAProxy, or an Nginx that passes them to several hosts.
+struct Receiver {
+    std::string host;
+    std::string subject;    ///< of the finding
+    std::string component;  ///< of the topology
+    const char* program;    ///< as people write it
+    Evidence spreads;
+};
 
 Evidence statistics(const Context& context, const std::vector<const Pool*>& pools, bool alone) {
     std::map<std::string, std::string> states;
@@ -66,13 +76,14 @@ bool othersHaveNone(const evidence::Network& network, const std::string& host,
 }
 
 /// Evidence from the declared entry; false unless only this host can hold its address.
-bool entryIsFixed(const Context& context, const Entry& entry, std::vector<Evidence>& evidence) {
+bool entryIsFixed(const Context& context, const Entry& entry, const std::string& host,
+                  std::vector<Evidence>& evidence) {
     if (!entry.address) {
         return false;
     }
     std::vector<std::string> asked;
-    for (const auto& [name, host] : context.network.hosts) {
-        if (!host.addresses.empty()) {
+    for (const auto& [name, other] : context.network.hosts) {
+        if (!other.addresses.empty()) {
             asked.push_back(name);
         }
     }
@@ -86,10 +97,10 @@ bool entryIsFixed(const Context& context, const Entry& entry, std::vector<Eviden
                 (asked.size() == 1 ? "it" : "any of them");
     }
     evidence.push_back({"declared entry", std::move(text)});
-    return holders.empty() || holders == std::vector{entry.active};
+    return holders.empty() || holders == std::vector{host};
 }
 
-std::string remedy(const Context& context, const Entry& entry) {
+std::string remedy(const Context& context, const Entry& entry, const Receiver& receiver) {
     if (!entry.standbys.empty()) {
         std::vector<std::string> hosts;
         for (const auto& standby : entry.standbys) {
@@ -99,13 +110,14 @@ std::string remedy(const Context& context, const Entry& entry) {
                " take over: finding R9 of it says what keeps it.\n" + simulatedBalancer(context);
     }
     const auto address = entry.address ? entry.address->toString() : std::string("the entry address");
+    const std::string program = receiver.program;
+    const auto package = lower(program);
     const auto text =
-        "Set up HAProxy with the same configuration on a second host and let keepalived move " + address +
-        " between the two: on both, `apt-get install haproxy keepalived`, one vrrp_instance with the "
-        "virtual address " +
-        address + " (state MASTER on " + entry.active +
-        ", BACKUP on the other; a vrrp_script that checks haproxy), `net.ipv4.ip_nonlocal_bind = 1`, "
-        "and protocol 112 allowed between them.\n";
+        "Set up " + program + " with the same configuration on a second host and let keepalived move " +
+        address + " between the two: on both, `apt-get install " + package +
+        " keepalived`, one vrrp_instance with the virtual address " + address + " (state MASTER on " +
+        receiver.host + ", BACKUP on the other; a vrrp_script that checks " + package +
+        "), `net.ipv4.ip_nonlocal_bind = 1`, and protocol 112 allowed between them.\n";
     return text + simulatedBalancer(context);
 }
 
@@ -119,36 +131,76 @@ std::vector<const Pool*> poolsOf(const Context& context, const std::string& host
     return out;
 }
 
-void judgeSingle(const Context& context, const Entry& entry, Judgement& out) {
-    const auto* service = context.moment->model.service(ServiceKind::read);
+/// The HAProxy that receives the entry's requests; nothing if it spreads none.
+std::optional<Receiver> haproxyBehind(const Context& context, const Entry& entry) {
     const auto pools = poolsOf(context, entry.active);
-    if (service == nullptr || pools.empty()) {
+    if (entry.active.empty() || pools.empty()) {
+        return std::nullopt;
+    }
+    const auto id = topology::idOf(ComponentKind::haproxy, entry.active);
+    return Receiver{entry.active, id, id, "HAProxy", statistics(context, pools, entry.standbys.empty())};
+}
+
+/// The Nginx that receives the entry's requests and passes them to several other hosts.
+std::optional<Receiver> nginxBehind(const Context& context, const Entry& entry) {
+    const auto& model = context.moment->model;
+    const auto id = topology::idOf(ComponentKind::web, entry.direct);
+    const auto needed = model.apps_of_web.find(id);
+    if (entry.direct.empty() || needed == model.apps_of_web.end()) {
+        return std::nullopt;
+    }
+    std::set<std::string> targets;
+    std::set<std::string> machines;
+    for (const auto& alternatives : needed->second) {
+        for (const auto& target : alternatives) {
+            const auto machine = model.machineOf(model.components.at(target).host);
+            if (machine != model.machineOf(entry.direct)) {
+                targets.insert(target);
+                machines.insert(machine);
+            }
+        }
+    }
+    if (machines.size() < 2) {
+        return std::nullopt;
+    }
+    return Receiver{entry.direct,
+                    "nginx@" + entry.direct,
+                    id,
+                    "Nginx",
+                    {"Nginx configuration of " + entry.direct,
+                     "it spreads requests over " + counted(machines.size(), "host", "hosts") + ": " +
+                         joined({targets.begin(), targets.end()})}};
+}
+
+void judgeSingle(const Context& context, const Entry& entry, const Receiver& receiver, Judgement& out) {
+    const auto* service = context.moment->model.service(ServiceKind::read);
+    if (service == nullptr) {
         return;
     }
-    const FindingKey key{"R1", topology::idOf(ComponentKind::haproxy, entry.active)};
-    const auto machine = context.moment->model.machineOf(entry.active);
+    const FindingKey key{"R1", receiver.subject};
+    const auto machine = context.moment->model.machineOf(receiver.host);
     const auto all = service->design.singles(false);
-    if (!all.contains(key.second) && !all.contains(machine)) {
+    if (!all.contains(receiver.component) && !all.contains(machine)) {
         out.judged.insert(key);
         return;
     }
     const auto certain = service->design.singles();
     Finding finding;
-    finding.evidence.push_back(statistics(context, pools, entry.standbys.empty()));
-    const bool fixed = entryIsFixed(context, entry, finding.evidence);
-    const bool none = othersHaveNone(context.network, entry.active, finding.evidence);
-    if (certain.contains(key.second) || certain.contains(machine)) {
+    finding.evidence.push_back(receiver.spreads);
+    const bool fixed = entryIsFixed(context, entry, receiver.host, finding.evidence);
+    const bool none = othersHaveNone(context.network, receiver.host, finding.evidence);
+    if (certain.contains(receiver.component) || certain.contains(machine)) {
         finding.severity = Severity::critical;
         const bool stay = std::all_of(entry.standbys.begin(), entry.standbys.end(),
                                       [](const auto& each) { return each.takes_over == Truth::no; });
         const bool certainly = entry.standbys.empty() ? fixed && none : stay;
         finding.confidence = certainly ? Confidence::confirmed : Confidence::suspected;
-        finding.title = "The load balancer on " + entry.active +
+        finding.title = "The load balancer on " + receiver.host +
                         " is a single point of failure: if it stops, reading and writing stop";
     } else {
         finding.severity = Severity::high;
         finding.confidence = Confidence::suspected;
-        finding.title = "The load balancer on " + entry.active + " may be a single point of failure";
+        finding.title = "The load balancer on " + receiver.host + " may be a single point of failure";
         finding.not_assessed.emplace_back(
             entry.one_of_several ? "whether clients try another address of " + entry.name
                                  : "whether the entry's address moves to the other load balancer by itself");
@@ -165,18 +217,29 @@ void judgeSingle(const Context& context, const Entry& entry, Judgement& out) {
                                : "the addresses of " + entry.name);
     }
     finding.not_assessed.emplace_back("VRRP on hosts without an agent, and the provider's network");
-    finding.remedy = remedy(context, entry);
+    finding.remedy = remedy(context, entry, receiver);
     conclude(out, key, std::move(finding));
+}
+
+/// Whether the standby of an Nginx would take over is not examined: an address that moves counts as a pair.
+void judgeNginx(const Context& context, const Entry& entry, const Receiver& nginx, Judgement& out) {
+    if (entry.address && context.moment->services.moversOf(*entry.address).size() > 1) {
+        out.judged.insert({"R1", nginx.subject});
+        return;
+    }
+    judgeSingle(context, entry, nginx, out);
 }
 
 }  // namespace
 
 void judgeLoadBalancers(const Context& context, Judgement& out) {
     for (const auto& entry : context.moment->model.entries) {
-        if (entry.active.empty()) {
-            continue;
+        if (const auto nginx = nginxBehind(context, entry); nginx) {
+            judgeNginx(context, entry, *nginx, out);
         }
-        judgeSingle(context, entry, out);
+        if (const auto haproxy = haproxyBehind(context, entry); haproxy) {
+            judgeSingle(context, entry, *haproxy, out);
+        }
         for (const auto& standby : entry.standbys) {
             // A standby is no single point, though it may have been one before.
             const auto* service = context.moment->model.service(ServiceKind::read);

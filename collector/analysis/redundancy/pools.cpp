@@ -101,16 +101,22 @@ void judgeSpare(const Context& context, const Pool& pool, Judgement& out) {
              (left == 1 ? " is" : " are") + " left without " + *largest + ", and " + std::to_string(needed) +
              (needed == 1 ? " is" : " are") + " needed"}};
     finding.remedy = "Bring back what is not UP, or add a server on a further host.\n" +
-                     simulated(context, {{ComponentKind::web, "a further host"}});
+                     simulated(context, {{pool.members.front().kind, "a further host"}});
     finding.not_assessed = {
         "whether the servers that are left carry the whole load: declare site.servers_needed"};
     conclude(out, {"R2", subjectOf(pool)}, std::move(finding));
 }
 
+/// The programs of the server's host that the pool's requests need.
+std::vector<ComponentKind> partsOf(const Member& member) {
+    return member.kind == ComponentKind::web ? std::vector{ComponentKind::web, ComponentKind::app}
+                                             : std::vector{member.kind};
+}
+
 /// Applications without which a web server cannot answer.
 std::set<std::string> neededBy(const topology::Model& model, const Member& member) {
     std::set<std::string> out;
-    const auto needed = model.apps_of_web.find(topology::idOf(ComponentKind::web, member.host));
+    const auto needed = model.apps_of_web.find(member.component());
     if (needed != model.apps_of_web.end()) {
         for (const auto& alternatives : needed->second) {
             if (alternatives.size() == 1) {
@@ -139,7 +145,7 @@ std::vector<Evidence> sharedApplications(const topology::Model& model, const Poo
     }
     for (const auto& link : model.edges) {
         const bool from_pool = std::any_of(pool.members.begin(), pool.members.end(), [&](const auto& member) {
-            return link.from == topology::idOf(ComponentKind::web, member.host);
+            return link.from == member.component();
         });
         if (from_pool && link.kind == EdgeKind::proxies && shared->contains(link.to)) {
             out.push_back({link.sources.front().source, link.from + " answers with the help of " + link.to +
@@ -203,7 +209,7 @@ void judgeShared(const Context& context, const Pool& pool, Judgement& out) {
              : std::string(
                    "Run the application on each of the machines, and let each Nginx pass requests to its "
                    "own, the other as `backup` in one `upstream`.\n")) +
-        simulated(context, {{ComponentKind::web, "a further host"}});
+        simulated(context, {{pool.members.front().kind, "a further host"}});
     finding.not_assessed = {
         "machines that share a hypervisor, a rack or a power supply: declare site.groups"};
     conclude(out, {"R3", subjectOf(pool)}, std::move(finding));
@@ -249,7 +255,7 @@ void judgeDegraded(const Context& context, const Pool& pool, Judgement& out) {
     }
     finding.evidence.insert(finding.evidence.end(), pairs.begin(), pairs.end());
     for (const auto& member : pool.members) {
-        for (const auto kind : {ComponentKind::web, ComponentKind::app}) {
+        for (const auto kind : partsOf(member)) {
             const auto found = context.moment->model.components.find(topology::idOf(kind, member.host));
             if (found != context.moment->model.components.end() && found->second.works == Truth::no) {
                 finding.evidence.push_back(
@@ -286,7 +292,8 @@ void judgeChecks(const Context& context, const Pool& pool, Judgement& out) {
         }
         const auto& failing = context.moment->services.apps_failing_since;
         const auto since = failing.find(member.host);
-        if (member.isUp() && since != failing.end() && context.network.now - since->second >= kUnnoticedMs) {
+        if (member.kind == ComponentKind::web && member.isUp() && since != failing.end() &&
+            context.network.now - since->second >= kUnnoticedMs) {
             finding.evidence.push_back({"application probe of " + member.host,
                                         "a request to the application fails, while HAProxy says that " +
                                             nameOf(pool, member) + " is UP"});
@@ -301,12 +308,16 @@ void judgeChecks(const Context& context, const Pool& pool, Judgement& out) {
     finding.severity = Severity::medium;
     finding.confidence = Confidence::confirmed;
     finding.title = "The load balancer would not notice a failing server of backend " + pool.proxy;
+    const bool database = pool.members.front().kind == ComponentKind::mysql;
     finding.remedy =
-        "In haproxy.cfg, backend " + pool.proxy +
-        ": `option httpchk GET /healthz`, `http-check expect status 200`, and `check` on each server; the "
-        "path must ask the application, and the application its database.\nSimulated, the single points "
-        "stay as they are: " +
-        singlePointsText(context.moment->model) + ". What changes is that a failing server is left out.";
+        "In haproxy.cfg, backend " + pool.proxy + ": " +
+        (database
+             ? "`option mysql-check user USER`, where USER is an account without a password and without "
+               "privileges that may log in from the load balancer, and `check` on each server."
+             : "`option httpchk GET /healthz`, `http-check expect status 200`, and `check` on each server; "
+               "the path must ask the application, and the application its database.") +
+        "\nSimulated, the single points stay as they are: " + singlePointsText(context.moment->model) +
+        ". What changes is that a failing server is left out.";
     finding.not_assessed = {"what the checked path itself looks at"};
     conclude(out, {"R5", subjectOf(pool)}, std::move(finding));
 }

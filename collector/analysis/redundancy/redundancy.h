@@ -23,6 +23,10 @@ void judgeMonitoring(const Context& context, Judgement& out);
 void judgeBalance(const Context& context, Judgement& out);
 /// R6: a replica could not take over. R7: a replica accepts writes.
 void judgeReplicas(const Context& context, Judgement& out);
+/// R15: a database server takes no further connection. R16: commits on it wait.
+void judgeDatabaseServers(const Context& context, Judgement& out);
+/// R17: a primary has a leftover replica channel.
+void judgeLeftoverChannels(const Context& context, Judgement& out);
 
 /// R12: two databases fail over automatically, without a witness.
 void judgeFailover(const Context& context, Judgement& out);

@@ -1,4 +1,6 @@
 #include <algorithm>
+#include <map>
+#include <set>
 
 #include "collector/analysis/redundancy/redundancy.h"
 
@@ -14,11 +16,11 @@ std::string subjectOf(const Verdict& verdict) {
     return topology::idOf(topology::ComponentKind::mysql, verdict.replica);
 }
 
-/// The verdicts on all channels of one server: they make one finding.
+/// The verdicts on all channels that make the server a replica: they make one finding.
 std::vector<const Verdict*> ofOneReplica(const std::vector<Verdict>& all, const std::string& replica) {
     std::vector<const Verdict*> out;
     for (const auto& verdict : all) {
-        if (verdict.replica == replica) {
+        if (verdict.replica == replica && verdict.cause != Cause::leftover_channel) {
             out.push_back(&verdict);
         }
     }
@@ -69,7 +71,33 @@ void judgeFailover(const std::string& replica, const std::vector<const Verdict*>
     out.findings.push_back(std::move(finding));
 }
 
-void judgeWritable(const std::string& replica, const Verdict& verdict, Judgement& out) {
+/// Applications that are connected to the server: read_only would refuse their writes.
+std::vector<Evidence> clientsOf(const Context& context, const std::string& id) {
+    std::vector<Evidence> out;
+    if (context.moment == nullptr) {
+        return out;
+    }
+    for (const auto& edge : context.moment->model.edges) {
+        if (edge.kind == topology::EdgeKind::queries && edge.to == id && !edge.sources.empty()) {
+            out.push_back({edge.sources.front().source,
+                           edge.from + " is connected to it: " + edge.sources.front().text});
+        }
+    }
+    return out;
+}
+
+std::string remedyAgainstWrites(const Verdict& verdict, const std::vector<Evidence>& clients) {
+    auto remedy = verdict.forbid_writes_step;
+    if (!clients.empty()) {
+        remedy = "Incomplete: it is not known whether the connected applications write to " +
+                 verdict.replica + "; read_only refuses their writes. If they only read: " + remedy;
+    }
+    return remedy +
+           "; if both are meant to be written to, declare the pair in both directions in site.replication";
+}
+
+void judgeWritable(const Context& context, const std::string& replica, const Verdict& verdict,
+                   Judgement& out) {
     if (!verdict.writable) {
         return;
     }
@@ -77,9 +105,9 @@ void judgeWritable(const std::string& replica, const Verdict& verdict, Judgement
     finding.id = "R7";
     finding.subject = subjectOf(verdict);
     out.judged.insert({finding.id, finding.subject});
-    const bool administrators = verdict.administrators == true;
-    if (verdict.multi_primary || verdict.cause == Cause::not_configured ||
-        (!*verdict.writable && !administrators)) {
+    const bool objectionable =
+        *verdict.writable ? !verdict.forbid_writes_step.empty() : verdict.administrators == true;
+    if (verdict.multi_primary || verdict.cause == Cause::not_configured || !objectionable) {
         return;
     }
     finding.confidence = Confidence::confirmed;
@@ -94,11 +122,9 @@ void judgeWritable(const std::string& replica, const Verdict& verdict, Judgement
         if (both) {
             finding.evidence.push_back({"variables of " + verdict.primary, "read_only is off there too"});
         }
-        finding.remedy =
-            "on " + replica +
-            ": SET GLOBAL read_only = 1 (on MySQL: super_read_only = 1), and the same in its configuration "
-            "file; "
-            "if both are meant to be written to, declare the pair in both directions in site.replication";
+        const auto clients = clientsOf(context, finding.subject);
+        finding.evidence.insert(finding.evidence.end(), clients.begin(), clients.end());
+        finding.remedy = remedyAgainstWrites(verdict, clients);
     } else {
         finding.severity = Severity::medium;
         finding.title = "Administrators can write to the replica " + replica + " by mistake";
@@ -107,6 +133,20 @@ void judgeWritable(const std::string& replica, const Verdict& verdict, Judgement
     }
     finding.not_assessed = {"which accounts hold privileges that pass over read_only"};
     out.findings.push_back(std::move(finding));
+}
+
+/// R17: the finding about one leftover channel, by the verdict on it.
+Finding leftoverFinding(const Verdict& verdict) {
+    Finding finding;
+    const bool stopped = verdict.receiver == evidence::ThreadState::stopped &&
+                         verdict.applier == evidence::ThreadState::stopped;
+    finding.severity = stopped ? Severity::low : Severity::medium;
+    finding.confidence = verdict.confidence;
+    finding.title = verdict.summary;
+    finding.evidence = verdict.evidence;
+    finding.remedy = verdict.next_step;
+    finding.not_assessed = {"whether somebody keeps the channel on purpose"};
+    return finding;
 }
 
 }  // namespace
@@ -121,13 +161,47 @@ void judgeReplicas(const Context& context, Judgement& out) {
             continue;
         }
         const auto channels = ofOneReplica(*context.replicas, verdict.replica);
+        if (channels.empty()) {
+            // A primary: nothing to take over from, and it is there to be written to.
+            out.judged.insert({"R6", subjectOf(verdict)});
+            out.judged.insert({"R7", subjectOf(verdict)});
+            continue;
+        }
         judgeFailover(verdict.replica, channels, out);
         // One channel whose primary forbids writes is enough for the finding.
         const auto objects = std::find_if(channels.begin(), channels.end(), [](const auto* each) {
             return !each->multi_primary && each->cause != Cause::not_configured;
         });
-        judgeWritable(verdict.replica, objects == channels.end() ? verdict : **objects, out);
+        judgeWritable(context, verdict.replica, objects == channels.end() ? *channels.front() : **objects,
+                      out);
     }
+}
+
+void judgeLeftoverChannels(const Context& context, Judgement& out) {
+    if (context.replicas == nullptr) {
+        return;
+    }
+    std::map<std::string, const Verdict*> leftovers;  // by subject; null: it has none
+    std::set<std::string> unknown;
+    for (const auto& verdict : *context.replicas) {
+        const auto subject = subjectOf(verdict);
+        auto& leftover = leftovers[subject];
+        if (verdict.state == State::unknown) {
+            unknown.insert(subject);
+        } else if (verdict.cause == Cause::leftover_channel && leftover == nullptr) {
+            leftover = &verdict;
+        }
+    }
+    for (const auto& [subject, verdict] : leftovers) {
+        if (verdict != nullptr) {
+            conclude(out, {"R17", subject}, leftoverFinding(*verdict));
+        } else if (!unknown.contains(subject)) {
+            conclude(out, {"R17", subject}, std::nullopt);
+        }
+    }
+    // A server without any channel has no verdict.
+    out.vanished.emplace_back(
+        [leftovers](const FindingKey& key) { return key.first == "R17" && !leftovers.contains(key.second); });
 }
 
 }  // namespace lapwing::analysis::redundancy

@@ -5,6 +5,7 @@
 #include <map>
 
 #include "collector/analysis/replication/channel_context.h"
+#include "collector/analysis/replication/standing.h"
 
 namespace lapwing::analysis::replication {
 
@@ -27,6 +28,11 @@ void addSilenceEvidence(const Inputs& inputs, Verdict& verdict) {
     const auto probe = "mysql probe of " + verdict.replica;
     if (server == nullptr || !server->up || !isFresh(inputs, *server)) {
         verdict.evidence.push_back({"collector", "nothing is reported about MySQL on " + verdict.replica});
+    } else if (!server->refusal.empty()) {
+        verdict.evidence.push_back({probe, "the replica answers and refuses the agent: " + server->refusal});
+    } else if (server->up == false && server->answers()) {
+        verdict.evidence.push_back(
+            {probe, "the replica answers, but not to every statement: " + server->failure});
     } else if (server->up == false) {
         verdict.evidence.push_back(
             {probe, "the replica does not answer" + (server->failure.empty() ? "" : ": " + server->failure)});
@@ -64,17 +70,26 @@ std::string missingChannel(const Inputs& inputs, const Site::Pair& pair, const s
     return contains(known, pair.replica, "") ? pair.primary : "";
 }
 
-/// Evidence that the primary is down, and that the replica may have taken over.
-void addPromotionEvidence(const Inputs& inputs, const Site::Pair& pair, Verdict& verdict) {
+/// The primary is down or gets no writes, while the declared replica accepts them: it may have been promoted.
+/// Then the command that makes it a replica again is not for everybody.
+void checkPromotion(const Inputs& inputs, const Site::Pair& pair, Verdict& verdict) {
     const auto* primary = serverOf(inputs, pair.primary);
-    if (primary == nullptr || primary->up != false) {
+    const auto& server = *serverOf(inputs, pair.replica);
+    const bool primary_down = primary != nullptr && primary->isDown();
+    const bool written =
+        writesArrive(server, inputs.databases.now) || !followersOf(inputs, pair.replica).empty();
+    if (primary_down) {
+        verdict.evidence.push_back({"mysql probe of " + pair.primary, "the primary does not answer"});
+    }
+    if (verdict.writable == false || (!primary_down && !written)) {
         return;
     }
-    verdict.evidence.push_back({"mysql probe of " + pair.primary, "the primary does not answer"});
-    if (verdict.writable == true) {
-        verdict.evidence.push_back(
-            {"variables of " + pair.replica, "it accepts writes: it may have been promoted"});
-    }
+    verdict.evidence.push_back({"variables of " + pair.replica,
+                                written ? "it accepts writes and gets them: it may have been promoted"
+                                        : "it accepts writes: it may have been promoted"});
+    verdict.next_step =
+        "Incomplete: it is not known whether " + pair.replica +
+        " has been promoted. If it has, correct site.replication. If not: " + verdict.next_step;
 }
 
 /// The verdict on a declared pair without a channel.
@@ -103,7 +118,7 @@ Verdict missingVerdict(const Inputs& inputs, const Site::Pair& pair, const std::
          has_channels
              ? "none of its channels follows " + pair.primary
              : "it has no channel: after RESET or a restored copy it looks healthy, and holds old data"});
-    addPromotionEvidence(inputs, pair, verdict);
+    checkPromotion(inputs, pair, verdict);
     verdict.obstacles.push_back({"verdict", verdict.summary});
     return verdict;
 }

@@ -1,7 +1,10 @@
 #include <algorithm>
+#include <optional>
 
 #include "collector/analysis/duration.h"
 #include "collector/analysis/replication/causes.h"
+#include "collector/analysis/replication/receiver_advice.h"
+#include "collector/analysis/replication/stated_causes.h"
 
 namespace lapwing::analysis::replication {
 
@@ -14,7 +17,23 @@ constexpr double kBlocked = 2;
 /// An applier that has finished no transaction for so long stands still. Seconds.
 constexpr double kStandstill = 5;
 
-/// Seconds since the applier last finished a transaction; 0 if that is unknown.
+/// When the receiver last had no more than what the applier has applied by now; nothing if that is unknown.
+std::optional<TimestampMs> lastIdle(const evidence::ReplicaChannel& channel) {
+    if (channel.read.empty() || channel.executed.empty()) {
+        return std::nullopt;
+    }
+    const auto applied = channel.executed.last().value;
+    std::optional<TimestampMs> idle;
+    for (const auto& point : channel.read.points()) {
+        if (point.value > applied) {
+            break;
+        }
+        idle = point.at;
+    }
+    return idle;
+}
+
+/// Seconds for which the applier has had work and finished no transaction; 0 if that is unknown.
 double applierStandstill(const ChannelContext& context) {
     TimestampMs moved = 0;
     for (const auto& [name, track] : context.replica.executed) {
@@ -23,7 +42,21 @@ double applierStandstill(const ChannelContext& context) {
     if (context.replica.executed.empty() || context.replica.channels.size() > 1) {
         moved = context.channel.executed.standingSince().value_or(0);
     }
-    return moved == 0 ? 0 : secondsBetween(moved, context.channel.at);
+    if (moved == 0) {
+        return 0;
+    }
+    return std::max(
+        0.0, secondsBetween(std::max(moved, lastIdle(context.channel).value_or(0)), context.channel.at));
+}
+
+/// The error that says most: a worker's rather than that of the coordinator, which only points to it (1756,
+/// 3030).
+const evidence::ThreadError* decisiveError(const evidence::ReplicationThread& applier) {
+    const auto known = std::find_if(applier.errors.begin(), applier.errors.end(),
+                                    [](const auto& error) { return classOf(error).has_value(); });
+    return known != applier.errors.end() ? &*known
+           : applier.errors.empty()      ? nullptr
+                                         : &applier.errors.front();
 }
 
 void decideWaiting(const ChannelContext& context, Verdict& verdict, const evidence::Blocker& blocked,
@@ -43,6 +76,18 @@ void decideWaiting(const ChannelContext& context, Verdict& verdict, const eviden
                ? "the applier is busy with one long transaction"
                : "the applier waits for a lock" + (known ? " of connection " + blocked.connection : ""),
            onHost(context.replica_name, list_processes + end_blocker));
+}
+
+/// The applier's own state names a lock.
+bool decideStatedLock(const ChannelContext& context, Verdict& verdict, const std::string& list_processes) {
+    const auto& wait = context.channel.applier.wait;
+    if (!wait || (wait->reason != database::WaitReason::table_lock &&
+                  wait->reason != database::WaitReason::global_lock)) {
+        return false;
+    }
+    decide(verdict, Cause::blocked, Confidence::confirmed, "the applier waits for a lock: " + wait->state,
+           onHost(context.replica_name, list_processes + " (who holds the lock?)"));
+    return true;
 }
 
 void decideStandstill(const ChannelContext& context, Verdict& verdict, double standstill,
@@ -79,17 +124,38 @@ void decideSlow(const ChannelContext& context, Verdict& verdict, const std::stri
 
 }  // namespace
 
+bool applierWaits(const ChannelContext& context, Verdict& verdict) {
+    const auto& wait = context.channel.applier.wait;
+    if (!wait || wait->reason != database::WaitReason::disk_full) {
+        return false;
+    }
+    decide(
+        verdict, Cause::disk_full, Confidence::confirmed,
+        "the replica's disk is full: the applier waits for space",
+        onHost(context.replica_name,
+               "df -h; free space where its data and binary logs are: the applier then goes on by itself"));
+    return true;
+}
+
 bool applierStopped(const ChannelContext& context, Verdict& verdict) {
     const auto& applier = context.channel.applier;
     if (applier.state != evidence::ThreadState::stopped) {
         return false;
     }
-    const std::string number =
-        applier.errors.empty() ? "" : ", error " + std::to_string(applier.errors.front().number);
-    if (number.empty()) {
+    const auto* error = decisiveError(applier);
+    if (error == nullptr) {
         verdict.evidence.push_back(
             {statusSource(context), "the server gives no error: it was probably stopped on purpose"});
+    } else if (const auto cause = statedCause(*error)) {
+        auto advice = adviceFor(context, *cause, *error);
+        decide(verdict, *cause, Confidence::confirmed,
+               advice.summary + " (error " + std::to_string(error->number) + ")",
+               std::move(advice.next_step));
+        verdict.state = State::broken;
+        verdict.broken_part = BrokenPart::applier;
+        return true;
     }
+    const std::string number = error == nullptr ? "" : ", error " + std::to_string(error->number);
     const auto& dialect = context.dialect;
     const auto find_reason =
         number.empty() ? ""
@@ -114,6 +180,8 @@ bool applierBehind(const ChannelContext& context, Verdict& verdict) {
     const double standstill = applierStandstill(context);
     if (waits) {
         decideWaiting(context, verdict, *longest, list_processes);
+    } else if (decideStatedLock(context, verdict, list_processes)) {
+        return true;
     } else if (standstill >= kStandstill) {
         decideStandstill(context, verdict, standstill, list_processes);
     } else {

@@ -32,7 +32,7 @@ std::string statusSource(const ChannelContext& context) {
 
 bool primaryDown(const ChannelContext& context) {
     const auto* primary = context.roles.primary_server;
-    return primary != nullptr && primary->up == false &&
+    return primary != nullptr && primary->isDown() &&
            context.inputs.databases.now - primary->heard < kStatusFreshMs;
 }
 
@@ -53,6 +53,9 @@ void addPrimaryEvidence(const ChannelContext& context, Verdict& verdict) {
         const auto& failure = context.roles.primary_server->failure;
         verdict.evidence.push_back(
             {probe, "the primary does not answer its own agent" + (failure.empty() ? "" : ": " + failure)});
+    } else if (context.roles.primary_server != nullptr && !context.roles.primary_server->refusal.empty()) {
+        verdict.evidence.push_back({probe, "the primary answers its own agent and refuses it: " +
+                                               context.roles.primary_server->refusal});
     } else if (primarySilent(context)) {
         verdict.evidence.push_back(
             {"collector", "nothing is heard of MySQL on " + primaryName(context) + " itself"});

@@ -4,6 +4,7 @@
 
 #include "collector/analysis/replication/dialect.h"
 #include "collector/analysis/replication/roles.h"
+#include "collector/analysis/replication/standing.h"
 #include "collector/analysis/replication/verdict.h"
 
 namespace lapwing::analysis::replication {
@@ -22,6 +23,7 @@ struct ChannelContext {
     const Roles& roles;
     const LagJudgement& lag;
     Dialect dialect;
+    StandingJudgement standing;
 };
 
 /// Sets cause, confidence, summary and next step; state and broken part as the table of causes says.

@@ -20,6 +20,10 @@ void addThreadEvidence(const ChannelContext& context, Verdict& verdict) {
             verdict.evidence.push_back(
                 {statusSource(context), std::string("the ") + name + " gives " + errorText(error)});
         }
+        if (thread->wait) {
+            verdict.evidence.push_back(
+                {statusSource(context), std::string("the ") + name + " says: " + thread->wait->state});
+        }
     }
 }
 
@@ -39,23 +43,8 @@ void decideUnknownLag(const ChannelContext& context, Verdict& verdict) {
                                             context.dialect.command(context.dialect.status())));
 }
 
-}  // namespace
-
-void diagnose(const ChannelContext& context, Verdict& verdict) {
-    addThreadEvidence(context, verdict);
-    verdict.evidence.insert(verdict.evidence.end(), context.roles.evidence.begin(),
-                            context.roles.evidence.end());
-    const auto transactions = context.roles.primary_server == nullptr
-                                  ? ""
-                                  : errantTransactions(context.replica, *context.roles.primary_server);
-    if (!transactions.empty()) {
-        const Evidence line{"GTIDs of both servers", "only the replica has " + transactions};
-        verdict.evidence.push_back(line);
-        verdict.obstacles.push_back(line);
-    }
-    for (const auto& remark : context.lag.remarks) {
-        verdict.evidence.push_back({"estimators", remark});
-    }
+/// Decides by what both threads do.
+void decideByThreads(const ChannelContext& context, Verdict& verdict, const std::string& errant) {
     if (receiverFailed(context, verdict) || applierStopped(context, verdict)) {
         return;
     }
@@ -65,7 +54,8 @@ void diagnose(const ChannelContext& context, Verdict& verdict) {
                onHost(context.replica_name, context.dialect.command(context.dialect.status())));
         return;
     }
-    if (receiverStalled(context, verdict)) {
+    if (receiverWaits(context, verdict) || applierWaits(context, verdict) ||
+        receiverStalled(context, verdict)) {
         return;
     }
     if (!context.lag.lag_seconds) {
@@ -73,7 +63,7 @@ void diagnose(const ChannelContext& context, Verdict& verdict) {
         return;
     }
     if (applierBehind(context, verdict) || sameIdentity(context, verdict) || bothWritable(context, verdict) ||
-        hasErrantTransactions(context, verdict, transactions) || clockSkew(context, verdict) ||
+        hasErrantTransactions(context, verdict, errant) || clockSkew(context, verdict) ||
         heartbeatDead(context, verdict)) {
         return;
     }
@@ -89,6 +79,42 @@ void diagnose(const ChannelContext& context, Verdict& verdict) {
     }
     decide(verdict, Cause::healthy, confidence,
            "receiver and applier are running, and the replica is in step", "");
+}
+
+/// A command for a replica, at a server that may be a primary, says first which input is missing.
+void checkNextStep(const ChannelContext& context, Verdict& verdict) {
+    if (context.standing.standing == Standing::unclear && !verdict.next_step.empty()) {
+        verdict.next_step = "Incomplete: it is not known " + context.standing.reason +
+                            ". If it is a replica: " + verdict.next_step;
+    }
+}
+
+}  // namespace
+
+void diagnose(const ChannelContext& context, Verdict& verdict) {
+    addThreadEvidence(context, verdict);
+    verdict.evidence.insert(verdict.evidence.end(), context.roles.evidence.begin(),
+                            context.roles.evidence.end());
+    if (isLeftover(context, verdict)) {
+        return;
+    }
+    // Of two servers that follow each other, each has transactions that the other gets a moment later.
+    const bool mutual =
+        context.roles.multi_primary || follows(context.inputs, context.roles.primary, context.replica_name);
+    const auto errant = context.roles.primary_server == nullptr || mutual
+                            ? ""
+                            : errantTransactions(context.replica, *context.roles.primary_server);
+    if (!errant.empty()) {
+        const Evidence line{"GTIDs of both servers", "only the replica has " + errant};
+        verdict.evidence.push_back(line);
+        verdict.obstacles.push_back(line);
+    }
+    for (const auto& remark : context.lag.remarks) {
+        verdict.evidence.push_back({"estimators", remark});
+    }
+    decideByThreads(context, verdict, errant);
+    addPrimaryWaits(context, verdict);
+    checkNextStep(context, verdict);
 }
 
 }  // namespace lapwing::analysis::replication

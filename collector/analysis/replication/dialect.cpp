@@ -46,6 +46,14 @@ std::string Dialect::thread(const char* verb, const char* thread) const {
     return out;
 }
 
+std::string Dialect::forget() const {
+    const std::string name = channel.empty() ? "" : "\"" + channel + "\"";
+    const std::string reset = mariadb ? "RESET SLAVE " + (name.empty() ? "" : name + " ") + "ALL"
+                                      : std::string(replica_words ? "RESET REPLICA ALL" : "RESET SLAVE ALL") +
+                                            (name.empty() ? "" : " FOR CHANNEL " + name);
+    return thread("STOP", "") + "; " + reset;
+}
+
 std::string Dialect::status() const {
     return mariadb         ? "SHOW ALL SLAVES STATUS\\G"
            : replica_words ? "SHOW REPLICA STATUS\\G"

@@ -17,6 +17,8 @@ struct Dialect {
     /// "START SLAVE SQL_THREAD", "START REPLICA SQL_THREAD FOR CHANNEL 'c1'"; `verb` is START or STOP,
     /// `thread` "" for both.
     std::string thread(const char* verb, const char* thread) const;
+    /// The statements that stop the channel and forget it.
+    std::string forget() const;
     /// The statement that shows the replica's status.
     std::string status() const;
     /// The statement that makes `host` the replica's primary, with `...` for the account.

@@ -1,8 +1,10 @@
 #include <algorithm>
 #include <tuple>
+#include <utility>
 
 #include "collector/analysis/duration.h"
 #include "collector/analysis/replication/absent_channels.h"
+#include "collector/analysis/replication/causes.h"
 #include "collector/analysis/replication/diagnose.h"
 #include "collector/analysis/replication/verdict.h"
 
@@ -118,13 +120,33 @@ Verdict judgeChannel(const Inputs& inputs, const std::string& replica_name, cons
     if (roles.primary_server != nullptr) {
         verdict.primary_writable = acceptsWrites(*roles.primary_server);
     }
+    auto standing = standingOf(inputs, replica_name, channel, roles);
     const auto lag =
         judgeLag(replica, channel, roles.primary_server, receiverProven(channel), roles.shared_domain);
-    const ChannelContext context{inputs,  replica_name, replica, channel_name,
-                                 channel, roles,        lag,     Dialect(replica, channel_name)};
+    const ChannelContext context{inputs,
+                                 replica_name,
+                                 replica,
+                                 channel_name,
+                                 channel,
+                                 roles,
+                                 lag,
+                                 Dialect(replica, channel_name),
+                                 std::move(standing)};
+    if (context.standing.standing == Standing::primary) {
+        // A primary has no lag, and nothing to take over from.
+        diagnose(context, verdict);
+        return verdict;
+    }
     measure(context, verdict);
     diagnose(context, verdict);
     addObstacles(context, verdict);
+    // A declared primary may accept writes, unless its source accepts them too.
+    const bool may_write =
+        roles.multi_primary || (declaredAsPrimary(inputs, replica_name) && verdict.primary_writable != true &&
+                                !isDeclared(inputs, roles.primary, replica_name));
+    if (verdict.writable == true && !may_write) {
+        verdict.forbid_writes_step = forbidWritesStep(context);
+    }
     return verdict;
 }
 

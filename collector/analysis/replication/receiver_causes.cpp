@@ -1,9 +1,12 @@
 #include <algorithm>
+#include <cstdint>
 #include <initializer_list>
 #include <optional>
 
 #include "collector/analysis/duration.h"
 #include "collector/analysis/replication/causes.h"
+#include "collector/analysis/replication/receiver_advice.h"
+#include "collector/analysis/replication/stated_causes.h"
 
 namespace lapwing::analysis::replication {
 
@@ -19,37 +22,20 @@ bool mentions(const evidence::ThreadError& error, std::initializer_list<const ch
                        [&](const char* phrase) { return error.text.find(phrase) != std::string::npos; });
 }
 
-/// The cause that an error of the receiver names: by its text first, because 1236 (13114) has many reasons,
-/// then by its number (MySQL's and MariaDB's error references).
-std::optional<Cause> causeOf(const evidence::ThreadError& error) {
-    if (mentions(error,
-                 {"equal MySQL server", "equal MariaDB server", "with the same server_uuid",
-                  "with the same server_id", "same server id", "equal server ids", "equal server UUIDs"})) {
-        return Cause::duplicate_server_id;
-    }
-    if (mentions(error, {"slave has diverged", "not in the master's binlog", "more GTIDs than"})) {
-        return Cause::errant_transactions;
-    }
-    switch (error.number) {
-        case 1044:
-        case kAccessDenied:
-        case 1129:
-        case 1130:
-        case 1227:
-        case 1698:
-        case 2061:
-        case 3118:
-        case 3159:
-            return Cause::credentials;
-        case 1236:
-        case 13114:
-            return Cause::binlog_purged;
-        case 1593:
-        case 13117:
-            return Cause::duplicate_server_id;
-        default:
-            return std::nullopt;
-    }
+/// The primary's own agent got an answer after the receiver last heard the primary: it did not go down with
+/// the connection.
+bool primaryAnsweredSince(const ChannelContext& context) {
+    constexpr double apart = 2;  // both are observed every second
+    const auto* primary = context.roles.primary_server;
+    return primary == nullptr ||
+           receiverSilence(context.channel) - secondsBetween(primary->heard, context.channel.at) > apart;
+}
+
+/// One of the receiver's errors is of that class.
+bool saysClass(const ChannelContext& context, database::ErrorClass kind) {
+    const auto& errors = context.channel.receiver.errors;
+    return std::any_of(errors.begin(), errors.end(),
+                       [&](const auto& error) { return classOf(error) == kind; });
 }
 
 void decidePrimaryDown(const ChannelContext& context, Verdict& verdict, Confidence confidence) {
@@ -63,51 +49,22 @@ void decideNetwork(const ChannelContext& context, Verdict& verdict, Confidence c
     const auto& source = context.channel.source;
     const auto host = source.host.empty() ? primaryName(context) : source.host;
     const auto port = source.port == 0 ? kMysqlPort : source.port;
+    if (saysClass(context, database::ErrorClass::name_unresolved)) {
+        decide(verdict, Cause::network, confidence, "the replica cannot resolve the primary's name " + host,
+               onHost(context.replica_name, "getent hosts " + host + "; then /etc/hosts and the resolver"));
+        return;
+    }
     decide(verdict, Cause::network, confidence,
            "the network between " + primaryName(context) + " and its replica carries nothing",
            onHost(context.replica_name,
                   "nc -vz -w 3 " + host + " " + std::to_string(port) + "; then the firewalls of both hosts"));
 }
 
-struct Advice {
-    std::string summary;
-    std::string next_step;
-};
-
-Advice adviceFor(const ChannelContext& context, Cause cause) {
-    const auto& dialect = context.dialect;
-    const auto& replica = context.replica_name;
-    const auto restart = dialect.command(dialect.thread("START", "IO_THREAD"));
-    if (cause == Cause::credentials) {
-        return {"the primary refuses the replica's account",
-                onHost(replica, "set the right user and password, " +
-                                    dialect.command(dialect.changeSource(primaryName(context))) + ", then " +
-                                    restart)};
-    }
-    if (cause == Cause::binlog_purged) {
-        return {"the primary no longer has the binary log that the replica needs",
-                "copy the data of " + primaryName(context) + " to " + replica + " anew (" +
-                    (dialect.mariadb ? "mariabackup" : "the CLONE plugin or xtrabackup") +
-                    "); nothing else brings back what was purged"};
-    }
-    if (cause == Cause::errant_transactions) {
-        return {
-            "the replica has transactions that the primary has not",
-            onHost(replica, dialect.command(dialect.status()) +
-                                "; compare the GTIDs of both servers, then copy the primary's data anew")};
-    }
-    return {
-        "the replica has the same server id or UUID as another server",
-        onHost(replica,
-               "give it a server_id of its own (on a cloned MySQL remove auto.cnf too), restart it, then " +
-                   restart)};
-}
-
 void decideByReceiverError(const ChannelContext& context, Verdict& verdict, Cause cause,
                            const evidence::ThreadError& error) {
     const auto confidence =
         error.text.empty() && error.number != kAccessDenied ? Confidence::suspected : Confidence::confirmed;
-    auto advice = adviceFor(context, cause);
+    auto advice = adviceFor(context, cause, error);
     decide(verdict, cause, confidence, advice.summary + " (error " + std::to_string(error.number) + ")",
            std::move(advice.next_step));
     verdict.state = State::broken;
@@ -156,7 +113,7 @@ bool receiverFailed(const ChannelContext& context, Verdict& verdict) {
         return false;
     }
     for (const auto& error : receiver.errors) {
-        if (const auto cause = causeOf(error)) {
+        if (const auto cause = statedCause(error)) {
             decideByReceiverError(context, verdict, *cause, error);
             return true;
         }
@@ -164,6 +121,13 @@ bool receiverFailed(const ChannelContext& context, Verdict& verdict) {
     addPrimaryEvidence(context, verdict);
     if (primaryDown(context)) {
         decidePrimaryDown(context, verdict, Confidence::confirmed);
+        return true;
+    }
+    if (saysClass(context, database::ErrorClass::offline_mode)) {
+        decide(
+            verdict, Cause::primary_down, Confidence::confirmed,
+            "the primary lets no client in: MySQL on " + primaryName(context) + " shuts down or is offline",
+            onHost(primaryName(context), context.dialect.command("SELECT @@global.offline_mode")));
         return true;
     }
     if (receiver.state == evidence::ThreadState::stopped) {
@@ -175,11 +139,43 @@ bool receiverFailed(const ChannelContext& context, Verdict& verdict) {
     });
     if (primarySilent(context) && (refused || context.roles.primary_server != nullptr)) {
         decidePrimaryDown(context, verdict, Confidence::suspected);
+    } else if (!primaryAnsweredSince(context)) {
+        decide(verdict, Cause::unknown, Confidence::unknown,
+               "the receiver has lost " + primaryName(context) + " a moment ago",
+               onHost(context.replica_name, context.dialect.command(context.dialect.status())));
     } else {
         decideNetwork(context, verdict,
                       primarySilent(context) ? Confidence::suspected : Confidence::confirmed);
     }
     return true;
+}
+
+/// The receiver runs and says itself what it waits for.
+bool receiverWaits(const ChannelContext& context, Verdict& verdict) {
+    const auto& wait = context.channel.receiver.wait;
+    if (!wait) {
+        return false;
+    }
+    const auto list = context.dialect.command("SHOW FULL PROCESSLIST");
+    if (wait->reason == database::WaitReason::relay_log_full) {
+        decide(verdict, Cause::relay_log_full, Confidence::confirmed,
+               "the relay logs have reached relay_log_space_limit: the receiver waits for the applier",
+               onHost(context.replica_name,
+                      list + " (what does the applier, \"system user\", work on?); if the limit "
+                             "is too small, raise relay_log_space_limit in the "
+                             "configuration file and restart the server"));
+        return true;
+    }
+    if (wait->reason == database::WaitReason::disk_full) {
+        decide(verdict, Cause::disk_full, Confidence::confirmed,
+               "the replica's disk is full: the receiver waits for space",
+               onHost(context.replica_name,
+                      "df -h; free space where the relay logs are: the receiver then goes on "
+                      "by itself"));
+        verdict.broken_part = BrokenPart::receiver;
+        return true;
+    }
+    return false;
 }
 
 bool receiverStalled(const ChannelContext& context, Verdict& verdict) {

@@ -14,7 +14,44 @@ constexpr double kHeartbeatForgotten = 86'400;
 /// A smaller difference of the clocks distorts no verdict. Seconds.
 constexpr double kSkew = 1;
 
+/// The server's agent has reported for so long that it writes no heartbeat.
+bool hasNotBeatenFor(const evidence::Database& server, double seconds) {
+    const auto since = server.beating.standingSince();
+    return since && secondsBetween(*since, server.beating.last().at) > seconds;
+}
+
+/// Its agent does not write the heartbeat on purpose: the server is a replica as well, or accepts no writes.
+bool isNotMeantToBeat(const evidence::Database& server) {
+    const auto& reason = server.heartbeat_refused;
+    return reason == "read_only" || reason == "has_channel" || reason == "not_primary";
+}
+
 }  // namespace
+
+std::string forbidWritesStep(const ChannelContext& context) {
+    const auto& replica = context.replica_name;
+    const auto primary = primaryName(context);
+    const auto step =
+        onHost(replica, context.dialect.command(context.dialect.mariadb ? "SET GLOBAL read_only = 1"
+                                                                        : "SET GLOBAL super_read_only = 1") +
+                            " and the same in its configuration file");
+    if (declaredAsPrimary(context.inputs, replica) && !isDeclared(context.inputs, primary, replica)) {
+        return "Incomplete: it is not known which server is to be written to: site.replication declares " +
+               replica + " a primary, and it receives from " + primary + ". If it is " + replica +
+               ", declare the pair in both directions, or end its channel. If it is " + primary +
+               ", correct site.replication; then " + step;
+    }
+    if (context.standing.standing == Standing::unclear) {
+        return "Incomplete: it is not known " + context.standing.reason + ". If it is a replica: " + step;
+    }
+    if (writesArrive(context.replica, context.inputs.databases.now)) {
+        return "Incomplete: it is not known who writes to " + replica +
+               ", and read_only would refuse these writes. First find them (" +
+               context.dialect.command("SHOW FULL PROCESSLIST") + " there) and point them to " + primary +
+               "; then " + step;
+    }
+    return step;
+}
 
 bool sameIdentity(const ChannelContext& context, Verdict& verdict) {
     const auto* primary = context.roles.primary_server;
@@ -44,10 +81,7 @@ bool bothWritable(const ChannelContext& context, Verdict& verdict) {
                                                                  " and on " + context.replica_name +
                                                                  ", and no multi-primary is declared"});
     decide(verdict, Cause::both_writable, Confidence::confirmed, "primary and replica both accept writes",
-           onHost(context.replica_name,
-                  context.dialect.command(context.dialect.mariadb ? "SET GLOBAL read_only = 1"
-                                                                  : "SET GLOBAL super_read_only = 1") +
-                      " and the same in its configuration file"));
+           forbidWritesStep(context));
     return true;
 }
 
@@ -91,9 +125,16 @@ bool heartbeatDead(const ChannelContext& context, Verdict& verdict) {
     const auto row = rows.find(id);
     const bool old =
         row != rows.end() && row->second.age > kHeartbeatDead && row->second.age < kHeartbeatForgotten;
-    // A single failed write proves nothing: the age of an existing row decides.
-    const bool refuses =
-        answering != nullptr && answering->heartbeat_writing == false && (old || row == rows.end());
+    // Without the row the verdict is less certain, not wrong. A leftover channel is told at its own server.
+    if (answering != nullptr && isNotMeantToBeat(*answering)) {
+        verdict.evidence.push_back({"mysql probe of " + context.roles.primary,
+                                    "the agent writes no heartbeat there: " + answering->heartbeat_refused});
+        return false;
+    }
+    // A single failed write proves nothing: the age of an existing row decides. Without a row the writer may
+    // only have started.
+    const bool refuses = answering != nullptr && answering->heartbeat_writing == false &&
+                         (old || (row == rows.end() && hasNotBeatenFor(*answering, kHeartbeatDead)));
     if (!old && !refuses) {
         return false;
     }

@@ -122,18 +122,41 @@ TimestampMs newestObservation(const GtidTracks& tracks) {
     return out;
 }
 
-/// The replica itself wrote the transactions of that track. MariaDB's binary log state has the keys
-/// "domain-server", MySQL's sets have "UUID" or "UUID:TAG".
-bool isWrittenBy(const Database& replica, const std::string& gtid) {
-    return replica.mariadb ? gtid.ends_with("-" + replica.server_id) && !replica.server_id.empty()
-                           : !replica.server_uuid.empty() && gtid.starts_with(replica.server_uuid);
+/// One of the replica's channels that `accepts` follows the primary.
+template <typename Accepts>
+bool anyChannelTo(const Inputs& inputs, const std::string& replica, const std::string& primary,
+                  Accepts accepts) {
+    const auto& servers = inputs.databases.servers;
+    const auto server = servers.find(replica);
+    if (server == servers.end() || server->second.up != true) {
+        return false;
+    }
+    return std::any_of(
+        server->second.channels.begin(), server->second.channels.end(), [&](const auto& channel) {
+            return accepts(channel.second) && discoveredPrimary(inputs, replica, channel.second) == primary;
+        });
 }
 
 }  // namespace
 
+bool isWrittenBy(const Database& server, const std::string& gtid) {
+    return server.mariadb ? gtid.ends_with("-" + server.server_id) && !server.server_id.empty()
+                          : !server.server_uuid.empty() && gtid.starts_with(server.server_uuid);
+}
+
 bool isDeclared(const Inputs& inputs, const std::string& primary, const std::string& replica) {
     return std::any_of(inputs.declared.begin(), inputs.declared.end(),
                        [&](const auto& pair) { return pair.primary == primary && pair.replica == replica; });
+}
+
+bool declaredAsPrimary(const Inputs& inputs, const std::string& server) {
+    return std::any_of(inputs.declared.begin(), inputs.declared.end(),
+                       [&](const auto& pair) { return pair.primary == server; });
+}
+
+bool declaredAsReplica(const Inputs& inputs, const std::string& server) {
+    return std::any_of(inputs.declared.begin(), inputs.declared.end(),
+                       [&](const auto& pair) { return pair.replica == server; });
 }
 
 Roles rolesOf(const Inputs& inputs, const std::string& replica, const ReplicaChannel& channel) {
@@ -164,14 +187,17 @@ Roles rolesOf(const Inputs& inputs, const std::string& replica, const ReplicaCha
 }
 
 bool follows(const Inputs& inputs, const std::string& replica, const std::string& primary) {
-    const auto& servers = inputs.databases.servers;
-    const auto server = servers.find(replica);
-    if (server == servers.end() || server->second.up != true) {
-        return false;
-    }
-    return std::any_of(
-        server->second.channels.begin(), server->second.channels.end(),
-        [&](const auto& channel) { return discoveredPrimary(inputs, replica, channel.second) == primary; });
+    using evidence::ThreadState;
+    return anyChannelTo(inputs, replica, primary, [](const ReplicaChannel& channel) {
+        return channel.receiver.state != ThreadState::stopped ||
+               channel.applier.state != ThreadState::stopped;
+    });
+}
+
+bool receivesFrom(const Inputs& inputs, const std::string& replica, const std::string& primary) {
+    return anyChannelTo(inputs, replica, primary, [](const ReplicaChannel& channel) {
+        return channel.receiver.state == evidence::ThreadState::running;
+    });
 }
 
 std::string errantTransactions(const Database& replica, const Database& primary) {

@@ -24,11 +24,22 @@ struct Roles {
 /// by the declared pairs. The result points into `inputs`.
 Roles rolesOf(const Inputs& inputs, const std::string& replica, const evidence::ReplicaChannel& channel);
 
-/// `replica` answers, and one of its channels follows `primary`.
+/// `replica` answers, and one of its channels follows `primary` with a thread that is not stopped.
 bool follows(const Inputs& inputs, const std::string& replica, const std::string& primary);
+
+/// Likewise, and the channel's receiver is connected.
+bool receivesFrom(const Inputs& inputs, const std::string& replica, const std::string& primary);
+
+/// The server itself wrote the transactions of that GTID track: "domain-server" of MariaDB's binary log
+/// state, or "UUID" or "UUID:TAG" of MySQL.
+bool isWrittenBy(const evidence::Database& server, const std::string& gtid);
 
 /// `site.replication` contains the pair.
 bool isDeclared(const Inputs& inputs, const std::string& primary, const std::string& replica);
+
+/// `site.replication` contains a pair with that primary, or with that replica.
+bool declaredAsPrimary(const Inputs& inputs, const std::string& server);
+bool declaredAsReplica(const Inputs& inputs, const std::string& server);
 
 /// The transactions that the replica has and the primary lacks: "0-2 (3 transactions)". "" if none are known.
 /// Compares the primary's newest observation with the replica's position one second before it.

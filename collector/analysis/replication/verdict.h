@@ -38,6 +38,7 @@ struct Verdict {
 
     std::optional<bool> writable;        ///< the replica accepts writes
     std::optional<bool> administrators;  ///< MySQL: administrators can write although read_only is on
+    std::string forbid_writes_step;      ///< the command that ends `writable`; "" if it is not to end
     std::optional<bool> primary_writable;
     bool multi_primary = false;       ///< declared in both directions
     std::vector<Evidence> obstacles;  ///< why the replica could not take over from the primary

@@ -13,7 +13,7 @@ void Builder::addBalancer(const std::string& host) {
     component(ComponentKind::haproxy, host, Truth::yes, kSupposed);
     std::vector<Pool> more;
     for (auto& each : model_.entries) {
-        if (each.active.empty()) {
+        if (each.active.empty() && each.direct.empty()) {
             each.active = host;
             continue;
         }
@@ -30,8 +30,8 @@ void Builder::addBalancer(const std::string& host) {
                 more.back().balancer = host;
                 more.back().host = host;
                 for (const auto& member : pool.members) {
-                    edge(idOf(ComponentKind::haproxy, host), idOf(ComponentKind::web, member.host),
-                         EdgeKind::balances, kSupposed);
+                    edge(idOf(ComponentKind::haproxy, host), member.component(), EdgeKind::balances,
+                         kSupposed);
                 }
             }
         }
@@ -45,6 +45,9 @@ void Builder::addWeb(const std::string& host) {
     edge(idOf(ComponentKind::web, host), idOf(ComponentKind::app, host), EdgeKind::proxies, kSupposed);
     model_.apps_of_web[idOf(ComponentKind::web, host)] = {{idOf(ComponentKind::app, host)}};
     for (auto& pool : model_.pools) {
+        if (pool.members.front().kind != ComponentKind::web) {
+            continue;
+        }
         evidence::Server server;
         server.proxy = pool.proxy;
         server.server = host;

@@ -30,22 +30,59 @@ bool names(const evidence::Route& route, const std::string& host) {
 
 }  // namespace
 
+/// The ports of a host at which the load balancers, or the site's visitors, request its web server.
+std::set<int> Builder::requestedPorts(const std::string& host) const {
+    std::set<int> ports;
+    const auto add = [&](const std::string& address) {
+        const auto endpoint = Endpoint::parse(address);
+        if (endpoint && hostAt(endpoint->address()) == host) {
+            ports.insert(endpoint->port);
+        }
+    };
+    for (const auto& pool : model_.pools) {
+        for (const auto& member : pool.members) {
+            const auto endpoint = Endpoint::parse(member.server.address);
+            if (member.host == host && endpoint) {
+                ports.insert(endpoint->port);
+            }
+        }
+    }
+    for (const auto& [other, routes] : inputs_.services.routes) {
+        for (const auto& route : routes) {
+            add(route.address);
+        }
+    }
+    for (const auto& url : inputs_.site.entry) {
+        const auto endpoint = Endpoint::ofUrl(url);
+        if (endpoint && model_.pools.empty()) {
+            ports.insert(endpoint->port);
+        }
+    }
+    // A server of this Nginx may pass requests to another server of it.
+    const auto known = inputs_.services.routes.find(host);
+    if (known == inputs_.services.routes.end()) {
+        return ports;
+    }
+    for (bool more = true; more;) {
+        more = false;
+        for (const auto& route : known->second) {
+            const auto endpoint = Endpoint::parse(route.address);
+            const auto address = endpoint ? endpoint->address() : std::nullopt;
+            more = (ports.contains(route.port) && address && address->isLoopback() &&
+                    ports.insert(endpoint->port).second) ||
+                   more;
+        }
+    }
+    return ports;
+}
+
 /// The routes that the site's requests take through the web server of a host.
 std::vector<evidence::Route> Builder::routesOf(const std::string& host) const {
     const auto known = inputs_.services.routes.find(host);
     if (known == inputs_.services.routes.end()) {
         return {};
     }
-    std::set<int> ports;
-    for (const auto& pool : model_.pools) {
-        for (const auto& member : pool.members) {
-            if (member.host == host) {
-                if (const auto endpoint = Endpoint::parse(member.server.address)) {
-                    ports.insert(endpoint->port);
-                }
-            }
-        }
-    }
+    const auto ports = requestedPorts(host);
     std::set<std::string> asked;
     for (const auto& url : inputs_.site.entry) {
         const auto endpoint = Endpoint::ofUrl(url);
@@ -53,9 +90,6 @@ std::vector<evidence::Route> Builder::routesOf(const std::string& host) const {
             continue;
         }
         asked.insert(endpoint->host);
-        if (model_.pools.empty()) {
-            ports.insert(endpoint->port);
-        }
     }
     if (asked.empty()) {
         asked.insert("");
@@ -81,9 +115,10 @@ std::string Builder::appOn(const std::string& host, const Evidence& source) {
     return id;
 }
 
-/// The application at "127.0.0.1:8000" or "unix:/run/app.sock", as seen by the web server of a host. An
-/// address of no known host stands for a host of that name.
-std::string Builder::appAt(const std::string& web_host, const std::string& address, const Evidence& source) {
+/// The application or the web server at "127.0.0.1:8000" or "unix:/run/app.sock", as seen by the web server
+/// of a host. An address of no known host stands for a host of that name.
+std::string Builder::upstreamAt(const std::string& web_host, const std::string& address,
+                                const Evidence& source) {
     if (address.starts_with("unix:")) {
         return appOn(web_host, source);
     }
@@ -92,6 +127,13 @@ std::string Builder::appAt(const std::string& web_host, const std::string& addre
     auto host = parsed && parsed->isLoopback() ? web_host : hostAt(parsed);
     if (host.empty()) {
         host = parsed ? parsed->toString() : endpoint ? endpoint->host : address;
+    }
+    const auto routes = inputs_.services.routes.find(host);
+    const bool is_web = endpoint && routes != inputs_.services.routes.end() &&
+                        std::any_of(routes->second.begin(), routes->second.end(),
+                                    [&](const auto& each) { return each.port == endpoint->port; });
+    if (is_web) {
+        return serverAt(ComponentKind::web, host, endpoint->port);
     }
     auto id = appOn(host, source);
     const auto known = inputs_.network.hosts.find(host);
@@ -122,7 +164,10 @@ bool Builder::configuredApplications(const std::string& host) {
             (route.upstream == route.address ? "" : "upstream " + route.upstream + ": ") + route.address +
                 (route.role == ServerRole::active ? std::string()
                                                   : std::string(", ") + serverRoleName(route.role))};
-        const auto app = appAt(host, route.address, source);
+        const auto app = upstreamAt(host, route.address, source);
+        if (app == web) {
+            continue;
+        }
         auto& link = edge(web, app, EdgeKind::proxies, source);
         if (route.role == ServerRole::down) {
             link.works = link.sources.size() == 1 ? Truth::no : link.works;
@@ -200,7 +245,7 @@ void Builder::checkedApplications() {
             const auto apps = model_.apps_of_web.find(idOf(ComponentKind::web, member.host));
             if (apps == model_.apps_of_web.end() || apps->second.size() != 1 ||
                 apps->second.front().size() != 1 || member.server.check != evidence::HealthCheck::l7 ||
-                !member.isUp()) {
+                member.kind != ComponentKind::web || !member.isUp()) {
                 continue;
             }
             auto& app = model_.components.at(*apps->second.front().begin());

@@ -119,41 +119,59 @@ void Builder::balancers() {
     }
 }
 
-std::string Builder::webAt(const std::string& host, int port) {
+/// A database listens there, or it is the port of one; anything else that a load balancer names is a web
+/// server.
+ComponentKind Builder::serverKind(const std::string& host, int port) const {
+    evidence::Listener usual;
+    usual.protocol = evidence::Transport::tcp;
+    usual.port = port;
     const auto found = inputs_.network.hosts.find(host);
-    std::string process;
-    if (found != inputs_.network.hosts.end()) {
-        for (const auto& listener : found->second.listeners) {
-            if (listener.isTcp() && listener.port == port && !listener.process.empty()) {
-                process = listener.process;
-            }
-        }
+    const bool listens =
+        found != inputs_.network.hosts.end() &&
+        std::any_of(found->second.listeners.begin(), found->second.listeners.end(), [&](const auto& each) {
+            return each.isTcp() && each.port == port && each.program() == evidence::Program::mysql;
+        });
+    return listens || usual.program() == evidence::Program::mysql ? ComponentKind::mysql : ComponentKind::web;
+}
+
+std::string Builder::serverAt(ComponentKind kind, const std::string& host, int port) {
+    auto id = idOf(kind, host);
+    if (model_.components.contains(id)) {
+        return id;
     }
-    auto id = idOf(ComponentKind::web, host);
-    if (!model_.components.contains(id)) {
-        component(ComponentKind::web, host, worksOf(inputs_.services.webs, host),
-                  {"haproxy statistics", "a server of the pool, port " + std::to_string(port)});
-        if (!process.empty()) {
-            component(ComponentKind::web, host, Truth::unknown,
-                      {"sockets of " + host, process + " listens on port " + std::to_string(port)});
-        }
+    const auto& known = kind == ComponentKind::mysql ? inputs_.services.databases : inputs_.services.webs;
+    component(kind, host, worksOf(known, host),
+              {"haproxy statistics", "a server of the pool, port " + std::to_string(port)});
+    const auto found = inputs_.network.hosts.find(host);
+    if (found == inputs_.network.hosts.end()) {
+        return id;
+    }
+    const auto listener = std::find_if(
+        found->second.listeners.rbegin(), found->second.listeners.rend(),
+        [&](const auto& each) { return each.isTcp() && each.port == port && !each.process.empty(); });
+    if (listener != found->second.listeners.rend()) {
+        component(kind, host, Truth::unknown,
+                  {"sockets of " + host, listener->process + " listens on port " + std::to_string(port)});
     }
     return id;
 }
 
 void Builder::member(Pool& pool, const evidence::Server& server) {
     const auto endpoint = Endpoint::parse(server.address);
-    const auto holder = hostAt(endpoint ? endpoint->address() : std::nullopt);
+    const auto address = endpoint ? endpoint->address() : std::nullopt;
+    const auto holder = address && address->isLoopback() ? pool.host : hostAt(address);
     Member member{server, holder.empty() ? server.server : holder, ""};
     member.machine = model_.machineOf(member.host);
-    const auto web = webAt(member.host, endpoint ? endpoint->port : 0);
+    const int port = endpoint ? endpoint->port : 0;
+    member.kind = serverKind(member.host, port);
+    const auto id = serverAt(member.kind, member.host, port);
     if (holder.empty()) {
         component(ComponentKind::host, member.host, Truth::unknown,
                   {"haproxy statistics of " + pool.balancer, "named so; no agent reports from it"});
     }
     const bool known = server.state != ServerState::unknown;
     auto& link = edge(
-        idOf(ComponentKind::haproxy, pool.host), web, EdgeKind::balances,
+        idOf(ComponentKind::haproxy, pool.host), id, EdgeKind::balances,
         {"haproxy statistics of " + pool.balancer, pool.proxy + "/" + server.server + " is " +
                                                        (server.address.empty() ? "there" : server.address) +
                                                        ", " + (known ? server.state_text : "state unknown")});
@@ -173,33 +191,38 @@ void Builder::pools() {
             pool.balancer = instance;
             pool.host = balancerHost(inputs_, balancer);
             pool.proxy = server.proxy;
-            member(pool, server);
+            // A Unix socket leads to another frontend of this HAProxy, or to a program that fails with its
+            // host.
+            if (!server.isAtSocket()) {
+                member(pool, server);
+            }
         }
+        std::erase_if(found, [](const auto& each) { return each.second.members.empty(); });
         for (auto& [proxy, pool] : found) {
             const auto algorithm = balancer.algorithms.find(proxy);
             pool.algorithm = algorithm == balancer.algorithms.end() ? "" : algorithm->second;
             model_.pools.push_back(std::move(pool));
         }
     }
-    checkedWebs();
+    checkedServers();
 }
 
-/// Without an agent, HAProxy's states of a host's servers count: one that is not down proves that the web
-/// server works, whatever the state of the others (another port, another backend).
-void Builder::checkedWebs() {
+/// Without an agent, HAProxy's states of a host's servers count: one that is not down proves that the program
+/// works, whatever the state of the others (another port, another backend).
+void Builder::checkedServers() {
     std::map<std::string, Truth> checked;
     for (const auto& pool : model_.pools) {
         for (const auto& member : pool.members) {
             const auto state = member.server.state;
             if (state != ServerState::unknown && state != ServerState::maint) {
-                auto& works = checked.emplace(idOf(ComponentKind::web, member.host), Truth::no).first->second;
+                auto& works = checked.emplace(member.component(), Truth::no).first->second;
                 works = state == ServerState::down ? works : Truth::yes;
             }
         }
     }
     for (const auto& [id, works] : checked) {
-        auto& web = model_.components.at(id);
-        web.works = web.works == Truth::unknown ? works : web.works;
+        auto& program = model_.components.at(id);
+        program.works = program.works == Truth::unknown ? works : program.works;
     }
 }
 
@@ -226,9 +249,15 @@ void Builder::replication() {
             link.works = current;
         }
     };
+    // What a channel left over from an earlier role says, or a declaration from then, is no longer so.
+    std::set<std::pair<std::string, std::string>> leftovers;
     if (inputs_.replicas != nullptr) {
         for (const auto& verdict : *inputs_.replicas) {
             using replication::State;
+            if (verdict.cause == replication::Cause::leftover_channel) {
+                leftovers.emplace(verdict.replica, verdict.primary);
+                continue;
+            }
             const auto current = dataFlow(verdict.state)          ? Truth::yes
                                  : verdict.state == State::broken ? Truth::no
                                                                   : Truth::unknown;
@@ -240,11 +269,16 @@ void Builder::replication() {
     }
     for (const auto& seen : inputs_.network.replicas) {
         const auto primary = hostAt(reach::Address::parse(seen.primary_address));
+        if (leftovers.contains({seen.replica, primary})) {
+            continue;
+        }
         note(seen.replica, primary, Truth::unknown,
              {"replica status of " + seen.replica, "it follows " + seen.primary_address});
     }
     for (const auto& pair : inputs_.site.replication) {
-        note(pair.replica, pair.primary, Truth::unknown, {"site.replication", "declared"});
+        if (!leftovers.contains({pair.replica, pair.primary})) {
+            note(pair.replica, pair.primary, Truth::unknown, {"site.replication", "declared"});
+        }
     }
     std::set<std::string> following;
     for (const auto& each : model_.replicas) {

@@ -19,13 +19,15 @@ class Builder {
     void balancers();
     void pools();
     void member(Pool& pool, const evidence::Server& server);
-    void checkedWebs();
+    ComponentKind serverKind(const std::string& host, int port) const;
+    void checkedServers();
     void applications();
     bool configuredApplications(const std::string& host);
     void seenApplications(const std::string& host);
     void checkedApplications();
     std::vector<evidence::Route> routesOf(const std::string& host) const;
-    std::string appAt(const std::string& web_host, const std::string& address, const Evidence& source);
+    std::set<int> requestedPorts(const std::string& host) const;
+    std::string upstreamAt(const std::string& web_host, const std::string& address, const Evidence& source);
     std::string appOn(const std::string& host, const Evidence& source);
     void databases();
     void replication();
@@ -51,7 +53,7 @@ class Builder {
     Edge& edge(const std::string& from, const std::string& to, EdgeKind kind, Evidence source);
     Truth worksOf(const std::map<std::string, Truth>& known, const std::string& instance) const;
     std::string hostAt(const std::optional<reach::Address>& address) const;
-    std::string webAt(const std::string& host, int port);
+    std::string serverAt(ComponentKind kind, const std::string& host, int port);
 
     const Inputs& inputs_;
     Model model_;

@@ -146,9 +146,11 @@ struct Entry {
 /// A server of a backend.
 struct Member {
     evidence::Server server;
-    std::string host;     ///< that runs it
-    std::string machine;  ///< two hosts of one machine have one
+    std::string host;                         ///< that runs it
+    std::string machine;                      ///< two hosts of one machine have one
+    ComponentKind kind = ComponentKind::web;  ///< or mysql
 
+    std::string component() const { return idOf(kind, host); }
     bool isUp() const { return server.state == evidence::ServerState::up; }
     /// It takes requests, or would as a backup.
     bool isReady() const { return isUp() && server.weight != 0.0; }
@@ -234,7 +236,7 @@ struct Model {
     std::vector<Conflict> conflicts;
     std::vector<Entry> entries;
     std::vector<Pool> pools;
-    /// The applications that a web server needs: one component of each set.
+    /// The applications, or the web servers behind it, that a web server needs: one component of each set.
     std::map<std::string, std::vector<std::set<std::string>>> apps_of_web;
     std::set<std::string> databases;  ///< hosts
     std::set<std::string> primaries;  ///< hosts that take writes

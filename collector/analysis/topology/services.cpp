@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <iterator>
 
 #include "collector/analysis/topology/builder.h"
 
@@ -52,7 +53,9 @@ class Functions {
         std::vector<Gate> backups;
         for (const auto& member : pool.members) {
             if (!present_ || member.isUsed()) {
-                (member.isBackup() ? backups : servers).push_back(web(member.host));
+                auto needs =
+                    member.kind == ComponentKind::web ? web(member.host) : program(member.kind, member.host);
+                (member.isBackup() ? backups : servers).push_back(std::move(needs));
             }
         }
         const auto needed = static_cast<std::size_t>(inputs_.site.servers_needed);
@@ -82,20 +85,36 @@ class Functions {
         return Gate::all({Gate::of(idOf(kind, on)), host(on)});
     }
 
+    /// A web server with what it passes requests to: applications, or further web servers.
     Gate web(const std::string& on) const {
-        std::vector<Gate> parts{program(ComponentKind::web, on)};
-        const auto apps = model_.apps_of_web.find(idOf(ComponentKind::web, on));
-        if (apps != model_.apps_of_web.end()) {
-            for (const auto& group : apps->second) {
-                std::vector<Gate> any;
-                any.reserve(group.size());
-                for (const auto& app : group) {
-                    any.push_back(program(ComponentKind::app, model_.components.at(app).host));
-                }
-                parts.push_back(Gate::any(std::move(any)));
-            }
-        }
+        auto parts = needsOfWeb(on, {on});
+        parts.push_back(program(ComponentKind::web, on));
         return Gate::all(std::move(parts));
+    }
+
+    std::vector<Gate> needsOfWeb(const std::string& on, const std::set<std::string>& passed) const {
+        std::vector<Gate> parts;
+        const auto needed = model_.apps_of_web.find(idOf(ComponentKind::web, on));
+        if (needed == model_.apps_of_web.end()) {
+            return parts;
+        }
+        for (const auto& group : needed->second) {
+            std::vector<Gate> any;
+            any.reserve(group.size());
+            for (const auto& id : group) {
+                const auto& each = model_.components.at(id);
+                auto needs = std::vector{program(each.kind, each.host)};
+                auto further = passed;
+                if (each.kind == ComponentKind::web && further.insert(each.host).second) {
+                    auto more = needsOfWeb(each.host, further);
+                    needs.insert(needs.end(), std::make_move_iterator(more.begin()),
+                                 std::make_move_iterator(more.end()));
+                }
+                any.push_back(Gate::all(std::move(needs)));
+            }
+            parts.push_back(Gate::any(std::move(any)));
+        }
+        return parts;
     }
 
     /// A load balancer with all its backends: each request may need another backend. At present, while some
@@ -117,7 +136,14 @@ class Functions {
 
     Gate entrance(const Entry& entry) const {
         if (!entry.direct.empty()) {
-            return web(entry.direct);
+            std::vector<Gate> alternatives{web(entry.direct)};
+            for (const auto& standby : entry.standbys) {
+                auto parts = needsOfWeb(entry.direct, {entry.direct});
+                parts.push_back(program(ComponentKind::haproxy, standby.host));
+                parts.push_back(Gate::fact(standby.takes_over));
+                alternatives.push_back(Gate::all(std::move(parts)));
+            }
+            return Gate::any(std::move(alternatives));
         }
         if (entry.active.empty()) {
             return Gate::fact(Truth::unknown);

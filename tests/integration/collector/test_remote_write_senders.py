@@ -228,6 +228,7 @@ def test_version_2_says_what_was_written():
     answer = post_v2(partly)
     assert answer.status == 400 and written(answer) == ("1", "0", "0"), (answer.status, answer.body, answer.headers.items())
     assert answer.body.startswith(b"3 of 4 samples refused"), answer.body
+    assert answer.headers.get("X-Lapwing-Refused") == "3", answer.headers.items()  # for agents, which count their losses
     metrics = collector.people("/metrics").body.decode()
     assert "\nlapwing_collector_histograms_refused_total 1\n" in metrics, metrics
     assert "\nlapwing_collector_exemplars_ignored_total 1\n" in metrics, metrics

@@ -29,7 +29,7 @@ def gone(*unwanted, seconds=150):
 
 def ruleset_in(remedy):
     """The remedy from the comment on loading, or from the table, to its end."""
-    start = re.search(r"^(#|table )", remedy, re.M)
+    start = re.search(r"^(# \S+: save as |table )", remedy, re.M)
     assert start, remedy
     return remedy[start.start():]
 

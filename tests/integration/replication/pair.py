@@ -398,10 +398,10 @@ class Pair:
         whole, fraction = re.fullmatch(r"(.*?)(\.\d+)?Z", entry["observed"]).groups()
         return calendar.timegm(time.strptime(whole, "%Y-%m-%dT%H:%M:%S")) + float(fraction or 0)
 
-    def findings(self, name):
-        """Findings about the replica."""
+    def findings(self, name, server=None):
+        """Findings about the replica, or about another server."""
         return [each for each in self.site.people("/api/lapwing/v1/findings").json()["data"]
-                if each["id"] == name and each["subject"] == "mysql@" + self.replica.host]
+                if each["id"] == name and each["subject"] == "mysql@" + (server or self.replica).host]
 
     def firing(self):
         return {(a["labels"]["alertname"], a["labels"].get("cause", ""))

@@ -307,6 +307,91 @@ def multi_source(pair):
           lambda: f"errant transactions: {channels()}")
 
 
+def semi_sync_waits(pair):
+    """Commits wait for a semi-synchronous replica that is not there. The primary answers all the time."""
+    primary = pair.primary
+    role, none = ("master", "wait_no_slave") if primary.mariadb else ("source", "wait_no_replica")
+    if not primary.mariadb:
+        primary.sql("INSTALL PLUGIN rpl_semi_sync_source SONAME 'semisync_source.so'")
+    pair.allowed.add("CriticalFinding")
+    primary.sql(f"SET GLOBAL rpl_semi_sync_{role}_timeout = 1000000000", f"SET GLOBAL rpl_semi_sync_{role}_{none} = 1",
+                f"SET GLOBAL rpl_semi_sync_{role}_enabled = 1")
+    try:
+        entry = pair.expect("commit_waits")
+        assert "Waiting for semi-sync ACK from" in entry["summary"] and entry["confidence"] == "confirmed", entry
+        assert f"rpl_semi_sync_{role}_enabled = 0" in entry["next_step"], entry
+        finding = until(lambda: pair.findings("R16", primary), 40, "finding R16")[0]
+        assert "Waiting for semi-sync ACK from" in finding["title"], finding
+        pair.expect_alert("MysqlReplicationBroken", 20 + EVALUATION + SLACK, "commit_waits")
+        waiting = primary.sql("SELECT COUNT(*) AS n FROM information_schema.PROCESSLIST WHERE INFO LIKE 'UPDATE `lapwing`%'")
+        assert waiting[0]["n"] == 1, "writes of the heartbeat pile up"
+    finally:
+        primary.sql(f"SET GLOBAL rpl_semi_sync_{role}_enabled = 0")
+    until(lambda: not pair.findings("R16", primary), 60, "R16 is over")
+
+
+def leftover_channel(pair):
+    """RESET SLAVE without ALL keeps a channel on the primary."""
+    primary = pair.primary
+    word = "MASTER TO MASTER" if primary.mariadb else "REPLICATION SOURCE TO SOURCE"
+    primary.sql(f"CHANGE {word}_HOST='10.99.255.9', {word.split()[-1]}_USER='x', {word.split()[-1]}_PASSWORD='y'")
+    entry = pair.expect("leftover_channel", replica=primary)
+    assert entry["state"] == "at_risk" and entry["lag_seconds"] is None, entry
+    assert "START" not in entry["next_step"] and "read_only" not in entry["next_step"], entry
+    finding = until(lambda: pair.findings("R17", primary), 40, "finding R17")[0]
+    assert finding["severity"] == "low" and "RESET" in finding["remedy"], finding
+    time.sleep(15)  # the heartbeat has stopped by now
+    assert not pair.findings("R6", primary) and not pair.findings("R7", primary)
+    assert pair.verdict()["cause"] == "healthy", pair.verdict()
+    primary.sql(primary.words("RESET SLAVE ALL"))
+    until(lambda: not pair.findings("R17", primary), 60, "R17 is over")
+
+
+def account_locked(pair):
+    pair.primary.sql("SET SESSION sql_log_bin = 0", "ALTER USER repl ACCOUNT LOCK")
+    pair.restart_receiver()
+    entry = pair.expect("credentials")
+    assert "locked" in entry["summary"] and "firewall" not in entry["next_step"], entry
+    pair.expect_alert("MysqlReplicationBroken", 20 + EVALUATION + SLACK)
+    pair.primary.sql("SET SESSION sql_log_bin = 0", "ALTER USER repl ACCOUNT UNLOCK")
+    pair.restart_receiver()
+
+
+def relay_log_full(pair):
+    pair.allowed |= {"MysqlReplicationAtRisk", "MysqlReplicationUnknown", "MysqlReplicationBroken", "MysqlDown", "MysqlReplicaLag"}
+    pair.replica.restart_as_replica("--relay-log-space-limit=1048576", "--max-relay-log-size=262144")
+    until(lambda: pair.verdict()["cause"] == "healthy", 60, "healthy with a limit")
+    pair.sleep_on_replica(25, 1)
+    pair.primary.sql(*["INSERT INTO lt.work (b) SELECT REPEAT('x', 200) FROM mysql.help_topic LIMIT 400"] * 30)
+    entry = pair.expect("relay_log_full")
+    assert entry["state"] == "lagging" and "firewall" not in entry["next_step"], entry
+    pair.replica.restart_as_replica()
+    until(lambda: pair.verdict()["cause"] == "healthy", 90, "healthy without a limit")
+
+
+def server_full(pair):
+    """Every connection of the primary is taken: it is full, and not down."""
+    primary = pair.primary
+    pair.allowed.add("CriticalFinding")
+    primary.sql("SET GLOBAL max_connections = 12")
+    taken = []
+    try:
+        for _ in range(20):
+            try:
+                taken.append(primary.connect())
+            except Exception as error:
+                assert "Too many connections" in str(error), error
+        finding = until(lambda: pair.findings("R15", primary), 40, "finding R15")[0]
+        assert "max_connections is 12" in json.dumps(finding["evidence"]), finding
+        assert pair.verdict()["cause"] != "primary_down", pair.verdict()
+    finally:
+        for connection in taken:
+            connection.close()
+        time.sleep(1)
+        primary.sql("SET GLOBAL max_connections = 60")
+    until(lambda: not pair.findings("R15", primary), 60, "R15 is over")
+
+
 def foreign_heartbeat(pair):
     """pt-heartbeat reads what the agent writes; then it writes, and the agents read."""
     monitor = subprocess.run(pair.replica.pt_heartbeat("--monitor", "--run-time", "5s"), capture_output=True, text=True, timeout=60)
@@ -343,10 +428,12 @@ def foreign_heartbeat(pair):
 
 
 # The scenarios of a group follow each other on one pair of servers. Those of LAST leave it as it is.
-CORE = [[healthy, network_cut, duplicate_key], [table_locked, reset_all, heartbeat_killed], [burst, primary_killed, both_writable]]
-ALL = [[healthy, applier_stopped, receiver_stopped, network_cut, duplicate_key, password_changed],
+CORE = [[healthy, network_cut, duplicate_key, leftover_channel], [table_locked, reset_all, heartbeat_killed],
+        [semi_sync_waits, burst, primary_killed, both_writable]]
+ALL = [[healthy, applier_stopped, receiver_stopped, network_cut, duplicate_key, password_changed, account_locked],
        [table_locked, long_transaction, burst, burst_parallel, idle_after_burst, delayed],
        [reset_all, clock_shown_wrong, heartbeat_killed, primary_killed, binary_log_purged],
+       [leftover_channel, semi_sync_waits, server_full, relay_log_full],
        [foreign_heartbeat, both_writable], [switchover], [multi_source]]
 LAST = {both_writable, multi_source}
 GROUPS = ALL if LONG else CORE

@@ -159,6 +159,8 @@ BAD = [
     ("NginxDown", "critical", [("up", {"job": "nginx"}, 0)], SERVICE, {}),
     ("MysqlDown", "critical", [("up", {"job": "mysql"}, 0)], SERVICE, {}),
     ("HaproxyDown", "critical", [("up", {"job": "haproxy"}, 0)], SERVICE, {}),
+    ("ServerRefusesAgent", "warning", [("lapwing_probe_refused_info", {"job": "nginx", "detail": "d"}, 1), ("up", {"job": "nginx"}, 0)],
+     SERVICE, {"job": "nginx", "detail": "d"}),
     ("ProbeFailing", "warning", [("up", {"job": "node"}, 0)], SERVICE, {"job": "node"}),
     ("BackendServerDown", "warning", [("haproxy_server_status", {"state": "DOWN"}, 1)], {**BACKEND, "server": "server"}, {}),
     ("BackendWithoutServers", "critical", [("haproxy_backend_status", {"state": "DOWN"}, 1)], BACKEND, {}),

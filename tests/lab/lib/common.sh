@@ -10,13 +10,14 @@ bridge_address=10.77.0.1
 hosts=(lb-01 web-01 web-02 monitor client)
 # Hosts that a fault adds (faults/second-load-balancer).
 more_hosts=(lb-02)
-# Hosts with Nginx and the application; hosts with MariaDB, the primary first; hosts with an agent.
+# Hosts with HAProxy; with Nginx and the application; with MariaDB, the primary first; with an agent.
+balancers=(lb-01)
 webs=(web-01 web-02)
 databases=(web-01 web-02)
 watched=(monitor web-01 web-02)
-declare -A address=([lb-01]=10.77.0.10 [lb-02]=10.77.0.13 [web-01]=10.77.0.11 [web-02]=10.77.0.12 [monitor]=10.77.0.20 [client]=10.77.0.30)
+declare -gA address=([lb-01]=10.77.0.10 [lb-02]=10.77.0.13 [web-01]=10.77.0.11 [web-02]=10.77.0.12 [monitor]=10.77.0.20 [client]=10.77.0.30)
 # A second address of each host, which no allow-list would name.
-declare -A second_address=([lb-01]=10.77.0.110 [web-01]=10.77.0.111 [web-02]=10.77.0.112 [monitor]=10.77.0.120)
+declare -gA second_address=([lb-01]=10.77.0.110 [web-01]=10.77.0.111 [web-02]=10.77.0.112 [monitor]=10.77.0.120)
 
 # A site of another shape (tests/zoo): more hosts, here; other files and steps, in lib/overlay.sh.
 overlay=$state/overlay

@@ -35,5 +35,17 @@ overlay_files() {
     done
 }
 
+# For overlay_configure.
+# site_says KEY YAML: what the collector's configuration declares about the site.
+site_says() { sed -i "s#^  $1: .*#  $1: $2#" "$state/monitor/etc/lapwing/collector.yaml"; }
+
+# booted HOST [UNIT...]: as if systemd had booted the host, with these units enabled.
+booted() {
+    local host=$1 unit wants=/etc/systemd/system/multi-user.target.wants
+    shift
+    inside "$host" mkdir -p /run/systemd/system "$wants"
+    for unit in "$@"; do inside "$host" ln -sf "/lib/systemd/system/$unit" "$wants/$unit"; done
+}
+
 overlay_configure() { :; }
 overlay_started() { :; }

@@ -9,7 +9,7 @@ in_host_dir() { printf '%s/%s%s' "$state" "$1" "$2"; }
 site_configure() {
     local host dir secret primary=${address[${databases[0]}]}
     secret=$(new_secret)
-    cp "$lab_dir/templates/haproxy.cfg" "$(in_host_dir lb-01 /etc/haproxy/haproxy.cfg)"
+    for host in "${balancers[@]}"; do cp "$lab_dir/templates/haproxy.cfg" "$(in_host_dir "$host" /etc/haproxy/haproxy.cfg)"; done
     for host in "${databases[@]}"; do
         local read_only='read_only = on'
         [ "$host" != "${databases[0]}" ] || read_only='# the primary is writable'
@@ -117,12 +117,16 @@ webs_start() {
         inside "$host" svc nginx start
     done
     for host in "${webs[@]}"; do
-        wait_for 30 "the application on $host" fetches "$host" http://127.0.0.1:8000/healthz || return 1
-        wait_for 10 "Nginx on $host" fetches "$host" http://127.0.0.1/nginx_status || return 1
+        wait_for 30 "Nginx and the application on $host" web_answers "$host" || return 1
     done
 }
 
+web_answers() { fetches "$1" http://127.0.0.1/healthz; }
+
 balancer_start() {
-    inside lb-01 svc haproxy start
-    wait_for 15 "HAProxy on lb-01" fetches client "http://${address[lb-01]}/"
+    local host
+    for host in "${balancers[@]}"; do inside "$host" svc haproxy start; done
+    wait_for 15 "the site" site_answers
 }
+
+site_answers() { fetches client "http://${address[lb-01]}/"; }

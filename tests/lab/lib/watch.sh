@@ -48,8 +48,11 @@ watch_configure() {
     inside monitor chmod 0640 /etc/lapwing/users
     for host in $(watched_hosts); do
         mkdir -p "$state/$host/etc/lapwing"
-        [ ! -e "$lab_dir/templates/agent-$host.yaml" ] ||
+        if [ -e "$lab_dir/templates/agent-$host.yaml" ]; then
             cp "$lab_dir/templates/agent-$host.yaml" "$state/$host/etc/lapwing/agent.yaml"
+        else
+            sed "s/@HOST@/$host/" "$lab_dir/templates/agent-other.yaml" >"$state/$host/etc/lapwing/agent.yaml"
+        fi
         inside "$host" install -d -o lapwing -g lapwing -m 0770 /run/lapwing
         inside "$host" chown root:lapwing /run/lapwing
     done

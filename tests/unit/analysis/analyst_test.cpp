@@ -292,6 +292,23 @@ TEST_CASE("agents test a load balancer with a silent agent like a load balancer 
     CHECK(asked());
 }
 
+TEST_CASE("a database that is watched from elsewhere, on a host without an agent") {
+    SiteSamples samples;
+    samples.everything(fixture("none.json"), false, "open");
+    samples.add("mysql_up", {{"agent", "web-01"}, {"instance", "db-01"}, {"job", "mysql"}});
+    samples.server("db", "db-01", "10.77.0.14:3306");
+    samples.write();
+    Analyst analyst(samples.store(), SiteSamples::site());
+    REQUIRE(analyst.run(samples.now));
+    const auto findings = analyst.findings();
+    const auto* finding = find(findings, "F14", "db-01");
+    REQUIRE(finding != nullptr);
+    CHECK(finding->title == "What db-01 lets in is unknown: no agent on db-01");
+    CHECK(analyst.assignment("web-02").json.find(
+              R"({"host":"db-01","address":"10.77.0.14","protocol":"tcp","port":3306,"service":"mysql")") !=
+          std::string::npos);
+}
+
 TEST_CASE("a long poll ends when the assignment changes or on interrupt()") {
     SiteSamples samples;
     Analyst analyst(samples.store(), SiteSamples::site());

@@ -1,3 +1,4 @@
+#include <array>
 #include <fstream>
 #include <set>
 #include <sstream>
@@ -5,11 +6,13 @@
 
 #include "collector/analysis/replication/cause.h"
 #include "collector/analysis/replication/lag.h"
+#include "collector/analysis/replication/stated_causes.h"
 #include "tests/unit/catch.h"
 
 namespace {
 
 using namespace lapwing::analysis::replication;
+namespace database = lapwing::database;
 using NamePair = std::pair<std::string, std::string>;
 
 /// The lines of docs/replication.md between a heading and the next heading.
@@ -87,6 +90,67 @@ TEST_CASE("docs/replication.md lists every estimator") {
         known.insert(row.name);
     }
     CHECK(documented == known);
+}
+
+TEST_CASE("docs/replication.md lists every phrase of an error with its cause, in order") {
+    std::vector<NamePair> documented;
+    for (const auto& row : table("## Error texts")) {
+        REQUIRE(row.size() == 2);
+        documented.emplace_back(quoted(row[0]).front(), quoted(row[1]).front());
+    }
+    std::vector<NamePair> known;
+    for (const auto& row : kStatedPhrases) {
+        known.emplace_back(std::string(row.phrase), causeName(row.cause));
+    }
+    CHECK(documented == known);
+}
+
+TEST_CASE("docs/replication.md lists every error number with its class and cause") {
+    std::set<std::array<std::string, 3>> documented;
+    for (const auto& row : table("## Error numbers")) {
+        REQUIRE(row.size() == 4);
+        const auto cause = quoted(row[3]);
+        for (const auto& number : quoted(row[1])) {
+            documented.insert({number, quoted(row[0]).front(), cause.empty() ? "" : cause.front()});
+        }
+    }
+    std::set<std::array<std::string, 3>> known;
+    unsigned before = 0;
+    for (const auto& row : database::kKnownErrors) {
+        CHECK(row.number > before);  // knownError() searches by halves
+        before = row.number;
+        CHECK(database::knownError(row.number) == &row);
+        const auto cause = causeOfClass(row.kind);
+        known.insert(
+            {std::to_string(row.number), database::errorClassName(row.kind), cause ? causeName(*cause) : ""});
+    }
+    CHECK(documented == known);
+    CHECK(database::knownError(0) == nullptr);
+    CHECK(database::knownError(1064) == nullptr);
+}
+
+TEST_CASE("docs/replication.md lists every state with its reason and cause") {
+    std::set<std::array<std::string, 3>> documented;
+    for (const auto& row : table("## Thread states")) {
+        REQUIRE(row.size() == 3);
+        documented.insert({quoted(row[0]).front(), quoted(row[1]).front(), quoted(row[2]).front()});
+    }
+    std::set<std::array<std::string, 3>> known;
+    for (const auto& row : database::kKnownStates) {
+        CHECK(database::knownState(row.text) == &row);
+        known.insert({std::string(row.text), database::waitReasonName(row.reason),
+                      causeName(causeOfWait(row.reason).value_or(Cause::unknown))});
+    }
+    CHECK(documented == known);
+}
+
+TEST_CASE("Every class of errors and every reason to wait has a name") {
+    for (const auto& row : database::kErrorClassNames) {
+        CHECK(database::errorClassName(row.value) == std::string(row.name));
+    }
+    CHECK(database::isRefusal(database::ErrorClass::credentials));
+    CHECK(database::isRefusal(database::ErrorClass::offline_mode));
+    CHECK_FALSE(database::isRefusal(database::ErrorClass::unreachable));
 }
 
 TEST_CASE("Printed names of causes and states parse back") {

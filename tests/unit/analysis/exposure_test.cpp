@@ -380,6 +380,31 @@ const Finding& finding(const std::vector<Finding>& findings, const std::string& 
 
 }  // namespace
 
+TEST_CASE("F4: a web server beside HAProxy, and an application that is not gunicorn") {
+    SiteSamples samples;
+    samples.agent("web-01", listed(""));
+    samples.address("web-01", "10.77.0.11");
+    const auto* process = GENERATE("nginx", "node", "uwsgi_python3");
+    const bool loopback = GENERATE(false, true);
+    samples.listener("web-01", reach::Family::ipv4, "0.0.0.0", "80", "haproxy");
+    samples.listener("web-01", reach::Family::ipv4, loopback ? "127.0.0.1" : "0.0.0.0", "8080", process);
+    Labels labels{{"agent", "web-01"}, {"instance", "web-01"}, {"job", "haproxy"},
+                  {"proxy", "web"},    {"server", "here"},     {"via", "socket"}};
+    samples.add("up", {{"agent", "web-01"}, {"instance", "web-01"}, {"job", "haproxy"}, {"via", "socket"}});
+    auto status = labels;
+    status.set("state", "UP");
+    samples.add("haproxy_server_status", status);
+    labels.set("address", "127.0.0.1:8080");
+    samples.add("lapwing_haproxy_server_info", labels);
+    samples.write();
+    Analyst analyst(samples.store(), {}, {});
+    REQUIRE(analyst.run(samples.now + 1'000));
+    const auto subject = std::string(std::string(process) == "nginx" ? "nginx" : "app") + "@web-01";
+    INFO(process);
+    const auto findings = analyst.findings();
+    CHECK((find(findings, "F4", subject) != nullptr) == !loopback);
+}
+
 TEST_CASE("a remedy keeps the clients that are connected now, whatever they are") {
     Scene scene;
     scene.listeners = {{"ipv4", "9000", "node"}, {"ipv6", "9000", "node"}};

@@ -276,6 +276,17 @@ TEST_CASE("F10: nothing loads rules at boot that no verdict depends on") {
         "prerouting priority -100; jump DOCKER; }; }\n";
     CHECK_FALSE(find(site.round(live(docker), nothing()), "F10"));
     CHECK_FALSE(find(site.round(live(docker + kClosed), rehearsed(kClosed)), "F10"));
+    for (const auto* program : {"table ip filter { chain KUBE-FIREWALL { ip daddr 127.0.0.0/8 drop; }; chain "
+                                "INPUT { type filter hook "
+                                "input priority 0; jump KUBE-FIREWALL; }; }\n",
+                                "table inet netavark { chain INPUT { type filter hook input priority 0; udp "
+                                "dport 53 drop; }; }\n"}) {
+        CAPTURE(program);
+        CHECK_FALSE(find(site.round(live(program), nothing()), "F10"));
+        const auto file = find(site.round(live(std::string(program) + kClosed), nothing()), "F10");
+        REQUIRE(file);
+        CHECK(count(file->remedy, "nft -s list table inet f; }") == 1);
+    }
     // The file must not contain Docker's rules.
     const auto beside = find(site.round(live(docker + kClosed), nothing()), "F10");
     REQUIRE(beside);

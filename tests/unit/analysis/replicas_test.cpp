@@ -101,6 +101,46 @@ TEST_CASE("R7 on MySQL: administrators can write despite read_only") {
     CHECK(find(judgement, "R7")->severity == Severity::medium);
 }
 
+TEST_CASE("R17 alone: a primary with a leftover channel") {
+    ReplicaPair pair;
+    auto& channel = pair.primary().channels[""];
+    channel.at = ReplicaPair::kNow;
+    channel.source = {"10.77.0.99", 3306};
+    channel.receiver.state = channel.applier.state = ThreadState::stopped;
+    const auto leftovers = [&] {
+        auto out = judged(pair);
+        const evidence::Network facts;
+        const Site site;
+        redundancy::judgeLeftoverChannels(
+            {facts, site, nullptr, nullptr,
+             std::make_shared<const std::vector<replication::Verdict>>(replication::judge(pair.inputs))},
+            out);
+        return out;
+    };
+    auto judgement = leftovers();
+    REQUIRE(judgement.findings.size() == 1);
+    const auto* finding = find(judgement, "R17");
+    REQUIRE(finding != nullptr);
+    CHECK(finding->subject == "mysql@web-01");
+    CHECK(finding->severity == Severity::low);
+    CHECK(finding->title == "web-01 is a primary and has a leftover replica channel to 10.77.0.99");
+    CHECK(judgement.judged.contains({"R6", "mysql@web-01"}));
+    CHECK(judgement.judged.contains({"R7", "mysql@web-01"}));
+    CHECK(judgement.judged.contains({"R17", "mysql@web-02"}));
+
+    channel.receiver.state = ThreadState::connecting;
+    CHECK(find(leftovers(), "R17")->severity == Severity::medium);
+
+    pair.primary().channels.clear();
+    judgement = leftovers();
+    CHECK(judgement.findings.empty());
+    CHECK(judgement.ends({"R17", "mysql@web-01"}));
+    pair.primary().up = false;  // silent: nothing is cleared
+    pair.inputs.previous[{"web-01", ""}] = {"10.77.0.99", replication::State::at_risk,
+                                            replication::Cause::leftover_channel};
+    CHECK_FALSE(leftovers().ends({"R17", "mysql@web-01"}));
+}
+
 TEST_CASE("Without a watch no finding is evaluated") {
     const evidence::Network facts;
     const Site site;

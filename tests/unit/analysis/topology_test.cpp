@@ -435,6 +435,128 @@ TEST_CASE("R13: a server's share of the requests differs from its weight") {
     }
 }
 
+namespace {
+
+void haproxyServer(SiteSamples& samples, const char* proxy, const char* name, const char* address,
+                   const char* state, const char* role, const char* check) {
+    auto labels = server(name);
+    labels.set("proxy", proxy);
+    auto status = labels;
+    status.set("state", state);
+    samples.add("haproxy_server_status", status);
+    labels.set("address", address);
+    labels.set("role", role);
+    labels.set("check", check);
+    samples.add("lapwing_haproxy_server_info", labels);
+}
+
+}  // namespace
+
+TEST_CASE("the servers of a backend in front of MySQL are databases") {
+    Watched site;
+    haproxyServer(site.samples, "mysql", "one", "10.77.0.11:3306", "UP", "active", "L4");
+    haproxyServer(site.samples, "mysql", "two", "10.77.0.12:3306", "UP", "active", "L4");
+    site.round();
+    CHECK(site.edge("haproxy@lb-01", "mysql@web-01").kind == topology::EdgeKind::balances);
+    const auto* unnoticed = site.find("R5");
+    REQUIRE(unnoticed != nullptr);
+    CHECK(unnoticed->subject == "lb-01/mysql");
+    CHECK(unnoticed->remedy.find("mysql-check") != std::string::npos);
+    CHECK(unnoticed->remedy.find("httpchk") == std::string::npos);
+    // Both must fail, or the web servers, before reading stops.
+    const auto reads = sets(site.analyst->moment()->model.service(topology::ServiceKind::read)->design);
+    CHECK(reads.contains({"mysql@web-01", "mysql@web-02"}));
+    CHECK(reads.contains({"web@web-01", "web@web-02"}));
+}
+
+TEST_CASE("R5: a failing application says nothing about a backend of databases") {
+    Watched site;
+    haproxyServer(site.samples, "mysql", "one", "10.77.0.11:3306", "UP", "active", "L7");
+    haproxyServer(site.samples, "mysql", "two", "10.77.0.12:3306", "UP", "active", "L7");
+    const Labels app{
+        {"agent", "web-02"}, {"instance", "web-02"}, {"job", "app"}, {"url", "http://127.0.0.1/"}};
+    for (int seconds = 0; seconds <= 90; seconds += 10) {
+        site.samples.add("probe_success", app, 0);
+        site.state("web-02", "DOWN");
+        site.round();
+        CHECK(site.find("R5") == nullptr);
+    }
+}
+
+TEST_CASE("a server at a Unix socket is on the load balancer's host, and a free slot is no server") {
+    Watched site;
+    haproxyServer(site.samples, "edge", "inner", "unix", "UP", "active", "none");
+    haproxyServer(site.samples, "edge-abstract", "inner", "abns@inner", "UP", "active", "none");
+    haproxyServer(site.samples, "web", "web-03", "", "MAINT", "active", "");
+    site.round();
+    const auto& model = site.analyst->moment()->model;
+    CHECK_FALSE(model.components.contains("inner"));
+    CHECK_FALSE(model.components.contains("web-03"));
+    REQUIRE(model.pools.size() == 1);
+    CHECK(model.pools.front().members.size() == 2);
+    for (const auto* id : {"R2", "R4", "R5"}) {
+        INFO(id);
+        CHECK(site.find(id) == nullptr);
+    }
+}
+
+TEST_CASE("a server at a loopback address is on the load balancer's host, whatever its name") {
+    Watched site;
+    haproxyServer(site.samples, "beside", "here", "127.0.0.1:8080", "UP", "active", "L7");
+    haproxyServer(site.samples, "beside", "there", "10.77.0.12:8080", "UP", "active", "L7");
+    site.round();
+    CHECK(site.edge("haproxy@lb-01", "web@lb-01").kind == topology::EdgeKind::balances);
+    CHECK_FALSE(site.analyst->moment()->model.components.contains("here"));
+}
+
+TEST_CASE("R1: Nginx is the load balancer") {
+    SiteSamples samples;
+    samples.web("web-01", "10.77.0.11", "10.77.0.111", kNoRules);
+    samples.web("web-02", "10.77.0.12", "10.77.0.112", kNoRules);
+    samples.agent("lb-01", kNoRules);
+    samples.address("lb-01", "10.77.0.10");
+    samples.listener("lb-01", reach::Family::ipv4, "0.0.0.0", "80", "nginx");
+    const auto route = [&](const char* host, const char* upstream, const char* address) {
+        samples.own(host, "nginx_up", {{"job", "nginx"}});
+        samples.own(host, "lapwing_nginx_route_info",
+                    {{"job", "inventory"},
+                     {"port", "80"},
+                     {"server_names", ""},
+                     {"default_server", "yes"},
+                     {"upstream", upstream},
+                     {"address", address},
+                     {"role", "active"}});
+    };
+    route("lb-01", "web", "10.77.0.11:80");
+    route("lb-01", "web", "10.77.0.12:80");
+    route("web-01", "127.0.0.1:8000", "127.0.0.1:8000");
+    route("web-02", "127.0.0.1:8000", "127.0.0.1:8000");
+    samples.write();
+    Analyst analyst(samples.store(), SiteSamples::site(), {});
+    REQUIRE(analyst.run(samples.now + 1'000));
+    const auto findings = analyst.findings();
+    const auto found = std::find_if(findings.begin(), findings.end(),
+                                    [](const auto& finding) { return finding.id == "R1"; });
+    REQUIRE(found != findings.end());
+    CHECK(found->subject == "nginx@lb-01");
+    CHECK(found->confidence == Confidence::confirmed);
+    CHECK(found->evidence.front().text.find("web@web-01 and web@web-02") != std::string::npos);
+    const auto bypass = std::find_if(findings.begin(), findings.end(), [](const auto& finding) {
+        return finding.id == "F4" && finding.subject == "nginx@web-01";
+    });
+    REQUIRE(bypass != findings.end());
+    CHECK(bypass->remedy.find("load balancer (lb-01)") != std::string::npos);
+    CHECK(bypass->remedy.find("10.77.0.10") != std::string::npos);
+    const auto moment = analyst.moment();
+    const auto* reading = moment->model.service(topology::ServiceKind::read);
+    CHECK(reading->design.singles() == std::set<std::string>{"lb-01", "web@lb-01"});
+    CHECK(sets(reading->design).contains({"web@web-01", "web@web-02"}));
+    CHECK(sets(reading->design).contains({"app@web-01", "web@web-02"}));
+    // A second load balancer clears it.
+    const auto second = moment->suppose({{topology::ComponentKind::haproxy, "lb-02"}});
+    CHECK(second.service(topology::ServiceKind::read)->design.singles(false).empty());
+}
+
 TEST_CASE("what if: failures, additions, and names that do not exist") {
     Watched site;
     site.round();

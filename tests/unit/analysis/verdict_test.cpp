@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <cmath>
 
 #include "tests/unit/analysis/replica_pair.h"
@@ -131,6 +132,10 @@ TEST_CASE("A stopped receiver has the cause of its error") {
     CHECK(pair.verdict().confidence == Confidence::confirmed);
     CHECK(contains(pair.verdict().next_step, "MASTER_USE_GTID=slave_pos"));
     CHECK(because(1130, "Host '10.77.0.12' is not allowed to connect") == Cause::credentials);
+    // It has just lost the primary, whose agent has reported nothing since.
+    CHECK(because(2003, "Can't connect to server on '10.77.0.11' (111)") == Cause::unknown);
+    CHECK(contains(pair.verdict().summary, "a moment ago"));
+    pair.receives(ReplicaPair::kSeconds - 3);
     CHECK(because(2003, "Can't connect to server on '10.77.0.11' (110)") == Cause::network);
     CHECK(pair.verdict().confidence == Confidence::confirmed);
 
@@ -229,6 +234,20 @@ TEST_CASE("A blocked applier, with the blocking connection") {
     CHECK(contains(evidenceOf(verdict), "has finished no transaction for 10 s"));
 }
 
+TEST_CASE("After an outage the applier is not blocked: it had nothing to apply") {
+    ReplicaPair pair;
+    pair.applies(40);
+    pair.channel().read = {};
+    for (int second = 0; second <= ReplicaPair::kSeconds; ++second) {
+        const bool back = second >= ReplicaPair::kSeconds - 1;
+        pair.channel().read.add(ReplicaPair::time(second),
+                                ReplicaPair::position(back ? second : std::min(second, 40)));
+    }
+    const auto verdict = pair.verdict();
+    CHECK(verdict.state == State::lagging);
+    CHECK(verdict.cause == Cause::applier_slow);
+}
+
 TEST_CASE("Only the time beyond a deliberate delay is lag") {
     ReplicaPair pair;
     pair.channel().delay_seconds = 60;
@@ -300,12 +319,28 @@ TEST_CASE("A dead heartbeat writer does not raise the lag") {
     pair.beats(2.5, 2.5);
     pair.primary().heartbeat_writing = false;
     CHECK(pair.verdict().cause == Cause::healthy);
-    // The server refuses the agent's write.
+    // The agent has started a moment ago, and its first write is still to come.
     pair.primary().heartbeats.clear();
     pair.replica().heartbeats.clear();
-    pair.primary().heartbeat_writing = false;
+    pair.primary().beating.add(ReplicaPair::kNow - 9'000, 0);
+    pair.primary().beating.add(ReplicaPair::kNow, 0);
+    CHECK(pair.verdict().cause == Cause::healthy);
+    // The server refuses the agent's write.
+    pair.primary().beating = {};
+    pair.primary().beating.add(ReplicaPair::kNow - 11'000, 0);
+    pair.primary().beating.add(ReplicaPair::kNow, 0);
     pair.primary().heartbeat_refused = "no_grant";
     CHECK(pair.verdict().cause == Cause::heartbeat_dead);
+    // The middle of a chain, and each of two primaries that follow each other, is not meant to write it.
+    for (const auto* reason : {"read_only", "has_channel", "not_primary"}) {
+        CAPTURE(reason);
+        pair.primary().heartbeat_refused = reason;
+        CHECK(pair.verdict().cause == Cause::healthy);
+    }
+    // It wrote it before it got a primary itself.
+    pair.beats(40, 40);
+    pair.primary().heartbeat_writing = false;
+    CHECK(pair.verdict().cause == Cause::healthy);
 }
 
 TEST_CASE("While the primary's agent is silent, the server's own figure counts only with a proven receiver") {
@@ -367,6 +402,22 @@ TEST_CASE("Risks of a replica that keeps up") {
     pair.replica().binlog_state["0-2"].add(ReplicaPair::time(117), 5);
     CHECK(pair.verdict().cause == Cause::errant_transactions);
     CHECK(contains(evidenceOf(pair.verdict()), "only the replica has 0-2 (5 transactions)"));
+    CHECK(pair.verdict().obstacles.size() == 1);
+    // Of two primaries that follow each other each has transactions that the other gets a moment later.
+    pair.inputs.declared.push_back({"web-02", "web-01"});
+    CHECK(pair.verdict().cause == Cause::healthy);
+    CHECK(pair.verdict().obstacles.empty());
+    pair.inputs.declared.pop_back();
+    auto ring = pair;
+    auto& back = ring.primary().channels[""];
+    back = ring.channel();
+    back.source.host = "web-02";
+    back.source_server_id = "2";
+    back.source_uuid = ring.replica().server_uuid;
+    for (const auto& verdict : analysis::replication::judge(ring.inputs)) {
+        CHECK(verdict.cause != Cause::errant_transactions);
+        CHECK_FALSE(contains(evidenceOf(verdict), "only the replica has"));
+    }
     // A primary that was a replica before has the transactions too.
     pair.primary().binlog_state["0-2"].add(ReplicaPair::time(119), 5);
     CHECK(pair.verdict().cause == Cause::healthy);
@@ -559,4 +610,344 @@ TEST_CASE("A thread in an unknown state makes the verdict unknown") {
     ReplicaPair pair;
     pair.channel().applier.state = ThreadState::unknown;
     CHECK(pair.verdict().state == State::unknown);
+}
+
+namespace {
+
+/// The replica's channel stands still after second 100, as `channel` says.
+ReplicaPair standing() {
+    ReplicaPair pair;
+    pair.receives(100);
+    pair.applies(100);
+    pair.channel().seconds_behind = std::nullopt;
+    pair.channel().receiver.state = ThreadState::stopped;
+    return pair;
+}
+
+/// The server writes transactions of its own until now.
+void writesItself(analysis::evidence::Database& server) {
+    for (int i = 0; i <= ReplicaPair::kSeconds; ++i) {
+        server.binlog_state["0-" + server.server_id].add(ReplicaPair::time(i), 10 + i);
+    }
+}
+
+/// web-01, the primary, keeps a stopped channel to `host`.
+analysis::evidence::ReplicaChannel& leaves(ReplicaPair& pair, const std::string& host) {
+    auto& channel = pair.primary().channels[""];
+    channel.at = ReplicaPair::kNow;
+    channel.source = {host, 3306};
+    channel.receiver.state = ThreadState::stopped;
+    channel.applier.state = ThreadState::stopped;
+    pair.primary().configured = true;
+    return channel;
+}
+
+analysis::replication::Verdict of(const ReplicaPair& pair, const std::string& server) {
+    for (const auto& verdict : analysis::replication::judge(pair.inputs)) {
+        if (verdict.replica == server) {
+            return verdict;
+        }
+    }
+    FAIL("no verdict on " << server);
+    return {};
+}
+
+bool commandsAreSafe(const analysis::replication::Verdict& verdict) {
+    return !contains(verdict.next_step, "START SLAVE") && !contains(verdict.next_step, "CHANGE MASTER") &&
+           !contains(verdict.next_step, "read_only") && verdict.forbid_writes_step.empty();
+}
+
+}  // namespace
+
+TEST_CASE("What the server states decides before anything is inferred, and no advice names a firewall") {
+    auto pair = standing();
+    pair.channel().receiver.state = ThreadState::connecting;
+    pair.primary().up = std::nullopt;  // would let inference say primary_down
+    const auto because = [&](int number, const char* text) {
+        pair.channel().receiver.errors = {{number, text}};
+        const auto verdict = pair.verdict();
+        CHECK_FALSE(contains(verdict.next_step, "firewall"));
+        CHECK(verdict.state == State::broken);
+        return verdict;
+    };
+    CHECK(because(4151, "Access denied, this account is locked").cause == Cause::credentials);
+    CHECK(contains(pair.verdict().next_step, "on web-01: sudo mariadb -e 'ALTER USER ... ACCOUNT UNLOCK'"));
+    CHECK(because(3118, "Access denied for user. Account is locked.").cause == Cause::credentials);
+    CHECK(because(1862, "Your password has expired").cause == Cause::credentials);
+    CHECK(contains(pair.verdict().summary, "expired"));
+    CHECK(because(3159, "Connections using insecure transport are prohibited").cause == Cause::credentials);
+    CHECK(contains(pair.verdict().next_step, "MASTER_SSL=1"));
+    CHECK(because(1129, "Host '10.77.0.12' is blocked").cause == Cause::credentials);
+    CHECK(contains(pair.verdict().next_step, "on web-01: sudo mariadb -e 'FLUSH HOSTS'"));
+    CHECK(because(2061, "Authentication plugin reported error").cause == Cause::credentials);
+    CHECK(because(1227, "Access denied; you need REPLICATION SLAVE").cause == Cause::credentials);
+    CHECK(because(1040, "Too many connections").cause == Cause::too_many_connections);
+    CHECK(pair.verdict().confidence == Confidence::confirmed);
+    CHECK(because(1203, "already has more than 'max_user_connections'").cause == Cause::too_many_connections);
+    CHECK(because(2026, "TLS/SSL error: certificate verify failed").cause == Cause::tls);
+    CHECK(because(1153, "Got a packet bigger than 'max_allowed_packet' bytes").cause ==
+          Cause::packet_too_large);
+    CHECK(because(1236, "log event entry exceeded max_allowed_packet; Increase max_allowed_packet on master")
+              .cause == Cause::packet_too_large);
+    CHECK(because(1236, "bogus data in log event").cause == Cause::binlog_damaged);
+    CHECK(because(1236, "Client requested master to start replication from position > file size").cause ==
+          Cause::binlog_damaged);
+    CHECK(because(1236, "Binary log is not open").cause == Cause::configuration_mismatch);
+    CHECK(because(13114, "Replica has more GTIDs than the source has").cause == Cause::errant_transactions);
+    CHECK(because(1595, "Relay log write failure").cause == Cause::relay_log_damaged);
+    CHECK(because(1595, "Relay log write failure: No space left on device").cause == Cause::disk_full);
+    CHECK(because(3032, "The server is currently in offline mode").cause == Cause::primary_down);
+    CHECK(because(2005, "Unknown server host 'db'").cause == Cause::primary_down);
+
+    pair.primary().up = true;
+    CHECK(because(2005, "Unknown server host 'db'").cause == Cause::network);
+    CHECK(contains(pair.verdict().next_step, "getent hosts 10.77.0.11"));
+    pair.channel().receiver.errors = {{2003, "Can't connect (110)"}};
+    CHECK(contains(pair.verdict().next_step, "firewalls"));
+}
+
+TEST_CASE("The applier's errors: the worker's counts, a full disk and a damaged relay log are told as such") {
+    auto pair = standing();
+    pair.channel().receiver.state = ThreadState::running;
+    pair.channel().applier = {ThreadState::stopped,
+                              {{1756, "... The replica coordinator and worker threads are stopped"},
+                               {1062, "Duplicate entry '7'"}}};
+    CHECK(pair.verdict().summary == "the applier (SQL thread) has stopped, error 1062");
+    pair.channel().applier.errors = {
+        {1594, "Relay log read failure: Could not parse relay log event entry."}};
+    CHECK(pair.verdict().cause == Cause::relay_log_damaged);
+    CHECK(pair.verdict().broken_part == BrokenPart::applier);
+    pair.channel().applier.errors = {{1030, "Got error 28 \"No space left on device\" from storage engine"}};
+    CHECK(pair.verdict().cause == Cause::disk_full);
+    CHECK(contains(pair.verdict().next_step, "df -h"));
+}
+
+TEST_CASE("relay_log_space_limit: the receiver says what it waits for") {
+    auto pair = standing();
+    pair.channel().receiver = {ThreadState::running,
+                               {},
+                               {{database::WaitReason::relay_log_full,
+                                 "Waiting for the slave SQL thread to free enough relay log space"}}};
+    const auto verdict = pair.verdict();
+    CHECK(verdict.cause == Cause::relay_log_full);
+    CHECK(verdict.state == State::lagging);
+    CHECK(verdict.confidence == Confidence::confirmed);
+    CHECK_FALSE(contains(verdict.next_step, "firewall"));
+    CHECK(contains(evidenceOf(verdict), "free enough relay log space"));
+    CHECK(near(verdict.lag_seconds, 20, 0.2));
+
+    pair.channel().receiver.wait = {{database::WaitReason::disk_full, "Waiting for disk space"}};
+    CHECK(pair.verdict().cause == Cause::disk_full);
+    CHECK(pair.verdict().broken_part == BrokenPart::receiver);
+    // The applier has stopped: that is why the relay logs are full.
+    pair.channel().receiver.wait = {
+        {database::WaitReason::relay_log_full, "Waiting for the slave SQL thread"}};
+    pair.channel().applier.state = ThreadState::stopped;
+    CHECK(pair.verdict().cause == Cause::applier_stopped);
+}
+
+TEST_CASE("A lock in the applier's state is named") {
+    ReplicaPair pair;
+    pair.applies(90);
+    pair.channel().applier.wait = {{database::WaitReason::table_lock, "Waiting for table metadata lock"}};
+    const auto verdict = pair.verdict();
+    CHECK(verdict.cause == Cause::blocked);
+    CHECK(verdict.confidence == Confidence::confirmed);
+    CHECK(contains(verdict.summary, "Waiting for table metadata lock"));
+}
+
+TEST_CASE("Commits that wait on the primary are a cause, with the server's state") {
+    auto pair = standing();
+    pair.primary().waits = {
+        {database::WaitReason::semi_sync_ack, "Waiting for semi-sync ACK from slave", 40, true},
+        {database::WaitReason::semi_sync_ack, "Waiting for semi-sync ACK from slave", 12, false}};
+    auto verdict = pair.verdict();
+    CHECK(verdict.cause == Cause::commit_waits);
+    CHECK(verdict.state == State::broken);
+    CHECK(verdict.broken_part == BrokenPart::primary);
+    CHECK(verdict.confidence == Confidence::confirmed);
+    CHECK(verdict.summary ==
+          "commits on web-01 wait (\"Waiting for semi-sync ACK from slave\"); and the receiver (I/O thread) "
+          "has stopped");
+    CHECK(contains(verdict.next_step, "on web-02: sudo mariadb -e 'START SLAVE IO_THREAD'"));
+    CHECK(contains(verdict.next_step, "on web-01: SET GLOBAL rpl_semi_sync_master_enabled = 0"));
+    CHECK(contains(evidenceOf(verdict), "the agent's write of the heartbeat has waited for up to 40 s"));
+
+    pair.primary().waits = {
+        {database::WaitReason::disk_full, "Waiting for someone to free space", 30, false}};
+    verdict = pair.verdict();
+    CHECK(verdict.cause == Cause::disk_full);
+    CHECK(contains(verdict.next_step, "on web-01: df -h"));
+
+    // Moments of waiting are normal.
+    ReplicaPair busy;
+    busy.primary().waits = {{database::WaitReason::group_commit, "waiting for handler commit", 3, false}};
+    CHECK(busy.verdict().cause == Cause::healthy);
+    // The agent's own write waits, and the server does not say for what.
+    busy.primary().waits = {{database::WaitReason::other, "Commit", 20, true}};
+    CHECK(busy.verdict().cause == Cause::commit_waits);
+    CHECK(busy.verdict().confidence == Confidence::suspected);
+}
+
+TEST_CASE("A primary that refuses its agent is up") {
+    auto pair = standing();
+    pair.channel().receiver = {ThreadState::connecting, {{2013, "Lost connection"}}};
+    pair.primary().up = false;
+    pair.primary().failure = "exhausted";
+    CHECK(pair.verdict().cause == Cause::primary_down);
+    pair.primary().refusal = "too_many_connections (error 1040)";
+    CHECK(pair.verdict().cause != Cause::primary_down);
+    CHECK(contains(evidenceOf(pair.verdict()), "answers its own agent and refuses it: too_many_connections"));
+    pair.primary().refusal.clear();
+    pair.primary().answered = true;  // it does not answer one of the statements
+    CHECK(pair.verdict().cause != Cause::primary_down);
+
+    ReplicaPair refused;
+    refused.replica().up = false;
+    refused.replica().refusal = "account_locked (error 4151)";
+    CHECK(
+        contains(evidenceOf(refused.verdict()), "the replica answers and refuses the agent: account_locked"));
+}
+
+TEST_CASE("A declared primary with a leftover channel is not told to start it") {
+    ReplicaPair pair;
+    leaves(pair, "10.77.0.99");
+    const auto verdict = of(pair, "web-01");
+    CHECK(verdict.cause == Cause::leftover_channel);
+    CHECK(verdict.state == State::at_risk);
+    CHECK(verdict.confidence == Confidence::confirmed);
+    CHECK_FALSE(verdict.lag_seconds);
+    CHECK(verdict.obstacles.empty());
+    CHECK(commandsAreSafe(verdict));
+    CHECK(contains(verdict.next_step, "nothing has to be done. If you are sure"));
+    CHECK(contains(verdict.next_step, "STOP SLAVE; RESET SLAVE ALL"));
+    CHECK(contains(evidenceOf(verdict), "does no harm until somebody starts it"));
+    CHECK(of(pair, "web-02").cause == Cause::healthy);
+
+    // Its receiver tries to connect: it would write here as soon as the source answers.
+    pair.primary().channels[""].receiver.state = ThreadState::connecting;
+    CHECK(of(pair, "web-01").cause == Cause::leftover_channel);
+    CHECK(contains(of(pair, "web-01").next_step, "STOP SLAVE"));
+    CHECK(commandsAreSafe(of(pair, "web-01")));
+
+    // The heartbeat stops while there is a channel: no reason for an alert about the replica.
+    pair.beats(30, 30);
+    pair.primary().heartbeat_writing = false;
+    pair.primary().heartbeat_refused = "has_channel";
+    CHECK(of(pair, "web-02").cause == Cause::healthy);
+}
+
+TEST_CASE("A ring after a failover: the new primary's channel is left over") {
+    ReplicaPair pair;  // web-02 follows web-01
+    leaves(pair, "10.77.0.12");
+    for (const bool stale : {true, false}) {
+        // Declared the other way round, or not at all: what works counts.
+        pair.inputs.declared.clear();
+        if (stale) {
+            pair.inputs.declared = {{"web-02", "web-01"}};
+        }
+        const auto verdict = of(pair, "web-01");
+        CHECK(verdict.cause == Cause::leftover_channel);
+        CHECK(commandsAreSafe(verdict));
+        CHECK(contains(evidenceOf(verdict), "web-02 follows it"));
+    }
+    // Declared in both directions, a stopped channel is broken.
+    pair.inputs.declared = {{"web-01", "web-02"}, {"web-02", "web-01"}};
+    CHECK(of(pair, "web-01").cause == Cause::receiver_stopped);
+}
+
+TEST_CASE("A promoted replica is not told to follow its dead primary") {
+    auto pair = standing();
+    pair.channel().applier.state = ThreadState::stopped;
+    pair.replica().read_only = false;
+    pair.primary().up = false;
+    // It accepts writes, but whether it was promoted is not known.
+    auto verdict = pair.verdict();
+    CHECK(contains(verdict.next_step, "Incomplete: it is not known whether web-02 has been promoted"));
+    writesItself(pair.replica());
+    verdict = pair.verdict();
+    CHECK(verdict.cause == Cause::leftover_channel);
+    CHECK(commandsAreSafe(verdict));
+    CHECK(contains(evidenceOf(verdict), "it has been promoted"));
+    // While the primary answers, a stopped replica that takes writes stays a stopped replica.
+    pair.primary().up = true;
+    CHECK(pair.verdict().cause == Cause::receiver_stopped);
+
+    // The same with RESET ALL: there is no channel, and the pair is declared.
+    pair.replica().channels.clear();
+    pair.replica().configured = false;
+    pair.primary().up = false;
+    CHECK(pair.verdict().cause == Cause::not_configured);
+    CHECK(
+        pair.verdict().next_step.starts_with("Incomplete: it is not known whether web-02 has been promoted"));
+}
+
+TEST_CASE("A stopped channel of an undeclared site is judged by what works") {
+    auto pair = standing();
+    pair.channel().applier.state = ThreadState::stopped;
+    pair.inputs.declared.clear();
+    // A read-only server is a replica.
+    CHECK(pair.verdict().next_step == "on web-02: sudo mariadb -e 'START SLAVE IO_THREAD'");
+    // So is a writable server behind a primary that takes the writes.
+    pair.replica().read_only = false;
+    CHECK(pair.verdict().cause == Cause::receiver_stopped);
+    CHECK(pair.verdict().next_step == "on web-02: sudo mariadb -e 'START SLAVE IO_THREAD'");
+    // Both take writes: nothing tells which is meant to.
+    writesItself(pair.replica());
+    CHECK(pair.verdict().cause == Cause::receiver_stopped);
+    CHECK(pair.verdict().next_step.starts_with("Incomplete: it is not known whether web-02 is a primary"));
+    CHECK(pair.verdict().forbid_writes_step.starts_with("Incomplete"));
+    // The source is gone.
+    pair.primary().up = false;
+    CHECK(pair.verdict().cause == Cause::leftover_channel);
+    CHECK(commandsAreSafe(pair.verdict()));
+}
+
+TEST_CASE("The middle of a chain is a replica") {
+    ReplicaPair pair;
+    auto& last = pair.inputs.databases.servers["web-03"];
+    last = pair.replica();
+    last.server_id = "3";
+    last.channels[""].source = {"10.77.0.12", 3306};
+    last.channels[""].source_server_id = "2";
+    pair.inputs.declared = {{"web-01", "web-02"}, {"web-02", "web-03"}};
+    CHECK(of(pair, "web-02").cause == Cause::healthy);
+    pair.channel().receiver.state = ThreadState::stopped;
+    pair.channel().applier.state = ThreadState::stopped;
+    CHECK(of(pair, "web-02").cause == Cause::receiver_stopped);
+    CHECK(contains(of(pair, "web-02").next_step, "START SLAVE IO_THREAD"));
+    pair.inputs.declared.clear();
+    CHECK(of(pair, "web-02").cause == Cause::receiver_stopped);  // read-only
+    pair.replica().read_only = false;
+    CHECK(of(pair, "web-02").next_step.starts_with("Incomplete"));
+}
+
+TEST_CASE("A replica that broke after an undeclared change of roles is still told") {
+    auto pair = standing();
+    pair.inputs.declared = {{"web-02", "web-01"}};  // web-02 was the primary once; it is read-only now
+    pair.channel().receiver = {ThreadState::connecting, {{1045, "Access denied"}}};
+    CHECK(of(pair, "web-02").cause == Cause::credentials);
+}
+
+TEST_CASE("No advice sets read_only where writes arrive") {
+    ReplicaPair pair;
+    pair.replica().read_only = false;
+    CHECK(pair.verdict().next_step.starts_with("on web-02: sudo mariadb -e 'SET GLOBAL read_only = 1'"));
+    writesItself(pair.replica());
+    CHECK(pair.verdict().cause == Cause::both_writable);
+    CHECK(pair.verdict().next_step.starts_with("Incomplete: it is not known who writes to web-02"));
+    // A declared primary that receives from elsewhere may accept writes.
+    pair.inputs.declared = {{"web-02", "web-03"}};
+    CHECK(of(pair, "web-02")
+              .next_step.starts_with("Incomplete: it is not known which server is to be written"));
+    pair.primary().read_only = true;
+    CHECK(of(pair, "web-02").forbid_writes_step.empty());
+}
+
+TEST_CASE("A stopped channel in the other direction does not replace the declared pair") {
+    ReplicaPair pair;
+    pair.replica().channels.clear();
+    pair.replica().configured = false;
+    leaves(pair, "10.77.0.12");
+    CHECK(of(pair, "web-02").cause == Cause::not_configured);
 }

@@ -439,6 +439,19 @@ TEST_CASE("other protocols at the port are named") {
     CHECK(contains(why, "the port speaks no TLS (wrong version number)"));
 }
 
+TEST_CASE("a server that closes without an answer is asked in HTTP/2, too") {
+    std::vector<std::string> requests;
+    ScriptServer server([&](Peer& peer) { requests.push_back(peer.readRequest()); });
+    app::Check check;
+    check.url = server.url() + "/";
+    std::string why;
+    CHECK(Site::reasonOf(Site::ask(check, &why)) == "protocol");
+    CHECK(why == check.url + ": the connection was closed without an answer");
+    REQUIRE(requests.size() == 2);
+    CHECK(requests[0].starts_with("GET / HTTP/1.1\r\n"));
+    CHECK(requests[1] == "PRI * HTTP/2.0\r\n\r\n");
+}
+
 TEST_CASE("TLS: the virtual host's name, and refusals in words") {
     const test::TempDir dir;
     const test::TestCa ca(dir, "ca");
@@ -485,6 +498,23 @@ TEST_CASE("TLS: the virtual host's name, and refusals in words") {
     refused.ca_file = ca.certificate();
     CHECK(Site::reasonOf(Site::ask(refused, &why)) == "tls");
     CHECK(contains(why, "the server requires a client certificate"));
+}
+
+TEST_CASE("a redirect to the name in the header Host stays at the URL's server") {
+    Site site;
+    site.on("/", {redirect("http://shop.example/in")});
+    site.on("/in", {kOk});
+    auto check = site.check("/");
+    check.headers = {{"Host", "shop.example"}, {"X-Token", "word"}};
+    CHECK(Site::reasonOf(Site::ask(check)).empty());
+    CHECK(contains(site.requests().back(), "\r\nHost: shop.example\r\n"));
+    CHECK(contains(site.requests().back(), "\r\nX-Token: word\r\n"));
+    // By server_name alone the name keeps the URL's port.
+    check.headers.clear();
+    check.server_name = "shop.example";
+    site.on("/", {redirect("http://shop.example" +
+                           site.url("/in").substr(std::string("http://127.0.0.1").size()))});
+    CHECK(Site::reasonOf(Site::ask(check)).empty());
 }
 
 TEST_CASE("a redirect from https to http is followed, and shows") {

@@ -108,6 +108,26 @@ TEST_CASE("an uncertain verdict is absent, with the reason") {
                         {{"reason", "inet d i: its table may be dormant"}}) == 1);
 }
 
+TEST_CASE("a list of too many addresses makes the sources of a port uncertain, and the default not") {
+    std::string elements;
+    for (int i = 0; i < 5000; ++i) {
+        elements += (elements.empty() ? "" : ",") + std::string("\"5.") + std::to_string(i / 250) + "." +
+                    std::to_string(i % 250) + ".7\"";
+    }
+    const std::string match =
+        R"({"match":{"op":"==","left":{"payload":{"protocol":"ip","field":"saddr"}},"right":{"set":[)";
+    const auto ruleset = reach::Ruleset::parse(
+        R"({"nftables":[{"table":{"family":"inet","name":"f","handle":1}},{"chain":{"family":"inet","table":"f",)"
+        R"("name":"i","handle":1,"type":"filter","hook":"input","prio":0,"policy":"drop"}},{"rule":{"family":"inet",)"
+        R"("table":"f","chain":"i","handle":2,"expr":[)" +
+        match + elements + R"(]}}},{"accept":null}]}}]})");
+    REQUIRE(ruleset);
+    const auto verdicts = judge(*ruleset, kListeners, kAddresses, kPeers);
+    REQUIRE(verdicts.unknowns.size() == 1);
+    CHECK(verdicts.unknowns[0] == "it names too many addresses to tell all sources that reach a port");
+    CHECK(verdicts.defaults.at(0).denies == true);
+}
+
 TEST_CASE("legacy tables count like others, and an unreadable one makes the verdict uncertain") {
     auto snapshot = snapshotWith("none.json");
     snapshot.legacy_status = ReadStatus::ok;

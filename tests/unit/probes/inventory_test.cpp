@@ -127,7 +127,7 @@ TEST_CASE("the targets of Nginx: upstream groups, addresses, sockets and itself"
         words(readOne("http { map $a $b { include /etc/nginx/list; } server { server_name \xff\xfe; } }")) ==
         Texts{"80* \xff\xfe >  =  ()"});
     const auto foreign = routeFamily(readOne("http { server { server_name \xff\xfe; } }"));
-    CHECK(foreign.metric.at(0).label.at(1).value == "??");
+    CHECK(foreign.metric.at(0).label.at(1).value == "\\xff\\xfe");
     // Proxies outside of http do not count.
     CHECK(words(readOne("stream { server { listen 3306; proxy_pass 10.0.0.2:3306; } } http { }")).empty());
 }

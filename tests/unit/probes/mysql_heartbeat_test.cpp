@@ -36,6 +36,9 @@ TEST_CASE("the servers that may beat") {
     }
     for (const auto mode : {Mode::automatic, Mode::primary, Mode::multi_primary}) {
         auto facts = primary(mode);
+        facts.waiting = true;
+        CHECK(mayBeat(facts) == Why::waiting);
+        CHECK(heartbeatRefusalName(Why::waiting) == std::string("waiting"));
         facts.read_only = true;
         CHECK(mayBeat(facts) == Why::read_only);
     }

@@ -1,6 +1,8 @@
 // Against a real MariaDB on a unix socket and on loopback, which the test starts.
 #include <sys/stat.h>
 
+#include <tuple>
+
 #include "agent/probes/mysql/mysql.h"
 #include "tests/unit/catch.h"
 #include "tests/unit/probes/samples.h"
@@ -237,6 +239,59 @@ TEST_CASE("an unknown account, a password file, a wrong password", "[live]") {
     ::chmod(option_file.defaults_file.c_str(), 0600);
     mysql::MysqlProbe with_file(option_file);
     CHECK(isUp(with_file.collect(Deadline(milliseconds(4000)))));
+}
+
+TEST_CASE("a server that refuses the agent is told from one that does not answer", "[live]") {
+    auto root = server().admin();
+    const auto refused = [&](const char* user) {
+        const auto result = mysql::MysqlProbe(server().local(user)).collect(Deadline(milliseconds(4000)));
+        REQUIRE(result);
+        REQUIRE(result->failure);
+        const Samples samples(result->families);
+        CHECK(samples.value("mysql_up") == 0);
+        return std::tuple(result->failure->kind, samples.label("lapwing_mysql_refused_info", "errno"),
+                          samples.label("lapwing_mysql_refused_info", "reason"));
+    };
+    using Refused = std::tuple<ErrorKind, std::string, std::string>;
+    Mariadb::sql(root, "CREATE USER locked@localhost ACCOUNT LOCK");
+    CHECK(refused("locked") == Refused(ErrorKind::denied, "4151", "account_locked"));
+    Mariadb::sql(root, "CREATE USER expired@localhost PASSWORD EXPIRE");
+    Mariadb::sql(root, "SET GLOBAL disconnect_on_expired_password = 1");
+    CHECK(refused("expired") == Refused(ErrorKind::denied, "1862", "password_expired"));
+    CHECK(std::get<2>(refused("nobody-knows-me")) == "credentials");
+    Mariadb::sql(root, "CREATE USER few@localhost WITH MAX_USER_CONNECTIONS 1");
+    auto settings = server().local("few");
+    mysql::Connection first(settings);
+    REQUIRE(first.ready(std::chrono::steady_clock::now() + std::chrono::seconds(4)));
+    CHECK(refused("few") == Refused(ErrorKind::exhausted, "1226", "user_limit"));
+
+    // Full for everybody: bare@localhost has no privilege to come in nevertheless.
+    const auto before =
+        Mariadb::sql(root, "SELECT @@global.max_connections").rows.at(0).at(0).value_or("151");
+    Mariadb::sql(root, "SET GLOBAL max_connections = 10");
+    std::vector<std::unique_ptr<mysql::Connection>> taken;
+    for (int i = 0; i < 12; ++i) {
+        auto one = std::make_unique<mysql::Connection>(server().local("bare"));
+        if (one->ready(std::chrono::steady_clock::now() + std::chrono::seconds(4))) {
+            taken.push_back(std::move(one));
+        }
+    }
+    const auto full = mysql::MysqlProbe(server().local("bare")).collect(Deadline(milliseconds(4000)));
+    CHECK(full->failure->message.find("Too many connections") != std::string::npos);
+    CHECK(full->failure->message.find("the server is up and full") != std::string::npos);
+    CHECK(refused("bare") == Refused(ErrorKind::exhausted, "1040", "too_many_connections"));
+    Mariadb::sql(root, "SET GLOBAL max_connections = " + before);
+
+    // A session that misses the one indispensable privilege is up, and its refusal is told as well.
+    taken.clear();
+    const auto missing = mysql::MysqlProbe(server().local("bare")).collect(Deadline(milliseconds(4000)));
+    CHECK(Samples(missing->families).value("mysql_up") == 1);
+    CHECK(Samples(missing->families).label("lapwing_mysql_refused_info", "reason") == "privilege_missing");
+    // No server at all is no refusal.
+    mysql::Settings nowhere;
+    nowhere.socket = "/nonexistent/mysqld.sock";
+    const auto absent = mysql::MysqlProbe(nowhere).collect(Deadline(milliseconds(1000)));
+    CHECK(Samples(absent->families).count("lapwing_mysql_refused_info") == 0);
 }
 
 TEST_CASE("a hung statement holds one connection, and the blocked data comes back", "[live]") {

@@ -1,5 +1,6 @@
 // Against real pairs of primary and replica: MariaDB 10.11 always, MariaDB 11.8 and MySQL 9.7 with
 // LAPWING_LONG=1.
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <cstdio>
@@ -41,20 +42,22 @@ std::string run(const std::string& command) {
 /// A server of servers.sh. Its accounts have no password, which only a server of a test may have.
 class Server {
   public:
-    Server(std::string name, const std::string& id) : name_(std::move(name)) {
+    /// `place`: an empty folder for its data; "" for one of its own.
+    Server(std::string name, const std::string& id, const std::string& place = "")
+        : place_(place.empty() ? dir_.path() : place), name_(std::move(name)) {
         const bool mysql = name_.compare(0, 5, "mysql") == 0;
-        run(kScript + " start " + name_ + " " + dir_.path() + " --port " + std::to_string(port_) +
+        run(kScript + " start " + name_ + " " + place_ + " --port " + std::to_string(port_) +
             " --server-id=" + id + " --log-bin=binlog --log-slave-updates --skip-slave-start " +
             (mysql ? "--gtid-mode=ON --enforce-gtid-consistency=ON" : ""));
         connect();
     }
-    ~Server() { std::system((kScript + " stop " + dir_.path() + " KILL >/dev/null 2>&1").c_str()); }
+    ~Server() { std::system((kScript + " stop " + place_ + " KILL >/dev/null 2>&1").c_str()); }
     Server(const Server&) = delete;
     Server& operator=(const Server&) = delete;
 
     mysql::Settings settings(const std::string& user = "root") const {
         mysql::Settings out;
-        out.socket = dir_.path("s.sock");
+        out.socket = place_ + "/s.sock";
         out.user = user;
         return out;
     }
@@ -101,9 +104,27 @@ class Server {
     void connect() { admin_ = session(); }
 
     TempDir dir_;
+    std::string place_;
     std::string name_;
     std::uint16_t port_ = test::freePort();
     std::unique_ptr<mysql::Connection> admin_;
+};
+
+/// A file system that can be filled.
+class SmallDisk {
+  public:
+    SmallDisk() { run("mount -t tmpfs -o size=300m tmpfs " + dir_.path()); }
+    ~SmallDisk() { std::system(("umount -l " + dir_.path()).c_str()); }
+    SmallDisk(const SmallDisk&) = delete;
+    SmallDisk& operator=(const SmallDisk&) = delete;
+    std::string path() const { return dir_.path(); }
+    void fill() const {
+        std::system(("dd if=/dev/zero of=" + dir_.path("filler") + " bs=4k 2>/dev/null").c_str());
+    }
+    void empty() const { run("rm -f " + dir_.path("filler")); }
+
+  private:
+    TempDir dir_;
 };
 
 constexpr const char* kTable =
@@ -147,13 +168,14 @@ class Watch {
     Watch& operator=(const Watch&) = delete;
 
     /// True as soon as the samples of a whole run and the runs since are as wanted.
-    bool sees(const std::function<bool(const Samples&)>& wanted) {
+    bool sees(const std::function<bool(const Samples&)>& wanted,
+              std::chrono::seconds within = std::chrono::seconds(40)) {
         return eventually(
             [&] {
                 const std::lock_guard lock(mutex_);
                 return wanted(Samples(last_));
             },
-            std::chrono::seconds(40));
+            within);
     }
     bool beats(bool expected) {
         return sees([&](const Samples& samples) {
@@ -224,6 +246,15 @@ void forEachPair(const std::function<void(Pair&)>& test) {
 
 bool hasRow(const Samples& samples, const std::string& server_id) {
     return samples.value("lapwing_mysql_heartbeat_timestamp_seconds", {{"server_id", server_id}}).has_value();
+}
+
+/// Statements of `who` wait for that reason, whatever the state's text is.
+bool waits(const Samples& samples, const std::string& reason, const std::string& who) {
+    const auto& all = samples.series();
+    return std::any_of(all.begin(), all.end(), [&](const auto& series) {
+        return series.labels.metricName() == "lapwing_mysql_waiting_seconds" &&
+               series.labels.get("reason") == reason && series.labels.get("who") == who;
+    });
 }
 
 }  // namespace
@@ -310,29 +341,27 @@ TEST_CASE("the beat itself checks whether the server has become a replica in the
         Watch replica(pair.second);
         REQUIRE(replica.sees([](const Samples& samples) { return samples.size() > 0; }));
         pair.first.unfollow();
-        const auto beat = [&](bool channel, bool read_only) {
-            mysql::Connection connection(pair.first.settings());
-            mysql::TimedMutex mutex;
-            mysql::Beater beater(connection, mutex, {});
-            REQUIRE(connection.ready(std::chrono::steady_clock::now() + std::chrono::seconds(10)));
+        const auto beat = [&](bool channel, bool read_only, const std::string& server_id = "1") {
+            mysql::Beater beater(pair.first.settings(), {});
             mysql::BeatPlan plan;
-            plan.session = connection.session();
             plan.version = mysql::parseVersion(pair.first.value("SELECT VERSION()"));
-            plan.beat.server_id = "1";
-            plan.beat.guard_read_only = true;
-            plan.beat.guard_channels = !pair.first.mariadb();
-            plan.server_time = std::stod(pair.first.value("SELECT UNIX_TIMESTAMP(NOW(6))"));
-            plan.made = mysql::Beater::Clock::now();
-            const std::lock_guard lock(mutex);
+            plan.beat.server_id = server_id;
+            plan.channels_table = !pair.first.mariadb();
             if (channel) {
                 pair.first.follow(pair.second);
             }
             if (read_only) {
                 pair.first.sql("SET GLOBAL read_only = 1");
             }
-            beater.setPlan(plan);
             const auto before = pair.first.history();
-            beater.beat();
+            plan.server_time = std::stod(pair.first.value("SELECT UNIX_TIMESTAMP(NOW(6))"));
+            plan.made = mysql::Beater::Clock::now();
+            beater.setPlan(plan);
+            // The thread beats within a second of the plan.
+            CHECK(eventually([&] {
+                const auto state = beater.state();
+                return state.last.has_value() || !state.trouble.empty();
+            }));
             const bool wrote = pair.first.history() != before;
             CHECK(wrote == beater.state().last.has_value());
             if (channel) {
@@ -346,6 +375,7 @@ TEST_CASE("the beat itself checks whether the server has become a replica in the
         CHECK(beat(false, false));
         CHECK_FALSE(beat(true, false));
         CHECK_FALSE(beat(false, true));
+        CHECK_FALSE(beat(false, false, "5"));  // the address has moved to another server
         CHECK(beat(false, false));
     });
 }
@@ -413,6 +443,120 @@ TEST_CASE("the blocker of the applier is named", "[pairs]") {
         Server::ask(*holder, "COMMIT");
         CHECK(free());
     });
+}
+
+TEST_CASE("a commit that waits for a semi-synchronous replica: reading goes on, with one beat under way",
+          "[pairs]") {
+    forEachPair([](Pair& pair) {
+        const bool mariadb = pair.first.mariadb();
+        const std::string role = mariadb ? "master" : "source";
+        if (!mariadb) {
+            pair.first.sql("INSTALL PLUGIN rpl_semi_sync_source SONAME 'semisync_source.so'");
+        }
+        const auto set = [&](const std::string& name, const std::string& value) {
+            pair.first.sql("SET GLOBAL rpl_semi_sync_" + role + "_" + name + " = " + value);
+        };
+        Watch primary(pair.first);
+        REQUIRE(primary.beats(true));
+        set("timeout", "1000000000");
+        set(mariadb ? "wait_no_slave" : "wait_for_replica_count", "1");
+        set("enabled", "1");
+        const auto waits_long = [&](const std::string& who) {
+            return primary.sees([&](const Samples& samples) {
+                return samples.value("mysql_up") == 1 &&
+                       samples.value("lapwing_mysql_binlog_position_bytes") &&
+                       samples.value("lapwing_mysql_waiting_seconds",
+                                     {{"reason", "semi_sync_ack"},
+                                      {"state", mariadb ? "Waiting for semi-sync ACK from slave"
+                                                        : "Waiting for semi-sync ACK from replica"},
+                                      {"who", who}})
+                               .value_or(0) > 2;
+            });
+        };
+        CHECK(waits_long("heartbeat"));
+        CHECK(primary.sees([](const Samples& samples) {
+            return samples.value("lapwing_mysql_heartbeat_pending_seconds").value_or(0) > 3 &&
+                   samples.value("lapwing_mysql_heartbeat_writing") == 0;
+        }));
+        auto client = pair.first.session();
+        CHECK_FALSE(client->query("INSERT INTO app.t VALUES (77, 'x')",
+                                  std::chrono::steady_clock::now() + milliseconds(200)));
+        CHECK(waits_long("clients"));
+        awaitRuns(primary, 3);
+        const std::string beats =
+            "SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE INFO LIKE "
+            "'UPDATE `lapwing`.`heartbeat`%'";
+        CHECK(pair.first.value(beats) == "1");
+        {
+            // An agent that begins meanwhile adds no second one.
+            Watch another(pair.first);
+            CHECK(another.sees([](const Samples& samples) {
+                return samples.value("lapwing_mysql_heartbeat_refused_info", {{"reason", "waiting"}}) == 1;
+            }));
+            CHECK(pair.first.value(beats) == "1");
+        }
+        set("enabled", "0");
+        CHECK(primary.beats(true));
+        CHECK(primary.sees([](const Samples& samples) {
+            return samples.count("lapwing_mysql_waiting_seconds") == 0 &&
+                   samples.count("lapwing_mysql_heartbeat_pending_seconds") == 0;
+        }));
+        REQUIRE(client->ready(std::chrono::steady_clock::now() + std::chrono::seconds(10)));
+        pair.first.sql("DELETE FROM app.t WHERE id = 77");
+    });
+}
+
+TEST_CASE("a global read lock stops commits: reading goes on, and the lock is named", "[pairs]") {
+    forEachPair([](Pair& pair) {
+        Watch primary(pair.first);
+        REQUIRE(primary.beats(true));
+        auto holder = pair.first.session();
+        Server::ask(*holder, "FLUSH TABLES WITH READ LOCK");
+        auto client = pair.first.session();
+        CHECK_FALSE(client->query("INSERT INTO app.t VALUES (78, 'x')",
+                                  std::chrono::steady_clock::now() + milliseconds(200)));
+        CHECK(primary.sees([](const Samples& samples) {
+            return samples.value("mysql_up") == 1 && samples.value("lapwing_mysql_heartbeat_writing") == 0 &&
+                   waits(samples, "global_lock", "clients");
+        }));
+        Server::ask(*holder, "UNLOCK TABLES");
+        CHECK(primary.beats(true));
+        REQUIRE(client->ready(std::chrono::steady_clock::now() + std::chrono::seconds(10)));
+        pair.first.sql("DELETE FROM app.t WHERE id = 78");
+    });
+}
+
+TEST_CASE("a full disk: reading goes on, and the server's state is told", "[disk]") {
+    lapwing::test::needRoot();
+    for (const auto& name : servers()) {
+        INFO(name);
+        SmallDisk disk;
+        Server server(name, "1", disk.path());
+        server.sql("CREATE DATABASE lapwing");
+        server.sql(kTable);
+        server.sql("CREATE DATABASE app");
+        Watch primary(server, HeartbeatMode::primary);
+        REQUIRE(primary.beats(true));
+        disk.fill();
+        CHECK(primary.sees([](const Samples& samples) {
+            return samples.value("mysql_up") == 1 && samples.value("mysql_global_variables_read_only") == 0 &&
+                   samples.value("lapwing_mysql_heartbeat_pending_seconds").value_or(0) > 3 &&
+                   waits(samples, "disk_full", "heartbeat");
+        }));
+        // The position of the binary log waits behind the write, and holds up nothing else.
+        awaitRuns(primary, 3);
+        CHECK(primary.sees([](const Samples& samples) {
+            return samples.value("mysql_up") == 1 && samples.value("lapwing_mysql_replica_configured") == 0;
+        }));
+        disk.empty();
+        CHECK(primary.sees(
+            [](const Samples& samples) {
+                return samples.value("lapwing_mysql_heartbeat_writing") == 1 &&
+                       samples.value("lapwing_mysql_binlog_position_bytes") &&
+                       samples.count("lapwing_mysql_unanswered_seconds") == 0;
+            },
+            std::chrono::seconds(100)));  // the server looks again once a minute
+    }
 }
 
 TEST_CASE("a writable replica gains no transaction from the agent, even over a switchover", "[pairs]") {

@@ -516,3 +516,74 @@ TEST_CASE("server info and semi-synchronous state") {
     CHECK(out.empty());
     CHECK_FALSE(slavesConnected(table("mysql-9.7/global-status.tsv")));
 }
+
+TEST_CASE("a thread's state that says why it waits becomes a reason, and no other state does") {
+    const auto reason = [](const Samples& samples, const char* thread) -> std::string {
+        for (const auto& series : samples.series()) {
+            if (series.labels.metricName() == "lapwing_mysql_replica_wait_info" &&
+                series.labels.get("thread") == thread) {
+                return std::string(series.labels.get("reason"));
+            }
+        }
+        return {};
+    };
+    const auto healthy = replica(table("mariadb-10.11/replica-healthy.tsv"));
+    CHECK(healthy.count("lapwing_mysql_replica_wait_info") == 0);
+    const auto connecting = replica(table("mariadb-10.11/replica-connecting.tsv"));
+    CHECK(reason(connecting, "io") == "reconnecting");
+    Table full = table("mariadb-10.11/replica-healthy.tsv");
+    full.rows[0][*full.find("Slave_IO_State")] =
+        "Waiting for the slave SQL thread to free enough relay log space";
+    CHECK(reason(replica(full), "io") == "relay_log_full");
+    Table modern = table("mysql-9.7/replica-healthy.tsv");
+    modern.rows[0][*modern.find("Replica_IO_State")] =
+        "Waiting for the replica SQL thread to free relay log space";
+    modern.rows[0][*modern.find("Replica_SQL_Running_State")] = "Waiting for table metadata lock";
+    CHECK(reason(replica(modern), "io") == "relay_log_full");
+    CHECK(reason(replica(modern), "sql") == "table_lock");
+}
+
+TEST_CASE("statements that cannot finish, by the server's text") {
+    Table rows;
+    rows.columns = {"id", "state", "seconds", "beat"};
+    rows.rows = {{"9", "Waiting for semi-sync ACK from slave", "45", "0"},
+                 {"16", "Waiting for semi-sync ACK from slave", "40", "0"},
+                 {"27", "Waiting for semi-sync ACK from slave", "1", "0"},
+                 {"11", "Waiting for semi-sync ACK from slave", "44", "1"},
+                 {"40", "Sending data", "90", "0"},
+                 {"41", "\xff", "90", "0"}};
+    const auto waits = parseWaits(rows);
+    REQUIRE(waits.size() == 5);
+    Families families;
+    addWaits(waits, "11", 44.5, families);
+    const Samples samples(families);
+    const auto labels = [](const char* who) -> Labels {
+        return {{"reason", "semi_sync_ack"}, {"state", "Waiting for semi-sync ACK from slave"}, {"who", who}};
+    };
+    CHECK(samples.count("lapwing_mysql_waiting_seconds") == 2);
+    CHECK(samples.value("lapwing_mysql_waiting_seconds", labels("clients")) == 45);
+    CHECK(samples.value("lapwing_mysql_waiting_statements", labels("clients")) == 2);
+    CHECK(samples.value("lapwing_mysql_waiting_seconds", labels("heartbeat")) == 44.5);
+
+    // The agent's own write counts in any state, and only while it waits for its answer.
+    rows.rows = {{"11", "Commit", "9", "1"}};
+    Families own;
+    addWaits(parseWaits(rows), "11", 9.5, own);
+    CHECK(Samples(own).label("lapwing_mysql_waiting_seconds", "reason") == "other");
+    Families idle;
+    addWaits(parseWaits(rows), "11", std::nullopt, idle);
+    CHECK(idle.empty());
+}
+
+TEST_CASE("the look for waiting statements names states that stop commits, and the agent's own write") {
+    const auto statement =
+        waitsStatement(parseVersion("10.11.6-MariaDB"), false, "`lap\'wing`.`heartbeat`", 11);
+    CHECK(statement.find("information_schema.PROCESSLIST") != std::string::npos);
+    CHECK(statement.find("'Waiting for semi-sync ACK from slave'") != std::string::npos);
+    CHECK(statement.find("metadata lock") == std::string::npos);
+    CHECK(statement.find("LOCATE('UPDATE `lap\'\'wing`.`heartbeat` SET ts = ', INFO) = 1") !=
+          std::string::npos);
+    CHECK(statement.find("ID = 11") != std::string::npos);
+    CHECK(waitsStatement(parseVersion("9.7.0"), true, "", 0).find("performance_schema.processlist") !=
+          std::string::npos);
+}

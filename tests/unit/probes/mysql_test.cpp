@@ -298,25 +298,27 @@ TEST_CASE("versions") {
 }
 
 TEST_CASE("the hint names exactly the weakest sufficient grant") {
-    CHECK(grantFor(1227,
-                   "Access denied; you need (at least one of) the SUPER, SLAVE MONITOR privilege(s) for this "
-                   "operation",
-                   "lapwing@localhost", "lapwing") == "GRANT SLAVE MONITOR ON *.* TO `lapwing`@`localhost`");
-    CHECK(grantFor(1227,
-                   "Access denied; you need (at least one of) the SUPER, REPLICATION CLIENT privilege(s) for "
-                   "this operation",
-                   "watch@10.77.0.%", "watch") == "GRANT REPLICATION CLIENT ON *.* TO `watch`@`10.77.0.%`");
-    CHECK(
-        grantFor(1045, "Access denied for user 'lapwing'@'localhost' (using password: NO)", "", "lapwing") ==
-        "if the account is missing: CREATE USER `lapwing`@`localhost` IDENTIFIED VIA unix_socket (MySQL: "
-        "IDENTIFIED WITH "
-        "auth_socket)");
-    CHECK(grantFor(1142, "SELECT command denied to user", "", "") ==
+    CHECK(hintFor(1227,
+                  "Access denied; you need (at least one of) the SUPER, SLAVE MONITOR privilege(s) for this "
+                  "operation",
+                  "lapwing@localhost", "lapwing") == "GRANT SLAVE MONITOR ON *.* TO `lapwing`@`localhost`");
+    CHECK(hintFor(1227,
+                  "Access denied; you need (at least one of) the SUPER, REPLICATION CLIENT privilege(s) for "
+                  "this operation",
+                  "watch@10.77.0.%", "watch") == "GRANT REPLICATION CLIENT ON *.* TO `watch`@`10.77.0.%`");
+    CHECK(hintFor(1045, "Access denied for user 'lapwing'@'localhost' (using password: NO)", "", "lapwing") ==
+          "if the account is missing: CREATE USER `lapwing`@`localhost` IDENTIFIED VIA unix_socket (MySQL: "
+          "IDENTIFIED WITH "
+          "auth_socket)");
+    CHECK(hintFor(1142, "SELECT command denied to user", "", "") ==
           "grant what it names to `lapwing`@`localhost`");
     CHECK(grantStatement("PROCESS", "lapwing@localhost") == "GRANT PROCESS ON *.* TO `lapwing`@`localhost`");
     CHECK(grantStatement("SELECT ON performance_schema.*", "a@b") ==
           "GRANT SELECT ON performance_schema.* TO `a`@`b`");
-    CHECK(grantFor(1064, "You have an error in your SQL syntax", "a@b", "a").empty());
+    CHECK(hintFor(3118, "Account is locked.", "", "lapwing") ==
+          "the account is locked: ALTER USER `lapwing`@`localhost` ACCOUNT UNLOCK");
+    CHECK(hintFor(1040, "Too many connections", "", "").find("up and full") != std::string::npos);
+    CHECK(hintFor(1064, "You have an error in your SQL syntax", "a@b", "a").empty());
 }
 
 TEST_CASE("configuration of mysql") {
