@@ -158,6 +158,7 @@ BAD = [
     ("AppDown", "critical", [("probe_success", {"job": "app"}, 0)], {"instance": "instance", "url": "url"}, {}),
     ("NginxDown", "critical", [("up", {"job": "nginx"}, 0)], SERVICE, {}),
     ("MysqlDown", "critical", [("up", {"job": "mysql"}, 0)], SERVICE, {}),
+    ("MysqlRefusesAgent", "critical", [("up", {"job": "mysql"}, 0), ("mysql_up", {"job": "mysql"}, 1)], SERVICE, {}),
     ("HaproxyDown", "critical", [("up", {"job": "haproxy"}, 0)], SERVICE, {}),
     ("ServerRefusesAgent", "warning", [("lapwing_probe_refused_info", {"job": "nginx", "detail": "d"}, 1), ("up", {"job": "nginx"}, 0)],
      SERVICE, {"job": "nginx", "detail": "d"}),
