@@ -158,6 +158,7 @@ BAD = [
     ("AppDown", "critical", [("probe_success", {"job": "app"}, 0)], {"instance": "instance", "url": "url"}, {}),
     ("NginxDown", "critical", [("up", {"job": "nginx"}, 0)], SERVICE, {}),
     ("MysqlDown", "critical", [("up", {"job": "mysql"}, 0)], SERVICE, {}),
+    ("MysqlRefusesAgent", "critical", [("up", {"job": "mysql"}, 0), ("mysql_up", {"job": "mysql"}, 1)], SERVICE, {}),
     ("HaproxyDown", "critical", [("up", {"job": "haproxy"}, 0)], SERVICE, {}),
     ("MysqlRefusesAgent", "critical", [("up", {"job": "mysql"}, 0), ("lapwing_mysql_refused_info", {"job": "mysql"}, 1)], SERVICE, {}),
     ("ProbeFailing", "warning", [("up", {"job": "node"}, 0)], SERVICE, {"job": "node"}),
