@@ -27,16 +27,17 @@ struct PlacedServer {
     std::string missingHost() const;
 };
 
-/// Every server of every load balancer, and those on other hosts to which an Nginx passes requests. The host is the holder of the server's address; else the host that
-/// has the server's name. Free slots of a server-template are left out: servers in maintenance that have no
-/// address, where others of the load balancer have one.
+/// Every server of every load balancer, and those on other hosts to which an Nginx passes requests. The host
+/// is the holder of the server's address; else the host that has the server's name. Free slots of a
+/// server-template are left out: servers in maintenance that have no address, where others of the load
+/// balancer have one.
 std::vector<PlacedServer> placedServers(const Context& context);
 
 /// The host of the site that has that name, with or without a domain; "" for none.
 std::string hostNamed(const Context& context, const std::string& name);
 
-/// The addresses of one load balancer, or of the host of an Nginx, as far as they are known. Those of the declared entries count where it
-/// is the only HAProxy.
+/// The addresses of one load balancer, or of the host of an Nginx, as far as they are known. Those of the
+/// declared entries count where it is the only HAProxy.
 std::vector<reach::AddressRange> addressesOf(const Context& context, const std::string& balancer);
 
 /// Addresses from which load balancers connect to their servers.

@@ -158,14 +158,16 @@ BAD = [
     ("AppDown", "critical", [("probe_success", {"job": "app"}, 0)], {"instance": "instance", "url": "url"}, {}),
     ("NginxDown", "critical", [("up", {"job": "nginx"}, 0)], SERVICE, {}),
     ("MysqlDown", "critical", [("up", {"job": "mysql"}, 0)], SERVICE, {}),
+    ("MysqlRefusesAgent", "critical", [("up", {"job": "mysql"}, 0), ("mysql_up", {"job": "mysql"}, 1)], SERVICE, {}),
     ("HaproxyDown", "critical", [("up", {"job": "haproxy"}, 0)], SERVICE, {}),
-    ("ServerRefusesAgent", "warning", [("lapwing_probe_refused_info", {"job": "nginx", "detail": "d"}, 1), ("up", {"job": "nginx"}, 0)],
-     SERVICE, {"job": "nginx", "detail": "d"}),
+    ("MysqlRefusesAgent", "critical", [("up", {"job": "mysql"}, 0), ("lapwing_mysql_refused_info", {"job": "mysql"}, 1)], SERVICE, {}),
     ("ProbeFailing", "warning", [("up", {"job": "node"}, 0)], SERVICE, {"job": "node"}),
     ("BackendServerDown", "warning", [("haproxy_server_status", {"state": "DOWN"}, 1)], {**BACKEND, "server": "server"}, {}),
     ("BackendWithoutServers", "critical", [("haproxy_backend_status", {"state": "DOWN"}, 1)], BACKEND, {}),
     ("AgentSilent", "critical", [("lapwing_agent_last_seen_seconds", {}, 61)], {"host": "instance"}, {}),
     ("AgentIdentityConflict", "warning", [("lapwing_agent_identity_conflict", {}, 1)], {"host": "instance", "kind": "kind"}, {}),
+    ("ServerRefusesAgent", "warning", [("lapwing_probe_refused_info", {"job": "nginx"}, 1), ("up", {"job": "nginx"}, 0)],
+     {**SERVICE, "detail": "detail"}, {"job": "nginx"}),
     ("ObservationMissing", "warning", [("up", {"job": "nginx"}, None)], SERVICE, {"job": "nginx"}),
     ("DiskSpaceLow", "warning", disk(9), DISK, {}),
     ("DiskSpaceLow", "critical", disk(2), DISK, {}),
@@ -179,7 +181,7 @@ BAD_LABELS = {
     "lapwing_replication_cause": ["primary"], "lapwing_replication_state": ["primary"], "lapwing_replication_expected": ["primary"],
     "lapwing_replication_lag_seconds": ["primary"], "haproxy_server_status": ["via"], "haproxy_backend_status": ["via"],
     "node_filesystem_avail_bytes": ["device"], "node_filesystem_size_bytes": ["device"], "node_filesystem_readonly": ["device"],
-    "lapwing_finding": ["confidence"],
+    "lapwing_finding": ["confidence"], "lapwing_mysql_refused_info": ["errno", "reason"],
 }
 
 

@@ -44,3 +44,10 @@ TEST_CASE("joined and counted make words of lists and numbers") {
     CHECK(counted(0, "port", "ports") == "0 ports");
     CHECK(counted(2, "port", "ports") == "2 ports");
 }
+
+TEST_CASE("a prefix does not cut a character in two") {
+    CHECK(lapwing::utf8Prefix("abc", 5) == "abc");
+    CHECK(lapwing::utf8Prefix("abc", 2) == "ab");
+    CHECK(lapwing::utf8Prefix("a\xc3\xa9", 2) == "a");
+    CHECK(lapwing::utf8Prefix("\xe2\x80\xa6", 2).empty());
+}
