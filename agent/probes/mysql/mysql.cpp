@@ -29,6 +29,8 @@ constexpr const char* kLocks = "locks";
 constexpr const char* kStatus = "status";
 
 constexpr milliseconds kBeatIsFresh{1'600};
+/// By then the first beat after a wait has come.
+constexpr milliseconds kRecovery{10'000};
 constexpr milliseconds kBeatIsLate{1'000};
 constexpr milliseconds kPartMayTake{2'000};  // a part that takes longer must not take the others with it
 constexpr milliseconds kLook{10};            // for the answer to a statement that was set aside
@@ -400,9 +402,16 @@ void MysqlProbe::planBeat(const Pulse& pulse, std::size_t channels, bool whole, 
         out.families.push_back(gauge(metric::kMysqlHeartbeatWriting, "1 while this agent beats."));
         add(out.families.back(), {}, beats ? 1 : 0);
     }
-    if (whole && refusal != HeartbeatRefusal::none) {
+    if (refusal == HeartbeatRefusal::waiting) {
+        waited_ = now;
+    }
+    // The wait explains the old row until the next beat.
+    const bool recovers =
+        refusal == HeartbeatRefusal::none && !beats && waited_ && now - *waited_ < kRecovery;
+    const auto reason = recovers ? HeartbeatRefusal::waiting : refusal;
+    if (whole && reason != HeartbeatRefusal::none) {
         out.families.push_back(gauge(metric::kMysqlHeartbeatRefusedInfo, "Why this agent does not beat."));
-        add(out.families.back(), {{"reason", heartbeatRefusalName(refusal)}}, 1);
+        add(out.families.back(), {{"reason", heartbeatRefusalName(reason)}}, 1);
     }
 }
 

@@ -90,7 +90,8 @@ class MysqlProbe : public Probe {
     Blockings blockings_;
     std::optional<bool> has_replicas_;
     bool had_channel_ = false;
-    std::vector<Wait> waits_;  ///< that the last look saw
+    std::optional<Clock::time_point> waited_;  ///< when the beat last had to wait
+    std::vector<Wait> waits_;                  ///< that the last look saw
     HeartbeatRefusal table_refusal_ = HeartbeatRefusal::no_table;
     Beater beater_;
 };

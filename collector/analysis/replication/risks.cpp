@@ -20,10 +20,11 @@ bool hasNotBeatenFor(const evidence::Database& server, double seconds) {
     return since && secondsBetween(*since, server.beating.last().at) > seconds;
 }
 
-/// Its agent does not write the heartbeat on purpose: the server is a replica as well, or accepts no writes.
-bool isNotMeantToBeat(const evidence::Database& server) {
+/// Its agent does not write the heartbeat, and is not at fault: the server is a replica as well, accepts no
+/// writes, or lets commits wait.
+bool cannotBeat(const evidence::Database& server) {
     const auto& reason = server.heartbeat_refused;
-    return reason == "read_only" || reason == "has_channel" || reason == "not_primary";
+    return reason == "read_only" || reason == "has_channel" || reason == "not_primary" || reason == "waiting";
 }
 
 }  // namespace
@@ -126,7 +127,7 @@ bool heartbeatDead(const ChannelContext& context, Verdict& verdict) {
     const bool old =
         row != rows.end() && row->second.age > kHeartbeatDead && row->second.age < kHeartbeatForgotten;
     // Without the row the verdict is less certain, not wrong. A leftover channel is told at its own server.
-    if (answering != nullptr && isNotMeantToBeat(*answering)) {
+    if (answering != nullptr && cannotBeat(*answering)) {
         verdict.evidence.push_back({"mysql probe of " + context.roles.primary,
                                     "the agent writes no heartbeat there: " + answering->heartbeat_refused});
         return false;

@@ -133,6 +133,7 @@ TEST_CASE("A stopped receiver has the cause of its error") {
     CHECK(contains(pair.verdict().next_step, "MASTER_USE_GTID=slave_pos"));
     CHECK(because(1130, "Host '10.77.0.12' is not allowed to connect") == Cause::credentials);
     // It has just lost the primary, whose agent has reported nothing since.
+    pair.receives();
     CHECK(because(2003, "Can't connect to server on '10.77.0.11' (111)") == Cause::unknown);
     CHECK(contains(pair.verdict().summary, "a moment ago"));
     pair.receives(ReplicaPair::kSeconds - 3);
@@ -332,7 +333,7 @@ TEST_CASE("A dead heartbeat writer does not raise the lag") {
     pair.primary().heartbeat_refused = "no_grant";
     CHECK(pair.verdict().cause == Cause::heartbeat_dead);
     // The middle of a chain, and each of two primaries that follow each other, is not meant to write it.
-    for (const auto* reason : {"read_only", "has_channel", "not_primary"}) {
+    for (const auto* reason : {"read_only", "has_channel", "not_primary", "waiting"}) {
         CAPTURE(reason);
         pair.primary().heartbeat_refused = reason;
         CHECK(pair.verdict().cause == Cause::healthy);

@@ -104,10 +104,11 @@ TEST_CASE("what a save's matches mean") {
         {"-m mark --mark 0x1 -j DROP", "8.8.8.8", 22, Verdict::must_reach},
         {"-p udp -j MARK --set-mark 0x1\n-A INPUT -m mark --mark 0x1 -j DROP", "8.8.8.8", 22,
          Verdict::must_reach},
-        {"-p tcp -j mine\n-A INPUT -m mark --mark 0x1 -j DROP\n-A mine -p tcp --dport 80 -j CONNMARK "
+        {"-p tcp -j mine\n-A INPUT -m mark --mark 0x1 -j DROP\n-A mine -p tcp -m tcp --dport 80 -j CONNMARK "
          "--restore-mark",
          "8.8.8.8", 22, Verdict::must_reach},
-        {"-p tcp -j mine\n-A INPUT -m mark --mark 0x1 -j DROP\n-A mine -p tcp --dport 22 -j MARK --set-xmark "
+        {"-p tcp -j mine\n-A INPUT -m mark --mark 0x1 -j DROP\n-A mine -p tcp -m tcp --dport 22 -j MARK "
+         "--set-xmark "
          "0x4000/0x4000",
          "8.8.8.8", 22, Verdict::may},
         {"-j LOG --log-prefix \"-j DROP\"", "8.8.8.8", 22, Verdict::must_reach},
