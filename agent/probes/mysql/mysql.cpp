@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "agent/probes/http_target.h"
 #include "agent/probes/mysql/family_list.h"
 #include "agent/probes/mysql/grants.h"
 #include "agent/probes/mysql/row.h"
@@ -474,6 +475,7 @@ void MysqlProbe::reportRefusal(ProbeResult& out) const {
     out.families.push_back(gauge(metric::kMysqlRefusedInfo, "1 while the server refuses the agent."));
     add(out.families.back(),
         {{"errno", std::to_string(refusal.code)}, {"reason", database::errorClassName(known->kind)}}, 1);
+    out.families.push_back(refusalFamily("error " + std::to_string(refusal.code) + ": " + refusal.message));
 }
 
 /// Everything after the pulse. A failure here is one of a server that answers.

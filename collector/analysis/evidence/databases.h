@@ -157,8 +157,10 @@ struct Database {
 
     /// The server answers, even if only with a refusal.
     bool answers() const { return up == true || answered || !refusal.empty(); }
+    /// The agent could not even ask: it may not open the socket or read the password.
+    bool notAsked() const { return up == false && !answers() && failure == "denied"; }
     /// The agent reports that the server does not answer.
-    bool isDown() const { return up == false && !answers(); }
+    bool isDown() const { return up == false && !answers() && !notAsked(); }
 };
 
 /// The last attempt of one host's agent to connect to another host's database.

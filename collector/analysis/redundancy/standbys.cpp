@@ -66,7 +66,8 @@ std::string remedyFor(const Entry& entry, const Standby& standby, bool differs) 
 
 void judgeStandby(const Context& context, const Entry& entry, const Standby& standby, Judgement& out) {
     const FindingKey key{"R9", topology::idOf(topology::ComponentKind::haproxy, standby.host)};
-    auto evidence = standby.takes_over == Truth::no ? standby.obstacleEvidence() : std::vector<Evidence>{};
+    auto evidence =
+        standby.takes_over == Truth::unknown ? std::vector<Evidence>{} : standby.obstacleEvidence();
     const auto found = context.moment->model.components.find(key.second);
     const bool down = found != context.moment->model.components.end() && found->second.works == Truth::no;
     if (down) {

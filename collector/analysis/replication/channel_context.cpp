@@ -38,7 +38,7 @@ bool primaryDown(const ChannelContext& context) {
 
 bool primarySilent(const ChannelContext& context) {
     const auto* primary = context.roles.primary_server;
-    return primary == nullptr || !primary->up ||
+    return primary == nullptr || !primary->up || primary->notAsked() ||
            context.inputs.databases.now - primary->heard >= kStatusFreshMs;
 }
 

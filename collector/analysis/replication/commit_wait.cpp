@@ -40,7 +40,9 @@ std::string commitWaitStep(const std::string& host, const CommitWait& wait) {
                    "SHOW FULL PROCESSLIST names the connection with FLUSH TABLES WITH READ LOCK or a backup; "
                    "if it may go: KILL ...";
         default:
-            return on + "SHOW FULL PROCESSLIST; iostat -x 2 5 (does the disk answer?)";
+            return on +
+                   "df -h (is the disk of its data and binary logs full?); iostat -x 2 5 (does it answer?); "
+                   "SHOW FULL PROCESSLIST";
     }
 }
 

@@ -116,12 +116,18 @@ class Takeover {
                    listener.family == entry_.address->family &&
                    (listener.isWildcard() || listener.address == address());
         });
-        if (!listens) {
-            require(Truth::no, {ObstacleKind::not_listening,
-                                out_.host,
-                                {"sockets of " + out_.host, "nothing listens there on " + address() +
-                                                                " port " + std::to_string(entry_.port)}});
+        if (listens) {
+            return;
         }
+        // A HAProxy that is stopped now has no listener at all: by design it takes over.
+        const bool runs = std::any_of(listeners.begin(), listeners.end(), [](const auto& listener) {
+            return listener.process.empty() || listener.program() == evidence::Program::haproxy;
+        });
+        out_.takes_over = runs ? Truth::no : out_.takes_over;
+        out_.obstacles.push_back({ObstacleKind::not_listening,
+                                  out_.host,
+                                  {"sockets of " + out_.host, "nothing listens there on " + address() +
+                                                                  " port " + std::to_string(entry_.port)}});
     }
 
     const Inputs& inputs_;

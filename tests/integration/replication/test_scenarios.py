@@ -380,7 +380,7 @@ def server_full(pair):
             try:
                 taken.append(primary.connect())
             except Exception as error:
-                assert "Too many connections" in str(error), error
+                assert error.args[0] == 1040, error
         finding = until(lambda: pair.findings("R15", primary), 40, "finding R15")[0]
         assert "max_connections is 12" in json.dumps(finding["evidence"]), finding
         assert pair.verdict()["cause"] != "primary_down", pair.verdict()

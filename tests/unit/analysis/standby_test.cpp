@@ -96,7 +96,11 @@ class Pair : public Watched {
                                               {"address", "0.0.0.0"},
                                               {"port", one.port},
                                               {"process", "haproxy"}});
-        samples.add("lapwing_listener_info", listens);
+        if (one.haproxy) {
+            samples.add("lapwing_listener_info", listens);
+        } else {
+            samples.end("lapwing_listener_info", listens);
+        }
         if (one.moves) {
             samples.add("lapwing_vrrp_instance_info", with("keepalived", {{"vrrp_instance", "site"},
                                                                           {"interface", "eth0"},
@@ -207,7 +211,7 @@ TEST_CASE("R9: a standby with a stopped or differently configured HAProxy makes 
     for (auto& [host, one] : pair.balancers) {
         one.inventory["haproxy"] = "aa  /etc/haproxy/haproxy.cfg\n";
     }
-    SECTION("HAProxy is down") {
+    SECTION("HAProxy is down and has no listener") {
         standby.haproxy = false;
     }
     SECTION("another configuration") {

@@ -796,6 +796,10 @@ TEST_CASE("A primary that refuses its agent is up") {
     pair.primary().up = false;
     pair.primary().failure = "exhausted";
     CHECK(pair.verdict().cause == Cause::primary_down);
+    pair.primary().failure = "denied";  // the agent may not open the socket: it knows nothing
+    CHECK(pair.verdict().cause == Cause::primary_down);
+    CHECK(pair.verdict().confidence == Confidence::suspected);
+    pair.primary().failure = "exhausted";
     pair.primary().refusal = "too_many_connections (error 1040)";
     CHECK(pair.verdict().cause != Cause::primary_down);
     CHECK(contains(evidenceOf(pair.verdict()), "answers its own agent and refuses it: too_many_connections"));
