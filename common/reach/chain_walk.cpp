@@ -113,6 +113,13 @@ unsigned ChainWalk::translate(const Statement& statement, const std::string& pla
     return may | kNext;
 }
 
+void ChainWalk::mayMark() {
+    if (!notes_.marked) {
+        notes_.marked = true;
+        done_.clear();
+    }
+}
+
 unsigned ChainWalk::rule(const Table& table, const Rule& rule, int depth, ChainOutcome& out) {
     unsigned may = 0;
     for (const auto& statement : rule.statements) {
@@ -145,6 +152,7 @@ unsigned ChainWalk::rule(const Table& table, const Rule& rule, int depth, ChainO
                 may |= kNext;
                 break;
             case Statement::Kind::unknown_effect:
+                mayMark();
                 notes_.unknowns.insert(rule.place + ": " + statement.text);
                 out.accepted_by.insert(rule.place);
                 out.dropped_by.insert(rule.place);
@@ -155,10 +163,7 @@ unsigned ChainWalk::rule(const Table& table, const Rule& rule, int depth, ChainO
                 }
                 break;
             case Statement::Kind::mark:
-                if (!notes_.marked) {
-                    notes_.marked = true;
-                    done_.clear();
-                }
+                mayMark();
                 break;
             case Statement::Kind::translate:
                 return may | translate(statement, rule.place, out);

@@ -93,6 +93,7 @@ class ChainWalk {
     FieldValue valueOf(const Field& field);
     FieldValue ctValue(std::uint64_t of_packet, bool known) const;
     bool mayBeMarked() const;
+    void mayMark();
     Truth elementMatches(const Statement& statement, const std::vector<FieldValue>& values,
                          const Element& element) const;
     Truth matches(const Statement& statement, bool& applies);

@@ -169,8 +169,9 @@ struct Rule {
 };
 
 inline bool setsMarks(const Rule& rule) {
-    return std::any_of(rule.statements.begin(), rule.statements.end(),
-                       [](const auto& statement) { return statement.kind == Statement::Kind::mark; });
+    return std::any_of(rule.statements.begin(), rule.statements.end(), [](const auto& statement) {
+        return statement.kind == Statement::Kind::mark || statement.kind == Statement::Kind::unknown_effect;
+    });
 }
 
 struct Chain {
@@ -195,7 +196,7 @@ struct Table {
     bool dormant = false;
     bool maybe_dormant = false;
     bool has_xt = false;
-    bool sets_marks = false;  ///< some rule has a statement of kind `mark`
+    bool sets_marks = false;  ///< some rule may set a mark
     std::map<std::string, Chain> chains;
     std::map<std::string, SetData> sets;
     std::vector<std::string> base_chains;  ///< in the order of the listing
@@ -204,7 +205,6 @@ struct Table {
 struct Ruleset::Model {
     std::vector<Table> tables;
     std::vector<std::string> unknowns;
-    bool sets_marks = false;  ///< a rule whose arguments are not listed may set marks
     bool untracks = false;
     bool translates = false;  ///< something outside the listing may change destinations
     Host host;

@@ -149,7 +149,9 @@ Statement parseXt(const Json& json, Ruleset::Model& model) {
             return statement;
         }
         model.untracks |= name == "CT" || name == "NOTRACK" || name.empty();
-        model.sets_marks |= name == "MARK" || name == "CONNMARK" || name.empty();
+        if (name == "MARK" || name == "CONNMARK") {
+            return markStatement();
+        }
         statement.kind = Statement::Kind::unknown_effect;
         statement.text = "xt target " + name;
         return statement;

@@ -185,7 +185,7 @@ FieldValue ChainWalk::valueOf(const Field& field) {
 }
 
 bool ChainWalk::mayBeMarked() const {
-    return model_.sets_marks || notes_.marked || others_mark_;
+    return notes_.marked || others_mark_;
 }
 
 /// A value that only a tracked packet has.

@@ -25,7 +25,7 @@ bool mentions(const evidence::ThreadError& error, std::initializer_list<const ch
 /// The primary's own agent got an answer after the receiver last heard the primary: it did not go down with
 /// the connection.
 bool primaryAnsweredSince(const ChannelContext& context) {
-    constexpr double apart = 2;  // both are observed every second
+    constexpr double apart = 5;  // a server that ends closes its replicas' connections first
     const auto* primary = context.roles.primary_server;
     return primary == nullptr ||
            receiverSilence(context.channel) - secondsBetween(primary->heard, context.channel.at) > apart;

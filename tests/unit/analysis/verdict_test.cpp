@@ -136,7 +136,7 @@ TEST_CASE("A stopped receiver has the cause of its error") {
     pair.receives();
     CHECK(because(2003, "Can't connect to server on '10.77.0.11' (111)") == Cause::unknown);
     CHECK(contains(pair.verdict().summary, "a moment ago"));
-    pair.receives(ReplicaPair::kSeconds - 3);
+    pair.receives(ReplicaPair::kSeconds - 6);
     CHECK(because(2003, "Can't connect to server on '10.77.0.11' (110)") == Cause::network);
     CHECK(pair.verdict().confidence == Confidence::confirmed);
 

@@ -107,6 +107,8 @@ class Generator {
                      "ip saddr . tcp dport { 10.213.7.2 . 22, 10.213.7.3 . 3306 }",
                      "ip saddr . tcp dport @pairs",
                      "meta mark 0",
+                     "meta mark set 7",
+                     "meta mark 7",
                      "meta pkttype broadcast",
                      "counter"});
     }
