@@ -27,6 +27,13 @@ function(lapwing_test name)
     target_precompile_headers(test-${name} REUSE_FROM lapwing_test_pch)
   endif()
 
+  # Catch2's script would split such a name into two tests.
+  foreach(source IN LISTS ARG_SOURCES)
+    file(STRINGS ${source} split REGEX "^TEST_CASE\\(\"[^\"]*\\;")
+    if(split)
+      message(FATAL_ERROR "${source}: the name of a test case must not contain a semicolon: ${split}")
+    endif()
+  endforeach()
   set(properties TIMEOUT 300 SKIP_RETURN_CODE ${LAPWING_SKIPPED} LABELS unit)
   if(ARG_TIMEOUT)
     list(APPEND properties TIMEOUT ${ARG_TIMEOUT})

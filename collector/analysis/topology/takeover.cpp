@@ -121,7 +121,7 @@ class Takeover {
         }
         // A HAProxy that is stopped now has no listener at all: by design it takes over.
         const bool runs = std::any_of(listeners.begin(), listeners.end(), [](const auto& listener) {
-            return listener.process.empty() || listener.program() == evidence::Program::haproxy;
+            return listener.program() == evidence::Program::haproxy;
         });
         out_.takes_over = runs ? Truth::no : out_.takes_over;
         out_.obstacles.push_back({ObstacleKind::not_listening,

@@ -328,7 +328,7 @@ TEST_CASE("Copies of an image share a machine-id: they work, and it is said") {
     CHECK(gate.warnings("web-02") == std::vector{Kind::shared_machine_id});
 }
 
-TEST_CASE("Two agents with one certificate show by their sessions; a restarted agent does not") {
+TEST_CASE("Two agents with one certificate show by their sessions, a restarted agent does not") {
     Gate gate;
     const auto certificate = gate.enrol("web-01");
     const auto write = [&](const char* session, const char* address = "10.0.0.1") {
