@@ -149,7 +149,8 @@ struct Database {
     GtidTracks binlog_state;                         ///< MariaDB: by "domain-server id"
     std::map<std::string, HeartbeatRow> heartbeats;  ///< by server id
     std::optional<bool> heartbeat_writing;
-    Track beating;  ///< `heartbeat_writing` over time, as 1 and 0
+    Track answering;  ///< `mysql_up` over time, as 1 and 0
+    Track beating;    ///< `heartbeat_writing` over time, as 1 and 0
     std::string heartbeat_refused;
     std::optional<double> longest_transaction;  ///< age of the oldest open transaction, in seconds
     std::vector<std::string> missing_privileges;

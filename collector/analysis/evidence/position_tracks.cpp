@@ -32,6 +32,7 @@ constexpr std::array kPositionMetrics{
     PositionMetric{metric::kMysqlReplicaExecFileNumber, TrackKind::applied, true},
     PositionMetric{metric::kMysqlReplicaExecPositionBytes, TrackKind::applied},
     PositionMetric{metric::kMysqlReplicaReceivedHeartbeatsTotal, TrackKind::heartbeats},
+    PositionMetric{exporter::kMysqlUp, TrackKind::answering},
     PositionMetric{metric::kMysqlHeartbeatWriting, TrackKind::beating},
     PositionMetric{metric::kMysqlGtidSequence, TrackKind::executed},  // or by its label `set`
 };
@@ -79,6 +80,8 @@ Track& serverTrack(Database& server, const TrackKey& key) {
             return server.written;
         case TrackKind::written_bytes:
             return server.written_bytes;
+        case TrackKind::answering:
+            return server.answering;
         case TrackKind::beating:
             return server.beating;
         case TrackKind::binlog_state:

@@ -21,6 +21,7 @@ enum class TrackKind {
     executed,       ///< GTIDs that a server has executed
     received,       ///< GTIDs that a channel has received
     binlog_state,   ///< GTIDs in a MariaDB's binary log, by domain and server
+    answering,      ///< 1 while a server answers its agent, else 0
     beating,        ///< 1 while the agent of a server writes the heartbeat, else 0
 };
 

@@ -22,13 +22,23 @@ bool mentions(const evidence::ThreadError& error, std::initializer_list<const ch
                        [&](const char* phrase) { return error.text.find(phrase) != std::string::npos; });
 }
 
-/// The primary's own agent got an answer after the receiver last heard the primary: it did not go down with
-/// the connection.
+/// The primary's own agent has got answers since the receiver last heard the primary, and for long enough
+/// that the receiver must have tried to connect again.
 bool primaryAnsweredSince(const ChannelContext& context) {
-    constexpr double apart = 5;  // a server that ends closes its replicas' connections first
+    constexpr double apart = 5;      // a server that ends closes its replicas' connections first
+    constexpr double next_try = 65;  // MASTER_CONNECT_RETRY is 60 s unless set
     const auto* primary = context.roles.primary_server;
-    return primary == nullptr ||
-           receiverSilence(context.channel) - secondsBetween(primary->heard, context.channel.at) > apart;
+    if (primary == nullptr) {
+        return true;
+    }
+    const auto& answering = primary->answering;
+    const auto& points = answering.points();
+    const bool was_down =
+        !points.empty() && answering.last().value == 1 && *answering.standingSince() > answering.first().at;
+    if (was_down && secondsBetween(*answering.standingSince(), context.channel.at) < next_try) {
+        return false;
+    }
+    return receiverSilence(context.channel) - secondsBetween(primary->heard, context.channel.at) > apart;
 }
 
 /// One of the receiver's errors is of that class.

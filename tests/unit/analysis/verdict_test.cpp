@@ -137,6 +137,11 @@ TEST_CASE("A stopped receiver has the cause of its error") {
     CHECK(because(2003, "Can't connect to server on '10.77.0.11' (111)") == Cause::unknown);
     CHECK(contains(pair.verdict().summary, "a moment ago"));
     pair.receives(ReplicaPair::kSeconds - 6);
+    // The primary was down, and the receiver has not tried again since.
+    pair.primary().answering.add(ReplicaPair::kNow - 90'000, 0);
+    pair.primary().answering.add(ReplicaPair::kNow - 20'000, 1);
+    CHECK(because(2003, "Can't connect to server on '10.77.0.11' (111)") == Cause::unknown);
+    pair.primary().answering = {};
     CHECK(because(2003, "Can't connect to server on '10.77.0.11' (110)") == Cause::network);
     CHECK(pair.verdict().confidence == Confidence::confirmed);
 
