@@ -18,6 +18,7 @@ class BalancerReader {
         presence();
         states();
         details();
+        lastKnown();
         weights();
         counts();
         for (auto& [key, server] : servers_) {
@@ -32,6 +33,8 @@ class BalancerReader {
     }
 
   private:
+    /// Two agents that read one HAProxy do so within this time.
+    static constexpr std::int64_t kOneReadingMs = 15'000;
     using ServerKey = std::tuple<std::string, std::string, std::string>;  ///< instance, proxy, server
 
     static ServerKey keyOf(const Labels& labels) {
@@ -102,6 +105,48 @@ class BalancerReader {
             }
             if (found.check == HealthCheck::unknown) {
                 found.check = parseHealthCheck(info.get("check"));
+            }
+        }
+    }
+
+    /// A load balancer that does not answer keeps the servers that it last had, each in an unknown state.
+    void lastKnown() {
+        const auto is_down = [&](const std::string& instance) {
+            const auto found = out_.find(instance);
+            return found != out_.end() && found->second.works == Truth::no;
+        };
+        if (std::none_of(out_.begin(), out_.end(), [&](const auto& each) { return is_down(each.first); })) {
+            return;
+        }
+        struct Last {
+            TimestampMs at;
+            const Labels* labels;
+        };
+        std::map<std::string, std::vector<Last>> by_instance;
+        std::map<std::string, TimestampMs> newest;
+        const auto history = reader_.history(metric::kHaproxyServerInfo, Reader::kKnownMs);
+        for (const auto& series : history) {
+            const std::string instance(series.labels->get("instance"));
+            const auto last = std::find_if(series.samples.rbegin(), series.samples.rend(),
+                                           [](const auto& sample) { return !isStaleNaN(sample.value); });
+            if (last == series.samples.rend() || !is_down(instance)) {
+                continue;
+            }
+            by_instance[instance].push_back({last->timestamp, &*series.labels});
+            newest[instance] = std::max(newest[instance], last->timestamp);
+        }
+        for (const auto& [instance, seen] : by_instance) {
+            for (const auto& [at, labels] : seen) {
+                auto [found, added] = servers_.try_emplace(keyOf(*labels));
+                if (added && at >= newest[instance] - kOneReadingMs) {
+                    found->second.proxy = labels->get("proxy");
+                    found->second.server = labels->get("server");
+                    found->second.address = labels->get("address");
+                    found->second.role = parseServerRole(labels->get("role"));
+                    found->second.check = parseHealthCheck(labels->get("check"));
+                } else if (added) {
+                    servers_.erase(found);
+                }
             }
         }
     }

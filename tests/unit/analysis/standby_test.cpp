@@ -123,9 +123,15 @@ class Pair : public Watched {
                 more.push_back({"via", "socket"});
                 return with("haproxy", std::move(more));
             };
-            samples.add("haproxy_server_status", labels({{"state", "UP"}}));
-            samples.add("lapwing_haproxy_server_info",
-                        labels({{"address", where}, {"role", "active"}, {"check", "L7"}}));
+            const auto status = labels({{"state", "UP"}});
+            const auto info = labels({{"address", where}, {"role", "active"}, {"check", "L7"}});
+            if (one.haproxy) {
+                samples.add("haproxy_server_status", status);
+                samples.add("lapwing_haproxy_server_info", info);
+            } else {
+                samples.end("haproxy_server_status", status);
+                samples.end("lapwing_haproxy_server_info", info);
+            }
         }
         for (const auto& [set, text] : one.inventory) {
             REQUIRE(samples.store().putDocument({"of " + text, "inventory", host, samples.now, text}));
@@ -211,7 +217,8 @@ TEST_CASE("R9: a standby with a stopped or differently configured HAProxy makes 
     for (auto& [host, one] : pair.balancers) {
         one.inventory["haproxy"] = "aa  /etc/haproxy/haproxy.cfg\n";
     }
-    SECTION("HAProxy is down and has no listener") {
+    SECTION("HAProxy is down, and has neither a listener nor statistics") {
+        pair.rounds(20);
         standby.haproxy = false;
     }
     SECTION("another configuration") {
