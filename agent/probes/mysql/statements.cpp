@@ -58,8 +58,10 @@ const char* sourcePrivilege(const Version& version) {
 std::string sessionStatement(const Version& version) {
     const bool nowait = version.mariadb && version.atLeast(10, 3, 0);
     const std::string wait = nowait ? "0" : "1";
-    return "SET SESSION time_zone = '+00:00', group_concat_max_len = 65536, lock_wait_timeout = " + wait +
-           ", innodb_lock_wait_timeout = " + wait;
+    // A server's defaults must neither keep a write from being committed nor change what a statement means.
+    return "SET SESSION autocommit = 1, sql_mode = '', time_zone = '+00:00', group_concat_max_len = 65536, "
+           "lock_wait_timeout = " +
+           wait + ", innodb_lock_wait_timeout = " + wait;
 }
 
 std::string threadsStatement(const Version& version) {

@@ -17,7 +17,8 @@ const char* replicasStatement(const Version& version);
 /// The privilege (GRANT's word) for sourceStatement() and for SHOW BINARY LOGS.
 const char* sourcePrivilege(const Version& version);
 
-/// Once a session: times in UTC, and no wait for a lock that another statement holds.
+/// Once a session: commits of their own, no SQL mode, times in UTC, and no wait for a lock that another
+/// statement holds.
 std::string sessionStatement(const Version& version);
 
 /// MySQL: receivers, coordinators and workers of all channels, from performance_schema; "" where there is no

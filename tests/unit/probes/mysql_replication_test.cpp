@@ -101,6 +101,10 @@ TEST_CASE("statements name only what their version has") {
     CHECK(has(blockerStatement(old), "INNODB_LOCK_WAITS"));
     CHECK(has(blockerStatement(mariadb), "INNODB_LOCK_WAITS"));
     CHECK(metadataLocksStatement(mysql).empty());
+    for (const auto& version : {mariadb, mysql}) {
+        CHECK(has(sessionStatement(version), "autocommit = 1"));
+        CHECK(has(sessionStatement(version), "sql_mode = ''"));
+    }
     CHECK(has(sessionStatement(mariadb), "lock_wait_timeout = 0"));
     CHECK(has(sessionStatement(mysql), "lock_wait_timeout = 1"));
     CHECK(has(sessionStatement(parseVersion("10.2.44-MariaDB")), "lock_wait_timeout = 1"));
