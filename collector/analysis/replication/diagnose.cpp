@@ -93,11 +93,11 @@ void checkNextStep(const ChannelContext& context, Verdict& verdict) {
 
 void diagnose(const ChannelContext& context, Verdict& verdict) {
     addThreadEvidence(context, verdict);
-    verdict.evidence.insert(verdict.evidence.end(), context.roles.evidence.begin(),
-                            context.roles.evidence.end());
     if (isLeftover(context, verdict)) {
         return;
     }
+    verdict.evidence.insert(verdict.evidence.end(), context.roles.evidence.begin(),
+                            context.roles.evidence.end());
     // Of two servers that follow each other, each has transactions that the other gets a moment later.
     const bool mutual =
         context.roles.multi_primary || follows(context.inputs, context.roles.primary, context.replica_name);

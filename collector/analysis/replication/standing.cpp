@@ -98,7 +98,12 @@ StandingJudgement standingOf(const Inputs& inputs, const std::string& replica,
     const auto& server = inputs.databases.servers.at(replica);
     const auto followers = followersOf(inputs, replica);
     if (std::find(followers.begin(), followers.end(), roles.primary) != followers.end()) {
-        return {Standing::primary, roles.primary + " follows it"};
+        // Only one thread of it stands still, and the source accepts writes: a ring that was in use.
+        const bool in_use = channel.applier.state == ThreadState::running && sourceIsPrimary(roles);
+        return in_use
+                   ? StandingJudgement{Standing::unclear, "whether the channel is in use: " + roles.primary +
+                                                              " follows " + replica + ", and accepts writes"}
+                   : StandingJudgement{Standing::primary, roles.primary + " follows it"};
     }
     const bool changed_roles = acceptsWrites(server) == false && sourceIsPrimary(roles);
     if (declaredAsReplica(inputs, replica)) {

@@ -860,7 +860,17 @@ TEST_CASE("A ring after a failover: the new primary's channel is left over") {
         CHECK(verdict.cause == Cause::leftover_channel);
         CHECK(commandsAreSafe(verdict));
         CHECK(contains(evidenceOf(verdict), "web-02 follows it"));
+        CHECK_FALSE(contains(evidenceOf(verdict), "have changed roles"));
     }
+    // One thread of the way back stops while both accept writes: the ring is broken, and nothing is left
+    // over.
+    pair.inputs.declared = {{"web-01", "web-02"}};
+    pair.primary().channels[""].applier.state = ThreadState::running;
+    CHECK(of(pair, "web-01").cause == Cause::leftover_channel);
+    pair.replica().read_only = false;
+    CHECK(of(pair, "web-01").cause == Cause::receiver_stopped);
+    CHECK(of(pair, "web-01")
+              .next_step.starts_with("Incomplete: it is not known whether the channel is in use"));
     // Declared in both directions, a stopped channel is broken.
     pair.inputs.declared = {{"web-01", "web-02"}, {"web-02", "web-01"}};
     CHECK(of(pair, "web-01").cause == Cause::receiver_stopped);
