@@ -74,7 +74,7 @@ Expected<void> secure(http::TimedSocketImpl& socket, SSL* ssl, const std::string
 
 void offerProtocols(SSL* ssl, Protocol protocol) {
     static constexpr std::array<unsigned char, 12> both = {2,   'h', '2', 8,   'h', 't',
-                                                            't', 'p', '/', '1', '.', '1'};
+                                                           't', 'p', '/', '1', '.', '1'};
     constexpr unsigned first = 3;  // "h2" with its length
     if (protocol == Protocol::offered) {
         SSL_set_alpn_protos(ssl, both.data(), both.size());
