@@ -31,7 +31,7 @@ Expected<http::Request> HttpTarget::request() const {
 }
 
 std::string unexpectedStatus(const http::Response& response) {
-    const std::string status = "HTTP " + std::to_string(response.status);
+    std::string status = "HTTP " + std::to_string(response.status);
     const auto says = [&](std::string_view words) { return response.body.find(words) != std::string::npos; };
     switch (response.status) {
         case 400:
@@ -69,9 +69,9 @@ ErrorKind kindOfStatus(int status) {
 }
 
 prometheus::MetricFamily refusalFamily(const std::string& words) {
-    constexpr std::size_t kMostWords = 300;
+    constexpr std::size_t most_words = 300;
     auto out = gauge(metric::kProbeRefusedInfo, "1 while the server answers and refuses the agent; why.");
-    add(out, {{"detail", words.substr(0, kMostWords)}}, 1);
+    add(out, {{"detail", words.substr(0, most_words)}}, 1);
     return out;
 }
 

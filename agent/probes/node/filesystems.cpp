@@ -52,11 +52,11 @@ bool isBelow(std::string_view path, std::string_view place) {
 
 /// Engines name folders of containers by a SHA-256, wherever their data are.
 bool namesContainer(std::string_view path) {
-    constexpr std::size_t kDigits = 64;
+    constexpr std::size_t digits = 64;
     while (!path.empty()) {
         const auto end = std::min(path.find('/'), path.size());
         const auto part = path.substr(0, end);
-        if (part.size() == kDigits && part.find_first_not_of("0123456789abcdef") == std::string_view::npos) {
+        if (part.size() == digits && part.find_first_not_of("0123456789abcdef") == std::string_view::npos) {
             return true;
         }
         path.remove_prefix(std::min(end + 1, path.size()));
