@@ -132,8 +132,8 @@ std::string together(const std::string& first, const char* between, std::string_
 }  // namespace
 
 std::string alertText(std::string_view text, std::size_t most) {
-    constexpr std::size_t kRead = 16U << 10U;  // more would be cut anyway
-    auto out = withoutSecrets(oneLine(text.substr(0, kRead)));
+    constexpr std::size_t most_read = 16U << 10U;  // more would be cut anyway
+    auto out = withoutSecrets(oneLine(text.substr(0, most_read)));
     if (out.size() <= most) {
         return out;
     }

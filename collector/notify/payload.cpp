@@ -68,8 +68,9 @@ std::string oneLine(std::string text) {
 /// An annotation that the collector has added, and whose text another annotation holds, too (`title` within
 /// `summary`).
 bool isRepeated(const Labels& annotations, const Label& annotation) {
-    constexpr std::array<std::string_view, 4> kAdded{"title", "evidence", "remedy", "cause"};
-    const bool added = std::find(kAdded.begin(), kAdded.end(), annotation.name) != kAdded.end();
+    constexpr std::array<std::string_view, 4> added_names{"title", "evidence", "remedy", "cause"};
+    const bool added =
+        std::find(added_names.begin(), added_names.end(), annotation.name) != added_names.end();
     return added && std::any_of(annotations.begin(), annotations.end(), [&](const Label& other) {
                return other.value.size() > annotation.value.size() &&
                       other.value.find(annotation.value) != std::string::npos;

@@ -88,7 +88,7 @@ std::string drainTlsErrors() {
 }
 
 std::string certificateNames(const SSL* ssl) {
-    constexpr int kMost = 5;
+    constexpr int most_names = 5;
     X509* certificate = SSL_get0_peer_certificate(ssl);
     if (certificate == nullptr) {
         return {};
@@ -109,11 +109,11 @@ std::string certificateNames(const SSL* ssl) {
             inet_ntop(family, ASN1_STRING_get0_data(name->d.iPAddress), address, sizeof address);
             text = address;
         }
-        if (i < kMost && !text.empty()) {
+        if (i < most_names && !text.empty()) {
             out += (out.empty() ? "" : ", ") + text;
         }
     }
-    if (count > kMost) {
+    if (count > most_names) {
         out += ", ...";
     }
     GENERAL_NAMES_free(names);

@@ -54,15 +54,15 @@ bool mustEscape(char c, bool in_query) {
 }
 
 std::string escaped(std::string_view text, bool in_query) {
-    static constexpr char kHex[] = "0123456789ABCDEF";
+    static constexpr char digits[] = "0123456789ABCDEF";
     std::string out;
     out.reserve(text.size());
     for (const char c : text) {
         if (mustEscape(c, in_query)) {
             const auto byte = static_cast<unsigned char>(c);
             out += '%';
-            out += kHex[byte >> 4];
-            out += kHex[byte & 0xf];
+            out += digits[byte >> 4];
+            out += digits[byte & 0xf];
         } else {
             out += c == '\\' && !in_query ? '/' : c;
         }

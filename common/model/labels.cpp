@@ -162,13 +162,13 @@ std::string asUtf8(std::string text) {
     if (isValidUtf8(text)) {
         return text;
     }
-    static constexpr char kHex[] = "0123456789abcdef";
+    static constexpr char digits[] = "0123456789abcdef";
     std::string out;
     for (std::string_view rest(text); !rest.empty();) {
         const auto length = firstCharacter(rest);
         if (length == 0) {
             const auto byte = static_cast<unsigned char>(rest[0]);
-            out += {'\\', 'x', kHex[byte >> 4], kHex[byte & 0xf]};
+            out += {'\\', 'x', digits[byte >> 4], digits[byte & 0xf]};
         } else {
             out += rest.substr(0, length);
         }
