@@ -32,7 +32,7 @@ bool cannotBeat(const evidence::Database& server) {
 std::string forbidWritesStep(const ChannelContext& context) {
     const auto& replica = context.replica_name;
     const auto primary = primaryName(context);
-    const auto step =
+    auto step =
         onHost(replica, context.dialect.command(context.dialect.mariadb ? "SET GLOBAL read_only = 1"
                                                                         : "SET GLOBAL super_read_only = 1") +
                             " and the same in its configuration file");
