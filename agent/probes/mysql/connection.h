@@ -75,7 +75,7 @@ class Connection {
     const Refusal& refusal() const { return refusal_; }
     /// A statement or a connection is under way: ready() waits for it.
     bool busy() const;
-    /// The last statement: while it is under way, the one that has no answer.
+    /// The last statement. While it is under way, the server has not answered it.
     const std::string& statement() const;
     /// The server's number of this connection, as its list of processes shows it; 0 without a connection.
     unsigned long thread() const;

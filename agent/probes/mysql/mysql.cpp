@@ -35,7 +35,7 @@ constexpr milliseconds kBeatIsLate{1'000};
 constexpr milliseconds kPartMayTake{2'000};  // a part that takes longer must not take the others with it
 constexpr milliseconds kLook{10};            // for the answer to a statement that was set aside
 constexpr int kRenewals = 6;                 // status intervals
-constexpr double kLongestBeat = 1;           // seconds: one that takes longer waits
+constexpr double kLongestBeat = 1;           // seconds: a longer beat waits
 constexpr double kLongestRoundTrip = 0.2;    // seconds: half of it is the error of the clock offset
 
 // Error numbers of the servers (mysqld_error.h). kAbsent: the object does not exist, and will not.
