@@ -80,10 +80,10 @@ class Servers:
                               capture_output=True, check=False)
 
     def start_mariadb(self):
-        data = f"--datadir={self.dir}/mysql"
-        subprocess.run(["mariadb-install-db", "--no-defaults", "--user=root", data, "--skip-test-db",
+        data = [f"--datadir={self.dir}/mysql", f"--tmpdir={self.dir}"]
+        subprocess.run(["mariadb-install-db", "--no-defaults", "--user=root", *data, "--skip-test-db",
                         "--auth-root-authentication-method=socket"], check=True, capture_output=True)
-        self.start("/usr/sbin/mariadbd", "--no-defaults", "--user=root", data, f"--socket={self.dir}/s.sock",
+        self.start("/usr/sbin/mariadbd", "--no-defaults", "--user=root", *data, f"--socket={self.dir}/s.sock",
                    f"--pid-file={self.dir}/pid", "--bind-address=127.0.0.1", f"--port={self.ports['mariadb']}",
                    "--server-id=1", f"--log-bin={self.dir}/mysql/binlog")
         for _ in range(300):

@@ -80,6 +80,7 @@ enter() {
 
 initialise() {
     local name=$1 root=$2 dir=$3 seen=$4
+    local -x TMPDIR=$seen/tmp
     case $name in
     mariadb-*)
         (enter "$root" "$dir" /usr/bin/mariadb-install-db --no-defaults --user=root --datadir="$seen/data" \
@@ -89,7 +90,7 @@ initialise() {
         (enter "$root" "$dir" /usr/sbin/mysqld --no-defaults --user=root --datadir="$seen/data" --initialize-insecure)
         ;;
     esac >"$dir/install.log" 2>&1 || {
-        tail -n 20 "$dir/install.log" >&2
+        cat "$dir/install.log" >&2
         rm -rf "$dir/data"
         fail "$name cannot be initialised in $dir"
     }
@@ -116,6 +117,8 @@ start() {
     dir=$(readlink -f "$dir")
     seen=$dir
     [ "$root" = / ] || seen=/srv
+    # A server that starts deletes every server's temporary tables in its folder for them.
+    mkdir -p "$dir/tmp"
     [ -d "$dir/data" ] || initialise "$name" "$root" "$dir" "$seen"
     local program=/usr/sbin/mariadbd
     if [[ $name == mysql-* ]]; then
@@ -128,7 +131,7 @@ start() {
         # Otherwise libfaketime lets InnoDB's waits on the monotonic clock end at once, and its threads spin.
         if [[ $name == mysql-* ]]; then environment+=(FAKETIME_FORCE_MONOTONIC_FIX=0); fi
     fi
-    local command=(/usr/bin/env "${environment[@]}" "$program" --no-defaults --user=root --datadir="$seen/data" --socket="$seen/s.sock" --pid-file="$seen/server.pid"
+    local command=(/usr/bin/env "${environment[@]}" "$program" --no-defaults --user=root --datadir="$seen/data" --socket="$seen/s.sock" --pid-file="$seen/server.pid" --tmpdir="$seen/tmp"
         --bind-address="$address" --port="$port" --skip-name-resolve --innodb-buffer-pool-size=16M "${options[@]}")
     (
         if [ -n "$netns" ]; then

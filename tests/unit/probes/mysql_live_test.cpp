@@ -17,7 +17,8 @@ using std::chrono::milliseconds;
 
 namespace {
 
-/// A server with an empty data folder; root's account knows the OS user root, as on Debian.
+/// A server with an empty data folder and a folder of its own for temporary tables, since a server that
+/// starts deletes those that it finds; root's account knows the OS user root, as on Debian.
 struct Mariadb {
     TempDir dir;
     std::uint16_t port = test::freePort();
@@ -27,7 +28,7 @@ struct Mariadb {
     Mariadb() {
         test::Process install(
             {"/usr/bin/mariadb-install-db", "--no-defaults", "--user=root", "--datadir=" + dir.path("data"),
-             "--auth-root-authentication-method=socket", "--skip-test-db"},
+             "--tmpdir=" + dir.path(), "--auth-root-authentication-method=socket", "--skip-test-db"},
             dir.path("install.log"));
         REQUIRE(eventually([&] { return !install.running(); }, std::chrono::seconds(120)));
         start();
@@ -40,11 +41,11 @@ struct Mariadb {
 
     void start() {
         process = std::make_unique<test::Process>(
-            std::vector<std::string>{"/usr/sbin/mariadbd", "--no-defaults", "--user=root",
-                                     "--datadir=" + dir.path("data"), "--socket=" + socket,
-                                     "--pid-file=" + dir.path("pid"), "--bind-address=127.0.0.1",
-                                     "--port=" + std::to_string(port), "--server-id=7", "--skip-name-resolve",
-                                     "--skip-slave-start", "--innodb-buffer-pool-size=8M"},
+            std::vector<std::string>{
+                "/usr/sbin/mariadbd", "--no-defaults", "--user=root", "--datadir=" + dir.path("data"),
+                "--tmpdir=" + dir.path(), "--socket=" + socket, "--pid-file=" + dir.path("pid"),
+                "--bind-address=127.0.0.1", "--port=" + std::to_string(port), "--server-id=7",
+                "--skip-name-resolve", "--skip-slave-start", "--innodb-buffer-pool-size=8M"},
             dir.path("log"));
         REQUIRE(eventually(
             [&] {
