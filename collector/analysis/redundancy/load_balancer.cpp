@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "collector/analysis/redundancy/redundancy.h"
+#include "collector/analysis/redundancy/virtual_address.h"
 #include "common/text.h"
 
 namespace lapwing::analysis::redundancy {
@@ -101,24 +102,14 @@ bool entryIsFixed(const Context& context, const Entry& entry, const std::string&
 }
 
 std::string remedy(const Context& context, const Entry& entry, const Receiver& receiver) {
-    if (!entry.standbys.empty()) {
-        std::vector<std::string> hosts;
-        for (const auto& standby : entry.standbys) {
-            hosts.push_back(standby.host);
-        }
-        return "Let the load balancer on " + joined(hosts) +
-               " take over: finding R9 of it says what keeps it.\n" + simulatedBalancer(context);
+    std::string out;
+    for (const auto& standby : entry.standbys) {
+        out += takeoverSteps(context, entry, standby);
     }
-    const auto address = entry.address ? entry.address->toString() : std::string("the entry address");
-    const std::string program = receiver.program;
-    const auto package = lower(program);
-    const auto text =
-        "Set up " + program + " with the same configuration on a second host and let keepalived move " +
-        address + " between the two: on both, `apt-get install " + package +
-        " keepalived`, one vrrp_instance with the virtual address " + address + " (state MASTER on " +
-        receiver.host + ", BACKUP on the other; a vrrp_script that checks " + package +
-        "), `net.ipv4.ip_nonlocal_bind = 1`, and protocol 112 allowed between them.\n";
-    return text + simulatedBalancer(context);
+    if (entry.standbys.empty()) {
+        out = virtualAddressSteps(context, entry, {lower(receiver.program), receiver.host, ""});
+    }
+    return out + simulatedBalancer(context);
 }
 
 std::vector<const Pool*> poolsOf(const Context& context, const std::string& host) {
@@ -192,7 +183,7 @@ void judgeSingle(const Context& context, const Entry& entry, const Receiver& rec
     if (certain.contains(receiver.component) || certain.contains(machine)) {
         finding.severity = Severity::critical;
         const bool stay = std::all_of(entry.standbys.begin(), entry.standbys.end(),
-                                      [](const auto& each) { return each.takes_over == Truth::no; });
+                                      [](const auto& each) { return each.takesOver() == Truth::no; });
         const bool certainly = entry.standbys.empty() ? fixed && none : stay;
         finding.confidence = certainly ? Confidence::confirmed : Confidence::suspected;
         finding.title = "The load balancer on " + receiver.host +

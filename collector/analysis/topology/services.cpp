@@ -134,14 +134,23 @@ class Functions {
         return Gate::all({program(ComponentKind::haproxy, on), std::move(served)});
     }
 
+    /// The standby in place of the active load balancer, after either event.
+    void takeOver(Gate needs, const Standby& standby, const std::string& active,
+                  std::vector<Gate>& alternatives) const {
+        if (standby.after_loss != standby.after_stop) {
+            alternatives.push_back(
+                Gate::all({needs, Gate::failed(host(active)), Gate::fact(standby.after_loss)}));
+        }
+        alternatives.push_back(Gate::all({std::move(needs), Gate::fact(standby.after_stop)}));
+    }
+
     Gate entrance(const Entry& entry) const {
         if (!entry.direct.empty()) {
             std::vector<Gate> alternatives{web(entry.direct)};
             for (const auto& standby : entry.standbys) {
                 auto parts = needsOfWeb(entry.direct, {entry.direct});
                 parts.push_back(program(ComponentKind::haproxy, standby.host));
-                parts.push_back(Gate::fact(standby.takes_over));
-                alternatives.push_back(Gate::all(std::move(parts)));
+                takeOver(Gate::all(std::move(parts)), standby, entry.direct, alternatives);
             }
             return Gate::any(std::move(alternatives));
         }
@@ -150,8 +159,7 @@ class Functions {
         }
         std::vector<Gate> alternatives{balancer(entry.active)};
         for (const auto& standby : entry.standbys) {
-            std::vector<Gate> parts{balancer(standby.host), Gate::fact(standby.takes_over)};
-            alternatives.push_back(Gate::all(std::move(parts)));
+            takeOver(balancer(standby.host), standby, entry.active, alternatives);
         }
         return Gate::any(std::move(alternatives));
     }
