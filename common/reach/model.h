@@ -171,6 +171,14 @@ inline Statement unknownMatch(std::string what) {
     return statement;
 }
 
+/// It may accept, drop, jump or change the packet.
+inline Statement unknownEffect(std::string what) {
+    Statement statement;
+    statement.kind = Statement::Kind::unknown_effect;
+    statement.text = std::move(what);
+    return statement;
+}
+
 /// A match with a fixed answer; `assumption`: why that answer is assumed, "" where it is certain.
 inline Statement fixedAnswer(bool matches, std::string assumption) {
     Statement statement;
@@ -253,6 +261,7 @@ struct Ruleset::Model {
     bool untracks = false;    ///< something that is not understood may take packets out of conntrack
     bool translates = false;  ///< something outside the listing may change destinations
     Host host;
+    std::vector<std::string> broken_strings;  ///< of the listing, with newlines
 
     /// Memoised results of sources(): a ruleset is queried far more often than it changes.
     Mutex found_mutex;

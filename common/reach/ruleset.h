@@ -128,6 +128,9 @@ struct IptablesSave {
     std::string text;
 };
 
+/// The names of the tables in the output of `iptables-save`.
+std::vector<std::string> tablesOfSave(std::string_view save);
+
 /// A listing of everything that filters on a host, for Ruleset::parse(): nft's, with the saves, the host and
 /// the reasons why something could not be read (`unread`) as further members. Returns `nft_json` itself if it
 /// is not JSON.
