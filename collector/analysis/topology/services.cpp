@@ -111,24 +111,50 @@ class Functions {
         return Gate::all(std::move(parts));
     }
 
-    /// The databases that applications are connected to; else all. Without any of them it is unknown whether
-    /// pages can be read: some applications need no database for that.
-    Gate databasesForReading() const {
-        std::set<std::string> asked;
-        for (const auto& edge : model_.edges) {
-            if (edge.kind == EdgeKind::queries) {
-                asked.insert(model_.components.at(edge.to).host);
+    /// Applications that the site's requests reach.
+    std::set<std::string> applications() const {
+        std::set<std::string> out;
+        const auto add = [&](const std::string& id) {
+            if (model_.components.at(id).kind == ComponentKind::app) {
+                out.insert(id);
+            }
+        };
+        for (const auto& [web, groups] : model_.apps_of_web) {
+            for (const auto& group : groups) {
+                std::for_each(group.begin(), group.end(), add);
             }
         }
-        const auto& databases = asked.empty() ? model_.databases : asked;
-        if (databases.empty()) {
-            return Gate::all({});
+        for (const auto& pool : model_.pools) {
+            for (const auto& member : pool.members) {
+                add(member.component());
+            }
         }
-        std::vector<Gate> alternatives{Gate::fact(Truth::unknown)};
-        for (const auto& host : databases) {
-            alternatives.push_back(program(ComponentKind::mysql, host));
+        return out;
+    }
+
+    /// Whether pages need a database is unknown, and whether a health check notices that it is away. Of each
+    /// application that works, one of the databases must work to which it is connected, else one of all.
+    Gate databasesForReading() const {
+        std::vector<Gate> parts;
+        for (const auto& app : applications()) {
+            std::set<std::string> asked;
+            for (const auto& edge : model_.edges) {
+                if (edge.kind == EdgeKind::queries && edge.from == app) {
+                    asked.insert(model_.components.at(edge.to).host);
+                }
+            }
+            asked = asked.empty() ? model_.databases : asked;
+            if (asked.empty()) {
+                continue;
+            }
+            std::vector<Gate> alternatives{Gate::fact(Truth::unknown)};
+            alternatives.push_back(Gate::failed(program(app, model_.components.at(app).host)));
+            for (const auto& host : asked) {
+                alternatives.push_back(program(ComponentKind::mysql, host));
+            }
+            parts.push_back(Gate::any(std::move(alternatives)));
         }
-        return Gate::any(std::move(alternatives));
+        return Gate::all(std::move(parts));
     }
 
     /// The needs of a host itself.

@@ -116,13 +116,17 @@ void checkClaims(const topology::Moment& moment, const std::vector<Finding>& fin
 TEST_CASE("findings and what-if agree, whatever the states of the servers") {
     constexpr std::array states{"UP", "DOWN", "MAINT", "DRAIN"};
     int compared = 0;
+    int drawn = 0;
     for (const auto* role : {"active", "backup"}) {
         for (const auto* check : {"L7", "L4", "none"}) {
             for (const auto* first : states) {
                 for (const auto* second : states) {
                     for (const double weight : {1.0, 0.0}) {
                         for (const bool fails : {false, true}) {
-                            // One app that fails unseen, or none.
+                            ++drawn;
+                            if (!test::isLong() && drawn % 3 != 0) {
+                                continue;
+                            }
                             Watched site;
                             site.samples.now += 10;
                             for (const auto* name : {"web-01", "web-02"}) {
@@ -159,7 +163,7 @@ TEST_CASE("findings and what-if agree, whatever the states of the servers") {
             }
         }
     }
-    CHECK(compared == 384);
+    CHECK(compared == (test::isLong() ? 384 : 128));
 }
 
 TEST_CASE("findings and what-if agree, whatever the site's shape") {
