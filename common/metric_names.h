@@ -24,7 +24,7 @@ inline constexpr const char* kClockOffsetErrorSeconds = "lapwing_clock_offset_er
 /// {proxy, server, address, role, check, via}
 inline constexpr const char* kHaproxyServerInfo = "lapwing_haproxy_server_info";
 inline constexpr const char* kHaproxyBackendInfo =
-    "lapwing_haproxy_backend_info";  ///< {proxy, algorithm, via}
+    "lapwing_haproxy_backend_info";  ///< {proxy, mode, algorithm, via}
 
 // MySQL and MariaDB (job mysql).
 inline constexpr const char* kMysqlReplicaConfigured = "lapwing_mysql_replica_configured";

@@ -76,11 +76,12 @@ int printFindings(const Value& data, bool quiet) {
         for (const auto& line : finding["evidence"].GetArray()) {
             fmt::print("    {}: {}\n", shown(line, "source"), shown(line, "text"));
         }
-        if (!shown(finding, "remedy").empty()) {
-            fmt::print("  Remedy: {}\n", shown(finding, "remedy"));
-        }
         for (const auto& each : finding["not_assessed"].GetArray()) {
             fmt::print("  Not assessed: {}\n", plain(each.GetString()));
+        }
+        // Last, and from the first column, as it is pasted: a here-document ends there only.
+        if (const auto remedy = plainLines(member(finding, "remedy")); !remedy.empty()) {
+            fmt::print("  Remedy:\n\n{}", remedy);
         }
         fmt::print("\n");
     }
