@@ -3,17 +3,6 @@
 
 namespace lapwing::analysis::redundancy {
 
-namespace {
-
-std::string steps(const Context& context, const topology::Entry& entry, const std::string& on) {
-    const bool nginx = entry.active.empty();
-    return virtualAddressSteps(
-        context, entry,
-        {nginx ? "nginx" : "haproxy", on, entry.standbys.empty() ? "" : entry.standbys.front().host});
-}
-
-}  // namespace
-
 void judgeRecords(const Context& context, Judgement& out) {
     const auto& moment = *context.moment;
     std::set<std::string> names;
@@ -44,7 +33,7 @@ void judgeRecords(const Context& context, Judgement& out) {
                                                          " holds " + address},
                             {"keepalived", "on no host does it move " + address}};
         finding.remedy =
-            steps(context, entry, on) +
+            virtualAddressSteps(context, entry, BalancerPair::of(moment.model, entry)) +
             "Or let the name lead to the addresses of two load balancers, if the clients try the next "
             "one by themselves (browsers do).\n" +
             simulatedBalancer(context);

@@ -25,10 +25,6 @@ std::vector<Evidence> unlike(const Context& context, const Entry& entry, const S
     return out;
 }
 
-std::string program(const Entry& entry) {
-    return entry.active.empty() && !entry.direct.empty() ? "nginx" : "haproxy";
-}
-
 std::string checkText(const std::string& program) {
     return "vrrp_script " + program + " {\n    script \"/usr/bin/pgrep -x " + program +
            "\"\n    interval 1\n    fall 2\n    rise 2\n    user root\n}\n";
@@ -38,8 +34,10 @@ const char* const kReload =
     "Then there: `keepalived -t && systemctl reload keepalived`. First on the host that does not hold the "
     "address.\n";
 
-std::string stepFor(const Entry& entry, const Standby& standby, const topology::Obstacle& obstacle) {
-    const auto active = entry.active.empty() ? entry.direct : entry.active;
+std::string stepFor(const Entry& entry, const Standby& standby, const topology::Obstacle& obstacle,
+                    const BalancerPair& pair) {
+    const auto& active = pair.active;
+    const auto process = pair.program.empty() ? "PROCESS" : pair.program;
     const auto address = entry.address ? entry.address->toString() : "the entry's address";
     const auto port = std::to_string(entry.port);
     const auto& host = obstacle.host;
@@ -83,16 +81,16 @@ std::string stepFor(const Entry& entry, const Standby& standby, const topology::
                    ": keepalived gives the address up if a check without a weight fails. Delete the `weight` "
                    "of the "
                    "check, in vrrp_script and in track_script; if no check looks at the program, add\n" +
-                   checkText(program(entry)) + "and in the vrrp_instance\n    track_script {\n        " +
-                   program(entry) + "\n    }\n" + kReload + "The site answers all the time.\n";
+                   checkText(process) + "and in the vrrp_instance\n    track_script {\n        " + process +
+                   "\n    }\n" + kReload + "The site answers all the time.\n";
         case ObstacleKind::servers_away:
             return "On " + host +
                    ": `journalctl -u haproxy` names the servers and why their checks fail. Let the "
                    "servers' firewalls accept " +
                    host + " as they accept " + active + ".\n";
         case ObstacleKind::not_listening:
-            return "On " + standby.host + ": let HAProxy bind `*:" + port + "`, or " + address +
-                   " with `net.ipv4.ip_nonlocal_bind = 1`.\n";
+            return "On " + standby.host + ": let " + pair.title + " listen on `*:" + port + "`, or " +
+                   address + " with `net.ipv4.ip_nonlocal_bind = 1`.\n";
         case ObstacleKind::not_known:
             break;
     }
@@ -100,7 +98,7 @@ std::string stepFor(const Entry& entry, const Standby& standby, const topology::
 }
 
 void judgeStandby(const Context& context, const Entry& entry, const Standby& standby, Judgement& out) {
-    const FindingKey key{"R9", topology::idOf(topology::ComponentKind::haproxy, standby.host)};
+    const FindingKey key{"R9", context.moment->model.balancers.at(standby.host).component};
     auto evidence =
         standby.takesOver() == Truth::unknown ? std::vector<Evidence>{} : standby.obstacleEvidence();
     const auto found = context.moment->model.components.find(key.second);
@@ -143,18 +141,19 @@ void judgeStandby(const Context& context, const Entry& entry, const Standby& sta
 }  // namespace
 
 std::string takeoverSteps(const Context& context, const Entry& entry, const Standby& standby) {
-    const auto& active = entry.active.empty() ? entry.direct : entry.active;
+    auto pair = BalancerPair::of(context.moment->model, entry);
+    pair.standby = standby.host;
     if (entry.address && context.moment->services.moversOf(*entry.address).empty() &&
         std::any_of(standby.obstacles.begin(), standby.obstacles.end(),
                     [](const auto& each) { return each.kind == ObstacleKind::keepalived; })) {
-        return virtualAddressSteps(context, entry, {program(entry), active, standby.host});
+        return virtualAddressSteps(context, entry, pair);
     }
     std::string out;
     std::set<ObstacleKind> once;
     for (const auto& obstacle : standby.obstacles) {
         const bool alike = obstacle.kind == ObstacleKind::deaf || obstacle.kind == ObstacleKind::arithmetic;
         if (!alike || once.insert(obstacle.kind).second) {
-            out += stepFor(entry, standby, obstacle);
+            out += stepFor(entry, standby, obstacle, pair);
         }
     }
     return out;
@@ -171,8 +170,7 @@ void judgeStandbys(const Context& context, Judgement& out) {
         }
         // The active load balancer is no standby.
         if (!entry.active.empty() && !entry.standbys.empty()) {
-            conclude(out, {"R9", topology::idOf(topology::ComponentKind::haproxy, entry.active)},
-                     std::nullopt);
+            conclude(out, {"R9", context.moment->model.balancers.at(entry.active).component}, std::nullopt);
         }
     }
 }

@@ -140,7 +140,6 @@ class Steps {
         : context_(context),
           entry_(entry),
           pair_(pair),
-          title_(pair.program == "nginx" ? "Nginx" : "HAProxy"),
           active_(sideOf(context, pair.active, *entry.address, "FIRST")),
           standby_(sideOf(context, pair.standby, *entry.address, "SECOND")),
           virtual_(freeAddress(context, *entry.address)),
@@ -166,7 +165,7 @@ class Steps {
                           ", and the site answers at it all the time. (Do not let keepalived move " + old() +
                           " itself: " + active_.host + " would lose its own address with it.)\n";
         if (standby_.host.empty()) {
-            out += "You need a second host in the same network for it. Give it the same " + title_ +
+            out += "You need a second host in the same network for it. Give it the same " + pair_.title +
                    " configuration: copy /etc/" + pair_.program + " and the certificates from " +
                    active_.host + ".\n";
         }
@@ -203,7 +202,7 @@ class Steps {
     std::string block(const Side& side, const Side& peer) const {
         const auto listening = bindCommands(side);
         return "# On " + (side.host.empty() ? "SECOND" : side.host) + ":\n" + variables(side, peer) +
-               "apt-get install -y " + pair_.program + " keepalived procps\n" + "# " + title_ +
+               "apt-get install -y " + pair_.program + " keepalived procps\n" + "# " + pair_.title +
                " may listen on the new address while the other host has it.\n" + "echo 'net." +
                (isSix() ? "ipv6" : "ipv4") + ".ip_nonlocal_bind = 1' >" + kSysctlFile + "\nsysctl -p " +
                kSysctlFile + "\n" + listening + configuration(side, peer) + firewallCommands(side, peer) +
@@ -224,7 +223,8 @@ class Steps {
         const auto length = isSix() ? "/128" : "/32";
         std::string out = "mkdir -p /etc/keepalived\n";
         if (more) {
-            out += "cp -p /etc/keepalived/keepalived.conf /etc/keepalived/keepalived.conf.before\n";
+            out += "[ ! -e /etc/keepalived/keepalived.conf ] || cp -p /etc/keepalived/keepalived.conf "
+                   "/etc/keepalived/keepalived.conf.before\n";
         }
         out += std::string("cat ") + (more ? ">>" : ">") + "/etc/keepalived/keepalived.conf <<END\n";
         if (!more) {
@@ -365,7 +365,7 @@ class Steps {
 
     std::string check() const {
         return "Within 5 seconds " + active_.host + " has " + newAddress() + ": `curl -k " +
-               url(newAddress()) + "` answers as the present address does. Stop " + title_ + " on " +
+               url(newAddress()) + "` answers as the present address does. Stop " + pair_.title + " on " +
                active_.host + " for a try: then " + nameOf(standby_) +
                " has the new address after about 3 seconds.\n\n";
     }
@@ -377,7 +377,7 @@ class Steps {
                    "visitors "
                    "come to either address, and both answer: no request is lost. From then on the address "
                    "moves when " +
-                   active_.host + " or its " + title_ +
+                   active_.host + " or its " + pair_.title +
                    " stops; the site does not answer for about 4 seconds.\n";
         }
         std::string out = "At last let the visitors use " + url(newAddress()) + " instead of " + url(old()) +
@@ -393,7 +393,7 @@ class Steps {
         } else {
             out += " Write the new one into site.entry of collector.yaml.\n";
         }
-        return out + "From then on the address moves when " + active_.host + " or its " + title_ +
+        return out + "From then on the address moves when " + active_.host + " or its " + pair_.title +
                " stops; the site does not answer for about 4 seconds.\n";
     }
 
@@ -408,7 +408,6 @@ class Steps {
     const Context& context_;
     const Entry& entry_;
     const BalancerPair& pair_;
-    std::string title_;
     Side active_;
     Side standby_;
     std::optional<Address> virtual_;
@@ -418,11 +417,28 @@ class Steps {
 
 }  // namespace
 
+BalancerPair BalancerPair::of(const topology::Model& model, const Entry& entry) {
+    const auto standby = entry.standbys.empty() ? "" : entry.standbys.front().host;
+    const auto found = model.balancers.find(entry.active);
+    if (found == model.balancers.end()) {
+        return {"nginx", "Nginx", entry.direct, standby};
+    }
+    const auto& by = found->second;
+    return {by.process(), by.program.empty() ? "the load balancer" : by.program, entry.active, standby};
+}
+
 std::string virtualAddressSteps(const Context& context, const Entry& entry, const BalancerPair& pair) {
     if (!entry.address) {
         return "Declare the address at which visitors request the site (site.entry in collector.yaml): the "
                "steps "
                "depend on it.\n";
+    }
+    if (pair.program.empty()) {
+        return "Set up a second host that passes the requests on as " + pair.active +
+               " does, and let keepalived move a new address between the two, at which the visitors then "
+               "request the "
+               "site. (Do not let it move " +
+               entry.address->toString() + ": " + pair.active + " would lose its own address with it.)\n";
     }
     return Steps(context, entry, pair).run();
 }

@@ -8,9 +8,13 @@ namespace lapwing::analysis::redundancy {
 
 /// The load balancers that shall share an address.
 struct BalancerPair {
-    std::string program;  ///< "haproxy", "nginx": the process and the package
+    std::string program;  ///< "haproxy", "nginx": the process and the package; "" if unknown
+    std::string title;    ///< as people write it
     std::string active;   ///< host that receives the entry's requests
     std::string standby;  ///< "" if the site has no second load balancer
+
+    /// The load balancers of an entry; the standby is the first.
+    static BalancerPair of(const topology::Model& model, const topology::Entry& entry);
 };
 
 /// The steps that give the site a new address, which keepalived moves between the two hosts: complete

@@ -37,7 +37,7 @@ class Stopped {
             case Watched::unknown:
                 return Truth::unknown;
             case Watched::program:
-                return truthOf(check.target == program_);
+                return program_.empty() ? Truth::unknown : truthOf(check.target == program_);
             case Watched::pattern:
                 return pattern(check.target);
             case Watched::port:
@@ -51,7 +51,7 @@ class Stopped {
   private:
     Truth pattern(const std::string& text) const {
         if (program_.find(text) == std::string::npos) {
-            return Truth::no;
+            return program_.empty() ? Truth::unknown : Truth::no;
         }
         // Another program of that name would keep the check happy.
         const auto* host = known();
@@ -85,7 +85,8 @@ class Stopped {
                 (listener.process == program_ ? serves : others) = true;
             }
         }
-        return serves && others ? Truth::unknown : truthOf(serves);
+        const bool unsure = program_.empty() || (serves && others);
+        return unsure ? Truth::unknown : truthOf(serves);
     }
 
     const evidence::Host* known() const {
@@ -121,11 +122,11 @@ std::string subjectOf(const evidence::VrrpCheck& check) {
 class ContestAfterStop {
   public:
     ContestAfterStop(const evidence::Network& network, const Router& active, const Router& standby,
-                     const std::string& program)
+                     const StoppedProgram& program)
         : active_(active),
           standby_(standby),
-          stopped_(network, active.host, program),
-          title_(program == "nginx" ? "Nginx" : "HAProxy") {
+          stopped_(network, active.host, program.process),
+          title_(program.title.empty() ? "the load balancer" : program.title) {
         for (const auto* instance : active.group) {
             for (const auto& check : instance->checks) {
                 if (!check.ignored.empty()) {
@@ -269,7 +270,7 @@ class ContestAfterStop {
 }  // namespace
 
 Contest contestAfterStop(const evidence::Network& network, const Router& active, const Router& standby,
-                         const std::string& program) {
+                         const StoppedProgram& program) {
     return ContestAfterStop(network, active, standby, program).run();
 }
 

@@ -22,13 +22,16 @@ bool movesAddresses(const std::string& process) {
     return names.contains(process);
 }
 
+using Balancers = std::map<std::string, Balancer>;
+
 class Takeover {
   public:
-    Takeover(const Inputs& inputs, const Entry& entry, const std::string& host)
+    Takeover(const Inputs& inputs, const Entry& entry, const std::string& host, const Balancers& balancers)
         : inputs_(inputs),
           entry_(entry),
           active_(entry.active.empty() ? entry.direct : entry.active),
-          program_(entry.active.empty() && !entry.direct.empty() ? "nginx" : "haproxy"),
+          program_(entry.active.empty() ? Balancer{"", "Nginx", ""} : balancers.at(entry.active)),
+          own_(balancers.at(host)),
           out_{host, Truth::yes, Truth::yes, {}, ""} {}
 
     Standby run() {
@@ -198,7 +201,8 @@ class Takeover {
                               "its instance is in the state FAULT while its checks succeed (reverse)");
             return;
         }
-        auto contest = contestAfterStop(inputs_.network, active, standby, program_);
+        auto contest =
+            contestAfterStop(inputs_.network, active, standby, {program_.process(), program_.program});
         if (contest.moves != Truth::yes) {
             requireAfterStop(contest.moves,
                              {contest.moves == Truth::no ? ObstacleKind::arithmetic : ObstacleKind::not_known,
@@ -233,9 +237,9 @@ class Takeover {
         if (listens) {
             return;
         }
-        // A HAProxy that is stopped now has no listener at all: by design it takes over.
-        const bool runs = std::any_of(listeners.begin(), listeners.end(), [](const auto& listener) {
-            return listener.program() == evidence::Program::haproxy;
+        // A load balancer that is stopped now has no listener at all: by design it takes over.
+        const bool runs = std::any_of(listeners.begin(), listeners.end(), [&](const auto& listener) {
+            return !own_.process().empty() && listener.process == own_.process();
         });
         if (runs) {
             out_.after_stop = out_.after_loss = Truth::no;
@@ -281,14 +285,16 @@ class Takeover {
     const Inputs& inputs_;
     const Entry& entry_;
     const std::string active_;
-    const std::string program_;  ///< that receives the entry's requests
+    const Balancer program_;  ///< that receives the entry's requests
+    const Balancer own_;      ///< of the standby
     Standby out_;
 };
 
 }  // namespace
 
-Standby standbyFor(const Inputs& inputs, const Entry& entry, const std::string& host) {
-    return Takeover(inputs, entry, host).run();
+Standby standbyFor(const Inputs& inputs, const Entry& entry, const std::string& host,
+                   const Balancers& balancers) {
+    return Takeover(inputs, entry, host, balancers).run();
 }
 
 }  // namespace lapwing::analysis::topology

@@ -111,7 +111,7 @@ topology::Contest contest(const std::string& active, const std::string& standby,
                           evidence::Network network = {}) {
     const Side a("lb-01", "10.9.0.1", active);
     const Side b("lb-02", "10.9.0.2", standby);
-    return contestAfterStop(network, a.router, b.router, "haproxy");
+    return contestAfterStop(network, a.router, b.router, {"haproxy", "HAProxy"});
 }
 
 topology::Contest contestOf(const std::string& script,
