@@ -24,7 +24,7 @@ inline constexpr const char* kClockOffsetErrorSeconds = "lapwing_clock_offset_er
 /// {proxy, server, address, role, check, via}
 inline constexpr const char* kHaproxyServerInfo = "lapwing_haproxy_server_info";
 inline constexpr const char* kHaproxyBackendInfo =
-    "lapwing_haproxy_backend_info";  ///< {proxy, algorithm, via}
+    "lapwing_haproxy_backend_info";  ///< {proxy, mode, algorithm, via}
 
 // MySQL and MariaDB (job mysql).
 inline constexpr const char* kMysqlReplicaConfigured = "lapwing_mysql_replica_configured";
@@ -175,6 +175,13 @@ inline constexpr const char* kAgentIdentityConflict = "lapwing_agent_identity_co
 
 // Forwarding (job collector).
 /// {destination}
+/// {receiver, result}: accepted, failed, given_up
+inline constexpr const char* kNotificationsTotal = "lapwing_notifications_total";
+inline constexpr const char* kNotificationAlertsWaiting =
+    "lapwing_notification_alerts_waiting";  ///< {receiver}
+/// {receiver, state, notification, reason}: failing, given_up
+inline constexpr const char* kNotificationTroubleInfo = "lapwing_notification_trouble_info";
+
 inline constexpr const char* kForwardSentSamplesTotal = "lapwing_forward_sent_samples_total";
 /// {destination, reason}
 inline constexpr const char* kForwardDroppedSamplesTotal = "lapwing_forward_dropped_samples_total";

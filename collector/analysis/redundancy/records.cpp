@@ -31,11 +31,10 @@ void judgeRecords(const Context& context, Judgement& out) {
                                                    : joined({entry.holders.begin(), entry.holders.end()}) +
                                                          " holds " + address},
                             {"keepalived", "on no host does it move " + address}};
-        finding.remedy =
-            "Let " + entry.name +
-            " resolve to an address that keepalived moves between two load balancers (finding R1 has "
-            "the steps); or to the addresses of two, where clients try the next one by themselves.\n" +
-            simulatedBalancer(context);
+        finding.remedy = "Let " + entry.name +
+                         " resolve to an address that keepalived moves between two load balancers; or to the "
+                         "addresses of two, where clients try the next one by themselves.\n" +
+                         simulatedBalancer(context);
         finding.not_assessed = {"what other resolvers answer", "the name servers of the domain"};
         conclude(out, key, std::move(finding));
     }

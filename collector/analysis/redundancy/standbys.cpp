@@ -65,7 +65,7 @@ std::string remedyFor(const Entry& entry, const Standby& standby, bool differs) 
 }
 
 void judgeStandby(const Context& context, const Entry& entry, const Standby& standby, Judgement& out) {
-    const FindingKey key{"R9", topology::idOf(topology::ComponentKind::haproxy, standby.host)};
+    const FindingKey key{"R9", context.moment->model.balancers.at(standby.host).component};
     auto evidence =
         standby.takes_over == Truth::unknown ? std::vector<Evidence>{} : standby.obstacleEvidence();
     const auto found = context.moment->model.components.find(key.second);
@@ -112,8 +112,7 @@ void judgeStandbys(const Context& context, Judgement& out) {
         }
         // The active load balancer is no standby.
         if (!entry.active.empty() && !entry.standbys.empty()) {
-            conclude(out, {"R9", topology::idOf(topology::ComponentKind::haproxy, entry.active)},
-                     std::nullopt);
+            conclude(out, {"R9", context.moment->model.balancers.at(entry.active).component}, std::nullopt);
         }
     }
 }

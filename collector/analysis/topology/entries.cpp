@@ -32,10 +32,8 @@ std::string Entry::id() const {
 
 std::vector<std::string> Builder::balancerHosts() const {
     std::vector<std::string> out;
-    for (const auto& [id, each] : model_.components) {
-        if (each.kind == ComponentKind::haproxy) {
-            out.push_back(each.host);
-        }
+    for (const auto& [host, balancer] : model_.balancers) {
+        out.push_back(host);
     }
     return out;
 }
@@ -66,8 +64,17 @@ void Builder::findActive(Entry& entry) const {
         entry.active = holding.front();
         return;
     }
-    if (!entry.holders.empty() && hosts.empty()) {
-        entry.direct = *entry.holders.begin();
+    const auto served = std::find_if(entry.holders.begin(), entry.holders.end(), [&](const auto& host) {
+        return hosts.empty() || model_.components.contains(idOf(ComponentKind::web, host));
+    });
+    if (served != entry.holders.end()) {
+        entry.direct = *served;
+        return;
+    }
+    const bool named =
+        entry.address && std::find(hosts.begin(), hosts.end(), entry.address->toString()) != hosts.end();
+    if (named) {
+        entry.active = entry.address->toString();
         return;
     }
     entry.assumed = true;
@@ -110,7 +117,7 @@ void Builder::drawEntry(const Entry& entry) {
         seen.push_back({"addresses of " + holder, holder + " holds it"});
     }
     if (!entry.active.empty()) {
-        edge(id, idOf(ComponentKind::haproxy, entry.active), EdgeKind::enters,
+        edge(id, model_.balancers.at(entry.active).component, EdgeKind::enters,
              entry.assumed ? Evidence{"addresses of the hosts",
                                       "no other host with an agent holds it: concluded, not seen"}
                            : Evidence{"addresses of " + entry.active, "it holds " + placeText(entry)});
@@ -120,7 +127,7 @@ void Builder::drawEntry(const Entry& entry) {
              {"addresses of " + entry.direct, "it holds " + placeText(entry)});
     }
     for (const auto& standby : entry.standbys) {
-        edge(id, idOf(ComponentKind::haproxy, standby.host), EdgeKind::stands_by,
+        edge(id, model_.balancers.at(standby.host).component, EdgeKind::stands_by,
              standby.obstacles.empty() ? Evidence{"keepalived of " + standby.host,
                                                   "it takes the address over (" + standby.mechanism + ")"}
                                        : standby.obstacles.front().evidence);

@@ -20,16 +20,33 @@
 
 namespace lapwing::analysis::topology {
 
-enum class ComponentKind { name, address, haproxy, web, app, mysql, host, group, collector, watchdog };
+enum class ComponentKind {
+    name,
+    address,
+    haproxy,
+    nginx,     ///< an Nginx that spreads the site's requests over several hosts
+    balancer,  ///< any other program, or a NAT rule, that does so
+    web,
+    app,
+    mysql,
+    service,  ///< a server of a backend in TCP mode that is no database and no web server
+    host,
+    group,
+    collector,
+    watchdog,
+};
 
 /// As the API, sample labels and ids of components name them.
 inline constexpr std::array kComponentKindNames{
     EnumName<ComponentKind>{ComponentKind::name, "name"},
     EnumName<ComponentKind>{ComponentKind::address, "address"},
     EnumName<ComponentKind>{ComponentKind::haproxy, "haproxy"},
+    EnumName<ComponentKind>{ComponentKind::nginx, "nginx"},
+    EnumName<ComponentKind>{ComponentKind::balancer, "balancer"},
     EnumName<ComponentKind>{ComponentKind::web, "web"},
     EnumName<ComponentKind>{ComponentKind::app, "app"},
     EnumName<ComponentKind>{ComponentKind::mysql, "mysql"},
+    EnumName<ComponentKind>{ComponentKind::service, "service"},
     EnumName<ComponentKind>{ComponentKind::host, "host"},
     EnumName<ComponentKind>{ComponentKind::group, "group"},
     EnumName<ComponentKind>{ComponentKind::collector, "collector"},
@@ -148,9 +165,11 @@ struct Member {
     evidence::Server server;
     std::string host;                         ///< that runs it
     std::string machine;                      ///< two hosts of one machine have one
-    ComponentKind kind = ComponentKind::web;  ///< or mysql
+    ComponentKind kind = ComponentKind::web;  ///< or app, mysql, service
 
-    std::string component() const { return idOf(kind, host); }
+    std::string id = {};  ///< of the component, where the kind does not tell
+
+    std::string component() const { return id.empty() ? idOf(kind, host) : id; }
     bool isUp() const { return server.state == evidence::ServerState::up; }
     /// It takes requests, or would as a backup.
     bool isReady() const { return isUp() && server.weight != 0.0; }
@@ -159,21 +178,35 @@ struct Member {
     bool isUsed() const;
 };
 
+/// The program that spreads the requests which a host receives.
+struct Balancer {
+    std::string component;  ///< "haproxy@lb-01", "nginx@lb-01", "balancer@lb-01"
+    std::string program;    ///< as people write it: "HAProxy", "Nginx", "Apache", "a NAT rule"; "" if unknown
+    std::string source;     ///< of the evidence about its servers: "haproxy statistics of lb-01"
+};
+
 /// The servers of one backend of one load balancer, and which failures stop that backend.
 struct Pool {
     std::string balancer;  ///< instance
     std::string host;      ///< of the load balancer
+    Balancer by;
     std::string proxy;
     std::string algorithm;
     std::vector<Member> members;
-    CutSets design;  ///< with everything healthy
-    CutSets now;     ///< with the components that are down taken away
+    Gate by_design;
+    Gate at_present;  ///< without servers that are switched off
+    CutSets design;   ///< with everything healthy
+    CutSets now;      ///< with the components that are down taken away
 
+    /// HAProxy's pools have its own states; those of other balancers are concluded from the servers.
+    bool isHaproxys() const { return by.program == "HAProxy"; }
     /// The number of servers that take requests, without those of one machine. HAProxy uses a backup only if
     /// no other server works, and then the first backup alone (unless its option allbackups is set).
     std::size_t serving(const std::string& without_machine = "") const;
     /// Every server is due a share of the requests by its weight.
     bool sharesByWeight() const;
+    /// Whether the backend serves at present once the component has failed, by the states of the others.
+    Truth servesWithout(const std::string& component, States states) const;
 };
 
 struct Replica {
@@ -249,7 +282,15 @@ struct Model {
     std::string machineOf(const std::string& host) const;
     States states() const;
     std::map<std::string, std::string> machines;  ///< host -> the component of its machine
+    std::map<std::string, Balancer> balancers;    ///< by host: the program that receives its requests
+
+    /// The component of a host's Nginx: "nginx@lb-01" of a load balancer, else "web@web-01".
+    std::string nginxOn(const std::string& host) const;
 };
+
+/// cutSets() of parts that break. Names and addresses do not: one that is taken away stops the service, and
+/// is in no set.
+CutSets failuresOf(const Gate& gate, const States& states = {});
 
 /// Builds the model. Pure.
 Model build(const Inputs& inputs);
