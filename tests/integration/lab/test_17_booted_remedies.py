@@ -216,7 +216,7 @@ def test_default_deny(host, suite, keeper):
         timer = machine.run("systemctl list-timers lapwing-undo.timer --no-legend").stdout
         assert "lapwing-undo.timer" in timer, done
         # What comes after five minutes, now.
-        machine.run("systemctl start lapwing-undo.service; systemctl stop lapwing-undo.timer")
+        machine.run("systemctl start --wait lapwing-undo.service; systemctl stop lapwing-undo.timer")
         until(lambda: connects("client", ADDRESSES[host], 3306), 20, f"the old rules are back: {before}")
         done = machine.run(attempt)
         assert not connects("client", ADDRESSES[host], 3306), done
