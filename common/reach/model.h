@@ -188,13 +188,6 @@ inline Statement fixedAnswer(bool matches, std::string assumption) {
     return statement;
 }
 
-inline Statement unknownEffect(std::string what) {
-    Statement statement;
-    statement.kind = Statement::Kind::unknown_effect;
-    statement.text = std::move(what);
-    return statement;
-}
-
 inline Statement markStatement(const MarkChange& change = {}) {
     Statement statement;
     statement.kind = Statement::Kind::mark;

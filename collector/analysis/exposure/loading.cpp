@@ -159,6 +159,19 @@ std::optional<Steps> persistentSteps(const NftTable& table) {
     return out;
 }
 
+/// Why another form may fit the host better; "" if its keeper is known.
+std::string unknownLine(const evidence::Host& host) {
+    if (!host.agent_present) {
+        return "# No agent reports what keeps the rules of " + host.name +
+               ": where ufw or firewalld does, use its commands for the same.\n";
+    }
+    if (!host.boot.unknown.empty()) {
+        return "# What loads the other rules of " + host.name +
+               " at boot is not known: " + host.boot.unknown + ".\n";
+    }
+    return "";
+}
+
 bool names(const std::vector<std::string>& units, const std::string& program) {
     return std::any_of(units.begin(), units.end(), [&](const std::string& unit) {
         return unit.compare(0, program.size(), program) == 0;
@@ -174,7 +187,7 @@ RulesKeeper rulesKeeper(const evidence::BootRules& boot) {
     if (names(boot.makers, "firewalld")) {
         return RulesKeeper::firewalld;
     }
-    if (!boot.makers.empty()) {
+    if (!boot.makers.empty() || !boot.unknown.empty()) {
         return RulesKeeper::other;
     }
     if (boot.sources.empty() || boot.sources.find("nftables.service") != std::string::npos) {
@@ -209,7 +222,7 @@ std::string loadingSteps(const evidence::Host& host, const NftTable& table) {
         case RulesKeeper::other:
             break;
     }
-    return text(host.name, table, nftSteps(host.boot, table));
+    return unknownLine(host) + text(host.name, table, nftSteps(host.boot, table));
 }
 
 }  // namespace lapwing::analysis::exposure

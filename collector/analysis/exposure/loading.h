@@ -17,7 +17,7 @@ enum class RulesKeeper {
     ufw,
     firewalld,
     netfilter_persistent,  ///< Debian's iptables-persistent
-    other,                 ///< another unit or program: the rules get a unit of their own
+    other,                 ///< another, or not known: the rules get a unit of their own
 };
 
 RulesKeeper rulesKeeper(const evidence::BootRules& boot);

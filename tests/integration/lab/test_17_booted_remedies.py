@@ -216,7 +216,7 @@ def test_default_deny(host, suite, keeper):
         timer = machine.run("systemctl list-timers lapwing-undo.timer --no-legend").stdout
         assert "lapwing-undo.timer" in timer, done
         # What comes after five minutes, now.
-        machine.run("systemctl start lapwing-undo.service; systemctl stop lapwing-undo.timer")
+        machine.run("systemctl start --wait lapwing-undo.service; systemctl stop lapwing-undo.timer")
         until(lambda: connects("client", ADDRESSES[host], 3306), 20, f"the old rules are back: {before}")
         done = machine.run(attempt)
         assert not connects("client", ADDRESSES[host], 3306), done
@@ -251,4 +251,69 @@ def test_what_may_go_out():
         works("web-01")
         gone("F13", "web-01")
         gone("F10", "web-01")
+    assert not visits.failed, visits.failed
+
+
+def commands_of(id, subject):
+    """The commands of a remedy in one step, from its first comment on."""
+    text = until(lambda: stands(id, subject), 240, f"{id} {subject}")["remedy"]
+    return text[text.index("# "):]
+
+
+CLOSED = """table inet site { chain input { type filter hook input priority filter; policy drop;
+    iif lo accept; ct state established,related accept; meta l4proto { icmp, ipv6-icmp } accept;
+    tcp dport 22 accept; ip saddr { 10.77.0.10, 10.77.0.11, 10.77.0.12, 10.77.0.20 } tcp dport { 80, 3306 } accept; }; }
+"""
+
+
+def test_rules_that_nothing_loads_at_boot():
+    """F10."""
+    with booted("web-01", "bookworm", "nftables") as machine, Visits() as visits:
+        machine.run(f"nft -f - <<'END'\n{CLOSED}END\n")
+        machine.run(commands_of("F10", "web-01"))
+        machine.configure_lab_host()
+        gone("F10", "web-01")
+        machine.reboot()
+        assert "policy drop" in machine.run("nft list ruleset").stdout
+        works("web-01")
+        gone("F10", "web-01")
+    assert not visits.failed, visits.failed
+
+
+def test_a_rule_in_the_way():
+    """F9: the database's peer is kept out, by a rule of the file that the boot loads."""
+    with booted("web-01", "bookworm", "nftables") as machine:
+        rules = CLOSED.replace("iif lo", "ip saddr 10.77.0.12 tcp dport 3306 drop; iif lo")
+        machine.run(f"cat >/etc/nftables.conf <<'END'\nflush ruleset\n{rules}END\nsystemctl enable --now nftables\n")
+        machine.configure_lab_host()
+        assert not connects("web-02", ADDRESSES["web-01"], 3306)
+        until(lambda: "nftables.conf" in commands_of("F9", "tcp/3306@web-01"), 120, "F9 knows what the boot loads")
+        machine.run(commands_of("F9", "tcp/3306@web-01"))
+        works("web-01")
+        machine.configure_lab_host()
+        gone("F9", "tcp/3306@web-01")
+        machine.reboot()
+        works("web-01")
+        gone("F9", "tcp/3306@web-01")
+
+
+def test_a_list_of_what_is_denied():
+    """F8."""
+    with booted("web-02", "trixie", "nftables") as machine, Visits() as visits:
+        machine.run("""cat >/etc/nftables.conf <<'END'
+flush ruleset
+table inet denied { chain c { type filter hook input priority 0; policy accept; tcp dport 111 drop; }; }
+END
+systemctl enable --now nftables
+""")
+        machine.configure_lab_host()
+        attempt, keep = remedy_of("F8", "web-02", WORDS["nftables"])
+        machine.run(attempt)
+        works("web-02")
+        machine.run(keep)
+        machine.configure_lab_host()
+        machine.reboot()
+        works("web-02")
+        gone("F8", "web-02")
+        gone("F10", "web-02")
     assert not visits.failed, visits.failed

@@ -34,6 +34,7 @@ NftTable input() {
 evidence::Host hostWith(BootRules boot) {
     evidence::Host out;
     out.name = "web-01";
+    out.agent_present = true;
     out.boot = std::move(boot);
     evidence::HostAddress held;
     held.address = *reach::Address::parse("10.77.0.11");
@@ -118,6 +119,15 @@ TEST_CASE("rules are loaded where Debian loads them, after a try of five minutes
     CHECK_FALSE(has(beside, "/etc/nftables.conf"));
     CHECK(has(beside, "systemctl enable lapwing-rules.service"));
     checkShell(stepsFor(madeBy("shorewall.service")));
+    BootRules unknown;
+    unknown.unknown = "rc-local.service runs a script that names iptables";
+    const auto unsure = stepsFor(unknown);
+    checkShell(unsure);
+    CHECK(has(unsure, "not known: rc-local.service runs a script that names iptables"));
+    CHECK(has(unsure, "systemctl enable lapwing-rules.service"));
+    evidence::Host without_agent;
+    without_agent.name = "web-01";
+    CHECK(has(loadingSteps(without_agent, input()), "where ufw or firewalld does"));
 }
 
 TEST_CASE("rules in the words of ufw") {
