@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "collector/analysis/exposure/loading.h"
 #include "collector/analysis/redundancy/redundancy.h"
 #include "common/endpoint.h"
 
@@ -201,7 +202,7 @@ class Steps {
 
     std::string block(const Side& side, const Side& peer) const {
         const auto listening = bindCommands(side);
-        return "# On " + (side.host.empty() ? "SECOND" : side.host) + ":\n" + variables(side, peer) +
+        return "# On " + (side.host.empty() ? "SECOND" : side.host) + ", as root:\n" + variables(side, peer) +
                "apt-get install -y " + pair_.program + " keepalived procps\n" + "# " + pair_.title +
                " may listen on the new address while the other host has it.\n" + "echo 'net." +
                (isSix() ? "ipv6" : "ipv4") + ".ip_nonlocal_bind = 1' >" + kSysctlFile + "\nsysctl -p " +
@@ -223,8 +224,9 @@ class Steps {
         const auto length = isSix() ? "/128" : "/32";
         std::string out = "mkdir -p /etc/keepalived\n";
         if (more) {
-            out += "[ ! -e /etc/keepalived/keepalived.conf ] || cp -p /etc/keepalived/keepalived.conf "
-                   "/etc/keepalived/keepalived.conf.before\n";
+            out +=
+                "[ ! -e /etc/keepalived/keepalived.conf ] || cp -p /etc/keepalived/keepalived.conf "
+                "/etc/keepalived/keepalived.conf.before\n";
         }
         out += std::string("cat ") + (more ? ">>" : ">") + "/etc/keepalived/keepalived.conf <<END\n";
         if (!more) {
@@ -273,21 +275,17 @@ class Steps {
                "haproxy\n";
     }
 
-    bool makes(const evidence::Host& host, const char* unit) const {
-        const auto& makers = host.boot.makers;
-        return std::find(makers.begin(), makers.end(), unit) != makers.end();
-    }
-
     /// One permission in the form of the host's own firewall.
     std::string permit(const evidence::Host& host, const std::vector<std::string>& places, const Side& peer,
                        bool visitors) const {
         const auto family = std::string(isSix() ? "ipv6" : "ipv4");
         const auto port = std::to_string(entry_.port);
-        if (makes(host, "ufw.service")) {
+        const auto keeper = exposure::rulesKeeper(host.boot);
+        if (keeper == exposure::RulesKeeper::ufw) {
             return visitors ? "ufw allow proto tcp from any to " + virtual_text_ + " port " + port + "\n"
                             : "ufw allow proto vrrp from " + peer.address_text + " to any\n";
         }
-        if (makes(host, "firewalld.service")) {
+        if (keeper == exposure::RulesKeeper::firewalld) {
             const auto rule =
                 visitors ? "destination address=\"" + virtual_text_ + "\" port port=\"" + port +
                                "\" protocol=\"tcp\" accept"
@@ -312,11 +310,17 @@ class Steps {
                                         : ip + " saddr " + peer.address_text + " meta l4proto 112") +
                               " accept";
             out += "nft '" + rule + "'\n";
-            if (host.boot.sources.find("/etc/nftables.conf") != std::string::npos) {
+            if (keeper == exposure::RulesKeeper::nftables && !host.boot.sources.empty()) {
                 out += "echo '" + rule + "' >>/etc/nftables.conf\n";
-            } else {
-                out += "# Add this rule to the file that your firewall's rules come from, too.\n";
             }
+        }
+        if (keeper == exposure::RulesKeeper::netfilter_persistent) {
+            return out + "netfilter-persistent save\n";
+        }
+        if (keeper != exposure::RulesKeeper::nftables || host.boot.sources.empty()) {
+            out +=
+                "# It is gone after a reboot: put it into the configuration that the host's rules come from, "
+                "too.\n";
         }
         return out;
     }
@@ -388,8 +392,9 @@ class Steps {
             if (const auto at = moved.find(old()); at != std::string::npos) {
                 moved.replace(at, old().size(), newAddress());
             }
-            out += " Tell Lapwing, too:\n\n# On " + collector + ":\nsed -i 's|" + quoted(entry_.url) + "|" +
-                   moved + "|' /etc/lapwing/collector.yaml\nsystemctl restart lapwing-collector\n\n";
+            out += " Tell Lapwing, too:\n\n# On " + collector + ", as root:\nsed -i 's|" +
+                   quoted(entry_.url) + "|" + moved +
+                   "|' /etc/lapwing/collector.yaml\nsystemctl restart lapwing-collector\n\n";
         } else {
             out += " Write the new one into site.entry of collector.yaml.\n";
         }
