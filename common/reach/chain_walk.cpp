@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "common/reach/source_trace.h"
+
 namespace lapwing::reach {
 
 namespace {
@@ -53,6 +55,9 @@ unsigned ChainWalk::decideByMap(const Table& table, const Statement& statement, 
             return kNext;
         }
     }
+    if (notes_.trace != nullptr) {
+        notes_.trace->visit(statement, values);
+    }
     // Where a notrack may apply, the state is new or untracked: an element that fits either may match.
     auto others = values;
     for (std::size_t i = 0; i < others.size(); ++i) {
@@ -96,6 +101,9 @@ unsigned ChainWalk::translate(const Statement& statement, const std::string& pla
         if (values.back().kind == FieldValue::Kind::absent) {
             return kNext;
         }
+    }
+    if (notes_.trace != nullptr) {
+        notes_.trace->visit(statement, values);
     }
     unsigned may = 0;
     for (std::size_t i = 0; i < statement.data.elements.size() && i < statement.data.targets.size(); ++i) {

@@ -51,6 +51,9 @@ class Traversal {
     Traversal(const Ruleset::Model& model, const Packet& packet)
         : model_(model), packet_(packet), walk_(model, notes_) {}
 
+    /// Tells `trace` of each comparison with the packet's source. It must outlive the traversal.
+    void traceSources(SourceTrace& trace) { notes_.trace = &trace; }
+
     Result run();
 
   private:

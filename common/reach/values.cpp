@@ -1,4 +1,5 @@
 #include "common/reach/chain_walk.h"
+#include "common/reach/source_trace.h"
 
 namespace lapwing::reach {
 
@@ -239,8 +240,18 @@ Truth ChainWalk::matchesOnce(const Statement& statement, bool& applies) {
             values.back() = ctValue(kStatusTranslated, true);
         }
     }
+    if (notes_.trace != nullptr) {
+        notes_.trace->visit(statement, values);
+    }
     auto any = Truth::no;
+    if (statement.data.index) {
+        const bool known = values[0].kind == FieldValue::Kind::range;
+        any = known ? statement.data.index->contain(values[0].range) : Truth::unknown;
+    }
     for (const auto& element : statement.data.elements) {
+        if (any == Truth::yes) {
+            break;
+        }
         const auto one = elementMatches(statement, values, element);
         if (one == Truth::yes) {
             any = one;
