@@ -38,6 +38,10 @@ void judgeDifferences(const Context& context, Judgement& out);
 std::optional<std::string> differencesOf(const Context& context, const std::string& set,
                                          const std::string& left, const std::string& right, std::size_t most);
 
+/// The steps after which a standby takes over.
+std::string takeoverSteps(const Context& context, const topology::Entry& entry,
+                          const topology::Standby& standby);
+
 /// How to let HAProxy check the servers of the backend, by its mode and the servers' protocol. Followed in
 /// its order, it takes no working server out of use.
 std::string checkAdvice(const topology::Pool& pool, const evidence::Network& network);
