@@ -54,36 +54,6 @@ bool isSplit(const Result& whole, const std::set<std::uint16_t>& ports) {
     return whole.verdict == Verdict::may && !ports.empty() && ports.size() <= kMostPortParts;
 }
 
-/// Where a rule tells the sender's ports apart, the verdict is certain only if it is the same for each part.
-Result evaluateWay(const Ruleset::Model& model, const Packet& packet) {
-    Traversal traversal(model, packet, kFirstSenderPort, kLastPort);
-    auto whole = traversal.run();
-    auto starts = traversal.senderPorts();
-    std::erase_if(starts, [](std::uint16_t port) { return port <= kFirstSenderPort; });
-    if (!isSplit(whole, starts)) {
-        return whole;
-    }
-    starts.insert(kFirstSenderPort);
-    std::optional<Result> out;
-    std::set<std::string> differing;
-    for (auto start = starts.begin(); start != starts.end(); ++start) {
-        const auto after = std::next(start);
-        const auto last = after == starts.end() ? kLastPort : static_cast<std::uint16_t>(*after - 1);
-        auto part = Traversal(model, packet, *start, last).run();
-        if (!out) {
-            out = std::move(part);
-        } else if (part.verdict != out->verdict) {
-            differing.insert("the sender's port: from " + std::to_string(*start) + " to " +
-                             std::to_string(last) + " the verdict is another one");
-        }
-    }
-    if (differing.empty() && out->verdict != Verdict::may) {
-        return std::move(*out);
-    }
-    whole.unknowns.insert(whole.unknowns.end(), differing.begin(), differing.end());
-    return whole;
-}
-
 }  // namespace
 
 const char* packetKindName(PacketKind kind) {
@@ -111,8 +81,37 @@ std::optional<Verdict> parseVerdict(std::string_view word) {
     return valueOf(kVerdicts, word);
 }
 
+Result evaluateExchange(const Ruleset::Model& model, const Packet& packet, SourceTrace* trace) {
+    Traversal traversal(model, packet, kFirstSenderPort, kLastPort, trace);
+    auto whole = traversal.run();
+    auto starts = traversal.senderPorts();
+    std::erase_if(starts, [](std::uint16_t port) { return port <= kFirstSenderPort; });
+    if (!isSplit(whole, starts)) {
+        return whole;
+    }
+    starts.insert(kFirstSenderPort);
+    std::optional<Result> out;
+    std::set<std::string> differing;
+    for (auto start = starts.begin(); start != starts.end(); ++start) {
+        const auto after = std::next(start);
+        const auto last = after == starts.end() ? kLastPort : static_cast<std::uint16_t>(*after - 1);
+        auto part = Traversal(model, packet, *start, last, trace).run();
+        if (!out) {
+            out = std::move(part);
+        } else if (part.verdict != out->verdict) {
+            differing.insert("the sender's port: from " + std::to_string(*start) + " to " +
+                             std::to_string(last) + " the verdict is another one");
+        }
+    }
+    if (differing.empty() && out->verdict != Verdict::may) {
+        return std::move(*out);
+    }
+    whole.unknowns.insert(whole.unknowns.end(), differing.begin(), differing.end());
+    return whole;
+}
+
 Result Ruleset::evaluate(const Packet& packet) const {
-    return evaluateWay(*model_, packet);
+    return evaluateExchange(*model_, packet);
 }
 
 bool Ruleset::filtersInput(Family family) const {

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "common/reach/chain_walk.h"
+#include "common/reach/source_trace.h"
 
 namespace lapwing::reach {
 
@@ -432,6 +433,9 @@ Truth ChainWalk::matches(const Statement& statement, bool& applies) {
     if (!applies) {
         return Truth::no;
     }
+    if (notes_.trace != nullptr) {
+        notes_.trace->visit(statement, values);
+    }
     std::optional<Truth> out;
     eachVariant(values, 0, [&] {
         const auto one = matchesOnce(statement, values);
@@ -442,11 +446,15 @@ Truth ChainWalk::matches(const Statement& statement, bool& applies) {
 
 Truth ChainWalk::matchesOnce(const Statement& statement, const std::vector<FieldValue>& values) {
     auto any = Truth::no;
+    if (statement.data.index) {
+        const bool known = values[0].kind == FieldValue::Kind::range;
+        any = known ? statement.data.index->contain(values[0].range) : Truth::unknown;
+    }
     for (const auto& element : statement.data.elements) {
-        any = disjunction(any, elementMatches(statement, values, element));
         if (any == Truth::yes) {
             break;
         }
+        any = disjunction(any, elementMatches(statement, values, element));
     }
     if (any == Truth::no && !statement.set.empty() && connection_.added.contains({table_, statement.set})) {
         any = Truth::unknown;
