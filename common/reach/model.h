@@ -247,6 +247,18 @@ struct Table {
     std::vector<std::string> base_chains;  ///< in the order of the listing
 };
 
+/// Whether the packets of neighbour discovery with a host pass, both ways.
+struct NeighbourResult {
+    Truth passes = Truth::yes;
+    Truth refreshes = Truth::yes;  ///< this host can ask again, which UDP needs after some seconds
+    std::set<std::string> dropped_by;
+    std::set<std::string> unknowns;
+    std::vector<Step> path;
+};
+
+/// The other host, the address of this host, the interface, and who begins.
+using NeighbourKey = std::tuple<Family, Key, Key, Address, std::string, bool>;
+
 struct Ruleset::Model {
     std::vector<Table> tables;
     std::vector<std::string> unknowns;
@@ -255,9 +267,11 @@ struct Ruleset::Model {
     Host host;
 
     /// Memoised results of sources(): a ruleset is queried far more often than it changes.
-    Mutex found_mutex;
+    mutable Mutex found_mutex;
     std::map<std::tuple<Address, Protocol, std::uint16_t, std::string, bool>, Sources> found
         LAPWING_GUARDED_BY(found_mutex);
+    /// Memoised results of neighbour discovery: the same for every port.
+    mutable std::map<NeighbourKey, NeighbourResult> neighbours LAPWING_GUARDED_BY(found_mutex);
 };
 
 /// Adds the tables of an iptables-save listing to the model. Legacy tables are added beside the others;

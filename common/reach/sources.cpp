@@ -32,10 +32,14 @@ bool isDestinationPort(FieldKind kind) {
            kind == FieldKind::any_destination_port;
 }
 
-std::vector<AddressRange> namedSources(const Ruleset::Model& model, Family family) {
+std::vector<AddressRange> namedSources(const Ruleset::Model& model, Family family, bool routed) {
     const auto kind = family == Family::ipv4 ? FieldKind::ip_source : FieldKind::ip6_source;
     const auto whole = AddressRange::all(family);
     std::vector<AddressRange> named;
+    if (routed) {
+        named = routedRanges(model.host, family);
+        std::erase(named, whole);
+    }
     eachTerm(
         model, [&](FieldKind each) { return each == kind; },
         [&](const Range& range) {
@@ -52,7 +56,7 @@ std::vector<AddressRange> namedSources(const Ruleset::Model& model, Family famil
 Expected<std::vector<AddressRange>> Ruleset::parts(Family family, std::size_t most) const {
     const auto whole = AddressRange::all(family);
     std::set<Key> starts{whole.low};
-    for (const auto& range : namedSources(*model_, family)) {
+    for (const auto& range : namedSources(*model_, family, true)) {
         starts.insert(range.low);
         if (range.high < whole.high) {
             starts.insert(next(range.high));
@@ -111,16 +115,22 @@ Address Ruleset::stranger(Family family) const {
     static constexpr const char* ipv6_strangers[] = {"2a0c:77d1::c9", "2604:77d1::c9",
                                                      "2401:77d1::c9", "2001:db8:77d1::c9",
                                                      "fd77:13c9::c9", "fe80::77d1:13ff:fec9:c9"};
-    const auto named = namedSources(*model_, family);
+    const auto named = namedSources(*model_, family, false);
     const auto unnamed = [&](const Address& address) {
-        return std::none_of(named.begin(), named.end(),
+        return mayBeRouted(model_->host, address) &&
+               std::none_of(named.begin(), named.end(),
                             [&](const auto& range) { return range.contains(address); });
     };
     const auto parsed = [](const char* text) { return Address::parse(text).value_or(Address{}); };
     // Where the rules name every candidate, the first has to do.
     const auto choose = [&](const auto& candidates) {
+        const auto examples = routedExamples(model_->host, family);
+        const auto routed = std::find_if(examples.begin(), examples.end(), unnamed);
         const auto* found = std::find_if(std::begin(candidates), std::end(candidates),
                                          [&](const char* text) { return unnamed(parsed(text)); });
+        if (found == std::end(candidates) && routed != examples.end()) {
+            return *routed;
+        }
         return parsed(found == std::end(candidates) ? candidates[0] : *found);
     };
     return family == Family::ipv4 ? choose(ipv4_strangers) : choose(ipv6_strangers);

@@ -306,8 +306,7 @@ FieldValue ChainWalk::valueOf(const Field& field) {
         case FieldKind::ct_zone:
             return ctValue(number(0));
         case FieldKind::ct_direction:
-            return ctValue(connection_.tracked == Truth::yes ? number(isReply(view_.kind) ? 1 : 0)
-                                                             : FieldValue{});
+            return ctValue(number(isReply(view_.kind) ? 1 : 0));
         case FieldKind::ct_status:
             return ctValue(ctStatus());
         case FieldKind::ct_original_source:
@@ -349,8 +348,7 @@ FieldValue ChainWalk::ctState() const {
     }
     const bool beside = (base_->hook == Hook::prerouting || base_->hook == Hook::output) &&
                         base_->priority == kConntrackPriority;
-    const bool first = view_.kind == PacketKind::syn || view_.kind == PacketKind::request ||
-                       view_.kind == PacketKind::advertisement;
+    const bool first = isFirst(view_.kind);
     if (beside || (!first && connection_.tracked != Truth::yes)) {
         return {};
     }
@@ -362,8 +360,7 @@ FieldValue ChainWalk::ctState() const {
 }
 
 FieldValue ChainWalk::ctStatus() const {
-    const bool first = view_.kind == PacketKind::syn || view_.kind == PacketKind::request ||
-                       view_.kind == PacketKind::advertisement;
+    const bool first = isFirst(view_.kind);
     auto out =
         number((view_.translated ? kDestinationTranslated : 0) | (first ? 0 : kSeenReply | kConfirmed));
     out.hazy = first ? kOtherStatus & ~kAssured : kOtherStatus;
@@ -377,7 +374,9 @@ FieldValue ChainWalk::ctValue(FieldValue of_packet) const {
     }
     const bool beside = (base_->hook == Hook::prerouting || base_->hook == Hook::output) &&
                         base_->priority == kConntrackPriority;
-    return beside || packet_.tracked == Truth::unknown ? FieldValue{} : std::move(of_packet);
+    // Where conntrack may not follow each packet, it may see another connection.
+    const bool known = isFirst(view_.kind) || connection_.tracked == Truth::yes;
+    return beside || !known || packet_.tracked == Truth::unknown ? FieldValue{} : std::move(of_packet);
 }
 
 /// Notes where the rule tells the sender's ports apart, so that the caller can ask about each part.

@@ -80,8 +80,22 @@ TEST_CASE("rules for IPv4 alone leave IPv6 open") {
     CHECK(verdict(rules, "2001:db8::1", 4000) == Verdict::must_reach);
 }
 
-TEST_CASE("a bridge's table filters nothing that is routed here") {
-    CHECK(verdict(ruleset("bridge.json"), "8.8.8.8", 4000) == Verdict::must_reach);
+TEST_CASE("a bridge's table filters nothing that does not come by a bridge") {
+    auto rules = ruleset("bridge.json");
+    // Without a description of the host, the interface may be a bridge.
+    CHECK(verdict(rules, "8.8.8.8", 4000) == Verdict::may);
+    Host host{{{"eth9", *Address::parse("10.77.0.11"), 24}}, false, false};
+    host.network = Network{};
+    host.network->routes = {{254, *AddressRange::parse("0.0.0.0/0"), RouteType::unicast, "eth9", {}, 0}};
+    host.network->rules = {{Family::ipv4, 32766, {}, {}, false, RouteType::unicast, 254}};
+    host.network->links = {{"eth9", "", "", "", true, false, false},
+                           {"br0", "bridge", "", "", true, false, false}};
+    rules.describeHost(host);
+    CHECK(verdict(rules, "8.8.8.8", 4000) == Verdict::must_reach);
+    CHECK(verdict(rules, "8.8.8.8", 4000, "br0") == Verdict::may);
+    host.network->links[0].xdp = true;
+    rules.describeHost(host);
+    CHECK(verdict(rules, "8.8.8.8", 4000) == Verdict::may);
 }
 
 TEST_CASE("what iptables-nft hides is unknown") {
