@@ -181,15 +181,20 @@ bool readPolicyRules(unsigned char family, Network& out) {
             if (entry.dst_len != 0) {
                 rule.to = prefixOf(attributes, FRA_DST, family, entry.dst_len);
             }
-            constexpr unsigned plain[] = {FRA_PRIORITY,           FRA_TABLE,    FRA_SRC,    FRA_DST,
-                                          FRA_SUPPRESS_PREFIXLEN, FRA_PROTOCOL, FRA_UNSPEC, FRA_PAD};
-            rule.further = entry.tos != 0 || (entry.flags & FIB_RULE_INVERT) != 0;
+            constexpr unsigned plain[] = {
+                FRA_PRIORITY, FRA_TABLE,  FRA_SRC,    FRA_DST, FRA_SUPPRESS_PREFIXLEN,
+                FRA_PROTOCOL, FRA_UNSPEC, FRA_FWMARK, FRA_PAD, FRA_FWMASK};
+            rule.inverted = (entry.flags & FIB_RULE_INVERT) != 0;
+            rule.mark = numberOf(attributes, FRA_FWMARK);
+            rule.mask = numberOf(attributes, FRA_FWMASK).value_or(~0U);
+            // -1: nothing is suppressed.
+            rule.suppressed = numberOf(attributes, FRA_SUPPRESS_PREFIXLEN);
+            rule.suppressed = rule.suppressed == ~0U ? std::nullopt : rule.suppressed;
+            rule.further = entry.tos != 0;
             for (const auto& [type, value] : attributes) {
                 rule.further =
                     rule.further || std::find(std::begin(plain), std::end(plain), type) == std::end(plain);
             }
-            // -1: nothing is suppressed.
-            rule.further = rule.further || numberOf(attributes, FRA_SUPPRESS_PREFIXLEN).value_or(~0U) != ~0U;
             switch (entry.action) {
                 case FR_ACT_TO_TBL:
                     break;

@@ -149,6 +149,7 @@ class ChainWalk {
   private:
     // values.cpp
     FieldValue valueOf(const Field& field);
+    FieldValue arpValueOf(FieldKind kind) const;
     FieldValue ctState() const;
     FieldValue ctStatus() const;
     FieldValue ctValue(FieldValue of_packet) const;

@@ -62,7 +62,8 @@ bool comesInBy(const Result& result) {
 std::set<std::string> interfacesFor(const Ruleset::Model& model, const Packet& packet) {
     std::set<std::string> out;
     if (packet.outgoing && model.host.network) {
-        const auto found = routesTo(*model.host.network, AddressRange::of(packet.destination), std::nullopt);
+        const auto found =
+            routesTo(*model.host.network, AddressRange::of(packet.destination), std::nullopt, false);
         for (const auto& each : found) {
             out.insert(each.interface);
         }

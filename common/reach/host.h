@@ -34,7 +34,11 @@ struct Network {
         unsigned priority = 0;
         std::optional<AddressRange> from;
         std::optional<AddressRange> to;
-        bool further = false;  ///< has selectors beyond the addresses: marks, interfaces, ports, users
+        std::optional<unsigned> mark;  ///< of packets, in the bits of `mask`
+        unsigned mask = ~0U;
+        bool inverted = false;
+        std::optional<unsigned> suppressed;   ///< ignores routes whose prefix has at most that length
+        bool further = false;                 ///< has more selectors: interfaces, ports, users
         RouteType type = RouteType::unicast;  ///< unicast: looks into `table`
         unsigned table = 0;
         bool operator==(const Rule&) const = default;
@@ -96,9 +100,9 @@ struct RouteFound {
 };
 
 /// The routes that packets from `from` to addresses of `to` may take: several where a rule or a route applies
-/// to a part of them only, or depends on more than addresses.
+/// to a part of them only, or depends on more than addresses. `unmarked`: the packets have the mark 0.
 std::vector<RouteFound> routesTo(const Network& network, const AddressRange& to,
-                                 const std::optional<Address>& from);
+                                 const std::optional<Address>& from, bool unmarked);
 
 /// Some packet to that address is sent, or that is not known.
 bool mayBeRouted(const Host& host, const Address& to);

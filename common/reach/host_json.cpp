@@ -61,6 +61,14 @@ void putNetwork(Writer& out, const Network& network) {
         put(out, "priority", rule.priority);
         put(out, "from", rule.from ? rule.from->toString() : "");
         put(out, "to", rule.to ? rule.to->toString() : "");
+        if (rule.mark) {
+            put(out, "mark", *rule.mark);
+            put(out, "mask", rule.mask);
+        }
+        if (rule.suppressed) {
+            put(out, "suppressed", *rule.suppressed);
+        }
+        put(out, "inverted", std::optional(rule.inverted));
         put(out, "further", std::optional(rule.further));
         put(out, "type", std::string(routeTypeName(rule.type)));
         put(out, "table", rule.table);
@@ -116,10 +124,23 @@ Network parseNetwork(const Json& json) {
         }
     });
     eachEntry(json, "rules", [&](const Json& entry) {
-        out.rules.push_back({parseFamily(text(entry, "family")).value_or(Family::ipv4),
-                             unsignedOf(entry, "priority"), AddressRange::parse(text(entry, "from")),
-                             AddressRange::parse(text(entry, "to")), flag(entry, "further").value_or(true),
-                             typeOf(entry), unsignedOf(entry, "table")});
+        Network::Rule rule;
+        rule.family = parseFamily(text(entry, "family")).value_or(Family::ipv4);
+        rule.priority = unsignedOf(entry, "priority");
+        rule.from = AddressRange::parse(text(entry, "from"));
+        rule.to = AddressRange::parse(text(entry, "to"));
+        if (member(entry, "mark") != nullptr) {
+            rule.mark = unsignedOf(entry, "mark");
+            rule.mask = unsignedOf(entry, "mask");
+        }
+        if (member(entry, "suppressed") != nullptr) {
+            rule.suppressed = unsignedOf(entry, "suppressed");
+        }
+        rule.inverted = flag(entry, "inverted").value_or(false);
+        rule.further = flag(entry, "further").value_or(true);
+        rule.type = typeOf(entry);
+        rule.table = unsignedOf(entry, "table");
+        out.rules.push_back(std::move(rule));
     });
     eachEntry(json, "links", [&](const Json& entry) {
         out.links.push_back({text(entry, "name"), text(entry, "kind"), text(entry, "master"),

@@ -45,7 +45,7 @@ std::optional<Traversal::Hop> Traversal::hopTo(const AddressRange& end, const st
     if (link != network->links.end() && !link->resolves) {
         return std::nullopt;
     }
-    const auto found = routesTo(*network, end, std::nullopt);
+    const auto found = routesTo(*network, end, std::nullopt, unmarked());
     if (found.size() == 1) {
         out.certain = true;
         out.is_router = found[0].gateway.has_value();
@@ -108,6 +108,10 @@ PacketView Traversal::discoveryView(PacketKind kind, bool inward, const Hop& hop
     }
     if (!v6) {
         return out;
+    }
+    if (inward && !hop.is_router && !hop.host_begins) {
+        out.source_type = typeOfSource();
+        out.source_route = sourceRoute();
     }
     auto other = addressValue(hop.address);
     if (hop.is_router) {

@@ -30,18 +30,25 @@ Truth carries(const std::vector<RouteFound>& found) {
 
 }  // namespace
 
+/// Routes do not depend on marks: no rule sets one.
+bool Traversal::unmarked() const {
+    return std::none_of(model_.tables.begin(), model_.tables.end(),
+                        [](const Table& table) { return table.sets_marks && !table.dormant; });
+}
+
 /// The routes to the other end.
 std::vector<RouteFound> Traversal::routesToSender() const {
     if (packet_.outgoing) {
-        return routesTo(*model_.host.network, AddressRange::of(packet_.destination), std::nullopt);
+        return routesTo(*model_.host.network, AddressRange::of(packet_.destination), std::nullopt,
+                        unmarked());
     }
     if (!outcome_.forwarded) {
-        return routesTo(*model_.host.network, packet_.source, packet_.destination);
+        return routesTo(*model_.host.network, packet_.source, packet_.destination, unmarked());
     }
     // The kernel routes the answer of another host before it undoes the translation.
     const auto& to = outcome_.forwarded_to;
     return routesTo(*model_.host.network, packet_.source,
-                    outcome_.ways == 1 && to.size() == 1 ? to[0].destination : std::nullopt);
+                    outcome_.ways == 1 && to.size() == 1 ? to[0].destination : std::nullopt, unmarked());
 }
 
 /// As `fib saddr . iif oif` gives it.

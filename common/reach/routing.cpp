@@ -34,11 +34,34 @@ bool isBetter(const Network::Route& route, const Network::Route& than) {
     return route.to == than.to ? route.metric < than.metric : than.to.contains(route.to);
 }
 
+unsigned prefixLength(const AddressRange& network) {
+    const unsigned bits = network.family == Family::ipv4 ? 32 : 128;
+    for (unsigned length = 0; length < bits; ++length) {
+        if (AddressRange::prefix({network.family, network.low}, length) == network) {
+            return length;
+        }
+    }
+    return bits;
+}
+
+Truth appliesTo(const Network::Rule& rule, const AddressRange& to, const std::optional<Address>& from,
+                bool unmarked) {
+    auto out = conjunction(covers(rule.to, to), rule.further ? Truth::unknown : Truth::yes);
+    if (rule.from) {
+        out = conjunction(out, from ? truthOf(rule.from->contains(*from)) : Truth::unknown);
+    }
+    if (rule.mark) {
+        out = conjunction(out, unmarked ? truthOf((*rule.mark & rule.mask) == 0) : Truth::unknown);
+    }
+    return rule.inverted ? negate(out) : out;
+}
+
 /// Adds what a table may give. True if it certainly gives one of them.
-bool lookUp(const Network& network, unsigned table, const AddressRange& to, std::vector<RouteFound>& out) {
+bool lookUp(const Network& network, const Network::Rule& rule, const AddressRange& to,
+            std::vector<RouteFound>& out) {
     const Network::Route* best = nullptr;
     for (const auto& route : network.routes) {
-        if (route.table != table || !overlap(route.to, to)) {
+        if (route.table != rule.table || !overlap(route.to, to)) {
             continue;
         }
         if (!route.to.contains(to)) {
@@ -47,7 +70,8 @@ bool lookUp(const Network& network, unsigned table, const AddressRange& to, std:
             best = &route;
         }
     }
-    if (best == nullptr || best->type == RouteType::throw_) {
+    if (best == nullptr || best->type == RouteType::throw_ ||
+        (rule.suppressed && prefixLength(best->to) <= *rule.suppressed)) {
         return false;
     }
     out.push_back({true, best->type, best->interface, best->gateway});
@@ -70,22 +94,19 @@ std::string RouteFound::refusal(const AddressRange& to) const {
 }
 
 std::vector<RouteFound> routesTo(const Network& network, const AddressRange& to,
-                                 const std::optional<Address>& from) {
+                                 const std::optional<Address>& from, bool unmarked) {
     std::vector<RouteFound> out;
     for (const auto& rule : network.rules) {
         if (rule.family != to.family) {
             continue;
         }
-        auto applies = conjunction(covers(rule.to, to), rule.further ? Truth::unknown : Truth::yes);
-        if (rule.from) {
-            applies = conjunction(applies, from ? truthOf(rule.from->contains(*from)) : Truth::unknown);
-        }
+        const auto applies = appliesTo(rule, to, from, unmarked);
         if (applies == Truth::no) {
             continue;
         }
         bool ends = true;
         if (rule.type == RouteType::unicast) {
-            ends = lookUp(network, rule.table, to, out);
+            ends = lookUp(network, rule, to, out);
         } else {
             out.push_back({true, rule.type, "", std::nullopt});
         }
@@ -101,7 +122,7 @@ bool mayBeRouted(const Host& host, const Address& to) {
     if (!host.network) {
         return true;
     }
-    const auto found = routesTo(*host.network, AddressRange::of(to), std::nullopt);
+    const auto found = routesTo(*host.network, AddressRange::of(to), std::nullopt, true);
     return std::any_of(found.begin(), found.end(), [](const auto& each) { return each.carries(); });
 }
 

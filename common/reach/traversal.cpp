@@ -145,7 +145,7 @@ Route Traversal::routeTo(const Target& target) const {
     }
     if (route.forwarded && model_.host.network) {
         const auto to = AddressRange::of(*target.address);
-        const auto found = routesTo(*model_.host.network, to, std::nullopt);
+        const auto found = routesTo(*model_.host.network, to, std::nullopt, unmarked());
         if (found.size() == 1) {
             route.interface_out = found[0].interface;
             route.refusal = found[0].carries() ? "" : found[0].refusal(to);
@@ -343,10 +343,12 @@ void Traversal::answerAll(const Route& route) {
                 crossed.push_back(std::move(fresh));
             }
         }
-        if (!passes && isDispensable(*kind)) {
-            outcome_.may_drop = true;
-        } else if (!passes) {
-            outcome_.fails = outcome_.fails.value_or(*kind);
+        if (passes) {
+            continue;
+        }
+        outcome_.fails = outcome_.fails.value_or(*kind);
+        outcome_.may_drop = true;
+        if (!isDispensable(*kind)) {
             return;
         }
     }

@@ -98,6 +98,7 @@ class Traversal {
     Result result();
 
     // routes.cpp: the kernel's routes
+    bool unmarked() const;
     std::vector<RouteFound> routesToSender() const;
     FieldValue sourceRoute() const;
     std::string replyInterface() const;

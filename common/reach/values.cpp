@@ -216,12 +216,36 @@ Truth termMatches(const FieldValue& value, const Field& field, const Term& term,
     return term.range.low <= seen.low && seen.high <= term.range.high ? Truth::yes : Truth::unknown;
 }
 
+/// A packet of ARP lacks every header above its own.
+FieldValue ChainWalk::arpValueOf(FieldKind kind) const {
+    switch (kind) {
+        case FieldKind::arp_operation:
+            return number(arpOperation(view_.kind));
+        case FieldKind::mark:
+            return others_mark_ ? FieldValue{} : marksValue(packet_.mark);
+        case FieldKind::transport:
+        case FieldKind::packet_type:
+        case FieldKind::ct_state:
+        case FieldKind::fib_source_type:
+        case FieldKind::fib_destination_type:
+        case FieldKind::fib_destination_type_here:
+        case FieldKind::fib_source_route:
+        case FieldKind::unknown:
+            return {};
+        default:
+            return absent();
+    }
+}
+
 FieldValue ChainWalk::valueOf(const Field& field) {
     const bool v4 = view_.family == Family::ipv4;
     const bool tcp = view_.transport == kTcp;
     const bool udp = view_.transport == kUdp;
-    if ((view_.refusal || view_.arp) && !isOfEveryPacket(field.kind)) {
+    if (view_.refusal && !isOfEveryPacket(field.kind)) {
         return {};
+    }
+    if (view_.arp && !isOfEveryPacket(field.kind)) {
+        return arpValueOf(field.kind);
     }
     // A match of an IP header's field does not fit a packet of ARP.
     const auto of_ip = [&](bool family, FieldValue value) {
@@ -288,7 +312,7 @@ FieldValue ChainWalk::valueOf(const Field& field) {
         case FieldKind::other_protocol:
             return view_.transport == kIcmpv6 ? FieldValue{} : absent();
         case FieldKind::arp_operation:
-            return view_.arp ? number(arpOperation(view_.kind)) : absent();
+            return absent();
         case FieldKind::interface_in:
             return view_.interface_in;
         case FieldKind::interface_out:
