@@ -281,6 +281,10 @@ std::optional<reach::Network> readNetwork(const std::string& proc, Neighbours ne
     }
     std::stable_sort(out.rules.begin(), out.rules.end(),
                      [](const auto& a, const auto& b) { return a.priority < b.priority; });
+    // The ports of containers come and go, and say nothing.
+    std::erase_if(out.links, [](const Network::Link& link) {
+        return link.kind == "veth" && !link.master.empty() && link.resolves && !link.xdp && !link.tc;
+    });
     const auto conf = proc + "/sys/net/ipv4/conf/";
     const auto all = readNumber(conf + "all/rp_filter");
     for (const auto& link : out.links) {

@@ -250,7 +250,6 @@ struct Table {
 /// Whether the packets of neighbour discovery with a host pass, both ways.
 struct NeighbourResult {
     Truth passes = Truth::yes;
-    Truth refreshes = Truth::yes;  ///< this host can ask again, which UDP needs after some seconds
     std::set<std::string> dropped_by;
     std::set<std::string> unknowns;
     std::vector<Step> path;

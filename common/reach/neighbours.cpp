@@ -162,8 +162,9 @@ NeighbourResult Traversal::discover(const Hop& hop) {
     const auto answers = discoveryPasses(PacketKind::resolution, false, hop, out);
     const auto asks = discoveryPasses(PacketKind::solicitation, false, hop, out);
     const auto answered = discoveryPasses(PacketKind::resolution, true, hop, out);
-    out.refreshes = conjunction(asks, answered);
-    if ((hop.host_begins ? out.refreshes : conjunction(asked, answers)) == Truth::yes) {
+    // Learning from a question alone is not enough: it may come from another address of that host.
+    const auto both = conjunction(conjunction(asked, answers), conjunction(asks, answered));
+    if (both == Truth::yes) {
         return out;
     }
     // Each side learns the other's hardware address from a question or from an answer.
@@ -182,8 +183,7 @@ void Traversal::applyDiscovery() {
     const bool one_way = outcome_.ways == 1;
     for (const auto& hop : hops()) {
         auto found = discoverOnce(hop);
-        const bool refreshes = packet_.protocol != Protocol::udp || found.refreshes == Truth::yes;
-        if (found.passes == Truth::yes && refreshes) {
+        if (found.passes == Truth::yes) {
             continue;
         }
         outcome_.path.insert(outcome_.path.begin(), found.path.begin(), found.path.end());
