@@ -119,38 +119,20 @@ std::vector<AddressRange> impossibleSources() {
     return out;
 }
 
-/// Evaluates the packet for each part of the wanted sources and groups the parts with equal results.
-Expected<std::vector<Answer>> answersFor(const reach::Ruleset& ruleset, reach::Packet packet,
+/// The possible sources among the wanted ones, grouped by their results.
+Expected<std::vector<Answer>> answersFor(const reach::Ruleset& ruleset, const reach::Packet& packet,
                                          const std::optional<AddressRange>& from) {
+    auto classes = ruleset.classes(packet, from.value_or(AddressRange::all(packet.destination.family)));
+    if (!classes) {
+        return tl::unexpected(classes.error());
+    }
     std::vector<Answer> out;
-    const auto family = packet.destination.family;
-    const auto parts = ruleset.parts(family);
-    if (!parts) {
-        return tl::unexpected(parts.error());
-    }
-    for (const auto& part : *parts) {
-        const auto wanted = from.value_or(AddressRange::all(family));
-        const AddressRange cut{family, std::max(part.low, wanted.low), std::min(part.high, wanted.high)};
-        if (cut.high < cut.low) {
-            continue;
+    for (auto& each : *classes) {
+        auto possible =
+            from ? std::move(each.from) : reach::subtract(std::move(each.from), impossibleSources());
+        if (!possible.empty()) {
+            out.push_back({packet, std::move(possible), std::move(each.result)});
         }
-        const auto possible = from ? std::vector{cut} : reach::subtract({cut}, impossibleSources());
-        if (possible.empty()) {
-            continue;
-        }
-        packet.source = cut;
-        auto result = ruleset.evaluate(packet);
-        const auto same = std::find_if(out.begin(), out.end(), [&](const Answer& known) {
-            return known.result.verdict == result.verdict && known.result.decided_by == result.decided_by;
-        });
-        if (same == out.end()) {
-            out.push_back({packet, possible, std::move(result)});
-        } else {
-            same->from.insert(same->from.end(), possible.begin(), possible.end());
-        }
-    }
-    for (auto& answer : out) {
-        answer.from = reach::subtract(std::move(answer.from), {});
     }
     return out;
 }

@@ -126,6 +126,13 @@ AddressRange AddressRange::prefix(const Address& address, unsigned length) {
 }
 
 std::optional<AddressRange> AddressRange::parse(std::string_view cidr) {
+    const auto dash = cidr.find('-');
+    if (dash != std::string_view::npos) {
+        const auto first = Address::parse(cidr.substr(0, dash));
+        const auto last = Address::parse(cidr.substr(dash + 1));
+        const bool fits = first && last && first->family == last->family && first->key <= last->key;
+        return fits ? std::optional(AddressRange{first->family, first->key, last->key}) : std::nullopt;
+    }
     const auto slash = cidr.find('/');
     const auto address = Address::parse(cidr.substr(0, slash));
     if (!address) {

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "common/reach/source_trace.h"
+
 namespace lapwing::reach {
 
 namespace {
@@ -49,6 +51,9 @@ unsigned ChainWalk::decideByMap(const Table& table, const Statement& statement, 
     if (!valuesOf(statement, values)) {
         return kNext;
     }
+    if (notes_.trace != nullptr) {
+        notes_.trace->visit(statement, values);
+    }
     unsigned may = 0;
     const bool was_diverged = packet_.diverged;
     const int changes = changes_;
@@ -86,6 +91,9 @@ unsigned ChainWalk::translate(const Statement& statement, const std::string& pla
     std::vector<FieldValue> values;
     if (!valuesOf(statement, values)) {
         return kNext;
+    }
+    if (notes_.trace != nullptr) {
+        notes_.trace->visit(statement, values);
     }
     unsigned may = 0;
     for (std::size_t i = 0; i < statement.data.elements.size() && i < statement.data.targets.size(); ++i) {

@@ -98,8 +98,11 @@ FieldValue noInterface();
 
 Truth termMatches(const FieldValue& value, const Field& field, const Term& term, Operator op);
 
+class SourceTrace;
+
 /// Notes of the whole traversal.
 struct Notes {
+    SourceTrace* trace = nullptr;  ///< learns of comparisons with the packet's source
     std::set<std::string> unknowns;
     std::set<std::string> assumptions;
     /// Where a rule tells the sender's ports apart: the first ports of the parts.

@@ -81,8 +81,8 @@ bool isSplit(const Result& whole, const std::set<std::uint16_t>& ports) {
 }
 
 /// Where a rule tells the sender's ports apart, the verdict is certain only if it is the same for each part.
-Result evaluateWay(const Ruleset::Model& model, const Packet& packet) {
-    Traversal traversal(model, packet, kFirstSenderPort, kLastPort);
+Result evaluateWay(const Ruleset::Model& model, const Packet& packet, SourceTrace* trace) {
+    Traversal traversal(model, packet, kFirstSenderPort, kLastPort, trace);
     auto whole = traversal.run();
     auto starts = traversal.senderPorts();
     std::erase_if(starts, [](std::uint16_t port) { return port <= kFirstSenderPort; });
@@ -95,7 +95,7 @@ Result evaluateWay(const Ruleset::Model& model, const Packet& packet) {
     for (auto start = starts.begin(); start != starts.end(); ++start) {
         const auto after = std::next(start);
         const auto last = after == starts.end() ? kLastPort : static_cast<std::uint16_t>(*after - 1);
-        auto part = Traversal(model, packet, *start, last).run();
+        auto part = Traversal(model, packet, *start, last, trace).run();
         if (!out) {
             out = std::move(part);
         } else if (part.verdict != out->verdict) {
@@ -111,10 +111,10 @@ Result evaluateWay(const Ruleset::Model& model, const Packet& packet) {
 }
 
 /// Without an interface, the answer is certain where it is the same for each by which the packet may come.
-Result evaluateWays(const Ruleset::Model& model, const Packet& packet) {
+Result evaluateWays(const Ruleset::Model& model, const Packet& packet, SourceTrace* trace) {
     const auto interfaces = packet.interface.empty() ? interfacesFor(model, packet) : std::set<std::string>{};
     if (interfaces.empty()) {
-        return evaluateWay(model, packet);
+        return evaluateWay(model, packet, trace);
     }
     std::optional<Result> out;
     std::string verdicts;
@@ -122,7 +122,7 @@ Result evaluateWays(const Ruleset::Model& model, const Packet& packet) {
     for (const auto& name : interfaces) {
         auto asked = packet;
         asked.interface = name;
-        auto result = evaluateWay(model, asked);
+        auto result = evaluateWay(model, asked, trace);
         verdicts += (verdicts.empty() ? "" : ", ") + name + ": " + verdictName(result.verdict);
         if (!out || (!comesInBy(*out) && comesInBy(result))) {
             out = std::move(result);
@@ -166,8 +166,12 @@ std::optional<Verdict> parseVerdict(std::string_view word) {
     return valueOf(kVerdicts, word);
 }
 
+Result evaluateExchange(const Ruleset::Model& model, const Packet& packet, SourceTrace* trace) {
+    return evaluateWays(model, packet, trace);
+}
+
 Result Ruleset::evaluate(const Packet& packet) const {
-    return evaluateWays(*model_, packet);
+    return evaluateExchange(*model_, packet);
 }
 
 bool Ruleset::filtersInput(Family family) const {

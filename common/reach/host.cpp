@@ -58,6 +58,7 @@ void Ruleset::describeHost(Host host) {
         const MutexLock lock(model_->found_mutex);
         model_->found.clear();
         model_->neighbours.clear();
+        model_->found_ranges = 0;
     }
     model_->host = std::move(host);
 }

@@ -93,10 +93,11 @@ struct RouteFound {
     RouteType type = RouteType::unicast;
     std::string interface;
     std::optional<Address> gateway;
+    std::optional<AddressRange> to;  ///< the route's prefix; nothing for a policy rule
 
     bool carries() const { return exists && type == RouteType::unicast; }
-    /// "no route to 10.0.0.1", "the route to 10.0.0.1 is a blackhole"
-    std::string refusal(const AddressRange& to) const;
+    /// "no route to the other host", "the route to 10.0.0.0/8 is of the type blackhole"
+    std::string refusal() const;
 };
 
 /// The routes that packets from `from` to addresses of `to` may take: several where a rule or a route applies

@@ -130,6 +130,7 @@ PacketView Traversal::discoveryView(PacketKind kind, bool inward, const Hop& hop
 Truth Traversal::discoveryPasses(PacketKind kind, bool inward, const Hop& hop, NeighbourResult& out) {
     auto kept = std::exchange(outcome_, {});
     auto notes = std::exchange(notes_, {});
+    notes_.trace = notes.trace;
     walk_.resume({}, {});
     walk_.beginPacket();
     const auto seen = discoveryView(kind, inward, hop);
@@ -207,6 +208,9 @@ void Traversal::applyDiscovery() {
 NeighbourResult Traversal::discoverOnce(const Hop& hop) {
     const NeighbourKey key{hop.address.family,          hop.address.low, hop.address.high,
                            hop.own.value_or(Address{}), hop.interface,   hop.host_begins};
+    if (notes_.trace != nullptr) {
+        return discover(hop);  // the trace has to see each comparison
+    }
     {
         const MutexLock lock(model_.found_mutex);
         if (const auto known = model_.neighbours.find(key); known != model_.neighbours.end()) {

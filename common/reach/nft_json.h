@@ -27,7 +27,6 @@ Field parseField(const Json& json);
 Term parseTerm(const Field& field, const Json& json);
 /// An element of a set, or the right side of a comparison.
 Element parseElement(const std::vector<Field>& fields, const Json& json);
-bool isAddress(FieldKind kind);
 bool isIpv6(FieldKind kind);
 /// Bits given as one name, one number, or a list of names.
 std::optional<Key> bitsKey(FieldKind kind, const Json& json);

@@ -137,16 +137,14 @@ void Traversal::applyRoutes() {
                        : packet_.protocol == Protocol::udp ? PacketKind::request
                                                            : PacketKind::advertisement;
     const auto second = packet_.outgoing ? first : tcp ? PacketKind::syn_ack : PacketKind::answer;
-    const auto& other = packet_.outgoing ? AddressRange::of(packet_.destination) : packet_.source;
     noteRoute(reverseFilterPasses(found),
-              "rp_filter of " + packet_.interface + ": " + other.toString() +
-                  " is not routed back by that interface",
+              "rp_filter of " + packet_.interface + ": the source is not routed back by that interface",
               first);
     const bool group = packet_.destination == vrrpGroup(packet_.destination.family);
     if (outcome_.may_reach && !group && (packet_.outgoing || packet_.protocol != Protocol::vrrp)) {
         const auto refused =
             std::find_if(found.begin(), found.end(), [](const auto& each) { return !each.carries(); });
-        noteRoute(carries(found), refused == found.end() ? "" : refused->refusal(other), second);
+        noteRoute(carries(found), refused == found.end() ? "" : refused->refusal(), second);
         if (outcome_.may_reach && reply_interface_ != packet_.interface) {
             noteRoute(Truth::unknown, "answers leave by another interface, " + reply_interface_, second);
         }

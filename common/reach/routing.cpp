@@ -65,7 +65,7 @@ bool lookUp(const Network& network, const Network::Rule& rule, const AddressRang
             continue;
         }
         if (!route.to.contains(to)) {
-            out.push_back({true, route.type, route.interface, route.gateway});
+            out.push_back({true, route.type, route.interface, route.gateway, route.to});
         } else if (best == nullptr || isBetter(route, *best)) {
             best = &route;
         }
@@ -74,7 +74,7 @@ bool lookUp(const Network& network, const Network::Rule& rule, const AddressRang
         (rule.suppressed && prefixLength(best->to) <= *rule.suppressed)) {
         return false;
     }
-    out.push_back({true, best->type, best->interface, best->gateway});
+    out.push_back({true, best->type, best->interface, best->gateway, best->to});
     return true;
 }
 
@@ -88,9 +88,12 @@ std::optional<RouteType> parseRouteType(std::string_view word) {
     return valueOf(kRouteTypes, word);
 }
 
-std::string RouteFound::refusal(const AddressRange& to) const {
-    return exists ? "the route to " + to.toString() + " is of the type " + routeTypeName(type)
-                  : "no route to " + to.toString();
+std::string RouteFound::refusal() const {
+    if (!exists) {
+        return "no route to the other host";
+    }
+    return (to ? "the route to " + to->toString() : std::string("a policy rule")) + " is of the type " +
+           routeTypeName(type);
 }
 
 std::vector<RouteFound> routesTo(const Network& network, const AddressRange& to,
@@ -108,7 +111,7 @@ std::vector<RouteFound> routesTo(const Network& network, const AddressRange& to,
         if (rule.type == RouteType::unicast) {
             ends = lookUp(network, rule, to, out);
         } else {
-            out.push_back({true, rule.type, "", std::nullopt});
+            out.push_back({true, rule.type, "", std::nullopt, std::nullopt});
         }
         if (ends && applies == Truth::yes) {
             return out;

@@ -148,7 +148,7 @@ Route Traversal::routeTo(const Target& target) const {
         const auto found = routesTo(*model_.host.network, to, std::nullopt, unmarked());
         if (found.size() == 1) {
             route.interface_out = found[0].interface;
-            route.refusal = found[0].carries() ? "" : found[0].refusal(to);
+            route.refusal = found[0].carries() ? "" : found[0].refusal();
         }
     }
     return route;

@@ -61,15 +61,18 @@ enum class HookPart { all, before_nat, nat, beside_nat, after_nat };
 
 class Traversal {
   public:
-    /// Both must outlive the traversal. The sender's port is one from `first_port` to `last_port`.
+    /// All must outlive the traversal. The sender's port is one from `first_port` to `last_port`. `trace`
+    /// hears of each comparison with the packet's source.
     Traversal(const Ruleset::Model& model, const Packet& packet, std::uint64_t first_port,
-              std::uint64_t last_port)
+              std::uint64_t last_port, SourceTrace* trace)
         : model_(model),
           packet_(packet),
           walk_(model, notes_),
           first_port_(first_port),
           last_port_(last_port),
-          reply_interface_(replyInterface()) {}
+          reply_interface_(replyInterface()) {
+        notes_.trace = trace;
+    }
 
     Result run();
     /// Where rules tell the sender's ports apart: the first ports of each part.
@@ -148,5 +151,9 @@ class Traversal {
     std::uint64_t last_port_;
     std::string reply_interface_;  ///< by which answers to another host leave; "" if unknown
 };
+
+/// For each port of the sender, and without an interface for each by which the packet may come in: the
+/// verdict is certain only if it is the same for all of them.
+Result evaluateExchange(const Ruleset::Model& model, const Packet& packet, SourceTrace* trace = nullptr);
 
 }  // namespace lapwing::reach

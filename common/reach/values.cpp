@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "common/reach/chain_walk.h"
+#include "common/reach/source_trace.h"
 
 namespace lapwing::reach {
 
@@ -455,6 +456,9 @@ Truth ChainWalk::matches(const Statement& statement, bool& applies) {
     if (!applies) {
         return Truth::no;
     }
+    if (notes_.trace != nullptr) {
+        notes_.trace->visit(statement, values);
+    }
     std::optional<Truth> out;
     eachVariant(values, 0, [&] {
         const auto one = matchesOnce(statement, values);
@@ -465,11 +469,15 @@ Truth ChainWalk::matches(const Statement& statement, bool& applies) {
 
 Truth ChainWalk::matchesOnce(const Statement& statement, const std::vector<FieldValue>& values) {
     auto any = Truth::no;
+    if (statement.data.index) {
+        const bool known = values[0].kind == FieldValue::Kind::range;
+        any = known ? statement.data.index->contain(values[0].range) : Truth::unknown;
+    }
     for (const auto& element : statement.data.elements) {
-        any = disjunction(any, elementMatches(statement, values, element));
         if (any == Truth::yes) {
             break;
         }
+        any = disjunction(any, elementMatches(statement, values, element));
     }
     if (any == Truth::no && !statement.set.empty() && connection_.added.contains({table_, statement.set})) {
         any = Truth::unknown;

@@ -59,7 +59,7 @@ TEST_CASE("reach: a snapshot has the addresses, the rules' texts, and their mana
     INFO(ufw.out << ufw.err);
     CHECK(ufw.code == 0);
     CHECK(contains(ufw.out, "rules of ufw\n"));
-    CHECK(contains(ufw.out, "tcp/3306 on 10.77.0.11 (by eth0)\n"));
+    CHECK(contains(ufw.out, "tcp/3306 on 10.77.0.11 (by eth0, eth0-peer)\n"));
     CHECK(contains(ufw.out, "-A ufw-user-input -s 10.77.0.12/32 -p tcp -m tcp --dport 3306 -j ACCEPT\n"));
     const auto docker = reach(dir, {"tcp/13306", "--from", "192.0.2.1", "--to", "10.77.0.11", "--snapshot",
                                     fixture("real/docker-nft.json")});

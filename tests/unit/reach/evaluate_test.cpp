@@ -298,13 +298,13 @@ TEST_CASE("an answer needs a route, and a source the reverse path filter's conse
     CHECK(verdict(rules, "10.66.0.5", 22) == Verdict::may);           // the answer leaves by eth8
     const auto strict = routed("", [](Network& network) { network.rp_filter = {{"eth9", 1}, {"eth8", 1}}; });
     CHECK(strict.evaluate(packet("10.66.0.5", 22)).decided_by ==
-          std::vector<std::string>{"rp_filter of eth9: 10.66.0.5 is not routed back by that interface"});
+          std::vector<std::string>{"rp_filter of eth9: the source is not routed back by that interface"});
     CHECK(verdict(strict, "8.8.8.8", 22) == Verdict::must_reach);
     const auto banned = routed("", [](Network& network) {
         network.routes.push_back({254, *AddressRange::parse("8.8.0.0/16"), RouteType::blackhole, "", {}, 0});
     });
     CHECK(banned.evaluate(packet("8.8.8.8", 22)).decided_by ==
-          std::vector<std::string>{"the route to 8.8.8.8 is of the type blackhole"});
+          std::vector<std::string>{"the route to 8.8.0.0/16 is of the type blackhole"});
     CHECK(banned.evaluate(packet("8.8.8.8", 22)).failing_packet == PacketKind::syn_ack);
     const auto ruled = routed("", [](Network& network) {
         auto rule = mainTable(Family::ipv4);
@@ -377,4 +377,41 @@ TEST_CASE("a host's description survives its JSON") {
     network.neighbours = {{"eth9", *Address::parse("fd77::5")}};
     network.rp_filter = {{"eth9", 2}};
     CHECK(hostFromJson(toJson(host)) == host);
+}
+
+TEST_CASE("a member of nft's listing that is not known may do anything") {
+    const std::string base = R"({"nftables":[
+        {"table":{"family":"inet","name":"t","handle":1 TABLE}},
+        {"chain":{"family":"inet","table":"t","name":"c","handle":1,"type":"filter","hook":"input","prio":0,
+        "policy":"drop" CHAIN}},
+        {"set":{"family":"inet","name":"s","table":"t","type":"inet_service","handle":2,"elem":[22] SET}},
+        {"rule":{"family":"inet","table":"t","chain":"c","handle":3,"expr":[
+        {"match":{"op":"==","left":{"payload":{"protocol":"tcp","field":"dport"}},"right":"@s"}},{"accept":null}] RULE}}
+        TOP]})";
+    const auto with = [&](const std::string& where, const std::string& further) {
+        auto json = base;
+        for (const std::string each : {"TABLE", "CHAIN", "SET", "RULE", "TOP"}) {
+            json.replace(json.find(each), each.size(), each == where ? further : "");
+        }
+        auto parsed = Ruleset::parse(json);
+        REQUIRE(parsed);
+        return std::move(*parsed);
+    };
+    CHECK(verdict(with("", ""), "8.8.8.8", 22) == Verdict::must_reach);
+    CHECK(verdict(with("", ""), "8.8.8.8", 23) == Verdict::must_block);
+    for (const auto* where : {"TABLE", "CHAIN", "RULE"}) {
+        INFO(where);
+        CHECK(verdict(with(where, R"(,"comment":"x")"), "8.8.8.8", 23) == Verdict::must_block);
+        const auto rules = with(where, R"(,"unheardof":{})");
+        CHECK(verdict(rules, "8.8.8.8", 22) == Verdict::may);
+        CHECK(verdict(rules, "8.8.8.8", 23) == Verdict::may);
+    }
+    CHECK(verdict(with("SET", R"(,"unheardof":{})"), "8.8.8.8", 22) == Verdict::may);
+    CHECK(verdict(with("TOP", R"(,{"counter":{"family":"inet","name":"n"}})"), "8.8.8.8", 23) ==
+          Verdict::must_block);
+    for (const auto* entry : {R"(,{"unheardof":{}})", R"(,{"rule":{},"other":{}})", R"(,7)"}) {
+        const auto rules = with("TOP", entry);
+        CHECK(verdict(rules, "8.8.8.8", 22) == Verdict::may);
+        CHECK(verdict(rules, "8.8.8.8", 23) == Verdict::may);
+    }
 }
