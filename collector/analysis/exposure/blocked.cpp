@@ -59,6 +59,12 @@ bool opensFirst(const std::set<reach::PacketKind>& packets) {
     });
 }
 
+/// A rule or a policy, not a route or a filter of the kernel.
+bool isOfFirewall(const std::string& reason) {
+    return reason.find(" handle ") != std::string::npos || reason.find(" rule ") != std::string::npos ||
+           reason.find(" policy ") != std::string::npos;
+}
+
 /// The flow's rule for legacy iptables. Protocols by their number: without /etc/protocols it knows no names.
 std::string legacyCommand(const Flow& flow, const reach::AddressRange& source) {
     const bool vrrp = flow.protocol == reach::Protocol::vrrp;
@@ -93,11 +99,6 @@ std::string ufwCommand(const Flow& flow, const reach::AddressRange& source) {
 std::string keepInNftablesConf(const Blocked& found, const Flow& flow) {
     std::string lines;
     for (const auto& place : found.rules) {
-        if (place.find(" handle ") == std::string::npos && place.find(" rule ") == std::string::npos &&
-            place.find(" policy ") == std::string::npos) {
-            out += "# Not a rule of the firewall: " + place + "\n";
-            continue;
-        }
         for (const auto& source : found.from) {
             const auto rule = ruleText({{addressMatch(sourceField(source.family), {source}), flow.match()}});
             lines += " echo 'insert rule " + chainOf(place) + " " + rule + "';";
@@ -110,7 +111,16 @@ std::string keepInNftablesConf(const Blocked& found, const Flow& flow) {
 }
 
 /// One command for each rule or policy that is in the way, and what keeps it over a reboot.
-std::string remedyFor(const evidence::Host& host, const Blocked& found, const Flow& flow) {
+std::string remedyFor(const evidence::Host& host, Blocked found, const Flow& flow) {
+    std::string others;
+    for (const auto& reason : found.rules) {
+        others += isOfFirewall(reason) ? "" : "# Not a rule of the firewall: " + reason + "\n";
+    }
+    std::erase_if(found.rules, [](const auto& reason) { return !isOfFirewall(reason); });
+    if (found.rules.empty()) {
+        return "The kernel's routes keep it out.\n" + others + "# On " + host.name +
+               ", look at them:\nip rule; ip route show table all; sysctl -a | grep rp_filter\n";
+    }
     std::string out = "Let it in before the rule that drops it.\n# On " + host.name + ", as root:\n";
     const auto in_all = [&](const char* word) {
         return std::all_of(found.rules.begin(), found.rules.end(),

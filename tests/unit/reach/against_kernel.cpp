@@ -1,7 +1,6 @@
 #include "tests/unit/reach/against_kernel.h"
 
 #include <algorithm>
-#include <cstdio>
 #include <cstdlib>
 #include <sstream>
 
@@ -131,11 +130,6 @@ void compareWithKernel(const Namespaces& namespaces, const std::string& listing,
         count.forwarded += result.verdict == Verdict::must_reach && result.forwarded ? 1 : 0;
         count.block += result.verdict == Verdict::must_block ? 1 : 0;
         count.may += result.verdict == Verdict::may ? 1 : 0;
-        if (result.verdict == Verdict::may && std::getenv("LAPWING_MAY") != nullptr) {
-            std::printf("MAY %s: %s\n",
-                        result.failing_packet ? reach::packetKindName(*result.failing_packet) : "-",
-                        result.unknowns.empty() ? "none" : result.unknowns[0].c_str());
-        }
         count.complete += each.outcome == Exchanged::complete ? 1 : 0;
     }
 }

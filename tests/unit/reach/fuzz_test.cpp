@@ -157,4 +157,5 @@ TEST_CASE("certain verdicts never contradict the kernel: generated rulesets", "[
     CHECK(count.forwarded > 0);
     // Nearly all verdicts are definite. The share of "may" verdicts must not grow unnoticed.
     CHECK(count.may * 10 < verdicts);
+    CHECK(count.may_modelled * 100 < count.modelled * 8);
 }
