@@ -175,6 +175,13 @@ inline constexpr const char* kAgentIdentityConflict = "lapwing_agent_identity_co
 
 // Forwarding (job collector).
 /// {destination}
+/// {receiver, result}: accepted, failed, given_up
+inline constexpr const char* kNotificationsTotal = "lapwing_notifications_total";
+inline constexpr const char* kNotificationAlertsWaiting =
+    "lapwing_notification_alerts_waiting";  ///< {receiver}
+/// {receiver, state, notification, reason}: failing, given_up
+inline constexpr const char* kNotificationTroubleInfo = "lapwing_notification_trouble_info";
+
 inline constexpr const char* kForwardSentSamplesTotal = "lapwing_forward_sent_samples_total";
 /// {destination, reason}
 inline constexpr const char* kForwardDroppedSamplesTotal = "lapwing_forward_dropped_samples_total";

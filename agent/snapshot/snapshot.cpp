@@ -40,10 +40,11 @@ Expected<std::string> listingOf(const Snapshot& snapshot) {
     }
     for (const auto& table : snapshot.legacy_tables) {
         const bool v6 = table.starts_with("ip6 ");
-        const auto heading = "*" + table.substr(table.find(' ') + 1) + "\n";
+        const auto name = table.substr(table.find(' ') + 1);
         const bool read = std::any_of(saves.begin(), saves.end(), [&](const auto& save) {
+            const auto tables = reach::tablesOfSave(save.text);
             return save.legacy && (save.family == reach::Family::ipv6) == v6 &&
-                   save.text.find(heading) != std::string::npos;
+                   std::find(tables.begin(), tables.end(), name) != tables.end();
         });
         if (!read) {
             unread.push_back("the legacy table " + table + " could not be read");

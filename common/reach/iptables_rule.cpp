@@ -6,40 +6,12 @@
 #include <set>
 
 #include "common/endpoint.h"
+#include "common/reach/iptables_save.h"
 #include "common/text.h"
 
 namespace lapwing::reach {
 
 namespace {
-
-struct Token {
-    std::string text;
-    bool quoted = false;
-
-    bool isOption() const { return !quoted && text.size() > 1 && text[0] == '-'; }
-};
-
-std::vector<Token> tokensOf(std::string_view line) {
-    std::vector<Token> out;
-    std::size_t at = 0;
-    while ((at = line.find_first_not_of(' ', at)) != std::string_view::npos) {
-        Token token;
-        token.quoted = line[at] == '"';
-        if (token.quoted) {
-            for (++at; at < line.size() && line[at] != '"'; ++at) {
-                at += line[at] == '\\' && at + 1 < line.size() ? 1 : 0;
-                token.text += line[at];
-            }
-            ++at;
-        } else {
-            const auto end = std::min(line.find(' ', at), line.size());
-            token.text = line.substr(at, end - at);
-            at = end;
-        }
-        out.push_back(std::move(token));
-    }
-    return out;
-}
 
 std::vector<std::string> split(const std::string& text, char separator) {
     std::vector<std::string> out;
@@ -104,19 +76,50 @@ std::vector<Term> namedTerms(FieldKind kind, const std::string& list) {
     return out;
 }
 
+bool printsQuotes(const std::string& option) {
+    static const std::set<std::string> options{"--comment", "--log-prefix", "--nflog-prefix", "--ulog-prefix",
+                                               "--prefix",  "--string",     "--hex-string",   "--bytecode",
+                                               "--u32",     "--path",       "--helper",       "--selctx",
+                                               "--label",   "--genre"};
+    return options.contains(option);
+}
+
+/// How many values an option has: they may look like options (`--comment -j`). Nothing where that is not
+/// known.
+std::optional<std::size_t> valuesOf(const std::string& option) {
+    static const std::map<std::string, std::size_t> counts{
+        {"-A", 1},         {"-s", 1},          {"-d", 1},          {"-i", 1},
+        {"-o", 1},         {"-p", 1},          {"-f", 0},          {"-m", 1},
+        {"-j", 1},         {"-g", 1},          {"--dport", 1},     {"--dports", 1},
+        {"--sport", 1},    {"--sports", 1},    {"--tcp-flags", 2}, {"--syn", 0},
+        {"--ctstate", 1},  {"--state", 1},     {"--ctdir", 1},     {"--dst-type", 1},
+        {"--pkt-type", 1}, {"--src-range", 1}, {"--dst-range", 1}, {"--mark", 1},
+        {"--name", 1},     {"--limit", 1},     {"--match-set", 2}, {"--hashlimit-name", 1},
+        {"--add-set", 2},  {"--del-set", 2},   {"--map-set", 2},   {"--to-destination", 1},
+        {"--to-ports", 1}};
+    const auto found = counts.find(option);
+    if (found != counts.end()) {
+        return found->second;
+    }
+    return printsQuotes(option) ? std::optional<std::size_t>(1) : std::nullopt;
+}
+
 /// Reads one rule of a save.
 class RuleReader {
   public:
     RuleReader(Family family, const Table& table, Ruleset::Model& model)
         : family_(family), table_(table), model_(model) {}
 
-    std::vector<Statement> read(const std::vector<IptablesOption>& options) {
-        for (const auto& option : options) {
-            option_ = &option;
+    std::optional<std::vector<Statement>> read(const std::vector<IptablesOption>& options) {
+        for (std::size_t i = 1; i < options.size(); ++i) {
+            option_ = &options[i];
+            if (!isWellFormed()) {
+                return std::nullopt;
+            }
             if (target_.empty()) {
                 matchOption();
             } else {
-                target_options_[option.name] = option.value();
+                target_options_[option_->name] = option_->value();
             }
         }
         finishMatch();
@@ -125,15 +128,31 @@ class RuleReader {
     }
 
   private:
+    /// Whether iptables-save prints the option at this place, with so many values. An argument in quotes may
+    /// hold whole rules, so it counts only where the module prints quotes.
+    bool isWellFormed() const {
+        static const std::set<std::string> without_options{"ACCEPT", "DROP", "RETURN", "QUEUE"};
+        const auto& option = *option_;
+        if (option.quoted && !printsQuotes(option.name)) {
+            return false;
+        }
+        const auto count = valuesOf(option.name);
+        if (count && option.values.size() != *count) {
+            return false;
+        }
+        if (!option.name.starts_with("--")) {
+            return target_.empty() && count.has_value();
+        }
+        return target_.empty() ? !module_.empty()
+                               : !without_options.contains(target_) && !table_.chains.contains(target_);
+    }
+
     void add(Statement statement) { out_.push_back(std::move(statement)); }
     void unknown() { add(unknownMatch(module_ + " " + option_->name)); }
 
     void matchOption() {
         const auto& name = option_->name;
         const auto value = option_->value();
-        if (name == "-A") {
-            return;
-        }
         if (name == "-m") {
             finishMatch();
             module_ = value;
@@ -231,7 +250,7 @@ class RuleReader {
         }
         if (module_ == "limit" || module_ == "hashlimit" || module_ == "connlimit" || module_ == "recent" ||
             module_ == "rpfilter") {
-            module_options_[name] = value;
+            module_options_[option_->negated ? "!" : name] = value;
             return true;
         }
         return false;
@@ -295,7 +314,9 @@ class RuleReader {
         }
         const IptablesOption whole{"", false, {}};
         option_ = &whole;
-        if (module_ == "limit" || has("--hashlimit-upto")) {
+        if (has("!")) {
+            unknown();
+        } else if (module_ == "limit" || has("--hashlimit-upto")) {
             add(fixedAnswer(true, "within its rate limit"));
         } else if (has("--hashlimit-above")) {
             add(fixedAnswer(false, "within its rate limit"));
@@ -333,8 +354,9 @@ class RuleReader {
         } else if (target_ == "MARK" || target_ == "CONNMARK") {
             add(markStatement());
         } else if (target_ == "CT" || target_ == "NOTRACK") {
-            model_.untracks =
-                model_.untracks || target_ == "NOTRACK" || target_options_.contains("--notrack");
+            if (target_ == "NOTRACK" || target_options_.contains("--notrack")) {
+                add(notrackStatement());
+            }
         } else if (target_ == "SNAT" || target_ == "MASQUERADE") {
             Statement statement;
             statement.kind = Statement::Kind::translate_source;
@@ -389,24 +411,36 @@ class RuleReader {
 
 }  // namespace
 
-std::vector<IptablesOption> iptablesOptions(std::string_view line) {
+std::optional<std::vector<IptablesOption>> iptablesOptions(std::string_view rule) {
+    const auto tokens = saveTokens(rule);
+    if (!tokens || tokens->empty() || (*tokens)[0].quoted || (*tokens)[0].text != "-A") {
+        return std::nullopt;
+    }
     std::vector<IptablesOption> out;
     bool negated = false;
-    for (const auto& token : tokensOf(line)) {
-        if (!token.quoted && token.text == "!") {
+    std::size_t values_left = 0;
+    for (const auto& token : *tokens) {
+        const bool is_value = values_left > 0;
+        values_left -= is_value ? 1 : 0;
+        if (!is_value && !token.quoted && token.text == "!" && !negated) {
             negated = true;
-        } else if (token.isOption()) {
-            out.push_back({token.text, negated, {}});
+        } else if (!is_value && token.isOption()) {
+            out.push_back({token.text, negated, {}, false});
             negated = false;
-        } else if (!out.empty()) {
+            values_left = valuesOf(token.text).value_or(0);
+        } else if (negated) {
+            return std::nullopt;
+        } else {
             out.back().values.push_back(token.text);
+            out.back().quoted = out.back().quoted || token.quoted;
         }
     }
-    return out;
+    return negated ? std::nullopt : std::optional(std::move(out));
 }
 
-std::vector<Statement> readIptablesRule(const std::vector<IptablesOption>& options, Family family,
-                                        const Table& table, Ruleset::Model& model) {
+std::optional<std::vector<Statement>> readIptablesRule(const std::vector<IptablesOption>& options,
+                                                       Family family, const Table& table,
+                                                       Ruleset::Model& model) {
     return RuleReader(family, table, model).read(options);
 }
 

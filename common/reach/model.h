@@ -41,6 +41,17 @@ enum class FieldKind {
     any_source_port,
     any_destination_port,
     other_protocol,  ///< a header that packets of TCP and UDP lack: the rule cannot match
+    icmpv6_type,
+    ip_fragment,  ///< flags and offset
+    ip_header_length,
+    ip_ttl,
+    ip6_hop_limit,
+    ip_options,         ///< whether an option of IPv4 is there
+    extension_headers,  ///< whether an extension header of IPv6 is there
+    absent_header,      ///< a field of an option or of an extension header that plain packets lack
+    tcp_segment_size,   ///< the option of a SYN and of its answer
+    tcp_header_length,
+    arp_operation,
     interface_in,
     interface_out,
     transport,
@@ -52,7 +63,14 @@ enum class FieldKind {
     ct_status,
     ct_direction,
     ct_mark,
+    ct_zone,
+    ct_original_source,
+    ct_original_destination,
+    ct_original_source_port,
+    ct_original_destination_port,
+    fib_source_type,
     fib_destination_type,
+    fib_destination_type_here,  ///< only addresses of the incoming interface count as local
     fib_source_route,
     unknown,
 };
@@ -106,7 +124,18 @@ struct SetData {
     std::vector<Target> targets;      ///< of a map for an address translation: one for each element
 };
 
-enum class Operator { equal, not_equal, any_bit };
+enum class Operator { equal, not_equal, any_bit, no_bit };
+
+/// The new mark of a packet or of its connection: (old & keep) ^ (source & take) ^ flip.
+struct MarkChange {
+    enum class Mark { packet, connection };
+    bool known = false;  ///< otherwise the mark may become anything
+    Mark target = Mark::packet;
+    Mark source = Mark::packet;
+    std::uint32_t keep = 0;
+    std::uint32_t take = 0;
+    std::uint32_t flip = 0;
+};
 
 struct Statement {
     enum class Kind {
@@ -116,9 +145,10 @@ struct Statement {
         fixed,
         translate,         ///< changes the destination to `target`, or by the map to one of `data.targets`
         translate_source,  ///< changes the source of outgoing packets
-        mark,              ///< sets the mark of the packet or of its connection, to an unknown value
-        unknown_match,
-        unknown_effect,
+        mark,              ///< sets the mark of the packet or of its connection by `mark`
+        notrack,           ///< the packet belongs to no connection, if conntrack has not seen it yet
+        unknown_match,     ///< the rule may match or not
+        unknown_effect,    ///< may accept, drop, jump or change the packet
     };
     Kind kind = Kind::match;
     std::vector<Field> fields;  ///< of a map: its key
@@ -128,6 +158,7 @@ struct Statement {
     std::string adds_to;  ///< the set to which the rule adds the packet's values
     Decision decision;
     Target target;
+    MarkChange mark;
     bool fixed =
         true;  ///< whether `fixed` matches: a rate limit lets the first packet after a quiet time pass
     std::string text;  ///< the construct that is unknown, or the assumption
@@ -136,6 +167,14 @@ struct Statement {
 inline Statement unknownMatch(std::string what) {
     Statement statement;
     statement.kind = Statement::Kind::unknown_match;
+    statement.text = std::move(what);
+    return statement;
+}
+
+/// It may accept, drop, jump or change the packet.
+inline Statement unknownEffect(std::string what) {
+    Statement statement;
+    statement.kind = Statement::Kind::unknown_effect;
     statement.text = std::move(what);
     return statement;
 }
@@ -149,9 +188,16 @@ inline Statement fixedAnswer(bool matches, std::string assumption) {
     return statement;
 }
 
-inline Statement markStatement() {
+inline Statement markStatement(const MarkChange& change = {}) {
     Statement statement;
     statement.kind = Statement::Kind::mark;
+    statement.mark = change;
+    return statement;
+}
+
+inline Statement notrackStatement() {
+    Statement statement;
+    statement.kind = Statement::Kind::notrack;
     return statement;
 }
 
@@ -205,9 +251,10 @@ struct Table {
 struct Ruleset::Model {
     std::vector<Table> tables;
     std::vector<std::string> unknowns;
-    bool untracks = false;
+    bool untracks = false;    ///< something that is not understood may take packets out of conntrack
     bool translates = false;  ///< something outside the listing may change destinations
     Host host;
+    std::vector<std::string> broken_strings;  ///< of the listing, with newlines
 
     /// Memoised results of sources(): a ruleset is queried far more often than it changes.
     Mutex found_mutex;

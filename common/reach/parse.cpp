@@ -2,6 +2,9 @@
 #include <rapidjson/writer.h>
 
 #include <algorithm>
+#include <initializer_list>
+#include <set>
+#include <string_view>
 
 #include "common/reach/nft_json.h"
 
@@ -20,23 +23,9 @@ bool hasFlag(const Json& flags, const char* flag) {
                            : text(&flags) == flag;
 }
 
-bool isOfOneFamily(const Statement& statement) {
-    return std::any_of(statement.fields.begin(), statement.fields.end(), [](const Field& field) {
-        switch (field.kind) {
-            case FieldKind::ip_source:
-            case FieldKind::ip_destination:
-            case FieldKind::ip_protocol:
-            case FieldKind::ip_version:
-            case FieldKind::ip6_source:
-            case FieldKind::ip6_destination:
-            case FieldKind::ip6_next_header:
-            case FieldKind::nf_protocol:
-            case FieldKind::ether_type:
-                return true;
-            default:
-                return false;
-        }
-    });
+bool namesFamily(const Statement& statement) {
+    return std::any_of(statement.fields.begin(), statement.fields.end(),
+                       [](const Field& field) { return field.kind == FieldKind::nf_protocol; });
 }
 
 /// In a table of both families, nft does not list a match of the family that a reject follows (measured with
@@ -45,7 +34,7 @@ bool isOfOneFamily(const Statement& statement) {
 void addHiddenFamily(const Table& table, const Json& statement, std::vector<Statement>& out) {
     const auto [name, inner] = singleMember(statement);
     const bool both = table.family != TableFamily::ip && table.family != TableFamily::ip6;
-    if (name != "reject" || !both || std::any_of(out.begin(), out.end(), isOfOneFamily)) {
+    if (name != "reject" || !both || std::any_of(out.begin(), out.end(), namesFamily)) {
         return;
     }
     const auto type = inner == nullptr ? "" : text(*inner, "type");
@@ -61,16 +50,42 @@ void addHiddenFamily(const Table& table, const Json& statement, std::vector<Stat
     }
 }
 
+/// The first member that nft 1.0.6 to 1.1.3 do not print; "" if there is none.
+std::string unknownMember(const Json& json, std::initializer_list<const char*> known) {
+    if (!json.IsObject()) {
+        return "no object";
+    }
+    for (const auto& each : json.GetObject()) {
+        const std::string_view name(each.name.GetString(), each.name.GetStringLength());
+        if (std::find(known.begin(), known.end(), name) == known.end()) {
+            return std::string(name);
+        }
+    }
+    return "";
+}
+
+/// Objects that rules refer to by name, and that decide nothing by themselves.
+bool isDefinition(const std::string& kind) {
+    static const std::set<std::string> kinds{"metainfo",  "counter",        "quota",   "limit",
+                                             "ct helper", "ct timeout",     "secmark", "synproxy",
+                                             "flowtable", "ct expectation", "tunnel"};
+    return kinds.contains(kind);
+}
+
 class Parser {
   public:
     explicit Parser(Ruleset::Model& model) : model_(model) {}
 
     void object(const Json& entry) {
         const auto [kind, inner] = singleMember(entry);
-        if (inner == nullptr) {
+        if (inner != nullptr && isDefinition(kind)) {
             return;
         }
-        if (kind != "table" && kind != "chain" && kind != "rule" && kind != "set" && kind != "map") {
+        if (inner == nullptr || (kind != "table" && kind != "chain" && kind != "rule" && kind != "set" &&
+                                 kind != "map" && kind != "meter")) {
+            noteUnknown(inner == nullptr ? "an entry of the listing without a kind"
+                                         : "an entry of the listing of the kind \"" + kind + "\"");
+            model_.translates = true;
             return;
         }
         const auto family = parseTableFamily(text(*inner, "family"));
@@ -81,12 +96,28 @@ class Parser {
         auto& owner = table(*family, *inner);
         if (kind == "table") {
             readFlags(*inner, owner);
+            noteMember(unknownMember(*inner, {"family", "name", "handle", "flags", "comment"}), owner);
         } else if (kind == "chain") {
             chain(*inner, owner);
         } else if (kind == "rule") {
             rule(*inner, owner);
         } else {
             sets_.emplace_back(&owner - model_.tables.data(), inner);
+        }
+    }
+
+    /// A table with a member that is not known may do anything: each of its base chains begins with that.
+    void finishTables() {
+        for (const auto& [index, name] : unknown_members_) {
+            auto& owner = model_.tables[static_cast<std::size_t>(index)];
+            for (const auto& chain_name : owner.base_chains) {
+                auto& found = owner.chains[chain_name];
+                Rule rule;
+                rule.place = found.place;
+                rule.statements.push_back(unknownEffect("the member \"" + name + "\" of its table"));
+                found.rules.insert(found.rules.begin(), std::move(rule));
+                owner.sets_marks = true;
+            }
         }
     }
 
@@ -106,6 +137,12 @@ class Parser {
     }
 
   private:
+    void noteMember(const std::string& name, const Table& owner) {
+        if (!name.empty()) {
+            unknown_members_.emplace_back(&owner - model_.tables.data(), name);
+        }
+    }
+
     void noteUnknown(const std::string& construct) {
         auto& noted = model_.unknowns;
         if (std::find(noted.begin(), noted.end(), construct) == noted.end()) {
@@ -146,6 +183,11 @@ class Parser {
     void chain(const Json& json, Table& owner) {
         const auto name = text(json, "name");
         auto& made = chainOf(owner, name);
+        const auto further = unknownMember(
+            json, {"family", "table", "name", "handle", "comment", "type", "hook", "prio", "dev", "policy"});
+        if (!further.empty()) {
+            addEffect(made, owner, "the member \"" + further + "\" of its chain");
+        }
         if (text(json, "hook").empty()) {
             return;
         }
@@ -159,13 +201,28 @@ class Parser {
         made.base = true;
         made.hook = *hook;
         made.type = *type;
-        made.policy = parsePolicy(text(json, "policy")).value_or(Policy::accept);
+        const auto policy = text(json, "policy");
+        made.policy = parsePolicy(policy).value_or(Policy::accept);
+        if (!policy.empty() && !parsePolicy(policy)) {
+            addEffect(made, owner, "the policy \"" + policy + "\"");
+        }
         if (made.hook == Hook::ingress || made.hook == Hook::egress) {
             readDevices(json, made);
         }
         const auto* priority = member(json, "prio");
         made.priority = priority != nullptr && priority->IsInt() ? priority->GetInt() : 0;
+        if (priority == nullptr || !priority->IsInt()) {
+            addEffect(made, owner, "a priority that is no number");
+        }
         owner.base_chains.push_back(name);
+    }
+
+    static void addEffect(Chain& chain, Table& owner, const std::string& reason) {
+        Rule rule;
+        rule.place = chain.place;
+        rule.statements.push_back(unknownEffect(reason));
+        chain.rules.push_back(std::move(rule));
+        owner.sets_marks = true;
     }
 
     static void readDevices(const Json& json, Chain& out) {
@@ -184,9 +241,14 @@ class Parser {
         auto& target = chainOf(owner, text(json, "chain"));
         Rule made;
         made.place = target.place + " handle " + handleText(json);
+        const auto further = unknownMember(
+            json, {"family", "table", "chain", "handle", "index", "position", "comment", "expr"});
+        if (!further.empty()) {
+            made.statements.push_back(unknownEffect("the member \"" + further + "\""));
+        }
         const auto* statements = member(json, "expr");
         if (statements == nullptr || !statements->IsArray()) {
-            made.statements.push_back(unknownMatch("a rule without statements"));
+            made.statements.push_back(unknownEffect("a rule without statements"));
         } else {
             for (const auto& statement : statements->GetArray()) {
                 owner.has_xt = owner.has_xt || singleMember(statement).first == "xt";
@@ -204,8 +266,18 @@ class Parser {
                 text(*json, "name") != statement.set) {
                 continue;
             }
+            const auto further = unknownMember(
+                *json, {"family", "name", "table", "type", "handle", "comment", "map", "policy", "flags",
+                        "timeout", "gc-interval", "size", "elem", "auto-merge", "stmt"});
             const auto* elements = member(*json, "elem");
-            if (elements == nullptr || !elements->IsArray()) {
+            if (!further.empty() || (elements != nullptr && !elements->IsArray())) {
+                const auto reason = "the member \"" + (further.empty() ? "elem" : further) +
+                                    "\" of the set @" + statement.set;
+                statement =
+                    statement.kind == Statement::Kind::match ? unknownMatch(reason) : unknownEffect(reason);
+                return;
+            }
+            if (elements == nullptr) {
                 return;
             }
             if (statement.kind != Statement::Kind::match) {
@@ -222,12 +294,56 @@ class Parser {
             }
             return;
         }
-        statement = unknownMatch("the set @" + statement.set + " (not in the listing)");
+        const auto missing = "the set @" + statement.set + " (not in the listing)";
+        statement = statement.kind == Statement::Kind::match ? unknownMatch(missing) : unknownEffect(missing);
     }
 
     Ruleset::Model& model_;
     std::vector<std::pair<std::ptrdiff_t, const Json*>> sets_;
+    std::vector<std::pair<std::ptrdiff_t, std::string>> unknown_members_;  ///< of tables
 };
+
+/// The strings that nft's text spreads over several lines: comments may have newlines.
+void collectBrokenStrings(const Json& document, std::vector<std::string>& out) {
+    std::vector<const Json*> open{&document};
+    while (!open.empty()) {
+        const auto* json = open.back();
+        open.pop_back();
+        if (json->IsString()) {
+            const std::string_view value(json->GetString(), json->GetStringLength());
+            if (value.find('\n') != std::string_view::npos) {
+                out.emplace_back(value);
+            }
+        } else if (json->IsArray()) {
+            for (const auto& each : json->GetArray()) {
+                open.push_back(&each);
+            }
+        } else if (json->IsObject()) {
+            for (const auto& each : json->GetObject()) {
+                open.push_back(&each.value);
+            }
+        }
+    }
+}
+
+/// The listing with those strings in one line each, so that a comment does not look like a rule.
+/// Nothing is left of a listing with very many of them.
+std::string inWholeLines(std::string_view listing, std::vector<std::string> broken) {
+    constexpr std::size_t most = 64;
+    if (broken.size() > most) {
+        return "";
+    }
+    std::string out(listing);
+    std::sort(broken.begin(), broken.end(), [](const auto& a, const auto& b) { return a.size() > b.size(); });
+    for (const auto& each : broken) {
+        auto whole = each;
+        std::replace(whole.begin(), whole.end(), '\n', ' ');
+        for (auto at = out.find(each); at != std::string::npos; at = out.find(each, at + each.size())) {
+            out.replace(at, each.size(), whole);
+        }
+    }
+    return out;
+}
 
 /// The members that listingOf() adds to nft's.
 void addFurtherMembers(const Json& document, Ruleset::Model& model) {
@@ -278,13 +394,17 @@ std::string listingOf(const std::string& nft_json, const std::vector<IptablesSav
     if (document.HasParseError() || !document.IsObject()) {
         return nft_json;
     }
+    auto reasons_unread = unread;
+    if (const auto further = unknownMember(document, {"nftables"}); !further.empty()) {
+        reasons_unread.push_back("nft lists \"" + further + "\", which this version does not know");
+    }
     auto& allocator = document.GetAllocator();
     rapidjson::Document host_document(&allocator);
     host_document.Parse(toJson(host).c_str());
     document.AddMember("host", static_cast<rapidjson::Value&>(host_document), allocator);
     document.AddMember("iptables", savesValue(saves, allocator), allocator);
     rapidjson::Value reasons(rapidjson::kArrayType);
-    for (const auto& reason : unread) {
+    for (const auto& reason : reasons_unread) {
         reasons.PushBack(textValue(reason, allocator), allocator);
     }
     document.AddMember("unread", reasons, allocator);
@@ -311,6 +431,8 @@ Expected<Ruleset> Ruleset::parse(std::string_view nft_json) {
         parser.object(object);
     }
     parser.resolveSets();
+    parser.finishTables();
+    collectBrokenStrings(document, model->broken_strings);
     addFurtherMembers(document, *model);
     return Ruleset(std::move(model));
 }
@@ -320,7 +442,9 @@ Ruleset::Ruleset(Ruleset&&) noexcept = default;
 Ruleset& Ruleset::operator=(Ruleset&&) noexcept = default;
 Ruleset::~Ruleset() = default;
 
-void Ruleset::addTexts(std::string_view listing) {
+void Ruleset::addTexts(std::string_view text) {
+    const auto lines = inWholeLines(text, model_->broken_strings);
+    std::string_view listing = lines;
     std::map<std::string, std::string> texts;
     std::string table;
     std::string chain;
@@ -340,9 +464,10 @@ void Ruleset::addTexts(std::string_view listing) {
         } else if (line.starts_with("chain ")) {
             chain = name("chain ");
         } else if (mark != std::string_view::npos) {
+            const auto rule = line.substr(0, mark);
             auto place = table;
             place.append(" ").append(chain).append(line.substr(mark + 2));
-            texts[std::move(place)] = std::string(line.substr(0, mark));
+            texts[std::move(place)] = rule.find(" # handle ") == std::string_view::npos ? rule : "";
         }
     }
     for (auto& listed : model_->tables) {

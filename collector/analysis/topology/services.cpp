@@ -61,7 +61,7 @@ class Functions {
             if (present_ && !member.isUsed()) {
                 continue;
             }
-            auto needs = member.kind == ComponentKind::web ? web(member.host)
+            auto needs = member.kind == ComponentKind::web ? web(member.host, isProven(pool, member))
                                                            : program(member.component(), member.host);
             if (member.isBackup()) {
                 backups.push_back(std::move(needs));
@@ -85,6 +85,12 @@ class Functions {
     }
 
   private:
+    /// At present a request gets its answer, by HAProxy's check.
+    bool isProven(const Pool& pool, const Member& member) const {
+        return present_ && pool.isHaproxys() && member.isUp() &&
+               member.server.check == evidence::HealthCheck::l7;
+    }
+
     /// Parts of a server whose failure its health check does not show: without a check all of them; behind a
     /// check by connecting, the applications. If the web server's host fails, the check notices.
     Gate unnoticedBy(const Member& member, const Gate& needs) const {
@@ -173,9 +179,18 @@ class Functions {
         return Gate::all({Gate::of(id), host(on)});
     }
 
-    /// A web server with what it passes requests to: applications, or further web servers.
-    Gate web(const std::string& on) const {
+    /// A web server with what it passes requests to: applications, or further web servers. `proven`: it
+    /// answers now, so whether its requests need what has failed is unknown.
+    Gate web(const std::string& on, bool proven = false) const {
         auto parts = needsOfWeb(on, {on});
+        if (proven) {
+            const auto states = model_.states();
+            for (auto& part : parts) {
+                if (evaluate(part, states) == Truth::no) {
+                    part = Gate::any({std::move(part), Gate::fact(Truth::unknown)});
+                }
+            }
+        }
         parts.push_back(program(ComponentKind::web, on));
         return Gate::all(std::move(parts));
     }

@@ -232,3 +232,37 @@ TEST_CASE("a failure that no health check notices is no failure that the site su
     CHECK(readingAfter(moment, "web@web-02") == Truth::unknown);
     CHECK(readingAfter(moment, "web-02") == Truth::unknown);
 }
+
+TEST_CASE("a backend whose checks pass is not called degraded for an application that it may not need") {
+    for (const auto* check : {"L7", "L4"}) {
+        INFO(check);
+        Watched site;
+        site.samples.now += 10;
+        for (const auto* name : {"web-01", "web-02"}) {
+            const std::string address = std::string(name) == "web-01" ? "10.77.0.11:80" : "10.77.0.12:80";
+            site.samples.server("static", name, address);
+            auto old = server(name);
+            old.set("address", address);
+            old.set("proxy", "static");
+            site.samples.end("lapwing_haproxy_server_info", old);
+            old.set("role", "active");
+            old.set("check", check);
+            site.samples.add("lapwing_haproxy_server_info", old);
+        }
+        // The checks of the other backend ask the application.
+        site.state("web-01", "DOWN");
+        site.samples.add(
+            "probe_success",
+            {{"agent", "web-01"}, {"instance", "web-01"}, {"job", "app"}, {"url", "http://127.0.0.1:8000/"}},
+            0);
+        site.round();
+        const auto stands = [&](const std::string& subject) {
+            return std::any_of(site.findings.begin(), site.findings.end(),
+                               [&](const auto& each) { return each.id == "R4" && each.subject == subject; });
+        };
+        CHECK(stands("lb-01/web"));
+        CHECK(stands("lb-01/static") == (std::string(check) == "L4"));
+        // It may need it all the same.
+        CHECK(readingAfter(*site.analyst->moment(), "web@web-02") != Truth::yes);
+    }
+}

@@ -154,9 +154,9 @@ TEST_CASE("something outside the listing makes reaching uncertain, and diverting
 TEST_CASE("every construct of a large listing is read, and none is taken for a certainty that it is not") {
     const auto rules = ruleset("constructs.json");
     const auto result = rules.evaluate(packet("8.8.8.8", 12345));
-    // Before conntrack a packet is invalid, or untracked where a notrack was: the rule drops one of them.
-    CHECK(result.unknowns == std::vector<std::string>{"inet filter raw handle 55: ct state"});
-    CHECK(result.verdict == Verdict::may);
+    // Before conntrack has seen it a packet is invalid, which a rule at prerouting drops.
+    CHECK(result.decided_by == std::vector<std::string>{"inet filter raw handle 55"});
+    CHECK(result.verdict == Verdict::must_block);
 }
 
 TEST_CASE("what is no listing is an error") {
@@ -197,4 +197,41 @@ TEST_CASE("jumps that go in a circle end") {
         {"rule":{"family":"inet","table":"t","chain":"a","handle":2,"expr":[{"jump":{"target":"a"}}]}}]})");
     REQUIRE(parsed);
     CHECK(parsed->evaluate(packet("8.8.8.8", 1)).verdict == Verdict::may);
+}
+
+TEST_CASE("a member of nft's listing that is not known may do anything") {
+    const std::string base = R"({"nftables":[
+        {"table":{"family":"inet","name":"t","handle":1 TABLE}},
+        {"chain":{"family":"inet","table":"t","name":"c","handle":1,"type":"filter","hook":"input","prio":0,
+        "policy":"drop" CHAIN}},
+        {"set":{"family":"inet","name":"s","table":"t","type":"inet_service","handle":2,"elem":[22] SET}},
+        {"rule":{"family":"inet","table":"t","chain":"c","handle":3,"expr":[
+        {"match":{"op":"==","left":{"payload":{"protocol":"tcp","field":"dport"}},"right":"@s"}},{"accept":null}] RULE}}
+        TOP]})";
+    const auto with = [&](const std::string& where, const std::string& further) {
+        auto json = base;
+        for (const std::string each : {"TABLE", "CHAIN", "SET", "RULE", "TOP"}) {
+            json.replace(json.find(each), each.size(), each == where ? further : "");
+        }
+        auto parsed = Ruleset::parse(json);
+        REQUIRE(parsed);
+        return std::move(*parsed);
+    };
+    CHECK(verdict(with("", ""), "8.8.8.8", 22) == Verdict::must_reach);
+    CHECK(verdict(with("", ""), "8.8.8.8", 23) == Verdict::must_block);
+    for (const auto* where : {"TABLE", "CHAIN", "RULE"}) {
+        INFO(where);
+        CHECK(verdict(with(where, R"(,"comment":"x")"), "8.8.8.8", 23) == Verdict::must_block);
+        const auto rules = with(where, R"(,"unheardof":{})");
+        CHECK(verdict(rules, "8.8.8.8", 22) == Verdict::may);
+        CHECK(verdict(rules, "8.8.8.8", 23) == Verdict::may);
+    }
+    CHECK(verdict(with("SET", R"(,"unheardof":{})"), "8.8.8.8", 22) == Verdict::may);
+    CHECK(verdict(with("TOP", R"(,{"counter":{"family":"inet","name":"n"}})"), "8.8.8.8", 23) ==
+          Verdict::must_block);
+    for (const auto* entry : {R"(,{"unheardof":{}})", R"(,{"rule":{},"other":{}})", R"(,7)"}) {
+        const auto rules = with("TOP", entry);
+        CHECK(verdict(rules, "8.8.8.8", 22) == Verdict::may);
+        CHECK(verdict(rules, "8.8.8.8", 23) == Verdict::may);
+    }
 }

@@ -82,10 +82,10 @@ TEST_CASE("what a save's matches mean") {
         {"! -s 10.0.0.0/8 -j DROP", "8.8.8.8", 22, Verdict::must_block},
         {"-s 10.0.0.5/255.0.0.255 -j DROP", "10.9.9.5", 22, Verdict::may},
         {"-m conntrack --ctstate NEW -j DROP", "8.8.8.8", 22, Verdict::must_block},
-        {"-m conntrack --ctstate RELATED,ESTABLISHED -j DROP", "8.8.8.8", 22, Verdict::must_reach},
+        {"-m conntrack --ctstate RELATED,ESTABLISHED -j DROP", "8.8.8.8", 22, Verdict::must_block},
         {"-m state --state INVALID -j DROP", "8.8.8.8", 22, Verdict::must_reach},
         {"-p tcp -m tcp --tcp-flags FIN,SYN,RST,ACK SYN -j DROP", "8.8.8.8", 22, Verdict::must_block},
-        {"-p tcp -m tcp ! --tcp-flags FIN,SYN,RST,ACK SYN -j DROP", "8.8.8.8", 22, Verdict::must_reach},
+        {"-p tcp -m tcp ! --tcp-flags FIN,SYN,RST,ACK SYN -j DROP", "8.8.8.8", 22, Verdict::must_block},
         {"-m addrtype --dst-type LOCAL -j DROP", "8.8.8.8", 22, Verdict::must_block},
         {"-m addrtype --dst-type BROADCAST -j DROP", "8.8.8.8", 22, Verdict::must_reach},
         {"-p icmp -m icmp --icmp-type 8 -j DROP", "8.8.8.8", 22, Verdict::must_reach},
@@ -203,4 +203,84 @@ TEST_CASE("a save without what changes by itself") {
                   {}, kHost);
     CHECK(one == other);
     CHECK(hostFromJson(toJson(kHost)) == kHost);
+}
+
+TEST_CASE("a comment is no rule, whatever it holds") {
+    for (const auto* comment :
+         {"\"first\nsecond\"", "\"a\n-A INPUT -j ACCEPT\nb\"", "\"a\nCOMMIT\n*filter\n:INPUT ACCEPT [0:0]\"",
+          "\"\\\"\n-A INPUT -j ACCEPT\n\\\"\"", "\"a\\\\\n:INPUT ACCEPT [0:0]\"", "\"\\'\n# x\"", "\"\""}) {
+        INFO(comment);
+        const auto rules = legacy(
+            "*filter\n:INPUT DROP [0:0]\n:OUTPUT ACCEPT [0:0]\n-A INPUT -p tcp -m tcp --dport 22 -m comment "
+            "--comment " +
+            std::string(comment) + " -j ACCEPT\nCOMMIT\n");
+        CHECK(verdict(rules, "8.8.8.8", 22) == Verdict::must_reach);
+        CHECK(verdict(rules, "8.8.8.8", 23) == Verdict::must_block);
+        CHECK(rules.textOf("legacy ip filter INPUT rule 1").find('\n') == std::string::npos);
+    }
+}
+
+TEST_CASE("a line of a save that is not understood makes its table unknown") {
+    for (const auto* line :
+         {"-A INPUT -p udp -j DROP", "-A NOWHERE -j ACCEPT", "-A INPUT -j ACCEPT extra",
+          "-A INPUT --dport 22 -j ACCEPT", "-A INPUT -j ACCEPT --with something",
+          "-A INPUT -s 10.0.0.1 10.0.0.2 -j DROP", "second -j ACCEPT", "-A INPUT ! -j ACCEPT --x",
+          "-I INPUT -j ACCEPT", ":INPUT DROP [0:0]", ":other MAYBE [0:0]", "\tx",
+          "-A INPUT -m comment --comment \"\\n\" -j DROP", "-A INPUT -i a\"b -j DROP",
+          "-A INPUT -m recent --set --name \"a b\" --rsource -j DROP"}) {
+        INFO(line);
+        const auto whole = std::string(line) == "-A INPUT -p udp -j DROP";
+        for (const auto port : {22, 40000}) {
+            const auto rules = legacy(
+                "*filter\n:INPUT DROP [0:0]\n:OUTPUT ACCEPT [0:0]\n-A INPUT -p tcp -m tcp "
+                "--dport 22 -j ACCEPT\n" +
+                std::string(line) + "\nCOMMIT\n*nat\n:INPUT ACCEPT [0:0]\nCOMMIT\n");
+            const auto result = evaluate(rules, "8.8.8.8", static_cast<std::uint16_t>(port));
+            if (whole) {
+                CHECK(result.verdict != Verdict::may);
+                continue;
+            }
+            CHECK(result.verdict == Verdict::may);
+            REQUIRE_FALSE(result.unknowns.empty());
+        }
+        CHECK(verdict(legacy("*filter\n:INPUT ACCEPT [0:0]\nCOMMIT\n"), "8.8.8.8", 22) ==
+              Verdict::must_reach);
+    }
+}
+
+TEST_CASE("a save that ends early, or whose quotes do, is not believed") {
+    for (const auto* save :
+         {"*filter\n:INPUT ACCEPT [0:0]\n:OUTPUT ACCEPT [0:0]\n", "*unheardof\n:INPUT ACCEPT [0:0]\nCOMMIT\n",
+          "*filter\n:INPUT ACCEPT [0:0]\n-A INPUT -m comment --comment \"a\nCOMMIT\n", "-A INPUT -j ACCEPT\n",
+          "*filter\n:INPUT DROP [0:0]\n*nat\n:INPUT ACCEPT [0:0]\nCOMMIT\n"}) {
+        INFO(save);
+        const auto result = evaluate(legacy(save), "8.8.8.8", 22);
+        CHECK(result.verdict == Verdict::may);
+        CHECK_FALSE(result.unknowns.empty());
+    }
+}
+
+TEST_CASE("a save and nft's listing that differ are not believed") {
+    const std::string nft =
+        R"({"nftables":[{"table":{"family":"ip","name":"filter","handle":1}},
+        {"chain":{"family":"ip","table":"filter","name":"INPUT","handle":1,"type":"filter","hook":"input","prio":0,
+        "policy":"drop"}},
+        {"rule":{"family":"ip","table":"filter","chain":"INPUT","handle":2,
+        "expr":[{"xt":{"type":"match","name":"recent"}},{"drop":null}]}}]})";
+    const auto read = [&](const std::string& rules) {
+        auto parsed = Ruleset::parse(listingOf(
+            nft, {{Family::ipv4, false, "*filter\n:INPUT DROP [0:0]\n" + rules + "COMMIT\n"}}, {}, kHost));
+        REQUIRE(parsed);
+        return evaluate(*parsed, "8.8.8.8", 22).verdict;
+    };
+    const std::string rule = "-A INPUT -m recent --set --name x --mask 255.255.255.255 --rsource -j DROP\n";
+    CHECK(read(rule) == Verdict::must_block);
+    // The name "x ...\n-A INPUT -j ACCEPT\n-A INPUT -m recent --set --name y" is printed without quotes.
+    CHECK(read(rule + "-A INPUT -j ACCEPT\n" + rule) == Verdict::may);
+}
+
+TEST_CASE("a negated recent match is not decided") {
+    const auto rules =
+        legacy(input("-A INPUT -m recent ! --rcheck --seconds 60 --hitcount 4 --name D --rsource -j DROP\n"));
+    CHECK(verdict(rules, "8.8.8.8", 22) == Verdict::may);
 }
