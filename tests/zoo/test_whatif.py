@@ -86,7 +86,8 @@ def test_what_if_is_true(site, shape):
     """No service that still works by `whatif` has failed, and none that stops by `whatif` answers everything."""
     entry = entry_of()
     lab.until(lambda: services().get("read") == "yes", 120, "the site is understood")
-    healthy = states()
+    time.sleep(SETTLING_SECONDS)
+    before, healthy = services(), states()
     chosen = parts()
     pairs = [pair for pair in itertools.combinations(chosen, 2) if len({each.split("@")[-1] for each in pair}) == 2]
     random.Random(14).shuffle(pairs)
@@ -94,8 +95,7 @@ def test_what_if_is_true(site, shape):
     results = lab.LAB_DIR.parents[1] / "build/zoo/whatif"
     results.mkdir(parents=True, exist_ok=True)
     for failed in [(each,) for each in chosen] + pairs[:PAIRS]:
-        before = services()
-        said = services(*failed)
+        said = lab.until(lambda: services() == before and states() == healthy and services(*failed), 180, "the site is healthy")
         with stopped(failed):
             time.sleep(SETTLING_SECONDS)
             seen = truth(entry)
