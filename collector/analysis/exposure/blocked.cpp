@@ -11,6 +11,7 @@ namespace {
 struct Blocked {
     std::vector<reach::AddressRange> from;
     std::vector<std::string> rules;
+    std::set<reach::PacketKind> packets;  ///< the first of each exchange that does not get through
     bool known = true;
 };
 
@@ -26,12 +27,36 @@ Blocked blockedOf(const reach::Ruleset& ruleset, const Context& context, const e
             if (result.verdict == reach::Verdict::must_block) {
                 out.from.push_back(source);
                 rules.insert(result.decided_by.begin(), result.decided_by.end());
+                if (result.failing_packet) {
+                    out.packets.insert(*result.failing_packet);
+                }
             }
         }
     }
     evidence::sortUnique(out.from);
     out.rules = {rules.begin(), rules.end()};
     return out;
+}
+
+/// "the third packet (ACK) is dropped"; "" where the first packet is.
+std::string failureText(const std::set<reach::PacketKind>& packets) {
+    std::string out;
+    for (const auto packet : packets) {
+        const bool first = packet == reach::PacketKind::syn || packet == reach::PacketKind::request ||
+                           packet == reach::PacketKind::advertisement;
+        out += first ? ""
+                     : (out.empty() ? "" : "; ") + std::string("the ") + reach::packetTitle(packet) +
+                           " is dropped";
+    }
+    return out;
+}
+
+/// A connection opens before these packets are sent: that it opens is no contradiction.
+bool opensFirst(const std::set<reach::PacketKind>& packets) {
+    return !packets.empty() && std::all_of(packets.begin(), packets.end(), [](reach::PacketKind packet) {
+        return packet == reach::PacketKind::ack || packet == reach::PacketKind::data ||
+               packet == reach::PacketKind::answer_data;
+    });
 }
 
 /// The flow's rule for legacy iptables. Protocols by their number: without /etc/protocols it knows no names.
@@ -68,6 +93,11 @@ std::string ufwCommand(const Flow& flow, const reach::AddressRange& source) {
 std::string keepInNftablesConf(const Blocked& found, const Flow& flow) {
     std::string lines;
     for (const auto& place : found.rules) {
+        if (place.find(" handle ") == std::string::npos && place.find(" rule ") == std::string::npos &&
+            place.find(" policy ") == std::string::npos) {
+            out += "# Not a rule of the firewall: " + place + "\n";
+            continue;
+        }
         for (const auto& source : found.from) {
             const auto rule = ruleText({{addressMatch(sourceField(source.family), {source}), flow.match()}});
             lines += " echo 'insert rule " + chainOf(place) + " " + rule + "';";
@@ -127,9 +157,10 @@ void judgeFlow(const Context& context, const evidence::Host& host, const reach::
     finding.severity = Severity::high;
     finding.confidence = Confidence::suspected;
     finding.title = host.name + " keeps out what the site needs: " + name + " (" + flow.why + ")";
+    const auto failure = failureText(found.packets);
     finding.evidence.push_back(
-        {"ruleset of " + host.name,
-         "blocks " + name + " from " + rangesText(found.from) + ": " + joined(found.rules)});
+        {"ruleset of " + host.name, "blocks " + name + " from " + rangesText(found.from) + ": " +
+                                        (failure.empty() ? "" : failure + " by ") + joined(found.rules)});
     for (const auto& attempt : host.attempts) {
         const auto source = reach::Address::parse(attempt.source);
         const bool concerned = attempt.port == flow.port && source &&
@@ -145,7 +176,7 @@ void judgeFlow(const Context& context, const evidence::Host& host, const reach::
                                                  evidence::connectResultName(attempt.result)});
         if (shown == Shown::silent || shown == Shown::refused) {
             finding.confidence = Confidence::confirmed;
-        } else if (shown == Shown::open) {
+        } else if (shown == Shown::open && !opensFirst(found.packets)) {
             finding.not_assessed.emplace_back(
                 "why the connection came about: it contradicts the ruleset (XDP, another "
                 "namespace, or a fault of the evaluation)");
