@@ -203,6 +203,9 @@ ChainOutcome ChainWalk::chain(const Table& table, const std::string& name, int d
     open_.insert(&found->second);
     bool reached = true;
     for (const auto& each : found->second.rules) {
+        if (isOutside(each)) {
+            continue;
+        }
         const auto may = rule(table, each, depth, out);
         out.may |= may & (kFinal | kReturn);
         if ((may & kNext) == 0) {
@@ -223,6 +226,7 @@ ChainOutcome ChainWalk::base(const Table& table, const Chain& chain, const std::
     table_ = &table;
     base_ = &chain;
     view_ = view;
+    bounded_.clear();
     // Before conntrack, a packet belongs to no connection.
     const bool before_conntrack =
         (chain.hook == Hook::prerouting || chain.hook == Hook::output) && chain.priority < kConntrackPriority;

@@ -93,6 +93,7 @@ class ChainWalk {
                       const PacketView& view);
 
   private:
+    bool isOutside(const Rule& rule);
     FieldValue valueOf(const Field& field);
     FieldValue ctValue(std::uint64_t of_packet, bool known) const;
     bool mayBeMarked() const;
@@ -116,6 +117,7 @@ class ChainWalk {
     const Chain* base_ = nullptr;
     std::uint64_t ct_state_ = kNew;
     bool others_mark_ = false;  ///< a base chain that the kernel may call before this one sets marks
+    std::map<FieldKind, FieldValue> bounded_;  ///< the values of the present view that rules' bounds ask for
     std::map<const Chain*, ChainOutcome> done_;
     std::set<const Chain*> open_;  ///< chains of the present call stack: a jump to one of them is a circle
     std::set<std::pair<const Table*, std::string>>

@@ -187,7 +187,7 @@ class RuleReader {
                                                    "dst",  "ah",    "esp", "sctp", "dccp"};
         static const std::set<std::string> known{
             "comment", "tcp",  "udp",   "multiport", "conntrack", "state",  "addrtype", "pkttype",
-            "iprange", "mark", "limit", "hashlimit", "connlimit", "recent", "rpfilter"};
+            "iprange", "mark", "limit", "hashlimit", "connlimit", "recent", "rpfilter", "set"};
         absent_ = headers.contains(module_);
         unknown_ = !absent_ && !known.contains(module_);
         if (absent_) {
@@ -210,6 +210,20 @@ class RuleReader {
         return matchOf(kind, *option_, {range ? rangeTerm(range->low, range->high) : Term{}});
     }
 
+    /// `--match-set NAME src`; a set of several dimensions, or one that could not be read, is unknown.
+    Statement ofSet() const {
+        const auto found = model_.ipsets.find(option_->values[0]);
+        const auto& side = option_->values[1];
+        if (found == model_.ipsets.end() || found->second.family != family_ ||
+            (side != "src" && side != "dst")) {
+            return unknownMatch("the set " + option_->values[0]);
+        }
+        auto statement = matchOf(side == "src" ? source() : destination(), *option_, {});
+        statement.text = "the set " + option_->values[0];
+        statement.data.index = found->second.addresses;
+        return statement;
+    }
+
     bool moduleOption(const std::string& value) {
         const auto& name = option_->name;
         if (module_ == "comment" || absent_ || unknown_) {
@@ -224,6 +238,10 @@ class RuleReader {
         if (module_ == "addrtype" && name == "--dst-type") {
             add(matchOf(FieldKind::fib_destination_type, *option_,
                         namedTerms(FieldKind::fib_destination_type, value)));
+            return true;
+        }
+        if (module_ == "set" && name == "--match-set") {
+            add(ofSet());
             return true;
         }
         if (module_ == "pkttype") {

@@ -321,11 +321,13 @@ Expected<std::shared_ptr<const Sources>> Ruleset::sources(const Packet& packet) 
     {
         const MutexLock lock(model_->found_mutex);
         if (const auto found = model_->found.find(key); found != model_->found.end()) {
-            return found->second;
+            return found->second ? Expected<std::shared_ptr<const Sources>>(found->second) : tooManyClasses();
         }
     }
     Classifier classifier(*model_, packet, AddressRange::all(packet.source.family));
     if (!classifier.run()) {
+        const MutexLock lock(model_->found_mutex);
+        model_->found[key] = nullptr;
         return tooManyClasses();
     }
     auto fresh = std::make_shared<Sources>();
@@ -346,7 +348,7 @@ Expected<std::shared_ptr<const Sources>> Ruleset::sources(const Packet& packet) 
     // Many ports are open to the same sources: large answers are kept once.
     std::shared_ptr<const Sources> out = std::move(fresh);
     for (const auto& [other, kept] : model_->found) {
-        if (*kept == *out) {
+        if (kept && *kept == *out) {
             out = kept;
             break;
         }

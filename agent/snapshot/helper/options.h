@@ -14,8 +14,11 @@ struct CollectOptions {
     std::string sshd = "/usr/sbin/sshd";
     std::string keepalived = "/etc/keepalived/keepalived.conf";
     std::chrono::milliseconds tool_deadline{5'000};
-    std::string root;      ///< prefix of the paths that decide about the next boot; "" is this machine
-    std::string previous;  ///< the last snapshot: a rehearsal in it is reused while its inputs are unchanged
+    std::chrono::milliseconds rules_deadline{
+        20'000};       ///< of a tool that lists rules, perhaps with large sets
+    std::string root;  ///< prefix of the paths that decide about the next boot; "" is this machine
+    std::string
+        previous;  ///< the last snapshot: its rules and its rehearsal are used again while they are unchanged
     std::chrono::milliseconds rehearsal_deadline{3'000};
 };
 
