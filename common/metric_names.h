@@ -24,7 +24,7 @@ inline constexpr const char* kClockOffsetErrorSeconds = "lapwing_clock_offset_er
 /// {proxy, server, address, role, check, via}
 inline constexpr const char* kHaproxyServerInfo = "lapwing_haproxy_server_info";
 inline constexpr const char* kHaproxyBackendInfo =
-    "lapwing_haproxy_backend_info";  ///< {proxy, algorithm, via}
+    "lapwing_haproxy_backend_info";  ///< {proxy, mode, algorithm, via}
 
 // MySQL and MariaDB (job mysql).
 inline constexpr const char* kMysqlReplicaConfigured = "lapwing_mysql_replica_configured";
@@ -134,9 +134,14 @@ inline constexpr const char* kCanaryResult = "lapwing_canary_result";
 inline constexpr const char* kCanaryTimestampSeconds = "lapwing_canary_timestamp_seconds";
 
 // keepalived (job keepalived).
-/// {vrrp_instance, interface, virtual_router_id, priority, initial_state, peers, tracks}
+/// {vrrp_instance, interface, virtual_router_id, priority, initial_state, peers, tracks, source, version,
+/// interval, authentication, nopreempt, preempt_delay, group, unread}
 inline constexpr const char* kVrrpInstanceInfo = "lapwing_vrrp_instance_info";
-inline constexpr const char* kVrrpAddressInfo = "lapwing_vrrp_address_info";  ///< {vrrp_instance, address}
+/// {vrrp_instance, address, advertised}
+inline constexpr const char* kVrrpAddressInfo = "lapwing_vrrp_address_info";
+/// {vrrp_instance, kind, check, weight, reverse, watches, target, ignored}
+inline constexpr const char* kVrrpCheckInfo = "lapwing_vrrp_check_info";
+inline constexpr const char* kVrrpUnreadInfo = "lapwing_vrrp_unread_info";  ///< {part}
 
 // Files, packages and configurations (job inventory).
 inline constexpr const char* kInventoryInfo = "lapwing_inventory_info";        ///< {set, digest}
@@ -175,6 +180,13 @@ inline constexpr const char* kAgentIdentityConflict = "lapwing_agent_identity_co
 
 // Forwarding (job collector).
 /// {destination}
+/// {receiver, result}: accepted, failed, given_up
+inline constexpr const char* kNotificationsTotal = "lapwing_notifications_total";
+inline constexpr const char* kNotificationAlertsWaiting =
+    "lapwing_notification_alerts_waiting";  ///< {receiver}
+/// {receiver, state, notification, reason}: failing, given_up
+inline constexpr const char* kNotificationTroubleInfo = "lapwing_notification_trouble_info";
+
 inline constexpr const char* kForwardSentSamplesTotal = "lapwing_forward_sent_samples_total";
 /// {destination, reason}
 inline constexpr const char* kForwardDroppedSamplesTotal = "lapwing_forward_dropped_samples_total";

@@ -200,7 +200,7 @@ void print(const reach::Ruleset& ruleset, const ReachQuestion& question,
                        result.forwarded ? ", past the input hook" : "");
         }
         for (const auto& step : result.path) {
-            fmt::print("    {}{} {} (priority {}) {}\n", step.answer ? "answer: " : "",
+            fmt::print("    {}{} {} (priority {}) {}\n", fmt::format("{}: ", reach::packetTitle(step.packet)),
                        reach::hookName(step.hook), step.chain, step.priority, step.outcome.toString());
             for (const auto& place : step.rules) {
                 fmt::print("      {}\n", ruleText(ruleset, place));
@@ -223,7 +223,7 @@ void putStep(json::Writer& out, const reach::Ruleset& ruleset, const reach::Step
     json::put(out, "hook", reach::hookName(step.hook));
     json::put(out, "chain", step.chain);
     json::put(out, "priority", step.priority);
-    json::put(out, "answer", step.answer);
+    json::put(out, "packet", reach::packetKindName(step.packet));
     json::put(out, "outcome", step.outcome.toString());
     json::key(out, "rules");
     out.StartArray();

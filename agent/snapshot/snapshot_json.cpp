@@ -63,6 +63,23 @@ void putOwners(json::Writer& out, const std::map<std::uint64_t, Owner>& owners) 
     out.EndArray();
 }
 
+void putTracks(json::Writer& out, const std::vector<VrrpTrack>& tracks) {
+    json::key(out, "checks");
+    out.StartArray();
+    for (const auto& track : tracks) {
+        out.StartObject();
+        json::put(out, "kind", track.kind);
+        json::put(out, "name", track.name);
+        json::put(out, "weight", track.weight);
+        json::put(out, "reverse", track.reverse);
+        json::put(out, "watches", nameOf(vrrp::kWatchedNames, track.watched));
+        json::put(out, "target", track.target);
+        json::put(out, "ignored", track.ignored);
+        out.EndObject();
+    }
+    out.EndArray();
+}
+
 void putKeepalived(json::Writer& out, const Snapshot& snapshot) {
     json::key(out, "keepalived");
     out.StartObject();
@@ -79,8 +96,17 @@ void putKeepalived(json::Writer& out, const Snapshot& snapshot) {
         json::put(out, "priority", instance.priority);
         json::put(out, "initial_state", instance.initial_state);
         json::put(out, "addresses", instance.addresses);
+        json::put(out, "excluded", instance.excluded);
         json::put(out, "peers", instance.peers);
-        json::put(out, "tracks", instance.tracks);
+        json::put(out, "source", instance.source);
+        json::put(out, "version", instance.version);
+        json::put(out, "interval", instance.interval);
+        json::put(out, "authentication", instance.authentication);
+        json::put(out, "nopreempt", instance.nopreempt);
+        json::put(out, "preempt_delay", instance.preempt_delay);
+        json::put(out, "group", instance.group);
+        json::put(out, "unread", instance.unread);
+        putTracks(out, instance.tracks);
         out.EndObject();
     }
     out.EndArray();
@@ -148,14 +174,31 @@ std::map<std::uint64_t, Owner> readOwners(const json::Value& list) {
     return out;
 }
 
+std::vector<VrrpTrack> readTracks(const json::Value& list) {
+    std::vector<VrrpTrack> out;
+    for (const auto& track : json::items(list)) {
+        out.push_back(
+            {json::text(track, "kind"), json::text(track, "name"), readInt(track, "weight"),
+             json::member(track, "reverse").IsTrue(),
+             valueOf(vrrp::kWatchedNames, json::text(track, "watches")).value_or(vrrp::Watched::unknown),
+             json::text(track, "target"), json::text(track, "ignored")});
+    }
+    return out;
+}
+
 KeepalivedConfig readKeepalived(const json::Value& keepalived) {
     KeepalivedConfig out;
     out.unread = json::texts(keepalived, "unread");
     for (const auto& instance : json::items(json::member(keepalived, "instances"))) {
-        out.instances.push_back({json::text(instance, "name"), json::text(instance, "interface"),
-                                 readInt(instance, "virtual_router_id"), readInt(instance, "priority"),
-                                 json::text(instance, "initial_state"), json::texts(instance, "addresses"),
-                                 json::texts(instance, "peers"), json::texts(instance, "tracks")});
+        out.instances.push_back(
+            {json::text(instance, "name"), json::text(instance, "interface"),
+             readInt(instance, "virtual_router_id"), readInt(instance, "priority"),
+             json::text(instance, "initial_state"), json::texts(instance, "addresses"),
+             json::texts(instance, "excluded"), json::texts(instance, "peers"),
+             json::text(instance, "source"), readInt(instance, "version"), json::text(instance, "interval"),
+             json::text(instance, "authentication"), json::member(instance, "nopreempt").IsTrue(),
+             json::text(instance, "preempt_delay"), json::text(instance, "group"),
+             readTracks(json::member(instance, "checks")), json::texts(instance, "unread")});
     }
     return out;
 }

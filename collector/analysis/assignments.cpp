@@ -226,6 +226,13 @@ std::string Assignments::attemptsFor(const Context& context, const std::string& 
     for (const auto& [instance, balancer] : context.network.balancers) {
         add_usual(instance, entryAddresses(context, instance));
     }
+    if (context.moment != nullptr) {
+        for (const auto& [host, balancer] : context.moment->model.balancers) {
+            if (!context.network.balancers.contains(host)) {
+                add_usual(host, entryAddresses(context, host));
+            }
+        }
+    }
     for (const auto& instance : context.network.databases) {
         add_usual(instance, evidence::knownAddresses(context.network, instance));
     }

@@ -25,7 +25,7 @@ struct Finding {
     Severity severity = Severity::info;
     Confidence confidence = Confidence::unknown;
     TimestampMs since = 0;  ///< its first appearance without a break; set by the book
-    std::string title;      ///< one line for a person: "No default-deny firewall on web-01"
+    std::string title;      ///< one line for a person: "ssh on web-01 is open to anybody"
     std::vector<Evidence> evidence;
     std::string remedy;                     ///< the exact step
     std::vector<std::string> not_assessed;  ///< aspects that the verdict does not cover

@@ -8,6 +8,7 @@
 #include <ctime>
 
 #include "collector/promql/engine.h"
+#include "common/characters.h"
 #include "common/config/reader.h"
 #include "common/model/quote.h"
 
@@ -21,19 +22,6 @@ constexpr double kMaxNanoseconds = 9.223372036854775807e18;
 constexpr const char* kMinTimeText = "-292273086-05-16T16:47:06Z";
 constexpr const char* kMaxTimeText = "292277025-08-18T07:12:54.999999999Z";
 
-int hexDigit(char c) {
-    if (c >= '0' && c <= '9') {
-        return c - '0';
-    }
-    if (c >= 'a' && c <= 'f') {
-        return c - 'a' + 10;
-    }
-    if (c >= 'A' && c <= 'F') {
-        return c - 'A' + 10;
-    }
-    return -1;
-}
-
 Expected<std::string> decode(std::string_view text, bool plus_is_space) {
     std::string out;
     out.reserve(text.size());
@@ -41,8 +29,8 @@ Expected<std::string> decode(std::string_view text, bool plus_is_space) {
         if (text[i] == '+' && plus_is_space) {
             out += ' ';
         } else if (text[i] == '%') {
-            const int high = i + 2 < text.size() ? hexDigit(text[i + 1]) : -1;
-            const int low = i + 2 < text.size() ? hexDigit(text[i + 2]) : -1;
+            const int high = i + 2 < text.size() ? hexValue(text[i + 1]) : -1;
+            const int low = i + 2 < text.size() ? hexValue(text[i + 2]) : -1;
             if (high < 0 || low < 0) {
                 return fail(ErrorKind::invalid,
                             "invalid URL escape \"" + std::string(text.substr(i, 3)) + "\"");

@@ -1,6 +1,8 @@
 #include "collector/command/client.h"
 
 #include <algorithm>
+#include <sstream>
+#include <utility>
 
 namespace lapwing::collector {
 namespace {
@@ -45,6 +47,16 @@ std::string plain(std::string text) {
     std::replace_if(
         text.begin(), text.end(), [](unsigned char c) { return c < 0x20 || c == 0x7f; }, ' ');
     return text;
+}
+
+std::string plainLines(const std::string& text) {
+    std::string out;
+    std::istringstream lines(text);
+    for (std::string line; std::getline(lines, line);) {
+        std::replace(line.begin(), line.end(), '\t', ' ');
+        out += plain(std::move(line)) + "\n";
+    }
+    return out;
 }
 
 }  // namespace lapwing::collector

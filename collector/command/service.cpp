@@ -225,6 +225,7 @@ void Service::Parts::wire() {
     prometheus_api.emplace(api::PrometheusParts{*engine, *store, *rules, *metadata}, serverFacts(config),
                            static_cast<unsigned>(config.promql.max_concurrent));
     metrics->addSource([this](auto& out) { receiver->addMetrics(out); });
+    metrics->addSource([this](auto& out) { dispatcher->addMetrics(out); });
     metrics->addSource([this](auto& out) { metadata->addMetrics(out); });
     metrics->addSource([this](auto& out) { prometheus_api->addMetrics(out); });
     forwarder.emplace(config.forward, *store);

@@ -76,11 +76,12 @@ int printFindings(const Value& data, bool quiet) {
         for (const auto& line : finding["evidence"].GetArray()) {
             fmt::print("    {}: {}\n", shown(line, "source"), shown(line, "text"));
         }
-        if (!shown(finding, "remedy").empty()) {
-            fmt::print("  Remedy: {}\n", shown(finding, "remedy"));
-        }
         for (const auto& each : finding["not_assessed"].GetArray()) {
             fmt::print("  Not assessed: {}\n", plain(each.GetString()));
+        }
+        // Last, and from the first column, as it is pasted: a here-document ends there only.
+        if (const auto remedy = plainLines(member(finding, "remedy")); !remedy.empty()) {
+            fmt::print("  Remedy:\n\n{}", remedy);
         }
         fmt::print("\n");
     }
@@ -192,7 +193,8 @@ int showStatus(const std::string& config_file, bool as_json) {
     const auto alerts = ask(collector, "/api/v1/alerts", code);
     const auto findings = ask(collector, "/api/lapwing/v1/findings", code);
     const auto lags = ask(collector, "/api/v1/query?query=lapwing_forward_lag_seconds", code);
-    if (!alerts || !findings || !lags) {
+    const auto troubles = ask(collector, "/api/v1/query?query=lapwing_notification_trouble_info", code);
+    if (!alerts || !findings || !lags || !troubles) {
         return code;
     }
     std::size_t well = 0;
@@ -208,6 +210,7 @@ int showStatus(const std::string& config_file, bool as_json) {
     const std::size_t agent_count = agent_list.Size();
     const std::size_t finding_count = findings->document["data"].Size();
     const auto forwards = forwardsOf(lags->document["data"]["result"]);
+    const auto& trouble_list = troubles->document["data"]["result"];
     if (as_json) {
         json::Writer out;
         out.StartObject();
@@ -224,6 +227,16 @@ int showStatus(const std::string& config_file, bool as_json) {
             out.EndObject();
         }
         out.EndArray();
+        json::key(out, "receivers_in_trouble");
+        out.StartArray();
+        for (const auto& trouble : trouble_list.GetArray()) {
+            out.StartObject();
+            for (const char* name : {"receiver", "state", "notification", "reason"}) {
+                json::put(out, name, member(trouble["metric"], name));
+            }
+            out.EndObject();
+        }
+        out.EndArray();
         out.EndObject();
         fmt::print("{}\n", out.text());
     } else {
@@ -232,8 +245,16 @@ int showStatus(const std::string& config_file, bool as_json) {
         for (const auto& [name, lag] : forwards) {
             fmt::print("forward    {}: {} s behind\n", plain(name), lag);
         }
+        for (const auto& trouble : trouble_list.GetArray()) {
+            const auto& labels = trouble["metric"];
+            const auto notification = shown(labels, "notification");
+            fmt::print("receiver   {} {}{}: {}\n", shown(labels, "receiver"),
+                       member(labels, "state") == "failing" ? "takes no notification" : "refused",
+                       notification.empty() ? "" : " " + notification, shown(labels, "reason"));
+        }
     }
-    return well == agent_count && firing == 0 && finding_count == 0 ? kFine : kDegraded;
+    return well == agent_count && firing == 0 && finding_count == 0 && trouble_list.Empty() ? kFine
+                                                                                            : kDegraded;
 }
 
 }  // namespace lapwing::collector

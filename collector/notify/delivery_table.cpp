@@ -1,6 +1,8 @@
 #include "collector/notify/delivery_table.h"
 
 #include <algorithm>
+#include <cstdlib>
+#include <tuple>
 #include <utility>
 
 #include "common/model/labels_json.h"
@@ -16,15 +18,44 @@ constexpr std::int64_t kLeastValidityMs = 300'000;
 constexpr std::int64_t kMostWaitingMs = 86'400'000;
 // Rules end one after the other: an alert and an alert that it inhibited end together within this time.
 constexpr std::int64_t kTogetherMs = 5000;
+// In a burst of new critical alerts of one group, notifications come 1, 4, 16 and then 60 s after each other:
+// 200 hosts that fail within a minute make five.
+constexpr std::int64_t kUrgentPauseMs = 1000;
+constexpr std::int64_t kUrgentGrowth = 4;
+constexpr std::int64_t kMostUrgentPauseMs = 60'000;
+// A refused message is tried thrice, since its content does not change. A receiver that takes nothing gets
+// five minutes, for a deployment or a corrected token.
+constexpr int kMostRefusals = 3;
+constexpr int kMostDenials = 10;
+// While the alert fires, a message that was given up is offered again: the receiver may have been mended.
+constexpr std::int64_t kOfferAgainMs = 3'600'000;
+// No receiver may ask for a longer pause; a later time comes from a clock that was set.
+constexpr std::int64_t kMostPauseMs = 300'000;
+
+/// A time that has passed; a later one comes from a clock that was set.
+TimestampMs pastOf(TimestampMs at, TimestampMs now) {
+    return at <= now + kMostPauseMs ? at : now;
+}
 
 }  // namespace
+
+std::int64_t retryPause(std::int64_t first_ms, std::int64_t most_ms, int failures) {
+    return std::min(first_ms << std::min(std::max(failures, 1) - 1, 20), most_ms);
+}
 
 bool Notification::firing() const {
     return std::any_of(alerts.begin(), alerts.end(), [](const Alert& alert) { return alert.firing; });
 }
 
 bool DeliveryTable::hasNews(const Entry& entry) const {
+    if (!entry.alert.firing && !options_.send_resolved) {
+        return false;
+    }
     return entry.sent != (entry.alert.firing ? Sent::firing : Sent::resolved);
+}
+
+bool DeliveryTable::isUrgent(const Entry& entry) const {
+    return entry.alert.firing && hasNews(entry) && entry.alert.labels.get("severity") == "critical";
 }
 
 Labels DeliveryTable::groupOf(const Entry& entry) const {
@@ -38,42 +69,83 @@ Labels DeliveryTable::groupOf(const Entry& entry) const {
     return out;
 }
 
-std::optional<TimestampMs> DeliveryTable::dueAt(const Entry& entry, TimestampMs group_sent_at) const {
+DeliveryTable::Key DeliveryTable::keyOf(const Entry& entry) const {
+    return {groupOf(entry), entry.alone ? entry.alert.labels : Labels()};
+}
+
+TimestampMs DeliveryTable::urgentDueAt(const Entry& entry, TimestampMs now) const {
+    const TimestampMs gathered = pastOf(entry.news_at, now) + options_.gather_ms;
+    const auto burst = urgent_.find(groupOf(entry));
+    if (entry.alone || burst == urgent_.end()) {
+        return gathered;
+    }
+    std::int64_t pause = kUrgentPauseMs;
+    for (int i = 1; i < burst->second.in_a_row && pause < kMostUrgentPauseMs; ++i) {
+        pause *= kUrgentGrowth;
+    }
+    pause = std::min({pause, kMostUrgentPauseMs, options_.group_interval_ms});
+    return std::max(gathered, pastOf(burst->second.sent_at, now) + pause);
+}
+
+std::optional<TimestampMs> DeliveryTable::dueAt(const Entry& entry, TimestampMs group_sent_at,
+                                                TimestampMs now) const {
     if (entry.muted()) {
         return std::nullopt;
     }
+    if (isUrgent(entry)) {
+        return urgentDueAt(entry, now);
+    }
     if (hasNews(entry)) {
-        const TimestampMs gathered = entry.news_at + options_.gather_ms;
-        if (group_sent_at == 0) {
-            return std::max(gathered, entry.news_at + options_.group_wait_ms);
-        }
-        return std::max(gathered, group_sent_at + options_.group_interval_ms);
+        const TimestampMs news_at = pastOf(entry.news_at, now);
+        const TimestampMs waited = group_sent_at == 0
+                                       ? news_at + options_.group_wait_ms
+                                       : pastOf(group_sent_at, now) + options_.group_interval_ms;
+        return std::max(news_at + options_.gather_ms, waited);
     }
     if (entry.alert.firing) {
-        return entry.sent_at + options_.repeat_ms;
+        return pastOf(entry.sent_at, now) +
+               (entry.given_up ? std::min(options_.repeat_ms, kOfferAgainMs) : options_.repeat_ms);
     }
     return std::nullopt;
 }
 
-std::map<Labels, TimestampMs> DeliveryTable::dueGroups() const {
-    std::map<Labels, TimestampMs> sent;
+std::map<DeliveryTable::Key, TimestampMs> DeliveryTable::sentTimes() const {
+    std::map<Key, TimestampMs> out;
     for (const auto& [labels, entry] : entries_) {
-        auto& at = sent[groupOf(entry)];
+        auto& at = out[keyOf(entry)];
         at = std::max(at, entry.sent_at);
     }
-    std::map<Labels, TimestampMs> due;
+    return out;
+}
+
+std::map<DeliveryTable::Key, DeliveryTable::Due> DeliveryTable::dueMessages(TimestampMs now) const {
+    const auto sent = sentTimes();
+    std::map<Key, Due> out;
     for (const auto& [labels, entry] : entries_) {
-        const auto group = groupOf(entry);
-        const auto at = dueAt(entry, sent[group]);
+        const auto key = keyOf(entry);
+        const auto at = dueAt(entry, sent.at(key), now);
         if (!at) {
             continue;
         }
-        const auto [known, fresh] = due.emplace(group, *at);
-        if (!fresh) {
-            known->second = std::min(known->second, *at);
+        auto& due = out.try_emplace(key, Due{*at, false, false}).first->second;
+        due.at = std::min(due.at, *at);
+        due.urgent = due.urgent || isUrgent(entry);
+    }
+    for (const auto& [key, attempts] : attempts_) {
+        const auto due = out.find(key);
+        if (due == out.end()) {
+            continue;
+        }
+        if (attempts.under_way) {
+            out.erase(due);
+            continue;
+        }
+        due->second.tried = true;
+        if (attempts.retry_at - now <= std::max(kMostPauseMs, options_.most_retry_ms)) {
+            due->second.at = std::max(due->second.at, attempts.retry_at);
         }
     }
-    return due;
+    return out;
 }
 
 bool DeliveryTable::put(const Alert& alert, TimestampMs now) {
@@ -83,19 +155,23 @@ bool DeliveryTable::put(const Alert& alert, TimestampMs now) {
             return false;
         }
         Entry& entry = known->second;
+        const bool kept = isKeptAtItsEnd(entry, now);
         entry.alert = alert;
-        entry.news_at = now;
-        const bool unsent =
-            entry.sent == Sent::nothing && entry.unmuted_at != 0 && now - entry.unmuted_at < kTogetherMs;
-        if (unsent || !options_.send_resolved) {
+        entry.news_at = entry.sent == Sent::nothing ? entry.news_at : now;
+        if (!kept) {
             entries_.erase(known);
         }
         return true;
     }
     const std::int64_t holds_ms = std::max(alert.ends_at - now, kLeastValidityMs);
     if (known == entries_.end()) {
-        entries_.emplace(alert.labels,
-                         Entry{alert, Sent::nothing, 0, now, now + holds_ms, holds_ms, false, false, 0});
+        Entry entry;
+        entry.alert = alert;
+        entry.news_at = now;
+        entry.holds_until = now + holds_ms;
+        entry.holds_ms = holds_ms;
+        hurry(entry);
+        entries_.emplace(alert.labels, std::move(entry));
         return true;
     }
     Entry& entry = known->second;
@@ -106,9 +182,38 @@ bool DeliveryTable::put(const Alert& alert, TimestampMs now) {
     if (!again) {
         return false;
     }
-    entry.sent = Sent::nothing;
-    entry.news_at = now;
+    if (entry.sent != Sent::firing) {
+        entry.sent = Sent::nothing;
+        entry.news_at = now;
+        hurry(entry);
+    }
     return true;
+}
+
+/// A new critical alert does not wait for the next attempt of a group that failed.
+void DeliveryTable::hurry(const Entry& entry) {
+    const auto attempts = attempts_.find(keyOf(entry));
+    if (isUrgent(entry) && attempts != attempts_.end()) {
+        attempts->second.retry_at = 0;
+    }
+}
+
+/// Whether an alert that ends now is remembered: the receiver must be told, or may see it begin again.
+bool DeliveryTable::isKeptAtItsEnd(const Entry& entry, TimestampMs now) const {
+    if (entry.given_up) {
+        return false;
+    }
+    if (!options_.send_resolved) {
+        return entry.sent == Sent::firing && options_.group_interval_ms > 0;
+    }
+    if (entry.sent != Sent::nothing) {
+        return true;
+    }
+    if (entry.unmuted_at != 0 && now - entry.unmuted_at < kTogetherMs) {
+        return false;
+    }
+    const bool in_its_wait = !isUrgent(entry) && now < entry.news_at + options_.group_wait_ms;
+    return !in_its_wait || entry.muted() || sentTimes().at(keyOf(entry)) != 0;
 }
 
 bool DeliveryTable::lapse(TimestampMs now) {
@@ -121,14 +226,30 @@ bool DeliveryTable::lapse(TimestampMs now) {
             entry.alert.ends_at = now;
             entry.news_at = now;
             changed = true;
-            gone = !options_.send_resolved;
+            gone = entry.given_up;
         }
-        if (!entry.alert.firing && now - entry.news_at > kMostWaitingMs) {
+        const auto most_ms = options_.send_resolved ? kMostWaitingMs : options_.group_interval_ms;
+        if (!entry.alert.firing && now - entry.news_at > most_ms) {
             changed = gone = true;
         }
         it = gone ? entries_.erase(it) : std::next(it);
     }
+    forgetGroups(now);
     return changed;
+}
+
+void DeliveryTable::forgetGroups(TimestampMs now) {
+    std::erase_if(urgent_, [&](const auto& burst) {
+        return std::abs(now - burst.second.sent_at) >
+               std::max(options_.group_interval_ms, kMostUrgentPauseMs);
+    });
+    if (attempts_.empty()) {
+        return;
+    }
+    const auto sent = sentTimes();
+    std::erase_if(attempts_, [&](const auto& attempts) {
+        return !attempts.second.under_way && !sent.contains(attempts.first);
+    });
 }
 
 bool DeliveryTable::mute(const std::function<bool(const Labels&)>& silenced,
@@ -165,18 +286,28 @@ bool DeliveryTable::mute(const std::function<bool(const Labels&)>& silenced,
     return changed;
 }
 
-std::optional<Notification> DeliveryTable::due(TimestampMs now) const {
-    const auto groups = dueGroups();
-    const auto oldest = std::min_element(groups.begin(), groups.end(),
-                                         [](const auto& a, const auto& b) { return a.second < b.second; });
-    if (oldest == groups.end() || oldest->second > now) {
+std::optional<Notification> DeliveryTable::due(TimestampMs now, bool retries) const {
+    const auto order = [](const Due& due) { return std::tuple(due.tried, !due.urgent, due.at); };
+    const auto messages = dueMessages(now);
+    auto next = messages.end();
+    for (auto it = messages.begin(); it != messages.end(); ++it) {
+        const bool may = it->second.at <= now && (retries || !it->second.tried);
+        if (may && (next == messages.end() || order(it->second) < order(next->second))) {
+            next = it;
+        }
+    }
+    if (next == messages.end()) {
         return std::nullopt;
     }
     Notification out;
-    out.group = oldest->first;
+    out.group = next->first.group;
+    out.alone = next->first.alone;
     for (const bool firing : {true, false}) {
+        if (!firing && !options_.send_resolved) {
+            continue;
+        }
         for (const auto& [labels, entry] : entries_) {
-            if (!entry.muted() && entry.alert.firing == firing && groupOf(entry) == out.group) {
+            if (!entry.muted() && entry.alert.firing == firing && keyOf(entry) == next->first) {
                 out.alerts.push_back(entry.alert);
             }
         }
@@ -184,34 +315,105 @@ std::optional<Notification> DeliveryTable::due(TimestampMs now) const {
     return out;
 }
 
+std::optional<Notification> DeliveryTable::take(TimestampMs now, bool retries) {
+    auto out = due(now, retries);
+    if (out) {
+        attempts_[{out->group, out->alone}].under_way = true;
+    }
+    return out;
+}
+
 std::optional<TimestampMs> DeliveryTable::nextDue(TimestampMs now) const {
     std::optional<TimestampMs> next;
-    for (const auto& [group, at] : dueGroups()) {
-        if (!next || at < *next) {
-            next = std::max(at, now);
+    for (const auto& [key, due] : dueMessages(now)) {
+        if (!next || due.at < *next) {
+            next = std::max(due.at, now);
         }
     }
     return next;
 }
 
+void DeliveryTable::noteUrgent(const Notification& notification, TimestampMs now) {
+    const bool urgent =
+        std::any_of(notification.alerts.begin(), notification.alerts.end(), [&](const Alert& alert) {
+            const auto known = entries_.find(alert.labels);
+            return alert.firing && known != entries_.end() && isUrgent(known->second);
+        });
+    if (!urgent || !notification.alone.empty()) {
+        return;
+    }
+    auto& burst = urgent_[notification.group];
+    burst.in_a_row = now - burst.sent_at < options_.group_interval_ms ? burst.in_a_row + 1 : 1;
+    burst.sent_at = now;
+}
+
 void DeliveryTable::accept(const Notification& notification, TimestampMs now) {
+    attempts_.erase({notification.group, notification.alone});
+    noteUrgent(notification, now);
     for (const auto& alert : notification.alerts) {
         const auto known = entries_.find(alert.labels);
         if (known == entries_.end()) {
             continue;
         }
         Entry& entry = known->second;
-        // The alert may have ended or begun again since: then another notification is due.
-        if (entry.alert.firing == alert.firing && entry.alert.starts_at == alert.starts_at) {
-            if (!alert.firing) {
-                entries_.erase(known);
-                continue;
-            }
-            entry.sent = Sent::firing;
-        } else if (alert.firing && entry.alert.starts_at == alert.starts_at) {
-            entry.sent = Sent::firing;
+        if (!alert.firing && !entry.alert.firing) {
+            entries_.erase(known);
+            continue;
         }
+        // The alert may have ended or begun again since: then another notification is due.
+        entry.sent = alert.firing ? Sent::firing : Sent::resolved;
         entry.sent_at = now;
+        entry.alone = entry.given_up = false;
+    }
+}
+
+bool DeliveryTable::reject(const Notification& notification, const DeliveryFailure& failure,
+                           TimestampMs now) {
+    const Key key{notification.group, notification.alone};
+    auto& attempts = attempts_[key];
+    attempts.under_way = false;
+    if (failure.kind == DeliveryFailure::Kind::unreached) {
+        if (attempts.failed + attempts.refused == 0) {
+            attempts_.erase(key);
+        }
+        return false;
+    }
+    const bool refused = failure.kind == DeliveryFailure::Kind::refused;
+    if (refused && notification.alerts.size() > 1) {
+        attempts_.erase(key);
+        for (const auto& alert : notification.alerts) {
+            if (const auto known = entries_.find(alert.labels); known != entries_.end()) {
+                known->second.alone = true;
+            }
+        }
+        return false;
+    }
+    const bool later = failure.kind == DeliveryFailure::Kind::later;
+    const int failures = later ? ++attempts.failed : ++attempts.refused;
+    if (!later && failures >= (refused ? kMostRefusals : kMostDenials)) {
+        attempts_.erase(key);
+        giveUp(notification, refused, now);
+        return true;
+    }
+    attempts.retry_at = now + retryPause(options_.first_retry_ms, options_.most_retry_ms, failures);
+    return false;
+}
+
+void DeliveryTable::giveUp(const Notification& notification, bool refused, TimestampMs now) {
+    for (const auto& alert : notification.alerts) {
+        const auto known = entries_.find(alert.labels);
+        if (known == entries_.end() || known->second.alert.firing != alert.firing) {
+            continue;
+        }
+        if (!alert.firing) {
+            entries_.erase(known);
+            continue;
+        }
+        Entry& entry = known->second;
+        entry.sent = Sent::firing;
+        entry.sent_at = now;
+        entry.given_up = true;
+        entry.alone = refused;
     }
 }
 
@@ -238,6 +440,8 @@ std::string DeliveryTable::save() const {
         json::put(writer, "holds_ms", entry.holds_ms);
         json::put(writer, "silenced", entry.silenced ? 1 : 0);
         json::put(writer, "inhibited", entry.inhibited ? 1 : 0);
+        json::put(writer, "alone", entry.alone ? 1 : 0);
+        json::put(writer, "given_up", entry.given_up ? 1 : 0);
         writer.EndObject();
     }
     writer.EndArray();
@@ -270,6 +474,8 @@ Expected<void> DeliveryTable::restore(const std::string& saved, TimestampMs now)
         entry.holds_until = now + entry.holds_ms;
         entry.silenced = number("silenced") != 0;
         entry.inhibited = number("inhibited") != 0;
+        entry.alone = number("alone") != 0;
+        entry.given_up = number("given_up") != 0;
         entries_.emplace(entry.alert.labels, std::move(entry));
     }
     return {};

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <chrono>
+#include <compare>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -17,13 +19,38 @@ namespace lapwing::notify {
 /// A group of alerts that one receiver gets together.
 struct Notification {
     Labels group;               ///< the labels by which the alerts are grouped
+    Labels alone;               ///< of an alert that is sent by itself because its group was refused
     std::vector<Alert> alerts;  ///< firing alerts first, then by labels
 
     bool firing() const;
 };
 
+/// The pause after so many failures (from 1): doubled with each, at most `most_ms`.
+std::int64_t retryPause(std::int64_t first_ms, std::int64_t most_ms, int failures);
+
+/// Why a receiver did not take a notification.
+struct DeliveryFailure {
+    enum class Kind {
+        unreached,  ///< the receiver could not be reached: every notification waits
+        later,      ///< it answered that this notification may succeed later, or did not answer in time
+        denied,     ///< it accepts nothing from us: wrong credentials, wrong address
+        refused,    ///< it does not accept this message, and never will
+    };
+    Kind kind = Kind::later;
+    std::string message;                                   ///< one line, without secrets
+    std::optional<std::chrono::milliseconds> retry_after;  ///< the receiver asks for this pause
+};
+
+using Delivered = tl::expected<void, DeliveryFailure>;
+
 /// The notifications that one receiver has got and is still to get. A pure state machine: the caller passes
 /// the times, in milliseconds since 1970. Not synchronised.
+///
+/// Groups are independent: each has its own retries. A new alert of severity `critical` waits neither for
+/// group_wait nor for group_interval; a burst of them is spread, see kUrgentPauseMs. An alert that ends and
+/// begins again before the receiver was told of its end is no news. Where a receiver refuses a group, each
+/// of its alerts is sent by itself, so that one alert does not keep the others. After a bounded number of
+/// refusals the notification is given up; while the alert fires it is offered again, see kOfferAgainMs.
 class DeliveryTable {
   public:
     struct Options {
@@ -34,6 +61,15 @@ class DeliveryTable {
         std::int64_t group_interval_ms = 0;  ///< least time between two notifications of one group
         std::int64_t repeat_ms = 4LL * 3'600'000;
         std::int64_t gather_ms = 0;
+        std::int64_t first_retry_ms = 1000;  ///< doubled with each failure of a notification
+        std::int64_t most_retry_ms = 60'000;
+    };
+
+    /// A message to one receiver: the alerts of a group, or one of them that is sent by itself.
+    struct Key {
+        Labels group;
+        Labels alone;  ///< the labels of that alert; empty: the whole group
+        auto operator<=>(const Key&) const = default;
     };
 
     explicit DeliveryTable(Options options) : options_(std::move(options)) {}
@@ -50,12 +86,18 @@ class DeliveryTable {
     bool mute(const std::function<bool(const Labels&)>& silenced, const std::vector<InhibitRule>& inhibit,
               TimestampMs now);
 
-    /// The notification that is due, oldest news first. Returns the same one until accept().
-    std::optional<Notification> due(TimestampMs now) const;
+    /// The notification that is due: those not tried before first, then those with a new critical alert, then
+    /// the oldest. Returns the same one until take(), accept() or reject(). `retries`: also those that
+    /// failed.
+    std::optional<Notification> due(TimestampMs now, bool retries = true) const;
+    /// due(), which does not return this notification again before accept() or reject().
+    std::optional<Notification> take(TimestampMs now, bool retries);
     /// When due() will return a notification, if nothing else arrives.
     std::optional<TimestampMs> nextDue(TimestampMs now) const;
     /// Records that the receiver has accepted a notification.
     void accept(const Notification& notification, TimestampMs now);
+    /// Records that it has not. True if the notification is given up.
+    bool reject(const Notification& notification, const DeliveryFailure& failure, TimestampMs now);
 
     /// The number of unmuted alerts with news that the receiver has not got.
     std::size_t waiting() const;
@@ -67,7 +109,7 @@ class DeliveryTable {
     enum class Sent { nothing, firing, resolved };
     struct Entry {
         Alert alert;
-        Sent sent = Sent::nothing;
+        Sent sent = Sent::nothing;  ///< what the receiver knows
         TimestampMs sent_at = 0;
         TimestampMs news_at = 0;      ///< when the unsent change arrived
         TimestampMs holds_until = 0;  ///< while firing, unless it is confirmed again
@@ -75,19 +117,49 @@ class DeliveryTable {
         bool silenced = false;
         bool inhibited = false;
         TimestampMs unmuted_at = 0;  ///< 0: never muted
+        bool alone = false;          ///< the receiver refused its group
+        bool given_up = false;       ///< the receiver refused it, and knows nothing of it
 
         bool muted() const { return silenced || inhibited; }
     };
+    /// The attempts to deliver one message.
+    struct Attempts {
+        bool under_way = false;
+        int failed = 0;
+        int refused = 0;
+        TimestampMs retry_at = 0;
+    };
+    /// Notifications of one group with new critical alerts.
+    struct Urgent {
+        int in_a_row = 0;
+        TimestampMs sent_at = 0;
+    };
+    struct Due {
+        TimestampMs at = 0;
+        bool urgent = false;
+        bool tried = false;  ///< and failed
+    };
 
-    /// For each group with something due, when it is due.
-    std::map<Labels, TimestampMs> dueGroups() const;
     bool hasNews(const Entry& entry) const;
+    bool isUrgent(const Entry& entry) const;
+    Key keyOf(const Entry& entry) const;
     Labels groupOf(const Entry& entry) const;
-    /// `group_sent_at`: when the group's last notification was accepted; 0: never.
-    std::optional<TimestampMs> dueAt(const Entry& entry, TimestampMs group_sent_at) const;
+    /// When the last notification of each message was accepted or given up; 0: never.
+    std::map<Key, TimestampMs> sentTimes() const;
+    /// For each message with something to send that is not under way, when it is due.
+    std::map<Key, Due> dueMessages(TimestampMs now) const;
+    std::optional<TimestampMs> dueAt(const Entry& entry, TimestampMs group_sent_at, TimestampMs now) const;
+    TimestampMs urgentDueAt(const Entry& entry, TimestampMs now) const;
+    bool isKeptAtItsEnd(const Entry& entry, TimestampMs now) const;
+    void hurry(const Entry& entry);
+    void noteUrgent(const Notification& notification, TimestampMs now);
+    void giveUp(const Notification& notification, bool refused, TimestampMs now);
+    void forgetGroups(TimestampMs now);
 
     Options options_;
     std::map<Labels, Entry> entries_;
+    std::map<Key, Attempts> attempts_;  ///< of messages that failed or are under way
+    std::map<Labels, Urgent> urgent_;   ///< by group
 };
 
 }  // namespace lapwing::notify

@@ -1,190 +1,16 @@
 #include "collector/notify/dispatcher.h"
 
-#include <spdlog/spdlog.h>
-
 #include <algorithm>
 #include <atomic>
 #include <chrono>
-#include <functional>
-#include <optional>
+#include <utility>
 
-#include "collector/notify/delivery_table.h"
 #include "collector/notify/heartbeat.h"
-#include "collector/notify/receivers.h"
-#include "collector/notify/silences.h"
-#include "collector/storage/store.h"
-#include "common/mutex.h"
-#include "common/worker.h"
+#include "collector/notify/lane.h"
+#include "common/metric_names.h"
+#include "common/model/families.h"
 
 namespace lapwing::notify {
-namespace {
-
-using Clock = std::chrono::steady_clock;
-
-/// One receiver with its table and its thread.
-class Lane {
-  public:
-    struct Muting {
-        const Silences& silences;
-        const std::vector<InhibitRule>& inhibit;
-    };
-
-    /// The thread calls `on_pulse` each time that pulsePassed() has grown.
-    Lane(std::unique_ptr<Receiver> receiver, storage::Store& store, const DispatcherOptions& options,
-         Muting muting, std::function<void()> on_pulse)
-        : receiver_(std::move(receiver)),
-          store_(store),
-          options_(options),
-          muting_(muting),
-          on_pulse_(std::move(on_pulse)),
-          table_([&] {
-              auto table = receiver_->table;
-              table.gather_ms = options.gather_ms;
-              return table;
-          }()),
-          worker_(receiver_->name, [this] { return step(); }) {
-        const auto saved = store_.state(receiver_->state_name);
-        if (!saved || !*saved || (*saved)->empty()) {
-            return;
-        }
-        if (const auto restored = table_.restore(**saved, nowMs()); !restored) {
-            spdlog::warn("{}: {}", receiver_->name, restored.error().message);
-        }
-    }
-
-    void start() { worker_.start(); }
-    void askToStop() { worker_.askToStop(); }
-    void join() { worker_.join(); }
-    /// Lets the thread check again for due notifications.
-    void wake() { worker_.wake(); }
-
-    void put(const std::vector<Alert>& alerts) {
-        const MutexLock lock(mutex_);
-        const TimestampMs now = nowMs();
-        bool news = false;
-        for (const auto& alert : alerts) {
-            news = table_.put(alert, now) || news;
-        }
-        if (!news) {
-            return;
-        }
-        save();
-        worker_.wake();
-    }
-
-    /// Sends the heartbeat's pulse through the thread, to prove that the thread works.
-    void putPulse(TimestampMs pulse) {
-        pulse_put_ = pulse;
-        worker_.wake();
-    }
-    TimestampMs pulsePassed() const { return pulse_passed_; }
-
-    ReceiverStatus status() const {
-        const MutexLock lock(mutex_);
-        return {receiver_->name, sent_, failed_, table_.waiting(), last_error_};
-    }
-
-  private:
-    void save() LAPWING_REQUIRES(mutex_) {
-        const auto saved = store_.putState(receiver_->state_name, table_.save());
-        if (!saved) {
-            spdlog::warn("{}: its state could not be saved: {}", receiver_->name, saved.error().message);
-        }
-    }
-
-    /// Delivers at most one notification. Returns how long nothing is due.
-    std::chrono::milliseconds step() {
-        if (const TimestampMs pulse = pulse_put_; pulse > pulse_passed_) {
-            pulse_passed_ = pulse;
-            on_pulse_();
-        }
-        const TimestampMs now = nowMs();
-        std::optional<Notification> notification;
-        {
-            const MutexLock lock(mutex_);
-            const bool lapsed = table_.lapse(now);
-            if (mute(now) || lapsed) {
-                save();
-            }
-            if (Clock::now() >= retry_at_) {
-                notification = table_.due(now);
-            }
-            if (!notification) {
-                return pause(now);
-            }
-        }
-        const auto delivered =
-            receiver_->deliver(*notification, std::chrono::milliseconds(options_.deadline_ms));
-        const MutexLock lock(mutex_);
-        settle(*notification, delivered);
-        return std::chrono::milliseconds(0);
-    }
-
-    bool mute(TimestampMs now) LAPWING_REQUIRES(mutex_) {
-        if (!receiver_->mutes) {
-            return false;
-        }
-        return table_.mute(
-            [&](const Labels& labels) { return !muting_.silences.matching(labels, now).empty(); },
-            muting_.inhibit, now);
-    }
-
-    void settle(const Notification& notification, const Expected<void>& delivered) LAPWING_REQUIRES(mutex_) {
-        if (delivered) {
-            table_.accept(notification, nowMs());
-            save();
-            ++sent_;
-            failures_ = 0;
-            last_error_.clear();
-            spdlog::info("{}: sent {} ({} alerts, {})", receiver_->name, notification.group.toString(),
-                         notification.alerts.size(), notification.firing() ? "firing" : "resolved");
-            return;
-        }
-        ++failed_;
-        const std::int64_t factor = std::int64_t{1} << std::min(failures_, 20);
-        const auto retry_ms = std::min(options_.first_retry_ms * factor, options_.most_retry_ms);
-        retry_at_ = Clock::now() + std::chrono::milliseconds(retry_ms);
-        ++failures_;
-        if (last_error_ != delivered.error().message) {
-            spdlog::warn("{}: {}; trying again", receiver_->name, delivered.error().message);
-        }
-        last_error_ = delivered.error().message;
-    }
-
-    /// How long until the next notification is due, or a silence begins or ends.
-    std::chrono::milliseconds pause(TimestampMs now) const LAPWING_REQUIRES(mutex_) {
-        std::int64_t ms = 60'000;
-        if (const auto next = table_.nextDue(now)) {
-            ms = std::clamp<std::int64_t>(*next - now, 1, ms);
-        }
-        auto out = std::chrono::milliseconds(ms);
-        out = std::max(out, std::chrono::ceil<std::chrono::milliseconds>(retry_at_ - Clock::now()));
-        if (const auto change = muting_.silences.nextChange(now)) {
-            out = std::min(out, std::chrono::milliseconds(std::max<std::int64_t>(*change - now, 1)));
-        }
-        return out;
-    }
-
-    const std::unique_ptr<Receiver> receiver_;
-    storage::Store& store_;
-    const DispatcherOptions options_;
-    const Muting muting_;
-    const std::function<void()> on_pulse_;
-    std::atomic<TimestampMs> pulse_put_{0};
-    std::atomic<TimestampMs> pulse_passed_{0};
-
-    mutable Mutex mutex_;  ///< never held during a delivery
-    DeliveryTable table_ LAPWING_GUARDED_BY(mutex_);
-    int failures_ LAPWING_GUARDED_BY(mutex_) = 0;
-    Clock::time_point retry_at_ LAPWING_GUARDED_BY(mutex_){};
-    std::uint64_t sent_ LAPWING_GUARDED_BY(mutex_) = 0;
-    std::uint64_t failed_ LAPWING_GUARDED_BY(mutex_) = 0;
-    std::string last_error_ LAPWING_GUARDED_BY(mutex_);
-    Worker worker_;
-};
-
-}  // namespace
-
 struct Dispatcher::State {
     State(const Config& config, storage::Store& store, const DispatcherOptions& options)
         : inhibit(config.inhibit), silences(store) {
@@ -299,6 +125,46 @@ std::vector<ReceiverStatus> Dispatcher::status() const {
     return out;
 }
 
+void Dispatcher::addMetrics(std::vector<prometheus::MetricFamily>& out) const {
+    // As long as a receiver gets a refused alert again, see DeliveryTable.
+    constexpr std::int64_t told_ms = 3'600'000;
+    if (state_->lanes.empty()) {
+        return;
+    }
+    auto total =
+        counter(metric::kNotificationsTotal, "Attempts to deliver a notification, by how they ended.");
+    auto waiting =
+        gauge(metric::kNotificationAlertsWaiting, "Alerts with news that the receiver has not accepted.");
+    auto trouble = gauge(metric::kNotificationTroubleInfo,
+                         "1 for a notification that the receiver does not take now, or that was given up.");
+    for (const auto& receiver : status()) {
+        const auto count = [&](const char* result, std::uint64_t value) {
+            add(total, {{"receiver", receiver.name}, {"result", result}}, static_cast<double>(value));
+        };
+        count("accepted", receiver.sent);
+        count("failed", receiver.failed);
+        count("given_up", receiver.given_up);
+        add(waiting, {{"receiver", receiver.name}}, static_cast<double>(receiver.waiting));
+        const auto tell = [&](const char* state, const std::optional<DeliveryTrouble>& one) {
+            if (one) {
+                add(trouble,
+                    {{"receiver", receiver.name},
+                     {"state", state},
+                     {"notification", one->notification},
+                     {"reason", one->reason}},
+                    1);
+            }
+        };
+        tell("failing", receiver.failing);
+        if (receiver.refused && nowMs() - receiver.refused->since < told_ms) {
+            tell("given_up", receiver.refused);
+        }
+    }
+    out.push_back(std::move(total));
+    out.push_back(std::move(waiting));
+    out.push_back(std::move(trouble));
+}
+
 std::vector<TestOutcome> sendTest(const Config& config) {
     std::vector<TestOutcome> out;
     for (const auto& receiver : makeReceivers(config)) {
@@ -310,13 +176,12 @@ std::vector<TestOutcome> sendTest(const Config& config) {
         Notification notification;
         notification.group = Labels{{"alertname", "LapwingTest"}};
         notification.alerts = {alert};
-        auto result =
-            receiver->deliver(notification, std::chrono::milliseconds(DispatcherOptions{}.deadline_ms));
+        const std::chrono::milliseconds deadline(DispatcherOptions{}.deadline_ms);
+        auto result = receiver->deliver(notification, deadline);
         if (result && receiver->table.send_resolved) {
             notification.alerts[0].firing = false;
             notification.alerts[0].ends_at = nowMs();
-            result =
-                receiver->deliver(notification, std::chrono::milliseconds(DispatcherOptions{}.deadline_ms));
+            result = receiver->deliver(notification, deadline);
         }
         out.push_back({receiver->name, std::move(result)});
     }

@@ -1,11 +1,14 @@
 #pragma once
 
+#include <prometheus/metric_family.h>
+
 #include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "collector/notify/delivery_table.h"
 #include "collector/notify/inhibit.h"
 #include "collector/notify/notifier.h"
 #include "common/error.h"
@@ -72,8 +75,8 @@ struct Config {
     std::int64_t repeat_interval_ms = 4LL * 3'600'000;  ///< an ongoing alert is sent again after this
     std::vector<std::string> group_by = {"alertname"};  ///< labels; alerts with equal values form a group
     bool group_by_all = false;                          ///< `...`: one group for each alert
-    std::int64_t group_wait_ms = 0;      ///< from a group's first alert to its first notification
-    std::int64_t group_interval_ms = 0;  ///< least time between two notifications of one group
+    std::int64_t group_wait_ms = 10'000;       ///< from a group's first alert to its first notification
+    std::int64_t group_interval_ms = 300'000;  ///< least time between two notifications of one group
     std::vector<InhibitRule> inhibit = defaultInhibitRules();
     std::optional<HeartbeatConfig> heartbeat;
     // Set by the caller, not read from `notify:`.
@@ -84,13 +87,23 @@ struct Config {
 /// Reads the `notify:` section of collector.yaml; errors become Problems of the node's reader.
 void readConfig(const config::Node& node, Config& out);
 
+/// A notification that a receiver did not take.
+struct DeliveryTrouble {
+    std::string
+        notification;  ///< the labels of its group, or of its alert; "" for a receiver that is not reached
+    std::string reason;
+    TimestampMs since = 0;
+};
+
 /// The state of one receiver.
 struct ReceiverStatus {
-    std::string name;          ///< "webhook[0]", "email[0]"
-    std::uint64_t sent = 0;    ///< accepted notifications
-    std::uint64_t failed = 0;  ///< failed attempts
-    std::size_t waiting = 0;   ///< alerts with news that the receiver has not accepted
-    std::string last_error;    ///< "" after a success
+    std::string name;                        ///< "webhook[0]", "email[0]"
+    std::uint64_t sent = 0;                  ///< accepted notifications
+    std::uint64_t failed = 0;                ///< failed attempts
+    std::uint64_t given_up = 0;              ///< notifications that the receiver refused too often
+    std::size_t waiting = 0;                 ///< alerts with news that the receiver has not accepted
+    std::optional<DeliveryTrouble> failing;  ///< since the first failed attempt after a success
+    std::optional<DeliveryTrouble> refused;  ///< the last notification that was given up
 };
 
 struct DispatcherOptions {
@@ -102,8 +115,9 @@ struct DispatcherOptions {
 
 /// Delivers alerts to every receiver in groups: once for each change (begin, end) and again after the
 /// repeat interval, retried with backoff until accepted. Silenced and inhibited alerts are not sent.
-/// Delivery state is persisted, so a restart neither loses nor repeats a notification. Each receiver has a
-/// thread: a hanging receiver delays neither the others nor the callers of send(). Safe from any thread.
+/// Delivery state is persisted, so a restart neither loses nor repeats a notification. Each receiver has
+/// threads of its own: a hanging receiver delays neither the others nor the callers of send(), and a group
+/// that it hangs at or refuses does not delay its other groups. Safe from any thread.
 class Dispatcher : public Notifier {
   public:
     Dispatcher(const Config& config, storage::Store& store, DispatcherOptions options = {});
@@ -118,6 +132,8 @@ class Dispatcher : public Notifier {
     void send(std::vector<Alert> alerts) override;
     Suppression suppression(const Labels& alert, const std::vector<const Labels*>& firing) const override;
     std::vector<ReceiverStatus> status() const;
+    /// The metrics of docs/metrics.md, by receiver.
+    void addMetrics(std::vector<prometheus::MetricFamily>& out) const;
     Silences& silences();
     /// The number of accepted heartbeats.
     std::uint64_t heartbeats() const;
@@ -129,7 +145,7 @@ class Dispatcher : public Notifier {
 
 struct TestOutcome {
     std::string receiver;
-    Expected<void> result;
+    Delivered result;
 };
 
 /// `notify test`: sends a harmless alert (LapwingTest, firing and then resolved) to every receiver, at once

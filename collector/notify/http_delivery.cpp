@@ -1,10 +1,16 @@
 #include "collector/notify/http_delivery.h"
 
 #include <algorithm>
+#include <optional>
+#include <string_view>
+#include <utility>
+#include <vector>
 
 #include "common/endpoint.h"
 #include "common/http/client.h"
 #include "common/http/credentials.h"
+#include "common/http/retry.h"
+#include "common/http/url.h"
 
 namespace lapwing::notify {
 namespace {
@@ -28,20 +34,128 @@ Expected<std::string> urlOf(const std::string& url, const std::string& url_file)
     return read;
 }
 
-Expected<void> exchange(const std::string& url, http::Request request, const std::string& ca_file,
-                        std::chrono::milliseconds deadline) {
+using Kind = DeliveryFailure::Kind;
+using Clock = std::chrono::steady_clock;
+
+constexpr int kMostRedirects = 5;
+constexpr const char* kAuthorization = "Authorization";
+
+tl::unexpected<DeliveryFailure> failure(Kind kind, std::string message,
+                                        std::optional<std::chrono::milliseconds> retry_after = {}) {
+    return tl::unexpected(DeliveryFailure{kind, std::move(message), retry_after});
+}
+
+tl::unexpected<DeliveryFailure> failure(const Error& error) {
+    const bool answers = error.kind == ErrorKind::timeout || error.kind == ErrorKind::protocol ||
+                         error.kind == ErrorKind::exhausted;
+    return failure(answers ? Kind::later : Kind::unreached, error.message);
+}
+
+/// Replaces parts of the URL's path and query, and the token: a receiver may repeat them in its answer.
+std::string withoutSecrets(std::string words, const std::string& url, const std::string& token) {
+    constexpr std::size_t least = 6;
+    std::vector<std::string> secrets{token};
+    for (std::string_view rest = std::string_view(url).substr(originOf(url).size()); !rest.empty();) {
+        const auto end = rest.find_first_of("/?&=#");
+        secrets.emplace_back(rest.substr(0, end));
+        rest.remove_prefix(end == std::string_view::npos ? rest.size() : end + 1);
+    }
+    for (const auto& secret : secrets) {
+        for (auto at = words.find(secret); secret.size() >= least && at != std::string::npos;
+             at = words.find(secret, at)) {
+            words.replace(at, secret.size(), "***");
+        }
+    }
+    return words;
+}
+
+/// What a status other than 2xx says about the notification.
+Kind kindOf(int status) {
+    switch (status) {
+        case 408:
+        case 425:
+        case 429:
+            return Kind::later;
+        case 400:
+        case 413:
+        case 415:
+        case 422:
+            return Kind::refused;
+        default:
+            return status >= 500 ? Kind::later : Kind::denied;
+    }
+}
+
+Delivered judge(const http::Response& response, const std::string& url, const std::string& token) {
+    if (response.status / 100 == 2) {
+        return {};
+    }
+    auto message = "answered HTTP " + std::to_string(response.status);
+    if (const auto words = http::firstLine(response.body); !words.empty()) {
+        message += ": " + withoutSecrets(words, url, token);
+    }
+    std::optional<std::chrono::milliseconds> pause;
+    if (kindOf(response.status) == Kind::later) {
+        pause = http::retryAfter(response.header("Retry-After"), nowMs() / 1000);
+    }
+    return failure(kindOf(response.status), std::move(message), pause);
+}
+
+/// Where a redirect leads; nothing for any other answer.
+Expected<std::optional<http::Url>> redirected(const http::Response& response, const std::string& from) {
+    if (response.status != 307 && response.status != 308) {
+        return std::nullopt;
+    }
+    const auto base = http::Url::parse(from);
+    if (!base) {
+        return fail(base.error());
+    }
+    const auto target = base->resolve(response.header("Location"));
+    if (!target) {
+        return fail(ErrorKind::protocol, "redirects to an address that is no http or https URL");
+    }
+    if (base->tls && !target->tls) {
+        return fail(ErrorKind::tls, "redirects to http: use the receiver's own https URL");
+    }
+    return *target;
+}
+
+void drop(http::Headers& headers, std::string_view name) {
+    std::erase_if(headers, [&](const auto& header) { return header.first == name; });
+}
+
+Delivered exchange(std::string url, http::Request request, const std::string& ca_file,
+                   const std::string& token, std::chrono::milliseconds deadline) {
     request.headers.emplace_back("User-Agent", "lapwing-collector");
+    if (!token.empty()) {
+        request.headers.emplace_back(kAuthorization, "Bearer " + token);
+    }
     request.max_response_bytes = 64U << 10;
     http::ClientTls tls;
     tls.ca_file = ca_file;
-    const auto response = http::fetch(url, std::move(request), deadline, tls);
-    if (!response) {
-        return fail(response.error());
+    const auto until = Clock::now() + deadline;
+    for (int redirects = 0;; ++redirects) {
+        const auto left = std::chrono::ceil<std::chrono::milliseconds>(until - Clock::now());
+        const auto response = http::fetch(url, request, std::max(left, std::chrono::milliseconds(1)), tls);
+        if (!response) {
+            return failure(response.error());
+        }
+        const auto next = redirected(*response, url);
+        if (!next) {
+            return failure(Kind::denied, next.error().message);
+        }
+        if (!*next) {
+            return judge(*response, url, token);
+        }
+        if (redirects == kMostRedirects) {
+            return failure(Kind::denied, "redirects in a circle");
+        }
+        const auto before = http::Url::parse(url);
+        if (!before || !before->sameServer(**next)) {
+            drop(request.headers, kAuthorization);
+        }
+        url = (*next)->toString();
     }
-    if (response->status / 100 == 2) {
-        return {};
-    }
-    return fail(ErrorKind::protocol, "answered HTTP " + std::to_string(response->status));
 }
 
 }  // namespace
@@ -81,33 +195,34 @@ bool sendsInClear(const std::string& url) {
     return !server || !server->loopback();
 }
 
-Expected<void> postJson(const HttpTarget& target, std::string body, std::chrono::milliseconds deadline) {
+Delivered postJson(const HttpTarget& target, std::string body, std::chrono::milliseconds deadline) {
     auto url = urlOf(target.url, target.url_file);
     if (!url) {
-        return fail(url.error());
+        return failure(url.error());
     }
     http::Request request;
     request.method = "POST";
     request.headers.emplace_back("Content-Type", "application/json");
+    std::string token;
     if (!target.token_file.empty()) {
         if (sendsInClear(*url)) {
-            return fail(ErrorKind::denied,
-                        "the token of " + target.token_file + " is not sent in clear: use https");
+            return failure(Kind::unreached,
+                           "the token of " + target.token_file + " is not sent in clear: use https");
         }
-        const auto token = readSecret(target.token_file);
-        if (!token) {
-            return fail(token.error());
+        auto read = readSecret(target.token_file);
+        if (!read) {
+            return failure(read.error());
         }
-        request.headers.emplace_back("Authorization", "Bearer " + *token);
+        token = std::move(*read);
     }
     request.body = std::move(body);
-    return exchange(*url + target.path, std::move(request), target.ca_file, deadline);
+    return exchange(*url + target.path, std::move(request), target.ca_file, token, deadline);
 }
 
-Expected<void> sendHeartbeat(const HeartbeatConfig& config, std::chrono::milliseconds deadline) {
+Delivered sendHeartbeat(const HeartbeatConfig& config, std::chrono::milliseconds deadline) {
     const auto url = urlOf(config.url, config.url_file);
     if (!url) {
-        return fail(url.error());
+        return failure(url.error());
     }
     http::Request request;
     request.method = config.method;
@@ -115,7 +230,7 @@ Expected<void> sendHeartbeat(const HeartbeatConfig& config, std::chrono::millise
         request.headers.emplace_back("Content-Type", "text/plain; charset=utf-8");
         request.body = "Lapwing: store, rules and notifications work\n";
     }
-    return exchange(*url, std::move(request), config.ca_file, deadline);
+    return exchange(*url, std::move(request), config.ca_file, "", deadline);
 }
 
 }  // namespace lapwing::notify

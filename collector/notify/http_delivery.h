@@ -3,6 +3,7 @@
 #include <chrono>
 #include <string>
 
+#include "collector/notify/delivery_table.h"
 #include "collector/notify/dispatcher.h"
 #include "common/error.h"
 
@@ -18,8 +19,10 @@ struct HttpTarget {
     std::string path;  ///< appended to the URL
 };
 
-Expected<void> postJson(const HttpTarget& target, std::string body, std::chrono::milliseconds deadline);
-Expected<void> sendHeartbeat(const HeartbeatConfig& config, std::chrono::milliseconds deadline);
+/// Follows the redirects that keep method and body (307, 308), but never from https to http; the token goes
+/// to the first server only. A failure holds the first line of the receiver's answer.
+Delivered postJson(const HttpTarget& target, std::string body, std::chrono::milliseconds deadline);
+Delivered sendHeartbeat(const HeartbeatConfig& config, std::chrono::milliseconds deadline);
 
 /// The first line of a file with a secret. Errors: `not_found`, `denied` (also if others may read the
 /// file), `invalid` (empty).

@@ -32,7 +32,7 @@ class WebhookReceiver : public Receiver {
           format_(config.format),
           external_url_(std::move(external_url)) {}
 
-    Expected<void> deliver(const Notification& notification, std::chrono::milliseconds deadline) override {
+    Delivered deliver(const Notification& notification, std::chrono::milliseconds deadline) const override {
         return postJson(target_, payload(notification), deadline);
     }
 
@@ -64,7 +64,7 @@ class AlertmanagerReceiver : public Receiver {
         mutes = false;
     }
 
-    Expected<void> deliver(const Notification& notification, std::chrono::milliseconds deadline) override {
+    Delivered deliver(const Notification& notification, std::chrono::milliseconds deadline) const override {
         return postJson(target_, alertmanagerPayload(notification), deadline);
     }
 
@@ -72,17 +72,20 @@ class AlertmanagerReceiver : public Receiver {
     HttpTarget target_;
 };
 
+/// One address: its server may take the mail for one address and refuse it for another.
 class EmailReceiver : public Receiver {
   public:
-    EmailReceiver(EmailConfig config, std::string external_url)
-        : config_(std::move(config)), external_url_(std::move(external_url)) {}
+    EmailReceiver(EmailConfig config, std::string to, std::string external_url)
+        : config_(std::move(config)), to_(std::move(to)), external_url_(std::move(external_url)) {}
 
-    Expected<void> deliver(const Notification& notification, std::chrono::milliseconds deadline) override {
-        return sendMail(config_, mailSubject(notification), mailBody(notification, external_url_), deadline);
+    Delivered deliver(const Notification& notification, std::chrono::milliseconds deadline) const override {
+        return sendMail(config_, to_, mailSubject(notification), mailBody(notification, external_url_),
+                        deadline);
     }
 
   private:
     EmailConfig config_;
+    std::string to_;
     std::string external_url_;
 };
 
@@ -113,12 +116,14 @@ std::vector<std::unique_ptr<Receiver>> makeReceivers(const Config& config) {
     }
     for (std::size_t i = 0; i < config.email.size(); ++i) {
         const auto& email = config.email[i];
-        std::string identity = email.smtp;
-        for (const auto& address : email.to) {
-            identity += " " + address;
-        }
         table.send_resolved = email.send_resolved;
-        add(out, std::make_unique<EmailReceiver>(email, config.external_url), "email", i, identity, table);
+        for (const auto& to : email.to) {
+            add(out, std::make_unique<EmailReceiver>(email, to, config.external_url), "email", i,
+                email.smtp + " " + to, table);
+            if (email.to.size() > 1) {
+                out.back()->name += " " + to;
+            }
+        }
     }
     for (std::size_t i = 0; i < config.alertmanager.size(); ++i) {
         DeliveryTable::Options all_at_once;

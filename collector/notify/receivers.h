@@ -10,12 +10,12 @@
 
 namespace lapwing::notify {
 
-/// One receiver of notifications. deliver() makes one attempt, which ends within the deadline. Its errors
-/// name no secret and only scheme, host and port of a URL. Not synchronised: one thread uses it.
+/// One receiver of notifications. deliver() makes one attempt, which ends within the deadline. Its failures
+/// name no secret and only scheme, host and port of a URL. deliver() is safe from any thread.
 class Receiver {
   public:
     virtual ~Receiver() = default;
-    virtual Expected<void> deliver(const Notification& notification, std::chrono::milliseconds deadline) = 0;
+    virtual Delivered deliver(const Notification& notification, std::chrono::milliseconds deadline) const = 0;
 
     std::string name;        ///< "webhook[0]", for people
     std::string state_name;  ///< does not change with the order in the configuration, and holds no secret
@@ -27,9 +27,8 @@ class Receiver {
 /// Creates all receivers of a configuration.
 std::vector<std::unique_ptr<Receiver>> makeReceivers(const Config& config);
 
-/// Sends one mail over SMTP. Errors: `timeout`, `refused`, `unreachable`, `tls`, `denied` (the login),
-/// `protocol`.
-Expected<void> sendMail(const EmailConfig& config, const std::string& subject, const std::string& body,
-                        std::chrono::milliseconds deadline);
+/// Sends one mail over SMTP to `to`, which is one of `config.to`: the header names them all.
+Delivered sendMail(const EmailConfig& config, const std::string& to, const std::string& subject,
+                   const std::string& body, std::chrono::milliseconds deadline);
 
 }  // namespace lapwing::notify

@@ -1,8 +1,10 @@
 #include <Poco/Exception.h>
 #include <Poco/Net/MailMessage.h>
 #include <Poco/Net/MailRecipient.h>
+#include <Poco/Net/MailStream.h>
 #include <Poco/Net/NetException.h>
 #include <Poco/Net/SMTPClientSession.h>
+#include <Poco/Net/SocketStream.h>
 #include <Poco/Net/StreamSocket.h>
 #include <Poco/String.h>
 #include <Poco/UUIDGenerator.h>
@@ -31,6 +33,12 @@ std::string ownHostName() {
     return buffer.data();
 }
 
+using Kind = DeliveryFailure::Kind;
+
+tl::unexpected<DeliveryFailure> failure(Kind kind, std::string message) {
+    return tl::unexpected(DeliveryFailure{kind, std::move(message), std::nullopt});
+}
+
 /// Poco's SMTP dialogue over sockets whose waits all end at one deadline.
 class Session : public Poco::Net::SMTPClientSession {
   public:
@@ -47,6 +55,26 @@ class Session : public Poco::Net::SMTPClientSession {
         return isPositiveCompletion(sendCommand("STARTTLS", answer));
     }
 
+    /// Sends a message to one recipient, whomever its header names.
+    void send(const Poco::Net::MailMessage& message, const std::string& from, const std::string& to) {
+        demand("MAIL FROM:", "<" + from + ">");
+        demand("RCPT TO:", "<" + to + ">");
+        std::string answer;
+        const int status = sendCommand("DATA", answer);
+        if (!isPositiveIntermediate(status)) {
+            throw Poco::Net::SMTPException("DATA", answer, status);
+        }
+        Poco::Net::SocketOutputStream wire(socket());
+        Poco::Net::MailOutputStream dotted(wire);
+        message.write(dotted);
+        dotted.close();
+        wire.flush();
+        const int done = socket().receiveStatusMessage(answer);
+        if (!isPositiveCompletion(done)) {
+            throw Poco::Net::SMTPException("The server refused the message", answer, done);
+        }
+    }
+
     void continueOn(const Poco::Net::StreamSocket& secured) { socket() = secured; }
 
     void authenticate(const std::string& capabilities, const std::string& username,
@@ -57,6 +85,15 @@ class Session : public Poco::Net::SMTPClientSession {
             loginUsingLogin(username, password);
         } else {
             loginUsingCRAMMD5(username, password);
+        }
+    }
+
+  private:
+    void demand(const std::string& command, const std::string& argument) {
+        std::string answer;
+        const int status = sendCommand(command + argument, answer);
+        if (!isPositiveCompletion(status)) {
+            throw Poco::Net::SMTPException(command, answer, status);
         }
     }
 };
@@ -109,14 +146,17 @@ void compose(const EmailConfig& config, const std::string& subject, const std::s
 
 }  // namespace
 
-Expected<void> sendMail(const EmailConfig& config, const std::string& subject, const std::string& body,
-                        std::chrono::milliseconds deadline) {
+Delivered sendMail(const EmailConfig& config, const std::string& to, const std::string& subject,
+                   const std::string& body, std::chrono::milliseconds deadline) {
     const auto until = Clock::now() + deadline;
     const std::string what = "smtp://" + config.smtp + ": ";
-    const auto failed = [&](const Error& error) { return fail(error.kind, what + error.message); };
+    const auto failed = [&](const Error& error) {
+        return failure(error.kind == ErrorKind::timeout ? Kind::later : Kind::unreached,
+                       what + error.message);
+    };
     const auto server = Endpoint::parse(config.smtp);
     if (!server) {
-        return fail(ErrorKind::invalid, what + "is not HOST:PORT");
+        return failure(Kind::unreached, what + "is not HOST:PORT");
     }
     const std::string& host = server->host;
 
@@ -132,7 +172,7 @@ Expected<void> sendMail(const EmailConfig& config, const std::string& subject, c
     if (!config.password_file.empty()) {
         auto secret = readSecret(config.password_file);
         if (!secret) {
-            return fail(secret.error());
+            return failure(Kind::unreached, secret.error().message);
         }
         password = std::move(*secret);
     }
@@ -158,7 +198,7 @@ Expected<void> sendMail(const EmailConfig& config, const std::string& subject, c
         auto capabilities = session.hello(ownHostName());
         if (config.security == SmtpSecurity::starttls) {
             if (!session.askForTls()) {
-                return fail(ErrorKind::tls, what + "the server does not offer STARTTLS");
+                return failure(Kind::unreached, what + "the server does not offer STARTTLS");
             }
             auto upgraded = makeConnection(::dup(impl->sockfd()), context.get(), host, until);
             if (!upgraded) {
@@ -176,7 +216,7 @@ Expected<void> sendMail(const EmailConfig& config, const std::string& subject, c
         }
         Poco::Net::MailMessage message;
         compose(config, subject, body, message);
-        session.sendMessage(message);
+        session.send(message, config.from, to);
         // The server has accepted the mail: a failure of QUIT does not matter.
         try {
             session.close();
@@ -184,17 +224,25 @@ Expected<void> sendMail(const EmailConfig& config, const std::string& subject, c
             return {};
         }
         return {};
+    } catch (const Poco::Net::SMTPException& error) {
+        // The server's answer to a login may repeat the credentials.
+        if (logging_in) {
+            return failure(Kind::denied, what + "the server refused the login");
+        }
+        // RFC 5321, 4.2.1: 5yz is permanent.
+        const bool permanent = error.code() / 100 == 5;
+        return failure(permanent ? Kind::refused : Kind::later, what + error.displayText());
     } catch (const Poco::Exception& error) {
         if (impl->failure()) {
             return failed(*impl->failure());
         }
         // The server's answer to a login may repeat the credentials.
         if (logging_in) {
-            return fail(ErrorKind::denied, what + "the server refused the login");
+            return failure(Kind::denied, what + "the server refused the login");
         }
-        return fail(ErrorKind::protocol, what + error.displayText());
+        return failure(Kind::later, what + error.displayText());
     } catch (const std::exception& error) {
-        return fail(ErrorKind::internal, what + error.what());
+        return failure(Kind::later, what + error.what());
     }
 }
 

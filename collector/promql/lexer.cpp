@@ -4,6 +4,7 @@
 
 #include "collector/promql/token.h"
 #include "collector/promql/unquote.h"
+#include "common/characters.h"
 #include "common/text.h"
 
 namespace lapwing::promql {
@@ -19,15 +20,6 @@ constexpr std::array kAggregations = {"sum",          "avg",      "count",  "min
 
 bool isSpace(char c) {
     return c == ' ' || c == '\t' || c == '\n' || c == '\r';
-}
-bool isDigit(char c) {
-    return c >= '0' && c <= '9';
-}
-bool isAlpha(char c) {
-    return c == '_' || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
-}
-bool isAlphaNumeric(char c) {
-    return isAlpha(c) || isDigit(c);
 }
 
 template <std::size_t N>
@@ -146,10 +138,10 @@ class Lexer {
             default:
                 break;
         }
-        if (!isAlpha(c)) {
+        if (!isWordStart(c)) {
             return failWith("unexpected character inside braces: " + rune(position_));
         }
-        while (isAlphaNumeric(peek())) {
+        while (isWordPart(peek())) {
             ++position_;
         }
         return emit(TokenType::identifier);
@@ -225,13 +217,13 @@ class Lexer {
             got_colon_ = true;
             return symbol(1);
         }
-        if (bracket_open_ && isAlpha(c)) {
+        if (bracket_open_ && isWordStart(c)) {
             if (got_colon_) {
                 return failWith("unexpected colon " + rune(position_));
             }
             return failWith("unexpected character: " + rune(position_) + ", expected ':'");
         }
-        if (isAlpha(c) || c == ':') {
+        if (isWordStart(c) || c == ':') {
             return word();
         }
         return failWith("unexpected character: " + rune(position_));
@@ -239,7 +231,7 @@ class Lexer {
 
     bool word() {
         bool colon = false;
-        while (isAlphaNumeric(peek()) || peek() == ':') {
+        while (isWordPart(peek()) || peek() == ':') {
             colon = colon || peek() == ':';
             ++position_;
         }
@@ -296,7 +288,7 @@ class Lexer {
                 break;
             }
         }
-        return !isAlphaNumeric(peek());
+        return !isWordPart(peek());
     }
 
     bool numberOrDuration() {
@@ -361,7 +353,7 @@ class Lexer {
             }
             accept("s");
         }
-        if (!isAlphaNumeric(peek())) {
+        if (!isWordPart(peek())) {
             return true;
         }
         ++position_;

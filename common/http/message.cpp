@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <system_error>
 
+#include "common/characters.h"
 #include "common/http/retry.h"
 #include "common/http/timed_socket.h"
 #include "common/text.h"
@@ -20,10 +21,6 @@ std::string_view trimmed(std::string_view text) {
         return {};
     }
     return text.substr(start, text.find_last_not_of(" \t\r") - start + 1);
-}
-
-bool isDigit(char c) {
-    return c >= '0' && c <= '9';
 }
 
 std::optional<std::size_t> toLength(std::string_view text, int base) {

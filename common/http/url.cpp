@@ -5,18 +5,11 @@
 #include <utility>
 #include <vector>
 
+#include "common/characters.h"
 #include "common/text.h"
 
 namespace lapwing::http {
 namespace {
-
-bool isAlpha(char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
-}
-
-bool isDigit(char c) {
-    return c >= '0' && c <= '9';
-}
 
 /// The URL standard drops blanks and control characters at both ends, and tabs and ends of lines anywhere.
 std::string cleaned(std::string_view text) {
@@ -35,12 +28,12 @@ std::string cleaned(std::string_view text) {
 /// The length of "scheme" in "scheme:..."; 0 where the text has none.
 std::size_t schemeLength(std::string_view text) {
     const auto colon = text.find(':');
-    if (colon == std::string_view::npos || colon == 0 || !isAlpha(text[0])) {
+    if (colon == std::string_view::npos || colon == 0 || !isLetter(text[0])) {
         return 0;
     }
     const bool good =
         std::all_of(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(colon),
-                    [](char c) { return isAlpha(c) || isDigit(c) || c == '+' || c == '-' || c == '.'; });
+                    [](char c) { return isLetter(c) || isDigit(c) || c == '+' || c == '-' || c == '.'; });
     return good ? colon : 0;
 }
 
@@ -130,7 +123,7 @@ bool readAuthority(std::string_view text, Url& out) {
         out.host = lower(text.substr(0, colon));
         port = text.substr(colon);
         const bool plain = std::all_of(out.host.begin(), out.host.end(), [](char c) {
-            return isAlpha(c) || isDigit(c) || c == '-' || c == '.' || c == '_';
+            return isLetter(c) || isDigit(c) || c == '-' || c == '.' || c == '_';
         });
         if (!plain) {
             return false;

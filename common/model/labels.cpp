@@ -3,20 +3,10 @@
 #include <algorithm>
 #include <functional>
 
+#include "common/characters.h"
 #include "common/model/quote.h"
 
 namespace lapwing {
-namespace {
-
-bool isAlpha(char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_';
-}
-
-bool isDigit(char c) {
-    return c >= '0' && c <= '9';
-}
-
-}  // namespace
 
 Labels::Labels(std::initializer_list<Label> labels) : Labels(std::vector<Label>(labels)) {}
 
@@ -93,17 +83,17 @@ std::string Labels::toString() const {
 }
 
 bool isValidMetricName(std::string_view name) {
-    if (name.empty() || (!isAlpha(name[0]) && name[0] != ':')) {
+    if (name.empty() || (!isWordStart(name[0]) && name[0] != ':')) {
         return false;
     }
-    return std::all_of(name.begin(), name.end(), [](char c) { return isAlpha(c) || isDigit(c) || c == ':'; });
+    return std::all_of(name.begin(), name.end(), [](char c) { return isWordPart(c) || c == ':'; });
 }
 
 bool isValidLabelName(std::string_view name) {
-    if (name.empty() || !isAlpha(name[0])) {
+    if (name.empty() || !isWordStart(name[0])) {
         return false;
     }
-    return std::all_of(name.begin(), name.end(), [](char c) { return isAlpha(c) || isDigit(c); });
+    return std::all_of(name.begin(), name.end(), [](char c) { return isWordPart(c); });
 }
 
 namespace {

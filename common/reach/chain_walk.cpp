@@ -9,6 +9,8 @@ namespace lapwing::reach {
 namespace {
 
 constexpr int kJumpDepth = 16;  // NFT_JUMP_STACK_SIZE
+constexpr int kMostRules = 1'000'000;
+constexpr std::size_t kMostMarks = 8;
 
 }  // namespace
 
@@ -29,10 +31,7 @@ unsigned ChainWalk::decide(const Table& table, const Decision& decision, const s
         case Action::continue_:
             return kNext;
         case Action::queue:
-            notes_.unknowns.insert(place + ": a program decides (queue)");
-            out.accepted_by.insert(place);
-            out.dropped_by.insert(place);
-            return kAccept | kDrop;
+            return unknownEffect(place, "a program decides (queue)", out);
         case Action::jump:
         case Action::go_to:
             break;
@@ -49,35 +48,29 @@ unsigned ChainWalk::decide(const Table& table, const Decision& decision, const s
 unsigned ChainWalk::decideByMap(const Table& table, const Statement& statement, const std::string& place,
                                 int depth, ChainOutcome& out) {
     std::vector<FieldValue> values;
-    for (const auto& field : statement.fields) {
-        values.push_back(valueOf(field));
-        if (values.back().kind == FieldValue::Kind::absent) {
-            return kNext;
-        }
+    if (!valuesOf(statement, values)) {
+        return kNext;
     }
     if (notes_.trace != nullptr) {
         notes_.trace->visit(statement, values);
     }
-    // Where a notrack may apply, the state is new or untracked: an element that fits either may match.
-    auto others = values;
-    for (std::size_t i = 0; i < others.size(); ++i) {
-        if (model_.untracks && statement.fields[i].kind == FieldKind::ct_state) {
-            others[i] = number(kUntracked);
-        }
-    }
     unsigned may = 0;
+    const bool was_diverged = packet_.diverged;
+    const int changes = changes_;
     for (std::size_t i = 0; i < statement.data.elements.size() && i < statement.data.decisions.size(); ++i) {
-        const auto first = elementMatches(statement, values, statement.data.elements[i]);
-        const auto second = elementMatches(statement, others, statement.data.elements[i]);
-        const auto truth = first == second ? first : Truth::unknown;
+        const auto truth = elementMatches(statement, values, statement.data.elements[i]);
         if (truth == Truth::no) {
             continue;
         }
-        may |= decide(table, statement.data.decisions[i], place, depth, out);
+        if (truth == Truth::unknown) {
+            noteUnknown(place, statement.text);
+        }
+        const auto decided = decide(table, statement.data.decisions[i], place, depth, out);
+        may |= decided;
         if (truth == Truth::yes) {
             return may;
         }
-        notes_.unknowns.insert(place + ": " + statement.text);
+        packet_.diverged = was_diverged || changes != changes_ || (decided & ~(kDrop | kReject | kNext)) != 0;
     }
     return may | kNext;
 }
@@ -96,11 +89,8 @@ unsigned ChainWalk::translate(const Statement& statement, const std::string& pla
         return note(statement.target);
     }
     std::vector<FieldValue> values;
-    for (const auto& field : statement.fields) {
-        values.push_back(valueOf(field));
-        if (values.back().kind == FieldValue::Kind::absent) {
-            return kNext;
-        }
+    if (!valuesOf(statement, values)) {
+        return kNext;
     }
     if (notes_.trace != nullptr) {
         notes_.trace->visit(statement, values);
@@ -116,72 +106,160 @@ unsigned ChainWalk::translate(const Statement& statement, const std::string& pla
         }
     }
     if (may != 0) {
-        notes_.unknowns.insert(place + ": " + statement.text + " by a map");
+        noteUnknown(place, statement.text + " by a map");
     }
     return may | kNext;
 }
 
-void ChainWalk::mayMark() {
-    if (!notes_.marked) {
-        notes_.marked = true;
-        done_.clear();
+void ChainWalk::noteUnknown(const std::string& place, const std::string& what) {
+    notes_.unknowns.insert(place + ": " + what);
+    packet_.diverged = true;
+}
+
+/// Results of chains are kept as long as no rule changes what later rules see.
+void ChainWalk::forget() {
+    ++changes_;
+    done_.clear();
+}
+
+/// A construct that is not understood: it may end the chain, jump, or change the packet.
+unsigned ChainWalk::unknownEffect(const std::string& place, const std::string& what, ChainOutcome& out) {
+    noteUnknown(place, what);
+    if (!packet_.anything || packet_.mark || connection_.mark) {
+        packet_.anything = notes_.anything = true;
+        packet_.mark.reset();
+        connection_.mark.reset();
+        forget();
     }
+    if (before_conntrack_) {
+        untrack();
+    }
+    out.accepted_by.insert(place);
+    out.dropped_by.insert(place);
+    return kAccept | kDrop | kNext;
+}
+
+void ChainWalk::change(const MarkChange& change) {
+    auto& target = change.target == MarkChange::Mark::packet ? packet_.mark : connection_.mark;
+    const auto& source = change.source == MarkChange::Mark::packet ? packet_.mark : connection_.mark;
+    const bool of_connection =
+        change.target == MarkChange::Mark::connection || change.source == MarkChange::Mark::connection;
+    if (of_connection && packet_.tracked == Truth::no) {
+        return;  // without a connection the rule ends, and the mark stays
+    }
+    Marks fresh = std::set<std::uint32_t>{};
+    // nft does not list the order of chains with equal priority: another one may have set the mark.
+    const bool known = change.known && !others_mark_ && (target || change.keep == 0) &&
+                       (source || change.take == 0) && !(of_connection && packet_.tracked == Truth::unknown);
+    if (known) {
+        const std::set<std::uint32_t> none{0};
+        for (const auto old : change.keep == 0 ? none : *target) {
+            for (const auto from : change.take == 0 ? none : *source) {
+                fresh->insert((old & change.keep) ^ (from & change.take) ^ change.flip);
+            }
+        }
+    }
+    if (known && packet_.diverged && target) {
+        fresh->insert(target->begin(), target->end());
+    }
+    if (!known || fresh->size() > kMostMarks || (packet_.diverged && !target)) {
+        fresh.reset();
+    }
+    if (target != fresh) {
+        target = std::move(fresh);
+        forget();
+    }
+}
+
+/// The packet belongs to no connection, where conntrack has not seen it yet.
+void ChainWalk::untrack() {
+    const bool beside = base_->priority == kConntrackPriority &&
+                        (base_->hook == Hook::prerouting || base_->hook == Hook::output);
+    if (!before_conntrack_ && !beside) {
+        return;
+    }
+    const auto tracked = packet_.diverged || beside || packet_.anything ? Truth::unknown : Truth::no;
+    if (packet_.tracked != Truth::no && packet_.tracked != tracked) {
+        packet_.tracked = tracked;
+        forget();
+    }
+}
+
+/// kNext where the rule goes on with its next statement, with kReturn where it may also end here.
+unsigned ChainWalk::statement(const Rule& rule, const Statement& statement) {
+    switch (statement.kind) {
+        case Statement::Kind::match: {
+            bool applies = true;
+            const auto truth = matches(statement, applies);
+            if (truth == Truth::no) {
+                return 0;
+            }
+            if (truth == Truth::unknown) {
+                noteUnknown(rule.place, statement.text);
+            }
+            if (!statement.adds_to.empty() && connection_.added.insert({table_, statement.adds_to}).second) {
+                forget();
+            }
+            return truth == Truth::yes ? kNext : kNext | kReturn;
+        }
+        case Statement::Kind::fixed:
+            if (!statement.text.empty()) {
+                notes_.assumptions.insert(statement.text + ": " + rule.place);
+            }
+            return statement.fixed ? kNext : 0;
+        case Statement::Kind::unknown_match:
+            noteUnknown(rule.place, statement.text);
+            return kNext | kReturn;
+        case Statement::Kind::mark:
+            change(statement.mark);
+            return kNext;
+        case Statement::Kind::notrack:
+            untrack();
+            return kNext;
+        default:
+            break;
+    }
+    return kNext;
 }
 
 unsigned ChainWalk::rule(const Table& table, const Rule& rule, int depth, ChainOutcome& out) {
     unsigned may = 0;
-    for (const auto& statement : rule.statements) {
-        switch (statement.kind) {
-            case Statement::Kind::match: {
-                bool applies = true;
-                const auto truth = matches(statement, applies);
-                if (truth == Truth::no) {
-                    return may | kNext;
-                }
-                if (truth == Truth::unknown) {
-                    notes_.unknowns.insert(rule.place + ": " + statement.text);
-                    may |= kNext;
-                }
-                if (!statement.adds_to.empty() && added_.insert({table_, statement.adds_to}).second) {
-                    done_.clear();
-                }
-                break;
-            }
-            case Statement::Kind::fixed:
-                if (!statement.text.empty()) {
-                    notes_.assumptions.insert(statement.text + ": " + rule.place);
-                }
-                if (!statement.fixed) {
-                    return may | kNext;
-                }
-                break;
-            case Statement::Kind::unknown_match:
-                notes_.unknowns.insert(rule.place + ": " + statement.text);
-                may |= kNext;
-                break;
-            case Statement::Kind::unknown_effect:
-                mayMark();
-                notes_.unknowns.insert(rule.place + ": " + statement.text);
-                out.accepted_by.insert(rule.place);
-                out.dropped_by.insert(rule.place);
-                may |= kAccept | kDrop | kNext;
+    const bool was_diverged = packet_.diverged;
+    const int changes = changes_;
+    const auto ends = [&](unsigned decided) {
+        // Where the packet is dropped or goes on as it was, one way is left.
+        if (!was_diverged && changes == changes_ && (decided & ~(kDrop | kReject | kNext)) == 0) {
+            packet_.diverged = false;
+        }
+        return may | decided;
+    };
+    for (const auto& each : rule.statements) {
+        switch (each.kind) {
+            case Statement::Kind::unknown_effect: {
+                may |= unknownEffect(rule.place, each.text, out);
                 if (base_->type == ChainType::nat) {
                     out.targets.push_back({std::nullopt, std::nullopt, false, true});
                     may |= kTranslate;
                 }
                 break;
-            case Statement::Kind::mark:
-                mayMark();
-                break;
+            }
             case Statement::Kind::translate:
-                return may | translate(statement, rule.place, out);
+                return may | translate(each, rule.place, out);
             case Statement::Kind::translate_source:
                 out.accepted_by.insert(rule.place);
                 return may | kAccept;
             case Statement::Kind::vmap:
-                return may | decideByMap(table, statement, rule.place, depth, out);
+                return ends(decideByMap(table, each, rule.place, depth, out));
             case Statement::Kind::decision:
-                return may | decide(table, statement.decision, rule.place, depth, out);
+                return ends(decide(table, each.decision, rule.place, depth, out));
+            default: {
+                const auto goes = statement(rule, each);
+                if (goes == 0) {
+                    return may | kNext;
+                }
+                may |= (goes & kReturn) != 0 ? kNext : 0U;
+                break;
+            }
         }
     }
     return may | kNext;
@@ -190,10 +268,10 @@ unsigned ChainWalk::rule(const Table& table, const Rule& rule, int depth, ChainO
 ChainOutcome ChainWalk::chain(const Table& table, const std::string& name, int depth) {
     ChainOutcome out;
     const auto found = table.chains.find(name);
-    if (found == table.chains.end() || depth > kJumpDepth || open_.contains(&found->second)) {
-        notes_.unknowns.insert(std::string(tableFamilyName(table.family)) + " " + table.name + " " + name +
-                               ": jumps too deep or in a circle, or to a chain that is not listed");
-        out.may = kAccept | kDrop | kNext;
+    if (found == table.chains.end() || depth > kJumpDepth || open_.contains(&found->second) ||
+        rules_ > kMostRules) {
+        out.may = unknownEffect(std::string(tableFamilyName(table.family)) + " " + table.name + " " + name,
+                                "jumps too deep or in a circle, or to a chain that is not listed", out);
         return out;
     }
     const auto known = done_.find(&found->second);
@@ -201,11 +279,13 @@ ChainOutcome ChainWalk::chain(const Table& table, const std::string& name, int d
         return known->second;
     }
     open_.insert(&found->second);
+    const int changes = changes_;
     bool reached = true;
     for (const auto& each : found->second.rules) {
         if (isOutside(each)) {
             continue;
         }
+        ++rules_;
         const auto may = rule(table, each, depth, out);
         out.may |= may & (kFinal | kReturn);
         if ((may & kNext) == 0) {
@@ -217,8 +297,22 @@ ChainOutcome ChainWalk::chain(const Table& table, const std::string& name, int d
         out.may |= kNext;
     }
     open_.erase(&found->second);
-    done_.emplace(&found->second, out);
+    if (changes == changes_) {
+        done_.emplace(&found->second, out);
+    }
     return out;
+}
+
+void ChainWalk::beginPacket() {
+    connection_.tracked = conjunction(connection_.tracked, packet_.tracked);
+    packet_ = {};
+    packet_.tracked = model_.untracks ? Truth::unknown : Truth::yes;
+    rules_ = 0;
+}
+
+void ChainWalk::resume(const PacketState& packet, const ConnectionState& connection) {
+    packet_ = packet;
+    connection_ = connection;
 }
 
 ChainOutcome ChainWalk::base(const Table& table, const Chain& chain, const std::string& name,
@@ -228,10 +322,9 @@ ChainOutcome ChainWalk::base(const Table& table, const Chain& chain, const std::
     view_ = view;
     bounded_.clear();
     // Before conntrack, a packet belongs to no connection.
-    const bool before_conntrack =
-        (chain.hook == Hook::prerouting || chain.hook == Hook::output) && chain.priority < kConntrackPriority;
-    const bool tracked = chain.hook != Hook::ingress && !before_conntrack;
-    ct_state_ = !tracked ? kInvalid : view.answer ? kEstablished : kNew;
+    before_conntrack_ =
+        chain.hook == Hook::ingress || ((chain.hook == Hook::prerouting || chain.hook == Hook::output) &&
+                                        chain.priority < kConntrackPriority);
     // nft does not list the order of chains with equal priority.
     others_mark_ = std::any_of(model_.tables.begin(), model_.tables.end(), [&](const Table& other) {
         return other.sets_marks &&
@@ -241,6 +334,9 @@ ChainOutcome ChainWalk::base(const Table& table, const Chain& chain, const std::
                           one->second.hook == chain.hook && one->second.priority == chain.priority;
                });
     });
+    const auto& device = chain.hook == Hook::egress ? view.interface_out : view.interface_in;
+    const bool device_unknown = chain.device_unknown || (!chain.devices.empty() && device.name.empty());
+    packet_.diverged = packet_.diverged || table.maybe_dormant || device_unknown;
     done_.clear();
     auto out = this->chain(table, name, 0);
     if ((out.may & (kNext | kReturn)) != 0) {
@@ -248,7 +344,7 @@ ChainOutcome ChainWalk::base(const Table& table, const Chain& chain, const std::
         out.may |= chain.dropsByDefault() ? kDrop : kAccept;
         (chain.dropsByDefault() ? out.dropped_by : out.accepted_by).insert(place);
     }
-    if ((out.may & (kDrop | kReject)) != 0 && (table.maybe_dormant || chain.device_unknown)) {
+    if ((out.may & (kDrop | kReject)) != 0 && (table.maybe_dormant || device_unknown)) {
         notes_.unknowns.insert(chain.place + (table.maybe_dormant ? ": its table may be dormant"
                                                                   : ": its device is not listed"));
         out.may |= kAccept;

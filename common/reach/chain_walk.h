@@ -4,12 +4,14 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "common/reach/model.h"
+#include "common/truth.h"
 
 namespace lapwing::reach {
 
@@ -28,6 +30,13 @@ constexpr std::uint64_t kEstablished = 2;
 constexpr std::uint64_t kNew = 8;
 constexpr std::uint64_t kUntracked = 64;
 
+/// Types of addresses in a routing table (RTN_* of linux/rtnetlink.h).
+constexpr std::uint64_t kUnicastType = 1;
+constexpr std::uint64_t kLocalType = 2;
+constexpr std::uint64_t kBroadcastType = 3;
+constexpr std::uint64_t kMulticastType = 5;
+constexpr std::uint64_t kUnreachableType = 7;
+
 constexpr int kConntrackPriority = -200;
 constexpr int kDestinationNatPriority = -100;
 constexpr int kSourceNatPriority = 100;
@@ -37,20 +46,30 @@ struct FieldValue {
     Kind kind = Kind::unknown;
     Range range;
     std::string name;
+    std::vector<Range> others;  ///< further values that the packet may have instead of `range`
+    std::uint64_t hazy = 0;     ///< bits of a single value that are not known
 };
 
 /// The values of a packet's fields at one hook.
 struct PacketView {
+    PacketKind kind = PacketKind::syn;
     Family family = Family::ipv4;
-    Protocol protocol = Protocol::tcp;
-    bool answer = false;
+    std::uint8_t transport = 0;  ///< an IP protocol number; 0 for ARP
+    bool arp = false;
     FieldValue source;
     FieldValue destination;
     FieldValue source_port;
     FieldValue destination_port;
+    FieldValue original_source;  ///< of the connection's first packet, as its sender wrote it
+    FieldValue original_destination;
+    FieldValue original_source_port;
+    FieldValue original_destination_port;
     FieldValue interface_in;
     FieldValue interface_out;
-    FieldValue destination_type;  ///< as `fib daddr type` gives it
+    FieldValue source_type;            ///< as `fib saddr type` gives it
+    FieldValue destination_type;       ///< as `fib daddr type` gives it
+    FieldValue destination_type_here;  ///< as `fib daddr . iif type` gives it
+    FieldValue source_route;           ///< whether the source is routed back by the incoming interface
     FieldValue packet_type;
     bool translated = false;
     bool refusal = false;  ///< a reset or an ICMP error of this host: only its addresses are known
@@ -81,47 +100,95 @@ struct Notes {
     SourceTrace* trace = nullptr;  ///< learns of comparisons with the packet's source
     std::set<std::string> unknowns;
     std::set<std::string> assumptions;
-    bool marked = false;  ///< a rule may have set the packet's mark, or that of its connection
+    /// Where a rule tells the sender's ports apart: the first ports of the parts.
+    std::set<std::uint16_t> sender_ports;
+    bool anything = false;  ///< a construct that is not understood may have done anything with a packet
+};
+
+/// The marks that a packet or a connection may have; nothing: any.
+using Marks = std::optional<std::set<std::uint32_t>>;
+
+/// What earlier rules have done to a packet.
+struct PacketState {
+    Marks mark = std::set<std::uint32_t>{0};
+    Truth tracked = Truth::yes;  ///< by conntrack
+    bool diverged = false;       ///< the packet may have taken several ways through the rules
+    bool anything = false;       ///< a construct that is not understood may have changed it
+    bool operator==(const PacketState&) const = default;
+};
+
+/// What earlier packets have done to the connection.
+struct ConnectionState {
+    Marks mark = std::set<std::uint32_t>{0};
+    Truth tracked = Truth::yes;
+    std::set<std::pair<const Table*, std::string>> added;  ///< sets to which a rule may have added the packet
+    bool operator==(const ConnectionState&) const = default;
 };
 
 class ChainWalk {
   public:
     ChainWalk(const Ruleset::Model& model, Notes& notes) : model_(model), notes_(notes) {}
 
+    /// The next packet of the connection: unmarked, and tracked by conntrack until a rule says otherwise.
+    void beginPacket();
+    /// Forgets what the packet has done to the connection: it was not sent.
+    void resume(const PacketState& packet, const ConnectionState& connection);
+    const PacketState& packet() const { return packet_; }
+    const ConnectionState& connection() const { return connection_; }
+    /// Whether a rule has looked at a field in which the packets of one direction differ, since
+    /// forgetReading().
+    bool hasReadKind() const { return read_kind_; }
+    void forgetReading() { read_kind_ = false; }
+
     /// What a base chain may do with the packet.
     ChainOutcome base(const Table& table, const Chain& chain, const std::string& name,
                       const PacketView& view);
 
   private:
+    // values.cpp
     bool isOutside(const Rule& rule);
     FieldValue valueOf(const Field& field);
-    FieldValue ctValue(std::uint64_t of_packet, bool known) const;
-    bool mayBeMarked() const;
-    void mayMark();
+    FieldValue ctState() const;
+    FieldValue ctStatus() const;
+    FieldValue ctValue(FieldValue of_packet) const;
     Truth elementMatches(const Statement& statement, const std::vector<FieldValue>& values,
-                         const Element& element) const;
+                         const Element& element);
+    /// `applies` is false where the packet lacks the header: then the rule does not match, negated or not.
     Truth matches(const Statement& statement, bool& applies);
-    Truth matchesOnce(const Statement& statement, bool& applies);
+    bool valuesOf(const Statement& statement, std::vector<FieldValue>& values);
+    Truth matchesOnce(const Statement& statement, const std::vector<FieldValue>& values);
+    void noteSenderPorts(const Statement& statement, std::size_t field, const Term& term);
+
+    // chain_walk.cpp
     unsigned decide(const Table& table, const Decision& decision, const std::string& place, int depth,
                     ChainOutcome& out);
     unsigned decideByMap(const Table& table, const Statement& statement, const std::string& place, int depth,
                          ChainOutcome& out);
     unsigned translate(const Statement& statement, const std::string& place, ChainOutcome& out);
     unsigned rule(const Table& table, const Rule& rule, int depth, ChainOutcome& out);
+    unsigned statement(const Rule& rule, const Statement& statement);
+    unsigned unknownEffect(const std::string& place, const std::string& what, ChainOutcome& out);
+    void noteUnknown(const std::string& place, const std::string& what);
+    void change(const MarkChange& change);
+    void untrack();
     ChainOutcome chain(const Table& table, const std::string& name, int depth);
+    void forget();
 
     const Ruleset::Model& model_;
     Notes& notes_;
     PacketView view_;
+    PacketState packet_;
+    ConnectionState connection_;
     const Table* table_ = nullptr;  ///< of the present base chain
     const Chain* base_ = nullptr;
-    std::uint64_t ct_state_ = kNew;
+    bool before_conntrack_ = false;
+    bool read_kind_ = false;
     bool others_mark_ = false;  ///< a base chain that the kernel may call before this one sets marks
     std::map<FieldKind, FieldValue> bounded_;  ///< the values of the present view that rules' bounds ask for
     std::map<const Chain*, ChainOutcome> done_;
     std::set<const Chain*> open_;  ///< chains of the present call stack: a jump to one of them is a circle
-    std::set<std::pair<const Table*, std::string>>
-        added_;  ///< sets to which a rule may have added the packet
+    int changes_ = 0;              ///< of the packet and of the connection, since the traversal began
+    int rules_ = 0;                ///< visited for this packet
 };
 
 }  // namespace lapwing::reach

@@ -1,3 +1,10 @@
+#include <cstdint>
+#include <iterator>
+#include <optional>
+#include <set>
+#include <string>
+#include <utility>
+
 #include "common/enum_names.h"
 #include "common/reach/traversal.h"
 
@@ -11,7 +18,56 @@ constexpr std::array kVerdicts{
     EnumName<Verdict>{Verdict::may, "may"},
 };
 
+constexpr std::array kPacketKinds{
+    EnumName<PacketKind>{PacketKind::solicitation, "solicitation"},
+    EnumName<PacketKind>{PacketKind::resolution, "resolution"},
+    EnumName<PacketKind>{PacketKind::syn, "syn"},
+    EnumName<PacketKind>{PacketKind::syn_ack, "syn_ack"},
+    EnumName<PacketKind>{PacketKind::ack, "ack"},
+    EnumName<PacketKind>{PacketKind::data, "data"},
+    EnumName<PacketKind>{PacketKind::answer_ack, "answer_ack"},
+    EnumName<PacketKind>{PacketKind::answer_data, "answer_data"},
+    EnumName<PacketKind>{PacketKind::request, "request"},
+    EnumName<PacketKind>{PacketKind::answer, "answer"},
+    EnumName<PacketKind>{PacketKind::advertisement, "advertisement"},
+};
+
+constexpr std::array kPacketTitles{
+    EnumName<PacketKind>{PacketKind::solicitation, "neighbour solicitation"},
+    EnumName<PacketKind>{PacketKind::resolution, "neighbour advertisement"},
+    EnumName<PacketKind>{PacketKind::syn, "first packet (SYN)"},
+    EnumName<PacketKind>{PacketKind::syn_ack, "second packet (SYN-ACK)"},
+    EnumName<PacketKind>{PacketKind::ack, "third packet (ACK)"},
+    EnumName<PacketKind>{PacketKind::data, "client's data"},
+    EnumName<PacketKind>{PacketKind::answer_ack, "server's acknowledgement"},
+    EnumName<PacketKind>{PacketKind::answer_data, "server's data"},
+    EnumName<PacketKind>{PacketKind::request, "request"},
+    EnumName<PacketKind>{PacketKind::answer, "answer"},
+    EnumName<PacketKind>{PacketKind::advertisement, "advertisement"},
+};
+
+constexpr std::uint16_t kFirstSenderPort = 1024;
+constexpr std::uint16_t kLastPort = 65535;
+constexpr std::size_t kMostPortParts = 64;
+
+bool isSplit(const Result& whole, const std::set<std::uint16_t>& ports) {
+    return whole.verdict == Verdict::may && !ports.empty() && ports.size() <= kMostPortParts;
+}
+
 }  // namespace
+
+const char* packetKindName(PacketKind kind) {
+    return nameOf(kPacketKinds, kind);
+}
+
+const char* packetTitle(PacketKind kind) {
+    return nameOf(kPacketTitles, kind);
+}
+
+bool isReply(PacketKind kind) {
+    return kind == PacketKind::syn_ack || kind == PacketKind::answer_ack || kind == PacketKind::answer_data ||
+           kind == PacketKind::answer;
+}
 
 Address vrrpGroup(Family family) {
     return *Address::parse(family == Family::ipv4 ? "224.0.0.18" : "ff02::12");
@@ -25,8 +81,37 @@ std::optional<Verdict> parseVerdict(std::string_view word) {
     return valueOf(kVerdicts, word);
 }
 
+Result evaluateExchange(const Ruleset::Model& model, const Packet& packet, SourceTrace* trace) {
+    Traversal traversal(model, packet, kFirstSenderPort, kLastPort, trace);
+    auto whole = traversal.run();
+    auto starts = traversal.senderPorts();
+    std::erase_if(starts, [](std::uint16_t port) { return port <= kFirstSenderPort; });
+    if (!isSplit(whole, starts)) {
+        return whole;
+    }
+    starts.insert(kFirstSenderPort);
+    std::optional<Result> out;
+    std::set<std::string> differing;
+    for (auto start = starts.begin(); start != starts.end(); ++start) {
+        const auto after = std::next(start);
+        const auto last = after == starts.end() ? kLastPort : static_cast<std::uint16_t>(*after - 1);
+        auto part = Traversal(model, packet, *start, last, trace).run();
+        if (!out) {
+            out = std::move(part);
+        } else if (part.verdict != out->verdict) {
+            differing.insert("the sender's port: from " + std::to_string(*start) + " to " +
+                             std::to_string(last) + " the verdict is another one");
+        }
+    }
+    if (differing.empty() && out->verdict != Verdict::may) {
+        return std::move(*out);
+    }
+    whole.unknowns.insert(whole.unknowns.end(), differing.begin(), differing.end());
+    return whole;
+}
+
 Result Ruleset::evaluate(const Packet& packet) const {
-    return Traversal(*model_, packet).run();
+    return evaluateExchange(*model_, packet);
 }
 
 bool Ruleset::filtersInput(Family family) const {

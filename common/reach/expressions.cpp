@@ -45,16 +45,23 @@ Field payloadField(const Json& json) {
         {"ip", "daddr", FieldKind::ip_destination},
         {"ip", "protocol", FieldKind::ip_protocol},
         {"ip", "version", FieldKind::ip_version},
+        {"ip", "hdrlength", FieldKind::ip_header_length},
+        {"ip", "frag-off", FieldKind::ip_fragment},
+        {"ip", "ttl", FieldKind::ip_ttl},
+        {"ip6", "hoplimit", FieldKind::ip6_hop_limit},
         {"ip6", "saddr", FieldKind::ip6_source},
         {"ip6", "daddr", FieldKind::ip6_destination},
         {"ip6", "nexthdr", FieldKind::ip6_next_header},
         {"tcp", "sport", FieldKind::tcp_source_port},
         {"tcp", "dport", FieldKind::tcp_destination_port},
         {"tcp", "flags", FieldKind::tcp_flags},
+        {"tcp", "doff", FieldKind::tcp_header_length},
         {"udp", "sport", FieldKind::udp_source_port},
         {"udp", "dport", FieldKind::udp_destination_port},
         {"th", "sport", FieldKind::any_source_port},
         {"th", "dport", FieldKind::any_destination_port},
+        {"icmpv6", "type", FieldKind::icmpv6_type},
+        {"arp", "operation", FieldKind::arp_operation},
     };
     for (const auto& known : known_fields) {
         if (protocol == known.protocol && name == known.name) {
@@ -94,39 +101,84 @@ Field metaField(const Json& json) {
 }
 
 Field ctField(const Json& json) {
+    struct Known {
+        const char* key;
+        FieldKind kind;
+    };
+    static constexpr Known known_fields[] = {
+        {"state", FieldKind::ct_state},         {"status", FieldKind::ct_status},
+        {"direction", FieldKind::ct_direction}, {"mark", FieldKind::ct_mark},
+        {"zone", FieldKind::ct_zone},
+    };
+    static constexpr Known original_fields[] = {
+        {"ip saddr", FieldKind::ct_original_source},
+        {"ip6 saddr", FieldKind::ct_original_source},
+        {"ip daddr", FieldKind::ct_original_destination},
+        {"ip6 daddr", FieldKind::ct_original_destination},
+        {"proto-src", FieldKind::ct_original_source_port},
+        {"proto-dst", FieldKind::ct_original_destination_port},
+    };
     const auto key = text(json, "key");
+    const auto direction = text(json, "dir");
     Field field;
-    field.text = "ct " + key;
-    if (key == "state") {
-        field.kind = FieldKind::ct_state;
-    } else if (key == "status") {
-        field.kind = FieldKind::ct_status;
-    } else if (key == "direction") {
-        field.kind = FieldKind::ct_direction;
-    } else if (key == "mark") {
-        field.kind = FieldKind::ct_mark;
+    field.text = "ct " + (direction.empty() ? "" : direction + " ") + key;
+    const auto find = [&](const auto& known) {
+        const auto* found = std::find_if(std::begin(known), std::end(known),
+                                         [&](const Known& each) { return key == each.key; });
+        field.kind = found == std::end(known) ? FieldKind::unknown : found->kind;
+    };
+    if (direction.empty()) {
+        find(known_fields);
+    } else if (direction == "original") {
+        find(original_fields);
     }
     return field;
 }
 
-Field fibField(const Json& json) {
-    const auto result = text(json, "result");
-    Field field;
-    field.text = "fib " + result;
-    std::vector<std::string> flags;
+std::vector<std::string> flagsOf(const Json& json) {
+    std::vector<std::string> out;
     if (const auto* list = member(json, "flags")) {
         if (list->IsString()) {
-            flags.push_back(text(list));
+            out.push_back(text(list));
         } else if (list->IsArray()) {
             for (const auto& flag : list->GetArray()) {
-                flags.push_back(text(&flag));
+                out.push_back(text(&flag));
             }
         }
     }
-    if (result == "type" && !flags.empty() && flags[0] == "daddr") {
+    return out;
+}
+
+Field fibField(const Json& json) {
+    const auto result = text(json, "result");
+    const auto flags = flagsOf(json);
+    Field field;
+    field.text = "fib " + result;
+    if (result == "type" && flags == std::vector<std::string>{"daddr"}) {
         field.kind = FieldKind::fib_destination_type;
-    } else if ((result == "oif" || result == "oifname") && !flags.empty() && flags[0] == "saddr") {
+    } else if (result == "type" && flags == std::vector<std::string>{"daddr", "iif"}) {
+        field.kind = FieldKind::fib_destination_type_here;
+    } else if (result == "type" && flags == std::vector<std::string>{"saddr"}) {
+        field.kind = FieldKind::fib_source_type;
+    } else if ((result == "oif" || result == "oifname") &&
+               flags == std::vector<std::string>{"saddr", "iif"}) {
         field.kind = FieldKind::fib_source_route;
+    }
+    return field;
+}
+
+/// An option of IPv4 or TCP, or an extension header of IPv6: whether it is there, or a field of it.
+Field optionField(const std::string& form, const Json& json) {
+    const auto name = text(json, "name");
+    const auto part = text(json, "field");
+    Field field;
+    field.text = form + " " + name + (part.empty() ? "" : " " + part);
+    if (form == "tcp option") {
+        field.kind = name == "maxseg" && part == "size" ? FieldKind::tcp_segment_size : FieldKind::unknown;
+    } else if (form == "ip option") {
+        field.kind = part.empty() ? FieldKind::ip_options : FieldKind::absent_header;
+    } else {
+        field.kind = part.empty() ? FieldKind::extension_headers : FieldKind::absent_header;
     }
     return field;
 }
@@ -140,6 +192,10 @@ std::optional<Key> scalarKey(FieldKind kind, const Json& json) {
     }
     if (!json.IsString()) {
         return std::nullopt;
+    }
+    if (kind == FieldKind::ct_original_source || kind == FieldKind::ct_original_destination) {
+        const auto address = Address::parse(text(&json));
+        return address ? std::optional(address->key) : std::nullopt;
     }
     if (isAddress(kind)) {
         const auto address = Address::parse(text(&json));
@@ -271,6 +327,9 @@ Field parseField(const Json& json) {
     }
     if (form == "fib") {
         return fibField(*inner);
+    }
+    if (form == "tcp option" || form == "ip option" || form == "exthdr") {
+        return optionField(form, *inner);
     }
     if (form == "&" && inner->IsArray() && inner->Size() == 2) {
         const auto [base_form, base] = singleMember((*inner)[0]);

@@ -36,22 +36,28 @@ std::string StepOutcome::toString() const {
     return text;
 }
 
-bool Traversal::passes(const Table& table) const {
-    const auto own = packet_.source.family == Family::ipv4 ? TableFamily::ip : TableFamily::ip6;
-    return !table.dormant &&
-           (table.family == TableFamily::inet || table.family == TableFamily::netdev || table.family == own);
+bool Traversal::passes(const Table& table, const PacketView& view) {
+    if (table.dormant) {
+        return false;
+    }
+    if (view.arp) {
+        return table.family == TableFamily::arp || table.family == TableFamily::netdev;
+    }
+    const auto own = view.family == Family::ipv4 ? TableFamily::ip : TableFamily::ip6;
+    return table.family == TableFamily::inet || table.family == TableFamily::netdev || table.family == own;
 }
 
 bool Traversal::through(Hook hook, const PacketView& view, HookPart part) {
     bool open = true;
-    pass(chainsAt(hook, part, view.answer), view, open, nullptr);
+    pass(chainsAt(hook, part, view), view, open, nullptr);
     return open;
 }
 
-std::vector<HookedChain> Traversal::chainsAt(Hook hook, HookPart part, bool answer) const {
+std::vector<HookedChain> Traversal::chainsAt(Hook hook, HookPart part, const PacketView& view) const {
+    const auto& device = hook == Hook::egress ? view.interface_out.name : view.interface_in.name;
     std::vector<HookedChain> chains;
     for (const auto& table : model_.tables) {
-        if (!passes(table)) {
+        if (!passes(table, view)) {
             continue;
         }
         for (const auto& name : table.base_chains) {
@@ -63,8 +69,9 @@ std::vector<HookedChain> Traversal::chainsAt(Hook hook, HookPart part, bool answ
                               : part == HookPart::beside_nat ? !nat && point == kDestinationNatPriority
                               : part == HookPart::after_nat  ? !nat && point > kDestinationNatPriority
                                                              : true;
-            // Chains of type nat see a connection's first packet only.
-            if (chain.hook == hook && here && !(nat && answer) && looksAt(chain, packet_.interface)) {
+            // Chains of type nat see a connection's first packet only, where conntrack follows it.
+            const bool skipped = nat && (!isFirst(view.kind) || walk_.packet().tracked == Truth::no);
+            if (chain.hook == hook && here && !skipped && looksAt(chain, device)) {
                 chains.push_back({&table, &chain, name});
             }
         }
@@ -76,12 +83,12 @@ std::vector<HookedChain> Traversal::chainsAt(Hook hook, HookPart part, bool answ
     return chains;
 }
 
-void Traversal::note(const HookedChain& hooked, const ChainOutcome& out, bool answer) {
+void Traversal::note(const HookedChain& hooked, const ChainOutcome& out, PacketKind packet) {
     Step step;
     step.chain = hooked.chain->place;
     step.hook = hooked.chain->hook;
     step.priority = hooked.chain->priority;
-    step.answer = answer;
+    step.packet = packet;
     step.outcome = {(out.may & kAccept) != 0, (out.may & kTranslate) != 0, (out.may & kDrop) != 0,
                     (out.may & kReject) != 0};
     std::set<std::string> rules = out.translated_by;
@@ -95,6 +102,19 @@ void Traversal::note(const HookedChain& hooked, const ChainOutcome& out, bool an
     outcome_.path.push_back(std::move(step));
 }
 
+/// Only the sender of the first packet is told of a rejection: other packets that are rejected are silence.
+void Traversal::noteBlocks(const ChainOutcome& out, const PacketView& view) {
+    if ((out.may & (kDrop | kReject)) == 0) {
+        return;
+    }
+    const bool told = isFirst(view.kind) && (out.may & kReject) != 0;
+    outcome_.may_reject = outcome_.may_reject || told;
+    outcome_.may_drop = outcome_.may_drop || !told || (out.may & kDrop) != 0;
+    if (!outcome_.may_fail) {
+        outcome_.may_fail = view.kind;
+    }
+}
+
 /// nft does not list the order of chains with equal priority: the chains after `at`, which ended the hook,
 /// may have come before it.
 void Traversal::addOthers(const std::vector<HookedChain>& chains, std::vector<HookedChain>::const_iterator at,
@@ -102,9 +122,8 @@ void Traversal::addOthers(const std::vector<HookedChain>& chains, std::vector<Ho
     const auto priority = at->chain->priority;
     for (++at; at != chains.end() && at->chain->priority == priority; ++at) {
         const auto other = walk_.base(*at->table, *at->chain, at->name, view);
-        note(*at, other, view.answer);
-        outcome_.may_drop = outcome_.may_drop || (other.may & kDrop) != 0;
-        outcome_.may_reject = outcome_.may_reject || (other.may & kReject) != 0;
+        note(*at, other, view.kind);
+        noteBlocks(other, view);
         if (translations != nullptr) {
             translations->targets.insert(translations->targets.end(), other.targets.begin(),
                                          other.targets.end());
@@ -119,7 +138,7 @@ void Traversal::pass(const std::vector<HookedChain>& chains, const PacketView& v
     for (auto at = chains.begin(); at != chains.end(); ++at) {
         const auto& hooked = *at;
         auto out = walk_.base(*hooked.table, *hooked.chain, hooked.name, view);
-        note(hooked, out, view.answer);
+        note(hooked, out, view.kind);
         const bool translated = (out.may & kTranslate) != 0;
         if (translated && translations == nullptr) {
             // At other hooks than those where the kernel translates destinations, this is a change of a
@@ -128,8 +147,7 @@ void Traversal::pass(const std::vector<HookedChain>& chains, const PacketView& v
             out.dropped_by.insert(out.translated_by.begin(), out.translated_by.end());
         }
         if ((out.may & (kDrop | kReject)) != 0) {
-            outcome_.may_drop = outcome_.may_drop || (out.may & kDrop) != 0;
-            outcome_.may_reject = outcome_.may_reject || (out.may & kReject) != 0;
+            noteBlocks(out, view);
             outcome_.dropped_by.insert(out.dropped_by.begin(), out.dropped_by.end());
         }
         if ((out.may & (kAccept | kTranslate)) == 0) {
@@ -137,7 +155,9 @@ void Traversal::pass(const std::vector<HookedChain>& chains, const PacketView& v
             addOthers(chains, at, view, translations);
             return;
         }
-        outcome_.accepted_by.insert(out.accepted_by.begin(), out.accepted_by.end());
+        if (isFirst(view.kind) || view.kind == PacketKind::syn_ack) {
+            outcome_.accepted_by.insert(out.accepted_by.begin(), out.accepted_by.end());
+        }
         if (translated && translations != nullptr) {
             outcome_.accepted_by.insert(out.translated_by.begin(), out.translated_by.end());
             translations->targets.insert(translations->targets.end(), out.targets.begin(), out.targets.end());

@@ -372,8 +372,9 @@ class RuleReader {
         } else if (target_ == "MARK" || target_ == "CONNMARK") {
             add(markStatement());
         } else if (target_ == "CT" || target_ == "NOTRACK") {
-            model_.untracks =
-                model_.untracks || target_ == "NOTRACK" || target_options_.contains("--notrack");
+            if (target_ == "NOTRACK" || target_options_.contains("--notrack")) {
+                add(notrackStatement());
+            }
         } else if (target_ == "SNAT" || target_ == "MASQUERADE") {
             Statement statement;
             statement.kind = Statement::Kind::translate_source;

@@ -37,6 +37,17 @@ enum class FieldKind {
     any_source_port,
     any_destination_port,
     other_protocol,  ///< a header that packets of TCP and UDP lack: the rule cannot match
+    icmpv6_type,
+    ip_fragment,  ///< flags and offset
+    ip_header_length,
+    ip_ttl,
+    ip6_hop_limit,
+    ip_options,         ///< whether an option of IPv4 is there
+    extension_headers,  ///< whether an extension header of IPv6 is there
+    absent_header,      ///< a field of an option or of an extension header that plain packets lack
+    tcp_segment_size,   ///< the option of a SYN and of its answer
+    tcp_header_length,
+    arp_operation,
     interface_in,
     interface_out,
     transport,
@@ -48,7 +59,14 @@ enum class FieldKind {
     ct_status,
     ct_direction,
     ct_mark,
+    ct_zone,
+    ct_original_source,
+    ct_original_destination,
+    ct_original_source_port,
+    ct_original_destination_port,
+    fib_source_type,
     fib_destination_type,
+    fib_destination_type_here,  ///< only addresses of the incoming interface count as local
     fib_source_route,
     unknown,
 };
@@ -104,7 +122,18 @@ struct SetData {
     std::shared_ptr<const AddressIndex> index;  ///< further elements of a set of addresses
 };
 
-enum class Operator { equal, not_equal, any_bit };
+enum class Operator { equal, not_equal, any_bit, no_bit };
+
+/// The new mark of a packet or of its connection: (old & keep) ^ (source & take) ^ flip.
+struct MarkChange {
+    enum class Mark { packet, connection };
+    bool known = false;  ///< otherwise the mark may become anything
+    Mark target = Mark::packet;
+    Mark source = Mark::packet;
+    std::uint32_t keep = 0;
+    std::uint32_t take = 0;
+    std::uint32_t flip = 0;
+};
 
 struct Statement {
     enum class Kind {
@@ -114,9 +143,10 @@ struct Statement {
         fixed,
         translate,         ///< changes the destination to `target`, or by the map to one of `data.targets`
         translate_source,  ///< changes the source of outgoing packets
-        mark,              ///< sets the mark of the packet or of its connection, to an unknown value
-        unknown_match,
-        unknown_effect,
+        mark,              ///< sets the mark of the packet or of its connection by `mark`
+        notrack,           ///< the packet belongs to no connection, if conntrack has not seen it yet
+        unknown_match,     ///< the rule may match or not
+        unknown_effect,    ///< may accept, drop, jump or change the packet
     };
     Kind kind = Kind::match;
     std::vector<Field> fields;  ///< of a map: its key
@@ -127,6 +157,7 @@ struct Statement {
     std::string adds_to;    ///< the set to which the rule adds the packet's values
     Decision decision;
     Target target;
+    MarkChange mark;
     bool fixed =
         true;  ///< whether `fixed` matches: a rate limit lets the first packet after a quiet time pass
     std::string text;  ///< the construct that is unknown, or the assumption
@@ -156,9 +187,16 @@ inline Statement fixedAnswer(bool matches, std::string assumption) {
     return statement;
 }
 
-inline Statement markStatement() {
+inline Statement markStatement(const MarkChange& change = {}) {
     Statement statement;
     statement.kind = Statement::Kind::mark;
+    statement.mark = change;
+    return statement;
+}
+
+inline Statement notrackStatement() {
+    Statement statement;
+    statement.kind = Statement::Kind::notrack;
     return statement;
 }
 
@@ -219,7 +257,7 @@ struct Table {
 struct Ruleset::Model {
     std::vector<Table> tables;
     std::vector<std::string> unknowns;
-    bool untracks = false;
+    bool untracks = false;    ///< something that is not understood may take packets out of conntrack
     bool translates = false;  ///< something outside the listing may change destinations
     Host host;
     std::map<std::string, IpsetAddresses> ipsets;  ///< that no rule changes

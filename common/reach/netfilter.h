@@ -27,7 +27,13 @@ std::optional<Policy> parsePolicy(std::string_view word);
 /// IP protocol numbers (IANA, "Assigned Internet Protocol Numbers"). Rulesets for small systems use the
 /// numbers: without /etc/protocols, nft and iptables know no names.
 inline constexpr std::uint8_t kIcmp = 1;
+inline constexpr std::uint8_t kTcp = 6;
+inline constexpr std::uint8_t kUdp = 17;
 inline constexpr std::uint8_t kIcmpv6 = 58;
 inline constexpr std::uint8_t kVrrp = 112;
+
+/// Types of ICMPv6 (RFC 4861, 4.3 and 4.4).
+inline constexpr std::uint8_t kNeighbourSolicitation = 135;
+inline constexpr std::uint8_t kNeighbourAdvertisement = 136;
 
 }  // namespace lapwing::reach

@@ -23,23 +23,9 @@ bool hasFlag(const Json& flags, const char* flag) {
                            : text(&flags) == flag;
 }
 
-bool isOfOneFamily(const Statement& statement) {
-    return std::any_of(statement.fields.begin(), statement.fields.end(), [](const Field& field) {
-        switch (field.kind) {
-            case FieldKind::ip_source:
-            case FieldKind::ip_destination:
-            case FieldKind::ip_protocol:
-            case FieldKind::ip_version:
-            case FieldKind::ip6_source:
-            case FieldKind::ip6_destination:
-            case FieldKind::ip6_next_header:
-            case FieldKind::nf_protocol:
-            case FieldKind::ether_type:
-                return true;
-            default:
-                return false;
-        }
-    });
+bool namesFamily(const Statement& statement) {
+    return std::any_of(statement.fields.begin(), statement.fields.end(),
+                       [](const Field& field) { return field.kind == FieldKind::nf_protocol; });
 }
 
 /// In a table of both families, nft does not list a match of the family that a reject follows (measured with
@@ -48,7 +34,7 @@ bool isOfOneFamily(const Statement& statement) {
 void addHiddenFamily(const Table& table, const Json& statement, std::vector<Statement>& out) {
     const auto [name, inner] = singleMember(statement);
     const bool both = table.family != TableFamily::ip && table.family != TableFamily::ip6;
-    if (name != "reject" || !both || std::any_of(out.begin(), out.end(), isOfOneFamily)) {
+    if (name != "reject" || !both || std::any_of(out.begin(), out.end(), namesFamily)) {
         return;
     }
     const auto type = inner == nullptr ? "" : text(*inner, "type");
@@ -315,7 +301,8 @@ class Parser {
             }
             return;
         }
-        statement = unknownMatch("the set @" + statement.set + " (not in the listing)");
+        const auto missing = "the set @" + statement.set + " (not in the listing)";
+        statement = statement.kind == Statement::Kind::match ? unknownMatch(missing) : unknownEffect(missing);
     }
 
     /// The elements of a set, read once for all rules that compare the same fields with it.

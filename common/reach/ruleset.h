@@ -27,6 +27,29 @@ enum class Protocol { tcp = 6, udp = 17, vrrp = kVrrp };
 /// peer.
 Address vrrpGroup(Family family);
 
+/// A packet of an exchange, in the order in which they are sent. TCP: SYN, SYN-ACK, ACK, then data and its
+/// acknowledgement both ways. UDP: request and answer. VRRP: one advertisement.
+enum class PacketKind {
+    solicitation,  ///< neighbour discovery (RFC 4861) or ARP: who has this address?
+    resolution,    ///< its answer
+    syn,
+    syn_ack,
+    ack,
+    data,
+    answer_ack,
+    answer_data,
+    request,
+    answer,
+    advertisement,
+};
+
+/// "syn", "syn_ack", ...
+const char* packetKindName(PacketKind kind);
+/// As a person would say it: "SYN-ACK", "client's data".
+const char* packetTitle(PacketKind kind);
+/// Whether the packet goes back to the sender of the first.
+bool isReply(PacketKind kind);
+
 /// The first packet of a connection from another host to an address of this host, or of an outgoing
 /// connection.
 struct Packet {
@@ -74,7 +97,7 @@ struct Step {
     std::string chain;  ///< "inet filter input"
     Hook hook = Hook::input;
     int priority = 0;
-    bool answer = false;  ///< the packet is TCP's answer on its way back
+    PacketKind packet = PacketKind::syn;
     StepOutcome outcome;
     std::vector<std::string> rules;  ///< that decided the outcome
 };
@@ -85,7 +108,8 @@ struct Result {
     std::vector<std::string> decided_by;   ///< "inet filter input handle 12", "inet filter input policy drop"
     std::vector<std::string> unknowns;     ///< the reasons for `may`, and constructs that could not be read
     std::vector<std::string> assumptions;  ///< "within its rate limit: inet filter input handle 7"
-    std::vector<Step> path;                ///< in the kernel's order
+    std::vector<Step> path;                ///< packet by packet, each in the kernel's order
+    std::optional<PacketKind> failing_packet;  ///< the first packet that is dropped, or that may be
     std::string translated_to;  ///< the changed destination, "172.17.0.2:80"; "" where rules change none
     bool forwarded = false;  ///< the packet is forwarded to another host (a container) and never passes input
 };
@@ -124,12 +148,13 @@ std::string listingOf(const std::string& nft_json, const std::vector<IptablesSav
 inline constexpr std::size_t kMostSourceClasses = 4096;
 
 /// A packet filter. The evaluation is three-valued: where a match is unknown, it follows both ways, so that
-/// `must_reach` and `must_block` never contradict the kernel; everything else is `may`. It follows the first
-/// packet of a connection through every base chain in the kernel's order (ingress, prerouting, then input, or
-/// forward and postrouting after a change of the destination to another host), and TCP's answer on its way
-/// back. An accept ends its base chain only; a drop is final. The sender's port is 1024-65535, the mark 0,
-/// the conntrack state new. After parsing, only addUnknown(), describeHost() and addTexts() change it; the
-/// rest is safe from any thread.
+/// `must_reach` and `must_block` never contradict the kernel; everything else is `may`. It follows each
+/// packet of the exchange (see PacketKind) through every base chain in the kernel's order: ingress,
+/// prerouting, then input, or forward and postrouting after a change of the destination to another host;
+/// answers take the way back. An accept ends its base chain only; a drop is final. The sender's port is
+/// 1024-65535, its mark 0, the conntrack state of the first packet new. `must_reach`: every packet passes.
+/// `must_block`: the first packet, its answer, or the data of one side certainly does not. After parsing,
+/// only addUnknown(), describeHost() and addTexts() change it; the rest is safe from any thread.
 class Ruleset {
   public:
     /// Reads `nft -j list ruleset`, or a listing of listingOf(). Error `invalid` for any other text. An

@@ -182,12 +182,6 @@ Key middle(const AddressRange& range) {
     return out;
 }
 
-Result evaluateTraced(const Ruleset::Model& model, const Packet& packet, SourceTrace& trace) {
-    Traversal traversal(model, packet);
-    traversal.traceSources(trace);
-    return traversal.run();
-}
-
 /// Evaluates a packet once for each class of its sources.
 class Classifier {
   public:
@@ -198,6 +192,8 @@ class Classifier {
             if (each.address.family == within.family && each.prefix_length != 0) {
                 const auto network = AddressRange::prefix(each.address, each.prefix_length);
                 trace_.add({network.low, network.high});
+                trace_.add({network.low, network.low});
+                trace_.add({network.high, network.high});
                 trace_.add({each.address.key, each.address.key});
             }
         }
@@ -234,7 +230,7 @@ class Classifier {
     Result evaluate(const AddressRange& source) {
         packet_.source = source;
         trace_.begin(source);
-        return evaluateTraced(model_, packet_, trace_);
+        return evaluateExchange(model_, packet_, &trace_);
     }
 
     /// A part as a whole; where the rules of a run divide it, each of its addresses has the same result.

@@ -82,8 +82,8 @@ Statement parseMatch(const Json& json) {
         statement.op = Operator::equal;
     } else if (op == "!=") {
         statement.op = Operator::not_equal;
-    } else if (op == "in") {
-        statement.op = Operator::any_bit;
+    } else if (op == "in" || op == "!") {
+        statement.op = op == "in" ? Operator::any_bit : Operator::no_bit;
         const auto bits = bitsKey(statement.fields[0].kind, *right);
         statement.data.elements.push_back({{bits ? rangeTerm(*bits, *bits) : unknownTerm()}, false});
         return statement;
@@ -118,9 +118,7 @@ Statement parseVmap(const Json& json) {
     Statement statement;
     statement.kind = Statement::Kind::vmap;
     if (key == nullptr || data == nullptr) {
-        statement.kind = Statement::Kind::unknown_effect;
-        statement.text = "a verdict map without key";
-        return statement;
+        return unknownEffect("a verdict map without key");
     }
     statement.fields = parseFields(*key);
     statement.text = statement.fields[0].text + " vmap";
@@ -129,34 +127,34 @@ Statement parseVmap(const Json& json) {
         statement.set = name.substr(1);
     } else if (const auto* set = member(*data, "set"); set != nullptr && set->IsArray()) {
         parsePairs(statement.fields, *set, statement.kind, statement.data);
+    } else {
+        return unknownEffect(statement.text + " by a map that is not understood");
     }
     return statement;
 }
 
 Statement parseXt(const Json& json, Ruleset::Model& model) {
     const auto name = text(json, "name");
-    Statement statement;
     // Some versions of nft print neither type nor name.
-    if (text(json, "type") != "match") {
-        if (name == "LOG" || name == "NFLOG") {
-            return fixedAnswer(true, "");
-        }
-        if (name == "REJECT") {
-            return decisionOf(Action::reject);
-        }
-        if (name == "MASQUERADE" || name == "SNAT") {
-            statement.kind = Statement::Kind::translate_source;
-            return statement;
-        }
-        model.untracks |= name == "CT" || name == "NOTRACK" || name.empty();
-        if (name == "MARK" || name == "CONNMARK") {
-            return markStatement();
-        }
-        statement.kind = Statement::Kind::unknown_effect;
-        statement.text = "xt target " + name;
+    if (text(json, "type") == "match") {
+        return unknownMatch("xt match " + name + " (its arguments are not listed)");
+    }
+    if (name == "LOG" || name == "NFLOG") {
+        return fixedAnswer(true, "");
+    }
+    if (name == "REJECT") {
+        return decisionOf(Action::reject);
+    }
+    if (name == "MASQUERADE" || name == "SNAT") {
+        Statement statement;
+        statement.kind = Statement::Kind::translate_source;
         return statement;
     }
-    return unknownMatch("xt match " + name + " (its arguments are not listed)");
+    model.untracks |= name == "CT" || name == "NOTRACK" || name.empty();
+    if (name == "MARK" || name == "CONNMARK") {
+        return markStatement();
+    }
+    return unknownEffect("xt target " + name);
 }
 
 bool inverted(const Json& json) {
@@ -205,32 +203,96 @@ Statement parseTranslation(const std::string& name, const Json& json) {
     return statement;
 }
 
+std::optional<std::uint32_t> markConstant(const Json& json) {
+    return json.IsUint() ? std::optional(json.GetUint()) : std::nullopt;
+}
+
+/// The new value of a mark: a constant, a mark, or a mark changed by `&`, `|` and `^` with constants.
+MarkChange parseMark(const Json& json) {
+    MarkChange out;
+    if (const auto constant = markConstant(json)) {
+        out.known = true;
+        out.flip = *constant;
+        return out;
+    }
+    const auto [form, inner] = singleMember(json);
+    if (inner == nullptr) {
+        return out;
+    }
+    if (form == "meta" || form == "ct") {
+        const auto kind = parseField(json).kind;
+        out.known = kind == FieldKind::mark || kind == FieldKind::ct_mark;
+        out.source = kind == FieldKind::ct_mark ? MarkChange::Mark::connection : MarkChange::Mark::packet;
+        out.take = ~0U;
+        return out;
+    }
+    const bool of_bits = form == "&" || form == "|" || form == "^";
+    if (!of_bits || !inner->IsArray() || inner->Size() != 2) {
+        return out;
+    }
+    const auto constant = markConstant((*inner)[1]);
+    out = parseMark((*inner)[0]);
+    out.known = out.known && constant;
+    const auto bits = constant.value_or(0);
+    if (form == "&") {
+        out.take &= bits;
+        out.flip &= bits;
+    } else if (form == "|") {
+        out.take &= ~bits;
+        out.flip |= bits;
+    } else {
+        out.flip ^= bits;
+    }
+    return out;
+}
+
+/// A change of a packet, of its marks or of its connection.
 Statement parseMangle(const Json& json) {
     const auto* key = member(json, "key");
+    const auto* value = member(json, "value");
     const auto field = key == nullptr ? Field{} : parseField(*key);
     if (field.kind == FieldKind::mark || field.kind == FieldKind::ct_mark) {
-        return markStatement();
+        auto change = value == nullptr ? MarkChange{} : parseMark(*value);
+        change.target =
+            field.kind == FieldKind::mark ? MarkChange::Mark::packet : MarkChange::Mark::connection;
+        return markStatement(change);
     }
-    if (field.kind == FieldKind::unknown) {
-        // Priorities, TTLs, options: no rule here matches them.
-        return field.text.starts_with("meta") || field.text.starts_with("ct ") ||
-                       field.text.ends_with(" dscp") || field.text.ends_with(" ecn") ||
-                       field.text.ends_with(" ttl") || field.text.ends_with(" hoplimit") ||
-                       field.text == "tcp option"
-                   ? fixedAnswer(true, "")
-                   : unknownMatch("a change of " + field.text);
+    // No match here depends on them.
+    static constexpr const char* without_effect[] = {
+        "meta priority", "meta nftrace", "meta secmark", "ct event", "ct label", "ct helper",
+        "ct secmark",    "ip dscp",      "ip ecn",       "ip6 dscp", "ip6 ecn"};
+    const bool neutral = std::find(std::begin(without_effect), std::end(without_effect), field.text) !=
+                             std::end(without_effect) ||
+                         field.kind == FieldKind::ip_ttl || field.kind == FieldKind::ip6_hop_limit ||
+                         field.kind == FieldKind::tcp_segment_size;
+    return neutral ? fixedAnswer(true, "") : unknownEffect("a change of " + field.text);
+}
+
+/// Up to a rate, a count or an amount: what an idle sender meets.
+std::optional<Statement> parseLimit(const std::string& name, const Json& json) {
+    if (name == "limit" || name == "quota") {
+        if (!json.IsObject()) {
+            return unknownMatch("a named " + name);
+        }
+        return fixedAnswer(!inverted(json), name == "limit" ? "within its rate limit" : "within its quota");
     }
-    Statement statement;
-    statement.kind = Statement::Kind::translate;
-    statement.target.unknown = true;
-    statement.text = "a change of " + field.text;
-    return statement;
+    if (name == "ct count") {
+        // The count includes the connection itself.
+        const auto* most = member(json, "val");
+        const bool none = most != nullptr && most->IsUint64() && most->GetUint64() == 0;
+        return fixedAnswer(none == inverted(json), none ? "" : "within its count of connections");
+    }
+    return std::nullopt;
 }
 
 Statement parseOne(const Json& json, Ruleset::Model& model) {
     const auto [name, inner] = singleMember(json);
     if (inner == nullptr) {
-        return unknownMatch("a statement that is not understood");
+        // nft prints a statement for which it has no JSON as text: `jump { ... }`.
+        const auto words = text(&json);
+        return unknownEffect(words.empty()
+                                 ? "a statement that is not understood"
+                                 : "\"" + words.substr(0, words.find('\n')) + "\" is not understood");
     }
     if (auto decision = parseDecision(name, *inner)) {
         return decisionOf(decision->action, decision->chain);
@@ -241,47 +303,32 @@ Statement parseOne(const Json& json, Ruleset::Model& model) {
     if (name == "vmap") {
         return parseVmap(*inner);
     }
-    if (name == "limit") {
-        if (!inner->IsObject()) {
-            return unknownMatch("a named limit");
-        }
-        return fixedAnswer(!inverted(*inner), "within its rate limit");
-    }
-    if (name == "ct count") {
-        // The count includes the connection itself.
-        const auto* most = member(*inner, "val");
-        const bool none = most != nullptr && most->IsUint64() && most->GetUint64() == 0;
-        return fixedAnswer(none == inverted(*inner), none ? "" : "within its count of connections");
+    if (auto limit = parseLimit(name, *inner)) {
+        return std::move(*limit);
     }
     if (name == "mangle") {
         return parseMangle(*inner);
     }
     if (name == "notrack") {
-        model.untracks = true;
-        return fixedAnswer(true, "");
+        return notrackStatement();
     }
     static constexpr const char* neutral[] = {"counter",        "log",  "comment", "ct helper", "ct timeout",
-                                              "ct expectation", "last", "flow",    "dup",       "secmark"};
+                                              "ct expectation", "last", "dup",     "secmark"};
     if (std::find(std::begin(neutral), std::end(neutral), name) != std::end(neutral)) {
         return fixedAnswer(true, "");
     }
-    Statement statement;
-    statement.text = name;
     if (name == "dnat" || name == "redirect") {
         return parseTranslation(name, *inner);
     }
     if (name == "snat" || name == "masquerade") {
+        Statement statement;
         statement.kind = Statement::Kind::translate_source;
         return statement;
     }
     if (name == "xt") {
         return parseXt(*inner, model);
     }
-    if (name == "tproxy" || name == "synproxy" || name == "fwd") {
-        statement.kind = Statement::Kind::unknown_effect;
-        return statement;
-    }
-    return unknownMatch(name);
+    return unknownEffect(name);
 }
 
 /// `add @set { key limit ... }`: continues only where the packet has the key and the nested statements match.
@@ -297,7 +344,7 @@ void parseSetStatement(const Json& json, Ruleset::Model& model, std::vector<Stat
         key = member(*key, "val");
     }
     if (key == nullptr) {
-        out.push_back(unknownMatch("a set statement without key"));
+        out.push_back(unknownEffect("a set statement without key"));
         return;
     }
     Statement statement;
@@ -338,6 +385,9 @@ std::optional<Decision> parseDecision(const std::string& name, const Json& json)
 void parsePairs(const std::vector<Field>& fields, const Json& pairs, Statement::Kind kind, SetData& out) {
     for (const auto& pair : pairs.GetArray()) {
         if (!pair.IsArray() || pair.Size() != 2) {
+            out.elements.push_back({std::vector<Term>(fields.size()), false});
+            out.decisions.push_back({Action::queue, ""});
+            out.targets.push_back({std::nullopt, std::nullopt, false, true});
             continue;
         }
         out.elements.push_back(parseElement(fields, pair[0]));

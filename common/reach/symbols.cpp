@@ -29,6 +29,17 @@ const Names& namesOf(FieldKind kind) {
     static const Names routes{{"unspec", 0},    {"unicast", 1},     {"local", 2},
                               {"broadcast", 3}, {"anycast", 4},     {"multicast", 5},
                               {"blackhole", 6}, {"unreachable", 7}, {"prohibit", 8}};
+    static const Names icmpv6_types{
+        {"destination-unreachable", 1},  {"packet-too-big", 2},          {"time-exceeded", 3},
+        {"parameter-problem", 4},        {"echo-request", 128},          {"echo-reply", 129},
+        {"mld-listener-query", 130},     {"mld-listener-report", 131},   {"mld-listener-done", 132},
+        {"mld-listener-reduction", 132}, {"nd-router-solicit", 133},     {"nd-router-advert", 134},
+        {"nd-neighbor-solicit", 135},    {"nd-neighbor-advert", 136},    {"nd-redirect", 137},
+        {"router-renumbering", 138},     {"ind-neighbor-solicit", 141},  {"ind-neighbor-advert", 142},
+        {"mld2-listener-report", 143},   {"router-solicitation", 133},   {"router-advertisement", 134},
+        {"neighbour-solicitation", 135}, {"neighbor-solicitation", 135}, {"neighbour-advertisement", 136},
+        {"neighbor-advertisement", 136}};
+    static const Names arp_operations{{"request", 1}, {"reply", 2}};
     switch (kind) {
         case FieldKind::transport:
         case FieldKind::ip_protocol:
@@ -48,8 +59,14 @@ const Names& namesOf(FieldKind kind) {
             return types;
         case FieldKind::ct_direction:
             return directions;
+        case FieldKind::fib_source_type:
         case FieldKind::fib_destination_type:
+        case FieldKind::fib_destination_type_here:
             return routes;
+        case FieldKind::icmpv6_type:
+            return icmpv6_types;
+        case FieldKind::arp_operation:
+            return arp_operations;
         default:
             return none;
     }

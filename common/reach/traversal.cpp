@@ -1,6 +1,7 @@
 #include "common/reach/traversal.h"
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "common/endpoint.h"
@@ -9,13 +10,23 @@ namespace lapwing::reach {
 
 namespace {
 
-constexpr std::uint64_t kFirstSourcePort = 1024;
-constexpr std::uint64_t kLastPort = 65535;
-constexpr std::uint64_t kUnicast = 1;  // RTN_*
-constexpr std::uint64_t kLocal = 2;
-constexpr std::uint64_t kMulticast = 5;
 constexpr std::uint64_t kToHost = 0;  // PACKET_*
 constexpr std::uint64_t kToGroup = 2;
+
+/// The packets of an exchange, in their order.
+const std::vector<PacketKind>& exchangeOf(Protocol protocol) {
+    static const std::vector<PacketKind> tcp{PacketKind::syn,        PacketKind::syn_ack,
+                                             PacketKind::ack,        PacketKind::data,
+                                             PacketKind::answer_ack, PacketKind::answer_data};
+    static const std::vector<PacketKind> udp{PacketKind::request, PacketKind::answer};
+    static const std::vector<PacketKind> vrrp{PacketKind::advertisement};
+    return protocol == Protocol::tcp ? tcp : protocol == Protocol::udp ? udp : vrrp;
+}
+
+/// Without it the exchange may come about all the same: data acknowledges too.
+bool isDispensable(PacketKind kind) {
+    return kind == PacketKind::ack || kind == PacketKind::answer_ack;
+}
 
 void noteAll(std::vector<std::string>& out, const std::set<std::string>& notes) {
     out.assign(notes.begin(), notes.end());
@@ -28,32 +39,82 @@ std::string targetText(const Route& route) {
 
 }  // namespace
 
-PacketView Traversal::view(bool answer, const Route& route) const {
+PacketView Traversal::view(PacketKind kind, const Route& route) const {
     PacketView out;
+    out.kind = kind;
     out.family = packet_.source.family;
-    out.protocol = packet_.protocol;
-    out.answer = answer;
+    out.transport = static_cast<std::uint8_t>(packet_.protocol);
     out.translated = route.translated;
     out.source = addressValue(packet_.source);
     out.destination = route.destination ? addressValue(AddressRange::of(*route.destination)) : FieldValue{};
-    out.source_port = between(kFirstSourcePort, kLastPort);
+    out.source_port = between(first_port_, last_port_);
     out.destination_port = number(route.port);
-    out.interface_in = interfaceValue(packet_.interface);
-    out.interface_out = noInterface();
-    const bool group = packet_.destination == vrrpGroup(packet_.destination.family);
-    out.destination_type = number(group ? kMulticast : route.forwarded ? kUnicast : kLocal);
-    out.packet_type = number(group ? kToGroup : kToHost);
     if (packet_.protocol == Protocol::vrrp) {
         // A rule that reads ports without matching the protocol reads other bytes of the packet.
         out.source_port = out.destination_port = {};
     }
-    if (answer) {
+    out.original_source = out.source;
+    out.original_source_port = out.source_port;
+    out.original_destination = addressValue(AddressRange::of(packet_.destination));
+    out.original_destination_port = number(packet_.port);
+    const bool group = packet_.destination == vrrpGroup(packet_.destination.family);
+    const bool reply = isReply(kind);
+    if (reply != packet_.outgoing) {
+        out.interface_in = noInterface();
+        out.interface_out = interfaceValue(packet_.interface);
+    } else {
+        out.interface_in = interfaceValue(packet_.interface);
+        out.interface_out = noInterface();
+        out.packet_type = number(group ? kToGroup : kToHost);
+        out.source_type = typeOfSource();
+        out.source_route = number(1);
+        out.destination_type = number(group ? kMulticastType : route.forwarded ? kUnicastType : kLocalType);
+        out.destination_type_here = typeHere(out.destination_type, route);
+    }
+    if (reply) {
         std::swap(out.source, out.destination);
         std::swap(out.source_port, out.destination_port);
-        out.destination_type = {};
-        out.packet_type = {};
     }
     return out;
+}
+
+/// The type of the sender's address on this host. For IPv4 it follows from the host's own addresses: every
+/// other address is unicast, routed or not.
+FieldValue Traversal::typeOfSource() const {
+    const auto& range = packet_.outgoing ? AddressRange::of(packet_.destination) : packet_.source;
+    const auto& interfaces = model_.host.interfaces;
+    const bool own = std::any_of(interfaces.begin(), interfaces.end(), [&](const auto& one) {
+        const auto network = AddressRange::prefix(one.address, one.prefix_length);
+        // The first and the last address of a network of IPv4 are broadcast addresses.
+        return range.contains(one.address) || (one.address.family == Family::ipv4 && one.prefix_length != 0 &&
+                                               (range.contains(Address{Family::ipv4, network.low}) ||
+                                                range.contains(Address{Family::ipv4, network.high})));
+    });
+    if (own || interfaces.empty()) {
+        return {};
+    }
+    auto out = number(kUnicastType);
+    if (range.family == Family::ipv6) {
+        out.others.push_back({keyOf(kUnreachableType), keyOf(kUnreachableType)});
+    }
+    return out;
+}
+
+FieldValue Traversal::typeHere(const FieldValue& anywhere, const Route& route) const {
+    if (packet_.interface.empty() || !route.destination) {
+        return {};
+    }
+    const auto& interfaces = model_.host.interfaces;
+    const auto has = [&](bool here) {
+        return std::any_of(interfaces.begin(), interfaces.end(), [&](const auto& one) {
+            return one.address == *route.destination && (!here || one.name == packet_.interface);
+        });
+    };
+    return !has(false) || has(true) ? anywhere : FieldValue{};
+}
+
+Route Traversal::plainRoute() const {
+    return {packet_.destination, packet_.port, false, false, ""};
 }
 
 Route Traversal::routeTo(const Target& target) const {
@@ -85,58 +146,149 @@ Route Traversal::routeTo(const Target& target) const {
     return route;
 }
 
+/// To the point at prerouting where the kernel translates destinations.
+bool Traversal::reachesNat(PacketKind kind) {
+    const auto seen = view(kind, plainRoute());
+    return through(Hook::ingress, seen) && through(Hook::prerouting, seen, HookPart::before_nat);
+}
+
+/// The kernel calls chains of equal priority in the order of their creation, which nft does not list.
+bool Traversal::passesBeside(PacketKind kind, bool translated) {
+    auto seen = view(kind, plainRoute());
+    if (translated) {
+        seen.destination = seen.destination_port = seen.destination_type = seen.destination_type_here = {};
+    }
+    return through(Hook::prerouting, seen, HookPart::beside_nat);
+}
+
+/// From there to a program of this host, or on to another host.
+bool Traversal::deliver(PacketKind kind, const Route& route) {
+    auto seen = view(kind, route);
+    if (!through(Hook::prerouting, seen, HookPart::after_nat)) {
+        return false;
+    }
+    if (!route.forwarded) {
+        return through(Hook::input, seen);
+    }
+    seen.interface_out = interfaceValue(route.interface_out);
+    if (!through(Hook::forward, seen)) {
+        return false;
+    }
+    seen.interface_in = {};
+    return through(Hook::postrouting, seen) && through(Hook::egress, seen);
+}
+
+/// A packet of this host.
+bool Traversal::leaveHost(PacketView seen, const Route& route) {
+    if (!through(Hook::output, seen)) {
+        return false;
+    }
+    if (route.translated) {
+        // On the way back, the kernel undoes the translation.
+        seen.source = seen.source_port = {};
+    }
+    return through(Hook::postrouting, seen) && through(Hook::egress, seen);
+}
+
+/// An answer to the host that began the exchange.
+bool Traversal::comeBack(PacketKind kind, const Route& route) {
+    auto seen = view(kind, route);
+    if (!route.forwarded) {
+        return leaveHost(seen, route);
+    }
+    seen.interface_in = interfaceValue(route.interface_out);
+    seen.interface_out = noInterface();
+    seen.packet_type = number(kToHost);
+    // Where the source was translated too, the answer comes to this host's address.
+    const auto destination = std::exchange(seen.destination, {});
+    const auto port = std::exchange(seen.destination_port, {});
+    if (!through(Hook::ingress, seen) || !through(Hook::prerouting, seen)) {
+        return false;
+    }
+    seen.destination = destination;
+    seen.destination_port = port;
+    seen.interface_out = interfaceValue(packet_.interface);
+    if (!through(Hook::forward, seen)) {
+        return false;
+    }
+    seen.interface_in = {};
+    seen.source = seen.source_port = {};
+    return through(Hook::postrouting, seen) && through(Hook::egress, seen);
+}
+
+/// One packet of the exchange, after the first.
+bool Traversal::cross(PacketKind kind, const Route& route) {
+    walk_.beginPacket();
+    if (packet_.outgoing) {
+        return isReply(kind) ? reachesNat(kind) && passesBeside(kind, false) && deliver(kind, route)
+                             : leaveHost(view(kind, route), route);
+    }
+    if (isReply(kind)) {
+        return comeBack(kind, route);
+    }
+    if (!reachesNat(kind)) {
+        return false;
+    }
+    if (route.translated && walk_.packet().tracked != Truth::yes) {
+        notes_.unknowns.insert("whether the kernel translates a packet that conntrack may not follow");
+        outcome_.may_drop = true;
+    }
+    return passesBeside(kind, route.translated) && deliver(kind, route);
+}
+
 void Traversal::arrive() {
-    const Route plain{packet_.destination, packet_.port, false, false, ""};
-    if (!through(Hook::ingress, view(false, plain)) ||
-        !through(Hook::prerouting, view(false, plain), HookPart::before_nat)) {
+    const auto first = exchangeOf(packet_.protocol).front();
+    walk_.beginPacket();
+    if (!reachesNat(first)) {
         return;
     }
     // After a chain of type nat has changed the destination, the kernel calls no further one.
     ChainOutcome translations;
     translations.may = kAccept;
     bool open = true;
-    pass(chainsAt(Hook::prerouting, HookPart::nat, false), view(false, plain), open, &translations);
+    const auto plain = view(first, plainRoute());
+    pass(chainsAt(Hook::prerouting, HookPart::nat, plain), plain, open, &translations);
+    if (walk_.packet().tracked == Truth::unknown) {
+        // Chains of type nat do not see a packet that conntrack does not follow.
+        open = true;
+        translations.may |= kAccept;
+    }
     if (!open && translations.targets.empty()) {
         return;
     }
-    // The kernel calls chains of equal priority in the order of their creation, which nft does not list.
-    auto beside = view(false, plain);
-    if (!translations.targets.empty()) {
-        beside.destination = beside.destination_port = beside.destination_type = {};
-    }
-    if (!through(Hook::prerouting, beside, HookPart::beside_nat)) {
+    if (!passesBeside(first, !translations.targets.empty())) {
         return;
     }
+    const auto packet = walk_.packet();
+    const auto connection = walk_.connection();
     if (open && (translations.may & kAccept) != 0) {
-        go(plain);
+        go(plainRoute());
     }
     for (const auto& target : translations.targets) {
-        const bool elsewhere = target.address && target.address->family != packet_.source.family;
-        if (target.unknown || elsewhere || (target.address && target.address->isLoopback()) ||
-            (target.address && model_.host.interfaces.empty())) {
-            notes_.unknowns.insert(
-                "what becomes of a packet that is sent " +
-                (target.address ? "to " + target.address->toString() : std::string("elsewhere")));
-            outcome_.may_reach = outcome_.may_drop = true;
-        } else {
-            go(routeTo(target));
-        }
+        walk_.resume(packet, connection);
+        follow(target);
     }
 }
 
+void Traversal::follow(const Target& target) {
+    const bool elsewhere = target.address && target.address->family != packet_.source.family;
+    if (target.unknown || elsewhere || (target.address && target.address->isLoopback()) ||
+        (target.address && model_.host.interfaces.empty())) {
+        notes_.unknowns.insert(
+            "what becomes of a packet that is sent " +
+            (target.address ? "to " + target.address->toString() : std::string("elsewhere")));
+        outcome_.may_reach = outcome_.may_drop = true;
+        return;
+    }
+    go(routeTo(target));
+}
+
 void Traversal::go(const Route& route) {
+    const auto first = exchangeOf(packet_.protocol).front();
     if (route.translated) {
         outcome_.translated_to.insert(targetText(route));
     }
-    auto seen = view(false, route);
-    if (!through(Hook::prerouting, seen, HookPart::after_nat)) {
-        return;
-    }
-    if (!route.forwarded) {
-        if (!through(Hook::input, seen)) {
-            return;
-        }
-    } else {
+    if (route.forwarded) {
         outcome_.forwarded = true;
         const auto forwards =
             packet_.source.family == Family::ipv4 ? model_.host.forwards_ipv4 : model_.host.forwards_ipv6;
@@ -149,53 +301,40 @@ void Traversal::go(const Route& route) {
             notes_.unknowns.insert("whether this host forwards");
             outcome_.may_drop = true;
         }
-        seen.interface_out = interfaceValue(route.interface_out);
-        if (!through(Hook::forward, seen)) {
-            return;
-        }
-        seen.interface_in = {};
-        if (!through(Hook::postrouting, seen)) {
-            return;
-        }
     }
-    if (packet_.protocol != Protocol::tcp || answers(route)) {
-        outcome_.may_reach = true;
+    if (deliver(first, route)) {
+        answerAll(route);
     }
 }
 
-/// Whether the second packet of TCP's handshake gets back.
-bool Traversal::answers(const Route& route) {
-    const auto rejects = outcome_.may_reject;
-    auto seen = view(true, route);
-    bool open = true;
-    if (route.forwarded) {
-        seen.interface_in = interfaceValue(route.interface_out);
-        seen.interface_out = noInterface();
-        // Where the source was translated too, the answer comes to this host's address.
-        seen.destination = {};
-        open = through(Hook::prerouting, seen);
-        seen.destination = addressValue(packet_.source);
-        seen.interface_out = interfaceValue(packet_.interface);
-        open = open && through(Hook::forward, seen);
-    } else {
-        seen.interface_in = noInterface();
-        seen.interface_out = interfaceValue(packet_.interface);
-        open = through(Hook::output, seen);
-    }
-    if (open) {
-        seen.interface_in = route.forwarded ? FieldValue{} : noInterface();
-        if (route.translated) {
-            // On the way back, the kernel undoes the translation.
-            seen.source = seen.source_port = {};
+/// The packets after the first.
+void Traversal::answerAll(const Route& route) {
+    std::vector<Crossed> crossed;
+    const auto& exchange = exchangeOf(packet_.protocol);
+    for (auto kind = std::next(exchange.begin()); kind != exchange.end(); ++kind) {
+        const auto& before = walk_.connection();
+        const auto like = std::find_if(crossed.begin(), crossed.end(), [&](const Crossed& earlier) {
+            return isReply(earlier.kind) == isReply(*kind) && earlier.before == before;
+        });
+        bool passes = false;
+        if (like != crossed.end()) {
+            passes = like->passes;
+        } else {
+            Crossed fresh{*kind, before, false};
+            walk_.forgetReading();
+            passes = fresh.passes = cross(*kind, route);
+            if (!walk_.hasReadKind()) {
+                crossed.push_back(std::move(fresh));
+            }
         }
-        open = through(Hook::postrouting, seen) && through(Hook::egress, seen);
+        if (!passes && isDispensable(*kind)) {
+            outcome_.may_drop = true;
+        } else if (!passes) {
+            outcome_.fails = outcome_.fails.value_or(*kind);
+            return;
+        }
     }
-    // An answer that is rejected here is silence for the sender.
-    if (outcome_.may_reject && !rejects) {
-        outcome_.may_reject = false;
-        outcome_.may_drop = true;
-    }
-    return open;
+    outcome_.may_reach = true;
 }
 
 /// Whether the refusal that a reject rule sends certainly gets out.
@@ -203,41 +342,33 @@ bool Traversal::refusalPasses() {
     const auto kept = outcome_;
     const auto notes = notes_;
     outcome_ = {};
-    auto seen = view(true, {packet_.destination, packet_.port, false, false, ""});
+    walk_.beginPacket();
+    auto seen =
+        view(packet_.protocol == Protocol::tcp ? PacketKind::syn_ack : PacketKind::answer, plainRoute());
     seen.refusal = true;
-    seen.interface_in = noInterface();
-    seen.interface_out = interfaceValue(packet_.interface);
-    const bool passes = through(Hook::output, seen) && through(Hook::postrouting, seen) &&
-                        through(Hook::egress, seen) && !outcome_.blocks();
+    const bool passes = leaveHost(seen, plainRoute()) && !outcome_.blocks();
     outcome_ = kept;
     notes_ = notes;
     return passes;
 }
 
-void Traversal::leave() {
-    const Route route{packet_.destination, packet_.port, false, false, ""};
-    auto seen = view(false, route);
-    seen.interface_in = noInterface();
-    seen.interface_out = interfaceValue(packet_.interface);
-    seen.destination_type = {};
-    seen.packet_type = {};
-    if (!through(Hook::output, seen) || !through(Hook::postrouting, seen) || !through(Hook::egress, seen)) {
-        return;
-    }
-    if (packet_.protocol == Protocol::tcp) {
-        auto back = view(true, route);
-        back.interface_in = interfaceValue(packet_.interface);
-        back.interface_out = noInterface();
-        if (!through(Hook::ingress, back) || !through(Hook::prerouting, back) ||
-            !through(Hook::input, back)) {
-            return;
+Result Traversal::run() {
+    if (!packet_.outgoing) {
+        arrive();
+    } else {
+        const auto first = exchangeOf(packet_.protocol).front();
+        walk_.beginPacket();
+        if (leaveHost(view(first, plainRoute()), plainRoute())) {
+            answerAll(plainRoute());
         }
     }
-    outcome_.may_reach = true;
+    if (notes_.anything) {
+        outcome_.may_reach = outcome_.may_drop = true;
+    }
+    return result();
 }
 
-Result Traversal::run() {
-    packet_.outgoing ? leave() : arrive();
+Result Traversal::result() {
     const bool certain = model_.unknowns.empty();
     Result result;
     if (!outcome_.may_reach && !model_.translates) {
@@ -245,10 +376,12 @@ Result Traversal::run() {
         result.rejected =
             certain && outcome_.may_reject && !outcome_.may_drop && (packet_.outgoing || refusalPasses());
         noteAll(result.decided_by, outcome_.dropped_by);
+        result.failing_packet = outcome_.fails ? outcome_.fails : outcome_.may_fail;
     } else {
         result.verdict =
             certain && !outcome_.blocks() && outcome_.may_reach ? Verdict::must_reach : Verdict::may;
         if (outcome_.blocks()) {
+            result.failing_packet = outcome_.fails ? outcome_.fails : outcome_.may_fail;
             outcome_.accepted_by.merge(outcome_.dropped_by);
         }
         noteAll(result.decided_by, outcome_.accepted_by);

@@ -1,31 +1,84 @@
+#include <algorithm>
+#include <iterator>
+#include <optional>
+#include <utility>
+
 #include "common/reach/chain_walk.h"
 #include "common/reach/source_trace.h"
 
 namespace lapwing::reach {
 
 FieldValue absent() {
-    return {FieldValue::Kind::absent, {}, {}};
+    return {FieldValue::Kind::absent, {}, {}, {}, 0};
 }
 FieldValue number(std::uint64_t value) {
-    return {FieldValue::Kind::range, {keyOf(value), keyOf(value)}, {}};
+    return between(value, value);
 }
 FieldValue between(std::uint64_t low, std::uint64_t high) {
-    return {FieldValue::Kind::range, {keyOf(low), keyOf(high)}, {}};
+    return {FieldValue::Kind::range, {keyOf(low), keyOf(high)}, {}, {}, 0};
 }
 
 FieldValue addressValue(const AddressRange& range) {
-    return {FieldValue::Kind::range, {range.low, range.high}, {}};
+    return {FieldValue::Kind::range, {range.low, range.high}, {}, {}, 0};
 }
 FieldValue interfaceValue(const std::string& name) {
-    return {FieldValue::Kind::name, {}, name};
+    return {FieldValue::Kind::name, {}, name, {}, 0};
 }
 FieldValue noInterface() {
-    return {FieldValue::Kind::no_interface, {}, {}};
+    return {FieldValue::Kind::no_interface, {}, {}, {}, 0};
 }
 
 namespace {
 
-constexpr std::uint64_t kStatusTranslated = 32;  // IPS_DST_NAT
+// IPS_* of linux/netfilter/nf_conntrack_common.h.
+constexpr std::uint64_t kSeenReply = 2;
+constexpr std::uint64_t kAssured = 4;
+constexpr std::uint64_t kConfirmed = 8;
+constexpr std::uint64_t kDestinationTranslated = 32;
+/// Bits that do not follow from the packet: a change of the source, the ends of the translations, flags of
+/// helpers.
+constexpr std::uint64_t kOtherStatus = 0xffffULL & ~(kSeenReply | kConfirmed | kDestinationTranslated | 1U);
+
+constexpr std::uint64_t kDontFragment = 0x4000;
+constexpr std::uint64_t kSmallestSegment = 536;  // RFC 9293, 3.7.1: the size without the option
+constexpr std::uint64_t kMostOf16Bits = 0xffff;
+
+std::uint64_t tcpFlags(PacketKind kind) {
+    constexpr std::uint64_t syn = 2;
+    constexpr std::uint64_t push = 8;
+    constexpr std::uint64_t ack = 16;
+    switch (kind) {
+        case PacketKind::syn:
+            return syn;
+        case PacketKind::syn_ack:
+            return syn | ack;
+        case PacketKind::data:
+        case PacketKind::answer_data:
+            return push | ack;
+        default:
+            return ack;
+    }
+}
+
+std::uint64_t arpOperation(PacketKind kind) {
+    return kind == PacketKind::solicitation ? 1 : 2;
+}
+
+std::uint64_t neighbourType(PacketKind kind) {
+    return kind == PacketKind::solicitation ? kNeighbourSolicitation : kNeighbourAdvertisement;
+}
+
+FieldValue marksValue(const Marks& marks) {
+    FieldValue out;
+    if (!marks || marks->empty()) {
+        return out;
+    }
+    out = number(*marks->begin());
+    for (auto mark = std::next(marks->begin()); mark != marks->end(); ++mark) {
+        out.others.push_back({keyOf(*mark), keyOf(*mark)});
+    }
+    return out;
+}
 
 Key masked(const Key& key, const Key& mask) {
     Key out{};
@@ -70,15 +123,63 @@ bool isOfEveryPacket(FieldKind kind) {
     }
 }
 
-/// `ct status dnat`, the only status whose answer is known for a connection with a changed destination.
-bool asksForTranslation(const Statement& statement) {
-    return statement.op == Operator::any_bit && statement.data.elements.size() == 1 &&
-           statement.data.elements[0].parts[0].range.low == keyOf(kStatusTranslated);
+/// Whether the bits that `mask` selects are those of `wanted`; `hazy` bits of `value` are not known.
+Truth bitsMatch(const Key& value, std::uint64_t hazy, const Key& mask, const Key& wanted) {
+    const auto unknown = keyOf(hazy);
+    bool certain = true;
+    for (std::size_t i = 0; i < value.size(); ++i) {
+        if (((value[i] & mask[i]) ^ wanted[i]) & ~(unknown[i] & mask[i]) & 0xff) {
+            return Truth::no;
+        }
+        certain = certain && (unknown[i] & mask[i]) == 0;
+    }
+    return certain ? Truth::yes : Truth::unknown;
+}
+
+Truth anyBitMatches(const Key& value, std::uint64_t hazy, const Key& bits) {
+    const auto unknown = keyOf(hazy);
+    auto out = Truth::no;
+    for (std::size_t i = 0; i < value.size(); ++i) {
+        if ((value[i] & bits[i] & ~unknown[i]) != 0) {
+            return Truth::yes;
+        }
+        out = (bits[i] & unknown[i]) != 0 ? Truth::unknown : out;
+    }
+    return out;
+}
+
+/// The ways in which the fields' values may be: each with one value for a field that has several.
+void eachVariant(std::vector<FieldValue>& values, std::size_t from, const auto& each) {
+    for (std::size_t i = from; i < values.size(); ++i) {
+        if (values[i].others.empty()) {
+            continue;
+        }
+        const auto whole = values[i];
+        values[i].others.clear();
+        eachVariant(values, i + 1, each);
+        for (const auto& other : whole.others) {
+            values[i].range = other;
+            eachVariant(values, i + 1, each);
+        }
+        values[i] = whole;
+        return;
+    }
+    each();
 }
 
 }  // namespace
 
 Truth termMatches(const FieldValue& value, const Field& field, const Term& term, Operator op) {
+    if (!value.others.empty()) {
+        auto one = value;
+        one.others.clear();
+        const auto first = termMatches(one, field, term, op);
+        const bool same = std::all_of(value.others.begin(), value.others.end(), [&](const Range& other) {
+            one.range = other;
+            return termMatches(one, field, term, op) == first;
+        });
+        return same ? first : Truth::unknown;
+    }
     if (value.kind == FieldValue::Kind::unknown || term.kind == Term::Kind::unknown) {
         return Truth::unknown;
     }
@@ -91,52 +192,90 @@ Truth termMatches(const FieldValue& value, const Field& field, const Term& term,
     if (term.kind != Term::Kind::range) {
         return Truth::unknown;
     }
-    auto range = value.range;
-    if (field.mask || op == Operator::any_bit) {
-        if (range.low != range.high) {
-            return Truth::unknown;
-        }
-        if (field.mask) {
-            range.low = range.high = masked(range.low, *field.mask);
-        }
-        if (op == Operator::any_bit) {
-            return masked(range.low, term.range.low) != Key{} ? Truth::yes : Truth::no;
-        }
+    const auto& range = value.range;
+    const bool of_bits = op == Operator::any_bit || op == Operator::no_bit;
+    if ((field.mask || of_bits || value.hazy != 0) && range.low != range.high) {
+        return Truth::unknown;
     }
-    if (range.high < term.range.low || term.range.high < range.low) {
+    if (of_bits) {
+        return anyBitMatches(field.mask ? masked(range.low, *field.mask) : range.low, value.hazy,
+                             term.range.low);
+    }
+    if ((field.mask || value.hazy != 0) && term.range.low == term.range.high) {
+        Key all{};
+        all.fill(0xff);
+        return bitsMatch(range.low, value.hazy, field.mask.value_or(all), term.range.low);
+    }
+    if (value.hazy != 0) {
+        return Truth::unknown;
+    }
+    const Range seen =
+        field.mask ? Range{masked(range.low, *field.mask), masked(range.low, *field.mask)} : range;
+    if (seen.high < term.range.low || term.range.high < seen.low) {
         return Truth::no;
     }
-    return term.range.low <= range.low && range.high <= term.range.high ? Truth::yes : Truth::unknown;
+    return term.range.low <= seen.low && seen.high <= term.range.high ? Truth::yes : Truth::unknown;
 }
 
 FieldValue ChainWalk::valueOf(const Field& field) {
     const bool v4 = view_.family == Family::ipv4;
-    const bool tcp = view_.protocol == Protocol::tcp;
-    const bool udp = view_.protocol == Protocol::udp;
-    if (view_.refusal && !isOfEveryPacket(field.kind)) {
+    const bool tcp = view_.transport == kTcp;
+    const bool udp = view_.transport == kUdp;
+    if ((view_.refusal || view_.arp) && !isOfEveryPacket(field.kind)) {
         return {};
     }
+    // A match of an IP header's field does not fit a packet of ARP.
+    const auto of_ip = [&](bool family, FieldValue value) {
+        return view_.arp || !family ? absent() : std::move(value);
+    };
     switch (field.kind) {
         case FieldKind::ip_source:
-            return v4 ? view_.source : absent();
+            return of_ip(v4, view_.source);
         case FieldKind::ip6_source:
-            return v4 ? absent() : view_.source;
+            return of_ip(!v4, view_.source);
         case FieldKind::ip_destination:
-            return v4 ? view_.destination : absent();
+            return of_ip(v4, view_.destination);
         case FieldKind::ip6_destination:
-            return v4 ? absent() : view_.destination;
+            return of_ip(!v4, view_.destination);
         case FieldKind::ip_protocol:
-            return v4 ? number(static_cast<unsigned>(view_.protocol)) : absent();
+            return of_ip(v4, number(view_.transport));
         case FieldKind::ip6_next_header:
-            return v4 ? absent() : number(static_cast<unsigned>(view_.protocol));
+            return of_ip(!v4, number(view_.transport));
         case FieldKind::ip_version:
-            return v4 ? number(4) : absent();
+            return of_ip(v4, number(4));
+        case FieldKind::ip_fragment: {
+            auto whole = number(0);
+            whole.hazy = kDontFragment;
+            return v4 ? whole : absent();
+        }
+        case FieldKind::ip_header_length:
+            return v4 ? number(5) : absent();
+        case FieldKind::ip_ttl:
+            return v4 ? between(1, 255) : absent();
+        case FieldKind::ip6_hop_limit:
+            return v4 ? absent() : view_.transport == kIcmpv6 ? number(255) : between(1, 255);
+        case FieldKind::ip_options:
+            return v4 ? number(0) : absent();
+        case FieldKind::extension_headers:
+            return v4 ? absent() : number(0);
+        case FieldKind::absent_header:
+            return absent();
         case FieldKind::tcp_source_port:
             return tcp ? view_.source_port : absent();
         case FieldKind::tcp_destination_port:
             return tcp ? view_.destination_port : absent();
         case FieldKind::tcp_flags:
-            return tcp ? number(view_.answer ? 0x12 : 0x02) : absent();
+            read_kind_ = true;
+            return tcp ? number(tcpFlags(view_.kind)) : absent();
+        case FieldKind::tcp_segment_size:
+            read_kind_ = true;
+            if (!tcp || (view_.kind != PacketKind::syn && view_.kind != PacketKind::syn_ack)) {
+                return absent();
+            }
+            notes_.assumptions.insert("segments have at least 536 bytes");
+            return between(kSmallestSegment, kMostOf16Bits);
+        case FieldKind::tcp_header_length:
+            return tcp ? between(5, 15) : absent();
         case FieldKind::udp_source_port:
             return udp ? view_.source_port : absent();
         case FieldKind::udp_destination_port:
@@ -145,61 +284,124 @@ FieldValue ChainWalk::valueOf(const Field& field) {
             return view_.source_port;
         case FieldKind::any_destination_port:
             return view_.destination_port;
+        case FieldKind::icmpv6_type:
+            return view_.transport == kIcmpv6 ? number(neighbourType(view_.kind)) : absent();
         case FieldKind::other_protocol:
-            return absent();
+            return view_.transport == kIcmpv6 ? FieldValue{} : absent();
+        case FieldKind::arp_operation:
+            return view_.arp ? number(arpOperation(view_.kind)) : absent();
         case FieldKind::interface_in:
             return view_.interface_in;
         case FieldKind::interface_out:
             return view_.interface_out;
         case FieldKind::transport:
-            return number(static_cast<unsigned>(view_.protocol));
+            return number(view_.transport);
         case FieldKind::nf_protocol:
-            return number(v4 ? 2 : 10);
+            return view_.arp ? number(3) : number(v4 ? 2 : 10);
         case FieldKind::ether_type:
-            return number(v4 ? 0x0800 : 0x86dd);
+            return number(view_.arp ? 0x0806 : v4 ? 0x0800 : 0x86dd);
         case FieldKind::mark:
-            return mayBeMarked() ? FieldValue{} : number(0);
+            return others_mark_ ? FieldValue{} : marksValue(packet_.mark);
         case FieldKind::ct_mark:
-            return ctValue(0, !mayBeMarked());
+            return ctValue(others_mark_ ? FieldValue{} : marksValue(connection_.mark));
+        case FieldKind::ct_zone:
+            return ctValue(number(0));
         case FieldKind::ct_direction:
-            return ctValue(view_.answer ? 1 : 0, true);
+            return ctValue(connection_.tracked == Truth::yes ? number(isReply(view_.kind) ? 1 : 0)
+                                                             : FieldValue{});
         case FieldKind::ct_status:
-            return ctValue(0, !view_.answer && !view_.translated);
+            return ctValue(ctStatus());
+        case FieldKind::ct_original_source:
+            return ctValue(view_.original_source);
+        case FieldKind::ct_original_destination:
+            return ctValue(view_.original_destination);
+        case FieldKind::ct_original_source_port:
+            return ctValue(view_.original_source_port);
+        case FieldKind::ct_original_destination_port:
+            return ctValue(view_.original_destination_port);
         case FieldKind::ct_state:
-            return base_->hook == Hook::prerouting && base_->priority == kConntrackPriority
-                       ? FieldValue{}
-                       : number(ct_state_);
+            return ctState();
         case FieldKind::packet_type:
             return view_.packet_type;
+        case FieldKind::fib_source_type:
+            return view_.source_type;
         case FieldKind::fib_destination_type:
             return view_.destination_type;
+        case FieldKind::fib_destination_type_here:
+            return view_.destination_type_here;
         case FieldKind::fib_source_route:
-            if (view_.answer || view_.interface_in.kind != FieldValue::Kind::name) {
-                return {};
+            if (view_.source_route.kind != FieldValue::Kind::unknown) {
+                notes_.assumptions.insert("the source is routed back by the interface on which it arrives");
             }
-            notes_.assumptions.insert("the source is routed back by the interface on which it arrives");
-            return number(1);
+            return view_.source_route;
         case FieldKind::unknown:
             return {};
     }
     return {};
 }
 
-bool ChainWalk::mayBeMarked() const {
-    return notes_.marked || others_mark_;
+FieldValue ChainWalk::ctState() const {
+    if (before_conntrack_ && packet_.tracked == Truth::yes) {
+        return number(kInvalid);
+    }
+    // Conntrack does not follow neighbour discovery.
+    if (view_.transport == kIcmpv6 || packet_.tracked == Truth::no) {
+        return number(kUntracked);
+    }
+    const bool beside = (base_->hook == Hook::prerouting || base_->hook == Hook::output) &&
+                        base_->priority == kConntrackPriority;
+    const bool first = view_.kind == PacketKind::syn || view_.kind == PacketKind::request ||
+                       view_.kind == PacketKind::advertisement;
+    if (beside || (!first && connection_.tracked != Truth::yes)) {
+        return {};
+    }
+    auto out = number(before_conntrack_ ? kInvalid : first ? kNew : kEstablished);
+    if (packet_.tracked == Truth::unknown) {
+        out.others.push_back({keyOf(kUntracked), keyOf(kUntracked)});
+    }
+    return out;
+}
+
+FieldValue ChainWalk::ctStatus() const {
+    const bool first = view_.kind == PacketKind::syn || view_.kind == PacketKind::request ||
+                       view_.kind == PacketKind::advertisement;
+    auto out =
+        number((view_.translated ? kDestinationTranslated : 0) | (first ? 0 : kSeenReply | kConfirmed));
+    out.hazy = first ? kOtherStatus & ~kAssured : kOtherStatus;
+    return out;
 }
 
 /// A value that only a tracked packet has.
-FieldValue ChainWalk::ctValue(std::uint64_t of_packet, bool known) const {
-    if (ct_state_ == kInvalid) {
+FieldValue ChainWalk::ctValue(FieldValue of_packet) const {
+    if (before_conntrack_ || packet_.tracked == Truth::no || view_.transport == kIcmpv6) {
         return absent();
     }
-    const bool certain = known && !model_.untracks && base_->priority != kConntrackPriority;
-    return certain ? number(of_packet) : FieldValue{};
+    const bool beside = (base_->hook == Hook::prerouting || base_->hook == Hook::output) &&
+                        base_->priority == kConntrackPriority;
+    return beside || packet_.tracked == Truth::unknown ? FieldValue{} : std::move(of_packet);
+}
+
+/// Notes where the rule tells the sender's ports apart, so that the caller can ask about each part.
+void ChainWalk::noteSenderPorts(const Statement& statement, std::size_t field, const Term& term) {
+    const auto kind = statement.fields[field].kind;
+    const bool reply = isReply(view_.kind);
+    const bool of_sender =
+        reply ? kind == FieldKind::tcp_destination_port || kind == FieldKind::udp_destination_port ||
+                    kind == FieldKind::any_destination_port
+              : kind == FieldKind::tcp_source_port || kind == FieldKind::udp_source_port ||
+                    kind == FieldKind::any_source_port || kind == FieldKind::ct_original_source_port;
+    if (!of_sender || term.kind != Term::Kind::range || statement.fields[field].mask) {
+        return;
+    }
+    const auto port = [](const Key& key) { return static_cast<std::uint16_t>(key[14] * 256 + key[15]); };
+    notes_.sender_ports.insert(port(term.range.low));
+    if (const auto last = port(term.range.high); last < kMostOf16Bits) {
+        notes_.sender_ports.insert(static_cast<std::uint16_t>(last + 1));
+    }
 }
 
 Truth ChainWalk::elementMatches(const Statement& statement, const std::vector<FieldValue>& values,
-                                const Element& element) const {
+                                const Element& element) {
     auto all = Truth::yes;
     for (std::size_t i = 0; i < values.size() && i < element.parts.size(); ++i) {
         const auto one = termMatches(values[i], statement.fields[i], element.parts[i], statement.op);
@@ -207,8 +409,9 @@ Truth ChainWalk::elementMatches(const Statement& statement, const std::vector<Fi
             return Truth::no;
         }
         if (one == Truth::unknown) {
-            all = Truth::unknown;
+            noteSenderPorts(statement, i, element.parts[i]);
         }
+        all = conjunction(all, one);
     }
     return all == Truth::yes && element.timed ? Truth::unknown : all;
 }
@@ -234,36 +437,35 @@ bool ChainWalk::isOutside(const Rule& rule) {
     return false;
 }
 
-/// `applies` is false where the packet lacks the header: then the rule does not match, negated or not.
-Truth ChainWalk::matches(const Statement& statement, bool& applies) {
-    auto truth = matchesOnce(statement, applies);
-    if (applies && model_.untracks) {
-        // With a notrack somewhere the packet is new or untracked: only an answer that both give is certain.
-        const auto tracked = ct_state_;
-        ct_state_ = kUntracked;
-        const auto other = matchesOnce(statement, applies);
-        ct_state_ = tracked;
-        truth = truth == other ? truth : Truth::unknown;
-    }
-    return truth;
-}
-
-Truth ChainWalk::matchesOnce(const Statement& statement, bool& applies) {
-    std::vector<FieldValue> values;
-    applies = true;
+/// False where the packet lacks one of the fields.
+bool ChainWalk::valuesOf(const Statement& statement, std::vector<FieldValue>& values) {
     for (const auto& field : statement.fields) {
         values.push_back(valueOf(field));
         if (values.back().kind == FieldValue::Kind::absent) {
-            applies = false;
-            return Truth::no;
+            return false;
         }
-        if (field.kind == FieldKind::ct_status && view_.translated && asksForTranslation(statement)) {
-            values.back() = ctValue(kStatusTranslated, true);
-        }
+    }
+    return true;
+}
+
+Truth ChainWalk::matches(const Statement& statement, bool& applies) {
+    std::vector<FieldValue> values;
+    applies = valuesOf(statement, values);
+    if (!applies) {
+        return Truth::no;
     }
     if (notes_.trace != nullptr) {
         notes_.trace->visit(statement, values);
     }
+    std::optional<Truth> out;
+    eachVariant(values, 0, [&] {
+        const auto one = matchesOnce(statement, values);
+        out = !out || *out == one ? one : Truth::unknown;
+    });
+    return out.value_or(Truth::unknown);
+}
+
+Truth ChainWalk::matchesOnce(const Statement& statement, const std::vector<FieldValue>& values) {
     auto any = Truth::no;
     if (statement.data.index) {
         const bool known = values[0].kind == FieldValue::Kind::range;
@@ -273,19 +475,12 @@ Truth ChainWalk::matchesOnce(const Statement& statement, bool& applies) {
         if (any == Truth::yes) {
             break;
         }
-        const auto one = elementMatches(statement, values, element);
-        if (one == Truth::yes) {
-            any = one;
-            break;
-        }
-        if (one == Truth::unknown) {
-            any = one;
-        }
+        any = disjunction(any, elementMatches(statement, values, element));
     }
-    if (any == Truth::no && !statement.set.empty() && added_.contains({table_, statement.set})) {
+    if (any == Truth::no && !statement.set.empty() && connection_.added.contains({table_, statement.set})) {
         any = Truth::unknown;
     }
-    return statement.op == Operator::not_equal ? negate(any) : any;
+    return statement.op == Operator::not_equal || statement.op == Operator::no_bit ? negate(any) : any;
 }
 
 }  // namespace lapwing::reach

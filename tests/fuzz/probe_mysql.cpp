@@ -43,7 +43,10 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     mysql::addPulse(mysql::parsePulse(table), 0.0, out.families);
     static_cast<void>(mysql::parseBinlogPlace(table));
     auto blockers = mysql::parseBlockers(table);
-    mysql::nameHolder(table, blockers);
+    const auto processes = mysql::parseProcesses(table);
+    mysql::nameAppliersBlockers(processes, blockers);
+    mysql::nameHolder(table, processes, blockers);
+    mysql::addWaits(mysql::findWaits(processes, "`lapwing`.`heartbeat`", "7"), "7", 1.0, out.families);
     mysql::Blockings().add({{"", 3.0}}, blockers, out);
     mysql::parseGlobalStatus(table, out.families);
     mysql::parseGlobalVariables(table, out.families);

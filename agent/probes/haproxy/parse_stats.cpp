@@ -219,6 +219,7 @@ class Table {
         check_status_ = find("check_status");
         address_ = find("addr");
         algorithm_ = find("algo");
+        mode_ = find("mode");
         for (std::size_t scope = 0; scope < kScopes.size(); ++scope) {
             const std::string prefix = kScopes[scope];
             for (const auto& column : kColumns) {
@@ -275,6 +276,9 @@ class Table {
             addServer(fields, known, labels);
         }
         if (row == Row::backend) {
+            if (const auto mode = at(fields, mode_); !mode.empty()) {
+                labels.push_back({"mode", std::string(mode)});
+            }
             addWith(backend_info_, labels, "algorithm", at(fields, algorithm_), 1);
         }
     }
@@ -367,7 +371,7 @@ class Table {
     std::array<std::size_t, kColumns.size()> places_{};
     std::array<std::size_t, kClasses.size()> classes_{};
     std::size_t proxy_ = 0, server_ = 0, type_ = 0, status_ = 0, backup_ = 0, tracked_ = 0, check_status_ = 0,
-                address_ = 0, algorithm_ = 0;
+                address_ = 0, algorithm_ = 0, mode_ = 0;
     std::array<Families, 3> values_;
     std::array<prometheus::MetricFamily, 3> status_families_;
     std::array<prometheus::MetricFamily, 3> responses_;

@@ -207,8 +207,11 @@ void Beater::beat() {
         state_.last = Clock::now();
         state_.denied = false;
         state_.trouble.clear();
+        state_.refusal = {};
         return;
     }
+    state_.refusal = done ? Refusal{} : connection_.refusal();
+    state_.refused_at = Clock::now();
     state_.trouble =
         done ? "the server found itself read-only or a replica, or the beat late" : done.error().message;
     state_.denied = !done && done.error().kind == ErrorKind::denied && state_.thread != 0;

@@ -31,6 +31,8 @@ struct BeatState {
     /// Since when a statement of a beat has no answer; nothing while none is under way.
     std::optional<Connection::Clock::time_point> pending_since;
     unsigned long thread = 0;  ///< the server's number of the beats' connection; 0 without one
+    Refusal refusal;           ///< the server's refusal of the last beat; number 0 if it refused none
+    Connection::Clock::time_point refused_at{};
 };
 
 /// Beats once a second, at the second, over a connection of its own: a commit may wait for a replica, for

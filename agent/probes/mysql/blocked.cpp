@@ -1,6 +1,8 @@
 #include "agent/probes/mysql/blocked.h"
 
+#include <algorithm>
 #include <cctype>
+#include <cstddef>
 #include <set>
 #include <string_view>
 #include <utility>
@@ -14,6 +16,7 @@ namespace lapwing::agent::mysql {
 namespace {
 
 constexpr std::size_t kLongestStatement = 500;
+constexpr std::size_t kMostBlockers = 10;
 constexpr double kStall = 1.5;  // seconds: not the pause between two transactions
 
 std::string documentOf(const Blocker& blocker) {
@@ -45,6 +48,26 @@ std::size_t endOfString(std::string_view text, std::size_t at) {
         }
     }
     return text.size();
+}
+
+const Process* processOf(const std::vector<Process>& processes, const std::string& id) {
+    const auto found = std::find_if(processes.begin(), processes.end(),
+                                    [&](const Process& process) { return process.id == id; });
+    return found == processes.end() ? nullptr : &*found;
+}
+
+bool isReplication(const Process& process) {
+    return process.user == "system user";
+}
+
+bool waitsForLock(std::string_view state) {
+    constexpr std::string_view kWaiting = "Waiting for ";
+    constexpr std::string_view kBackup = "Waiting for backup";
+    constexpr std::string_view kLock = " lock";
+    const bool lock = state.size() > kWaiting.size() + kLock.size() &&
+                      state.substr(0, kWaiting.size()) == kWaiting &&
+                      state.substr(state.size() - kLock.size()) == kLock;
+    return lock || state.substr(0, kBackup.size()) == kBackup;
 }
 
 }  // namespace
@@ -112,6 +135,7 @@ std::vector<Blocker> parseBlockers(const Table& table) {
         blocker.host = row.text({"host"});
         blocker.statement = withoutLiterals(row.text({"statement"}));
         blocker.object = row.text({"object"});
+        blocker.waiter = row.text({"waiter"});
         if (!blocker.kind.empty() && isValidUtf8(blocker.kind)) {
             out.push_back(std::move(blocker));
         }
@@ -119,26 +143,62 @@ std::vector<Blocker> parseBlockers(const Table& table) {
     return out;
 }
 
-void nameHolder(const Table& locks, std::vector<Blocker>& blockers) {
-    std::set<std::string> holders;
-    for (const auto& each : locks.rows) {
-        holders.insert(Row(locks, each).text({"blocker"}));
+void nameAppliersBlockers(const std::vector<Process>& processes, std::vector<Blocker>& blockers) {
+    std::vector<Blocker> out;
+    for (auto& blocker : blockers) {
+        const auto* waiter = processOf(processes, blocker.waiter);
+        const auto* holder = processOf(processes, blocker.id);
+        if (waiter == nullptr || holder == nullptr || !isReplication(*waiter) || isReplication(*holder)) {
+            continue;
+        }
+        blocker.user = holder->user;
+        blocker.host = holder->host;
+        out.push_back(std::move(blocker));
     }
-    if (holders.size() != 1) {
+    for (const auto& process : processes) {
+        if (!isReplication(process) || !waitsForLock(process.state)) {
+            continue;
+        }
+        Blocker blocker;
+        blocker.kind = process.state == "Waiting for table metadata lock" ? "metadata_lock" : "lock";
+        out.push_back(std::move(blocker));
+    }
+    out.resize(std::min(out.size(), kMostBlockers));
+    blockers = std::move(out);
+}
+
+void nameHolder(const Table& locks, const std::vector<Process>& processes, std::vector<Blocker>& blockers) {
+    std::set<std::string> objects;
+    const Process* holder = nullptr;
+    for (const auto& each : locks.rows) {
+        const Row row(locks, each);
+        const auto* process = processOf(processes, row.text({"blocker"}));
+        if (process == nullptr || isReplication(*process)) {
+            continue;
+        }
+        if (holder != nullptr && holder != process) {
+            return;
+        }
+        holder = process;
+        // A global lock and the lock of a whole database name no table.
+        if (const auto object = row.text({"object"}); !object.empty() && object.back() != '.') {
+            objects.insert(object);
+        }
+    }
+    if (holder == nullptr) {
         return;
     }
-    const Row row(locks, locks.rows.front());
     for (auto& blocker : blockers) {
         if (blocker.kind == "transaction" || !blocker.id.empty()) {
             continue;
         }
-        blocker.id = *holders.begin();
-        blocker.user = row.text({"user"});
-        blocker.host = row.text({"host"});
-        blocker.statement = withoutLiterals(row.text({"statement"}));
+        blocker.id = holder->id;
+        blocker.user = holder->user;
+        blocker.host = holder->host;
+        blocker.statement = withoutLiterals(holder->statement);
         // One of the tables that it holds; the server does not tell which of several the applier wants.
-        if (locks.rows.size() == 1) {
-            blocker.object = row.text({"object"});
+        if (objects.size() == 1) {
+            blocker.object = *objects.begin();
         }
     }
 }

@@ -35,12 +35,16 @@ struct Blocker {
     std::string host;
     std::string statement;  ///< without its literals
     std::string object;     ///< "app.orders"
+    std::string waiter;     ///< the waiting connection; "" if the server answered for appliers alone
 };
 /// Reads the answer to blockerStatement(). Pure.
 std::vector<Blocker> parseBlockers(const Table& table);
-/// Reads the answer to metadataLocksStatement(): a connection is the blocker if it alone holds such locks.
-/// Pure.
-void nameHolder(const Table& locks, std::vector<Blocker>& blockers);
+/// Completes them from the list of processes: keeps the transactions that block appliers, with the account of
+/// their connection, and adds the locks that appliers wait for by their state. Pure.
+void nameAppliersBlockers(const std::vector<Process>& processes, std::vector<Blocker>& blockers);
+/// Reads the answer to metadataLocksStatement(): a client's connection is the blocker if it alone holds such
+/// locks. Pure.
+void nameHolder(const Table& locks, const std::vector<Process>& processes, std::vector<Blocker>& blockers);
 
 /// Reports lapwing_mysql_applier_blocked_seconds and, for each blocker, a document of kind "mysql_blocker".
 /// A blocker keeps its first document while it blocks. Not synchronised.

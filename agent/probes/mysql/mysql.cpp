@@ -14,6 +14,7 @@
 #include "agent/probes/mysql/statements.h"
 #include "common/database_errors.h"
 #include "common/metric_names.h"
+#include "common/text.h"
 
 namespace lapwing::agent::mysql {
 namespace {
@@ -65,13 +66,47 @@ MysqlProbe::MysqlProbe(Settings settings, HeartbeatSettings heartbeat, milliseco
       status_interval_(status_interval),
       beater_(connection_.settings(), heartbeat_) {}
 
+Expected<Table> MysqlProbe::ask(const std::string& statement, Clock::time_point until) {
+    auto answer = connection_.query(statement, until);
+    if (!answer) {
+        noteRefusal(connection_.refusal());
+    }
+    return answer;
+}
+
+void MysqlProbe::noteRefusal(const Refusal& refusal) {
+    if (!saysDiskFull(refusal)) {
+        return;
+    }
+    refused_for_disk_ = true;
+    if (!disk_full_) {
+        // The first text: the names of temporary files differ from one statement to the next.
+        const auto text = "error " + std::to_string(refusal.code) + ": " + refusal.message;
+        disk_full_ =
+            DiskFull{isValidUtf8(text) ? text : "error " + std::to_string(refusal.code), Clock::now()};
+    }
+}
+
+/// The list of processes, at most once a run.
+Expected<const std::vector<Process>*> MysqlProbe::askProcesses(Clock::time_point until) {
+    if (!processes_) {
+        const auto answer = ask(processListStatement(version_, performance_schema_), until);
+        const bool refused = !answer && (answer.error().kind == ErrorKind::denied ||
+                                         answer.error().kind == ErrorKind::execution);
+        if (!answer && !refused) {
+            return tl::unexpected(answer.error());
+        }
+        processes_ = answer ? parseProcesses(*answer) : std::vector<Process>();
+    }
+    return &*processes_;
+}
+
 /// Asks for the server's version and our account: once a session.
 Expected<void> MysqlProbe::greet(Clock::time_point until) {
     if (greeted_session_ == connection_.session()) {
         return {};
     }
-    const auto answer =
-        connection_.query("SELECT VERSION(), @@version_comment, CURRENT_USER(), @@global.server_id", until);
+    const auto answer = ask("SELECT VERSION(), @@version_comment, CURRENT_USER(), @@global.server_id", until);
     if (!answer) {
         return tl::unexpected(answer.error());
     }
@@ -85,12 +120,12 @@ Expected<void> MysqlProbe::greet(Clock::time_point until) {
     account_ = answer->rows[0][2].value_or("");
     connection_.setAccount(account_);
     server_id_ = answer->rows[0][3].value_or("");
-    if (const auto set = connection_.query(sessionStatement(version_), until); !set) {
+    if (const auto set = ask(sessionStatement(version_), until); !set) {
         return tl::unexpected(set.error());
     }
     performance_schema_ = false;
     if (!version_.mariadb) {
-        const auto on = connection_.query("SELECT @@global.performance_schema", until);
+        const auto on = ask("SELECT @@global.performance_schema", until);
         if (!on && on.error().kind != ErrorKind::execution) {
             return tl::unexpected(on.error());
         }
@@ -127,7 +162,7 @@ Expected<std::optional<Table>> MysqlProbe::askPart(Part& part, const std::string
     if (part.state == Part::State::absent || part.state == Part::State::denied) {
         return std::nullopt;
     }
-    auto answer = connection_.query(statement, until);
+    auto answer = ask(statement, until);
     if (answer) {
         part.state = Part::State::able;
         return std::optional<Table>(std::move(*answer));
@@ -189,7 +224,7 @@ Expected<Pulse> MysqlProbe::takePulse(Clock::time_point until, ProbeResult& out)
         parts.heartbeat = heartbeat_.quoted();
     }
     auto before = wallClock();
-    auto answer = connection_.query(pulseStatement(version_, parts), until);
+    auto answer = ask(pulseStatement(version_, parts), until);
     if (!answer &&
         (answer.error().kind == ErrorKind::denied || answer.error().kind == ErrorKind::execution)) {
         parts.heartbeat.clear();
@@ -201,7 +236,7 @@ Expected<Pulse> MysqlProbe::takePulse(Clock::time_point until, ProbeResult& out)
             next_whole_ = {};
         }
         before = wallClock();
-        answer = connection_.query(pulseStatement(version_, parts), until);
+        answer = ask(pulseStatement(version_, parts), until);
     }
     const auto after = wallClock();
     if (!answer) {
@@ -247,6 +282,39 @@ Expected<void> MysqlProbe::askSource(Clock::time_point until, bool whole, ProbeR
     return {};
 }
 
+Expected<std::vector<Blocker>> MysqlProbe::askBlockers(Clock::time_point until) {
+    const auto waits = askPart(parts_[kLocks], blockerStatement(version_), until);
+    if (!waits) {
+        return tl::unexpected(waits.error());
+    }
+    if (!*waits) {
+        return std::vector<Blocker>();
+    }
+    auto blockers = parseBlockers(**waits);
+    if (hasLockTables(version_)) {
+        return blockers;
+    }
+    const auto processes = askProcesses(until);
+    if (!processes) {
+        return tl::unexpected(processes.error());
+    }
+    nameAppliersBlockers(**processes, blockers);
+    const bool unnamed = std::any_of(blockers.begin(), blockers.end(),
+                                     [](const Blocker& blocker) { return blocker.id.empty(); });
+    if (unnamed && version_.mariadb) {
+        // The plugin may be installed at any time: never give up, and conclude nothing from its absence.
+        Part plugin;
+        const auto locks = askPart(plugin, metadataLocksStatement(version_), until);
+        if (!locks) {
+            return tl::unexpected(locks.error());
+        }
+        if (*locks) {
+            nameHolder(**locks, **processes, blockers);
+        }
+    }
+    return blockers;
+}
+
 Expected<void> MysqlProbe::askAppliers(Clock::time_point until, const std::vector<ChannelState>& channels,
                                        ProbeResult& out) {
     const auto stalled = stalls_.update(channels, Clock::now());
@@ -262,26 +330,11 @@ Expected<void> MysqlProbe::askAppliers(Clock::time_point until, const std::vecto
     std::vector<Blocker> blockers;
     // Expensive statements, only for an applier that makes no progress.
     if (!stalled.empty()) {
-        const auto waits = askPart(parts_[kLocks], blockerStatement(version_), until);
-        if (!waits) {
-            return tl::unexpected(waits.error());
+        auto found = askBlockers(until);
+        if (!found) {
+            return tl::unexpected(found.error());
         }
-        if (*waits) {
-            blockers = parseBlockers(**waits);
-        }
-        const bool unnamed = std::any_of(blockers.begin(), blockers.end(),
-                                         [](const Blocker& blocker) { return blocker.id.empty(); });
-        if (unnamed && version_.mariadb) {
-            // The plugin may be installed at any time: never give up, and conclude nothing from its absence.
-            Part plugin;
-            const auto locks = askPart(plugin, metadataLocksStatement(version_), until);
-            if (!locks) {
-                return tl::unexpected(locks.error());
-            }
-            if (*locks) {
-                nameHolder(**locks, blockers);
-            }
-        }
+        blockers = std::move(*found);
     }
     blockings_.add(stalled, blockers, out);
     return {};
@@ -299,34 +352,46 @@ Expected<void> MysqlProbe::askWaits(Clock::time_point until, bool whole, ProbeRe
             gauge(metric::kMysqlHeartbeatPendingSeconds, "How long a write of the heartbeat has waited."));
         add(out.families.back(), {}, *pending);
     }
-    if (!whole && !pending && waits_.empty()) {
-        return {};
+    if (now - state.refused_at < kBeatIsFresh) {
+        noteRefusal(state.refusal);
     }
-    const auto table = heartbeat_.mode == HeartbeatMode::off ? std::string() : heartbeat_.quoted();
-    const auto answer =
-        connection_.query(waitsStatement(version_, performance_schema_, table, state.thread), until);
-    if (!answer && answer.error().kind != ErrorKind::denied && answer.error().kind != ErrorKind::execution) {
-        return tl::unexpected(answer.error());
+    const auto own = state.thread != 0 ? std::to_string(state.thread) : std::string();
+    if (whole || pending || !waits_.empty()) {
+        const auto processes = askProcesses(until);
+        if (!processes) {
+            return tl::unexpected(processes.error());
+        }
+        const bool reads_table = heartbeat_.mode != HeartbeatMode::off;
+        waits_ = findWaits(**processes, reads_table ? heartbeat_.quoted() : std::string(), own);
+        if (!pending) {
+            std::erase_if(waits_, [&](const Wait& wait) { return wait.id == own; });
+        }
     }
-    const auto own = std::to_string(state.thread);
-    waits_ = answer ? parseWaits(*answer) : std::vector<Wait>();
-    if (!pending) {
-        std::erase_if(waits_, [&](const Wait& wait) { return wait.id == own; });
+    const bool counts = !hasProcessTable(version_, performance_schema_) && processes_ &&
+                        !processes_->empty() && parts_[kProcess].state == Part::State::able;
+    if (whole && counts) {
+        addDumpThreads(dumpThreads(*processes_), out.families);
     }
-    addWaits(waits_, own, pending, out.families);
+    auto waits = waits_;
+    if (disk_full_) {
+        const double seconds = std::chrono::duration<double>(now - disk_full_->since).count();
+        waits.push_back(
+            {"", database::WaitReason::disk_full, disk_full_->text, seconds, WaitingParty::agent});
+    }
+    addWaits(waits, own, pending, out.families);
     return {};
 }
 
 Expected<void> MysqlProbe::askStatus(Clock::time_point until, ProbeResult& out) {
     out.families.push_back(gauge(exporter::kMysqlVersionInfo, "1."));
     add(out.families.back(), {{"version", version_text_}, {"version_comment", version_comment_}}, 1);
-    const auto status = connection_.query(globalStatusStatement(), until);
+    const auto status = ask(globalStatusStatement(), until);
     if (!status) {
         return tl::unexpected(status.error());
     }
     parseGlobalStatus(*status, out.families);
     parseSemiSync(*status, out.families);
-    const auto variables = connection_.query(globalVariablesStatement(), until);
+    const auto variables = ask(globalVariablesStatement(), until);
     if (!variables) {
         return tl::unexpected(variables.error());
     }
@@ -354,9 +419,10 @@ HeartbeatFacts MysqlProbe::heartbeatFacts(const Pulse& pulse, std::size_t channe
     facts.read_only = pulse.read_only.value_or(true) || pulse.super_read_only.value_or(false);
     facts.channels = channels;
     facts.was_replica = had_channel_ || !pulse.heartbeats || othersBeatLast(*pulse.heartbeats, server_id_);
-    facts.has_replicas = pulse.dump_threads ? std::optional<bool>(*pulse.dump_threads > 0) : has_replicas_;
+    const auto replicas = pulse.dump_threads ? pulse.dump_threads : pulse.registered_replicas;
+    facts.has_replicas = replicas ? std::optional<bool>(*replicas > 0) : has_replicas_;
     facts.waiting = !beats && std::any_of(waits_.begin(), waits_.end(), [](const Wait& wait) {
-        return wait.beat && wait.seconds > kLongestBeat;
+        return wait.who == WaitingParty::heartbeat && wait.seconds > kLongestBeat;
     });
     return facts;
 }
@@ -490,7 +556,7 @@ Expected<std::optional<Error>> MysqlProbe::askParts(Clock::time_point until, boo
         failure =
             Error{ErrorKind::timeout, connection_.settings().place() + ": no answer to " + aside_->statement};
     } else {
-        const auto replica = connection_.query(replicaStatement(version_), soon());
+        const auto replica = ask(replicaStatement(version_), soon());
         if (!replica && replica.error().kind != ErrorKind::denied) {
             setAside(kReplica, replica.error(), began);
             return ofAnswering(replica.error());
@@ -544,6 +610,8 @@ Expected<std::optional<Error>> MysqlProbe::run(Clock::time_point until, bool who
     if (whole) {
         renewSession(Clock::now());
     }
+    processes_.reset();
+    refused_for_disk_ = false;
     reportAside(out);
     if (auto ready = connection_.ready(until); !ready) {
         return tl::unexpected(ready.error());
@@ -563,6 +631,9 @@ Expected<std::optional<Error>> MysqlProbe::run(Clock::time_point until, bool who
     auto asked = askParts(until, whole, *pulse, out);
     if (asked) {
         reportMissing(whole, out);
+        if (whole && !refused_for_disk_) {
+            disk_full_.reset();
+        }
     }
     return asked;
 }

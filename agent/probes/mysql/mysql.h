@@ -44,6 +44,12 @@ class MysqlProbe : public Probe {
         Clock::time_point since;
     };
 
+    /// The server's word that its disk is full, in its answer to a statement of the agent.
+    struct DiskFull {
+        std::string text;
+        Clock::time_point since;
+    };
+
     Expected<std::optional<Error>> run(Clock::time_point until, bool whole, ProbeResult& out);
     Expected<std::optional<Error>> askParts(Clock::time_point until, bool whole, const Pulse& pulse,
                                             ProbeResult& out);
@@ -57,8 +63,12 @@ class MysqlProbe : public Probe {
     Expected<void> askSource(Clock::time_point until, bool whole, ProbeResult& out);
     Expected<void> askAppliers(Clock::time_point until, const std::vector<ChannelState>& channels,
                                ProbeResult& out);
+    Expected<std::vector<Blocker>> askBlockers(Clock::time_point until);
     Expected<void> askStatus(Clock::time_point until, ProbeResult& out);
     Expected<void> askWaits(Clock::time_point until, bool whole, ProbeResult& out);
+    Expected<Table> ask(const std::string& statement, Clock::time_point until);
+    Expected<const std::vector<Process>*> askProcesses(Clock::time_point until);
+    void noteRefusal(const Refusal& refusal);
     Expected<std::optional<Table>> askPart(Part& part, const std::string& statement, Clock::time_point until);
     void renewSession(Clock::time_point now);
     HeartbeatFacts heartbeatFacts(const Pulse& pulse, std::size_t channels, bool beats, bool denied) const;
@@ -90,8 +100,11 @@ class MysqlProbe : public Probe {
     Blockings blockings_;
     std::optional<bool> has_replicas_;
     bool had_channel_ = false;
-    std::optional<Clock::time_point> waited_;  ///< when the beat last had to wait
-    std::vector<Wait> waits_;                  ///< that the last look saw
+    std::optional<Clock::time_point> waited_;        ///< when the beat last had to wait
+    std::vector<Wait> waits_;                        ///< that the last look saw
+    std::optional<std::vector<Process>> processes_;  ///< that this run read
+    std::optional<DiskFull> disk_full_;  ///< until a whole run in which no statement is refused for it
+    bool refused_for_disk_ = false;      ///< in this run
     HeartbeatRefusal table_refusal_ = HeartbeatRefusal::no_table;
     Beater beater_;
 };

@@ -54,16 +54,41 @@ struct ReplicaContext {
 /// hold. Error texts become documents of kind "mysql_error".
 void parseReplicaStatus(const Table& table, const ReplicaContext& context, ProbeResult& out);
 
+/// A connection of the server's list of processes, or one of its own threads.
+struct Process {
+    std::string id;
+    std::string user;  ///< "system user" for the threads of replication
+    std::string host;
+    std::string command;    ///< "Query", "Sleep", "Binlog Dump"
+    std::string state;      ///< the server's text
+    std::string statement;  ///< the first 100 bytes; "" between statements
+    double seconds = 0;     ///< in this state
+};
+/// Reads the answer to processListStatement().
+std::vector<Process> parseProcesses(const Table& table);
+/// The number of connections that read the binary log: replicas and copies of the log.
+double dumpThreads(const std::vector<Process>& processes);
+
+enum class WaitingParty {
+    clients,
+    heartbeat,  ///< a write of the heartbeat, by this agent or one before it
+    agent,      ///< a statement of the agent that the server refused
+};
 /// A statement that cannot finish.
 struct Wait {
     std::string id;  ///< of its connection
     database::WaitReason reason = database::WaitReason::other;
     std::string state;  ///< the server's text
     double seconds = 0;
-    bool beat = false;  ///< a write of the heartbeat, by this agent or one before it
+    WaitingParty who = WaitingParty::clients;
 };
-/// Reads the answer to waitsStatement().
-std::vector<Wait> parseWaits(const Table& table);
+/// Finds the statements that cannot finish: the clients' that wait for a reason which stops commits, the
+/// writes of the heartbeat (`heartbeat`: its table, quoted; "" for none), and the statement of the connection
+/// `own`.
+std::vector<Wait> findWaits(const std::vector<Process>& processes, const std::string& heartbeat,
+                            const std::string& own);
+/// True if the server refused a statement for want of disk space.
+bool saysDiskFull(const Refusal& refusal);
 /// lapwing_mysql_waiting_*. `own` is the connection of the beats, whose write has waited for `pending`
 /// seconds; nothing if it does not wait.
 void addWaits(const std::vector<Wait>& waits, const std::string& own, std::optional<double> pending,

@@ -1,12 +1,16 @@
 #include <algorithm>
+#include <array>
+#include <cstddef>
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <tuple>
 #include <vector>
 
 #include "agent/probes/mysql/family_list.h"
-#include "agent/probes/mysql/row.h"
+#include "agent/probes/mysql/heartbeat.h"
+#include "common/database_errors.h"
 #include "common/metric_names.h"
 #include "common/text.h"
 
@@ -16,6 +20,26 @@ namespace {
 /// Every commit waits for a moment.
 constexpr double kWorthTelling = 2;  // seconds
 
+/// The list cuts a statement after 100 bytes, perhaps within a character.
+constexpr std::size_t kListedBytes = 96;
+
+bool begins(const std::string& statement, const std::string& with) {
+    const auto size = std::min(with.size(), kListedBytes);
+    return statement.compare(0, size, with, 0, size) == 0;
+}
+
+const char* partyName(WaitingParty who) {
+    switch (who) {
+        case WaitingParty::clients:
+            return "clients";
+        case WaitingParty::heartbeat:
+            return "heartbeat";
+        case WaitingParty::agent:
+            return "agent";
+    }
+    return "clients";
+}
+
 struct Group {
     double longest = 0;
     double statements = 0;
@@ -23,37 +47,53 @@ struct Group {
 
 }  // namespace
 
-std::vector<Wait> parseWaits(const Table& table) {
+std::vector<Wait> findWaits(const std::vector<Process>& processes, const std::string& heartbeat,
+                            const std::string& own) {
+    const auto is_beat = [&](const std::string& statement) {
+        return !heartbeat.empty() && (begins(statement, beatBeginning(heartbeat, false)) ||
+                                      begins(statement, beatBeginning(heartbeat, true)));
+    };
     std::vector<Wait> out;
-    for (const auto& each : table.rows) {
-        const Row row(table, each);
-        Wait wait;
-        wait.id = row.text({"id"});
-        wait.state = row.text({"state"});
-        wait.seconds = row.number({"seconds"}).value_or(0);
-        wait.beat = row.text({"beat"}) == "1";
-        if (const auto* known = database::knownState(wait.state)) {
-            wait.reason = known->reason;
+    for (const auto& process : processes) {
+        if (process.user == "system user" || process.command == "Sleep" || !isValidUtf8(process.state)) {
+            continue;
         }
-        if (isValidUtf8(wait.state)) {
-            out.push_back(std::move(wait));
+        const auto* known = database::knownState(process.state);
+        const auto reason = known != nullptr ? known->reason : database::WaitReason::other;
+        const bool beat = is_beat(process.statement);
+        if (beat || process.id == own || database::stopsCommits(reason)) {
+            out.push_back({process.id, reason, process.state, process.seconds,
+                           beat ? WaitingParty::heartbeat : WaitingParty::clients});
         }
     }
     return out;
+}
+
+bool saysDiskFull(const Refusal& refusal) {
+    const auto* known = database::knownError(refusal.code);
+    if (known != nullptr && known->kind == database::ErrorClass::disk_full) {
+        return true;
+    }
+    // The errors of files and storage engines have the operating system's number in their text.
+    constexpr std::array<std::string_view, 4> kNoSpace = {"No space left on device", "Errcode: 28",
+                                                          "errno: 28", "error 28 from storage engine"};
+    return refusal.code != 0 && std::any_of(kNoSpace.begin(), kNoSpace.end(), [&](std::string_view text) {
+               return refusal.message.find(text) != std::string::npos;
+           });
 }
 
 void addWaits(const std::vector<Wait>& waits, const std::string& own, std::optional<double> pending,
               Families& out) {
     std::map<std::tuple<std::string, std::string, std::string>, Group> groups;  // by reason, state, who
     for (const auto& wait : waits) {
-        const bool beat = wait.beat || wait.id == own;
-        const double seconds = wait.id == own && pending ? std::max(*pending, wait.seconds) : wait.seconds;
-        const bool waits_now = wait.id == own ? pending.has_value() : seconds >= kWorthTelling;
-        if (!waits_now || (!beat && !database::stopsCommits(wait.reason))) {
+        const bool is_own = !own.empty() && wait.id == own;
+        const auto who = is_own ? WaitingParty::heartbeat : wait.who;
+        const double seconds = is_own && pending ? std::max(*pending, wait.seconds) : wait.seconds;
+        const bool waits_now = is_own ? pending.has_value() : seconds >= kWorthTelling;
+        if (!waits_now || (who == WaitingParty::clients && !database::stopsCommits(wait.reason))) {
             continue;
         }
-        auto& group =
-            groups[{database::waitReasonName(wait.reason), wait.state, beat ? "heartbeat" : "clients"}];
+        auto& group = groups[{database::waitReasonName(wait.reason), wait.state, partyName(who)}];
         group.longest = std::max(group.longest, seconds);
         ++group.statements;
     }

@@ -100,12 +100,18 @@ Pulse parsePulse(const Table& table) {
     mergeGtidList(row.text({"gtid_slave_pos"}), out.positions);
     out.binlog_state = parseGtidList(row.text({"gtid_binlog_state"}));
     out.dump_threads = row.number({"dump_threads"});
+    out.registered_replicas = row.number({"registered_replicas"});
     out.longest_transaction = row.number({"longest_transaction"});
     // Not NULL-aware: an empty table is one without rows.
     if (table.find("heartbeats")) {
         out.heartbeats = parseHeartbeats(row.text({"heartbeats"}));
     }
     return out;
+}
+
+void addDumpThreads(double count, Families& out) {
+    FamilyList families(out, "Connections that read the binary log.");
+    families.add(metric::kMysqlDumpThreads, {}, count);
 }
 
 void addPulse(const Pulse& pulse, std::optional<double> offset, Families& out) {
@@ -120,7 +126,7 @@ void addPulse(const Pulse& pulse, std::optional<double> offset, Families& out) {
         families.add(metric::kMysqlClockOffsetSeconds, {}, *offset);
     }
     if (pulse.dump_threads) {
-        families.add(metric::kMysqlDumpThreads, {}, *pulse.dump_threads);
+        addDumpThreads(*pulse.dump_threads, out);
     }
     if (pulse.longest_transaction) {
         families.add(metric::kMysqlLongestTransactionSeconds, {}, std::max(0.0, *pulse.longest_transaction));

@@ -19,8 +19,9 @@ struct Pulse {
     std::optional<bool> super_read_only;
     std::map<std::string, GtidCount> executed;      ///< MySQL, by source
     std::map<std::string, GtidPosition> positions;  ///< MariaDB, by domain: its binary log and its replica's
-    std::vector<Gtid> binlog_state;  ///< MariaDB: the last of each domain and server in its binary log
-    std::optional<double> dump_threads;
+    std::vector<Gtid> binlog_state;      ///< MariaDB: the last of each domain and server in its binary log
+    std::optional<double> dump_threads;  ///< only where hasProcessTable()
+    std::optional<double> registered_replicas;  ///< MariaDB
     std::optional<double> longest_transaction;  ///< seconds; 0 if none runs
     std::optional<std::vector<HeartbeatRow>> heartbeats;
 };
@@ -29,6 +30,8 @@ struct Pulse {
 Pulse parsePulse(const Table& table);
 /// The pulse as metrics. `offset` is the server's clock minus the host's, where it was measured well enough.
 void addPulse(const Pulse& pulse, std::optional<double> offset, Families& out);
+
+void addDumpThreads(double count, Families& out);
 
 /// Unix seconds of "2026-11-25 16:00:00.123456" or with a T between, in UTC; nothing for malformed times.
 std::optional<double> parseTimestamp(std::string_view text);

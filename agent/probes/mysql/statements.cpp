@@ -1,34 +1,45 @@
 #include "agent/probes/mysql/statements.h"
 
-#include "agent/probes/mysql/heartbeat.h"
-#include "common/database_states.h"
-
 namespace lapwing::agent::mysql {
 namespace {
 
-/// MySQL has two features that MariaDB lacks: transactions by worker, and row locks in performance_schema.
 bool hasTransactionsByWorker(const Version& version) {
     return !version.mariadb && version.atLeast(8, 0, 0);
 }
 
-/// The list of processes that costs the server least.
-const char* processList(const Version& version, bool performance_schema) {
-    const bool modern = !version.mariadb && version.atLeast(8, 0, 22) && performance_schema;
-    return modern ? "performance_schema.processlist" : "information_schema.PROCESSLIST";
-}
-
 std::string processPart(const Version& version, bool performance_schema) {
-    const char* processes = processList(version, performance_schema);
     // InnoDB tells times in the system's zone, whatever the session's is.
-    return std::string("(SELECT COUNT(*) FROM ") + processes +
-           " WHERE COMMAND LIKE 'Binlog Dump%') AS dump_threads, "
-           "(SELECT COALESCE(MAX(TIMESTAMPDIFF(MICROSECOND, trx_started, "
-           "CONVERT_TZ(UTC_TIMESTAMP(6), '+00:00', 'SYSTEM'))), 0) / 1000000 "
-           "FROM information_schema.INNODB_TRX WHERE trx_mysql_thread_id <> CONNECTION_ID()) "
-           "AS longest_transaction";
+    const std::string transaction =
+        "(SELECT COALESCE(MAX(TIMESTAMPDIFF(MICROSECOND, trx_started, "
+        "CONVERT_TZ(UTC_TIMESTAMP(6), '+00:00', 'SYSTEM'))), 0) / 1000000 "
+        "FROM information_schema.INNODB_TRX WHERE trx_mysql_thread_id <> CONNECTION_ID()) "
+        "AS longest_transaction";
+    if (!hasProcessTable(version, performance_schema)) {
+        return transaction;
+    }
+    return "(SELECT COUNT(*) FROM performance_schema.processlist WHERE COMMAND LIKE 'Binlog Dump%') "
+           "AS dump_threads, " +
+           transaction;
 }
 
 }  // namespace
+
+bool hasLockTables(const Version& version) {
+    return !version.mariadb && version.atLeast(8, 0, 0);
+}
+
+bool hasProcessTable(const Version& version, bool performance_schema) {
+    return !version.mariadb && version.atLeast(8, 0, 22) && performance_schema;
+}
+
+std::string processListStatement(const Version& version, bool performance_schema) {
+    // information_schema.PROCESSLIST would need a temporary table on disk for every answer.
+    return hasProcessTable(version, performance_schema)
+               ? "SELECT ID AS Id, USER AS User, HOST AS Host, COMMAND AS Command, TIME AS Time, STATE AS "
+                 "State, "
+                 "LEFT(INFO, 100) AS Info FROM performance_schema.processlist WHERE COMMAND <> 'Sleep'"
+               : "SHOW PROCESSLIST";
+}
 
 const char* replicaStatement(const Version& version) {
     if (version.mariadb) {
@@ -93,7 +104,7 @@ std::string threadsStatement(const Version& version) {
 }
 
 std::string blockerStatement(const Version& version) {
-    if (hasTransactionsByWorker(version)) {
+    if (hasLockTables(version)) {
         // The waiting thread is an applier; the holding thread is not.
         const std::string holder =
             "b.PROCESSLIST_ID AS blocker, b.PROCESSLIST_USER AS user, b.PROCESSLIST_HOST AS host, "
@@ -122,65 +133,31 @@ std::string blockerStatement(const Version& version) {
                "WHERE p.LOCK_STATUS = 'PENDING'" +
                others + " LIMIT 10";
     }
-    // This table does not have the channel of replication threads.
+    // This table has neither the channel of replication threads nor the accounts.
     return "SELECT DISTINCT NULL AS channel, 'transaction' AS kind, l.lock_table AS object, "
-           "b.trx_mysql_thread_id AS blocker, p.USER AS user, p.HOST AS host, p.INFO AS statement "
+           "r.trx_mysql_thread_id AS waiter, b.trx_mysql_thread_id AS blocker, b.trx_query AS statement "
            "FROM information_schema.INNODB_LOCK_WAITS w "
            "JOIN information_schema.INNODB_TRX r ON r.trx_id = w.requesting_trx_id "
            "JOIN information_schema.INNODB_TRX b ON b.trx_id = w.blocking_trx_id "
-           "JOIN information_schema.PROCESSLIST a ON a.ID = r.trx_mysql_thread_id AND a.USER = 'system user' "
-           "JOIN information_schema.PROCESSLIST p ON p.ID = b.trx_mysql_thread_id AND p.USER <> 'system "
-           "user' "
            "LEFT JOIN information_schema.INNODB_LOCKS l ON l.lock_id = w.requested_lock_id "
-           "UNION ALL SELECT NULL, IF(STATE = 'Waiting for table metadata lock', 'metadata_lock', 'lock'), "
-           "NULL, NULL, NULL, NULL, NULL FROM information_schema.PROCESSLIST "
-           "WHERE USER = 'system user' AND (STATE LIKE 'Waiting for % lock' OR STATE LIKE 'Waiting for "
-           "backup%') "
-           "LIMIT 10";
+           "LIMIT 200";
 }
 
 std::string metadataLocksStatement(const Version& version) {
     if (!version.mariadb) {
         return {};
     }
-    return "SELECT DISTINCT m.THREAD_ID AS blocker, p.USER AS user, p.HOST AS host, p.INFO AS statement, "
-           "CONCAT(m.TABLE_SCHEMA, '.', m.TABLE_NAME) AS object "
-           "FROM information_schema.METADATA_LOCK_INFO m "
-           "JOIN information_schema.PROCESSLIST p ON p.ID = m.THREAD_ID AND p.USER <> 'system user' "
-           "WHERE m.THREAD_ID <> CONNECTION_ID() LIMIT 10";
-}
-
-std::string waitsStatement(const Version& version, bool performance_schema, const std::string& heartbeat,
-                           unsigned long thread) {
-    std::string states;
-    for (const auto& known : database::kKnownStates) {
-        if (database::stopsCommits(known.reason)) {
-            states += (states.empty() ? "'" : ", '") + std::string(known.text) + "'";
-        }
-    }
-    std::string beat = "0";
-    if (!heartbeat.empty()) {
-        const auto begins = [](const std::string& with) {
-            std::string text;
-            for (const char c : with) {
-                text += c == '\'' || c == '\\' ? std::string(2, c) : std::string(1, c);
-            }
-            return "LOCATE('" + text + "', INFO) = 1";
-        };
-        beat = "COALESCE(" + begins(beatBeginning(heartbeat, false)) + " OR " +
-               begins(beatBeginning(heartbeat, true)) + ", 0)";
-    }
-    return "SELECT ID AS id, STATE AS state, TIME AS seconds, " + beat + " AS beat FROM " +
-           processList(version, performance_schema) +
-           " WHERE ID <> CONNECTION_ID() AND USER <> 'system user' AND COMMAND <> 'Sleep' AND (STATE IN (" +
-           states + ") OR ID = " + std::to_string(thread) + " OR " + beat + ") ORDER BY TIME DESC LIMIT 200";
+    return "SELECT DISTINCT THREAD_ID AS blocker, CONCAT(TABLE_SCHEMA, '.', TABLE_NAME) AS object "
+           "FROM information_schema.METADATA_LOCK_INFO WHERE THREAD_ID <> CONNECTION_ID() LIMIT 200";
 }
 
 std::string pulseStatement(const Version& version, const PulseParts& parts) {
     std::string out = "SELECT UTC_TIMESTAMP(6) AS utc, @@global.read_only AS read_only, ";
     out += version.mariadb
                ? "@@global.gtid_binlog_pos AS gtid_binlog_pos, @@global.gtid_slave_pos AS gtid_slave_pos, "
-                 "@@global.gtid_binlog_state AS gtid_binlog_state"
+                 "@@global.gtid_binlog_state AS gtid_binlog_state, "
+                 "(SELECT VARIABLE_VALUE FROM information_schema.GLOBAL_STATUS "
+                 "WHERE VARIABLE_NAME = 'SLAVES_CONNECTED') AS registered_replicas"
                : "@@global.super_read_only AS super_read_only, @@global.gtid_executed AS gtid_executed";
     if (parts.process) {
         out += ", " + processPart(version, parts.performance_schema);

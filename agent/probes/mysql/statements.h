@@ -26,20 +26,23 @@ std::string sessionStatement(const Version& version);
 std::string threadsStatement(const Version& version);
 
 /// The locks that appliers wait for, and their holders. MySQL from 8.0 asks performance_schema; the others
-/// information_schema.
+/// InnoDB's tables, whose answer nameAppliersBlockers() completes from the list of processes.
 std::string blockerStatement(const Version& version);
+/// performance_schema has the locks that blockerStatement() asks for: MySQL from 8.0.
+bool hasLockTables(const Version& version);
 /// The holders of metadata locks: MariaDB with the plugin METADATA_LOCK_INFO. "" elsewhere.
 std::string metadataLocksStatement(const Version& version);
 
-/// Statements that cannot finish: the clients' that wait for a reason which stops commits (columns id, state,
-/// seconds, beat), the beats of this table (`beat` is 1), and whatever the connection `thread` does. Without
-/// PROCESS the server shows those of the own account only.
-std::string waitsStatement(const Version& version, bool performance_schema, const std::string& heartbeat,
-                           unsigned long thread);
+/// performance_schema has the list of processes: MySQL from 8.0.22.
+bool hasProcessTable(const Version& version, bool performance_schema);
+/// The list of processes. The server needs no temporary table for it. Without PROCESS it shows the processes
+/// of the own account only.
+std::string processListStatement(const Version& version, bool performance_schema);
 
 /// The data of every second, in one statement.
 struct PulseParts {
-    bool process = false;             ///< dump threads and the oldest transaction: the account has PROCESS
+    /// The oldest transaction and, where hasProcessTable(), the dump threads: the account has PROCESS.
+    bool process = false;
     bool performance_schema = false;  ///< MySQL: it is on
     std::string heartbeat;            ///< the table of heartbeats, quoted; "" to leave it out
 };

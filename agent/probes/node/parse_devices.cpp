@@ -9,6 +9,7 @@
 
 #include "agent/probes/node/parse.h"
 #include "agent/probes/text.h"
+#include "common/characters.h"
 #include "common/model/families.h"
 
 namespace lapwing::agent::node {
@@ -44,9 +45,6 @@ constexpr std::array<Column, 17> kDiskColumns = {{
     {"node_disk_flush_requests_time_seconds_total", "Seconds spent by all flush requests.", true, kMs},
 }};
 
-bool isDigit(char c) {
-    return std::isdigit(static_cast<unsigned char>(c)) != 0;
-}
 bool isLower(char c) {
     return std::islower(static_cast<unsigned char>(c)) != 0;
 }

@@ -154,7 +154,8 @@ constexpr std::array kChannelMetrics{
 CommitWait commitWaitOf(const Observation& seen) {
     const auto reason =
         valueOf(database::kWaitReasonNames, seen.labels->get("reason")).value_or(database::WaitReason::other);
-    return {reason, seen.get("state"), seen.value, seen.labels->get("who") == "heartbeat"};
+    const auto who = seen.labels->get("who");
+    return {reason, seen.get("state"), seen.value, who == "heartbeat", who == "agent"};
 }
 
 std::span<const ServerMetric> serverMetrics() {

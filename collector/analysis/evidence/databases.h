@@ -67,6 +67,7 @@ struct CommitWait {
     std::string state;       ///< the server's text
     double seconds = 0;      ///< the longest
     bool heartbeat = false;  ///< the agent's own write; else clients' statements
+    bool refused = false;    ///< nothing waits: the server refuses statements of the agent for this reason
 };
 
 enum class BlockerKind {

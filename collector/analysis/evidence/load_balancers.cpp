@@ -80,6 +80,9 @@ class BalancerReader {
             if (auto algorithm = backend.get("algorithm"); !algorithm.empty()) {
                 algorithms_.try_emplace({backend.instance(), backend.get("proxy")}, std::move(algorithm));
             }
+            if (auto mode = backend.get("mode"); !mode.empty()) {
+                balancer(backend.instance()).modes.try_emplace(backend.get("proxy"), std::move(mode));
+            }
         }
     }
 

@@ -108,6 +108,7 @@ struct LoadBalancer {
     std::set<std::string> socket_hosts;             ///< agents that read its socket: it runs on their host
     std::vector<Server> servers;                    ///< by proxy and name
     std::map<std::string, std::string> algorithms;  ///< by proxy
+    std::map<std::string, std::string> modes;       ///< by proxy: "http", "tcp"; absent if unknown
 };
 
 /// Every load balancer that was known within the last hour, by instance. Failures: reader.failure().

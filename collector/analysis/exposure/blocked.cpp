@@ -2,6 +2,7 @@
 
 #include "collector/analysis/exposure/exposed.h"
 #include "collector/analysis/exposure/flows.h"
+#include "collector/analysis/exposure/loading.h"
 
 namespace lapwing::analysis::exposure {
 
@@ -42,27 +43,73 @@ std::string legacyCommand(const Flow& flow, const reach::AddressRange& source) {
            " -j ACCEPT\n";
 }
 
+/// "inet filter input" of a rule's or a policy's place.
+std::string chainOf(const std::string& place) {
+    return place.substr(0, std::min(place.find(" handle "), place.find(" policy ")));
+}
+
 /// Before the rule at `place`, or at the end of the chain whose policy is in the way.
 std::string nftCommand(const std::string& place, const Flow& flow, const reach::AddressRange& source) {
     const auto handle = place.find(" handle ");
-    const auto chain = place.substr(0, std::min(handle, place.find(" policy ")));
+    const auto chain = chainOf(place);
     const auto rule = ruleText({{addressMatch(sourceField(source.family), {source}), flow.match()}});
     return (handle == std::string::npos ? "nft add rule " + chain
                                         : "nft insert rule " + chain + place.substr(handle)) +
            " " + rule + "\n";
 }
 
-/// One command for each rule or policy that is in the way.
-std::string remedyFor(const Blocked& found, const Flow& flow) {
-    std::string out =
-        "Let it in before the rule that drops it. As root, and in the file that the rules come from:\n";
+std::string ufwCommand(const Flow& flow, const reach::AddressRange& source) {
+    const bool vrrp = flow.protocol == reach::Protocol::vrrp;
+    return "ufw prepend allow proto " + std::string(vrrp ? "vrrp" : "tcp") + " from " + source.toString() +
+           " to any" + (vrrp ? "" : " port " + std::to_string(flow.port)) + "\n";
+}
+
+/// Keeps nft's rules for the next boot: nftables.conf gets them at its end, where its chains exist.
+std::string keepInNftablesConf(const Blocked& found, const Flow& flow) {
+    std::string lines;
     for (const auto& place : found.rules) {
+        for (const auto& source : found.from) {
+            const auto rule = ruleText({{addressMatch(sourceField(source.family), {source}), flow.match()}});
+            lines += " echo 'insert rule " + chainOf(place) + " " + rule + "';";
+        }
+    }
+    return "{ cat /etc/nftables.conf; echo;" + lines +
+           " } >/etc/nftables.conf.new\n"
+           "nft -c -f /etc/nftables.conf.new && cp -a --backup=numbered /etc/nftables.conf.new "
+           "/etc/nftables.conf\n";
+}
+
+/// One command for each rule or policy that is in the way, and what keeps it over a reboot.
+std::string remedyFor(const evidence::Host& host, const Blocked& found, const Flow& flow) {
+    std::string out = "Let it in before the rule that drops it.\n# On " + host.name + ", as root:\n";
+    const auto in_all = [&](const char* word) {
+        return std::all_of(found.rules.begin(), found.rules.end(),
+                           [&](const std::string& place) { return place.find(word) != std::string::npos; });
+    };
+    const auto keeper = rulesKeeper(host.boot);
+    const bool of_ufw = keeper == RulesKeeper::ufw && in_all(" ufw");
+    for (const auto& source : found.from) {
+        out += of_ufw ? ufwCommand(flow, source) : "";
+    }
+    if (of_ufw) {
+        return out;
+    }
+    bool legacy = false;
+    for (const auto& place : found.rules) {
+        legacy = legacy || place.starts_with("legacy ");
         for (const auto& source : found.from) {
             out +=
                 place.starts_with("legacy ") ? legacyCommand(flow, source) : nftCommand(place, flow, source);
         }
     }
-    return out;
+    if (keeper == RulesKeeper::netfilter_persistent) {
+        return out + "# Keep it over a reboot:\nnetfilter-persistent save\n";
+    }
+    if (keeper == RulesKeeper::nftables && !legacy && !host.boot.sources.empty()) {
+        return out + "# Keep it over a reboot:\n" + keepInNftablesConf(found, flow);
+    }
+    return out +
+           "# It is gone after a reboot: put it into the configuration that these rules come from, too.\n";
 }
 
 void judgeFlow(const Context& context, const evidence::Host& host, const reach::Ruleset& ruleset,
@@ -106,7 +153,7 @@ void judgeFlow(const Context& context, const evidence::Host& host, const reach::
     }
     finding.evidence.push_back({"what the site needs", name + " of " + host.name + ": " + flow.why});
     finding.not_assessed.emplace_back("flows that no agent sees and that the configuration does not declare");
-    finding.remedy = remedyFor(found, flow);
+    finding.remedy = remedyFor(host, found, flow);
     conclude(out, key, std::move(finding));
 }
 

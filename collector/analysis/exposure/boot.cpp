@@ -33,13 +33,15 @@ std::vector<std::string> addedLater(const reach::Ruleset& ruleset) {
 
 std::string saveByIptables(const evidence::Host& host, const reach::Ruleset& live) {
     const auto loads = [&](const char* unit) { return host.boot.sources.find(unit) != std::string::npos; };
-    std::string out = loads(kPersistent) ? "" : "apt install iptables-persistent\n";
+    std::string out =
+        loads(kPersistent) ? "" : "DEBIAN_FRONTEND=noninteractive apt-get install -y iptables-persistent\n";
     out.append("netfilter-persistent save\nsystemctl enable ").append(kPersistent).append("\n");
     if (loads(kNftables)) {
         out.append("systemctl disable ").append(kNftables).append("\n");
     }
-    return out +
-           (live.mixesLegacy() ? "It saves one kind of the rules alone: end the mixture first (F12).\n" : "");
+    return out + (live.mixesLegacy()
+                      ? "# It saves one kind of the rules alone: remove the legacy rules first.\n"
+                      : "");
 }
 
 std::string saveByNft(const evidence::Host& host, const reach::Ruleset& live) {
@@ -59,7 +61,7 @@ std::string saveByNft(const evidence::Host& host, const reach::Ruleset& live) {
         for (const auto& table : live.nativeTables()) {
             list += isOfAdder(table) ? "" : " nft -s list table " + table + ";";
         }
-        left_out = "Left out are the rules of iptables: " + joined(programs) + " makes its own again.\n";
+        left_out = "# Left out are the rules of iptables: " + joined(programs) + " makes its own again.\n";
     }
     std::string out = "{ echo '#!/usr/sbin/nft -f'; echo 'flush ruleset';" + list + " } > " + file + ".new\n";
     out += "nft -c -f " + file + ".new && cp -a --backup=numbered " + file + ".new " + file + "\n";
@@ -70,11 +72,14 @@ std::string saveByNft(const evidence::Host& host, const reach::Ruleset& live) {
 
 /// How to keep the present rules: with the unit that loads rules at boot already, where it can hold them.
 std::string keepRules(const evidence::Host& host, const reach::Ruleset& live) {
-    std::string out = "If the rules of now are what you mean, on " + host.name + " as root:\n";
+    std::string out =
+        "Keep the rules of now for the next boot, if they are the ones you want. Nothing changes before it.\n"
+        "# On " +
+        host.name + ", as root:\n";
     out +=
         live.nativeTables().empty() && live.hasRules() ? saveByIptables(host, live) : saveByNft(host, live);
     if (!host.boot.sources.empty()) {
-        out += "If those of the boot are what you mean, load them now: " + loadAgain(host) + "\n";
+        out += "# If you want the rules of the boot instead, load them now: " + loadAgain(host) + "\n";
     }
     return out;
 }

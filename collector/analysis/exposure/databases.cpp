@@ -18,9 +18,9 @@ void judgeHost(const Context& context, const evidence::Host& host, Judgement& ou
     service.allowed = databaseClients(context).from;
     service.by_greeting = {{evidence::Greeting::host_not_allowed, {Severity::medium}}};
     service.remedy = [&] {
-        return firewallRemedy(context, host,
-                              "Let the database's port in from its peers only. This ruleset lets in the "
-                              "sources that it names, and drops the rest:");
+        return firewallRemedy(
+            context, host,
+            "Let only the hosts that use the database connect to its port, and drop the rest.");
     };
     judgeService(context, host, service, out);
 }

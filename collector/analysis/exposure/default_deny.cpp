@@ -55,7 +55,7 @@ Observed observe(const Context& context, const evidence::Host& host) {
         }
         out.evidence.push_back(
             {"ruleset of " + host.name,
-             "a packet from anywhere to a port that no rule names is accepted (" + joined(words) + ")"});
+             "a connection from anywhere to a port that no rule names is let in (" + joined(words) + ")"});
     }
     for (const auto& canary : host.canaries) {
         if (canary.at < context.rules_since(host.name)) {
@@ -105,9 +105,10 @@ void judgeHost(const Context& context, const evidence::Host& host, Judgement& ou
     finding.severity = exposed ? Severity::critical : Severity::high;
     finding.evidence = std::move(seen.evidence);
     const bool ipv6_only = accepts && seen.accepting == std::vector{reach::Family::ipv6};
-    finding.title = ipv6_only ? "No default-deny firewall for IPv6 on " + host.name
-                              : "No default-deny firewall on " + host.name;
-    finding.remedy = firewallRemedy(context, host);
+    finding.title = std::string("Anybody can connect ") + (ipv6_only ? "over IPv6 " : "") +
+                    "to whatever listens on " + host.name + ": its firewall drops nothing by default";
+    finding.remedy =
+        firewallRemedy(context, host, "Let in what the site uses on " + host.name + ", and drop the rest.");
     finding.not_assessed = notAssessedFromInside();
     if (accepts && !ipv6_only) {
         switch (seen.canary) {

@@ -47,7 +47,7 @@ void judgeHost(const Context& context, const evidence::Host& host, const reach::
     }
     Finding finding;
     finding.severity = Severity::medium;
-    finding.title = "The firewall on " + host.name + " closes what somebody thought of, and lets the rest in";
+    finding.title = "The firewall on " + host.name + " blocks some ports and lets every other connection in";
     finding.confidence = Confidence::suspected;
     finding.evidence.push_back(
         {"ruleset of " + host.name, "blocks " + joined(blocked.names) + " (" +
@@ -66,7 +66,7 @@ void judgeHost(const Context& context, const evidence::Host& host, const reach::
     }
     finding.not_assessed = notAssessedFromInside();
     finding.remedy =
-        firewallRemedy(context, host, "Drop by default, and name what may come in. This ruleset does:");
+        firewallRemedy(context, host, "Drop by default on " + host.name + ", and name what may come in.");
     conclude(out, key, std::move(finding));
 }
 

@@ -59,7 +59,7 @@ std::string closing(const std::vector<Opening>& openings) {
         for (const auto& step : opening.after.path) {
             const auto& path = opening.before.path;
             const auto was = std::find_if(path.begin(), path.end(), [&](const reach::Step& one) {
-                return one.chain == step.chain && one.answer == step.answer;
+                return one.chain == step.chain && one.packet == step.packet;
             });
             if (was == path.end() || step.chain.starts_with("legacy ") || was->outcome != kDrops ||
                 step.outcome != kAccepts || !std::all_of(was->rules.begin(), was->rules.end(), isPolicy)) {

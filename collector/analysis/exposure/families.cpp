@@ -84,9 +84,7 @@ void judgeHost(const Context& context, const evidence::Host& host, const reach::
         finding.not_assessed.emplace_back("not tried over IPv6: no agent names an IPv6 address of " +
                                           host.name);
     }
-    finding.remedy = firewallRemedy(
-        context, host,
-        "Filter both families alike: rules in a table of family inet do. This ruleset is one:");
+    finding.remedy = firewallRemedy(context, host, "Filter IPv4 and IPv6 alike: these rules hold for both.");
     conclude(out, key, std::move(finding));
 }
 

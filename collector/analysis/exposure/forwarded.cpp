@@ -1,4 +1,5 @@
 #include "collector/analysis/exposure/exposed.h"
+#include "collector/analysis/exposure/loading.h"
 #include "collector/analysis/exposure/remedy.h"
 #include "common/endpoint.h"
 
@@ -76,11 +77,9 @@ std::string remedyFor(const evidence::Host& host, int port, const Forwarded& fou
     const auto reaching = reachingNow(host, port);
     allowed.insert(allowed.end(), reaching.begin(), reaching.end());
     out += ", or drop it on the forward path:\n";
-    out += loadableText(host.name, "/etc/nftables.d/lapwing-forward.nft",
-                        forwardTable(found.interface, *address, to->port, allowed));
-    return out + (declared
-                      ? ""
-                      : "# Name in site.allow (tcp/PORT) who should reach it: the rule then lets them in.\n");
+    out +=
+        declared ? "" : "# Name in site.allow (tcp/PORT) who should reach it: the rule then lets them in.\n";
+    return out + loadingSteps(host, forwardTable(found.interface, *address, to->port, allowed));
 }
 
 void judgePort(const Context& context, const evidence::Host& host, const reach::Ruleset& ruleset, int port,

@@ -342,8 +342,4 @@ std::string tableJson(const NftTable& table) {
     return {buffer.GetString(), buffer.GetSize()};
 }
 
-std::string loadableText(const std::string& host, const std::string& file, const NftTable& table) {
-    return "# " + host + ": save as " + file + ", load with: nft -f " + file + "\n" + tableText(table);
-}
-
 }  // namespace lapwing::analysis::exposure

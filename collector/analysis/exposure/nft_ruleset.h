@@ -83,7 +83,4 @@ std::string tableText(const NftTable& table);
 /// The same as `nft -j list ruleset` prints it.
 std::string tableJson(const NftTable& table);
 
-/// tableText(), below a comment that says to where on `host` it is saved, and how it is loaded.
-std::string loadableText(const std::string& host, const std::string& file, const NftTable& table);
-
 }  // namespace lapwing::analysis::exposure

@@ -104,6 +104,13 @@ std::vector<PlacedServer> placedServers(const Context& context) {
         }
     }
     if (context.moment != nullptr) {
+        for (const auto& pool : context.moment->model.pools) {
+            const bool seen =
+                pool.by.component == topology::idOf(topology::ComponentKind::balancer, pool.host);
+            for (const auto& member : seen ? pool.members : std::vector<topology::Member>{}) {
+                out.push_back(place(context, pool.host, member.server));
+            }
+        }
         for (const auto& [host, routes] : context.moment->services.routes) {
             addUpstreams(context, host, routes, out);
         }

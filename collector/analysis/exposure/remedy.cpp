@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "collector/analysis/exposure/exposed.h"
+#include "collector/analysis/exposure/loading.h"
 #include "collector/analysis/exposure/placed_servers.h"
 
 namespace lapwing::analysis::exposure {
@@ -14,6 +15,8 @@ using reach::Family;
 using reach::Policy;
 using reach::Verdict;
 
+constexpr const char* kTriesRules =
+    " The commands below try the rules for five minutes before they keep them.\n";
 constexpr Family kFamilies[] = {Family::ipv4, Family::ipv6};
 
 NftRule icmpRule() {
@@ -273,13 +276,12 @@ std::string firewallRemedy(const Context& context, const evidence::Host& host, c
     const auto flows = neededFlows(context, host, FlowScope::in_use);
     const auto table = inputTable(flows.list);
     auto out = incompleteLine(flows.missing);
-    out += advice.empty() ? "" : advice + "\n";
-    out += loadableText(host.name, "/etc/nftables.d/lapwing.nft", table);
+    out += advice + kTriesRules;
     if (const auto closed = closedBy(flows.list, host); !closed.empty()) {
         out +=
             "# This closes " + joined(closed) + " to other hosts; add a line for each that somebody needs.\n";
     }
-    return out + evaluatedLine(table, host, flows.list);
+    return out + evaluatedLine(table, host, flows.list) + loadingSteps(host, table);
 }
 
 NftTable portsTable(const std::set<int>& ports, std::vector<AddressRange> from) {
@@ -303,8 +305,10 @@ std::string portsRemedy(const Context& context, const std::string& host, const s
             missing.push_back("the addresses of " + name);
         }
     }
-    return incompleteLine(missing) + advice + "\n" +
-           loadableText(host, "/etc/nftables.d/lapwing-ports.nft", portsTable(ports, std::move(from)));
+    evidence::Host place;
+    place.name = host;
+    return incompleteLine(missing) + advice + kTriesRules +
+           loadingSteps(place, portsTable(ports, std::move(from)));
 }
 
 OutputTable outputTable(const Context& context, const evidence::Host& host) {
@@ -315,9 +319,11 @@ OutputTable outputTable(const Context& context, const evidence::Host& host) {
 
 std::string outboundRemedy(const Context& context, const evidence::Host& host) {
     const auto output = outputTable(context, host);
-    return incompleteLine(output.missing) +
-           loadableText(host.name, "/etc/nftables.d/lapwing-output.nft", output.table) +
-           "# It closes everything else: add a line for what the application calls (mail, other APIs).\n";
+    return incompleteLine(output.missing) + "Let " + host.name + " connect only to what it needs." +
+           kTriesRules +
+           "# These rules close everything else: add a line for what the application calls (mail, other "
+           "APIs).\n" +
+           loadingSteps(host, output.table);
 }
 
 NftTable forwardTable(const std::string& interface, const reach::Address& to, int port,

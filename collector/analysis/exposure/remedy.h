@@ -18,15 +18,15 @@ std::string incompleteLine(const std::vector<std::string>& missing);
 /// For the host's input: drops by default and lets the flows in.
 NftTable inputTable(const std::vector<Flow>& flows);
 
-/// `advice` in words, and the ruleset for the host's input with what the evaluator says of it.
-std::string firewallRemedy(const Context& context, const evidence::Host& host,
-                           const std::string& advice = "");
+/// `advice` in words, what the evaluator says of the ruleset for the host's input, and the steps that load
+/// it.
+std::string firewallRemedy(const Context& context, const evidence::Host& host, const std::string& advice);
 
 /// For some ports of a host's input: only `from` connect to them. Everything else stays as it is.
 NftTable portsTable(const std::set<int>& ports, std::vector<reach::AddressRange> from);
 
-/// `advice` in words, and portsTable() for a host with no known facts but some ports. Only the advice if
-/// `ports` is empty.
+/// `advice` in words, and the steps for portsTable() for a host with no known facts but some ports. Only the
+/// advice if `ports` is empty.
 std::string portsRemedy(const Context& context, const std::string& host, const std::set<int>& ports,
                         std::vector<reach::AddressRange> from, const std::string& advice);
 

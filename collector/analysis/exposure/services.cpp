@@ -26,7 +26,7 @@ void judgeStatistics(const Context& context, const evidence::Host& host, Judgeme
          {Severity::medium, "Anybody may try passwords on HAProxy's statistics on " + host.name}}};
     service.remedy = [&] {
         const auto advice =
-            "Let only the site's hosts in, with the rules below; or, in haproxy.cfg, bind the "
+            "Let only the site's hosts connect to the statistics; or, in haproxy.cfg, bind the "
             "statistics to 127.0.0.1 where only an agent on " +
             host.name +
             " reads them. At once: take `stats admin` away, and ask for a password (`stats auth "
@@ -79,9 +79,8 @@ void judgeBypass(const Context& context, const evidence::Host& host, Judgement& 
         service.allowed.insert(service.allowed.end(), hosts.begin(), hosts.end());
         service.remedy = [&] {
             return firewallRemedy(context, host,
-                                  "Let the port in from the load balancer (" + balancer +
-                                      ") only. This ruleset lets in the sources that it names, and drops the "
-                                      "rest:");
+                                  "Let only the load balancer (" + balancer +
+                                      ") and the site's own hosts connect to the port, and drop the rest.");
         };
         judgeService(context, host, service, out);
     };
@@ -127,7 +126,7 @@ void judgeSsh(const Context& context, const evidence::Host& host, Judgement& out
         return firewallRemedy(
             context, host,
             keys + (declared
-                        ? "Load this ruleset, which lets ssh in from where collector.yaml says (site.allow):"
+                        ? "Let ssh in only from where collector.yaml says (site.allow)."
                         : "Declare in collector.yaml from where you administer, `site: { allow: [{ to: ssh, "
                           "from: "
                           "[NETWORK] }] }`: the ruleset below then names it. If it is meant to be open to "

@@ -142,6 +142,11 @@ void judgeUnprovable(const Context& context, Judgement& out) {
     for (const auto& [instance, balancer] : context.network.balancers) {
         names.insert(instance);
     }
+    if (context.moment != nullptr) {
+        for (const auto& [host, balancer] : context.moment->model.balancers) {
+            names.insert(host);
+        }
+    }
     // Agents watch databases of other hosts, too.
     names.insert(context.network.databases.begin(), context.network.databases.end());
     for (const auto& name : names) {

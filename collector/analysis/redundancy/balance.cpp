@@ -122,9 +122,7 @@ void judgeBalance(const Context& context, Judgement& out) {
         finding.title = "Requests to backend " + pool.proxy + " are not spread as its weights say";
         finding.remedy =
             "Look in haproxy.cfg for what binds clients to servers (cookie, stick-table), and for maxconn "
-            "and queues of a server; without those, `balance roundrobin` is even.\nSimulated: the single "
-            "points stay as they are: " +
-            singlePointsText(context.moment->model) + ".";
+            "and queues of a server; without those, `balance roundrobin` is even.";
         finding.not_assessed = {"sticky sessions, which make it uneven on purpose"};
         conclude(out, key, std::move(finding));
     }

@@ -62,7 +62,8 @@ std::optional<Finding> waitingCommits(const std::string& host, const DatabaseLoa
     Finding finding;
     finding.severity = Severity::critical;
     finding.confidence = worst->reason == WaitReason::other ? Confidence::suspected : Confidence::confirmed;
-    finding.title = (worst->reason == WaitReason::disk_full
+    finding.title = (worst->refused ? "A disk of the database on " + host + " is full ("
+                     : worst->reason == WaitReason::disk_full
                          ? "The disk of the database on " + host + " is full: commits wait ("
                          : "Commits on the database on " + host + " wait (") +
                     replication::stateText(*worst) + ")";

@@ -133,8 +133,7 @@ void judgeHosts(const Context& context, const std::vector<std::string>& hosts, J
     finding.remedy =
         "Install the same version on each, and copy what was changed on one only. Files that may differ from "
         "host to host (a cache, a node's name) are to be left out: `probes.inventory.files[].exclude` in the "
-        "agents' configuration.\nSimulated, the single points stay as they are: " +
-        singlePointsText(context.moment->model) + ". What changes is that both answer alike.";
+        "agents' configuration.\nBoth then answer alike.";
     finding.not_assessed.emplace_back("what an application reads from elsewhere than the declared files");
     conclude(out, key, std::move(finding));
 }

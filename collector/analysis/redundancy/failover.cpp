@@ -21,9 +21,7 @@ void judgeFailover(const Context& context, Judgement& out) {
         const auto movers = moment.services.moversOf(address);
         const bool of_databases =
             movers.size() == 2 && std::all_of(movers.begin(), movers.end(), [&](const auto& host) {
-                return moment.model.databases.contains(host) &&
-                       !moment.model.components.contains(
-                           topology::idOf(topology::ComponentKind::haproxy, host));
+                return moment.model.databases.contains(host) && !moment.model.balancers.contains(host);
             });
         if (!of_databases || !context.site.witness.empty()) {
             conclude(out, key, std::nullopt);
@@ -45,8 +43,7 @@ void judgeFailover(const Context& context, Judgement& out) {
             "monitoring "
             "host, for example) and declare it as site.witness in collector.yaml; or take the address away "
             "from "
-            "keepalived and promote the replica by hand.\nSimulated, the single points stay as they are: " +
-            singlePointsText(moment.model) + ". What changes is what a cut network between the two does.";
+            "keepalived and promote the replica by hand.";
         finding.not_assessed = {"scripts that keepalived calls when the address moves",
                                 "other programs that promote a replica"};
         conclude(out, key, std::move(finding));

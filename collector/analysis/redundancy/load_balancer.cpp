@@ -1,24 +1,23 @@
 #include <algorithm>
 
 #include "collector/analysis/redundancy/redundancy.h"
+#include "collector/analysis/redundancy/virtual_address.h"
 #include "common/text.h"
 
 namespace lapwing::analysis::redundancy {
 
 namespace {
 
-using topology::ComponentKind;
 using topology::Entry;
 using topology::Pool;
 using topology::ServiceKind;
 using topology::Standby;
 
-/// A load balancer that receives an entry's requests: HAProxy, or an Nginx that passes them to several hosts.
+/// The load balancer that receives an entry's requests.
 struct Receiver {
     std::string host;
-    std::string subject;    ///< of the finding
-    std::string component;  ///< of the topology
-    const char* program;    ///< as people write it
+    std::string component;  ///< of the topology: the subject of the finding
+    std::string program;    ///< as people write it; "" if unknown
     Evidence spreads;
 };
 
@@ -39,14 +38,15 @@ Evidence statistics(const Context& context, const std::vector<const Pool*>& pool
         words.push_back(name);
         words.back().append(" (").append(state).append(")");
     }
-    const auto& instance = pools.front()->balancer;
-    const auto found = context.network.balancers.find(instance);
-    const auto readers =
-        found == context.network.balancers.end() ? std::set<std::string>() : found->second.seen_by;
-    return {"haproxy statistics of " + instance,
-            std::string(alone ? "it alone" : "it") + " spreads requests over " +
-                counted(machines.size(), "host", "hosts") + ": " + joined(words) + "; read by " +
-                (readers.empty() ? "the collector" : joined({readers.begin(), readers.end()}))};
+    const auto& source = pools.front()->by.source;
+    auto text = std::string(alone ? "it alone" : "it") + " spreads requests over " +
+                counted(machines.size(), "host", "hosts") + ": " + joined(words);
+    const auto found = context.network.balancers.find(pools.front()->balancer);
+    if (pools.front()->isHaproxys() && found != context.network.balancers.end()) {
+        const auto& readers = found->second.seen_by;
+        text += "; read by " + (readers.empty() ? "the collector" : joined({readers.begin(), readers.end()}));
+    }
+    return {source, std::move(text)};
 }
 
 /// Evidence from the other hosts' listeners; false if another host runs a load balancer, too.
@@ -100,25 +100,15 @@ bool entryIsFixed(const Context& context, const Entry& entry, const std::string&
     return holders.empty() || holders == std::vector{host};
 }
 
-std::string remedy(const Context& context, const Entry& entry, const Receiver& receiver) {
-    if (!entry.standbys.empty()) {
-        std::vector<std::string> hosts;
-        for (const auto& standby : entry.standbys) {
-            hosts.push_back(standby.host);
-        }
-        return "Let the load balancer on " + joined(hosts) +
-               " take over: finding R9 of it says what keeps it.\n" + simulatedBalancer(context);
+std::string remedy(const Context& context, const Entry& entry) {
+    std::string out;
+    for (const auto& standby : entry.standbys) {
+        out += takeoverSteps(context, entry, standby);
     }
-    const auto address = entry.address ? entry.address->toString() : std::string("the entry address");
-    const std::string program = receiver.program;
-    const auto package = lower(program);
-    const auto text =
-        "Set up " + program + " with the same configuration on a second host and let keepalived move " +
-        address + " between the two: on both, `apt-get install " + package +
-        " keepalived`, one vrrp_instance with the virtual address " + address + " (state MASTER on " +
-        receiver.host + ", BACKUP on the other; a vrrp_script that checks " + package +
-        "), `net.ipv4.ip_nonlocal_bind = 1`, and protocol 112 allowed between them.\n";
-    return text + simulatedBalancer(context);
+    if (entry.standbys.empty()) {
+        out = virtualAddressSteps(context, entry, BalancerPair::of(context.moment->model, entry));
+    }
+    return out + simulatedBalancer(context);
 }
 
 std::vector<const Pool*> poolsOf(const Context& context, const std::string& host) {
@@ -131,45 +121,26 @@ std::vector<const Pool*> poolsOf(const Context& context, const std::string& host
     return out;
 }
 
-/// The HAProxy that receives the entry's requests; nothing if it spreads none.
-std::optional<Receiver> haproxyBehind(const Context& context, const Entry& entry) {
-    const auto pools = poolsOf(context, entry.active);
-    if (entry.active.empty() || pools.empty()) {
+/// The load balancer that receives the entry's requests; nothing if it spreads none.
+std::optional<Receiver> receiverOf(const Context& context, const Entry& entry) {
+    const auto& balancers = context.moment->model.balancers;
+    const auto found = balancers.find(entry.active);
+    if (found == balancers.end()) {
         return std::nullopt;
     }
-    const auto id = topology::idOf(ComponentKind::haproxy, entry.active);
-    return Receiver{entry.active, id, id, "HAProxy", statistics(context, pools, entry.standbys.empty())};
+    auto pools = poolsOf(context, entry.active);
+    std::erase_if(pools, [&](const auto* pool) { return pool->by.component != found->second.component; });
+    if (pools.empty()) {
+        return std::nullopt;
+    }
+    return Receiver{entry.active, found->second.component, found->second.program,
+                    statistics(context, pools, entry.standbys.empty())};
 }
 
-/// The Nginx that receives the entry's requests and passes them to several other hosts.
-std::optional<Receiver> nginxBehind(const Context& context, const Entry& entry) {
-    const auto& model = context.moment->model;
-    const auto id = topology::idOf(ComponentKind::web, entry.direct);
-    const auto needed = model.apps_of_web.find(id);
-    if (entry.direct.empty() || needed == model.apps_of_web.end()) {
-        return std::nullopt;
-    }
-    std::set<std::string> targets;
-    std::set<std::string> machines;
-    for (const auto& alternatives : needed->second) {
-        for (const auto& target : alternatives) {
-            const auto machine = model.machineOf(model.components.at(target).host);
-            if (machine != model.machineOf(entry.direct)) {
-                targets.insert(target);
-                machines.insert(machine);
-            }
-        }
-    }
-    if (machines.size() < 2) {
-        return std::nullopt;
-    }
-    return Receiver{entry.direct,
-                    "nginx@" + entry.direct,
-                    id,
-                    "Nginx",
-                    {"Nginx configuration of " + entry.direct,
-                     "it spreads requests over " + counted(machines.size(), "host", "hosts") + ": " +
-                         joined({targets.begin(), targets.end()})}};
+/// "The load balancer on lb-01 (Nginx)"
+std::string nameOf(const Receiver& receiver) {
+    return receiver.program.empty() ? "The load balancer on " + receiver.host
+                                    : "The load balancer on " + receiver.host + " (" + receiver.program + ")";
 }
 
 void judgeSingle(const Context& context, const Entry& entry, const Receiver& receiver, Judgement& out) {
@@ -177,7 +148,7 @@ void judgeSingle(const Context& context, const Entry& entry, const Receiver& rec
     if (service == nullptr) {
         return;
     }
-    const FindingKey key{"R1", receiver.subject};
+    const FindingKey key{"R1", receiver.component};
     const auto machine = context.moment->model.machineOf(receiver.host);
     const auto all = service->design.singles(false);
     if (!all.contains(receiver.component) && !all.contains(machine)) {
@@ -192,22 +163,21 @@ void judgeSingle(const Context& context, const Entry& entry, const Receiver& rec
     if (certain.contains(receiver.component) || certain.contains(machine)) {
         finding.severity = Severity::critical;
         const bool stay = std::all_of(entry.standbys.begin(), entry.standbys.end(),
-                                      [](const auto& each) { return each.takes_over == Truth::no; });
+                                      [](const auto& each) { return each.takesOver() == Truth::no; });
         const bool certainly = entry.standbys.empty() ? fixed && none : stay;
         finding.confidence = certainly ? Confidence::confirmed : Confidence::suspected;
-        finding.title = "The load balancer on " + receiver.host +
-                        " is a single point of failure: if it stops, reading and writing stop";
+        finding.title = nameOf(receiver) + " is a single point of failure: if it stops, the site stops";
     } else {
         finding.severity = Severity::high;
         finding.confidence = Confidence::suspected;
-        finding.title = "The load balancer on " + receiver.host + " may be a single point of failure";
+        finding.title = nameOf(receiver) + " may be a single point of failure";
         finding.not_assessed.emplace_back(
             entry.one_of_several ? "whether clients try another address of " + entry.name
                                  : "whether the entry's address moves to the other load balancer by itself");
     }
     for (const auto& standby : entry.one_of_several ? std::vector<Standby>{} : entry.standbys) {
-        finding.evidence.push_back(
-            {"haproxy statistics of " + standby.host, "there is another load balancer"});
+        finding.evidence.push_back({context.moment->model.balancers.at(standby.host).source,
+                                    "there is another load balancer on " + standby.host});
         const auto obstacles = standby.obstacleEvidence();
         finding.evidence.insert(finding.evidence.end(), obstacles.begin(), obstacles.end());
     }
@@ -217,35 +187,23 @@ void judgeSingle(const Context& context, const Entry& entry, const Receiver& rec
                                : "the addresses of " + entry.name);
     }
     finding.not_assessed.emplace_back("VRRP on hosts without an agent, and the provider's network");
-    finding.remedy = remedy(context, entry, receiver);
+    finding.remedy = remedy(context, entry);
     conclude(out, key, std::move(finding));
-}
-
-/// Whether the standby of an Nginx would take over is not examined: an address that moves counts as a pair.
-void judgeNginx(const Context& context, const Entry& entry, const Receiver& nginx, Judgement& out) {
-    if (entry.address && context.moment->services.moversOf(*entry.address).size() > 1) {
-        out.judged.insert({"R1", nginx.subject});
-        return;
-    }
-    judgeSingle(context, entry, nginx, out);
 }
 
 }  // namespace
 
 void judgeLoadBalancers(const Context& context, Judgement& out) {
     for (const auto& entry : context.moment->model.entries) {
-        if (const auto nginx = nginxBehind(context, entry); nginx) {
-            judgeNginx(context, entry, *nginx, out);
-        }
-        if (const auto haproxy = haproxyBehind(context, entry); haproxy) {
-            judgeSingle(context, entry, *haproxy, out);
+        if (const auto receiver = receiverOf(context, entry)) {
+            judgeSingle(context, entry, *receiver, out);
         }
         for (const auto& standby : entry.standbys) {
             // A standby is no single point, though it may have been one before.
             const auto* service = context.moment->model.service(ServiceKind::read);
-            if (service != nullptr && !service->design.singles(false).contains(
-                                          topology::idOf(ComponentKind::haproxy, standby.host))) {
-                out.judged.insert({"R1", topology::idOf(ComponentKind::haproxy, standby.host)});
+            const auto& id = context.moment->model.balancers.at(standby.host).component;
+            if (service != nullptr && !service->design.singles(false).contains(id)) {
+                out.judged.insert({"R1", id});
             }
         }
     }

@@ -28,9 +28,8 @@ void judgeMonitoring(const Context& context, Judgement& out) {
     finding.severity = shared.empty() ? Severity::medium : Severity::high;
     finding.confidence = Confidence::confirmed;
     const auto singles = service->design.singles(false);
-    finding.evidence = {
-        {"notify.heartbeat", "nobody outside is told that the collector still watches"},
-        {"cut sets", joined({singles.begin(), singles.end()}) + " alone: nobody is told of anything"}};
+    finding.evidence = {{"notify.heartbeat", "nobody outside is told that the collector still watches"},
+                        {"collector", "if " + eitherOf(singles) + " fails, nobody is told of anything"}};
     if (!shared.empty()) {
         finding.title = "The collector fails together with what it watches";
         finding.evidence.push_back(
@@ -42,7 +41,7 @@ void judgeMonitoring(const Context& context, Judgement& out) {
         "Set notify.heartbeat in collector.yaml to the URL of a service outside the site that raises an "
         "alarm when the calls stop" +
         std::string(shared.empty() ? "." : ", and run the collector on a host of its own.") +
-        "\nSimulated with that: no single point is left in being told of failures.";
+        "\nThen somebody is told if the collector itself fails.";
     finding.not_assessed = {
         "whether the collector's notifications reach anybody: lapwing-collector notify test",
         "what else watches this site"};

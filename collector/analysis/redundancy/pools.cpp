@@ -28,7 +28,7 @@ std::string nameOf(const Pool& pool, const Member& member) {
 }
 
 std::string sourceOf(const Pool& pool) {
-    return "haproxy statistics of " + pool.balancer;
+    return pool.by.source;
 }
 
 bool isKnown(const Pool& pool) {
@@ -50,6 +50,11 @@ std::optional<double> observedShare(const Pool& pool, const Member& member) {
     return total < kEnoughRequests ? std::nullopt : std::optional(*member.server.given / total);
 }
 
+bool getsNothing(const Pool& pool, const Member& member) {
+    const auto share = observedShare(pool, member);
+    return !member.isBackup() && share && *share < kNearNothing && pool.sharesByWeight();
+}
+
 /// Why the server would not take requests; "" if it does, or would as a backup.
 std::string outOfUse(const Pool& pool, const Member& member) {
     if (!member.isUp()) {
@@ -58,59 +63,133 @@ std::string outOfUse(const Pool& pool, const Member& member) {
     if (member.server.weight == 0.0) {
         return "has weight 0";
     }
-    if (const auto share = observedShare(pool, member);
-        !member.isBackup() && share && *share < kNearNothing && pool.sharesByWeight()) {
-        return "got next to none of the requests of the last ten minutes, although it is UP";
-    }
-    return "";
-}
-
-std::string simulated(const Context& context, const std::vector<topology::Addition>& additions) {
-    return "Simulated, remaining single points: " +
-           singlePointsText(additions.empty() ? context.moment->model : context.moment->suppose(additions)) +
-           ".";
-}
-
-/// R2.
-void judgeSpare(const Context& context, const Pool& pool, Judgement& out) {
-    const auto needed = static_cast<std::size_t>(context.site.servers_needed);
-    const auto serving = pool.serving();
-    const std::string* largest = &pool.members.front().machine;
-    std::vector<std::string> words;
-    for (const auto& member : pool.members) {
-        words.push_back(nameOf(pool, member) + " (" + member.server.state_text +
-                        (member.isBackup() ? ", backup" : "") + ")");
-        if (pool.serving(member.machine) < pool.serving(*largest)) {
-            largest = &member.machine;
-        }
-    }
-    const auto left = pool.serving(*largest);
-    if (left >= needed) {
-        out.judged.insert({"R2", subjectOf(pool)});
-        return;
-    }
-    Finding finding;
-    finding.severity = serving <= needed ? Severity::critical : Severity::high;
-    finding.confidence = Confidence::confirmed;
-    finding.title = serving < needed ? "Backend " + pool.proxy + " has fewer servers than its load needs"
-                                     : "Backend " + pool.proxy + " does not survive the loss of one host";
-    finding.evidence = {
-        {sourceOf(pool), joined(words)},
-        {needed == 1 ? "lapwing" : "site.servers_needed",
-         counted(serving, "server takes", "servers take") + " requests, " + std::to_string(left) +
-             (left == 1 ? " is" : " are") + " left without " + *largest + ", and " + std::to_string(needed) +
-             (needed == 1 ? " is" : " are") + " needed"}};
-    finding.remedy = "Bring back what is not UP, or add a server on a further host.\n" +
-                     simulated(context, {{pool.members.front().kind, "a further host"}});
-    finding.not_assessed = {
-        "whether the servers that are left carry the whole load: declare site.servers_needed"};
-    conclude(out, {"R2", subjectOf(pool)}, std::move(finding));
+    return getsNothing(pool, member)
+               ? "got next to none of the requests of the last ten minutes, although it is UP"
+               : "";
 }
 
 /// The programs of the server's host that the pool's requests need.
-std::vector<ComponentKind> partsOf(const Member& member) {
-    return member.kind == ComponentKind::web ? std::vector{ComponentKind::web, ComponentKind::app}
-                                             : std::vector{member.kind};
+std::set<std::string> partsOf(const Member& member) {
+    std::set<std::string> out{member.component()};
+    if (member.kind == ComponentKind::web) {
+        out.insert(topology::idOf(ComponentKind::app, member.host));
+    }
+    return out;
+}
+
+/// Evidence for the programs behind the backend that do not work.
+void addFailing(const topology::Model& model, const Pool& pool, Finding& finding) {
+    for (const auto& member : pool.members) {
+        for (const auto& id : partsOf(member)) {
+            const auto found = model.components.find(id);
+            if (found != model.components.end() && found->second.works == Truth::no) {
+                finding.evidence.push_back({found->second.seen.front().source, id + " does not work"});
+            }
+        }
+    }
+}
+
+std::string serviceName(const Member& member) {
+    return member.kind == ComponentKind::mysql ? "the database" : "the server";
+}
+
+/// One step for each server that is out of use.
+std::string bringBack(const Pool& pool) {
+    using evidence::ServerState;
+    const std::string socket = " | socat stdio /run/haproxy/admin.sock";
+    std::string out;
+    bool by_socket = false;
+    const auto command = [&](const Member& member, const std::string& what) {
+        by_socket = true;
+        out += "    echo \"set server " + nameOf(pool, member) + " " + what + "\"" + socket + "\n";
+    };
+    for (const auto& member : pool.members) {
+        const auto name = nameOf(pool, member);
+        const auto state = member.server.state;
+        if (outOfUse(pool, member).empty()) {
+            continue;
+        }
+        if (!pool.isHaproxys()) {
+            out += state == ServerState::maint
+                       ? "On " + pool.host + ": take `down` away from the line of " + member.server.server +
+                             " in upstream " + pool.proxy + ", then `nginx -t && systemctl reload nginx`.\n"
+                       : "On " + member.host + ": start " + serviceName(member) + " at " +
+                             member.server.address + ".\n";
+        } else if (state == ServerState::maint || state == ServerState::drain) {
+            out += "On " + pool.host + ", when the maintenance of " + member.host + " is over:\n";
+            command(member, "state ready");
+        } else if (!member.isUp()) {
+            out += "On " + member.host + ": make " + serviceName(member) + " answer at " +
+                   (member.server.address.empty() ? name : member.server.address) +
+                   "; HAProxy's check then brings it back by itself.\n";
+        } else if (member.server.weight == 0.0) {
+            out += "On " + pool.host + ":\n";
+            command(member, "weight 100%");
+        } else {
+            out += "In haproxy.cfg on " + pool.host + ", look for what keeps requests from " + name +
+                   " (cookie, stick-table, maxconn).\n";
+        }
+    }
+    if (by_socket) {
+        out += "(The path is that of `stats socket ... level admin` in haproxy.cfg.)\n";
+    }
+    return out;
+}
+
+std::string simulated(const Context& context, const std::vector<topology::Addition>& additions) {
+    return singlePointsText(additions.empty() ? context.moment->model : context.moment->suppose(additions));
+}
+
+/// R2. The answer of what-if: does the backend serve without each of the machines?
+void judgeSpare(const Context& context, const Pool& pool, Judgement& out) {
+    const auto needed = static_cast<std::size_t>(context.site.servers_needed);
+    const auto& model = context.moment->model;
+    const auto states = model.states();
+    const bool stopped = evaluate(pool.at_present, states) == Truth::no;
+    std::vector<std::string> words;
+    std::set<std::string> needed_machines;
+    for (const auto& member : pool.members) {
+        words.push_back(nameOf(pool, member) + " (" + member.server.state_text +
+                        (member.isBackup() ? ", backup" : "") + ")");
+        const bool in_use = member.isReady() && !stopped;
+        if (in_use && pool.servesWithout(member.machine, states) == Truth::no) {
+            needed_machines.insert(member.machine);
+        }
+    }
+    if (!stopped && needed_machines.empty()) {
+        out.judged.insert({"R2", subjectOf(pool)});
+        return;
+    }
+    const auto serving = pool.serving();
+    Finding finding;
+    finding.severity = stopped || serving <= needed ? Severity::critical : Severity::high;
+    finding.confidence = Confidence::confirmed;
+    finding.evidence = {{sourceOf(pool), joined(words)}};
+    if (stopped) {
+        finding.title = needed > 1 ? "Backend " + pool.proxy + " has fewer servers than its load needs"
+                                   : "Backend " + pool.proxy + " has no server that works";
+    } else {
+        finding.title = "Backend " + pool.proxy + " has no spare: if " + eitherOf(needed_machines) +
+                        " fails, its requests fail";
+    }
+    if (needed > 1) {
+        finding.evidence.push_back(
+            {"site.servers_needed", counted(needed, "server is", "servers are") + " needed, and " +
+                                        counted(serving, "takes", "take") + " requests now"});
+    }
+    for (const auto& machine : needed_machines) {
+        finding.evidence.push_back(
+            {"what if " + machine + " fails",
+             needed == 1 ? "no other server of the backend takes its requests"
+                         : counted(pool.serving(machine), "server is", "servers are") + " left"});
+    }
+    addFailing(model, pool, finding);
+    finding.remedy = bringBack(pool) + "Or add a server on a further host.\n" +
+                     "With one more host (simulated): " +
+                     simulated(context, {{pool.members.front().kind, "a further host"}}) + ".";
+    finding.not_assessed = {
+        "whether the servers that are left carry the whole load: declare site.servers_needed"};
+    conclude(out, {"R2", subjectOf(pool)}, std::move(finding));
 }
 
 /// Applications without which a web server cannot answer.
@@ -158,11 +237,14 @@ std::vector<Evidence> sharedApplications(const topology::Model& model, const Poo
 /// R3.
 void judgeShared(const Context& context, const Pool& pool, Judgement& out) {
     std::map<std::string, std::vector<const Member*>> by_machine;
+    std::set<std::string> machines;
     for (const auto& member : pool.members) {
+        machines.insert(member.machine);
         if (!member.isBackup()) {
             by_machine[member.machine].push_back(&member);
         }
     }
+    bool together = machines.size() == 1;
     Finding finding;
     for (const auto& [machine, members] : by_machine) {
         if (members.size() < 2) {
@@ -189,6 +271,7 @@ void judgeShared(const Context& context, const Pool& pool, Judgement& out) {
             });
         if (all) {
             finding.evidence.push_back({"site.groups", "all its servers are in " + group.name});
+            together = true;
         }
     }
     const auto applications = sharedApplications(context.moment->model, pool);
@@ -197,19 +280,20 @@ void judgeShared(const Context& context, const Pool& pool, Judgement& out) {
         out.judged.insert({"R3", subjectOf(pool)});
         return;
     }
-    const bool spread = by_machine.size() > 1 && applications.empty();
+    const bool spread = !together && applications.empty();
     finding.severity = spread ? Severity::medium : Severity::high;
     finding.confidence = Confidence::confirmed;
     finding.title = spread ? "Some servers of backend " + pool.proxy + " fail together"
                            : "All servers of backend " + pool.proxy + " fail together";
     finding.remedy =
         (applications.empty()
-             ? "Move one of them to another machine; in haproxy.cfg, backend " + pool.proxy +
-                   ": one server line for each machine.\n"
+             ? "Move one of them to another machine; in the configuration of the load balancer, backend " +
+                   pool.proxy + ": one server line for each machine.\n"
              : std::string(
                    "Run the application on each of the machines, and let each Nginx pass requests to its "
                    "own, the other as `backup` in one `upstream`.\n")) +
-        simulated(context, {{pool.members.front().kind, "a further host"}});
+        "With one more host (simulated): " +
+        simulated(context, {{pool.members.front().kind, "a further host"}}) + ".";
     finding.not_assessed = {
         "machines that share a hypervisor, a rack or a power supply: declare site.groups"};
     conclude(out, {"R3", subjectOf(pool)}, std::move(finding));
@@ -218,19 +302,57 @@ void judgeShared(const Context& context, const Pool& pool, Judgement& out) {
 /// Components that stop the backend alone now, though by design only together with another.
 std::vector<Evidence> degraded(const Pool& pool) {
     const auto before = pool.design.singles(false);
-    std::vector<std::string> fresh;
+    std::set<std::string> fresh;
     for (const auto& single : pool.now.singles()) {
         const bool paired = std::any_of(pool.design.sets.begin(), pool.design.sets.end(),
                                         [&](const auto& set) { return set.components.contains(single); });
         if (!before.contains(single) && paired) {
-            fresh.push_back(single);
+            fresh.insert(single);
         }
     }
     if (fresh.empty()) {
         return {};
     }
-    return {{"cut sets", "by design backend " + pool.proxy + " stops only if two fail together; now " +
-                             joined(fresh) + " alone" + (fresh.size() == 1 ? " stops" : " stop") + " it"}};
+    return {{"what if " + eitherOf(fresh) + " fails",
+             "backend " + pool.proxy + " stops; while all its servers work, it would not"}};
+}
+
+/// What a reader sees of the servers that are out of use.
+std::string degradedTitle(const Pool& pool) {
+    std::vector<std::string> gone;
+    bool active_gone = false;
+    bool active_left = false;
+    bool backup_left = false;
+    bool only_quiet = true;
+    std::set<std::string> left;
+    for (const auto& member : pool.members) {
+        const bool out = !outOfUse(pool, member).empty();
+        if (out) {
+            gone.push_back(member.server.server);
+            active_gone = active_gone || !member.isBackup();
+            only_quiet = only_quiet && member.isReady() && getsNothing(pool, member);
+            continue;
+        }
+        left.insert(member.machine);
+        (member.isBackup() ? backup_left : active_left) = true;
+    }
+    const auto backend = "Backend " + pool.proxy;
+    if (gone.empty()) {
+        return "Behind backend " + pool.proxy + ", a program on one of its hosts does not work";
+    }
+    if (left.empty()) {
+        return backend + " has no server in use";
+    }
+    if (only_quiet) {
+        return joined(gone) + " of backend " + pool.proxy + " gets next to no requests";
+    }
+    if (!active_left && backup_left) {
+        return backend + " runs on its backup: " + joined(gone) + (gone.size() == 1 ? " is" : " are") +
+               " out of use";
+    }
+    return active_gone ? backend + " is served by one host only"
+                       : backend + " has lost its backup: " + joined(gone) +
+                             (gone.size() == 1 ? " is" : " are") + " out of use";
 }
 
 /// R4.
@@ -254,30 +376,25 @@ void judgeDegraded(const Context& context, const Pool& pool, Judgement& out) {
         return;
     }
     finding.evidence.insert(finding.evidence.end(), pairs.begin(), pairs.end());
-    for (const auto& member : pool.members) {
-        for (const auto kind : partsOf(member)) {
-            const auto found = context.moment->model.components.find(topology::idOf(kind, member.host));
-            if (found != context.moment->model.components.end() && found->second.works == Truth::no) {
-                finding.evidence.push_back(
-                    {found->second.seen.front().source, found->first + " does not work"});
-            }
-        }
-    }
+    addFailing(context.moment->model, pool, finding);
     finding.severity = Severity::high;
     finding.confidence = Confidence::confirmed;
-    finding.title = used.empty() ? "Backend " + pool.proxy + " has no server in use"
-                                 : "Backend " + pool.proxy + " is served by one host only";
-    finding.remedy =
-        "Bring the others back: `echo \"set server BACKEND/SERVER state ready\" | socat stdio "
-        "/run/haproxy/admin.sock` ends drain and maintenance, `... weight 100%` gives the weight back; a "
-        "server that is DOWN shows in its own findings and alerts.\n" +
-        simulated(context, {});
+    finding.title = degradedTitle(pool);
+    finding.remedy = bringBack(pool);
+    if (finding.remedy.empty()) {
+        finding.remedy = "Start what the evidence names as not working.\n";
+    }
+    finding.remedy += "Until then: " + simulated(context, {}) + ".";
     finding.not_assessed = {"whether it is meant so, for maintenance"};
     conclude(out, {"R4", subjectOf(pool)}, std::move(finding));
 }
 
-/// R5.
+/// R5. Nginx has no such checks: what it notices is in the model.
 void judgeChecks(const Context& context, const Pool& pool, Judgement& out) {
+    if (!pool.isHaproxys()) {
+        out.judged.insert({"R5", subjectOf(pool)});
+        return;
+    }
     Finding finding;
     bool unknown = false;
     for (const auto& member : pool.members) {
@@ -308,16 +425,7 @@ void judgeChecks(const Context& context, const Pool& pool, Judgement& out) {
     finding.severity = Severity::medium;
     finding.confidence = Confidence::confirmed;
     finding.title = "The load balancer would not notice a failing server of backend " + pool.proxy;
-    const bool database = pool.members.front().kind == ComponentKind::mysql;
-    finding.remedy =
-        "In haproxy.cfg, backend " + pool.proxy + ": " +
-        (database
-             ? "`option mysql-check user USER`, where USER is an account without a password and without "
-               "privileges that may log in from the load balancer, and `check` on each server."
-             : "`option httpchk GET /healthz`, `http-check expect status 200`, and `check` on each server; "
-               "the path must ask the application, and the application its database.") +
-        "\nSimulated, the single points stay as they are: " + singlePointsText(context.moment->model) +
-        ". What changes is that a failing server is left out.";
+    finding.remedy = checkAdvice(pool, context.network);
     finding.not_assessed = {"what the checked path itself looks at"};
     conclude(out, {"R5", subjectOf(pool)}, std::move(finding));
 }
@@ -329,7 +437,8 @@ void noteVanished(const Context& context, Judgement& out) {
     for (const auto& pool : context.moment->model.pools) {
         configured.insert(subjectOf(pool));
         const auto balancer = context.network.balancers.find(pool.balancer);
-        if (balancer != context.network.balancers.end() && balancer->second.works == Truth::yes) {
+        const bool told = balancer != context.network.balancers.end() && balancer->second.works == Truth::yes;
+        if (told || !pool.isHaproxys()) {
             read.insert(pool.host);
         }
     }

@@ -38,10 +38,22 @@ void judgeDifferences(const Context& context, Judgement& out);
 std::optional<std::string> differencesOf(const Context& context, const std::string& set,
                                          const std::string& left, const std::string& right, std::size_t most);
 
-/// "Simulated with ...": the single points that would remain beside a second load balancer.
+/// The steps after which a standby takes over.
+std::string takeoverSteps(const Context& context, const topology::Entry& entry,
+                          const topology::Standby& standby);
+
+/// How to let HAProxy check the servers of the backend, by its mode and the servers' protocol. Followed in
+/// its order, it takes no working server out of use.
+std::string checkAdvice(const topology::Pool& pool, const evidence::Network& network);
+
+/// What one failure could still stop beside a second load balancer.
 std::string simulatedBalancer(const Context& context);
 
-/// The single points of a model: "reading: none; writing: mysql@web-01 and web-01".
+/// "web-01, web-02 or web-03"
+std::string eitherOf(const std::set<std::string>& names);
+
+/// The failures of one part that stop the site: "no failure of one part stops reading; writing stops, or may
+/// stop, if mysql@web-01 or web-01 fails".
 std::string singlePointsText(const topology::Model& model);
 
 }  // namespace lapwing::analysis::redundancy

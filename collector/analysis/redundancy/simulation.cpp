@@ -2,6 +2,16 @@
 
 namespace lapwing::analysis::redundancy {
 
+std::string eitherOf(const std::set<std::string>& names) {
+    std::string out;
+    std::size_t left = names.size();
+    for (const auto& name : names) {
+        --left;
+        out += name + (left == 0 ? "" : left == 1 ? " or " : ", ");
+    }
+    return out;
+}
+
 std::string singlePointsText(const topology::Model& model) {
     std::string out;
     for (const auto& [kind, word] : {std::pair(topology::ServiceKind::read, "reading"),
@@ -11,14 +21,16 @@ std::string singlePointsText(const topology::Model& model) {
             continue;
         }
         const auto points = service->design.singles(false);
-        out += (out.empty() ? "" : "; ") + std::string(word) + ": " +
-               (points.empty() ? "none" : joined({points.begin(), points.end()}));
+        out +=
+            (out.empty() ? "" : "; ") +
+            (points.empty() ? "no failure of one part stops " + std::string(word)
+                            : std::string(word) + " stops, or may stop, if " + eitherOf(points) + " fails");
     }
     return out;
 }
 
 std::string simulatedBalancer(const Context& context) {
-    return "Simulated with a second load balancer that takes over, remaining single points: " +
+    return "With a second load balancer that takes over (simulated): " +
            singlePointsText(
                context.moment->suppose({{topology::ComponentKind::haproxy, "a second load balancer"}})) +
            ".";

@@ -1,6 +1,6 @@
 #include "collector/analysis/replication/commit_wait.h"
 
-#include <utility>
+#include <tuple>
 
 #include "collector/analysis/duration.h"
 
@@ -11,7 +11,7 @@ using evidence::CommitWait;
 
 const CommitWait* worstWait(const std::vector<CommitWait>& waits, double seconds) {
     const auto rank = [](const CommitWait& wait) {
-        return std::pair(wait.reason != WaitReason::other, wait.seconds);
+        return std::tuple(wait.reason != WaitReason::other, !wait.refused, wait.seconds);
     };
     const CommitWait* worst = nullptr;
     for (const auto& wait : waits) {
@@ -46,6 +46,12 @@ std::string commitWaitStep(const std::string& host, const CommitWait& wait) {
     }
 }
 
+std::string waitText(const std::string& host, const CommitWait& wait) {
+    return (wait.refused ? "a disk of the database on " + host + " is full ("
+                         : "commits on " + host + " wait (") +
+           stateText(wait) + ")";
+}
+
 std::string stateText(const CommitWait& wait) {
     return wait.state.empty() ? "no state" : "\"" + wait.state + "\"";
 }
@@ -53,6 +59,12 @@ std::string stateText(const CommitWait& wait) {
 std::vector<Evidence> commitWaitEvidence(const std::string& host, const std::vector<CommitWait>& waits) {
     std::vector<Evidence> out;
     for (const auto& wait : waits) {
+        if (wait.refused) {
+            out.push_back({"mysql probe of " + host,
+                           "for " + durationText(wait.seconds) +
+                               " the server has refused statements of the agent: " + stateText(wait)});
+            continue;
+        }
         const std::string who =
             wait.heartbeat ? "the agent's write of the heartbeat has" : "clients' statements have";
         out.push_back({"list of processes of " + host,

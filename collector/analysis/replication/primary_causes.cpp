@@ -18,7 +18,8 @@ void addPrimaryWaits(const ChannelContext& context, Verdict& verdict) {
         return;
     }
     const auto* wait = worstWait(primary->waits, kCommitWaits);
-    if (wait == nullptr) {
+    // A full disk for temporary tables need not concern a replica that keeps up.
+    if (wait == nullptr || (wait->refused && verdict.state == State::ok)) {
         return;
     }
     const auto lines = commitWaitEvidence(context.roles.primary, primary->waits);
@@ -29,9 +30,7 @@ void addPrimaryWaits(const ChannelContext& context, Verdict& verdict) {
     const auto step = broken ? verdict.next_step + "; and " + own_step : own_step;
     decide(verdict, causeOfWait(wait->reason).value_or(Cause::commit_waits),
            wait->reason == database::WaitReason::other ? Confidence::suspected : Confidence::confirmed,
-           "commits on " + context.roles.primary + " wait (" + stateText(*wait) + ")" +
-               (broken ? "; and " + verdict.summary : ""),
-           step);
+           waitText(context.roles.primary, *wait) + (broken ? "; and " + verdict.summary : ""), step);
     verdict.broken_part = BrokenPart::primary;
 }
 

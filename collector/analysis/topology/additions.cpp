@@ -11,13 +11,15 @@ const Evidence kSupposed{"what if", "supposed"};
 /// A second load balancer as R1's remedy describes it: the same servers, and an address that moves.
 void Builder::addBalancer(const std::string& host) {
     component(ComponentKind::haproxy, host, Truth::yes, kSupposed);
+    const Balancer supposed{idOf(ComponentKind::haproxy, host), "HAProxy", kSupposed.source};
+    model_.balancers[host] = supposed;
     std::vector<Pool> more;
     for (auto& each : model_.entries) {
         if (each.active.empty() && each.direct.empty()) {
             each.active = host;
             continue;
         }
-        each.standbys.push_back({host, Truth::yes, {}, ""});
+        each.standbys.push_back({host, Truth::yes, Truth::yes, {}, ""});
         if (!each.id().empty()) {
             edge(each.id(), idOf(ComponentKind::haproxy, host), EdgeKind::stands_by, kSupposed);
         }
@@ -29,6 +31,7 @@ void Builder::addBalancer(const std::string& host) {
                 more.push_back(pool);
                 more.back().balancer = host;
                 more.back().host = host;
+                more.back().by = supposed;
                 for (const auto& member : pool.members) {
                     edge(idOf(ComponentKind::haproxy, host), member.component(), EdgeKind::balances,
                          kSupposed);
@@ -55,8 +58,7 @@ void Builder::addWeb(const std::string& host) {
         server.state_text = nameOf(evidence::kServerStateNames, server.state);
         server.role = evidence::ServerRole::active;
         pool.members.push_back({std::move(server), host, model_.machineOf(host)});
-        edge(idOf(ComponentKind::haproxy, pool.host), idOf(ComponentKind::web, host), EdgeKind::balances,
-             kSupposed);
+        edge(pool.by.component, idOf(ComponentKind::web, host), EdgeKind::balances, kSupposed);
     }
 }
 

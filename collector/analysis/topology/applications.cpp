@@ -52,11 +52,15 @@ std::set<int> Builder::requestedPorts(const std::string& host) const {
             add(route.address);
         }
     }
+    const bool first = receives(host);
     for (const auto& url : inputs_.site.entry) {
         const auto endpoint = Endpoint::ofUrl(url);
-        if (endpoint && model_.pools.empty()) {
+        if (endpoint && (first || model_.pools.empty())) {
             ports.insert(endpoint->port);
         }
+    }
+    if (first) {
+        ports.insert({80, 443});
     }
     // A server of this Nginx may pass requests to another server of it.
     const auto known = inputs_.services.routes.find(host);
@@ -128,12 +132,12 @@ std::string Builder::upstreamAt(const std::string& web_host, const std::string& 
     if (host.empty()) {
         host = parsed ? parsed->toString() : endpoint ? endpoint->host : address;
     }
-    const auto routes = inputs_.services.routes.find(host);
-    const bool is_web = endpoint && routes != inputs_.services.routes.end() &&
-                        std::any_of(routes->second.begin(), routes->second.end(),
-                                    [&](const auto& each) { return each.port == endpoint->port; });
-    if (is_web) {
-        return serverAt(ComponentKind::web, host, endpoint->port);
+    if (endpoint) {
+        const auto served =
+            servedAt(inputs_.network, inputs_.services, host, endpoint->port, ComponentKind::app);
+        if (served.kind == ComponentKind::web) {
+            return serverAt(served, "Nginx configuration of " + web_host);
+        }
     }
     auto id = appOn(host, source);
     const auto known = inputs_.network.hosts.find(host);
@@ -151,12 +155,21 @@ std::string Builder::upstreamAt(const std::string& web_host, const std::string& 
 
 bool Builder::configuredApplications(const std::string& host) {
     const auto routes = routesOf(host);
-    const auto web = idOf(ComponentKind::web, host);
+    const auto web = model_.nginxOn(host);
+    std::set<std::string> pooled;
+    for (const auto& pool : model_.pools) {
+        if (pool.by.component == web) {
+            pooled.insert(pool.proxy);
+        }
+    }
     std::map<std::string, std::set<std::string>> by_upstream;
     bool all = !routes.empty();
     for (const auto& route : routes) {
         if (route.address.empty()) {
             all = all && route.upstream.empty();
+            continue;
+        }
+        if (pooled.contains(route.upstream)) {
             continue;
         }
         const Evidence source{
@@ -190,7 +203,7 @@ bool Builder::configuredApplications(const std::string& host) {
 
 /// If the configuration names no application: the application that runs on the web server's own host.
 void Builder::seenApplications(const std::string& host) {
-    const auto web = idOf(ComponentKind::web, host);
+    const auto web = model_.nginxOn(host);
     const auto add = [&](const Evidence& source) {
         const auto app = appOn(host, source);
         edge(web, app, EdgeKind::proxies, source);
@@ -220,18 +233,22 @@ void Builder::seenApplications(const std::string& host) {
 
 void Builder::applications() {
     for (const auto& [host, works] : inputs_.services.webs) {
-        component(ComponentKind::web, host, works, {"nginx probe of " + host, "it is observed there"});
+        const auto id = model_.nginxOn(host);
+        const bool balances = id == idOf(ComponentKind::nginx, host);
+        component(balances ? ComponentKind::nginx : ComponentKind::web, host, works,
+                  {"nginx probe of " + host, "it is observed there"});
     }
     std::vector<std::string> web_hosts;
     for (const auto& [id, each] : model_.components) {
-        if (each.kind == ComponentKind::web) {
+        if (each.kind == ComponentKind::web || each.kind == ComponentKind::nginx) {
             web_hosts.push_back(each.host);
         }
     }
     for (const auto& host : web_hosts) {
         if (configuredApplications(host)) {
             configured_.insert(host);
-        } else {
+        } else if (!model_.balancers.contains(host) ||
+                   model_.nginxOn(host) != model_.balancers.at(host).component) {
             seenApplications(host);
         }
     }

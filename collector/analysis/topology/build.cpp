@@ -3,6 +3,7 @@
 
 #include "collector/analysis/judgement.h"
 #include "collector/analysis/topology/builder.h"
+#include "collector/analysis/topology/served.h"
 #include "common/endpoint.h"
 
 namespace lapwing::analysis::topology {
@@ -34,10 +35,21 @@ bool isFreeSlot(const evidence::LoadBalancer& balancer, const evidence::Server& 
            });
 }
 
+/// The kind of a server whose port and listener do not tell it.
+ComponentKind fallbackFor(const evidence::LoadBalancer& balancer, const std::string& proxy) {
+    const auto mode = balancer.modes.find(proxy);
+    return mode != balancer.modes.end() && mode->second == "tcp" ? ComponentKind::service
+                                                                 : ComponentKind::web;
+}
+
 }  // namespace
 
 Component& Builder::component(ComponentKind kind, const std::string& host, Truth works, Evidence seen) {
-    const auto id = idOf(kind, host);
+    return component(idOf(kind, host), kind, host, works, std::move(seen));
+}
+
+Component& Builder::component(const std::string& id, ComponentKind kind, const std::string& host, Truth works,
+                              Evidence seen) {
     auto& found = model_.components[id];
     if (found.id.empty()) {
         const bool on_host =
@@ -113,68 +125,57 @@ void Builder::balancers() {
     for (const auto& [instance, balancer] : inputs_.network.balancers) {
         const auto host = balancerHost(inputs_, balancer);
         const std::vector<std::string> readers(balancer.seen_by.begin(), balancer.seen_by.end());
+        const auto source = "haproxy statistics of " + instance;
         component(ComponentKind::haproxy, host, balancer.works,
-                  {"haproxy statistics of " + instance,
+                  {source,
                    readers.empty() ? "known, but nothing is read of it now" : "read by " + joined(readers)});
+        model_.balancers[host] = {idOf(ComponentKind::haproxy, host), "HAProxy", source};
     }
 }
 
-/// A database listens there, or it is the port of one; anything else that a load balancer names is a web
-/// server.
-ComponentKind Builder::serverKind(const std::string& host, int port) const {
-    evidence::Listener usual;
-    usual.protocol = evidence::Transport::tcp;
-    usual.port = port;
-    const auto found = inputs_.network.hosts.find(host);
-    const bool listens =
-        found != inputs_.network.hosts.end() &&
-        std::any_of(found->second.listeners.begin(), found->second.listeners.end(), [&](const auto& each) {
-            return each.isTcp() && each.port == port && each.program() == evidence::Program::mysql;
-        });
-    return listens || usual.program() == evidence::Program::mysql ? ComponentKind::mysql : ComponentKind::web;
+std::string Builder::serverAt(const Served& served, const std::string& source) {
+    if (model_.components.contains(served.id)) {
+        return served.id;
+    }
+    const auto& known = served.kind == ComponentKind::mysql ? inputs_.services.databases
+                        : served.kind == ComponentKind::app ? inputs_.services.apps
+                                                            : inputs_.services.webs;
+    const bool probed = served.kind != ComponentKind::service;
+    component(served.id, served.kind, served.host, probed ? worksOf(known, served.host) : Truth::unknown,
+              {source, "a server of the pool, port " + std::to_string(served.port)});
+    const auto* listener = listenerAt(inputs_.network, served.host, served.port);
+    if (listener != nullptr) {
+        component(served.id, served.kind, served.host, Truth::unknown,
+                  {"sockets of " + served.host,
+                   listener->process + " listens on port " + std::to_string(served.port)});
+    }
+    return served.id;
 }
 
-std::string Builder::serverAt(ComponentKind kind, const std::string& host, int port) {
-    auto id = idOf(kind, host);
-    if (model_.components.contains(id)) {
-        return id;
-    }
-    const auto& known = kind == ComponentKind::mysql ? inputs_.services.databases : inputs_.services.webs;
-    component(kind, host, worksOf(known, host),
-              {"haproxy statistics", "a server of the pool, port " + std::to_string(port)});
-    const auto found = inputs_.network.hosts.find(host);
-    if (found == inputs_.network.hosts.end()) {
-        return id;
-    }
-    const auto listener = std::find_if(
-        found->second.listeners.rbegin(), found->second.listeners.rend(),
-        [&](const auto& each) { return each.isTcp() && each.port == port && !each.process.empty(); });
-    if (listener != found->second.listeners.rend()) {
-        component(kind, host, Truth::unknown,
-                  {"sockets of " + host, listener->process + " listens on port " + std::to_string(port)});
-    }
-    return id;
-}
-
-void Builder::member(Pool& pool, const evidence::Server& server) {
+void Builder::member(Pool& pool, const evidence::Server& server, ComponentKind otherwise) {
     const auto endpoint = Endpoint::parse(server.address);
     const auto address = endpoint ? endpoint->address() : std::nullopt;
     const auto holder = address && address->isLoopback() ? pool.host : hostAt(address);
-    Member member{server, holder.empty() ? server.server : holder, ""};
+    const auto name = server.server == server.address && endpoint ? endpoint->host : server.server;
+    Member member{server, holder.empty() ? name : holder, ""};
     member.machine = model_.machineOf(member.host);
-    const int port = endpoint ? endpoint->port : 0;
-    member.kind = serverKind(member.host, port);
-    const auto id = serverAt(member.kind, member.host, port);
+    const auto served =
+        servedAt(inputs_.network, inputs_.services, member.host, endpoint ? endpoint->port : 0, otherwise);
+    member.kind = served.kind;
+    member.id = serverAt(served, pool.by.source);
     if (holder.empty()) {
         component(ComponentKind::host, member.host, Truth::unknown,
-                  {"haproxy statistics of " + pool.balancer, "named so; no agent reports from it"});
+                  {pool.by.source, "named so; no agent reports from it"});
     }
     const bool known = server.state != ServerState::unknown;
-    auto& link = edge(
-        idOf(ComponentKind::haproxy, pool.host), id, EdgeKind::balances,
-        {"haproxy statistics of " + pool.balancer, pool.proxy + "/" + server.server + " is " +
-                                                       (server.address.empty() ? "there" : server.address) +
-                                                       ", " + (known ? server.state_text : "state unknown")});
+    const auto at = server.address == server.server ? "one of its servers"
+                    : server.address.empty()        ? "there"
+                                                    : server.address;
+    auto& link = edge(pool.by.component, member.id, EdgeKind::balances,
+                      {pool.by.source, pool.proxy + "/" + server.server + " is " + at +
+                                           (!pool.isHaproxys() ? ""
+                                            : known            ? ", " + server.state_text
+                                                               : ", state unknown")});
     const auto used = known ? truthOf(member.isUsed()) : Truth::unknown;
     link.works = link.sources.size() == 1 ? used : conjunction(link.works, used);
     pool.members.push_back(std::move(member));
@@ -190,11 +191,13 @@ void Builder::pools() {
             auto& pool = found[server.proxy];
             pool.balancer = instance;
             pool.host = balancerHost(inputs_, balancer);
+            pool.by = {idOf(ComponentKind::haproxy, pool.host), "HAProxy",
+                       "haproxy statistics of " + instance};
             pool.proxy = server.proxy;
             // A Unix socket leads to another frontend of this HAProxy, or to a program that fails with its
             // host.
             if (!server.isAtSocket()) {
-                member(pool, server);
+                member(pool, server, fallbackFor(balancer, server.proxy));
             }
         }
         std::erase_if(found, [](const auto& each) { return each.second.members.empty(); });
@@ -349,10 +352,12 @@ Model Builder::run() {
     machines();
     balancers();
     pools();
+    proxies();
     applications();
     replication();
     databases();
     flows();
+    concludeStates();
     entries();
     collector();
     add();
@@ -398,17 +403,28 @@ std::size_t Pool::serving(const std::string& without_machine) const {
             ++(member.isBackup() ? backups : active);
         }
     }
-    return active > 0 ? active : std::min<std::size_t>(backups, 1);
+    // Nginx uses all its backups.
+    return active > 0 ? active : isHaproxys() ? std::min<std::size_t>(backups, 1) : backups;
 }
 
 bool Pool::sharesByWeight() const {
     return algorithm == "roundrobin" || algorithm == "static-rr";
 }
 
+Truth Pool::servesWithout(const std::string& component, States states) const {
+    states[component] = Truth::no;
+    return evaluate(at_present, states);
+}
+
 const Service* Model::service(ServiceKind kind) const {
     const auto found =
         std::find_if(services.begin(), services.end(), [&](const auto& each) { return each.kind == kind; });
     return found == services.end() ? nullptr : &*found;
+}
+
+std::string Model::nginxOn(const std::string& host) const {
+    auto balancer = idOf(ComponentKind::nginx, host);
+    return components.contains(balancer) ? balancer : idOf(ComponentKind::web, host);
 }
 
 std::string Model::machineOf(const std::string& host) const {

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "collector/analysis/topology/model.h"
+#include "collector/analysis/topology/served.h"
 
 namespace lapwing::analysis::topology {
 
@@ -18,9 +19,15 @@ class Builder {
     void machines();
     void balancers();
     void pools();
-    void member(Pool& pool, const evidence::Server& server);
-    ComponentKind serverKind(const std::string& host, int port) const;
+    void member(Pool& pool, const evidence::Server& server, ComponentKind otherwise);
     void checkedServers();
+    void proxies();
+    void nginxBalancer(const std::string& host);
+    void otherBalancer(const std::string& host, const reach::Address& entry);
+    void balance(const std::string& host, Balancer by, Truth works,
+                 const std::vector<evidence::Server>& servers);
+    void concludeStates();
+    bool receives(const std::string& host) const;
     void applications();
     bool configuredApplications(const std::string& host);
     void seenApplications(const std::string& host);
@@ -50,10 +57,12 @@ class Builder {
     void runsOn();
 
     Component& component(ComponentKind kind, const std::string& host, Truth works, Evidence seen);
+    Component& component(const std::string& id, ComponentKind kind, const std::string& host, Truth works,
+                         Evidence seen);
     Edge& edge(const std::string& from, const std::string& to, EdgeKind kind, Evidence source);
     Truth worksOf(const std::map<std::string, Truth>& known, const std::string& instance) const;
     std::string hostAt(const std::optional<reach::Address>& address) const;
-    std::string serverAt(ComponentKind kind, const std::string& host, int port);
+    std::string serverAt(const Served& served, const std::string& source);
 
     const Inputs& inputs_;
     Model model_;

@@ -59,8 +59,14 @@ class Circuit {
     struct Node {
         std::size_t parent = kNone;
         std::size_t needed = 0;
+        bool inverted = false;
         Tally tally;
         Truth truth = Truth::yes;
+
+        Truth value() const {
+            const auto reached = tally.reaches(needed);
+            return inverted ? negate(reached) : reached;
+        }
     };
     struct Part {
         Truth truth = Truth::yes;
@@ -69,19 +75,19 @@ class Circuit {
 
     void add(const Gate& gate, std::size_t parent, const States& states) {
         const auto at = nodes_.size();
-        nodes_.push_back({parent, gate.needed, {}, gate.truth});
+        nodes_.push_back({parent, gate.needed, gate.kind == Gate::Kind::failed, {}, gate.truth});
         if (gate.kind == Gate::Kind::component) {
             auto& part = parts_[gate.component];
             part.truth = stateOf(gate.component, states);
             part.nodes.push_back(at);
             nodes_[at].truth = part.truth;
-        } else if (gate.kind == Gate::Kind::at_least) {
+        } else if (gate.kind != Gate::Kind::fact) {
             for (const auto& part : gate.parts) {
                 const auto child = nodes_.size();
                 add(part, at, states);
                 nodes_[at].tally.include(nodes_[child].truth);
             }
-            nodes_[at].truth = nodes_[at].tally.reaches(gate.needed);
+            nodes_[at].truth = nodes_[at].value();
         }
     }
 
@@ -96,7 +102,7 @@ class Circuit {
                 node.tally.exclude(before);
                 node.tally.include(now);
                 before = node.truth;
-                node.truth = node.tally.reaches(node.needed);
+                node.truth = node.value();
             }
         }
     }
@@ -128,7 +134,8 @@ Truth evaluate(const Gate& gate, const States& states) {
     for (const auto& part : gate.parts) {
         tally.include(evaluate(part, states));
     }
-    return tally.reaches(gate.needed);
+    const auto reached = tally.reaches(gate.needed);
+    return gate.kind == Gate::Kind::failed ? negate(reached) : reached;
 }
 
 std::set<std::string> CutSets::singles(bool certain_only) const {

@@ -9,10 +9,11 @@
 
 namespace lapwing::analysis::topology {
 
-/// The needs of a delivered service: a monotone function of working components, k-of-n gates (AND is n-of-n,
-/// OR is 1-of-n) and facts that no failure changes.
+/// The needs of a delivered service: a function of working components, k-of-n gates (AND is n-of-n, OR is
+/// 1-of-n) and facts that no failure changes. It is monotone but for `failed`: an address may move when a
+/// host stops, and stay when only its program stops.
 struct Gate {
-    enum class Kind { component, fact, at_least };
+    enum class Kind { component, fact, at_least, failed };
     Kind kind = Kind::at_least;
     std::string component;
     Truth truth = Truth::yes;
@@ -26,6 +27,8 @@ struct Gate {
     static Gate atLeast(std::size_t needed, std::vector<Gate> parts) {
         return {Kind::at_least, "", Truth::yes, needed, std::move(parts)};
     }
+    /// Works if `part` does not.
+    static Gate failed(Gate part) { return {Kind::failed, "", Truth::yes, 1, {std::move(part)}}; }
     /// `all` of nothing works, `any` of nothing does not.
     static Gate all(std::vector<Gate> parts) {
         const auto needed = parts.size();

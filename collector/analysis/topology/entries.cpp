@@ -4,6 +4,7 @@
 #include "collector/analysis/topology/builder.h"
 #include "collector/analysis/topology/takeover.h"
 #include "common/endpoint.h"
+#include "common/text.h"
 
 namespace lapwing::analysis::topology {
 
@@ -23,6 +24,13 @@ std::vector<Evidence> Standby::obstacleEvidence() const {
     return out;
 }
 
+std::string Balancer::process() const {
+    if (program.find(' ') != std::string::npos) {
+        return "";
+    }
+    return program == "Apache" ? "apache2" : lower(program);
+}
+
 std::string Entry::id() const {
     if (address) {
         return idOf(ComponentKind::address, address->toString());
@@ -32,10 +40,8 @@ std::string Entry::id() const {
 
 std::vector<std::string> Builder::balancerHosts() const {
     std::vector<std::string> out;
-    for (const auto& [id, each] : model_.components) {
-        if (each.kind == ComponentKind::haproxy) {
-            out.push_back(each.host);
-        }
+    for (const auto& [host, balancer] : model_.balancers) {
+        out.push_back(host);
     }
     return out;
 }
@@ -66,8 +72,17 @@ void Builder::findActive(Entry& entry) const {
         entry.active = holding.front();
         return;
     }
-    if (!entry.holders.empty() && hosts.empty()) {
-        entry.direct = *entry.holders.begin();
+    const auto served = std::find_if(entry.holders.begin(), entry.holders.end(), [&](const auto& host) {
+        return hosts.empty() || model_.components.contains(idOf(ComponentKind::web, host));
+    });
+    if (served != entry.holders.end()) {
+        entry.direct = *served;
+        return;
+    }
+    const bool named =
+        entry.address && std::find(hosts.begin(), hosts.end(), entry.address->toString()) != hosts.end();
+    if (named) {
+        entry.active = entry.address->toString();
         return;
     }
     entry.assumed = true;
@@ -81,7 +96,7 @@ void Builder::findActive(Entry& entry) const {
 void Builder::findStandbys(Entry& entry) const {
     for (const auto& host : balancerHosts()) {
         if (host != entry.active) {
-            entry.standbys.push_back(standbyFor(inputs_, entry, host));
+            entry.standbys.push_back(standbyFor(inputs_, entry, host, model_.balancers));
         }
     }
 }
@@ -110,7 +125,7 @@ void Builder::drawEntry(const Entry& entry) {
         seen.push_back({"addresses of " + holder, holder + " holds it"});
     }
     if (!entry.active.empty()) {
-        edge(id, idOf(ComponentKind::haproxy, entry.active), EdgeKind::enters,
+        edge(id, model_.balancers.at(entry.active).component, EdgeKind::enters,
              entry.assumed ? Evidence{"addresses of the hosts",
                                       "no other host with an agent holds it: concluded, not seen"}
                            : Evidence{"addresses of " + entry.active, "it holds " + placeText(entry)});
@@ -120,7 +135,7 @@ void Builder::drawEntry(const Entry& entry) {
              {"addresses of " + entry.direct, "it holds " + placeText(entry)});
     }
     for (const auto& standby : entry.standbys) {
-        edge(id, idOf(ComponentKind::haproxy, standby.host), EdgeKind::stands_by,
+        edge(id, model_.balancers.at(standby.host).component, EdgeKind::stands_by,
              standby.obstacles.empty() ? Evidence{"keepalived of " + standby.host,
                                                   "it takes the address over (" + standby.mechanism + ")"}
                                        : standby.obstacles.front().evidence);

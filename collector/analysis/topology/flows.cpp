@@ -7,7 +7,7 @@ namespace lapwing::analysis::topology {
 
 /// A web server is connected to an application on another host.
 void Builder::proxied(const std::string& host, const std::string& app, const Evidence& seen) {
-    const auto web = idOf(ComponentKind::web, host);
+    const auto web = model_.nginxOn(host);
     const bool drawn = std::any_of(model_.edges.begin(), model_.edges.end(), [&](const auto& each) {
         return each.from == web && each.to == app && each.kind == EdgeKind::proxies;
     });
@@ -48,12 +48,15 @@ void Builder::flow(const std::string& host, const reach::Address& address, int p
             std::any_of(model_.replicas.begin(), model_.replicas.end(),
                         [&](const auto& each) { return each.host == host && each.primary == to; });
         const auto app = idOf(ComponentKind::app, host);
-        const auto web = idOf(ComponentKind::web, host);
+        const auto web = model_.nginxOn(host);
+        const bool balanced = std::any_of(model_.pools.begin(), model_.pools.end(), [&](const auto& pool) {
+            return pool.host == host && !pool.isHaproxys();
+        });
         if (listener.program() == evidence::Program::mysql && model_.databases.contains(to) &&
             model_.components.contains(app) && count > (replicates ? 1 : 0)) {
             edge(app, idOf(ComponentKind::mysql, to), EdgeKind::queries, seen);
         } else if (evidence::isApplication(listener.process) && to != host &&
-                   model_.components.contains(web)) {
+                   model_.components.contains(web) && !balanced) {
             proxied(host, appOn(to, seen), seen);
         } else {
             continue;

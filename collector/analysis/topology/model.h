@@ -20,16 +20,33 @@
 
 namespace lapwing::analysis::topology {
 
-enum class ComponentKind { name, address, haproxy, web, app, mysql, host, group, collector, watchdog };
+enum class ComponentKind {
+    name,
+    address,
+    haproxy,
+    nginx,     ///< an Nginx that spreads the site's requests over several hosts
+    balancer,  ///< any other program, or a NAT rule, that does so
+    web,
+    app,
+    mysql,
+    service,  ///< a server of a backend in TCP mode that is no database and no web server
+    host,
+    group,
+    collector,
+    watchdog,
+};
 
 /// As the API, sample labels and ids of components name them.
 inline constexpr std::array kComponentKindNames{
     EnumName<ComponentKind>{ComponentKind::name, "name"},
     EnumName<ComponentKind>{ComponentKind::address, "address"},
     EnumName<ComponentKind>{ComponentKind::haproxy, "haproxy"},
+    EnumName<ComponentKind>{ComponentKind::nginx, "nginx"},
+    EnumName<ComponentKind>{ComponentKind::balancer, "balancer"},
     EnumName<ComponentKind>{ComponentKind::web, "web"},
     EnumName<ComponentKind>{ComponentKind::app, "app"},
     EnumName<ComponentKind>{ComponentKind::mysql, "mysql"},
+    EnumName<ComponentKind>{ComponentKind::service, "service"},
     EnumName<ComponentKind>{ComponentKind::host, "host"},
     EnumName<ComponentKind>{ComponentKind::group, "group"},
     EnumName<ComponentKind>{ComponentKind::collector, "collector"},
@@ -103,11 +120,15 @@ struct Conflict {
 };
 
 enum class ObstacleKind {
-    not_known,         ///< the evidence does not tell
-    keepalived,        ///< keepalived does not run, or is not configured to move the address
+    not_known,   ///< the evidence does not tell
+    keepalived,  ///< keepalived is not configured to move the address
+    keepalived_stopped,
+    deaf,              ///< the two do not accept each other's advertisements
+    arithmetic,        ///< the address stays although the load balancer alone has stopped
     vrrp_blocked,      ///< a ruleset drops the advertisements
     visitors_blocked,  ///< a ruleset drops the visitors' connections
     not_listening,     ///< no listener for the address
+    servers_away,      ///< it reaches no server of a backend that the active one reaches
 };
 
 /// Why a standby would not take over, or may not.
@@ -120,10 +141,13 @@ struct Obstacle {
 /// A load balancer that could take the entry's address over.
 struct Standby {
     std::string host;
-    Truth takes_over = Truth::unknown;
+    Truth after_stop = Truth::unknown;  ///< the active load balancer stops, its host does not
+    Truth after_loss = Truth::unknown;  ///< the host of the active one stops
     std::vector<Obstacle> obstacles;
     std::string mechanism;  ///< "keepalived, virtual_router_id 51"; or ""
 
+    /// After either event.
+    Truth takesOver() const { return conjunction(after_stop, after_loss); }
     std::vector<Evidence> obstacleEvidence() const;
 };
 
@@ -148,9 +172,11 @@ struct Member {
     evidence::Server server;
     std::string host;                         ///< that runs it
     std::string machine;                      ///< two hosts of one machine have one
-    ComponentKind kind = ComponentKind::web;  ///< or mysql
+    ComponentKind kind = ComponentKind::web;  ///< or app, mysql, service
 
-    std::string component() const { return idOf(kind, host); }
+    std::string id = {};  ///< of the component, where the kind does not tell
+
+    std::string component() const { return id.empty() ? idOf(kind, host) : id; }
     bool isUp() const { return server.state == evidence::ServerState::up; }
     /// It takes requests, or would as a backup.
     bool isReady() const { return isUp() && server.weight != 0.0; }
@@ -159,21 +185,38 @@ struct Member {
     bool isUsed() const;
 };
 
+/// The program that spreads the requests which a host receives.
+struct Balancer {
+    std::string component;  ///< "haproxy@lb-01", "nginx@lb-01", "balancer@lb-01"
+    std::string program;    ///< as people write it: "HAProxy", "Nginx", "Apache", "a NAT rule"; "" if unknown
+    std::string source;     ///< of the evidence about its servers: "haproxy statistics of lb-01"
+
+    /// "haproxy", "nginx", "apache2"; "" of a NAT rule or an unknown program.
+    std::string process() const;
+};
+
 /// The servers of one backend of one load balancer, and which failures stop that backend.
 struct Pool {
     std::string balancer;  ///< instance
     std::string host;      ///< of the load balancer
+    Balancer by;
     std::string proxy;
     std::string algorithm;
     std::vector<Member> members;
-    CutSets design;  ///< with everything healthy
-    CutSets now;     ///< with the components that are down taken away
+    Gate by_design;
+    Gate at_present;  ///< without servers that are switched off
+    CutSets design;   ///< with everything healthy
+    CutSets now;      ///< with the components that are down taken away
 
+    /// HAProxy's pools have its own states; those of other balancers are concluded from the servers.
+    bool isHaproxys() const { return by.program == "HAProxy"; }
     /// The number of servers that take requests, without those of one machine. HAProxy uses a backup only if
     /// no other server works, and then the first backup alone (unless its option allbackups is set).
     std::size_t serving(const std::string& without_machine = "") const;
     /// Every server is due a share of the requests by its weight.
     bool sharesByWeight() const;
+    /// Whether the backend serves at present once the component has failed, by the states of the others.
+    Truth servesWithout(const std::string& component, States states) const;
 };
 
 struct Replica {
@@ -249,7 +292,15 @@ struct Model {
     std::string machineOf(const std::string& host) const;
     States states() const;
     std::map<std::string, std::string> machines;  ///< host -> the component of its machine
+    std::map<std::string, Balancer> balancers;    ///< by host: the program that receives its requests
+
+    /// The component of a host's Nginx: "nginx@lb-01" of a load balancer, else "web@web-01".
+    std::string nginxOn(const std::string& host) const;
 };
+
+/// cutSets() of parts that break. Names and addresses do not: one that is taken away stops the service, and
+/// is in no set.
+CutSets failuresOf(const Gate& gate, const States& states = {});
 
 /// Builds the model. Pure.
 Model build(const Inputs& inputs);

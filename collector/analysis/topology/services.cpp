@@ -13,7 +13,11 @@ class Functions {
     Functions(const Inputs& inputs, const Model& model, bool present)
         : inputs_(inputs), model_(model), present_(present) {}
 
-    Gate reading() const { return Gate::all(entrances()); }
+    Gate reading() const {
+        auto parts = entrances();
+        parts.push_back(databasesForReading());
+        return Gate::all(std::move(parts));
+    }
 
     Gate writing() const {
         auto parts = entrances();
@@ -47,16 +51,26 @@ class Functions {
         return Gate::any(std::move(alternatives));
     }
 
-    /// The needs of one backend: enough servers, or a backup in place of all of them.
+    /// The needs of one backend: enough servers, or a backup in place of all of them. While a server fails
+    /// that its health check does not notice, it is unknown whether a request gets an answer.
     Gate pool(const Pool& pool) const {
         std::vector<Gate> servers;
         std::vector<Gate> backups;
+        std::vector<Gate> parts;
         for (const auto& member : pool.members) {
-            if (!present_ || member.isUsed()) {
-                auto needs =
-                    member.kind == ComponentKind::web ? web(member.host) : program(member.kind, member.host);
-                (member.isBackup() ? backups : servers).push_back(std::move(needs));
+            if (present_ && !member.isUsed()) {
+                continue;
             }
+            auto needs = member.kind == ComponentKind::web ? web(member.host, isProven(pool, member))
+                                                           : program(member.component(), member.host);
+            if (member.isBackup()) {
+                backups.push_back(std::move(needs));
+                continue;
+            }
+            if (auto unnoticed = unnoticedBy(member, needs); !unnoticed.parts.empty()) {
+                parts.push_back(Gate::any({std::move(unnoticed), Gate::fact(Truth::unknown)}));
+            }
+            servers.push_back(std::move(needs));
         }
         const auto needed = static_cast<std::size_t>(inputs_.site.servers_needed);
         std::vector<Gate> alternatives{Gate::atLeast(needed, std::move(servers))};
@@ -66,10 +80,89 @@ class Functions {
                                                : Gate::all({Gate::atLeast(needed, std::move(backups)),
                                                             Gate::fact(Truth::unknown)}));
         }
-        return Gate::any(std::move(alternatives));
+        parts.push_back(Gate::any(std::move(alternatives)));
+        return Gate::all(std::move(parts));
     }
 
   private:
+    /// At present a request gets its answer, by HAProxy's check.
+    bool isProven(const Pool& pool, const Member& member) const {
+        return present_ && pool.isHaproxys() && member.isUp() &&
+               member.server.check == evidence::HealthCheck::l7;
+    }
+
+    /// Parts of a server whose failure its health check does not show: without a check all of them; behind a
+    /// check by connecting, the applications. If the web server's host fails, the check notices.
+    Gate unnoticedBy(const Member& member, const Gate& needs) const {
+        using evidence::HealthCheck;
+        const auto check = member.server.check;
+        if (check == HealthCheck::none) {
+            return Gate::all({needs});
+        }
+        if (member.kind != ComponentKind::web || (check != HealthCheck::l4 && check != HealthCheck::l6)) {
+            return Gate::all({});
+        }
+        const auto needed = model_.apps_of_web.find(idOf(ComponentKind::web, member.host));
+        std::vector<Gate> parts;
+        for (const auto& group :
+             needed == model_.apps_of_web.end() ? std::vector<std::set<std::string>>{} : needed->second) {
+            std::vector<Gate> any;
+            for (const auto& id : group) {
+                const auto& each = model_.components.at(id);
+                const bool here = model_.machineOf(each.host) == member.machine;
+                any.push_back(here ? Gate::of(id) : program(each.kind, each.host));
+            }
+            parts.push_back(Gate::any(std::move(any)));
+        }
+        return Gate::all(std::move(parts));
+    }
+
+    /// Applications that the site's requests reach.
+    std::set<std::string> applications() const {
+        std::set<std::string> out;
+        const auto add = [&](const std::string& id) {
+            if (model_.components.at(id).kind == ComponentKind::app) {
+                out.insert(id);
+            }
+        };
+        for (const auto& [web, groups] : model_.apps_of_web) {
+            for (const auto& group : groups) {
+                std::for_each(group.begin(), group.end(), add);
+            }
+        }
+        for (const auto& pool : model_.pools) {
+            for (const auto& member : pool.members) {
+                add(member.component());
+            }
+        }
+        return out;
+    }
+
+    /// Whether pages need a database is unknown, and whether a health check notices that it is away. Of each
+    /// application that works, one of the databases must work to which it is connected, else one of all.
+    Gate databasesForReading() const {
+        std::vector<Gate> parts;
+        for (const auto& app : applications()) {
+            std::set<std::string> asked;
+            for (const auto& edge : model_.edges) {
+                if (edge.kind == EdgeKind::queries && edge.from == app) {
+                    asked.insert(model_.components.at(edge.to).host);
+                }
+            }
+            asked = asked.empty() ? model_.databases : asked;
+            if (asked.empty()) {
+                continue;
+            }
+            std::vector<Gate> alternatives{Gate::fact(Truth::unknown)};
+            alternatives.push_back(Gate::failed(program(app, model_.components.at(app).host)));
+            for (const auto& host : asked) {
+                alternatives.push_back(program(ComponentKind::mysql, host));
+            }
+            parts.push_back(Gate::any(std::move(alternatives)));
+        }
+        return Gate::all(std::move(parts));
+    }
+
     /// The needs of a host itself.
     Gate host(const std::string& name) const {
         std::vector<Gate> parts{Gate::of(model_.machineOf(name))};
@@ -81,20 +174,30 @@ class Functions {
         return Gate::all(std::move(parts));
     }
 
-    Gate program(ComponentKind kind, const std::string& on) const {
-        return Gate::all({Gate::of(idOf(kind, on)), host(on)});
+    Gate program(ComponentKind kind, const std::string& on) const { return program(idOf(kind, on), on); }
+    Gate program(const std::string& id, const std::string& on) const {
+        return Gate::all({Gate::of(id), host(on)});
     }
 
-    /// A web server with what it passes requests to: applications, or further web servers.
-    Gate web(const std::string& on) const {
+    /// A web server with what it passes requests to: applications, or further web servers. `proven`: it
+    /// answers now, so whether its requests need what has failed is unknown.
+    Gate web(const std::string& on, bool proven = false) const {
         auto parts = needsOfWeb(on, {on});
+        if (proven) {
+            const auto states = model_.states();
+            for (auto& part : parts) {
+                if (evaluate(part, states) == Truth::no) {
+                    part = Gate::any({std::move(part), Gate::fact(Truth::unknown)});
+                }
+            }
+        }
         parts.push_back(program(ComponentKind::web, on));
         return Gate::all(std::move(parts));
     }
 
     std::vector<Gate> needsOfWeb(const std::string& on, const std::set<std::string>& passed) const {
         std::vector<Gate> parts;
-        const auto needed = model_.apps_of_web.find(idOf(ComponentKind::web, on));
+        const auto needed = model_.apps_of_web.find(model_.nginxOn(on));
         if (needed == model_.apps_of_web.end()) {
             return parts;
         }
@@ -120,10 +223,13 @@ class Functions {
     /// A load balancer with all its backends: each request may need another backend. At present, while some
     /// backends are stopped, it is unknown whether the entry's requests need those.
     Gate balancer(const std::string& on) const {
+        const auto& by = model_.balancers.at(on);
         std::vector<Gate> backends;
         for (const auto& each : model_.pools) {
-            if (each.host == on) {
+            if (each.host == on && each.by.component == by.component) {
                 backends.push_back(pool(each));
+            } else if (each.host == on) {
+                backends.push_back(Gate::all({Gate::of(each.by.component), pool(each)}));
             }
         }
         auto served = backends.empty() ? Gate::fact(Truth::unknown) : Gate::all(backends);
@@ -131,17 +237,43 @@ class Functions {
             auto some = Gate::all({Gate::any(std::move(backends)), Gate::fact(Truth::unknown)});
             served = Gate::any({std::move(served), std::move(some)});
         }
-        return Gate::all({program(ComponentKind::haproxy, on), std::move(served)});
+        std::vector<Gate> parts{program(by.component, on), std::move(served)};
+        if (by.component == idOf(ComponentKind::nginx, on)) {
+            auto more = needsOfWeb(on, {on});
+            parts.insert(parts.end(), std::make_move_iterator(more.begin()),
+                         std::make_move_iterator(more.end()));
+        }
+        return Gate::all(std::move(parts));
+    }
+
+    /// The standby in place of the active load balancer, after either event.
+    void takeOver(Gate needs, const Standby& standby, const std::string& active,
+                  std::vector<Gate>& alternatives) const {
+        if (standby.after_loss != standby.after_stop) {
+            alternatives.push_back(
+                Gate::all({needs, Gate::failed(host(active)), Gate::fact(standby.after_loss)}));
+        }
+        alternatives.push_back(Gate::all({std::move(needs), Gate::fact(standby.after_stop)}));
     }
 
     Gate entrance(const Entry& entry) const {
+        std::vector<Gate> parts{behindAddress(entry)};
+        if (!entry.name.empty()) {
+            parts.push_back(Gate::of(idOf(ComponentKind::name, entry.name)));
+        }
+        if (entry.address) {
+            parts.push_back(Gate::of(entry.id()));
+        }
+        return Gate::all(std::move(parts));
+    }
+
+    Gate behindAddress(const Entry& entry) const {
         if (!entry.direct.empty()) {
             std::vector<Gate> alternatives{web(entry.direct)};
             for (const auto& standby : entry.standbys) {
                 auto parts = needsOfWeb(entry.direct, {entry.direct});
-                parts.push_back(program(ComponentKind::haproxy, standby.host));
-                parts.push_back(Gate::fact(standby.takes_over));
-                alternatives.push_back(Gate::all(std::move(parts)));
+                parts.push_back(program(model_.balancers.at(standby.host).component, standby.host));
+                takeOver(Gate::all(std::move(parts)), standby, entry.direct, alternatives);
             }
             return Gate::any(std::move(alternatives));
         }
@@ -150,8 +282,7 @@ class Functions {
         }
         std::vector<Gate> alternatives{balancer(entry.active)};
         for (const auto& standby : entry.standbys) {
-            std::vector<Gate> parts{balancer(standby.host), Gate::fact(standby.takes_over)};
-            alternatives.push_back(Gate::all(std::move(parts)));
+            takeOver(balancer(standby.host), standby, entry.active, alternatives);
         }
         return Gate::any(std::move(alternatives));
     }
@@ -183,24 +314,33 @@ class Functions {
 
 }  // namespace
 
+CutSets failuresOf(const Gate& gate, const States& states) {
+    static const std::string name = idOf(ComponentKind::name, "");
+    static const std::string address = idOf(ComponentKind::address, "");
+    auto out = cutSets(gate, states);
+    std::erase_if(out.sets, [](const CutSet& set) {
+        return std::any_of(set.components.begin(), set.components.end(),
+                           [](const auto& id) { return id.starts_with(name) || id.starts_with(address); });
+    });
+    return out;
+}
+
 void addServices(const Inputs& inputs, Model& model) {
     const Functions design(inputs, model, false);
     const Functions present(inputs, model, true);
     const auto states = model.states();
     const auto add = [&](ServiceKind kind, std::string title, Gate by_design, Gate at_present,
                          std::vector<std::string> not_assessed) {
-        auto designed = cutSets(by_design);
-        auto now = cutSets(at_present, states);
+        auto designed = failuresOf(by_design);
+        auto now = failuresOf(at_present, states);
         model.services.push_back({kind, std::move(title), std::move(by_design), std::move(at_present),
                                   std::move(designed), std::move(now), std::move(not_assessed)});
     };
-    std::vector<std::pair<CutSets, CutSets>> of_pools;
-    for (const auto& pool : model.pools) {
-        of_pools.emplace_back(cutSets(design.pool(pool)), cutSets(present.pool(pool), states));
-    }
-    for (std::size_t i = 0; i < of_pools.size(); ++i) {
-        model.pools[i].design = std::move(of_pools[i].first);
-        model.pools[i].now = std::move(of_pools[i].second);
+    for (auto& pool : model.pools) {
+        pool.by_design = design.pool(pool);
+        pool.at_present = present.pool(pool);
+        pool.design = failuresOf(pool.by_design);
+        pool.now = failuresOf(pool.at_present, states);
     }
     const std::vector<std::string> http{"the provider's network and power, and DNS",
                                         "what else the application calls"};

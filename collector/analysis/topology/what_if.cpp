@@ -70,17 +70,16 @@ Expected<WhatIf> whatIf(const Moment& moment, const std::vector<std::string>& fa
     out.stopped = stoppedWith(model, out.failed);
     States healthy;
     auto present = model.states();
-    for (const auto* set : {&out.failed, &out.stopped}) {
-        for (const auto& each : *set) {
-            healthy[each] = Truth::no;
-            present[each] = Truth::no;
-        }
+    // What runs on a failed host needs the host: it stops without a state of its own.
+    for (const auto& each : out.failed) {
+        healthy[each] = Truth::no;
+        present[each] = Truth::no;
     }
     for (const auto& service : model.services) {
         const auto* known = moment.model.service(service.kind);
-        out.outcomes.push_back({service.kind, service.title,
-                                known == nullptr ? Truth::unknown : known->now.works,
-                                evaluate(service.at_present, present), cutSets(service.by_design, healthy)});
+        out.outcomes.push_back(
+            {service.kind, service.title, known == nullptr ? Truth::unknown : known->now.works,
+             evaluate(service.at_present, present), failuresOf(service.by_design, healthy)});
     }
     return out;
 }

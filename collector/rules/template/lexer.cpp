@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <cstdlib>
 
+#include "common/characters.h"
 #include "common/text.h"
 
 namespace lapwing::rules {
@@ -12,18 +13,6 @@ namespace {
 
 bool isSpace(char c) {
     return c == ' ' || c == '\t' || c == '\n' || c == '\r';
-}
-
-bool isWordStart(char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_';
-}
-
-bool isDigit(char c) {
-    return c >= '0' && c <= '9';
-}
-
-bool isWord(char c) {
-    return isWordStart(c) || isDigit(c);
 }
 
 /// Where the content of an action ends: before the first "}}" outside quotes.
@@ -106,7 +95,7 @@ class Lexer {
 
     std::string word() {
         const auto start = at_;
-        while (at_ < text_.size() && isWord(text_[at_])) {
+        while (at_ < text_.size() && isWordPart(text_[at_])) {
             ++at_;
         }
         return std::string(text_.substr(start, at_ - start));
@@ -118,7 +107,7 @@ class Lexer {
             const char c = text_[end];
             const bool exponent_sign =
                 (c == '+' || c == '-') && (text_[end - 1] == 'e' || text_[end - 1] == 'E');
-            if (!isWord(c) && c != '.' && !exponent_sign) {
+            if (!isWordPart(c) && c != '.' && !exponent_sign) {
                 break;
             }
             ++end;

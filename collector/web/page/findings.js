@@ -17,6 +17,14 @@ export function findingLink(finding) {
   return link;
 }
 
+/** Copies the text. Browsers allow that to pages over TLS or on this machine only. */
+function copyButton(text) {
+  if (!navigator.clipboard) return null;
+  const button = el('button', { type: 'button', class: 'copy small' }, 'Copy');
+  button.addEventListener('click', () => navigator.clipboard.writeText(text).then(() => { button.textContent = 'Copied'; }));
+  return button;
+}
+
 export function showFindings(findings) {
   part('findings', findings, () => {
     if (findings.length === 0) return [el('p', { class: 'note' }, 'No findings.')];
@@ -27,7 +35,7 @@ export function showFindings(findings) {
           el('span', { class: 'soft small' }, finding.id + ', ' + finding.subject + (finding.confidence === 'confirmed' ? '' : ', ' + finding.confidence)))));
       const body = el('div', { class: 'body' });
       if (finding.evidence.length) body.append(el('h4', null, 'Evidence'), evidence(finding.evidence));
-      if (finding.remedy) body.append(el('h4', null, 'Remedy'), el('pre', { class: 'remedy' }, finding.remedy));
+      if (finding.remedy) body.append(el('h4', null, 'Remedy', copyButton(finding.remedy)), el('pre', { class: 'remedy' }, finding.remedy));
       if (finding.not_assessed.length) body.append(el('h4', null, 'Not assessed'), el('ul', { class: 'small soft' }, ...finding.not_assessed.map((t) => el('li', null, t))));
       body.append(el('p', { class: 'soft small' }, 'Since ' + new Date(finding.since).toLocaleString()));
       node.append(body);

@@ -28,10 +28,10 @@ def gone(*unwanted, seconds=150):
 
 
 def ruleset_in(remedy):
-    """The remedy from the comment on loading, or from the table, to its end."""
-    start = re.search(r"^(# \S+: save as |table )", remedy, re.M)
-    assert start, remedy
-    return remedy[start.start():]
+    """The rules that the remedy writes to a file. test_17_booted_remedies.py executes the whole of it."""
+    found = re.search(r"^cat >\S+\.nft <<'END'\n(.*?)^END$", remedy, re.M | re.S)
+    assert found, remedy
+    return found[1]
 
 
 def load(host, text):

@@ -7,7 +7,7 @@ import time
 
 
 class Sink:
-    """Answers every request with `status`; `requests` holds (path, headers, body) in order. `status` None hangs up."""
+    """Answers every request with `status`, or with status(body); None hangs up. `requests` holds (path, headers, body) in order."""
 
     def __init__(self, port=0):
         self.status = 200
@@ -20,10 +20,11 @@ class Sink:
                 body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
                 sink.times.append(time.time())
                 sink.requests.append((self.path, dict(self.headers), body))
-                if sink.status is None:
+                status = sink.status(body) if callable(sink.status) else sink.status
+                if status is None:
                     self.close_connection = True
                     return
-                self.send_response(sink.status)
+                self.send_response(status)
                 self.send_header("Content-Length", "2")
                 self.end_headers()
                 self.wfile.write(b"{}")

@@ -30,6 +30,8 @@ collector = Collector(
     f"""rules_interval: 1s
 ingest: {{ local: on }}
 notify:
+  group_wait: 0s
+  group_interval: 0s
   webhook: [ {{ url: "{webhook.url('/hook/' + SECRET)}" }} ]
   heartbeat: {{ url: "{expecting.url('/ping/' + SECRET)}", interval: 1s }}
 """
@@ -250,3 +252,25 @@ def test_heartbeats_end_while_the_disk_is_full():
         if collector.process.poll() is None:
             collector.kill()
         subprocess.run(["umount", data], check=True)
+
+
+def test_a_message_that_a_receiver_refuses_holds_up_no_other_and_is_told():
+    webhook.requests.clear()
+    webhook.status = lambda body: 400 if b'"Refused"' in body else 200
+    rules(RULES + """      - alert: Refused
+        expr: refused == 1
+""")
+    collector.stop()
+    collector.start()
+    body = write_request([({"__name__": "refused", "instance": "r"}, [(now_ms(), 1)])])
+    assert collector.people("/api/v1/write", "POST", body, WRITE_HEADERS).status in (200, 204)
+    eventually(lambda: any(labels["alertname"] == "Refused" for _, labels in webhook.alerts()), "an attempt")
+    put("late", 0)
+    eventually(lambda: told("late") == ["firing"], "the alert after the refused one")
+    trouble = 'lapwing_notification_trouble_info{state="given_up"}'
+    eventually(lambda: len(collector.query(trouble)) == 1, "the refusal in the metrics")
+    [found] = collector.query(trouble)
+    assert found["metric"]["receiver"] == "webhook[0]" and found["metric"]["reason"] == "answered HTTP 400: {}", found
+    shown = collector.run("status").stdout
+    assert 'receiver   webhook[0] refused {alertname="Refused"}: answered HTTP 400: {}' in shown, shown
+    webhook.status = 200

@@ -129,6 +129,7 @@ REPLICA = {"replica": "instance", "channel": "channel"}
 BACKEND = {"instance": "instance", "proxy": "proxy"}
 SERVICE = {"instance": "instance"}
 DISK = {"instance": "instance", "mountpoint": "mountpoint"}
+RECEIVER = {"instance": "instance", "receiver": "receiver"}
 FORWARD = {"instance": "instance", "destination": "destination"}
 
 
@@ -175,6 +176,9 @@ BAD = [
     ("CollectorDiskLow", "critical", [("lapwing_collector_data_avail_bytes", {}, 9), ("lapwing_collector_data_size_bytes", {}, 100)], SERVICE, {}),
     ("ForwardBehind", "warning", [("lapwing_forward_lag_seconds", {}, 301)], FORWARD, {}),
     ("ForwardDropping", "warning", [("lapwing_forward_dropped_samples_total", {}, [1, 2])], {**FORWARD, "reason": "reason"}, {}),
+    ("ReceiverFailing", "warning", [("lapwing_notification_trouble_info", {"state": "failing"}, 1)], RECEIVER, {}),
+    ("NotificationRefused", "warning", [("lapwing_notification_trouble_info", {"state": "given_up"}, 1)],
+     {**RECEIVER, "notification": "notification"}, {}),
     ("CriticalFinding", "critical", [("lapwing_finding", {"severity": "critical"}, 1)], {"id": "id", "subject": "subject"}, {}),
 ]
 BAD_LABELS = {
@@ -182,6 +186,7 @@ BAD_LABELS = {
     "lapwing_replication_lag_seconds": ["primary"], "haproxy_server_status": ["via"], "haproxy_backend_status": ["via"],
     "node_filesystem_avail_bytes": ["device"], "node_filesystem_size_bytes": ["device"], "node_filesystem_readonly": ["device"],
     "lapwing_finding": ["confidence"], "lapwing_mysql_refused_info": ["errno", "reason"],
+    "lapwing_notification_trouble_info": ["reason"],
 }
 
 

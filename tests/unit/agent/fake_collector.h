@@ -7,6 +7,8 @@
 #include <Poco/Net/HTTPServerResponse.h>
 #include <Poco/Net/SecureServerSocket.h>
 #include <Poco/StreamCopier.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
 
 #include <atomic>
 #include <chrono>
@@ -64,10 +66,17 @@ class FakeCollector {
         http_ = std::make_unique<Poco::Net::HTTPServer>(new Factory(*this), socket, parameters);
         http_->start();
     }
+    /// Ends the connections below TLS, which their own threads use.
     void stop() {
         release();
-        if (http_) {
-            http_->stopAll(true);
+        if (!http_) {
+            return;
+        }
+        http_->stop();
+        for (const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(30);
+             http_->currentConnections() > 0 && std::chrono::steady_clock::now() < until;) {
+            shutDownConnections();
+            std::this_thread::sleep_for(std::chrono::milliseconds(5));
         }
         http_.reset();
     }
@@ -121,6 +130,19 @@ class FakeCollector {
       private:
         FakeCollector& owner_;
     };
+
+    void shutDownConnections() const {
+        constexpr int most_descriptors = 1024;
+        for (int descriptor = 3; descriptor < most_descriptors; ++descriptor) {
+            sockaddr_in own{};
+            socklen_t length = sizeof own;
+            const bool is_ours = ::getsockname(descriptor, reinterpret_cast<sockaddr*>(&own), &length) == 0 &&
+                                 own.sin_family == AF_INET && ntohs(own.sin_port) == socket_port_;
+            if (is_ours) {
+                ::shutdown(descriptor, SHUT_RDWR);
+            }
+        }
+    }
 
     void handle(Poco::Net::HTTPServerRequest& request, Poco::Net::HTTPServerResponse& response) {
         const auto now = [] {

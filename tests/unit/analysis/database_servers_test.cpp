@@ -86,3 +86,28 @@ TEST_CASE("R16: commits wait, with the server's own state") {
     CHECK(contains(evidenceOf(*waiting), "clients' statements have waited for up to 12 s"));
     CHECK(contains(waiting->remedy, "rpl_semi_sync_master_enabled = 0"));
 }
+
+TEST_CASE("R16: the server refuses the agent's statements for want of disk space") {
+    Watched site;
+    site.round();
+    const auto full = [&](const char* who, const char* state, double seconds) {
+        site.samples.own("web-01", "lapwing_mysql_waiting_seconds",
+                         {{"job", "mysql"}, {"reason", "disk_full"}, {"state", state}, {"who", who}},
+                         seconds);
+    };
+    full("agent", "error 1021: Disk got full writing 'tmp'", 25);
+    site.round();
+    const auto* refused = site.find("R16");
+    REQUIRE(refused != nullptr);
+    CHECK(refused->confidence == Confidence::confirmed);
+    CHECK(refused->title ==
+          "A disk of the database on web-01 is full (\"error 1021: Disk got full writing 'tmp'\")");
+    CHECK(contains(evidenceOf(*refused), "for 25 s the server has refused statements of the agent"));
+    CHECK(contains(refused->remedy, "df -h"));
+
+    // What waits says more than what is refused.
+    full("clients", "Waiting for someone to free space", 12);
+    site.round();
+    CHECK(site.find("R16")->title ==
+          "The disk of the database on web-01 is full: commits wait (\"Waiting for someone to free space\")");
+}

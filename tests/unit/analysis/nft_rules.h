@@ -53,8 +53,10 @@ inline Steps stepsOf(const std::string& remedy) {
     while (std::getline(lines, line)) {
         if (line.starts_with("nft add ") || line.starts_with("nft insert ")) {
             out.commands += line + "\n";
-        } else if (!out.rules.empty() || line.starts_with("table ")) {
-            out.rules += line + "\n";
+        } else if (line.ends_with(".nft <<'END'")) {
+            while (std::getline(lines, line) && line != "END") {
+                out.rules += line + "\n";
+            }
         }
     }
     return out;

@@ -35,8 +35,7 @@ TEST_CASE("the JSON of the proposed ruleset has the intended verdicts, and nft a
     CHECK(verdict("fd77::12", 3306) == reach::Verdict::must_reach);
 
     const std::string file = "/tmp/lapwing-remedy-" + std::to_string(getpid()) + ".nft";
-    std::ofstream(file) << exposure::loadableText("web-01", "/etc/nftables.d/lapwing.nft",
-                                                  exposure::inputTable(flows));
+    std::ofstream(file) << exposure::tableText(exposure::inputTable(flows));
     const auto checked =
         agent::runTool({"/usr/sbin/nft", "-c", "-f", file}, std::chrono::seconds(5), 1U << 20);
     std::remove(file.c_str());

@@ -302,7 +302,7 @@ TEST_CASE("F10: the remedy saves iptables rules with netfilter-persistent and di
     Scene site;
     auto finding = find(site.round(live(rules), nothing()), "F10");
     REQUIRE(finding);
-    CHECK(count(finding->remedy, "apt install iptables-persistent\nnetfilter-persistent save\n") == 1);
+    CHECK(count(finding->remedy, "apt-get install -y iptables-persistent\nnetfilter-persistent save\n") == 1);
     finding = find(site.round(live(rules), rehearsed("")), "F10");
     REQUIRE(finding);
     CHECK(count(finding->remedy, "systemctl disable nftables.service") == 1);

@@ -440,13 +440,19 @@ TEST_CASE("other protocols at the port are named") {
 }
 
 TEST_CASE("a server that closes without an answer is asked in HTTP/2, too") {
+    std::mutex mutex;
     std::vector<std::string> requests;
-    ScriptServer server([&](Peer& peer) { requests.push_back(peer.readRequest()); });
+    ScriptServer server([&](Peer& peer) {
+        auto request = peer.readRequest();
+        const std::lock_guard lock(mutex);
+        requests.push_back(std::move(request));
+    });
     app::Check check;
     check.url = server.url() + "/";
     std::string why;
     CHECK(Site::reasonOf(Site::ask(check, &why)) == "protocol");
     CHECK(why == check.url + ": the connection was closed without an answer");
+    const std::lock_guard lock(mutex);
     REQUIRE(requests.size() == 2);
     CHECK(requests[0].starts_with("GET / HTTP/1.1\r\n"));
     CHECK(requests[1] == "PRI * HTTP/2.0\r\n\r\n");

@@ -195,15 +195,16 @@ TEST_CASE("show stat: a server's role and its kind of check") {
     CHECK(info("database", "db-via", "127.0.0.1:28481", "active", "tracked") == 1);
     CHECK(info("static", "maint", "127.0.0.1:28481", "active", "") == 1);  // no checks in maintenance
     CHECK(info("named", "unresolved", "", "active", "") == 1);
-    CHECK(samples.value("lapwing_haproxy_backend_info", {{"proxy", "static"}, {"algorithm", "leastconn"}}) ==
-          1);
+    CHECK(samples.value("lapwing_haproxy_backend_info",
+                        {{"proxy", "static"}, {"mode", "http"}, {"algorithm", "leastconn"}}) == 1);
 }
 
 TEST_CASE("addresses that the level user hides come from show servers state") {
     auto hidden = parseStats(fixture("haproxy/2.6/stat-user.csv"));
     REQUIRE(hidden);
     CHECK_FALSE(hidden->addresses_known);
-    CHECK(Samples(hidden->families).value("lapwing_haproxy_backend_info", {{"proxy", "web"}}) == 1);
+    CHECK(Samples(hidden->families)
+              .value("lapwing_haproxy_backend_info", {{"proxy", "web"}, {"mode", "http"}}) == 1);
 
     const auto known = parseServersState(fixture("haproxy/2.6/servers-state.txt"));
     CHECK(known.at({"web", "web-01"}) == "127.0.0.1:28481");
@@ -220,10 +221,10 @@ TEST_CASE("addresses that the level user hides come from show servers state") {
 TEST_CASE("the statistics page: with and without legends") {
     const auto plain = stats("2.6/page.csv");
     CHECK(stateOf(plain, "web", "web-03") == "DOWN");
-    CHECK(plain.value("lapwing_haproxy_backend_info", {{"proxy", "web"}}) == 1);
+    CHECK(plain.value("lapwing_haproxy_backend_info", {{"proxy", "web"}, {"mode", "http"}}) == 1);
     const auto legends = stats("2.6/page-legends.csv");
-    CHECK(legends.value("lapwing_haproxy_backend_info", {{"proxy", "web"}, {"algorithm", "roundrobin"}}) ==
-          1);
+    CHECK(legends.value("lapwing_haproxy_backend_info",
+                        {{"proxy", "web"}, {"mode", "http"}, {"algorithm", "roundrobin"}}) == 1);
 }
 
 TEST_CASE("several answers on one connection") {

@@ -529,6 +529,48 @@ TEST_CASE("a global read lock stops commits: reading goes on, and the lock is na
     });
 }
 
+TEST_CASE("an idle server makes no temporary table on disk for the probe", "[pairs]") {
+    forEachPair([](Pair& pair) {
+        for (const auto* server : {&pair.first, &pair.second}) {
+            const auto tables = [&] {
+                return server->value(
+                    server->mariadb() ? "SELECT VARIABLE_VALUE FROM information_schema.GLOBAL_STATUS WHERE "
+                                        "VARIABLE_NAME = 'CREATED_TMP_DISK_TABLES'"
+                                      : "SELECT VARIABLE_VALUE FROM performance_schema.global_status WHERE "
+                                        "VARIABLE_NAME = 'Created_tmp_disk_tables'");
+            };
+            const auto before = tables();
+            {
+                Watch watch(*server);
+                awaitRuns(watch, 12);  // two whole runs
+            }
+            CHECK(tables() == before);
+        }
+    });
+}
+
+TEST_CASE("a server that refuses the agent's statement for want of disk space is told as full", "[disk]") {
+    lapwing::test::needRoot();
+    SmallDisk disk;
+    Server server("mariadb-10.11", "1", disk.path());
+    // Only a heartbeat table that is such a view makes the agent need a table on disk.
+    server.sql("CREATE DATABASE lapwing");
+    server.sql(
+        "CREATE VIEW lapwing.heartbeat AS SELECT DISTINCT '2026-11-25 16:00:00.000000' AS ts, 1 AS "
+        "server_id, "
+        "INFO AS info FROM information_schema.PROCESSLIST");
+    Watch watch(server, HeartbeatMode::read);
+    REQUIRE(watch.sees([](const Samples& samples) { return samples.value("mysql_up") == 1; }));
+    disk.fill();
+    CHECK(watch.sees([](const Samples& samples) {
+        return samples.value("mysql_up") == 1 && waits(samples, "disk_full", "agent");
+    }));
+    disk.empty();
+    CHECK(watch.sees([](const Samples& samples) {
+        return samples.value("mysql_up") == 1 && !waits(samples, "disk_full", "agent");
+    }));
+}
+
 TEST_CASE("a full disk: reading goes on, and the server's state is told", "[disk]") {
     lapwing::test::needRoot();
     for (const auto& name : servers()) {

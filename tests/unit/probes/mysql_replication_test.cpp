@@ -117,12 +117,38 @@ TEST_CASE("statements name only what their version has") {
     CHECK_FALSE(has(pulseStatement(mariadb, parts), "super_read_only"));
     parts.process = true;
     parts.heartbeat = "`a`.`b`";
-    CHECK(has(pulseStatement(mysql, parts), "information_schema.PROCESSLIST"));
+    CHECK_FALSE(has(pulseStatement(mysql, parts), "processlist"));
     CHECK(has(pulseStatement(mysql, parts), "FROM `a`.`b`"));
+    CHECK(has(pulseStatement(mariadb, parts), "SLAVES_CONNECTED"));
+    CHECK_FALSE(has(pulseStatement(mysql, parts), "SLAVES_CONNECTED"));
+    CHECK(has(pulseStatement(mysql, parts), "INNODB_TRX"));
     parts.performance_schema = true;
     CHECK(has(pulseStatement(mysql, parts), "performance_schema.processlist"));
-    CHECK(has(pulseStatement(old, parts), "information_schema.PROCESSLIST"));
-    CHECK(has(pulseStatement(mariadb, parts), "information_schema.PROCESSLIST"));
+    CHECK_FALSE(has(pulseStatement(old, parts), "processlist"));
+    CHECK_FALSE(has(pulseStatement(mariadb, parts), "processlist"));
+}
+
+TEST_CASE("no statement reads the list of processes through a temporary table on disk") {
+    PulseParts parts;
+    parts.process = true;
+    for (const char* text : {"5.7.44", "8.0.21", "8.0.22", "9.7.4", "10.3.39-MariaDB", "11.8.9-MariaDB"}) {
+        INFO(text);
+        const auto version = parseVersion(text);
+        for (const bool performance_schema : {false, true}) {
+            parts.performance_schema = performance_schema;
+            for (const auto& statement :
+                 {pulseStatement(version, parts), processStatement(version, performance_schema),
+                  processListStatement(version, performance_schema), blockerStatement(version),
+                  metadataLocksStatement(version)}) {
+                CHECK(statement.find("information_schema.PROCESSLIST") == std::string::npos);
+            }
+        }
+    }
+    CHECK(processListStatement(parseVersion("9.7.4"), false) == "SHOW PROCESSLIST");
+    CHECK(processListStatement(parseVersion("8.0.21"), true) == "SHOW PROCESSLIST");
+    CHECK(processListStatement(parseVersion("11.8.9-MariaDB"), true) == "SHOW PROCESSLIST");
+    CHECK(processListStatement(parseVersion("8.0.22"), true).find("performance_schema.processlist") !=
+          std::string::npos);
 }
 
 TEST_CASE("the pulse of a primary and of a replica") {
@@ -184,6 +210,23 @@ TEST_CASE("forbidden parts of a pulse are absent, not 0") {
     CHECK(samples.size() == 1);
     CHECK(samples.value("mysql_global_variables_read_only") == 1);  // in some degree
     CHECK_FALSE(parsePulse({}).utc);
+}
+
+TEST_CASE("the replicas of a MariaDB, and the threads that read its binary log") {
+    Table rows;
+    rows.columns = {"utc", "registered_replicas"};
+    rows.rows = {{"2026-11-25 16:00:00.5", "2"}};
+    CHECK(parsePulse(rows).registered_replicas == 2);
+    CHECK_FALSE(parsePulse({}).registered_replicas);
+    Process dump;
+    dump.command = "Binlog Dump";
+    Process gtid;
+    gtid.command = "Binlog Dump GTID";
+    Process query;
+    query.command = "Query";
+    query.statement = "Binlog Dump";
+    CHECK(dumpThreads({dump, gtid, query}) == 2);
+    CHECK(dumpThreads({}) == 0);
 }
 
 TEST_CASE("times") {
@@ -426,9 +469,9 @@ TEST_CASE("an applier that runs and has work but makes no progress") {
 
 TEST_CASE("the blocker of an applier") {
     const std::map<std::string, double> stalled = {{"", 3.5}};
-    const auto blocked = [&](const std::string& file, std::string& document) {
+    const auto report = [&](const std::vector<Blocker>& blockers, std::string& document) {
         ProbeResult out;
-        Blockings().add(stalled, parseBlockers(table(file)), out);
+        Blockings().add(stalled, blockers, out);
         REQUIRE(out.documents.size() == 1);
         CHECK(out.documents[0].kind == "mysql_blocker");
         document = out.documents[0].body;
@@ -437,6 +480,15 @@ TEST_CASE("the blocker of an applier") {
         return samples.label("lapwing_mysql_applier_blocked_seconds", "kind") + " " +
                samples.label("lapwing_mysql_applier_blocked_seconds", "blocker");
     };
+    const auto blocked = [&](const std::string& file, std::string& document) {
+        return report(parseBlockers(table(file)), document);
+    };
+    // MariaDB: the locks of InnoDB, and the list of processes.
+    const auto listed = [&](const std::string& file, const std::string& processes, std::string& document) {
+        auto blockers = file.empty() ? std::vector<Blocker>() : parseBlockers(table(file));
+        nameAppliersBlockers(parseProcesses(table(processes)), blockers);
+        return report(blockers, document);
+    };
     std::string document;
     CHECK(blocked("mysql-9.7/blocked-by-table-lock.tsv", document) == "metadata_lock 38");
     CHECK(document ==
@@ -444,32 +496,61 @@ TEST_CASE("the blocker of an applier") {
           "its statement: SELECT `sleep` (?)\n");
     CHECK(blocked("mysql-9.7/blocked-by-transaction.tsv", document) == "transaction 41");
     CHECK(blocked("mysql-9.7/blocked-by-read-lock.tsv", document) == "lock 43");
-    CHECK(blocked("mariadb-10.11/blocked-by-transaction.tsv", document) == "transaction 29");
+    CHECK(listed("mariadb-10.11/blocked-by-transaction.tsv", "mariadb-10.11/processes-transaction.tsv",
+                 document) == "transaction 9");
     CHECK(document ==
-          "waits for: transaction\non: `app`.`t`\nheld by connection: 29 (root@localhost)\n"
-          "its statement: select sleep(?)\n");
-    CHECK(blocked("mariadb-10.11/blocked-by-read-lock.tsv", document) == "lock ");
-    CHECK(blocked("mariadb-10.11/blocked-by-table-lock.tsv", document) == "metadata_lock ");
+          "waits for: transaction\non: `app`.`t`\nheld by connection: 9 (root@localhost)\n"
+          "its statement: SELECT SLEEP(?)\n");
+    CHECK(listed("", "mariadb-10.11/processes-read-lock.tsv", document) == "lock ");
+    CHECK(listed("", "mariadb-10.11/processes-table-lock.tsv", document) == "metadata_lock ");
     CHECK(document ==
           "waits for: metadata_lock\non: unknown\nheld by connection: unknown\nits statement: unknown\n");
 }
 
+TEST_CASE("InnoDB's lock waits of clients do not block an applier") {
+    const auto processes = parseProcesses(table("mariadb-10.11/processes-transaction.tsv"));
+    const auto kept = [&](const char* waiter, const char* holder) {
+        Blocker blocker;
+        blocker.kind = "transaction";
+        blocker.waiter = waiter;
+        blocker.id = holder;
+        std::vector<Blocker> blockers = {blocker};
+        nameAppliersBlockers(processes, blockers);
+        return blockers.size();
+    };
+    CHECK(kept("7", "9") == 1);
+    CHECK(kept("12", "9") == 0);  // a client waits
+    CHECK(kept("7", "6") == 0);   // another thread of replication holds the lock
+    CHECK(kept("7", "99") == 0);  // the holder has gone
+}
+
 TEST_CASE("MariaDB's plugin names the holder if there is only one") {
-    auto blockers = parseBlockers(table("mariadb-10.11/blocked-by-table-lock.tsv"));
+    const auto processes = parseProcesses(table("mariadb-10.11/processes-table-lock.tsv"));
+    std::vector<Blocker> blockers;
+    nameAppliersBlockers(processes, blockers);
     auto locks = table("mariadb-10.11/metadata-locks.tsv");
-    nameHolder(locks, blockers);
-    CHECK(blockers.at(0).id == "24");
+    nameHolder(locks, processes, blockers);
+    CHECK(blockers.at(0).id == "14");
+    CHECK(blockers.at(0).user == "root");
+    CHECK(blockers.at(0).statement == "SELECT SLEEP(?)");
     CHECK(blockers.at(0).object == "app.t");
-    blockers = parseBlockers(table("mariadb-10.11/blocked-by-table-lock.tsv"));
+    blockers.clear();
+    nameAppliersBlockers(processes, blockers);
+    // The applier itself holds locks of the table, too.
     locks.rows.push_back(locks.rows[0]);
-    locks.rows[1][0] = "25";
-    nameHolder(locks, blockers);
+    locks.rows.back()[0] = "7";
+    nameHolder(locks, processes, blockers);
+    CHECK(blockers.at(0).id == "14");
+    blockers.clear();
+    nameAppliersBlockers(processes, blockers);
+    locks.rows.back()[0] = "17";
+    nameHolder(locks, processes, blockers);
     CHECK(blockers.at(0).id.empty());
 }
 
 TEST_CASE("a blocker keeps its first document") {
     Blockings blockings;
-    Blocker blocker{"", "transaction", "7", "app", "web", "UPDATE a", "app.t"};
+    Blocker blocker{"", "transaction", "7", "app", "web", "UPDATE a", "app.t", ""};
     const auto digest = [&] {
         ProbeResult out;
         blockings.add({{"", 2}, {"other", 2}}, {blocker, blocker}, out);
@@ -548,16 +629,27 @@ TEST_CASE("a thread's state that says why it waits becomes a reason, and no othe
 }
 
 TEST_CASE("statements that cannot finish, by the server's text") {
-    Table rows;
-    rows.columns = {"id", "state", "seconds", "beat"};
-    rows.rows = {{"9", "Waiting for semi-sync ACK from slave", "45", "0"},
-                 {"16", "Waiting for semi-sync ACK from slave", "40", "0"},
-                 {"27", "Waiting for semi-sync ACK from slave", "1", "0"},
-                 {"11", "Waiting for semi-sync ACK from slave", "44", "1"},
-                 {"40", "Sending data", "90", "0"},
-                 {"41", "\xff", "90", "0"}};
-    const auto waits = parseWaits(rows);
-    REQUIRE(waits.size() == 5);
+    const std::string semi_sync = "Waiting for semi-sync ACK from slave";
+    const auto process = [](const char* id, const std::string& state, double seconds,
+                            const std::string& statement) {
+        return Process{id, "app", "web-01", "Query", state, statement, seconds};
+    };
+    auto sleeping = process("42", semi_sync, 90, "");
+    sleeping.command = "Sleep";
+    auto applier = process("43", "Waiting for prior transaction to commit", 90, "");
+    applier.user = "system user";
+    const std::vector<Process> processes = {
+        process("9", semi_sync, 45, "INSERT INTO app.t VALUES (1)"),
+        process("16", semi_sync, 40, "COMMIT"),
+        process("27", semi_sync, 1, "COMMIT"),
+        process("11", semi_sync, 44, "UPDATE `lapwing`.`heartbeat` SET ts = DATE_FORMAT("),
+        process("40", "Sending data", 90, "SELECT 1"),
+        process("41", "\xff", 90, "SELECT 1"),
+        process("44", "Waiting for table metadata lock", 90, "ALTER TABLE app.t"),
+        sleeping,
+        applier};
+    const auto waits = findWaits(processes, "`lapwing`.`heartbeat`", "11");
+    REQUIRE(waits.size() == 4);
     Families families;
     addWaits(waits, "11", 44.5, families);
     const Samples samples(families);
@@ -570,24 +662,46 @@ TEST_CASE("statements that cannot finish, by the server's text") {
     CHECK(samples.value("lapwing_mysql_waiting_seconds", labels("heartbeat")) == 44.5);
 
     // The agent's own write counts in any state, and only while it waits for its answer.
-    rows.rows = {{"11", "Commit", "9", "1"}};
+    const std::vector<Process> own_only = {process("11", "Commit", 9, "")};
     Families own;
-    addWaits(parseWaits(rows), "11", 9.5, own);
+    addWaits(findWaits(own_only, "`lapwing`.`heartbeat`", "11"), "11", 9.5, own);
     CHECK(Samples(own).label("lapwing_mysql_waiting_seconds", "reason") == "other");
+    CHECK(Samples(own).label("lapwing_mysql_waiting_seconds", "who") == "heartbeat");
     Families idle;
-    addWaits(parseWaits(rows), "11", std::nullopt, idle);
+    addWaits(findWaits(own_only, "`lapwing`.`heartbeat`", "11"), "11", std::nullopt, idle);
     CHECK(idle.empty());
 }
 
-TEST_CASE("the look for waiting statements names states that stop commits, and the agent's own write") {
-    const auto statement =
-        waitsStatement(parseVersion("10.11.6-MariaDB"), false, "`lap\'wing`.`heartbeat`", 11);
-    CHECK(statement.find("information_schema.PROCESSLIST") != std::string::npos);
-    CHECK(statement.find("'Waiting for semi-sync ACK from slave'") != std::string::npos);
-    CHECK(statement.find("metadata lock") == std::string::npos);
-    CHECK(statement.find("LOCATE('UPDATE `lap\'\'wing`.`heartbeat` SET ts = ', INFO) = 1") !=
-          std::string::npos);
-    CHECK(statement.find("ID = 11") != std::string::npos);
-    CHECK(waitsStatement(parseVersion("9.7.0"), true, "", 0).find("performance_schema.processlist") !=
-          std::string::npos);
+TEST_CASE("a write of the heartbeat is recognised in a statement that the list cuts") {
+    const auto is_beat = [](const std::string& table, const std::string& statement) {
+        const auto waits = findWaits({Process{"5", "x", "y", "Query", "Commit", statement, 3}}, table, "");
+        return !waits.empty() && waits[0].who == WaitingParty::heartbeat;
+    };
+    CHECK(is_beat("`lap'wing`.`heartbeat`", "UPDATE `lap'wing`.`heartbeat` SET ts = DATE_FORMAT("));
+    CHECK(is_beat("`lapwing`.`heartbeat`",
+                  "INSERT INTO `lapwing`.`heartbeat` (ts, server_id, file, position)"));
+    CHECK_FALSE(is_beat("`lapwing`.`heartbeat`", "UPDATE `lapwing`.`heartbeat` SET position = 1"));
+    CHECK_FALSE(is_beat("`lapwing`.`heartbeat`", "UPDATE `lapwing`.`heart"));
+    CHECK_FALSE(is_beat("", "UPDATE `lapwing`.`heartbeat` SET ts = 1"));
+    const std::string longest = "`" + std::string(64, 'd') + "`.`" + std::string(64, 't') + "`";
+    CHECK(is_beat(longest, ("UPDATE " + longest + " SET ts = 1").substr(0, 100)));
+    CHECK(is_beat(longest, ("UPDATE " + longest + " SET ts = 1").substr(0, 97)));
+    CHECK_FALSE(is_beat(longest, ("DELETE FROM " + longest).substr(0, 100)));
+}
+
+TEST_CASE("a refusal for want of disk space") {
+    CHECK(saysDiskFull({1021, "Disk got full writing 'information_schema.(temporary)' (Errcode: 28)"}));
+    CHECK(saysDiskFull({3675, "Create table/tablespace 'x' failed, as disk is full"}));
+    CHECK(saysDiskFull({1030, "Got error 28 from storage engine"}));
+    CHECK(saysDiskFull({1026, "Error writing file '/tmp/x' (Errcode: 28 \"No space left on device\")"}));
+    CHECK_FALSE(saysDiskFull({1030, "Got error 128 from storage engine"}));
+    CHECK_FALSE(saysDiskFull({1040, "Too many connections"}));
+    CHECK_FALSE(saysDiskFull({}));
+
+    Families families;
+    addWaits({{"", database::WaitReason::disk_full, "error 1021: Disk got full", 12, WaitingParty::agent}},
+             "", std::nullopt, families);
+    CHECK(Samples(families).value(
+              "lapwing_mysql_waiting_seconds",
+              {{"reason", "disk_full"}, {"state", "error 1021: Disk got full"}, {"who", "agent"}}) == 12);
 }

@@ -1,13 +1,17 @@
 #pragma once
 
+#include <atomic>
+#include <set>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "tests/unit/reach/namespaces.h"
 
 namespace lapwing::test {
 
-/// Servers on the ports 22, 3306 and 8080 of the server's and of the inner namespace, on every address.
+/// Servers on the ports 22, 3306 and 8080 of the server's and of the inner namespace, on every address. Each
+/// sends a greeting over TCP, and returns what it receives over TCP and UDP.
 class Listeners {
   public:
     explicit Listeners(const Namespaces& namespaces);
@@ -16,7 +20,15 @@ class Listeners {
     Listeners& operator=(const Listeners&) = delete;
 
   private:
-    std::vector<int> fds_;
+    void serve();
+    void greet(int listener);
+    void echo(int connection);
+
+    std::vector<int> tcp_;
+    std::vector<int> udp_;
+    std::set<int> connections_;
+    std::atomic<bool> ends_{false};
+    std::thread thread_;
 };
 
 struct Count {
@@ -33,8 +45,9 @@ struct Count {
 /// What the server's namespace holds, as the agent hands it to the evaluator.
 std::string listingIn(const Namespaces& namespaces);
 
-/// Connects from every address of the client to every port and compares with what the evaluator says of the
-/// listing. A contradiction is one only if it stands after a second, longer try.
+/// Makes an exchange from every address of the client with every port, over TCP and UDP, and compares with
+/// the evaluator's verdict about the listing. A contradiction is one only if it stands after a second, longer
+/// try.
 void compareWithKernel(const Namespaces& namespaces, const std::string& listing, Count& count);
 
 }  // namespace lapwing::test

@@ -154,9 +154,9 @@ TEST_CASE("something outside the listing makes reaching uncertain, and diverting
 TEST_CASE("every construct of a large listing is read, and none is taken for a certainty that it is not") {
     const auto rules = ruleset("constructs.json");
     const auto result = rules.evaluate(packet("8.8.8.8", 12345));
-    // Before conntrack a packet is invalid, or untracked where a notrack was: the rule drops one of them.
-    CHECK(result.unknowns == std::vector<std::string>{"inet filter raw handle 55: ct state"});
-    CHECK(result.verdict == Verdict::may);
+    // Before conntrack has seen it a packet is invalid, which a rule at prerouting drops.
+    CHECK(result.decided_by == std::vector<std::string>{"inet filter raw handle 55"});
+    CHECK(result.verdict == Verdict::must_block);
 }
 
 TEST_CASE("what is no listing is an error") {

@@ -137,9 +137,10 @@ class Generator {
 
     std::string chain(const std::string& name, const std::string& hook, const std::string& priority,
                       const std::string& policy, const std::string& body) {
-        // The verdict is about the first packet, so the rules must accept the client's later packets.
+        // Most rulesets accept the later packets of a connection first. Others drop them.
         return "  chain " + name + " {\n    type filter hook " + hook + " priority " + priority +
-               "; policy " + policy + ";\n    ct state established accept\n" + body + "  }\n";
+               "; policy " + policy + ";\n" + (oneIn(4) ? "" : "    ct state established accept\n") + body +
+               "  }\n";
     }
 
     std::string mainTable() {

@@ -408,3 +408,223 @@ TEST_CASE("a mail's subject is one line for any label") {
     }
     CHECK(notify::mailSubject(notification).rfind("[RESOLVED] A", 0) == 0);
 }
+
+namespace {
+
+using Kind = notify::DeliveryFailure::Kind;
+
+notify::DeliveryFailure failure(Kind kind) {
+    return {kind, "answered HTTP 400: invalid_blocks", std::nullopt};
+}
+
+Alert critical(const std::string& name, const std::string& instance, TimestampMs since = kNow) {
+    auto out = alert(name, instance, true, since);
+    out.labels.set("severity", "critical");
+    return out;
+}
+
+Alert ended(Alert alert, TimestampMs at) {
+    alert.firing = false;
+    alert.ends_at = at;
+    return alert;
+}
+
+/// As collector.yaml has them by default.
+DeliveryTable::Options damped() {
+    DeliveryTable::Options out;
+    out.group_wait_ms = 10'000;
+    out.group_interval_ms = 300'000;
+    out.gather_ms = 200;
+    return out;
+}
+
+/// Delivers everything that is due from `from` on, at each tenth of a second; the times of the messages.
+std::vector<TimestampMs> messages(DeliveryTable& table, TimestampMs from, TimestampMs until,
+                                  const std::function<void(TimestampMs)>& happens) {
+    std::vector<TimestampMs> out;
+    for (TimestampMs now = from; now <= until; now += 100) {
+        happens(now);
+        table.lapse(now);
+        while (const auto next = table.take(now, true)) {
+            out.push_back(now);
+            table.accept(*next, now);
+        }
+    }
+    return out;
+}
+
+}  // namespace
+
+TEST_CASE("a group that fails does not hold up another") {
+    DeliveryTable table({});
+    table.put(alert("Bad", "x"), kNow);
+    const auto bad = table.take(kNow, true);
+    REQUIRE(names(bad) == Names{"+x"});
+    // It is under way.
+    CHECK_FALSE(table.due(kNow));
+    table.put(alert("Good", "y"), kNow + 1);
+    const auto good = table.take(kNow + 1, true);
+    REQUIRE(names(good) == Names{"+y"});
+    CHECK_FALSE(table.reject(*bad, failure(Kind::later), kNow + 10));
+    table.accept(*good, kNow + 11);
+    CHECK_FALSE(table.due(kNow + 1009));
+    CHECK(table.nextDue(kNow + 11) == kNow + 1010);
+    // A failed notification comes after every other, and only where retries are allowed.
+    table.put(alert("New", "z"), kNow + 1010);
+    CHECK(names(table.due(kNow + 1010)) == Names{"+z"});
+    table.accept(*table.due(kNow + 1010), kNow + 1010);
+    CHECK_FALSE(table.due(kNow + 1010, false));
+    CHECK(names(table.due(kNow + 1010)) == Names{"+x"});
+    // Its pauses grow to a minute, and no longer, also when the clock is set.
+    for (int i = 0; i < 20; ++i) {
+        table.reject(*table.take(kNow + 10'000'000 + i * 60'000, true), failure(Kind::later),
+                     kNow + 10'000'000 + i * 60'000);
+    }
+    CHECK(table.due(kNow + 10'000'000 + 20 * 60'000));
+    CHECK(table.due(kNow - 100 * kHour));
+}
+
+TEST_CASE("where a receiver refuses a group, each of its alerts is sent by itself") {
+    DeliveryTable table({});
+    for (const char* instance : {"a", "bad", "c"}) {
+        table.put(alert("A", instance), kNow);
+    }
+    CHECK_FALSE(table.reject(*table.take(kNow, true), failure(Kind::refused), kNow));
+    std::vector<std::string> accepted;
+    int refused = 0;
+    bool given_up = false;
+    for (TimestampMs now = kNow; now < kNow + 60'000; now += 500) {
+        while (const auto next = table.take(now, true)) {
+            REQUIRE(next->alerts.size() == 1);
+            CHECK(next->alone == next->alerts[0].labels);
+            if (names(next) == Names{"+bad"}) {
+                ++refused;
+                given_up = table.reject(*next, failure(Kind::refused), now);
+            } else {
+                accepted.push_back(names(next)[0]);
+                table.accept(*next, now);
+            }
+        }
+    }
+    CHECK(accepted == Names{"+a", "+c"});
+    CHECK(refused == 3);
+    CHECK(given_up);
+    CHECK(table.waiting() == 0);
+    // It does not spoil the group again, and is offered again after an hour. Its end is of no interest.
+    table.put(alert("A", "d"), kNow + 60'000);
+    const auto next = table.take(kNow + 60'000, true);
+    CHECK(names(next) == Names{"+a", "+c", "+d"});
+    table.accept(*next, kNow + 60'000);
+    DeliveryTable again({});
+    REQUIRE(again.restore(table.save(), kNow + 60'001));
+    CHECK_FALSE(again.due(kNow + kHour));
+    CHECK(names(again.due(kNow + kHour + 60'000)) == Names{"+bad"});
+    again.put(alert("A", "bad", false), kNow + kHour);
+    CHECK_FALSE(again.due(kNow + 2 * kHour));
+}
+
+TEST_CASE("a receiver that takes nothing is given up after minutes, and gets the alert later") {
+    DeliveryTable table({});
+    table.put(alert("A", "x"), kNow);
+    int attempts = 0;
+    TimestampMs now = kNow;
+    for (bool given_up = false; !given_up; ++attempts) {
+        REQUIRE(table.nextDue(now));
+        now = *table.nextDue(now);
+        given_up = table.reject(*table.take(now, true), failure(Kind::denied), now);
+    }
+    CHECK(attempts == 10);
+    CHECK(now - kNow > 240'000);
+    CHECK_FALSE(table.due(now + kHour - 1));
+    REQUIRE(table.due(now + kHour));
+    table.accept(*table.due(now + kHour), now + kHour);
+    table.put(alert("A", "x", false), now + kHour + 1);
+    CHECK(names(table.due(now + kHour + 1)) == Names{"-x"});
+}
+
+TEST_CASE("a receiver that cannot be reached loses nothing") {
+    DeliveryTable table({});
+    table.put(alert("A", "x"), kNow);
+    for (int i = 0; i < 100; ++i) {
+        CHECK_FALSE(table.reject(*table.take(kNow + i, true), failure(Kind::unreached), kNow + i));
+    }
+    CHECK(names(table.due(kNow + 100)) == Names{"+x"});
+}
+
+TEST_CASE("a new critical alert waits for nothing") {
+    DeliveryTable table(damped());
+    table.put(alert("A", "x"), kNow);
+    table.put(critical("A", "y"), kNow + 100);
+    CHECK_FALSE(table.due(kNow + 299));
+    auto next = table.take(kNow + 300, true);
+    CHECK(names(next) == Names{"+x", "+y"});
+    table.accept(*next, kNow + 300);
+    // A lesser one waits for the group's interval, a critical one does not.
+    table.put(alert("A", "lesser"), kNow + 20'000);
+    CHECK_FALSE(table.due(kNow + 20'300));
+    table.put(critical("A", "z"), kNow + 30'000);
+    next = table.take(kNow + 30'200, true);
+    REQUIRE(next);
+    CHECK(next->alerts.size() == 4);
+    // It does not wait for the next attempt of its group either.
+    table.reject(*next, failure(Kind::later), kNow + 30'300);
+    CHECK_FALSE(table.due(kNow + 30'600));
+    table.put(critical("A", "w"), kNow + 30'400);
+    CHECK(table.due(kNow + 30'600));
+}
+
+TEST_CASE("200 hosts that fail within a minute are a handful of messages") {
+    for (const bool severe : {true, false}) {
+        DeliveryTable table(damped());
+        int host = 0;
+        const auto at = messages(table, kNow, kNow + 290'000, [&](TimestampMs now) {
+            for (; host < 200 && now >= kNow + host * 300; ++host) {
+                const auto name = std::to_string(host);
+                table.put(severe ? critical("AgentSilent", name) : alert("AgentSilent", name), now);
+            }
+        });
+        INFO(severe);
+        CHECK(at.size() == (severe ? 5 : 1));
+        CHECK(at[0] - kNow <= (severe ? 1000 : 10'100));
+        CHECK(table.waiting() == (severe ? 0 : 166));
+    }
+}
+
+TEST_CASE("a flapping alert is one message") {
+    for (const bool resolved : {true, false}) {
+        auto options = damped();
+        options.send_resolved = resolved;
+        DeliveryTable table(options);
+        const auto at = messages(table, kNow, kNow + 290'000, [&](TimestampMs now) {
+            if ((now - kNow) % 3000 == 0) {
+                table.put(critical("A", "x", now), now);
+            } else if ((now - kNow) % 3000 == 1500) {
+                table.put(ended(critical("A", "x"), now), now);
+            }
+        });
+        INFO(resolved);
+        CHECK(at == std::vector<TimestampMs>{kNow + 200});
+    }
+}
+
+TEST_CASE("the end of an alert is told with the group's interval, and the next beginning after it at once") {
+    DeliveryTable table(damped());
+    const auto at = messages(table, kNow, kNow + 700'000, [&](TimestampMs now) {
+        if (now == kNow || now == kNow + 400'000) {
+            table.put(critical("A", "x", now), now);
+        } else if (now == kNow + 5000) {
+            table.put(ended(critical("A", "x"), now), now);
+        }
+    });
+    CHECK(at == std::vector<TimestampMs>{kNow + 200, kNow + 300'200, kNow + 400'200});
+}
+
+TEST_CASE("a lesser alert that ends within the wait of its group is not sent") {
+    DeliveryTable table(damped());
+    table.put(alert("A", "x"), kNow);
+    table.put(alert("A", "x", false), kNow + 9000);
+    CHECK_FALSE(table.nextDue(kNow + 9000));
+    table.put(alert("A", "x"), kNow + 20'000);
+    table.put(alert("A", "x", false), kNow + 31'000);
+    CHECK(names(table.due(kNow + 31'000)) == Names{"-x"});
+}

@@ -1,8 +1,10 @@
 #include "collector/notify/dispatcher.h"
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <cstdio>
+#include <functional>
 #include <mutex>
 #include <thread>
 
@@ -58,6 +60,8 @@ bool eventually(Condition condition) {
 class Webhook {
   public:
     explicit Webhook(std::vector<int> statuses) : statuses_(std::move(statuses)) {}
+    /// `decide` maps the text of a request to a status, which may be followed by headers; 0 hangs.
+    explicit Webhook(std::function<std::string(const std::string&)> decide) : decide_(std::move(decide)) {}
 
     std::string url() const { return server_.url() + "/secret-path?token=hidden"; }
     std::vector<std::string> requests() const {
@@ -65,7 +69,14 @@ class Webhook {
         return requests_;
     }
 
+    /// Ends the requests that hang.
+    void letGo() { released_ = true; }
+
   private:
+    static std::string withEnd(const std::string& answer) {
+        return answer.find("\r\n\r\n") == std::string::npos ? answer + "\r\nConnection: close\r\n\r\n"
+                                                            : answer;
+    }
     void answer(Peer& peer) {
         const auto request = peer.readRequest();
         if (request.empty()) {
@@ -75,7 +86,17 @@ class Webhook {
         {
             const std::lock_guard lock(mutex_);
             requests_.push_back(request);
-            status = statuses_[std::min(requests_.size(), statuses_.size()) - 1];
+            status = decide_ ? 0 : statuses_[std::min(requests_.size(), statuses_.size()) - 1];
+        }
+        if (decide_) {
+            const auto answer = decide_(request);
+            while (answer == "0" && !released_ && !peer.stopping()) {
+                std::this_thread::sleep_for(5ms);
+            }
+            if (answer != "0") {
+                peer.write("HTTP/1.1 " + withEnd(answer));
+            }
+            return;
         }
         if (status == 0) {
             return peer.hang();
@@ -85,6 +106,8 @@ class Webhook {
     }
 
     std::vector<int> statuses_;
+    std::function<std::string(const std::string&)> decide_;
+    std::atomic<bool> released_{false};
     mutable std::mutex mutex_;
     std::vector<std::string> requests_;
     ScriptServer server_{[this](Peer& peer) { answer(peer); }};
@@ -103,6 +126,7 @@ notify::Config webhookConfig(const std::string& url) {
     notify::Config config;
     config.webhook.emplace_back().url = url;
     config.external_url = "http://mon:9765";
+    config.group_wait_ms = config.group_interval_ms = 0;
     return config;
 }
 
@@ -121,7 +145,7 @@ TEST_CASE("a webhook that hangs, fails and then answers gets the alert, once") {
     const auto status = dispatcher.status()[0];
     CHECK(status.failed == 4);
     CHECK(status.waiting == 0);
-    CHECK(status.last_error.empty());
+    CHECK_FALSE(status.failing);
     CHECK(webhook.requests().size() == 5);
     const auto request = webhook.requests().back();
     CHECK(request.rfind("POST /secret-path?token=hidden HTTP/1.1\r\n", 0) == 0);
@@ -164,7 +188,7 @@ TEST_CASE("a restart repeats no delivered notification and loses no waiting one"
 TEST_CASE("a hanging receiver delays no other receiver, no sender and no stop") {
     const TemporaryFolder folder;
     const auto store = openStore(folder.path("db"));
-    Webhook hung({0});
+    Webhook hung(std::vector<int>{0});
     Webhook well({200});
     auto config = webhookConfig(hung.url());
     config.webhook.emplace_back().url = well.url();
@@ -191,7 +215,7 @@ TEST_CASE("no error of a receiver shows the secrets of its URL") {
     dispatcher.start();
     dispatcher.send({alert("web-02")});
     REQUIRE(eventually([&] { return dispatcher.status()[0].failed > 1; }));
-    CHECK(dispatcher.status()[0].last_error == closed + ": connect: Connection refused");
+    CHECK(dispatcher.status()[0].failing->reason == closed + ": connect: Connection refused");
     dispatcher.stop();
     for (const auto& receiver : notify::makeReceivers(webhookConfig(closed + "/hidden"))) {
         CHECK(receiver->name == "webhook[0]");
@@ -237,7 +261,7 @@ TEST_CASE("a webhook's URL comes from a file, and no message repeats it") {
         INFO(bad);
         secret(folder, "url", bad);
         const auto outcome = notify::sendTest(config);
-        CHECK(outcome[0].result.error().kind == ErrorKind::invalid);
+        CHECK(outcome[0].result.error().kind == notify::DeliveryFailure::Kind::unreached);
         CHECK(outcome[0].result.error().message.find("hidden") == std::string::npos);
     }
     // A token is not sent unencrypted.
@@ -288,6 +312,7 @@ TEST_CASE("a mail arrives with its subject, its text and its receivers") {
     const auto store = openStore(folder.path("db"));
     SmtpServer server({});
     notify::Config config;
+    config.group_wait_ms = config.group_interval_ms = 0;
     notify::EmailConfig email;
     email.to = {"ops@example.org", "night@example.org"};
     email.from = "lapwing@example.org";
@@ -296,12 +321,18 @@ TEST_CASE("a mail arrives with its subject, its text and its receivers") {
     Dispatcher dispatcher(config, *store, quick());
     dispatcher.start();
     dispatcher.send({alert("web-02")});
-    REQUIRE(eventually([&] { return dispatcher.status()[0].sent == 1; }));
+    REQUIRE(eventually([&] { return dispatcher.status()[0].sent == 1 && dispatcher.status()[1].sent == 1; }));
     dispatcher.stop();
-    REQUIRE(server.mails().size() == 1);
-    const auto mail = server.mails()[0];
-    CHECK(mail.from == "MAIL FROM: <lapwing@example.org>");
-    CHECK(mail.to == std::vector<std::string>{"RCPT TO: <ops@example.org>", "RCPT TO: <night@example.org>"});
+    const auto mails = server.mails();
+    REQUIRE(mails.size() == 2);
+    const auto& mail = mails[0];
+    CHECK(mail.from == "MAIL FROM:<lapwing@example.org>");
+    auto to = mail.to;
+    to.insert(to.end(), mails[1].to.begin(), mails[1].to.end());
+    std::sort(to.begin(), to.end());
+    CHECK(to == std::vector<std::string>{"RCPT TO:<night@example.org>", "RCPT TO:<ops@example.org>"});
+    CAPTURE(mail.data);
+    CHECK(mail.data.find("To: <ops@example.org>, <night@example.org>\r\n") != std::string::npos);
     CHECK(mail.data.find("Subject: [FIRING:1] Down (web-02)\r\n") != std::string::npos);
     CHECK(mail.data.find("From: lapwing@example.org\r\n") != std::string::npos);
     CAPTURE(mail.data);
@@ -330,7 +361,7 @@ TEST_CASE("mail goes over TLS with a login, and the password stays secret") {
         SmtpServer server({certificate, at_once, "s3cret", "", ""});
         email.smtp = server.address();
         email.security = at_once ? notify::SmtpSecurity::tls : notify::SmtpSecurity::starttls;
-        const auto sent = notify::sendMail(email, "s", "b\n", 10s);
+        const auto sent = notify::sendMail(email, email.to[0], "s", "b\n", 10s);
         INFO((sent ? "" : sent.error().message));
         REQUIRE(sent.has_value());
         REQUIRE(server.mails().size() == 1);
@@ -339,23 +370,24 @@ TEST_CASE("mail goes over TLS with a login, and the password stays secret") {
 
         SmtpServer refusing({certificate, at_once, "other", "", ""});
         email.smtp = refusing.address();
-        const auto denied = notify::sendMail(email, "s", "b\n", 10s);
+        const auto denied = notify::sendMail(email, email.to[0], "s", "b\n", 10s);
         REQUIRE_FALSE(denied.has_value());
-        CHECK(denied.error().kind == ErrorKind::denied);
+        CHECK(denied.error().kind == notify::DeliveryFailure::Kind::denied);
         CHECK(denied.error().message == "smtp://" + refusing.address() + ": the server refused the login");
         CHECK(refusing.mails().empty());
 
         auto distrustful = email;
         distrustful.ca_file = other.certificate();
-        const auto untrusted = notify::sendMail(distrustful, "s", "b\n", 10s);
+        const auto untrusted = notify::sendMail(distrustful, email.to[0], "s", "b\n", 10s);
         REQUIRE_FALSE(untrusted.has_value());
-        CHECK(untrusted.error().kind == ErrorKind::tls);
+        CHECK(untrusted.error().kind == notify::DeliveryFailure::Kind::unreached);
+        CHECK(untrusted.error().message.find("certificate") != std::string::npos);
     }
     // A server that offers no TLS gets neither the password nor the mail.
     SmtpServer plain({"", false, "s3cret", "", ""});
     email.smtp = plain.address();
     email.security = notify::SmtpSecurity::starttls;
-    const auto sent = notify::sendMail(email, "s", "b\n", 10s);
+    const auto sent = notify::sendMail(email, email.to[0], "s", "b\n", 10s);
     REQUIRE_FALSE(sent.has_value());
     CHECK(sent.error().message == "smtp://" + plain.address() + ": the server does not offer STARTTLS");
     CHECK(plain.mails().empty());
@@ -369,20 +401,21 @@ TEST_CASE("a mail server that hangs costs one deadline, and a refusal is reporte
         INFO(command);
         SmtpServer server({"", false, "", command, ""});
         email.smtp = server.address();
-        const auto sent = notify::sendMail(email, "s", "b\n", 200ms);
+        const auto sent = notify::sendMail(email, email.to[0], "s", "b\n", 200ms);
         REQUIRE_FALSE(sent.has_value());
-        CHECK(sent.error().kind == ErrorKind::timeout);
+        CHECK(sent.error().kind == notify::DeliveryFailure::Kind::later);
+        CHECK(sent.error().message.find("no answer") != std::string::npos);
     }
     SmtpServer refusing({"", false, "", "", "RCPT"});
     email.smtp = refusing.address();
-    const auto refused = notify::sendMail(email, "s", "b\n", 10s);
+    const auto refused = notify::sendMail(email, email.to[0], "s", "b\n", 10s);
     REQUIRE_FALSE(refused.has_value());
-    CHECK(refused.error().kind == ErrorKind::protocol);
+    CHECK(refused.error().kind == notify::DeliveryFailure::Kind::refused);
     CHECK(refused.error().message.find("550 not here") != std::string::npos);
     // The mail was accepted: a failure of QUIT causes no second mail.
     SmtpServer rude({"", false, "", "", "QUIT"});
     email.smtp = rude.address();
-    CHECK(notify::sendMail(email, "s", "b\n", 10s).has_value());
+    CHECK(notify::sendMail(email, email.to[0], "s", "b\n", 10s).has_value());
 }
 
 TEST_CASE("every error in the configuration of notifications is reported") {
@@ -447,4 +480,140 @@ inhibit: [ { source: "severity critical", equal: [ instance ] } ]
               "c.yaml:16:12: inhibit[0] needs \"target\", a list of matchers",
               "c.yaml:13:18: repeat_interval must be at least 1m"});
     CHECK(config.alertmanager.size() == 1);
+}
+
+namespace {
+
+/// Down, with another name.
+Alert named(const std::string& name) {
+    auto out = alert("web-02");
+    out.labels.set("alertname", name);
+    return out;
+}
+
+bool got(const Webhook& webhook, const std::string& name) {
+    const auto requests = webhook.requests();
+    return std::any_of(requests.begin(), requests.end(), [&](const auto& request) {
+        return request.find("\"alertname\":\"" + name + "\"") != std::string::npos;
+    });
+}
+
+}  // namespace
+
+TEST_CASE("a message that a receiver refuses holds up no other, and is given up with its words") {
+    const TemporaryFolder folder;
+    const auto store = openStore(folder.path("db"));
+    Webhook webhook([](const std::string& request) -> std::string {
+        if (request.find("\"Bad\"") == std::string::npos) {
+            return "200 OK\r\nContent-Length: 0";
+        }
+        return "400 Bad Request\r\nContent-Length: 34\r\n\r\ninvalid_blocks at /secret-path (x)";
+    });
+    Dispatcher dispatcher(webhookConfig(webhook.url()), *store, quick());
+    dispatcher.start();
+    dispatcher.send({named("Bad")});
+    REQUIRE(eventually([&] { return got(webhook, "Bad"); }));
+    dispatcher.send({named("DatabaseDown")});
+    REQUIRE(eventually([&] { return got(webhook, "DatabaseDown"); }));
+    REQUIRE(eventually([&] { return dispatcher.status()[0].given_up == 1; }));
+    const auto status = dispatcher.status()[0];
+    CHECK(status.sent == 1);
+    CHECK(status.failed == 3);
+    CHECK(status.waiting == 0);
+    REQUIRE(status.refused);
+    CHECK(status.refused->notification == "{alertname=\"Bad\"}");
+    CHECK(status.refused->reason == "answered HTTP 400: invalid_blocks at /*** (x)");
+    std::vector<prometheus::MetricFamily> metrics;
+    dispatcher.addMetrics(metrics);
+    const auto& trouble = metrics.back().metric;
+    REQUIRE(trouble.size() == 1);
+    CHECK(trouble[0].label[1].value == "given_up");
+    CHECK(trouble[0].label[3].value == status.refused->reason);
+}
+
+TEST_CASE("a message at which a receiver hangs delays only itself") {
+    const TemporaryFolder folder;
+    const auto store = openStore(folder.path("db"));
+    Webhook webhook([](const std::string& request) -> std::string {
+        return request.find("\"Bad") == std::string::npos ? "200 OK\r\nContent-Length: 0" : "0";
+    });
+    auto options = quick();
+    options.deadline_ms = 20'000;
+    Dispatcher dispatcher(webhookConfig(webhook.url()), *store, options);
+    dispatcher.start();
+    dispatcher.send({named("Bad")});
+    dispatcher.send({named("Bad2")});
+    REQUIRE(eventually([&] { return got(webhook, "Bad") && got(webhook, "Bad2"); }));
+    const auto began = std::chrono::steady_clock::now();
+    dispatcher.send({named("DatabaseDown")});
+    REQUIRE(eventually([&] { return dispatcher.status()[0].sent == 1; }));
+    CHECK(std::chrono::steady_clock::now() - began < 15s);
+    webhook.letGo();
+}
+
+TEST_CASE("a receiver's Retry-After is honoured") {
+    const TemporaryFolder folder;
+    const auto store = openStore(folder.path("db"));
+    std::atomic<int> requests{0};
+    Webhook webhook([&](const std::string&) -> std::string {
+        return ++requests == 1 ? "429 Too Many Requests\r\nRetry-After: 2\r\nContent-Length: 0"
+                               : "200 OK\r\nContent-Length: 0";
+    });
+    Dispatcher dispatcher(webhookConfig(webhook.url()), *store, quick());
+    const auto began = std::chrono::steady_clock::now();
+    dispatcher.start();
+    dispatcher.send({named("A")});
+    REQUIRE(eventually([&] { return requests == 1; }));
+    dispatcher.send({named("B")});
+    REQUIRE(eventually([&] { return dispatcher.status()[0].sent == 2; }));
+    CHECK(std::chrono::steady_clock::now() - began >= 2s);
+    CHECK(requests == 3);
+}
+
+TEST_CASE("a redirect that keeps method and body is followed, and the token stays with its server") {
+    const TemporaryFolder folder;
+    const auto token = secret(folder, "token", "s3cret-token");
+    Webhook target({200});
+    std::string answer = "308 Permanent Redirect\r\nContent-Length: 0\r\nLocation: " + target.url();
+    Webhook moved([&](const std::string&) { return answer; });
+    auto config = webhookConfig(moved.url());
+    config.webhook[0].bearer_token_file = token;
+    config.webhook[0].send_resolved = false;
+    CHECK(notify::sendTest(config)[0].result.has_value());
+    REQUIRE(target.requests().size() == 1);
+    CHECK(target.requests()[0].rfind("POST /secret-path?token=hidden", 0) == 0);
+    CHECK(target.requests()[0].find("LapwingTest") != std::string::npos);
+    CHECK(target.requests()[0].find("s3cret-token") == std::string::npos);
+    CHECK(moved.requests()[0].find("Bearer s3cret-token") != std::string::npos);
+    answer = "307 Temporary Redirect\r\nContent-Length: 0\r\nLocation: /secret-path?token=hidden";
+    CHECK(notify::sendTest(config)[0].result.error().message == "redirects in a circle");
+    CHECK(moved.requests().size() == 7);
+    answer = "307 Temporary Redirect\r\nContent-Length: 0\r\nLocation: file:///etc/passwd";
+    CHECK(notify::sendTest(config)[0].result.error().message ==
+          "redirects to an address that is no http or https URL");
+    // A browser would repeat it as GET, without the alert.
+    answer = "302 Found\r\nContent-Length: 0\r\nLocation: " + target.url();
+    CHECK(notify::sendTest(config)[0].result.error().message == "answered HTTP 302");
+}
+
+TEST_CASE("a mail server that refuses one address gets the mail for the other") {
+    const TemporaryFolder folder;
+    const auto store = openStore(folder.path("db"));
+    SmtpServer server({"", false, "", "", "RCPT TO:<gone@example.org>"});
+    notify::Config config;
+    config.group_wait_ms = config.group_interval_ms = 0;
+    auto& email = config.email.emplace_back();
+    email.to = {"gone@example.org", "ops@example.org"};
+    email.from = "lapwing@example.org";
+    email.smtp = server.address();
+    Dispatcher dispatcher(config, *store, quick());
+    dispatcher.start();
+    dispatcher.send({alert("web-02")});
+    REQUIRE(
+        eventually([&] { return dispatcher.status()[0].given_up == 1 && dispatcher.status()[1].sent == 1; }));
+    CHECK(dispatcher.status()[0].name == "email[0] gone@example.org");
+    CHECK(dispatcher.status()[0].refused->reason.find("550 not here") != std::string::npos);
+    REQUIRE(server.mails().size() == 1);
+    CHECK(server.mails()[0].to == std::vector<std::string>{"RCPT TO:<ops@example.org>"});
+    CHECK(server.mails()[0].data.find("gone@example.org") != std::string::npos);
 }

@@ -44,6 +44,7 @@ struct Setup {
     Setup() : store(openStore(folder.path("db"))) {
         config.heartbeat.emplace().url = expecting.url();
         config.heartbeat->interval_ms = 100;
+        config.group_wait_ms = config.group_interval_ms = 0;
         config.instance = "monitor";
         config.webhook.emplace_back().url = webhook.url();
         notify::DispatcherOptions options;
@@ -137,24 +138,27 @@ TEST_CASE("no heartbeat leaves while the store takes no samples") {
     CHECK(s.expecting.count() == 0);
 }
 
-TEST_CASE("no heartbeat leaves while a receiver's thread hangs") {
+TEST_CASE("no heartbeat leaves while all threads of a receiver hang") {
     Setup s;
     s.webhook.hangs = true;
     s.dispatcher->start();
     s.manager->start();
     REQUIRE(s.beats(1));
-    notify::Alert alert;
-    alert.labels = Labels{{"alertname", "Down"}};
-    alert.starts_at = nowMs();
-    alert.ends_at = nowMs() + 240'000;
-    s.dispatcher->send({alert});
+    constexpr std::size_t threads = 4;
+    for (std::size_t i = 0; i < threads; ++i) {
+        notify::Alert alert;
+        alert.labels = Labels{{"alertname", "Down" + std::to_string(i)}};
+        alert.starts_at = nowMs();
+        alert.ends_at = nowMs() + 240'000;
+        s.dispatcher->send({alert});
+    }
     const auto until = std::chrono::steady_clock::now() + 30s;
-    while (s.webhook.count() == 0 && std::chrono::steady_clock::now() < until) {
+    while (s.webhook.count() < threads && std::chrono::steady_clock::now() < until) {
         std::this_thread::sleep_for(5ms);
     }
-    REQUIRE(s.webhook.count() == 1);
+    REQUIRE(s.webhook.count() == threads);
     CHECK(s.silent());
-    // The attempt ends at its deadline: the thread works again, and so does the heartbeat.
+    // The attempts end at their deadline: the threads work again, and so does the heartbeat.
     s.webhook.hangs = false;
     CHECK(s.beats(1));
 }

@@ -180,7 +180,7 @@ void SmtpServer::talk(int descriptor) {
         if (command == behaviour_.hang_at) {
             return lines.hang();
         }
-        if (command == behaviour_.refuse) {
+        if (command == behaviour_.refuse || line == behaviour_.refuse) {
             lines.write("550 not here");
         } else if (command == "EHLO") {
             lines.write("250-test");

@@ -26,7 +26,7 @@ class SmtpServer {
         bool tls_at_once = false;  ///< else by STARTTLS
         std::string password;      ///< what AUTH PLAIN accepts; "" offers no login
         std::string hang_at;  ///< the command that is never answered; "CONNECT" hangs before the greeting
-        std::string refuse;   ///< the command that is refused with 550
+        std::string refuse;   ///< the command, or the whole line, that is refused with 550
     };
 
     explicit SmtpServer(Behaviour behaviour);

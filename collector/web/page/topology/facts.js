@@ -1,7 +1,10 @@
 // Describes a component in words, from the answer of /api/lapwing/v1/topology. Pure.
 
-const KINDS = { name: 'Name', address: 'Address', haproxy: 'HAProxy', web: 'Web server', app: 'Application', mysql: 'MySQL',
+const KINDS = { name: 'Name', address: 'Address', haproxy: 'HAProxy', nginx: 'Nginx', balancer: 'Load balancer',
+  web: 'Web server', app: 'Application', mysql: 'MySQL', service: 'Server',
   host: 'Host', group: 'Group', collector: 'Collector', watchdog: 'Watchdog' };
+
+const BALANCERS = ['haproxy', 'nginx', 'balancer'];
 
 const WORKS = { yes: ['good', 'works'], no: ['bad', 'does not work'], unknown: ['unknown', 'unknown'] };
 
@@ -35,6 +38,7 @@ const BRIEF = { web: 'Web', app: 'App' };
 export function caption(component, brief) {
   if (component.kind === 'host') return component.id;
   if (['name', 'address', 'group'].includes(component.kind)) return placeOf(component);
+  if (component.kind === 'service') return component.id.slice(0, component.id.indexOf('@'));
   return (brief && BRIEF[component.kind]) || KINDS[component.kind] || component.kind;
 }
 
@@ -101,7 +105,7 @@ export function cutSets(topology, id) {
 export function findingsOf(findings, components, component) {
   return findings.filter(({ subject }) => {
     if (subject === component.id) return true;
-    if (component.kind === 'haproxy') return subject.startsWith(component.host + '/');
+    if (BALANCERS.includes(component.kind)) return subject.startsWith(component.host + '/');
     if (component.kind === 'web') return subject === 'nginx@' + component.host;
     return component.kind === 'host' && subject.endsWith('@' + component.id) && !components.has(subject) &&
       !(subject.startsWith('nginx@') && components.has('web@' + component.id));
@@ -112,7 +116,7 @@ export function findingsOf(findings, components, component) {
 export function missing(topology) {
   const has = (...kinds) => topology.components.some((each) => kinds.includes(each.kind));
   const out = [];
-  if (!has('haproxy', 'web', 'app', 'mysql')) {
+  if (!has(...BALANCERS, 'web', 'app', 'mysql', 'service')) {
     out.push('No server of the site is known yet. Enrol an agent for each server: lapwing-collector enrol HOST --bundle FILE.');
   }
   if (!has('name', 'address')) out.push('The entry of the site is not declared: set site.entry in collector.yaml.');

@@ -6,7 +6,8 @@
 
 import { byName } from './facts.js';
 
-const LAYERS = ['name', 'address', 'haproxy', 'web', 'app', 'mysql', 'collector'];
+const LAYERS = ['name', 'address', 'balancer', 'web', 'app', 'mysql', 'collector'];
+const SAME_LAYER = { haproxy: 'balancer', nginx: 'balancer', service: 'mysql' };
 const BESIDE = LAYERS.indexOf('collector');  // this layer and later ones are not in the path of requests
 
 const NORMAL = { dense: false, least: 124, most: 224, gap: 28, pad: 8, inner: 24, between: 30, title: 16, line: 14, edge: 7 };
@@ -18,7 +19,7 @@ const TEXT_INSET = 10;
 function layerOf(component, resolving) {
   if (component.kind === 'name') return resolving.has(component.id) ? 0 : 1;
   if (component.kind === 'group' || component.kind === 'watchdog') return BESIDE;
-  const layer = LAYERS.indexOf(component.kind);
+  const layer = LAYERS.indexOf(SAME_LAYER[component.kind] || component.kind);
   return layer < 0 ? LAYERS.length : layer;
 }
 

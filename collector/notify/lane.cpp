@@ -1,0 +1,227 @@
+#include "collector/notify/lane.h"
+
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "common/text.h"
+
+namespace lapwing::notify {
+namespace {
+
+DeliveryTable::Options tableOptions(const Receiver& receiver, const DispatcherOptions& options) {
+    auto out = receiver.table;
+    out.gather_ms = options.gather_ms;
+    out.first_retry_ms = options.first_retry_ms;
+    out.most_retry_ms = options.most_retry_ms;
+    return out;
+}
+
+/// A receiver's words as a label's value can hold them.
+std::string labelText(std::string text) {
+    constexpr std::size_t most = 500;
+    text.resize(utf8Prefix(text, most).size());
+    if (!isValidUtf8(text)) {
+        std::replace_if(
+            text.begin(), text.end(), [](char c) { return static_cast<unsigned char>(c) >= 0x80; }, '?');
+    }
+    return text;
+}
+
+std::string nameOf(const Notification& notification) {
+    return (notification.alone.empty() ? notification.group : notification.alone).toString();
+}
+
+}  // namespace
+
+Lane::Lane(std::unique_ptr<Receiver> receiver, storage::Store& store, const DispatcherOptions& options,
+           Muting muting, std::function<void()> on_pulse)
+    : receiver_(std::move(receiver)),
+      store_(store),
+      options_(options),
+      muting_(muting),
+      on_pulse_(std::move(on_pulse)),
+      table_(tableOptions(*receiver_, options)) {
+    status_.name = receiver_->name;
+    for (auto& worker : workers_) {
+        worker = std::make_unique<Worker>(receiver_->name, [this] { return step(); });
+    }
+    const auto saved = store_.state(receiver_->state_name);
+    if (!saved || !*saved || (*saved)->empty()) {
+        return;
+    }
+    if (const auto restored = table_.restore(**saved, nowMs()); !restored) {
+        spdlog::warn("{}: {}", receiver_->name, restored.error().message);
+    }
+}
+
+void Lane::start() {
+    for (auto& worker : workers_) {
+        worker->start();
+    }
+}
+
+void Lane::askToStop() {
+    for (auto& worker : workers_) {
+        worker->askToStop();
+    }
+}
+
+void Lane::join() {
+    for (auto& worker : workers_) {
+        worker->join();
+    }
+}
+
+void Lane::wake() {
+    for (auto& worker : workers_) {
+        worker->wake();
+    }
+}
+
+void Lane::put(const std::vector<Alert>& alerts) {
+    {
+        const MutexLock lock(mutex_);
+        const TimestampMs now = nowMs();
+        bool news = false;
+        for (const auto& alert : alerts) {
+            news = table_.put(alert, now) || news;
+        }
+        if (!news) {
+            return;
+        }
+        save();
+    }
+    wake();
+}
+
+void Lane::putPulse(TimestampMs pulse) {
+    pulse_put_ = pulse;
+    wake();
+}
+
+ReceiverStatus Lane::status() const {
+    const MutexLock lock(mutex_);
+    auto out = status_;
+    out.waiting = table_.waiting();
+    return out;
+}
+
+void Lane::save() {
+    const auto saved = store_.putState(receiver_->state_name, table_.save());
+    if (!saved) {
+        spdlog::warn("{}: its state could not be saved: {}", receiver_->name, saved.error().message);
+    }
+}
+
+/// Delivers at most one notification. Returns how long nothing is due.
+std::chrono::milliseconds Lane::step() {
+    if (const TimestampMs pulse = pulse_put_; pulse > pulse_passed_) {
+        pulse_passed_ = pulse;
+        on_pulse_();
+    }
+    const TimestampMs now = nowMs();
+    std::optional<Notification> notification;
+    {
+        const MutexLock lock(mutex_);
+        const bool lapsed = table_.lapse(now);
+        if (mute(now) || lapsed) {
+            save();
+        }
+        notification = take(now);
+        if (!notification) {
+            return pause(now);
+        }
+        ++under_way_;
+    }
+    const auto delivered = receiver_->deliver(*notification, std::chrono::milliseconds(options_.deadline_ms));
+    {
+        const MutexLock lock(mutex_);
+        --under_way_;
+        settle(*notification, delivered);
+    }
+    return std::chrono::milliseconds(0);
+}
+
+std::optional<Notification> Lane::take(TimestampMs now) {
+    if (Clock::now() < pause_until_) {
+        return std::nullopt;
+    }
+    return table_.take(now, under_way_ < kThreadsForRetries);
+}
+
+bool Lane::mute(TimestampMs now) {
+    if (!receiver_->mutes) {
+        return false;
+    }
+    return table_.mute([&](const Labels& labels) { return !muting_.silences.matching(labels, now).empty(); },
+                       muting_.inhibit, now);
+}
+
+void Lane::settle(const Notification& notification, const Delivered& delivered) {
+    if (!delivered) {
+        return settleFailure(notification, delivered.error());
+    }
+    table_.accept(notification, nowMs());
+    save();
+    ++status_.sent;
+    unreached_ = 0;
+    status_.failing.reset();
+    if (status_.refused && status_.refused->notification == labelText(nameOf(notification))) {
+        status_.refused.reset();
+    }
+    spdlog::info("{}: sent {} ({} alerts, {})", receiver_->name, nameOf(notification),
+                 notification.alerts.size(), notification.firing() ? "firing" : "resolved");
+}
+
+void Lane::settleFailure(const Notification& notification, const DeliveryFailure& failure) {
+    ++status_.failed;
+    const bool unreached = failure.kind == DeliveryFailure::Kind::unreached;
+    unreached_ = unreached ? unreached_ + 1 : 0;
+    auto wait = failure.retry_after.value_or(std::chrono::milliseconds(0));
+    if (unreached) {
+        wait = std::max(wait, std::chrono::milliseconds(
+                                  retryPause(options_.first_retry_ms, options_.most_retry_ms, unreached_)));
+    }
+    pause_until_ = std::max(pause_until_, Clock::now() + wait);
+    const auto now = nowMs();
+    const DeliveryTrouble trouble{unreached ? "" : labelText(nameOf(notification)),
+                                  labelText(failure.message), now};
+    const auto text = (unreached ? "" : trouble.notification + ": ") + trouble.reason;
+    if (table_.reject(notification, failure, now)) {
+        ++status_.given_up;
+        status_.refused = trouble;
+        status_.failing.reset();
+        save();
+        spdlog::error("{}: gave up {}", receiver_->name, text);
+        return;
+    }
+    const auto& known = status_.failing;
+    if (!known || known->reason != trouble.reason || known->notification != trouble.notification) {
+        spdlog::warn("{}: {}; trying again", receiver_->name, text);
+    }
+    const auto since = known ? known->since : now;
+    status_.failing = trouble;
+    status_.failing->since = since;
+}
+
+/// How long until the next notification is due, or a silence begins or ends.
+std::chrono::milliseconds Lane::pause(TimestampMs now) const {
+    std::int64_t ms = 60'000;
+    if (const auto next = table_.nextDue(now)) {
+        // What is due now waits for a thread: the end of a delivery wakes this one.
+        ms = *next > now ? std::min(*next - now, ms) : ms;
+    }
+    auto out = std::chrono::milliseconds(ms);
+    if (const auto left = std::chrono::ceil<std::chrono::milliseconds>(pause_until_ - Clock::now());
+        left > std::chrono::milliseconds(0)) {
+        out = left;
+    }
+    if (const auto change = muting_.silences.nextChange(now)) {
+        out = std::min(out, std::chrono::milliseconds(std::max<std::int64_t>(*change - now, 1)));
+    }
+    return out;
+}
+
+}  // namespace lapwing::notify
