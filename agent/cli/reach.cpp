@@ -16,6 +16,7 @@
 #include "agent/host/host.h"
 #include "agent/snapshot/helper/collect.h"
 #include "agent/snapshot/snapshot.h"
+#include "agent/snapshot/snapshot_file.h"
 #include "common/json.h"
 #include "common/reach/ruleset.h"
 
@@ -81,8 +82,12 @@ Expected<reach::Ruleset> readFile(const std::string& file) {
             fmt::format("reading {}: neither a snapshot nor what `nft -j list ruleset` prints", file));
     }
     if (document.HasMember("format")) {
-        const auto snapshot = parseSnapshot(text.view());
-        return snapshot ? rulesetOf(*snapshot) : tl::unexpected(snapshot.error());
+        auto snapshot = parseSnapshot(text.view());
+        if (!snapshot) {
+            return tl::unexpected(snapshot.error());
+        }
+        const auto rules = readRulesBeside(file, *snapshot);
+        return rules ? rulesetOf(*snapshot) : tl::unexpected(rules.error());
     }
     auto ruleset = reach::Ruleset::parse(text.view());
     if (!ruleset) {

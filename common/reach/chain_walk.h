@@ -151,6 +151,7 @@ class ChainWalk {
 
   private:
     // values.cpp
+    bool isOutside(const Rule& rule);
     FieldValue valueOf(const Field& field);
     FieldValue arpValueOf(FieldKind kind) const;
     FieldValue ctState() const;
@@ -189,6 +190,7 @@ class ChainWalk {
     bool before_conntrack_ = false;
     bool read_kind_ = false;
     bool others_mark_ = false;  ///< a base chain that the kernel may call before this one sets marks
+    std::map<FieldKind, FieldValue> bounded_;  ///< the values of the present view that rules' bounds ask for
     std::map<const Chain*, ChainOutcome> done_;
     std::set<const Chain*> open_;  ///< chains of the present call stack: a jump to one of them is a circle
     int changes_ = 0;              ///< of the packet and of the connection, since the traversal began

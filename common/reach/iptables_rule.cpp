@@ -188,7 +188,7 @@ class RuleReader {
         static const std::set<std::string> known{
             "comment",  "tcp",      "udp",   "multiport", "conntrack", "state",     "addrtype",
             "pkttype",  "iprange",  "mark",  "limit",     "hashlimit", "connlimit", "recent",
-            "rpfilter", "connmark", "icmp6", "hl",        "ttl",       "tcpmss"};
+            "rpfilter", "connmark", "icmp6", "hl",        "ttl",       "tcpmss",    "set"};
         absent_ = headers.contains(module_);
         unknown_ = !absent_ && !known.contains(module_);
         if (absent_) {
@@ -209,6 +209,20 @@ class RuleReader {
     Statement address(FieldKind kind, const std::string& value) const {
         const auto range = AddressRange::parse(value);
         return matchOf(kind, *option_, {range ? rangeTerm(range->low, range->high) : Term{}});
+    }
+
+    /// `--match-set NAME src`; a set of several dimensions, or one that could not be read, is unknown.
+    Statement ofSet() const {
+        const auto found = model_.ipsets.find(option_->values[0]);
+        const auto& side = option_->values[1];
+        if (found == model_.ipsets.end() || found->second.family != family_ ||
+            (side != "src" && side != "dst")) {
+            return unknownMatch("the set " + option_->values[0]);
+        }
+        auto statement = matchOf(side == "src" ? source() : destination(), *option_, {});
+        statement.text = "the set " + option_->values[0];
+        statement.data.index = found->second.addresses;
+        return statement;
     }
 
     bool moduleOption(const std::string& value) {
@@ -239,6 +253,10 @@ class RuleReader {
         }
         if (module_ == "tcpmss" && name == "--mss") {
             add(matchOf(FieldKind::tcp_segment_size, *option_, {portTerm(value)}));
+            return true;
+        }
+        if (module_ == "set" && name == "--match-set") {
+            add(ofSet());
             return true;
         }
         if (module_ == "pkttype") {

@@ -119,11 +119,12 @@ struct IptablesSave {
 /// The names of the tables in the output of `iptables-save`.
 std::vector<std::string> tablesOfSave(std::string_view save);
 
-/// A listing of everything that filters on a host, for Ruleset::parse(): nft's, with the saves, the host and
-/// the reasons why something could not be read (`unread`) as further members. Returns `nft_json` itself if it
-/// is not JSON.
+/// A listing of everything that filters on a host, for Ruleset::parse(): nft's, with the saves, the host, the
+/// reasons why something could not be read (`unread`) and the output of `ipset save` as further members.
+/// Returns `nft_json` itself if it is not JSON.
 std::string listingOf(const std::string& nft_json, const std::vector<IptablesSave>& saves,
-                      const std::vector<std::string>& unread, const Host& host);
+                      const std::vector<std::string>& unread, const Host& host,
+                      const std::string& ipsets = "");
 
 /// Each class of sources costs an evaluation.
 inline constexpr std::size_t kMostSourceClasses = 4096;

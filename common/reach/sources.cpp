@@ -192,6 +192,8 @@ class Classifier {
             if (each.address.family == within.family && each.prefix_length != 0) {
                 const auto network = AddressRange::prefix(each.address, each.prefix_length);
                 trace_.add({network.low, network.high});
+                trace_.add({network.low, network.low});
+                trace_.add({network.high, network.high});
                 trace_.add({each.address.key, each.address.key});
                 trace_.add({network.low, network.low});
                 trace_.add({network.high, network.high});
@@ -320,11 +322,13 @@ Expected<std::shared_ptr<const Sources>> Ruleset::sources(const Packet& packet) 
     {
         const MutexLock lock(model_->found_mutex);
         if (const auto found = model_->found.find(key); found != model_->found.end()) {
-            return found->second;
+            return found->second ? Expected<std::shared_ptr<const Sources>>(found->second) : tooManyClasses();
         }
     }
     Classifier classifier(*model_, packet, AddressRange::all(packet.source.family));
     if (!classifier.run()) {
+        const MutexLock lock(model_->found_mutex);
+        model_->found[key] = nullptr;
         return tooManyClasses();
     }
     auto fresh = std::make_shared<Sources>();
@@ -345,7 +349,7 @@ Expected<std::shared_ptr<const Sources>> Ruleset::sources(const Packet& packet) 
     // Many ports are open to the same sources: large answers are kept once.
     std::shared_ptr<const Sources> out = std::move(fresh);
     for (const auto& [other, kept] : model_->found) {
-        if (*kept == *out) {
+        if (kept && *kept == *out) {
             out = kept;
             break;
         }

@@ -439,6 +439,27 @@ Truth ChainWalk::elementMatches(const Statement& statement, const std::vector<Fi
     return all == Truth::yes && element.timed ? Truth::unknown : all;
 }
 
+/// Whether the packet is outside the bounds of the rule, which then does nothing.
+bool ChainWalk::isOutside(const Rule& rule) {
+    for (const auto& bounds : rule.bounds) {
+        // The trace learns of comparisons with addresses where they are made.
+        if (notes_.trace != nullptr && isAddress(bounds.kind)) {
+            return false;
+        }
+        auto known = bounded_.find(bounds.kind);
+        if (known == bounded_.end()) {
+            known = bounded_.emplace(bounds.kind, valueOf({bounds.kind, std::nullopt, ""})).first;
+        }
+        const auto& value = known->second;
+        if (value.kind == FieldValue::Kind::absent ||
+            (value.kind == FieldValue::Kind::range &&
+             (value.range.high < bounds.range.low || bounds.range.high < value.range.low))) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /// False where the packet lacks one of the fields.
 bool ChainWalk::valuesOf(const Statement& statement, std::vector<FieldValue>& values) {
     for (const auto& field : statement.fields) {

@@ -16,10 +16,13 @@ struct CollectOptions {
     std::string sshd = "/usr/sbin/sshd";
     std::string keepalived = "/etc/keepalived/keepalived.conf";
     std::chrono::milliseconds tool_deadline{5'000};
+    std::chrono::milliseconds rules_deadline{
+        20'000};       ///< of a tool that lists rules, perhaps with large sets
     std::string root;  ///< prefix of the paths that decide about the next boot; "" is this machine
     /// A snapshot that is kept has the permanent ones only: it must not change by itself.
     Neighbours neighbours = Neighbours::all;
-    std::string previous;  ///< the last snapshot: a rehearsal in it is reused while its inputs are unchanged
+    /// The last snapshot: its rules and its rehearsal are used again while they are unchanged.
+    std::string previous;
     std::chrono::milliseconds rehearsal_deadline{3'000};
 };
 

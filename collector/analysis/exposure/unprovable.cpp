@@ -1,6 +1,6 @@
 #include <algorithm>
 
-#include "collector/analysis/exposure/exposure.h"
+#include "collector/analysis/exposure/exposed.h"
 
 namespace lapwing::analysis::exposure {
 
@@ -99,6 +99,25 @@ Finding unreadable(const evidence::Host& host) {
     return finding;
 }
 
+/// Limits of the evaluation that a listener of the host meets.
+std::vector<std::string> limitsOf(const Context& context, const evidence::Host& host) {
+    std::vector<std::string> out;
+    const auto* ruleset = rulesetOf(context, host);
+    if (ruleset == nullptr) {
+        return out;
+    }
+    std::set<std::string> limits;
+    for (const auto* listener : listenersOf(host, [](const evidence::Listener&) { return true; })) {
+        for (const auto& packet : packetsTo(host, listener->family, listener->port, listener)) {
+            if (const auto sources = ruleset->sources(packet); !sources) {
+                limits.insert("which sources reach tcp/" + std::to_string(listener->port) + ": " +
+                              sources.error().message);
+            }
+        }
+    }
+    return {limits.begin(), limits.end()};
+}
+
 Finding notEvaluated(const evidence::Host& host) {
     auto finding = draft(host);
     finding.title =
@@ -136,7 +155,9 @@ void judgeUnprovable(const Context& context, Judgement& out) {
         evidence::Host nothing;
         nothing.name = name;
         const auto found = context.network.hosts.find(name);
-        const auto& host = found == context.network.hosts.end() ? nothing : found->second;
+        auto host = found == context.network.hosts.end() ? nothing : found->second;
+        const auto limits = limitsOf(context, host);
+        host.unknowns.insert(host.unknowns.end(), limits.begin(), limits.end());
         if (!host.agent_known) {
             out.findings.push_back(withoutAgent(context, host));
         } else if (!host.agent_present) {

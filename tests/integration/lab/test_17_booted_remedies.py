@@ -106,10 +106,18 @@ class Booted:
             if unit.exists():
                 shutil.copy2(unit, etc / f"systemd/system/{name}.service")
         inside(self.host, "mkdir", "-p", "/run/systemd/system")
+        plugins = self.root / "usr/share/netfilter-persistent"
+        share = STATE / self.host / "srv/share"
+        if plugins.exists() and not share.exists():
+            shutil.copytree(plugins, share / "netfilter-persistent")
+            inside(self.host, "mount", "-t", "overlay", "overlay", "-o", "lowerdir=/srv/share:/usr/share", "/usr/share")
 
     def end(self):
         self.halt()
         inside(self.host, "nft", "flush", "ruleset")
+        if (STATE / self.host / "srv/share").exists():
+            inside(self.host, "umount", "/usr/share")
+            shutil.rmtree(STATE / self.host / "srv/share")
         inside(self.host, "rm", "-rf", "/run/systemd", "/etc/systemd", "/etc/ufw", "/etc/iptables", "/etc/nftables.d")
         shutil.rmtree(self.folder, ignore_errors=True)
 

@@ -3,6 +3,7 @@
 #include <sstream>
 
 #include "agent/snapshot/snapshot.h"
+#include "common/reach/compact.h"
 #include "common/reach/ruleset.h"
 #include "tests/unit/catch.h"
 
@@ -300,4 +301,54 @@ TEST_CASE("a negated recent match is not decided") {
     const auto rules =
         legacy(input("-A INPUT -m recent ! --rcheck --seconds 60 --hitcount 4 --name D --rsource -j DROP\n"));
     CHECK(verdict(rules, "8.8.8.8", 22) == Verdict::may);
+}
+
+TEST_CASE("the sets of ipset are read") {
+    const std::string sets =
+        "create bad hash:ip family inet hashsize 1024 maxelem 65536 counters comment\n"
+        "add bad 192.0.2.1 packets 0 bytes 0 comment \"two\nadd bad 192.0.2.9\"\n"
+        "create nets hash:net family inet timeout 300 bucketsize 12 initval 0x1\n"
+        "add nets 198.51.100.0/24 timeout 0\nadd nets 203.0.113.0/24 timeout 299\n"
+        "create six hash:net family inet6\nadd six 2001:db8::/32\n"
+        "create ports hash:ip,port family inet\nadd ports 192.0.2.2,tcp:22\n"
+        "create holes hash:net family inet\nadd holes 192.0.2.0/24\nadd holes 192.0.2.7/32 nomatch\n"
+        "create grown hash:ip family inet\n";
+    const auto with = [&](const std::string& rule, const std::string& text) {
+        auto parsed = Ruleset::parse(listingOf(R"({"nftables":[]})",
+                                               {{Family::ipv4, true,
+                                                 input("-A INPUT " + rule +
+                                                       " -j DROP\n-A INPUT -p udp -j SET "
+                                                       "--add-set grown src\n")}},
+                                               {}, kHost, text));
+        REQUIRE(parsed);
+        return std::move(*parsed);
+    };
+    struct Row {
+        const char* rule;
+        const char* source;
+        Verdict verdict;
+    };
+    for (const auto& row : {Row{"-m set --match-set bad src", "192.0.2.1", Verdict::must_block},
+                            Row{"-m set --match-set bad src", "192.0.2.9", Verdict::must_reach},
+                            Row{"-m set ! --match-set bad src", "192.0.2.9", Verdict::must_block},
+                            Row{"-m set --match-set bad dst", "192.0.2.1", Verdict::must_reach},
+                            Row{"-m set --match-set nets src", "198.51.100.9", Verdict::must_block},
+                            Row{"-m set --match-set nets src", "203.0.113.9", Verdict::may},
+                            Row{"-m set --match-set nets src", "8.8.8.8", Verdict::must_reach},
+                            Row{"-m set --match-set six src", "8.8.8.8", Verdict::may},
+                            Row{"-m set --match-set ports src,dst", "192.0.2.2", Verdict::may},
+                            Row{"-m set --match-set holes src", "192.0.2.7", Verdict::may},
+                            Row{"-m set --match-set grown src", "192.0.2.7", Verdict::may},
+                            Row{"-m set --match-set missing src", "192.0.2.7", Verdict::may}}) {
+        INFO(row.rule << " from " << row.source);
+        for (const auto& text : {sets, compactIpsets(sets)}) {
+            CHECK(std::string(verdictName(verdict(with(row.rule, text), row.source, 22))) ==
+                  verdictName(row.verdict));
+        }
+    }
+    // A name may hold anything: then nothing is believed.
+    CHECK(verdict(with("-m set --match-set bad src", sets + "create x\nadd bad 8.8.8.8\n"), "8.8.8.8", 22) ==
+          Verdict::may);
+    CHECK(verdict(with("-m set --match-set bad src", sets + "add bad 1.2.3.4 comment \"x\n"), "8.8.8.8",
+                  22) == Verdict::may);
 }

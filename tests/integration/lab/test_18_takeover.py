@@ -146,8 +146,8 @@ esac
 
 
 def blocks(remedy):
-    """The commands for each host, as the finding prints them: from "# On HOST:" to an empty line."""
-    return [(match[1], match[2]) for match in re.finditer(r"^# On (\S+):\n(.*?\n)(?=\n|\Z)", remedy, re.M | re.S)]
+    """The commands for each host, as the finding prints them: from "# On HOST, as root:" to an empty line."""
+    return [(match[1], match[2]) for match in re.finditer(r"^# On (\S+), as root:\n(.*?\n)(?=\n|\Z)", remedy, re.M | re.S)]
 
 
 @contextlib.contextmanager
@@ -192,9 +192,9 @@ def test_the_remedy_word_for_word(firewall):
 
         def remedy():
             finding = found("R1", "haproxy@lb-01")
-            assert finding and "# On lb-02:" in finding["remedy"] and "WRITE_" not in finding["remedy"], finding
-            blocked = "insert rule" in finding["remedy"]
-            assert blocked == (firewall != "none"), finding["remedy"]
+            assert finding and "# On lb-02, as root:" in finding["remedy"] and "WRITE_" not in finding["remedy"], finding
+            # One for each host, once both rulesets are known.
+            assert finding["remedy"].count("nft 'insert rule") == (0 if firewall == "none" else 2), finding["remedy"]
             return finding["remedy"]
         steps = blocks(until(remedy, 150, "R1 with complete steps"))
         assert [host for host, _ in steps] == ["lb-02", "lb-01", "monitor"], steps
