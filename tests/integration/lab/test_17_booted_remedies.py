@@ -25,7 +25,7 @@ PACKAGES = "systemd,systemd-sysv,dbus,procps,iproute2,openssh-server"
 KEEPERS = {
     "nftables": ("nftables", ""),
     "ufw": ("ufw", "ufw default allow incoming; ufw --force enable"),
-    "firewalld": ("firewalld", "firewall-cmd --set-default-zone=trusted"),
+    "firewalld": ("firewalld,netbase", "firewall-cmd --set-default-zone=trusted"),
     "iptables": ("iptables-persistent", "iptables -A INPUT -i lo -j ACCEPT; netfilter-persistent save"),
 }
 UNITS = ("nftables", "ufw", "firewalld", "netfilter-persistent")
