@@ -282,6 +282,9 @@ ChainOutcome ChainWalk::chain(const Table& table, const std::string& name, int d
     const int changes = changes_;
     bool reached = true;
     for (const auto& each : found->second.rules) {
+        if (isOutside(each)) {
+            continue;
+        }
         ++rules_;
         const auto may = rule(table, each, depth, out);
         out.may |= may & (kFinal | kReturn);
@@ -317,6 +320,7 @@ ChainOutcome ChainWalk::base(const Table& table, const Chain& chain, const std::
     table_ = &table;
     base_ = &chain;
     view_ = view;
+    bounded_.clear();
     // Before conntrack, a packet belongs to no connection.
     before_conntrack_ =
         chain.hook == Hook::ingress || ((chain.hook == Hook::prerouting || chain.hook == Hook::output) &&

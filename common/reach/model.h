@@ -14,6 +14,7 @@
 
 #include "common/mutex.h"
 #include "common/reach/intervals.h"
+#include "common/reach/ipset.h"
 #include "common/reach/ruleset.h"
 #include "common/truth.h"
 
@@ -206,8 +207,15 @@ inline Statement decisionOf(Action action, std::string chain = "") {
     return statement;
 }
 
+/// A rule does not match where the field is outside the range.
+struct Bounds {
+    FieldKind kind = FieldKind::unknown;
+    Range range;
+};
+
 struct Rule {
-    std::string place;  ///< "inet filter input handle 12"
+    std::vector<Bounds> bounds;  ///< of the matches with which it begins: most rules end with them
+    std::string place;           ///< "inet filter input handle 12"
     std::vector<Statement> statements;
     std::string text;  ///< as its author would write it; "" if unknown
 };
@@ -246,19 +254,33 @@ struct Table {
     std::vector<std::string> base_chains;  ///< in the order of the listing
 };
 
+/// Whether the packets of neighbour discovery with a host pass, both ways.
+struct NeighbourResult {
+    Truth passes = Truth::yes;
+    std::set<std::string> dropped_by;
+    std::set<std::string> unknowns;
+    std::vector<Step> path;
+};
+
+/// The other host, the address of this host, the interface, and who begins.
+using NeighbourKey = std::tuple<Family, Key, Key, Address, std::string, bool>;
+
 struct Ruleset::Model {
     std::vector<Table> tables;
     std::vector<std::string> unknowns;
     bool untracks = false;    ///< something that is not understood may take packets out of conntrack
     bool translates = false;  ///< something outside the listing may change destinations
     Host host;
-    std::vector<std::string> broken_strings;  ///< of the listing, with newlines
+    std::map<std::string, IpsetAddresses> ipsets;  ///< that no rule changes
+    std::vector<std::string> broken_strings;       ///< of the listing, with newlines
 
-    /// Memoised results of sources(): a ruleset is queried far more often than it changes.
-    Mutex found_mutex;
+    /// Memoised results of sources(): a ruleset is queried far more often than it changes. Null: too many.
+    mutable Mutex found_mutex;
     std::map<std::tuple<Address, Protocol, std::uint16_t, std::string, bool>, std::shared_ptr<const Sources>>
         found LAPWING_GUARDED_BY(found_mutex);
     std::size_t found_ranges LAPWING_GUARDED_BY(found_mutex) = 0;
+    /// Memoised results of neighbour discovery: the same for every port.
+    mutable std::map<NeighbourKey, NeighbourResult> neighbours LAPWING_GUARDED_BY(found_mutex);
 };
 
 /// Moves the addresses of a set into an index, if there are many.

@@ -18,6 +18,10 @@ std::string text(const Json& json, const char* name);
 /// else.
 std::pair<std::string, const Json*> singleMember(const Json& json);
 
+// Members of our own, in place of the elements of a set of addresses: see compactSets().
+inline constexpr const char* kLastingMember = "addresses";
+inline constexpr const char* kTimedMember = "addresses_with_timeout";
+
 /// Reads the output of toJson(). Missing members stay unknown.
 Host parseHost(const Json& json);
 

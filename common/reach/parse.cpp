@@ -12,10 +12,6 @@ namespace lapwing::reach {
 
 namespace {
 
-// Members of our own, in place of the elements of a large set of addresses.
-constexpr const char* kLasting = "addresses";
-constexpr const char* kTimed = "addresses_with_timeout";
-
 std::string handleText(const Json& json) {
     const auto* handle = member(json, "handle");
     return handle != nullptr && handle->IsUint64() ? std::to_string(handle->GetUint64()) : "?";
@@ -282,9 +278,10 @@ class Parser {
                 text(*json, "name") != statement.set) {
                 continue;
             }
-            const auto further = unknownMember(
-                *json, {"family", "name", "table", "type", "handle", "comment", "map", "policy", "flags",
-                        "timeout", "gc-interval", "size", "elem", "auto-merge", "stmt", kLasting, kTimed});
+            const auto further =
+                unknownMember(*json, {"family", "name", "table", "type", "handle", "comment", "map", "policy",
+                                      "flags", "timeout", "gc-interval", "size", "elem", "auto-merge", "stmt",
+                                      kLastingMember, kTimedMember});
             const auto* elements = member(*json, "elem");
             if (!further.empty() || (elements != nullptr && !elements->IsArray())) {
                 const auto reason = "the member \"" + (further.empty() ? "elem" : further) +
@@ -345,9 +342,9 @@ class Parser {
                 put(parseElement(fields, item));
             }
         }
-        for (const auto* name : {kLasting, kTimed}) {
+        for (const auto* name : {kLastingMember, kTimedMember}) {
             readRanges(text(json, name), fields, [&](Term term) {
-                put({std::vector<Term>(fields.size(), std::move(term)), name == kTimed});
+                put({std::vector<Term>(fields.size(), std::move(term)), name == kTimedMember});
             });
         }
         if (!lasting.empty() || !timed.empty()) {
@@ -405,11 +402,30 @@ std::string inWholeLines(std::string_view listing, std::vector<std::string> brok
     return out;
 }
 
+/// A set to which a rule adds packets, or from which it takes them, holds what no listing tells.
+void readIpsets(const Json& document, Ruleset::Model& model) {
+    model.ipsets = parseIpsets(text(document, "ipsets"));
+    const auto* saves = member(document, "iptables");
+    if (model.ipsets.empty() || saves == nullptr || !saves->IsArray()) {
+        return;
+    }
+    for (const auto& save : saves->GetArray()) {
+        const auto rules = text(save, "save");
+        std::erase_if(model.ipsets, [&](const auto& each) {
+            const auto names = [&](const char* option) {
+                return rules.find(option + each.first + " ") != std::string::npos;
+            };
+            return names("--add-set ") || names("--del-set ") || names("--map-set ");
+        });
+    }
+}
+
 /// The members that listingOf() adds to nft's.
 void addFurtherMembers(const Json& document, Ruleset::Model& model) {
     if (const auto* host = member(document, "host"); host != nullptr) {
         model.host = parseHost(*host);
     }
+    readIpsets(document, model);
     if (const auto* saves = member(document, "iptables"); saves != nullptr && saves->IsArray()) {
         for (const auto& save : saves->GetArray()) {
             const auto* legacy = member(save, "legacy");
@@ -448,7 +464,7 @@ rapidjson::Value savesValue(const std::vector<IptablesSave>& saves,
 }  // namespace
 
 std::string listingOf(const std::string& nft_json, const std::vector<IptablesSave>& saves,
-                      const std::vector<std::string>& unread, const Host& host) {
+                      const std::vector<std::string>& unread, const Host& host, const std::string& ipsets) {
     rapidjson::Document document;
     document.Parse<rapidjson::kParseIterativeFlag>(nft_json.data(), nft_json.size());
     if (document.HasParseError() || !document.IsObject()) {
@@ -468,6 +484,9 @@ std::string listingOf(const std::string& nft_json, const std::vector<IptablesSav
         reasons.PushBack(textValue(reason, allocator), allocator);
     }
     document.AddMember("unread", reasons, allocator);
+    if (!ipsets.empty()) {
+        document.AddMember("ipsets", textValue(ipsets, allocator), allocator);
+    }
     rapidjson::StringBuffer buffer;
     rapidjson::Writer<rapidjson::StringBuffer> writer(buffer);
     document.Accept(writer);

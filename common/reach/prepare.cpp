@@ -28,6 +28,44 @@ void putAddressesLast(Rule& rule) {
     }
 }
 
+bool isBounding(FieldKind kind) {
+    switch (kind) {
+        case FieldKind::transport:
+        case FieldKind::tcp_destination_port:
+        case FieldKind::udp_destination_port:
+        case FieldKind::any_destination_port:
+            return true;
+        default:
+            return isAddress(kind);
+    }
+}
+
+/// The bounds of the matches before the first statement that does something.
+void findBounds(Rule& rule) {
+    for (const auto& statement : rule.statements) {
+        if (!isMatch(statement)) {
+            return;
+        }
+        const auto& data = statement.data;
+        const bool plain = statement.fields.size() == 1 && isBounding(statement.fields[0].kind) &&
+                           !statement.fields[0].mask && statement.op == Operator::equal &&
+                           statement.set.empty() && !data.index && !data.elements.empty();
+        const bool ranges =
+            plain && std::all_of(data.elements.begin(), data.elements.end(), [](const Element& each) {
+                return each.parts.size() == 1 && each.parts[0].kind == Term::Kind::range;
+            });
+        if (!ranges) {
+            continue;
+        }
+        Bounds bounds{statement.fields[0].kind, data.elements[0].parts[0].range};
+        for (const auto& element : data.elements) {
+            bounds.range.low = std::min(bounds.range.low, element.parts[0].range.low);
+            bounds.range.high = std::max(bounds.range.high, element.parts[0].range.high);
+        }
+        rule.bounds.push_back(bounds);
+    }
+}
+
 bool isSame(const Term& a, const Term& b) {
     return a.kind == b.kind && a.range == b.range && a.name == b.name;
 }
@@ -126,6 +164,7 @@ void prepare(Ruleset::Model& model) {
         for (auto& [name, chain] : table.chains) {
             for (auto& rule : chain.rules) {
                 putAddressesLast(rule);
+                findBounds(rule);
                 for (auto& statement : rule.statements) {
                     const bool plain = statement.op == Operator::equal || statement.op == Operator::not_equal;
                     if (statement.kind == Statement::Kind::match && statement.set.empty() && plain) {

@@ -192,8 +192,15 @@ class Classifier {
             if (each.address.family == within.family && each.prefix_length != 0) {
                 const auto network = AddressRange::prefix(each.address, each.prefix_length);
                 trace_.add({network.low, network.high});
+                trace_.add({network.low, network.low});
+                trace_.add({network.high, network.high});
                 trace_.add({each.address.key, each.address.key});
+                trace_.add({network.low, network.low});
+                trace_.add({network.high, network.high});
             }
+        }
+        for (const auto& range : routedRanges(model.host, within.family)) {
+            trace_.add({range.low, range.high});
         }
     }
 
@@ -315,11 +322,13 @@ Expected<std::shared_ptr<const Sources>> Ruleset::sources(const Packet& packet) 
     {
         const MutexLock lock(model_->found_mutex);
         if (const auto found = model_->found.find(key); found != model_->found.end()) {
-            return found->second;
+            return found->second ? Expected<std::shared_ptr<const Sources>>(found->second) : tooManyClasses();
         }
     }
     Classifier classifier(*model_, packet, AddressRange::all(packet.source.family));
     if (!classifier.run()) {
+        const MutexLock lock(model_->found_mutex);
+        model_->found[key] = nullptr;
         return tooManyClasses();
     }
     auto fresh = std::make_shared<Sources>();
@@ -340,7 +349,7 @@ Expected<std::shared_ptr<const Sources>> Ruleset::sources(const Packet& packet) 
     // Many ports are open to the same sources: large answers are kept once.
     std::shared_ptr<const Sources> out = std::move(fresh);
     for (const auto& [other, kept] : model_->found) {
-        if (*kept == *out) {
+        if (kept && *kept == *out) {
             out = kept;
             break;
         }
@@ -357,12 +366,19 @@ Address Ruleset::stranger(Family family) const {
     static constexpr const char* ipv6_strangers[] = {"2a0c:77d1::c9", "2604:77d1::c9",
                                                      "2401:77d1::c9", "2001:db8:77d1::c9",
                                                      "fd77:13c9::c9", "fe80::77d1:13ff:fec9:c9"};
-    const auto unnamed = [&](const Address& address) { return !isNamed(*model_, address); };
+    const auto unnamed = [&](const Address& address) {
+        return mayBeRouted(model_->host, address) && !isNamed(*model_, address);
+    };
     const auto parsed = [](const char* text) { return Address::parse(text).value_or(Address{}); };
     // Where the rules name every candidate, the first has to do.
     const auto choose = [&](const auto& candidates) {
+        const auto examples = routedExamples(model_->host, family);
+        const auto routed = std::find_if(examples.begin(), examples.end(), unnamed);
         const auto* found = std::find_if(std::begin(candidates), std::end(candidates),
                                          [&](const char* text) { return unnamed(parsed(text)); });
+        if (found == std::end(candidates) && routed != examples.end()) {
+            return *routed;
+        }
         return parsed(found == std::end(candidates) ? candidates[0] : *found);
     };
     return family == Family::ipv4 ? choose(ipv4_strangers) : choose(ipv6_strangers);

@@ -3,6 +3,7 @@
 #include <iterator>
 #include <sstream>
 
+#include "common/reach/compact.h"
 #include "common/reach/ruleset.h"
 #include "tests/unit/catch.h"
 
@@ -214,4 +215,46 @@ TEST_CASE("what was found once is found again, until something is added") {
     rules.addUnknown("a legacy table could not be read");
     CHECK((*rules.sources(packet))->reach.empty());
     CHECK((*rules.sources(packet))->may == (*first)->reach);
+}
+
+TEST_CASE("large sets and sets with timeouts have a short form that means the same") {
+    std::string elements;
+    for (unsigned i = 0; i < 200; ++i) {
+        elements += i == 0 ? "" : ",";
+        const auto address = Address{Family::ipv4, keyOf(167772160ULL + 2ULL * i)}.toString();
+        elements += i % 2 == 0 ? "\"" + address + "\""
+                               : R"({"elem":{"val":")" + address + R"(","timeout":60,"expires":)" +
+                                     std::to_string(i % 60) + "}}";
+    }
+    elements += R"(,{"prefix":{"addr":"192.0.2.0","len":24}},{"range":["198.51.100.1","198.51.100.9"]})";
+    const auto with = [&](const std::string& list) {
+        return R"({"nftables":[{"chain":{"family":"ip","table":"t","name":"i","type":"filter","hook":"input","prio":0,)"
+               R"("policy":"accept"}},{"set":{"family":"ip","table":"t","name":"s","type":"ipv4_addr","elem":[)" +
+               list +
+               R"(]}},{"rule":{"family":"ip","table":"t","chain":"i","handle":1,"expr":[{"match":{"op":"==","left":)"
+               R"({"payload":{"protocol":"ip","field":"saddr"}},"right":"@s"}},{"drop":null}]}}]})";
+    };
+    const auto shorter = compactSets(with(elements));
+    CHECK(shorter.size() < with(elements).size());
+    CHECK(shorter.find("expires") == std::string::npos);
+    const auto rules = Ruleset::parse(with(elements));
+    const auto same = Ruleset::parse(shorter);
+    REQUIRE(rules);
+    REQUIRE(same);
+    Packet packet;
+    packet.destination = *Address::parse("10.77.0.11");
+    packet.source = AddressRange::all(Family::ipv4);
+    packet.port = 22;
+    packet.interface = "eth0";
+    REQUIRE(rules->sources(packet));
+    CHECK(**rules->sources(packet) == **same->sources(packet));
+    CHECK_FALSE((*same->sources(packet))->may.empty());
+    CHECK(compactSets(shorter) == shorter);
+    CHECK(compactSets("not JSON") == "not JSON");
+    // An element with more than an address stays as it is.
+    const auto limited = with(elements + R"(,{"elem":{"val":"10.9.9.9","limit":{"rate":1,"per":"second"}}})");
+    const auto kept = Ruleset::parse(compactSets(limited));
+    REQUIRE(kept);
+    CHECK(compactSets(limited).find("\"limit\"") != std::string::npos);
+    CHECK(**kept->sources(packet) == **Ruleset::parse(limited)->sources(packet));
 }
