@@ -30,8 +30,6 @@ using reach::Network;
 using reach::RouteType;
 
 constexpr std::size_t kMostRoutes = 1024;
-constexpr unsigned kIpv4Bits = 32;
-constexpr unsigned kIpv6Bits = 128;
 
 using Attributes = std::map<unsigned, std::string_view>;
 

@@ -231,17 +231,15 @@ bool Traversal::cross(PacketKind kind, const Route& route) {
         return isReply(kind) ? reachesNat(kind) && passesBeside(kind, false) && deliver(kind, route)
                              : leaveHost(view(kind, route), route);
     }
-    if (isReply(kind)) {
-        return comeBack(kind, route);
-    }
-    if (!reachesNat(kind)) {
-        return false;
-    }
-    if (route.translated && walk_.packet().tracked != Truth::yes) {
+    const bool passes =
+        isReply(kind) ? comeBack(kind, route)
+                      : reachesNat(kind) && passesBeside(kind, route.translated) && deliver(kind, route);
+    if (passes && route.translated && walk_.packet().tracked != Truth::yes) {
         notes_.unknowns.insert("whether the kernel translates a packet that conntrack may not follow");
         outcome_.may_drop = true;
+        outcome_.may_fail = outcome_.may_fail.value_or(kind);
     }
-    return passesBeside(kind, route.translated) && deliver(kind, route);
+    return passes;
 }
 
 void Traversal::arrive() {

@@ -80,6 +80,7 @@ table inet f { chain i { type filter hook input priority 0; policy drop; }; chai
     R"(table ip n { chain p { type nat hook prerouting priority dstnat; dnat to ip saddr map { 10.213.7.2 : 10.213.8.2 }; }; }
 table ip f { chain w { type filter hook forward priority 0; policy accept; ct direction reply ip saddr 10.213.8.2 tcp sport 22 drop; }; })",
     R"(table inet f { chain o { type filter hook output priority 0; policy drop; ct state established accept; oifname lo accept; }; })",
+    R"(table inet f { chain p { type nat hook prerouting priority dstnat; tcp dport 22 redirect to :8080; }; chain o { type filter hook output priority raw; notrack; }; })",
 };
 
 }  // namespace
