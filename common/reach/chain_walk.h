@@ -75,6 +75,11 @@ struct PacketView {
     bool refusal = false;  ///< a reset or an ICMP error of this host: only its addresses are known
 };
 
+/// The first packet of an exchange. Only the first is new to conntrack.
+constexpr bool isFirst(PacketKind kind) {
+    return kind == PacketKind::syn || kind == PacketKind::request || kind == PacketKind::advertisement;
+}
+
 struct ChainOutcome {
     unsigned may = 0;
     std::set<std::string> accepted_by;
@@ -148,6 +153,7 @@ class ChainWalk {
     // values.cpp
     bool isOutside(const Rule& rule);
     FieldValue valueOf(const Field& field);
+    FieldValue arpValueOf(FieldKind kind) const;
     FieldValue ctState() const;
     FieldValue ctStatus() const;
     FieldValue ctValue(FieldValue of_packet) const;

@@ -254,6 +254,17 @@ struct Table {
     std::vector<std::string> base_chains;  ///< in the order of the listing
 };
 
+/// Whether the packets of neighbour discovery with a host pass, both ways.
+struct NeighbourResult {
+    Truth passes = Truth::yes;
+    std::set<std::string> dropped_by;
+    std::set<std::string> unknowns;
+    std::vector<Step> path;
+};
+
+/// The other host, the address of this host, the interface, and who begins.
+using NeighbourKey = std::tuple<Family, Key, Key, Address, std::string, bool>;
+
 struct Ruleset::Model {
     std::vector<Table> tables;
     std::vector<std::string> unknowns;
@@ -264,10 +275,12 @@ struct Ruleset::Model {
     std::vector<std::string> broken_strings;       ///< of the listing, with newlines
 
     /// Memoised results of sources(): a ruleset is queried far more often than it changes. Null: too many.
-    Mutex found_mutex;
+    mutable Mutex found_mutex;
     std::map<std::tuple<Address, Protocol, std::uint16_t, std::string, bool>, std::shared_ptr<const Sources>>
         found LAPWING_GUARDED_BY(found_mutex);
     std::size_t found_ranges LAPWING_GUARDED_BY(found_mutex) = 0;
+    /// Memoised results of neighbour discovery: the same for every port.
+    mutable std::map<NeighbourKey, NeighbourResult> neighbours LAPWING_GUARDED_BY(found_mutex);
 };
 
 /// Moves the addresses of a set into an index, if there are many.

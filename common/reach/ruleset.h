@@ -9,6 +9,7 @@
 
 #include "common/error.h"
 #include "common/reach/address.h"
+#include "common/reach/host.h"
 #include "common/reach/netfilter.h"
 
 namespace lapwing::reach {
@@ -60,25 +61,6 @@ struct Packet {
     std::string interface;  ///< by which it comes in, or goes out; "" if unknown
     bool outgoing = false;
 };
-
-/// The host on which the rules are. The evaluation needs it to follow a packet after a change of its
-/// destination.
-struct Host {
-    struct Interface {
-        std::string name;
-        Address address;
-        unsigned prefix_length = 0;  ///< of the connected network
-        bool operator==(const Interface&) const = default;
-    };
-    std::vector<Interface> interfaces;
-    std::optional<bool> forwards_ipv4;
-    std::optional<bool> forwards_ipv6;
-    bool operator==(const Host&) const = default;
-};
-
-std::string toJson(const Host& host);
-/// Reads the output of toJson(). Missing members stay unknown.
-Host hostFromJson(std::string_view json);
 
 /// The effect of a base chain on a packet; several are possible where a match is unknown.
 struct StepOutcome {

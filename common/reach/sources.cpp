@@ -195,7 +195,12 @@ class Classifier {
                 trace_.add({network.low, network.low});
                 trace_.add({network.high, network.high});
                 trace_.add({each.address.key, each.address.key});
+                trace_.add({network.low, network.low});
+                trace_.add({network.high, network.high});
             }
+        }
+        for (const auto& range : routedRanges(model.host, within.family)) {
+            trace_.add({range.low, range.high});
         }
     }
 
@@ -361,12 +366,19 @@ Address Ruleset::stranger(Family family) const {
     static constexpr const char* ipv6_strangers[] = {"2a0c:77d1::c9", "2604:77d1::c9",
                                                      "2401:77d1::c9", "2001:db8:77d1::c9",
                                                      "fd77:13c9::c9", "fe80::77d1:13ff:fec9:c9"};
-    const auto unnamed = [&](const Address& address) { return !isNamed(*model_, address); };
+    const auto unnamed = [&](const Address& address) {
+        return mayBeRouted(model_->host, address) && !isNamed(*model_, address);
+    };
     const auto parsed = [](const char* text) { return Address::parse(text).value_or(Address{}); };
     // Where the rules name every candidate, the first has to do.
     const auto choose = [&](const auto& candidates) {
+        const auto examples = routedExamples(model_->host, family);
+        const auto routed = std::find_if(examples.begin(), examples.end(), unnamed);
         const auto* found = std::find_if(std::begin(candidates), std::end(candidates),
                                          [&](const char* text) { return unnamed(parsed(text)); });
+        if (found == std::end(candidates) && routed != examples.end()) {
+            return *routed;
+        }
         return parsed(found == std::end(candidates) ? candidates[0] : *found);
     };
     return family == Family::ipv4 ? choose(ipv4_strangers) : choose(ipv6_strangers);

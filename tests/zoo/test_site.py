@@ -3,6 +3,7 @@
 import contextlib
 import os
 
+from claims import contradictions
 from watched import is_named, names, run, silent_probes
 
 LONG = os.environ.get("LAPWING_LONG") == "1"
@@ -25,6 +26,11 @@ def test_healthy_minutes(site, shape):
         names(each, alert) for alert in alerts)}, 30)
     assert not said_wrongly(site, before), site.verdict()
     assert {each for each in silent_probes() if not is_named(each, shape.silent)} == set()
+
+
+def test_findings_and_what_if_agree():
+    """Twice, since the answers are read one after the other."""
+    assert not contradictions() or not contradictions()
 
 
 @contextlib.contextmanager
@@ -51,6 +57,7 @@ def test_fault(site, shape, fault):
 
     with injected(fault):
         site.missing |= {f"{fault.name}: {each}" for each in site.until(untold, fault.within, **right)}
+        assert not contradictions() or not contradictions()
     # The end of a fault is told as soon as its beginning, and probes that run each minute end later.
     site.missing |= {f"{fault.name}: {each}" for each in site.until(still_told, fault.within + 90, **right)}
     assert not said_wrongly(site, before), site.verdict()

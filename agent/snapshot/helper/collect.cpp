@@ -86,7 +86,7 @@ Snapshot collectSnapshot(const CollectOptions& options) {
     readRules(options, snapshot);
     noteUnread(snapshot.ruleset, snapshot);
     readKeepalivedConfig(options, snapshot);
-    snapshot.host = thisHost(options.proc);
+    snapshot.host = thisHost(options.proc, options.neighbours);
     for (const auto& tool : snapshot.iptables) {
         noteUnread(tool, snapshot);
     }

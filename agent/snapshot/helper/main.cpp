@@ -22,6 +22,7 @@ int main(int argc, char** argv) {
     }
     lapwing::agent::CollectOptions options;
     options.previous = output;
+    options.neighbours = lapwing::agent::Neighbours::permanent;
     auto snapshot = lapwing::agent::collectSnapshot(options);
     for (const auto& line : snapshot.unread) {
         std::fprintf(stderr, "not read: %s\n", line.c_str());

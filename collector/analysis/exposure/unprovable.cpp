@@ -126,9 +126,11 @@ Finding notEvaluated(const evidence::Host& host) {
         finding.evidence.push_back({"ruleset of " + host.name, reason});
     }
     finding.remedy =
-        "Replace what is named in the evidence by plain nftables rules (iptables-translate shows them), or "
-        "have "
-        "a person read it; the attempts of the other hosts go on.";
+        "On " + host.name +
+        ", `lapwing-agent reach PORT --explain` shows the way of each packet to one port: only "
+        "packets that pass the rules named in the evidence are uncertain. Read these rules yourself, or "
+        "write "
+        "them with the statements that docs/reach.md lists. The attempts of the other hosts go on.";
     return finding;
 }
 

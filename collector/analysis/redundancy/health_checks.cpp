@@ -1,4 +1,5 @@
 #include "collector/analysis/evidence/addresses.h"
+#include "collector/analysis/redundancy/pool_names.h"
 #include "collector/analysis/redundancy/redundancy.h"
 #include "collector/analysis/topology/served.h"
 #include "common/endpoint.h"
@@ -7,8 +8,13 @@ namespace lapwing::analysis::redundancy {
 
 namespace {
 
+using evidence::HealthCheck;
 using topology::ComponentKind;
 using topology::Pool;
+
+/// An application that fails for longer than this should be DOWN: HAProxy's checks need some seconds to
+/// notice, and both are observed every ten seconds.
+constexpr std::int64_t kUnnoticedMs = 60'000;
 
 std::string addressText(const topology::Member& member) {
     return member.server.address.empty() ? member.host : member.server.address;
@@ -74,8 +80,8 @@ std::string protocolOf(const Pool& pool) {
     return usual.empty() ? named : usual;
 }
 
-}  // namespace
-
+/// The check that fits the mode of the backend and the protocol of its servers. Followed in its order, the
+/// advice takes no working server out of use.
 std::string checkAdvice(const Pool& pool, const evidence::Network& network) {
     const auto kind = pool.members.front().kind;
     const auto balancer = network.balancers.find(pool.balancer);
@@ -114,6 +120,49 @@ std::string checkAdvice(const Pool& pool, const evidence::Network& network) {
            "`option tcp-check` sends a request and expects an answer; until then a connection is the "
            "check:\n" +
            reload(pool, "    option tcp-check\n    tcp-check connect\n");
+}
+
+}  // namespace
+
+// Nginx has no such checks: what it notices is in the model.
+void judgeHealthChecks(const Context& context, const Pool& pool, Judgement& out) {
+    if (!pool.isHaproxys()) {
+        out.judged.insert({"R5", subjectOf(pool)});
+        return;
+    }
+    Finding finding;
+    bool unknown = false;
+    for (const auto& member : pool.members) {
+        const auto check = member.server.check;
+        unknown = unknown || check == HealthCheck::unknown;
+        if (check == HealthCheck::none) {
+            finding.evidence.push_back({pool.by.source, nameOf(pool, member) + " is not checked"});
+        } else if (check == HealthCheck::l4 || check == HealthCheck::l6) {
+            finding.evidence.push_back({pool.by.source, nameOf(pool, member) +
+                                                            " counts as UP if it takes a connection (" +
+                                                            healthCheckName(check) + ")"});
+        }
+        const auto& failing = context.moment->services.apps_failing_since;
+        const auto since = failing.find(member.host);
+        if (member.kind == ComponentKind::web && member.isUp() && since != failing.end() &&
+            context.network.now - since->second >= kUnnoticedMs) {
+            finding.evidence.push_back({"application probe of " + member.host,
+                                        "a request to the application fails, while HAProxy says that " +
+                                            nameOf(pool, member) + " is UP"});
+        }
+    }
+    if (finding.evidence.empty()) {
+        if (!unknown) {
+            out.judged.insert({"R5", subjectOf(pool)});
+        }
+        return;
+    }
+    finding.severity = Severity::medium;
+    finding.confidence = Confidence::confirmed;
+    finding.title = "The load balancer would not notice a failing server of backend " + pool.proxy;
+    finding.remedy = checkAdvice(pool, context.network);
+    finding.not_assessed = {"what the checked path itself looks at"};
+    conclude(out, {"R5", subjectOf(pool)}, std::move(finding));
 }
 
 }  // namespace lapwing::analysis::redundancy

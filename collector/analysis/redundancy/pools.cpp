@@ -1,12 +1,12 @@
 #include <algorithm>
 
+#include "collector/analysis/redundancy/pool_names.h"
 #include "collector/analysis/redundancy/redundancy.h"
 
 namespace lapwing::analysis::redundancy {
 
 namespace {
 
-using evidence::HealthCheck;
 using topology::ComponentKind;
 using topology::EdgeKind;
 using topology::Member;
@@ -15,22 +15,6 @@ using topology::Pool;
 /// Fewer requests within the window say nothing about shares.
 constexpr double kEnoughRequests = 200;
 constexpr double kNearNothing = 0.01;
-/// An application that fails for longer than this should be DOWN: HAProxy's checks need some seconds to
-/// notice, and both are observed every ten seconds.
-constexpr std::int64_t kUnnoticedMs = 60'000;
-
-std::string subjectOf(const Pool& pool) {
-    return pool.host + "/" + pool.proxy;
-}
-
-std::string nameOf(const Pool& pool, const Member& member) {
-    return pool.proxy + "/" + member.server.server;
-}
-
-std::string sourceOf(const Pool& pool) {
-    return pool.by.source;
-}
-
 bool isKnown(const Pool& pool) {
     return !pool.members.empty() &&
            std::all_of(pool.members.begin(), pool.members.end(), [](const auto& member) {
@@ -164,7 +148,7 @@ void judgeSpare(const Context& context, const Pool& pool, Judgement& out) {
     Finding finding;
     finding.severity = stopped || serving <= needed ? Severity::critical : Severity::high;
     finding.confidence = Confidence::confirmed;
-    finding.evidence = {{sourceOf(pool), joined(words)}};
+    finding.evidence = {{pool.by.source, joined(words)}};
     if (stopped) {
         finding.title = needed > 1 ? "Backend " + pool.proxy + " has fewer servers than its load needs"
                                    : "Backend " + pool.proxy + " has no server that works";
@@ -184,8 +168,9 @@ void judgeSpare(const Context& context, const Pool& pool, Judgement& out) {
                          : counted(pool.serving(machine), "server is", "servers are") + " left"});
     }
     addFailing(model, pool, finding);
-    finding.remedy = bringBack(pool) + "Or add a server on a further host.\n" +
-                     "With one more host (simulated): " +
+    const auto steps = bringBack(pool);
+    finding.remedy = steps + (steps.empty() ? "Add" : "Or add") +
+                     " a server on a further host.\nWith one more host (simulated): " +
                      simulated(context, {{pool.members.front().kind, "a further host"}}) + ".";
     finding.not_assessed = {
         "whether the servers that are left carry the whole load: declare site.servers_needed"};
@@ -261,7 +246,7 @@ void judgeShared(const Context& context, const Pool& pool, Judgement& out) {
             }
         }
         finding.evidence.push_back(
-            {seen ? "addresses of " + machine : sourceOf(pool), joined(words) + " are on " + machine});
+            {seen ? "addresses of " + machine : pool.by.source, joined(words) + " are on " + machine});
     }
     for (const auto& group : context.site.groups) {
         const bool all =
@@ -366,7 +351,7 @@ void judgeDegraded(const Context& context, const Pool& pool, Judgement& out) {
         if (why.empty()) {
             used.insert(member.machine);
         } else {
-            finding.evidence.push_back({sourceOf(pool), nameOf(pool, member) + " " + why});
+            finding.evidence.push_back({pool.by.source, nameOf(pool, member) + " " + why});
         }
     }
     const auto pairs = degraded(pool);
@@ -387,47 +372,6 @@ void judgeDegraded(const Context& context, const Pool& pool, Judgement& out) {
     finding.remedy += "Until then: " + simulated(context, {}) + ".";
     finding.not_assessed = {"whether it is meant so, for maintenance"};
     conclude(out, {"R4", subjectOf(pool)}, std::move(finding));
-}
-
-/// R5. Nginx has no such checks: what it notices is in the model.
-void judgeChecks(const Context& context, const Pool& pool, Judgement& out) {
-    if (!pool.isHaproxys()) {
-        out.judged.insert({"R5", subjectOf(pool)});
-        return;
-    }
-    Finding finding;
-    bool unknown = false;
-    for (const auto& member : pool.members) {
-        const auto check = member.server.check;
-        unknown = unknown || check == HealthCheck::unknown;
-        if (check == HealthCheck::none) {
-            finding.evidence.push_back({sourceOf(pool), nameOf(pool, member) + " is not checked"});
-        } else if (check == HealthCheck::l4 || check == HealthCheck::l6) {
-            finding.evidence.push_back({sourceOf(pool), nameOf(pool, member) +
-                                                            " counts as UP if it takes a connection (" +
-                                                            healthCheckName(check) + ")"});
-        }
-        const auto& failing = context.moment->services.apps_failing_since;
-        const auto since = failing.find(member.host);
-        if (member.kind == ComponentKind::web && member.isUp() && since != failing.end() &&
-            context.network.now - since->second >= kUnnoticedMs) {
-            finding.evidence.push_back({"application probe of " + member.host,
-                                        "a request to the application fails, while HAProxy says that " +
-                                            nameOf(pool, member) + " is UP"});
-        }
-    }
-    if (finding.evidence.empty()) {
-        if (!unknown) {
-            out.judged.insert({"R5", subjectOf(pool)});
-        }
-        return;
-    }
-    finding.severity = Severity::medium;
-    finding.confidence = Confidence::confirmed;
-    finding.title = "The load balancer would not notice a failing server of backend " + pool.proxy;
-    finding.remedy = checkAdvice(pool, context.network);
-    finding.not_assessed = {"what the checked path itself looks at"};
-    conclude(out, {"R5", subjectOf(pool)}, std::move(finding));
 }
 
 /// Ends the findings of backends that are no longer configured.
@@ -460,7 +404,7 @@ void judgePools(const Context& context, Judgement& out) {
         judgeSpare(context, pool, out);
         judgeShared(context, pool, out);
         judgeDegraded(context, pool, out);
-        judgeChecks(context, pool, out);
+        judgeHealthChecks(context, pool, out);
     }
 }
 

@@ -42,9 +42,8 @@ std::optional<std::string> differencesOf(const Context& context, const std::stri
 std::string takeoverSteps(const Context& context, const topology::Entry& entry,
                           const topology::Standby& standby);
 
-/// How to let HAProxy check the servers of the backend, by its mode and the servers' protocol. Followed in
-/// its order, it takes no working server out of use.
-std::string checkAdvice(const topology::Pool& pool, const evidence::Network& network);
+/// R5 for one backend.
+void judgeHealthChecks(const Context& context, const topology::Pool& pool, Judgement& out);
 
 /// What one failure could still stop beside a second load balancer.
 std::string simulatedBalancer(const Context& context);

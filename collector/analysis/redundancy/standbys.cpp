@@ -92,6 +92,17 @@ std::string stepFor(const Entry& entry, const Standby& standby, const topology::
             return "On " + standby.host + ": let " + pair.title + " listen on `*:" + port + "`, or " +
                    address + " with `net.ipv4.ip_nonlocal_bind = 1`.\n";
         case ObstacleKind::not_known:
+            if (obstacle.evidence.source.starts_with("agent")) {
+                return "Install lapwing-agent of the collector's version on " + host +
+                       ": then Lapwing knows whether the address moves.\n";
+            }
+            if (obstacle.evidence.source.starts_with("keepalived")) {
+                return "On " + host +
+                       ": Lapwing knows whether the address moves if the vrrp_instance uses plain "
+                       "settings and a check without a weight that it can read, such as `script "
+                       "\"/usr/bin/pgrep -x " +
+                       process + "\"`.\n";
+            }
             break;
     }
     return "";
@@ -143,9 +154,11 @@ void judgeStandby(const Context& context, const Entry& entry, const Standby& sta
 std::string takeoverSteps(const Context& context, const Entry& entry, const Standby& standby) {
     auto pair = BalancerPair::of(context.moment->model, entry);
     pair.standby = standby.host;
-    if (entry.address && context.moment->services.moversOf(*entry.address).empty() &&
-        std::any_of(standby.obstacles.begin(), standby.obstacles.end(),
-                    [](const auto& each) { return each.kind == ObstacleKind::keepalived; })) {
+    const bool fixed = entry.address && context.moment->services.moversOf(*entry.address).empty();
+    const bool without = !context.moment->services.vrrp.contains(standby.host) ||
+                         std::any_of(standby.obstacles.begin(), standby.obstacles.end(),
+                                     [](const auto& each) { return each.kind == ObstacleKind::keepalived; });
+    if (fixed && without) {
         return virtualAddressSteps(context, entry, pair);
     }
     std::string out;

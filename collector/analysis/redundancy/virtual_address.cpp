@@ -2,10 +2,11 @@
 
 #include <algorithm>
 #include <optional>
-#include <set>
 #include <utility>
 #include <vector>
 
+#include "collector/analysis/exposure/loading.h"
+#include "collector/analysis/redundancy/pair_hosts.h"
 #include "collector/analysis/redundancy/redundancy.h"
 #include "common/endpoint.h"
 
@@ -17,122 +18,7 @@ using reach::Address;
 using reach::AddressRange;
 using topology::Entry;
 
-constexpr unsigned kNetwork4 = 24;
-constexpr unsigned kNetwork6 = 64;
-constexpr int kFirstLast = 100;  ///< the proposed address ends with this number or a higher one
-constexpr int kLastLast = 250;
-constexpr int kFirstRouter = 51;
-constexpr int kLastRouter = 255;
 const char* const kSysctlFile = "/etc/sysctl.d/60-lapwing-virtual-address.conf";
-
-/// One of the two hosts. Texts are for a shell: a value, or a variable.
-struct Side {
-    std::string host;  ///< "" if the site has no such host yet
-    std::optional<Address> address;
-    std::string interface;
-    std::string address_text;
-    std::string interface_text;
-    int priority = 100;
-};
-
-AddressRange networkOf(const Address& address) {
-    return AddressRange::prefix(address, address.family == reach::Family::ipv4 ? kNetwork4 : kNetwork6);
-}
-
-/// Every address that the site is known to use.
-std::set<Address> usedAddresses(const Context& context) {
-    std::set<Address> out = context.moment->services.moving();
-    for (const auto& [name, host] : context.network.hosts) {
-        for (const auto* list : {&host.addresses, &host.last_addresses}) {
-            for (const auto& each : *list) {
-                out.insert(each.address);
-            }
-        }
-    }
-    for (const auto& [host, connections] : context.moment->services.outgoing) {
-        for (const auto& [place, count] : connections) {
-            out.insert(place.first);
-        }
-    }
-    for (const auto& [host, ports] : context.moment->services.incoming) {
-        for (const auto& [port, clients] : ports) {
-            for (const auto& [address, count] : clients.named) {
-                out.insert(address);
-            }
-        }
-    }
-    for (const auto& entry : context.moment->model.entries) {
-        if (entry.address) {
-            out.insert(*entry.address);
-        }
-    }
-    for (const auto& pool : context.moment->model.pools) {
-        for (const auto& member : pool.members) {
-            const auto endpoint = Endpoint::parse(member.server.address);
-            if (const auto address = endpoint ? endpoint->address() : std::nullopt) {
-                out.insert(*address);
-            }
-        }
-    }
-    return out;
-}
-
-/// An address near the present one that the site does not use; nothing for an IPv4 address of the Internet,
-/// of which the provider assigns each.
-std::optional<Address> freeAddress(const Context& context, const Address& near) {
-    if (near.family == reach::Family::ipv4 && !near.isPrivate()) {
-        return std::nullopt;
-    }
-    const auto used = usedAddresses(context);
-    const bool four = near.family == reach::Family::ipv4;
-    const auto network = networkOf(near).toString();
-    const auto head = network.substr(0, network.rfind(four ? "." : ":", network.find('/')) + 1);
-    for (int last = kFirstLast; last <= kLastLast; ++last) {
-        const auto candidate = Address::parse(head + std::to_string(last));
-        if (candidate && !used.contains(*candidate)) {
-            return candidate;
-        }
-    }
-    return std::nullopt;
-}
-
-/// A virtual_router_id that no known keepalived uses.
-int freeRouter(const Context& context) {
-    std::set<std::string> used;
-    for (const auto& [host, vrrp] : context.moment->services.vrrp) {
-        for (const auto& instance : vrrp.instances) {
-            used.insert(instance.virtual_router_id);
-        }
-    }
-    int id = kFirstRouter;
-    while (id < kLastRouter && used.contains(std::to_string(id))) {
-        ++id;
-    }
-    return id;
-}
-
-/// The fixed address of a host: the entry's own, else one of the same network.
-Side sideOf(const Context& context, const std::string& name, const Address& near,
-            const std::string& variable) {
-    Side out;
-    out.host = name;
-    const auto host = context.network.hosts.find(name);
-    const auto known = evidence::likelyAddresses(context.network, name);
-    for (const auto& each : host == context.network.hosts.end() ? std::vector<evidence::HostAddress>{}
-                                                                : host->second.addresses) {
-        const bool fits =
-            networkOf(near).contains(each.address) && context.moment->services.moversOf(each.address).empty();
-        const bool better = !out.address || each.address == near ||
-                            std::find(known.begin(), known.end(), each.address) != known.end();
-        if (fits && better && out.address != near) {
-            out.address = each.address;
-            out.interface = each.interface;
-        }
-    }
-    out.address_text = out.address ? out.address->toString() : "$" + variable;
-    out.interface_text = out.interface.empty() ? "$INTERFACE" : out.interface;
-    return out;
-}
 
 class Steps {
   public:
@@ -201,7 +87,7 @@ class Steps {
 
     std::string block(const Side& side, const Side& peer) const {
         const auto listening = bindCommands(side);
-        return "# On " + (side.host.empty() ? "SECOND" : side.host) + ":\n" + variables(side, peer) +
+        return "# On " + (side.host.empty() ? "SECOND" : side.host) + ", as root:\n" + variables(side, peer) +
                "apt-get install -y " + pair_.program + " keepalived procps\n" + "# " + pair_.title +
                " may listen on the new address while the other host has it.\n" + "echo 'net." +
                (isSix() ? "ipv6" : "ipv4") + ".ip_nonlocal_bind = 1' >" + kSysctlFile + "\nsysctl -p " +
@@ -274,21 +160,17 @@ class Steps {
                "haproxy\n";
     }
 
-    bool makes(const evidence::Host& host, const char* unit) const {
-        const auto& makers = host.boot.makers;
-        return std::find(makers.begin(), makers.end(), unit) != makers.end();
-    }
-
     /// One permission in the form of the host's own firewall.
     std::string permit(const evidence::Host& host, const std::vector<std::string>& places, const Side& peer,
                        bool visitors) const {
         const auto family = std::string(isSix() ? "ipv6" : "ipv4");
         const auto port = std::to_string(entry_.port);
-        if (makes(host, "ufw.service")) {
+        const auto keeper = exposure::rulesKeeper(host.boot);
+        if (keeper == exposure::RulesKeeper::ufw) {
             return visitors ? "ufw allow proto tcp from any to " + virtual_text_ + " port " + port + "\n"
                             : "ufw allow proto vrrp from " + peer.address_text + " to any\n";
         }
-        if (makes(host, "firewalld.service")) {
+        if (keeper == exposure::RulesKeeper::firewalld) {
             const auto rule =
                 visitors ? "destination address=\"" + virtual_text_ + "\" port port=\"" + port +
                                "\" protocol=\"tcp\" accept"
@@ -313,11 +195,17 @@ class Steps {
                                         : ip + " saddr " + peer.address_text + " meta l4proto 112") +
                               " accept";
             out += "nft '" + rule + "'\n";
-            if (host.boot.sources.find("/etc/nftables.conf") != std::string::npos) {
+            if (keeper == exposure::RulesKeeper::nftables && !host.boot.sources.empty()) {
                 out += "echo '" + rule + "' >>/etc/nftables.conf\n";
-            } else {
-                out += "# Add this rule to the file that your firewall's rules come from, too.\n";
             }
+        }
+        if (keeper == exposure::RulesKeeper::netfilter_persistent) {
+            return out + "netfilter-persistent save\n";
+        }
+        if (keeper != exposure::RulesKeeper::nftables || host.boot.sources.empty()) {
+            out +=
+                "# It is gone after a reboot: put it into the configuration that the host's rules come from, "
+                "too.\n";
         }
         return out;
     }
@@ -389,8 +277,9 @@ class Steps {
             if (const auto at = moved.find(old()); at != std::string::npos) {
                 moved.replace(at, old().size(), newAddress());
             }
-            out += " Tell Lapwing, too:\n\n# On " + collector + ":\nsed -i 's|" + quoted(entry_.url) + "|" +
-                   moved + "|' /etc/lapwing/collector.yaml\nsystemctl restart lapwing-collector\n\n";
+            out += " Tell Lapwing, too:\n\n# On " + collector + ", as root:\nsed -i 's|" +
+                   quoted(entry_.url) + "|" + moved +
+                   "|' /etc/lapwing/collector.yaml\nsystemctl restart lapwing-collector\n\n";
         } else {
             out += " Write the new one into site.entry of collector.yaml.\n";
         }

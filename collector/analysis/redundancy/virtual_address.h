@@ -20,7 +20,7 @@ struct BalancerPair {
 /// The steps that give the site a new address, which keepalived moves between the two hosts: complete
 /// configuration files, kernel settings and firewall rules, as commands. The present address stays on its
 /// host, and the site answers at it all the time: if keepalived moved the host's own address, the host would
-/// lose its network with it. Each block of commands begins with the line "# On HOST:" and ends at an empty
+/// lose its network with it. Each block of commands begins with "# On HOST, as root:" and ends at an empty
 /// line; it can be pasted into a root shell. A value that is not known is a shell variable, whose assignment
 /// stands at the top of the block.
 std::string virtualAddressSteps(const Context& context, const topology::Entry& entry,

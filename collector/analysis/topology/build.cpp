@@ -78,7 +78,17 @@ Truth Builder::worksOf(const std::map<std::string, Truth>& known, const std::str
 
 std::string Builder::hostAt(const std::optional<reach::Address>& address) const {
     const auto* holder = address ? inputs_.network.holder(*address) : nullptr;
-    return holder == nullptr ? "" : holder->name;
+    if (holder != nullptr || !address) {
+        return holder == nullptr ? "" : holder->name;
+    }
+    // A silent host keeps its addresses, unless another has them now.
+    for (const auto& [name, host] : inputs_.network.hosts) {
+        if (std::any_of(host.last_addresses.begin(), host.last_addresses.end(),
+                        [&](const auto& held) { return held.address == *address; })) {
+            return name;
+        }
+    }
+    return "";
 }
 
 void Builder::hosts() {

@@ -23,6 +23,7 @@ class Builder {
     void checkedServers();
     void proxies();
     void nginxBalancer(const std::string& host);
+    bool natRule(const std::string& host);
     void otherBalancer(const std::string& host, const reach::Address& entry);
     void balance(const std::string& host, Balancer by, Truth works,
                  const std::vector<evidence::Server>& servers);

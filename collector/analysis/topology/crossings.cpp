@@ -81,6 +81,27 @@ class Finder {
         return {passes, {"ruleset of " + host, verb + place + ": " + joined(result.decided_by)}};
     }
 
+    /// Nothing if the rules leave the destination alone, or if it is not known.
+    std::optional<Forward> forward(const std::string& host, const evidence::HostAddress& at, int port) const {
+        const auto* rules = rulesOf(host);
+        if (rules == nullptr || !rules->translates()) {
+            return std::nullopt;
+        }
+        reach::Packet packet;
+        packet.source = reach::AddressRange::of(rules->stranger(at.address.family));
+        packet.destination = at.address;
+        packet.interface = at.interface;
+        packet.port = static_cast<std::uint16_t>(port);
+        const auto result = rules->evaluate(packet);
+        if (!result.forwarded || result.translated_to.empty()) {
+            return std::nullopt;
+        }
+        return Forward{result.translated_to,
+                       {"ruleset of " + host, at.address.toString() + " port " + std::to_string(port) +
+                                                  " is sent on to " + result.translated_to + ": " +
+                                                  joined(result.decided_by)}};
+    }
+
   private:
     const reach::Ruleset* rulesOf(const std::string& host) const {
         const auto found = network_.hosts.find(host);
@@ -136,6 +157,19 @@ Crossings findCrossings(const evidence::Network& network, const evidence::Servic
     }
     if (ports.empty()) {
         ports.insert(80);
+    }
+    for (const auto& url : site.entry) {
+        const auto endpoint = Endpoint::ofUrl(url);
+        const auto address = endpoint ? endpoint->address() : std::nullopt;
+        for (const auto& [name, host] : network.hosts) {
+            for (const auto& held : host.addresses) {
+                if (address && held.address == *address) {
+                    if (auto forward = finder.forward(name, held, endpoint->port)) {
+                        out.forwards[name].push_back(std::move(*forward));
+                    }
+                }
+            }
+        }
     }
     for (const auto& [host, vrrp] : services.vrrp) {
         for (const auto& instance : vrrp.instances) {

@@ -4,6 +4,7 @@
 #include <map>
 #include <string>
 #include <tuple>
+#include <vector>
 
 #include "collector/analysis/evidence/network.h"
 #include "collector/analysis/evidence/services.h"
@@ -19,12 +20,19 @@ struct Crossing {
     Evidence evidence;
 };
 
-/// Whether the rulesets pass the packets that a moving address needs.
+/// A host's rules send the site's visitors on to a server of another host.
+struct Forward {
+    std::string to;  ///< "10.77.0.11:80"
+    Evidence evidence;
+};
+
+/// Where the rulesets let packets go that the site's address needs.
 struct Crossings {
     /// VRRP's advertisements for an address, between two hosts that move it: from, to, address.
     std::map<std::tuple<std::string, std::string, reach::Address>, Crossing> advertisements;
     /// A stranger's connection to an address and port, once VRRP has moved the address to the host.
     std::map<std::tuple<std::string, reach::Address, int>, Crossing> visitors;
+    std::map<std::string, std::vector<Forward>> forwards;  ///< by host: what visitors of an entry get to
 };
 
 /// Addresses from which a host's keepalived may send: the fixed addresses of the instance's interface. Of

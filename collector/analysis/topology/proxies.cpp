@@ -241,6 +241,37 @@ void Builder::nginxBalancer(const std::string& host) {
     }
 }
 
+/// NAT rules that send visitors on: no program of the host sees them.
+bool Builder::natRule(const std::string& host) {
+    const auto found = inputs_.crossings.forwards.find(host);
+    if (found == inputs_.crossings.forwards.end()) {
+        return false;
+    }
+    std::vector<evidence::Server> servers;
+    for (const auto& forward : found->second) {
+        const auto endpoint = Endpoint::parse(forward.to);
+        const auto to = hostAt(endpoint ? endpoint->address() : std::nullopt);
+        if (to.empty() || to == host) {
+            continue;  // a container
+        }
+        evidence::Server server;
+        server.proxy = "nat";
+        server.server = forward.to;
+        server.address = forward.to;
+        server.role = ServerRole::active;
+        servers.push_back(std::move(server));
+    }
+    if (servers.empty()) {
+        return false;
+    }
+    balance(host, {idOf(ComponentKind::balancer, host), "a NAT rule", "ruleset of " + host}, Truth::yes,
+            servers);
+    for (const auto& forward : found->second) {
+        component(ComponentKind::balancer, host, Truth::yes, forward.evidence);
+    }
+    return true;
+}
+
 /// A program, or a NAT rule, at an address of the site whose connections lead to several hosts. Its name is
 /// known if an agent there reports the listener.
 void Builder::otherBalancer(const std::string& host, const reach::Address& entry) {
@@ -255,16 +286,16 @@ void Builder::otherBalancer(const std::string& host, const reach::Address& entry
         const auto* found = listenerAt(inputs_.network, host, port);
         listener = found == nullptr ? listener : found;
     }
-    const auto program = listener == nullptr ? std::string() : programText(listener->process);
     if (machines.size() < 2 || (listener != nullptr && evidence::isApplication(listener->process))) {
         return;
     }
     const auto known = inputs_.network.hosts.find(host);
     const bool silent = known == inputs_.network.hosts.end() || !known->second.listeners_known;
+    const auto program = listener != nullptr ? programText(listener->process) : silent ? "" : "a NAT rule";
     balance(host,
             {idOf(ComponentKind::balancer, host), program,
              "sockets of " + joined({to.observers.begin(), to.observers.end()})},
-            silent ? Truth::unknown : truthOf(listener != nullptr), to.servers);
+            silent ? Truth::unknown : Truth::yes, to.servers);
 }
 
 /// Load balancers other than HAProxy.
@@ -311,8 +342,8 @@ void Builder::proxies() {
             });
         const bool known_holder =
             inputs_.network.hosts.contains(host) && !inputs_.network.hosts.at(host).last_addresses.empty();
-        if (!model_.balancers.contains(host) && !inputs_.services.routes.contains(host) &&
-            (known_holder || !silent_other)) {
+        const bool known = model_.balancers.contains(host) || natRule(host);
+        if (!known && !inputs_.services.routes.contains(host) && (known_holder || !silent_other)) {
             otherBalancer(host, address);
         }
     }

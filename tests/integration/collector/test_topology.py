@@ -103,3 +103,12 @@ def test_a_server_that_is_down_makes_the_other_a_single_point_now():
     assert {"R2", "R4"} <= {f["id"] for f in found}, found
     write({"web-01": "UP", "web-02": "UP"})
     until(lambda: not {"R2", "R4"} & {f["id"] for f in collector.people("/api/lapwing/v1/findings").json()["data"]}, "they stay")
+
+
+def test_remedies_are_printed_as_lines_that_can_be_pasted():
+    told = json.loads(collector.run("findings", "--json").stdout)["data"]
+    remedies = [each["remedy"] for each in told]
+    assert any("\n" in each for each in remedies), remedies
+    printed = collector.run("findings").stdout
+    for each in remedies:
+        assert "\n  Remedy:\n\n" + each.rstrip("\n") + "\n" in printed, each

@@ -210,3 +210,22 @@ TEST_CASE("a backend in TCP mode is drawn and checked by its protocol") {
     CHECK(found->remedy.find(each.advice) != std::string::npos);
     CHECK(found->remedy.find("httpchk") == std::string::npos);
 }
+
+TEST_CASE("a NAT rule that sends visitors on is a single point of failure") {
+    ProxySite site;
+    const auto* rules = R"({"nftables": [
+        {"table": {"family": "ip", "name": "nat", "handle": 1}},
+        {"chain": {"family": "ip", "table": "nat", "name": "pre", "handle": 1, "type": "nat", "hook": "prerouting",
+                   "prio": -100, "policy": "accept"}},
+        {"rule": {"family": "ip", "table": "nat", "chain": "pre", "handle": 2, "expr": [
+            {"match": {"op": "==", "left": {"payload": {"protocol": "tcp", "field": "dport"}}, "right": 80}},
+            {"dnat": {"addr": "10.77.0.11", "port": 80}}]}}],
+        "host": {"interfaces": [{"name": "eth0", "address": "10.77.0.10", "prefix": 24}],
+                 "forwards_ipv4": true, "forwards_ipv6": false}})";
+    site.samples.agent("lb-01", rules);
+    site.samples.address("lb-01", "10.77.0.10");
+    site.round();
+    REQUIRE(site.find("R1", "balancer@lb-01") != nullptr);
+    CHECK(site.find("R1", "balancer@lb-01")->title.find("a NAT rule") != std::string::npos);
+    CHECK(site.reading({"web@web-01"}) == Truth::no);
+}

@@ -304,8 +304,8 @@ TEST_CASE("R1: the remedy gives the site a new address") {
     const auto remedy = pair.find("R1")->remedy;
     INFO(remedy);
     const auto says = [&](const char* text) { return remedy.find(text) != std::string::npos; };
-    CHECK(says("# On lb-01:\n"));
-    CHECK(says("# On lb-02:\n"));
+    CHECK(says("# On lb-01, as root:\n"));
+    CHECK(says("# On lb-02, as root:\n"));
     CHECK(says("virtual_ipaddress {\n        10.77.0.100/32 dev eth0\n    }"));
     CHECK_FALSE(says("        10.77.0.10/"));
     CHECK(says(
@@ -317,7 +317,7 @@ TEST_CASE("R1: the remedy gives the site a new address") {
     CHECK(says("sed -i 's|http://10\\.77\\.0\\.10/|http://10.77.0.100/|' /etc/lapwing/collector.yaml"));
     CHECK_FALSE(says("WRITE_"));
     CHECK_FALSE(says("finding R"));
-    CHECK(says("Simulated with a second load balancer"));
+    CHECK(says("With a second load balancer that takes over (simulated)"));
 }
 
 TEST_CASE("R9: a standby with a stopped or differently configured HAProxy makes no single point by design") {

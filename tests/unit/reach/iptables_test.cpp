@@ -111,7 +111,24 @@ TEST_CASE("what a save's matches mean") {
         {"-p tcp -j mine\n-A INPUT -m mark --mark 0x1 -j DROP\n-A mine -p tcp -m tcp --dport 22 -j MARK "
          "--set-xmark "
          "0x4000/0x4000",
-         "8.8.8.8", 22, Verdict::may},
+         "8.8.8.8", 22, Verdict::must_reach},
+        {"-j MARK --set-xmark 0x5/0xf\n-A INPUT -m mark --mark 0x5/0xf -j DROP", "8.8.8.8", 22,
+         Verdict::must_block},
+        {"-j MARK --set-xmark 0x5/0xff\n-A INPUT -j CONNMARK --save-mark --nfmask 0xffffffff --ctmask "
+         "0xffffffff\n-A INPUT -m connmark --mark 0x5 -j DROP",
+         "8.8.8.8", 22, Verdict::must_block},
+        {"-p tcp -m conntrack --ctorigdstport 22 -j DROP", "8.8.8.8", 22, Verdict::must_block},
+        {"-p tcp -m conntrack --ctorigdst 10.77.0.11 -j DROP", "8.8.8.8", 22, Verdict::must_block},
+        {"-p tcp -m conntrack --ctorigdst 10.77.0.12 -j DROP", "8.8.8.8", 22, Verdict::must_reach},
+        {"-m addrtype --src-type LOCAL -j DROP", "8.8.8.8", 22, Verdict::must_reach},
+        {"-m addrtype --src-type LOCAL -j DROP", "10.77.0.11", 22, Verdict::may},
+        {"-m ttl --ttl-eq 0 -j DROP", "8.8.8.8", 22, Verdict::must_reach},
+        {"-m ttl --ttl-lt 10 -j DROP", "8.8.8.8", 22, Verdict::may},
+        {"-p tcp -m tcpmss --mss 1:535 -j DROP", "8.8.8.8", 22, Verdict::must_reach},
+        {"-p tcp -m tcp --sport 8080 -j DROP", "8.8.8.8", 22, Verdict::may},
+        {"-p tcp -m tcp --sport 8080 -j ACCEPT\n-A INPUT -p tcp -m tcp ! --sport 8080 -j ACCEPT\n-A INPUT -j "
+         "DROP",
+         "8.8.8.8", 22, Verdict::must_reach},
         {"-j LOG --log-prefix \"-j DROP\"", "8.8.8.8", 22, Verdict::must_reach},
         {"-j mine\n-A mine -p tcp -j RETURN\n-A mine -j DROP", "8.8.8.8", 22, Verdict::must_reach},
         {"-g mine\n-A INPUT -j DROP\n-A mine -p udp -j DROP", "8.8.8.8", 22, Verdict::must_reach},

@@ -33,8 +33,8 @@ BOTH = {
 QUICK = ("weight 2", "weight -60")
 
 
-def holders():
-    return {host for host in HOSTS if f" {ENTRY}/" in inside(host, "ip", "-4", "address", "show", "eth0")}
+def holders(address=ENTRY):
+    return {host for host in HOSTS if f" {address}/" in inside(host, "ip", "-4", "address", "show", "eth0")}
 
 
 def answers(address=ENTRY):
@@ -146,8 +146,8 @@ esac
 
 
 def blocks(remedy):
-    """The commands for each host, as the finding prints them: from "# On HOST:" to an empty line."""
-    return [(match[1], match[2]) for match in re.finditer(r"^# On (\S+):\n(.*?\n)(?=\n|\Z)", remedy, re.M | re.S)]
+    """The commands for each host, as the finding prints them: from "# On HOST, as root:" to an empty line."""
+    return [(match[1], match[2]) for match in re.finditer(r"^# On (\S+), as root:\n(.*?\n)(?=\n|\Z)", remedy, re.M | re.S)]
 
 
 @contextlib.contextmanager
@@ -192,28 +192,31 @@ def test_the_remedy_word_for_word(firewall):
 
         def remedy():
             finding = found("R1", "haproxy@lb-01")
-            assert finding and "# On lb-02:" in finding["remedy"] and "WRITE_" not in finding["remedy"], finding
-            blocked = "insert rule" in finding["remedy"]
-            assert blocked == (firewall != "none"), finding["remedy"]
+            assert finding and "# On lb-02, as root:" in finding["remedy"] and "WRITE_" not in finding["remedy"], finding
+            # One for each host, once both rulesets are known.
+            assert finding["remedy"].count("nft 'insert rule") == (0 if firewall == "none" else 2), finding["remedy"]
             return finding["remedy"]
         steps = blocks(until(remedy, 150, "R1 with complete steps"))
         assert [host for host, _ in steps] == ["lb-02", "lb-01", "monitor"], steps
+
+        # It is an address that the site has not used lately.
+        [new] = set(re.findall(r"^ *virtual_ipaddress {\n *(\S+)/32 ", steps[0][1] + steps[1][1], re.M))
 
         before = {host: inside(host, "ip", "-4", "-o", "address", "show", "eth0") for host in HOSTS}
         with requests(old) as failed:
             for host, commands in steps:
                 inside(host, "bash", "-eu", text=commands)
-            until(lambda: holders() == {"lb-01"}, 20, "the new address on lb-01")
-            assert answers(ENTRY)
+            until(lambda: holders(new) == {"lb-01"}, 20, "the new address on lb-01")
+            assert answers(new)
             until(lambda: not {"R1", "R8", "R9"} & {each["id"] for each in findings()}, 150, "no R1, R8, R9")
         assert not failed, failed
         assert reading("haproxy@lb-01") == "yes" and reading("lb-01") == "yes"
         svc("lb-01", "haproxy", "stop")
         try:
-            until(lambda: holders() == {"lb-02"} and answers(ENTRY), 20, "the site is served by lb-02")
+            until(lambda: holders(new) == {"lb-02"} and answers(new), 20, "the site is served by lb-02")
         finally:
             svc("lb-01", "haproxy", "start")
-        until(lambda: holders() == {"lb-01"}, 20, "the address on lb-01 again")
+        until(lambda: holders(new) == {"lb-01"}, 20, "the address on lb-01 again")
         # keepalived takes nothing but the new address away.
         for host in HOSTS:
             svc(host, "keepalived", "stop")
