@@ -2,10 +2,12 @@
 
 #include <sqlite3.h>
 
+#include <cstdint>
 #include <filesystem>
 #include <fstream>
 
 #include "common/digest.h"
+#include "common/model/documents.h"
 #include "tests/unit/agent/spool_fixture.h"
 #include "tests/unit/catch.h"
 #include "tests/unit/common/certificates.h"
@@ -210,7 +212,45 @@ TEST_CASE("each document is accepted once by its digest, across restarts") {
     spool->documentDone(left->digest);
     CHECK_FALSE(spool->nextDocument());
 
-    spool->addDocument("ruleset", std::string((1U << 20) + 1, 'x'));
+    spool->addDocument("ruleset", std::string(lapwing::kMostUnpackedBytes + 1, 'x'));
+    spool->flush();
+    CHECK_FALSE(spool->nextDocument());
+}
+
+TEST_CASE("a document of more than 1 MiB waits packed, and in parts where it must") {
+    const TempDir dir;
+    const std::string large((1U << 20) + 1, 'x');
+    std::string random;
+    std::uint64_t number = 1;
+    while (random.size() < (3U << 20)) {
+        number = number * 6364136223846793005U + 1442695040888963407U;
+        random += std::to_string(number);
+    }
+    std::string packed;
+    {
+        const auto spool = openSpool(configIn(dir));
+        spool->addDocument("ruleset", large);
+        spool->addDocument("ruleset", random);
+        spool->flush();
+        const auto first = spool->nextDocument();
+        REQUIRE(first);
+        CHECK(first->body.size() < large.size());
+        CHECK(first->digest == lapwing::sha256(large));
+        CHECK(lapwing::unpack(first->body).value() == large);
+        spool->documentDone(first->digest);
+        while (const auto part = spool->nextDocument()) {
+            CHECK(part->body.size() <= lapwing::kMostDocumentBytes);
+            const auto name = lapwing::DocumentPart::parse(part->digest);
+            REQUIRE(name);
+            CHECK(name->digest == lapwing::sha256(random));
+            packed += part->body;
+            spool->documentDone(part->digest);
+        }
+        CHECK(lapwing::unpack(packed).value() == random);
+        spool->flush();
+    }
+    const auto spool = openSpool(configIn(dir));
+    spool->addDocument("ruleset", random);
     spool->flush();
     CHECK_FALSE(spool->nextDocument());
 }
