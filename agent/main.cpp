@@ -43,7 +43,9 @@ int run(int argc, char** argv) {
     reach->add_option("PORT", question.target, "tcp/3306, udp/53, vrrp")->required();
     reach->add_option("--to", question.to, "An address of this host; default: all of them");
     reach->add_option("--from", question.from, "The source: an address or a network; default: every source");
-    reach->add_option("--interface", question.interface, "The incoming interface");
+    reach->add_option("--interface", question.interface,
+                      "The incoming interface; default: each by which the packet may come in");
+    reach->add_flag("--explain", question.explain, "Show the way of each packet of the exchange");
     reach->add_option(
         "--snapshot", question.snapshot,
         "A snapshot, or the output of `nft -j list ruleset`; default: the rules of this network "

@@ -134,9 +134,14 @@ inline constexpr const char* kCanaryResult = "lapwing_canary_result";
 inline constexpr const char* kCanaryTimestampSeconds = "lapwing_canary_timestamp_seconds";
 
 // keepalived (job keepalived).
-/// {vrrp_instance, interface, virtual_router_id, priority, initial_state, peers, tracks}
+/// {vrrp_instance, interface, virtual_router_id, priority, initial_state, peers, tracks, source, version,
+/// interval, authentication, nopreempt, preempt_delay, group, unread}
 inline constexpr const char* kVrrpInstanceInfo = "lapwing_vrrp_instance_info";
-inline constexpr const char* kVrrpAddressInfo = "lapwing_vrrp_address_info";  ///< {vrrp_instance, address}
+/// {vrrp_instance, address, advertised}
+inline constexpr const char* kVrrpAddressInfo = "lapwing_vrrp_address_info";
+/// {vrrp_instance, kind, check, weight, reverse, watches, target, ignored}
+inline constexpr const char* kVrrpCheckInfo = "lapwing_vrrp_check_info";
+inline constexpr const char* kVrrpUnreadInfo = "lapwing_vrrp_unread_info";  ///< {part}
 
 // Files, packages and configurations (job inventory).
 inline constexpr const char* kInventoryInfo = "lapwing_inventory_info";        ///< {set, digest}

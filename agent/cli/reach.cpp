@@ -16,6 +16,7 @@
 #include "agent/host/host.h"
 #include "agent/snapshot/helper/collect.h"
 #include "agent/snapshot/snapshot.h"
+#include "agent/snapshot/snapshot_file.h"
 #include "common/json.h"
 #include "common/reach/ruleset.h"
 
@@ -25,6 +26,8 @@ namespace {
 
 using reach::AddressRange;
 using reach::Verdict;
+
+constexpr int kSchemaVersion = 1;  // of --json, see docs/reach.md
 
 /// Sources that the ruleset treats alike, and its decision about them.
 struct Answer {
@@ -79,15 +82,19 @@ Expected<reach::Ruleset> readFile(const std::string& file) {
             fmt::format("reading {}: neither a snapshot nor what `nft -j list ruleset` prints", file));
     }
     if (document.HasMember("format")) {
-        const auto snapshot = parseSnapshot(text.view());
-        return snapshot ? rulesetOf(*snapshot) : tl::unexpected(snapshot.error());
+        auto snapshot = parseSnapshot(text.view());
+        if (!snapshot) {
+            return tl::unexpected(snapshot.error());
+        }
+        const auto rules = readRulesBeside(file, *snapshot);
+        return rules ? rulesetOf(*snapshot) : tl::unexpected(rules.error());
     }
     auto ruleset = reach::Ruleset::parse(text.view());
     if (!ruleset) {
         return fail(ruleset.error().kind, file + ": " + ruleset.error().message);
     }
     if (!document.HasMember("host")) {
-        ruleset->describeHost(thisHost("/proc"));
+        ruleset->describeHost(thisHost("/proc", Neighbours::all));
     }
     return ruleset;
 }
@@ -117,38 +124,20 @@ std::vector<AddressRange> impossibleSources() {
     return out;
 }
 
-/// Evaluates the packet for each part of the wanted sources and groups the parts with equal results.
-Expected<std::vector<Answer>> answersFor(const reach::Ruleset& ruleset, reach::Packet packet,
+/// The possible sources among the wanted ones, grouped by their results.
+Expected<std::vector<Answer>> answersFor(const reach::Ruleset& ruleset, const reach::Packet& packet,
                                          const std::optional<AddressRange>& from) {
+    auto classes = ruleset.classes(packet, from.value_or(AddressRange::all(packet.destination.family)));
+    if (!classes) {
+        return tl::unexpected(classes.error());
+    }
     std::vector<Answer> out;
-    const auto family = packet.destination.family;
-    const auto parts = ruleset.parts(family);
-    if (!parts) {
-        return tl::unexpected(parts.error());
-    }
-    for (const auto& part : *parts) {
-        const auto wanted = from.value_or(AddressRange::all(family));
-        const AddressRange cut{family, std::max(part.low, wanted.low), std::min(part.high, wanted.high)};
-        if (cut.high < cut.low) {
-            continue;
+    for (auto& each : *classes) {
+        auto possible =
+            from ? std::move(each.from) : reach::subtract(std::move(each.from), impossibleSources());
+        if (!possible.empty()) {
+            out.push_back({packet, std::move(possible), std::move(each.result)});
         }
-        const auto possible = from ? std::vector{cut} : reach::subtract({cut}, impossibleSources());
-        if (possible.empty()) {
-            continue;
-        }
-        packet.source = cut;
-        auto result = ruleset.evaluate(packet);
-        const auto same = std::find_if(out.begin(), out.end(), [&](const Answer& known) {
-            return known.result.verdict == result.verdict && known.result.decided_by == result.decided_by;
-        });
-        if (same == out.end()) {
-            out.push_back({packet, possible, std::move(result)});
-        } else {
-            same->from.insert(same->from.end(), possible.begin(), possible.end());
-        }
-    }
-    for (auto& answer : out) {
-        answer.from = reach::subtract(std::move(answer.from), {});
     }
     return out;
 }
@@ -199,44 +188,136 @@ std::string fromText(const Answer& answer) {
                                      : out;
 }
 
+/// Answers that are the same for several incoming interfaces.
+struct Way {
+    std::vector<std::string> interfaces;
+    std::vector<Answer> answers;
+};
+
+bool areAlike(const std::vector<Answer>& some, const std::vector<Answer>& others) {
+    return std::equal(some.begin(), some.end(), others.begin(), others.end(),
+                      [](const Answer& a, const Answer& b) {
+                          return a.from == b.from && a.result.verdict == b.result.verdict &&
+                                 a.result.decided_by == b.result.decided_by;
+                      });
+}
+
+/// The reverse path filter of that interface drops every source.
+bool isBarred(const std::vector<Answer>& answers) {
+    return std::all_of(answers.begin(), answers.end(), [](const Answer& answer) {
+        const auto& reasons = answer.result.decided_by;
+        return !reasons.empty() && reasons[0].starts_with("rp_filter ");
+    });
+}
+
+/// The interfaces by which a packet to that address may come in: first its own.
+std::vector<std::string> interfacesTo(const reach::Ruleset& ruleset, const ReachQuestion& question,
+                                      const reach::Host::Interface& destination) {
+    std::vector<std::string> out{destination.name};
+    if (!question.interface.empty() || question.target == "vrrp" || destination.address.isLinkLocal()) {
+        return out;
+    }
+    for (const auto& one : ruleset.host().interfaces) {
+        if (std::find(out.begin(), out.end(), one.name) == out.end()) {
+            out.push_back(one.name);
+        }
+    }
+    return out;
+}
+
+Expected<std::vector<Way>> waysTo(const reach::Ruleset& ruleset, const ReachQuestion& question,
+                                  const reach::Host::Interface& destination, reach::Packet packet,
+                                  const std::optional<AddressRange>& from) {
+    std::vector<Way> out;
+    packet.destination = destination.address;
+    for (const auto& name : interfacesTo(ruleset, question, destination)) {
+        packet.interface = name;
+        auto answers = answersFor(ruleset, packet, from);
+        if (!answers) {
+            return tl::unexpected(answers.error());
+        }
+        const auto same = std::find_if(out.begin(), out.end(),
+                                       [&](const Way& known) { return areAlike(known.answers, *answers); });
+        if (same != out.end()) {
+            same->interfaces.push_back(name);
+        } else if (out.empty() || !isBarred(*answers)) {
+            out.push_back({{name}, std::move(*answers)});
+        }
+    }
+    return out;
+}
+
+/// Without `--explain`: the first packet, and the packet that fails.
+bool isShown(const reach::Result& result, const reach::Step& step, bool explain) {
+    const auto failing = result.failing_packet.value_or(step.packet);
+    const bool first = step.packet == reach::PacketKind::syn || step.packet == reach::PacketKind::request ||
+                       step.packet == reach::PacketKind::advertisement;
+    return explain || first || (result.failing_packet && step.packet == failing);
+}
+
+void printPath(const reach::Ruleset& ruleset, const reach::Result& result, bool explain) {
+    std::optional<reach::PacketKind> heading;
+    for (const auto& step : result.path) {
+        if (!isShown(result, step, explain)) {
+            continue;
+        }
+        if (explain && heading != step.packet) {
+            heading = step.packet;
+            fmt::print("    {}\n", reach::packetTitle(step.packet));
+        }
+        const auto* indent = explain ? "      " : "    ";
+        fmt::print("{}{} {} (priority {}) {}\n", indent, reach::hookName(step.hook), step.chain,
+                   step.priority, step.outcome.toString());
+        for (const auto& place : step.rules) {
+            fmt::print("{}  {}\n", indent, ruleText(ruleset, place));
+        }
+    }
+    if (result.path.empty()) {
+        fmt::print("    no rule applies\n");
+    }
+}
+
+void printResult(const reach::Ruleset& ruleset, const reach::Result& result, bool explain) {
+    if (!result.translated_to.empty()) {
+        fmt::print("    sent to {}{}\n", result.translated_to,
+                   result.forwarded ? ", past the input hook" : "");
+    }
+    const bool rules_decide = std::any_of(result.path.begin(), result.path.end(), [&](const auto& step) {
+        return !step.rules.empty() && std::find(result.decided_by.begin(), result.decided_by.end(),
+                                                step.rules[0]) != result.decided_by.end();
+    });
+    if (result.failing_packet) {
+        fmt::print("    the {} {}{}\n", reach::packetTitle(*result.failing_packet),
+                   result.verdict == Verdict::must_block ? "does not get through" : "may not get through",
+                   rules_decide ? "" : fmt::format(": {}", fmt::join(result.decided_by, ", ")));
+    }
+    printPath(ruleset, result, explain);
+    for (const auto& unknown : result.unknowns) {
+        fmt::print("    not known: {}\n", unknown);
+    }
+    for (const auto& assumption : result.assumptions) {
+        fmt::print("    assumed: {}\n", assumption);
+    }
+}
+
 void print(const reach::Ruleset& ruleset, const ReachQuestion& question,
-           const reach::Host::Interface& destination, const std::vector<Answer>& answers) {
-    fmt::print(
-        "{} on {}{}\n", question.target, destination.address.toString(),
-        destination.name.empty() ? " (by an interface that is not known)" : " (by " + destination.name + ")");
-    for (const auto& answer : answers) {
-        const auto& result = answer.result;
-        fmt::print("  {}{} from {}\n", inCapitals(result.verdict),
-                   result.rejected ? " (the sender is told)" : "", fromText(answer));
-        if (!result.translated_to.empty()) {
-            fmt::print("    sent to {}{}\n", result.translated_to,
-                       result.forwarded ? ", past the input hook" : "");
-        }
-        for (const auto& step : result.path) {
-            fmt::print("    {}{} {} (priority {}) {}\n", fmt::format("{}: ", reach::packetTitle(step.packet)),
-                       reach::hookName(step.hook), step.chain, step.priority, step.outcome.toString());
-            for (const auto& place : step.rules) {
-                fmt::print("      {}\n", ruleText(ruleset, place));
-            }
-        }
-        if (result.path.empty()) {
-            fmt::print("    no rule applies\n");
-        }
-        for (const auto& unknown : result.unknowns) {
-            fmt::print("    not known: {}\n", unknown);
-        }
-        for (const auto& assumption : result.assumptions) {
-            fmt::print("    assumed: {}\n", assumption);
-        }
+           const reach::Host::Interface& destination, const Way& way) {
+    fmt::print("{} on {}{}\n", question.target, destination.address.toString(),
+               way.interfaces[0].empty() ? " (by an interface that is not known)"
+                                         : fmt::format(" (by {})", fmt::join(way.interfaces, ", ")));
+    for (const auto& answer : way.answers) {
+        fmt::print("  {}{} from {}\n", inCapitals(answer.result.verdict),
+                   answer.result.rejected ? " (the sender is told)" : "", fromText(answer));
+        printResult(ruleset, answer.result, question.explain);
     }
 }
 
 void putStep(json::Writer& out, const reach::Ruleset& ruleset, const reach::Step& step) {
     out.StartObject();
+    json::put(out, "packet", reach::packetKindName(step.packet));
     json::put(out, "hook", reach::hookName(step.hook));
     json::put(out, "chain", step.chain);
     json::put(out, "priority", step.priority);
-    json::put(out, "packet", reach::packetKindName(step.packet));
     json::put(out, "outcome", step.outcome.toString());
     json::key(out, "rules");
     out.StartArray();
@@ -251,7 +332,7 @@ void putStep(json::Writer& out, const reach::Ruleset& ruleset, const reach::Step
 }
 
 void putAnswer(json::Writer& out, const reach::Ruleset& ruleset, const ReachQuestion& question,
-               const Answer& answer) {
+               const std::vector<std::string>& interfaces, const Answer& answer) {
     const auto& result = answer.result;
     std::vector<std::string> from;
     for (const auto& range : answer.from) {
@@ -260,10 +341,13 @@ void putAnswer(json::Writer& out, const reach::Ruleset& ruleset, const ReachQues
     out.StartObject();
     json::put(out, "target", question.target);
     json::put(out, "to", answer.packet.destination.toString());
-    json::put(out, "interface", answer.packet.interface);
+    json::put(out, "interfaces", interfaces);
     json::put(out, "from", from);
     json::put(out, "verdict", reach::verdictName(result.verdict));
     json::put(out, "rejected", result.rejected);
+    json::put(out, "failing_packet",
+              result.failing_packet ? reach::packetKindName(*result.failing_packet) : "");
+    json::put(out, "decided_by", result.decided_by);
     json::put(out, "translated_to", result.translated_to);
     json::put(out, "forwarded", result.forwarded);
     json::key(out, "path");
@@ -303,6 +387,7 @@ int answerReach(const ReachQuestion& question) {
     }
     json::Writer out;
     out.StartObject();
+    json::put(out, "version", kSchemaVersion);
     json::put(out, "managers", ruleset->managers());
     json::key(out, "answers");
     out.StartArray();
@@ -311,19 +396,19 @@ int answerReach(const ReachQuestion& question) {
     }
     bool certain = true;
     for (const auto& destination : to) {
-        packet->destination = destination.address;
-        packet->interface = destination.name;
-        const auto answers = answersFor(*ruleset, *packet, from);
-        if (!answers) {
-            fmt::print(stderr, "{}\n", answers.error().message);
+        const auto ways = waysTo(*ruleset, question, destination, *packet, from);
+        if (!ways) {
+            fmt::print(stderr, "{}\n", ways.error().message);
             return kUnreachable;
         }
-        for (const auto& answer : *answers) {
-            certain = certain && answer.result.verdict != Verdict::may;
-            putAnswer(out, *ruleset, question, answer);
-        }
-        if (!question.json) {
-            print(*ruleset, question, destination, *answers);
+        for (const auto& way : *ways) {
+            for (const auto& answer : way.answers) {
+                certain = certain && answer.result.verdict != Verdict::may;
+                putAnswer(out, *ruleset, question, way.interfaces, answer);
+            }
+            if (!question.json) {
+                print(*ruleset, question, destination, way);
+            }
         }
     }
     out.EndArray();

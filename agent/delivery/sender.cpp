@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "common/http/tls.h"
+#include "common/model/documents.h"
 
 namespace lapwing::agent {
 namespace {
@@ -178,6 +179,9 @@ Sender::Outcome Sender::sendBatch(const Batch& batch) {
 Sender::Outcome Sender::sendDocument(const SpooledDocument& document) {
     http::Request request;
     request.path = "/api/lapwing/v1/documents?kind=" + document.kind;
+    if (DocumentPart::parse(document.digest)) {
+        request.path += "&part=" + document.digest;
+    }
     request.headers = {{"Content-Type", "application/octet-stream"}};
     request.body = document.body;
     const auto answer = post(std::move(request));

@@ -92,7 +92,9 @@ DatabaseResult<void> Spool::State::adopt(SpoolFile opened) {
     }
     {
         const MutexLock lock(gather_mutex);
-        known_documents.insert(digests->begin(), digests->end());
+        for (const auto& digest : *digests) {
+            known_documents.insert(digest.substr(0, digest.find('/')));  // without the number of its part
+        }
     }
     file = std::move(opened);
     trouble.clear();
@@ -339,16 +341,30 @@ void Spool::add(std::vector<TimeSeries> series) {
 }
 
 void Spool::addDocument(const std::string& kind, std::string body) {
-    if (body.size() > kMostDocumentBytes) {
-        spdlog::warn("a document of kind {} is larger than {} bytes: not sent", kind, kMostDocumentBytes);
-        return;
-    }
+    const auto bytes = body.size();
     std::string digest = sha256(body);
-    const MutexLock lock(state_->gather_mutex);
-    if (!state_->known_documents.insert(digest).second) {
+    {
+        const MutexLock lock(state_->gather_mutex);
+        if (!state_->known_documents.insert(digest).second) {
+            return;
+        }
+    }
+    body = pack(std::move(body));
+    if (bytes > kMostUnpackedBytes) {
+        spdlog::warn("a document of kind {} has {} bytes, more than {}: not sent", kind, bytes,
+                     kMostUnpackedBytes);
         return;
     }
-    state_->gathered_documents.push_back({std::move(digest), kind, std::move(body)});
+    const MutexLock lock(state_->gather_mutex);
+    if (body.size() <= kMostDocumentBytes) {
+        state_->gathered_documents.push_back({std::move(digest), kind, std::move(body)});
+        return;
+    }
+    const auto count = (body.size() + kMostDocumentBytes - 1) / kMostDocumentBytes;
+    for (std::size_t i = 0; i < count; ++i) {
+        state_->gathered_documents.push_back({DocumentPart{digest, i + 1, count}.name(), kind,
+                                              body.substr(i * kMostDocumentBytes, kMostDocumentBytes)});
+    }
 }
 
 bool Spool::dirty() const {

@@ -30,9 +30,9 @@ struct Batch {
 };
 
 struct SpooledDocument {
-    std::string digest;  ///< SHA-256, hexadecimal
+    std::string digest;  ///< SHA-256, hexadecimal; of a part, DocumentPart::name()
     std::string kind;
-    std::string body;
+    std::string body;  ///< as pack() leaves it, or a part of that
 };
 
 struct SpoolState {

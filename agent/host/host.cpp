@@ -20,13 +20,14 @@ std::optional<bool> readSwitch(const std::string& path) {
 
 }  // namespace
 
-reach::Host thisHost(const std::string& proc) {
+reach::Host thisHost(const std::string& proc, Neighbours neighbours) {
     reach::Host host;
     host.forwards_ipv4 = readSwitch(proc + "/sys/net/ipv4/ip_forward");
     host.forwards_ipv6 = readSwitch(proc + "/sys/net/ipv6/conf/all/forwarding");
     if (auto addresses = listInterfaceAddresses(InterfaceState::up)) {
         host.interfaces = std::move(*addresses);
     }
+    host.network = readNetwork(proc, neighbours);
     return host;
 }
 

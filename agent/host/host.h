@@ -3,13 +3,14 @@
 #include <cstdint>
 #include <string>
 
-#include "common/reach/ruleset.h"
+#include "agent/host/network.h"
+#include "common/reach/host.h"
 
 namespace lapwing::agent {
 
-/// The addresses of interfaces that are up (without loopback), and whether this network namespace forwards.
-/// Unreadable parts are left out.
-reach::Host thisHost(const std::string& proc);
+/// The addresses of interfaces that are up (without loopback), whether this network namespace forwards, and
+/// how it routes. Unreadable parts are left out.
+reach::Host thisHost(const std::string& proc, Neighbours neighbours);
 
 /// The id of the present boot; "" if it cannot be read.
 std::string bootId(const std::string& proc);

@@ -50,7 +50,7 @@ Expected<std::string> listingOf(const Snapshot& snapshot) {
             unread.push_back("the legacy table " + table + " could not be read");
         }
     }
-    return reach::listingOf(tool.output, saves, unread, snapshot.host);
+    return reach::listingOf(tool.output, saves, unread, snapshot.host, snapshot.ipsets.output);
 }
 
 Expected<reach::Ruleset> rulesetOf(const Snapshot& snapshot) {

@@ -55,6 +55,26 @@ class File {
 
 }  // namespace
 
+Expected<void> readRulesBeside(const std::string& snapshot_file, Snapshot& snapshot) {
+    const auto& name = snapshot.rules.file;
+    if (name.empty()) {
+        return {};
+    }
+    if (name.find('/') != std::string::npos) {
+        return fail(ErrorKind::protocol,
+                    "reading the snapshot: the name of its rules is none of a file beside it");
+    }
+    const auto path = snapshot_file.substr(0, snapshot_file.rfind('/') + 1) + name;
+    const File file(path);
+    std::string text;
+    struct stat about {};
+    if (!file.describe(about) || !file.read(text)) {
+        const auto kind = errno == EACCES ? ErrorKind::denied : ErrorKind::not_found;
+        return fail(kind, "reading the rules " + path + ": " + std::strerror(errno));
+    }
+    return takeRules(text, snapshot);
+}
+
 SnapshotFile::SnapshotFile(std::string path, std::string proc)
     : path_(std::move(path)), proc_(std::move(proc)) {}
 
@@ -67,7 +87,7 @@ Expected<std::shared_ptr<const Snapshot>> SnapshotFile::current() {
     if (described && snapshot_ && isSameFile(about, parsed_)) {
         return snapshot_;
     }
-    snapshot_.reset();
+    const auto last = std::exchange(snapshot_, nullptr);
     if (!described || !file.read(text)) {
         const auto kind = errno == EACCES ? ErrorKind::denied : ErrorKind::not_found;
         return fail(kind, "reading the snapshot " + path_ + ": " + std::strerror(errno));
@@ -75,6 +95,15 @@ Expected<std::shared_ptr<const Snapshot>> SnapshotFile::current() {
     auto snapshot = parseSnapshot(text);
     if (!snapshot) {
         return tl::unexpected(snapshot.error());
+    }
+    const auto& rules = snapshot->rules.file;
+    if (last && !rules.empty() && last->rules.file == rules) {
+        snapshot->ruleset = last->ruleset;
+        snapshot->listing = last->listing;
+        snapshot->iptables = last->iptables;
+        snapshot->ipsets = last->ipsets;
+    } else if (const auto read = readRulesBeside(path_, *snapshot); !read) {
+        return tl::unexpected(read.error());
     }
     snapshot_ = std::make_shared<const Snapshot>(std::move(*snapshot));
     parsed_ = about;

@@ -22,6 +22,32 @@ void putTool(json::Writer& out, const ToolOutput& tool) {
     out.EndObject();
 }
 
+void putReading(json::Writer& out, const RulesReading& rules) {
+    json::key(out, "rules");
+    out.StartObject();
+    json::put(out, "generation", rules.generation);
+    json::put(out, "read_ms", rules.read_ms);
+    json::put(out, "cost_ms", rules.cost_ms);
+    json::put(out, "changes_unseen", rules.changes_unseen);
+    json::put(out, "file", rules.file);
+    out.EndObject();
+}
+
+void putRules(json::Writer& out, const Snapshot& snapshot) {
+    json::key(out, "ruleset");
+    putTool(out, snapshot.ruleset);
+    json::key(out, "listing");
+    putTool(out, snapshot.listing);
+    json::key(out, "iptables");
+    out.StartArray();
+    for (const auto& tool : snapshot.iptables) {
+        putTool(out, tool);
+    }
+    out.EndArray();
+    json::key(out, "ipsets");
+    putTool(out, snapshot.ipsets);
+}
+
 void putOwners(json::Writer& out, const std::map<std::uint64_t, Owner>& owners) {
     json::key(out, "owners");
     out.StartArray();
@@ -32,6 +58,23 @@ void putOwners(json::Writer& out, const std::map<std::uint64_t, Owner>& owners) 
         json::put(out, "process", owner.process);
         json::put(out, "executable", owner.executable);
         json::put(out, "unit", owner.unit);
+        out.EndObject();
+    }
+    out.EndArray();
+}
+
+void putTracks(json::Writer& out, const std::vector<VrrpTrack>& tracks) {
+    json::key(out, "checks");
+    out.StartArray();
+    for (const auto& track : tracks) {
+        out.StartObject();
+        json::put(out, "kind", track.kind);
+        json::put(out, "name", track.name);
+        json::put(out, "weight", track.weight);
+        json::put(out, "reverse", track.reverse);
+        json::put(out, "watches", nameOf(vrrp::kWatchedNames, track.watched));
+        json::put(out, "target", track.target);
+        json::put(out, "ignored", track.ignored);
         out.EndObject();
     }
     out.EndArray();
@@ -53,8 +96,17 @@ void putKeepalived(json::Writer& out, const Snapshot& snapshot) {
         json::put(out, "priority", instance.priority);
         json::put(out, "initial_state", instance.initial_state);
         json::put(out, "addresses", instance.addresses);
+        json::put(out, "excluded", instance.excluded);
         json::put(out, "peers", instance.peers);
-        json::put(out, "tracks", instance.tracks);
+        json::put(out, "source", instance.source);
+        json::put(out, "version", instance.version);
+        json::put(out, "interval", instance.interval);
+        json::put(out, "authentication", instance.authentication);
+        json::put(out, "nopreempt", instance.nopreempt);
+        json::put(out, "preempt_delay", instance.preempt_delay);
+        json::put(out, "group", instance.group);
+        json::put(out, "unread", instance.unread);
+        putTracks(out, instance.tracks);
         out.EndObject();
     }
     out.EndArray();
@@ -94,6 +146,24 @@ ToolOutput readTool(const json::Value& tool) {
             json::text(tool, "error")};
 }
 
+RulesReading readReading(const json::Value& rules) {
+    return {json::unsignedInteger(rules, "generation").value_or(0),
+            json::integer(rules, "read_ms").value_or(0), json::integer(rules, "cost_ms").value_or(0),
+            json::flag(rules, "changes_unseen").value_or(false), json::text(rules, "file")};
+}
+
+void readRules(const json::Value& document, Snapshot& snapshot) {
+    snapshot.ruleset = readTool(json::member(document, "ruleset"));
+    snapshot.listing = readTool(json::member(document, "listing"));
+    snapshot.iptables.clear();
+    for (const auto& tool : json::items(json::member(document, "iptables"))) {
+        snapshot.iptables.push_back(readTool(tool));
+    }
+    if (const auto& ipsets = json::member(document, "ipsets"); ipsets.IsObject()) {
+        snapshot.ipsets = readTool(ipsets);
+    }
+}
+
 std::map<std::uint64_t, Owner> readOwners(const json::Value& list) {
     std::map<std::uint64_t, Owner> out;
     for (const auto& owner : json::items(list)) {
@@ -104,14 +174,31 @@ std::map<std::uint64_t, Owner> readOwners(const json::Value& list) {
     return out;
 }
 
+std::vector<VrrpTrack> readTracks(const json::Value& list) {
+    std::vector<VrrpTrack> out;
+    for (const auto& track : json::items(list)) {
+        out.push_back(
+            {json::text(track, "kind"), json::text(track, "name"), readInt(track, "weight"),
+             json::member(track, "reverse").IsTrue(),
+             valueOf(vrrp::kWatchedNames, json::text(track, "watches")).value_or(vrrp::Watched::unknown),
+             json::text(track, "target"), json::text(track, "ignored")});
+    }
+    return out;
+}
+
 KeepalivedConfig readKeepalived(const json::Value& keepalived) {
     KeepalivedConfig out;
     out.unread = json::texts(keepalived, "unread");
     for (const auto& instance : json::items(json::member(keepalived, "instances"))) {
-        out.instances.push_back({json::text(instance, "name"), json::text(instance, "interface"),
-                                 readInt(instance, "virtual_router_id"), readInt(instance, "priority"),
-                                 json::text(instance, "initial_state"), json::texts(instance, "addresses"),
-                                 json::texts(instance, "peers"), json::texts(instance, "tracks")});
+        out.instances.push_back(
+            {json::text(instance, "name"), json::text(instance, "interface"),
+             readInt(instance, "virtual_router_id"), readInt(instance, "priority"),
+             json::text(instance, "initial_state"), json::texts(instance, "addresses"),
+             json::texts(instance, "excluded"), json::texts(instance, "peers"),
+             json::text(instance, "source"), readInt(instance, "version"), json::text(instance, "interval"),
+             json::text(instance, "authentication"), json::member(instance, "nopreempt").IsTrue(),
+             json::text(instance, "preempt_delay"), json::text(instance, "group"),
+             readTracks(json::member(instance, "checks")), json::texts(instance, "unread")});
     }
     return out;
 }
@@ -134,6 +221,24 @@ std::string compact(const json::Value& value) {
 
 }  // namespace
 
+std::string rulesToJson(const Snapshot& snapshot) {
+    json::Writer out;
+    out.StartObject();
+    json::put(out, "format", kFormat);
+    putRules(out, snapshot);
+    out.EndObject();
+    return out.text();
+}
+
+Expected<void> takeRules(std::string_view text, Snapshot& snapshot) {
+    const auto document = json::parse(text);
+    if (json::integer(document, "format") != kFormat) {
+        return fail(ErrorKind::protocol, "reading the rules: not in the form that this version writes");
+    }
+    readRules(document, snapshot);
+    return {};
+}
+
 std::string toJson(const Snapshot& snapshot) {
     json::Writer out;
     out.StartObject();
@@ -147,16 +252,8 @@ std::string toJson(const Snapshot& snapshot) {
         json::put(out, tool, version);
     }
     out.EndObject();
-    json::key(out, "ruleset");
-    putTool(out, snapshot.ruleset);
-    json::key(out, "listing");
-    putTool(out, snapshot.listing);
-    json::key(out, "iptables");
-    out.StartArray();
-    for (const auto& tool : snapshot.iptables) {
-        putTool(out, tool);
-    }
-    out.EndArray();
+    putReading(out, snapshot.rules);
+    putRules(out, snapshot);
     json::put(out, "legacy_tables", snapshot.legacy_tables);
     json::put(out, "legacy_status", readStatusName(snapshot.legacy_status));
     putOwners(out, snapshot.owners);
@@ -184,11 +281,8 @@ Expected<Snapshot> parseSnapshot(std::string_view text) {
     for (const auto& [tool, version] : json::members(json::member(document, "versions"))) {
         snapshot.versions[json::text(tool)] = json::text(version);
     }
-    snapshot.ruleset = readTool(json::member(document, "ruleset"));
-    snapshot.listing = readTool(json::member(document, "listing"));
-    for (const auto& tool : json::items(json::member(document, "iptables"))) {
-        snapshot.iptables.push_back(readTool(tool));
-    }
+    snapshot.rules = readReading(json::member(document, "rules"));
+    readRules(document, snapshot);
     snapshot.legacy_tables = json::texts(document, "legacy_tables");
     snapshot.legacy_status = readStatus(document, "legacy_status");
     snapshot.owners = readOwners(json::member(document, "owners"));

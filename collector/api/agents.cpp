@@ -148,7 +148,10 @@ void document(const AgentsParts& parts, Request& request, Responder& responder) 
     if (!body) {
         return;
     }
-    answer(responder, parts.receiver.putDocument(request.agent, kind, std::move(*body)));
+    const std::string part = first(form.values, "part");
+    answer(responder, part.empty()
+                          ? parts.receiver.putDocument(request.agent, kind, std::move(*body))
+                          : parts.receiver.putDocumentPart(request.agent, kind, part, std::move(*body)));
 }
 
 void assignments(const AgentsParts& parts, std::atomic<int>& polls, Request& request, Responder& responder) {

@@ -282,20 +282,80 @@ Answer Receiver::storeDocument(const std::string& agent, std::string_view kind, 
         return tooLarge(body.size(), limits_.document_bytes);
     }
     pay(agent, 1 + static_cast<double>(body.size()) / kBytesPerSample);
+    return storeWhole(agent, kind, std::move(body), "");
+}
+
+Answer Receiver::storeWhole(const std::string& agent, std::string_view kind, std::string packed,
+                            const std::string& digest) {
+    auto whole = unpack(std::move(packed));
+    if (!whole) {
+        return answer(whole.error().kind == ErrorKind::exhausted ? 413 : 400, whole.error().message);
+    }
     storage::Document document;
-    document.digest = sha256(body);
+    document.digest = sha256(*whole);
     if (document.digest.empty()) {
         return answer(500, "SHA-256 is not available");
+    }
+    if (!digest.empty() && document.digest != digest) {
+        return answer(400, "the parts make a document with another digest");
     }
     document.kind = kind;
     document.host = agent;
     document.received = clock_();
-    document.body = std::move(body);
+    document.body = std::move(*whole);
     const auto stored = store_.putDocument(document);
     if (!stored) {
         return storeFailed(stored.error());
     }
     return answer(200, document.digest);
+}
+
+Answer Receiver::putDocumentPart(const std::string& agent, std::string_view kind, std::string_view name,
+                                 std::string body) {
+    const Flight flight(*this, agent);
+    const auto part = DocumentPart::parse(name);
+    Answer out = flight.refusal() ? *flight.refusal()
+                 : !part ? answer(400, "the name of a part is DIGEST/NUMBER/COUNT, with at most 64 parts")
+                         : storePart(agent, kind, *part, std::move(body));
+    count(out, out.status == 200 && part && out.body == part->digest ? 1 : 0);
+    return out;
+}
+
+Answer Receiver::storePart(const std::string& agent, std::string_view kind, const DocumentPart& part,
+                           std::string body) {
+    if (!validKind(kind)) {
+        return answer(400, "the kind of a document is [a-z][a-z0-9_]*, at most 32 characters");
+    }
+    if (body.size() > limits_.document_bytes) {
+        return tooLarge(body.size(), limits_.document_bytes);
+    }
+    pay(agent, 1 + static_cast<double>(body.size()) / kBytesPerSample);
+    // Parts of one agent never mix with those of another.
+    const auto nameOf = [&](std::size_t number) {
+        return DocumentPart{part.digest, number, part.count}.name() + " of " + agent;
+    };
+    const auto stored = store_.putDocument({nameOf(part.number), "part", agent, clock_(), std::move(body)});
+    if (!stored) {
+        return storeFailed(stored.error());
+    }
+    std::string packed;
+    for (std::size_t i = 1; i <= part.count; ++i) {
+        const auto piece = store_.document(nameOf(i));
+        if (!piece) {
+            return storeFailed(piece.error());
+        }
+        if (!*piece) {
+            return answer(200, nameOf(part.number));  // the others are on their way
+        }
+        packed += (*piece)->body;
+    }
+    auto out = storeWhole(agent, kind, std::move(packed), part.digest);
+    if (out.status == 200 || out.status == 400 || out.status == 413) {
+        for (std::size_t i = 1; i <= part.count; ++i) {
+            static_cast<void>(store_.dropDocument(nameOf(i)));
+        }
+    }
+    return out;
 }
 
 void Receiver::count(const Answer& out, std::uint64_t documents) {

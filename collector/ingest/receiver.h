@@ -102,6 +102,10 @@ class Receiver {
     std::optional<Answer> checkDocument(const RequestHead& head, std::string_view kind);
     /// 200 with the digest: SHA-256, lower-case hexadecimal.
     Answer putDocument(const std::string& agent, std::string_view kind, std::string body);
+    /// A part of a packed document, by DocumentPart::name(). With the last part the document is put together;
+    /// it must have the digest that the name says.
+    Answer putDocumentPart(const std::string& agent, std::string_view kind, std::string_view name,
+                           std::string body);
 
     Traffic totals() const;
     /// The totals, as metrics (docs/metrics.md).
@@ -118,6 +122,10 @@ class Receiver {
 
     Answer decodeAndStore(const std::string& agent, std::string_view body, RemoteWriteVersion version);
     Answer storeDocument(const std::string& agent, std::string_view kind, std::string body);
+    Answer storePart(const std::string& agent, std::string_view kind, const DocumentPart& part,
+                     std::string body);
+    Answer storeWhole(const std::string& agent, std::string_view kind, std::string packed,
+                      const std::string& digest);
     /// Seconds until the agent may send again; 0 if it may now.
     unsigned delay(Agent& agent) const LAPWING_REQUIRES(mutex_);
     std::optional<Answer> tooFast(const std::string& agent);

@@ -3,9 +3,12 @@
 #include <utility>
 #include <vector>
 
+#include "common/model/documents.h"
+
 namespace lapwing::storage {
 
 Expected<void> Documents::put(const Document& document) {
+    const auto packed = pack(document.body);
     const WriteAccess access(database_);
     auto insert = access.connection().prepare(
         "INSERT INTO documents(digest, kind, host, received, body) VALUES(?1, ?2, ?3, ?4, ?5)"
@@ -16,7 +19,7 @@ Expected<void> Documents::put(const Document& document) {
     }
     return access.transaction([&] {
         insert->bindText(1, document.digest).bindText(2, document.kind).bindText(3, document.host);
-        return insert->bind(4, document.received).bindBlob(5, document.body).run();
+        return insert->bind(4, document.received).bindBlob(5, packed).run();
     });
 }
 
@@ -37,8 +40,21 @@ Expected<std::optional<Document>> Documents::get(const std::string& digest) cons
     if (!*row) {
         return std::optional<Document>();
     }
+    auto body = unpack(std::string(query->bytes(3)));
+    if (!body) {
+        return tl::unexpected(body.error());
+    }
     return Document{digest, std::string(query->bytes(0)), std::string(query->bytes(1)), query->integer(2),
-                    std::string(query->bytes(3))};
+                    std::move(*body)};
+}
+
+Expected<void> Documents::drop(const std::string& digest) {
+    const WriteAccess access(database_);
+    auto erase = access.connection().prepare("DELETE FROM documents WHERE digest = ?1", false);
+    if (!erase) {
+        return tl::unexpected(erase.error());
+    }
+    return access.transaction([&] { return erase->bindText(1, digest).run(); });
 }
 
 Expected<void> Documents::putState(const std::string& name, const std::string& value) {

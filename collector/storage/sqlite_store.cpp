@@ -129,6 +129,10 @@ Expected<void> SqliteStore::putDocument(const Document& document) {
     return documents_.put(document);
 }
 
+Expected<void> SqliteStore::dropDocument(const std::string& digest) {
+    return documents_.drop(digest);
+}
+
 Expected<std::optional<Document>> SqliteStore::document(const std::string& digest) const {
     return documents_.get(digest);
 }

@@ -57,6 +57,7 @@ class SqliteStore final : public Store {
     Expected<void> deleteSeries(const std::vector<Matchers>& any, TimestampMs from, TimestampMs to) override;
     Expected<void> putDocument(const Document& document) override;
     Expected<std::optional<Document>> document(const std::string& digest) const override;
+    Expected<void> dropDocument(const std::string& digest) override;
     Expected<void> putState(const std::string& name, const std::string& value) override;
     Expected<std::optional<std::string>> state(const std::string& name) const override;
     StoreStats stats() const override;

@@ -85,6 +85,7 @@ class Store : public Queryable, public ArrivalLog {
 
     virtual Expected<void> putDocument(const Document& document) = 0;
     virtual Expected<std::optional<Document>> document(const std::string& digest) const = 0;
+    virtual Expected<void> dropDocument(const std::string& digest) = 0;
 
     /// Stores a small named state that must survive a restart (alert states, silences). Durable when it
     /// returns.

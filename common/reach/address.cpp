@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <charconv>
 #include <initializer_list>
+#include <iterator>
 
 #include "common/enum_names.h"
 
@@ -126,6 +127,13 @@ AddressRange AddressRange::prefix(const Address& address, unsigned length) {
 }
 
 std::optional<AddressRange> AddressRange::parse(std::string_view cidr) {
+    const auto dash = cidr.find('-');
+    if (dash != std::string_view::npos) {
+        const auto first = Address::parse(cidr.substr(0, dash));
+        const auto last = Address::parse(cidr.substr(dash + 1));
+        const bool fits = first && last && first->family == last->family && first->key <= last->key;
+        return fits ? std::optional(AddressRange{first->family, first->key, last->key}) : std::nullopt;
+    }
     const auto slash = cidr.find('/');
     const auto address = Address::parse(cidr.substr(0, slash));
     if (!address) {
@@ -148,44 +156,73 @@ std::string AddressRange::toString() const {
     if (low == high) {
         return first.toString();
     }
-    const unsigned bits = bitsOf(family);
-    for (unsigned length = 0; length < bits; ++length) {
-        if (prefix(first, length) == *this) {
-            return first.toString() + "/" + std::to_string(length);
-        }
+    unsigned same = 0;  // leading bits
+    const auto differ = [&](unsigned bit) {
+        return (((low[bit / 8] ^ high[bit / 8]) >> (7U - bit % 8)) & 1) != 0;
+    };
+    while (!differ(same)) {
+        ++same;
+    }
+    const unsigned length = same - (kKeyBits - bitsOf(family));
+    if (prefix(first, length) == *this) {
+        return first.toString() + "/" + std::to_string(length);
     }
     return first.toString() + "-" + Address{family, high}.toString();
 }
 
+namespace {
+
+/// Sorts the ranges and merges neighbours.
+void unite(std::vector<AddressRange>& ranges) {
+    std::sort(ranges.begin(), ranges.end(), [](const auto& a, const auto& b) { return a.low < b.low; });
+    std::size_t kept = 0;
+    for (std::size_t i = 0; i < ranges.size(); ++i) {
+        if (kept > 0 &&
+            (ranges[i].low <= ranges[kept - 1].high || previous(ranges[i].low) == ranges[kept - 1].high)) {
+            ranges[kept - 1].high = std::max(ranges[kept - 1].high, ranges[i].high);
+        } else {
+            ranges[kept++] = ranges[i];
+        }
+    }
+    ranges.resize(kept);
+}
+
+}  // namespace
+
 std::vector<AddressRange> subtract(std::vector<AddressRange> ranges,
                                    const std::vector<AddressRange>& without) {
-    for (const auto& cut : without) {
-        std::vector<AddressRange> left;
-        for (const auto& range : ranges) {
-            if (cut.family != range.family || cut.high < range.low || range.high < cut.low) {
-                left.push_back(range);
-                continue;
+    unite(ranges);
+    if (ranges.empty()) {
+        return ranges;
+    }
+    std::vector<AddressRange> cuts;
+    std::copy_if(without.begin(), without.end(), std::back_inserter(cuts),
+                 [&](const auto& cut) { return cut.family == ranges[0].family; });
+    unite(cuts);
+    if (cuts.empty()) {
+        return ranges;
+    }
+    std::vector<AddressRange> out;
+    auto cut = cuts.begin();
+    for (auto range : ranges) {
+        while (cut != cuts.end() && cut->high < range.low) {
+            ++cut;
+        }
+        bool left = true;
+        for (auto at = cut; left && at != cuts.end() && at->low <= range.high; ++at) {
+            if (range.low < at->low) {
+                out.push_back({range.family, range.low, previous(at->low)});
             }
-            if (range.low < cut.low) {
-                left.push_back({range.family, range.low, previous(cut.low)});
-            }
-            if (cut.high < range.high) {
-                left.push_back({range.family, next(cut.high), range.high});
+            left = at->high < range.high;
+            if (left) {
+                range.low = next(at->high);
             }
         }
-        ranges = std::move(left);
-    }
-    std::sort(ranges.begin(), ranges.end(), [](const auto& a, const auto& b) { return a.low < b.low; });
-    std::vector<AddressRange> merged;
-    for (const auto& range : ranges) {
-        if (!merged.empty() &&
-            (range.low <= merged.back().high || previous(range.low) == merged.back().high)) {
-            merged.back().high = std::max(merged.back().high, range.high);
-        } else {
-            merged.push_back(range);
+        if (left) {
+            out.push_back(range);
         }
     }
-    return merged;
+    return out;
 }
 
 }  // namespace lapwing::reach

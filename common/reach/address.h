@@ -51,7 +51,7 @@ struct AddressRange {
     static AddressRange of(const Address& address) { return {address.family, address.key, address.key}; }
     /// The network of `address` with that many leading bits.
     static AddressRange prefix(const Address& address, unsigned length);
-    /// "10.0.0.0/8" or an address alone.
+    /// "10.0.0.0/8", "10.0.0.1-10.0.0.9" or an address alone.
     static std::optional<AddressRange> parse(std::string_view cidr);
 
     bool contains(const Address& address) const {

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "common/reach/source_trace.h"
+
 namespace lapwing::reach {
 
 namespace {
@@ -49,6 +51,9 @@ unsigned ChainWalk::decideByMap(const Table& table, const Statement& statement, 
     if (!valuesOf(statement, values)) {
         return kNext;
     }
+    if (notes_.trace != nullptr) {
+        notes_.trace->visit(statement, values);
+    }
     unsigned may = 0;
     const bool was_diverged = packet_.diverged;
     const int changes = changes_;
@@ -86,6 +91,9 @@ unsigned ChainWalk::translate(const Statement& statement, const std::string& pla
     std::vector<FieldValue> values;
     if (!valuesOf(statement, values)) {
         return kNext;
+    }
+    if (notes_.trace != nullptr) {
+        notes_.trace->visit(statement, values);
     }
     unsigned may = 0;
     for (std::size_t i = 0; i < statement.data.elements.size() && i < statement.data.targets.size(); ++i) {
@@ -274,6 +282,9 @@ ChainOutcome ChainWalk::chain(const Table& table, const std::string& name, int d
     const int changes = changes_;
     bool reached = true;
     for (const auto& each : found->second.rules) {
+        if (isOutside(each)) {
+            continue;
+        }
         ++rules_;
         const auto may = rule(table, each, depth, out);
         out.may |= may & (kFinal | kReturn);
@@ -309,6 +320,7 @@ ChainOutcome ChainWalk::base(const Table& table, const Chain& chain, const std::
     table_ = &table;
     base_ = &chain;
     view_ = view;
+    bounded_.clear();
     // Before conntrack, a packet belongs to no connection.
     before_conntrack_ =
         chain.hook == Hook::ingress || ((chain.hook == Hook::prerouting || chain.hook == Hook::output) &&

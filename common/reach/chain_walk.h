@@ -75,6 +75,11 @@ struct PacketView {
     bool refusal = false;  ///< a reset or an ICMP error of this host: only its addresses are known
 };
 
+/// The first packet of an exchange. Only the first is new to conntrack.
+constexpr bool isFirst(PacketKind kind) {
+    return kind == PacketKind::syn || kind == PacketKind::request || kind == PacketKind::advertisement;
+}
+
 struct ChainOutcome {
     unsigned may = 0;
     std::set<std::string> accepted_by;
@@ -93,8 +98,11 @@ FieldValue noInterface();
 
 Truth termMatches(const FieldValue& value, const Field& field, const Term& term, Operator op);
 
+class SourceTrace;
+
 /// Notes of the whole traversal.
 struct Notes {
+    SourceTrace* trace = nullptr;  ///< learns of comparisons with the packet's source
     std::set<std::string> unknowns;
     std::set<std::string> assumptions;
     /// Where a rule tells the sender's ports apart: the first ports of the parts.
@@ -143,7 +151,9 @@ class ChainWalk {
 
   private:
     // values.cpp
+    bool isOutside(const Rule& rule);
     FieldValue valueOf(const Field& field);
+    FieldValue arpValueOf(FieldKind kind) const;
     FieldValue ctState() const;
     FieldValue ctStatus() const;
     FieldValue ctValue(FieldValue of_packet) const;
@@ -180,6 +190,7 @@ class ChainWalk {
     bool before_conntrack_ = false;
     bool read_kind_ = false;
     bool others_mark_ = false;  ///< a base chain that the kernel may call before this one sets marks
+    std::map<FieldKind, FieldValue> bounded_;  ///< the values of the present view that rules' bounds ask for
     std::map<const Chain*, ChainOutcome> done_;
     std::set<const Chain*> open_;  ///< chains of the present call stack: a jump to one of them is a circle
     int changes_ = 0;              ///< of the packet and of the connection, since the traversal began

@@ -1,3 +1,5 @@
+#include <algorithm>
+#include <array>
 #include <cstdint>
 #include <iterator>
 #include <optional>
@@ -50,13 +52,37 @@ constexpr std::uint16_t kFirstSenderPort = 1024;
 constexpr std::uint16_t kLastPort = 65535;
 constexpr std::size_t kMostPortParts = 64;
 
+/// A source that the interface's reverse path filter drops does not come in there.
+bool comesInBy(const Result& result) {
+    return std::none_of(result.decided_by.begin(), result.decided_by.end(),
+                        [](const auto& reason) { return reason.starts_with("rp_filter "); });
+}
+
+/// The interfaces by which the packet may come in or go out.
+std::set<std::string> interfacesFor(const Ruleset::Model& model, const Packet& packet) {
+    std::set<std::string> out;
+    if (packet.outgoing && model.host.network) {
+        const auto found =
+            routesTo(*model.host.network, AddressRange::of(packet.destination), std::nullopt, false);
+        for (const auto& each : found) {
+            out.insert(each.interface);
+        }
+        out.erase("");
+        return out;
+    }
+    for (const auto& one : model.host.interfaces) {
+        out.insert(one.name);
+    }
+    return out;
+}
+
 bool isSplit(const Result& whole, const std::set<std::uint16_t>& ports) {
     return whole.verdict == Verdict::may && !ports.empty() && ports.size() <= kMostPortParts;
 }
 
 /// Where a rule tells the sender's ports apart, the verdict is certain only if it is the same for each part.
-Result evaluateWay(const Ruleset::Model& model, const Packet& packet) {
-    Traversal traversal(model, packet, kFirstSenderPort, kLastPort);
+Result evaluateWay(const Ruleset::Model& model, const Packet& packet, SourceTrace* trace) {
+    Traversal traversal(model, packet, kFirstSenderPort, kLastPort, trace);
     auto whole = traversal.run();
     auto starts = traversal.senderPorts();
     std::erase_if(starts, [](std::uint16_t port) { return port <= kFirstSenderPort; });
@@ -69,7 +95,7 @@ Result evaluateWay(const Ruleset::Model& model, const Packet& packet) {
     for (auto start = starts.begin(); start != starts.end(); ++start) {
         const auto after = std::next(start);
         const auto last = after == starts.end() ? kLastPort : static_cast<std::uint16_t>(*after - 1);
-        auto part = Traversal(model, packet, *start, last).run();
+        auto part = Traversal(model, packet, *start, last, trace).run();
         if (!out) {
             out = std::move(part);
         } else if (part.verdict != out->verdict) {
@@ -82,6 +108,35 @@ Result evaluateWay(const Ruleset::Model& model, const Packet& packet) {
     }
     whole.unknowns.insert(whole.unknowns.end(), differing.begin(), differing.end());
     return whole;
+}
+
+/// Without an interface, the answer is certain where it is the same for each by which the packet may come.
+Result evaluateWays(const Ruleset::Model& model, const Packet& packet, SourceTrace* trace) {
+    const auto interfaces = packet.interface.empty() ? interfacesFor(model, packet) : std::set<std::string>{};
+    if (interfaces.empty()) {
+        return evaluateWay(model, packet, trace);
+    }
+    std::optional<Result> out;
+    std::string verdicts;
+    bool same = true;
+    for (const auto& name : interfaces) {
+        auto asked = packet;
+        asked.interface = name;
+        auto result = evaluateWay(model, asked, trace);
+        verdicts += (verdicts.empty() ? "" : ", ") + name + ": " + verdictName(result.verdict);
+        if (!out || (!comesInBy(*out) && comesInBy(result))) {
+            out = std::move(result);
+        } else if (comesInBy(result)) {
+            same = same && result.verdict == out->verdict;
+            out->rejected = out->rejected && result.rejected;
+        }
+    }
+    if (!same) {
+        out->verdict = Verdict::may;
+        out->rejected = false;
+        out->unknowns.push_back("by which interface the packet comes (" + verdicts + ")");
+    }
+    return std::move(*out);
 }
 
 }  // namespace
@@ -111,8 +166,12 @@ std::optional<Verdict> parseVerdict(std::string_view word) {
     return valueOf(kVerdicts, word);
 }
 
+Result evaluateExchange(const Ruleset::Model& model, const Packet& packet, SourceTrace* trace) {
+    return evaluateWays(model, packet, trace);
+}
+
 Result Ruleset::evaluate(const Packet& packet) const {
-    return evaluateWay(*model_, packet);
+    return evaluateExchange(*model_, packet);
 }
 
 bool Ruleset::filtersInput(Family family) const {

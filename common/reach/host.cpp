@@ -1,18 +1,10 @@
-#include <rapidjson/stringbuffer.h>
-#include <rapidjson/writer.h>
-
 #include <algorithm>
 
-#include "common/reach/nft_json.h"
+#include "common/reach/model.h"
 
 namespace lapwing::reach {
 
 namespace {
-
-std::optional<bool> flag(const Json& json, const char* name) {
-    const auto* value = member(json, name);
-    return value != nullptr && value->IsBool() ? std::optional(value->GetBool()) : std::nullopt;
-}
 
 bool anyChain(const Ruleset::Model& model, const auto& wanted) {
     return std::any_of(model.tables.begin(), model.tables.end(), [&](const Table& table) {
@@ -39,50 +31,6 @@ bool restricts(const Table& table) {
 
 }  // namespace
 
-std::string toJson(const Host& host) {
-    rapidjson::StringBuffer buffer;
-    rapidjson::Writer<rapidjson::StringBuffer> writer(buffer);
-    writer.StartObject();
-    writer.Key("interfaces");
-    writer.StartArray();
-    for (const auto& interface : host.interfaces) {
-        writer.StartObject();
-        writer.Key("name");
-        writer.String(interface.name.c_str());
-        writer.Key("address");
-        writer.String(interface.address.toString().c_str());
-        writer.Key("prefix");
-        writer.Uint(interface.prefix_length);
-        writer.EndObject();
-    }
-    writer.EndArray();
-    for (const auto& [name, forwards] :
-         {std::pair("forwards_ipv4", host.forwards_ipv4), std::pair("forwards_ipv6", host.forwards_ipv6)}) {
-        if (forwards) {
-            writer.Key(name);
-            writer.Bool(*forwards);
-        }
-    }
-    writer.EndObject();
-    return {buffer.GetString(), buffer.GetSize()};
-}
-
-Host parseHost(const Json& json) {
-    Host host;
-    if (const auto* interfaces = member(json, "interfaces"); interfaces != nullptr && interfaces->IsArray()) {
-        for (const auto& interface : interfaces->GetArray()) {
-            const auto* prefix = member(interface, "prefix");
-            if (const auto address = Address::parse(text(interface, "address"))) {
-                host.interfaces.push_back({text(interface, "name"), *address,
-                                           prefix != nullptr && prefix->IsUint() ? prefix->GetUint() : 0});
-            }
-        }
-    }
-    host.forwards_ipv4 = flag(json, "forwards_ipv4");
-    host.forwards_ipv6 = flag(json, "forwards_ipv6");
-    return host;
-}
-
 namespace {
 
 /// A program that makes rules, by the beginning of its chains' names and by the table of its own.
@@ -105,16 +53,12 @@ constexpr Manager kManagers[] = {
 
 }  // namespace
 
-Host hostFromJson(std::string_view json) {
-    rapidjson::Document document;
-    document.Parse<rapidjson::kParseIterativeFlag>(json.data(), json.size());
-    return document.HasParseError() ? Host{} : parseHost(document);
-}
-
 void Ruleset::describeHost(Host host) {
     {
         const MutexLock lock(model_->found_mutex);
         model_->found.clear();
+        model_->neighbours.clear();
+        model_->found_ranges = 0;
     }
     model_->host = std::move(host);
 }

@@ -183,11 +183,12 @@ class RuleReader {
     }
 
     void enterModule() {
-        static const std::set<std::string> headers{"icmp", "icmp6", "rt",  "frag", "hbh",
-                                                   "dst",  "ah",    "esp", "sctp", "dccp"};
+        static const std::set<std::string> headers{"icmp", "rt",  "frag", "hbh", "dst",
+                                                   "ah",   "esp", "sctp", "dccp"};
         static const std::set<std::string> known{
-            "comment", "tcp",  "udp",   "multiport", "conntrack", "state",  "addrtype", "pkttype",
-            "iprange", "mark", "limit", "hashlimit", "connlimit", "recent", "rpfilter"};
+            "comment",  "tcp",      "udp",   "multiport", "conntrack", "state",     "addrtype",
+            "pkttype",  "iprange",  "mark",  "limit",     "hashlimit", "connlimit", "recent",
+            "rpfilter", "connmark", "icmp6", "hl",        "ttl",       "tcpmss",    "set"};
         absent_ = headers.contains(module_);
         unknown_ = !absent_ && !known.contains(module_);
         if (absent_) {
@@ -210,6 +211,20 @@ class RuleReader {
         return matchOf(kind, *option_, {range ? rangeTerm(range->low, range->high) : Term{}});
     }
 
+    /// `--match-set NAME src`; a set of several dimensions, or one that could not be read, is unknown.
+    Statement ofSet() const {
+        const auto found = model_.ipsets.find(option_->values[0]);
+        const auto& side = option_->values[1];
+        if (found == model_.ipsets.end() || found->second.family != family_ ||
+            (side != "src" && side != "dst")) {
+            return unknownMatch("the set " + option_->values[0]);
+        }
+        auto statement = matchOf(side == "src" ? source() : destination(), *option_, {});
+        statement.text = "the set " + option_->values[0];
+        statement.data.index = found->second.addresses;
+        return statement;
+    }
+
     bool moduleOption(const std::string& value) {
         const auto& name = option_->name;
         if (module_ == "comment" || absent_ || unknown_) {
@@ -221,9 +236,27 @@ class RuleReader {
         if (module_ == "conntrack" || module_ == "state") {
             return stateOption(value);
         }
-        if (module_ == "addrtype" && name == "--dst-type") {
-            add(matchOf(FieldKind::fib_destination_type, *option_,
-                        namedTerms(FieldKind::fib_destination_type, value)));
+        if (module_ == "addrtype") {
+            return addressTypeOption(value);
+        }
+        if (module_ == "icmp6" && name == "--icmpv6-type") {
+            const auto key = symbol(FieldKind::icmpv6_type, value);
+            const auto type = key ? std::optional<std::uint64_t>((*key)[15]) : numberOf(value);
+            add(matchOf(FieldKind::icmpv6_type, *option_, {numberTerm(type, type)}));
+            return true;
+        }
+        if ((module_ == "hl" && name.starts_with("--hl-")) ||
+            (module_ == "ttl" && name.starts_with("--ttl-"))) {
+            add(matchOf(module_ == "hl" ? FieldKind::ip6_hop_limit : FieldKind::ip_ttl, *option_,
+                        {hopsTerm(name.substr(name.size() - 3), value)}));
+            return true;
+        }
+        if (module_ == "tcpmss" && name == "--mss") {
+            add(matchOf(FieldKind::tcp_segment_size, *option_, {portTerm(value)}));
+            return true;
+        }
+        if (module_ == "set" && name == "--match-set") {
+            add(ofSet());
             return true;
         }
         if (module_ == "pkttype") {
@@ -238,10 +271,10 @@ class RuleReader {
                         {low && high ? rangeTerm(low->key, high->key) : Term{}}));
             return true;
         }
-        if (module_ == "mark" && name == "--mark") {
+        if ((module_ == "mark" || module_ == "connmark") && name == "--mark") {
             const auto parts = split(value, '/');
-            auto statement =
-                matchOf(FieldKind::mark, *option_, {numberTerm(numberOf(parts[0]), numberOf(parts[0]))});
+            auto statement = matchOf(module_ == "mark" ? FieldKind::mark : FieldKind::ct_mark, *option_,
+                                     {numberTerm(numberOf(parts[0]), numberOf(parts[0]))});
             if (const auto mask = numberOf(parts.back()); parts.size() > 1 && mask) {
                 statement.fields[0].mask = keyOf(*mask);
             }
@@ -254,6 +287,36 @@ class RuleReader {
             return true;
         }
         return false;
+    }
+
+    bool addressTypeOption(const std::string& value) {
+        const auto& name = option_->name;
+        const auto kind = name == "--src-type"   ? FieldKind::fib_source_type
+                          : name == "--dst-type" ? FieldKind::fib_destination_type
+                                                 : FieldKind::unknown;
+        if (kind != FieldKind::unknown) {
+            add(matchOf(kind, *option_, namedTerms(kind, value)));
+            return true;
+        }
+        const bool limits = name == "--limit-iface-in" && !out_.empty() && out_.back().fields.size() == 1 &&
+                            out_.back().fields[0].kind == FieldKind::fib_destination_type;
+        if (limits) {
+            out_.back().fields[0].kind = FieldKind::fib_destination_type_here;
+        }
+        return limits;
+    }
+
+    /// `--ttl-eq 64`, `--hl-lt 255`, `--hl-gt 1`.
+    static Term hopsTerm(const std::string& comparison, const std::string& value) {
+        constexpr std::uint64_t most = 255;
+        const auto number = numberOf(value);
+        if (!number || *number > most || (comparison == "-lt" && *number == 0)) {
+            return {};
+        }
+        return comparison == "-eq"   ? numberTerm(number, number)
+               : comparison == "-lt" ? numberTerm(0, *number - 1)
+               : comparison == "-gt" ? numberTerm(*number + 1, most + 1)
+                                     : Term{};
     }
 
     bool portOption(const std::string& value) {
@@ -290,6 +353,22 @@ class RuleReader {
         const auto& name = option_->name;
         if (name == "--ctdir") {
             add(matchOf(FieldKind::ct_direction, *option_, namedTerms(FieldKind::ct_direction, value)));
+            return true;
+        }
+        if (name == "--ctorigdst" || name == "--ctorigsrc") {
+            add(address(
+                name == "--ctorigdst" ? FieldKind::ct_original_destination : FieldKind::ct_original_source,
+                value));
+            return true;
+        }
+        if (name == "--ctorigdstport" || name == "--ctorigsrcport") {
+            add(matchOf(name == "--ctorigdstport" ? FieldKind::ct_original_destination_port
+                                                  : FieldKind::ct_original_source_port,
+                        *option_, {portTerm(value)}));
+            return true;
+        }
+        if (name == "--ctproto") {
+            add(matchOf(FieldKind::transport, *option_, {numberTerm(numberOf(value), numberOf(value))}));
             return true;
         }
         if (name != "--ctstate" && name != "--state") {
@@ -352,7 +431,7 @@ class RuleReader {
         } else if (const auto action = actions.find(target_); action != actions.end()) {
             add(decisionOf(action->second));
         } else if (target_ == "MARK" || target_ == "CONNMARK") {
-            add(markStatement());
+            add(markStatement(markChange()));
         } else if (target_ == "CT" || target_ == "NOTRACK") {
             if (target_ == "NOTRACK" || target_options_.contains("--notrack")) {
                 add(notrackStatement());
@@ -369,6 +448,42 @@ class RuleReader {
             statement.text = "target " + target_;
             add(std::move(statement));
         }
+    }
+
+    /// `MARK --set-xmark 0x1/0xff`, `CONNMARK --save-mark --nfmask 0xff --ctmask 0xff`.
+    MarkChange markChange() const {
+        const auto maskOf = [&](const char* option) {
+            const auto found = target_options_.find(option);
+            return found == target_options_.end() ? std::optional<std::uint64_t>(~0U)
+                                                  : numberOf(found->second);
+        };
+        using Mark = MarkChange::Mark;
+        MarkChange out;
+        out.target = target_ == "CONNMARK" ? Mark::connection : Mark::packet;
+        for (const auto* option : {"--set-xmark", "--set-mark"}) {
+            const auto found = target_options_.find(option);
+            if (found == target_options_.end()) {
+                continue;
+            }
+            const auto parts = split(found->second, '/');
+            const auto value = numberOf(parts[0]);
+            const auto mask = parts.size() > 1 ? numberOf(parts[1]) : std::optional<std::uint64_t>(~0U);
+            out.known = value && mask && std::string(option) == "--set-xmark";
+            out.known = out.known || (value && parts.size() == 1);
+            out.keep = ~static_cast<std::uint32_t>(mask.value_or(0));
+            out.flip = static_cast<std::uint32_t>(value.value_or(0));
+        }
+        const bool saves = target_options_.contains("--save-mark");
+        if (saves || target_options_.contains("--restore-mark")) {
+            const auto of_packet = maskOf("--nfmask");
+            const auto of_connection = maskOf("--ctmask");
+            out.known = of_packet && of_connection && !target_options_.contains("--mask");
+            out.target = saves ? Mark::connection : Mark::packet;
+            out.source = saves ? Mark::packet : Mark::connection;
+            out.keep = ~static_cast<std::uint32_t>((saves ? of_connection : of_packet).value_or(0));
+            out.take = static_cast<std::uint32_t>((saves ? of_packet : of_connection).value_or(0));
+        }
+        return out;
     }
 
     /// `--to-destination 10.0.0.2:80`, `--to-ports 80`. Where a range is given, the kernel chooses: unknown.

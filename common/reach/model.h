@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <optional>
 #include <set>
 #include <string>
@@ -12,17 +13,12 @@
 #include <vector>
 
 #include "common/mutex.h"
+#include "common/reach/intervals.h"
+#include "common/reach/ipset.h"
 #include "common/reach/ruleset.h"
 #include "common/truth.h"
 
 namespace lapwing::reach {
-
-/// Numbers from `low` to `high`: an address, a port, a protocol, a set of bits.
-struct Range {
-    Key low{};
-    Key high{};
-    bool operator==(const Range&) const = default;
-};
 
 /// The part of a packet that a rule looks at. Parts that the evaluation does not know are all `unknown`.
 enum class FieldKind {
@@ -116,12 +112,14 @@ enum class Action { accept, drop, reject, jump, go_to, return_, continue_, queue
 struct Decision {
     Action action = Action::continue_;
     std::string chain;
+    bool operator==(const Decision&) const = default;
 };
 
 struct SetData {
     std::vector<Element> elements;
-    std::vector<Decision> decisions;  ///< of a verdict map: one for each element
-    std::vector<Target> targets;      ///< of a map for an address translation: one for each element
+    std::vector<Decision> decisions;            ///< of a verdict map: one for each element
+    std::vector<Target> targets;                ///< of a map for an address translation: one for each element
+    std::shared_ptr<const AddressIndex> index;  ///< further elements of a set of addresses
 };
 
 enum class Operator { equal, not_equal, any_bit, no_bit };
@@ -155,7 +153,8 @@ struct Statement {
     Operator op = Operator::equal;
     std::string set;  ///< a named set or map; "" if `data` is given
     SetData data;
-    std::string adds_to;  ///< the set to which the rule adds the packet's values
+    std::uint32_t run = 0;  ///< the same for neighbouring rules that differ in this match's addresses alone
+    std::string adds_to;    ///< the set to which the rule adds the packet's values
     Decision decision;
     Target target;
     MarkChange mark;
@@ -208,8 +207,15 @@ inline Statement decisionOf(Action action, std::string chain = "") {
     return statement;
 }
 
+/// A rule does not match where the field is outside the range.
+struct Bounds {
+    FieldKind kind = FieldKind::unknown;
+    Range range;
+};
+
 struct Rule {
-    std::string place;  ///< "inet filter input handle 12"
+    std::vector<Bounds> bounds;  ///< of the matches with which it begins: most rules end with them
+    std::string place;           ///< "inet filter input handle 12"
     std::vector<Statement> statements;
     std::string text;  ///< as its author would write it; "" if unknown
 };
@@ -248,24 +254,46 @@ struct Table {
     std::vector<std::string> base_chains;  ///< in the order of the listing
 };
 
+/// Whether the packets of neighbour discovery with a host pass, both ways.
+struct NeighbourResult {
+    Truth passes = Truth::yes;
+    std::set<std::string> dropped_by;
+    std::set<std::string> unknowns;
+    std::vector<Step> path;
+};
+
+/// The other host, the address of this host, the interface, and who begins.
+using NeighbourKey = std::tuple<Family, Key, Key, Address, std::string, bool>;
+
 struct Ruleset::Model {
     std::vector<Table> tables;
     std::vector<std::string> unknowns;
     bool untracks = false;    ///< something that is not understood may take packets out of conntrack
     bool translates = false;  ///< something outside the listing may change destinations
     Host host;
-    std::vector<std::string> broken_strings;  ///< of the listing, with newlines
+    std::map<std::string, IpsetAddresses> ipsets;  ///< that no rule changes
+    std::vector<std::string> broken_strings;       ///< of the listing, with newlines
 
-    /// Memoised results of sources(): a ruleset is queried far more often than it changes.
-    Mutex found_mutex;
-    std::map<std::tuple<Address, Protocol, std::uint16_t, std::string, bool>, Sources> found
-        LAPWING_GUARDED_BY(found_mutex);
+    /// Memoised results of sources(): a ruleset is queried far more often than it changes. Null: too many.
+    mutable Mutex found_mutex;
+    std::map<std::tuple<Address, Protocol, std::uint16_t, std::string, bool>, std::shared_ptr<const Sources>>
+        found LAPWING_GUARDED_BY(found_mutex);
+    std::size_t found_ranges LAPWING_GUARDED_BY(found_mutex) = 0;
+    /// Memoised results of neighbour discovery: the same for every port.
+    mutable std::map<NeighbourKey, NeighbourResult> neighbours LAPWING_GUARDED_BY(found_mutex);
 };
+
+/// Moves the addresses of a set into an index, if there are many.
+void indexAddresses(const std::vector<Field>& fields, SetData& data);
+/// Puts the matches of each rule into the order in which few of them are evaluated, and finds runs of rules.
+void prepare(Ruleset::Model& model);
 
 /// Adds the tables of an iptables-save listing to the model. Legacy tables are added beside the others;
 /// tables of iptables-nft replace the tables of that family and name, because `nft -j` lists xt without its
 /// arguments.
 void addIptablesSave(std::string_view save, Family family, bool legacy, Ruleset::Model& model);
+
+bool isAddress(FieldKind kind);
 
 /// A save without its counters and its comments, which tell the time: both change by themselves.
 std::string withoutCounters(std::string_view save);

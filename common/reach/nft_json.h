@@ -18,6 +18,10 @@ std::string text(const Json& json, const char* name);
 /// else.
 std::pair<std::string, const Json*> singleMember(const Json& json);
 
+// Members of our own, in place of the elements of a set of addresses: see compactSets().
+inline constexpr const char* kLastingMember = "addresses";
+inline constexpr const char* kTimedMember = "addresses_with_timeout";
+
 /// Reads the output of toJson(). Missing members stay unknown.
 Host parseHost(const Json& json);
 
@@ -27,7 +31,6 @@ Field parseField(const Json& json);
 Term parseTerm(const Field& field, const Json& json);
 /// An element of a set, or the right side of a comparison.
 Element parseElement(const std::vector<Field>& fields, const Json& json);
-bool isAddress(FieldKind kind);
 bool isIpv6(FieldKind kind);
 /// Bits given as one name, one number, or a list of names.
 std::optional<Key> bitsKey(FieldKind kind, const Json& json);

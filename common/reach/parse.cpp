@@ -72,6 +72,18 @@ bool isDefinition(const std::string& kind) {
     return kinds.contains(kind);
 }
 
+/// A list of addresses, networks and ranges, as compactSets() writes it.
+void readRanges(std::string_view list, const std::vector<Field>& fields, const auto& put) {
+    const bool known = fields.size() == 1 && isAddress(fields[0].kind);
+    while (!list.empty()) {
+        const auto word = list.substr(0, list.find(' '));
+        list.remove_prefix(std::min(word.size() + 1, list.size()));
+        const auto range = AddressRange::parse(word);
+        const bool fits = known && range && (range->family == Family::ipv6) == isIpv6(fields[0].kind);
+        put(fits ? rangeTerm(range->low, range->high) : unknownTerm());
+    }
+}
+
 class Parser {
   public:
     explicit Parser(Ruleset::Model& model) : model_(model) {}
@@ -266,9 +278,10 @@ class Parser {
                 text(*json, "name") != statement.set) {
                 continue;
             }
-            const auto further = unknownMember(
-                *json, {"family", "name", "table", "type", "handle", "comment", "map", "policy", "flags",
-                        "timeout", "gc-interval", "size", "elem", "auto-merge", "stmt"});
+            const auto further =
+                unknownMember(*json, {"family", "name", "table", "type", "handle", "comment", "map", "policy",
+                                      "flags", "timeout", "gc-interval", "size", "elem", "auto-merge", "stmt",
+                                      kLastingMember, kTimedMember});
             const auto* elements = member(*json, "elem");
             if (!further.empty() || (elements != nullptr && !elements->IsArray())) {
                 const auto reason = "the member \"" + (further.empty() ? "elem" : further) +
@@ -277,20 +290,14 @@ class Parser {
                     statement.kind == Statement::Kind::match ? unknownMatch(reason) : unknownEffect(reason);
                 return;
             }
-            if (elements == nullptr) {
-                return;
-            }
-            if (statement.kind != Statement::Kind::match) {
+            if (statement.kind == Statement::Kind::match) {
+                statement.data = elementsOf(*json, statement.fields);
+            } else if (elements != nullptr) {
                 parsePairs(statement.fields, *elements, statement.kind, statement.data);
-            } else {
-                for (const auto& item : elements->GetArray()) {
-                    statement.data.elements.push_back(parseElement(statement.fields, item));
+                const bool timed = member(*json, "timeout") != nullptr;
+                for (auto& element : statement.data.elements) {
+                    element.timed = element.timed || timed;
                 }
-            }
-            // A set's timeout holds for elements without a timeout of their own.
-            const bool timed = member(*json, "timeout") != nullptr;
-            for (auto& element : statement.data.elements) {
-                element.timed = element.timed || timed;
             }
             return;
         }
@@ -298,7 +305,57 @@ class Parser {
         statement = statement.kind == Statement::Kind::match ? unknownMatch(missing) : unknownEffect(missing);
     }
 
+    /// The elements of a set, read once for all rules that compare the same fields with it.
+    SetData elementsOf(const Json& json, const std::vector<Field>& fields) {
+        std::string key;
+        for (const auto& field : fields) {
+            key += static_cast<char>(field.kind);
+            key += field.mask ? '&' : ' ';
+        }
+        const bool masked = key.find('&') != std::string::npos;
+        const auto known = elements_.find({&json, key});
+        if (known != elements_.end() && !masked) {
+            return known->second;
+        }
+        auto data = readElements(json, fields);
+        elements_[{&json, std::move(key)}] = data;
+        return data;
+    }
+
+    static SetData readElements(const Json& json, const std::vector<Field>& fields) {
+        SetData data;
+        std::vector<Range> lasting;
+        std::vector<Range> timed;
+        const bool indexed = fields.size() == 1 && isAddress(fields[0].kind) && !fields[0].mask;
+        // A set's timeout holds for elements without a timeout of their own.
+        const bool all_timed = member(json, "timeout") != nullptr;
+        const auto put = [&](Element element) {
+            element.timed = element.timed || all_timed;
+            if (indexed && element.parts[0].kind == Term::Kind::range) {
+                (element.timed ? timed : lasting).push_back(element.parts[0].range);
+            } else {
+                data.elements.push_back(std::move(element));
+            }
+        };
+        if (const auto* elements = member(json, "elem"); elements != nullptr) {
+            for (const auto& item : elements->GetArray()) {
+                put(parseElement(fields, item));
+            }
+        }
+        for (const auto* name : {kLastingMember, kTimedMember}) {
+            readRanges(text(json, name), fields, [&](Term term) {
+                put({std::vector<Term>(fields.size(), std::move(term)), name == kTimedMember});
+            });
+        }
+        if (!lasting.empty() || !timed.empty()) {
+            data.index = std::make_shared<const AddressIndex>(
+                AddressIndex{Intervals(std::move(lasting)), Intervals(std::move(timed))});
+        }
+        return data;
+    }
+
     Ruleset::Model& model_;
+    std::map<std::pair<const Json*, std::string>, SetData> elements_;
     std::vector<std::pair<std::ptrdiff_t, const Json*>> sets_;
     std::vector<std::pair<std::ptrdiff_t, std::string>> unknown_members_;  ///< of tables
 };
@@ -345,11 +402,30 @@ std::string inWholeLines(std::string_view listing, std::vector<std::string> brok
     return out;
 }
 
+/// A set to which a rule adds packets, or from which it takes them, holds what no listing tells.
+void readIpsets(const Json& document, Ruleset::Model& model) {
+    model.ipsets = parseIpsets(text(document, "ipsets"));
+    const auto* saves = member(document, "iptables");
+    if (model.ipsets.empty() || saves == nullptr || !saves->IsArray()) {
+        return;
+    }
+    for (const auto& save : saves->GetArray()) {
+        const auto rules = text(save, "save");
+        std::erase_if(model.ipsets, [&](const auto& each) {
+            const auto names = [&](const char* option) {
+                return rules.find(option + each.first + " ") != std::string::npos;
+            };
+            return names("--add-set ") || names("--del-set ") || names("--map-set ");
+        });
+    }
+}
+
 /// The members that listingOf() adds to nft's.
 void addFurtherMembers(const Json& document, Ruleset::Model& model) {
     if (const auto* host = member(document, "host"); host != nullptr) {
         model.host = parseHost(*host);
     }
+    readIpsets(document, model);
     if (const auto* saves = member(document, "iptables"); saves != nullptr && saves->IsArray()) {
         for (const auto& save : saves->GetArray()) {
             const auto* legacy = member(save, "legacy");
@@ -388,7 +464,7 @@ rapidjson::Value savesValue(const std::vector<IptablesSave>& saves,
 }  // namespace
 
 std::string listingOf(const std::string& nft_json, const std::vector<IptablesSave>& saves,
-                      const std::vector<std::string>& unread, const Host& host) {
+                      const std::vector<std::string>& unread, const Host& host, const std::string& ipsets) {
     rapidjson::Document document;
     document.Parse<rapidjson::kParseIterativeFlag>(nft_json.data(), nft_json.size());
     if (document.HasParseError() || !document.IsObject()) {
@@ -408,6 +484,9 @@ std::string listingOf(const std::string& nft_json, const std::vector<IptablesSav
         reasons.PushBack(textValue(reason, allocator), allocator);
     }
     document.AddMember("unread", reasons, allocator);
+    if (!ipsets.empty()) {
+        document.AddMember("ipsets", textValue(ipsets, allocator), allocator);
+    }
     rapidjson::StringBuffer buffer;
     rapidjson::Writer<rapidjson::StringBuffer> writer(buffer);
     document.Accept(writer);
@@ -434,6 +513,7 @@ Expected<Ruleset> Ruleset::parse(std::string_view nft_json) {
     parser.finishTables();
     collectBrokenStrings(document, model->broken_strings);
     addFurtherMembers(document, *model);
+    prepare(*model);
     return Ruleset(std::move(model));
 }
 
@@ -499,6 +579,7 @@ void Ruleset::addUnknown(std::string reason, bool translates) {
     {
         const MutexLock lock(model_->found_mutex);
         model_->found.clear();
+        model_->found_ranges = 0;
     }
     model_->unknowns.push_back(std::move(reason));
     model_->translates = model_->translates || translates;

@@ -9,6 +9,7 @@
 
 #include "common/error.h"
 #include "common/reach/address.h"
+#include "common/reach/host.h"
 #include "common/reach/netfilter.h"
 
 namespace lapwing::reach {
@@ -53,33 +54,13 @@ bool isReply(PacketKind kind);
 /// The first packet of a connection from another host to an address of this host, or of an outgoing
 /// connection.
 struct Packet {
-    AddressRange
-        source;  ///< one address, or a range whose addresses no rule tells apart (see Ruleset::parts)
+    AddressRange source;  ///< one address, or a range: where a rule tells its addresses apart, it is unknown
     Address destination;  ///< of the same family; for VRRP, the group or an address of this host
     Protocol protocol = Protocol::tcp;
     std::uint16_t port = 0;
     std::string interface;  ///< by which it comes in, or goes out; "" if unknown
     bool outgoing = false;
 };
-
-/// The host on which the rules are. The evaluation needs it to follow a packet after a change of its
-/// destination.
-struct Host {
-    struct Interface {
-        std::string name;
-        Address address;
-        unsigned prefix_length = 0;  ///< of the connected network
-        bool operator==(const Interface&) const = default;
-    };
-    std::vector<Interface> interfaces;
-    std::optional<bool> forwards_ipv4;
-    std::optional<bool> forwards_ipv6;
-    bool operator==(const Host&) const = default;
-};
-
-std::string toJson(const Host& host);
-/// Reads the output of toJson(). Missing members stay unknown.
-Host hostFromJson(std::string_view json);
 
 /// The effect of a base chain on a packet; several are possible where a match is unknown.
 struct StepOutcome {
@@ -119,6 +100,13 @@ struct Result {
 struct Sources {
     std::vector<AddressRange> reach;  ///< must_reach
     std::vector<AddressRange> may;
+    bool operator==(const Sources&) const = default;
+};
+
+/// Sources with equal results.
+struct SourceClass {
+    std::vector<AddressRange> from;
+    Result result;
 };
 
 /// The output of `iptables-save` for one family.
@@ -131,11 +119,15 @@ struct IptablesSave {
 /// The names of the tables in the output of `iptables-save`.
 std::vector<std::string> tablesOfSave(std::string_view save);
 
-/// A listing of everything that filters on a host, for Ruleset::parse(): nft's, with the saves, the host and
-/// the reasons why something could not be read (`unread`) as further members. Returns `nft_json` itself if it
-/// is not JSON.
+/// A listing of everything that filters on a host, for Ruleset::parse(): nft's, with the saves, the host, the
+/// reasons why something could not be read (`unread`) and the output of `ipset save` as further members.
+/// Returns `nft_json` itself if it is not JSON.
 std::string listingOf(const std::string& nft_json, const std::vector<IptablesSave>& saves,
-                      const std::vector<std::string>& unread, const Host& host);
+                      const std::vector<std::string>& unread, const Host& host,
+                      const std::string& ipsets = "");
+
+/// Each class of sources costs an evaluation.
+inline constexpr std::size_t kMostSourceClasses = 4096;
 
 /// A packet filter. The evaluation is three-valued: where a match is unknown, it follows both ways, so that
 /// `must_reach` and `must_block` never contradict the kernel; everything else is `may`. It follows each
@@ -176,11 +168,13 @@ class Ruleset {
 
     Result evaluate(const Packet& packet) const;
 
-    /// The space of sources, split at each address bound in rules and sets: no rule tells two addresses of
-    /// one part apart. Error `exhausted` if there are more than `most` parts.
-    Expected<std::vector<AddressRange>> parts(Family family, std::size_t most = 4096) const;
-    /// evaluate() for every part; of `packet.source` only the family counts.
-    Expected<Sources> sources(Packet packet) const;
+    /// evaluate() for every source in `within`, grouped by the verdict and the rules that decide. Sources
+    /// that no rule tells apart for this packet are evaluated once. Where rules in a row differ in their
+    /// addresses alone, the first that decides stands for all of them. Error `exhausted` where the rules tell
+    /// more than kMostSourceClasses kinds of sources apart.
+    Expected<std::vector<SourceClass>> classes(Packet packet, const AddressRange& within) const;
+    /// The verdicts for all sources; of `packet.source` only the family counts. Errors as classes().
+    Expected<std::shared_ptr<const Sources>> sources(const Packet& packet) const;
     /// An address that stands for "anybody": no rule and no set names it, other than the whole space.
     Address stranger(Family family) const;
     /// A high port that no rule, map or set names and that is not in `used`: nothing listens there.

@@ -61,13 +61,13 @@ PacketView Traversal::view(PacketKind kind, const Route& route) const {
     const bool reply = isReply(kind);
     if (reply != packet_.outgoing) {
         out.interface_in = noInterface();
-        out.interface_out = interfaceValue(packet_.interface);
+        out.interface_out = interfaceValue(reply ? reply_interface_ : packet_.interface);
     } else {
         out.interface_in = interfaceValue(packet_.interface);
         out.interface_out = noInterface();
         out.packet_type = number(group ? kToGroup : kToHost);
         out.source_type = typeOfSource();
-        out.source_route = number(1);
+        out.source_route = sourceRoute();
         out.destination_type = number(group ? kMulticastType : route.forwarded ? kUnicastType : kLocalType);
         out.destination_type_here = typeHere(out.destination_type, route);
     }
@@ -114,11 +114,11 @@ FieldValue Traversal::typeHere(const FieldValue& anywhere, const Route& route) c
 }
 
 Route Traversal::plainRoute() const {
-    return {packet_.destination, packet_.port, false, false, ""};
+    return {packet_.destination, packet_.port, false, false, "", ""};
 }
 
 Route Traversal::routeTo(const Target& target) const {
-    Route route{packet_.destination, target.port.value_or(packet_.port), true, false, ""};
+    Route route{packet_.destination, target.port.value_or(packet_.port), true, false, "", ""};
     const auto& interfaces = model_.host.interfaces;
     if (target.redirects) {
         // The packet goes to the first address of the interface, which is not known where it has several.
@@ -141,6 +141,14 @@ Route Traversal::routeTo(const Target& target) const {
         if (one.address.family == target.address->family && one.prefix_length != 0 &&
             AddressRange::prefix(one.address, one.prefix_length).contains(*target.address)) {
             route.interface_out = one.name;
+        }
+    }
+    if (route.forwarded && model_.host.network) {
+        const auto to = AddressRange::of(*target.address);
+        const auto found = routesTo(*model_.host.network, to, std::nullopt, unmarked());
+        if (found.size() == 1) {
+            route.interface_out = found[0].interface;
+            route.refusal = found[0].carries() ? "" : found[0].refusal();
         }
     }
     return route;
@@ -207,7 +215,7 @@ bool Traversal::comeBack(PacketKind kind, const Route& route) {
     }
     seen.destination = destination;
     seen.destination_port = port;
-    seen.interface_out = interfaceValue(packet_.interface);
+    seen.interface_out = interfaceValue(reply_interface_);
     if (!through(Hook::forward, seen)) {
         return false;
     }
@@ -277,6 +285,7 @@ void Traversal::follow(const Target& target) {
         notes_.unknowns.insert(
             "what becomes of a packet that is sent " +
             (target.address ? "to " + target.address->toString() : std::string("elsewhere")));
+        ++outcome_.ways;
         outcome_.may_reach = outcome_.may_drop = true;
         return;
     }
@@ -285,11 +294,18 @@ void Traversal::follow(const Target& target) {
 
 void Traversal::go(const Route& route) {
     const auto first = exchangeOf(packet_.protocol).front();
+    ++outcome_.ways;
     if (route.translated) {
         outcome_.translated_to.insert(targetText(route));
     }
+    if (!route.refusal.empty()) {
+        outcome_.may_drop = true;
+        outcome_.dropped_by.insert(route.refusal);
+        return;
+    }
     if (route.forwarded) {
         outcome_.forwarded = true;
+        outcome_.forwarded_to.push_back(route);
         const auto forwards =
             packet_.source.family == Family::ipv4 ? model_.host.forwards_ipv4 : model_.host.forwards_ipv6;
         if (forwards == false) {
@@ -327,10 +343,12 @@ void Traversal::answerAll(const Route& route) {
                 crossed.push_back(std::move(fresh));
             }
         }
-        if (!passes && isDispensable(*kind)) {
-            outcome_.may_drop = true;
-        } else if (!passes) {
-            outcome_.fails = outcome_.fails.value_or(*kind);
+        if (passes) {
+            continue;
+        }
+        outcome_.fails = outcome_.fails.value_or(*kind);
+        outcome_.may_drop = true;
+        if (!isDispensable(*kind)) {
             return;
         }
     }
@@ -346,7 +364,7 @@ bool Traversal::refusalPasses() {
     auto seen =
         view(packet_.protocol == Protocol::tcp ? PacketKind::syn_ack : PacketKind::answer, plainRoute());
     seen.refusal = true;
-    const bool passes = leaveHost(seen, plainRoute()) && !outcome_.blocks();
+    const bool passes = leaveHost(seen, plainRoute()) && !outcome_.blocks() && senderIsReachable();
     outcome_ = kept;
     notes_ = notes;
     return passes;
@@ -358,9 +376,19 @@ Result Traversal::run() {
     } else {
         const auto first = exchangeOf(packet_.protocol).front();
         walk_.beginPacket();
+        outcome_.ways = 1;
         if (leaveHost(view(first, plainRoute()), plainRoute())) {
             answerAll(plainRoute());
         }
+    }
+    if (outcome_.may_reach && !notes_.anything) {
+        applyRoutes();
+    }
+    if (outcome_.may_reach && !notes_.anything) {
+        applyDiscovery();
+    }
+    if (outcome_.may_reach || !outcome_.dropped_by.empty()) {
+        noteLinks();
     }
     if (notes_.anything) {
         outcome_.may_reach = outcome_.may_drop = true;

@@ -19,6 +19,7 @@ struct Route {
     bool translated = false;
     bool forwarded = false;
     std::string interface_out;  ///< of a forwarded packet; "" if unknown
+    std::string refusal;        ///< why the kernel does not forward it; "" if it does
 };
 
 /// What may happen to the exchange.
@@ -31,6 +32,8 @@ struct ExchangeOutcome {
     std::vector<Step> path;
     std::set<std::string> translated_to;
     bool forwarded = false;
+    std::vector<Route> forwarded_to;
+    int ways = 0;                        ///< destinations to which the exchange may go
     std::optional<PacketKind> may_fail;  ///< the first packet that may be dropped
     std::optional<PacketKind> fails;     ///< the first packet that certainly is
 
@@ -45,11 +48,6 @@ struct Crossed {
     bool passes = false;
 };
 
-/// The first packet of an exchange, of which alone conntrack knows nothing yet.
-constexpr bool isFirst(PacketKind kind) {
-    return kind == PacketKind::syn || kind == PacketKind::request || kind == PacketKind::advertisement;
-}
-
 /// A base chain at the hook that the packet passes.
 struct HookedChain {
     const Table* table;
@@ -63,14 +61,18 @@ enum class HookPart { all, before_nat, nat, beside_nat, after_nat };
 
 class Traversal {
   public:
-    /// Both must outlive the traversal. The sender's port is one from `first_port` to `last_port`.
+    /// All must outlive the traversal. The sender's port is one from `first_port` to `last_port`. `trace`
+    /// hears of each comparison with the packet's source.
     Traversal(const Ruleset::Model& model, const Packet& packet, std::uint64_t first_port,
-              std::uint64_t last_port)
+              std::uint64_t last_port, SourceTrace* trace)
         : model_(model),
           packet_(packet),
           walk_(model, notes_),
           first_port_(first_port),
-          last_port_(last_port) {}
+          last_port_(last_port),
+          reply_interface_(replyInterface()) {
+        notes_.trace = trace;
+    }
 
     Result run();
     /// Where rules tell the sender's ports apart: the first ports of each part.
@@ -98,6 +100,36 @@ class Traversal {
     bool refusalPasses();
     Result result();
 
+    // routes.cpp: the kernel's routes
+    bool unmarked() const;
+    std::vector<RouteFound> routesToSender() const;
+    FieldValue sourceRoute() const;
+    std::string replyInterface() const;
+    bool senderIsReachable();
+    void applyRoutes();
+    void noteRoute(Truth passes, const std::string& reason, PacketKind packet);
+    Truth reverseFilterPasses(const std::vector<RouteFound>& found) const;
+    void noteLinks();
+
+    // neighbours.cpp
+    struct Hop {
+        AddressRange address;
+        std::string interface;
+        std::optional<Address> own;  ///< the address of this host there
+        bool is_router = false;
+        bool certain = false;      ///< packets go to that host
+        bool host_begins = false;  ///< this host sends the first packet there
+    };
+    std::optional<Hop> hopTo(const AddressRange& end, const std::string& interface,
+                             const std::optional<Address>& own, bool host_begins) const;
+    std::vector<Hop> hops() const;
+    bool seesDiscovery() const;
+    PacketView discoveryView(PacketKind kind, bool inward, const Hop& hop) const;
+    Truth discoveryPasses(PacketKind kind, bool inward, const Hop& hop, NeighbourResult& out);
+    NeighbourResult discover(const Hop& hop);
+    NeighbourResult discoverOnce(const Hop& hop);
+    void applyDiscovery();
+
     // hook.cpp: the chains of one hook
     static bool passes(const Table& table, const PacketView& view);
     std::vector<HookedChain> chainsAt(Hook hook, HookPart part, const PacketView& view) const;
@@ -117,6 +149,11 @@ class Traversal {
     ExchangeOutcome outcome_;
     std::uint64_t first_port_;
     std::uint64_t last_port_;
+    std::string reply_interface_;  ///< by which answers to another host leave; "" if unknown
 };
+
+/// For each port of the sender, and without an interface for each by which the packet may come in: the
+/// verdict is certain only if it is the same for all of them.
+Result evaluateExchange(const Ruleset::Model& model, const Packet& packet, SourceTrace* trace = nullptr);
 
 }  // namespace lapwing::reach

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "common/reach/chain_walk.h"
+#include "common/reach/source_trace.h"
 
 namespace lapwing::reach {
 
@@ -216,12 +217,36 @@ Truth termMatches(const FieldValue& value, const Field& field, const Term& term,
     return term.range.low <= seen.low && seen.high <= term.range.high ? Truth::yes : Truth::unknown;
 }
 
+/// A packet of ARP lacks every header above its own.
+FieldValue ChainWalk::arpValueOf(FieldKind kind) const {
+    switch (kind) {
+        case FieldKind::arp_operation:
+            return number(arpOperation(view_.kind));
+        case FieldKind::mark:
+            return others_mark_ ? FieldValue{} : marksValue(packet_.mark);
+        case FieldKind::transport:
+        case FieldKind::packet_type:
+        case FieldKind::ct_state:
+        case FieldKind::fib_source_type:
+        case FieldKind::fib_destination_type:
+        case FieldKind::fib_destination_type_here:
+        case FieldKind::fib_source_route:
+        case FieldKind::unknown:
+            return {};
+        default:
+            return absent();
+    }
+}
+
 FieldValue ChainWalk::valueOf(const Field& field) {
     const bool v4 = view_.family == Family::ipv4;
     const bool tcp = view_.transport == kTcp;
     const bool udp = view_.transport == kUdp;
-    if ((view_.refusal || view_.arp) && !isOfEveryPacket(field.kind)) {
+    if (view_.refusal && !isOfEveryPacket(field.kind)) {
         return {};
+    }
+    if (view_.arp && !isOfEveryPacket(field.kind)) {
+        return arpValueOf(field.kind);
     }
     // A match of an IP header's field does not fit a packet of ARP.
     const auto of_ip = [&](bool family, FieldValue value) {
@@ -288,7 +313,7 @@ FieldValue ChainWalk::valueOf(const Field& field) {
         case FieldKind::other_protocol:
             return view_.transport == kIcmpv6 ? FieldValue{} : absent();
         case FieldKind::arp_operation:
-            return view_.arp ? number(arpOperation(view_.kind)) : absent();
+            return absent();
         case FieldKind::interface_in:
             return view_.interface_in;
         case FieldKind::interface_out:
@@ -306,8 +331,7 @@ FieldValue ChainWalk::valueOf(const Field& field) {
         case FieldKind::ct_zone:
             return ctValue(number(0));
         case FieldKind::ct_direction:
-            return ctValue(connection_.tracked == Truth::yes ? number(isReply(view_.kind) ? 1 : 0)
-                                                             : FieldValue{});
+            return ctValue(number(isReply(view_.kind) ? 1 : 0));
         case FieldKind::ct_status:
             return ctValue(ctStatus());
         case FieldKind::ct_original_source:
@@ -349,8 +373,7 @@ FieldValue ChainWalk::ctState() const {
     }
     const bool beside = (base_->hook == Hook::prerouting || base_->hook == Hook::output) &&
                         base_->priority == kConntrackPriority;
-    const bool first = view_.kind == PacketKind::syn || view_.kind == PacketKind::request ||
-                       view_.kind == PacketKind::advertisement;
+    const bool first = isFirst(view_.kind);
     if (beside || (!first && connection_.tracked != Truth::yes)) {
         return {};
     }
@@ -362,8 +385,7 @@ FieldValue ChainWalk::ctState() const {
 }
 
 FieldValue ChainWalk::ctStatus() const {
-    const bool first = view_.kind == PacketKind::syn || view_.kind == PacketKind::request ||
-                       view_.kind == PacketKind::advertisement;
+    const bool first = isFirst(view_.kind);
     auto out =
         number((view_.translated ? kDestinationTranslated : 0) | (first ? 0 : kSeenReply | kConfirmed));
     out.hazy = first ? kOtherStatus & ~kAssured : kOtherStatus;
@@ -377,7 +399,9 @@ FieldValue ChainWalk::ctValue(FieldValue of_packet) const {
     }
     const bool beside = (base_->hook == Hook::prerouting || base_->hook == Hook::output) &&
                         base_->priority == kConntrackPriority;
-    return beside || packet_.tracked == Truth::unknown ? FieldValue{} : std::move(of_packet);
+    // Where conntrack may not follow each packet, it may see another connection.
+    const bool known = isFirst(view_.kind) || connection_.tracked == Truth::yes;
+    return beside || !known || packet_.tracked == Truth::unknown ? FieldValue{} : std::move(of_packet);
 }
 
 /// Notes where the rule tells the sender's ports apart, so that the caller can ask about each part.
@@ -415,6 +439,27 @@ Truth ChainWalk::elementMatches(const Statement& statement, const std::vector<Fi
     return all == Truth::yes && element.timed ? Truth::unknown : all;
 }
 
+/// Whether the packet is outside the bounds of the rule, which then does nothing.
+bool ChainWalk::isOutside(const Rule& rule) {
+    for (const auto& bounds : rule.bounds) {
+        // The trace learns of comparisons with addresses where they are made.
+        if (notes_.trace != nullptr && isAddress(bounds.kind)) {
+            return false;
+        }
+        auto known = bounded_.find(bounds.kind);
+        if (known == bounded_.end()) {
+            known = bounded_.emplace(bounds.kind, valueOf({bounds.kind, std::nullopt, ""})).first;
+        }
+        const auto& value = known->second;
+        if (value.kind == FieldValue::Kind::absent ||
+            (value.kind == FieldValue::Kind::range &&
+             (value.range.high < bounds.range.low || bounds.range.high < value.range.low))) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /// False where the packet lacks one of the fields.
 bool ChainWalk::valuesOf(const Statement& statement, std::vector<FieldValue>& values) {
     for (const auto& field : statement.fields) {
@@ -432,6 +477,9 @@ Truth ChainWalk::matches(const Statement& statement, bool& applies) {
     if (!applies) {
         return Truth::no;
     }
+    if (notes_.trace != nullptr) {
+        notes_.trace->visit(statement, values);
+    }
     std::optional<Truth> out;
     eachVariant(values, 0, [&] {
         const auto one = matchesOnce(statement, values);
@@ -442,11 +490,15 @@ Truth ChainWalk::matches(const Statement& statement, bool& applies) {
 
 Truth ChainWalk::matchesOnce(const Statement& statement, const std::vector<FieldValue>& values) {
     auto any = Truth::no;
+    if (statement.data.index) {
+        const bool known = values[0].kind == FieldValue::Kind::range;
+        any = known ? statement.data.index->contain(values[0].range) : Truth::unknown;
+    }
     for (const auto& element : statement.data.elements) {
-        any = disjunction(any, elementMatches(statement, values, element));
         if (any == Truth::yes) {
             break;
         }
+        any = disjunction(any, elementMatches(statement, values, element));
     }
     if (any == Truth::no && !statement.set.empty() && connection_.added.contains({table_, statement.set})) {
         any = Truth::unknown;

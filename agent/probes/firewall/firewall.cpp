@@ -1,8 +1,11 @@
 #include "agent/probes/firewall/firewall.h"
 
+#include <malloc.h>
+
 #include <algorithm>
 #include <cstdint>
 #include <iterator>
+#include <optional>
 #include <utility>
 
 #include "agent/probes/kind.h"
@@ -22,7 +25,18 @@ namespace {
 constexpr std::int64_t kMostAgeMs = 60'000;
 constexpr std::size_t kMostReasons = 8;
 constexpr std::size_t kMostReasonLength = 120;
+constexpr std::size_t kLarge = 1U << 20;
+/// The document of large rules is offered again in every so many runs: the spool may have lost it.
+constexpr int kOfferEvery = 60;
 constexpr std::size_t kMostBootReasonLength = 250;  ///< with a unit, a file and nft's error
+
+}  // namespace
+
+namespace {
+
+std::string mebibytes(std::size_t bytes) {
+    return std::to_string((bytes + (1U << 20U) - 1) >> 20U) + " MiB";
+}
 
 }  // namespace
 
@@ -50,6 +64,28 @@ std::vector<PeerSource> FirewallProbe::peerSources(const std::vector<InterfaceAd
     return out;
 }
 
+Expected<void> FirewallProbe::judgeAnew(const std::string& listing, const std::vector<Listener>& listeners,
+                                        const std::vector<InterfaceAddress>& addresses,
+                                        const std::vector<PeerSource>& peers) {
+    {
+        const auto ruleset = reach::Ruleset::parse(listing);
+        if (!ruleset) {
+            return tl::unexpected(ruleset.error());
+        }
+        verdicts_ = judge(*ruleset, listeners, addresses, peers);
+    }
+    if (listing.size() > kMostUnpackedBytes) {
+        verdicts_.unknowns.insert(verdicts_.unknowns.begin(),
+                                  "the ruleset is too large to be judged: " + mebibytes(listing.size()) +
+                                      ", and the collector takes " + mebibytes(kMostUnpackedBytes));
+    }
+    digest_ = sha256(listing);
+    if (listing.size() > kLarge) {
+        malloc_trim(0);
+    }
+    return {};
+}
+
 Expected<ProbeResult> FirewallProbe::collect(const Deadline& /*deadline*/) {
     const auto now = nowMs();
     const auto read = snapshot_->read(now, kMostAgeMs);
@@ -66,32 +102,44 @@ Expected<ProbeResult> FirewallProbe::collect(const Deadline& /*deadline*/) {
         return tl::unexpected(listeners.error());
     }
     auto peers = peerSources(*addresses);
-    auto listing = listingOf(snapshot);
-    if (!listing) {
-        digest_.clear();
-        return tl::unexpected(listing.error());
-    }
-    const bool same = !digest_.empty() && *listing == judged_text_ && *listeners == judged_listeners_ &&
-                      *addresses == judged_addresses_ && peers == judged_peers_;
-    if (!same) {
-        const auto ruleset = reach::Ruleset::parse(*listing);
-        if (!ruleset) {
+    // Large rules have a file of their own, and are read again only when that is another one.
+    const auto& file = snapshot.rules.file;
+    const bool known = !digest_.empty() && !file.empty() && file == judged_rules_ &&
+                       snapshot.host == judged_host_ && snapshot.legacy_tables == judged_tables_;
+    std::optional<std::string> listing;
+    if (!known || runs_ % kOfferEvery == 0) {
+        auto found = listingOf(snapshot);
+        if (!found) {
             digest_.clear();
-            return tl::unexpected(ruleset.error());
+            return tl::unexpected(found.error());
         }
-        verdicts_ = judge(*ruleset, *listeners, *addresses, peers);
-        if (listing->size() > kMostDocumentBytes) {
-            verdicts_.unknowns.insert(verdicts_.unknowns.begin(), "the ruleset has " +
-                                                                      std::to_string(listing->size()) +
-                                                                      " bytes, and the collector takes " +
-                                                                      std::to_string(kMostDocumentBytes));
+        listing = std::move(*found);
+    }
+    const bool same = !digest_.empty() && (known || *listing == judged_rules_) &&
+                      *listeners == judged_listeners_ && *addresses == judged_addresses_ &&
+                      peers == judged_peers_;
+    if (!same) {
+        if (!listing) {
+            auto found = listingOf(snapshot);
+            if (!found) {
+                digest_.clear();
+                return tl::unexpected(found.error());
+            }
+            listing = std::move(*found);
         }
-        digest_ = sha256(*listing);
-        judged_text_ = *listing;
+        if (const auto judged = judgeAnew(*listing, *listeners, *addresses, peers); !judged) {
+            digest_.clear();
+            return tl::unexpected(judged.error());
+        }
+        judged_rules_ = file.empty() ? *listing : file;
+        judged_host_ = snapshot.host;
+        judged_tables_ = snapshot.legacy_tables;
         judged_listeners_ = *listeners;
         judged_addresses_ = *addresses;
         judged_peers_ = std::move(peers);
+        runs_ = 0;
     }
+    ++runs_;
     ProbeResult result;
     constexpr double ms_per_second = 1000;
     result.families = firewallFamilies(
@@ -103,7 +151,9 @@ Expected<ProbeResult> FirewallProbe::collect(const Deadline& /*deadline*/) {
         add(passwords, {}, *snapshot.ssh_takes_passwords ? 1 : 0);
         result.families.push_back(std::move(passwords));
     }
-    result.documents.push_back({"ruleset", std::move(*listing)});
+    if (listing && listing->size() <= kMostUnpackedBytes) {
+        result.documents.push_back({"ruleset", std::move(*listing)});
+    }
     const auto& boot = snapshot.boot;
     auto families = bootFamilies(boot, boot.listing.empty() ? "" : sha256(boot.listing));
     std::move(families.begin(), families.end(), std::back_inserter(result.families));

@@ -21,6 +21,9 @@ class FirewallProbe : public Probe {
     Expected<ProbeResult> collect(const Deadline& deadline) override;
 
   private:
+    Expected<void> judgeAnew(const std::string& listing, const std::vector<Listener>& listeners,
+                             const std::vector<InterfaceAddress>& addresses,
+                             const std::vector<PeerSource>& peers);
     std::vector<PeerSource> peerSources(const std::vector<InterfaceAddress>& addresses) const;
 
     std::string proc_;
@@ -29,12 +32,15 @@ class FirewallProbe : public Probe {
 
     // Inputs and verdicts of the last run: rules change seldom, so they are evaluated again only after a
     // change.
-    std::string judged_text_;
+    std::string judged_rules_;  ///< the listing, or the name of the file that it comes from
+    reach::Host judged_host_;
+    std::vector<std::string> judged_tables_;
     std::vector<Listener> judged_listeners_;
     std::vector<InterfaceAddress> judged_addresses_;
     std::vector<PeerSource> judged_peers_;
     std::string digest_;
     Verdicts verdicts_;
+    int runs_ = 0;  ///< with these rules
 };
 
 /// Pure: the metric families of the rules after a reboot; `digest` is of the document with the rules.

@@ -140,10 +140,6 @@ Verdicts judge(const reach::Ruleset& ruleset, const std::vector<Listener>& liste
         out.ports.push_back({family, protocol, port, source, verdict});
     }
     out.unknowns.assign(judge.unknowns().begin(), judge.unknowns().end());
-    if (!ruleset.parts(reach::Family::ipv4) || !ruleset.parts(reach::Family::ipv6)) {
-        out.unknowns.insert(out.unknowns.begin(),
-                            "it names too many addresses to tell all sources that reach a port");
-    }
     return out;
 }
 

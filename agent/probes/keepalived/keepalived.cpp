@@ -49,10 +49,44 @@ std::set<std::string> addressesHere() {
     return out;
 }
 
-/// The address in the form of the interfaces' addresses.
-std::string canonical(const std::string& address) {
+/// The address without its prefix length, in the form of the interfaces' addresses.
+std::string canonical(const std::string& text) {
+    const auto address = text.substr(0, text.find('/'));
     const auto parsed = reach::Address::parse(address);
     return parsed ? parsed->toString() : address;
+}
+
+std::vector<prometheus::ClientMetric::Label> labelsOf(const VrrpInstance& instance) {
+    std::vector<std::string> tracks;
+    for (const auto& track : instance.tracks) {
+        tracks.push_back(track.name);
+    }
+    return {{"vrrp_instance", instance.name},
+            {"interface", instance.interface},
+            {"virtual_router_id", std::to_string(instance.virtual_router_id)},
+            {"priority", std::to_string(instance.priority)},
+            {"initial_state", instance.initial_state},
+            {"peers", joined(instance.peers)},
+            {"tracks", joined(tracks)},
+            {"source", instance.source},
+            {"version", std::to_string(instance.version)},
+            {"interval", instance.interval},
+            {"authentication", instance.authentication},
+            {"nopreempt", instance.nopreempt ? "yes" : ""},
+            {"preempt_delay", instance.preempt_delay},
+            {"group", instance.group},
+            {"unread", joined(instance.unread)}};
+}
+
+std::vector<prometheus::ClientMetric::Label> labelsOf(const VrrpInstance& instance, const VrrpTrack& track) {
+    return {{"vrrp_instance", instance.name},
+            {"kind", track.kind},
+            {"check", track.name},
+            {"weight", std::to_string(track.weight)},
+            {"reverse", track.reverse ? "yes" : ""},
+            {"watches", nameOf(vrrp::kWatchedNames, track.watched)},
+            {"target", track.target},
+            {"ignored", track.ignored}};
 }
 
 }  // namespace
@@ -74,11 +108,14 @@ Expected<ProbeResult> KeepalivedProbe::collect(const Deadline& /*deadline*/) {
     const bool runs =
         hasVrrpSocket(contentsOf(proc_ + "/net/raw")) || hasVrrpSocket(contentsOf(proc_ + "/net/raw6"));
     ProbeResult result;
-    result.families = keepalivedFamilies(runs, snapshot.keepalived, addressesHere());
-    if (!snapshot.keepalived.unread.empty()) {
-        result.note = "not evaluated: " + joined(snapshot.keepalived.unread);
-    } else if (runs && status == ReadStatus::absent) {
-        result.note = "keepalived runs, but its configuration is not /etc/keepalived/keepalived.conf";
+    auto config = snapshot.keepalived;
+    if (runs && status == ReadStatus::absent) {
+        config.unread.emplace_back(
+            "a program speaks VRRP or CARP, and its configuration is not /etc/keepalived/keepalived.conf");
+    }
+    result.families = keepalivedFamilies(runs, config, addressesHere());
+    if (!config.unread.empty()) {
+        result.note = "not evaluated: " + joined(config.unread);
     }
     return result;
 }
@@ -105,34 +142,42 @@ std::vector<prometheus::MetricFamily> keepalivedFamilies(bool runs, const Keepal
     auto up = gauge(exporter::kKeepalivedUp, "Whether a program on this host speaks VRRP");
     add(up, {}, runs ? 1 : 0);
     auto state = gauge("keepalived_vrrp_state", "1 backup, 2 master, from the place of the address");
+    auto unread =
+        gauge(metric::kVrrpUnreadInfo, "A part of keepalived's configuration that is not evaluated");
+    for (const auto& part : config.unread) {
+        add(unread, {{"part", part}}, 1);
+    }
     auto instances = gauge(metric::kVrrpInstanceInfo, "A VRRP instance of keepalived's configuration");
     auto addresses = gauge(metric::kVrrpAddressInfo, "An address that the instance moves");
+    auto checks =
+        gauge(metric::kVrrpCheckInfo, "A check whose failure changes the instance's priority or state");
     for (const auto& instance : config.instances) {
         const auto id = std::to_string(instance.virtual_router_id);
-        add(instances,
-            {{"vrrp_instance", instance.name},
-             {"interface", instance.interface},
-             {"virtual_router_id", id},
-             {"priority", std::to_string(instance.priority)},
-             {"initial_state", instance.initial_state},
-             {"peers", joined(instance.peers)},
-             {"tracks", joined(instance.tracks)}},
-            1);
-        for (const auto& each : instance.addresses) {
-            const auto address = canonical(each);
-            add(addresses, {{"vrrp_instance", instance.name}, {"address", address}}, 1);
-            if (runs) {
-                add(state,
-                    {{"iname", instance.name},
-                     {"intf", instance.interface},
-                     {"vrid", id},
-                     {"ip_address", address}},
-                    here.contains(address) ? kMaster : kBackup);
+        add(instances, labelsOf(instance), 1);
+        for (const auto& track : instance.tracks) {
+            add(checks, labelsOf(instance, track), 1);
+        }
+        for (const bool advertised : {true, false}) {
+            for (const auto& each : advertised ? instance.addresses : instance.excluded) {
+                const auto address = canonical(each);
+                add(addresses,
+                    {{"vrrp_instance", instance.name},
+                     {"address", address},
+                     {"advertised", advertised ? "yes" : "no"}},
+                    1);
+                if (runs) {
+                    add(state,
+                        {{"iname", instance.name},
+                         {"intf", instance.interface},
+                         {"vrid", id},
+                         {"ip_address", address}},
+                        here.contains(address) ? kMaster : kBackup);
+                }
             }
         }
     }
     std::vector<prometheus::MetricFamily> out;
-    for (auto* family : {&up, &state, &instances, &addresses}) {
+    for (auto* family : {&up, &state, &unread, &instances, &addresses, &checks}) {
         if (!family->metric.empty()) {
             out.push_back(std::move(*family));
         }

@@ -1,5 +1,7 @@
 #include "agent/snapshot/helper/collect.h"
 
+#include <pwd.h>
+
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
@@ -11,6 +13,7 @@
 #include "agent/host/host.h"
 #include "agent/host/listeners.h"
 #include "agent/host/owners.h"
+#include "agent/snapshot/helper/check_command.h"
 #include "agent/snapshot/helper/keepalived_conf.h"
 #include "agent/snapshot/helper/read_boot.h"
 #include "agent/snapshot/helper/read_rules.h"
@@ -58,7 +61,7 @@ void readKeepalivedConfig(const CollectOptions& options, Snapshot& snapshot) {
         return;
     }
     snapshot.keepalived_status = ReadStatus::ok;
-    snapshot.keepalived = parseKeepalived(text);
+    snapshot.keepalived = parseKeepalived(text, {&scriptFault, ::getpwnam("keepalived_script") != nullptr});
     snapshot.keepalived.unread.insert(snapshot.keepalived.unread.end(), unread.begin(), unread.end());
 }
 
@@ -83,7 +86,7 @@ Snapshot collectSnapshot(const CollectOptions& options) {
     readRules(options, snapshot);
     noteUnread(snapshot.ruleset, snapshot);
     readKeepalivedConfig(options, snapshot);
-    snapshot.host = thisHost(options.proc);
+    snapshot.host = thisHost(options.proc, options.neighbours);
     for (const auto& tool : snapshot.iptables) {
         noteUnread(tool, snapshot);
     }

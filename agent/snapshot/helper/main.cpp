@@ -1,6 +1,7 @@
 #include <CLI/CLI.hpp>
 #include <cstdio>
 #include <string>
+#include <utility>
 
 #include "agent/snapshot/helper/collect.h"
 #include "agent/snapshot/helper/write_snapshot.h"
@@ -21,12 +22,12 @@ int main(int argc, char** argv) {
     }
     lapwing::agent::CollectOptions options;
     options.previous = output;
-    const auto snapshot = lapwing::agent::collectSnapshot(options);
+    options.neighbours = lapwing::agent::Neighbours::permanent;
+    auto snapshot = lapwing::agent::collectSnapshot(options);
     for (const auto& line : snapshot.unread) {
         std::fprintf(stderr, "not read: %s\n", line.c_str());
     }
-    if (const auto written = lapwing::agent::writeSnapshot(output, lapwing::agent::toJson(snapshot), group);
-        !written) {
+    if (const auto written = lapwing::agent::writeSnapshot(output, std::move(snapshot), group); !written) {
         std::fprintf(stderr, "%s\n", written.error().message.c_str());
         return 1;
     }

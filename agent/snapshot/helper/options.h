@@ -3,6 +3,8 @@
 #include <chrono>
 #include <string>
 
+#include "agent/host/network.h"
+
 namespace lapwing::agent {
 
 /// Where the helper finds its inputs and tools, and how long it waits for them.
@@ -14,8 +16,13 @@ struct CollectOptions {
     std::string sshd = "/usr/sbin/sshd";
     std::string keepalived = "/etc/keepalived/keepalived.conf";
     std::chrono::milliseconds tool_deadline{5'000};
-    std::string root;      ///< prefix of the paths that decide about the next boot; "" is this machine
-    std::string previous;  ///< the last snapshot: a rehearsal in it is reused while its inputs are unchanged
+    std::chrono::milliseconds rules_deadline{
+        20'000};       ///< of a tool that lists rules, perhaps with large sets
+    std::string root;  ///< prefix of the paths that decide about the next boot; "" is this machine
+    /// A snapshot that is kept has the permanent ones only: it must not change by itself.
+    Neighbours neighbours = Neighbours::all;
+    /// The last snapshot: its rules and its rehearsal are used again while they are unchanged.
+    std::string previous;
     std::chrono::milliseconds rehearsal_deadline{3'000};
 };
 

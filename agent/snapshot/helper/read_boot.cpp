@@ -1,18 +1,13 @@
 #include "agent/snapshot/helper/read_boot.h"
 
-#include <sys/stat.h>
-#include <unistd.h>
-
 #include <cstdint>
 #include <cstdlib>
-#include <fstream>
-#include <optional>
 #include <set>
-#include <sstream>
 #include <string>
 #include <utility>
 
 #include "agent/snapshot/helper/boot_plan.h"
+#include "agent/snapshot/helper/last_snapshot.h"
 #include "agent/snapshot/helper/rehearse.h"
 #include "agent/snapshot/snapshot.h"
 
@@ -22,20 +17,6 @@ namespace {
 
 /// A rehearsal that failed, perhaps at a deadline, is tried again after this time.
 constexpr std::int64_t kRetryMs = 600'000;
-
-/// The boot of the last snapshot. Only a file of this user's own is believed.
-std::optional<Boot> lastBoot(const std::string& file) {
-    struct stat about {};
-    if (file.empty() || lstat(file.c_str(), &about) != 0 || !S_ISREG(about.st_mode) ||
-        about.st_uid != geteuid()) {
-        return std::nullopt;
-    }
-    std::ifstream in(file, std::ios::binary);
-    std::stringstream text;
-    text << in.rdbuf();
-    auto snapshot = parseSnapshot(text.view());
-    return snapshot ? std::optional(std::move(snapshot->boot)) : std::nullopt;
-}
 
 }  // namespace
 
@@ -61,10 +42,10 @@ Boot readBoot(const CollectOptions& options, const reach::Host& host) {
         return boot;
     }
     const auto now = nowMs();
-    if (auto last = lastBoot(options.previous);
-        last && last->fingerprint == boot.fingerprint && last->rehearsed != 0 &&
-        (last->unknown.empty() || std::abs(now - last->rehearsed) < kRetryMs)) {
-        return std::move(*last);
+    if (auto last = lastSnapshot(options.previous);
+        last && last->boot.fingerprint == boot.fingerprint && last->boot.rehearsed != 0 &&
+        (last->boot.unknown.empty() || std::abs(now - last->boot.rehearsed) < kRetryMs)) {
+        return std::move(last->boot);
     }
     auto rehearsal = rehearse(plan, options);
     boot.rehearsed = now;

@@ -1,20 +1,35 @@
 #include "agent/snapshot/helper/read_rules.h"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <cstdlib>
 #include <cstring>
 #include <fstream>
 #include <string>
 
+#include "agent/snapshot/helper/generation.h"
+#include "agent/snapshot/helper/last_snapshot.h"
 #include "agent/snapshot/helper/run_tool.h"
+#include "common/reach/compact.h"
 
 namespace lapwing::agent {
 
 namespace {
 
-void readLegacy(const CollectOptions& options, Snapshot& snapshot) {
+/// The rules of a kernel that does not tell their changes are read again after a hundred times the time that
+/// it took: 1 % of a core at most.
+constexpr std::int64_t kPauseForCost = 100;
+constexpr std::int64_t kLongestPauseMs = 300'000;
+
+ToolOutput run(const CollectOptions& options, const std::vector<std::string>& argv) {
+    return runTool(argv, options.rules_deadline, kMostRulesOutput);
+}
+
+void listLegacy(const CollectOptions& options, Snapshot& snapshot) {
     for (const auto* family : {"ip", "ip6"}) {
         // thread-self: this thread may be in another namespace than its process. The file exists only once
         // the module is loaded.
@@ -33,9 +48,6 @@ void readLegacy(const CollectOptions& options, Snapshot& snapshot) {
         std::string table;
         while (std::getline(file, table)) {
             snapshot.legacy_tables.push_back(std::string(family) + " " + table);
-            const auto tool =
-                options.tools + (std::string(family) == "ip" ? "/iptables" : "/ip6tables") + "-legacy-save";
-            snapshot.iptables.push_back(runTool({tool, "-t", table}, options.tool_deadline, kMostToolOutput));
         }
         if (snapshot.legacy_status == ReadStatus::absent) {
             snapshot.legacy_status = ReadStatus::ok;
@@ -43,20 +55,78 @@ void readLegacy(const CollectOptions& options, Snapshot& snapshot) {
     }
 }
 
+bool holds(const std::string& text, const char* word) {
+    return text.find(word) != std::string::npos;
+}
+
+/// The last rules still hold: nftables has not changed since, and what changes unseen was read a short while
+/// ago.
+bool stillHold(const CollectOptions& options, const Snapshot& last, const Snapshot& now) {
+    const bool same_place = last.boot_id == now.boot_id && last.network_namespace == now.network_namespace;
+    const bool same_rules = last.rules.generation != 0 && last.rules.generation == now.rules.generation &&
+                            last.legacy_tables == now.legacy_tables && last.versions == now.versions;
+    const bool read = last.ruleset.status == ReadStatus::ok && last.listing.status == ReadStatus::ok &&
+                      std::all_of(last.iptables.begin(), last.iptables.end(),
+                                  [](const auto& each) { return each.status == ReadStatus::ok; });
+    const auto pause = std::min(kPauseForCost * last.rules.cost_ms, kLongestPauseMs);
+    const bool recent = !last.rules.changes_unseen || std::abs(now.time - last.rules.read_ms) < pause;
+    if (!same_place || !same_rules || !read || !recent) {
+        return false;
+    }
+    const auto directory = options.previous.substr(0, options.previous.rfind('/') + 1);
+    return last.rules.file.empty() || access((directory + last.rules.file).c_str(), R_OK) == 0;
+}
+
+void readAll(const CollectOptions& options, Snapshot& snapshot) {
+    const auto start = nowMs();
+    snapshot.ruleset = run(options, {options.nft, "-j", "-s", "list", "ruleset"});
+    snapshot.ruleset.output = reach::compactSets(std::move(snapshot.ruleset.output));
+    const auto& rules = snapshot.ruleset.output;
+    // Without the elements of sets: their rules are what people read.
+    snapshot.listing = run(options, {options.nft, "-a", "-s", "-t", "list", "ruleset"});
+    if (holds(rules, "\"xt\"")) {
+        for (const auto* tool : {"/iptables-nft-save", "/ip6tables-nft-save"}) {
+            snapshot.iptables.push_back(run(options, {options.tools + tool}));
+        }
+    }
+    for (const auto& table : snapshot.legacy_tables) {
+        const bool v4 = table.starts_with("ip ");
+        snapshot.iptables.push_back(
+            run(options, {options.tools + (v4 ? "/iptables" : "/ip6tables") + "-legacy-save", "-t",
+                          table.substr(table.find(' ') + 1)}));
+    }
+    const bool names_sets = std::any_of(snapshot.iptables.begin(), snapshot.iptables.end(),
+                                        [](const auto& save) { return holds(save.output, "-set "); });
+    if (names_sets) {
+        snapshot.ipsets = run(options, {options.tools + "/ipset", "save"});
+        snapshot.ipsets.output = reach::compactIpsets(snapshot.ipsets.output);
+    }
+    snapshot.rules.read_ms = start;
+    snapshot.rules.cost_ms = nowMs() - start;
+    snapshot.rules.changes_unseen = !snapshot.legacy_tables.empty() || names_sets ||
+                                    holds(rules, "\"dynamic\"") || holds(rules, "timeout") ||
+                                    holds(rules, "\"expires\"");
+    // A change in between may be in a part of what was read.
+    if (rulesetGeneration() != snapshot.rules.generation) {
+        snapshot.rules.generation = 0;
+    }
+}
+
 }  // namespace
 
 void readRules(const CollectOptions& options, Snapshot& snapshot) {
-    snapshot.ruleset =
-        runTool({options.nft, "-j", "-s", "list", "ruleset"}, options.tool_deadline, kMostToolOutput);
-    snapshot.listing =
-        runTool({options.nft, "-a", "-s", "list", "ruleset"}, options.tool_deadline, kMostToolOutput);
-    if (snapshot.ruleset.output.find("\"xt\"") != std::string::npos) {
-        for (const auto* tool : {"/iptables-nft-save", "/ip6tables-nft-save"}) {
-            snapshot.iptables.push_back(
-                runTool({options.tools + tool}, options.tool_deadline, kMostToolOutput));
-        }
+    snapshot.rules.generation = rulesetGeneration();
+    listLegacy(options, snapshot);
+    auto last = lastSnapshot(options.previous);
+    if (last && stillHold(options, *last, snapshot)) {
+        snapshot.ruleset = std::move(last->ruleset);
+        snapshot.listing = std::move(last->listing);
+        snapshot.iptables = std::move(last->iptables);
+        snapshot.ipsets = std::move(last->ipsets);
+        snapshot.rules = std::move(last->rules);
+        return;
     }
-    readLegacy(options, snapshot);
+    readAll(options, snapshot);
 }
 
 }  // namespace lapwing::agent

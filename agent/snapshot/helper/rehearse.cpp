@@ -120,7 +120,9 @@ Rehearsal perform(const BootPlan& plan, const CollectOptions& options) {
         }
     }
     Snapshot scratch;
-    readRules(options, scratch);
+    auto anew = options;
+    anew.previous.clear();
+    readRules(anew, scratch);
     auto listing = listingOf(scratch);
     if (!listing) {
         out.unknown = "rehearsal: " + listing.error().message;

@@ -11,6 +11,8 @@ namespace lapwing::agent {
 
 /// The most that a tool of the helper may print, in bytes.
 inline constexpr std::size_t kMostToolOutput = 16U << 20;
+/// The same for a tool that lists rules: half a million elements with timeouts.
+inline constexpr std::size_t kMostRulesOutput = 64U << 20;
 
 /// Runs a program with that argument vector (argv[0] is its absolute path). Its environment is LC_ALL=C and a
 /// lock file for iptables that a sandbox lets it open. Kills the program at the deadline, and once it has

@@ -6,10 +6,37 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <chrono>
 #include <cstdio>
 #include <cstring>
+#include <filesystem>
+#include <system_error>
+
+#include "common/digest.h"
 
 namespace lapwing::agent {
+
+namespace {
+
+/// Larger outputs go into a file of their own, which is written and read only after the rules have changed.
+constexpr std::size_t kMostInlineRules = 64U << 10;
+constexpr std::size_t kNameLength = 16;
+constexpr std::chrono::minutes kKeep{1};
+
+void dropOthers(const std::string& directory, const std::string& prefix, const std::string& kept) {
+    std::error_code error;
+    for (const auto& entry : std::filesystem::directory_iterator(directory, error)) {
+        const auto name = entry.path().filename().string();
+        // A reader of the last snapshot may be about to open its file.
+        const auto written = entry.last_write_time(error);
+        const bool old = !error && std::filesystem::file_time_type::clock::now() - written > kKeep;
+        if (name.starts_with(prefix) && name != kept && old) {
+            unlink(entry.path().c_str());
+        }
+    }
+}
+
+}  // namespace
 
 Expected<void> writeSnapshot(const std::string& file, const std::string& json, const std::string& group) {
     const auto failed = [&](const std::string& what) {
@@ -48,6 +75,32 @@ Expected<void> writeSnapshot(const std::string& file, const std::string& json, c
     auto result = failed(file);
     unlink(fresh.c_str());
     return result;
+}
+
+Expected<void> writeSnapshot(const std::string& file, Snapshot snapshot, const std::string& group) {
+    const auto slash = file.rfind('/');
+    const auto directory = slash == std::string::npos ? std::string("./") : file.substr(0, slash + 1);
+    const auto prefix = (slash == std::string::npos ? file : file.substr(slash + 1)) + ".rules-";
+    if (snapshot.rules.file.empty()) {
+        const auto rules = rulesToJson(snapshot);
+        if (rules.size() > kMostInlineRules) {
+            snapshot.rules.file = prefix + sha256(rules).substr(0, kNameLength);
+            if (auto written = writeSnapshot(directory + snapshot.rules.file, rules, group); !written) {
+                return written;
+            }
+            snapshot.ruleset.output.clear();
+            snapshot.listing.output.clear();
+            snapshot.ipsets.output.clear();
+            for (auto& tool : snapshot.iptables) {
+                tool.output.clear();
+            }
+        }
+    }
+    auto written = writeSnapshot(file, toJson(snapshot), group);
+    if (written) {
+        dropOthers(directory, prefix, snapshot.rules.file);
+    }
+    return written;
 }
 
 }  // namespace lapwing::agent

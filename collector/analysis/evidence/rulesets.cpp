@@ -1,5 +1,9 @@
 #include "collector/analysis/evidence/rulesets.h"
 
+#include <malloc.h>
+
+#include <cstddef>
+
 namespace lapwing::analysis::evidence {
 
 void Rulesets::beginRound() {
@@ -22,6 +26,10 @@ Rulesets::Known* Rulesets::find(const std::string& host, const std::string& dige
             if (auto parsed = reach::Ruleset::parse((*document)->body)) {
                 known.ruleset.emplace(std::move(*parsed));
                 known.of_no_host = known.ruleset->host().interfaces.empty();
+            }
+            constexpr std::size_t large = 1U << 20;
+            if ((*document)->body.size() > large) {
+                malloc_trim(0);  // reading it took several times the memory that the rules need
             }
         }
     }

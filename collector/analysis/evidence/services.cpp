@@ -165,20 +165,69 @@ class ServicesReader {
         for (const auto& up : reader_.fresh(exporter::kKeepalivedUp)) {
             out_.vrrp[up.instance()].runs = up.isOn();
         }
-        std::map<std::pair<std::string, std::string>, std::set<reach::Address>> addresses;
-        for (const auto& info : reader_.fresh(metric::kVrrpAddressInfo)) {
-            if (const auto address = reach::Address::parse(info.get("address"))) {
-                addresses[{info.instance(), info.get("vrrp_instance")}].insert(*address);
-            }
-        }
         for (const auto& info : reader_.fresh(metric::kVrrpInstanceInfo)) {
-            const auto host = out_.vrrp.find(info.instance());
-            if (host != out_.vrrp.end()) {
-                host->second.instances.push_back({info.get("interface"), info.get("virtual_router_id"),
-                                                  !info.get("peers").empty(), info.get("tracks"),
-                                                  addresses[{host->first, info.get("vrrp_instance")}]});
+            if (const auto host = out_.vrrp.find(info.instance()); host != out_.vrrp.end()) {
+                host->second.instances.push_back(vrrpInstance(info));
             }
         }
+        for (const auto& info : reader_.fresh(metric::kVrrpAddressInfo)) {
+            auto* instance = vrrpInstanceOf(info);
+            const auto address = reach::Address::parse(info.get("address"));
+            if (instance != nullptr && address) {
+                instance->addresses.insert(*address);
+                if (info.get("advertised") != "no") {
+                    instance->advertised.insert(*address);
+                }
+            }
+        }
+        for (const auto& info : reader_.fresh(metric::kVrrpCheckInfo)) {
+            if (auto* instance = vrrpInstanceOf(info)) {
+                const auto watched = valueOf(vrrp::kWatchedNames, info.get("watches"));
+                instance->checks.push_back(
+                    {info.get("kind"), info.get("check"), info.number("weight"), info.get("reverse") == "yes",
+                     watched.value_or(vrrp::Watched::unknown), info.get("target"), info.get("ignored")});
+            }
+        }
+        for (const auto& info : reader_.fresh(metric::kVrrpUnreadInfo)) {
+            if (const auto host = out_.vrrp.find(info.instance()); host != out_.vrrp.end()) {
+                host->second.unread.push_back(info.get("part"));
+            }
+        }
+    }
+
+    static VrrpInstance vrrpInstance(const Observation& info) {
+        VrrpInstance out;
+        out.name = info.get("vrrp_instance");
+        out.interface = info.get("interface");
+        out.virtual_router_id = info.get("virtual_router_id");
+        out.priority = info.number("priority");
+        std::istringstream peers(info.get("peers"));
+        for (std::string peer; peers >> peer;) {
+            if (const auto address = reach::Address::parse(peer)) {
+                out.peers.push_back(*address);
+            }
+        }
+        out.source = reach::Address::parse(info.get("source"));
+        out.version = info.get("version");
+        out.interval = info.get("interval");
+        out.authentication = info.get("authentication");
+        out.nopreempt = info.get("nopreempt") == "yes";
+        out.preempt_delay = info.get("preempt_delay");
+        out.group = info.get("group");
+        out.unread = info.get("unread");
+        return out;
+    }
+
+    VrrpInstance* vrrpInstanceOf(const Observation& info) {
+        const auto host = out_.vrrp.find(info.instance());
+        if (host == out_.vrrp.end()) {
+            return nullptr;
+        }
+        auto& instances = host->second.instances;
+        const auto found = std::find_if(instances.begin(), instances.end(), [&](const auto& each) {
+            return each.name == info.get("vrrp_instance");
+        });
+        return found == instances.end() ? nullptr : &*found;
     }
 
     void holders() {
@@ -235,6 +284,16 @@ const VrrpInstance* Vrrp::moving(const reach::Address& address) const {
     const auto found = std::find_if(instances.begin(), instances.end(),
                                     [&](const auto& each) { return each.addresses.contains(address); });
     return found == instances.end() ? nullptr : &*found;
+}
+
+std::vector<const VrrpInstance*> Vrrp::groupOf(const VrrpInstance& instance) const {
+    std::vector<const VrrpInstance*> out;
+    for (const auto& each : instances) {
+        if (&each == &instance || (!instance.group.empty() && each.group == instance.group)) {
+            out.push_back(&each);
+        }
+    }
+    return out;
 }
 
 std::set<reach::Address> Services::moving() const {

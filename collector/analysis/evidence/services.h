@@ -14,25 +14,53 @@
 #include "common/error.h"
 #include "common/reach/address.h"
 #include "common/truth.h"
+#include "common/vrrp_check.h"
 
 namespace lapwing::analysis::evidence {
 
+/// A check that keepalived tracks: its failure changes the priority or the state of the instance.
+struct VrrpCheck {
+    std::string kind;  ///< "script", "process", "file", "interface"
+    std::string name;
+    int weight = 0;        ///< 0: a failure puts the instance into the state FAULT
+    bool reverse = false;  ///< the priority changes in the other direction
+    vrrp::Watched watched = vrrp::Watched::unknown;
+    std::string target;   ///< "haproxy", "127.0.0.1:80"; of an unknown script its program
+    std::string ignored;  ///< why keepalived ignores it; "" if it does not
+};
+
 /// A VRRP instance of a host's keepalived.
 struct VrrpInstance {
+    std::string name;
     std::string interface;
     std::string virtual_router_id;
-    bool unicast = false;  ///< its advertisements go to the peers' addresses, not to the group
-    std::string tracks;    ///< scripts, processes and interfaces whose failure moves the addresses; or ""
-    std::set<reach::Address> addresses;
+    int priority = 0;
+    std::vector<reach::Address> peers;     ///< unicast; empty: its advertisements go to the group
+    std::optional<reach::Address> source;  ///< of its advertisements; nothing: the interface's address
+    std::string version;                   ///< "2", "3"; "" if an older agent reports the instance
+    std::string interval;                  ///< seconds between advertisements, as written
+    std::string authentication;            ///< type and fingerprint; or ""
+    bool nopreempt = false;
+    std::string preempt_delay;  ///< seconds before it takes the address from a lower priority; or ""
+    std::string group;          ///< of instances that move together; or ""
+    std::vector<VrrpCheck> checks;
+    std::string unread;                   ///< keywords whose effect is not modelled; or ""
+    std::set<reach::Address> addresses;   ///< that move
+    std::set<reach::Address> advertised;  ///< those that the advertisements name
+
+    bool isUnicast() const { return !peers.empty(); }
 };
 
 /// VRRP on a host, as its agent sees it.
 struct Vrrp {
     bool runs = false;
     std::vector<VrrpInstance> instances;
+    std::vector<std::string> unread;  ///< parts of the configuration that the agent does not evaluate
 
     /// The instance that moves the address, or null.
     const VrrpInstance* moving(const reach::Address& address) const;
+    /// The instances that move together with this one, itself included.
+    std::vector<const VrrpInstance*> groupOf(const VrrpInstance& instance) const;
 };
 
 /// Where an Nginx passes the requests that come to one of its ports, by its configuration.

@@ -11,6 +11,7 @@ namespace {
 struct Blocked {
     std::vector<reach::AddressRange> from;
     std::vector<std::string> rules;
+    std::set<reach::PacketKind> packets;  ///< the first of each exchange that does not get through
     bool known = true;
 };
 
@@ -26,12 +27,42 @@ Blocked blockedOf(const reach::Ruleset& ruleset, const Context& context, const e
             if (result.verdict == reach::Verdict::must_block) {
                 out.from.push_back(source);
                 rules.insert(result.decided_by.begin(), result.decided_by.end());
+                if (result.failing_packet) {
+                    out.packets.insert(*result.failing_packet);
+                }
             }
         }
     }
     evidence::sortUnique(out.from);
     out.rules = {rules.begin(), rules.end()};
     return out;
+}
+
+/// "the third packet (ACK) is dropped"; "" where the first packet is.
+std::string failureText(const std::set<reach::PacketKind>& packets) {
+    std::string out;
+    for (const auto packet : packets) {
+        const bool first = packet == reach::PacketKind::syn || packet == reach::PacketKind::request ||
+                           packet == reach::PacketKind::advertisement;
+        out += first ? ""
+                     : (out.empty() ? "" : "; ") + std::string("the ") + reach::packetTitle(packet) +
+                           " is dropped";
+    }
+    return out;
+}
+
+/// A connection opens before these packets are sent: that it opens is no contradiction.
+bool opensFirst(const std::set<reach::PacketKind>& packets) {
+    return !packets.empty() && std::all_of(packets.begin(), packets.end(), [](reach::PacketKind packet) {
+        return packet == reach::PacketKind::ack || packet == reach::PacketKind::data ||
+               packet == reach::PacketKind::answer_data;
+    });
+}
+
+/// A rule or a policy, not a route or a filter of the kernel.
+bool isOfFirewall(const std::string& reason) {
+    return reason.find(" handle ") != std::string::npos || reason.find(" rule ") != std::string::npos ||
+           reason.find(" policy ") != std::string::npos;
 }
 
 /// The flow's rule for legacy iptables. Protocols by their number: without /etc/protocols it knows no names.
@@ -80,7 +111,16 @@ std::string keepInNftablesConf(const Blocked& found, const Flow& flow) {
 }
 
 /// One command for each rule or policy that is in the way, and what keeps it over a reboot.
-std::string remedyFor(const evidence::Host& host, const Blocked& found, const Flow& flow) {
+std::string remedyFor(const evidence::Host& host, Blocked found, const Flow& flow) {
+    std::string others;
+    for (const auto& reason : found.rules) {
+        others += isOfFirewall(reason) ? "" : "# Not a rule of the firewall: " + reason + "\n";
+    }
+    std::erase_if(found.rules, [](const auto& reason) { return !isOfFirewall(reason); });
+    if (found.rules.empty()) {
+        return "The kernel's routes keep it out.\n" + others + "# On " + host.name +
+               ", look at them:\nip rule; ip route show table all; sysctl -a | grep rp_filter\n";
+    }
     std::string out = "Let it in before the rule that drops it.\n# On " + host.name + ", as root:\n";
     const auto in_all = [&](const char* word) {
         return std::all_of(found.rules.begin(), found.rules.end(),
@@ -127,9 +167,10 @@ void judgeFlow(const Context& context, const evidence::Host& host, const reach::
     finding.severity = Severity::high;
     finding.confidence = Confidence::suspected;
     finding.title = host.name + " keeps out what the site needs: " + name + " (" + flow.why + ")";
+    const auto failure = failureText(found.packets);
     finding.evidence.push_back(
-        {"ruleset of " + host.name,
-         "blocks " + name + " from " + rangesText(found.from) + ": " + joined(found.rules)});
+        {"ruleset of " + host.name, "blocks " + name + " from " + rangesText(found.from) + ": " +
+                                        (failure.empty() ? "" : failure + " by ") + joined(found.rules)});
     for (const auto& attempt : host.attempts) {
         const auto source = reach::Address::parse(attempt.source);
         const bool concerned = attempt.port == flow.port && source &&
@@ -145,7 +186,7 @@ void judgeFlow(const Context& context, const evidence::Host& host, const reach::
                                                  evidence::connectResultName(attempt.result)});
         if (shown == Shown::silent || shown == Shown::refused) {
             finding.confidence = Confidence::confirmed;
-        } else if (shown == Shown::open) {
+        } else if (shown == Shown::open && !opensFirst(found.packets)) {
             finding.not_assessed.emplace_back(
                 "why the connection came about: it contradicts the ruleset (XDP, another "
                 "namespace, or a fault of the evaluation)");

@@ -50,8 +50,9 @@ Exposure byRuleset(const Context& context, const evidence::Host& host,
                 continue;
             }
             out.known = true;
-            out.reach.insert(out.reach.end(), sources->reach.begin(), sources->reach.end());
-            out.may.insert(out.may.end(), sources->may.begin(), sources->may.end());
+            const auto& found = **sources;
+            out.reach.insert(out.reach.end(), found.reach.begin(), found.reach.end());
+            out.may.insert(out.may.end(), found.may.begin(), found.may.end());
         }
     }
     auto without = allowed;

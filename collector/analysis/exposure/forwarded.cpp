@@ -36,7 +36,7 @@ Forwarded forwardedBy(const reach::Ruleset& ruleset, const evidence::Host& host,
             auto without = allowed;
             const auto impossible = impossibleSources(family);
             without.insert(without.end(), impossible.begin(), impossible.end());
-            const auto left = reach::subtract(sources->reach, without);
+            const auto left = reach::subtract((*sources)->reach, without);
             if (!left.empty()) {
                 out.to = result.translated_to;
                 out.interface = packet.interface;

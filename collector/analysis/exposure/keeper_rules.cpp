@@ -285,7 +285,9 @@ std::optional<std::vector<std::string>> firewalldRules(const NftTable& table) {
         if (!port.empty()) {
             line.append(" port port=\"").append(port).append("\" protocol=\"").append(protocol).append("\"");
         } else if (!protocol.empty()) {
-            line.append(" protocol value=\"").append(protocol).append("\"");
+            // By its number: a small system has no /etc/protocols.
+            line.append(" protocol value=\"");
+            line.append(protocol == "vrrp" ? std::to_string(reach::kVrrp) : protocol).append("\"");
         }
         line.append(" ").append(action);
         if (std::find(out.begin(), out.end(), line) == out.end()) {
@@ -304,8 +306,8 @@ std::optional<std::vector<std::string>> firewalldRules(const NftTable& table) {
         add(-50, "", protocol, port, "drop");
     }
     if (table.policy == Policy::drop) {
-        add(32'766, "", "icmp", "", "accept");
-        add(32'766, "", "ipv6-icmp", "", "accept");
+        add(32'766, "", std::to_string(reach::kIcmp), "", "accept");
+        add(32'766, "", std::to_string(reach::kIcmpv6), "", "accept");
         add(32'767, "", "", "", "drop");
     }
     return out;

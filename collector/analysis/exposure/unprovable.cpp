@@ -1,6 +1,6 @@
 #include <algorithm>
 
-#include "collector/analysis/exposure/exposure.h"
+#include "collector/analysis/exposure/exposed.h"
 
 namespace lapwing::analysis::exposure {
 
@@ -99,6 +99,25 @@ Finding unreadable(const evidence::Host& host) {
     return finding;
 }
 
+/// Limits of the evaluation that a listener of the host meets.
+std::vector<std::string> limitsOf(const Context& context, const evidence::Host& host) {
+    std::vector<std::string> out;
+    const auto* ruleset = rulesetOf(context, host);
+    if (ruleset == nullptr) {
+        return out;
+    }
+    std::set<std::string> limits;
+    for (const auto* listener : listenersOf(host, [](const evidence::Listener&) { return true; })) {
+        for (const auto& packet : packetsTo(host, listener->family, listener->port, listener)) {
+            if (const auto sources = ruleset->sources(packet); !sources) {
+                limits.insert("which sources reach tcp/" + std::to_string(listener->port) + ": " +
+                              sources.error().message);
+            }
+        }
+    }
+    return {limits.begin(), limits.end()};
+}
+
 Finding notEvaluated(const evidence::Host& host) {
     auto finding = draft(host);
     finding.title =
@@ -107,9 +126,11 @@ Finding notEvaluated(const evidence::Host& host) {
         finding.evidence.push_back({"ruleset of " + host.name, reason});
     }
     finding.remedy =
-        "Replace what is named in the evidence by plain nftables rules (iptables-translate shows them), or "
-        "have "
-        "a person read it; the attempts of the other hosts go on.";
+        "On " + host.name +
+        ", `lapwing-agent reach PORT --explain` shows the way of each packet to one port: only "
+        "packets that pass the rules named in the evidence are uncertain. Read these rules yourself, or "
+        "write "
+        "them with the statements that docs/reach.md lists. The attempts of the other hosts go on.";
     return finding;
 }
 
@@ -134,7 +155,9 @@ void judgeUnprovable(const Context& context, Judgement& out) {
         evidence::Host nothing;
         nothing.name = name;
         const auto found = context.network.hosts.find(name);
-        const auto& host = found == context.network.hosts.end() ? nothing : found->second;
+        auto host = found == context.network.hosts.end() ? nothing : found->second;
+        const auto limits = limitsOf(context, host);
+        host.unknowns.insert(host.unknowns.end(), limits.begin(), limits.end());
         if (!host.agent_known) {
             out.findings.push_back(withoutAgent(context, host));
         } else if (!host.agent_present) {

@@ -62,10 +62,25 @@ void judgeSeveral(const Context& context, const reach::Address& address, const H
             }
         }
     }
-    finding.remedy = "Where keepalived moves it: let protocol 112 pass between " + joined(holders) +
-                     " (on each, before the rule that drops: `meta l4proto 112 accept`), and compare "
-                     "virtual_router_id and interface. Else take the address away from one of them.\n" +
-                     simulatedBalancer(context);
+    std::string steps;
+    for (const auto& entry : context.moment->model.entries) {
+        for (const auto& standby :
+             entry.address == address ? entry.standbys : std::vector<topology::Standby>{}) {
+            for (const auto& obstacle : standby.obstacles) {
+                if (obstacle.kind == topology::ObstacleKind::deaf) {
+                    finding.evidence.push_back(obstacle.evidence);
+                }
+            }
+            steps += takeoverSteps(context, entry, standby);
+        }
+    }
+    finding.remedy =
+        (steps.empty() ? "If keepalived moves it: let protocol 112 pass between " + joined(holders) +
+                             " (on each, before the rule that drops: `meta l4proto 112 accept`), and "
+                             "compare virtual_router_id, authentication and interface. Else take the "
+                             "address away from one of them.\n"
+                       : steps) +
+        simulatedBalancer(context);
     finding.not_assessed = {"which of them the switches send packets to"};
     conclude(out, key, std::move(finding));
 }
@@ -94,10 +109,11 @@ void judgeNone(const Context& context, const reach::Address& address, const Held
         finding.evidence.push_back(
             {"keepalived of " + host, runs ? "it runs, but the address is not there" : "it does not run"});
     }
-    finding.remedy = "On " + joined(hosts) +
-                     ": `systemctl status keepalived`, and its journal. An instance in state FAULT waits for "
-                     "its interface, or for what it tracks (HAProxy).\n" +
-                     simulatedBalancer(context);
+    finding.remedy =
+        "On " + joined(hosts) +
+        ": `systemctl status keepalived` and `journalctl -u keepalived`. An instance in the state "
+        "FAULT waits for its interface, or for a check (HAProxy must run).\n" +
+        simulatedBalancer(context);
     finding.not_assessed = {"hosts without an agent"};
     conclude(out, key, std::move(finding));
 }

@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "collector/analysis/redundancy/redundancy.h"
+#include "collector/analysis/redundancy/virtual_address.h"
 #include "common/text.h"
 
 namespace lapwing::analysis::redundancy {
@@ -99,25 +100,15 @@ bool entryIsFixed(const Context& context, const Entry& entry, const std::string&
     return holders.empty() || holders == std::vector{host};
 }
 
-std::string remedy(const Context& context, const Entry& entry, const Receiver& receiver) {
-    if (!entry.standbys.empty()) {
-        std::vector<std::string> hosts;
-        for (const auto& standby : entry.standbys) {
-            hosts.push_back(standby.host);
-        }
-        return "Let the load balancer on " + joined(hosts) +
-               " take over: what keeps it is in the evidence.\n" + simulatedBalancer(context);
+std::string remedy(const Context& context, const Entry& entry) {
+    std::string out;
+    for (const auto& standby : entry.standbys) {
+        out += takeoverSteps(context, entry, standby);
     }
-    const auto address = entry.address ? entry.address->toString() : std::string("the entry address");
-    const std::string program = receiver.program.empty() ? "the load balancer" : receiver.program;
-    const auto package = lower(program);
-    const auto text =
-        "Set up " + program + " with the same configuration on a second host and let keepalived move " +
-        address + " between the two: on both, `apt-get install " + package +
-        " keepalived`, one vrrp_instance with the virtual address " + address + " (state MASTER on " +
-        receiver.host + ", BACKUP on the other; a vrrp_script that checks " + package +
-        "), `net.ipv4.ip_nonlocal_bind = 1`, and protocol 112 allowed between them.\n";
-    return text + simulatedBalancer(context);
+    if (entry.standbys.empty()) {
+        out = virtualAddressSteps(context, entry, BalancerPair::of(context.moment->model, entry));
+    }
+    return out + simulatedBalancer(context);
 }
 
 std::vector<const Pool*> poolsOf(const Context& context, const std::string& host) {
@@ -172,7 +163,7 @@ void judgeSingle(const Context& context, const Entry& entry, const Receiver& rec
     if (certain.contains(receiver.component) || certain.contains(machine)) {
         finding.severity = Severity::critical;
         const bool stay = std::all_of(entry.standbys.begin(), entry.standbys.end(),
-                                      [](const auto& each) { return each.takes_over == Truth::no; });
+                                      [](const auto& each) { return each.takesOver() == Truth::no; });
         const bool certainly = entry.standbys.empty() ? fixed && none : stay;
         finding.confidence = certainly ? Confidence::confirmed : Confidence::suspected;
         finding.title = nameOf(receiver) + " is a single point of failure: if it stops, the site stops";
@@ -196,7 +187,7 @@ void judgeSingle(const Context& context, const Entry& entry, const Receiver& rec
                                : "the addresses of " + entry.name);
     }
     finding.not_assessed.emplace_back("VRRP on hosts without an agent, and the provider's network");
-    finding.remedy = remedy(context, entry, receiver);
+    finding.remedy = remedy(context, entry);
     conclude(out, key, std::move(finding));
 }
 

@@ -1,4 +1,5 @@
 #include "collector/analysis/redundancy/redundancy.h"
+#include "collector/analysis/redundancy/virtual_address.h"
 
 namespace lapwing::analysis::redundancy {
 
@@ -31,10 +32,11 @@ void judgeRecords(const Context& context, Judgement& out) {
                                                    : joined({entry.holders.begin(), entry.holders.end()}) +
                                                          " holds " + address},
                             {"keepalived", "on no host does it move " + address}};
-        finding.remedy = "Let " + entry.name +
-                         " resolve to an address that keepalived moves between two load balancers; or to the "
-                         "addresses of two, where clients try the next one by themselves.\n" +
-                         simulatedBalancer(context);
+        finding.remedy =
+            virtualAddressSteps(context, entry, BalancerPair::of(moment.model, entry)) +
+            "Or let the name lead to the addresses of two load balancers, if the clients try the next "
+            "one by themselves (browsers do).\n" +
+            simulatedBalancer(context);
         finding.not_assessed = {"what other resolvers answer", "the name servers of the domain"};
         conclude(out, key, std::move(finding));
     }

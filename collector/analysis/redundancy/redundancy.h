@@ -38,6 +38,10 @@ void judgeDifferences(const Context& context, Judgement& out);
 std::optional<std::string> differencesOf(const Context& context, const std::string& set,
                                          const std::string& left, const std::string& right, std::size_t most);
 
+/// The steps after which a standby takes over.
+std::string takeoverSteps(const Context& context, const topology::Entry& entry,
+                          const topology::Standby& standby);
+
 /// R5 for one backend.
 void judgeHealthChecks(const Context& context, const topology::Pool& pool, Judgement& out);
 

@@ -1,6 +1,8 @@
 #include <algorithm>
+#include <set>
 
 #include "collector/analysis/redundancy/redundancy.h"
+#include "collector/analysis/redundancy/virtual_address.h"
 
 namespace lapwing::analysis::redundancy {
 
@@ -23,51 +25,93 @@ std::vector<Evidence> unlike(const Context& context, const Entry& entry, const S
     return out;
 }
 
-std::string remedyFor(const Entry& entry, const Standby& standby, bool differs) {
+std::string checkText(const std::string& program) {
+    return "vrrp_script " + program + " {\n    script \"/usr/bin/pgrep -x " + program +
+           "\"\n    interval 1\n    fall 2\n    rise 2\n    user root\n}\n";
+}
+
+const char* const kReload =
+    "Then there: `keepalived -t && systemctl reload keepalived`. First on the host that does not hold the "
+    "address.\n";
+
+std::string stepFor(const Entry& entry, const Standby& standby, const topology::Obstacle& obstacle,
+                    const BalancerPair& pair) {
+    const auto& active = pair.active;
+    const auto process = pair.program.empty() ? "PROCESS" : pair.program;
     const auto address = entry.address ? entry.address->toString() : "the entry's address";
     const auto port = std::to_string(entry.port);
+    const auto& host = obstacle.host;
     const std::string permanently = ", in the file from which the rules are loaded too.\n";
-    std::string out;
-    for (const auto& obstacle : standby.obstacles) {
-        switch (obstacle.kind) {
-            case ObstacleKind::vrrp_blocked:
-                out.append("On ").append(obstacle.host);
-                out +=
-                    ", before the rule that drops: `meta l4proto 112 accept` (in the chain at the input "
-                    "hook)";
-                out += permanently;
-                break;
-            case ObstacleKind::visitors_blocked:
-                out.append("On ").append(obstacle.host);
-                out.append(", before the rule that drops: `tcp dport ").append(port).append(" accept`");
-                out += permanently;
-                break;
-            case ObstacleKind::keepalived:
-                out += "On " + obstacle.host +
-                       ": /etc/keepalived/keepalived.conf with one vrrp_instance for " + address +
-                       ", the same virtual_router_id on both, a vrrp_script `killall -0 haproxy` in its "
-                       "track_script, and `systemctl enable --now keepalived`.\n";
-                break;
-            case ObstacleKind::not_listening:
-                out.append("On ").append(standby.host);
-                out.append(": let HAProxy bind `*:").append(port).append("`, or ").append(address);
-                out += " with `net.ipv4.ip_nonlocal_bind = 1`.\n";
-                break;
-            case ObstacleKind::not_known:
-                break;
+    const std::string file = "/etc/keepalived/keepalived.conf";
+    switch (obstacle.kind) {
+        case ObstacleKind::vrrp_blocked:
+            return "On " + host +
+                   ", before the rule that drops: `meta l4proto 112 accept` (in the chain at the input "
+                   "hook)" +
+                   permanently;
+        case ObstacleKind::visitors_blocked:
+            return "On " + host + ", before the rule that drops: `tcp dport " + port + " accept`" +
+                   permanently;
+        case ObstacleKind::keepalived: {
+            const auto& other = host == active ? standby.host : active;
+            return "On " + host + ": `apt-get install keepalived`, and in " + file +
+                   " the vrrp_instance of " + other + " for " + address + " with another priority (" +
+                   (host == active ? "150" : "100") +
+                   "). Copy virtual_router_id, version, advert_int, authentication, virtual_ipaddress, "
+                   "vrrp_script "
+                   "and track_script; if " +
+                   other + " has unicast_peer, name " + other +
+                   "'s address in it. Then `keepalived -t && systemctl enable keepalived && systemctl "
+                   "restart "
+                   "keepalived`.\n";
         }
+        case ObstacleKind::keepalived_stopped:
+            return "On " + host +
+                   ": `systemctl enable keepalived && systemctl restart keepalived`; `journalctl -u "
+                   "keepalived` says why it stopped.\n";
+        case ObstacleKind::deaf:
+            return "On " + standby.host + " and " + active + ", in " + file +
+                   ": give the vrrp_instance for " + address +
+                   " the same virtual_router_id, version, advert_int, authentication and virtual_ipaddress "
+                   "on both; "
+                   "let unicast_peer name the address of the other host on both, or on neither. " +
+                   kReload + "While both hold the address, the site may not answer for some seconds.\n";
+        case ObstacleKind::arithmetic:
+            return "On " + active + " and " + standby.host + ", in " + file +
+                   ": keepalived gives the address up if a check without a weight fails. Delete the `weight` "
+                   "of the "
+                   "check, in vrrp_script and in track_script; if no check looks at the program, add\n" +
+                   checkText(process) + "and in the vrrp_instance\n    track_script {\n        " + process +
+                   "\n    }\n" + kReload + "The site answers all the time.\n";
+        case ObstacleKind::servers_away:
+            return "On " + host +
+                   ": `journalctl -u haproxy` names the servers and why their checks fail. Let the "
+                   "servers' firewalls accept " +
+                   host + " as they accept " + active + ".\n";
+        case ObstacleKind::not_listening:
+            return "On " + standby.host + ": let " + pair.title + " listen on `*:" + port + "`, or " +
+                   address + " with `net.ipv4.ip_nonlocal_bind = 1`.\n";
+        case ObstacleKind::not_known:
+            if (obstacle.evidence.source.starts_with("agent")) {
+                return "Install lapwing-agent of the collector's version on " + host +
+                       ": then Lapwing knows whether the address moves.\n";
+            }
+            if (obstacle.evidence.source.starts_with("keepalived")) {
+                return "On " + host +
+                       ": Lapwing knows whether the address moves if the vrrp_instance uses plain "
+                       "settings and a check without a weight that it can read, such as `script "
+                       "\"/usr/bin/pgrep -x " +
+                       process + "\"`.\n";
+            }
+            break;
     }
-    if (differs) {
-        out += "Copy /etc/haproxy and the certificates from " + entry.active + " to " + standby.host +
-               ", `haproxy -c -f /etc/haproxy/haproxy.cfg`, then `systemctl reload haproxy`.\n";
-    }
-    return out;
+    return "";
 }
 
 void judgeStandby(const Context& context, const Entry& entry, const Standby& standby, Judgement& out) {
     const FindingKey key{"R9", context.moment->model.balancers.at(standby.host).component};
     auto evidence =
-        standby.takes_over == Truth::unknown ? std::vector<Evidence>{} : standby.obstacleEvidence();
+        standby.takesOver() == Truth::unknown ? std::vector<Evidence>{} : standby.obstacleEvidence();
     const auto found = context.moment->model.components.find(key.second);
     const bool down = found != context.moment->model.components.end() && found->second.works == Truth::no;
     if (down) {
@@ -77,7 +121,7 @@ void judgeStandby(const Context& context, const Entry& entry, const Standby& sta
     evidence.insert(evidence.end(), differences.begin(), differences.end());
     if (evidence.empty()) {
         // If it is unknown, an earlier finding may still hold.
-        if (standby.takes_over == Truth::yes) {
+        if (standby.takesOver() == Truth::yes) {
             conclude(out, key, std::nullopt);
         }
         return;
@@ -86,20 +130,47 @@ void judgeStandby(const Context& context, const Entry& entry, const Standby& sta
     finding.severity = Severity::high;
     finding.confidence = Confidence::confirmed;
     finding.title = "The load balancer on " + standby.host + " would not take over from " + entry.active +
-                    (standby.takes_over == Truth::no || down ? "" : " as it is there");
+                    (standby.takesOver() == Truth::no || down ? "" : " as it is there");
     finding.evidence = std::move(evidence);
-    finding.remedy = remedyFor(entry, standby, !differences.empty());
+    finding.remedy = takeoverSteps(context, entry, standby);
+    if (!differences.empty()) {
+        finding.remedy += "Copy /etc/haproxy and the certificates from " + entry.active + " to " +
+                          standby.host +
+                          ", `haproxy -c -f /etc/haproxy/haproxy.cfg`, then `systemctl reload haproxy`.\n";
+    }
     if (down) {
         finding.remedy +=
             "On " + standby.host + ": `systemctl start haproxy`; its journal says why it stopped.\n";
     }
     finding.remedy += simulatedBalancer(context);
-    finding.not_assessed = {"whether the tracked script notices every failure of HAProxy",
+    finding.not_assessed = {"whether the check notices a HAProxy that hangs",
+                            "whether keepalived runs with the present configuration file",
                             "switches that filter multicast or gratuitous ARP"};
     conclude(out, key, std::move(finding));
 }
 
 }  // namespace
+
+std::string takeoverSteps(const Context& context, const Entry& entry, const Standby& standby) {
+    auto pair = BalancerPair::of(context.moment->model, entry);
+    pair.standby = standby.host;
+    const bool fixed = entry.address && context.moment->services.moversOf(*entry.address).empty();
+    const bool without = !context.moment->services.vrrp.contains(standby.host) ||
+                         std::any_of(standby.obstacles.begin(), standby.obstacles.end(),
+                                     [](const auto& each) { return each.kind == ObstacleKind::keepalived; });
+    if (fixed && without) {
+        return virtualAddressSteps(context, entry, pair);
+    }
+    std::string out;
+    std::set<ObstacleKind> once;
+    for (const auto& obstacle : standby.obstacles) {
+        const bool alike = obstacle.kind == ObstacleKind::deaf || obstacle.kind == ObstacleKind::arithmetic;
+        if (!alike || once.insert(obstacle.kind).second) {
+            out += stepFor(entry, standby, obstacle, pair);
+        }
+    }
+    return out;
+}
 
 void judgeStandbys(const Context& context, Judgement& out) {
     for (const auto& entry : context.moment->model.entries) {

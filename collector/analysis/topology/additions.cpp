@@ -19,7 +19,7 @@ void Builder::addBalancer(const std::string& host) {
             each.active = host;
             continue;
         }
-        each.standbys.push_back({host, Truth::yes, {}, ""});
+        each.standbys.push_back({host, Truth::yes, Truth::yes, {}, ""});
         if (!each.id().empty()) {
             edge(each.id(), idOf(ComponentKind::haproxy, host), EdgeKind::stands_by, kSupposed);
         }

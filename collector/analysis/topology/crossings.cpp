@@ -46,7 +46,7 @@ class Finder {
             packet.source = reach::AddressRange::of(source);
             packet.interface = receiver.interface;
             packet.destination =
-                sender.unicast && !own.empty() ? own.front() : reach::vrrpGroup(address.family);
+                sender.isUnicast() && !own.empty() ? own.front() : reach::vrrpGroup(address.family);
             const auto result = rules->evaluate(packet);
             said.insert(truthOf(result.verdict));
             rules_said.insert(result.decided_by.begin(), result.decided_by.end());
@@ -119,6 +119,9 @@ class Finder {
 std::vector<reach::Address> vrrpSenders(const evidence::Network& network, const evidence::Services& services,
                                         const std::string& host, const evidence::VrrpInstance& instance,
                                         reach::Family family) {
+    if (instance.source && instance.source->family == family) {
+        return {*instance.source};
+    }
     const auto known = evidence::knownAddresses(network, host);
     std::vector<reach::Address> all;
     std::vector<reach::Address> likely;

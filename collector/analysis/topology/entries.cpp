@@ -4,6 +4,7 @@
 #include "collector/analysis/topology/builder.h"
 #include "collector/analysis/topology/takeover.h"
 #include "common/endpoint.h"
+#include "common/text.h"
 
 namespace lapwing::analysis::topology {
 
@@ -21,6 +22,13 @@ std::vector<Evidence> Standby::obstacleEvidence() const {
         out.push_back(obstacle.evidence);
     }
     return out;
+}
+
+std::string Balancer::process() const {
+    if (program.find(' ') != std::string::npos) {
+        return "";
+    }
+    return program == "Apache" ? "apache2" : lower(program);
 }
 
 std::string Entry::id() const {
@@ -88,7 +96,7 @@ void Builder::findActive(Entry& entry) const {
 void Builder::findStandbys(Entry& entry) const {
     for (const auto& host : balancerHosts()) {
         if (host != entry.active) {
-            entry.standbys.push_back(standbyFor(inputs_, entry, host));
+            entry.standbys.push_back(standbyFor(inputs_, entry, host, model_.balancers));
         }
     }
 }

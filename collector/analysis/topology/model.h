@@ -120,11 +120,15 @@ struct Conflict {
 };
 
 enum class ObstacleKind {
-    not_known,         ///< the evidence does not tell
-    keepalived,        ///< keepalived does not run, or is not configured to move the address
+    not_known,   ///< the evidence does not tell
+    keepalived,  ///< keepalived is not configured to move the address
+    keepalived_stopped,
+    deaf,              ///< the two do not accept each other's advertisements
+    arithmetic,        ///< the address stays although the load balancer alone has stopped
     vrrp_blocked,      ///< a ruleset drops the advertisements
     visitors_blocked,  ///< a ruleset drops the visitors' connections
     not_listening,     ///< no listener for the address
+    servers_away,      ///< it reaches no server of a backend that the active one reaches
 };
 
 /// Why a standby would not take over, or may not.
@@ -137,10 +141,13 @@ struct Obstacle {
 /// A load balancer that could take the entry's address over.
 struct Standby {
     std::string host;
-    Truth takes_over = Truth::unknown;
+    Truth after_stop = Truth::unknown;  ///< the active load balancer stops, its host does not
+    Truth after_loss = Truth::unknown;  ///< the host of the active one stops
     std::vector<Obstacle> obstacles;
     std::string mechanism;  ///< "keepalived, virtual_router_id 51"; or ""
 
+    /// After either event.
+    Truth takesOver() const { return conjunction(after_stop, after_loss); }
     std::vector<Evidence> obstacleEvidence() const;
 };
 
@@ -183,6 +190,9 @@ struct Balancer {
     std::string component;  ///< "haproxy@lb-01", "nginx@lb-01", "balancer@lb-01"
     std::string program;    ///< as people write it: "HAProxy", "Nginx", "Apache", "a NAT rule"; "" if unknown
     std::string source;     ///< of the evidence about its servers: "haproxy statistics of lb-01"
+
+    /// "haproxy", "nginx", "apache2"; "" of a NAT rule or an unknown program.
+    std::string process() const;
 };
 
 /// The servers of one backend of one load balancer, and which failures stop that backend.

@@ -246,6 +246,16 @@ class Functions {
         return Gate::all(std::move(parts));
     }
 
+    /// The standby in place of the active load balancer, after either event.
+    void takeOver(Gate needs, const Standby& standby, const std::string& active,
+                  std::vector<Gate>& alternatives) const {
+        if (standby.after_loss != standby.after_stop) {
+            alternatives.push_back(
+                Gate::all({needs, Gate::failed(host(active)), Gate::fact(standby.after_loss)}));
+        }
+        alternatives.push_back(Gate::all({std::move(needs), Gate::fact(standby.after_stop)}));
+    }
+
     Gate entrance(const Entry& entry) const {
         std::vector<Gate> parts{behindAddress(entry)};
         if (!entry.name.empty()) {
@@ -263,8 +273,7 @@ class Functions {
             for (const auto& standby : entry.standbys) {
                 auto parts = needsOfWeb(entry.direct, {entry.direct});
                 parts.push_back(program(model_.balancers.at(standby.host).component, standby.host));
-                parts.push_back(Gate::fact(standby.takes_over));
-                alternatives.push_back(Gate::all(std::move(parts)));
+                takeOver(Gate::all(std::move(parts)), standby, entry.direct, alternatives);
             }
             return Gate::any(std::move(alternatives));
         }
@@ -273,8 +282,7 @@ class Functions {
         }
         std::vector<Gate> alternatives{balancer(entry.active)};
         for (const auto& standby : entry.standbys) {
-            std::vector<Gate> parts{balancer(standby.host), Gate::fact(standby.takes_over)};
-            alternatives.push_back(Gate::all(std::move(parts)));
+            takeOver(balancer(standby.host), standby, entry.active, alternatives);
         }
         return Gate::any(std::move(alternatives));
     }

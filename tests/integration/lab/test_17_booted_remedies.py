@@ -25,7 +25,7 @@ PACKAGES = "systemd,systemd-sysv,dbus,procps,iproute2,openssh-server"
 KEEPERS = {
     "nftables": ("nftables", ""),
     "ufw": ("ufw", "ufw default allow incoming; ufw --force enable"),
-    "firewalld": ("firewalld", "firewall-cmd --set-default-zone=trusted"),
+    "firewalld": ("firewalld,netbase", "firewall-cmd --set-default-zone=trusted"),
     "iptables": ("iptables-persistent", "iptables -A INPUT -i lo -j ACCEPT; netfilter-persistent save"),
 }
 UNITS = ("nftables", "ufw", "firewalld", "netfilter-persistent")
@@ -106,10 +106,18 @@ class Booted:
             if unit.exists():
                 shutil.copy2(unit, etc / f"systemd/system/{name}.service")
         inside(self.host, "mkdir", "-p", "/run/systemd/system")
+        plugins = self.root / "usr/share/netfilter-persistent"
+        share = STATE / self.host / "srv/share"
+        if plugins.exists() and not share.exists():
+            shutil.copytree(plugins, share / "netfilter-persistent")
+            inside(self.host, "mount", "-t", "overlay", "overlay", "-o", "lowerdir=/srv/share:/usr/share", "/usr/share")
 
     def end(self):
         self.halt()
         inside(self.host, "nft", "flush", "ruleset")
+        if (STATE / self.host / "srv/share").exists():
+            inside(self.host, "umount", "/usr/share")
+            shutil.rmtree(STATE / self.host / "srv/share")
         inside(self.host, "rm", "-rf", "/run/systemd", "/etc/systemd", "/etc/ufw", "/etc/iptables", "/etc/nftables.d")
         shutil.rmtree(self.folder, ignore_errors=True)
 

@@ -59,7 +59,7 @@ TEST_CASE("reach: a snapshot has the addresses, the rules' texts, and their mana
     INFO(ufw.out << ufw.err);
     CHECK(ufw.code == 0);
     CHECK(contains(ufw.out, "rules of ufw\n"));
-    CHECK(contains(ufw.out, "tcp/3306 on 10.77.0.11 (by eth0)\n"));
+    CHECK(contains(ufw.out, "tcp/3306 on 10.77.0.11 (by eth0, eth0-peer)\n"));
     CHECK(contains(ufw.out, "-A ufw-user-input -s 10.77.0.12/32 -p tcp -m tcp --dport 3306 -j ACCEPT\n"));
     const auto docker = reach(dir, {"tcp/13306", "--from", "192.0.2.1", "--to", "10.77.0.11", "--snapshot",
                                     fixture("real/docker-nft.json")});
@@ -82,4 +82,27 @@ TEST_CASE("reach: uncertain answers and malformed questions") {
     const auto other = dir.path("other.json");
     std::ofstream(other) << "[]";
     CHECK(reach(dir, {"tcp/3306", "--snapshot", other}).code == 3);
+}
+
+TEST_CASE("reach: the packet that fails, and the way of each packet") {
+    const TempDir dir;
+    const auto file = dir.path("forgets-established.json");
+    std::ofstream(file) << R"({"nftables":[
+        {"chain":{"family":"inet","table":"f","name":"i","type":"filter","hook":"input","prio":0,"policy":"drop"}},
+        {"rule":{"family":"inet","table":"f","chain":"i","handle":5,"expr":[
+            {"match":{"op":"in","left":{"ct":{"key":"state"}},"right":"new"}},{"accept":null}]}}]})";
+    const auto plain = reach(dir, {"tcp/22", "--to", "10.77.0.11", "--from", "10.77.0.12", "--interface",
+                                   "eth0", "--snapshot", file});
+    CHECK(plain.code == 0);
+    CHECK(contains(plain.out, "MUST-BLOCK from 10.77.0.12\n"));
+    CHECK(contains(plain.out, "the third packet (ACK) does not get through\n"));
+    const auto explained = reach(dir, {"tcp/22", "--to", "10.77.0.11", "--from", "10.77.0.12", "--interface",
+                                       "eth0", "--explain", "--snapshot", file});
+    CHECK(contains(explained.out, "    first packet (SYN)\n      input inet f i (priority 0) accepts\n"));
+    CHECK(contains(explained.out, "    third packet (ACK)\n      input inet f i (priority 0) drops\n"));
+    const auto json = reach(dir, {"tcp/22", "--to", "10.77.0.11", "--from", "10.77.0.12", "--interface",
+                                  "eth0", "--json", "--snapshot", file});
+    CHECK(json.out.starts_with("{\"version\":1,"));
+    CHECK(contains(json.out, "\"failing_packet\":\"ack\""));
+    CHECK(contains(json.out, "\"interfaces\":[\"eth0\"]"));
 }

@@ -106,3 +106,46 @@ TEST_CASE("several threads may read a snapshot while it is replaced") {
     CHECK(failures == std::vector<int>(4, 0));
     CHECK(versionIn(file) == "50");
 }
+
+TEST_CASE("large rules have a file of their own, which is read once") {
+    const TemporarySnapshot written;
+    Snapshot snapshot;
+    snapshot.time = kNow;
+    snapshot.ruleset = {"/usr/sbin/nft", ReadStatus::ok, std::string(200'000, 'x'), ""};
+    snapshot.listing = {"/usr/sbin/nft", ReadStatus::ok, "table ip t {\n}\n", ""};
+    snapshot.iptables.push_back({"/usr/sbin/iptables-nft-save", ReadStatus::ok, "*filter\nCOMMIT\n", ""});
+    snapshot.ipsets = {"/usr/sbin/ipset", ReadStatus::ok, "create a hash:net family inet\n", ""};
+    REQUIRE(writeSnapshot(written.path(), snapshot, ""));
+    SnapshotFile file(written.path());
+    const auto first = file.read(kNow, kMostAgeMs);
+    REQUIRE(first);
+    const auto rules = (*first)->rules.file;
+    REQUIRE_FALSE(rules.empty());
+    CHECK((*first)->ruleset.output == snapshot.ruleset.output);
+    CHECK((*first)->listing.output == snapshot.listing.output);
+    CHECK((*first)->iptables.at(0).output == snapshot.iptables[0].output);
+    CHECK((*first)->ipsets.output == snapshot.ipsets.output);
+
+    // The helper writes the snapshot again, and the rules are the same.
+    auto again = snapshot;
+    again.time = kNow + 1;
+    again.rules.file = rules;
+    again.ruleset.output.clear();
+    again.iptables[0].output.clear();
+    REQUIRE(writeSnapshot(written.path(), again, ""));
+    const auto second = file.read(kNow, kMostAgeMs);
+    REQUIRE(second);
+    CHECK((*second)->time == kNow + 1);
+    CHECK((*second)->ruleset.output == snapshot.ruleset.output);
+    CHECK((*second)->ipsets.output == snapshot.ipsets.output);
+
+    snapshot.ruleset.output = std::string(200'000, 'y');
+    REQUIRE(writeSnapshot(written.path(), snapshot, ""));
+    const auto third = file.read(kNow, kMostAgeMs);
+    REQUIRE(third);
+    CHECK((*third)->ruleset.output == snapshot.ruleset.output);
+    const auto directory = written.path().substr(0, written.path().rfind('/') + 1);
+    std::remove((directory + rules).c_str());
+    std::remove((directory + (*third)->rules.file).c_str());
+    CHECK(SnapshotFile(written.path()).read(kNow, kMostAgeMs).error().kind == ErrorKind::not_found);
+}

@@ -364,3 +364,15 @@ TEST_CASE("single points of a graph are the articulation points between its ends
     }
     CHECK(found > 50);
 }
+
+TEST_CASE("cut sets: a standby that takes over from a host, and not from its program alone") {
+    const auto gate = Gate::any({Gate::all({Gate::of("program"), Gate::of("host")}),
+                                 Gate::all({Gate::of("standby"), Gate::failed(Gate::of("host"))})});
+    CHECK(evaluate(gate, {}) == Truth::yes);
+    CHECK(evaluate(gate, {{"program", Truth::no}}) == Truth::no);
+    CHECK(evaluate(gate, {{"program", Truth::no}, {"host", Truth::no}}) == Truth::yes);
+    CHECK(evaluate(gate, {{"host", Truth::unknown}}) == Truth::unknown);
+    const auto found = cutSets(gate);
+    CHECK(found.singles() == std::set<std::string>{"program"});
+    CHECK(found.sets == std::vector<CutSet>{{{"program"}, true}, {{"host", "standby"}, true}});
+}

@@ -172,6 +172,7 @@ TEST_CASE("rules in the words of firewalld") {
                    "rule priority=\"-100\" family=\"ipv6\" source address=\"fd77::10\" port port=\"80\" "
                    "protocol=\"tcp\" accept"));
     CHECK(contains(*rules, "rule priority=\"-50\" port port=\"80\" protocol=\"tcp\" drop"));
+    CHECK(contains(*rules, "rule priority=\"32766\" protocol value=\"58\" accept"));
     CHECK(rules->back() == "rule priority=\"32767\" drop");
     const auto steps = stepsFor(madeBy("firewalld.service"));
     checkShell(steps);

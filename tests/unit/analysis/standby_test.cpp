@@ -5,6 +5,7 @@
 #include <thread>
 #include <utility>
 
+#include "collector/analysis/topology/what_if.h"
 #include "tests/unit/analysis/watched_site.h"
 
 using namespace lapwing;
@@ -33,7 +34,11 @@ class Pair : public Watched {
         bool moves = true;
         bool haproxy = true;
         std::string id = "51";
-        std::string tracks = "haproxy";
+        std::string check = "haproxy";  ///< the process that its script looks at; "": no check
+        int weight = 0;
+        int priority = 100;
+        std::string version = "2";
+        std::string unread = {};
         std::string port = "80";
         std::string ruleset = test::kNoRules;
         std::map<std::string, std::string> inventory;
@@ -102,14 +107,27 @@ class Pair : public Watched {
             samples.end("lapwing_listener_info", listens);
         }
         if (one.moves) {
-            samples.add("lapwing_vrrp_instance_info", with("keepalived", {{"vrrp_instance", "site"},
-                                                                          {"interface", "eth0"},
-                                                                          {"virtual_router_id", one.id},
-                                                                          {"priority", "100"},
-                                                                          {"initial_state", "BACKUP"},
-                                                                          {"tracks", one.tracks}}));
+            samples.add("lapwing_vrrp_instance_info",
+                        with("keepalived", {{"vrrp_instance", "site"},
+                                            {"interface", "eth0"},
+                                            {"virtual_router_id", one.id},
+                                            {"priority", std::to_string(one.priority)},
+                                            {"initial_state", "BACKUP"},
+                                            {"version", one.version},
+                                            {"unread", one.unread}}));
             samples.add("lapwing_vrrp_address_info",
                         with("keepalived", {{"vrrp_instance", "site"}, {"address", kEntry}}));
+            const auto check = with("keepalived", {{"vrrp_instance", "site"},
+                                                   {"kind", "script"},
+                                                   {"check", "c"},
+                                                   {"weight", std::to_string(one.weight)},
+                                                   {"watches", "program"},
+                                                   {"target", "haproxy"}});
+            if (!one.check.empty()) {
+                samples.add("lapwing_vrrp_check_info", check);
+            } else {
+                samples.end("lapwing_vrrp_check_info", check);
+            }
         }
         samples.denies(host, false);
         const auto digest = host + std::to_string(one.ruleset.size());
@@ -156,7 +174,7 @@ TEST_CASE("a second load balancer that takes over the address clears R1") {
     REQUIRE(model.entries.size() == 1);
     CHECK(model.entries[0].active == "lb-01");
     REQUIRE(model.entries[0].standbys.size() == 1);
-    CHECK(model.entries[0].standbys[0].takes_over == Truth::yes);
+    CHECK(model.entries[0].standbys[0].takesOver() == Truth::yes);
     CHECK(model.conflicts.empty());
 }
 
@@ -190,7 +208,7 @@ TEST_CASE("R9: an obstacle to the takeover brings R1 back") {
         says = "its virtual_router_id is 52, that of lb-01 is 51";
     }
     SECTION("keepalived does not track HAProxy") {
-        pair.balancers["lb-01"].tracks.clear();
+        pair.balancers["lb-01"].check.clear();
         says = "it tracks no script and no process: if HAProxy alone stops, the address stays";
     }
     pair.rounds(20);
@@ -204,10 +222,102 @@ TEST_CASE("R9: an obstacle to the takeover brings R1 back") {
     CHECK(pair.find("R1")->severity == Severity::critical);
 
     standby = {};
-    pair.balancers["lb-01"].tracks = "haproxy";
+    pair.balancers["lb-01"].check = "haproxy";
     pair.rounds(130);
     CHECK(pair.find("R9") == nullptr);
     CHECK(pair.find("R1") == nullptr);
+}
+
+TEST_CASE("R1 and whatif: a check whose weight cannot change the order") {
+    Pair pair;
+    pair.balancers["lb-01"].priority = 150;
+    for (auto& [host, one] : pair.balancers) {
+        one.weight = 2;
+    }
+    pair.rounds(20);
+    const std::string says =
+        "lb-01 has priority 152. When its check \"c\" fails it still has 150, more than lb-02's 102, so the "
+        "address "
+        "stays";
+    for (const auto* id : {"R1", "R9"}) {
+        INFO(id);
+        REQUIRE(pair.find(id) != nullptr);
+        const auto& finding = *pair.find(id);
+        CHECK(finding.confidence == Confidence::confirmed);
+        CHECK(std::any_of(finding.evidence.begin(), finding.evidence.end(),
+                          [&](const auto& one) { return one.text == says; }));
+        CHECK(finding.remedy.find("Delete the `weight` of the check") != std::string::npos);
+    }
+    CHECK(pair.find("R1")->severity == Severity::critical);
+    const auto reading = [&](const char* failed) {
+        const auto answer = topology::whatIf(*pair.analyst->moment(), {failed}, {});
+        REQUIRE(answer);
+        return answer->outcomes.front().after;
+    };
+    CHECK(reading("haproxy@lb-01") == Truth::no);
+    // The host's loss moves the address.
+    CHECK(reading("lb-01") == Truth::yes);
+    CHECK(reading("lb-02") == Truth::yes);
+    const auto singles = pair.analyst->moment()->model.service(topology::ServiceKind::read)->design.singles();
+    CHECK(singles == std::set<std::string>{"haproxy@lb-01"});
+}
+
+TEST_CASE("R1: what is not understood does not count") {
+    Pair pair;
+    SECTION("a setting") {
+        pair.balancers["lb-02"].unread = "use_vmac";
+    }
+    SECTION("an older agent") {
+        pair.balancers["lb-02"].version = "";
+    }
+    SECTION("another program that moves addresses") {
+        pair.balancers["lb-02"].moves = pair.balancers["lb-02"].runs = false;
+        pair.samples.own("lb-02", "lapwing_listener_info",
+                         {{"protocol", "udp"},
+                          {"family", "ipv4"},
+                          {"address", "10.77.0.13"},
+                          {"port", "5405"},
+                          {"process", "corosync"}});
+    }
+    pair.rounds(20);
+    REQUIRE(pair.find("R1") != nullptr);
+    CHECK(pair.find("R1")->severity == Severity::high);
+    CHECK(pair.find("R1")->confidence == Confidence::suspected);
+    CHECK(pair.find("R9") == nullptr);
+    CHECK(
+        std::any_of(pair.find("R1")->evidence.begin(), pair.find("R1")->evidence.end(), [](const auto& one) {
+            return one.text.find("Lapwing does not know") == 0 ||
+                   one.text.find("older version") != std::string::npos ||
+                   one.text.starts_with("corosync runs there");
+        }));
+}
+
+TEST_CASE("R1: the remedy gives the site a new address") {
+    Pair pair;
+    pair.site.entry = {"http://10.77.0.10/"};
+    for (auto& [host, one] : pair.balancers) {
+        one.moves = one.runs = one.holds = false;
+    }
+    pair.balancers["lb-02"].ruleset = kDropsVrrp;
+    pair.rounds(20);
+    REQUIRE(pair.find("R1") != nullptr);
+    const auto remedy = pair.find("R1")->remedy;
+    INFO(remedy);
+    const auto says = [&](const char* text) { return remedy.find(text) != std::string::npos; };
+    CHECK(says("# On lb-01, as root:\n"));
+    CHECK(says("# On lb-02, as root:\n"));
+    CHECK(says("virtual_ipaddress {\n        10.77.0.100/32 dev eth0\n    }"));
+    CHECK_FALSE(says("        10.77.0.10/"));
+    CHECK(says(
+        "state MASTER\n    interface eth0\n    virtual_router_id 51\n    priority 150\n    advert_int 1\n    "
+        "unicast_src_ip 10.77.0.10\n    unicast_peer {\n        10.77.0.13\n    }\n"));
+    CHECK(says("unicast_src_ip 10.77.0.13\n    unicast_peer {\n        10.77.0.10\n    }\n"));
+    CHECK(says("net.ipv4.ip_nonlocal_bind = 1"));
+    CHECK(says("nft 'insert rule inet t in ip saddr 10.77.0.10 meta l4proto 112 accept'"));
+    CHECK(says("sed -i 's|http://10\\.77\\.0\\.10/|http://10.77.0.100/|' /etc/lapwing/collector.yaml"));
+    CHECK_FALSE(says("WRITE_"));
+    CHECK_FALSE(says("finding R"));
+    CHECK(says("With a second load balancer that takes over (simulated)"));
 }
 
 TEST_CASE("R9: a standby with a stopped or differently configured HAProxy makes no single point by design") {

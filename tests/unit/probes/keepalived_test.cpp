@@ -1,7 +1,10 @@
 #include "agent/probes/keepalived/keepalived.h"
 
+#include <sys/stat.h>
+
 #include <algorithm>
 
+#include "agent/snapshot/helper/check_command.h"
 #include "agent/snapshot/helper/collect.h"
 #include "agent/snapshot/helper/keepalived_conf.h"
 #include "agent/snapshot/snapshot.h"
@@ -11,6 +14,7 @@
 
 using namespace lapwing;
 using namespace lapwing::agent;
+using vrrp::Watched;
 using Texts = std::vector<std::string>;
 
 namespace {
@@ -68,15 +72,90 @@ virtual_server 10.77.0.100 443 {
 
 }  // namespace
 
-TEST_CASE("keepalived.conf: the instances, their addresses and their tracks") {
+TEST_CASE("keepalived.conf: the instances, their addresses and their checks") {
     const auto config = parseKeepalived(kConfig);
     REQUIRE(config.instances.size() == 2);
-    CHECK(config.instances[0] == VrrpInstance{"VI_1", "eth0", 51, 150, "MASTER",
-                                              Texts{"10.77.0.100", "10.77.0.101"}, Texts{},
-                                              Texts{"chk_haproxy", "nginx"}});
-    CHECK(config.instances[1] == VrrpInstance{"VI_6", "eth0", 52, 100, "BACKUP", Texts{"FD00:0::100"},
-                                              Texts{"fd00::2", "fd00::3"}, Texts{"nginx"}});
+    const auto& first = config.instances[0];
+    CHECK(first.name == "VI_1");
+    CHECK(first.interface == "eth0");
+    CHECK(first.virtual_router_id == 51);
+    CHECK(first.priority == 150);
+    CHECK(first.initial_state == "MASTER");
+    CHECK(first.addresses == Texts{"10.77.0.100/24", "10.77.0.101"});
+    CHECK(first.peers.empty());
+    CHECK(first.version == 2);
+    CHECK(first.interval == "1");
+    CHECK(first.authentication.size() == std::string("PASS 123").size());
+    CHECK(first.group == "both");
+    CHECK(first.tracks ==
+          std::vector<VrrpTrack>{
+              {"script", "chk_haproxy", 0, false, Watched::program, "haproxy", ""},
+              {"process", "nginx", 0, false, Watched::unknown, "", "keepalived.conf does not define it"}});
+    const auto& second = config.instances[1];
+    CHECK(second.initial_state == "BACKUP");
+    CHECK(second.priority == 100);
+    CHECK(second.addresses == Texts{"FD00:0::100/64"});
+    CHECK(second.peers == Texts{"fd00::2", "fd00::3"});
+    CHECK(second.source == "fd00::1");
+    CHECK(second.version == 3);
+    CHECK(second.tracks.size() == 1);
+    CHECK(first.unread.empty());
     CHECK(config.unread.empty());
+}
+
+TEST_CASE("keepalived.conf: weights, and what keepalived does with them") {
+    const auto track = [](const std::string& script, const std::string& instance, const std::string& tracks) {
+        const auto config = parseKeepalived("vrrp_script c {\nscript \"pidof haproxy\"\n" + script +
+                                            "\n}\nvrrp_instance v {\n" + instance + "\ntrack_script {\n" +
+                                            tracks + "\n}\n}\nvrrp_sync_group g {\ngroup { w }\n}\n");
+        REQUIRE(config.instances.size() == 1);
+        REQUIRE(config.instances[0].tracks.size() == 1);
+        return config.instances[0].tracks[0];
+    };
+    CHECK(track("weight -60", "", "c").weight == -60);
+    CHECK(track("weight +2", "", "c").weight == 2);
+    CHECK(track("weight 2", "", "c weight -30 reverse").weight == -30);
+    CHECK(track("weight 2", "", "c weight -30 reverse").reverse);
+    CHECK(track("weight 2 reverse", "", "c weight -30").reverse == false);
+    CHECK(track("weight 2 reverse", "", "c").reverse);
+    CHECK(track("weight -60", "priority 255", "c").ignored ==
+          "keepalived ignores a check with a weight if the priority is 255");
+    CHECK(track("", "priority 255", "c").ignored.empty());
+}
+
+TEST_CASE("keepalived.conf: nopreempt does not go with MASTER") {
+    const auto of = [](const std::string& text) {
+        return parseKeepalived("vrrp_instance v {\n" + text + "\n}\n").instances.at(0);
+    };
+    CHECK(of("state BACKUP\nnopreempt").nopreempt);
+    CHECK_FALSE(of("state MASTER\nnopreempt").nopreempt);
+    CHECK(of("preempt_delay 300").preempt_delay == "300");
+    CHECK(of("state MASTER\npreempt_delay 300").preempt_delay.empty());
+    CHECK(of("use_vmac\nnotify_master /x\ngarp_master_delay 1").unread == Texts{"use_vmac"});
+    CHECK(of("track_bfd {\nx\n}").unread == Texts{"track_bfd"});
+    CHECK(parseKeepalived("global_defs {\nvrrp_strict\n}\n").unread == Texts{"keepalived.conf: vrrp_strict"});
+    // Only the first eight characters of a password count, and version 3 has none.
+    const auto auth = [&](const std::string& password, const std::string& more = "") {
+        return of(more + "authentication {\nauth_type PASS\nauth_pass " + password + "\n}").authentication;
+    };
+    CHECK(auth("12345678a") == auth("12345678b"));
+    CHECK(auth("secret") != auth("other"));
+    CHECK(auth("secret", "version 3\n").empty());
+}
+
+TEST_CASE("a script that keepalived would not run") {
+    const test::TempDir dir;
+    const auto file = dir.write("check", "#!/bin/sh\n");
+    CHECK(scriptFault(file, false) == file + " is not executable");
+    REQUIRE(::chmod(file.c_str(), 0755) == 0);
+    CHECK(scriptFault(file + " argument", false).empty());
+    // The folder of temporary files is anybody's.
+    CHECK(scriptFault(file, true) ==
+          "others than root may change " + file + ", and enable_script_security is set");
+    CHECK(scriptFault("/bin/true", true).empty());
+    CHECK(scriptFault("true", true).empty());
+    CHECK(scriptFault("/nowhere/check", false) == "/nowhere/check does not exist");
+    CHECK(scriptFault("no-such-program-here", false) == "no-such-program-here does not exist");
 }
 
 TEST_CASE("keepalived.conf: unevaluated parts are named, and malformed text gives no instance") {
@@ -153,10 +232,20 @@ TEST_CASE("the samples of keepalived") {
                                                        {"virtual_router_id", "51"},
                                                        {"priority", "150"},
                                                        {"initial_state", "MASTER"},
-                                                       {"tracks", "chk_haproxy nginx"}}) == 1);
+                                                       {"tracks", "chk_haproxy nginx"},
+                                                       {"version", "2"},
+                                                       {"interval", "1"},
+                                                       {"authentication", config.instances[0].authentication},
+                                                       {"group", "both"}}) == 1);
+    CHECK(samples.value("lapwing_vrrp_check_info", {{"vrrp_instance", "VI_1"},
+                                                    {"kind", "script"},
+                                                    {"check", "chk_haproxy"},
+                                                    {"weight", "0"},
+                                                    {"watches", "program"},
+                                                    {"target", "haproxy"}}) == 1);
     CHECK(samples.count("lapwing_vrrp_instance_info") == 2);
     CHECK(samples.value("lapwing_vrrp_address_info",
-                        {{"vrrp_instance", "VI_1"}, {"address", "10.77.0.101"}}) == 1);
+                        {{"vrrp_instance", "VI_1"}, {"address", "10.77.0.101"}, {"advertised", "yes"}}) == 1);
     const test::Samples none(keepalived::keepalivedFamilies(false, {}, {}));
     CHECK(none.value("keepalived_up") == 0);
     CHECK(none.size() == 1);

@@ -16,7 +16,6 @@ using reach::Address;
 using reach::Verdict;
 
 constexpr std::uint16_t kPorts[] = {22, 3306, 8080};
-constexpr const char* kSources[] = {"10.213.7.2", "10.213.7.3", "fd13:7::2", "fd13:7::3"};
 constexpr std::chrono::milliseconds kTimeout{200};
 constexpr std::chrono::milliseconds kSecondTimeout{2'500};  // longer than TCP waits before it sends again
 
@@ -26,11 +25,13 @@ Address serverAddress(reach::Family family) {
 
 std::vector<Exchange> allExchanges() {
     std::vector<Exchange> out;
-    for (const auto* text : kSources) {
-        const auto source = *Address::parse(text);
-        for (const auto port : kPorts) {
-            for (const bool udp : {false, true}) {
-                out.push_back({source, serverAddress(source.family), port, udp, Exchanged::silent});
+    for (int last = Namespaces::kFirstClient; last <= Namespaces::kLastClient; ++last) {
+        for (const auto* network : {"10.213.7.", "fd13:7::"}) {
+            const auto source = *Address::parse(network + std::to_string(last));
+            for (const auto port : kPorts) {
+                for (const bool udp : {false, true}) {
+                    out.push_back({source, serverAddress(source.family), port, udp, Exchanged::silent});
+                }
             }
         }
     }
@@ -70,6 +71,9 @@ void Count::add(const Count& other) {
     reach += other.reach;
     block += other.block;
     may += other.may;
+    modelled += other.modelled;
+    may_modelled += other.may_modelled;
+    complete += other.complete;
     forwarded += other.forwarded;
     contradictions.insert(contradictions.end(), other.contradictions.begin(), other.contradictions.end());
 }
@@ -85,6 +89,7 @@ std::string listingIn(const Namespaces& namespaces) {
 
 void compareWithKernel(const Namespaces& namespaces, const std::string& listing, Count& count) {
     ++count.rulesets;
+    namespaces.forgetNeighbours();
     const auto ruleset = reach::Ruleset::parse(listing);
     if (!ruleset) {
         count.contradictions.push_back(ruleset.error().message + ": " + listing);
@@ -102,6 +107,7 @@ void compareWithKernel(const Namespaces& namespaces, const std::string& listing,
         const auto result = ruleset->evaluate(packet);
         if (!agrees(result, each)) {
             std::vector<Exchange> again{each};
+            namespaces.forgetNeighbours();
             tryAll(namespaces, again, kSecondTimeout);
             each = again[0];
         }
@@ -124,6 +130,7 @@ void compareWithKernel(const Namespaces& namespaces, const std::string& listing,
         count.forwarded += result.verdict == Verdict::must_reach && result.forwarded ? 1 : 0;
         count.block += result.verdict == Verdict::must_block ? 1 : 0;
         count.may += result.verdict == Verdict::may ? 1 : 0;
+        count.complete += each.outcome == Exchanged::complete ? 1 : 0;
     }
 }
 

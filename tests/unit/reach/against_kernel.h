@@ -36,9 +36,13 @@ struct Count {
     int reach = 0;
     int block = 0;
     int may = 0;
-    int forwarded = 0;  ///< of `reach`: by way of the inner namespace
+    int modelled = 0;      ///< verdicts about rulesets whose constructs are all known
+    int may_modelled = 0;  ///< of them
+    int complete = 0;      ///< exchanges that came about
+    int forwarded = 0;     ///< of `reach`: by way of the inner namespace
     std::vector<std::string> contradictions;
 
+    int verdicts() const { return reach + block + may; }
     void add(const Count& other);
 };
 

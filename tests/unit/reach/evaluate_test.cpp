@@ -1,4 +1,5 @@
 #include <fstream>
+#include <functional>
 #include <sstream>
 
 #include "common/reach/ruleset.h"
@@ -35,6 +36,14 @@ Packet packet(const char* source, std::uint16_t port, const char* interface = "e
 Verdict verdict(const Ruleset& rules, const char* source, std::uint16_t port,
                 const char* interface = "eth9") {
     return rules.evaluate(packet(source, port, interface)).verdict;
+}
+
+Network::Rule mainTable(Family family) {
+    Network::Rule rule;
+    rule.family = family;
+    rule.priority = 32766;
+    rule.table = 254;
+    return rule;
 }
 
 }  // namespace
@@ -80,8 +89,22 @@ TEST_CASE("rules for IPv4 alone leave IPv6 open") {
     CHECK(verdict(rules, "2001:db8::1", 4000) == Verdict::must_reach);
 }
 
-TEST_CASE("a bridge's table filters nothing that is routed here") {
-    CHECK(verdict(ruleset("bridge.json"), "8.8.8.8", 4000) == Verdict::must_reach);
+TEST_CASE("a bridge's table filters nothing that does not come by a bridge") {
+    auto rules = ruleset("bridge.json");
+    // Without a description of the host, the interface may be a bridge.
+    CHECK(verdict(rules, "8.8.8.8", 4000) == Verdict::may);
+    Host host{{{"eth9", *Address::parse("10.77.0.11"), 24}}, false, false};
+    host.network = Network{};
+    host.network->routes = {{254, *AddressRange::parse("0.0.0.0/0"), RouteType::unicast, "eth9", {}, 0}};
+    host.network->rules = {mainTable(Family::ipv4)};
+    host.network->links = {{"eth9", "", "", "", true, false, false},
+                           {"br0", "bridge", "", "", true, false, false}};
+    rules.describeHost(host);
+    CHECK(verdict(rules, "8.8.8.8", 4000) == Verdict::must_reach);
+    CHECK(verdict(rules, "8.8.8.8", 4000, "br0") == Verdict::may);
+    host.network->links[0].xdp = true;
+    rules.describeHost(host);
+    CHECK(verdict(rules, "8.8.8.8", 4000) == Verdict::may);
 }
 
 TEST_CASE("what iptables-nft hides is unknown") {
@@ -197,6 +220,163 @@ TEST_CASE("jumps that go in a circle end") {
         {"rule":{"family":"inet","table":"t","chain":"a","handle":2,"expr":[{"jump":{"target":"a"}}]}}]})");
     REQUIRE(parsed);
     CHECK(parsed->evaluate(packet("8.8.8.8", 1)).verdict == Verdict::may);
+}
+
+namespace {
+
+/// 10.77.0.11 on eth9, with a default route; the answers to 10.66.0.0/16 leave by eth8.
+Ruleset routed(const std::string& rules, const std::function<void(Network&)>& change = {}) {
+    auto parsed = Ruleset::parse("{\"nftables\":[" + rules + "]}");
+    REQUIRE(parsed);
+    Host host{{{"eth9", *Address::parse("10.77.0.11"), 24},
+               {"eth9", *Address::parse("fd77::11"), 64},
+               {"eth8", *Address::parse("10.66.0.11"), 16}},
+              false,
+              false};
+    Network network;
+    network.routes = {
+        {254, *AddressRange::parse("0.0.0.0/0"), RouteType::unicast, "eth9", Address::parse("10.77.0.1"), 0},
+        {254, *AddressRange::parse("10.77.0.0/24"), RouteType::unicast, "eth9", {}, 0},
+        {254, *AddressRange::parse("10.66.0.0/16"), RouteType::unicast, "eth8", {}, 0},
+        {254, *AddressRange::parse("fd77::/64"), RouteType::unicast, "eth9", {}, 256}};
+    network.rules = {mainTable(Family::ipv4), mainTable(Family::ipv6)};
+    network.links = {{"eth9", "", "", "", true, false, false}, {"eth8", "", "", "", true, false, false}};
+    if (change) {
+        change(network);
+    }
+    host.network = network;
+    parsed->describeHost(host);
+    return std::move(*parsed);
+}
+
+std::string inputChain(const char* policy, const std::string& expressions) {
+    std::string out =
+        R"({"chain":{"family":"inet","table":"f","name":"i","type":"filter","hook":"input","prio":0,"policy":")" +
+        std::string(policy) + "\"}}";
+    return out + (expressions.empty()
+                      ? ""
+                      : R"(,{"rule":{"family":"inet","table":"f","chain":"i","handle":5,"expr":[)" +
+                            expressions + "]}}");
+}
+
+const char* const kEstablished =
+    R"({"match":{"op":"in","left":{"ct":{"key":"state"}},"right":["established","new"]}},{"accept":null})";
+const char* const kNew =
+    R"({"match":{"op":"in","left":{"ct":{"key":"state"}},"right":"new"}},{"accept":null})";
+
+}  // namespace
+
+TEST_CASE("the packet that fails is named") {
+    const auto rules = routed(inputChain("drop", kNew));
+    const auto result = rules.evaluate(packet("10.77.0.5", 22));
+    CHECK(result.verdict == Verdict::must_block);
+    CHECK(result.failing_packet == PacketKind::ack);
+    CHECK_FALSE(result.rejected);
+    CHECK(result.decided_by == std::vector<std::string>{"inet f i policy drop"});
+}
+
+TEST_CASE("a statement that is not understood may do anything to what passes it") {
+    for (const auto* statement :
+         {R"("jump {\n\t\tip saddr 10.62.0.2 accept\n\t\tdrop\n\t}")", R"({"newword":{"x":1}})", "3", "null",
+          R"({"mangle":{"key":{"payload":{"protocol":"tcp","field":"dport"}},"value":22}})",
+          R"({"queue":{"num":0}})", R"({"synproxy":null})", R"({"jump":{"target":"nowhere"}})"}) {
+        INFO(statement);
+        CHECK(verdict(routed(inputChain("accept", statement)), "10.77.0.5", 22) == Verdict::may);
+        CHECK(verdict(routed(inputChain("drop", statement)), "10.77.0.5", 22) == Verdict::may);
+        const auto guarded =
+            R"({"match":{"op":"==","left":{"payload":{"protocol":"tcp","field":"dport"}},"right":23}},)" +
+            std::string(statement);
+        CHECK(verdict(routed(inputChain("accept", guarded)), "10.77.0.5", 22) == Verdict::must_reach);
+    }
+}
+
+TEST_CASE("an answer needs a route, and a source the reverse path filter's consent") {
+    const auto rules = routed("");
+    CHECK(verdict(rules, "10.77.0.5", 22) == Verdict::must_reach);
+    CHECK(verdict(rules, "8.8.8.8", 22) == Verdict::must_reach);
+    CHECK(verdict(rules, "2001:db8::1", 22) == Verdict::must_block);  // IPv6 has no default route
+    CHECK(verdict(rules, "10.66.0.5", 22) == Verdict::may);           // the answer leaves by eth8
+    const auto strict = routed("", [](Network& network) { network.rp_filter = {{"eth9", 1}, {"eth8", 1}}; });
+    CHECK(strict.evaluate(packet("10.66.0.5", 22)).decided_by ==
+          std::vector<std::string>{"rp_filter of eth9: the source is not routed back by that interface"});
+    CHECK(verdict(strict, "8.8.8.8", 22) == Verdict::must_reach);
+    const auto banned = routed("", [](Network& network) {
+        network.routes.push_back({254, *AddressRange::parse("8.8.0.0/16"), RouteType::blackhole, "", {}, 0});
+    });
+    CHECK(banned.evaluate(packet("8.8.8.8", 22)).decided_by ==
+          std::vector<std::string>{"the route to 8.8.0.0/16 is of the type blackhole"});
+    CHECK(banned.evaluate(packet("8.8.8.8", 22)).failing_packet == PacketKind::syn_ack);
+    const auto ruled = routed("", [](Network& network) {
+        auto rule = mainTable(Family::ipv4);
+        rule.priority = 100;
+        rule.to = AddressRange::parse("8.8.8.0/24");
+        rule.type = RouteType::prohibit;
+        network.rules.insert(network.rules.begin(), rule);
+        rule.to.reset();
+        rule.mark = 9;
+        network.rules.insert(network.rules.begin(), rule);
+    });
+    CHECK(verdict(ruled, "8.8.8.8", 22) == Verdict::must_block);
+    CHECK(verdict(ruled, "8.8.9.8", 22) == Verdict::must_reach);
+}
+
+TEST_CASE("without neighbour discovery nothing comes over IPv6") {
+    auto dropped = packet("fd77::5", 22);
+    const auto rules = routed(inputChain(
+        "drop",
+        R"({"match":{"op":"==","left":{"payload":{"protocol":"tcp","field":"dport"}},"right":22}},{"accept":null})"));
+    const auto result = rules.evaluate(dropped);
+    CHECK(result.verdict == Verdict::must_block);
+    CHECK(result.failing_packet == PacketKind::solicitation);
+    CHECK(verdict(rules, "10.77.0.5", 22) == Verdict::must_reach);
+    // A permanent entry here may have a counterpart there.
+    const auto permanent = routed(
+        inputChain(
+            "drop",
+            R"({"match":{"op":"==","left":{"payload":{"protocol":"tcp","field":"dport"}},"right":22}},{"accept":null})"),
+        [](Network& network) {
+            network.neighbours = {{"eth9", *Address::parse("fd77::5")}};
+        });
+    CHECK(permanent.evaluate(dropped).verdict == Verdict::may);
+    // A tunnel needs no hardware addresses.
+    const auto tunnel = routed(
+        inputChain(
+            "drop",
+            R"({"match":{"op":"==","left":{"payload":{"protocol":"tcp","field":"dport"}},"right":22}},{"accept":null})"),
+        [](Network& network) { network.links[0].resolves = false; });
+    CHECK(tunnel.evaluate(dropped).verdict == Verdict::must_reach);
+}
+
+TEST_CASE("without an interface, every interface by which the packet may come counts") {
+    const auto rules = routed(inputChain(
+        "accept", R"({"match":{"op":"==","left":{"meta":{"key":"iifname"}},"right":"eth8"}},{"drop":null})"));
+    CHECK(verdict(rules, "8.8.8.8", 22, "eth9") == Verdict::must_reach);
+    CHECK(verdict(rules, "8.8.8.8", 22, "eth8") == Verdict::must_block);
+    CHECK(verdict(rules, "8.8.8.8", 22, "") == Verdict::may);
+    const auto everywhere = routed(inputChain("accept", kEstablished), [](Network& network) {
+        network.rp_filter = {{"eth9", 1}, {"eth8", 1}};
+    });
+    // The reverse path filter of eth8 lets no such source in.
+    CHECK(verdict(everywhere, "8.8.8.8", 22, "") == Verdict::must_reach);
+}
+
+TEST_CASE("a host's description survives its JSON") {
+    Host host{{{"eth9", *Address::parse("10.77.0.11"), 24}}, true, {}};
+    auto& network = host.network.emplace();
+    network.routes = {
+        {254, *AddressRange::parse("10.0.0.0/8"), RouteType::unicast, "eth9", Address::parse("10.77.0.1"), 7},
+        {52, *AddressRange::parse("fd00::/8"), RouteType::throw_, "", {}, 0}};
+    auto rule = mainTable(Family::ipv6);
+    rule.from = AddressRange::parse("fd77::/64");
+    rule.mark = 1;
+    rule.mask = 0xff;
+    rule.inverted = true;
+    rule.suppressed = 0;
+    network.rules = {rule};
+    network.links = {{"br0", "bridge", "", "eth9", false, true, true}};
+    network.neighbours = {{"eth9", *Address::parse("fd77::5")}};
+    network.rp_filter = {{"eth9", 2}};
+    CHECK(hostFromJson(toJson(host)) == host);
 }
 
 TEST_CASE("a member of nft's listing that is not known may do anything") {

@@ -31,6 +31,7 @@ struct Running {
     Phase phase = Phase::connecting;
     std::string received;
     Clock::time_point deadline;
+    Clock::time_point resend = Clock::time_point::max();  ///< of a datagram
 
     void end(Exchanged outcome) {
         exchange->outcome = outcome;
@@ -71,6 +72,7 @@ Running begin(Exchange& exchange, std::chrono::milliseconds timeout) {
     }
     if (exchange.udp) {
         sendData(out, timeout);
+        out.resend = Clock::now() + timeout / 2;
     }
     return out;
 }
@@ -115,7 +117,7 @@ bool wait(const std::vector<Running>& running) {
     auto next = Clock::time_point::max();
     for (const auto& one : running) {
         if (one.phase != Phase::done) {
-            next = std::min(next, one.deadline);
+            next = std::min({next, one.deadline, one.resend});
         }
         // poll() leaves out a negative descriptor.
         const short events = one.phase == Phase::connecting ? POLLOUT : POLLIN;
@@ -160,6 +162,9 @@ void exchangeAll(std::vector<Exchange>& exchanges, std::chrono::milliseconds tim
             pollfd state{one.fd, static_cast<short>(one.phase == Phase::connecting ? POLLOUT : POLLIN), 0};
             if (poll(&state, 1, 0) > 0) {
                 advance(one, timeout);
+            } else if (one.exchange->udp && one.resend <= now) {
+                one.resend = Clock::time_point::max();
+                send(one.fd, kData.data(), kData.size(), MSG_NOSIGNAL);
             } else if (one.deadline <= now) {
                 const bool opened = one.phase != Phase::connecting && !one.exchange->udp;
                 one.end(opened ? Exchanged::broken : Exchanged::silent);

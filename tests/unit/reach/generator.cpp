@@ -12,7 +12,22 @@ class Generator {
 
     GeneratedRules all() {
         GeneratedRules out;
+        unknown_ = oneIn(12);
+        out.modelled = !unknown_;
         out.nft = mainTable();
+        addRoutes(out);
+        if (oneIn(4)) {
+            out.nft += marks();
+        }
+        if (oneIn(8)) {
+            out.nft += "table arp a { chain i { type filter hook input priority 0; policy " +
+                       pick({"accept; arp operation request drop", "accept; arp operation reply drop",
+                             "drop; arp operation request accept", "drop"}) +
+                       "; }; }\n";
+        }
+        if (oneIn(8)) {
+            out.nft += "table bridge b { chain i { type filter hook input priority 0; policy drop; }; }\n";
+        }
         if (oneIn(3)) {
             out.nft += otherTable("ip", "first");
         }
@@ -26,8 +41,8 @@ class Generator {
             out.nft +=
                 "table netdev n { chain i { type filter hook ingress device veth-s priority 0; policy "
                 "accept; " +
-                pick({"tcp dport 22 drop", "ip saddr 10.213.7.3 drop",
-                      "meta protocol ip6 tcp dport 3306 drop"}) +
+                pick({"tcp dport 22 drop", "ip saddr 10.213.7.3 drop", "meta protocol arp drop",
+                      "meta protocol ip6 tcp dport 3306 drop", "icmpv6 type nd-neighbor-advert drop"}) +
                 "; }; }\n";
         }
         if (oneIn(2)) {
@@ -55,8 +70,81 @@ class Generator {
         return *(from.begin() + std::uniform_int_distribution<std::size_t>(0, from.size() - 1)(random_));
     }
 
+    void addRoutes(GeneratedRules& out) {
+        if (oneIn(6)) {
+            out.routes.push_back("route " + pick({"blackhole", "unreachable", "prohibit"}) + " " +
+                                 pick({"10.213.7.3", "10.213.7.4/30", "fd13:7::3", "fd13:7::4/126"}));
+        }
+        if (oneIn(10)) {
+            out.routes.push_back(pick({"rule from 10.213.7.1 to 10.213.7.5 unreachable priority 100",
+                                       "rule to 10.213.7.4/31 blackhole priority 100",
+                                       "-6 rule to fd13:7::5 prohibit priority 100",
+                                       "rule fwmark 9 unreachable priority 100"}));
+        }
+        if (oneIn(10)) {
+            // The answers to that address leave by the other interface.
+            out.routes.push_back("route unicast 10.213.7.6 via 10.213.8.2");
+        }
+        out.rp_filter = oneIn(4) ? 1 : oneIn(4) ? 2 : 0;
+    }
+
+    /// Statements that the evaluator does not understand.
+    std::string strange() {
+        return pick({"tcp dport 22 jump { ip saddr 10.213.7.2 accept; drop; }", "numgen inc mod 2 0 drop",
+                     "@th,16,16 22 drop", "meta cpu 0 drop", "jump { accept; }",
+                     "goto { tcp dport 22 drop; }", "tcp dport 3306 queue num 0 bypass",
+                     "jump { meta l4proto udp drop; }"});
+    }
+
+    /// Marks of packets and connections, set early and matched later.
+    std::string marks() {
+        return "table inet m {\n  chain pre {\n    type filter hook prerouting priority " +
+               pick({"-150", "-140", "-50"}) + ";\n    " + pick({"", "meta mark set ct mark\n    "}) +
+               match() + " " +
+               pick({"meta mark set 0x1", "ct mark set 0x1", "meta mark set meta mark | 0x10",
+                     "meta mark set 0x1 ct mark set meta mark", "ct mark set ct mark | 0x8"}) +
+               "\n    " + pick({"ct mark set meta mark", "meta mark set meta mark & 0xff", "counter"}) +
+               "\n  }\n  chain in {\n    type filter hook input priority " + pick({"-5", "20"}) + ";\n    " +
+               pick({"meta mark 0x1 drop", "ct mark 0x1 tcp dport 22 drop", "meta mark & 0x10 == 0x10 drop",
+                     "meta mark 0 ct mark 0 tcp dport 3306 drop", "ct mark & 0x8 != 0 accept",
+                     "ct mark set 0x2 meta mark 0x1 drop"}) +
+               "\n  }\n}\n";
+    }
+
     std::string match() {
-        return pick({"tcp dport 22",
+        return pick({"tcp flags & (fin|syn|rst|psh|ack|urg) == 0x0",
+                     "tcp flags & (fin|syn) == (fin|syn)",
+                     "tcp flags & (fin|syn|rst|ack) != syn ct state new",
+                     "tcp flags & (syn|ack) == (syn|ack)",
+                     "tcp flags & psh == psh",
+                     "tcp flags & (syn|ack|psh) == ack",
+                     "ip frag-off & 0x1fff != 0",
+                     "tcp option maxseg size 1-535",
+                     "exthdr rt exists",
+                     "exthdr frag exists",
+                     "ip hdrlength > 5",
+                     "ip ttl < 1",
+                     "ip6 hoplimit 0",
+                     "fib saddr type local",
+                     "fib saddr type { broadcast, multicast }",
+                     "fib daddr type != local",
+                     "fib daddr . iif type local",
+                     "fib daddr . iif type != { local, broadcast, multicast }",
+                     "ct original ip daddr 10.213.7.1",
+                     "ct original ip saddr 10.213.7.3",
+                     "ct original proto-dst 0x16",
+                     "ct status seen-reply",
+                     "ct status & confirmed == confirmed",
+                     "ct direction reply",
+                     "ct mark 0",
+                     "ct zone 0",
+                     "ct state untracked",
+                     "udp dport { 22, 8080 }",
+                     "udp sport 1-1023",
+                     "meta l4proto udp",
+                     "quota over 100 mbytes",
+                     "icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert }",
+                     "tcp dport 22",
                      "tcp dport { 22, 3306 }",
                      "tcp dport 3000-9000",
                      "tcp dport != 22",
@@ -115,6 +203,9 @@ class Generator {
 
     std::string rule(bool base) {
         std::string out;
+        if (base && unknown_ && oneIn(3)) {
+            return strange();
+        }
         for (int i = std::uniform_int_distribution<int>(0, 2)(random_); i > 0; --i) {
             out += match() + " ";
         }
@@ -139,8 +230,9 @@ class Generator {
                       const std::string& policy, const std::string& body) {
         // Most rulesets accept the later packets of a connection first. Others drop them.
         return "  chain " + name + " {\n    type filter hook " + hook + " priority " + priority +
-               "; policy " + policy + ";\n" + (oneIn(4) ? "" : "    ct state established accept\n") + body +
-               "  }\n";
+               "; policy " + policy + ";\n" + (oneIn(4) ? "" : "    ct state established accept\n") +
+               (oneIn(3) ? "" : "    icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert } accept\n") +
+               body + "  }\n";
     }
 
     std::string mainTable() {
@@ -171,8 +263,27 @@ class Generator {
             // An answer that is dropped: the connection does not come about.
             out += "  chain out {\n    type filter hook output priority 0; policy accept;\n    " +
                    pick({"tcp sport 8080 drop", "ct state established tcp sport 22 drop", "oifname lo drop",
-                         "ip daddr 10.213.7.3 drop", "tcp flags syn / fin,syn drop"}) +
+                         "ip daddr 10.213.7.3 drop", "tcp flags syn / fin,syn drop",
+                         "icmpv6 type nd-neighbor-advert drop", "icmpv6 type nd-neighbor-solicit drop",
+                         "tcp flags & psh == psh tcp sport 22 drop", "udp sport 3306 drop",
+                         "tcp dport 8080 drop", "tcp dport 1024-65535 accept", "ct state new drop"}) +
                    "\n  }\n";
+        }
+        if (oneIn(6)) {
+            out += "  chain leaves {\n    type filter hook output priority 10; policy drop;\n    " +
+                   pick({"ct state established accept", "tcp flags & (syn|ack) == (syn|ack) accept",
+                         "tcp sport 22 accept", "meta l4proto { tcp, udp } accept"}) +
+                   "\n    " + pick({"meta l4proto ipv6-icmp accept", "counter"}) + "\n  }\n";
+        }
+        if (oneIn(8)) {
+            out += "  chain raw {\n    type filter hook prerouting priority raw;\n    " +
+                   pick({"tcp dport 22 notrack", "udp dport 3306 notrack", "ip saddr 10.213.7.2 notrack",
+                         "notrack"}) +
+                   "\n  }\n";
+        }
+        if (oneIn(10)) {
+            out += "  chain rawout {\n    type filter hook output priority raw;\n    " +
+                   pick({"tcp sport 22 notrack", "notrack", "udp sport 3306 notrack"}) + "\n  }\n";
         }
         return out + "}\n";
     }
@@ -244,6 +355,7 @@ class Generator {
     }
 
     std::mt19937& random_;
+    bool unknown_ = false;
 };
 
 }  // namespace

@@ -2,6 +2,7 @@
 
 #include <random>
 #include <string>
+#include <vector>
 
 namespace lapwing::test {
 
@@ -13,6 +14,10 @@ struct GeneratedRules {
     std::string iptables_nft;     ///< for iptables-nft-restore, beside it; "": none
     std::string iptables_legacy;  ///< for iptables-legacy-restore, likewise
     std::string ip6tables_legacy;
+    std::vector<std::string>
+        routes;  ///< "route TYPE PREFIX", "rule ..." for `ip` with add, and del afterwards
+    int rp_filter = 0;
+    bool modelled = true;  ///< the evaluator knows each of its constructs
 };
 
 GeneratedRules generateRules(std::mt19937& random);

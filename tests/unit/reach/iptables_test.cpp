@@ -3,6 +3,7 @@
 #include <sstream>
 
 #include "agent/snapshot/snapshot.h"
+#include "common/reach/compact.h"
 #include "common/reach/ruleset.h"
 #include "tests/unit/catch.h"
 
@@ -110,7 +111,24 @@ TEST_CASE("what a save's matches mean") {
         {"-p tcp -j mine\n-A INPUT -m mark --mark 0x1 -j DROP\n-A mine -p tcp -m tcp --dport 22 -j MARK "
          "--set-xmark "
          "0x4000/0x4000",
-         "8.8.8.8", 22, Verdict::may},
+         "8.8.8.8", 22, Verdict::must_reach},
+        {"-j MARK --set-xmark 0x5/0xf\n-A INPUT -m mark --mark 0x5/0xf -j DROP", "8.8.8.8", 22,
+         Verdict::must_block},
+        {"-j MARK --set-xmark 0x5/0xff\n-A INPUT -j CONNMARK --save-mark --nfmask 0xffffffff --ctmask "
+         "0xffffffff\n-A INPUT -m connmark --mark 0x5 -j DROP",
+         "8.8.8.8", 22, Verdict::must_block},
+        {"-p tcp -m conntrack --ctorigdstport 22 -j DROP", "8.8.8.8", 22, Verdict::must_block},
+        {"-p tcp -m conntrack --ctorigdst 10.77.0.11 -j DROP", "8.8.8.8", 22, Verdict::must_block},
+        {"-p tcp -m conntrack --ctorigdst 10.77.0.12 -j DROP", "8.8.8.8", 22, Verdict::must_reach},
+        {"-m addrtype --src-type LOCAL -j DROP", "8.8.8.8", 22, Verdict::must_reach},
+        {"-m addrtype --src-type LOCAL -j DROP", "10.77.0.11", 22, Verdict::may},
+        {"-m ttl --ttl-eq 0 -j DROP", "8.8.8.8", 22, Verdict::must_reach},
+        {"-m ttl --ttl-lt 10 -j DROP", "8.8.8.8", 22, Verdict::may},
+        {"-p tcp -m tcpmss --mss 1:535 -j DROP", "8.8.8.8", 22, Verdict::must_reach},
+        {"-p tcp -m tcp --sport 8080 -j DROP", "8.8.8.8", 22, Verdict::may},
+        {"-p tcp -m tcp --sport 8080 -j ACCEPT\n-A INPUT -p tcp -m tcp ! --sport 8080 -j ACCEPT\n-A INPUT -j "
+         "DROP",
+         "8.8.8.8", 22, Verdict::must_reach},
         {"-j LOG --log-prefix \"-j DROP\"", "8.8.8.8", 22, Verdict::must_reach},
         {"-j mine\n-A mine -p tcp -j RETURN\n-A mine -j DROP", "8.8.8.8", 22, Verdict::must_reach},
         {"-g mine\n-A INPUT -j DROP\n-A mine -p udp -j DROP", "8.8.8.8", 22, Verdict::must_reach},
@@ -283,4 +301,54 @@ TEST_CASE("a negated recent match is not decided") {
     const auto rules =
         legacy(input("-A INPUT -m recent ! --rcheck --seconds 60 --hitcount 4 --name D --rsource -j DROP\n"));
     CHECK(verdict(rules, "8.8.8.8", 22) == Verdict::may);
+}
+
+TEST_CASE("the sets of ipset are read") {
+    const std::string sets =
+        "create bad hash:ip family inet hashsize 1024 maxelem 65536 counters comment\n"
+        "add bad 192.0.2.1 packets 0 bytes 0 comment \"two\nadd bad 192.0.2.9\"\n"
+        "create nets hash:net family inet timeout 300 bucketsize 12 initval 0x1\n"
+        "add nets 198.51.100.0/24 timeout 0\nadd nets 203.0.113.0/24 timeout 299\n"
+        "create six hash:net family inet6\nadd six 2001:db8::/32\n"
+        "create ports hash:ip,port family inet\nadd ports 192.0.2.2,tcp:22\n"
+        "create holes hash:net family inet\nadd holes 192.0.2.0/24\nadd holes 192.0.2.7/32 nomatch\n"
+        "create grown hash:ip family inet\n";
+    const auto with = [&](const std::string& rule, const std::string& text) {
+        auto parsed = Ruleset::parse(listingOf(R"({"nftables":[]})",
+                                               {{Family::ipv4, true,
+                                                 input("-A INPUT " + rule +
+                                                       " -j DROP\n-A INPUT -p udp -j SET "
+                                                       "--add-set grown src\n")}},
+                                               {}, kHost, text));
+        REQUIRE(parsed);
+        return std::move(*parsed);
+    };
+    struct Row {
+        const char* rule;
+        const char* source;
+        Verdict verdict;
+    };
+    for (const auto& row : {Row{"-m set --match-set bad src", "192.0.2.1", Verdict::must_block},
+                            Row{"-m set --match-set bad src", "192.0.2.9", Verdict::must_reach},
+                            Row{"-m set ! --match-set bad src", "192.0.2.9", Verdict::must_block},
+                            Row{"-m set --match-set bad dst", "192.0.2.1", Verdict::must_reach},
+                            Row{"-m set --match-set nets src", "198.51.100.9", Verdict::must_block},
+                            Row{"-m set --match-set nets src", "203.0.113.9", Verdict::may},
+                            Row{"-m set --match-set nets src", "8.8.8.8", Verdict::must_reach},
+                            Row{"-m set --match-set six src", "8.8.8.8", Verdict::may},
+                            Row{"-m set --match-set ports src,dst", "192.0.2.2", Verdict::may},
+                            Row{"-m set --match-set holes src", "192.0.2.7", Verdict::may},
+                            Row{"-m set --match-set grown src", "192.0.2.7", Verdict::may},
+                            Row{"-m set --match-set missing src", "192.0.2.7", Verdict::may}}) {
+        INFO(row.rule << " from " << row.source);
+        for (const auto& text : {sets, compactIpsets(sets)}) {
+            CHECK(std::string(verdictName(verdict(with(row.rule, text), row.source, 22))) ==
+                  verdictName(row.verdict));
+        }
+    }
+    // A name may hold anything: then nothing is believed.
+    CHECK(verdict(with("-m set --match-set bad src", sets + "create x\nadd bad 8.8.8.8\n"), "8.8.8.8", 22) ==
+          Verdict::may);
+    CHECK(verdict(with("-m set --match-set bad src", sets + "add bad 1.2.3.4 comment \"x\n"), "8.8.8.8",
+                  22) == Verdict::may);
 }

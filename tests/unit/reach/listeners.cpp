@@ -45,6 +45,13 @@ void answerDatagram(int fd) {
     const auto size = recvmsg(fd, &message, 0);
     if (size > 0) {
         part.iov_len = static_cast<std::size_t>(size);
+        // Without the interface: the kernel looks up the route, as for other programs.
+        if (auto* header = CMSG_FIRSTHDR(&message); header != nullptr && header->cmsg_type == IPV6_PKTINFO) {
+            in6_pktinfo info{};
+            std::memcpy(&info, CMSG_DATA(header), sizeof info);
+            info.ipi6_ifindex = 0;
+            std::memcpy(CMSG_DATA(header), &info, sizeof info);
+        }
         sendmsg(fd, &message, MSG_NOSIGNAL);
     }
 }

@@ -53,10 +53,6 @@ Namespaces::Namespaces() {
          "veth-c", "address", kClientMac, "netns", client_},
         {"-n", server_, "addr", "add", "10.213.7.1/24", "dev", "veth-s"},
         {"-n", server_, "addr", "add", "fd13:7::1/64", "dev", "veth-s", "nodad"},
-        {"-n", client_, "addr", "add", "10.213.7.2/24", "dev", "veth-c"},
-        {"-n", client_, "addr", "add", "10.213.7.3/24", "dev", "veth-c"},
-        {"-n", client_, "addr", "add", "fd13:7::2/64", "dev", "veth-c", "nodad"},
-        {"-n", client_, "addr", "add", "fd13:7::3/64", "dev", "veth-c", "nodad"},
         {"-n", server_, "link", "add", "veth-i", "type", "veth", "peer", "name", "veth-n", "address",
          kInnerMac, "netns", inner_},
         {"-n", server_, "addr", "add", "10.213.8.1/24", "dev", "veth-i"},
@@ -71,23 +67,18 @@ Namespaces::Namespaces() {
         {"-n", client_, "link", "set", "lo", "up"},
         {"-n", server_, "link", "set", "veth-s", "up"},
         {"-n", client_, "link", "set", "veth-c", "up"},
-        // Rules may drop neighbour discovery too: a test is about the packets that come after it.
-        {"-n", server_, "neigh", "add", "10.213.7.2", "lladdr", kClientMac, "dev", "veth-s"},
-        {"-n", server_, "neigh", "add", "10.213.7.3", "lladdr", kClientMac, "dev", "veth-s"},
-        {"-n", server_, "neigh", "add", "fd13:7::2", "lladdr", kClientMac, "dev", "veth-s"},
-        {"-n", server_, "neigh", "add", "fd13:7::3", "lladdr", kClientMac, "dev", "veth-s"},
-        {"-n", server_, "neigh", "add", "10.213.8.2", "lladdr", kInnerMac, "dev", "veth-i"},
-        {"-n", server_, "neigh", "add", "fd13:8::2", "lladdr", kInnerMac, "dev", "veth-i"},
-        {"-n", inner_, "neigh", "add", "10.213.8.1", "lladdr", kServerInnerMac, "dev", "veth-n"},
-        {"-n", inner_, "neigh", "add", "fd13:8::1", "lladdr", kServerInnerMac, "dev", "veth-n"},
         {"-n", inner_, "route", "add", "default", "via", "10.213.8.1"},
         {"-n", inner_, "-6", "route", "add", "default", "via", "fd13:8::1"},
         {"netns", "exec", server_, "/usr/sbin/sysctl", "-qw", "net.ipv4.ip_forward=1",
          "net.ipv6.conf.all.forwarding=1"},
-        {"-n", client_, "neigh", "add", "10.213.7.1", "lladdr", kServerMac, "dev", "veth-c"},
-        {"-n", client_, "neigh", "add", "fd13:7::1", "lladdr", kServerMac, "dev", "veth-c"},
     };
-    for (const auto& step : steps) {
+    auto all = steps;
+    for (int last = kFirstClient; last <= kLastClient; ++last) {
+        const auto number = std::to_string(last);
+        all.push_back({"-n", client_, "addr", "add", "10.213.7." + number + "/24", "dev", "veth-c"});
+        all.push_back({"-n", client_, "addr", "add", "fd13:7::" + number + "/64", "dev", "veth-c", "nodad"});
+    }
+    for (const auto& step : all) {
         missing_ = ip(step);
         if (!missing_.empty()) {
             return;
@@ -142,6 +133,12 @@ std::string Namespaces::runInServer(const std::vector<std::string>& argv) const 
         error = result.status == ReadStatus::ok ? "" : argv[0] + ": " + result.error;
     });
     return error;
+}
+
+void Namespaces::forgetNeighbours() const {
+    for (const auto& name : {server_, client_, inner_}) {
+        ip({"-n", name, "neigh", "flush", "all"});
+    }
 }
 
 std::string Namespaces::listRules() const {

@@ -8,11 +8,14 @@ namespace lapwing::test {
 
 /// Three network namespaces in a row, joined by veth pairs, with names of their own; removed at the end.
 /// Needs root.
-///   client: 10.213.7.2, 10.213.7.3, fd13:7::2, fd13:7::3 on `veth-c`
+///   client: 10.213.7.2 to 10.213.7.9 and fd13:7::2 to fd13:7::9 on `veth-c`
 ///   server: 10.213.7.1/24 and fd13:7::1/64 on `veth-s`, 10.213.8.1/24 and fd13:8::1/64 on `veth-i`; forwards
 ///   inner: 10.213.8.2/24 and fd13:8::2/64, as a container behind the server
 class Namespaces {
   public:
+    static constexpr int kFirstClient = 2;  ///< the last numbers of the client's addresses
+    static constexpr int kLastClient = 9;
+
     Namespaces();
     ~Namespaces();
     Namespaces(const Namespaces&) = delete;
@@ -29,6 +32,8 @@ class Namespaces {
 
     /// In the server's; returns nft's stderr, "" if it loaded. Replaces what was there.
     std::string loadRules(const std::string& text) const;
+    /// Every host has to ask again for the others' hardware addresses.
+    void forgetNeighbours() const;
     /// `nft -j -s list ruleset` in the server's.
     std::string listRules() const;
     /// Runs a program in the server's; returns its stderr, "" if it ended well.

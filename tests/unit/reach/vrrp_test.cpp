@@ -135,6 +135,7 @@ struct Tally {
 void compare(const test::Namespaces& namespaces, const Listener& listener, Tally& tally) {
     const auto ruleset = reach::Ruleset::parse(test::listingIn(namespaces));
     REQUIRE(ruleset);
+    namespaces.forgetNeighbours();
     sendAll(namespaces);
     const auto heard = listener.hear(kSources.size() * kDestinations.size());
     for (const auto* source : kSources) {

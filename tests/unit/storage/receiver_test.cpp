@@ -4,6 +4,8 @@
 
 #include <future>
 
+#include "common/digest.h"
+#include "common/model/documents.h"
 #include "common/model/remote_write.h"
 #include "tests/unit/storage/support.h"
 
@@ -46,6 +48,7 @@ class BrokenStore : public storage::Store {
     }
     Expected<void> putDocument(const storage::Document&) override { return fail(kind_, "database: full"); }
     Expected<std::optional<storage::Document>> document(const std::string&) const override { return {}; }
+    Expected<void> dropDocument(const std::string&) override { return {}; }
     Expected<void> putState(const std::string&, const std::string&) override { return {}; }
     Expected<std::optional<std::string>> state(const std::string&) const override { return {}; }
     storage::StoreStats stats() const override { return {}; }
@@ -378,6 +381,63 @@ TEST_CASE("a document is stored under its SHA-256") {
     CHECK(receiver.checkDocument(unknown, "ruleset")->status == 411);
     CHECK(receiver.putDocument("web-01", "ruleset", std::string((1U << 20) + 1, 'x')).status == 413);
     CHECK(receiver.putDocument("web-01", "ruleset", std::string(1U << 20, 'x')).status == 200);
+}
+
+TEST_CASE("a large document comes packed, or packed and in parts") {
+    const TempDir dir;
+    auto store = openStore(storage::keepEverything(dir.file()));
+    Receiver receiver(*store, {}, fixedClock);
+    std::string whole;
+    std::uint64_t random = 1;
+    while (whole.size() < (3U << 20)) {
+        random = random * 6364136223846793005U + 1442695040888963407U;
+        whole += std::to_string(random);
+    }
+    const auto digest = sha256(whole);
+    const auto packed = pack(whole);
+    REQUIRE(packed.size() < whole.size());
+    REQUIRE(packed.size() > kMostDocumentBytes);
+    const auto count = (packed.size() + kMostDocumentBytes - 1) / kMostDocumentBytes;
+    const auto send = [&](std::size_t number, std::string bytes) {
+        return receiver.putDocumentPart("web-01", "ruleset", DocumentPart{digest, number, count}.name(),
+                                        std::move(bytes));
+    };
+    for (std::size_t i = count; i > 0; --i) {  // in any order
+        CHECK_FALSE(store->document(digest).value());
+        CHECK(send(i, packed.substr((i - 1) * kMostDocumentBytes, kMostDocumentBytes)).status == 200);
+    }
+    const auto document = store->document(digest).value();
+    REQUIRE(document);
+    CHECK(document->body == whole);
+    CHECK(document->kind == "ruleset");
+    CHECK(document->host == "web-01");
+    CHECK(receiver.totals().documents == 1);
+
+    // Parts of other bytes make no document, and the next try starts anew.
+    std::string other = packed;
+    other[packed.size() / 2] = static_cast<char>(other[packed.size() / 2] + 1);
+    const auto last = [&] {
+        Answer out;
+        for (std::size_t i = 1; i <= count; ++i) {
+            out = send(i, other.substr((i - 1) * kMostDocumentBytes, kMostDocumentBytes));
+        }
+        return out;
+    }();
+    CHECK(last.status == 400);
+    for (const char* name : {"", "abc/1/2", "x/1/1"}) {
+        CHECK(receiver.putDocumentPart("web-01", "ruleset", name, "abc").status == 400);
+    }
+    for (const auto& part :
+         {DocumentPart{digest, 3, 2}, DocumentPart{digest, 0, 2}, DocumentPart{digest, 1, 65}}) {
+        CHECK(receiver.putDocumentPart("web-01", "ruleset", part.name(), "abc").status == 400);
+    }
+    CHECK(send(1, std::string(kMostDocumentBytes + 1, 'x')).status == 413);
+    // A small body that unpacks to a very large one is refused.
+    const auto bomb = pack(std::string(kMostUnpackedBytes + 1, 'x'));
+    REQUIRE(bomb.size() < kMostDocumentBytes);
+    CHECK(receiver.putDocument("web-01", "ruleset", bomb).status == 413);
+    CHECK(receiver.putDocument("web-01", "ruleset", pack(std::string(2U << 20, 'x'))).body ==
+          sha256(std::string(2U << 20, 'x')));
 }
 
 }  // namespace

@@ -1,0 +1,14 @@
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "agent/snapshot/snapshot.h"
+
+namespace lapwing::agent {
+
+/// The snapshot in a file of this user's own; nothing for any other file. Large outputs stay in the file that
+/// `rules.file` names.
+std::optional<Snapshot> lastSnapshot(const std::string& file);
+
+}  // namespace lapwing::agent
