@@ -16,6 +16,7 @@ RESULTS = ROOT / "build/zoo"
 
 def pytest_addoption(parser):
     parser.addoption("--site", required=True, help="a file of sites/, without .yaml")
+    parser.addoption("--part", action="append", help="test_whatif.py stops only this component; may be repeated")
 
 
 def pytest_generate_tests(metafunc):

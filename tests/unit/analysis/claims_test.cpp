@@ -50,33 +50,12 @@ std::set<std::string> claimed(const Finding& finding) {
     return out;
 }
 
-/// Words of specialists, and references to other findings.
-void checkWords(const Finding& finding) {
-    static const std::regex forbidden(
-        "cut set|single points|largest host|N\\+1|k-of-n|articulation|[Ss]hared fate|by design|"
-        "\\b[RF][0-9]+\\b");
-    std::string all = finding.title + "\n" + finding.remedy;
-    for (const auto& line : finding.evidence) {
-        all += "\n" + line.source + ": " + line.text;
-    }
-    for (const auto& line : finding.not_assessed) {
-        all += "\n" + line;
-    }
-    INFO(finding.id << " " << finding.subject << "\n" << all);
-    CHECK_FALSE(std::regex_search(all, forbidden));
-    CHECK_FALSE(finding.title.empty());
-    CHECK_FALSE(finding.evidence.empty());
-    CHECK_FALSE(finding.remedy.empty());
-}
-
 void checkClaims(const topology::Moment& moment, const std::vector<Finding>& findings) {
     const auto* reading = moment.model.service(topology::ServiceKind::read);
     REQUIRE(reading != nullptr);
+    test::checkWords(findings);
     std::set<std::string> told;
     for (const auto& finding : findings) {
-        if (finding.id.front() == 'R') {
-            checkWords(finding);
-        }
         const auto parts = claimed(finding);
         for (const auto& part : parts) {
             INFO(finding.id << " " << finding.subject << " names " << part << ": " << finding.title);

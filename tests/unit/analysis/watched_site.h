@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <optional>
+#include <regex>
 #include <string>
 #include <vector>
 
@@ -15,6 +16,30 @@ inline const char* const kNoRules = R"({"nftables": []})";
 inline Labels server(const char* name) {
     return {{"agent", "web-01"}, {"instance", "lb-01"}, {"job", "haproxy"},
             {"proxy", "web"},    {"server", name},      {"via", "http"}};
+}
+
+/// The findings about redundancy hold no words of specialists, and refer to no other finding.
+inline void checkWords(const std::vector<analysis::Finding>& findings) {
+    static const std::regex forbidden(
+        "cut set|single points|largest host|N\\+1|k-of-n|articulation|[Ss]hared fate|by design|"
+        "\\b[RF][0-9]+\\b");
+    for (const auto& finding : findings) {
+        if (finding.id.front() != 'R') {
+            continue;
+        }
+        std::string all = finding.title + "\n" + finding.remedy;
+        for (const auto& line : finding.evidence) {
+            all += "\n" + line.source + ": " + line.text;
+        }
+        for (const auto& line : finding.not_assessed) {
+            all += "\n" + line;
+        }
+        INFO(finding.id << " " << finding.subject << "\n" << all);
+        CHECK_FALSE(std::regex_search(all, forbidden));
+        CHECK_FALSE(finding.title.empty());
+        CHECK_FALSE(finding.evidence.empty());
+        CHECK_FALSE(finding.remedy.empty());
+    }
 }
 
 /// The site of SiteSamples with a collector on `monitor`, observed in rounds.
@@ -59,6 +84,7 @@ class Watched {
         REQUIRE(analyst->run(samples.now));
         samples.now += 10'000;
         findings = analyst->findings();
+        checkWords(findings);
         return findings;
     }
 
