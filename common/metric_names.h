@@ -178,15 +178,16 @@ inline constexpr const char* kCollectorPulseTimestampSeconds = "lapwing_collecto
 inline constexpr const char* kAgentLastSeenSeconds = "lapwing_agent_last_seen_seconds";   ///< {host}
 inline constexpr const char* kAgentIdentityConflict = "lapwing_agent_identity_conflict";  ///< {host, kind}
 
-// Forwarding (job collector).
-/// {destination}
-/// {receiver, result}: accepted, failed, given_up
+// Receivers of notifications (job collector).
+/// {receiver, result}
 inline constexpr const char* kNotificationsTotal = "lapwing_notifications_total";
 inline constexpr const char* kNotificationAlertsWaiting =
     "lapwing_notification_alerts_waiting";  ///< {receiver}
-/// {receiver, state, notification, reason}: failing, given_up
+/// {receiver, state, notification, reason}
 inline constexpr const char* kNotificationTroubleInfo = "lapwing_notification_trouble_info";
 
+// Forwarding (job collector).
+/// {destination}
 inline constexpr const char* kForwardSentSamplesTotal = "lapwing_forward_sent_samples_total";
 /// {destination, reason}
 inline constexpr const char* kForwardDroppedSamplesTotal = "lapwing_forward_dropped_samples_total";
