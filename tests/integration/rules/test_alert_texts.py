@@ -21,6 +21,8 @@ collector = Collector(
     f"""rules_interval: 1s
 ingest: {{ local: on }}
 notify:
+  group_wait: 0s
+  group_interval: 0s
   webhook: [ {{ url: "{webhook.url('/hook')}" }} ]
   alertmanager: [ {{ url: "{alertmanager.url()}" }} ]
 """

@@ -28,7 +28,7 @@ collector = Collector(
     f"""promql: {{ lookback: 2s }}
 hold_alerts: {{ partial: {PARTIAL}s, silent: 1h }}
 ingest: {{ local: on }}
-notify: {{ webhook: [ {{ url: "{webhook.url('/hook')}" }} ] }}
+notify: {{ group_wait: 0s, group_interval: 0s, webhook: [ {{ url: "{webhook.url('/hook')}" }} ] }}
 """
 )
 
