@@ -334,6 +334,15 @@ void GroupRunner::send(RuleState& state, TimestampMs now, const RunnerContext& c
     }
 }
 
+/// `error`: "" if the evaluation succeeded and its whole result was stored.
+void GroupRunner::noteHealth(RuleState& state, std::string error) const {
+    if (!error.empty() && state.last_error != error) {
+        spdlog::warn("rule {} of group {}: {}", state.rule.name, group_.name, error);
+    }
+    state.health = error.empty() ? Health::ok : Health::err;
+    state.last_error = std::move(error);
+}
+
 void GroupRunner::evaluate(TimestampMs now, const RunnerContext& context) {
     using Clock = std::chrono::steady_clock;
     const auto seconds_since = [](Clock::time_point start) {
@@ -359,18 +368,11 @@ void GroupRunner::evaluate(TimestampMs now, const RunnerContext& context) {
                                                 : context.store.append(*series);
             if (stored) {
                 state.previous = std::move(written);
-                if (stored->refused > 0) {
-                    spdlog::warn("rule {}: {}", state.rule.name, stored->first_refusal);
-                }
             }
-            state.health = stored ? Health::ok : Health::err;
-            state.last_error = stored ? "" : stored.error().message;
+            // As in Prometheus, a result that is not stored is an error of the rule.
+            noteHealth(state, !stored ? stored.error().message : stored->first_refusal);
         } else {
-            state.health = Health::err;
-            if (state.last_error != series.error().message) {
-                spdlog::warn("rule {} of group {}: {}", state.rule.name, group_.name, series.error().message);
-            }
-            state.last_error = series.error().message;
+            noteHealth(state, series.error().message);
         }
         if (state.rule.type == RuleType::alerting) {
             save(state, now, context.store);

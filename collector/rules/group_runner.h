@@ -62,6 +62,7 @@ class GroupRunner {
     std::vector<Absence> explainAbsence(const RuleState& state, TimestampMs at, const RunnerContext& context,
                                         const std::vector<const TrackedAlert*>& vanished) const;
     Expected<std::vector<TimeSeries>> run(RuleState& state, TimestampMs now, const RunnerContext& context);
+    void noteHealth(RuleState& state, std::string error) const;
     void save(RuleState& state, TimestampMs now, storage::Store& store) const;
     void send(RuleState& state, TimestampMs now, const RunnerContext& context) const;
 

@@ -308,6 +308,22 @@ TEST_CASE("a rule whose query fails keeps its alerts, and says what failed") {
     }
 }
 
+TEST_CASE("a rule whose result the store refuses is an error, with the store's reason") {
+    RulesSetup s("groups: [{name: g, rules: [{record: r, expr: 'x + 1'}, {alert: A, expr: 'x > 0'}]}]");
+    put(*s.store, kX, at(0), 1);
+    auto taken = kX;
+    taken.set("__name__", "r");
+    put(*s.store, taken, at(0), 7);
+    s.manager->evaluate(at(0));
+    CHECK(s.rule(0).health == Health::err);
+    CHECK(s.rule(0).last_error.find("r{") != std::string::npos);
+    CHECK(s.rule(1).health == Health::ok);
+    put(*s.store, kX, at(10), 1);
+    s.manager->evaluate(at(10));
+    CHECK(s.rule(0).health == Health::ok);
+    CHECK(s.rule(0).last_error.empty());
+}
+
 TEST_CASE("two alerts with the same labels are an error") {
     RulesSetup s("groups: [{name: g, rules: [{alert: A, expr: 'x', labels: {instance: all, agent: all}}]}]");
     Labels other = kX;
