@@ -332,7 +332,8 @@ TEST_CASE("mysql stopped by SIGSTOP: timeout within the deadline, no second conn
     mysql::MysqlProbe fresh(server().local());
     REQUIRE(isUp(connected.collect(Deadline(milliseconds(4000)))));
     auto root = server().admin();
-    const auto before = connectionsOf(root, "root");
+    constexpr std::size_t before = 2;  // `root` and `connected`, once those of earlier cases have ended
+    REQUIRE(eventually([&] { return connectionsOf(root, "root") == before; }));
     auto frozen = std::make_unique<test::Frozen>(*server().process);
     for (int i = 0; i < 3; ++i) {
         for (auto* probe : {&connected, &fresh}) {
