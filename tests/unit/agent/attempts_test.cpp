@@ -103,7 +103,7 @@ Labels result(const char* port, const char* kind) {
 
 TEST_CASE("attempts come from the main and a second address, and again after the target's rules changed",
           "[root]") {
-    const test::Namespaces namespaces;
+    const test::Namespaces namespaces(3);
     namespaces.need();
     std::vector<int> fds;
     namespaces.inServer([&] { fds = {listenOn(80), listenOn(8080)}; });

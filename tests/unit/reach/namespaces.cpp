@@ -35,7 +35,7 @@ std::string ip(std::vector<std::string> arguments) {
 
 }  // namespace
 
-Namespaces::Namespaces() {
+Namespaces::Namespaces(int last_client) {
     static std::atomic<int> count{0};
     const auto suffix = std::to_string(getpid()) + "-" + std::to_string(count++);
     server_ = "lwt-s-" + suffix;
@@ -73,7 +73,7 @@ Namespaces::Namespaces() {
          "net.ipv6.conf.all.forwarding=1"},
     };
     auto all = steps;
-    for (int last = kFirstClient; last <= kLastClient; ++last) {
+    for (int last = kFirstClient; last <= last_client; ++last) {
         const auto number = std::to_string(last);
         all.push_back({"-n", client_, "addr", "add", "10.213.7." + number + "/24", "dev", "veth-c"});
         all.push_back({"-n", client_, "addr", "add", "fd13:7::" + number + "/64", "dev", "veth-c", "nodad"});

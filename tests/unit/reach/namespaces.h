@@ -8,7 +8,7 @@ namespace lapwing::test {
 
 /// Three network namespaces in a row, joined by veth pairs, with names of their own; removed at the end.
 /// Needs root.
-///   client: 10.213.7.2 to 10.213.7.9 and fd13:7::2 to fd13:7::9 on `veth-c`
+///   client: 10.213.7.2 to 10.213.7.`last_client` and fd13:7::2 to fd13:7::`last_client` on `veth-c`
 ///   server: 10.213.7.1/24 and fd13:7::1/64 on `veth-s`, 10.213.8.1/24 and fd13:8::1/64 on `veth-i`; forwards
 ///   inner: 10.213.8.2/24 and fd13:8::2/64, as a container behind the server
 class Namespaces {
@@ -16,7 +16,7 @@ class Namespaces {
     static constexpr int kFirstClient = 2;  ///< the last numbers of the client's addresses
     static constexpr int kLastClient = 9;
 
-    Namespaces();
+    explicit Namespaces(int last_client = kLastClient);
     ~Namespaces();
     Namespaces(const Namespaces&) = delete;
     Namespaces& operator=(const Namespaces&) = delete;
