@@ -7,18 +7,6 @@
 
 namespace lapwing::agent {
 
-/// A check whose failure changes an instance's priority, or stops the instance.
-struct VrrpTrack {
-    std::string kind;  ///< "script", "process", "file", "interface"
-    std::string name;
-    int weight = 0;        ///< 0: a failure puts the instance into the state FAULT
-    bool reverse = false;  ///< the priority changes in the other direction
-    vrrp::Watched watched = vrrp::Watched::unknown;
-    std::string target = {};   ///< "haproxy", "127.0.0.1:80"; "" for unknown and other
-    std::string ignored = {};  ///< why keepalived ignores this check; "" if it does not
-    bool operator==(const VrrpTrack&) const = default;
-};
-
 /// One VRRP instance of keepalived's configuration, without its password.
 struct VrrpInstance {
     std::string name;
@@ -38,7 +26,7 @@ struct VrrpInstance {
     bool nopreempt = false;
     std::string preempt_delay;  ///< seconds, as written; or ""
     std::string group;          ///< vrrp_sync_group, or ""
-    std::vector<VrrpTrack> tracks;
+    std::vector<vrrp::Check> tracks;
     std::vector<std::string> unread;  ///< keywords whose effect is not modelled
     bool operator==(const VrrpInstance&) const = default;
 };

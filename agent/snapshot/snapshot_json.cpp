@@ -63,7 +63,7 @@ void putOwners(json::Writer& out, const std::map<std::uint64_t, Owner>& owners) 
     out.EndArray();
 }
 
-void putTracks(json::Writer& out, const std::vector<VrrpTrack>& tracks) {
+void putTracks(json::Writer& out, const std::vector<vrrp::Check>& tracks) {
     json::key(out, "checks");
     out.StartArray();
     for (const auto& track : tracks) {
@@ -174,8 +174,8 @@ std::map<std::uint64_t, Owner> readOwners(const json::Value& list) {
     return out;
 }
 
-std::vector<VrrpTrack> readTracks(const json::Value& list) {
-    std::vector<VrrpTrack> out;
+std::vector<vrrp::Check> readTracks(const json::Value& list) {
+    std::vector<vrrp::Check> out;
     for (const auto& track : json::items(list)) {
         out.push_back(
             {json::text(track, "kind"), json::text(track, "name"), readInt(track, "weight"),

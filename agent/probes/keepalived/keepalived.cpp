@@ -78,7 +78,8 @@ std::vector<prometheus::ClientMetric::Label> labelsOf(const VrrpInstance& instan
             {"unread", joined(instance.unread)}};
 }
 
-std::vector<prometheus::ClientMetric::Label> labelsOf(const VrrpInstance& instance, const VrrpTrack& track) {
+std::vector<prometheus::ClientMetric::Label> labelsOf(const VrrpInstance& instance,
+                                                      const vrrp::Check& track) {
     return {{"vrrp_instance", instance.name},
             {"kind", track.kind},
             {"check", track.name},

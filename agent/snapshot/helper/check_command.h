@@ -8,7 +8,7 @@ namespace lapwing::agent {
 
 struct CheckCommand {
     vrrp::Watched watched = vrrp::Watched::unknown;
-    std::string target;  ///< see VrrpTrack; of an unknown command its program
+    std::string target;  ///< see vrrp::Check; of an unknown command its program
 };
 
 /// What the command of a vrrp_script looks at: `killall -0`, pidof, pgrep, `systemctl is-active`, `service

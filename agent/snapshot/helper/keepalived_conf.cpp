@@ -48,7 +48,7 @@ std::vector<std::string> firstWords(const ConfigEntry& entry) {
 }
 
 /// Reads `weight N [reverse|noreverse|no_reverse]` that starts at a word of the line.
-void applyWeight(const ConfigEntry& line, std::size_t from, VrrpTrack& track) {
+void applyWeight(const ConfigEntry& line, std::size_t from, vrrp::Check& track) {
     if (from + 1 >= line.words.size() || line.words[from] != "weight") {
         return;
     }
@@ -153,7 +153,7 @@ class Parser {
         } else if (key == "vrrp_track_process") {
             defined_[{"process", name}] = process(entry);
         } else if (key == "track_file" || key == "vrrp_track_file") {
-            VrrpTrack track{"file", name, 1};
+            vrrp::Check track{"file", name, 1};
             for (const auto& line : entry.block) {
                 applyWeight(line, 0, track);
             }
@@ -161,8 +161,8 @@ class Parser {
         }
     }
 
-    VrrpTrack script(const ConfigEntry& entry) const {
-        VrrpTrack out{"script", argument(entry)};
+    vrrp::Check script(const ConfigEntry& entry) const {
+        vrrp::Check out{"script", argument(entry)};
         std::string command;
         std::string user = script_user_;
         for (const auto& line : entry.block) {
@@ -183,8 +183,8 @@ class Parser {
         return out;
     }
 
-    static VrrpTrack process(const ConfigEntry& entry) {
-        VrrpTrack out{"process", argument(entry), 1};
+    static vrrp::Check process(const ConfigEntry& entry) {
+        vrrp::Check out{"process", argument(entry), 1};
         bool plain = true;
         for (const auto& line : entry.block) {
             const auto& key = line.words[0];
@@ -287,14 +287,14 @@ class Parser {
         return true;
     }
 
-    VrrpTrack trackNamed(const std::string& kind, const std::string& name) const {
+    vrrp::Check trackNamed(const std::string& kind, const std::string& name) const {
         if (kind == "interface") {
             return {kind, name, 0, false, Watched::other};
         }
         if (const auto found = defined_.find({kind, name}); found != defined_.end()) {
             return found->second;
         }
-        VrrpTrack out{kind, name};
+        vrrp::Check out{kind, name};
         out.ignored = "keepalived.conf does not define it";
         return out;
     }
@@ -359,7 +359,7 @@ class Parser {
     int version_ = 2;
     bool security_ = false;
     std::string script_user_;
-    std::map<std::pair<std::string, std::string>, VrrpTrack> defined_;  ///< by kind and name
+    std::map<std::pair<std::string, std::string>, vrrp::Check> defined_;  ///< by kind and name
     std::set<std::string> unread_;
     KeepalivedConfig out_;
 };

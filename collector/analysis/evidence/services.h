@@ -18,16 +18,7 @@
 
 namespace lapwing::analysis::evidence {
 
-/// A check that keepalived tracks: its failure changes the priority or the state of the instance.
-struct VrrpCheck {
-    std::string kind;  ///< "script", "process", "file", "interface"
-    std::string name;
-    int weight = 0;        ///< 0: a failure puts the instance into the state FAULT
-    bool reverse = false;  ///< the priority changes in the other direction
-    vrrp::Watched watched = vrrp::Watched::unknown;
-    std::string target;   ///< "haproxy", "127.0.0.1:80"; of an unknown script its program
-    std::string ignored;  ///< why keepalived ignores it; "" if it does not
-};
+using VrrpCheck = vrrp::Check;
 
 /// A VRRP instance of a host's keepalived.
 struct VrrpInstance {

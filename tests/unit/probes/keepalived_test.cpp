@@ -88,7 +88,7 @@ TEST_CASE("keepalived.conf: the instances, their addresses and their checks") {
     CHECK(first.authentication.size() == std::string("PASS 123").size());
     CHECK(first.group == "both");
     CHECK(first.tracks ==
-          std::vector<VrrpTrack>{
+          std::vector<vrrp::Check>{
               {"script", "chk_haproxy", 0, false, Watched::program, "haproxy", ""},
               {"process", "nginx", 0, false, Watched::unknown, "", "keepalived.conf does not define it"}});
     const auto& second = config.instances[1];
