@@ -18,15 +18,10 @@ DeliveryTable::Options tableOptions(const Receiver& receiver, const DispatcherOp
     return out;
 }
 
-/// A receiver's words as a label's value can hold them.
-std::string labelText(std::string text) {
+/// The beginning of a text that becomes a label's value.
+std::string labelText(const std::string& text) {
     constexpr std::size_t most = 500;
-    text.resize(utf8Prefix(text, most).size());
-    if (!isValidUtf8(text)) {
-        std::replace_if(
-            text.begin(), text.end(), [](char c) { return static_cast<unsigned char>(c) >= 0x80; }, '?');
-    }
-    return text;
+    return std::string(utf8Prefix(text, most));
 }
 
 std::string nameOf(const Notification& notification) {
