@@ -42,6 +42,20 @@ void put(Writer& writer, const char* key, std::int64_t number) {
     writer.Int64(number);
 }
 
+std::string toJson(const Target& target) {
+    rapidjson::StringBuffer buffer;
+    Writer writer(buffer);
+    writer.StartObject();
+    put(writer, "host", target.host);
+    put(writer, "address", target.address);
+    put(writer, "protocol", "tcp");
+    put(writer, "port", target.port);
+    put(writer, "service", target.service);
+    put(writer, "since", target.since * kUsPerMs);
+    writer.EndObject();
+    return {buffer.GetString(), buffer.GetSize()};
+}
+
 /// One target for each port. If sockets of one port name different services, the known service wins.
 using Targets = std::map<std::tuple<std::string, std::string, int>, Target>;
 
@@ -198,10 +212,10 @@ void Assignments::planCanary(const Context& context, const evidence::Host& host,
     canaries_.push_back(std::move(canary));
 }
 
-std::string Assignments::attemptsFor(const Context& context, const std::string& agent) const {
+std::vector<Assignments::Attempt> Assignments::attempts(const Context& context) const {
     Targets targets;
     for (const auto& [name, host] : context.network.hosts) {
-        if (name == agent || !host.agent_present) {
+        if (!host.agent_present) {
             continue;
         }
         const auto since = context.rules_since(name);
@@ -214,7 +228,7 @@ std::string Assignments::attemptsFor(const Context& context, const std::string& 
     }
     const auto add_usual = [&](const std::string& name, const auto& addresses) {
         const auto host = context.network.hosts.find(name);
-        if (name == agent || (host != context.network.hosts.end() && host->second.agent_present)) {
+        if (host != context.network.hosts.end() && host->second.agent_present) {
             return;
         }
         for (const auto& address : addresses) {
@@ -236,25 +250,33 @@ std::string Assignments::attemptsFor(const Context& context, const std::string& 
     for (const auto& instance : context.network.databases) {
         add_usual(instance, evidence::knownAddresses(context.network, instance));
     }
-    rapidjson::StringBuffer buffer;
-    Writer writer(buffer);
-    writer.StartArray();
-    std::size_t count = 0;
+    std::vector<Attempt> out;
+    out.reserve(targets.size());
     for (const auto& [place, target] : targets) {
-        if (++count > kMostAttempts) {
-            break;
-        }
-        writer.StartObject();
-        put(writer, "host", target.host);
-        put(writer, "address", target.address);
-        put(writer, "protocol", "tcp");
-        put(writer, "port", target.port);
-        put(writer, "service", target.service);
-        put(writer, "since", target.since * kUsPerMs);
-        writer.EndObject();
+        out.push_back({target.host, toJson(target)});
     }
-    writer.EndArray();
-    return {buffer.GetString(), buffer.GetSize()};
+    return out;
+}
+
+std::string Assignments::attemptsFor(const std::string& agent, const std::vector<Attempt>& all) {
+    // In a large site each agent tries the hosts that follow its own, so that the agents together try every
+    // host.
+    const auto own =
+        std::find_if(all.begin(), all.end(), [&](const auto& each) { return each.host > agent; });
+    const auto start = static_cast<std::size_t>(own - all.begin());
+    std::vector<std::size_t> chosen;
+    for (std::size_t i = 0; i < all.size() && chosen.size() < kMostAttempts; ++i) {
+        const auto at = (start + i) % all.size();
+        if (all[at].host != agent) {
+            chosen.push_back(at);
+        }
+    }
+    std::sort(chosen.begin(), chosen.end());
+    std::string out = "[";
+    for (const auto at : chosen) {
+        out.append(out.size() == 1 ? "" : ",").append(all[at].json);
+    }
+    return out + "]";
 }
 
 std::string Assignments::canariesFor(const std::string& agent) const {
@@ -283,9 +305,10 @@ void Assignments::update(const Context& context) {
     now_ = context.network.now;
     planCanaries(context);
     current_.clear();
+    const auto all = attempts(context);
     for (const auto& [name, host] : context.network.hosts) {
         if (host.agent_present) {
-            current_[name] = assignmentOf(attemptsFor(context, name), canariesFor(name));
+            current_[name] = assignmentOf(attemptsFor(name, all), canariesFor(name));
         }
     }
 }

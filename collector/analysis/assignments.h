@@ -32,6 +32,11 @@ class Assignments {
         TimestampMs at = 0;
     };
 
+    struct Attempt {
+        std::string host;
+        std::string json;
+    };
+
     /// When a pair last got a canary, and how many canaries since its last answer.
     struct Asked {
         TimestampMs at = 0;
@@ -41,7 +46,8 @@ class Assignments {
     void planCanaries(const Context& context);
     void planCanary(const Context& context, const evidence::Host& host, const std::string& connector);
     bool isDue(const Context& context, const evidence::Host& host, const std::string& connector);
-    std::string attemptsFor(const Context& context, const std::string& agent) const;
+    std::vector<Attempt> attempts(const Context& context) const;
+    static std::string attemptsFor(const std::string& agent, const std::vector<Attempt>& all);
     std::string canariesFor(const std::string& agent) const;
     std::string randomHex(std::size_t bytes);
 

@@ -13,6 +13,7 @@
 #include "collector/analysis/evidence/network.h"
 #include "collector/analysis/evidence/rules_history.h"
 #include "collector/analysis/finding.h"
+#include "collector/analysis/memo.h"
 #include "collector/analysis/replication/verdict.h"
 #include "collector/analysis/site.h"
 #include "collector/analysis/topology/model.h"
@@ -39,6 +40,8 @@ struct Context {
     std::function<const reach::Ruleset*(const evidence::Host&, const std::string& digest)> other_ruleset = {};
     /// The changes of the host's ruleset within the last day; nothing if there were none.
     std::function<std::optional<evidence::RulesChange>(const std::string& host)> rules_change = {};
+    /// Of functions of the other members. One thread uses a context.
+    std::shared_ptr<Memo> memo = std::make_shared<Memo>();
 };
 
 using FindingKey = std::pair<std::string, std::string>;  ///< id, subject

@@ -28,34 +28,8 @@ std::vector<reach::Address> routedAddresses(const Network& network, const std::s
 
 }  // namespace
 
-std::vector<reach::Address> knownAddresses(const Network& network, const std::string& host) {
-    std::set<reach::Address> out;
-    const auto add = [&](const std::string& text) {
-        if (const auto address = reach::Address::parse(text)) {
-            out.insert(*address);
-        }
-    };
-    for (const auto& [instance, balancer] : network.balancers) {
-        for (const auto& server : balancer.servers) {
-            const auto endpoint = Endpoint::parse(server.address);
-            const auto address = endpoint ? endpoint->address() : std::nullopt;
-            const auto* holder = address ? network.holder(*address) : nullptr;
-            if (address && (server.server == host || (holder != nullptr && holder->name == host))) {
-                out.insert(*address);
-            }
-        }
-    }
-    for (const auto& [name, other] : network.hosts) {
-        for (const auto& attempt : other.attempts) {
-            if (name == host) {
-                add(attempt.address);
-            }
-            if (attempt.from == host && !attempt.second) {
-                add(attempt.source);
-            }
-        }
-    }
-    return {out.begin(), out.end()};
+const std::vector<reach::Address>& knownAddresses(const Network& network, const std::string& host) {
+    return network.index.known(host);
 }
 
 std::vector<reach::Address> likelyAddresses(const Network& network, const std::string& host) {

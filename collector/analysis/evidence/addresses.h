@@ -11,7 +11,7 @@ namespace lapwing::analysis::evidence {
 
 /// Addresses by which other hosts know this one: those of the load balancer's servers, the targets of
 /// attempts at it, and the sources of its own attempts. Second addresses are left out.
-std::vector<reach::Address> knownAddresses(const Network& network, const std::string& host);
+const std::vector<reach::Address>& knownAddresses(const Network& network, const std::string& host);
 
 /// The known addresses of a host. In a family in which none is known, each of its addresses that is routed:
 /// an allow-list that misses one locks the host out.

@@ -29,6 +29,7 @@ class NetworkReader {
         if (!reader_.failure().message.empty()) {
             return tl::unexpected(reader_.failure());
         }
+        out_.indexAddresses();
         return std::move(out_);
     }
 
@@ -238,15 +239,14 @@ bool Host::isPublic(reach::Family family) const {
     });
 }
 
+void Network::indexAddresses() {
+    index = AddressIndex(*this);
+}
+
 const Host* Network::holder(const reach::Address& address) const {
-    for (const auto& [name, host] : hosts) {
-        for (const auto& held : host.addresses) {
-            if (held.address == address) {
-                return &host;
-            }
-        }
-    }
-    return nullptr;
+    const auto* name = index.holder(address);
+    const auto found = name == nullptr ? hosts.end() : hosts.find(*name);
+    return found == hosts.end() ? nullptr : &found->second;
 }
 
 Expected<Network> readNetwork(Reader& reader) {

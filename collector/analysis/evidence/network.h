@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "collector/analysis/evidence/address_index.h"
 #include "collector/analysis/evidence/attempts.h"
 #include "collector/analysis/evidence/load_balancers.h"
 #include "collector/analysis/evidence/reader.h"
@@ -119,6 +120,11 @@ struct Network {
     std::map<std::string, LoadBalancer> balancers;
     std::vector<SeenReplica> replicas;
     std::set<std::string> databases;  ///< hosts with a database that a probe observes
+
+    AddressIndex index;  ///< of the other members, by indexAddresses()
+
+    /// Call it after every change of addresses, load balancers or attempts.
+    void indexAddresses();
 
     /// The host that holds the address, or null.
     const Host* holder(const reach::Address& address) const;

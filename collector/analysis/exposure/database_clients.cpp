@@ -108,7 +108,7 @@ class ClientFinder {
         if (host != context_.network.hosts.end()) {
             for (const auto& held : host->second.addresses) {
                 if (held.address.family == family && !held.address.isLoopback() &&
-                    !held.address.isLinkLocal() && !isSecond(replica, held.address)) {
+                    !held.address.isLinkLocal() && !context_.network.index.isSecond(replica, held.address)) {
                     own.push_back(AddressRange::of(held.address));
                 }
             }
@@ -120,17 +120,6 @@ class ClientFinder {
         append(out_.from, own);
     }
 
-    bool isSecond(const std::string& from, const reach::Address& address) const {
-        return std::any_of(context_.network.hosts.begin(), context_.network.hosts.end(),
-                           [&](const auto& host) {
-                               const auto& attempts = host.second.attempts;
-                               return std::any_of(attempts.begin(), attempts.end(), [&](const auto& attempt) {
-                                   return attempt.from == from && attempt.second &&
-                                          reach::Address::parse(attempt.source) == address;
-                               });
-                           });
-    }
-
     const Context& context_;
     std::set<std::string> peers_;
     DatabaseClients out_;
@@ -138,8 +127,8 @@ class ClientFinder {
 
 }  // namespace
 
-DatabaseClients databaseClients(const Context& context) {
-    return ClientFinder(context).run();
+const DatabaseClients& databaseClients(const Context& context) {
+    return context.memo->once<DatabaseClients>("", [&] { return ClientFinder(context).run(); });
 }
 
 }  // namespace lapwing::analysis::exposure

@@ -13,6 +13,6 @@ struct DatabaseClients {
     std::vector<reach::AddressRange> from;
     std::vector<std::string> missing;  ///< as of Flows
 };
-DatabaseClients databaseClients(const Context& context);
+const DatabaseClients& databaseClients(const Context& context);
 
 }  // namespace lapwing::analysis::exposure

@@ -206,7 +206,7 @@ class FlowFinder {
         if (ports.empty()) {
             return;
         }
-        const auto clients = databaseClients(context_);
+        const auto& clients = databaseClients(context_);
         for (const auto& input : clients.missing) {
             missing(input);
         }
@@ -418,7 +418,7 @@ std::vector<reach::Packet> packetsOf(const Context& context, const evidence::Hos
     if (isOwn(host, source)) {
         return {};
     }
-    const auto known = evidence::knownAddresses(context.network, host.name);
+    const auto& known = evidence::knownAddresses(context.network, host.name);
     auto out = packetsTo(host, source.family, flow.port);
     std::erase_if(out, [&](const auto& packet) {
         return !known.empty() && std::find(known.begin(), known.end(), packet.destination) == known.end();

@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <iterator>
 #include <optional>
+#include <set>
+#include <tuple>
 
 namespace lapwing::analysis::exposure {
 
@@ -268,14 +270,25 @@ NftMatch portMatch(NftField field, const std::vector<int>& ports) {
 }
 
 NftMatch addressMatch(NftField field, const std::vector<AddressRange>& addresses, bool negated) {
+    // A wider range stands before those that it covers.
+    auto sorted = addresses;
+    std::sort(sorted.begin(), sorted.end(), [](const auto& a, const auto& b) {
+        return std::tie(a.family, a.low, b.high) < std::tie(b.family, b.low, a.high);
+    });
+    std::set<AddressRange, bool (*)(const AddressRange&, const AddressRange&)> kept(
+        [](const AddressRange& a, const AddressRange& b) {
+            return std::tie(a.family, a.low, a.high) < std::tie(b.family, b.low, b.high);
+        });
+    const AddressRange* widest = nullptr;
+    for (const auto& range : sorted) {
+        if (widest == nullptr || !widest->contains(range)) {
+            widest = &range;
+            kept.insert(range);
+        }
+    }
     NftMatch out{field, {}, negated};
     for (const auto& range : addresses) {
-        const bool covered = std::any_of(addresses.begin(), addresses.end(), [&](const auto& other) {
-            return other != range && other.contains(range);
-        });
-        const bool repeated =
-            std::find(out.values.begin(), out.values.end(), NftValue(range)) != out.values.end();
-        if (!covered && !repeated) {
+        if (kept.erase(range) != 0) {
             out.values.emplace_back(range);
         }
     }

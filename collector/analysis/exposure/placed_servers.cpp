@@ -11,6 +11,10 @@ namespace lapwing::analysis::exposure {
 
 namespace {
 
+std::string shortName(const std::string& name) {
+    return lower(name.substr(0, name.find('.')));
+}
+
 /// "web-01" is "web-01.example.org", too.
 bool namesHost(const std::string& name, const std::string& host) {
     if (name.empty()) {
@@ -64,7 +68,16 @@ void addUpstreams(const Context& context, const std::string& nginx,
 }  // namespace
 
 std::string hostNamed(const Context& context, const std::string& name) {
-    for (const auto& [host, known] : context.network.hosts) {
+    using ByShortName = std::map<std::string, std::vector<std::string>>;
+    const auto& hosts = context.memo->once<ByShortName>("hosts", [&] {
+        ByShortName out;
+        for (const auto& [host, known] : context.network.hosts) {
+            out[shortName(host)].push_back(host);
+        }
+        return out;
+    });
+    const auto alike = hosts.find(shortName(name));
+    for (const auto& host : alike == hosts.end() ? std::vector<std::string>{} : alike->second) {
         if (namesHost(name, host)) {
             return host;
         }
@@ -88,7 +101,9 @@ std::string PlacedServer::missingHost() const {
                               : " (HAProxy's statistics show no addresses without `stats show-legends`)");
 }
 
-std::vector<PlacedServer> placedServers(const Context& context) {
+namespace {
+
+std::vector<PlacedServer> placeServers(const Context& context) {
     std::vector<PlacedServer> out;
     for (const auto& [instance, balancer] : context.network.balancers) {
         const bool shown = std::any_of(balancer.servers.begin(), balancer.servers.end(),
@@ -118,23 +133,37 @@ std::vector<PlacedServer> placedServers(const Context& context) {
     return out;
 }
 
+}  // namespace
+
+const std::vector<PlacedServer>& placedServers(const Context& context) {
+    return context.memo->once<std::vector<PlacedServer>>("placed servers",
+                                                         [&] { return placeServers(context); });
+}
+
 std::vector<reach::AddressRange> addressesOf(const Context& context, const std::string& balancer) {
     const auto& balancers = context.network.balancers;
     return balancers.size() == 1 && balancers.contains(balancer) ? balancerSources(context)
                                                                  : callersOf(context, balancer);
 }
 
-std::vector<reach::AddressRange> balancerSources(const Context& context) {
-    auto out = evidence::asRanges(evidence::balancerAddresses(context.network, context.site));
-    if (context.moment != nullptr) {
-        for (const auto& entry : context.moment->model.entries) {
-            if (entry.address && !entry.active.empty()) {
-                out.push_back(reach::AddressRange::of(*entry.address));
+const std::vector<reach::AddressRange>& balancerSources(const Context& context) {
+    return context.memo->once<std::vector<reach::AddressRange>>("sources of load balancers", [&] {
+        auto out = evidence::asRanges(evidence::balancerAddresses(context.network, context.site));
+        if (context.moment != nullptr) {
+            for (const auto& entry : context.moment->model.entries) {
+                if (entry.address && !entry.active.empty()) {
+                    out.push_back(reach::AddressRange::of(*entry.address));
+                }
             }
         }
-    }
-    evidence::sortUnique(out);
-    return out;
+        evidence::sortUnique(out);
+        return out;
+    });
+}
+
+const std::vector<reach::AddressRange>& siteHosts(const Context& context) {
+    return context.memo->once<std::vector<reach::AddressRange>>(
+        "hosts of the site", [&] { return evidence::siteHosts(context.network); });
 }
 
 }  // namespace lapwing::analysis::exposure

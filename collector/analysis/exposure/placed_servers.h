@@ -31,7 +31,7 @@ struct PlacedServer {
 /// is the holder of the server's address; else the host that has the server's name. Free slots of a
 /// server-template are left out: servers in maintenance that have no address, where others of the load
 /// balancer have one.
-std::vector<PlacedServer> placedServers(const Context& context);
+const std::vector<PlacedServer>& placedServers(const Context& context);
 
 /// The host of the site that has that name, with or without a domain; "" for none.
 std::string hostNamed(const Context& context, const std::string& name);
@@ -41,6 +41,9 @@ std::string hostNamed(const Context& context, const std::string& name);
 std::vector<reach::AddressRange> addressesOf(const Context& context, const std::string& balancer);
 
 /// Addresses from which load balancers connect to their servers.
-std::vector<reach::AddressRange> balancerSources(const Context& context);
+const std::vector<reach::AddressRange>& balancerSources(const Context& context);
+
+/// See evidence::siteHosts().
+const std::vector<reach::AddressRange>& siteHosts(const Context& context);
 
 }  // namespace lapwing::analysis::exposure

@@ -37,23 +37,26 @@ std::optional<reach::Packet> packetTo(const evidence::Host& host, Family family)
     return packets.empty() ? std::nullopt : std::optional(std::move(packets.front()));
 }
 
+bool contains(const std::vector<AddressRange>& ranges, const AddressRange& range) {
+    return std::any_of(ranges.begin(), ranges.end(), [&](const auto& each) { return each.contains(range); });
+}
+
 bool letsInAsMeant(const reach::Ruleset& ruleset, const Flow& flow, reach::Packet packet) {
     const auto family = packet.destination.family;
     packet.protocol = flow.protocol;
     packet.port = static_cast<std::uint16_t>(flow.port);
-    const auto stranger = AddressRange::of(ruleset.stranger(family));
-    const bool open =
-        flow.from.empty() || std::any_of(flow.from.begin(), flow.from.end(),
-                                         [&](const auto& range) { return range.contains(stranger); });
-    packet.source = stranger;
-    if (ruleset.evaluate(packet).verdict != (open ? Verdict::must_reach : Verdict::must_block)) {
+    packet.source = AddressRange::all(family);
+    const auto sources = ruleset.sources(packet);
+    if (!sources) {
         return false;
     }
-    const auto sources = ofFamily(flow.from, family);
-    return std::all_of(sources.begin(), sources.end(), [&](const auto& source) {
-        packet.source = source;
-        return ruleset.evaluate(packet).verdict == Verdict::must_reach;
-    });
+    const auto& reach = (*sources)->reach;
+    const auto stranger = AddressRange::of(ruleset.stranger(family));
+    if (flow.from.empty() || contains(flow.from, stranger)) {
+        return contains(reach, stranger);
+    }
+    return !contains(reach, stranger) && !contains((*sources)->may, stranger) &&
+           reach::subtract(ofFamily(flow.from, family), reach).empty();
 }
 
 /// Every flow gets in from its sources and from nowhere else, over each family that the host has, and nothing
@@ -202,8 +205,8 @@ class Outbound {
 
     /// The site's hosts, the primary of this host's replication and the servers of load balancers.
     std::vector<AddressRange> site() {
-        auto out = evidence::siteHosts(context_.network);
-        const auto balancers = balancerSources(context_);
+        auto out = siteHosts(context_);
+        const auto& balancers = balancerSources(context_);
         out.insert(out.end(), balancers.begin(), balancers.end());
         for (const auto& placed : placedServers(context_)) {
             const auto address = placed.endpoint ? placed.endpoint->address() : std::nullopt;

@@ -18,7 +18,7 @@ void judgeStatistics(const Context& context, const evidence::Host& host, Judgeme
                (listener.port == kStatistics || service.ports.contains(listener.port));
     });
     service.allowed = declaredFor(context.site, {"haproxy-stats", "tcp/" + std::to_string(kStatistics)});
-    const auto hosts = evidence::siteHosts(context.network);
+    const auto& hosts = siteHosts(context);
     service.allowed.insert(service.allowed.end(), hosts.begin(), hosts.end());
     service.by_greeting = {
         {evidence::Greeting::haproxy_stats_admin, {Severity::critical}},
@@ -73,9 +73,9 @@ void judgeBypass(const Context& context, const evidence::Host& host, Judgement& 
             names.push_back("tcp/" + std::to_string(listener->port));
         }
         service.allowed = declaredFor(context.site, names);
-        const auto balancers = balancerSources(context);
+        const auto& balancers = balancerSources(context);
         service.allowed.insert(service.allowed.end(), balancers.begin(), balancers.end());
-        const auto hosts = evidence::siteHosts(context.network);
+        const auto& hosts = siteHosts(context);
         service.allowed.insert(service.allowed.end(), hosts.begin(), hosts.end());
         service.remedy = [&] {
             return firewallRemedy(context, host,

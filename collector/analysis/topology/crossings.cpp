@@ -122,7 +122,7 @@ std::vector<reach::Address> vrrpSenders(const evidence::Network& network, const 
     if (instance.source && instance.source->family == family) {
         return {*instance.source};
     }
-    const auto known = evidence::knownAddresses(network, host);
+    const auto& known = evidence::knownAddresses(network, host);
     std::vector<reach::Address> all;
     std::vector<reach::Address> likely;
     const auto found = network.hosts.find(host);

@@ -1,6 +1,11 @@
 #include "collector/analysis/topology/cut_sets.h"
 
 #include <algorithm>
+#include <cstdint>
+#include <limits>
+#include <optional>
+#include <unordered_map>
+#include <unordered_set>
 
 namespace lapwing::analysis::topology {
 
@@ -27,6 +32,11 @@ struct Tally {
     Truth reaches(std::size_t needed) const {
         return work >= needed ? Truth::yes : may_work >= needed ? Truth::unknown : Truth::no;
     }
+    /// The parts that must get worse before the gate does.
+    std::size_t margin(std::size_t needed) const {
+        return work >= needed ? work - needed + 1 : may_work >= needed ? may_work - needed + 1 : kNever;
+    }
+    static constexpr std::size_t kNever = std::numeric_limits<std::size_t>::max();
 };
 
 /// A gate's function with the state of every component. A change propagates upwards until it makes no
@@ -36,6 +46,9 @@ class Circuit {
     Circuit(const Gate& gate, const States& states) {
         add(gate, kNone, states);
         for (const auto& named : parts_) {
+            for (const auto node : named.second.nodes) {
+                nodes_[node].component = order_.size();
+            }
             order_.push_back(&named);
         }
     }
@@ -53,6 +66,26 @@ class Circuit {
     void fail(std::size_t component) { put(order_[component]->second, Truth::no); }
     void restore(std::size_t component) { put(order_[component]->second, state(component)); }
 
+    /// Remembers what candidates(1, excluded) finds below each gate while nothing fails: with a failure, only
+    /// the gates above it are searched again.
+    void remember(const std::vector<bool>& excluded) {
+        remembering_ = true;
+        static_cast<void>(candidates(1, excluded));
+        remembering_ = false;
+    }
+
+    /// The components, ascending, of which the failure of one (`failures` is 1), or of two together, may make
+    /// the function worse. A gate with many working parts is not affected by a component that is in few of
+    /// them. `excluded` components do not fail.
+    std::vector<std::size_t> candidates(std::size_t failures, const std::vector<bool>& excluded) {
+        auto out = affecting(0, false, {failures, excluded});
+        std::sort(out.begin(), out.end());
+        return out;
+    }
+
+    /// The nodes that candidates() and failures have visited: a measure of time.
+    std::size_t visited() const { return visited_; }
+
   private:
     static constexpr std::size_t kNone = static_cast<std::size_t>(-1);
 
@@ -60,8 +93,13 @@ class Circuit {
         std::size_t parent = kNone;
         std::size_t needed = 0;
         bool inverted = false;
-        Tally tally;
+        bool may_rise = false;  ///< a failure may make it better
+        Tally tally = {};
         Truth truth = Truth::yes;
+        std::size_t component = kNone;  ///< of a leaf
+        std::vector<std::size_t> parts = {};
+        std::size_t failed_below = 0;  ///< leaves
+        std::optional<std::vector<std::size_t>> remembered = {};
 
         Truth value() const {
             const auto reached = tally.reaches(needed);
@@ -72,10 +110,17 @@ class Circuit {
         Truth truth = Truth::yes;
         std::vector<std::size_t> nodes;
     };
+    struct Search {
+        std::size_t failures;
+        const std::vector<bool>& excluded;
+    };
 
     void add(const Gate& gate, std::size_t parent, const States& states) {
         const auto at = nodes_.size();
-        nodes_.push_back({parent, gate.needed, gate.kind == Gate::Kind::failed, {}, gate.truth});
+        nodes_.push_back({parent, gate.needed, gate.kind == Gate::Kind::failed, false, {}, gate.truth});
+        if (parent != kNone) {
+            nodes_[parent].parts.push_back(at);
+        }
         if (gate.kind == Gate::Kind::component) {
             auto& part = parts_[gate.component];
             part.truth = stateOf(gate.component, states);
@@ -86,13 +131,71 @@ class Circuit {
                 const auto child = nodes_.size();
                 add(part, at, states);
                 nodes_[at].tally.include(nodes_[child].truth);
+                nodes_[at].may_rise = nodes_[at].may_rise || nodes_[child].may_rise;
             }
+            nodes_[at].may_rise = nodes_[at].may_rise || nodes_[at].inverted;
             nodes_[at].truth = nodes_[at].value();
+        }
+    }
+
+    /// The components whose failure may make the node worse, or better. A failure makes a node better only
+    /// behind an inverted gate.
+    std::vector<std::size_t> affecting(std::size_t at, bool better, const Search& search) {
+        auto& node = nodes_[at];
+        visited_ += 1 + node.parts.size();
+        if (search.failures == 1 && !remembering_ && node.failed_below == 0 && node.remembered) {
+            return *node.remembered;
+        }
+        auto out = affectingParts(at, better, search);
+        if (remembering_) {
+            node.remembered = out;
+        }
+        return out;
+    }
+
+    std::vector<std::size_t> affectingParts(std::size_t at, bool better, const Search& search) {
+        const auto& node = nodes_[at];
+        if (node.component != kNone) {
+            const bool fails = !better && !search.excluded[node.component];
+            return fails ? std::vector{node.component} : std::vector<std::size_t>{};
+        }
+        const bool parts_better = better != node.inverted;
+        // One of two failures may take back what the other made better.
+        const bool takes_back = search.failures > 1 && node.may_rise;
+        const bool counts_all = parts_better || (takes_back && node.tally.reaches(node.needed) != Truth::yes);
+        const auto margin = counts_all ? 1 : node.tally.margin(node.needed);
+        if (margin == Tally::kNever || (margin > search.failures * node.parts.size() && !takes_back)) {
+            return {};
+        }
+        std::unordered_map<std::size_t, std::size_t> counts;
+        std::unordered_set<std::size_t> out;
+        std::size_t most = 0;
+        for (const auto part : node.parts) {
+            for (const auto component : affecting(part, parts_better, search)) {
+                most = std::max(most, ++counts[component]);
+                if (takes_back && nodes_[part].may_rise) {
+                    out.insert(component);
+                }
+            }
+        }
+        for (const auto& [component, count] : counts) {
+            if (count + (search.failures - 1) * most >= margin) {
+                out.insert(component);
+            }
+        }
+        return {out.begin(), out.end()};
+    }
+
+    void count(std::size_t leaf, bool fails) {
+        for (auto at = leaf; at != kNone; at = nodes_[at].parent) {
+            ++visited_;
+            nodes_[at].failed_below += fails ? 1 : static_cast<std::size_t>(-1);
         }
     }
 
     void put(const Part& part, Truth truth) {
         for (auto at : part.nodes) {
+            count(at, truth == Truth::no);
             auto before = nodes_[at].truth;
             nodes_[at].truth = truth;
             while (nodes_[at].truth != before && nodes_[at].parent != kNone) {
@@ -110,10 +213,15 @@ class Circuit {
     std::vector<Node> nodes_;  ///< the whole function's is the first
     std::map<std::string, Part> parts_;
     std::vector<const std::pair<const std::string, Part>*> order_;
+    std::size_t visited_ = 0;
+    bool remembering_ = false;
 };
 
 /// The effect of a failure on a service that works, or may work, without it.
 enum class Effect { none, may_stop, stops };
+
+/// Some tenths of a second.
+constexpr std::size_t kMostVisits = 3'000'000;
 
 Effect effectOf(Truth before, Truth after) {
     // If the state was unknown before, "unknown" afterwards is not an effect of the failure.
@@ -155,38 +263,40 @@ CutSets cutSets(const Gate& gate, const States& states) {
     if (out.works == Truth::no) {
         return out;
     }
-    struct Candidate {
-        std::size_t component;
-        Effect alone;
-    };
-    std::vector<Candidate> candidates;
+    std::vector<Effect> alone(circuit.size(), Effect::none);
+    std::vector<bool> excluded(circuit.size());
     for (std::size_t i = 0; i < circuit.size(); ++i) {
-        if (circuit.state(i) == Truth::no) {
-            continue;
-        }
+        excluded[i] = circuit.state(i) == Truth::no;
+    }
+    for (const auto i : circuit.candidates(1, excluded)) {
         circuit.fail(i);
-        const auto effect = effectOf(out.works, circuit.works());
+        alone[i] = effectOf(out.works, circuit.works());
         circuit.restore(i);
-        if (effect != Effect::none) {
-            out.sets.push_back({{circuit.name(i)}, effect == Effect::stops});
+        if (alone[i] != Effect::none) {
+            out.sets.push_back({{circuit.name(i)}, alone[i] == Effect::stops});
         }
         // A component that certainly stops it alone is part of no smallest pair.
-        if (effect != Effect::stops) {
-            candidates.push_back({i, effect});
-        }
+        excluded[i] = alone[i] == Effect::stops;
     }
-    for (auto first = candidates.begin(); first != candidates.end(); ++first) {
-        circuit.fail(first->component);
-        for (auto second = std::next(first); second != candidates.end(); ++second) {
-            circuit.fail(second->component);
+    circuit.remember(excluded);
+    for (const auto first : circuit.candidates(2, excluded)) {
+        if (circuit.visited() > kMostVisits) {
+            out.complete = false;
+            return out;
+        }
+        circuit.fail(first);
+        for (const auto second : circuit.candidates(1, excluded)) {
+            if (second <= first) {
+                continue;
+            }
+            circuit.fail(second);
             const auto effect = effectOf(out.works, circuit.works());
-            circuit.restore(second->component);
-            if (effect > std::max(first->alone, second->alone)) {
-                out.sets.push_back({{circuit.name(first->component), circuit.name(second->component)},
-                                    effect == Effect::stops});
+            circuit.restore(second);
+            if (effect > std::max(alone[first], alone[second])) {
+                out.sets.push_back({{circuit.name(first), circuit.name(second)}, effect == Effect::stops});
             }
         }
-        circuit.restore(first->component);
+        circuit.restore(first);
     }
     return out;
 }

@@ -7,11 +7,18 @@ namespace lapwing::analysis::topology {
 
 namespace {
 
+/// Web servers that all pass requests to each other make a function that grows with the number of ways
+/// through them. Sites have some ways for each server of a load balancer.
+constexpr std::size_t kMostFollowed = 10'000;
+
 /// The needs of each delivered service, as designed or at present.
 class Functions {
   public:
-    Functions(const Inputs& inputs, const Model& model, bool present)
-        : inputs_(inputs), model_(model), present_(present) {}
+    Functions(const Inputs& inputs, const Model& model, const States& states, bool present)
+        : inputs_(inputs), model_(model), states_(states), present_(present) {}
+
+    /// Some needs of web servers were left out: they stand in the functions as unknown.
+    bool isCut() const { return followed_ >= kMostFollowed; }
 
     Gate reading() const {
         auto parts = entrances();
@@ -184,9 +191,8 @@ class Functions {
     Gate web(const std::string& on, bool proven = false) const {
         auto parts = needsOfWeb(on, {on});
         if (proven) {
-            const auto states = model_.states();
             for (auto& part : parts) {
-                if (evaluate(part, states) == Truth::no) {
+                if (evaluate(part, states_) == Truth::no) {
                     part = Gate::any({std::move(part), Gate::fact(Truth::unknown)});
                 }
             }
@@ -209,6 +215,10 @@ class Functions {
                 auto needs = std::vector{program(each.kind, each.host)};
                 auto further = passed;
                 if (each.kind == ComponentKind::web && further.insert(each.host).second) {
+                    if (++followed_ >= kMostFollowed) {
+                        any.push_back(Gate::fact(Truth::unknown));
+                        break;
+                    }
                     auto more = needsOfWeb(each.host, further);
                     needs.insert(needs.end(), std::make_move_iterator(more.begin()),
                                  std::make_move_iterator(more.end()));
@@ -309,7 +319,9 @@ class Functions {
 
     const Inputs& inputs_;
     const Model& model_;
+    const States& states_;
     bool present_;
+    mutable std::size_t followed_ = 0;
 };
 
 }  // namespace
@@ -326,13 +338,19 @@ CutSets failuresOf(const Gate& gate, const States& states) {
 }
 
 void addServices(const Inputs& inputs, Model& model) {
-    const Functions design(inputs, model, false);
-    const Functions present(inputs, model, true);
     const auto states = model.states();
+    const Functions design(inputs, model, states, false);
+    const Functions present(inputs, model, states, true);
     const auto add = [&](ServiceKind kind, std::string title, Gate by_design, Gate at_present,
                          std::vector<std::string> not_assessed) {
         auto designed = failuresOf(by_design);
         auto now = failuresOf(at_present, states);
+        if (design.isCut() || present.isCut()) {
+            not_assessed.emplace_back("web servers behind further web servers: there are too many ways");
+        }
+        if (!designed.complete || !now.complete) {
+            not_assessed.emplace_back("some pairs of failures: the site is too large to try them all");
+        }
         model.services.push_back({kind, std::move(title), std::move(by_design), std::move(at_present),
                                   std::move(designed), std::move(now), std::move(not_assessed)});
     };
