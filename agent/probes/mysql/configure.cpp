@@ -96,8 +96,8 @@ mysql::HeartbeatSettings readHeartbeat(const config::Node& node) {
 }
 
 void configureEntry(const config::Node& entry, const ProbeContext& context, std::vector<ProbeSpec>& out) {
-    entry.allow(
-        {"instance", "socket", "host", "port", "user", "password_file", "defaults_file", "ca", "heartbeat"});
+    entry.allow({"instance", "socket", "host", "port", "user", "password_file", "defaults_file", "ca",
+                 "server_key", "heartbeat"});
     if (!entry.isMap()) {
         return;
     }
@@ -110,6 +110,7 @@ void configureEntry(const config::Node& entry, const ProbeContext& context, std:
     entry["password_file"].read(settings.password_file);
     entry["defaults_file"].read(settings.defaults_file);
     entry["ca"].read(settings.ca_file);
+    entry["server_key"].read(settings.server_key_file);
     settings.port = static_cast<std::uint16_t>(port);
     if (settings.socket.empty() == settings.host.empty()) {
         entry.problem(entry.path() + " needs either a socket or a host");

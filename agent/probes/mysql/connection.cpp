@@ -1,10 +1,10 @@
 #include "agent/probes/mysql/connection.h"
 
 #include <arpa/inet.h>
+#include <linux/tcp.h>
 #include <mysql.h>
 #include <netdb.h>
 #include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <poll.h>
 #include <pwd.h>
 #include <sys/socket.h>
@@ -22,6 +22,7 @@
 #include "common/database_errors.h"
 #include "common/endpoint.h"
 #include "common/http/resolver.h"
+#include "common/text.h"
 
 namespace lapwing::agent::mysql {
 namespace {
@@ -33,7 +34,10 @@ constexpr unsigned kUnknownHost = 2005;
 constexpr unsigned kServerGone = 2006;
 constexpr unsigned kServerLost = 2013;
 constexpr unsigned kTlsError = 2026;
-constexpr std::size_t kMostRows = 10'000;
+constexpr unsigned kPluginNotAllowed = 5010;
+/// Of one answer, and of one of its rows in the library's buffer: a server with 10,000 connections shows 2 MB
+/// of them.
+constexpr std::size_t kMostBytes = 4U * 1024 * 1024;
 
 /// The kind of a refusal by a server that answers; nothing for other errors.
 std::optional<ErrorKind> refusalKind(unsigned code) {
@@ -111,7 +115,7 @@ std::optional<std::size_t> Table::find(std::string_view column) const {
 
 /// The library's object and the step under way on it.
 struct Connection::Handle {
-    enum class Step { idle, connecting, asking, storing };
+    enum class Step { idle, connecting, asking, fetching };
 
     MYSQL* mysql = nullptr;
     Step step = Step::idle;
@@ -120,6 +124,10 @@ struct Connection::Handle {
     MYSQL* connect_result = nullptr;
     int query_result = 0;
     MYSQL_RES* rows = nullptr;
+    MYSQL_ROW row = nullptr;
+    Table table;            ///< the rows so far
+    std::size_t bytes = 0;  ///< of the table, about
+    std::uint64_t received_before = 0;
     std::string statement;  ///< must outlive the step
     // The library keeps pointers to these until it has connected.
     std::string address;
@@ -133,10 +141,12 @@ struct Connection::Handle {
         if (mysql == nullptr) {
             return;
         }
-        // A step under way would make mysql_close() wait for a server that does not answer.
-        if (wait != 0) {
-            ::shutdown(mysql_get_socket(mysql), SHUT_RDWR);
+        // A step under way would make mysql_close() wait for a server that does not answer, or for the rest
+        // of its rows.
+        if (step != Step::idle) {
+            ::shutdown(static_cast<int>(mysql_get_socket(mysql)), SHUT_RDWR);
         }
+        freeRows();
         mysql_close(mysql);
     }
 
@@ -151,10 +161,66 @@ struct Connection::Handle {
             case Step::asking:
                 wait = mysql_real_query_cont(&query_result, mysql, ready);
                 return;
-            case Step::storing:
-                wait = mysql_store_result_cont(&rows, mysql, ready);
+            case Step::fetching:
+                wait = mysql_fetch_row_cont(&row, rows, ready);
                 return;
         }
+    }
+
+    /// The bytes that the TCP connection has delivered; 0 for a Unix socket.
+    std::uint64_t received() const {
+        tcp_info info{};
+        socklen_t length = sizeof info;
+        const auto fd = static_cast<int>(mysql_get_socket(mysql));
+        const bool known = fd >= 0 && ::getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &length) == 0;
+        return known ? info.tcpi_bytes_received : 0;
+    }
+
+    bool hasTooManyRows() const { return bytes > kMostBytes; }
+    /// Before there are rows, the library keeps what the server sends: the columns' names.
+    bool hasReceivedTooMuch() const { return received() - received_before > 2 * kMostBytes; }
+
+    void beginRows() {
+        rows = mysql_use_result(mysql);
+        table = {};
+        bytes = 0;
+        if (rows == nullptr) {
+            step = Step::idle;
+            return;
+        }
+        const auto columns = mysql_num_fields(rows);
+        const MYSQL_FIELD* fields = mysql_fetch_fields(rows);
+        for (unsigned i = 0; i < columns; ++i) {
+            table.columns.emplace_back(fields[i].name, fields[i].name_length);
+        }
+        step = Step::fetching;
+        wait = mysql_fetch_row_start(&row, rows);
+    }
+
+    /// Keeps the row that has come and asks for the next one.
+    void keepRow() {
+        if (row == nullptr) {
+            step = Step::idle;
+            return;
+        }
+        const unsigned long* lengths = mysql_fetch_lengths(rows);
+        auto& out = table.rows.emplace_back(table.columns.size());
+        bytes += sizeof out;
+        for (std::size_t i = 0; i < out.size(); ++i) {
+            bytes += sizeof out[i];
+            if (row[i] != nullptr) {
+                out[i].emplace(row[i], lengths[i]);
+                bytes += lengths[i];
+            }
+        }
+        wait = mysql_fetch_row_start(&row, rows);
+    }
+
+    void freeRows() {
+        if (rows != nullptr) {
+            mysql_free_result(rows);
+        }
+        rows = nullptr;
     }
 
     /// Continues until the step is done (true) or the time is over (false).
@@ -162,7 +228,7 @@ struct Connection::Handle {
         while (wait != 0) {
             const auto left =
                 std::chrono::duration_cast<std::chrono::milliseconds>(until - Clock::now()).count();
-            if (left <= 0) {
+            if (left <= 0 || hasReceivedTooMuch()) {
                 return false;
             }
             short events = 0;
@@ -209,11 +275,15 @@ void Connection::close() {
 }
 
 Error Connection::lastError(const std::string& what) {
-    refusal_ = {mysql_errno(handle_->mysql), mysql_error(handle_->mysql)};
+    refusal_ = {mysql_errno(handle_->mysql), printable(mysql_error(handle_->mysql))};
     const auto code = refusal_.code;
     auto message =
         settings_.place() + ": " + what + "error " + std::to_string(code) + ": " + refusal_.message;
-    std::replace(message.begin(), message.end(), '\n', ' ');
+    if (code == kPluginNotAllowed) {
+        message +=
+            "; a server that is not verified gets no password: set `ca` (TLS) or `server_key`, or use the "
+            "socket";
+    }
     const auto help = hintFor(code, refusal_.message, account_, handle_->user);
     if (!help.empty()) {
         message += "; " + help;
@@ -235,6 +305,8 @@ Error Connection::lastError(const std::string& what) {
         kind = ErrorKind::tls;
     } else if (code == kServerGone || code == kServerLost) {
         kind = ErrorKind::unavailable;
+    } else if (code == kPluginNotAllowed) {
+        kind = ErrorKind::denied;
     } else if (code >= 2000 && code < 3000) {
         kind = ErrorKind::protocol;
     }
@@ -276,9 +348,18 @@ Expected<void> Connection::begin(Clock::time_point until) {
     mysql_options(mysql, MYSQL_OPT_LOCAL_INFILE, &off);
     mysql_options(mysql, MYSQL_OPT_PROTOCOL, &protocol);
     mysql_options(mysql, MYSQL_SET_CHARSET_NAME, "utf8mb4");
+    const unsigned long most = kMostBytes;
+    mysql_options(mysql, MYSQL_OPT_MAX_ALLOWED_PACKET, &most);
     if (settings_.socket.empty()) {
+        // The others send the password itself, in clear or encrypted with a key that the server names: any
+        // server that is not verified would get it.
+        const bool verified = !settings_.ca_file.empty() || !settings_.server_key_file.empty();
         mysql_options(mysql, MARIADB_OPT_RESTRICTED_AUTH,
-                      "mysql_native_password,caching_sha2_password,sha256_password,client_ed25519");
+                      verified ? "mysql_native_password,client_ed25519,caching_sha2_password,sha256_password"
+                               : "mysql_native_password,client_ed25519");
+    }
+    if (!settings_.server_key_file.empty()) {
+        mysql_options(mysql, MYSQL_SERVER_PUBLIC_KEY, settings_.server_key_file.c_str());
     }
     if (!settings_.ca_file.empty()) {
         const my_bool on = 1;
@@ -324,7 +405,14 @@ Expected<void> Connection::finishConnecting() {
 Expected<void> Connection::settle(Clock::time_point until) {
     auto& handle = *handle_;
     while (handle.step != Handle::Step::idle) {
-        if (!handle.run(until)) {
+        if (handle.hasTooManyRows() || !handle.run(until)) {
+            if (handle.hasTooManyRows() || handle.hasReceivedTooMuch()) {
+                const auto statement = handle.statement;
+                close();
+                return fail(ErrorKind::exhausted, settings_.place() + ": an answer of more than " +
+                                                      std::to_string(kMostBytes >> 20U) + " MiB to " +
+                                                      (statement.empty() ? "the connection" : statement));
+            }
             const bool connecting = handle.step == Handle::Step::connecting;
             return fail(
                 ErrorKind::timeout,
@@ -336,13 +424,11 @@ Expected<void> Connection::settle(Clock::time_point until) {
         }
         if (handle.step == Handle::Step::asking) {
             handle.step = Handle::Step::idle;
-            if (handle.query_result != 0) {
-                continue;
+            if (handle.query_result == 0) {
+                handle.beginRows();
             }
-            handle.step = Handle::Step::storing;
-            handle.wait = mysql_store_result_start(&handle.rows, handle.mysql);
         } else {
-            handle.step = Handle::Step::idle;
+            handle.keepRow();
         }
     }
     return {};
@@ -359,10 +445,7 @@ Expected<void> Connection::ready(Clock::time_point until) {
             return {};
         }
         // Drop the late answer to an earlier statement.
-        if (handle_->rows != nullptr) {
-            mysql_free_result(handle_->rows);
-        }
-        handle_->rows = nullptr;
+        handle_->freeRows();
         const auto code = mysql_errno(handle_->mysql);
         if (code >= 2000 && code < 3000) {
             close();
@@ -401,7 +484,7 @@ Expected<Table> Connection::query(const std::string& statement, Clock::time_poin
     }
     auto& handle = *handle_;
     handle.statement = statement;
-    handle.rows = nullptr;
+    handle.received_before = handle.received();
     handle.step = Handle::Step::asking;
     handle.wait = mysql_real_query_start(&handle.query_result, handle.mysql, handle.statement.data(),
                                          static_cast<unsigned long>(handle.statement.size()));
@@ -416,30 +499,9 @@ Expected<Table> Connection::query(const std::string& statement, Clock::time_poin
         }
         return tl::unexpected(std::move(error));
     }
-    Table table;
     affected_ = mysql_affected_rows(handle.mysql);
-    if (handle.rows == nullptr) {
-        return table;
-    }
-    const auto columns = mysql_num_fields(handle.rows);
-    const MYSQL_FIELD* fields = mysql_fetch_fields(handle.rows);
-    for (unsigned i = 0; i < columns; ++i) {
-        table.columns.emplace_back(fields[i].name, fields[i].name_length);
-    }
-    // The rows are in memory by now: fetching waits for nothing.
-    for (MYSQL_ROW row = mysql_fetch_row(handle.rows); row != nullptr && table.rows.size() < kMostRows;
-         row = mysql_fetch_row(handle.rows)) {
-        const unsigned long* lengths = mysql_fetch_lengths(handle.rows);
-        auto& out = table.rows.emplace_back(columns);
-        for (unsigned i = 0; i < columns; ++i) {
-            if (row[i] != nullptr) {
-                out[i].emplace(row[i], lengths[i]);
-            }
-        }
-    }
-    mysql_free_result(handle.rows);
-    handle.rows = nullptr;
-    return table;
+    handle.freeRows();
+    return std::move(handle.table);
 }
 
 }  // namespace lapwing::agent::mysql

@@ -22,6 +22,9 @@ struct Settings {
     std::string password_file;  ///< "" means no password
     std::string defaults_file;  ///< an option file whose group [client] is read; "" for none
     std::string ca_file;        ///< for TCP: TLS is required and verified against it
+    /// For TCP: the RSA key of the server, in PEM. Without it and without `ca_file` the plugins
+    /// caching_sha2_password and sha256_password are refused.
+    std::string server_key_file;
 
     /// "unix:/run/mysqld/mysqld.sock" or "10.77.0.11:3306"
     std::string place() const;
@@ -61,9 +64,9 @@ class Connection {
     /// (no such socket), `tls`, `protocol`.
     Expected<void> ready(Clock::time_point until);
 
-    /// Runs one statement, after ready(). A refusal by the server is `denied` where a privilege is missing
-    /// (with the GRANT that helps), `execution` otherwise, and the connection stays. Other Errors close the
-    /// connection.
+    /// Runs one statement, after ready(). An answer of more than 4 MiB is `exhausted`. A refusal by the
+    /// server is `denied` where a privilege is missing (with the GRANT that helps), `execution` otherwise,
+    /// and the connection stays. Other Errors close the connection.
     Expected<Table> query(const std::string& statement, Clock::time_point until);
 
     /// Ends the session; ready() begins a new one.
