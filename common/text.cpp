@@ -36,6 +36,21 @@ void appendUtf8(std::string& out, std::uint32_t code_point) {
     out.append(bytes.begin(), bytes.begin() + length);
 }
 
+std::string printable(std::string text) {
+    for (std::size_t i = 0; i < text.size(); ++i) {
+        const auto c = static_cast<unsigned char>(text[i]);
+        const bool c1 =
+            c == 0xc2 && i + 1 < text.size() && (static_cast<unsigned char>(text[i + 1]) & 0xe0U) == 0x80U;
+        if (c < 0x20 || c == 0x7f || c1) {
+            text[i] = ' ';
+        }
+        if (c1) {
+            text[++i] = ' ';
+        }
+    }
+    return text;
+}
+
 std::string_view utf8Prefix(std::string_view text, std::size_t most) {
     if (text.size() <= most) {
         return text;

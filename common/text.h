@@ -18,6 +18,10 @@ bool equalsIgnoreCase(std::string_view left, std::string_view right);
 /// Appends the UTF-8 encoding (RFC 3629) of a code point; U+FFFD for a surrogate or a number above U+10FFFF.
 void appendUtf8(std::string& out, std::uint32_t code_point);
 
+/// The text with blanks in place of control characters: what other programs say must not begin a line of a
+/// log, move a terminal's cursor or colour it. Covers ASCII's (0-31, 127) and C1 (U+0080 to U+009F in UTF-8).
+std::string printable(std::string text);
+
 /// The longest prefix of at most `most` bytes that does not cut a UTF-8 sequence in two.
 std::string_view utf8Prefix(std::string_view text, std::size_t most);
 

@@ -8,6 +8,7 @@
 
 #include "common/json.h"
 #include "common/model/labels_json.h"
+#include "common/text.h"
 
 namespace lapwing::agent {
 namespace {
@@ -100,17 +101,6 @@ std::string ago(double ms, TimestampMs now) {
 
 std::string took(double seconds) {
     return seconds < 1 ? fmt::format("{:.0f}ms", seconds * 1000) : fmt::format("{:.1f}s", seconds);
-}
-
-/// The text without control characters: it comes from other programs and must not move the cursor or colour
-/// the terminal.
-std::string printable(std::string text) {
-    for (auto& c : text) {
-        if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) {
-            c = ' ';
-        }
-    }
-    return text;
 }
 
 std::string shown(const json::Value& object, const char* name) {

@@ -19,6 +19,7 @@
 #include "common/identity_headers.h"
 #include "common/model/documents.h"
 #include "common/mutex.h"
+#include "common/text.h"
 
 namespace lapwing::api {
 namespace {
@@ -84,10 +85,8 @@ class RefusalLog {
             }
             last = now;
         }
-        // The sender chooses the names of labels: their line breaks must not begin a line of the log.
-        std::replace_if(
-            text.begin(), text.end(), [](unsigned char c) { return c < 0x20 || c == 0x7f; }, ' ');
-        spdlog::warn("{}: {}", agent.empty() ? "local ingest" : agent, text);
+        // The sender chooses the names of labels.
+        spdlog::warn("{}: {}", agent.empty() ? "local ingest" : agent, printable(std::move(text)));
     }
 
   private:

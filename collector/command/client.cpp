@@ -4,6 +4,8 @@
 #include <sstream>
 #include <utility>
 
+#include "common/text.h"
+
 namespace lapwing::collector {
 namespace {
 
@@ -43,18 +45,12 @@ Expected<http::Response> Collector::get(const std::string& path) const {
     return fail(last);
 }
 
-std::string plain(std::string text) {
-    std::replace_if(
-        text.begin(), text.end(), [](unsigned char c) { return c < 0x20 || c == 0x7f; }, ' ');
-    return text;
-}
-
 std::string plainLines(const std::string& text) {
     std::string out;
     std::istringstream lines(text);
     for (std::string line; std::getline(lines, line);) {
         std::replace(line.begin(), line.end(), '\t', ' ');
-        out += plain(std::move(line)) + "\n";
+        out += printable(std::move(line)) + "\n";
     }
     return out;
 }

@@ -21,10 +21,8 @@ class Collector {
     std::vector<std::string> bases_;
 };
 
-/// Removes control characters: the collector's answers may contain text from a compromised host, which must
-/// not reach the terminal unchanged.
-std::string plain(std::string text);
-/// The same of a text of several lines, which keeps them. Each ends with a newline.
+/// printable() of a text of several lines, which keeps them: the collector's answers may contain text from a
+/// compromised host. Each line ends with a newline.
 std::string plainLines(const std::string& text);
 
 }  // namespace lapwing::collector

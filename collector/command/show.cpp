@@ -10,6 +10,7 @@
 #include "collector/command/problems.h"
 #include "collector/trust/identities.h"
 #include "common/json.h"
+#include "common/text.h"
 
 namespace lapwing::collector {
 namespace {
@@ -23,7 +24,7 @@ std::string member(const Value& object, const char* name) {
 }
 
 std::string shown(const Value& object, const char* name) {
-    return plain(member(object, name));
+    return printable(member(object, name));
 }
 
 struct Answer {
@@ -77,7 +78,7 @@ int printFindings(const Value& data, bool quiet) {
             fmt::print("    {}: {}\n", shown(line, "source"), shown(line, "text"));
         }
         for (const auto& each : finding["not_assessed"].GetArray()) {
-            fmt::print("  Not assessed: {}\n", plain(each.GetString()));
+            fmt::print("  Not assessed: {}\n", printable(each.GetString()));
         }
         // Last, and from the first column, as it is pasted: a here-document ends there only.
         if (const auto remedy = plainLines(member(finding, "remedy")); !remedy.empty()) {
@@ -243,7 +244,7 @@ int showStatus(const std::string& config_file, bool as_json) {
         fmt::print("agents     {} of {} report\nalerts     {} firing\nfindings   {}\n", well, agent_count,
                    firing, finding_count);
         for (const auto& [name, lag] : forwards) {
-            fmt::print("forward    {}: {} s behind\n", plain(name), lag);
+            fmt::print("forward    {}: {} s behind\n", printable(name), lag);
         }
         for (const auto& trouble : trouble_list.GetArray()) {
             const auto& labels = trouble["metric"];

@@ -13,6 +13,7 @@
 #include "collector/notify/payload.h"
 #include "common/http/client.h"
 #include "common/json.h"
+#include "common/text.h"
 #include "common/time_text.h"
 
 namespace lapwing::collector {
@@ -69,7 +70,7 @@ std::string userName() {
 }
 
 std::string shown(const json::Value& object, const char* name) {
-    return plain(json::text(object, name));
+    return printable(json::text(object, name));
 }
 
 /// The matchers and the duration of a new silence. Error `invalid`, in words for a person.

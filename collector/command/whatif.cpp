@@ -27,7 +27,7 @@ std::string pathOf(const WhatIfRequest& request) {
 std::string list(const Value& values) {
     std::string out;
     for (const auto& value : values.GetArray()) {
-        out += (out.empty() ? "" : ", ") + plain(value.GetString());
+        out += (out.empty() ? "" : ", ") + printable(value.GetString());
     }
     return out;
 }
@@ -59,7 +59,7 @@ int print(const Value& data, bool quiet) {
         const char* verdict = after == "yes"  ? "still works"
                               : after == "no" ? (before == "no" ? "does not work now" : "STOPS")
                                               : "unknown";
-        fmt::print("{}: {}\n", plain(service["title"].GetString()), verdict);
+        fmt::print("{}: {}\n", printable(service["title"].GetString()), verdict);
         if (after != "no") {
             fmt::print("  single points then: {}\n", singles(service["design"]));
         }
@@ -89,7 +89,7 @@ int whatIf(const std::string& config_file, const WhatIfRequest& request) {
         return kUnreachable;
     }
     if (response->status == 400 && answer.HasMember("error")) {
-        fmt::print(stderr, "{}\n", plain(answer["error"].GetString()));
+        fmt::print(stderr, "{}\n", printable(answer["error"].GetString()));
         return kWrongUsage;
     }
     if (response->status != 200 || !answer.HasMember("data")) {

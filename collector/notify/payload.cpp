@@ -59,12 +59,6 @@ const char* statusOf(bool firing) {
     return firing ? "firing" : "resolved";
 }
 
-std::string oneLine(std::string text) {
-    std::replace_if(
-        text.begin(), text.end(), [](char c) { return static_cast<unsigned char>(c) < 0x20; }, ' ');
-    return text;
-}
-
 /// An annotation that the collector has added, and whose text another annotation holds, too (`title` within
 /// `summary`).
 bool isRepeated(const Labels& annotations, const Label& annotation) {
@@ -161,7 +155,7 @@ std::string mailSubject(const Notification& notification) {
         const auto others = notification.alerts.size() - 1;
         out += others == 0 ? "" : " (and " + std::to_string(others) + " more)";
     }
-    return oneLine(std::string(utf8Prefix(out, kMostSubject)));
+    return printable(std::string(utf8Prefix(out, kMostSubject)));
 }
 
 std::string mailBody(const Notification& notification, const std::string& external_url) {

@@ -4,6 +4,8 @@
 #include <charconv>
 #include <ctime>
 
+#include "common/text.h"
+
 namespace lapwing::http {
 namespace {
 constexpr std::int64_t kMostSeconds = 300;
@@ -37,14 +39,8 @@ std::chrono::milliseconds Backoff::next(double random) {
 }
 
 std::string firstLine(std::string_view body) {
-    std::string line;
-    for (const char c : body.substr(0, kMostLine)) {
-        if (c == '\n' || c == '\r') {
-            break;
-        }
-        line += static_cast<unsigned char>(c) < 0x20 || c == 0x7f ? ' ' : c;
-    }
-    return line;
+    body = body.substr(0, kMostLine);
+    return printable(std::string(body.substr(0, body.find_first_of("\r\n"))));
 }
 
 }  // namespace lapwing::http

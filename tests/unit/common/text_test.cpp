@@ -51,3 +51,11 @@ TEST_CASE("a prefix does not cut a character in two") {
     CHECK(lapwing::utf8Prefix("a\xc3\xa9", 2) == "a");
     CHECK(lapwing::utf8Prefix("\xe2\x80\xa6", 2).empty());
 }
+
+TEST_CASE("printable: control characters become blanks") {
+    CHECK(printable("a\tb\r\nc") == "a b  c");
+    CHECK(printable("\x1b[31mred\x7f") == " [31mred ");
+    CHECK(printable("\xc2\x9bx \xc2\xa0 \xc3\xa9") == "  x \xc2\xa0 \xc3\xa9");
+    CHECK(printable("\xc2") == "\xc2");
+    CHECK(printable("").empty());
+}
