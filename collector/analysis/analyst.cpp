@@ -1,5 +1,7 @@
 #include "collector/analysis/analyst.h"
 
+#include <atomic>
+#include <ctime>
 #include <optional>
 #include <set>
 
@@ -22,6 +24,14 @@ namespace {
 
 constexpr const char* kBookState = "analysis/book";
 constexpr const char* kRulesState = "analysis/rules";
+
+/// The processor time that the calling thread has used.
+std::chrono::milliseconds threadTime() {
+    timespec used{};
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &used);
+    return std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::seconds(used.tv_sec) +
+                                                                 std::chrono::nanoseconds(used.tv_nsec));
+}
 
 }  // namespace
 
@@ -56,7 +66,7 @@ struct Analyst::State {
     Assignments assignments LAPWING_GUARDED_BY(mutex);
     std::vector<Finding> current LAPWING_GUARDED_BY(mutex);
     std::shared_ptr<const topology::Moment> moment LAPWING_GUARDED_BY(mutex);
-    bool interrupted LAPWING_GUARDED_BY(mutex) = false;
+    std::atomic<bool> interrupted{false};
 };
 
 namespace {
@@ -137,6 +147,8 @@ Analyst::~Analyst() = default;
 
 Expected<void> Analyst::run(TimestampMs now) {
     auto& state = *state_;
+    const auto budget = threadTime() + state.options.budget;
+    const auto is_over = [&] { return state.interrupted || threadTime() > budget; };
     state.rulesets.beginRound();
     evidence::Reader reader(state.store, now, state.options.lookback_ms);
     auto network = evidence::readNetwork(reader);
@@ -180,8 +192,18 @@ Expected<void> Analyst::run(TimestampMs now) {
                           [&](const evidence::Host& host, const std::string& digest) {
                               return state.rulesets.of(host, digest);
                           },
-                          [&](const std::string& host) { return state.rules.change(host); }};
-    state.book.update(judgeAll(context), now);
+                          [&](const std::string& host) { return state.rules.change(host); },
+                          is_over};
+    auto judgement = judgeAll(context);
+    if (is_over()) {
+        return state.interrupted ? fail(ErrorKind::unavailable, "interrupted")
+                                 : fail(ErrorKind::timeout,
+                                        "not finished after " + std::to_string(state.options.budget.count()) +
+                                            " ms of processor time" + " for " +
+                                            counted(network->hosts.size(), "host", "hosts") +
+                                            "; the findings stay as they were");
+    }
+    state.book.update(std::move(judgement), now);
     const auto findings = state.book.findings();
     {
         // Before the samples, from which an alert may begin: it takes the texts of its finding from here.
@@ -215,13 +237,14 @@ Assignment Analyst::awaitAssignment(const std::string& agent, const std::string&
                                     std::chrono::milliseconds longest) const {
     MutexLock lock(state_->mutex);
     state_->changed.waitFor(lock, longest, [&]() LAPWING_REQUIRES(state_->mutex) {
-        return state_->interrupted || state_->assignments.of(agent).version != known;
+        return state_->interrupted.load() || state_->assignments.of(agent).version != known;
     });
     return state_->assignments.of(agent);
 }
 
 void Analyst::interrupt() {
     {
+        // A waiting poll has looked at the flag, or waits already.
         const MutexLock lock(state_->mutex);
         state_->interrupted = true;
     }

@@ -29,6 +29,8 @@ struct AnalystOptions {
     /// The verdicts on replicas; null if replication is not watched. Must outlive the Analyst.
     const replication::Watch* replication = nullptr;
     topology::Setup setup;
+    /// The processor time of a round; a longer one ends without a result.
+    std::chrono::milliseconds budget{5'000};
     /// The addresses of the entries' names; null if names are not resolved. Must return at once.
     std::function<evidence::Resolved()> names = nullptr;
 };
@@ -52,8 +54,9 @@ class Analyst {
     Analyst& operator=(const Analyst&) = delete;
 
     /// One round: reads the evidence, judges, and stores `lapwing_finding` and `lapwing_topology_*` (with a
-    /// staleness marker for each series that ended). Call it every 10 s from one thread; a round takes
-    /// milliseconds. Error: the store's; the findings then stay as they were.
+    /// staleness marker for each series that ended). Call it every 10 s from one thread; a round of 200 hosts
+    /// takes a tenth of a second. Errors: the store's, `timeout` beyond the budget, `unavailable` after
+    /// interrupt(); the findings then stay as they were.
     Expected<void> run(TimestampMs now);
 
     /// Critical first.
@@ -68,6 +71,7 @@ class Analyst {
     /// and returns the current assignment. interrupt() ends every wait at once.
     Assignment awaitAssignment(const std::string& agent, const std::string& known,
                                std::chrono::milliseconds longest) const;
+    /// Ends waits, and a round under way.
     void interrupt();
 
   private:

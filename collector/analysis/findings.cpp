@@ -69,7 +69,7 @@ Judgement judgeAll(const Context& context) {
     Judgement out;
     const FindingKind* before = nullptr;
     for (const auto& kind : kFindingKinds) {
-        if (before == nullptr || before->judge != kind.judge) {
+        if (!context.is_over() && (before == nullptr || before->judge != kind.judge)) {
             kind.judge(context, out);
         }
         before = &kind;

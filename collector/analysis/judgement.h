@@ -40,6 +40,8 @@ struct Context {
     std::function<const reach::Ruleset*(const evidence::Host&, const std::string& digest)> other_ruleset = {};
     /// The changes of the host's ruleset within the last day; nothing if there were none.
     std::function<std::optional<evidence::RulesChange>(const std::string& host)> rules_change = {};
+    /// The round must end: its result does not count any more. Judges look at it before each costly step.
+    std::function<bool()> is_over = [] { return false; };
     /// Of functions of the other members. One thread uses a context.
     std::shared_ptr<Memo> memo = std::make_shared<Memo>();
 };

@@ -20,7 +20,7 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-constexpr auto kAnalysisInterval = std::chrono::seconds(10);
+constexpr auto kRecordsInterval = std::chrono::seconds(10);
 constexpr auto kReplicationRound = std::chrono::seconds(2);
 
 void prepareLog() {
@@ -55,8 +55,8 @@ int signalDescriptor() {
 
 /// Runs the service's periodic work until a signal ends it.
 void serve(Service& service, int signals) {
-    auto next_analysis = Clock::now();
-    auto next_look = next_analysis;
+    auto next_records = Clock::now();
+    auto next_look = next_records;
     // Half of systemd's timeout.
     const Clock::duration watchdog = watchdogInterval().value_or(std::chrono::hours(48)) / 2;
     auto next_ping = Clock::now() + watchdog;
@@ -66,17 +66,17 @@ void serve(Service& service, int signals) {
             service.watchReplication();
             next_look = std::max(next_look + kReplicationRound, now);
         }
-        if (now >= next_analysis) {
-            service.analyse();
+        if (now >= next_records) {
+            service.keepRecords();
             // After the machine slept for long, missed turns are not made up for.
-            next_analysis = std::max(next_analysis + kAnalysisInterval, now);
+            next_records = std::max(next_records + kRecordsInterval, now);
         }
         if (now >= next_ping) {
             notifySystemd("WATCHDOG=1");
             next_ping = now + watchdog;
         }
         const auto wait = std::chrono::duration_cast<std::chrono::milliseconds>(
-            std::min({next_analysis, next_look, next_ping}) - Clock::now());
+            std::min({next_records, next_look, next_ping}) - Clock::now());
         pollfd waiting{signals, POLLIN, 0};
         if (::poll(&waiting, 1, static_cast<int>(std::max<std::int64_t>(wait.count() + 1, 0))) <= 0) {
             continue;

@@ -21,8 +21,8 @@ class Service {
     void start();
     /// Judges every replica once. Call it every two seconds.
     void watchReplication();
-    /// Runs the other analyses and stores the collector's own metrics once. Call it every ten seconds.
-    void analyse();
+    /// Stores the collector's own metrics and logs what has changed in the store. Call it every ten seconds.
+    void keepRecords();
     /// Reloads the rule files; on problems, which are logged, the loaded ones stay.
     void reload();
     /// Ends everything in order, within some seconds.

@@ -92,24 +92,6 @@ class Fleet {
         }
     }
 
-    /// The Nginx of each host passes requests to every other.
-    void mesh() {
-        for (int i = 0; i < hosts_; ++i) {
-            host(i);
-            listener(i, "0.0.0.0", "80", "nginx");
-            own(i, "nginx_up", {{"job", "nginx"}});
-            for (int other = 0; other < hosts_; ++other) {
-                if (other != i) {
-                    own(i, "lapwing_nginx_upstream_server_info",
-                        {{"job", "nginx"},
-                         {"upstream", "all"},
-                         {"server", address(other) + ":80"},
-                         {"address", address(other) + ":80"}});
-                }
-            }
-        }
-    }
-
     void write(TimestampMs now) {
         for (auto& series : batch_) {
             series.samples = {{now, series.samples.front().value}};
@@ -212,9 +194,8 @@ int main(int count, char** words) {
     if (sizes.empty()) {
         sizes = {4, 50, 100, 200};
     }
-    const bool rings = std::getenv("RING") != nullptr, sites = std::getenv("SITE") != nullptr;
     for (const int hosts : sizes) {
-        if (!rings) measure(hosts, "site", &Fleet::site);
-        if (!sites) measure(hosts, "ring", &Fleet::ring);
+        measure(hosts, "site", &Fleet::site);
+        measure(hosts, "ring", &Fleet::ring);
     }
 }

@@ -174,6 +174,9 @@ const reach::Ruleset* rulesetOf(const Context& context, const evidence::Host& ho
 void eachRuleset(const Context& context,
                  const std::function<void(const evidence::Host&, const reach::Ruleset&)>& judge) {
     for (const auto& [name, host] : context.network.hosts) {
+        if (context.is_over()) {
+            return;
+        }
         if (const auto* ruleset = rulesetOf(context, host)) {
             judge(host, *ruleset);
         }
@@ -240,6 +243,9 @@ void judgeService(const Context& context, const evidence::Host& host, const Serv
                   Judgement& out) {
     const FindingKey key{service.id, service.subject};
     const auto ports = portsOf(service);
+    if (context.is_over()) {
+        return;
+    }
     if (ports.empty()) {
         if (host.listeners_known) {
             out.judged.insert(key);

@@ -176,6 +176,7 @@ BAD = [
     ("CollectorDiskLow", "critical", [("lapwing_collector_data_avail_bytes", {}, 9), ("lapwing_collector_data_size_bytes", {}, 100)], SERVICE, {}),
     ("ForwardBehind", "warning", [("lapwing_forward_lag_seconds", {}, 301)], FORWARD, {}),
     ("ForwardDropping", "warning", [("lapwing_forward_dropped_samples_total", {}, [1, 2])], {**FORWARD, "reason": "reason"}, {}),
+    ("AnalysisStalled", "warning", [("lapwing_analysis_rounds_total", {"result": "complete"}, 5)], SERVICE, {}),
     ("ReceiverFailing", "warning", [("lapwing_notification_trouble_info", {"state": "failing"}, 1)], RECEIVER, {}),
     ("NotificationRefused", "warning", [("lapwing_notification_trouble_info", {"state": "given_up"}, 1)],
      {**RECEIVER, "notification": "notification"}, {}),

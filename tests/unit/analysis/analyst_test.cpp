@@ -8,6 +8,7 @@
 
 #include "common/reach/ruleset.h"
 #include "tests/unit/analysis/site_samples.h"
+#include "tests/unit/analysis/watched_site.h"
 
 using namespace lapwing;
 using namespace lapwing::analysis;
@@ -207,6 +208,24 @@ TEST_CASE("missing data clears no finding") {
     CHECK(find(findings, "F14", "web-01")->title ==
           "What web-01 lets in is unknown: its agent does not report");
     CHECK(find(findings, "R1", "haproxy@lb-01")->confidence == Confidence::unknown);
+}
+
+TEST_CASE("a round beyond its budget, or interrupted, changes nothing") {
+    test::Watched watched;
+    REQUIRE_FALSE(watched.round().empty());
+    const auto before = watched.findings.size();
+    auto options = watched.options;
+    options.budget = std::chrono::milliseconds(-1);
+    Analyst hasty(watched.samples.store(), watched.site, options);
+    const auto unfinished = hasty.run(watched.samples.now);
+    REQUIRE_FALSE(unfinished);
+    CHECK(unfinished.error().kind == ErrorKind::timeout);
+    CHECK(hasty.findings().size() == before);
+    watched.analyst->interrupt();
+    const auto interrupted = watched.analyst->run(watched.samples.now);
+    REQUIRE_FALSE(interrupted);
+    CHECK(interrupted.error().kind == ErrorKind::unavailable);
+    CHECK(watched.analyst->findings().size() == before);
 }
 
 TEST_CASE("a ruleset that could not be read is unknown, not missing") {
