@@ -174,9 +174,15 @@ inline constexpr const char* kCollectorDamagedBlocks = "lapwing_collector_damage
 inline constexpr const char* kCollectorHttpRequestsTotal = "lapwing_collector_http_requests_total";
 inline constexpr const char* kCollectorQueriesTotal = "lapwing_collector_queries_total";  ///< {result}
 inline constexpr const char* kCollectorQueries = "lapwing_collector_queries";             ///< {state}
+/// {reason}
+inline constexpr const char* kCollectorRefusedLoginsTotal = "lapwing_collector_refused_logins_total";
 inline constexpr const char* kCollectorPulseTimestampSeconds = "lapwing_collector_pulse_timestamp_seconds";
 inline constexpr const char* kAgentLastSeenSeconds = "lapwing_agent_last_seen_seconds";   ///< {host}
 inline constexpr const char* kAgentIdentityConflict = "lapwing_agent_identity_conflict";  ///< {host, kind}
+
+// The analysis (job collector).
+inline constexpr const char* kAnalysisRoundsTotal = "lapwing_analysis_rounds_total";  ///< {result}
+inline constexpr const char* kAnalysisDurationSeconds = "lapwing_analysis_duration_seconds";
 
 // Receivers of notifications (job collector).
 /// {receiver, result}

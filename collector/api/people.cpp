@@ -36,12 +36,22 @@ bool admitted(const Request& request, Responder& responder, const Admission& adm
             "configuration).\n");
         return false;
     }
-    if (admission.users != nullptr && !admission.users->verifyHeader(request.header("Authorization"))) {
-        responder.header("WWW-Authenticate", "Basic realm=\"Lapwing\", charset=\"UTF-8\"");
-        failure(responder, 401, "unauthorized", "a user name and a password are needed");
+    if (isFromForeignPage(request)) {
+        responder.send(403, kPlain, "A page of another site asks for this. Open it yourself.\n");
         return false;
     }
-    return true;
+    if (admission.users == nullptr) {
+        return true;
+    }
+    const auto login = admission.users->verifyHeader(request.header("Authorization"), request.address);
+    if (login.result == Login::Result::delayed) {
+        responder.header("Retry-After", std::to_string(login.wait.count()));
+        failure(responder, 429, "too_many_requests", "too many logins failed; try again later");
+    } else if (!login.accepted()) {
+        responder.header("WWW-Authenticate", "Basic realm=\"Lapwing\", charset=\"UTF-8\"");
+        failure(responder, 401, "unauthorized", "a user name and a password are needed");
+    }
+    return login.accepted();
 }
 
 bool servedAsset(const Request& request, Responder& responder) {
@@ -70,6 +80,23 @@ bool isLocalHost(const std::string& header, const std::vector<std::string>& name
            (endpoint->loopback() || std::any_of(names.begin(), names.end(), [&](const std::string& name) {
                 return equalsIgnoreCase(endpoint->host, name);
             }));
+}
+
+bool isFromForeignPage(const Request& request) {
+    const auto origin = request.header("Origin");
+    if (!origin.empty()) {
+        const auto host = request.header("Host");
+        return !equalsIgnoreCase(origin, "http://" + host) && !equalsIgnoreCase(origin, "https://" + host);
+    }
+    const auto site = request.header("Sec-Fetch-Site");
+    if (site.empty() || site == "same-origin" || site == "none") {
+        return false;
+    }
+    // Mails and chats link to the page.
+    const bool data =
+        request.path.starts_with("/api/") || request.path == "/federate" || request.path == "/metrics";
+    return data || request.header("Sec-Fetch-Mode") != "navigate" ||
+           request.header("Sec-Fetch-Dest") != "document";
 }
 
 Handler peopleHandler(const PeopleParts& parts, Admission admission, Handler local_write) {

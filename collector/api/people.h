@@ -38,4 +38,9 @@ Handler peopleHandler(const PeopleParts& parts, Admission admission, Handler loc
 /// of `names`. An absent header (HTTP/1.0) passes: browsers always send one.
 bool isLocalHost(const std::string& header, const std::vector<std::string>& names);
 
+/// Whether a browser says that a page of another site makes the request (Origin, or Sec-Fetch-Site of the
+/// Fetch Metadata specification). Opening the page by a link is not foreign; data by a link is. Programs
+/// other than browsers send neither header.
+bool isFromForeignPage(const Request& request);
+
 }  // namespace lapwing::api

@@ -5,10 +5,14 @@
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
 #include <openssl/rand.h>
+#include <spdlog/spdlog.h>
 #include <strings.h>
+#include <sys/stat.h>
 
 #include <array>
+#include <atomic>
 #include <cerrno>
+#include <cstdint>
 #include <cstring>
 #include <fstream>
 #include <map>
@@ -17,16 +21,38 @@
 #include <sstream>
 #include <vector>
 
+#include "collector/api/login_limit.h"
+#include "common/metric_names.h"
+#include "common/model/families.h"
 #include "common/mutex.h"
+#include "common/text.h"
 
 namespace lapwing::api {
 namespace {
 
 constexpr std::size_t kRemembered = 64;
 constexpr std::size_t kMaxSecret = 512;
-// A hash of random bytes, for unknown users: verifying them costs as much as verifying known ones.
-constexpr const char* kNobody =
-    "$6$nobodynobody$3zPrDwjTTFA1ScAeoTb5LvnLf0Q3H8jxqB0YHBDrvGn0dNo5bcsSZmuhJZCKRpDVtnDnVYbqQdwWBoeW8H8Oe1";
+constexpr std::chrono::seconds kLookInterval{1};
+
+using Clock = LoginLimit::Clock;
+using Hashes = std::map<std::string, std::string>;
+
+/// What changes when a file is written or replaced.
+using Identity = std::array<std::int64_t, 7>;
+
+Identity identityOf(const std::string& file) {
+    struct stat status {};
+    if (::stat(file.c_str(), &status) != 0) {
+        return {};
+    }
+    return {static_cast<std::int64_t>(status.st_dev),
+            static_cast<std::int64_t>(status.st_ino),
+            status.st_size,
+            status.st_mtim.tv_sec,
+            status.st_mtim.tv_nsec,
+            status.st_ctim.tv_sec,
+            status.st_ctim.tv_nsec};
+}
 
 std::optional<std::string> decodeBase64(std::string_view text) {
     if (text.empty() || text.size() > 2048 || text.size() % 4 != 0) {
@@ -49,38 +75,28 @@ std::optional<std::string> decodeBase64(std::string_view text) {
     return std::string(reinterpret_cast<const char*>(out.data()), length);
 }
 
-}  // namespace
-
-struct Users::State {
-    std::map<std::string, std::string> hashes;
-    std::array<unsigned char, 32> key{};
-    Mutex hashing;  // one slow hash at a time: guessing passwords costs at most one core
-    Mutex mutex;
-    std::set<std::string> verified LAPWING_GUARDED_BY(mutex);
-};
-
-Expected<Users> Users::load(const std::string& file) {
-    std::ifstream in(file);
-    if (!in) {
-        const int reason = errno;
-        return fail(reason == ENOENT ? ErrorKind::not_found : ErrorKind::denied,
-                    file + ": " + std::strerror(reason));
+/// "" if OpenSSL fails.
+std::string digestOf(const std::array<unsigned char, 32>& key, const std::string& text) {
+    std::array<unsigned char, 32> digest{};
+    unsigned int size = digest.size();
+    if (HMAC(EVP_sha256(), key.data(), static_cast<int>(key.size()),
+             reinterpret_cast<const unsigned char*>(text.data()), text.size(), digest.data(),
+             &size) == nullptr) {
+        return "";
     }
-    std::ostringstream text;
-    text << in.rdbuf();
-    auto users = parse(text.str());
-    if (!users) {
-        return fail(users.error().kind, file + ": " + users.error().message);
-    }
-    return users;
+    return {reinterpret_cast<const char*>(digest.data()), digest.size()};
 }
 
-Expected<Users> Users::parse(std::string_view text) {
-    Users users;
-    users.state_ = std::make_shared<State>();
-    if (RAND_bytes(users.state_->key.data(), static_cast<int>(users.state_->key.size())) != 1) {
-        return fail(ErrorKind::internal, "no random bytes");
-    }
+bool hashes(Mutex& hashing, const std::string& password, const std::string& expected) {
+    const auto data = std::make_unique<crypt_data>();
+    const MutexLock lock(hashing);
+    const char* computed = crypt_r(password.c_str(), expected.c_str(), data.get());
+    return computed != nullptr && std::strlen(computed) == expected.size() &&
+           CRYPTO_memcmp(computed, expected.data(), expected.size()) == 0;
+}
+
+Expected<Hashes> hashesIn(std::string_view text) {
+    Hashes out;
     std::istringstream lines{std::string(text)};
     std::string line;
     for (int number = 1; std::getline(lines, line); ++number) {
@@ -100,72 +116,175 @@ Expected<Users> Users::parse(std::string_view text) {
             return fail(ErrorKind::invalid,
                         where + "the hash is not safe to use; openssl passwd -6 makes a safe one");
         }
-        if (!users.state_->hashes.emplace(line.substr(0, colon), hash).second) {
+        if (!out.emplace(line.substr(0, colon), hash).second) {
             return fail(ErrorKind::invalid, where + "this user occurs twice");
         }
     }
-    if (users.state_->hashes.empty()) {
+    if (out.empty()) {
         return fail(ErrorKind::invalid, "names no user");
+    }
+    return out;
+}
+
+Expected<Hashes> readHashes(const std::string& file) {
+    std::ifstream in(file);
+    if (!in) {
+        const int reason = errno;
+        return fail(reason == ENOENT ? ErrorKind::not_found : ErrorKind::denied,
+                    file + ": " + std::strerror(reason));
+    }
+    std::ostringstream text;
+    text << in.rdbuf();
+    auto hashes = hashesIn(text.str());
+    if (!hashes) {
+        return fail(hashes.error().kind, file + ": " + hashes.error().message);
+    }
+    return hashes;
+}
+
+bool isPowerOfTwo(std::size_t number) {
+    return (number & (number - 1)) == 0;
+}
+
+}  // namespace
+
+struct Users::State {
+    std::string file;  ///< "" for users of a text
+    std::array<unsigned char, 32> key{};
+    Mutex hashing;  // one slow hash at a time: guessing passwords costs at most one core
+    Mutex mutex;
+    Hashes hashes LAPWING_GUARDED_BY(mutex);
+    Identity identity LAPWING_GUARDED_BY(mutex){};
+    Clock::time_point looked LAPWING_GUARDED_BY(mutex){};
+    std::set<std::string> verified LAPWING_GUARDED_BY(mutex);
+    LoginLimit limit LAPWING_GUARDED_BY(mutex);
+    std::atomic<std::uint64_t> refused{0};
+    std::atomic<std::uint64_t> delayed{0};
+
+    void look(Clock::time_point now) LAPWING_REQUIRES(mutex);
+};
+
+/// Reads the file again if it has changed.
+void Users::State::look(Clock::time_point now) {
+    if (file.empty() || now - looked < kLookInterval) {
+        return;
+    }
+    looked = now;
+    const auto found = identityOf(file);
+    if (found == identity) {
+        return;
+    }
+    identity = found;
+    auto read = readHashes(file);
+    if (!read) {
+        spdlog::error("the users stay as they were: {}", read.error().message);
+        return;
+    }
+    hashes = std::move(*read);
+    verified.clear();
+    spdlog::info("the users were read again: {}", hashes.size());
+}
+
+Expected<Users> Users::load(const std::string& file) {
+    const auto identity = identityOf(file);
+    auto hashes = readHashes(file);
+    if (!hashes) {
+        return fail(hashes.error());
+    }
+    auto users = of(std::move(*hashes));
+    if (users) {
+        const MutexLock lock(users->state_->mutex);
+        users->state_->file = file;
+        users->state_->identity = identity;
     }
     return users;
 }
 
-bool Users::verify(const std::string& user, const std::string& password) const {
-    if (user.size() > kMaxSecret || password.size() > kMaxSecret) {
-        return false;
-    }
-    // crypt_r would read only up to the first NUL byte.
-    if (user.find('\0') != std::string::npos || password.find('\0') != std::string::npos) {
-        return false;
-    }
-    const std::string both = user + '\0' + password;
-    std::array<unsigned char, 32> digest{};
-    unsigned int size = digest.size();
-    if (HMAC(EVP_sha256(), state_->key.data(), static_cast<int>(state_->key.size()),
-             reinterpret_cast<const unsigned char*>(both.data()), both.size(), digest.data(),
-             &size) == nullptr) {
-        return false;
-    }
-    const std::string remembered(reinterpret_cast<const char*>(digest.data()), digest.size());
-    {
-        const MutexLock lock(state_->mutex);
-        if (state_->verified.count(remembered) != 0) {
-            return true;
-        }
-    }
-    const auto it = state_->hashes.find(user);
-    const bool known = it != state_->hashes.end();
-    const std::string expected = known ? it->second : kNobody;
-    const auto data = std::make_unique<crypt_data>();
-    const char* computed = nullptr;
-    {
-        const MutexLock lock(state_->hashing);
-        computed = crypt_r(password.c_str(), expected.c_str(), data.get());
-    }
-    if (computed == nullptr || std::strlen(computed) != expected.size() ||
-        CRYPTO_memcmp(computed, expected.data(), expected.size()) != 0 || !known) {
-        return false;
-    }
-    const MutexLock lock(state_->mutex);
-    if (state_->verified.size() >= kRemembered) {
-        state_->verified.clear();
-    }
-    state_->verified.insert(remembered);
-    return true;
+Expected<Users> Users::parse(std::string_view text) {
+    auto hashes = hashesIn(text);
+    return hashes ? of(std::move(*hashes)) : fail(hashes.error());
 }
 
-bool Users::verifyHeader(const std::string& authorization) const {
+Expected<Users> Users::of(std::map<std::string, std::string> hashes) {
+    Users users;
+    users.state_ = std::make_shared<State>();
+    if (RAND_bytes(users.state_->key.data(), static_cast<int>(users.state_->key.size())) != 1) {
+        return fail(ErrorKind::internal, "no random bytes");
+    }
+    const MutexLock lock(users.state_->mutex);
+    users.state_->hashes = std::move(hashes);
+    return users;
+}
+
+Login Users::verify(const std::string& user, const std::string& password, const std::string& address) const {
+    auto& state = *state_;
+    // crypt_r would read only up to the first NUL byte.
+    const bool possible = user.size() <= kMaxSecret && password.size() <= kMaxSecret &&
+                          user.find('\0') == std::string::npos && password.find('\0') == std::string::npos;
+    const auto remembered = possible ? digestOf(state.key, user + '\0' + password) : "";
+    std::string expected;
+    bool known = false;
+    {
+        const MutexLock lock(state.mutex);
+        const auto now = Clock::now();
+        state.look(now);
+        if (!remembered.empty() && state.verified.contains(remembered)) {
+            return {Login::Result::accepted};
+        }
+        if (const auto wait = state.limit.wait(user, address, now); wait.count() > 0) {
+            ++state.delayed;
+            return {Login::Result::delayed, wait};
+        }
+        const auto found = state.hashes.find(user);
+        known = found != state.hashes.end();
+        // Verifying an unknown user costs as much as verifying a known one.
+        expected = known ? found->second : state.hashes.begin()->second;
+    }
+    if (possible && !remembered.empty() && hashes(state.hashing, password, expected) && known) {
+        const MutexLock lock(state.mutex);
+        // The file may have changed meanwhile.
+        if (const auto found = state.hashes.find(user);
+            found != state.hashes.end() && found->second == expected) {
+            if (state.verified.size() >= kRemembered) {
+                state.verified.clear();
+            }
+            state.verified.insert(remembered);
+            return {Login::Result::accepted};
+        }
+    }
+    ++state.refused;
+    std::size_t failures = 0;
+    {
+        const MutexLock lock(state.mutex);
+        failures = state.limit.failed(user.substr(0, kMaxSecret), address, Clock::now());
+    }
+    if (isPowerOfTwo(failures)) {
+        constexpr std::size_t kShown = 64;
+        spdlog::warn("login refused: user {} from {}{}", printable(user.substr(0, kShown)),
+                     address.empty() ? "this machine" : address,
+                     failures == 1 ? "" : " (" + std::to_string(failures) + " failures)");
+    }
+    return {Login::Result::refused};
+}
+
+Login Users::verifyHeader(const std::string& authorization, const std::string& address) const {
     constexpr std::string_view scheme = "Basic ";
     if (authorization.size() <= scheme.size() ||
         ::strncasecmp(authorization.c_str(), scheme.data(), scheme.size()) != 0) {
-        return false;
+        return {};
     }
     const auto decoded = decodeBase64(std::string_view(authorization).substr(scheme.size()));
-    if (!decoded) {
-        return false;
-    }
-    const auto colon = decoded->find(':');
-    return colon != std::string::npos && verify(decoded->substr(0, colon), decoded->substr(colon + 1));
+    const auto colon = decoded ? decoded->find(':') : std::string::npos;
+    return colon == std::string::npos
+               ? Login{}
+               : verify(decoded->substr(0, colon), decoded->substr(colon + 1), address);
+}
+
+void Users::addMetrics(std::vector<prometheus::MetricFamily>& out) const {
+    auto total = counter(metric::kCollectorRefusedLoginsTotal, "Logins that were refused, by reason.");
+    add(total, {{"reason", "credentials"}}, static_cast<double>(state_->refused));
+    add(total, {{"reason", "too_many"}}, static_cast<double>(state_->delayed));
+    out.push_back(std::move(total));
 }
 
 }  // namespace lapwing::api

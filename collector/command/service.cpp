@@ -14,6 +14,7 @@
 #include "collector/analysis/alert_texts.h"
 #include "collector/analysis/analyst.h"
 #include "collector/analysis/replication/watch.h"
+#include "collector/analysis/rounds.h"
 #include "collector/api/admin.h"
 #include "collector/api/agents.h"
 #include "collector/api/lapwing.h"
@@ -95,6 +96,7 @@ struct Service::Parts {
     std::optional<analysis::replication::Watch> replication;
     std::optional<analysis::evidence::EntryNames> names;
     std::optional<analysis::Analyst> analyst;
+    std::optional<analysis::Rounds> analysis;
     std::optional<trust::Identities> identities;
     std::optional<self::AgentBook> agents;
     std::optional<ingest::MetadataBook> metadata;
@@ -104,7 +106,6 @@ struct Service::Parts {
     std::optional<api::LapwingApi> lapwing_api;
     api::Deadlines deadlines;
     std::vector<std::unique_ptr<api::Server>> servers;
-    std::atomic<bool> ready{false};
     storage::StoreStats logged;  // the store's statistics at the last log entry
 
     Expected<void> open();
@@ -209,6 +210,7 @@ void Service::Parts::wire() {
     names.emplace(analysis::evidence::namesOf(config.site.entry));
     analyst_options.names = [this] { return names->current(); };
     analyst.emplace(*store, config.site, analyst_options);
+    analysis.emplace(*analyst, nowMs);
 
     if (authority) {
         identities.emplace(*authority);
@@ -227,6 +229,10 @@ void Service::Parts::wire() {
     metrics->addSource([this](auto& out) { receiver->addMetrics(out); });
     metrics->addSource([this](auto& out) { dispatcher->addMetrics(out); });
     metrics->addSource([this](auto& out) { metadata->addMetrics(out); });
+    metrics->addSource([this](auto& out) { analysis->addMetrics(out); });
+    if (users) {
+        metrics->addSource([this](auto& out) { users->addMetrics(out); });
+    }
     metrics->addSource([this](auto& out) { prometheus_api->addMetrics(out); });
     forwarder.emplace(config.forward, *store);
     metrics->addSource([this](auto& out) { forwarder->addMetrics(out); });
@@ -311,7 +317,7 @@ Handlers Service::Parts::handlers() {
     api::PeopleParts people;
     people.prometheus = &*prometheus_api;
     people.lapwing = &*lapwing_api;
-    people.ready = [this] { return ready.load(); };
+    people.ready = [this] { return analysis->hasRun(); };
     people.metrics_text = [this] {
         return prometheus::TextSerializer().Serialize(metrics->collect(nowMs()));
     };
@@ -350,6 +356,7 @@ void Service::start() {
     parts_->dispatcher->start();
     parts_->forwarder->start();
     parts_->rules->start();
+    parts_->analysis->start();
     for (auto& server : parts_->servers) {
         server->start();
     }
@@ -361,11 +368,8 @@ void Service::watchReplication() {
     }
 }
 
-void Service::analyse() {
+void Service::keepRecords() {
     const TimestampMs now = nowMs();
-    if (auto judged = parts_->analyst->run(now); !judged) {
-        spdlog::error("analysis: {}", judged.error().message);
-    }
     if (auto stored = parts_->metrics->storeSamples(now); !stored) {
         spdlog::error("own metrics: {}", stored.error().message);
     }
@@ -373,7 +377,6 @@ void Service::analyse() {
         spdlog::error("save the metadata of metrics: {}", saved.error().message);
     }
     parts_->logStore();
-    parts_->ready = true;
 }
 
 void Service::reload() {
@@ -382,7 +385,7 @@ void Service::reload() {
 
 void Service::stop() {
     parts_->forwarder->askToStop();
-    parts_->analyst->interrupt();
+    parts_->analysis->stop();
     parts_->prometheus_api->interrupt();
     for (auto& server : parts_->servers) {
         server->stop(kGrace);

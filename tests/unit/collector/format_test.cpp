@@ -1,5 +1,7 @@
+#include <atomic>
 #include <cmath>
 #include <limits>
+#include <map>
 #include <sstream>
 
 #include "collector/api/discovery.h"
@@ -184,4 +186,55 @@ TEST_CASE("Only names of the loopback address pass") {
     }
     CHECK(isLocalHost("mon:9765", {"mon"}));
     CHECK(isLocalHost("mon.example.org", {"Mon.Example.org"}));
+}
+
+namespace {
+
+class Asked : public Request {
+  public:
+    Asked(std::string asked, std::map<std::string, std::string> headers) : headers_(std::move(headers)) {
+        path = std::move(asked);
+        method = "GET";
+    }
+    std::string header(const std::string& name) const override {
+        const auto found = headers_.find(name);
+        return found == headers_.end() ? "" : found->second;
+    }
+    Expected<std::string> body(std::size_t /*limit*/) override { return ""; }
+    const std::atomic<bool>& gone() const override { return gone_; }
+
+  private:
+    std::map<std::string, std::string> headers_;
+    std::atomic<bool> gone_{false};
+};
+
+bool isForeign(const char* path, std::map<std::string, std::string> headers) {
+    headers.emplace("Host", "monitor:9765");
+    return isFromForeignPage(Asked(path, std::move(headers)));
+}
+
+}  // namespace
+
+TEST_CASE("A page of another site gets no data") {
+    constexpr const char* kQuery = "/api/v1/query";
+    CHECK_FALSE(isForeign(kQuery, {}));
+    CHECK_FALSE(isForeign(kQuery, {{"Sec-Fetch-Site", "same-origin"}}));
+    CHECK_FALSE(isForeign(kQuery, {{"Sec-Fetch-Site", "none"}}));
+    CHECK_FALSE(isForeign(kQuery, {{"Origin", "https://monitor:9765"}, {"Sec-Fetch-Site", "same-origin"}}));
+    for (const char* site : {"cross-site", "same-site"}) {
+        for (const char* path : {kQuery, "/metrics", "/federate", "/api/lapwing/v1/findings"}) {
+            CHECK(isForeign(path, {{"Sec-Fetch-Site", site}, {"Sec-Fetch-Mode", "no-cors"}}));
+            CHECK(isForeign(
+                path,
+                {{"Sec-Fetch-Site", site}, {"Sec-Fetch-Mode", "navigate"}, {"Sec-Fetch-Dest", "document"}}));
+        }
+        CHECK(isForeign("/", {{"Sec-Fetch-Site", site}, {"Sec-Fetch-Mode", "no-cors"}}));
+        CHECK(isForeign(
+            "/", {{"Sec-Fetch-Site", site}, {"Sec-Fetch-Mode", "navigate"}, {"Sec-Fetch-Dest", "iframe"}}));
+        CHECK_FALSE(isForeign(
+            "/", {{"Sec-Fetch-Site", site}, {"Sec-Fetch-Mode", "navigate"}, {"Sec-Fetch-Dest", "document"}}));
+    }
+    CHECK(isForeign(kQuery, {{"Origin", "https://evil.example"}}));
+    CHECK(isForeign(kQuery, {{"Origin", "null"}}));
+    CHECK(isForeign("/api/v1/write", {{"Origin", "http://monitor:9999"}}));
 }
