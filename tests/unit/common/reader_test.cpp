@@ -146,7 +146,8 @@ TEST_CASE("a merged key is reported where it is written") {
     const auto root = reader.text("- &a {hots: 1}\n- {<<: *a, port: 2}\n", "x.yaml");
     root.forEach([](const config::Node& map) { map.allow({"host", "port"}); });
     REQUIRE(reader.problems().size() == 2);
-    CHECK(reader.problems()[1].toString() == "x.yaml:1:7: unknown key \"hots\" in [1]; did you mean \"host\"?");
+    CHECK(reader.problems()[1].toString() ==
+          "x.yaml:1:7: unknown key \"hots\" in [1]; did you mean \"host\"?");
 }
 
 TEST_CASE("aliases that would expand without bound are refused") {
