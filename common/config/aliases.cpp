@@ -52,10 +52,11 @@ class AliasCounter final : public YAML::EventHandler {
         if (mistake_ || !largest_ || expanded_ <= kMostGrowth * written_) {
             return mistake_;
         }
-        return YamlMistake{*largest_,
-                           "the aliases would expand the file's " + std::to_string(written_) + " nodes to " +
-                               (expanded_ == kCountless ? "countless nodes" : std::to_string(expanded_) + " nodes") +
-                               "; at most " + std::to_string(kManyNodes) + " are allowed"};
+        return YamlMistake{
+            *largest_,
+            "the aliases would expand the file's " + std::to_string(written_) + " nodes to " +
+                (expanded_ == kCountless ? "countless nodes" : std::to_string(expanded_) + " nodes") +
+                "; at most " + std::to_string(kManyNodes) + " are allowed"};
     }
 
   private:
