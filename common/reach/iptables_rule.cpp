@@ -386,6 +386,17 @@ class RuleReader {
 
     bool has(const char* option) const { return module_options_.contains(option); }
 
+    /// "3/min" with a burst.
+    Statement rateLimit(bool inverted, const char* rate, const char* burst) {
+        static const std::map<std::string, std::string> units{
+            {"min", "minute"}, {"hour", "hour"}, {"day", "day"}};
+        const auto parts = split(module_options_[rate], '/');
+        const auto unit = units.find(parts.back());
+        return limitStatement(inverted, numberOf(parts[0]).value_or(0),
+                              unit == units.end() ? "" : unit->second,
+                              numberOf(module_options_[burst]).value_or(kDefaultBurst));
+    }
+
     /// Ends a module whose options have a meaning only together.
     void finishMatch() {
         if (module_options_.empty()) {
@@ -395,10 +406,12 @@ class RuleReader {
         option_ = &whole;
         if (has("!")) {
             unknown();
-        } else if (module_ == "limit" || has("--hashlimit-upto")) {
-            add(fixedAnswer(true, "within its rate limit"));
+        } else if (module_ == "limit") {
+            add(rateLimit(false, "--limit", "--limit-burst"));
+        } else if (has("--hashlimit-upto")) {
+            add(rateLimit(false, "--hashlimit-upto", "--hashlimit-burst"));
         } else if (has("--hashlimit-above")) {
-            add(fixedAnswer(false, "within its rate limit"));
+            add(rateLimit(true, "--hashlimit-above", "--hashlimit-burst"));
         } else if (has("--connlimit-upto")) {
             add(fixedAnswer(true, "within its count of connections"));
         } else if (has("--connlimit-above") && module_options_["--connlimit-above"] != "0") {
@@ -421,8 +434,11 @@ class RuleReader {
             {"ACCEPT", Action::accept},  {"DROP", Action::drop},   {"REJECT", Action::reject},
             {"RETURN", Action::return_}, {"QUEUE", Action::queue}, {"NFQUEUE", Action::queue}};
         static const std::set<std::string> neutral{
-            "LOG", "NFLOG",    "ULOG",     "TRACE", "AUDIT", "TCPMSS", "TCPOPTSTRIP", "DSCP",
-            "TOS", "CLASSIFY", "CHECKSUM", "TTL",   "HL",    "SET",    "SECMARK",     "CONNSECMARK"};
+            "LOG", "NFLOG",    "ULOG",     "TRACE", "AUDIT",   "TCPOPTSTRIP", "DSCP",
+            "TOS", "CLASSIFY", "CHECKSUM", "SET",   "SECMARK", "CONNSECMARK"};
+        static const std::map<std::string, FieldKind> overwriting{{"TTL", FieldKind::ip_ttl},
+                                                                  {"HL", FieldKind::ip6_hop_limit},
+                                                                  {"TCPMSS", FieldKind::tcp_segment_size}};
         if (target_.empty() || neutral.contains(target_)) {
             return;
         }
@@ -430,6 +446,8 @@ class RuleReader {
             add(decisionOf(is_goto_ ? Action::go_to : Action::jump, target_));
         } else if (const auto action = actions.find(target_); action != actions.end()) {
             add(decisionOf(action->second));
+        } else if (const auto field = overwriting.find(target_); field != overwriting.end()) {
+            add(overwriteStatement(field->second));
         } else if (target_ == "MARK" || target_ == "CONNMARK") {
             add(markStatement(markChange()));
         } else if (target_ == "CT" || target_ == "NOTRACK") {

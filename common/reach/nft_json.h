@@ -22,6 +22,9 @@ std::pair<std::string, const Json*> singleMember(const Json& json);
 inline constexpr const char* kLastingMember = "addresses";
 inline constexpr const char* kTimedMember = "addresses_with_timeout";
 
+// A member of our own, of a rule: see addUnlisted().
+inline constexpr const char* kFamiliesMember = "families";
+
 /// Reads the output of toJson(). Missing members stay unknown.
 Host parseHost(const Json& json);
 
@@ -35,7 +38,11 @@ bool isIpv6(FieldKind kind);
 /// Bits given as one name, one number, or a list of names.
 std::optional<Key> bitsKey(FieldKind kind, const Json& json);
 
+/// Up to a rate, a count or an amount: what an idle sender meets. Nothing for other statements.
+std::optional<Statement> parseLimit(const std::string& name, const Json& json);
 std::optional<Decision> parseDecision(const std::string& name, const Json& json);
+/// `meta nfproto FAMILY`; "ipv4" or "ipv6".
+Statement familyMatch(const std::string& family);
 /// The pairs of a map: verdicts, or the targets of an address translation.
 void parsePairs(const std::vector<Field>& fields, const Json& pairs, Statement::Kind kind, SetData& out);
 /// One statement of a rule. Effects beyond the rule (marks, notrack) are noted in `model`.

@@ -28,24 +28,33 @@ bool namesFamily(const Statement& statement) {
                        [](const Field& field) { return field.kind == FieldKind::nf_protocol; });
 }
 
+/// What the rule does depends on where among its statements a further match stands.
+bool hasEffect(const Statement& statement) {
+    return statement.kind == Statement::Kind::mark || statement.kind == Statement::Kind::overwrite ||
+           statement.kind == Statement::Kind::notrack || statement.kind == Statement::Kind::unknown_effect ||
+           !statement.adds_to.empty();
+}
+
 /// In a table of both families, nft does not list a match of the family that a reject follows (measured with
 /// nft 1.0.6: `meta nfproto ipv6 reject with tcp reset` is listed without its match). The type of an ICMP
-/// error tells the family; a reset does not.
-void addHiddenFamily(const Table& table, const Json& statement, std::vector<Statement>& out) {
+/// error tells the family; of a reset, addUnlisted() does.
+void addHiddenFamily(const Table& table, const Json& rule, const Json& statement,
+                     std::vector<Statement>& out) {
     const auto [name, inner] = singleMember(statement);
-    const bool both = table.family != TableFamily::ip && table.family != TableFamily::ip6;
-    if (name != "reject" || !both || std::any_of(out.begin(), out.end(), namesFamily)) {
+    if (name != "reject" || table.family == TableFamily::ip || table.family == TableFamily::ip6) {
         return;
     }
     const auto type = inner == nullptr ? "" : text(*inner, "type");
     if (type == "icmp" || type == "icmpv6") {
-        const auto number = symbol(FieldKind::nf_protocol, type == "icmp" ? "ipv4" : "ipv6");
-        Statement match;
-        match.fields.push_back({FieldKind::nf_protocol, std::nullopt, "meta nfproto"});
-        match.text = "meta nfproto";
-        match.data.elements.push_back({{rangeTerm(*number, *number)}, false});
-        out.push_back(std::move(match));
-    } else if (type == "tcp reset") {
+        out.push_back(familyMatch(type == "icmp" ? "ipv4" : "ipv6"));
+        return;
+    }
+    const auto* families = member(rule, kFamiliesMember);
+    if (families != nullptr && families->IsArray() && std::none_of(out.begin(), out.end(), hasEffect)) {
+        for (const auto& family : families->GetArray()) {
+            out.push_back(familyMatch(text(&family)));
+        }
+    } else if (type == "tcp reset" && std::none_of(out.begin(), out.end(), namesFamily)) {
         out.push_back(unknownMatch("whether it is of one family only, which nft does not list"));
     }
 }
@@ -87,6 +96,14 @@ void readRanges(std::string_view list, const std::vector<Field>& fields, const a
 class Parser {
   public:
     explicit Parser(Ruleset::Model& model) : model_(model) {}
+
+    /// Limits and quotas that rules refer to by name. Comes before object().
+    void define(const Json& entry) {
+        const auto [kind, inner] = singleMember(entry);
+        if (inner != nullptr && (kind == "limit" || kind == "quota")) {
+            limits_[{text(*inner, "family"), text(*inner, "table"), kind, text(*inner, "name")}] = inner;
+        }
+    }
 
     void object(const Json& entry) {
         const auto [kind, inner] = singleMember(entry);
@@ -253,8 +270,8 @@ class Parser {
         auto& target = chainOf(owner, text(json, "chain"));
         Rule made;
         made.place = target.place + " handle " + handleText(json);
-        const auto further = unknownMember(
-            json, {"family", "table", "chain", "handle", "index", "position", "comment", "expr"});
+        const auto further = unknownMember(json, {"family", "table", "chain", "handle", "index", "position",
+                                                  "comment", "expr", kFamiliesMember});
         if (!further.empty()) {
             made.statements.push_back(unknownEffect("the member \"" + further + "\""));
         }
@@ -264,12 +281,22 @@ class Parser {
         } else {
             for (const auto& statement : statements->GetArray()) {
                 owner.has_xt = owner.has_xt || singleMember(statement).first == "xt";
-                addHiddenFamily(owner, statement, made.statements);
-                parseStatement(statement, model_, made.statements);
+                addHiddenFamily(owner, json, statement, made.statements);
+                if (auto limit = namedLimit(json, statement)) {
+                    made.statements.push_back(std::move(*limit));
+                } else {
+                    parseStatement(statement, model_, made.statements);
+                }
             }
         }
         owner.sets_marks = owner.sets_marks || setsMarks(made);
         target.rules.push_back(std::move(made));
+    }
+
+    std::optional<Statement> namedLimit(const Json& rule, const Json& statement) const {
+        const auto [kind, inner] = singleMember(statement);
+        const auto found = limits_.find({text(rule, "family"), text(rule, "table"), kind, text(inner)});
+        return found == limits_.end() ? std::nullopt : parseLimit(kind, *found->second);
     }
 
     void resolve(const Table& owner, Statement& statement) {
@@ -357,6 +384,8 @@ class Parser {
     Ruleset::Model& model_;
     std::map<std::pair<const Json*, std::string>, SetData> elements_;
     std::vector<std::pair<std::ptrdiff_t, const Json*>> sets_;
+    /// By family, table, kind and name.
+    std::map<std::tuple<std::string, std::string, std::string, std::string>, const Json*> limits_;
     std::vector<std::pair<std::ptrdiff_t, std::string>> unknown_members_;  ///< of tables
 };
 
@@ -506,6 +535,9 @@ Expected<Ruleset> Ruleset::parse(std::string_view nft_json) {
     }
     auto model = std::make_unique<Model>();
     Parser parser(*model);
+    for (const auto& object : objects->GetArray()) {
+        parser.define(object);
+    }
     for (const auto& object : objects->GetArray()) {
         parser.object(object);
     }

@@ -12,6 +12,7 @@ namespace {
 
 constexpr std::uint64_t kToHost = 0;  // PACKET_*
 constexpr std::uint64_t kToGroup = 2;
+constexpr std::uint64_t kHopsOfVrrp = 255;  // RFC 5798, 5.1.1.3
 
 /// The packets of an exchange, in their order.
 const std::vector<PacketKind>& exchangeOf(Protocol protocol) {
@@ -71,6 +72,8 @@ PacketView Traversal::view(PacketKind kind, const Route& route) const {
         out.destination_type = number(group ? kMulticastType : route.forwarded ? kUnicastType : kLocalType);
         out.destination_type_here = typeHere(out.destination_type, route);
     }
+    out.hops = hopsOf(reply != packet_.outgoing,
+                      packet_.outgoing ? AddressRange::of(packet_.destination) : packet_.source);
     if (reply) {
         std::swap(out.source, out.destination);
         std::swap(out.source_port, out.destination_port);
@@ -98,6 +101,33 @@ FieldValue Traversal::typeOfSource() const {
         out.others.push_back({keyOf(kUnreachableType), keyOf(kUnreachableType)});
     }
     return out;
+}
+
+/// The TTL or hop limit of a packet of this host, or of one that `sender` sends to it; unknown where routers
+/// are between them.
+FieldValue Traversal::hopsOf(bool own, const AddressRange& sender) const {
+    if (packet_.protocol == Protocol::vrrp) {
+        return number(kHopsOfVrrp);
+    }
+    if (own) {
+        return number(kHopsOfLinux);
+    }
+    if (!model_.host.network) {
+        return {};
+    }
+    const auto found = routesTo(*model_.host.network, sender, std::nullopt, unmarked());
+    const bool near = !found.empty() && std::all_of(found.begin(), found.end(), [](const auto& each) {
+        return each.carries() && !each.gateway && !each.interface.empty();
+    });
+    return near ? number(kHopsOfLinux) : FieldValue{};
+}
+
+/// The kernel counts before the hook forward.
+FieldValue Traversal::oneHopLess(FieldValue hops) {
+    for (auto* end : {&hops.range.low, &hops.range.high}) {
+        *end = *end == Key{} ? *end : previous(*end);
+    }
+    return hops;
 }
 
 FieldValue Traversal::typeHere(const FieldValue& anywhere, const Route& route) const {
@@ -179,6 +209,7 @@ bool Traversal::deliver(PacketKind kind, const Route& route) {
         return through(Hook::input, seen);
     }
     seen.interface_out = interfaceValue(route.interface_out);
+    seen.hops = oneHopLess(seen.hops);
     if (!through(Hook::forward, seen)) {
         return false;
     }
@@ -207,6 +238,7 @@ bool Traversal::comeBack(PacketKind kind, const Route& route) {
     seen.interface_in = interfaceValue(route.interface_out);
     seen.interface_out = noInterface();
     seen.packet_type = number(kToHost);
+    seen.hops = route.destination ? hopsOf(false, AddressRange::of(*route.destination)) : FieldValue{};
     // Where the source was translated too, the answer comes to this host's address.
     const auto destination = std::exchange(seen.destination, {});
     const auto port = std::exchange(seen.destination_port, {});
@@ -216,12 +248,32 @@ bool Traversal::comeBack(PacketKind kind, const Route& route) {
     seen.destination = destination;
     seen.destination_port = port;
     seen.interface_out = interfaceValue(reply_interface_);
+    seen.hops = oneHopLess(seen.hops);
     if (!through(Hook::forward, seen)) {
         return false;
     }
     seen.interface_in = {};
     seen.source = seen.source_port = {};
     return through(Hook::postrouting, seen) && through(Hook::egress, seen);
+}
+
+/// Where conntrack has not followed the packets before, this one begins a connection: chains of type nat see
+/// it.
+bool Traversal::mayTranslateLate(PacketKind kind) const {
+    if (walk_.connection().hasBegun() || walk_.packet().tracked == Truth::no) {
+        return false;
+    }
+    if (isReply(kind) != packet_.outgoing) {
+        return walk_.packet().source_translated;
+    }
+    return std::any_of(model_.tables.begin(), model_.tables.end(), [](const Table& table) {
+        return !table.dormant &&
+               std::any_of(table.base_chains.begin(), table.base_chains.end(), [&](const auto& name) {
+                   const auto& chain = table.chains.at(name);
+                   return chain.type == ChainType::nat && chain.hook == Hook::prerouting &&
+                          !chain.rules.empty();
+               });
+    });
 }
 
 /// One packet of the exchange, after the first.
@@ -234,6 +286,12 @@ bool Traversal::cross(PacketKind kind, const Route& route) {
     const bool passes =
         isReply(kind) ? comeBack(kind, route)
                       : reachesNat(kind) && passesBeside(kind, route.translated) && deliver(kind, route);
+    if (passes && mayTranslateLate(kind)) {
+        notes_.unknowns.insert(
+            "whether the kernel translates a packet of a connection that conntrack has not followed");
+        outcome_.may_drop = true;
+        outcome_.may_fail = outcome_.may_fail.value_or(kind);
+    }
     if (passes && route.translated && walk_.packet().tracked != Truth::yes) {
         notes_.unknowns.insert("whether the kernel translates a packet that conntrack may not follow");
         outcome_.may_drop = true;

@@ -82,6 +82,8 @@ class Traversal {
     // traversal.cpp: from hook to hook
     PacketView view(PacketKind kind, const Route& route) const;
     FieldValue typeOfSource() const;
+    FieldValue hopsOf(bool own, const AddressRange& sender) const;
+    static FieldValue oneHopLess(FieldValue hops);
     FieldValue typeHere(const FieldValue& anywhere, const Route& route) const;
     Route plainRoute() const;
     Route routeTo(const Target& target) const;
@@ -91,6 +93,7 @@ class Traversal {
     /// The rest of the first packet's way, then the rest of the exchange.
     void go(const Route& route);
     void answerAll(const Route& route);
+    bool mayTranslateLate(PacketKind kind) const;
     bool cross(PacketKind kind, const Route& route);
     bool reachesNat(PacketKind kind);
     bool passesBeside(PacketKind kind, bool translated);

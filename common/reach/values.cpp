@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <iterator>
 #include <optional>
+#include <string>
 #include <utility>
 
 #include "common/reach/chain_walk.h"
@@ -42,6 +43,7 @@ constexpr std::uint64_t kOtherStatus = 0xffffULL & ~(kSeenReply | kConfirmed | k
 constexpr std::uint64_t kDontFragment = 0x4000;
 constexpr std::uint64_t kSmallestSegment = 536;  // RFC 9293, 3.7.1: the size without the option
 constexpr std::uint64_t kMostOf16Bits = 0xffff;
+constexpr std::uint64_t kMostHops = 255;
 
 std::uint64_t tcpFlags(PacketKind kind) {
     constexpr std::uint64_t syn = 2;
@@ -248,6 +250,9 @@ FieldValue ChainWalk::valueOf(const Field& field) {
     if (view_.arp && !isOfEveryPacket(field.kind)) {
         return arpValueOf(field.kind);
     }
+    if (packet_.overwritten.contains(field.kind)) {
+        return {};
+    }
     // A match of an IP header's field does not fit a packet of ARP.
     const auto of_ip = [&](bool family, FieldValue value) {
         return view_.arp || !family ? absent() : std::move(value);
@@ -275,9 +280,9 @@ FieldValue ChainWalk::valueOf(const Field& field) {
         case FieldKind::ip_header_length:
             return v4 ? number(5) : absent();
         case FieldKind::ip_ttl:
-            return v4 ? between(1, 255) : absent();
+            return v4 ? hops() : absent();
         case FieldKind::ip6_hop_limit:
-            return v4 ? absent() : view_.transport == kIcmpv6 ? number(255) : between(1, 255);
+            return v4 ? absent() : view_.transport == kIcmpv6 ? number(255) : hops();
         case FieldKind::ip_options:
             return v4 ? number(0) : absent();
         case FieldKind::extension_headers:
@@ -363,6 +368,14 @@ FieldValue ChainWalk::valueOf(const Field& field) {
     return {};
 }
 
+FieldValue ChainWalk::hops() {
+    if (view_.hops.kind != FieldValue::Kind::range) {
+        return between(1, kMostHops);
+    }
+    notes_.assumptions.insert("hosts send with TTL (hop limit) " + std::to_string(kHopsOfLinux));
+    return view_.hops;
+}
+
 FieldValue ChainWalk::ctState() const {
     if (before_conntrack_ && packet_.tracked == Truth::yes) {
         return number(kInvalid);
@@ -374,13 +387,39 @@ FieldValue ChainWalk::ctState() const {
     const bool beside = (base_->hook == Hook::prerouting || base_->hook == Hook::output) &&
                         base_->priority == kConntrackPriority;
     const bool first = isFirst(view_.kind);
-    if (beside || (!first && connection_.tracked != Truth::yes)) {
+    if (beside) {
         return {};
+    }
+    if (!first && connection_.tracked != Truth::yes && !before_conntrack_) {
+        return stateOfHalf();
     }
     auto out = number(before_conntrack_ ? kInvalid : first ? kNew : kEstablished);
     if (packet_.tracked == Truth::unknown) {
         out.others.push_back({keyOf(kUntracked), keyOf(kUntracked)});
     }
+    return out;
+}
+
+/// The state of a packet where conntrack does not follow each earlier one.
+FieldValue ChainWalk::stateOfHalf() const {
+    const bool reply = isReply(view_.kind);
+    const auto& same = connection_.tracked_by[reply ? 1 : 0];
+    const auto& opposite = connection_.tracked_by[reply ? 0 : 1];
+    if (packet_.tracked != Truth::yes || opposite.value_or(Truth::no) != Truth::no ||
+        same.value_or(Truth::yes) != Truth::yes) {
+        return {};
+    }
+    // To conntrack, every packet so far went in this direction.
+    if (view_.transport != kTcp) {
+        return number(kNew);
+    }
+    // The tables of nf_conntrack_proto_tcp.c: a SYN-ACK does not begin a connection; data does, where
+    // nf_conntrack_tcp_loose is on; after a SYN, an ACK is out of place.
+    if (!reply || view_.kind == PacketKind::syn_ack) {
+        return number(kInvalid);
+    }
+    auto out = number(kNew);
+    out.others.push_back({keyOf(kInvalid), keyOf(kInvalid)});
     return out;
 }
 

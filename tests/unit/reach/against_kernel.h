@@ -1,6 +1,7 @@
 #pragma once
 
 #include <atomic>
+#include <map>
 #include <set>
 #include <string>
 #include <thread>
@@ -38,8 +39,10 @@ struct Count {
     int may = 0;
     int modelled = 0;      ///< verdicts about rulesets whose constructs are all known
     int may_modelled = 0;  ///< of them
+    int may_history = 0;   ///< of these: for the hardware addresses that the hosts have learned before
     int complete = 0;      ///< exchanges that came about
     int forwarded = 0;     ///< of `reach`: by way of the inner namespace
+    std::map<std::string, int> may_reasons;  ///< of the verdicts MAY, by what is not known
     std::vector<std::string> contradictions;
 
     int verdicts() const { return reach + block + may; }
