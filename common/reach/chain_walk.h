@@ -139,8 +139,8 @@ struct ConnectionState {
     std::set<std::pair<const Table*, std::string>> added;  ///< sets to which a rule may have added the packet
     std::map<const Statement*, std::uint64_t> limited;     ///< packets that came to a slow rate limit
 
-    /// Conntrack has followed each packet of the original direction.
-    bool hasBegun() const { return tracked_by[0] == Truth::yes; }
+    /// Conntrack has followed each packet of the original direction that a chain has seen.
+    bool hasBegun() const { return tracked_by[0].value_or(Truth::yes) == Truth::yes; }
     bool operator==(const ConnectionState&) const = default;
 };
 

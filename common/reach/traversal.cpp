@@ -266,8 +266,9 @@ bool Traversal::mayTranslateLate(PacketKind kind) const {
     if (isReply(kind) != packet_.outgoing) {
         return walk_.packet().source_translated;
     }
-    return std::any_of(model_.tables.begin(), model_.tables.end(), [](const Table& table) {
-        return !table.dormant &&
+    const auto seen = view(kind, plainRoute());
+    return std::any_of(model_.tables.begin(), model_.tables.end(), [&](const Table& table) {
+        return passes(table, seen) &&
                std::any_of(table.base_chains.begin(), table.base_chains.end(), [&](const auto& name) {
                    const auto& chain = table.chains.at(name);
                    return chain.type == ChainType::nat && chain.hook == Hook::prerouting &&

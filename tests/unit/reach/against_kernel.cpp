@@ -1,10 +1,13 @@
 #include "tests/unit/reach/against_kernel.h"
 
 #include <algorithm>
+#include <cstdio>
 #include <cstdlib>
 #include <regex>
 #include <set>
 #include <sstream>
+#include <utility>
+#include <vector>
 
 #include "agent/snapshot/helper/collect.h"
 #include "common/reach/ruleset.h"
@@ -104,6 +107,19 @@ void Count::add(const Count& other) {
         may_reasons[reason] += number;
     }
     contradictions.insert(contradictions.end(), other.contradictions.begin(), other.contradictions.end());
+}
+
+void printReasons(const Count& count) {
+    constexpr std::size_t shown = 25;
+    std::vector<std::pair<int, std::string>> reasons;
+    for (const auto& [reason, number] : count.may_reasons) {
+        reasons.emplace_back(number, reason);
+    }
+    std::sort(reasons.rbegin(), reasons.rend());
+    reasons.resize(std::min(reasons.size(), shown));
+    for (const auto& [number, reason] : reasons) {
+        std::printf("%6d MAY: %s\n", number, reason.c_str());
+    }
 }
 
 std::string listingIn(const Namespaces& namespaces) {

@@ -49,6 +49,9 @@ struct Count {
     void add(const Count& other);
 };
 
+/// Prints the most frequent reasons of MAY.
+void printReasons(const Count& count);
+
 /// What the server's namespace holds, as the agent hands it to the evaluator.
 std::string listingIn(const Namespaces& namespaces);
 

@@ -8,7 +8,6 @@
 #include <future>
 #include <iterator>
 #include <sstream>
-#include <utility>
 
 #include "tests/unit/catch.h"
 #include "tests/unit/reach/against_kernel.h"
@@ -82,20 +81,6 @@ bool changeRoutes(const test::Namespaces& namespaces, const test::GeneratedRules
     return namespaces.runInServer({"/usr/sbin/sysctl", "-qw", "net.ipv4.conf.veth-s.rp_filter=" + filter})
                .empty() &&
            ok;
-}
-
-/// The most frequent reasons of MAY, of rulesets that are modelled.
-void printReasons(const test::Count& count) {
-    constexpr std::size_t shown = 25;
-    std::vector<std::pair<int, std::string>> reasons;
-    for (const auto& [reason, number] : count.may_reasons) {
-        reasons.emplace_back(number, reason);
-    }
-    std::sort(reasons.rbegin(), reasons.rend());
-    reasons.resize(std::min(reasons.size(), shown));
-    for (const auto& [number, reason] : reasons) {
-        std::printf("%6d MAY: %s\n", number, reason.c_str());
-    }
 }
 
 test::Count fuzz(unsigned seed, int rulesets) {
@@ -173,7 +158,7 @@ TEST_CASE("certain verdicts never contradict the kernel: generated rulesets", "[
         count.rulesets, verdicts, count.complete, count.contradictions.size(), count.reach, count.forwarded,
         count.block, count.may, share(count.may, verdicts), share(count.may_modelled, count.modelled),
         share(count.may_history, count.modelled));
-    printReasons(count);
+    test::printReasons(count);
     CHECK(count.rulesets > each * static_cast<int>(spaces) / 3);
     CHECK(count.reach > count.rulesets);
     CHECK(count.block > count.rulesets);
