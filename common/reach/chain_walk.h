@@ -173,11 +173,13 @@ class ChainWalk {
     FieldValue stateOfHalf() const;
     FieldValue ctStatus() const;
     FieldValue ctValue(FieldValue of_packet) const;
+    bool valuesOf(const Statement& statement, std::vector<FieldValue>& values);
+
+    // term_match.cpp
     Truth elementMatches(const Statement& statement, const std::vector<FieldValue>& values,
                          const Element& element);
     /// `applies` is false where the packet lacks the header: then the rule does not match, negated or not.
     Truth matches(const Statement& statement, bool& applies);
-    bool valuesOf(const Statement& statement, std::vector<FieldValue>& values);
     Truth matchesOnce(const Statement& statement, const std::vector<FieldValue>& values);
     void noteSenderPorts(const Statement& statement, std::size_t field, const Term& term);
 

@@ -47,7 +47,7 @@ std::optional<Traversal::Hop> Traversal::hopTo(const AddressRange& end, const st
     }
     const auto found = routesTo(*network, end, std::nullopt, unmarked());
     if (found.size() == 1) {
-        // The senders of advertisements may keep hardware addresses for long.
+        // Peers of VRRP also send by themselves, and so may learn each other's hardware addresses.
         out.certain = packet_.protocol != Protocol::vrrp;
         out.is_router = found[0].gateway.has_value();
         out.address = found[0].gateway ? AddressRange::of(*found[0].gateway) : end;

@@ -4,6 +4,11 @@
 
 #include <rapidjson/document.h>
 
+#include <initializer_list>
+#include <string>
+#include <utility>
+#include <vector>
+
 #include "common/reach/model.h"
 
 namespace lapwing::reach {
@@ -24,6 +29,13 @@ inline constexpr const char* kTimedMember = "addresses_with_timeout";
 
 // A member of our own, of a rule: see addUnlisted().
 inline constexpr const char* kFamiliesMember = "families";
+
+/// The first member that nft 1.0.6 to 1.1.3 do not print; "" if there is none.
+std::string unknownMember(const Json& json, std::initializer_list<const char*> known);
+/// Reads the entries of nft's listing: tables, chains, rules and sets.
+void parseObjects(const Json& objects, Ruleset::Model& model);
+/// The strings that nft's text spreads over several lines: comments may have newlines.
+void collectBrokenStrings(const Json& document, std::vector<std::string>& out);
 
 /// Reads the output of toJson(). Missing members stay unknown.
 Host parseHost(const Json& json);

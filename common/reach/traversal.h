@@ -79,12 +79,14 @@ class Traversal {
     const std::set<std::uint16_t>& senderPorts() const { return notes_.sender_ports; }
 
   private:
-    // traversal.cpp: from hook to hook
+    // packet_view.cpp: the fields of a packet
     PacketView view(PacketKind kind, const Route& route) const;
     FieldValue typeOfSource() const;
     FieldValue hopsOf(bool own, const AddressRange& sender) const;
     static FieldValue oneHopLess(FieldValue hops);
     FieldValue typeHere(const FieldValue& anywhere, const Route& route) const;
+
+    // traversal.cpp: from hook to hook
     Route plainRoute() const;
     Route routeTo(const Target& target) const;
     /// The first packet of an exchange that another host begins, until its destination is known.

@@ -42,7 +42,7 @@ struct Count {
     int may_history = 0;   ///< of these: for the hardware addresses that the hosts have learned before
     int complete = 0;      ///< exchanges that came about
     int forwarded = 0;     ///< of `reach`: by way of the inner namespace
-    std::map<std::string, int> may_reasons;  ///< of the verdicts MAY, by what is not known
+    std::map<std::string, int> may_reasons;  ///< the number of MAY verdicts for each reason
     std::vector<std::string> contradictions;
 
     int verdicts() const { return reach + block + may; }
