@@ -62,7 +62,7 @@ Expected<void> readRulesBeside(const std::string& snapshot_file, Snapshot& snaps
     }
     if (name.find('/') != std::string::npos) {
         return fail(ErrorKind::protocol,
-                    "reading the snapshot: the name of its rules is none of a file beside it");
+                    "reading the snapshot: its rules must be in a file of the same directory");
     }
     const auto path = snapshot_file.substr(0, snapshot_file.rfind('/') + 1) + name;
     const File file(path);
