@@ -3,7 +3,6 @@
 import contextlib
 import itertools
 import json
-import os
 import random
 import time
 import urllib.parse
@@ -11,9 +10,7 @@ import urllib.parse
 import lab
 from watched import run
 
-LONG = os.environ.get("LAPWING_LONG") == "1"
 PROGRAMS = {"haproxy": "haproxy", "nginx": "nginx", "web": "nginx", "app": "app", "mysql": "mariadb"}
-PAIRS = 24 if LONG else 0
 REQUESTS = 20
 # HAProxy gives a server up after three checks, two seconds apart; keepalived moves an address after three advertisements.
 SETTLING_SECONDS = 12
@@ -106,7 +103,7 @@ def test_what_if_is_true(site, shape, pytestconfig):
     rows, wrong = [], []
     results = lab.LAB_DIR.parents[1] / "build/zoo/whatif"
     results.mkdir(parents=True, exist_ok=True)
-    for failed in [(each,) for each in chosen] + pairs[:PAIRS]:
+    for failed in [(each,) for each in chosen] + pairs[:pytestconfig.getoption("--pairs")]:
         lab.until(lambda: is_settled(before, healthy), 180, "the site is healthy")
         said = services(*failed)
         with stopped(failed):
