@@ -285,12 +285,12 @@ int showStatus(const std::string& config_file, bool as_json) {
             fmt::print("forward    {}: {} s behind\n", printable(name), lag);
         }
         for (const auto& [sender, part] : offenders->near) {
-            fmt::print("series     {} has {:.0f} % of the series that an agent may have\n", plain(sender),
+            fmt::print("series     {} has {:.0f} % of the series that an agent may have\n", printable(sender),
                        100 * std::strtod(part.c_str(), nullptr));
         }
         for (const auto& [sender, samples] : offenders->refused) {
             fmt::print("series     new ones of {} are refused: {:.0f} samples within 15 minutes\n",
-                       plain(sender), std::strtod(samples.c_str(), nullptr));
+                       printable(sender), std::strtod(samples.c_str(), nullptr));
         }
         for (const auto& trouble : trouble_list.GetArray()) {
             const auto& labels = trouble["metric"];

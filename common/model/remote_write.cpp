@@ -132,12 +132,13 @@ char* RequestBuilder::allocate(std::size_t bytes) {
 void RequestBuilder::labels(std::string_view encoded) {
     if (labels_.empty()) {
         labels_ = encoded;
-    } else if (labels_.data() + labels_.size() == encoded.data()) {
+    } else if (gathered_.empty() && labels_.data() + labels_.size() == encoded.data()) {
         labels_ = {labels_.data(), labels_.size() + encoded.size()};
     } else {
-        char* both = allocate(labels_.size() + encoded.size());
-        std::copy(encoded.begin(), encoded.end(), std::copy(labels_.begin(), labels_.end(), both));
-        labels_ = {both, labels_.size() + encoded.size()};
+        // Samples stand between the labels. A copy for each would make the memory grow with their square.
+        gathered_ = gathered_.empty() ? std::string(labels_) : std::move(gathered_);
+        gathered_ += encoded;
+        labels_ = gathered_;
     }
 }
 
@@ -156,11 +157,17 @@ void RequestBuilder::endSeries() {
     // The limit on samples does not bound series without any: two bytes here, fifty in memory. Leave them
     // out.
     if (count > 0) {
+        if (!gathered_.empty()) {
+            char* kept = allocate(gathered_.size());
+            std::copy(gathered_.begin(), gathered_.end(), kept);
+            labels_ = {kept, gathered_.size()};
+        }
         out_.series.push_back({labels_, {}});
         counts_.push_back(count);
     }
     first_sample_ += count;
     labels_ = {};
+    gathered_.clear();
 }
 
 void RequestBuilder::finish() {

@@ -50,6 +50,7 @@ class RequestBuilder {
     const RemoteWriteLimits& limits_;
     WriteRequest& out_;
     std::string_view labels_;
+    std::string gathered_;  ///< the labels, unless they stand side by side
     std::size_t first_sample_ = 0;
     std::vector<std::size_t> counts_;
 };

@@ -1,5 +1,6 @@
 #include "common/model/remote_write.h"
 
+#include <malloc.h>
 #include <snappy.h>
 
 #include <cmath>
@@ -98,6 +99,52 @@ TEST_CASE("series without samples take no memory") {
     const auto result = test::decodeWhole(snappyOf(many));
     REQUIRE(result);
     CHECK(result->series.empty());
+}
+
+TEST_CASE("labels and samples in turn take no more memory than the request") {
+    constexpr int kPairs = 20'000;
+    const std::string label(
+        "\x0a\x06\x0a\x01"
+        "a"
+        "\x12\x01"
+        "b",
+        8);
+    const std::string sample("\x12\x0b\x09\0\0\0\0\0\0\xf0\x3f\x10\x01", 13);
+    std::string series;
+    for (int i = 0; i < kPairs; ++i) {
+        series += label + sample;
+    }
+    std::string raw = "\x0a";
+    for (auto left = series.size(); left != 0; left >>= 7U) {
+        raw += static_cast<char>((left & 0x7fU) | (left > 0x7fU ? 0x80U : 0U));
+    }
+    raw += series;
+    const auto used = [] {
+        const auto info = ::mallinfo2();
+        return info.uordblks + info.hblkhd;
+    };
+    const auto body = snappyOf(raw);
+    const auto before = used();
+    const auto request = decodeRemoteWrite(body, {});
+    REQUIRE(request);
+    CHECK(used() - before < 6 * raw.size());
+    REQUIRE(request->series.size() == 1);
+    CHECK(request->samples == kPairs);
+    CHECK(request->series.front().labels.size() == kPairs * label.size());
+    CHECK_FALSE(decodeLabels(request->series.front().labels, {}));
+
+    // A few labels between samples are labels like others.
+    const std::string other(
+        "\x0a\x06\x0a\x01"
+        "c"
+        "\x12\x01"
+        "d",
+        8);
+    const std::string small = label + sample + other;
+    const auto two =
+        decodeRemoteWrite(snappyOf(std::string("\x0a") + static_cast<char>(small.size()) + small), {});
+    REQUIRE(two);
+    CHECK(decodeLabels(two->series.front().labels, {}) == Labels{{"a", "b"}, {"c", "d"}});
 }
 
 TEST_CASE("labels out of order are sorted, as Prometheus' receiver sorts them") {
