@@ -46,6 +46,7 @@ def running():
 
 
 def test_off_loopback_needs_a_credential():
+    assert outer("/", basic("ann", "correct horse")).status == 200
     for path in ("/", "/api/v1/query?query=up", "/metrics", "/-/healthy", "/nowhere"):
         answer = outer(path)
         assert answer.status == 401, (path, answer.status)
@@ -54,6 +55,12 @@ def test_off_loopback_needs_a_credential():
         assert outer(path, basic("nobody", "correct horse")).status == 401
     assert outer("/", {"Authorization": "Basic !!!"}).status == 401
     assert outer("/", {"Authorization": "Bearer x"}).status == 401
+    # That was the tenth failure of this address: it must wait, but for credentials that were right before.
+    for _ in range(5):
+        answer = outer("/", basic("ann", "guess"))
+    assert answer.status == 429 and int(answer.headers["Retry-After"]) >= 1
+    metrics = collector.people("/metrics").body.decode()
+    assert 'lapwing_collector_refused_logins_total{reason="credentials"} 10' in metrics, metrics
     assert outer("/", basic("ann", "correct horse")).status == 200
     assert outer("/-/healthy", basic("ann", "correct horse")).status == 200
 
@@ -77,6 +84,16 @@ def test_rebound_names_are_refused():
     assert collector.people("/", headers={"Host": "127.0.0.1.evil.example"}).status == 403
     for host in ("localhost:9765", "127.0.0.1", "[::1]:1", "LOCALHOST"):
         assert collector.people("/", headers={"Host": host}).status == 200, host
+
+
+def test_pages_of_other_sites_get_no_data():
+    def status(path, **headers):
+        return collector.people(path, headers={name.replace("_", "-"): value for name, value in headers.items()}).status
+    query = "/api/v1/query?query=1"
+    assert status(query) == status(query, Sec_Fetch_Site="same-origin") == 200
+    assert status(query, Sec_Fetch_Site="cross-site", Sec_Fetch_Mode="no-cors") == 403
+    assert status(query, Origin="https://evil.example") == 403
+    assert status("/", Sec_Fetch_Site="cross-site", Sec_Fetch_Mode="navigate", Sec_Fetch_Dest="document") == 200
 
 
 def test_headers_protect_the_page():
