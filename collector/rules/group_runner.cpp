@@ -157,6 +157,9 @@ void GroupRunner::adopt(GroupRunner& older) {
         take(*same, state);
     }
     last_evaluation_ = older.last_evaluation_;
+    evaluations_ = older.evaluations_;
+    failures_ = older.failures_;
+    missed_ = older.missed_;
 }
 
 void GroupRunner::adoptMoved(GroupRunner& other, storage::Store& store) {
@@ -245,7 +248,7 @@ void GroupRunner::retire(TimestampMs now, const RunnerContext& context) {
     if (ended.empty()) {
         return;
     }
-    if (const auto stored = context.store.append(ended); !stored) {
+    if (const auto stored = context.store.appendOwn(ended); !stored) {
         spdlog::warn("rule group {}: {}", group_.name, stored.error().message);
     }
 }
@@ -400,13 +403,18 @@ void GroupRunner::send(RuleState& state, TimestampMs now, const RunnerContext& c
     }
 }
 
-/// `error`: "" if the evaluation succeeded and its whole result was stored.
-void GroupRunner::noteHealth(RuleState& state, std::string error) const {
-    if (!error.empty() && state.last_error != error) {
-        spdlog::warn("rule {} of group {}: {}", state.rule.name, group_.name, error);
+void GroupRunner::noteHealth(RuleState& state, const Failure& failure) {
+    const bool failed = !failure.message.empty();
+    if (failed && state.logged != failure.kind) {
+        spdlog::warn("rule {} of group {}: {}", state.rule.name, group_.name, failure.message);
+    } else if (!failed && !state.logged.empty()) {
+        spdlog::info("rule {} of group {}: evaluated and stored again", state.rule.name, group_.name);
     }
-    state.health = error.empty() ? Health::ok : Health::err;
-    state.last_error = std::move(error);
+    ++evaluations_;
+    failures_ += failed ? 1 : 0;
+    state.logged = failed ? failure.kind : "";
+    state.health = failed ? Health::err : Health::ok;
+    state.last_error = failure.message;
 }
 
 void GroupRunner::evaluate(TimestampMs now, const RunnerContext& context) {
@@ -431,14 +439,16 @@ void GroupRunner::evaluate(TimestampMs now, const RunnerContext& context) {
             }
             endSeries(state.previous, written, now - group_.query_offset_ms, *series);
             const auto stored = series->empty() ? Expected<storage::AppendResult>(storage::AppendResult{})
-                                                : context.store.append(*series);
+                                                : context.store.appendOwn(*series);
             if (stored) {
                 state.previous = std::move(written);
             }
             // As in Prometheus, a result that is not stored is an error of the rule.
-            noteHealth(state, !stored ? stored.error().message : stored->first_refusal);
+            noteHealth(state, stored ? Failure{stored->first_refusal,
+                                               "refused/" + std::to_string(static_cast<int>(stored->reason))}
+                                     : Failure{stored.error().message, stored.error().message});
         } else {
-            noteHealth(state, series.error().message);
+            noteHealth(state, {series.error().message, series.error().message});
         }
         if (state.rule.type == RuleType::alerting) {
             save(state, now, context.store);
@@ -460,6 +470,9 @@ GroupStatus GroupRunner::status() const {
     out.builtin = group_.builtin;
     out.evaluation_seconds = seconds_;
     out.last_evaluation = last_evaluation_;
+    out.evaluations = evaluations_;
+    out.failures = failures_;
+    out.missed = missed_;
     for (const auto& state : rules_) {
         RuleStatus rule;
         rule.type = state.rule.type;

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <atomic>
+#include <cstdint>
 #include <map>
 #include <set>
 #include <string>
@@ -49,7 +50,15 @@ class GroupRunner {
     GroupStatus status() const;
     const RuleGroup& group() const { return group_; }
 
+    /// Counts evaluations that came too late to be made.
+    void countMissed(std::uint64_t evaluations) { missed_ += evaluations; }
+
   private:
+    /// Why an evaluation failed.
+    struct Failure {
+        std::string message;  ///< "" if it succeeded and its whole result was stored
+        std::string kind;     ///< the same for repetitions that differ in times or series
+    };
     struct RuleState {
         Rule rule;
         std::vector<Input> inputs;
@@ -59,6 +68,7 @@ class GroupRunner {
         std::set<Labels> previous;  ///< series that the last evaluation wrote
         Health health = Health::unknown;
         std::string last_error;
+        std::string logged;  ///< the failure that the log told last; "" after a success
         double seconds = 0;
         TimestampMs last_evaluation = 0;
         TimestampMs saved_at = 0;
@@ -74,13 +84,16 @@ class GroupRunner {
     std::vector<Absence> explainAbsence(const RuleState& state, TimestampMs at, const RunnerContext& context,
                                         const std::vector<const TrackedAlert*>& vanished) const;
     Expected<std::vector<TimeSeries>> run(RuleState& state, TimestampMs now, const RunnerContext& context);
-    void noteHealth(RuleState& state, std::string error) const;
+    void noteHealth(RuleState& state, const Failure& failure);
     void save(RuleState& state, TimestampMs now, storage::Store& store) const;
     void send(RuleState& state, TimestampMs now, const RunnerContext& context) const;
 
     RuleGroup group_;
     std::vector<RuleState> rules_;
     double seconds_ = 0;
+    std::uint64_t evaluations_ = 0;
+    std::uint64_t failures_ = 0;
+    std::uint64_t missed_ = 0;
     TimestampMs last_evaluation_ = 0;
 };
 

@@ -6,10 +6,13 @@
 #include <atomic>
 #include <chrono>
 #include <map>
+#include <set>
 #include <utility>
 
 #include "collector/rules/group_runner.h"
 #include "common/config/reader.h"
+#include "common/metric_names.h"
+#include "common/model/families.h"
 #include "common/mutex.h"
 #include "common/worker.h"
 
@@ -43,6 +46,7 @@ struct RuleManager::State {
     struct Entry {
         GroupRunner runner;
         TimestampMs last_slot = 0;
+        std::chrono::steady_clock::time_point evaluated{};
     };
 
     State(const promql::Engine& e, storage::Store& s, notify::Notifier* n, ManagerOptions o)
@@ -54,6 +58,8 @@ struct RuleManager::State {
     void publish(std::size_t index) LAPWING_REQUIRES(work);
     /// Lets the first evaluation of each group be at its first slot after the start, as in Prometheus.
     void skipPastSlots();
+    /// Counts the evaluations for which it is too late, by a clock that nobody sets.
+    static void countMissed(Entry& entry);
     /// Evaluates the groups that are due. Returns the time until the next group is due.
     std::chrono::milliseconds evaluateDue();
 
@@ -142,12 +148,27 @@ std::chrono::milliseconds RuleManager::State::evaluateDue() {
         const bool set_back = slot < entry.last_slot - group.interval_ms;
         if (slot > entry.last_slot || set_back) {
             entry.last_slot = slot;
+            countMissed(entry);
             entry.runner.evaluate(slot, context);
             publish(i);
         }
         next = std::min(next, entry.last_slot + group.interval_ms);
     }
     return std::chrono::milliseconds(std::max<std::int64_t>(next - nowMs(), 1));
+}
+
+void RuleManager::State::countMissed(Entry& entry) {
+    const auto now = std::chrono::steady_clock::now();
+    const auto since = std::exchange(entry.evaluated, now);
+    if (since.time_since_epoch().count() == 0) {
+        return;
+    }
+    const auto late = std::chrono::duration_cast<std::chrono::milliseconds>(now - since).count();
+    // Half an interval: an evaluation begins some milliseconds before or after its time.
+    const auto intervals = (late + entry.runner.group().interval_ms / 2) / entry.runner.group().interval_ms;
+    if (intervals > 1) {
+        entry.runner.countMissed(static_cast<std::uint64_t>(intervals - 1));
+    }
 }
 
 void RuleManager::State::skipPastSlots() {
@@ -247,6 +268,41 @@ std::vector<GroupStatus> RuleManager::groups() const {
         alert->suppression = state_->context.notifier->suppression(alert->labels, firing);
     }
     return out;
+}
+
+void RuleManager::addMetrics(std::vector<prometheus::MetricFamily>& out) const {
+    std::vector<GroupStatus> all;
+    {
+        const MutexLock lock(state_->shown);
+        all = state_->published;
+    }
+    auto evaluations = counter(metric::kRuleEvaluationsTotal, "Evaluations of rules.");
+    auto failures = counter(metric::kRuleEvaluationFailuresTotal,
+                            "Evaluations that failed, or whose result was not stored as a whole.");
+    auto missed = counter(metric::kRuleEvaluationsMissedTotal, "Evaluations of groups that came too late.");
+    auto seconds = gauge(metric::kRuleGroupDurationSeconds, "How long the last evaluation took.");
+    auto failing = gauge(metric::kRuleFailing, "1 while the evaluations of a rule fail.");
+    for (const auto& group : all) {
+        const std::vector<prometheus::ClientMetric::Label> labels{
+            {"rule_group", group.file + ";" + group.name}};
+        add(evaluations, labels, static_cast<double>(group.evaluations));
+        add(failures, labels, static_cast<double>(group.failures));
+        add(missed, labels, static_cast<double>(group.missed));
+        add(seconds, labels, group.evaluation_seconds);
+        std::set<std::string> names;
+        for (const auto& rule : group.rules) {
+            if (rule.health == Health::err && names.insert(rule.name).second) {
+                auto of_rule = labels;
+                of_rule.push_back({"rule", rule.name});
+                add(failing, of_rule, 1);
+            }
+        }
+    }
+    for (auto* family : {&evaluations, &failures, &missed, &seconds, &failing}) {
+        if (!family->metric.empty()) {
+            out.push_back(std::move(*family));
+        }
+    }
 }
 
 CheckResult::CheckResult() = default;

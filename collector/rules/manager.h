@@ -1,5 +1,7 @@
 #pragma once
 
+#include <prometheus/metric_family.h>
+
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -73,6 +75,10 @@ struct GroupStatus {
     std::vector<RuleStatus> rules;
     double evaluation_seconds = 0;
     TimestampMs last_evaluation = 0;
+    // Since the start, or since the group was first loaded.
+    std::uint64_t evaluations = 0;  ///< of its rules
+    std::uint64_t failures = 0;     ///< evaluations that failed, or whose result was not stored as a whole
+    std::uint64_t missed = 0;       ///< evaluations of the group that came too late to be made
 };
 
 struct ManagerOptions {
@@ -131,6 +137,8 @@ class RuleManager {
 
     /// A copy of the data that /api/v1/rules and /api/v1/alerts show.
     std::vector<GroupStatus> groups() const;
+    /// The evaluations of each group, and the rules that fail (docs/metrics.md).
+    void addMetrics(std::vector<prometheus::MetricFamily>& out) const;
 
   private:
     struct State;

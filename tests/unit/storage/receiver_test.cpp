@@ -36,7 +36,7 @@ class BrokenStore : public storage::Store {
     std::shared_future<void> gate;
 
     using Store::append;
-    Expected<storage::AppendResult> append(std::span<storage::BatchSeries>) override {
+    Expected<storage::AppendResult> append(std::span<storage::BatchSeries>, const std::string&) override {
         if (gate.valid()) {
             entered.set_value();
             gate.wait();
