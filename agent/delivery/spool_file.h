@@ -27,7 +27,7 @@ class SpoolFile {
     /// Renames the file and its companions, or removes them where they cannot be renamed. False if it had to
     /// remove them.
     static bool rename(const std::string& from, const std::string& to);
-    static void remove(const std::string& path);
+    static void removeFiles(const std::string& path);
 
     struct Totals {
         std::int64_t batches = 0;
@@ -44,7 +44,8 @@ class SpoolFile {
     DatabaseResult<void> commit() { return commit_.run(); }
     void rollback();
     DatabaseResult<void> insert(const SpooledBatch& batch);
-    DatabaseResult<void> removeUpTo(std::int64_t id);
+    DatabaseResult<void> removeUpTo(std::int64_t id) { return remove(0, id); }
+    DatabaseResult<void> remove(std::int64_t first_id, std::int64_t last_id);
     DatabaseResult<void> insertDocument(const SpooledDocument& document);
     /// Forgets the body, remembers the digest.
     DatabaseResult<void> documentDone(const std::string& digest);
