@@ -78,6 +78,7 @@ struct Spool::State {
     DatabaseResult<void> trim() LAPWING_REQUIRES(mutex);
     void boundMemory() LAPWING_REQUIRES(mutex);
     void failed(const DatabaseError& error) LAPWING_REQUIRES(mutex);
+    void unavailable(const DatabaseError& error) LAPWING_REQUIRES(mutex);
     void setAside(const DatabaseError& error) LAPWING_REQUIRES(mutex);
     void forget(const SpooledBatch& batch) LAPWING_REQUIRES(mutex);
 };
@@ -120,12 +121,12 @@ Expected<void> Spool::State::open() {
             return {};
         }
         const DatabaseError error = done.error();
-        if (error.damaged()) {
+        if (error.damaged() && SpoolFile::isDamaged(config.path)) {
             setAside(error);
             continue;
         }
-        if (error.full() || error.diskFails()) {
-            failed(error);
+        if (error.damaged() || error.full() || error.diskFails()) {
+            unavailable(error);
             return {};
         }
         trouble = error.message;
@@ -160,11 +161,18 @@ void Spool::State::setAside(const DatabaseError& error) {
 
 void Spool::State::failed(const DatabaseError& error) {
     if (error.damaged()) {
-        setAside(error);
-        return;
+        file.reset();
+        if (SpoolFile::isDamaged(config.path)) {
+            setAside(error);
+            return;
+        }
     }
+    unavailable(error);
+}
+
+void Spool::State::unavailable(const DatabaseError& error) {
     if (trouble.empty()) {
-        spdlog::error("the spool {} cannot be written ({}): samples stay in memory, at most {} KiB of them",
+        spdlog::error("the spool {} cannot be used ({}): new samples stay in memory, at most {} KiB of them",
                       config.path, error.message, config.memory_bytes / 1024);
     }
     trouble = error.message;

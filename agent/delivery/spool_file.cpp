@@ -1,8 +1,10 @@
 #include "agent/delivery/spool_file.h"
 
 #include <algorithm>
+#include <array>
 #include <cstdint>
 #include <cstdio>
+#include <fstream>
 #include <utility>
 
 namespace lapwing::agent {
@@ -34,6 +36,28 @@ constexpr const char* kSchema =
     "COMMIT;";
 
 }  // namespace
+
+bool SpoolFile::isDamaged(const std::string& path) {
+    for (const char* suffix : {"", "-wal"}) {
+        std::ifstream in(path + suffix, std::ios::binary);
+        std::array<char, 65536> part{};
+        while (in.is_open() && in.read(part.data(), part.size())) {
+        }
+        if (in.bad()) {
+            return false;
+        }
+    }
+    auto database = Database::open(path);
+    if (!database) {
+        return database.error().damaged();
+    }
+    auto check = database->prepare("PRAGMA quick_check(1)");
+    if (!check) {
+        return check.error().damaged();
+    }
+    const auto row = check->step();
+    return row ? *row && check->bytes(0) != "ok" : row.error().damaged();
+}
 
 DatabaseResult<SpoolFile> SpoolFile::open(const std::string& path) {
     auto database = Database::open(path);

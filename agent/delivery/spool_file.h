@@ -24,6 +24,9 @@ class SpoolFile {
   public:
     /// Locks the file for this process (SQLITE_BUSY if another process has it).
     static DatabaseResult<SpoolFile> open(const std::string& path);
+    /// Whether the file's content is damaged. Looks at the whole file; no SpoolFile may be open on it. A file
+    /// that cannot be read now is not known to be damaged: SQLite reports a failed read as damage, too.
+    static bool isDamaged(const std::string& path);
     /// Renames the file and its companions, or removes them where they cannot be renamed. False if it had to
     /// remove them.
     static bool rename(const std::string& from, const std::string& to);

@@ -53,7 +53,8 @@ class FailingDisk {
         methods.iVersion = 1;  // no shared memory: the spool is opened exclusively
         methods.xClose = [](sqlite3_file* f) { return realOf(f)->pMethods->xClose(realOf(f)); };
         methods.xRead = [](sqlite3_file* f, void* to, int size, sqlite3_int64 at) {
-            return fails_ ? SQLITE_IOERR_READ : realOf(f)->pMethods->xRead(realOf(f), to, size, at);
+            // What SQLite makes of EIO: a statement then fails with SQLITE_CORRUPT.
+            return fails_ ? SQLITE_IOERR_CORRUPTFS : realOf(f)->pMethods->xRead(realOf(f), to, size, at);
         };
         methods.xWrite = [](sqlite3_file* f, const void* from, int size, sqlite3_int64 at) {
             return fails_ ? SQLITE_IOERR_WRITE : realOf(f)->pMethods->xWrite(realOf(f), from, size, at);

@@ -4,6 +4,8 @@
 #include <unistd.h>
 
 #include <chrono>
+#include <filesystem>
+#include <random>
 #include <thread>
 
 #include "agent/delivery/spool.h"
@@ -105,6 +107,35 @@ TEST_CASE("a backlog that is partly sent when the disk fails is not sent twice")
     REQUIRE(writtenAgain(spool));
     CHECK(drain(spool) == range(2, 5));
     CHECK(spool.state().samples == 0);
+}
+
+TEST_CASE("a file that cannot be read for a while is not taken for damaged") {
+    const TempDir dir;
+    FailingDisk disk;
+    const auto config = at(dir.path("spool.db"));
+    auto opened = Spool::open(config);
+    REQUIRE(opened);
+    auto& spool = **opened;
+    // More than SQLite's cache holds.
+    std::minstd_rand random(5);
+    for (int i = 0; i < 300; ++i) {
+        auto series = numbered(i);
+        std::string noise;
+        for (int k = 0; k < 3000; ++k) {
+            noise += static_cast<char>('!' + random() % 90);
+        }
+        series[0].labels.set("noise", noise);
+        spool.add(std::move(series));
+        REQUIRE(spool.flush());
+    }
+    disk.fail(true);
+    CHECK_FALSE(spool.next(1));
+    CHECK_FALSE(spool.state().trouble.empty());
+    disk.fail(false);
+    REQUIRE(writtenAgain(spool));
+    CHECK(spool.state().dropped["damaged"] == 0);
+    CHECK_FALSE(std::filesystem::exists(config.path + ".damaged"));
+    CHECK(drain(spool) == range(0, 300));
 }
 
 TEST_CASE("the agent runs even if the disk fails from the start") {
