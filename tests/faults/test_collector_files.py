@@ -88,7 +88,8 @@ def test_collector_calls_fail_for_a_while(collector, calls, error):
         time.sleep(SECONDS)
         assert writers.count() == before, "samples are acknowledged that cannot be on the disk"
         refused = {status: count for status, count in writers.answers().items() if status not in (204, "nothing")}
-        assert set(refused) == {503}, writers.answers()
+        # SQLite calls a failed read damage, which is 500. Agents keep their samples after both.
+        assert set(refused) <= ({500, 503} if "read" in calls else {503}) and refused, writers.answers()
         assert collector.people("/api/v1/query?query=count(counted)").status in ((200, 422, 500, 503) if "read" in calls else (200,))
         still_there(collector, process)
         faults.disarm()

@@ -129,13 +129,16 @@ TEST_CASE("a file that cannot be read for a while is not taken for damaged") {
         REQUIRE(spool.flush());
     }
     disk.fail(true);
-    CHECK_FALSE(spool.next(1));
+    auto values = drain(spool, 1);  // what SQLite has in its cache
+    CHECK(values.size() < 250);
     CHECK_FALSE(spool.state().trouble.empty());
     disk.fail(false);
     REQUIRE(writtenAgain(spool));
     CHECK(spool.state().dropped["damaged"] == 0);
     CHECK_FALSE(std::filesystem::exists(config.path + ".damaged"));
-    CHECK(drain(spool) == range(0, 300));
+    const auto rest = drain(spool);
+    values.insert(values.end(), rest.begin(), rest.end());
+    CHECK(values == range(0, 300));
 }
 
 TEST_CASE("the agent runs even if the disk fails from the start") {
