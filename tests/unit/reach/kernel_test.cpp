@@ -1,4 +1,8 @@
 // The evaluator against the kernel: what it says must happen, happens.
+#include <cstdint>
+#include <tuple>
+
+#include "common/reach/ruleset.h"
 #include "tests/unit/catch.h"
 #include "tests/unit/reach/against_kernel.h"
 
@@ -111,4 +115,32 @@ TEST_CASE("certain verdicts never contradict the kernel: each construct by itsel
     }
     CHECK(count.reach > 60);
     CHECK(count.block > 30);
+}
+
+TEST_CASE("facts that nft does not list are read from the kernel", "[root]") {
+    const test::Namespaces namespaces;
+    namespaces.need();
+    REQUIRE(namespaces.loadRules(
+                "table netdev n { chain e { type filter hook ingress devices = { veth-i, lo } priority 0; "
+                "tcp dport 3306 drop; }; }\n"
+                "table inet f { chain i { type filter hook input priority 0; policy accept; "
+                "meta nfproto ipv6 tcp dport 22 reject with tcp reset; "
+                "tcp dport 8080 reject with tcp reset; }; }") == "");
+    const auto rules = reach::Ruleset::parse(test::listingIn(namespaces));
+    REQUIRE(rules);
+    const auto verdict = [&](const char* source, const char* destination, std::uint16_t port) {
+        reach::Packet packet;
+        packet.source = reach::AddressRange::of(*reach::Address::parse(source));
+        packet.destination = *reach::Address::parse(destination);
+        packet.port = port;
+        packet.interface = "veth-s";
+        return rules->evaluate(packet).verdict;
+    };
+    using enum reach::Verdict;
+    for (const auto& [source, destination, of_reset] : {std::tuple{"10.213.7.2", "10.213.7.1", must_reach},
+                                                        std::tuple{"fd13:7::2", "fd13:7::1", must_block}}) {
+        CHECK(verdict(source, destination, 22) == of_reset);
+        CHECK(verdict(source, destination, 8080) == must_block);
+        CHECK(verdict(source, destination, 3306) == must_reach);  // the chain is at other devices
+    }
 }
