@@ -39,8 +39,9 @@ class Generator {
         }
         if (oneIn(5)) {
             out.nft +=
-                "table netdev n { chain i { type filter hook ingress device veth-s priority 0; policy "
-                "accept; " +
+                "table netdev n { chain i { type filter hook ingress " +
+                pick({"device veth-s", "device veth-i", "devices = { veth-s, veth-i }"}) +
+                " priority 0; policy accept; " +
                 pick({"tcp dport 22 drop", "ip saddr 10.213.7.3 drop", "meta protocol arp drop",
                       "meta protocol ip6 tcp dport 3306 drop", "icmpv6 type nd-neighbor-advert drop"}) +
                 "; }; }\n";
@@ -125,6 +126,14 @@ class Generator {
                      "ip hdrlength > 5",
                      "ip ttl < 1",
                      "ip6 hoplimit 0",
+                     "ip ttl 64",
+                     "ip ttl != 64",
+                     "ip ttl < 64",
+                     "ip ttl set 63",
+                     "ip6 hoplimit > 63",
+                     "limit name fast",
+                     "quota name large",
+                     "fib saddr . mark . iif oif missing",
                      "fib saddr type local",
                      "fib saddr type { broadcast, multicast }",
                      "fib daddr type != local",
@@ -209,13 +218,15 @@ class Generator {
         for (int i = std::uniform_int_distribution<int>(0, 2)(random_); i > 0; --i) {
             out += match() + " ";
         }
-        return out +
-               (base ? pick({"accept", "drop", "reject with tcp reset", "jump one", "goto two", "continue",
-                             "return", "tcp dport vmap { 22 : accept, 3306 : jump one, 8000-9000 : drop }",
-                             "tcp dport vmap @verdicts",
-                             "ip saddr vmap { 10.213.7.3 : drop, 10.213.7.2 : goto two }",
-                             "iifname . tcp dport vmap { veth-s . 22 : accept, lo . 3306 : drop }"})
-                     : pick({"accept", "drop", "return", "counter"}));
+        return out + (base ? pick({"accept", "drop", "reject with tcp reset",
+                                   "meta nfproto ipv6 reject with tcp reset",
+                                   "meta nfproto ipv4 tcp dport 22 reject with tcp reset", "reject",
+                                   "jump one", "goto two", "continue", "return",
+                                   "tcp dport vmap { 22 : accept, 3306 : jump one, 8000-9000 : drop }",
+                                   "tcp dport vmap @verdicts",
+                                   "ip saddr vmap { 10.213.7.3 : drop, 10.213.7.2 : goto two }",
+                                   "iifname . tcp dport vmap { veth-s . 22 : accept, lo . 3306 : drop }"})
+                           : pick({"accept", "drop", "return", "counter"}));
     }
 
     std::string rules(bool base, int most) {
@@ -243,6 +254,8 @@ class Generator {
             "  set ports { type inet_service; elements = { 22, 3306 }; }\n"
             "  set pairs { type ipv4_addr . inet_service; flags interval; elements = { 10.213.7.0/31 . 22, "
             "10.213.7.2-10.213.7.2 . 3000-4000 }; }\n"
+            "  limit fast { rate 1000/second burst 1000 packets; }\n"
+            "  quota large { over 100 mbytes; }\n"
             "  map verdicts { type inet_service : verdict; elements = { 22 : drop, 8080 : goto two }; }\n";
         out += "  chain one {\n" + rules(false, 4) + "  }\n  chain two {\n" + rules(false, 4) + "  }\n";
         if (oneIn(3)) {
