@@ -356,7 +356,12 @@ TEST_CASE("F12: legacy iptables rules beside nftables rules") {
     const reach::IptablesSave legacy{
         reach::Family::ipv4, true,
         "*filter\n:INPUT ACCEPT [0:0]\n-A INPUT -s 192.0.2.1/32 -j DROP\nCOMMIT\n"};
-    CHECK(find(scene.findings(listed(rules), {legacy}), "F12", "web-01")->severity == Severity::medium);
+    const auto findings = scene.findings(listed(rules), {legacy});
+    const auto* mixed = find(findings, "F12", "web-01");
+    REQUIRE(mixed != nullptr);
+    CHECK(mixed->severity == Severity::medium);
+    CHECK(mixed->remedy.find("nft -f /etc/nftables.d/legacy.nft && for v in '' 6; do\n") !=
+          std::string::npos);
     CHECK(find(scene.findings(listed(rules)), "F12", "web-01") == nullptr);
     CHECK(find(scene.findings(listed(""), {legacy}), "F12", "web-01") == nullptr);
 }
