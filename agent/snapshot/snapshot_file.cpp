@@ -57,7 +57,7 @@ class File {
 Expected<std::string> readBeside(const std::string& snapshot_file, const std::string& name) {
     if (name.find('/') != std::string::npos) {
         return fail(ErrorKind::protocol,
-                    "reading the snapshot: the name of its rules is none of a file beside it");
+                    "reading the snapshot: its rules must be in a file of the same directory");
     }
     const auto path = snapshot_file.substr(0, snapshot_file.rfind('/') + 1) + name;
     const File file(path);
