@@ -2,6 +2,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <map>
 #include <set>
 #include <string>
 #include <vector>
@@ -23,6 +24,9 @@ struct RunnerContext {
     const std::atomic<bool>& cancelled;
 };
 
+/// The names of the rules' states in the store begin with this.
+inline constexpr const char* kStatePrefix = "rules/";
+
 /// Evaluates the rules of one group in order. Not synchronised.
 class GroupRunner {
   public:
@@ -30,8 +34,14 @@ class GroupRunner {
 
     /// Takes over the state of the same rules (by name and labels) from an older version of this group.
     void adopt(GroupRunner& older);
-    /// Reads the alert states of rules without adopted state from the store.
-    void restore(storage::Store& store);
+    /// Takes over the state of equal rules (by name, labels and expression) from another group, for rules
+    /// that have moved.
+    void adoptMoved(GroupRunner& other, storage::Store& store);
+    /// Reads the alert states of rules without adopted state from the store. `others` are the saved states of
+    /// no current rule, by name: a rule that has moved finds its state there, and takes it out.
+    void restore(storage::Store& store, std::map<std::string, std::string>& others);
+    /// The names of the rules' states in the store.
+    std::vector<std::string> stateNames() const;
     /// Ends the series and the alerts of rules whose state was not adopted.
     void retire(TimestampMs now, const RunnerContext& context);
 
@@ -53,6 +63,7 @@ class GroupRunner {
         Rule rule;
         std::vector<Input> inputs;
         std::string state_name;  ///< the key of the alert states in the store
+        std::string rule_name;   ///< its part that does not depend on the file and the group
         AlertTracker tracker;
         std::set<Labels> previous;  ///< series that the last evaluation wrote
         Health health = Health::unknown;
@@ -65,6 +76,7 @@ class GroupRunner {
         bool adopted = false;
     };
 
+    static void take(RuleState& from, RuleState& into);
     Expected<std::vector<TimeSeries>> record(const RuleState& state, promql::Vector elements,
                                              TimestampMs at) const;
     Expected<std::vector<TimeSeries>> alert(RuleState& state, const promql::Vector& elements, TimestampMs now,

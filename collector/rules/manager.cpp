@@ -52,6 +52,8 @@ struct RuleManager::State {
     State(const promql::Engine& e, storage::Store& s, notify::Notifier* n, ManagerOptions o)
         : options(std::move(o)), context{e, s, n, options, cancelled} {}
 
+    /// The groups with the states of the loaded groups, or those of the store.
+    std::vector<Entry> adoptStates(std::vector<RuleGroup> groups) LAPWING_REQUIRES(work);
     void publish() LAPWING_REQUIRES(work);
     void publish(std::size_t index) LAPWING_REQUIRES(work);
     /// Lets the first evaluation of each group be at its first slot after the start, as in Prometheus.
@@ -74,6 +76,50 @@ struct RuleManager::State {
     bool running = false;
     Worker worker{"rules", [this] { return evaluateDue(); }};
 };
+
+std::vector<RuleManager::State::Entry> RuleManager::State::adoptStates(std::vector<RuleGroup> groups) {
+    std::vector<Entry> fresh;
+    for (auto& group : groups) {
+        fresh.push_back({GroupRunner(std::move(group)), 0});
+    }
+    const auto sameFile = [](const RuleGroup& a, const RuleGroup& b) { return a.file == b.file; };
+    const auto sameName = [](const RuleGroup& a, const RuleGroup& b) { return a.name == b.name; };
+    const auto pairs = [&](const auto& alike, const auto& adopt) {
+        for (auto& entry : fresh) {
+            for (auto& older : entries) {
+                if (alike(entry.runner.group(), older.runner.group())) {
+                    adopt(entry, older);
+                }
+            }
+        }
+    };
+    pairs([&](const auto& a, const auto& b) { return sameFile(a, b) && sameName(a, b); },
+          [](Entry& entry, Entry& older) {
+              entry.runner.adopt(older.runner);
+              entry.last_slot = older.last_slot;
+          });
+    // A rule whose file or group has another name, and then a rule that stands elsewhere.
+    const auto moved = [&](Entry& entry, Entry& older) {
+        entry.runner.adoptMoved(older.runner, context.store);
+    };
+    pairs(sameName, moved);
+    pairs(sameFile, moved);
+    pairs([](const auto&, const auto&) { return true; }, moved);
+
+    auto others = context.store.states(kStatePrefix).value_or(std::map<std::string, std::string>());
+    for (const auto& entry : fresh) {
+        for (const auto& name : entry.runner.stateNames()) {
+            others.erase(name);
+        }
+    }
+    for (auto& entry : fresh) {
+        entry.runner.restore(context.store, others);
+        if (entry.last_slot == 0) {
+            entry.last_slot = entry.runner.group().slot(nowMs());
+        }
+    }
+    return fresh;
+}
 
 void RuleManager::State::publish() {
     std::vector<GroupStatus> fresh;
@@ -151,25 +197,12 @@ std::vector<config::Problem> RuleManager::loadFiles(const std::vector<std::strin
     if (!reader.ok()) {
         return reader.problems();
     }
+    for (const auto& warning : labelsWithValues(groups)) {
+        spdlog::warn("{}", warning.toString());
+    }
     {
         const MutexLock lock(state_->work);
-        std::vector<State::Entry> fresh;
-        for (auto& group : groups) {
-            State::Entry entry{GroupRunner(std::move(group)), 0};
-            for (auto& older : state_->entries) {
-                if (older.runner.group().file != entry.runner.group().file ||
-                    older.runner.group().name != entry.runner.group().name) {
-                    continue;
-                }
-                entry.runner.adopt(older.runner);
-                entry.last_slot = older.last_slot;
-            }
-            entry.runner.restore(state_->context.store);
-            if (entry.last_slot == 0) {
-                entry.last_slot = entry.runner.group().slot(nowMs());
-            }
-            fresh.push_back(std::move(entry));
-        }
+        auto fresh = state_->adoptStates(std::move(groups));
         const TimestampMs now = nowMs();
         for (auto& older : state_->entries) {
             older.runner.retire(now, state_->context);
@@ -294,11 +327,14 @@ CheckResult checkFiles(const std::vector<std::string>& patterns) {
             if (fresh) {
                 continue;
             }
-            result.duplicates.push_back({group.file, rule.line, rule.column,
-                                         "duplicate rule: " + rule.name + (labels == "{}" ? "" : labels) +
-                                             " is also at line " + std::to_string(known->second) +
-                                             "; both write the same series"});
+            result.warnings.push_back({group.file, rule.line, rule.column,
+                                       "duplicate rule: " + rule.name + (labels == "{}" ? "" : labels) +
+                                           " is also at line " + std::to_string(known->second) +
+                                           "; both write the same series"});
         }
+    }
+    for (auto& warning : labelsWithValues(groups)) {
+        result.warnings.push_back(std::move(warning));
     }
     result.problems = reader.problems();
     return result;

@@ -124,7 +124,7 @@ class RuleManager {
 
     /// Replaces all groups by those in the files that match the patterns (shell wildcards in any part of
     /// the path). Returns all problems; if there is any, the loaded groups stay. Rules that stay keep their
-    /// alert states. A pattern without a match is not a problem.
+    /// alert states, also if they move to another group or file. A pattern without a match is not a problem.
     std::vector<config::Problem> loadFiles(const std::vector<std::string>& patterns);
 
     /// Starts the evaluation thread.
@@ -150,8 +150,9 @@ struct CheckResult {
     std::size_t groups = 0;
     std::size_t rules = 0;
     std::vector<config::Problem> problems;
-    /// Rules of one file with the same name and labels: not an error, but they write the same series.
-    std::vector<config::Problem> duplicates;
+    /// No errors, but probably mistakes: rules of one file that write the same series, and labels of alerts
+    /// that contain a value.
+    std::vector<config::Problem> warnings;
     CheckResult();
     ~CheckResult();
     CheckResult(CheckResult&&) noexcept;

@@ -167,6 +167,10 @@ Expected<void> SqliteStore::putState(const std::string& name, const std::string&
     return documents_.putState(name, value);
 }
 
+Expected<std::map<std::string, std::string>> SqliteStore::states(const std::string& prefix) const {
+    return documents_.states(prefix);
+}
+
 Expected<std::optional<std::string>> SqliteStore::state(const std::string& name) const {
     return documents_.state(name);
 }

@@ -61,6 +61,7 @@ class SqliteStore final : public Store {
     Expected<std::optional<Document>> document(const std::string& digest) const override;
     Expected<void> dropDocument(const std::string& digest) override;
     Expected<void> putState(const std::string& name, const std::string& value) override;
+    Expected<std::map<std::string, std::string>> states(const std::string& prefix) const override;
     Expected<std::optional<std::string>> state(const std::string& name) const override;
     StoreStats stats() const override;
 

@@ -142,6 +142,8 @@ class Store : public Queryable, public ArrivalLog {
     /// returns.
     virtual Expected<void> putState(const std::string& name, const std::string& value) = 0;
     virtual Expected<std::optional<std::string>> state(const std::string& name) const = 0;
+    /// All states whose names begin with `prefix` and whose values are not empty, by name.
+    virtual Expected<std::map<std::string, std::string>> states(const std::string& prefix) const = 0;
 
     virtual StoreStats stats() const = 0;
 };

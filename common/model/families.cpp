@@ -1,6 +1,5 @@
 #include "common/model/families.h"
 
-#include <chrono>
 #include <cmath>
 #include <limits>
 
@@ -55,11 +54,6 @@ class Flattener {
 };
 
 }  // namespace
-
-TimestampMs nowMs() {
-    using namespace std::chrono;
-    return duration_cast<milliseconds>(system_clock::now().time_since_epoch()).count();
-}
 
 void appendFamilies(const std::vector<MetricFamily>& families, const Labels& extra, TimestampMs at,
                     std::vector<TimeSeries>& out) {

@@ -32,6 +32,7 @@ inline bool isStaleNaN(double value) {
     return std::bit_cast<std::uint64_t>(value) == kStaleNaNBits;
 }
 
+/// The program's time: the machine's wall clock, corrected while a ClockCorrection exists (clock.h).
 TimestampMs nowMs();
 
 }  // namespace lapwing

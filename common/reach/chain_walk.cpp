@@ -185,6 +185,21 @@ void ChainWalk::untrack() {
     }
 }
 
+/// A slow rate limit lets some packets of a connection pass; the next ones depend on the time.
+unsigned ChainWalk::fixed(const Rule& rule, const Statement& statement) {
+    if (statement.burst != 0) {
+        forget();
+        if (++connection_.limited[&statement] > statement.burst) {
+            noteUnknown(rule.place, "a rate limit below the number of a connection's packets");
+            return kNext | kReturn;
+        }
+    }
+    if (!statement.text.empty()) {
+        notes_.assumptions.insert(statement.text + ": " + rule.place);
+    }
+    return statement.fixed ? kNext : 0;
+}
+
 /// kNext where the rule goes on with its next statement, with kReturn where it may also end here.
 unsigned ChainWalk::statement(const Rule& rule, const Statement& statement) {
     switch (statement.kind) {
@@ -203,15 +218,17 @@ unsigned ChainWalk::statement(const Rule& rule, const Statement& statement) {
             return truth == Truth::yes ? kNext : kNext | kReturn;
         }
         case Statement::Kind::fixed:
-            if (!statement.text.empty()) {
-                notes_.assumptions.insert(statement.text + ": " + rule.place);
-            }
-            return statement.fixed ? kNext : 0;
+            return fixed(rule, statement);
         case Statement::Kind::unknown_match:
             noteUnknown(rule.place, statement.text);
             return kNext | kReturn;
         case Statement::Kind::mark:
             change(statement.mark);
+            return kNext;
+        case Statement::Kind::overwrite:
+            if (packet_.overwritten.insert(statement.fields[0].kind).second) {
+                forget();
+            }
             return kNext;
         case Statement::Kind::notrack:
             untrack();
@@ -246,6 +263,10 @@ unsigned ChainWalk::rule(const Table& table, const Rule& rule, int depth, ChainO
             case Statement::Kind::translate:
                 return may | translate(each, rule.place, out);
             case Statement::Kind::translate_source:
+                if (!packet_.source_translated) {
+                    packet_.source_translated = true;
+                    forget();
+                }
                 out.accepted_by.insert(rule.place);
                 return may | kAccept;
             case Statement::Kind::vmap:
@@ -305,6 +326,11 @@ ChainOutcome ChainWalk::chain(const Table& table, const std::string& name, int d
 
 void ChainWalk::beginPacket() {
     connection_.tracked = conjunction(connection_.tracked, packet_.tracked);
+    if (walked_) {
+        auto& before = connection_.tracked_by.at(isReply(*walked_) ? 1 : 0);
+        before = !before || *before == packet_.tracked ? packet_.tracked : Truth::unknown;
+    }
+    walked_.reset();
     packet_ = {};
     packet_.tracked = model_.untracks ? Truth::unknown : Truth::yes;
     rules_ = 0;
@@ -320,6 +346,7 @@ ChainOutcome ChainWalk::base(const Table& table, const Chain& chain, const std::
     table_ = &table;
     base_ = &chain;
     view_ = view;
+    walked_ = view.kind;
     bounded_.clear();
     // Before conntrack, a packet belongs to no connection.
     before_conntrack_ =

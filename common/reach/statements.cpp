@@ -262,27 +262,12 @@ Statement parseMangle(const Json& json) {
         "meta priority", "meta nftrace", "meta secmark", "ct event", "ct label", "ct helper",
         "ct secmark",    "ip dscp",      "ip ecn",       "ip6 dscp", "ip6 ecn"};
     const bool neutral = std::find(std::begin(without_effect), std::end(without_effect), field.text) !=
-                             std::end(without_effect) ||
-                         field.kind == FieldKind::ip_ttl || field.kind == FieldKind::ip6_hop_limit ||
-                         field.kind == FieldKind::tcp_segment_size;
+                         std::end(without_effect);
+    if (field.kind == FieldKind::ip_ttl || field.kind == FieldKind::ip6_hop_limit ||
+        field.kind == FieldKind::tcp_segment_size) {
+        return overwriteStatement(field.kind);
+    }
     return neutral ? fixedAnswer(true, "") : unknownEffect("a change of " + field.text);
-}
-
-/// Up to a rate, a count or an amount: what an idle sender meets.
-std::optional<Statement> parseLimit(const std::string& name, const Json& json) {
-    if (name == "limit" || name == "quota") {
-        if (!json.IsObject()) {
-            return unknownMatch("a named " + name);
-        }
-        return fixedAnswer(!inverted(json), name == "limit" ? "within its rate limit" : "within its quota");
-    }
-    if (name == "ct count") {
-        // The count includes the connection itself.
-        const auto* most = member(json, "val");
-        const bool none = most != nullptr && most->IsUint64() && most->GetUint64() == 0;
-        return fixedAnswer(none == inverted(json), none ? "" : "within its count of connections");
-    }
-    return std::nullopt;
 }
 
 Statement parseOne(const Json& json, Ruleset::Model& model) {
@@ -373,6 +358,30 @@ void parseSetStatement(const Json& json, Ruleset::Model& model, std::vector<Stat
 
 }  // namespace
 
+std::optional<Statement> parseLimit(const std::string& name, const Json& json) {
+    if (name == "limit" || name == "quota") {
+        if (!json.IsObject() || member(json, "map") != nullptr) {
+            return unknownMatch("a named " + name +
+                                (json.IsObject() ? " of a map" : ", which is not listed"));
+        }
+        if (name == "quota") {
+            return fixedAnswer(!inverted(json), "within its quota");
+        }
+        const auto* rate = member(json, "rate");
+        const auto* burst = member(json, "burst");
+        const bool of_packets = rate != nullptr && rate->IsUint64() && text(json, "rate_unit").empty();
+        return limitStatement(inverted(json), of_packets ? rate->GetUint64() : 0, text(json, "per"),
+                              burst != nullptr && burst->IsUint64() ? burst->GetUint64() : kDefaultBurst);
+    }
+    if (name == "ct count") {
+        // The count includes the connection itself.
+        const auto* most = member(json, "val");
+        const bool none = most != nullptr && most->IsUint64() && most->GetUint64() == 0;
+        return fixedAnswer(none == inverted(json), none ? "" : "within its count of connections");
+    }
+    return std::nullopt;
+}
+
 std::optional<Decision> parseDecision(const std::string& name, const Json& json) {
     const auto action = valueOf(kActions, name);
     if (!action) {
@@ -380,6 +389,15 @@ std::optional<Decision> parseDecision(const std::string& name, const Json& json)
     }
     const bool calls = *action == Action::jump || *action == Action::go_to;
     return Decision{*action, calls ? text(json, "target") : ""};
+}
+
+Statement familyMatch(const std::string& family) {
+    const auto number = symbol(FieldKind::nf_protocol, family);
+    Statement statement;
+    statement.fields.push_back({FieldKind::nf_protocol, std::nullopt, "meta nfproto"});
+    statement.text = "meta nfproto";
+    statement.data.elements.push_back({{number ? rangeTerm(*number, *number) : unknownTerm()}, false});
+    return statement;
 }
 
 void parsePairs(const std::vector<Field>& fields, const Json& pairs, Statement::Kind kind, SetData& out) {
@@ -414,12 +432,7 @@ void parseStatement(const Json& json, Ruleset::Model& model, std::vector<Stateme
     // In a table of both families `dnat ip to` applies to IPv4 only; nft does not list that match.
     const auto family = inner == nullptr || name != "dnat" ? "" : text(*inner, "family");
     if (!family.empty()) {
-        Statement statement;
-        statement.fields.push_back({FieldKind::nf_protocol, std::nullopt, "meta nfproto"});
-        statement.text = "meta nfproto";
-        const auto number = symbol(FieldKind::nf_protocol, family == "ip6" ? "ipv6" : "ipv4");
-        statement.data.elements.push_back({{rangeTerm(*number, *number)}, false});
-        out.push_back(std::move(statement));
+        out.push_back(familyMatch(family == "ip6" ? "ipv6" : "ipv4"));
     }
     out.push_back(parseOne(json, model));
 }

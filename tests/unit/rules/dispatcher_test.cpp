@@ -586,7 +586,7 @@ TEST_CASE("a redirect that keeps method and body is followed, and the token stay
     CHECK(target.requests()[0].find("s3cret-token") == std::string::npos);
     CHECK(moved.requests()[0].find("Bearer s3cret-token") != std::string::npos);
     answer = "307 Temporary Redirect\r\nContent-Length: 0\r\nLocation: /secret-path?token=hidden";
-    CHECK(notify::sendTest(config)[0].result.error().message == "redirects in a circle");
+    CHECK(notify::sendTest(config)[0].result.error().message == "redirects more than 5 times");
     CHECK(moved.requests().size() == 7);
     answer = "307 Temporary Redirect\r\nContent-Length: 0\r\nLocation: file:///etc/passwd";
     CHECK(notify::sendTest(config)[0].result.error().message ==
