@@ -297,6 +297,36 @@ TEST_CASE("the assignment orders attempts and canaries") {
     CHECK(analyst.assignment("web-01").json.find("\"role\":\"listen\"") != std::string::npos);
 }
 
+TEST_CASE("the agents of a large site together try every host") {
+    constexpr int kHosts = 120;
+    SiteSamples samples;
+    const auto name = [](int host) { return "host-" + std::to_string(host + 100); };
+    for (int i = 0; i < kHosts; ++i) {
+        samples.web(name(i), "10.77.1." + std::to_string(i + 1), "10.78.1." + std::to_string(i + 1),
+                    test::kNoRules);
+    }
+    samples.write();
+    Analyst analyst(samples.store(), SiteSamples::site());
+    REQUIRE(analyst.run(samples.now));
+    std::set<std::string> tried;
+    for (int i = 0; i < kHosts; ++i) {
+        const auto json = analyst.assignment(name(i)).json;
+        std::size_t count = 0;
+        for (auto at = json.find("\"service\""); at != std::string::npos;
+             at = json.find("\"service\"", at + 1)) {
+            ++count;
+        }
+        CHECK(count == 256);
+        CHECK(json.find("{\"host\":\"" + name(i) + "\",\"address\"") == std::string::npos);
+        for (int other = 0; other < kHosts; ++other) {
+            if (json.find("{\"host\":\"" + name(other) + "\",\"address\"") != std::string::npos) {
+                tried.insert(name(other));
+            }
+        }
+    }
+    CHECK(tried.size() == kHosts);
+}
+
 TEST_CASE("agents test a load balancer with a silent agent like a load balancer without an agent") {
     SiteSamples samples;
     Analyst analyst(samples.store(), SiteSamples::site());

@@ -310,6 +310,31 @@ TEST_CASE("the configuration of Nginx determines the applications of a web serve
     }
 }
 
+TEST_CASE("web servers that all pass requests to each other are followed up to a limit") {
+    Watched site;
+    constexpr int kServers = 12;
+    const auto address = [](int server) { return "10.77.1." + std::to_string(server + 1); };
+    const auto name = [](int server) { return "inner-" + std::to_string(server + 10); };
+    for (int i = 0; i < kServers; ++i) {
+        site.samples.web(name(i), address(i), "10.78.1." + std::to_string(i + 1), kNoRules);
+        const auto upstream = address(i) + ":80";
+        route(site, "web-01", "80", "", "all", upstream.c_str());
+        for (int other = 0; other < kServers; ++other) {
+            if (other != i) {
+                const auto host = name(other);
+                route(site, host.c_str(), "80", "", "all", upstream.c_str());
+            }
+        }
+    }
+    site.round();
+    const auto* reading = site.analyst->moment()->model.service(topology::ServiceKind::read);
+    REQUIRE(reading != nullptr);
+    CHECK(std::find(reading->not_assessed.begin(), reading->not_assessed.end(),
+                    "web servers behind further web servers: there are too many ways") !=
+          reading->not_assessed.end());
+    CHECK(reading->design.singles().contains("haproxy@lb-01"));
+}
+
 TEST_CASE("R3: two Nginx servers share one application") {
     Watched site;
     route(site, "web-01", "80", "", "app", "127.0.0.1:8000");
