@@ -7,6 +7,8 @@
 
 #include <array>
 
+#include "common/model/clock.h"
+
 namespace lapwing::api {
 namespace {
 
@@ -30,7 +32,7 @@ PocoRequest::PocoRequest(Poco::Net::HTTPServerRequestImpl& request,
     if (mark != std::string::npos) {
         query = uri.substr(mark + 1);
     }
-    received_us = Poco::Timestamp().epochMicroseconds();
+    received_us = nowUs();
     complete_ = !request.getChunkedTransferEncoding() &&
                 (!request.hasContentLength() || request.getContentLength64() == 0);
 }

@@ -19,7 +19,8 @@ class Service {
     Service& operator=(const Service&) = delete;
 
     void start();
-    /// Judges every replica once. Call it every two seconds.
+    /// Judges every replica once. Call it every two seconds. Like analyse() it does nothing while the clock
+    /// is not settled.
     void watchReplication();
     /// Runs the other analyses and stores the collector's own metrics once. Call it every ten seconds.
     void analyse();
@@ -30,6 +31,8 @@ class Service {
 
   private:
     struct Parts;
+    /// Starts the rules once the clock is settled.
+    bool clockSettled();
     explicit Service(std::unique_ptr<Parts> parts);
     std::unique_ptr<Parts> parts_;
 };

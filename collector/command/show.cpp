@@ -165,6 +165,29 @@ std::vector<std::pair<std::string, std::string>> forwardsOf(const Value& vector)
     return out;
 }
 
+/// The clocks that do not agree, one line each.
+std::vector<std::string> clockLines(const Value& clocks) {
+    std::vector<std::string> out;
+    const auto& own = clocks["collector"];
+    if (member(own, "judgement") == "wrong") {
+        out.push_back(fmt::format("this machine's clock is wrong: {} of the site's time, {}",
+                                  shown(own, "text"), shown(clocks, "time")));
+    }
+    for (const auto& agent : json::items(json::member(clocks, "agents"))) {
+        const auto judgement = member(agent, "judgement");
+        if (judgement == "wrong") {
+            out.push_back(
+                fmt::format("{}: its clock is wrong, {}", shown(agent, "host"), shown(agent, "text")));
+        } else if (judgement == "disputed") {
+            out.push_back(fmt::format(
+                "{}: its clock is {} of this machine's; either may be wrong, and what is more than "
+                "30 min off waits in the agent's spool",
+                shown(agent, "host"), shown(agent, "text")));
+        }
+    }
+    return out;
+}
+
 }  // namespace
 
 int showFindings(const std::string& config_file, bool as_json) {
@@ -194,7 +217,8 @@ int showStatus(const std::string& config_file, bool as_json) {
     const auto findings = ask(collector, "/api/lapwing/v1/findings", code);
     const auto lags = ask(collector, "/api/v1/query?query=lapwing_forward_lag_seconds", code);
     const auto troubles = ask(collector, "/api/v1/query?query=lapwing_notification_trouble_info", code);
-    if (!alerts || !findings || !lags || !troubles) {
+    const auto clocks = ask(collector, "/api/lapwing/v1/clocks", code);
+    if (!alerts || !findings || !lags || !troubles || !clocks) {
         return code;
     }
     std::size_t well = 0;
@@ -210,6 +234,7 @@ int showStatus(const std::string& config_file, bool as_json) {
     const std::size_t agent_count = agent_list.Size();
     const std::size_t finding_count = findings->document["data"].Size();
     const auto forwards = forwardsOf(lags->document["data"]["result"]);
+    const auto clock_lines = clockLines(clocks->document["data"]);
     const auto& trouble_list = troubles->document["data"]["result"];
     if (as_json) {
         json::Writer out;
@@ -237,11 +262,15 @@ int showStatus(const std::string& config_file, bool as_json) {
             out.EndObject();
         }
         out.EndArray();
+        json::put(out, "clocks_that_disagree", clock_lines);
         out.EndObject();
         fmt::print("{}\n", out.text());
     } else {
         fmt::print("agents     {} of {} report\nalerts     {} firing\nfindings   {}\n", well, agent_count,
                    firing, finding_count);
+        for (const auto& line : clock_lines) {
+            fmt::print("clock      {}\n", line);
+        }
         for (const auto& [name, lag] : forwards) {
             fmt::print("forward    {}: {} s behind\n", plain(name), lag);
         }
@@ -253,8 +282,9 @@ int showStatus(const std::string& config_file, bool as_json) {
                        notification.empty() ? "" : " " + notification, shown(labels, "reason"));
         }
     }
-    return well == agent_count && firing == 0 && finding_count == 0 && trouble_list.Empty() ? kFine
-                                                                                            : kDegraded;
+    const bool fine = well == agent_count && firing == 0 && finding_count == 0 && trouble_list.Empty() &&
+                      clock_lines.empty();
+    return fine ? kFine : kDegraded;
 }
 
 }  // namespace lapwing::collector

@@ -343,6 +343,13 @@ void GroupRunner::noteHealth(RuleState& state, std::string error) const {
     state.last_error = std::move(error);
 }
 
+void GroupRunner::shiftTimes(std::int64_t jump_ms) {
+    for (auto& state : rules_) {
+        state.tracker.shiftTimes(jump_ms);
+        state.saved_at += jump_ms;
+    }
+}
+
 void GroupRunner::evaluate(TimestampMs now, const RunnerContext& context) {
     using Clock = std::chrono::steady_clock;
     const auto seconds_since = [](Clock::time_point start) {

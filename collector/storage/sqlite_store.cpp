@@ -157,6 +157,8 @@ StoreStats SqliteStore::stats() const {
     stats.trouble = maintenance_.trouble();
     stats.damaged_blocks = damaged_.size();
     stats.over_series_limit = writer_.overSeriesLimit();
+    stats.age_dropped_samples = retention_.ageDroppedSamples();
+    stats.age_dropped_before = retention_.ageDroppedBefore();
     stats.size_dropped_samples = retention_.sizeDroppedSamples();
     stats.size_dropped_before = retention_.sizeDroppedBefore();
     return stats;

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -16,9 +17,11 @@ struct StoreOptions {
     std::string path;                               ///< the SQLite file; created if it does not exist
     std::int64_t retention_ms = 90LL * 86'400'000;  ///< 0 keeps everything
     std::int64_t retention_bytes = 0;               ///< of the file and its WAL; 0: no limit
-    std::int64_t out_of_order_ms = 3'600'000;       ///< how far a sample may be behind its series' newest
-    std::size_t max_series = 1'000'000;             ///< new series beyond that are refused; 0: no limit
-    TimestampMs (*clock)() = nowMs;                 ///< for retention and arrival times
+    /// How far a sample may be behind its series' newest. A newest sample from the future counts as of now.
+    std::int64_t out_of_order_ms = 3'600'000;
+    std::size_t max_series = 1'000'000;         ///< new series beyond that are refused; 0: no limit
+    TimestampMs (*clock)() = nowMs;             ///< for arrival times, and to tell impossible times
+    std::function<TimestampMs()> expiry_clock;  ///< retention counts from it; empty: from `clock`
 };
 
 /// The number of a series in one Store while it is open. It is not used again after the series is deleted. 0:
@@ -38,7 +41,8 @@ struct AppendResult {
     std::size_t duplicates = 0;  ///< the same series, time and bits are stored already: a success
     std::size_t refused = 0;  ///< another value at a stored time (the first stays), too far out of order, or
                               ///< of a new series beyond max_series
-    std::string first_refusal;  ///< the series and the reason; "" if no sample was refused
+    std::size_t refused_times = 0;  ///< of `refused`, those too far out of order
+    std::string first_refusal;      ///< the series and the reason; "" if no sample was refused
     /// Positions of deleted series that came without labels. They were neither stored nor refused.
     std::vector<std::size_t> gone;
 };
@@ -61,6 +65,8 @@ struct StoreStats {
     std::string trouble;             ///< why the last compaction or retention run failed; "" after a success
     std::size_t damaged_blocks = 0;  ///< set aside; queries for their unreadable samples fail
     std::uint64_t over_series_limit = 0;     ///< samples refused because of max_series, since the start
+    std::uint64_t age_dropped_samples = 0;   ///< deleted because of their age, since the start
+    TimestampMs age_dropped_before = 0;      ///< samples before this time were deleted; 0: none
     std::uint64_t size_dropped_samples = 0;  ///< deleted because of retention_bytes, since the start
     TimestampMs size_dropped_before = 0;     ///< samples before this time were deleted; 0: none
 };

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "common/time_text.h"
 #include "tests/unit/catch.h"
 
 using namespace lapwing;
@@ -260,8 +261,8 @@ TEST_CASE("the memory of a run outlives a start with a clock that nothing confir
 }
 
 TEST_CASE("differences of clocks are told in words") {
-    CHECK(clock::clockDifferenceText(12'400) == "12 s ahead");
-    CHECK(clock::clockDifferenceText(-62 * kSecond) == "1 min 2 s behind");
-    CHECK(clock::clockDifferenceText(3 * kHour + kMinute) == "3 h 1 min ahead");
-    CHECK(clock::clockDifferenceText(-100 * kDay) == "100 d 0 h behind");
+    CHECK(clockDifferenceText(12'400) == "12 s ahead");
+    CHECK(clockDifferenceText(-62 * kSecond) == "1 min 2 s behind");
+    CHECK(clockDifferenceText(3 * kHour + kMinute) == "3 h 1 min ahead");
+    CHECK(clockDifferenceText(-100 * kDay) == "100 d 0 h behind");
 }
