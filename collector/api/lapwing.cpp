@@ -57,6 +57,16 @@ const char* agentState(const self::AgentEntry& agent, TimestampMs now) {
     return now - *agent.last_write > kSilentAfter ? "silent" : "ok";
 }
 
+const char* collectorClock(const clock::ClockReport& report) {
+    if (report.unconfirmed_ms) {
+        return "unconfirmed";
+    }
+    if (std::abs(report.collector_ahead_ms) > clock::SiteClock::kAgreeMs) {
+        return "wrong";
+    }
+    return report.disputed ? "disputed" : "agrees";
+}
+
 }  // namespace
 
 void LapwingApi::findings(Responder& responder) const {
@@ -160,11 +170,8 @@ void LapwingApi::clocks(Responder& responder) const {
         field(json, "time", rfc3339(nowMs()));
         key(json, "collector");
         json.StartObject();
-        field(json, "judgement",
-              std::abs(report.collector_ahead_ms) > clock::SiteClock::kAgreeMs ? "wrong"
-              : report.disputed                                                ? "disputed"
-                                                                               : "agrees");
-        ahead(json, report.collector_ahead_ms);
+        field(json, "judgement", collectorClock(report));
+        ahead(json, report.unconfirmed_ms.value_or(report.collector_ahead_ms));
         json.EndObject();
         key(json, "agents");
         json.StartArray();

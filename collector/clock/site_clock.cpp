@@ -273,7 +273,11 @@ ClockReport SiteClock::report(const ClockReading& now) {
     const MutexLock lock(mutex_);
     update(now);
     ClockReport out;
-    out.collector_ahead_ms = now.wall - now.steady - base_;
+    const auto wall = now.wall - now.steady;
+    out.collector_ahead_ms = wall - base_;
+    if (floor_ && !anchored_) {
+        out.unconfirmed_ms = wall - *floor_;
+    }
     for (const auto& [host, witness] : agents_) {
         if (isFresh(witness, now)) {
             out.agents.push_back({host, witness.base - base_, judge(witness, now)});

@@ -29,6 +29,9 @@ struct ClockReport {
         AgentClock judgement = AgentClock::agrees;
     };
     std::int64_t collector_ahead_ms = 0;
+    /// The wall clock minus the continued end of the last run, while no other clock confirms such a
+    /// difference.
+    std::optional<std::int64_t> unconfirmed_ms;
     bool disputed = false;      ///< of some agent nothing tells whether its clock or the collector's is wrong
     std::vector<Agent> agents;  ///< all that were heard in the last minutes, by name
 };

@@ -173,6 +173,12 @@ std::vector<std::string> clockLines(const Value& clocks) {
         out.push_back(fmt::format("this machine's clock is wrong: {} of the site's time, {}",
                                   shown(own, "text"), shown(clocks, "time")));
     }
+    if (member(own, "judgement") == "unconfirmed") {
+        out.push_back(
+            fmt::format("this machine's clock is {} of the end of the collector's last run, and no "
+                        "other clock confirms it: retention does not follow it",
+                        shown(own, "text")));
+    }
     for (const auto& agent : json::items(json::member(clocks, "agents"))) {
         const auto judgement = member(agent, "judgement");
         if (judgement == "wrong") {

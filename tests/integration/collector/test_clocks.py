@@ -261,6 +261,8 @@ def test_history_outlives_a_start_far_in_the_future():
         site.start_collector()
         site.wait(lambda: "rules wait" in collector.log_text(), "the doubt about the clock")
         time.sleep(75)  # the first deletion comes after a minute
+        status = collector.run("status").stdout
+        assert "100 d" in status and "no other clock confirms it" in status, status
         clock.set(0)
         site.wait(lambda: not site.clocks_told(), "the clock")
         found = collector.query("count_over_time(m[20d])", time.time())

@@ -243,12 +243,14 @@ TEST_CASE("expiry follows no clock alone, and not at once") {
     alone.offset = 100 * kDay;
     alone.clock.restore({alone.truth(), alone.truth()}, alone.reading());
     alone.run(kHour);
+    CHECK(alone.clock.report(alone.reading()).unconfirmed_ms == 100 * kDay);
     CHECK(alone.clock.expiryTime(alone.reading()) <= alone.truth());
 
     // After a stop of three days it catches up.
     Site stopped(2);
     stopped.clock.restore({stopped.truth() - 3 * kDay, stopped.truth() - 3 * kDay}, stopped.reading());
     stopped.run(4 * kHour);
+    CHECK(!stopped.clock.report(stopped.reading()).unconfirmed_ms);
     CHECK(stopped.clock.expiryTime(stopped.reading()) == stopped.truth());
 }
 
