@@ -153,9 +153,17 @@ inline constexpr const char* kNginxRouteInfo = "lapwing_nginx_route_info";
 // The collector itself (job collector).
 inline constexpr const char* kCollectorInfo = "lapwing_collector_info";  ///< {version}
 inline constexpr const char* kCollectorSeries = "lapwing_collector_series";
+/// {sender}
+inline constexpr const char* kCollectorActiveSeries = "lapwing_collector_active_series";
+/// {sender}
+inline constexpr const char* kCollectorActiveLabelBytes = "lapwing_collector_active_label_bytes";
+inline constexpr const char* kCollectorSeriesLimit = "lapwing_collector_series_limit";           ///< {scope}
+inline constexpr const char* kCollectorLabelBytesLimit = "lapwing_collector_label_bytes_limit";  ///< {scope}
 inline constexpr const char* kCollectorSamplesStoredTotal = "lapwing_collector_samples_stored_total";
 inline constexpr const char* kCollectorSamplesRefusedTotal = "lapwing_collector_samples_refused_total";
 inline constexpr const char* kCollectorSamplesDuplicateTotal = "lapwing_collector_samples_duplicate_total";
+inline constexpr const char* kCollectorOwnSamplesRefusedTotal = "lapwing_collector_own_samples_refused_total";
+/// {sender}
 inline constexpr const char* kCollectorSeriesLimitRefusedTotal =
     "lapwing_collector_series_limit_refused_total";
 inline constexpr const char* kCollectorRetentionSizeDroppedTotal =
@@ -167,6 +175,8 @@ inline constexpr const char* kCollectorWriteRequestsRejectedTotal =
     "lapwing_collector_write_requests_rejected_total";
 inline constexpr const char* kCollectorMetadataFamilies = "lapwing_collector_metadata_families";
 inline constexpr const char* kCollectorMetadataDroppedTotal = "lapwing_collector_metadata_dropped_total";
+inline constexpr const char* kCollectorStoreTrouble = "lapwing_collector_store_trouble";
+inline constexpr const char* kCollectorWalBytes = "lapwing_collector_wal_bytes";
 inline constexpr const char* kCollectorDbBytes = "lapwing_collector_db_bytes";
 inline constexpr const char* kCollectorDataSizeBytes = "lapwing_collector_data_size_bytes";
 inline constexpr const char* kCollectorDataAvailBytes = "lapwing_collector_data_avail_bytes";
@@ -183,6 +193,17 @@ inline constexpr const char* kCollectorQueries = "lapwing_collector_queries";   
 inline constexpr const char* kCollectorPulseTimestampSeconds = "lapwing_collector_pulse_timestamp_seconds";
 inline constexpr const char* kAgentLastSeenSeconds = "lapwing_agent_last_seen_seconds";   ///< {host}
 inline constexpr const char* kAgentIdentityConflict = "lapwing_agent_identity_conflict";  ///< {host, kind}
+
+// Rules (job collector).
+/// {rule_group}
+inline constexpr const char* kRuleEvaluationsTotal = "lapwing_rule_evaluations_total";
+/// {rule_group}
+inline constexpr const char* kRuleEvaluationFailuresTotal = "lapwing_rule_evaluation_failures_total";
+/// {rule_group}
+inline constexpr const char* kRuleEvaluationsMissedTotal = "lapwing_rule_evaluations_missed_total";
+/// {rule_group}
+inline constexpr const char* kRuleGroupDurationSeconds = "lapwing_rule_group_duration_seconds";
+inline constexpr const char* kRuleFailing = "lapwing_rule_failing";  ///< {rule_group, rule}
 
 // Receivers of notifications (job collector).
 /// {receiver, result}

@@ -12,6 +12,7 @@
 #include <sstream>
 #include <utility>
 
+#include "agent/host/netlink.h"
 #include "agent/host/sock_diag.h"
 
 namespace lapwing::agent {
@@ -55,17 +56,11 @@ Expected<bool> parseSockDiag(const char* data, std::size_t size, const std::stri
         listener.address = addressText(socket.idiag_family, socket.id.idiag_src);
         listener.port = ntohs(socket.id.idiag_sport);
         listener.inode = socket.idiag_inode;
-        for (std::size_t offset = 0; offset + sizeof(rtattr) <= attributes.size();) {
-            rtattr attribute{};
-            std::memcpy(&attribute, attributes.data() + offset, sizeof attribute);
-            if (attribute.rta_len < sizeof attribute || offset + attribute.rta_len > attributes.size()) {
-                break;
+        eachAttribute(attributes, [&](unsigned type, std::string_view value) {
+            if (type == INET_DIAG_SKV6ONLY && !value.empty()) {
+                listener.v6only = value[0] != 0;
             }
-            if (attribute.rta_type == INET_DIAG_SKV6ONLY && attribute.rta_len > sizeof attribute) {
-                listener.v6only = attributes[offset + sizeof attribute] != 0;
-            }
-            offset += RTA_ALIGN(attribute.rta_len);
-        }
+        });
         const bool connected = protocol == "udp" && socket.id.idiag_dport != 0;
         serveMapped(listener);
         if (listener.port != 0 && !connected) {

@@ -6,8 +6,6 @@
 #include <linux/rtnetlink.h>
 #include <net/if.h>
 #include <sys/socket.h>
-#include <sys/time.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <array>
@@ -15,9 +13,10 @@
 #include <cstring>
 #include <fstream>
 #include <functional>
-#include <map>
+#include <string>
 #include <string_view>
-#include <vector>
+
+#include "agent/host/netlink.h"
 
 namespace lapwing::agent {
 
@@ -30,38 +29,6 @@ using reach::Network;
 using reach::RouteType;
 
 constexpr std::size_t kMostRoutes = 1024;
-
-using Attributes = std::map<unsigned, std::string_view>;
-
-Attributes attributesOf(std::string_view data) {
-    Attributes out;
-    while (data.size() >= sizeof(rtattr)) {
-        rtattr attribute{};
-        std::memcpy(&attribute, data.data(), sizeof attribute);
-        if (attribute.rta_len < sizeof attribute || attribute.rta_len > data.size()) {
-            break;
-        }
-        out[attribute.rta_type & NLA_TYPE_MASK] =
-            data.substr(sizeof attribute, attribute.rta_len - sizeof attribute);
-        data.remove_prefix(std::min<std::size_t>(RTA_ALIGN(attribute.rta_len), data.size()));
-    }
-    return out;
-}
-
-std::optional<unsigned> numberOf(const Attributes& attributes, unsigned type) {
-    const auto found = attributes.find(type);
-    std::uint32_t number = 0;
-    if (found == attributes.end() || found->second.size() < sizeof number) {
-        return std::nullopt;
-    }
-    std::memcpy(&number, found->second.data(), sizeof number);
-    return number;
-}
-
-std::string textOf(const Attributes& attributes, unsigned type) {
-    const auto found = attributes.find(type);
-    return found == attributes.end() ? "" : std::string(found->second.substr(0, found->second.find('\0')));
-}
 
 std::optional<Address> addressOf(const Attributes& attributes, unsigned type, unsigned char family) {
     const auto found = attributes.find(type);
@@ -79,40 +46,17 @@ std::optional<Address> addressOf(const Attributes& attributes, unsigned type, un
 template <typename Header>
 bool dump(std::uint16_t type, unsigned char family,
           const std::function<void(const Header&, const Attributes&)>& each) {
-    struct Request {
-        nlmsghdr header;
-        Header body;
-    } request{};
-    request.header = {sizeof request, type, NLM_F_REQUEST | NLM_F_DUMP, 1, 0};
-    std::memcpy(&request.body, &family, sizeof family);
-    const int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
-    const timeval patience{2, 0};
-    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
-    bool done = false;
-    bool ok = fd >= 0 && send(fd, &request, sizeof request, 0) == static_cast<ssize_t>(sizeof request);
-    std::vector<char> buffer(1U << 16);
-    while (ok && !done) {
-        const auto size = recv(fd, buffer.data(), buffer.size(), 0);
-        ok = size > 0;
-        for (std::size_t at = 0; ok && !done && at + sizeof(nlmsghdr) <= static_cast<std::size_t>(size);) {
-            nlmsghdr header{};
-            std::memcpy(&header, buffer.data() + at, sizeof header);
-            ok = header.nlmsg_len >= sizeof header &&
-                 at + header.nlmsg_len <= static_cast<std::size_t>(size) && header.nlmsg_type != NLMSG_ERROR;
-            done = header.nlmsg_type == NLMSG_DONE;
-            if (ok && !done && header.nlmsg_len >= NLMSG_LENGTH(sizeof(Header))) {
-                Header body{};
-                std::memcpy(&body, buffer.data() + at + NLMSG_HDRLEN, sizeof body);
-                const auto skipped = NLMSG_HDRLEN + NLMSG_ALIGN(sizeof(Header));
-                each(body, attributesOf({buffer.data() + at + skipped, header.nlmsg_len - skipped}));
-            }
-            at += NLMSG_ALIGN(header.nlmsg_len);
+    Header request{};
+    std::memcpy(&request, &family, sizeof family);
+    const std::string_view body(reinterpret_cast<const char*>(&request), sizeof request);
+    return dumpNetlink(NETLINK_ROUTE, type, body, [&](std::string_view entry) {
+        const std::size_t skipped = NLMSG_ALIGN(sizeof(Header));
+        if (entry.size() >= sizeof(Header)) {
+            Header header{};
+            std::memcpy(&header, entry.data(), sizeof header);
+            each(header, attributesOf(entry.substr(std::min(skipped, entry.size()))));
         }
-    }
-    if (fd >= 0) {
-        close(fd);
-    }
-    return ok;
+    });
 }
 
 std::string interfaceName(unsigned index) {
@@ -155,7 +99,7 @@ bool readRoutes(unsigned char family, Network& out) {
         Network::Route route;
         route.table = table;
         route.to = prefixOf(attributes, RTA_DST, family, entry.rtm_dst_len);
-        // A route by source addresses, or for one type of service only, is none that addresses decide.
+        // Destination addresses alone do not decide about a route by source or by type of service.
         route.type = entry.rtm_src_len != 0 || entry.rtm_tos != 0 ? RouteType::other : typeOf(entry.rtm_type);
         route.interface = attributes.contains(RTA_MULTIPATH)
                               ? ""

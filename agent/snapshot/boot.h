@@ -16,6 +16,8 @@ struct Boot {
     std::string unknown;               ///< why the listing is unknown
     std::string fingerprint;           ///< of all inputs: nothing is rehearsed again until it changes
     TimestampMs rehearsed = 0;
+    /// The file beside the snapshot that has the listing; "" where the snapshot has it.
+    std::string file = {};
     bool operator==(const Boot&) const = default;
 };
 

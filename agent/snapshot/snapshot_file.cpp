@@ -53,16 +53,11 @@ class File {
     int fd_;
 };
 
-}  // namespace
-
-Expected<void> readRulesBeside(const std::string& snapshot_file, Snapshot& snapshot) {
-    const auto& name = snapshot.rules.file;
-    if (name.empty()) {
-        return {};
-    }
+/// The text of the file `name` in the snapshot's directory.
+Expected<std::string> readBeside(const std::string& snapshot_file, const std::string& name) {
     if (name.find('/') != std::string::npos) {
         return fail(ErrorKind::protocol,
-                    "reading the snapshot: the name of its rules is none of a file beside it");
+                    "reading the snapshot: its rules must be in a file of the same directory");
     }
     const auto path = snapshot_file.substr(0, snapshot_file.rfind('/') + 1) + name;
     const File file(path);
@@ -72,7 +67,29 @@ Expected<void> readRulesBeside(const std::string& snapshot_file, Snapshot& snaps
         const auto kind = errno == EACCES ? ErrorKind::denied : ErrorKind::not_found;
         return fail(kind, "reading the rules " + path + ": " + std::strerror(errno));
     }
-    return takeRules(text, snapshot);
+    return text;
+}
+
+}  // namespace
+
+Expected<void> readRulesBeside(const std::string& snapshot_file, Snapshot& snapshot) {
+    if (snapshot.rules.file.empty()) {
+        return {};
+    }
+    const auto text = readBeside(snapshot_file, snapshot.rules.file);
+    return text ? takeRules(*text, snapshot) : tl::unexpected(text.error());
+}
+
+Expected<void> readBootBeside(const std::string& snapshot_file, Snapshot& snapshot) {
+    if (snapshot.boot.file.empty()) {
+        return {};
+    }
+    auto text = readBeside(snapshot_file, snapshot.boot.file);
+    if (!text) {
+        return tl::unexpected(text.error());
+    }
+    snapshot.boot.listing = std::move(*text);
+    return {};
 }
 
 SnapshotFile::SnapshotFile(std::string path, std::string proc)
@@ -103,6 +120,12 @@ Expected<std::shared_ptr<const Snapshot>> SnapshotFile::current() {
         snapshot->iptables = last->iptables;
         snapshot->ipsets = last->ipsets;
     } else if (const auto read = readRulesBeside(path_, *snapshot); !read) {
+        return tl::unexpected(read.error());
+    }
+    const auto& boot = snapshot->boot.file;
+    if (last && !boot.empty() && last->boot.file == boot) {
+        snapshot->boot.listing = last->boot.listing;
+    } else if (const auto read = readBootBeside(path_, *snapshot); !read) {
         return tl::unexpected(read.error());
     }
     snapshot_ = std::make_shared<const Snapshot>(std::move(*snapshot));

@@ -15,6 +15,8 @@ namespace lapwing::agent {
 /// Reads the outputs of tools that are in a file beside the snapshot, if there is one. Errors: `not_found`,
 /// `denied`, `protocol`.
 Expected<void> readRulesBeside(const std::string& snapshot_file, Snapshot& snapshot);
+/// The same for the rules of the next boot.
+Expected<void> readBootBeside(const std::string& snapshot_file, Snapshot& snapshot);
 
 /// The file that lapwing-snapshot writes, parsed once for all its readers: again only after it has changed.
 /// Thread-safe.

@@ -123,6 +123,7 @@ void putBoot(json::Writer& out, const Boot& boot) {
     json::put(out, "unknown", boot.unknown);
     json::put(out, "fingerprint", boot.fingerprint);
     json::put(out, "rehearsed_ms", boot.rehearsed);
+    json::put(out, "file", boot.file);
     out.EndObject();
 }
 
@@ -210,7 +211,8 @@ Boot readBoot(const json::Value& boot) {
             json::text(boot, "listing"),
             json::text(boot, "unknown"),
             json::text(boot, "fingerprint"),
-            json::integer(boot, "rehearsed_ms").value_or(0)};
+            json::integer(boot, "rehearsed_ms").value_or(0),
+            json::text(boot, "file")};
 }
 
 std::string compact(const json::Value& value) {

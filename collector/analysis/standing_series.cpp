@@ -16,7 +16,7 @@ Expected<void> StandingSeries::write(storage::Store& store, std::vector<TimeSeri
         }
     }
     if (!samples.empty()) {
-        if (auto stored = store.append(samples); !stored) {
+        if (auto stored = store.appendOwn(samples); !stored) {
             return tl::unexpected(stored.error());
         }
     }

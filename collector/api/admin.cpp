@@ -12,7 +12,7 @@
 namespace lapwing::api {
 namespace {
 
-constexpr std::size_t kMaxForm = 1U << 20;
+constexpr std::size_t kMaxForm = 4U << 20;
 constexpr const char* kPlain = "text/plain; charset=utf-8";
 
 Expected<Parameters> readParameters(Request& request) {

@@ -44,6 +44,7 @@ ingest::RequestHead headOf(const Request& request) {
     if (error == std::errc() && stop == length.data() + length.size()) {
         head.content_length = bytes;
     }
+    head.unsized = request.unsized;
     return head;
 }
 

@@ -22,8 +22,8 @@ tl::unexpected<Error> tooLarge(std::size_t limit) {
 
 }  // namespace
 
-PocoRequest::PocoRequest(Poco::Net::HTTPServerRequestImpl& request,
-                         Poco::Net::HTTPServerResponseImpl& response, const std::atomic<bool>& gone)
+PocoRequest::PocoRequest(ServerRequest& request, Poco::Net::HTTPServerResponseImpl& response,
+                         const std::atomic<bool>& gone)
     : request_(request), response_(response), gone_(gone) {
     method = request.getMethod();
     const std::string& uri = request.getURI();
@@ -33,17 +33,16 @@ PocoRequest::PocoRequest(Poco::Net::HTTPServerRequestImpl& request,
         query = uri.substr(mark + 1);
     }
     received_us = nowUs();
-    complete_ = !request.getChunkedTransferEncoding() &&
-                (!request.hasContentLength() || request.getContentLength64() == 0);
+    unsized = request.getChunkedTransferEncoding() || request.isUnsized();
+    complete_ = !unsized && (!request.hasContentLength() || request.getContentLength64() == 0);
 }
 
 Expected<std::string> PocoRequest::body(std::size_t limit) {
     std::string out;
-    const bool chunked = request_.getChunkedTransferEncoding();
-    if (!chunked && !request_.hasContentLength()) {
+    if (!unsized && !request_.hasContentLength()) {
         return fail(ErrorKind::protocol, "a body needs a Content-Length or the chunked encoding");
     }
-    if (!chunked) {
+    if (!unsized) {
         const auto declared = request_.getContentLength64();
         if (declared < 0) {
             return fail(ErrorKind::protocol, "Content-Length is not a number");
@@ -66,7 +65,7 @@ Expected<std::string> PocoRequest::body(std::size_t limit) {
             return tooLarge(limit);
         }
     }
-    if (in.bad() || (!chunked && out.size() != static_cast<std::size_t>(request_.getContentLength64()))) {
+    if (in.bad() || (!unsized && out.size() != static_cast<std::size_t>(request_.getContentLength64()))) {
         return fail(ErrorKind::protocol, "the body ended early");
     }
     complete_ = true;
@@ -108,6 +107,12 @@ std::ostream& PocoResponder::stream(int status, const std::string& content_type)
     }
     response_.set("Vary", "Accept-Encoding");
     cork_.hold();
+    if (request_.getMethod() == Poco::Net::HTTPRequest::HTTP_HEAD) {
+        response_.setChunkedTransferEncoding(false);
+        response_.setKeepAlive(false);
+        response_.send();
+        return nowhere_;
+    }
     auto& out = response_.send();
     if (!compress) {
         return out;

@@ -1,22 +1,23 @@
 #pragma once
 
 #include <Poco/DeflatingStream.h>
-#include <Poco/Net/HTTPServerRequestImpl.h>
 #include <Poco/Net/HTTPServerResponseImpl.h>
 
 #include <atomic>
 #include <optional>
+#include <ostream>
 #include <string>
 #include <string_view>
 
 #include "collector/api/exchange.h"
+#include "collector/api/server_request.h"
 
 namespace lapwing::api {
 
 /// A request whose header Poco has read. Used by one thread; must not outlive its sources.
 class PocoRequest : public Request {
   public:
-    PocoRequest(Poco::Net::HTTPServerRequestImpl& request, Poco::Net::HTTPServerResponseImpl& response,
+    PocoRequest(ServerRequest& request, Poco::Net::HTTPServerResponseImpl& response,
                 const std::atomic<bool>& gone);
 
     std::string header(const std::string& name) const override { return request_.get(name, ""); }
@@ -27,7 +28,7 @@ class PocoRequest : public Request {
     bool complete() const { return complete_; }
 
   private:
-    Poco::Net::HTTPServerRequestImpl& request_;
+    ServerRequest& request_;
     Poco::Net::HTTPServerResponseImpl& response_;
     const std::atomic<bool>& gone_;
     bool continued_ = false;
@@ -62,7 +63,7 @@ class Cork {
 /// cork must outlive it.
 class PocoResponder : public Responder {
   public:
-    PocoResponder(Poco::Net::HTTPServerRequestImpl& request, Poco::Net::HTTPServerResponseImpl& response,
+    PocoResponder(const ServerRequest& request, Poco::Net::HTTPServerResponseImpl& response,
                   const PocoRequest& wrapped, Cork& cork)
         : request_(request), response_(response), wrapped_(wrapped), cork_(cork) {}
 
@@ -79,11 +80,12 @@ class PocoResponder : public Responder {
     bool takesGzip() const;
     void begin(int status, const std::string& content_type);
 
-    Poco::Net::HTTPServerRequestImpl& request_;
+    const ServerRequest& request_;
     Poco::Net::HTTPServerResponseImpl& response_;
     const PocoRequest& wrapped_;
     Cork& cork_;
     std::optional<Poco::DeflatingOutputStream> deflating_;
+    std::ostream nowhere_{nullptr};  ///< for the body of an answer to HEAD
     int status_ = 0;
 };
 

@@ -15,6 +15,7 @@
 #include "collector/api/targets.h"
 #include "collector/promql/engine.h"
 #include "collector/promql/pretty.h"
+#include "collector/storage/store.h"
 #include "common/metric_names.h"
 #include "common/model/families.h"
 
@@ -23,7 +24,7 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-constexpr std::size_t kMaxForm = 1U << 20;
+constexpr std::size_t kMaxForm = 4U << 20;
 constexpr std::int64_t kMaxPoints = 11'000;
 constexpr std::int64_t kNanoseconds = 1'000'000;  // in a millisecond
 constexpr int kClientClosed = 499;                // nginx' status, which Prometheus uses too
@@ -313,7 +314,7 @@ void PrometheusApi::tsdb(const Call& call) const {
             return failure(call.responder, 400, "bad_data", "limit must be a positive number");
         }
     }
-    answerTsdb(parts_.data, static_cast<std::size_t>(limit), call.responder);
+    answerTsdb(parts_.data, parts_.stats(), static_cast<std::size_t>(limit), call.responder);
 }
 
 void PrometheusApi::walReplay(const Call& call) const {

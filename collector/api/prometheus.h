@@ -25,7 +25,8 @@ class RuleManager;
 }
 namespace lapwing::storage {
 class Queryable;
-}
+struct StoreStats;
+}  // namespace lapwing::storage
 
 namespace lapwing::api {
 
@@ -35,6 +36,7 @@ struct PrometheusParts {
     const storage::Queryable& data;
     const rules::RuleManager& rules;
     const ingest::MetadataBook& metadata;
+    std::function<storage::StoreStats()> stats;
 };
 
 /// Prometheus' HTTP API as docs/api.md lists it, and /federate. A few queries are evaluated at a time,

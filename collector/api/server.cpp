@@ -3,7 +3,6 @@
 #include <Poco/Exception.h>
 #include <Poco/Net/Context.h>
 #include <Poco/Net/HTTPServerParams.h>
-#include <Poco/Net/HTTPServerSession.h>
 #include <Poco/Net/NetException.h>
 #include <Poco/Net/SecureServerSocket.h>
 #include <Poco/Net/SecureStreamSocket.h>
@@ -27,6 +26,7 @@
 #include <map>
 
 #include "collector/api/poco_exchange.h"
+#include "collector/api/server_request.h"
 #include "common/mutex.h"
 #include "common/tls/context.h"
 
@@ -35,9 +35,7 @@ namespace {
 
 using Poco::Net::HTTPResponse;
 using Poco::Net::HTTPServerParams;
-using Poco::Net::HTTPServerRequestImpl;
 using Poco::Net::HTTPServerResponseImpl;
-using Poco::Net::HTTPServerSession;
 
 }  // namespace
 
@@ -86,7 +84,7 @@ struct Server::State {
 
     /// False if the peer may still be sending bytes that were not read.
     bool serve(Poco::Net::StreamSocket& socket, int fd);
-    Outcome serveOne(HTTPServerSession& session, Poco::Net::StreamSocket& socket, int fd,
+    Outcome serveOne(ServerSession& session, Poco::Net::StreamSocket& socket, int fd,
                      Deadlines::Watch& watch);
 };
 
@@ -188,7 +186,7 @@ bool speaksPlainHttp(Poco::Net::StreamSocket& socket, std::chrono::milliseconds 
            ::recv(waiting.fd, &first, 1, MSG_PEEK) == 1 && first >= 'A' && first <= 'Z';
 }
 
-void answerError(HTTPServerSession& session, int status, const std::string& message) {
+void answerError(ServerSession& session, int status, const std::string& message) {
     HTTPServerResponseImpl response(session);
     response.setVersion(Poco::Net::HTTPMessage::HTTP_1_1);
     response.setStatusAndReason(static_cast<HTTPResponse::HTTPStatus>(status));
@@ -221,7 +219,7 @@ bool Server::State::serve(Poco::Net::StreamSocket& socket, int fd) {
             "This port speaks HTTPS: the request came without TLS.\n");
         return false;
     }
-    HTTPServerSession session(socket, params);
+    ServerSession session(socket, params);
     while (!stopping && session.hasMoreRequests()) {
         watch.allow(options.header_time);
         const auto outcome = serveOne(session, socket, fd, watch);
@@ -238,13 +236,13 @@ bool Server::State::serve(Poco::Net::StreamSocket& socket, int fd) {
     return true;
 }
 
-Server::State::Outcome Server::State::serveOne(HTTPServerSession& session, Poco::Net::StreamSocket& socket,
+Server::State::Outcome Server::State::serveOne(ServerSession& session, Poco::Net::StreamSocket& socket,
                                                int fd, Deadlines::Watch& watch) {
     try {
         // Before the response, whose destructor writes the end of an answer.
         Cork cork(fd);
         HTTPServerResponseImpl response(session);
-        HTTPServerRequestImpl request(response, session, params.get());
+        ServerRequest request(response, session, *params, options.uri_bytes);
         watch.allow(options.exchange_time);
         response.setVersion(request.getVersion());
         response.setKeepAlive(request.getKeepAlive() && session.canKeepAlive() && !stopping &&
@@ -282,6 +280,13 @@ Server::State::Outcome Server::State::serveOne(HTTPServerSession& session, Poco:
         return response.getKeepAlive() ? Outcome::next : Outcome::ended;
     } catch (const Poco::Net::NoMessageException&) {
         return Outcome::ended;
+    } catch (const ServerRequest::UriTooLong& e) {
+        answerError(session, HTTPResponse::HTTP_REQUEST_URI_TOO_LONG,
+                    "the URI is longer than " + std::to_string(e.limit) + " bytes: send a form by POST");
+        if (options.answered) {
+            options.answered(HTTPResponse::HTTP_REQUEST_URI_TOO_LONG);
+        }
+        return Outcome::unread;
     } catch (const Poco::Net::MessageException& e) {
         answerError(session, 400, "the request cannot be understood: " + e.message());
         if (options.answered) {

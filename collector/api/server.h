@@ -2,6 +2,7 @@
 
 #include <Poco/AutoPtr.h>
 
+#include <cstddef>
 #include <functional>
 #include <memory>
 #include <string>
@@ -27,7 +28,8 @@ struct ServerOptions {
         false;  ///< the client's certificate names an agent: Request::agent is set, or the answer is 403
     int threads = 16;
     int queued = 64;
-    int connections_per_address = 8;  ///< keeps one peer from occupying all threads
+    int connections_per_address = 8;    ///< keeps one peer from occupying all threads
+    std::size_t uri_bytes = 16U << 10;  ///< longer ones are answered 414
     std::chrono::milliseconds header_time{
         10'000};  ///< TLS handshake and header, from the first byte's due time
     std::chrono::milliseconds keep_alive{30'000};

@@ -13,7 +13,7 @@
 
 #include "collector/api/answers.h"
 #include "collector/api/parameters.h"
-#include "collector/storage/queryable.h"
+#include "collector/storage/store.h"
 #include "common/time_text.h"
 
 namespace lapwing::api {
@@ -206,11 +206,18 @@ void answerAlertmanagers(const ServerFacts& facts, Responder& responder) {
     });
 }
 
-void answerTsdb(const storage::Queryable& data, std::size_t limit, Responder& responder) {
+void answerTsdb(const storage::Queryable& data, const storage::StoreStats& stats, std::size_t limit,
+                Responder& responder) {
     const TimestampMs now = nowMs();
     const auto counted = countSeries(data, now - kHeadMs, now);
     if (!counted) {
         return failure(responder, counted.error());
+    }
+    Counts series_by_sender;
+    Counts bytes_by_sender;
+    for (const auto& [sender, active] : stats.senders) {
+        series_by_sender[sender] = active.series;
+        bytes_by_sender[sender] = active.label_bytes;
     }
     success(responder, [&](JsonWriter& json) {
         json.StartObject();
@@ -228,6 +235,8 @@ void answerTsdb(const storage::Queryable& data, std::size_t limit, Responder& re
         top(json, "labelValueCountByLabelName", counted->values_by_label, limit);
         top(json, "memoryInBytesByLabelName", counted->bytes_by_label, limit);
         top(json, "seriesCountByLabelValuePair", counted->by_pair, limit);
+        top(json, "activeSeriesCountBySender", series_by_sender, limit);
+        top(json, "activeLabelBytesBySender", bytes_by_sender, limit);
         json.EndObject();
     });
 }

@@ -10,7 +10,8 @@
 
 namespace lapwing::storage {
 class Queryable;
-}
+struct StoreStats;
+}  // namespace lapwing::storage
 
 namespace lapwing::api {
 
@@ -34,8 +35,10 @@ void answerFlags(const ServerFacts& facts, Responder& responder);
 void answerConfig(const ServerFacts& facts, Responder& responder);
 void answerAlertmanagers(const ServerFacts& facts, Responder& responder);
 /// The numbers of series and label values, and those with the most, `limit` in each list. They cover the
-/// last two hours, as Prometheus' head block does, and are read metric by metric to save memory.
-void answerTsdb(const storage::Queryable& data, std::size_t limit, Responder& responder);
+/// last two hours, as Prometheus' head block does, and are read metric by metric to save memory. The senders
+/// with the most active series, and with the longest labels, come from the store's statistics.
+void answerTsdb(const storage::Queryable& data, const storage::StoreStats& stats, std::size_t limit,
+                Responder& responder);
 
 /// The URL without user name and password.
 std::string publicUrl(const std::string& url);

@@ -18,7 +18,8 @@ int report(const rules::CheckResult& result) {
     for (const auto& problem : result.problems) {
         fmt::print(stderr, "{}\n", problem.toString());
     }
-    for (const auto& warning : result.duplicates) {
+    for (auto warning : result.warnings) {
+        warning.message = "warning: " + warning.message;
         fmt::print(stderr, "{}\n", warning.toString());
     }
     if (!result.problems.empty()) {

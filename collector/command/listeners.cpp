@@ -114,6 +114,7 @@ Expected<std::vector<std::unique_ptr<api::Server>>> listenAll(
     for (const auto& endpoint : config.http.listen) {
         auto options = at(endpoint, "people", answered);
         options.threads = 24;
+        options.uri_bytes = 1U << 20;
         // All users of a tunnel share the loopback address.
         options.connections_per_address = endpoint.loopback() ? 24 : 12;
         options.keep_alive = std::chrono::seconds(6);
@@ -156,6 +157,7 @@ Expected<std::vector<std::unique_ptr<api::Server>>> listenAll(
         options.unix_socket = socket;
         options.unix_group = kAdminGroup;
         options.threads = 4;
+        options.uri_bytes = 1U << 20;
         options.connections_per_address = 4;
         options.answered = [answered](int status) { answered("admin", status); };
         auto server = api::Server::listen(std::move(options), handlers.admin, deadlines);

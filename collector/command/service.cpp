@@ -61,6 +61,24 @@ Expected<void> prepareDirectory(const std::string& directory) {
     return {};
 }
 
+storage::SeriesLimits seriesLimits(const Config::Ingest& ingest) {
+    storage::SeriesLimits limits;
+    limits.series = static_cast<std::size_t>(ingest.max_series);
+    limits.label_bytes = static_cast<std::size_t>(ingest.max_label_bytes);
+    limits.agent_series = static_cast<std::size_t>(ingest.agent.max_series);
+    limits.agent_label_bytes = static_cast<std::size_t>(ingest.agent.max_label_bytes);
+    limits.own_series = static_cast<std::size_t>(ingest.max_own_series);
+    limits.kept_series = static_cast<std::size_t>(ingest.max_kept_series);
+    return limits;
+}
+
+ingest::Limits ingestLimits(const Config::Ingest& ingest) {
+    ingest::Limits limits;
+    limits.write.labels_per_series = static_cast<std::size_t>(ingest.max_labels_per_series);
+    limits.write.label_bytes = static_cast<std::size_t>(ingest.max_label_length);
+    return limits;
+}
+
 /// The configuration under Prometheus' names, for /api/v1/status.
 api::ServerFacts serverFacts(const Config& config) {
     api::ServerFacts facts;
@@ -160,7 +178,7 @@ Expected<void> Service::Parts::open() {
     options.path = config.data;
     options.retention_ms = config.retention_ms;
     options.retention_bytes = config.retention_bytes;
-    options.max_series = static_cast<std::size_t>(config.ingest.max_series);
+    options.limits = seriesLimits(config.ingest);
     options.out_of_order_ms = config.ingest.out_of_order_ms;
     options.expiry_clock = [this] { return clock.expiryTime(readClocks()); };
     auto opened = storage::Store::open(options);
@@ -275,13 +293,16 @@ void Service::Parts::wire() {
     if (auto loaded = metadata->load(); !loaded) {
         spdlog::warn("{}", loaded.error().message);
     }
-    metrics.emplace(*store, *agents,
-                    self::MetricsOptions{config.host, config.data, config.site.replication,
-                                         [this](const auto& described) { metadata->note(described); }});
-    receiver.emplace(*store, ingest::Limits{}, nowMs, &*metadata);
-    prometheus_api.emplace(api::PrometheusParts{*engine, *store, *rules, *metadata}, serverFacts(config),
-                           static_cast<unsigned>(config.promql.max_concurrent));
+    metrics.emplace(
+        *store, *agents,
+        self::MetricsOptions{config.host, config.data, config.site.replication, seriesLimits(config.ingest),
+                             [this](const auto& described) { metadata->note(described); }});
+    receiver.emplace(*store, ingestLimits(config.ingest), nowMs, &*metadata);
+    prometheus_api.emplace(
+        api::PrometheusParts{*engine, *store, *rules, *metadata, [this] { return store->stats(); }},
+        serverFacts(config), static_cast<unsigned>(config.promql.max_concurrent));
     metrics->addSource([this](auto& out) { receiver->addMetrics(out); });
+    metrics->addSource([this](auto& out) { rules->addMetrics(out); });
     metrics->addSource([this](auto& out) { dispatcher->addMetrics(out); });
     metrics->addSource([this](auto& out) { metadata->addMetrics(out); });
     metrics->addSource([this](auto& out) { prometheus_api->addMetrics(out); });
@@ -352,8 +373,11 @@ void Service::Parts::logStore() {
         spdlog::error("the database has {} damaged blocks; queries that need their unreadable samples fail",
                       now.damaged_blocks);
     }
-    if (now.over_series_limit != 0 && logged.over_series_limit == 0) {
-        spdlog::error("ingest.max_series: there are {} series already, new ones are refused", now.series);
+    for (const auto& [sender, series] : now.senders) {
+        if (series.refused != 0 && logged.senders[sender].refused == 0) {
+            spdlog::error("{}: new series are refused; it has {} active series, with {} bytes of labels",
+                          sender, series.series, series.label_bytes);
+        }
     }
     logged = std::move(now);
 }

@@ -1,6 +1,7 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <functional>
 #include <optional>
 #include <utility>
@@ -156,11 +157,13 @@ int printAgents(const Value& data, bool quiet) {
     return all_well ? kFine : kDegraded;
 }
 
-/// Destinations and the seconds by which each is behind, from an instant vector.
-std::vector<std::pair<std::string, std::string>> forwardsOf(const Value& vector) {
-    std::vector<std::pair<std::string, std::string>> out;
+/// The values of a label, and the sample of each, from an instant vector.
+using ByLabel = std::vector<std::pair<std::string, std::string>>;
+
+ByLabel byLabel(const Value& vector, const char* label) {
+    ByLabel out;
     for (const auto& sample : vector.GetArray()) {
-        out.emplace_back(member(sample["metric"], "destination"), sample["value"][1].GetString());
+        out.emplace_back(member(sample["metric"], label), sample["value"][1].GetString());
     }
     return out;
 }
@@ -194,6 +197,46 @@ std::vector<std::string> clockLines(const Value& clocks) {
     return out;
 }
 
+/// Senders with most of the series that they may have, and senders whose new series are refused.
+struct SeriesOffenders {
+    ByLabel near;     ///< the part of their budget that they use
+    ByLabel refused;  ///< samples within a quarter of an hour
+};
+
+std::optional<SeriesOffenders> askOffenders(const Collector& collector, int& code) {
+    // max by (sender) (lapwing_collector_active_series / on (instance) group_left ()
+    //   lapwing_collector_series_limit{scope="agent"}) > 0.8, without what is no agent
+    const auto near =
+        ask(collector,
+            "/api/v1/query?query=max%20by%20(sender)%20(lapwing_collector_active_series"
+            "%7Bsender!~%22@.*%22%7D%20/%20on%20(instance)"
+            "%20group_left%20()%20lapwing_collector_series_limit%7Bscope=%22agent%22%7D)%20%3E%200.8",
+            code);
+    // sum by (sender) (increase(lapwing_collector_series_limit_refused_total[15m])) > 0
+    const auto refused = ask(collector,
+                             "/api/v1/query?query=sum%20by%20(sender)%20(increase("
+                             "lapwing_collector_series_limit_refused_total%5B15m%5D))%20%3E%200",
+                             code);
+    if (!near || !refused) {
+        return std::nullopt;
+    }
+    return SeriesOffenders{byLabel(near->document["data"]["result"], "sender"),
+                           byLabel(refused->document["data"]["result"], "sender")};
+}
+
+void putByLabel(json::Writer& out, const char* name, const ByLabel& list, const char* label,
+                const char* value) {
+    json::key(out, name);
+    out.StartArray();
+    for (const auto& [text, number] : list) {
+        out.StartObject();
+        json::put(out, label, text);
+        json::putRaw(out, value, number);
+        out.EndObject();
+    }
+    out.EndArray();
+}
+
 }  // namespace
 
 int showFindings(const std::string& config_file, bool as_json) {
@@ -224,7 +267,8 @@ int showStatus(const std::string& config_file, bool as_json) {
     const auto lags = ask(collector, "/api/v1/query?query=lapwing_forward_lag_seconds", code);
     const auto troubles = ask(collector, "/api/v1/query?query=lapwing_notification_trouble_info", code);
     const auto clocks = ask(collector, "/api/lapwing/v1/clocks", code);
-    if (!alerts || !findings || !lags || !troubles || !clocks) {
+    const auto offenders = askOffenders(collector, code);
+    if (!alerts || !findings || !lags || !troubles || !offenders || !clocks) {
         return code;
     }
     std::size_t well = 0;
@@ -239,7 +283,7 @@ int showStatus(const std::string& config_file, bool as_json) {
     }
     const std::size_t agent_count = agent_list.Size();
     const std::size_t finding_count = findings->document["data"].Size();
-    const auto forwards = forwardsOf(lags->document["data"]["result"]);
+    const auto forwards = byLabel(lags->document["data"]["result"], "destination");
     const auto clock_lines = clockLines(clocks->document["data"]);
     const auto& trouble_list = troubles->document["data"]["result"];
     if (as_json) {
@@ -249,15 +293,9 @@ int showStatus(const std::string& config_file, bool as_json) {
         json::put(out, "agents_reporting", well);
         json::put(out, "alerts_firing", firing);
         json::put(out, "findings", finding_count);
-        json::key(out, "forward");
-        out.StartArray();
-        for (const auto& [name, lag] : forwards) {
-            out.StartObject();
-            json::put(out, "destination", name);
-            json::putRaw(out, "lag_seconds", lag);
-            out.EndObject();
-        }
-        out.EndArray();
+        putByLabel(out, "forward", forwards, "destination", "lag_seconds");
+        putByLabel(out, "series_near_limit", offenders->near, "sender", "part");
+        putByLabel(out, "series_refused", offenders->refused, "sender", "samples");
         json::key(out, "receivers_in_trouble");
         out.StartArray();
         for (const auto& trouble : trouble_list.GetArray()) {
@@ -279,6 +317,14 @@ int showStatus(const std::string& config_file, bool as_json) {
         }
         for (const auto& [name, lag] : forwards) {
             fmt::print("forward    {}: {} s behind\n", plain(name), lag);
+        }
+        for (const auto& [sender, part] : offenders->near) {
+            fmt::print("series     {} has {:.0f} % of the series that an agent may have\n", plain(sender),
+                       100 * std::strtod(part.c_str(), nullptr));
+        }
+        for (const auto& [sender, samples] : offenders->refused) {
+            fmt::print("series     new ones of {} are refused: {:.0f} samples within 15 minutes\n",
+                       plain(sender), std::strtod(samples.c_str(), nullptr));
         }
         for (const auto& trouble : trouble_list.GetArray()) {
             const auto& labels = trouble["metric"];

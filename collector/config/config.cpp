@@ -163,6 +163,36 @@ void readSite(const Node& node, analysis::Site& site) {
     node["witness"].read(site.witness);
 }
 
+/// Reads a number of bytes within limits.
+void readBytes(const Node& node, std::int64_t& out, std::int64_t least, std::int64_t most) {
+    if (!node.present()) {
+        return;
+    }
+    node.readBytes(out);
+    if (out < least || out > most) {
+        node.problem(node.path() + " must be between " + std::to_string(least) + " and " +
+                     std::to_string(most) + " bytes");
+    }
+}
+
+void readIngest(const Node& node, Config::Ingest& ingest) {
+    constexpr std::int64_t most_bytes = 1'000'000'000'000;
+    node.allow({"local", "out_of_order", "max_series", "max_label_bytes", "max_own_series", "max_kept_series",
+                "agent", "max_labels_per_series", "max_label_length"});
+    node["local"].read(ingest.local);
+    node["out_of_order"].readDuration(ingest.out_of_order_ms);
+    node["max_series"].read(ingest.max_series, 1000, 100'000'000);
+    readBytes(node["max_label_bytes"], ingest.max_label_bytes, 1'000'000, most_bytes);
+    node["max_own_series"].read(ingest.max_own_series, 1000, 100'000'000);
+    node["max_kept_series"].read(ingest.max_kept_series, 1000, 1'000'000'000);
+    const Node agent = node["agent"];
+    agent.allow({"max_series", "max_label_bytes"});
+    agent["max_series"].read(ingest.agent.max_series, 1000, 100'000'000);
+    readBytes(agent["max_label_bytes"], ingest.agent.max_label_bytes, 1'000'000, most_bytes);
+    node["max_labels_per_series"].read(ingest.max_labels_per_series, 16, 1000);
+    readBytes(node["max_label_length"], ingest.max_label_length, 256, 1'000'000);
+}
+
 }  // namespace
 
 Expected<Endpoint> parseListener(const std::string& text) {
@@ -243,11 +273,7 @@ Config readConfig(const Node& root) {
         admin["socket"].problem("admin.socket must be an absolute path of at most 100 characters, or none");
     }
 
-    const Node ingest = root["ingest"];
-    ingest.allow({"local", "out_of_order", "max_series"});
-    ingest["local"].read(config.ingest.local);
-    ingest["out_of_order"].readDuration(config.ingest.out_of_order_ms);
-    ingest["max_series"].read(config.ingest.max_series, 1000, 100'000'000);
+    readIngest(root["ingest"], config.ingest);
 
     const Node retention = root["retention"];
     retention.allow({"time", "size"});

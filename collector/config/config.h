@@ -46,7 +46,17 @@ struct Config {
     struct Ingest {
         bool local = false;
         std::int64_t out_of_order_ms = 3'600'000;
-        int max_series = 1'000'000;  ///< further new series are refused; each takes about 300 bytes of memory
+        // Beyond these, new series are refused: docs/limits.md.
+        int max_series = 1'000'000;  ///< active, of all senders; about 300 bytes of memory each
+        std::int64_t max_label_bytes = 512'000'000;  ///< of the labels of these
+        int max_own_series = 200'000;                ///< active, of the collector itself
+        int max_kept_series = 10'000'000;            ///< active or not
+        struct Agent {
+            int max_series = 100'000;
+            std::int64_t max_label_bytes = 64'000'000;
+        } agent;
+        int max_labels_per_series = 64;
+        std::int64_t max_label_length = 4096;  ///< of a name or a value, in bytes
     } ingest;
 
     std::int64_t retention_ms = 90LL * 86'400'000;  ///< 0 keeps everything

@@ -92,7 +92,8 @@ std::span<const Sample> Batch::withoutFuture(const WrittenSeries& series, const 
 }
 
 Expected<storage::AppendResult> Batch::store(storage::Store& store) {
-    auto stored = store.append(series_);
+    const std::string& sender = agent_.empty() ? storage::kLocalSender : agent_;
+    auto stored = store.append(series_, sender);
     if (stored && !stored->gone.empty()) {
         // These series have been deleted since they were remembered: they are created again.
         std::vector<storage::BatchSeries> again;
@@ -105,7 +106,7 @@ Expected<storage::AppendResult> Batch::store(storage::Store& store) {
             again.push_back({0, labels, series_[place].samples});
             places.push_back(place);
         }
-        auto more = store.append(again);
+        auto more = store.append(again, sender);
         if (!more) {
             return more;
         }

@@ -193,10 +193,10 @@ std::optional<Answer> Receiver::checkWrite(const RequestHead& head) {
         if (!head.version.empty() && !head.version.starts_with("0.1.") && !head.version.starts_with("2.0.")) {
             return answer(415, "remote_write versions 0.1.0 and 2.0.0 are spoken here");
         }
-        if (!head.content_length) {
-            return answer(411, "the length of the body must be declared");
+        if (!head.content_length && !head.unsized) {
+            return answer(411, "the body needs a Content-Length or the chunked encoding");
         }
-        if (*head.content_length > limits_.write.compressed_bytes) {
+        if (head.content_length.value_or(0) > limits_.write.compressed_bytes) {
             return tooLarge(*head.content_length, limits_.write.compressed_bytes);
         }
         return tooFast(head.agent);

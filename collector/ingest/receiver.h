@@ -45,6 +45,7 @@ struct RequestHead {
     std::string content_encoding;
     std::string version;                          ///< X-Prometheus-Remote-Write-Version
     std::optional<std::uint64_t> content_length;  ///< as declared
+    bool unsized = false;                         ///< a body that needs no declared length
 };
 
 /// The counts that remote_write 2.0 wants in the headers of the answer.
@@ -84,7 +85,7 @@ struct Traffic {
 ///
 /// Statuses: 204 all samples are stored, now or before; 400 the body does not decode, or samples were refused
 /// (the answer counts them and names the first; the valid samples are stored); 403 a series claims another
-/// agent, nothing is stored; 411 no declared length; 413 too large; 415 another type or encoding; 429 too
+/// agent, nothing is stored; 411 the body has no end; 413 too large; 415 another type or encoding; 429 too
 /// fast; 503 the store cannot write now; 500 the store is broken. After 429 and 503 the sender tries again
 /// after `retry_after_s`.
 class Receiver {

@@ -67,7 +67,7 @@ TimestampMs Heartbeat::pulseOf(const Alert& alert) {
 }
 
 void Heartbeat::beat(TimestampMs now) {
-    const auto stored = store_.append({{pulse_, {{now, static_cast<double>(now) / 1000}}}});
+    const auto stored = store_.appendOwn({{pulse_, {{now, static_cast<double>(now) / 1000}}}});
     const std::string trouble = !stored               ? stored.error().message
                                 : stored->refused > 0 ? stored->first_refusal
                                                       : std::string();

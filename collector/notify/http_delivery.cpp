@@ -148,7 +148,7 @@ Delivered exchange(std::string url, http::Request request, const std::string& ca
             return judge(*response, url, token);
         }
         if (redirects == kMostRedirects) {
-            return failure(Kind::denied, "redirects in a circle");
+            return failure(Kind::denied, "redirects more than " + std::to_string(kMostRedirects) + " times");
         }
         const auto before = http::Url::parse(url);
         if (!before || !before->sameServer(**next)) {

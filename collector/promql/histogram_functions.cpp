@@ -194,9 +194,6 @@ std::vector<Histogram> histogramsOf(Context& context, const SeriesSet& set, cons
             continue;
         }
         labels.erase("le");
-        if (context.version2()) {
-            labels.erase("__name__");
-        }
         const auto [it, fresh] = known.emplace(labels, histograms.size());
         if (fresh) {
             histograms.push_back({std::move(labels), {}});

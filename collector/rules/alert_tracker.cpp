@@ -193,7 +193,7 @@ std::vector<AlertStatus> AlertTracker::active() const {
     return out;
 }
 
-std::string AlertTracker::save(TimestampMs evaluated_at) const {
+std::string AlertTracker::save(TimestampMs evaluated_at, const std::string& query) const {
     if (alerts_.empty()) {
         return "";
     }
@@ -201,6 +201,7 @@ std::string AlertTracker::save(TimestampMs evaluated_at) const {
     NanWriter writer(buffer);
     writer.StartObject();
     json::put(writer, "evaluated_at", evaluated_at);
+    json::put(writer, "query", query);
     json::key(writer, "alerts");
     writer.StartArray();
     for (const auto& [labels, alert] : alerts_) {
@@ -229,6 +230,16 @@ std::string AlertTracker::save(TimestampMs evaluated_at) const {
     writer.EndArray();
     writer.EndObject();
     return {buffer.GetString(), buffer.GetSize()};
+}
+
+std::optional<std::string> AlertTracker::savedQuery(const std::string& saved) {
+    json::Document document;
+    document.Parse<rapidjson::kParseNanAndInfFlag>(saved.data(), saved.size());
+    if (document.HasParseError() || !document.IsObject()) {
+        return std::nullopt;
+    }
+    const auto& query = json::member(document, "query");
+    return query.IsString() ? std::optional(json::text(query)) : std::nullopt;
 }
 
 Expected<void> AlertTracker::restore(const std::string& saved) {

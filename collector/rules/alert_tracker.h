@@ -84,8 +84,10 @@ class AlertTracker {
     std::vector<AlertStatus> active() const;
     bool empty() const { return alerts_.empty(); }
 
-    /// The state that must survive a restart, as JSON.
-    std::string save(TimestampMs evaluated_at) const;
+    /// The state that must survive a restart, as JSON. `query` is the rule's expression, for savedQuery().
+    std::string save(TimestampMs evaluated_at, const std::string& query) const;
+    /// The expression of the rule that a text of save() belongs to. Nothing if the text does not name it.
+    static std::optional<std::string> savedQuery(const std::string& saved);
     /// Error `invalid` for text that save() did not write.
     Expected<void> restore(const std::string& saved);
 

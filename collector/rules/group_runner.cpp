@@ -6,6 +6,7 @@
 #include <chrono>
 #include <map>
 #include <optional>
+#include <string_view>
 #include <utility>
 
 #include "collector/rules/links.h"
@@ -18,9 +19,25 @@ namespace {
 // are.
 constexpr std::int64_t kSaveEveryMs = 60'000;
 
-std::string stateName(const RuleGroup& group, const Rule& rule, std::size_t ordinal) {
-    return "rules/" + group.file + ";" + group.name + ";" + rule.name + rule.plainLabels().toString() + ";" +
-           std::to_string(ordinal);
+std::string stateName(const RuleGroup& group, const std::string& rule_name, std::size_t ordinal) {
+    return kStatePrefix + group.file + ";" + group.name + rule_name + std::to_string(ordinal);
+}
+
+/// Whether a saved state belongs to a rule of that name, in any file and group.
+bool isStateOf(const std::string& state_name, const std::string& rule_name) {
+    const auto ordinal = state_name.find_last_not_of("0123456789") + 1;
+    return ordinal < state_name.size() &&
+           std::string_view(state_name).substr(0, ordinal).ends_with(rule_name);
+}
+
+/// Gives a state in the store another name. A crash in between leaves both names, and the next start takes
+/// the new one.
+Expected<void> renameState(storage::Store& store, const std::string& from, const std::string& to,
+                           const std::string& value) {
+    if (auto saved = store.putState(to, value); !saved) {
+        return saved;
+    }
+    return store.putState(from, "");
 }
 
 Expected<promql::Vector> toVector(promql::Result result) {
@@ -108,8 +125,8 @@ GroupRunner::GroupRunner(RuleGroup group) : group_(std::move(group)) {
     std::map<std::string, std::size_t> ordinals;
     for (auto& rule : group_.rules) {
         RuleState state;
-        const auto ordinal = ordinals[rule.name + rule.plainLabels().toString()]++;
-        state.state_name = stateName(group_, rule, ordinal);
+        state.rule_name = ";" + rule.name + rule.plainLabels().toString() + ";";
+        state.state_name = stateName(group_, state.rule_name, ordinals[state.rule_name]++);
         if (auto inputs = inputsOf(rule.query)) {
             state.inputs = std::move(*inputs);
         }
@@ -117,6 +134,15 @@ GroupRunner::GroupRunner(RuleGroup group) : group_(std::move(group)) {
         rules_.push_back(std::move(state));
     }
     group_.rules.clear();
+}
+
+void GroupRunner::take(RuleState& from, RuleState& into) {
+    into.tracker = std::move(from.tracker);
+    into.previous = std::move(from.previous);
+    into.unsaved = from.unsaved;
+    into.saved_at = from.saved_at;
+    into.adopted = true;
+    from.adopted = true;
 }
 
 void GroupRunner::adopt(GroupRunner& older) {
@@ -128,24 +154,67 @@ void GroupRunner::adopt(GroupRunner& older) {
         if (same == older.rules_.end()) {
             continue;
         }
-        state.tracker = std::move(same->tracker);
-        state.previous = std::move(same->previous);
-        state.unsaved = same->unsaved;
-        state.saved_at = same->saved_at;
-        state.adopted = true;
-        same->adopted = true;
+        take(*same, state);
     }
     last_evaluation_ = older.last_evaluation_;
+    evaluations_ = older.evaluations_;
+    failures_ = older.failures_;
+    missed_ = older.missed_;
 }
 
-void GroupRunner::restore(storage::Store& store) {
+void GroupRunner::adoptMoved(GroupRunner& other, storage::Store& store) {
+    for (auto& state : rules_) {
+        for (auto& same : other.rules_) {
+            if (state.adopted || same.adopted || same.rule.type != state.rule.type ||
+                same.rule_name != state.rule_name || same.rule.canonical != state.rule.canonical) {
+                continue;
+            }
+            take(same, state);
+            if (state.rule.type != RuleType::alerting || state.tracker.empty()) {
+                continue;
+            }
+            const auto saved = store.state(same.state_name);
+            const auto renamed =
+                saved ? renameState(store, same.state_name, state.state_name, saved->value_or(""))
+                      : Expected<void>(fail(saved.error()));
+            if (!renamed) {
+                spdlog::warn("alert {}: {}", state.rule.name, renamed.error().message);
+            }
+        }
+    }
+}
+
+std::vector<std::string> GroupRunner::stateNames() const {
+    std::vector<std::string> out;
+    for (const auto& state : rules_) {
+        out.push_back(state.state_name);
+    }
+    return out;
+}
+
+void GroupRunner::restore(storage::Store& store, std::map<std::string, std::string>& others) {
     for (auto& state : rules_) {
         if (std::exchange(state.adopted, false) || state.rule.type != RuleType::alerting) {
             continue;
         }
-        const auto saved = store.state(state.state_name);
-        if (!saved || !*saved) {
+        auto saved = store.state(state.state_name);
+        if (!saved) {
             continue;
+        }
+        if (!*saved || (*saved)->empty()) {
+            const auto moved = std::find_if(others.begin(), others.end(), [&](const auto& other) {
+                return isStateOf(other.first, state.rule_name) &&
+                       AlertTracker::savedQuery(other.second) == state.rule.canonical;
+            });
+            if (moved == others.end()) {
+                continue;
+            }
+            *saved = moved->second;
+            if (const auto renamed = renameState(store, moved->first, state.state_name, moved->second);
+                !renamed) {
+                spdlog::warn("alert {}: {}", state.rule.name, renamed.error().message);
+            }
+            others.erase(moved);
         }
         if (const auto restored = state.tracker.restore(**saved); !restored) {
             spdlog::warn("alert {}: {}", state.rule.name, restored.error().message);
@@ -179,7 +248,7 @@ void GroupRunner::retire(TimestampMs now, const RunnerContext& context) {
     if (ended.empty()) {
         return;
     }
-    if (const auto stored = context.store.append(ended); !stored) {
+    if (const auto stored = context.store.appendOwn(ended); !stored) {
         spdlog::warn("rule group {}: {}", group_.name, stored.error().message);
     }
 }
@@ -311,7 +380,7 @@ void GroupRunner::save(RuleState& state, TimestampMs now, storage::Store& store)
     if (!state.unsaved && (state.tracker.empty() || now - state.saved_at < kSaveEveryMs)) {
         return;
     }
-    const auto saved = store.putState(state.state_name, state.tracker.save(now));
+    const auto saved = store.putState(state.state_name, state.tracker.save(now, state.rule.canonical));
     if (!saved) {
         spdlog::warn("alert {}: its state could not be saved: {}", state.rule.name, saved.error().message);
         state.unsaved = true;
@@ -334,13 +403,18 @@ void GroupRunner::send(RuleState& state, TimestampMs now, const RunnerContext& c
     }
 }
 
-/// `error`: "" if the evaluation succeeded and its whole result was stored.
-void GroupRunner::noteHealth(RuleState& state, std::string error) const {
-    if (!error.empty() && state.last_error != error) {
-        spdlog::warn("rule {} of group {}: {}", state.rule.name, group_.name, error);
+void GroupRunner::noteHealth(RuleState& state, const Failure& failure) {
+    const bool failed = !failure.message.empty();
+    if (failed && state.logged != failure.kind) {
+        spdlog::warn("rule {} of group {}: {}", state.rule.name, group_.name, failure.message);
+    } else if (!failed && !state.logged.empty()) {
+        spdlog::info("rule {} of group {}: evaluated and stored again", state.rule.name, group_.name);
     }
-    state.health = error.empty() ? Health::ok : Health::err;
-    state.last_error = std::move(error);
+    ++evaluations_;
+    failures_ += failed ? 1 : 0;
+    state.logged = failed ? failure.kind : "";
+    state.health = failed ? Health::err : Health::ok;
+    state.last_error = failure.message;
 }
 
 void GroupRunner::shiftTimes(std::int64_t jump_ms) {
@@ -372,14 +446,16 @@ void GroupRunner::evaluate(TimestampMs now, const RunnerContext& context) {
             }
             endSeries(state.previous, written, now - group_.query_offset_ms, *series);
             const auto stored = series->empty() ? Expected<storage::AppendResult>(storage::AppendResult{})
-                                                : context.store.append(*series);
+                                                : context.store.appendOwn(*series);
             if (stored) {
                 state.previous = std::move(written);
             }
             // As in Prometheus, a result that is not stored is an error of the rule.
-            noteHealth(state, !stored ? stored.error().message : stored->first_refusal);
+            noteHealth(state, stored ? Failure{stored->first_refusal,
+                                               "refused/" + std::to_string(static_cast<int>(stored->reason))}
+                                     : Failure{stored.error().message, stored.error().message});
         } else {
-            noteHealth(state, series.error().message);
+            noteHealth(state, {series.error().message, series.error().message});
         }
         if (state.rule.type == RuleType::alerting) {
             save(state, now, context.store);
@@ -401,6 +477,9 @@ GroupStatus GroupRunner::status() const {
     out.builtin = group_.builtin;
     out.evaluation_seconds = seconds_;
     out.last_evaluation = last_evaluation_;
+    out.evaluations = evaluations_;
+    out.failures = failures_;
+    out.missed = missed_;
     for (const auto& state : rules_) {
         RuleStatus rule;
         rule.type = state.rule.type;

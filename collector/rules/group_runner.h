@@ -1,6 +1,8 @@
 #pragma once
 
 #include <atomic>
+#include <cstdint>
+#include <map>
 #include <set>
 #include <string>
 #include <vector>
@@ -22,6 +24,9 @@ struct RunnerContext {
     const std::atomic<bool>& cancelled;
 };
 
+/// The names of the rules' states in the store begin with this.
+inline constexpr const char* kStatePrefix = "rules/";
+
 /// Evaluates the rules of one group in order. Not synchronised.
 class GroupRunner {
   public:
@@ -29,8 +34,14 @@ class GroupRunner {
 
     /// Takes over the state of the same rules (by name and labels) from an older version of this group.
     void adopt(GroupRunner& older);
-    /// Reads the alert states of rules without adopted state from the store.
-    void restore(storage::Store& store);
+    /// Takes over the state of equal rules (by name, labels and expression) from another group, for rules
+    /// that have moved.
+    void adoptMoved(GroupRunner& other, storage::Store& store);
+    /// Reads the alert states of rules without adopted state from the store. `others` are the saved states of
+    /// no current rule, by name: a rule that has moved finds its state there, and takes it out.
+    void restore(storage::Store& store, std::map<std::string, std::string>& others);
+    /// The names of the rules' states in the store.
+    std::vector<std::string> stateNames() const;
     /// Ends the series and the alerts of rules whose state was not adopted.
     void retire(TimestampMs now, const RunnerContext& context);
 
@@ -42,15 +53,25 @@ class GroupRunner {
     GroupStatus status() const;
     const RuleGroup& group() const { return group_; }
 
+    /// Counts evaluations that came too late to be made.
+    void countMissed(std::uint64_t evaluations) { missed_ += evaluations; }
+
   private:
+    /// Why an evaluation failed.
+    struct Failure {
+        std::string message;  ///< "" if it succeeded and its whole result was stored
+        std::string kind;     ///< the same for repetitions that differ in times or series
+    };
     struct RuleState {
         Rule rule;
         std::vector<Input> inputs;
         std::string state_name;  ///< the key of the alert states in the store
+        std::string rule_name;   ///< its part that does not depend on the file and the group
         AlertTracker tracker;
         std::set<Labels> previous;  ///< series that the last evaluation wrote
         Health health = Health::unknown;
         std::string last_error;
+        std::string logged;  ///< the failure that the log told last; "" after a success
         double seconds = 0;
         TimestampMs last_evaluation = 0;
         TimestampMs saved_at = 0;
@@ -58,6 +79,7 @@ class GroupRunner {
         bool adopted = false;
     };
 
+    static void take(RuleState& from, RuleState& into);
     Expected<std::vector<TimeSeries>> record(const RuleState& state, promql::Vector elements,
                                              TimestampMs at) const;
     Expected<std::vector<TimeSeries>> alert(RuleState& state, const promql::Vector& elements, TimestampMs now,
@@ -65,13 +87,16 @@ class GroupRunner {
     std::vector<Absence> explainAbsence(const RuleState& state, TimestampMs at, const RunnerContext& context,
                                         const std::vector<const TrackedAlert*>& vanished) const;
     Expected<std::vector<TimeSeries>> run(RuleState& state, TimestampMs now, const RunnerContext& context);
-    void noteHealth(RuleState& state, std::string error) const;
+    void noteHealth(RuleState& state, const Failure& failure);
     void save(RuleState& state, TimestampMs now, storage::Store& store) const;
     void send(RuleState& state, TimestampMs now, const RunnerContext& context) const;
 
     RuleGroup group_;
     std::vector<RuleState> rules_;
     double seconds_ = 0;
+    std::uint64_t evaluations_ = 0;
+    std::uint64_t failures_ = 0;
+    std::uint64_t missed_ = 0;
     TimestampMs last_evaluation_ = 0;
 };
 

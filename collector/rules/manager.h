@@ -1,5 +1,7 @@
 #pragma once
 
+#include <prometheus/metric_family.h>
+
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -73,6 +75,10 @@ struct GroupStatus {
     std::vector<RuleStatus> rules;
     double evaluation_seconds = 0;
     TimestampMs last_evaluation = 0;
+    // Since the start, or since the group was first loaded.
+    std::uint64_t evaluations = 0;  ///< of its rules
+    std::uint64_t failures = 0;     ///< evaluations that failed, or whose result was not stored as a whole
+    std::uint64_t missed = 0;       ///< evaluations of the group that came too late to be made
 };
 
 struct ManagerOptions {
@@ -118,7 +124,7 @@ class RuleManager {
 
     /// Replaces all groups by those in the files that match the patterns (shell wildcards in any part of
     /// the path). Returns all problems; if there is any, the loaded groups stay. Rules that stay keep their
-    /// alert states. A pattern without a match is not a problem.
+    /// alert states, also if they move to another group or file. A pattern without a match is not a problem.
     std::vector<config::Problem> loadFiles(const std::vector<std::string>& patterns);
 
     /// Starts the evaluation thread.
@@ -131,6 +137,8 @@ class RuleManager {
 
     /// A copy of the data that /api/v1/rules and /api/v1/alerts show.
     std::vector<GroupStatus> groups() const;
+    /// The evaluations of each group, and the rules that fail (docs/metrics.md).
+    void addMetrics(std::vector<prometheus::MetricFamily>& out) const;
 
   private:
     struct State;
@@ -142,8 +150,9 @@ struct CheckResult {
     std::size_t groups = 0;
     std::size_t rules = 0;
     std::vector<config::Problem> problems;
-    /// Rules of one file with the same name and labels: not an error, but they write the same series.
-    std::vector<config::Problem> duplicates;
+    /// No errors, but probably mistakes: rules of one file that write the same series, and labels of alerts
+    /// that contain a value.
+    std::vector<config::Problem> warnings;
     CheckResult();
     ~CheckResult();
     CheckResult(CheckResult&&) noexcept;

@@ -5,6 +5,7 @@
 #include <limits>
 #include <set>
 #include <sstream>
+#include <string_view>
 
 #include "collector/promql/engine.h"
 #include "common/glob.h"
@@ -15,6 +16,11 @@ namespace {
 using config::Node;
 using config::Reader;
 
+/// Prometheus 3 accepts any UTF-8 text as the name of a metric or a label.
+bool isName(const std::string& name) {
+    return !name.empty() && isValidUtf8(name);
+}
+
 std::vector<TemplatedLabel> readLabels(const Node& node, const char* what, bool templates) {
     std::vector<TemplatedLabel> out;
     std::set<std::string> names;
@@ -22,7 +28,7 @@ std::vector<TemplatedLabel> readLabels(const Node& node, const char* what, bool 
         if (!names.insert(name).second) {
             value.problem("the key \"" + name + "\" is given twice");
         }
-        if (!isValidLabelName(name) || name == "__name__") {
+        if (!isName(name) || (name == "__name__" && what == std::string_view("label"))) {
             value.problem("invalid " + std::string(what) + " name \"" + name + "\"");
         }
         if (!value.isScalar()) {
@@ -31,7 +37,7 @@ std::vector<TemplatedLabel> readLabels(const Node& node, const char* what, bool 
             }
             return;
         }
-        TemplatedLabel label{name, value.text(), std::nullopt};
+        TemplatedLabel label{name, value.text(), std::nullopt, value.line(), value.column()};
         if (!isValidUtf8(label.text)) {
             value.problem(value.path() + " is not valid UTF-8");
         }
@@ -84,8 +90,12 @@ Rule readRule(const Node& node, const std::vector<TemplatedLabel>& group_labels)
         node.problem("one of \"record\" or \"alert\" must be set");
     }
     (alerting ? alert : record).read(rule.name);
-    if (!alerting && given(record) && !isValidMetricName(rule.name)) {
+    if (!alerting && given(record) && !isName(rule.name)) {
         record.problem("invalid recording rule name: \"" + rule.name + "\"");
+    } else if (!alerting && rule.name.find_first_of("{}") != std::string::npos) {
+        // As in Prometheus: such a name is nearly always an expression in the wrong place.
+        record.problem("braces present in the recording rule name; should it be in expr?: \"" + rule.name +
+                       "\"");
     }
     readExpression(node, rule);
     for (const char* key : {"for", "keep_firing_for", "annotations"}) {
@@ -169,6 +179,27 @@ std::int64_t RuleGroup::offsetMs() const {
 TimestampMs RuleGroup::slot(TimestampMs now) const {
     const auto adjusted = now - offsetMs();
     return adjusted - adjusted % interval_ms + offsetMs();
+}
+
+std::vector<config::Problem> labelsWithValues(const std::vector<RuleGroup>& groups) {
+    std::vector<config::Problem> out;
+    std::set<std::pair<int, int>> told;  // a label of a group stands in each of its rules
+    for (const auto& group : groups) {
+        told.clear();
+        for (const auto& rule : group.rules) {
+            for (const auto& label : rule.labels) {
+                if (label.expansion && rule.type == RuleType::alerting && label.expansion->printsValue() &&
+                    told.emplace(label.line, label.column).second) {
+                    out.push_back({group.file, label.line, label.column,
+                                   "the label \"" + label.name + "\" of alert \"" + rule.name +
+                                       "\" contains a value: whenever the value changes, the alert ends and "
+                                       "another one begins, which waits for `for` again and is notified "
+                                       "again; write the value into an annotation"});
+                }
+            }
+        }
+    }
+    return out;
 }
 
 std::vector<RuleGroup> parseRuleFile(Reader& reader, const std::string& yaml, const std::string& name,

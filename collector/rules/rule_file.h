@@ -17,6 +17,8 @@ struct TemplatedLabel {
     std::string name;
     std::string text;
     std::optional<Template> expansion;  ///< absent in recording rules, whose labels are plain text
+    int line = 0;                       ///< of the text in the file
+    int column = 0;
 };
 
 struct Rule {
@@ -49,6 +51,10 @@ struct RuleGroup {
     /// The newest evaluation time that is not after `now`.
     TimestampMs slot(TimestampMs now) const;
 };
+
+/// The labels of alerts that contain the value of an expression, which makes another alert of each value.
+/// They are no errors.
+std::vector<config::Problem> labelsWithValues(const std::vector<RuleGroup>& groups);
 
 /// Reads one rule file (https://prometheus.io/docs/prometheus/latest/configuration/recording_rules/) from
 /// memory. Problems go to `reader`; the result is complete only without problems.

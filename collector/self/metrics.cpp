@@ -54,6 +54,66 @@ MetricFamily single(MetricFamily family, double value) {
     return family;
 }
 
+/// The active series by sender, and their limits.
+void addSeries(const storage::StoreStats& stats, const storage::SeriesLimits& limits,
+               std::vector<MetricFamily>& out) {
+    auto active = gauge(metric::kCollectorActiveSeries, "Series with a sample within the last hour.");
+    auto bytes = gauge(metric::kCollectorActiveLabelBytes, "The length of the labels of these series.");
+    auto refused = counter(metric::kCollectorSeriesLimitRefusedTotal,
+                           "Samples of new series beyond a limit that were refused.");
+    for (const auto& [sender, series] : stats.senders) {
+        if (series.series == 0 && series.refused == 0) {
+            continue;
+        }
+        const std::vector<prometheus::ClientMetric::Label> labels{{"sender", sender}};
+        add(active, labels, static_cast<double>(series.series));
+        add(bytes, labels, static_cast<double>(series.label_bytes));
+        add(refused, labels, static_cast<double>(series.refused));
+    }
+    auto series_limit = gauge(metric::kCollectorSeriesLimit, "Limits on the number of series.");
+    for (const auto& [scope, limit] :
+         {std::pair("active", limits.series), std::pair("agent", limits.agent_series),
+          std::pair("own", limits.own_series), std::pair("kept", limits.kept_series)}) {
+        add(series_limit, {{"scope", scope}}, static_cast<double>(limit));
+    }
+    auto bytes_limit =
+        gauge(metric::kCollectorLabelBytesLimit, "Limits on the length of the labels of active series.");
+    add(bytes_limit, {{"scope", "active"}}, static_cast<double>(limits.label_bytes));
+    add(bytes_limit, {{"scope", "agent"}}, static_cast<double>(limits.agent_label_bytes));
+    out.push_back(single(gauge(metric::kCollectorSeries, "Series in the store, active or not."),
+                         static_cast<double>(stats.series)));
+    for (auto* family : {&active, &bytes, &refused, &series_limit, &bytes_limit}) {
+        if (!family->metric.empty()) {
+            out.push_back(std::move(*family));
+        }
+    }
+}
+
+void addStore(const storage::StoreStats& stats, const storage::SeriesLimits& limits,
+              std::vector<MetricFamily>& out) {
+    addSeries(stats, limits, out);
+    out.push_back(single(counter(metric::kCollectorSamplesStoredTotal, "Samples stored since the start."),
+                         static_cast<double>(stats.samples)));
+    out.push_back(single(counter(metric::kCollectorOwnSamplesRefusedTotal,
+                                 "Samples of the collector itself that the store refused."),
+                         static_cast<double>(stats.own_refused)));
+    out.push_back(single(gauge(metric::kCollectorDbBytes, "The database with its write-ahead log."),
+                         static_cast<double>(stats.file_bytes)));
+    out.push_back(single(gauge(metric::kCollectorWalBytes, "The write-ahead log alone."),
+                         static_cast<double>(stats.wal_bytes)));
+    out.push_back(single(gauge(metric::kCollectorStoreTrouble,
+                               "1 while writing, syncing, compaction or retention of the store fails."),
+                         stats.trouble.empty() ? 0 : 1));
+    out.push_back(single(counter(metric::kCollectorRetentionSizeDroppedTotal,
+                                 "Samples that were deleted early because of retention.size."),
+                         static_cast<double>(stats.size_dropped_samples)));
+    out.push_back(single(
+        counter(metric::kCollectorAgeDroppedTotal, "Samples that were deleted because of retention.time."),
+        static_cast<double>(stats.age_dropped_samples)));
+    out.push_back(single(gauge(metric::kCollectorDamagedBlocks, "Blocks of the database found damaged."),
+                         static_cast<double>(stats.damaged_blocks)));
+}
+
 }  // namespace
 
 void Metrics::answered(const std::string& listener, int status) {
@@ -67,26 +127,9 @@ std::vector<MetricFamily> Metrics::collect(TimestampMs now) {
     auto info = gauge(metric::kCollectorInfo, "The running version.");
     add(info, {{"version", LAPWING_VERSION}}, 1);
     out.push_back(std::move(info));
-    const auto stats = store_.stats();
-    out.push_back(
-        single(gauge(metric::kCollectorSeries, "Series in the store."), static_cast<double>(stats.series)));
-    out.push_back(single(counter(metric::kCollectorSamplesStoredTotal, "Samples stored since the start."),
-                         static_cast<double>(stats.samples)));
+    addStore(store_.stats(), options_.limits, out);
     out.push_back(single(counter(metric::kCollectorSamplesRefusedTotal, "Samples refused since the start."),
                          static_cast<double>(refused_.load())));
-    out.push_back(single(gauge(metric::kCollectorDbBytes, "The database with its write-ahead log."),
-                         static_cast<double>(stats.file_bytes)));
-    out.push_back(single(counter(metric::kCollectorSeriesLimitRefusedTotal,
-                                 "Samples of new series that ingest.max_series refused."),
-                         static_cast<double>(stats.over_series_limit)));
-    out.push_back(single(counter(metric::kCollectorRetentionSizeDroppedTotal,
-                                 "Samples that were deleted early because of retention.size."),
-                         static_cast<double>(stats.size_dropped_samples)));
-    out.push_back(single(
-        counter(metric::kCollectorAgeDroppedTotal, "Samples that were deleted because of retention.time."),
-        static_cast<double>(stats.age_dropped_samples)));
-    out.push_back(single(gauge(metric::kCollectorDamagedBlocks, "Blocks of the database found damaged."),
-                         static_cast<double>(stats.damaged_blocks)));
     addFileSystem(out, options_.data_file);
     auto seen =
         gauge(metric::kAgentLastSeenSeconds, "Seconds since the agent last wrote, or since it was enrolled.");
@@ -146,7 +189,7 @@ Expected<void> Metrics::storeSamples(TimestampMs now) {
         }
     }
     stored_series_ = std::move(present);
-    if (auto stored = store_.append(batch); !stored) {
+    if (auto stored = store_.appendOwn(batch); !stored) {
         return fail(stored.error());
     }
     return {};

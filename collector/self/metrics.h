@@ -23,6 +23,7 @@ struct MetricsOptions {
     std::string instance;   ///< the host that the collector runs on
     std::string data_file;  ///< its file system is watched
     std::vector<analysis::Site::Pair> replication;
+    storage::SeriesLimits limits;  ///< shown beside the series
     /// Gets the metadata of the stored metrics each time; may be empty.
     std::function<void(const std::vector<MetricMetadata>&)> describe;
 };

@@ -4,6 +4,8 @@
 #include <bit>
 #include <string>
 
+#include "collector/storage/series_row.h"
+
 namespace lapwing::storage {
 namespace {
 
@@ -11,6 +13,9 @@ namespace {
 /// it.
 constexpr TimestampMs kLatestTime = TimestampMs{1} << 53;
 constexpr const char* kBadTime = "its time is not between 1970 and the end of what can be stored";
+
+/// So that series which are not in memory any more leave this memory, too.
+constexpr std::uint32_t kBatchesBetweenClears = 10'000;
 
 bool validTime(const Sample& sample) {
     return sample.timestamp >= 0 && sample.timestamp <= kLatestTime;
@@ -32,11 +37,16 @@ bool ascending(std::span<const Sample> samples) {
 }  // namespace
 
 BatchStager::BatchStager(const StoreOptions& options, Database& database, SeriesCatalog& catalog,
-                         const Heads& heads)
+                         Heads& heads)
     : options_(options), database_(database), catalog_(catalog), heads_(heads) {}
 
-CommitGroup BatchStager::newGroup(const WriteAccess& access) const {
+CommitGroup BatchStager::newGroup(const WriteAccess& access) {
     access.assertHeld(database_);
+    // Only the batches of one group are compared.
+    if (batch_number_ - cleared_at_ > kBatchesBetweenClears) {
+        touched_ = {};
+        cleared_at_ = batch_number_;
+    }
     CommitGroup group;
     group.first_batch = batch_number_ + 1;
     return group;
@@ -59,7 +69,7 @@ bool BatchStager::mustWait(const WriteAccess& access, std::span<const BatchSerie
             }
             id = index.find(*series.labels);
         }
-        if (id && *id < last_batch_.size() && last_batch_[*id] >= group.first_batch) {
+        if (id && touched_[*id].batch >= group.first_batch) {
             return true;
         }
     }
@@ -69,7 +79,11 @@ bool BatchStager::mustWait(const WriteAccess& access, std::span<const BatchSerie
 Expected<void> BatchStager::stage(const WriteAccess& access, PendingBatch& pending, CommitGroup& group) {
     StagedBatch staged;
     staged.pending = &pending;
-    const auto parts = identifyAll(access, staged, group.created);
+    const auto identified = identifyAll(access, staged, group.created);
+    if (!identified) {
+        return tl::unexpected(identified.error());
+    }
+    const auto& parts = *identified;
     std::size_t total = 0;
     for (const auto& part : parts) {
         total += part.series->samples.size();
@@ -95,13 +109,16 @@ Expected<void> BatchStager::stage(const WriteAccess& access, PendingBatch& pendi
         }
         staged.result.stored += *kept;
     }
+    if (*pending.sender == kCollectorSender) {
+        own_refused_ += staged.result.refused;
+    }
     group.staged.push_back(std::move(staged));
     return {};
 }
 
 /// The series of a batch that may be stored, with those together that occur more than once.
-std::vector<BatchStager::Part> BatchStager::identifyAll(const WriteAccess& access, StagedBatch& staged,
-                                                        NewSeries& created) {
+Expected<std::vector<BatchStager::Part>> BatchStager::identifyAll(const WriteAccess& access,
+                                                                  StagedBatch& staged, NewSeries& created) {
     access.assertHeld(database_);
     const auto batch = staged.pending->batch;
     std::vector<Part> parts;
@@ -117,7 +134,12 @@ std::vector<BatchStager::Part> BatchStager::identifyAll(const WriteAccess& acces
         if (series.ref != 0 && catalog_.index(access).contains(series.ref)) {
             id = series.ref;
         } else if (series.labels != nullptr) {
-            id = identify(access, *series.labels, series.samples, created, staged.result);
+            auto identified = identify(access, *staged.pending->sender, *series.labels, series.samples,
+                                       created, staged.result);
+            if (!identified) {
+                return tl::unexpected(identified.error());
+            }
+            id = *identified;
         } else {
             staged.result.gone.push_back(i);
         }
@@ -127,17 +149,13 @@ std::vector<BatchStager::Part> BatchStager::identifyAll(const WriteAccess& acces
         if (*id != series.ref) {
             staged.found.emplace_back(i, *id);
         }
-        if (last_batch_.size() <= *id) {
-            last_batch_.resize(*id + std::size_t{1});
-            last_place_.resize(*id + std::size_t{1});
-        }
-        if (last_batch_[*id] != number) {
-            last_batch_[*id] = number;
-            last_place_[*id] = static_cast<std::uint32_t>(parts.size());
+        Touch& touch = touched_.at(*id);
+        if (touch.batch != number) {
+            touch = {number, static_cast<std::uint32_t>(parts.size())};
         } else {
             repeated = true;
         }
-        parts.push_back({*id, last_place_[*id], &series});
+        parts.push_back({*id, touch.place, &series});
     }
     if (repeated) {
         std::stable_sort(parts.begin(), parts.end(),
@@ -147,21 +165,24 @@ std::vector<BatchStager::Part> BatchStager::identifyAll(const WriteAccess& acces
 }
 
 /// Nothing if the series itself is refused, and all its samples with it.
-std::optional<SeriesId> BatchStager::identify(const WriteAccess& access, const Labels& labels,
-                                              std::span<const Sample> samples, NewSeries& created,
-                                              AppendResult& result) {
-    const auto refuse = [&](const std::string& why) {
+Expected<std::optional<SeriesId>> BatchStager::identify(const WriteAccess& access, const std::string& sender,
+                                                        const Labels& labels, std::span<const Sample> samples,
+                                                        NewSeries& created, AppendResult& result) {
+    const auto refuse = [&](Refusal reason, const std::string& why) {
         result.refused += samples.size();
         if (result.first_refusal.empty()) {
+            result.reason = reason;
             result.first_refusal = labels.toString() + ": " + why;
         }
-        return std::nullopt;
+        if (reason == Refusal::limit) {
+            catalog_.budget().countRefused(sender, samples.size());
+        }
+        return std::optional<SeriesId>();
     };
     if (labels.empty()) {
-        return refuse("a series without labels");
+        return refuse(Refusal::wrong, "a series without labels");
     }
-    const SeriesIndex& index = catalog_.index(access);
-    if (const auto known = index.find(labels)) {
+    if (const auto known = catalog_.index(access).find(labels)) {
         return known;
     }
     const auto new_id = created.ids.find(labels);
@@ -170,14 +191,26 @@ std::optional<SeriesId> BatchStager::identify(const WriteAccess& access, const L
     }
     // No series is created for refused samples only.
     if (std::none_of(samples.begin(), samples.end(), validTime)) {
-        return refuse(kBadTime);
+        return refuse(Refusal::wrong, kBadTime);
     }
-    if (options_.max_series > 0 && index.size() + created.series.size() >= options_.max_series) {
-        over_series_limit_ += samples.size();
-        return refuse("a new series, and there are " + std::to_string(options_.max_series) +
-                      " already (ingest.max_series)");
+    if (const auto why = catalog_.budget().refusal(sender, bytesOf(labels))) {
+        return refuse(Refusal::limit, *why);
     }
-    return catalog_.create(access, labels, created);
+    auto archived = catalog_.findArchived(access, labels);
+    if (!archived) {
+        return tl::unexpected(archived.error());
+    }
+    if (*archived) {
+        heads_.add(access, (*archived)->id, (*archived)->range);
+        catalog_.revive(access, **archived);
+        return (*archived)->id;
+    }
+    const auto most = options_.limits.kept_series;
+    if (sender != kCollectorSender && most > 0 && catalog_.size() >= most) {
+        return refuse(Refusal::limit, "a new series, and the store keeps " + std::to_string(most) +
+                                          " already (ingest.max_kept_series)");
+    }
+    return catalog_.create(access, sender, labels, created);
 }
 
 /// Moves the samples that may be stored to the front of `samples`, sorted, and returns their number. Without
@@ -185,9 +218,10 @@ std::optional<SeriesId> BatchStager::identify(const WriteAccess& access, const L
 Expected<std::size_t> BatchStager::sift(const WriteAccess& access, SeriesId id, const Labels* labels,
                                         std::span<Sample> samples, AppendResult& result) const {
     const TimeRange range = heads_.timeRange(access, id);
-    const auto refuse = [&](const Sample& sample, const std::string& why) {
+    const auto refuse = [&](const Sample& sample, Refusal reason, const std::string& why) {
         ++result.refused;
         if (result.first_refusal.empty()) {
+            result.reason = reason;
             const auto name =
                 labels != nullptr ? labels->toString() : catalog_.index(access).labels(id)->toString();
             result.first_refusal = name + " at " + std::to_string(sample.timestamp) + ": " + why;
@@ -206,7 +240,7 @@ Expected<std::size_t> BatchStager::sift(const WriteAccess& access, SeriesId id, 
     std::size_t kept = 0;
     for (const Sample sample : samples) {
         if (!validTime(sample)) {
-            refuse(sample, kBadTime);
+            refuse(sample, Refusal::wrong, kBadTime);
             continue;
         }
         std::optional<double> known;
@@ -229,10 +263,10 @@ Expected<std::size_t> BatchStager::sift(const WriteAccess& access, SeriesId id, 
         if (known && sameBits(*known, sample.value)) {
             ++result.duplicates;
         } else if (known) {
-            refuse(sample, "another value is stored for this time");
+            refuse(sample, Refusal::contradiction, "another value is stored for this time");
         } else if (sample.timestamp < newest && newest - sample.timestamp > options_.out_of_order_ms) {
             ++result.refused_times;
-            refuse(sample,
+            refuse(sample, Refusal::out_of_order,
                    "too far out of order: the series' newest sample is of " + std::to_string(range.newest));
         } else {
             samples[kept++] = sample;

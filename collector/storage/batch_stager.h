@@ -4,10 +4,12 @@
 #include <cstdint>
 #include <optional>
 #include <span>
+#include <string>
 #include <utility>
 #include <vector>
 
 #include "collector/storage/heads.h"
+#include "collector/storage/paged_vector.h"
 #include "collector/storage/series_catalog.h"
 #include "collector/storage/store.h"
 
@@ -16,6 +18,7 @@ namespace lapwing::storage {
 /// A caller of append() who waits for the commit of a batch.
 struct PendingBatch {
     std::span<BatchSeries> batch;
+    const std::string* sender = nullptr;
     bool done = false;
     Expected<AppendResult> result;
 };
@@ -40,10 +43,10 @@ struct CommitGroup {
 /// those that the store has. Every call needs the write mutex.
 class BatchStager {
   public:
-    BatchStager(const StoreOptions& options, Database& database, SeriesCatalog& catalog, const Heads& heads);
+    BatchStager(const StoreOptions& options, Database& database, SeriesCatalog& catalog, Heads& heads);
 
     /// An empty group, for batches from now on.
-    CommitGroup newGroup(const WriteAccess& access) const;
+    CommitGroup newGroup(const WriteAccess& access);
     /// True if the batch and the group have a series in common. Batches are compared with committed samples
     /// only, so that such a batch has to wait for the next group.
     bool mustWait(const WriteAccess& access, std::span<const BatchSeries> batch,
@@ -51,8 +54,8 @@ class BatchStager {
     /// Adds what is to be stored of the batch to the group.
     Expected<void> stage(const WriteAccess& access, PendingBatch& pending, CommitGroup& group);
 
-    /// Samples refused because of max_series, since the start. From any thread.
-    std::uint64_t overSeriesLimit() const { return over_series_limit_; }
+    /// Samples of the collector itself that were refused, since the start. From any thread.
+    std::uint64_t ownRefused() const { return own_refused_; }
 
   private:
     /// A series in a batch.
@@ -62,10 +65,11 @@ class BatchStager {
         const BatchSeries* series = nullptr;
     };
 
-    std::vector<Part> identifyAll(const WriteAccess& access, StagedBatch& staged, NewSeries& created);
-    std::optional<SeriesId> identify(const WriteAccess& access, const Labels& labels,
-                                     std::span<const Sample> samples, NewSeries& created,
-                                     AppendResult& result);
+    Expected<std::vector<Part>> identifyAll(const WriteAccess& access, StagedBatch& staged,
+                                            NewSeries& created);
+    Expected<std::optional<SeriesId>> identify(const WriteAccess& access, const std::string& sender,
+                                               const Labels& labels, std::span<const Sample> samples,
+                                               NewSeries& created, AppendResult& result);
     Expected<std::size_t> sift(const WriteAccess& access, SeriesId id, const Labels* labels,
                                std::span<Sample> samples, AppendResult& result) const;
     Expected<std::vector<Sample>> stored(const WriteAccess& access, SeriesId id, TimestampMs from,
@@ -74,12 +78,16 @@ class BatchStager {
     const StoreOptions& options_;
     Database& database_;
     SeriesCatalog& catalog_;
-    const Heads& heads_;
-    std::atomic<std::uint64_t> over_series_limit_{0};
+    Heads& heads_;
+    std::atomic<std::uint64_t> own_refused_{0};
     std::uint32_t batch_number_ LAPWING_GUARDED_BY(database_.write_mutex) = 0;
-    /// By series: the number of the batch that touched it last, and its place in that batch.
-    std::vector<std::uint32_t> last_batch_ LAPWING_GUARDED_BY(database_.write_mutex);
-    std::vector<std::uint32_t> last_place_ LAPWING_GUARDED_BY(database_.write_mutex);
+    /// The batch that touched a series last, and the series' place in it.
+    struct Touch {
+        std::uint32_t batch = 0;
+        std::uint32_t place = 0;
+    };
+    std::uint32_t cleared_at_ LAPWING_GUARDED_BY(database_.write_mutex) = 0;
+    PagedVector<Touch> touched_ LAPWING_GUARDED_BY(database_.write_mutex);
 };
 
 }  // namespace lapwing::storage

@@ -15,11 +15,8 @@ using Groups = std::unordered_map<GroupId, std::vector<SeriesId>>;
 Groups groupsOf(const Head& head, const SeriesCatalog& catalog) {
     Groups groups;
     const ReaderLock lock(catalog.mutex);
-    for (SeriesId id = 0; id < head.end(); ++id) {
-        if (head.contains(id)) {
-            groups[catalog.index().group(id)].push_back(id);
-        }
-    }
+    const SeriesIndex& index = catalog.index();
+    head.forEachSeries([&](SeriesId id) { groups[index.group(id)].push_back(id); });
     return groups;
 }
 
@@ -29,7 +26,7 @@ Expected<void> Compactor::compact(const RewriteLock& /*lock*/) {
     auto frozen = heads_.frozen();
     if (!frozen) {
         const WriteAccess access(database_);
-        heads_.freeze(access, log_.end().seq, catalog_.index(access).end());
+        heads_.freeze(access, log_.end().seq);
         frozen = heads_.frozen();
         if (!frozen) {
             return {};

@@ -86,6 +86,30 @@ Expected<std::optional<std::string>> Documents::state(const std::string& name) c
     return std::string(query->bytes(0));
 }
 
+Expected<std::map<std::string, std::string>> Documents::states(const std::string& prefix) const {
+    auto reader = database_.reader();
+    if (!reader) {
+        return tl::unexpected(reader.error());
+    }
+    auto query = (*reader)->connection.prepare(
+        "SELECT name, value FROM states WHERE substr(name, 1, length(?1)) = ?1 AND length(value) > 0", false);
+    if (!query) {
+        return tl::unexpected(query.error());
+    }
+    query->bindText(1, prefix);
+    std::map<std::string, std::string> out;
+    for (;;) {
+        const auto row = query->step();
+        if (!row) {
+            return tl::unexpected(row.error());
+        }
+        if (!*row) {
+            return out;
+        }
+        out.emplace(query->bytes(0), query->bytes(1));
+    }
+}
+
 Expected<void> Documents::expire(TimestampMs before, const std::unordered_set<std::string>& used) {
     const WriteAccess access(database_);
     std::vector<std::string> gone;

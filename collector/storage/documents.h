@@ -1,5 +1,6 @@
 #pragma once
 
+#include <map>
 #include <optional>
 #include <string>
 #include <unordered_set>
@@ -20,6 +21,7 @@ class Documents {
     Expected<void> drop(const std::string& digest);
     Expected<void> putState(const std::string& name, const std::string& value);
     Expected<std::optional<std::string>> state(const std::string& name) const;
+    Expected<std::map<std::string, std::string>> states(const std::string& prefix) const;
 
     /// Deletes documents that were received before a time, but for those whose digest is in `used`.
     Expected<void> expire(TimestampMs before, const std::unordered_set<std::string>& used);

@@ -49,10 +49,10 @@ void mergeInto(const HeadPart& part, TimestampMs from, TimestampMs to, std::vect
 }
 
 void Head::append(SeriesId id, std::span<const Sample> samples) {
-    if (id >= series_.size()) {
-        series_.resize(id + std::size_t{1});
+    if (samples.empty()) {
+        return;
     }
-    SampleStream& stream = series_[id];
+    SampleStream& stream = series_.at(id);
     for (const auto& sample : samples) {
         if (stream.empty() || stream.last() < sample.timestamp) {
             stream.append(sample);
@@ -62,10 +62,6 @@ void Head::append(SeriesId id, std::span<const Sample> samples) {
         }
     }
     samples_ += samples.size();
-}
-
-bool Head::contains(SeriesId id) const {
-    return id < series_.size() && !series_[id].empty();
 }
 
 TimestampMs Head::oldest(SeriesId id) const {

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "collector/storage/log_entry.h"
+#include "collector/storage/paged_vector.h"
 #include "collector/storage/sample_stream.h"
 
 namespace lapwing::storage {
@@ -25,11 +26,14 @@ void mergeInto(std::vector<Sample> samples, std::vector<Sample>& out);
 /// it the samples that came out of order. Not synchronised.
 class Head {
   public:
-    /// Room for ids below `end`.
-    void reserve(SeriesId end) { series_.reserve(end); }
     /// Appends ascending samples. The head must not contain any of them yet.
     void append(SeriesId id, std::span<const Sample> samples);
-    bool contains(SeriesId id) const;
+    bool contains(SeriesId id) const { return series_.contains(id); }
+    /// Calls `use(id)` for each series in the head, in ascending order.
+    template <class Use>
+    void forEachSeries(Use use) const {
+        series_.forEach([&](SeriesId id, const SampleStream&) { use(id); });
+    }
     /// The series is in the head.
     TimestampMs oldest(SeriesId id) const;
     TimestampMs newest(SeriesId id) const { return series_[id].last(); }
@@ -38,11 +42,9 @@ class Head {
 
     std::size_t samples() const { return samples_; }
     bool empty() const { return samples_ == 0; }
-    /// One more than the highest id that it may contain.
-    SeriesId end() const { return static_cast<SeriesId>(series_.size()); }
 
   private:
-    std::vector<SampleStream> series_;
+    PagedVector<SampleStream> series_;
     std::unordered_map<SeriesId, std::vector<Sample>> late_;
     std::size_t samples_ = 0;
 };

@@ -9,52 +9,53 @@ namespace {
 /// each series: every compaction rewrites the newest block of every host.
 constexpr std::size_t kLargeHead = 500'000;
 constexpr std::size_t kSamplesPerSeries = 80;
+constexpr std::uint32_t kIdleSeconds = 3600;
 
 }  // namespace
 
 Expected<void> Heads::load(const WriteAccess& access, const SeriesIndex& index, Head replayed,
-                           std::vector<TimeRange> ranges) {
+                           const std::vector<std::pair<SeriesId, TimeRange>>& ranges) {
     access.assertHeld(database_);
-    for (SeriesId id = 0; id < replayed.end(); ++id) {
-        if (!replayed.contains(id)) {
-            continue;
-        }
-        if (!index.contains(id)) {
-            return unknownInLog(id);
-        }
-        ranges[id].widen(replayed.oldest(id), replayed.newest(id));
-    }
+    std::optional<SeriesId> unknown;
     const MutexLock lock(mutex_);
+    for (const auto& [id, range] : ranges) {
+        ranges_.at(id) = range;
+        arrivals_.at(id) = now();
+    }
+    replayed.forEachSeries([&](SeriesId id) LAPWING_REQUIRES(mutex_) {
+        if (!index.contains(id)) {
+            unknown = id;
+            return;
+        }
+        ranges_.at(id).widen(replayed.oldest(id), replayed.newest(id));
+    });
+    if (unknown) {
+        return unknownInLog(*unknown);
+    }
     head_ = std::move(replayed);
-    ranges_ = std::move(ranges);
     samples_ = head_.samples();
     return {};
 }
 
-void Heads::grow(const WriteAccess& access, SeriesId end) {
-    access.assertHeld(database_);
-    const MutexLock lock(mutex_);
-    ranges_.resize(std::max<std::size_t>(ranges_.size(), end));
-}
-
 void Heads::append(const WriteAccess& access, std::span<const SeriesBatch> batch) {
     access.assertHeld(database_);
+    const auto arrival = now();
     const MutexLock lock(mutex_);
     for (const auto& series : batch) {
         head_.append(series.id, series.samples);
-        ranges_[series.id].widen(series.samples.front().timestamp, series.samples.back().timestamp);
+        arrivals_.at(series.id) = arrival;
+        ranges_.at(series.id).widen(series.samples.front().timestamp, series.samples.back().timestamp);
     }
     samples_ = head_.samples();
 }
 
-void Heads::freeze(const WriteAccess& access, std::uint64_t seq, SeriesId end) {
+void Heads::freeze(const WriteAccess& access, std::uint64_t seq) {
     access.assertHeld(database_);
     const MutexLock lock(mutex_);
     if (head_.empty()) {
         return;
     }
     frozen_ = std::make_shared<const FrozenHead>(FrozenHead{std::exchange(head_, Head()), seq});
-    head_.reserve(end);
     samples_ = 0;
 }
 
@@ -69,15 +70,30 @@ void Heads::setTimeRanges(const WriteAccess& access,
     access.assertHeld(database_);
     const MutexLock lock(mutex_);
     for (const auto& [id, range] : ranges) {
-        ranges_[id] = range;
+        ranges_.at(id) = range;
     }
 }
 
-void Heads::forgetTimeRanges(const WriteAccess& access, const std::vector<SeriesId>& gone) {
+void Heads::add(const WriteAccess& access, SeriesId id, const TimeRange& range) {
+    access.assertHeld(database_);
+    arrivals_.at(id) = now();
+    const MutexLock lock(mutex_);
+    ranges_.at(id) = range;
+}
+
+bool Heads::isIdle(const WriteAccess& access, SeriesId id) const {
+    access.assertHeld(database_);
+    const auto* frozen_head = frozen(access);
+    return !head(access).contains(id) && (frozen_head == nullptr || !frozen_head->head.contains(id)) &&
+           now() - arrivals_[id] >= kIdleSeconds;
+}
+
+void Heads::forget(const WriteAccess& access, const std::vector<SeriesId>& gone) {
     access.assertHeld(database_);
     const MutexLock lock(mutex_);
     for (const auto id : gone) {
-        ranges_[id] = TimeRange{};
+        ranges_.erase(id);
+        arrivals_.erase(id);
     }
 }
 

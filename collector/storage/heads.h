@@ -9,7 +9,9 @@
 
 #include "collector/storage/database.h"
 #include "collector/storage/head.h"
+#include "collector/storage/paged_vector.h"
 #include "collector/storage/series_index.h"
+#include "collector/storage/store.h"
 #include "collector/storage/time_range.h"
 #include "common/mutex.h"
 
@@ -21,32 +23,31 @@ struct FrozenHead {
     std::uint64_t seq = 0;  ///< of the newest log entry in it
 };
 
-/// The samples in memory, and the time range of every series. Samples are appended to one head; during a
-/// compaction a frozen head exists beside it. Changes need the write mutex; readers wait for a copy of a few
-/// compressed bytes at most. Thread-safe.
+/// The samples in memory, and of every active series the time range and when a sample last arrived. Samples
+/// are appended to one head; during a compaction a frozen head exists beside it. Changes need the write
+/// mutex; readers wait for a copy of a few compressed bytes at most. Thread-safe.
 class Heads {
   public:
-    explicit Heads(Database& database) : database_(database) {}
+    Heads(const StoreOptions& options, Database& database) : options_(options), database_(database) {}
     Heads(const Heads&) = delete;
     Heads& operator=(const Heads&) = delete;
 
     /// What a start found: the head that the arrival log makes, and the time ranges of samples in blocks.
     /// Error `internal` if the head has a series that `index` does not know.
     Expected<void> load(const WriteAccess& access, const SeriesIndex& index, Head replayed,
-                        std::vector<TimeRange> ranges);
+                        const std::vector<std::pair<SeriesId, TimeRange>>& ranges);
 
-    /// Makes room for series with ids below `end`, before they are in the index.
-    void grow(const WriteAccess& access, SeriesId end);
     /// Appends a batch, none of whose samples the store has already.
     void append(const WriteAccess& access, std::span<const SeriesBatch> batch);
-    /// Makes the head that grows the frozen one, unless it is empty. `end`: ids below it get room in the new
-    /// head.
-    void freeze(const WriteAccess& access, std::uint64_t seq, SeriesId end);
+    /// Makes the head that grows the frozen one, unless it is empty.
+    void freeze(const WriteAccess& access, std::uint64_t seq);
     /// The frozen head's samples are in blocks now.
     void dropFrozen(const WriteAccess& access);
     void setTimeRanges(const WriteAccess& access, const std::vector<std::pair<SeriesId, TimeRange>>& ranges);
-    /// The series are deleted.
-    void forgetTimeRanges(const WriteAccess& access, const std::vector<SeriesId>& gone);
+    /// The series comes back from the archive.
+    void add(const WriteAccess& access, SeriesId id, const TimeRange& range);
+    /// The series are deleted or archived.
+    void forget(const WriteAccess& access, const std::vector<SeriesId>& gone);
 
     /// Null if no head is frozen.
     std::shared_ptr<const FrozenHead> frozen() const;
@@ -74,16 +75,24 @@ class Heads {
         return frozen_.get();
     }
     TimeRange timeRange(const WriteAccess&, SeriesId id) const LAPWING_NO_THREAD_SAFETY_ANALYSIS {
-        return id < ranges_.size() ? ranges_[id] : TimeRange{};
+        return ranges_[id];
     }
+    /// No sample of the series has arrived for an hour, and none of its samples is in memory.
+    bool isIdle(const WriteAccess& access, SeriesId id) const;
 
   private:
+    /// The present time in seconds, for arrivals_.
+    std::uint32_t now() const { return static_cast<std::uint32_t>(options_.steady() / 1000); }
+
+    const StoreOptions& options_;
     Database& database_;
     mutable Mutex mutex_;
     Head head_ LAPWING_GUARDED_BY(mutex_);
     std::shared_ptr<const FrozenHead> frozen_ LAPWING_GUARDED_BY(mutex_);
-    std::vector<TimeRange> ranges_ LAPWING_GUARDED_BY(mutex_);  ///< by series
-    std::atomic<std::size_t> samples_{0};                       ///< in head_
+    PagedVector<TimeRange> ranges_ LAPWING_GUARDED_BY(mutex_);
+    /// When a sample last arrived, or the series came into memory; in seconds.
+    PagedVector<std::uint32_t> arrivals_ LAPWING_GUARDED_BY(database_.write_mutex);
+    std::atomic<std::size_t> samples_{0};  ///< in head_
 };
 
 }  // namespace lapwing::storage

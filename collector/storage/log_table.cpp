@@ -31,7 +31,6 @@ Expected<Head> LogTable::replay(SeriesId end) {
     }
     log->bind(1, last);
     Head head;
-    head.reserve(end);
     LogEntry entry;
     for (;;) {
         const auto row = log->step();
@@ -136,11 +135,18 @@ Expected<std::vector<LoggedBatch>> LogTable::read(std::uint64_t after, std::size
         if (!done) {
             return tl::unexpected(done.error());
         }
-        const ReaderLock lock(catalog_.mutex);
-        const SeriesIndex& index = catalog_.index();
         for (const auto& series : entry.series()) {
             samples += series.samples.size();
-            auto labels = index.contains(series.id) ? index.labels(series.id) : nullptr;
+            auto labels = catalog_.labels(series.id);
+            if (!labels) {
+                auto archived = SeriesArchive::labels((*reader)->connection, series.id);
+                if (!archived) {
+                    return tl::unexpected(archived.error());
+                }
+                if (*archived) {
+                    labels = std::make_shared<const Labels>(std::move(**archived));
+                }
+            }
             batch.series.push_back(
                 {series.id, std::move(labels), {series.samples.begin(), series.samples.end()}});
         }

@@ -14,12 +14,13 @@ constexpr auto kAfterFailure = std::chrono::seconds(10);
 }  // namespace
 
 Maintenance::Maintenance(const StoreOptions& options, Database& database, const SeriesCatalog& catalog,
-                         const Heads& heads, Compactor& compactor, Retention& retention)
+                         const Heads& heads, Compactor& compactor, IdleSeries& idle, Retention& retention)
     : options_(options),
       database_(database),
       catalog_(catalog),
       heads_(heads),
       compactor_(compactor),
+      idle_(idle),
       retention_(retention),
       worker_("storage", [this] { return step(); }) {}
 
@@ -82,6 +83,9 @@ void Maintenance::compactAndExpire() {
 Expected<void> Maintenance::compact() {
     const RewriteLock lock(database_);
     auto done = database_.withRoom([&] { return compactor_.compact(lock); });
+    if (done) {
+        done = database_.withRoom([&] { return idle_.archive(lock); });
+    }
     if (done) {
         done = database_.shrink();
     }

@@ -6,6 +6,7 @@
 #include "collector/storage/compactor.h"
 #include "collector/storage/database.h"
 #include "collector/storage/heads.h"
+#include "collector/storage/idle_series.h"
 #include "collector/storage/retention.h"
 #include "collector/storage/series_catalog.h"
 #include "common/mutex.h"
@@ -18,7 +19,7 @@ namespace lapwing::storage {
 class Maintenance {
   public:
     Maintenance(const StoreOptions& options, Database& database, const SeriesCatalog& catalog,
-                const Heads& heads, Compactor& compactor, Retention& retention);
+                const Heads& heads, Compactor& compactor, IdleSeries& idle, Retention& retention);
     Maintenance(const Maintenance&) = delete;
     Maintenance& operator=(const Maintenance&) = delete;
     ~Maintenance();
@@ -45,6 +46,7 @@ class Maintenance {
     const SeriesCatalog& catalog_;
     const Heads& heads_;
     Compactor& compactor_;
+    IdleSeries& idle_;
     Retention& retention_;
     mutable Mutex trouble_mutex_;
     std::string trouble_ LAPWING_GUARDED_BY(trouble_mutex_);

@@ -1,8 +1,12 @@
 #include "collector/storage/querier.h"
 
 #include <algorithm>
+#include <cstdint>
 #include <memory>
+#include <optional>
 #include <set>
+#include <string>
+#include <unordered_set>
 #include <utility>
 
 namespace lapwing::storage {
@@ -27,6 +31,16 @@ struct Querier::Selected {
 
 namespace {
 
+/// ReadLimits::proceed is called after so many archived series.
+constexpr std::size_t kSeriesBetweenPauses = 1000;
+
+/// Begins one snapshot of the file for everything that follows. It ends when the reader returns to the pool.
+Expected<void> beginSnapshot(Reader& reader) {
+    auto begun = reader.connection.exec("BEGIN");
+    // The snapshot is of the moment of the first read.
+    return begun ? reader.blocks.next(0, 0).map([](const auto&) {}) : begun;
+}
+
 /// The first series of the group, or of a later one. `selected` is sorted by group.
 template <class Selected>
 auto firstOfGroup(std::vector<Selected>& selected, GroupId group) {
@@ -43,9 +57,32 @@ Expected<std::vector<SeriesSamples>> Querier::select(const Matchers& matchers, T
     if (from > to) {
         return result;
     }
-    // Memory before blocks: what a compaction moves in between is then seen twice, never missed.
-    auto selected = selectSeries(matchers, from, to);
-    auto read = readBlocks(selected, from, to, limits);
+    auto reader = database_.reader();
+    if (!reader) {
+        return tl::unexpected(reader.error());
+    }
+    std::vector<Selected> selected;
+    bool archived = false;
+    {
+        // Memory before the file: what moves from one to the other in between is then seen twice, never
+        // missed. The same moment for series, because they move both ways.
+        const ReaderLock lock(catalog_.mutex);
+        selected = selectActive(matchers, from, to);
+        archived = catalog_.archived().newest() >= from;
+        if (selected.empty() && !archived) {
+            return result;
+        }
+        if (auto begun = beginSnapshot(**reader); !begun) {
+            return tl::unexpected(begun.error());
+        }
+    }
+    Expected<void> read;
+    if (archived) {
+        read = selectArchived(**reader, matchers, from, to, limits, selected);
+    }
+    if (read) {
+        read = readBlocks(**reader, selected, from, to, limits);
+    }
     if (!read) {
         return tl::unexpected(read.error());
     }
@@ -69,10 +106,9 @@ Expected<std::vector<SeriesSamples>> Querier::select(const Matchers& matchers, T
     return result;
 }
 
-std::vector<Querier::Selected> Querier::selectSeries(const Matchers& matchers, TimestampMs from,
+std::vector<Querier::Selected> Querier::selectActive(const Matchers& matchers, TimestampMs from,
                                                      TimestampMs to) const {
     std::vector<Selected> selected;
-    const ReaderLock lock(catalog_.mutex);
     const SeriesIndex& index = catalog_.index();
     heads_.copy(index.select(matchers), from, to, [&](SeriesId id, HeadPart frozen, HeadPart head) {
         selected.push_back({id, index.group(id), {}, std::move(frozen), std::move(head), {}});
@@ -83,24 +119,39 @@ std::vector<Querier::Selected> Querier::selectSeries(const Matchers& matchers, T
     return selected;
 }
 
-Expected<void> Querier::readBlocks(std::vector<Selected>& selected, TimestampMs from, TimestampMs to,
-                                   const ReadLimits& limits) const {
+/// Adds the archived series to `selected`.
+Expected<void> Querier::selectArchived(Reader& reader, const Matchers& matchers, TimestampMs from,
+                                       TimestampMs to, const ReadLimits& limits,
+                                       std::vector<Selected>& selected) const {
+    std::unordered_set<SeriesId> active;
+    for (const auto& series : selected) {
+        active.insert(series.id);
+    }
+    std::size_t found = 0;
+    return SeriesArchive::select(
+        reader.connection, {matchers}, from, to, [&](ArchivedSeries series) -> Expected<void> {
+            if (!active.contains(series.id)) {
+                selected.push_back({series.id,
+                                    series.group,
+                                    std::make_shared<const Labels>(std::move(series.labels)),
+                                    {},
+                                    {},
+                                    {}});
+            }
+            const bool pause = ++found % kSeriesBetweenPauses == 0 && limits.proceed;
+            return pause ? limits.proceed() : Expected<void>();
+        });
+}
+
+Expected<void> Querier::readBlocks(Reader& reader, std::vector<Selected>& selected, TimestampMs from,
+                                   TimestampMs to, const ReadLimits& limits) const {
     if (selected.empty()) {
         return {};
     }
     std::sort(selected.begin(), selected.end(), [](const Selected& a, const Selected& b) {
         return a.group != b.group ? a.group < b.group : a.id < b.id;
     });
-    auto reader = database_.reader();
-    if (!reader) {
-        return tl::unexpected(reader.error());
-    }
-    auto& blocks = (*reader)->blocks;
-    // One snapshot of the file for all windows. It ends when the reader returns to the pool.
-    auto begun = (*reader)->connection.exec("BEGIN");
-    if (!begun) {
-        return begun;
-    }
+    auto& blocks = reader.blocks;
     std::size_t samples = 0;
     std::int64_t from_row = blockRow(windowOf(from), selected.front().group);
     const std::int64_t last_row = blockRow(std::min(windowOf(to), kLastWindow), selected.back().group);
@@ -149,7 +200,7 @@ Expected<void> Querier::readBlocks(std::vector<Selected>& selected, TimestampMs 
             }
         }
     }
-    return readDamaged(**reader, selected, from, to);
+    return readDamaged(reader, selected, from, to);
 }
 
 /// Reads what can still be read of damaged blocks that compaction has set aside.
@@ -187,70 +238,103 @@ Expected<void> Querier::readDamaged(Reader& reader, std::vector<Selected>& selec
     return {};
 }
 
-std::vector<SeriesId> Querier::matching(const std::vector<Matchers>& any, TimestampMs from,
-                                        TimestampMs to) const {
-    auto ids = catalog_.index().selectAny(any);
-    heads_.keepOverlapping(ids, from, to);
-    return ids;
-}
-
-std::vector<Labels> Querier::series(const std::vector<Matchers>& any, TimestampMs from,
-                                    TimestampMs to) const {
-    std::vector<Labels> out;
+/// Calls one of the functions for each series that meets any of the sets of matchers and may have samples in
+/// [from, to]. A series that is archived at the moment may come twice.
+Expected<void> Querier::forEachSeries(const std::vector<Matchers>& any, TimestampMs from, TimestampMs to,
+                                      const std::function<void(const SeriesIndex&, SeriesId)>& use_active,
+                                      const std::function<void(const Labels&)>& use_archived) const {
+    auto reader = database_.reader();
+    if (!reader) {
+        return tl::unexpected(reader.error());
+    }
     {
         const ReaderLock lock(catalog_.mutex);
-        const auto ids = matching(any, from, to);
-        out.reserve(ids.size());
+        auto ids = catalog_.index().selectAny(any);
+        heads_.keepOverlapping(ids, from, to);
         for (const auto id : ids) {
-            out.push_back(*catalog_.index().labels(id));
+            use_active(catalog_.index(), id);
+        }
+        if (catalog_.archived().newest() < from) {
+            return {};
+        }
+        if (auto begun = beginSnapshot(**reader); !begun) {
+            return begun;
         }
     }
+    return SeriesArchive::select((*reader)->connection, any, from, to,
+                                 [&](const ArchivedSeries& series) -> Expected<void> {
+                                     use_archived(series.labels);
+                                     return {};
+                                 });
+}
+
+Expected<std::vector<Labels>> Querier::series(const std::vector<Matchers>& any, TimestampMs from,
+                                              TimestampMs to) const {
+    std::vector<Labels> out;
+    auto done = forEachSeries(
+        any, from, to, [&](const SeriesIndex& index, SeriesId id) { out.push_back(*index.labels(id)); },
+        [&](const Labels& labels) { out.push_back(labels); });
+    if (!done) {
+        return tl::unexpected(done.error());
+    }
     std::sort(out.begin(), out.end());
+    out.erase(std::unique(out.begin(), out.end()), out.end());
     return out;
 }
 
-std::vector<std::string> Querier::labelNames(const std::vector<Matchers>& any, TimestampMs from,
-                                             TimestampMs to) const {
-    std::set<std::uint32_t> symbols;
-    std::vector<std::string> out;
-    {
-        const ReaderLock lock(catalog_.mutex);
-        const SeriesIndex& index = catalog_.index();
-        for (const auto id : matching(any, from, to)) {
+Expected<std::vector<std::string>> Querier::labelNames(const std::vector<Matchers>& any, TimestampMs from,
+                                                       TimestampMs to) const {
+    std::set<std::string, std::less<>> names;
+    std::unordered_set<std::uint32_t> symbols;
+    auto done = forEachSeries(
+        any, from, to,
+        [&](const SeriesIndex& index, SeriesId id) {
             for (const auto pair : index.pairs(id)) {
-                symbols.insert(index.symbols(pair).name);
+                const auto symbol = index.symbols(pair).name;
+                if (symbols.insert(symbol).second) {
+                    names.insert(index.text(symbol));
+                }
             }
-        }
-        for (const auto symbol : symbols) {
-            out.push_back(index.text(symbol));
-        }
+        },
+        [&](const Labels& labels) {
+            for (const auto& label : labels) {
+                if (!names.contains(label.name)) {
+                    names.insert(label.name);
+                }
+            }
+        });
+    if (!done) {
+        return tl::unexpected(done.error());
     }
-    std::sort(out.begin(), out.end());
-    return out;
+    return std::vector<std::string>(names.begin(), names.end());
 }
 
-std::vector<std::string> Querier::labelValues(const std::string& name, const std::vector<Matchers>& any,
-                                              TimestampMs from, TimestampMs to) const {
-    std::set<std::uint32_t> symbols;
-    std::vector<std::string> out;
-    {
-        const ReaderLock lock(catalog_.mutex);
-        const SeriesIndex& index = catalog_.index();
-        const auto wanted = index.symbol(name);
-        if (!wanted) {
-            return out;
-        }
-        for (const auto id : matching(any, from, to)) {
-            if (const auto value = index.value(id, *wanted)) {
-                symbols.insert(*value);
+Expected<std::vector<std::string>> Querier::labelValues(const std::string& name,
+                                                        const std::vector<Matchers>& any, TimestampMs from,
+                                                        TimestampMs to) const {
+    std::set<std::string, std::less<>> values;
+    std::unordered_set<std::uint32_t> symbols;
+    std::optional<std::optional<std::uint32_t>> wanted;
+    auto done = forEachSeries(
+        any, from, to,
+        [&](const SeriesIndex& index, SeriesId id) {
+            if (!wanted) {
+                wanted = index.symbol(name);
             }
-        }
-        for (const auto symbol : symbols) {
-            out.push_back(index.text(symbol));
-        }
+            const auto value = *wanted ? index.value(id, **wanted) : std::nullopt;
+            if (value && symbols.insert(*value).second) {
+                values.insert(index.text(*value));
+            }
+        },
+        [&](const Labels& labels) {
+            if (const auto value = labels.get(name); !value.empty() && !values.contains(value)) {
+                values.emplace(value);
+            }
+        });
+    if (!done) {
+        return tl::unexpected(done.error());
     }
-    std::sort(out.begin(), out.end());
-    return out;
+    return std::vector<std::string>(values.begin(), values.end());
 }
 
 }  // namespace lapwing::storage

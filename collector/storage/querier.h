@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -21,21 +22,26 @@ class Querier {
 
     Expected<std::vector<SeriesSamples>> select(const Matchers& matchers, TimestampMs from, TimestampMs to,
                                                 const ReadLimits& limits) const;
-    std::vector<Labels> series(const std::vector<Matchers>& any, TimestampMs from, TimestampMs to) const;
-    std::vector<std::string> labelNames(const std::vector<Matchers>& any, TimestampMs from,
-                                        TimestampMs to) const;
-    std::vector<std::string> labelValues(const std::string& name, const std::vector<Matchers>& any,
-                                         TimestampMs from, TimestampMs to) const;
+    Expected<std::vector<Labels>> series(const std::vector<Matchers>& any, TimestampMs from,
+                                         TimestampMs to) const;
+    Expected<std::vector<std::string>> labelNames(const std::vector<Matchers>& any, TimestampMs from,
+                                                  TimestampMs to) const;
+    Expected<std::vector<std::string>> labelValues(const std::string& name, const std::vector<Matchers>& any,
+                                                   TimestampMs from, TimestampMs to) const;
 
   private:
     struct Selected;
-    std::vector<Selected> selectSeries(const Matchers& matchers, TimestampMs from, TimestampMs to) const;
-    Expected<void> readBlocks(std::vector<Selected>& selected, TimestampMs from, TimestampMs to,
-                              const ReadLimits& limits) const;
+    std::vector<Selected> selectActive(const Matchers& matchers, TimestampMs from, TimestampMs to) const
+        LAPWING_REQUIRES_SHARED(catalog_.mutex);
+    Expected<void> selectArchived(Reader& reader, const Matchers& matchers, TimestampMs from, TimestampMs to,
+                                  const ReadLimits& limits, std::vector<Selected>& selected) const;
+    Expected<void> readBlocks(Reader& reader, std::vector<Selected>& selected, TimestampMs from,
+                              TimestampMs to, const ReadLimits& limits) const;
     Expected<void> readDamaged(Reader& reader, std::vector<Selected>& selected, TimestampMs from,
                                TimestampMs to) const;
-    std::vector<SeriesId> matching(const std::vector<Matchers>& any, TimestampMs from, TimestampMs to) const
-        LAPWING_REQUIRES_SHARED(catalog_.mutex);
+    Expected<void> forEachSeries(const std::vector<Matchers>& any, TimestampMs from, TimestampMs to,
+                                 const std::function<void(const SeriesIndex&, SeriesId)>& use_active,
+                                 const std::function<void(const Labels&)>& use_archived) const;
 
     Database& database_;
     const SeriesCatalog& catalog_;

@@ -176,22 +176,33 @@ Expected<void> Retention::deleteWindow(std::int64_t window, std::uint64_t& sampl
 }
 
 Expected<void> Retention::expireSeries(TimestampMs before) {
-    const WriteAccess access(database_);
-    const auto* frozen = heads_.frozen(access);
-    std::vector<SeriesId> gone;
-    for (const auto id : catalog_.index(access).all()) {
-        // The log's replay needs the series whose samples the log still has.
-        const bool in_log =
-            heads_.head(access).contains(id) || (frozen != nullptr && frozen->head.contains(id));
-        if (!in_log && heads_.timeRange(access, id).newest < before) {
-            gone.push_back(id);
+    {
+        const WriteAccess access(database_);
+        const auto* frozen = heads_.frozen(access);
+        std::vector<SeriesId> gone;
+        for (const auto id : catalog_.index(access).all()) {
+            // The log's replay needs the series whose samples the log still has.
+            const bool in_log =
+                heads_.head(access).contains(id) || (frozen != nullptr && frozen->head.contains(id));
+            if (!in_log && heads_.timeRange(access, id).newest < before) {
+                gone.push_back(id);
+            }
         }
+        auto done = catalog_.erase(access, gone);
+        if (!done) {
+            return done;
+        }
+        heads_.forget(access, gone);
     }
-    auto done = catalog_.erase(access, gone);
-    if (done) {
-        heads_.forgetTimeRanges(access, gone);
+    for (bool more = true; more;) {
+        const WriteAccess access(database_);
+        const auto expired = catalog_.expireArchived(access, before);
+        if (!expired) {
+            return tl::unexpected(expired.error());
+        }
+        more = *expired;
     }
-    return done;
+    return {};
 }
 
 /// A document lives as long as a series with its digest, however long ago it was sent.
@@ -207,6 +218,14 @@ Expected<void> Retention::expireDocuments(TimestampMs before) {
                 }
             }
         }
+    }
+    {
+        const WriteAccess access(database_);
+        const auto archived = catalog_.archived().digests(access);
+        if (!archived) {
+            return tl::unexpected(archived.error());
+        }
+        used.insert(archived->begin(), archived->end());
     }
     return documents_.expire(before, used);
 }

@@ -15,7 +15,8 @@
 namespace lapwing::storage {
 namespace {
 
-/// The first one creates all tables.
+/// The first one creates the tables of version 1. A series is in `series` or, while its labels are not in
+/// memory, in `archived`, with hashes of all labels and of the metric's name, and with its label `digest`.
 constexpr std::array<const char*, kSchemaVersion> kStatements = {
     "CREATE TABLE groups(id INTEGER PRIMARY KEY, name TEXT NOT NULL);"
     "CREATE TABLE series(id INTEGER PRIMARY KEY, group_id INTEGER NOT NULL, oldest INTEGER, newest INTEGER,"
@@ -25,7 +26,16 @@ constexpr std::array<const char*, kSchemaVersion> kStatements = {
     "CREATE TABLE documents(digest TEXT PRIMARY KEY, kind TEXT NOT NULL, host TEXT NOT NULL,"
     "  received INTEGER NOT NULL, body BLOB NOT NULL);"
     "CREATE TABLE states(name TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;"
-    "CREATE TABLE meta(name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;"};
+    "CREATE TABLE meta(name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;",
+    "ALTER TABLE groups ADD COLUMN sender TEXT NOT NULL DEFAULT '';"
+    "UPDATE groups SET sender = name;"
+    "CREATE TABLE archived(id INTEGER PRIMARY KEY, group_id INTEGER NOT NULL, oldest INTEGER NOT NULL,"
+    "  newest INTEGER NOT NULL, labels_hash INTEGER NOT NULL, metric_hash INTEGER NOT NULL, digest TEXT,"
+    "  labels BLOB NOT NULL);"
+    "CREATE INDEX archived_labels ON archived(labels_hash);"
+    "CREATE INDEX archived_metric ON archived(metric_hash, newest);"
+    "CREATE INDEX archived_newest ON archived(newest);"
+    "CREATE INDEX archived_digest ON archived(digest) WHERE digest IS NOT NULL;"};
 
 /// Opening checks the whole of a file up to this size. Damage in a larger file is found when it is read.
 constexpr std::int64_t kCheckedWholeBytes = 8LL << 20;

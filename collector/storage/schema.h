@@ -10,7 +10,7 @@ namespace lapwing::storage {
 /// "LAPW": tells Lapwing's files from other programs' SQLite databases.
 inline constexpr std::uint32_t kApplicationId = 0x4c415057;
 /// The version that this program writes, in SQLite's user_version.
-inline constexpr std::int64_t kSchemaVersion = 1;
+inline constexpr std::int64_t kSchemaVersion = 2;
 
 /// Locks the file for this process: a second collector gets an error. Must outlive every connection of the
 /// process, because closing any descriptor of a file drops its POSIX locks.

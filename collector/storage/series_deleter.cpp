@@ -26,7 +26,11 @@ Expected<void> SeriesDeleter::deleteSeries(const std::vector<Matchers>& any, Tim
     if (!done) {
         return done;
     }
-    const auto deletion = find(any, std::max<TimestampMs>(from, 0), to);
+    const auto found = find(any, std::max<TimestampMs>(from, 0), to);
+    if (!found) {
+        return tl::unexpected(found.error());
+    }
+    const Deletion& deletion = *found;
     if (deletion.series.empty()) {
         return {};
     }
@@ -47,17 +51,39 @@ Expected<void> SeriesDeleter::deleteSeries(const std::vector<Matchers>& any, Tim
     return done;
 }
 
-SeriesDeleter::Deletion SeriesDeleter::find(const std::vector<Matchers>& any, TimestampMs from,
-                                            TimestampMs to) const {
+Expected<SeriesDeleter::Deletion> SeriesDeleter::find(const std::vector<Matchers>& any, TimestampMs from,
+                                                      TimestampMs to) const {
     Deletion deletion;
     deletion.from = from;
     deletion.to = to;
-    const ReaderLock lock(catalog_.mutex);
-    const SeriesIndex& index = catalog_.index();
-    auto ids = index.selectAny(any);
-    heads_.keepOverlapping(ids, from, to);
-    for (const auto id : ids) {
-        deletion.series[index.group(id)].push_back(id);
+    // The archive first: a series that becomes active in between is then seen twice. No series is archived
+    // meanwhile, for that needs the rewrite mutex.
+    auto reader = database_.reader();
+    if (!reader) {
+        return tl::unexpected(reader.error());
+    }
+    auto searched = SeriesArchive::select((*reader)->connection, any, from, to,
+                                          [&](const ArchivedSeries& series) -> Expected<void> {
+                                              deletion.archived[series.id] = series.range;
+                                              deletion.series[series.group].push_back(series.id);
+                                              return {};
+                                          });
+    if (!searched) {
+        return tl::unexpected(searched.error());
+    }
+    {
+        const ReaderLock lock(catalog_.mutex);
+        const SeriesIndex& index = catalog_.index();
+        auto ids = index.selectAny(any);
+        heads_.keepOverlapping(ids, from, to);
+        for (const auto id : ids) {
+            if (deletion.archived.erase(id) == 0) {
+                deletion.series[index.group(id)].push_back(id);
+            }
+        }
+    }
+    for (auto& [group, ids] : deletion.series) {
+        std::sort(ids.begin(), ids.end());
     }
     return deletion;
 }
@@ -168,7 +194,8 @@ Expected<void> SeriesDeleter::deleteFromBlock(const Deletion& deletion, std::int
 
 /// The time range of the samples that a series still has in blocks.
 Expected<TimeRange> SeriesDeleter::rangeLeft(const Deletion& deletion, GroupId group, SeriesId id) const {
-    TimeRange range = heads_.timeRange(id);
+    const auto archived = deletion.archived.find(id);
+    TimeRange range = archived == deletion.archived.end() ? heads_.timeRange(id) : archived->second;
     // A damaged block may have samples of the series: it stays as it is.
     if (damaged_.inGroup(group)) {
         return range;
@@ -251,8 +278,13 @@ Expected<void> SeriesDeleter::finish(const Deletion& deletion) {
     if (!done) {
         return done;
     }
+    std::erase_if(left, [&](const auto& series) { return !catalog_.index(access).contains(series.first); });
     heads_.setTimeRanges(access, left);
-    return catalog_.erase(access, gone);
+    done = catalog_.erase(access, gone);
+    if (done) {
+        heads_.forget(access, gone);
+    }
+    return done;
 }
 
 }  // namespace lapwing::storage

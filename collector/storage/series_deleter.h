@@ -29,11 +29,12 @@ class SeriesDeleter {
         TimestampMs from = 0;
         TimestampMs to = 0;
         std::unordered_map<GroupId, std::vector<SeriesId>> series;  ///< ids ascending
+        std::unordered_map<SeriesId, TimeRange> archived;           ///< of these, the archived ones
 
         bool contains(GroupId group, SeriesId id) const;
     };
 
-    Deletion find(const std::vector<Matchers>& any, TimestampMs from, TimestampMs to) const;
+    Expected<Deletion> find(const std::vector<Matchers>& any, TimestampMs from, TimestampMs to) const;
     Expected<std::vector<std::int64_t>> blocksOf(const Deletion& deletion) const;
     Expected<std::string> cutBlock(const Deletion& deletion, std::int64_t row) const;
     Expected<void> deleteFromBlock(const Deletion& deletion, std::int64_t row);

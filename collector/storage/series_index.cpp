@@ -8,6 +8,8 @@ namespace {
 
 /// The size of the cache of label sets: a hundred thousand would need more memory than all samples.
 constexpr std::size_t kCachedLabels = 2048;
+/// Longer label sets are not cached.
+constexpr std::size_t kCachedLabelBytes = 2048;
 /// Load factor of the set of series: chosen for memory, not for lookup speed.
 constexpr float kLoadFactor = 0.8F;
 
@@ -88,10 +90,7 @@ std::optional<std::uint32_t> SeriesIndex::value(SeriesId id, std::uint32_t name)
 }
 
 void SeriesIndex::add(SeriesId id, GroupId group, std::span<const LabelView> labels) {
-    if (id >= series_.size()) {
-        series_.resize(id + std::size_t{1});
-    }
-    Series& series = series_[id];
+    Series& series = series_.at(id);
     series.group = group;
     series.first = static_cast<std::uint32_t>(pairs_of_.size());
     series.count = static_cast<std::uint32_t>(labels.size());
@@ -150,6 +149,9 @@ std::shared_ptr<const Labels> SeriesIndex::labels(SeriesId id) const {
     if (known != cache_.end()) {
         return known->second;
     }
+    if (labelBytes(id) > kCachedLabelBytes) {
+        return std::make_shared<const Labels>(materialise(id));
+    }
     if (cache_.size() >= kCachedLabels) {
         // A query of very many series should not evict the series that rules read every time.
         if (++cache_misses_ < kCachedLabels) {
@@ -161,15 +163,35 @@ std::shared_ptr<const Labels> SeriesIndex::labels(SeriesId id) const {
     return cache_.emplace(id, std::make_shared<const Labels>(materialise(id))).first->second;
 }
 
+std::size_t SeriesIndex::labelBytes(SeriesId id) const {
+    std::size_t bytes = 0;
+    for (const auto pair : pairs(id)) {
+        bytes += texts_[pairs_[pair].name].size() + texts_[pairs_[pair].value].size();
+    }
+    return bytes;
+}
+
 std::vector<SeriesId> SeriesIndex::all() const {
     std::vector<SeriesId> ids;
     ids.reserve(size());
-    for (SeriesId id = 0; id < series_.size(); ++id) {
-        if (contains(id)) {
-            ids.push_back(id);
-        }
-    }
+    series_.forEach([&](SeriesId id, const Series&) { ids.push_back(id); });
     return ids;
+}
+
+std::unique_ptr<SeriesIndex> SeriesIndex::without(const std::vector<SeriesId>& gone) const {
+    auto left = std::make_unique<SeriesIndex>();
+    std::vector<LabelView> labels;
+    series_.forEach([&](SeriesId id, const Series& series) {
+        if (std::binary_search(gone.begin(), gone.end(), id)) {
+            return;
+        }
+        labels.clear();
+        for (const auto pair : pairs(id)) {
+            labels.push_back({texts_[pairs_[pair].name], texts_[pairs_[pair].value]});
+        }
+        left->add(id, series.group, labels);
+    });
+    return left;
 }
 
 SeriesIndex::Postings SeriesIndex::withValue(const Matcher& matcher, bool wanted) const {

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "collector/storage/log_entry.h"
+#include "collector/storage/paged_vector.h"
 #include "collector/storage/queryable.h"
 #include "common/mutex.h"
 
@@ -28,11 +29,12 @@ class SeriesIndex {
     SeriesIndex(const SeriesIndex&) = delete;
     SeriesIndex& operator=(const SeriesIndex&) = delete;
 
-    /// Room for ids below `end`.
-    void reserve(SeriesId end) { series_.reserve(end); }
     /// Ids begin at 1 and may have gaps. Labels are sorted by name; every label set is added only once.
     void add(SeriesId id, GroupId group, std::span<const LabelView> labels);
     void add(SeriesId id, GroupId group, const Labels& labels);
+
+    /// A new index without `gone`, which is ascending. Symbols that no other series uses go with this one.
+    std::unique_ptr<SeriesIndex> without(const std::vector<SeriesId>& gone) const;
 
     std::optional<SeriesId> find(const Labels& labels) const;
     /// Ascending ids of the series that meet all matchers.
@@ -41,10 +43,12 @@ class SeriesIndex {
     std::vector<SeriesId> selectAny(const std::vector<Matchers>& any) const;
     std::vector<SeriesId> all() const;
 
-    bool contains(SeriesId id) const { return id < series_.size() && series_[id].count > 0; }
+    bool contains(SeriesId id) const { return series_.contains(id); }
     GroupId group(SeriesId id) const { return series_[id].group; }
-    /// A cached object, unless very many series are asked for.
+    /// A cached object, unless the labels are long or very many series are asked for.
     std::shared_ptr<const Labels> labels(SeriesId id) const;
+    /// The length of all names and values.
+    std::size_t labelBytes(SeriesId id) const;
 
     /// Name and value of a label as symbols. text() returns their strings.
     struct SymbolPair {
@@ -63,13 +67,11 @@ class SeriesIndex {
     std::optional<std::uint32_t> symbol(std::string_view text) const;
 
     std::size_t size() const { return by_pairs_.size(); }
-    /// One more than the highest id.
-    SeriesId end() const { return static_cast<SeriesId>(series_.size()); }
 
   private:
     struct Series {
         std::uint32_t first = 0;  ///< in pairs_of_
-        std::uint32_t count = 0;  ///< 0: the id is unused
+        std::uint32_t count = 0;
         GroupId group = 0;
         std::uint32_t hash = 0;
     };
@@ -101,7 +103,7 @@ class SeriesIndex {
     std::vector<Postings> postings_;                                 ///< by PairId
     tsl::robin_map<std::uint64_t, PairId> pair_ids_;                 ///< by name and value
     std::unordered_map<std::uint32_t, std::vector<PairId>> values_;  ///< by name
-    std::vector<Series> series_;
+    PagedVector<Series> series_;
     std::vector<PairId> pairs_of_;  ///< of all series, concatenated
     tsl::robin_set<SeriesId, Hash, Same> by_pairs_;
 

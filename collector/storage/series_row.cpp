@@ -4,6 +4,14 @@
 
 namespace lapwing::storage {
 
+std::size_t bytesOf(const Labels& labels) {
+    std::size_t bytes = 0;
+    for (const auto& label : labels) {
+        bytes += label.name.size() + label.value.size();
+    }
+    return bytes;
+}
+
 std::string encodeLabels(const Labels& labels) {
     std::string out;
     for (const auto& label : labels) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -9,6 +10,8 @@
 
 namespace lapwing::storage {
 
+/// The length of all names and values: the bytes that SeriesLimits counts.
+std::size_t bytesOf(const Labels& labels);
 /// Encodes labels for the table `series`.
 std::string encodeLabels(const Labels& labels);
 /// Replaces the content of `out` with views into `data`. Error `internal` for damaged data.

@@ -13,13 +13,13 @@ Expected<std::unique_ptr<Store>> Store::open(StoreOptions options) {
     return std::unique_ptr<Store>(std::move(*store));
 }
 
-Expected<AppendResult> Store::append(const std::vector<TimeSeries>& batch) {
+Expected<AppendResult> Store::append(const std::vector<TimeSeries>& batch, const std::string& sender) {
     std::vector<BatchSeries> views;
     views.reserve(batch.size());
     for (const auto& series : batch) {
         views.push_back({0, &series.labels, series.samples});
     }
-    return append(views);
+    return append(views, sender);
 }
 
 Expected<std::unique_ptr<SqliteStore>> SqliteStore::open(StoreOptions options) {
@@ -41,17 +41,18 @@ Expected<std::unique_ptr<SqliteStore>> SqliteStore::open(StoreOptions options) {
 SqliteStore::SqliteStore(StoreOptions options, std::unique_ptr<Database> database)
     : options_(std::move(options)),
       database_(std::move(database)),
-      catalog_(*database_),
-      heads_(*database_),
+      catalog_(options_, *database_),
+      heads_(options_, *database_),
       damaged_(*database_),
       log_(*database_, catalog_),
       documents_(*database_),
       writer_(options_, *database_, catalog_, heads_, log_),
       querier_(*database_, catalog_, heads_, damaged_),
       compactor_(*database_, catalog_, heads_, damaged_, log_),
+      idle_(*database_, catalog_, heads_),
       retention_(options_, *database_, catalog_, heads_, damaged_, documents_),
       deleter_(*database_, catalog_, heads_, damaged_, compactor_),
-      maintenance_(options_, *database_, catalog_, heads_, compactor_, retention_) {}
+      maintenance_(options_, *database_, catalog_, heads_, compactor_, idle_, retention_) {}
 
 /// Everything that may find damage comes before the first write.
 Expected<void> SqliteStore::load() {
@@ -80,7 +81,10 @@ Expected<void> SqliteStore::load() {
     if (!head) {
         return tl::unexpected(head.error());
     }
-    auto done = heads_.load(access, catalog_.index(access), std::move(*head), std::move(*ranges));
+    auto done = reviveLogged(access, *head, *ranges);
+    if (done) {
+        done = heads_.load(access, catalog_.index(access), std::move(*head), *ranges);
+    }
     if (done) {
         done = damaged_.load(access);
     }
@@ -88,11 +92,33 @@ Expected<void> SqliteStore::load() {
         done = log_.load(access);
     }
     if (done) {
-        done = catalog_.prepare(access);
-    }
-    if (done) {
         done = access.startWriting();
     }
+    if (done) {
+        done = catalog_.prepare(access);
+    }
+    return done;
+}
+
+/// Archived series of which samples have arrived since the last compaction are active.
+Expected<void> SqliteStore::reviveLogged(const WriteAccess& access, const Head& head,
+                                         SeriesCatalog::TimeRanges& ranges) {
+    if (catalog_.archived().size() == 0) {
+        return {};
+    }
+    Expected<void> done;
+    head.forEachSeries([&](SeriesId id) {
+        if (!done || catalog_.index(access).contains(id)) {
+            return;
+        }
+        const auto archived = catalog_.getArchived(access, id);
+        if (!archived) {
+            done = tl::unexpected(archived.error());
+        } else if (*archived) {
+            catalog_.revive(access, **archived);
+            ranges.emplace_back(id, (*archived)->range);
+        }
+    });
     return done;
 }
 
@@ -117,8 +143,8 @@ Expected<std::vector<std::string>> SqliteStore::labelValues(const std::string& n
     return querier_.labelValues(name, any, from, to);
 }
 
-Expected<AppendResult> SqliteStore::append(std::span<BatchSeries> batch) {
-    return writer_.append(batch);
+Expected<AppendResult> SqliteStore::append(std::span<BatchSeries> batch, const std::string& sender) {
+    return writer_.append(batch, sender);
 }
 
 Expected<void> SqliteStore::deleteSeries(const std::vector<Matchers>& any, TimestampMs from, TimestampMs to) {
@@ -141,22 +167,37 @@ Expected<void> SqliteStore::putState(const std::string& name, const std::string&
     return documents_.putState(name, value);
 }
 
+Expected<std::map<std::string, std::string>> SqliteStore::states(const std::string& prefix) const {
+    return documents_.states(prefix);
+}
+
 Expected<std::optional<std::string>> SqliteStore::state(const std::string& name) const {
     return documents_.state(name);
+}
+
+std::string SqliteStore::trouble() const {
+    if (database_->syncFailed()) {
+        return "the write-ahead log did not reach the disk";
+    }
+    const auto maintenance = maintenance_.trouble();
+    return maintenance.empty() ? writer_.trouble() : maintenance;
 }
 
 StoreStats SqliteStore::stats() const {
     StoreStats stats;
     {
         const ReaderLock lock(catalog_.mutex);
-        stats.series = catalog_.index().size();
+        stats.active_series = catalog_.index().size();
     }
+    stats.series = catalog_.size();
+    stats.senders = catalog_.budget().senders();
     stats.samples = writer_.samplesStored();
     stats.last_seq = log_.end().seq;
     stats.file_bytes = database_->fileBytes();
-    stats.trouble = maintenance_.trouble();
+    stats.wal_bytes = database_->walBytes();
+    stats.trouble = trouble();
     stats.damaged_blocks = damaged_.size();
-    stats.over_series_limit = writer_.overSeriesLimit();
+    stats.own_refused = writer_.ownRefused();
     stats.age_dropped_samples = retention_.ageDroppedSamples();
     stats.age_dropped_before = retention_.ageDroppedBefore();
     stats.size_dropped_samples = retention_.sizeDroppedSamples();

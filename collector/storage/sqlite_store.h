@@ -12,6 +12,7 @@
 #include "collector/storage/database.h"
 #include "collector/storage/documents.h"
 #include "collector/storage/heads.h"
+#include "collector/storage/idle_series.h"
 #include "collector/storage/log_table.h"
 #include "collector/storage/maintenance.h"
 #include "collector/storage/querier.h"
@@ -26,7 +27,7 @@ namespace lapwing::storage {
 /// The Store on SQLite: wires the parts that share one database file.
 ///
 ///     Database       the file: writing and reading connections, durability of the WAL
-///     SeriesCatalog  which series exist: index, ids, groups
+///     SeriesCatalog  which series exist: index, archive, ids, groups, budgets
 ///     Heads          the newest samples, in memory
 ///     LogTable       the arrival log
 ///     DamagedBlocks  blocks that cannot be read as a whole
@@ -34,6 +35,7 @@ namespace lapwing::storage {
 ///     Writer         appends batches, with group commit; BatchStager checks them
 ///     Querier        reads samples and labels
 ///     Compactor      turns the head into blocks
+///     IdleSeries     moves series without samples from memory to the archive
 ///     Retention      deletes what is too old or too much
 ///     SeriesDeleter  deletes samples and series on request
 ///     Maintenance    the thread that runs compaction, retention, syncs and checkpoints
@@ -53,12 +55,13 @@ class SqliteStore final : public Store {
                                                    TimestampMs from, TimestampMs to) const override;
 
     using Store::append;
-    Expected<AppendResult> append(std::span<BatchSeries> batch) override;
+    Expected<AppendResult> append(std::span<BatchSeries> batch, const std::string& sender) override;
     Expected<void> deleteSeries(const std::vector<Matchers>& any, TimestampMs from, TimestampMs to) override;
     Expected<void> putDocument(const Document& document) override;
     Expected<std::optional<Document>> document(const std::string& digest) const override;
     Expected<void> dropDocument(const std::string& digest) override;
     Expected<void> putState(const std::string& name, const std::string& value) override;
+    Expected<std::map<std::string, std::string>> states(const std::string& prefix) const override;
     Expected<std::optional<std::string>> state(const std::string& name) const override;
     StoreStats stats() const override;
 
@@ -69,8 +72,8 @@ class SqliteStore final : public Store {
     Expected<void> putLogCursor(const std::string& reader, std::uint64_t seq) override;
     Expected<void> dropLogCursor(const std::string& reader) override;
 
-    /// Turns the whole head into blocks. The background thread does so by itself when the head is old or
-    /// large.
+    /// Turns the whole head into blocks, and archives idle series. The background thread does so by itself
+    /// when the head is old or large.
     Expected<void> compact();
     /// Deletes windows, series and documents that are past their retention, and as many of the oldest windows
     /// as the file is too large. Done hourly by itself, and after each compaction.
@@ -81,6 +84,9 @@ class SqliteStore final : public Store {
   private:
     SqliteStore(StoreOptions options, std::unique_ptr<Database> database);
     Expected<void> load();
+    Expected<void> reviveLogged(const WriteAccess& access, const Head& head,
+                                SeriesCatalog::TimeRanges& ranges);
+    std::string trouble() const;
 
     const StoreOptions options_;
     const std::unique_ptr<Database> database_;
@@ -92,6 +98,7 @@ class SqliteStore final : public Store {
     Writer writer_;
     Querier querier_;
     Compactor compactor_;
+    IdleSeries idle_;
     Retention retention_;
     SeriesDeleter deleter_;
     Maintenance maintenance_;

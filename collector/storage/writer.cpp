@@ -14,9 +14,10 @@ Writer::Writer(const StoreOptions& options, Database& database, SeriesCatalog& c
       log_(log),
       stager_(options, database, catalog, heads) {}
 
-Expected<AppendResult> Writer::append(std::span<BatchSeries> batch) {
+Expected<AppendResult> Writer::append(std::span<BatchSeries> batch, const std::string& sender) {
     PendingBatch mine;
     mine.batch = batch;
+    mine.sender = &sender;
     MutexLock lock(queue_mutex_);
     queue_.push_back(&mine);
     while (!mine.done) {
@@ -47,6 +48,7 @@ std::size_t Writer::commit(std::vector<PendingBatch*>& pending) noexcept {
     const auto waiting = std::stable_partition(
         pending.begin(), pending.end(), [&](PendingBatch* batch) { return stage(access, *batch, group); });
     const auto written = write(access, group);
+    noteTrouble(written);
     for (auto& staged : group.staged) {
         if (!written) {
             staged.pending->result = tl::unexpected(written.error());
@@ -58,6 +60,16 @@ std::size_t Writer::commit(std::vector<PendingBatch*>& pending) noexcept {
         staged.pending->result = std::move(staged.result);
     }
     return static_cast<std::size_t>(waiting - pending.begin());
+}
+
+void Writer::noteTrouble(const Expected<void>& written) {
+    const MutexLock lock(trouble_mutex_);
+    trouble_ = written ? std::string() : written.error().message;
+}
+
+std::string Writer::trouble() const {
+    const MutexLock lock(trouble_mutex_);
+    return trouble_;
 }
 
 /// False if the batch must wait for the next commit. A batch that fails is finished, and not in the group.
@@ -112,7 +124,6 @@ Expected<void> Writer::write(const WriteAccess& access, const CommitGroup& group
 /// Makes what is committed visible: series first, for the samples and the log name them.
 void Writer::publish(const WriteAccess& access, const CommitGroup& group, LogEnd end) {
     if (!group.created.series.empty()) {
-        heads_.grow(access, catalog_.end(access));
         catalog_.publish(access, group.created);
     }
     std::uint64_t stored = 0;

@@ -3,6 +3,7 @@
 #include <atomic>
 #include <cstdint>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "collector/storage/batch_stager.h"
@@ -19,14 +20,17 @@ class Writer {
            LogTable& log);
 
     /// As in Store.
-    Expected<AppendResult> append(std::span<BatchSeries> batch);
+    Expected<AppendResult> append(std::span<BatchSeries> batch, const std::string& sender);
 
     /// Since the start.
     std::uint64_t samplesStored() const { return samples_stored_; }
-    std::uint64_t overSeriesLimit() const { return stager_.overSeriesLimit(); }
+    std::uint64_t ownRefused() const { return stager_.ownRefused(); }
+    /// Why the last commit failed; "" after a success.
+    std::string trouble() const;
 
   private:
     std::size_t commit(std::vector<PendingBatch*>& pending) noexcept;
+    void noteTrouble(const Expected<void>& written);
     bool stage(const WriteAccess& access, PendingBatch& pending, CommitGroup& group);
     Expected<void> write(const WriteAccess& access, const CommitGroup& group);
     void publish(const WriteAccess& access, const CommitGroup& group, LogEnd end);
@@ -38,6 +42,9 @@ class Writer {
     LogTable& log_;
     BatchStager stager_;
     std::atomic<std::uint64_t> samples_stored_{0};
+
+    mutable Mutex trouble_mutex_;
+    std::string trouble_ LAPWING_GUARDED_BY(trouble_mutex_);
 
     Mutex queue_mutex_;
     ConditionVariable committed_;

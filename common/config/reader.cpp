@@ -9,6 +9,8 @@
 #include <set>
 #include <sstream>
 
+#include "common/config/aliases.h"
+
 namespace lapwing::config {
 namespace {
 
@@ -348,8 +350,17 @@ Node Reader::file(const std::string& path) {
 
 Node Reader::text(const std::string& yaml, const std::string& name) {
     current_ = name;
+    const auto report = [&](const YamlMistake& mistake) {
+        add({name, mistake.place.line + 1, mistake.place.column + 1, mistake.message});
+    };
     try {
-        return {*this, YAML::Load(yaml), ""};
+        if (const auto mistake = unusableAlias(yaml)) {
+            report(*mistake);
+            return {*this, YAML::Node(), ""};
+        }
+        const YAML::Node root = YAML::Load(yaml);
+        resolveMergeKeys(root, report);
+        return {*this, root, ""};
     } catch (const YAML::Exception& error) {
         add({name, error.mark.line + 1, error.mark.column + 1, error.msg});
         return {*this, YAML::Node(), ""};

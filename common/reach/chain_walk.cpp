@@ -139,18 +139,25 @@ unsigned ChainWalk::unknownEffect(const std::string& place, const std::string& w
     return kAccept | kDrop | kNext;
 }
 
-void ChainWalk::change(const MarkChange& change) {
+/// 0 where the rule ends: it reads the mark of a connection, and the packet has none.
+unsigned ChainWalk::change(const Rule& rule, const MarkChange& change) {
     auto& target = change.target == MarkChange::Mark::packet ? packet_.mark : connection_.mark;
     const auto& source = change.source == MarkChange::Mark::packet ? packet_.mark : connection_.mark;
     const bool of_connection =
         change.target == MarkChange::Mark::connection || change.source == MarkChange::Mark::connection;
-    if (of_connection && packet_.tracked == Truth::no) {
-        return;  // without a connection the rule ends, and the mark stays
+    const bool reads = change.source == MarkChange::Mark::connection && change.take != 0;
+    const auto connected = view_.arp ? absent() : ctValue(number(0));
+    if (of_connection && connected.kind == FieldValue::Kind::absent) {
+        return reads ? 0 : kNext;
+    }
+    const bool sure = !of_connection || connected.kind == FieldValue::Kind::range;
+    if (reads && !sure) {
+        noteUnknown(rule.place, "the mark of the connection");
     }
     Marks fresh = std::set<std::uint32_t>{};
     // nft does not list the order of chains with equal priority: another one may have set the mark.
-    const bool known = change.known && !others_mark_ && (target || change.keep == 0) &&
-                       (source || change.take == 0) && !(of_connection && packet_.tracked == Truth::unknown);
+    const bool known =
+        change.known && !others_mark_ && (target || change.keep == 0) && (source || change.take == 0) && sure;
     if (known) {
         const std::set<std::uint32_t> none{0};
         for (const auto old : change.keep == 0 ? none : *target) {
@@ -169,6 +176,7 @@ void ChainWalk::change(const MarkChange& change) {
         target = std::move(fresh);
         forget();
     }
+    return reads && !sure ? kNext | kReturn : kNext;
 }
 
 /// The packet belongs to no connection, where conntrack has not seen it yet.
@@ -183,6 +191,21 @@ void ChainWalk::untrack() {
         packet_.tracked = tracked;
         forget();
     }
+}
+
+/// A slow rate limit lets some packets of a connection pass; the next ones depend on the time.
+unsigned ChainWalk::fixed(const Rule& rule, const Statement& statement) {
+    if (statement.burst != 0) {
+        forget();
+        if (++connection_.limited[&statement] > statement.burst) {
+            noteUnknown(rule.place, "a rate limit below the number of a connection's packets");
+            return kNext | kReturn;
+        }
+    }
+    if (!statement.text.empty()) {
+        notes_.assumptions.insert(statement.text + ": " + rule.place);
+    }
+    return statement.fixed ? kNext : 0;
 }
 
 /// kNext where the rule goes on with its next statement, with kReturn where it may also end here.
@@ -203,15 +226,16 @@ unsigned ChainWalk::statement(const Rule& rule, const Statement& statement) {
             return truth == Truth::yes ? kNext : kNext | kReturn;
         }
         case Statement::Kind::fixed:
-            if (!statement.text.empty()) {
-                notes_.assumptions.insert(statement.text + ": " + rule.place);
-            }
-            return statement.fixed ? kNext : 0;
+            return fixed(rule, statement);
         case Statement::Kind::unknown_match:
             noteUnknown(rule.place, statement.text);
             return kNext | kReturn;
         case Statement::Kind::mark:
-            change(statement.mark);
+            return change(rule, statement.mark);
+        case Statement::Kind::overwrite:
+            if (packet_.overwritten.insert(statement.fields[0].kind).second) {
+                forget();
+            }
             return kNext;
         case Statement::Kind::notrack:
             untrack();
@@ -246,6 +270,10 @@ unsigned ChainWalk::rule(const Table& table, const Rule& rule, int depth, ChainO
             case Statement::Kind::translate:
                 return may | translate(each, rule.place, out);
             case Statement::Kind::translate_source:
+                if (!packet_.source_translated) {
+                    packet_.source_translated = true;
+                    forget();
+                }
                 out.accepted_by.insert(rule.place);
                 return may | kAccept;
             case Statement::Kind::vmap:
@@ -305,6 +333,11 @@ ChainOutcome ChainWalk::chain(const Table& table, const std::string& name, int d
 
 void ChainWalk::beginPacket() {
     connection_.tracked = conjunction(connection_.tracked, packet_.tracked);
+    if (walked_) {
+        auto& before = connection_.tracked_by.at(isReply(*walked_) ? 1 : 0);
+        before = !before || *before == packet_.tracked ? packet_.tracked : Truth::unknown;
+    }
+    walked_.reset();
     packet_ = {};
     packet_.tracked = model_.untracks ? Truth::unknown : Truth::yes;
     rules_ = 0;
@@ -320,6 +353,7 @@ ChainOutcome ChainWalk::base(const Table& table, const Chain& chain, const std::
     table_ = &table;
     base_ = &chain;
     view_ = view;
+    walked_ = view.kind;
     bounded_.clear();
     // Before conntrack, a packet belongs to no connection.
     before_conntrack_ =

@@ -2,6 +2,7 @@
 
 // How one packet is matched by the rules of one base chain; private to this library.
 
+#include <array>
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -37,6 +38,10 @@ constexpr std::uint64_t kBroadcastType = 3;
 constexpr std::uint64_t kMulticastType = 5;
 constexpr std::uint64_t kUnreachableType = 7;
 
+/// Of packets that hosts send (net.ipv4.ip_default_ttl, net.ipv6.conf.*.hop_limit; other systems have the
+/// same).
+constexpr std::uint64_t kHopsOfLinux = 64;
+
 constexpr int kConntrackPriority = -200;
 constexpr int kDestinationNatPriority = -100;
 constexpr int kSourceNatPriority = 100;
@@ -71,6 +76,7 @@ struct PacketView {
     FieldValue destination_type_here;  ///< as `fib daddr . iif type` gives it
     FieldValue source_route;           ///< whether the source is routed back by the incoming interface
     FieldValue packet_type;
+    FieldValue hops;  ///< TTL, or hop limit
     bool translated = false;
     bool refusal = false;  ///< a reset or an ICMP error of this host: only its addresses are known
 };
@@ -117,16 +123,24 @@ using Marks = std::optional<std::set<std::uint32_t>>;
 struct PacketState {
     Marks mark = std::set<std::uint32_t>{0};
     Truth tracked = Truth::yes;  ///< by conntrack
-    bool diverged = false;       ///< the packet may have taken several ways through the rules
-    bool anything = false;       ///< a construct that is not understood may have changed it
+    std::set<FieldKind> overwritten;
+    bool diverged = false;           ///< the packet may have taken several ways through the rules
+    bool anything = false;           ///< a construct that is not understood may have changed it
+    bool source_translated = false;  ///< maybe
     bool operator==(const PacketState&) const = default;
 };
 
 /// What earlier packets have done to the connection.
 struct ConnectionState {
     Marks mark = std::set<std::uint32_t>{0};
-    Truth tracked = Truth::yes;
+    Truth tracked = Truth::yes;  ///< each packet so far
+    /// The same for each direction: original, reply. Nothing: it had no packet yet.
+    std::array<std::optional<Truth>, 2> tracked_by;
     std::set<std::pair<const Table*, std::string>> added;  ///< sets to which a rule may have added the packet
+    std::map<const Statement*, std::uint64_t> limited;     ///< packets that came to a slow rate limit
+
+    /// Conntrack has followed each packet of the original direction that a chain has seen.
+    bool hasBegun() const { return tracked_by[0].value_or(Truth::yes) == Truth::yes; }
     bool operator==(const ConnectionState&) const = default;
 };
 
@@ -154,14 +168,18 @@ class ChainWalk {
     bool isOutside(const Rule& rule);
     FieldValue valueOf(const Field& field);
     FieldValue arpValueOf(FieldKind kind) const;
+    FieldValue hops();
     FieldValue ctState() const;
+    FieldValue stateOfHalf() const;
     FieldValue ctStatus() const;
     FieldValue ctValue(FieldValue of_packet) const;
+    bool valuesOf(const Statement& statement, std::vector<FieldValue>& values);
+
+    // term_match.cpp
     Truth elementMatches(const Statement& statement, const std::vector<FieldValue>& values,
                          const Element& element);
     /// `applies` is false where the packet lacks the header: then the rule does not match, negated or not.
     Truth matches(const Statement& statement, bool& applies);
-    bool valuesOf(const Statement& statement, std::vector<FieldValue>& values);
     Truth matchesOnce(const Statement& statement, const std::vector<FieldValue>& values);
     void noteSenderPorts(const Statement& statement, std::size_t field, const Term& term);
 
@@ -175,13 +193,15 @@ class ChainWalk {
     unsigned statement(const Rule& rule, const Statement& statement);
     unsigned unknownEffect(const std::string& place, const std::string& what, ChainOutcome& out);
     void noteUnknown(const std::string& place, const std::string& what);
-    void change(const MarkChange& change);
+    unsigned change(const Rule& rule, const MarkChange& change);
     void untrack();
+    unsigned fixed(const Rule& rule, const Statement& statement);
     ChainOutcome chain(const Table& table, const std::string& name, int depth);
     void forget();
 
     const Ruleset::Model& model_;
     Notes& notes_;
+    std::optional<PacketKind> walked_;  ///< the present packet, once a chain has seen it
     PacketView view_;
     PacketState packet_;
     ConnectionState connection_;

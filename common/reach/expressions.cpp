@@ -161,7 +161,9 @@ Field fibField(const Json& json) {
     } else if (result == "type" && flags == std::vector<std::string>{"saddr"}) {
         field.kind = FieldKind::fib_source_type;
     } else if ((result == "oif" || result == "oifname") &&
-               flags == std::vector<std::string>{"saddr", "iif"}) {
+               (flags == std::vector<std::string>{"saddr", "iif"} ||
+                flags == std::vector<std::string>{"saddr", "mark", "iif"})) {
+        // Where routes depend on marks, the route of the source is unknown anyway.
         field.kind = FieldKind::fib_source_route;
     }
     return field;

@@ -70,7 +70,8 @@ std::vector<HookedChain> Traversal::chainsAt(Hook hook, HookPart part, const Pac
                               : part == HookPart::after_nat  ? !nat && point > kDestinationNatPriority
                                                              : true;
             // Chains of type nat see a connection's first packet only, where conntrack follows it.
-            const bool skipped = nat && (!isFirst(view.kind) || walk_.packet().tracked == Truth::no);
+            const bool begins = isFirst(view.kind) || !walk_.connection().hasBegun();
+            const bool skipped = nat && (!begins || walk_.packet().tracked == Truth::no);
             if (chain.hook == hook && here && !skipped && looksAt(chain, device)) {
                 chains.push_back({&table, &chain, name});
             }

@@ -46,8 +46,8 @@ struct Network {
     struct Link {
         std::string name;
         std::string kind;      ///< "bridge", "veth", "vlan"; "" of a plain network card
-        std::string master;    ///< the bridge or bond of which it is a port
-        std::string lower;     ///< the interface on which it is stacked
+        std::string master;    ///< its bridge or bond, if it is a port
+        std::string lower;     ///< the interface below it
         bool resolves = true;  ///< uses neighbour discovery or ARP
         bool xdp = false;      ///< has an XDP program
         bool tc = false;       ///< has filters of tc for incoming packets, or a place for them

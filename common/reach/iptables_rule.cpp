@@ -1,36 +1,16 @@
 #include "common/reach/iptables_rule.h"
 
 #include <algorithm>
-#include <charconv>
 #include <map>
 #include <set>
+#include <utility>
 
-#include "common/endpoint.h"
 #include "common/reach/iptables_save.h"
 #include "common/text.h"
 
 namespace lapwing::reach {
 
 namespace {
-
-std::vector<std::string> split(const std::string& text, char separator) {
-    std::vector<std::string> out;
-    std::size_t at = 0;
-    while (at <= text.size()) {
-        const auto end = std::min(text.find(separator, at), text.size());
-        out.push_back(text.substr(at, end - at));
-        at = end + 1;
-    }
-    return out;
-}
-
-std::optional<std::uint64_t> numberOf(const std::string& text) {
-    std::uint64_t number = 0;
-    const bool hex = text.starts_with("0x");
-    const auto* begin = text.data() + (hex ? 2 : 0);
-    const auto [end, error] = std::from_chars(begin, text.data() + text.size(), number, hex ? 16 : 10);
-    return error == std::errc() && end == text.data() + text.size() ? std::optional(number) : std::nullopt;
-}
 
 Statement matchOf(FieldKind kind, const IptablesOption& option, std::vector<Term> terms) {
     Statement statement;
@@ -52,16 +32,16 @@ Term portTerm(const std::string& text) {
     constexpr std::uint64_t highest = 65535;
     const auto colon = text.find(':');
     if (colon == std::string::npos) {
-        return numberTerm(numberOf(text), numberOf(text));
+        return numberTerm(saveNumber(text), saveNumber(text));
     }
     const auto low = text.substr(0, colon);
     const auto high = text.substr(colon + 1);
-    return numberTerm(low.empty() ? 0 : numberOf(low), high.empty() ? highest : numberOf(high));
+    return numberTerm(low.empty() ? 0 : saveNumber(low), high.empty() ? highest : saveNumber(high));
 }
 
 std::vector<Term> portTerms(const std::string& list) {
     std::vector<Term> out;
-    for (const auto& one : split(list, ',')) {
+    for (const auto& one : saveList(list, ',')) {
         out.push_back(portTerm(one));
     }
     return out;
@@ -69,39 +49,11 @@ std::vector<Term> portTerms(const std::string& list) {
 
 std::vector<Term> namedTerms(FieldKind kind, const std::string& list) {
     std::vector<Term> out;
-    for (const auto& one : split(list, ',')) {
+    for (const auto& one : saveList(list, ',')) {
         const auto key = symbol(kind, lower(one));
         out.push_back(key ? rangeTerm(*key, *key) : Term{});
     }
     return out;
-}
-
-bool printsQuotes(const std::string& option) {
-    static const std::set<std::string> options{"--comment", "--log-prefix", "--nflog-prefix", "--ulog-prefix",
-                                               "--prefix",  "--string",     "--hex-string",   "--bytecode",
-                                               "--u32",     "--path",       "--helper",       "--selctx",
-                                               "--label",   "--genre"};
-    return options.contains(option);
-}
-
-/// How many values an option has: they may look like options (`--comment -j`). Nothing where that is not
-/// known.
-std::optional<std::size_t> valuesOf(const std::string& option) {
-    static const std::map<std::string, std::size_t> counts{
-        {"-A", 1},         {"-s", 1},          {"-d", 1},          {"-i", 1},
-        {"-o", 1},         {"-p", 1},          {"-f", 0},          {"-m", 1},
-        {"-j", 1},         {"-g", 1},          {"--dport", 1},     {"--dports", 1},
-        {"--sport", 1},    {"--sports", 1},    {"--tcp-flags", 2}, {"--syn", 0},
-        {"--ctstate", 1},  {"--state", 1},     {"--ctdir", 1},     {"--dst-type", 1},
-        {"--pkt-type", 1}, {"--src-range", 1}, {"--dst-range", 1}, {"--mark", 1},
-        {"--name", 1},     {"--limit", 1},     {"--match-set", 2}, {"--hashlimit-name", 1},
-        {"--add-set", 2},  {"--del-set", 2},   {"--map-set", 2},   {"--to-destination", 1},
-        {"--to-ports", 1}};
-    const auto found = counts.find(option);
-    if (found != counts.end()) {
-        return found->second;
-    }
-    return printsQuotes(option) ? std::optional<std::size_t>(1) : std::nullopt;
 }
 
 /// Reads one rule of a save.
@@ -116,14 +68,16 @@ class RuleReader {
             if (!isWellFormed()) {
                 return std::nullopt;
             }
-            if (target_.empty()) {
+            if (target_.name.empty()) {
                 matchOption();
             } else {
-                target_options_[option_->name] = option_->value();
+                target_.options[option_->name] = option_->value();
             }
         }
         finishMatch();
-        finishTarget();
+        if (auto statement = targetStatement(target_, table_)) {
+            add(std::move(*statement));
+        }
         return std::move(out_);
     }
 
@@ -136,15 +90,16 @@ class RuleReader {
         if (option.quoted && !printsQuotes(option.name)) {
             return false;
         }
-        const auto count = valuesOf(option.name);
+        const auto count = valueCountOf(option.name);
         if (count && option.values.size() != *count) {
             return false;
         }
         if (!option.name.starts_with("--")) {
-            return target_.empty() && count.has_value();
+            return target_.name.empty() && count.has_value();
         }
-        return target_.empty() ? !module_.empty()
-                               : !without_options.contains(target_) && !table_.chains.contains(target_);
+        return target_.name.empty()
+                   ? !module_.empty()
+                   : !without_options.contains(target_.name) && !table_.chains.contains(target_.name);
     }
 
     void add(Statement statement) { out_.push_back(std::move(statement)); }
@@ -160,8 +115,8 @@ class RuleReader {
             return;
         }
         if (name == "-j" || name == "-g") {
-            target_ = value;
-            is_goto_ = name == "-g";
+            target_.name = value;
+            target_.is_goto = name == "-g";
             return;
         }
         if (name == "-s" || name == "-d") {
@@ -174,7 +129,7 @@ class RuleReader {
         } else if (name == "-p") {
             const auto key = symbol(FieldKind::transport, lower(value));
             add(matchOf(FieldKind::transport, *option_,
-                        {key ? rangeTerm(*key, *key) : numberTerm(numberOf(value), numberOf(value))}));
+                        {key ? rangeTerm(*key, *key) : numberTerm(saveNumber(value), saveNumber(value))}));
         } else if (name == "-f") {
             add(fixedAnswer(option_->negated, ""));
         } else if (!moduleOption(value)) {
@@ -211,7 +166,7 @@ class RuleReader {
         return matchOf(kind, *option_, {range ? rangeTerm(range->low, range->high) : Term{}});
     }
 
-    /// `--match-set NAME src`; a set of several dimensions, or one that could not be read, is unknown.
+    /// `--match-set NAME src`; sets of several dimensions and unread sets are unknown.
     Statement ofSet() const {
         const auto found = model_.ipsets.find(option_->values[0]);
         const auto& side = option_->values[1];
@@ -241,7 +196,7 @@ class RuleReader {
         }
         if (module_ == "icmp6" && name == "--icmpv6-type") {
             const auto key = symbol(FieldKind::icmpv6_type, value);
-            const auto type = key ? std::optional<std::uint64_t>((*key)[15]) : numberOf(value);
+            const auto type = key ? std::optional<std::uint64_t>((*key)[15]) : saveNumber(value);
             add(matchOf(FieldKind::icmpv6_type, *option_, {numberTerm(type, type)}));
             return true;
         }
@@ -264,7 +219,7 @@ class RuleReader {
             return true;
         }
         if (module_ == "iprange" && (name == "--src-range" || name == "--dst-range")) {
-            const auto ends = split(value, '-');
+            const auto ends = saveList(value, '-');
             const auto low = Address::parse(ends[0]);
             const auto high = Address::parse(ends.back());
             add(matchOf(name == "--src-range" ? source() : destination(), *option_,
@@ -272,10 +227,10 @@ class RuleReader {
             return true;
         }
         if ((module_ == "mark" || module_ == "connmark") && name == "--mark") {
-            const auto parts = split(value, '/');
+            const auto parts = saveList(value, '/');
             auto statement = matchOf(module_ == "mark" ? FieldKind::mark : FieldKind::ct_mark, *option_,
-                                     {numberTerm(numberOf(parts[0]), numberOf(parts[0]))});
-            if (const auto mask = numberOf(parts.back()); parts.size() > 1 && mask) {
+                                     {numberTerm(saveNumber(parts[0]), saveNumber(parts[0]))});
+            if (const auto mask = saveNumber(parts.back()); parts.size() > 1 && mask) {
                 statement.fields[0].mask = keyOf(*mask);
             }
             add(std::move(statement));
@@ -309,7 +264,7 @@ class RuleReader {
     /// `--ttl-eq 64`, `--hl-lt 255`, `--hl-gt 1`.
     static Term hopsTerm(const std::string& comparison, const std::string& value) {
         constexpr std::uint64_t most = 255;
-        const auto number = numberOf(value);
+        const auto number = saveNumber(value);
         if (!number || *number > most || (comparison == "-lt" && *number == 0)) {
             return {};
         }
@@ -338,7 +293,7 @@ class RuleReader {
     Statement flags(const std::string& examined, const std::string& set) const {
         const auto bits = [](const std::string& list) {
             std::uint64_t out = 0;
-            for (const auto& one : split(list, ',')) {
+            for (const auto& one : saveList(list, ',')) {
                 const auto key = symbol(FieldKind::tcp_flags, lower(one));
                 out |= lower(one) == "all" ? 0x3fU : key ? (*key)[15] : 0U;
             }
@@ -368,7 +323,7 @@ class RuleReader {
             return true;
         }
         if (name == "--ctproto") {
-            add(matchOf(FieldKind::transport, *option_, {numberTerm(numberOf(value), numberOf(value))}));
+            add(matchOf(FieldKind::transport, *option_, {numberTerm(saveNumber(value), saveNumber(value))}));
             return true;
         }
         if (name != "--ctstate" && name != "--state") {
@@ -386,6 +341,17 @@ class RuleReader {
 
     bool has(const char* option) const { return module_options_.contains(option); }
 
+    /// "3/min" with a burst.
+    Statement rateLimit(bool inverted, const char* rate, const char* burst) {
+        static const std::map<std::string, std::string> units{
+            {"min", "minute"}, {"hour", "hour"}, {"day", "day"}};
+        const auto parts = saveList(module_options_[rate], '/');
+        const auto unit = units.find(parts.back());
+        return limitStatement(inverted, saveNumber(parts[0]).value_or(0),
+                              unit == units.end() ? "" : unit->second,
+                              saveNumber(module_options_[burst]).value_or(kDefaultBurst));
+    }
+
     /// Ends a module whose options have a meaning only together.
     void finishMatch() {
         if (module_options_.empty()) {
@@ -395,17 +361,19 @@ class RuleReader {
         option_ = &whole;
         if (has("!")) {
             unknown();
-        } else if (module_ == "limit" || has("--hashlimit-upto")) {
-            add(fixedAnswer(true, "within its rate limit"));
+        } else if (module_ == "limit") {
+            add(rateLimit(false, "--limit", "--limit-burst"));
+        } else if (has("--hashlimit-upto")) {
+            add(rateLimit(false, "--hashlimit-upto", "--hashlimit-burst"));
         } else if (has("--hashlimit-above")) {
-            add(fixedAnswer(false, "within its rate limit"));
+            add(rateLimit(true, "--hashlimit-above", "--hashlimit-burst"));
         } else if (has("--connlimit-upto")) {
             add(fixedAnswer(true, "within its count of connections"));
         } else if (has("--connlimit-above") && module_options_["--connlimit-above"] != "0") {
             add(fixedAnswer(false, "within its count of connections"));
         } else if (module_ == "recent" && has("--set")) {
             add(fixedAnswer(true, ""));
-        } else if (module_ == "recent" && numberOf(module_options_["--hitcount"]).value_or(0) > 1) {
+        } else if (module_ == "recent" && saveNumber(module_options_["--hitcount"]).value_or(0) > 1) {
             add(fixedAnswer(false, "within its count of recent packets"));
         } else if (module_ == "rpfilter") {
             add(fixedAnswer(!has("--invert"),
@@ -416,100 +384,6 @@ class RuleReader {
         module_options_.clear();
     }
 
-    void finishTarget() {
-        static const std::map<std::string, Action> actions{
-            {"ACCEPT", Action::accept},  {"DROP", Action::drop},   {"REJECT", Action::reject},
-            {"RETURN", Action::return_}, {"QUEUE", Action::queue}, {"NFQUEUE", Action::queue}};
-        static const std::set<std::string> neutral{
-            "LOG", "NFLOG",    "ULOG",     "TRACE", "AUDIT", "TCPMSS", "TCPOPTSTRIP", "DSCP",
-            "TOS", "CLASSIFY", "CHECKSUM", "TTL",   "HL",    "SET",    "SECMARK",     "CONNSECMARK"};
-        if (target_.empty() || neutral.contains(target_)) {
-            return;
-        }
-        if (table_.chains.contains(target_)) {
-            add(decisionOf(is_goto_ ? Action::go_to : Action::jump, target_));
-        } else if (const auto action = actions.find(target_); action != actions.end()) {
-            add(decisionOf(action->second));
-        } else if (target_ == "MARK" || target_ == "CONNMARK") {
-            add(markStatement(markChange()));
-        } else if (target_ == "CT" || target_ == "NOTRACK") {
-            if (target_ == "NOTRACK" || target_options_.contains("--notrack")) {
-                add(notrackStatement());
-            }
-        } else if (target_ == "SNAT" || target_ == "MASQUERADE") {
-            Statement statement;
-            statement.kind = Statement::Kind::translate_source;
-            add(std::move(statement));
-        } else if (target_ == "DNAT" || target_ == "REDIRECT") {
-            add(translation());
-        } else {
-            Statement statement;
-            statement.kind = Statement::Kind::unknown_effect;
-            statement.text = "target " + target_;
-            add(std::move(statement));
-        }
-    }
-
-    /// `MARK --set-xmark 0x1/0xff`, `CONNMARK --save-mark --nfmask 0xff --ctmask 0xff`.
-    MarkChange markChange() const {
-        const auto maskOf = [&](const char* option) {
-            const auto found = target_options_.find(option);
-            return found == target_options_.end() ? std::optional<std::uint64_t>(~0U)
-                                                  : numberOf(found->second);
-        };
-        using Mark = MarkChange::Mark;
-        MarkChange out;
-        out.target = target_ == "CONNMARK" ? Mark::connection : Mark::packet;
-        for (const auto* option : {"--set-xmark", "--set-mark"}) {
-            const auto found = target_options_.find(option);
-            if (found == target_options_.end()) {
-                continue;
-            }
-            const auto parts = split(found->second, '/');
-            const auto value = numberOf(parts[0]);
-            const auto mask = parts.size() > 1 ? numberOf(parts[1]) : std::optional<std::uint64_t>(~0U);
-            out.known = value && mask && std::string(option) == "--set-xmark";
-            out.known = out.known || (value && parts.size() == 1);
-            out.keep = ~static_cast<std::uint32_t>(mask.value_or(0));
-            out.flip = static_cast<std::uint32_t>(value.value_or(0));
-        }
-        const bool saves = target_options_.contains("--save-mark");
-        if (saves || target_options_.contains("--restore-mark")) {
-            const auto of_packet = maskOf("--nfmask");
-            const auto of_connection = maskOf("--ctmask");
-            out.known = of_packet && of_connection && !target_options_.contains("--mask");
-            out.target = saves ? Mark::connection : Mark::packet;
-            out.source = saves ? Mark::packet : Mark::connection;
-            out.keep = ~static_cast<std::uint32_t>((saves ? of_connection : of_packet).value_or(0));
-            out.take = static_cast<std::uint32_t>((saves ? of_packet : of_connection).value_or(0));
-        }
-        return out;
-    }
-
-    /// `--to-destination 10.0.0.2:80`, `--to-ports 80`. Where a range is given, the kernel chooses: unknown.
-    Statement translation() const {
-        Statement statement;
-        statement.kind = Statement::Kind::translate;
-        statement.text = target_;
-        auto& target = statement.target;
-        target.redirects = target_ == "REDIRECT";
-        if (const auto to = target_options_.find("--to-destination"); to != target_options_.end()) {
-            const auto endpoint = Endpoint::parse(to->second).value_or(Endpoint{"?", 0});
-            if (!endpoint.host.empty()) {
-                target.address = endpoint.address();
-                target.unknown = !target.address;
-            }
-            if (endpoint.port != 0) {
-                target.port = endpoint.port;
-            }
-        }
-        if (const auto to = target_options_.find("--to-ports"); to != target_options_.end()) {
-            target.port = parsePort(to->second);
-            target.unknown = target.unknown || !target.port;
-        }
-        return statement;
-    }
-
     const Family family_;
     const Table& table_;
     Ruleset::Model& model_;
@@ -518,40 +392,11 @@ class RuleReader {
     bool absent_ = false;   ///< the module matches a header that packets of TCP and UDP lack
     bool unknown_ = false;  ///< the evaluation does not know the module
     std::map<std::string, std::string> module_options_;
-    std::string target_;
-    bool is_goto_ = false;
-    std::map<std::string, std::string> target_options_;
+    IptablesTarget target_;
     std::vector<Statement> out_;
 };
 
 }  // namespace
-
-std::optional<std::vector<IptablesOption>> iptablesOptions(std::string_view rule) {
-    const auto tokens = saveTokens(rule);
-    if (!tokens || tokens->empty() || (*tokens)[0].quoted || (*tokens)[0].text != "-A") {
-        return std::nullopt;
-    }
-    std::vector<IptablesOption> out;
-    bool negated = false;
-    std::size_t values_left = 0;
-    for (const auto& token : *tokens) {
-        const bool is_value = values_left > 0;
-        values_left -= is_value ? 1 : 0;
-        if (!is_value && !token.quoted && token.text == "!" && !negated) {
-            negated = true;
-        } else if (!is_value && token.isOption()) {
-            out.push_back({token.text, negated, {}, false});
-            negated = false;
-            values_left = valuesOf(token.text).value_or(0);
-        } else if (negated) {
-            return std::nullopt;
-        } else {
-            out.back().values.push_back(token.text);
-            out.back().quoted = out.back().quoted || token.quoted;
-        }
-    }
-    return negated ? std::nullopt : std::optional(std::move(out));
-}
 
 std::optional<std::vector<Statement>> readIptablesRule(const std::vector<IptablesOption>& options,
                                                        Family family, const Table& table,

@@ -1,6 +1,7 @@
 #include "common/reach/iptables_save.h"
 
 #include <algorithm>
+#include <charconv>
 
 #include "common/reach/model.h"
 
@@ -118,6 +119,25 @@ std::string withoutCounters(std::string_view save) {
         out.append(text).append("\n");
     }
     return out;
+}
+
+std::vector<std::string> saveList(const std::string& text, char separator) {
+    std::vector<std::string> out;
+    std::size_t at = 0;
+    while (at <= text.size()) {
+        const auto end = std::min(text.find(separator, at), text.size());
+        out.push_back(text.substr(at, end - at));
+        at = end + 1;
+    }
+    return out;
+}
+
+std::optional<std::uint64_t> saveNumber(const std::string& text) {
+    std::uint64_t number = 0;
+    const bool hex = text.starts_with("0x");
+    const auto* begin = text.data() + (hex ? 2 : 0);
+    const auto [end, error] = std::from_chars(begin, text.data() + text.size(), number, hex ? 16 : 10);
+    return error == std::errc() && end == text.data() + text.size() ? std::optional(number) : std::nullopt;
 }
 
 }  // namespace lapwing::reach

@@ -2,6 +2,7 @@
 
 // The grammar of iptables-save; private to this library.
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -31,5 +32,10 @@ struct SaveStatement {
 
 /// The statements of a save, in their order. Their texts are parts of `save`.
 std::vector<SaveStatement> saveStatements(std::string_view save);
+
+/// The parts of a list: "22,80" by ','.
+std::vector<std::string> saveList(const std::string& text, char separator);
+/// A number, decimal or with "0x"; nothing for other text.
+std::optional<std::uint64_t> saveNumber(const std::string& text);
 
 }  // namespace lapwing::reach

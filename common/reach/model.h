@@ -144,6 +144,7 @@ struct Statement {
         translate,         ///< changes the destination to `target`, or by the map to one of `data.targets`
         translate_source,  ///< changes the source of outgoing packets
         mark,              ///< sets the mark of the packet or of its connection by `mark`
+        overwrite,         ///< changes the header fields `fields` in a way that is not followed
         notrack,           ///< the packet belongs to no connection, if conntrack has not seen it yet
         unknown_match,     ///< the rule may match or not
         unknown_effect,    ///< may accept, drop, jump or change the packet
@@ -160,7 +161,8 @@ struct Statement {
     MarkChange mark;
     bool fixed =
         true;  ///< whether `fixed` matches: a rate limit lets the first packet after a quiet time pass
-    std::string text;  ///< the construct that is unknown, or the assumption
+    std::uint64_t burst = 0;  ///< of a slow rate limit: `fixed` is certain for so many packets; 0: for all
+    std::string text;         ///< the construct that is unknown, or the assumption
 };
 
 inline Statement unknownMatch(std::string what) {
@@ -187,10 +189,25 @@ inline Statement fixedAnswer(bool matches, std::string assumption) {
     return statement;
 }
 
+/// Packets that a rate limit lets pass at once, where the rule does not say (of nft and of iptables).
+inline constexpr std::uint64_t kDefaultBurst = 5;
+
+/// A rate limit as an idle sender meets it. `rate`: packets in a time ("second", "minute", "hour", "day",
+/// "week"); 0: the limit counts something else.
+Statement limitStatement(bool inverted, std::uint64_t rate, const std::string& per, std::uint64_t burst);
+
 inline Statement markStatement(const MarkChange& change = {}) {
     Statement statement;
     statement.kind = Statement::Kind::mark;
     statement.mark = change;
+    return statement;
+}
+
+/// The field's value is not known afterwards.
+inline Statement overwriteStatement(FieldKind kind) {
+    Statement statement;
+    statement.kind = Statement::Kind::overwrite;
+    statement.fields.push_back({kind, std::nullopt, ""});
     return statement;
 }
 
@@ -262,8 +279,8 @@ struct NeighbourResult {
     std::vector<Step> path;
 };
 
-/// The other host, the address of this host, the interface, and who begins.
-using NeighbourKey = std::tuple<Family, Key, Key, Address, std::string, bool>;
+/// The other host, the address of this host, the interface, and flags of the hop.
+using NeighbourKey = std::tuple<Family, Key, Key, Address, std::string, unsigned>;
 
 struct Ruleset::Model {
     std::vector<Table> tables;

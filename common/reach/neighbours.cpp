@@ -47,7 +47,8 @@ std::optional<Traversal::Hop> Traversal::hopTo(const AddressRange& end, const st
     }
     const auto found = routesTo(*network, end, std::nullopt, unmarked());
     if (found.size() == 1) {
-        out.certain = true;
+        // Peers of VRRP also send by themselves, and so may learn each other's hardware addresses.
+        out.certain = packet_.protocol != Protocol::vrrp;
         out.is_router = found[0].gateway.has_value();
         out.address = found[0].gateway ? AddressRange::of(*found[0].gateway) : end;
     }
@@ -138,8 +139,14 @@ Truth Traversal::discoveryPasses(PacketKind kind, bool inward, const Hop& hop, N
         inward
             ? through(Hook::ingress, seen) && through(Hook::prerouting, seen) && through(Hook::input, seen)
             : through(Hook::output, seen) && through(Hook::postrouting, seen) && through(Hook::egress, seen);
+    // A neighbour ignores questions and answers whose hop limit is not 255 (RFC 4861, 7.1).
+    const bool damaged = walk_.packet().overwritten.contains(FieldKind::ip6_hop_limit);
+    if (damaged) {
+        notes_.unknowns.insert("whether neighbour discovery works with the hop limit that a rule sets");
+    }
     const auto passes = notes_.anything     ? Truth::unknown
                         : !open             ? Truth::no
+                        : damaged           ? Truth::unknown
                         : outcome_.blocks() ? Truth::unknown
                                             : Truth::yes;
     if (passes != Truth::yes) {
@@ -163,7 +170,8 @@ NeighbourResult Traversal::discover(const Hop& hop) {
     const auto answers = discoveryPasses(PacketKind::resolution, false, hop, out);
     const auto asks = discoveryPasses(PacketKind::solicitation, false, hop, out);
     const auto answered = discoveryPasses(PacketKind::resolution, true, hop, out);
-    // Learning from a question alone is not enough: it may come from another address of that host.
+    // Learning from a question alone is not enough: a host with several addresses asks from one of them, and
+    // then sends from all.
     const auto both = conjunction(conjunction(asked, answers), conjunction(asks, answered));
     if (both == Truth::yes) {
         return out;
@@ -171,7 +179,7 @@ NeighbourResult Traversal::discover(const Hop& hop) {
     // Each side learns the other's hardware address from a question or from an answer.
     const auto learns = disjunction(asked, conjunction(asks, answered));
     const bool mute = asks == Truth::no && answers == Truth::no;
-    const bool certain = hop.certain && network && !known && packet_.protocol != Protocol::vrrp;
+    const bool certain = hop.certain && network && !known;
     out.passes = certain && (learns == Truth::no || mute) ? Truth::no : Truth::unknown;
     return out;
 }
@@ -206,8 +214,9 @@ void Traversal::applyDiscovery() {
 
 /// The result for a host is the same for each port.
 NeighbourResult Traversal::discoverOnce(const Hop& hop) {
+    const unsigned flags = (hop.host_begins ? 1U : 0U) | (hop.is_router ? 2U : 0U) | (hop.certain ? 4U : 0U);
     const NeighbourKey key{hop.address.family,          hop.address.low, hop.address.high,
-                           hop.own.value_or(Address{}), hop.interface,   hop.host_begins};
+                           hop.own.value_or(Address{}), hop.interface,   flags};
     if (notes_.trace != nullptr) {
         return discover(hop);  // the trace has to see each comparison
     }

@@ -4,6 +4,11 @@
 
 #include <rapidjson/document.h>
 
+#include <initializer_list>
+#include <string>
+#include <utility>
+#include <vector>
+
 #include "common/reach/model.h"
 
 namespace lapwing::reach {
@@ -22,6 +27,16 @@ std::pair<std::string, const Json*> singleMember(const Json& json);
 inline constexpr const char* kLastingMember = "addresses";
 inline constexpr const char* kTimedMember = "addresses_with_timeout";
 
+// A member of our own, of a rule: see addUnlisted().
+inline constexpr const char* kFamiliesMember = "families";
+
+/// The first member that nft 1.0.6 to 1.1.3 do not print; "" if there is none.
+std::string unknownMember(const Json& json, std::initializer_list<const char*> known);
+/// Reads the entries of nft's listing: tables, chains, rules and sets.
+void parseObjects(const Json& objects, Ruleset::Model& model);
+/// The strings that nft's text spreads over several lines: comments may have newlines.
+void collectBrokenStrings(const Json& document, std::vector<std::string>& out);
+
 /// Reads the output of toJson(). Missing members stay unknown.
 Host parseHost(const Json& json);
 
@@ -35,7 +50,11 @@ bool isIpv6(FieldKind kind);
 /// Bits given as one name, one number, or a list of names.
 std::optional<Key> bitsKey(FieldKind kind, const Json& json);
 
+/// Up to a rate, a count or an amount: what an idle sender meets. Nothing for other statements.
+std::optional<Statement> parseLimit(const std::string& name, const Json& json);
 std::optional<Decision> parseDecision(const std::string& name, const Json& json);
+/// `meta nfproto FAMILY`; "ipv4" or "ipv6".
+Statement familyMatch(const std::string& family);
 /// The pairs of a map: verdicts, or the targets of an address translation.
 void parsePairs(const std::vector<Field>& fields, const Json& pairs, Statement::Kind kind, SetData& out);
 /// One statement of a rule. Effects beyond the rule (marks, notrack) are noted in `model`.

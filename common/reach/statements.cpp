@@ -262,27 +262,35 @@ Statement parseMangle(const Json& json) {
         "meta priority", "meta nftrace", "meta secmark", "ct event", "ct label", "ct helper",
         "ct secmark",    "ip dscp",      "ip ecn",       "ip6 dscp", "ip6 ecn"};
     const bool neutral = std::find(std::begin(without_effect), std::end(without_effect), field.text) !=
-                             std::end(without_effect) ||
-                         field.kind == FieldKind::ip_ttl || field.kind == FieldKind::ip6_hop_limit ||
-                         field.kind == FieldKind::tcp_segment_size;
+                         std::end(without_effect);
+    if (field.kind == FieldKind::ip_ttl || field.kind == FieldKind::ip6_hop_limit ||
+        field.kind == FieldKind::tcp_segment_size) {
+        return overwriteStatement(field.kind);
+    }
     return neutral ? fixedAnswer(true, "") : unknownEffect("a change of " + field.text);
 }
 
-/// Up to a rate, a count or an amount: what an idle sender meets.
-std::optional<Statement> parseLimit(const std::string& name, const Json& json) {
-    if (name == "limit" || name == "quota") {
-        if (!json.IsObject()) {
-            return unknownMatch("a named " + name);
-        }
-        return fixedAnswer(!inverted(json), name == "limit" ? "within its rate limit" : "within its quota");
+/// The field has that value.
+Statement valueMatch(FieldKind kind, std::uint64_t value, const std::string& words) {
+    Statement statement;
+    statement.fields.push_back({kind, std::nullopt, words});
+    statement.text = words;
+    statement.data.elements.push_back({{rangeTerm(keyOf(value), keyOf(value))}, false});
+    return statement;
+}
+
+/// A packet without the header that a statement changes leaves the rule. nft does not list that match.
+void addHeaderMatch(const Json& mangle, std::vector<Statement>& out) {
+    const auto* key = member(mangle, "key");
+    const auto [form, inner] = key == nullptr ? std::pair<std::string, const Json*>{} : singleMember(*key);
+    const auto protocol = form == "tcp option"                    ? "tcp"
+                          : form == "payload" && inner != nullptr ? text(*inner, "protocol")
+                                                                  : "";
+    if (protocol == "ip" || protocol == "ip6") {
+        out.push_back(familyMatch(protocol == "ip" ? "ipv4" : "ipv6"));
+    } else if (protocol == "tcp" || protocol == "udp") {
+        out.push_back(valueMatch(FieldKind::transport, protocol == "tcp" ? kTcp : kUdp, "meta l4proto"));
     }
-    if (name == "ct count") {
-        // The count includes the connection itself.
-        const auto* most = member(json, "val");
-        const bool none = most != nullptr && most->IsUint64() && most->GetUint64() == 0;
-        return fixedAnswer(none == inverted(json), none ? "" : "within its count of connections");
-    }
-    return std::nullopt;
 }
 
 Statement parseOne(const Json& json, Ruleset::Model& model) {
@@ -373,6 +381,30 @@ void parseSetStatement(const Json& json, Ruleset::Model& model, std::vector<Stat
 
 }  // namespace
 
+std::optional<Statement> parseLimit(const std::string& name, const Json& json) {
+    if (name == "limit" || name == "quota") {
+        if (!json.IsObject() || member(json, "map") != nullptr) {
+            return unknownMatch("a named " + name +
+                                (json.IsObject() ? " of a map" : ", which is not listed"));
+        }
+        if (name == "quota") {
+            return fixedAnswer(!inverted(json), "within its quota");
+        }
+        const auto* rate = member(json, "rate");
+        const auto* burst = member(json, "burst");
+        const bool of_packets = rate != nullptr && rate->IsUint64() && text(json, "rate_unit").empty();
+        return limitStatement(inverted(json), of_packets ? rate->GetUint64() : 0, text(json, "per"),
+                              burst != nullptr && burst->IsUint64() ? burst->GetUint64() : kDefaultBurst);
+    }
+    if (name == "ct count") {
+        // The count includes the connection itself.
+        const auto* most = member(json, "val");
+        const bool none = most != nullptr && most->IsUint64() && most->GetUint64() == 0;
+        return fixedAnswer(none == inverted(json), none ? "" : "within its count of connections");
+    }
+    return std::nullopt;
+}
+
 std::optional<Decision> parseDecision(const std::string& name, const Json& json) {
     const auto action = valueOf(kActions, name);
     if (!action) {
@@ -380,6 +412,12 @@ std::optional<Decision> parseDecision(const std::string& name, const Json& json)
     }
     const bool calls = *action == Action::jump || *action == Action::go_to;
     return Decision{*action, calls ? text(json, "target") : ""};
+}
+
+Statement familyMatch(const std::string& family) {
+    const auto number = symbol(FieldKind::nf_protocol, family);
+    return number ? valueMatch(FieldKind::nf_protocol, number->back(), "meta nfproto")
+                  : unknownMatch("meta nfproto");
 }
 
 void parsePairs(const std::vector<Field>& fields, const Json& pairs, Statement::Kind kind, SetData& out) {
@@ -407,6 +445,9 @@ void parsePairs(const std::vector<Field>& fields, const Json& pairs, Statement::
 
 void parseStatement(const Json& json, Ruleset::Model& model, std::vector<Statement>& out) {
     const auto [name, inner] = singleMember(json);
+    if (inner != nullptr && name == "mangle") {
+        addHeaderMatch(*inner, out);
+    }
     if (inner != nullptr && (name == "set" || name == "meter")) {
         parseSetStatement(*inner, model, out);
         return;
@@ -414,12 +455,7 @@ void parseStatement(const Json& json, Ruleset::Model& model, std::vector<Stateme
     // In a table of both families `dnat ip to` applies to IPv4 only; nft does not list that match.
     const auto family = inner == nullptr || name != "dnat" ? "" : text(*inner, "family");
     if (!family.empty()) {
-        Statement statement;
-        statement.fields.push_back({FieldKind::nf_protocol, std::nullopt, "meta nfproto"});
-        statement.text = "meta nfproto";
-        const auto number = symbol(FieldKind::nf_protocol, family == "ip6" ? "ipv6" : "ipv4");
-        statement.data.elements.push_back({{rangeTerm(*number, *number)}, false});
-        out.push_back(std::move(statement));
+        out.push_back(familyMatch(family == "ip6" ? "ipv6" : "ipv4"));
     }
     out.push_back(parseOne(json, model));
 }

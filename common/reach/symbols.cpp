@@ -74,6 +74,18 @@ const Names& namesOf(FieldKind kind) {
 
 }  // namespace
 
+Statement limitStatement(bool inverted, std::uint64_t rate, const std::string& per, std::uint64_t burst) {
+    static const std::map<std::string, std::uint64_t> seconds{
+        {"minute", 60}, {"hour", 3600}, {"day", 86'400}, {"week", 604'800}};
+    auto out = fixedAnswer(!inverted, "within its rate limit");
+    const auto found = seconds.find(per);
+    // TCP sends a packet again within seconds: a faster limit only slows a connection down.
+    if (rate != 0 && found != seconds.end() && rate < found->second) {
+        out.burst = burst;
+    }
+    return out;
+}
+
 std::optional<Key> symbol(FieldKind kind, const std::string& name) {
     const auto& names = namesOf(kind);
     const auto found = names.find(name);

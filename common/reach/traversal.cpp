@@ -10,8 +10,7 @@ namespace lapwing::reach {
 
 namespace {
 
-constexpr std::uint64_t kToHost = 0;  // PACKET_*
-constexpr std::uint64_t kToGroup = 2;
+constexpr std::uint64_t kToHost = 0;  // PACKET_HOST
 
 /// The packets of an exchange, in their order.
 const std::vector<PacketKind>& exchangeOf(Protocol protocol) {
@@ -38,80 +37,6 @@ std::string targetText(const Route& route) {
 }
 
 }  // namespace
-
-PacketView Traversal::view(PacketKind kind, const Route& route) const {
-    PacketView out;
-    out.kind = kind;
-    out.family = packet_.source.family;
-    out.transport = static_cast<std::uint8_t>(packet_.protocol);
-    out.translated = route.translated;
-    out.source = addressValue(packet_.source);
-    out.destination = route.destination ? addressValue(AddressRange::of(*route.destination)) : FieldValue{};
-    out.source_port = between(first_port_, last_port_);
-    out.destination_port = number(route.port);
-    if (packet_.protocol == Protocol::vrrp) {
-        // A rule that reads ports without matching the protocol reads other bytes of the packet.
-        out.source_port = out.destination_port = {};
-    }
-    out.original_source = out.source;
-    out.original_source_port = out.source_port;
-    out.original_destination = addressValue(AddressRange::of(packet_.destination));
-    out.original_destination_port = number(packet_.port);
-    const bool group = packet_.destination == vrrpGroup(packet_.destination.family);
-    const bool reply = isReply(kind);
-    if (reply != packet_.outgoing) {
-        out.interface_in = noInterface();
-        out.interface_out = interfaceValue(reply ? reply_interface_ : packet_.interface);
-    } else {
-        out.interface_in = interfaceValue(packet_.interface);
-        out.interface_out = noInterface();
-        out.packet_type = number(group ? kToGroup : kToHost);
-        out.source_type = typeOfSource();
-        out.source_route = sourceRoute();
-        out.destination_type = number(group ? kMulticastType : route.forwarded ? kUnicastType : kLocalType);
-        out.destination_type_here = typeHere(out.destination_type, route);
-    }
-    if (reply) {
-        std::swap(out.source, out.destination);
-        std::swap(out.source_port, out.destination_port);
-    }
-    return out;
-}
-
-/// The type of the sender's address on this host. For IPv4 it follows from the host's own addresses: every
-/// other address is unicast, routed or not.
-FieldValue Traversal::typeOfSource() const {
-    const auto& range = packet_.outgoing ? AddressRange::of(packet_.destination) : packet_.source;
-    const auto& interfaces = model_.host.interfaces;
-    const bool own = std::any_of(interfaces.begin(), interfaces.end(), [&](const auto& one) {
-        const auto network = AddressRange::prefix(one.address, one.prefix_length);
-        // The first and the last address of a network of IPv4 are broadcast addresses.
-        return range.contains(one.address) || (one.address.family == Family::ipv4 && one.prefix_length != 0 &&
-                                               (range.contains(Address{Family::ipv4, network.low}) ||
-                                                range.contains(Address{Family::ipv4, network.high})));
-    });
-    if (own || interfaces.empty()) {
-        return {};
-    }
-    auto out = number(kUnicastType);
-    if (range.family == Family::ipv6) {
-        out.others.push_back({keyOf(kUnreachableType), keyOf(kUnreachableType)});
-    }
-    return out;
-}
-
-FieldValue Traversal::typeHere(const FieldValue& anywhere, const Route& route) const {
-    if (packet_.interface.empty() || !route.destination) {
-        return {};
-    }
-    const auto& interfaces = model_.host.interfaces;
-    const auto has = [&](bool here) {
-        return std::any_of(interfaces.begin(), interfaces.end(), [&](const auto& one) {
-            return one.address == *route.destination && (!here || one.name == packet_.interface);
-        });
-    };
-    return !has(false) || has(true) ? anywhere : FieldValue{};
-}
 
 Route Traversal::plainRoute() const {
     return {packet_.destination, packet_.port, false, false, "", ""};
@@ -179,6 +104,7 @@ bool Traversal::deliver(PacketKind kind, const Route& route) {
         return through(Hook::input, seen);
     }
     seen.interface_out = interfaceValue(route.interface_out);
+    seen.hops = oneHopLess(seen.hops);
     if (!through(Hook::forward, seen)) {
         return false;
     }
@@ -207,6 +133,7 @@ bool Traversal::comeBack(PacketKind kind, const Route& route) {
     seen.interface_in = interfaceValue(route.interface_out);
     seen.interface_out = noInterface();
     seen.packet_type = number(kToHost);
+    seen.hops = route.destination ? hopsOf(false, AddressRange::of(*route.destination)) : FieldValue{};
     // Where the source was translated too, the answer comes to this host's address.
     const auto destination = std::exchange(seen.destination, {});
     const auto port = std::exchange(seen.destination_port, {});
@@ -216,12 +143,33 @@ bool Traversal::comeBack(PacketKind kind, const Route& route) {
     seen.destination = destination;
     seen.destination_port = port;
     seen.interface_out = interfaceValue(reply_interface_);
+    seen.hops = oneHopLess(seen.hops);
     if (!through(Hook::forward, seen)) {
         return false;
     }
     seen.interface_in = {};
     seen.source = seen.source_port = {};
     return through(Hook::postrouting, seen) && through(Hook::egress, seen);
+}
+
+/// Where conntrack has not followed the packets before, this one begins a connection: chains of type nat see
+/// it.
+bool Traversal::mayTranslateLate(PacketKind kind) const {
+    if (walk_.connection().hasBegun() || walk_.packet().tracked == Truth::no) {
+        return false;
+    }
+    if (isReply(kind) != packet_.outgoing) {
+        return walk_.packet().source_translated;
+    }
+    const auto seen = view(kind, plainRoute());
+    return std::any_of(model_.tables.begin(), model_.tables.end(), [&](const Table& table) {
+        return passes(table, seen) &&
+               std::any_of(table.base_chains.begin(), table.base_chains.end(), [&](const auto& name) {
+                   const auto& chain = table.chains.at(name);
+                   return chain.type == ChainType::nat && chain.hook == Hook::prerouting &&
+                          !chain.rules.empty();
+               });
+    });
 }
 
 /// One packet of the exchange, after the first.
@@ -234,6 +182,12 @@ bool Traversal::cross(PacketKind kind, const Route& route) {
     const bool passes =
         isReply(kind) ? comeBack(kind, route)
                       : reachesNat(kind) && passesBeside(kind, route.translated) && deliver(kind, route);
+    if (passes && mayTranslateLate(kind)) {
+        notes_.unknowns.insert(
+            "whether the kernel translates a packet of a connection that conntrack has not followed");
+        outcome_.may_drop = true;
+        outcome_.may_fail = outcome_.may_fail.value_or(kind);
+    }
     if (passes && route.translated && walk_.packet().tracked != Truth::yes) {
         notes_.unknowns.insert("whether the kernel translates a packet that conntrack may not follow");
         outcome_.may_drop = true;

@@ -79,10 +79,14 @@ class Traversal {
     const std::set<std::uint16_t>& senderPorts() const { return notes_.sender_ports; }
 
   private:
-    // traversal.cpp: from hook to hook
+    // packet_view.cpp: the fields of a packet
     PacketView view(PacketKind kind, const Route& route) const;
     FieldValue typeOfSource() const;
+    FieldValue hopsOf(bool own, const AddressRange& sender) const;
+    static FieldValue oneHopLess(FieldValue hops);
     FieldValue typeHere(const FieldValue& anywhere, const Route& route) const;
+
+    // traversal.cpp: from hook to hook
     Route plainRoute() const;
     Route routeTo(const Target& target) const;
     /// The first packet of an exchange that another host begins, until its destination is known.
@@ -91,6 +95,7 @@ class Traversal {
     /// The rest of the first packet's way, then the rest of the exchange.
     void go(const Route& route);
     void answerAll(const Route& route);
+    bool mayTranslateLate(PacketKind kind) const;
     bool cross(PacketKind kind, const Route& route);
     bool reachesNat(PacketKind kind);
     bool passesBeside(PacketKind kind, bool translated);

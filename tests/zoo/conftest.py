@@ -17,6 +17,8 @@ RESULTS = ROOT / "build/zoo"
 def pytest_addoption(parser):
     parser.addoption("--site", required=True, help="a file of sites/, without .yaml")
     parser.addoption("--part", action="append", help="test_whatif.py stops only this component; may be repeated")
+    parser.addoption("--pairs", type=int, default=24 if os.environ.get("LAPWING_LONG") == "1" else 0,
+                     help="test_whatif.py stops so many pairs of components (24 in long runs)")
 
 
 def pytest_generate_tests(metafunc):

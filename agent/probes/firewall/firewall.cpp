@@ -140,7 +140,7 @@ Expected<ProbeResult> FirewallProbe::collect(const Deadline& /*deadline*/) {
         judged_peers_ = std::move(peers);
         runs_ = 0;
     }
-    ++runs_;
+    const bool offers = runs_++ % kOfferEvery == 0;
     ProbeResult result;
     constexpr double ms_per_second = 1000;
     result.families = firewallFamilies(
@@ -156,9 +156,15 @@ Expected<ProbeResult> FirewallProbe::collect(const Deadline& /*deadline*/) {
         result.documents.push_back({"ruleset", std::move(*listing)});
     }
     const auto& boot = snapshot.boot;
-    auto families = bootFamilies(boot, boot.listing.empty() ? "" : sha256(boot.listing));
+    const auto& boot_rules = boot.file.empty() ? boot.listing : boot.file;
+    const bool boot_same = boot_rules == boot_rules_;
+    if (!boot_same) {
+        boot_rules_ = boot_rules;
+        boot_digest_ = boot.listing.empty() ? "" : sha256(boot.listing);
+    }
+    auto families = bootFamilies(boot, boot_digest_);
     std::move(families.begin(), families.end(), std::back_inserter(result.families));
-    if (!boot.listing.empty()) {
+    if (!boot.listing.empty() && (offers || !boot_same)) {
         result.documents.push_back({"boot_ruleset", boot.listing});
     }
     return result;

@@ -40,7 +40,9 @@ class FirewallProbe : public Probe {
     std::vector<PeerSource> judged_peers_;
     std::string digest_;
     Verdicts verdicts_;
-    int runs_ = 0;  ///< with these rules
+    int runs_ = 0;            ///< with these rules
+    std::string boot_rules_;  ///< of the next boot, as `judged_rules_`
+    std::string boot_digest_;
 };
 
 /// Pure: the metric families of the rules after a reboot; `digest` is of the document with the rules.

@@ -8,9 +8,11 @@
 #include <sys/time.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <array>
 #include <cstring>
+#include <string_view>
+
+#include "agent/host/netlink.h"
 
 namespace lapwing::agent {
 
@@ -22,32 +24,16 @@ struct Question {
 };
 
 /// The attribute NFTA_GEN_ID of the answer.
-std::uint64_t generationIn(const char* bytes, std::size_t size) {
+std::uint64_t generationIn(std::string_view answer) {
     nlmsghdr head{};
-    if (size < sizeof(Question)) {
+    if (answer.size() < sizeof(Question)) {
         return 0;
     }
-    std::memcpy(&head, bytes, sizeof(head));
+    std::memcpy(&head, answer.data(), sizeof(head));
     if (head.nlmsg_type != ((NFNL_SUBSYS_NFTABLES << 8U) | NFT_MSG_NEWGEN)) {
         return 0;
     }
-    std::size_t at = sizeof(Question);
-    const auto end = std::min<std::size_t>(size, head.nlmsg_len);
-    while (at + sizeof(nlattr) <= end) {
-        nlattr attribute{};
-        std::memcpy(&attribute, bytes + at, sizeof(attribute));
-        std::uint32_t value = 0;
-        if (attribute.nla_len < sizeof(attribute)) {
-            return 0;
-        }
-        if ((attribute.nla_type & NLA_TYPE_MASK) == NFTA_GEN_ID &&
-            at + sizeof(attribute) + sizeof(value) <= end) {
-            std::memcpy(&value, bytes + at + sizeof(attribute), sizeof(value));
-            return ntohl(value);
-        }
-        at += NLA_ALIGN(attribute.nla_len);
-    }
-    return 0;
+    return ntohl(numberOf(attributesOf(answer.substr(sizeof(Question))), NFTA_GEN_ID).value_or(0));
 }
 
 }  // namespace
@@ -69,7 +55,7 @@ std::uint64_t rulesetGeneration() {
     std::uint64_t out = 0;
     if (send(fd, &question, sizeof(question), 0) == static_cast<ssize_t>(sizeof(question))) {
         const auto got = recv(fd, answer.data(), answer.size(), 0);
-        out = got > 0 ? generationIn(answer.data(), static_cast<std::size_t>(got)) : 0;
+        out = got > 0 ? generationIn({answer.data(), static_cast<std::size_t>(got)}) : 0;
     }
     close(fd);
     return out;

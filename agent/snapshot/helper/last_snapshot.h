@@ -7,8 +7,8 @@
 
 namespace lapwing::agent {
 
-/// The snapshot in a file of this user's own; nothing for any other file. Large outputs stay in the file that
-/// `rules.file` names.
+/// The snapshot in a file of this user's own; nothing for any other file. Large outputs stay in the files
+/// that `rules.file` and `boot.file` name.
 std::optional<Snapshot> lastSnapshot(const std::string& file);
 
 }  // namespace lapwing::agent

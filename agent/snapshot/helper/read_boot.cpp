@@ -1,5 +1,7 @@
 #include "agent/snapshot/helper/read_boot.h"
 
+#include <unistd.h>
+
 #include <cstdint>
 #include <cstdlib>
 #include <set>
@@ -17,6 +19,16 @@ namespace {
 
 /// A rehearsal that failed, perhaps at a deadline, is tried again after this time.
 constexpr std::int64_t kRetryMs = 600'000;
+
+/// The last rehearsal holds: its inputs are the same, and its listing can be read.
+bool stillHolds(const CollectOptions& options, const Boot& last, const Boot& boot, TimestampMs now) {
+    if (last.fingerprint != boot.fingerprint || last.rehearsed == 0 ||
+        (!last.unknown.empty() && std::abs(now - last.rehearsed) >= kRetryMs)) {
+        return false;
+    }
+    const auto directory = options.previous.substr(0, options.previous.rfind('/') + 1);
+    return last.file.empty() || access((directory + last.file).c_str(), R_OK) == 0;
+}
 
 }  // namespace
 
@@ -42,9 +54,7 @@ Boot readBoot(const CollectOptions& options, const reach::Host& host) {
         return boot;
     }
     const auto now = nowMs();
-    if (auto last = lastSnapshot(options.previous);
-        last && last->boot.fingerprint == boot.fingerprint && last->boot.rehearsed != 0 &&
-        (last->boot.unknown.empty() || std::abs(now - last->boot.rehearsed) < kRetryMs)) {
+    if (auto last = lastSnapshot(options.previous); last && stillHolds(options, last->boot, boot, now)) {
         return std::move(last->boot);
     }
     auto rehearsal = rehearse(plan, options);

@@ -14,6 +14,7 @@
 #include "agent/snapshot/helper/generation.h"
 #include "agent/snapshot/helper/last_snapshot.h"
 #include "agent/snapshot/helper/run_tool.h"
+#include "agent/snapshot/helper/unlisted.h"
 #include "common/reach/compact.h"
 
 namespace lapwing::agent {
@@ -81,6 +82,9 @@ void readAll(const CollectOptions& options, Snapshot& snapshot) {
     const auto start = nowMs();
     snapshot.ruleset = run(options, {options.nft, "-j", "-s", "list", "ruleset"});
     snapshot.ruleset.output = reach::compactSets(std::move(snapshot.ruleset.output));
+    if (reach::mayLackFacts(snapshot.ruleset.output)) {
+        snapshot.ruleset.output = reach::addUnlisted(std::move(snapshot.ruleset.output), readUnlisted());
+    }
     const auto& rules = snapshot.ruleset.output;
     // Without the elements of sets: their rules are what people read.
     snapshot.listing = run(options, {options.nft, "-a", "-s", "-t", "list", "ruleset"});

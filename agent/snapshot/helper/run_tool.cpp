@@ -137,6 +137,13 @@ ToolOutput runTool(const std::vector<std::string>& argv, std::chrono::millisecon
                             result.error.find("ermission denied") != std::string::npos;
         result.status = denied ? ReadStatus::denied : ReadStatus::failed;
         result.output.clear();
+        if (WIFSIGNALED(status)) {
+            // The unit's MemoryMax ends a tool so; it has no words of its own.
+            const bool killed = WTERMSIG(status) == SIGKILL;
+            result.error += (result.error.empty() ? "" : "; ") + std::string("ended by signal ") +
+                            std::to_string(WTERMSIG(status)) +
+                            (killed ? " (perhaps it had not enough memory)" : "");
+        }
     }
     return result;
 }

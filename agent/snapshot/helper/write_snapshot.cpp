@@ -80,7 +80,9 @@ Expected<void> writeSnapshot(const std::string& file, const std::string& json, c
 Expected<void> writeSnapshot(const std::string& file, Snapshot snapshot, const std::string& group) {
     const auto slash = file.rfind('/');
     const auto directory = slash == std::string::npos ? std::string("./") : file.substr(0, slash + 1);
-    const auto prefix = (slash == std::string::npos ? file : file.substr(slash + 1)) + ".rules-";
+    const auto name = slash == std::string::npos ? file : file.substr(slash + 1);
+    const auto prefix = name + ".rules-";
+    const auto boot_prefix = name + ".boot-";
     if (snapshot.rules.file.empty()) {
         const auto rules = rulesToJson(snapshot);
         if (rules.size() > kMostInlineRules) {
@@ -96,9 +98,18 @@ Expected<void> writeSnapshot(const std::string& file, Snapshot snapshot, const s
             }
         }
     }
+    auto& boot = snapshot.boot;
+    if (boot.file.empty() && boot.listing.size() > kMostInlineRules) {
+        boot.file = boot_prefix + sha256(boot.listing).substr(0, kNameLength);
+        if (auto written = writeSnapshot(directory + boot.file, boot.listing, group); !written) {
+            return written;
+        }
+        boot.listing.clear();
+    }
     auto written = writeSnapshot(file, toJson(snapshot), group);
     if (written) {
         dropOthers(directory, prefix, snapshot.rules.file);
+        dropOthers(directory, boot_prefix, boot.file);
     }
     return written;
 }

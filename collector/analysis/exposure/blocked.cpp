@@ -53,10 +53,7 @@ std::string failureText(const std::set<reach::PacketKind>& packets) {
 
 /// A connection opens before these packets are sent: that it opens is no contradiction.
 bool opensFirst(const std::set<reach::PacketKind>& packets) {
-    return !packets.empty() && std::all_of(packets.begin(), packets.end(), [](reach::PacketKind packet) {
-        return packet == reach::PacketKind::ack || packet == reach::PacketKind::data ||
-               packet == reach::PacketKind::answer_data;
-    });
+    return !packets.empty() && std::all_of(packets.begin(), packets.end(), isAfterOpening);
 }
 
 /// A rule or a policy, not a route or a filter of the kernel.

@@ -94,10 +94,14 @@ Tried byAttempts(const Context& context, const evidence::Host& host, const std::
             (service.from_anywhere && !attempt.second) || attempt.at < context.rules_since(host.name)) {
             continue;
         }
-        const auto shown = shownBy(attempt.result, attempt.control_ok);
+        const auto dropped = droppedAfterOpening(context, host, attempt);
+        const auto shown = dropped ? Shown::nothing : shownBy(attempt.result, attempt.control_ok);
         out.worst = std::min(out.worst, shown);
         auto text = attempt.source + (attempt.second ? " (a second address)" : "") + " to " +
                     endpointText(attempt) + ": " + evidence::connectResultName(attempt.result);
+        if (dropped) {
+            text += std::string("; the rules then drop the ") + reach::packetTitle(*dropped);
+        }
         if (shown == Shown::silent) {
             text += ", while the control port answered";
         }
@@ -210,6 +214,34 @@ std::vector<reach::AddressRange> callersOf(const Context& context, const std::st
 
 std::string endpointText(const evidence::Attempt& attempt) {
     return Endpoint{attempt.address, static_cast<std::uint16_t>(attempt.port)}.toString();
+}
+
+bool isAfterOpening(reach::PacketKind packet) {
+    return packet == reach::PacketKind::ack || packet == reach::PacketKind::data ||
+           packet == reach::PacketKind::answer_ack || packet == reach::PacketKind::answer_data;
+}
+
+std::optional<reach::PacketKind> droppedAfterOpening(const Context& context, const evidence::Host& host,
+                                                     const evidence::Attempt& attempt) {
+    const auto* ruleset = rulesetOf(context, host);
+    const auto source = reach::Address::parse(attempt.source);
+    const auto address = reach::Address::parse(attempt.address);
+    const bool opened = attempt.result == evidence::ConnectResult::open && attempt.greeting == Greeting::none;
+    if (!opened || ruleset == nullptr || !source || !address || source->family != address->family) {
+        return std::nullopt;
+    }
+    for (auto& packet : packetsTo(host, address->family, attempt.port)) {
+        if (packet.destination != *address) {
+            continue;
+        }
+        packet.source = reach::AddressRange::of(*source);
+        const auto result = ruleset->evaluate(packet);
+        if (result.verdict == reach::Verdict::must_block && result.failing_packet &&
+            isAfterOpening(*result.failing_packet)) {
+            return result.failing_packet;
+        }
+    }
+    return std::nullopt;
 }
 
 bool isOwn(const evidence::Host& host, const reach::AddressRange& sources) {

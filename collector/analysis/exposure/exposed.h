@@ -1,6 +1,7 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 
 #include "collector/analysis/exposure/exposure.h"
 
@@ -53,6 +54,14 @@ std::vector<reach::AddressRange> callersOf(const Context& context, const std::st
 
 /// Where the attempt went: "10.77.0.11:80", "[2001:db8::11]:80".
 std::string endpointText(const evidence::Attempt& attempt);
+
+/// A TCP connection opens before this packet is sent: that it opens does not contradict rules that drop it.
+bool isAfterOpening(reach::PacketKind packet);
+
+/// The packet that the rules certainly drop once the attempt's connection has opened; nothing if they drop an
+/// earlier one, or none.
+std::optional<reach::PacketKind> droppedAfterOpening(const Context& context, const evidence::Host& host,
+                                                     const evidence::Attempt& attempt);
 
 /// The sources include an address of the host itself.
 bool isOwn(const evidence::Host& host, const reach::AddressRange& sources);

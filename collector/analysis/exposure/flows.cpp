@@ -292,7 +292,7 @@ class FlowFinder {
         }
     }
 
-    /// Who may connect to it is declared, or follows from the site: that others can does not make it a need.
+    /// The site or its configuration tells the clients of this service: other connections are no need.
     bool isRestricted(int port) const {
         const auto is = [&](Program program) {
             const auto* service = nameOf(evidence::kProgramNames, program);
@@ -331,7 +331,7 @@ class FlowFinder {
         }
     }
 
-    /// Clients that are connected, whoever they are: a load balancer whose servers are not known, a host
+    /// All connected clients: a load balancer whose servers are not known, a host
     /// without an agent, clients behind NAT or a TCP proxy.
     void clients() {
         if (context_.moment == nullptr) {

@@ -18,18 +18,14 @@ struct Steps {
     std::string keep;
 };
 
-std::string unitOf(const NftTable& table) {
-    auto out = table.name;
+std::string unitOf(const std::string& table) {
+    auto out = table;
     std::replace(out.begin(), out.end(), '_', '-');
     return out;
 }
 
-std::string fileOf(const NftTable& table) {
-    return "/etc/nftables.d/" + unitOf(table) + ".nft";
-}
-
 std::string text(const std::string& host, const NftTable& table, const Steps& steps) {
-    const auto unit = unitOf(table) + "-undo";
+    const auto unit = unitOf(table.name) + "-undo";
     std::string out = "# 1. On " + host + ", as root. This step changes nothing yet:\n" + steps.prepare;
     out +=
         "# 2. Try the rules. After five minutes the old ones come back by themselves, unless you do step "
@@ -46,8 +42,8 @@ std::string hereDocument(const std::string& command, const std::string& body) {
 }
 
 /// Loads nft's file at boot by nftables.service.
-std::string includeInNftablesConf(const evidence::BootRules& boot, const NftTable& table) {
-    const auto file = fileOf(table);
+std::string includeInNftablesConf(const evidence::BootRules& boot, const std::string& table) {
+    const auto file = nftFileOf(table);
     const bool loaded = boot.sources.find("nftables.service") != std::string::npos;
     std::string out =
         loaded ? "" : "# /etc/nftables.conf becomes the file of the boot: look at what else it holds.\n";
@@ -58,22 +54,22 @@ std::string includeInNftablesConf(const evidence::BootRules& boot, const NftTabl
 }
 
 /// Loads nft's file at boot by a unit of its own, after the programs that keep the host's other rules.
-std::string ownUnit(const NftTable& table) {
+std::string ownUnit(const std::string& table) {
     const auto unit = unitOf(table) + "-rules.service";
     const std::string body =
-        "[Unit]\nDescription=Packet filter rules of " + fileOf(table) +
+        "[Unit]\nDescription=Packet filter rules of " + nftFileOf(table) +
         "\nDefaultDependencies=no\nConflicts=shutdown.target\nBefore=network-pre.target shutdown.target\n"
         "Wants=network-pre.target\n"
         "After=local-fs.target nftables.service netfilter-persistent.service ufw.service firewalld.service\n"
         "[Service]\nType=oneshot\nRemainAfterExit=yes\nExecStart=/usr/sbin/nft -f " +
-        fileOf(table) + "\n[Install]\nWantedBy=multi-user.target\n";
+        nftFileOf(table) + "\n[Install]\nWantedBy=multi-user.target\n";
     return hereDocument("cat >/etc/systemd/system/" + unit, body) +
            "systemctl daemon-reload\nsystemctl enable " + unit + "\n";
 }
 
 Steps nftSteps(const evidence::BootRules& boot, const NftTable& table) {
-    const auto file = fileOf(table);
-    const auto undo = "/run/" + unitOf(table) + "-undo.nft";
+    const auto file = nftFileOf(table.name);
+    const auto undo = "/run/" + unitOf(table.name) + "-undo.nft";
     const auto name = "table inet " + table.name;
     Steps out;
     out.prepare = "command -v nft >/dev/null || apt-get install -y nftables\nmkdir -p /etc/nftables.d\n" +
@@ -81,8 +77,7 @@ Steps nftSteps(const evidence::BootRules& boot, const NftTable& table) {
                   "'; echo 'delete " + name + "'; nft -s list " + name + " 2>/dev/null; } >" + undo + "\n";
     out.undo = "nft -f " + undo;
     out.attempt = "    nft -f " + file + "\n";
-    out.keep =
-        rulesKeeper(boot) == RulesKeeper::nftables ? includeInNftablesConf(boot, table) : ownUnit(table);
+    out.keep = atBoot(boot, table.name);
     return out;
 }
 
@@ -144,7 +139,7 @@ std::optional<Steps> persistentSteps(const NftTable& table) {
             body += line + "\n";
         }
         const std::string tool = family == reach::Family::ipv4 ? "iptables" : "ip6tables";
-        const auto file = "/run/" + unitOf(table) + (family == reach::Family::ipv4 ? ".v4" : ".v6");
+        const auto file = "/run/" + unitOf(table.name) + (family == reach::Family::ipv4 ? ".v4" : ".v6");
         out.prepare += tool + "-save >" + file + ".undo\n";
         out.prepare += hereDocument("cat >" + file, body + "COMMIT\n") + tool +
                        "-restore --test --noflush <" + file + "\n";
@@ -179,6 +174,14 @@ bool names(const std::vector<std::string>& units, const std::string& program) {
 }
 
 }  // namespace
+
+std::string nftFileOf(const std::string& table) {
+    return "/etc/nftables.d/" + unitOf(table) + ".nft";
+}
+
+std::string atBoot(const evidence::BootRules& boot, const std::string& table) {
+    return rulesKeeper(boot) == RulesKeeper::nftables ? includeInNftablesConf(boot, table) : ownUnit(table);
+}
 
 RulesKeeper rulesKeeper(const evidence::BootRules& boot) {
     if (names(boot.makers, "ufw")) {

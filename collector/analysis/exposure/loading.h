@@ -26,4 +26,10 @@ RulesKeeper rulesKeeper(const evidence::BootRules& boot);
 /// leaves them alone: they are then nftables' and get a unit of their own.
 std::string loadingSteps(const evidence::Host& host, const NftTable& table);
 
+/// The file with the rules of a table that Lapwing proposes.
+std::string nftFileOf(const std::string& table);
+
+/// The commands by which the boot loads that file.
+std::string atBoot(const evidence::BootRules& boot, const std::string& table);
+
 }  // namespace lapwing::analysis::exposure

@@ -1,8 +1,39 @@
 #include "collector/analysis/exposure/exposed.h"
+#include "collector/analysis/exposure/loading.h"
 
 namespace lapwing::analysis::exposure {
 
 namespace {
+
+/// The translated rules are in tables of their own, so that no rule of the present tables comes before them.
+std::string remedyFor(const evidence::Host& host) {
+    const std::string table = "legacy";
+    const auto file = nftFileOf(table);
+    const std::string families = "for v in '' 6; do\n";
+    return "Both are in force: a packet that either of them drops is dropped. Keep one. These commands carry "
+           "the "
+           "legacy rules over to nftables, which then treats each packet as both do now.\n"
+           "# 1. On " +
+           host.name +
+           ", as root. This step changes nothing yet:\n"
+           "mkdir -p /etc/nftables.d\n" +
+           families +
+           "    ip${v}tables-legacy-save >/root/legacy$v.rules\n"
+           "    ip${v}tables-restore-translate -f /root/legacy$v.rules\n"
+           "done | sed -E 's/^(add (table|chain|rule) ip6?) /\\1 legacy_/' >" +
+           file + "\n# It prints the rules that have no translation. If there are any, write them into " +
+           file + " by hand before you go on:\ngrep '^# -' " + file + "\nnft -c -f " + file +
+           "\n# 2. Load them, and then remove the legacy ones. The site answers all the time:\nnft -f " +
+           file + " && " + families +
+           "    sed -E '/^-/d; /^:[^ ]+ -/d; s/^(:[^ ]+) DROP/\\1 ACCEPT/' /root/legacy$v.rules | "
+           "ip${v}tables-legacy-restore\ndone\n"
+           "# 3. Keep them after a reboot. If a unit or script loads the legacy rules at boot, take them out "
+           "there:\n" +
+           atBoot(host.boot, table) +
+           "# Programs that call `iptables` then make rules of nftables, too:\n"
+           "update-alternatives --set iptables /usr/sbin/iptables-nft\n"
+           "update-alternatives --set ip6tables /usr/sbin/ip6tables-nft\n";
+}
 
 void judgeHost(const evidence::Host& host, const reach::Ruleset& ruleset, Judgement& out) {
     const FindingKey key{"F12", host.name};
@@ -18,19 +49,8 @@ void judgeHost(const evidence::Host& host, const reach::Ruleset& ruleset, Judgem
         {"iptables-legacy-save on " + host.name, "has rules, which `nft list ruleset` does not show"});
     finding.evidence.push_back(
         {"nft list ruleset on " + host.name, "has rules as well" + managersText(ruleset)});
-    finding.not_assessed = {"which of the two somebody means to keep"};
-    finding.remedy =
-        "Both are in force: what one of them drops is dropped. Keep one. To carry the legacy rules over, as "
-        "root:\n"
-        "iptables-legacy-save > /root/legacy.v4 && iptables-restore-translate -f /root/legacy.v4 > "
-        "/root/legacy.nft\n"
-        "(read it: a line that it could not translate is a comment), nft -f /root/legacy.nft, then, once "
-        "that is loaded:\n"
-        "for t in filter nat mangle raw; do iptables-legacy -t $t -F; iptables-legacy -t $t -X; done; "
-        "iptables-legacy -P INPUT ACCEPT; iptables-legacy -P FORWARD ACCEPT\n"
-        "and the same with ip6tables. `update-alternatives --set iptables /usr/sbin/iptables-nft` keeps "
-        "programs from "
-        "making new ones.";
+    finding.not_assessed = {"which of the two the administrator means to keep"};
+    finding.remedy = remedyFor(host);
     conclude(out, key, std::move(finding));
 }
 

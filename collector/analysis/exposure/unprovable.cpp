@@ -118,13 +118,109 @@ std::vector<std::string> limitsOf(const Context& context, const evidence::Host& 
     return {limits.begin(), limits.end()};
 }
 
-Finding notEvaluated(const evidence::Host& host) {
+/// The ruleset's answers about the host's listeners: from an address that no rule names, and from each known
+/// address of the other hosts.
+struct Answers {
+    int all = 0;
+    int open = 0;
+    /// For each unknown fact: the number of answers that it leaves open, and their ports.
+    std::map<std::string, std::pair<int, std::set<int>>> by_reason;
+};
+
+std::vector<reach::AddressRange> askedSources(const Context& context, const evidence::Host& host,
+                                              const reach::Ruleset& ruleset, reach::Family family) {
+    std::vector<reach::AddressRange> out{reach::AddressRange::of(ruleset.stranger(family))};
+    for (const auto& [name, other] : context.network.hosts) {
+        for (const auto& caller :
+             name == host.name ? std::vector<reach::AddressRange>{} : callersOf(context, name)) {
+            if (caller.family == family) {
+                out.push_back(caller);
+            }
+        }
+    }
+    evidence::sortUnique(out);
+    return out;
+}
+
+Answers answersOf(const Context& context, const evidence::Host& host) {
+    Answers out;
+    const auto* ruleset = rulesetOf(context, host);
+    if (ruleset == nullptr) {
+        return out;
+    }
+    for (const auto* listener : listenersOf(host, [](const evidence::Listener&) { return true; })) {
+        const auto sources = askedSources(context, host, *ruleset, listener->family);
+        for (auto& packet : packetsTo(host, listener->family, listener->port, listener)) {
+            for (const auto& source : sources) {
+                packet.source = source;
+                const auto result = ruleset->evaluate(packet);
+                ++out.all;
+                if (result.verdict != reach::Verdict::may) {
+                    continue;
+                }
+                ++out.open;
+                for (const auto& reason : result.unknowns) {
+                    auto& [count, ports] = out.by_reason[reason];
+                    ++count;
+                    ports.insert(listener->port);
+                }
+            }
+        }
+    }
+    return out;
+}
+
+std::string portsText(const std::set<int>& ports) {
+    constexpr std::size_t most = 8;
+    std::vector<std::string> words;
+    for (const int port : ports) {
+        if (words.size() == most) {
+            words.push_back("others");
+            break;
+        }
+        words.push_back("tcp/" + std::to_string(port));
+    }
+    return joined(words);
+}
+
+/// The text of the rule in a reason "PLACE: unknown fact"; "" if the ruleset has no text of it.
+std::string ruleOf(const reach::Ruleset* ruleset, const std::string& reason) {
+    return ruleset == nullptr ? "" : ruleset->textOf(reason.substr(0, reason.find(": ")));
+}
+
+/// Names each rule that is not understood, and how much of the answer it leaves open.
+void addUnknowns(const Context& context, const evidence::Host& host, Finding& finding) {
+    const std::string source = "ruleset of " + host.name;
+    const auto answers = answersOf(context, host);
+    const auto* ruleset = rulesetOf(context, host);
+    if (answers.all > 0) {
+        finding.evidence.push_back(
+            {source,
+             std::to_string(answers.open) + " of " + std::to_string(answers.all) +
+                 " answers about its listeners are open (each port, from any address and from the other "
+                 "hosts); the others are certain"});
+    }
+    for (const auto& [reason, left] : answers.by_reason) {
+        const auto rule = ruleOf(ruleset, reason);
+        finding.evidence.push_back({source, reason + (rule.empty() ? "" : ", in the rule `" + rule + "`") +
+                                                ": leaves " + std::to_string(left.first) + " open (" +
+                                                portsText(left.second) + ")"});
+    }
+    for (const auto& reason : host.unknowns) {
+        // The agent cuts long reasons.
+        const auto same = std::any_of(answers.by_reason.begin(), answers.by_reason.end(),
+                                      [&](const auto& each) { return each.first.starts_with(reason); });
+        if (!same) {
+            finding.evidence.push_back({source, reason});
+        }
+    }
+}
+
+Finding notEvaluated(const Context& context, const evidence::Host& host) {
     auto finding = draft(host);
     finding.title =
         "What " + host.name + " lets in cannot be proven: parts of its ruleset are not understood";
-    for (const auto& reason : host.unknowns) {
-        finding.evidence.push_back({"ruleset of " + host.name, reason});
-    }
+    addUnknowns(context, host, finding);
     finding.remedy =
         "On " + host.name +
         ", `lapwing-agent reach PORT --explain` shows the way of each packet to one port: only "
@@ -165,7 +261,7 @@ void judgeUnprovable(const Context& context, Judgement& out) {
         } else if (host.firewall_up == false) {
             out.findings.push_back(unreadable(host));
         } else if (!host.unknowns.empty()) {
-            out.findings.push_back(notEvaluated(host));
+            out.findings.push_back(notEvaluated(context, host));
         } else if (host.firewall_up == true) {
             out.judged.insert({"F14", name});
         }

@@ -91,11 +91,16 @@ std::string stepFor(const Entry& entry, const Standby& standby, const topology::
         case ObstacleKind::not_listening:
             return "On " + standby.host + ": let " + pair.title + " listen on `*:" + port + "`, or " +
                    address + " with `net.ipv4.ip_nonlocal_bind = 1`.\n";
-        case ObstacleKind::not_known:
+        case ObstacleKind::not_reported:
             if (obstacle.evidence.source.starts_with("agent")) {
-                return "Install lapwing-agent of the collector's version on " + host +
-                       ": then Lapwing knows whether the address moves.\n";
+                return "On " + host +
+                       ": install lapwing-agent of the collector's version. If it runs, `lapwing-agent "
+                       "status` "
+                       "says why it does not report keepalived. Then Lapwing knows whether the address "
+                       "moves.\n";
             }
+            break;
+        case ObstacleKind::not_known:
             if (obstacle.evidence.source.starts_with("keepalived")) {
                 return "On " + host +
                        ": Lapwing knows whether the address moves if the vrrp_instance uses plain "
@@ -120,8 +125,12 @@ void judgeStandby(const Context& context, const Entry& entry, const Standby& sta
     const auto differences = unlike(context, entry, standby);
     evidence.insert(evidence.end(), differences.begin(), differences.end());
     if (evidence.empty()) {
-        // If it is unknown, an earlier finding may still hold.
-        if (standby.takesOver() == Truth::yes) {
+        // An earlier finding may still hold if reports are missing. R1 tells of settings that are not
+        // understood.
+        const bool reported =
+            std::all_of(standby.obstacles.begin(), standby.obstacles.end(),
+                        [](const auto& each) { return each.kind == ObstacleKind::not_known; });
+        if (standby.takesOver() == Truth::yes || reported) {
             conclude(out, key, std::nullopt);
         }
         return;

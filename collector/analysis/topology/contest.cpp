@@ -122,9 +122,10 @@ std::string subjectOf(const evidence::VrrpCheck& check) {
 class ContestAfterStop {
   public:
     ContestAfterStop(const evidence::Network& network, const Router& active, const Router& standby,
-                     const StoppedProgram& program)
+                     const StoppedProgram& program, const vrrp::Hears& hears)
         : active_(active),
           standby_(standby),
+          hears_(hears),
           stopped_(network, active.host, program.process),
           title_(program.title.empty() ? "the load balancer" : program.title) {
         for (const auto* instance : active.group) {
@@ -175,11 +176,10 @@ class ContestAfterStop {
         if (to.instance == nullptr) {
             return false;
         }
-        const auto hears = [](const Router&, const Router&) { return true; };
         const std::vector<Contender> contenders{{&from, vrrp::priorityOf(from, fails)},
                                                 {&to, vrrp::priorityOf(to, healthy)}};
         const bool late = contenders[0].priority && delayOf(*to.instance) > kMostDelaySeconds;
-        return !late && vrrp::holdersAfter(contenders, from.host, hears) == std::set{to.host};
+        return !late && vrrp::holdersAfter(contenders, from.host, hears_) == std::set{to.host};
     }
 
     static double delayOf(const evidence::VrrpInstance& instance) {
@@ -259,6 +259,7 @@ class ContestAfterStop {
 
     const Router& active_;
     const Router& standby_;
+    const vrrp::Hears& hears_;
     Stopped stopped_;
     std::string title_;
     Checks failing_;  ///< when the program stops
@@ -270,8 +271,8 @@ class ContestAfterStop {
 }  // namespace
 
 Contest contestAfterStop(const evidence::Network& network, const Router& active, const Router& standby,
-                         const StoppedProgram& program) {
-    return ContestAfterStop(network, active, standby, program).run();
+                         const StoppedProgram& program, const vrrp::Hears& hears) {
+    return ContestAfterStop(network, active, standby, program, hears).run();
 }
 
 }  // namespace lapwing::analysis::topology

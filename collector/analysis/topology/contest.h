@@ -21,9 +21,10 @@ struct StoppedProgram {
 };
 
 /// The contest for an address between the host that holds it and one that stands by, after the program has
-/// stopped on the first. Both keepalived run, and hear each other. Of a
-/// check whose subject is unknown both outcomes are tried: the answer is unknown if they differ. Pure.
+/// stopped on the first. Both keepalived run. `why` supposes that they hear each other. Tries both outcomes
+/// of a check whose subject is unknown: the answer is unknown if they differ. Pure.
 Contest contestAfterStop(const evidence::Network& network, const vrrp::Router& active,
-                         const vrrp::Router& standby, const StoppedProgram& program);
+                         const vrrp::Router& standby, const StoppedProgram& program,
+                         const vrrp::Hears& hears);
 
 }  // namespace lapwing::analysis::topology

@@ -120,8 +120,9 @@ struct Conflict {
 };
 
 enum class ObstacleKind {
-    not_known,   ///< the evidence does not tell
-    keepalived,  ///< keepalived is not configured to move the address
+    not_reported,  ///< evidence is missing
+    not_known,     ///< the evidence does not tell
+    keepalived,    ///< keepalived is not configured to move the address
     keepalived_stopped,
     deaf,              ///< the two do not accept each other's advertisements
     arithmetic,        ///< the address stays although the load balancer alone has stopped
@@ -133,7 +134,7 @@ enum class ObstacleKind {
 
 /// Why a standby would not take over, or may not.
 struct Obstacle {
-    ObstacleKind kind = ObstacleKind::not_known;
+    ObstacleKind kind = ObstacleKind::not_reported;
     std::string host;  ///< where it is
     Evidence evidence;
 };

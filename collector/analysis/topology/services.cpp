@@ -16,16 +16,15 @@ class Functions {
     Gate reading() const {
         auto parts = entrances();
         parts.push_back(databasesForReading());
+        if (judgesByAnswers()) {
+            parts.push_back(Gate::any({primary(), Gate::fact(Truth::unknown)}));
+        }
         return Gate::all(std::move(parts));
     }
 
     Gate writing() const {
         auto parts = entrances();
-        std::vector<Gate> primaries;
-        for (const auto& host : model_.primaries) {
-            primaries.push_back(program(ComponentKind::mysql, host));
-        }
-        parts.push_back(Gate::any(std::move(primaries)));
+        parts.push_back(primary());
         return Gate::all(std::move(parts));
     }
 
@@ -85,6 +84,28 @@ class Functions {
     }
 
   private:
+    Gate primary() const {
+        std::vector<Gate> primaries;
+        for (const auto& host : model_.primaries) {
+            primaries.push_back(program(ComponentKind::mysql, host));
+        }
+        return Gate::any(std::move(primaries));
+    }
+
+    /// A proxy that has no health checks may withdraw servers that answer with errors
+    /// (`proxy_next_upstream http_503`). While writes fail, it may withdraw all of them.
+    bool judgesByAnswers() const {
+        const bool balancer = std::any_of(model_.pools.begin(), model_.pools.end(), [](const auto& pool) {
+            return !pool.isHaproxys() && pool.by.program != "a NAT rule";
+        });
+        const bool web =
+            std::any_of(model_.apps_of_web.begin(), model_.apps_of_web.end(), [](const auto& each) {
+                return std::any_of(each.second.begin(), each.second.end(),
+                                   [](const auto& group) { return group.size() > 1; });
+            });
+        return !model_.primaries.empty() && (balancer || web);
+    }
+
     /// At present a request gets its answer, by HAProxy's check.
     bool isProven(const Pool& pool, const Member& member) const {
         return present_ && pool.isHaproxys() && member.isUp() &&

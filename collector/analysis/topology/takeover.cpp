@@ -5,6 +5,7 @@
 #include <set>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "collector/analysis/topology/contest.h"
 #include "collector/analysis/topology/vrrp.h"
@@ -13,6 +14,7 @@ namespace lapwing::analysis::topology {
 
 namespace {
 
+using vrrp::Contender;
 using vrrp::Router;
 
 /// Programs that may move addresses too, and are not modelled.
@@ -37,7 +39,7 @@ class Takeover {
     Standby run() {
         if (!entry_.address) {
             require(Truth::unknown,
-                    {ObstacleKind::not_known,
+                    {ObstacleKind::not_reported,
                      "",
                      {"site.entry", entry_.name.empty() ? "the entry's address is not declared"
                                                         : "what " + entry_.name + " leads to is not known"}});
@@ -45,7 +47,7 @@ class Takeover {
         }
         if (active_.empty()) {
             require(Truth::unknown,
-                    {ObstacleKind::not_known,
+                    {ObstacleKind::not_reported,
                      "",
                      {"addresses of the hosts", "no load balancer has " + address() + " now"}});
             return std::move(out_);
@@ -80,6 +82,10 @@ class Takeover {
         require(Truth::no, {kind, host, {"keepalived of " + host, std::move(text)}});
     }
 
+    void unreported(const std::string& host, std::string text) {
+        require(Truth::unknown, {ObstacleKind::not_reported, host, {"agent of " + host, std::move(text)}});
+    }
+
     void unknown(const std::string& host, const std::string& source, std::string text) {
         require(Truth::unknown, {ObstacleKind::not_known, host, {source + " of " + host, std::move(text)}});
     }
@@ -89,9 +95,9 @@ class Takeover {
         const auto known = inputs_.network.hosts.find(host);
         if (found == inputs_.services.vrrp.end()) {
             const bool seen = known != inputs_.network.hosts.end() && known->second.agent_present;
-            unknown(host, "agent",
-                    seen ? "it cannot tell of keepalived there"
-                         : "none reports from there: whether " + address() + " moves is not known");
+            unreported(host, std::string(seen ? "it does not report keepalived's configuration"
+                                              : "none reports from there") +
+                                 ": whether " + address() + " moves is not known");
             return std::nullopt;
         }
         const auto& vrrp = found->second;
@@ -151,9 +157,9 @@ class Takeover {
         for (const auto* router : {&active, &standby}) {
             for (const auto* instance : router->group) {
                 if (instance->version.empty()) {
-                    unknown(router->host, "agent",
-                            "it is of an older version, which does not report keepalived's priorities and "
-                            "checks");
+                    unreported(router->host,
+                               "it is of an older version, which does not report keepalived's priorities and "
+                               "checks");
                     understood = false;
                 } else if (!instance->unread.empty()) {
                     unknown(router->host, "keepalived",
@@ -165,32 +171,54 @@ class Takeover {
         if (!understood) {
             return;
         }
-        const bool apart = hear(active, standby);
-        for (const auto& [from, to] : {std::pair(active_, out_.host), std::pair(out_.host, active_)}) {
-            const auto found = inputs_.crossings.advertisements.find({from, to, *entry_.address});
-            if (found != inputs_.crossings.advertisements.end()) {
-                require(found->second.passes, {ObstacleKind::vrrp_blocked, to, found->second.evidence});
+        hear(active, standby);
+        hear(standby, active);
+        // If one host hears the other, most configurations still have one holder.
+        const auto healthy = [](const evidence::VrrpCheck&) { return false; };
+        const std::vector<Contender> contenders{{&active, vrrp::priorityOf(active, healthy)},
+                                                {&standby, vrrp::priorityOf(standby, healthy)}};
+        if (!unheard_.empty() &&
+            vrrp::holdersAfter(contenders, active.host, hears()) != std::set{active.host}) {
+            for (auto& obstacle : unheard_) {
+                require(Truth::no, std::move(obstacle));
             }
+            return;
         }
-        if (!apart) {
-            compete(active, standby);
-        }
+        compete(active, standby);
     }
 
-    /// True if the configurations keep the two from being one virtual router.
-    bool hear(const Router& active, const Router& standby) {
-        auto differences = vrrp::unheard(active, standby);
-        for (auto& reason : vrrp::unheard(standby, active)) {
-            // A difference of two values shows on both sides.
-            if (reason.find("unicast_peer), which") != std::string::npos) {
-                differences.push_back(std::move(reason));
+    vrrp::Hears hears() const {
+        return [this](const Router& sender, const Router& receiver) {
+            return !deaf_.contains({sender.host, receiver.host});
+        };
+    }
+
+    /// Notes whether the receiver takes the sender's advertisements.
+    void hear(const Router& sender, const Router& receiver) {
+        for (auto& reason : vrrp::unheard(sender, receiver)) {
+            deaf_.insert({sender.host, receiver.host});
+            // A difference of two values shows on both sides, and is told once.
+            const bool told = std::any_of(unheard_.begin(), unheard_.end(), [&](const auto& each) {
+                return each.kind == ObstacleKind::deaf && each.host == sender.host;
+            });
+            if (!told || reason.find("unicast_peer), which") != std::string::npos) {
+                unheard_.push_back({ObstacleKind::deaf,
+                                    receiver.host,
+                                    {"keepalived of " + receiver.host, std::move(reason)}});
             }
         }
-        for (auto& reason : differences) {
-            require(Truth::no,
-                    {ObstacleKind::deaf, out_.host, {"keepalived of " + out_.host, std::move(reason)}});
+        const auto found =
+            inputs_.crossings.advertisements.find({sender.host, receiver.host, *entry_.address});
+        if (found == inputs_.crossings.advertisements.end()) {
+            return;
         }
-        return !differences.empty();
+        Obstacle obstacle{ObstacleKind::vrrp_blocked, receiver.host, found->second.evidence};
+        if (found->second.passes == Truth::no) {
+            deaf_.insert({sender.host, receiver.host});
+            unheard_.push_back(std::move(obstacle));
+        } else {
+            require(found->second.passes, std::move(obstacle));
+        }
     }
 
     /// Whether the address moves after the loss of the host, and after the program alone has stopped.
@@ -201,13 +229,19 @@ class Takeover {
                               "its instance is in the state FAULT while its checks succeed (reverse)");
             return;
         }
-        auto contest =
-            contestAfterStop(inputs_.network, active, standby, {program_.process(), program_.program});
+        const StoppedProgram program{program_.process(), program_.program};
+        const auto all = [](const Router&, const Router&) { return true; };
+        auto contest = contestAfterStop(inputs_.network, active, standby, program, all);
         if (contest.moves != Truth::yes) {
             requireAfterStop(contest.moves,
                              {contest.moves == Truth::no ? ObstacleKind::arithmetic : ObstacleKind::not_known,
                               active_,
                               {"keepalived of " + active_, std::move(contest.why)}});
+            return;
+        }
+        const auto heard = contestAfterStop(inputs_.network, active, standby, program, hears()).moves;
+        for (auto& obstacle : unheard_) {
+            requireAfterStop(heard, std::move(obstacle));
         }
     }
 
@@ -285,8 +319,10 @@ class Takeover {
     const Inputs& inputs_;
     const Entry& entry_;
     const std::string active_;
-    const Balancer program_;  ///< that receives the entry's requests
-    const Balancer own_;      ///< of the standby
+    const Balancer program_;                              ///< that receives the entry's requests
+    const Balancer own_;                                  ///< of the standby
+    std::set<std::pair<std::string, std::string>> deaf_;  ///< sender and receiver
+    std::vector<Obstacle> unheard_;                       ///< reasons for `deaf_`
     Standby out_;
 };
 

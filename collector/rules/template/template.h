@@ -51,6 +51,11 @@ class Template {
     /// Error `execution` if a function fails, `exhausted` if the result would exceed 64 KiB.
     Expected<std::string> expand(const TemplateData& data) const;
 
+    /// Whether the text contains the value of the alert or of a query, formatted in any way. A comparison
+    /// with a value is no such text: `{{ if gt $value 90.0 }}critical{{ else }}warning{{ end }}` has two
+    /// results.
+    bool printsValue() const;
+
   private:
     explicit Template(std::shared_ptr<const TemplateTree> tree) : tree_(std::move(tree)) {}
     std::shared_ptr<const TemplateTree> tree_;

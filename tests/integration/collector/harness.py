@@ -87,6 +87,7 @@ class Collector:
         self.agents_port = free_port()
         self.config_file = self.path("collector.yaml")
         self.process = None
+        self.environment = {}  # what start() adds to the environment of the program
         atexit.register(self.close)
         self.write_config(config)
 
@@ -112,9 +113,16 @@ class Collector:
         )
 
     def start(self):
+        self.launch()
+        return self.wait_until_ready()
+
+    def launch(self):
         self.log = open(self.path("log"), "ab")
-        self.process = subprocess.Popen([PROGRAM, "run", "--config", self.config_file], stdout=self.log, stderr=self.log)
-        deadline = time.monotonic() + 30
+        self.process = subprocess.Popen([PROGRAM, "run", "--config", self.config_file], stdout=self.log, stderr=self.log,
+                                        env={**os.environ, **self.environment})
+
+    def wait_until_ready(self, seconds=30):
+        deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             if self.process.poll() is not None:
                 raise AssertionError(f"the collector ended with {self.process.returncode}: {self.log_text()}")
@@ -168,6 +176,10 @@ class Collector:
 
     def start_agent(self, host, probes):
         """Starts a real agent with only these probes: {"node": "on"}."""
+        self.configure_agent(host, probes)
+        return self.launch_agent()
+
+    def configure_agent(self, host, probes):
         bundle = self.enrol(host)
         os.makedirs(self.path("agent"))
         wanted = ", ".join(f"{name}: {probes.get(name, 'off')}" for name in PROBES)
@@ -175,9 +187,11 @@ class Collector:
             out.write(f"host: {host}\ndata: {self.path('agent')}\nstatus_socket: {self.path('agent.sock')}\n"
                       f"collector: {{ url: 'https://127.0.0.1:{self.agents_port}', ca: {bundle}, cert: {bundle}, key: {bundle},"
                       f" server_name: {NAME} }}\nattempts: off\ncanary: off\nprobes: {{ {wanted} }}\n")
-        with open(self.path("agent.log"), "wb") as log:
+
+    def launch_agent(self, environment=None):
+        with open(self.path("agent.log"), "ab") as log:
             return subprocess.Popen([os.path.join(os.path.dirname(PROGRAM), "lapwing-agent"), "run", "--config",
-                                     self.path("agent.yaml")], stdout=log, stderr=log)
+                                     self.path("agent.yaml")], stdout=log, stderr=log, env={**os.environ, **(environment or {})})
 
     def agent(self, cert, key=None, ca=None):
         """A connection for agents; `cert` is a bundle, or a certificate with `key` and `ca` beside it."""

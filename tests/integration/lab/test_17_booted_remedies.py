@@ -6,6 +6,7 @@ go on beside it."""
 
 import contextlib
 import os
+import re
 import shutil
 import subprocess
 import tempfile
@@ -21,11 +22,13 @@ pytestmark = pytest.mark.long
 ROOT = Path(__file__).resolve().parents[3]
 ROOTS = Path(os.environ.get("LAPWING_ROOTS", ROOT / "build/cache/roots"))
 PACKAGES = "systemd,systemd-sysv,dbus,procps,iproute2,openssh-server"
+# Without netbase nft knows no names of protocols: rules have their numbers.
 # What a keeper of rules needs, and how an administrator has set it up: it accepts everything.
 KEEPERS = {
     "nftables": ("nftables", ""),
     "ufw": ("ufw", "ufw default allow incoming; ufw --force enable"),
     "firewalld": ("firewalld,netbase", "firewall-cmd --set-default-zone=trusted"),
+    "mixed": ("nftables,iptables", ""),
     "iptables": ("iptables-persistent", "iptables -A INPUT -i lo -j ACCEPT; netfilter-persistent save"),
 }
 UNITS = ("nftables", "ufw", "firewalld", "netfilter-persistent")
@@ -204,14 +207,18 @@ def remedy_of(id, subject, word):
 def gone(id, subject):
     began = time.time()
     until(lambda: analysed_since(began), 90, "an analysis")
-    until(lambda: stands(id, subject) is None, 200, f"no {id} {subject}")
+
+    def away():
+        assert stands(id, subject) is None, stands(id, subject)
+        return True
+    until(away, 200, f"no {id} {subject}")
 
 
 WORDS = {"nftables": "systemctl enable nftables.service", "ufw": "ufw prepend", "firewalld": "firewall-cmd --zone",
          "iptables": "netfilter-persistent save"}
 
 
-@pytest.mark.parametrize("keeper", KEEPERS)
+@pytest.mark.parametrize("keeper", WORDS)
 @pytest.mark.parametrize(("host", "suite"), [("web-01", "bookworm"), ("web-02", "trixie")])
 def test_default_deny(host, suite, keeper):
     """F1, and F2 and F4 with it."""
@@ -269,7 +276,7 @@ def commands_of(id, subject):
 
 
 CLOSED = """table inet site { chain input { type filter hook input priority filter; policy drop;
-    iif lo accept; ct state established,related accept; meta l4proto { icmp, ipv6-icmp } accept;
+    iif lo accept; ct state established,related accept; meta l4proto { 1, 58 } accept;
     tcp dport 22 accept; ip saddr { 10.77.0.10, 10.77.0.11, 10.77.0.12, 10.77.0.20 } tcp dport { 80, 3306 } accept; }; }
 """
 
@@ -324,4 +331,69 @@ systemctl enable --now nftables
         works("web-02")
         gone("F8", "web-02")
         gone("F10", "web-02")
+    assert not visits.failed, visits.failed
+
+
+def test_a_change_that_opened_something():
+    """F11: both ways to take it back."""
+    with booted("web-01", "bookworm", "nftables") as machine, Visits() as visits:
+        done = machine.run(f"cat >/etc/nftables.conf <<'END'\nflush ruleset\n{CLOSED}END\nsystemctl enable --now nftables\n")
+        assert done.returncode == 0 and "policy drop" in machine.run("nft list ruleset").stdout, done
+        machine.configure_lab_host()
+        for id in ("F1", "F10"):
+            gone(id, "web-01")
+        for way in ("(?:^nft .*\n)+", "(?<=keeps this closed: ).*"):
+            machine.run("nft insert rule inet site input tcp dport 3306 accept")
+            assert connects("client", ADDRESSES["web-01"], 3306)
+            text = until(lambda: stands("F11", "web-01"), 240, "F11")["remedy"]
+            commands = re.search(way, text, re.M)
+            assert commands, text
+            done = machine.run(commands[0])
+            assert not connects("client", ADDRESSES["web-01"], 3306), (text, done)
+            works("web-01")
+            gone("F11", "web-01")
+        machine.reboot()
+        works("web-01")
+        assert not connects("client", ADDRESSES["web-01"], 3306)
+        for id in ("F10", "F11"):
+            gone(id, "web-01")
+    assert not visits.failed, visits.failed
+
+
+@contextlib.contextmanager
+def without_legacy(host):
+    try:
+        yield
+    finally:
+        for tool in ("iptables-legacy", "ip6tables-legacy"):
+            inside(host, tool, "-F")
+
+
+def test_legacy_rules_beside_nftables():
+    """F12: the legacy rules of both families become rules of nftables, and drop the same packets."""
+    with booted("web-01", "bookworm", "mixed") as machine, without_legacy("web-01"), Visits() as visits:
+        machine.run(f"""cat >/etc/nftables.conf <<'END'
+flush ruleset
+{CLOSED}END
+systemctl enable --now nftables
+iptables-legacy -N bans
+iptables-legacy -A bans -s {ADDRESSES["web-02"]} -p tcp --dport 22 -j DROP
+iptables-legacy -A INPUT -j bans
+ip6tables-legacy -A INPUT -s 2001:db8::/32 -j DROP
+""")
+        machine.configure_lab_host()
+        assert not connects("web-02", ADDRESSES["web-01"], 22)
+        done = machine.run(commands_of("F12", "web-01"))
+        assert "-A" not in machine.run("iptables-legacy-save; ip6tables-legacy-save").stdout, done
+        assert "2001:db8::/32" in machine.run("nft list ruleset").stdout
+        assert not connects("web-02", ADDRESSES["web-01"], 22)
+        works("web-01")
+        machine.configure_lab_host()
+        for id in ("F12", "F10"):
+            gone(id, "web-01")
+        machine.reboot()
+        assert not connects("web-02", ADDRESSES["web-01"], 22)
+        works("web-01")
+        for id in ("F12", "F10"):
+            gone(id, "web-01")
     assert not visits.failed, visits.failed

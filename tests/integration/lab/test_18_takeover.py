@@ -3,18 +3,19 @@ And R1's remedy, executed word for word."""
 
 import contextlib
 import re
+import shutil
 import threading
 import time
 
 import pytest
-from lab import api, fault, findings, inside, query, svc, until
+from lab import STATE, api, fault, findings, inside, query, svc, until
 
 ENTRY = "10.77.0.100"
 HOSTS = ("lb-01", "lb-02")
 CONFIG = "/etc/keepalived/keepalived.conf"
 
 # name: sed expressions for lb-01 and lb-02; what is expected: "moves", "stays" (HAProxy stops, and the site with it), "apart" (the two do
-# not hear each other, and both hold the address); words of the evidence.
+# not hear each other, and both hold the address), "both" (both hold it once HAProxy stops); words of the evidence.
 BOTH = {
     "weight 2": (["/rise 2/a weight 2"] * 2, "stays", "lb-01 has priority 152. When its check \"haproxy\" fails it still has 150, more than lb-02's 102"),
     "weight -60": (["/rise 2/a weight -60"] * 2, "moves", ""),
@@ -26,11 +27,19 @@ BOTH = {
     "nopreempt": (["/rise 2/a weight -60", "s/state MASTER/state BACKUP/", "/advert_int/a nopreempt"], "stays", "but lb-02 has `nopreempt`"),
     "unicast": (["/advert_int/a unicast_peer { 10.77.0.13 }", "/advert_int/a unicast_peer { 10.77.0.10 }"], "moves", ""),
     "unicast, wrong peer": (["/advert_int/a unicast_peer { 10.77.0.99 }", "/advert_int/a unicast_peer { 10.77.0.10 }"], "apart", "10.77.0.99 (unicast_peer), which lb-02 does not have"),
+    "unicast, wrong peer of the standby": (["/advert_int/a unicast_peer { 10.77.0.13 }", "/advert_int/a unicast_peer { 10.77.0.99 }"], "moves", ""),
+    "the standby's rules drop VRRP": ([None, None], "apart", "keeps VRRP (protocol 112) out from lb-01"),
+    "the active host's rules drop VRRP": ([None, None], "moves", ""),
+    "the active host's rules drop VRRP, weight -60": (["/rise 2/a weight -60"] * 2, "both", "keeps VRRP (protocol 112) out from lb-02"),
     "another router": ([None, "s/virtual_router_id 51/virtual_router_id 52/"], "apart", "its virtual_router_id is 52, that of lb-01 is 51"),
     "another password": ([None, "s/lapwing1/lapwing2/"], "apart", "its authentication (auth_type or auth_pass) differs from that of lb-01"),
     "another version": ([None, "/advert_int/a version 3"], "apart", "its version is 3, that of lb-01 is 2"),
 }
 QUICK = ("weight 2", "weight -60")
+# The host whose rules drop protocol 112.
+BLOCKED = {"the standby's rules drop VRRP": "lb-02", "the active host's rules drop VRRP": "lb-01",
+           "the active host's rules drop VRRP, weight -60": "lb-01"}
+DROPS_VRRP = "table inet blocked { chain in { type filter hook input priority 0; meta l4proto 112 drop; }; }"
 
 
 def holders(address=ENTRY):
@@ -61,8 +70,8 @@ def restart(*units, hosts=HOSTS):
 
 
 @contextlib.contextmanager
-def configured(edits):
-    """keepalived on both hosts with edited configurations, for the length of the block."""
+def configured(edits, blocked=None):
+    """keepalived on both hosts with edited configurations, for the length of the block. The rules of the host `blocked` drop VRRP."""
     original = {host: inside(host, "cat", CONFIG) for host in HOSTS}
     try:
         # Several expressions for both hosts, or one for each.
@@ -71,11 +80,15 @@ def configured(edits):
             inside(host, "sh", "-c", "printf '#!/bin/sh\\npgrep -x haproxy\\n' >/etc/keepalived/check.sh; chmod 755 /etc/keepalived/check.sh")
             for expression in filter(None, expressions):
                 inside(host, "sed", "-i", expression, CONFIG)
+        if blocked:
+            inside(blocked, "nft", "-f", "-", text=DROPS_VRRP)
         restart("keepalived")
         # The helper reads the configuration again at once, not at the end of its interval.
         restart("snapshot")
         yield
     finally:
+        if blocked:
+            inside(blocked, "nft", "delete", "table", "inet", "blocked")
         for host, text in original.items():
             inside(host, "sh", "-c", f"cat >{CONFIG}", text=text)
         restart("keepalived")
@@ -92,7 +105,7 @@ def second_load_balancer():
 @pytest.mark.parametrize("name", [pytest.param(name, marks=() if name in QUICK else pytest.mark.long) for name in BOTH])
 def test_whatif_and_findings_say_what_happens(name):
     edits, expected, words = BOTH[name]
-    with configured(edits):
+    with configured(edits, BLOCKED.get(name)):
         until(lambda: holders() == (set(HOSTS) if expected == "apart" else {"lb-01"}), 30, "the first holder")
 
         def told():
@@ -106,14 +119,13 @@ def test_whatif_and_findings_say_what_happens(name):
             assert any(words in each["text"] for each in single["evidence"]), single["evidence"]
             if expected == "unknown":
                 assert single["confidence"] == "suspected" and single["severity"] == "high", single
-                # A finding of the configuration before may stay, as what was last known.
-                assert not standby or standby["confidence"] == "unknown", standby
+                assert not standby, standby
                 assert reading("haproxy@lb-01") == "unknown"
                 return True
             assert single["severity"] == "critical" and single["confidence"] == "confirmed", single
             assert standby and any(words in each["text"] for each in standby["evidence"]), standby
             assert reading("haproxy@lb-01") == "no"
-            assert reading("lb-01") == ("yes" if expected == "stays" else "no")
+            assert reading("lb-01") == ("yes" if expected in ("stays", "both") else "no")
             return True
         if expected == "moves":
             time.sleep(25)  # an analysis of the samples after the change
@@ -126,6 +138,8 @@ def test_whatif_and_findings_say_what_happens(name):
             if expected == "stays":
                 time.sleep(10)
                 assert holders() == {"lb-01"} and not answers()
+            elif expected == "both":
+                until(lambda: holders() == set(HOSTS), 20, "both hold the address")
             else:
                 until(lambda: holders() == {"lb-02"} and answers(), 20, "the site is served by lb-02")
         finally:
@@ -168,20 +182,64 @@ def requests(address):
         thread.join()
 
 
-@pytest.mark.parametrize("firewall", ["none", pytest.param("default deny", marks=pytest.mark.long)])
+DEFAULT_DENY = ("table inet own { chain in { type filter hook input priority 0; policy drop; ct state established,related accept;\n"
+                "iif lo accept; tcp dport { 80, 8404 } accept; icmp type echo-request accept; }\n}\n")
+FIREWALLD = """mkdir -p /run/dbus
+dbus-daemon --system --fork
+exec firewalld --nofork --nopid
+"""
+# How the remedy opens the firewall for VRRP.
+PERMITS = {"none": None, "default deny": "nft 'insert rule", "nftables": "nft 'insert rule", "ufw": "ufw allow proto vrrp", "firewalld": 'protocol value="vrrp" accept'}
+
+
+def boots(host, unit):
+    """The agent sees an enabled unit."""
+    wants = "/etc/systemd/system/multi-user.target.wants"
+    inside(host, "mkdir", "-p", "/run/systemd/system", wants)
+    inside(host, "ln", "-sf", f"/lib/systemd/system/{unit}", f"{wants}/{unit}")
+
+
+def firewall_up(host, firewall):
+    """A firewall that lets visitors in, and no VRRP."""
+    etc = STATE / host / "etc"
+    if firewall == "default deny":
+        inside(host, "nft", "-f", "-", text=DEFAULT_DENY)
+    elif firewall == "nftables":
+        (etc / "nftables.conf").write_text("flush ruleset\n" + DEFAULT_DENY, encoding="utf-8")
+        inside(host, "nft", "-f", "/etc/nftables.conf")
+        boots(host, "nftables.service")
+    elif firewall == "ufw":
+        shutil.copytree("/etc/ufw", etc / "ufw")
+        inside(host, "bash", "-euc", "ufw default deny incoming; ufw default allow outgoing; ufw allow 80/tcp; ufw allow 8404/tcp; ufw --force enable")
+        boots(host, "ufw.service")
+    elif firewall == "firewalld":
+        shutil.copytree("/etc/firewalld", etc / "firewalld")
+        (STATE / host / "srv/lab/firewalld.service").write_text(FIREWALLD, encoding="utf-8")
+        svc(host, "firewalld", "start")
+        until(lambda: inside(host, "firewall-cmd", "--state", check=False).returncode == 0, 30, f"firewalld on {host}")
+        inside(host, "bash", "-euc", "firewall-cmd --permanent --add-port=80/tcp --add-port=8404/tcp; firewall-cmd --reload")
+        boots(host, "firewalld.service")
+
+
+def firewall_down(host, firewall):
+    if firewall == "firewalld":
+        svc(host, "firewalld", "stop")
+    inside(host, "nft", "flush", "ruleset")
+    if firewall in ("nftables", "ufw", "firewalld"):
+        inside(host, "rm", "-rf", "/etc/systemd", "/run/systemd", "/etc/nftables.conf", "/etc/ufw", "/etc/firewalld")
+
+
+@pytest.mark.parametrize("firewall", [pytest.param(name, marks=() if name == "none" else pytest.mark.long) for name in PERMITS])
 def test_the_remedy_word_for_word(firewall):
     old = "10.77.0.10"
     collector = inside("monitor", "cat", "/etc/lapwing/collector.yaml")
     original = {host: inside(host, "cat", CONFIG) for host in HOSTS}
-    rules = ("table inet own { chain in { type filter hook input priority 0; policy drop; ct state established,related accept;\n"
-             "iif lo accept; tcp dport { 80, 8404 } accept; icmp type echo-request accept; }\n}\n")
     try:
         for host in HOSTS:
             svc(host, "keepalived", "stop")
             inside(host, "rm", CONFIG)
             inside(host, "mkdir", "-p", "/etc/sysctl.d")
-            if firewall != "none":
-                inside(host, "nft", "-f", "-", text=rules)
+            firewall_up(host, firewall)
         restart("snapshot")
         until(lambda: not query('lapwing_vrrp_instance_info'), 60, "no keepalived.conf")
         inside("monitor", "sh", "-c", "cat >/etc/lapwing/collector.yaml", text=collector.replace(ENTRY, old))
@@ -194,7 +252,8 @@ def test_the_remedy_word_for_word(firewall):
             finding = found("R1", "haproxy@lb-01")
             assert finding and "# On lb-02, as root:" in finding["remedy"] and "WRITE_" not in finding["remedy"], finding
             # One for each host, once both rulesets are known.
-            assert finding["remedy"].count("nft 'insert rule") == (0 if firewall == "none" else 2), finding["remedy"]
+            assert not PERMITS[firewall] or finding["remedy"].count(PERMITS[firewall]) == 2, finding["remedy"]
+            assert finding["remedy"].count("nft 'insert rule") == (2 if firewall in ("default deny", "nftables") else 0), finding["remedy"]
             return finding["remedy"]
         steps = blocks(until(remedy, 150, "R1 with complete steps"))
         assert [host for host, _ in steps] == ["lb-02", "lb-01", "monitor"], steps
@@ -217,6 +276,13 @@ def test_the_remedy_word_for_word(firewall):
         finally:
             svc("lb-01", "haproxy", "start")
         until(lambda: holders(new) == {"lb-01"}, 20, "the address on lb-01 again")
+        # The boot loads the permissions, too.
+        reload = {"nftables": ["nft", "-f", "/etc/nftables.conf"], "ufw": ["ufw", "reload"], "firewalld": ["firewall-cmd", "--complete-reload"]}.get(firewall)
+        if reload:
+            for host in HOSTS:
+                inside(host, *reload)
+            restart("keepalived")
+            until(lambda: holders(new) == {"lb-01"}, 20, "the address on lb-01 alone after the rules were loaded again")
         # keepalived takes nothing but the new address away.
         for host in HOSTS:
             svc(host, "keepalived", "stop")
@@ -225,7 +291,7 @@ def test_the_remedy_word_for_word(firewall):
     finally:
         for host in HOSTS:
             svc(host, "keepalived", "stop")
-            inside(host, "nft", "delete", "table", "inet", "own", check=False)
+            firewall_down(host, firewall)
             inside(host, "sh", "-c", f"cat >{CONFIG}; chmod 600 {CONFIG}", text=original[host])
             svc(host, "keepalived", "start")
         inside("monitor", "sh", "-c", "cat >/etc/lapwing/collector.yaml", text=collector)

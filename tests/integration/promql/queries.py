@@ -93,6 +93,7 @@ OTHERS = [
     "histogram_quantile(1, latency_bucket)", "histogram_quantile(-1, latency_bucket)",
     "histogram_quantile(1.1, latency_bucket)", "histogram_quantile(NaN, latency_bucket)",
     "histogram_quantile(0.2, crooked_bucket)", "histogram_quantile(0.7, crooked_bucket)", "histogram_quantile(0.5, up)",
+    'histogram_quantile(0.5, {__name__=~"(crooked|rounding)_bucket"})', 'histogram_quantile(0.5, {__name__=~"crooked_bucket|up"})',
     "histogram_quantile(0.05, crooked_bucket)", "histogram_quantile(scalar(sum(up)) / 10, latency_bucket)",
     'label_replace(up, "host", "$1", "instance", "(.*):.*")', 'label_replace(up, "host", "${1}x$$y$2", "instance", "(.*):.*")',
     'label_replace(up, "host", "$1x", "instance", "(.*):.*")', 'label_replace(up, "job", "", "job", ".*")',

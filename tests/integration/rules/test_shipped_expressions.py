@@ -130,6 +130,7 @@ BACKEND = {"instance": "instance", "proxy": "proxy"}
 SERVICE = {"instance": "instance"}
 DISK = {"instance": "instance", "mountpoint": "mountpoint"}
 RECEIVER = {"instance": "instance", "receiver": "receiver"}
+SENDER = {"instance": "instance", "sender": "sender"}
 FORWARD = {"instance": "instance", "destination": "destination"}
 
 
@@ -176,6 +177,16 @@ BAD = [
     ("DiskSpaceLow", "critical", disk(2), DISK, {}),
     ("DiskWillFill", "warning", disk([30, 20]), DISK, {}),
     ("CollectorDiskLow", "critical", [("lapwing_collector_data_avail_bytes", {}, 9), ("lapwing_collector_data_size_bytes", {}, 100)], SERVICE, {}),
+    ("SeriesBudgetNear", "warning", [("lapwing_collector_active_series", {}, 90), ("lapwing_collector_series_limit", {"scope": "agent"}, 100)],
+     SENDER, {}),
+    ("SeriesLimitNear", "warning", [("lapwing_collector_series", {}, 90), ("lapwing_collector_series_limit", {"scope": "kept"}, 100)], SERVICE, {}),
+    ("SeriesRefused", "warning", [("lapwing_collector_series_limit_refused_total", {}, [1, 2])], SENDER, {}),
+    ("OwnSamplesRefused", "warning", [("lapwing_collector_own_samples_refused_total", {}, [1, 2])], SERVICE, {}),
+    ("RuleFailing", "warning", [("lapwing_rule_failing", {}, 1)], {**SERVICE, "rule_group": "rule_group", "rule": "rule"}, {}),
+    ("RuleEvaluationsMissed", "warning", [("lapwing_rule_evaluations_missed_total", {}, [1, 100])], {**SERVICE, "rule_group": "rule_group"}, {}),
+    ("CollectorStoreTrouble", "critical", [("lapwing_collector_store_trouble", {}, 1)], SERVICE, {}),
+    ("CollectorLogLong", "warning", [("lapwing_collector_wal_bytes", {}, 2_000_000_000)], SERVICE, {}),
+    ("NotificationsWaiting", "warning", [("lapwing_notification_alerts_waiting", {}, [10, 30])], RECEIVER, {}),
     ("ForwardBehind", "warning", [("lapwing_forward_lag_seconds", {}, 301)], FORWARD, {}),
     ("ForwardDropping", "warning", [("lapwing_forward_dropped_samples_total", {}, [1, 2])], {**FORWARD, "reason": "reason"}, {}),
     ("ReceiverFailing", "warning", [("lapwing_notification_trouble_info", {"state": "failing"}, 1)], RECEIVER, {}),

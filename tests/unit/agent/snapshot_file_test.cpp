@@ -7,6 +7,7 @@
 #include <thread>
 #include <vector>
 
+#include "agent/snapshot/helper/last_snapshot.h"
 #include "agent/snapshot/helper/write_snapshot.h"
 #include "tests/unit/catch.h"
 
@@ -147,5 +148,30 @@ TEST_CASE("large rules have a file of their own, which is read once") {
     const auto directory = written.path().substr(0, written.path().rfind('/') + 1);
     std::remove((directory + rules).c_str());
     std::remove((directory + (*third)->rules.file).c_str());
+    CHECK(SnapshotFile(written.path()).read(kNow, kMostAgeMs).error().kind == ErrorKind::not_found);
+}
+
+TEST_CASE("large rules of the next boot have a file of their own, which the helper's next run keeps") {
+    const TemporarySnapshot written;
+    Snapshot snapshot;
+    snapshot.time = kNow;
+    snapshot.boot.rehearsed = kNow;
+    snapshot.boot.listing = std::string(200'000, 'x');
+    REQUIRE(writeSnapshot(written.path(), snapshot, ""));
+    SnapshotFile file(written.path());
+    const auto first = file.read(kNow, kMostAgeMs);
+    REQUIRE(first);
+    CHECK((*first)->boot.listing == snapshot.boot.listing);
+    const auto last = lastSnapshot(written.path());
+    REQUIRE(last);
+    CHECK(last->boot.listing.empty());
+    CHECK(last->boot.file == (*first)->boot.file);
+
+    REQUIRE(writeSnapshot(written.path(), *last, ""));
+    const auto second = file.read(kNow, kMostAgeMs);
+    REQUIRE(second);
+    CHECK((*second)->boot.listing == snapshot.boot.listing);
+    const auto directory = written.path().substr(0, written.path().rfind('/') + 1);
+    std::remove((directory + last->boot.file).c_str());
     CHECK(SnapshotFile(written.path()).read(kNow, kMostAgeMs).error().kind == ErrorKind::not_found);
 }

@@ -129,6 +129,48 @@ TEST_CASE("F1, F2 and F4: the proposed ruleset closes an open host") {
     CHECK(find(scene.findings(listed("")), "F4", "nginx@web-01") == nullptr);
 }
 
+TEST_CASE("a connection that opens before the rules drop its data is no way in") {
+    // Without a rule for established connections, the third packet is dropped.
+    const std::string forgetful =
+        "table inet f { chain i { type filter hook input priority 0; policy drop; "
+        "ct state new tcp dport { 80, 3306 } accept; }; }";
+    Scene scene;
+    scene.attempts = {{"80", "open", nullptr}, {"3306", "open", nullptr}};
+    const auto opened = scene.findings(listed(forgetful));
+    CHECK(find(opened, "F2", "mysql@web-01") == nullptr);
+    CHECK(find(opened, "F4", "nginx@web-01") == nullptr);
+    CHECK(find(opened, "F1", "web-01") == nullptr);
+    // A greeting is data.
+    scene.attempts = {{"3306", "open", "accepted"}};
+    const auto greeted = scene.findings(listed(forgetful));
+    const auto* finding = find(greeted, "F2", "mysql@web-01");
+    REQUIRE(finding != nullptr);
+    CHECK(finding->confidence == Confidence::suspected);
+}
+
+TEST_CASE("F14 names the rules and says how many answers they leave open") {
+    Scene scene;
+    scene.more = [&](SiteSamples& samples) {
+        samples.add(
+            "lapwing_firewall_unknown_info",
+            {{"agent", "web-01"}, {"instance", "web-01"}, {"job", "firewall"}, {"reason", "another part"}});
+    };
+    const auto findings =
+        scene.findings(listed("table inet f { chain i { type filter hook input priority 0; policy accept; "
+                              "tcp dport 80 meta cpu 3 drop; }; }"));
+    const auto* finding = find(findings, "F14", "web-01");
+    REQUIRE(finding != nullptr);
+    std::string all;
+    for (const auto& each : finding->evidence) {
+        all += each.text + "\n";
+    }
+    INFO(all);
+    CHECK(all.find(" answers about its listeners are open") != std::string::npos);
+    CHECK(all.find("inet f i handle 2: meta cpu: leaves ") != std::string::npos);
+    CHECK(all.find(" open (tcp/80)") != std::string::npos);
+    CHECK(all.find("another part") != std::string::npos);
+}
+
 TEST_CASE("F3: the severity depends on the answer of HAProxy's statistics") {
     Scene scene;
     scene.listeners = {{"ipv4", "8404", "haproxy"}};
@@ -314,7 +356,12 @@ TEST_CASE("F12: legacy iptables rules beside nftables rules") {
     const reach::IptablesSave legacy{
         reach::Family::ipv4, true,
         "*filter\n:INPUT ACCEPT [0:0]\n-A INPUT -s 192.0.2.1/32 -j DROP\nCOMMIT\n"};
-    CHECK(find(scene.findings(listed(rules), {legacy}), "F12", "web-01")->severity == Severity::medium);
+    const auto findings = scene.findings(listed(rules), {legacy});
+    const auto* mixed = find(findings, "F12", "web-01");
+    REQUIRE(mixed != nullptr);
+    CHECK(mixed->severity == Severity::medium);
+    CHECK(mixed->remedy.find("nft -f /etc/nftables.d/legacy.nft && for v in '' 6; do\n") !=
+          std::string::npos);
     CHECK(find(scene.findings(listed(rules)), "F12", "web-01") == nullptr);
     CHECK(find(scene.findings(listed(""), {legacy}), "F12", "web-01") == nullptr);
 }

@@ -39,6 +39,7 @@ class Pair : public Watched {
         int priority = 100;
         std::string version = "2";
         std::string unread = {};
+        std::string peers = {};  ///< unicast_peer
         std::string port = "80";
         std::string ruleset = test::kNoRules;
         std::map<std::string, std::string> inventory;
@@ -114,6 +115,7 @@ class Pair : public Watched {
                                             {"priority", std::to_string(one.priority)},
                                             {"initial_state", "BACKUP"},
                                             {"version", one.version},
+                                            {"peers", one.peers},
                                             {"unread", one.unread}}));
             samples.add("lapwing_vrrp_address_info",
                         with("keepalived", {{"vrrp_instance", "site"}, {"address", kEntry}}));
@@ -228,6 +230,42 @@ TEST_CASE("R9: an obstacle to the takeover brings R1 back") {
     CHECK(pair.find("R1") == nullptr);
 }
 
+TEST_CASE("R9: a standby that its active load balancer does not hear takes over, unless both run on") {
+    Pair pair;
+    auto& active = pair.balancers["lb-01"];
+    auto& standby = pair.balancers["lb-02"];
+    active.priority = 150;
+    std::string says;
+    const auto reading = [&](const char* failed) {
+        const auto answer = topology::whatIf(*pair.analyst->moment(), {failed}, {});
+        REQUIRE(answer);
+        return answer->outcomes.front().after;
+    };
+    // With a weight keepalived of lb-01 goes on, and holds the address beside lb-02.
+    const bool weight = GENERATE(false, true);
+    active.weight = standby.weight = weight ? -60 : 0;
+    SECTION("unicast_peer of another host") {
+        active.peers = "10.77.0.13";
+        standby.peers = "10.77.0.99";
+        says = "lb-02 sends its advertisements to 10.77.0.99 (unicast_peer), which lb-01 does not have";
+    }
+    SECTION("rules that drop VRRP") {
+        active.ruleset = kDropsVrrp;
+        says = "keeps VRRP (protocol 112) out from lb-02 (10.77.0.13): inet t in handle 7";
+    }
+    pair.rounds(20);
+    CHECK(reading("lb-01") == Truth::yes);
+    CHECK(reading("haproxy@lb-01") == truthOf(!weight));
+    CHECK((pair.find("R1") != nullptr) == weight);
+    REQUIRE((pair.find("R9") != nullptr) == weight);
+    if (weight) {
+        const auto& evidence = pair.find("R9")->evidence;
+        INFO(evidence.front().text);
+        CHECK(std::any_of(evidence.begin(), evidence.end(),
+                          [&](const auto& each) { return each.text.find(says) != std::string::npos; }));
+    }
+}
+
 TEST_CASE("R1 and whatif: a check whose weight cannot change the order") {
     Pair pair;
     pair.balancers["lb-01"].priority = 150;
@@ -290,6 +328,27 @@ TEST_CASE("R1: what is not understood does not count") {
                    one.text.find("older version") != std::string::npos ||
                    one.text.starts_with("corosync runs there");
         }));
+}
+
+TEST_CASE("R9 ends with a setting that is not understood, and stays without reports") {
+    Pair pair;
+    pair.balancers["lb-02"].runs = false;
+    pair.rounds(20);
+    REQUIRE(pair.find("R9") != nullptr);
+    CHECK(pair.find("R9")->confidence == Confidence::confirmed);
+    const bool reports = GENERATE(true, false);
+    pair.balancers["lb-02"].runs = true;
+    pair.balancers["lb-02"].unread = "use_vmac";
+    pair.balancers["lb-02"].present = reports;
+    pair.rounds(400);
+    REQUIRE(pair.find("R1") != nullptr);
+    CHECK(pair.find("R1")->confidence == Confidence::suspected);
+    if (reports) {
+        CHECK(pair.find("R9") == nullptr);
+    } else {
+        REQUIRE(pair.find("R9") != nullptr);
+        CHECK(pair.find("R9")->confidence == Confidence::unknown);
+    }
 }
 
 TEST_CASE("R1: the remedy gives the site a new address") {

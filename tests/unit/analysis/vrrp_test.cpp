@@ -111,7 +111,8 @@ topology::Contest contest(const std::string& active, const std::string& standby,
                           evidence::Network network = {}) {
     const Side a("lb-01", "10.9.0.1", active);
     const Side b("lb-02", "10.9.0.2", standby);
-    return contestAfterStop(network, a.router, b.router, {"haproxy", "HAProxy"});
+    return contestAfterStop(network, a.router, b.router, {"haproxy", "HAProxy"},
+                            [](const auto&, const auto&) { return true; });
 }
 
 topology::Contest contestOf(const std::string& script,

@@ -84,3 +84,90 @@ TEST_CASE("a repeated key is reported at its second place") {
     REQUIRE(reader.problems().size() == 1);
     CHECK(reader.problems()[0].toString() == R"(agent.yaml:3:1: the key "host" is given twice)");
 }
+
+namespace {
+
+/// The labels of each map of a list, as "key=value " in their order, and the problems.
+std::vector<std::string> pairsOf(const std::string& yaml, std::vector<std::string>* problems = nullptr) {
+    Reader reader;
+    std::vector<std::string> out;
+    reader.text(yaml, "x.yaml").forEach([&](const config::Node& map) {
+        std::string text;
+        map.forEachPair([&](const std::string& key, const config::Node& value) {
+            text += key + "=" + (value.isScalar() ? value.text() : "...") + " ";
+        });
+        out.push_back(text);
+    });
+    for (const auto& problem : reader.problems()) {
+        REQUIRE(problems != nullptr);
+        problems->push_back(problem.toString());
+    }
+    return out;
+}
+
+/// `levels` lists, each with nine aliases of the one before.
+std::string laughs(int levels) {
+    std::string yaml = "a0: &a0 [x, x, x, x, x, x, x, x, x]\n";
+    for (int i = 1; i < levels; ++i) {
+        const std::string before = "*a" + std::to_string(i - 1);
+        yaml += "a" + std::to_string(i) + ": &a" + std::to_string(i) + " [" + before;
+        for (int k = 1; k < 9; ++k) {
+            yaml += ", " + before;
+        }
+        yaml += "]\n";
+    }
+    return yaml;
+}
+
+}  // namespace
+
+TEST_CASE("merge keys add the pairs of other maps, and a map's own pairs win") {
+    using Pairs = std::vector<std::string>;
+    CHECK(pairsOf("- &a {x: 1, y: 2}\n- {<<: *a, y: 3}\n- {y: 4, <<: *a}\n- *a") ==
+          Pairs{"x=1 y=2 ", "y=3 x=1 ", "y=4 x=1 ", "x=1 y=2 "});
+    // The first of several maps wins.
+    CHECK(pairsOf("- &a {x: 1}\n- &b {x: 2, y: 3}\n- {<<: [*a, *b, {z: 4}]}")[2] == "x=1 y=3 z=4 ");
+    // A merged map may merge too.
+    CHECK(pairsOf("- &a {x: 1}\n- &b {<<: *a, y: 2}\n- {<<: *b, z: 3}")[2] == "z=3 y=2 x=1 ");
+    // Maps inside are replaced, not merged.
+    CHECK(pairsOf("- &a {m: {x: 1}}\n- {<<: *a, m: 5}")[1] == "m=5 ");
+    // A quoted key is an ordinary key.
+    CHECK(pairsOf("- {\"<<\": 1}") == Pairs{"<<=1 "});
+    std::vector<std::string> problems;
+    CHECK(pairsOf("- {<<: 1, x: 2}\n- &a {y: 1}\n- {<<: *a, <<: *a}\n- {<<: [*a, 3]}", &problems)[0] ==
+          "x=2 ");
+    CHECK(problems == Pairs{"x.yaml:1:4: the value of \"<<\" must be a map or a list of maps",
+                            "x.yaml:3:12: the key \"<<\" is given twice",
+                            "x.yaml:4:4: the value of \"<<\" must be a map or a list of maps"});
+}
+
+TEST_CASE("a merged key is reported where it is written") {
+    Reader reader;
+    const auto root = reader.text("- &a {hots: 1}\n- {<<: *a, port: 2}\n", "x.yaml");
+    root.forEach([](const config::Node& map) { map.allow({"host", "port"}); });
+    REQUIRE(reader.problems().size() == 2);
+    CHECK(reader.problems()[1].toString() ==
+          "x.yaml:1:7: unknown key \"hots\" in [1]; did you mean \"host\"?");
+}
+
+TEST_CASE("aliases that would expand without bound are refused") {
+    Reader reader;
+    CHECK(reader.text(laughs(5), "x.yaml").present());
+    CHECK(reader.ok());
+    CHECK_FALSE(reader.text(laughs(9), "x.yaml").present());
+    CHECK_FALSE(reader.text(laughs(80), "x.yaml").present());
+    CHECK_FALSE(reader.text("a: 1\nb: &b [1, {c: *b}]\n", "x.yaml").present());
+    REQUIRE(reader.problems().size() == 3);
+    CHECK(reader.problems()[0].message ==
+          "the aliases would expand the file's 28 nodes to 490329064 nodes; at most 400000 are allowed");
+    CHECK(reader.problems()[0].line > 1);
+    CHECK(reader.problems()[1].message ==
+          "the aliases would expand the file's 170 nodes to countless nodes; at most 400000 are allowed");
+    CHECK(reader.problems()[2].toString() == "x.yaml:2:15: the alias stands inside its own anchor");
+    // A document of its own size may repeat a part often.
+    std::string often = "- &a {x: 1}\n";
+    for (int i = 0; i < 50'000; ++i) {
+        often += "- *a\n";
+    }
+    CHECK(pairsOf(often).size() == 50'001);
+}

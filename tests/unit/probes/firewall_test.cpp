@@ -201,6 +201,18 @@ TEST_CASE(
                          {"source", "nftables.service /etc/nftables.conf, b.service /etc/b.nft"}}) == 1);
     CHECK(samples.count("lapwing_boot_ruleset_unknown_info") == 0);
 
+    // Once, and again after a change.
+    const auto again = probe.collect(Deadline(std::chrono::seconds(4)));
+    REQUIRE(again);
+    CHECK(again->documents.size() == 1);
+    CHECK(test::Samples(again->families).count("lapwing_boot_ruleset_info") == 1);
+    snapshot.boot.listing = "{ }";
+    REQUIRE(writeSnapshot(file.path(), toJson(snapshot), ""));
+    const auto changed = probe.collect(Deadline(std::chrono::seconds(4)));
+    REQUIRE(changed);
+    REQUIRE(changed->documents.size() == 2);
+    CHECK(changed->documents[1].body == "{ }");
+
     Boot boot;
     boot.unknown = "why";
     boot.faults = {"a", "b"};

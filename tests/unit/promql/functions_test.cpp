@@ -176,6 +176,16 @@ TEST_CASE("classic histograms", "[promql]") {
     CHECK(ask(data, "histogram_quantile(-1, h_bucket)") == "{} -Inf\n");
     CHECK(ask(data, "histogram_quantile(2, h_bucket)") == "{} +Inf\n");
     CHECK(ask(data, "histogram_quantile(0.5, h_bucket{le!=\"+Inf\"})") == "{} NaN\n");
+    // Two histograms whose labels differ in the name only give two results with the same labels.
+    const auto other = [&data](const char* le, double count) {
+        data.add({{"__name__", "g_bucket"}, {"le", le}}, {{60'000, count}});
+    };
+    other("1", 1);
+    other("+Inf", 2);
+    for (const int version : {2, 3}) {
+        CHECK(ask(data, "histogram_quantile(0.5, {__name__=~\"[gh]_bucket\"})", version) ==
+              "execution: vector cannot contain metrics with the same labelset");
+    }
     bucket("many", 1);
     const auto result = Engine(data, {}).instant("histogram_quantile(0.5, h_bucket)", 60'000);
     CHECK(show(result) == "{} 0.55\n");

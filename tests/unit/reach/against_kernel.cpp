@@ -1,8 +1,13 @@
 #include "tests/unit/reach/against_kernel.h"
 
 #include <algorithm>
+#include <cstdio>
 #include <cstdlib>
+#include <regex>
+#include <set>
 #include <sstream>
+#include <utility>
+#include <vector>
 
 #include "agent/snapshot/helper/collect.h"
 #include "common/reach/ruleset.h"
@@ -64,6 +69,28 @@ bool agrees(const reach::Result& result, const Exchange& exchange) {
     return seen == Exchanged::silent || seen == Exchanged::broken || (rejects && seen == Exchanged::refused);
 }
 
+/// Why a verdict is MAY, without the names of rules and addresses.
+std::string kindOfDoubt(const reach::Result& result) {
+    static const std::regex place("^.* handle [0-9?]+: ");
+    static const std::regex address("[0-9a-f:.]*(10\\.213|fd13:)[0-9a-f:./-]*");
+    std::set<std::string> kinds;
+    for (const auto& unknown : result.unknowns) {
+        kinds.insert(std::regex_replace(std::regex_replace(unknown, place, ""), address, "ADDRESS"));
+    }
+    std::string text;
+    for (const auto& kind : kinds) {
+        text += (text.empty() ? "" : " + ") + kind;
+    }
+    return text.empty() ? "the order of chains, or the ways of a packet" : text;
+}
+
+/// No rule tells: hosts may know hardware addresses from earlier packets.
+bool dependsOnHistory(const reach::Result& result) {
+    return std::any_of(result.unknowns.begin(), result.unknowns.end(), [](const auto& unknown) {
+        return unknown.find("know each other's hardware address") != std::string::npos;
+    });
+}
+
 }  // namespace
 
 void Count::add(const Count& other) {
@@ -73,9 +100,26 @@ void Count::add(const Count& other) {
     may += other.may;
     modelled += other.modelled;
     may_modelled += other.may_modelled;
+    may_history += other.may_history;
     complete += other.complete;
     forwarded += other.forwarded;
+    for (const auto& [reason, number] : other.may_reasons) {
+        may_reasons[reason] += number;
+    }
     contradictions.insert(contradictions.end(), other.contradictions.begin(), other.contradictions.end());
+}
+
+void printReasons(const Count& count) {
+    constexpr std::size_t shown = 25;
+    std::vector<std::pair<int, std::string>> reasons;
+    for (const auto& [reason, number] : count.may_reasons) {
+        reasons.emplace_back(number, reason);
+    }
+    std::sort(reasons.rbegin(), reasons.rend());
+    reasons.resize(std::min(reasons.size(), shown));
+    for (const auto& [number, reason] : reasons) {
+        std::printf("%6d MAY: %s\n", number, reason.c_str());
+    }
 }
 
 std::string listingIn(const Namespaces& namespaces) {
@@ -89,7 +133,6 @@ std::string listingIn(const Namespaces& namespaces) {
 
 void compareWithKernel(const Namespaces& namespaces, const std::string& listing, Count& count) {
     ++count.rulesets;
-    namespaces.forgetNeighbours();
     const auto ruleset = reach::Ruleset::parse(listing);
     if (!ruleset) {
         count.contradictions.push_back(ruleset.error().message + ": " + listing);
@@ -129,7 +172,11 @@ void compareWithKernel(const Namespaces& namespaces, const std::string& listing,
         count.reach += result.verdict == Verdict::must_reach ? 1 : 0;
         count.forwarded += result.verdict == Verdict::must_reach && result.forwarded ? 1 : 0;
         count.block += result.verdict == Verdict::must_block ? 1 : 0;
-        count.may += result.verdict == Verdict::may ? 1 : 0;
+        if (result.verdict == Verdict::may) {
+            ++count.may;
+            ++count.may_reasons[kindOfDoubt(result)];
+            count.may_history += dependsOnHistory(result) ? 1 : 0;
+        }
         count.complete += each.outcome == Exchanged::complete ? 1 : 0;
     }
 }

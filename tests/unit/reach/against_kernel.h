@@ -1,6 +1,7 @@
 #pragma once
 
 #include <atomic>
+#include <map>
 #include <set>
 #include <string>
 #include <thread>
@@ -38,13 +39,18 @@ struct Count {
     int may = 0;
     int modelled = 0;      ///< verdicts about rulesets whose constructs are all known
     int may_modelled = 0;  ///< of them
+    int may_history = 0;   ///< of these: for the hardware addresses that the hosts have learned before
     int complete = 0;      ///< exchanges that came about
     int forwarded = 0;     ///< of `reach`: by way of the inner namespace
+    std::map<std::string, int> may_reasons;  ///< the number of MAY verdicts for each reason
     std::vector<std::string> contradictions;
 
     int verdicts() const { return reach + block + may; }
     void add(const Count& other);
 };
+
+/// Prints the most frequent reasons of MAY.
+void printReasons(const Count& count);
 
 /// What the server's namespace holds, as the agent hands it to the evaluator.
 std::string listingIn(const Namespaces& namespaces);

@@ -3,6 +3,7 @@
 #include <sstream>
 
 #include "common/reach/ruleset.h"
+#include "common/reach/unlisted.h"
 #include "tests/unit/catch.h"
 
 using namespace lapwing;
@@ -414,4 +415,65 @@ TEST_CASE("a member of nft's listing that is not known may do anything") {
         CHECK(verdict(rules, "8.8.8.8", 22) == Verdict::may);
         CHECK(verdict(rules, "8.8.8.8", 23) == Verdict::may);
     }
+}
+
+TEST_CASE("facts that nft does not list come from the kernel") {
+    const std::string listing = R"({"nftables":[
+        {"chain":{"family":"inet","table":"t","name":"c","type":"filter","hook":"input","prio":0,"policy":"accept"}},
+        {"rule":{"family":"inet","table":"t","chain":"c","handle":3,"expr":[
+        {"match":{"op":"==","left":{"payload":{"protocol":"tcp","field":"dport"}},"right":22}},
+        {"reject":{"type":"tcp reset"}}]}},
+        {"chain":{"family":"netdev","table":"n","name":"e","type":"filter","hook":"ingress","prio":0,"policy":"accept"}},
+        {"rule":{"family":"netdev","table":"n","chain":"e","handle":4,"expr":[
+        {"match":{"op":"==","left":{"payload":{"protocol":"tcp","field":"dport"}},"right":23}},{"drop":null}]}}]})";
+    const auto verdicts = [&](const Unlisted& facts) {
+        const auto rules = Ruleset::parse(addUnlisted(listing, facts));
+        REQUIRE(rules);
+        return std::vector<Verdict>{verdict(*rules, "8.8.8.8", 22), verdict(*rules, "2001:db8::1", 22),
+                                    verdict(*rules, "8.8.8.8", 23)};
+    };
+    using enum Verdict;
+    const Unlisted::ChainName input{"inet", "t", "c"};
+    const Unlisted::ChainName ingress{"netdev", "n", "e"};
+    CHECK(mayLackFacts(listing));
+    CHECK_FALSE(mayLackFacts(fixture("none.json")));
+    CHECK(verdicts({}) == std::vector{may, may, may});
+    CHECK(verdicts({{{ingress, {"eth9"}}}, {{{input, 3}, {}}}}) ==
+          std::vector{must_block, must_block, must_block});
+    CHECK(verdicts({{{ingress, {"eth8", "eth7"}}}, {{{input, 3}, {"ipv6"}}}}) ==
+          std::vector{must_reach, must_block, must_reach});
+    CHECK(verdicts({{}, {{{input, 4}, {"ipv6"}}}}) == std::vector{may, may, may});
+    CHECK(addUnlisted("not JSON", {{{ingress, {"eth9"}}}, {}}) == "not JSON");
+}
+
+TEST_CASE("a slow rate limit is certain for as many packets as it lets pass at once") {
+    const auto with = [](const std::string& matches, const std::string& objects = "") {
+        const auto rules = Ruleset::parse(
+            R"({"nftables":[)" + objects +
+            R"({"chain":{"family":"inet","table":"t","name":"c","type":"filter","hook":"input","prio":0,"policy":"drop"}},)"
+            R"({"rule":{"family":"inet","table":"t","chain":"c","handle":3,"expr":[)" +
+            matches + R"({"accept":null}]}}]})");
+        REQUIRE(rules);
+        return verdict(*rules, "8.8.8.8", 22);
+    };
+    const auto limit = [&](int rate, const std::string& per, int burst) {
+        return R"({"limit":{"rate":)" + std::to_string(rate) + R"(,"per":")" + per + R"(","burst":)" +
+               std::to_string(burst) + "}},";
+    };
+    // SYN, ACK, data and the acknowledgement of data.
+    CHECK(with(limit(1, "minute", 10)) == Verdict::must_reach);
+    CHECK(with(limit(1, "minute", 2)) == Verdict::may);
+    CHECK(with(limit(1, "second", 2)) == Verdict::must_reach);
+    CHECK(with(limit(100, "minute", 2)) == Verdict::must_reach);
+    const std::string fresh =
+        R"({"match":{"op":"in","left":{"ct":{"key":"state"}},"right":"new"}},)" + limit(1, "hour", 1);
+    CHECK(with(fresh) == Verdict::must_block);  // no rule accepts the later packets
+    const std::string object =
+        R"({"limit":{"family":"inet","table":"t","name":"l","handle":1,"rate":1,"per":"day","burst":)";
+    CHECK(with(R"({"limit":"l"},)", object + "9}},") == Verdict::must_reach);
+    CHECK(with(R"({"limit":"l"},)", object + "1}},") == Verdict::may);
+    CHECK(with(R"({"limit":"other"},)", object + "9}},") == Verdict::may);
+    CHECK(with(R"({"quota":"q"},)",
+               R"({"quota":{"family":"inet","table":"t","name":"q","bytes":9,"used":0,"inv":true}},)") ==
+          Verdict::must_block);
 }

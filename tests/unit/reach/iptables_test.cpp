@@ -181,7 +181,7 @@ TEST_CASE("firewalld ends in a reject, not in a policy") {
     CHECK(verdict(rules, "2001:db8::1", 3306) == Verdict::must_block);
 }
 
-TEST_CASE("fail2ban closes for whom it has banned, and is no firewall") {
+TEST_CASE("fail2ban blocks the banned addresses and nothing else") {
     for (const auto* name : {"fail2ban-nft", "fail2ban-iptables"}) {
         INFO(name);
         const auto rules = real(name);

@@ -402,6 +402,65 @@ TEST_CASE("a reload keeps the states of rules that stay and ends those of remove
     CHECK(s.manager->groups().at(0).rules.size() == 2);
 }
 
+TEST_CASE("a rule keeps its alerts when its file or its group gets another name") {
+    const std::string rules =
+        "rules: [{alert: A, expr: 'x == 1', for: 1m}, {alert: A, expr: 'x == 1', labels: {a: b}}, {record: "
+        "r, "
+        "expr: x}]}";
+    RulesSetup s("groups: [{name: g, " + rules + "]");
+    const auto load = [&](const std::string& file, const std::string& yaml) {
+        REQUIRE(s.manager->loadFiles({s.folder.write(file, yaml)}).empty());
+    };
+    const TimestampMs now = nowMs();
+    put(*s.store, kX, now, 1);
+    s.manager->evaluate(now);
+    CHECK(s.notifier.take().size() == 1);
+
+    const auto nothingEnded = [&] {
+        REQUIRE(s.alerts(0).size() == 1);
+        CHECK(s.alerts(0)[0].active_at == now);
+        CHECK(s.alerts(0)[0].state == AlertState::pending);
+        REQUIRE(s.alerts(1).size() == 1);
+        CHECK(s.alerts(1)[0].state == AlertState::firing);
+        CHECK(s.notifier.take().empty());
+        CHECK(s.query("r", now + 5000).size() == 1);
+        CHECK(s.query("ALERTS", now + 5000).size() == 2);
+    };
+    load("rules.yml", "groups: [{name: renamed, " + rules + "]");
+    nothingEnded();
+    load("other.yml", "groups: [{name: renamed, " + rules + "]");
+    nothingEnded();
+    load("third.yml", "groups: [{name: before, rules: []}, {name: both, " + rules + "]");
+    CHECK(s.manager->groups().at(1).rules.at(1).alerts.size() == 1);
+    // Each rule is in the store once, under its new name.
+    CHECK(s.store->states("rules/").value().size() == 2);
+    // A rule of the same name with another expression is another rule.
+    load("fourth.yml", "groups: [{name: g, rules: [{alert: A, expr: 'x == 2', for: 1m}]}]");
+    CHECK(s.alerts(0).empty());
+    CHECK(s.notifier.take().size() == 1);
+    CHECK(s.store->states("rules/").value().empty());
+}
+
+TEST_CASE("a rule keeps its alerts when its file or its group gets another name during a restart") {
+    const std::string group =
+        "{name: NAME, rules: [{alert: A, expr: 'x == 1', for: 1m}, {alert: B, expr: 'x == 1'}]}";
+    const auto named = [&](const std::string& name) {
+        return std::string(group).replace(group.find("NAME"), 4, name);
+    };
+    RulesSetup s("groups: [" + named("g") + "]");
+    put(*s.store, kX, at(0), 1);
+    s.manager->evaluate(at(0));
+    s.folder.write("rules.yml", "groups: [" + named("renamed") + ", " + named("copy") + "]");
+    s.restart();
+    CHECK(s.alerts(0).at(0).active_at == at(0));
+    CHECK(s.alerts(1).at(0).state == AlertState::firing);
+    // A second group with the same rules begins anew.
+    CHECK(s.manager->groups().at(1).rules.at(0).alerts.empty());
+    CHECK(s.store->states("rules/").value().size() == 2);
+    s.manager->evaluate(at(60));
+    CHECK(s.alerts(0).at(0).state == AlertState::firing);
+}
+
 TEST_CASE("the thread evaluates every interval, and stops at once") {
     RulesSetup s("groups: [{name: g, interval: 100ms, rules: [{alert: A, expr: 'vector(1)'}]}]");
     s.manager->start();

@@ -71,8 +71,8 @@ TEST_CASE("every problem of a rule file is reported with its place") {
       - alert: A
         expr: up ==
         fro: 1m
-        labels: { 1x: a, severity: "{{ $label.x }}" }
-      - record: "a b"
+        labels: { "": a, severity: "{{ $label.x }}" }
+      - record: "a{b}"
         expr: up
         for: 1m
         annotations: { a: b }
@@ -92,9 +92,9 @@ TEST_CASE("every problem of a rule file is reported with its place") {
            "a.yml:3:5: unknown key \"intervall\" in groups[0]; did you mean \"interval\"?",
            "a.yml:7:9: unknown key \"fro\" in groups[0].rules[0]; did you mean \"for\"?",
            "a.yml:6:15: could not parse expression: 1:6: parse error: unexpected end of input",
-           "a.yml:8:23: invalid label name \"1x\"",
+           "a.yml:8:23: invalid label name \"\"",
            "a.yml:8:36: " + first + ".labels.severity: template: line 1: undefined variable \"$label\"",
-           "a.yml:9:17: invalid recording rule name: \"a b\"",
+           "a.yml:9:17: braces present in the recording rule name; should it be in expr?: \"a{b}\"",
            "a.yml:11:14: invalid field \"for\" in recording rule",
            "a.yml:12:22: invalid field \"annotations\" in recording rule",
            "a.yml:13:9: one of \"record\" or \"alert\" must be set",
@@ -172,7 +172,83 @@ TEST_CASE("rules of one file that write the same series are reported without bei
 )");
     const auto result = rules::checkFiles({file});
     CHECK(result.problems.empty());
-    REQUIRE(result.duplicates.size() == 1);
-    CHECK(result.duplicates[0].toString() ==
+    REQUIRE(result.warnings.size() == 1);
+    CHECK(result.warnings[0].toString() ==
           file + ":8:9: duplicate rule: x is also at line 4; both write the same series");
+}
+
+TEST_CASE("a label that contains a value is reported without being an error") {
+    const TemporaryFolder folder;
+    const auto file = folder.write("a.yml", R"(groups:
+  - name: g
+    labels: { at: "{{ $value }}" }
+    rules:
+      - alert: A
+        expr: x > 1
+        labels:
+          severity: "{{ if gt $value 5.0 }}critical{{ else }}warning{{ end }}"
+          now: "{{ printf \"%.1f\" $value }}"
+        annotations: { summary: "{{ $value }}" }
+      - { alert: B, expr: x > 1 }
+      - { record: r, expr: x, labels: { now: "{{ $value }}" } }
+)");
+    const auto result = rules::checkFiles({file});
+    CHECK(result.problems.empty());
+    REQUIRE(result.warnings.size() == 2);
+    CHECK(
+        result.warnings[0].toString() ==
+        file +
+            ":9:16: the label \"now\" of alert \"A\" contains a value: whenever the value changes, the alert "
+            "ends and another one begins, which waits for `for` again and is notified again; write the value "
+            "into an annotation");
+    CHECK(result.warnings[1].line == 3);
+}
+
+TEST_CASE("names in rule files are UTF-8, as in Prometheus 3.5") {
+    CHECK(problemsOf(R"(groups:
+  - name: g
+    labels: { "my.team": web }
+    rules:
+      - { record: "größe.x y", expr: '{"my.metric", "a.b"="c"}', labels: { "1a": b, "a.b": c } }
+      - { alert: A, expr: up, labels: { "ä": b }, annotations: { "a-b": c, __name__: d } }
+)")
+              .empty());
+    using Problems = std::vector<std::string>;
+    CHECK(
+        problemsOf("groups: [{name: g, rules: [{record: 'up{a=\"b\"}', expr: up}]}]") ==
+        Problems{
+            "a.yml:1:37: braces present in the recording rule name; should it be in expr?: \"up{a=\"b\"}\""});
+    CHECK(problemsOf("groups: [{name: g, rules: [{alert: A, expr: up, labels: {'': b}}]}]") ==
+          Problems{"a.yml:1:62: invalid label name \"\""});
+    CHECK(problemsOf("groups: [{name: g, rules: [{alert: A, expr: up, labels: {__name__: b}}]}]") ==
+          Problems{"a.yml:1:68: invalid label name \"__name__\""});
+}
+
+TEST_CASE("rules share parts by anchors and merge keys") {
+    config::Reader reader;
+    const auto groups = rules::parseRuleFile(reader, R"(groups:
+- name: web
+  rules:
+  - &down
+    alert: NginxGone
+    expr: nginx_up == 0
+    for: 1m
+    labels: &l { severity: page }
+  - <<: *down
+    alert: MysqlGone
+    expr: mysql_up == 0
+  - alert: HaproxyGone
+    expr: haproxy_up == 0
+    labels: { <<: *l, team: edge }
+)",
+                                             "a.yml", 10'000);
+    REQUIRE(reader.ok());
+    const auto& read = groups.at(0).rules;
+    REQUIRE(read.size() == 3);
+    CHECK(read[1].name == "MysqlGone");
+    CHECK(read[1].canonical == "mysql_up == 0");
+    CHECK(read[1].for_ms == 60'000);
+    CHECK(read[1].plainLabels() == Labels{{"severity", "page"}});
+    CHECK(read[2].for_ms == 0);
+    CHECK(read[2].plainLabels() == Labels{{"severity", "page"}, {"team", "edge"}});
 }

@@ -63,6 +63,46 @@ TEST_CASE("templates expand as Prometheus expands them") {
     CHECK(count > 20);
 }
 
+TEST_CASE("a template that prints a value is told apart from a template that only compares it") {
+    for (const char* text : {"{{ $value }}",
+                             "{{ .Value }}",
+                             "{{ $.Value }}",
+                             "{{ printf \"%.0f\" $value }}",
+                             "{{ $value | humanize }}",
+                             "{{ . }}",
+                             "{{ $ }}",
+                             "{{ query \"up\" }}",
+                             "{{ query \"up\" | first | value }}",
+                             "{{ (query \"up\" | first).Value }}",
+                             "{{ range query \"up\" }}{{ .Value }}{{ end }}",
+                             "{{ range $i, $e := query \"up\" }}{{ $e.Value }}{{ end }}",
+                             "{{ with $value }}{{ . }}{{ end }}",
+                             "{{ $v := $value }}{{ $v }}",
+                             "{{ $v := 1 }}{{ if true }}{{ $v = $value }}{{ end }}{{ $v }}",
+                             "{{ if gt $value 1.0 }}{{ else }}{{ $value }}{{ end }}",
+                             "{{ define \"x\" }}{{ . }}{{ end }}{{ template \"x\" $value }}",
+                             "{{ or $labels.a $value }}",
+                             "{{ (toTime $value).Hour }}",
+                             "{{ index (query \"up\") 0 }}",
+                             "{{ (args 1 $value).arg1 }}",
+                             "{{ $v := 1 }}{{ range query \"up\" }}{{ $v }}{{ $v = .Value }}{{ end }}"}) {
+        INFO(text);
+        CHECK(rules::Template::parse(text).value().printsValue());
+    }
+    for (const char* text :
+         {"", "text", "{{ $labels.instance }}", "{{ .Labels }}", "{{ $labels }}",
+          "{{ $externalLabels.site }}", "{{ .ExternalURL }}",
+          "{{ if gt $value 90.0 }}critical{{ else }}warning{{ end }}",
+          "{{ query \"up\" | first | label \"host\" }}",
+          "{{ range query \"up\" }}{{ .Labels.host }} {{ end }}",
+          "{{ with query \"up\" }}{{ (index . 0).Labels.host }}{{ end }}", "{{ ge $value 1.0 }}",
+          "{{ $v := $value }}{{ if lt $v 2.0 }}few{{ end }}", "{{ printf \"%s-x\" $labels.a | toUpper }}",
+          "{{ len (query \"up\") }}", "{{ define \"x\" }}{{ . }}{{ end }}{{ template \"x\" $labels.a }}"}) {
+        INFO(text);
+        CHECK_FALSE(rules::Template::parse(text).value().printsValue());
+    }
+}
+
 TEST_CASE("invalid templates are refused by the parser") {
     const std::map<std::string, std::string> cases = {
         {"{{ foo }}", "PARSE: template: line 1: function \"foo\" not defined"},

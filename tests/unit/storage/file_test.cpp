@@ -76,7 +76,7 @@ TEST_CASE("a foreign file is refused and left as it is") {
 TEST_CASE("a file of a newer version is refused and left as it is") {
     const TempDir dir;
     fill(dir.file());
-    sql(dir.file(), "PRAGMA user_version=2");
+    sql(dir.file(), ("PRAGMA user_version=" + std::to_string(kSchemaVersion + 1)).c_str());
     checkRefused(dir.file(), "was written by a newer version of Lapwing");
 }
 

@@ -36,7 +36,7 @@ class BrokenStore : public storage::Store {
     std::shared_future<void> gate;
 
     using Store::append;
-    Expected<storage::AppendResult> append(std::span<storage::BatchSeries>) override {
+    Expected<storage::AppendResult> append(std::span<storage::BatchSeries>, const std::string&) override {
         if (gate.valid()) {
             entered.set_value();
             gate.wait();
@@ -51,6 +51,7 @@ class BrokenStore : public storage::Store {
     Expected<void> dropDocument(const std::string&) override { return {}; }
     Expected<void> putState(const std::string&, const std::string&) override { return {}; }
     Expected<std::optional<std::string>> state(const std::string&) const override { return {}; }
+    Expected<std::map<std::string, std::string>> states(const std::string&) const override { return {}; }
     storage::StoreStats stats() const override { return {}; }
     Expected<std::vector<storage::LoggedBatch>> readLog(std::uint64_t, std::size_t) const override {
         return {};

@@ -172,7 +172,7 @@ TEST_CASE("times before 1970 and in the far future are refused, the rest of the 
 TEST_CASE("beyond the limit new series are refused and counted, the others go on") {
     const TempDir dir;
     auto options = keepEverything(dir.file());
-    options.max_series = 3;
+    options.limits.series = 3;
     auto store = openStore(options);
     const auto series = [](int s, TimestampMs at) {
         return TimeSeries{Labels{{"__name__", "m" + std::to_string(s)}}, {{at, 1}, {at + 1, 1}}};
@@ -183,7 +183,7 @@ TEST_CASE("beyond the limit new series are refused and counted, the others go on
     CHECK(result.stored == 6);
     CHECK(result.refused == 2);
     CHECK(result.first_refusal == "m3: a new series, and there are 3 already (ingest.max_series)");
-    CHECK(store->stats().over_series_limit == 2);
+    CHECK(store->stats().senders.at(kLocalSender).refused == 2);
     CHECK(store->stats().series == 3);
     store.reset();
     store = openStore(options);
@@ -382,7 +382,7 @@ TEST_CASE("a series is named by the ref that an earlier batch got") {
     const std::vector<Sample> at1 = {{1000, 1}};
     const std::vector<Sample> at2 = {{2000, 2}};
     std::vector<BatchSeries> first = {{0, &up, at1}, {0, &down, at1}};
-    REQUIRE(store->append(first));
+    REQUIRE(store->append(first, kLocalSender));
     CHECK(first[0].ref != 0);
     CHECK(first[1].ref != 0);
     CHECK(first[0].ref != first[1].ref);
@@ -391,7 +391,7 @@ TEST_CASE("a series is named by the ref that an earlier batch got") {
     const std::vector<Sample> rest = {{5000, 5}, {3000, 3}};
     std::vector<BatchSeries> mixed = {
         {first[0].ref, nullptr, rest}, {0, &up, at2}, {first[1].ref, nullptr, at2}, {first[0].ref, &up, at2}};
-    const auto result = store->append(mixed);
+    const auto result = store->append(mixed, kLocalSender);
     REQUIRE(result);
     CHECK(result->stored == 4);
     CHECK(result->duplicates == 1);
@@ -402,14 +402,14 @@ TEST_CASE("a series is named by the ref that an earlier batch got") {
 
     REQUIRE(store->deleteSeries({named("up")}, 0, INT64_MAX));
     std::vector<BatchSeries> late = {{first[0].ref, nullptr, at1}, {first[1].ref, nullptr, rest}};
-    const auto gone = store->append(late);
+    const auto gone = store->append(late, kLocalSender);
     REQUIRE(gone);
     CHECK(gone->gone == std::vector<std::size_t>{0});
     CHECK(gone->stored == 2);
     CHECK(gone->refused == 0);
     CHECK(samplesOf(*store, named("up")) == "none");
     std::vector<BatchSeries> again = {{first[0].ref, &up, at1}};
-    REQUIRE(store->append(again));
+    REQUIRE(store->append(again, kLocalSender));
     CHECK(again[0].ref != first[0].ref);
     CHECK(samplesOf(*store, named("up")) == "1000:1");
 }

@@ -1,10 +1,11 @@
-#include <rapidjson/stringbuffer.h>
-#include <rapidjson/writer.h>
-
 #include <algorithm>
-#include <initializer_list>
+#include <map>
 #include <set>
+#include <string>
 #include <string_view>
+#include <tuple>
+#include <utility>
+#include <vector>
 
 #include "common/reach/nft_json.h"
 
@@ -28,40 +29,35 @@ bool namesFamily(const Statement& statement) {
                        [](const Field& field) { return field.kind == FieldKind::nf_protocol; });
 }
 
+/// What the rule does depends on where among its statements a further match stands.
+bool hasEffect(const Statement& statement) {
+    return statement.kind == Statement::Kind::mark || statement.kind == Statement::Kind::overwrite ||
+           statement.kind == Statement::Kind::notrack || statement.kind == Statement::Kind::unknown_effect ||
+           !statement.adds_to.empty();
+}
+
 /// In a table of both families, nft does not list a match of the family that a reject follows (measured with
 /// nft 1.0.6: `meta nfproto ipv6 reject with tcp reset` is listed without its match). The type of an ICMP
-/// error tells the family; a reset does not.
-void addHiddenFamily(const Table& table, const Json& statement, std::vector<Statement>& out) {
+/// error tells the family; of a reset, addUnlisted() does.
+void addHiddenFamily(const Table& table, const Json& rule, const Json& statement,
+                     std::vector<Statement>& out) {
     const auto [name, inner] = singleMember(statement);
-    const bool both = table.family != TableFamily::ip && table.family != TableFamily::ip6;
-    if (name != "reject" || !both || std::any_of(out.begin(), out.end(), namesFamily)) {
+    if (name != "reject" || table.family == TableFamily::ip || table.family == TableFamily::ip6) {
         return;
     }
     const auto type = inner == nullptr ? "" : text(*inner, "type");
     if (type == "icmp" || type == "icmpv6") {
-        const auto number = symbol(FieldKind::nf_protocol, type == "icmp" ? "ipv4" : "ipv6");
-        Statement match;
-        match.fields.push_back({FieldKind::nf_protocol, std::nullopt, "meta nfproto"});
-        match.text = "meta nfproto";
-        match.data.elements.push_back({{rangeTerm(*number, *number)}, false});
-        out.push_back(std::move(match));
-    } else if (type == "tcp reset") {
+        out.push_back(familyMatch(type == "icmp" ? "ipv4" : "ipv6"));
+        return;
+    }
+    const auto* families = member(rule, kFamiliesMember);
+    if (families != nullptr && families->IsArray() && std::none_of(out.begin(), out.end(), hasEffect)) {
+        for (const auto& family : families->GetArray()) {
+            out.push_back(familyMatch(text(&family)));
+        }
+    } else if (type == "tcp reset" && std::none_of(out.begin(), out.end(), namesFamily)) {
         out.push_back(unknownMatch("whether it is of one family only, which nft does not list"));
     }
-}
-
-/// The first member that nft 1.0.6 to 1.1.3 do not print; "" if there is none.
-std::string unknownMember(const Json& json, std::initializer_list<const char*> known) {
-    if (!json.IsObject()) {
-        return "no object";
-    }
-    for (const auto& each : json.GetObject()) {
-        const std::string_view name(each.name.GetString(), each.name.GetStringLength());
-        if (std::find(known.begin(), known.end(), name) == known.end()) {
-            return std::string(name);
-        }
-    }
-    return "";
 }
 
 /// Objects that rules refer to by name, and that decide nothing by themselves.
@@ -87,6 +83,14 @@ void readRanges(std::string_view list, const std::vector<Field>& fields, const a
 class Parser {
   public:
     explicit Parser(Ruleset::Model& model) : model_(model) {}
+
+    /// Limits and quotas that rules refer to by name. Comes before object().
+    void define(const Json& entry) {
+        const auto [kind, inner] = singleMember(entry);
+        if (inner != nullptr && (kind == "limit" || kind == "quota")) {
+            limits_[{text(*inner, "family"), text(*inner, "table"), kind, text(*inner, "name")}] = inner;
+        }
+    }
 
     void object(const Json& entry) {
         const auto [kind, inner] = singleMember(entry);
@@ -253,8 +257,8 @@ class Parser {
         auto& target = chainOf(owner, text(json, "chain"));
         Rule made;
         made.place = target.place + " handle " + handleText(json);
-        const auto further = unknownMember(
-            json, {"family", "table", "chain", "handle", "index", "position", "comment", "expr"});
+        const auto further = unknownMember(json, {"family", "table", "chain", "handle", "index", "position",
+                                                  "comment", "expr", kFamiliesMember});
         if (!further.empty()) {
             made.statements.push_back(unknownEffect("the member \"" + further + "\""));
         }
@@ -264,12 +268,22 @@ class Parser {
         } else {
             for (const auto& statement : statements->GetArray()) {
                 owner.has_xt = owner.has_xt || singleMember(statement).first == "xt";
-                addHiddenFamily(owner, statement, made.statements);
-                parseStatement(statement, model_, made.statements);
+                addHiddenFamily(owner, json, statement, made.statements);
+                if (auto limit = namedLimit(json, statement)) {
+                    made.statements.push_back(std::move(*limit));
+                } else {
+                    parseStatement(statement, model_, made.statements);
+                }
             }
         }
         owner.sets_marks = owner.sets_marks || setsMarks(made);
         target.rules.push_back(std::move(made));
+    }
+
+    std::optional<Statement> namedLimit(const Json& rule, const Json& statement) const {
+        const auto [kind, inner] = singleMember(statement);
+        const auto found = limits_.find({text(rule, "family"), text(rule, "table"), kind, text(inner)});
+        return found == limits_.end() ? std::nullopt : parseLimit(kind, *found->second);
     }
 
     void resolve(const Table& owner, Statement& statement) {
@@ -357,232 +371,36 @@ class Parser {
     Ruleset::Model& model_;
     std::map<std::pair<const Json*, std::string>, SetData> elements_;
     std::vector<std::pair<std::ptrdiff_t, const Json*>> sets_;
+    /// By family, table, kind and name.
+    std::map<std::tuple<std::string, std::string, std::string, std::string>, const Json*> limits_;
     std::vector<std::pair<std::ptrdiff_t, std::string>> unknown_members_;  ///< of tables
 };
 
-/// The strings that nft's text spreads over several lines: comments may have newlines.
-void collectBrokenStrings(const Json& document, std::vector<std::string>& out) {
-    std::vector<const Json*> open{&document};
-    while (!open.empty()) {
-        const auto* json = open.back();
-        open.pop_back();
-        if (json->IsString()) {
-            const std::string_view value(json->GetString(), json->GetStringLength());
-            if (value.find('\n') != std::string_view::npos) {
-                out.emplace_back(value);
-            }
-        } else if (json->IsArray()) {
-            for (const auto& each : json->GetArray()) {
-                open.push_back(&each);
-            }
-        } else if (json->IsObject()) {
-            for (const auto& each : json->GetObject()) {
-                open.push_back(&each.value);
-            }
-        }
-    }
-}
-
-/// The listing with those strings in one line each, so that a comment does not look like a rule.
-/// Nothing is left of a listing with very many of them.
-std::string inWholeLines(std::string_view listing, std::vector<std::string> broken) {
-    constexpr std::size_t most = 64;
-    if (broken.size() > most) {
-        return "";
-    }
-    std::string out(listing);
-    std::sort(broken.begin(), broken.end(), [](const auto& a, const auto& b) { return a.size() > b.size(); });
-    for (const auto& each : broken) {
-        auto whole = each;
-        std::replace(whole.begin(), whole.end(), '\n', ' ');
-        for (auto at = out.find(each); at != std::string::npos; at = out.find(each, at + each.size())) {
-            out.replace(at, each.size(), whole);
-        }
-    }
-    return out;
-}
-
-/// A set to which a rule adds packets, or from which it takes them, holds what no listing tells.
-void readIpsets(const Json& document, Ruleset::Model& model) {
-    model.ipsets = parseIpsets(text(document, "ipsets"));
-    const auto* saves = member(document, "iptables");
-    if (model.ipsets.empty() || saves == nullptr || !saves->IsArray()) {
-        return;
-    }
-    for (const auto& save : saves->GetArray()) {
-        const auto rules = text(save, "save");
-        std::erase_if(model.ipsets, [&](const auto& each) {
-            const auto names = [&](const char* option) {
-                return rules.find(option + each.first + " ") != std::string::npos;
-            };
-            return names("--add-set ") || names("--del-set ") || names("--map-set ");
-        });
-    }
-}
-
-/// The members that listingOf() adds to nft's.
-void addFurtherMembers(const Json& document, Ruleset::Model& model) {
-    if (const auto* host = member(document, "host"); host != nullptr) {
-        model.host = parseHost(*host);
-    }
-    readIpsets(document, model);
-    if (const auto* saves = member(document, "iptables"); saves != nullptr && saves->IsArray()) {
-        for (const auto& save : saves->GetArray()) {
-            const auto* legacy = member(save, "legacy");
-            const auto family =
-                text(save, "family") == tableFamilyName(TableFamily::ip6) ? Family::ipv6 : Family::ipv4;
-            addIptablesSave(text(save, "save"), family,
-                            legacy != nullptr && legacy->IsBool() && legacy->GetBool(), model);
-        }
-    }
-    if (const auto* unread = member(document, "unread"); unread != nullptr && unread->IsArray()) {
-        for (const auto& reason : unread->GetArray()) {
-            model.unknowns.push_back(text(&reason));
-            model.translates = true;
-        }
-    }
-}
-
-rapidjson::Value textValue(const std::string& text, rapidjson::Document::AllocatorType& allocator) {
-    return {text.data(), static_cast<rapidjson::SizeType>(text.size()), allocator};
-}
-
-rapidjson::Value savesValue(const std::vector<IptablesSave>& saves,
-                            rapidjson::Document::AllocatorType& allocator) {
-    rapidjson::Value out(rapidjson::kArrayType);
-    for (const auto& save : saves) {
-        const auto family = save.family == Family::ipv4 ? TableFamily::ip : TableFamily::ip6;
-        rapidjson::Value entry(rapidjson::kObjectType);
-        entry.AddMember("family", textValue(tableFamilyName(family), allocator), allocator);
-        entry.AddMember("legacy", save.legacy, allocator);
-        entry.AddMember("save", textValue(withoutCounters(save.text), allocator), allocator);
-        out.PushBack(entry, allocator);
-    }
-    return out;
-}
-
 }  // namespace
 
-std::string listingOf(const std::string& nft_json, const std::vector<IptablesSave>& saves,
-                      const std::vector<std::string>& unread, const Host& host, const std::string& ipsets) {
-    rapidjson::Document document;
-    document.Parse<rapidjson::kParseIterativeFlag>(nft_json.data(), nft_json.size());
-    if (document.HasParseError() || !document.IsObject()) {
-        return nft_json;
+std::string unknownMember(const Json& json, std::initializer_list<const char*> known) {
+    if (!json.IsObject()) {
+        return "no object";
     }
-    auto reasons_unread = unread;
-    if (const auto further = unknownMember(document, {"nftables"}); !further.empty()) {
-        reasons_unread.push_back("nft lists \"" + further + "\", which this version does not know");
-    }
-    auto& allocator = document.GetAllocator();
-    rapidjson::Document host_document(&allocator);
-    host_document.Parse(toJson(host).c_str());
-    document.AddMember("host", static_cast<rapidjson::Value&>(host_document), allocator);
-    document.AddMember("iptables", savesValue(saves, allocator), allocator);
-    rapidjson::Value reasons(rapidjson::kArrayType);
-    for (const auto& reason : reasons_unread) {
-        reasons.PushBack(textValue(reason, allocator), allocator);
-    }
-    document.AddMember("unread", reasons, allocator);
-    if (!ipsets.empty()) {
-        document.AddMember("ipsets", textValue(ipsets, allocator), allocator);
-    }
-    rapidjson::StringBuffer buffer;
-    rapidjson::Writer<rapidjson::StringBuffer> writer(buffer);
-    document.Accept(writer);
-    return {buffer.GetString(), buffer.GetSize()};
-}
-
-Expected<Ruleset> Ruleset::parse(std::string_view nft_json) {
-    rapidjson::Document document;
-    document.Parse<rapidjson::kParseIterativeFlag>(nft_json.data(), nft_json.size());
-    if (document.HasParseError()) {
-        return fail(ErrorKind::invalid,
-                    "reading the ruleset: not JSON at byte " + std::to_string(document.GetErrorOffset()));
-    }
-    const auto* objects = member(document, "nftables");
-    if (objects == nullptr || !objects->IsArray()) {
-        return fail(ErrorKind::invalid, "reading the ruleset: no list named nftables");
-    }
-    auto model = std::make_unique<Model>();
-    Parser parser(*model);
-    for (const auto& object : objects->GetArray()) {
-        parser.object(object);
-    }
-    parser.resolveSets();
-    parser.finishTables();
-    collectBrokenStrings(document, model->broken_strings);
-    addFurtherMembers(document, *model);
-    prepare(*model);
-    return Ruleset(std::move(model));
-}
-
-Ruleset::Ruleset(std::unique_ptr<Model> model) : model_(std::move(model)) {}
-Ruleset::Ruleset(Ruleset&&) noexcept = default;
-Ruleset& Ruleset::operator=(Ruleset&&) noexcept = default;
-Ruleset::~Ruleset() = default;
-
-void Ruleset::addTexts(std::string_view text) {
-    const auto lines = inWholeLines(text, model_->broken_strings);
-    std::string_view listing = lines;
-    std::map<std::string, std::string> texts;
-    std::string table;
-    std::string chain;
-    while (!listing.empty()) {
-        const auto end = std::min(listing.find('\n'), listing.size());
-        auto line = listing.substr(0, end);
-        listing.remove_prefix(std::min(end + 1, listing.size()));
-        const auto first = line.find_first_not_of(" \t");
-        line = first == std::string_view::npos ? "" : line.substr(first);
-        const auto mark = line.rfind(" # handle ");
-        const auto name = [&](std::string_view keyword) {
-            const auto rest = line.substr(keyword.size());
-            return std::string(rest.substr(0, rest.find(" {")));
-        };
-        if (line.starts_with("table ")) {
-            table = name("table ");
-        } else if (line.starts_with("chain ")) {
-            chain = name("chain ");
-        } else if (mark != std::string_view::npos) {
-            const auto rule = line.substr(0, mark);
-            auto place = table;
-            place.append(" ").append(chain).append(line.substr(mark + 2));
-            texts[std::move(place)] = rule.find(" # handle ") == std::string_view::npos ? rule : "";
-        }
-    }
-    for (auto& listed : model_->tables) {
-        for (auto& [name, its_chain] : listed.chains) {
-            for (auto& rule : its_chain.rules) {
-                const auto found = texts.find(rule.place);
-                if (rule.text.empty() && found != texts.end()) {
-                    rule.text = found->second;
-                }
-            }
-        }
-    }
-}
-
-std::string Ruleset::textOf(const std::string& place) const {
-    for (const auto& table : model_->tables) {
-        for (const auto& [name, chain] : table.chains) {
-            for (const auto& rule : chain.rules) {
-                if (rule.place == place) {
-                    return rule.text;
-                }
-            }
+    for (const auto& each : json.GetObject()) {
+        const std::string_view name(each.name.GetString(), each.name.GetStringLength());
+        if (std::find(known.begin(), known.end(), name) == known.end()) {
+            return std::string(name);
         }
     }
     return "";
 }
 
-void Ruleset::addUnknown(std::string reason, bool translates) {
-    {
-        const MutexLock lock(model_->found_mutex);
-        model_->found.clear();
-        model_->found_ranges = 0;
+void parseObjects(const Json& objects, Ruleset::Model& model) {
+    Parser parser(model);
+    for (const auto& object : objects.GetArray()) {
+        parser.define(object);
     }
-    model_->unknowns.push_back(std::move(reason));
-    model_->translates = model_->translates || translates;
+    for (const auto& object : objects.GetArray()) {
+        parser.object(object);
+    }
+    parser.resolveSets();
+    parser.finishTables();
 }
 
 }  // namespace lapwing::reach
