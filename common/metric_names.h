@@ -15,6 +15,7 @@ inline constexpr const char* kAgentInfo = "lapwing_agent_info";  ///< {version, 
 inline constexpr const char* kAgentAddressInfo = "lapwing_agent_address_info";
 inline constexpr const char* kAgentSpoolSamples = "lapwing_agent_spool_samples";
 inline constexpr const char* kAgentSpoolBytes = "lapwing_agent_spool_bytes";
+inline constexpr const char* kAgentSpoolAsideSamples = "lapwing_agent_spool_aside_samples";
 inline constexpr const char* kAgentSamplesSentTotal = "lapwing_agent_samples_sent_total";
 inline constexpr const char* kAgentSamplesDroppedTotal = "lapwing_agent_samples_dropped_total";  ///< {reason}
 inline constexpr const char* kClockOffsetSeconds = "lapwing_clock_offset_seconds";
@@ -179,6 +180,11 @@ inline constexpr const char* kCollectorWalBytes = "lapwing_collector_wal_bytes";
 inline constexpr const char* kCollectorDbBytes = "lapwing_collector_db_bytes";
 inline constexpr const char* kCollectorDataSizeBytes = "lapwing_collector_data_size_bytes";
 inline constexpr const char* kCollectorDataAvailBytes = "lapwing_collector_data_avail_bytes";
+inline constexpr const char* kCollectorClockAheadSeconds = "lapwing_collector_clock_ahead_seconds";
+inline constexpr const char* kCollectorClockDisputed = "lapwing_collector_clock_disputed";
+/// {host}
+inline constexpr const char* kAgentClockAheadSeconds = "lapwing_agent_clock_ahead_seconds";
+inline constexpr const char* kCollectorAgeDroppedTotal = "lapwing_collector_retention_time_dropped_total";
 inline constexpr const char* kCollectorDamagedBlocks = "lapwing_collector_damaged_blocks";
 /// {listener, code}
 inline constexpr const char* kCollectorHttpRequestsTotal = "lapwing_collector_http_requests_total";

@@ -36,4 +36,22 @@ std::string dateAndTime(std::int64_t ms) {
     return fmt::format("{:%Y-%m-%d %H:%M:%S}", fmt::gmtime(Instant(ms).seconds));
 }
 
+std::string clockDifferenceText(std::int64_t ahead_ms) {
+    const char* side = ahead_ms < 0 ? "behind" : "ahead";
+    const std::int64_t seconds = std::abs(ahead_ms) / 1000;
+    constexpr std::int64_t minute = 60;
+    constexpr std::int64_t hour = 3600;
+    constexpr std::int64_t day = 86'400;
+    if (seconds >= day) {
+        return fmt::format("{} d {} h {}", seconds / day, seconds % day / hour, side);
+    }
+    if (seconds >= hour) {
+        return fmt::format("{} h {} min {}", seconds / hour, seconds % hour / minute, side);
+    }
+    if (seconds >= minute) {
+        return fmt::format("{} min {} s {}", seconds / minute, seconds % minute, side);
+    }
+    return fmt::format("{} s {}", seconds, side);
+}
+
 }  // namespace lapwing

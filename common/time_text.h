@@ -3,7 +3,7 @@
 #include <cstdint>
 #include <string>
 
-/// Times as text, in UTC. All take milliseconds since 1970 and are pure and thread-safe.
+/// Times as text, in UTC. All take milliseconds (times: since 1970) and are pure and thread-safe.
 namespace lapwing {
 
 /// RFC 3339: "2026-11-23T06:28:52.123Z"; a fraction of zero is left out.
@@ -12,5 +12,7 @@ std::string rfc3339(std::int64_t ms);
 std::string rfc3339Milliseconds(std::int64_t ms);
 /// "2026-11-23 06:28:52"; the milliseconds are cut off.
 std::string dateAndTime(std::int64_t ms);
+/// A difference of clocks: "3 h 0 min ahead", "12 s behind".
+std::string clockDifferenceText(std::int64_t ahead_ms);
 
 }  // namespace lapwing

@@ -30,6 +30,7 @@
 #include "agent/status/status.h"
 #include "common/config/reader.h"
 #include "common/identity_headers.h"
+#include "common/model/clock.h"
 #include "common/systemd.h"
 
 namespace lapwing::agent {
@@ -155,7 +156,10 @@ int runAgent(const std::string& config_file) {
     }
 
     const auto identity = identityOf(agent);
-    auto opened = Delivery::open(deliveryConfig(agent, identity));
+    auto delivery_config = deliveryConfig(agent, identity);
+    const ClockCorrection correction(
+        [clock = delivery_config.host_clock](const ClockReading& now) { return clock->correction(now); });
+    auto opened = Delivery::open(std::move(delivery_config));
     if (!opened) {
         spdlog::error("{}", opened.error().message);
         return kDegraded;

@@ -59,6 +59,7 @@ void readCollector(const config::Node& node, AgentConfig& out) {
     readPath(node["cert"], out.tls.cert_file);
     readPath(node["key"], out.tls.key_file);
     out.tls.server_name = kCollectorName;
+    out.tls.site_ca = true;
     node["server_name"].read(out.tls.server_name);
     if (!node.present()) {
         return;

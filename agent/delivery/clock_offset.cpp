@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cmath>
 #include <cstdlib>
 
 namespace lapwing::agent {
@@ -25,8 +26,17 @@ void ClockOffset::add(std::int64_t t0, std::int64_t t1, std::int64_t t2, std::in
         filled_ = next_ = 0;
     }
     wall_minus_steady_ = relation;
-    window_[next_] = {static_cast<double>((t1 - t0) + (t2 - t3)) / 2e6,
-                      static_cast<double>(round_trip) / 2e6};
+    const Estimate fresh{static_cast<double>((t1 - t0) + (t2 - t3)) / 2e6,
+                         static_cast<double>(round_trip) / 2e6};
+    // Two estimates that contradict each other: the collector's clock was set.
+    if (filled_ > 0) {
+        const auto& last = window_[(next_ + window_.size() - 1) % window_.size()];
+        if (std::abs(fresh.offset_seconds - last.offset_seconds) >
+            fresh.error_seconds + last.error_seconds + kStepUs / 1e6) {
+            filled_ = next_ = 0;
+        }
+    }
+    window_[next_] = fresh;
     next_ = (next_ + 1) % window_.size();
     filled_ = std::min(filled_ + 1, window_.size());
 }

@@ -13,8 +13,8 @@ namespace lapwing::agent {
 /// The collector's clock minus this host's, from exchanges of times as in NTP (RFC 5905, section 8): sent at
 /// t0, received there at t1, answered at t2, received here at t3. The offset is ((t1-t0)+(t2-t3))/2, and the
 /// truth is within half the round trip of it. Of the last eight exchanges the one with the shortest round
-/// trip counts (NTP's clock filter); when this host's clock is set, the earlier ones are forgotten. Safe from
-/// any thread.
+/// trip counts (NTP's clock filter); when this host's clock or the collector's is set, the earlier ones are
+/// forgotten. Safe from any thread.
 class ClockOffset {
   public:
     struct Estimate {

@@ -37,7 +37,9 @@ void endThread(std::thread& thread, bool left_behind) {
 
 struct Delivery::Core {
     Core(DeliveryConfig given, std::unique_ptr<Spool> opened)
-        : config(std::move(given)), spool(std::move(opened)), sender(config, *spool, clock, descriptions) {}
+        : config(std::move(given)),
+          spool(std::move(opened)),
+          sender(config, *spool, clock, *config.host_clock, descriptions) {}
 
     const DeliveryConfig config;
     const std::unique_ptr<Spool> spool;
@@ -146,6 +148,7 @@ Delivery::~Delivery() {
 }
 
 Expected<std::unique_ptr<Delivery>> Delivery::open(DeliveryConfig config) {
+    config.spool.clock = config.host_clock.get();
     auto spool = Spool::open(config.spool);
     if (!spool) {
         return tl::unexpected(spool.error());
@@ -206,6 +209,7 @@ DeliveryState Delivery::state() const {
     DeliveryState out;
     out.spool = core_->spool->state();
     out.clock = core_->clock.estimate();
+    out.host_clock = core_->config.host_clock->state();
     const MutexLock lock(core_->mutex);
     out.connected = core_->connected;
     out.last_sent = core_->last_sent;

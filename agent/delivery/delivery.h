@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "agent/delivery/clock_offset.h"
+#include "agent/delivery/host_clock.h"
 #include "agent/delivery/spool.h"
 #include "common/error.h"
 #include "common/http/client.h"
@@ -22,6 +23,8 @@ struct DeliveryConfig {
     SpoolConfig spool;
     std::string collector_url;  ///< "https://mon:9766"; "" keeps everything in the spool
     http::ClientTls tls;
+    /// The host's clock, as the collector judges it; for ClockCorrection too.
+    std::shared_ptr<HostClock> host_clock = std::make_shared<HostClock>();
     std::string user_agent = "lapwing-agent";
     std::string host;  ///< the certificate must have this name; "": any name
     std::vector<std::pair<std::string, std::string>> identity;  ///< headers of each request
@@ -38,6 +41,7 @@ struct DeliveryState {
     std::int64_t samples_sent = 0;
     std::string trouble;  ///< why the last exchange failed
     std::optional<ClockOffset::Estimate> clock;
+    HostClock::State host_clock;
 };
 
 /// Delivers the spool to the collector. One thread writes the spool, one sends it: remote_write 1.0 and

@@ -9,6 +9,8 @@
 #include <vector>
 
 #include "common/http/tls.h"
+#include "common/identity_headers.h"
+#include "common/model/clock.h"
 #include "common/model/documents.h"
 
 namespace lapwing::agent {
@@ -40,15 +42,41 @@ std::optional<std::size_t> refusedSamples(const http::Response& answer) {
     return count;
 }
 
-std::int64_t wallUs() {
-    using namespace std::chrono;
-    return duration_cast<microseconds>(system_clock::now().time_since_epoch()).count();
+std::size_t refusedTimes(const http::Response& answer) {
+    const auto text = answer.header(kRefusedTimesHeader);
+    std::size_t count = 0;
+    std::from_chars(text.data(), text.data() + text.size(), count);
+    return answer.status == 400 ? count : 0;
+}
+
+ClockJudgement judgementOf(std::string_view header) {
+    return header == "agrees"     ? ClockJudgement::agrees
+           : header == "wrong"    ? ClockJudgement::wrong
+           : header == "disputed" ? ClockJudgement::disputed
+                                  : ClockJudgement::none;
 }
 
 }  // namespace
 
-Sender::Sender(const DeliveryConfig& config, Spool& spool, ClockOffset& clock, Descriptions& descriptions)
-    : config_(config), spool_(spool), clock_(clock), descriptions_(descriptions), most_parts_(kMostParts) {}
+Sender::Sender(const DeliveryConfig& config, Spool& spool, ClockOffset& clock, HostClock& host_clock,
+               Descriptions& descriptions)
+    : config_(config),
+      spool_(spool),
+      clock_(clock),
+      host_clock_(host_clock),
+      descriptions_(descriptions),
+      most_parts_(kMostParts) {}
+
+/// Measures the offset from the collector's clock, and tells the host's clock the collector's judgement.
+void Sender::compareClocks(const http::Response& answer, std::int64_t t0, std::int64_t t3) {
+    const auto times = parseLapwingTime(answer.header("X-Lapwing-Time"));
+    if (!times) {
+        return;
+    }
+    clock_.add(t0, times->received, times->sent, t3, Clock::now());
+    const auto offset_us = ((times->received - t0) + (times->sent - t3)) / 2;
+    host_clock_.judged(judgementOf(answer.header(kClockHeader)), offset_us / 1000, readClocks());
+}
 
 Expected<http::Response> Sender::post(http::Request request) {
     if (!client_) {
@@ -69,16 +97,13 @@ Expected<http::Response> Sender::post(http::Request request) {
     request.method = "POST";
     request.headers.emplace_back("User-Agent", config_.user_agent);
     request.headers.insert(request.headers.end(), config_.identity.begin(), config_.identity.end());
+    request.headers.emplace_back(kClockHeader, std::to_string(readClocks().wall));
     request.max_response_bytes = 65536;
-    const std::int64_t t0 = wallUs();
+    const std::int64_t t0 = nowUs();
     auto answer = client_->request(request, config_.request_deadline);
-    const std::int64_t t3 = wallUs();
-    const auto steady = Clock::now();
-    if (!answer) {
-        return answer;
-    }
-    if (const auto times = parseLapwingTime(answer->header("X-Lapwing-Time"))) {
-        clock_.add(t0, times->received, times->sent, t3, steady);
+    const std::int64_t t3 = nowUs();
+    if (answer) {
+        compareClocks(*answer, t0, t3);
     }
     return answer;
 }
@@ -103,7 +128,7 @@ std::chrono::milliseconds Sender::explain(const Expected<http::Response>& answer
     } else {
         reason =
             "the collector answered " + std::to_string(answer->status) + " " + http::firstLine(answer->body);
-        const auto wanted = http::retryAfter(answer->header("Retry-After"), wallUs() / 1'000'000);
+        const auto wanted = http::retryAfter(answer->header("Retry-After"), nowMs() / 1000);
         if (wanted) {
             pause = std::max(pause, *wanted);
         }
@@ -138,6 +163,19 @@ Sender::Outcome Sender::sendDescriptions(const std::vector<MetricMetadata>& meta
     return Outcome::failed;
 }
 
+/// The collector refuses samples for their times alone. A clock's word drops nothing.
+Sender::Outcome Sender::setAside(const Batch& batch, const http::Response& answer) {
+    if (!spool_.setAside(batch)) {
+        not_before_ = Clock::now() + explain(answer, Verdict::keep);
+        return Outcome::failed;
+    }
+    spdlog::error(
+        "the collector refused {} of {} samples for their times ({}); these are set aside in the spool",
+        refusedTimes(answer), batch.samples, http::firstLine(answer.body));
+    well();
+    return Outcome::sent;
+}
+
 Sender::Outcome Sender::sendBatch(const Batch& batch) {
     const auto answer = post(writeRequest(batch.body));
     // Another attempt cannot help against these: only a change of the files or the configuration can.
@@ -147,6 +185,9 @@ Sender::Outcome Sender::sendBatch(const Batch& batch) {
     Verdict verdict =
         answer ? verdictOf(answer->status, batch.parts) : (wrong ? Verdict::keep : Verdict::again);
     const auto refused = answer ? refusedSamples(*answer) : std::nullopt;
+    if (answer && refusedTimes(*answer) > 0) {
+        return setAside(batch, *answer);
+    }
     if (refused) {
         verdict = Verdict::refused;  // the collector has judged each sample: smaller requests change nothing
     }

@@ -10,6 +10,7 @@
 #include "agent/delivery/clock_offset.h"
 #include "agent/delivery/delivery.h"
 #include "agent/delivery/descriptions.h"
+#include "agent/delivery/host_clock.h"
 #include "agent/delivery/spool.h"
 #include "agent/delivery/verdict.h"
 #include "common/http/client.h"
@@ -22,7 +23,8 @@ namespace lapwing::agent {
 class Sender {
   public:
     using Clock = std::chrono::steady_clock;
-    Sender(const DeliveryConfig& config, Spool& spool, ClockOffset& clock, Descriptions& descriptions);
+    Sender(const DeliveryConfig& config, Spool& spool, ClockOffset& clock, HostClock& host_clock,
+           Descriptions& descriptions);
 
     enum class Outcome {
         nothing,  ///< nothing to send, or its time has not come
@@ -40,8 +42,10 @@ class Sender {
   private:
     Outcome sendDescriptions(const std::vector<MetricMetadata>& metadata);
     Outcome sendBatch(const Batch& batch);
+    Outcome setAside(const Batch& batch, const http::Response& answer);
     Outcome sendDocument(const SpooledDocument& document);
     Expected<http::Response> post(http::Request request);
+    void compareClocks(const http::Response& answer, std::int64_t t0, std::int64_t t3);
     /// Keeps the data in the spool, records the reason, and returns the pause before the next attempt.
     std::chrono::milliseconds explain(const Expected<http::Response>& answer, Verdict verdict);
     void well();
@@ -49,6 +53,7 @@ class Sender {
     const DeliveryConfig& config_;
     Spool& spool_;
     ClockOffset& clock_;
+    HostClock& host_clock_;
     Descriptions& descriptions_;
     std::optional<http::Client> client_;
     http::Backoff backoff_;

@@ -10,6 +10,7 @@
 #include <set>
 #include <utility>
 
+#include "agent/delivery/host_clock.h"
 #include "agent/delivery/spool_file.h"
 #include "common/digest.h"
 #include "common/model/documents.h"
@@ -31,6 +32,30 @@ std::size_t samplesOf(const std::vector<TimeSeries>& series) {
         count += each.samples.size();
     }
     return count;
+}
+
+/// The body with another time for each sample. A body that does not decode stays as it is.
+std::string shifted(std::string body, std::int64_t shift_ms) {
+    if (shift_ms == 0) {
+        return body;
+    }
+    const auto request = decodeRemoteWrite(body);
+    if (!request) {
+        return body;
+    }
+    std::vector<TimeSeries> series;
+    series.reserve(request->series.size());
+    for (const auto& each : request->series) {
+        auto labels = decodeLabels(each.labels);
+        if (!labels) {
+            return body;
+        }
+        series.push_back({std::move(*labels), {each.samples.begin(), each.samples.end()}});
+        for (auto& sample : series.back().samples) {
+            sample.timestamp += shift_ms;
+        }
+    }
+    return encodeRemoteWrite(series);
 }
 
 }  // namespace
@@ -65,7 +90,13 @@ struct Spool::State {
     std::int64_t file_samples LAPWING_GUARDED_BY(mutex) = 0;
     std::int64_t file_bytes LAPWING_GUARDED_BY(mutex) = 0;
     std::int64_t file_documents LAPWING_GUARDED_BY(mutex) = 0;
+    std::int64_t aside_samples LAPWING_GUARDED_BY(mutex) = 0;
+    std::int64_t aside_bytes LAPWING_GUARDED_BY(mutex) = 0;
     std::map<std::string, std::int64_t> dropped LAPWING_GUARDED_BY(mutex);
+    std::int64_t first_of_run LAPWING_GUARDED_BY(mutex) = 1;  ///< earlier ids are an earlier run's
+    const std::chrono::steady_clock::time_point opened_at = std::chrono::steady_clock::now();
+    /// The jumps of the agent's time (HostClock::jumps) of the batches from an id on, by id.
+    std::map<std::int64_t, std::int64_t> jumps LAPWING_GUARDED_BY(mutex);
 
     Expected<void> open() LAPWING_REQUIRES(mutex);
     DatabaseResult<void> adopt(SpoolFile opened) LAPWING_REQUIRES(mutex);
@@ -76,6 +107,9 @@ struct Spool::State {
     DatabaseResult<void> write() LAPWING_REQUIRES(mutex);
     bool startAnew() LAPWING_REQUIRES(mutex);
     DatabaseResult<void> trim() LAPWING_REQUIRES(mutex);
+    DatabaseResult<void> trimAside() LAPWING_REQUIRES(mutex);
+    std::int64_t shiftOf(std::int64_t id) const LAPWING_REQUIRES(mutex);
+    TimestampMs spooledAt(const SpooledBatch& batch) const LAPWING_REQUIRES(mutex);
     void boundMemory() LAPWING_REQUIRES(mutex);
     void failed(const DatabaseError& error) LAPWING_REQUIRES(mutex);
     void unavailable(const DatabaseError& error) LAPWING_REQUIRES(mutex);
@@ -85,6 +119,18 @@ struct Spool::State {
 
 // Counts the file's content.
 DatabaseResult<void> Spool::State::adopt(SpoolFile opened) {
+    // Later in a run the queue has gone past these batches.
+    if (const bool starts = done_until == 0; starts) {
+        if (auto back = opened.restoreAside(); !back) {
+            return tl::unexpected(back.error());
+        }
+    }
+    const auto aside = opened.asideTotals();
+    if (!aside) {
+        return tl::unexpected(aside.error());
+    }
+    aside_samples = aside->samples;
+    aside_bytes = aside->bytes;
     auto totals = opened.totals(done_until);
     if (!totals) {
         return tl::unexpected(totals.error());
@@ -151,7 +197,7 @@ void Spool::State::setAside(const DatabaseError& error) {
     spdlog::error("the spool {} is damaged ({}): {}; {} samples in it are lost", config.path, error.message,
                   outcome, file_samples);
     dropped["damaged"] += file_samples;
-    file_samples = file_bytes = file_documents = 0;
+    file_samples = file_bytes = file_documents = aside_samples = aside_bytes = 0;
     removable = false;
     trouble.clear();
     // The documents are gone too: each is accepted again when a probe next finds it.
@@ -196,6 +242,12 @@ void Spool::State::takeGathered() {
     }
     while (pending_documents.size() > kMostDocumentsWaiting) {
         pending_documents.pop_front();
+    }
+    if (config.clock != nullptr && !series.empty()) {
+        const auto sum = config.clock->correct(series, nowMs());
+        if (jumps.empty() || jumps.rbegin()->second != sum) {
+            jumps[next_id] = sum;
+        }
     }
     const auto encode = [&](const std::vector<TimeSeries>& part) LAPWING_REQUIRES(mutex) {
         SpooledBatch batch;
@@ -273,7 +325,7 @@ std::vector<SpooledBatch> Spool::State::readFile(std::size_t most_parts) {
 // On a full disk even removing rows needs room for the log. A file in which nothing waits can be removed as
 // a whole.
 bool Spool::State::startAnew() {
-    if (!removable || file_samples > 0 || file_documents > 0) {
+    if (!removable || file_samples > 0 || file_documents > 0 || aside_samples > 0) {
         return false;
     }
     file.reset();
@@ -333,9 +385,55 @@ DatabaseResult<void> Spool::State::write() {
     return trim();
 }
 
+/// What to add to the times of a batch.
+std::int64_t Spool::State::shiftOf(std::int64_t id) const {
+    const auto next = jumps.upper_bound(id);
+    if (config.clock == nullptr || next == jumps.begin()) {
+        return 0;
+    }
+    return config.clock->jumps() - std::prev(next)->second;
+}
+
+/// A batch of an earlier run counts as of this run's start: its time may come from a wrong clock.
+TimestampMs Spool::State::spooledAt(const SpooledBatch& batch) const {
+    if (config.clock == nullptr) {
+        return batch.at;
+    }
+    if (batch.id < first_of_run) {
+        const auto since = std::chrono::steady_clock::now() - opened_at;
+        return nowMs() - std::chrono::duration_cast<std::chrono::milliseconds>(since).count();
+    }
+    return batch.at + shiftOf(batch.id);
+}
+
+// What was set aside makes room first.
+DatabaseResult<void> Spool::State::trimAside() {
+    while (aside_samples > 0 && file_bytes + aside_bytes > config.max_bytes) {
+        const auto gone = file->dropAside();
+        if (!gone) {
+            return tl::unexpected(gone.error());
+        }
+        if (!*gone) {
+            aside_samples = aside_bytes = 0;
+            break;
+        }
+        if (dropped["size"] == 0) {
+            spdlog::warn("the spool has reached its limit of size: samples that were set aside are dropped");
+        }
+        dropped["size"] += static_cast<std::int64_t>((*gone)->samples);
+        aside_samples -= static_cast<std::int64_t>((*gone)->samples);
+        aside_bytes -= static_cast<std::int64_t>((*gone)->bytes);
+    }
+    return {};
+}
+
 // Drops the oldest batches when there are too many, or when they are too old to be of use.
 DatabaseResult<void> Spool::State::trim() {
     const TimestampMs horizon = nowMs() - config.max_age.count();
+    const bool may_expire = config.clock == nullptr || config.clock->trusted();
+    if (auto done = trimAside(); !done) {
+        return done;
+    }
     std::map<std::string, std::int64_t> cut;
     while (file_samples > 0) {
         auto oldest = file->oldest(done_until);
@@ -346,7 +444,7 @@ DatabaseResult<void> Spool::State::trim() {
             break;
         }
         const SpooledBatch& batch = **oldest;
-        const bool too_old = batch.at < horizon;
+        const bool too_old = may_expire && spooledAt(batch) < horizon;
         if (!too_old && file_bytes <= config.max_bytes) {
             break;
         }
@@ -392,6 +490,7 @@ Expected<std::unique_ptr<Spool>> Spool::open(const SpoolConfig& config) {
         if (auto done = state->open(); !done) {
             return tl::unexpected(done.error());
         }
+        state->first_of_run = state->next_id;
     }
     return std::unique_ptr<Spool>(new Spool(std::move(state)));
 }
@@ -479,6 +578,7 @@ bool Spool::flush() {
 
 std::optional<Batch> Spool::next(std::size_t most_parts) {
     std::vector<SpooledBatch> parts;
+    std::vector<std::int64_t> shifts;
     bool in_order = true;
     {
         auto& state = *state_;
@@ -497,6 +597,9 @@ std::optional<Batch> Spool::next(std::size_t most_parts) {
                 }
             }
         }
+        for (const auto& each : parts) {
+            shifts.push_back(state.shiftOf(each.id));
+        }
     }
     if (parts.empty()) {
         return std::nullopt;
@@ -508,7 +611,7 @@ std::optional<Batch> Spool::next(std::size_t most_parts) {
         batch.last_id = part.id;
         batch.parts = 1;
         batch.samples = part.samples;
-        batch.body = std::move(part.body);
+        batch.body = shifted(std::move(part.body), shifts[0]);
         return batch;
     };
     if (parts.size() == 1) {
@@ -517,7 +620,8 @@ std::optional<Batch> Spool::next(std::size_t most_parts) {
     // A protobuf message with repeated fields may be joined by writing its parts one after the other.
     std::string raw;
     std::string part;
-    for (auto& spooled : parts) {
+    for (std::size_t i = 0; i < parts.size() && shifts[i] == shifts[0]; ++i) {
+        auto& spooled = parts[i];
         std::size_t length = 0;
         const bool intact =
             snappy::GetUncompressedLength(spooled.body.data(), spooled.body.size(), &length) &&
@@ -535,6 +639,7 @@ std::optional<Batch> Spool::next(std::size_t most_parts) {
         ++batch.parts;
     }
     snappy::Compress(raw.data(), raw.size(), &batch.body);
+    batch.body = shifted(std::move(batch.body), shifts[0]);
     return batch;
 }
 
@@ -580,6 +685,31 @@ void Spool::refused(const Batch& batch, std::optional<std::size_t> count) {
         state_->dropped["refused"] += static_cast<std::int64_t>(count.value_or(batch.samples));
     }
     sent(batch);
+}
+
+bool Spool::setAside(const Batch& batch) {
+    auto& state = *state_;
+    {
+        const MutexLock lock(state.mutex);
+        if (!state.file || !state.trouble.empty() || !batch.in_order || batch.last_id <= state.done_until) {
+            return false;
+        }
+        const auto moved = state.file->totals(state.done_until, batch.last_id);
+        if (!moved || moved->batches == 0) {
+            return false;
+        }
+        if (auto done = state.file->setAside(state.done_until, batch.last_id); !done) {
+            state.file->rollback();
+            state.failed(done.error());
+            return false;
+        }
+        state.aside_samples += moved->samples;
+        state.aside_bytes += moved->bytes;
+        state.file_samples -= moved->samples;
+        state.file_bytes -= moved->bytes;
+    }
+    sent(batch);
+    return true;
 }
 
 std::optional<SpooledDocument> Spool::nextDocument() {
@@ -638,6 +768,7 @@ SpoolState Spool::state() const {
         }
     }
     out.documents = state.file_documents + static_cast<std::int64_t>(state.pending_documents.size());
+    out.aside = state.aside_samples;
     out.dropped = state.dropped;
     out.trouble = state.trouble;
     return out;

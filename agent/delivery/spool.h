@@ -13,12 +13,18 @@
 
 namespace lapwing::agent {
 
+class HostClock;
+
 struct SpoolConfig {
     std::string path;                        ///< "/var/lib/lapwing-agent/spool.db"
     std::int64_t max_bytes = 1'000'000'000;  ///< beyond it the oldest samples are dropped
     std::chrono::milliseconds max_age{std::chrono::hours(7 * 24)};
     /// The most that is kept in memory while the file cannot be written.
     std::size_t memory_bytes = 4U << 20;
+    /// Corrects the times of samples that were stamped before the agent's time jumped; null: no corrections.
+    /// With it, `max_age` counts only time that the agent runs, and only while the clock is trusted: no clock
+    /// that is set makes samples too old. Must outlive the spool.
+    const HostClock* clock = nullptr;
 };
 
 /// Samples to send: one remote_write request.
@@ -43,6 +49,7 @@ struct SpoolState {
     std::int64_t samples = 0;  ///< waiting to be sent
     std::int64_t bytes = 0;
     std::int64_t documents = 0;
+    std::int64_t aside = 0;  ///< samples that were set aside
     TimestampMs oldest = 0;  ///< when the oldest waiting sample was measured; 0 without one
     /// Dropped for good, by reason: "size", "age", "disk" (could not be written), "damaged", "refused".
     std::map<std::string, std::int64_t> dropped;
@@ -81,6 +88,9 @@ class Spool {
     void sent(const Batch& batch);
     /// Like sent(), but counts samples as dropped: `count` of them, or the whole batch.
     void refused(const Batch& batch, std::optional<std::size_t> count = std::nullopt);
+    /// Keeps a batch that the collector refuses for its times. The next start offers it again; until then
+    /// only `max_bytes` bounds it. False, and nothing is done, while the file cannot be written.
+    bool setAside(const Batch& batch);
 
     std::optional<SpooledDocument> nextDocument();
     void documentDone(const std::string& digest);

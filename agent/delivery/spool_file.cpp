@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <cstdio>
 #include <fstream>
+#include <string>
 #include <utility>
 
 namespace lapwing::agent {
@@ -27,6 +28,8 @@ constexpr const char* kSettings =
 constexpr const char* kSchema =
     "BEGIN IMMEDIATE;"
     "CREATE TABLE IF NOT EXISTS batch(id INTEGER PRIMARY KEY, at INTEGER NOT NULL, samples INTEGER NOT NULL,"
+    "  bytes INTEGER NOT NULL, body BLOB NOT NULL);"
+    "CREATE TABLE IF NOT EXISTS aside(id INTEGER PRIMARY KEY, at INTEGER NOT NULL, samples INTEGER NOT NULL,"
     "  bytes INTEGER NOT NULL, body BLOB NOT NULL);"
     "CREATE TABLE IF NOT EXISTS document(id INTEGER PRIMARY KEY, digest TEXT NOT NULL UNIQUE, kind TEXT NOT "
     "NULL,"
@@ -173,6 +176,55 @@ DatabaseResult<std::vector<std::string>> SpoolFile::digests() {
         }
         digests.emplace_back(statement->bytes(0));
     }
+}
+
+DatabaseResult<void> SpoolFile::setAside(std::int64_t after, std::int64_t up_to) {
+    const auto range = " WHERE id > " + std::to_string(after) + " AND id <= " + std::to_string(up_to);
+    return database_.execute(("BEGIN IMMEDIATE; INSERT OR REPLACE INTO aside SELECT * FROM batch" + range +
+                              "; DELETE FROM batch" + range + "; COMMIT;")
+                                 .c_str());
+}
+
+DatabaseResult<SpoolFile::Totals> SpoolFile::asideTotals() {
+    const auto samples = database_.integer("SELECT sum(samples) FROM aside");
+    const auto bytes = samples ? database_.integer("SELECT sum(bytes) FROM aside") : samples;
+    if (!bytes) {
+        return tl::unexpected(bytes.error());
+    }
+    Totals totals;
+    totals.samples = *samples;
+    totals.bytes = *bytes;
+    return totals;
+}
+
+DatabaseResult<void> SpoolFile::restoreAside() {
+    return database_.execute(
+        "BEGIN IMMEDIATE; INSERT OR IGNORE INTO batch SELECT * FROM aside; DELETE FROM aside; COMMIT;");
+}
+
+DatabaseResult<std::optional<SpooledBatch>> SpoolFile::dropAside() {
+    std::optional<SpooledBatch> batch;
+    {
+        auto oldest = database_.prepare("SELECT id, at, samples, bytes FROM aside ORDER BY id LIMIT 1");
+        if (!oldest) {
+            return tl::unexpected(oldest.error());
+        }
+        const auto row = oldest->step();
+        if (!row) {
+            return tl::unexpected(row.error());
+        }
+        if (!*row) {
+            return batch;
+        }
+        batch =
+            SpooledBatch{oldest->integer(0), oldest->integer(1), static_cast<std::size_t>(oldest->integer(2)),
+                         static_cast<std::size_t>(oldest->integer(3)), ""};
+    }
+    if (auto done = database_.execute(("DELETE FROM aside WHERE id = " + std::to_string(batch->id)).c_str());
+        !done) {
+        return tl::unexpected(done.error());
+    }
+    return batch;
 }
 
 void SpoolFile::rollback() {

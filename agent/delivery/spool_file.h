@@ -42,6 +42,13 @@ class SpoolFile {
     DatabaseResult<Totals> totals(std::int64_t after);
     DatabaseResult<Totals> totals(std::int64_t after, std::int64_t up_to);
     DatabaseResult<std::vector<std::string>> digests();
+    /// Moves the batches from after one id up to another out of the queue.
+    DatabaseResult<void> setAside(std::int64_t after, std::int64_t up_to);
+    DatabaseResult<Totals> asideTotals();
+    /// Puts them back.
+    DatabaseResult<void> restoreAside();
+    /// Removes the oldest of them, and tells its size; nothing if there is none.
+    DatabaseResult<std::optional<SpooledBatch>> dropAside();
 
     DatabaseResult<void> begin() { return begin_.run(); }
     DatabaseResult<void> commit() { return commit_.run(); }

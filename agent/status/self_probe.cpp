@@ -63,6 +63,9 @@ Expected<ProbeResult> SelfProbe::collect(const Deadline& /*deadline*/) {
                               static_cast<double>(state.spool.samples)));
     families.push_back(single(gauge(metric::kAgentSpoolBytes, "Bytes that wait to be sent"),
                               static_cast<double>(state.spool.bytes)));
+    families.push_back(single(
+        gauge(metric::kAgentSpoolAsideSamples, "Samples set aside, for the collector refused their times"),
+        static_cast<double>(state.spool.aside)));
     families.push_back(
         single(counter(metric::kAgentSamplesSentTotal, "Samples that the collector has stored"),
                static_cast<double>(state.samples_sent)));

@@ -9,6 +9,7 @@
 #include "common/json.h"
 #include "common/model/labels_json.h"
 #include "common/text.h"
+#include "common/time_text.h"
 
 namespace lapwing::agent {
 namespace {
@@ -23,6 +24,20 @@ const char* outcomeName(ProbeState::Outcome outcome) {
             return "failed";
     }
     return "failed";
+}
+
+const char* judgementName(ClockJudgement judgement) {
+    switch (judgement) {
+        case ClockJudgement::none:
+            return "";
+        case ClockJudgement::agrees:
+            return "agrees";
+        case ClockJudgement::wrong:
+            return "wrong";
+        case ClockJudgement::disputed:
+            return "disputed";
+    }
+    return "";
 }
 
 void putDelivery(json::Writer& out, const AgentStatus& status) {
@@ -49,6 +64,9 @@ void putDelivery(json::Writer& out, const AgentStatus& status) {
         json::put(out, "clock_offset_seconds", delivery.clock->offset_seconds);
         json::put(out, "clock_offset_error_seconds", delivery.clock->error_seconds);
     }
+    json::put(out, "clock_judgement", judgementName(delivery.host_clock.judgement));
+    json::put(out, "clock_ahead_seconds", static_cast<double>(delivery.host_clock.wall_ahead_ms) / 1000);
+    json::put(out, "spool_aside", delivery.spool.aside);
     out.EndObject();
 }
 
@@ -126,6 +144,18 @@ void appendCollector(const json::Value& collector, TimestampMs now, std::string&
                                printable(json::text(reason)));
         }
     }
+    if (wholeNumber(collector, "spool_aside") != 0) {
+        out += fmt::format("aside      {} samples that the collector refused for their times\n",
+                           wholeNumber(collector, "spool_aside"));
+    }
+    const auto judgement = json::text(collector, "clock_judgement");
+    const auto difference =
+        clockDifferenceText(static_cast<std::int64_t>(number(collector, "clock_ahead_seconds") * 1000));
+    if (judgement == "wrong") {
+        out += fmt::format("clock      WRONG, {}: samples carry the collector's time\n", difference);
+    } else if (judgement == "disputed") {
+        out += fmt::format("clock      {} of the collector's: either may be wrong\n", difference);
+    }
     if (json::number(collector, "clock_offset_seconds")) {
         out += fmt::format("clock      {:+.1f}ms from the collector's, give or take {:.1f}ms\n",
                            -number(collector, "clock_offset_seconds") * 1000,
@@ -172,7 +202,9 @@ int appendProbes(const json::Value& probes, TimestampMs now, std::string& out) {
 
 std::string statusJson(const AgentStatus& status) {
     const auto& delivery = status.delivery;
-    bool degraded = !delivery.connected || !delivery.spool.trouble.empty();
+    const auto judgement = status.delivery.host_clock.judgement;
+    const bool clock_wrong = judgement == ClockJudgement::wrong || judgement == ClockJudgement::disputed;
+    bool degraded = !delivery.connected || !delivery.spool.trouble.empty() || clock_wrong;
     for (const auto& probe : status.probes) {
         degraded = degraded || probe.outcome == ProbeState::Outcome::failed;
     }

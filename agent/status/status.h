@@ -21,8 +21,8 @@ struct AgentStatus {
     std::vector<ProbeState> probes;
 };
 
-/// One line of JSON. It says "degraded": true if a probe fails, the collector does not take data, or the
-/// spool cannot be written.
+/// One line of JSON. It says "degraded": true if a probe fails, the collector does not take data, the
+/// spool cannot be written, or the host's clock disagrees with the collector's.
 std::string statusJson(const AgentStatus& status);
 
 /// The status for people: a table with one line a probe. `json` is the result of statusJson(), `now_ms` the

@@ -1,6 +1,5 @@
 #include "collector/api/agents.h"
 
-#include <Poco/Timestamp.h>
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
@@ -11,15 +10,18 @@
 
 #include "collector/analysis/analyst.h"
 #include "collector/api/parameters.h"
+#include "collector/clock/site_clock.h"
 #include "collector/ingest/receiver.h"
 #include "collector/self/agent_book.h"
 #include "collector/self/metrics.h"
 #include "collector/trust/authority.h"
 #include "collector/trust/identities.h"
 #include "common/identity_headers.h"
+#include "common/model/clock.h"
 #include "common/model/documents.h"
 #include "common/mutex.h"
 #include "common/text.h"
+#include "common/time_text.h"
 
 namespace lapwing::api {
 namespace {
@@ -29,6 +31,7 @@ constexpr std::size_t kMaxWrite = 8U << 20;
 constexpr auto kLongestPoll = std::chrono::seconds(30);
 /// Each long poll occupies a thread: beyond this number, polls are answered at once.
 constexpr int kMaxPolls = 24;
+constexpr unsigned kRetryClocksS = 5;
 
 ingest::RequestHead headOf(const Request& request) {
     ingest::RequestHead head;
@@ -111,7 +114,59 @@ bool isItself(const AgentsParts& parts, RefusalLog& refusals, const Request& req
     return checked.has_value();
 }
 
+void sendTimes(const Request& request, Responder& responder) {
+    responder.header("X-Lapwing-Time", std::to_string(request.received_us) + " " + std::to_string(nowUs()));
+}
+
+/// The agent's wall clock, as its request tells it.
+std::optional<TimestampMs> clockOf(const Request& request) {
+    const std::string text = request.header(kClockHeader);
+    TimestampMs time = 0;
+    const auto [stop, error] = std::from_chars(text.data(), text.data() + text.size(), time);
+    // Times beyond the year 9999 are nonsense, and sums of them could overflow.
+    constexpr TimestampMs latest = 253'402'300'800'000;
+    const bool valid = !text.empty() && error == std::errc() && stop == text.data() + text.size() &&
+                       time >= 0 && time < latest;
+    return valid ? std::optional(time) : std::nullopt;
+}
+
+/// Compares the agent's clock with the site's and answers with the judgement. True, after an answer 503, if
+/// the samples have to wait until it is known whose clock is wrong.
+bool waitsForClock(const AgentsParts& parts, RefusalLog& refusals, const Request& request,
+                   Responder& responder) {
+    const auto time = request.agent.empty() ? std::nullopt : clockOf(request);
+    if (!time) {
+        return false;
+    }
+    const auto now = readClocks();
+    const auto judgement = parts.clock.heard(request.agent, *time, now);
+    responder.header(kClockHeader, clock::agentClockName(judgement));
+    if (!parts.clock.mustWait(request.agent, now)) {
+        return false;
+    }
+    ingest::Answer later;
+    later.status = 503;
+    later.retry_after_s = kRetryClocksS;
+    later.body = "my clock may be wrong: yours is " + clockDifferenceText(*time - nowMs()) +
+                 " of it; keep the samples until the clocks agree";
+    refusals.note(request.agent, "its samples have to wait: " + later.body);
+    parts.agents.wrote(request.agent, nowMs());
+    sendTimes(request, responder);
+    answer(responder, later);
+    return true;
+}
+
+/// A sender that tells no clock, and whose samples all are from the future: nothing has confirmed the
+/// collector's clock, so they may be right.
+bool mayBeRight(const AgentsParts& parts, const ingest::Answer& result) {
+    return result.refused > 0 && result.refused == result.refused_times &&
+           result.stored + result.duplicates == 0 && result.newest > nowMs() && !parts.clock.confirmed();
+}
+
 void write(const AgentsParts& parts, RefusalLog& refusals, Request& request, Responder& responder) {
+    if (waitsForClock(parts, refusals, request, responder)) {
+        return;
+    }
     const auto head = headOf(request);
     if (const auto refusal = parts.receiver.checkWrite(head)) {
         return answer(responder, *refusal);
@@ -120,7 +175,19 @@ void write(const AgentsParts& parts, RefusalLog& refusals, Request& request, Res
     if (!body) {
         return;
     }
-    const auto result = parts.receiver.write(head, *body);
+    auto result = parts.receiver.write(head, *body);
+    if (!clockOf(request) && result.newest > 0) {
+        parts.clock.heardSamples(result.newest, readClocks());
+        if (mayBeRight(parts, result)) {
+            result.status = 503;
+            result.retry_after_s = kRetryClocksS;
+            result.body = "my clock may be wrong: " + result.body;
+            result.refused = result.refused_times = 0;
+        }
+    }
+    if (result.refused_times != 0) {
+        responder.header(kRefusedTimesHeader, std::to_string(result.refused_times));
+    }
     if (result.refused != 0) {
         parts.metrics.refused(result.refused);
         refusals.note(request.agent, result.body);
@@ -130,8 +197,7 @@ void write(const AgentsParts& parts, RefusalLog& refusals, Request& request, Res
     if (accepted && !request.agent.empty()) {
         parts.agents.wrote(request.agent, nowMs());
     }
-    responder.header("X-Lapwing-Time", std::to_string(request.received_us) + " " +
-                                           std::to_string(Poco::Timestamp().epochMicroseconds()));
+    sendTimes(request, responder);
     answer(responder, result);
 }
 

@@ -5,6 +5,9 @@
 namespace lapwing::analysis {
 class Analyst;
 }
+namespace lapwing::clock {
+class SiteClock;
+}
 namespace lapwing::ingest {
 class Receiver;
 }
@@ -28,6 +31,7 @@ struct AgentsParts {
     const analysis::Analyst& analyst;
     self::AgentBook& agents;
     self::Metrics& metrics;
+    clock::SiteClock& clock;
     trust::Identities* identities = nullptr;  ///< null: every certificate is enough
 };
 

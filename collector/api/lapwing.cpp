@@ -1,13 +1,18 @@
 #include "collector/api/lapwing.h"
 
+#include <cstdint>
+#include <cstdlib>
+
 #include "collector/analysis/analyst.h"
 #include "collector/analysis/replication/watch.h"
 #include "collector/api/answers.h"
 #include "collector/api/parameters.h"
 #include "collector/api/replication.h"
 #include "collector/api/topology.h"
+#include "collector/clock/site_clock.h"
 #include "collector/self/agent_book.h"
 #include "collector/trust/identities.h"
+#include "common/model/clock.h"
 #include "common/time_text.h"
 
 namespace lapwing::api {
@@ -50,6 +55,16 @@ const char* agentState(const self::AgentEntry& agent, TimestampMs now) {
         return "never_reported";
     }
     return now - *agent.last_write > kSilentAfter ? "silent" : "ok";
+}
+
+const char* collectorClock(const clock::ClockReport& report) {
+    if (report.unconfirmed_ms) {
+        return "unconfirmed";
+    }
+    if (std::abs(report.collector_ahead_ms) > clock::SiteClock::kAgreeMs) {
+        return "wrong";
+    }
+    return report.disputed ? "disputed" : "agrees";
 }
 
 }  // namespace
@@ -143,6 +158,35 @@ void LapwingApi::agents(Responder& responder) const {
     });
 }
 
+void LapwingApi::clocks(Responder& responder) const {
+    const auto report = clock_.report(readClocks());
+    const auto ahead = [](JsonWriter& json, std::int64_t ms) {
+        key(json, "ahead_seconds");
+        number(json, static_cast<double>(ms) / 1000);
+        field(json, "text", clockDifferenceText(ms));
+    };
+    success(responder, [&](JsonWriter& json) {
+        json.StartObject();
+        field(json, "time", rfc3339(nowMs()));
+        key(json, "collector");
+        json.StartObject();
+        field(json, "judgement", collectorClock(report));
+        ahead(json, report.unconfirmed_ms.value_or(report.collector_ahead_ms));
+        json.EndObject();
+        key(json, "agents");
+        json.StartArray();
+        for (const auto& agent : report.agents) {
+            json.StartObject();
+            field(json, "host", agent.host);
+            field(json, "judgement", clock::agentClockName(agent.judgement));
+            ahead(json, agent.ahead_ms);
+            json.EndObject();
+        }
+        json.EndArray();
+        json.EndObject();
+    });
+}
+
 bool LapwingApi::handle(Request& request, Responder& responder) const {
     constexpr std::string_view prefix = "/api/lapwing/v1/";
     if (!request.path.starts_with(prefix)) {
@@ -150,7 +194,7 @@ bool LapwingApi::handle(Request& request, Responder& responder) const {
     }
     const std::string name = request.path.substr(prefix.size());
     const bool known = name == "findings" || name == "replication" || name == "agents" ||
-                       name == "topology" || name == "whatif";
+                       name == "topology" || name == "whatif" || name == "clocks";
     if (!known) {
         return false;
     }
@@ -167,6 +211,8 @@ bool LapwingApi::handle(Request& request, Responder& responder) const {
         topology(responder);
     } else if (name == "whatif") {
         whatIf(request, responder);
+    } else if (name == "clocks") {
+        clocks(responder);
     } else {
         agents(responder);
     }

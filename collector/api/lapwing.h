@@ -8,6 +8,9 @@ namespace replication {
 class Watch;
 }
 }  // namespace lapwing::analysis
+namespace lapwing::clock {
+class SiteClock;
+}
 namespace lapwing::self {
 class AgentBook;
 }
@@ -18,13 +21,17 @@ class Identities;
 namespace lapwing::api {
 
 /// Lapwing's own API, in Prometheus' envelope:
-/// /api/lapwing/v1/{findings,replication,topology,whatif,agents}. It only reads. Safe from any thread; all
-/// references must outlive it.
+/// /api/lapwing/v1/{findings,replication,topology,whatif,agents,clocks}. It only reads. Safe from any thread;
+/// all references must outlive it.
 class LapwingApi {
   public:
     LapwingApi(const analysis::Analyst& analyst, const analysis::replication::Watch& replication,
-               self::AgentBook& agents, const trust::Identities* identities)
-        : analyst_(analyst), replication_(replication), agents_(agents), identities_(identities) {}
+               self::AgentBook& agents, clock::SiteClock& clock, const trust::Identities* identities)
+        : analyst_(analyst),
+          replication_(replication),
+          agents_(agents),
+          clock_(clock),
+          identities_(identities) {}
 
     /// False, without an answer, if the path does not belong to this API.
     bool handle(Request& request, Responder& responder) const;
@@ -35,10 +42,12 @@ class LapwingApi {
     void topology(Responder& responder) const;
     void whatIf(const Request& request, Responder& responder) const;
     void agents(Responder& responder) const;
+    void clocks(Responder& responder) const;
 
     const analysis::Analyst& analyst_;
     const analysis::replication::Watch& replication_;
     self::AgentBook& agents_;
+    clock::SiteClock& clock_;
     const trust::Identities* const identities_;  ///< null: no agents
 };
 

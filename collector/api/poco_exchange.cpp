@@ -7,6 +7,8 @@
 
 #include <array>
 
+#include "common/model/clock.h"
+
 namespace lapwing::api {
 namespace {
 
@@ -30,7 +32,7 @@ PocoRequest::PocoRequest(ServerRequest& request, Poco::Net::HTTPServerResponseIm
     if (mark != std::string::npos) {
         query = uri.substr(mark + 1);
     }
-    received_us = Poco::Timestamp().epochMicroseconds();
+    received_us = nowUs();
     unsized = request.getChunkedTransferEncoding() || request.isUnsized();
     complete_ = !unsized && (!request.hasContentLength() || request.getContentLength64() == 0);
 }

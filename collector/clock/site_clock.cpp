@@ -1,11 +1,12 @@
 #include "collector/clock/site_clock.h"
 
-#include <fmt/core.h>
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
 #include <cstdlib>
 #include <tuple>
+
+#include "common/time_text.h"
 
 namespace lapwing::clock {
 namespace {
@@ -13,6 +14,7 @@ namespace {
 /// Differences up to this are the reading's noise: the site's time is the winner's.
 constexpr std::int64_t kNoiseMs = 20;
 constexpr std::int64_t kSlewDivisor = 10;
+constexpr std::int64_t kUpdateMs = 100;
 
 bool within(std::int64_t a, std::int64_t b, std::int64_t tolerance) {
     return std::abs(a - b) <= tolerance;
@@ -36,24 +38,6 @@ const char* agentClockName(AgentClock judgement) {
             return "disputed";
     }
     return "agrees";
-}
-
-std::string clockDifferenceText(std::int64_t ahead_ms) {
-    const char* side = ahead_ms < 0 ? "behind" : "ahead";
-    const std::int64_t seconds = std::abs(ahead_ms) / 1000;
-    constexpr std::int64_t minute = 60;
-    constexpr std::int64_t hour = 3600;
-    constexpr std::int64_t day = 86'400;
-    if (seconds >= day) {
-        return fmt::format("{} d {} h {}", seconds / day, seconds % day / hour, side);
-    }
-    if (seconds >= hour) {
-        return fmt::format("{} h {} min {}", seconds / hour, seconds % hour / minute, side);
-    }
-    if (seconds >= minute) {
-        return fmt::format("{} min {} s {}", seconds / minute, seconds % minute, side);
-    }
-    return fmt::format("{} s {}", seconds, side);
 }
 
 void SiteClock::restore(const Memory& memory, const ClockReading& now) {
@@ -128,13 +112,13 @@ std::int64_t SiteClock::winner(const Votes& votes) const {
         count += votes.samples && within(*votes.samples, base, kAgreeMs) ? 1 : 0;
         return count;
     };
-    const auto rank = [&](std::int64_t base, bool memory, bool wall) {
+    const auto rank = [&](std::int64_t base, bool memory, bool wall) LAPWING_REQUIRES(mutex_) {
         return std::tuple(support(base, kAgreeMs), memory, isPlausible(base), continuesEarlierRun(base),
                           support(base, kStepMs), wall);
     };
     std::int64_t best = votes.wall;
     auto best_rank = rank(votes.wall, false, true);
-    const auto consider = [&](std::int64_t base, bool memory) {
+    const auto consider = [&](std::int64_t base, bool memory) LAPWING_REQUIRES(mutex_) {
         if (const auto each = rank(base, memory, false); each > best_rank) {
             best = base;
             best_rank = each;
@@ -154,6 +138,8 @@ void SiteClock::update(const ClockReading& now) {
     if (!begun_) {
         begin(now);
     }
+    updated_at_ = now.steady;
+    updated_wall_ = now.wall - now.steady;
     const auto ballot = votes(now);
     const auto target = winner(ballot);
     const auto agrees = [&](std::int64_t base) { return within(base, target, kAgreeMs); };
@@ -206,7 +192,11 @@ void SiteClock::follow(std::int64_t target, const ClockReading& now) {
 
 std::int64_t SiteClock::correction(const ClockReading& now) {
     const MutexLock lock(mutex_);
-    update(now);
+    // Cheap, for it is asked often: between two updates only a step of the wall clock matters.
+    const auto wall = now.wall - now.steady;
+    if (!begun_ || now.steady - updated_at_ >= kUpdateMs || !within(wall, updated_wall_, kNoiseMs)) {
+        update(now);
+    }
     const auto correction = base_ + now.steady - now.wall;
     return std::abs(correction) <= kNoiseMs ? 0 : correction;
 }
@@ -241,6 +231,10 @@ bool SiteClock::mustWait(const std::string& agent, const ClockReading& now) {
 
 void SiteClock::heardSamples(TimestampMs newest, const ClockReading& now) {
     const MutexLock lock(mutex_);
+    const auto base = newest - now.steady;
+    if (!within(base, base_, kAgreeMs) && !within(base, now.wall - now.steady, kAgreeMs)) {
+        return;
+    }
     samples_ = Witness{newest - now.steady, now.steady, AgentClock::agrees};
     update(now);
 }
@@ -279,7 +273,11 @@ ClockReport SiteClock::report(const ClockReading& now) {
     const MutexLock lock(mutex_);
     update(now);
     ClockReport out;
-    out.collector_ahead_ms = now.wall - now.steady - base_;
+    const auto wall = now.wall - now.steady;
+    out.collector_ahead_ms = wall - base_;
+    if (floor_ && !anchored_) {
+        out.unconfirmed_ms = wall - *floor_;
+    }
     for (const auto& [host, witness] : agents_) {
         if (isFresh(witness, now)) {
             out.agents.push_back({host, witness.base - base_, judge(witness, now)});

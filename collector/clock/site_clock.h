@@ -29,6 +29,9 @@ struct ClockReport {
         AgentClock judgement = AgentClock::agrees;
     };
     std::int64_t collector_ahead_ms = 0;
+    /// The wall clock minus the continued end of the last run, while no other clock confirms such a
+    /// difference.
+    std::optional<std::int64_t> unconfirmed_ms;
     bool disputed = false;      ///< of some agent nothing tells whether its clock or the collector's is wrong
     std::vector<Agent> agents;  ///< all that were heard in the last minutes, by name
 };
@@ -83,8 +86,8 @@ class SiteClock {
     AgentClock heard(const std::string& agent, TimestampMs clock, const ClockReading& now);
     /// True if the agent's clock is disputed, and so far off that its samples have to wait.
     bool mustWait(const std::string& agent, const ClockReading& now);
-    /// A sender that tells no clock wrote samples up to this time. It may lag, so it supports a time and
-    /// proposes none.
+    /// A sender that tells no clock wrote samples up to this time. It may lag, so it can support the site's
+    /// time or the wall clock's, and proposes none.
     void heardSamples(TimestampMs newest, const ClockReading& now);
 
     /// The time from which retention counts: never ahead of the site's time or of the median of the agents'
@@ -125,9 +128,11 @@ class SiteClock {
 
     mutable Mutex mutex_;
     bool begun_ LAPWING_GUARDED_BY(mutex_) = false;
-    std::int64_t begun_at_ LAPWING_GUARDED_BY(mutex_) = 0;   ///< monotonic
-    std::int64_t base_ LAPWING_GUARDED_BY(mutex_) = 0;       ///< the site's time minus the monotonic clock
-    std::int64_t slewed_at_ LAPWING_GUARDED_BY(mutex_) = 0;  ///< monotonic
+    std::int64_t begun_at_ LAPWING_GUARDED_BY(mutex_) = 0;      ///< monotonic
+    std::int64_t base_ LAPWING_GUARDED_BY(mutex_) = 0;          ///< the site's time minus the monotonic clock
+    std::int64_t updated_at_ LAPWING_GUARDED_BY(mutex_) = 0;    ///< monotonic
+    std::int64_t updated_wall_ LAPWING_GUARDED_BY(mutex_) = 0;  ///< the wall clock minus the monotonic clock
+    std::int64_t slewed_at_ LAPWING_GUARDED_BY(mutex_) = 0;     ///< monotonic
     /// The end of the earlier run, continued: no right clock is behind it.
     std::optional<std::int64_t> floor_ LAPWING_GUARDED_BY(mutex_);
     bool confirmed_ LAPWING_GUARDED_BY(mutex_) = false;
@@ -141,8 +146,5 @@ class SiteClock {
     Memory earlier_ LAPWING_GUARDED_BY(mutex_);
     bool told_wrong_ LAPWING_GUARDED_BY(mutex_) = false;
 };
-
-/// A difference of clocks for people: "3 h 0 min ahead", "12 s behind".
-std::string clockDifferenceText(std::int64_t ahead_ms);
 
 }  // namespace lapwing::clock

@@ -8,8 +8,11 @@
 #include <array>
 #include <atomic>
 #include <cerrno>
+#include <cstdint>
 #include <cstring>
 #include <optional>
+#include <sstream>
+#include <utility>
 
 #include "collector/analysis/alert_texts.h"
 #include "collector/analysis/analyst.h"
@@ -21,6 +24,7 @@
 #include "collector/api/parameters.h"
 #include "collector/api/people.h"
 #include "collector/api/prometheus.h"
+#include "collector/clock/site_clock.h"
 #include "collector/command/listeners.h"
 #include "collector/forward/forwarder.h"
 #include "collector/ingest/metadata_book.h"
@@ -34,6 +38,7 @@
 #include "collector/storage/store.h"
 #include "collector/trust/identities.h"
 #include "common/metric_names.h"
+#include "common/model/clock.h"
 #include "common/model/families.h"
 #include "common/time_text.h"
 
@@ -41,6 +46,8 @@ namespace lapwing::collector {
 namespace {
 
 constexpr auto kGrace = std::chrono::seconds(5);
+constexpr const char* kClockState = "site_clock";
+constexpr std::int64_t kSaveClockMs = 60'000;
 
 /// Creates the directory if it is missing and its parent exists; it must be writable.
 Expected<void> prepareDirectory(const std::string& directory) {
@@ -104,6 +111,8 @@ api::ServerFacts serverFacts(const Config& config) {
 /// Members are created in this order and destroyed in reverse.
 struct Service::Parts {
     Config config;
+    clock::SiteClock clock;
+    std::optional<ClockCorrection> correction;
     std::unique_ptr<storage::Store> store;
     std::optional<trust::Authority> authority;
     std::optional<api::Users> users;
@@ -124,11 +133,16 @@ struct Service::Parts {
     std::optional<api::LapwingApi> lapwing_api;
     api::Deadlines deadlines;
     std::vector<std::unique_ptr<api::Server>> servers;
-    storage::StoreStats logged;  // the store's statistics at the last log entry
+    storage::StoreStats logged;                  // the store's statistics at the last log entry
+    std::optional<std::int64_t> clock_saved_at;  // monotonic
+    bool judging = false;                        // rules and the analysis have started
 
     Expected<void> open();
     Expected<void> openTrust();
     void wire();
+    void openClock();
+    void saveClock();
+    void addClockMetrics(std::vector<prometheus::MetricFamily>& out);
     void logStore();
     Labels annotate(const Labels& alert, const Labels& annotations) const;
     void addIdentityMetrics(std::vector<prometheus::MetricFamily>& out);
@@ -167,11 +181,13 @@ Expected<void> Service::Parts::open() {
     options.retention_bytes = config.retention_bytes;
     options.limits = seriesLimits(config.ingest);
     options.out_of_order_ms = config.ingest.out_of_order_ms;
+    options.expiry_clock = [this] { return clock.expiryTime(readClocks()); };
     auto opened = storage::Store::open(options);
     if (!opened) {
         return fail(opened.error());
     }
     store = std::move(*opened);
+    openClock();
     if (auto trusted = openTrust(); !trusted) {
         return trusted;
     }
@@ -194,6 +210,47 @@ Expected<void> Service::Parts::open() {
     }
     servers = std::move(*listening);
     return {};
+}
+
+void Service::Parts::openClock() {
+    clock::SiteClock::Memory memory;
+    if (const auto saved = store->state(kClockState); !saved) {
+        spdlog::error("read the time of the last run: {}", saved.error().message);
+    } else if (*saved) {
+        std::istringstream(**saved) >> memory.site >> memory.expiry;
+    }
+    clock.restore(memory, readClocks());
+    correction.emplace([this](const ClockReading& now) { return clock.correction(now); });
+}
+
+void Service::Parts::saveClock() {
+    const auto now = readClocks();
+    const auto memory = clock.memory(now);
+    const auto saved =
+        store->putState(kClockState, std::to_string(memory.site) + " " + std::to_string(memory.expiry));
+    if (saved) {
+        clock_saved_at = now.steady;
+    } else {
+        spdlog::error("save the time: {}", saved.error().message);
+    }
+}
+
+void Service::Parts::addClockMetrics(std::vector<prometheus::MetricFamily>& out) {
+    const auto report = clock.report(readClocks());
+    auto ahead = gauge(metric::kCollectorClockAheadSeconds, "This machine's clock minus the site's time.");
+    add(ahead, {}, static_cast<double>(report.collector_ahead_ms) / 1000);
+    out.push_back(std::move(ahead));
+    auto disputed = gauge(metric::kCollectorClockDisputed,
+                          "1 while it is unknown whether an agent's clock or the collector's is wrong.");
+    add(disputed, {}, report.disputed ? 1 : 0);
+    out.push_back(std::move(disputed));
+    auto differences = gauge(metric::kAgentClockAheadSeconds, "The agent's clock minus the site's time.");
+    for (const auto& agent : report.agents) {
+        add(differences, {{"host", agent.host}}, static_cast<double>(agent.ahead_ms) / 1000);
+    }
+    if (!differences.metric.empty()) {
+        out.push_back(std::move(differences));
+    }
 }
 
 void Service::Parts::wire() {
@@ -257,7 +314,8 @@ void Service::Parts::wire() {
     metrics->addSource([this](auto& out) { prometheus_api->addMetrics(out); });
     forwarder.emplace(config.forward, *store);
     metrics->addSource([this](auto& out) { forwarder->addMetrics(out); });
-    lapwing_api.emplace(*analyst, *replication, *agents, identities ? &*identities : nullptr);
+    lapwing_api.emplace(*analyst, *replication, *agents, clock, identities ? &*identities : nullptr);
+    metrics->addSource([this](auto& out) { addClockMetrics(out); });
     metrics->addSource([this](auto& out) { addIdentityMetrics(out); });
 }
 
@@ -308,6 +366,10 @@ void Service::Parts::logStore() {
     if (now.trouble != logged.trouble && !now.trouble.empty()) {
         spdlog::error("the maintenance of the store fails, and samples stay in its log: {}", now.trouble);
     }
+    if (now.age_dropped_before != logged.age_dropped_before) {
+        spdlog::info("retention.time: everything before {} was deleted, {} samples",
+                     rfc3339(now.age_dropped_before), now.age_dropped_samples - logged.age_dropped_samples);
+    }
     if (now.size_dropped_before != logged.size_dropped_before) {
         spdlog::warn("retention.size: everything before {} was deleted, {} samples",
                      rfc3339(now.size_dropped_before),
@@ -341,12 +403,12 @@ Handlers Service::Parts::handlers() {
     api::PeopleParts people;
     people.prometheus = &*prometheus_api;
     people.lapwing = &*lapwing_api;
-    people.ready = [this] { return analysis->hasRun(); };
+    people.ready = [this] { return analysis->hasRun() || !clock.settled(readClocks()); };
     people.metrics_text = [this] {
         return prometheus::TextSerializer().Serialize(metrics->collect(nowMs()));
     };
-    const api::AgentsParts parts{*receiver, *store,   *analyst,
-                                 *agents,   *metrics, identities ? &*identities : nullptr};
+    const api::AgentsParts parts{
+        *receiver, *store, *analyst, *agents, *metrics, clock, identities ? &*identities : nullptr};
     api::Admission open;
     api::Admission loopback;
     loopback.check_host = true;
@@ -379,26 +441,44 @@ Expected<std::unique_ptr<Service>> Service::create(const Config& config) {
 void Service::start() {
     parts_->dispatcher->start();
     parts_->forwarder->start();
-    parts_->rules->start();
-    parts_->analysis->start();
     for (auto& server : parts_->servers) {
         server->start();
     }
 }
 
+bool Service::clockSettled() {
+    if (!parts_->clock.settled(readClocks())) {
+        return false;
+    }
+    if (!std::exchange(parts_->judging, true)) {
+        parts_->rules->start();
+        parts_->analysis->start();
+    }
+    return true;
+}
+
 void Service::watchReplication() {
+    if (!clockSettled()) {
+        return;
+    }
     if (auto judged = parts_->replication->update(nowMs()); !judged) {
         spdlog::error("replication: {}", judged.error().message);
     }
 }
 
 void Service::keepRecords() {
+    if (!clockSettled()) {
+        return;
+    }
     const TimestampMs now = nowMs();
     if (auto stored = parts_->metrics->storeSamples(now); !stored) {
         spdlog::error("own metrics: {}", stored.error().message);
     }
     if (auto saved = parts_->metadata->save(); !saved) {
         spdlog::error("save the metadata of metrics: {}", saved.error().message);
+    }
+    if (!parts_->clock_saved_at || readClocks().steady - *parts_->clock_saved_at >= kSaveClockMs) {
+        parts_->saveClock();
     }
     parts_->logStore();
 }
@@ -420,6 +500,7 @@ void Service::stop() {
         spdlog::error("{}", saved.error().message);
     }
     parts_->forwarder->stop();
+    parts_->saveClock();
 }
 
 }  // namespace lapwing::collector

@@ -19,7 +19,8 @@ class Service {
     Service& operator=(const Service&) = delete;
 
     void start();
-    /// Judges every replica once. Call it every two seconds.
+    /// Judges every replica once. Call it every two seconds. Like keepRecords() it does nothing while the
+    /// clock is not settled.
     void watchReplication();
     /// Stores the collector's own metrics and logs what has changed in the store. Call it every ten seconds.
     void keepRecords();
@@ -30,6 +31,8 @@ class Service {
 
   private:
     struct Parts;
+    /// Starts the rules and the analysis once the clock is settled.
+    bool clockSettled();
     explicit Service(std::unique_ptr<Parts> parts);
     std::unique_ptr<Parts> parts_;
 };

@@ -169,6 +169,35 @@ ByLabel byLabel(const Value& vector, const char* label) {
     return out;
 }
 
+/// The clocks that do not agree, one line each.
+std::vector<std::string> clockLines(const Value& clocks) {
+    std::vector<std::string> out;
+    const auto& own = clocks["collector"];
+    if (member(own, "judgement") == "wrong") {
+        out.push_back(fmt::format("this machine's clock is wrong: {} of the site's time, {}",
+                                  shown(own, "text"), shown(clocks, "time")));
+    }
+    if (member(own, "judgement") == "unconfirmed") {
+        out.push_back(
+            fmt::format("this machine's clock is {} of the end of the collector's last run, and no "
+                        "other clock confirms it: retention does not follow it",
+                        shown(own, "text")));
+    }
+    for (const auto& agent : json::items(json::member(clocks, "agents"))) {
+        const auto judgement = member(agent, "judgement");
+        if (judgement == "wrong") {
+            out.push_back(
+                fmt::format("{}: its clock is wrong, {}", shown(agent, "host"), shown(agent, "text")));
+        } else if (judgement == "disputed") {
+            out.push_back(fmt::format(
+                "{}: its clock is {} of this machine's; either may be wrong, and what is more than "
+                "30 min off waits in the agent's spool",
+                shown(agent, "host"), shown(agent, "text")));
+        }
+    }
+    return out;
+}
+
 /// Senders with most of the series that they may have, and senders whose new series are refused.
 struct SeriesOffenders {
     ByLabel near;     ///< the part of their budget that they use
@@ -238,8 +267,9 @@ int showStatus(const std::string& config_file, bool as_json) {
     const auto findings = ask(collector, "/api/lapwing/v1/findings", code);
     const auto lags = ask(collector, "/api/v1/query?query=lapwing_forward_lag_seconds", code);
     const auto troubles = ask(collector, "/api/v1/query?query=lapwing_notification_trouble_info", code);
+    const auto clocks = ask(collector, "/api/lapwing/v1/clocks", code);
     const auto offenders = askOffenders(collector, code);
-    if (!alerts || !findings || !lags || !troubles || !offenders) {
+    if (!alerts || !findings || !lags || !troubles || !offenders || !clocks) {
         return code;
     }
     std::size_t well = 0;
@@ -255,6 +285,7 @@ int showStatus(const std::string& config_file, bool as_json) {
     const std::size_t agent_count = agent_list.Size();
     const std::size_t finding_count = findings->document["data"].Size();
     const auto forwards = byLabel(lags->document["data"]["result"], "destination");
+    const auto clock_lines = clockLines(clocks->document["data"]);
     const auto& trouble_list = troubles->document["data"]["result"];
     if (as_json) {
         json::Writer out;
@@ -276,11 +307,15 @@ int showStatus(const std::string& config_file, bool as_json) {
             out.EndObject();
         }
         out.EndArray();
+        json::put(out, "clocks_that_disagree", clock_lines);
         out.EndObject();
         fmt::print("{}\n", out.text());
     } else {
         fmt::print("agents     {} of {} report\nalerts     {} firing\nfindings   {}\n", well, agent_count,
                    firing, finding_count);
+        for (const auto& line : clock_lines) {
+            fmt::print("clock      {}\n", line);
+        }
         for (const auto& [name, lag] : forwards) {
             fmt::print("forward    {}: {} s behind\n", printable(name), lag);
         }
@@ -300,8 +335,9 @@ int showStatus(const std::string& config_file, bool as_json) {
                        notification.empty() ? "" : " " + notification, shown(labels, "reason"));
         }
     }
-    return well == agent_count && firing == 0 && finding_count == 0 && trouble_list.Empty() ? kFine
-                                                                                            : kDegraded;
+    const bool fine = well == agent_count && firing == 0 && finding_count == 0 && trouble_list.Empty() &&
+                      clock_lines.empty();
+    return fine ? kFine : kDegraded;
 }
 
 }  // namespace lapwing::collector

@@ -84,8 +84,8 @@ std::span<const Sample> Batch::withoutFuture(const WrittenSeries& series, const 
     if (labels == nullptr) {
         return {};
     }
-    refusals_.add(static_cast<std::size_t>(count),
-                  labels->toString() + ": a time too far in the future: is the clock right?");
+    refusals_.addTimes(static_cast<std::size_t>(count),
+                       labels->toString() + ": a time too far in the future: is the clock right?");
     auto& rest = spared_.emplace_back(series.samples.begin(), series.samples.end());
     std::erase_if(rest, ahead);
     return rest;
@@ -113,6 +113,7 @@ Expected<storage::AppendResult> Batch::store(storage::Store& store) {
         stored->stored += more->stored;
         stored->duplicates += more->duplicates;
         stored->refused += more->refused;
+        stored->refused_times += more->refused_times;
         if (stored->first_refusal.empty()) {
             stored->first_refusal = std::move(more->first_refusal);
         }

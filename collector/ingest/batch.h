@@ -19,11 +19,18 @@ class Refusals {
             first_ = first;
         }
     }
+    /// The same for samples that are refused for their times alone.
+    void addTimes(std::size_t samples, const std::string& first) {
+        add(samples, first);
+        times_ += samples;
+    }
     std::size_t count() const { return count_; }
+    std::size_t times() const { return times_; }
     const std::string& first() const { return first_; }
 
   private:
     std::size_t count_ = 0;
+    std::size_t times_ = 0;
     std::string first_;
 };
 

@@ -82,6 +82,16 @@ bool validKind(std::string_view kind) {
                        [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_'; });
 }
 
+TimestampMs newestOf(const WriteRequest& request) {
+    TimestampMs newest = 0;
+    for (const auto& series : request.series) {
+        for (const auto& sample : series.samples) {
+            newest = std::max(newest, sample.timestamp);
+        }
+    }
+    return newest;
+}
+
 Answer storeFailed(const Error& error) {
     if (error.kind == ErrorKind::unavailable) {
         return answer(503, error.message, kRetryFullDisk);
@@ -240,6 +250,8 @@ Answer Receiver::decodeAndStore(const std::string& agent, std::string_view body,
     out.stored = stored->stored;
     out.duplicates = stored->duplicates;
     out.refused = refusals.count();
+    out.refused_times = refusals.times() + stored->refused_times;
+    out.newest = newestOf(*request);
     if (refusals.count() > 0) {
         out.status = 400;
         out.body = std::to_string(refusals.count()) + " of " + std::to_string(asked) +

@@ -63,6 +63,8 @@ struct Answer {
     std::size_t stored = 0;
     std::size_t duplicates = 0;
     std::size_t refused = 0;
+    std::size_t refused_times = 0;   ///< of `refused`, for their times alone
+    TimestampMs newest = 0;          ///< the latest time in the request; 0 without samples
     std::optional<Written> written;  ///< of a remote_write 2.0 request
 };
 

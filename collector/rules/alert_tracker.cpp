@@ -109,6 +109,23 @@ bool AlertTracker::update(TimestampMs now, std::vector<AlertCandidate> candidate
     return changed || erased > 0;
 }
 
+void AlertTracker::shiftTimes(std::int64_t jump_ms) {
+    for (auto& [labels, alert] : alerts_) {
+        for (auto* time :
+             {&alert.active_at, &alert.fired_at, &alert.resolved_at, &alert.last_true, &alert.last_sent}) {
+            *time += *time != 0 ? jump_ms : 0;
+        }
+        for (auto* time : {&alert.keep_firing_since, &alert.unknown_since, &alert.held_until}) {
+            if (*time) {
+                **time += jump_ms;
+            }
+        }
+    }
+    if (restored_at_) {
+        *restored_at_ += jump_ms;
+    }
+}
+
 std::vector<notify::Alert> AlertTracker::due(TimestampMs now, std::int64_t resend_delay_ms,
                                              std::int64_t valid_ms, const std::string& generator_url) {
     std::vector<notify::Alert> out;

@@ -65,6 +65,10 @@ class AlertTracker {
     bool update(TimestampMs now, std::vector<AlertCandidate> candidates, const AlertTimes& times,
                 const Explain& explain);
 
+    /// Moves every time of the alerts, because the site's time jumped by `jump_ms`: their timers run by the
+    /// time that passes.
+    void shiftTimes(std::int64_t jump_ms);
+
     /// The alerts to send now; marks them as sent. `valid_ms` is how long receivers may consider a firing
     /// alert valid without an update.
     std::vector<notify::Alert> due(TimestampMs now, std::int64_t resend_delay_ms, std::int64_t valid_ms,

@@ -417,6 +417,13 @@ void GroupRunner::noteHealth(RuleState& state, const Failure& failure) {
     state.last_error = failure.message;
 }
 
+void GroupRunner::shiftTimes(std::int64_t jump_ms) {
+    for (auto& state : rules_) {
+        state.tracker.shiftTimes(jump_ms);
+        state.saved_at += jump_ms;
+    }
+}
+
 void GroupRunner::evaluate(TimestampMs now, const RunnerContext& context) {
     using Clock = std::chrono::steady_clock;
     const auto seconds_since = [](Clock::time_point start) {

@@ -45,6 +45,9 @@ class GroupRunner {
     /// Ends the series and the alerts of rules whose state was not adopted.
     void retire(TimestampMs now, const RunnerContext& context);
 
+    /// The site's time jumped: moves the times of all alerts with it.
+    void shiftTimes(std::int64_t jump_ms);
+
     void evaluate(TimestampMs now, const RunnerContext& context);
 
     GroupStatus status() const;

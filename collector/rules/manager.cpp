@@ -5,18 +5,24 @@
 #include <algorithm>
 #include <atomic>
 #include <chrono>
+#include <cstdlib>
 #include <map>
+#include <optional>
 #include <set>
 #include <utility>
 
 #include "collector/rules/group_runner.h"
 #include "common/config/reader.h"
 #include "common/metric_names.h"
+#include "common/model/clock.h"
 #include "common/model/families.h"
 #include "common/mutex.h"
 #include "common/worker.h"
 
 namespace lapwing::rules {
+
+/// The time between two evaluations may deviate from the monotonic clock by this much without a jump.
+constexpr std::int64_t kSlewedMs = 2'000;
 
 const char* alertStateName(AlertState state) {
     switch (state) {
@@ -58,6 +64,8 @@ struct RuleManager::State {
     void publish(std::size_t index) LAPWING_REQUIRES(work);
     /// Lets the first evaluation of each group be at its first slot after the start, as in Prometheus.
     void skipPastSlots();
+    /// After the time jumped, the timers of alerts go on as if it had not.
+    void followJump(TimestampMs now) LAPWING_REQUIRES(work);
     /// Counts the evaluations for which it is too late, by a clock that nobody sets.
     static void countMissed(Entry& entry);
     /// Evaluates the groups that are due. Returns the time until the next group is due.
@@ -69,6 +77,7 @@ struct RuleManager::State {
 
     Mutex work;  ///< held while evaluating and loading
     std::vector<Entry> entries LAPWING_GUARDED_BY(work);
+    std::optional<std::int64_t> base LAPWING_GUARDED_BY(work);  ///< the time minus the monotonic clock
 
     mutable Mutex shown;  ///< never held while waiting for anything
     std::vector<GroupStatus> published LAPWING_GUARDED_BY(shown);
@@ -136,9 +145,23 @@ void RuleManager::State::publish(std::size_t index) {
     published[index] = std::move(fresh);
 }
 
+void RuleManager::State::followJump(TimestampMs now) {
+    const auto present = now - readClocks().steady;
+    const auto jump = present - base.value_or(present);
+    base = present;
+    if (std::abs(jump) <= kSlewedMs) {
+        return;
+    }
+    spdlog::warn("the time jumped by {} s: the timers of alerts go on", jump / 1000);
+    for (auto& entry : entries) {
+        entry.runner.shiftTimes(jump);
+    }
+}
+
 std::chrono::milliseconds RuleManager::State::evaluateDue() {
     const MutexLock lock(work);
     const TimestampMs now = nowMs();
+    followJump(now);
     TimestampMs next = now + 60'000;
     for (std::size_t i = 0; i < entries.size() && !cancelled; ++i) {
         auto& entry = entries[i];

@@ -38,7 +38,7 @@ class AgentBook {
     AgentBook(const trust::Authority* authority, const storage::Queryable& data)
         : authority_(authority), data_(data) {}
 
-    /// Records that the collector accepted data from an agent.
+    /// Records that the collector accepted data from an agent, or let it wait because of a clock.
     void wrote(const std::string& host, TimestampMs now);
     /// Records that an agent asked for its assignments.
     void polled(const std::string& host, TimestampMs now);

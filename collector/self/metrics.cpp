@@ -107,6 +107,9 @@ void addStore(const storage::StoreStats& stats, const storage::SeriesLimits& lim
     out.push_back(single(counter(metric::kCollectorRetentionSizeDroppedTotal,
                                  "Samples that were deleted early because of retention.size."),
                          static_cast<double>(stats.size_dropped_samples)));
+    out.push_back(single(
+        counter(metric::kCollectorAgeDroppedTotal, "Samples that were deleted because of retention.time."),
+        static_cast<double>(stats.age_dropped_samples)));
     out.push_back(single(gauge(metric::kCollectorDamagedBlocks, "Blocks of the database found damaged."),
                          static_cast<double>(stats.damaged_blocks)));
 }

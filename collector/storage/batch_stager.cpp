@@ -233,6 +233,8 @@ Expected<std::size_t> BatchStager::sift(const WriteAccess& access, SeriesId id, 
                samples.front().timestamp > range.newest) {
         return samples.size();
     }
+    // A sample from the future, written while a clock was wrong, does not judge those that follow it.
+    const TimestampMs newest = std::min(range.newest, options_.clock());
     std::vector<Sample> present;
     std::int64_t present_window = -1;
     std::size_t kept = 0;
@@ -262,8 +264,8 @@ Expected<std::size_t> BatchStager::sift(const WriteAccess& access, SeriesId id, 
             ++result.duplicates;
         } else if (known) {
             refuse(sample, Refusal::contradiction, "another value is stored for this time");
-        } else if (sample.timestamp < range.newest &&
-                   range.newest - sample.timestamp > options_.out_of_order_ms) {
+        } else if (sample.timestamp < newest && newest - sample.timestamp > options_.out_of_order_ms) {
+            ++result.refused_times;
             refuse(sample, Refusal::out_of_order,
                    "too far out of order: the series' newest sample is of " + std::to_string(range.newest));
         } else {

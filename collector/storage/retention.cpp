@@ -44,7 +44,8 @@ Expected<void> Retention::expire(const RewriteLock& /*lock*/) {
 
 /// Drops the windows whose last moment is past the retention time. Returns the first window that is kept.
 Expected<std::int64_t> Retention::dropOldWindows() {
-    const auto first_kept = std::max<std::int64_t>(0, windowOf(options_.clock() - options_.retention_ms));
+    const TimestampMs now = options_.expiry_clock ? options_.expiry_clock() : options_.clock();
+    const auto first_kept = std::max<std::int64_t>(0, windowOf(now - options_.retention_ms));
     for (;;) {
         const auto oldest = oldestWindow();
         if (!oldest) {
@@ -57,6 +58,8 @@ Expected<std::int64_t> Retention::dropOldWindows() {
         if (!dropped) {
             return tl::unexpected(dropped.error());
         }
+        age_dropped_samples_ += *dropped;
+        age_dropped_before_ = (*oldest + 1) * kWindowMs;
     }
 }
 

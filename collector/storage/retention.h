@@ -22,6 +22,8 @@ class Retention {
     Expected<void> expire(const RewriteLock& lock);
 
     /// As in StoreStats.
+    std::uint64_t ageDroppedSamples() const { return age_dropped_samples_; }
+    TimestampMs ageDroppedBefore() const { return age_dropped_before_; }
     std::uint64_t sizeDroppedSamples() const { return size_dropped_samples_; }
     TimestampMs sizeDroppedBefore() const { return size_dropped_before_; }
 
@@ -41,6 +43,8 @@ class Retention {
     Heads& heads_;
     DamagedBlocks& damaged_;
     Documents& documents_;
+    std::atomic<std::uint64_t> age_dropped_samples_{0};
+    std::atomic<TimestampMs> age_dropped_before_{0};
     std::atomic<std::uint64_t> size_dropped_samples_{0};
     std::atomic<TimestampMs> size_dropped_before_{0};
 };

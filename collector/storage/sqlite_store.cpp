@@ -198,6 +198,8 @@ StoreStats SqliteStore::stats() const {
     stats.trouble = trouble();
     stats.damaged_blocks = damaged_.size();
     stats.own_refused = writer_.ownRefused();
+    stats.age_dropped_samples = retention_.ageDroppedSamples();
+    stats.age_dropped_before = retention_.ageDroppedBefore();
     stats.size_dropped_samples = retention_.sizeDroppedSamples();
     stats.size_dropped_before = retention_.sizeDroppedBefore();
     return stats;

@@ -3,6 +3,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -41,10 +42,12 @@ struct StoreOptions {
     std::string path;                               ///< the SQLite file; created if it does not exist
     std::int64_t retention_ms = 90LL * 86'400'000;  ///< 0 keeps everything
     std::int64_t retention_bytes = 0;               ///< of the file and its WAL; 0: no limit
-    std::int64_t out_of_order_ms = 3'600'000;       ///< how far a sample may be behind its series' newest
-    SeriesLimits limits;                            ///< beyond them, new series are refused
-    TimestampMs (*clock)() = nowMs;                 ///< for retention and arrival times
-    std::int64_t (*steady)() = steadyMs;            ///< tells how long ago a series had a sample
+    /// How far a sample may be behind its series' newest. A newest sample from the future counts as of now.
+    std::int64_t out_of_order_ms = 3'600'000;
+    SeriesLimits limits;                        ///< beyond them, new series are refused
+    TimestampMs (*clock)() = nowMs;             ///< for arrival times, and to tell impossible times
+    std::function<TimestampMs()> expiry_clock;  ///< retention counts from it; empty: from `clock`
+    std::int64_t (*steady)() = steadyMs;        ///< tells how long ago a series had a sample
 };
 
 /// The number of a series in one Store while it is open. It is not used again after the series is deleted. 0:
@@ -72,6 +75,7 @@ struct AppendResult {
     std::size_t stored = 0;
     std::size_t duplicates = 0;  ///< the same series, time and bits are stored already: a success
     std::size_t refused = 0;
+    std::size_t refused_times = 0;   ///< of `refused`, those too far out of order
     Refusal reason = Refusal::none;  ///< of the first refused sample
     std::string first_refusal;       ///< its series and the reason in words; "" if no sample was refused
     /// Positions of deleted series that came without labels. They were neither stored nor refused.
@@ -107,6 +111,8 @@ struct StoreStats {
         trouble;  ///< why the last compaction, retention run, sync or append failed; "" after a success
     std::size_t damaged_blocks = 0;          ///< set aside; queries for their unreadable samples fail
     std::uint64_t own_refused = 0;           ///< samples of the collector itself, since the start
+    std::uint64_t age_dropped_samples = 0;   ///< deleted because of their age, since the start
+    TimestampMs age_dropped_before = 0;      ///< samples before this time were deleted; 0: none
     std::uint64_t size_dropped_samples = 0;  ///< deleted because of retention_bytes, since the start
     TimestampMs size_dropped_before = 0;     ///< samples before this time were deleted; 0: none
 };

@@ -17,6 +17,8 @@ struct ClientTls {
     std::string key_file;
     /// The name that the server's certificate must carry; "" means the URL's host.
     std::string server_name;
+    /// The CA is the site's: its certificates count from before their first day, for a clock may be wrong.
+    bool site_ca = false;
 };
 
 struct Request {

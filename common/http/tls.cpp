@@ -15,6 +15,9 @@
 #include <cstddef>
 #include <cstring>
 
+#include "common/model/sample.h"
+#include "common/tls/validity.h"
+
 namespace lapwing::http {
 namespace {
 
@@ -144,8 +147,8 @@ std::string tlsFailure(const SSL* ssl) {
     return queued.empty() ? "the connection was closed" : queued;
 }
 
-Expected<SslContextPtr> makeClientContext(const ClientTls& tls) {
-    for (const auto* path : {&tls.ca_file, &tls.cert_file, &tls.key_file}) {
+Expected<SslContextPtr> makeClientContext(const ClientTls& files) {
+    for (const auto* path : {&files.ca_file, &files.cert_file, &files.key_file}) {
         if (path->empty()) {
             continue;
         }
@@ -161,27 +164,27 @@ Expected<SslContextPtr> makeClientContext(const ClientTls& tls) {
     }
     SSL_CTX* raw = context.get();
     SSL_CTX_set_min_proto_version(raw, TLS1_2_VERSION);
-    SSL_CTX_set_verify(raw, SSL_VERIFY_PEER, nullptr);
+    SSL_CTX_set_verify(raw, SSL_VERIFY_PEER, files.site_ca ? &tls::acceptByProgramTime : nullptr);
     // Buffers of an idle connection go back to the allocator: 34 KiB each.
     SSL_CTX_set_mode(
         raw, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
     SSL_CTX_set_session_cache_mode(raw, SSL_SESS_CACHE_OFF);
-    const int trusted = tls.ca_file.empty() ? SSL_CTX_set_default_verify_paths(raw)
-                                            : SSL_CTX_load_verify_file(raw, tls.ca_file.c_str());
+    const int trusted = files.ca_file.empty() ? SSL_CTX_set_default_verify_paths(raw)
+                                              : SSL_CTX_load_verify_file(raw, files.ca_file.c_str());
     if (trusted != 1) {
-        return fail(ErrorKind::invalid, tls.ca_file + ": no CA certificate: " + drainTlsErrors());
+        return fail(ErrorKind::invalid, files.ca_file + ": no CA certificate: " + drainTlsErrors());
     }
-    if (tls.cert_file.empty()) {
+    if (files.cert_file.empty()) {
         return context;
     }
-    if (SSL_CTX_use_certificate_chain_file(raw, tls.cert_file.c_str()) != 1) {
-        return fail(ErrorKind::invalid, tls.cert_file + ": no certificate: " + drainTlsErrors());
+    if (SSL_CTX_use_certificate_chain_file(raw, files.cert_file.c_str()) != 1) {
+        return fail(ErrorKind::invalid, files.cert_file + ": no certificate: " + drainTlsErrors());
     }
-    const std::string& key = tls.key_file.empty() ? tls.cert_file : tls.key_file;
+    const std::string& key = files.key_file.empty() ? files.cert_file : files.key_file;
     if (SSL_CTX_use_PrivateKey_file(raw, key.c_str(), SSL_FILETYPE_PEM) != 1 ||
         SSL_CTX_check_private_key(raw) != 1) {
         return fail(ErrorKind::invalid,
-                    key + ": no private key of " + tls.cert_file + ": " + drainTlsErrors());
+                    key + ": no private key of " + files.cert_file + ": " + drainTlsErrors());
     }
     return context;
 }
@@ -207,6 +210,7 @@ Expected<SslPtr> makeClientSession(SSL_CTX* context, const std::string& server_n
     if (!ssl) {
         return fail(ErrorKind::internal, "TLS: " + drainTlsErrors());
     }
+    X509_VERIFY_PARAM_set_time(SSL_get0_param(ssl.get()), nowMs() / 1000);
     int ok = 0;
     if (isAddress(server_name)) {
         ok = X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl.get()), server_name.c_str());

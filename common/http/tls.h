@@ -19,9 +19,9 @@ struct SslFree {
 using SslContextPtr = std::unique_ptr<SSL_CTX, SslContextFree>;
 using SslPtr = std::unique_ptr<SSL, SslFree>;
 
-/// TLS 1.2 upwards, the peer always verified. Makes the process ignore SIGPIPE, unless it has a handler for
-/// it. Errors: `invalid` (a file that is no certificate or key, or a key that does not belong to the
-/// certificate), `not_found` and `denied` (a file that cannot be read).
+/// TLS 1.2 upwards, the peer always verified, by the program's time. Makes the process ignore SIGPIPE, unless
+/// it has a handler for it. Errors: `invalid` (a file that is no certificate or key, or a key that does not
+/// belong to the certificate), `not_found` and `denied` (a file that cannot be read).
 Expected<SslContextPtr> makeClientContext(const ClientTls& tls);
 
 /// The common name of the first certificate in a PEM file. Errors: `not_found` and `denied` (a file that

@@ -12,6 +12,7 @@
 #include "agent/probes/switch.h"
 #include "common/digest.h"
 #include "common/metric_names.h"
+#include "common/model/clock.h"
 #include "common/model/documents.h"
 #include "common/model/families.h"
 #include "common/model/sample.h"
@@ -87,7 +88,7 @@ Expected<void> FirewallProbe::judgeAnew(const std::string& listing, const std::v
 }
 
 Expected<ProbeResult> FirewallProbe::collect(const Deadline& /*deadline*/) {
-    const auto now = nowMs();
+    const auto now = readClocks().wall;  // as lapwing-snapshot, which no collector corrects
     const auto read = snapshot_->read(now, kMostAgeMs);
     if (!read) {
         return tl::unexpected(read.error());

@@ -10,6 +10,7 @@
 #include "agent/probes/kind.h"
 #include "agent/probes/switch.h"
 #include "common/metric_names.h"
+#include "common/model/clock.h"
 #include "common/model/families.h"
 #include "common/model/sample.h"
 
@@ -96,7 +97,8 @@ KeepalivedProbe::KeepalivedProbe(std::string proc, std::shared_ptr<SnapshotFile>
     : proc_(std::move(proc)), snapshot_(std::move(snapshot)) {}
 
 Expected<ProbeResult> KeepalivedProbe::collect(const Deadline& /*deadline*/) {
-    const auto read = snapshot_->read(nowMs(), kMostAgeMs);
+    // The wall clock, as lapwing-snapshot, which no collector corrects.
+    const auto read = snapshot_->read(readClocks().wall, kMostAgeMs);
     if (!read) {
         return tl::unexpected(read.error());
     }

@@ -14,6 +14,7 @@
 #include "agent/probes/mysql/statements.h"
 #include "common/database_errors.h"
 #include "common/metric_names.h"
+#include "common/model/clock.h"
 #include "common/text.h"
 
 namespace lapwing::agent::mysql {
@@ -55,7 +56,7 @@ Expected<std::optional<Error>> ofAnswering(const Error& error) {
 }
 
 double wallClock() {
-    return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
+    return static_cast<double>(nowUs()) / 1e6;
 }
 
 }  // namespace

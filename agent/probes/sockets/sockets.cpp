@@ -9,6 +9,7 @@
 #include "agent/probes/switch.h"
 #include "agent/probes/text.h"
 #include "common/metric_names.h"
+#include "common/model/clock.h"
 #include "common/model/families.h"
 
 namespace lapwing::agent {
@@ -60,13 +61,14 @@ Expected<ProbeResult> SocketsProbe::collect(const Deadline& /*deadline*/) {
     if (!listeners) {
         return tl::unexpected(listeners.error());
     }
-    const auto snapshot = snapshot_->read(nowMs(), kMostAgeMs);
+    // The wall clock, as lapwing-snapshot, which no collector corrects.
+    const auto snapshot = snapshot_->read(readClocks().wall, kMostAgeMs);
     ProbeResult result;
     const Owners none;
     const auto& named = snapshot ? (*snapshot)->owners : none.by_inode;
     const auto read_at = snapshot ? (*snapshot)->time : 0;
     result.families.push_back(
-        listenerFamily(*listeners, memory_.complete(*listeners, named, read_at, nowMs())));
+        listenerFamily(*listeners, memory_.complete(*listeners, named, read_at, readClocks().wall)));
     // A kernel without sock_diag gives no count: it is unknown.
     if (const auto connections = listConnections()) {
         std::set<std::uint16_t> listening;

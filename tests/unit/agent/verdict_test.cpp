@@ -68,3 +68,13 @@ TEST_CASE("after this host's clock is set, earlier exchanges do not count") {
     CHECK(clock.estimate()->offset_seconds == Approx(0.0));
     CHECK(clock.estimate()->error_seconds == Approx(0.010));
 }
+
+TEST_CASE("after the collector's clock is set, earlier exchanges do not count") {
+    ClockOffset clock;
+    const auto steady = std::chrono::steady_clock::now();
+    clock.add(1'000'000, 1'000'100, 1'000'100, 1'000'200, steady);
+    CHECK(clock.estimate()->offset_seconds == Approx(0.0));
+    clock.add(2'000'000, 5'010'000, 5'010'000, 2'020'000, steady + 1'019'800us);
+    CHECK(clock.estimate()->offset_seconds == Approx(3.0));
+    CHECK(clock.estimate()->error_seconds == Approx(0.010));
+}

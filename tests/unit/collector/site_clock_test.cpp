@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "common/time_text.h"
 #include "tests/unit/catch.h"
 
 using namespace lapwing;
@@ -242,12 +243,14 @@ TEST_CASE("expiry follows no clock alone, and not at once") {
     alone.offset = 100 * kDay;
     alone.clock.restore({alone.truth(), alone.truth()}, alone.reading());
     alone.run(kHour);
+    CHECK(alone.clock.report(alone.reading()).unconfirmed_ms == 100 * kDay);
     CHECK(alone.clock.expiryTime(alone.reading()) <= alone.truth());
 
     // After a stop of three days it catches up.
     Site stopped(2);
     stopped.clock.restore({stopped.truth() - 3 * kDay, stopped.truth() - 3 * kDay}, stopped.reading());
     stopped.run(4 * kHour);
+    CHECK(!stopped.clock.report(stopped.reading()).unconfirmed_ms);
     CHECK(stopped.clock.expiryTime(stopped.reading()) == stopped.truth());
 }
 
@@ -260,8 +263,8 @@ TEST_CASE("the memory of a run outlives a start with a clock that nothing confir
 }
 
 TEST_CASE("differences of clocks are told in words") {
-    CHECK(clock::clockDifferenceText(12'400) == "12 s ahead");
-    CHECK(clock::clockDifferenceText(-62 * kSecond) == "1 min 2 s behind");
-    CHECK(clock::clockDifferenceText(3 * kHour + kMinute) == "3 h 1 min ahead");
-    CHECK(clock::clockDifferenceText(-100 * kDay) == "100 d 0 h behind");
+    CHECK(clockDifferenceText(12'400) == "12 s ahead");
+    CHECK(clockDifferenceText(-62 * kSecond) == "1 min 2 s behind");
+    CHECK(clockDifferenceText(3 * kHour + kMinute) == "3 h 1 min ahead");
+    CHECK(clockDifferenceText(-100 * kDay) == "100 d 0 h behind");
 }

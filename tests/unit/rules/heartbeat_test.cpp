@@ -41,7 +41,13 @@ class Counter {
 
 /// Store, rules, dispatcher and the service that expects heartbeats.
 struct Setup {
-    Setup() : store(openStore(folder.path("db"))) {
+    explicit Setup(TimestampMs (*clock)() = nowMs) {
+        storage::StoreOptions store_options;
+        store_options.path = folder.path("db");
+        store_options.clock = clock;
+        auto opened = storage::Store::open(store_options);
+        REQUIRE(opened);
+        store = std::move(*opened);
         config.heartbeat.emplace().url = expecting.url();
         config.heartbeat->interval_ms = 100;
         config.group_wait_ms = config.group_interval_ms = 0;
@@ -125,8 +131,8 @@ TEST_CASE("no heartbeat leaves while the rules are not evaluated") {
 }
 
 TEST_CASE("no heartbeat leaves while the store takes no samples") {
-    Setup s;
-    // After a sample from the far future, present samples are too far out of order.
+    // Two hours after the newest sample, present samples are too far out of order.
+    Setup s([] { return nowMs() + 7'200'000; });
     put(*s.store,
         {{"__name__", "lapwing_collector_pulse_timestamp_seconds"},
          {"job", "collector"},

@@ -1,10 +1,13 @@
 #include "collector/rules/manager.h"
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
+#include <cstdlib>
 #include <thread>
 
 #include "common/config/reader.h"
+#include "common/model/clock.h"
 #include "tests/unit/rules/rules_setup.h"
 
 using namespace lapwing;
@@ -474,5 +477,39 @@ TEST_CASE("the thread evaluates every interval, and stops at once") {
     CHECK(group.interval_ms == 100);
     s.manager->stop();
     s.manager->start();
+    s.manager->stop();
+}
+
+TEST_CASE("a jump of the time changes no timer of an alert, and locks no series") {
+    std::atomic<std::int64_t> jump{0};
+    const ClockCorrection correction([&](const ClockReading&) { return jump.load(); });
+    RulesSetup s(
+        "groups: [{name: g, interval: 50ms, rules: [{alert: Long, expr: 'vector(1)', for: 1h}, {alert: "
+        "Short, "
+        "expr: 'vector(1)', for: 1s}]}]");
+    const auto eventually = [&](const auto& condition) {
+        const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(30);
+        while (!condition() && std::chrono::steady_clock::now() < until) {
+            std::this_thread::sleep_for(std::chrono::milliseconds(5));
+        }
+        return condition();
+    };
+    const auto evaluatedAround = [&](TimestampMs time) {
+        return eventually([&] {
+            const auto last = s.rule(0).last_evaluation;
+            return std::abs(last - time) < 600'000 && s.alerts(1).size() == 1;
+        });
+    };
+    s.manager->start();
+    REQUIRE(evaluatedAround(nowMs()));
+    for (const std::int64_t hours : {5, 0, -48}) {
+        jump = hours * 3'600'000;
+        REQUIRE(evaluatedAround(nowMs()));
+        CHECK(s.alerts(0).at(0).state == AlertState::pending);
+        CHECK(nowMs() - s.alerts(0).at(0).active_at < 600'000);
+        CHECK(s.rule(0).health == Health::ok);
+    }
+    CHECK(eventually([&] { return s.alerts(1).at(0).state == AlertState::firing; }));
+    CHECK(s.alerts(0).at(0).state == AlertState::pending);
     s.manager->stop();
 }

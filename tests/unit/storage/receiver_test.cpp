@@ -265,6 +265,9 @@ TEST_CASE("refused samples are counted and the first is named, the others are st
         receiver.write(headOf("a"), encodeRemoteWrite({{kUp, {{4'600'000, 1}, {4'600'001, 1}}}}));
     CHECK(future.status == 400);
     CHECK(future.stored == 1);
+    CHECK(future.refused_times == 1);
+    CHECK(future.newest == 4'600'001);
+    CHECK(labels.refused_times == 0);
     CHECK(samplesOf(*store, storage::named("up")) == "1000:1 2000:3 3000:1 4600000:1");
     CHECK(receiver.totals().refused == 5);
     CHECK(receiver.totals().rejected_requests == 0);

@@ -22,6 +22,29 @@ StoreOptions withRetention(const std::string& path, std::int64_t hours) {
 const Labels kOld{{"__name__", "old"}, {"agent", "gone"}, {"digest", "aa"}};
 const Labels kLive{{"__name__", "live"}, {"agent", "web-01"}, {"digest", "bb"}};
 
+TEST_CASE("retention counts from the expiry clock, and tells what it deletes") {
+    const TempDir dir;
+    clock_now = 10'000 * kHour;  // a year ahead
+    auto options = withRetention(dir.file(), 10);
+    TimestampMs expiry = 100 * kHour;
+    options.expiry_clock = [&expiry] { return expiry; };
+    auto store = openStore(options);
+    std::vector<Sample> samples;
+    for (int h = 90; h <= 100; ++h) {
+        samples.push_back({h * kHour, static_cast<double>(h)});
+    }
+    mustAppend(*store, {{kLive, samples}});
+    REQUIRE(store->compact());
+    REQUIRE(store->expire());
+    CHECK(mustSelect(*store, named("live"), 0, INT64_MAX).at(0).samples.size() == 11);
+    CHECK(store->stats().age_dropped_before == 0);
+    expiry = 104 * kHour;
+    REQUIRE(store->expire());
+    CHECK(mustSelect(*store, named("live"), 0, INT64_MAX).at(0).samples.size() == 7);
+    CHECK(store->stats().age_dropped_before == 94 * kHour);
+    CHECK(store->stats().age_dropped_samples == 4);
+}
+
 TEST_CASE("windows, series and documents past their retention are deleted") {
     const TempDir dir;
     clock_now = 100 * kHour;

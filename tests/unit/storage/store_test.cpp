@@ -133,6 +133,28 @@ TEST_CASE("out-of-order limits apply per series") {
     CHECK(mustAppend(*store, {{kUp, {{90'000, 1}}}}).refused == 1);
 }
 
+TEST_CASE("a sample from the future does not judge those that follow it") {
+    const TempDir dir;
+    auto options = keepEverything(dir.file());
+    options.out_of_order_ms = 10'000;
+    options.clock = [] { return TimestampMs{100'000}; };
+    auto store = openStore(options);
+    mustAppend(*store, {{kUp, {{100'000, 1}, {90'000'000, 2}}}});
+    if (GENERATE(false, true)) {
+        REQUIRE(store->compact());
+        store.reset();
+        store = openStore(options);
+    }
+    const auto result = mustAppend(*store, {{kUp, {{101'000, 3}, {95'000, 4}, {89'999, 5}}}});
+    CHECK(result.stored == 2);
+    CHECK(result.refused == 1);
+    CHECK(result.refused_times == 1);
+    CHECK(samplesOf(*store, named("up")) == "95000:4 100000:1 101000:3 90000000:2");
+    // What is stored in the future stays as it is.
+    CHECK(mustAppend(*store, {{kUp, {{90'000'000, 2}}}}).duplicates == 1);
+    CHECK(mustAppend(*store, {{kUp, {{90'000'000, 3}}}}).refused_times == 0);
+}
+
 TEST_CASE("times before 1970 and in the far future are refused, the rest of the batch is stored") {
     const TempDir dir;
     auto store = openStore(keepEverything(dir.file()));
