@@ -53,7 +53,8 @@ void append(SqliteStore& store, int first, int count) {
         if (batch.size() == 5000 || i + 1 == first + count) {
             const auto stored = store.append(batch);
             if (!stored || stored->refused > 0) {
-                std::printf("refused: %s\n", stored ? stored->first_refusal.c_str() : stored.error().message.c_str());
+                std::printf("refused: %s\n",
+                            stored ? stored->first_refusal.c_str() : stored.error().message.c_str());
             }
             batch.clear();
         }
@@ -82,13 +83,13 @@ int main(int argc, char** argv) {
     append(store, 0, kSeries);
     static_cast<void>(store.compact());
     const double active = residentMb();
-    std::printf("active: %.0f bytes a series (%d series, %.1f MB)\n", (active - empty) * 1e6 / kSeries, kSeries,
-                active - empty);
+    std::printf("active: %.0f bytes a series (%d series, %.1f MB)\n", (active - empty) * 1e6 / kSeries,
+                kSeries, active - empty);
     now += 2 * kHour;
     static_cast<void>(store.compact());
     const double idle = residentMb();
-    std::printf("after an hour without samples: %.0f bytes a series (%.1f MB)\n", (idle - empty) * 1e6 / kSeries,
-                idle - empty);
+    std::printf("after an hour without samples: %.0f bytes a series (%.1f MB)\n",
+                (idle - empty) * 1e6 / kSeries, idle - empty);
     const auto start = std::chrono::steady_clock::now();
     for (int hour = 0; hour < kDays * 24; ++hour) {
         append(store, kSeries + hour * kChurnPerHour, kChurnPerHour);
@@ -98,8 +99,7 @@ int main(int argc, char** argv) {
             std::printf("churn, day %d: %.1f MB\n", hour / 24, residentMb() - empty);
         }
     }
-    const double seconds =
-        std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
     const auto stats = store.stats();
     std::printf("churn of 18,000 a day for %d days: %.1f MB, %zu series kept, file %.1f MB, %.0f s\n", kDays,
                 residentMb() - empty, stats.series, static_cast<double>(stats.file_bytes) / 1e6, seconds);
