@@ -136,6 +136,7 @@ struct Service::Parts {
     storage::StoreStats logged;                  // the store's statistics at the last log entry
     std::optional<std::int64_t> clock_saved_at;  // monotonic
     bool judging = false;                        // rules and the analysis have started
+    bool own_refused = false;                    // samples of the collector itself were refused before that
 
     Expected<void> open();
     Expected<void> openTrust();
@@ -385,6 +386,13 @@ void Service::Parts::logStore() {
                           sender, series.series, series.label_bytes);
         }
     }
+    const bool refusing = now.own_refused > logged.own_refused;
+    if (refusing && !own_refused) {
+        spdlog::error(
+            "the store refuses samples of the collector itself (its metrics, findings, verdicts, results of "
+            "rules): ingest.max_own_series is reached, or the clock was set back");
+    }
+    own_refused = refusing;
     logged = std::move(now);
 }
 

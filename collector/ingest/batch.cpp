@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "common/metric_names.h"
+#include "common/model/label_text.h"
 
 namespace lapwing::ingest {
 namespace {
@@ -15,7 +16,7 @@ std::string wrongLabels(const Labels& labels) {
         }
     }
     if (labels.metricName().empty()) {
-        return labels.toString() + ": a series without a metric name";
+        return shortText(labels) + ": a series without a metric name";
     }
     return {};
 }
@@ -53,7 +54,7 @@ const Labels* Batch::readLabels(const WrittenSeries& series) {
     if (!agent_.empty()) {
         const auto claimed = labels->get("agent");
         if (!claimed.empty() && claimed != agent_ && forbidden_.empty()) {
-            forbidden_ = labels->toString() + ": claims another agent than " + agent_;
+            forbidden_ = shortText(*labels) + ": claims another agent than " + agent_;
         }
         labels->set("agent", agent_);
     }
@@ -85,7 +86,7 @@ std::span<const Sample> Batch::withoutFuture(const WrittenSeries& series, const 
         return {};
     }
     refusals_.addTimes(static_cast<std::size_t>(count),
-                       labels->toString() + ": a time too far in the future: is the clock right?");
+                       shortText(*labels) + ": a time too far in the future: is the clock right?");
     auto& rest = spared_.emplace_back(series.samples.begin(), series.samples.end());
     std::erase_if(rest, ahead);
     return rest;

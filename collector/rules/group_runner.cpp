@@ -11,6 +11,7 @@
 
 #include "collector/rules/links.h"
 #include "collector/rules/template/template.h"
+#include "collector/storage/series_budget.h"
 
 namespace lapwing::rules {
 namespace {
@@ -108,6 +109,10 @@ Elements elementsIfContinued(const RunnerContext& context, const std::string& qu
         out.insert(std::move(element.labels));
     }
     return out;
+}
+
+const std::string& senderOf(const Rule& rule) {
+    return rule.type == RuleType::recording ? storage::kRulesSender : storage::kCollectorSender;
 }
 
 void endSeries(const std::set<Labels>& before, const std::set<Labels>& now, TimestampMs at,
@@ -446,7 +451,7 @@ void GroupRunner::evaluate(TimestampMs now, const RunnerContext& context) {
             }
             endSeries(state.previous, written, now - group_.query_offset_ms, *series);
             const auto stored = series->empty() ? Expected<storage::AppendResult>(storage::AppendResult{})
-                                                : context.store.appendOwn(*series);
+                                                : context.store.append(*series, senderOf(state.rule));
             if (stored) {
                 state.previous = std::move(written);
             }

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "collector/storage/series_row.h"
+#include "common/model/label_text.h"
 
 namespace lapwing::storage {
 namespace {
@@ -109,7 +110,7 @@ Expected<void> BatchStager::stage(const WriteAccess& access, PendingBatch& pendi
         }
         staged.result.stored += *kept;
     }
-    if (*pending.sender == kCollectorSender) {
+    if (isOwn(*pending.sender)) {
         own_refused_ += staged.result.refused;
     }
     group.staged.push_back(std::move(staged));
@@ -172,7 +173,7 @@ Expected<std::optional<SeriesId>> BatchStager::identify(const WriteAccess& acces
         result.refused += samples.size();
         if (result.first_refusal.empty()) {
             result.reason = reason;
-            result.first_refusal = labels.toString() + ": " + why;
+            result.first_refusal = shortText(labels) + ": " + why;
         }
         if (reason == Refusal::limit) {
             catalog_.budget().countRefused(sender, samples.size());
@@ -206,7 +207,7 @@ Expected<std::optional<SeriesId>> BatchStager::identify(const WriteAccess& acces
         return (*archived)->id;
     }
     const auto most = options_.limits.kept_series;
-    if (sender != kCollectorSender && most > 0 && catalog_.size() >= most) {
+    if (!isOwn(sender) && most > 0 && catalog_.size() >= most) {
         return refuse(Refusal::limit, "a new series, and the store keeps " + std::to_string(most) +
                                           " already (ingest.max_kept_series)");
     }
@@ -222,8 +223,7 @@ Expected<std::size_t> BatchStager::sift(const WriteAccess& access, SeriesId id, 
         ++result.refused;
         if (result.first_refusal.empty()) {
             result.reason = reason;
-            const auto name =
-                labels != nullptr ? labels->toString() : catalog_.index(access).labels(id)->toString();
+            const auto name = shortText(labels != nullptr ? *labels : *catalog_.index(access).labels(id));
             result.first_refusal = name + " at " + std::to_string(sample.timestamp) + ": " + why;
         }
     };

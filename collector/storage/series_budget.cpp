@@ -23,6 +23,10 @@ bool isBeyond(std::size_t used, std::size_t more, std::size_t limit) {
 
 }  // namespace
 
+bool isOwn(const std::string& sender) {
+    return sender == kCollectorSender || sender == kRulesSender;
+}
+
 /// What a sender has of one kind, series or bytes, and what it wants.
 struct SeriesBudget::Demand {
     std::size_t has = 0;
@@ -41,7 +45,7 @@ std::optional<std::string> SeriesBudget::refusal(const std::string& sender, std:
     const MutexLock lock(mutex_);
     const auto found = senders_.find(sender);
     const SenderSeries has = found == senders_.end() ? SenderSeries{} : found->second;
-    if (sender == kCollectorSender) {
+    if (isOwn(sender)) {
         if (isBeyond(has.series, 1, limits_.own_series)) {
             return byCount(has.series, "ingest.max_own_series");
         }
@@ -85,7 +89,7 @@ std::optional<std::string> SeriesBudget::refusal(const std::string& sender, std:
 void SeriesBudget::add(const std::string& sender, std::size_t label_bytes) {
     const MutexLock lock(mutex_);
     SenderSeries& has = senders_[sender];
-    if (sender != kCollectorSender) {
+    if (!isOwn(sender)) {
         senders_with_series_ += has.series == 0 ? 1 : 0;
         ++total_.series;
         total_.label_bytes += label_bytes;
@@ -99,7 +103,7 @@ void SeriesBudget::remove(const std::string& sender, std::size_t label_bytes) {
     SenderSeries& has = senders_[sender];
     --has.series;
     has.label_bytes -= label_bytes;
-    if (sender != kCollectorSender) {
+    if (!isOwn(sender)) {
         senders_with_series_ -= has.series == 0 ? 1 : 0;
         --total_.series;
         total_.label_bytes -= label_bytes;

@@ -18,7 +18,7 @@ tl::unexpected<Error> damagedSeries(std::int64_t id) {
 
 /// The samples of one host share blocks; the collector's own series are few.
 std::string hostOf(const std::string& sender, const Labels& labels) {
-    if (sender == kCollectorSender) {
+    if (isOwn(sender)) {
         return {};
     }
     const auto agent = labels.get("agent");

@@ -6,6 +6,7 @@
 #include <array>
 #include <protozero/pbf_writer.hpp>
 
+#include "common/model/label_text.h"
 #include "common/model/remote_write_parts.h"
 
 namespace lapwing {
@@ -311,7 +312,7 @@ Expected<Labels> decodeLabels(std::string_view encoded, const RemoteWriteLimits&
     }
     Labels out(std::move(labels));
     if (!why.empty()) {
-        return fail(ErrorKind::invalid, out.toString() + ": " + why);
+        return fail(ErrorKind::invalid, shortText(out) + ": " + why);
     }
     return out;
 }

@@ -100,7 +100,7 @@ def test_new_series_beyond_the_limit_are_refused_and_counted():
     assert answer.status == 400 and b"ingest.max_series" in answer.body, answer.body
     assert write([({"__name__": "many", "i": "0"}, [(now + 1, 1)])]).status == 204
     refused = [line for line in collector.people("/metrics").body.decode().splitlines()
-               if line.startswith("lapwing_collector_series_limit_refused_total")]
+               if line.startswith('lapwing_collector_series_limit_refused_total{sender="@local"}')]
     assert float(refused[0].split()[1]) > 1000, refused
     assert admin("/api/v1/admin/tsdb/delete_series?match[]=many").status == 204
 

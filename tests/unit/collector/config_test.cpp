@@ -142,6 +142,45 @@ site:
     CHECK(problems.size() == wanted.size() + 3);  // lookback, allow's `to`, allow's network
 }
 
+TEST_CASE("The limits of ingest are settings") {
+    const auto defaults = read("").ingest;
+    CHECK(defaults.max_label_bytes == 512'000'000);
+    CHECK(defaults.max_own_series == 200'000);
+    CHECK(defaults.max_kept_series == 10'000'000);
+    CHECK(defaults.agent.max_series == 100'000);
+    CHECK(defaults.agent.max_label_bytes == 64'000'000);
+    CHECK(defaults.max_labels_per_series == 64);
+    CHECK(defaults.max_label_length == 4096);
+    const auto set = read(R"(
+ingest:
+  max_series: 5000
+  max_label_bytes: 2MB
+  max_own_series: 3000
+  max_kept_series: 9000
+  agent: { max_series: 1000, max_label_bytes: 1MB }
+  max_labels_per_series: 100
+  max_label_length: 8KiB
+)")
+                         .ingest;
+    CHECK(set.max_series == 5000);
+    CHECK(set.max_label_bytes == 2'000'000);
+    CHECK(set.max_own_series == 3000);
+    CHECK(set.max_kept_series == 9000);
+    CHECK(set.agent.max_series == 1000);
+    CHECK(set.agent.max_label_bytes == 1'000'000);
+    CHECK(set.max_labels_per_series == 100);
+    CHECK(set.max_label_length == 8192);
+    const auto problems = problemsOf(R"(ingest:
+  agent: { max_series: 1, max_label_bytes: 10 }
+  max_labels_per_series: 3
+  max_label_length: 2MB
+)");
+    REQUIRE(problems.size() == 4);
+    CHECK(problems[1].find("ingest.agent.max_label_bytes must be between 1000000 and") != std::string::npos);
+    CHECK(problems[3].find("ingest.max_label_length must be between 256 and 1000000 bytes") !=
+          std::string::npos);
+}
+
 TEST_CASE("A listener off loopback needs TLS and users, and each missing one is reported") {
     const auto bare = problemsOf("http: { listen: [ 127.0.0.1:1, 10.77.0.20:9765 ] }");
     REQUIRE(bare.size() == 2);

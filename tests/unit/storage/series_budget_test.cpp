@@ -70,6 +70,7 @@ TEST_CASE("nobody takes the room of the collector's own series, nor does it take
     CHECK(fill(budget, kCollectorSender, 1000) == 20);
     CHECK(budget.refusal(kCollectorSender, 10).value() ==
           "a new series, and there are 20 already (ingest.max_own_series)");
+    CHECK(fill(budget, kRulesSender, 1000) == 20);
     budget.remove(kLocalSender, 10);
     CHECK(fill(budget, kLocalSender, 1000) == 1);
 }
@@ -116,6 +117,8 @@ TEST_CASE("series beyond an agent's budget are refused, everything else is store
     // The collector's own refused samples are counted.
     CHECK(store->appendOwn({{Labels{{"__name__", "ALERTS"}}, {{1000, 2}}}})->refused == 1);
     CHECK(store->stats().own_refused == 1);
+    CHECK(store->append({{Labels{{"__name__", "ALERTS"}}, {{1000, 3}}}}, kRulesSender)->refused == 1);
+    CHECK(store->stats().own_refused == 2);
 }
 
 }  // namespace
