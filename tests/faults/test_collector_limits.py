@@ -89,8 +89,30 @@ def supervise(collector, done):
     return ends, thread
 
 
+def ask_until_refused(collector):
+    """Many large queries at once, until several were refused or got no answer. Returns how many."""
+    until = time.monotonic() + 10
+    refused = []
+
+    def ask():
+        while time.monotonic() < until and len(refused) < 10:
+            try:
+                if collector.people("/api/v1/query?query=counted[1h]").status == 200:
+                    continue
+            except (OSError, http.client.HTTPException):
+                time.sleep(0.05)
+            refused.append(1)
+
+    clients = [threading.Thread(target=ask) for _ in range(20)]
+    for client in clients:
+        client.start()
+    for client in clients:
+        client.join()
+    return len(refused)
+
+
 def test_collector_out_of_memory(collector):
-    """The address space is bounded, and queries and writes ask for more."""
+    """The address space is bounded, and queries, threads and writes ask for more."""
     collector.start()
     writers = Writers(collector)
     rounds = 30 if LONG else 4
@@ -108,13 +130,7 @@ def test_collector_out_of_memory(collector):
                     resource.prlimit(pid, resource.RLIMIT_AS, (used + random.randrange(1 << 20), resource.RLIM_INFINITY))
                 except ProcessLookupError:
                     continue
-                until = time.monotonic() + random.uniform(0.5, 2)
-                while time.monotonic() < until:
-                    try:
-                        refused += collector.people("/api/v1/query?query=counted[1h]").status != 200
-                    except (OSError, http.client.HTTPException):
-                        refused += 1
-                        time.sleep(0.05)
+                refused += ask_until_refused(collector)
                 try:
                     resource.prlimit(pid, resource.RLIMIT_AS, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
                 except ProcessLookupError:
