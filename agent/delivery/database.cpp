@@ -1,9 +1,18 @@
 #include "agent/delivery/database.h"
 
+#include <sys/statvfs.h>
+
 #include <cerrno>
 
 namespace lapwing::agent {
 namespace {
+
+bool isOnReadOnlyDisk(const std::string& file) {
+    const auto slash = file.rfind('/');
+    struct statvfs disk {};
+    return statvfs(slash == std::string::npos ? "." : file.substr(0, slash + 1).c_str(), &disk) == 0 &&
+           (disk.f_flag & ST_RDONLY) != 0;
+}
 
 DatabaseError errorOf(sqlite3* handle, int code) {
     std::string message = handle != nullptr ? sqlite3_errmsg(handle) : sqlite3_errstr(code);
@@ -14,7 +23,11 @@ DatabaseError errorOf(sqlite3* handle, int code) {
     if (no_room && (code == SQLITE_IOERR || code == SQLITE_CANTOPEN)) {
         code = SQLITE_FULL;
     }
-    return {code, std::move(message)};
+    // SQLite opens a file for reading if it cannot write it, and then refuses each write.
+    const char* file = handle != nullptr ? sqlite3_db_filename(handle, "main") : nullptr;
+    const bool refused = code == SQLITE_READONLY || code == SQLITE_CANTOPEN;
+    return {code, std::move(message),
+            refused && (cause == EROFS || (file != nullptr && isOnReadOnlyDisk(file)))};
 }
 
 }  // namespace
@@ -68,7 +81,9 @@ DatabaseResult<Database> Database::open(const std::string& path) {
     Database database;
     database.handle_.reset(raw);
     if (code != SQLITE_OK) {
-        return tl::unexpected(errorOf(raw, code));
+        auto error = errorOf(raw, code);
+        error.disk_read_only = error.disk_read_only || isOnReadOnlyDisk(path);
+        return tl::unexpected(error);
     }
     return database;
 }

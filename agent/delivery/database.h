@@ -20,6 +20,9 @@ struct DatabaseError {
     /// The file is not (or no longer) a database: its content is unreliable.
     bool damaged() const { return code == SQLITE_CORRUPT || code == SQLITE_NOTADB; }
     bool full() const { return code == SQLITE_FULL; }
+    /// The disk fails or is read-only, which may end: nothing is known about the file's content.
+    bool diskFails() const { return code == SQLITE_IOERR || disk_read_only; }
+    bool disk_read_only = false;
 };
 
 template <class T>

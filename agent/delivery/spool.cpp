@@ -58,6 +58,9 @@ struct Spool::State {
     std::int64_t next_id LAPWING_GUARDED_BY(mutex) = 1;
     std::int64_t done_until LAPWING_GUARDED_BY(mutex) = 0;  ///< every id up to this was sent or dropped
     bool removable LAPWING_GUARDED_BY(mutex) = false;       ///< the file still has batches up to done_until
+    /// Batches after done_until that were sent while older batches could not be read, as ranges of ids. The
+    /// file may have got them meanwhile.
+    std::vector<std::pair<std::int64_t, std::int64_t>> done_early LAPWING_GUARDED_BY(mutex);
     std::vector<std::string> done_documents LAPWING_GUARDED_BY(mutex);
     std::int64_t file_samples LAPWING_GUARDED_BY(mutex) = 0;
     std::int64_t file_bytes LAPWING_GUARDED_BY(mutex) = 0;
@@ -67,11 +70,15 @@ struct Spool::State {
     Expected<void> open() LAPWING_REQUIRES(mutex);
     DatabaseResult<void> adopt(SpoolFile opened) LAPWING_REQUIRES(mutex);
     void takeGathered() LAPWING_REQUIRES(mutex);
+    DatabaseResult<void> removeDoneEarly() LAPWING_REQUIRES(mutex);
+    DatabaseResult<void> doneEarlyIsRemoved() LAPWING_REQUIRES(mutex);
+    std::vector<SpooledBatch> readFile(std::size_t most_parts) LAPWING_REQUIRES(mutex);
     DatabaseResult<void> write() LAPWING_REQUIRES(mutex);
     bool startAnew() LAPWING_REQUIRES(mutex);
     DatabaseResult<void> trim() LAPWING_REQUIRES(mutex);
     void boundMemory() LAPWING_REQUIRES(mutex);
     void failed(const DatabaseError& error) LAPWING_REQUIRES(mutex);
+    void unavailable(const DatabaseError& error) LAPWING_REQUIRES(mutex);
     void setAside(const DatabaseError& error) LAPWING_REQUIRES(mutex);
     void forget(const SpooledBatch& batch) LAPWING_REQUIRES(mutex);
 };
@@ -114,12 +121,12 @@ Expected<void> Spool::State::open() {
             return {};
         }
         const DatabaseError error = done.error();
-        if (error.damaged()) {
+        if (error.damaged() && SpoolFile::isDamaged(config.path)) {
             setAside(error);
             continue;
         }
-        if (error.full()) {
-            failed(error);
+        if (error.damaged() || error.full() || error.diskFails()) {
+            unavailable(error);
             return {};
         }
         trouble = error.message;
@@ -154,11 +161,18 @@ void Spool::State::setAside(const DatabaseError& error) {
 
 void Spool::State::failed(const DatabaseError& error) {
     if (error.damaged()) {
-        setAside(error);
-        return;
+        file.reset();
+        if (SpoolFile::isDamaged(config.path)) {
+            setAside(error);
+            return;
+        }
     }
+    unavailable(error);
+}
+
+void Spool::State::unavailable(const DatabaseError& error) {
     if (trouble.empty()) {
-        spdlog::error("the spool {} cannot be written ({}): samples stay in memory, at most {} KiB of them",
+        spdlog::error("the spool {} cannot be used ({}): new samples stay in memory, at most {} KiB of them",
                       config.path, error.message, config.memory_bytes / 1024);
     }
     trouble = error.message;
@@ -205,6 +219,57 @@ void Spool::State::takeGathered() {
     }
 }
 
+DatabaseResult<void> Spool::State::removeDoneEarly() {
+    for (const auto& [first, last] : done_early) {
+        if (auto removed = file->remove(first, last); !removed) {
+            return removed;
+        }
+    }
+    return {};
+}
+
+/// After removeDoneEarly() is in the file.
+DatabaseResult<void> Spool::State::doneEarlyIsRemoved() {
+    if (done_early.empty()) {
+        return {};
+    }
+    done_early.clear();
+    const auto totals = file->totals(done_until);
+    if (!totals) {
+        return tl::unexpected(totals.error());
+    }
+    file_samples = totals->samples;
+    file_bytes = totals->bytes;
+    return {};
+}
+
+/// The oldest batches of the file. None if it has none, or cannot be read: `trouble` then says why.
+std::vector<SpooledBatch> Spool::State::readFile(std::size_t most_parts) {
+    if (!file) {
+        return {};
+    }
+    auto removed = removeDoneEarly();
+    if (removed) {
+        removed = doneEarlyIsRemoved();
+    }
+    if (!removed) {
+        failed(removed.error());
+        return {};
+    }
+    if (file_samples == 0) {
+        return {};
+    }
+    auto read = file->read(done_until, most_parts, kMostRequestBytes);
+    if (!read) {
+        failed(read.error());
+        return {};
+    }
+    if (read->empty()) {
+        file_samples = file_bytes = 0;
+    }
+    return std::move(*read);
+}
+
 // On a full disk even removing rows needs room for the log. A file in which nothing waits can be removed as
 // a whole.
 bool Spool::State::startAnew() {
@@ -212,7 +277,7 @@ bool Spool::State::startAnew() {
         return false;
     }
     file.reset();
-    SpoolFile::remove(config.path);
+    SpoolFile::removeFiles(config.path);
     removable = false;
     return open() && file;
 }
@@ -224,6 +289,9 @@ DatabaseResult<void> Spool::State::write() {
     auto done = db.begin();
     if (done && removable) {
         done = db.removeUpTo(done_until);
+    }
+    if (done) {
+        done = removeDoneEarly();
     }
     for (std::size_t i = 0; done && i < batches; ++i) {
         if (pending[i].id > done_until) {
@@ -259,6 +327,9 @@ DatabaseResult<void> Spool::State::write() {
     pending_bytes = 0;
     file_documents += static_cast<std::int64_t>(documents);
     pending_documents.clear();
+    if (auto counted = doneEarlyIsRemoved(); !counted) {
+        return counted;
+    }
     return trim();
 }
 
@@ -408,18 +479,13 @@ bool Spool::flush() {
 
 std::optional<Batch> Spool::next(std::size_t most_parts) {
     std::vector<SpooledBatch> parts;
+    bool in_order = true;
     {
         auto& state = *state_;
         const MutexLock lock(state.mutex);
-        if (state.file && state.file_samples > 0) {
-            auto read = state.file->read(state.done_until, most_parts, kMostRequestBytes);
-            if (read) {
-                parts = std::move(*read);
-            } else {
-                state.failed(read.error());
-            }
-        }
-        // In order: batches that are only in memory are younger than those in the file.
+        parts = state.readFile(most_parts);
+        // Batches that are only in memory are younger than those in the file.
+        in_order = !parts.empty() || (state.file && state.file_samples == 0);
         if (parts.empty() && !state.trouble.empty()) {
             for (const auto& batch : state.pending) {
                 if (batch.id <= state.done_until) {
@@ -436,9 +502,17 @@ std::optional<Batch> Spool::next(std::size_t most_parts) {
         return std::nullopt;
     }
     Batch batch;
-    if (parts.size() == 1) {
-        batch = {parts[0].id, 1, parts[0].samples, std::move(parts[0].body)};
+    batch.first_id = parts[0].id;
+    batch.in_order = in_order;
+    const auto alone = [&](SpooledBatch& part) {
+        batch.last_id = part.id;
+        batch.parts = 1;
+        batch.samples = part.samples;
+        batch.body = std::move(part.body);
         return batch;
+    };
+    if (parts.size() == 1) {
+        return alone(parts[0]);
     }
     // A protobuf message with repeated fields may be joined by writing its parts one after the other.
     std::string raw;
@@ -451,7 +525,7 @@ std::optional<Batch> Spool::next(std::size_t most_parts) {
         // A batch that does not decompress goes alone: the collector then refuses only this batch.
         if (!intact || (batch.parts > 0 && raw.size() + length > kMostRequestBytes)) {
             if (batch.parts == 0) {
-                return Batch{spooled.id, 1, spooled.samples, std::move(spooled.body)};
+                return alone(spooled);
             }
             break;
         }
@@ -474,8 +548,20 @@ void Spool::sent(const Batch& batch) {
     if (batch.last_id <= state.done_until) {
         return;
     }
+    if (!batch.in_order) {
+        if (!state.done_early.empty() && state.done_early.back().second + 1 == batch.first_id) {
+            state.done_early.back().second = batch.last_id;
+        } else {
+            state.done_early.emplace_back(batch.first_id, batch.last_id);
+        }
+        return;
+    }
     const auto before = std::exchange(state.done_until, batch.last_id);
-    if (!state.file || state.file_samples == 0) {
+    if (!state.file) {
+        state.removable = true;
+        return;
+    }
+    if (state.file_samples == 0) {
         return;
     }
     auto gone = state.file->totals(before, batch.last_id);

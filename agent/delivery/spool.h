@@ -23,8 +23,12 @@ struct SpoolConfig {
 
 /// Samples to send: one remote_write request.
 struct Batch {
-    std::int64_t last_id = 0;  ///< acknowledging this batch acknowledges every id up to this
-    std::size_t parts = 0;     ///< how many spooled batches were joined
+    std::int64_t last_id = 0;
+    std::int64_t first_id = 0;
+    /// No older batch waits: acknowledging this batch acknowledges every id up to last_id. Otherwise, only
+    /// the ids from first_id on: older batches are in the file, which cannot be read now.
+    bool in_order = true;
+    std::size_t parts = 0;  ///< how many spooled batches were joined
     std::size_t samples = 0;
     std::string body;
 };
@@ -47,11 +51,13 @@ struct SpoolState {
 
 /// Samples and documents that wait for the collector, in one SQLite file (WAL, synchronous NORMAL). Data
 /// that flush() has written survives a kill at any moment, and a power cut but for the last moments. Data
-/// that is not written yet, or cannot be because the disk is full, stays in memory within a bound and can be
-/// sent from there. A damaged file is renamed to PATH.damaged, and a new file begun. Safe from any thread.
+/// that is not written yet, or cannot be because the disk is full, read-only or failing, stays in memory
+/// within a bound and can be sent from there. The batches in a file that cannot be read wait until it can. A
+/// damaged file is renamed to PATH.damaged, and a new file begun. Safe from any thread.
 class Spool {
   public:
-    /// Errors: `denied`, `unavailable` (another process has the file), `internal`. A full disk is no error.
+    /// Errors: `denied`, `unavailable` (another process has the file), `internal`. A disk that is full,
+    /// read-only or failing is no error.
     static Expected<std::unique_ptr<Spool>> open(const SpoolConfig& config);
     /// Writes the batches in memory.
     ~Spool();

@@ -1,8 +1,10 @@
 #include "agent/delivery/spool_file.h"
 
 #include <algorithm>
+#include <array>
 #include <cstdint>
 #include <cstdio>
+#include <fstream>
 #include <utility>
 
 namespace lapwing::agent {
@@ -35,6 +37,28 @@ constexpr const char* kSchema =
 
 }  // namespace
 
+bool SpoolFile::isDamaged(const std::string& path) {
+    for (const char* suffix : {"", "-wal"}) {
+        std::ifstream in(path + suffix, std::ios::binary);
+        std::array<char, 65536> part{};
+        while (in.is_open() && in.read(part.data(), part.size())) {
+        }
+        if (in.bad()) {
+            return false;
+        }
+    }
+    auto database = Database::open(path);
+    if (!database) {
+        return database.error().damaged();
+    }
+    auto check = database->prepare("PRAGMA quick_check(1)");
+    if (!check) {
+        return check.error().damaged();
+    }
+    const auto row = check->step();
+    return row ? *row && check->bytes(0) != "ok" : row.error().damaged();
+}
+
 DatabaseResult<SpoolFile> SpoolFile::open(const std::string& path) {
     auto database = Database::open(path);
     if (!database) {
@@ -62,8 +86,9 @@ DatabaseResult<SpoolFile> SpoolFile::open(const std::string& path) {
     } statements[] = {
         {file.begin_, "BEGIN IMMEDIATE"},
         {file.commit_, "COMMIT"},
-        {file.insert_, "INSERT INTO batch(id, at, samples, bytes, body) VALUES(?1, ?2, ?3, ?4, ?5)"},
-        {file.remove_, "DELETE FROM batch WHERE id <= ?1"},
+        {file.insert_,
+         "INSERT OR REPLACE INTO batch(id, at, samples, bytes, body) VALUES(?1, ?2, ?3, ?4, ?5)"},
+        {file.remove_, "DELETE FROM batch WHERE id >= ?1 AND id <= ?2"},
         {file.oldest_, "SELECT id, at, samples, bytes FROM batch WHERE id > ?1 ORDER BY id LIMIT 1"},
         {file.read_, "SELECT id, at, samples, bytes, body FROM batch WHERE id > ?1 ORDER BY id LIMIT ?2"},
         {file.range_, "SELECT count(*), sum(samples), sum(bytes) FROM batch WHERE id > ?1 AND id <= ?2"},
@@ -79,7 +104,7 @@ DatabaseResult<SpoolFile> SpoolFile::open(const std::string& path) {
     return file;
 }
 
-void SpoolFile::remove(const std::string& path) {
+void SpoolFile::removeFiles(const std::string& path) {
     for (const char* suffix : {"", "-wal", "-shm"}) {
         std::remove((path + suffix).c_str());
     }
@@ -164,8 +189,9 @@ DatabaseResult<void> SpoolFile::insert(const SpooledBatch& batch) {
     return insert_.run();
 }
 
-DatabaseResult<void> SpoolFile::removeUpTo(std::int64_t id) {
-    remove_.bind(1, id);
+DatabaseResult<void> SpoolFile::remove(std::int64_t first_id, std::int64_t last_id) {
+    remove_.bind(1, first_id);
+    remove_.bind(2, last_id);
     return remove_.run();
 }
 

@@ -24,10 +24,13 @@ class SpoolFile {
   public:
     /// Locks the file for this process (SQLITE_BUSY if another process has it).
     static DatabaseResult<SpoolFile> open(const std::string& path);
+    /// Whether the file's content is damaged. Looks at the whole file; no SpoolFile may be open on it. A file
+    /// that cannot be read now is not known to be damaged: SQLite reports a failed read as damage, too.
+    static bool isDamaged(const std::string& path);
     /// Renames the file and its companions, or removes them where they cannot be renamed. False if it had to
     /// remove them.
     static bool rename(const std::string& from, const std::string& to);
-    static void remove(const std::string& path);
+    static void removeFiles(const std::string& path);
 
     struct Totals {
         std::int64_t batches = 0;
@@ -44,7 +47,8 @@ class SpoolFile {
     DatabaseResult<void> commit() { return commit_.run(); }
     void rollback();
     DatabaseResult<void> insert(const SpooledBatch& batch);
-    DatabaseResult<void> removeUpTo(std::int64_t id);
+    DatabaseResult<void> removeUpTo(std::int64_t id) { return remove(0, id); }
+    DatabaseResult<void> remove(std::int64_t first_id, std::int64_t last_id);
     DatabaseResult<void> insertDocument(const SpooledDocument& document);
     /// Forgets the body, remembers the digest.
     DatabaseResult<void> documentDone(const std::string& digest);

@@ -101,7 +101,7 @@ void readGroupBy(const Node& node, Config& out) {
         out.group_by.clear();
     }
     for (const auto& name : out.group_by) {
-        if (!isValidLabelName(name)) {
+        if (name.empty() || !isValidUtf8(name)) {
             node.problem(node.path() + " must hold names of labels, or be [\"...\"]: every alert by itself");
         }
     }

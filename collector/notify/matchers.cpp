@@ -29,18 +29,27 @@ std::string_view trimmed(std::string_view text) {
     return text;
 }
 
+/// Alerts may have any UTF-8 text as the name of a label.
+bool isName(std::string_view name) {
+    return !name.empty() && isValidUtf8(name);
+}
+
 }  // namespace
 
 Expected<Matcher> parseMatcher(std::string_view text) {
-    const auto at = text.find_first_of("=!");
-    const auto rest = at == std::string_view::npos ? std::string_view() : text.substr(at);
+    const auto start = trimmed(text);
+    const bool quoted = start.starts_with('"');
+    const auto end = quoted ? start.find('"', 1) : start.find_first_of("=!");
+    auto name = trimmed(start.substr(quoted ? 1 : 0, quoted ? end - 1 : end));
+    const auto rest =
+        end == std::string_view::npos ? std::string_view() : trimmed(start.substr(quoted ? end + 1 : end));
     const auto* type = std::find_if(kTypes.begin(), kTypes.end(),
                                     [&](Type each) { return rest.starts_with(storage::operatorOf(each)); });
-    const auto name = trimmed(text.substr(0, at));
-    if (type == kTypes.end() || !isValidLabelName(name)) {
+    if (type == kTypes.end() || !(quoted ? isName(name) : isValidLabelName(name))) {
         return fail(ErrorKind::invalid, "\"" + std::string(text) +
                                             "\" is not a matcher: NAME=VALUE, NAME!=VALUE, NAME=~REGEX or "
-                                            "NAME!~REGEX");
+                                            "NAME!~REGEX; a NAME with other signs than letters, digits and _ "
+                                            "needs quotes");
     }
     auto value = trimmed(rest.substr(std::string_view(storage::operatorOf(*type)).size()));
     if (value.size() >= 2 && value.front() == '"' && value.back() == '"') {
@@ -50,7 +59,8 @@ Expected<Matcher> parseMatcher(std::string_view text) {
 }
 
 std::string toString(const Matcher& matcher) {
-    return matcher.name() + storage::operatorOf(matcher.type()) + "\"" + matcher.value() + "\"";
+    const std::string name = isValidLabelName(matcher.name()) ? matcher.name() : "\"" + matcher.name() + "\"";
+    return name + storage::operatorOf(matcher.type()) + "\"" + matcher.value() + "\"";
 }
 
 bool matchesAll(const storage::Matchers& matchers, const Labels& labels) {
@@ -66,7 +76,7 @@ Expected<storage::Matchers> readMatchers(const json::Value& list) {
     for (const auto& entry : list.GetArray()) {
         const auto& value = json::member(entry, "value");
         const auto name = json::text(entry, "name");
-        if (!value.IsString() || !isValidLabelName(name)) {
+        if (!value.IsString() || !isName(name)) {
             return fail(ErrorKind::invalid, "a matcher needs a name and a value");
         }
         const bool regex = json::flag(entry, "isRegex").value_or(false);

@@ -11,7 +11,8 @@
 namespace lapwing::notify {
 
 /// `name=value`, `name!=value`, `name=~regex` or `name!~regex`, as silences and inhibitions match alerts.
-/// Quotes around the value are optional. Error `invalid`, in words for a person.
+/// Quotes around the value are optional. A name that is not [a-zA-Z_][a-zA-Z0-9_]* needs quotes. Error
+/// `invalid`, in words for a person.
 Expected<storage::Matcher> parseMatcher(std::string_view text);
 std::string toString(const storage::Matcher& matcher);
 

@@ -23,7 +23,7 @@
 
 namespace {
 
-enum Call : std::uint32_t { kWrite, kSync, kTruncate, kOpen, kRename, kUnlink, kCalls };
+enum Call : std::uint32_t { kWrite, kSync, kTruncate, kOpen, kRename, kUnlink, kRead, kCalls };
 
 enum Action : std::int32_t {
     kFail,        ///< the call does nothing and fails with `error`
@@ -126,6 +126,17 @@ int guarded(Call call, Run run) {
     }
 }
 
+/// The same for a read.
+template <class Run>
+ssize_t guardedRead(Run run) {
+    ssize_t count = 0;
+    const int result = guarded(kRead, [&] {
+        count = run();
+        return count < 0 ? -1 : 0;
+    });
+    return result < 0 ? -1 : count;
+}
+
 /// The same for a write of `size` bytes. `run` writes as many bytes as it is told.
 template <class Run>
 ssize_t guardedWrite(std::size_t size, Run run) {
@@ -218,6 +229,21 @@ ssize_t pwrite64(int fd, const void* data, size_t size, off64_t at) {
         return real(fd, data, size, at);
     }
     return guardedWrite(size, [&](std::size_t count) { return real(fd, data, count, at); });
+}
+
+ssize_t read(int fd, void* data, size_t size) {
+    static const auto real = next<ssize_t(int, void*, size_t)>("read");
+    return isWatched(fd) ? guardedRead([&] { return real(fd, data, size); }) : real(fd, data, size);
+}
+
+ssize_t pread(int fd, void* data, size_t size, off_t at) {
+    static const auto real = next<ssize_t(int, void*, size_t, off_t)>("pread");
+    return isWatched(fd) ? guardedRead([&] { return real(fd, data, size, at); }) : real(fd, data, size, at);
+}
+
+ssize_t pread64(int fd, void* data, size_t size, off64_t at) {
+    static const auto real = next<ssize_t(int, void*, size_t, off64_t)>("pread64");
+    return isWatched(fd) ? guardedRead([&] { return real(fd, data, size, at); }) : real(fd, data, size, at);
 }
 
 int fsync(int fd) {

@@ -6,9 +6,9 @@ import os
 import struct
 
 LIBRARY = os.path.realpath(os.path.join(os.environ.get("LAPWING_BIN", "build/dev/bin"), "lapwing-file-faults.so"))
-CALLS = ("write", "sync", "truncate", "open", "rename", "unlink")
+CALLS = ("write", "sync", "truncate", "open", "rename", "unlink", "read")
 FAIL, SHORT_WRITE, KILL_BEFORE, KILL_WITHIN, KILL_AFTER = range(5)
-LAYOUT = struct.Struct("<Iiii q 6q q")
+LAYOUT = struct.Struct("<Iiii q 7q q")
 
 
 class FileFaults:
@@ -35,7 +35,7 @@ class FileFaults:
 
     def seen(self):
         """How many calls of each kind the program has made."""
-        return dict(zip(CALLS, struct.unpack_from("<6q", self.map, 24)))
+        return dict(zip(CALLS, struct.unpack_from("<7q", self.map, 24)))
 
     def faults(self):
-        return struct.unpack_from("<q", self.map, 72)[0]
+        return struct.unpack_from("<q", self.map, 80)[0]

@@ -14,7 +14,7 @@ from harness import LONG, Collector
 from watched_agent import WatchedAgent
 
 pytestmark = pytest.mark.root
-SECONDS = 120 if LONG else 12
+SECONDS = 60 if LONG else 12
 ROUNDS = 150 if LONG else 5
 
 
@@ -54,19 +54,22 @@ def check_runs(collector, began):
     return len(times)
 
 
-def fault_without_a_collector(collector, agent, inject, clear):
-    """The fault while the collector is away, so that the samples have no other place. Returns the runs of the probe."""
+def fault_with_a_backlog(collector, agent, inject, clear):
+    """A fault while samples wait in the spool: first without a collector, so that new samples have no other place, then with a
+    collector, which takes new samples from memory. Returns the runs of the probe."""
     agent.start()
     process = agent.process
     agent.wait_until_sent()
     began = time.time()
     collector.kill()
+    time.sleep(12)  # a run for the spool
     inject()
     time.sleep(SECONDS)
     assert process.poll() is None, agent.log_text()[-2000:]
-    clear()
-    time.sleep(12)  # a run after the fault
     collector.start()
+    time.sleep(SECONDS)
+    assert process.poll() is None, agent.log_text()[-2000:]
+    clear()
     agent.wait_until_sent()
     assert process.poll() is None
     assert dropped(agent) == {}, agent.status()
@@ -114,9 +117,9 @@ def test_agent_single_calls_fail(collector, agent):
 def test_agent_all_writes_fail(collector, agent, error):
     faults = FileFaults(agent.folder, collector.path("faults"))
     agent.environment = faults.environment
-    calls = ("write", "sync", "truncate", "open", "unlink", "rename")
-    count = fault_without_a_collector(collector, agent, lambda: faults.arm(calls, 0, FAIL, getattr(errno, error), -1), faults.disarm)
-    results.record("agent", f"every call that writes to its files fails with {error} for {SECONDS} s, without the collector", "1",
+    calls = ("write", "sync", "truncate", "open", "unlink", "rename") + (("read",) if error == "EIO" else ())
+    count = fault_with_a_backlog(collector, agent, lambda: faults.arm(calls, 0, FAIL, getattr(errno, error), -1), faults.disarm)
+    results.record("agent", f"every {'access to' if error == 'EIO' else 'change of'} its files fails with {error} for {2 * SECONDS} s, with a backlog, without and with the collector", "1",
                    f"{count} runs of the probe, all in the collector, none twice", "by itself, at the next write")
 
 
@@ -124,11 +127,11 @@ def test_agent_disk_full(collector, agent):
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m,mode=0755", "tmpfs", agent.folder], check=True)
     filler = os.path.join(agent.folder, "filler")
     try:
-        count = fault_without_a_collector(
+        count = fault_with_a_backlog(
             collector, agent, lambda: subprocess.run(["dd", "if=/dev/zero", f"of={filler}", "bs=4k"], stderr=subprocess.DEVNULL),
             lambda: os.remove(filler))
     finally:
         agent.close()
         subprocess.run(["umount", agent.folder], check=True)
-    results.record("agent", f"the disk is full for {SECONDS} s, without the collector", "1", f"{count} runs of the probe, all in the collector, none twice",
+    results.record("agent", f"the disk is full for {2 * SECONDS} s, with a backlog, without and with the collector", "1", f"{count} runs of the probe, all in the collector, none twice",
                    "by itself, at the next write")

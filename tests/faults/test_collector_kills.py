@@ -61,7 +61,7 @@ def test_collector_killed_at_a_call_to_its_files(collector):
     collector.environment = faults.environment
     met = 0
     # Calls of a quiet start and of half a second of writes: the moments to choose from.
-    choices = (("write", 400), ("write", 20), ("sync", 12), ("truncate", 2), ("open", 6), ("unlink", 2), ("write", 2000))
+    choices = (("write", 400), ("write", 20), ("sync", 12), ("truncate", 2), ("open", 6), ("unlink", 2), ("write", 2000), ("read", 100))
 
     def kill_once(turn):
         nonlocal met

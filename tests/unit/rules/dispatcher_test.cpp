@@ -443,7 +443,7 @@ email:
   - { to: [ops@example.org], from: a@b, smtp: "mail:587", security: ssl, username: u }
 alertmanager: [{ url: "http://am:9093/" }]
 repeat_interval: 1s
-group_by: [ alertname, "no-label" ]
+group_by: [ alertname, "" ]
 heartbeat: { method: PUT, interval: 10ms }
 inhibit: [ { source: "severity critical", equal: [ instance ] } ]
 )",
@@ -476,7 +476,8 @@ inhibit: [ { source: "severity critical", equal: [ instance ] } ]
               "c.yaml:15:37: heartbeat.interval must be at least 1s",
               "c.yaml:14:11: group_by must hold names of labels, or be [\"...\"]: every alert by itself",
               std::string("c.yaml:16:22: inhibit[0].source: \"severity critical\" is not a matcher: ") +
-                  "NAME=VALUE, NAME!=VALUE, NAME=~REGEX or NAME!~REGEX",
+                  "NAME=VALUE, NAME!=VALUE, NAME=~REGEX or NAME!~REGEX; a NAME with other signs than "
+                  "letters, digits and _ needs quotes",
               "c.yaml:16:12: inhibit[0] needs \"target\", a list of matchers",
               "c.yaml:13:18: repeat_interval must be at least 1m"});
     CHECK(config.alertmanager.size() == 1);

@@ -104,7 +104,10 @@ TEST_CASE("matchers accept the usual spellings") {
     CHECK(printed("a=~b|c") == "a=~\"b|c\"");
     CHECK(printed("a!~b") == "a!~\"b\"");
     CHECK(printed("a=") == "a=\"\"");
-    for (const char* wrong : {"", "a", "=b", "1a=b", "a!b", "a=~("}) {
+    CHECK(printed("\"my.team\"=web") == "\"my.team\"=\"web\"");
+    CHECK(printed(" \"größe=x\" =~ \"a|b\"") == "\"größe=x\"=~\"a|b\"");
+    CHECK(printed("\"plain\"!=b") == "plain!=\"b\"");
+    for (const char* wrong : {"", "a", "=b", "1a=b", "a.b=c", "a!b", "a=~(", "\"a=b", "\"\"=b", "\"a\""}) {
         INFO(wrong);
         CHECK(printed(wrong).rfind("error: ", 0) == 0);
     }
