@@ -46,8 +46,7 @@ PacketView Traversal::view(PacketKind kind, const Route& route) const {
         out.destination_type = number(group ? kMulticastType : route.forwarded ? kUnicastType : kLocalType);
         out.destination_type_here = typeHere(out.destination_type, route);
     }
-    out.hops = hopsOf(reply != packet_.outgoing,
-                      packet_.outgoing ? AddressRange::of(packet_.destination) : packet_.source);
+    out.hops = reply != packet_.outgoing ? hopsOf(true, packet_.source) : hops_of_other_;
     if (reply) {
         std::swap(out.source, out.destination);
         std::swap(out.source_port, out.destination_port);

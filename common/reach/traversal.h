@@ -70,7 +70,9 @@ class Traversal {
           walk_(model, notes_),
           first_port_(first_port),
           last_port_(last_port),
-          reply_interface_(replyInterface()) {
+          reply_interface_(replyInterface()),
+          hops_of_other_(
+              hopsOf(false, packet.outgoing ? AddressRange::of(packet.destination) : packet.source)) {
         notes_.trace = trace;
     }
 
@@ -155,6 +157,7 @@ class Traversal {
     std::uint64_t first_port_;
     std::uint64_t last_port_;
     std::string reply_interface_;  ///< by which answers to another host leave; "" if unknown
+    FieldValue hops_of_other_;     ///< TTL or hop limit of the other host's packets
 };
 
 /// For each port of the sender, and without an interface for each by which the packet may come in: the

@@ -91,6 +91,7 @@ table ip f { chain w { type filter hook forward priority 0; policy accept; ct di
     R"(table inet f { chain p { type filter hook prerouting priority 0; ip saddr 10.213.7.2 ip ttl set 7; }; chain i { type filter hook input priority 0; policy accept; ip ttl 7 tcp dport 22 drop; ip ttl 64 tcp dport 3306 drop; }; })",
     R"(table inet f { chain i { type filter hook input priority 0; policy accept; ip ttl set 63 tcp dport 22 drop; tcp dport 3306 ip6 hoplimit set 63 drop; ip dscp set cs1 udp dport 22 drop; tcp option maxseg size set 1200; }; })",
     R"(table inet f { chain i { type filter hook input priority 0; policy accept; ip6 hoplimit set 63 tcp dport 3306 drop; }; })",
+    R"(table inet f { chain i { type filter hook input priority 0; policy accept; tcp dport 22 reject with tcp reset; udp dport 8080 reject; }; chain s { type nat hook postrouting priority srcnat; policy drop; tcp dport 3306 accept; }; })",
     R"(table inet f { chain p { type filter hook prerouting priority -310; policy accept; tcp dport 22 meta mark set ct mark drop; tcp dport 3306 ct mark set 0x1 drop; tcp dport 8080 ct mark set 0x1; }; chain i { type filter hook input priority 0; policy accept; ct mark 0x1 drop; udp dport 22 meta mark set ct mark drop; }; })",
     R"(table ip n { chain p { type nat hook prerouting priority dstnat; dnat to 10.213.8.2; }; }
 table inet f { chain w { type filter hook forward priority 0; policy accept; ip ttl 64 tcp dport 22 drop; ip ttl 63 udp dport 22 drop; ip ttl 63 tcp sport 3306 drop; }; })",
