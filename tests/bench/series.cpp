@@ -46,6 +46,12 @@ TimeSeries series(const std::string& metric, const std::string& process) {
             {{now, 1}}};
 }
 
+void compact(SqliteStore& store) {
+    if (const auto done = store.compact(); !done) {
+        std::printf("compaction: %s\n", done.error().message.c_str());
+    }
+}
+
 void append(SqliteStore& store, int first, int count) {
     std::vector<TimeSeries> batch;
     for (int i = first; i < first + count; ++i) {
@@ -81,19 +87,19 @@ int main(int argc, char** argv) {
     auto& store = **opened;
     const double empty = residentMb();
     append(store, 0, kSeries);
-    static_cast<void>(store.compact());
+    compact(store);
     const double active = residentMb();
     std::printf("active: %.0f bytes a series (%d series, %.1f MB)\n", (active - empty) * 1e6 / kSeries,
                 kSeries, active - empty);
     now += 2 * kHour;
-    static_cast<void>(store.compact());
+    compact(store);
     const double idle = residentMb();
     std::printf("after an hour without samples: %.0f bytes a series (%.1f MB)\n",
                 (idle - empty) * 1e6 / kSeries, idle - empty);
     const auto start = std::chrono::steady_clock::now();
     for (int hour = 0; hour < kDays * 24; ++hour) {
         append(store, kSeries + hour * kChurnPerHour, kChurnPerHour);
-        static_cast<void>(store.compact());
+        compact(store);
         now += kHour;
         if (hour % (10 * 24) == 0) {
             std::printf("churn, day %d: %.1f MB\n", hour / 24, residentMb() - empty);

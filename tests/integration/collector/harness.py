@@ -35,11 +35,11 @@ def message(number, payload):
 
 def snappy(data):
     """Snappy's block format, with literals only."""
-    out = varint(len(data))
+    out = bytearray(varint(len(data)))
     for at in range(0, len(data), 60):
         chunk = data[at : at + 60]
         out += bytes([(len(chunk) - 1) << 2]) + chunk
-    return out
+    return bytes(out)
 
 
 def write_request(series):
