@@ -139,18 +139,25 @@ unsigned ChainWalk::unknownEffect(const std::string& place, const std::string& w
     return kAccept | kDrop | kNext;
 }
 
-void ChainWalk::change(const MarkChange& change) {
+/// 0 where the rule ends: it reads the mark of a connection, and the packet has none.
+unsigned ChainWalk::change(const Rule& rule, const MarkChange& change) {
     auto& target = change.target == MarkChange::Mark::packet ? packet_.mark : connection_.mark;
     const auto& source = change.source == MarkChange::Mark::packet ? packet_.mark : connection_.mark;
     const bool of_connection =
         change.target == MarkChange::Mark::connection || change.source == MarkChange::Mark::connection;
-    if (of_connection && packet_.tracked == Truth::no) {
-        return;  // without a connection the rule ends, and the mark stays
+    const bool reads = change.source == MarkChange::Mark::connection && change.take != 0;
+    const auto connected = view_.arp ? absent() : ctValue(number(0));
+    if (of_connection && connected.kind == FieldValue::Kind::absent) {
+        return reads ? 0 : kNext;
+    }
+    const bool sure = !of_connection || connected.kind == FieldValue::Kind::range;
+    if (reads && !sure) {
+        noteUnknown(rule.place, "the mark of the connection");
     }
     Marks fresh = std::set<std::uint32_t>{};
     // nft does not list the order of chains with equal priority: another one may have set the mark.
-    const bool known = change.known && !others_mark_ && (target || change.keep == 0) &&
-                       (source || change.take == 0) && !(of_connection && packet_.tracked == Truth::unknown);
+    const bool known =
+        change.known && !others_mark_ && (target || change.keep == 0) && (source || change.take == 0) && sure;
     if (known) {
         const std::set<std::uint32_t> none{0};
         for (const auto old : change.keep == 0 ? none : *target) {
@@ -169,6 +176,7 @@ void ChainWalk::change(const MarkChange& change) {
         target = std::move(fresh);
         forget();
     }
+    return reads && !sure ? kNext | kReturn : kNext;
 }
 
 /// The packet belongs to no connection, where conntrack has not seen it yet.
@@ -223,8 +231,7 @@ unsigned ChainWalk::statement(const Rule& rule, const Statement& statement) {
             noteUnknown(rule.place, statement.text);
             return kNext | kReturn;
         case Statement::Kind::mark:
-            change(statement.mark);
-            return kNext;
+            return change(rule, statement.mark);
         case Statement::Kind::overwrite:
             if (packet_.overwritten.insert(statement.fields[0].kind).second) {
                 forget();

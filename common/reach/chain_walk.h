@@ -193,7 +193,7 @@ class ChainWalk {
     unsigned statement(const Rule& rule, const Statement& statement);
     unsigned unknownEffect(const std::string& place, const std::string& what, ChainOutcome& out);
     void noteUnknown(const std::string& place, const std::string& what);
-    void change(const MarkChange& change);
+    unsigned change(const Rule& rule, const MarkChange& change);
     void untrack();
     unsigned fixed(const Rule& rule, const Statement& statement);
     ChainOutcome chain(const Table& table, const std::string& name, int depth);

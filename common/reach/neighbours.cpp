@@ -139,8 +139,14 @@ Truth Traversal::discoveryPasses(PacketKind kind, bool inward, const Hop& hop, N
         inward
             ? through(Hook::ingress, seen) && through(Hook::prerouting, seen) && through(Hook::input, seen)
             : through(Hook::output, seen) && through(Hook::postrouting, seen) && through(Hook::egress, seen);
+    // A neighbour ignores questions and answers whose hop limit is not 255 (RFC 4861, 7.1).
+    const bool damaged = walk_.packet().overwritten.contains(FieldKind::ip6_hop_limit);
+    if (damaged) {
+        notes_.unknowns.insert("whether neighbour discovery works with the hop limit that a rule sets");
+    }
     const auto passes = notes_.anything     ? Truth::unknown
                         : !open             ? Truth::no
+                        : damaged           ? Truth::unknown
                         : outcome_.blocks() ? Truth::unknown
                                             : Truth::yes;
     if (passes != Truth::yes) {

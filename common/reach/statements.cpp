@@ -270,6 +270,29 @@ Statement parseMangle(const Json& json) {
     return neutral ? fixedAnswer(true, "") : unknownEffect("a change of " + field.text);
 }
 
+/// The field has that value.
+Statement valueMatch(FieldKind kind, std::uint64_t value, const std::string& words) {
+    Statement statement;
+    statement.fields.push_back({kind, std::nullopt, words});
+    statement.text = words;
+    statement.data.elements.push_back({{rangeTerm(keyOf(value), keyOf(value))}, false});
+    return statement;
+}
+
+/// A packet without the header that a statement changes leaves the rule. nft does not list that match.
+void addHeaderMatch(const Json& mangle, std::vector<Statement>& out) {
+    const auto* key = member(mangle, "key");
+    const auto [form, inner] = key == nullptr ? std::pair<std::string, const Json*>{} : singleMember(*key);
+    const auto protocol = form == "tcp option"                    ? "tcp"
+                          : form == "payload" && inner != nullptr ? text(*inner, "protocol")
+                                                                  : "";
+    if (protocol == "ip" || protocol == "ip6") {
+        out.push_back(familyMatch(protocol == "ip" ? "ipv4" : "ipv6"));
+    } else if (protocol == "tcp" || protocol == "udp") {
+        out.push_back(valueMatch(FieldKind::transport, protocol == "tcp" ? kTcp : kUdp, "meta l4proto"));
+    }
+}
+
 Statement parseOne(const Json& json, Ruleset::Model& model) {
     const auto [name, inner] = singleMember(json);
     if (inner == nullptr) {
@@ -393,11 +416,8 @@ std::optional<Decision> parseDecision(const std::string& name, const Json& json)
 
 Statement familyMatch(const std::string& family) {
     const auto number = symbol(FieldKind::nf_protocol, family);
-    Statement statement;
-    statement.fields.push_back({FieldKind::nf_protocol, std::nullopt, "meta nfproto"});
-    statement.text = "meta nfproto";
-    statement.data.elements.push_back({{number ? rangeTerm(*number, *number) : unknownTerm()}, false});
-    return statement;
+    return number ? valueMatch(FieldKind::nf_protocol, number->back(), "meta nfproto")
+                  : unknownMatch("meta nfproto");
 }
 
 void parsePairs(const std::vector<Field>& fields, const Json& pairs, Statement::Kind kind, SetData& out) {
@@ -425,6 +445,9 @@ void parsePairs(const std::vector<Field>& fields, const Json& pairs, Statement::
 
 void parseStatement(const Json& json, Ruleset::Model& model, std::vector<Statement>& out) {
     const auto [name, inner] = singleMember(json);
+    if (inner != nullptr && name == "mangle") {
+        addHeaderMatch(*inner, out);
+    }
     if (inner != nullptr && (name == "set" || name == "meter")) {
         parseSetStatement(*inner, model, out);
         return;

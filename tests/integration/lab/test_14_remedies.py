@@ -110,17 +110,18 @@ def test_a_load_balancer_that_shows_no_addresses(names):
 
 @pytest.mark.long
 def test_legacy_beside_nftables():
-    """F12 ends once the legacy rules are gone."""
-    with afterwards_without("web-02", "inet some"):
+    """F12 ends once the legacy rules are rules of nftables."""
+    with afterwards_without("web-02", "inet some", "ip legacy_filter"):
         load("web-02", "table inet some { chain c { type filter hook input priority 0; policy accept; tcp dport 9 drop; }; }\n")
         inside("web-02", "iptables-legacy", "-A", "INPUT", "-p", "tcp", "--dport", "10", "-j", "DROP")
         try:
             remedy = remedy_of("F12", "web-02")
-            [command] = [line for line in remedy.splitlines() if line.startswith("for t in")]
+            inside("web-02", "bash", text=remedy[remedy.index("# 1. "):remedy.index("# 3. ")])
+            assert "tcp dport 10 counter" in inside("web-02", "nft", "list", "table", "ip", "legacy_filter")
+            gone(("F12", "web-02"))
         finally:
             inside("web-02", "iptables-legacy", "-F")
-        inside("web-02", "sh", "-c", command)
-        gone(("F12", "web-02"))
+            inside("web-02", "rm", "-rf", "/etc/nftables.d")
 
 
 @pytest.mark.long

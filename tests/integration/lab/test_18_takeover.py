@@ -189,7 +189,7 @@ dbus-daemon --system --fork
 exec firewalld --nofork --nopid
 """
 # How the remedy opens the firewall for VRRP.
-PERMITS = {"none": None, "default deny": "nft 'insert rule", "ufw": "ufw allow proto vrrp", "firewalld": 'protocol value="vrrp" accept'}
+PERMITS = {"none": None, "default deny": "nft 'insert rule", "nftables": "nft 'insert rule", "ufw": "ufw allow proto vrrp", "firewalld": 'protocol value="vrrp" accept'}
 
 
 def boots(host, unit):
@@ -204,6 +204,10 @@ def firewall_up(host, firewall):
     etc = STATE / host / "etc"
     if firewall == "default deny":
         inside(host, "nft", "-f", "-", text=DEFAULT_DENY)
+    elif firewall == "nftables":
+        (etc / "nftables.conf").write_text("flush ruleset\n" + DEFAULT_DENY, encoding="utf-8")
+        inside(host, "nft", "-f", "/etc/nftables.conf")
+        boots(host, "nftables.service")
     elif firewall == "ufw":
         shutil.copytree("/etc/ufw", etc / "ufw")
         inside(host, "bash", "-euc", "ufw default deny incoming; ufw default allow outgoing; ufw allow 80/tcp; ufw allow 8404/tcp; ufw --force enable")
@@ -221,8 +225,8 @@ def firewall_down(host, firewall):
     if firewall == "firewalld":
         svc(host, "firewalld", "stop")
     inside(host, "nft", "flush", "ruleset")
-    if firewall in ("ufw", "firewalld"):
-        inside(host, "rm", "-rf", "/etc/systemd", "/run/systemd", f"/etc/{firewall}")
+    if firewall in ("nftables", "ufw", "firewalld"):
+        inside(host, "rm", "-rf", "/etc/systemd", "/run/systemd", "/etc/nftables.conf", "/etc/ufw", "/etc/firewalld")
 
 
 @pytest.mark.parametrize("firewall", [pytest.param(name, marks=() if name == "none" else pytest.mark.long) for name in PERMITS])
@@ -249,7 +253,7 @@ def test_the_remedy_word_for_word(firewall):
             assert finding and "# On lb-02, as root:" in finding["remedy"] and "WRITE_" not in finding["remedy"], finding
             # One for each host, once both rulesets are known.
             assert not PERMITS[firewall] or finding["remedy"].count(PERMITS[firewall]) == 2, finding["remedy"]
-            assert finding["remedy"].count("nft 'insert rule") == (2 if firewall == "default deny" else 0), finding["remedy"]
+            assert finding["remedy"].count("nft 'insert rule") == (2 if firewall in ("default deny", "nftables") else 0), finding["remedy"]
             return finding["remedy"]
         steps = blocks(until(remedy, 150, "R1 with complete steps"))
         assert [host for host, _ in steps] == ["lb-02", "lb-01", "monitor"], steps
@@ -272,8 +276,8 @@ def test_the_remedy_word_for_word(firewall):
         finally:
             svc("lb-01", "haproxy", "start")
         until(lambda: holders(new) == {"lb-01"}, 20, "the address on lb-01 again")
-        # The permissions are those of the boot, too.
-        reload = {"ufw": ["ufw", "reload"], "firewalld": ["firewall-cmd", "--complete-reload"]}.get(firewall)
+        # The boot loads the permissions, too.
+        reload = {"nftables": ["nft", "-f", "/etc/nftables.conf"], "ufw": ["ufw", "reload"], "firewalld": ["firewall-cmd", "--complete-reload"]}.get(firewall)
         if reload:
             for host in HOSTS:
                 inside(host, *reload)

@@ -179,7 +179,7 @@ BAD = [
      SENDER, {}),
     ("SeriesLimitNear", "warning", [("lapwing_collector_series", {}, 90), ("lapwing_collector_series_limit", {"scope": "kept"}, 100)], SERVICE, {}),
     ("SeriesRefused", "warning", [("lapwing_collector_series_limit_refused_total", {}, [1, 2])], SENDER, {}),
-    ("OwnSamplesRefused", "critical", [("lapwing_collector_own_samples_refused_total", {}, [1, 2])], SERVICE, {}),
+    ("OwnSamplesRefused", "warning", [("lapwing_collector_own_samples_refused_total", {}, [1, 2])], SERVICE, {}),
     ("RuleFailing", "warning", [("lapwing_rule_failing", {}, 1)], {**SERVICE, "rule_group": "rule_group", "rule": "rule"}, {}),
     ("RuleEvaluationsMissed", "warning", [("lapwing_rule_evaluations_missed_total", {}, [1, 100])], {**SERVICE, "rule_group": "rule_group"}, {}),
     ("CollectorStoreTrouble", "critical", [("lapwing_collector_store_trouble", {}, 1)], SERVICE, {}),

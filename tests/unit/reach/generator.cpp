@@ -39,8 +39,9 @@ class Generator {
         }
         if (oneIn(5)) {
             out.nft +=
-                "table netdev n { chain i { type filter hook ingress device veth-s priority 0; policy "
-                "accept; " +
+                "table netdev n { chain i { type filter hook ingress " +
+                pick({"device veth-s", "device veth-i", "devices = { veth-s, veth-i }"}) +
+                " priority 0; policy accept; " +
                 pick({"tcp dport 22 drop", "ip saddr 10.213.7.3 drop", "meta protocol arp drop",
                       "meta protocol ip6 tcp dport 3306 drop", "icmpv6 type nd-neighbor-advert drop"}) +
                 "; }; }\n";
@@ -125,6 +126,31 @@ class Generator {
                      "ip hdrlength > 5",
                      "ip ttl < 1",
                      "ip6 hoplimit 0",
+                     "ip ttl 64",
+                     "ip ttl != 64",
+                     "ip ttl < 64",
+                     "ip ttl set 63",
+                     "ip6 hoplimit > 63",
+                     "limit name fast",
+                     "tcp flags != syn",
+                     "tcp flags ! psh",
+                     "ct state . tcp dport { new . 22, established . 3306 }",
+                     "ip saddr . ip daddr { 10.213.7.2 . 10.213.7.1, 10.213.7.3-10.213.7.4 . 10.213.7.1 }",
+                     "ip6 saddr . tcp dport { fd13:7::2 . 22, fd13:7::3-fd13:7::5 . 3306 }",
+                     "meta l4proto . th dport { tcp . 22, udp . 8080 }",
+                     "iifname . ip saddr { veth-s . 10.213.7.2, veth-i . 10.213.7.3 }",
+                     "ip saddr . meta mark { 10.213.7.2 . 0x0, 10.213.7.3 . 0x7 }",
+                     "ip saddr != { 10.213.7.3-10.213.7.5, 10.213.7.9 }",
+                     "tcp dport != { 22, 8000-9000 }",
+                     "ct mark set 0x8",
+                     "ip dscp set cs1",
+                     "ip6 dscp set cs1",
+                     "update @seen { ip saddr limit rate over 1000/second burst 1000 packets }",
+                     "add @seen { ip saddr }",
+                     "ip saddr @seen",
+                     "meta mark set ct mark",
+                     "quota name large",
+                     "fib saddr . mark . iif oif missing",
                      "fib saddr type local",
                      "fib saddr type { broadcast, multicast }",
                      "fib daddr type != local",
@@ -209,13 +235,20 @@ class Generator {
         for (int i = std::uniform_int_distribution<int>(0, 2)(random_); i > 0; --i) {
             out += match() + " ";
         }
-        return out +
-               (base ? pick({"accept", "drop", "reject with tcp reset", "jump one", "goto two", "continue",
-                             "return", "tcp dport vmap { 22 : accept, 3306 : jump one, 8000-9000 : drop }",
-                             "tcp dport vmap @verdicts",
-                             "ip saddr vmap { 10.213.7.3 : drop, 10.213.7.2 : goto two }",
-                             "iifname . tcp dport vmap { veth-s . 22 : accept, lo . 3306 : drop }"})
-                     : pick({"accept", "drop", "return", "counter"}));
+        return out + (base ? pick({"accept", "drop", "reject with tcp reset",
+                                   "meta nfproto ipv6 reject with tcp reset",
+                                   "meta nfproto ipv4 tcp dport 22 reject with tcp reset", "reject",
+                                   "jump one", "goto two", "continue", "return",
+                                   "tcp dport vmap { 22 : accept, 3306 : jump one, 8000-9000 : drop }",
+                                   "tcp dport vmap @verdicts",
+                                   "ct state vmap { established : accept, related : accept, invalid : drop, "
+                                   "new : jump one }",
+                                   "meta l4proto . th dport vmap { tcp . 22 : accept, udp . 8080 : drop, tcp "
+                                   ". 8000-9000 : goto two }",
+                                   "meta nfproto vmap { ipv4 : jump one, ipv6 : goto two }",
+                                   "ip saddr vmap { 10.213.7.3 : drop, 10.213.7.2 : goto two }",
+                                   "iifname . tcp dport vmap { veth-s . 22 : accept, lo . 3306 : drop }"})
+                           : pick({"accept", "drop", "return", "counter"}));
     }
 
     std::string rules(bool base, int most) {
@@ -243,6 +276,9 @@ class Generator {
             "  set ports { type inet_service; elements = { 22, 3306 }; }\n"
             "  set pairs { type ipv4_addr . inet_service; flags interval; elements = { 10.213.7.0/31 . 22, "
             "10.213.7.2-10.213.7.2 . 3000-4000 }; }\n"
+            "  limit fast { rate 1000/second burst 1000 packets; }\n"
+            "  quota large { over 100 mbytes; }\n"
+            "  set seen { type ipv4_addr; flags dynamic; size 64; }\n"
             "  map verdicts { type inet_service : verdict; elements = { 22 : drop, 8080 : goto two }; }\n";
         out += "  chain one {\n" + rules(false, 4) + "  }\n  chain two {\n" + rules(false, 4) + "  }\n";
         if (oneIn(3)) {
@@ -324,7 +360,8 @@ class Generator {
         for (const auto* chain : {"INPUT", "INPUT", "INPUT", "mine", "mine"}) {
             const bool base = std::string(chain) == "INPUT";
             out += std::string("-A ") + chain + " " + saveMatch(v6) + " -j " +
-                   (base ? pick({"ACCEPT", "DROP", "mine", "LOG", "RETURN"})
+                   (base ? pick({"ACCEPT", "DROP", "mine", "LOG", "RETURN", "MARK --set-xmark 0x1/0xff",
+                                 "REJECT"})
                          : pick({"ACCEPT", "DROP", "RETURN"})) +
                    "\n";
         }
@@ -342,15 +379,34 @@ class Generator {
     std::string saveMatch(bool v6) {
         return v6 ? pick({"-s fd13:7::2/128", "! -s fd13:7::/64", "-p tcp -m tcp --dport 22", "-p ipv6-icmp",
                           "-p tcp -m multiport --dports 22,8080", "-m rt --rt-type 0", "-i veth+"})
-                  : pick({"-s 10.213.7.2/32", "! -s 10.213.7.2/31", "-p tcp -m tcp --dport 22", "-p icmp",
-                          "-i veth-s", "-i veth+ -p tcp -m tcp ! --dport 22",
-                          "-p tcp -m multiport --dports 22,8080:9000", "-m conntrack --ctstate NEW",
-                          "-m conntrack --ctstate INVALID", "-p tcp -m tcp --tcp-flags FIN,SYN,RST,ACK SYN",
-                          "-m addrtype --dst-type LOCAL", "-m limit --limit 1000/sec --limit-burst 1000",
+                  : pick({"-s 10.213.7.2/32",
+                          "! -s 10.213.7.2/31",
+                          "-p tcp -m tcp --dport 22",
+                          "-p icmp",
+                          "-i veth-s",
+                          "-i veth+ -p tcp -m tcp ! --dport 22",
+                          "-p tcp -m multiport --dports 22,8080:9000",
+                          "-m conntrack --ctstate NEW",
+                          "-m conntrack --ctstate INVALID",
+                          "-p tcp -m tcp --tcp-flags FIN,SYN,RST,ACK SYN",
+                          "-m addrtype --dst-type LOCAL",
+                          "-m limit --limit 1000/sec --limit-burst 1000",
                           "-m iprange --src-range 10.213.7.3-10.213.7.9",
-                          "-p tcp -m comment --comment \"one -j DROP\"", "-m pkttype --pkt-type broadcast",
+                          "-p tcp -m comment --comment \"one -j DROP\"",
+                          "-m pkttype --pkt-type broadcast",
                           "-m connlimit --connlimit-above 100000 --connlimit-mask 32 --connlimit-saddr",
-                          "-m conntrack --ctstate DNAT", "-m ttl --ttl-eq 64",
+                          "-m conntrack --ctstate DNAT",
+                          "-m ttl --ttl-eq 64",
+                          "-m conntrack ! --ctstate NEW",
+                          "-p tcp -m multiport ! --dports 22,3306",
+                          "! -i veth-s",
+                          "-m addrtype ! --src-type LOCAL",
+                          "-m mark --mark 0x0/0xff",
+                          "-p udp -m udp --dport 8080",
+                          "-m ttl --ttl-gt 63",
+                          "-p tcp -m tcp ! --tcp-flags SYN,ACK SYN",
+                          "-d 10.213.7.1/32",
+                          "-m pkttype ! --pkt-type unicast",
                           "-p tcp -m tcp --sport 1024:65535 --dport 3306"});
     }
 

@@ -1,4 +1,8 @@
 // The evaluator against the kernel: what it says must happen, happens.
+#include <cstdint>
+#include <tuple>
+
+#include "common/reach/ruleset.h"
 #include "tests/unit/catch.h"
 #include "tests/unit/reach/against_kernel.h"
 
@@ -85,6 +89,9 @@ table ip f { chain w { type filter hook forward priority 0; policy accept; ct di
     R"(table inet f { chain r { type filter hook output priority raw; notrack; }; chain i { type filter hook input priority 0; policy accept; ct state invalid tcp dport 22 drop; ct state new tcp flags & (syn|ack) == ack tcp dport 3306 drop; ct state established tcp dport 8080 drop; }; })",
     R"(table inet f { chain i { type filter hook input priority 0; policy accept; ip ttl 64 tcp dport 22 drop; ip ttl < 64 tcp dport 3306 drop; ip6 hoplimit != 64 tcp dport 22 drop; ip6 hoplimit > 63 udp dport 22 drop; }; chain o { type filter hook output priority 0; policy accept; ip ttl 64 tcp sport 8080 drop; ip6 hoplimit != 64 tcp sport 3306 drop; }; })",
     R"(table inet f { chain p { type filter hook prerouting priority 0; ip saddr 10.213.7.2 ip ttl set 7; }; chain i { type filter hook input priority 0; policy accept; ip ttl 7 tcp dport 22 drop; ip ttl 64 tcp dport 3306 drop; }; })",
+    R"(table inet f { chain i { type filter hook input priority 0; policy accept; ip ttl set 63 tcp dport 22 drop; tcp dport 3306 ip6 hoplimit set 63 drop; ip dscp set cs1 udp dport 22 drop; tcp option maxseg size set 1200; }; })",
+    R"(table inet f { chain i { type filter hook input priority 0; policy accept; ip6 hoplimit set 63 tcp dport 3306 drop; }; })",
+    R"(table inet f { chain p { type filter hook prerouting priority -310; policy accept; tcp dport 22 meta mark set ct mark drop; tcp dport 3306 ct mark set 0x1 drop; tcp dport 8080 ct mark set 0x1; }; chain i { type filter hook input priority 0; policy accept; ct mark 0x1 drop; udp dport 22 meta mark set ct mark drop; }; })",
     R"(table ip n { chain p { type nat hook prerouting priority dstnat; dnat to 10.213.8.2; }; }
 table inet f { chain w { type filter hook forward priority 0; policy accept; ip ttl 64 tcp dport 22 drop; ip ttl 63 udp dport 22 drop; ip ttl 63 tcp sport 3306 drop; }; })",
     R"(table inet f { chain i { type filter hook input priority 0; policy accept; meta nfproto ipv6 tcp dport 22 reject with tcp reset; meta nfproto ipv4 udp dport 22 drop; meta nfproto ipv4 tcp dport 3306 reject with tcp reset; ip saddr 10.213.7.3 tcp dport 8080 reject with tcp reset; }; })",
@@ -111,4 +118,32 @@ TEST_CASE("certain verdicts never contradict the kernel: each construct by itsel
     }
     CHECK(count.reach > 60);
     CHECK(count.block > 30);
+}
+
+TEST_CASE("facts that nft does not list are read from the kernel", "[root]") {
+    const test::Namespaces namespaces;
+    namespaces.need();
+    REQUIRE(namespaces.loadRules(
+                "table netdev n { chain e { type filter hook ingress devices = { veth-i, lo } priority 0; "
+                "tcp dport 3306 drop; }; }\n"
+                "table inet f { chain i { type filter hook input priority 0; policy accept; "
+                "meta nfproto ipv6 tcp dport 22 reject with tcp reset; "
+                "tcp dport 8080 reject with tcp reset; }; }") == "");
+    const auto rules = reach::Ruleset::parse(test::listingIn(namespaces));
+    REQUIRE(rules);
+    const auto verdict = [&](const char* source, const char* destination, std::uint16_t port) {
+        reach::Packet packet;
+        packet.source = reach::AddressRange::of(*reach::Address::parse(source));
+        packet.destination = *reach::Address::parse(destination);
+        packet.port = port;
+        packet.interface = "veth-s";
+        return rules->evaluate(packet).verdict;
+    };
+    using enum reach::Verdict;
+    for (const auto& [source, destination, of_reset] : {std::tuple{"10.213.7.2", "10.213.7.1", must_reach},
+                                                        std::tuple{"fd13:7::2", "fd13:7::1", must_block}}) {
+        CHECK(verdict(source, destination, 22) == of_reset);
+        CHECK(verdict(source, destination, 8080) == must_block);
+        CHECK(verdict(source, destination, 3306) == must_reach);  // the chain is at other devices
+    }
 }

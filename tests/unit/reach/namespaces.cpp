@@ -70,7 +70,9 @@ Namespaces::Namespaces(int last_client) {
         {"-n", inner_, "route", "add", "default", "via", "10.213.8.1"},
         {"-n", inner_, "-6", "route", "add", "default", "via", "fd13:8::1"},
         {"netns", "exec", server_, "/usr/sbin/sysctl", "-qw", "net.ipv4.ip_forward=1",
-         "net.ipv6.conf.all.forwarding=1"},
+         "net.ipv6.conf.all.forwarding=1",
+         // Each rejected packet is answered, however many there are.
+         "net.ipv4.icmp_ratelimit=0", "net.ipv6.icmp.ratelimit=0"},
     };
     auto all = steps;
     for (int last = kFirstClient; last <= last_client; ++last) {
