@@ -33,6 +33,11 @@ void Maintenance::start() {
     expire_due_ = Clock::now() + kFirstExpire;
     compact_due_ = Clock::now() + kHeadAge;
     database_.setMaintenance(worker_);
+    // A large head shows that a compaction was due or under way at the last end. A collector that ends again
+    // and again before a compaction has finished would replay more at each start.
+    if (headIsLarge()) {
+        failed_ = !compact();
+    }
     worker_.start();
 }
 
