@@ -9,7 +9,7 @@ namespace {
 
 /// Web servers that all pass requests to each other make a function that grows with the number of ways
 /// through them. Sites have some ways for each server of a load balancer.
-constexpr std::size_t kMostFollowed = 10'000;
+constexpr std::size_t kMostFollowed = 5'000;
 
 /// The needs of each delivered service, as designed or at present.
 class Functions {

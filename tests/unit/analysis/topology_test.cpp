@@ -318,7 +318,9 @@ TEST_CASE("web servers that all pass requests to each other are followed up to a
     for (int i = 0; i < kServers; ++i) {
         site.samples.web(name(i), address(i), "10.78.1." + std::to_string(i + 1), kNoRules);
         const auto upstream = address(i) + ":80";
-        route(site, "web-01", "80", "", "all", upstream.c_str());
+        const auto server = name(i);
+        site.detail(server.c_str(), "active", "L7", 1, upstream.c_str());
+        site.state(server.c_str(), "UP");
         for (int other = 0; other < kServers; ++other) {
             if (other != i) {
                 const auto host = name(other);
