@@ -70,7 +70,8 @@ std::vector<HookedChain> Traversal::chainsAt(Hook hook, HookPart part, const Pac
                               : part == HookPart::after_nat  ? !nat && point > kDestinationNatPriority
                                                              : true;
             // Chains of type nat see a connection's first packet only, where conntrack follows it.
-            // The connection of a refused packet has no source translation yet: its refusal meets those chains.
+            // The connection of a refused packet has no source translation yet: its refusal meets those
+            // chains.
             const bool begins = isFirst(view.kind) || !walk_.connection().hasBegun() ||
                                 (view.refusal && chain.hook == Hook::postrouting);
             const bool skipped = nat && (!begins || walk_.packet().tracked == Truth::no);
