@@ -85,17 +85,17 @@ std::string listOf(std::vector<AddressRange> ranges) {
 
 /// False where the set stays as it is.
 bool compactSet(Json& set, rapidjson::Document::AllocatorType& allocator) {
-    auto found = set.FindMember("elem");
-    if (found == set.MemberEnd() || !found->value.IsArray()) {
+    auto* found = mutableMember(set, "elem");
+    if (found == nullptr || !found->IsArray()) {
         return false;
     }
-    auto& elements = found->value;
+    auto& elements = *found;
     bool timed = false;
     for (auto& element : elements.GetArray()) {
-        auto wrapped = element.IsObject() ? element.FindMember("elem") : Json::MemberIterator();
-        if (element.IsObject() && wrapped != element.MemberEnd() && wrapped->value.IsObject()) {
+        const auto* wrapped = mutableMember(element, "elem");
+        if (wrapped != nullptr && wrapped->IsObject()) {
             // A set's own timeout is listed with the set.
-            timed = timed || wrapped->value.HasMember("timeout") || wrapped->value.HasMember("expires");
+            timed = timed || wrapped->HasMember("timeout") || wrapped->HasMember("expires");
         }
     }
     Split split;
@@ -103,7 +103,7 @@ bool compactSet(Json& set, rapidjson::Document::AllocatorType& allocator) {
                           std::all_of(elements.Begin(), elements.End(),
                                       [&](const Json& element) { return addElement(element, split); });
     if (compacts) {
-        set.RemoveMember(found);
+        set.RemoveMember("elem");
         const auto put = [&](const char* name, std::vector<AddressRange> ranges) {
             if (!ranges.empty()) {
                 const auto list = listOf(std::move(ranges));
@@ -116,14 +116,11 @@ bool compactSet(Json& set, rapidjson::Document::AllocatorType& allocator) {
         return true;
     }
     for (auto& element : elements.GetArray()) {
-        auto wrapped = element.IsObject() ? element.FindMember("elem") : Json::MemberIterator();
-        if (!element.IsObject() || wrapped == element.MemberEnd() || !wrapped->value.IsObject()) {
-            continue;
-        }
-        // Its presence still tells that the element may go.
-        auto expires = wrapped->value.FindMember("expires");
-        if (expires != wrapped->value.MemberEnd()) {
-            expires->value.SetInt(0);
+        auto* wrapped = mutableMember(element, "elem");
+        auto* expires = wrapped == nullptr ? nullptr : mutableMember(*wrapped, "expires");
+        if (expires != nullptr) {
+            // Its presence still tells that the element may go.
+            expires->SetInt(0);
         }
     }
     return timed;
@@ -139,12 +136,12 @@ std::string compactSets(std::string nft_json) {
         if (document.HasParseError() || !document.IsObject()) {
             return nft_json;
         }
-        const auto objects = document.FindMember("nftables");
-        if (objects == document.MemberEnd() || !objects->value.IsArray()) {
+        auto* objects = mutableMember(document, "nftables");
+        if (objects == nullptr || !objects->IsArray()) {
             return nft_json;
         }
         bool changed = false;
-        for (auto& object : objects->value.GetArray()) {
+        for (auto& object : objects->GetArray()) {
             if (object.IsObject() && object.HasMember("set") && object["set"].IsObject()) {
                 changed = compactSet(object["set"], document.GetAllocator()) || changed;
             }

@@ -12,6 +12,10 @@ const Json* member(const Json& json, const char* name) {
     return found == json.MemberEnd() ? nullptr : &found->value;
 }
 
+Json* mutableMember(Json& json, const char* name) {
+    return json.IsObject() && json.HasMember(name) ? &json[name] : nullptr;
+}
+
 std::string text(const Json* json) {
     return json != nullptr && json->IsString() ? std::string(json->GetString(), json->GetStringLength()) : "";
 }

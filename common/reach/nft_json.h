@@ -16,6 +16,8 @@ namespace lapwing::reach {
 using Json = rapidjson::Value;
 
 const Json* member(const Json& json, const char* name);
+/// The same, to be changed.
+Json* mutableMember(Json& json, const char* name);
 /// "" for anything but a string.
 std::string text(const Json* json);
 std::string text(const Json& json, const char* name);

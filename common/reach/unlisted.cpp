@@ -58,11 +58,11 @@ std::string addUnlisted(std::string nft_json, const Unlisted& facts) {
     if (document.HasParseError() || !document.IsObject()) {
         return nft_json;
     }
-    const auto objects = document.FindMember("nftables");
-    if (objects == document.MemberEnd() || !objects->value.IsArray()) {
+    auto* objects = mutableMember(document, "nftables");
+    if (objects == nullptr || !objects->IsArray()) {
         return nft_json;
     }
-    for (auto& object : objects->value.GetArray()) {
+    for (auto& object : objects->GetArray()) {
         if (!object.IsObject()) {
             continue;
         }
