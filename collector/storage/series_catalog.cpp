@@ -31,8 +31,7 @@ constexpr std::size_t kExpiredAtOnce = 1000;
 }  // namespace
 
 SeriesCatalog::SeriesCatalog(const StoreOptions& options, Database& database)
-    : options_(options),
-      database_(database),
+    : database_(database),
       archive_(database),
       budget_(options.limits),
       index_(std::make_unique<SeriesIndex>()) {}

@@ -125,7 +125,6 @@ class SeriesCatalog {
     Expected<void> forgetKept(const WriteAccess& access, const std::vector<GroupId>& groups_of_gone);
     void removeFromMemory(const WriteAccess& access, const std::vector<SeriesId>& gone);
 
-    const StoreOptions& options_;
     Database& database_;
     std::atomic<std::size_t> kept_{0};
     SeriesArchive archive_;
