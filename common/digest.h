@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 
@@ -7,5 +8,14 @@ namespace lapwing {
 
 /// SHA-256 in lower-case hexadecimal; the digest of documents.
 std::string sha256(std::string_view bytes);
+
+/// FNV-1a of 64 bits (http://www.isthe.com/chongo/tech/comp/fnv/): quick, and the same in every build, but no
+/// protection against somebody who looks for collisions. `hash` continues that of an earlier text.
+constexpr std::uint64_t fnv1a(std::string_view text, std::uint64_t hash = 0xcbf29ce484222325U) {
+    for (const char c : text) {
+        hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3U;
+    }
+    return hash;
+}
 
 }  // namespace lapwing

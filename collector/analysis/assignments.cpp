@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <tuple>
 
+#include "common/digest.h"
+
 namespace lapwing::analysis {
 
 namespace {
@@ -99,10 +101,7 @@ std::set<reach::Address> entryAddresses(const Context& context, const std::strin
 }
 
 std::string fnv(const std::string& text) {
-    std::uint64_t hash = 14695981039346656037U;
-    for (const char c : text) {
-        hash = (hash ^ static_cast<unsigned char>(c)) * 1099511628211U;
-    }
+    const auto hash = fnv1a(text);
     static constexpr char digits[] = "0123456789abcdef";
     std::string out;
     for (int shift = 60; shift >= 0; shift -= 4) {

@@ -10,6 +10,7 @@
 #include <set>
 #include <string_view>
 
+#include "common/digest.h"
 #include "common/model/labels_json.h"
 #include "common/text.h"
 #include "common/time_text.h"
@@ -17,22 +18,13 @@
 namespace lapwing::notify {
 namespace {
 
-constexpr std::uint64_t kFnvOffset = 14695981039346656037U;
-constexpr std::uint64_t kFnvPrime = 1099511628211U;
 constexpr std::size_t kMostSubject = 200;
 
 /// Prometheus' model.LabelSet.Fingerprint: FNV-1a over names and values, each terminated by 0xff.
 std::string fingerprint(const Labels& labels) {
-    std::uint64_t hash = kFnvOffset;
-    const auto add = [&](const std::string& text) {
-        for (const char c : text) {
-            hash = (hash ^ static_cast<unsigned char>(c)) * kFnvPrime;
-        }
-        hash = (hash ^ 0xffU) * kFnvPrime;
-    };
+    auto hash = fnv1a("");
     for (const auto& label : labels) {
-        add(label.name);
-        add(label.value);
+        hash = fnv1a("\xff", fnv1a(label.value, fnv1a("\xff", fnv1a(label.name, hash))));
     }
     std::array<char, 17> buffer{};
     std::snprintf(buffer.data(), buffer.size(), "%016llx", static_cast<unsigned long long>(hash));

@@ -7,6 +7,7 @@
 #include "collector/notify/chat_payload.h"
 #include "collector/notify/http_delivery.h"
 #include "collector/notify/payload.h"
+#include "common/digest.h"
 
 namespace lapwing::notify {
 namespace {
@@ -16,12 +17,8 @@ constexpr std::int64_t kAlertmanagerRepeatMs = 60'000;
 
 /// FNV-1a in hexadecimal: distinguishes receivers without storing their URLs, which may be secrets.
 std::string digest(const std::string& text) {
-    std::uint64_t hash = 14695981039346656037U;
-    for (const char c : text) {
-        hash = (hash ^ static_cast<unsigned char>(c)) * 1099511628211U;
-    }
     std::array<char, 17> buffer{};
-    std::snprintf(buffer.data(), buffer.size(), "%016llx", static_cast<unsigned long long>(hash));
+    std::snprintf(buffer.data(), buffer.size(), "%016llx", static_cast<unsigned long long>(fnv1a(text)));
     return buffer.data();
 }
 

@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "collector/promql/engine.h"
+#include "common/digest.h"
 #include "common/glob.h"
 
 namespace lapwing::rules {
@@ -151,16 +152,6 @@ RuleGroup readGroup(const Node& node, const std::string& file, std::int64_t defa
     return group;
 }
 
-constexpr std::uint64_t kFnvOffset = 14695981039346656037U;
-constexpr std::uint64_t kFnvPrime = 1099511628211U;
-
-std::uint64_t fnv1a(const std::string& text, std::uint64_t hash) {
-    for (const char c : text) {
-        hash = (hash ^ static_cast<unsigned char>(c)) * kFnvPrime;
-    }
-    return (hash ^ 0xffU) * kFnvPrime;
-}
-
 }  // namespace
 
 Labels Rule::plainLabels() const {
@@ -172,7 +163,7 @@ Labels Rule::plainLabels() const {
 }
 
 std::int64_t RuleGroup::offsetMs() const {
-    const auto hash = fnv1a(name, fnv1a(file, kFnvOffset));
+    const auto hash = fnv1a("\xff", fnv1a(name, fnv1a("\xff", fnv1a(file))));
     return static_cast<std::int64_t>(hash % static_cast<std::uint64_t>(interval_ms));
 }
 
