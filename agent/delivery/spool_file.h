@@ -47,7 +47,7 @@ class SpoolFile {
     DatabaseResult<Totals> asideTotals();
     /// Puts them back.
     DatabaseResult<void> restoreAside();
-    /// Removes the oldest of them, and tells its size; nothing if there is none.
+    /// Removes the oldest batch that was set aside and returns its size; nothing if no batch is set aside.
     DatabaseResult<std::optional<SpooledBatch>> dropAside();
 
     DatabaseResult<void> begin() { return begin_.run(); }

@@ -22,8 +22,8 @@ struct Side {
 Side sideOf(const Context& context, const std::string& name, const reach::Address& near,
             const std::string& variable);
 
-/// An address near the present one that the site does not use; nothing for a public IPv4 address, since only
-/// the provider assigns those.
+/// An address near the present one that the site does not use; nothing for a public IPv4 address: only the
+/// provider assigns those.
 std::optional<reach::Address> freeAddress(const Context& context, const reach::Address& near);
 
 /// A virtual_router_id that no known keepalived uses.

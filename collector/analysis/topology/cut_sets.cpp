@@ -74,9 +74,9 @@ class Circuit {
         remembering_ = false;
     }
 
-    /// The components, ascending, of which the failure of one (`failures` is 1), or of two together, may make
-    /// the function worse. A gate with many working parts is not affected by a component that is in few of
-    /// them. `excluded` components do not fail.
+    /// The components, ascending, whose failure may make the function worse: alone (`failures` is 1), or
+    /// together with a second one (2). A component that is in few parts of a gate does not affect it while
+    /// many parts work. `excluded` components do not fail.
     std::vector<std::size_t> candidates(std::size_t failures, const std::vector<bool>& excluded) {
         auto out = affecting(0, false, {failures, excluded});
         std::sort(out.begin(), out.end());
