@@ -98,16 +98,12 @@ Expected<std::map<std::string, std::string>> Documents::states(const std::string
     }
     query->bindText(1, prefix);
     std::map<std::string, std::string> out;
-    for (;;) {
-        const auto row = query->step();
-        if (!row) {
-            return tl::unexpected(row.error());
-        }
-        if (!*row) {
-            return out;
-        }
-        out.emplace(query->bytes(0), query->bytes(1));
-    }
+    return query
+        ->eachRow([&]() -> Expected<void> {
+            out.emplace(query->bytes(0), query->bytes(1));
+            return {};
+        })
+        .map([&] { return std::move(out); });
 }
 
 Expected<void> Documents::expire(TimestampMs before, const std::unordered_set<std::string>& used) {
@@ -118,18 +114,15 @@ Expected<void> Documents::expire(TimestampMs before, const std::unordered_set<st
         return tl::unexpected(old.error());
     }
     old->bind(1, before);
-    for (;;) {
-        const auto row = old->step();
-        if (!row) {
-            return tl::unexpected(row.error());
-        }
-        if (!*row) {
-            break;
-        }
+    const auto read = old->eachRow([&]() -> Expected<void> {
         std::string digest(old->bytes(0));
         if (!used.contains(digest)) {
             gone.push_back(std::move(digest));
         }
+        return {};
+    });
+    if (!read) {
+        return read;
     }
     if (gone.empty()) {
         return {};

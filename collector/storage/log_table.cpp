@@ -32,14 +32,7 @@ Expected<Head> LogTable::replay(SeriesId end) {
     log->bind(1, last);
     Head head;
     LogEntry entry;
-    for (;;) {
-        const auto row = log->step();
-        if (!row) {
-            return tl::unexpected(row.error());
-        }
-        if (!*row) {
-            break;
-        }
+    const auto read = log->eachRow([&]() -> Expected<void> {
         last = log->integer(0);
         auto done = entry.decode(log->bytes(1));
         if (!done) {
@@ -51,6 +44,10 @@ Expected<Head> LogTable::replay(SeriesId end) {
             }
             head.append(series.id, series.samples);
         }
+        return {};
+    });
+    if (!read) {
+        return tl::unexpected(read.error());
     }
     const MutexLock lock(mutex_);
     end_.seq = static_cast<std::uint64_t>(last);

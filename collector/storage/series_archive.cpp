@@ -6,19 +6,16 @@
 #include <utility>
 
 #include "collector/storage/series_row.h"
+#include "common/digest.h"
 
 namespace lapwing::storage {
 namespace {
 
 constexpr const char* kSelect = "SELECT id, group_id, oldest, newest, labels FROM archived ";
 
-/// FNV-1a, because the file keeps it: http://www.isthe.com/chongo/tech/comp/fnv/
+/// The file keeps it.
 std::int64_t hashOf(std::string_view text) {
-    std::uint64_t hash = 0xcbf29ce484222325U;
-    for (const char c : text) {
-        hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3U;
-    }
-    return static_cast<std::int64_t>(hash);
+    return static_cast<std::int64_t>(fnv1a(text));
 }
 
 Expected<Labels> labelsOf(std::string_view encoded) {
@@ -90,17 +87,14 @@ Expected<std::map<GroupId, std::size_t>> SeriesArchive::load(const WriteAccess& 
     if (!groups) {
         return tl::unexpected(groups.error());
     }
-    for (;;) {
-        const auto row = groups->step();
-        if (!row) {
-            return tl::unexpected(row.error());
-        }
-        if (!*row) {
-            break;
-        }
+    const auto counted = groups->eachRow([&]() -> Expected<void> {
         const auto count = static_cast<std::size_t>(groups->integer(1));
         out[static_cast<GroupId>(groups->integer(0))] = count;
         size_ += count;
+        return {};
+    });
+    if (!counted) {
+        return tl::unexpected(counted.error());
     }
     if (size_ > 0) {
         const auto newest = connection.integer("SELECT max(newest) FROM archived");
@@ -134,23 +128,21 @@ Expected<std::optional<ArchivedSeries>> SeriesArchive::find(const WriteAccess& a
         return found;
     }
     find_.bind(1, hashOf(encodeLabels(labels)));
-    for (;;) {
-        const auto row = find_.step();
-        if (!row) {
-            return tl::unexpected(row.error());
-        }
-        if (!*row) {
-            return found;
-        }
+    const auto read = find_.eachRow([&]() -> Expected<void> {
+        access.assertHeld(database_);
         auto series = seriesOf(find_);
         if (!series) {
-            find_.reset();
             return tl::unexpected(series.error());
         }
         if (series->labels == labels) {
             found = std::move(*series);
         }
+        return {};
+    });
+    if (!read) {
+        return tl::unexpected(read.error());
     }
+    return found;
 }
 
 Expected<std::optional<ArchivedSeries>> SeriesArchive::get(const WriteAccess& access, SeriesId id) {
@@ -258,16 +250,12 @@ Expected<std::vector<SeriesId>> SeriesArchive::endedBefore(const WriteAccess& ac
         return tl::unexpected(query.error());
     }
     query->bind(1, before).bind(2, static_cast<std::int64_t>(most));
-    for (;;) {
-        const auto row = query->step();
-        if (!row) {
-            return tl::unexpected(row.error());
-        }
-        if (!*row) {
-            return out;
-        }
-        out.push_back(static_cast<SeriesId>(query->integer(0)));
-    }
+    return query
+        ->eachRow([&]() -> Expected<void> {
+            out.push_back(static_cast<SeriesId>(query->integer(0)));
+            return {};
+        })
+        .map([&] { return std::move(out); });
 }
 
 Expected<std::vector<std::string>> SeriesArchive::digests(const WriteAccess& access) const {
@@ -277,16 +265,12 @@ Expected<std::vector<std::string>> SeriesArchive::digests(const WriteAccess& acc
     if (!query) {
         return tl::unexpected(query.error());
     }
-    for (;;) {
-        const auto row = query->step();
-        if (!row) {
-            return tl::unexpected(row.error());
-        }
-        if (!*row) {
-            return out;
-        }
-        out.emplace_back(query->bytes(0));
-    }
+    return query
+        ->eachRow([&]() -> Expected<void> {
+            out.emplace_back(query->bytes(0));
+            return {};
+        })
+        .map([&] { return std::move(out); });
 }
 
 Expected<void> SeriesArchive::select(Connection& connection, const std::vector<Matchers>& any,
@@ -299,24 +283,17 @@ Expected<void> SeriesArchive::select(Connection& connection, const std::vector<M
         if (!rows) {
             return tl::unexpected(rows.error());
         }
-        for (;;) {
-            const auto row = rows->step();
-            if (!row) {
-                return tl::unexpected(row.error());
-            }
-            if (!*row) {
-                break;
-            }
+        const auto used = rows->eachRow([&]() -> Expected<void> {
             auto series = seriesOf(*rows);
             if (!series) {
                 return tl::unexpected(series.error());
             }
-            if (!meets(series->labels, matchers) || (any.size() > 1 && !seen.insert(series->id).second)) {
-                continue;
-            }
-            if (auto used = use(std::move(*series)); !used) {
-                return used;
-            }
+            const bool wanted =
+                meets(series->labels, matchers) && (any.size() <= 1 || seen.insert(series->id).second);
+            return wanted ? use(std::move(*series)) : Expected<void>();
+        });
+        if (!used) {
+            return used;
         }
     }
     return {};

@@ -65,14 +65,8 @@ Expected<void> SeriesCatalog::loadGroups(const WriteAccess& access) {
     if (!groups) {
         return tl::unexpected(groups.error());
     }
-    for (;;) {
-        const auto row = groups->step();
-        if (!row) {
-            return tl::unexpected(row.error());
-        }
-        if (!*row) {
-            return {};
-        }
+    return groups->eachRow([&]() -> Expected<void> {
+        access.assertHeld(database_);
         const auto id = static_cast<GroupId>(groups->integer(0));
         const std::string sender(groups->bytes(2));
         Host& host = hosts_[{sender, std::string(groups->bytes(1))}];
@@ -80,7 +74,8 @@ Expected<void> SeriesCatalog::loadGroups(const WriteAccess& access) {
         host.groups.push_back(id);
         groups_[id] = Group{&host, 0};
         next_group_ = std::max(next_group_, id + 1);
-    }
+        return {};
+    });
 }
 
 Expected<SeriesCatalog::TimeRanges> SeriesCatalog::load(const WriteAccess& access, SeriesId end) {

@@ -56,15 +56,7 @@ Expected<bool> Statement::step() {
 }
 
 Expected<void> Statement::run() {
-    for (;;) {
-        const auto row = step();
-        if (!row) {
-            return tl::unexpected(row.error());
-        }
-        if (!*row) {
-            return {};
-        }
-    }
+    return eachRow([] { return Expected<void>(); });
 }
 
 std::string_view Statement::bytes(int column) const {

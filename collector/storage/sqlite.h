@@ -30,6 +30,24 @@ class Statement {
     Expected<bool> step();
     /// Steps to the end, for statements without rows.
     Expected<void> run();
+    /// Calls `use()`, which returns Expected<void>, for each row. Ends with the first error. Afterwards the
+    /// statement can be bound again.
+    template <typename Use>
+    Expected<void> eachRow(const Use& use) {
+        for (;;) {
+            const auto row = step();
+            if (!row) {
+                return tl::unexpected(row.error());
+            }
+            if (!*row) {
+                return {};
+            }
+            if (Expected<void> used = use(); !used) {
+                reset();
+                return used;
+            }
+        }
+    }
     void reset() { sqlite3_reset(statement_.get()); }
 
     std::int64_t integer(int column) const { return sqlite3_column_int64(statement_.get(), column); }

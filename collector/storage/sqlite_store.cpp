@@ -100,7 +100,7 @@ Expected<void> SqliteStore::load() {
     return done;
 }
 
-/// Archived series of which samples have arrived since the last compaction are active.
+/// An archived series is active if samples have arrived for it since the last compaction.
 Expected<void> SqliteStore::reviveLogged(const WriteAccess& access, const Head& head,
                                          SeriesCatalog::TimeRanges& ranges) {
     if (catalog_.archived().size() == 0) {
