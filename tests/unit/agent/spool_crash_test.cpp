@@ -1,6 +1,4 @@
 #include <fcntl.h>
-#include <sched.h>
-#include <sys/mount.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -11,6 +9,7 @@
 #include <thread>
 
 #include "agent/delivery/spool.h"
+#include "tests/unit/agent/small_disk.h"
 #include "tests/unit/agent/spool_fixture.h"
 #include "tests/unit/catch.h"
 #include "tests/unit/common/certificates.h"
@@ -19,6 +18,7 @@ using lapwing::agent::Spool;
 using lapwing::agent::SpoolConfig;
 using lapwing::test::drain;
 using lapwing::test::numbered;
+using lapwing::test::onSmallDisk;
 using lapwing::test::TempDir;
 using lapwing::test::valuesOf;
 
@@ -118,14 +118,9 @@ TEST_CASE("a kill at any moment leaves all flushed and unsent samples in the spo
 
 namespace {
 
-/// In a process of its own, with a small file system: 0 if all checks held, otherwise the number of the
+/// On a small file system: 0 if all checks held, otherwise the number of the
 /// failed check.
 int fillDisk(const std::string& mount_point) {
-    const bool may = unshare(CLONE_NEWNS) == 0 || unshare(CLONE_NEWUSER | CLONE_NEWNS) == 0;
-    if (!may || mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0 ||
-        mount("tmpfs", mount_point.c_str(), "tmpfs", 0, "size=400k") != 0) {
-        return 77;
-    }
     SpoolConfig config;
     config.path = mount_point + "/spool.db";
     config.memory_bytes = 100'000;
@@ -193,50 +188,27 @@ int fillDisk(const std::string& mount_point) {
 
 TEST_CASE("on a full disk the agent goes on from memory, counts dropped samples, and recovers") {
     const TempDir dir;
-    const pid_t child = fork();
-    if (child == 0) {
-        _exit(fillDisk(dir.root()));
-    }
-    int status = 0;
-    waitpid(child, &status, 0);
-    REQUIRE(WIFEXITED(status));
-    if (WEXITSTATUS(status) == 77) {
-        lapwing::test::skip("this machine allows no mount namespace");
-    }
-    CHECK(WEXITSTATUS(status) == 0);
+    onSmallDisk(dir.root(), "400k", [&] { return fillDisk(dir.root()); });
 }
 
 TEST_CASE("the agent runs even if the disk is full from the start") {
     const TempDir dir;
-    const pid_t child = fork();
-    if (child == 0) {
-        const bool may = unshare(CLONE_NEWNS) == 0 || unshare(CLONE_NEWUSER | CLONE_NEWNS) == 0;
-        if (!may || mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0 ||
-            mount("tmpfs", dir.root().c_str(), "tmpfs", 0, "size=8k") != 0) {
-            _exit(77);
-        }
+    onSmallDisk(dir.root(), "8k", [&] {
         SpoolConfig config;
         config.path = dir.path("spool.db");
         auto spool = Spool::open(config);
         if (!spool) {
-            _exit(1);
+            return 1;
         }
         (*spool)->add(numbered(5));
         if ((*spool)->flush()) {
-            _exit(2);
+            return 2;
         }
         const auto batch = (*spool)->next(64);
         if (!batch || valuesOf(batch->body) != std::vector<double>{5}) {
-            _exit(3);
+            return 3;
         }
         (*spool)->sent(*batch);
-        _exit((*spool)->next(64) ? 4 : 0);
-    }
-    int status = 0;
-    waitpid(child, &status, 0);
-    REQUIRE(WIFEXITED(status));
-    if (WEXITSTATUS(status) == 77) {
-        lapwing::test::skip("this machine allows no mount namespace");
-    }
-    CHECK(WEXITSTATUS(status) == 0);
+        return (*spool)->next(64) ? 4 : 0;
+    });
 }

@@ -1,6 +1,4 @@
-#include <sched.h>
 #include <sys/mount.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <chrono>
@@ -10,6 +8,7 @@
 
 #include "agent/delivery/spool.h"
 #include "tests/unit/agent/failing_disk.h"
+#include "tests/unit/agent/small_disk.h"
 #include "tests/unit/agent/spool_fixture.h"
 #include "tests/unit/catch.h"
 #include "tests/unit/common/certificates.h"
@@ -19,6 +18,7 @@ using lapwing::agent::SpoolConfig;
 using lapwing::test::drain;
 using lapwing::test::FailingDisk;
 using lapwing::test::numbered;
+using lapwing::test::onSmallDisk;
 using lapwing::test::range;
 using lapwing::test::TempDir;
 using lapwing::test::valuesOf;
@@ -161,14 +161,8 @@ TEST_CASE("the agent runs even if the disk fails from the start") {
 
 namespace {
 
-/// In a process of its own, on a file system that becomes read-only: 0 if all checks held, else the failed
-/// one.
+/// On a file system that becomes read-only: 0 if all checks held, otherwise the number of the failed check.
 int onReadOnlyDisk(const std::string& mount_point) {
-    const bool may = unshare(CLONE_NEWNS) == 0 || unshare(CLONE_NEWUSER | CLONE_NEWNS) == 0;
-    if (!may || mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0 ||
-        mount("tmpfs", mount_point.c_str(), "tmpfs", 0, "size=4m") != 0) {
-        return 77;
-    }
     const auto config = at(mount_point + "/spool.db");
     for (const bool fresh : {true, false}) {
         if (mount(nullptr, mount_point.c_str(), nullptr, MS_REMOUNT | MS_RDONLY, nullptr) != 0) {
@@ -201,15 +195,5 @@ int onReadOnlyDisk(const std::string& mount_point) {
 
 TEST_CASE("the agent runs even if the file system is read-only from the start") {
     const TempDir dir;
-    const pid_t child = fork();
-    if (child == 0) {
-        _exit(onReadOnlyDisk(dir.root()));
-    }
-    int status = 0;
-    waitpid(child, &status, 0);
-    REQUIRE(WIFEXITED(status));
-    if (WEXITSTATUS(status) == 77) {
-        lapwing::test::skip("this machine allows no mount namespace");
-    }
-    CHECK(WEXITSTATUS(status) == 0);
+    onSmallDisk(dir.root(), "4m", [&] { return onReadOnlyDisk(dir.root()); });
 }
