@@ -10,30 +10,16 @@ import time
 import pytest
 import results
 from file_faults import CALLS, FAIL, SHORT_WRITE, FileFaults
-from harness import LONG, Collector
-from watched_agent import WatchedAgent
+from harness import LONG
 
 pytestmark = pytest.mark.root
 SECONDS = 60 if LONG else 12
 ROUNDS = 150 if LONG else 5
 
 
-@pytest.fixture
-def collector():
-    site = Collector()
-    try:
-        yield site.start()
-    finally:
-        site.close()
-
-
-@pytest.fixture
-def agent(collector):
-    watched = WatchedAgent(collector)
-    try:
-        yield watched
-    finally:
-        watched.close()
+@pytest.fixture(autouse=True)
+def running(collector):
+    collector.start()
 
 
 def dropped(agent):

@@ -8,30 +8,11 @@ import time
 import pytest
 import results
 from file_faults import KILL_AFTER, KILL_BEFORE, KILL_WITHIN, FileFaults
-from harness import LONG, Collector
-from watched_agent import WatchedAgent
+from harness import LONG
 
 pytestmark = pytest.mark.root
 ROUNDS = 500 if LONG else 12
 ROUNDS_BETWEEN_CHECKS = 50 if LONG else 12
-
-
-@pytest.fixture
-def collector():
-    site = Collector()
-    try:
-        yield site
-    finally:
-        site.close()
-
-
-@pytest.fixture
-def agent(collector):
-    watched = WatchedAgent(collector)
-    try:
-        yield watched
-    finally:
-        watched.close()
 
 
 def in_rounds(collector, agent, kill_once):

@@ -10,29 +10,15 @@ import time
 
 import pytest
 import results
-from harness import LONG, Collector
-from watched_agent import WatchedAgent
+from harness import LONG
 
 pytestmark = pytest.mark.root
 STOPPED_SECONDS = 60 if LONG else 12
 
 
-@pytest.fixture
-def collector():
-    site = Collector()
-    try:
-        yield site.start()
-    finally:
-        site.close()
-
-
-@pytest.fixture
-def agent(collector):
-    watched = WatchedAgent(collector)
-    try:
-        yield watched
-    finally:
-        watched.close()
+@pytest.fixture(autouse=True)
+def running(collector):
+    collector.start()
 
 
 def newest_run(collector):

@@ -10,21 +10,12 @@ import time
 import pytest
 import results
 from file_faults import CALLS, FAIL, SHORT_WRITE, FileFaults
-from harness import LONG, Collector
+from harness import LONG
 from writers import Writers
 
 pytestmark = pytest.mark.root
 ROUNDS = 400 if LONG else 30
 SECONDS = 20 if LONG else 3
-
-
-@pytest.fixture
-def collector():
-    site = Collector()
-    try:
-        yield site
-    finally:
-        site.close()
 
 
 @pytest.fixture

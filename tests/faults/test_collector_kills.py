@@ -9,21 +9,12 @@ import time
 import pytest
 import results
 from file_faults import KILL_AFTER, KILL_BEFORE, KILL_WITHIN, FileFaults
-from harness import LONG, Collector
+from harness import LONG
 from writers import SAMPLES, SERIES, Writers
 
 pytestmark = pytest.mark.root
 ROUNDS = 500 if LONG else 12
 ROUNDS_BETWEEN_CHECKS = 25
-
-
-@pytest.fixture
-def collector():
-    site = Collector()
-    try:
-        yield site
-    finally:
-        site.close()
 
 
 def in_rounds(collector, kill_once):

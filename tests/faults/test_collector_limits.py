@@ -20,15 +20,6 @@ pytestmark = pytest.mark.root
 STOPPED_SECONDS = 60 if LONG else 8
 
 
-@pytest.fixture
-def collector():
-    site = Collector()
-    try:
-        yield site
-    finally:
-        site.close()
-
-
 def descriptors(process):
     return len(os.listdir(f"/proc/{process.pid}/fd"))
 
