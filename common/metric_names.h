@@ -147,7 +147,7 @@ inline constexpr const char* kVrrpUnreadInfo = "lapwing_vrrp_unread_info";  ///<
 // Files, packages and configurations (job inventory).
 inline constexpr const char* kInventoryInfo = "lapwing_inventory_info";        ///< {set, digest}
 inline constexpr const char* kInventoryEntries = "lapwing_inventory_entries";  ///< {set}
-/// {port, server_names, default_server, upstream, address, role}
+/// {port, server_names, default_server, upstream, address, role, next_upstream, max_fails}
 inline constexpr const char* kNginxRouteInfo = "lapwing_nginx_route_info";
 
 // The collector itself (job collector).
