@@ -5,9 +5,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <cerrno>
+#include <chrono>
 #include <cstdint>
 #include <cstring>
 #include <optional>
@@ -45,7 +47,8 @@
 namespace lapwing::collector {
 namespace {
 
-constexpr auto kGrace = std::chrono::seconds(5);
+/// For all servers together: the program ends within 2 s.
+constexpr std::chrono::milliseconds kGrace{800};
 constexpr const char* kClockState = "site_clock";
 constexpr std::int64_t kSaveClockMs = 60'000;
 
@@ -496,11 +499,15 @@ void Service::reload() {
 }
 
 void Service::stop() {
+    parts_->rules->askToStop();
     parts_->forwarder->askToStop();
     parts_->analysis->stop();
     parts_->prometheus_api->interrupt();
+    const auto until = std::chrono::steady_clock::now() + kGrace;
     for (auto& server : parts_->servers) {
-        server->stop(kGrace);
+        const auto left =
+            std::chrono::duration_cast<std::chrono::milliseconds>(until - std::chrono::steady_clock::now());
+        server->stop(std::max(left, std::chrono::milliseconds(0)));
     }
     parts_->rules->stop();
     parts_->dispatcher->stop();
