@@ -134,7 +134,7 @@ struct Service::Parts {
     std::optional<ingest::Receiver> receiver;
     std::optional<api::PrometheusApi> prometheus_api;
     std::optional<api::LapwingApi> lapwing_api;
-    api::Deadlines deadlines;
+    api::Loop loop;
     std::vector<std::unique_ptr<api::Server>> servers;
     storage::StoreStats logged;                  // the store's statistics at the last log entry
     std::optional<std::int64_t> clock_saved_at;  // monotonic
@@ -207,7 +207,7 @@ Expected<void> Service::Parts::open() {
         return loaded;
     }
     auto listening =
-        listenAll(config, authority ? &*authority : nullptr, handlers(), deadlines,
+        listenAll(config, authority ? &*authority : nullptr, handlers(), loop,
                   [this](const std::string& listener, int status) { metrics->answered(listener, status); });
     if (!listening) {
         return fail(listening.error());
@@ -321,6 +321,7 @@ void Service::Parts::wire() {
     lapwing_api.emplace(*analyst, *replication, *agents, clock, identities ? &*identities : nullptr);
     metrics->addSource([this](auto& out) { addClockMetrics(out); });
     metrics->addSource([this](auto& out) { addIdentityMetrics(out); });
+    metrics->addSource([this](auto& out) { api::Server::addMetrics(servers, out); });
 }
 
 void Service::Parts::addIdentityMetrics(std::vector<prometheus::MetricFamily>& out) {
@@ -427,12 +428,13 @@ Handlers Service::Parts::handlers() {
     api::Admission off_loopback;
     off_loopback.users = users ? &*users : nullptr;
     Handlers out;
-    out.loopback = api::peopleHandler(people, loopback,
-                                      config.ingest.local ? api::localWriteHandler(parts) : api::Handler());
-    out.off_loopback = api::peopleHandler(people, off_loopback);
+    out.loopback = {
+        api::peopleGate(loopback),
+        api::peopleHandler(people, config.ingest.local ? api::localWriteHandler(parts) : nullptr)};
+    out.off_loopback = {api::peopleGate(off_loopback), api::peopleHandler(people)};
     const api::AdminParts administration{*store, dispatcher->silences(), [this] { return reloadRules(); }};
-    out.admin = api::adminHandler(administration, api::peopleHandler(people, open));
-    out.agents = api::agentsHandler(parts);
+    out.admin = {api::peopleGate(open), api::adminHandler(administration, api::peopleHandler(people))};
+    out.agents = {api::agentsGate(parts), api::agentsHandler(parts)};
     return out;
 }
 
@@ -503,11 +505,11 @@ void Service::stop() {
     parts_->forwarder->askToStop();
     parts_->analysis->stop();
     parts_->prometheus_api->interrupt();
-    const auto until = std::chrono::steady_clock::now() + kGrace;
     for (auto& server : parts_->servers) {
-        const auto left =
-            std::chrono::duration_cast<std::chrono::milliseconds>(until - std::chrono::steady_clock::now());
-        server->stop(std::max(left, std::chrono::milliseconds(0)));
+        server->askToStop(kGrace);
+    }
+    for (auto& server : parts_->servers) {
+        server->stop();
     }
     parts_->rules->stop();
     parts_->dispatcher->stop();
