@@ -161,6 +161,9 @@ inline constexpr const char* kCollectorSeriesLimit = "lapwing_collector_series_l
 inline constexpr const char* kCollectorLabelBytesLimit = "lapwing_collector_label_bytes_limit";  ///< {scope}
 inline constexpr const char* kCollectorSamplesStoredTotal = "lapwing_collector_samples_stored_total";
 inline constexpr const char* kCollectorSamplesRefusedTotal = "lapwing_collector_samples_refused_total";
+/// {sender}
+inline constexpr const char* kCollectorForeignSamplesRefusedTotal =
+    "lapwing_collector_foreign_samples_refused_total";
 inline constexpr const char* kCollectorSamplesDuplicateTotal = "lapwing_collector_samples_duplicate_total";
 inline constexpr const char* kCollectorOwnSamplesRefusedTotal = "lapwing_collector_own_samples_refused_total";
 /// {sender}
@@ -261,6 +264,10 @@ inline constexpr const char* kReplicationAdviceInfo = "lapwing_replication_advic
 namespace lapwing::exporter {
 
 inline constexpr const char* kUp = "up";
+inline constexpr const char* kScrapeDurationSeconds = "scrape_duration_seconds";
+inline constexpr const char* kScrapeSamplesScraped = "scrape_samples_scraped";
+inline constexpr const char* kAlerts = "ALERTS";                    ///< {alertname, alertstate}
+inline constexpr const char* kAlertsForState = "ALERTS_FOR_STATE";  ///< {alertname}
 inline constexpr const char* kNginxUp = "nginx_up";
 inline constexpr const char* kHaproxyUp = "haproxy_up";
 inline constexpr const char* kNginxHttpRequestsTotal = "nginx_http_requests_total";

@@ -77,6 +77,7 @@ ingest::Limits ingestLimits(const Config::Ingest& ingest) {
     ingest::Limits limits;
     limits.write.labels_per_series = static_cast<std::size_t>(ingest.max_labels_per_series);
     limits.write.label_bytes = static_cast<std::size_t>(ingest.max_label_length);
+    limits.observed_per_agent = static_cast<std::size_t>(ingest.agent.max_observed);
     return limits;
 }
 

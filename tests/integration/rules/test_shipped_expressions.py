@@ -168,6 +168,7 @@ BAD = [
     ("BackendWithoutServers", "critical", [("haproxy_backend_status", {"state": "DOWN"}, 1)], BACKEND, {}),
     ("AgentSilent", "critical", [("lapwing_agent_last_seen_seconds", {}, 61)], {"host": "instance"}, {}),
     ("AgentIdentityConflict", "warning", [("lapwing_agent_identity_conflict", {}, 1)], {"host": "instance", "kind": "kind"}, {}),
+    ("ForeignSamplesRefused", "warning", [("lapwing_collector_foreign_samples_refused_total", {}, [1, 2])], SENDER, {}),
     ("ClockWrong", "warning", [("lapwing_agent_clock_ahead_seconds", {}, -61)], {"host": "instance"}, {}),
     ("ClockWrong", "warning", [("lapwing_collector_clock_ahead_seconds", {}, 61)], SERVICE, {}),
     ("ServerRefusesAgent", "warning", [("lapwing_probe_refused_info", {"job": "nginx"}, 1), ("up", {"job": "nginx"}, 0)],
