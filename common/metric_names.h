@@ -196,6 +196,9 @@ inline constexpr const char* kCollectorQueries = "lapwing_collector_queries";   
 /// {reason}
 inline constexpr const char* kCollectorRefusedLoginsTotal = "lapwing_collector_refused_logins_total";
 inline constexpr const char* kCollectorPulseTimestampSeconds = "lapwing_collector_pulse_timestamp_seconds";
+/// {certificate, host}
+inline constexpr const char* kCertificateEndTimestampSeconds =
+    "lapwing_collector_certificate_end_timestamp_seconds";
 inline constexpr const char* kAgentLastSeenSeconds = "lapwing_agent_last_seen_seconds";   ///< {host}
 inline constexpr const char* kAgentIdentityConflict = "lapwing_agent_identity_conflict";  ///< {host, kind}
 

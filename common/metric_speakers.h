@@ -163,6 +163,7 @@ inline constexpr std::array kSpeakers{
     NamedSpeaker{kCollectorQueries, Speaker::collector},
     NamedSpeaker{kCollectorRefusedLoginsTotal, Speaker::collector},
     NamedSpeaker{kCollectorPulseTimestampSeconds, Speaker::collector},
+    NamedSpeaker{kCertificateEndTimestampSeconds, Speaker::collector},
     NamedSpeaker{kAgentLastSeenSeconds, Speaker::collector},
     NamedSpeaker{kAgentIdentityConflict, Speaker::collector},
     NamedSpeaker{kAnalysisRoundsTotal, Speaker::collector},

@@ -29,6 +29,7 @@
 #include "collector/api/server_request.h"
 #include "common/mutex.h"
 #include "common/tls/context.h"
+#include "common/tls/identity.h"
 
 namespace lapwing::api {
 namespace {
@@ -255,6 +256,9 @@ Server::State::Outcome Server::State::serveOne(ServerSession& session, Poco::Net
                 const auto certificate = secure.peerCertificate();
                 wrapped.agent = certificate.commonName();
                 wrapped.certificate = tls::fingerprint(certificate.certificate());
+                const auto validity = tls::validityOf(certificate.certificate());
+                wrapped.certificate_issued = validity.issued;
+                wrapped.certificate_ends = validity.ends;
                 wrapped.address = socket.peerAddress().host().toString();
             }
         }
