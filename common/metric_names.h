@@ -161,6 +161,9 @@ inline constexpr const char* kCollectorSeriesLimit = "lapwing_collector_series_l
 inline constexpr const char* kCollectorLabelBytesLimit = "lapwing_collector_label_bytes_limit";  ///< {scope}
 inline constexpr const char* kCollectorSamplesStoredTotal = "lapwing_collector_samples_stored_total";
 inline constexpr const char* kCollectorSamplesRefusedTotal = "lapwing_collector_samples_refused_total";
+/// {sender}
+inline constexpr const char* kCollectorForeignSamplesRefusedTotal =
+    "lapwing_collector_foreign_samples_refused_total";
 inline constexpr const char* kCollectorSamplesDuplicateTotal = "lapwing_collector_samples_duplicate_total";
 inline constexpr const char* kCollectorOwnSamplesRefusedTotal = "lapwing_collector_own_samples_refused_total";
 /// {sender}
@@ -202,6 +205,9 @@ inline constexpr const char* kCollectorQueries = "lapwing_collector_queries";   
 /// {reason}
 inline constexpr const char* kCollectorRefusedLoginsTotal = "lapwing_collector_refused_logins_total";
 inline constexpr const char* kCollectorPulseTimestampSeconds = "lapwing_collector_pulse_timestamp_seconds";
+/// {certificate, host}
+inline constexpr const char* kCertificateEndTimestampSeconds =
+    "lapwing_collector_certificate_end_timestamp_seconds";
 inline constexpr const char* kAgentLastSeenSeconds = "lapwing_agent_last_seen_seconds";   ///< {host}
 inline constexpr const char* kAgentIdentityConflict = "lapwing_agent_identity_conflict";  ///< {host, kind}
 
@@ -270,6 +276,10 @@ inline constexpr const char* kReplicationAdviceInfo = "lapwing_replication_advic
 namespace lapwing::exporter {
 
 inline constexpr const char* kUp = "up";
+inline constexpr const char* kScrapeDurationSeconds = "scrape_duration_seconds";
+inline constexpr const char* kScrapeSamplesScraped = "scrape_samples_scraped";
+inline constexpr const char* kAlerts = "ALERTS";                    ///< {alertname, alertstate}
+inline constexpr const char* kAlertsForState = "ALERTS_FOR_STATE";  ///< {alertname}
 inline constexpr const char* kNginxUp = "nginx_up";
 inline constexpr const char* kHaproxyUp = "haproxy_up";
 inline constexpr const char* kNginxHttpRequestsTotal = "nginx_http_requests_total";

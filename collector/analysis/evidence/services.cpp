@@ -56,14 +56,14 @@ class ServicesReader {
   private:
     void identity() {
         std::map<std::string, TimestampMs> newest;
-        for (const auto& info : ownReports(reader_.known(metric::kAgentInfo))) {
+        for (const auto& info : reader_.known(metric::kAgentInfo)) {
             const auto instance = info.instance();
             if (info.at >= newest[instance]) {
                 newest[instance] = info.at;
                 out_.machine_ids[instance] = info.get("machine_id");
             }
         }
-        for (const auto& boot : ownReports(reader_.known(exporter::kNodeBootTimeSeconds))) {
+        for (const auto& boot : reader_.known(exporter::kNodeBootTimeSeconds)) {
             out_.boot_times[boot.instance()] = boot.value;
         }
     }
@@ -142,7 +142,7 @@ class ServicesReader {
     }
 
     void connections() {
-        for (const auto& open : ownReports(reader_.fresh(metric::kOutgoingConnections))) {
+        for (const auto& open : reader_.fresh(metric::kOutgoingConnections)) {
             if (const auto address = reach::Address::parse(open.get("address"))) {
                 out_.outgoing[open.instance()][{*address, open.number("port")}] =
                     static_cast<int>(open.value);
@@ -152,7 +152,7 @@ class ServicesReader {
 
     void clients() {
         // Clients that are idle now come back: those of the last hour count.
-        for (const auto& open : ownReports(reader_.known(metric::kIncomingConnections))) {
+        for (const auto& open : reader_.known(metric::kIncomingConnections)) {
             auto& clients = out_.incoming[open.instance()][open.number("port")];
             const auto address = reach::Address::parse(open.get("address"));
             if (address) {

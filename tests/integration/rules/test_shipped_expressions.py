@@ -130,6 +130,7 @@ def test_no_panel_hides_one_subject_behind_another():
     assert checks and not hiding, "\n".join(hiding)
 
 
+CERTIFICATE = "lapwing_collector_certificate_end_timestamp_seconds"
 REPLICA = {"replica": "instance", "channel": "channel"}
 BACKEND = {"instance": "instance", "proxy": "proxy"}
 SERVER = {**BACKEND, "server": "server"}
@@ -184,6 +185,14 @@ BAD = [
     ("BackendWithoutServers", "critical", [("haproxy_backend_status", {"state": "DOWN"}, 1)], BACKEND, {}),
     ("AgentSilent", "critical", [("lapwing_agent_last_seen_seconds", {}, 61)], {"host": "instance"}, {}),
     ("AgentIdentityConflict", "warning", [("lapwing_agent_identity_conflict", {}, 1)], {"host": "instance", "kind": "kind"}, {}),
+    ("CertificateEnding", "warning", [(CERTIFICATE, {"certificate": "agent"}, AT_MS / 1000 + 13 * 86400)], {"host": "instance"},
+     {"certificate": "agent"}),
+    ("CertificateEnding", "critical", [(CERTIFICATE, {"certificate": "agent"}, AT_MS / 1000 + 2 * 86400)], {"host": "instance"},
+     {"certificate": "agent"}),
+    ("CertificateEnding", "warning", [(CERTIFICATE, {"certificate": "collector"}, AT_MS / 1000 + 59 * 86400)], SERVICE,
+     {"certificate": "collector"}),
+    ("CertificateEnding", "warning", [(CERTIFICATE, {"certificate": "ca"}, AT_MS / 1000 + 364 * 86400)], SERVICE, {"certificate": "ca"}),
+    ("ForeignSamplesRefused", "warning", [("lapwing_collector_foreign_samples_refused_total", {}, [1, 2])], SENDER, {}),
     ("ClockWrong", "warning", [("lapwing_agent_clock_ahead_seconds", {}, -61)], {"host": "instance"}, {}),
     ("ClockWrong", "warning", [("lapwing_collector_clock_ahead_seconds", {}, 61)], SERVICE, {}),
     ("ServerRefusesAgent", "warning", [("lapwing_probe_refused_info", {"job": "nginx"}, 1), ("up", {"job": "nginx"}, 0)],
