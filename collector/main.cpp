@@ -98,8 +98,9 @@ int dispatch(int argc, char** argv) {
         "silence",
         "Send no notifications about a host for a while: silence HOST 30m. Its alerts are still shown");
     silence
-        ->add_option("HOST DURATION", silence_request.target_and_duration,
+        ->add_option("HOST", silence_request.target_and_duration,
                      "The host (the label instance) and the duration; with --matcher, HOST may be omitted")
+        ->option_text("DURATION")
         ->expected(0, 2);
     silence->add_option("--matcher", silence_request.matchers,
                         "NAME=VALUE, NAME!=VALUE, NAME=~REGEX or NAME!~REGEX; repeatable");

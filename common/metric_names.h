@@ -147,7 +147,7 @@ inline constexpr const char* kVrrpUnreadInfo = "lapwing_vrrp_unread_info";  ///<
 // Files, packages and configurations (job inventory).
 inline constexpr const char* kInventoryInfo = "lapwing_inventory_info";        ///< {set, digest}
 inline constexpr const char* kInventoryEntries = "lapwing_inventory_entries";  ///< {set}
-/// {port, server_names, default_server, upstream, address, role}
+/// {port, server_names, default_server, upstream, address, role, next_upstream, max_fails}
 inline constexpr const char* kNginxRouteInfo = "lapwing_nginx_route_info";
 
 // The collector itself (job collector).
@@ -191,6 +191,15 @@ inline constexpr const char* kCollectorAgeDroppedTotal = "lapwing_collector_rete
 inline constexpr const char* kCollectorDamagedBlocks = "lapwing_collector_damaged_blocks";
 /// {listener, code}
 inline constexpr const char* kCollectorHttpRequestsTotal = "lapwing_collector_http_requests_total";
+/// {listener, of}
+inline constexpr const char* kCollectorConnections = "lapwing_collector_connections";
+/// {listener, limit}
+inline constexpr const char* kCollectorConnectionsLimitedTotal =
+    "lapwing_collector_connections_limited_total";
+/// {listener}
+inline constexpr const char* kCollectorHandshakesFailedTotal = "lapwing_collector_handshakes_failed_total";
+/// {listener, of}
+inline constexpr const char* kCollectorBufferedBytes = "lapwing_collector_buffered_bytes";
 inline constexpr const char* kCollectorQueriesTotal = "lapwing_collector_queries_total";  ///< {result}
 inline constexpr const char* kCollectorQueries = "lapwing_collector_queries";             ///< {state}
 /// {reason}

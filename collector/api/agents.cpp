@@ -3,7 +3,6 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
-#include <atomic>
 #include <charconv>
 #include <map>
 #include <memory>
@@ -30,8 +29,11 @@ constexpr const char* kPlain = "text/plain; charset=utf-8";
 constexpr std::size_t kMaxWrite = 8U << 20;
 constexpr std::size_t kMaxSigningRequest = 16U << 10;
 constexpr auto kLongestPoll = std::chrono::seconds(30);
-/// Each long poll occupies a thread: beyond this number, polls are answered at once.
-constexpr int kMaxPolls = 24;
+/// How often a long poll looks for news. A canary's lead is ten times as long.
+constexpr auto kLook = std::chrono::milliseconds(500);
+constexpr const char* kWritePath = "/api/v1/write";
+constexpr const char* kDocumentsPath = "/api/lapwing/v1/documents";
+constexpr const char* kRenewPath = "/api/lapwing/v1/renew";
 constexpr unsigned kRetryClocksS = 5;
 
 ingest::RequestHead headOf(const Request& request) {
@@ -252,44 +254,44 @@ void document(const AgentsParts& parts, Request& request, Responder& responder) 
                           : parts.receiver.putDocumentPart(request.agent, kind, part, std::move(*body)));
 }
 
-void assignments(const AgentsParts& parts, RefusalLog& refusals, std::atomic<int>& polls, Request& request,
-                 Responder& responder) {
+void assignments(const AgentsParts& parts, RefusalLog& refusals, Request& request, Responder& responder) {
     const auto form = parseForm(request.query);
     if (!form.problem.empty()) {
         return plain(responder, 400, form.problem);
     }
-    const std::string known = first(form.values, "version");
-    parts.agents.polled(request.agent, nowMs());
-    struct Count {
-        std::atomic<int>& polls;
-        ~Count() { --polls; }
-    };
-    const bool may_wait = ++polls <= kMaxPolls;
-    const Count count{polls};
-    const auto assignment = may_wait && !known.empty()
-                                ? parts.analyst.awaitAssignment(request.agent, known, kLongestPoll)
-                                : parts.analyst.assignment(request.agent);
-    // Its certificate may have been revoked meanwhile.
+    // While it waits, its certificate may be revoked.
     if (!isItself(parts, refusals, request, responder)) {
         return;
     }
+    const std::string known = first(form.values, "version");
+    parts.agents.polled(request.agent, nowMs());
+    const auto assignment = parts.analyst.assignment(request.agent);
     if (assignment.version == known) {
-        return responder.send(304, "", "");
+        const bool waits =
+            std::chrono::steady_clock::now() - request.started < kLongestPoll && !request.gone();
+        return waits ? responder.later(kLook) : responder.send(304, "", "");
     }
     responder.send(200, "application/json", assignment.json);
 }
 
 }  // namespace
 
-Handler agentsHandler(const AgentsParts& parts) {
-    return [parts, polls = std::make_shared<std::atomic<int>>(0), refusals = std::make_shared<RefusalLog>()](
-               Request& request, Responder& responder) {
+Gate agentsGate(const AgentsParts& parts) {
+    return [parts, refusals = std::make_shared<RefusalLog>()](Request& request, Responder& responder) {
         if (!trust::isValidHostName(request.agent)) {
-            return plain(responder, 403, "the certificate names no host that could be an agent");
+            plain(responder, 403, "the certificate names no host that could be an agent");
+            return false;
         }
-        if (!isItself(parts, *refusals, request, responder)) {
-            return;
-        }
+        return isItself(parts, *refusals, request, responder);
+    };
+}
+
+bool isSlowForAgents(const Request& request) {
+    return request.path == kWritePath || request.path == kDocumentsPath || request.path == kRenewPath;
+}
+
+Handler agentsHandler(const AgentsParts& parts) {
+    return [parts, refusals = std::make_shared<RefusalLog>()](Request& request, Responder& responder) {
         const auto only = [&](const char* method) {
             if (request.method == method) {
                 return true;
@@ -298,21 +300,21 @@ Handler agentsHandler(const AgentsParts& parts) {
             plain(responder, 405, "only " + std::string(method) + " is answered here");
             return false;
         };
-        if (request.path == "/api/v1/write") {
+        if (request.path == kWritePath) {
             if (only("POST")) {
                 write(parts, *refusals, request, responder);
             }
-        } else if (request.path == "/api/lapwing/v1/documents") {
+        } else if (request.path == kDocumentsPath) {
             if (only("POST")) {
                 document(parts, request, responder);
             }
-        } else if (request.path == "/api/lapwing/v1/renew") {
+        } else if (request.path == kRenewPath) {
             if (only("POST")) {
                 renew(parts, request, responder);
             }
         } else if (request.path == "/api/lapwing/v1/assignments") {
             if (only("GET")) {
-                assignments(parts, *refusals, *polls, request, responder);
+                assignments(parts, *refusals, request, responder);
             }
         } else {
             plain(responder, 404, "404 page not found");

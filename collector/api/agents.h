@@ -21,7 +21,7 @@ class Store;
 namespace lapwing::trust {
 class Authority;
 class Identities;
-}
+}  // namespace lapwing::trust
 
 namespace lapwing::api {
 
@@ -39,9 +39,15 @@ struct AgentsParts {
 };
 
 /// The conversations with agents (docs/architecture.md) except joining: write, documents, assignments.
-/// Request::agent names the agent; without a valid name, and for a machine that may not use it, the answer is
-/// 403. Safe from any thread.
+/// Safe from any thread.
 Handler agentsHandler(const AgentsParts& parts);
+
+/// Its gate: Request::agent names the agent; without a valid name, and for a machine that may not use it, the
+/// answer is 403. Safe from any thread.
+Gate agentsGate(const AgentsParts& parts);
+
+/// Whether a request writes to the store.
+bool isSlowForAgents(const Request& request);
 
 /// /api/v1/write for `ingest.local`: stores samples without adding the label `agent`.
 Handler localWriteHandler(const AgentsParts& parts);

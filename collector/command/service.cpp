@@ -5,9 +5,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <cerrno>
+#include <chrono>
 #include <cstdint>
 #include <cstring>
 #include <limits>
@@ -35,6 +37,7 @@
 #include "collector/notify/heartbeat.h"
 #include "collector/promql/engine.h"
 #include "collector/rules/manager.h"
+#include "collector/rules/own_word.h"
 #include "collector/self/agent_book.h"
 #include "collector/self/metrics.h"
 #include "collector/storage/store.h"
@@ -48,7 +51,8 @@
 namespace lapwing::collector {
 namespace {
 
-constexpr auto kGrace = std::chrono::seconds(5);
+/// For all servers together: the program ends within 2 s.
+constexpr std::chrono::milliseconds kGrace{800};
 constexpr const char* kClockState = "site_clock";
 constexpr std::int64_t kSaveClockMs = 60'000;
 constexpr const char* kRevocationsState = "trust/revoked";
@@ -122,6 +126,8 @@ struct Service::Parts {
     std::optional<trust::Authority> authority;
     std::optional<api::Users> users;
     std::optional<promql::Engine> engine;
+    std::optional<rules::OwnWordFirst> rules_data;
+    std::optional<promql::Engine> rules_engine;
     std::optional<notify::Dispatcher> dispatcher;
     std::optional<forward::Forwarder> forwarder;
     std::optional<rules::RuleManager> rules;
@@ -136,7 +142,7 @@ struct Service::Parts {
     std::optional<ingest::Receiver> receiver;
     std::optional<api::PrometheusApi> prometheus_api;
     std::optional<api::LapwingApi> lapwing_api;
-    api::Deadlines deadlines;
+    api::Loop loop;
     std::vector<std::unique_ptr<api::Server>> servers;
     storage::StoreStats logged;                  // the store's statistics at the last log entry
     std::optional<std::int64_t> clock_saved_at;  // monotonic
@@ -213,7 +219,7 @@ Expected<void> Service::Parts::open() {
         return loaded;
     }
     auto listening =
-        listenAll(config, authority ? &*authority : nullptr, handlers(), deadlines,
+        listenAll(config, authority ? &*authority : nullptr, handlers(), loop,
                   [this](const std::string& listener, int status) { metrics->answered(listener, status); });
     if (!listening) {
         return fail(listening.error());
@@ -271,6 +277,8 @@ void Service::Parts::wire() {
     engine_options.timeout_ms = config.promql.timeout_ms;
     engine_options.default_interval_ms = config.rules_interval_ms;
     engine.emplace(*store, engine_options);
+    rules_data.emplace(*store, config.promql.lookback_ms);
+    rules_engine.emplace(*rules_data, engine_options);
 
     const std::string url = config.externalUrl();
     config.notify.external_url = url;
@@ -285,7 +293,7 @@ void Service::Parts::wire() {
         return annotate(labels, annotations);
     };
     rule_options.builtin_rules = notify::heartbeatRules(config.notify);
-    rules.emplace(*engine, *store, &*dispatcher, rule_options);
+    rules.emplace(*rules_engine, *store, &*dispatcher, rule_options);
 
     analysis::AnalystOptions analyst_options;
     analyst_options.sample_labels = Labels{{"job", "collector"}, {"instance", config.host}};
@@ -328,6 +336,7 @@ void Service::Parts::wire() {
     metrics->addSource([this](auto& out) { addClockMetrics(out); });
     metrics->addSource([this](auto& out) { addIdentityMetrics(out); });
     metrics->addSource([this](auto& out) { addCertificateMetrics(out); });
+    metrics->addSource([this](auto& out) { api::Server::addMetrics(servers, out); });
 }
 
 void Service::Parts::addIdentityMetrics(std::vector<prometheus::MetricFamily>& out) {
@@ -518,13 +527,14 @@ Handlers Service::Parts::handlers() {
     api::Admission off_loopback;
     off_loopback.users = users ? &*users : nullptr;
     Handlers out;
-    out.loopback = api::peopleHandler(people, loopback,
-                                      config.ingest.local ? api::localWriteHandler(parts) : api::Handler());
-    out.off_loopback = api::peopleHandler(people, off_loopback);
+    out.loopback = {
+        api::peopleGate(loopback),
+        api::peopleHandler(people, config.ingest.local ? api::localWriteHandler(parts) : nullptr)};
+    out.off_loopback = {api::peopleGate(off_loopback), api::peopleHandler(people)};
     const api::AdminParts administration{*store, dispatcher->silences(), [this] { return reloadRules(); },
                                          [this](const std::string& host) { return forget(host); }};
-    out.admin = api::adminHandler(administration, api::peopleHandler(people, open));
-    out.agents = api::agentsHandler(parts);
+    out.admin = {api::peopleGate(open), api::adminHandler(administration, api::peopleHandler(people))};
+    out.agents = {api::agentsGate(parts), api::agentsHandler(parts)};
     return out;
 }
 
@@ -592,11 +602,15 @@ void Service::reload() {
 }
 
 void Service::stop() {
+    parts_->rules->askToStop();
     parts_->forwarder->askToStop();
     parts_->analysis->stop();
     parts_->prometheus_api->interrupt();
     for (auto& server : parts_->servers) {
-        server->stop(kGrace);
+        server->askToStop(kGrace);
+    }
+    for (auto& server : parts_->servers) {
+        server->stop();
     }
     parts_->rules->stop();
     parts_->dispatcher->stop();

@@ -58,6 +58,7 @@ class Engine {
                            const std::atomic<bool>* cancel = nullptr) const;
 
     const EngineOptions& options() const { return options_; }
+    const storage::Queryable& data() const { return data_; }
 
   private:
     const storage::Queryable& data_;

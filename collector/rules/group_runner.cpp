@@ -14,6 +14,39 @@
 #include "collector/storage/series_budget.h"
 
 namespace lapwing::rules {
+
+/// The time of one evaluation of a rule, with its templates and the search for missing data: as long as a
+/// query may take.
+class RuleLimits {
+  public:
+    explicit RuleLimits(const RunnerContext& context)
+        : context_(context),
+          until_(Clock::now() + std::chrono::milliseconds(context.engine.options().timeout_ms)) {}
+
+    Expected<void> proceed() const {
+        if (context_.cancelled) {
+            return fail(ErrorKind::unavailable, "the evaluation was cancelled");
+        }
+        if (Clock::now() >= until_) {
+            return fail(ErrorKind::timeout, "the evaluation of the rule takes too long (promql.timeout)");
+        }
+        return {};
+    }
+    /// An engine for further queries, in the time that is left.
+    promql::Engine engine(const storage::Queryable& data) const {
+        auto options = context_.engine.options();
+        const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(until_ - Clock::now());
+        options.timeout_ms = std::max<std::int64_t>(left.count(), 1);
+        return {data, options};
+    }
+
+  private:
+    using Clock = std::chrono::steady_clock;
+
+    const RunnerContext& context_;
+    const Clock::time_point until_;
+};
+
 namespace {
 
 // Alert states are saved at least this often while alerts are active, so that a restart knows how old they
@@ -51,9 +84,9 @@ Expected<promql::Vector> toVector(promql::Result result) {
     return fail(ErrorKind::execution, "rule result is not a vector or scalar");
 }
 
-Expected<std::vector<TemplateSample>> templateQuery(const promql::Engine& engine, std::string_view query,
-                                                    TimestampMs at) {
-    auto result = engine.instant(query, at);
+Expected<std::vector<TemplateSample>> templateQuery(const RunnerContext& context, const RuleLimits& limits,
+                                                    std::string_view query, TimestampMs at) {
+    auto result = limits.engine(context.engine.data()).instant(query, at, &context.cancelled);
     if (!result) {
         return fail(result.error());
     }
@@ -92,13 +125,13 @@ using Elements = std::optional<std::set<Labels>>;
 constexpr std::size_t kMostContinued = 1000;
 
 /// The elements that the expression would yield if the missing series went on as they were.
-Elements elementsIfContinued(const RunnerContext& context, const std::string& query, TimestampMs at,
-                             const std::map<Labels, std::int64_t>& missing) {
+Elements elementsIfContinued(const RunnerContext& context, const RuleLimits& limits, const std::string& query,
+                             TimestampMs at, const std::map<Labels, std::int64_t>& missing) {
     if (missing.size() > kMostContinued) {
         return std::nullopt;
     }
-    const ContinuedSeries data(context.store, missing);
-    auto result = promql::Engine(data, context.engine.options()).instant(query, at, &context.cancelled);
+    const ContinuedSeries data(context.engine.data(), missing);
+    auto result = limits.engine(data).instant(query, at, &context.cancelled);
     auto vector = result ? toVector(std::move(*result)) : Expected<promql::Vector>(fail(result.error()));
     if (!vector) {
         return std::nullopt;
@@ -282,18 +315,20 @@ Expected<std::vector<TimeSeries>> GroupRunner::record(const RuleState& state, pr
 }
 
 std::vector<Absence> GroupRunner::explainAbsence(const RuleState& state, TimestampMs at,
-                                                 const RunnerContext& context,
+                                                 const RunnerContext& context, const RuleLimits& limits,
                                                  const std::vector<const TrackedAlert*>& vanished) const {
     std::vector<MissingData> missing;
     std::map<Labels, std::int64_t> continued;
+    const auto proceed = [&] { return limits.proceed(); };
     for (const auto* alert : vanished) {
-        missing.push_back(findMissing(context.store, state.inputs, alert->source,
+        missing.push_back(findMissing(context.engine.data(), state.inputs, alert->source,
                                       alert->last_true - group_.query_offset_ms, at,
-                                      context.engine.options().lookback_ms));
+                                      context.engine.options().lookback_ms, proceed));
         continued.insert(missing.back().series.begin(), missing.back().series.end());
     }
-    const auto possible = continued.empty() ? Elements(std::set<Labels>())
-                                            : elementsIfContinued(context, state.rule.query, at, continued);
+    const auto possible = continued.empty()
+                              ? Elements(std::set<Labels>())
+                              : elementsIfContinued(context, limits, state.rule.query, at, continued);
     std::vector<Absence> out;
     for (std::size_t i = 0; i < vanished.size(); ++i) {
         const auto& alert = *vanished[i];
@@ -313,15 +348,20 @@ std::vector<Absence> GroupRunner::explainAbsence(const RuleState& state, Timesta
     return out;
 }
 
-Expected<std::vector<TimeSeries>> GroupRunner::alert(RuleState& state, const promql::Vector& elements,
-                                                     TimestampMs now, const RunnerContext& context) {
+/// The alerts of a result. An annotation that cannot be expanded in time says so; a label cannot, because it
+/// would make another alert.
+Expected<std::vector<AlertCandidate>> GroupRunner::candidates(const RuleState& state,
+                                                              const promql::Vector& elements,
+                                                              const RunnerContext& context,
+                                                              const RuleLimits& limits,
+                                                              TimestampMs at) const {
     const Rule& rule = state.rule;
-    const TimestampMs at = now - group_.query_offset_ms;
     TemplateData data;
     data.external_labels = context.options.external_labels;
     data.external_url = context.options.external_url;
-    data.query = [&](std::string_view query) { return templateQuery(context.engine, query, at); };
-    std::vector<AlertCandidate> candidates;
+    data.query = [&](std::string_view query) { return templateQuery(context, limits, query, at); };
+    data.proceed = [&] { return limits.proceed(); };
+    std::vector<AlertCandidate> out;
     std::set<Labels> seen;
     for (const auto& element : elements) {
         AlertCandidate candidate;
@@ -333,10 +373,16 @@ Expected<std::vector<TimeSeries>> GroupRunner::alert(RuleState& state, const pro
         candidate.labels = candidate.source;
         for (const auto& label : rule.labels) {
             candidate.labels.set(label.name, expand(label, data));
+            if (auto in_time = limits.proceed(); label.expansion && !in_time) {
+                return fail(in_time.error());
+            }
         }
         candidate.labels.set("alertname", rule.name);
         for (const auto& annotation : rule.annotations) {
             candidate.annotations.set(annotation.name, expand(annotation, data));
+        }
+        if (auto go_on = limits.proceed(); !go_on && go_on.error().kind == ErrorKind::unavailable) {
+            return fail(go_on.error());
         }
         if (context.options.annotate) {
             for (const auto& more : context.options.annotate(candidate.labels, candidate.annotations)) {
@@ -347,18 +393,30 @@ Expected<std::vector<TimeSeries>> GroupRunner::alert(RuleState& state, const pro
             return fail(ErrorKind::execution,
                         "vector contains metrics with the same labelset after applying alert labels");
         }
-        candidates.push_back(std::move(candidate));
+        out.push_back(std::move(candidate));
     }
-    if (group_.limit > 0 && candidates.size() > static_cast<std::size_t>(group_.limit)) {
+    if (group_.limit > 0 && out.size() > static_cast<std::size_t>(group_.limit)) {
         return fail(ErrorKind::exhausted, "exceeded limit of " + std::to_string(group_.limit) + " with " +
-                                              std::to_string(candidates.size()) + " alerts");
+                                              std::to_string(out.size()) + " alerts");
+    }
+    return out;
+}
+
+Expected<std::vector<TimeSeries>> GroupRunner::alert(RuleState& state, const promql::Vector& elements,
+                                                     TimestampMs now, const RunnerContext& context,
+                                                     const RuleLimits& limits) {
+    const Rule& rule = state.rule;
+    const TimestampMs at = now - group_.query_offset_ms;
+    auto found = candidates(state, elements, context, limits, at);
+    if (!found) {
+        return fail(found.error());
     }
     const AlertTimes times{rule.for_ms, rule.keep_firing_for_ms, context.options.resolved_retention_ms,
                            context.options.hold_silent_ms, context.options.hold_partial_ms};
     const auto explain = [&](const std::vector<const TrackedAlert*>& vanished) {
-        return explainAbsence(state, at, context, vanished);
+        return explainAbsence(state, at, context, limits, vanished);
     };
-    if (state.tracker.update(now, std::move(candidates), times, explain)) {
+    if (state.tracker.update(now, std::move(*found), times, explain)) {
         state.unsaved = true;
     }
     return state.tracker.series(at);
@@ -367,6 +425,7 @@ Expected<std::vector<TimeSeries>> GroupRunner::alert(RuleState& state, const pro
 Expected<std::vector<TimeSeries>> GroupRunner::run(RuleState& state, TimestampMs now,
                                                    const RunnerContext& context) {
     const TimestampMs at = now - group_.query_offset_ms;
+    const RuleLimits limits(context);
     auto result = context.engine.instant(state.rule.query, at, &context.cancelled);
     if (!result) {
         return fail(result.error());
@@ -378,7 +437,7 @@ Expected<std::vector<TimeSeries>> GroupRunner::run(RuleState& state, TimestampMs
     if (state.rule.type == RuleType::recording) {
         return record(state, std::move(*elements), at);
     }
-    return alert(state, *elements, now, context);
+    return alert(state, *elements, now, context, limits);
 }
 
 void GroupRunner::save(RuleState& state, TimestampMs now, storage::Store& store) const {
@@ -429,7 +488,7 @@ void GroupRunner::shiftTimes(std::int64_t jump_ms) {
     }
 }
 
-void GroupRunner::evaluate(TimestampMs now, const RunnerContext& context) {
+bool GroupRunner::evaluate(TimestampMs now, const RunnerContext& context) {
     using Clock = std::chrono::steady_clock;
     const auto seconds_since = [](Clock::time_point start) {
         return std::chrono::duration<double>(Clock::now() - start).count();
@@ -437,12 +496,12 @@ void GroupRunner::evaluate(TimestampMs now, const RunnerContext& context) {
     const auto group_start = Clock::now();
     for (auto& state : rules_) {
         if (context.cancelled) {
-            return;
+            return false;
         }
         const auto start = Clock::now();
         auto series = run(state, now, context);
         if (!series && context.cancelled) {
-            return;
+            return false;
         }
         if (series) {
             std::set<Labels> written;
@@ -471,6 +530,7 @@ void GroupRunner::evaluate(TimestampMs now, const RunnerContext& context) {
     }
     seconds_ = seconds_since(group_start);
     last_evaluation_ = now;
+    return true;
 }
 
 GroupStatus GroupRunner::status() const {

@@ -27,6 +27,8 @@ struct RunnerContext {
 /// The names of the rules' states in the store begin with this.
 inline constexpr const char* kStatePrefix = "rules/";
 
+class RuleLimits;
+
 /// Evaluates the rules of one group in order. Not synchronised.
 class GroupRunner {
   public:
@@ -48,7 +50,8 @@ class GroupRunner {
     /// The site's time jumped: moves the times of all alerts with it.
     void shiftTimes(std::int64_t jump_ms);
 
-    void evaluate(TimestampMs now, const RunnerContext& context);
+    /// False if it was cancelled. The remaining rules then keep their states.
+    bool evaluate(TimestampMs now, const RunnerContext& context);
 
     GroupStatus status() const;
     const RuleGroup& group() const { return group_; }
@@ -83,8 +86,12 @@ class GroupRunner {
     Expected<std::vector<TimeSeries>> record(const RuleState& state, promql::Vector elements,
                                              TimestampMs at) const;
     Expected<std::vector<TimeSeries>> alert(RuleState& state, const promql::Vector& elements, TimestampMs now,
-                                            const RunnerContext& context);
+                                            const RunnerContext& context, const RuleLimits& limits);
+    Expected<std::vector<AlertCandidate>> candidates(const RuleState& state, const promql::Vector& elements,
+                                                     const RunnerContext& context, const RuleLimits& limits,
+                                                     TimestampMs at) const;
     std::vector<Absence> explainAbsence(const RuleState& state, TimestampMs at, const RunnerContext& context,
+                                        const RuleLimits& limits,
                                         const std::vector<const TrackedAlert*>& vanished) const;
     Expected<std::vector<TimeSeries>> run(RuleState& state, TimestampMs now, const RunnerContext& context);
     void noteHealth(RuleState& state, const Failure& failure);

@@ -51,9 +51,15 @@ struct End {
 };
 using Ends = std::map<Labels, End>;
 
-Expected<Ends> endsOf(const storage::Queryable& data, const storage::Matchers& matchers, TimestampMs from,
+/// A store, and what ends a read.
+struct Reader {
+    const storage::Queryable& store;
+    const std::function<Expected<void>()>& proceed;
+};
+
+Expected<Ends> endsOf(const Reader& data, const storage::Matchers& matchers, TimestampMs from,
                       TimestampMs to) {
-    auto read = data.select(matchers, from, to, kMaxSamples);
+    auto read = data.store.select(matchers, from, to, {kMaxSamples, data.proceed});
     if (!read) {
         return fail(read.error());
     }
@@ -82,8 +88,7 @@ bool addMatcher(storage::Matchers& matchers, storage::Matcher::Type type, const 
 enum class Observer { fails, works, switched_off, none };
 
 /// The state of `up` for the job and instance that report the series.
-Observer observer(const storage::Queryable& data, const Labels& series, TimestampMs now,
-                  std::int64_t lookback_ms) {
+Observer observer(const Reader& data, const Labels& series, TimestampMs now, std::int64_t lookback_ms) {
     if (!series.has("job") || !series.has("instance")) {
         return Observer::none;
     }
@@ -118,7 +123,7 @@ Labels withoutObserver(Labels labels) {
 }
 
 /// The end of one input series that was alive when the alert was last true.
-bool isMissing(const storage::Queryable& data, const Labels& labels, const Ends& after, TimestampMs at,
+bool isMissing(const Reader& data, const Labels& labels, const Ends& after, TimestampMs at,
                std::int64_t lookback_ms) {
     const auto last = after.find(labels);
     const bool marked = last != after.end() && isStaleNaN(last->second.newest.value);
@@ -130,8 +135,8 @@ bool isMissing(const storage::Queryable& data, const Labels& labels, const Ends&
            observer(data, labels, at, lookback_ms) == Observer::fails;
 }
 
-void findMissing(const storage::Queryable& data, const Input& input, const Labels& source,
-                 TimestampMs last_true, TimestampMs now, std::int64_t lookback_ms, MissingData& out) {
+void findMissing(const Reader& data, const Input& input, const Labels& source, TimestampMs last_true,
+                 TimestampMs now, std::int64_t lookback_ms, MissingData& out) {
     storage::Matchers matchers = input.matchers;
     for (const auto& label : source) {
         // Equal or absent: the element may have the label from the other side of a join.
@@ -189,10 +194,10 @@ Expected<std::vector<Input>> inputsOf(std::string_view query) {
 
 MissingData findMissing(const storage::Queryable& data, const std::vector<Input>& inputs,
                         const Labels& source, TimestampMs last_true, TimestampMs now,
-                        std::int64_t lookback_ms) {
+                        std::int64_t lookback_ms, const std::function<Expected<void>()>& proceed) {
     MissingData out;
     for (const auto& input : inputs) {
-        findMissing(data, input, source, last_true, now, lookback_ms, out);
+        findMissing({data, proceed}, input, source, last_true, now, lookback_ms, out);
     }
     return out;
 }

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <string_view>
 #include <vector>
@@ -38,10 +39,10 @@ struct MissingData {
 /// staleness marker while the `up` of its job and instance is not 1 (its probe failed). A series ended
 /// regularly if its marker came while `up` is 1, if `up` itself ended with a marker (the probe was
 /// disabled), or if it has no `up` (a recorded series). A series that another agent still reports is not
-/// missing.
+/// missing. `proceed` is called during the reads; its error makes the data unreadable.
 MissingData findMissing(const storage::Queryable& data, const std::vector<Input>& inputs,
                         const Labels& source, TimestampMs last_true, TimestampMs now,
-                        std::int64_t lookback_ms);
+                        std::int64_t lookback_ms, const std::function<Expected<void>()>& proceed);
 
 /// Reads a store as if the given series had gone on as they were: their samples are moved forward in time, so
 /// that the newest sample of each is at the time of the query. Holds references to both.

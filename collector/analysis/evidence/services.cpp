@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <iterator>
+#include <set>
 #include <sstream>
 
 #include "collector/analysis/evidence/counter.h"
@@ -14,6 +15,20 @@ namespace {
 
 /// The interval at which an agent lists the files of its host, with a margin.
 constexpr std::int64_t kInventoryMs = 90'000;
+
+/// https://nginx.org/en/docs/http/ngx_http_proxy_module.html#proxy_next_upstream: errors and timeouts always
+/// count as failures, http_403 and http_404 never. The labels are absent in samples of older agents.
+Pauses pausesOf(const Observation& route) {
+    if (route.get("max_fails") == "0") {
+        return Pauses::never;
+    }
+    std::istringstream words(route.get("next_upstream"));
+    const std::set<std::string> named{std::istream_iterator<std::string>(words), {}};
+    const bool on_answers = std::any_of(named.begin(), named.end(), [](const auto& word) {
+        return word.starts_with("http_") && word != "http_403" && word != "http_404";
+    });
+    return on_answers || named.empty() ? Pauses::on_answers : Pauses::on_timeouts;
+}
 
 class ServicesReader {
   public:
@@ -157,7 +172,8 @@ class ServicesReader {
                                                     info.labels->get("default_server") == "yes",
                                                     info.get("upstream"),
                                                     info.get("address"),
-                                                    parseServerRole(info.get("role"))});
+                                                    parseServerRole(info.get("role")),
+                                                    pausesOf(info)});
         }
     }
 
