@@ -33,6 +33,7 @@ constexpr auto kLongestPoll = std::chrono::seconds(30);
 constexpr auto kLook = std::chrono::milliseconds(500);
 constexpr const char* kWritePath = "/api/v1/write";
 constexpr const char* kDocumentsPath = "/api/lapwing/v1/documents";
+constexpr const char* kRenewPath = "/api/lapwing/v1/renew";
 constexpr unsigned kRetryClocksS = 5;
 
 ingest::RequestHead headOf(const Request& request) {
@@ -254,13 +255,13 @@ void document(const AgentsParts& parts, Request& request, Responder& responder) 
 }
 
 void assignments(const AgentsParts& parts, RefusalLog& refusals, Request& request, Responder& responder) {
-    // A long poll comes here again and again, and its certificate may have been revoked meanwhile.
-    if (!isItself(parts, refusals, request, responder)) {
-        return;
-    }
     const auto form = parseForm(request.query);
     if (!form.problem.empty()) {
         return plain(responder, 400, form.problem);
+    }
+    // While it waits, its certificate may be revoked.
+    if (!isItself(parts, refusals, request, responder)) {
+        return;
     }
     const std::string known = first(form.values, "version");
     parts.agents.polled(request.agent, nowMs());
@@ -286,7 +287,7 @@ Gate agentsGate(const AgentsParts& parts) {
 }
 
 bool isSlowForAgents(const Request& request) {
-    return request.path == kWritePath || request.path == kDocumentsPath;
+    return request.path == kWritePath || request.path == kDocumentsPath || request.path == kRenewPath;
 }
 
 Handler agentsHandler(const AgentsParts& parts) {
@@ -307,7 +308,7 @@ Handler agentsHandler(const AgentsParts& parts) {
             if (only("POST")) {
                 document(parts, request, responder);
             }
-        } else if (request.path == "/api/lapwing/v1/renew") {
+        } else if (request.path == kRenewPath) {
             if (only("POST")) {
                 renew(parts, request, responder);
             }

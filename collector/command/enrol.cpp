@@ -50,8 +50,9 @@ int enrol(const std::string& config_file, const std::string& host, const std::st
         return kWrongUsage;
     }
     fmt::print(
-        "{} is enrolled. {} holds its certificate (valid for {} days), its private key and the collector's "
-        "CA.\n"
+        "{} is enrolled. {} holds its certificate (valid for {} days; the agent renews it), its private key "
+        "and "
+        "the collector's CA.\n"
         "\n"
         "1. Carry the file to {} over a trusted channel, and delete it here: its holder can report as {}.\n"
         "2. On that host: install -m 0640 -o root -g lapwing {} /etc/lapwing/agent.pem\n"

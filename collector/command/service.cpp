@@ -37,6 +37,7 @@
 #include "collector/notify/heartbeat.h"
 #include "collector/promql/engine.h"
 #include "collector/rules/manager.h"
+#include "collector/rules/own_word.h"
 #include "collector/self/agent_book.h"
 #include "collector/self/metrics.h"
 #include "collector/storage/store.h"
@@ -125,6 +126,8 @@ struct Service::Parts {
     std::optional<trust::Authority> authority;
     std::optional<api::Users> users;
     std::optional<promql::Engine> engine;
+    std::optional<rules::OwnWordFirst> rules_data;
+    std::optional<promql::Engine> rules_engine;
     std::optional<notify::Dispatcher> dispatcher;
     std::optional<forward::Forwarder> forwarder;
     std::optional<rules::RuleManager> rules;
@@ -274,6 +277,8 @@ void Service::Parts::wire() {
     engine_options.timeout_ms = config.promql.timeout_ms;
     engine_options.default_interval_ms = config.rules_interval_ms;
     engine.emplace(*store, engine_options);
+    rules_data.emplace(*store, config.promql.lookback_ms);
+    rules_engine.emplace(*rules_data, engine_options);
 
     const std::string url = config.externalUrl();
     config.notify.external_url = url;
@@ -288,7 +293,7 @@ void Service::Parts::wire() {
         return annotate(labels, annotations);
     };
     rule_options.builtin_rules = notify::heartbeatRules(config.notify);
-    rules.emplace(*engine, *store, &*dispatcher, rule_options);
+    rules.emplace(*rules_engine, *store, &*dispatcher, rule_options);
 
     analysis::AnalystOptions analyst_options;
     analyst_options.sample_labels = Labels{{"job", "collector"}, {"instance", config.host}};
@@ -330,8 +335,8 @@ void Service::Parts::wire() {
     lapwing_api.emplace(*analyst, *replication, *agents, clock, identities ? &*identities : nullptr);
     metrics->addSource([this](auto& out) { addClockMetrics(out); });
     metrics->addSource([this](auto& out) { addIdentityMetrics(out); });
-    metrics->addSource([this](auto& out) { api::Server::addMetrics(servers, out); });
     metrics->addSource([this](auto& out) { addCertificateMetrics(out); });
+    metrics->addSource([this](auto& out) { api::Server::addMetrics(servers, out); });
 }
 
 void Service::Parts::addIdentityMetrics(std::vector<prometheus::MetricFamily>& out) {

@@ -130,7 +130,7 @@ Elements elementsIfContinued(const RunnerContext& context, const RuleLimits& lim
     if (missing.size() > kMostContinued) {
         return std::nullopt;
     }
-    const ContinuedSeries data(context.store, missing);
+    const ContinuedSeries data(context.engine.data(), missing);
     auto result = limits.engine(data).instant(query, at, &context.cancelled);
     auto vector = result ? toVector(std::move(*result)) : Expected<promql::Vector>(fail(result.error()));
     if (!vector) {
@@ -321,7 +321,7 @@ std::vector<Absence> GroupRunner::explainAbsence(const RuleState& state, Timesta
     std::map<Labels, std::int64_t> continued;
     const auto proceed = [&] { return limits.proceed(); };
     for (const auto* alert : vanished) {
-        missing.push_back(findMissing(context.store, state.inputs, alert->source,
+        missing.push_back(findMissing(context.engine.data(), state.inputs, alert->source,
                                       alert->last_true - group_.query_offset_ms, at,
                                       context.engine.options().lookback_ms, proceed));
         continued.insert(missing.back().series.begin(), missing.back().series.end());

@@ -1,11 +1,13 @@
 """A compromised web server can lie about itself, and about nothing else: web-02's certificate, and all that it could say of web-01."""
 
 import re
+import subprocess
 import time
 from pathlib import Path
 
 import pytest
-from harness import Collector, now_ms
+from attacks import MB, AttackedSite
+from harness import now_ms
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 NAMES = re.sub(r"=\n\s+", "= ", (REPOSITORY / "common/metric_names.h").read_text(encoding="utf-8"))
@@ -17,9 +19,7 @@ RULES = """groups:
     interval: 1s
     rules:
       - alert: DatabaseDown
-        expr: >-
-          max by (instance) (
-            up{job="mysql"} and on (agent, instance) lapwing_agent_info or on (instance) up{job="mysql"}) == 0
+        expr: max by (instance) (up{job="mysql"}) == 0 unless on (instance) max by (instance) (mysql_up) == 1
 """
 
 
@@ -33,16 +33,12 @@ def speakers():
 
 @pytest.fixture
 def site():
-    collector = Collector("rules_interval: 1s\n")
-    try:
-        collector.bundles = {host: collector.enrol(host) for host in ("web-01", "web-02")}
-        rules = Path(collector.path("rules"))
-        rules.mkdir()
-        (rules / "fast.yml").write_text(RULES)
-        collector.start()
-        yield collector
-    finally:
-        collector.close()
+    made = AttackedSite("rules_interval: 1s\n", attackers=("web-01", "web-02"))
+    rules = Path(made.collector.path("rules"))
+    rules.mkdir()
+    (rules / "fast.yml").write_text(RULES)
+    with made:
+        yield made
 
 
 def sample(name, value=1.0, at=None, **labels):
@@ -62,20 +58,20 @@ def host(name, address):
     ]
 
 
-def written(collector, name, series):
-    connection = collector.agent(collector.bundles[name])
+def written(site, name, series):
+    connection = site.attacker(name)
     try:
         return connection.write(series)
     finally:
         connection.close()
 
 
-def findings(collector):
-    return {(each["id"], each["subject"]): each["severity"] for each in collector.people("/api/lapwing/v1/findings").json()["data"]}
+def findings(site):
+    return {(each["id"], each["subject"]): each["severity"] for each in site.collector.people("/api/lapwing/v1/findings").json()["data"]}
 
 
-def alerts(collector):
-    found = collector.people("/api/v1/alerts").json()["data"]["alerts"]
+def alerts(site):
+    found = site.collector.people("/api/v1/alerts").json()["data"]["alerts"]
     return {(each["labels"]["alertname"], each["labels"]["instance"]) for each in found if each["state"] == "firing"}
 
 
@@ -112,12 +108,12 @@ def test_web_02_cannot_speak_for_web_01(site):
             assert answer.headers["X-Lapwing-Refused"] == "1", answer.headers
     assert {speaker for _, _, speaker in accepted} == set(OBSERVERS), accepted
     assert not {each for each in accepted if each[2] == "probe" and each[1] not in ("nginx", "haproxy", "mysql", "app")}
-    stored = site.query('count by (__name__) ({agent="web-02",instance="web-01"})')
+    stored = site.collector.query('count by (__name__) ({agent="web-02",instance="web-01"})')
     assert {each["metric"]["__name__"] for each in stored} == {name for name, _, _ in accepted}
-    assert len(site.query('beside{agent="web-02"}')) == 1
-    refused = site.people("/metrics").body.decode()
+    assert len(site.collector.query('beside{agent="web-02"}')) == 1
+    refused = site.collector.people("/metrics").body.decode()
     assert re.search(r'^lapwing_collector_foreign_samples_refused_total\{sender="web-02"\} [1-9]', refused, re.M), refused
-    assert "web-02: 1 of 2 samples refused" in site.log_text()
+    assert "web-02: 1 of 2 samples refused" in site.collector.log_text()
 
     # It goes on to say that the database of web-01 is well, for more than a minute (in the past, to be quick).
     lies = [("up", "mysql"), ("mysql_up", "mysql"), ("nginx_up", "nginx"), ("up", "nginx")]
@@ -137,10 +133,44 @@ def test_one_certificate_makes_no_300_hosts(site):
               for i in range(300)
               for name, job in (("lapwing_agent_info", "agent"), ("mysql_up", "mysql"), ("up", "mysql"), ("haproxy_server_status", "haproxy"),
                                 ("lapwing_attempt_result", "firewall"), ("lapwing_agent_address_info", "agent"))]
-    answer = written(site, "web-02", [*host("web-02", "203.0.113.12"), *series])
-    assert answer.status == 400 and int(answer.headers["X-Lapwing-Refused"]) == 2 * 300 + 3 * (300 - 64), answer.headers
-    assert until(lambda: ("F1", "web-02") in findings(site)), findings(site)
-    components = site.people("/api/lapwing/v1/topology").json()["data"]["components"]
-    ghosts = {each["host"] for each in components if each["host"].startswith("ghost-")}
-    assert len(ghosts) <= 64, len(ghosts)
-    assert len(site.query('count by (instance) (up{instance=~"ghost-.*"})')) == 64
+    with site.attack("300 invented hosts", limit="other instances that one agent may observe", memory=32 * MB) as attack:
+        answer = written(site, "web-02", [*host("web-02", "203.0.113.12"), *series])
+        assert answer.status == 400 and int(answer.headers["X-Lapwing-Refused"]) == 2 * 300 + 3 * (300 - 64), answer.headers
+        attack.told = "400"
+        assert until(lambda: ("F1", "web-02") in findings(site)), findings(site)
+        components = site.collector.people("/api/lapwing/v1/topology").json()["data"]["components"]
+        ghosts = {each["host"] for each in components if each["host"].startswith("ghost-")}
+        assert len(ghosts) <= 64, len(ghosts)
+        assert len(site.collector.query('count by (instance) (up{instance=~"ghost-.*"})')) == 64
+
+
+def test_certificates_are_signed_for_their_sender_and_seldom(site):
+    key, request = site.collector.path("new.key"), site.collector.path("new.csr")
+    subprocess.run(["openssl", "req", "-new", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-subj", "/CN=web-01",
+                    "-keyout", key, "-out", request], check=True, capture_output=True)
+    with open(request, "rb") as text:
+        body = text.read()
+
+    def renewed(content):
+        connection = site.attacker("web-02")
+        try:
+            return connection.post("/api/lapwing/v1/renew", content, {})
+        finally:
+            connection.close()
+
+    with site.attack("a request for a certificate of 20 MB", limit="a request for a certificate", memory=8 * MB) as attack:
+        answer = renewed(body + b" " * (20 << 20))
+        assert answer.status == 413, answer.body
+        attack.told = "413"
+    with site.attack("requests for the certificate of another host", limit="certificates of one host", memory=16 * MB) as attack:
+        first = renewed(body)
+        assert first.status == 200, first.body
+        with open(site.collector.path("forged.pem"), "wb") as out, open(key, "rb") as private:
+            out.write(first.body + private.read())
+        subject = subprocess.run(["openssl", "x509", "-noout", "-subject"], input=first.body, capture_output=True, check=True).stdout
+        assert b"web-02" in subject and b"web-01" not in subject, subject
+        for _ in range(200):
+            again = renewed(body)
+            assert again.status == 429 and again.headers["Retry-After"] == "60", again.body
+        attack.told = "its own name; then 429"
+    assert written(site, "web-01", [sample("beside", job="t", instance="web-01")]).status == 204
