@@ -183,6 +183,7 @@ inline constexpr const char* kCollectorWalBytes = "lapwing_collector_wal_bytes";
 inline constexpr const char* kCollectorDbBytes = "lapwing_collector_db_bytes";
 inline constexpr const char* kCollectorDataSizeBytes = "lapwing_collector_data_size_bytes";
 inline constexpr const char* kCollectorDataAvailBytes = "lapwing_collector_data_avail_bytes";
+inline constexpr const char* kSiteObjectiveRatio = "lapwing_site_objective_ratio";
 inline constexpr const char* kCollectorClockAheadSeconds = "lapwing_collector_clock_ahead_seconds";
 inline constexpr const char* kCollectorClockDisputed = "lapwing_collector_clock_disputed";
 /// {host}

@@ -153,6 +153,7 @@ inline constexpr std::array kSpeakers{
     NamedSpeaker{kCollectorDbBytes, Speaker::collector},
     NamedSpeaker{kCollectorDataSizeBytes, Speaker::collector},
     NamedSpeaker{kCollectorDataAvailBytes, Speaker::collector},
+    NamedSpeaker{kSiteObjectiveRatio, Speaker::collector},
     NamedSpeaker{kCollectorClockAheadSeconds, Speaker::collector},
     NamedSpeaker{kCollectorClockDisputed, Speaker::collector},
     NamedSpeaker{kAgentClockAheadSeconds, Speaker::collector},

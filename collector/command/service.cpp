@@ -334,6 +334,11 @@ void Service::Parts::wire() {
     metrics->addSource([this](auto& out) { forwarder->addMetrics(out); });
     lapwing_api.emplace(*analyst, *replication, *agents, clock, identities ? &*identities : nullptr);
     metrics->addSource([this](auto& out) { addClockMetrics(out); });
+    metrics->addSource([this](auto& out) {
+        auto objective = gauge(metric::kSiteObjectiveRatio, "The share of requests that should succeed.");
+        add(objective, {}, config.site.objective / 100);
+        out.push_back(std::move(objective));
+    });
     metrics->addSource([this](auto& out) { addIdentityMetrics(out); });
     metrics->addSource([this](auto& out) { addCertificateMetrics(out); });
     metrics->addSource([this](auto& out) { api::Server::addMetrics(servers, out); });

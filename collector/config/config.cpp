@@ -106,7 +106,8 @@ void readUrl(const Node& node, std::string& out) {
 }
 
 void readSite(const Node& node, analysis::Site& site) {
-    node.allow({"entry", "replication", "allow", "groups", "servers_needed", "deployment_time", "witness"});
+    node.allow({"entry", "replication", "allow", "groups", "servers_needed", "deployment_time", "objective",
+                "witness"});
     node["entry"].forEach([&](const Node& entry) {
         std::string url;
         readUrl(entry, url);
@@ -160,6 +161,10 @@ void readSite(const Node& node, analysis::Site& site) {
     });
     node["servers_needed"].read(site.servers_needed, 1, 1000);
     node["deployment_time"].readDuration(site.deployment_ms);
+    node["objective"].read(site.objective);
+    if (site.objective < 90 || site.objective > 99.999) {
+        node["objective"].problem("site.objective must be a percentage from 90 to 99.999");
+    }
     node["witness"].read(site.witness);
 }
 

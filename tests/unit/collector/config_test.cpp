@@ -119,6 +119,7 @@ site:
   replication: [ { primary: a }, { primary: a, replica: a } ]
   allow: [ { from: [ 10.0.0.0/33 ] } ]
   entry: [ "ftp://x/" ]
+  objective: 100
 )");
     const std::vector<std::string> wanted = {
         R"(c.yaml:1:1: unknown key "retenton"; did you mean "retention"?)",
@@ -131,6 +132,7 @@ site:
         "c.yaml:7:18: site.replication[0] needs both primary and replica",
         "c.yaml:7:34: site.replication[1]: primary and replica are the same host",
         "c.yaml:9:12: site.entry[0] must be a URL such as https://www.example.org/",
+        "c.yaml:10:14: site.objective must be a percentage from 90 to 99.999",
     };
     for (const auto& each : wanted) {
         INFO(each);
