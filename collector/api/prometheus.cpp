@@ -96,7 +96,7 @@ void PrometheusApi::run(const Call& call, std::size_t limit, const Evaluation& e
     }
     const auto& gone = call.request.gone();
     const auto until = Clock::now() + std::chrono::milliseconds(options.timeout_ms);
-    // Held until the answer is written: the result is as large as the data that it was computed from.
+    // Held until the answer is in its buffer: the result is as large as the data that it was computed from.
     const QueryGate::Turn turn(gate_, std::chrono::milliseconds(options.timeout_ms), gone);
     const auto cancelled = [&] {
         count(Outcome::cancelled);

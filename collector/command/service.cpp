@@ -12,8 +12,10 @@
 #include <chrono>
 #include <cstdint>
 #include <cstring>
+#include <limits>
 #include <optional>
 #include <sstream>
+#include <tuple>
 #include <utility>
 
 #include "collector/analysis/alert_texts.h"
@@ -40,6 +42,7 @@
 #include "collector/storage/store.h"
 #include "collector/trust/identities.h"
 #include "common/metric_names.h"
+#include "common/metric_speakers.h"
 #include "common/model/clock.h"
 #include "common/model/families.h"
 #include "common/time_text.h"
@@ -51,6 +54,7 @@ namespace {
 constexpr std::chrono::milliseconds kGrace{800};
 constexpr const char* kClockState = "site_clock";
 constexpr std::int64_t kSaveClockMs = 60'000;
+constexpr const char* kRevocationsState = "trust/revoked";
 
 /// Creates the directory if it is missing and its parent exists; it must be writable.
 Expected<void> prepareDirectory(const std::string& directory) {
@@ -80,6 +84,7 @@ ingest::Limits ingestLimits(const Config::Ingest& ingest) {
     ingest::Limits limits;
     limits.write.labels_per_series = static_cast<std::size_t>(ingest.max_labels_per_series);
     limits.write.label_bytes = static_cast<std::size_t>(ingest.max_label_length);
+    limits.observed_per_agent = static_cast<std::size_t>(ingest.agent.max_observed);
     return limits;
 }
 
@@ -134,7 +139,7 @@ struct Service::Parts {
     std::optional<ingest::Receiver> receiver;
     std::optional<api::PrometheusApi> prometheus_api;
     std::optional<api::LapwingApi> lapwing_api;
-    api::Deadlines deadlines;
+    api::Loop loop;
     std::vector<std::unique_ptr<api::Server>> servers;
     storage::StoreStats logged;                  // the store's statistics at the last log entry
     std::optional<std::int64_t> clock_saved_at;  // monotonic
@@ -150,6 +155,9 @@ struct Service::Parts {
     void logStore();
     Labels annotate(const Labels& alert, const Labels& annotations) const;
     void addIdentityMetrics(std::vector<prometheus::MetricFamily>& out);
+    void addCertificateMetrics(std::vector<prometheus::MetricFamily>& out);
+    void keepRevocations();
+    Expected<void> forget(const std::string& host);
     Expected<void> loadRules();
     Expected<void> reloadRules();
     Handlers handlers();
@@ -172,6 +180,7 @@ Expected<void> Service::Parts::openTrust() {
     if (*made) {
         spdlog::info("made a new certificate for the collector");
     }
+    keepRevocations();
     return {};
 }
 
@@ -207,7 +216,7 @@ Expected<void> Service::Parts::open() {
         return loaded;
     }
     auto listening =
-        listenAll(config, authority ? &*authority : nullptr, handlers(), deadlines,
+        listenAll(config, authority ? &*authority : nullptr, handlers(), loop,
                   [this](const std::string& listener, int status) { metrics->answered(listener, status); });
     if (!listening) {
         return fail(listening.error());
@@ -322,6 +331,8 @@ void Service::Parts::wire() {
     lapwing_api.emplace(*analyst, *replication, *agents, clock, identities ? &*identities : nullptr);
     metrics->addSource([this](auto& out) { addClockMetrics(out); });
     metrics->addSource([this](auto& out) { addIdentityMetrics(out); });
+    metrics->addSource([this](auto& out) { api::Server::addMetrics(servers, out); });
+    metrics->addSource([this](auto& out) { addCertificateMetrics(out); });
 }
 
 void Service::Parts::addIdentityMetrics(std::vector<prometheus::MetricFamily>& out) {
@@ -338,6 +349,83 @@ void Service::Parts::addIdentityMetrics(std::vector<prometheus::MetricFamily>& o
         }
     }
     out.push_back(std::move(family));
+}
+
+void Service::Parts::addCertificateMetrics(std::vector<prometheus::MetricFamily>& out) {
+    if (!authority) {
+        return;
+    }
+    auto family = gauge(metric::kCertificateEndTimestampSeconds,
+                        "When a certificate ends: an agent's that it uses, the collector's, the CA's.");
+    const auto used = identities->certificateEnds();
+    for (const auto& agent : authority->enrolled()) {
+        if (agent.revoked) {
+            continue;
+        }
+        const auto found = used.find(agent.host);
+        const auto ends = found == used.end() ? agent.not_after : found->second;
+        add(family, {{"certificate", "agent"}, {"host", agent.host}}, static_cast<double>(ends));
+    }
+    for (const auto& [certificate, ends] :
+         {std::pair("collector", authority->serverEnds()), std::pair("ca", authority->caEnds())}) {
+        if (ends != 0) {
+            add(family, {{"certificate", certificate}}, static_cast<double>(ends));
+        }
+    }
+    out.push_back(std::move(family));
+}
+
+/// The revocations are in the CA's directory and in the database: whichever is restored from an old backup,
+/// the other one still has them.
+void Service::Parts::keepRevocations() {
+    if (!authority) {
+        return;
+    }
+    const auto saved = store->state(kRevocationsState);
+    const std::string known = saved ? saved->value_or("") : "";
+    if (auto added = authority->addRevocations(trust::Revocations::parse(known)); !added) {
+        spdlog::error("keep the revocations: {}", added.error().message);
+    }
+    if (const auto all = authority->revocations().toText(); saved && all != known) {
+        if (auto put = store->putState(kRevocationsState, all); !put) {
+            spdlog::error("keep the revocations: {}", put.error().message);
+        }
+    }
+}
+
+Expected<void> Service::Parts::forget(const std::string& host) {
+    if (!trust::isValidHostName(host)) {
+        return fail(ErrorKind::invalid, "\"" + host + "\" cannot be a host's name");
+    }
+    if (authority) {
+        if (auto forgotten = authority->forget(host); !forgotten) {
+            return forgotten;
+        }
+        identities->forget(host);
+        keepRevocations();
+    }
+    agents->forget(host);
+    clock.forget(host);
+    std::vector<storage::Matchers> any;
+    using Type = storage::Matcher::Type;
+    using Match = std::tuple<Type, const char*, std::string>;
+    const std::vector<std::vector<Match>> selectors{
+        {{Type::equal, "agent", host}},
+        {{Type::equal, "instance", host}, {Type::not_equal, "job", metric::kCollectorJob}},
+        {{Type::equal, "host", host}, {Type::equal, "job", metric::kCollectorJob}}};
+    for (const auto& selector : selectors) {
+        storage::Matchers matchers;
+        for (const auto& [type, name, value] : selector) {
+            auto matcher = storage::Matcher::create(type, name, value);
+            if (!matcher) {
+                return fail(matcher.error());
+            }
+            matchers.push_back(std::move(*matcher));
+        }
+        any.push_back(std::move(matchers));
+    }
+    spdlog::info("{} is forgotten, with its samples", host);
+    return store->deleteSeries(any, 0, std::numeric_limits<TimestampMs>::max());
 }
 
 Labels Service::Parts::annotate(const Labels& alert, const Labels& annotations) const {
@@ -419,8 +507,15 @@ Handlers Service::Parts::handlers() {
     people.metrics_text = [this] {
         return prometheus::TextSerializer().Serialize(metrics->collect(nowMs()));
     };
-    const api::AgentsParts parts{
-        *receiver, *store, *analyst, *agents, *metrics, clock, identities ? &*identities : nullptr};
+    const api::AgentsParts parts{*receiver,
+                                 *store,
+                                 *analyst,
+                                 *agents,
+                                 *metrics,
+                                 clock,
+                                 identities ? &*identities : nullptr,
+                                 authority ? &*authority : nullptr,
+                                 authority ? authority->trust() : ""};
     api::Admission open;
     api::Admission loopback;
     loopback.check_host = true;
@@ -428,12 +523,14 @@ Handlers Service::Parts::handlers() {
     api::Admission off_loopback;
     off_loopback.users = users ? &*users : nullptr;
     Handlers out;
-    out.loopback = api::peopleHandler(people, loopback,
-                                      config.ingest.local ? api::localWriteHandler(parts) : api::Handler());
-    out.off_loopback = api::peopleHandler(people, off_loopback);
-    const api::AdminParts administration{*store, dispatcher->silences(), [this] { return reloadRules(); }};
-    out.admin = api::adminHandler(administration, api::peopleHandler(people, open));
-    out.agents = api::agentsHandler(parts);
+    out.loopback = {
+        api::peopleGate(loopback),
+        api::peopleHandler(people, config.ingest.local ? api::localWriteHandler(parts) : nullptr)};
+    out.off_loopback = {api::peopleGate(off_loopback), api::peopleHandler(people)};
+    const api::AdminParts administration{*store, dispatcher->silences(), [this] { return reloadRules(); },
+                                         [this](const std::string& host) { return forget(host); }};
+    out.admin = {api::peopleGate(open), api::adminHandler(administration, api::peopleHandler(people))};
+    out.agents = {api::agentsGate(parts), api::agentsHandler(parts)};
     return out;
 }
 
@@ -492,6 +589,7 @@ void Service::keepRecords() {
     if (!parts_->clock_saved_at || readClocks().steady - *parts_->clock_saved_at >= kSaveClockMs) {
         parts_->saveClock();
     }
+    parts_->keepRevocations();
     parts_->logStore();
 }
 
@@ -504,11 +602,11 @@ void Service::stop() {
     parts_->forwarder->askToStop();
     parts_->analysis->stop();
     parts_->prometheus_api->interrupt();
-    const auto until = std::chrono::steady_clock::now() + kGrace;
     for (auto& server : parts_->servers) {
-        const auto left =
-            std::chrono::duration_cast<std::chrono::milliseconds>(until - std::chrono::steady_clock::now());
-        server->stop(std::max(left, std::chrono::milliseconds(0)));
+        server->askToStop(kGrace);
+    }
+    for (auto& server : parts_->servers) {
+        server->stop();
     }
     parts_->rules->stop();
     parts_->dispatcher->stop();

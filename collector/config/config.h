@@ -54,6 +54,7 @@ struct Config {
         struct Agent {
             int max_series = 100'000;
             std::int64_t max_label_bytes = 64'000'000;
+            int max_observed = 64;  ///< other instances that one agent may observe
         } agent;
         int max_labels_per_series = 64;
         std::int64_t max_label_length = 4096;  ///< of a name or a value, in bytes

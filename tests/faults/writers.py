@@ -15,13 +15,14 @@ RETRIED = (429, 500, 503)  # the answers after which an agent keeps its samples
 class Writer(threading.Thread):
     """One agent. The samples of a batch have consecutive milliseconds, and each value is its time."""
 
-    def __init__(self, collector, host, bundle, done, last):
+    def __init__(self, collector, host, bundle, done, last, pause):
         super().__init__(daemon=True)
-        self.collector, self.host, self.bundle, self.done = collector, host, bundle, done
+        self.collector, self.host, self.bundle, self.done, self.pause = collector, host, bundle, done, pause
         self.last = max(now_ms(), last)
         self.offered = []  # the first time of each batch
         self.acknowledged = []
         self.answers = {}  # how many of each status, and of "nothing"
+        self.latencies = []  # seconds from each batch to its answer, or to the end of its connection
         self.failure = None
         self.accepted_at = 0.0  # time.monotonic() of the newest acknowledgement
 
@@ -33,11 +34,14 @@ class Writer(threading.Thread):
             samples = [(first + i, float(first + i)) for i in range(SAMPLES)]
             series = [({"__name__": "counted", "instance": self.host, "job": "test", "s": str(s)}, samples) for s in range(SERIES)]
             self.offered.append(first)
+            begin = time.monotonic()
             try:
                 if connection is None:
                     connection = self.collector.agent(self.bundle)
                 answer = connection.write(series)
+                self.latencies.append(time.monotonic() - begin)
             except (OSError, http.client.HTTPException):  # no answer: the batch may be stored or not
+                self.latencies.append(time.monotonic() - begin)
                 self.answers["nothing"] = self.answers.get("nothing", 0) + 1
                 connection = None
                 self.done.wait(0.02)
@@ -46,6 +50,7 @@ class Writer(threading.Thread):
             if answer.status == 204:
                 self.acknowledged.append(first)
                 self.accepted_at = time.monotonic()
+                self.done.wait(self.pause)
             elif answer.status in RETRIED:
                 self.done.wait(0.02)
             else:
@@ -54,10 +59,11 @@ class Writer(threading.Thread):
 
 
 class Writers:
-    """Several writers. Use it in a `with` block; check() holds the collector against what was acknowledged."""
+    """Several writers. Use it in a `with` block; check() holds the collector against what was acknowledged.
+    `pause`: seconds between an acknowledgement and the next batch."""
 
-    def __init__(self, collector, hosts=("web-01", "web-02", "web-03")):
-        self.collector = collector
+    def __init__(self, collector, hosts=("web-01", "web-02", "web-03"), pause=0):
+        self.collector, self.pause = collector, pause
         self.bundles = {host: collector.enrol(host) for host in hosts}
         self.checked = 0  # acknowledged samples that check() has found
         self.writers = []
@@ -66,7 +72,7 @@ class Writers:
         self.done = threading.Event()
         # A quick writer gets ahead of the clock, and its times must not come again.
         last = {writer.host: writer.last for writer in self.writers}
-        self.writers = [Writer(self.collector, host, bundle, self.done, last.get(host, 0)) for host, bundle in self.bundles.items()]
+        self.writers = [Writer(self.collector, host, bundle, self.done, last.get(host, 0), self.pause) for host, bundle in self.bundles.items()]
         for writer in self.writers:
             writer.start()
         return self
