@@ -274,6 +274,7 @@ void Service::Parts::wire() {
     engine_options.compat = config.promql.compat;
     engine_options.lookback_ms = config.promql.lookback_ms;
     engine_options.max_samples = static_cast<std::size_t>(config.promql.max_samples);
+    engine_options.max_memory = static_cast<std::size_t>(config.promql.max_memory);
     engine_options.timeout_ms = config.promql.timeout_ms;
     engine_options.default_interval_ms = config.rules_interval_ms;
     engine.emplace(*store, engine_options);

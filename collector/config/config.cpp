@@ -16,6 +16,7 @@ using config::Node;
 
 /// Room for the log that has not become blocks yet and for the write-ahead log.
 constexpr std::int64_t kLeastRetention = 64'000'000;
+constexpr std::int64_t kLeastQueryMemory = 16'000'000;
 
 std::vector<Endpoint> readListeners(const Node& node, std::vector<Endpoint> fallback, bool may_be_none) {
     if (!node.present()) {
@@ -299,10 +300,14 @@ Config readConfig(const Node& root) {
     }
 
     const Node promql = root["promql"];
-    promql.allow({"compat", "lookback", "max_samples", "max_concurrent", "timeout"});
+    promql.allow({"compat", "lookback", "max_samples", "max_memory", "max_concurrent", "timeout"});
     promql["compat"].read(config.promql.compat, 2, 3);
     promql["lookback"].readDuration(config.promql.lookback_ms);
     promql["max_samples"].read(config.promql.max_samples, 10'000, 1'000'000'000);
+    promql["max_memory"].readBytes(config.promql.max_memory);
+    if (config.promql.max_memory < kLeastQueryMemory) {
+        promql["max_memory"].problem("promql.max_memory must be at least 16MB");
+    }
     promql["max_concurrent"].read(config.promql.max_concurrent, 1, 20);
     promql["timeout"].readDuration(config.promql.timeout_ms);
     if (config.promql.timeout_ms < 100 || config.promql.timeout_ms > 3'600'000) {

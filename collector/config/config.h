@@ -66,8 +66,9 @@ struct Config {
     struct PromQl {
         int compat = 3;
         std::int64_t lookback_ms = 300'000;
-        int max_samples = 5'000'000;  ///< limit on the samples that one query loads; 16 bytes each
-        int max_concurrent = 4;       ///< queries that are evaluated at once
+        int max_samples = 5'000'000;            ///< limit on the samples that one query loads; 16 bytes each
+        std::int64_t max_memory = 160'000'000;  ///< of a query with its answer, in bytes
+        int max_concurrent = 4;                 ///< queries that are evaluated at once
         std::int64_t timeout_ms = 120'000;
     } promql;
 
