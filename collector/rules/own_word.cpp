@@ -14,6 +14,11 @@ bool isObserved(const Labels& labels) {
            metric::speakerOf(labels.metricName(), labels.get("job")) == metric::Speaker::observer;
 }
 
+/// A probe that fails judges the server only by nginx_up and its like, which are absent if nothing was asked.
+bool isJudgement(const Labels& labels, double value) {
+    return !isStaleNaN(value) && (labels.metricName() != exporter::kUp || value == 1);
+}
+
 }  // namespace
 
 Expected<OwnWordFirst::Jobs> OwnWordFirst::ownJobs(TimestampMs at, const storage::ReadLimits& limits) const {
@@ -23,20 +28,22 @@ Expected<OwnWordFirst::Jobs> OwnWordFirst::ownJobs(TimestampMs at, const storage
             return jobs_;
         }
     }
-    auto up = storage::Matcher::create(storage::Matcher::Type::equal, "__name__", exporter::kUp);
-    if (!up) {
-        return fail(up.error());
-    }
-    const auto found = data_.select({std::move(*up)}, at - lookback_ms_, at, limits);
-    if (!found) {
-        return fail(found.error());
-    }
     Jobs jobs;
-    for (const auto& each : *found) {
-        const auto agent = each.labels->get("agent");
-        if (!agent.empty() && agent == each.labels->get("instance") && !each.samples.empty() &&
-            !isStaleNaN(each.samples.back().value)) {
-            jobs.emplace(agent, each.labels->get("job"));
+    for (const auto* metric : {exporter::kUp, exporter::kNginxUp, exporter::kHaproxyUp, exporter::kMysqlUp}) {
+        auto name = storage::Matcher::create(storage::Matcher::Type::equal, "__name__", metric);
+        if (!name) {
+            return fail(name.error());
+        }
+        const auto found = data_.select({std::move(*name)}, at - lookback_ms_, at, limits);
+        if (!found) {
+            return fail(found.error());
+        }
+        for (const auto& each : *found) {
+            const auto agent = each.labels->get("agent");
+            if (!agent.empty() && agent == each.labels->get("instance") && !each.samples.empty() &&
+                isJudgement(*each.labels, each.samples.back().value)) {
+                jobs.emplace(agent, each.labels->get("job"));
+            }
         }
     }
     const MutexLock lock(mutex_);

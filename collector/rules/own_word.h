@@ -14,7 +14,8 @@ namespace lapwing::rules {
 /// The data as rules see them: if the agent on a server's own host reports on it now, the series of other
 /// agents that observe the server are left out (common/metric_speakers.h). So no other agent can make an
 /// alert about the server fire or end. `up` of the same job shows that the host reports. The series of
-/// attempts, of the collector and without the label `agent` are all there. Thread-safe.
+/// attempts, of the collector and without the label `agent` are all there. A probe that fails before it can
+/// judge the server (`up` 0, no nginx_up, haproxy_up or mysql_up) reports nothing. Thread-safe.
 class OwnWordFirst : public storage::Queryable {
   public:
     /// A host reports now if its newest `up` is no older than the lookback. `data` must outlive this.

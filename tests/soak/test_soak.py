@@ -20,7 +20,6 @@ from senders import CHURNING_SERIES, INTERVAL, KEPT_SERIES, Senders
 SHIPPED = pathlib.Path(__file__).resolve().parents[2] / "dashboards/alerts/lapwing.rules.yml"
 SPEED = 10
 HOUR = 3600
-WINDOW = 2 * HOUR  # of the store's blocks
 DURATION = 8 * HOUR if LONG else 960
 AGENTS = 200 if LONG else 30
 RETENTION = HOUR
@@ -65,8 +64,7 @@ class Site:
         self.collector.write_config(f"retention: {{ time: {RETENTION}s }}\nrules: [ {SHIPPED}, {rules} ]\n{self.receivers.config()}")
         with open(rules, "w") as out:
             out.write(RULES)
-        # A window begins with the test, so that the hours that are compared have equal places in their windows.
-        self.time = Time((int(time.time()) // WINDOW + 1) * WINDOW, SPEED)
+        self.time = Time(time.time(), SPEED)
         self.clocks = {name: Clock(self.time, self.collector.path(name + ".clock")) for name in ("collector", *REAL)}
         self.collector.environment = self.clocks["collector"].environment
         self.agents = {}

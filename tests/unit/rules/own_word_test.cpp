@@ -44,27 +44,34 @@ TEST_CASE("rules see no other agent's word of a server whose own host reports on
     write(*store, "lapwing_attempt_result", "web-02", "web-01", "firewall", 1);
     CHECK(speakers(data, "mysql_up") == std::set<std::string>{"web-02"});
 
-    write(*store, "up", "web-01", "web-01", "mysql", 0, kStart + 1);
+    // Its probe failed before it could ask the server.
+    write(*store, "up", "web-01", "web-01", "mysql", 0, kStart);
+    CHECK(speakers(data, "mysql_up") == std::set<std::string>{"web-02"});
+    CHECK(speakers(data, "up") == std::set<std::string>{"web-01", "web-02"});
+
+    write(*store, "mysql_up", "web-01", "web-01", "mysql", 0, kStart + 1);
+    CHECK(speakers(data, "mysql_up", kStart + 1) == std::set<std::string>{"web-01"});
     // Also a metric that its own agent does not send now.
-    CHECK(speakers(data, "mysql_up", kStart + 1).empty());
+    write(*store, "mysql_version_info", "web-02", "web-01", "mysql", 1);
+    CHECK(speakers(data, "mysql_version_info", kStart + 1).empty());
     CHECK(speakers(data, "up", kStart + 1) == std::set<std::string>{"web-01"});
     CHECK(speakers(data, "lapwing_attempt_result", kStart + 1) == std::set<std::string>{"web-02"});
-    CHECK(speakers(*store, "mysql_up", kStart + 1) == std::set<std::string>{"web-02"});
+    CHECK(speakers(*store, "mysql_up", kStart + 1) == std::set<std::string>{"web-01", "web-02"});
     // Another job of the host, and another server.
     write(*store, "nginx_up", "web-02", "web-01", "nginx", 1);
     write(*store, "mysql_up", "web-02", "db-01", "mysql", 1);
     CHECK(speakers(data, "nginx_up", kStart + 1) == std::set<std::string>{"web-02"});
-    CHECK(speakers(data, "mysql_up", kStart + 1) == std::set<std::string>{"web-02"});
+    CHECK(speakers(data, "mysql_up", kStart + 1) == std::set<std::string>{"web-01", "web-02"});
     // Without the label `agent`: the collector itself, and local ingest.
     write(*store, "mysql_up", "", "web-01", "mysql", 1);
-    CHECK(speakers(data, "mysql_up", kStart + 2) == std::set<std::string>{"", "web-02"});
+    CHECK(speakers(data, "mysql_up", kStart + 2) == std::set<std::string>{"", "web-01", "web-02"});
 
     SECTION("its agent is silent") {
         CHECK(speakers(data, "up", kStart + 1 + kLookbackMs + 1) ==
               std::set<std::string>{"web-01", "web-02"});
     }
     SECTION("its agent has stopped to observe the server") {
-        write(*store, "up", "web-01", "web-01", "mysql", staleNaN(), kStart + 10);
+        write(*store, "mysql_up", "web-01", "web-01", "mysql", staleNaN(), kStart + 10);
         CHECK(speakers(data, "up", kStart + 10) == std::set<std::string>{"web-01", "web-02"});
     }
 }
@@ -81,6 +88,7 @@ TEST_CASE("another agent can neither end an alert about a server nor make one") 
     };
     for (const auto& [host, up, lie] : {std::tuple("web-01", 0, 1), std::tuple("web-03", 1, 0)}) {
         write(*store, "up", host, host, "mysql", up);
+        write(*store, "mysql_up", host, host, "mysql", up);
         write(*store, "up", "web-02", host, "mysql", lie);
         write(*store, "mysql_up", "web-02", host, "mysql", lie);
         write(*store, "lapwing_mysql_refused_info", "web-02", host, "mysql", 1);
