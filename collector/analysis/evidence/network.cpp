@@ -13,6 +13,11 @@ reach::Family familyOf(const Observation& observation) {
     return reach::parseFamily(observation.labels->get("family")).value_or(reach::Family::ipv4);
 }
 
+bool isContainer(const std::string& process) {
+    return process == "docker-proxy" || process == "conmon" || process == "rootlessport" ||
+           process == "systemd";
+}
+
 class NetworkReader {
   public:
     explicit NetworkReader(Reader& reader) : reader_(reader) { out_.now = reader.now(); }
@@ -27,6 +32,7 @@ class NetworkReader {
         databases();
         attempts();
         out_.comparison = compareObservers(reader_);
+        missingListeners();
         if (!reader_.failure().message.empty()) {
             return tl::unexpected(reader_.failure());
         }
@@ -153,6 +159,30 @@ class NetworkReader {
                 if (seen.emplace(thread.instance(), thread.get("master_host")).second) {
                     out_.replicas.push_back({thread.instance(), thread.get("master_host")});
                 }
+            }
+        }
+    }
+
+    /// Other agents say that a server works on a host whose own agent sees no listener of it. Containers hide
+    /// the programs behind their listeners.
+    void missingListeners() {
+        for (const auto& up : reader_.fresh(exporter::kUp)) {
+            const auto name = up.instance();
+            const auto program = valueOf(kProgramNames, up.labels->get("job"));
+            const auto found = out_.hosts.find(name);
+            if (up.observer.empty() || up.observer == name || !up.isOn() || !program ||
+                found == out_.hosts.end() || !found->second.listeners_known) {
+                continue;
+            }
+            const auto& listeners = found->second.listeners;
+            const bool possible = std::any_of(listeners.begin(), listeners.end(), [&](const auto& each) {
+                return each.program() == *program || each.process.empty() || isContainer(each.process);
+            });
+            if (!possible) {
+                const auto job = up.get("job");
+                out_.comparison.compared.emplace(name, job);
+                out_.comparison.contradictions.push_back(
+                    {name, job, job + " listens there", false, {{up.observer, 1}, {name, 0}}});
             }
         }
     }

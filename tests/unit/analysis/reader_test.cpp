@@ -222,6 +222,27 @@ TEST_CASE("attempts and observations make no hosts") {
     CHECK(network->hosts.size() == 1);
 }
 
+TEST_CASE("a server on a host whose own agent sees no listener of it is a contradiction") {
+    SiteSamples samples;
+    samples.agent("web-01", "");
+    samples.listener("web-01", reach::Family::ipv4, "0.0.0.0", "3306", "mariadbd");
+    for (const auto* job : {"haproxy", "mysql"}) {
+        samples.add("up", of("web-02", "web-01", job));
+    }
+    samples.write();
+    const auto contradictions = [&] {
+        Reader reader(samples.store(), samples.now, kLookbackMs);
+        return evidence::readNetwork(reader)->comparison.contradictions;
+    };
+    REQUIRE(contradictions().size() == 1);
+    CHECK(contradictions()[0].instance == "web-01");
+    CHECK(contradictions()[0].job == "haproxy");
+    CHECK(contradictions()[0].by_agent == std::map<std::string, double>{{"web-01", 0}, {"web-02", 1}});
+    samples.listener("web-01", reach::Family::ipv4, "0.0.0.0", "80", "docker-proxy");
+    samples.write();
+    CHECK(contradictions().empty());
+}
+
 TEST_CASE("agents that report different values for a minute contradict each other") {
     SiteSamples samples;
     const auto report = [&](const char* agent, double value) {
