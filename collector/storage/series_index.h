@@ -11,6 +11,7 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 #include "collector/storage/log_entry.h"
@@ -42,6 +43,8 @@ class SeriesIndex {
     /// Ascending ids of the series that meet any of the sets of matchers; of all series without a set.
     std::vector<SeriesId> selectAny(const std::vector<Matchers>& any) const;
     std::vector<SeriesId> all() const;
+    /// The values that a label has.
+    std::unordered_set<std::string> values(std::string_view name) const;
 
     bool contains(SeriesId id) const { return series_.contains(id); }
     GroupId group(SeriesId id) const { return series_[id].group; }
