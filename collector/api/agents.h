@@ -19,8 +19,9 @@ namespace lapwing::storage {
 class Store;
 }
 namespace lapwing::trust {
+class Authority;
 class Identities;
-}
+}  // namespace lapwing::trust
 
 namespace lapwing::api {
 
@@ -33,6 +34,8 @@ struct AgentsParts {
     self::Metrics& metrics;
     clock::SiteClock& clock;
     trust::Identities* identities = nullptr;  ///< null: every certificate is enough
+    trust::Authority* authority = nullptr;    ///< signs renewals; null: there are none
+    std::string trust = {};                   ///< kTrustHeader of answers
 };
 
 /// The conversations with agents (docs/architecture.md) except joining: write, documents, assignments.

@@ -227,6 +227,7 @@ void Connection::introduce() {
     }
     agent_ = commonName(certificate.get());
     certificate_ = tls::fingerprint(certificate.get());
+    validity_ = tls::validityOf(certificate.get());
     member_ = agent_;
     const auto admitted = server_->table.admit(id_, member_);
     server_->endFor(admitted.ended, Limit::idle);
@@ -333,6 +334,8 @@ void Connection::takeHead() {
     }
     request.agent = agent_;
     request.certificate = certificate_;
+    request.certificate_issued = validity_.issued;
+    request.certificate_ends = validity_.ends;
     request.address = address_;
     request.received_us = nowUs();
     request.started = std::chrono::steady_clock::now();

@@ -10,6 +10,7 @@
 
 #include "collector/api/buffered_exchange.h"
 #include "collector/api/server_state.h"  // first: see there
+#include "common/tls/identity.h"
 
 namespace lapwing::api {
 
@@ -128,6 +129,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
     std::shared_ptr<Exchange> exchange_;
     std::string agent_;
     std::string certificate_;
+    tls::Validity validity_;  ///< of the certificate
     std::string member_;
     std::optional<ConnectionTable::Admission> refused_;  ///< at the handshake; told with the first answer
     std::string out_;

@@ -23,13 +23,15 @@ class Request {
     virtual ~Request() = default;
 
     std::string method;
-    std::string path;         ///< without the query; still percent-encoded
-    std::string query;        ///< the encoded text after '?'
-    std::string agent;        ///< the common name of the client's certificate; "" without one
-    std::string certificate;  ///< the fingerprint of that certificate; "" without one
-    std::string user;         ///< set by a Gate: the user who has logged in; "" without a login
-    std::string address;      ///< of the client; "" for a Unix socket
-    bool unsized = false;     ///< a body without a declared length: chunked, or until the connection ends
+    std::string path;                     ///< without the query; still percent-encoded
+    std::string query;                    ///< the encoded text after '?'
+    std::string agent;                    ///< the common name of the client's certificate; "" without one
+    std::string certificate;              ///< the fingerprint of that certificate; "" without one
+    std::int64_t certificate_issued = 0;  ///< seconds since 1970
+    std::int64_t certificate_ends = 0;    ///< likewise
+    std::string user;                     ///< set by a Gate: the user who has logged in; "" without a login
+    std::string address;                  ///< of the client; "" for a Unix socket
+    bool unsized = false;  ///< a body without a declared length: chunked, or until the connection ends
     std::int64_t received_us = 0;  ///< when the header had been read, microseconds since 1970
     std::chrono::steady_clock::time_point started;  ///< the same on the monotonic clock
 

@@ -1,10 +1,6 @@
 #include <malloc.h>
-#include <poll.h>
-#include <signal.h>
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
-#include <sys/signalfd.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <chrono>
@@ -13,6 +9,7 @@
 #include "collector/command/command.h"
 #include "collector/command/problems.h"
 #include "collector/command/service.h"
+#include "collector/command/signals.h"
 #include "common/systemd.h"
 
 namespace lapwing::collector {
@@ -38,23 +35,8 @@ void prepareMemory() {
     mallopt(M_MMAP_THRESHOLD, 256 * 1024);
 }
 
-/// A descriptor that receives SIGTERM, SIGINT and SIGHUP. Created before any thread, so that no thread gets
-/// them otherwise.
-int signalDescriptor() {
-    sigset_t signals;
-    sigemptyset(&signals);
-    for (const int signal : {SIGTERM, SIGINT, SIGHUP}) {
-        sigaddset(&signals, signal);
-    }
-    pthread_sigmask(SIG_BLOCK, &signals, nullptr);
-    struct sigaction ignore {};
-    ignore.sa_handler = SIG_IGN;
-    sigaction(SIGPIPE, &ignore, nullptr);
-    return signalfd(-1, &signals, SFD_CLOEXEC);
-}
-
 /// Runs the service's periodic work until a signal ends it.
-void serve(Service& service, int signals) {
+void serve(Service& service, Signals& signals) {
     auto next_records = Clock::now();
     auto next_look = next_records;
     // Half of systemd's timeout.
@@ -75,17 +57,11 @@ void serve(Service& service, int signals) {
             notifySystemd("WATCHDOG=1");
             next_ping = now + watchdog;
         }
-        const auto wait = std::chrono::duration_cast<std::chrono::milliseconds>(
-            std::min({next_records, next_look, next_ping}) - Clock::now());
-        pollfd waiting{signals, POLLIN, 0};
-        if (::poll(&waiting, 1, static_cast<int>(std::max<std::int64_t>(wait.count() + 1, 0))) <= 0) {
+        const auto request = signals.waitUntil(std::min({next_records, next_look, next_ping}));
+        if (!request) {
             continue;
         }
-        signalfd_siginfo info{};
-        if (::read(signals, &info, sizeof info) != sizeof info) {
-            continue;
-        }
-        if (info.ssi_signo != SIGHUP) {
+        if (*request == Signals::Request::end) {
             return;
         }
         notifySystemd("RELOADING=1");
@@ -103,11 +79,10 @@ int runService(const std::string& config_file) {
     if (!config) {
         return kWrongUsage;
     }
-    const int signals = signalDescriptor();
+    Signals signals;
     auto service = Service::create(*config);
     if (!service) {
         spdlog::critical("{}", service.error().message);
-        ::close(signals);
         return kWrongUsage;
     }
     (*service)->start();
@@ -116,7 +91,6 @@ int runService(const std::string& config_file) {
     notifySystemd("STOPPING=1");
     spdlog::info("stopping");
     (*service)->stop();
-    ::close(signals);
     return kFine;
 }
 

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "collector/ingest/batch.h"
+#include "collector/ingest/claims.h"
 #include "collector/ingest/known_series.h"
 #include "collector/ingest/metadata_book.h"
 #include "collector/storage/store.h"
@@ -146,7 +147,8 @@ Receiver::Receiver(storage::Store& store, Limits limits, TimestampMs (*clock)(),
       limits_(limits),
       clock_(clock),
       metadata_(metadata),
-      known_(std::make_unique<KnownSeries>(limits.known_series)) {}
+      known_(std::make_unique<KnownSeries>(limits.known_series)),
+      claims_(std::make_unique<Claims>(limits.observed_per_agent)) {}
 
 Receiver::~Receiver() = default;
 
@@ -231,7 +233,7 @@ Answer Receiver::decodeAndStore(const std::string& agent, std::string_view body,
         return answer(request.error().kind == ErrorKind::exhausted ? 413 : 400, request.error().message);
     }
     pay(agent, static_cast<double>(request->samples));
-    Batch batch(agent, *request, limits_.write, clock_() + limits_.ahead_ms);
+    Batch batch(agent, *request, limits_.write, *claims_, clock_() + limits_.ahead_ms);
     batch.recognize(known_->find(agent, request->series));
     if (!batch.forbidden().empty()) {
         return answer(403, batch.forbidden());
@@ -252,6 +254,10 @@ Answer Receiver::decodeAndStore(const std::string& agent, std::string_view body,
         const MutexLock lock(mutex_);
         totals_.histograms += request->histograms;
         totals_.exemplars += request->exemplars;
+        // From the first request on: an increase from nothing would not show.
+        if (!agent.empty()) {
+            foreign_[agent] += refusals.foreign();
+        }
     }
     Answer out;
     out.stored = stored->stored;
@@ -434,6 +440,13 @@ void Receiver::addMetrics(std::vector<prometheus::MetricFamily>& out) const {
     if (!limited.metric.empty()) {
         out.push_back(std::move(limited));
     }
+    auto foreign = counter(metric::kCollectorForeignSamplesRefusedTotal,
+                           "Samples of agents about other hosts, which only those can know.");
+    const MutexLock lock(mutex_);
+    for (const auto& [agent, samples] : foreign_) {
+        add(foreign, {{"sender", agent}}, static_cast<double>(samples));
+    }
+    out.push_back(std::move(foreign));
 }
 
 }  // namespace lapwing::ingest

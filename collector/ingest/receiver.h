@@ -22,6 +22,7 @@ class Store;
 
 namespace lapwing::ingest {
 
+class Claims;
 class KnownSeries;
 class MetadataBook;
 
@@ -35,6 +36,7 @@ struct Limits {
     /// Samples further in the future are refused. Keep it within the store's out-of-order window: otherwise a
     /// sender whose clock was ahead is refused after its clock is set right.
     TimestampMs ahead_ms = 3'600'000;
+    std::size_t observed_per_agent = 64;  ///< other instances of which one agent may report
     std::size_t known_series = 1U << 20;  ///< series recognized by a hash of their labels; 40 bytes each
 };
 
@@ -83,6 +85,9 @@ struct Traffic {
 /// sockets. Counts the requests of each agent that a limit refuses. Thread-safe. Content type and encoding
 /// are mandatory (Prometheus guesses them), because a web page can make a browser send a body without them
 /// across origins.
+///
+/// An agent speaks for its own host, and for servers that it observes (Claims). Local ingest may send
+/// everything.
 ///
 /// Statuses: 204 all samples are stored, now or before; 400 the body does not decode, or samples were refused
 /// (the answer counts them and names the first; the valid samples are stored); 403 a series claims another
@@ -145,10 +150,12 @@ class Receiver {
     TimestampMs (*const clock_)();
     MetadataBook* const metadata_;
     const std::unique_ptr<KnownSeries> known_;
+    const std::unique_ptr<Claims> claims_;
 
     mutable Mutex mutex_;
     std::map<std::string, Agent> agents_ LAPWING_GUARDED_BY(mutex_);
     Traffic totals_ LAPWING_GUARDED_BY(mutex_);
+    std::map<std::string, std::uint64_t> foreign_ LAPWING_GUARDED_BY(mutex_);  ///< refused, by agent
     unsigned in_flight_ LAPWING_GUARDED_BY(mutex_) = 0;
 };
 

@@ -127,8 +127,8 @@ Expected<void> SqliteStore::reviveLogged(const WriteAccess& access, const Head& 
 }
 
 Expected<std::vector<SeriesSamples>> SqliteStore::select(const Matchers& matchers, TimestampMs from,
-                                                         TimestampMs to, const ReadLimits& limits) const {
-    return querier_.select(matchers, from, to, limits);
+                                                         TimestampMs to, std::size_t max_samples) const {
+    return querier_.select(matchers, from, to, max_samples);
 }
 
 Expected<std::vector<Labels>> SqliteStore::series(const std::vector<Matchers>& any, TimestampMs from,

@@ -67,7 +67,7 @@ enum class Refusal {
     none,
     wrong,          ///< its time or its labels can never be stored
     contradiction,  ///< another value is stored for its time; the first stays
-    out_of_order,   ///< too far behind the newest sample of its series
+    out_of_order,   ///< too far behind the newest sample of its series, or before the retention time
     limit,          ///< of a new series beyond a limit (SeriesLimits)
 };
 
@@ -76,7 +76,7 @@ struct AppendResult {
     std::size_t stored = 0;
     std::size_t duplicates = 0;  ///< the same series, time and bits are stored already: a success
     std::size_t refused = 0;
-    std::size_t refused_times = 0;   ///< of `refused`, those too far out of order
+    std::size_t refused_times = 0;   ///< of `refused`, those too far out of order or older than retention_ms
     Refusal reason = Refusal::none;  ///< of the first refused sample
     std::string first_refusal;       ///< its series and the reason in words; "" if no sample was refused
     /// Positions of deleted series that came without labels. They were neither stored nor refused.
