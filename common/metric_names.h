@@ -192,6 +192,12 @@ inline constexpr const char* kCollectorAgeDroppedTotal = "lapwing_collector_rete
 inline constexpr const char* kCollectorDamagedBlocks = "lapwing_collector_damaged_blocks";
 /// {listener, code}
 inline constexpr const char* kCollectorHttpRequestsTotal = "lapwing_collector_http_requests_total";
+/// {sender, limit}
+inline constexpr const char* kCollectorIngestLimitedTotal = "lapwing_collector_ingest_limited_total";
+/// {sender}
+inline constexpr const char* kCollectorDocumentBytes = "lapwing_collector_document_bytes";
+/// {sender}
+inline constexpr const char* kCollectorDocumentsDroppedTotal = "lapwing_collector_documents_dropped_total";
 /// {listener, of}
 inline constexpr const char* kCollectorConnections = "lapwing_collector_connections";
 /// {listener, limit}

@@ -76,6 +76,7 @@ storage::SeriesLimits seriesLimits(const Config::Ingest& ingest) {
     limits.label_bytes = static_cast<std::size_t>(ingest.max_label_bytes);
     limits.agent_series = static_cast<std::size_t>(ingest.agent.max_series);
     limits.agent_label_bytes = static_cast<std::size_t>(ingest.agent.max_label_bytes);
+    limits.agent_document_bytes = ingest.agent.max_document_bytes;
     limits.own_series = static_cast<std::size_t>(ingest.max_own_series);
     limits.kept_series = static_cast<std::size_t>(ingest.max_kept_series);
     return limits;
@@ -85,6 +86,7 @@ ingest::Limits ingestLimits(const Config::Ingest& ingest) {
     ingest::Limits limits;
     limits.write.labels_per_series = static_cast<std::size_t>(ingest.max_labels_per_series);
     limits.write.label_bytes = static_cast<std::size_t>(ingest.max_label_length);
+    limits.samples_per_second = ingest.agent.max_samples_per_second;
     limits.observed_per_agent = static_cast<std::size_t>(ingest.agent.max_observed);
     return limits;
 }
@@ -486,6 +488,15 @@ void Service::Parts::logStore() {
         if (series.refused != 0 && logged.senders[sender].refused == 0) {
             spdlog::error("{}: new series are refused; it has {} active series, with {} bytes of labels",
                           sender, series.series, series.label_bytes);
+        }
+    }
+    for (const auto& [sender, documents] : now.documents) {
+        const auto& before = logged.documents[sender];
+        if (documents.dropped > before.dropped || documents.refused > before.refused) {
+            spdlog::warn(
+                "{}: its documents have {} bytes, its limit: {} older ones were deleted, {} new ones refused",
+                sender, documents.bytes, documents.dropped - before.dropped,
+                documents.refused - before.refused);
         }
     }
     const bool refusing = now.own_refused > logged.own_refused;

@@ -192,9 +192,12 @@ void readIngest(const Node& node, Config::Ingest& ingest) {
     node["max_own_series"].read(ingest.max_own_series, 1000, 100'000'000);
     node["max_kept_series"].read(ingest.max_kept_series, 1000, 1'000'000'000);
     const Node agent = node["agent"];
-    agent.allow({"max_series", "max_label_bytes", "max_observed"});
+    agent.allow(
+        {"max_series", "max_label_bytes", "max_samples_per_second", "max_document_bytes", "max_observed"});
     agent["max_series"].read(ingest.agent.max_series, 1000, 100'000'000);
     readBytes(agent["max_label_bytes"], ingest.agent.max_label_bytes, 1'000'000, most_bytes);
+    agent["max_samples_per_second"].read(ingest.agent.max_samples_per_second, 100, 100'000'000);
+    readBytes(agent["max_document_bytes"], ingest.agent.max_document_bytes, 1'000'000, most_bytes);
     agent["max_observed"].read(ingest.agent.max_observed, 0, 10'000);
     node["max_labels_per_series"].read(ingest.max_labels_per_series, 16, 1000);
     readBytes(node["max_label_length"], ingest.max_label_length, 256, 1'000'000);

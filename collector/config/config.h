@@ -54,7 +54,9 @@ struct Config {
         struct Agent {
             int max_series = 100'000;
             std::int64_t max_label_bytes = 64'000'000;
-            int max_observed = 64;  ///< other instances that one agent may observe
+            int max_samples_per_second = 50'000;            ///< on average
+            std::int64_t max_document_bytes = 128'000'000;  ///< kept, as stored
+            int max_observed = 64;                          ///< other instances that one agent may observe
         } agent;
         int max_labels_per_series = 64;
         std::int64_t max_label_length = 4096;  ///< of a name or a value, in bytes

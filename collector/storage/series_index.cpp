@@ -88,6 +88,18 @@ std::optional<SeriesIndex::PairId> SeriesIndex::pair(std::string_view name, std:
     return known->second;
 }
 
+std::unordered_set<std::string> SeriesIndex::values(std::string_view name) const {
+    std::unordered_set<std::string> out;
+    const auto of_name = symbol(name);
+    const auto found = of_name ? values_.find(*of_name) : values_.end();
+    if (found != values_.end()) {
+        for (const PairId pair : found->second) {
+            out.insert(texts_[pairs_[pair].value]);
+        }
+    }
+    return out;
+}
+
 std::optional<std::uint32_t> SeriesIndex::value(SeriesId id, std::uint32_t name) const {
     for (const auto pair : pairs(id)) {
         if (pairs_[pair].name == name) {

@@ -12,6 +12,7 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <unordered_set>
 #include <utility>
 #include <vector>
 
@@ -54,6 +55,8 @@ class SeriesIndex {
     std::vector<SeriesId> selectAny(const std::vector<Matchers>& any,
                                     const Comparisons& comparisons = {}) const;
     std::vector<SeriesId> all() const;
+    /// The values that a label has.
+    std::unordered_set<std::string> values(std::string_view name) const;
 
     bool contains(SeriesId id) const { return series_.contains(id); }
     GroupId group(SeriesId id) const { return series_[id].group; }

@@ -45,7 +45,8 @@ SqliteStore::SqliteStore(StoreOptions options, std::unique_ptr<Database> databas
       heads_(options_, *database_),
       damaged_(*database_),
       log_(*database_, catalog_),
-      documents_(*database_),
+      documents_(options_, *database_,
+                 [this](const WriteAccess& access) { return catalog_.index(access).values("digest"); }),
       writer_(options_, *database_, catalog_, heads_, log_),
       querier_(*database_, catalog_, heads_, damaged_),
       compactor_(*database_, catalog_, heads_, damaged_, log_),
@@ -90,6 +91,9 @@ Expected<void> SqliteStore::load() {
     }
     if (done) {
         done = log_.load(access);
+    }
+    if (done) {
+        done = documents_.load(access);
     }
     if (done) {
         done = access.startWriting();
@@ -191,6 +195,7 @@ StoreStats SqliteStore::stats() const {
     }
     stats.series = catalog_.size();
     stats.senders = catalog_.budget().senders();
+    stats.documents = documents_.senders();
     stats.samples = writer_.samplesStored();
     stats.last_seq = log_.end().seq;
     stats.file_bytes = database_->fileBytes();
