@@ -1,7 +1,9 @@
-// Clocks that run faster than real ones (LD_PRELOAD), so that a program lives hours in minutes. Its timed waits shorten alike.
+// Clocks that run faster than real ones (LD_PRELOAD), so that a program lives hours in minutes. Its timed
+// waits shorten alike.
 //
-// LAPWING_CLOCK is a file of sizeof(Control) bytes, which fast_clock.py writes. The wall clock can be changed while the program runs;
-// the monotonic clocks never jump, also from one start to the next. Times of files and processor time stay real.
+// LAPWING_CLOCK is a file of sizeof(Control) bytes, which fast_clock.py writes. The wall clock can be changed
+// while the program runs; the monotonic clocks never jump, also from one start to the next. Times of files
+// and processor time stay real.
 
 #include <dlfcn.h>
 #include <fcntl.h>
@@ -70,7 +72,8 @@ bool isWall(clockid_t clock) {
 }
 
 bool isMonotonic(clockid_t clock) {
-    return clock == CLOCK_MONOTONIC || clock == CLOCK_MONOTONIC_COARSE || clock == CLOCK_MONOTONIC_RAW || clock == CLOCK_BOOTTIME;
+    return clock == CLOCK_MONOTONIC || clock == CLOCK_MONOTONIC_COARSE || clock == CLOCK_MONOTONIC_RAW ||
+           clock == CLOCK_BOOTTIME;
 }
 
 /// What the clock shows at the origin, by the program's own clocks.
@@ -84,8 +87,10 @@ std::int64_t fastClock(clockid_t clock) {
 
 /// The real time, by the real `clock`, at which the program's clock shows `shown`.
 timespec realTime(clockid_t clock, const timespec& shown) {
-    const std::int64_t monotonic = control().monotonic + (nanoseconds(shown) - origin(clock)) / control().speed;
-    return toTimespec(isWall(clock) ? monotonic + realClock(CLOCK_REALTIME) - realClock(CLOCK_MONOTONIC) : monotonic);
+    const std::int64_t monotonic =
+        control().monotonic + (nanoseconds(shown) - origin(clock)) / control().speed;
+    return toTimespec(isWall(clock) ? monotonic + realClock(CLOCK_REALTIME) - realClock(CLOCK_MONOTONIC)
+                                    : monotonic);
 }
 
 /// Rounded up: a wait that ends too early would be repeated in a loop.
@@ -151,14 +156,17 @@ int poll(pollfd* entries, nfds_t count, int milliseconds) {
     return real(entries, count, realMilliseconds(milliseconds));
 }
 
-int pthread_cond_clockwait(pthread_cond_t* condition, pthread_mutex_t* mutex, clockid_t clock, const timespec* until) {
-    static const auto real = next<int(pthread_cond_t*, pthread_mutex_t*, clockid_t, const timespec*)>("pthread_cond_clockwait");
+int pthread_cond_clockwait(pthread_cond_t* condition, pthread_mutex_t* mutex, clockid_t clock,
+                           const timespec* until) {
+    static const auto real =
+        next<int(pthread_cond_t*, pthread_mutex_t*, clockid_t, const timespec*)>("pthread_cond_clockwait");
     const timespec real_until = realTime(clock, *until);
     return real(condition, mutex, clock, &real_until);
 }
 
 int pthread_cond_timedwait(pthread_cond_t* condition, pthread_mutex_t* mutex, const timespec* until) {
-    static const auto real = next<int(pthread_cond_t*, pthread_mutex_t*, const timespec*)>("pthread_cond_timedwait");
+    static const auto real =
+        next<int(pthread_cond_t*, pthread_mutex_t*, const timespec*)>("pthread_cond_timedwait");
     // A condition does not tell its clock, but no machine runs for decades.
     const clockid_t clock = until->tv_sec > 500'000'000 ? CLOCK_REALTIME : CLOCK_MONOTONIC;
     const timespec real_until = realTime(clock, *until);
