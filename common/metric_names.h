@@ -183,6 +183,7 @@ inline constexpr const char* kCollectorWalBytes = "lapwing_collector_wal_bytes";
 inline constexpr const char* kCollectorDbBytes = "lapwing_collector_db_bytes";
 inline constexpr const char* kCollectorDataSizeBytes = "lapwing_collector_data_size_bytes";
 inline constexpr const char* kCollectorDataAvailBytes = "lapwing_collector_data_avail_bytes";
+inline constexpr const char* kSiteObjectiveRatio = "lapwing_site_objective_ratio";
 inline constexpr const char* kCollectorClockAheadSeconds = "lapwing_collector_clock_ahead_seconds";
 inline constexpr const char* kCollectorClockDisputed = "lapwing_collector_clock_disputed";
 /// {host}
@@ -191,6 +192,12 @@ inline constexpr const char* kCollectorAgeDroppedTotal = "lapwing_collector_rete
 inline constexpr const char* kCollectorDamagedBlocks = "lapwing_collector_damaged_blocks";
 /// {listener, code}
 inline constexpr const char* kCollectorHttpRequestsTotal = "lapwing_collector_http_requests_total";
+/// {sender, limit}
+inline constexpr const char* kCollectorIngestLimitedTotal = "lapwing_collector_ingest_limited_total";
+/// {sender}
+inline constexpr const char* kCollectorDocumentBytes = "lapwing_collector_document_bytes";
+/// {sender}
+inline constexpr const char* kCollectorDocumentsDroppedTotal = "lapwing_collector_documents_dropped_total";
 /// {listener, of}
 inline constexpr const char* kCollectorConnections = "lapwing_collector_connections";
 /// {listener, limit}

@@ -1,6 +1,7 @@
 #include "collector/api/answer_body.h"
 
 #include <algorithm>
+#include <new>
 #include <utility>
 
 namespace lapwing::api {
@@ -85,7 +86,7 @@ AnswerBody::int_type AnswerBody::overflow(int_type c) {
 }
 
 std::streamsize AnswerBody::xsputn(const char* text, std::streamsize count) {
-    auto left = static_cast<std::size_t>(count);
+    const auto left = static_cast<std::size_t>(count);
     if (trouble_ == Trouble::none && size_ + left > most_) {
         trouble_ = Trouble::too_large;
     } else if (trouble_ == Trouble::none && room_.take(holder_, size_, left) != Room::Grant::granted) {
@@ -95,7 +96,20 @@ std::streamsize AnswerBody::xsputn(const char* text, std::streamsize count) {
         clear();
         return 0;
     }
+    try {
+        append(text, left);
+    } catch (const std::bad_alloc&) {
+        // A stream would hide it.
+        room_.giveBack(holder_, left);
+        trouble_ = Trouble::too_large;
+        clear();
+        return 0;
+    }
     size_ += left;
+    return count;
+}
+
+void AnswerBody::append(const char* text, std::size_t left) {
     while (left > 0) {
         if (blocks_.empty() || blocks_.back().size() >= kBlock) {
             blocks_.emplace_back();
@@ -109,7 +123,6 @@ std::streamsize AnswerBody::xsputn(const char* text, std::streamsize count) {
         text += part;
         left -= part;
     }
-    return count;
 }
 
 }  // namespace lapwing::api

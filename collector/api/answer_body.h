@@ -46,7 +46,8 @@ class AnswerBody : public std::streambuf {
     AnswerBody& operator=(const AnswerBody&) = delete;
 
     enum class Trouble { none, too_large, no_room };
-    /// Why writing has failed. The body is then empty.
+    /// Why writing has failed: `too_large` also if the thread's QueryLimits leave no memory. The body is then
+    /// empty.
     Trouble trouble() const { return trouble_; }
     std::size_t size() const { return size_; }
     bool empty() const { return blocks_.empty(); }
@@ -63,6 +64,7 @@ class AnswerBody : public std::streambuf {
     std::streamsize xsputn(const char* text, std::streamsize count) override;
 
   private:
+    void append(const char* text, std::size_t left);
     void clear();
 
     Room& room_;

@@ -122,8 +122,19 @@ void removeDeadSocket(Address address, const std::string& path) {
     ::close(probe);
 }
 
+/// In a set-group-ID directory a socket has the directory's group already.
+bool inheritsGroup(const std::string& path) {
+    const auto slash = path.rfind('/');
+    struct stat directory {};
+    return slash != std::string::npos && ::stat(path.substr(0, slash).c_str(), &directory) == 0 &&
+           (directory.st_mode & S_ISGID) != 0;
+}
+
 /// False if the group exists and this process may not give a file to it.
 bool giveToGroup(const std::string& path, const std::string& group) {
+    if (inheritsGroup(path)) {
+        return true;
+    }
     const auto* entry = group.empty() ? nullptr : ::getgrnam(group.c_str());
     return entry == nullptr || ::chown(path.c_str(), static_cast<uid_t>(-1), entry->gr_gid) == 0;
 }

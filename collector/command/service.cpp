@@ -76,6 +76,7 @@ storage::SeriesLimits seriesLimits(const Config::Ingest& ingest) {
     limits.label_bytes = static_cast<std::size_t>(ingest.max_label_bytes);
     limits.agent_series = static_cast<std::size_t>(ingest.agent.max_series);
     limits.agent_label_bytes = static_cast<std::size_t>(ingest.agent.max_label_bytes);
+    limits.agent_document_bytes = ingest.agent.max_document_bytes;
     limits.own_series = static_cast<std::size_t>(ingest.max_own_series);
     limits.kept_series = static_cast<std::size_t>(ingest.max_kept_series);
     return limits;
@@ -85,6 +86,7 @@ ingest::Limits ingestLimits(const Config::Ingest& ingest) {
     ingest::Limits limits;
     limits.write.labels_per_series = static_cast<std::size_t>(ingest.max_labels_per_series);
     limits.write.label_bytes = static_cast<std::size_t>(ingest.max_label_length);
+    limits.samples_per_second = ingest.agent.max_samples_per_second;
     limits.observed_per_agent = static_cast<std::size_t>(ingest.agent.max_observed);
     return limits;
 }
@@ -274,6 +276,7 @@ void Service::Parts::wire() {
     engine_options.compat = config.promql.compat;
     engine_options.lookback_ms = config.promql.lookback_ms;
     engine_options.max_samples = static_cast<std::size_t>(config.promql.max_samples);
+    engine_options.max_memory = static_cast<std::size_t>(config.promql.max_memory);
     engine_options.timeout_ms = config.promql.timeout_ms;
     engine_options.default_interval_ms = config.rules_interval_ms;
     engine.emplace(*store, engine_options);
@@ -334,6 +337,11 @@ void Service::Parts::wire() {
     metrics->addSource([this](auto& out) { forwarder->addMetrics(out); });
     lapwing_api.emplace(*analyst, *replication, *agents, clock, identities ? &*identities : nullptr);
     metrics->addSource([this](auto& out) { addClockMetrics(out); });
+    metrics->addSource([this](auto& out) {
+        auto objective = gauge(metric::kSiteObjectiveRatio, "The share of requests that should succeed.");
+        add(objective, {}, config.site.objective / 100);
+        out.push_back(std::move(objective));
+    });
     metrics->addSource([this](auto& out) { addIdentityMetrics(out); });
     metrics->addSource([this](auto& out) { addCertificateMetrics(out); });
     metrics->addSource([this](auto& out) { api::Server::addMetrics(servers, out); });
@@ -480,6 +488,15 @@ void Service::Parts::logStore() {
         if (series.refused != 0 && logged.senders[sender].refused == 0) {
             spdlog::error("{}: new series are refused; it has {} active series, with {} bytes of labels",
                           sender, series.series, series.label_bytes);
+        }
+    }
+    for (const auto& [sender, documents] : now.documents) {
+        const auto& before = logged.documents[sender];
+        if (documents.dropped > before.dropped || documents.refused > before.refused) {
+            spdlog::warn(
+                "{}: its documents have {} bytes, its limit: {} older ones were deleted, {} new ones refused",
+                sender, documents.bytes, documents.dropped - before.dropped,
+                documents.refused - before.refused);
         }
     }
     const bool refusing = now.own_refused > logged.own_refused;

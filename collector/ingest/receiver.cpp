@@ -17,6 +17,8 @@ namespace lapwing::ingest {
 namespace {
 
 constexpr unsigned kRetryFullDisk = 5;
+/// A document without room waits until other documents of its sender have expired.
+constexpr unsigned kRetryNoRoom = 300;
 constexpr std::size_t kKindLength = 32;
 /// A document counts against an agent's rate like samples of the same size.
 constexpr double kBytesPerSample = 64;
@@ -94,6 +96,9 @@ TimestampMs newestOf(const WriteRequest& request) {
 }
 
 Answer storeFailed(const Error& error) {
+    if (error.kind == ErrorKind::exhausted) {
+        return answer(429, error.message, kRetryNoRoom);
+    }
     if (error.kind == ErrorKind::unavailable) {
         return answer(503, error.message, kRetryFullDisk);
     }
@@ -110,6 +115,7 @@ class Receiver::Flight {
         Agent& agent_state = receiver_.agents_[agent_];
         // Local senders share one empty agent name, so they are bounded only together.
         if (!agent_.empty() && agent_state.in_flight >= receiver_.limits_.in_flight_per_agent) {
+            ++agent_state.too_many;
             refusal_ = answer(429, "too many requests of this agent at once", 1);
         } else if (receiver_.in_flight_ >= receiver_.limits_.in_flight) {
             refusal_ = answer(503, "too many requests at once", 1);
@@ -172,6 +178,7 @@ std::optional<Answer> Receiver::tooFast(const std::string& agent) {
     if (seconds == 0) {
         return std::nullopt;
     }
+    ++agents_[agent].too_fast;
     return answer(429,
                   "more than " + std::to_string(std::llround(limits_.samples_per_second)) +
                       " samples a second from " + agent,
@@ -292,6 +299,14 @@ Answer Receiver::putDocument(const std::string& agent, std::string_view kind, st
     return out;
 }
 
+Answer Receiver::documentFailed(const std::string& agent, const Error& error) {
+    if (error.kind == ErrorKind::exhausted) {
+        const MutexLock lock(mutex_);
+        ++agents_[agent].too_much;
+    }
+    return storeFailed(error);
+}
+
 Answer Receiver::storeDocument(const std::string& agent, std::string_view kind, std::string body) {
     if (!validKind(kind)) {
         return answer(400, "the kind of a document is [a-z][a-z0-9_]*, at most 32 characters");
@@ -323,7 +338,7 @@ Answer Receiver::storeWhole(const std::string& agent, std::string_view kind, std
     document.body = std::move(*whole);
     const auto stored = store_.putDocument(document);
     if (!stored) {
-        return storeFailed(stored.error());
+        return documentFailed(agent, stored.error());
     }
     return answer(200, document.digest);
 }
@@ -354,7 +369,7 @@ Answer Receiver::storePart(const std::string& agent, std::string_view kind, cons
     };
     const auto stored = store_.putDocument({nameOf(part.number), "part", agent, clock_(), std::move(body)});
     if (!stored) {
-        return storeFailed(stored.error());
+        return documentFailed(agent, stored.error());
     }
     std::string packed;
     for (std::size_t i = 1; i <= part.count; ++i) {
@@ -408,6 +423,23 @@ void Receiver::addMetrics(std::vector<prometheus::MetricFamily>& out) const {
     total(metric::kCollectorHistogramsRefusedTotal, "Native histograms, which are not supported.",
           sum.histograms);
     total(metric::kCollectorExemplarsIgnoredTotal, "Exemplars, which are not stored.", sum.exemplars);
+    auto limited = counter(metric::kCollectorIngestLimitedTotal,
+                           "Requests of agents that were refused, to be sent again later, by the limit.");
+    {
+        const MutexLock lock(mutex_);
+        for (const auto& [sender, agent] : agents_) {
+            if (!sender.empty()) {
+                add(limited, {{"sender", sender}, {"limit", "samples"}}, static_cast<double>(agent.too_fast));
+                add(limited, {{"sender", sender}, {"limit", "requests"}},
+                    static_cast<double>(agent.too_many));
+                add(limited, {{"sender", sender}, {"limit", "documents"}},
+                    static_cast<double>(agent.too_much));
+            }
+        }
+    }
+    if (!limited.metric.empty()) {
+        out.push_back(std::move(limited));
+    }
     auto foreign = counter(metric::kCollectorForeignSamplesRefusedTotal,
                            "Samples of agents about other hosts, which only those can know.");
     const MutexLock lock(mutex_);

@@ -82,8 +82,9 @@ struct Traffic {
 };
 
 /// Checks write requests (remote_write 1.0 and 2.0) and documents, and stores them for their agent. Knows no
-/// sockets. Thread-safe. Content type and encoding are mandatory (Prometheus guesses them), because a web
-/// page can make a browser send a body without them across origins.
+/// sockets. Counts the requests of each agent that a limit refuses. Thread-safe. Content type and encoding
+/// are mandatory (Prometheus guesses them), because a web page can make a browser send a body without them
+/// across origins.
 ///
 /// An agent speaks for its own host, and for servers that it observes (Claims). Local ingest may send
 /// everything.
@@ -125,11 +126,15 @@ class Receiver {
         std::chrono::steady_clock::time_point filled;
         unsigned in_flight = 0;
         bool started = false;
+        std::uint64_t too_fast = 0;  ///< requests refused
+        std::uint64_t too_many = 0;  ///< requests refused, because others are in flight
+        std::uint64_t too_much = 0;  ///< documents refused
     };
     class Flight;
 
     Answer decodeAndStore(const std::string& agent, std::string_view body, RemoteWriteVersion version);
     Answer storeDocument(const std::string& agent, std::string_view kind, std::string body);
+    Answer documentFailed(const std::string& agent, const Error& error);
     Answer storePart(const std::string& agent, std::string_view kind, const DocumentPart& part,
                      std::string body);
     Answer storeWhole(const std::string& agent, std::string_view kind, std::string packed,

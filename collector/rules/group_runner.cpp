@@ -5,49 +5,20 @@
 #include <algorithm>
 #include <chrono>
 #include <map>
+#include <new>
 #include <optional>
 #include <string_view>
 #include <utility>
 
+#include "collector/limits/query_limits.h"
 #include "collector/rules/links.h"
 #include "collector/rules/template/template.h"
 #include "collector/storage/series_budget.h"
 
 namespace lapwing::rules {
-
-/// The time of one evaluation of a rule, with its templates and the search for missing data: as long as a
-/// query may take.
-class RuleLimits {
-  public:
-    explicit RuleLimits(const RunnerContext& context)
-        : context_(context),
-          until_(Clock::now() + std::chrono::milliseconds(context.engine.options().timeout_ms)) {}
-
-    Expected<void> proceed() const {
-        if (context_.cancelled) {
-            return fail(ErrorKind::unavailable, "the evaluation was cancelled");
-        }
-        if (Clock::now() >= until_) {
-            return fail(ErrorKind::timeout, "the evaluation of the rule takes too long (promql.timeout)");
-        }
-        return {};
-    }
-    /// An engine for further queries, in the time that is left.
-    promql::Engine engine(const storage::Queryable& data) const {
-        auto options = context_.engine.options();
-        const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(until_ - Clock::now());
-        options.timeout_ms = std::max<std::int64_t>(left.count(), 1);
-        return {data, options};
-    }
-
-  private:
-    using Clock = std::chrono::steady_clock;
-
-    const RunnerContext& context_;
-    const Clock::time_point until_;
-};
-
 namespace {
+
+using Clock = std::chrono::steady_clock;
 
 // Alert states are saved at least this often while alerts are active, so that a restart knows how old they
 // are.
@@ -84,9 +55,20 @@ Expected<promql::Vector> toVector(promql::Result result) {
     return fail(ErrorKind::execution, "rule result is not a vector or scalar");
 }
 
-Expected<std::vector<TemplateSample>> templateQuery(const RunnerContext& context, const RuleLimits& limits,
-                                                    std::string_view query, TimestampMs at) {
-    auto result = limits.engine(context.engine.data()).instant(query, at, &context.cancelled);
+/// A part of a rule's evaluation within the limits of a query. All parts have the time of one query together.
+template <class Work>
+auto withinLimits(const RunnerContext& context, Clock::time_point until, Work work) -> decltype(work()) {
+    const QueryLimits limits(context.engine.options().max_memory, until, &context.cancelled);
+    try {
+        return work();
+    } catch (const std::bad_alloc&) {
+        return fail(QueryLimits::outOfMemory());
+    }
+}
+
+Expected<std::vector<TemplateSample>> templateQuery(const promql::Engine& engine, std::string_view query,
+                                                    TimestampMs at) {
+    auto result = engine.instant(query, at);
     if (!result) {
         return fail(result.error());
     }
@@ -125,13 +107,13 @@ using Elements = std::optional<std::set<Labels>>;
 constexpr std::size_t kMostContinued = 1000;
 
 /// The elements that the expression would yield if the missing series went on as they were.
-Elements elementsIfContinued(const RunnerContext& context, const RuleLimits& limits, const std::string& query,
-                             TimestampMs at, const std::map<Labels, std::int64_t>& missing) {
+Elements elementsIfContinued(const RunnerContext& context, const std::string& query, TimestampMs at,
+                             const std::map<Labels, std::int64_t>& missing) {
     if (missing.size() > kMostContinued) {
         return std::nullopt;
     }
     const ContinuedSeries data(context.engine.data(), missing);
-    auto result = limits.engine(data).instant(query, at, &context.cancelled);
+    auto result = promql::Engine(data, context.engine.options()).instant(query, at);
     auto vector = result ? toVector(std::move(*result)) : Expected<promql::Vector>(fail(result.error()));
     if (!vector) {
         return std::nullopt;
@@ -315,20 +297,18 @@ Expected<std::vector<TimeSeries>> GroupRunner::record(const RuleState& state, pr
 }
 
 std::vector<Absence> GroupRunner::explainAbsence(const RuleState& state, TimestampMs at,
-                                                 const RunnerContext& context, const RuleLimits& limits,
+                                                 const RunnerContext& context,
                                                  const std::vector<const TrackedAlert*>& vanished) const {
     std::vector<MissingData> missing;
     std::map<Labels, std::int64_t> continued;
-    const auto proceed = [&] { return limits.proceed(); };
     for (const auto* alert : vanished) {
         missing.push_back(findMissing(context.engine.data(), state.inputs, alert->source,
                                       alert->last_true - group_.query_offset_ms, at,
-                                      context.engine.options().lookback_ms, proceed));
+                                      context.engine.options().lookback_ms));
         continued.insert(missing.back().series.begin(), missing.back().series.end());
     }
-    const auto possible = continued.empty()
-                              ? Elements(std::set<Labels>())
-                              : elementsIfContinued(context, limits, state.rule.query, at, continued);
+    const auto possible = continued.empty() ? Elements(std::set<Labels>())
+                                            : elementsIfContinued(context, state.rule.query, at, continued);
     std::vector<Absence> out;
     for (std::size_t i = 0; i < vanished.size(); ++i) {
         const auto& alert = *vanished[i];
@@ -353,14 +333,12 @@ std::vector<Absence> GroupRunner::explainAbsence(const RuleState& state, Timesta
 Expected<std::vector<AlertCandidate>> GroupRunner::candidates(const RuleState& state,
                                                               const promql::Vector& elements,
                                                               const RunnerContext& context,
-                                                              const RuleLimits& limits,
                                                               TimestampMs at) const {
     const Rule& rule = state.rule;
     TemplateData data;
     data.external_labels = context.options.external_labels;
     data.external_url = context.options.external_url;
-    data.query = [&](std::string_view query) { return templateQuery(context, limits, query, at); };
-    data.proceed = [&] { return limits.proceed(); };
+    data.query = [&](std::string_view query) { return templateQuery(context.engine, query, at); };
     std::vector<AlertCandidate> out;
     std::set<Labels> seen;
     for (const auto& element : elements) {
@@ -373,7 +351,7 @@ Expected<std::vector<AlertCandidate>> GroupRunner::candidates(const RuleState& s
         candidate.labels = candidate.source;
         for (const auto& label : rule.labels) {
             candidate.labels.set(label.name, expand(label, data));
-            if (auto in_time = limits.proceed(); label.expansion && !in_time) {
+            if (auto in_time = QueryLimits::check(); label.expansion && !in_time) {
                 return fail(in_time.error());
             }
         }
@@ -381,7 +359,7 @@ Expected<std::vector<AlertCandidate>> GroupRunner::candidates(const RuleState& s
         for (const auto& annotation : rule.annotations) {
             candidate.annotations.set(annotation.name, expand(annotation, data));
         }
-        if (auto go_on = limits.proceed(); !go_on && go_on.error().kind == ErrorKind::unavailable) {
+        if (auto go_on = QueryLimits::check(); !go_on && go_on.error().kind != ErrorKind::timeout) {
             return fail(go_on.error());
         }
         if (context.options.annotate) {
@@ -402,21 +380,20 @@ Expected<std::vector<AlertCandidate>> GroupRunner::candidates(const RuleState& s
     return out;
 }
 
-Expected<std::vector<TimeSeries>> GroupRunner::alert(RuleState& state, const promql::Vector& elements,
-                                                     TimestampMs now, const RunnerContext& context,
-                                                     const RuleLimits& limits) {
+std::vector<TimeSeries> GroupRunner::alert(RuleState& state, std::vector<AlertCandidate> candidates,
+                                           TimestampMs now, const RunnerContext& context,
+                                           Clock::time_point until) {
     const Rule& rule = state.rule;
     const TimestampMs at = now - group_.query_offset_ms;
-    auto found = candidates(state, elements, context, limits, at);
-    if (!found) {
-        return fail(found.error());
-    }
     const AlertTimes times{rule.for_ms, rule.keep_firing_for_ms, context.options.resolved_retention_ms,
                            context.options.hold_silent_ms, context.options.hold_partial_ms};
     const auto explain = [&](const std::vector<const TrackedAlert*>& vanished) {
-        return explainAbsence(state, at, context, limits, vanished);
+        auto explained = withinLimits(context, until, [&]() -> Expected<std::vector<Absence>> {
+            return explainAbsence(state, at, context, vanished);
+        });
+        return explained ? std::move(*explained) : std::vector<Absence>(vanished.size(), Absence::silent);
     };
-    if (state.tracker.update(now, std::move(*found), times, explain)) {
+    if (state.tracker.update(now, std::move(candidates), times, explain)) {
         state.unsaved = true;
     }
     return state.tracker.series(at);
@@ -425,19 +402,25 @@ Expected<std::vector<TimeSeries>> GroupRunner::alert(RuleState& state, const pro
 Expected<std::vector<TimeSeries>> GroupRunner::run(RuleState& state, TimestampMs now,
                                                    const RunnerContext& context) {
     const TimestampMs at = now - group_.query_offset_ms;
-    const RuleLimits limits(context);
-    auto result = context.engine.instant(state.rule.query, at, &context.cancelled);
-    if (!result) {
-        return fail(result.error());
-    }
-    auto elements = toVector(std::move(*result));
-    if (!elements) {
-        return fail(elements.error());
-    }
+    const auto until = Clock::now() + std::chrono::milliseconds(context.engine.options().timeout_ms);
+    const auto elements = [&] {
+        auto result = context.engine.instant(state.rule.query, at);
+        return result ? toVector(std::move(*result)) : Expected<promql::Vector>(fail(result.error()));
+    };
     if (state.rule.type == RuleType::recording) {
-        return record(state, std::move(*elements), at);
+        return withinLimits(context, until, [&]() -> Expected<std::vector<TimeSeries>> {
+            auto found = elements();
+            return found ? record(state, std::move(*found), at) : fail(found.error());
+        });
     }
-    return alert(state, *elements, now, context, limits);
+    auto found = withinLimits(context, until, [&]() -> Expected<std::vector<AlertCandidate>> {
+        const auto yielded = elements();
+        return yielded ? candidates(state, *yielded, context, at) : fail(yielded.error());
+    });
+    if (!found) {
+        return fail(found.error());
+    }
+    return alert(state, std::move(*found), now, context, until);
 }
 
 void GroupRunner::save(RuleState& state, TimestampMs now, storage::Store& store) const {
@@ -489,7 +472,6 @@ void GroupRunner::shiftTimes(std::int64_t jump_ms) {
 }
 
 bool GroupRunner::evaluate(TimestampMs now, const RunnerContext& context) {
-    using Clock = std::chrono::steady_clock;
     const auto seconds_since = [](Clock::time_point start) {
         return std::chrono::duration<double>(Clock::now() - start).count();
     };

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <map>
 #include <set>
@@ -26,8 +27,6 @@ struct RunnerContext {
 
 /// The names of the rules' states in the store begin with this.
 inline constexpr const char* kStatePrefix = "rules/";
-
-class RuleLimits;
 
 /// Evaluates the rules of one group in order. Not synchronised.
 class GroupRunner {
@@ -85,13 +84,11 @@ class GroupRunner {
     static void take(RuleState& from, RuleState& into);
     Expected<std::vector<TimeSeries>> record(const RuleState& state, promql::Vector elements,
                                              TimestampMs at) const;
-    Expected<std::vector<TimeSeries>> alert(RuleState& state, const promql::Vector& elements, TimestampMs now,
-                                            const RunnerContext& context, const RuleLimits& limits);
+    std::vector<TimeSeries> alert(RuleState& state, std::vector<AlertCandidate> candidates, TimestampMs now,
+                                  const RunnerContext& context, std::chrono::steady_clock::time_point until);
     Expected<std::vector<AlertCandidate>> candidates(const RuleState& state, const promql::Vector& elements,
-                                                     const RunnerContext& context, const RuleLimits& limits,
-                                                     TimestampMs at) const;
+                                                     const RunnerContext& context, TimestampMs at) const;
     std::vector<Absence> explainAbsence(const RuleState& state, TimestampMs at, const RunnerContext& context,
-                                        const RuleLimits& limits,
                                         const std::vector<const TrackedAlert*>& vanished) const;
     Expected<std::vector<TimeSeries>> run(RuleState& state, TimestampMs now, const RunnerContext& context);
     void noteHealth(RuleState& state, const Failure& failure);

@@ -51,15 +51,9 @@ struct End {
 };
 using Ends = std::map<Labels, End>;
 
-/// A store, and what ends a read.
-struct Reader {
-    const storage::Queryable& store;
-    const std::function<Expected<void>()>& proceed;
-};
-
-Expected<Ends> endsOf(const Reader& data, const storage::Matchers& matchers, TimestampMs from,
+Expected<Ends> endsOf(const storage::Queryable& data, const storage::Matchers& matchers, TimestampMs from,
                       TimestampMs to) {
-    auto read = data.store.select(matchers, from, to, {kMaxSamples, data.proceed});
+    auto read = data.select(matchers, from, to, kMaxSamples);
     if (!read) {
         return fail(read.error());
     }
@@ -88,7 +82,8 @@ bool addMatcher(storage::Matchers& matchers, storage::Matcher::Type type, const 
 enum class Observer { fails, works, switched_off, none };
 
 /// The state of `up` for the job and instance that report the series.
-Observer observer(const Reader& data, const Labels& series, TimestampMs now, std::int64_t lookback_ms) {
+Observer observer(const storage::Queryable& data, const Labels& series, TimestampMs now,
+                  std::int64_t lookback_ms) {
     if (!series.has("job") || !series.has("instance")) {
         return Observer::none;
     }
@@ -123,7 +118,7 @@ Labels withoutObserver(Labels labels) {
 }
 
 /// The end of one input series that was alive when the alert was last true.
-bool isMissing(const Reader& data, const Labels& labels, const Ends& after, TimestampMs at,
+bool isMissing(const storage::Queryable& data, const Labels& labels, const Ends& after, TimestampMs at,
                std::int64_t lookback_ms) {
     const auto last = after.find(labels);
     const bool marked = last != after.end() && isStaleNaN(last->second.newest.value);
@@ -135,8 +130,8 @@ bool isMissing(const Reader& data, const Labels& labels, const Ends& after, Time
            observer(data, labels, at, lookback_ms) == Observer::fails;
 }
 
-void findMissing(const Reader& data, const Input& input, const Labels& source, TimestampMs last_true,
-                 TimestampMs now, std::int64_t lookback_ms, MissingData& out) {
+void findMissing(const storage::Queryable& data, const Input& input, const Labels& source,
+                 TimestampMs last_true, TimestampMs now, std::int64_t lookback_ms, MissingData& out) {
     storage::Matchers matchers = input.matchers;
     for (const auto& label : source) {
         // Equal or absent: the element may have the label from the other side of a join.
@@ -194,22 +189,22 @@ Expected<std::vector<Input>> inputsOf(std::string_view query) {
 
 MissingData findMissing(const storage::Queryable& data, const std::vector<Input>& inputs,
                         const Labels& source, TimestampMs last_true, TimestampMs now,
-                        std::int64_t lookback_ms, const std::function<Expected<void>()>& proceed) {
+                        std::int64_t lookback_ms) {
     MissingData out;
     for (const auto& input : inputs) {
-        findMissing({data, proceed}, input, source, last_true, now, lookback_ms, out);
+        findMissing(data, input, source, last_true, now, lookback_ms, out);
     }
     return out;
 }
 
 Expected<std::vector<Sample>> ContinuedSeries::moved(const Labels& labels, std::int64_t by_ms,
                                                      TimestampMs from, TimestampMs to,
-                                                     const storage::ReadLimits& limits) const {
+                                                     std::size_t max_samples) const {
     storage::Matchers exact;
     for (const auto& label : labels) {
         addMatcher(exact, storage::Matcher::Type::equal, label.name, label.value);
     }
-    auto read = data_.select(exact, from - by_ms, to - by_ms, limits);
+    auto read = data_.select(exact, from - by_ms, to - by_ms, max_samples);
     if (!read) {
         return fail(read.error());
     }
@@ -225,10 +220,10 @@ Expected<std::vector<Sample>> ContinuedSeries::moved(const Labels& labels, std::
     return std::vector<Sample>{};
 }
 
-Expected<std::vector<storage::SeriesSamples>> ContinuedSeries::select(
-    const storage::Matchers& matchers, TimestampMs from, TimestampMs to,
-    const storage::ReadLimits& limits) const {
-    auto out = data_.select(matchers, from, to, limits);
+Expected<std::vector<storage::SeriesSamples>> ContinuedSeries::select(const storage::Matchers& matchers,
+                                                                      TimestampMs from, TimestampMs to,
+                                                                      std::size_t max_samples) const {
+    auto out = data_.select(matchers, from, to, max_samples);
     if (!out) {
         return out;
     }
@@ -240,7 +235,7 @@ Expected<std::vector<storage::SeriesSamples>> ContinuedSeries::select(
         if (!wanted) {
             continue;
         }
-        auto samples = moved(labels, by_ms, from, to, limits);
+        auto samples = moved(labels, by_ms, from, to, max_samples);
         if (!samples) {
             return fail(samples.error());
         }

@@ -1,7 +1,6 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <map>
 #include <string_view>
 #include <vector>
@@ -39,10 +38,10 @@ struct MissingData {
 /// staleness marker while the `up` of its job and instance is not 1 (its probe failed). A series ended
 /// regularly if its marker came while `up` is 1, if `up` itself ended with a marker (the probe was
 /// disabled), or if it has no `up` (a recorded series). A series that another agent still reports is not
-/// missing. `proceed` is called during the reads; its error makes the data unreadable.
+/// missing. Data that cannot be read within the thread's QueryLimits are unreadable.
 MissingData findMissing(const storage::Queryable& data, const std::vector<Input>& inputs,
                         const Labels& source, TimestampMs last_true, TimestampMs now,
-                        std::int64_t lookback_ms, const std::function<Expected<void>()>& proceed);
+                        std::int64_t lookback_ms);
 
 /// Reads a store as if the given series had gone on as they were: their samples are moved forward in time, so
 /// that the newest sample of each is at the time of the query. Holds references to both.
@@ -54,7 +53,7 @@ class ContinuedSeries : public storage::Queryable {
 
     Expected<std::vector<storage::SeriesSamples>> select(const storage::Matchers& matchers, TimestampMs from,
                                                          TimestampMs to,
-                                                         const storage::ReadLimits& limits) const override;
+                                                         std::size_t max_samples) const override;
     Expected<std::vector<Labels>> series(const std::vector<storage::Matchers>& any, TimestampMs from,
                                          TimestampMs to) const override;
     Expected<std::vector<std::string>> labelNames(const std::vector<storage::Matchers>& any, TimestampMs from,
@@ -65,7 +64,7 @@ class ContinuedSeries : public storage::Queryable {
 
   private:
     Expected<std::vector<Sample>> moved(const Labels& labels, std::int64_t by_ms, TimestampMs from,
-                                        TimestampMs to, const storage::ReadLimits& limits) const;
+                                        TimestampMs to, std::size_t max_samples) const;
 
     const storage::Queryable& data_;
     const std::map<Labels, std::int64_t>& series_;

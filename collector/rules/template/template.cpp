@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "collector/limits/query_limits.h"
 #include "collector/rules/template/functions.h"
 #include "collector/rules/template/tree.h"
 #include "collector/rules/template/value.h"
@@ -86,10 +87,10 @@ class Executor {
     }
 
     void checkLimits() {
-        if (++nodes_ % kNodesBetweenChecks != 0 || !data_.proceed) {
+        if (++nodes_ % kNodesBetweenChecks != 0) {
             return;
         }
-        if (auto go_on = data_.proceed(); !go_on) {
+        if (auto go_on = QueryLimits::check(); !go_on) {
             throw ExpandError{go_on.error()};
         }
     }

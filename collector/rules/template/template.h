@@ -26,8 +26,6 @@ struct TemplateData {
     std::string external_url;
     /// Runs a PromQL query at the time of the evaluation, for the function `query`.
     std::function<Expected<std::vector<TemplateSample>>(std::string_view)> query;
-    /// Called during the expansion, if set. Its error ends the expansion.
-    std::function<Expected<void>()> proceed;
 };
 
 struct TemplateTree;
@@ -50,8 +48,8 @@ class Template {
     /// Error `invalid` for syntax, unknown functions and undefined variables.
     static Expected<Template> parse(std::string_view text);
 
-    /// Error `execution` if a function fails, `exhausted` if the result would exceed 64 KiB, and that of
-    /// `proceed`.
+    /// Error `execution` if a function fails, `exhausted` if the result would exceed 64 KiB, and
+    /// those of the thread's QueryLimits.
     Expected<std::string> expand(const TemplateData& data) const;
 
     /// Whether the text contains the value of the alert or of a query, formatted in any way. A comparison

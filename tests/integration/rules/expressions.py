@@ -19,6 +19,7 @@ EXPORTERS = {
     "haproxy_backend_status": "proxy state via",
     "haproxy_frontend_current_sessions": "proxy via",
     "haproxy_frontend_http_requests_total": "proxy via",
+    "haproxy_frontend_http_responses_total": "proxy code via",
     "haproxy_frontend_limit_sessions": "proxy via",
     "haproxy_process_current_connections": "via",
     "haproxy_process_max_connections": "via",

@@ -204,6 +204,10 @@ BAD = [
     ("CollectorDiskLow", "critical", [("lapwing_collector_data_avail_bytes", {}, 9), ("lapwing_collector_data_size_bytes", {}, 100)], SERVICE, {}),
     ("SeriesBudgetNear", "warning", [("lapwing_collector_active_series", {}, 90), ("lapwing_collector_series_limit", {"scope": "agent"}, 100)],
      SENDER, {}),
+    ("SenderLimited", "warning", [("lapwing_collector_ingest_limited_total", {}, [1, 2])], SENDER, {}),
+    ("SenderLimited", "warning", [("lapwing_collector_documents_dropped_total", {}, [1, 2])], SENDER, {}),
+    ("ConnectionsLimited", "warning", [("lapwing_collector_connections_limited_total", {"limit": "members"}, [1, 2])],
+     {**SERVICE, "listener": "listener"}, {"limit": "members"}),
     ("SeriesLimitNear", "warning", [("lapwing_collector_series", {}, 90), ("lapwing_collector_series_limit", {"scope": "kept"}, 100)], SERVICE, {}),
     ("SeriesRefused", "warning", [("lapwing_collector_series_limit_refused_total", {}, [1, 2])], SENDER, {}),
     ("OwnSamplesRefused", "warning", [("lapwing_collector_own_samples_refused_total", {}, [1, 2])], SERVICE, {}),
@@ -222,6 +226,10 @@ BAD = [
     ("ServerErrors", "critical", failing("server", 0.2, 0.2) + [("instance_proxy_server:haproxy_server_failures:ratio_rate1m:avg1d", {}, 0.02)],
      SERVER, {}),
     ("BackendErrors", "critical", failing("backend", 0.06, 0.2), BACKEND, {}),
+    *(("SiteErrorBudget", severity, [(f"instance_proxy:haproxy_frontend_failures:{name}", {}, value) for name, value in
+                                     ((f"ratio_rate{long}", 0.02), (f"ratio_rate{short}", 0.02), ("increase1h", 21))]
+       + [("lapwing_site_objective_ratio", {"instance": "monitor", "agent": ""}, 0.999)], BACKEND, {})
+      for severity, long, short in (("critical", "1h", "5m"), ("warning", "6h", "30m"))),
     ("ServerRetries", "warning", [("haproxy_server_retry_warnings_total", {}, [0, 60]), ("haproxy_server_redispatch_warnings_total", {}, [0, 1])],
      SERVER, {}),
     ("PagesSlow", "warning", [("instance_url:probe_duration_seconds:avg1m", {}, 1.1)], {**SERVICE, "url": "url"}, {}),

@@ -6,6 +6,7 @@
 #include <string>
 #include <thread>
 
+#include "collector/limits/query_limits.h"
 #include "collector/rules/manager.h"
 #include "common/config/reader.h"
 #include "tests/unit/rules/support.h"
@@ -21,17 +22,17 @@ class BlockingStore : public storage::Queryable {
 
     Expected<std::vector<storage::SeriesSamples>> select(const storage::Matchers& matchers, TimestampMs from,
                                                          TimestampMs to,
-                                                         const storage::ReadLimits& limits) const override {
+                                                         std::size_t max_samples) const override {
         const bool blocks = matchers.back().value() == "blocked";
         reading += blocks ? 1 : 0;
         while (blocks && !released) {
-            if (auto go_on = limits.proceed(); !go_on) {
+            if (auto go_on = QueryLimits::check(); !go_on) {
                 --reading;
                 return fail(go_on.error());
             }
             std::this_thread::sleep_for(std::chrono::milliseconds(2));
         }
-        return data_.select(matchers, from, to, limits);
+        return data_.select(matchers, from, to, max_samples);
     }
     Expected<std::vector<Labels>> series(const std::vector<storage::Matchers>& any, TimestampMs from,
                                          TimestampMs to) const override {
@@ -180,7 +181,7 @@ TEST_CASE("a template ends at the time limit of a query") {
     manager.evaluate(1'700'000'000'000);
     auto rule = manager.groups().at(0).rules.at(0);
     REQUIRE(rule.alerts.size() == 1);
-    CHECK(rule.alerts[0].annotations.get("text").find("takes too long") != std::string_view::npos);
+    CHECK(rule.alerts[0].annotations.get("text").find("timed out") != std::string_view::npos);
     CHECK(rule.health == rules::Health::ok);
 
     load("labels");

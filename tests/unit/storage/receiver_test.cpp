@@ -62,7 +62,7 @@ class BrokenStore : public storage::Store {
     Expected<void> putLogCursor(const std::string&, std::uint64_t) override { return {}; }
     Expected<void> dropLogCursor(const std::string&) override { return {}; }
     Expected<std::vector<storage::SeriesSamples>> select(const storage::Matchers&, TimestampMs, TimestampMs,
-                                                         const storage::ReadLimits&) const override {
+                                                         std::size_t /*max_samples*/) const override {
         return {};
     }
     Expected<std::vector<Labels>> series(const std::vector<storage::Matchers>&, TimestampMs,
