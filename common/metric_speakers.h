@@ -229,6 +229,14 @@ constexpr const RemoteProbe* remoteProbe(std::string_view job) {
     return found == kRemoteProbes.end() ? nullptr : found;
 }
 
+/// The metrics by which the agent on a host shows that it observes a server there, with value 1 of `up`, or
+/// any value of the others: they are absent if its probe could not ask the server.
+inline constexpr std::array kWords{exporter::kUp, exporter::kNginxUp, exporter::kHaproxyUp,
+                                   exporter::kMysqlUp};
+constexpr bool isWord(std::string_view name, double value) {
+    return name != exporter::kUp || value == 1;
+}
+
 /// The speaker of a name and a job, never `probe`. A name that nobody declared is an observer's if it is of
 /// the job's probe, else the host's own.
 constexpr Speaker speakerOf(std::string_view name, std::string_view job) {

@@ -23,6 +23,7 @@ constexpr std::chrono::minutes kSayAgain{10};
 constexpr std::chrono::minutes kRenewAgain{10};  ///< after a failure
 constexpr std::chrono::seconds kRenewNext{10};   ///< after a success: the CAs may change again
 constexpr std::chrono::minutes kTooSoon{1};
+constexpr std::chrono::hours kNew{24};
 /// A collector of an older version renews no certificates.
 constexpr std::chrono::hours kOlderCollector{6};
 
@@ -121,8 +122,12 @@ Expected<http::Response> Sender::post(http::Request request) {
 /// Only while the collector takes data. A failure delays nothing: there is half of the validity left.
 void Sender::renewCertificate() {
     const auto now = Clock::now();
-    if (!client_ || !config_.certificate || !trouble_.empty() || now < renew_not_before_ ||
-        !config_.certificate->isDue(nowMs() / 1000, trust_)) {
+    if (!client_ || !config_.certificate || !trouble_.empty() || now < renew_not_before_) {
+        return;
+    }
+    // A wrong clock may say that the new certificate is old: other CAs alone are a reason to renew it soon.
+    const bool is_new = renewed_ && now - *renewed_ < kNew;
+    if (!config_.certificate->isDue(is_new ? 0 : nowMs() / 1000, trust_)) {
         return;
     }
     renew_not_before_ = now + kRenewAgain;
@@ -153,6 +158,7 @@ void Sender::renewCertificate() {
         return;
     }
     renew_not_before_ = now + kRenewNext;
+    renewed_ = now;
     spdlog::info("the certificate was renewed; it is valid until {}",
                  rfc3339(config_.certificate->ends() * 1000));
     client_.reset();

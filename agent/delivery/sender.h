@@ -60,6 +60,7 @@ class Sender {
     std::optional<http::Client> client_;
     std::string trust_;  ///< the collector's kTrustHeader
     Clock::time_point renew_not_before_{};
+    std::optional<Clock::time_point> renewed_;
     http::Backoff backoff_;
     std::minstd_rand random_{std::random_device{}()};
     Clock::time_point not_before_{};

@@ -178,6 +178,10 @@ Expected<void> Service::Parts::openTrust() {
         return fail(opened.error());
     }
     authority = std::move(*opened);
+    if (authority->isRemade()) {
+        spdlog::warn("{} was lost; it was made again from ca.key, and every certificate stays valid",
+                     authority->caFile());
+    }
     const auto made = authority->ensureServer(certificateNames(config, config.host));
     if (!made) {
         return fail(made.error());

@@ -14,11 +14,6 @@ bool isObserved(const Labels& labels) {
            metric::speakerOf(labels.metricName(), labels.get("job")) == metric::Speaker::observer;
 }
 
-/// A probe that fails judges the server only by nginx_up and its like, which are absent if nothing was asked.
-bool isJudgement(const Labels& labels, double value) {
-    return !isStaleNaN(value) && (labels.metricName() != exporter::kUp || value == 1);
-}
-
 }  // namespace
 
 Expected<OwnWordFirst::Jobs> OwnWordFirst::ownJobs(TimestampMs at, std::size_t max_samples) const {
@@ -29,8 +24,8 @@ Expected<OwnWordFirst::Jobs> OwnWordFirst::ownJobs(TimestampMs at, std::size_t m
         }
     }
     Jobs jobs;
-    for (const auto* metric : {exporter::kUp, exporter::kNginxUp, exporter::kHaproxyUp, exporter::kMysqlUp}) {
-        auto name = storage::Matcher::create(storage::Matcher::Type::equal, "__name__", metric);
+    for (const auto* word : metric::kWords) {
+        auto name = storage::Matcher::create(storage::Matcher::Type::equal, "__name__", word);
         if (!name) {
             return fail(name.error());
         }
@@ -41,7 +36,7 @@ Expected<OwnWordFirst::Jobs> OwnWordFirst::ownJobs(TimestampMs at, std::size_t m
         for (const auto& each : *found) {
             const auto agent = each.labels->get("agent");
             if (!agent.empty() && agent == each.labels->get("instance") && !each.samples.empty() &&
-                isJudgement(*each.labels, each.samples.back().value)) {
+                !isStaleNaN(each.samples.back().value) && metric::isWord(word, each.samples.back().value)) {
                 jobs.emplace(agent, each.labels->get("job"));
             }
         }

@@ -149,8 +149,9 @@ Expected<Authority> Authority::open(const std::string& directory) {
     if (existing.error().kind != ErrorKind::not_found || std::filesystem::exists(authority.caFile())) {
         return fail(existing.error().kind, "open the CA in " + directory + ": " + existing.error().message);
     }
-    auto made = std::filesystem::exists(authority.keyFile()) ? authority.remakeCertificate(session->owner)
-                                                             : authority.create(session->owner);
+    authority.remade_ = std::filesystem::exists(authority.keyFile());
+    auto made =
+        authority.remade_ ? authority.remakeCertificate(session->owner) : authority.create(session->owner);
     if (!made) {
         return fail(made.error());
     }

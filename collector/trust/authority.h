@@ -50,6 +50,9 @@ class Authority {
     /// certificates show that there was one: a new authority would lock out every agent.
     static Expected<Authority> open(const std::string& directory);
 
+    /// Whether open() made a lost ca.crt again.
+    bool isRemade() const { return remade_; }
+
     /// Makes a new key and a certificate for a host, as one PEM text: certificate, key, CAs, in this order.
     /// Records the certificate under agents/.
     Expected<std::string> enrol(const std::string& host);
@@ -127,6 +130,7 @@ class Authority {
 
     explicit Authority(std::string directory) : directory_(std::move(directory)) {}
     std::string directory_;
+    bool remade_ = false;
 };
 
 }  // namespace lapwing::trust

@@ -52,6 +52,7 @@ def host(name, address):
         sample("lapwing_agent_info", job="agent", version="1", **here),
         sample("lapwing_agent_address_info", job="agent", address=address, family="ipv4", interface="eth0", **here),
         sample("up", job="sockets", **here), sample("up", job="firewall", **here), sample("up", 0, job="mysql", **here),
+        sample("mysql_up", 0, job="mysql", **here),
         sample("lapwing_listener_info", job="sockets", protocol="tcp", family="ipv4", address="0.0.0.0", port="3306", process="mariadbd",
                **here),
         sample("lapwing_firewall_default_deny", 0, job="firewall", family="ipv4", **here),
@@ -122,7 +123,8 @@ def test_web_02_cannot_speak_for_web_01(site):
     def lie(ago=0):
         at = now_ms() - ago * 1000
         assert attacker.write([sample(name, 1, at, job=job, instance="web-01") for name, job in lies]).status == 204
-        assert written(site, "web-01", [sample("up", 0, at, job="mysql", instance="web-01")]).status == 204
+        own = [sample(name, 0, at, job="mysql", instance="web-01") for name in ("up", "mysql_up")]
+        assert written(site, "web-01", own).status == 204
         return True
 
     for ago in range(70, 0, -10):

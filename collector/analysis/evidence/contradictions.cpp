@@ -14,10 +14,11 @@ namespace {
 /// Agents read at different moments, and a server may need some intervals to change.
 constexpr std::int64_t kSteadyMs = 60'000;
 
-const std::vector<const char*> kAnswers{exporter::kUp, exporter::kProbeSuccess, exporter::kNginxUp,
-                                        exporter::kHaproxyUp, exporter::kMysqlUp};
+/// Whether a server answers: a probe that could not ask it reports neither.
+const std::vector<const char*> kAnswers{exporter::kUp, exporter::kNginxUp, exporter::kHaproxyUp,
+                                        exporter::kMysqlUp};
 const std::vector<const char*> kDetails{
-    exporter::kHaproxyServerStatus, exporter::kMysqlGlobalVariablesReadOnly,
+    exporter::kProbeSuccess, exporter::kHaproxyServerStatus, exporter::kMysqlGlobalVariablesReadOnly,
     exporter::kMysqlSlaveStatusSlaveIoRunning, exporter::kMysqlSlaveStatusSlaveSqlRunning};
 
 /// The value that the agent has reported all the time; nothing if it changed or is not reported now.
@@ -44,43 +45,55 @@ std::string describe(const Labels& labels) {
 
 Comparison compareObservers(Reader& reader) {
     struct Reports {
-        Labels labels;
+        std::string what;
         bool answers = false;
         std::map<std::string, double> by_agent;
     };
-    std::map<Labels, Reports> things;
-    for (const auto* metrics : {&kAnswers, &kDetails}) {
-        for (const auto& series : reader.historyOfAll(*metrics, kSteadyMs)) {
-            if (series.observer.empty() || metric::remoteProbe(series.labels->get("job")) == nullptr) {
-                continue;
-            }
+    using Place = std::pair<std::string, std::string>;  // instance, job
+    std::map<std::pair<Place, Labels>, Reports> things;
+    const auto read = [&](const std::vector<const char*>& metrics, const auto& take) {
+        for (const auto& series : reader.historyOfAll(metrics, kSteadyMs)) {
+            const auto job = series.labels->get("job");
             const auto value = steadyValue(series, reader.now());
-            if (!value) {
-                continue;
+            if (!series.observer.empty() && metric::remoteProbe(job) != nullptr && value) {
+                take(Place(series.labels->get("instance"), job), series, *value);
             }
-            Labels key = *series.labels;
-            key.erase("agent");
-            key.erase("via");
-            auto& thing = things[key];
-            thing.labels = key;
-            thing.answers = metrics == &kAnswers;
-            thing.by_agent[series.observer] = *value;
         }
-    }
+    };
+    read(kAnswers, [&](const Place& place, const ObservedSeries& series, double value) {
+        const bool judges = series.labels->metricName() != exporter::kUp || value == 1;
+        if (!judges || place.second == "app") {
+            return;
+        }
+        auto& thing = things[{place, {}}];
+        thing.what = place.second + " answers";
+        thing.answers = true;
+        auto& said = thing.by_agent.try_emplace(series.observer, value).first->second;
+        said = std::max(said, value);
+    });
+    read(kDetails, [&](const Place& place, const ObservedSeries& series, double value) {
+        Labels key = *series.labels;
+        key.erase("agent");
+        key.erase("via");
+        auto& thing = things[{place, key}];
+        thing.what = describe(key);
+        thing.answers = series.labels->metricName() == exporter::kProbeSuccess;
+        thing.by_agent[series.observer] = value;
+    });
     Comparison out;
     for (auto& [key, thing] : things) {
         if (thing.by_agent.size() < 2) {
             continue;
         }
-        std::pair<std::string, std::string> place(thing.labels.get("instance"), thing.labels.get("job"));
+        const auto& place = key.first;
         const auto first = thing.by_agent.begin()->second;
         const bool differ = std::any_of(thing.by_agent.begin(), thing.by_agent.end(),
                                         [&](const auto& each) { return each.second != first; });
         if (differ) {
-            out.contradictions.push_back({place.first, place.second, describe(thing.labels), thing.answers,
-                                          std::move(thing.by_agent)});
+            out.contradictions.push_back(
+                {place.first, place.second, thing.what, thing.answers, std::move(thing.by_agent)});
         }
-        out.compared.insert(std::move(place));
+        out.compared.insert(place);
     }
     return out;
 }

@@ -144,9 +144,11 @@ Reader::Reader(const storage::Store& store, TimestampMs now, std::int64_t lookba
 }
 
 void Reader::readOwnJobs() {
-    for (const auto& up : newest(readAll(matchersOf(exporter::kUp, {}), lookback_ms_))) {
-        if (up.observer == up.labels->get("instance")) {
-            own_jobs_.emplace(up.observer, up.get("job"));
+    for (const auto& word :
+         newest(readAll(matchersOf({metric::kWords.begin(), metric::kWords.end()}), lookback_ms_))) {
+        if (word.observer == word.labels->get("instance") &&
+            metric::isWord(word.labels->metricName(), word.value)) {
+            own_jobs_.emplace(word.observer, word.get("job"));
         }
     }
 }

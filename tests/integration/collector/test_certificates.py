@@ -269,6 +269,7 @@ def test_a_lost_ca_certificate_locks_nobody_out(collector):
     collector.start()
     with open(collector.path("data/ca/ca.key"), "rb") as key:
         assert key.read() == before
+    assert "ca.crt was lost" in collector.log_text()
     assert status(collector, bundle) == 204
     assert status(collector, collector.enrol("web-02")) == 204
     collector.stop()

@@ -247,6 +247,7 @@ TEST_CASE("agents that report different values for a minute contradict each othe
     SiteSamples samples;
     const auto report = [&](const char* agent, double value) {
         samples.add("up", of(agent, "lb-01", "haproxy"), value);
+        samples.add("haproxy_up", of(agent, "lb-01", "haproxy"), value);
         samples.add("up", of(agent, agent, "haproxy"), value);
     };
     const auto minute = [&](double second) {

@@ -238,6 +238,8 @@ TEST_CASE("A lost ca.crt is made again from ca.key, and everything that was sign
         auto again = Authority::open(dir.path("ca"));
         REQUIRE(again);
         CHECK(files::readFile(dir.path("ca/ca.key")).value() == key);
+        CHECK(again->isRemade());
+        CHECK_FALSE(Authority::open(dir.path("ca"))->isRemade());
         CHECK(again->trust() == trust);
         CHECK_FALSE(again->ensureServer({}).value());
         const auto made = readCertificate(again->caFile());
