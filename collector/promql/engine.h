@@ -61,6 +61,7 @@ class Engine {
                            const std::atomic<bool>* cancel = nullptr) const;
 
     const EngineOptions& options() const { return options_; }
+    const storage::Queryable& data() const { return data_; }
 
   private:
     Expected<Result> evaluateInstant(std::string_view query, TimestampMs at) const;

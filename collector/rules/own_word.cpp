@@ -21,7 +21,7 @@ bool isJudgement(const Labels& labels, double value) {
 
 }  // namespace
 
-Expected<OwnWordFirst::Jobs> OwnWordFirst::ownJobs(TimestampMs at, const storage::ReadLimits& limits) const {
+Expected<OwnWordFirst::Jobs> OwnWordFirst::ownJobs(TimestampMs at, std::size_t max_samples) const {
     {
         const MutexLock lock(mutex_);
         if (jobs_at_ == at) {
@@ -34,7 +34,7 @@ Expected<OwnWordFirst::Jobs> OwnWordFirst::ownJobs(TimestampMs at, const storage
         if (!name) {
             return fail(name.error());
         }
-        const auto found = data_.select({std::move(*name)}, at - lookback_ms_, at, limits);
+        const auto found = data_.select({std::move(*name)}, at - lookback_ms_, at, max_samples);
         if (!found) {
             return fail(found.error());
         }
@@ -54,13 +54,13 @@ Expected<OwnWordFirst::Jobs> OwnWordFirst::ownJobs(TimestampMs at, const storage
 
 Expected<std::vector<storage::SeriesSamples>> OwnWordFirst::select(const storage::Matchers& matchers,
                                                                    TimestampMs from, TimestampMs to,
-                                                                   const storage::ReadLimits& limits) const {
-    auto out = data_.select(matchers, from, to, limits);
+                                                                   std::size_t max_samples) const {
+    auto out = data_.select(matchers, from, to, max_samples);
     const auto is_observed = [](const auto& each) { return isObserved(*each.labels); };
     if (!out || std::none_of(out->begin(), out->end(), is_observed)) {
         return out;
     }
-    const auto jobs = ownJobs(to, limits);
+    const auto jobs = ownJobs(to, max_samples);
     if (!jobs) {
         return fail(jobs.error());
     }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <set>
 #include <string>
@@ -24,7 +25,7 @@ class OwnWordFirst : public storage::Queryable {
 
     Expected<std::vector<storage::SeriesSamples>> select(const storage::Matchers& matchers, TimestampMs from,
                                                          TimestampMs to,
-                                                         const storage::ReadLimits& limits) const override;
+                                                         std::size_t max_samples) const override;
     Expected<std::vector<Labels>> series(const std::vector<storage::Matchers>& any, TimestampMs from,
                                          TimestampMs to) const override;
     Expected<std::vector<std::string>> labelNames(const std::vector<storage::Matchers>& any, TimestampMs from,
@@ -35,7 +36,7 @@ class OwnWordFirst : public storage::Queryable {
 
   private:
     using Jobs = std::set<std::pair<std::string, std::string>>;  ///< hosts and their jobs
-    Expected<Jobs> ownJobs(TimestampMs at, const storage::ReadLimits& limits) const;
+    Expected<Jobs> ownJobs(TimestampMs at, std::size_t max_samples) const;
 
     const storage::Queryable& data_;
     const std::int64_t lookback_ms_;
