@@ -8,7 +8,6 @@
 namespace lapwing::storage {
 
 Expected<void> Documents::put(const Document& document) {
-    const auto packed = pack(document.body);
     const WriteAccess access(database_);
     auto insert = access.connection().prepare(
         "INSERT INTO documents(digest, kind, host, received, body) VALUES(?1, ?2, ?3, ?4, ?5)"
@@ -19,11 +18,11 @@ Expected<void> Documents::put(const Document& document) {
     }
     return access.transaction([&] {
         insert->bindText(1, document.digest).bindText(2, document.kind).bindText(3, document.host);
-        return insert->bind(4, document.received).bindBlob(5, packed).run();
+        return insert->bind(4, document.received).bindBlob(5, document.body).run();
     });
 }
 
-Expected<std::optional<Document>> Documents::get(const std::string& digest) const {
+Expected<std::optional<Document>> Documents::get(const std::string& digest, std::size_t most) const {
     auto reader = database_.reader();
     if (!reader) {
         return tl::unexpected(reader.error());
@@ -40,7 +39,7 @@ Expected<std::optional<Document>> Documents::get(const std::string& digest) cons
     if (!*row) {
         return std::optional<Document>();
     }
-    auto body = unpack(std::string(query->bytes(3)));
+    auto body = unpack(std::string(query->bytes(3)), most);
     if (!body) {
         return tl::unexpected(body.error());
     }
