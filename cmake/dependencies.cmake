@@ -19,3 +19,4 @@ find_library(SNAPPY_LIBRARY snappy REQUIRED)
 find_path(PROTOZERO_INCLUDE_DIR protozero/pbf_reader.hpp REQUIRED)
 find_path(XXHASH_INCLUDE_DIR xxhash.h REQUIRED)
 find_path(RAPIDJSON_INCLUDE_DIR rapidjson/writer.h REQUIRED)
+find_path(BOOST_INCLUDE_DIR boost/beast/http/parser.hpp REQUIRED)  # Asio and Beast: headers only

@@ -55,6 +55,32 @@ int dispatch(int argc, char** argv) {
     enrol->add_option("--bundle", bundle, "Where to write certificate, key and CA (default: HOST.pem)");
     enrol->callback([&] { code = collector::enrol(config, host, bundle); });
 
+    std::string named_host;
+    auto* revoke = app.add_subcommand("revoke", "Refuse all certificates of a host from now on");
+    revoke->add_option("HOST", named_host, "The host's name")->required();
+    revoke->callback([&] { code = collector::revoke(config, named_host); });
+    auto* forget = app.add_subcommand("forget", "Revoke a host, and delete its samples and alerts");
+    forget->add_option("HOST", named_host, "The host's name")->required();
+    forget->callback([&] { code = collector::forget(config, named_host); });
+
+    bool anyway = false;
+    auto* ca = app.add_subcommand("ca", "Show or renew the collector's CA, in three steps");
+    const auto ca_step = [&](const char* name, const char* description, collector::CaStep step) {
+        auto* verb = ca->add_subcommand(name, description);
+        if (step != collector::CaStep::begin) {
+            verb->add_flag("--anyway", anyway, "Lock out the agents that have not followed");
+        }
+        verb->callback([&code, &config, &anyway, step] { code = collector::rollCa(config, step, anyway); });
+    };
+    ca_step("begin", "Make a second CA, which is trusted and does not sign yet", collector::CaStep::begin);
+    ca_step("switch", "Let the second CA sign", collector::CaStep::switch_over);
+    ca_step("finish", "Trust the first CA no longer", collector::CaStep::finish);
+    ca->callback([&] {
+        if (ca->get_subcommands().empty()) {
+            code = collector::rollCa(config, collector::CaStep::show, false);
+        }
+    });
+
     std::string backup_file;
     auto* backup = app.add_subcommand("backup", "Copy the database, even while the collector runs");
     backup->add_option("FILE", backup_file, "The copy; the file must not exist yet")->required();
@@ -79,8 +105,9 @@ int dispatch(int argc, char** argv) {
         "silence",
         "Send no notifications about a host for a while: silence HOST 30m. Its alerts are still shown");
     silence
-        ->add_option("HOST DURATION", silence_request.target_and_duration,
+        ->add_option("HOST", silence_request.target_and_duration,
                      "The host (the label instance) and the duration; with --matcher, HOST may be omitted")
+        ->option_text("DURATION")
         ->expected(0, 2);
     silence->add_option("--matcher", silence_request.matchers,
                         "NAME=VALUE, NAME!=VALUE, NAME=~REGEX or NAME!~REGEX; repeatable");

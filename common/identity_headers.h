@@ -10,6 +10,9 @@ inline constexpr const char* kSessionHeader = "X-Lapwing-Session";
 /// In a request: the agent's wall clock, milliseconds since 1970. In the answer: the collector's judgement on
 /// it, "agrees", "wrong" or "disputed".
 inline constexpr const char* kClockHeader = "X-Lapwing-Clock";
+/// In an answer: names the CAs that the collector trusts and signs with. An agent whose bundle names others
+/// renews its certificate, and learns them by that (tls::trustOf()).
+inline constexpr const char* kTrustHeader = "X-Lapwing-Trust";
 /// In an answer 400: how many samples were refused for their times alone. The agent sets them aside.
 inline constexpr const char* kRefusedTimesHeader = "X-Lapwing-Refused-Times";
 

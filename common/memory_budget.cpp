@@ -9,6 +9,7 @@ namespace lapwing {
 namespace {
 
 thread_local constinit MemoryBudget* current = nullptr;
+thread_local constinit const HeapCounter* counter_of_thread = nullptr;
 
 }  // namespace
 
@@ -44,11 +45,24 @@ void MemoryBudget::count(std::ptrdiff_t bytes) {
     peak_ = std::max(peak_, used_);
 }
 
+void countHeapBy(const HeapCounter* counter) {
+    counter_of_thread = counter;
+}
+
 /// The program's heap behind operator new.
 struct CountedHeap {
-    /// With the word that glibc has before each block.
-    static std::ptrdiff_t sizeOf(void* memory) {
-        return static_cast<std::ptrdiff_t>(::malloc_usable_size(memory) + sizeof(std::size_t));
+    static void count(void* memory, int sign) {
+        if (current == nullptr && counter_of_thread == nullptr) {
+            return;
+        }
+        const auto usable = static_cast<std::ptrdiff_t>(::malloc_usable_size(memory));
+        if (current != nullptr) {
+            // With the word that glibc has before each block.
+            current->count(sign * (usable + static_cast<std::ptrdiff_t>(sizeof(std::size_t))));
+        }
+        if (counter_of_thread != nullptr) {
+            counter_of_thread->changed(sign * usable);
+        }
     }
 
     /// Null without memory. Throws Exhausted.
@@ -56,12 +70,15 @@ struct CountedHeap {
         if (current != nullptr && !current->hasRoom(bytes)) {
             throw MemoryBudget::Exhausted();
         }
+        if (counter_of_thread != nullptr && !counter_of_thread->admits(bytes)) {
+            throw std::bad_alloc();
+        }
         bytes = std::max<std::size_t>(bytes, 1);
         void* memory = alignment <= alignof(std::max_align_t)
                            ? std::malloc(bytes)
                            : std::aligned_alloc(alignment, (bytes + alignment - 1) / alignment * alignment);
-        if (current != nullptr && memory != nullptr) {
-            current->count(sizeOf(memory));
+        if (memory != nullptr) {
+            count(memory, 1);
         }
         return memory;
     }
@@ -88,8 +105,8 @@ struct CountedHeap {
     }
 
     static void give(void* memory) noexcept {
-        if (current != nullptr && memory != nullptr) {
-            current->count(-sizeOf(memory));
+        if (memory != nullptr) {
+            count(memory, -1);
         }
         std::free(memory);
     }

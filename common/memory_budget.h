@@ -52,6 +52,15 @@ class MemoryBudget {
     std::ptrdiff_t peak_ = 0;
 };
 
+/// A further counter of a thread's heap, beside its budgets: QueryLimits. An allocation that it does not
+/// admit throws std::bad_alloc.
+struct HeapCounter {
+    bool (*admits)(std::size_t bytes);
+    void (*changed)(std::ptrdiff_t bytes);
+};
+/// For this thread; null: no further counter. It must outlive its use.
+void countHeapBy(const HeapCounter* counter);
+
 /// Calls `read`, a function without arguments that returns an Expected, with a budget for `input` bytes that
 /// the caller holds: as many again, and `allowance`. Error `exhausted`, which begins with `what`, if it takes
 /// more.

@@ -147,7 +147,7 @@ inline constexpr const char* kVrrpUnreadInfo = "lapwing_vrrp_unread_info";  ///<
 // Files, packages and configurations (job inventory).
 inline constexpr const char* kInventoryInfo = "lapwing_inventory_info";        ///< {set, digest}
 inline constexpr const char* kInventoryEntries = "lapwing_inventory_entries";  ///< {set}
-/// {port, server_names, default_server, upstream, address, role}
+/// {port, server_names, default_server, upstream, address, role, next_upstream, max_fails}
 inline constexpr const char* kNginxRouteInfo = "lapwing_nginx_route_info";
 
 // The collector itself (job collector).
@@ -161,6 +161,9 @@ inline constexpr const char* kCollectorSeriesLimit = "lapwing_collector_series_l
 inline constexpr const char* kCollectorLabelBytesLimit = "lapwing_collector_label_bytes_limit";  ///< {scope}
 inline constexpr const char* kCollectorSamplesStoredTotal = "lapwing_collector_samples_stored_total";
 inline constexpr const char* kCollectorSamplesRefusedTotal = "lapwing_collector_samples_refused_total";
+/// {sender}
+inline constexpr const char* kCollectorForeignSamplesRefusedTotal =
+    "lapwing_collector_foreign_samples_refused_total";
 inline constexpr const char* kCollectorSamplesDuplicateTotal = "lapwing_collector_samples_duplicate_total";
 inline constexpr const char* kCollectorOwnSamplesRefusedTotal = "lapwing_collector_own_samples_refused_total";
 /// {sender}
@@ -180,6 +183,7 @@ inline constexpr const char* kCollectorWalBytes = "lapwing_collector_wal_bytes";
 inline constexpr const char* kCollectorDbBytes = "lapwing_collector_db_bytes";
 inline constexpr const char* kCollectorDataSizeBytes = "lapwing_collector_data_size_bytes";
 inline constexpr const char* kCollectorDataAvailBytes = "lapwing_collector_data_avail_bytes";
+inline constexpr const char* kSiteObjectiveRatio = "lapwing_site_objective_ratio";
 inline constexpr const char* kCollectorClockAheadSeconds = "lapwing_collector_clock_ahead_seconds";
 inline constexpr const char* kCollectorClockDisputed = "lapwing_collector_clock_disputed";
 /// {host}
@@ -191,11 +195,29 @@ inline constexpr const char* kCollectorSalvagedTimestampSeconds =
     "lapwing_collector_salvaged_timestamp_seconds";
 /// {listener, code}
 inline constexpr const char* kCollectorHttpRequestsTotal = "lapwing_collector_http_requests_total";
+/// {sender, limit}
+inline constexpr const char* kCollectorIngestLimitedTotal = "lapwing_collector_ingest_limited_total";
+/// {sender}
+inline constexpr const char* kCollectorDocumentBytes = "lapwing_collector_document_bytes";
+/// {sender}
+inline constexpr const char* kCollectorDocumentsDroppedTotal = "lapwing_collector_documents_dropped_total";
+/// {listener, of}
+inline constexpr const char* kCollectorConnections = "lapwing_collector_connections";
+/// {listener, limit}
+inline constexpr const char* kCollectorConnectionsLimitedTotal =
+    "lapwing_collector_connections_limited_total";
+/// {listener}
+inline constexpr const char* kCollectorHandshakesFailedTotal = "lapwing_collector_handshakes_failed_total";
+/// {listener, of}
+inline constexpr const char* kCollectorBufferedBytes = "lapwing_collector_buffered_bytes";
 inline constexpr const char* kCollectorQueriesTotal = "lapwing_collector_queries_total";  ///< {result}
 inline constexpr const char* kCollectorQueries = "lapwing_collector_queries";             ///< {state}
 /// {reason}
 inline constexpr const char* kCollectorRefusedLoginsTotal = "lapwing_collector_refused_logins_total";
 inline constexpr const char* kCollectorPulseTimestampSeconds = "lapwing_collector_pulse_timestamp_seconds";
+/// {certificate, host}
+inline constexpr const char* kCertificateEndTimestampSeconds =
+    "lapwing_collector_certificate_end_timestamp_seconds";
 inline constexpr const char* kAgentLastSeenSeconds = "lapwing_agent_last_seen_seconds";   ///< {host}
 inline constexpr const char* kAgentIdentityConflict = "lapwing_agent_identity_conflict";  ///< {host, kind}
 
@@ -264,6 +286,10 @@ inline constexpr const char* kReplicationAdviceInfo = "lapwing_replication_advic
 namespace lapwing::exporter {
 
 inline constexpr const char* kUp = "up";
+inline constexpr const char* kScrapeDurationSeconds = "scrape_duration_seconds";
+inline constexpr const char* kScrapeSamplesScraped = "scrape_samples_scraped";
+inline constexpr const char* kAlerts = "ALERTS";                    ///< {alertname, alertstate}
+inline constexpr const char* kAlertsForState = "ALERTS_FOR_STATE";  ///< {alertname}
 inline constexpr const char* kNginxUp = "nginx_up";
 inline constexpr const char* kHaproxyUp = "haproxy_up";
 inline constexpr const char* kNginxHttpRequestsTotal = "nginx_http_requests_total";

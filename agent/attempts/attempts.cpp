@@ -55,7 +55,8 @@ struct Attempts::State {
     std::optional<Orders> orders LAPWING_GUARDED_BY(mutex);  ///< new ones for the worker
 
     bool sleep(milliseconds longest);
-    Expected<http::Response> ask(std::optional<http::Client>& client, const std::string& version) const;
+    Expected<http::Response> ask(std::optional<http::Client>& client, unsigned& generation,
+                                 const std::string& version) const;
     bool take();
     void report();
 
@@ -73,10 +74,14 @@ bool Attempts::State::sleep(milliseconds longest) {
     return !stopping;
 }
 
-Expected<http::Response> Attempts::State::ask(std::optional<http::Client>& client,
+Expected<http::Response> Attempts::State::ask(std::optional<http::Client>& client, unsigned& generation,
                                               const std::string& version) const {
+    if (generation != config.certificate->generation()) {
+        client.reset();
+        generation = config.certificate->generation();
+    }
     if (!client) {
-        auto made = http::Client::create(config.collector_url, config.tls);
+        auto made = http::Client::create(config.collector_url, config.certificate->tls());
         if (!made) {
             return tl::unexpected(made.error());
         }
@@ -93,9 +98,10 @@ void Attempts::State::poll() {
     std::string version;
     auto backoff = kFirstBackoff;
     std::optional<http::Client> client;
+    unsigned generation = 0;  // of the certificate
     while (!stopping) {
         const auto asked = Clock::now();
-        const auto answer = ask(client, version);
+        const auto answer = ask(client, generation, version);
         bool understood = answer && answer->status == 304;
         if (answer && answer->status == 200) {
             auto parsed = parseAssignment(answer->body, config.peers, config.canary);

@@ -7,7 +7,7 @@
 #include <utility>
 #include <vector>
 
-#include "common/http/client.h"
+#include "agent/certificate/agent_certificate.h"
 #include "common/model/sample.h"
 
 namespace lapwing::agent {
@@ -23,7 +23,7 @@ struct Peer {
 struct AttemptsConfig {
     std::string host;           ///< of this agent
     std::string collector_url;  ///< "https://mon:9766"
-    http::ClientTls tls;
+    std::shared_ptr<AgentCertificate> certificate;
     std::vector<std::pair<std::string, std::string>> identity;  ///< headers of each request
     std::vector<Peer> peers;
     bool canary = true;

@@ -20,6 +20,7 @@
 #include <vector>
 
 #include "agent/attempts/attempts.h"
+#include "agent/certificate/agent_certificate.h"
 #include "agent/cli/commands.h"
 #include "agent/config/config.h"
 #include "agent/delivery/delivery.h"
@@ -66,12 +67,13 @@ Headers identityOf(const AgentConfig& agent) {
     return out;
 }
 
-AttemptsConfig attemptsConfig(const AgentConfig& agent, const Headers& identity) {
+AttemptsConfig attemptsConfig(const AgentConfig& agent, const Headers& identity,
+                              std::shared_ptr<AgentCertificate> certificate) {
     AttemptsConfig config;
     config.identity = identity;
     config.host = agent.host;
     config.collector_url = agent.collector_url;
-    config.tls = agent.tls;
+    config.certificate = std::move(certificate);
     config.peers = agent.peers;
     config.canary = agent.canary;
     return config;
@@ -85,7 +87,8 @@ DeliveryConfig deliveryConfig(const AgentConfig& agent, const Headers& identity)
     config.spool.max_bytes = agent.spool_bytes;
     config.spool.max_age = milliseconds(agent.spool_age_ms);
     config.collector_url = agent.collector_url;
-    config.tls = agent.tls;
+    config.certificate =
+        std::make_shared<AgentCertificate>(agent.host, agent.tls, agent.data + "/certificate.pem");
     config.user_agent = "lapwing-agent/" LAPWING_VERSION;
     return config;
 }
@@ -159,6 +162,7 @@ int runAgent(const std::string& config_file) {
     auto delivery_config = deliveryConfig(agent, identity);
     const ClockCorrection correction(
         [clock = delivery_config.host_clock](const ClockReading& now) { return clock->correction(now); });
+    const auto certificate = delivery_config.certificate;
     auto opened = Delivery::open(std::move(delivery_config));
     if (!opened) {
         spdlog::error("{}", opened.error().message);
@@ -192,7 +196,8 @@ int runAgent(const std::string& config_file) {
         spdlog::warn("`lapwing-agent status` will not work: {}", socket.error().message);
     }
 
-    Attempts attempts(attemptsConfig(agent, identity), sink, [&] { return delivery.clockOffset(); });
+    Attempts attempts(attemptsConfig(agent, identity, certificate), sink,
+                      [&] { return delivery.clockOffset(); });
     delivery.start();
     runner.start();
     if (agent.attempts && !agent.collector_url.empty()) {

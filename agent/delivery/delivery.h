@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "agent/certificate/agent_certificate.h"
 #include "agent/delivery/clock_offset.h"
 #include "agent/delivery/host_clock.h"
 #include "agent/delivery/spool.h"
@@ -21,8 +22,8 @@ namespace lapwing::agent {
 
 struct DeliveryConfig {
     SpoolConfig spool;
-    std::string collector_url;  ///< "https://mon:9766"; "" keeps everything in the spool
-    http::ClientTls tls;
+    std::string collector_url;                      ///< "https://mon:9766"; "" keeps everything in the spool
+    std::shared_ptr<AgentCertificate> certificate;  ///< null: none
     /// The host's clock, as the collector judges it; for ClockCorrection too.
     std::shared_ptr<HostClock> host_clock = std::make_shared<HostClock>();
     std::string user_agent = "lapwing-agent";

@@ -12,6 +12,7 @@
 #include "common/identity_headers.h"
 #include "common/model/clock.h"
 #include "common/model/documents.h"
+#include "common/time_text.h"
 
 namespace lapwing::agent {
 namespace {
@@ -19,6 +20,11 @@ namespace {
 constexpr std::size_t kMostParts = 64;
 constexpr std::chrono::seconds kKeepPause{15};
 constexpr std::chrono::minutes kSayAgain{10};
+constexpr std::chrono::minutes kRenewAgain{10};  ///< after a failure
+constexpr std::chrono::seconds kRenewNext{10};   ///< after a success: the CAs may change again
+constexpr std::chrono::minutes kTooSoon{1};
+/// A collector of an older version renews no certificates.
+constexpr std::chrono::hours kOlderCollector{6};
 
 http::Request writeRequest(std::string body) {
     http::Request request;
@@ -81,15 +87,16 @@ void Sender::compareClocks(const http::Response& answer, std::int64_t t0, std::i
 Expected<http::Response> Sender::post(http::Request request) {
     if (!client_) {
         // A new client after each failure: the certificate may have been renewed or mended.
-        auto made = http::Client::create(config_.collector_url, config_.tls);
+        const auto tls = config_.certificate ? config_.certificate->tls() : http::ClientTls();
+        auto made = http::Client::create(config_.collector_url, tls);
         if (!made) {
             return tl::unexpected(made.error());
         }
         // Another host's bundle may have been installed since the start.
-        const auto name = http::certificateName(config_.tls.cert_file);
+        const auto name = http::certificateName(tls.cert_file);
         if (name && !config_.host.empty() && *name != config_.host) {
-            return fail(ErrorKind::invalid, "the certificate " + config_.tls.cert_file + " belongs to \"" +
-                                                *name + "\" and not to \"" + config_.host + "\"");
+            return fail(ErrorKind::invalid, "the certificate " + tls.cert_file + " belongs to \"" + *name +
+                                                "\" and not to \"" + config_.host + "\"");
         }
         client_ = std::move(*made);
         descriptions_.begin();
@@ -104,8 +111,51 @@ Expected<http::Response> Sender::post(http::Request request) {
     const std::int64_t t3 = nowUs();
     if (answer) {
         compareClocks(*answer, t0, t3);
+        if (const auto trust = answer->header(kTrustHeader); !trust.empty()) {
+            trust_ = trust;
+        }
     }
     return answer;
+}
+
+/// Only while the collector takes data. A failure delays nothing: there is half of the validity left.
+void Sender::renewCertificate() {
+    const auto now = Clock::now();
+    if (!client_ || !config_.certificate || !trouble_.empty() || now < renew_not_before_ ||
+        !config_.certificate->isDue(nowMs() / 1000, trust_)) {
+        return;
+    }
+    renew_not_before_ = now + kRenewAgain;
+    auto body = config_.certificate->request();
+    if (!body) {
+        spdlog::error("renew the certificate: {}", body.error().message);
+        return;
+    }
+    http::Request request;
+    request.path = "/api/lapwing/v1/renew";
+    request.headers = {{"Content-Type", "application/x-pem-file"}};
+    request.body = std::move(*body);
+    const auto answer = post(std::move(request));
+    if (!answer || answer->status != 200) {
+        spdlog::warn("the certificate is not renewed yet: {}",
+                     answer ? "the collector answered " + std::to_string(answer->status) + " " +
+                                  http::firstLine(answer->body)
+                            : answer.error().message);
+        if (answer && answer->status == 404) {
+            renew_not_before_ = now + kOlderCollector;
+        } else if (answer && answer->status == 429) {
+            renew_not_before_ = now + kTooSoon;
+        }
+        return;
+    }
+    if (const auto accepted = config_.certificate->accept(answer->body); !accepted) {
+        spdlog::error("renew the certificate: {}", accepted.error().message);
+        return;
+    }
+    renew_not_before_ = now + kRenewNext;
+    spdlog::info("the certificate was renewed; it is valid until {}",
+                 rfc3339(config_.certificate->ends() * 1000));
+    client_.reset();
 }
 
 void Sender::well() {
@@ -247,6 +297,7 @@ Sender::Outcome Sender::step() {
     if (config_.collector_url.empty() || Clock::now() < not_before_) {
         return Outcome::nothing;
     }
+    renewCertificate();
     // Documents first: there are few, and samples cite them.
     if (Clock::now() >= documents_not_before_) {
         if (const auto document = spool_.nextDocument()) {

@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <random>
 #include <string>
@@ -40,6 +41,7 @@ class Sender {
     const std::string& trouble() const { return trouble_; }
 
   private:
+    void renewCertificate();
     Outcome sendDescriptions(const std::vector<MetricMetadata>& metadata);
     Outcome sendBatch(const Batch& batch);
     Outcome setAside(const Batch& batch, const http::Response& answer);
@@ -56,6 +58,8 @@ class Sender {
     HostClock& host_clock_;
     Descriptions& descriptions_;
     std::optional<http::Client> client_;
+    std::string trust_;  ///< the collector's kTrustHeader
+    Clock::time_point renew_not_before_{};
     http::Backoff backoff_;
     std::minstd_rand random_{std::random_device{}()};
     Clock::time_point not_before_{};

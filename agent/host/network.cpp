@@ -154,7 +154,7 @@ bool readPolicyRules(unsigned char family, Network& out) {
                 default:
                     rule.type = RouteType::other;
             }
-            out.rules.push_back(std::move(rule));
+            out.rules.push_back(rule);
         });
 }
 

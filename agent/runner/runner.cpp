@@ -191,8 +191,8 @@ void Runner::Core::report(Slot& slot, const Flight& flight, double took, Expecte
             add_own(metric::kProbeFailure, 1, errorKindName(failure->kind));
         }
         add_own("up", failure ? 0 : 1);
-        add_own("scrape_duration_seconds", took);
-        add_own("scrape_samples_scraped", static_cast<double>(scraped));
+        add_own(exporter::kScrapeDurationSeconds, took);
+        add_own(exporter::kScrapeSamplesScraped, static_cast<double>(scraped));
         track();
         const auto emit = [&](TimeSeries ended) {
             series.push_back(std::move(ended));

@@ -57,6 +57,8 @@ constexpr std::array kFindingKinds{
                 redundancy::judgeDatabaseServers},
     FindingKind{"R17", "a primary has a leftover replica channel", Severity::medium,
                 redundancy::judgeLeftoverChannels},
+    FindingKind{"R18", "agents contradict each other about a server", Severity::critical,
+                redundancy::judgeContradictions},
 };
 
 }  // namespace

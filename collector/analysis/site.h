@@ -28,6 +28,7 @@ struct Site {
     int servers_needed = 1;  ///< the number of servers of a pool that carry the load
     /// Servers may differ for this long while a new version is installed.
     std::int64_t deployment_ms = 900'000;
+    double objective = 99.9;  ///< the percentage of requests that should succeed
     std::string witness;  ///< a third party to the databases' automatic failover; or ""
 };
 

@@ -62,6 +62,14 @@ Expected<void> deleteSeries(storage::Store& store, Request& request) {
     return store.deleteSeries(*any, *from, *to);
 }
 
+Expected<void> forget(const AdminParts& parts, Request& request) {
+    const auto parameters = readParameters(request);
+    if (!parameters) {
+        return fail(parameters.error());
+    }
+    return parts.forget(first(*parameters, "host"));
+}
+
 void reload(const AdminParts& parts, Responder& responder) {
     if (const auto loaded = parts.reload(); !loaded) {
         responder.send(500, kPlain, "failed to reload config: " + loaded.error().message + "\n");
@@ -80,7 +88,8 @@ Handler adminHandler(const AdminParts& parts, Handler people) {
         }
         const bool deletes = request.path == "/api/v1/admin/tsdb/delete_series";
         const bool reloads = request.path == "/-/reload";
-        if (!deletes && !reloads && request.path != "/api/v1/admin/tsdb/clean_tombstones") {
+        const bool forgets = request.path == "/api/lapwing/v1/agents/forget";
+        if (!deletes && !reloads && !forgets && request.path != "/api/v1/admin/tsdb/clean_tombstones") {
             people(request, responder);
             return;
         }
@@ -92,7 +101,9 @@ Handler adminHandler(const AdminParts& parts, Handler people) {
         if (reloads) {
             return reload(parts, responder);
         }
-        const auto done = deletes ? deleteSeries(parts.store, request) : Expected<void>();
+        const auto done = deletes   ? deleteSeries(parts.store, request)
+                          : forgets ? forget(parts, request)
+                                    : Expected<void>();
         if (!done) {
             failure(responder, done.error());
         } else {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <functional>
+#include <string>
 
 #include "collector/api/exchange.h"
 #include "common/error.h"
@@ -18,6 +19,8 @@ struct AdminParts {
     storage::Store& store;
     notify::Silences& silences;
     std::function<Expected<void>()> reload;  ///< reloads the rule files
+    /// Forgets a host: its certificates, its samples and its alerts. Error `invalid` for no host's name.
+    std::function<Expected<void>(const std::string& host)> forget;
 };
 
 /// The API of the administrators' socket: requests that change state, and everything that people may read.
@@ -25,6 +28,7 @@ struct AdminParts {
 ///     POST, PUT /api/v1/admin/tsdb/delete_series?match[]=SELECTOR...[&start=TIME][&end=TIME]    204
 /// POST, PUT /api/v1/admin/tsdb/clean_tombstones    204; there are no tombstones, since deleting removes
 /// samples at once
+///     POST /api/lapwing/v1/agents/forget?host=HOST    204
 /// POST, PUT /-/reload    200, or 500 with the problems of the rule files
 ///
 /// as in Prometheus; and silences as in Alertmanager (collector/api/silences.h). The members of `parts`

@@ -3,7 +3,6 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
-#include <atomic>
 #include <charconv>
 #include <map>
 #include <memory>
@@ -28,9 +27,13 @@ namespace {
 
 constexpr const char* kPlain = "text/plain; charset=utf-8";
 constexpr std::size_t kMaxWrite = 8U << 20;
+constexpr std::size_t kMaxSigningRequest = 16U << 10;
 constexpr auto kLongestPoll = std::chrono::seconds(30);
-/// Each long poll occupies a thread: beyond this number, polls are answered at once.
-constexpr int kMaxPolls = 24;
+/// How often a long poll looks for news. A canary's lead is ten times as long.
+constexpr auto kLook = std::chrono::milliseconds(500);
+constexpr const char* kWritePath = "/api/v1/write";
+constexpr const char* kDocumentsPath = "/api/lapwing/v1/documents";
+constexpr const char* kRenewPath = "/api/lapwing/v1/renew";
 constexpr unsigned kRetryClocksS = 5;
 
 ingest::RequestHead headOf(const Request& request) {
@@ -104,8 +107,14 @@ bool isItself(const AgentsParts& parts, RefusalLog& refusals, const Request& req
     if (parts.identities == nullptr) {
         return true;
     }
-    const trust::Claim claim{request.agent, request.certificate, request.header(kMachineIdHeader),
-                             request.header(kSessionHeader), request.address};
+    trust::Claim claim;
+    claim.host = request.agent;
+    claim.certificate = request.certificate;
+    claim.issued = request.certificate_issued;
+    claim.ends = request.certificate_ends;
+    claim.machine = request.header(kMachineIdHeader);
+    claim.session = request.header(kSessionHeader);
+    claim.address = request.address;
     const auto checked = parts.identities->check(claim, trust::Identities::Clock::now());
     if (!checked) {
         refusals.note(request.agent, request.address + " is refused: " + checked.error().message);
@@ -114,7 +123,32 @@ bool isItself(const AgentsParts& parts, RefusalLog& refusals, const Request& req
     return checked.has_value();
 }
 
-void sendTimes(const Request& request, Responder& responder) {
+/// Signs the agent's request for its next certificate, over the connection that its present one proves.
+void renew(const AgentsParts& parts, Request& request, Responder& responder) {
+    if (parts.authority == nullptr || parts.identities == nullptr) {
+        return plain(responder, 404, "certificates are not renewed here");
+    }
+    const auto body = bodyOf(request, responder, kMaxSigningRequest);
+    if (!body) {
+        return;
+    }
+    if (!parts.identities->mayRenew(request.agent, trust::Identities::Clock::now())) {
+        responder.header("Retry-After", "60");
+        return plain(responder, 429, "one certificate a minute");
+    }
+    const auto made = parts.authority->sign(request.agent, *body);
+    if (!made) {
+        spdlog::warn("renew the certificate of {}: {}", request.agent, made.error().message);
+        return plain(responder, made.error().kind == ErrorKind::invalid ? 400 : 503, made.error().message);
+    }
+    spdlog::info("renewed the certificate of {}", request.agent);
+    responder.send(200, "application/x-pem-file", *made);
+}
+
+void sendTimes(const AgentsParts& parts, const Request& request, Responder& responder) {
+    if (!parts.trust.empty()) {
+        responder.header(kTrustHeader, parts.trust);
+    }
     responder.header("X-Lapwing-Time", std::to_string(request.received_us) + " " + std::to_string(nowUs()));
 }
 
@@ -151,7 +185,7 @@ bool waitsForClock(const AgentsParts& parts, RefusalLog& refusals, const Request
                  " of it; keep the samples until the clocks agree";
     refusals.note(request.agent, "its samples have to wait: " + later.body);
     parts.agents.wrote(request.agent, nowMs());
-    sendTimes(request, responder);
+    sendTimes(parts, request, responder);
     answer(responder, later);
     return true;
 }
@@ -197,7 +231,7 @@ void write(const AgentsParts& parts, RefusalLog& refusals, Request& request, Res
     if (accepted && !request.agent.empty()) {
         parts.agents.wrote(request.agent, nowMs());
     }
-    sendTimes(request, responder);
+    sendTimes(parts, request, responder);
     answer(responder, result);
 }
 
@@ -220,39 +254,44 @@ void document(const AgentsParts& parts, Request& request, Responder& responder) 
                           : parts.receiver.putDocumentPart(request.agent, kind, part, std::move(*body)));
 }
 
-void assignments(const AgentsParts& parts, std::atomic<int>& polls, Request& request, Responder& responder) {
+void assignments(const AgentsParts& parts, RefusalLog& refusals, Request& request, Responder& responder) {
     const auto form = parseForm(request.query);
     if (!form.problem.empty()) {
         return plain(responder, 400, form.problem);
     }
+    // While it waits, its certificate may be revoked.
+    if (!isItself(parts, refusals, request, responder)) {
+        return;
+    }
     const std::string known = first(form.values, "version");
     parts.agents.polled(request.agent, nowMs());
-    struct Count {
-        std::atomic<int>& polls;
-        ~Count() { --polls; }
-    };
-    const bool may_wait = ++polls <= kMaxPolls;
-    const Count count{polls};
-    const auto assignment = may_wait && !known.empty()
-                                ? parts.analyst.awaitAssignment(request.agent, known, kLongestPoll)
-                                : parts.analyst.assignment(request.agent);
+    const auto assignment = parts.analyst.assignment(request.agent);
     if (assignment.version == known) {
-        return responder.send(304, "", "");
+        const bool waits =
+            std::chrono::steady_clock::now() - request.started < kLongestPoll && !request.gone();
+        return waits ? responder.later(kLook) : responder.send(304, "", "");
     }
     responder.send(200, "application/json", assignment.json);
 }
 
 }  // namespace
 
-Handler agentsHandler(const AgentsParts& parts) {
-    return [parts, polls = std::make_shared<std::atomic<int>>(0), refusals = std::make_shared<RefusalLog>()](
-               Request& request, Responder& responder) {
+Gate agentsGate(const AgentsParts& parts) {
+    return [parts, refusals = std::make_shared<RefusalLog>()](Request& request, Responder& responder) {
         if (!trust::isValidHostName(request.agent)) {
-            return plain(responder, 403, "the certificate names no host that could be an agent");
+            plain(responder, 403, "the certificate names no host that could be an agent");
+            return false;
         }
-        if (!isItself(parts, *refusals, request, responder)) {
-            return;
-        }
+        return isItself(parts, *refusals, request, responder);
+    };
+}
+
+bool isSlowForAgents(const Request& request) {
+    return request.path == kWritePath || request.path == kDocumentsPath || request.path == kRenewPath;
+}
+
+Handler agentsHandler(const AgentsParts& parts) {
+    return [parts, refusals = std::make_shared<RefusalLog>()](Request& request, Responder& responder) {
         const auto only = [&](const char* method) {
             if (request.method == method) {
                 return true;
@@ -261,17 +300,21 @@ Handler agentsHandler(const AgentsParts& parts) {
             plain(responder, 405, "only " + std::string(method) + " is answered here");
             return false;
         };
-        if (request.path == "/api/v1/write") {
+        if (request.path == kWritePath) {
             if (only("POST")) {
                 write(parts, *refusals, request, responder);
             }
-        } else if (request.path == "/api/lapwing/v1/documents") {
+        } else if (request.path == kDocumentsPath) {
             if (only("POST")) {
                 document(parts, request, responder);
             }
+        } else if (request.path == kRenewPath) {
+            if (only("POST")) {
+                renew(parts, request, responder);
+            }
         } else if (request.path == "/api/lapwing/v1/assignments") {
             if (only("GET")) {
-                assignments(parts, *polls, request, responder);
+                assignments(parts, *refusals, request, responder);
             }
         } else {
             plain(responder, 404, "404 page not found");

@@ -19,8 +19,9 @@ namespace lapwing::storage {
 class Store;
 }
 namespace lapwing::trust {
+class Authority;
 class Identities;
-}
+}  // namespace lapwing::trust
 
 namespace lapwing::api {
 
@@ -33,12 +34,20 @@ struct AgentsParts {
     self::Metrics& metrics;
     clock::SiteClock& clock;
     trust::Identities* identities = nullptr;  ///< null: every certificate is enough
+    trust::Authority* authority = nullptr;    ///< signs renewals; null: there are none
+    std::string trust = {};                   ///< kTrustHeader of answers
 };
 
 /// The conversations with agents (docs/architecture.md) except joining: write, documents, assignments.
-/// Request::agent names the agent; without a valid name, and for a machine that may not use it, the answer is
-/// 403. Safe from any thread.
+/// Safe from any thread.
 Handler agentsHandler(const AgentsParts& parts);
+
+/// Its gate: Request::agent names the agent; without a valid name, and for a machine that may not use it, the
+/// answer is 403. Safe from any thread.
+Gate agentsGate(const AgentsParts& parts);
+
+/// Whether a request writes to the store.
+bool isSlowForAgents(const Request& request);
 
 /// /api/v1/write for `ingest.local`: stores samples without adding the label `agent`.
 Handler localWriteHandler(const AgentsParts& parts);

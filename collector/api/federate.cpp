@@ -7,6 +7,7 @@
 #include <map>
 
 #include "collector/api/parameters.h"
+#include "collector/limits/query_limits.h"
 #include "collector/promql/engine.h"
 #include "collector/storage/queryable.h"
 
@@ -27,6 +28,7 @@ Expected<Newest> findNewest(const storage::Queryable& data, const std::vector<st
             return fail(found.error());
         }
         for (const auto& series : *found) {
+            QueryLimits::enforceMemory();
             // The format has no staleness markers.
             if (series.samples.empty() || isStaleNaN(series.samples.back().value)) {
                 continue;

@@ -16,6 +16,9 @@
 namespace lapwing::api {
 namespace {
 
+/// They are looked up with the catalog of series locked.
+constexpr std::size_t kMostSelectors = 100;
+
 // The year 287396: far beyond the time of any sample, and far from overflow in milliseconds.
 constexpr double kMaxSeconds = 9e12;
 constexpr double kMaxNanoseconds = 9.223372036854775807e18;
@@ -281,6 +284,9 @@ Expected<std::size_t> limitParameter(const Parameters& parameters) {
 Expected<std::vector<storage::Matchers>> matchParameters(const Parameters& parameters) {
     std::vector<storage::Matchers> out;
     for (const auto& selector : all(parameters, "match[]")) {
+        if (out.size() == kMostSelectors) {
+            return fail(ErrorKind::invalid, "more than 100 match[] parameters");
+        }
         auto matchers = promql::parseSelector(selector);
         if (!matchers) {
             return fail(matchers.error());

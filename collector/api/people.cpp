@@ -28,7 +28,7 @@ void secure(Responder& responder) {
     responder.header("Content-Security-Policy", kContentPolicy);
 }
 
-bool admitted(const Request& request, Responder& responder, const Admission& admission) {
+bool admitted(Request& request, Responder& responder, const Admission& admission) {
     if (admission.check_host && !isLocalHost(request.header("Host"), admission.names)) {
         responder.send(
             403, kPlain,
@@ -51,6 +51,7 @@ bool admitted(const Request& request, Responder& responder, const Admission& adm
         responder.header("WWW-Authenticate", "Basic realm=\"Lapwing\", charset=\"UTF-8\"");
         failure(responder, 401, "unauthorized", "a user name and a password are needed");
     }
+    request.user = login.user;
     return login.accepted();
 }
 
@@ -99,13 +100,19 @@ bool isFromForeignPage(const Request& request) {
            request.header("Sec-Fetch-Dest") != "document";
 }
 
-Handler peopleHandler(const PeopleParts& parts, Admission admission, Handler local_write) {
-    return [parts, admission = std::move(admission), local_write = std::move(local_write)](
-               Request& request, Responder& responder) {
+Gate peopleGate(Admission admission) {
+    return [admission = std::move(admission)](Request& request, Responder& responder) {
         secure(responder);
-        if (!admitted(request, responder, admission)) {
-            return;
-        }
+        return admitted(request, responder, admission);
+    };
+}
+
+bool isSlowForPeople(const Request& request) {
+    return request.path.starts_with("/api/v1/") || request.path == "/federate";
+}
+
+Handler peopleHandler(const PeopleParts& parts, Handler local_write) {
+    return [parts, local_write = std::move(local_write)](Request& request, Responder& responder) {
         if (request.path == "/api/v1/write" && request.method == "POST" && local_write) {
             local_write(request, responder);
             return;

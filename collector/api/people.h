@@ -31,8 +31,14 @@ struct PeopleParts {
     std::function<bool()> ready;
 };
 
+/// The gate of such a listener: refuses with 403, 401 or 429, and sets Request::user. Safe from any thread.
+Gate peopleGate(Admission admission);
+
 /// The parts must outlive the handler. Safe from any thread.
-Handler peopleHandler(const PeopleParts& parts, Admission admission, Handler local_write = nullptr);
+Handler peopleHandler(const PeopleParts& parts, Handler local_write = nullptr);
+
+/// Whether a request reads the store or runs a query, so that it may take long or wait for its turn.
+bool isSlowForPeople(const Request& request);
 
 /// Whether a Host header names the loopback (localhost, 127.0.0.0/8, [::1], with or without a port) or one
 /// of `names`. An absent header (HTTP/1.0) passes: browsers always send one.

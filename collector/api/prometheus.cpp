@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <limits>
+#include <new>
 #include <optional>
 
 #include "collector/api/answers.h"
@@ -13,6 +14,7 @@
 #include "collector/api/result_json.h"
 #include "collector/api/rules_json.h"
 #include "collector/api/targets.h"
+#include "collector/limits/query_limits.h"
 #include "collector/promql/engine.h"
 #include "collector/promql/pretty.h"
 #include "collector/storage/store.h"
@@ -53,8 +55,8 @@ const std::array<PrometheusApi::Route, 23> PrometheusApi::kRoutes = {{
     {"/api/v1/format_query", true, false, &PrometheusApi::formatQuery},
     {"/api/v1/parse_query", true, false, &PrometheusApi::parseQuery},
     {"/api/v1/series", true, true, &PrometheusApi::series},
-    {"/api/v1/labels", true, false, &PrometheusApi::labelNames},
-    {"/api/v1/label/*/values", false, false, &PrometheusApi::labelValues},
+    {"/api/v1/labels", true, true, &PrometheusApi::labelNames},
+    {"/api/v1/label/*/values", false, true, &PrometheusApi::labelValues},
     {"/api/v1/targets", false, true, &PrometheusApi::targets},
     {"/api/v1/targets/metadata", false, true, &PrometheusApi::targetMetadata},
     {"/api/v1/scrape_pools", false, true, &PrometheusApi::scrapePools},
@@ -94,7 +96,7 @@ void PrometheusApi::run(const Call& call, std::size_t limit, const Evaluation& e
     }
     const auto& gone = call.request.gone();
     const auto until = Clock::now() + std::chrono::milliseconds(options.timeout_ms);
-    // Held until the answer is written: the result is as large as the data that it was computed from.
+    // Held until the answer is in its buffer: the result is as large as the data that it was computed from.
     const QueryGate::Turn turn(gate_, std::chrono::milliseconds(options.timeout_ms), gone);
     const auto cancelled = [&] {
         count(Outcome::cancelled);
@@ -340,13 +342,29 @@ void PrometheusApi::federate(const Call& call) const {
 }
 
 void PrometheusApi::answer(const Route& route, Request& request, Responder& responder) const {
-    auto form = parseForm(request.query);
+    std::optional<std::string> body;
     if (request.method == "POST") {
-        const auto body = request.body(kMaxForm);
-        if (!body) {
-            return failure(responder, body.error().kind == ErrorKind::exhausted ? 413 : 400, "bad_data",
-                           body.error().message);
+        auto read = request.body(kMaxForm);
+        if (!read) {
+            return failure(responder, read.error().kind == ErrorKind::exhausted ? 413 : 400, "bad_data",
+                           read.error().message);
         }
+        body = std::move(*read);
+    }
+    const auto& options = parts_.engine.options();
+    const QueryLimits limits(options.max_memory, Clock::now() + std::chrono::milliseconds(options.timeout_ms),
+                             &request.gone());
+    try {
+        answerWithinLimits(route, request, body, responder);
+    } catch (const std::bad_alloc&) {
+        failure(responder, QueryLimits::outOfMemory());
+    }
+}
+
+void PrometheusApi::answerWithinLimits(const Route& route, Request& request,
+                                       const std::optional<std::string>& body, Responder& responder) const {
+    auto form = parseForm(request.query);
+    if (body) {
         auto posted = parseForm(*body);
         // As in Go's forms, the body's values come before those of the URL.
         posted.values.insert(posted.values.end(), form.values.begin(), form.values.end());

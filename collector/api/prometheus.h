@@ -6,6 +6,7 @@
 #include <atomic>
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -40,8 +41,8 @@ struct PrometheusParts {
 };
 
 /// Prometheus' HTTP API as docs/api.md lists it, and /federate. A few queries are evaluated at a time,
-/// which bounds their total memory; the others wait for their turn. A query ends early when its client has
-/// hung up. Safe from any thread.
+/// each within the memory of one query (QueryLimits), and the others wait for their turn. A query ends early
+/// when its client has hung up. Safe from any thread.
 class PrometheusApi {
   public:
     PrometheusApi(const PrometheusParts& parts, ServerFacts facts, unsigned queries_at_once)
@@ -74,6 +75,9 @@ class PrometheusApi {
     static const std::array<Route, 23> kRoutes;
 
     void answer(const Route& route, Request& request, Responder& responder) const;
+    /// `body`: of a POST.
+    void answerWithinLimits(const Route& route, Request& request, const std::optional<std::string>& body,
+                            Responder& responder) const;
     /// Evaluates and answers when its turn comes; the request's timeout counts from now.
     void run(const Call& call, std::size_t limit, const Evaluation& evaluation) const;
     void count(Outcome outcome) const { ++outcomes_[static_cast<std::size_t>(outcome)]; }

@@ -128,7 +128,7 @@ Expected<std::vector<Target>> findTargets(const storage::Queryable& data, Timest
     if (!ups) {
         return fail(ups.error());
     }
-    const auto durations = select(data, "scrape_duration_seconds", from, now);
+    const auto durations = select(data, exporter::kScrapeDurationSeconds, from, now);
     if (!durations) {
         return fail(durations.error());
     }

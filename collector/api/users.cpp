@@ -229,11 +229,11 @@ Login Users::verify(const std::string& user, const std::string& password, const 
         const auto now = Clock::now();
         state.look(now);
         if (!remembered.empty() && state.verified.contains(remembered)) {
-            return {Login::Result::accepted};
+            return Login{Login::Result::accepted, {}, user};
         }
         if (const auto wait = state.limit.wait(user, address, now); wait.count() > 0) {
             ++state.delayed;
-            return {Login::Result::delayed, wait};
+            return Login{Login::Result::delayed, wait, {}};
         }
         const auto found = state.hashes.find(user);
         known = found != state.hashes.end();
@@ -249,7 +249,7 @@ Login Users::verify(const std::string& user, const std::string& password, const 
                 state.verified.clear();
             }
             state.verified.insert(remembered);
-            return {Login::Result::accepted};
+            return Login{Login::Result::accepted, {}, user};
         }
     }
     ++state.refused;
@@ -264,7 +264,7 @@ Login Users::verify(const std::string& user, const std::string& password, const 
                      address.empty() ? "this machine" : address,
                      failures == 1 ? "" : " (" + std::to_string(failures) + " failures)");
     }
-    return {Login::Result::refused};
+    return {};
 }
 
 Login Users::verifyHeader(const std::string& authorization, const std::string& address) const {
@@ -275,9 +275,10 @@ Login Users::verifyHeader(const std::string& authorization, const std::string& a
     }
     const auto decoded = decodeBase64(std::string_view(authorization).substr(scheme.size()));
     const auto colon = decoded ? decoded->find(':') : std::string::npos;
-    return colon == std::string::npos
-               ? Login{}
-               : verify(decoded->substr(0, colon), decoded->substr(colon + 1), address);
+    if (colon == std::string::npos) {
+        return {};
+    }
+    return verify(decoded->substr(0, colon), decoded->substr(colon + 1), address);
 }
 
 void Users::addMetrics(std::vector<prometheus::MetricFamily>& out) const {

@@ -18,7 +18,8 @@ struct Login {
     enum class Result { accepted, refused, delayed };
     Result result = Result::refused;
     std::chrono::seconds wait{
-        0};  ///< delayed: the client guesses, and is not asked for a password until then
+        0};            ///< delayed: the client guesses, and is not asked for a password until then
+    std::string user;  ///< accepted: who
 
     bool accepted() const { return result == Result::accepted; }
 };

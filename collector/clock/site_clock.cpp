@@ -269,6 +269,11 @@ TimestampMs SiteClock::expiryTime(const ClockReading& now) {
     return *expiry_;
 }
 
+void SiteClock::forget(const std::string& agent) {
+    const MutexLock lock(mutex_);
+    agents_.erase(agent);
+}
+
 ClockReport SiteClock::report(const ClockReading& now) {
     const MutexLock lock(mutex_);
     update(now);

@@ -95,6 +95,8 @@ class SiteClock {
     TimestampMs expiryTime(const ClockReading& now);
 
     ClockReport report(const ClockReading& now);
+    /// The agent has no vote any more, until it is heard again.
+    void forget(const std::string& agent);
 
   private:
     /// A clock, as its time minus the monotonic clock. Constant for a clock that is right.

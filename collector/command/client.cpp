@@ -15,7 +15,8 @@ constexpr auto kPatience = std::chrono::seconds(10);
 
 Collector::Collector(const Config& config) {
     if (!config.admin.socket.empty()) {
-        bases_.push_back("unix:" + config.admin.socket);
+        admin_ = "unix:" + config.admin.socket;
+        bases_.push_back(admin_);
     }
     for (const auto& endpoint : config.http.listen) {
         if (endpoint.loopback()) {
@@ -43,6 +44,20 @@ Expected<http::Response> Collector::get(const std::string& path) const {
         last = response.error();
     }
     return fail(last);
+}
+
+Expected<http::Response> Collector::administer(const std::string& path) const {
+    if (admin_.empty()) {
+        return fail(ErrorKind::unreachable, "the configuration has no admin.socket");
+    }
+    auto client = http::Client::create(admin_);
+    if (!client) {
+        return fail(client.error());
+    }
+    http::Request request;
+    request.method = "POST";
+    request.path = path;
+    return client->request(request, kPatience);
 }
 
 std::string plainLines(const std::string& text) {

@@ -17,7 +17,11 @@ class Collector {
     /// Any answer; an Error if no address could be reached.
     Expected<http::Response> get(const std::string& path) const;
 
+    /// POST at the admin socket.
+    Expected<http::Response> administer(const std::string& path) const;
+
   private:
+    std::string admin_;  ///< "" without a socket
     std::vector<std::string> bases_;
 };
 

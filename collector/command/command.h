@@ -14,6 +14,13 @@ int runService(const std::string& config_file);
 int checkConfig(const std::string& config_file);
 int checkRules(const std::vector<std::string>& files);
 int enrol(const std::string& config_file, const std::string& host, const std::string& bundle_file);
+/// Refuses all certificates of a host, whether or not the collector runs.
+int revoke(const std::string& config_file, const std::string& host);
+/// Revokes, and makes the running collector forget the host's samples and alerts.
+int forget(const std::string& config_file, const std::string& host);
+/// A step of a roll-over of the CA; `anyway` locks out the agents that have not followed.
+enum class CaStep { show, begin, switch_over, finish };
+int rollCa(const std::string& config_file, CaStep step, bool anyway);
 /// Copies the database into a new file, whether or not the collector runs.
 int backup(const std::string& config_file, const std::string& file);
 /// Reports the damage of the database; with `salvage_file`, copies everything readable of it into that new

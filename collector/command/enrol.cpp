@@ -5,7 +5,7 @@
 #include "collector/command/command.h"
 #include "collector/command/problems.h"
 #include "collector/trust/authority.h"
-#include "collector/trust/files.h"
+#include "common/files.h"
 
 namespace lapwing::collector {
 
@@ -35,7 +35,7 @@ int enrol(const std::string& config_file, const std::string& host, const std::st
         return kWrongUsage;
     }
     const std::string trial = target + ".new";
-    if (auto writable = trust::writeFile(trial, "", 0600); !writable) {
+    if (auto writable = files::writeFile(trial, "", 0600); !writable) {
         fmt::print(stderr, "{}\n", writable.error().message);
         return kWrongUsage;
     }
@@ -45,13 +45,14 @@ int enrol(const std::string& config_file, const std::string& host, const std::st
         fmt::print(stderr, "{}\n", bundle.error().message);
         return kWrongUsage;
     }
-    if (auto written = trust::writeFile(target, *bundle, 0600); !written) {
+    if (auto written = files::writeFile(target, *bundle, 0600); !written) {
         fmt::print(stderr, "{}\n", written.error().message);
         return kWrongUsage;
     }
     fmt::print(
-        "{} is enrolled. {} holds its certificate (valid for {} days), its private key and the collector's "
-        "CA.\n"
+        "{} is enrolled. {} holds its certificate (valid for {} days; the agent renews it), its private key "
+        "and "
+        "the collector's CA.\n"
         "\n"
         "1. Carry the file to {} over a trusted channel, and delete it here: its holder can report as {}.\n"
         "2. On that host: install -m 0640 -o root -g lapwing {} /etc/lapwing/agent.pem\n"

@@ -10,6 +10,8 @@
 #include <array>
 #include <filesystem>
 
+#include "collector/api/agents.h"
+#include "collector/api/people.h"
 #include "common/tls/context.h"
 
 namespace lapwing::collector {
@@ -99,8 +101,8 @@ std::vector<std::string> certificateNames(const Config& config, const std::strin
 }
 
 Expected<std::vector<std::unique_ptr<api::Server>>> listenAll(
-    const Config& config, const trust::Authority* authority, const Handlers& handlers,
-    api::Deadlines& deadlines, const std::function<void(const std::string&, int)>& answered) {
+    const Config& config, const trust::Authority* authority, const Handlers& handlers, api::Loop& loop,
+    const std::function<void(const std::string&, int)>& answered) {
     std::vector<std::unique_ptr<api::Server>> servers;
     Expected<Poco::AutoPtr<Poco::Net::Context>> people_tls;
     if (config.http.offLoopback()) {
@@ -113,18 +115,22 @@ Expected<std::vector<std::unique_ptr<api::Server>>> listenAll(
     }
     for (const auto& endpoint : config.http.listen) {
         auto options = at(endpoint, "people", answered);
-        options.threads = 24;
+        const auto& listener = endpoint.loopback() ? handlers.loopback : handlers.off_loopback;
+        options.gate = listener.gate;
+        options.is_slow = api::isSlowForPeople;
+        // Queries wait for their turn in their threads.
+        options.slow_threads = 24;
+        options.threads_per_client = endpoint.loopback() ? 20 : 8;
         options.uri_bytes = 1U << 20;
         // All users of a tunnel share the loopback address.
-        options.connections_per_address = endpoint.loopback() ? 24 : 12;
-        options.keep_alive = std::chrono::seconds(6);
+        options.connections.per_member = endpoint.loopback() ? 256 : 32;
+        options.keep_alive = std::chrono::seconds(60);
         options.exchange_time =
             std::chrono::milliseconds(config.promql.timeout_ms) + std::chrono::seconds(30);
         if (!endpoint.loopback()) {
             options.tls = *people_tls;
         }
-        auto server = api::Server::listen(
-            std::move(options), endpoint.loopback() ? handlers.loopback : handlers.off_loopback, deadlines);
+        auto server = api::Server::listen(std::move(options), listener.handler, loop);
         if (!server) {
             return fail(server.error());
         }
@@ -141,10 +147,10 @@ Expected<std::vector<std::unique_ptr<api::Server>>> listenAll(
         auto options = at(endpoint, "agents", answered);
         options.tls = *context;
         options.want_agent = true;
-        options.threads = 64;
-        options.connections_per_address = 16;
+        options.gate = handlers.agents.gate;
+        options.is_slow = api::isSlowForAgents;
         options.keep_alive = std::chrono::seconds(75);
-        auto server = api::Server::listen(std::move(options), handlers.agents, deadlines);
+        auto server = api::Server::listen(std::move(options), handlers.agents.handler, loop);
         if (!server) {
             return fail(server.error());
         }
@@ -156,11 +162,12 @@ Expected<std::vector<std::unique_ptr<api::Server>>> listenAll(
         options.name = "admin";
         options.unix_socket = socket;
         options.unix_group = kAdminGroup;
-        options.threads = 4;
+        options.gate = handlers.admin.gate;
+        options.slow_threads = 4;
+        options.is_slow = api::isSlowForPeople;
         options.uri_bytes = 1U << 20;
-        options.connections_per_address = 4;
         options.answered = [answered](int status) { answered("admin", status); };
-        auto server = api::Server::listen(std::move(options), handlers.admin, deadlines);
+        auto server = api::Server::listen(std::move(options), handlers.admin.handler, loop);
         if (server) {
             servers.push_back(std::move(*server));
         } else {

@@ -10,12 +10,16 @@
 
 namespace lapwing::collector {
 
-/// The handlers of the listeners.
+/// What answers at the listeners.
 struct Handlers {
-    api::Handler loopback;
-    api::Handler off_loopback;
-    api::Handler agents;
-    api::Handler admin;
+    struct Listener {
+        api::Gate gate;
+        api::Handler handler;
+    };
+    Listener loopback;
+    Listener off_loopback;
+    Listener agents;
+    Listener admin;
 };
 
 /// The names for the collector's own certificate: the host's, the configured ones and every address that it
@@ -25,7 +29,7 @@ std::vector<std::string> certificateNames(const Config& config, const std::strin
 /// Listens on all configured addresses without serving yet. `answered` counts answers. A failure to create
 /// the admin socket is only logged, because the collector works without it.
 Expected<std::vector<std::unique_ptr<api::Server>>> listenAll(
-    const Config& config, const trust::Authority* authority, const Handlers& handlers,
-    api::Deadlines& deadlines, const std::function<void(const std::string&, int)>& answered);
+    const Config& config, const trust::Authority* authority, const Handlers& handlers, api::Loop& loop,
+    const std::function<void(const std::string&, int)>& answered);
 
 }  // namespace lapwing::collector

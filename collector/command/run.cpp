@@ -1,9 +1,7 @@
 #include <malloc.h>
-#include <poll.h>
 #include <signal.h>
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
-#include <sys/signalfd.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -17,6 +15,7 @@
 #include "collector/command/command.h"
 #include "collector/command/problems.h"
 #include "collector/command/service.h"
+#include "collector/command/signals.h"
 #include "common/systemd.h"
 
 namespace lapwing::collector {
@@ -40,21 +39,6 @@ void prepareMemory() {
     mallopt(M_ARENA_MAX, 2);
     mallopt(M_TRIM_THRESHOLD, 256 * 1024);
     mallopt(M_MMAP_THRESHOLD, 256 * 1024);
-}
-
-/// A descriptor that receives SIGTERM, SIGINT and SIGHUP. Created before any thread, so that no thread gets
-/// them otherwise.
-int signalDescriptor() {
-    sigset_t signals;
-    sigemptyset(&signals);
-    for (const int signal : {SIGTERM, SIGINT, SIGHUP}) {
-        sigaddset(&signals, signal);
-    }
-    pthread_sigmask(SIG_BLOCK, &signals, nullptr);
-    struct sigaction ignore {};
-    ignore.sa_handler = SIG_IGN;
-    sigaction(SIGPIPE, &ignore, nullptr);
-    return signalfd(-1, &signals, SFD_CLOEXEC);
 }
 
 /// The time of the last restart for a damaged database, for the process that follows.
@@ -83,7 +67,7 @@ void restart(char* const* arguments) {
 enum class End { signal, damage };
 
 /// Runs the service's periodic work until a signal or damage of the database ends it.
-End serve(Service& service, int signals) {
+End serve(Service& service, Signals& signals) {
     auto next_records = Clock::now();
     auto next_look = next_records;
     // Half of systemd's timeout.
@@ -107,17 +91,11 @@ End serve(Service& service, int signals) {
             notifySystemd("WATCHDOG=1");
             next_ping = now + watchdog;
         }
-        const auto wait = std::chrono::duration_cast<std::chrono::milliseconds>(
-            std::min({next_records, next_look, next_ping}) - Clock::now());
-        pollfd waiting{signals, POLLIN, 0};
-        if (::poll(&waiting, 1, static_cast<int>(std::max<std::int64_t>(wait.count() + 1, 0))) <= 0) {
+        const auto request = signals.waitUntil(std::min({next_records, next_look, next_ping}));
+        if (!request) {
             continue;
         }
-        signalfd_siginfo info{};
-        if (::read(signals, &info, sizeof info) != sizeof info) {
-            continue;
-        }
-        if (info.ssi_signo != SIGHUP) {
+        if (*request == Signals::Request::end) {
             return End::signal;
         }
         notifySystemd("RELOADING=1");
@@ -135,11 +113,10 @@ int runService(const std::string& config_file) {
     if (!config) {
         return kWrongUsage;
     }
-    const int signals = signalDescriptor();
+    Signals signals;
     auto service = Service::create(*config);
     if (!service) {
         spdlog::critical("{}", service.error().message);
-        ::close(signals);
         return kWrongUsage;
     }
     (*service)->start();
@@ -150,7 +127,6 @@ int runService(const std::string& config_file) {
     }
     spdlog::info(end == End::signal ? "stopping" : "starting again, to rebuild the damaged database");
     (*service)->stop();
-    ::close(signals);
     if (end == End::damage) {
         service->reset();
         std::string program = "lapwing-collector";

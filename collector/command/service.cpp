@@ -5,13 +5,17 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <cerrno>
+#include <chrono>
 #include <cstdint>
 #include <cstring>
+#include <limits>
 #include <optional>
 #include <sstream>
+#include <tuple>
 #include <utility>
 
 #include "collector/analysis/alert_texts.h"
@@ -33,12 +37,14 @@
 #include "collector/notify/heartbeat.h"
 #include "collector/promql/engine.h"
 #include "collector/rules/manager.h"
+#include "collector/rules/own_word.h"
 #include "collector/self/agent_book.h"
 #include "collector/self/metrics.h"
 #include "collector/storage/salvage.h"
 #include "collector/storage/store.h"
 #include "collector/trust/identities.h"
 #include "common/metric_names.h"
+#include "common/metric_speakers.h"
 #include "common/model/clock.h"
 #include "common/model/families.h"
 #include "common/systemd.h"
@@ -47,10 +53,12 @@
 namespace lapwing::collector {
 namespace {
 
-constexpr auto kGrace = std::chrono::seconds(5);
 constexpr std::chrono::microseconds kSalvageTime = std::chrono::hours(1);
+/// For all servers together: the program ends within 2 s.
+constexpr std::chrono::milliseconds kGrace{800};
 constexpr const char* kClockState = "site_clock";
 constexpr std::int64_t kSaveClockMs = 60'000;
+constexpr const char* kRevocationsState = "trust/revoked";
 
 /// Creates the directory if it is missing and its parent exists; it must be writable.
 Expected<void> prepareDirectory(const std::string& directory) {
@@ -71,6 +79,7 @@ storage::SeriesLimits seriesLimits(const Config::Ingest& ingest) {
     limits.label_bytes = static_cast<std::size_t>(ingest.max_label_bytes);
     limits.agent_series = static_cast<std::size_t>(ingest.agent.max_series);
     limits.agent_label_bytes = static_cast<std::size_t>(ingest.agent.max_label_bytes);
+    limits.agent_document_bytes = ingest.agent.max_document_bytes;
     limits.own_series = static_cast<std::size_t>(ingest.max_own_series);
     limits.kept_series = static_cast<std::size_t>(ingest.max_kept_series);
     return limits;
@@ -80,6 +89,8 @@ ingest::Limits ingestLimits(const Config::Ingest& ingest) {
     ingest::Limits limits;
     limits.write.labels_per_series = static_cast<std::size_t>(ingest.max_labels_per_series);
     limits.write.label_bytes = static_cast<std::size_t>(ingest.max_label_length);
+    limits.samples_per_second = ingest.agent.max_samples_per_second;
+    limits.observed_per_agent = static_cast<std::size_t>(ingest.agent.max_observed);
     return limits;
 }
 
@@ -120,6 +131,8 @@ struct Service::Parts {
     std::optional<trust::Authority> authority;
     std::optional<api::Users> users;
     std::optional<promql::Engine> engine;
+    std::optional<rules::OwnWordFirst> rules_data;
+    std::optional<promql::Engine> rules_engine;
     std::optional<notify::Dispatcher> dispatcher;
     std::optional<forward::Forwarder> forwarder;
     std::optional<rules::RuleManager> rules;
@@ -134,7 +147,7 @@ struct Service::Parts {
     std::optional<ingest::Receiver> receiver;
     std::optional<api::PrometheusApi> prometheus_api;
     std::optional<api::LapwingApi> lapwing_api;
-    api::Deadlines deadlines;
+    api::Loop loop;
     std::vector<std::unique_ptr<api::Server>> servers;
     storage::StoreStats logged;                  // the store's statistics at the last log entry
     std::optional<std::int64_t> clock_saved_at;  // monotonic
@@ -150,6 +163,9 @@ struct Service::Parts {
     void logStore();
     Labels annotate(const Labels& alert, const Labels& annotations) const;
     void addIdentityMetrics(std::vector<prometheus::MetricFamily>& out);
+    void addCertificateMetrics(std::vector<prometheus::MetricFamily>& out);
+    void keepRevocations();
+    Expected<void> forget(const std::string& host);
     Expected<void> loadRules();
     Expected<void> reloadRules();
     Handlers handlers();
@@ -172,6 +188,7 @@ Expected<void> Service::Parts::openTrust() {
     if (*made) {
         spdlog::info("made a new certificate for the collector");
     }
+    keepRevocations();
     return {};
 }
 
@@ -209,7 +226,7 @@ Expected<void> Service::Parts::open() {
         return loaded;
     }
     auto listening =
-        listenAll(config, authority ? &*authority : nullptr, handlers(), deadlines,
+        listenAll(config, authority ? &*authority : nullptr, handlers(), loop,
                   [this](const std::string& listener, int status) { metrics->answered(listener, status); });
     if (!listening) {
         return fail(listening.error());
@@ -264,9 +281,12 @@ void Service::Parts::wire() {
     engine_options.compat = config.promql.compat;
     engine_options.lookback_ms = config.promql.lookback_ms;
     engine_options.max_samples = static_cast<std::size_t>(config.promql.max_samples);
+    engine_options.max_memory = static_cast<std::size_t>(config.promql.max_memory);
     engine_options.timeout_ms = config.promql.timeout_ms;
     engine_options.default_interval_ms = config.rules_interval_ms;
     engine.emplace(*store, engine_options);
+    rules_data.emplace(*store, config.promql.lookback_ms);
+    rules_engine.emplace(*rules_data, engine_options);
 
     const std::string url = config.externalUrl();
     config.notify.external_url = url;
@@ -281,7 +301,7 @@ void Service::Parts::wire() {
         return annotate(labels, annotations);
     };
     rule_options.builtin_rules = notify::heartbeatRules(config.notify);
-    rules.emplace(*engine, *store, &*dispatcher, rule_options);
+    rules.emplace(*rules_engine, *store, &*dispatcher, rule_options);
 
     analysis::AnalystOptions analyst_options;
     analyst_options.sample_labels = Labels{{"job", "collector"}, {"instance", config.host}};
@@ -322,7 +342,14 @@ void Service::Parts::wire() {
     metrics->addSource([this](auto& out) { forwarder->addMetrics(out); });
     lapwing_api.emplace(*analyst, *replication, *agents, clock, identities ? &*identities : nullptr);
     metrics->addSource([this](auto& out) { addClockMetrics(out); });
+    metrics->addSource([this](auto& out) {
+        auto objective = gauge(metric::kSiteObjectiveRatio, "The share of requests that should succeed.");
+        add(objective, {}, config.site.objective / 100);
+        out.push_back(std::move(objective));
+    });
     metrics->addSource([this](auto& out) { addIdentityMetrics(out); });
+    metrics->addSource([this](auto& out) { addCertificateMetrics(out); });
+    metrics->addSource([this](auto& out) { api::Server::addMetrics(servers, out); });
 }
 
 void Service::Parts::addIdentityMetrics(std::vector<prometheus::MetricFamily>& out) {
@@ -339,6 +366,83 @@ void Service::Parts::addIdentityMetrics(std::vector<prometheus::MetricFamily>& o
         }
     }
     out.push_back(std::move(family));
+}
+
+void Service::Parts::addCertificateMetrics(std::vector<prometheus::MetricFamily>& out) {
+    if (!authority) {
+        return;
+    }
+    auto family = gauge(metric::kCertificateEndTimestampSeconds,
+                        "When a certificate ends: an agent's that it uses, the collector's, the CA's.");
+    const auto used = identities->certificateEnds();
+    for (const auto& agent : authority->enrolled()) {
+        if (agent.revoked) {
+            continue;
+        }
+        const auto found = used.find(agent.host);
+        const auto ends = found == used.end() ? agent.not_after : found->second;
+        add(family, {{"certificate", "agent"}, {"host", agent.host}}, static_cast<double>(ends));
+    }
+    for (const auto& [certificate, ends] :
+         {std::pair("collector", authority->serverEnds()), std::pair("ca", authority->caEnds())}) {
+        if (ends != 0) {
+            add(family, {{"certificate", certificate}}, static_cast<double>(ends));
+        }
+    }
+    out.push_back(std::move(family));
+}
+
+/// The revocations are in the CA's directory and in the database: whichever is restored from an old backup,
+/// the other one still has them.
+void Service::Parts::keepRevocations() {
+    if (!authority) {
+        return;
+    }
+    const auto saved = store->state(kRevocationsState);
+    const std::string known = saved ? saved->value_or("") : "";
+    if (auto added = authority->addRevocations(trust::Revocations::parse(known)); !added) {
+        spdlog::error("keep the revocations: {}", added.error().message);
+    }
+    if (const auto all = authority->revocations().toText(); saved && all != known) {
+        if (auto put = store->putState(kRevocationsState, all); !put) {
+            spdlog::error("keep the revocations: {}", put.error().message);
+        }
+    }
+}
+
+Expected<void> Service::Parts::forget(const std::string& host) {
+    if (!trust::isValidHostName(host)) {
+        return fail(ErrorKind::invalid, "\"" + host + "\" cannot be a host's name");
+    }
+    if (authority) {
+        if (auto forgotten = authority->forget(host); !forgotten) {
+            return forgotten;
+        }
+        identities->forget(host);
+        keepRevocations();
+    }
+    agents->forget(host);
+    clock.forget(host);
+    std::vector<storage::Matchers> any;
+    using Type = storage::Matcher::Type;
+    using Match = std::tuple<Type, const char*, std::string>;
+    const std::vector<std::vector<Match>> selectors{
+        {{Type::equal, "agent", host}},
+        {{Type::equal, "instance", host}, {Type::not_equal, "job", metric::kCollectorJob}},
+        {{Type::equal, "host", host}, {Type::equal, "job", metric::kCollectorJob}}};
+    for (const auto& selector : selectors) {
+        storage::Matchers matchers;
+        for (const auto& [type, name, value] : selector) {
+            auto matcher = storage::Matcher::create(type, name, value);
+            if (!matcher) {
+                return fail(matcher.error());
+            }
+            matchers.push_back(std::move(*matcher));
+        }
+        any.push_back(std::move(matchers));
+    }
+    spdlog::info("{} is forgotten, with its samples", host);
+    return store->deleteSeries(any, 0, std::numeric_limits<TimestampMs>::max());
 }
 
 Labels Service::Parts::annotate(const Labels& alert, const Labels& annotations) const {
@@ -394,6 +498,15 @@ void Service::Parts::logStore() {
                           sender, series.series, series.label_bytes);
         }
     }
+    for (const auto& [sender, documents] : now.documents) {
+        const auto& before = logged.documents[sender];
+        if (documents.dropped > before.dropped || documents.refused > before.refused) {
+            spdlog::warn(
+                "{}: its documents have {} bytes, its limit: {} older ones were deleted, {} new ones refused",
+                sender, documents.bytes, documents.dropped - before.dropped,
+                documents.refused - before.refused);
+        }
+    }
     const bool refusing = now.own_refused > logged.own_refused;
     if (refusing && !own_refused) {
         spdlog::error(
@@ -423,8 +536,15 @@ Handlers Service::Parts::handlers() {
     people.metrics_text = [this] {
         return prometheus::TextSerializer().Serialize(metrics->collect(nowMs()));
     };
-    const api::AgentsParts parts{
-        *receiver, *store, *analyst, *agents, *metrics, clock, identities ? &*identities : nullptr};
+    const api::AgentsParts parts{*receiver,
+                                 *store,
+                                 *analyst,
+                                 *agents,
+                                 *metrics,
+                                 clock,
+                                 identities ? &*identities : nullptr,
+                                 authority ? &*authority : nullptr,
+                                 authority ? authority->trust() : ""};
     api::Admission open;
     api::Admission loopback;
     loopback.check_host = true;
@@ -432,12 +552,14 @@ Handlers Service::Parts::handlers() {
     api::Admission off_loopback;
     off_loopback.users = users ? &*users : nullptr;
     Handlers out;
-    out.loopback = api::peopleHandler(people, loopback,
-                                      config.ingest.local ? api::localWriteHandler(parts) : api::Handler());
-    out.off_loopback = api::peopleHandler(people, off_loopback);
-    const api::AdminParts administration{*store, dispatcher->silences(), [this] { return reloadRules(); }};
-    out.admin = api::adminHandler(administration, api::peopleHandler(people, open));
-    out.agents = api::agentsHandler(parts);
+    out.loopback = {
+        api::peopleGate(loopback),
+        api::peopleHandler(people, config.ingest.local ? api::localWriteHandler(parts) : nullptr)};
+    out.off_loopback = {api::peopleGate(off_loopback), api::peopleHandler(people)};
+    const api::AdminParts administration{*store, dispatcher->silences(), [this] { return reloadRules(); },
+                                         [this](const std::string& host) { return forget(host); }};
+    out.admin = {api::peopleGate(open), api::adminHandler(administration, api::peopleHandler(people))};
+    out.agents = {api::agentsGate(parts), api::agentsHandler(parts)};
     return out;
 }
 
@@ -496,6 +618,7 @@ void Service::keepRecords() {
     if (!parts_->clock_saved_at || readClocks().steady - *parts_->clock_saved_at >= kSaveClockMs) {
         parts_->saveClock();
     }
+    parts_->keepRevocations();
     parts_->logStore();
 }
 
@@ -508,11 +631,15 @@ void Service::reload() {
 }
 
 void Service::stop() {
+    parts_->rules->askToStop();
     parts_->forwarder->askToStop();
     parts_->analysis->stop();
     parts_->prometheus_api->interrupt();
     for (auto& server : parts_->servers) {
-        server->stop(kGrace);
+        server->askToStop(kGrace);
+    }
+    for (auto& server : parts_->servers) {
+        server->stop();
     }
     parts_->rules->stop();
     parts_->dispatcher->stop();

@@ -204,6 +204,33 @@ struct SeriesOffenders {
     ByLabel refused;  ///< samples within a quarter of an hour
 };
 
+/// What other limits have held up within a quarter of an hour.
+struct Limited {
+    ByLabel senders;    ///< requests answered 429
+    ByLabel listeners;  ///< connections and requests, by the names of limit and listener
+};
+
+std::optional<Limited> askLimited(const Collector& collector, int& code) {
+    // sum by (sender) (increase(lapwing_collector_ingest_limited_total[15m])) > 0
+    const auto senders = ask(collector,
+                             "/api/v1/query?query=sum%20by%20(sender)%20(increase("
+                             "lapwing_collector_ingest_limited_total%5B15m%5D))%20%3E%200",
+                             code);
+    // label_join(sum by (listener, limit) (increase(lapwing_collector_connections_limited_total[15m])) > 0,
+    //   "what", " at ", "limit", "listener")
+    const auto listeners =
+        ask(collector,
+            "/api/v1/query?query=label_join(sum%20by%20(listener,limit)%20(increase("
+            "lapwing_collector_connections_limited_total%5B15m%5D))%20%3E%200,%22what%22,%22%20at%20%22,"
+            "%22limit%22,%22listener%22)",
+            code);
+    if (!senders || !listeners) {
+        return std::nullopt;
+    }
+    return Limited{byLabel(senders->document["data"]["result"], "sender"),
+                   byLabel(listeners->document["data"]["result"], "what")};
+}
+
 std::optional<SeriesOffenders> askOffenders(const Collector& collector, int& code) {
     // max by (sender) (lapwing_collector_active_series / on (instance) group_left ()
     //   lapwing_collector_series_limit{scope="agent"}) > 0.8, without what is no agent
@@ -271,7 +298,8 @@ int showStatus(const std::string& config_file, bool as_json) {
     const auto salvages =
         ask(collector, "/api/v1/query?query=lapwing_collector_salvaged_timestamp_seconds", code);
     const auto offenders = askOffenders(collector, code);
-    if (!alerts || !findings || !lags || !troubles || !offenders || !clocks || !salvages) {
+    const auto limited = askLimited(collector, code);
+    if (!alerts || !findings || !lags || !troubles || !offenders || !limited || !clocks || !salvages) {
         return code;
     }
     std::size_t well = 0;
@@ -300,6 +328,8 @@ int showStatus(const std::string& config_file, bool as_json) {
         putByLabel(out, "forward", forwards, "destination", "lag_seconds");
         putByLabel(out, "series_near_limit", offenders->near, "sender", "part");
         putByLabel(out, "series_refused", offenders->refused, "sender", "samples");
+        putByLabel(out, "senders_limited", limited->senders, "sender", "requests");
+        putByLabel(out, "connections_limited", limited->listeners, "limit", "number");
         json::key(out, "receivers_in_trouble");
         out.StartArray();
         for (const auto& trouble : trouble_list.GetArray()) {
@@ -344,6 +374,15 @@ int showStatus(const std::string& config_file, bool as_json) {
         for (const auto& [sender, samples] : offenders->refused) {
             fmt::print("series     new ones of {} are refused: {:.0f} samples within 15 minutes\n",
                        printable(sender), std::strtod(samples.c_str(), nullptr));
+        }
+        for (const auto& [sender, requests] : limited->senders) {
+            fmt::print(
+                "limit      {} sends more than its budget: {:.0f} requests refused within 15 minutes\n",
+                printable(sender), std::strtod(requests.c_str(), nullptr));
+        }
+        for (const auto& [limit, number] : limited->listeners) {
+            fmt::print("limit      {}: {:.0f} connections or requests within 15 minutes\n", printable(limit),
+                       std::strtod(number.c_str(), nullptr));
         }
         for (const auto& trouble : trouble_list.GetArray()) {
             const auto& labels = trouble["metric"];

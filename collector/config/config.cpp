@@ -16,6 +16,7 @@ using config::Node;
 
 /// Room for the log that has not become blocks yet and for the write-ahead log.
 constexpr std::int64_t kLeastRetention = 64'000'000;
+constexpr std::int64_t kLeastQueryMemory = 16'000'000;
 
 std::vector<Endpoint> readListeners(const Node& node, std::vector<Endpoint> fallback, bool may_be_none) {
     if (!node.present()) {
@@ -106,7 +107,8 @@ void readUrl(const Node& node, std::string& out) {
 }
 
 void readSite(const Node& node, analysis::Site& site) {
-    node.allow({"entry", "replication", "allow", "groups", "servers_needed", "deployment_time", "witness"});
+    node.allow({"entry", "replication", "allow", "groups", "servers_needed", "deployment_time", "objective",
+                "witness"});
     node["entry"].forEach([&](const Node& entry) {
         std::string url;
         readUrl(entry, url);
@@ -160,6 +162,10 @@ void readSite(const Node& node, analysis::Site& site) {
     });
     node["servers_needed"].read(site.servers_needed, 1, 1000);
     node["deployment_time"].readDuration(site.deployment_ms);
+    node["objective"].read(site.objective);
+    if (site.objective < 90 || site.objective > 99.999) {
+        node["objective"].problem("site.objective must be a percentage from 90 to 99.999");
+    }
     node["witness"].read(site.witness);
 }
 
@@ -186,9 +192,13 @@ void readIngest(const Node& node, Config::Ingest& ingest) {
     node["max_own_series"].read(ingest.max_own_series, 1000, 100'000'000);
     node["max_kept_series"].read(ingest.max_kept_series, 1000, 1'000'000'000);
     const Node agent = node["agent"];
-    agent.allow({"max_series", "max_label_bytes"});
+    agent.allow(
+        {"max_series", "max_label_bytes", "max_samples_per_second", "max_document_bytes", "max_observed"});
     agent["max_series"].read(ingest.agent.max_series, 1000, 100'000'000);
     readBytes(agent["max_label_bytes"], ingest.agent.max_label_bytes, 1'000'000, most_bytes);
+    agent["max_samples_per_second"].read(ingest.agent.max_samples_per_second, 100, 100'000'000);
+    readBytes(agent["max_document_bytes"], ingest.agent.max_document_bytes, 1'000'000, most_bytes);
+    agent["max_observed"].read(ingest.agent.max_observed, 0, 10'000);
     node["max_labels_per_series"].read(ingest.max_labels_per_series, 16, 1000);
     readBytes(node["max_label_length"], ingest.max_label_length, 256, 1'000'000);
 }
@@ -293,10 +303,14 @@ Config readConfig(const Node& root) {
     }
 
     const Node promql = root["promql"];
-    promql.allow({"compat", "lookback", "max_samples", "max_concurrent", "timeout"});
+    promql.allow({"compat", "lookback", "max_samples", "max_memory", "max_concurrent", "timeout"});
     promql["compat"].read(config.promql.compat, 2, 3);
     promql["lookback"].readDuration(config.promql.lookback_ms);
     promql["max_samples"].read(config.promql.max_samples, 10'000, 1'000'000'000);
+    promql["max_memory"].readBytes(config.promql.max_memory);
+    if (config.promql.max_memory < kLeastQueryMemory) {
+        promql["max_memory"].problem("promql.max_memory must be at least 16MB");
+    }
     promql["max_concurrent"].read(config.promql.max_concurrent, 1, 20);
     promql["timeout"].readDuration(config.promql.timeout_ms);
     if (config.promql.timeout_ms < 100 || config.promql.timeout_ms > 3'600'000) {

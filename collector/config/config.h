@@ -54,6 +54,9 @@ struct Config {
         struct Agent {
             int max_series = 100'000;
             std::int64_t max_label_bytes = 64'000'000;
+            int max_samples_per_second = 50'000;            ///< on average
+            std::int64_t max_document_bytes = 128'000'000;  ///< kept, as stored
+            int max_observed = 64;                          ///< other instances that one agent may observe
         } agent;
         int max_labels_per_series = 64;
         std::int64_t max_label_length = 4096;  ///< of a name or a value, in bytes
@@ -65,8 +68,9 @@ struct Config {
     struct PromQl {
         int compat = 3;
         std::int64_t lookback_ms = 300'000;
-        int max_samples = 5'000'000;  ///< limit on the samples that one query loads; 16 bytes each
-        int max_concurrent = 4;       ///< queries that are evaluated at once
+        int max_samples = 5'000'000;            ///< limit on the samples that one query loads; 16 bytes each
+        std::int64_t max_memory = 160'000'000;  ///< of a query with its answer, in bytes
+        int max_concurrent = 4;                 ///< queries that are evaluated at once
         std::int64_t timeout_ms = 120'000;
     } promql;
 

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-#include "common/metric_names.h"
 #include "common/model/label_text.h"
 
 namespace lapwing::ingest {
@@ -24,8 +23,8 @@ std::string wrongLabels(const Labels& labels) {
 }  // namespace
 
 Batch::Batch(const std::string& agent, std::span<const WrittenSeries> written,
-             const RemoteWriteLimits& limits, TimestampMs latest)
-    : agent_(agent), written_(written), limits_(limits), latest_(latest) {}
+             const RemoteWriteLimits& limits, Claims& claims, TimestampMs latest)
+    : agent_(agent), written_(written), limits_(limits), claims_(claims), latest_(latest) {}
 
 void Batch::recognize(std::span<const KnownSeries::Known> known) {
     series_.reserve(written_.size());
@@ -58,16 +57,12 @@ const Labels* Batch::readLabels(const WrittenSeries& series) {
         }
         labels->set("agent", agent_);
     }
-    // Agents check it themselves; one of an older version does not, and would be two hosts.
-    if (!agent_.empty() && labels->metricName() == metric::kAgentInfo && labels->get("instance") != agent_) {
-        refusals_.add(series.samples.size(), "the agent calls its host \"" +
-                                                 std::string(labels->get("instance")) +
-                                                 "\", but its certificate belongs to \"" + agent_ +
-                                                 "\": mend `host:` in its agent.yaml");
-        return nullptr;
-    }
     if (const auto wrong = wrongLabels(*labels); !wrong.empty()) {
         refusals_.add(series.samples.size(), wrong);
+        return nullptr;
+    }
+    if (const auto wrong = agent_.empty() ? "" : claims_.problem(agent_, *labels); !wrong.empty()) {
+        refusals_.addForeign(series.samples.size(), wrong);
         return nullptr;
     }
     return &labels_.emplace_back(std::move(*labels));

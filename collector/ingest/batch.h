@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "collector/ingest/claims.h"
 #include "collector/ingest/known_series.h"
 #include "collector/storage/store.h"
 #include "common/model/remote_write.h"
@@ -29,22 +30,30 @@ class Refusals {
         add(samples, first);
         times_ += samples;
     }
+    /// The same for samples that their sender may not send.
+    void addForeign(std::size_t samples, const std::string& first) {
+        add(samples, first);
+        foreign_ += samples;
+    }
     std::size_t count() const { return count_; }
+    std::size_t foreign() const { return foreign_; }
     std::size_t times() const { return times_; }
     const std::string& first() const { return first_; }
 
   private:
     std::size_t count_ = 0;
     std::size_t times_ = 0;
+    std::size_t foreign_ = 0;
     std::string first_;
 };
 
 /// Some series of a write request on their way to the store. Refers to the request, which must outlive it.
 class Batch {
   public:
-    /// Adds the label `agent` to every series, unless it is empty, and refuses samples later than `latest`.
+    /// Adds the label `agent` to every series, unless it is empty, and refuses samples later than `latest`
+    /// and series that `claims` denies the agent.
     Batch(const std::string& agent, std::span<const WrittenSeries> written, const RemoteWriteLimits& limits,
-          TimestampMs latest);
+          Claims& claims, TimestampMs latest);
 
     /// Decodes and checks the labels of the series that are unknown. `known` has an entry for each series.
     void recognize(std::span<const KnownSeries::Known> known);
@@ -70,6 +79,7 @@ class Batch {
     const std::string& agent_;
     const std::span<const WrittenSeries> written_;
     const RemoteWriteLimits& limits_;
+    Claims& claims_;
     const TimestampMs latest_;
     std::vector<storage::BatchSeries> series_;
     std::vector<Origin> origins_;             ///< for each of series_

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "collector/ingest/batch.h"
+#include "collector/ingest/claims.h"
 #include "collector/ingest/known_series.h"
 #include "collector/ingest/metadata_book.h"
 #include "collector/storage/store.h"
@@ -17,6 +18,8 @@ namespace lapwing::ingest {
 namespace {
 
 constexpr unsigned kRetryFullDisk = 5;
+/// A document without room waits until other documents of its sender have expired.
+constexpr unsigned kRetryNoRoom = 300;
 constexpr std::size_t kKindLength = 32;
 /// A document counts against an agent's rate like samples of the same size.
 constexpr double kBytesPerSample = 64;
@@ -94,6 +97,9 @@ TimestampMs newestOf(const WriteRequest& request) {
 }
 
 Answer storeFailed(const Error& error) {
+    if (error.kind == ErrorKind::exhausted) {
+        return answer(429, error.message, kRetryNoRoom);
+    }
     if (error.kind == ErrorKind::unavailable) {
         return answer(503, error.message, kRetryFullDisk);
     }
@@ -110,6 +116,7 @@ class Receiver::Flight {
         Agent& agent_state = receiver_.agents_[agent_];
         // Local senders share one empty agent name, so they are bounded only together.
         if (!agent_.empty() && agent_state.in_flight >= receiver_.limits_.in_flight_per_agent) {
+            ++agent_state.too_many;
             refusal_ = answer(429, "too many requests of this agent at once", 1);
         } else if (receiver_.in_flight_ >= receiver_.limits_.in_flight) {
             refusal_ = answer(503, "too many requests at once", 1);
@@ -141,7 +148,8 @@ Receiver::Receiver(storage::Store& store, Limits limits, TimestampMs (*clock)(),
       limits_(limits),
       clock_(clock),
       metadata_(metadata),
-      known_(std::make_unique<KnownSeries>(limits.known_series)) {}
+      known_(std::make_unique<KnownSeries>(limits.known_series)),
+      claims_(std::make_unique<Claims>(limits.observed_per_agent)) {}
 
 Receiver::~Receiver() = default;
 
@@ -171,6 +179,7 @@ std::optional<Answer> Receiver::tooFast(const std::string& agent) {
     if (seconds == 0) {
         return std::nullopt;
     }
+    ++agents_[agent].too_fast;
     return answer(429,
                   "more than " + std::to_string(std::llround(limits_.samples_per_second)) +
                       " samples a second from " + agent,
@@ -234,7 +243,7 @@ Answer Receiver::decodeAndStore(const std::string& agent, std::string_view body,
     };
     // A series of another agent in the last batch must keep out the first one, too.
     for (std::size_t i = 0; batches.size() > 1 && i < batches.size(); ++i) {
-        Batch batch(agent, batches[i], limits_.write, latest);
+        Batch batch(agent, batches[i], limits_.write, *claims_, latest);
         batch.recognize(known_of(batches[i]));
         if (!batch.forbidden().empty()) {
             return answer(403, batch.forbidden());
@@ -243,7 +252,7 @@ Answer Receiver::decodeAndStore(const std::string& agent, std::string_view body,
     Answer out;
     Refusals refusals;
     for (const auto& written : batches) {
-        Batch batch(agent, written, limits_.write, latest);
+        Batch batch(agent, written, limits_.write, *claims_, latest);
         batch.recognize(known_of(written));
         if (!batch.forbidden().empty()) {
             return answer(403, batch.forbidden());
@@ -268,6 +277,10 @@ Answer Receiver::decodeAndStore(const std::string& agent, std::string_view body,
         const MutexLock lock(mutex_);
         totals_.histograms += request->histograms;
         totals_.exemplars += request->exemplars;
+        // From the first request on: an increase from nothing would not show.
+        if (!agent.empty()) {
+            foreign_[agent] += refusals.foreign();
+        }
     }
     out.refused = refusals.count();
     out.newest = newestOf(*request);
@@ -305,6 +318,14 @@ Answer Receiver::putDocument(const std::string& agent, std::string_view kind, st
     return out;
 }
 
+Answer Receiver::documentFailed(const std::string& agent, const Error& error) {
+    if (error.kind == ErrorKind::exhausted) {
+        const MutexLock lock(mutex_);
+        ++agents_[agent].too_much;
+    }
+    return storeFailed(error);
+}
+
 Answer Receiver::storeDocument(const std::string& agent, std::string_view kind, std::string body) {
     if (!validKind(kind)) {
         return answer(400, "the kind of a document is [a-z][a-z0-9_]*, at most 32 characters");
@@ -337,7 +358,7 @@ Answer Receiver::storeWhole(const std::string& agent, std::string_view kind, std
     document.body = std::move(packed);
     const auto stored = store_.putDocument(document);
     if (!stored) {
-        return storeFailed(stored.error());
+        return documentFailed(agent, stored.error());
     }
     return answer(200, document.digest);
 }
@@ -369,7 +390,7 @@ Answer Receiver::storePart(const std::string& agent, std::string_view kind, cons
     const auto stored =
         store_.putDocument({nameOf(part.number), "part", agent, clock_(), pack(std::move(body))});
     if (!stored) {
-        return storeFailed(stored.error());
+        return documentFailed(agent, stored.error());
     }
     std::string packed;
     for (std::size_t i = 1; i <= part.count; ++i) {
@@ -423,6 +444,30 @@ void Receiver::addMetrics(std::vector<prometheus::MetricFamily>& out) const {
     total(metric::kCollectorHistogramsRefusedTotal, "Native histograms, which are not supported.",
           sum.histograms);
     total(metric::kCollectorExemplarsIgnoredTotal, "Exemplars, which are not stored.", sum.exemplars);
+    auto limited = counter(metric::kCollectorIngestLimitedTotal,
+                           "Requests of agents that were refused, to be sent again later, by the limit.");
+    {
+        const MutexLock lock(mutex_);
+        for (const auto& [sender, agent] : agents_) {
+            if (!sender.empty()) {
+                add(limited, {{"sender", sender}, {"limit", "samples"}}, static_cast<double>(agent.too_fast));
+                add(limited, {{"sender", sender}, {"limit", "requests"}},
+                    static_cast<double>(agent.too_many));
+                add(limited, {{"sender", sender}, {"limit", "documents"}},
+                    static_cast<double>(agent.too_much));
+            }
+        }
+    }
+    if (!limited.metric.empty()) {
+        out.push_back(std::move(limited));
+    }
+    auto foreign = counter(metric::kCollectorForeignSamplesRefusedTotal,
+                           "Samples of agents about other hosts, which only those can know.");
+    const MutexLock lock(mutex_);
+    for (const auto& [agent, samples] : foreign_) {
+        add(foreign, {{"sender", agent}}, static_cast<double>(samples));
+    }
+    out.push_back(std::move(foreign));
 }
 
 }  // namespace lapwing::ingest

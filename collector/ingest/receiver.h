@@ -22,6 +22,7 @@ class Store;
 
 namespace lapwing::ingest {
 
+class Claims;
 class KnownSeries;
 class MetadataBook;
 
@@ -35,6 +36,7 @@ struct Limits {
     /// Samples further in the future are refused. Keep it within the store's out-of-order window: otherwise a
     /// sender whose clock was ahead is refused after its clock is set right.
     TimestampMs ahead_ms = 3'600'000;
+    std::size_t observed_per_agent = 64;  ///< other instances of which one agent may report
     std::size_t known_series = 1U << 20;  ///< series recognized by a hash of their labels; 40 bytes each
 };
 
@@ -80,8 +82,12 @@ struct Traffic {
 };
 
 /// Checks write requests (remote_write 1.0 and 2.0) and documents, and stores them for their agent. Knows no
-/// sockets. Thread-safe. Content type and encoding are mandatory (Prometheus guesses them), because a web
-/// page can make a browser send a body without them across origins.
+/// sockets. Counts the requests of each agent that a limit refuses. Thread-safe. Content type and encoding
+/// are mandatory (Prometheus guesses them), because a web page can make a browser send a body without them
+/// across origins.
+///
+/// An agent speaks for its own host, and for servers that it observes (Claims). Local ingest may send
+/// everything.
 ///
 /// Statuses: 204 all samples are stored, now or before; 400 the body does not decode, or samples were refused
 /// (the answer counts them and names the first; the valid samples are stored); 403 a series claims another
@@ -120,11 +126,15 @@ class Receiver {
         std::chrono::steady_clock::time_point filled;
         unsigned in_flight = 0;
         bool started = false;
+        std::uint64_t too_fast = 0;  ///< requests refused
+        std::uint64_t too_many = 0;  ///< requests refused, because others are in flight
+        std::uint64_t too_much = 0;  ///< documents refused
     };
     class Flight;
 
     Answer decodeAndStore(const std::string& agent, std::string_view body, RemoteWriteVersion version);
     Answer storeDocument(const std::string& agent, std::string_view kind, std::string body);
+    Answer documentFailed(const std::string& agent, const Error& error);
     Answer storePart(const std::string& agent, std::string_view kind, const DocumentPart& part,
                      std::string body);
     Answer storeWhole(const std::string& agent, std::string_view kind, std::string packed,
@@ -140,10 +150,12 @@ class Receiver {
     TimestampMs (*const clock_)();
     MetadataBook* const metadata_;
     const std::unique_ptr<KnownSeries> known_;
+    const std::unique_ptr<Claims> claims_;
 
     mutable Mutex mutex_;
     std::map<std::string, Agent> agents_ LAPWING_GUARDED_BY(mutex_);
     Traffic totals_ LAPWING_GUARDED_BY(mutex_);
+    std::map<std::string, std::uint64_t> foreign_ LAPWING_GUARDED_BY(mutex_);  ///< refused, by agent
     unsigned in_flight_ LAPWING_GUARDED_BY(mutex_) = 0;
 };
 

@@ -14,6 +14,9 @@
 namespace lapwing::promql {
 namespace {
 
+/// Values between two looks at the limits of the query: some milliseconds of work.
+constexpr std::size_t kWorkBetweenChecks = 1U << 16;
+
 Labels groupLabels(const Aggregate& aggregate, const Labels& labels) {
     std::vector<Label> kept;
     for (const auto& label : labels) {
@@ -30,10 +33,11 @@ struct Groups {
     std::vector<Labels> labels;          ///< in order of appearance
     std::vector<std::size_t> of_series;  ///< for each series, its group
 
-    Groups(const Aggregate& aggregate, const SeriesSet& set) {
+    Groups(Context& context, const Aggregate& aggregate, const SeriesSet& set) {
         std::unordered_map<Labels, std::size_t, LabelsHash> known;
         of_series.reserve(set.size());
         for (const auto& series : set) {
+            context.proceedOrThrow();
             auto key = groupLabels(aggregate, series.labels);
             const auto [it, fresh] = known.emplace(key, labels.size());
             if (fresh) {
@@ -53,10 +57,8 @@ Expected<SeriesSet> fold(Context& context, Groups groups, const SeriesSet& set, 
     };
     std::vector<std::vector<Cell>> cells(groups.labels.size());
     for (std::size_t s = 0; s < set.size(); ++s) {
-        if (s % 256 == 0) {
-            if (auto go_on = context.proceed(); !go_on) {
-                return fail(go_on.error());
-            }
+        if (auto go_on = context.proceed(); !go_on) {
+            return fail(go_on.error());
         }
         auto& row = cells[groups.of_series[s]];
         if (row.empty()) {
@@ -78,6 +80,9 @@ Expected<SeriesSet> fold(Context& context, Groups groups, const SeriesSet& set, 
     SeriesSet out;
     out.reserve(groups.labels.size());
     for (std::size_t g = 0; g < groups.labels.size(); ++g) {
+        if (auto go_on = context.proceed(); !go_on) {
+            return fail(go_on.error());
+        }
         Series series{std::move(groups.labels[g]), ScalarValues(points, absent())};
         for (std::size_t i = 0; i < points; ++i) {
             if (cells[g][i].any) {
@@ -112,6 +117,7 @@ Expected<SeriesSet> quantiles(Context& context, Groups groups, const SeriesSet& 
     }
     SeriesSet out;
     std::vector<double> values;
+    std::size_t work = 0;
     for (std::size_t g = 0; g < members.size(); ++g) {
         if (auto go_on = context.proceed(); !go_on) {
             return fail(go_on.error());
@@ -119,6 +125,13 @@ Expected<SeriesSet> quantiles(Context& context, Groups groups, const SeriesSet& 
         Series series{std::move(groups.labels[g]), ScalarValues(points, absent())};
         for (std::size_t i = 0; i < points; ++i) {
             values.clear();
+            work += members[g].size();
+            if (work >= kWorkBetweenChecks) {
+                if (auto go_on = context.proceed(); !go_on) {
+                    return fail(go_on.error());
+                }
+                work = 0;
+            }
             for (const auto s : members[g]) {
                 if (!isAbsent(set[s].values[i])) {
                     values.push_back(set[s].values[i]);
@@ -164,8 +177,11 @@ Expected<SeriesSet> countValues(Context& context, const Aggregate& aggregate, co
                 labels.set(label, formatPlain(value));
                 const auto [it, fresh] = known.emplace(groupLabels(grouping, labels), out.size());
                 if (fresh) {
-                    if (auto fits = context.charge((out.size() + 1) * points); !fits) {
+                    if (auto fits = context.chargeSamples((out.size() + 1) * points); !fits) {
                         return fail(fits.error());
+                    }
+                    if (auto go_on = context.proceed(); !go_on) {
+                        return fail(go_on.error());
                     }
                     out.push_back({it->first, ScalarValues(points, absent())});
                 }
@@ -196,7 +212,7 @@ Expected<SeriesSet> evaluateAggregate(Context& context, const Aggregate& aggrega
         return countValues(context, aggregate, operand, label, points);
     }
     const bool version2 = context.version2();
-    Groups groups(aggregate, operand);
+    Groups groups(context, aggregate, operand);
     switch (aggregate.op) {
         case Aggregation::sum:
             if (version2) {

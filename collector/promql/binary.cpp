@@ -6,6 +6,7 @@
 #include <unordered_map>
 #include <unordered_set>
 
+#include "collector/limits/query_limits.h"
 #include "collector/promql/series_set.h"
 
 namespace lapwing::promql {
@@ -84,6 +85,9 @@ Expected<Value> scalars(const Binary& binary, ScalarValues lhs, const ScalarValu
 Expected<Value> vectorAndScalar(const Context& context, const Binary& binary, SeriesSet set,
                                 const ScalarValues& scalar, bool swapped) {
     for (auto& series : set) {
+        if (auto go_on = Context::proceed(); !go_on) {
+            return fail(go_on.error());
+        }
         for (std::size_t i = 0; i < series.values.size(); ++i) {
             auto& value = series.values[i];
             if (isAbsent(value)) {
@@ -122,6 +126,7 @@ class Signatures {
         std::vector<std::size_t> numbers;
         numbers.reserve(set.size());
         for (const auto& series : set) {
+            QueryLimits::enforceMemory();
             numbers.push_back(
                 known_.emplace(signature(matching_, series.labels), known_.size()).first->second);
         }
@@ -139,6 +144,7 @@ std::vector<std::vector<bool>> presence(const SeriesSet& set, const std::vector<
                                         std::size_t count, std::size_t points) {
     std::vector<std::vector<bool>> present(count);
     for (std::size_t s = 0; s < set.size(); ++s) {
+        QueryLimits::enforceMemory();
         auto& steps = present[groups[s]];
         if (steps.empty()) {
             steps.resize(points);
@@ -225,10 +231,8 @@ class Matching {
         indexOneSide(one_groups);
         matched_.resize(groups_);
         for (std::size_t s = 0; s < many_.size(); ++s) {
-            if (s % 256 == 0) {
-                if (auto go_on = context_.proceed(); !go_on) {
-                    return fail(go_on.error());
-                }
+            if (auto go_on = context_.proceed(); !go_on) {
+                return fail(go_on.error());
             }
             match(s);
         }
@@ -261,6 +265,7 @@ class Matching {
     void indexOneSide(const std::vector<std::size_t>& one_groups) {
         owners_.resize(groups_);
         for (std::size_t s = 0; s < one_.size(); ++s) {
+            QueryLimits::enforceMemory();
             auto& owner = owners_[one_groups[s]];
             if (owner.empty()) {
                 owner.resize(points_, kNone);
@@ -318,6 +323,7 @@ class Matching {
             const auto [it, fresh] =
                 results.emplace(binary_.matching.include.empty() ? 0 : owner[i], out_.size());
             if (fresh) {
+                QueryLimits::enforceMemory();
                 out_.push_back(
                     {resultLabels(series.labels, one_[owner[i]].labels), ScalarValues(points_, absent())});
             }

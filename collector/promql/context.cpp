@@ -15,10 +15,9 @@ Expected<std::vector<storage::SeriesSamples>> Context::select(const storage::Mat
     if (auto go_on = proceed(); !go_on) {
         return fail(go_on.error());
     }
-    auto selected =
-        data_.select(matchers, from, to, {options_.max_samples - loaded_, [this] { return proceed(); }});
+    auto selected = data_.select(matchers, from, to, options_.max_samples - loaded_);
     if (!selected) {
-        if (selected.error().kind == ErrorKind::exhausted) {
+        if (selected.error().kind == ErrorKind::exhausted && proceed()) {
             return fail(ErrorKind::exhausted, kTooManySamples);
         }
         return selected;
@@ -32,14 +31,14 @@ Expected<std::vector<storage::SeriesSamples>> Context::select(const storage::Mat
     return selected;
 }
 
-Expected<void> Context::proceed() {
-    if (cancel_ != nullptr && cancel_->load(std::memory_order_relaxed)) {
-        return fail(ErrorKind::unavailable, "query was canceled in query execution");
+void Context::proceedOrThrow() {
+    constexpr unsigned between_checks = 256;
+    if (++calls_ % between_checks != 0) {
+        return;
     }
-    if (std::chrono::steady_clock::now() >= deadline_) {
-        return fail(ErrorKind::timeout, "query timed out in query execution");
+    if (auto go_on = proceed(); !go_on) {
+        throw Interrupted{go_on.error()};
     }
-    return {};
 }
 
 std::optional<TimestampMs> Context::fixedTime(const TimeModifiers& time) const {
@@ -57,6 +56,13 @@ std::optional<TimestampMs> Context::fixedTime(const TimeModifiers& time) const {
 }
 
 Expected<void> Context::charge(std::size_t values) const {
+    if (auto fits = chargeSamples(values); !fits) {
+        return fits;
+    }
+    return QueryLimits::checkRoom(values * sizeof(double));
+}
+
+Expected<void> Context::chargeSamples(std::size_t values) const {
     if (values > options_.max_samples) {
         return fail(ErrorKind::exhausted, kTooManySamples);
     }

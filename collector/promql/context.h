@@ -1,29 +1,27 @@
 #pragma once
 
-#include <atomic>
-#include <chrono>
 #include <set>
 #include <string>
 
+#include "collector/limits/query_limits.h"
 #include "collector/promql/ast.h"
 #include "collector/promql/engine.h"
 #include "collector/promql/values.h"
 
 namespace lapwing::promql {
 
+/// Ends a query from within a call that cannot return an error. The engine catches it.
+struct Interrupted {
+    Error error;
+};
+
 /// The state of one query during its evaluation: limits, the clock, and warnings beside the result. Used by
 /// one thread.
 class Context {
   public:
     Context(std::string_view query, const storage::Queryable& data, const EngineOptions& options,
-            TimestampMs start, TimestampMs end, const std::atomic<bool>* cancel)
-        : query_(query),
-          data_(data),
-          options_(options),
-          start_(start),
-          end_(end),
-          cancel_(cancel),
-          deadline_(std::chrono::steady_clock::now() + std::chrono::milliseconds(options.timeout_ms)) {}
+            TimestampMs start, TimestampMs end)
+        : query_(query), data_(data), options_(options), start_(start), end_(end) {}
 
     const EngineOptions& options() const { return options_; }
     /// Whether to answer as Prometheus 2: windows closed at both ends, and its other rules.
@@ -33,14 +31,20 @@ class Context {
     Expected<std::vector<storage::SeriesSamples>> select(const storage::Matchers& matchers, TimestampMs from,
                                                          TimestampMs to);
 
-    /// Called between pieces of work. Errors `timeout` and `unavailable` (cancelled).
-    Expected<void> proceed();
+    /// Called between pieces of work, and in loops for each series: looks at the limits of the query. Its
+    /// errors are those of QueryLimits::check().
+    static Expected<void> proceed() { return QueryLimits::check(); }
+    /// The same for code that cannot return an error, such as a comparison of std::sort: throws Interrupted,
+    /// which ends the query. Looks at the limits at some of the calls only.
+    void proceedOrThrow();
 
     /// The time that `@ start()` or `@ end()` means in this query; nothing for a selector without `@`.
     std::optional<TimestampMs> fixedTime(const TimeModifiers& time) const;
 
-    /// Error `exhausted` if a result of that many values is too large.
+    /// Error `exhausted` if a result of that many values is too large. charge() is for a result that is about
+    /// to be made: it must fit into the memory of the query as well.
     Expected<void> charge(std::size_t values) const;
+    Expected<void> chargeSamples(std::size_t values) const;
 
     /// Adds a warning or an info about a part of the query. Version 2 adds none.
     void warn(std::string_view text, const Expr& where);
@@ -59,9 +63,8 @@ class Context {
     const EngineOptions& options_;
     TimestampMs start_;
     TimestampMs end_;
-    const std::atomic<bool>* cancel_;
-    std::chrono::steady_clock::time_point deadline_;
     std::size_t loaded_ = 0;
+    unsigned calls_ = 0;  ///< of proceedOrThrow()
     std::set<std::string> warnings_;
     std::set<std::string> infos_;
 };

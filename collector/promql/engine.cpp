@@ -1,6 +1,8 @@
 #include "collector/promql/engine.h"
 
 #include <algorithm>
+#include <chrono>
+#include <new>
 
 #include "collector/promql/evaluator.h"
 #include "collector/promql/parser.h"
@@ -39,6 +41,7 @@ Vector toVector(SeriesSet set, TimestampMs at) {
     Vector out;
     out.reserve(set.size());
     for (auto& series : set) {
+        QueryLimits::enforceMemory();
         if (!isAbsent(series.values.front())) {
             out.push_back({std::move(series.labels), {at, series.values.front()}});
         }
@@ -50,6 +53,7 @@ Matrix toMatrix(SeriesSet set, const Grid& grid) {
     Matrix out;
     out.reserve(set.size());
     for (auto& series : set) {
+        QueryLimits::enforceMemory();
         TimeSeries present{std::move(series.labels), {}};
         for (std::size_t i = 0; i < grid.points; ++i) {
             if (!isAbsent(series.values[i])) {
@@ -76,18 +80,38 @@ Expected<void> checkTime(TimestampMs time) {
     return fail(ErrorKind::invalid, "time out of range");
 }
 
+/// Evaluates within the limits of one query.
+template <class Evaluate>
+Expected<Result> within(const EngineOptions& options, const std::atomic<bool>* cancel, Evaluate evaluate) {
+    const QueryLimits limits(options.max_memory,
+                             QueryLimits::Clock::now() + std::chrono::milliseconds(options.timeout_ms),
+                             cancel);
+    try {
+        return evaluate();
+    } catch (const Interrupted& interrupted) {
+        return fail(interrupted.error);
+    } catch (const std::bad_alloc&) {
+        return fail(QueryLimits::outOfMemory());
+    }
+}
+
 }  // namespace
 
 Expected<Result> Engine::instant(std::string_view query, TimestampMs at,
                                  const std::atomic<bool>* cancel) const {
+    return within(options_, cancel, [&] { return evaluateInstant(query, at); });
+}
+
+Expected<Result> Engine::evaluateInstant(std::string_view query, TimestampMs at) const {
     if (auto ok = checkTime(at); !ok) {
         return fail(ok.error());
     }
     auto expr = parse(query);
     if (!expr) {
-        return fail(expr.error());
+        const auto within = QueryLimits::check();
+        return fail(within ? expr.error() : within.error());
     }
-    Context context(query, data_, options_, at, at, cancel);
+    Context context(query, data_, options_, at, at);
     Evaluator evaluator(context);
     const Grid grid{at, 1, 1};
     Result result;
@@ -117,6 +141,11 @@ Expected<Result> Engine::instant(std::string_view query, TimestampMs at,
 
 Expected<Result> Engine::range(std::string_view query, TimestampMs start, TimestampMs end,
                                std::int64_t step_ms, const std::atomic<bool>* cancel) const {
+    return within(options_, cancel, [&] { return evaluateRange(query, start, end, step_ms); });
+}
+
+Expected<Result> Engine::evaluateRange(std::string_view query, TimestampMs start, TimestampMs end,
+                                       std::int64_t step_ms) const {
     if (step_ms <= 0) {
         return fail(ErrorKind::invalid,
                     "zero or negative query resolution step widths are not accepted. Try a positive integer");
@@ -132,14 +161,15 @@ Expected<Result> Engine::range(std::string_view query, TimestampMs start, Timest
     }
     auto expr = parse(query);
     if (!expr) {
-        return fail(expr.error());
+        const auto within = QueryLimits::check();
+        return fail(within ? expr.error() : within.error());
     }
     const auto type = (*expr)->type();
     if (type != ValueType::scalar && type != ValueType::vector) {
         return fail(ErrorKind::invalid, "invalid expression type \"" + std::string(valueTypeName(type)) +
                                             "\" for range query, must be Scalar or instant Vector");
     }
-    Context context(query, data_, options_, start, end, cancel);
+    Context context(query, data_, options_, start, end);
     Evaluator evaluator(context);
     const Grid grid{start, step_ms, static_cast<std::size_t>((end - start) / step_ms) + 1};
     auto value = evaluator.evaluate(**expr, grid);

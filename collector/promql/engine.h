@@ -7,6 +7,7 @@
 #include <variant>
 #include <vector>
 
+#include "collector/limits/query_limits.h"
 #include "collector/storage/queryable.h"
 #include "common/error.h"
 #include "common/model/sample.h"
@@ -40,12 +41,14 @@ struct EngineOptions {
     std::int64_t lookback_ms = 300'000;         ///< lookback delta
     std::int64_t default_interval_ms = 60'000;  ///< step of a subquery without a step
     std::size_t max_samples = 50'000'000;       ///< samples that one query may load
+    std::size_t max_memory = QueryLimits::kDefaultMemory;  ///< of one query, in bytes
     std::int64_t timeout_ms = 120'000;
 };
 
 /// Evaluates PromQL over a Queryable. It has no state besides its options: safe from any thread.
 /// Errors: `invalid` (bad_data: does not parse, bad parameters), `execution` (many-to-many matching and the
-/// like), `timeout`, `exhausted` (too many samples), `unavailable` (cancelled), `internal`.
+/// like), `timeout`, `exhausted` (too many samples, or too much memory), `unavailable` (cancelled),
+/// `internal`. A query is also bound by the QueryLimits of the calling thread.
 class Engine {
   public:
     Engine(const storage::Queryable& data, EngineOptions options) : data_(data), options_(options) {}
@@ -58,8 +61,13 @@ class Engine {
                            const std::atomic<bool>* cancel = nullptr) const;
 
     const EngineOptions& options() const { return options_; }
+    const storage::Queryable& data() const { return data_; }
 
   private:
+    Expected<Result> evaluateInstant(std::string_view query, TimestampMs at) const;
+    Expected<Result> evaluateRange(std::string_view query, TimestampMs start, TimestampMs end,
+                                   std::int64_t step_ms) const;
+
     const storage::Queryable& data_;
     EngineOptions options_;
 };

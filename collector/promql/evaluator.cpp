@@ -134,10 +134,8 @@ Expected<SeriesSet> Evaluator::select(const VectorSelector& selector, const Grid
     SeriesSet out;
     out.reserve(stored->size());
     for (auto& series : *stored) {
-        if (out.size() % 256 == 0) {
-            if (auto go_on = context_.proceed(); !go_on) {
-                return fail(go_on.error());
-            }
+        if (auto go_on = context_.proceed(); !go_on) {
+            return fail(go_on.error());
         }
         out.push_back({*series.labels, sample(series.samples, seen, offset, lookback, closed, timestamps)});
         // Release the samples of a series as soon as its steps are made: a panel over much data holds one
@@ -174,6 +172,9 @@ Expected<RangeVector> Evaluator::rangeVector(const Expr& expr, const Grid& grid)
     }
     out.series.reserve(stored->size());
     for (auto& series : *stored) {
+        if (auto go_on = context_.proceed(); !go_on) {
+            return fail(go_on.error());
+        }
         std::erase_if(series.samples, [](const Sample& point) { return isStaleNaN(point.value); });
         if (series.samples.empty()) {
             continue;
@@ -208,6 +209,9 @@ Expected<RangeVector> Evaluator::subquery(const Subquery& subquery, const Grid& 
         return fail(value.error());
     }
     for (auto& series : std::get<SeriesSet>(*value)) {
+        if (auto go_on = context_.proceed(); !go_on) {
+            return fail(go_on.error());
+        }
         RangeVector::Element element{std::move(series.labels), {}};
         for (std::size_t i = 0; i < inner.points; ++i) {
             if (!isAbsent(series.values[i])) {
@@ -235,6 +239,9 @@ Expected<Value> Evaluator::evaluateNode(const Unary& unary, const Grid& grid) {
     }
     auto& set = std::get<SeriesSet>(*value);
     for (auto& series : set) {
+        if (auto go_on = context_.proceed(); !go_on) {
+            return fail(go_on.error());
+        }
         for (auto& number : series.values) {
             if (!isAbsent(number)) {
                 number = -number;

@@ -107,6 +107,9 @@ Expected<Value> evaluateRange(Evaluator& evaluator, const Call& call, RangeFunct
     std::size_t work = 0;
     const auto& cited = citedPart(call, *prepared->argument);
     for (auto& element : range.series) {
+        if (auto go_on = context.proceed(); !go_on) {
+            return fail(go_on.error());
+        }
         Series series{std::move(element.labels), ScalarValues(grid.points, absent())};
         WindowCursor cursor(range, element.samples, context.version2());
         bool any = false;
@@ -156,6 +159,9 @@ Expected<Value> evaluateElements(Evaluator& evaluator, const Call& call, double 
         return fail(set.error());
     }
     for (auto& series : *set) {
+        if (auto go_on = Context::proceed(); !go_on) {
+            return fail(go_on.error());
+        }
         for (auto& value : series.values) {
             if (!isAbsent(value)) {
                 value = function(value);

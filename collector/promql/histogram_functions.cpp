@@ -4,6 +4,7 @@
 #include <optional>
 #include <unordered_map>
 
+#include "collector/limits/query_limits.h"
 #include "collector/promql/functions.h"
 #include "collector/promql/numbers.h"
 #include "collector/promql/series_set.h"
@@ -185,6 +186,7 @@ std::vector<Histogram> histogramsOf(Context& context, const SeriesSet& set, cons
     std::vector<Histogram> histograms;
     std::unordered_map<Labels, std::size_t, LabelsHash> known;
     for (std::size_t s = 0; s < set.size(); ++s) {
+        QueryLimits::enforceMemory();
         auto labels = set[s].labels;
         const auto bound = parseBound(labels.get("le"));
         if (!bound) {
@@ -219,6 +221,7 @@ Expected<Value> ofHistograms(Evaluator& evaluator, const Expr& operand, const Ex
         }
         Series series{std::move(histogram.labels), ScalarValues(grid.points, absent())};
         for (std::size_t i = 0; i < grid.points; ++i) {
+            evaluator.context().proceedOrThrow();
             histogram.at(*set, i, buckets);
             if (buckets.empty()) {
                 continue;

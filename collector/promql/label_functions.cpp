@@ -4,8 +4,11 @@
 #include <array>
 #include <charconv>
 #include <cstdint>
+#include <memory>
 #include <optional>
 
+#include "collector/limits/query_limits.h"
+#include "collector/limits/regex_size.h"
 #include "collector/promql/functions.h"
 #include "collector/promql/named.h"
 #include "collector/promql/series_set.h"
@@ -26,6 +29,9 @@ bool isWordCharacter(char c) {
 
 /// Go's Regexp.Expand: $1, $name (the longest possible name), ${name}, $$; a name without a group expands
 /// to nothing.
+/// Bytes of a value times instructions of an expression: at most some seconds, which nothing can interrupt.
+constexpr std::size_t kMostMatching = 500'000'000;
+
 std::string expand(std::string_view text, const std::vector<re2::StringPiece>& groups,
                    const std::map<std::string, int>& names) {
     std::string out;
@@ -80,6 +86,26 @@ Expected<std::vector<std::string>> texts(Evaluator& evaluator, const Call& call,
     return out;
 }
 
+/// Null if the pattern is wrong or too large.
+std::unique_ptr<const re2::RE2> compile(const Context& context, const std::string& pattern) {
+    if (regexSize(pattern) > kMostRegexSize) {
+        return nullptr;
+    }
+    const QueryLimits::Patience patience;
+    re2::RE2::Options options;
+    options.set_log_errors(false);
+    const bool dot_takes_newline = !context.version2();
+    auto regex =
+        std::make_unique<const re2::RE2>((dot_takes_newline ? "^(?s:" : "^(?:") + pattern + ")$", options);
+    return regex->ok() ? std::move(regex) : nullptr;
+}
+
+bool match(const re2::RE2& regex, const std::string& value, std::vector<re2::StringPiece>& groups) {
+    const QueryLimits::Patience patience;
+    return regex.Match(value, 0, value.size(), re2::RE2::UNANCHORED, groups.data(),
+                       static_cast<int>(groups.size()));
+}
+
 Expected<Value> labelReplace(Evaluator& evaluator, const Call& call, const Grid& grid) {
     auto given = texts(evaluator, call, grid);
     if (!given) {
@@ -92,24 +118,27 @@ Expected<Value> labelReplace(Evaluator& evaluator, const Call& call, const Grid&
         return fail(set.error());
     }
 
-    re2::RE2::Options options;
-    options.set_log_errors(false);
-    const bool dot_takes_newline = !evaluator.context().version2();
-    const re2::RE2 regex((dot_takes_newline ? "^(?s:" : "^(?:") + pattern + ")$", options);
-    if (!regex.ok()) {
+    const auto regex = compile(evaluator.context(), pattern);
+    if (!regex) {
         return fail(ErrorKind::execution, "invalid regular expression in label_replace(): " + pattern);
     }
     if (!validLabelName(evaluator.context(), target)) {
         return fail(ErrorKind::execution, "invalid destination label name in label_replace(): " + target);
     }
-    std::vector<re2::StringPiece> groups(static_cast<std::size_t>(regex.NumberOfCapturingGroups()) + 1);
+    std::vector<re2::StringPiece> groups(static_cast<std::size_t>(regex->NumberOfCapturingGroups()) + 1);
     for (auto& series : *set) {
-        const std::string value(series.labels.get(source));
-        if (!regex.Match(value, 0, value.size(), re2::RE2::UNANCHORED, groups.data(),
-                         static_cast<int>(groups.size()))) {
-            continue;
+        if (auto go_on = evaluator.context().proceed(); !go_on) {
+            return fail(go_on.error());
         }
-        series.labels.set(target, expand(replacement, groups, regex.NamedCapturingGroups()));
+        const std::string value(series.labels.get(source));
+        if (value.size() > kMostMatching / static_cast<std::size_t>(std::max(regex->ProgramSize(), 1))) {
+            return fail(ErrorKind::exhausted,
+                        "label_replace(): the regular expression is too large for a value of " +
+                            std::to_string(value.size()) + " bytes");
+        }
+        if (match(*regex, value, groups)) {
+            series.labels.set(target, expand(replacement, groups, regex->NamedCapturingGroups()));
+        }
     }
     if (auto done = unify(*set, Duplicates::merge); !done) {
         return fail(done.error());
@@ -137,6 +166,9 @@ Expected<Value> labelJoin(Evaluator& evaluator, const Call& call, const Grid& gr
         return fail(set.error());
     }
     for (auto& series : *set) {
+        if (auto go_on = evaluator.context().proceed(); !go_on) {
+            return fail(go_on.error());
+        }
         std::string joined;
         for (std::size_t a = 2; a < given->size(); ++a) {
             if (a > 2) {
@@ -202,6 +234,7 @@ Expected<Value> sortByLabels(Evaluator& evaluator, const Call& call, const Grid&
         return fail(set.error());
     }
     std::stable_sort(set->begin(), set->end(), [&](const Series& first, const Series& second) {
+        evaluator.context().proceedOrThrow();
         const auto& a = descending ? second : first;
         const auto& b = descending ? first : second;
         for (const auto& name : *names) {

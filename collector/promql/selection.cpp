@@ -18,6 +18,9 @@ namespace {
 constexpr double kMostCount = 9.223372036854775e18;
 constexpr double kMostHash = 18446744073709551615.0;
 
+/// Values between two looks at the limits of the query: some milliseconds of work.
+constexpr std::size_t kWorkBetweenChecks = 1U << 16;
+
 struct Candidate {
     double value;
     std::size_t series;
@@ -175,6 +178,7 @@ Expected<SeriesSet> evaluateSelection(Context& context, const Aggregate& aggrega
     std::vector<double> positions;
     if (op == Aggregation::limit_ratio) {
         for (const auto& series : operand) {
+            context.proceedOrThrow();
             positions.push_back(position(series.labels));
         }
     }
@@ -182,11 +186,14 @@ Expected<SeriesSet> evaluateSelection(Context& context, const Aggregate& aggrega
     std::vector<ScalarValues> chosen(operand.size());
     std::vector<std::size_t> order;
     std::vector<Candidate> candidates;
+    std::size_t work = 0;
     for (std::size_t i = 0; i < points; ++i) {
-        if (i % 256 == 0) {
+        work += 1 + operand.size();
+        if (work >= kWorkBetweenChecks) {
             if (auto go_on = context.proceed(); !go_on) {
                 return fail(go_on.error());
             }
+            work = 0;
         }
         if (auto wrong = problem(op, parameter[i]); !wrong.empty()) {
             // Version 3 checks the parameter only where there are series to choose from.
@@ -221,6 +228,7 @@ Expected<SeriesSet> evaluateSelection(Context& context, const Aggregate& aggrega
             for (const auto& candidate : candidates) {
                 auto& values = chosen[candidate.series];
                 if (values.empty()) {
+                    context.proceedOrThrow();
                     values.resize(points, absent());
                     order.push_back(candidate.series);
                 }

@@ -3,6 +3,7 @@
 #include <cmath>
 #include <utility>
 
+#include "collector/limits/query_limits.h"
 #include "collector/promql/numbers.h"
 #include "collector/promql/parser.h"
 
@@ -229,6 +230,10 @@ ExprPtr SelectorParser::selector() {
 bool SelectorParser::addMatcher(VectorSelector& out, std::size_t position, Matcher::Type type,
                                 std::string name, std::string value) {
     auto matcher = Matcher::create(type, std::move(name), std::move(value));
+    // A regular expression may take milliseconds to compile.
+    if (auto go_on = QueryLimits::check(); !go_on) {
+        return failAt(position, go_on.error().message);
+    }
     if (!matcher) {
         return failAt(position, matcher.error().message);
     }

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <unordered_map>
 
+#include "collector/limits/query_limits.h"
+
 namespace lapwing::promql {
 namespace {
 
@@ -23,6 +25,9 @@ Expected<void> unify(SeriesSet& set, Duplicates duplicates) {
     seen.reserve(set.size());
     bool merged = false;
     for (std::size_t i = 0; i < set.size(); ++i) {
+        if (auto go_on = Context::proceed(); !go_on) {
+            return go_on;
+        }
         const auto [it, inserted] = seen.emplace(&set[i].labels, i);
         if (inserted) {
             continue;
@@ -74,6 +79,7 @@ void removeEmpty(SeriesSet& set) {
 
 void replicate(SeriesSet& set, std::size_t points) {
     for (auto& series : set) {
+        QueryLimits::enforceMemory();
         series.values = ScalarValues(points, series.values.front());
     }
 }

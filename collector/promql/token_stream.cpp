@@ -4,6 +4,8 @@
 #include <array>
 #include <utility>
 
+#include "collector/limits/query_limits.h"
+
 namespace lapwing::promql {
 namespace {
 
@@ -141,6 +143,7 @@ tl::unexpected<Error> TokenStream::nothing() const {
 }
 
 ExprPtr TokenStream::make(Span span, decltype(Expr::node) node, std::size_t depth_below) {
+    QueryLimits::enforceMemory();
     if (depth_below >= kMaxDepth) {
         return failAt(span.start, "expression is nested too deeply");
     }

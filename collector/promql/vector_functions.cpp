@@ -64,6 +64,9 @@ Expected<Value> absentNow(Evaluator& evaluator, const Call& call, const Grid& gr
     }
     std::vector<bool> present(grid.points);
     for (const auto& series : *set) {
+        if (auto go_on = Context::proceed(); !go_on) {
+            return fail(go_on.error());
+        }
         for (std::size_t i = 0; i < grid.points; ++i) {
             present[i] = present[i] || !isAbsent(series.values[i]);
         }
@@ -107,6 +110,9 @@ Expected<Value> withScalars(Evaluator& evaluator, const Call& call, const Grid& 
         scalars.push_back(std::move(*values));
     }
     for (auto& series : *set) {
+        if (auto go_on = Context::proceed(); !go_on) {
+            return fail(go_on.error());
+        }
         for (std::size_t i = 0; i < grid.points; ++i) {
             auto& value = series.values[i];
             if (!isAbsent(value)) {
@@ -162,6 +168,9 @@ Expected<Value> toScalar(Evaluator& evaluator, const Call& call, const Grid& gri
     ScalarValues out(grid.points, std::numeric_limits<double>::quiet_NaN());
     std::vector<int> count(grid.points);
     for (const auto& series : *set) {
+        if (auto go_on = Context::proceed(); !go_on) {
+            return fail(go_on.error());
+        }
         for (std::size_t i = 0; i < grid.points; ++i) {
             if (isAbsent(series.values[i])) {
                 continue;
@@ -224,7 +233,9 @@ Expected<Value> sortBy(Evaluator& evaluator, const Call& call, const Grid& grid,
         return fail(set.error());
     }
     if (grid.points == 1) {
-        std::stable_sort(set->begin(), set->end(), [descending](const Series& a, const Series& b) {
+        auto& context = evaluator.context();
+        std::stable_sort(set->begin(), set->end(), [&](const Series& a, const Series& b) {
+            context.proceedOrThrow();
             const double x = a.values.front();
             const double y = b.values.front();
             if (std::isnan(x) || std::isnan(y)) {

@@ -5,16 +5,20 @@
 #include <algorithm>
 #include <chrono>
 #include <map>
+#include <new>
 #include <optional>
 #include <string_view>
 #include <utility>
 
+#include "collector/limits/query_limits.h"
 #include "collector/rules/links.h"
 #include "collector/rules/template/template.h"
 #include "collector/storage/series_budget.h"
 
 namespace lapwing::rules {
 namespace {
+
+using Clock = std::chrono::steady_clock;
 
 // Alert states are saved at least this often while alerts are active, so that a restart knows how old they
 // are.
@@ -49,6 +53,17 @@ Expected<promql::Vector> toVector(promql::Result result) {
         return promql::Vector{{Labels{}, {scalar->timestamp, scalar->value}}};
     }
     return fail(ErrorKind::execution, "rule result is not a vector or scalar");
+}
+
+/// A part of a rule's evaluation within the limits of a query. All parts have the time of one query together.
+template <class Work>
+auto withinLimits(const RunnerContext& context, Clock::time_point until, Work work) -> decltype(work()) {
+    const QueryLimits limits(context.engine.options().max_memory, until, &context.cancelled);
+    try {
+        return work();
+    } catch (const std::bad_alloc&) {
+        return fail(QueryLimits::outOfMemory());
+    }
 }
 
 Expected<std::vector<TemplateSample>> templateQuery(const promql::Engine& engine, std::string_view query,
@@ -97,8 +112,8 @@ Elements elementsIfContinued(const RunnerContext& context, const std::string& qu
     if (missing.size() > kMostContinued) {
         return std::nullopt;
     }
-    const ContinuedSeries data(context.store, missing);
-    auto result = promql::Engine(data, context.engine.options()).instant(query, at, &context.cancelled);
+    const ContinuedSeries data(context.engine.data(), missing);
+    auto result = promql::Engine(data, context.engine.options()).instant(query, at);
     auto vector = result ? toVector(std::move(*result)) : Expected<promql::Vector>(fail(result.error()));
     if (!vector) {
         return std::nullopt;
@@ -287,7 +302,7 @@ std::vector<Absence> GroupRunner::explainAbsence(const RuleState& state, Timesta
     std::vector<MissingData> missing;
     std::map<Labels, std::int64_t> continued;
     for (const auto* alert : vanished) {
-        missing.push_back(findMissing(context.store, state.inputs, alert->source,
+        missing.push_back(findMissing(context.engine.data(), state.inputs, alert->source,
                                       alert->last_true - group_.query_offset_ms, at,
                                       context.engine.options().lookback_ms));
         continued.insert(missing.back().series.begin(), missing.back().series.end());
@@ -313,15 +328,18 @@ std::vector<Absence> GroupRunner::explainAbsence(const RuleState& state, Timesta
     return out;
 }
 
-Expected<std::vector<TimeSeries>> GroupRunner::alert(RuleState& state, const promql::Vector& elements,
-                                                     TimestampMs now, const RunnerContext& context) {
+/// The alerts of a result. An annotation that cannot be expanded in time says so; a label cannot, because it
+/// would make another alert.
+Expected<std::vector<AlertCandidate>> GroupRunner::candidates(const RuleState& state,
+                                                              const promql::Vector& elements,
+                                                              const RunnerContext& context,
+                                                              TimestampMs at) const {
     const Rule& rule = state.rule;
-    const TimestampMs at = now - group_.query_offset_ms;
     TemplateData data;
     data.external_labels = context.options.external_labels;
     data.external_url = context.options.external_url;
     data.query = [&](std::string_view query) { return templateQuery(context.engine, query, at); };
-    std::vector<AlertCandidate> candidates;
+    std::vector<AlertCandidate> out;
     std::set<Labels> seen;
     for (const auto& element : elements) {
         AlertCandidate candidate;
@@ -333,10 +351,16 @@ Expected<std::vector<TimeSeries>> GroupRunner::alert(RuleState& state, const pro
         candidate.labels = candidate.source;
         for (const auto& label : rule.labels) {
             candidate.labels.set(label.name, expand(label, data));
+            if (auto in_time = QueryLimits::check(); label.expansion && !in_time) {
+                return fail(in_time.error());
+            }
         }
         candidate.labels.set("alertname", rule.name);
         for (const auto& annotation : rule.annotations) {
             candidate.annotations.set(annotation.name, expand(annotation, data));
+        }
+        if (auto go_on = QueryLimits::check(); !go_on && go_on.error().kind != ErrorKind::timeout) {
+            return fail(go_on.error());
         }
         if (context.options.annotate) {
             for (const auto& more : context.options.annotate(candidate.labels, candidate.annotations)) {
@@ -347,16 +371,27 @@ Expected<std::vector<TimeSeries>> GroupRunner::alert(RuleState& state, const pro
             return fail(ErrorKind::execution,
                         "vector contains metrics with the same labelset after applying alert labels");
         }
-        candidates.push_back(std::move(candidate));
+        out.push_back(std::move(candidate));
     }
-    if (group_.limit > 0 && candidates.size() > static_cast<std::size_t>(group_.limit)) {
+    if (group_.limit > 0 && out.size() > static_cast<std::size_t>(group_.limit)) {
         return fail(ErrorKind::exhausted, "exceeded limit of " + std::to_string(group_.limit) + " with " +
-                                              std::to_string(candidates.size()) + " alerts");
+                                              std::to_string(out.size()) + " alerts");
     }
+    return out;
+}
+
+std::vector<TimeSeries> GroupRunner::alert(RuleState& state, std::vector<AlertCandidate> candidates,
+                                           TimestampMs now, const RunnerContext& context,
+                                           Clock::time_point until) {
+    const Rule& rule = state.rule;
+    const TimestampMs at = now - group_.query_offset_ms;
     const AlertTimes times{rule.for_ms, rule.keep_firing_for_ms, context.options.resolved_retention_ms,
                            context.options.hold_silent_ms, context.options.hold_partial_ms};
     const auto explain = [&](const std::vector<const TrackedAlert*>& vanished) {
-        return explainAbsence(state, at, context, vanished);
+        auto explained = withinLimits(context, until, [&]() -> Expected<std::vector<Absence>> {
+            return explainAbsence(state, at, context, vanished);
+        });
+        return explained ? std::move(*explained) : std::vector<Absence>(vanished.size(), Absence::silent);
     };
     if (state.tracker.update(now, std::move(candidates), times, explain)) {
         state.unsaved = true;
@@ -367,18 +402,25 @@ Expected<std::vector<TimeSeries>> GroupRunner::alert(RuleState& state, const pro
 Expected<std::vector<TimeSeries>> GroupRunner::run(RuleState& state, TimestampMs now,
                                                    const RunnerContext& context) {
     const TimestampMs at = now - group_.query_offset_ms;
-    auto result = context.engine.instant(state.rule.query, at, &context.cancelled);
-    if (!result) {
-        return fail(result.error());
-    }
-    auto elements = toVector(std::move(*result));
-    if (!elements) {
-        return fail(elements.error());
-    }
+    const auto until = Clock::now() + std::chrono::milliseconds(context.engine.options().timeout_ms);
+    const auto elements = [&] {
+        auto result = context.engine.instant(state.rule.query, at);
+        return result ? toVector(std::move(*result)) : Expected<promql::Vector>(fail(result.error()));
+    };
     if (state.rule.type == RuleType::recording) {
-        return record(state, std::move(*elements), at);
+        return withinLimits(context, until, [&]() -> Expected<std::vector<TimeSeries>> {
+            auto found = elements();
+            return found ? record(state, std::move(*found), at) : fail(found.error());
+        });
     }
-    return alert(state, *elements, now, context);
+    auto found = withinLimits(context, until, [&]() -> Expected<std::vector<AlertCandidate>> {
+        const auto yielded = elements();
+        return yielded ? candidates(state, *yielded, context, at) : fail(yielded.error());
+    });
+    if (!found) {
+        return fail(found.error());
+    }
+    return alert(state, std::move(*found), now, context, until);
 }
 
 void GroupRunner::save(RuleState& state, TimestampMs now, storage::Store& store) const {
@@ -429,20 +471,19 @@ void GroupRunner::shiftTimes(std::int64_t jump_ms) {
     }
 }
 
-void GroupRunner::evaluate(TimestampMs now, const RunnerContext& context) {
-    using Clock = std::chrono::steady_clock;
+bool GroupRunner::evaluate(TimestampMs now, const RunnerContext& context) {
     const auto seconds_since = [](Clock::time_point start) {
         return std::chrono::duration<double>(Clock::now() - start).count();
     };
     const auto group_start = Clock::now();
     for (auto& state : rules_) {
         if (context.cancelled) {
-            return;
+            return false;
         }
         const auto start = Clock::now();
         auto series = run(state, now, context);
         if (!series && context.cancelled) {
-            return;
+            return false;
         }
         if (series) {
             std::set<Labels> written;
@@ -471,6 +512,7 @@ void GroupRunner::evaluate(TimestampMs now, const RunnerContext& context) {
     }
     seconds_ = seconds_since(group_start);
     last_evaluation_ = now;
+    return true;
 }
 
 GroupStatus GroupRunner::status() const {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <map>
 #include <set>
@@ -48,7 +49,8 @@ class GroupRunner {
     /// The site's time jumped: moves the times of all alerts with it.
     void shiftTimes(std::int64_t jump_ms);
 
-    void evaluate(TimestampMs now, const RunnerContext& context);
+    /// False if it was cancelled. The remaining rules then keep their states.
+    bool evaluate(TimestampMs now, const RunnerContext& context);
 
     GroupStatus status() const;
     const RuleGroup& group() const { return group_; }
@@ -82,8 +84,10 @@ class GroupRunner {
     static void take(RuleState& from, RuleState& into);
     Expected<std::vector<TimeSeries>> record(const RuleState& state, promql::Vector elements,
                                              TimestampMs at) const;
-    Expected<std::vector<TimeSeries>> alert(RuleState& state, const promql::Vector& elements, TimestampMs now,
-                                            const RunnerContext& context);
+    std::vector<TimeSeries> alert(RuleState& state, std::vector<AlertCandidate> candidates, TimestampMs now,
+                                  const RunnerContext& context, std::chrono::steady_clock::time_point until);
+    Expected<std::vector<AlertCandidate>> candidates(const RuleState& state, const promql::Vector& elements,
+                                                     const RunnerContext& context, TimestampMs at) const;
     std::vector<Absence> explainAbsence(const RuleState& state, TimestampMs at, const RunnerContext& context,
                                         const std::vector<const TrackedAlert*>& vanished) const;
     Expected<std::vector<TimeSeries>> run(RuleState& state, TimestampMs now, const RunnerContext& context);

@@ -4,25 +4,18 @@
 
 #include <algorithm>
 #include <atomic>
-#include <chrono>
-#include <cstdlib>
 #include <map>
-#include <optional>
 #include <set>
 #include <utility>
 
-#include "collector/rules/group_runner.h"
+#include "collector/rules/group_schedule.h"
 #include "common/config/reader.h"
 #include "common/metric_names.h"
 #include "common/model/clock.h"
 #include "common/model/families.h"
 #include "common/mutex.h"
-#include "common/worker.h"
 
 namespace lapwing::rules {
-
-/// The time between two evaluations may deviate from the monotonic clock by this much without a jump.
-constexpr std::int64_t kSlewedMs = 2'000;
 
 const char* alertStateName(AlertState state) {
     switch (state) {
@@ -49,156 +42,95 @@ const char* healthName(Health health) {
 }
 
 struct RuleManager::State {
-    struct Entry {
-        GroupRunner runner;
-        TimestampMs last_slot = 0;
-        std::chrono::steady_clock::time_point evaluated{};
-    };
+    using Groups = GroupSchedule::Groups;
 
     State(const promql::Engine& e, storage::Store& s, notify::Notifier* n, ManagerOptions o)
         : options(std::move(o)), context{e, s, n, options, cancelled} {}
 
     /// The groups with the states of the loaded groups, or those of the store.
-    std::vector<Entry> adoptStates(std::vector<RuleGroup> groups) LAPWING_REQUIRES(work);
-    void publish() LAPWING_REQUIRES(work);
-    void publish(std::size_t index) LAPWING_REQUIRES(work);
-    /// Lets the first evaluation of each group be at its first slot after the start, as in Prometheus.
-    void skipPastSlots();
-    /// After the time jumped, the timers of alerts go on as if it had not.
-    void followJump(TimestampMs now) LAPWING_REQUIRES(work);
-    /// Counts the evaluations for which it is too late, by a clock that nobody sets.
-    static void countMissed(Entry& entry);
-    /// Evaluates the groups that are due. Returns the time until the next group is due.
-    std::chrono::milliseconds evaluateDue();
+    Groups adoptStates(std::vector<RuleGroup> groups, Groups& loaded) const;
+    void publish(const Groups& groups);
+    void publish(std::size_t index, const GroupRunner& runner);
 
     const ManagerOptions options;
     std::atomic<bool> cancelled{false};
     const RunnerContext context;
 
-    Mutex work;  ///< held while evaluating and loading
-    std::vector<Entry> entries LAPWING_GUARDED_BY(work);
-    std::optional<std::int64_t> base LAPWING_GUARDED_BY(work);  ///< the time minus the monotonic clock
-
     mutable Mutex shown;  ///< never held while waiting for anything
     std::vector<GroupStatus> published LAPWING_GUARDED_BY(shown);
 
-    bool running = false;
-    Worker worker{"rules", [this] { return evaluateDue(); }};
+    GroupSchedule schedule{context, cancelled,
+                           [this](std::size_t index, const GroupRunner& runner) { publish(index, runner); }};
 };
 
-std::vector<RuleManager::State::Entry> RuleManager::State::adoptStates(std::vector<RuleGroup> groups) {
-    std::vector<Entry> fresh;
+RuleManager::State::Groups RuleManager::State::adoptStates(std::vector<RuleGroup> groups,
+                                                           Groups& loaded) const {
+    const TimestampMs now = nowMs();
+    Groups fresh;
     for (auto& group : groups) {
-        fresh.push_back({GroupRunner(std::move(group)), 0});
+        fresh.emplace_back(std::move(group));
+    }
+    for (auto& older : loaded) {
+        if (older.base) {
+            GroupSchedule::followJump(older, now);
+        }
     }
     const auto sameFile = [](const RuleGroup& a, const RuleGroup& b) { return a.file == b.file; };
     const auto sameName = [](const RuleGroup& a, const RuleGroup& b) { return a.name == b.name; };
     const auto pairs = [&](const auto& alike, const auto& adopt) {
-        for (auto& entry : fresh) {
-            for (auto& older : entries) {
-                if (alike(entry.runner.group(), older.runner.group())) {
-                    adopt(entry, older);
+        for (auto& group : fresh) {
+            for (auto& older : loaded) {
+                if (alike(group.runner.group(), older.runner.group())) {
+                    adopt(group, older);
                 }
             }
         }
     };
     pairs([&](const auto& a, const auto& b) { return sameFile(a, b) && sameName(a, b); },
-          [](Entry& entry, Entry& older) {
-              entry.runner.adopt(older.runner);
-              entry.last_slot = older.last_slot;
+          [](ScheduledGroup& group, ScheduledGroup& older) {
+              group.runner.adopt(older.runner);
+              group.last_slot = older.last_slot;
+              group.quick = older.quick;
           });
     // A rule whose file or group has another name, and then a rule that stands elsewhere.
-    const auto moved = [&](Entry& entry, Entry& older) {
-        entry.runner.adoptMoved(older.runner, context.store);
+    const auto moved = [&](ScheduledGroup& group, ScheduledGroup& older) {
+        group.runner.adoptMoved(older.runner, context.store);
     };
     pairs(sameName, moved);
     pairs(sameFile, moved);
     pairs([](const auto&, const auto&) { return true; }, moved);
 
     auto others = context.store.states(kStatePrefix).value_or(std::map<std::string, std::string>());
-    for (const auto& entry : fresh) {
-        for (const auto& name : entry.runner.stateNames()) {
+    for (const auto& group : fresh) {
+        for (const auto& name : group.runner.stateNames()) {
             others.erase(name);
         }
     }
-    for (auto& entry : fresh) {
-        entry.runner.restore(context.store, others);
-        if (entry.last_slot == 0) {
-            entry.last_slot = entry.runner.group().slot(nowMs());
+    for (auto& group : fresh) {
+        group.runner.restore(context.store, others);
+        if (!loaded.empty()) {
+            group.base = loaded.front().base;
+        }
+        if (group.last_slot == 0) {
+            group.last_slot = group.runner.group().slot(now);
         }
     }
     return fresh;
 }
 
-void RuleManager::State::publish() {
+void RuleManager::State::publish(const Groups& groups) {
     std::vector<GroupStatus> fresh;
-    for (const auto& entry : entries) {
-        fresh.push_back(entry.runner.status());
+    for (const auto& group : groups) {
+        fresh.push_back(group.runner.status());
     }
     const MutexLock lock(shown);
     published = std::move(fresh);
 }
 
-void RuleManager::State::publish(std::size_t index) {
-    auto fresh = entries[index].runner.status();
+void RuleManager::State::publish(std::size_t index, const GroupRunner& runner) {
+    auto fresh = runner.status();
     const MutexLock lock(shown);
     published[index] = std::move(fresh);
-}
-
-void RuleManager::State::followJump(TimestampMs now) {
-    const auto present = now - readClocks().steady;
-    const auto jump = present - base.value_or(present);
-    base = present;
-    if (std::abs(jump) <= kSlewedMs) {
-        return;
-    }
-    spdlog::warn("the time jumped by {} s: the timers of alerts go on", jump / 1000);
-    for (auto& entry : entries) {
-        entry.runner.shiftTimes(jump);
-    }
-}
-
-std::chrono::milliseconds RuleManager::State::evaluateDue() {
-    const MutexLock lock(work);
-    const TimestampMs now = nowMs();
-    followJump(now);
-    TimestampMs next = now + 60'000;
-    for (std::size_t i = 0; i < entries.size() && !cancelled; ++i) {
-        auto& entry = entries[i];
-        const auto& group = entry.runner.group();
-        const TimestampMs slot = group.slot(now);
-        // A clock that was set back by more than an interval must not stop the evaluation.
-        const bool set_back = slot < entry.last_slot - group.interval_ms;
-        if (slot > entry.last_slot || set_back) {
-            entry.last_slot = slot;
-            countMissed(entry);
-            entry.runner.evaluate(slot, context);
-            publish(i);
-        }
-        next = std::min(next, entry.last_slot + group.interval_ms);
-    }
-    return std::chrono::milliseconds(std::max<std::int64_t>(next - nowMs(), 1));
-}
-
-void RuleManager::State::countMissed(Entry& entry) {
-    const auto now = std::chrono::steady_clock::now();
-    const auto since = std::exchange(entry.evaluated, now);
-    if (since.time_since_epoch().count() == 0) {
-        return;
-    }
-    const auto late = std::chrono::duration_cast<std::chrono::milliseconds>(now - since).count();
-    // Half an interval: an evaluation begins some milliseconds before or after its time.
-    const auto intervals = (late + entry.runner.group().interval_ms / 2) / entry.runner.group().interval_ms;
-    if (intervals > 1) {
-        entry.runner.countMissed(static_cast<std::uint64_t>(intervals - 1));
-    }
-}
-
-void RuleManager::State::skipPastSlots() {
-    const MutexLock lock(work);
-    for (auto& entry : entries) {
-        entry.last_slot = entry.runner.group().slot(nowMs());
-    }
 }
 
 RuleManager::RuleManager(const promql::Engine& engine, storage::Store& store, notify::Notifier* notifier,
@@ -223,43 +155,37 @@ std::vector<config::Problem> RuleManager::loadFiles(const std::vector<std::strin
     for (const auto& warning : labelsWithValues(groups)) {
         spdlog::warn("{}", warning.toString());
     }
-    {
-        const MutexLock lock(state_->work);
-        auto fresh = state_->adoptStates(std::move(groups));
+    state_->schedule.whileIdle([&](State::Groups& loaded) {
+        auto fresh = state_->adoptStates(std::move(groups), loaded);
         const TimestampMs now = nowMs();
-        for (auto& older : state_->entries) {
+        for (auto& older : loaded) {
             older.runner.retire(now, state_->context);
         }
-        state_->entries = std::move(fresh);
-        state_->publish();
-    }
-    state_->worker.wake();
+        loaded = std::move(fresh);
+        state_->publish(loaded);
+    });
     return {};
 }
 
 void RuleManager::start() {
-    if (std::exchange(state_->running, true)) {
-        return;
-    }
-    state_->skipPastSlots();
-    state_->worker.start();
+    state_->schedule.start();
+}
+
+void RuleManager::askToStop() {
+    state_->schedule.askToStop();
 }
 
 void RuleManager::stop() {
-    if (!std::exchange(state_->running, false)) {
-        return;
-    }
-    state_->cancelled = true;
-    state_->worker.stop();
-    state_->cancelled = false;
+    state_->schedule.stop();
 }
 
 void RuleManager::evaluate(TimestampMs now) {
-    const MutexLock lock(state_->work);
-    for (std::size_t i = 0; i < state_->entries.size(); ++i) {
-        state_->entries[i].runner.evaluate(now, state_->context);
-        state_->publish(i);
-    }
+    state_->schedule.whileIdle([&](State::Groups& groups) {
+        for (std::size_t i = 0; i < groups.size(); ++i) {
+            groups[i].runner.evaluate(now, state_->context);
+            state_->publish(i, groups[i].runner);
+        }
+    });
 }
 
 std::vector<GroupStatus> RuleManager::groups() const {

@@ -95,14 +95,16 @@ struct ManagerOptions {
     std::int64_t hold_silent_ms = 86'400'000;
     std::int64_t hold_partial_ms = 600'000;
     /// Returns further annotations of an alert, given its labels (with alertname) and its own annotations.
-    /// They replace annotations of the same name. May be null. Called for each alert at each evaluation.
+    /// They replace annotations of the same name. May be null. Called for each alert at each evaluation, by
+    /// several threads.
     std::function<Labels(const Labels& labels, const Labels& annotations)> annotate;
 };
 
 /// Reads Prometheus rule files and evaluates them.
 ///
 /// A group is evaluated at slot + hash(file, group) mod interval. Its rules run in order, and each sees the
-/// results of the earlier ones. Recording rules write their series, alerting rules `ALERTS` and
+/// results of the earlier ones. Groups are evaluated independently, several at once: a slow group delays
+/// itself alone (GroupSchedule). Recording rules write their series, alerting rules `ALERTS` and
 /// `ALERTS_FOR_STATE`; a series that an evaluation no longer yields ends with a staleness marker. The state
 /// of every alert is in the store before the alert is sent, so a restart neither loses a `for` timer nor
 /// sends a false "resolved".
@@ -112,7 +114,7 @@ struct ManagerOptions {
 /// without a staleness marker, or with one while the `up` of their job and instance is 0 or absent) and the
 /// expression still yields it if the missing series are continued as they were.
 ///
-/// Safe from any thread; it evaluates on a thread of its own. Engine, store and notifier must outlive it.
+/// Safe from any thread; it evaluates on threads of its own. Engine, store and notifier must outlive it.
 class RuleManager {
   public:
     /// `notifier` may be null: alerts are then shown but not sent.
@@ -125,11 +127,14 @@ class RuleManager {
     /// Replaces all groups by those in the files that match the patterns (shell wildcards in any part of
     /// the path). Returns all problems; if there is any, the loaded groups stay. Rules that stay keep their
     /// alert states, also if they move to another group or file. A pattern without a match is not a problem.
+    /// Interrupts evaluations that last longer than a second more.
     std::vector<config::Problem> loadFiles(const std::vector<std::string>& patterns);
 
-    /// Starts the evaluation thread.
+    /// Starts the evaluation.
     void start();
-    /// Stops it after the current rule. The states stay in the store.
+    /// Interrupts the evaluation. Returns at once.
+    void askToStop();
+    /// Interrupts and ends the evaluation. The states stay in the store.
     void stop();
 
     /// Evaluates every group once, at `now`, on the caller's thread. For tests and `notify test`.

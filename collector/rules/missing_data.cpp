@@ -199,12 +199,12 @@ MissingData findMissing(const storage::Queryable& data, const std::vector<Input>
 
 Expected<std::vector<Sample>> ContinuedSeries::moved(const Labels& labels, std::int64_t by_ms,
                                                      TimestampMs from, TimestampMs to,
-                                                     const storage::ReadLimits& limits) const {
+                                                     std::size_t max_samples) const {
     storage::Matchers exact;
     for (const auto& label : labels) {
         addMatcher(exact, storage::Matcher::Type::equal, label.name, label.value);
     }
-    auto read = data_.select(exact, from - by_ms, to - by_ms, limits);
+    auto read = data_.select(exact, from - by_ms, to - by_ms, max_samples);
     if (!read) {
         return fail(read.error());
     }
@@ -220,10 +220,10 @@ Expected<std::vector<Sample>> ContinuedSeries::moved(const Labels& labels, std::
     return std::vector<Sample>{};
 }
 
-Expected<std::vector<storage::SeriesSamples>> ContinuedSeries::select(
-    const storage::Matchers& matchers, TimestampMs from, TimestampMs to,
-    const storage::ReadLimits& limits) const {
-    auto out = data_.select(matchers, from, to, limits);
+Expected<std::vector<storage::SeriesSamples>> ContinuedSeries::select(const storage::Matchers& matchers,
+                                                                      TimestampMs from, TimestampMs to,
+                                                                      std::size_t max_samples) const {
+    auto out = data_.select(matchers, from, to, max_samples);
     if (!out) {
         return out;
     }
@@ -235,7 +235,7 @@ Expected<std::vector<storage::SeriesSamples>> ContinuedSeries::select(
         if (!wanted) {
             continue;
         }
-        auto samples = moved(labels, by_ms, from, to, limits);
+        auto samples = moved(labels, by_ms, from, to, max_samples);
         if (!samples) {
             return fail(samples.error());
         }

@@ -38,7 +38,7 @@ struct MissingData {
 /// staleness marker while the `up` of its job and instance is not 1 (its probe failed). A series ended
 /// regularly if its marker came while `up` is 1, if `up` itself ended with a marker (the probe was
 /// disabled), or if it has no `up` (a recorded series). A series that another agent still reports is not
-/// missing.
+/// missing. Data that cannot be read within the thread's QueryLimits are unreadable.
 MissingData findMissing(const storage::Queryable& data, const std::vector<Input>& inputs,
                         const Labels& source, TimestampMs last_true, TimestampMs now,
                         std::int64_t lookback_ms);
@@ -53,7 +53,7 @@ class ContinuedSeries : public storage::Queryable {
 
     Expected<std::vector<storage::SeriesSamples>> select(const storage::Matchers& matchers, TimestampMs from,
                                                          TimestampMs to,
-                                                         const storage::ReadLimits& limits) const override;
+                                                         std::size_t max_samples) const override;
     Expected<std::vector<Labels>> series(const std::vector<storage::Matchers>& any, TimestampMs from,
                                          TimestampMs to) const override;
     Expected<std::vector<std::string>> labelNames(const std::vector<storage::Matchers>& any, TimestampMs from,
@@ -64,7 +64,7 @@ class ContinuedSeries : public storage::Queryable {
 
   private:
     Expected<std::vector<Sample>> moved(const Labels& labels, std::int64_t by_ms, TimestampMs from,
-                                        TimestampMs to, const storage::ReadLimits& limits) const;
+                                        TimestampMs to, std::size_t max_samples) const;
 
     const storage::Queryable& data_;
     const std::map<Labels, std::int64_t>& series_;

@@ -28,6 +28,11 @@ void AgentBook::polled(const std::string& host, TimestampMs now) {
     }
 }
 
+void AgentBook::forget(const std::string& host) {
+    const MutexLock lock(mutex_);
+    entries_.erase(host);
+}
+
 std::optional<TimestampMs> AgentBook::newestSample(const std::string& host, TimestampMs now) const {
     auto name = storage::Matcher::create(storage::Matcher::Type::equal, "__name__", "up");
     auto agent = storage::Matcher::create(storage::Matcher::Type::equal, "agent", host);

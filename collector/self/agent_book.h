@@ -42,6 +42,8 @@ class AgentBook {
     void wrote(const std::string& host, TimestampMs now);
     /// Records that an agent asked for its assignments.
     void polled(const std::string& host, TimestampMs now);
+    /// Until it writes again.
+    void forget(const std::string& host);
     /// All hosts that are enrolled or have written, by name. Enrolled hosts are read from the directory, so
     /// that an `enrol` beside the service is noticed. When a host first appears, its last write is read
     /// from the store (the newest sample of `up`), so that a restart does not make it look new.

@@ -89,9 +89,25 @@ void addSeries(const storage::StoreStats& stats, const storage::SeriesLimits& li
     }
 }
 
+void addDocuments(const storage::StoreStats& stats, std::vector<MetricFamily>& out) {
+    auto bytes = gauge(metric::kCollectorDocumentBytes, "Bytes of the documents of a sender, as stored.");
+    auto dropped = counter(metric::kCollectorDocumentsDroppedTotal,
+                           "Documents deleted for newer ones of their sender, beyond its budget.");
+    for (const auto& [sender, documents] : stats.documents) {
+        add(bytes, {{"sender", sender}}, static_cast<double>(documents.bytes));
+        add(dropped, {{"sender", sender}}, static_cast<double>(documents.dropped));
+    }
+    for (auto* family : {&bytes, &dropped}) {
+        if (!family->metric.empty()) {
+            out.push_back(std::move(*family));
+        }
+    }
+}
+
 void addStore(const storage::StoreStats& stats, const storage::SeriesLimits& limits,
               std::vector<MetricFamily>& out) {
     addSeries(stats, limits, out);
+    addDocuments(stats, out);
     out.push_back(single(counter(metric::kCollectorSamplesStoredTotal, "Samples stored since the start."),
                          static_cast<double>(stats.samples)));
     out.push_back(single(counter(metric::kCollectorOwnSamplesRefusedTotal,

@@ -13,6 +13,7 @@ namespace {
 /// A block's row number has 24 bits for the group; times beyond this (the year 287396) would not fit beside
 /// it.
 constexpr TimestampMs kLatestTime = TimestampMs{1} << 53;
+constexpr const char* kExpired = "its time is before the retention time";
 constexpr const char* kBadTime = "its time is not between 1970 and the end of what can be stored";
 
 /// So that series which are not in memory any more leave this memory, too.
@@ -20,6 +21,15 @@ constexpr std::uint32_t kBatchesBetweenClears = 10'000;
 
 bool validTime(const Sample& sample) {
     return sample.timestamp >= 0 && sample.timestamp <= kLatestTime;
+}
+
+/// Retention deletes samples before this time.
+TimestampMs firstKept(const StoreOptions& options) {
+    if (options.retention_ms <= 0) {
+        return 0;
+    }
+    const TimestampMs now = options.expiry_clock ? options.expiry_clock() : options.clock();
+    return std::max<TimestampMs>(windowOf(now - options.retention_ms), 0) * kWindowMs;
 }
 
 bool sameBits(double a, double b) {
@@ -48,6 +58,7 @@ CommitGroup BatchStager::newGroup(const WriteAccess& access) {
         touched_ = {};
         cleared_at_ = batch_number_;
     }
+    first_kept_ = firstKept(options_);
     CommitGroup group;
     group.first_batch = batch_number_ + 1;
     return group;
@@ -194,6 +205,11 @@ Expected<std::optional<SeriesId>> BatchStager::identify(const WriteAccess& acces
     if (std::none_of(samples.begin(), samples.end(), validTime)) {
         return refuse(Refusal::wrong, kBadTime);
     }
+    if (std::all_of(samples.begin(), samples.end(),
+                    [this](const Sample& sample) { return sample.timestamp < first_kept_; })) {
+        result.refused_times += samples.size();
+        return refuse(Refusal::out_of_order, kExpired);
+    }
     if (const auto why = catalog_.budget().refusal(sender, bytesOf(labels))) {
         return refuse(Refusal::limit, *why);
     }
@@ -230,7 +246,7 @@ Expected<std::size_t> BatchStager::sift(const WriteAccess& access, SeriesId id, 
     if (!ascending(samples)) {
         std::stable_sort(samples.begin(), samples.end(), earlier);
     } else if (validTime(samples.front()) && validTime(samples.back()) &&
-               samples.front().timestamp > range.newest) {
+               samples.front().timestamp > range.newest && samples.front().timestamp >= first_kept_) {
         return samples.size();
     }
     // A sample from the future, written while a clock was wrong, does not judge those that follow it.
@@ -241,6 +257,12 @@ Expected<std::size_t> BatchStager::sift(const WriteAccess& access, SeriesId id, 
     for (const Sample sample : samples) {
         if (!validTime(sample)) {
             refuse(sample, Refusal::wrong, kBadTime);
+            continue;
+        }
+        // Before it costs a window of its own.
+        if (sample.timestamp < first_kept_) {
+            ++result.refused_times;
+            refuse(sample, Refusal::out_of_order, kExpired);
             continue;
         }
         std::optional<double> known;

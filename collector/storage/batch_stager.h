@@ -87,6 +87,7 @@ class BatchStager {
         std::uint32_t place = 0;
     };
     std::uint32_t cleared_at_ LAPWING_GUARDED_BY(database_.write_mutex) = 0;
+    TimestampMs first_kept_ = 0;  ///< retention deletes samples before it
     PagedVector<Touch> touched_ LAPWING_GUARDED_BY(database_.write_mutex);
 };
 

@@ -1,5 +1,7 @@
 #include <re2/re2.h>
 
+#include "collector/limits/query_limits.h"
+#include "collector/limits/regex_size.h"
 #include "collector/storage/queryable.h"
 
 namespace lapwing::storage {
@@ -63,6 +65,11 @@ Expected<Matcher> Matcher::create(Type type, std::string name, std::string value
     Matcher matcher;
     matcher.type_ = type;
     if (type == Type::regex || type == Type::not_regex) {
+        if (regexSize(value) > kMostRegexSize) {
+            return fail(ErrorKind::invalid,
+                        std::string("error parsing regexp: ") + problem(RE2::ErrorPatternTooLarge));
+        }
+        const QueryLimits::Patience patience;
         RE2::Options options;
         options.set_log_errors(false);
         options.set_never_capture(true);
@@ -82,17 +89,15 @@ Expected<Matcher> Matcher::create(Type type, std::string name, std::string value
 }
 
 bool Matcher::matches(std::string_view value) const {
-    switch (type_) {
-        case Type::equal:
-            return value == value_;
-        case Type::not_equal:
-            return value != value_;
-        case Type::regex:
-            return RE2::FullMatch(re2::StringPiece(value.data(), value.size()), *regex_);
-        case Type::not_regex:
-            return !RE2::FullMatch(re2::StringPiece(value.data(), value.size()), *regex_);
+    if (type_ == Type::equal) {
+        return value == value_;
     }
-    return false;
+    if (type_ == Type::not_equal) {
+        return value != value_;
+    }
+    const QueryLimits::Patience patience;
+    const bool matched = RE2::FullMatch(re2::StringPiece(value.data(), value.size()), *regex_);
+    return matched == (type_ == Type::regex);
 }
 
 }  // namespace lapwing::storage

@@ -9,12 +9,14 @@
 #include <unordered_set>
 #include <utility>
 
+#include "collector/limits/query_limits.h"
+
 namespace lapwing::storage {
 namespace {
 
-tl::unexpected<Error> tooManySamples(const ReadLimits& limits) {
+tl::unexpected<Error> tooManySamples(std::size_t max_samples) {
     return fail(ErrorKind::exhausted,
-                "the query touches more than " + std::to_string(limits.max_samples) + " samples");
+                "the query touches more than " + std::to_string(max_samples) + " samples");
 }
 
 }  // namespace
@@ -31,8 +33,10 @@ struct Querier::Selected {
 
 namespace {
 
-/// ReadLimits::proceed is called after so many archived series.
-constexpr std::size_t kSeriesBetweenPauses = 1000;
+/// The limits of the query are looked at after so many series.
+constexpr std::size_t kSeriesBetweenChecks = 256;
+/// Series or values that are read while the catalog is locked.
+constexpr std::size_t kReadTogether = 1024;
 
 /// Begins one snapshot of the file for everything that follows. It ends when the reader returns to the pool.
 Expected<void> beginSnapshot(Reader& reader) {
@@ -51,11 +55,15 @@ auto firstOfGroup(std::vector<Selected>& selected, GroupId group) {
 }  // namespace
 
 Expected<std::vector<SeriesSamples>> Querier::select(const Matchers& matchers, TimestampMs from,
-                                                     TimestampMs to, const ReadLimits& limits) const {
+                                                     TimestampMs to, std::size_t max_samples) const {
     from = std::max<TimestampMs>(from, 0);
     std::vector<SeriesSamples> result;
     if (from > to) {
         return result;
+    }
+    const auto comparisons = compare({matchers});
+    if (!comparisons) {
+        return tl::unexpected(comparisons.error());
     }
     auto reader = database_.reader();
     if (!reader) {
@@ -67,7 +75,7 @@ Expected<std::vector<SeriesSamples>> Querier::select(const Matchers& matchers, T
         // Memory before the file: what moves from one to the other in between is then seen twice, never
         // missed. The same moment for series, because they move both ways.
         const ReaderLock lock(catalog_.mutex);
-        selected = selectActive(matchers, from, to);
+        selected = selectActive(matchers, *comparisons, from, to);
         archived = catalog_.archived().newest() >= from;
         if (selected.empty() && !archived) {
             return result;
@@ -78,24 +86,30 @@ Expected<std::vector<SeriesSamples>> Querier::select(const Matchers& matchers, T
     }
     Expected<void> read;
     if (archived) {
-        read = selectArchived(**reader, matchers, from, to, limits, selected);
+        read = selectArchived(**reader, matchers, from, to, selected);
     }
     if (read) {
-        read = readBlocks(**reader, selected, from, to, limits);
+        read = readBlocks(**reader, selected, from, to, max_samples);
     }
     if (!read) {
         return tl::unexpected(read.error());
     }
     result.reserve(selected.size());
     std::size_t samples = 0;
+    std::size_t seen = 0;
     for (auto& series : selected) {
         mergeInto(series.frozen, from, to, series.samples);
         mergeInto(series.head, from, to, series.samples);
         series.frozen = {};
         series.head = {};
         samples += series.samples.size();
-        if (samples > limits.max_samples) {
-            return tooManySamples(limits);
+        if (samples > max_samples) {
+            return tooManySamples(max_samples);
+        }
+        if (++seen % kSeriesBetweenChecks == 0) {
+            if (auto go_on = QueryLimits::check(); !go_on) {
+                return tl::unexpected(go_on.error());
+            }
         }
         if (!series.samples.empty()) {
             result.push_back(SeriesSamples{std::move(series.labels), std::move(series.samples)});
@@ -106,14 +120,64 @@ Expected<std::vector<SeriesSamples>> Querier::select(const Matchers& matchers, T
     return result;
 }
 
-std::vector<Querier::Selected> Querier::selectActive(const Matchers& matchers, TimestampMs from,
-                                                     TimestampMs to) const {
+/// Compares the values of the matcher's label with its regular expression, some values at a time, without the
+/// catalog's lock: writers would wait for an expensive expression.
+Expected<SeriesIndex::Comparison> Querier::compare(const Matcher& matcher) const {
+    SeriesIndex::Comparison out;
+    while (true) {
+        std::vector<std::pair<SeriesIndex::PairId, std::string>> values;
+        {
+            const ReaderLock lock(catalog_.mutex);
+            const auto& index = catalog_.index();
+            if (index.version() != out.version) {
+                out = {index.version(), 0, {}};
+            }
+            values = index.valuesFrom(matcher.name(), out.compared, kReadTogether);
+        }
+        for (const auto& [pair, value] : values) {
+            if (auto go_on = QueryLimits::check(); !go_on) {
+                return tl::unexpected(go_on.error());
+            }
+            if (matcher.matches(value)) {
+                out.matched.push_back(pair);
+            }
+        }
+        out.compared += values.size();
+        if (values.size() < kReadTogether) {
+            return out;
+        }
+    }
+}
+
+Expected<SeriesIndex::Comparisons> Querier::compare(const std::vector<Matchers>& any) const {
+    SeriesIndex::Comparisons out;
+    for (const auto& matchers : any) {
+        for (const auto& matcher : matchers) {
+            if (matcher.type() != Matcher::Type::regex && matcher.type() != Matcher::Type::not_regex) {
+                continue;
+            }
+            auto compared = compare(matcher);
+            if (!compared) {
+                return tl::unexpected(compared.error());
+            }
+            out.emplace(&matcher, std::move(*compared));
+        }
+    }
+    return out;
+}
+
+std::vector<Querier::Selected> Querier::selectActive(const Matchers& matchers,
+                                                     const SeriesIndex::Comparisons& comparisons,
+                                                     TimestampMs from, TimestampMs to) const {
     std::vector<Selected> selected;
     const SeriesIndex& index = catalog_.index();
-    heads_.copy(index.select(matchers), from, to, [&](SeriesId id, HeadPart frozen, HeadPart head) {
-        selected.push_back({id, index.group(id), {}, std::move(frozen), std::move(head), {}});
-    });
+    heads_.copy(index.select(matchers, comparisons), from, to,
+                [&](SeriesId id, HeadPart frozen, HeadPart head) {
+                    QueryLimits::enforceMemory();
+                    selected.push_back({id, index.group(id), {}, std::move(frozen), std::move(head), {}});
+                });
     for (auto& series : selected) {
+        QueryLimits::enforceMemory();
         series.labels = index.labels(series.id);
     }
     return selected;
@@ -121,13 +185,11 @@ std::vector<Querier::Selected> Querier::selectActive(const Matchers& matchers, T
 
 /// Adds the archived series to `selected`.
 Expected<void> Querier::selectArchived(Reader& reader, const Matchers& matchers, TimestampMs from,
-                                       TimestampMs to, const ReadLimits& limits,
-                                       std::vector<Selected>& selected) const {
+                                       TimestampMs to, std::vector<Selected>& selected) const {
     std::unordered_set<SeriesId> active;
     for (const auto& series : selected) {
         active.insert(series.id);
     }
-    std::size_t found = 0;
     return SeriesArchive::select(
         reader.connection, {matchers}, from, to, [&](ArchivedSeries series) -> Expected<void> {
             if (!active.contains(series.id)) {
@@ -138,13 +200,12 @@ Expected<void> Querier::selectArchived(Reader& reader, const Matchers& matchers,
                                     {},
                                     {}});
             }
-            const bool pause = ++found % kSeriesBetweenPauses == 0 && limits.proceed;
-            return pause ? limits.proceed() : Expected<void>();
+            return {};
         });
 }
 
 Expected<void> Querier::readBlocks(Reader& reader, std::vector<Selected>& selected, TimestampMs from,
-                                   TimestampMs to, const ReadLimits& limits) const {
+                                   TimestampMs to, std::size_t max_samples) const {
     if (selected.empty()) {
         return {};
     }
@@ -175,10 +236,8 @@ Expected<void> Querier::readBlocks(Reader& reader, std::vector<Selected>& select
             continue;
         }
         from_row = **row + 1;
-        if (limits.proceed) {
-            if (auto go_on = limits.proceed(); !go_on) {
-                return go_on;
-            }
+        if (auto go_on = QueryLimits::check(); !go_on) {
+            return go_on;
         }
         const auto loaded = blocks.load(**row);
         if (!loaded) {
@@ -195,8 +254,8 @@ Expected<void> Querier::readBlocks(Reader& reader, std::vector<Selected>& select
                 return done;
             }
             samples += series->samples.size() - before;
-            if (samples > limits.max_samples) {
-                return tooManySamples(limits);
+            if (samples > max_samples) {
+                return tooManySamples(max_samples);
             }
         }
     }
@@ -238,28 +297,63 @@ Expected<void> Querier::readDamaged(Reader& reader, std::vector<Selected>& selec
     return {};
 }
 
+/// Calls `use_active` for each series, some at a time with the catalog locked; `use_archived` for those that
+/// have left the memory since `ids` were selected.
+Expected<void> Querier::forEachActive(const std::vector<SeriesId>& ids, Reader& reader,
+                                      const std::function<void(const SeriesIndex&, SeriesId)>& use_active,
+                                      const std::function<void(const Labels&)>& use_archived) const {
+    std::vector<SeriesId> left;
+    for (std::size_t i = 0; i < ids.size();) {
+        if (auto go_on = QueryLimits::check(); !go_on) {
+            return go_on;
+        }
+        const ReaderLock lock(catalog_.mutex);
+        for (const auto end = std::min(ids.size(), i + kReadTogether); i < end; ++i) {
+            if (catalog_.index().contains(ids[i])) {
+                use_active(catalog_.index(), ids[i]);
+            } else {
+                left.push_back(ids[i]);
+            }
+        }
+    }
+    for (const auto id : left) {
+        const auto labels = SeriesArchive::labels(reader.connection, id);
+        if (!labels) {
+            return tl::unexpected(labels.error());
+        }
+        if (*labels) {
+            use_archived(**labels);
+        }
+    }
+    return {};
+}
+
 /// Calls one of the functions for each series that meets any of the sets of matchers and may have samples in
 /// [from, to]. A series that is archived at the moment may come twice.
 Expected<void> Querier::forEachSeries(const std::vector<Matchers>& any, TimestampMs from, TimestampMs to,
                                       const std::function<void(const SeriesIndex&, SeriesId)>& use_active,
                                       const std::function<void(const Labels&)>& use_archived) const {
+    const auto comparisons = compare(any);
+    if (!comparisons) {
+        return tl::unexpected(comparisons.error());
+    }
     auto reader = database_.reader();
     if (!reader) {
         return tl::unexpected(reader.error());
     }
+    std::vector<SeriesId> ids;
+    bool archived = false;
     {
         const ReaderLock lock(catalog_.mutex);
-        auto ids = catalog_.index().selectAny(any);
+        ids = catalog_.index().selectAny(any, *comparisons);
         heads_.keepOverlapping(ids, from, to);
-        for (const auto id : ids) {
-            use_active(catalog_.index(), id);
-        }
-        if (catalog_.archived().newest() < from) {
-            return {};
-        }
+        archived = catalog_.archived().newest() >= from;
         if (auto begun = beginSnapshot(**reader); !begun) {
             return begun;
         }
+    }
+    if (auto used = forEachActive(ids, **reader, use_active, use_archived); !used || !archived) {
+        return used;
     }
     return SeriesArchive::select((*reader)->connection, any, from, to,
                                  [&](const ArchivedSeries& series) -> Expected<void> {
@@ -286,9 +380,13 @@ Expected<std::vector<std::string>> Querier::labelNames(const std::vector<Matcher
                                                        TimestampMs to) const {
     std::set<std::string, std::less<>> names;
     std::unordered_set<std::uint32_t> symbols;
+    std::uint64_t version = 0;  // of the index that the symbols are of
     auto done = forEachSeries(
         any, from, to,
         [&](const SeriesIndex& index, SeriesId id) {
+            if (std::exchange(version, index.version()) != index.version()) {
+                symbols.clear();
+            }
             for (const auto pair : index.pairs(id)) {
                 const auto symbol = index.symbols(pair).name;
                 if (symbols.insert(symbol).second) {
@@ -314,14 +412,16 @@ Expected<std::vector<std::string>> Querier::labelValues(const std::string& name,
                                                         TimestampMs to) const {
     std::set<std::string, std::less<>> values;
     std::unordered_set<std::uint32_t> symbols;
-    std::optional<std::optional<std::uint32_t>> wanted;
+    std::optional<std::uint32_t> wanted;
+    std::uint64_t version = 0;  // of the index that the symbols are of
     auto done = forEachSeries(
         any, from, to,
         [&](const SeriesIndex& index, SeriesId id) {
-            if (!wanted) {
+            if (std::exchange(version, index.version()) != index.version()) {
+                symbols.clear();
                 wanted = index.symbol(name);
             }
-            const auto value = *wanted ? index.value(id, **wanted) : std::nullopt;
+            const auto value = wanted ? index.value(id, *wanted) : std::nullopt;
             if (value && symbols.insert(*value).second) {
                 values.insert(index.text(*value));
             }

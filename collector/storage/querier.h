@@ -21,7 +21,7 @@ class Querier {
         : database_(database), catalog_(catalog), heads_(heads), damaged_(damaged) {}
 
     Expected<std::vector<SeriesSamples>> select(const Matchers& matchers, TimestampMs from, TimestampMs to,
-                                                const ReadLimits& limits) const;
+                                                std::size_t max_samples) const;
     Expected<std::vector<Labels>> series(const std::vector<Matchers>& any, TimestampMs from,
                                          TimestampMs to) const;
     Expected<std::vector<std::string>> labelNames(const std::vector<Matchers>& any, TimestampMs from,
@@ -31,14 +31,20 @@ class Querier {
 
   private:
     struct Selected;
-    std::vector<Selected> selectActive(const Matchers& matchers, TimestampMs from, TimestampMs to) const
+    Expected<SeriesIndex::Comparisons> compare(const std::vector<Matchers>& any) const;
+    Expected<SeriesIndex::Comparison> compare(const Matcher& matcher) const;
+    std::vector<Selected> selectActive(const Matchers& matchers, const SeriesIndex::Comparisons& comparisons,
+                                       TimestampMs from, TimestampMs to) const
         LAPWING_REQUIRES_SHARED(catalog_.mutex);
     Expected<void> selectArchived(Reader& reader, const Matchers& matchers, TimestampMs from, TimestampMs to,
-                                  const ReadLimits& limits, std::vector<Selected>& selected) const;
+                                  std::vector<Selected>& selected) const;
     Expected<void> readBlocks(Reader& reader, std::vector<Selected>& selected, TimestampMs from,
-                              TimestampMs to, const ReadLimits& limits) const;
+                              TimestampMs to, std::size_t max_samples) const;
     Expected<void> readDamaged(Reader& reader, std::vector<Selected>& selected, TimestampMs from,
                                TimestampMs to) const;
+    Expected<void> forEachActive(const std::vector<SeriesId>& ids, Reader& reader,
+                                 const std::function<void(const SeriesIndex&, SeriesId)>& use_active,
+                                 const std::function<void(const Labels&)>& use_archived) const;
     Expected<void> forEachSeries(const std::vector<Matchers>& any, TimestampMs from, TimestampMs to,
                                  const std::function<void(const SeriesIndex&, SeriesId)>& use_active,
                                  const std::function<void(const Labels&)>& use_archived) const;

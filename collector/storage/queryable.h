@@ -1,6 +1,5 @@
 #pragma once
 
-#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -49,19 +48,9 @@ struct SeriesSamples {
     std::vector<Sample> samples;  ///< ascending, one per timestamp; staleness markers are kept
 };
 
-/// The bounds of one read.
-struct ReadLimits {
-    // NOLINTNEXTLINE(google-explicit-constructor): most callers give the number alone
-    ReadLimits(std::size_t most, std::function<Expected<void>()> go_on = {})
-        : max_samples(most), proceed(std::move(go_on)) {}
-
-    std::size_t max_samples;
-    /// Called between pieces of work, if set. Its error ends the read.
-    std::function<Expected<void>()> proceed;
-};
-
 /// The read side of a store, for the query language, the rules, the API and the analyses. Thread-safe. A call
-/// sees every write that was acknowledged before it. Ranges of time include both ends.
+/// sees every write that was acknowledged before it. Ranges of time include both ends. The calling thread's
+/// QueryLimits bound a read; its errors are those of QueryLimits::check(), and std::bad_alloc may leave it.
 class Queryable {
   public:
     virtual ~Queryable() = default;
@@ -69,7 +58,7 @@ class Queryable {
     /// The samples in [from, to] of every series that meets all matchers, sorted by labels. Series without a
     /// sample in the range are left out. Error `exhausted` if there are more than `max_samples`.
     virtual Expected<std::vector<SeriesSamples>> select(const Matchers& matchers, TimestampMs from,
-                                                        TimestampMs to, const ReadLimits& limits) const = 0;
+                                                        TimestampMs to, std::size_t max_samples) const = 0;
     /// Label sets of series that meet any of the sets of matchers (none: all) and may have samples in the
     /// range.
     virtual Expected<std::vector<Labels>> series(const std::vector<Matchers>& any, TimestampMs from,

@@ -5,7 +5,9 @@
 namespace lapwing::storage {
 namespace {
 
-constexpr unsigned kMostReaders = 4;
+/// As many as read at a time: the queries of people and of rules, and the collector's own judges. A slow
+/// query must not make the others wait for a connection.
+constexpr unsigned kMostReaders = 32;
 
 }  // namespace
 

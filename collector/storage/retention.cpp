@@ -210,14 +210,7 @@ Expected<void> Retention::expireDocuments(TimestampMs before) {
     std::unordered_set<std::string> used;
     {
         const ReaderLock lock(catalog_.mutex);
-        const SeriesIndex& index = catalog_.index();
-        if (const auto digest = index.symbol("digest")) {
-            for (const auto id : index.all()) {
-                if (const auto value = index.value(id, *digest)) {
-                    used.insert(index.text(*value));
-                }
-            }
-        }
+        used = catalog_.index().values("digest");
     }
     {
         const WriteAccess access(database_);

@@ -5,6 +5,7 @@
 #include <string_view>
 #include <utility>
 
+#include "collector/limits/query_limits.h"
 #include "collector/storage/salvage.h"
 #include "collector/storage/series_row.h"
 #include "common/digest.h"
@@ -292,6 +293,9 @@ Expected<void> SeriesArchive::select(Connection& connection, const std::vector<M
             return tl::unexpected(rows.error());
         }
         const auto used = rows->eachRow([&]() -> Expected<void> {
+            if (auto go_on = QueryLimits::check(); !go_on) {
+                return go_on;
+            }
             auto series = seriesOf(*rows);
             if (!series) {
                 noteDamage(connection);

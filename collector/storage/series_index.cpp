@@ -1,7 +1,10 @@
 #include "collector/storage/series_index.h"
 
 #include <algorithm>
+#include <atomic>
 #include <iterator>
+
+#include "collector/limits/query_limits.h"
 
 namespace lapwing::storage {
 namespace {
@@ -12,6 +15,11 @@ constexpr std::size_t kCachedLabels = 2048;
 constexpr std::size_t kCachedLabelBytes = 2048;
 /// Load factor of the set of series: chosen for memory, not for lookup speed.
 constexpr float kLoadFactor = 0.8F;
+
+std::uint64_t nextVersion() {
+    static std::atomic<std::uint64_t> last{0};
+    return ++last;
+}
 
 std::uint64_t keyOf(SeriesIndex::SymbolPair symbols) {
     return std::uint64_t{symbols.name} << 32 | symbols.value;
@@ -33,7 +41,7 @@ bool SeriesIndex::Same::operator()(SeriesId id, std::span<const PairId> pairs) c
     return std::ranges::equal(index->pairs(id), pairs);
 }
 
-SeriesIndex::SeriesIndex() : by_pairs_(0, Hash{this}, Same{this}) {
+SeriesIndex::SeriesIndex() : version_(nextVersion()), by_pairs_(0, Hash{this}, Same{this}) {
     by_pairs_.max_load_factor(kLoadFactor);
 }
 
@@ -78,6 +86,18 @@ std::optional<SeriesIndex::PairId> SeriesIndex::pair(std::string_view name, std:
         return std::nullopt;
     }
     return known->second;
+}
+
+std::unordered_set<std::string> SeriesIndex::values(std::string_view name) const {
+    std::unordered_set<std::string> out;
+    const auto of_name = symbol(name);
+    const auto found = of_name ? values_.find(*of_name) : values_.end();
+    if (found != values_.end()) {
+        for (const PairId pair : found->second) {
+            out.insert(texts_[pairs_[pair].value]);
+        }
+    }
+    return out;
 }
 
 std::optional<std::uint32_t> SeriesIndex::value(SeriesId id, std::uint32_t name) const {
@@ -194,7 +214,24 @@ std::unique_ptr<SeriesIndex> SeriesIndex::without(const std::vector<SeriesId>& g
     return left;
 }
 
-SeriesIndex::Postings SeriesIndex::withValue(const Matcher& matcher, bool wanted) const {
+std::vector<std::pair<SeriesIndex::PairId, std::string>> SeriesIndex::valuesFrom(std::string_view name,
+                                                                                 std::size_t first,
+                                                                                 std::size_t most) const {
+    std::vector<std::pair<PairId, std::string>> out;
+    const auto known = symbol(name);
+    const auto values = known ? values_.find(*known) : values_.end();
+    if (values == values_.end()) {
+        return out;
+    }
+    for (std::size_t i = first; i < values->second.size() && out.size() < most; ++i) {
+        const PairId pair = values->second[i];
+        out.emplace_back(pair, texts_[pairs_[pair].value]);
+    }
+    return out;
+}
+
+SeriesIndex::Postings SeriesIndex::withValue(const Matcher& matcher, bool wanted,
+                                             const Comparisons& comparisons) const {
     if (matcher.type() == Matcher::Type::equal && wanted) {
         const auto known = pair(matcher.name(), matcher.value());
         return known ? postings_[*known] : Postings();
@@ -204,14 +241,33 @@ SeriesIndex::Postings SeriesIndex::withValue(const Matcher& matcher, bool wanted
     if (values == values_.end()) {
         return {};
     }
+    const auto comparison = comparisons.find(&matcher);
+    const bool usable = comparison != comparisons.end() && comparison->second.version == version_;
+    const std::size_t compared = usable ? comparison->second.compared : 0;
     Postings ids;
     std::size_t lists = 0;
-    for (const auto pair : values->second) {
-        if (matcher.matches(texts_[pairs_[pair].value]) != wanted) {
-            continue;
-        }
+    const auto add = [&](PairId pair) {
+        QueryLimits::enforceMemory();
         ids.insert(ids.end(), postings_[pair].begin(), postings_[pair].end());
         ++lists;
+    };
+    if (usable) {
+        // The comparison tells the accepted ones. They come in the order of the values.
+        auto accepted = comparison->second.matched.begin();
+        for (std::size_t i = 0; i < compared; ++i) {
+            const PairId pair = values->second[i];
+            const bool matched = accepted != comparison->second.matched.end() && *accepted == pair;
+            accepted += matched ? 1 : 0;
+            if (matched == wanted) {
+                add(pair);
+            }
+        }
+    }
+    for (std::size_t i = compared; i < values->second.size(); ++i) {
+        const PairId pair = values->second[i];
+        if (matcher.matches(texts_[pairs_[pair].value]) == wanted) {
+            add(pair);
+        }
     }
     // A series has one value for a name, so the lists are disjoint.
     if (lists > 1) {
@@ -220,7 +276,7 @@ SeriesIndex::Postings SeriesIndex::withValue(const Matcher& matcher, bool wanted
     return ids;
 }
 
-std::vector<SeriesId> SeriesIndex::select(const Matchers& matchers) const {
+std::vector<SeriesId> SeriesIndex::select(const Matchers& matchers, const Comparisons& comparisons) const {
     // A matcher that accepts "" also accepts series without the label, so series that it refuses are removed.
     std::vector<SeriesId> ids;
     bool narrowed = false;
@@ -228,7 +284,7 @@ std::vector<SeriesId> SeriesIndex::select(const Matchers& matchers) const {
         if (matcher.matches(std::string_view())) {
             continue;
         }
-        auto list = withValue(matcher, true);
+        auto list = withValue(matcher, true, comparisons);
         if (narrowed) {
             std::vector<SeriesId> both;
             std::set_intersection(ids.begin(), ids.end(), list.begin(), list.end(), std::back_inserter(both));
@@ -248,7 +304,7 @@ std::vector<SeriesId> SeriesIndex::select(const Matchers& matchers) const {
         if (!matcher.matches(std::string_view())) {
             continue;
         }
-        const auto refused = withValue(matcher, false);
+        const auto refused = withValue(matcher, false, comparisons);
         std::vector<SeriesId> rest;
         std::set_difference(ids.begin(), ids.end(), refused.begin(), refused.end(), std::back_inserter(rest));
         ids = std::move(rest);
@@ -256,13 +312,14 @@ std::vector<SeriesId> SeriesIndex::select(const Matchers& matchers) const {
     return ids;
 }
 
-std::vector<SeriesId> SeriesIndex::selectAny(const std::vector<Matchers>& any) const {
+std::vector<SeriesId> SeriesIndex::selectAny(const std::vector<Matchers>& any,
+                                             const Comparisons& comparisons) const {
     if (any.empty()) {
         return all();
     }
     std::vector<SeriesId> ids;
     for (const auto& matchers : any) {
-        const auto more = select(matchers);
+        const auto more = select(matchers, comparisons);
         std::vector<SeriesId> both;
         both.reserve(ids.size() + more.size());
         std::set_union(ids.begin(), ids.end(), more.begin(), more.end(), std::back_inserter(both));

@@ -5,12 +5,15 @@
 
 #include <cstdint>
 #include <deque>
+#include <map>
 #include <memory>
 #include <optional>
 #include <span>
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <unordered_set>
+#include <utility>
 #include <vector>
 
 #include "collector/storage/log_entry.h"
@@ -37,11 +40,23 @@ class SeriesIndex {
     std::unique_ptr<SeriesIndex> without(const std::vector<SeriesId>& gone) const;
 
     std::optional<SeriesId> find(const Labels& labels) const;
+    /// The labels that a regular expression was compared with in advance, because this may take long and
+    /// needs no lock: of all values of the matcher's label, the first `compared`.
+    struct Comparison {
+        std::uint64_t version = 0;  ///< of the index
+        std::size_t compared = 0;
+        std::vector<std::uint32_t> matched;  ///< PairIds
+    };
+    using Comparisons = std::map<const Matcher*, Comparison>;
+
     /// Ascending ids of the series that meet all matchers.
-    std::vector<SeriesId> select(const Matchers& matchers) const;
+    std::vector<SeriesId> select(const Matchers& matchers, const Comparisons& comparisons = {}) const;
     /// Ascending ids of the series that meet any of the sets of matchers; of all series without a set.
-    std::vector<SeriesId> selectAny(const std::vector<Matchers>& any) const;
+    std::vector<SeriesId> selectAny(const std::vector<Matchers>& any,
+                                    const Comparisons& comparisons = {}) const;
     std::vector<SeriesId> all() const;
+    /// The values that a label has.
+    std::unordered_set<std::string> values(std::string_view name) const;
 
     bool contains(SeriesId id) const { return series_.contains(id); }
     GroupId group(SeriesId id) const { return series_[id].group; }
@@ -67,6 +82,13 @@ class SeriesIndex {
     std::optional<std::uint32_t> symbol(std::string_view text) const;
 
     std::size_t size() const { return by_pairs_.size(); }
+
+    /// Differs between the indexes of a process. PairIds are of one index.
+    std::uint64_t version() const { return version_; }
+    /// Distinct labels with that name and their values, `most` of them from the one at `first` on, in an
+    /// order that stays. Empty at the end.
+    std::vector<std::pair<PairId, std::string>> valuesFrom(std::string_view name, std::size_t first,
+                                                           std::size_t most) const;
 
   private:
     struct Series {
@@ -95,8 +117,9 @@ class SeriesIndex {
     std::optional<PairId> pair(std::string_view name, std::string_view value) const;
     Labels materialise(SeriesId id) const;
     /// Series whose label has a value that the matcher accepts (`wanted`) or refuses.
-    Postings withValue(const Matcher& matcher, bool wanted) const;
+    Postings withValue(const Matcher& matcher, bool wanted, const Comparisons& comparisons) const;
 
+    const std::uint64_t version_;
     std::deque<std::string> texts_;
     tsl::robin_map<std::string_view, std::uint32_t> symbols_;
     std::vector<SymbolPair> pairs_;

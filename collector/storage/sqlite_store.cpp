@@ -49,7 +49,8 @@ SqliteStore::SqliteStore(StoreOptions options, std::unique_ptr<Database> databas
       heads_(options_, *database_),
       damaged_(*database_),
       log_(*database_, catalog_),
-      documents_(*database_),
+      documents_(options_, *database_,
+                 [this](const WriteAccess& access) { return catalog_.index(access).values("digest"); }),
       writer_(options_, *database_, catalog_, heads_, log_),
       querier_(*database_, catalog_, heads_, damaged_),
       compactor_(*database_, catalog_, heads_, damaged_, log_),
@@ -96,6 +97,9 @@ Expected<void> SqliteStore::load() {
         done = log_.load(access);
     }
     if (done) {
+        done = documents_.load(access);
+    }
+    if (done) {
         done = access.startWriting();
     }
     if (done) {
@@ -137,8 +141,8 @@ Expected<void> SqliteStore::reviveLogged(const WriteAccess& access, const Head& 
 }
 
 Expected<std::vector<SeriesSamples>> SqliteStore::select(const Matchers& matchers, TimestampMs from,
-                                                         TimestampMs to, const ReadLimits& limits) const {
-    return querier_.select(matchers, from, to, limits);
+                                                         TimestampMs to, std::size_t max_samples) const {
+    return querier_.select(matchers, from, to, max_samples);
 }
 
 Expected<std::vector<Labels>> SqliteStore::series(const std::vector<Matchers>& any, TimestampMs from,
@@ -205,6 +209,7 @@ StoreStats SqliteStore::stats() const {
     }
     stats.series = catalog_.size();
     stats.senders = catalog_.budget().senders();
+    stats.documents = documents_.senders();
     stats.samples = writer_.samplesStored();
     stats.last_seq = log_.end().seq;
     stats.file_bytes = database_->fileBytes();

@@ -46,7 +46,7 @@ class SqliteStore final : public Store {
     static Expected<std::unique_ptr<SqliteStore>> open(StoreOptions options);
 
     Expected<std::vector<SeriesSamples>> select(const Matchers& matchers, TimestampMs from, TimestampMs to,
-                                                const ReadLimits& limits) const override;
+                                                std::size_t max_samples) const override;
     Expected<std::vector<Labels>> series(const std::vector<Matchers>& any, TimestampMs from,
                                          TimestampMs to) const override;
     Expected<std::vector<std::string>> labelNames(const std::vector<Matchers>& any, TimestampMs from,

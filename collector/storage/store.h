@@ -24,11 +24,12 @@ inline const std::string kCollectorSender = "@collector";
 /// Limits on series. A series is active until no sample of it has arrived for an hour; then its labels leave
 /// memory, and the series is kept in the file until its last sample expires. 0: no limit.
 struct SeriesLimits {
-    std::size_t series = 1'000'000;              ///< active, of all agents and local ingest
-    std::size_t label_bytes = 512'000'000;       ///< of the labels of these series
-    std::size_t agent_series = 100'000;          ///< active, of one agent
-    std::size_t agent_label_bytes = 64'000'000;  ///< of the labels of these series
-    std::size_t own_series = 200'000;            ///< active, of the collector itself
+    std::size_t series = 1'000'000;                   ///< active, of all agents and local ingest
+    std::size_t label_bytes = 512'000'000;            ///< of the labels of these series
+    std::size_t agent_series = 100'000;               ///< active, of one agent
+    std::size_t agent_label_bytes = 64'000'000;       ///< of the labels of these series
+    std::int64_t agent_document_bytes = 128'000'000;  ///< of the documents of one sender, as stored
+    std::size_t own_series = 200'000;                 ///< active, of the collector itself
     std::size_t kept_series = 10'000'000;  ///< of everybody, active or not; about 500 bytes of disk each
 };
 
@@ -67,7 +68,7 @@ enum class Refusal {
     none,
     wrong,          ///< its time or its labels can never be stored
     contradiction,  ///< another value is stored for its time; the first stays
-    out_of_order,   ///< too far behind the newest sample of its series
+    out_of_order,   ///< too far behind the newest sample of its series, or before the retention time
     limit,          ///< of a new series beyond a limit (SeriesLimits)
 };
 
@@ -76,7 +77,7 @@ struct AppendResult {
     std::size_t stored = 0;
     std::size_t duplicates = 0;  ///< the same series, time and bits are stored already: a success
     std::size_t refused = 0;
-    std::size_t refused_times = 0;   ///< of `refused`, those too far out of order
+    std::size_t refused_times = 0;   ///< of `refused`, those too far out of order or older than retention_ms
     Refusal reason = Refusal::none;  ///< of the first refused sample
     std::string first_refusal;       ///< its series and the reason in words; "" if no sample was refused
     /// Positions of deleted series that came without labels. They were neither stored nor refused.
@@ -100,6 +101,13 @@ struct SenderSeries {
     std::uint64_t refused = 0;  ///< samples of new series beyond a limit, since the start
 };
 
+/// The documents of one sender.
+struct SenderDocuments {
+    std::int64_t bytes = 0;     ///< as stored
+    std::uint64_t dropped = 0;  ///< older ones, for its newer ones beyond its budget, since the start
+    std::uint64_t refused = 0;  ///< beyond its budget, since the start
+};
+
 /// What became of a damaged file: everything readable is in a new file, and the damaged one stands beside it.
 struct Salvaged {
     TimestampMs at = 0;
@@ -111,10 +119,11 @@ struct StoreStats {
     std::size_t series = 0;                       ///< active or not
     std::size_t active_series = 0;                ///< in memory
     std::map<std::string, SenderSeries> senders;  ///< the active ones, by sender
-    std::uint64_t samples = 0;                    ///< stored since the process started
-    std::uint64_t last_seq = 0;                   ///< newest entry of the arrival log
-    std::int64_t file_bytes = 0;                  ///< the database with its WAL
-    std::int64_t wal_bytes = 0;                   ///< the write-ahead log alone
+    std::map<std::string, SenderDocuments> documents;
+    std::uint64_t samples = 0;    ///< stored since the process started
+    std::uint64_t last_seq = 0;   ///< newest entry of the arrival log
+    std::int64_t file_bytes = 0;  ///< the database with its WAL
+    std::int64_t wal_bytes = 0;   ///< the write-ahead log alone
     std::string
         trouble;  ///< why the last compaction, retention run, sync or append failed; "" after a success
     std::size_t damaged_blocks = 0;          ///< set aside; queries for their unreadable samples fail
@@ -151,6 +160,7 @@ class Store : public Queryable, public ArrivalLog {
     virtual Expected<void> deleteSeries(const std::vector<Matchers>& any, TimestampMs from,
                                         TimestampMs to) = 0;
 
+    /// `exhausted`: the documents of this sender have no room (SeriesLimits::agent_document_bytes).
     virtual Expected<void> putDocument(const Document& document) = 0;
     /// Error `exhausted` for a document of more than `most` bytes.
     virtual Expected<std::optional<Document>> document(const std::string& digest,

@@ -10,6 +10,11 @@
 
 #include <algorithm>
 #include <array>
+#include <ctime>
+#include <string_view>
+#include <utility>
+
+#include "common/tls/identity.h"
 
 namespace lapwing::trust {
 namespace {
@@ -18,6 +23,11 @@ struct BioFree {
     void operator()(BIO* bio) const { BIO_free_all(bio); }
 };
 using Bio = std::unique_ptr<BIO, BioFree>;
+
+struct RequestFree {
+    void operator()(X509_REQ* request) const { X509_REQ_free(request); }
+};
+using Request = std::unique_ptr<X509_REQ, RequestFree>;
 
 struct NamesFree {
     void operator()(GENERAL_NAMES* names) const { GENERAL_NAMES_free(names); }
@@ -112,10 +122,10 @@ Expected<Certificate> issue(const CertificateRequest& request, EVP_PKEY* subject
     X509* issuing = issuer != nullptr ? issuer : cert.get();
     X509_NAME* name = X509_get_subject_name(cert.get());
     const auto* text = reinterpret_cast<const unsigned char*>(request.common_name.data());
-    // One hour in the past, because the clocks of a site differ.
+    std::time_t issued = request.issued != 0 ? request.issued : std::time(nullptr);
     if (X509_set_version(cert.get(), 2) != 1 || !setSerial(cert.get()) ||
-        X509_gmtime_adj(X509_getm_notBefore(cert.get()), -3600) == nullptr ||
-        X509_time_adj_ex(X509_getm_notAfter(cert.get()), request.days, 0, nullptr) == nullptr ||
+        X509_time_adj_ex(X509_getm_notBefore(cert.get()), 0, -tls::kBeginsBeforeIssue, &issued) == nullptr ||
+        X509_time_adj_ex(X509_getm_notAfter(cert.get()), request.days, 0, &issued) == nullptr ||
         X509_NAME_add_entry_by_NID(name, NID_commonName, MBSTRING_UTF8, text,
                                    static_cast<int>(request.common_name.size()), -1, 0) != 1 ||
         X509_set_issuer_name(cert.get(), X509_get_subject_name(issuing)) != 1 ||
@@ -124,6 +134,25 @@ Expected<Certificate> issue(const CertificateRequest& request, EVP_PKEY* subject
         return opensslFailure("make a certificate for " + request.common_name);
     }
     return cert;
+}
+
+Expected<Key> keyOfRequest(const std::string& pem) {
+    const Bio bio(BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())));
+    const Request request(bio ? PEM_read_bio_X509_REQ(bio.get(), nullptr, nullptr, nullptr) : nullptr);
+    Key key(request ? X509_REQ_get_pubkey(request.get()) : nullptr);
+    const bool proven = key && X509_REQ_verify(request.get(), key.get()) == 1;
+    ERR_clear_error();
+    if (!proven) {
+        return fail(ErrorKind::invalid, "the request for a certificate is not valid");
+    }
+    std::array<char, 32> curve{};
+    if (EVP_PKEY_get_base_id(key.get()) != EVP_PKEY_EC ||
+        EVP_PKEY_get_group_name(key.get(), curve.data(), curve.size(), nullptr) != 1 ||
+        std::string_view(curve.data()) != "prime256v1") {
+        ERR_clear_error();
+        return fail(ErrorKind::invalid, "the key of the request must be an EC key on P-256");
+    }
+    return key;
 }
 
 std::string toPem(const X509* cert) {
@@ -139,6 +168,20 @@ Expected<std::string> toPem(const EVP_PKEY* key) {
         return opensslFailure("write a private key");
     }
     return content(bio.get());
+}
+
+std::vector<Certificate> certificatesFromPem(const std::string& pem) {
+    const Bio bio(BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())));
+    std::vector<Certificate> out;
+    while (bio) {
+        Certificate cert(PEM_read_bio_X509(bio.get(), nullptr, nullptr, nullptr));
+        if (!cert) {
+            break;
+        }
+        out.push_back(std::move(cert));
+    }
+    ERR_clear_error();
+    return out;
 }
 
 Expected<Certificate> certificateFromPem(const std::string& pem) {

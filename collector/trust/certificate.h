@@ -32,6 +32,7 @@ struct CertificateRequest {
     std::vector<std::string> dns_names;     ///< subject alternative names
     std::vector<std::string> ip_addresses;  ///< numeric
     int days = 1;
+    std::time_t issued = 0;  ///< 0: now
 };
 
 /// Private keys are EC P-256; certificates are X.509 v3, signed with ECDSA and SHA-256, with random serial
@@ -42,9 +43,15 @@ Expected<Key> newKey();
 Expected<Certificate> issue(const CertificateRequest& request, EVP_PKEY* subject, X509* issuer,
                             EVP_PKEY* issuer_key);
 
+/// The public key of a request for a certificate (PKCS #10, PEM), which it signs itself: the sender has the
+/// private key. Only EC keys on P-256 are taken. The other content of the request is ignored.
+Expected<Key> keyOfRequest(const std::string& pem);
+
 std::string toPem(const X509* cert);
 /// PKCS#8, without a passphrase.
 Expected<std::string> toPem(const EVP_PKEY* key);
+/// All certificates of the text, in order.
+std::vector<Certificate> certificatesFromPem(const std::string& pem);
 /// The first certificate of the text.
 Expected<Certificate> certificateFromPem(const std::string& pem);
 Expected<Key> keyFromPem(const std::string& pem);

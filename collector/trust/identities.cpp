@@ -6,11 +6,13 @@
 #include <utility>
 
 #include "collector/trust/authority.h"
+#include "common/time_text.h"
 
 namespace lapwing::trust {
 namespace {
 
 constexpr std::chrono::minutes kRecent{10};
+constexpr std::chrono::minutes kRenewPause{1};
 /// An earlier session never comes back when an agent restarts. A restored snapshot of a virtual machine
 /// brings one back once; two agents at a time do so with every few requests.
 constexpr std::size_t kReturns = 3;
@@ -58,6 +60,12 @@ Expected<void> Identities::check(const Claim& claim, Clock::time_point now) {
         return fail(ErrorKind::denied, "the machine-id and the session are letters, digits and '-'");
     }
     const MutexLock lock(mutex_);
+    if (const auto revoked = revocations().at(claim.host); revoked != 0 && claim.issued <= revoked) {
+        return fail(ErrorKind::denied, "the certificate of " + claim.host + " was revoked on " +
+                                           rfc3339Milliseconds(revoked * 1000) +
+                                           ": run `lapwing-collector enrol " + claim.host +
+                                           "` on the collector and install the new bundle here");
+    }
     auto& host = hosts_[claim.host];
     refresh(claim.host, host.record);
     auto& record = host.record;
@@ -79,8 +87,43 @@ Expected<void> Identities::check(const Claim& claim, Clock::time_point now) {
     if (!claim.machine.empty()) {
         host.machine = claim.machine;
     }
+    host.ends = claim.ends;
     noteSession(host, claim, now);
     return {};
+}
+
+const Revocations& Identities::revocations() const {
+    if (auto stamp = stampOf(authority_.revocationsFile()); stamp != revocations_stamp_) {
+        revocations_ = authority_.revocations();
+        revocations_stamp_ = std::move(stamp);
+    }
+    return revocations_;
+}
+
+bool Identities::mayRenew(const std::string& name, Clock::time_point now) {
+    const MutexLock lock(mutex_);
+    auto& host = hosts_[name];
+    if (host.renewed && now - *host.renewed < kRenewPause) {
+        return false;
+    }
+    host.renewed = now;
+    return true;
+}
+
+std::map<std::string, std::time_t> Identities::certificateEnds() const {
+    const MutexLock lock(mutex_);
+    std::map<std::string, std::time_t> out;
+    for (const auto& [name, host] : hosts_) {
+        if (host.ends != 0) {
+            out[name] = host.ends;
+        }
+    }
+    return out;
+}
+
+void Identities::forget(const std::string& host) {
+    const MutexLock lock(mutex_);
+    hosts_.erase(host);
 }
 
 void Identities::noteSession(Host& host, const Claim& claim, Clock::time_point now) {
@@ -111,6 +154,13 @@ void Identities::noteSession(Host& host, const Claim& claim, Clock::time_point n
 std::vector<IdentityWarning> Identities::warnings(const std::string& name, Clock::time_point now) const {
     const MutexLock lock(mutex_);
     std::vector<IdentityWarning> out;
+    const auto revoked = revocations().at(name);
+    const auto newest = revoked == 0 ? std::nullopt : authority_.issuedAt(name);
+    if (revoked != 0 && (!newest || *newest <= revoked)) {
+        out.push_back(
+            {IdentityWarning::Kind::revoked, "its certificates are revoked: run `lapwing-collector enrol " +
+                                                 name + "`, or `lapwing-collector forget " + name + "`"});
+    }
     const auto found = hosts_.find(name);
     if (found == hosts_.end()) {
         return out;

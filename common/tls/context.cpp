@@ -74,6 +74,11 @@ Expected<Context::Ptr> make(Context::VerificationMode mode, const std::string& c
         context->requireMinimumProtocol(Context::PROTO_TLSV1_2);
         SSL_CTX* ctx = context->sslContext();
         SSL_CTX_set_default_passwd_cb(ctx, &noPassphrase);
+        // A client could make the server compute handshakes on one connection; and a resumed session would
+        // skip the verification of the client's certificate.
+        SSL_CTX_set_options(ctx, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_TICKET);
+        SSL_CTX_set_num_tickets(ctx, 0);
+        SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
         ERR_clear_error();
         if (SSL_CTX_use_certificate_chain_file(ctx, cert_file.c_str()) != 1) {
             return fail(ErrorKind::invalid, "read the certificate " + cert_file + ": " + opensslReason());

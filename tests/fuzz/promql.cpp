@@ -14,7 +14,7 @@ class Few : public lapwing::storage::Queryable {
   public:
     lapwing::Expected<std::vector<lapwing::storage::SeriesSamples>> select(
         const lapwing::storage::Matchers& /*matchers*/, lapwing::TimestampMs /*from*/,
-        lapwing::TimestampMs /*to*/, const lapwing::storage::ReadLimits& /*limits*/) const override {
+        lapwing::TimestampMs /*to*/, std::size_t /*max_samples*/) const override {
         const auto nan = std::numeric_limits<double>::quiet_NaN();
         const auto infinity = std::numeric_limits<double>::infinity();
         return std::vector<lapwing::storage::SeriesSamples>{

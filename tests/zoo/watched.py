@@ -7,8 +7,9 @@ from pathlib import Path
 import lab
 
 LIBRARY = Path(__file__).resolve().parents[1] / "lab/lib/fault.sh"
-# The hosts share the machine's disk, and a build beside the test fills it.
-OF_THE_MACHINE = {"DiskSpaceLow", "DiskWillFill", "CollectorDiskLow"}
+# The hosts share the machine that runs the test, with its disk and its load.
+OF_THE_MACHINE = {"DiskSpaceLow", "DiskWillFill", "CollectorDiskLow", "InodesLow", "HostCpuBusy", "HostMemoryLow", "HostSwaps",
+                  "OutOfMemoryKill", "HostDiskBusy", "OpenFilesNearLimit", "PagesSlow", "ServerSlow"}
 POLL_SECONDS = 2
 
 

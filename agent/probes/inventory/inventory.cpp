@@ -121,7 +121,9 @@ prometheus::MetricFamily routeFamily(const NginxConfiguration& configuration) {
                  {"default_server", route.default_server ? "yes" : ""},
                  {"upstream", route.upstream},
                  {"address", route.address},
-                 {"role", route.role}},
+                 {"role", route.role},
+                 {"next_upstream", route.next_upstream},
+                 {"max_fails", route.max_fails}},
                 1);
         }
     }

@@ -20,6 +20,10 @@ constexpr int kMostIncludes = 16;  ///< nested
 constexpr std::size_t kMostFiles = 512;
 constexpr std::size_t kMostRoutes = 256;
 constexpr std::size_t kMostNameBytes = 1024;
+constexpr std::size_t kMostDigits = 9;
+// Nginx' defaults.
+constexpr const char* kNextUpstream = "error timeout";
+constexpr const char* kMaxFails = "1";
 constexpr std::uint16_t kHttp = 80;
 constexpr std::uint16_t kHttps = 443;
 
@@ -94,7 +98,41 @@ class Loader {
 struct Target {
     std::string address;
     std::string role;
+    std::string max_fails;
 };
+
+/// A directive that passes requests on: proxy_pass http://app.
+struct Pass {
+    std::string to;
+    std::string next_upstream;
+    auto operator<=>(const Pass&) const = default;
+};
+
+/// The directives that pass requests on, by the one that says when Nginx tries the next server.
+const std::map<std::string, std::string>& nextUpstreamOfPass() {
+    static const std::map<std::string, std::string> known{
+        {"proxy_pass", "proxy_next_upstream"}, {"fastcgi_pass", "fastcgi_next_upstream"},
+        {"uwsgi_pass", "uwsgi_next_upstream"}, {"scgi_pass", "scgi_next_upstream"},
+        {"grpc_pass", "grpc_next_upstream"},
+    };
+    return known;
+}
+
+/// The words of each `*_next_upstream`: those of the block, else those around it.
+using NextUpstream = std::map<std::string, std::string>;
+
+NextUpstream nextUpstreamIn(const Directives& block, NextUpstream around) {
+    for (const auto& directive : block) {
+        if (directive.name().ends_with("_next_upstream")) {
+            std::string words;
+            for (auto word = directive.words.begin() + 1; word != directive.words.end(); ++word) {
+                words += (words.empty() ? "" : " ") + *word;
+            }
+            around[directive.name()] = words.substr(0, kMostNameBytes);
+        }
+    }
+    return around;
+}
 
 /// The endpoint that a directive names, with the usual port where it names none.
 Endpoint endpointOf(const std::string& text, std::uint16_t usual_port) {
@@ -111,7 +149,7 @@ struct Server {
     };
     std::vector<Listen> listens;
     std::string names;
-    std::set<std::string> passes;  ///< "proxy_pass http://app"
+    std::set<Pass> passes;
 };
 
 class Reader {
@@ -145,10 +183,11 @@ class Reader {
                 upstream(lower(directive.words[1]), directive.block);
             }
         }
+        const auto next_upstream = nextUpstreamIn(directives, {});
         std::vector<Server> servers;
         for (const auto& directive : directives) {
             if (directive.name() == "server") {
-                servers.push_back(serverOf(directive.block));
+                servers.push_back(serverOf(directive.block, next_upstream));
             }
         }
         // The default server of a port is the one with `default_server`, otherwise the first.
@@ -180,13 +219,19 @@ class Reader {
                        directive.words.end();
             };
             const std::string role = has("down") ? "down" : has("backup") ? "backup" : "active";
+            std::string max_fails = kMaxFails;
+            for (const auto& word : directive.words) {
+                if (word.starts_with("max_fails=")) {
+                    max_fails = word.substr(word.find('=') + 1, kMostDigits);
+                }
+            }
             for (auto& address : addressesOf(directive.words[1], kHttp)) {
-                targets.push_back({std::move(address), role});
+                targets.push_back({std::move(address), role, max_fails});
             }
         }
     }
 
-    static Server serverOf(const Directives& block) {
+    static Server serverOf(const Directives& block, const NextUpstream& around) {
         Server out;
         bool listens = false;
         for (const auto& directive : block) {
@@ -203,7 +248,7 @@ class Reader {
         if (!listens) {
             out.listens.push_back({});
         }
-        passes(block, out.passes);
+        passes(block, around, out.passes);
         return out;
     }
 
@@ -220,34 +265,37 @@ class Reader {
         out.listens.push_back(listen);
     }
 
-    static void passes(const Directives& block, std::set<std::string>& out) {
-        static const std::set<std::string> known{"proxy_pass", "fastcgi_pass", "uwsgi_pass", "scgi_pass",
-                                                 "grpc_pass"};
+    static void passes(const Directives& block, const NextUpstream& around, std::set<Pass>& out) {
+        const auto next_upstream = nextUpstreamIn(block, around);
         for (const auto& directive : block) {
-            if (known.contains(directive.name()) && directive.words.size() == 2) {
-                out.insert(directive.words[1]);
+            const auto known = nextUpstreamOfPass().find(directive.name());
+            if (known != nextUpstreamOfPass().end() && directive.words.size() == 2) {
+                const auto set = next_upstream.find(known->second);
+                out.insert({directive.words[1], set == next_upstream.end() ? kNextUpstream : set->second});
             }
-            passes(directive.block, out);
+            passes(directive.block, next_upstream, out);
         }
     }
 
     void routes(const Server& server, int port, bool is_default) {
-        const auto add = [&](const std::string& upstream, const Target& target) {
+        const auto add = [&](const std::string& upstream, const Target& target,
+                             const std::string& next_upstream) {
             if (out_.routes.size() < kMostRoutes) {
                 out_.routes.insert({port, server.names, is_default, upstream.substr(0, kMostNameBytes),
-                                    target.address.substr(0, kMostNameBytes), target.role});
+                                    target.address.substr(0, kMostNameBytes), target.role,
+                                    target.address.empty() ? "" : next_upstream, target.max_fails});
             } else if (out_.fault.empty()) {
                 out_.fault = "more than " + std::to_string(kMostRoutes) + " ways that requests go";
             }
         };
         for (const auto& pass : server.passes) {
-            const auto [upstream, targets] = targetsOf(pass);
+            const auto [upstream, targets] = targetsOf(pass.to);
             for (const auto& target : targets) {
-                add(upstream, target);
+                add(upstream, target, pass.next_upstream);
             }
         }
         if (server.passes.empty()) {
-            add("", {});
+            add("", {}, "");
         }
     }
 
@@ -262,7 +310,7 @@ class Reader {
         }
         if (text.starts_with("unix:")) {
             text = text.substr(0, text.find(":/", 5));
-            return {text, {{text, "active"}}};
+            return {text, {{text, "active", kMaxFails}}};
         }
         text = text.substr(0, text.find('/'));
         if (text.find('$') != std::string::npos) {
@@ -273,7 +321,7 @@ class Reader {
         }
         std::vector<Target> out;
         for (auto& address : addressesOf(text, usual_port)) {
-            out.push_back({std::move(address), "active"});
+            out.push_back({std::move(address), "active", kMaxFails});
         }
         return {text, out};
     }

@@ -23,6 +23,11 @@ struct NginxRoute {
     /// by itself (`upstream` is "" too), and where `upstream` has a variable in it.
     std::string address;
     std::string role;  ///< "active", "backup", "down"; "" without an address
+    /// The words of `proxy_next_upstream` or its like, which also say what counts as a failure of the server:
+    /// "error timeout http_503". "" without an address.
+    std::string next_upstream;
+    std::string
+        max_fails;  ///< failures after which Nginx pauses the server; "0": never. "" without an address
     auto operator<=>(const NginxRoute&) const = default;
 };
 

@@ -62,8 +62,11 @@ Expected<void> writeSnapshot(const std::string& file, const std::string& json, c
     }
     if (ok) {
         const auto* entry = group.empty() ? nullptr : getgrnam(group.c_str());
-        // Without the group (the agent is not installed here) the file stays root's own.
-        ok = (entry == nullptr || fchown(fd, static_cast<uid_t>(-1), entry->gr_gid) == 0) &&
+        struct stat about {};
+        // The unit's group is the agent's. Without the group (the agent is not installed here) the file stays
+        // its writer's own.
+        ok = (entry == nullptr || (fstat(fd, &about) == 0 && about.st_gid == entry->gr_gid) ||
+              fchown(fd, static_cast<uid_t>(-1), entry->gr_gid) == 0) &&
              fchmod(fd, S_IRUSR | S_IWUSR | S_IRGRP) == 0;
     }
     const int error = errno;

@@ -49,10 +49,7 @@ class BalancerReader {
     }
 
     Server& server(const Observation& observation) {
-        auto& seen = balancer(observation.instance());
-        if (!observation.observer.empty()) {
-            seen.seen_by.insert(observation.observer);
-        }
+        balancer(observation.instance());
         auto& found = servers_[keyOf(*observation.labels)];
         found.proxy = observation.get("proxy");
         found.server = observation.get("server");
@@ -87,6 +84,11 @@ class BalancerReader {
     }
 
     void states() {
+        for (const auto& status : reader_.freshOfAll(exporter::kHaproxyServerStatus)) {
+            if (!status.observer.empty()) {
+                balancer(status.instance()).seen_by.insert(status.observer);
+            }
+        }
         for (const auto& status : reader_.fresh(exporter::kHaproxyServerStatus)) {
             auto& found = server(status);
             if (status.isOn() && found.state == ServerState::unknown) {
@@ -99,7 +101,14 @@ class BalancerReader {
     /// Over HTTP, HAProxy shows addresses only if its configuration allows that; another agent may know more.
     void details() {
         for (const auto& info : reader_.fresh(metric::kHaproxyServerInfo)) {
-            auto& found = server(info);
+            server(info);
+        }
+        for (const auto& info : reader_.freshOfAll(metric::kHaproxyServerInfo)) {
+            const auto known = servers_.find(keyOf(*info.labels));
+            if (known == servers_.end()) {
+                continue;
+            }
+            auto& found = known->second;
             if (found.address.empty()) {
                 found.address = info.get("address");
             }

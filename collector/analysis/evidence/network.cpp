@@ -13,6 +13,11 @@ reach::Family familyOf(const Observation& observation) {
     return reach::parseFamily(observation.labels->get("family")).value_or(reach::Family::ipv4);
 }
 
+bool isContainer(const std::string& process) {
+    return process == "docker-proxy" || process == "conmon" || process == "rootlessport" ||
+           process == "systemd";
+}
+
 class NetworkReader {
   public:
     explicit NetworkReader(Reader& reader) : reader_(reader) { out_.now = reader.now(); }
@@ -23,9 +28,11 @@ class NetworkReader {
         listeners();
         firewall();
         boot();
-        attempts();
         out_.balancers = readLoadBalancers(reader_);
         databases();
+        attempts();
+        out_.comparison = compareObservers(reader_);
+        missingListeners();
         if (!reader_.failure().message.empty()) {
             return tl::unexpected(reader_.failure());
         }
@@ -41,7 +48,7 @@ class NetworkReader {
     }
 
     void agents() {
-        for (const auto& info : ownReports(reader_.known(metric::kAgentInfo))) {
+        for (const auto& info : reader_.known(metric::kAgentInfo)) {
             auto& known = host(info.instance());
             known.agent_known = true;
             known.agent_present = known.agent_present || reader_.isFresh(info);
@@ -49,7 +56,7 @@ class NetworkReader {
     }
 
     void addresses() {
-        for (const auto& info : ownReports(reader_.known(metric::kAgentAddressInfo))) {
+        for (const auto& info : reader_.known(metric::kAgentAddressInfo)) {
             const auto text = info.get("address");
             const auto address = reach::Address::parse(text.substr(0, text.find('%')));
             if (!address) {
@@ -64,10 +71,10 @@ class NetworkReader {
     }
 
     void listeners() {
-        for (const auto& up : ownReports(reader_.fresh(exporter::kUp, {{"job", "sockets"}}))) {
+        for (const auto& up : reader_.fresh(exporter::kUp, {{"job", "sockets"}})) {
             host(up.instance()).listeners_known = up.isOn();
         }
-        for (const auto& info : ownReports(reader_.fresh(metric::kListenerInfo))) {
+        for (const auto& info : reader_.fresh(metric::kListenerInfo)) {
             Listener listener;
             listener.protocol = valueOf(kTransportNames, info.get("protocol")).value_or(Transport::unknown);
             listener.family = familyOf(info);
@@ -80,53 +87,64 @@ class NetworkReader {
     }
 
     void firewall() {
-        for (const auto& up : ownReports(reader_.fresh(exporter::kUp, {{"job", "firewall"}}))) {
+        for (const auto& up : reader_.fresh(exporter::kUp, {{"job", "firewall"}})) {
             host(up.instance()).firewall_up = up.isOn();
         }
-        for (const auto& failure : ownReports(reader_.fresh(metric::kProbeFailure, {{"job", "firewall"}}))) {
+        for (const auto& failure : reader_.fresh(metric::kProbeFailure, {{"job", "firewall"}})) {
             host(failure.instance()).firewall_failure = failure.get("reason");
         }
-        for (const auto& ssh : ownReports(reader_.fresh(metric::kSshPasswordAuthentication))) {
+        for (const auto& ssh : reader_.fresh(metric::kSshPasswordAuthentication)) {
             host(ssh.instance()).ssh_takes_passwords = ssh.isOn();
         }
-        for (const auto& info : ownReports(reader_.fresh(metric::kRulesetInfo))) {
+        for (const auto& info : reader_.fresh(metric::kRulesetInfo)) {
             host(info.instance()).digest = info.get("digest");
         }
-        for (const auto& verdict : ownReports(reader_.fresh(metric::kFirewallDefaultDeny))) {
+        for (const auto& verdict : reader_.fresh(metric::kFirewallDefaultDeny)) {
             host(verdict.instance()).denies[familyOf(verdict)] = verdict.isOn();
         }
-        for (const auto& info : ownReports(reader_.fresh(metric::kFirewallUnknownInfo))) {
+        for (const auto& info : reader_.fresh(metric::kFirewallUnknownInfo)) {
             host(info.instance()).unknowns.push_back(info.get("reason"));
         }
     }
 
     void boot() {
-        for (const auto& info : ownReports(reader_.fresh(metric::kBootRulesetInfo))) {
+        for (const auto& info : reader_.fresh(metric::kBootRulesetInfo)) {
             auto& rules = host(info.instance()).boot;
             rules.digest = info.get("digest");
             rules.sources = info.get("source");
         }
-        for (const auto& info : ownReports(reader_.fresh(metric::kBootRulesetUnknownInfo))) {
+        for (const auto& info : reader_.fresh(metric::kBootRulesetUnknownInfo)) {
             host(info.instance()).boot.unknown = info.get("reason");
         }
-        for (const auto& info : ownReports(reader_.fresh(metric::kBootRulesetFaultInfo))) {
+        for (const auto& info : reader_.fresh(metric::kBootRulesetFaultInfo)) {
             host(info.instance()).boot.faults.push_back(info.get("reason"));
         }
-        for (const auto& info : ownReports(reader_.fresh(metric::kBootRulesetMakerInfo))) {
+        for (const auto& info : reader_.fresh(metric::kBootRulesetMakerInfo)) {
             host(info.instance()).boot.makers.push_back(info.get("unit"));
         }
+    }
+
+    /// Attempts make no host: its own agent does, or an observer of a server there.
+    bool exists(const std::string& name) const {
+        return out_.hosts.contains(name) || out_.balancers.contains(name) || out_.databases.contains(name);
     }
 
     void attempts() {
         auto read = readAttempts(reader_);
         for (auto& [name, attempts] : read.attempts) {
-            host(name).attempts = std::move(attempts);
+            if (exists(name)) {
+                host(name).attempts = std::move(attempts);
+            }
         }
         for (auto& [name, canaries] : read.canaries) {
-            host(name).canaries = std::move(canaries);
+            if (exists(name)) {
+                host(name).canaries = std::move(canaries);
+            }
         }
         for (auto& [name, ports] : read.control_ports) {
-            host(name).control_ports = std::move(ports);
+            if (exists(name)) {
+                host(name).control_ports = std::move(ports);
+            }
         }
     }
 
@@ -141,6 +159,30 @@ class NetworkReader {
                 if (seen.emplace(thread.instance(), thread.get("master_host")).second) {
                     out_.replicas.push_back({thread.instance(), thread.get("master_host")});
                 }
+            }
+        }
+    }
+
+    /// Other agents say that a server works on a host whose own agent sees no listener of it. Containers hide
+    /// the programs behind their listeners.
+    void missingListeners() {
+        for (const auto& up : reader_.fresh(exporter::kUp)) {
+            const auto name = up.instance();
+            const auto program = valueOf(kProgramNames, up.labels->get("job"));
+            const auto found = out_.hosts.find(name);
+            if (up.observer.empty() || up.observer == name || !up.isOn() || !program ||
+                found == out_.hosts.end() || !found->second.listeners_known) {
+                continue;
+            }
+            const auto& listeners = found->second.listeners;
+            const bool possible = std::any_of(listeners.begin(), listeners.end(), [&](const auto& each) {
+                return each.program() == *program || each.process.empty() || isContainer(each.process);
+            });
+            if (!possible) {
+                const auto job = up.get("job");
+                out_.comparison.compared.emplace(name, job);
+                out_.comparison.contradictions.push_back(
+                    {name, job, job + " listens there", false, {{up.observer, 1}, {name, 0}}});
             }
         }
     }

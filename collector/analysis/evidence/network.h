@@ -9,6 +9,7 @@
 
 #include "collector/analysis/evidence/address_index.h"
 #include "collector/analysis/evidence/attempts.h"
+#include "collector/analysis/evidence/contradictions.h"
 #include "collector/analysis/evidence/load_balancers.h"
 #include "collector/analysis/evidence/reader.h"
 #include "common/enum_names.h"
@@ -120,6 +121,7 @@ struct Network {
     std::map<std::string, LoadBalancer> balancers;
     std::vector<SeenReplica> replicas;
     std::set<std::string> databases;  ///< hosts with a database that a probe observes
+    Comparison comparison;            ///< of agents that observe one server
 
     AddressIndex index;  ///< of the other members, by indexAddresses()
 

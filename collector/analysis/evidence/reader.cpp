@@ -6,6 +6,7 @@
 #include <tuple>
 
 #include "common/metric_names.h"
+#include "common/metric_speakers.h"
 
 namespace lapwing::analysis::evidence {
 
@@ -124,13 +125,6 @@ std::vector<std::string> Clocks::skewed() const {
     return out;
 }
 
-std::vector<Observation> ownReports(std::vector<Observation> observations) {
-    std::erase_if(observations, [](const auto& each) {
-        return !each.observer.empty() && each.observer != each.labels->get("instance");
-    });
-    return observations;
-}
-
 std::string observerOf(const Labels& labels) {
     return std::string(labels.get("agent"));
 }
@@ -145,6 +139,32 @@ Reader::Reader(const storage::Store& store, TimestampMs now, std::int64_t lookba
         clocks_ = std::move(*clocks);
     } else {
         failure_ = clocks.error();
+    }
+    readOwnJobs();
+}
+
+void Reader::readOwnJobs() {
+    for (const auto& up : newest(readAll(matchersOf(exporter::kUp, {}), lookback_ms_))) {
+        if (up.observer == up.labels->get("instance")) {
+            own_jobs_.emplace(up.observer, up.get("job"));
+        }
+    }
+}
+
+/// By who may say it. Series without an agent are the collector's own, or come from local ingest.
+bool Reader::counts(const ObservedSeries& series) const {
+    const auto instance = series.labels->get("instance");
+    if (series.observer.empty() || series.observer == instance) {
+        return true;
+    }
+    const auto job = series.labels->get("job");
+    switch (metric::speakerOf(series.labels->metricName(), job)) {
+        case metric::Speaker::observer:
+            return !own_jobs_.contains({std::string(instance), std::string(job)});
+        case metric::Speaker::peer:
+            return true;
+        default:
+            return false;
     }
 }
 
@@ -182,6 +202,12 @@ void Reader::readAgents(storage::Matchers matchers, const std::string* agent, st
 }
 
 std::vector<ObservedSeries> Reader::read(const storage::Matchers& matchers, std::int64_t length_ms) {
+    auto out = readAll(matchers, length_ms);
+    std::erase_if(out, [this](const auto& each) { return !counts(each); });
+    return out;
+}
+
+std::vector<ObservedSeries> Reader::readAll(const storage::Matchers& matchers, std::int64_t length_ms) {
     std::vector<ObservedSeries> out;
     readAgents(matchers, nullptr, length_ms, out);
     for (const auto& agent : clocks_.skewed()) {
@@ -215,6 +241,10 @@ std::vector<Observation> Reader::fresh(const std::vector<const char*>& metrics) 
     return newest(read(matchersOf(metrics), lookback_ms_));
 }
 
+std::vector<Observation> Reader::freshOfAll(const char* metric) {
+    return newest(readAll(matchersOf(metric, {}), lookback_ms_));
+}
+
 std::vector<Observation> Reader::known(const char* metric, const Equals& equals) {
     return newest(read(matchersOf(metric, equals), kKnownMs));
 }
@@ -225,6 +255,11 @@ std::vector<ObservedSeries> Reader::history(const char* metric, std::int64_t len
 
 std::vector<ObservedSeries> Reader::history(const std::vector<const char*>& metrics, std::int64_t length_ms) {
     return read(matchersOf(metrics), length_ms);
+}
+
+std::vector<ObservedSeries> Reader::historyOfAll(const std::vector<const char*>& metrics,
+                                                 std::int64_t length_ms) {
+    return readAll(matchersOf(metrics), length_ms);
 }
 
 TimestampMs Reader::timeOf(const Observation& observation) const {

@@ -4,6 +4,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -58,10 +59,6 @@ struct Observation {
     bool isOn() const { return value == 1; }
 };
 
-/// Leaves out reports about a host by another host's agent. A host's addresses, listeners and rules only its
-/// own agent can know: another one is misconfigured, or lies.
-std::vector<Observation> ownReports(std::vector<Observation> observations);
-
 /// The samples of one series, staleness markers included, oldest first.
 struct ObservedSeries {
     std::shared_ptr<const Labels> labels;
@@ -76,8 +73,9 @@ struct ObservedSeries {
 /// * A series is *fresh* if its newest sample is no older than the lookback, and *known* if that is no older
 ///   than an hour.
 /// * A series that ends with a staleness marker is gone: neither fresh nor known.
-/// * Where several agents observe one thing, the agent on the thing's own host comes first, then the others
-///   by name: the first report counts.
+/// * What only a host itself can know counts from its own agent only (common/metric_speakers.h).
+/// * If the agent on a server's own host reports on it now, reports of other agents are left out. Where only
+///   others observe a server, they come by name: the first report counts.
 ///
 /// A failure of the store gives an empty result; failure() keeps the error. Not synchronised.
 class Reader {
@@ -92,12 +90,16 @@ class Reader {
     std::vector<Observation> fresh(const char* metric, const Equals& equals = {});
     /// Likewise of several metrics, in one read.
     std::vector<Observation> fresh(const std::vector<const char*>& metrics);
+    /// Likewise, with the reports of other agents about servers whose own hosts report.
+    std::vector<Observation> freshOfAll(const char* metric);
     std::vector<Observation> known(const char* metric, const Equals& equals = {});
     bool isFresh(const Observation& observation) const { return observation.at >= now_ - lookback_ms_; }
 
     /// All samples of the last `length_ms`.
     std::vector<ObservedSeries> history(const char* metric, std::int64_t length_ms);
     std::vector<ObservedSeries> history(const std::vector<const char*>& metrics, std::int64_t length_ms);
+    /// As freshOfAll().
+    std::vector<ObservedSeries> historyOfAll(const std::vector<const char*>& metrics, std::int64_t length_ms);
 
     /// A time that the agent reports as a sample's value (seconds since 1970), on the collector's clock.
     TimestampMs timeOf(const Observation& observation) const;
@@ -109,6 +111,9 @@ class Reader {
 
   private:
     std::vector<ObservedSeries> read(const storage::Matchers& matchers, std::int64_t length_ms);
+    std::vector<ObservedSeries> readAll(const storage::Matchers& matchers, std::int64_t length_ms);
+    void readOwnJobs();
+    bool counts(const ObservedSeries& series) const;
     void readAgents(storage::Matchers matchers, const std::string* agent, std::int64_t length_ms,
                     std::vector<ObservedSeries>& out);
     static std::vector<Observation> newest(std::vector<ObservedSeries> series);
@@ -117,6 +122,7 @@ class Reader {
     TimestampMs now_;
     std::int64_t lookback_ms_;
     Clocks clocks_;
+    std::set<std::pair<std::string, std::string>> own_jobs_;  ///< hosts and the jobs that they report now
     Error failure_;
 };
 

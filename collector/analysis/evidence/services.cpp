@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <iterator>
+#include <set>
 #include <sstream>
 
 #include "collector/analysis/evidence/counter.h"
@@ -14,6 +15,20 @@ namespace {
 
 /// The interval at which an agent lists the files of its host, with a margin.
 constexpr std::int64_t kInventoryMs = 90'000;
+
+/// https://nginx.org/en/docs/http/ngx_http_proxy_module.html#proxy_next_upstream: errors and timeouts always
+/// count as failures, http_403 and http_404 never. The labels are absent in samples of older agents.
+Pauses pausesOf(const Observation& route) {
+    if (route.get("max_fails") == "0") {
+        return Pauses::never;
+    }
+    std::istringstream words(route.get("next_upstream"));
+    const std::set<std::string> named{std::istream_iterator<std::string>(words), {}};
+    const bool on_answers = std::any_of(named.begin(), named.end(), [](const auto& word) {
+        return word.starts_with("http_") && word != "http_403" && word != "http_404";
+    });
+    return on_answers || named.empty() ? Pauses::on_answers : Pauses::on_timeouts;
+}
 
 class ServicesReader {
   public:
@@ -41,14 +56,14 @@ class ServicesReader {
   private:
     void identity() {
         std::map<std::string, TimestampMs> newest;
-        for (const auto& info : ownReports(reader_.known(metric::kAgentInfo))) {
+        for (const auto& info : reader_.known(metric::kAgentInfo)) {
             const auto instance = info.instance();
             if (info.at >= newest[instance]) {
                 newest[instance] = info.at;
                 out_.machine_ids[instance] = info.get("machine_id");
             }
         }
-        for (const auto& boot : ownReports(reader_.known(exporter::kNodeBootTimeSeconds))) {
+        for (const auto& boot : reader_.known(exporter::kNodeBootTimeSeconds)) {
             out_.boot_times[boot.instance()] = boot.value;
         }
     }
@@ -127,7 +142,7 @@ class ServicesReader {
     }
 
     void connections() {
-        for (const auto& open : ownReports(reader_.fresh(metric::kOutgoingConnections))) {
+        for (const auto& open : reader_.fresh(metric::kOutgoingConnections)) {
             if (const auto address = reach::Address::parse(open.get("address"))) {
                 out_.outgoing[open.instance()][{*address, open.number("port")}] =
                     static_cast<int>(open.value);
@@ -137,7 +152,7 @@ class ServicesReader {
 
     void clients() {
         // Clients that are idle now come back: those of the last hour count.
-        for (const auto& open : ownReports(reader_.known(metric::kIncomingConnections))) {
+        for (const auto& open : reader_.known(metric::kIncomingConnections)) {
             auto& clients = out_.incoming[open.instance()][open.number("port")];
             const auto address = reach::Address::parse(open.get("address"));
             if (address) {
@@ -157,7 +172,8 @@ class ServicesReader {
                                                     info.labels->get("default_server") == "yes",
                                                     info.get("upstream"),
                                                     info.get("address"),
-                                                    parseServerRole(info.get("role"))});
+                                                    parseServerRole(info.get("role")),
+                                                    pausesOf(info)});
         }
     }
 

@@ -54,6 +54,13 @@ struct Vrrp {
     std::vector<const VrrpInstance*> groupOf(const VrrpInstance& instance) const;
 };
 
+/// What makes a proxy pause a server for a while.
+enum class Pauses {
+    never,
+    on_timeouts,  ///< also if it cannot connect
+    on_answers,   ///< also if the server answers with an error
+};
+
 /// Where an Nginx passes the requests that come to one of its ports, by its configuration.
 struct Route {
     int port = 0;
@@ -62,6 +69,7 @@ struct Route {
     std::string upstream;  ///< a group's name or the address itself; "" if Nginx answers by itself
     std::string address;   ///< "127.0.0.1:8000", "unix:/run/app.sock"; "" if the configuration leaves it open
     ServerRole role = ServerRole::unknown;
+    Pauses pauses = Pauses::on_answers;
 };
 
 /// A set of files, or the packages, of a host.

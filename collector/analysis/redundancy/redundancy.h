@@ -30,6 +30,8 @@ void judgeLeftoverChannels(const Context& context, Judgement& out);
 
 /// R12: two databases fail over automatically, without a witness.
 void judgeFailover(const Context& context, Judgement& out);
+/// R18: agents contradict each other about a server.
+void judgeContradictions(const Context& context, Judgement& out);
 /// R14: the servers of a pool have different files or packages.
 void judgeDifferences(const Context& context, Judgement& out);
 

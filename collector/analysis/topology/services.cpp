@@ -23,8 +23,20 @@ class Functions {
     Gate reading() const {
         auto parts = entrances();
         parts.push_back(databasesForReading());
-        if (judgesByAnswers()) {
+        if (model_.primaries.empty()) {
+            return Gate::all(std::move(parts));
+        }
+        // While writes fail, a proxy may pause all servers. Without the primary's host an application may
+        // wait until the proxy's timeout; a host without its database refuses connections at once.
+        const auto pauses = pausesOfProxies();
+        if (pauses == evidence::Pauses::on_answers) {
             parts.push_back(Gate::any({primary(), Gate::fact(Truth::unknown)}));
+        } else if (pauses == evidence::Pauses::on_timeouts) {
+            std::vector<Gate> hosts{Gate::fact(Truth::unknown)};
+            for (const auto& name : model_.primaries) {
+                hosts.push_back(host(name));
+            }
+            parts.push_back(Gate::any(std::move(hosts)));
         }
         return Gate::all(std::move(parts));
     }
@@ -99,18 +111,34 @@ class Functions {
         return Gate::any(std::move(primaries));
     }
 
-    /// A proxy that has no health checks may withdraw servers that answer with errors
-    /// (`proxy_next_upstream http_503`). While writes fail, it may withdraw all of them.
-    bool judgesByAnswers() const {
-        const bool balancer = std::any_of(model_.pools.begin(), model_.pools.end(), [](const auto& pool) {
-            return !pool.isHaproxys() && pool.by.program != "a NAT rule";
-        });
-        const bool web =
-            std::any_of(model_.apps_of_web.begin(), model_.apps_of_web.end(), [](const auto& each) {
-                return std::any_of(each.second.begin(), each.second.end(),
-                                   [](const auto& group) { return group.size() > 1; });
-            });
-        return !model_.primaries.empty() && (balancer || web);
+    /// What makes proxies without health checks pause one of several servers.
+    evidence::Pauses pausesOfProxies() const {
+        auto out = evidence::Pauses::never;
+        for (const auto& pool : model_.pools) {
+            if (pool.by.component == idOf(ComponentKind::nginx, pool.host)) {
+                out = std::max(out, pausesOfNginx(pool.host));
+            } else if (!pool.isHaproxys() && pool.by.program != "a NAT rule") {
+                out = evidence::Pauses::on_answers;
+            }
+        }
+        for (const auto& [id, groups] : model_.apps_of_web) {
+            if (std::any_of(groups.begin(), groups.end(), [](const auto& each) { return each.size() > 1; })) {
+                out = std::max(out, pausesOfNginx(model_.components.at(id).host));
+            }
+        }
+        return out;
+    }
+
+    evidence::Pauses pausesOfNginx(const std::string& on) const {
+        const auto routes = inputs_.services.routes.find(on);
+        if (routes == inputs_.services.routes.end()) {
+            return evidence::Pauses::on_answers;
+        }
+        auto out = evidence::Pauses::never;
+        for (const auto& route : routes->second) {
+            out = route.address.empty() ? out : std::max(out, route.pauses);
+        }
+        return out;
     }
 
     /// At present a request gets its answer, by HAProxy's check.

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "collector/limits/query_limits.h"
 #include "collector/rules/template/functions.h"
 #include "collector/rules/template/tree.h"
 #include "collector/rules/template/value.h"
@@ -12,6 +13,7 @@ namespace {
 
 constexpr std::size_t kMaxOutput = 64U << 10;
 constexpr int kMaxInvocations = 100;
+constexpr unsigned kNodesBetweenChecks = 32;
 
 /// Raised during expansion, and turned into an Error by Template::expand().
 struct ExpandError {
@@ -84,7 +86,17 @@ class Executor {
         return Flow::next;
     }
 
+    void checkLimits() {
+        if (++nodes_ % kNodesBetweenChecks != 0) {
+            return;
+        }
+        if (auto go_on = QueryLimits::check(); !go_on) {
+            throw ExpandError{go_on.error()};
+        }
+    }
+
     Flow execute(const TemplateNode& node, const TemplateValue& dot) {
+        checkLimits();
         using Kind = TemplateNode::Kind;
         switch (node.kind) {
             case Kind::text:
@@ -163,6 +175,7 @@ class Executor {
         }
         Flow flow = Flow::next;
         for (std::size_t i = 0; i < elements.size() && flow != Flow::break_loop; ++i) {
+            checkLimits();
             bind(node.pipeline, keys[i], elements[i]);
             flow = list(node.body, elements[i]);
             variables_.resize(scope);
@@ -308,6 +321,7 @@ class Executor {
     const TemplateTree& tree_;
     const TemplateData& data_;
     int invocations_ = 0;
+    unsigned nodes_ = 0;
     std::vector<std::pair<std::string, TemplateValue>> variables_;
     std::string out_;
 };

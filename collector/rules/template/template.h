@@ -48,7 +48,8 @@ class Template {
     /// Error `invalid` for syntax, unknown functions and undefined variables.
     static Expected<Template> parse(std::string_view text);
 
-    /// Error `execution` if a function fails, `exhausted` if the result would exceed 64 KiB.
+    /// Error `execution` if a function fails, `exhausted` if the result would exceed 64 KiB, and
+    /// those of the thread's QueryLimits.
     Expected<std::string> expand(const TemplateData& data) const;
 
     /// Whether the text contains the value of the alert or of a query, formatted in any way. A comparison

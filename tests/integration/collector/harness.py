@@ -36,9 +36,9 @@ def message(number, payload):
 def snappy(data):
     """Snappy's block format, with literals only."""
     out = bytearray(varint(len(data)))
-    for at in range(0, len(data), 60):
-        chunk = data[at : at + 60]
-        out += bytes([(len(chunk) - 1) << 2]) + chunk
+    for at in range(0, len(data), 65536):
+        chunk = data[at : at + 65536]
+        out += bytes([61 << 2]) + struct.pack("<H", len(chunk) - 1) + chunk
     return bytes(out)
 
 
@@ -193,21 +193,21 @@ class Collector:
             return subprocess.Popen([os.path.join(os.path.dirname(PROGRAM), "lapwing-agent"), "run", "--config",
                                      self.path("agent.yaml")], stdout=log, stderr=log, env={**os.environ, **(environment or {})})
 
-    def agent(self, cert, key=None, ca=None):
-        """A connection for agents; `cert` is a bundle, or a certificate with `key` and `ca` beside it."""
+    def agent(self, cert, key=None, ca=None, source=None):
+        """A connection for agents, from the address `source`; `cert` is a bundle, or a certificate with `key` and `ca` beside it."""
         context = ssl.create_default_context(ssl.Purpose.SERVER_AUTH, cafile=ca or cert)
         if cert and (key or ca is None or cert != ca):
             context.load_cert_chain(cert, key)
-        return AgentConnection(self.agents_port, context)
+        return AgentConnection(self.agents_port, context, source)
 
 
 class AgentConnection(http.client.HTTPConnection):
-    def __init__(self, port, context):
-        super().__init__("127.0.0.1", port, timeout=30)
+    def __init__(self, port, context, source=None):
+        super().__init__("127.0.0.1", port, timeout=30, source_address=source and (source, 0))
         self.context = context
 
     def connect(self):
-        raw = socket.create_connection((self.host, self.port), self.timeout)
+        raw = socket.create_connection((self.host, self.port), self.timeout, self.source_address)
         raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.sock = self.context.wrap_socket(raw, server_hostname=NAME)
 

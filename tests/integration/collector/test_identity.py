@@ -120,10 +120,10 @@ def test_two_agents_with_one_bundle_are_told():
 def test_an_agent_of_an_older_version_makes_no_second_host():
     connection = collector.agent(collector.enrol("older"))
     answer = connection.write([({"__name__": "lapwing_agent_info", "job": "agent", "instance": "olden"}, [(now_ms(), 1.0)]),
-                               ({"__name__": "kept", "job": "app", "instance": "site"}, [(now_ms(), 1.0)])])
+                               ({"__name__": "probe_success", "job": "app", "instance": "site"}, [(now_ms(), 1.0)])])
     connection.close()
     assert answer.status == 400 and b'calls its host "olden"' in answer.body, answer.body
-    assert collector.query('lapwing_agent_info{instance="olden"}') == [] and len(collector.query("kept")) == 1
+    assert collector.query('lapwing_agent_info{instance="olden"}') == [] and len(collector.query("probe_success")) == 1
 
 
 def test_an_agent_does_not_start_under_another_name():

@@ -10,11 +10,10 @@ import time
 import urllib.parse
 
 import pytest
-from expressions import REPOSITORY, cases, panels, selectors, series_of, within
+from expressions import SHIPPED, cases, panels, selectors, series_of, within
 from harness import WRITE_HEADERS, Collector, now_ms, write_request
 from reference import Prometheus, from_sid
 
-SHIPPED = REPOSITORY / "dashboards/alerts/lapwing.rules.yml"
 VALUES = (0, 1, 100)
 BATCH = 5000
 
@@ -25,7 +24,7 @@ AT_MS = now_ms() - 1000
 @pytest.fixture(scope="module", autouse=True)
 def servers():
     global collector, prometheus
-    collector = Collector(f"rules: [ {SHIPPED} ]\nrules_interval: 1h\ningest: {{ local: on }}\n")
+    collector = Collector(f"rules: [ {', '.join(map(str, SHIPPED))} ]\nrules_interval: 1h\ningest: {{ local: on }}\n")
     collector.start()
     prometheus = Prometheus(from_sid("prometheus"), "global: { evaluation_interval: 1h }\n", "--web.enable-remote-write-receiver")
     yield
@@ -68,7 +67,13 @@ def evaluate(expression):
 def rules():
     """(name, severity, expression) of each shipped alert."""
     groups = collector.people("/api/v1/rules").json()["data"]["groups"]
-    return [(rule["name"], rule["labels"]["severity"], rule["query"]) for group in groups for rule in group["rules"]]
+    return [(rule["name"], rule["labels"]["severity"], rule["query"]) for group in groups for rule in group["rules"] if rule["type"] == "alerting"]
+
+
+def recorded():
+    """(name, expression) of each shipped recording rule."""
+    groups = collector.people("/api/v1/rules").json()["data"]["groups"]
+    return [(rule["name"], rule["query"]) for group in groups for rule in group["rules"] if rule["type"] == "recording"]
 
 
 def test_the_selectors_of_an_expression_are_found():
@@ -78,7 +83,7 @@ def test_the_selectors_of_an_expression_are_found():
 
 
 def test_no_expression_fails_with_any_number_of_anything():
-    expressions = dict.fromkeys([(name, query) for name, _, query in rules()] + [(name, query) for name, _, query in panels()])
+    expressions = dict.fromkeys([(name, query) for name, _, query in rules()] + recorded() + [(name, query) for name, _, query in panels()])
     assert len(expressions) > 40
     written, checks = [], []
     for (name, expression), value in itertools.product(expressions, VALUES):
@@ -125,8 +130,10 @@ def test_no_panel_hides_one_subject_behind_another():
     assert checks and not hiding, "\n".join(hiding)
 
 
+CERTIFICATE = "lapwing_collector_certificate_end_timestamp_seconds"
 REPLICA = {"replica": "instance", "channel": "channel"}
 BACKEND = {"instance": "instance", "proxy": "proxy"}
+SERVER = {**BACKEND, "server": "server"}
 SERVICE = {"instance": "instance"}
 DISK = {"instance": "instance", "mountpoint": "mountpoint"}
 RECEIVER = {"instance": "instance", "receiver": "receiver"}
@@ -141,6 +148,16 @@ def cause(name, state="broken"):
 def disk(free):
     return [("node_filesystem_avail_bytes", {"fstype": "ext4"}, free), ("node_filesystem_size_bytes", {"fstype": "ext4"}, 100),
             ("node_filesystem_readonly", {"fstype": "ext4"}, 0)]
+
+
+def inodes(free):
+    return [("node_filesystem_files_free", {"fstype": "ext4"}, free), ("node_filesystem_files", {"fstype": "ext4"}, 100),
+            ("node_filesystem_readonly", {"fstype": "ext4"}, 0)]
+
+
+def failing(what, share, rate):
+    labels = {"server": "instance_proxy_server", "backend": "instance_proxy"}[what]
+    return [(f"{labels}:haproxy_{what}_failures:{name}", {}, value) for name, value in (("ratio_rate1m", share), ("rate1m", rate), ("increases40s", 3))]
 
 
 # (alert, severity): series of a subject in a bad state (metric, fixed labels, value), and the labels that tell subjects apart, with
@@ -168,6 +185,14 @@ BAD = [
     ("BackendWithoutServers", "critical", [("haproxy_backend_status", {"state": "DOWN"}, 1)], BACKEND, {}),
     ("AgentSilent", "critical", [("lapwing_agent_last_seen_seconds", {}, 61)], {"host": "instance"}, {}),
     ("AgentIdentityConflict", "warning", [("lapwing_agent_identity_conflict", {}, 1)], {"host": "instance", "kind": "kind"}, {}),
+    ("CertificateEnding", "warning", [(CERTIFICATE, {"certificate": "agent"}, AT_MS / 1000 + 13 * 86400)], {"host": "instance"},
+     {"certificate": "agent"}),
+    ("CertificateEnding", "critical", [(CERTIFICATE, {"certificate": "agent"}, AT_MS / 1000 + 2 * 86400)], {"host": "instance"},
+     {"certificate": "agent"}),
+    ("CertificateEnding", "warning", [(CERTIFICATE, {"certificate": "collector"}, AT_MS / 1000 + 59 * 86400)], SERVICE,
+     {"certificate": "collector"}),
+    ("CertificateEnding", "warning", [(CERTIFICATE, {"certificate": "ca"}, AT_MS / 1000 + 364 * 86400)], SERVICE, {"certificate": "ca"}),
+    ("ForeignSamplesRefused", "warning", [("lapwing_collector_foreign_samples_refused_total", {}, [1, 2])], SENDER, {}),
     ("ClockWrong", "warning", [("lapwing_agent_clock_ahead_seconds", {}, -61)], {"host": "instance"}, {}),
     ("ClockWrong", "warning", [("lapwing_collector_clock_ahead_seconds", {}, 61)], SERVICE, {}),
     ("ServerRefusesAgent", "warning", [("lapwing_probe_refused_info", {"job": "nginx"}, 1), ("up", {"job": "nginx"}, 0)],
@@ -179,6 +204,10 @@ BAD = [
     ("CollectorDiskLow", "critical", [("lapwing_collector_data_avail_bytes", {}, 9), ("lapwing_collector_data_size_bytes", {}, 100)], SERVICE, {}),
     ("SeriesBudgetNear", "warning", [("lapwing_collector_active_series", {}, 90), ("lapwing_collector_series_limit", {"scope": "agent"}, 100)],
      SENDER, {}),
+    ("SenderLimited", "warning", [("lapwing_collector_ingest_limited_total", {}, [1, 2])], SENDER, {}),
+    ("SenderLimited", "warning", [("lapwing_collector_documents_dropped_total", {}, [1, 2])], SENDER, {}),
+    ("ConnectionsLimited", "warning", [("lapwing_collector_connections_limited_total", {"limit": "members"}, [1, 2])],
+     {**SERVICE, "listener": "listener"}, {"limit": "members"}),
     ("SeriesLimitNear", "warning", [("lapwing_collector_series", {}, 90), ("lapwing_collector_series_limit", {"scope": "kept"}, 100)], SERVICE, {}),
     ("SeriesRefused", "warning", [("lapwing_collector_series_limit_refused_total", {}, [1, 2])], SENDER, {}),
     ("OwnSamplesRefused", "warning", [("lapwing_collector_own_samples_refused_total", {}, [1, 2])], SERVICE, {}),
@@ -195,12 +224,54 @@ BAD = [
     ("ReceiverFailing", "warning", [("lapwing_notification_trouble_info", {"state": "failing"}, 1)], RECEIVER, {}),
     ("NotificationRefused", "warning", [("lapwing_notification_trouble_info", {"state": "given_up"}, 1)],
      {**RECEIVER, "notification": "notification"}, {}),
+    ("ServerErrors", "critical", failing("server", 0.3, 0.2), SERVER, {}),
+    ("ServerErrors", "critical", failing("server", 0.2, 0.2) + [("instance_proxy_server:haproxy_server_failures:ratio_rate1m:avg1d", {}, 0.02)],
+     SERVER, {}),
+    ("BackendErrors", "critical", failing("backend", 0.06, 0.2), BACKEND, {}),
+    *(("SiteErrorBudget", severity, [(f"instance_proxy:haproxy_frontend_failures:{name}", {}, value) for name, value in
+                                     ((f"ratio_rate{long}", 0.02), (f"ratio_rate{short}", 0.02), ("increase1h", 21))]
+       + [("lapwing_site_objective_ratio", {"instance": "monitor", "agent": ""}, 0.999)], BACKEND, {})
+      for severity, long, short in (("critical", "1h", "5m"), ("warning", "6h", "30m"))),
+    ("ServerRetries", "warning", [("haproxy_server_retry_warnings_total", {}, [0, 60]), ("haproxy_server_redispatch_warnings_total", {}, [0, 1])],
+     SERVER, {}),
+    ("PagesSlow", "warning", [("instance_url:probe_duration_seconds:avg1m", {}, 1.1)], {**SERVICE, "url": "url"}, {}),
+    ("PagesSlow", "warning", [("instance_url:probe_duration_seconds:avg1m", {}, 5.1), ("instance_url:probe_duration_seconds:avg1m:avg1d", {}, 5)],
+     {**SERVICE, "url": "url"}, {}),
+    ("ServerSlow", "warning", [("instance_proxy_server:haproxy_server_response_time_seconds:mean1m", {}, 1.1)], SERVER, {}),
+    ("HaproxyNearItsLimit", "critical", [("haproxy_frontend_current_sessions", {}, 81), ("haproxy_frontend_limit_sessions", {}, 100)], BACKEND, {}),
+    ("HaproxyNearItsLimit", "critical", [("haproxy_process_current_connections", {}, 81), ("haproxy_process_max_connections", {}, 100)], SERVICE, {}),
+    ("BackendQueue", "warning", [("haproxy_backend_current_queue", {}, 1)], BACKEND, {}),
+    ("NginxDropsConnections", "critical", [("nginx_connections_accepted", {}, [10, 20]), ("nginx_connections_handled", {}, [10, 18])], SERVICE, {}),
+    ("MysqlConnectionsNearLimit", "critical",
+     [("mysql_global_status_threads_connected", {}, 86), ("mysql_global_variables_max_connections", {}, 100)], SERVICE, {}),
+    ("MysqlRowLockWaits", "warning", [("mysql_global_status_innodb_row_lock_current_waits", {}, 3)], SERVICE, {}),
+    ("HostCpuBusy", "warning", [("node_cpu_seconds_total", {"mode": "idle"}, [5, 6])], SERVICE, {}),
+    ("HostMemoryLow", "warning", [("node_memory_MemAvailable_bytes", {}, 4), ("node_memory_MemTotal_bytes", {}, 100)], SERVICE, {}),
+    ("HostSwaps", "warning", [("node_vmstat_pswpin", {}, [0, 50_000]), ("node_vmstat_pswpout", {}, [0, 50_000])], SERVICE, {}),
+    ("OutOfMemoryKill", "critical", [("node_vmstat_oom_kill", {}, [3, 4])], SERVICE, {}),
+    ("HostDiskBusy", "warning", [("node_disk_io_time_seconds_total", {}, [0, 200]), ("node_pressure_io_stalled_seconds_total", {}, [0, 100])],
+     {**SERVICE, "device": "device"}, {}),
+    ("ConntrackNearLimit", "critical", [("node_nf_conntrack_entries", {}, 81), ("node_nf_conntrack_entries_limit", {}, 100)], SERVICE, {}),
+    ("OpenFilesNearLimit", "warning", [("node_filefd_allocated", {}, 81), ("node_filefd_maximum", {}, 100)], SERVICE, {}),
+    ("ListenQueueFull", "critical", [("node_netstat_TcpExt_ListenOverflows", {}, [1, 20])], SERVICE, {}),
+    *(("PrimaryReadOnly", "critical", [("lapwing_replication_state", {"state": "healthy", "primary": "{instance}"}, 1), (f"mysql_global_variables_{variable}", {}, 1)],
+       SERVICE, {}) for variable in ("read_only", "super_read_only", "offline_mode")),
+    ("MysqlWritesWait", "critical", [("lapwing_mysql_waiting_seconds", {}, 6)], {**SERVICE, "reason": "reason"}, {}),
+    ("CertificateExpires", "warning", [("probe_ssl_earliest_cert_expiry", {}, AT_MS / 1000 + 20 * 86400)], {**SERVICE, "url": "url"}, {}),
+    ("CertificateExpires", "critical", [("probe_ssl_earliest_cert_expiry", {}, AT_MS / 1000 - 86400)], {**SERVICE, "url": "url"}, {}),
+    ("InodesLow", "warning", inodes(9), DISK, {}),
+    ("InodesLow", "critical", inodes(2), DISK, {}),
+    ("FilesystemReadOnly", "critical", [("node_filesystem_readonly", {}, [0, 1])], DISK, {}),
+    ("HostRebooted", "warning", [("node_boot_time_seconds", {}, {900: AT_MS / 1000 - 1e6, 50: AT_MS / 1000 - 60, 0: AT_MS / 1000 - 60})], SERVICE, {}),
     ("CriticalFinding", "critical", [("lapwing_finding", {"severity": "critical"}, 1)], {"id": "id", "subject": "subject"}, {}),
 ]
 BAD_LABELS = {
-    "lapwing_replication_cause": ["primary"], "lapwing_replication_state": ["primary"], "lapwing_replication_expected": ["primary"],
+    "lapwing_replication_cause": ["primary"], "lapwing_replication_state": ["primary", "replica"], "lapwing_replication_expected": ["primary"],
     "lapwing_replication_lag_seconds": ["primary"], "haproxy_server_status": ["via"], "haproxy_backend_status": ["via"],
     "node_filesystem_avail_bytes": ["device"], "node_filesystem_size_bytes": ["device"], "node_filesystem_readonly": ["device"],
+    "node_filesystem_files": ["device"], "node_filesystem_files_free": ["device"], "node_cpu_seconds_total": ["cpu"],
+    "haproxy_server_retry_warnings_total": ["via"], "haproxy_server_redispatch_warnings_total": ["via"], "haproxy_backend_current_queue": ["via"],
+    "haproxy_frontend_current_sessions": ["via"], "haproxy_frontend_limit_sessions": ["via"], "lapwing_mysql_waiting_seconds": ["state", "who"],
     "lapwing_finding": ["confidence"], "lapwing_mysql_refused_info": ["errno", "reason"],
     "lapwing_notification_trouble_info": ["reason"],
 }
@@ -210,21 +281,23 @@ def bad_series(case, series, subject, subjects, others):
     """`subjects` values of each label of a subject, `others` values of each other label."""
     out = []
     for metric, fixed, value in series:
-        free = [label for label in ["instance", "agent", *BAD_LABELS.get(metric, [])] if label not in subject and label not in fixed]
+        observed = [] if ":" in metric else ["instance", "agent"]
+        free = [label for label in [*observed, *BAD_LABELS.get(metric, [])] if label not in subject and label not in fixed]
         names = [*subject, *free]
         counts = [subjects] * len(subject) + [others] * len(free)
         for each in itertools.product(*(range(count) for count in counts)):
-            labels = {"__name__": metric, "job": "j", **fixed, "case": case}
+            labels = {"__name__": metric, **({"job": "j"} if observed else {}), **fixed, "case": case}
             for name, number in zip(names, each):
                 text = f"mysql@{name}{number}" if name == "subject" else f"{name}{number}"
                 # A channel may have no name.
                 labels[name] = "" if name == "channel" and number == 0 else text
-            labels = {name: text for name, text in labels.items() if text}
+            labels = {name: text.format(**labels) for name, text in labels.items() if text}
             if value is None:  # seen half an hour ago
                 samples = [(AT_MS - 1_800_000, 1.0)]
             else:
-                first, last = value if isinstance(value, list) else (value, value)
-                samples = [(AT_MS - 60_000, float(first)), (AT_MS, float(last))]
+                # By seconds ago, or of the last minute.
+                values = value if isinstance(value, dict) else {50: value[0], 0: value[1]} if isinstance(value, list) else {50: value, 0: value}
+                samples = [(AT_MS - ago * 1000, float(each)) for ago, each in values.items()]
             out.append((labels, samples))
     return out
 
@@ -268,8 +341,9 @@ def test_the_texts_of_many_alerts_are_whole():
     """The rules without their waiting times: every template expands, with two of each thing."""
     second = Collector("")
     os.makedirs(second.path("rules"))
-    with open(second.path("rules/a.yml"), "w") as out:
-        out.write(re.sub(r"\n        for: \S+", "", SHIPPED.read_text()))
+    for path in SHIPPED:
+        with open(second.path(f"rules/{path.name}"), "w") as out:
+            out.write(re.sub(r"\n        for: \S+|\n    interval: \S+", "", path.read_text()))
     second.write_config("rules_interval: 1s\ningest: { local: on }\n")
     second.start()
     try:
@@ -291,7 +365,7 @@ def test_the_texts_of_many_alerts_are_whole():
         assert len({alert["labels"]["alertname"] for alert in alerts}) > 12
         for alert in alerts:
             for name, text in alert["annotations"].items():
-                assert text and "error" not in text.replace("gets an error", "") and "no value" not in text, (name, text)
+                assert text and "error expanding" not in text and "no value" not in text, (name, text)
                 for step in ("do network", "do applier_stopped", "will catch up", "is the cause"):
                     assert text.count(step) <= 2, text
         [stopped] = [alert for alert in alerts if alert["labels"]["alertname"] == "MysqlReplicationStopped"

@@ -1,5 +1,6 @@
 """The lab's application, run by gunicorn. It reads from the nearest database and writes to the primary."""
 
+import itertools
 import json
 import os
 import socket
@@ -10,6 +11,7 @@ import pymysql
 with open("/etc/site/app.json", encoding="utf-8") as file:
     CONFIG = json.load(file)
 
+TROUBLE = "/etc/site/trouble.json"  # {"fail_each": 3, "delay_s": 2}, which a fault of the lab writes
 TIMEOUTS = {"connect_timeout": 1, "read_timeout": 2, "write_timeout": 2}
 AVOID_SECONDS = 10
 
@@ -42,6 +44,7 @@ class Database:
             raise
 
 
+PAGES = itertools.count()
 READERS = [Database(address) for address in CONFIG["read"]]
 WRITER = Database(CONFIG["write"])
 
@@ -55,9 +58,21 @@ def read(statement):
     return READERS[-1].run(statement)
 
 
+def trouble():
+    try:
+        with open(TROUBLE, encoding="utf-8") as file:
+            return json.load(file)
+    except FileNotFoundError:
+        return {}
+
+
 def answer(path):
     if path == "/healthz":
         return "200 OK", "ok\n"
+    wanted = trouble()
+    time.sleep(wanted.get("delay_s", 0))
+    if "fail_each" in wanted and next(PAGES) % wanted["fail_each"] == 0:
+        return "500 Internal Server Error", "a fault of the lab\n"
     if path == "/":
         newest = read("SELECT MAX(id) FROM visits")[0]
         return "200 OK", f"{socket.gethostname()}: {newest or 0} visits\n"

@@ -134,7 +134,7 @@ TEST_CASE("attempts come from the main and a second address, and again after the
         AttemptsConfig config;
         config.host = "web-02";
         config.collector_url = collector.url();
-        config.tls = collector.clientTls();
+        config.certificate = std::make_shared<AgentCertificate>("", collector.clientTls(), "");
         config.peers = {{"web-01", "10.213.7.1", 80}};
         config.timeout = milliseconds(300);
         Attempts attempts(
@@ -212,7 +212,7 @@ TEST_CASE("HAProxy's statistics are found at their usual paths and read again at
         });
         AttemptsConfig config;
         config.collector_url = collector.url();
-        config.tls = collector.clientTls();
+        config.certificate = std::make_shared<AgentCertificate>("", collector.clientTls(), "");
         config.peers = {{"web-01", "127.0.0.1", 0}};
         config.interval = milliseconds(500);
         Reports reports;
@@ -248,7 +248,7 @@ TEST_CASE("a collector that answers at once, each time anew, drives neither the 
     });
     AttemptsConfig config;
     config.collector_url = collector.url();
-    config.tls = collector.clientTls();
+    config.certificate = std::make_shared<AgentCertificate>("", collector.clientTls(), "");
     config.peers = {{"web-01", "127.0.0.1", 0}};
     // "Not later than now" is renewed with each assignment: at most one attempt for each.
     Attempts attempts(

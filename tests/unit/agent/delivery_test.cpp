@@ -18,11 +18,15 @@ using lapwing::test::range;
 
 namespace {
 
+std::shared_ptr<lapwing::agent::AgentCertificate> certificateOf(const lapwing::http::ClientTls& files) {
+    return std::make_shared<lapwing::agent::AgentCertificate>("", files, "");
+}
+
 DeliveryConfig configFor(const FakeCollector& collector) {
     DeliveryConfig config;
     config.spool.path = collector.dir().path("spool.db");
     config.collector_url = collector.url();
-    config.tls = collector.clientTls();
+    config.certificate = certificateOf(collector.clientTls());
     config.gather = 5ms;
     config.request_deadline = 500ms;
     return config;
@@ -300,14 +304,17 @@ TEST_CASE("a wrong set-up costs no sample") {
     SECTION("a certificate of another authority, and files that are not there") {
         const lapwing::test::TestCa other(collector.dir(), "other");
         auto config = configFor(collector);
-        config.tls.cert_file = config.tls.key_file = other.issue({"web-01", "", false}, "foreign.pem");
+        auto files = collector.clientTls();
+        files.cert_file = files.key_file = other.issue({"web-01", "", false}, "foreign.pem");
+        config.certificate = certificateOf(files);
         auto delivery = openDelivery(config);
         delivery->start();
         delivery->add(numbered(0));
         REQUIRE(eventually([&] { return !delivery->state().trouble.empty(); }));
         delivery->stop(100ms);
         delivery.reset();
-        config.tls.cert_file = config.tls.key_file = collector.dir().path("not-there.pem");
+        files.cert_file = files.key_file = collector.dir().path("not-there.pem");
+        config.certificate = certificateOf(files);
         delivery = openDelivery(config);
         delivery->start();
         REQUIRE(eventually([&] { return !delivery->state().trouble.empty(); }));

@@ -31,6 +31,8 @@ class ProxySite {
         }
     }
 
+    std::string next_upstream = "error timeout http_503";
+    std::string max_fails = "1";
     void route(const char* host, const char* upstream, const char* address, const char* role = "active") {
         samples.own(host, "lapwing_nginx_route_info",
                     {{"job", "inventory"},
@@ -39,7 +41,9 @@ class ProxySite {
                      {"default_server", "yes"},
                      {"upstream", upstream},
                      {"address", address},
-                     {"role", role}});
+                     {"role", role},
+                     {"next_upstream", next_upstream},
+                     {"max_fails", max_fails}});
     }
 
     void balancer(const char* process) {
@@ -100,7 +104,7 @@ TEST_CASE("an Nginx balancer is judged as HAProxy is") {
     CHECK(site.reading({"web@web-01", "web@web-02"}) == Truth::no);
     CHECK(site.reading({"web@web-01"}) == Truth::yes);
     CHECK(site.reading({"web-02"}) == Truth::yes);
-    // Failed writes may make Nginx withdraw the last server (tests/zoo/sites/nginx-balancer.yaml).
+    // Failed writes may make Nginx pause the last server (tests/zoo/sites/nginx-balancer.yaml).
     CHECK(site.reading({"web-01"}) == Truth::unknown);
 
     site.samples.own("web-02", "nginx_up", {{"job", "nginx"}}, 0);
@@ -115,6 +119,33 @@ TEST_CASE("an Nginx balancer is judged as HAProxy is") {
     site.round();
     CHECK(site.find("R2", "lb-01/web") == nullptr);
     CHECK(site.find("R4", "lb-01/web") == nullptr);
+}
+
+TEST_CASE("whether failed writes make an Nginx balancer pause its servers is read from its configuration") {
+    struct Row {
+        const char* next_upstream;
+        const char* max_fails;
+        Truth without_primary;
+        Truth without_its_host;
+    };
+    const auto row = GENERATE(Row{"error timeout", "1", Truth::yes, Truth::unknown},
+                              Row{"off", "3", Truth::yes, Truth::unknown},
+                              Row{"error timeout http_403 http_404", "1", Truth::yes, Truth::unknown},
+                              Row{"error http_502", "1", Truth::unknown, Truth::unknown},
+                              Row{"error timeout http_500", "0", Truth::yes, Truth::yes},
+                              Row{"", "", Truth::unknown, Truth::unknown});
+    CAPTURE(row.next_upstream, row.max_fails);
+    ProxySite site;
+    site.next_upstream = row.next_upstream;
+    site.max_fails = row.max_fails;
+    site.balancer("nginx");
+    site.samples.own("lb-01", "nginx_up", {{"job", "nginx"}});
+    site.route("lb-01", "web", "10.77.0.11:80");
+    site.route("lb-01", "web", "10.77.0.12:80");
+    site.round();
+    CHECK(site.reading({"mysql@web-01"}) == row.without_primary);
+    CHECK(site.reading({"web-01"}) == row.without_its_host);
+    CHECK(site.reading({"web-02"}) == Truth::yes);
 }
 
 TEST_CASE("an Nginx balancer with a backup, and with a server that is switched off") {

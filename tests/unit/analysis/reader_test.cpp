@@ -2,8 +2,10 @@
 
 #include "collector/analysis/evidence/addresses.h"
 #include "collector/analysis/evidence/attempts.h"
+#include "collector/analysis/evidence/contradictions.h"
 #include "collector/analysis/evidence/load_balancers.h"
 #include "collector/analysis/evidence/network.h"
+#include "common/metric_speakers.h"
 #include "tests/unit/analysis/site_samples.h"
 
 using namespace lapwing;
@@ -157,6 +159,119 @@ TEST_CASE("the agent on HAProxy's own host takes precedence, and another agent f
     CHECK(balancer.servers[0].state == evidence::ServerState::up);
     CHECK(balancer.servers[0].weight == 2);
     CHECK(balancer.servers[0].address == "10.77.0.11:80");
+}
+
+TEST_CASE("what only a host itself can know counts from its own agent only, for every name") {
+    SiteSamples samples;
+    for (const auto& row : metric::kSpeakers) {
+        samples.add(row.name, of("web-02", "web-01", "node"));
+        samples.add(row.name, of("web-02", "web-02", "node"));
+    }
+    samples.write();
+    Reader reader(samples.store(), samples.now, kLookbackMs);
+    for (const auto& row : metric::kSpeakers) {
+        CAPTURE(row.name);
+        const std::size_t reports = row.speaker == metric::Speaker::peer ? 2 : 1;
+        CHECK(reader.fresh(row.name).size() == reports);
+        CHECK(reader.known(row.name).size() == reports);
+        CHECK(reader.history(row.name, kMinuteMs).size() == reports);
+    }
+}
+
+TEST_CASE("an observer's word counts while the server's own host says nothing of it") {
+    SiteSamples samples;
+    const auto report = [&](const char* agent, double value) {
+        samples.add("up", of(agent, "web-01", "mysql"), value);
+        samples.add("mysql_up", of(agent, "web-01", "mysql"), value);
+    };
+    report("a-host", 1);
+    report("web-02", 1);
+    samples.add("lapwing_mysql_refused_info", of("web-02", "web-01", "mysql"));
+    samples.write();
+    CHECK(Reader(samples.store(), samples.now, kLookbackMs).fresh("mysql_up").size() == 2);
+    report("web-01", 0);
+    samples.write();
+    Reader reader(samples.store(), samples.now, kLookbackMs);
+    const auto own = reader.fresh("mysql_up");
+    REQUIRE(own.size() == 1);
+    CHECK(own[0].observer == "web-01");
+    CHECK(own[0].value == 0);
+    CHECK(reader.fresh("lapwing_mysql_refused_info").empty());
+    CHECK(reader.freshOfAll("mysql_up").size() == 3);
+    // Its agent is silent.
+    Reader later(samples.store(), samples.now + kLookbackMs + 1, 2 * kLookbackMs);
+    CHECK(later.fresh("mysql_up").size() == 1);
+    Reader silent(samples.store(), samples.now + kLookbackMs + 1, kLookbackMs);
+    CHECK(silent.known("mysql_up").size() == 3);
+}
+
+TEST_CASE("attempts and observations make no hosts") {
+    SiteSamples samples;
+    samples.agent("web-02", "");
+    for (int i = 0; i < 300; ++i) {
+        const auto ghost = "ghost-" + std::to_string(i);
+        samples.attempt("web-02", ghost, "10.0.0.1", "80", "10.0.0.2", "main", "open");
+        samples.add("lapwing_agent_info", of("web-02", ghost.c_str()));
+        samples.add("lapwing_agent_address_info",
+                    Labels{{"agent", "web-02"}, {"instance", ghost}, {"address", "10.1.0.1"}});
+    }
+    samples.write();
+    Reader reader(samples.store(), samples.now, kLookbackMs);
+    const auto network = evidence::readNetwork(reader);
+    REQUIRE(network);
+    CHECK(network->hosts.size() == 1);
+}
+
+TEST_CASE("a server on a host whose own agent sees no listener of it is a contradiction") {
+    SiteSamples samples;
+    samples.agent("web-01", "");
+    samples.listener("web-01", reach::Family::ipv4, "0.0.0.0", "3306", "mariadbd");
+    for (const auto* job : {"haproxy", "mysql"}) {
+        samples.add("up", of("web-02", "web-01", job));
+    }
+    samples.write();
+    const auto contradictions = [&] {
+        Reader reader(samples.store(), samples.now, kLookbackMs);
+        return evidence::readNetwork(reader)->comparison.contradictions;
+    };
+    REQUIRE(contradictions().size() == 1);
+    CHECK(contradictions()[0].instance == "web-01");
+    CHECK(contradictions()[0].job == "haproxy");
+    CHECK(contradictions()[0].by_agent == std::map<std::string, double>{{"web-01", 0}, {"web-02", 1}});
+    samples.listener("web-01", reach::Family::ipv4, "0.0.0.0", "80", "docker-proxy");
+    samples.write();
+    CHECK(contradictions().empty());
+}
+
+TEST_CASE("agents that report different values for a minute contradict each other") {
+    SiteSamples samples;
+    const auto report = [&](const char* agent, double value) {
+        samples.add("up", of(agent, "lb-01", "haproxy"), value);
+        samples.add("up", of(agent, agent, "haproxy"), value);
+    };
+    const auto minute = [&](double second) {
+        for (int i = 0; i < 7; ++i) {
+            report("web-01", 0);
+            report("web-02", second);
+            samples.write();
+            samples.now += 10'000;
+        }
+        samples.now -= 10'000;
+        Reader reader(samples.store(), samples.now, kLookbackMs);
+        return evidence::compareObservers(reader);
+    };
+    const auto agree = minute(0);
+    CHECK(agree.contradictions.empty());
+    CHECK(agree.compared == std::set<std::pair<std::string, std::string>>{{"lb-01", "haproxy"}});
+    samples.now += 10'000;
+    const auto differ = minute(1);
+    REQUIRE(differ.contradictions.size() == 1);
+    const auto& found = differ.contradictions[0];
+    CHECK(found.instance == "lb-01");
+    CHECK(found.job == "haproxy");
+    CHECK(found.answers);
+    CHECK_FALSE(found.hasOwn());
+    CHECK(found.by_agent == std::map<std::string, double>{{"web-01", 0}, {"web-02", 1}});
 }
 
 TEST_CASE("agents' words parse to values, and unknown words to a separate value") {

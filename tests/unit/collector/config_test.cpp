@@ -53,6 +53,7 @@ TEST_CASE("An empty file means the defaults") {
     CHECK(config.promql.compat == 3);
     CHECK(config.promql.lookback_ms == 300'000);
     CHECK(config.promql.max_samples == 5'000'000);
+    CHECK(config.promql.max_memory == 160'000'000);
     CHECK(config.rules == std::vector<std::string>{"/etc/lapwing/rules/*.yml"});
     CHECK(config.rules_interval_ms == 10'000);
     CHECK(config.hold_alerts.silent_ms == 86'400'000);
@@ -70,7 +71,7 @@ agents: { listen: none }
 admin: { socket: none }
 ingest: { local: true, out_of_order: 2h }
 retention: { time: none, size: 10GB }
-promql: { compat: 2, lookback: 1m, max_samples: 20000 }
+promql: { compat: 2, lookback: 1m, max_samples: 20000, max_memory: 32MB }
 rules: [ /a.yml, /b/*.yml ]
 rules_interval: 5s
 hold_alerts: { silent: 2h, partial: 3m }
@@ -95,6 +96,7 @@ forward: [ { url: http://127.0.0.1:10/, keep: 2h } ]
     CHECK(config.retention_bytes == 10'000'000'000);
     CHECK(config.promql.compat == 2);
     CHECK(config.promql.max_samples == 20'000);
+    CHECK(config.promql.max_memory == 32'000'000);
     CHECK(config.rules.size() == 2);
     CHECK(config.rules_interval_ms == 5000);
     CHECK(config.hold_alerts.silent_ms == 7'200'000);
@@ -119,6 +121,7 @@ site:
   replication: [ { primary: a }, { primary: a, replica: a } ]
   allow: [ { from: [ 10.0.0.0/33 ] } ]
   entry: [ "ftp://x/" ]
+  objective: 100
 )");
     const std::vector<std::string> wanted = {
         R"(c.yaml:1:1: unknown key "retenton"; did you mean "retention"?)",
@@ -131,6 +134,7 @@ site:
         "c.yaml:7:18: site.replication[0] needs both primary and replica",
         "c.yaml:7:34: site.replication[1]: primary and replica are the same host",
         "c.yaml:9:12: site.entry[0] must be a URL such as https://www.example.org/",
+        "c.yaml:10:14: site.objective must be a percentage from 90 to 99.999",
     };
     for (const auto& each : wanted) {
         INFO(each);

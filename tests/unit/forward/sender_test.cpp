@@ -374,6 +374,8 @@ TEST_CASE("samples of a series that was deleted before they were sent are counte
     auto options_of_store = storage::keepEverything(dir.file());
     options_of_store.retention_ms = 3'600'000;
     options_of_store.clock = clock;
+    TimestampMs expiry = 1000;
+    options_of_store.expiry_clock = [&expiry] { return expiry; };
     auto store = storage::openStore(options_of_store);
     const auto destination = named("d");
     Receiver receiver;
@@ -381,6 +383,7 @@ TEST_CASE("samples of a series that was deleted before they were sent are counte
     mustAppend(*store, {{metric("old"), {{1000, 1}, {2000, 2}}}});
     mustAppend(*store, {{metric("new"), {{clock_now, 3}}}});
     REQUIRE(store->compact());
+    expiry = clock_now;
     REQUIRE(store->expire());
     run(sender);
     CHECK(receiver.samples() == 1);

@@ -102,6 +102,29 @@ TEST_CASE("text that Nginx would not load is an error with its line") {
     CHECK(parseNginx("")->empty());
 }
 
+TEST_CASE(
+    "when Nginx pauses a server: its own words, else those of the blocks around it, else Nginx' defaults") {
+    const auto read = readOne(
+        "http { proxy_next_upstream error http_503;\n"
+        " upstream a { server 10.0.0.1:80 max_fails=3 fail_timeout=5s; server 10.0.0.2:80; }\n"
+        " server { listen 81; location / { proxy_pass http://a; } }\n"
+        " server { listen 82; proxy_next_upstream off; location / { proxy_pass http://10.0.0.1:80; }\n"
+        "  location /x { proxy_pass http://10.0.0.2:80; proxy_next_upstream timeout non_idempotent; } }\n"
+        " server { listen 83; uwsgi_pass 10.0.0.3:80; }\n"
+        " server { listen 84; return 200; }\n"
+        " server { listen 85; fastcgi_next_upstream error;\n"
+        "  location / { if ($x) { fastcgi_pass unix:/run/x; } } } }");
+    REQUIRE(read.fault.empty());
+    Texts found;
+    for (const auto& route : read.routes) {
+        found.push_back(std::to_string(route.port) + " " + route.address + ": " + route.next_upstream + " (" +
+                        route.max_fails + ")");
+    }
+    CHECK(found == Texts{"81 10.0.0.1:80: error http_503 (3)", "81 10.0.0.2:80: error http_503 (1)",
+                         "82 10.0.0.1:80: off (1)", "82 10.0.0.2:80: timeout non_idempotent (1)",
+                         "83 10.0.0.3:80: error timeout (1)", "84 :  ()", "85 unix:/run/x: error (1)"});
+}
+
 TEST_CASE("the targets of Nginx: upstream groups, addresses, sockets and itself") {
     CHECK(
         words(readOne("http { upstream App { server 127.0.0.1:8000; server 10.0.0.2:8000 weight=2 backup;"
@@ -264,7 +287,9 @@ TEST_CASE("the inventory of a host: one sample and one document for each set tha
                                                      {"default_server", "yes"},
                                                      {"upstream", "app:8000"},
                                                      {"address", "10.0.0.9:8000"},
-                                                     {"role", "active"}}) == 1);
+                                                     {"role", "active"},
+                                                     {"next_upstream", "error timeout"},
+                                                     {"max_fails", "1"}}) == 1);
     CHECK(result->note.empty());
     CHECK(result->documents.size() == 3);
     CHECK(std::any_of(result->documents.begin(), result->documents.end(), [&](const auto& found) {

@@ -26,7 +26,7 @@ class Memory : public storage::Queryable {
 
     Expected<std::vector<storage::SeriesSamples>> select(const storage::Matchers& matchers, TimestampMs from,
                                                          TimestampMs to,
-                                                         const storage::ReadLimits& limits) const override {
+                                                         std::size_t max_samples) const override {
         ++selects;
         std::vector<storage::SeriesSamples> out;
         std::size_t total = 0;
@@ -41,7 +41,7 @@ class Memory : public storage::Queryable {
                 }
             }
             total += found.samples.size();
-            if (total > limits.max_samples) {
+            if (total > max_samples) {
                 return fail(ErrorKind::exhausted, "too many samples");
             }
             if (!found.samples.empty()) {

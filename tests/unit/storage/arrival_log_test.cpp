@@ -109,11 +109,14 @@ TEST_CASE("the number of a deleted series that the log names is not given to ano
     auto options = keepEverything(dir.file());
     options.retention_ms = 3'600'000;
     options.clock = [] { return TimestampMs{1'000'000'000}; };
+    TimestampMs expiry = 1000;
+    options.expiry_clock = [&expiry] { return expiry; };
     auto store = openStore(options);
     mustAppend(*store, {{metric("stays"), {{1'000'000'000, 1}}}});
     mustAppend(*store, {{metric("old"), {{1000, 2}}}});
     REQUIRE(store->putLogCursor("reader", 0));
     REQUIRE(store->compact());
+    expiry = 1'000'000'000;
     REQUIRE(store->expire());
     REQUIRE(store->stats().series == 1);
     store.reset();

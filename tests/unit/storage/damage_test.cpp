@@ -113,12 +113,14 @@ TEST_CASE("retention deletes damaged blocks") {
     auto options = keepEverything(dir.file());
     options.retention_ms = 2 * kWindow;
     options.out_of_order_ms = 100 * kWindow;
-    options.clock = [] { return TimestampMs{5 * kWindow}; };
+    TimestampMs expiry = 2 * kWindow;
+    options.expiry_clock = [&expiry] { return expiry; };
     auto store = openStore(options);
     sql(dir.file(), "UPDATE chunks SET data = x'00' WHERE id = 1");
     mustAppend(*store, {{labelsOf("x", "a"), {{500, 7}, {4 * kWindow, 8}}}});
     REQUIRE(store->compact());
     REQUIRE(store->stats().damaged_blocks == 1);
+    expiry = 5 * kWindow;
     REQUIRE(store->expire());
     CHECK(store->stats().damaged_blocks == 0);
     CHECK(samplesOf(*store, named("x")) == std::to_string(4 * kWindow) + ":8");

@@ -64,7 +64,7 @@ class BrokenStore : public storage::Store {
     Expected<void> putLogCursor(const std::string&, std::uint64_t) override { return {}; }
     Expected<void> dropLogCursor(const std::string&) override { return {}; }
     Expected<std::vector<storage::SeriesSamples>> select(const storage::Matchers&, TimestampMs, TimestampMs,
-                                                         const storage::ReadLimits&) const override {
+                                                         std::size_t /*max_samples*/) const override {
         return {};
     }
     Expected<std::vector<Labels>> series(const std::vector<storage::Matchers>&, TimestampMs,
@@ -174,6 +174,33 @@ TEST_CASE("series beyond the number of remembered ones are stored too") {
     }
     CHECK(store->stats().series == 30);
     CHECK(mustSelect(*store, {}, 0, 10).size() == 30);
+}
+
+TEST_CASE("what only another host can know is refused and counted, the rest of the batch is stored") {
+    const TempDir dir;
+    auto store = openStore(storage::keepEverything(dir.file()));
+    Receiver receiver(*store, {}, fixedClock);
+    const Labels own{{"__name__", "up"}, {"instance", "web-02"}, {"job", "node"}};
+    const Labels observed{{"__name__", "haproxy_up"}, {"instance", "lb-01"}, {"job", "haproxy"}};
+    const Labels forged{{"__name__", "lapwing_listener_info"}, {"instance", "web-01"}, {"job", "sockets"}};
+    const auto body = encodeRemoteWrite({{own, {{1, 1}}}, {observed, {{1, 1}}}, {forged, {{1, 1}, {2, 1}}}});
+    for (const std::size_t stored : {2, 0}) {
+        const auto answer = receiver.write(headOf("web-02"), body);
+        CHECK(answer.status == 400);
+        CHECK(answer.stored == stored);
+        CHECK(answer.refused == 2);
+        CHECK(answer.body.find("web-02 cannot know this of web-01") != std::string::npos);
+    }
+    CHECK(store->series({}, 0, 10).value().size() == 2);
+    std::vector<prometheus::MetricFamily> metrics;
+    receiver.addMetrics(metrics);
+    const auto& refused = metrics.back();
+    REQUIRE(refused.name == "lapwing_collector_foreign_samples_refused_total");
+    REQUIRE(refused.metric.size() == 1);
+    CHECK(refused.metric[0].label[0].value == "web-02");
+    CHECK(refused.metric[0].counter.value == 4);
+    // Local ingest is the operator's own.
+    CHECK(receiver.write(headOf(""), encodeRemoteWrite({{forged, {{1, 1}}}})).status == 204);
 }
 
 TEST_CASE("a series that claims another agent is 403 and nothing is stored") {

@@ -45,15 +45,43 @@ TEST_CASE("retention counts from the expiry clock, and tells what it deletes") {
     CHECK(store->stats().age_dropped_samples == 4);
 }
 
-TEST_CASE("windows, series and documents past their retention are deleted") {
+TEST_CASE("samples before the retention time are refused and make no series") {
     const TempDir dir;
     clock_now = 100 * kHour;
+    auto store = openStore(withRetention(dir.file(), 10));
+    const auto append = [&](const Labels& labels, std::vector<Sample> samples) {
+        const auto result = store->append({{labels, std::move(samples)}});
+        REQUIRE(result.has_value());
+        return *result;
+    };
+    auto refused = append(kOld, {{50 * kHour, 1}, {0, 1}});
+    CHECK(refused.refused == 2);
+    CHECK(refused.refused_times == 2);
+    CHECK(refused.first_refusal.ends_with("its time is before the retention time"));
+    CHECK(store->stats().series == 0);
+    // The limit is 90 h, where a window begins.
+    refused = append(kLive, {{50 * kHour, 1}, {89 * kHour, 1}, {90 * kHour, 1}, {100 * kHour, 1}});
+    CHECK(refused.stored == 2);
+    CHECK(refused.refused == 2);
+    CHECK(refused.refused_times == 2);
+    // A known series has an earlier sample only within the retention.
+    refused = append(kLive, {{80 * kHour, 1}, {95 * kHour, 1}});
+    CHECK(refused.stored == 1);
+    CHECK(refused.refused_times == 1);
+    CHECK(samplesOf(*store, named("live")) == "324000000:1 342000000:1 360000000:1");
+    CHECK(store->stats().series == 1);
+}
+
+TEST_CASE("windows, series and documents past their retention are deleted") {
+    const TempDir dir;
+    clock_now = 55 * kHour;
     auto store = openStore(withRetention(dir.file(), 10));
     std::vector<Sample> samples;
     for (int h = 50; h <= 100; ++h) {
         samples.push_back({h * kHour, static_cast<double>(h)});
     }
     mustAppend(*store, {{kOld, {{50 * kHour, 1}, {51 * kHour, 1}}}, {kLive, samples}});
+    clock_now = 100 * kHour;
     REQUIRE(store->putDocument({"aa", "ruleset", "gone", 50 * kHour, "old"}));
     REQUIRE(store->putDocument({"bb", "ruleset", "web-01", 50 * kHour, "named by a series that lives"}));
     REQUIRE(store->putDocument({"cc", "ruleset", "web-01", 99 * kHour, "new"}));

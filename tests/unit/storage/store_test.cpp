@@ -1,6 +1,7 @@
 #include <limits>
 #include <map>
 
+#include "collector/limits/query_limits.h"
 #include "tests/unit/storage/support.h"
 
 namespace lapwing::storage {
@@ -414,25 +415,54 @@ TEST_CASE("a series is named by the ref that an earlier batch got") {
     CHECK(samplesOf(*store, named("up")) == "1000:1");
 }
 
-TEST_CASE("a read ends between two blocks when `proceed` fails") {
+TEST_CASE("every read ends at the limits of its query") {
     const TempDir dir;
     auto store = openStore(keepEverything(dir.file()));
-    const Labels up{{"__name__", "up"}};
-    mustAppend(*store, {{up, {{1, 1}, {kWindowMs + 1, 2}, {2 * kWindowMs + 1, 3}}}});
+    std::vector<TimeSeries> batch;
+    for (int i = 0; i < 2000; ++i) {
+        batch.push_back(
+            {Labels{{"__name__", "up"}, {"i", std::to_string(i)}, {"text", std::string(200, 't')}},
+             {{1, 1}, {kWindowMs + 1, 2}, {2 * kWindowMs + 1, 3}}});
+    }
+    mustAppend(*store, batch);
     REQUIRE(store->compact());
-    int asked = 0;
-    const auto twice = [&asked]() -> Expected<void> {
-        if (++asked <= 2) {
-            return {};
-        }
-        return fail(ErrorKind::unavailable, "enough");
+    const auto all = match({{"i", Matcher::Type::regex, ".+"}});
+    /// The kind of error of each read; `internal` for a success.
+    const auto reads = [&] {
+        std::vector<ErrorKind> kinds;
+        const auto add = [&](const auto& read) {
+            try {
+                const auto done = read();
+                kinds.push_back(done ? ErrorKind::internal : done.error().kind);
+            } catch (const std::bad_alloc&) {
+                kinds.push_back(ErrorKind::exhausted);
+            }
+        };
+        add([&] { return store->select(all, 0, INT64_MAX, 1'000'000); });
+        add([&] { return store->select(named("up"), 0, INT64_MAX, 1'000'000); });
+        add([&] { return store->series({all}, 0, INT64_MAX); });
+        add([&] { return store->series({}, 0, INT64_MAX); });
+        add([&] { return store->labelNames({all}, 0, INT64_MAX); });
+        add([&] { return store->labelValues("i", {all}, 0, INT64_MAX); });
+        return kinds;
     };
-    const auto stopped = store->select(named("up"), 0, INT64_MAX, {100, twice});
-    REQUIRE_FALSE(stopped);
-    CHECK(stopped.error().message == "enough");
-    CHECK(asked == 3);
-    asked = -1;
-    CHECK(store->select(named("up"), 0, INT64_MAX, {100, twice}).value().at(0).samples.size() == 3);
+    constexpr auto never = QueryLimits::Clock::time_point::max();
+    CHECK(reads() == std::vector(6, ErrorKind::internal));
+    {
+        const std::atomic<bool> cancelled{true};
+        const QueryLimits limits(QueryLimits::kDefaultMemory, never, &cancelled);
+        CHECK(reads() == std::vector(6, ErrorKind::unavailable));
+    }
+    {
+        const QueryLimits limits(QueryLimits::kDefaultMemory, QueryLimits::Clock::now(), nullptr);
+        CHECK(reads() == std::vector(6, ErrorKind::timeout));
+    }
+    {
+        const QueryLimits limits(50'000, never, nullptr);
+        const auto kinds = reads();
+        CHECK(std::count(kinds.begin(), kinds.end(), ErrorKind::exhausted) >= 5);
+    }
+    CHECK(reads() == std::vector(6, ErrorKind::internal));
 }
 
 }  // namespace

@@ -1,4 +1,4 @@
-#include "collector/trust/files.h"
+#include "common/files.h"
 
 #include <fcntl.h>
 #include <sys/file.h>
@@ -10,7 +10,7 @@
 #include <cstring>
 #include <filesystem>
 
-namespace lapwing::trust {
+namespace lapwing::files {
 namespace {
 
 constexpr std::size_t kMaxFile = 1U << 20;
@@ -140,4 +140,4 @@ FileLock::~FileLock() {
     }
 }
 
-}  // namespace lapwing::trust
+}  // namespace lapwing::files

@@ -6,7 +6,7 @@
 
 #include "common/error.h"
 
-namespace lapwing::trust {
+namespace lapwing::files {
 
 struct Owner {
     uid_t uid = 0;
@@ -41,4 +41,4 @@ class FileLock {
     int fd_;
 };
 
-}  // namespace lapwing::trust
+}  // namespace lapwing::files

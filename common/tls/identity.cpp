@@ -1,0 +1,168 @@
+#include "common/tls/identity.h"
+
+#include <openssl/bio.h>
+#include <openssl/ec.h>
+#include <openssl/err.h>
+#include <openssl/evp.h>
+#include <openssl/pem.h>
+#include <openssl/x509.h>
+#include <openssl/x509v3.h>
+
+#include <array>
+#include <memory>
+#include <set>
+#include <string_view>
+
+namespace lapwing::tls {
+namespace {
+
+constexpr std::string_view kTrustLine = "lapwing-trust: ";
+
+template <auto Free>
+struct With {
+    template <typename T>
+    void operator()(T* object) const {
+        Free(object);
+    }
+};
+using Bio = std::unique_ptr<BIO, With<BIO_free_all>>;
+using Key = std::unique_ptr<EVP_PKEY, With<EVP_PKEY_free>>;
+using Certificate = std::unique_ptr<X509, With<X509_free>>;
+using Request = std::unique_ptr<X509_REQ, With<X509_REQ_free>>;
+
+Bio reading(const std::string& pem) {
+    return Bio(BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())));
+}
+
+Certificate nextCertificate(BIO* in) {
+    Certificate out(in != nullptr ? PEM_read_bio_X509(in, nullptr, nullptr, nullptr) : nullptr);
+    ERR_clear_error();
+    return out;
+}
+
+std::string content(BIO* bio) {
+    char* data = nullptr;
+    const long size = BIO_get_mem_data(bio, &data);
+    return size > 0 ? std::string(data, static_cast<std::size_t>(size)) : std::string();
+}
+
+std::string hex(const unsigned char* bytes, std::size_t size) {
+    constexpr const char* digits = "0123456789abcdef";
+    std::string out;
+    for (std::size_t i = 0; i < size; ++i) {
+        out += digits[bytes[i] >> 4U];
+        out += digits[bytes[i] & 15U];
+    }
+    return out;
+}
+
+std::string sha256(const void* data, std::size_t size) {
+    std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
+    unsigned length = 0;
+    return EVP_Digest(data, size, digest.data(), &length, EVP_sha256(), nullptr) == 1
+               ? hex(digest.data(), length)
+               : std::string();
+}
+
+std::time_t timeOf(const ASN1_TIME* time) {
+    std::tm parts{};
+    return ASN1_TIME_to_tm(time, &parts) == 1 ? timegm(&parts) : 0;
+}
+
+tl::unexpected<Error> failure() {
+    ERR_clear_error();
+    return fail(ErrorKind::internal, "OpenSSL cannot make a key and its request");
+}
+
+}  // namespace
+
+Validity validityOf(const X509* certificate) {
+    return {timeOf(X509_get0_notBefore(certificate)) + kBeginsBeforeIssue,
+            timeOf(X509_get0_notAfter(certificate))};
+}
+
+Expected<Validity> validityOf(const std::string& pem) {
+    const auto certificate = nextCertificate(reading(pem).get());
+    if (!certificate) {
+        return fail(ErrorKind::invalid, "holds no certificate");
+    }
+    return validityOf(certificate.get());
+}
+
+std::string commonNameOf(const std::string& pem) {
+    const auto certificate = nextCertificate(reading(pem).get());
+    std::array<char, 256> name{};
+    const int size = certificate
+                         ? X509_NAME_get_text_by_NID(X509_get_subject_name(certificate.get()), NID_commonName,
+                                                     name.data(), static_cast<int>(name.size()))
+                         : 0;
+    ERR_clear_error();
+    return size > 0 ? std::string(name.data(), static_cast<std::size_t>(size)) : std::string();
+}
+
+Expected<SigningRequest> newSigningRequest(const std::string& common_name) {
+    const Key key(EVP_EC_gen("P-256"));
+    const Request request(X509_REQ_new());
+    if (!key || !request) {
+        return failure();
+    }
+    X509_NAME* name = X509_REQ_get_subject_name(request.get());
+    const auto* text = reinterpret_cast<const unsigned char*>(common_name.data());
+    const Bio request_pem(BIO_new(BIO_s_mem()));
+    const Bio key_pem(BIO_new(BIO_s_secmem()));
+    if (X509_REQ_set_version(request.get(), 0) != 1 ||
+        X509_NAME_add_entry_by_NID(name, NID_commonName, MBSTRING_UTF8, text,
+                                   static_cast<int>(common_name.size()), -1, 0) != 1 ||
+        X509_REQ_set_pubkey(request.get(), key.get()) != 1 ||
+        X509_REQ_sign(request.get(), key.get(), EVP_sha256()) == 0 || !request_pem || !key_pem ||
+        PEM_write_bio_X509_REQ(request_pem.get(), request.get()) != 1 ||
+        PEM_write_bio_PKCS8PrivateKey(key_pem.get(), key.get(), nullptr, nullptr, 0, nullptr, nullptr) != 1) {
+        return failure();
+    }
+    return SigningRequest{content(key_pem.get()), content(request_pem.get())};
+}
+
+bool keyBelongs(const std::string& certificate_pem, const std::string& key_pem) {
+    const auto certificate = nextCertificate(reading(certificate_pem).get());
+    const auto no_passphrase = [](char*, int, int, void*) { return 0; };
+    const Key key(PEM_read_bio_PrivateKey(reading(key_pem).get(), nullptr, no_passphrase, nullptr));
+    const bool belongs = certificate && key && X509_check_private_key(certificate.get(), key.get()) == 1;
+    ERR_clear_error();
+    return belongs;
+}
+
+std::string authorityKeys(const std::string& pem) {
+    std::set<std::string> keys;
+    const auto in = reading(pem);
+    while (const auto certificate = nextCertificate(in.get())) {
+        if (X509_check_ca(certificate.get()) == 0) {
+            continue;
+        }
+        unsigned char* der = nullptr;
+        const int size = i2d_X509_PUBKEY(X509_get_X509_PUBKEY(certificate.get()), &der);
+        if (size > 0) {
+            keys.insert(sha256(der, static_cast<std::size_t>(size)));
+            OPENSSL_free(der);
+        }
+    }
+    std::string out;
+    for (const auto& key : keys) {
+        out += (out.empty() ? "" : " ") + key;
+    }
+    return out;
+}
+
+std::string trustLine(const std::string& trust) {
+    return std::string(kTrustLine) + trust + "\n";
+}
+
+std::string trustOf(const std::string& bundle) {
+    const auto begin = bundle.find(kTrustLine);
+    if (begin == std::string::npos) {
+        return {};
+    }
+    const auto value = begin + kTrustLine.size();
+    return bundle.substr(value, bundle.find_first_of("\r\n", value) - value);
+}
+
+}  // namespace lapwing::tls

@@ -1,0 +1,357 @@
+"""Clients that hold connections: idle, half a handshake, slow in heads, in bodies and in reading answers, and too many."""
+
+import contextlib
+import os
+import resource
+import signal
+import socket
+import ssl
+import threading
+import time
+import urllib.parse
+
+from attacks import MB, AttackedSite
+from harness import LONG, NAME, WRITE_HEADERS, Answer, Collector, now_ms, write_request
+
+ADDRESSES = 12 if LONG else 5
+CONNECTIONS = 250 if LONG else 60  # of each address
+SECONDS = 20 if LONG else 3
+HONEST_P99 = 2.0  # seconds; the machine of the test may be busy
+
+
+@contextlib.contextmanager
+def held(port, payload=b"", again=0.2):
+    """Keeps connections from many addresses of the loopback open, and opens those again that the collector ends."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 20_000), hard))
+    stop = threading.Event()
+
+    def hold(address):
+        mine = []
+        while not stop.is_set():
+            while len(mine) < CONNECTIONS and not stop.is_set():
+                client = socket.socket()
+                client.settimeout(5)
+                try:
+                    client.bind((address, 0))
+                    client.connect(("127.0.0.1", port))
+                    client.sendall(payload)
+                except OSError:
+                    client.close()
+                    break
+                client.setblocking(False)
+                mine.append(client)
+            alive = []
+            for client in mine:
+                try:
+                    ended = client.recv(100) == b""
+                except BlockingIOError:
+                    ended = False
+                except OSError:
+                    ended = True
+                if ended:
+                    client.close()
+                else:
+                    alive.append(client)
+            mine = alive
+            stop.wait(again)
+        for client in mine:
+            client.close()
+
+    threads = [threading.Thread(target=hold, args=(f"127.0.1.{i + 1}",)) for i in range(ADDRESSES)]
+    for thread in threads:
+        thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join()
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def limited(collector, listener, limit):
+    """How often the collector counted a limit."""
+    for line in collector.people("/metrics").body.decode().splitlines():
+        if line.startswith("lapwing_collector_connections_limited_total{") and f'"{limit}"' in line and f'"{listener}"' in line:
+            return float(line.rsplit(" ", 1)[1])
+    raise AssertionError(f"no metric for {limit}")
+
+
+def page_stays_reachable(site, seconds):
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        for path in ("/-/healthy", "/", "/api/v1/query?query=1"):
+            assert site.collector.people(path).status == 200
+        time.sleep(0.2)
+
+
+def test_idle_strangers(site):
+    with site.attack(f"{ADDRESSES * CONNECTIONS} idle connections from {ADDRESSES} addresses", limit="connections of strangers, at each listener", memory=32 * MB, p99=HONEST_P99) as attack:
+        with held(site.collector.agents_port):
+            page_stays_reachable(site, SECONDS)
+            newcomer = site.attacker().write([({"__name__": "newcomer"}, [(now_ms(), 1.0)])])
+            assert newcomer.status == 204
+        attack.told = f"{limited(site.collector, 'agents', 'strangers'):.0f} ended"
+    assert limited(site.collector, "agents", "strangers") > 0
+    assert "had sent no request yet" in site.collector.log_text()
+
+
+def test_half_handshakes(site):
+    hello = b"\x16\x03\x01\x02\x00\x01"
+    with site.attack(f"{ADDRESSES * CONNECTIONS} half TLS handshakes", limit="connections of strangers, at each listener", memory=32 * MB, p99=HONEST_P99):
+        with held(site.collector.agents_port, hello):
+            page_stays_reachable(site, SECONDS)
+            assert site.attacker().write([({"__name__": "newcomer"}, [(now_ms(), 1.0)])]).status == 204
+
+
+def test_slow_heads(site):
+    head = b"GET / HTTP/1.1\r\nHost: localhost\r\nX: "
+    with site.attack(f"{ADDRESSES * CONNECTIONS} heads without an end", limit="handshake and first head of a connection; each later head from its first byte", memory=32 * MB, p99=HONEST_P99):
+        with held(site.collector.people_port, head):
+            page_stays_reachable(site, SECONDS)
+
+
+def test_slow_readers():
+    with AttackedSite("ingest: { local: true }\n") as site:
+        now = now_ms()
+        for block in range(0, 2000, 500):
+            series = [({"__name__": "x", "k": f"{i:05d}"}, [(now - 600_000 + j * 10_000, float(j)) for j in range(60)]) for i in range(block, block + 500)]
+            assert site.collector.people("/api/v1/write", "POST", write_request(series), WRITE_HEADERS).status == 204
+        parameters = urllib.parse.urlencode({"query": "x", "start": (now - 600_000) / 1000, "end": now / 1000, "step": 5})
+        readers = []
+        with site.attack("12 readers of an answer of 6 MB who read nothing", limit="answers that wait for their clients, at each listener", memory=256 * MB, p99=HONEST_P99):
+            for _ in range(12):
+                reader = socket.socket()
+                reader.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+                reader.connect(("127.0.0.1", site.collector.people_port))
+                reader.sendall(b"GET /api/v1/query_range?" + parameters.encode() + b" HTTP/1.1\r\nHost: localhost\r\n\r\n")
+                readers.append(reader)
+            page_stays_reachable(site, SECONDS)
+        for reader in readers:
+            reader.close()
+
+
+def test_an_answer_that_is_too_large():
+    with AttackedSite("ingest: { local: true }\n") as site:
+        now = now_ms()
+        for block in range(0, 3000, 500):
+            series = [({"__name__": "x", "k": f"{i:05d}"}, [(now - 600_000 + j * 10_000, float(j)) for j in range(60)]) for i in range(block, block + 500)]
+            assert site.collector.people("/api/v1/write", "POST", write_request(series), WRITE_HEADERS).status == 204
+        parameters = urllib.parse.urlencode({"query": "x", "start": (now - 600_000) / 1000, "end": now / 1000, "step": 0.5})
+        with site.attack("an answer of 100 MB", limit="an answer", memory=400 * MB, p99=HONEST_P99) as attack:
+            answer = site.collector.people("/api/v1/query_range?" + parameters)
+            assert answer.status == 422 and b"gzip" in answer.body, (answer.status, answer.body[:200])
+            attack.told = "422"
+
+
+def test_readers_who_fill_the_room_for_answers_are_told():
+    with AttackedSite("ingest: { local: true }\n") as site:
+        now = now_ms()
+        for block in range(0, 3000, 500):
+            series = [({"__name__": "x", "k": f"{i:05d}"}, [(now - 600_000 + j * 10_000, float(j)) for j in range(60)]) for i in range(block, block + 500)]
+            assert site.collector.people("/api/v1/write", "POST", write_request(series), WRITE_HEADERS).status == 204
+        parameters = urllib.parse.urlencode({"query": "x", "start": (now - 600_000) / 1000, "end": now / 1000, "step": 1})
+        readers = []
+        with site.attack("answers of 40 MB for readers who read nothing", limit="answers that wait for their clients, at each listener", memory=700 * MB, p99=HONEST_P99) as attack:
+            for _ in range(6):
+                reader = socket.socket()
+                reader.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+                reader.connect(("127.0.0.1", site.collector.people_port))
+                reader.sendall(b"GET /api/v1/query_range?" + parameters.encode() + b" HTTP/1.1\r\nHost: localhost\r\n\r\n")
+                readers.append(reader)
+            site.until(lambda: limited(site.collector, "people", "answers") > 0)
+            page_stays_reachable(site, 1)
+            attack.told = "503"
+        for reader in readers:
+            reader.close()
+
+
+def test_agents_behind_one_address():
+    """Each agent has its long poll and writes: they count by their certificates."""
+    hosts = [f"web-{i:02d}" for i in range(30)]
+    with AttackedSite(attackers=hosts) as site:
+        with site.attack("30 agents behind one address, each with a long poll", limit="connections of one member", p99=HONEST_P99):
+            version = Answer.json(site.attacker(hosts[0]).get_answer("/api/lapwing/v1/assignments?version="))["version"]
+            polls = [site.attacker(host) for host in hosts]
+            for poll in polls:
+                poll.request("GET", "/api/lapwing/v1/assignments?version=" + version)
+            writers = [site.attacker(host) for host in hosts]
+            for _ in range(5):
+                for host, writer in zip(hosts, writers):
+                    assert writer.write([({"__name__": "behind"}, [(now_ms(), 1.0)])]).status == 204, host
+            for connection in polls + writers:
+                connection.close()
+
+
+def busy(connection):
+    """Begins a request on it, so that it is not idle."""
+    connection.putrequest("POST", "/api/v1/write")
+    for name, value in {**WRITE_HEADERS, "Content-Length": "100"}.items():
+        connection.putheader(name, value)
+    connection.endheaders()
+    return connection
+
+
+def test_too_many_connections_of_one_agent(site):
+    with site.attack("20 busy connections of one agent", limit="connections of one member", p99=HONEST_P99) as attack:
+        idle = [site.attacker() for _ in range(40)]
+        for connection in idle:
+            assert connection.write([({"__name__": "many"}, [(now_ms(), 1.0)])]).status == 204
+        connections = [busy(site.attacker()) for _ in range(20)]
+        time.sleep(0.5)
+        surplus = site.attacker()
+        surplus.request("GET", "/api/lapwing/v1/assignments?version=")
+        answer = Answer(surplus.getresponse())
+        assert answer.status == 429 and int(answer.headers["Retry-After"]) > 0 and b"web-01" in answer.body, (answer.status, answer.body)
+        attack.told = "429"
+        for connection in idle + connections:
+            connection.close()
+    assert limited(site.collector, "agents", "idle") > 0 and limited(site.collector, "agents", "member") > 0
+
+
+def test_too_many_long_polls_of_one_agent(site):
+    with site.attack("5 long polls of one agent", limit="long polls of one agent", p99=HONEST_P99) as attack:
+        version = site.attacker().get_answer("/api/lapwing/v1/assignments?version=").json()["version"]
+        polls = [site.attacker() for _ in range(5)]
+        for poll in polls:
+            poll.request("GET", "/api/lapwing/v1/assignments?version=" + version)
+            time.sleep(0.2)
+        answer = Answer(polls[-1].getresponse())
+        assert answer.status == 429 and answer.headers["Retry-After"] == "30"
+        attack.told = "429"
+        for poll in polls:
+            poll.close()
+
+
+def test_bodies_that_do_not_end(site):
+    """Bodies are counted by the bytes that have arrived, for each member."""
+    with site.attack("5 bodies of 8 MB without their ends, of one agent", limit="bodies that are being read, at each listener", memory=48 * MB, p99=HONEST_P99) as attack:
+        connections = []
+        refused = None
+        for _ in range(5):
+            connection = site.attacker()
+            connection.putrequest("POST", "/api/v1/write")
+            for name, value in {**WRITE_HEADERS, "Content-Length": str(8 * MB)}.items():
+                connection.putheader(name, value)
+            connection.endheaders()
+            try:
+                connection.send(b"x" * (6 * MB))
+            except OSError:
+                pass  # it is refused meanwhile
+            connections.append(connection)
+        site.until(lambda: limited(site.collector, "agents", "bodies") > 0)
+        for connection in connections:
+            connection.sock.settimeout(2)
+            try:
+                refused = Answer(connection.getresponse())
+                break
+            except OSError:
+                continue
+        assert refused is not None and refused.status == 429 and refused.headers["Retry-After"], refused
+        attack.told = "429"
+        for connection in connections:
+            connection.close()
+
+
+def test_without_descriptors():
+    """accept() fails for want of descriptors: strangers make room, and the processor is not busy."""
+    with AttackedSite() as site:
+        process = site.collector.process
+        with site.attack("more connections than descriptors", limit="descriptors of the process", p99=HONEST_P99) as attack:
+            used = len(os.listdir(f"/proc/{process.pid}/fd"))
+            members = []
+            for _ in range(10):
+                member = site.attacker()
+                assert member.write([({"__name__": "member"}, [(now_ms(), 1.0)])]).status == 204
+                members.append(member)
+            soft, hard = resource.prlimit(process.pid, resource.RLIMIT_NOFILE)
+            resource.prlimit(process.pid, resource.RLIMIT_NOFILE, (used + 20, hard))
+            idle = []
+            for i in range(60):
+                client = socket.socket()
+                client.bind((f"127.0.2.{i + 1}", 0))
+                client.connect(("127.0.0.1", site.collector.agents_port))
+                idle.append(client)
+            site.until(lambda: "descriptors are used up" in site.collector.log_text())
+            ticks = os.sysconf("SC_CLK_TCK")
+            fields = open(f"/proc/{process.pid}/stat").read().rsplit(")", 1)[1].split()
+            before, began = int(fields[11]) + int(fields[12]), time.monotonic()
+            time.sleep(2)
+            fields = open(f"/proc/{process.pid}/stat").read().rsplit(")", 1)[1].split()
+            share = (int(fields[11]) + int(fields[12]) - before) / ticks / (time.monotonic() - began)
+            attack.told = f"{share * 100:.0f} % of a processor"
+            assert share < 0.8, share
+            for client in idle:
+                client.close()
+            resource.prlimit(process.pid, resource.RLIMIT_NOFILE, (soft, hard))
+            site.until(lambda: site.attacker().write([({"__name__": "after"}, [(now_ms(), 1.0)])]).status == 204)
+        for member in members:
+            member.close()
+
+
+def test_a_slow_body_and_a_slow_reader_end_at_their_deadline():
+    with AttackedSite("promql: { timeout: 1s }\n") as site:
+        with site.attack("a body that trickles", limit="time for a body, for the work, and for reading the answer", p99=HONEST_P99) as attack:
+            with socket.create_connection(("127.0.0.1", site.collector.people_port), 10) as client:
+                client.sendall(b"POST /api/v1/query HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\n")
+                began = time.monotonic()
+                try:
+                    while time.monotonic() - began < 60:
+                        client.sendall(b"x")
+                        time.sleep(0.3)
+                except OSError:
+                    pass
+            lasted = time.monotonic() - began
+            attack.told = f"ended after {lasted:.0f} s"
+            assert 20 < lasted < 50, lasted
+            site.until(lambda: limited(site.collector, "people", "late") > 0)
+
+
+def test_stopping_with_many_open_connections():
+    collector = Collector()
+    try:
+        bundle = collector.enrol("web-01")
+        collector.start()
+        clients = []
+        for _ in range(150):
+            client = socket.create_connection(("127.0.0.1", collector.people_port), 10)
+            client.sendall(b"GET /-/healthy HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            assert client.recv(10)
+            clients.append(client)
+        for payload in (b"", b"GET / HTTP/1.1\r\nX: ", b"POST /api/v1/query HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99\r\n\r\nx"):
+            for _ in range(10):
+                client = socket.create_connection(("127.0.0.1", collector.people_port), 10)
+                client.sendall(payload)
+                clients.append(client)
+        polls = [collector.agent(bundle) for _ in range(3)]
+        version = collector.agent(bundle).get_answer("/api/lapwing/v1/assignments?version=").json()["version"]
+        for poll in polls:
+            poll.request("GET", "/api/lapwing/v1/assignments?version=" + version)
+        time.sleep(0.5)
+        began = time.monotonic()
+        collector.process.send_signal(signal.SIGTERM)
+        # A waiting poll still gets its answer.
+        assert Answer(polls[0].getresponse()).status == 304
+        assert collector.process.wait(10) == 0
+        assert time.monotonic() - began < 5
+        for client in clients:
+            client.close()
+    finally:
+        collector.close()
+
+
+def test_members_do_not_renegotiate_or_resume(site):
+    """A renegotiation would cost a handshake each time; a resumed session would skip the check of the certificate's dates."""
+    context = ssl.create_default_context(ssl.Purpose.SERVER_AUTH, cafile=site.bundles["web-01"])
+    context.load_cert_chain(site.bundles["web-01"])
+    context.maximum_version = ssl.TLSVersion.TLSv1_2
+    for version in (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3):
+        context.maximum_version = version
+        session = None
+        for _ in range(3):
+            with context.wrap_socket(socket.create_connection(("127.0.0.1", site.collector.agents_port), 10), server_hostname=NAME, session=session) as client:
+                client.sendall(b"GET /api/lapwing/v1/assignments?version= HTTP/1.1\r\nHost: x\r\n\r\n")
+                assert b" 200 " in client.recv(100)
+                assert not client.session_reused
+                session = client.session
