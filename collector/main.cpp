@@ -86,6 +86,13 @@ int dispatch(int argc, char** argv) {
     backup->add_option("FILE", backup_file, "The copy; the file must not exist yet")->required();
     backup->callback([&] { code = collector::backup(config, backup_file); });
 
+    std::string salvage_file;
+    auto* check =
+        app.add_subcommand("check", "Look for damage in the database, even while the collector runs");
+    check->add_option("--salvage", salvage_file,
+                      "Copy everything readable into this new file; the collector must not run");
+    check->callback([&] { code = collector::checkDatabase(config, salvage_file); });
+
     auto* notify = app.add_subcommand("notify", "Notifications");
     notify->require_subcommand(1);
     notify->add_subcommand("test", "Send a harmless test alert to every receiver")->callback([&] {

@@ -1,11 +1,55 @@
 #include "common/json.h"
 
+#include <algorithm>
+#include <cstring>
+#include <new>
+
+#include "common/memory_budget.h"
+
 namespace lapwing::json {
 
-Document parse(std::string_view text) {
+void* Heap::Malloc(std::size_t bytes) {
+    return bytes == 0 ? nullptr : ::operator new(bytes);
+}
+
+void* Heap::Realloc(void* memory, std::size_t before, std::size_t after) {
+    void* out = Malloc(after);
+    if (out != nullptr && memory != nullptr) {
+        std::memcpy(out, memory, std::min(before, after));
+    }
+    Free(memory);
+    return out;
+}
+
+void Heap::Free(void* memory) {
+    ::operator delete(memory);
+}
+
+Document parseOwn(std::string_view text) {
     Document document;
     document.Parse<rapidjson::kParseIterativeFlag>(text.data(), text.size());
     return document;
+}
+
+Expected<Document> read(std::string_view text) {
+    // RapidJSON takes memory in large steps, which the kernel rounds up to huge pages.
+    constexpr std::size_t allowance = 4U << 20;
+    return readWithinBudget(
+        text.size(), "reading JSON",
+        [text]() -> Expected<Document> {
+            auto document = parseOwn(text);
+            if (document.HasParseError()) {
+                return fail(ErrorKind::invalid,
+                            "reading JSON: not JSON at byte " + std::to_string(document.GetErrorOffset()));
+            }
+            return document;
+        },
+        allowance);
+}
+
+Document parse(std::string_view text) {
+    auto document = read(text);
+    return document ? std::move(*document) : Document();
 }
 
 const Value& member(const Value& object, std::string_view name) {

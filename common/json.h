@@ -12,6 +12,8 @@
 #include <type_traits>
 #include <vector>
 
+#include "common/error.h"
+
 /// JSON on top of RapidJSON: writing members, and reading members that may be absent or of another type.
 /// Writers and documents belong to one thread; the reading functions may run at the same time.
 namespace lapwing::json {
@@ -75,11 +77,26 @@ void putRaw(Out& out, std::string_view name, std::string_view json) {
     out.RawValue(json.data(), json.size(), rapidjson::kObjectType);
 }
 
-using Value = rapidjson::Value;
-using Document = rapidjson::Document;
+/// RapidJSON's allocator on top of operator new: memory budgets count it.
+class Heap {
+  public:
+    static constexpr bool kNeedFree = true;
+    static void* Malloc(std::size_t bytes);
+    static void* Realloc(void* memory, std::size_t before, std::size_t after);
+    static void Free(void* memory);
+};
 
-/// A null value for malformed JSON. Nesting costs no stack, so any input is safe.
+using Allocator = rapidjson::MemoryPoolAllocator<Heap>;
+using Value = rapidjson::GenericValue<rapidjson::UTF8<>, Allocator>;
+using Document = rapidjson::GenericDocument<rapidjson::UTF8<>, Allocator, Heap>;
+
+/// Reads JSON of others, within a memory budget. Nesting costs no stack, so any input is safe. Errors:
+/// `invalid` for malformed JSON, `exhausted` for JSON that needs too much memory.
+Expected<Document> read(std::string_view text);
+/// The same; a null value in place of an error.
 Document parse(std::string_view text);
+/// The same without a budget of its own: for JSON that this program or root has written.
+Document parseOwn(std::string_view text);
 
 /// The member, or a null value where `object` has no such member or is no object.
 const Value& member(const Value& object, std::string_view name);

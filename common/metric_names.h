@@ -190,6 +190,9 @@ inline constexpr const char* kCollectorClockDisputed = "lapwing_collector_clock_
 inline constexpr const char* kAgentClockAheadSeconds = "lapwing_agent_clock_ahead_seconds";
 inline constexpr const char* kCollectorAgeDroppedTotal = "lapwing_collector_retention_time_dropped_total";
 inline constexpr const char* kCollectorDamagedBlocks = "lapwing_collector_damaged_blocks";
+/// {file, lost}
+inline constexpr const char* kCollectorSalvagedTimestampSeconds =
+    "lapwing_collector_salvaged_timestamp_seconds";
 /// {listener, code}
 inline constexpr const char* kCollectorHttpRequestsTotal = "lapwing_collector_http_requests_total";
 /// {sender, limit}

@@ -159,6 +159,7 @@ inline constexpr std::array kSpeakers{
     NamedSpeaker{kAgentClockAheadSeconds, Speaker::collector},
     NamedSpeaker{kCollectorAgeDroppedTotal, Speaker::collector},
     NamedSpeaker{kCollectorDamagedBlocks, Speaker::collector},
+    NamedSpeaker{kCollectorSalvagedTimestampSeconds, Speaker::collector},
     NamedSpeaker{kCollectorIngestLimitedTotal, Speaker::collector},
     NamedSpeaker{kCollectorDocumentBytes, Speaker::collector},
     NamedSpeaker{kCollectorDocumentsDroppedTotal, Speaker::collector},

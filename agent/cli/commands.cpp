@@ -167,7 +167,7 @@ int probeOnce(const std::string& config_file, const std::string& name) {
         if (!result->note.empty()) {
             fmt::print(stderr, "{}: {}\n", titleOf(*spec), result->note);
         }
-        exposition.add(*spec, std::move(result->families));
+        exposition.add(*spec, result->takeAll());
     }
     std::fputs(exposition.text().c_str(), stdout);
     std::fflush(stdout);

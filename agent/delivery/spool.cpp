@@ -12,6 +12,7 @@
 
 #include "agent/delivery/host_clock.h"
 #include "agent/delivery/spool_file.h"
+#include "common/damaged_database.h"
 #include "common/digest.h"
 #include "common/model/documents.h"
 #include "common/model/remote_write.h"
@@ -22,6 +23,8 @@ namespace {
 
 constexpr std::size_t kMostSeriesOfBatch = 5000;
 constexpr std::size_t kMostGathered = 200'000;
+/// More series are encoded at once: they take a tenth of the memory then.
+constexpr std::size_t kMostSeriesGathered = 1000;
 constexpr std::size_t kMostRequestBytes = 1U << 20;
 constexpr std::size_t kMostDocumentsWaiting = 256;
 constexpr std::chrono::seconds kReopenEvery{5};
@@ -60,6 +63,13 @@ std::string shifted(std::string body, std::int64_t shift_ms) {
 
 }  // namespace
 
+/// Samples that are encoded and have no number yet.
+struct EncodedPart {
+    std::size_t samples = 0;
+    std::string body;
+    std::int64_t jumps = 0;  ///< HostClock::correct()
+};
+
 struct Spool::State {
     explicit State(SpoolConfig given) : config(std::move(given)) {}
 
@@ -68,6 +78,7 @@ struct Spool::State {
     // The probes' input. Its lock is held for moments only, so that a slow disk delays no probe.
     mutable Mutex gather_mutex;
     std::vector<TimeSeries> gathered LAPWING_GUARDED_BY(gather_mutex);
+    std::vector<EncodedPart> encoded LAPWING_GUARDED_BY(gather_mutex);  ///< before `gathered`
     std::size_t gathered_samples LAPWING_GUARDED_BY(gather_mutex) = 0;
     std::vector<SpooledDocument> gathered_documents LAPWING_GUARDED_BY(gather_mutex);
     std::set<std::string> known_documents LAPWING_GUARDED_BY(gather_mutex);
@@ -100,6 +111,8 @@ struct Spool::State {
 
     Expected<void> open() LAPWING_REQUIRES(mutex);
     DatabaseResult<void> adopt(SpoolFile opened) LAPWING_REQUIRES(mutex);
+    std::vector<EncodedPart> encode(std::vector<TimeSeries> series) const;
+    void take(EncodedPart part) LAPWING_REQUIRES(mutex);
     void takeGathered() LAPWING_REQUIRES(mutex);
     DatabaseResult<void> removeDoneEarly() LAPWING_REQUIRES(mutex);
     DatabaseResult<void> doneEarlyIsRemoved() LAPWING_REQUIRES(mutex);
@@ -156,6 +169,10 @@ DatabaseResult<void> Spool::State::adopt(SpoolFile opened) {
 
 Expected<void> Spool::State::open() {
     reopen_at = std::chrono::steady_clock::now() + kReopenEvery;
+    // SQLite would drop the commits behind a damaged frame without a word.
+    if (hasDamagedWal(config.path)) {
+        setAside({SQLITE_CORRUPT, "a frame of its write-ahead log", false});
+    }
     for (int attempt = 0; attempt < 2; ++attempt) {
         DatabaseResult<void> done;
         if (auto opened = SpoolFile::open(config.path)) {
@@ -191,16 +208,27 @@ Expected<void> Spool::State::open() {
 void Spool::State::setAside(const DatabaseError& error) {
     file.reset();
     const std::string aside = config.path + ".damaged";
-    const std::string outcome = SpoolFile::rename(config.path, aside)
-                                    ? "set aside as " + aside + ", and a new file begun"
-                                    : "the file cannot be set aside, so it is removed, and a new file begun";
-    spdlog::error("the spool {} is damaged ({}): {}; {} samples in it are lost", config.path, error.message,
-                  outcome, file_samples);
-    dropped["damaged"] += file_samples;
+    const bool kept = SpoolFile::rename(config.path, aside);
+    const std::string outcome = kept ? "set aside as " + aside + ", and a new file begun"
+                                     : "the file cannot be set aside, so it is removed, and a new file begun";
+    SpoolFile::Salvaged salvaged;
+    if (kept) {
+        auto fresh = SpoolFile::open(config.path);
+        auto copied = fresh ? fresh->salvage(aside, done_until) : tl::unexpected(fresh.error());
+        if (copied) {
+            salvaged = *copied;
+        } else {
+            spdlog::error("nothing of {} can be copied: {}", aside, copied.error().message);
+        }
+    }
+    const auto lost = std::max(file_samples - salvaged.samples, salvaged.lost);
+    spdlog::error("the spool {} is damaged ({}): {}; {} samples of it are kept, {} are lost", config.path,
+                  error.message, outcome, salvaged.samples, lost);
+    dropped["damaged"] += lost;
     file_samples = file_bytes = file_documents = aside_samples = aside_bytes = 0;
     removable = false;
     trouble.clear();
-    // The documents are gone too: each is accepted again when a probe next finds it.
+    // Documents that are lost are accepted again when a probe next finds them.
     const MutexLock lock(gather_mutex);
     known_documents.clear();
 }
@@ -228,10 +256,39 @@ void Spool::State::unavailable(const DatabaseError& error) {
     }
 }
 
+std::vector<EncodedPart> Spool::State::encode(std::vector<TimeSeries> series) const {
+    const auto jumps_now =
+        config.clock != nullptr && !series.empty() ? config.clock->correct(series, nowMs()) : 0;
+    std::vector<EncodedPart> parts;
+    for (std::size_t from = 0; from < series.size(); from += kMostSeriesOfBatch) {
+        const auto to = std::min(series.size(), from + kMostSeriesOfBatch);
+        const std::vector<TimeSeries> part(
+            std::make_move_iterator(series.begin() + static_cast<std::ptrdiff_t>(from)),
+            std::make_move_iterator(series.begin() + static_cast<std::ptrdiff_t>(to)));
+        parts.push_back({samplesOf(part), encodeRemoteWrite(part), jumps_now});
+    }
+    return parts;
+}
+
+void Spool::State::take(EncodedPart part) {
+    if (config.clock != nullptr && (jumps.empty() || jumps.rbegin()->second != part.jumps)) {
+        jumps[next_id] = part.jumps;
+    }
+    SpooledBatch batch;
+    batch.id = next_id++;
+    batch.at = nowMs();
+    batch.samples = part.samples;
+    batch.body = std::move(part.body);
+    pending_bytes += batch.body.size();
+    pending.push_back(std::move(batch));
+}
+
 void Spool::State::takeGathered() {
+    std::vector<EncodedPart> parts;
     std::vector<TimeSeries> series;
     {
         const MutexLock lock(gather_mutex);
+        parts.swap(encoded);
         series.swap(gathered);
         gathered_samples = 0;
         for (auto& document : gathered_documents) {
@@ -243,31 +300,11 @@ void Spool::State::takeGathered() {
     while (pending_documents.size() > kMostDocumentsWaiting) {
         pending_documents.pop_front();
     }
-    if (config.clock != nullptr && !series.empty()) {
-        const auto sum = config.clock->correct(series, nowMs());
-        if (jumps.empty() || jumps.rbegin()->second != sum) {
-            jumps[next_id] = sum;
-        }
+    for (auto& part : parts) {
+        take(std::move(part));
     }
-    const auto encode = [&](const std::vector<TimeSeries>& part) LAPWING_REQUIRES(mutex) {
-        SpooledBatch batch;
-        batch.id = next_id++;
-        batch.at = nowMs();
-        batch.samples = samplesOf(part);
-        batch.body = encodeRemoteWrite(part);
-        pending_bytes += batch.body.size();
-        pending.push_back(std::move(batch));
-    };
-    if (series.size() <= kMostSeriesOfBatch) {
-        if (!series.empty()) {
-            encode(series);
-        }
-        return;
-    }
-    for (std::size_t from = 0; from < series.size(); from += kMostSeriesOfBatch) {
-        const auto to = std::min(series.size(), from + kMostSeriesOfBatch);
-        encode({std::make_move_iterator(series.begin() + static_cast<std::ptrdiff_t>(from)),
-                std::make_move_iterator(series.begin() + static_cast<std::ptrdiff_t>(to))});
+    for (auto& part : encode(std::move(series))) {
+        take(std::move(part));
     }
 }
 
@@ -508,6 +545,10 @@ void Spool::add(std::vector<TimeSeries> series) {
     } else {
         std::move(series.begin(), series.end(), std::back_inserter(state_->gathered));
     }
+    if (state_->gathered.size() > kMostSeriesGathered) {
+        auto parts = state_->encode(std::exchange(state_->gathered, {}));
+        std::move(parts.begin(), parts.end(), std::back_inserter(state_->encoded));
+    }
 }
 
 void Spool::addDocument(const std::string& kind, std::string body) {
@@ -540,7 +581,7 @@ void Spool::addDocument(const std::string& kind, std::string body) {
 bool Spool::dirty() const {
     {
         const MutexLock lock(state_->gather_mutex);
-        if (!state_->gathered.empty() || !state_->gathered_documents.empty()) {
+        if (!state_->encoded.empty() || !state_->gathered.empty() || !state_->gathered_documents.empty()) {
             return true;
         }
     }

@@ -60,7 +60,8 @@ struct SpoolState {
 /// that flush() has written survives a kill at any moment, and a power cut but for the last moments. Data
 /// that is not written yet, or cannot be because the disk is full, read-only or failing, stays in memory
 /// within a bound and can be sent from there. The batches in a file that cannot be read wait until it can. A
-/// damaged file is renamed to PATH.damaged, and a new file begun. Safe from any thread.
+/// damaged file is renamed to PATH.damaged, and everything readable of it copied into a new one. Safe from
+/// any thread.
 class Spool {
   public:
     /// Errors: `denied`, `unavailable` (another process has the file), `internal`. A disk that is full,

@@ -5,11 +5,18 @@
 #include <cstdint>
 #include <cstdio>
 #include <fstream>
+#include <initializer_list>
 #include <string>
 #include <utility>
 
+#include "common/damaged_database.h"
+#include "common/model/remote_write.h"
+
 namespace lapwing::agent {
 namespace {
+
+/// More is a damaged number.
+constexpr std::int64_t kMostSamplesOfBatch = 100'000;
 
 constexpr int kVersion = 1;
 constexpr std::int64_t kManyFreePages = 2048;  // 8 MiB
@@ -128,6 +135,50 @@ bool SpoolFile::rename(const std::string& from, const std::string& to) {
         }
     }
     return kept;
+}
+
+DatabaseResult<SpoolFile::Salvaged> SpoolFile::salvage(const std::string& from, std::int64_t done) {
+    using Type = DamagedDatabase::Type;
+    Salvaged out;
+    auto damaged = DamagedDatabase::open(from);
+    if (!damaged) {
+        return out;
+    }
+    const auto has = [](const DamagedDatabase::Row& row, std::initializer_list<Type> types) {
+        return row.rowid && std::equal(types.begin(), types.end(), row.values.begin(), row.values.end(),
+                                       [](Type type, const auto& value) { return value.type == type; });
+    };
+    if (auto begun = begin(); !begun) {
+        return tl::unexpected(begun.error());
+    }
+    DatabaseResult<void> written;
+    const auto read = damaged->eachRow([&](const DamagedDatabase::Row& row) -> Expected<void> {
+        const auto& values = row.values;
+        if (has(row, {Type::null, Type::integer, Type::integer, Type::integer, Type::blob}) &&
+            *row.rowid > done) {
+            SpooledBatch batch{*row.rowid, values[1].integer, static_cast<std::size_t>(values[2].integer),
+                               static_cast<std::size_t>(values[3].integer), std::string(values[4].bytes)};
+            const auto request = decodeRemoteWrite(batch.body);
+            if (row.whole && request && request->samples == batch.samples) {
+                out.samples += values[2].integer;
+                written = insert(batch);
+            } else {
+                out.lost += std::clamp<std::int64_t>(values[2].integer, 0, kMostSamplesOfBatch);
+            }
+        } else if (has(row, {Type::null, Type::text, Type::text, Type::blob}) && row.whole) {
+            written = insertDocument(
+                {std::string(values[1].bytes), std::string(values[2].bytes), std::string(values[3].bytes)});
+        }
+        return written ? Expected<void>() : fail(ErrorKind::unavailable, "");
+    });
+    if (read) {
+        written = commit();
+    }
+    if (!written) {
+        rollback();
+        return tl::unexpected(written.error());
+    }
+    return out;
 }
 
 DatabaseResult<SpoolFile::Totals> SpoolFile::totals(std::int64_t after, std::int64_t up_to) {

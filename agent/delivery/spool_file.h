@@ -31,6 +31,12 @@ class SpoolFile {
     /// remove them.
     static bool rename(const std::string& from, const std::string& to);
     static void removeFiles(const std::string& path);
+    struct Salvaged {
+        std::int64_t samples = 0;  ///< that are in the new file
+        std::int64_t lost = 0;     ///< samples of batches that were found and cannot be decoded
+    };
+    /// Copies everything readable of the damaged file `from` into this one, but for the batches up to `done`.
+    DatabaseResult<Salvaged> salvage(const std::string& from, std::int64_t done);
 
     struct Totals {
         std::int64_t batches = 0;

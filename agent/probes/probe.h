@@ -4,8 +4,10 @@
 
 #include <atomic>
 #include <chrono>
+#include <functional>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "common/error.h"
@@ -23,6 +25,9 @@ struct FoundDocument {
 /// `instance`, `up` and `scrape_*`, which the runner adds.
 struct ProbeResult {
     std::vector<prometheus::MetricFamily> families;
+    /// Makes further families, one with each call; false after the last. A family takes some 300 bytes of
+    /// memory for each sample, so the families of a large answer never exist at the same time.
+    std::function<bool(prometheus::MetricFamily&)> more;
     std::vector<FoundDocument> documents;
     /// The run looked at a part only, the same part in every partial run. Series of the last partial run
     /// that this one lacks are gone, and the runner ends them (a staleness marker). Series of whole runs
@@ -39,6 +44,15 @@ struct ProbeResult {
     /// collect() had returned this Error, and the families are reported. It is not `partial`: missing series
     /// end.
     std::optional<Error> failure;
+
+    /// All families, those of more() too.
+    std::vector<prometheus::MetricFamily> takeAll() {
+        auto out = std::move(families);
+        for (prometheus::MetricFamily family; more && more(family);) {
+            out.push_back(std::move(family));
+        }
+        return out;
+    }
 };
 
 /// The end of a run's time. Monotonic, so that a change of the wall clock moves nothing.

@@ -23,6 +23,8 @@ using Clock = Deadline::Clock;
 using std::chrono::milliseconds;
 
 constexpr std::size_t kKeptWorkers = 2;
+/// A series takes some 600 bytes of memory until it is delivered.
+constexpr std::size_t kSeriesAtOnce = 500;
 constexpr milliseconds kWorkerLinger{30'000};
 
 double secondsOf(Clock::duration duration) {
@@ -127,46 +129,83 @@ struct Runner::Core : std::enable_shared_from_this<Runner::Core> {
     void report(Slot& slot, const Flight& flight, double took, Expected<ProbeResult> result);
 };
 
-// Makes the series of one run, and its outcome for people.
+// Makes the series of one run, some at a time, and its outcome for people.
 void Runner::Core::report(Slot& slot, const Flight& flight, double took, Expected<ProbeResult> result) {
-    std::vector<TimeSeries> series;
     std::size_t scraped = 0;
-    const auto add_own = [&](std::string_view name, double value, std::string_view reason = {}) {
-        Labels labels = slot.base;
-        labels.set("__name__", name);
-        if (!reason.empty()) {
-            labels.set("reason", reason);
-        }
-        series.push_back({std::move(labels), {{flight.at, value}}});
-    };
     std::optional<Error> failure;
-    if (!result) {
-        failure = result.error();
-    } else {
-        failure = result->failure;
-        {
-            const MutexLock lock(sink_mutex);
-            if (describe && !sink_closed) {
-                describe(result->families);
-            }
-        }
-        appendFamilies(result->families, slot.base, flight.at, series);
-        result->families.clear();
-        scraped = series.size();
-    }
-    if (failure) {
-        add_own(metric::kProbeFailure, 1, errorKindName(failure->kind));
-    }
-    add_own("up", failure ? 0 : 1);
-    add_own(exporter::kScrapeDurationSeconds, took);
-    add_own(exporter::kScrapeSamplesScraped, static_cast<double>(scraped));
     {
         const MutexLock lock(slot.report_mutex);
-        if (!failure && result->partial) {
-            slot.tracker.finishPart(series, flight.at);
+        std::vector<TimeSeries> series;
+        const auto deliver = [&] {
+            const MutexLock sink_lock(sink_mutex);
+            if (!sink_closed && !series.empty()) {
+                sink(std::exchange(series, {}));
+            }
+            series.clear();
+        };
+        const auto add_own = [&](std::string_view name, double value, std::string_view reason = {}) {
+            Labels labels = slot.base;
+            labels.set("__name__", name);
+            if (!reason.empty()) {
+                labels.set("reason", reason);
+            }
+            series.push_back({std::move(labels), {{flight.at, value}}});
+        };
+        std::size_t tracked = 0;  // of `series`
+        const auto track = [&]() LAPWING_REQUIRES(slot.report_mutex) {
+            slot.tracker.see({series.begin() + static_cast<std::ptrdiff_t>(tracked), series.end()});
+            tracked = series.size();
+            if (series.size() >= kSeriesAtOnce) {
+                deliver();
+                tracked = 0;
+            }
+        };
+        const auto add_family = [&](prometheus::MetricFamily&& family) LAPWING_REQUIRES(slot.report_mutex) {
+            std::vector<prometheus::MetricFamily> one;
+            one.push_back(std::move(family));
+            {
+                const MutexLock sink_lock(sink_mutex);
+                if (describe && !sink_closed) {
+                    describe(one);
+                }
+            }
+            const auto before = series.size();
+            appendFamilies(one, slot.base, flight.at, series);
+            scraped += series.size() - before;
+            track();
+        };
+        if (!result) {
+            failure = result.error();
         } else {
-            slot.tracker.finish(series, flight.at);
+            failure = result->failure;
+            for (auto& family : result->families) {
+                add_family(std::move(family));
+            }
+            result->families.clear();
+            for (prometheus::MetricFamily family; result->more && result->more(family);) {
+                add_family(std::move(family));
+            }
+            result->more = nullptr;
         }
+        if (failure) {
+            add_own(metric::kProbeFailure, 1, errorKindName(failure->kind));
+        }
+        add_own("up", failure ? 0 : 1);
+        add_own(exporter::kScrapeDurationSeconds, took);
+        add_own(exporter::kScrapeSamplesScraped, static_cast<double>(scraped));
+        track();
+        const auto emit = [&](TimeSeries ended) {
+            series.push_back(std::move(ended));
+            if (series.size() >= kSeriesAtOnce) {
+                deliver();
+            }
+        };
+        if (!failure && result->partial) {
+            slot.tracker.finishPart(flight.at, emit);
+        } else {
+            slot.tracker.finish(flight.at, emit);
+        }
+        deliver();
     }
     {
         const MutexLock lock(mutex);
@@ -190,7 +229,6 @@ void Runner::Core::report(Slot& slot, const Flight& flight, double took, Expecte
     if (sink_closed) {
         return;
     }
-    sink(std::move(series));
     if (!result || !documents) {
         return;
     }

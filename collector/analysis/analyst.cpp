@@ -22,6 +22,9 @@ namespace lapwing::analysis {
 
 namespace {
 
+/// Of an inventory.
+constexpr std::size_t kMostDocumentText = 4U << 20;
+
 constexpr const char* kBookState = "analysis/book";
 constexpr const char* kRulesState = "analysis/rules";
 
@@ -185,7 +188,7 @@ Expected<void> Analyst::run(TimestampMs now) {
                           topology::Moment::of(*network, std::move(*services), std::move(crossings),
                                                state.site, state.options.setup, replicas),
                           [&](const std::string& digest) -> std::optional<std::string> {
-                              auto found = state.store.document(digest);
+                              auto found = state.store.document(digest, kMostDocumentText);
                               return found && *found ? std::optional(std::move((*found)->body))
                                                      : std::nullopt;
                           },

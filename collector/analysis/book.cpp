@@ -1,10 +1,11 @@
 #include "collector/analysis/book.h"
 
-#include <rapidjson/document.h>
 #include <rapidjson/stringbuffer.h>
 #include <rapidjson/writer.h>
 
 #include <algorithm>
+
+#include "common/json.h"
 
 namespace lapwing::analysis {
 
@@ -23,24 +24,24 @@ void put(Writer& writer, const char* key, const std::string& text) {
     writer.String(text.data(), static_cast<rapidjson::SizeType>(text.size()));
 }
 
-std::string text(const rapidjson::Value& json, const char* key) {
+std::string text(const json::Value& json, const char* key) {
     const auto found = json.FindMember(key);
     return found != json.MemberEnd() && found->value.IsString()
                ? std::string(found->value.GetString(), found->value.GetStringLength())
                : "";
 }
 
-TimestampMs number(const rapidjson::Value& json, const char* key) {
+TimestampMs number(const json::Value& json, const char* key) {
     const auto found = json.FindMember(key);
     return found != json.MemberEnd() && found->value.IsInt64() ? found->value.GetInt64() : 0;
 }
 
-const rapidjson::Value* list(const rapidjson::Value& json, const char* key) {
+const json::Value* list(const json::Value& json, const char* key) {
     const auto found = json.FindMember(key);
     return found != json.MemberEnd() && found->value.IsArray() ? &found->value : nullptr;
 }
 
-Finding readFinding(const rapidjson::Value& json) {
+Finding readFinding(const json::Value& json) {
     Finding finding;
     finding.id = text(json, "id");
     finding.subject = text(json, "subject");
@@ -153,9 +154,8 @@ std::string Book::toJson() const {
 
 Expected<void> Book::load(const std::string& json) {
     entries_.clear();
-    rapidjson::Document document;
-    document.Parse<rapidjson::kParseIterativeFlag>(json.data(), json.size());
-    if (document.HasParseError() || !document.IsArray()) {
+    const auto document = json::parseOwn(json);
+    if (!document.IsArray()) {
         return fail(ErrorKind::invalid,
                     "reading the book of findings: not in the form that this version writes");
     }

@@ -10,6 +10,7 @@
 #include "collector/promql/engine.h"
 #include "common/characters.h"
 #include "common/config/reader.h"
+#include "common/memory_budget.h"
 #include "common/model/quote.h"
 
 namespace lapwing::api {
@@ -134,7 +135,9 @@ std::optional<TimestampMs> parseRfc3339(std::string_view text) {
 
 }  // namespace
 
-Form parseForm(std::string_view text) {
+namespace {
+
+Form readPairs(std::string_view text) {
     Form out;
     const auto bad = [&out](const std::string& problem) {
         if (out.problem.empty()) {
@@ -163,6 +166,17 @@ Form parseForm(std::string_view text) {
         out.values.emplace_back(std::move(*name), std::move(*value));
     }
     return out;
+}
+
+}  // namespace
+
+Form parseForm(std::string_view text) {
+    auto form = readWithinBudget(text.size(), "reading the form",
+                                 [text]() -> Expected<Form> { return readPairs(text); });
+    if (!form) {
+        return {{}, form.error().message};
+    }
+    return std::move(*form);
 }
 
 Expected<std::string> decodePath(std::string_view text) {

@@ -23,6 +23,9 @@ enum class CaStep { show, begin, switch_over, finish };
 int rollCa(const std::string& config_file, CaStep step, bool anyway);
 /// Copies the database into a new file, whether or not the collector runs.
 int backup(const std::string& config_file, const std::string& file);
+/// Reports the damage of the database; with `salvage_file`, copies everything readable of it into that new
+/// file.
+int checkDatabase(const std::string& config_file, const std::string& salvage_file);
 int testNotify(const std::string& config_file);
 /// The arguments of `silence`.
 struct SilenceRequest {

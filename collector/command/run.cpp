@@ -1,10 +1,16 @@
 #include <malloc.h>
+#include <signal.h>
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <chrono>
+#include <cstdint>
 #include <cstdlib>
+#include <cstring>
+#include <string>
 
 #include "collector/command/command.h"
 #include "collector/command/problems.h"
@@ -35,8 +41,33 @@ void prepareMemory() {
     mallopt(M_MMAP_THRESHOLD, 256 * 1024);
 }
 
-/// Runs the service's periodic work until a signal ends it.
-void serve(Service& service, Signals& signals) {
+/// The time of the last restart for a damaged database, for the process that follows.
+constexpr const char* kRestartedAt = "LAPWING_RESTARTED_FOR_DAMAGE";
+constexpr std::int64_t kBetweenRestartsS = 600;
+
+std::int64_t steadySeconds() {
+    return std::chrono::duration_cast<std::chrono::seconds>(Clock::now().time_since_epoch()).count();
+}
+
+/// Damage that comes back at once must not keep the collector from watching.
+bool mayRestart() {
+    const char* last = std::getenv(kRestartedAt);
+    return last == nullptr || steadySeconds() - std::atoll(last) >= kBetweenRestartsS;
+}
+
+/// Becomes a new process of this program, which opens the database anew. Returns only if that fails.
+void restart(char* const* arguments) {
+    ::setenv(kRestartedAt, std::to_string(steadySeconds()).c_str(), 1);
+    sigset_t none;
+    sigemptyset(&none);
+    pthread_sigmask(SIG_SETMASK, &none, nullptr);
+    ::execv("/proc/self/exe", arguments);
+}
+
+enum class End { signal, damage };
+
+/// Runs the service's periodic work until a signal or damage of the database ends it.
+End serve(Service& service, Signals& signals) {
     auto next_records = Clock::now();
     auto next_look = next_records;
     // Half of systemd's timeout.
@@ -50,6 +81,9 @@ void serve(Service& service, Signals& signals) {
         }
         if (now >= next_records) {
             service.keepRecords();
+            if (service.foundDamage() && mayRestart()) {
+                return End::damage;
+            }
             // After the machine slept for long, missed turns are not made up for.
             next_records = std::max(next_records + kRecordsInterval, now);
         }
@@ -62,7 +96,7 @@ void serve(Service& service, Signals& signals) {
             continue;
         }
         if (*request == Signals::Request::end) {
-            return;
+            return End::signal;
         }
         notifySystemd("RELOADING=1");
         service.reload();
@@ -87,10 +121,23 @@ int runService(const std::string& config_file) {
     }
     (*service)->start();
     notifySystemd("READY=1");
-    serve(**service, signals);
-    notifySystemd("STOPPING=1");
-    spdlog::info("stopping");
+    const auto end = serve(**service, signals);
+    if (end == End::signal) {
+        notifySystemd("STOPPING=1");
+    }
+    spdlog::info(end == End::signal ? "stopping" : "starting again, to rebuild the damaged database");
     (*service)->stop();
+    if (end == End::damage) {
+        service->reset();
+        std::string program = "lapwing-collector";
+        std::string verb = "run";
+        std::string option = "--config";
+        std::string file = config_file;
+        char* const arguments[] = {program.data(), verb.data(), option.data(), file.data(), nullptr};
+        restart(arguments);
+        spdlog::critical("the program cannot be started again: {}", std::strerror(errno));
+        return kDegraded;
+    }
     return kFine;
 }
 

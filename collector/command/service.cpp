@@ -40,17 +40,20 @@
 #include "collector/rules/own_word.h"
 #include "collector/self/agent_book.h"
 #include "collector/self/metrics.h"
+#include "collector/storage/salvage.h"
 #include "collector/storage/store.h"
 #include "collector/trust/identities.h"
 #include "common/metric_names.h"
 #include "common/metric_speakers.h"
 #include "common/model/clock.h"
 #include "common/model/families.h"
+#include "common/systemd.h"
 #include "common/time_text.h"
 
 namespace lapwing::collector {
 namespace {
 
+constexpr std::chrono::microseconds kSalvageTime = std::chrono::hours(1);
 /// For all servers together: the program ends within 2 s.
 constexpr std::chrono::milliseconds kGrace{800};
 constexpr const char* kClockState = "site_clock";
@@ -204,7 +207,9 @@ Expected<void> Service::Parts::open() {
     options.limits = seriesLimits(config.ingest);
     options.out_of_order_ms = config.ingest.out_of_order_ms;
     options.expiry_clock = [this] { return clock.expiryTime(readClocks()); };
-    auto opened = storage::Store::open(options);
+    // systemd waits longer for a start while notifications come: reading a large damaged file takes its time.
+    notifySystemd("EXTEND_TIMEOUT_USEC=" + std::to_string(kSalvageTime.count()));
+    auto opened = storage::openOrSalvage(options);
     if (!opened) {
         return fail(opened.error());
     }
@@ -488,6 +493,9 @@ void Service::Parts::logStore() {
         spdlog::error("the database has {} damaged blocks; queries that need their unreadable samples fail",
                       now.damaged_blocks);
     }
+    if (now.found_damage && !logged.found_damage) {
+        spdlog::error("SQLite met damage in the database");
+    }
     for (const auto& [sender, series] : now.senders) {
         if (series.refused != 0 && logged.senders[sender].refused == 0) {
             spdlog::error("{}: new series are refused; it has {} active series, with {} bytes of labels",
@@ -616,6 +624,10 @@ void Service::keepRecords() {
     }
     parts_->keepRevocations();
     parts_->logStore();
+}
+
+bool Service::foundDamage() const {
+    return parts_->logged.found_damage;
 }
 
 void Service::reload() {

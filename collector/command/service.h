@@ -24,6 +24,8 @@ class Service {
     void watchReplication();
     /// Stores the collector's own metrics and logs what has changed in the store. Call it every ten seconds.
     void keepRecords();
+    /// SQLite met damage in the database: a new start rebuilds it.
+    bool foundDamage() const;
     /// Reloads the rule files; on problems, which are logged, the loaded ones stay.
     void reload();
     /// Ends everything in order, within some seconds.

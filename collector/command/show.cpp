@@ -295,9 +295,11 @@ int showStatus(const std::string& config_file, bool as_json) {
     const auto lags = ask(collector, "/api/v1/query?query=lapwing_forward_lag_seconds", code);
     const auto troubles = ask(collector, "/api/v1/query?query=lapwing_notification_trouble_info", code);
     const auto clocks = ask(collector, "/api/lapwing/v1/clocks", code);
+    const auto salvages =
+        ask(collector, "/api/v1/query?query=lapwing_collector_salvaged_timestamp_seconds", code);
     const auto offenders = askOffenders(collector, code);
     const auto limited = askLimited(collector, code);
-    if (!alerts || !findings || !lags || !troubles || !offenders || !limited || !clocks) {
+    if (!alerts || !findings || !lags || !troubles || !offenders || !limited || !clocks || !salvages) {
         return code;
     }
     std::size_t well = 0;
@@ -315,6 +317,7 @@ int showStatus(const std::string& config_file, bool as_json) {
     const auto forwards = byLabel(lags->document["data"]["result"], "destination");
     const auto clock_lines = clockLines(clocks->document["data"]);
     const auto& trouble_list = troubles->document["data"]["result"];
+    const auto& salvage_list = salvages->document["data"]["result"];
     if (as_json) {
         json::Writer out;
         out.StartObject();
@@ -338,6 +341,15 @@ int showStatus(const std::string& config_file, bool as_json) {
         }
         out.EndArray();
         json::put(out, "clocks_that_disagree", clock_lines);
+        json::key(out, "salvaged");
+        out.StartArray();
+        for (const auto& salvage : salvage_list.GetArray()) {
+            out.StartObject();
+            json::put(out, "file", member(salvage["metric"], "file"));
+            json::put(out, "lost", member(salvage["metric"], "lost"));
+            out.EndObject();
+        }
+        out.EndArray();
         out.EndObject();
         fmt::print("{}\n", out.text());
     } else {
@@ -345,6 +357,12 @@ int showStatus(const std::string& config_file, bool as_json) {
                    firing, finding_count);
         for (const auto& line : clock_lines) {
             fmt::print("clock      {}\n", line);
+        }
+        for (const auto& salvage : salvage_list.GetArray()) {
+            fmt::print(
+                "database   was damaged and rebuilt; lost or unreadable: {}; the damaged file, to be "
+                "removed: {}\n",
+                shown(salvage["metric"], "lost"), shown(salvage["metric"], "file"));
         }
         for (const auto& [name, lag] : forwards) {
             fmt::print("forward    {}: {} s behind\n", printable(name), lag);
@@ -375,7 +393,7 @@ int showStatus(const std::string& config_file, bool as_json) {
         }
     }
     const bool fine = well == agent_count && firing == 0 && finding_count == 0 && trouble_list.Empty() &&
-                      clock_lines.empty();
+                      clock_lines.empty() && salvage_list.Empty();
     return fine ? kFine : kDegraded;
 }
 

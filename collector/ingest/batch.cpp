@@ -22,15 +22,15 @@ std::string wrongLabels(const Labels& labels) {
 
 }  // namespace
 
-Batch::Batch(const std::string& agent, const WriteRequest& request, const RemoteWriteLimits& limits,
-             Claims& claims, TimestampMs latest)
-    : agent_(agent), request_(request), limits_(limits), claims_(claims), latest_(latest) {}
+Batch::Batch(const std::string& agent, std::span<const WrittenSeries> written,
+             const RemoteWriteLimits& limits, Claims& claims, TimestampMs latest)
+    : agent_(agent), written_(written), limits_(limits), claims_(claims), latest_(latest) {}
 
-void Batch::recognize(std::vector<KnownSeries::Known> known) {
-    series_.reserve(request_.series.size());
-    origins_.reserve(request_.series.size());
-    for (std::size_t i = 0; i < request_.series.size(); ++i) {
-        const WrittenSeries& written = request_.series[i];
+void Batch::recognize(std::span<const KnownSeries::Known> known) {
+    series_.reserve(written_.size());
+    origins_.reserve(written_.size());
+    for (std::size_t i = 0; i < written_.size(); ++i) {
+        const WrittenSeries& written = written_[i];
         const Labels* labels = known[i].ref == 0 ? readLabels(written) : nullptr;
         if (known[i].ref == 0 && labels == nullptr) {
             continue;
@@ -95,7 +95,7 @@ Expected<storage::AppendResult> Batch::store(storage::Store& store) {
         std::vector<storage::BatchSeries> again;
         std::vector<std::size_t> places;
         for (const auto place : stored->gone) {
-            const auto* labels = readLabels(request_.series[origins_[place].position]);
+            const auto* labels = readLabels(written_[origins_[place].position]);
             if (labels == nullptr) {
                 continue;
             }
@@ -126,6 +126,28 @@ Expected<storage::AppendResult> Batch::store(storage::Store& store) {
         }
     }
     return stored;
+}
+
+std::vector<std::span<const WrittenSeries>> batchesOf(std::span<const WrittenSeries> series,
+                                                      std::span<const KnownSeries::Known> known) {
+    constexpr std::size_t most_series = 8192;
+    constexpr std::size_t most_label_bytes = 256U << 10;
+    std::vector<std::span<const WrittenSeries>> out;
+    std::size_t begin = 0;
+    std::size_t label_bytes = 0;
+    for (std::size_t i = 0; i < series.size(); ++i) {
+        const std::size_t more = known[i].ref == 0 ? series[i].labels.size() : 0;
+        if (i - begin == most_series || (i > begin && label_bytes + more > most_label_bytes)) {
+            out.push_back(series.subspan(begin, i - begin));
+            begin = i;
+            label_bytes = 0;
+        }
+        label_bytes += more;
+    }
+    if (begin < series.size()) {
+        out.push_back(series.subspan(begin));
+    }
+    return out;
 }
 
 }  // namespace lapwing::ingest

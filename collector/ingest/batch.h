@@ -1,6 +1,7 @@
 #pragma once
 
 #include <deque>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -19,6 +20,10 @@ class Refusals {
         if (samples > 0 && first_.empty()) {
             first_ = first;
         }
+    }
+    void add(const Refusals& more) {
+        add(more.count_, more.first_);
+        times_ += more.times_;
     }
     /// The same for samples that are refused for their times alone.
     void addTimes(std::size_t samples, const std::string& first) {
@@ -42,16 +47,16 @@ class Refusals {
     std::string first_;
 };
 
-/// The part of a write request that goes to the store. Refers to the request, which must outlive it.
+/// Some series of a write request on their way to the store. Refers to the request, which must outlive it.
 class Batch {
   public:
     /// Adds the label `agent` to every series, unless it is empty, and refuses samples later than `latest`
     /// and series that `claims` denies the agent.
-    Batch(const std::string& agent, const WriteRequest& request, const RemoteWriteLimits& limits,
+    Batch(const std::string& agent, std::span<const WrittenSeries> written, const RemoteWriteLimits& limits,
           Claims& claims, TimestampMs latest);
 
     /// Decodes and checks the labels of the series that are unknown. `known` has an entry for each series.
-    void recognize(std::vector<KnownSeries::Known> known);
+    void recognize(std::span<const KnownSeries::Known> known);
     /// A message that names a series that claims another agent; "" if no series does.
     const std::string& forbidden() const { return forbidden_; }
 
@@ -64,7 +69,7 @@ class Batch {
 
   private:
     struct Origin {
-        std::size_t position = 0;  ///< in the request
+        std::size_t position = 0;  ///< in written_
         KnownSeries::Key key;
     };
     /// Null if the series cannot be stored.
@@ -72,7 +77,7 @@ class Batch {
     std::span<const Sample> withoutFuture(const WrittenSeries& series, const Labels* labels);
 
     const std::string& agent_;
-    const WriteRequest& request_;
+    const std::span<const WrittenSeries> written_;
     const RemoteWriteLimits& limits_;
     Claims& claims_;
     const TimestampMs latest_;
@@ -84,5 +89,10 @@ class Batch {
     Refusals refusals_;
     std::string forbidden_;
 };
+
+/// Splits the series of a request into parts of at most 8192 series whose unknown labels take at most 256
+/// KiB: decoded labels take up to eight times the memory of encoded ones.
+std::vector<std::span<const WrittenSeries>> batchesOf(std::span<const WrittenSeries> series,
+                                                      std::span<const KnownSeries::Known> known);
 
 }  // namespace lapwing::ingest

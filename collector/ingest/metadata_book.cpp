@@ -29,6 +29,7 @@ Expected<void> MetadataBook::load() {
     }
     RemoteWriteLimits limits;
     limits.metadata = SIZE_MAX;
+    limits.memory_bytes = 16 * kMostBytes;  // its own words
     const auto decoded = decodeRemoteWrite(**saved, limits);
     if (!decoded) {
         return fail(ErrorKind::invalid, "the saved metadata of metrics: " + decoded.error().message);

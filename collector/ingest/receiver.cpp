@@ -10,6 +10,7 @@
 #include "collector/storage/store.h"
 #include "common/digest.h"
 #include "common/metric_names.h"
+#include "common/model/documents.h"
 #include "common/model/families.h"
 #include "common/text.h"
 
@@ -233,22 +234,44 @@ Answer Receiver::decodeAndStore(const std::string& agent, std::string_view body,
         return answer(request.error().kind == ErrorKind::exhausted ? 413 : 400, request.error().message);
     }
     pay(agent, static_cast<double>(request->samples));
-    Batch batch(agent, *request, limits_.write, *claims_, clock_() + limits_.ahead_ms);
-    batch.recognize(known_->find(agent, request->series));
-    if (!batch.forbidden().empty()) {
-        return answer(403, batch.forbidden());
+    const auto known = known_->find(agent, request->series);
+    const auto batches = batchesOf(request->series, known);
+    const auto latest = clock_() + limits_.ahead_ms;
+    const auto known_of = [&](std::span<const WrittenSeries> written) {
+        const auto first = static_cast<std::size_t>(written.data() - request->series.data());
+        return std::span(known).subspan(first, written.size());
+    };
+    // A series of another agent in the last batch must keep out the first one, too.
+    for (std::size_t i = 0; batches.size() > 1 && i < batches.size(); ++i) {
+        Batch batch(agent, batches[i], limits_.write, *claims_, latest);
+        batch.recognize(known_of(batches[i]));
+        if (!batch.forbidden().empty()) {
+            return answer(403, batch.forbidden());
+        }
     }
-    auto stored = batch.store(store_);
-    if (!stored) {
-        return storeFailed(stored.error());
+    Answer out;
+    Refusals refusals;
+    for (const auto& written : batches) {
+        Batch batch(agent, written, limits_.write, *claims_, latest);
+        batch.recognize(known_of(written));
+        if (!batch.forbidden().empty()) {
+            return answer(403, batch.forbidden());
+        }
+        const auto stored = batch.store(store_);
+        if (!stored) {
+            return storeFailed(stored.error());
+        }
+        known_->remember(batch.learnt());
+        refusals.add(batch.refusals());
+        refusals.add(stored->refused, stored->first_refusal);
+        out.stored += stored->stored;
+        out.duplicates += stored->duplicates;
+        out.refused_times += batch.refusals().times() + stored->refused_times;
     }
-    known_->remember(batch.learnt());
-    Refusals& refusals = batch.refusals();
     const std::size_t asked = request->samples + request->histograms;
     if (metadata_ != nullptr) {
         metadata_->note(request->metadata);
     }
-    refusals.add(stored->refused, stored->first_refusal);
     refusals.add(request->histograms, "native histograms are not supported");
     {
         const MutexLock lock(mutex_);
@@ -259,11 +282,7 @@ Answer Receiver::decodeAndStore(const std::string& agent, std::string_view body,
             foreign_[agent] += refusals.foreign();
         }
     }
-    Answer out;
-    out.stored = stored->stored;
-    out.duplicates = stored->duplicates;
     out.refused = refusals.count();
-    out.refused_times = refusals.times() + stored->refused_times;
     out.newest = newestOf(*request);
     if (refusals.count() > 0) {
         out.status = 400;
@@ -320,22 +339,23 @@ Answer Receiver::storeDocument(const std::string& agent, std::string_view kind, 
 
 Answer Receiver::storeWhole(const std::string& agent, std::string_view kind, std::string packed,
                             const std::string& digest) {
-    auto whole = unpack(std::move(packed));
-    if (!whole) {
-        return answer(whole.error().kind == ErrorKind::exhausted ? 413 : 400, whole.error().message);
+    auto computed = digestOfPacked(packed);
+    if (!computed) {
+        const auto failure = computed.error().kind;
+        return answer(failure == ErrorKind::exhausted ? 413
+                      : failure == ErrorKind::invalid ? 400
+                                                      : 500,
+                      computed.error().message);
     }
     storage::Document document;
-    document.digest = sha256(*whole);
-    if (document.digest.empty()) {
-        return answer(500, "SHA-256 is not available");
-    }
+    document.digest = std::move(*computed);
     if (!digest.empty() && document.digest != digest) {
         return answer(400, "the parts make a document with another digest");
     }
     document.kind = kind;
     document.host = agent;
     document.received = clock_();
-    document.body = std::move(*whole);
+    document.body = std::move(packed);
     const auto stored = store_.putDocument(document);
     if (!stored) {
         return documentFailed(agent, stored.error());
@@ -367,7 +387,8 @@ Answer Receiver::storePart(const std::string& agent, std::string_view kind, cons
     const auto nameOf = [&](std::size_t number) {
         return DocumentPart{part.digest, number, part.count}.name() + " of " + agent;
     };
-    const auto stored = store_.putDocument({nameOf(part.number), "part", agent, clock_(), std::move(body)});
+    const auto stored =
+        store_.putDocument({nameOf(part.number), "part", agent, clock_(), pack(std::move(body))});
     if (!stored) {
         return documentFailed(agent, stored.error());
     }

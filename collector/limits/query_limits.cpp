@@ -3,11 +3,13 @@
 #include <malloc.h>
 
 #include <algorithm>
-#include <cstdlib>
+#include <cstddef>
 #include <limits>
 #include <new>
 #include <string>
 #include <utility>
+
+#include "common/memory_budget.h"
 
 namespace lapwing {
 namespace {
@@ -41,6 +43,20 @@ namespace {
 
 thread_local constinit ThreadMemory thread_memory;
 
+bool admits(std::size_t size) {
+    return size < QueryLimits::kLargeAllocation || thread_memory.patient || thread_memory.fits(size);
+}
+
+void changed(std::ptrdiff_t bytes) {
+    if (bytes > 0) {
+        thread_memory.add(static_cast<std::size_t>(bytes));
+    } else {
+        thread_memory.bytes += bytes;
+    }
+}
+
+constexpr HeapCounter kCounter = {&admits, &changed};
+
 }  // namespace
 
 QueryLimits::QueryLimits(std::size_t memory, Clock::time_point until, const std::atomic<bool>* cancelled)
@@ -55,10 +71,14 @@ QueryLimits::QueryLimits(std::size_t memory, Clock::time_point until, const std:
         thread_memory.peak = 0;
     }
     thread_memory.innermost = this;
+    countHeapBy(&kCounter);
 }
 
 QueryLimits::~QueryLimits() {
     thread_memory.innermost = outer_;
+    if (outer_ == nullptr) {
+        countHeapBy(nullptr);
+    }
     if (outer_ == nullptr && thread_memory.peak >= kTrimFrom) {
         ::malloc_trim(0);
     }
@@ -120,35 +140,3 @@ Error QueryLimits::outOfMemory() {
 }
 
 }  // namespace lapwing
-
-// The other forms of new and delete call these, except those for over-aligned types, which no query uses.
-// NOLINTBEGIN(cppcoreguidelines-no-malloc,hicpp-no-malloc): this is where memory comes from
-
-void* operator new(std::size_t size) {
-    auto& memory = lapwing::thread_memory;
-    const bool limited = memory.innermost != nullptr;
-    if (limited && size >= lapwing::QueryLimits::kLargeAllocation && !memory.patient && !memory.fits(size)) {
-        throw std::bad_alloc();
-    }
-    void* const block = std::malloc(size == 0 ? 1 : size);
-    if (block == nullptr) {
-        throw std::bad_alloc();
-    }
-    if (limited) {
-        memory.add(::malloc_usable_size(block));
-    }
-    return block;
-}
-
-void operator delete(void* block) noexcept {
-    if (block != nullptr && lapwing::thread_memory.innermost != nullptr) {
-        lapwing::thread_memory.bytes -= static_cast<std::int64_t>(::malloc_usable_size(block));
-    }
-    std::free(block);
-}
-
-void operator delete(void* block, std::size_t /*size*/) noexcept {
-    operator delete(block);
-}
-
-// NOLINTEND(cppcoreguidelines-no-malloc,hicpp-no-malloc)

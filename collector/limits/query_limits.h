@@ -11,8 +11,8 @@ namespace lapwing {
 
 /// Limits of a query, a request or the evaluation of a rule, which one thread works on: memory, time, and
 /// whether the result is still wanted. While an object lives, its thread counts every byte that `new` gives
-/// and `delete` takes back, in all code that the query calls; the program's operator new is replaced for that
-/// (query_limits.cpp). Long work calls check() now and then.
+/// and `delete` takes back, in all code that the query calls; see common/memory_budget.h. Long work calls
+/// check() now and then.
 ///
 /// An allocation of kLargeAllocation or more that would exceed the limit throws std::bad_alloc; smaller ones
 /// are found by the next check(). Both ends of a query catch std::bad_alloc.

@@ -449,7 +449,7 @@ std::string DeliveryTable::save() const {
 }
 
 Expected<void> DeliveryTable::restore(const std::string& saved, TimestampMs now) {
-    const auto document = json::parse(saved);
+    const auto document = json::parseOwn(saved);
     if (!document.IsArray()) {
         return fail(ErrorKind::invalid, "restoring notifications: the saved state is malformed");
     }

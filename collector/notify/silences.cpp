@@ -38,7 +38,7 @@ std::string save(const std::vector<Silence>& silences) {
 }
 
 std::optional<std::vector<Silence>> restore(const std::string& saved) {
-    const auto document = json::parse(saved);
+    const auto document = json::parseOwn(saved);
     if (!document.IsArray()) {
         return std::nullopt;
     }

@@ -128,6 +128,22 @@ void addStore(const storage::StoreStats& stats, const storage::SeriesLimits& lim
         static_cast<double>(stats.age_dropped_samples)));
     out.push_back(single(gauge(metric::kCollectorDamagedBlocks, "Blocks of the database found damaged."),
                          static_cast<double>(stats.damaged_blocks)));
+    if (stats.salvaged) {
+        constexpr std::size_t longest = 1000;
+        std::string lost;
+        for (const auto& loss : stats.salvaged->losses) {
+            lost += (lost.empty() ? "" : "; ") + loss;
+        }
+        if (lost.size() > longest) {
+            lost.resize(longest);
+            lost += "...";
+        }
+        auto salvaged = gauge(metric::kCollectorSalvagedTimestampSeconds,
+                              "When the damaged database was rebuilt; until the damaged file is removed.");
+        add(salvaged, {{"file", stats.salvaged->file}, {"lost", lost.empty() ? "nothing" : lost}},
+            static_cast<double>(stats.salvaged->at) / 1000);
+        out.push_back(std::move(salvaged));
+    }
 }
 
 }  // namespace

@@ -160,6 +160,83 @@ Expected<std::string> Compactor::mergeBlock(const Head& frozen, std::int64_t row
     return writer.finish();
 }
 
+Expected<void> Compactor::restore(const RewriteLock& /*lock*/) {
+    for (const auto row : damaged_.rows()) {
+        const auto data = joinBlocks(-row, row);
+        if (!data) {
+            return tl::unexpected(data.error());
+        }
+        if (!*data) {
+            continue;
+        }
+        const WriteAccess access(database_);
+        access.blocks().release();
+        auto done = access.transaction([&]() -> Expected<void> {
+            auto put =
+                access.connection().prepare("INSERT OR REPLACE INTO chunks(id, data) VALUES(?1, ?2)", false);
+            if (!put) {
+                return tl::unexpected(put.error());
+            }
+            auto stored = put->bind(1, row).bindBlob(2, **data).run();
+            return stored ? DamagedBlocks::erase(access, row) : stored;
+        });
+        if (!done) {
+            return done;
+        }
+        damaged_.forget(row);
+    }
+    return {};
+}
+
+/// Both blocks in one; nothing if either cannot be read as a whole.
+Expected<std::optional<std::string>> Compactor::joinBlocks(std::int64_t aside, std::int64_t row) const {
+    auto first_reader = database_.reader();
+    auto second_reader = database_.reader();
+    if (!first_reader || !second_reader) {
+        return tl::unexpected(first_reader ? second_reader.error() : first_reader.error());
+    }
+    auto& first = (*first_reader)->blocks;
+    auto& second = (*second_reader)->blocks;
+    // An Error of damage is no Error here.
+    const auto or_nothing = [](const Error& error) -> Expected<std::optional<std::string>> {
+        return error.kind == ErrorKind::internal ? Expected<std::optional<std::string>>(std::nullopt)
+                                                 : tl::unexpected(error);
+    };
+    const auto old = first.load(aside);
+    const auto fresh = second.load(row);
+    if (!old || !fresh) {
+        return or_nothing(old ? fresh.error() : old.error());
+    }
+    const std::vector<BlockDirectory::Entry> none;
+    const auto& old_entries = *old ? first.directory().entries() : none;
+    const auto& fresh_entries = *fresh ? second.directory().entries() : none;
+    BlockWriter writer;
+    auto a = old_entries.begin();
+    auto b = fresh_entries.begin();
+    while (a != old_entries.end() || b != fresh_entries.end()) {
+        const SeriesId id = a == old_entries.end()     ? b->id
+                            : b == fresh_entries.end() ? a->id
+                                                       : std::min(a->id, b->id);
+        std::vector<Sample> samples;
+        std::vector<Sample> later;
+        Expected<void> read;
+        if (a != old_entries.end() && a->id == id) {
+            read = first.read(*a++, 0, INT64_MAX, samples);
+        }
+        if (read && b != fresh_entries.end() && b->id == id) {
+            read = second.read(*b++, 0, INT64_MAX, later);
+        }
+        if (!read) {
+            return or_nothing(read.error());
+        }
+        mergeInto(std::move(later), samples);
+        if (!samples.empty()) {
+            writer.add(id, samples);
+        }
+    }
+    return std::optional(writer.finish());
+}
+
 Expected<void> Compactor::putTimeRanges(const std::vector<SeriesId>& ids) {
     const WriteAccess access(database_);
     std::vector<std::pair<SeriesId, TimeRange>> ranges;

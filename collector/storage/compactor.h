@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -21,12 +22,16 @@ class Compactor {
 
     /// Compacts the frozen head that an earlier attempt has left, or else the head.
     Expected<void> compact(const RewriteLock& lock);
+    /// Puts back the blocks that were set aside and can be read as a whole now: a disk may have failed to
+    /// read them for a while. Their samples win over those that came since.
+    Expected<void> restore(const RewriteLock& lock);
 
   private:
     Expected<void> compactGroup(const Head& frozen, GroupId group, const std::vector<SeriesId>& ids);
     Expected<void> compactBlock(const Head& frozen, std::int64_t row, const std::vector<SeriesId>& ids);
     Expected<std::string> mergeBlock(const Head& frozen, std::int64_t row,
                                      const std::vector<SeriesId>& ids) const;
+    Expected<std::optional<std::string>> joinBlocks(std::int64_t aside, std::int64_t row) const;
     Expected<void> putTimeRanges(const std::vector<SeriesId>& ids);
 
     Database& database_;

@@ -39,6 +39,11 @@ Expected<void> DamagedBlocks::setAside(std::int64_t row) {
     });
 }
 
+Expected<void> DamagedBlocks::erase(const WriteAccess& access, std::int64_t row) {
+    auto erased = access.connection().prepare("DELETE FROM chunks WHERE id = ?1", false);
+    return erased ? erased->bind(1, -row).run() : tl::unexpected(erased.error());
+}
+
 void DamagedBlocks::forget(std::int64_t first, std::int64_t last) {
     const MutexLock lock(mutex_);
     rows_.erase(rows_.lower_bound(first), rows_.upper_bound(last));

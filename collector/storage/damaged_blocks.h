@@ -18,6 +18,8 @@ class DamagedBlocks {
     Expected<void> load(const WriteAccess& access);
     /// Moves the block of a row to its negative row.
     Expected<void> setAside(std::int64_t row);
+    /// Deletes the block of row -row, in a transaction of the caller; then call forget().
+    static Expected<void> erase(const WriteAccess& access, std::int64_t row);
     /// The block of row -row, or every block from row -last to -first, is deleted.
     void forget(std::int64_t row) { forget(row, row); }
     void forget(std::int64_t first, std::int64_t last);

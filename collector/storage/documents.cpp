@@ -119,8 +119,7 @@ Expected<void> Documents::erase(const WriteAccess& access, const std::vector<std
 }
 
 Expected<void> Documents::put(const Document& document) {
-    const auto packed = pack(document.body);
-    const auto size = static_cast<std::int64_t>(packed.size());
+    const auto size = static_cast<std::int64_t>(document.body.size());
     const WriteAccess access(database_);
     auto known =
         access.connection().prepare("SELECT host, length(body) FROM documents WHERE digest = ?1", false);
@@ -150,7 +149,7 @@ Expected<void> Documents::put(const Document& document) {
     }
     auto done = access.transaction([&] {
         insert->bindText(1, document.digest).bindText(2, document.kind).bindText(3, document.host);
-        return insert->bind(4, document.received).bindBlob(5, packed).run();
+        return insert->bind(4, document.received).bindBlob(5, document.body).run();
     });
     if (done && !its_own) {
         const MutexLock lock(mutex_);
@@ -162,7 +161,7 @@ Expected<void> Documents::put(const Document& document) {
     return done;
 }
 
-Expected<std::optional<Document>> Documents::get(const std::string& digest) const {
+Expected<std::optional<Document>> Documents::get(const std::string& digest, std::size_t most) const {
     auto reader = database_.reader();
     if (!reader) {
         return tl::unexpected(reader.error());
@@ -179,7 +178,7 @@ Expected<std::optional<Document>> Documents::get(const std::string& digest) cons
     if (!*row) {
         return std::optional<Document>();
     }
-    auto body = unpack(std::string(query->bytes(3)));
+    auto body = unpack(std::string(query->bytes(3)), most);
     if (!body) {
         return tl::unexpected(body.error());
     }

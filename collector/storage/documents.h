@@ -35,7 +35,7 @@ class Documents {
 
     // As in Store.
     Expected<void> put(const Document& document);
-    Expected<std::optional<Document>> get(const std::string& digest) const;
+    Expected<std::optional<Document>> get(const std::string& digest, std::size_t most) const;
     Expected<void> drop(const std::string& digest);
     Expected<void> putState(const std::string& name, const std::string& value);
     Expected<std::optional<std::string>> state(const std::string& name) const;

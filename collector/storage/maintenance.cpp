@@ -87,7 +87,10 @@ void Maintenance::compactAndExpire() {
 
 Expected<void> Maintenance::compact() {
     const RewriteLock lock(database_);
-    auto done = database_.withRoom([&] { return compactor_.compact(lock); });
+    auto done = database_.withRoom([&] { return compactor_.restore(lock); });
+    if (done) {
+        done = database_.withRoom([&] { return compactor_.compact(lock); });
+    }
     if (done) {
         done = database_.withRoom([&] { return idle_.archive(lock); });
     }

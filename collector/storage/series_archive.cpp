@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "collector/limits/query_limits.h"
+#include "collector/storage/salvage.h"
 #include "collector/storage/series_row.h"
 #include "common/digest.h"
 
@@ -43,6 +44,14 @@ Expected<ArchivedSeries> seriesOf(const Statement& row) {
     }
     out.labels = std::move(*labels);
     return out;
+}
+
+/// A row with damaged labels is left out, and dropped by the next salvage: it must not make queries fail that
+/// have nothing to do with it.
+void noteDamage(const Connection& connection) {
+    if (const char* file = sqlite3_db_filename(connection.get(), "main")) {
+        markDamaged(file);
+    }
 }
 
 bool meets(const Labels& labels, const Matchers& matchers) {
@@ -133,9 +142,8 @@ Expected<std::optional<ArchivedSeries>> SeriesArchive::find(const WriteAccess& a
         access.assertHeld(database_);
         auto series = seriesOf(find_);
         if (!series) {
-            return tl::unexpected(series.error());
-        }
-        if (series->labels == labels) {
+            noteDamage(access.connection());
+        } else if (series->labels == labels) {
             found = std::move(*series);
         }
         return {};
@@ -290,7 +298,8 @@ Expected<void> SeriesArchive::select(Connection& connection, const std::vector<M
             }
             auto series = seriesOf(*rows);
             if (!series) {
-                return tl::unexpected(series.error());
+                noteDamage(connection);
+                return {};
             }
             const bool wanted =
                 meets(series->labels, matchers) && (any.size() <= 1 || seen.insert(series->id).second);

@@ -1,5 +1,7 @@
 #include "collector/storage/sqlite.h"
 
+#include "collector/storage/salvage.h"
+
 namespace lapwing::storage {
 
 Error sqliteError(sqlite3* db, int code, std::string_view doing) {
@@ -15,6 +17,11 @@ Error sqliteError(sqlite3* db, int code, std::string_view doing) {
         case SQLITE_PROTOCOL:
             kind = ErrorKind::unavailable;
             break;
+        case SQLITE_CORRUPT:
+            if (db != nullptr && sqlite3_db_filename(db, "main") != nullptr) {
+                markDamaged(sqlite3_db_filename(db, "main"));
+            }
+            break;
         default:
             break;
     }
@@ -26,6 +33,11 @@ Error sqliteError(sqlite3* db, int code, std::string_view doing) {
 
 Statement& Statement::bind(int parameter, std::int64_t value) {
     sqlite3_bind_int64(statement_.get(), parameter, value);
+    return *this;
+}
+
+Statement& Statement::bindNull(int parameter) {
+    sqlite3_bind_null(statement_.get(), parameter);
     return *this;
 }
 

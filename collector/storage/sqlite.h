@@ -12,7 +12,8 @@
 namespace lapwing::storage {
 
 /// Maps SQLite's result code to an Error: `unavailable` for a full disk, an I/O error or a lock (a later
-/// attempt may work), else `internal`. The message is `doing`, a colon and SQLite's message.
+/// attempt may work), else `internal`. The message is `doing`, a colon and SQLite's message. Damage is also
+/// noted beside the database (markDamaged()).
 Error sqliteError(sqlite3* db, int code, std::string_view doing);
 
 /// A prepared statement. Columns and parameters are numbered as SQLite does: columns from 0, parameters
@@ -23,6 +24,7 @@ class Statement {
     explicit Statement(sqlite3_stmt* statement) : statement_(statement) {}
 
     Statement& bind(int parameter, std::int64_t value);
+    Statement& bindNull(int parameter);
     Statement& bindText(int parameter, std::string_view value);
     Statement& bindBlob(int parameter, std::string_view value);
 

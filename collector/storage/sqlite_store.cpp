@@ -1,7 +1,11 @@
 #include "collector/storage/sqlite_store.h"
 
+#include <filesystem>
 #include <future>
+#include <system_error>
 #include <utility>
+
+#include "collector/storage/salvage.h"
 
 namespace lapwing::storage {
 
@@ -101,7 +105,17 @@ Expected<void> SqliteStore::load() {
     if (done) {
         done = catalog_.prepare(access);
     }
+    if (const auto text = done ? documents_.state(kSalvagedState) : tl::unexpected(done.error());
+        text && *text) {
+        salvaged_ = salvagedFromText(**text);
+    }
     return done;
+}
+
+/// Nothing once the damaged file is gone.
+std::optional<Salvaged> SqliteStore::salvaged() const {
+    std::error_code none;
+    return salvaged_ && std::filesystem::exists(salvaged_->file, none) ? salvaged_ : std::nullopt;
 }
 
 /// An archived series is active if samples have arrived for it since the last compaction.
@@ -163,8 +177,8 @@ Expected<void> SqliteStore::dropDocument(const std::string& digest) {
     return documents_.drop(digest);
 }
 
-Expected<std::optional<Document>> SqliteStore::document(const std::string& digest) const {
-    return documents_.get(digest);
+Expected<std::optional<Document>> SqliteStore::document(const std::string& digest, std::size_t most) const {
+    return documents_.get(digest, most);
 }
 
 Expected<void> SqliteStore::putState(const std::string& name, const std::string& value) {
@@ -202,6 +216,8 @@ StoreStats SqliteStore::stats() const {
     stats.wal_bytes = database_->walBytes();
     stats.trouble = trouble();
     stats.damaged_blocks = damaged_.size();
+    stats.salvaged = salvaged();
+    stats.found_damage = isMarkedDamaged(options_.path);
     stats.own_refused = writer_.ownRefused();
     stats.age_dropped_samples = retention_.ageDroppedSamples();
     stats.age_dropped_before = retention_.ageDroppedBefore();

@@ -58,7 +58,8 @@ class SqliteStore final : public Store {
     Expected<AppendResult> append(std::span<BatchSeries> batch, const std::string& sender) override;
     Expected<void> deleteSeries(const std::vector<Matchers>& any, TimestampMs from, TimestampMs to) override;
     Expected<void> putDocument(const Document& document) override;
-    Expected<std::optional<Document>> document(const std::string& digest) const override;
+    Expected<std::optional<Document>> document(const std::string& digest,
+                                               std::size_t most = kMostUnpackedBytes) const override;
     Expected<void> dropDocument(const std::string& digest) override;
     Expected<void> putState(const std::string& name, const std::string& value) override;
     Expected<std::map<std::string, std::string>> states(const std::string& prefix) const override;
@@ -87,12 +88,14 @@ class SqliteStore final : public Store {
     Expected<void> reviveLogged(const WriteAccess& access, const Head& head,
                                 SeriesCatalog::TimeRanges& ranges);
     std::string trouble() const;
+    std::optional<Salvaged> salvaged() const;
 
     const StoreOptions options_;
     const std::unique_ptr<Database> database_;
     SeriesCatalog catalog_;
     Heads heads_;
     DamagedBlocks damaged_;
+    std::optional<Salvaged> salvaged_;
     LogTable log_;
     Documents documents_;
     Writer writer_;

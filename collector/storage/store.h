@@ -13,6 +13,7 @@
 
 #include "collector/storage/arrival_log.h"
 #include "collector/storage/queryable.h"
+#include "common/model/documents.h"
 
 namespace lapwing::storage {
 
@@ -90,7 +91,7 @@ struct Document {
     std::string kind;    ///< "ruleset", "mysql_error", ...
     std::string host;    ///< the last sender
     TimestampMs received = 0;
-    std::string body;
+    std::string body;  ///< for putDocument(): as pack() leaves it; document() unpacks it
 };
 
 /// The active series of one sender.
@@ -107,6 +108,13 @@ struct SenderDocuments {
     std::uint64_t refused = 0;  ///< beyond its budget, since the start
 };
 
+/// What became of a damaged file: everything readable is in a new file, and the damaged one stands beside it.
+struct Salvaged {
+    TimestampMs at = 0;
+    std::string file;                 ///< the damaged file
+    std::vector<std::string> losses;  ///< what is lost, for people; empty if nothing is
+};
+
 struct StoreStats {
     std::size_t series = 0;                       ///< active or not
     std::size_t active_series = 0;                ///< in memory
@@ -119,6 +127,8 @@ struct StoreStats {
     std::string
         trouble;  ///< why the last compaction, retention run, sync or append failed; "" after a success
     std::size_t damaged_blocks = 0;          ///< set aside; queries for their unreadable samples fail
+    std::optional<Salvaged> salvaged;        ///< until the damaged file is removed
+    bool found_damage = false;               ///< SQLite met damage: the next open() salvages the file
     std::uint64_t own_refused = 0;           ///< samples of the collector itself, since the start
     std::uint64_t age_dropped_samples = 0;   ///< deleted because of their age, since the start
     TimestampMs age_dropped_before = 0;      ///< samples before this time were deleted; 0: none
@@ -127,7 +137,8 @@ struct StoreStats {
 };
 
 /// Samples, documents and small named states in one SQLite file. Thread-safe. A foreign or damaged file is an
-/// Error, and stays untouched. On a full disk writes are Errors `unavailable`; reads go on.
+/// Error, and stays untouched. openOrSalvage() (salvage.h) copies everything readable of a damaged file into
+/// a new one. On a full disk writes are Errors `unavailable`; reads go on.
 class Store : public Queryable, public ArrivalLog {
   public:
     static Expected<std::unique_ptr<Store>> open(StoreOptions options);
@@ -151,7 +162,9 @@ class Store : public Queryable, public ArrivalLog {
 
     /// `exhausted`: the documents of this sender have no room (SeriesLimits::agent_document_bytes).
     virtual Expected<void> putDocument(const Document& document) = 0;
-    virtual Expected<std::optional<Document>> document(const std::string& digest) const = 0;
+    /// Error `exhausted` for a document of more than `most` bytes.
+    virtual Expected<std::optional<Document>> document(const std::string& digest,
+                                                       std::size_t most = kMostUnpackedBytes) const = 0;
     virtual Expected<void> dropDocument(const std::string& digest) = 0;
 
     /// Stores a small named state that must survive a restart (alert states, silences). Durable when it

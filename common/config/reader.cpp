@@ -7,12 +7,14 @@
 #include <limits>
 #include <numeric>
 #include <set>
-#include <sstream>
 
 #include "common/config/aliases.h"
+#include "common/memory_budget.h"
 
 namespace lapwing::config {
 namespace {
+
+constexpr std::size_t kMostFileBytes = 4U << 20;
 
 struct Unit {
     std::string_view name;
@@ -338,14 +340,21 @@ void Node::problem(std::string message) const {
 
 Node Reader::file(const std::string& path) {
     std::ifstream in(path, std::ios::binary);
-    std::ostringstream content;
-    content << in.rdbuf();
-    if (!in.is_open() || in.bad()) {
+    std::string content;
+    std::array<char, 65'536> piece{};
+    while (in.is_open() && content.size() <= kMostFileBytes &&
+           (in.read(piece.data(), piece.size()) || in.gcount() > 0)) {
+        content.append(piece.data(), static_cast<std::size_t>(in.gcount()));
+    }
+    const bool too_large = content.size() > kMostFileBytes;
+    if (!in.is_open() || in.bad() || too_large) {
         current_ = path;
-        add({path, 0, 0, "cannot be read"});
+        add({path, 0, 0,
+             too_large ? "is larger than " + std::to_string(kMostFileBytes >> 20U) + " MiB"
+                       : "cannot be read"});
         return {*this, YAML::Node(), ""};
     }
-    return text(content.str(), path);
+    return text(content, path);
 }
 
 Node Reader::text(const std::string& yaml, const std::string& name) {
@@ -354,6 +363,7 @@ Node Reader::text(const std::string& yaml, const std::string& name) {
         add({name, mistake.place.line + 1, mistake.place.column + 1, mistake.message});
     };
     try {
+        const MemoryBudget budget(MemoryBudget::kAllowance + yaml.size());
         if (const auto mistake = unusableAlias(yaml)) {
             report(*mistake);
             return {*this, YAML::Node(), ""};
@@ -363,8 +373,12 @@ Node Reader::text(const std::string& yaml, const std::string& name) {
         return {*this, root, ""};
     } catch (const YAML::Exception& error) {
         add({name, error.mark.line + 1, error.mark.column + 1, error.msg});
-        return {*this, YAML::Node(), ""};
+    } catch (const MemoryBudget::Exhausted&) {
+        add({name, 0, 0,
+             "needs more than " + std::to_string((MemoryBudget::kAllowance + yaml.size()) >> 20U) +
+                 " MiB of memory: split it into several files"});
     }
+    return {*this, YAML::Node(), ""};
 }
 
 }  // namespace lapwing::config

@@ -16,6 +16,7 @@ namespace {
 /// "deflate".
 constexpr int kWithHeader = MAX_WBITS + 32;
 constexpr int kWithoutHeader = -MAX_WBITS;
+constexpr std::size_t kMostGrowth = 2U << 20;
 
 struct Inflated {
     bool good = false;
@@ -23,15 +24,14 @@ struct Inflated {
     std::string text;
 };
 
-Inflated inflated(const std::string& body, int window, std::size_t limit) {
+Inflated inflated(std::string& body, int window, std::size_t limit) {
     z_stream stream = {};
     Inflated out;
     if (inflateInit2(&stream, window) != Z_OK) {
         return out;
     }
-    std::string input = body;
-    stream.next_in = reinterpret_cast<Bytef*>(input.data());
-    stream.avail_in = static_cast<uInt>(input.size());
+    stream.next_in = reinterpret_cast<Bytef*>(body.data());
+    stream.avail_in = static_cast<uInt>(body.size());
     std::array<char, 16'384> piece{};
     int state = Z_OK;
     while (state == Z_OK && out.text.size() < limit) {
@@ -58,9 +58,18 @@ Expected<void> decodeContent(Response& response, bool whole, std::size_t limit) 
     if (response.body.empty() || (coding != "gzip" && coding != "x-gzip" && !deflate)) {
         return {};
     }
-    auto out = inflated(response.body, kWithHeader, limit);
+    // A kilobyte of gzip may be a megabyte of text: the memory is bounded by what the server has sent.
+    limit = std::min(limit, kMostGrowth + response.body.size());
+    auto out = inflated(response.body, kWithHeader, limit + 1);
     if (!out.good && deflate) {
-        out = inflated(response.body, kWithoutHeader, limit);
+        out = inflated(response.body, kWithoutHeader, limit + 1);
+    }
+    if (out.text.size() > limit) {
+        if (whole) {
+            return fail(ErrorKind::exhausted, "the answer's body has more than " + std::to_string(limit) +
+                                                  " bytes when it is decoded");
+        }
+        out.text.resize(limit);
     }
     if (!out.good || (whole && !out.whole)) {
         return fail(ErrorKind::protocol,

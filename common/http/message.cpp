@@ -10,6 +10,7 @@
 #include "common/characters.h"
 #include "common/http/retry.h"
 #include "common/http/timed_socket.h"
+#include "common/memory_budget.h"
 #include "common/text.h"
 
 namespace lapwing::http {
@@ -162,6 +163,7 @@ Expected<void> ResponseReader::fill() {
         return tl::unexpected(got.error());
     }
     ended_ = *got == 0;
+    MemoryBudget::received(*got);
     return {};
 }
 

@@ -8,6 +8,8 @@
 #include <system_error>
 #include <utility>
 
+#include "common/digest.h"
+
 namespace lapwing {
 
 namespace {
@@ -35,34 +37,71 @@ std::string pack(std::string body) {
     return out;
 }
 
-Expected<std::string> unpack(std::string packed, std::size_t most) {
-    if (!packed.starts_with(kMark)) {
-        return packed;
-    }
+namespace {
+
+/// Calls `take` with each piece of the unpacked text. Returns its length.
+template <class Take>
+Expected<std::size_t> eachPiece(std::string_view packed, std::size_t most, Take take) {
+    packed.remove_prefix(kMark.size());
     z_stream stream = {};
     if (inflateInit(&stream) != Z_OK) {
         return fail(ErrorKind::unavailable, "unpacking a document: zlib is not available");
     }
-    stream.next_in = reinterpret_cast<Bytef*>(packed.data() + kMark.size());
-    stream.avail_in = static_cast<uInt>(packed.size() - kMark.size());
+    stream.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(packed.data()));
+    stream.avail_in = static_cast<uInt>(packed.size());
     std::array<char, 65'536> piece{};
-    std::string out;
+    std::size_t length = 0;
     int state = Z_OK;
-    while (state == Z_OK && out.size() <= most) {
+    while (state == Z_OK && length <= most) {
         stream.next_out = reinterpret_cast<Bytef*>(piece.data());
         stream.avail_out = static_cast<uInt>(piece.size());
         state = inflate(&stream, Z_NO_FLUSH);
-        out.append(piece.data(), piece.size() - stream.avail_out);
+        const auto got = piece.size() - stream.avail_out;
+        length += got;
+        take(std::string_view(piece.data(), got));
     }
     inflateEnd(&stream);
-    if (out.size() > most) {
+    if (length > most) {
         return fail(ErrorKind::exhausted,
                     "unpacking a document: more than " + std::to_string(most) + " bytes");
     }
     if (state != Z_STREAM_END) {
         return fail(ErrorKind::invalid, "unpacking a document: the stream is damaged");
     }
-    return out;
+    return length;
+}
+
+}  // namespace
+
+Expected<std::string> unpack(std::string packed, std::size_t most) {
+    if (!packed.starts_with(kMark)) {
+        return packed;
+    }
+    // Counting first costs a little time, and saves the copies of a growing string.
+    const auto length = eachPiece(packed, most, [](std::string_view) {});
+    if (!length) {
+        return tl::unexpected(length.error());
+    }
+    std::string out;
+    out.reserve(*length);
+    return eachPiece(packed, most, [&out](std::string_view piece) { out += piece; }).map([&](std::size_t) {
+        return std::move(out);
+    });
+}
+
+Expected<std::string> digestOfPacked(std::string_view packed, std::size_t most) {
+    Sha256 sha;
+    if (!packed.starts_with(kMark)) {
+        sha.add(packed);
+    } else if (const auto read = eachPiece(packed, most, [&sha](std::string_view piece) { sha.add(piece); });
+               !read) {
+        return tl::unexpected(read.error());
+    }
+    auto digest = sha.digest();
+    if (digest.empty()) {
+        return fail(ErrorKind::unavailable, "SHA-256 is not available");
+    }
+    return digest;
 }
 
 std::string DocumentPart::name() const {

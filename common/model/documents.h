@@ -17,8 +17,12 @@ inline constexpr std::size_t kMostUnpackedBytes = 64U << 20;
 /// A document as it is sent and stored: a large one becomes "LWZ1" and a zlib stream (RFC 1950). Documents of
 /// up to 1 MiB stay as they are, unless they begin with these four characters themselves.
 std::string pack(std::string body);
-/// Undoes pack(). Errors: `invalid` for a damaged stream, `exhausted` for more than `most` bytes.
+/// Undoes pack(). Takes no more memory than the result. Errors: `invalid` for a damaged stream, `exhausted`
+/// for more than `most` bytes.
 Expected<std::string> unpack(std::string packed, std::size_t most = kMostUnpackedBytes);
+/// The digest (sha256()) of the unpacked document, which is never in memory as a whole. Errors as above, and
+/// `unavailable` without SHA-256.
+Expected<std::string> digestOfPacked(std::string_view packed, std::size_t most = kMostUnpackedBytes);
 
 /// A part of a packed document that is larger than kMostDocumentBytes.
 struct DocumentPart {

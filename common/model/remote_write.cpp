@@ -45,7 +45,7 @@ Label decodeLabel(protozero::pbf_reader reader) {
     return label;
 }
 
-Expected<void> decodeSeries(protozero::pbf_reader reader, RequestBuilder& builder, WriteRequest& out) {
+void decodeSeries(protozero::pbf_reader reader, RequestBuilder& builder, WriteRequest& out) {
     for (const char* field = reader.data().data(); reader.next(); field = reader.data().data()) {
         switch (reader.tag_and_type()) {
             case message(kSeriesLabels):
@@ -53,9 +53,7 @@ Expected<void> decodeSeries(protozero::pbf_reader reader, RequestBuilder& builde
                 builder.labels({field, static_cast<std::size_t>(reader.data().data() - field)});
                 break;
             case message(kSeriesSamples):
-                if (auto done = builder.sample(decodeSample(reader.get_message())); !done) {
-                    return done;
-                }
+                builder.sample(decodeSample(reader.get_message()));
                 break;
             case message(kSeriesExemplars):
                 ++out.exemplars;
@@ -70,7 +68,6 @@ Expected<void> decodeSeries(protozero::pbf_reader reader, RequestBuilder& builde
         }
     }
     builder.endSeries();
-    return {};
 }
 
 void decodeMetadata(protozero::pbf_reader reader, const RemoteWriteLimits& limits, WriteRequest& out) {
@@ -143,13 +140,29 @@ void RequestBuilder::labels(std::string_view encoded) {
     }
 }
 
-Expected<void> RequestBuilder::sample(const Sample& sample) {
-    auto& samples = out_.memory->samples;
-    if (samples.size() == limits_.samples) {
-        return fail(ErrorKind::exhausted,
-                    "remote_write: more than " + std::to_string(limits_.samples) + " samples in a request");
+Expected<void> RequestBuilder::reserve(protozero::pbf_tag_type series, protozero::pbf_tag_type samples) {
+    std::size_t series_count = 0;
+    std::size_t sample_count = 0;
+    protozero::pbf_reader request(out_.memory->message);
+    while (request.next()) {
+        if (request.tag_and_type() != message(series)) {
+            request.skip();
+            continue;
+        }
+        const auto before = sample_count;
+        protozero::pbf_reader fields = request.get_message();
+        while (fields.next()) {
+            sample_count += fields.tag_and_type() == message(samples) ? 1 : 0;
+            fields.skip();
+        }
+        series_count += sample_count > before ? 1 : 0;
+        if (sample_count > limits_.samples) {
+            return fail(ErrorKind::exhausted, "remote_write: more than " + std::to_string(limits_.samples) +
+                                                  " samples in a request");
+        }
     }
-    samples.push_back(sample);
+    out_.series.reserve(series_count);
+    out_.memory->samples.reserve(sample_count);
     return {};
 }
 
@@ -163,33 +176,24 @@ void RequestBuilder::endSeries() {
             std::copy(gathered_.begin(), gathered_.end(), kept);
             labels_ = {kept, gathered_.size()};
         }
-        out_.series.push_back({labels_, {}});
-        counts_.push_back(count);
+        out_.series.push_back({labels_, std::span(out_.memory->samples).subspan(first_sample_, count)});
     }
     first_sample_ += count;
+    out_.samples = first_sample_;
     labels_ = {};
     gathered_.clear();
 }
 
-void RequestBuilder::finish() {
-    const std::span<const Sample> samples(out_.memory->samples);
-    std::size_t first = 0;
-    for (std::size_t i = 0; i < counts_.size(); ++i) {
-        out_.series[i].samples = samples.subspan(first, counts_[i]);
-        first += counts_[i];
-    }
-    out_.samples = samples.size();
-}
-
 Expected<void> decodeV1(const RemoteWriteLimits& limits, WriteRequest& out) {
     RequestBuilder builder(limits, out);
+    if (auto done = builder.reserve(kRequestTimeseries, kSeriesSamples); !done) {
+        return done;
+    }
     protozero::pbf_reader reader(out.memory->message);
     while (reader.next()) {
         switch (reader.tag_and_type()) {
             case message(kRequestTimeseries):
-                if (auto done = decodeSeries(reader.get_message(), builder, out); !done) {
-                    return done;
-                }
+                decodeSeries(reader.get_message(), builder, out);
                 break;
             case message(kRequestMetadata):
                 decodeMetadata(reader.get_message(), limits, out);
@@ -198,7 +202,6 @@ Expected<void> decodeV1(const RemoteWriteLimits& limits, WriteRequest& out) {
                 reader.skip();
         }
     }
-    builder.finish();
     return {};
 }
 
@@ -256,23 +259,28 @@ Expected<WriteRequest> decodeRemoteWrite(std::string_view body, const RemoteWrit
                                               " uncompressed bytes, more than " +
                                               std::to_string(limits.uncompressed_bytes));
     }
-    WriteRequest request;
-    request.memory = std::make_unique<WriteRequest::Memory>();
-    if (!snappy::Uncompress(body.data(), body.size(), &request.memory->message)) {
-        return fail(ErrorKind::invalid, "remote_write: the snappy body is damaged");
-    }
-    try {
-        auto done = version == RemoteWriteVersion::v1 ? remote_write::decodeV1(limits, request)
-                                                      : remote_write::decodeV2(limits, request);
-        if (!done) {
-            return tl::unexpected(done.error());
-        }
-    } catch (const protozero::exception& error) {
-        return fail(ErrorKind::invalid, std::string("remote_write: not a protobuf message of version ") +
-                                            (version == RemoteWriteVersion::v1 ? "1.0: " : "2.0: ") +
-                                            error.what());
-    }
-    return request;
+    return readWithinBudget(
+        body.size(), "remote_write",
+        [&]() -> Expected<WriteRequest> {
+            WriteRequest request;
+            request.memory = std::make_unique<WriteRequest::Memory>();
+            if (!snappy::Uncompress(body.data(), body.size(), &request.memory->message)) {
+                return fail(ErrorKind::invalid, "remote_write: the snappy body is damaged");
+            }
+            try {
+                auto done = version == RemoteWriteVersion::v1 ? remote_write::decodeV1(limits, request)
+                                                              : remote_write::decodeV2(limits, request);
+                if (!done) {
+                    return tl::unexpected(done.error());
+                }
+            } catch (const protozero::exception& error) {
+                return fail(ErrorKind::invalid,
+                            std::string("remote_write: not a protobuf message of version ") +
+                                (version == RemoteWriteVersion::v1 ? "1.0: " : "2.0: ") + error.what());
+            }
+            return request;
+        },
+        limits.memory_bytes);
 }
 
 Expected<Labels> decodeLabels(std::string_view encoded, const RemoteWriteLimits& limits) {

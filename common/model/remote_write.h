@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "common/error.h"
+#include "common/memory_budget.h"
 #include "common/model/sample.h"
 
 namespace lapwing {
@@ -30,6 +31,7 @@ struct RemoteWriteLimits {
     std::size_t label_bytes = 4096;  ///< of a name, a value, or a text of the metadata
     std::size_t symbols = 400'000;
     std::size_t metadata = 20'000;
+    std::size_t memory_bytes = MemoryBudget::kAllowance;  ///< for decoding, beside the size of the body
 };
 
 /// The metadata that a sender has for a metric. `type` is Prometheus' word: counter, gauge, histogram,
@@ -70,7 +72,7 @@ std::string encodeRemoteWrite(const std::vector<TimeSeries>& series,
                               const std::vector<MetricMetadata>& metadata = {});
 
 /// Decodes a body. Checks the length that snappy declares before it allocates. Errors: `exhausted` beyond a
-/// limit of the whole request, `invalid` if it does not decode.
+/// limit of the whole request or its memory budget, `invalid` if it does not decode.
 Expected<WriteRequest> decodeRemoteWrite(std::string_view body, const RemoteWriteLimits& limits = {},
                                          RemoteWriteVersion version = RemoteWriteVersion::v1);
 

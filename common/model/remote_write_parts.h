@@ -34,14 +34,16 @@ class RequestBuilder {
   public:
     RequestBuilder(const RemoteWriteLimits& limits, WriteRequest& out) : limits_(limits), out_(out) {}
 
+    /// Once, first: counts the series and samples of the message, whose fields have these numbers in the
+    /// request and in a series. Nothing grows by doubling later. Error `exhausted` beyond the limit of
+    /// samples.
+    Expected<void> reserve(protozero::pbf_tag_type series, protozero::pbf_tag_type samples);
+
     /// The fields `labels` of the series as version 1 encodes them. They must stay in place.
     void labels(std::string_view encoded);
-    /// Error `exhausted` beyond the limit of samples.
-    Expected<void> sample(const Sample& sample);
+    void sample(const Sample& sample) { out_.memory->samples.push_back(sample); }
     /// Ends the series: later calls add to the next one.
     void endSeries();
-    /// Ends the request.
-    void finish();
 
     /// Memory that lives as long as the request.
     char* allocate(std::size_t bytes);
@@ -52,7 +54,6 @@ class RequestBuilder {
     std::string_view labels_;
     std::string gathered_;  ///< the labels, unless they stand side by side
     std::size_t first_sample_ = 0;
-    std::vector<std::size_t> counts_;
 };
 
 // Field numbers of prometheus/prompb types.proto.

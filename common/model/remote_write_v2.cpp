@@ -68,21 +68,16 @@ class Decoder {
         : limits_(limits), out_(out), builder_(limits, out) {}
 
     Expected<void> symbols(std::string_view raw);
+    Expected<void> reserve() { return builder_.reserve(kRequestTimeseries, kSeriesSamples); }
     Expected<void> series(protozero::pbf_reader reader);
-    void finish() { builder_.finish(); }
 
   private:
     using References = std::vector<std::pair<std::uint32_t, std::uint32_t>>;
     Expected<void> readReferences(protozero::pbf_reader& reader);
     Expected<void> writeLabels();
-    void describe(const Metadata& metadata);
-    /// Short references may stand for long labels: the sum of their lengths has a limit.
+    /// Short references may stand for long labels: the sum of their lengths has a limit, as the memory has.
     bool take(std::size_t bytes) { return (expanded_ += bytes) <= limits_.uncompressed_bytes; }
-    tl::unexpected<Error> tooLarge() const {
-        return fail(ErrorKind::exhausted,
-                    "remote_write: with its symbols put in, the request is larger than " +
-                        std::to_string(limits_.uncompressed_bytes) + " bytes");
-    }
+    void describe(const Metadata& metadata);
 
     const RemoteWriteLimits& limits_;
     WriteRequest& out_;
@@ -96,15 +91,22 @@ class Decoder {
 
 // A separate pass, because the fields of a message may come in any order.
 Expected<void> Decoder::symbols(std::string_view raw) {
+    std::size_t count = 0;
+    protozero::pbf_reader counted(raw.data(), raw.size());
+    while (counted.next()) {
+        count += counted.tag_and_type() == message(kRequestSymbols) ? 1 : 0;
+        counted.skip();
+    }
+    if (count > limits_.symbols) {
+        return fail(ErrorKind::exhausted,
+                    "remote_write: more than " + std::to_string(limits_.symbols) + " symbols in a request");
+    }
+    symbols_.reserve(count);
     protozero::pbf_reader reader(raw.data(), raw.size());
     while (reader.next()) {
         if (reader.tag_and_type() != message(kRequestSymbols)) {
             reader.skip();
             continue;
-        }
-        if (symbols_.size() == limits_.symbols) {
-            return fail(ErrorKind::exhausted, "remote_write: more than " + std::to_string(limits_.symbols) +
-                                                  " symbols in a request");
         }
         const auto view = reader.get_view();
         symbols_.emplace_back(view.data(), view.size());
@@ -135,7 +137,9 @@ Expected<void> Decoder::writeLabels() {
     for (const auto& [name, value] : references_) {
         // Each label has tags and lengths too.
         if (!take(symbols_[name].size() + symbols_[value].size() + 6)) {
-            return tooLarge();
+            return fail(ErrorKind::exhausted,
+                        "remote_write: with its symbols put in, the request is larger than " +
+                            std::to_string(limits_.uncompressed_bytes) + " bytes");
         }
         protozero::pbf_writer label(writer, kSeriesLabels);
         label.add_string(kLabelName, symbols_[name].data(), symbols_[name].size());
@@ -158,9 +162,7 @@ Expected<void> Decoder::series(protozero::pbf_reader reader) {
                 }
                 break;
             case message(kSeriesSamples):
-                if (auto done = builder_.sample(decodeSample(reader.get_message())); !done) {
-                    return done;
-                }
+                builder_.sample(decodeSample(reader.get_message()));
                 break;
             case message(kSeriesHistograms):
                 ++out_.histograms;
@@ -221,6 +223,9 @@ Expected<void> decodeV2(const RemoteWriteLimits& limits, WriteRequest& out) {
     if (auto done = decoder.symbols(out.memory->message); !done) {
         return done;
     }
+    if (auto done = decoder.reserve(); !done) {
+        return done;
+    }
     protozero::pbf_reader reader(out.memory->message);
     while (reader.next()) {
         if (reader.tag_and_type() != message(kRequestTimeseries)) {
@@ -231,7 +236,6 @@ Expected<void> decodeV2(const RemoteWriteLimits& limits, WriteRequest& out) {
             return done;
         }
     }
-    decoder.finish();
     return {};
 }
 

@@ -84,7 +84,7 @@ std::string listOf(std::vector<AddressRange> ranges) {
 }
 
 /// False where the set stays as it is.
-bool compactSet(Json& set, rapidjson::Document::AllocatorType& allocator) {
+bool compactSet(Json& set, json::Allocator& allocator) {
     auto* found = mutableMember(set, "elem");
     if (found == nullptr || !found->IsArray()) {
         return false;
@@ -131,8 +131,7 @@ bool compactSet(Json& set, rapidjson::Document::AllocatorType& allocator) {
 std::string compactSets(std::string nft_json) {
     rapidjson::StringBuffer buffer;
     {
-        rapidjson::Document document;
-        document.Parse<rapidjson::kParseIterativeFlag>(nft_json.data(), nft_json.size());
+        auto document = json::parseOwn(nft_json);
         if (document.HasParseError() || !document.IsObject()) {
             return nft_json;
         }

@@ -194,8 +194,7 @@ Host parseHost(const Json& json) {
 }
 
 Host hostFromJson(std::string_view json) {
-    rapidjson::Document document;
-    document.Parse<rapidjson::kParseIterativeFlag>(json.data(), json.size());
+    auto document = json::parseOwn(json);
     return document.HasParseError() ? Host{} : parseHost(document);
 }
 

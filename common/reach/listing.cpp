@@ -56,16 +56,15 @@ void addFurtherMembers(const Json& document, Ruleset::Model& model) {
     }
 }
 
-rapidjson::Value textValue(const std::string& text, rapidjson::Document::AllocatorType& allocator) {
+Json textValue(const std::string& text, json::Allocator& allocator) {
     return {text.data(), static_cast<rapidjson::SizeType>(text.size()), allocator};
 }
 
-rapidjson::Value savesValue(const std::vector<IptablesSave>& saves,
-                            rapidjson::Document::AllocatorType& allocator) {
-    rapidjson::Value out(rapidjson::kArrayType);
+Json savesValue(const std::vector<IptablesSave>& saves, json::Allocator& allocator) {
+    Json out(rapidjson::kArrayType);
     for (const auto& save : saves) {
         const auto family = save.family == Family::ipv4 ? TableFamily::ip : TableFamily::ip6;
-        rapidjson::Value entry(rapidjson::kObjectType);
+        Json entry(rapidjson::kObjectType);
         entry.AddMember("family", textValue(tableFamilyName(family), allocator), allocator);
         entry.AddMember("legacy", save.legacy, allocator);
         entry.AddMember("save", textValue(withoutCounters(save.text), allocator), allocator);
@@ -78,8 +77,7 @@ rapidjson::Value savesValue(const std::vector<IptablesSave>& saves,
 
 std::string listingOf(const std::string& nft_json, const std::vector<IptablesSave>& saves,
                       const std::vector<std::string>& unread, const Host& host, const std::string& ipsets) {
-    rapidjson::Document document;
-    document.Parse<rapidjson::kParseIterativeFlag>(nft_json.data(), nft_json.size());
+    auto document = json::parseOwn(nft_json);
     if (document.HasParseError() || !document.IsObject()) {
         return nft_json;
     }
@@ -88,11 +86,11 @@ std::string listingOf(const std::string& nft_json, const std::vector<IptablesSav
         reasons_unread.push_back("nft lists \"" + further + "\", which this version does not know");
     }
     auto& allocator = document.GetAllocator();
-    rapidjson::Document host_document(&allocator);
+    json::Document host_document(&allocator);
     host_document.Parse(toJson(host).c_str());
-    document.AddMember("host", static_cast<rapidjson::Value&>(host_document), allocator);
+    document.AddMember("host", static_cast<Json&>(host_document), allocator);
     document.AddMember("iptables", savesValue(saves, allocator), allocator);
-    rapidjson::Value reasons(rapidjson::kArrayType);
+    Json reasons(rapidjson::kArrayType);
     for (const auto& reason : reasons_unread) {
         reasons.PushBack(textValue(reason, allocator), allocator);
     }
@@ -107,8 +105,7 @@ std::string listingOf(const std::string& nft_json, const std::vector<IptablesSav
 }
 
 Expected<Ruleset> Ruleset::parse(std::string_view nft_json) {
-    rapidjson::Document document;
-    document.Parse<rapidjson::kParseIterativeFlag>(nft_json.data(), nft_json.size());
+    auto document = json::parseOwn(nft_json);
     if (document.HasParseError()) {
         return fail(ErrorKind::invalid,
                     "reading the ruleset: not JSON at byte " + std::to_string(document.GetErrorOffset()));

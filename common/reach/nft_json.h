@@ -2,18 +2,17 @@
 
 // Reading the JSON of `nft -j list ruleset`; private to this library.
 
-#include <rapidjson/document.h>
-
 #include <initializer_list>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "common/json.h"
 #include "common/reach/model.h"
 
 namespace lapwing::reach {
 
-using Json = rapidjson::Value;
+using Json = json::Value;
 
 const Json* member(const Json& json, const char* name);
 /// The same, to be changed.

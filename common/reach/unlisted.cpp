@@ -9,7 +9,7 @@ namespace lapwing::reach {
 
 namespace {
 
-using Allocator = rapidjson::Document::AllocatorType;
+using Allocator = json::Allocator;
 
 Json textsValue(const std::vector<std::string>& texts, Allocator& allocator) {
     Json out(rapidjson::kArrayType);
@@ -53,8 +53,7 @@ std::string addUnlisted(std::string nft_json, const Unlisted& facts) {
     if (facts.devices.empty() && facts.families.empty()) {
         return nft_json;
     }
-    rapidjson::Document document;
-    document.Parse<rapidjson::kParseIterativeFlag>(nft_json.data(), nft_json.size());
+    auto document = json::parseOwn(nft_json);
     if (document.HasParseError() || !document.IsObject()) {
         return nft_json;
     }

@@ -10,8 +10,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     const auto answers = splitAnswers(text);
     Families families;
     parseInfo(answers.info, families);
-    static_cast<void>(parseStats(answers.stats, parseServersState(answers.state)));
-    static_cast<void>(parseStats(text));
+    static_cast<void>(parseStats(std::string(answers.stats), parseServersState(answers.state)));
+    static_cast<void>(parseStats(std::string(text)));
     static_cast<void>(parseServersState(text));
     return 0;
 }

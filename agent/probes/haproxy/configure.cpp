@@ -34,12 +34,15 @@ ProbeSpec specOf(std::string instance, const char* via, std::unique_ptr<Probe> p
 }
 
 void configureEntry(const config::Node& entry, const ProbeContext& context, std::vector<ProbeSpec>& out) {
-    entry.allow({"instance", "socket", "url", "server_name", "user", "password_file", "ca"});
+    entry.allow({"instance", "socket", "url", "server_name", "user", "password_file", "ca", "max_rows"});
     if (!entry.isMap()) {
         return;
     }
     std::string socket;
     entry["socket"].read(socket);
+    int rows = static_cast<int>(haproxy::kUsualRows);
+    entry["max_rows"].read(rows, 1, 100'000);
+    const auto most_rows = static_cast<std::size_t>(rows);
     if (entry["socket"].present() == entry["url"].present()) {
         entry.problem(entry.path() + " needs either a socket or a url");
         return;
@@ -50,7 +53,7 @@ void configureEntry(const config::Node& entry, const ProbeContext& context, std:
             return;
         }
         out.push_back(specOf(*readInstance(entry, context, true), "socket",
-                             std::make_unique<haproxy::SocketProbe>(socket)));
+                             std::make_unique<haproxy::SocketProbe>(socket, most_rows)));
         return;
     }
     auto target = readTarget(entry);
@@ -58,8 +61,8 @@ void configureEntry(const config::Node& entry, const ProbeContext& context, std:
         return;
     }
     if (auto instance = readInstance(entry, context, target->isLocal())) {
-        out.push_back(
-            specOf(std::move(*instance), "http", std::make_unique<haproxy::PageProbe>(std::move(*target))));
+        out.push_back(specOf(std::move(*instance), "http",
+                             std::make_unique<haproxy::PageProbe>(std::move(*target), most_rows)));
     }
 }
 

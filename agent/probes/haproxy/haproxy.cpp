@@ -10,12 +10,14 @@
 #include <chrono>
 #include <cstdint>
 #include <cstring>
-#include <iterator>
+#include <functional>
+#include <memory>
 #include <string_view>
 #include <utility>
 
 #include "agent/probes/haproxy/parse.h"
 #include "common/http/timed_socket.h"
+#include "common/memory_budget.h"
 #include "common/metric_names.h"
 #include "common/model/families.h"
 
@@ -72,6 +74,7 @@ Expected<std::string> ask(const std::string& path, std::string_view line, Clock:
             break;
         }
         if (got > 0) {
+            MemoryBudget::received(static_cast<std::size_t>(got));
             answer.append(buffer.data(), static_cast<std::size_t>(got));
             if (answer.size() > kMostBytes) {
                 return failed(ErrorKind::exhausted, "the answer is too large");
@@ -114,19 +117,25 @@ Expected<ProbeResult> orFailed(Expected<ProbeResult> result) {
     return failed;
 }
 
-void append(Families& out, Families&& more) {
-    out.insert(out.end(), std::make_move_iterator(more.begin()), std::make_move_iterator(more.end()));
+void addFamilies(Stats stats, ProbeResult& out) {
+    const auto shared = std::make_shared<Stats>(std::move(stats));
+    out.more = [shared](prometheus::MetricFamily& family) { return shared->next(family); };
+}
+
+/// The run's memory is bounded by what HAProxy sends.
+Expected<ProbeResult> withinBudget(const std::function<Expected<ProbeResult>()>& run) {
+    return readWithinBudget(0, "HAProxy's statistics", run);
 }
 
 }  // namespace
 
 Expected<ProbeResult> SocketProbe::collect(const Deadline& deadline) {
-    return orFailed(run(deadline));
+    return orFailed(withinBudget([&] { return run(deadline); }));
 }
 
 Expected<ProbeResult> SocketProbe::run(const Deadline& deadline) {
     const auto until = Clock::now() + deadline.budget();
-    const auto text =
+    auto text =
         ask(path_, wants_addresses_ ? "show info;show stat;show servers state\n" : "show info;show stat\n",
             until);
     if (!text) {
@@ -140,20 +149,24 @@ Expected<ProbeResult> SocketProbe::run(const Deadline& deadline) {
         return text->empty() ? Expected<ProbeResult>(tl::unexpected(std::move(error)))
                              : refused(std::move(error));
     }
-    auto stats = parseStats(answers.stats, parseServersState(answers.state));
+    auto result = withUp(true);
+    parseInfo(answers.info, result.families);
+    auto known = parseServersState(answers.state);
+    // The statistics are the largest part of the answer: only they stay.
+    std::string csv(answers.stats);
+    text = Expected<std::string>(std::string());
+    auto stats = Stats::parse(std::move(csv), std::move(known), most_rows_);
     if (!stats) {
         return refused(std::move(stats.error()));
     }
     // From the next run on, also ask for the servers' addresses, which "show stat" lacks here.
-    wants_addresses_ = wants_addresses_ || !stats->addresses_known;
-    auto result = withUp(true);
-    parseInfo(answers.info, result.families);
-    append(result.families, std::move(stats->families));
+    wants_addresses_ = wants_addresses_ || !stats->addressesKnown();
+    addFamilies(std::move(*stats), result);
     return result;
 }
 
 Expected<ProbeResult> PageProbe::collect(const Deadline& deadline) {
-    return orFailed(run(deadline));
+    return orFailed(withinBudget([&] { return run(deadline); }));
 }
 
 Expected<ProbeResult> PageProbe::run(const Deadline& deadline) {
@@ -172,7 +185,7 @@ Expected<ProbeResult> PageProbe::run(const Deadline& deadline) {
         request->path += ";csv";
     }
     request->max_response_bytes = kMostBytes;
-    const auto response = client_->request(*request, deadline.budget());
+    auto response = client_->request(*request, deadline.budget());
     if (!response) {
         return provesServer(response.error()) ? refused(response.error())
                                               : Expected<ProbeResult>(tl::unexpected(response.error()));
@@ -181,12 +194,12 @@ Expected<ProbeResult> PageProbe::run(const Deadline& deadline) {
     if (response->status != 200) {
         return refused({kindOfStatus(response->status), target_.url + ": " + unexpectedStatus(*response)});
     }
-    auto stats = parseStats(response->body);
+    auto stats = Stats::parse(std::move(response->body), {}, most_rows_);
     if (!stats) {
         return refused({stats.error().kind, target_.url + ": " + stats.error().message});
     }
     auto result = withUp(true);
-    append(result.families, std::move(stats->families));
+    addFamilies(std::move(*stats), result);
     return result;
 }
 

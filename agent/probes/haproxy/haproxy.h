@@ -4,6 +4,7 @@
 #include <string>
 #include <utility>
 
+#include "agent/probes/haproxy/parse.h"
 #include "agent/probes/http_target.h"
 #include "agent/probes/probe.h"
 #include "common/http/client.h"
@@ -14,13 +15,16 @@ namespace lapwing::agent::haproxy {
 /// where the socket's level keeps the addresses from "show stat". Sends only commands that change nothing.
 class SocketProbe : public Probe {
   public:
-    explicit SocketProbe(std::string path) : path_(std::move(path)) {}
+    /// An answer of more than `most_rows` rows is refused.
+    explicit SocketProbe(std::string path, std::size_t most_rows = kUsualRows)
+        : path_(std::move(path)), most_rows_(most_rows) {}
     Expected<ProbeResult> collect(const Deadline& deadline) override;
 
   private:
     Expected<ProbeResult> run(const Deadline& deadline);
 
     std::string path_;
+    std::size_t most_rows_;
     bool wants_addresses_ = false;
 };
 
@@ -28,13 +32,15 @@ class SocketProbe : public Probe {
 /// about the process.
 class PageProbe : public Probe {
   public:
-    explicit PageProbe(HttpTarget target) : target_(std::move(target)) {}
+    explicit PageProbe(HttpTarget target, std::size_t most_rows = kUsualRows)
+        : target_(std::move(target)), most_rows_(most_rows) {}
     Expected<ProbeResult> collect(const Deadline& deadline) override;
 
   private:
     Expected<ProbeResult> run(const Deadline& deadline);
 
     HttpTarget target_;
+    std::size_t most_rows_;
     std::optional<http::Client> client_;
 };
 

@@ -2,7 +2,9 @@
 
 #include <prometheus/metric_family.h>
 
+#include <cstddef>
 #include <map>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -36,14 +38,33 @@ using Addresses = std::map<std::pair<std::string, std::string>, std::string>;
 /// addresses.
 Addresses parseServersState(std::string_view text);
 
-struct Stats {
-    Families families;
-    bool addresses_known = true;  ///< false if there is a server without an address
+/// A row makes some 45 samples, which take 14 KB of memory in the agent.
+inline constexpr std::size_t kUsualRows = 500;
+
+/// The CSV of "show stat" or of the statistics page, as families, one after the other. Columns are found by
+/// the names in its first line; empty fields are absent here (the native exporter gives NaN). Rows of
+/// listeners are left out.
+class Stats {
+  public:
+    /// `known` fills in addresses that the CSV lacks. Errors: `protocol` for any other text and for a
+    /// truncated CSV, `exhausted` for more rows than `most_rows`.
+    static Expected<Stats> parse(std::string csv, Addresses known = {}, std::size_t most_rows = kUsualRows);
+    Stats(Stats&&) noexcept;
+    Stats& operator=(Stats&&) noexcept;
+    ~Stats();
+
+    /// False if there is a server without an address.
+    bool addressesKnown() const;
+    /// The next family that has a metric; false after the last.
+    bool next(prometheus::MetricFamily& out);
+
+  private:
+    class Table;
+    explicit Stats(std::unique_ptr<Table> table);
+    std::unique_ptr<Table> table_;
 };
 
-/// Reads the CSV of "show stat" or of the statistics page. Columns are found by the names in its first line;
-/// empty fields are absent here (the native exporter gives NaN). Rows of listeners are left out. `known`
-/// fills in addresses that the CSV lacks. Error `protocol` for any other text and for a truncated CSV.
-Expected<Stats> parseStats(std::string_view csv, const Addresses& known = {});
+/// All families at once.
+Expected<Families> parseStats(std::string csv, Addresses known = {});
 
 }  // namespace lapwing::agent::haproxy

@@ -1,15 +1,16 @@
 #include <algorithm>
 #include <array>
+#include <cstdint>
 #include <optional>
-#include <set>
 #include <string>
 #include <string_view>
-#include <tuple>
+#include <unordered_set>
 #include <utility>
 #include <vector>
 
 #include "agent/probes/haproxy/parse.h"
 #include "agent/probes/text.h"
+#include "common/digest.h"
 #include "common/metric_names.h"
 #include "common/model/families.h"
 
@@ -105,57 +106,66 @@ constexpr std::array<std::string_view, 6> kClasses = {"hrsp_1xx", "hrsp_2xx", "h
                                                       "hrsp_4xx", "hrsp_5xx", "hrsp_other"};
 constexpr std::array<std::string_view, 5> kServerStates = {"UP", "DOWN", "MAINT", "DRAIN", "NOLB"};
 
-// More than any real HAProxy has, so that a hostile page does not become a million series.
-constexpr std::size_t kMostRows = 20'000;
+/// A field of the text, by its place: half the size of a string_view.
+struct Field {
+    std::uint32_t begin = 0;
+    std::uint32_t length = 0;
+};
 
-/// One line of CSV (RFC 4180): quoted fields may hold commas, doubled quotes and ends of lines. False at the
-/// end of the text, or if it ends within quotes (`cut` is set then).
-bool nextRecord(std::string_view& rest, std::vector<std::string>& fields, bool& cut) {
-    if (rest.empty()) {
+/// Splits CSV (RFC 4180) into records: quoted fields may hold commas, doubled quotes and ends of lines.
+/// Quoted fields are unquoted in place.
+class Records {
+  public:
+    explicit Records(std::string& text) : text_(text) {}
+
+    /// False at the end of the text, or if it ends within quotes (isCut() then).
+    bool next(std::vector<Field>& fields);
+    bool isCut() const { return cut_; }
+
+  private:
+    std::string& text_;
+    std::size_t at_ = 0;
+    bool cut_ = false;
+};
+
+bool Records::next(std::vector<Field>& fields) {
+    fields.clear();
+    if (at_ >= text_.size()) {
         return false;
     }
-    std::size_t count = 0;
-    const auto field = [&]() -> std::string& {
-        if (count == fields.size()) {
-            fields.emplace_back();
-        }
-        fields[count].clear();
-        return fields[count++];
-    };
-    std::size_t i = 0;
     while (true) {
-        auto& out = field();
-        if (i < rest.size() && rest[i] == '"') {
-            for (++i;; ++i) {
-                if (i >= rest.size()) {
-                    cut = true;
+        const std::size_t begin = at_;
+        std::size_t end = at_;  // of the unquoted field
+        if (at_ < text_.size() && text_[at_] == '"') {
+            for (++at_;; ++at_) {
+                if (at_ >= text_.size()) {
+                    cut_ = true;
                     return false;
                 }
-                if (rest[i] != '"') {
-                    out += rest[i];
-                } else if (i + 1 < rest.size() && rest[i + 1] == '"') {
-                    out += '"';
-                    ++i;
+                if (text_[at_] != '"') {
+                    text_[end++] = text_[at_];
+                } else if (at_ + 1 < text_.size() && text_[at_ + 1] == '"') {
+                    text_[end++] = '"';
+                    ++at_;
                 } else {
-                    ++i;
+                    ++at_;
                     break;
                 }
             }
         }
-        const auto end = std::min(rest.find_first_of(",\n", i), rest.size());
-        out.append(rest.substr(i, end - i));
-        i = end;
-        if (i >= rest.size() || rest[i] == '\n') {
-            break;
+        for (; at_ < text_.size() && text_[at_] != ',' && text_[at_] != '\n'; ++at_) {
+            text_[end++] = text_[at_];
         }
-        ++i;
+        const bool last = at_ >= text_.size() || text_[at_] == '\n';
+        if (last && end > begin && text_[end - 1] == '\r') {
+            --end;
+        }
+        fields.push_back({static_cast<std::uint32_t>(begin), static_cast<std::uint32_t>(end - begin)});
+        ++at_;
+        if (last) {
+            return true;
+        }
     }
-    if (!fields[count - 1].empty() && fields[count - 1].back() == '\r') {
-        fields[count - 1].pop_back();
-    }
-    rest.remove_prefix(std::min(i + 1, rest.size()));
-    fields.resize(count);
-    return true;
 }
 
 /// "UP 1/3" is up and going down, "DOWN 1/2" is down and coming up, "MAINT (via a/b)" is in maintenance; a
@@ -196,223 +206,336 @@ std::string_view checkKind(std::string_view status, std::string_view tracked, st
     return {};
 }
 
-/// The rows of a CSV, turned into families.
-class Table {
-  public:
-    explicit Table(const std::vector<std::string>& names) {
-        const auto find = [&](std::string_view name) -> std::size_t {
-            const auto at = std::find(names.begin(), names.end(), name);
-            return static_cast<std::size_t>(at - names.begin());
-        };
-        for (std::size_t i = 0; i < kColumns.size(); ++i) {
-            places_[i] = find(kColumns[i].name);
-        }
-        for (std::size_t i = 0; i < kClasses.size(); ++i) {
-            classes_[i] = find(kClasses[i]);
-        }
-        proxy_ = find("# pxname");
-        server_ = find("svname");
-        type_ = find("type");
-        status_ = find("status");
-        backup_ = find("bck");
-        tracked_ = find("tracked");
-        check_status_ = find("check_status");
-        address_ = find("addr");
-        algorithm_ = find("algo");
-        mode_ = find("mode");
-        for (std::size_t scope = 0; scope < kScopes.size(); ++scope) {
-            const std::string prefix = kScopes[scope];
-            for (const auto& column : kColumns) {
-                auto name = prefix + column.metric;
-                values_[scope].push_back(column.counts ? counter(std::move(name), {})
-                                                       : gauge(std::move(name), {}));
-            }
-            status_families_[scope] = gauge(prefix + "status", "1 for the present state, 0 for the others.");
-            responses_[scope] = counter(prefix + "http_responses_total", "Responses by class.");
-        }
-    }
-
-    void add(const std::vector<std::string>& fields, const Addresses& known) {
-        const auto type = toNumber(at(fields, type_));
-        const std::string proxy(at(fields, proxy_));
-        const std::string server(at(fields, server_));
-        if (!type || *type < 0 || *type > 2 || proxy.empty()) {
-            return;  // 3 is a listener
-        }
-        if (!isValidUtf8(proxy) || !isValidUtf8(server)) {
-            return;
-        }
-        const auto row = static_cast<Row>(static_cast<int>(*type));
-        if (row == Row::server && server.empty()) {
-            return;
-        }
-        const auto scope = static_cast<std::size_t>(row);
-        if (!seen_.insert({scope, proxy, row == Row::server ? server : std::string()}).second) {
-            return;
-        }
-        LabelList labels = {{"proxy", proxy}};
-        if (row == Row::server) {
-            labels.push_back({"server", server});
-        }
-
-        for (std::size_t i = 0; i < kColumns.size(); ++i) {
-            if ((kColumns[i].rows & (1U << scope)) == 0) {
-                continue;
-            }
-            const auto value = toNumber(at(fields, places_[i]));
-            // "lastsess" and similar columns have -1 for never.
-            if (value && *value >= 0) {
-                lapwing::add(values_[scope][i], labels, *value * kColumns[i].factor);
-            }
-        }
-        for (std::size_t i = 0; i < kClasses.size(); ++i) {
-            const auto value = toNumber(at(fields, classes_[i]));
-            if (value) {
-                addWith(responses_[scope], labels, "code", kClasses[i].substr(5), *value);
-            }
-        }
-        addStatus(row, at(fields, status_), labels);
-        if (row == Row::server) {
-            addServer(fields, known, labels);
-        }
-        if (row == Row::backend) {
-            if (const auto mode = at(fields, mode_); !mode.empty()) {
-                labels.push_back({"mode", std::string(mode)});
-            }
-            addWith(backend_info_, labels, "algorithm", at(fields, algorithm_), 1);
-        }
-    }
-
-    Stats take() {
-        Stats out;
-        out.addresses_known = addresses_known_;
-        for (std::size_t scope = 0; scope < kScopes.size(); ++scope) {
-            for (auto& family : values_[scope]) {
-                keep(family, out.families);
-            }
-            keep(status_families_[scope], out.families);
-            keep(responses_[scope], out.families);
-        }
-        for (auto* family : {&check_, &server_info_, &backend_info_}) {
-            keep(*family, out.families);
-        }
-        return out;
-    }
-
-  private:
-    static std::string_view at(const std::vector<std::string>& fields, std::size_t place) {
-        return place < fields.size() ? std::string_view(fields[place]) : std::string_view();
-    }
-
-    static void keep(prometheus::MetricFamily& family, Families& out) {
-        if (!family.metric.empty()) {
-            out.push_back(std::move(family));
-        }
-    }
-
-    static void addWith(prometheus::MetricFamily& family, LabelList labels, const char* name,
-                        std::string_view value, double number) {
-        if (!value.empty()) {
-            labels.push_back({name, std::string(value)});
-        }
-        lapwing::add(family, std::move(labels), number);
-    }
-
-    void addStatus(Row row, std::string_view status, const LabelList& labels) {
-        auto& family = status_families_[static_cast<std::size_t>(row)];
-        if (row == Row::server) {
-            const auto present = serverState(status);
-            if (present.empty()) {
-                return;
-            }
-            for (const auto state : kServerStates) {
-                addWith(family, labels, "state", state, state == present ? 1 : 0);
-            }
-            return;
-        }
-        // Frontends are OPEN, FULL, STOP or PAUSED, backends UP or DOWN.
-        const bool up = status == "OPEN" || status == "FULL" || status == "UP";
-        if (!up && status != "STOP" && status != "PAUSED" && status != "DOWN") {
-            return;
-        }
-        addWith(family, labels, "state", "UP", up ? 1 : 0);
-        addWith(family, labels, "state", "DOWN", up ? 0 : 1);
-    }
-
-    void addServer(const std::vector<std::string>& fields, const Addresses& known, const LabelList& labels) {
-        auto result = at(fields, check_status_);
-        // "* L4OK": the next check is under way.
-        if (result.substr(0, 2) == "* ") {
-            result.remove_prefix(2);
-        }
-        if (!result.empty() && isValidUtf8(result)) {
-            addWith(check_, labels, "state", result, 1);
-        }
-
-        std::string address(at(fields, address_));
-        if (address.empty()) {
-            const auto found =
-                known.find({std::string(at(fields, proxy_)), std::string(at(fields, server_))});
-            if (found != known.end()) {
-                address = found->second;
-            }
-        }
-        if (!isValidUtf8(address)) {
-            address.clear();
-        }
-        addresses_known_ = addresses_known_ && !address.empty();
-        auto info = labels;
-        info.push_back({"address", address});
-        info.push_back({"role", at(fields, backup_) == "1" ? "backup" : "active"});
-        addWith(server_info_, std::move(info), "check",
-                checkKind(at(fields, status_), at(fields, tracked_), result), 1);
-    }
-
-    std::array<std::size_t, kColumns.size()> places_{};
-    std::array<std::size_t, kClasses.size()> classes_{};
-    std::size_t proxy_ = 0, server_ = 0, type_ = 0, status_ = 0, backup_ = 0, tracked_ = 0, check_status_ = 0,
-                address_ = 0, algorithm_ = 0, mode_ = 0;
-    std::array<Families, 3> values_;
-    std::array<prometheus::MetricFamily, 3> status_families_;
-    std::array<prometheus::MetricFamily, 3> responses_;
-    prometheus::MetricFamily check_ = gauge("haproxy_server_check_status", "1 for the last check's result.");
-    prometheus::MetricFamily server_info_ = gauge(metric::kHaproxyServerInfo, "1 for each server.");
-    prometheus::MetricFamily backend_info_ = gauge(metric::kHaproxyBackendInfo, "1 for each backend.");
-    std::set<std::tuple<std::size_t, std::string, std::string>> seen_;
-    bool addresses_known_ = true;
+// The columns of texts, behind those of numbers.
+enum Text : std::size_t {
+    kProxy,
+    kServer,
+    kType,
+    kStatus,
+    kBackup,
+    kTracked,
+    kCheckStatus,
+    kAddress,
+    kAlgorithm,
+    kMode,
+    kTexts
 };
+constexpr std::array<std::string_view, kTexts> kTextColumns = {
+    "# pxname", "svname", "type", "status", "bck", "tracked", "check_status", "addr", "algo", "mode"};
+constexpr std::size_t kFirstClass = kColumns.size();
+constexpr std::size_t kFirstText = kFirstClass + kClasses.size();
+constexpr std::size_t kPlaces = kFirstText + kTexts;
+
+constexpr std::string_view nameOfPlace(std::size_t place) {
+    return place < kFirstClass  ? kColumns[place].name
+           : place < kFirstText ? kClasses[place - kFirstClass]
+                                : kTextColumns[place - kFirstText];
+}
+
+// The families of each kind of row, in their order: the columns, then these.
+constexpr std::size_t kStatusFamily = kColumns.size();
+constexpr std::size_t kResponsesFamily = kStatusFamily + 1;
+constexpr std::size_t kFamiliesOfScope = kResponsesFamily + 1;
+// Behind the families of all kinds.
+constexpr std::size_t kCheckFamily = kFamiliesOfScope * kScopes.size();
+constexpr std::size_t kServerInfoFamily = kCheckFamily + 1;
+constexpr std::size_t kBackendInfoFamily = kCheckFamily + 2;
+constexpr std::size_t kFamilyCount = kCheckFamily + 3;
 
 }  // namespace
 
-Expected<Stats> parseStats(std::string_view csv, const Addresses& known) {
-    std::vector<std::string> fields;
-    bool cut = false;
-    if (csv.substr(0, 9) != "# pxname," || !nextRecord(csv, fields, cut)) {
+/// The rows of a CSV, of which it makes one family at a time.
+class Stats::Table {
+  public:
+    Table(std::string csv, Addresses known) : csv_(std::move(csv)), known_(std::move(known)) {}
+
+    Expected<void> read(std::size_t most_rows);
+    bool next(prometheus::MetricFamily& out);
+    bool addressesKnown() const { return addresses_known_; }
+
+  private:
+    struct Line {
+        std::size_t scope = 0;
+        std::array<Field, kPlaces> fields{};
+    };
+
+    void add(const std::vector<Field>& fields, const std::array<std::size_t, kPlaces>& places);
+    std::string_view at(const Line& line, std::size_t place) const {
+        return std::string_view(csv_).substr(line.fields[place].begin, line.fields[place].length);
+    }
+    std::string_view text(const Line& line, Text column) const { return at(line, kFirstText + column); }
+    std::string addressOf(const Line& line) const;
+    static std::string_view resultOf(std::string_view check_status);
+    LabelList labelsOf(const Line& line) const;
+
+    prometheus::MetricFamily family(std::size_t number) const;
+    void addValue(const Line& line, std::size_t column, prometheus::MetricFamily& out) const;
+    void addResponses(const Line& line, prometheus::MetricFamily& out) const;
+    void addStatus(const Line& line, prometheus::MetricFamily& out) const;
+    void addCheck(const Line& line, prometheus::MetricFamily& out) const;
+    void addServerInfo(const Line& line, prometheus::MetricFamily& out) const;
+    void addBackendInfo(const Line& line, prometheus::MetricFamily& out) const;
+
+    std::string csv_;
+    const Addresses known_;
+    std::vector<Line> lines_;
+    std::unordered_set<std::uint64_t> seen_;
+    std::size_t next_ = 0;
+    bool addresses_known_ = true;
+};
+
+namespace {
+
+void addWith(prometheus::MetricFamily& family, LabelList labels, const char* name, std::string_view value,
+             double number) {
+    if (!value.empty()) {
+        labels.push_back({name, std::string(value)});
+    }
+    lapwing::add(family, std::move(labels), number);
+}
+
+}  // namespace
+
+Expected<void> Stats::Table::read(std::size_t most_rows) {
+    Records records(csv_);
+    std::vector<Field> fields;
+    if (!csv_.starts_with("# pxname,") || !records.next(fields)) {
         return fail(ErrorKind::protocol, "the answer is not HAProxy's statistics as CSV");
     }
-    Table table(fields);
-    const auto columns = fields.size();
+    const std::size_t columns = fields.size();
+    std::array<std::size_t, kPlaces> places{};
+    for (std::size_t i = 0; i < kPlaces; ++i) {
+        const auto found = std::find_if(fields.begin(), fields.end(), [&](const Field& field) {
+            return std::string_view(csv_).substr(field.begin, field.length) == nameOfPlace(i);
+        });
+        places[i] = static_cast<std::size_t>(found - fields.begin());
+    }
     std::size_t rows = 0;
-    while (nextRecord(csv, fields, cut)) {
-        if (fields.size() == 1 && fields[0].empty()) {
+    while (records.next(fields)) {
+        if (fields.size() == 1 && fields[0].length == 0) {
             break;  // the empty line that ends an answer
         }
         // A complete line ends with a comma, as the first one does: a shorter line was cut off.
         if (fields.size() < columns) {
             return fail(ErrorKind::protocol, "HAProxy's statistics end in the middle of a line");
         }
-        if (++rows > kMostRows) {
-            return fail(ErrorKind::exhausted, "HAProxy's statistics have too many rows");
+        if (++rows > most_rows) {
+            return fail(ErrorKind::exhausted, "HAProxy's statistics have more than " +
+                                                  std::to_string(most_rows) + " rows (max_rows)");
         }
-        table.add(fields, known);
+        add(fields, places);
     }
-    if (cut) {
+    if (records.isCut()) {
         return fail(ErrorKind::protocol, "HAProxy's statistics end in the middle of a line");
     }
     if (rows == 0) {
         return fail(ErrorKind::protocol, "HAProxy's statistics have no rows");
     }
-    return table.take();
+    return {};
+}
+
+void Stats::Table::add(const std::vector<Field>& fields, const std::array<std::size_t, kPlaces>& places) {
+    Line line;
+    for (std::size_t i = 0; i < kPlaces; ++i) {
+        line.fields[i] = places[i] < fields.size() ? fields[places[i]] : Field{};
+    }
+    const auto type = toNumber(text(line, kType));
+    const auto proxy = text(line, kProxy);
+    const auto server = text(line, kServer);
+    if (!type || *type < 0 || *type > 2 || proxy.empty()) {
+        return;  // 3 is a listener
+    }
+    if (!isValidUtf8(proxy) || !isValidUtf8(server)) {
+        return;
+    }
+    const auto row = static_cast<Row>(static_cast<int>(*type));
+    if (row == Row::server && server.empty()) {
+        return;
+    }
+    line.scope = static_cast<std::size_t>(row);
+    auto name = fnv1a(proxy, fnv1a(kScopes[line.scope]));
+    if (row == Row::server) {
+        name = fnv1a(server, fnv1a(std::string_view("\0", 1), name));
+        addresses_known_ = addresses_known_ && !addressOf(line).empty();
+    }
+    if (seen_.insert(name).second) {
+        lines_.push_back(line);
+    }
+}
+
+LabelList Stats::Table::labelsOf(const Line& line) const {
+    LabelList labels = {{"proxy", std::string(text(line, kProxy))}};
+    if (static_cast<Row>(line.scope) == Row::server) {
+        labels.push_back({"server", std::string(text(line, kServer))});
+    }
+    return labels;
+}
+
+prometheus::MetricFamily Stats::Table::family(std::size_t number) const {
+    if (number == kCheckFamily) {
+        return gauge("haproxy_server_check_status", "1 for the last check's result.");
+    }
+    if (number == kServerInfoFamily) {
+        return gauge(metric::kHaproxyServerInfo, "1 for each server.");
+    }
+    if (number == kBackendInfoFamily) {
+        return gauge(metric::kHaproxyBackendInfo, "1 for each backend.");
+    }
+    const std::string prefix = kScopes[number / kFamiliesOfScope];
+    const auto column = number % kFamiliesOfScope;
+    if (column == kStatusFamily) {
+        return gauge(prefix + "status", "1 for the present state, 0 for the others.");
+    }
+    if (column == kResponsesFamily) {
+        return counter(prefix + "http_responses_total", "Responses by class.");
+    }
+    const auto name = prefix + kColumns[column].metric;
+    return kColumns[column].counts ? counter(name, {}) : gauge(name, {});
+}
+
+bool Stats::Table::next(prometheus::MetricFamily& out) {
+    for (; next_ < kFamilyCount; ++next_) {
+        out = family(next_);
+        const auto scope = next_ < kCheckFamily          ? next_ / kFamiliesOfScope
+                           : next_ == kBackendInfoFamily ? static_cast<std::size_t>(Row::backend)
+                                                         : static_cast<std::size_t>(Row::server);
+        const auto column = next_ % kFamiliesOfScope;
+        for (const auto& line : lines_) {
+            if (line.scope != scope) {
+                continue;
+            }
+            if (next_ == kCheckFamily) {
+                addCheck(line, out);
+            } else if (next_ == kServerInfoFamily) {
+                addServerInfo(line, out);
+            } else if (next_ == kBackendInfoFamily) {
+                addBackendInfo(line, out);
+            } else if (column == kStatusFamily) {
+                addStatus(line, out);
+            } else if (column == kResponsesFamily) {
+                addResponses(line, out);
+            } else {
+                addValue(line, column, out);
+            }
+        }
+        if (!out.metric.empty()) {
+            ++next_;
+            return true;
+        }
+    }
+    return false;
+}
+
+void Stats::Table::addValue(const Line& line, std::size_t column, prometheus::MetricFamily& out) const {
+    if ((kColumns[column].rows & (1U << line.scope)) == 0) {
+        return;
+    }
+    const auto value = toNumber(at(line, column));
+    // "lastsess" and similar columns have -1 for never.
+    if (value && *value >= 0) {
+        lapwing::add(out, labelsOf(line), *value * kColumns[column].factor);
+    }
+}
+
+void Stats::Table::addResponses(const Line& line, prometheus::MetricFamily& out) const {
+    for (std::size_t i = 0; i < kClasses.size(); ++i) {
+        if (const auto value = toNumber(at(line, kFirstClass + i))) {
+            addWith(out, labelsOf(line), "code", kClasses[i].substr(5), *value);
+        }
+    }
+}
+
+void Stats::Table::addStatus(const Line& line, prometheus::MetricFamily& out) const {
+    const auto status = text(line, kStatus);
+    if (static_cast<Row>(line.scope) == Row::server) {
+        const auto present = serverState(status);
+        if (present.empty()) {
+            return;
+        }
+        for (const auto state : kServerStates) {
+            addWith(out, labelsOf(line), "state", state, state == present ? 1 : 0);
+        }
+        return;
+    }
+    // Frontends are OPEN, FULL, STOP or PAUSED, backends UP or DOWN.
+    const bool up = status == "OPEN" || status == "FULL" || status == "UP";
+    if (!up && status != "STOP" && status != "PAUSED" && status != "DOWN") {
+        return;
+    }
+    addWith(out, labelsOf(line), "state", "UP", up ? 1 : 0);
+    addWith(out, labelsOf(line), "state", "DOWN", up ? 0 : 1);
+}
+
+/// "* L4OK": the next check is under way.
+std::string_view Stats::Table::resultOf(std::string_view check_status) {
+    return check_status.starts_with("* ") ? check_status.substr(2) : check_status;
+}
+
+void Stats::Table::addCheck(const Line& line, prometheus::MetricFamily& out) const {
+    const auto result = resultOf(text(line, kCheckStatus));
+    if (!result.empty() && isValidUtf8(result)) {
+        addWith(out, labelsOf(line), "state", result, 1);
+    }
+}
+
+std::string Stats::Table::addressOf(const Line& line) const {
+    std::string address(text(line, kAddress));
+    if (address.empty()) {
+        const auto found = known_.find({std::string(text(line, kProxy)), std::string(text(line, kServer))});
+        if (found != known_.end()) {
+            address = found->second;
+        }
+    }
+    return isValidUtf8(address) ? address : std::string();
+}
+
+void Stats::Table::addServerInfo(const Line& line, prometheus::MetricFamily& out) const {
+    auto info = labelsOf(line);
+    info.push_back({"address", addressOf(line)});
+    info.push_back({"role", text(line, kBackup) == "1" ? "backup" : "active"});
+    addWith(out, std::move(info), "check",
+            checkKind(text(line, kStatus), text(line, kTracked), resultOf(text(line, kCheckStatus))), 1);
+}
+
+void Stats::Table::addBackendInfo(const Line& line, prometheus::MetricFamily& out) const {
+    auto labels = labelsOf(line);
+    if (const auto mode = text(line, kMode); !mode.empty()) {
+        labels.push_back({"mode", std::string(mode)});
+    }
+    addWith(out, std::move(labels), "algorithm", text(line, kAlgorithm), 1);
+}
+
+Stats::Stats(std::unique_ptr<Table> table) : table_(std::move(table)) {}
+Stats::Stats(Stats&&) noexcept = default;
+Stats& Stats::operator=(Stats&&) noexcept = default;
+Stats::~Stats() = default;
+
+Expected<Stats> Stats::parse(std::string csv, Addresses known, std::size_t most_rows) {
+    auto table = std::make_unique<Table>(std::move(csv), std::move(known));
+    if (auto read = table->read(most_rows); !read) {
+        return tl::unexpected(read.error());
+    }
+    return Stats(std::move(table));
+}
+
+bool Stats::addressesKnown() const {
+    return table_->addressesKnown();
+}
+
+bool Stats::next(prometheus::MetricFamily& out) {
+    return table_->next(out);
+}
+
+Expected<Families> parseStats(std::string csv, Addresses known) {
+    auto stats = Stats::parse(std::move(csv), std::move(known));
+    if (!stats) {
+        return tl::unexpected(stats.error());
+    }
+    Families out;
+    for (prometheus::MetricFamily family; stats->next(family);) {
+        out.push_back(std::move(family));
+    }
+    return out;
 }
 
 }  // namespace lapwing::agent::haproxy

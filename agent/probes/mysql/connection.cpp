@@ -22,6 +22,7 @@
 #include "common/database_errors.h"
 #include "common/endpoint.h"
 #include "common/http/resolver.h"
+#include "common/memory_budget.h"
 #include "common/text.h"
 
 namespace lapwing::agent::mysql {
@@ -209,6 +210,7 @@ struct Connection::Handle {
         for (std::size_t i = 0; i < out.size(); ++i) {
             bytes += sizeof out[i];
             if (row[i] != nullptr) {
+                MemoryBudget::received(lengths[i]);
                 out[i].emplace(row[i], lengths[i]);
                 bytes += lengths[i];
             }

@@ -13,6 +13,7 @@
 #include "agent/probes/mysql/row.h"
 #include "agent/probes/mysql/statements.h"
 #include "common/database_errors.h"
+#include "common/memory_budget.h"
 #include "common/metric_names.h"
 #include "common/model/clock.h"
 #include "common/text.h"
@@ -645,7 +646,8 @@ Expected<ProbeResult> MysqlProbe::collect(const Deadline& deadline) {
     const bool whole = now >= next_whole_ || greeted_session_ == 0;
     ProbeResult out;
     next_whole_ = whole ? now + status_interval_ - milliseconds(100) : next_whole_;
-    const auto done = run(until, whole, out);
+    const auto done =
+        readWithinBudget(0, "the answers of the server", [&] { return run(until, whole, out); });
     if (!done) {
         reportRefusal(out);
     }

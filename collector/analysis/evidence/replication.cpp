@@ -127,10 +127,11 @@ void correctClocks(const Observers& observers, const Clocks& clocks, Databases& 
 /// A document, shortened and on one line; "" while it is missing.
 std::string documentText(const storage::Store& store, const std::string& digest) {
     constexpr std::size_t longest = 400;
+    constexpr std::size_t kMostErrorText = 1U << 20;
     if (digest.empty()) {
         return {};
     }
-    const auto found = store.document(digest);
+    const auto found = store.document(digest, kMostErrorText);
     if (!found || !*found) {
         return {};
     }

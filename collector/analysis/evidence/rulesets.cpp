@@ -4,7 +4,17 @@
 
 #include <cstddef>
 
+#include "common/memory_budget.h"
+
 namespace lapwing::analysis::evidence {
+namespace {
+
+/// More text is not judged: F14 tells that the ruleset is unknown.
+constexpr std::size_t kMostText = 16U << 20;
+/// Rules take some times the memory of their text.
+constexpr std::size_t kGrowth = 5;
+
+}  // namespace
 
 void Rulesets::beginRound() {
     std::erase_if(known_, [](const auto& each) { return !each.second.asked; });
@@ -20,15 +30,20 @@ Rulesets::Known* Rulesets::find(const std::string& host, const std::string& dige
     auto& known = known_[{host, digest}];
     known.asked = true;
     if (!known.read) {
-        const auto document = store_.document(digest);
+        const auto document = store_.document(digest, kMostText);
+        known.read = !document && document.error().kind == ErrorKind::exhausted;
         if (document && *document) {
             known.read = true;
-            if (auto parsed = reach::Ruleset::parse((*document)->body)) {
+            const auto& text = (*document)->body;
+            auto parsed = readWithinBudget(
+                text.size(), "reading a ruleset", [&] { return reach::Ruleset::parse(text); },
+                MemoryBudget::kAllowance + kGrowth * text.size());
+            if (parsed) {
                 known.ruleset.emplace(std::move(*parsed));
                 known.of_no_host = known.ruleset->host().interfaces.empty();
             }
             constexpr std::size_t large = 1U << 20;
-            if ((*document)->body.size() > large) {
+            if (text.size() > large) {
                 malloc_trim(0);  // reading it took several times the memory that the rules need
             }
         }

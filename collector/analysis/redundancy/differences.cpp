@@ -1,9 +1,9 @@
 #include <algorithm>
 #include <initializer_list>
-#include <sstream>
 #include <string_view>
 
 #include "collector/analysis/redundancy/redundancy.h"
+#include "common/memory_budget.h"
 
 namespace lapwing::analysis::redundancy {
 
@@ -22,15 +22,20 @@ std::optional<Entries> entriesOf(const Context& context, const std::string& dige
     if (!text) {
         return std::nullopt;
     }
-    Entries out;
-    std::istringstream in(*text);
-    for (std::string line; std::getline(in, line);) {
-        const auto space = line.find("  ");
-        if (space != std::string::npos) {
-            out[line.substr(space + 2)] = line.substr(0, space);
+    auto entries = readWithinBudget(text->size(), "reading an inventory", [&]() -> Expected<Entries> {
+        Entries out;
+        std::string_view rest(*text);
+        while (!rest.empty()) {
+            const auto line = rest.substr(0, rest.find('\n'));
+            rest.remove_prefix(std::min(rest.size(), line.size() + 1));
+            const auto space = line.find("  ");
+            if (space != std::string_view::npos) {
+                out[std::string(line.substr(space + 2))] = line.substr(0, space);
+            }
         }
-    }
-    return out;
+        return out;
+    });
+    return entries ? std::optional(std::move(*entries)) : std::nullopt;
 }
 
 const Inventory* inventoryOf(const Context& context, const std::string& host, const std::string& set) {

@@ -214,6 +214,8 @@ BAD = [
     ("RuleFailing", "warning", [("lapwing_rule_failing", {}, 1)], {**SERVICE, "rule_group": "rule_group", "rule": "rule"}, {}),
     ("RuleEvaluationsMissed", "warning", [("lapwing_rule_evaluations_missed_total", {}, [1, 100])], {**SERVICE, "rule_group": "rule_group"}, {}),
     ("CollectorStoreTrouble", "critical", [("lapwing_collector_store_trouble", {}, 1)], SERVICE, {}),
+    ("DatabaseSalvaged", "critical", [("lapwing_collector_salvaged_timestamp_seconds", {}, 1_700_000_000)], {**SERVICE, "file": "file", "lost": "lost"}, {}),
+    ("DatabaseBlocksDamaged", "warning", [("lapwing_collector_damaged_blocks", {}, 2)], SERVICE, {}),
     ("CollectorLogLong", "warning", [("lapwing_collector_wal_bytes", {}, 2_000_000_000)], SERVICE, {}),
     ("NotificationsWaiting", "warning", [("lapwing_notification_alerts_waiting", {}, [10, 30])], RECEIVER, {}),
     ("ForwardBehind", "warning", [("lapwing_forward_lag_seconds", {}, 301)], FORWARD, {}),

@@ -2,9 +2,11 @@
 
 #include <sqlite3.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <filesystem>
 #include <fstream>
+#include <iterator>
 
 #include "common/digest.h"
 #include "common/model/documents.h"
@@ -301,6 +303,76 @@ TEST_CASE("a file that is damaged while in use is set aside, and later samples a
     CHECK(valuesOf(spool->next(64)->body) == range(1001, 1002));
     CHECK(spool->state().trouble.empty());
     CHECK(spool->nextDocument());
+}
+
+TEST_CASE("a damaged page costs the batches on it, and no other") {
+    const TempDir dir;
+    const auto config = configIn(dir);
+    {
+        const auto spool = openSpool(config);
+        for (int i = 0; i < 300; ++i) {
+            spool->add(numbered(i));
+            spool->flush();
+        }
+        spool->addDocument("ruleset", "rules");
+        spool->flush();
+    }
+    std::string whole;
+    {
+        std::ifstream in(config.path, std::ios::binary);
+        whole.assign(std::istreambuf_iterator<char>(in), {});
+    }
+    REQUIRE(whole.size() > 10 * 4096);
+    std::size_t most_lost = 0;
+    for (std::size_t page = 0; page < whole.size() / 4096; ++page) {
+        for (const char* suffix : {"", "-wal", "-shm", ".damaged"}) {
+            std::filesystem::remove(config.path + suffix);
+        }
+        auto bad = whole;
+        std::fill_n(bad.begin() + static_cast<std::ptrdiff_t>(page * 4096), 4096, '\x5a');
+        std::ofstream(config.path, std::ios::binary) << bad;
+        INFO("page " << page + 1);
+        const auto spool = openSpool(config);
+        const auto kept = drain(*spool);
+        for (const auto value : kept) {
+            CHECK((value >= 0 && value < 300));
+        }
+        most_lost = std::max(most_lost, 300 - kept.size());
+        spool->add(numbered(1000));
+        CHECK(spool->flush());
+        CHECK(drain(*spool) == range(1000, 1001));
+    }
+    // A page has room for some fifty batches of one sample.
+    CHECK(most_lost < 80);
+}
+
+TEST_CASE("batches behind a damaged frame of the spool's write-ahead log are kept") {
+    const TempDir dir;
+    const auto config = configIn(dir);
+    const auto copy = dir.path("copy.db");
+    {
+        const auto spool = openSpool(config);
+        for (int i = 0; i < 20; ++i) {
+            spool->add(numbered(i));
+            spool->flush();
+        }
+        // As a kill leaves it.
+        std::filesystem::copy_file(config.path, copy);
+        std::filesystem::copy_file(config.path + "-wal", copy + "-wal");
+    }
+    const auto frames = (std::filesystem::file_size(copy + "-wal") - 32) / (4096 + 24);
+    REQUIRE(frames > 10);
+    {
+        std::fstream wal(copy + "-wal", std::ios::in | std::ios::out | std::ios::binary);
+        wal.seekp(static_cast<std::streamoff>(32 + (frames / 2) * (4096 + 24) + 2000));
+        wal.write("damaged", 7);
+    }
+    auto damaged = config;
+    damaged.path = copy;
+    const auto kept = drain(*openSpool(damaged));
+    REQUIRE_FALSE(kept.empty());
+    CHECK(kept.back() == 19);
+    CHECK(kept.size() >= 19);
 }
 
 TEST_CASE("a spool belongs to one process and needs a writable folder") {

@@ -72,15 +72,15 @@ TEST_CASE("haproxy over its socket at the level user") {
     Haproxy server;
     haproxy::SocketProbe probe(server.socket);
     REQUIRE(eventually([&] {
-        const auto result = probe.collect(Deadline(milliseconds(4000)));
-        return Samples(result->families)
+        auto result = probe.collect(Deadline(milliseconds(4000)));
+        return Samples(result->takeAll())
                    .value("haproxy_server_status",
                           {{"proxy", "web"}, {"server", "web-01"}, {"state", "DOWN"}}) == 1;
     }));
-    const auto result = probe.collect(Deadline(milliseconds(4000)));
+    auto result = probe.collect(Deadline(milliseconds(4000)));
     REQUIRE(result);
     CHECK_FALSE(result->failure);
-    const Samples samples(result->families);
+    const Samples samples(result->takeAll());
     CHECK(samples.value("haproxy_up") == 1);
     CHECK(samples.value("haproxy_process_nbproc") == 1);
     CHECK(samples.label("lapwing_haproxy_server_info", "address") ==
@@ -105,10 +105,10 @@ TEST_CASE("haproxy over its page: with the password and without it") {
     CHECK(specs[0].instance == "lb-01");
     CHECK(specs[0].labels == Labels{{"via", "http"}});
     for (int run = 0; run < 2; ++run) {
-        const auto good = specs[0].probe->collect(Deadline(milliseconds(4000)));
+        auto good = specs[0].probe->collect(Deadline(milliseconds(4000)));
         REQUIRE(good);
         CHECK_FALSE(good->failure);
-        const Samples samples(good->families);
+        const Samples samples(good->takeAll());
         CHECK(samples.value("haproxy_up") == 1);
         CHECK(samples.value("haproxy_backend_active_servers", {{"proxy", "web"}}).has_value());
         CHECK(samples.count("haproxy_process_uptime_seconds") == 0);

@@ -17,7 +17,7 @@ namespace {
 Samples stats(const std::string& name, const Addresses& known = {}) {
     auto parsed = parseStats(fixture("haproxy/" + name), known);
     REQUIRE(parsed);
-    return Samples(parsed->families);
+    return Samples(*parsed);
 }
 
 /// `name{a="b",c="d"} 1` of a text exposition, as a map from Labels::toString() to the value.
@@ -202,9 +202,8 @@ TEST_CASE("show stat: a server's role and its kind of check") {
 TEST_CASE("addresses that the level user hides come from show servers state") {
     auto hidden = parseStats(fixture("haproxy/2.6/stat-user.csv"));
     REQUIRE(hidden);
-    CHECK_FALSE(hidden->addresses_known);
-    CHECK(Samples(hidden->families)
-              .value("lapwing_haproxy_backend_info", {{"proxy", "web"}, {"mode", "http"}}) == 1);
+    CHECK_FALSE(Stats::parse(fixture("haproxy/2.6/stat-user.csv"))->addressesKnown());
+    CHECK(Samples(*hidden).value("lapwing_haproxy_backend_info", {{"proxy", "web"}, {"mode", "http"}}) == 1);
 
     const auto known = parseServersState(fixture("haproxy/2.6/servers-state.txt"));
     CHECK(known.at({"web", "web-01"}) == "127.0.0.1:28481");
@@ -233,9 +232,9 @@ TEST_CASE("several answers on one connection") {
     const auto answers = splitAnswers(text);
     CHECK(answers.info.substr(0, 5) == "Name:");
     CHECK(parseServersState(answers.state).size() == 13);
-    auto parsed = parseStats(answers.stats, parseServersState(answers.state));
+    auto parsed = parseStats(std::string(answers.stats), parseServersState(answers.state));
     REQUIRE(parsed);
-    CHECK(Samples(parsed->families).count("haproxy_server_weight") == 14);
+    CHECK(Samples(*parsed).count("haproxy_server_weight") == 14);
     CHECK(splitAnswers("Unknown command.\n").stats.empty());
 }
 
@@ -248,7 +247,7 @@ TEST_CASE("columns are found by name, in whatever order and number") {
         "web,1,-,BACKEND,UP,,7,,\n"
         "web,2,-,b,BROODING,,7,,\n\nrest");
     REQUIRE(parsed);
-    const Samples samples(parsed->families);
+    const Samples samples(*parsed);
     CHECK(stateOf(samples, "web", "a") == "UP");  // the second line of the same server does not count
     CHECK(samples.value("haproxy_server_check_status",
                         {{"proxy", "web"}, {"server", "a"}, {"state", "L4OK"}}) == 1);
@@ -262,7 +261,7 @@ TEST_CASE("a failed check does not show how far the check goes") {
         const auto parsed =
             parseStats("# pxname,svname,type,status,check_status,\nweb,a,2," + status + "," + result + ",\n");
         REQUIRE(parsed);
-        return Samples(parsed->families).label("lapwing_haproxy_server_info", "check");
+        return Samples(*parsed).label("lapwing_haproxy_server_info", "check");
     };
     CHECK(kind_of("UP", "L4OK") == "L4");
     CHECK(kind_of("UP", "* L6OK") == "L6");
@@ -301,4 +300,13 @@ TEST_CASE("a page with endless rows is cut off") {
     const auto parsed = parseStats(text);
     REQUIRE_FALSE(parsed);
     CHECK(parsed.error().kind == ErrorKind::exhausted);
+}
+
+TEST_CASE("a setting accepts more rows") {
+    std::string text = "# pxname,svname,type,\n";
+    for (int i = 0; i < 2000; ++i) {
+        text += "p,s" + std::to_string(i) + ",2,\n";
+    }
+    CHECK(Stats::parse(text).error().message == "HAProxy's statistics have more than 500 rows (max_rows)");
+    CHECK(Stats::parse(text, {}, 2000));
 }

@@ -47,7 +47,9 @@ class BrokenStore : public storage::Store {
         return fail(kind_, "database: full");
     }
     Expected<void> putDocument(const storage::Document&) override { return fail(kind_, "database: full"); }
-    Expected<std::optional<storage::Document>> document(const std::string&) const override { return {}; }
+    Expected<std::optional<storage::Document>> document(const std::string&, std::size_t) const override {
+        return {};
+    }
     Expected<void> dropDocument(const std::string&) override { return {}; }
     Expected<void> putState(const std::string&, const std::string&) override { return {}; }
     Expected<std::optional<std::string>> state(const std::string&) const override { return {}; }
