@@ -102,8 +102,70 @@ class RefusalLog {
     std::map<std::string, TimestampMs> last_ LAPWING_GUARDED_BY(mutex_);
 };
 
+void sendTimes(const AgentsParts& parts, const Request& request, Responder& responder) {
+    if (!parts.trust.empty()) {
+        responder.header(kTrustHeader, parts.trust);
+    }
+    responder.header("X-Lapwing-Time", std::to_string(request.received_us) + " " + std::to_string(nowUs()));
+}
+
+/// The agent's wall clock, as its request tells it.
+std::optional<TimestampMs> clockOf(const Request& request) {
+    const std::string text = request.header(kClockHeader);
+    TimestampMs time = 0;
+    const auto [stop, error] = std::from_chars(text.data(), text.data() + text.size(), time);
+    // Times beyond the year 9999 are nonsense, and sums of them could overflow.
+    constexpr TimestampMs latest = 253'402'300'800'000;
+    const bool valid = !text.empty() && error == std::errc() && stop == text.data() + text.size() &&
+                       time >= 0 && time < latest;
+    return valid ? std::optional(time) : std::nullopt;
+}
+
+/// Answers that the samples have to wait until it is known whose clock is wrong.
+void sendAway(const AgentsParts& parts, RefusalLog& refusals, const Request& request, Responder& responder,
+              TimestampMs agents_time) {
+    ingest::Answer later;
+    later.status = 503;
+    later.retry_after_s = kRetryClocksS;
+    later.body = "my clock may be wrong: yours is " + clockDifferenceText(agents_time - nowMs()) +
+                 " of it; keep the samples until the clocks agree";
+    refusals.note(request.agent, "its samples have to wait: " + later.body);
+    parts.agents.wrote(request.agent, nowMs());
+    sendTimes(parts, request, responder);
+    answer(responder, later);
+}
+
+/// Whether the sender's certificate has not ended by the site's time; answers if it has. While nothing
+/// confirms that time, the agent's clock is heard, and nothing else of it.
+bool isInTime(const AgentsParts& parts, RefusalLog& refusals, const Request& request, Responder& responder) {
+    const auto ended = [&] {
+        return request.certificate_ends != 0 && request.certificate_ends * 1000 <= nowMs();
+    };
+    if (!ended()) {
+        return true;
+    }
+    if (const auto time = clockOf(request); time && !parts.clock.confirmed()) {
+        const auto judgement = parts.clock.heard(request.agent, *time, readClocks());
+        if (!ended()) {
+            return true;
+        }
+        if (!parts.clock.confirmed()) {
+            responder.header(kClockHeader, clock::agentClockName(judgement));
+            sendAway(parts, refusals, request, responder, *time);
+            return false;
+        }
+    }
+    const std::string text = "the certificate has expired: lapwing-collector enrol " + request.agent;
+    refusals.note(request.agent, request.address + " is refused: " + text);
+    plain(responder, 403, text);
+    return false;
+}
+
 /// Whether the sender may use the name of its certificate; answers 403 if not.
 bool isItself(const AgentsParts& parts, RefusalLog& refusals, const Request& request, Responder& responder) {
+    if (!isInTime(parts, refusals, request, responder)) {
+        return false;
+    }
     if (parts.identities == nullptr) {
         return true;
     }
@@ -145,25 +207,6 @@ void renew(const AgentsParts& parts, Request& request, Responder& responder) {
     responder.send(200, "application/x-pem-file", *made);
 }
 
-void sendTimes(const AgentsParts& parts, const Request& request, Responder& responder) {
-    if (!parts.trust.empty()) {
-        responder.header(kTrustHeader, parts.trust);
-    }
-    responder.header("X-Lapwing-Time", std::to_string(request.received_us) + " " + std::to_string(nowUs()));
-}
-
-/// The agent's wall clock, as its request tells it.
-std::optional<TimestampMs> clockOf(const Request& request) {
-    const std::string text = request.header(kClockHeader);
-    TimestampMs time = 0;
-    const auto [stop, error] = std::from_chars(text.data(), text.data() + text.size(), time);
-    // Times beyond the year 9999 are nonsense, and sums of them could overflow.
-    constexpr TimestampMs latest = 253'402'300'800'000;
-    const bool valid = !text.empty() && error == std::errc() && stop == text.data() + text.size() &&
-                       time >= 0 && time < latest;
-    return valid ? std::optional(time) : std::nullopt;
-}
-
 /// Compares the agent's clock with the site's and answers with the judgement. True, after an answer 503, if
 /// the samples have to wait until it is known whose clock is wrong.
 bool waitsForClock(const AgentsParts& parts, RefusalLog& refusals, const Request& request,
@@ -178,15 +221,7 @@ bool waitsForClock(const AgentsParts& parts, RefusalLog& refusals, const Request
     if (!parts.clock.mustWait(request.agent, now)) {
         return false;
     }
-    ingest::Answer later;
-    later.status = 503;
-    later.retry_after_s = kRetryClocksS;
-    later.body = "my clock may be wrong: yours is " + clockDifferenceText(*time - nowMs()) +
-                 " of it; keep the samples until the clocks agree";
-    refusals.note(request.agent, "its samples have to wait: " + later.body);
-    parts.agents.wrote(request.agent, nowMs());
-    sendTimes(parts, request, responder);
-    answer(responder, later);
+    sendAway(parts, refusals, request, responder, *time);
     return true;
 }
 

@@ -112,7 +112,7 @@ Expected<Context::Ptr> serverContext(const std::string& cert_file, const std::st
         // Poco would compare the client's host name with its certificate, which names a host and no address.
         (*context)->enableExtendedCertificateVerification(false);
         SSL_CTX* ctx = (*context)->sslContext();
-        SSL_CTX_set_verify(ctx, SSL_CTX_get_verify_mode(ctx), &acceptByProgramTime);
+        SSL_CTX_set_verify(ctx, SSL_CTX_get_verify_mode(ctx), &acceptAtAnyTime);
     }
     return context;
 }
