@@ -55,7 +55,7 @@ namespace {
 
 constexpr std::chrono::microseconds kSalvageTime = std::chrono::hours(1);
 /// For all servers together: the program ends within 2 s.
-constexpr std::chrono::milliseconds kGrace{800};
+constexpr std::chrono::milliseconds kGrace{500};
 constexpr const char* kClockState = "site_clock";
 constexpr std::int64_t kSaveClockMs = 60'000;
 constexpr const char* kRevocationsState = "trust/revoked";

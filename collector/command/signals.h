@@ -16,7 +16,7 @@ namespace lapwing::collector {
 /// kill -9. Make it before any other thread, so that no thread gets these signals otherwise.
 class Signals {
   public:
-    static constexpr std::chrono::milliseconds kLongestEnd{1800};
+    static constexpr std::chrono::milliseconds kLongestEnd{1500};
 
     Signals();
     ~Signals();

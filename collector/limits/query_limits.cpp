@@ -15,7 +15,7 @@ namespace lapwing {
 namespace {
 
 /// After a query of this size, memory goes back to the system.
-constexpr std::int64_t kTrimFrom = 16'000'000;
+constexpr std::int64_t kTrimFrom = 4'000'000;
 
 }  // namespace
 

@@ -33,7 +33,7 @@ void remarkOnName(Context& context, std::string_view function, const Expr& argum
 }
 
 /// Samples in windows between two checks for cancellation: some milliseconds of work.
-constexpr std::size_t kWorkBetweenChecks = 1U << 20;
+constexpr std::size_t kWorkBetweenChecks = 1U << 16;
 
 struct RangeCall {
     RangeVector range;

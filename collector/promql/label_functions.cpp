@@ -38,7 +38,9 @@ std::string expand(std::string_view text, const std::vector<re2::StringPiece>& g
     std::size_t i = 0;
     while (i < text.size()) {
         if (text[i] != '$') {
-            out += text[i++];
+            const auto plain = text.substr(i, text.find('$', i) - i);
+            out += plain;
+            i += plain.size();
             continue;
         }
         const auto rest = text.substr(i + 1);

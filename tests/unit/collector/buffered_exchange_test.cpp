@@ -2,6 +2,7 @@
 
 #include <string>
 
+#include "collector/limits/query_limits.h"
 #include "tests/unit/catch.h"
 
 using lapwing::ErrorKind;
@@ -74,6 +75,26 @@ TEST_CASE("an answer without room becomes an error") {
     CHECK(late.status() == 503);
     CHECK(late.head(false).find("Retry-After: 5\r\n") != std::string::npos);
     CHECK(late.head(false).find("X-Kept: 1\r\n") != std::string::npos);
+}
+
+TEST_CASE("an answer counts for the memory of its query") {
+    BufferedRequest request;
+    request.method = "GET";
+    Room room(100 << 20, 100 << 20, 100);
+    BufferedResponder responder(request, room, "a", 100 << 20);
+    {
+        const lapwing::QueryLimits limits(10'000'000, lapwing::QueryLimits::Clock::time_point::max(),
+                                          nullptr);
+        auto& out = responder.stream(200, "application/json");
+        const std::string part(1000, 'x');
+        for (int i = 0; i < 20'000; ++i) {
+            out << part;
+        }
+    }
+    responder.finish();
+    CHECK(responder.status() == 422);
+    CHECK(responder.trouble() == AnswerBody::Trouble::too_large);
+    CHECK(room.used() < 1000);
 }
 
 TEST_CASE("a compressed answer that has no room is replaced by a plain one") {
