@@ -43,8 +43,12 @@ class Measures(threading.Thread):
     def growth(self, earlier, later):
         """The complaints: what is higher in the time `later` than in `earlier`, both (begin, end). Also prints the figures."""
         complaints = []
+        for what in ("memory", "descriptors", "threads", "files"):
+            hours = [self.between(at * 3600, (at + 1) * 3600, what) for at in range(int(self.rows[-1][0] // 3600) + 1)]
+            print(f"      {self.name}: {what} by hour", *(f"{statistics.median(each):,.0f}" for each in hours if each), flush=True)
+        # Pools of threads grow up to their size with the bursts that they meet.
         for what, judge, factor, room in (("memory", statistics.median, 1.05, 2 << 20), ("memory", max, 1.1, 4 << 20),
-                                          ("descriptors", statistics.median, 1, 2), ("threads", statistics.median, 1, 2),
+                                          ("descriptors", statistics.median, 1, 4), ("threads", statistics.median, 1.1, 4),
                                           ("files", max, 1.05, 1 << 20)):
             before, after = judge(self.between(*earlier, what)), judge(self.between(*later, what))
             text = f"{self.name}: {judge.__name__} of {what} {before:,.0f}, later {after:,.0f}"
