@@ -24,6 +24,7 @@ class Refusals {
     void add(const Refusals& more) {
         add(more.count_, more.first_);
         times_ += more.times_;
+        foreign_ += more.foreign_;
     }
     /// The same for samples that are refused for their times alone.
     void addTimes(std::size_t samples, const std::string& first) {
