@@ -4,15 +4,13 @@ same events within 16 minutes of simulated time, and does not judge growth."""
 
 import glob
 import http.client
-import os
 import pathlib
-import subprocess
 import threading
 import time
 import urllib.parse
 
 from fast_clock import Clock, Time
-from harness import LONG, NAME, PROBES, PROGRAM, Collector
+from harness import LONG, Collector
 from measures import Measures
 from receivers import Receivers
 from senders import CHURNING_SERIES, INTERVAL, KEPT_SERIES, Senders
@@ -77,16 +75,8 @@ class Site:
             self.start_agent(host)
 
     def start_agent(self, host):
-        path, bundle = self.collector.path, self.collector.enrol(host)
-        os.makedirs(path(host))
-        wanted = ", ".join(f"{name}: off" for name in PROBES if name != "node")
-        with open(path(host + ".yaml"), "w") as out:
-            out.write(f"host: {host}\ndata: {path(host)}\nstatus_socket: {path(host + '.sock')}\ncollector: {{"
-                      f" url: 'https://127.0.0.1:{self.collector.agents_port}', ca: {bundle}, cert: {bundle}, key: {bundle},"
-                      f" server_name: {NAME} }}\nattempts: off\ncanary: off\nprobes: {{ node: on, {wanted} }}\n")
-        with open(path(host + ".log"), "ab") as log:
-            self.agents[host] = subprocess.Popen([os.path.join(os.path.dirname(PROGRAM), "lapwing-agent"), "run", "--config", path(host + ".yaml")],
-                                                 stdout=log, stderr=log, env={**os.environ, **self.clocks[host].environment})
+        self.collector.configure_agent(host, {"node": "on"}, host)
+        self.agents[host] = self.collector.launch_agent(self.clocks[host].environment, host)
 
     def restart(self, how):
         if how == "kill":

@@ -179,19 +179,20 @@ class Collector:
         self.configure_agent(host, probes)
         return self.launch_agent()
 
-    def configure_agent(self, host, probes):
+    def configure_agent(self, host, probes, name="agent"):
+        """Its files are `name` with the endings .yaml, .sock and .log, and the directory `name`."""
         bundle = self.enrol(host)
-        os.makedirs(self.path("agent"))
+        os.makedirs(self.path(name))
         wanted = ", ".join(f"{name}: {probes.get(name, 'off')}" for name in PROBES)
-        with open(self.path("agent.yaml"), "w") as out:
-            out.write(f"host: {host}\ndata: {self.path('agent')}\nstatus_socket: {self.path('agent.sock')}\n"
+        with open(self.path(name + ".yaml"), "w") as out:
+            out.write(f"host: {host}\ndata: {self.path(name)}\nstatus_socket: {self.path(name + '.sock')}\n"
                       f"collector: {{ url: 'https://127.0.0.1:{self.agents_port}', ca: {bundle}, cert: {bundle}, key: {bundle},"
                       f" server_name: {NAME} }}\nattempts: off\ncanary: off\nprobes: {{ {wanted} }}\n")
 
-    def launch_agent(self, environment=None):
-        with open(self.path("agent.log"), "ab") as log:
+    def launch_agent(self, environment=None, name="agent"):
+        with open(self.path(name + ".log"), "ab") as log:
             return subprocess.Popen([os.path.join(os.path.dirname(PROGRAM), "lapwing-agent"), "run", "--config",
-                                     self.path("agent.yaml")], stdout=log, stderr=log, env={**os.environ, **(environment or {})})
+                                     self.path(name + ".yaml")], stdout=log, stderr=log, env={**os.environ, **(environment or {})})
 
     def agent(self, cert, key=None, ca=None, source=None):
         """A connection for agents, from the address `source`; `cert` is a bundle, or a certificate with `key` and `ca` beside it."""

@@ -12,7 +12,7 @@ import sys
 import time
 
 import pytest
-from harness import NAME, PROBES, PROGRAM, WRITE_HEADERS, Collector, now_ms, write_request
+from harness import PROGRAM, WRITE_HEADERS, Collector, now_ms, write_request
 
 REPOSITORY = pathlib.Path(__file__).resolve().parents[3]
 SHIPPED = REPOSITORY / "dashboards/alerts/lapwing.rules.yml"
@@ -56,17 +56,7 @@ class Site:
         self.agents = {}
         self.false_alerts = set()
         for host in self.hosts:
-            self.configure(host)
-
-    def configure(self, host):
-        path, bundle = self.collector.path, self.collector.enrol(host)
-        os.makedirs(path(host))
-        wanted = ", ".join(f"{name}: off" for name in PROBES if name != "node")
-        with open(path(host + ".yaml"), "w") as out:
-            out.write(f"host: {host}\ndata: {path(host)}\nstatus_socket: {path(host + '.sock')}\ncollector: {{"
-                      f" url: 'https://127.0.0.1:{self.collector.agents_port}', ca: {bundle}, cert: {bundle}, key: {bundle},"
-                      f" server_name: {NAME} }}\nattempts: off\ncanary: off\n"
-                      f"probes: {{ node: on, {wanted} }}\n")
+            self.collector.configure_agent(host, {"node": "on"}, host)
 
     def start_collector(self):
         collector = self.collector
@@ -82,10 +72,7 @@ class Site:
             return False
 
     def start_agent(self, host):
-        with open(self.collector.path(host + ".log"), "ab") as log:
-            self.agents[host] = subprocess.Popen(
-                [os.path.join(os.path.dirname(PROGRAM), "lapwing-agent"), "run", "--config", self.collector.path(host + ".yaml")],
-                stdout=log, stderr=log, env=faked(self.clocks[host].path))
+        self.agents[host] = self.collector.launch_agent(faked(self.clocks[host].path), host)
 
     def start_agents(self):
         for host in self.hosts:
