@@ -170,10 +170,22 @@ bool isShortage(int code) {
     return code == EMFILE || code == ENFILE || code == ENOBUFS || code == ENOMEM;
 }
 
+/// Without memory, a step of a connection may throw: that connection ends at its deadline, the others go on.
+void run(net::io_context& context) {
+    while (true) {
+        try {
+            context.run();
+            return;
+        } catch (const std::exception& e) {
+            spdlog::error("a step of a connection is given up: {}", e.what());
+        }
+    }
+}
+
 }  // namespace
 
 Loop::Loop() : state_(std::make_unique<State>()) {
-    state_->thread = std::thread([this] { state_->context.run(); });
+    state_->thread = std::thread([this] { run(state_->context); });
 }
 
 Loop::~Loop() {

@@ -1,7 +1,9 @@
 #include "collector/api/work_queue.h"
 
 #include <pthread.h>
+#include <spdlog/spdlog.h>
 
+#include <exception>
 #include <utility>
 
 namespace lapwing::api {
@@ -15,7 +17,7 @@ WorkQueue::~WorkQueue() {
 
 bool WorkQueue::post(const std::string& name, Task task) {
     const MutexLock lock(mutex_);
-    if (stopping_ || waiting_ >= most_waiting_) {
+    if (stopping_ || waiting_ >= most_waiting_ || (threads_.empty() && !startThread())) {
         return false;
     }
     Client& client = clients_[name];
@@ -25,17 +27,38 @@ bool WorkQueue::post(const std::string& name, Task task) {
     if (free_ >= turns_.size() || threads_.size() >= most_threads_) {
         changed_.notifyOne();
     } else {
+        startThread();
+    }
+    return true;
+}
+
+bool WorkQueue::startThread() {
+    try {
         threads_.emplace_back([this] { run(); });
         // Linux shows 15 bytes.
         ::pthread_setname_np(threads_.back().native_handle(), name_.substr(0, 15).c_str());
+        lacks_threads_ = false;
+    } catch (const std::exception& e) {
+        if (!std::exchange(lacks_threads_, true)) {
+            spdlog::warn("{}: no further thread for requests: {}", name_, e.what());
+        }
     }
-    return true;
+    return !lacks_threads_;
 }
 
 void WorkQueue::giveTurn(const std::string& name, Client& client) {
     if (!client.has_turn && !client.waiting.empty() && client.running < per_client_) {
         client.has_turn = true;
         turns_.push_back(name);
+    }
+}
+
+void WorkQueue::attempt(const Task& task) const {
+    try {
+        task();
+    } catch (const std::exception& e) {
+        // Without memory, not even the answer that says so can be made. The connection ends at its deadline.
+        spdlog::error("{}: a request is given up: {}", name_, e.what());
     }
 }
 
@@ -61,7 +84,7 @@ void WorkQueue::run() {
             --waiting_;
             giveTurn(name, client);
             lock.unlock();
-            task();
+            attempt(task);
         }
         lock.lock();
         const auto client = clients_.find(name);

@@ -24,7 +24,8 @@ class WorkQueue {
     WorkQueue(const WorkQueue&) = delete;
     WorkQueue& operator=(const WorkQueue&) = delete;
 
-    /// False if too many tasks wait, or after stop(). A task must not throw.
+    /// False if too many tasks wait, if no thread can be started, or after stop(). A task that throws is
+    /// given up.
     bool post(const std::string& client, Task task);
     /// Ends the threads once their tasks end; tasks that still wait are dropped.
     void stop();
@@ -37,6 +38,8 @@ class WorkQueue {
     };
 
     void run();
+    void attempt(const Task& task) const;
+    bool startThread() LAPWING_REQUIRES(mutex_);
     void giveTurn(const std::string& name, Client& client) LAPWING_REQUIRES(mutex_);
 
     const std::string name_;
@@ -52,6 +55,7 @@ class WorkQueue {
     std::size_t waiting_ LAPWING_GUARDED_BY(mutex_) = 0;
     std::size_t free_ LAPWING_GUARDED_BY(mutex_) = 0;
     bool stopping_ LAPWING_GUARDED_BY(mutex_) = false;
+    bool lacks_threads_ LAPWING_GUARDED_BY(mutex_) = false;
     std::vector<std::thread> threads_ LAPWING_GUARDED_BY(mutex_);
 };
 
