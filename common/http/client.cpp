@@ -122,7 +122,7 @@ Expected<Response> Client::State::converse(const Request& request) {
     if (!reader.keepsAlive() || socket->ended() || socket->failure()) {
         disconnect();
     }
-    if (auto decoded = decodeContent(*response, true, request.max_response_bytes); !decoded) {
+    if (auto decoded = decodeContent(*response, true, request.max_response_bytes, TooLong::fail); !decoded) {
         return tl::unexpected(decoded.error());
     }
     return response;

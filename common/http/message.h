@@ -84,7 +84,9 @@ Expected<void> sendAll(TimedSocketImpl& socket, std::string_view bytes);
 
 /// Undoes the codings gzip and deflate of the body (Content-Encoding); a body in another coding stays as it
 /// is. With `whole` false the body may end anywhere. At most `limit` bytes come out. Error `protocol` for a
-/// body that is not in the coding that its head declares.
-Expected<void> decodeContent(Response& response, bool whole, std::size_t limit);
+/// body that is not in the coding that its head declares, `exhausted` for one that becomes too long and must
+/// not be cut.
+enum class TooLong { fail, cut };
+Expected<void> decodeContent(Response& response, bool whole, std::size_t limit, TooLong too_long);
 
 }  // namespace lapwing::http

@@ -191,7 +191,7 @@ std::optional<Protocol> attempt(const Question& question, SSL_CTX* context, Prot
                              : askHttp1(question, *socket, watch, out, wants_http2);
     out.transfer += watch.lap();
     if (whole) {
-        if (auto decoded = http::decodeContent(out.answer, *whole, kMostBody); !decoded) {
+        if (auto decoded = http::decodeContent(out.answer, *whole, kMostBody, http::TooLong::cut); !decoded) {
             out.error = decoded.error();
         }
         return std::nullopt;

@@ -36,7 +36,7 @@ Expected<Response> readAnswer(const std::string& text, std::size_t limit = 16U <
         if (!whole) {
             return tl::unexpected(whole.error());
         }
-        if (auto decoded = http::decodeContent(*head, true, limit); !decoded) {
+        if (auto decoded = http::decodeContent(*head, true, limit, http::TooLong::fail); !decoded) {
             return tl::unexpected(decoded.error());
         }
         return head;
