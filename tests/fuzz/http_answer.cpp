@@ -37,7 +37,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     if (answer->body.size() > limit) {
         std::abort();
     }
-    if (whole && http::decodeContent(*answer, *whole, limit, http::TooLong::cut) && answer->body.size() > limit) {
+    if (whole && http::decodeContent(*answer, *whole, limit, http::TooLong::cut) &&
+        answer->body.size() > limit) {
         std::abort();
     }
     const auto base = *http::Url::parse("https://h.example/a/b?c");
