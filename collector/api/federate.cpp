@@ -59,7 +59,7 @@ std::string underscored(std::string_view name, bool metric) {
     return out;
 }
 
-std::string quoted(std::string_view value) {
+std::string inQuotes(std::string_view value) {
     std::string out = "\"";
     for (const char c : value) {
         if (c == '\\' || c == '"') {
@@ -80,7 +80,7 @@ class Writer {
 
     void sample(const std::string& name, const Labels& labels, const Sample& sample) {
         const bool plain = isValidMetricName(name);
-        const std::string shown = plain ? name : utf8_ ? quoted(name) : underscored(name, true);
+        const std::string shown = plain ? name : utf8_ ? inQuotes(name) : underscored(name, true);
         if (name != last_) {
             out_ << "# TYPE " << shown << " untyped\n";
         }
@@ -99,7 +99,7 @@ class Writer {
         }
         for (const auto& label : labels) {
             if (label.name != "__name__") {
-                put(labelName(label.name) + '=' + quoted(label.value));
+                put(labelName(label.name) + '=' + inQuotes(label.value));
             }
         }
         // As in Prometheus: a server that scrapes this must not add its own labels.
@@ -114,7 +114,7 @@ class Writer {
         if (isValidLabelName(name)) {
             return name;
         }
-        return utf8_ ? quoted(name) : underscored(name, false);
+        return utf8_ ? inQuotes(name) : underscored(name, false);
     }
 
     std::ostream& out_;
