@@ -39,17 +39,6 @@ struct CertificateDeleter {
     void operator()(X509* certificate) const { X509_free(certificate); }
 };
 
-std::string commonName(X509* certificate) {
-    X509_NAME* subject = X509_get_subject_name(certificate);
-    const int at = X509_NAME_get_index_by_NID(subject, NID_commonName, -1);
-    const ASN1_STRING* text = at < 0 ? nullptr : X509_NAME_ENTRY_get_data(X509_NAME_get_entry(subject, at));
-    if (text == nullptr) {
-        return "";
-    }
-    return {reinterpret_cast<const char*>(ASN1_STRING_get0_data(text)),
-            static_cast<std::size_t>(ASN1_STRING_length(text))};
-}
-
 }  // namespace
 
 Connection::Exchange::Exchange(std::shared_ptr<Server::State> of, const std::string& client)
@@ -225,7 +214,7 @@ void Connection::introduce() {
     if (!certificate) {
         return;
     }
-    agent_ = commonName(certificate.get());
+    agent_ = tls::commonNameOf(certificate.get());
     certificate_ = tls::fingerprint(certificate.get());
     validity_ = tls::validityOf(certificate.get());
     member_ = agent_;

@@ -210,13 +210,6 @@ std::time_t notAfter(const X509* cert) {
     return ASN1_TIME_to_tm(X509_get0_notAfter(cert), &time) == 1 ? timegm(&time) : 0;
 }
 
-std::string commonName(const X509* cert) {
-    std::array<char, 256> text{};
-    const int size = X509_NAME_get_text_by_NID(X509_get_subject_name(cert), NID_commonName, text.data(),
-                                               static_cast<int>(text.size()));
-    return size > 0 ? std::string(text.data(), static_cast<std::size_t>(size)) : std::string();
-}
-
 std::vector<std::string> alternativeNames(const X509* cert) {
     std::vector<std::string> out;
     const std::unique_ptr<GENERAL_NAMES, NamesFree> names(

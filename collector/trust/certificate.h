@@ -57,7 +57,6 @@ Expected<Certificate> certificateFromPem(const std::string& pem);
 Expected<Key> keyFromPem(const std::string& pem);
 
 std::time_t notAfter(const X509* cert);
-std::string commonName(const X509* cert);
 /// "DNS:a", "IP:10.0.0.1", sorted.
 std::vector<std::string> alternativeNames(const X509* cert);
 /// An address in the form that alternativeNames() prints; nothing for a text that is not a numeric address.

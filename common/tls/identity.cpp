@@ -8,10 +8,11 @@
 #include <openssl/x509.h>
 #include <openssl/x509v3.h>
 
-#include <array>
 #include <memory>
 #include <set>
 #include <string_view>
+
+#include "common/digest.h"
 
 namespace lapwing::tls {
 namespace {
@@ -46,24 +47,6 @@ std::string content(BIO* bio) {
     return size > 0 ? std::string(data, static_cast<std::size_t>(size)) : std::string();
 }
 
-std::string hex(const unsigned char* bytes, std::size_t size) {
-    constexpr const char* digits = "0123456789abcdef";
-    std::string out;
-    for (std::size_t i = 0; i < size; ++i) {
-        out += digits[bytes[i] >> 4U];
-        out += digits[bytes[i] & 15U];
-    }
-    return out;
-}
-
-std::string sha256(const void* data, std::size_t size) {
-    std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
-    unsigned length = 0;
-    return EVP_Digest(data, size, digest.data(), &length, EVP_sha256(), nullptr) == 1
-               ? hex(digest.data(), length)
-               : std::string();
-}
-
 std::time_t timeOf(const ASN1_TIME* time) {
     std::tm parts{};
     return ASN1_TIME_to_tm(time, &parts) == 1 ? timegm(&parts) : 0;
@@ -89,15 +72,18 @@ Expected<Validity> validityOf(const std::string& pem) {
     return validityOf(certificate.get());
 }
 
+std::string commonNameOf(const X509* certificate) {
+    const X509_NAME* subject = X509_get_subject_name(certificate);
+    const int at = X509_NAME_get_index_by_NID(subject, NID_commonName, -1);
+    const ASN1_STRING* text = at < 0 ? nullptr : X509_NAME_ENTRY_get_data(X509_NAME_get_entry(subject, at));
+    return text == nullptr ? std::string()
+                           : std::string(reinterpret_cast<const char*>(ASN1_STRING_get0_data(text)),
+                                         static_cast<std::size_t>(ASN1_STRING_length(text)));
+}
+
 std::string commonNameOf(const std::string& pem) {
     const auto certificate = nextCertificate(reading(pem).get());
-    std::array<char, 256> name{};
-    const int size = certificate
-                         ? X509_NAME_get_text_by_NID(X509_get_subject_name(certificate.get()), NID_commonName,
-                                                     name.data(), static_cast<int>(name.size()))
-                         : 0;
-    ERR_clear_error();
-    return size > 0 ? std::string(name.data(), static_cast<std::size_t>(size)) : std::string();
+    return certificate ? commonNameOf(certificate.get()) : std::string();
 }
 
 Expected<SigningRequest> newSigningRequest(const std::string& common_name) {
@@ -141,7 +127,7 @@ std::string authorityKeys(const std::string& pem) {
         unsigned char* der = nullptr;
         const int size = i2d_X509_PUBKEY(X509_get_X509_PUBKEY(certificate.get()), &der);
         if (size > 0) {
-            keys.insert(sha256(der, static_cast<std::size_t>(size)));
+            keys.insert(sha256({reinterpret_cast<const char*>(der), static_cast<std::size_t>(size)}));
             OPENSSL_free(der);
         }
     }

@@ -20,7 +20,9 @@ Validity validityOf(const X509* certificate);
 /// Of the first certificate of a PEM text. Error `invalid` without a certificate.
 Expected<Validity> validityOf(const std::string& pem);
 
-/// The common name of the first certificate; "" without one.
+/// The common name, with every byte of it; "" without one.
+std::string commonNameOf(const X509* certificate);
+/// Of the first certificate of a PEM text.
 std::string commonNameOf(const std::string& pem);
 
 /// A new private key (EC P-256) and the request for its certificate (PKCS #10), both PEM.

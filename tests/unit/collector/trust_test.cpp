@@ -76,7 +76,7 @@ TEST_CASE("Certificates serve their purpose and no other") {
     CHECK(verify(server.get(), ca.get(), X509_PURPOSE_SSL_CLIENT) == X509_V_ERR_INVALID_PURPOSE);
     CHECK(verify(agent.get(), ca.get(), X509_PURPOSE_SSL_CLIENT) == X509_V_OK);
     CHECK(verify(agent.get(), ca.get(), X509_PURPOSE_SSL_SERVER) == X509_V_ERR_INVALID_PURPOSE);
-    CHECK(commonName(agent.get()) == "web-01");
+    CHECK(tls::commonNameOf(agent.get()) == "web-01");
     CHECK(alternativeNames(agent.get()).empty());
     CHECK(alternativeNames(server.get()) == std::vector<std::string>{"DNS:lapwing-collector",
                                                                      "DNS:mon.example.org", "IP:10.77.0.20",
@@ -279,7 +279,7 @@ TEST_CASE("A request for a certificate is signed for the name of its sender") {
     REQUIRE(answer);
     const auto certificates = certificatesFromPem(*answer);
     REQUIRE(certificates.size() == 2);
-    CHECK(commonName(certificates[0].get()) == "web-01");
+    CHECK(tls::commonNameOf(certificates[0].get()) == "web-01");
     CHECK(tls::keyBelongs(*answer, made->key));
     CHECK(tls::trustOf(*answer) == authority->trust());
     CHECK(verify(certificates[0].get(), certificates[1].get(), X509_PURPOSE_SSL_CLIENT) == X509_V_OK);
