@@ -112,21 +112,31 @@ def test_slow_heads(site):
             page_stays_reachable(site, SECONDS)
 
 
+def large_answer(site, series, step):
+    """Stores ten minutes of so many series. Returns the parameters of a query_range for all of them."""
+    now = now_ms()
+    for block in range(0, series, 500):
+        written = [({"__name__": "x", "k": f"{i:05d}"}, [(now - 600_000 + j * 10_000, float(j)) for j in range(60)]) for i in range(block, block + 500)]
+        assert site.collector.people("/api/v1/write", "POST", write_request(written), WRITE_HEADERS).status == 204
+    return urllib.parse.urlencode({"query": "x", "start": (now - 600_000) / 1000, "end": now / 1000, "step": step})
+
+
+def slow_reader(site, parameters):
+    """A client that asks for a query_range and reads nothing of the answer."""
+    reader = socket.socket()
+    reader.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    reader.connect(("127.0.0.1", site.collector.people_port))
+    reader.sendall(b"GET /api/v1/query_range?" + parameters.encode() + b" HTTP/1.1\r\nHost: localhost\r\n\r\n")
+    return reader
+
+
 def test_slow_readers():
     with AttackedSite("ingest: { local: true }\n") as site:
-        now = now_ms()
-        for block in range(0, 2000, 500):
-            series = [({"__name__": "x", "k": f"{i:05d}"}, [(now - 600_000 + j * 10_000, float(j)) for j in range(60)]) for i in range(block, block + 500)]
-            assert site.collector.people("/api/v1/write", "POST", write_request(series), WRITE_HEADERS).status == 204
-        parameters = urllib.parse.urlencode({"query": "x", "start": (now - 600_000) / 1000, "end": now / 1000, "step": 5})
+        parameters = large_answer(site, 2000, step=5)
         readers = []
         with site.attack("12 readers of an answer of 6 MB who read nothing", limit="answers that wait for their clients, at each listener", memory=256 * MB, p99=HONEST_P99):
             for _ in range(12):
-                reader = socket.socket()
-                reader.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-                reader.connect(("127.0.0.1", site.collector.people_port))
-                reader.sendall(b"GET /api/v1/query_range?" + parameters.encode() + b" HTTP/1.1\r\nHost: localhost\r\n\r\n")
-                readers.append(reader)
+                readers.append(slow_reader(site, parameters))
             page_stays_reachable(site, SECONDS)
         for reader in readers:
             reader.close()
@@ -134,11 +144,7 @@ def test_slow_readers():
 
 def test_an_answer_that_is_too_large():
     with AttackedSite("ingest: { local: true }\n") as site:
-        now = now_ms()
-        for block in range(0, 3000, 500):
-            series = [({"__name__": "x", "k": f"{i:05d}"}, [(now - 600_000 + j * 10_000, float(j)) for j in range(60)]) for i in range(block, block + 500)]
-            assert site.collector.people("/api/v1/write", "POST", write_request(series), WRITE_HEADERS).status == 204
-        parameters = urllib.parse.urlencode({"query": "x", "start": (now - 600_000) / 1000, "end": now / 1000, "step": 0.5})
+        parameters = large_answer(site, 3000, step=0.5)
         with site.attack("an answer of 100 MB", limit="an answer", memory=400 * MB, p99=HONEST_P99) as attack:
             answer = site.collector.people("/api/v1/query_range?" + parameters)
             assert answer.status == 422 and b"gzip" in answer.body, (answer.status, answer.body[:200])
@@ -147,19 +153,11 @@ def test_an_answer_that_is_too_large():
 
 def test_readers_who_fill_the_room_for_answers_are_told():
     with AttackedSite("ingest: { local: true }\n") as site:
-        now = now_ms()
-        for block in range(0, 3000, 500):
-            series = [({"__name__": "x", "k": f"{i:05d}"}, [(now - 600_000 + j * 10_000, float(j)) for j in range(60)]) for i in range(block, block + 500)]
-            assert site.collector.people("/api/v1/write", "POST", write_request(series), WRITE_HEADERS).status == 204
-        parameters = urllib.parse.urlencode({"query": "x", "start": (now - 600_000) / 1000, "end": now / 1000, "step": 1})
+        parameters = large_answer(site, 3000, step=1)
         readers = []
         with site.attack("answers of 40 MB for readers who read nothing", limit="answers that wait for their clients, at each listener", memory=700 * MB, p99=HONEST_P99) as attack:
             for _ in range(6):
-                reader = socket.socket()
-                reader.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-                reader.connect(("127.0.0.1", site.collector.people_port))
-                reader.sendall(b"GET /api/v1/query_range?" + parameters.encode() + b" HTTP/1.1\r\nHost: localhost\r\n\r\n")
-                readers.append(reader)
+                readers.append(slow_reader(site, parameters))
             site.until(lambda: limited(site.collector, "people", "answers") > 0)
             page_stays_reachable(site, 1)
             attack.told = "503"
