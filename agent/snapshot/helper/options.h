@@ -23,7 +23,7 @@ struct CollectOptions {
     Neighbours neighbours = Neighbours::all;
     /// The last snapshot: its rules and its rehearsal are used again while they are unchanged.
     std::string previous;
-    std::chrono::milliseconds rehearsal_deadline{3'000};
+    std::chrono::milliseconds rehearsal_deadline{20'000};
 };
 
 }  // namespace lapwing::agent

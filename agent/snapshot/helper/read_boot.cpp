@@ -18,7 +18,7 @@ namespace lapwing::agent {
 namespace {
 
 /// A rehearsal that failed, perhaps at a deadline, is tried again after this time.
-constexpr std::int64_t kRetryMs = 600'000;
+constexpr std::int64_t kRetryMs = 120'000;
 
 /// The last rehearsal holds: its inputs are the same, and its listing can be read.
 bool stillHolds(const CollectOptions& options, const Boot& last, const Boot& boot, TimestampMs now) {
