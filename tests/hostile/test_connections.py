@@ -2,6 +2,7 @@
 
 import contextlib
 import http.client
+import itertools
 import os
 import resource
 import signal
@@ -269,20 +270,25 @@ def statuses(connections):
 
 
 def test_as_many_members_as_there_may_be():
-    """Idle ones make room for new ones. Then all have begun a request, and at last all their requests arrive at once."""
-    most, hosts = 1024, [f"member-{i:02d}" for i in range(66)]
+    """Most have begun a request. The others are idle, and make room for new ones, until all have begun a request. At last all these
+    requests arrive at once."""
+    most, idle, hosts = 1024, 24, [f"member-{i:02d}" for i in range(66)]
     body = write_request([({"__name__": "member"}, [(now_ms(), 1.0)])])
     with AttackedSite(attackers=[*hosts, "web-01"]) as site:
-        members = []
+        turns = itertools.cycle(hosts)
         with site.attack("1,050 connections of 66 agents", limit="connections of members, at each listener", memory=160 * MB, p99=HONEST_P99) as attack:
-            for i in range(1050):
-                members.append(site.attacker(hosts[i % len(hosts)]))
+            began = time.monotonic()
+            members = [begun(site.attacker(next(turns)), body) for _ in range(most - idle)]
+            for _ in range(2 * idle):
+                members.append(site.attacker(next(turns)))
                 assert members[-1].post("/api/v1/write", body, WRITE_HEADERS).status == 204
             ended = limited(site.collector, "agents", "idle")
-            assert ended >= len(members) + 1 - most  # one is the honest agent's
-            busy_ones = [begun(connection, body) for connection in members[1 - most :]]
+            busy_ones = members[: most - idle] + [begun(connection, body) for connection in members[1 - idle :]]  # one is the honest agent's
             # Between its batches the honest agent is the only idle one: it has to make room for a moment.
             last = begun(site.attacker(), body)
+            if time.monotonic() - began > 120:
+                pytest.skip("the machine is so busy that the first bodies are late before the last connection is open")
+            assert ended >= idle
 
             def refused():
                 surplus = site.attacker()
