@@ -203,7 +203,7 @@ CLOSED = ("exhausted", "unavailable", "timeout")  # what a probe says of a conne
 # (limit, probe, what, answer, up, the reasons that may be told, bytes of the answer that the agent may hold)
 ANSWERS = [
     (ROWS, "haproxy", "HAProxy's page of 9,500 rows", page(csv(9500)), "0", ("exhausted",), 2 * MB),
-    (ROWS, "haproxy", "HAProxy's page of 499 rows", page(csv(499)), "1", (), MB),
+    (ROWS, "haproxy", "HAProxy's page of 499 rows", page(csv(499)), "1", (), 4 * MB),
     (MEMORY, "haproxy", "16 MB of one line", page(b'# pxname,"' + b"x" * (16 * MB - 100)), "0", ("exhausted",), 32 * MB),
     (ANSWER, "haproxy", "a page of HAProxy without end", forever(CHUNKED, b"100000\r\n" + b"a,b\n" * (MB // 4) + b"\r\n"), "0", ("exhausted",), 32 * MB),
     (ANSWER, "nginx", "a page of Nginx of 17 MB", page(b"Active connections: 1 \n" * (17 * MB // 23)), "0", ("exhausted",), 32 * MB),
@@ -213,7 +213,7 @@ ANSWERS = [
     (ANSWER, "app", "a page of an application without end", forever(CHUNKED, b"100000\r\n" + b"x" * MB + b"\r\n"), "1", (), 8 * MB),
     (DATABASE, "mysql", "rows of a database without end", endless_rows, "0", CLOSED, 8 * MB),
     (DATABASE, "mysql", "a row without end", endless_row, "0", CLOSED, 8 * MB),
-    (DATABASE, "mysql", "columns without end", endless_columns, "0", CLOSED, 48 * MB),  # the library takes 130 bytes for a column of 30
+    (DATABASE, "mysql", "columns without end", endless_columns, "0", CLOSED, 8 * MB),
 ]
 CUT = ("rows of a database without end", "columns without end")
 HONEST = {"haproxy": page(csv(3)), "nginx": page(b"Active connections: 1 \nserver accepts handled requests\n 1 1 1 \nReading: 0 Writing: 1 Waiting: 0 \n"), "app": page(b"well")}
