@@ -13,6 +13,7 @@
 #include <boost/asio/write.hpp>
 #include <exception>
 #include <limits>
+#include <stdexcept>
 
 #include "common/model/clock.h"
 #include "common/text.h"
@@ -267,8 +268,12 @@ void Connection::parseHead() {
         parser_->body_limit(std::numeric_limits<std::uint64_t>::max());
     }
     ErrorCode error;
-    const std::size_t used = parser_->put(buffer_.data(), error);
-    buffer_.consume(used);
+    try {
+        buffer_.consume(parser_->put(buffer_.data(), error));
+    } catch (const std::length_error&) {
+        // Boost 1.74 has no error for a line that is longer than its 16 bits can say.
+        error = http::error::bad_field;
+    }
     if (error && error != http::error::need_more) {
         return refuseHead(error);
     }

@@ -122,8 +122,12 @@ Expected<std::vector<std::unique_ptr<api::Server>>> listenAll(
         options.slow_threads = 24;
         options.threads_per_client = endpoint.loopback() ? 20 : 8;
         options.uri_bytes = 1U << 20;
-        // All users of a tunnel share the loopback address.
-        options.connections.per_member = endpoint.loopback() ? 256 : 32;
+        options.connections.per_member = 32;
+        if (endpoint.loopback()) {
+            // All users of a tunnel or of a dashboard share the loopback address, and may come at once.
+            options.connections.strangers = options.connections.strangers_per_address = 256;
+            options.connections.per_member = 256;
+        }
         options.keep_alive = std::chrono::seconds(60);
         options.exchange_time =
             std::chrono::milliseconds(config.promql.timeout_ms) + std::chrono::seconds(30);

@@ -392,16 +392,23 @@ Answer Receiver::storePart(const std::string& agent, std::string_view kind, cons
     if (!stored) {
         return documentFailed(agent, stored.error());
     }
+    // Read none before all are there: one part that comes again must not cost the memory of the others.
+    for (std::size_t i = 1; i <= part.count; ++i) {
+        const auto piece = store_.document(nameOf(i), 0);  // `exhausted`: it is there
+        if (!piece && piece.error().kind != ErrorKind::exhausted) {
+            return storeFailed(piece.error());
+        }
+        if (piece && !*piece) {
+            return answer(200, nameOf(part.number));  // the others are on their way
+        }
+    }
     std::string packed;
     for (std::size_t i = 1; i <= part.count; ++i) {
         const auto piece = store_.document(nameOf(i));
         if (!piece) {
             return storeFailed(piece.error());
         }
-        if (!*piece) {
-            return answer(200, nameOf(part.number));  // the others are on their way
-        }
-        packed += (*piece)->body;
+        packed += *piece ? (*piece)->body : "";
     }
     auto out = storeWhole(agent, kind, std::move(packed), part.digest);
     if (out.status == 200 || out.status == 400 || out.status == 413) {

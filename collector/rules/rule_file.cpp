@@ -1,10 +1,8 @@
 #include "collector/rules/rule_file.h"
 
 #include <algorithm>
-#include <fstream>
 #include <limits>
 #include <set>
-#include <sstream>
 #include <string_view>
 
 #include "collector/promql/engine.h"
@@ -193,10 +191,11 @@ std::vector<config::Problem> labelsWithValues(const std::vector<RuleGroup>& grou
     return out;
 }
 
-std::vector<RuleGroup> parseRuleFile(Reader& reader, const std::string& yaml, const std::string& name,
-                                     std::int64_t default_interval_ms) {
+namespace {
+
+/// The groups of the file `name`.
+std::vector<RuleGroup> groupsOf(const Node& root, const std::string& name, std::int64_t default_interval_ms) {
     std::vector<RuleGroup> groups;
-    const Node root = reader.text(yaml, name);
     root.allow({"groups"});
     std::set<std::string> names;
     wantList(root["groups"]);
@@ -211,6 +210,13 @@ std::vector<RuleGroup> parseRuleFile(Reader& reader, const std::string& yaml, co
         groups.push_back(std::move(group));
     });
     return groups;
+}
+
+}  // namespace
+
+std::vector<RuleGroup> parseRuleFile(Reader& reader, const std::string& yaml, const std::string& name,
+                                     std::int64_t default_interval_ms) {
+    return groupsOf(reader.text(yaml, name), name, default_interval_ms);
 }
 
 std::vector<std::string> expandPatterns(const std::vector<std::string>& patterns) {
@@ -230,16 +236,7 @@ std::vector<RuleGroup> readRuleFiles(Reader& reader, const std::vector<std::stri
                                      std::int64_t default_interval_ms) {
     std::vector<RuleGroup> groups;
     for (const auto& file : files) {
-        std::ifstream in(file, std::ios::binary);
-        std::ostringstream content;
-        if (in.is_open()) {
-            content << in.rdbuf();
-        }
-        if (!in.is_open() || in.bad()) {
-            reader.add({file, 0, 0, "cannot be read"});
-            continue;
-        }
-        auto read = parseRuleFile(reader, content.str(), file, default_interval_ms);
+        auto read = groupsOf(reader.file(file), file, default_interval_ms);
         std::move(read.begin(), read.end(), std::back_inserter(groups));
     }
     return groups;

@@ -138,7 +138,15 @@ Expected<Response> Client::State::exchange(const Request& request, Clock::time_p
             }
         }
         socket->begin(until);
-        auto result = converse(request);
+        auto result = [&] {
+            try {
+                return converse(request);
+            } catch (...) {
+                // The rest of an answer for which memory runs out must not be the beginning of the next one.
+                disconnect();
+                throw;
+            }
+        }();
         if (result) {
             return result;
         }

@@ -37,24 +37,24 @@ def percentile(values, share):
 
 
 class AttackedSite:
-    """Use it in a `with` block. `config`: more of collector.yaml; `victim`: the host of a real agent with `probes`, or none."""
+    """Use it in a `with` block. `config`: more of collector.yaml; `victims`: {host of a real agent: its probes}."""
 
-    def __init__(self, config="", attackers=("web-01",), victim=None, probes=None):
+    def __init__(self, config="", attackers=("web-01",), victims=None):
         self.collector = Collector(config)
         self.bundles = {host: self.collector.enrol(host) for host in attackers}
         self.honest = Writers(self.collector, ("honest-01",), pause=HONEST_PAUSE)
-        self.victim = None  # the process of the real agent
-        if victim:
-            self.collector.configure_agent(victim, probes or {})
-        self._has_victim = victim is not None
+        self.victims = {}  # {host: the process of its real agent}
+        self._agents = list(victims or {})
+        for host in self._agents:
+            self.collector.configure_agent(host, victims[host], host)
 
     def __enter__(self):
         try:
             self.collector.start()
             self.honest.__enter__()
             self.honest.wait_for_acknowledgement()
-            if self._has_victim:
-                self.victim = self.collector.launch_agent()
+            for host in self._agents:
+                self.victims[host] = self.collector.launch_agent(name=host)
         except BaseException:
             self.__exit__()
             raise
@@ -63,9 +63,11 @@ class AttackedSite:
     def __exit__(self, *_):
         if self.honest.writers:
             self.honest.__exit__()
-        if self.victim and self.victim.poll() is None:
-            self.victim.send_signal(signal.SIGTERM)
-            self.victim.wait(20)
+        living = [victim for victim in self.victims.values() if victim.poll() is None]
+        for victim in living:
+            victim.send_signal(signal.SIGTERM)
+        for victim in living:
+            victim.wait(20)
         self.collector.close()
 
     def attacker(self, host="web-01"):

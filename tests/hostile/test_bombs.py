@@ -1,45 +1,20 @@
 """Requests of an agent, and answers of servers that it asks, which would take far more memory than they have bytes."""
 
+import contextlib
+import signal
 import socket
 import struct
 import threading
-import time
 import zlib
+from pathlib import Path
 
 from attacks import MB, AttackedSite
-from harness import WRITE_HEADERS, message, now_ms, varint
+from bodies import label, packed, sample
+from harness import WRITE_HEADERS, message, varint
 
 GOAL = 8 * MB
 MEMORY = "memory for reading input of others"
 V2_HEADERS = {**WRITE_HEADERS, "Content-Type": "application/x-protobuf;proto=io.prometheus.write.v2.Request", "X-Prometheus-Remote-Write-Version": "2.0.0"}
-
-
-def packed(head, unit, times, tail=b""):
-    """Snappy's block format of head + unit * times + tail: the unit once, then copies of it of at most 60 bytes each."""
-
-    def literal(data):
-        out = b""
-        for at in range(0, len(data), 60):
-            part = data[at : at + 60]
-            out += bytes([(len(part) - 1) << 2]) + part
-        return out
-
-    out = varint(len(head) + len(unit) * times + len(tail)) + literal(head) + literal(unit)
-    left = len(unit) * (times - 1)
-    copies = []
-    while left:
-        length = min(left, 60)
-        copies.append(bytes([(length - 1) << 2 | 2]) + struct.pack("<H", len(unit)))
-        left -= length
-    return out + b"".join(copies) + literal(tail)
-
-
-def sample():
-    return message(2, b"\x09" + struct.pack("<d", 1) + b"\x10" + varint(now_ms()))
-
-
-def label(name, value):
-    return message(1, message(1, name) + message(2, value))
 
 
 def bombs():
@@ -88,14 +63,15 @@ def test_forms_of_tiny_pairs(site):
 
 
 class RogueServer(threading.Thread):
-    """Gives every client the same answer."""
+    """Answers as an honest server until it is `armed`, and then with its answer: one text, or a generator of parts without end."""
 
-    def __init__(self, answer):
+    def __init__(self, honest, answer):
         super().__init__(daemon=True)
-        self.answer = answer
+        self.honest, self.answer = honest, answer
+        self.armed = False
+        self.served = 0  # clients that got the answer, or a part of it
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.port = self.listener.getsockname()[1]
-        self.asked = 0
 
     def run(self):
         while True:
@@ -104,13 +80,66 @@ class RogueServer(threading.Thread):
             except OSError:
                 return
             with client:
+                client.settimeout(10)
                 try:
-                    client.settimeout(10)
-                    client.recv(8192)
-                    self.asked += 1
-                    client.sendall(self.answer)
+                    self.serve(client)
                 except OSError:
                     pass
+
+    def serve(self, client):
+        armed = self.armed
+        client.recv(8192)
+        if not armed:
+            client.sendall(self.honest)
+            return
+        self.served += 1
+        for part in [self.answer] if isinstance(self.answer, bytes) else self.answer():
+            client.sendall(part)
+
+
+def mysql_packet(number, payload):
+    return struct.pack("<I", len(payload))[:3] + bytes([number & 0xFF]) + payload
+
+
+class RogueDatabase(RogueServer):
+    """Speaks the protocol of MySQL, without TLS, and takes any login. Statements are refused until it is `armed`."""
+
+    OK = b"\0\0\0\2\0\0\0"
+    REFUSED = b"\xff\x15\x04#28000no"
+
+    def __init__(self, answer):
+        super().__init__(b"", answer)
+
+    def serve(self, client):
+        salt, capabilities = b"abcdefghijklmnopqrst", 0xFFFFFFFF & ~0x820
+        client.sendall(mysql_packet(0, b"\x0a8.0.40\0" + struct.pack("<I", 7) + salt[:8] + b"\0" + struct.pack("<HBHH", capabilities & 0xFFFF, 0x2D, 2, capabilities >> 16)
+                                    + b"\x15" + bytes(10) + salt[8:] + b"\0mysql_native_password\0"))
+        self.receive(client)
+        client.sendall(mysql_packet(2, self.OK))
+        while statement := self.receive(client):
+            if statement[:1] == b"\x01":
+                return
+            if b"SELECT" not in statement and b"SHOW" not in statement:
+                client.sendall(mysql_packet(1, self.OK))
+            elif not self.armed:
+                client.sendall(mysql_packet(1, self.REFUSED))
+            else:
+                self.served += 1
+                for number, part in enumerate(self.answer(), 1):
+                    client.sendall(mysql_packet(number, part))
+
+    @staticmethod
+    def receive(client):
+        def read(size):
+            data = b""
+            while len(data) < size:
+                part = client.recv(size - len(data))
+                if not part:
+                    raise OSError("the agent has closed")
+                data += part
+            return data
+
+        return read(struct.unpack("<I", read(4)[:3] + b"\0")[0])
 
 
 def csv(rows):
@@ -122,32 +151,135 @@ def csv(rows):
     return "".join(out).encode()
 
 
-def test_answers_that_expand():
-    answers = {
-        "HAProxy's page of 9,500 rows": csv(9500),
-        "HAProxy's page of 499 rows": csv(499),
-        "16 MB of one line": b"# pxname,\"" + b"x" * (16 * MB - 100),
-    }
-    servers = {}
-    for what, body in answers.items():
-        servers[what] = RogueServer(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
-    packed_page = zlib.compressobj(9, zlib.DEFLATED, 31)
-    page = packed_page.compress(b"# pxname,\n" + b"a,\n" * (20 * MB)) + packed_page.flush()
-    answers["gzip of 60 MB in 60 KB"] = page
-    servers["gzip of 60 MB in 60 KB"] = RogueServer(b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: %d\r\n\r\n" % len(page) + page)
-    answers["endless headers"] = b""
-    servers["endless headers"] = RogueServer(b"HTTP/1.1 200 OK\r\n" + b"a: b\r\n" * MB)
-    for what, server in servers.items():
-        server.start()
-        target = f"[ {{ url: 'http://127.0.0.1:{server.port}/stats', instance: lb-01 }} ]"
-        with AttackedSite(victim="web-02", probes={"node": "on", "haproxy": target}) as site:
-            site.until(lambda: site.collector.query('up{job="node",agent="web-02"}'))
-            site.until(lambda: server.asked > 0)
-            with site.attack(what, limit="rows of HAProxy's statistics" if "rows" in what else MEMORY,
-                             memory=GOAL + 2 * len(answers[what]), process=site.victim) as attack:
-                before = server.asked
-                site.until(lambda: server.asked >= before + 2)
-                time.sleep(0.5)
-                up = site.collector.query('up{job="haproxy",agent="web-02"}')
-                attack.told = "up " + (up[0]["value"][1] if up else "unknown")
+def page(body, *more):
+    return b"\r\n".join([b"HTTP/1.1 200 OK", b"Content-Length: %d" % len(body), *more]) + b"\r\n\r\n" + body
+
+
+def forever(head, part):
+    def parts():
+        yield head
+        while True:
+            yield part
+
+    return parts
+
+
+def packed_page(text):
+    packer = zlib.compressobj(9, zlib.DEFLATED, 31)
+    return page(packer.compress(text) + packer.flush(), b"Content-Encoding: gzip")
+
+
+def mysql_text(text):
+    return (bytes([len(text)]) if len(text) < 251 else b"\xfc" + struct.pack("<H", len(text))) + text
+
+
+COLUMN = mysql_text(b"def") + mysql_text(b"") * 3 + mysql_text(b"a") * 2 + b"\x0c\x2d\0\xff\xff\0\0\xfd\0\0\0\0\0"
+END_OF_COLUMNS = b"\xfe\0\0\2\0"
+
+
+def endless_rows():
+    yield from (b"\x01", COLUMN, END_OF_COLUMNS)
+    while True:
+        yield mysql_text(b"x" * 60_000)
+
+
+def endless_row():
+    yield from (b"\x01", COLUMN, END_OF_COLUMNS)
+    while True:
+        yield b"A" * 0xFFFFFF
+
+
+def endless_columns():
+    yield b"\xfd\xff\xff\xff"
+    while True:
+        yield COLUMN
+
+
+ROWS = "rows of HAProxy's statistics"
+ANSWER = "an answer to an HTTP probe"
+DATABASE = "an answer of a database to the agent"
+CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+CLOSED = ("exhausted", "unavailable", "timeout")  # what a probe says of a connection that it has closed; late on a busy machine
+# (limit, probe, what, answer, up, the reasons that may be told, bytes of the answer that the agent may hold)
+ANSWERS = [
+    (ROWS, "haproxy", "HAProxy's page of 9,500 rows", page(csv(9500)), "0", ("exhausted",), 2 * MB),
+    (ROWS, "haproxy", "HAProxy's page of 499 rows", page(csv(499)), "1", (), 4 * MB),
+    (MEMORY, "haproxy", "16 MB of one line", page(b'# pxname,"' + b"x" * (16 * MB - 100)), "0", ("exhausted",), 32 * MB),
+    (ANSWER, "haproxy", "a page of HAProxy without end", forever(CHUNKED, b"100000\r\n" + b"a,b\n" * (MB // 4) + b"\r\n"), "0", ("exhausted",), 32 * MB),
+    (ANSWER, "nginx", "a page of Nginx of 17 MB", page(b"Active connections: 1 \n" * (17 * MB // 23)), "0", ("exhausted",), 32 * MB),
+    (ANSWER, "haproxy", "gzip of 60 MB in 60 KB", packed_page(b"# pxname,\n" + b"a,\n" * (20 * MB)), "0", ("exhausted",), 2 * MB),
+    (ANSWER, "haproxy", "headers without end", forever(b"HTTP/1.1 200 OK\r\n", b"a: b\r\n" * 10_000), "0", ("protocol",), MB),
+    (ANSWER, "nginx", "a header without end", forever(b"HTTP/1.1 200 OK\r\nA: ", b"x" * 60_000), "0", ("protocol",), MB),
+    (ANSWER, "app", "a page of an application without end", forever(CHUNKED, b"100000\r\n" + b"x" * MB + b"\r\n"), "1", (), 8 * MB),
+    (DATABASE, "mysql", "rows of a database without end", endless_rows, "0", CLOSED, 8 * MB),
+    (DATABASE, "mysql", "a row without end", endless_row, "0", CLOSED, 8 * MB),
+    (DATABASE, "mysql", "columns without end", endless_columns, "0", CLOSED, 8 * MB),
+]
+CUT = ("rows of a database without end", "columns without end")
+HONEST = {"haproxy": page(csv(3)), "nginx": page(b"Active connections: 1 \nserver accepts handled requests\n 1 1 1 \nReading: 0 Writing: 1 Waiting: 0 \n"), "app": page(b"well")}
+
+
+def target_of(probe, server, password):
+    if probe == "mysql":
+        return f"[ {{ instance: db-01, host: 127.0.0.1, port: {server.port}, user: lapwing, password_file: {password} }} ]"
+    return f"[ {{ url: 'http://127.0.0.1:{server.port}/page', instance: lb-01 }} ]"
+
+
+def test_answers_that_expand(tmp_path):
+    """Each of them attacks an agent of its own. The agents run beside each other, since a probe takes its turn every ten seconds."""
+    password = tmp_path / "password"
+    password.write_text("secret\n")
+    password.chmod(0o600)
+    servers, victims = {}, {}
+    for i, (_, probe, _, answer, *_) in enumerate(ANSWERS):
+        host = f"victim-{i:02d}"
+        servers[host] = RogueDatabase(answer) if probe == "mysql" else RogueServer(HONEST[probe], answer)
+        servers[host].start()
+        victims[host] = {probe: target_of(probe, servers[host], password)}
+
+    def told(host, probe):
+        """The newest `up`, if it is of a run that has ended since the server was armed, and the reason."""
+        up = site.collector.query(f'up{{job="{probe}",agent="{host}"}}')
+        reasons = site.collector.query(f'lapwing_probe_failure{{job="{probe}",agent="{host}"}}')
+        return up[0]["value"][1] if up else None, reasons[0]["metric"]["reason"] if reasons else None
+
+    with AttackedSite(victims=victims) as site, contextlib.ExitStack() as attacks:
+        for host, (_, probe, *_) in zip(servers, ANSWERS):
+            site.until(lambda: told(host, probe)[0] == ("0" if probe == "mysql" else "1"))
+        running = {}
+        for host, (limit, _, what, _, _, _, size) in zip(servers, ANSWERS):
+            running[host] = attacks.enter_context(site.attack(what, limit=limit, memory=GOAL + size, process=site.victims[host]))
+            servers[host].armed = True
+        for host, (_, probe, what, _, up, reasons, _) in zip(servers, ANSWERS):
+            site.until(lambda: servers[host].served >= 2)
+            site.until(lambda: told(host, probe) in [(up, reason) for reason in reasons or (None,)])
+            running[host].told = " ".join(["up", *filter(None, told(host, probe))])
+        for host in (host for host, (_, _, what, *_) in zip(servers, ANSWERS) if what in CUT):
+            site.until(lambda: "an answer of more than 4 MiB" in Path(site.collector.path(host + ".log")).read_text())
+    for server in servers.values():
         server.listener.close()
+
+
+def test_rule_files_that_expand(site):
+    """The rules stay in force that are."""
+    rules = Path(site.collector.path("rules"))
+    rules.mkdir(exist_ok=True)
+    (rules / "good.yml").write_text("groups: [ { name: good, interval: 1s, rules: [ { record: good, expr: vector(1) } ] } ]\n")
+
+    def reload(words):
+        before = site.collector.log_text().count(words)
+        site.collector.process.send_signal(signal.SIGHUP)
+        site.until(lambda: site.collector.log_text().count(words) > before)
+
+    reload("the rules were reloaded")
+    laughs = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n" + "".join(f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 60)}]\n" for i in range(1, 12))
+    files = {"aliases that make billions of nodes": laughs, "a file of 5 MB": "#" * (5 * MB) + "\n", "a file of 1 MB of lists": "[" * MB, "a file of 1 MB of entries": "- a\n" * (MB // 4)}
+    for what, text in files.items():
+        with site.attack(f"a rule file: {what}", limit="a configuration or rule file", memory=GOAL + 2 * min(len(text), 4 * MB)) as attack:
+            (rules / "bad.yml").write_text(text)
+            reload("the previous rules stay in force")
+            assert "bad.yml" in site.collector.log_text()
+            groups = site.collector.people("/api/v1/rules").json()["data"]["groups"]
+            assert [group["name"] for group in groups] == ["good"], groups
+            attack.told = "the rules stay"
+    (rules / "bad.yml").unlink()

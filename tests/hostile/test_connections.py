@@ -1,6 +1,8 @@
 """Clients that hold connections: idle, half a handshake, slow in heads, in bodies and in reading answers, and too many."""
 
 import contextlib
+import http.client
+import itertools
 import os
 import resource
 import signal
@@ -10,13 +12,41 @@ import threading
 import time
 import urllib.parse
 
+import pytest
 from attacks import MB, AttackedSite
-from harness import LONG, NAME, WRITE_HEADERS, Answer, Collector, now_ms, write_request
+from bodies import label, packed, sample
+from harness import LONG, NAME, WRITE_HEADERS, Answer, Collector, now_ms, varint, write_request
 
 ADDRESSES = 12 if LONG else 5
 CONNECTIONS = 250 if LONG else 60  # of each address
 SECONDS = 20 if LONG else 3
 HONEST_P99 = 2.0  # seconds; the machine of the test may be busy
+
+
+class Trickle(threading.Thread):
+    """A client whose body comes byte by byte. `lasted`: the seconds until its connection ends."""
+
+    def __init__(self, port):
+        super().__init__(daemon=True)
+        self.port, self.lasted = port, None
+        self.start()
+
+    def run(self):
+        with socket.create_connection(("127.0.0.1", self.port), 10) as client:
+            client.sendall(b"POST /api/v1/query HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10000\r\n\r\n")
+            began = time.monotonic()
+            with contextlib.suppress(OSError):
+                while time.monotonic() - began < 300:
+                    client.sendall(b"x")
+                    time.sleep(0.3)
+            self.lasted = time.monotonic() - began
+
+
+@pytest.fixture(scope="module")
+def site():
+    with AttackedSite("promql: { timeout: 5s }\n") as attacked:
+        attacked.trickle = Trickle(attacked.collector.people_port)
+        yield attacked
 
 
 @contextlib.contextmanager
@@ -208,6 +238,114 @@ def test_too_many_connections_of_one_agent(site):
     assert limited(site.collector, "agents", "idle") > 0 and limited(site.collector, "agents", "member") > 0
 
 
+def begun(connection, body):
+    """Sends the head of a write, and not yet its body."""
+    connection.putrequest("POST", "/api/v1/write")
+    for name, value in {**WRITE_HEADERS, "Content-Length": str(len(body))}.items():
+        connection.putheader(name, value)
+    connection.endheaders()
+    return connection
+
+
+@contextlib.contextmanager
+def stopped(process):
+    """Whatever is sent meanwhile arrives at once."""
+    process.send_signal(signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        process.send_signal(signal.SIGCONT)
+
+
+def statuses(connections):
+    """{status: how many}; "ended" for a connection without an answer."""
+    out = {}
+    for connection in connections:
+        try:
+            status = Answer(connection.getresponse()).status
+        except (OSError, http.client.HTTPException):
+            status = "ended"
+        out[status] = out.get(status, 0) + 1
+    return out
+
+
+def test_as_many_members_as_there_may_be():
+    """Most have begun a request. The others are idle, and make room for new ones, until all have begun a request. At last all these
+    requests arrive at once."""
+    most, idle, hosts = 1024, 24, [f"member-{i:02d}" for i in range(66)]
+    body = write_request([({"__name__": "member"}, [(now_ms(), 1.0)])])
+    with AttackedSite(attackers=[*hosts, "web-01"]) as site:
+        turns = itertools.cycle(hosts)
+        with site.attack("1,050 connections of 66 agents", limit="connections of members, at each listener", memory=160 * MB, p99=HONEST_P99) as attack:
+            began = time.monotonic()
+            members = [begun(site.attacker(next(turns)), body) for _ in range(most - idle)]
+            for _ in range(2 * idle):
+                members.append(site.attacker(next(turns)))
+                assert members[-1].post("/api/v1/write", body, WRITE_HEADERS).status == 204
+            ended = limited(site.collector, "agents", "idle")
+            busy_ones = members[: most - idle] + [begun(connection, body) for connection in members[1 - idle :]]  # one is the honest agent's
+            # Between its batches the honest agent is the only idle one: it has to make room for a moment.
+            last = begun(site.attacker(), body)
+            if time.monotonic() - began > 120:
+                pytest.skip("the machine is so busy that the first bodies are late before the last connection is open")
+            assert ended >= idle
+
+            def refused():
+                surplus = site.attacker()
+                answer = surplus.get_answer("/api/lapwing/v1/assignments?version=")
+                surplus.close()
+                assert answer.status != 503 or (int(answer.headers["Retry-After"]) > 0 and b"too many connections" in answer.body), answer.body
+                return answer.status == 503
+
+            site.until(refused)
+            last.close()
+            attack.told = f"{ended:.0f} idle ones ended; 503"
+        assert limited(site.collector, "agents", "members") > 0
+        with site.attack("as many requests at once as there may be connections", limit="requests that wait for a thread, at each listener", memory=32 * MB, p99=HONEST_P99) as attack:
+            with stopped(site.collector.process):
+                for connection in busy_ones:
+                    with contextlib.suppress(OSError):
+                        connection.send(body)
+            told = statuses(busy_ones)
+            assert set(told) <= {204, 503, "ended"} and told[204] > most - 100, told
+            assert told.get(503, 0) == limited(site.collector, "agents", "queue"), told
+            attack.told = f"{told[204]} times 204"
+        for connection in members:
+            connection.close()
+
+
+def test_write_requests_in_flight():
+    """Of local senders, who share no limit of their own, and of agents beside them."""
+    hosts = [f"web-{i:02d}" for i in range(1, 5)]
+    count, unit = 90_000, sample()
+    labels = label(b"__name__", b"large")
+    body = packed(b"\x0a" + varint(len(labels) + count * len(unit)) + labels, unit, count)
+    with AttackedSite("ingest: { local: true, agent: { max_samples_per_second: 100000000 } }\n", attackers=hosts) as site:
+        with site.attack("40 local senders and 16 requests of 4 agents at once, each with 90,000 samples", limit="write requests in flight", memory=160 * MB, p99=HONEST_P99) as attack:
+            told = {}
+
+            def burst():
+                local = [http.client.HTTPConnection("127.0.0.1", site.collector.people_port, timeout=60) for _ in range(40)]
+                agents = [begun(site.attacker(host), body) for host in hosts for _ in range(4)]
+                for connection in local:
+                    connection.connect()
+                with stopped(site.collector.process):
+                    for connection in agents:
+                        connection.send(body)
+                    for connection in local:
+                        connection.request("POST", "/api/v1/write", body, WRITE_HEADERS)
+                for connection in [*local, *agents]:
+                    answer = Answer(connection.getresponse())
+                    assert answer.status in (204, 503), (answer.status, answer.body)
+                    assert answer.status == 204 or (answer.headers["Retry-After"] == "1" and b"too many requests at once" in answer.body), answer.body
+                    told[answer.status] = told.get(answer.status, 0) + 1
+                    connection.close()
+                return 503 in told
+
+            site.until(burst)
+            attack.told = f"{told[503]} of {sum(told.values())} times 503"
+
+
 def test_too_many_long_polls_of_one_agent(site):
     with site.attack("5 long polls of one agent", limit="long polls of one agent", p99=HONEST_P99) as attack:
         version = site.attacker().get_answer("/api/lapwing/v1/assignments?version=").json()["version"]
@@ -288,24 +426,6 @@ def test_without_descriptors():
             member.close()
 
 
-def test_a_slow_body_and_a_slow_reader_end_at_their_deadline():
-    with AttackedSite("promql: { timeout: 1s }\n") as site:
-        with site.attack("a body that trickles", limit="time for a body, for the work, and for reading the answer", p99=HONEST_P99) as attack:
-            with socket.create_connection(("127.0.0.1", site.collector.people_port), 10) as client:
-                client.sendall(b"POST /api/v1/query HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\n")
-                began = time.monotonic()
-                try:
-                    while time.monotonic() - began < 60:
-                        client.sendall(b"x")
-                        time.sleep(0.3)
-                except OSError:
-                    pass
-            lasted = time.monotonic() - began
-            attack.told = f"ended after {lasted:.0f} s"
-            assert 20 < lasted < 50, lasted
-            site.until(lambda: limited(site.collector, "people", "late") > 0)
-
-
 def test_stopping_with_many_open_connections():
     collector = Collector()
     try:
@@ -353,3 +473,13 @@ def test_members_do_not_renegotiate_or_resume(site):
                 assert b" 200 " in client.recv(100)
                 assert not client.session_reused
                 session = client.session
+
+
+def test_a_body_that_trickles(site):
+    """It began before the other tests of this file."""
+    with site.attack("a body that trickles", limit="time for a body, for the work, and for reading the answer", p99=HONEST_P99) as attack:
+        site.trickle.join(120)
+        # 35 s by the clock of the collector.
+        assert site.trickle.lasted and 25 < site.trickle.lasted < 120, site.trickle.lasted
+        attack.told = f"ended after {site.trickle.lasted:.0f} s"
+    site.until(lambda: limited(site.collector, "people", "late") > 0)

@@ -1,9 +1,9 @@
 // Clocks that run faster than real ones (LD_PRELOAD), so that a program lives hours in minutes. Its timed
 // waits shorten alike.
 //
-// LAPWING_CLOCK is a file of sizeof(Control) bytes, which fast_clock.py writes. The wall clock can be changed
-// while the program runs; the monotonic clocks never jump, also from one start to the next. Times of files
-// and processor time stay real.
+// LAPWING_CLOCK is a file of sizeof(Control) bytes, which fast_clock.py writes. While the program runs, the
+// wall clock can be changed, and all clocks can leap ahead, as after a pause of the machine. The monotonic
+// clocks go on from one start to the next. Times of files and processor time stay real.
 
 #include <dlfcn.h>
 #include <fcntl.h>
@@ -30,6 +30,7 @@ struct Control {
     std::int64_t monotonic;  ///< the real monotonic clock at the origin
     std::int64_t speed;
     std::atomic<std::int64_t> wrong;  ///< what the wall clock is ahead
+    std::atomic<std::int64_t> leapt;  ///< what all clocks have leapt; waits under way do not end earlier
 };
 
 template <class Function>
@@ -78,7 +79,7 @@ bool isMonotonic(clockid_t clock) {
 
 /// What the clock shows at the origin, by the program's own clocks.
 std::int64_t origin(clockid_t clock) {
-    return isWall(clock) ? control().wall + control().wrong : control().monotonic;
+    return control().leapt + (isWall(clock) ? control().wall + control().wrong : control().monotonic);
 }
 
 std::int64_t fastClock(clockid_t clock) {

@@ -6,7 +6,7 @@ import struct
 import time
 
 LIBRARY = os.path.realpath(os.path.join(os.environ.get("LAPWING_BIN", "build/dev/bin"), "lapwing-fast-clock.so"))
-LAYOUT = struct.Struct("<4q")
+LAYOUT = struct.Struct("<5q")
 SECOND = 1_000_000_000
 
 
@@ -29,7 +29,7 @@ class Clock:
 
     def __init__(self, of, control):
         with open(control, "wb") as out:
-            out.write(LAYOUT.pack(of.wall, of.monotonic, of.speed, 0))
+            out.write(LAYOUT.pack(of.wall, of.monotonic, of.speed, 0, 0))
         with open(control, "r+b") as file:
             self.map = mmap.mmap(file.fileno(), LAYOUT.size)
         self.environment = {"LD_PRELOAD": LIBRARY, "LAPWING_CLOCK": control}
@@ -37,3 +37,7 @@ class Clock:
     def set_wrong(self, seconds):
         """The wall clock is ahead by `seconds`."""
         struct.pack_into("<q", self.map, 24, seconds * SECOND)
+
+    def leap(self, seconds):
+        """All clocks leap to `seconds` after their origin's course."""
+        struct.pack_into("<q", self.map, 32, seconds * SECOND)

@@ -25,6 +25,11 @@
 #include "common/memory_budget.h"
 #include "common/text.h"
 
+extern "C" __attribute__((weak)) int ma_pvio_register_callback(my_bool registers,
+                                                               void (*callback)(int mode, MYSQL* mysql,
+                                                                                const unsigned char* bytes,
+                                                                                std::size_t length));
+
 namespace lapwing::agent::mysql {
 namespace {
 
@@ -39,6 +44,8 @@ constexpr unsigned kPluginNotAllowed = 5010;
 /// Of one answer, and of one of its rows in the library's buffer: a server with 10,000 connections shows 2 MB
 /// of them.
 constexpr std::size_t kMostBytes = 4U * 1024 * 1024;
+/// Of the columns' names, for each of which the library takes some times its size.
+constexpr std::size_t kMostColumnBytes = 1U * 1024 * 1024;
 
 /// The kind of a refusal by a server that answers; nothing for other errors.
 std::optional<ErrorKind> refusalKind(unsigned code) {
@@ -97,6 +104,46 @@ void watchPeer(int fd) {
     ::setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &unanswered_ms, sizeof unanswered_ms);
 }
 
+/// The kernel keeps no more of an answer that nobody reads any more.
+void boundBuffer(int fd) {
+    const int bytes = 256 * 1024;
+    ::setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof bytes);
+}
+
+/// Counts what the library reads while it lives. Beyond `most` bytes it ends the connection: the library
+/// reads on as long as a quick server sends, before it gives control back.
+class Reading {
+  public:
+    Reading(std::size_t& read, std::size_t most) : read_(read), most_(most) {
+        // Of libmariadb since 3.0, in no header. The function is the same for all connections.
+        static const bool registered =
+            ma_pvio_register_callback != nullptr && ma_pvio_register_callback(1, note) == 0;
+        static_cast<void>(registered);
+        current = this;
+    }
+    ~Reading() { current = nullptr; }
+    Reading(const Reading&) = delete;
+    Reading& operator=(const Reading&) = delete;
+
+  private:
+    static void note(int mode, MYSQL* mysql, const unsigned char* /*bytes*/, std::size_t length) {
+        constexpr int reads = 0;
+        if (current == nullptr || mode != reads || length > kMostBytes) {  // a failure is -1
+            return;
+        }
+        current->read_ += length;
+        if (current->read_ > current->most_) {
+            ::shutdown(static_cast<int>(mysql_get_socket(mysql)), SHUT_RDWR);
+        }
+    }
+
+    static thread_local Reading* current;
+    std::size_t& read_;
+    const std::size_t most_;
+};
+
+thread_local Reading* Reading::current = nullptr;
+
 }  // namespace
 
 std::string Settings::place() const {
@@ -129,6 +176,7 @@ struct Connection::Handle {
     Table table;            ///< the rows so far
     std::size_t bytes = 0;  ///< of the table, about
     std::uint64_t received_before = 0;
+    std::size_t read = 0;   ///< bytes of the answer that the library has taken from the socket
     std::string statement;  ///< must outlive the step
     // The library keeps pointers to these until it has connected.
     std::string address;
@@ -151,7 +199,12 @@ struct Connection::Handle {
         mysql_close(mysql);
     }
 
+    /// Bytes of the step's answer that the library may read. Before there are rows, it keeps the columns'
+    /// names.
+    std::size_t mostRead() const { return step == Step::fetching ? 2 * kMostBytes : kMostColumnBytes; }
+
     void resume(int ready) {
+        const Reading reading(read, mostRead());
         switch (step) {
             case Step::idle:
                 wait = 0;
@@ -178,8 +231,9 @@ struct Connection::Handle {
     }
 
     bool hasTooManyRows() const { return bytes > kMostBytes; }
-    /// Before there are rows, the library keeps what the server sends: the columns' names.
-    bool hasReceivedTooMuch() const { return received() - received_before > 2 * kMostBytes; }
+    bool hasReceivedTooMuch() const {
+        return read > mostRead() || received() - received_before > 2 * kMostBytes;
+    }
 
     void beginRows() {
         rows = mysql_use_result(mysql);
@@ -401,13 +455,14 @@ Expected<void> Connection::finishConnecting() {
     if (settings_.socket.empty()) {
         watchPeer(static_cast<int>(mysql_get_socket(handle_->mysql)));
     }
+    boundBuffer(static_cast<int>(mysql_get_socket(handle_->mysql)));
     return {};
 }
 
 Expected<void> Connection::settle(Clock::time_point until) {
     auto& handle = *handle_;
     while (handle.step != Handle::Step::idle) {
-        if (handle.hasTooManyRows() || !handle.run(until)) {
+        if (handle.hasTooManyRows() || !handle.run(until) || handle.hasReceivedTooMuch()) {
             if (handle.hasTooManyRows() || handle.hasReceivedTooMuch()) {
                 const auto statement = handle.statement;
                 close();
@@ -487,9 +542,13 @@ Expected<Table> Connection::query(const std::string& statement, Clock::time_poin
     auto& handle = *handle_;
     handle.statement = statement;
     handle.received_before = handle.received();
+    handle.read = 0;
     handle.step = Handle::Step::asking;
-    handle.wait = mysql_real_query_start(&handle.query_result, handle.mysql, handle.statement.data(),
-                                         static_cast<unsigned long>(handle.statement.size()));
+    {
+        const Reading reading(handle.read, handle.mostRead());
+        handle.wait = mysql_real_query_start(&handle.query_result, handle.mysql, handle.statement.data(),
+                                             static_cast<unsigned long>(handle.statement.size()));
+    }
     if (auto settled = settle(until); !settled) {
         return tl::unexpected(settled.error());
     }

@@ -193,6 +193,8 @@ def test_long_queries():
     assert agent.getresponse().status == 414
     answer = raw(b"GET / HTTP/1.1\r\nHost: localhost\r\n" + b"".join(b"X-%d: %s\r\n" % (i, b"y" * 8000) for i in range(40)) + b"\r\n")
     assert b" 400 " in answer.splitlines()[0], answer
+    answer = raw(b"GET / HTTP/1.1\r\nHost: localhost\r\nX: " + b"y" * 70_000 + b"\r\n\r\n")
+    assert b" 400 " in answer.splitlines()[0], answer
     form = {"Content-Type": "application/x-www-form-urlencoded"}
     for size, status in (((4 << 20) - 20, 200), ((4 << 20) + 1, 413)):
         body = "query=" + urllib.parse.quote("vector(1) # ")

@@ -1,6 +1,7 @@
 #include <chrono>
 
 #include "common/http/client.h"
+#include "common/memory_budget.h"
 #include "tests/unit/catch.h"
 #include "tests/unit/common/certificates.h"
 #include "tests/unit/common/script_server.h"
@@ -93,6 +94,25 @@ TEST_CASE("chunked answers, answers that end with the connection, and answers wi
     CHECK(client.request(get("/"), 5s)->status == 204);
     CHECK(client.request(get("/"), 5s)->body == "until the end");
     CHECK(server.connections() == 1);
+}
+
+TEST_CASE("after an answer for which memory ran out, the next one is read from its beginning") {
+    ScriptServer server([](Peer& peer) {
+        while (!peer.readRequest().empty()) {
+            const std::string body(12U << 20, 'x');
+            peer.write("HTTP/1.1 200 OK\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n" +
+                       body);
+        }
+    });
+    Client client = clientOf(server);
+    const auto within_a_megabyte = [&] {
+        const lapwing::MemoryBudget budget(1U << 20);
+        static_cast<void>(client.request(get("/"), 20s));
+    };
+    CHECK_THROWS_AS(within_a_megabyte(), lapwing::MemoryBudget::Exhausted);
+    const auto next = client.request(get("/"), 20s);
+    REQUIRE(next);
+    CHECK(next->body.size() == 12U << 20);
 }
 
 TEST_CASE("a kept connection that the server has closed is opened again once") {

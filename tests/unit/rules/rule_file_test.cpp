@@ -143,6 +143,10 @@ TEST_CASE("checking files reports the errors of each, and missing files") {
     const auto none = rules::checkFiles({folder.path("none.yml"), folder.path("x*.yml")});
     REQUIRE(none.problems.size() == 1);
     CHECK(none.problems[0].toString() == folder.path("none.yml") + ": cannot be read");
+    const auto large = folder.write("large.yml", std::string(5U << 20, '#') + "\n");
+    const auto refused = rules::checkFiles({large});
+    REQUIRE(refused.problems.size() == 1);
+    CHECK(refused.problems[0].toString() == large + ": is larger than 4 MiB");
 }
 
 TEST_CASE("a rule file whose form Prometheus refuses is refused") {

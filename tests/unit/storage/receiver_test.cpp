@@ -416,6 +416,49 @@ TEST_CASE("a document is stored under its SHA-256") {
     CHECK(receiver.putDocument("web-01", "ruleset", std::string(1U << 20, 'x')).status == 200);
 }
 
+/// A store of documents that counts the bytes which it gives.
+class CountingStore : public BrokenStore {
+  public:
+    CountingStore() : BrokenStore(ErrorKind::internal) {}
+    Expected<void> putDocument(const storage::Document& document) override {
+        documents_[document.digest] = document;
+        return {};
+    }
+    Expected<std::optional<storage::Document>> document(const std::string& digest,
+                                                        std::size_t most) const override {
+        const auto found = documents_.find(digest);
+        if (found == documents_.end()) {
+            return std::optional<storage::Document>();
+        }
+        if (found->second.body.size() > most) {
+            return fail(ErrorKind::exhausted, "larger");
+        }
+        given += found->second.body.size();
+        return found->second;
+    }
+    mutable std::size_t given = 0;
+
+  private:
+    std::map<std::string, storage::Document> documents_;
+};
+
+TEST_CASE("a part of a document does not cost the other parts before all are there") {
+    CountingStore store;
+    Receiver receiver(store, {}, fixedClock);
+    const auto whole = pack(std::string(300, 'x'));
+    const auto send = [&](std::size_t number) {
+        return receiver.putDocumentPart("web-01", "ruleset", DocumentPart{sha256(whole), number, 3}.name(),
+                                        whole.substr((number - 1) * 100, 100));
+    };
+    for (int again = 0; again < 3; ++again) {
+        CHECK(send(1).status == 200);
+        CHECK(send(2).status == 200);
+        CHECK(store.given == 0);
+    }
+    CHECK(send(3).body == sha256(whole));
+    CHECK(store.given == 300);
+}
+
 TEST_CASE("a large document comes packed, or packed and in parts") {
     const TempDir dir;
     auto store = openStore(storage::keepEverything(dir.file()));
