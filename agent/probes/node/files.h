@@ -1,9 +1,11 @@
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "common/error.h"
@@ -28,6 +30,11 @@ class Files {
     std::string sys(std::string_view path) const { return roots_.sys + std::string(path); }
     std::string root(std::string_view path) const { return roots_.root + std::string(path); }
 
+    /// From then on every read fails as `timeout`: a sensor on a slow bus takes its own run's time only.
+    void readUntil(std::chrono::steady_clock::time_point until);
+    /// Whether a read has failed so since readUntil().
+    bool late() const { return late_; }
+
     /// The content, valid until the next read. `not_found` also stands for a file that this kernel or device
     /// does not support (its read fails with EOPNOTSUPP, ENODEV, EINVAL, ENODATA), `denied` for one that this
     /// user may not read, `exhausted` for one of more than 8 MiB.
@@ -50,6 +57,8 @@ class Files {
   private:
     Roots roots_;
     std::string buffer_;
+    std::chrono::steady_clock::time_point until_ = std::chrono::steady_clock::time_point::max();
+    bool late_ = false;
     std::vector<std::string> notes_;
 };
 

@@ -609,6 +609,21 @@ TEST_CASE("parts that are dear are read in the first run, then once a minute") {
     }
 }
 
+TEST_CASE("a run whose time is over keeps what it has, and says which parts it lacks") {
+    NodeProbe probe(tree());
+    const auto result = probe.collect(Deadline(std::chrono::milliseconds(0)));
+    REQUIRE(result);
+    const Samples samples(result->families);
+    CHECK(samples.count("node_cpu_seconds_total") == 16);
+    CHECK(samples.count("node_hwmon_temp_celsius") == 0);
+    for (const char* part : {"meminfo", "hwmon", "os"}) {
+        CHECK(samples.value("node_scrape_collector_success", {{"collector", part}}) == 0);
+    }
+    const auto next = probe.collect(Deadline(std::chrono::seconds(4)));
+    REQUIRE(next);
+    CHECK(Samples(next->families).value("node_load5") == 0.10);
+}
+
 TEST_CASE("a bond whose links' states cannot be read has no number of active links") {
     const auto root = std::filesystem::temp_directory_path() / ("lapwing-bond-" + std::to_string(::getpid()));
     std::filesystem::create_directories(root / "class/net/bond0/bonding");
