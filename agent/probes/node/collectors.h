@@ -1,7 +1,5 @@
 #pragma once
 
-#include <prometheus/client_metric.h>
-
 #include "agent/probes/node/files.h"
 #include "agent/probes/node/parse.h"
 #include "common/error.h"

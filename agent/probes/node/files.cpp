@@ -119,19 +119,7 @@ Expected<std::vector<std::string>> Files::list(const std::string& path, std::str
 }
 
 void Files::noteCut(std::size_t most, const char* what) {
-    auto note = "only " + std::to_string(most) + " " + what + " are reported";
-    if (std::find(notes_.begin(), notes_.end(), note) == notes_.end()) {
-        notes_.push_back(std::move(note));
-    }
-}
-
-std::string Files::takeNotes() {
-    std::string out;
-    for (const auto& note : notes_) {
-        out += (out.empty() ? "" : "; ") + note;
-    }
-    notes_.clear();
-    return out;
+    notes_.insert("only " + std::to_string(most) + " " + what + " are reported");
 }
 
 }  // namespace lapwing::agent::node

@@ -3,6 +3,7 @@
 #include <chrono>
 #include <cstddef>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -30,7 +31,7 @@ class Files {
     std::string sys(std::string_view path) const { return roots_.sys + std::string(path); }
     std::string root(std::string_view path) const { return roots_.root + std::string(path); }
 
-    /// From then on every read fails as `timeout`: a sensor on a slow bus takes its own run's time only.
+    /// After `until` every read fails as `timeout`, so that slow sensors cost no other part its values.
     void readUntil(std::chrono::steady_clock::time_point until);
     /// Whether a read has failed so since readUntil().
     bool late() const { return late_; }
@@ -51,15 +52,15 @@ class Files {
                                             std::size_t most, const char* what);
     /// Notes that only `most` of the host's `what` are reported.
     void noteCut(std::size_t most, const char* what);
-    /// Takes the notes of the run, for people: "" or "only 256 of ... are reported; ...".
-    std::string takeNotes();
+    /// Takes the notes, for people: "only 256 disks are reported".
+    std::set<std::string> takeNotes() { return std::exchange(notes_, {}); }
 
   private:
     Roots roots_;
     std::string buffer_;
     std::chrono::steady_clock::time_point until_ = std::chrono::steady_clock::time_point::max();
     bool late_ = false;
-    std::vector<std::string> notes_;
+    std::set<std::string> notes_;
 };
 
 }  // namespace lapwing::agent::node

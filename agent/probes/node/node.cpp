@@ -4,6 +4,7 @@
 
 #include <array>
 #include <memory>
+#include <set>
 #include <string>
 #include <utility>
 
@@ -114,19 +115,29 @@ Expected<ProbeResult> NodeProbe::collect(const Deadline& deadline) {
     files_.readUntil(now + deadline.remaining() / 2);
     note("cpu", true);
     note("stat", true);
-    for (const auto& collector : kCollectors) {
-        if (collector.pace == Pace::slow && !whole) {
-            continue;
+    const auto run = [&](Pace pace) {
+        for (const auto& collector : kCollectors) {
+            if (collector.pace != pace) {
+                continue;
+            }
+            const auto read = collector.collect(files_, out);
+            if (read || read.error().kind != ErrorKind::not_found) {
+                note(collector.name, read && !files_.late());
+            }
         }
-        const auto read = collector.collect(files_, out);
-        if (read || read.error().kind != ErrorKind::not_found) {
-            note(collector.name, read && !files_.late());
-        }
+        return files_.takeNotes();
+    };
+    auto notes = run(Pace::fast);
+    if (whole) {
+        slow_notes_ = run(Pace::slow);
     }
+    notes.insert(slow_notes_.begin(), slow_notes_.end());
     out.push_back(std::move(success));
     counters_.apply(out);
     result.partial = !whole;
-    result.note = files_.takeNotes();
+    for (const auto& each : notes) {
+        result.note += (result.note.empty() ? "" : "; ") + each;
+    }
     next_whole_ = whole ? now + kWholeInterval - kSlack : due;
     return result;
 }

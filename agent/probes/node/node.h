@@ -1,6 +1,8 @@
 #pragma once
 
 #include <chrono>
+#include <set>
+#include <string>
 
 #include "agent/probes/node/files.h"
 #include "agent/probes/node/steady_counters.h"
@@ -23,6 +25,7 @@ class NodeProbe : public Probe {
     Files files_;
     SteadyCounters counters_;
     Clock::time_point next_whole_{};
+    std::set<std::string> slow_notes_;  ///< of the last whole run
 };
 
 }  // namespace lapwing::agent::node

@@ -1,6 +1,4 @@
 #include <array>
-#include <cstddef>
-#include <cstdint>
 #include <map>
 #include <optional>
 #include <string>
@@ -144,7 +142,6 @@ Expected<void> collectRapl(Files& files, Families& out) {
     }
     Metrics metrics(out);
     std::map<std::string, int> seen;
-    Expected<void> result;
     for (const auto& entry : *names) {
         const auto path = folder + "/" + entry;
         const auto text = files.text(path + "/name");
