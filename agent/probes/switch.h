@@ -73,14 +73,16 @@ inline std::optional<std::string> readInstance(const config::Node& entry, const 
     return instance.empty() ? context.host : instance;
 }
 
-/// Adds a probe that every host has, unless it is switched off. Returns the line for the log.
+/// Adds a probe that every host has, unless it is switched off. Returns the line for the log. `has_settings`:
+/// the probe may be given a map, which the caller has read.
 inline std::string onEveryHost(const config::Node& node, const ProbeContext& context, const std::string& job,
-                               std::unique_ptr<Probe> probe, std::vector<ProbeSpec>& out) {
+                               std::unique_ptr<Probe> probe, std::vector<ProbeSpec>& out,
+                               bool has_settings = false) {
     const auto wanted = switchOf(node);
     if (wanted == Switch::off) {
         return job + ": off (configured)";
     }
-    if (wanted == Switch::given) {
+    if (wanted == Switch::given && !(has_settings && node.isMap())) {
         node.problem(node.path() + " must be on or off");
     }
     ProbeSpec spec;
@@ -88,7 +90,7 @@ inline std::string onEveryHost(const config::Node& node, const ProbeContext& con
     spec.instance = context.host;
     spec.probe = std::move(probe);
     out.push_back(std::move(spec));
-    return job + (wanted == Switch::on ? ": on (configured)" : ": on (every host has it)");
+    return job + (wanted == Switch::detect ? ": on (every host has it)" : ": on (configured)");
 }
 
 }  // namespace lapwing::agent

@@ -130,6 +130,9 @@ std::optional<Entry> parseLine(std::string_view line, View view) {
     nextField(line);
     entry.number = nextField(line);
     entry.root = nextField(line);
+    const auto colon = std::min(entry.number.find(':'), entry.number.size());
+    entry.mount.major = entry.number.substr(0, colon);
+    entry.mount.minor = entry.number.substr(std::min(colon + 1, entry.number.size()));
     entry.mount.mountpoint = unescaped(nextField(line));
     const auto options = nextField(line);
     // Optional fields, as many as there are, end with "-".
@@ -179,7 +182,7 @@ std::vector<Mount> parseMountinfo(std::string_view text, View view) {
     return out;
 }
 
-void addFileSystems(const std::vector<Mount>& mounts, StatFileSystem stat, Families& out) {
+void addFileSystems(const std::vector<Mount>& mounts, const StatFileSystem& stat, Families& out) {
     auto size = gauge("node_filesystem_size_bytes", "Size.");
     auto free = gauge("node_filesystem_free_bytes", "Free space.");
     auto avail = gauge("node_filesystem_avail_bytes", "Space that is free for users other than root.");
@@ -187,7 +190,14 @@ void addFileSystems(const std::vector<Mount>& mounts, StatFileSystem stat, Famil
     auto files_free = gauge("node_filesystem_files_free", "Free inodes.");
     auto read_only = gauge("node_filesystem_readonly", "1 if the file system is mounted read-only.");
     auto error = gauge("node_filesystem_device_error", "1 if the size of the file system could not be read.");
+    auto info = gauge("node_filesystem_mount_info", "The numbers of the file system's device.");
     for (const auto& mount : mounts) {
+        add(info,
+            {{"device", mount.device},
+             {"major", mount.major},
+             {"minor", mount.minor},
+             {"mountpoint", mount.mountpoint}},
+            1);
         const std::vector<prometheus::ClientMetric::Label> labels = {
             {"device", mount.device}, {"fstype", mount.fstype}, {"mountpoint", mount.mountpoint}};
         struct statvfs answer = {};
@@ -204,7 +214,7 @@ void addFileSystems(const std::vector<Mount>& mounts, StatFileSystem stat, Famil
         add(files, labels, static_cast<double>(answer.f_files));
         add(files_free, labels, static_cast<double>(answer.f_ffree));
     }
-    for (auto* family : {&size, &free, &avail, &files, &files_free, &read_only, &error}) {
+    for (auto* family : {&size, &free, &avail, &files, &files_free, &read_only, &error, &info}) {
         if (!family->metric.empty()) {
             out.push_back(std::move(*family));
         }

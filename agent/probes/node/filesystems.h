@@ -2,6 +2,7 @@
 
 #include <sys/statvfs.h>
 
+#include <functional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -14,6 +15,8 @@ struct Mount {
     std::string device;
     std::string mountpoint;
     std::string fstype;
+    std::string major;
+    std::string minor;
     bool read_only = false;
 };
 
@@ -30,9 +33,9 @@ enum class View {
 std::vector<Mount> parseMountinfo(std::string_view text, View view);
 
 /// statvfs(3), elsewhere in tests.
-using StatFileSystem = int (*)(const char* path, struct statvfs* out);
+using StatFileSystem = std::function<int(const char* path, struct statvfs* out)>;
 
 /// node_filesystem_*. A file system that does not answer has node_filesystem_device_error 1 and no sizes.
-void addFileSystems(const std::vector<Mount>& mounts, StatFileSystem stat, Families& out);
+void addFileSystems(const std::vector<Mount>& mounts, const StatFileSystem& stat, Families& out);
 
 }  // namespace lapwing::agent::node

@@ -1,7 +1,10 @@
 #pragma once
 
+#include <chrono>
+#include <set>
 #include <string>
 
+#include "agent/probes/node/files.h"
 #include "agent/probes/node/steady_counters.h"
 #include "agent/probes/probe.h"
 
@@ -9,20 +12,20 @@ namespace lapwing::agent::node {
 
 /// Reads the host's state from /proc and /sys, and the sizes of its local file systems. Parts that this
 /// kernel lacks are left out; an unreadable part has node_scrape_collector_success 0. Without /proc/stat
-/// there is no result.
+/// there is no result. Parts that take long to read or change seldom are read every minute; the other runs
+/// are partial.
 class NodeProbe : public Probe {
   public:
-    /// The mount points of procfs and sysfs.
-    NodeProbe(std::string proc, std::string sys);
+    using Clock = std::chrono::steady_clock;
+
+    explicit NodeProbe(Roots roots);
     Expected<ProbeResult> collect(const Deadline& deadline) override;
 
   private:
-    struct Run;
-    std::string proc_;
-    std::string sys_;
-    std::string buffer_;  ///< of the file being read, kept from run to run
-    std::string path_;
+    Files files_;
     SteadyCounters counters_;
+    Clock::time_point next_whole_{};
+    std::set<std::string> slow_notes_;  ///< of the last whole run
 };
 
 }  // namespace lapwing::agent::node

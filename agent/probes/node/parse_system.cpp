@@ -1,9 +1,11 @@
 #include <array>
+#include <cstddef>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
 
+#include "agent/probes/node/metrics.h"
 #include "agent/probes/node/parse.h"
 #include "agent/probes/text.h"
 #include "common/metric_names.h"
@@ -15,14 +17,24 @@ namespace {
 constexpr std::array<std::string_view, 8> kModes = {"user",   "nice", "system",  "idle",
                                                     "iowait", "irq",  "softirq", "steal"};
 
+/// The last columns of a CPU: the time of guests, which `user` and `nice` contain already.
+constexpr std::array<std::string_view, 2> kGuestModes = {"user", "nice"};
+
 /// "cpu0 5048 0 2470 ..." -> one sample a mode.
-void addCpu(std::string_view cpu, std::string_view fields, double ticks, prometheus::MetricFamily& out) {
-    for (const auto mode : kModes) {
-        const auto value = toNumber(nextField(fields));
-        if (!value) {
-            return;
+void addCpu(std::string_view cpu, std::string_view fields, double ticks, prometheus::MetricFamily& out,
+            prometheus::MetricFamily& guests) {
+    const auto take = [&](const auto& modes, prometheus::MetricFamily& family) {
+        for (const auto mode : modes) {
+            const auto value = toNumber(nextField(fields));
+            if (!value) {
+                return false;
+            }
+            add(family, {{"cpu", std::string(cpu)}, {"mode", std::string(mode)}}, *value / ticks);
         }
-        add(out, {{"cpu", std::string(cpu)}, {"mode", std::string(mode)}}, *value / ticks);
+        return true;
+    };
+    if (take(kModes, out)) {
+        take(kGuestModes, guests);
     }
 }
 
@@ -52,12 +64,16 @@ void addSingle(const Line& line, std::optional<double> value, Families& out) {
 
 }  // namespace
 
-void parseStat(std::string_view text, double ticks, Families& out) {
+std::size_t parseStat(std::string_view text, double ticks, Families& out) {
+    std::size_t count = 0;
     auto cpus = counter("node_cpu_seconds_total", "Seconds that the CPUs spent in each mode.");
+    auto guests = counter("node_cpu_guest_seconds_total", "Seconds that the CPUs spent in guests.");
     for (std::string_view line; nextLine(text, line);) {
         const auto key = nextField(line);
         if (key.size() > 3 && key.substr(0, 3) == "cpu") {
-            addCpu(key.substr(3), line, ticks, cpus);
+            if (++count <= kMostCpus) {
+                addCpu(key.substr(3), line, ticks, cpus, guests);
+            }
             continue;
         }
         for (const auto& known : kStatLines) {
@@ -66,7 +82,12 @@ void parseStat(std::string_view text, double ticks, Families& out) {
             }
         }
     }
-    out.push_back(std::move(cpus));
+    for (auto* family : {&cpus, &guests}) {
+        if (!family->metric.empty()) {
+            out.push_back(std::move(*family));
+        }
+    }
+    return count;
 }
 
 void parseLoadavg(std::string_view text, Families& out) {
@@ -107,18 +128,16 @@ void parseMeminfo(std::string_view text, Families& out) {
 }
 
 void parseVmstat(std::string_view text, Families& out) {
-    constexpr std::array<std::string_view, 7> kept_keys = {"oom_kill", "pgpgin",  "pgpgout",   "pswpin",
-                                                           "pswpout",  "pgfault", "pgmajfault"};
+    Metrics metrics(out);
     for (std::string_view line; nextLine(text, line);) {
         const auto key = nextField(line);
-        for (const auto kept : kept_keys) {
-            if (key != kept) {
-                continue;
-            }
-            if (const auto value = toNumber(nextField(line))) {
-                out.push_back(counter("node_vmstat_" + std::string(key), "Of /proc/vmstat."));
-                add(out.back(), {}, *value);
-            }
+        const bool kept = key.starts_with("oom_kill") || key.starts_with("pgpg") || key.starts_with("pswp") ||
+                          (key.starts_with("pg") && key.find("fault") != std::string_view::npos);
+        if (!kept) {
+            continue;
+        }
+        if (const auto value = toNumber(nextField(line))) {
+            metrics.untyped("node_vmstat_" + std::string(key), "Of /proc/vmstat.", *value);
         }
     }
 }
@@ -154,6 +173,34 @@ void parseFileNr(std::string_view text, Families& out) {
     const auto maximum = toNumber(nextField(text));
     addSingle({{}, "node_filefd_allocated", "File descriptors allocated.", false}, allocated, out);
     addSingle({{}, "node_filefd_maximum", "The maximum number of file descriptors.", false}, maximum, out);
+}
+
+void parseSchedstat(std::string_view text, Families& out) {
+    constexpr double nanosecond = 1e-9;
+    Metrics metrics(out);
+    for (std::string_view line; nextLine(text, line);) {
+        auto cpu = nextField(line);
+        if (cpu.size() <= 3 || !cpu.starts_with("cpu")) {
+            continue;
+        }
+        cpu.remove_prefix(3);
+        // Documentation/scheduler/sched-stats.rst: the last three of nine fields.
+        for (int skipped = 0; skipped < 6; ++skipped) {
+            nextField(line);
+        }
+        const auto running = toNumber(nextField(line));
+        const auto waiting = toNumber(nextField(line));
+        const auto slices = toNumber(nextField(line));
+        if (!running || !waiting || !slices) {
+            continue;
+        }
+        const Metrics::Labels labels = {{"cpu", std::string(cpu)}};
+        metrics.counter("node_schedstat_running_seconds_total", "Seconds that the CPU ran tasks.",
+                        *running * nanosecond, labels);
+        metrics.counter("node_schedstat_waiting_seconds_total", "Seconds that tasks waited for the CPU.",
+                        *waiting * nanosecond, labels);
+        metrics.counter("node_schedstat_timeslices_total", "Time slices that the CPU ran.", *slices, labels);
+    }
 }
 
 }  // namespace lapwing::agent::node

@@ -4,6 +4,10 @@
 
 #include <cerrno>
 #include <filesystem>
+#include <fstream>
+#include <string>
+#include <utility>
+#include <vector>
 
 #include "agent/probes/kind.h"
 #include "agent/probes/node/filesystems.h"
@@ -23,6 +27,10 @@ namespace {
 
 const std::string kRoot = std::string(LAPWING_FIXTURES) + "/node";
 
+Roots tree() {
+    return {kRoot + "/proc", kRoot + "/sys", kRoot + "/root"};
+}
+
 std::string proc(const std::string& name) {
     return fixture("node/proc/" + name);
 }
@@ -39,6 +47,8 @@ TEST_CASE("stat: CPU time by mode, and the counters") {
     CHECK(samples.value("node_cpu_seconds_total", {{"cpu", "0"}, {"mode", "steal"}}) == 4.19);
     CHECK(samples.count("node_cpu_seconds_total") ==
           16);  // two CPUs, eight modes; the line of the sum is left out
+    CHECK(samples.value("node_cpu_guest_seconds_total", {{"cpu", "1"}, {"mode", "nice"}}) == 0);
+    CHECK(samples.count("node_cpu_guest_seconds_total") == 4);
     CHECK(samples.value("node_boot_time_seconds") == 1795414232);
     CHECK(samples.value("node_context_switches_total") == 637237);
     CHECK(samples.value("node_intr_total") == 352649);
@@ -101,7 +111,7 @@ TEST_CASE("diskstats: units, and the devices left out") {
     CHECK(samples.value("node_disk_io_now", vda) == 0);
     CHECK(samples.value("node_disk_io_time_seconds_total", vda) == Approx(30.096));
     CHECK(samples.value("node_disk_flush_requests_total", vda) == 7193);
-    CHECK(samples.count("node_disk_io_now") == 1);  // loop0..7 and zram0 are not disks
+    CHECK(samples.count("node_disk_io_now") == 2);  // vda and dm-0; loop0..7 and zram0 are not disks
 }
 
 TEST_CASE("diskstats: partitions are left out, whole devices are kept") {
@@ -126,11 +136,12 @@ TEST_CASE("diskstats: partitions are left out, whole devices are kept") {
 
 TEST_CASE("network: devices, counters, sockets") {
     Families out;
-    const auto devices = parseNetDev(proc("net/dev"), out);
-    CHECK(devices == std::vector<std::string>{"lo", "ifb0", "ifb1", "eth0"});
+    CHECK(parseNetDev(proc("net/dev"), out) == 4);
     parseNetstat(proc("net/netstat"), out);
     parseNetstat(proc("net/snmp"), out);
+    parseSnmp6(proc("net/snmp6"), out);
     parseSockstat(proc("net/sockstat"), 4096, out);
+    parseSockstat(proc("net/sockstat6"), 4096, out);
     const Samples samples(out);
     CHECK(samples.value("node_network_receive_bytes_total", {{"device", "eth0"}}) == 184101817);
     CHECK(samples.value("node_network_transmit_bytes_total", {{"device", "eth0"}}) == 139597);
@@ -143,6 +154,134 @@ TEST_CASE("network: devices, counters, sockets") {
     CHECK(samples.value("node_sockstat_sockets_used") == 16);
     CHECK(samples.value("node_sockstat_TCP_mem") == 354);
     CHECK(samples.value("node_sockstat_TCP_mem_bytes") == 354 * 4096);
+    CHECK(samples.value("node_netstat_Ip6_InOctets") == 70125);
+    CHECK(samples.value("node_netstat_Udp6_InErrors") == 7);
+    CHECK(samples.value("node_netstat_UdpLite6_InErrors") == 10);
+    CHECK(samples.value("node_netstat_UdpLite_InErrors") == 0);
+    CHECK_FALSE(samples.value("node_netstat_Ip6_InReceives"));
+    CHECK(samples.value("node_sockstat_FRAG6_memory") == 4480);
+    CHECK(samples.value("node_sockstat_TCP6_inuse") == 17);
+}
+
+TEST_CASE("network: the CPUs' backlogs, and older kernels with fewer columns") {
+    Families out;
+    parseSoftnet(proc("net/softnet_stat"), out);
+    const Samples samples(out);
+    CHECK(samples.value("node_softnet_processed_total", {{"cpu", "1"}}) == 158263);
+    CHECK(samples.value("node_softnet_dropped_total", {{"cpu", "0"}}) == 3);
+    CHECK(samples.value("node_softnet_times_squeezed_total", {{"cpu", "1"}}) == 12);
+    CHECK(samples.value("node_softnet_cpu_collision_total", {{"cpu", "0"}}) == 1);
+    CHECK(samples.value("node_softnet_received_rps_total", {{"cpu", "1"}}) == 22);
+    CHECK(samples.value("node_softnet_flow_limit_count_total", {{"cpu", "0"}}) == 31);
+    CHECK(samples.value("node_softnet_backlog_len", {{"cpu", "1"}}) == 42);
+    out.clear();
+    // Linux 4.18 tells no CPU, 2.6 no flow limit. A CPU that is off has no row.
+    parseSoftnet("0000000a 0 1 0 0 0 0 0 0\n0000000b 0 2 0 0 0 0 0 0 0 0 0 00000003\n", out);
+    const Samples older(out);
+    CHECK(older.value("node_softnet_processed_total", {{"cpu", "0"}}) == 10);
+    CHECK(older.value("node_softnet_processed_total", {{"cpu", "3"}}) == 11);
+    CHECK_FALSE(older.value("node_softnet_received_rps_total", {{"cpu", "0"}}));
+}
+
+TEST_CASE("network: neighbours, queues of UDP, tracked connections") {
+    Families out;
+    parseArp(proc("net/arp"), out);
+    parseUdpQueues(proc("net/udp"), "v4", out);
+    parseUdpQueues(proc("net/udp6"), "v6", out);
+    parseConntrackStat(proc("net/stat/nf_conntrack"), out);
+    const Samples samples(out);
+    CHECK(samples.value("node_arp_entries", {{"device", "eth0"}}) == 2);
+    CHECK(samples.value("node_arp_entries", {{"device", "bond0"}}) == 1);
+    CHECK(samples.value("node_udp_queues", {{"ip", "v4"}, {"queue", "rx"}}) == 0x240);
+    CHECK(samples.value("node_udp_queues", {{"ip", "v4"}, {"queue", "tx"}}) == 0x18);
+    CHECK(samples.value("node_udp_queues", {{"ip", "v6"}, {"queue", "rx"}}) == 0x300);
+    CHECK(samples.value("node_nf_conntrack_stat_found") == 2 + 258);
+    CHECK(samples.value("node_nf_conntrack_stat_search_restart") == 16 + 272);
+    out.clear();
+    parseConntrackStat("entries found\n00000001 zz\n", out);
+    parseConntrackStat("", out);
+    parseArp("", out);
+    CHECK(Samples(out).size() == 0);
+}
+
+TEST_CASE("schedstat: seconds and slices of each CPU") {
+    Families out;
+    parseSchedstat(proc("schedstat"), out);
+    const Samples samples(out);
+    CHECK(samples.value("node_schedstat_running_seconds_total", {{"cpu", "0"}}) == Approx(51.236782901));
+    CHECK(samples.value("node_schedstat_waiting_seconds_total", {{"cpu", "1"}}) == Approx(20.934512234));
+    CHECK(samples.value("node_schedstat_timeslices_total", {{"cpu", "1"}}) == 51278);
+    CHECK(samples.size() == 6);
+}
+
+TEST_CASE("software RAID: complete, degraded, recovering, checked, waiting, inactive arrays") {
+    Families out;
+    CHECK(parseMdstat(proc("mdstat"), out) == 7);
+    const Samples samples(out);
+    const auto disks = [&](const char* device, const char* state) {
+        return samples.value("node_md_disks", {{"device", device}, {"state", state}});
+    };
+    const auto of = [&](const char* name, const char* device) {
+        return samples.value(name, {{"device", device}});
+    };
+    const auto in_state = [&](const char* device, const char* state) {
+        return samples.value("node_md_state", {{"device", device}, {"state", state}});
+    };
+    CHECK(disks("md0", "active") == 2);
+    CHECK(of("node_md_disks_required", "md0") == 2);
+    CHECK(of("node_md_blocks", "md0") == 248896);
+    CHECK(of("node_md_blocks_synced", "md0") == 248896);
+    CHECK(in_state("md0", "active") == 1);
+    CHECK(disks("md1", "active") == 1);
+    CHECK(disks("md1", "failed") == 1);
+    CHECK(of("node_md_disks_required", "md1") == 2);
+    CHECK(of("node_md_blocks_synced", "md1") == 1953382400);  // the numbers of its bitmap are no disks
+    CHECK(disks("md2", "active") == 2);
+    CHECK(disks("md2", "spare") == 1);
+    CHECK(of("node_md_disks_required", "md2") == 3);
+    CHECK(of("node_md_blocks_synced", "md2") == 16775552);
+    CHECK(in_state("md2", "recovering") == 1);
+    CHECK(in_state("md2", "active") == 0);
+    CHECK(disks("md3", "active") == 2);
+    CHECK(of("node_md_disks_required", "md3") == 2);
+    CHECK(in_state("md4", "resync") == 1);
+    CHECK(of("node_md_blocks_synced", "md4") == 0);
+    CHECK(in_state("md5", "check") == 1);
+    CHECK(of("node_md_blocks_synced", "md5") == 771840);
+    CHECK(in_state("md6", "inactive") == 1);
+    CHECK(disks("md6", "active") == 0);
+    CHECK(disks("md6", "spare") == 1);
+    CHECK_FALSE(of("node_md_disks_required", "md6"));  // its line does not tell
+}
+
+TEST_CASE("software RAID: none, and lines that are cut short") {
+    Families out;
+    CHECK(parseMdstat("Personalities : \nunused devices: <none>\n", out) == 0);
+    CHECK(out.empty());
+    CHECK(parseMdstat("md0 : active raid1 sdb1[1]", out) == 1);
+    CHECK(parseMdstat("md1 : active raid1 sdb1[1]\n  x blocks [2/\n  recovery\n  check = (1", out) == 1);
+    const Samples samples(out);
+    CHECK_FALSE(samples.value("node_md_blocks", {{"device", "md1"}}));
+    CHECK_FALSE(samples.value("node_md_disks_required", {{"device", "md1"}}));
+}
+
+TEST_CASE("xfs: the counters of a file system") {
+    Families out;
+    parseXfs("vda1", fixture("node/sys/fs/xfs/vda1/stats/stats"), out);
+    const Samples samples(out);
+    const Labels vda1 = {{"device", "vda1"}};
+    CHECK(samples.size() == 39);
+    CHECK(samples.value("node_xfs_extent_allocation_blocks_freed_total", vda1) == 103);
+    CHECK(samples.value("node_xfs_inode_operation_attribute_changes_total", vda1) == 706);
+    CHECK(samples.value("node_xfs_write_calls_total", vda1) == 1100);
+    CHECK(samples.value("node_xfs_read_calls_total", vda1) == 1101);
+    CHECK(samples.value("node_xfs_vnode_remove_total", vda1) == 1406);
+}
+
+TEST_CASE("os-release: quotes, escapes, comments") {
+    using Pairs = std::vector<std::pair<std::string, std::string>>;
+    CHECK(parseOsRelease("# x=y\nID=debian\nNAME=\"A \\\"B\\\"\"\nV='c\\d'\nnothing\nE=\nQ=\"\n") ==
+          Pairs{{"ID", "debian"}, {"NAME", "A \"B\""}, {"V", "c\\d"}, {"E", ""}, {"Q", "\""}});
 }
 
 TEST_CASE("network: a name directly followed by its number, as older kernels print it") {
@@ -282,8 +421,8 @@ TEST_CASE("counters that the kernel sets back keep their value, and real restart
 }
 
 TEST_CASE("file systems: sizes, and an unreadable file system") {
-    const std::vector<Mount> mounts = {{"/dev/sda1", "/", "ext4", false},
-                                       {"/dev/sdb1", "/gone", "xfs", true}};
+    const std::vector<Mount> mounts = {{"/dev/sda1", "/", "ext4", "8", "1", false},
+                                       {"/dev/sdb1", "/gone", "xfs", "8", "17", true}};
     Families out;
     addFileSystems(
         mounts,
@@ -311,13 +450,15 @@ TEST_CASE("file systems: sizes, and an unreadable file system") {
     CHECK(samples.value("node_filesystem_files_free", root) == 11);
     CHECK(samples.value("node_filesystem_readonly", root) == 0);
     CHECK(samples.value("node_filesystem_device_error", root) == 0);
+    CHECK(samples.value("node_filesystem_mount_info",
+                        {{"device", "/dev/sda1"}, {"major", "8"}, {"minor", "1"}, {"mountpoint", "/"}}) == 1);
     CHECK_FALSE(samples.value("node_filesystem_size_bytes", gone));
     CHECK(samples.value("node_filesystem_readonly", gone) == 1);
     CHECK(samples.value("node_filesystem_device_error", gone) == 1);
 }
 
 TEST_CASE("the probe reads a tree, and leaves out the files that this kernel lacks") {
-    NodeProbe probe(kRoot + "/proc", kRoot + "/sys");
+    NodeProbe probe(tree());
     const auto result = probe.collect(Deadline(std::chrono::seconds(4)));
     REQUIRE(result);
     CHECK_FALSE(result->partial);
@@ -325,16 +466,28 @@ TEST_CASE("the probe reads a tree, and leaves out the files that this kernel lac
     CHECK(samples.value("node_load5") == 0.10);
     CHECK(samples.value("node_network_up", {{"device", "eth0"}}) == 1);
     CHECK(samples.value("node_network_up", {{"device", "lo"}}) == 0);
+    CHECK(samples.value("node_network_flags", {{"device", "eth0"}}) == 0x1003);
+    CHECK(samples.value("node_network_info", {{"address", "02:00:00:00:00:04"},
+                                              {"adminstate", "up"},
+                                              {"broadcast", "ff:ff:ff:ff:ff:ff"},
+                                              {"device", "eth0"},
+                                              {"duplex", "unknown"},
+                                              {"ifalias", "to the internet"},
+                                              {"operstate", "up"}}) == 1);
+    CHECK(samples.value("node_network_speed_bytes", {{"device", "bond0"}}) == 2000 * 1e6 / 8);
+    CHECK(samples.value("node_bonding_slaves", {{"master", "bond0"}}) == 2);
+    CHECK(samples.value("node_bonding_active", {{"master", "bond0"}}) == 1);
     CHECK(samples.value("node_network_mtu_bytes", {{"device", "eth0"}}) == 1400);
     CHECK_FALSE(samples.value("node_network_speed_bytes", {{"device", "eth0"}}));  // -1: it has no speed
     CHECK(samples.value("node_scrape_collector_success", {{"collector", "meminfo"}}) == 1);
-    CHECK_FALSE(samples.value("node_nf_conntrack_entries"));
+    CHECK(samples.value("node_nf_conntrack_entries") == 33);
+    CHECK_FALSE(samples.value("node_textfile_scrape_error"));
     CHECK(*samples.value("node_time_seconds") > 1.7e9);
     CHECK_FALSE(samples.label("node_uname_info", "nodename").empty());
 }
 
 TEST_CASE("the probe on this host") {
-    NodeProbe probe("/proc", "/sys");
+    NodeProbe probe(Roots{});
     for (int run = 0; run < 2; ++run) {
         const auto result = probe.collect(Deadline(std::chrono::seconds(4)));
         REQUIRE(result);
@@ -349,7 +502,7 @@ TEST_CASE("the probe on this host") {
 }
 
 TEST_CASE("without /proc/stat there is no result") {
-    NodeProbe probe("/nonexistent", "/sys");
+    NodeProbe probe({"/nonexistent", "/sys", ""});
     const auto result = probe.collect(Deadline(std::chrono::seconds(4)));
     REQUIRE_FALSE(result);
     CHECK(result.error().kind == ErrorKind::not_found);
@@ -361,7 +514,7 @@ TEST_CASE("a part that cannot be read says so") {
     std::filesystem::copy(kRoot + "/proc", root, std::filesystem::copy_options::recursive);
     std::filesystem::remove(root / "meminfo");
     std::filesystem::create_directory(root / "meminfo");  // even root cannot read it as a file
-    NodeProbe probe(root.string(), kRoot + "/sys");
+    NodeProbe probe({root.string(), kRoot + "/sys", ""});
     const auto result = probe.collect(Deadline(std::chrono::seconds(4)));
     std::filesystem::remove_all(root);
     REQUIRE(result);
@@ -369,6 +522,173 @@ TEST_CASE("a part that cannot be read says so") {
     CHECK_FALSE(samples.value("node_memory_MemTotal_bytes"));
     CHECK(samples.value("node_scrape_collector_success", {{"collector", "meminfo"}}) == 0);
     CHECK(samples.value("node_load5") == 0.10);
+}
+
+TEST_CASE("the probe reads disks, sensors and the rest of the hardware") {
+    NodeProbe probe(tree());
+    const auto result = probe.collect(Deadline(std::chrono::seconds(4)));
+    REQUIRE(result);
+    CHECK(result->note.empty());
+    const Samples samples(result->families);
+    CHECK(samples.value("node_disk_info", {{"device", "vda"},
+                                           {"major", "254"},
+                                           {"minor", "0"},
+                                           {"model", "Disk_of_a_test"},
+                                           {"path", "pci-0000:00:05.0"},
+                                           {"revision", "2.5+"},
+                                           {"rotational", "0"},
+                                           {"serial", "Z1Z0LABEL"},
+                                           {"wwn", "0x5000c500a1b2c3d4"}}) == 1);
+    CHECK(samples.value("node_disk_device_mapper_backing_device_info",
+                        {{"backing_device", "vda"}, {"device", "dm-0"}}) == 1);
+    CHECK(samples.value("node_disk_ata_rotation_rate_rpm", {{"device", "vda"}}) == 7200);
+    CHECK(samples.value("node_nvme_info", {{"device", "nvme0"},
+                                           {"firmware_revision", "2B2QEXM7"},
+                                           {"model", "Disk of a test 500GB"},
+                                           {"serial", "S5GXNX0R123456"},
+                                           {"state", "live"}}) == 1);
+    const Labels package = {{"chip", "platform_coretemp_0"}, {"sensor", "temp1"}};
+    CHECK(samples.value("node_hwmon_temp_celsius", package) == 54);
+    CHECK(samples.value("node_hwmon_temp_crit_alarm_celsius", package) == 0);
+    CHECK(samples.value("node_hwmon_sensor_label",
+                        {{"chip", "platform_coretemp_0"}, {"label", "Package id 0"}, {"sensor", "temp1"}}) ==
+          1);
+    const auto board = [&](const char* name, const char* sensor) {
+        return samples.value(name, {{"chip", "platform_nct6775_656"}, {"sensor", sensor}});
+    };
+    CHECK(board("node_hwmon_temp_celsius", "temp1") == -5.5);
+    CHECK(board("node_hwmon_in_volts", "in0") == 1.232);
+    CHECK(board("node_hwmon_in_alarm", "in0") == 1);
+    CHECK(board("node_hwmon_fan_rpm", "fan1") == 1205);
+    CHECK(board("node_hwmon_pwm", "pwm1") == 153);
+    CHECK(board("node_hwmon_power_average_watt", "power1") == 4.25);
+    CHECK(board("node_hwmon_energy_joule_total", "energy1") == Approx(123.456789));
+    CHECK(board("node_hwmon_update_interval_seconds", "update_interval0") == 2);
+    CHECK_FALSE(board("node_hwmon_temp_celsius", "temp8"));  // it has no value
+    CHECK(samples.value("node_thermal_zone_temp", {{"type", "x86_pkg_temp"}, {"zone", "1"}}) == -1.5);
+    CHECK(samples.value("node_cooling_device_max_state", {{"name", "0"}, {"type", "Processor"}}) == 10);
+    CHECK(samples.value("node_edac_csrow_correctable_errors_total",
+                        {{"controller", "0"}, {"csrow", "unknown"}}) == 2);
+    CHECK(samples.value("node_edac_uncorrectable_errors_total", {{"controller", "0"}}) == 1);
+    CHECK(samples.value("node_rapl_core_joules_total",
+                        {{"index", "1"}, {"path", kRoot + "/sys/class/powercap/intel-rapl:1:0"}}) ==
+          Approx(218821.284256));
+    CHECK(samples.value("node_power_supply_voltage_volt", {{"power_supply", "BAT0"}}) == Approx(12.229));
+    CHECK(samples.value("node_watchdog_timeout_seconds", {{"name", "watchdog0"}}) == 60);
+    CHECK(samples.label("node_dmi_info", "product_name") == "Server 6515");
+    CHECK(samples.label("node_dmi_info", "product_serial").empty());
+    CHECK(samples.value("node_cpu_core_throttles_total", {{"core", "1"}, {"package", "0"}}) == 6);
+    CHECK(samples.value("node_cpu_package_throttles_total", {{"package", "0"}}) == 30);
+    CHECK(samples.value("node_cpu_isolated", {{"cpu", "1"}}) == 1);
+    CHECK(samples.value("node_cpu_scaling_frequency_hertz", {{"cpu", "0"}}) == 1219917e3);
+    CHECK(samples.value("node_cpu_scaling_governor", {{"cpu", "1"}, {"governor", "powersave"}}) == 0);
+    CHECK(samples.value("node_os_version", {{"id", "debian"}, {"name", "Debian GNU/Linux"}}) == 12);
+    CHECK(samples.label("node_os_info", "variant") == "the \"quoted\" one");
+    CHECK(samples.value("node_time_clocksource_current_info", {{"clocksource", "tsc"}, {"device", "0"}}) ==
+          1);
+    CHECK(samples.value("node_entropy_available_bits") == 253);
+}
+
+TEST_CASE("parts that are dear are read in the first run, then once a minute") {
+    NodeProbe probe(tree());
+    const auto first = probe.collect(Deadline(std::chrono::seconds(4)));
+    const auto second = probe.collect(Deadline(std::chrono::seconds(4)));
+    REQUIRE((first && second));
+    CHECK_FALSE(first->partial);
+    CHECK(second->partial);
+    const Samples whole(first->families);
+    const Samples part(second->families);
+    for (const char* name : {"node_hwmon_temp_celsius", "node_md_state", "node_os_info", "node_disk_info",
+                             "node_network_mtu_bytes"}) {
+        CHECK(whole.count(name) > 0);
+        CHECK(part.count(name) == 0);
+    }
+    for (const char* name : {"node_network_up", "node_bonding_active", "node_disk_io_now",
+                             "node_nf_conntrack_entries", "node_timex_sync_status"}) {
+        CHECK(part.count(name) == whole.count(name));
+    }
+}
+
+TEST_CASE("a run whose time is over keeps what it has, and says which parts it lacks") {
+    NodeProbe probe(tree());
+    const auto result = probe.collect(Deadline(std::chrono::milliseconds(0)));
+    REQUIRE(result);
+    const Samples samples(result->families);
+    CHECK(samples.count("node_cpu_seconds_total") == 16);
+    CHECK(samples.count("node_hwmon_temp_celsius") == 0);
+    for (const char* part : {"meminfo", "hwmon", "os"}) {
+        CHECK(samples.value("node_scrape_collector_success", {{"collector", part}}) == 0);
+    }
+    const auto next = probe.collect(Deadline(std::chrono::seconds(4)));
+    REQUIRE(next);
+    CHECK(Samples(next->families).value("node_load5") == 0.10);
+}
+
+TEST_CASE("a bond whose links' states cannot be read has no number of active links") {
+    const auto root = std::filesystem::temp_directory_path() / ("lapwing-bond-" + std::to_string(::getpid()));
+    std::filesystem::create_directories(root / "class/net/bond0/bonding");
+    std::ofstream(root / "class/net/bonding_masters") << "bond0\n";
+    std::ofstream(root / "class/net/bond0/bonding/slaves") << "eth1\n";
+    NodeProbe probe({kRoot + "/proc", root.string(), ""});
+    const auto result = probe.collect(Deadline(std::chrono::seconds(4)));
+    std::filesystem::remove_all(root);
+    REQUIRE(result);
+    const Samples samples(result->families);
+    CHECK(samples.value("node_bonding_slaves", {{"master", "bond0"}}) == 1);
+    CHECK(samples.count("node_bonding_active") == 0);
+}
+
+TEST_CASE("a host with more devices, CPUs or sensors than the limits is told so") {
+    const auto root = std::filesystem::temp_directory_path() / ("lapwing-many-" + std::to_string(::getpid()));
+    std::filesystem::create_directory(root);
+    std::filesystem::copy(kRoot + "/proc", root / "proc", std::filesystem::copy_options::recursive);
+    std::string stat;
+    std::string net = "\n\n";
+    std::string disks;
+    std::string arrays = "Personalities : [raid1]\n";
+    std::string mounts;
+    for (std::size_t i = 0; i <= kMostCpus; ++i) {
+        stat += "cpu" + std::to_string(i) + " 1 2 3 4 5 6 7 8 9 10\n";
+    }
+    for (std::size_t i = 0; i <= kMostDevices; ++i) {
+        const auto number = std::to_string(i);
+        net += "eth" + number + ": 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16\n";
+        disks += "8 " + number + " dm-" + number + " 1 2 3 4 5 6 7 8 9 10 11\n";
+        arrays += "md" + number + " : active raid1 sda[0]\n      10 blocks [2/1] [U_]\n";
+        mounts += number + " 1 0:" + number + " / /m" + number + " rw - ext4 /dev/x rw\n";
+        std::filesystem::create_directories(root / "sys/class/net" / ("eth" + number));
+        std::ofstream(root / "sys/class/net" / ("eth" + number) / "operstate") << "up\n";
+    }
+    const auto chip = root / "sys/class/hwmon";
+    for (int i = 0; i < 3; ++i) {
+        std::filesystem::create_directories(chip / ("hwmon" + std::to_string(i)));
+        for (int sensor = 0; sensor < 400; ++sensor) {
+            std::ofstream(chip / ("hwmon" + std::to_string(i)) / ("temp" + std::to_string(sensor) + "_input"))
+                << "1\n";
+        }
+    }
+    std::ofstream(root / "proc/stat") << stat;
+    std::ofstream(root / "proc/net/dev") << net;
+    std::ofstream(root / "proc/diskstats") << disks;
+    std::ofstream(root / "proc/mdstat") << arrays;
+    std::ofstream(root / "proc/self/mountinfo") << mounts;
+    NodeProbe probe({root.string() + "/proc", root.string() + "/sys", ""});
+    const auto result = probe.collect(Deadline(std::chrono::seconds(4)));
+    const auto partial = probe.collect(Deadline(std::chrono::seconds(4)));
+    std::filesystem::remove_all(root);
+    REQUIRE((result && partial));
+    CHECK(partial->note == result->note);
+    const Samples samples(result->families);
+    CHECK(samples.count("node_cpu_seconds_total") == 8 * kMostCpus);
+    for (const char* name : {"node_network_receive_bytes_total", "node_network_up", "node_disk_io_now",
+                             "node_md_blocks", "node_filesystem_device_error"}) {
+        CHECK(samples.count(name) == kMostDevices);
+    }
+    CHECK(samples.count("node_hwmon_temp_celsius") == 1024);
+    for (const char* what : {"1024 CPUs", "256 network devices", "256 disks", "256 RAID arrays",
+                             "256 file systems", "1024 sensors"}) {
+        CHECK(result->note.find(std::string("only ") + what + " are reported") != std::string::npos);
+    }
 }
 
 TEST_CASE("configuration of node: on by default, off, and nothing else") {
@@ -392,7 +712,15 @@ TEST_CASE("configuration of node: on by default, off, and nothing else") {
     CHECK(specs[0].interval == std::chrono::seconds(10));
     CHECK(configure("probes: { node: off }", problems).empty());
     CHECK(configure("probes: { node: on }", problems).size() == 1);
+    CHECK(configure("probes: { node: { proc: /host/proc, sys: /host/sys, root: /host } }", problems).size() ==
+          1);
     CHECK(problems.empty());
+    configure("probes: { node: { root: /host, port: 1 } }", problems);
+    configure("probes: { node: [ on ] }", problems);
+    CHECK(problems == std::vector<std::string>{
+                          "agent.yaml:1:32: unknown key \"port\" in probes.node; did you mean \"root\"?",
+                          "agent.yaml:1:17: probes.node must be on or off"});
+    problems.clear();
     CHECK(configure("probes: { node: maybe }", problems).empty());
     CHECK(problems == std::vector<std::string>{
                           "agent.yaml:1:17: probes.node must be on, off or a list of what to probe"});
