@@ -209,7 +209,7 @@ LoadedConfig read(const config::Node& root, const std::string& name, const std::
 
 LoadedConfig loadConfig(config::Reader& reader, const std::string& path,
                         const std::vector<ProbeKind>& kinds) {
-    return read(reader.file(path), path, kinds);
+    return read(reader.fileAndDirectory(path), path, kinds);
 }
 
 LoadedConfig parseConfig(config::Reader& reader, const std::string& yaml, const std::string& name,
