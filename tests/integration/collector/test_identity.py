@@ -153,7 +153,7 @@ def test_an_agent_says_that_its_machine_is_refused():
         eventually(lambda: "  connected" in status(here))
         there = start("there")
         eventually(lambda: "NOT CONNECTED" in status(there) and "belongs to the machine" in status(there))
-        assert "join as this host" in status(there)
+        assert "join under this host's own name" in status(there)
         with open(there + ".log") as log:
             assert "403" in log.read()
     finally:
