@@ -35,7 +35,7 @@ struct Invitation {
 /// process at a time.
 class Invitations {
   public:
-    static constexpr std::time_t kValid = 15 * 60;
+    static constexpr std::time_t kValid = 900;
     static constexpr std::time_t kLongest = 86'400;
     /// Open and recent ones; kept for a day after their end, so that a refusal can say why.
     static constexpr std::size_t kMost = 200;
