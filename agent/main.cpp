@@ -5,6 +5,7 @@
 
 #include "agent/cli/commands.h"
 #include "agent/cli/daemon.h"
+#include "agent/cli/join.h"
 #include "agent/cli/reach.h"
 #include "agent/config/config.h"
 
@@ -37,6 +38,28 @@ int run(int argc, char** argv) {
     status->add_flag("--json", json, "Print JSON");
     status->add_option("--socket", socket, "The agent's status socket; default: the configuration's");
     status->callback([&] { code = showStatus(config, socket, json); });
+    JoinRequest request;
+    bool no_start = false;
+    auto* joining =
+        app.add_subcommand("join", "Join a collector with the string of `lapwing-collector invite`");
+    joining->add_option("STRING", request.text, "The string, in quotes")->required();
+    joining->add_option("--host", request.host,
+                        "This server's name; default: the invitation's, or the machine's host name");
+    joining->add_option("--address", request.addresses,
+                        "HOST:PORT of the collector, tried before the invitation's; repeatable");
+    joining->add_flag("--no-start", no_start, "Write the files, but enable and start no unit");
+    joining
+        ->add_option("--wait", request.wait_s,
+                     "Seconds for the first acknowledged samples; default: 60, and 0 with --no-start")
+        ->check(CLI::Range(0, 3600));
+    joining->callback([&] {
+        request.start = !no_start;
+        code = join(config, request);
+    });
+    auto* leaving =
+        app.add_subcommand("leave", "Take back what `join` did: stop the agent, remove its files");
+    leaving->add_flag("--no-stop", no_start, "Remove the files, but stop and disable no unit");
+    leaving->callback([&] { code = leave(config, !no_start); });
     ReachQuestion question;
     auto* reach =
         app.add_subcommand("reach", "Show which sources can reach a port, and the rules that decide it");

@@ -48,6 +48,28 @@ int dispatch(int argc, char** argv) {
     what_if->add_flag("--json", what_if_request.json, "Print JSON");
     what_if->callback([&] { code = collector::whatIf(config, what_if_request); });
 
+    collector::InviteRequest invite_request;
+    std::string invited_host;
+    bool list_invitations = false;
+    auto* invite =
+        app.add_subcommand("invite", "Print the command by which a host joins, once, within 15 minutes");
+    invite->add_option("HOST", invite_request.host, "The host's name");
+    auto* many = invite->add_option("--many", invite_request.many,
+                                    "A time (10m) in which any host without a certificate may join");
+    invite->add_option("--address", invite_request.addresses,
+                       "HOST or HOST:PORT of this collector for agents, tried first; repeatable");
+    auto* list = invite->add_flag("--list", list_invitations, "List open and recent invitations");
+    auto* end =
+        invite->add_option("--revoke", invited_host, "End the invitation of this host; any: that of --many");
+    list->excludes(end)->excludes(many);
+    end->excludes(many);
+    invite->add_flag("--json", json, "With --list: print JSON");
+    invite->callback([&] {
+        code = list_invitations        ? collector::listInvitations(config, json)
+               : !invited_host.empty() ? collector::revokeInvitation(config, invited_host)
+                                       : collector::invite(config, invite_request);
+    });
+
     std::string host;
     std::string bundle;
     auto* enrol = app.add_subcommand("enrol", "Make the certificate of a host's agent");

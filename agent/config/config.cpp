@@ -13,12 +13,10 @@
 #include "agent/snapshot/snapshot_file.h"
 #include "common/config/reader.h"
 #include "common/http/tls.h"
+#include "common/tls/identity.h"
 
 namespace lapwing::agent {
 namespace {
-
-// Every collector's certificate carries this name, whatever address it is reached by.
-constexpr const char* kCollectorName = "lapwing-collector";
 
 std::string machineName() {
     std::array<char, 256> name{};
@@ -58,7 +56,7 @@ void readCollector(const config::Node& node, AgentConfig& out) {
     readPath(node["ca"], out.tls.ca_file);
     readPath(node["cert"], out.tls.cert_file);
     readPath(node["key"], out.tls.key_file);
-    out.tls.server_name = kCollectorName;
+    out.tls.server_name = tls::kCollectorName;
     out.tls.site_ca = true;
     node["server_name"].read(out.tls.server_name);
     if (!node.present()) {
@@ -98,8 +96,8 @@ void checkName(const config::Node& root, const AgentConfig& agent) {
     (host.present() ? host : root["collector"]["cert"])
         .problem((host.present() ? "host is \"" : "host is not given and the machine's name is \"") +
                  agent.host + "\", but the certificate " + agent.tls.cert_file + " belongs to \"" + *name +
-                 "\": write `host: " + *name + "`, or install the bundle of this host (on the collector: " +
-                 "lapwing-collector enrol " + agent.host + ")");
+                 "\": write `host: " + *name + "`, or join as this host (on the collector: " +
+                 "lapwing-collector invite " + agent.host + ")");
 }
 
 void readPeers(const config::Node& node, AgentConfig& out) {
@@ -209,7 +207,7 @@ LoadedConfig read(const config::Node& root, const std::string& name, const std::
 
 LoadedConfig loadConfig(config::Reader& reader, const std::string& path,
                         const std::vector<ProbeKind>& kinds) {
-    return read(reader.file(path), path, kinds);
+    return read(reader.fileAndDirectory(path), path, kinds);
 }
 
 LoadedConfig parseConfig(config::Reader& reader, const std::string& yaml, const std::string& name,

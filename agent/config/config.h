@@ -48,8 +48,8 @@ struct LoadedConfig {
     std::vector<ProbeSpec> specs;
 };
 
-/// Reads the file and reports each problem to the reader. Opens the files that the configuration names, and
-/// uses no network.
+/// Reads the file with those beside it (Reader::fileAndDirectory) and reports each problem to the reader.
+/// Opens the files that the configuration names, and uses no network.
 LoadedConfig loadConfig(config::Reader& reader, const std::string& path, const std::vector<ProbeKind>& kinds);
 /// Like loadConfig(), for a text in memory.
 LoadedConfig parseConfig(config::Reader& reader, const std::string& yaml, const std::string& name,

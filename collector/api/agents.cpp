@@ -8,6 +8,7 @@
 #include <memory>
 
 #include "collector/analysis/analyst.h"
+#include "collector/api/join_desk.h"
 #include "collector/api/parameters.h"
 #include "collector/clock/site_clock.h"
 #include "collector/ingest/receiver.h"
@@ -155,7 +156,7 @@ bool isInTime(const AgentsParts& parts, RefusalLog& refusals, const Request& req
             return false;
         }
     }
-    const std::string text = "the certificate has expired: lapwing-collector enrol " + request.agent;
+    const std::string text = "the certificate has expired: lapwing-collector invite " + request.agent;
     refusals.note(request.agent, request.address + " is refused: " + text);
     plain(responder, 403, text);
     return false;
@@ -313,6 +314,14 @@ void assignments(const AgentsParts& parts, RefusalLog& refusals, Request& reques
 
 Gate agentsGate(const AgentsParts& parts) {
     return [parts, refusals = std::make_shared<RefusalLog>()](Request& request, Responder& responder) {
+        if (parts.join != nullptr && request.path == kJoinPath) {
+            return parts.join->admits(request, responder);
+        }
+        if (request.certificate.empty()) {
+            plain(responder, 403,
+                  "a client certificate is needed: run `lapwing-collector invite HOST` on the collector");
+            return false;
+        }
         if (!trust::isValidHostName(request.agent)) {
             plain(responder, 403, "the certificate names no host that could be an agent");
             return false;
@@ -322,7 +331,8 @@ Gate agentsGate(const AgentsParts& parts) {
 }
 
 bool isSlowForAgents(const Request& request) {
-    return request.path == kWritePath || request.path == kDocumentsPath || request.path == kRenewPath;
+    return request.path == kWritePath || request.path == kDocumentsPath || request.path == kRenewPath ||
+           request.path == kJoinPath;
 }
 
 Handler agentsHandler(const AgentsParts& parts) {
@@ -335,7 +345,9 @@ Handler agentsHandler(const AgentsParts& parts) {
             plain(responder, 405, "only " + std::string(method) + " is answered here");
             return false;
         };
-        if (request.path == kWritePath) {
+        if (parts.join != nullptr && request.path == kJoinPath) {
+            parts.join->handle(request, responder);
+        } else if (request.path == kWritePath) {
             if (only("POST")) {
                 write(parts, *refusals, request, responder);
             }

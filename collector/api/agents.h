@@ -25,6 +25,8 @@ class Identities;
 
 namespace lapwing::api {
 
+class JoinDesk;
+
 /// Everything must outlive the handlers.
 struct AgentsParts {
     ingest::Receiver& receiver;
@@ -36,14 +38,16 @@ struct AgentsParts {
     trust::Identities* identities = nullptr;  ///< null: every certificate is enough
     trust::Authority* authority = nullptr;    ///< signs renewals; null: there are none
     std::string trust = {};                   ///< kTrustHeader of answers
+    JoinDesk* join = nullptr;                 ///< for strangers; null: nobody can join
 };
 
-/// The conversations with agents (docs/architecture.md) except joining: write, documents, assignments.
+/// The conversations with agents (docs/architecture.md): write, documents, renew, assignments; and with
+/// strangers: join.
 /// Safe from any thread.
 Handler agentsHandler(const AgentsParts& parts);
 
 /// Its gate: Request::agent names the agent; without a valid name, and for a machine that may not use it, the
-/// answer is 403. Safe from any thread.
+/// answer is 403. A client without a certificate may only join. Safe from any thread.
 Gate agentsGate(const AgentsParts& parts);
 
 /// Whether a request writes to the store.

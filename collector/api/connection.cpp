@@ -341,7 +341,7 @@ void Connection::takeHead() {
     request.unsized = parser_->chunked() || until_end_;
     // A POST without a length has no body, but its sender may believe otherwise: its connection ends.
     complete_ = parser_->is_done() && !(posts && !request.has_length && !parser_->chunked());
-    arm(server_->options.exchange_time);
+    arm(exchangeTime());
     if (refused_ == ConnectionTable::Admission::member_full) {
         return refuse(Limit::member, 429, "too many connections of " + client(), kRetryConnection);
     }
@@ -452,7 +452,7 @@ void Connection::startBody() {
         return handle();  // which knows that a length is missing
     }
     phase_ = Phase::body;
-    arm(server_->options.exchange_time);
+    arm(exchangeTime());
     if (equalsIgnoreCase(request.header("Expect"), "100-continue") && buffer_.size() == 0) {
         out_ = "HTTP/1.1 100 Continue\r\n\r\n";
         return write(net::buffer(out_), [](Connection& self, ErrorCode error) {
@@ -611,7 +611,7 @@ void Connection::refuse(Limit limit, int status, const std::string& text, unsign
 void Connection::respond() {
     phase_ = Phase::writing;
     auto& responder = exchange_->responder;
-    keep_alive_ = keep_alive_ && complete_ && !refused_ && !server_->stopping;
+    keep_alive_ = keep_alive_ && complete_ && !refused_ && !server_->stopping && !isStranger();
     out_ = responder.head(keep_alive_);
     if (exchange_->request.method == "HEAD") {
         responder.body().reset();
@@ -619,7 +619,7 @@ void Connection::respond() {
     if (server_->options.answered) {
         server_->options.answered(responder.status());
     }
-    arm(server_->options.exchange_time);
+    arm(exchangeTime());
     if (!responder.body().empty()) {
         out_ += responder.body().front();
         responder.body().pop();

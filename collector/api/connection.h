@@ -77,6 +77,10 @@ class Connection : public std::enable_shared_from_this<Connection> {
     };
 
     void arm(Milliseconds time);
+    bool isStranger() const { return server_->options.want_agent && member_.empty(); }
+    Milliseconds exchangeTime() const {
+        return isStranger() ? server_->options.header_time : server_->options.exchange_time;
+    }
     void late();
     void readMore(std::size_t most, void (Connection::*then)(ErrorCode));
     template <class Buffers, class Then>

@@ -44,7 +44,8 @@ struct ServerOptions {
     int port = 0;    ///< 0: the system chooses
     Poco::AutoPtr<Poco::Net::Context> tls;  ///< null: plain HTTP
     bool want_agent =
-        false;  ///< the client's certificate names an agent: Request::agent is set, and it is the member
+        false;  ///< a client's certificate names an agent: Request::agent is set, and it is the member. A
+                ///< client without one stays a stranger: one request, within `header_time`
     ConnectionLimits connections;
     /// Requests for which `is_slow` is true have threads of their own. They may wait; the others must not.
     std::function<bool(const Request&)> is_slow;

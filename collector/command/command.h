@@ -14,6 +14,17 @@ int runService(const std::string& config_file);
 int checkConfig(const std::string& config_file);
 int checkRules(const std::vector<std::string>& files);
 int enrol(const std::string& config_file, const std::string& host, const std::string& bundle_file);
+/// The arguments of `invite`: a host, or a time in which any host without a certificate may join.
+struct InviteRequest {
+    std::string host;
+    std::string many;
+    std::vector<std::string> addresses;  ///< HOST or HOST:PORT, to be tried first
+};
+/// Prints the command by which a host joins. The running collector makes the invitation.
+int invite(const std::string& config_file, const InviteRequest& request);
+int listInvitations(const std::string& config_file, bool json);
+/// Ends an open invitation; "any" is that of `invite --many`.
+int revokeInvitation(const std::string& config_file, const std::string& host);
 /// Refuses all certificates of a host, whether or not the collector runs.
 int revoke(const std::string& config_file, const std::string& host);
 /// Revokes, and makes the running collector forget the host's samples and alerts.

@@ -19,6 +19,7 @@ namespace {
 
 // The package creates this group.
 constexpr const char* kAdminGroup = "lapwing-admin";
+constexpr const char* kAgentsName = "agents";
 
 std::vector<std::string> machineAddresses() {
     std::vector<std::string> out;
@@ -100,6 +101,46 @@ std::vector<std::string> certificateNames(const Config& config, const std::strin
     return names;
 }
 
+AgentsAddresses agentsAddresses(const Config& config,
+                                const std::vector<std::unique_ptr<api::Server>>& servers) {
+    AgentsAddresses out;
+    std::vector<Endpoint> reachable;
+    std::vector<Endpoint> loopback;
+    auto endpoint = config.agents.listen.begin();
+    for (const auto& server : servers) {
+        if (server->name() != kAgentsName || endpoint == config.agents.listen.end()) {
+            continue;
+        }
+        const auto port = static_cast<std::uint16_t>(server->port());
+        out.port = out.port == 0 ? port : out.port;
+        const auto family = endpoint->address()->family;
+        const bool wildcard = endpoint->host == "0.0.0.0" || endpoint->host == "::";
+        const auto hosts = wildcard ? machineAddresses() : std::vector<std::string>{endpoint->host};
+        for (const auto& host : hosts) {
+            const Endpoint each{host, port};
+            const auto address = each.address();
+            if (address && address->family == family) {
+                (each.loopback() ? loopback : reachable).push_back(each);
+            }
+        }
+        ++endpoint;
+    }
+    std::stable_sort(reachable.begin(), reachable.end(), [](const Endpoint& a, const Endpoint& b) {
+        return a.address()->family == reach::Family::ipv4 && b.address()->family != reach::Family::ipv4;
+    });
+    for (const auto& name : config.agents.names) {
+        out.addresses.push_back(Endpoint{name, out.port}.toString());
+    }
+    for (const auto& each : reachable.empty() ? loopback : reachable) {
+        out.addresses.push_back(each.toString());
+    }
+    // A short name is seldom known elsewhere.
+    if (!reachable.empty() && isDnsName(config.host) && config.host.find('.') != std::string::npos) {
+        out.addresses.push_back(Endpoint{config.host, out.port}.toString());
+    }
+    return out;
+}
+
 Expected<std::vector<std::unique_ptr<api::Server>>> listenAll(
     const Config& config, const trust::Authority* authority, const Handlers& handlers, api::Loop& loop,
     const std::function<void(const std::string&, int)>& answered) {
@@ -143,12 +184,12 @@ Expected<std::vector<std::unique_ptr<api::Server>>> listenAll(
         servers.push_back(std::move(*server));
     }
     for (const auto& endpoint : config.agents.listen) {
-        auto context =
-            tls::serverContext(authority->serverCertFile(), authority->serverKeyFile(), authority->caFile());
+        auto context = tls::serverContext(authority->serverCertFile(), authority->serverKeyFile(),
+                                          authority->caFile(), tls::ClientCertificate::optional);
         if (!context) {
             return fail(context.error());
         }
-        auto options = at(endpoint, "agents", answered);
+        auto options = at(endpoint, kAgentsName, answered);
         options.tls = *context;
         options.want_agent = true;
         options.gate = handlers.agents.gate;

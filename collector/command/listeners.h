@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <vector>
@@ -25,6 +26,16 @@ struct Handlers {
 /// The names for the collector's own certificate: the host's, the configured ones and every address that it
 /// listens on (for a wildcard, all addresses of the machine).
 std::vector<std::string> certificateNames(const Config& config, const std::string& host);
+
+/// The addresses by which other machines reach the agents' listeners, with the ports that were bound: the
+/// configured names, the addresses (for a wildcard, those of the machine's interfaces, IPv4 first) and the
+/// host's full name. The loopback only where there is nothing else.
+struct AgentsAddresses {
+    std::vector<std::string> addresses;
+    std::uint16_t port = 0;  ///< of the first listener
+};
+AgentsAddresses agentsAddresses(const Config& config,
+                                const std::vector<std::unique_ptr<api::Server>>& servers);
 
 /// Listens on all configured addresses without serving yet. `answered` counts answers. A failure to create
 /// the admin socket is only logged, because the collector works without it.

@@ -24,6 +24,7 @@
 #include "collector/analysis/rounds.h"
 #include "collector/api/admin.h"
 #include "collector/api/agents.h"
+#include "collector/api/join_desk.h"
 #include "collector/api/lapwing.h"
 #include "collector/api/parameters.h"
 #include "collector/api/people.h"
@@ -43,6 +44,7 @@
 #include "collector/storage/salvage.h"
 #include "collector/storage/store.h"
 #include "collector/trust/identities.h"
+#include "collector/trust/invitations.h"
 #include "common/metric_names.h"
 #include "common/metric_speakers.h"
 #include "common/model/clock.h"
@@ -141,6 +143,8 @@ struct Service::Parts {
     std::optional<analysis::Analyst> analyst;
     std::optional<analysis::Rounds> analysis;
     std::optional<trust::Identities> identities;
+    std::optional<trust::Invitations> invitations;
+    std::optional<api::JoinDesk> join_desk;
     std::optional<self::AgentBook> agents;
     std::optional<ingest::MetadataBook> metadata;
     std::optional<self::Metrics> metrics;
@@ -166,6 +170,7 @@ struct Service::Parts {
     void addCertificateMetrics(std::vector<prometheus::MetricFamily>& out);
     void keepRevocations();
     Expected<void> forget(const std::string& host);
+    Expected<api::AgentsContact> contact() const;
     Expected<void> loadRules();
     Expected<void> reloadRules();
     Handlers handlers();
@@ -319,6 +324,8 @@ void Service::Parts::wire() {
 
     if (authority) {
         identities.emplace(*authority);
+        invitations.emplace(*authority);
+        join_desk.emplace(*invitations);
     }
     agents.emplace(authority ? &*authority : nullptr, *store);
     metadata.emplace(*store);
@@ -412,6 +419,15 @@ void Service::Parts::keepRevocations() {
             spdlog::error("keep the revocations: {}", put.error().message);
         }
     }
+}
+
+Expected<api::AgentsContact> Service::Parts::contact() const {
+    auto pin = authority->serverPin();
+    if (!pin) {
+        return fail(pin.error());
+    }
+    auto reached = agentsAddresses(config, servers);
+    return api::AgentsContact{std::move(*pin), std::move(reached.addresses), reached.port};
 }
 
 Expected<void> Service::Parts::forget(const std::string& host) {
@@ -548,7 +564,8 @@ Handlers Service::Parts::handlers() {
                                  clock,
                                  identities ? &*identities : nullptr,
                                  authority ? &*authority : nullptr,
-                                 authority ? authority->trust() : ""};
+                                 authority ? authority->trust() : "",
+                                 join_desk ? &*join_desk : nullptr};
     api::Admission open;
     api::Admission loopback;
     loopback.check_host = true;
@@ -560,8 +577,12 @@ Handlers Service::Parts::handlers() {
         api::peopleGate(loopback),
         api::peopleHandler(people, config.ingest.local ? api::localWriteHandler(parts) : nullptr)};
     out.off_loopback = {api::peopleGate(off_loopback), api::peopleHandler(people)};
-    const api::AdminParts administration{*store, dispatcher->silences(), [this] { return reloadRules(); },
-                                         [this](const std::string& host) { return forget(host); }};
+    const api::AdminParts administration{
+        *store,
+        dispatcher->silences(),
+        [this] { return reloadRules(); },
+        [this](const std::string& host) { return forget(host); },
+        {config.agents.listen.empty() ? nullptr : &*invitations, [this] { return contact(); }}};
     out.admin = {api::peopleGate(open), api::adminHandler(administration, api::peopleHandler(people))};
     out.agents = {api::agentsGate(parts), api::agentsHandler(parts)};
     return out;

@@ -336,7 +336,7 @@ Config readConfig(const Node& root) {
 }
 
 Config loadConfig(const std::string& file, config::Reader& reader) {
-    return readConfig(reader.file(file));
+    return readConfig(reader.fileAndDirectory(file));
 }
 
 }  // namespace lapwing::collector

@@ -117,13 +117,6 @@ Expected<Session> startSession(const std::string& directory) {
     return Session{std::move(*lock), *owner};
 }
 
-bool isValidHostName(const std::string& name) {
-    const auto plain = [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9'); };
-    return !name.empty() && name.size() <= 63 && plain(name.front()) && plain(name.back()) &&
-           name.find("..") == std::string::npos &&
-           std::all_of(name.begin(), name.end(), [&](char c) { return plain(c) || c == '.' || c == '-'; });
-}
-
 Expected<Authority> Authority::open(const std::string& directory) {
     const auto parent = std::filesystem::path(directory).parent_path().string();
     const auto owner = files::ownerOf(parent.empty() ? "." : parent);
@@ -241,6 +234,15 @@ Expected<std::string> Authority::enrol(const std::string& host) {
 }
 
 Expected<std::string> Authority::sign(const std::string& host, const std::string& request) {
+    return signRequest(host, request, Machine::keeps);
+}
+
+Expected<std::string> Authority::admit(const std::string& host, const std::string& request) {
+    return signRequest(host, request, Machine::opens);
+}
+
+Expected<std::string> Authority::signRequest(const std::string& host, const std::string& request,
+                                             Machine machine_pin) {
     if (!isValidHostName(host)) {
         return badName(host);
     }
@@ -256,7 +258,7 @@ Expected<std::string> Authority::sign(const std::string& host, const std::string
     if (!authorities) {
         return fail(authorities.error());
     }
-    const auto machine = pinnedMachine(host);
+    const auto machine = machine_pin == Machine::keeps ? pinnedMachine(host) : "";
     const auto cert = issueFor(host, key->get(), session->owner);
     if (!cert) {
         return cert;
@@ -329,6 +331,21 @@ std::time_t Authority::caEnds() const {
 
 std::time_t Authority::serverEnds() const {
     return endOf(serverCertFile());
+}
+
+Expected<std::string> Authority::serverPin() const {
+    const auto authorities = files::readFile(caFile());
+    const auto server = files::readFile(serverCertFile());
+    if (!authorities || !server) {
+        return fail(authorities ? server.error() : authorities.error());
+    }
+    const auto cert = certificateFromPem(*server);
+    for (const auto& each : certificatesFromPem(*authorities)) {
+        if (cert && signedBy(cert->get(), X509_get0_pubkey(each.get()))) {
+            return tls::authorityKeys(toPem(each.get()));
+        }
+    }
+    return fail(ErrorKind::invalid, serverCertFile() + " is of none of the CAs in " + caFile());
 }
 
 std::string Authority::trust() const {

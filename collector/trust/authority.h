@@ -9,6 +9,7 @@
 
 #include "collector/trust/revocations.h"
 #include "common/error.h"
+#include "common/tls/identity.h"
 
 namespace lapwing::files {
 struct Owner;
@@ -16,9 +17,7 @@ struct Owner;
 
 namespace lapwing::trust {
 
-/// Whether a text may be a host's name: [a-z0-9] with [a-z0-9.-] between, at most 63 characters, no "..".
-/// Such a name can be a common name, a label and a file name.
-bool isValidHostName(const std::string& name);
+using tls::isValidHostName;
 
 struct Enrolled {
     std::string host;
@@ -34,6 +33,7 @@ struct Enrolled {
 ///   server.key, server.crt    the collector's certificate (SAN DNS:lapwing-collector and more)
 ///   agents/HOST.crt           the newest certificate of each enrolled host
 ///   agents/HOST.machine       the machine-id that first used it, and its fingerprint
+///   invitations               open and recent invitations (Invitations)
 ///   revoked                   names and times: certificates that were issued until then are refused
 /// Files are replaced atomically; a lock file serialises processes (the service, and `enrol` run by root).
 /// Files that root creates get the owner of the parent of `directory`. Safe from any thread and process.
@@ -60,6 +60,9 @@ class Authority {
     /// the certificate and the CAs as one PEM text, with tls::trustLine(). Records the certificate under
     /// agents/; a pinned machine-id stays pinned to it. Error `invalid` for a bad request.
     Expected<std::string> sign(const std::string& host, const std::string& request);
+    /// The same for a host that joins: as after enrol(), the next machine that uses the certificate gets the
+    /// pin.
+    Expected<std::string> admit(const std::string& host, const std::string& request);
 
     /// Refuses all certificates of the host that were issued until now; later ones count. Needs no record of
     /// the host.
@@ -97,6 +100,9 @@ class Authority {
     /// The end of the CA's certificate, and of the server's; 0 if it cannot be read.
     std::time_t caEnds() const;
     std::time_t serverEnds() const;
+    /// The key of the CA that signed the server's certificate, as tls::authorityKeys() writes it: the pin of
+    /// an invitation. Error `invalid` if none of the CAs did.
+    Expected<std::string> serverPin() const;
     /// Names the CAs and the one that signs: for kTrustHeader.
     std::string trust() const;
 
@@ -125,6 +131,8 @@ class Authority {
     std::string nextKeyFile() const { return directory_ + "/ca-next.key"; }
     Expected<void> create(const files::Owner& owner);
     Expected<void> remakeCertificate(const files::Owner& owner) const;
+    enum class Machine { keeps, opens };
+    Expected<std::string> signRequest(const std::string& host, const std::string& request, Machine machine);
     Expected<std::string> issueFor(const std::string& host, EVP_PKEY* key, const files::Owner& owner) const;
     Expected<void> revokeLocked(const std::string& host, const files::Owner& owner) const;
 

@@ -14,6 +14,7 @@
 #include <string_view>
 #include <utility>
 
+#include "common/digest.h"
 #include "common/tls/identity.h"
 
 namespace lapwing::trust {
@@ -153,6 +154,18 @@ Expected<Key> keyOfRequest(const std::string& pem) {
         return fail(ErrorKind::invalid, "the key of the request must be an EC key on P-256");
     }
     return key;
+}
+
+std::string digestOf(const EVP_PKEY* key) {
+    unsigned char* der = nullptr;
+    const int size = i2d_PUBKEY(key, &der);
+    if (size <= 0) {
+        ERR_clear_error();
+        return {};
+    }
+    auto out = sha256({reinterpret_cast<const char*>(der), static_cast<std::size_t>(size)});
+    OPENSSL_free(der);
+    return out;
 }
 
 std::string toPem(const X509* cert) {

@@ -47,6 +47,9 @@ Expected<Certificate> issue(const CertificateRequest& request, EVP_PKEY* subject
 /// private key. Only EC keys on P-256 are taken. The other content of the request is ignored.
 Expected<Key> keyOfRequest(const std::string& pem);
 
+/// The SHA-256 of a public key, in lower-case hexadecimal; "" if OpenSSL cannot write the key.
+std::string digestOf(const EVP_PKEY* key);
+
 std::string toPem(const X509* cert);
 /// PKCS#8, without a passphrase.
 Expected<std::string> toPem(const EVP_PKEY* key);

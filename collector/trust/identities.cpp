@@ -63,8 +63,8 @@ Expected<void> Identities::check(const Claim& claim, Clock::time_point now) {
     if (const auto revoked = revocations().at(claim.host); revoked != 0 && claim.issued <= revoked) {
         return fail(ErrorKind::denied, "the certificate of " + claim.host + " was revoked on " +
                                            rfc3339Milliseconds(revoked * 1000) +
-                                           ": run `lapwing-collector enrol " + claim.host +
-                                           "` on the collector and install the new bundle here");
+                                           ": run `lapwing-collector invite " + claim.host +
+                                           "` on the collector, and here what it prints");
     }
     auto& host = hosts_[claim.host];
     refresh(claim.host, host.record);
@@ -74,9 +74,9 @@ Expected<void> Identities::check(const Claim& claim, Clock::time_point now) {
         return fail(ErrorKind::denied, "the name " + claim.host +
                                            " belongs to the machine with the machine-id " + record.machine +
                                            ", and this one has " + claim.machine +
-                                           ": install the bundle of this host; if " + claim.host +
-                                           " was installed anew, run `lapwing-collector enrol " + claim.host +
-                                           "` on the collector and install the new bundle here");
+                                           ": join under this host's own name; if " + claim.host +
+                                           " was installed anew, run `lapwing-collector invite " +
+                                           claim.host + "` on the collector, and here what it prints");
     }
     // An older certificate pins nothing: its machine may be the one that is being replaced.
     if (record.machine.empty() && !claim.machine.empty() && !record.certificate.empty() &&
@@ -158,7 +158,7 @@ std::vector<IdentityWarning> Identities::warnings(const std::string& name, Clock
     const auto newest = revoked == 0 ? std::nullopt : authority_.issuedAt(name);
     if (revoked != 0 && (!newest || *newest <= revoked)) {
         out.push_back(
-            {IdentityWarning::Kind::revoked, "its certificates are revoked: run `lapwing-collector enrol " +
+            {IdentityWarning::Kind::revoked, "its certificates are revoked: run `lapwing-collector invite " +
                                                  name + "`, or `lapwing-collector forget " + name + "`"});
     }
     const auto found = hosts_.find(name);
@@ -170,8 +170,8 @@ std::vector<IdentityWarning> Identities::warnings(const std::string& name, Clock
         out.push_back({IdentityWarning::Kind::second_machine,
                        "another machine, at " + host.refused->address + " with the machine-id " +
                            host.refused->machine + ", uses the certificate of " + name +
-                           " and is refused: install that host's bundle there; if it is " + name +
-                           " installed anew, run `lapwing-collector enrol " + name + "`"});
+                           " and is refused: let it join under its own name; if it is " + name +
+                           " installed anew, run `lapwing-collector invite " + name + "`"});
     }
     if (host.returns.size() >= kReturns && now - host.returns.front() < kRecent) {
         const auto& first = host.returned.address;
@@ -180,8 +180,8 @@ std::vector<IdentityWarning> Identities::warnings(const std::string& name, Clock
             {IdentityWarning::Kind::second_agent,
              "two agents report as " + name + " at the same time (" +
                  (first == second ? "both from " + first : "from " + first + " and " + second) +
-                 "), and their samples are mixed: a copied host has its original's bundle; enrol the copy "
-                 "under a name of its own"});
+                 "), and their samples are mixed: a copied host has its original's certificate; let the copy "
+                 "join under a name of its own"});
     }
     for (const auto& [other, its] : hosts_) {
         if (other != name && !host.machine.empty() && its.machine == host.machine) {

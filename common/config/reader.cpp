@@ -3,10 +3,14 @@
 #include <algorithm>
 #include <array>
 #include <cstdint>
+#include <filesystem>
 #include <fstream>
+#include <iterator>
 #include <limits>
+#include <map>
 #include <numeric>
 #include <set>
+#include <system_error>
 
 #include "common/config/aliases.h"
 #include "common/memory_budget.h"
@@ -30,7 +34,77 @@ constexpr std::array<Unit, 7> kUnits = {{{"y", 365LL * 86'400'000},
                                          {"s", 1000},
                                          {"ms", 1}}};
 
+constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
+
+/// How many lines to skip to get behind a text.
+int linesOf(const std::string& text) {
+    return static_cast<int>(std::count(text.begin(), text.end(), '\n')) + 1;
+}
+
+/// Sorted by name.
+std::vector<std::string> filesBeside(const std::string& path, Reader& reader) {
+    const auto directory = directoryBeside(path);
+    std::vector<std::string> out;
+    std::error_code error;
+    for (std::filesystem::directory_iterator entry(directory, error), end; !error && entry != end;
+         entry.increment(error)) {
+        const auto name = entry->path().filename().string();
+        if (name.ends_with(".yaml") && !name.starts_with('.')) {
+            out.push_back(entry->path().string());
+        }
+    }
+    if (error && error != std::errc::no_such_file_or_directory) {
+        reader.add({directory, 0, 0, "cannot be read: " + error.message()});
+    }
+    std::sort(out.begin(), out.end());
+    if (out.size() > Reader::kMostBeside) {
+        reader.add({directory, 0, 0,
+                    "has " + std::to_string(out.size()) + " files *.yaml; at most " +
+                        std::to_string(Reader::kMostBeside) + " are read"});
+        out.clear();
+    }
+    return out;
+}
+
+/// Leaves both trees as they are: aliases may share their nodes. A key that one text gives twice stays twice,
+/// for Node::allow() to report.
+YAML::Node merged(const YAML::Node& base, const YAML::Node& over) {
+    if (!over.IsDefined() || over.IsNull()) {
+        return base;
+    }
+    if (!base.IsMap() || !over.IsMap()) {
+        return over;
+    }
+    std::map<std::string, YAML::Node> later;
+    for (const auto& pair : over) {
+        if (pair.first.IsScalar()) {
+            later.emplace(pair.first.Scalar(), pair.second);
+        }
+    }
+    YAML::Node out(YAML::NodeType::Map);
+    std::set<std::string> done;
+    for (const auto& pair : base) {
+        const auto found = pair.first.IsScalar() ? later.find(pair.first.Scalar()) : later.end();
+        if (found == later.end()) {
+            out.force_insert(pair.first, pair.second);
+        } else {
+            out.force_insert(pair.first, merged(pair.second, found->second));
+            done.insert(found->first);
+        }
+    }
+    for (const auto& pair : over) {
+        if (!pair.first.IsScalar() || done.erase(pair.first.Scalar()) == 0) {
+            out.force_insert(pair.first, pair.second);
+        }
+    }
+    return out;
+}
+
 }  // namespace
+
+std::string directoryBeside(const std::string& path) {
+    return std::filesystem::path(path).replace_extension(".d").string();
+}
 
 std::string Problem::toString() const {
     if (line == 0) {
@@ -325,60 +399,126 @@ std::string Node::text() const {
     return isScalar() ? node_.Scalar() : std::string();
 }
 
+/// A map that was merged of several has no place of its own: its first key stands for it.
+YAML::Mark Node::place() const {
+    if (!present_) {
+        return YAML::Mark::null_mark();
+    }
+    const auto mark = node_.Mark();
+    return mark.is_null() && node_.IsMap() && node_.size() > 0 ? node_.begin()->first.Mark() : mark;
+}
+
 int Node::line() const {
-    return present_ ? node_.Mark().line + 1 : 0;
+    return reader_->problemAt(place(), "").line;
 }
 
 int Node::column() const {
-    return present_ ? node_.Mark().column + 1 : 0;
+    return reader_->problemAt(place(), "").column;
 }
 
 void Node::problem(std::string message) const {
-    const auto mark = present_ ? node_.Mark() : YAML::Mark::null_mark();
-    reader_->add({reader_->current_, mark.line + 1, mark.line < 0 ? 0 : mark.column + 1, std::move(message)});
+    reader_->add(reader_->problemAt(place(), std::move(message)));
 }
 
-Node Reader::file(const std::string& path) {
+Problem Reader::problemAt(const YAML::Mark& mark, std::string message) const {
+    const std::string name = sources_.empty() ? "" : sources_.front().name;
+    if (mark.line < 0) {
+        return {name, 0, 0, std::move(message)};
+    }
+    const auto after = std::find_if(sources_.begin(), sources_.end(),
+                                    [&](const Source& each) { return each.lines_before > mark.line; });
+    if (after == sources_.begin()) {
+        return {name, mark.line + 1, mark.column + 1, std::move(message)};
+    }
+    const auto& source = *std::prev(after);
+    return {source.name, mark.line - source.lines_before + 1, mark.column + 1, std::move(message)};
+}
+
+std::optional<std::string> Reader::content(const std::string& path, std::size_t most) {
     std::ifstream in(path, std::ios::binary);
     std::string content;
     std::array<char, 65'536> piece{};
-    while (in.is_open() && content.size() <= kMostFileBytes &&
+    while (in.is_open() && content.size() <= most &&
            (in.read(piece.data(), piece.size()) || in.gcount() > 0)) {
         content.append(piece.data(), static_cast<std::size_t>(in.gcount()));
     }
-    const bool too_large = content.size() > kMostFileBytes;
+    const bool too_large = content.size() > most;
     if (!in.is_open() || in.bad() || too_large) {
-        current_ = path;
         add({path, 0, 0,
-             too_large ? "is larger than " + std::to_string(kMostFileBytes >> 20U) + " MiB"
+             too_large ? "is larger than " + std::to_string(kMostFileBytes >> 20U) + " MiB" +
+                             (most < kMostFileBytes ? ", with the files before it" : "")
                        : "cannot be read"});
+        return std::nullopt;
+    }
+    return content;
+}
+
+Node Reader::file(const std::string& path) {
+    const auto yaml = content(path, kMostFileBytes);
+    if (!yaml) {
+        sources_ = {{path, 0}};
         return {*this, YAML::Node(), ""};
     }
-    return text(content, path);
+    return text(*yaml, path);
+}
+
+Node Reader::fileAndDirectory(const std::string& path) {
+    const auto main = content(path, kMostFileBytes);
+    sources_ = {{path, 0}};
+    if (!main) {
+        return {*this, YAML::Node(), ""};
+    }
+    YAML::Node root = parse(*main, path);
+    std::size_t bytes = main->size();
+    int lines = linesOf(*main);
+    for (const auto& name : filesBeside(path, *this)) {
+        auto yaml = content(name, kMostFileBytes - bytes);
+        if (!yaml) {
+            continue;
+        }
+        bytes += yaml->size();
+        if (yaml->starts_with(kByteOrderMark)) {
+            yaml->erase(0, kByteOrderMark.size());
+        }
+        sources_.push_back({name, lines});
+        const YAML::Node over = parse(std::string(static_cast<std::size_t>(lines), '\n') + *yaml, name);
+        lines += linesOf(*yaml);
+        if (over.IsDefined() && !over.IsNull() && !over.IsMap()) {
+            Node(*this, over, "").allow({});
+            continue;
+        }
+        root = merged(root, over);
+    }
+    return {*this, root, ""};
 }
 
 Node Reader::text(const std::string& yaml, const std::string& name) {
-    current_ = name;
-    const auto report = [&](const YamlMistake& mistake) {
-        add({name, mistake.place.line + 1, mistake.place.column + 1, mistake.message});
-    };
+    sources_ = {{name, 0}};
+    return {*this, parse(yaml, name), ""};
+}
+
+/// The content of the last of the sources.
+YAML::Node Reader::parse(const std::string& yaml, const std::string& name) {
+    const auto report = [&](const YamlMistake& mistake) { add(problemAt(mistake.place, mistake.message)); };
     try {
         const MemoryBudget budget(MemoryBudget::kAllowance + yaml.size());
         if (const auto mistake = unusableAlias(yaml)) {
             report(*mistake);
-            return {*this, YAML::Node(), ""};
+            return YAML::Node();
         }
         const YAML::Node root = YAML::Load(yaml);
         resolveMergeKeys(root, report);
-        return {*this, root, ""};
+        return root;
     } catch (const YAML::Exception& error) {
-        add({name, error.mark.line + 1, error.mark.column + 1, error.msg});
+        auto problem = problemAt(error.mark, error.msg);
+        problem.file = name;
+        add(std::move(problem));
     } catch (const MemoryBudget::Exhausted&) {
         add({name, 0, 0,
              "needs more than " + std::to_string((MemoryBudget::kAllowance + yaml.size()) >> 20U) +
                  " MiB of memory: split it into several files"});
     }
-    return {*this, YAML::Node(), ""};
+    return YAML::Node();
 }
 
 }  // namespace lapwing::config

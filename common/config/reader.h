@@ -2,6 +2,7 @@
 
 #include <yaml-cpp/yaml.h>
 
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <initializer_list>
@@ -84,6 +85,7 @@ class Node {
     std::optional<T> convert(const char* expected) const;
     /// The index of the word that stands here; a problem if it is another one.
     std::optional<std::size_t> choose(const std::vector<std::string>& words) const;
+    YAML::Mark place() const;
 
     Reader* reader_;
     YAML::Node node_;
@@ -91,11 +93,21 @@ class Node {
     bool present_;
 };
 
+/// The directory of the files that complete a configuration file: "/etc/lapwing/agent.yaml" has
+/// "/etc/lapwing/agent.d".
+std::string directoryBeside(const std::string& path);
+
 /// Reads YAML files and gathers their problems. Not synchronised.
 class Reader {
   public:
     /// A file that cannot be read or parsed is a Problem, and the Node is absent.
     Node file(const std::string& path);
+    /// Like file(), with the files *.yaml of directoryBeside() merged over it in the order of their names:
+    /// maps are merged by key, a later scalar or list replaces the earlier value, and an empty value changes
+    /// nothing. Problems name the file in which the value stands. Limits: kMostBeside files, and 4 MiB of all
+    /// files together; more is a Problem.
+    Node fileAndDirectory(const std::string& path);
+    static constexpr std::size_t kMostBeside = 100;
     /// Like file(), from memory. Problems name `name` as the file.
     Node text(const std::string& yaml, const std::string& name);
 
@@ -105,7 +117,17 @@ class Reader {
 
   private:
     friend class Node;
-    std::string current_;
+    /// A file that was read, and the line of the whole configuration before its first one: the lines of
+    /// several files are counted on, since a YAML node knows its line and no file.
+    struct Source {
+        std::string name;
+        int lines_before = 0;
+    };
+    std::optional<std::string> content(const std::string& path, std::size_t most);
+    YAML::Node parse(const std::string& yaml, const std::string& name);
+    Problem problemAt(const YAML::Mark& mark, std::string message) const;
+
+    std::vector<Source> sources_;
     std::vector<Problem> problems_;
 };
 

@@ -102,12 +102,14 @@ Expected<Context::Ptr> make(Context::VerificationMode mode, const std::string& c
 }  // namespace
 
 Expected<Context::Ptr> serverContext(const std::string& cert_file, const std::string& key_file,
-                                     const std::string& client_ca_file) {
+                                     const std::string& client_ca_file, ClientCertificate client) {
     if (cert_file.empty()) {
         return fail(ErrorKind::invalid, "TLS: a server needs a certificate and its key");
     }
-    auto context = make(client_ca_file.empty() ? Context::VERIFY_NONE : Context::VERIFY_STRICT,
-                        client_ca_file, cert_file, key_file);
+    const auto mode = client_ca_file.empty()                  ? Context::VERIFY_NONE
+                      : client == ClientCertificate::required ? Context::VERIFY_STRICT
+                                                              : Context::VERIFY_RELAXED;
+    auto context = make(mode, client_ca_file, cert_file, key_file);
     if (context && !client_ca_file.empty()) {
         // Poco would compare the client's host name with its certificate, which names a host and no address.
         (*context)->enableExtendedCertificateVerification(false);

@@ -8,6 +8,7 @@
 #include <openssl/x509.h>
 #include <openssl/x509v3.h>
 
+#include <algorithm>
 #include <memory>
 #include <set>
 #include <string_view>
@@ -52,12 +53,32 @@ std::time_t timeOf(const ASN1_TIME* time) {
     return ASN1_TIME_to_tm(time, &parts) == 1 ? timegm(&parts) : 0;
 }
 
+/// The SHA-256 of the public key; "" for a certificate of no CA.
+std::string authorityKey(X509* certificate) {
+    unsigned char* der = nullptr;
+    const int size =
+        X509_check_ca(certificate) == 0 ? 0 : i2d_X509_PUBKEY(X509_get_X509_PUBKEY(certificate), &der);
+    if (size <= 0) {
+        return {};
+    }
+    auto out = sha256({reinterpret_cast<const char*>(der), static_cast<std::size_t>(size)});
+    OPENSSL_free(der);
+    return out;
+}
+
 tl::unexpected<Error> failure() {
     ERR_clear_error();
     return fail(ErrorKind::internal, "OpenSSL cannot make a key and its request");
 }
 
 }  // namespace
+
+bool isValidHostName(const std::string& name) {
+    const auto plain = [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9'); };
+    return !name.empty() && name.size() <= 63 && plain(name.front()) && plain(name.back()) &&
+           name.find("..") == std::string::npos &&
+           std::all_of(name.begin(), name.end(), [&](char c) { return plain(c) || c == '.' || c == '-'; });
+}
 
 Validity validityOf(const X509* certificate) {
     return {timeOf(X509_get0_notBefore(certificate)) + kBeginsBeforeIssue,
@@ -121,14 +142,8 @@ std::string authorityKeys(const std::string& pem) {
     std::set<std::string> keys;
     const auto in = reading(pem);
     while (const auto certificate = nextCertificate(in.get())) {
-        if (X509_check_ca(certificate.get()) == 0) {
-            continue;
-        }
-        unsigned char* der = nullptr;
-        const int size = i2d_X509_PUBKEY(X509_get_X509_PUBKEY(certificate.get()), &der);
-        if (size > 0) {
-            keys.insert(sha256({reinterpret_cast<const char*>(der), static_cast<std::size_t>(size)}));
-            OPENSSL_free(der);
+        if (const auto key = authorityKey(certificate.get()); !key.empty()) {
+            keys.insert(key);
         }
     }
     std::string out;
@@ -136,6 +151,18 @@ std::string authorityKeys(const std::string& pem) {
         out += (out.empty() ? "" : " ") + key;
     }
     return out;
+}
+
+std::string authorityWithKey(const std::string& pem, const std::string& key) {
+    const auto in = reading(pem);
+    while (const auto certificate = nextCertificate(in.get())) {
+        const Bio out(BIO_new(BIO_s_mem()));
+        if (!key.empty() && authorityKey(certificate.get()) == key && out &&
+            PEM_write_bio_X509(out.get(), certificate.get()) == 1) {
+            return content(out.get());
+        }
+    }
+    return {};
 }
 
 std::string trustLine(const std::string& trust) {

@@ -9,8 +9,16 @@
 
 namespace lapwing::tls {
 
+/// The name that every collector's own certificate carries (SAN DNS), whatever the host is called. Agents
+/// ask for it, so that a collector may be reached by any address and still proves its identity.
+inline constexpr const char* kCollectorName = "lapwing-collector";
+
 /// Certificates begin an hour before they are issued, because the clocks of a site differ.
 inline constexpr std::time_t kBeginsBeforeIssue = 3600;
+
+/// Whether a text may be a host's name: [a-z0-9] with [a-z0-9.-] between, at most 63 characters, no "..".
+/// Such a name can be a common name, a label and a file name.
+bool isValidHostName(const std::string& name);
 
 struct Validity {
     std::time_t issued = 0;
@@ -40,6 +48,8 @@ bool keyBelongs(const std::string& certificate_pem, const std::string& key_pem);
 /// Other certificates of the text are left out, and a CA certificate that was made again for the same key
 /// counts as the same.
 std::string authorityKeys(const std::string& pem);
+/// The CA's certificate of a PEM text whose key authorityKeys() names so, as PEM; "" if none is.
+std::string authorityWithKey(const std::string& pem, const std::string& key);
 
 /// A bundle names the CAs with which it was made, on a line before its PEM blocks: an agent whose bundle
 /// names others than the collector (kTrustHeader) renews its certificate.

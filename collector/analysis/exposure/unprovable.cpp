@@ -69,10 +69,10 @@ Finding withoutAgent(const Context& context, const evidence::Host& host) {
     finding.evidence.insert(
         finding.evidence.begin(),
         {"agents that report", (reporting.empty() ? "none" : joined(reporting)) + "; none is " + host.name});
-    finding.remedy =
-        "Install lapwing-agent on " + host.name + " (on the collector: lapwing-collector enrol " + host.name +
-        " --bundle " + host.name +
-        ".pem). Until then name it as a peer of another agent, so that its ports are tried from there.";
+    finding.remedy = "Install lapwing-agent on " + host.name +
+                     " and run there what `lapwing-collector invite " + host.name +
+                     "` prints on the collector. Until then name it as a peer of another agent, so that its "
+                     "ports are tried from there.";
     finding.not_assessed.emplace_back("the ruleset, the listeners and the addresses of " + host.name);
     return finding;
 }

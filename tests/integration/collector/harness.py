@@ -174,6 +174,19 @@ class Collector:
         assert done.returncode == 0, done.stderr
         return bundle
 
+    def invite(self, *arguments):
+        """The string of an invitation: invite("web-01"), invite("--many", "10m")."""
+        done = self.run("invite", *arguments)
+        assert done.returncode == 0, done.stderr
+        [line] = done.stdout.splitlines()
+        command, text, end = line.split("'")
+        assert (command, end) == ("sudo lapwing-agent join ", ""), line
+        return text
+
+    def stranger(self, source=None):
+        """A connection without a client certificate."""
+        return self.agent(None, ca=self.path("data/ca/ca.crt"), source=source)
+
     def start_agent(self, host, probes):
         """Starts a real agent with only these probes: {"node": "on"}."""
         self.configure_agent(host, probes)

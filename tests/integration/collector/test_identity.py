@@ -74,7 +74,7 @@ def test_a_second_machine_is_refused_until_the_host_is_enrolled_anew():
     assert first().status == 204
     refused = second("refused")
     assert refused.status == 403
-    assert b"lapwing-collector enrol pinned" in refused.body, refused.body
+    assert b"lapwing-collector invite pinned" in refused.body, refused.body
     assert collector.query("refused") == []
     assert first().status == 204 and old().status == 204
 
@@ -153,7 +153,7 @@ def test_an_agent_says_that_its_machine_is_refused():
         eventually(lambda: "  connected" in status(here))
         there = start("there")
         eventually(lambda: "NOT CONNECTED" in status(there) and "belongs to the machine" in status(there))
-        assert "install the bundle of this host" in status(there)
+        assert "join under this host's own name" in status(there)
         with open(there + ".log") as log:
             assert "403" in log.read()
     finally:

@@ -138,7 +138,7 @@ def test_an_empty_site_says_what_is_missing():
     while "No server of the site is known yet" not in browser.text("#missing"):
         assert time.monotonic() < deadline, browser.text("#site")
         time.sleep(0.3)
-    assert "enrol HOST" in browser.text("#missing")
+    assert "invite HOST" in browser.text("#missing")
 
 
 def test_every_component_and_every_edge_is_drawn():

@@ -274,11 +274,11 @@ TEST_CASE("the host's name is its certificate's") {
     const auto collector = "collector: { url: https://mon:9766, ca: " + ca.certificate() +
                            ", cert: " + bundle + ", key: " + bundle + " }\n";
     CHECK(problemsOf("host: web-01\n" + collector).empty());
-    CHECK(problemsOf(collector + "host: web-O1\n") ==
-          std::vector<std::string>{
-              "agent.yaml:2:7: host is \"web-O1\", but the certificate " + bundle +
-              " belongs to \"web-01\": write `host: web-01`, or install the bundle of this "
-              "host (on the collector: lapwing-collector enrol web-O1)"});
+    CHECK(
+        problemsOf(collector + "host: web-O1\n") ==
+        std::vector<std::string>{"agent.yaml:2:7: host is \"web-O1\", but the certificate " + bundle +
+                                 " belongs to \"web-01\": write `host: web-01`, or join as this host (on the "
+                                 "collector: lapwing-collector invite web-O1)"});
     const auto unnamed = problemsOf(collector);
     REQUIRE(unnamed.size() == 1);
     CHECK(unnamed[0].find("host is not given and the machine's name is \"") != std::string::npos);

@@ -426,7 +426,7 @@ TEST_CASE("The first machine with a host's newest certificate holds its name unt
     const auto refused = gate.check({"web-01", first, "bbbb", "s2", "10.0.0.2"});
     REQUIRE_FALSE(refused);
     CHECK(refused.error().kind == ErrorKind::denied);
-    CHECK(refused.error().message.find("lapwing-collector enrol web-01") != std::string::npos);
+    CHECK(refused.error().message.find("lapwing-collector invite web-01") != std::string::npos);
     CHECK(gate.warnings("web-01") == std::vector{Kind::second_machine});
     CHECK(gate.check({"web-01", first, "aaaa", "s1", "10.0.0.1"}));
     gate.now += std::chrono::minutes(11);

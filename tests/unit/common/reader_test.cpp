@@ -1,8 +1,14 @@
 #include "common/config/reader.h"
 
 #include <cstdint>
+#include <filesystem>
+#include <fstream>
+#include <string>
+#include <utility>
+#include <vector>
 
 #include "tests/unit/catch.h"
+#include "tests/unit/collector/temporary.h"
 
 using namespace lapwing;
 using config::Reader;
@@ -170,4 +176,125 @@ TEST_CASE("aliases that would expand without bound are refused") {
         often += "- *a\n";
     }
     CHECK(pairsOf(often).size() == 50'001);
+}
+
+namespace {
+
+/// A main file, and the files beside it.
+class Files {
+  public:
+    explicit Files(const std::string& main, const std::vector<std::pair<std::string, std::string>>& beside) {
+        write("agent.yaml", main);
+        std::filesystem::create_directory(directory_.path("agent.d"));
+        for (const auto& [name, content] : beside) {
+            write("agent.d/" + name, content);
+        }
+    }
+    void write(const std::string& name, const std::string& content) const {
+        std::ofstream(directory_.path(name)) << content;
+    }
+    std::string path(const std::string& name) const { return directory_.path(name); }
+    config::Node read(Reader& reader) const { return reader.fileAndDirectory(path("agent.yaml")); }
+
+  private:
+    test::Temporary directory_;
+};
+
+std::string textOf(const config::Node& node) {
+    std::string out;
+    node.read(out);
+    return out;
+}
+
+}  // namespace
+
+TEST_CASE("files beside a configuration are merged over it in the order of their names") {
+    const Files files("host: web-01\ncollector: { url: a, ca: x }\npeers: [ 1, 2 ]\ncanary: on\n",
+                      {{"20-b.yaml", "collector: { url: c }\ncanary: off\n"},
+                       {"10-a.yaml", "collector:\n  url: b\n  key: k\npeers: [ 3 ]\nhost:\n"},
+                       {"30-c.yaml.dpkg-old", "host: other\n"},
+                       {".hidden.yaml", "host: other\n"},
+                       {"40-empty.yaml", "# nothing yet\n"}});
+    Reader reader;
+    const auto root = files.read(reader);
+    CHECK(reader.ok());
+    CHECK(textOf(root["host"]) == "web-01");
+    CHECK(textOf(root["collector"]["url"]) == "c");
+    CHECK(textOf(root["collector"]["ca"]) == "x");
+    CHECK(textOf(root["collector"]["key"]) == "k");
+    CHECK(textOf(root["canary"]) == "off");
+    std::vector<std::string> peers;
+    root["peers"].read(peers);
+    CHECK(peers == std::vector<std::string>{"3"});
+}
+
+TEST_CASE("without a directory, or with an empty main file, a configuration is as it was") {
+    Reader reader;
+    const Files files("", {{"10-a.yaml", "host: web-01\n"}});
+    CHECK(textOf(files.read(reader)["host"]) == "web-01");
+    const test::Temporary alone;
+    std::ofstream(alone.path("x.yaml")) << "host: web-02\n";
+    CHECK(textOf(reader.fileAndDirectory(alone.path("x.yaml"))["host"]) == "web-02");
+    CHECK(reader.ok());
+    CHECK_FALSE(reader.fileAndDirectory(alone.path("none.yaml")).present());
+    CHECK(reader.problems().size() == 1);
+    CHECK(config::directoryBeside("/etc/lapwing/agent.yaml") == "/etc/lapwing/agent.d");
+    CHECK(config::directoryBeside("/etc/lapwing/agent") == "/etc/lapwing/agent.d");
+}
+
+TEST_CASE("a problem names the file of the value, and its line there") {
+    const Files files("host: web-01\ncollector: { url: a }\n",
+                      {{"10-a.yaml", "# a comment\n\nhots: x\ncollector:\n  uri: b\n"},
+                       {"20-b.yaml", "a: [1, 2\nb: {"},
+                       {"30-c.yaml", "\xEF\xBB\xBFmost: many\n"},
+                       {"40-d.yaml", "- a list\n"},
+                       {"50-e.yaml", "host: 1\nhost: 2\n"}});
+    Reader reader;
+    const auto root = files.read(reader);
+    root.allow({"host", "collector", "most"});
+    root["collector"].allow({"url"});
+    int most = 0;
+    root["most"].read(most, 1, 2);
+    root["collector"].problem("something is missing");
+    std::vector<std::string> texts;
+    for (const auto& problem : reader.problems()) {
+        texts.push_back(problem.toString());
+    }
+    REQUIRE(texts.size() == 7);
+    CHECK(texts[0].find(files.path("agent.d/20-b.yaml") + ":") == 0);
+    CHECK(reader.problems()[0].line <= 3);
+    CHECK(texts[1] == files.path("agent.d/40-d.yaml") + ":1:1: the file must be a map of keys to values");
+    CHECK(texts[2] == files.path("agent.d/10-a.yaml") + R"(:3:1: unknown key "hots"; did you mean "host"?)");
+    CHECK(texts[3] == files.path("agent.d/50-e.yaml") + R"(:2:1: the key "host" is given twice)");
+    CHECK(texts[4] ==
+          files.path("agent.d/10-a.yaml") + R"(:5:3: unknown key "uri" in collector; did you mean "url"?)");
+    CHECK(texts[5] == files.path("agent.d/30-c.yaml") + ":1:7: most must be a whole number");
+    CHECK(texts[6] == files.path("agent.yaml") + ":2:14: something is missing");
+}
+
+TEST_CASE("merging leaves a shared anchor as it was") {
+    const Files files("a: &a { x: 1 }\nb: *a\n", {{"10-a.yaml", "b: { x: 2 }\n"}});
+    Reader reader;
+    const auto root = files.read(reader);
+    CHECK(textOf(root["a"]["x"]) == "1");
+    CHECK(textOf(root["b"]["x"]) == "2");
+}
+
+TEST_CASE("the files beside a configuration are bounded in number and, all together, in bytes") {
+    const Files files("host: web-01\n", {});
+    const std::string large = "# " + std::string(2U << 20, 'x') + "\n";
+    files.write("agent.d/10-a.yaml", large);
+    files.write("agent.d/20-b.yaml", large);
+    Reader reader;
+    CHECK(textOf(files.read(reader)["host"]) == "web-01");
+    REQUIRE(reader.problems().size() == 1);
+    CHECK(reader.problems()[0].toString() ==
+          files.path("agent.d/20-b.yaml") + ": is larger than 4 MiB, with the files before it");
+    for (std::size_t i = 0; i <= Reader::kMostBeside; ++i) {
+        files.write("agent.d/" + std::to_string(i) + ".yaml", "host: other\n");
+    }
+    Reader many;
+    CHECK(textOf(files.read(many)["host"]) == "web-01");
+    REQUIRE(many.problems().size() == 1);
+    CHECK(many.problems()[0].message == "has 103 files *.yaml; at most 100 are read");
 }

@@ -117,7 +117,7 @@ export function missing(topology) {
   const has = (...kinds) => topology.components.some((each) => kinds.includes(each.kind));
   const out = [];
   if (!has(...BALANCERS, 'web', 'app', 'mysql', 'service')) {
-    out.push('No server of the site is known yet. Enrol an agent for each server: lapwing-collector enrol HOST --bundle FILE.');
+    out.push('No server of the site is known yet. Let an agent join on each server: lapwing-collector invite HOST.');
   }
   if (!has('name', 'address')) out.push('The entry of the site is not declared: set site.entry in collector.yaml.');
   if (has('mysql') && !topology.services.some((each) => each.name === 'replication')) {

@@ -1,0 +1,215 @@
+#include "agent/cli/join.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <array>
+#include <chrono>
+#include <cstdio>
+#include <filesystem>
+#include <thread>
+#include <utility>
+
+#include "agent/cli/commands.h"
+#include "agent/config/config.h"
+#include "agent/join/advice.h"
+#include "agent/join/membership.h"
+#include "agent/snapshot/helper/run_tool.h"
+#include "agent/status/socket.h"
+#include "common/config/reader.h"
+#include "common/text.h"
+#include "common/tls/identity.h"
+
+namespace lapwing::agent {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+constexpr const char* kSystemctl = "/usr/bin/systemctl";
+constexpr const char* kUnit = "lapwing-agent.service";
+constexpr std::chrono::seconds kUnitPatience{90};
+constexpr std::chrono::milliseconds kLook{250};
+constexpr int kUsualWait = 60;
+/// Each probe runs within ten seconds.
+constexpr std::chrono::seconds kFirstRound{12};
+
+/// As sd_booted(3) decides.
+bool hasSystemd() {
+    return ::access("/run/systemd/system", F_OK) == 0 && ::access(kSystemctl, X_OK) == 0;
+}
+
+Expected<void> systemctl(const std::string& verb, bool now = false) {
+    std::vector<std::string> arguments{kSystemctl, "--quiet", verb};
+    if (now) {
+        arguments.emplace_back("--now");
+    }
+    arguments.emplace_back(kUnit);
+    const auto ran = runTool(arguments, kUnitPatience, 64U << 10);
+    if (ran.status == ReadStatus::ok) {
+        return {};
+    }
+    return fail(ErrorKind::unavailable, "systemctl " + verb + " " + kUnit + ": " + printable(ran.error));
+}
+
+int refuse(const Error& error) {
+    fmt::print(stderr, "{}\n", error.message);
+    return error.kind == ErrorKind::unreachable || error.kind == ErrorKind::tls ||
+                   error.kind == ErrorKind::unavailable
+               ? kUnreachable
+               : kUsage;
+}
+
+std::string machineName() {
+    std::array<char, 256> name{};
+    return lower(gethostname(name.data(), name.size() - 1) == 0 ? name.data() : "");
+}
+
+/// Enables and starts the unit. True unless that failed, which is printed.
+bool started() {
+    auto done = systemctl("enable");
+    if (done) {
+        done = systemctl("restart");
+    }
+    if (!done) {
+        fmt::print(
+            stderr,
+            "The server has joined, but the agent does not start: {}\nSee `journalctl -u lapwing-agent`; "
+            "then: systemctl restart lapwing-agent\n",
+            done.error().message);
+    }
+    return done.has_value();
+}
+
+/// Waits for acknowledged samples, and prints what is watched.
+int watch(const AgentConfig& agent, const std::string& url, const std::string& directory, int seconds) {
+    const auto until = Clock::now() + std::chrono::seconds(seconds);
+    std::string why = "no agent is running";
+    for (; Clock::now() < until; std::this_thread::sleep_for(kLook)) {
+        auto status = readStatus(agent.status_socket, kLook * 4);
+        if (!status) {
+            why = status.error().message;
+            continue;
+        }
+        if (!hasDelivered(*status, url)) {
+            const auto trouble = troubleOf(*status);
+            why = trouble.empty() ? "it has delivered nothing yet" : trouble;
+            continue;
+        }
+        fmt::print("The collector has acknowledged its first samples.\n");
+        const auto round = Clock::now() + kFirstRound;
+        while (!hasProbed(*status) && Clock::now() < round) {
+            std::this_thread::sleep_for(kLook);
+            if (auto newer = readStatus(agent.status_socket, kLook * 4)) {
+                *status = std::move(*newer);
+            }
+        }
+        std::fputs(adviceOf(*status, Installed::here(), directory).c_str(), stdout);
+        if (agent.peers.empty()) {
+            fmt::print(
+                "\nFor attempts to connect to the other servers, name them, and restart the agent:\n\n"
+                "echo 'peers: [ {{ host: web-02, address: 10.77.0.12, control_port: 80 }} ]' "
+                ">{}/20-peers.yaml\n",
+                directory);
+        }
+        return kFine;
+    }
+    fmt::print(stderr,
+               "The server has joined, but the collector has acknowledged no samples within {} s: {}\n"
+               "See `lapwing-agent status` and `journalctl -u lapwing-agent`\n",
+               seconds, why);
+    return kDegraded;
+}
+
+std::string nameOf(const JoinRequest& request, const JoinString& join) {
+    if (!request.host.empty()) {
+        return request.host;
+    }
+    return join.host.empty() ? machineName() : join.host;
+}
+
+}  // namespace
+
+int join(const std::string& config_file, const JoinRequest& request) {
+    const auto invitation = JoinString::parse(request.text);
+    if (!invitation) {
+        return refuse(invitation.error());
+    }
+    const auto host = nameOf(request, *invitation);
+    if (!tls::isValidHostName(host)) {
+        fmt::print(
+            stderr,
+            "\"{}\" cannot be a host's name: give one with --host, at most 63 of a-z, 0-9, '.' and '-'\n",
+            printable(host));
+        return kUsage;
+    }
+    auto addresses = request.addresses;
+    for (const auto& address : addresses) {
+        if (!isJoinAddress(address)) {
+            fmt::print(stderr, "--address \"{}\" must be HOST:PORT\n", printable(address));
+            return kUsage;
+        }
+    }
+    addresses.insert(addresses.end(), invitation->addresses.begin(), invitation->addresses.end());
+    const auto files = JoinFiles::beside(config_file);
+    if (const auto writable = files.tryToWrite(); !writable) {
+        fmt::print(stderr, "{}{}\nNothing was sent: the invitation is as good as before.\n",
+                   writable.error().message, ::geteuid() == 0 ? "" : " (run it as root: sudo)");
+        return kUsage;
+    }
+    const auto membership = requestMembership(*invitation, host, addresses);
+    if (!membership) {
+        return refuse(membership.error());
+    }
+    if (const auto written = writeMembership(files, *membership); !written) {
+        fmt::print(
+            stderr,
+            "{}\nNothing has changed here; for another try, run `lapwing-collector invite {}` again.\n",
+            written.error().message, host);
+        return kUsage;
+    }
+    fmt::print("{} has joined the collector at {}: wrote {} and {}\n", host, membership->url,
+               files.certificate, files.fragment);
+    config::Reader reader;
+    const auto loaded = loadConfig(reader, config_file, {});
+    // A certificate that an earlier collector renewed must not take precedence.
+    ::unlink((loaded.agent.data + "/certificate.pem").c_str());
+    const bool systemd = request.start && hasSystemd();
+    if (request.start && !systemd) {
+        fmt::print("There is no systemd here. Start the agent as its user: lapwing-agent run --config {}\n",
+                   config_file);
+    }
+    if (systemd && !started()) {
+        return kDegraded;
+    }
+    const int wait = request.wait_s >= 0 ? request.wait_s : systemd ? kUsualWait : 0;
+    const auto directory = std::filesystem::path(files.fragment).parent_path().string();
+    return wait == 0 ? kFine : watch(loaded.agent, membership->url, directory, wait);
+}
+
+int leave(const std::string& config_file, bool stop) {
+    const auto files = JoinFiles::beside(config_file);
+    if (!std::filesystem::exists(files.fragment)) {
+        fmt::print("There is no {}: this server has not joined.\n", files.fragment);
+        return kFine;
+    }
+    config::Reader reader;
+    const auto agent = loadConfig(reader, config_file, {}).agent;
+    if (stop && hasSystemd()) {
+        if (const auto stopped = systemctl("disable", true); !stopped) {
+            return refuse(stopped.error());
+        }
+    }
+    const auto removed = removeMembership(files, agent.data + "/certificate.pem");
+    if (!removed) {
+        fmt::print(stderr, "{}{}\n", removed.error().message,
+                   ::geteuid() == 0 ? "" : " (run it as root: sudo)");
+        return kUsage;
+    }
+    fmt::print(
+        "Removed {}.\nIts samples that were not delivered stay in {}. To remove {} on the collector: "
+        "lapwing-collector forget {}\n",
+        joined(*removed), agent.data, agent.host, agent.host);
+    return kFine;
+}
+
+}  // namespace lapwing::agent

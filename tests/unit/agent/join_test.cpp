@@ -1,0 +1,123 @@
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+
+#include "agent/join/advice.h"
+#include "agent/join/membership.h"
+#include "common/files.h"
+#include "tests/unit/agent/small_disk.h"
+#include "tests/unit/catch.h"
+#include "tests/unit/collector/temporary.h"
+
+using namespace lapwing;
+using namespace lapwing::agent;
+
+namespace {
+
+const Membership kMember{"web-01", "https://10.77.0.20:9766", "a certificate and a key\n"};
+
+std::string status(const std::string& probes, int sent = 5) {
+    return R"({"collector":{"url":"https://mon:9766","samples_sent":)" + std::to_string(sent) +
+           R"(,"trouble":"no route"},"probes":[)" + probes + "]}";
+}
+
+std::string probe(const std::string& job, const std::string& state, const std::string& message = "") {
+    return R"({"job":")" + job + R"(","instance":"web-01","state":")" + state +
+           R"(","reason":"denied","message":")" + message + "\"}";
+}
+
+bool has(const std::string& text, const std::string& part) {
+    return text.find(part) != std::string::npos;
+}
+
+}  // namespace
+
+TEST_CASE("the files of a membership are beside the configuration, and go again") {
+    const test::Temporary dir;
+    const auto files = JoinFiles::beside(dir.path("agent.yaml"));
+    CHECK(files.certificate == dir.path("agent.pem"));
+    CHECK(files.fragment == dir.path("agent.d/10-join.yaml"));
+    REQUIRE(files.tryToWrite());
+    CHECK(std::filesystem::is_empty(dir.path("")));
+    REQUIRE(writeMembership(files, kMember));
+    CHECK(*files::readFile(files.certificate) == kMember.pem);
+    struct stat info {};
+    REQUIRE(::stat(files.certificate.c_str(), &info) == 0);
+    CHECK((info.st_mode & 0037) == 0);
+    const auto text = *files::readFile(files.fragment);
+    CHECK(has(text, "\nhost: \"web-01\"\n"));
+    CHECK(has(text, "\n  url: \"https://10.77.0.20:9766\"\n"));
+    std::ofstream(dir.path("certificate.pem")) << "renewed";
+    CHECK(removeMembership(files, dir.path("certificate.pem"))->size() == 3);
+    CHECK(removeMembership(files, dir.path("certificate.pem"))->empty());
+    // Without the fragment the certificate is somebody else's.
+    std::ofstream(files.certificate) << "by hand";
+    CHECK(removeMembership(files, dir.path("certificate.pem"))->empty());
+    CHECK(std::filesystem::exists(files.certificate));
+}
+
+TEST_CASE("if the configuration cannot be written, the certificate is as it was before") {
+    const test::Temporary dir;
+    const auto files = JoinFiles::beside(dir.path("agent.yaml"));
+    // A directory in the fragment's place cannot be replaced by a file.
+    std::filesystem::create_directories(files.fragment + "/x");
+    CHECK_FALSE(writeMembership(files, kMember));
+    CHECK_FALSE(std::filesystem::exists(files.certificate));
+    std::ofstream(files.certificate) << "by hand";
+    CHECK_FALSE(writeMembership(files, kMember));
+    CHECK(*files::readFile(files.certificate) == "by hand");
+    std::size_t entries = 0;
+    for ([[maybe_unused]] const auto& entry : std::filesystem::directory_iterator(dir.path(""))) {
+        ++entries;
+    }
+    CHECK(entries == 2);
+}
+
+TEST_CASE("a full disk is noticed before anything is sent") {
+    const test::Temporary dir;
+    std::filesystem::create_directory(dir.path("small"));
+    test::onSmallDisk(dir.path("small"), "16k", [&] {
+        const auto files = JoinFiles::beside(dir.path("small/agent.yaml"));
+        std::ofstream(dir.path("small/full")) << std::string(100'000, 'x');
+        if (files.tryToWrite()) {
+            return 1;
+        }
+        return std::filesystem::exists(files.certificate) || std::filesystem::exists(files.fragment) ? 2 : 0;
+    });
+}
+
+TEST_CASE("advice names what is watched, and the commands for what is not") {
+    const Installed all{true, true, true, false};
+    const auto good = adviceOf(status(probe("node", "ok") + "," + probe("nginx", "ok") + "," +
+                                      probe("haproxy", "ok") + "," + probe("mysql", "ok", "a note")),
+                               all, "/etc/lapwing/agent.d");
+    CHECK(has(good, "  node       web-01\n"));
+    CHECK(has(good, "  mysql      web-01: a note\n"));
+    CHECK_FALSE(has(good, "As root"));
+
+    const auto bad = adviceOf(status(probe("node", "ok") + "," + probe("mysql", "failed", "who?\\u001b[31m")),
+                              all, "/etc/lapwing/agent.d");
+    CHECK(has(bad, "  mysql      web-01: NOT WATCHED, denied: who? [31m\n"));
+    CHECK(has(bad, "cat >/etc/lapwing/agent.d/20-nginx.yaml"));
+    CHECK(has(bad, "stats socket /run/haproxy/lapwing.sock user lapwing"));
+    CHECK(has(bad, "IDENTIFIED VIA unix_socket"));
+    CHECK(has(adviceOf(status(probe("mysql", "failed")), {false, false, false, true}, "d"),
+              "IDENTIFIED WITH auth_socket"));
+
+    const auto none = adviceOf(status(probe("node", "ok")), {}, "d");
+    CHECK(has(none, "No Nginx, HAProxy, MariaDB or MySQL was found"));
+    CHECK_FALSE(has(none, "As root"));
+    CHECK(adviceOf("garbage", {}, "d").starts_with("It watches:\n"));
+}
+
+TEST_CASE("delivery counts at the collector that was joined alone") {
+    CHECK(hasDelivered(status(""), "https://mon:9766"));
+    CHECK_FALSE(hasDelivered(status(""), "https://other:9766"));
+    CHECK_FALSE(hasDelivered(status("", 0), "https://mon:9766"));
+    CHECK_FALSE(hasDelivered("", "https://mon:9766"));
+    CHECK(troubleOf(status("")) == "no route");
+    CHECK(hasProbed(status(probe("node", "ok"))));
+    CHECK_FALSE(hasProbed(status(probe("node", "ok") + "," + probe("mysql", "waiting"))));
+}
