@@ -23,7 +23,7 @@ struct Cpu {
 };
 
 Expected<std::vector<Cpu>> cpus(Files& files) {
-    const auto folder = files.sys(kFolder);
+    const auto folder = files.sys(kFolder) + "/";
     // Beside cpu0, cpu1, ... there are cpufreq and cpuidle.
     const auto names = files.list(folder, "cpu", kMostCpus + 2, "CPUs");
     if (!names) {
@@ -33,7 +33,7 @@ Expected<std::vector<Cpu>> cpus(Files& files) {
     for (const auto& name : *names) {
         const auto number = name.substr(3);
         if (!number.empty() && number.find_first_not_of("0123456789") == std::string::npos) {
-            out.push_back({number, folder + "/" + name});
+            out.push_back({number, folder + name});
         }
     }
     return out;

@@ -145,14 +145,15 @@ Expected<void> collectFileSystems(Files& files, Families& out) {
 }
 
 Expected<void> collectXfs(Files& files, Families& out) {
-    const auto folder = files.sys("/fs/xfs");
+    const auto folder = files.sys("/fs/xfs/");
     const auto names = files.list(folder, "", kMostDevices, "XFS file systems");
     if (!names) {
         return fail(names.error());
     }
     for (const auto& device : *names) {
         // /sys/fs/xfs/stats, the sum of all, has no such file.
-        const auto text = files.read(folder + "/" + device + "/stats/stats");
+        const auto path = folder + device;
+        const auto text = files.read(path + "/stats/stats");
         if (text) {
             parseXfs(device, *text, out);
         }
@@ -161,16 +162,15 @@ Expected<void> collectXfs(Files& files, Families& out) {
 }
 
 Expected<void> collectNvme(Files& files, Families& out) {
-    const auto folder = files.sys("/class/nvme");
+    const auto folder = files.sys("/class/nvme/");
     const auto names = files.list(folder, "nvme", kMostDevices, "NVMe controllers");
     if (!names) {
         return fail(names.error());
     }
     Metrics metrics(out);
     for (const auto& device : *names) {
-        const auto text = [&](const char* file) {
-            return files.text(folder + "/" + device + file).value_or("");
-        };
+        const auto path = folder + device;
+        const auto text = [&](const char* file) { return files.text(path + file).value_or(""); };
         metrics.info("node_nvme_info", "What the NVMe controller is.",
                      {{"device", device},
                       {"firmware_revision", text("/firmware_rev")},

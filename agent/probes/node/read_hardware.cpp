@@ -64,7 +64,7 @@ std::string asName(std::string_view text) {
 
 // Documentation/admin-guide/RAS/main.rst
 Expected<void> collectEdac(Files& files, Families& out) {
-    const auto folder = files.sys("/devices/system/edac/mc");
+    const auto folder = files.sys("/devices/system/edac/mc/");
     const auto names = files.list(folder, "mc", kMostDevices, "memory controllers");
     if (!names) {
         return fail(names.error());
@@ -75,7 +75,7 @@ Expected<void> collectEdac(Files& files, Families& out) {
         if (!controller) {
             continue;
         }
-        const auto path = folder + "/" + name;
+        const auto path = folder + name;
         if (const auto value = files.number(path + "/ce_count")) {
             metrics.counter("node_edac_correctable_errors_total", "Corrected memory errors.", *value,
                             {{"controller", *controller}});
@@ -90,7 +90,9 @@ Expected<void> collectEdac(Files& files, Families& out) {
         const auto rows = files.list(path, "csrow", kMostDevices, "rows of a memory controller");
         for (const auto& row : rows.value_or(std::vector<std::string>())) {
             if (const auto number = numberAfter("csrow", row)) {
-                addRow(path + "/" + row + "/ce_count", path + "/" + row + "/ue_count",
+                auto counts = path + "/";
+                counts += row;
+                addRow(counts + "/ce_count", counts + "/ue_count",
                        {{"controller", *controller}, {"csrow", *number}}, files, metrics);
             }
         }
@@ -100,14 +102,14 @@ Expected<void> collectEdac(Files& files, Families& out) {
 
 // Documentation/driver-api/thermal/sysfs-api.rst
 Expected<void> collectThermalZones(Files& files, Families& out) {
-    const auto folder = files.sys("/class/thermal");
+    const auto folder = files.sys("/class/thermal/");
     const auto zones = files.list(folder, "thermal_zone", kMostDevices, "thermal zones");
     if (!zones) {
         return fail(zones.error());
     }
     Metrics metrics(out);
     for (const auto& name : *zones) {
-        const auto path = folder + "/" + name;
+        const auto path = folder + name;
         const auto zone = numberAfter("thermal_zone", name);
         const auto temperature = files.number(path + "/temp");
         if (zone && temperature) {
@@ -117,7 +119,7 @@ Expected<void> collectThermalZones(Files& files, Families& out) {
     }
     const auto devices = files.list(folder, "cooling_device", kMostDevices, "cooling devices");
     for (const auto& name : devices.value_or(std::vector<std::string>())) {
-        const auto path = folder + "/" + name;
+        const auto path = folder + name;
         const auto number = numberAfter("cooling_device", name);
         if (!number) {
             continue;
@@ -135,7 +137,7 @@ Expected<void> collectThermalZones(Files& files, Families& out) {
 
 // Documentation/power/powercap/powercap.rst
 Expected<void> collectRapl(Files& files, Families& out) {
-    const auto folder = files.sys("/class/powercap");
+    const auto folder = files.sys("/class/powercap/");
     const auto names = files.list(folder, "", kMostDevices, "zones of power");
     if (!names) {
         return fail(names.error());
@@ -143,7 +145,7 @@ Expected<void> collectRapl(Files& files, Families& out) {
     Metrics metrics(out);
     std::map<std::string, int> seen;
     for (const auto& entry : *names) {
-        const auto path = folder + "/" + entry;
+        const auto path = folder + entry;
         const auto text = files.text(path + "/name");
         if (!text) {
             continue;
@@ -156,8 +158,10 @@ Expected<void> collectRapl(Files& files, Families& out) {
             continue;
         }
         if (const auto value = toNumber(trimmed(*energy))) {
-            metrics.counter("node_rapl_" + asName(zone.name) + "_joules_total", "Energy that the zone used.",
-                            *value * 1e-6, {{"index", zone.index}, {"path", path}});
+            auto name = "node_rapl_" + asName(zone.name);
+            name += "_joules_total";
+            metrics.counter(name, "Energy that the zone used.", *value * 1e-6,
+                            {{"index", zone.index}, {"path", path}});
         }
     }
     return {};
@@ -179,14 +183,14 @@ Expected<void> collectWatchdogs(Files& files, Families& out) {
         {"/timeleft", "node_watchdog_timeleft_seconds", "Until it resets the host."},
         {"/timeout", "node_watchdog_timeout_seconds", "From the last sign of life to the reset."},
     }};
-    const auto folder = files.sys("/class/watchdog");
+    const auto folder = files.sys("/class/watchdog/");
     const auto names = files.list(folder, "watchdog", kMostDevices, "watchdogs");
     if (!names) {
         return fail(names.error());
     }
     Metrics metrics(out);
     for (const auto& name : *names) {
-        const auto path = folder + "/" + name;
+        const auto path = folder + name;
         for (const auto& attribute : attributes) {
             if (const auto value = files.number(path + attribute.file)) {
                 metrics.gauge(attribute.name, attribute.help, *value, {{"name", name}});
@@ -211,15 +215,15 @@ Expected<void> collectDmi(Files& files, Families& out) {
         "board_name",     "board_serial",   "board_vendor",    "board_version",  "chassis_asset_tag",
         "chassis_serial", "chassis_vendor", "chassis_version", "product_family", "product_name",
         "product_serial", "product_sku",    "product_uuid",    "product_version"};
-    const auto folder = files.sys("/class/dmi/id");
+    const auto folder = files.sys("/class/dmi/id/");
     if (!files.exists(folder)) {
         return fail(ErrorKind::not_found, "this host has no DMI");
     }
     Metrics::Labels labels;
     for (const char* id : ids) {
-        labels.push_back({id, files.text(folder + "/" + id).value_or("")});
+        labels.push_back({id, files.text(folder + id).value_or("")});
     }
-    labels.push_back({"system_vendor", files.text(folder + "/sys_vendor").value_or("")});
+    labels.push_back({"system_vendor", files.text(folder + "sys_vendor").value_or("")});
     Metrics(out).info("node_dmi_info", "What the firmware tells of the machine.", std::move(labels));
     return {};
 }

@@ -76,12 +76,13 @@ std::optional<FileName> split(std::string_view name) {
 
 void readSensors(const std::string& folder, Files& files, Sensors& sensors) {
     const auto names = files.list(folder, "", kMostFiles, "files of a sensors' chip");
+    const auto path = folder + "/";
     for (const auto& name : names.value_or(std::vector<std::string>())) {
         const auto parts = split(name);
         if (!parts) {
             continue;
         }
-        if (auto value = files.text(folder + "/" + name)) {
+        if (auto value = files.text(path + name)) {
             auto& sensor = sensors[std::string(parts->type) + parts->number];
             sensor.type = parts->type;
             sensor.elements[std::string(parts->element)] = std::move(*value);
@@ -210,7 +211,7 @@ void addSensor(const std::string& chip, const std::string& name, const Sensor& s
 }  // namespace
 
 Expected<void> collectHwmon(Files& files, Families& out) {
-    const auto folder = files.sys("/class/hwmon");
+    const auto folder = files.sys("/class/hwmon/");
     const auto names = files.list(folder, "", kMostDevices, "sensors' chips");
     if (!names) {
         return fail(names.error());
@@ -219,7 +220,7 @@ Expected<void> collectHwmon(Files& files, Families& out) {
     std::set<std::string> chips;
     std::size_t count = 0;
     for (const auto& entry : *names) {
-        const auto path = folder + "/" + entry;
+        const auto path = folder + entry;
         auto chip = chipName(path, files);
         if (!chips.insert(chip).second) {
             chip += "_" + entry;  // several without a device have one name

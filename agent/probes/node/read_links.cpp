@@ -15,7 +15,7 @@
 namespace lapwing::agent::node {
 namespace {
 
-constexpr const char* kFolder = "/class/net";
+constexpr const char* kFolder = "/class/net/";
 constexpr unsigned kInterfaceUp = 0x1;  // IFF_UP of netdevice(7)
 
 struct Attribute {
@@ -73,7 +73,7 @@ std::optional<double> numberIn(Files& files, const std::string& path) {
 
 template <class Attributes>
 void addAttributes(const Attributes& attributes, const std::string& device, Files& files, Metrics& metrics) {
-    const auto folder = files.sys(kFolder) + "/" + device;
+    const auto folder = files.sys(kFolder) + device;
     for (const auto& attribute : attributes) {
         if (const auto value = numberIn(files, folder + attribute.file)) {
             metrics.add(attribute.name, attribute.help,
@@ -96,7 +96,9 @@ Expected<std::vector<std::string>> devices(Files& files) {
 std::optional<std::string> linkState(const std::string& bond, const std::string& slave, Files& files) {
     // Kernels before 3.17 name the folder slave_NAME.
     for (const char* prefix : {"/lower_", "/slave_"}) {
-        if (auto state = files.text(bond + prefix + slave + "/bonding_slave/mii_status")) {
+        auto path = bond + prefix;
+        path += slave;
+        if (auto state = files.text(path + "/bonding_slave/mii_status")) {
             return state;
         }
     }
@@ -112,7 +114,7 @@ Expected<void> collectLinks(Files& files, Families& out) {
     }
     Metrics metrics(out);
     for (const auto& device : *names) {
-        const auto folder = files.sys(kFolder) + "/" + device;
+        const auto folder = files.sys(kFolder) + device;
         if (const auto state = files.text(folder + "/operstate")) {
             metrics.gauge("node_network_up", "1 if the operational state is up.", *state == "up" ? 1 : 0,
                           {{"device", device}});
@@ -129,7 +131,7 @@ Expected<void> collectLinkSettings(Files& files, Families& out) {
     }
     Metrics metrics(out);
     for (const auto& device : *names) {
-        const auto folder = files.sys(kFolder) + "/" + device;
+        const auto folder = files.sys(kFolder) + device;
         const auto text = [&](const char* file) { return files.text(folder + file).value_or(""); };
         addAttributes(kSettings, device, files, metrics);
         // Megabits; -1 or an error where a device has no speed (virtual ones, a link that is down).
@@ -153,9 +155,9 @@ Expected<void> collectLinkSettings(Files& files, Families& out) {
 
 Expected<void> collectBonding(Files& files, Families& out) {
     const auto folder = files.sys(kFolder);
-    const auto masters = files.text(folder + "/bonding_masters");
+    const auto masters = files.text(folder + "bonding_masters");
     if (!masters) {
-        return files.exists(folder + "/bonding_masters")
+        return files.exists(folder + "bonding_masters")
                    ? Expected<void>()
                    : fail(ErrorKind::not_found, "this host has no bonds");
     }
@@ -167,7 +169,7 @@ Expected<void> collectBonding(Files& files, Families& out) {
             files.noteCut(kMostDevices, "bonds");
             break;
         }
-        const auto bond = folder + "/" + std::string(master);
+        const auto bond = folder + std::string(master);
         const auto slaves = files.text(bond + "/bonding/slaves").value_or("");
         double all = 0;
         std::optional<double> active = 0;

@@ -75,14 +75,15 @@ constexpr std::array<const char*, 11> kTexts = {
 }  // namespace
 
 Expected<void> collectPowerSupplies(Files& files, Families& out) {
-    const auto folder = files.sys("/class/power_supply");
+    const auto folder = files.sys("/class/power_supply/");
     const auto names = files.list(folder, "", kMostDevices, "power supplies");
     if (!names) {
         return fail(names.error());
     }
     Metrics metrics(out);
     for (const auto& supply : *names) {
-        const auto path = folder + "/" + supply + "/";
+        auto path = folder + supply;
+        path += '/';
         for (const auto& attribute : kAttributes) {
             if (const auto value = files.number(path + attribute.file)) {
                 metrics.gauge("node_power_supply_" + std::string(attribute.name),

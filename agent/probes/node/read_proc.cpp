@@ -21,7 +21,7 @@ Expected<void> parseFile(Files& files, std::string_view name, Parse parse) {
 }
 
 /// The outcome of a collector with several files: one that cannot be read counts, then one that was read.
-Expected<void> together(Expected<void> first, Expected<void> second) {
+Expected<void> together(const Expected<void>& first, const Expected<void>& second) {
     const auto missing = [](const Expected<void>& result) {
         return !result && result.error().kind == ErrorKind::not_found;
     };

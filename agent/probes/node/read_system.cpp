@@ -133,16 +133,17 @@ Expected<void> collectTimex(Files& /*files*/, Families& out) {
 }
 
 Expected<void> collectClockSources(Files& files, Families& out) {
-    const auto folder = files.sys("/devices/system/clocksource");
+    const auto folder = files.sys("/devices/system/clocksource/");
     const auto names = files.list(folder, "clocksource", kMostDevices, "clock sources");
     if (!names) {
         return fail(names.error());
     }
     Metrics metrics(out);
     for (const auto& name : *names) {
+        const auto path = folder + name;
         const auto device = name.substr(std::string_view("clocksource").size());
         const auto add = [&](const char* file, const char* metric, const char* help) {
-            const auto sources = files.text(folder + "/" + name + file).value_or("");
+            const auto sources = files.text(path + file).value_or("");
             std::string_view rest = sources;
             for (auto source = nextField(rest); !source.empty(); source = nextField(rest)) {
                 metrics.info(metric, help, {{"clocksource", std::string(source)}, {"device", device}});

@@ -653,9 +653,10 @@ TEST_CASE("a host with more devices, CPUs or sensors than the limits is told so"
     for (std::size_t i = 0; i <= kMostDevices; ++i) {
         const auto number = std::to_string(i);
         net += "eth" + number + ": 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16\n";
-        disks += "8 " + number + " dm-" + number + " 1 2 3 4 5 6 7 8 9 10 11\n";
+        disks.append("8 ").append(number).append(" dm-").append(number).append(" 1 2 3 4 5 6 7 8 9 10 11\n");
         arrays += "md" + number + " : active raid1 sda[0]\n      10 blocks [2/1] [U_]\n";
-        mounts += number + " 1 0:" + number + " / /m" + number + " rw - ext4 /dev/x rw\n";
+        mounts.append(number).append(" 1 0:").append(number).append(" / /m").append(number).append(
+            " rw - ext4 /dev/x rw\n");
         std::filesystem::create_directories(root / "sys/class/net" / ("eth" + number));
         std::ofstream(root / "sys/class/net" / ("eth" + number) / "operstate") << "up\n";
     }
