@@ -62,5 +62,6 @@ ProbeKind socketsProbe();
 ProbeKind firewallProbe();
 ProbeKind keepalivedProbe();
 ProbeKind inventoryProbe();
+ProbeKind logsProbe();
 
 }  // namespace lapwing::agent

@@ -14,7 +14,8 @@ std::vector<ProbeKind> probeKinds() {
         socketsProbe(),     //
         firewallProbe(),    //
         keepalivedProbe(),  //
-        inventoryProbe(),
+        inventoryProbe(),   //
+        logsProbe(),
     };
 }
 
