@@ -63,5 +63,6 @@ ProbeKind firewallProbe();
 ProbeKind keepalivedProbe();
 ProbeKind inventoryProbe();
 ProbeKind logsProbe();
+ProbeKind textfileProbe();
 
 }  // namespace lapwing::agent

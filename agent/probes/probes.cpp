@@ -15,7 +15,8 @@ std::vector<ProbeKind> probeKinds() {
         firewallProbe(),    //
         keepalivedProbe(),  //
         inventoryProbe(),   //
-        logsProbe(),
+        logsProbe(),        //
+        textfileProbe(),
     };
 }
 
