@@ -61,6 +61,7 @@ EXPORTERS = {
     "node_nf_conntrack_entries": "",
     "node_nf_conntrack_entries_limit": "",
     "node_pressure_io_stalled_seconds_total": "",
+    "node_textfile_scrape_error": "",
     "node_vmstat_oom_kill": "",
     "node_vmstat_pswpin": "",
     "node_vmstat_pswpout": "",
