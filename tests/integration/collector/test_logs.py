@@ -151,7 +151,8 @@ def test_nothing_is_lost_or_doubled():
     assert value("sum(nginx_http_response_time_seconds_hist_bucket{le='10'})") == sum(sent.values())
     dead = value(f"lapwing_nginx_upstream_responses_total{{upstream='127.0.0.1:{nginx.dead}',status='502'}}")
     assert dead and value(f"lapwing_nginx_upstream_responses_total{{upstream='127.0.0.1:{nginx.port}',status='200'}}") == sent["app"]
-    assert value("lapwing_nginx_error_log_messages_total{level='error'}") == dead
+    # Nginx reports each dead server, and each missing file.
+    assert value("lapwing_nginx_error_log_messages_total{level='error'}") == dead + sent["missing"]
     assert value("sum(lapwing_log_lines_total{result='unparsed'})") == 0
     assert value("sum(lapwing_log_gaps_total)") == 0
 
