@@ -50,7 +50,7 @@ struct Places {
 class Follower {
   public:
     struct Limits {
-        std::uint64_t round = 8U << 20;      ///< bytes a read()
+        std::uint64_t round = 32U << 20;     ///< bytes a read()
         std::size_t line = 32U << 10;        ///< bytes
         std::uint64_t backlog = 256U << 20;  ///< bytes that may wait; beyond it lines are left out
         std::size_t rotated = 16;            ///< rotated files that are read at a time
