@@ -13,8 +13,6 @@
 namespace lapwing::files {
 namespace {
 
-constexpr std::size_t kMaxFile = 1U << 20;
-
 tl::unexpected<Error> systemFailure(const std::string& what, int reason) {
     const auto kind = reason == ENOENT                                          ? ErrorKind::not_found
                       : reason == EACCES || reason == EPERM                     ? ErrorKind::denied
@@ -52,7 +50,7 @@ Expected<Owner> ownerOf(const std::string& path) {
     return Owner{info.st_uid, info.st_gid};
 }
 
-Expected<std::string> readFile(const std::string& path) {
+Expected<std::string> readFile(const std::string& path, std::size_t most) {
     const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
     if (fd < 0) {
         return systemFailure("read " + path, errno);
@@ -64,7 +62,7 @@ Expected<std::string> readFile(const std::string& path) {
         if (n < 0 && errno == EINTR) {
             continue;
         }
-        if (n < 0 || content.size() > kMaxFile) {
+        if (n < 0 || content.size() > most) {
             const int reason = n < 0 ? errno : EFBIG;
             ::close(fd);
             return systemFailure("read " + path, reason);

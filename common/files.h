@@ -2,6 +2,7 @@
 
 #include <sys/types.h>
 
+#include <cstddef>
 #include <string>
 
 #include "common/error.h"
@@ -16,8 +17,8 @@ struct Owner {
 /// The owner of an existing file or directory.
 Expected<Owner> ownerOf(const std::string& path);
 
-/// Reads at most 1 MiB. Errors: `not_found`, `denied`, `invalid`.
-Expected<std::string> readFile(const std::string& path);
+/// Reads a file of at most `most` bytes. Errors: `not_found`, `denied`, `invalid`.
+Expected<std::string> readFile(const std::string& path, std::size_t most = 1U << 20);
 
 /// Writes a temporary file beside the target and renames it: a reader sees the old content or the new one,
 /// never a part. The file has `mode` from the beginning. Given an `owner`, a process of root changes the

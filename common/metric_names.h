@@ -150,6 +150,17 @@ inline constexpr const char* kInventoryEntries = "lapwing_inventory_entries";  /
 /// {port, server_names, default_server, upstream, address, role, next_upstream, max_fails}
 inline constexpr const char* kNginxRouteInfo = "lapwing_nginx_route_info";
 
+// Nginx's logs (job logs).
+inline constexpr const char* kNginxUpstreamResponsesTotal =
+    "lapwing_nginx_upstream_responses_total";  ///< {log, upstream, status}
+inline constexpr const char* kNginxErrorLogMessagesTotal =
+    "lapwing_nginx_error_log_messages_total";                                            ///< {log, level}
+inline constexpr const char* kLogUp = "lapwing_log_up";                                  ///< {log}
+inline constexpr const char* kLogLinesTotal = "lapwing_log_lines_total";                 ///< {log, result}
+inline constexpr const char* kLogSkippedBytesTotal = "lapwing_log_skipped_bytes_total";  ///< {log}
+inline constexpr const char* kLogUnreadBytes = "lapwing_log_unread_bytes";               ///< {log}
+inline constexpr const char* kLogGapsTotal = "lapwing_log_gaps_total";                   ///< {log, reason}
+
 // The collector itself (job collector).
 inline constexpr const char* kCollectorInfo = "lapwing_collector_info";  ///< {version}
 inline constexpr const char* kCollectorSeries = "lapwing_collector_series";

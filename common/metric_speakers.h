@@ -53,6 +53,13 @@ inline constexpr std::array kSpeakers{
     NamedSpeaker{kInventoryInfo, Speaker::self},
     NamedSpeaker{kInventoryEntries, Speaker::self},
     NamedSpeaker{kNginxRouteInfo, Speaker::self},
+    NamedSpeaker{kNginxUpstreamResponsesTotal, Speaker::self},
+    NamedSpeaker{kNginxErrorLogMessagesTotal, Speaker::self},
+    NamedSpeaker{kLogUp, Speaker::self},
+    NamedSpeaker{kLogLinesTotal, Speaker::self},
+    NamedSpeaker{kLogSkippedBytesTotal, Speaker::self},
+    NamedSpeaker{kLogUnreadBytes, Speaker::self},
+    NamedSpeaker{kLogGapsTotal, Speaker::self},
     NamedSpeaker{exporter::kKeepalivedUp, Speaker::self},
     NamedSpeaker{exporter::kNodeBootTimeSeconds, Speaker::self},
     NamedSpeaker{kHaproxyServerInfo, Speaker::observer},
@@ -207,6 +214,14 @@ inline constexpr std::array kSpeakers{
     NamedSpeaker{exporter::kAlerts, Speaker::collector},
     NamedSpeaker{exporter::kAlertsForState, Speaker::collector},
 };
+
+/// Whether only Lapwing's own probes and its collector may report the name, and not a file or a page that the
+/// agent passes on: findings and rules rely on it. Names with a colon are results of recording rules.
+constexpr bool isReserved(std::string_view name) {
+    return name.starts_with("lapwing_") || name.find(':') != std::string_view::npos ||
+           std::any_of(kSpeakers.begin(), kSpeakers.end(),
+                       [&](const NamedSpeaker& each) { return name == each.name; });
+}
 
 /// The job of the collector's own samples.
 inline constexpr const char* kCollectorJob = "collector";

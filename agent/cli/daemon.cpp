@@ -170,6 +170,9 @@ int runAgent(const std::string& config_file) {
     }
     Delivery& delivery = **opened;
 
+    for (auto& spec : loaded.specs) {
+        spec.probe->keepIn(agent.data);
+    }
     ProbeSpec self;
     self.job = "agent";
     self.instance = agent.host;

@@ -62,5 +62,7 @@ ProbeKind socketsProbe();
 ProbeKind firewallProbe();
 ProbeKind keepalivedProbe();
 ProbeKind inventoryProbe();
+ProbeKind logsProbe();
+ProbeKind textfileProbe();
 
 }  // namespace lapwing::agent

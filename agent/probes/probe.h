@@ -86,6 +86,9 @@ class Deadline {
 class Probe {
   public:
     virtual ~Probe() = default;
+    /// The running agent names its directory for state once, before the first run. A run by hand has none,
+    /// and must leave the agent's alone.
+    virtual void keepIn(const std::string& /*directory*/) {}
     /// An Error becomes `up 0`; its kind becomes the label `reason`, its message the status line.
     virtual Expected<ProbeResult> collect(const Deadline& deadline) = 0;
 };

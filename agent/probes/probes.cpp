@@ -14,7 +14,9 @@ std::vector<ProbeKind> probeKinds() {
         socketsProbe(),     //
         firewallProbe(),    //
         keepalivedProbe(),  //
-        inventoryProbe(),
+        inventoryProbe(),   //
+        logsProbe(),        //
+        textfileProbe(),
     };
 }
 

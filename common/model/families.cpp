@@ -1,7 +1,9 @@
 #include "common/model/families.h"
 
+#include <array>
+#include <charconv>
 #include <cmath>
-#include <limits>
+#include <string>
 
 namespace lapwing {
 namespace {
@@ -10,19 +12,20 @@ using prometheus::ClientMetric;
 using prometheus::MetricFamily;
 using prometheus::MetricType;
 
-// As Prometheus prints `le` and `quantile`: the shortest decimal that reads back as the same double.
+// As Prometheus prints `le` and `quantile` (Go's 'g'): the shortest decimal that reads back as the same
+// double, with an exponent below 1e-4 and from 1e6 on.
 std::string formatBound(double value) {
     if (std::isinf(value)) {
         return value > 0 ? "+Inf" : "-Inf";
     }
-    char buffer[32];
-    for (int digits = 1; digits <= 17; ++digits) {
-        std::snprintf(buffer, sizeof buffer, "%.*g", digits, value);
-        if (std::strtod(buffer, nullptr) == value) {
-            break;
-        }
-    }
-    return buffer;
+    std::array<char, 32> buffer;
+    const auto print = [&](std::chars_format format) {
+        const auto end = std::to_chars(buffer.data(), buffer.data() + buffer.size(), value, format).ptr;
+        return std::string(buffer.data(), end);
+    };
+    const auto size = std::abs(value);
+    const bool plain = size == 0 || (size >= 1e-4 && size < 1e6);
+    return print(plain ? std::chars_format::fixed : std::chars_format::scientific);
 }
 
 class Flattener {

@@ -7,11 +7,11 @@
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     using namespace lapwing;
     const std::string text(reinterpret_cast<const char*>(data), size);
-    const agent::inventory::NginxFiles files{
-        [&](const std::string& path) -> Expected<std::string> {
-            return path == "/nginx.conf" ? Expected<std::string>(text) : fail(ErrorKind::not_found, "none");
-        },
-        [](const std::string&) { return std::vector<std::string>(); }};
+    const agent::NginxFiles files{[&](const std::string& path) -> Expected<std::string> {
+                                      return path == "/nginx.conf" ? Expected<std::string>(text)
+                                                                   : fail(ErrorKind::not_found, "none");
+                                  },
+                                  [](const std::string&) { return std::vector<std::string>(); }};
     static_cast<void>(agent::inventory::readNginx("/nginx.conf", files, agent::inventory::parseHosts(text)));
     return 0;
 }

@@ -4,13 +4,11 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <cstring>
-#include <fstream>
 #include <utility>
 
+#include "agent/nginx_conf/files.h"
 #include "agent/probes/inventory/parse.h"
 #include "common/digest.h"
-#include "common/glob.h"
 #include "common/metric_names.h"
 #include "common/model/families.h"
 
@@ -21,25 +19,6 @@ namespace {
 bool exists(const std::string& path) {
     struct stat about {};
     return stat(path.c_str(), &about) == 0;
-}
-
-constexpr std::streamoff kMostTextBytes = 16 << 20;
-
-Expected<std::string> fileOf(const std::string& path) {
-    std::ifstream file(path, std::ios::binary);
-    if (!file) {
-        return fail(ErrorKind::not_found, std::strerror(errno));
-    }
-    file.seekg(0, std::ios::end);
-    const auto size = static_cast<std::streamoff>(file.tellg());
-    if (size < 0 || size > kMostTextBytes) {
-        return fail(ErrorKind::exhausted, "larger than 16 MiB");
-    }
-    file.seekg(0);
-    std::string text(static_cast<std::size_t>(size), '\0');
-    file.read(text.data(), size);
-    text.resize(static_cast<std::size_t>(file.gcount()));
-    return text;
 }
 
 }  // namespace
@@ -65,7 +44,7 @@ std::vector<std::string> InventoryProbe::packages() {
     }
     const std::int64_t modified = about.st_mtim.tv_sec * 1'000'000'000LL + about.st_mtim.tv_nsec;
     if (modified != packages_modified_) {
-        packages_ = servingPackages(fileOf(places_.dpkg_status).value_or(""));
+        packages_ = servingPackages(readText(places_.dpkg_status).value_or(""));
         packages_modified_ = modified;
     }
     return packages_;
@@ -106,7 +85,7 @@ Expected<ProbeResult> InventoryProbe::collect(const Deadline& deadline) {
 NginxConfiguration InventoryProbe::nginx() const {
     const auto main_file = places_.nginx + "/nginx.conf";
     return exists(main_file)
-               ? readNginx(main_file, {fileOf, filesMatching}, parseHosts(fileOf(places_.hosts).value_or("")))
+               ? readNginx(main_file, hostFiles(), parseHosts(readText(places_.hosts).value_or("")))
                : NginxConfiguration();
 }
 

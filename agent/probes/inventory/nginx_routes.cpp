@@ -2,22 +2,18 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <iterator>
 #include <optional>
 #include <sstream>
 #include <utility>
 
-#include "agent/probes/inventory/nginx_text.h"
+#include "agent/nginx_conf/text.h"
 #include "common/endpoint.h"
-#include "common/glob.h"
 #include "common/text.h"
 
 namespace lapwing::agent::inventory {
 
 namespace {
 
-constexpr int kMostIncludes = 16;  ///< nested
-constexpr std::size_t kMostFiles = 512;
 constexpr std::size_t kMostRoutes = 256;
 constexpr std::size_t kMostNameBytes = 1024;
 constexpr std::size_t kMostDigits = 9;
@@ -28,72 +24,6 @@ constexpr std::uint16_t kHttp = 80;
 constexpr std::uint16_t kHttps = 443;
 
 using Directives = std::vector<NginxDirective>;
-
-/// The directives of the main file, with the included files in place of the include directives.
-class Loader {
-  public:
-    Loader(const std::string& main_file, const NginxFiles& files)
-        : files_(files), prefix_(main_file.substr(0, main_file.rfind('/') + 1)) {
-        directives = load(main_file, 0);
-    }
-
-    Directives directives;
-    std::string fault;
-
-  private:
-    Directives load(const std::string& path, int depth) {
-        if (depth > kMostIncludes || ++loaded_ > kMostFiles) {
-            note(path + ": too many files include one another");
-            return {};
-        }
-        const auto text = files_.read(path);
-        if (!text) {
-            note(path + ": " + text.error().message);
-            return {};
-        }
-        auto parsed = parseNginx(*text);
-        if (!parsed) {
-            note(path + ": " + parsed.error().message);
-            return {};
-        }
-        return expanded(std::move(*parsed), depth);
-    }
-
-    /// The lists of `map` and `geo`, which may be long, are not followed.
-    static bool mayPass(const std::string& block) {
-        static const std::set<std::string> known{"http",         "server",   "location", "if",
-                                                 "limit_except", "upstream", "stream",   "mail"};
-        return known.contains(block);
-    }
-
-    Directives expanded(Directives given, int depth) {
-        Directives out;
-        for (auto& directive : given) {
-            if (directive.name() != "include" || directive.words.size() != 2) {
-                if (mayPass(directive.name())) {
-                    directive.block = expanded(std::move(directive.block), depth);
-                }
-                out.push_back(std::move(directive));
-                continue;
-            }
-            const auto pattern =
-                directive.words[1].starts_with('/') ? directive.words[1] : prefix_ + directive.words[1];
-            const auto paths =
-                hasWildcard(pattern) ? files_.matching(pattern) : std::vector<std::string>{pattern};
-            for (const auto& path : paths) {
-                auto more = load(path, depth + 1);
-                std::move(more.begin(), more.end(), std::back_inserter(out));
-            }
-        }
-        return out;
-    }
-
-    void note(const std::string& text) { fault = fault.empty() ? text : fault; }
-
-    const NginxFiles& files_;
-    std::string prefix_;
-    std::size_t loaded_ = 0;
-};
 
 struct Target {
     std::string address;
@@ -365,9 +295,9 @@ HostsFile parseHosts(std::string_view text) {
 
 NginxConfiguration readNginx(const std::string& main_file, const NginxFiles& files, const HostsFile& hosts) {
     NginxConfiguration out;
-    const Loader loader(main_file, files);
-    out.fault = loader.fault;
-    Reader(hosts, out).read(loader.directives);
+    auto loaded = loadNginx(main_file, files);
+    out.fault = std::move(loaded.fault);
+    Reader(hosts, out).read(loaded.directives);
     return out;
 }
 

@@ -1,14 +1,12 @@
 #pragma once
 
 #include <compare>
-#include <functional>
 #include <map>
 #include <set>
 #include <string>
 #include <string_view>
-#include <vector>
 
-#include "common/error.h"
+#include "agent/nginx_conf/files.h"
 
 namespace lapwing::agent::inventory {
 
@@ -35,13 +33,6 @@ struct NginxConfiguration {
     std::set<NginxRoute> routes;
     std::set<std::string> certificates;  ///< paths that `ssl_certificate` names
     std::string fault;                   ///< why a part of it is unknown; "" if nothing is missing
-};
-
-/// Access to files; replaced in tests.
-struct NginxFiles {
-    std::function<Expected<std::string>(const std::string& path)> read;
-    std::function<std::vector<std::string>(const std::string& pattern)>
-        matching;  ///< a shell pattern's files
 };
 
 /// Names and their addresses.

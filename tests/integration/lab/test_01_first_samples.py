@@ -5,8 +5,8 @@ import time
 from lab import inside, interval_of, query, samples, until, value
 
 PROBES = ([(agent, job, agent) for agent in ("web-01", "web-02")
-           for job in ("node", "nginx", "app", "mysql", "sockets", "firewall", "keepalived", "inventory")]
-          + [("monitor", job, "monitor") for job in ("node", "sockets", "firewall", "keepalived", "inventory")]
+           for job in ("node", "nginx", "app", "mysql", "sockets", "firewall", "keepalived", "inventory", "logs")]
+          + [("monitor", job, "monitor") for job in ("node", "sockets", "firewall", "keepalived", "inventory", "logs")]
           + [("monitor", "app", "site"), ("monitor", "haproxy", "lb-01")])
 
 

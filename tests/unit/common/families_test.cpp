@@ -1,6 +1,9 @@
 #include "common/model/families.h"
 
 #include <limits>
+#include <string>
+#include <utility>
+#include <vector>
 
 #include "tests/unit/catch.h"
 
@@ -32,6 +35,23 @@ TEST_CASE("a histogram gets its +Inf bucket, sum and count") {
     CHECK(out[2].samples[0].value == 3);
     CHECK(out[3].labels.toString() == "h_sum");
     CHECK(out[4].samples[0].value == 3);
+}
+
+TEST_CASE("bounds are printed as Prometheus prints them") {
+    prometheus::MetricFamily family{"h", "", prometheus::MetricType::Histogram, {}};
+    family.metric.resize(1);
+    const std::vector<std::pair<double, std::string>> bounds{
+        {-1e-5, "-1e-05"}, {0, "0"},           {0.0001, "0.0001"}, {0.3, "0.3"},       {10, "10"},
+        {2500, "2500"},    {100000, "100000"}, {1e6, "1e+06"},     {2.5e21, "2.5e+21"}};
+    for (const auto& [bound, text] : bounds) {
+        family.metric[0].histogram.bucket.push_back({1, bound});
+    }
+    std::vector<TimeSeries> out;
+    appendFamilies({family}, {}, 7, out);
+    REQUIRE(out.size() == bounds.size() + 3);
+    for (std::size_t i = 0; i < bounds.size(); ++i) {
+        CHECK(out[i].labels.get("le") == bounds[i].second);
+    }
 }
 
 TEST_CASE("labels of a metric are UTF-8, whatever the kernel calls things") {

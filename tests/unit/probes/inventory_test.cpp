@@ -7,7 +7,7 @@
 #include <algorithm>
 #include <filesystem>
 
-#include "agent/probes/inventory/nginx_text.h"
+#include "agent/nginx_conf/text.h"
 #include "agent/probes/inventory/parse.h"
 #include "common/digest.h"
 #include "tests/unit/catch.h"

@@ -1,9 +1,9 @@
-#include "agent/probes/inventory/nginx_text.h"
+#include "agent/nginx_conf/text.h"
 
 #include <algorithm>
 #include <utility>
 
-namespace lapwing::agent::inventory {
+namespace lapwing::agent {
 
 namespace {
 
@@ -142,4 +142,4 @@ Expected<std::vector<NginxDirective>> parseNginx(std::string_view text) {
     return Parser(text).run();
 }
 
-}  // namespace lapwing::agent::inventory
+}  // namespace lapwing::agent

@@ -6,7 +6,7 @@
 
 #include "common/error.h"
 
-namespace lapwing::agent::inventory {
+namespace lapwing::agent {
 
 /// One directive of Nginx's configuration: "listen 80 default_server;", or a block, "location / { ... }".
 struct NginxDirective {
@@ -21,4 +21,4 @@ struct NginxDirective {
 /// block.
 Expected<std::vector<NginxDirective>> parseNginx(std::string_view text);
 
-}  // namespace lapwing::agent::inventory
+}  // namespace lapwing::agent
