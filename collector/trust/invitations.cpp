@@ -25,7 +25,7 @@ std::string lineOf(const Invitation& invitation) {
     std::string out = invitation.digest + " " + (invitation.host.empty() ? kAny : invitation.host) + " " +
                       std::to_string(invitation.made) + " " + std::to_string(invitation.ends);
     for (const auto& [host, key] : invitation.joined) {
-        out += " " + host + "=" + key;
+        out.append(" ").append(host).append("=").append(key);
     }
     return out + "\n";
 }
