@@ -137,6 +137,8 @@ void add(MetricFamily& family, std::vector<ClientMetric::Label> labels, double v
     }
     if (family.type == MetricType::Counter) {
         metric.counter.value = value;
+    } else if (family.type == MetricType::Untyped) {
+        metric.untyped.value = value;
     } else {
         metric.gauge.value = value;
     }

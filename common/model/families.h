@@ -22,7 +22,8 @@ MetricMetadata describe(const prometheus::MetricFamily& family);
 /// Families without a metric, for probes.
 prometheus::MetricFamily gauge(std::string name, std::string help);
 prometheus::MetricFamily counter(std::string name, std::string help);
-/// Adds a metric to a family made by gauge() or counter(). Values of labels become UTF-8 (asUtf8()).
+/// Adds a metric to a family of counters, gauges or untyped metrics. Values of labels become UTF-8
+/// (asUtf8()).
 void add(prometheus::MetricFamily& family, std::vector<prometheus::ClientMetric::Label> labels, double value);
 
 }  // namespace lapwing
