@@ -75,7 +75,9 @@ void parseCompressedPages(const Table& table, Families& out) {
         const Row row(table, each);
         const auto size = row.text({"page_size"});
         const auto pool = row.text({"buffer_pool_instance"});
-        if (toNumber(size) && toNumber(pool) && isNew(size + " " + pool, seen)) {
+        auto key = size;
+        key.append(" ").append(pool);
+        if (toNumber(size) && toNumber(pool) && isNew(key, seen)) {
             addColumns(row, {{"buffer_pool", pool}, {"page_size", size}}, kCompressedPages, families);
         }
     }
