@@ -139,13 +139,13 @@ TEST_CASE("mysql over its unix socket, with the OS user's account and no passwor
 
 TEST_CASE("mysql: one run in six status intervals is whole, and its statements need no disk", "[live]") {
     auto root = server().admin();
-    const auto onDisk = [&] {
+    const auto on_disk = [&] {
         return Mariadb::sql(root, "SHOW GLOBAL STATUS LIKE 'Created_tmp_disk_tables'").rows.at(0).at(1);
     };
-    const auto before = onDisk();
+    const auto before = on_disk();
     mysql::MysqlProbe probe(server().local(), {}, milliseconds(300));
     REQUIRE_FALSE(probe.collect(Deadline(milliseconds(4000)))->partial);
-    CHECK(onDisk() == before);
+    CHECK(on_disk() == before);
     std::size_t deep = 0;
     CHECK(eventually([&] {
         const auto result = probe.collect(Deadline(milliseconds(4000)));
