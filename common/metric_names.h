@@ -103,6 +103,7 @@ inline constexpr const char* kMysqlWaitingStatements = "lapwing_mysql_waiting_st
 inline constexpr const char* kMysqlUnansweredSeconds = "lapwing_mysql_unanswered_seconds";
 /// {privilege, statement}
 inline constexpr const char* kMysqlPrivilegeMissing = "lapwing_mysql_privilege_missing";
+inline constexpr const char* kMysqlValuesLeftOut = "lapwing_mysql_values_left_out";  ///< {statement}
 
 // Sockets (job sockets).
 /// {protocol, family, address, port, process, unit}

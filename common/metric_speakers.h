@@ -107,6 +107,7 @@ inline constexpr std::array kSpeakers{
     NamedSpeaker{kMysqlWaitingStatements, Speaker::observer},
     NamedSpeaker{kMysqlUnansweredSeconds, Speaker::observer},
     NamedSpeaker{kMysqlPrivilegeMissing, Speaker::observer},
+    NamedSpeaker{kMysqlValuesLeftOut, Speaker::observer},
     NamedSpeaker{exporter::kNginxUp, Speaker::observer},
     NamedSpeaker{exporter::kHaproxyUp, Speaker::observer},
     NamedSpeaker{exporter::kNginxHttpRequestsTotal, Speaker::observer},

@@ -8,10 +8,10 @@ bool Descriptions::add(const std::vector<prometheus::MetricFamily>& families) {
     bool any = false;
     const MutexLock lock(mutex_);
     for (const auto& family : families) {
-        if (known_.find(family.name) != known_.end()) {
+        if (known_.size() >= kMost || known_.find(family.name) != known_.end()) {
             continue;
         }
-        known_.emplace(family.name, Entry{describe(family)});
+        known_.emplace(family.name, Entry{family.type, &*helps_.insert(family.help).first});
         any = true;
     }
     return any;
@@ -22,7 +22,7 @@ std::vector<MetricMetadata> Descriptions::unsent() const {
     const MutexLock lock(mutex_);
     for (const auto& [name, entry] : known_) {
         if (!entry.sent) {
-            out.push_back(entry.metadata);
+            out.push_back(describe({name, *entry.help, entry.type, {}}));
         }
     }
     return out;
@@ -31,7 +31,9 @@ std::vector<MetricMetadata> Descriptions::unsent() const {
 void Descriptions::sent(const std::vector<MetricMetadata>& these) {
     const MutexLock lock(mutex_);
     for (const auto& metadata : these) {
-        known_[metadata.metric].sent = true;
+        if (const auto found = known_.find(metadata.metric); found != known_.end()) {
+            found->second.sent = true;
+        }
     }
 }
 

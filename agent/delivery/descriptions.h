@@ -2,7 +2,9 @@
 
 #include <prometheus/metric_family.h>
 
+#include <cstddef>
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -15,6 +17,9 @@ namespace lapwing::agent {
 /// a restart. Every connection gets all of them once, and new ones as they come. Safe from any thread.
 class Descriptions {
   public:
+    /// A server may invent names without end. Further metrics are sent without type and help.
+    static constexpr std::size_t kMost = 10'000;
+
     /// True if some of them are new.
     bool add(const std::vector<prometheus::MetricFamily>& families);
 
@@ -26,10 +31,12 @@ class Descriptions {
 
   private:
     struct Entry {
-        MetricMetadata metadata;
+        prometheus::MetricType type;
+        const std::string* help;
         bool sent = false;
     };
     mutable Mutex mutex_;
+    std::set<std::string> helps_ LAPWING_GUARDED_BY(mutex_);         ///< many families share one
     std::map<std::string, Entry> known_ LAPWING_GUARDED_BY(mutex_);  ///< by the family's name
 };
 

@@ -29,11 +29,14 @@ struct ProbeResult {
     /// memory for each sample, so the families of a large answer never exist at the same time.
     std::function<bool(prometheus::MetricFamily&)> more;
     std::vector<FoundDocument> documents;
-    /// The run looked at a part only, the same part in every partial run. Series of the last partial run
-    /// that this one lacks are gone, and the runner ends them (a staleness marker). Series of whole runs
-    /// only are not at hand: they end with the next whole run that lacks them, or with a run that fails.
-    /// `up` and `scrape_*` are as always.
+    /// The run looked at a part only, the same part in every partial run of its depth. Series of the last
+    /// partial run that this one lacks are gone, and the runner ends them (a staleness marker). Series of
+    /// whole runs only are not at hand: they end with the next whole run that lacks them, or with a run that
+    /// fails. `up` and `scrape_*` are as always.
     bool partial = false;
+    /// Of a partial run, 0 or 1: a run of depth 1 looked at everything that runs of depth 0 look at, and at
+    /// more. Series that only runs of depth 1 have are not at hand in runs of depth 0.
+    unsigned depth = 0;
     /// A message for people although the run succeeded: the part that could not be seen, and the remedy.
     /// Shown by `status`, and logged when it changes. Valid in partial runs too.
     std::string note;

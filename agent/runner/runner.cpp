@@ -201,7 +201,7 @@ void Runner::Core::report(Slot& slot, const Flight& flight, double took, Expecte
             }
         };
         if (!failure && result->partial) {
-            slot.tracker.finishPart(flight.at, emit);
+            slot.tracker.finishPart(flight.at, emit, result->depth);
         } else {
             slot.tracker.finish(flight.at, emit);
         }

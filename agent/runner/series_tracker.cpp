@@ -37,7 +37,35 @@ std::string textOf(const Labels& labels) {
     return out;
 }
 
-Labels labelsOf(std::string_view text) {
+using Hashes = std::vector<std::uint64_t>;
+
+bool contains(const Hashes& sorted, std::uint64_t hash) {
+    return std::binary_search(sorted.begin(), sorted.end(), hash);
+}
+
+Hashes sorted(Hashes hashes) {
+    std::sort(hashes.begin(), hashes.end());
+    return hashes;
+}
+
+/// Drops the series with these hashes.
+void drop(const Hashes& sorted, PackedSeries& series) {
+    const auto& hashes = series.hashes();
+    if (std::none_of(hashes.begin(), hashes.end(), [&](auto hash) { return contains(sorted, hash); })) {
+        return;
+    }
+    PackedSeries left;
+    series.forEach([&](std::uint64_t hash, PackedSeries::Packed labels) {
+        if (!contains(sorted, hash)) {
+            left.add(hash, labels);
+        }
+    });
+    series = std::move(left);
+}
+
+}  // namespace
+
+Labels PackedSeries::unpack(Packed text) {
     const auto take = [&text] {
         const auto length = takeLength(text);
         std::string out(text.substr(0, length));
@@ -52,98 +80,76 @@ Labels labelsOf(std::string_view text) {
     return Labels(std::move(labels));
 }
 
-std::vector<std::pair<std::uint64_t, std::uint64_t>> runsByHash(const PackedSeries& series) {
-    std::vector<std::pair<std::uint64_t, std::uint64_t>> out;
-    out.reserve(series.items().size());
-    for (const auto& item : series.items()) {
-        out.emplace_back(item.hash, item.part_run);
-    }
-    std::sort(out.begin(), out.end());
-    return out;
+void PackedSeries::add(const Labels& labels) {
+    add(labels.hash(), textOf(labels));
 }
 
-auto findHash(const std::vector<std::pair<std::uint64_t, std::uint64_t>>& runs, std::uint64_t hash) {
-    const auto found = std::lower_bound(runs.begin(), runs.end(), std::pair(hash, std::uint64_t{0}));
-    return found != runs.end() && found->first == hash ? found : runs.end();
-}
-
-}  // namespace
-
-void PackedSeries::add(const Labels& labels, std::uint64_t part_run) {
-    auto text = textOf(labels);
-    const auto differs = std::mismatch(last_.begin(), last_.end(), text.begin(), text.end());
+void PackedSeries::add(std::uint64_t hash, Packed labels) {
+    const auto differs = std::mismatch(last_.begin(), last_.end(), labels.begin(), labels.end());
     const auto shared = static_cast<std::size_t>(differs.first - last_.begin());
     putLength(packed_, shared);
-    putLength(packed_, text.size() - shared);
-    packed_.append(text, shared);
-    last_ = std::move(text);
-    items_.push_back({labels.hash(), part_run});
+    putLength(packed_, labels.size() - shared);
+    packed_ += labels.substr(shared);
+    last_ = labels;
+    hashes_.push_back(hash);
 }
 
-void PackedSeries::forEach(
-    const std::function<void(const Item&, const std::function<Labels()>&)>& use) const {
+void PackedSeries::forEach(const Use& use) const {
     std::string_view rest(packed_);
     std::string text;
-    const std::function<Labels()> labels = [&text] { return labelsOf(text); };
-    for (const auto& item : items_) {
+    for (const auto hash : hashes_) {
         text.resize(takeLength(rest));
         const auto length = takeLength(rest);
         text += rest.substr(0, length);
         rest.remove_prefix(length);
-        use(item, labels);
+        use(hash, text);
     }
 }
 
 void PackedSeries::shrink() {
-    items_.shrink_to_fit();
+    hashes_.shrink_to_fit();
     packed_.shrink_to_fit();
 }
 
 void SeriesTracker::see(const std::vector<TimeSeries>& series) {
     for (const auto& each : series) {
-        seen_.add(each.labels, 0);
+        seen_.add(each.labels);
+    }
+}
+
+void SeriesTracker::finishUpTo(std::size_t pace, TimestampMs at, const Emit& emit) {
+    const auto present = sorted(seen_.hashes());
+    Hashes ended;
+    Hashes faster;
+    for (std::size_t i = 0; i <= pace; ++i) {
+        known_[i].forEach([&](std::uint64_t hash, PackedSeries::Packed labels) {
+            if (!contains(present, hash) && !contains(faster, hash)) {
+                ended.push_back(hash);
+                emit({PackedSeries::unpack(labels), {{at, staleNaN()}}});
+            }
+        });
+        if (i < pace) {
+            faster.insert(faster.end(), known_[i].hashes().begin(), known_[i].hashes().end());
+            std::sort(faster.begin(), faster.end());
+        }
+    }
+    known_[pace] = std::exchange(seen_, {});
+    drop(faster, known_[pace]);
+    known_[pace].shrink();
+    if (!ended.empty()) {
+        ended = sorted(std::move(ended));
+        for (auto& series : known_) {
+            drop(ended, series);
+        }
     }
 }
 
 void SeriesTracker::finish(TimestampMs at, const Emit& emit) {
-    {
-        const auto before = runsByHash(known_);
-        for (std::size_t i = 0; i < seen_.items().size(); ++i) {
-            if (const auto found = findHash(before, seen_.items()[i].hash); found != before.end()) {
-                seen_.setPartRun(i, found->second);
-            }
-        }
-    }
-    const auto present = runsByHash(seen_);
-    known_.forEach([&](const PackedSeries::Item& item, const std::function<Labels()>& labels) {
-        if (findHash(present, item.hash) == present.end()) {
-            emit({labels(), {{at, staleNaN()}}});
-        }
-    });
-    known_ = std::exchange(seen_, {});
-    known_.shrink();
+    finishUpTo(kPaces - 1, at, emit);
 }
 
-void SeriesTracker::finishPart(TimestampMs at, const Emit& emit) {
-    const auto last = part_run_++;
-    const auto present = runsByHash(seen_);
-    PackedSeries merged;
-    known_.forEach([&](const PackedSeries::Item& item, const std::function<Labels()>& labels) {
-        if (findHash(present, item.hash) != present.end()) {
-            return;
-        }
-        if (item.part_run == last) {
-            emit({labels(), {{at, staleNaN()}}});
-        } else {
-            merged.add(labels(), item.part_run);
-        }
-    });
-    seen_.forEach([&](const PackedSeries::Item&, const std::function<Labels()>& labels) {
-        merged.add(labels(), part_run_);
-    });
-    seen_ = {};
-    known_ = std::move(merged);
-    known_.shrink();
+void SeriesTracker::finishPart(TimestampMs at, const Emit& emit, unsigned depth) {
+    finishUpTo(std::min<std::size_t>(depth, kPaces - 2), at, emit);
 }
 
 void SeriesTracker::finish(std::vector<TimeSeries>& current, TimestampMs at) {
@@ -151,9 +157,10 @@ void SeriesTracker::finish(std::vector<TimeSeries>& current, TimestampMs at) {
     finish(at, [&current](TimeSeries series) { current.push_back(std::move(series)); });
 }
 
-void SeriesTracker::finishPart(std::vector<TimeSeries>& current, TimestampMs at) {
+void SeriesTracker::finishPart(std::vector<TimeSeries>& current, TimestampMs at, unsigned depth) {
     see(current);
-    finishPart(at, [&current](TimeSeries series) { current.push_back(std::move(series)); });
+    finishPart(
+        at, [&current](TimeSeries series) { current.push_back(std::move(series)); }, depth);
 }
 
 }  // namespace lapwing::agent

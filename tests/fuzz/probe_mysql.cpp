@@ -8,6 +8,7 @@
 #include "agent/probes/mysql/parse.h"
 #include "agent/probes/mysql/pulse.h"
 #include "agent/probes/mysql/statements.h"
+#include "agent/probes/mysql/variables.h"
 #include "agent/probes/text.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
@@ -48,7 +49,17 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     mysql::nameHolder(table, processes, blockers);
     mysql::addWaits(mysql::findWaits(processes, "`lapwing`.`heartbeat`", "7"), "7", 1.0, out.families);
     mysql::Blockings().add({{"", 3.0}}, blockers, out);
-    mysql::parseGlobalStatus(table, out.families);
-    mysql::parseGlobalVariables(table, out.families);
+    for (const auto source : {mysql::VariableSource::status, mysql::VariableSource::variables}) {
+        mysql::VariableFamilies families(source, table);
+        for (prometheus::MetricFamily family; families.next(family);) {
+            out.families.push_back(std::move(family));
+        }
+    }
+    mysql::addVersion(rest, rest, table, out.families);
+    mysql::addIsolation(table, out.families);
+    mysql::addGalera(table, table, out.families);
+    mysql::parseCompression(table, out.families);
+    mysql::parseCompressedPages(table, out.families);
+    mysql::parseResponseTimes(table, "mysql_info_schema_query_response_time_seconds", out.families);
     return 0;
 }

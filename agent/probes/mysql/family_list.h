@@ -24,8 +24,14 @@ class FamilyList {
     void addCounter(const std::string& name, const LabelList& labels, double value) {
         lapwing::add(place(name, &counter), labels, value);
     }
+    void addUntyped(const std::string& name, const LabelList& labels, double value) {
+        lapwing::add(place(name, &untyped), labels, value);
+    }
 
   private:
+    static prometheus::MetricFamily untyped(std::string name, std::string help) {
+        return {std::move(name), std::move(help), prometheus::MetricType::Untyped, {}};
+    }
     prometheus::MetricFamily& place(const std::string& name,
                                     prometheus::MetricFamily (*make)(std::string, std::string)) {
         const auto [at, fresh] = places_.try_emplace(name, out_.size());

@@ -4,6 +4,7 @@
 #include <array>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <utility>
 #include <vector>
 
@@ -30,6 +31,8 @@ constexpr const char* kThreads = "threads";
 constexpr const char* kReplicas = "replicas";
 constexpr const char* kLocks = "locks";
 constexpr const char* kStatus = "status";
+constexpr const char* kInnodb = "innodb";
+constexpr const char* kResponseTimes = "response_times";
 
 constexpr milliseconds kBeatIsFresh{1'600};
 /// By then the first beat after a wait has come.
@@ -38,6 +41,7 @@ constexpr milliseconds kBeatIsLate{1'000};
 constexpr milliseconds kPartMayTake{2'000};  // a part that takes longer must not take the others with it
 constexpr milliseconds kLook{10};            // for the answer to a statement that was set aside
 constexpr int kRenewals = 6;                 // status intervals
+constexpr int kWholeRuns = 6;                // status intervals
 constexpr double kLongestBeat = 1;           // seconds: a longer beat waits
 constexpr double kLongestRoundTrip = 0.2;    // seconds: half of it is the error of the clock offset
 
@@ -235,7 +239,7 @@ Expected<Pulse> MysqlProbe::takePulse(Clock::time_point until, ProbeResult& out)
             parts.process = false;
             parts_[kProcess].state = Part::State::untried;
             table_refusal_ = HeartbeatRefusal::no_table;
-            next_whole_ = {};
+            next_status_ = {};
         }
         before = wallClock();
         answer = ask(pulseStatement(version_, parts), until);
@@ -384,21 +388,44 @@ Expected<void> MysqlProbe::askWaits(Clock::time_point until, bool whole, ProbeRe
     return {};
 }
 
-Expected<void> MysqlProbe::askStatus(Clock::time_point until, ProbeResult& out) {
-    out.families.push_back(gauge(exporter::kMysqlVersionInfo, "1."));
-    add(out.families.back(), {{"version", version_text_}, {"version_comment", version_comment_}}, 1);
-    const auto status = ask(globalStatusStatement(), until);
+/// All variables in a whole run. Where the server refuses that (for want of disk space), and in other runs,
+/// the chosen ones.
+Expected<Table> MysqlProbe::askVariables(VariableSource source, Reach reach, Clock::time_point until) {
+    if (reach == Reach::everything) {
+        auto answer = ask(allVariablesStatement(source), until);
+        if (answer || answer.error().kind != ErrorKind::execution) {
+            return answer;
+        }
+    }
+    return ask(chosenVariablesStatement(source), until);
+}
+
+Expected<void> MysqlProbe::askStatus(Clock::time_point until, Reach reach, ProbeResult& out) {
+    const auto status = askVariables(VariableSource::status, reach, until);
     if (!status) {
         return tl::unexpected(status.error());
     }
-    parseGlobalStatus(*status, out.families);
-    parseSemiSync(*status, out.families);
-    const auto variables = ask(globalVariablesStatement(), until);
+    const auto variables = askVariables(VariableSource::variables, reach, until);
     if (!variables) {
         return tl::unexpected(variables.error());
     }
-    parseGlobalVariables(*variables, out.families);
+    parseSemiSync(*status, out.families);
+    addVersion(version_text_, version_comment_, *variables, out.families);
     parseServerInfo(version_, version_text_, *variables, out.families);
+    if (reach == Reach::everything) {
+        addIsolation(*variables, out.families);
+        addGalera(*status, *variables, out.families);
+        response_times_ = variableValue(variable(*variables, "query_response_time_stats")) == 1;
+    }
+    const auto families = std::make_shared<std::array<VariableFamilies, 2>>(std::array{
+        VariableFamilies(VariableSource::status, *status),
+        VariableFamilies(VariableSource::variables, *variables),
+    });
+    left_out_[allVariablesStatement(VariableSource::status)] = families->front().leftOut();
+    left_out_[allVariablesStatement(VariableSource::variables)] = families->back().leftOut();
+    out.more = [families](prometheus::MetricFamily& family) {
+        return families->front().next(family) || families->back().next(family);
+    };
     const auto replicas = askPart(parts_[kReplicas], replicasStatement(version_), until);
     if (!replicas) {
         return tl::unexpected(replicas.error());
@@ -409,6 +436,46 @@ Expected<void> MysqlProbe::askStatus(Clock::time_point until, ProbeResult& out) 
     has_replicas_ = slavesConnected(*status);
     if (!has_replicas_ && *replicas) {
         has_replicas_ = !(*replicas)->rows.empty();
+    }
+    return {};
+}
+
+/// Without PROCESS, whose absence is reported already, the server refuses this.
+Expected<void> MysqlProbe::askInnodb(Clock::time_point until, ProbeResult& out) {
+    if (parts_[kProcess].state != Part::State::able) {
+        return {};
+    }
+    using Parse = void (*)(const Table&, Families&);
+    for (const auto& [statement, parse] :
+         {std::pair<const char*, Parse>(compressionStatement(), &parseCompression),
+          std::pair<const char*, Parse>(compressedPagesStatement(), &parseCompressedPages)}) {
+        const auto pages = askPart(parts_[statement], statement, until);
+        if (!pages) {
+            return tl::unexpected(pages.error());
+        }
+        if (*pages) {
+            parse(**pages, out.families);
+        }
+    }
+    return {};
+}
+
+Expected<void> MysqlProbe::askResponseTimes(Clock::time_point until, ProbeResult& out) {
+    constexpr auto tables = std::to_array<std::pair<ResponseTimes, const char*>>({
+        {ResponseTimes::all, "mysql_info_schema_query_response_time_seconds"},
+        {ResponseTimes::reads, "mysql_info_schema_read_query_response_time_seconds"},
+        {ResponseTimes::writes, "mysql_info_schema_write_query_response_time_seconds"},
+    });
+    for (const auto& [kind, family] : tables) {
+        const auto* statement = responseTimesStatement(kind);
+        const auto times =
+            response_times_ ? askPart(parts_[statement], statement, until) : std::optional<Table>();
+        if (!times) {
+            return tl::unexpected(times.error());
+        }
+        if (*times) {
+            parseResponseTimes(**times, family, out.families);
+        }
     }
     return {};
 }
@@ -503,6 +570,20 @@ void MysqlProbe::reportMissing(bool whole, ProbeResult& out) const {
     }
 }
 
+/// A limit that is met is told.
+void MysqlProbe::reportLeftOut(ProbeResult& out) const {
+    FamilyList families(out.families,
+                        "Values of an answer without a series: too many, or with names that do not fit.");
+    for (const auto& [statement, values] : left_out_) {
+        if (values > 0) {
+            families.add(metric::kMysqlValuesLeftOut, {{"statement", statement}},
+                         static_cast<double>(values));
+            out.note += (out.note.empty() ? "" : "; ") + counted(values, "value", "values") + " of " +
+                        statement + " left out";
+        }
+    }
+}
+
 /// Leaves a statement that the server does not answer on the connection that it has, and goes on with a new
 /// one: `SHOW BINLOG STATUS` waits for a commit that waits for disk space, while the other statements work.
 bool MysqlProbe::setAside(const char* part, const Error& error, Clock::time_point since) {
@@ -514,7 +595,7 @@ bool MysqlProbe::setAside(const char* part, const Error& error, Clock::time_poin
     aside_.emplace(Aside{std::move(connection_), part, std::move(statement), since});
     connection_ = Connection(std::move(settings));
     greeted_session_ = 0;
-    next_whole_ = {};
+    next_status_ = {};
     return true;
 }
 
@@ -547,9 +628,10 @@ void MysqlProbe::reportRefusal(ProbeResult& out) const {
 }
 
 /// Everything after the pulse. A failure here is one of a server that answers.
-Expected<std::optional<Error>> MysqlProbe::askParts(Clock::time_point until, bool whole, const Pulse& pulse,
+Expected<std::optional<Error>> MysqlProbe::askParts(Clock::time_point until, Reach reach, const Pulse& pulse,
                                                     ProbeResult& out) {
     const auto began = Clock::now();
+    const bool whole = reach != Reach::replication;
     const auto soon = [&] { return std::min(until, Clock::now() + kPartMayTake); };
     std::optional<Error> failure;
     std::vector<ChannelState> channels;
@@ -566,7 +648,7 @@ Expected<std::optional<Error>> MysqlProbe::askParts(Clock::time_point until, boo
         // Without this privilege the remaining data are still useful.
         replica_denied_ = !replica;
         if (replica) {
-            parseReplicaStatus(*replica, {pulse.utc, whole}, out);
+            left_out_[replicaStatement(version_)] = parseReplicaStatus(*replica, {pulse.utc, whole}, out);
             channels = channelStates(*replica);
             channel_count = replica->rows.size();
         } else {
@@ -585,7 +667,11 @@ Expected<std::optional<Error>> MysqlProbe::askParts(Clock::time_point until, boo
     steps.push_back({kProcess, [&] { return askWaits(soon(), whole, out); }});
     steps.push_back({kSource, [&] { return askSource(soon(), whole, out); }});
     if (whole) {
-        steps.push_back({kStatus, [&] { return askStatus(soon(), out); }});
+        steps.push_back({kStatus, [&] { return askStatus(soon(), reach, out); }});
+    }
+    if (reach == Reach::everything) {
+        steps.push_back({kInnodb, [&] { return askInnodb(soon(), out); }});
+        steps.push_back({kResponseTimes, [&] { return askResponseTimes(soon(), out); }});
     }
     for (const auto& step : steps) {
         if (isAside(step.part)) {
@@ -608,12 +694,14 @@ Expected<std::optional<Error>> MysqlProbe::askParts(Clock::time_point until, boo
     return failure;
 }
 
-Expected<std::optional<Error>> MysqlProbe::run(Clock::time_point until, bool whole, ProbeResult& out) {
+Expected<std::optional<Error>> MysqlProbe::run(Clock::time_point until, Reach reach, ProbeResult& out) {
+    const bool whole = reach != Reach::replication;
     if (whole) {
         renewSession(Clock::now());
     }
     processes_.reset();
     refused_for_disk_ = false;
+    left_out_.clear();
     reportAside(out);
     if (auto ready = connection_.ready(until); !ready) {
         return tl::unexpected(ready.error());
@@ -630,9 +718,10 @@ Expected<std::optional<Error>> MysqlProbe::run(Clock::time_point until, bool who
     if (!pulse) {
         return tl::unexpected(pulse.error());
     }
-    auto asked = askParts(until, whole, *pulse, out);
+    auto asked = askParts(until, reach, *pulse, out);
     if (asked) {
         reportMissing(whole, out);
+        reportLeftOut(out);
         if (whole && !refused_for_disk_) {
             disk_full_.reset();
         }
@@ -643,22 +732,35 @@ Expected<std::optional<Error>> MysqlProbe::run(Clock::time_point until, bool who
 Expected<ProbeResult> MysqlProbe::collect(const Deadline& deadline) {
     const auto now = Clock::now();
     const auto until = now + deadline.budget();
-    const bool whole = now >= next_whole_ || greeted_session_ == 0;
+    auto reach = Reach::replication;
+    if (now >= next_status_ || greeted_session_ == 0) {
+        // While runs fail, each asks for the status, and none for everything.
+        reach = now >= next_whole_ && !failed_ ? Reach::everything : Reach::status;
+        next_status_ = now + status_interval_ - milliseconds(100);
+    }
+    if (reach == Reach::everything) {
+        next_whole_ = now + kWholeRuns * status_interval_ - milliseconds(100);
+    }
     ProbeResult out;
-    next_whole_ = whole ? now + status_interval_ - milliseconds(100) : next_whole_;
     const auto done =
-        readWithinBudget(0, "the answers of the server", [&] { return run(until, whole, out); });
+        readWithinBudget(0, "the answers of the server", [&] { return run(until, reach, out); });
     if (!done) {
         reportRefusal(out);
     }
     out.families.push_back(gauge(exporter::kMysqlUp, "1 if the server answered."));
     add(out.families.back(), {}, done ? 1 : 0);
     out.failure = done ? *done : std::optional<Error>(done.error());
-    // The series of a failed run end, so the next run asks for everything.
-    out.partial = !whole && !out.failure;
-    if (out.failure) {
+    out.partial = reach != Reach::everything && !out.failure;
+    out.depth = reach == Reach::replication ? 0 : 1;
+    // The series of a failed run end: the next runs bring them back.
+    if (out.failure || failed_) {
+        next_status_ = {};
         next_whole_ = {};
     }
+    if (aside_) {
+        next_whole_ = {};
+    }
+    failed_ = out.failure.has_value();
     return out;
 }
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstddef>
 #include <map>
 #include <optional>
 #include <string>
@@ -12,14 +13,16 @@
 #include "agent/probes/mysql/heartbeat.h"
 #include "agent/probes/mysql/parse.h"
 #include "agent/probes/mysql/pulse.h"
+#include "agent/probes/mysql/variables.h"
 #include "agent/probes/probe.h"
 
 namespace lapwing::agent::mysql {
 
 /// Watches one MySQL or MariaDB over one connection that it keeps open; the heartbeat has another. Each run
-/// asks for the state of replication. One run in `status_interval` also asks for the server's
-/// status and variables, and for the parts that were refused so far; the other runs are partial. Meant to
-/// run half a second after the beat, which is at the second.
+/// asks for the state of replication. One run in `status_interval` also asks for the status and the variables
+/// that alerts need, and for the parts that were refused so far. One run in six of these intervals is whole:
+/// it asks for all that mysqld_exporter reports. Meant to run half a second after the beat, which is at the
+/// second.
 class MysqlProbe : public Probe {
   public:
     explicit MysqlProbe(Settings settings, HeartbeatSettings heartbeat = {},
@@ -50,8 +53,11 @@ class MysqlProbe : public Probe {
         Clock::time_point since;
     };
 
-    Expected<std::optional<Error>> run(Clock::time_point until, bool whole, ProbeResult& out);
-    Expected<std::optional<Error>> askParts(Clock::time_point until, bool whole, const Pulse& pulse,
+    /// How much a run asks for. Each has all of those before.
+    enum class Reach { replication, status, everything };
+
+    Expected<std::optional<Error>> run(Clock::time_point until, Reach reach, ProbeResult& out);
+    Expected<std::optional<Error>> askParts(Clock::time_point until, Reach reach, const Pulse& pulse,
                                             ProbeResult& out);
     bool setAside(const char* part, const Error& error, Clock::time_point since);
     bool isAside(const char* part) const { return aside_ && aside_->part == part; }
@@ -64,7 +70,10 @@ class MysqlProbe : public Probe {
     Expected<void> askAppliers(Clock::time_point until, const std::vector<ChannelState>& channels,
                                ProbeResult& out);
     Expected<std::vector<Blocker>> askBlockers(Clock::time_point until);
-    Expected<void> askStatus(Clock::time_point until, ProbeResult& out);
+    Expected<Table> askVariables(VariableSource source, Reach reach, Clock::time_point until);
+    Expected<void> askStatus(Clock::time_point until, Reach reach, ProbeResult& out);
+    Expected<void> askInnodb(Clock::time_point until, ProbeResult& out);
+    Expected<void> askResponseTimes(Clock::time_point until, ProbeResult& out);
     Expected<void> askWaits(Clock::time_point until, bool whole, ProbeResult& out);
     Expected<Table> ask(const std::string& statement, Clock::time_point until);
     Expected<const std::vector<Process>*> askProcesses(Clock::time_point until);
@@ -75,12 +84,15 @@ class MysqlProbe : public Probe {
     BeatPlan beatPlan(const Pulse& pulse, Clock::time_point now);
     void planBeat(const Pulse& pulse, std::size_t channels, bool whole, ProbeResult& out);
     void reportMissing(bool whole, ProbeResult& out) const;
+    void reportLeftOut(ProbeResult& out) const;
 
     Connection connection_;
     std::optional<Aside> aside_;  ///< at most one, however long the server is silent
     HeartbeatSettings heartbeat_;
     std::chrono::milliseconds status_interval_;
+    Clock::time_point next_status_{};
     Clock::time_point next_whole_{};
+    bool failed_ = false;  ///< the last run
 
     // State of the session.
     unsigned greeted_session_ = 0;
@@ -92,6 +104,7 @@ class MysqlProbe : public Probe {
     std::string server_id_;
     std::string account_;
     bool performance_schema_ = false;
+    bool response_times_ = false;  ///< the server collects them
     std::map<std::string, Part> parts_;
 
     std::optional<BinlogPlace> binlog_;
@@ -105,6 +118,7 @@ class MysqlProbe : public Probe {
     std::optional<std::vector<Process>> processes_;  ///< that this run read
     std::optional<DiskFull> disk_full_;  ///< until a whole run in which no statement is refused for it
     bool refused_for_disk_ = false;      ///< in this run
+    std::map<std::string, std::size_t> left_out_;  ///< values of this run's answers, by statement
     HeartbeatRefusal table_refusal_ = HeartbeatRefusal::no_table;
     Beater beater_;
 };

@@ -2,6 +2,7 @@
 
 #include <prometheus/metric_family.h>
 
+#include <cstddef>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -29,12 +30,23 @@ struct Version {
 /// clients). 0.0.0 for malformed texts.
 Version parseVersion(std::string_view text);
 
-/// `SHOW GLOBAL STATUS` for the variables that are kept; its answer becomes mysql_global_status_*.
-const std::string& globalStatusStatement();
-void parseGlobalStatus(const Table& table, Families& out);
-/// The same for mysql_global_variables_*: ON is 1, OFF is 0.
-const std::string& globalVariablesStatement();
-void parseGlobalVariables(const Table& table, Families& out);
+/// mysql_version_info; `variables` is the answer to SHOW GLOBAL VARIABLES.
+void addVersion(std::string_view version, std::string_view comment, const Table& variables, Families& out);
+/// mysql_transaction_isolation.
+void addIsolation(const Table& variables, Families& out);
+/// mysql_galera_*, from SHOW GLOBAL STATUS and SHOW GLOBAL VARIABLES.
+void addGalera(const Table& status, const Table& variables, Families& out);
+
+/// mysql_info_schema_innodb_cmp_*: InnoDB's compressed pages by size.
+void parseCompression(const Table& table, Families& out);
+/// mysql_info_schema_innodb_cmpmem_*: the same in the buffer pool. The columns are times in milliseconds.
+void parseCompressedPages(const Table& table, Families& out);
+/// Of either; further rows are left out. Page sizes are five, and MySQL has at most 64 buffer pools.
+constexpr std::size_t kMostPageSizes = 5 * std::size_t{64};
+/// A histogram of statements by duration in seconds, from a table of the plugin QUERY_RESPONSE_TIME.
+void parseResponseTimes(const Table& table, const std::string& family, Families& out);
+/// Further rows are left out. The plugin makes at most 42.
+constexpr std::size_t kMostBuckets = 100;
 
 /// Whether replicas read from the server, from SHOW GLOBAL STATUS; nothing on MySQL, which does not show it
 /// there.
@@ -51,8 +63,11 @@ struct ReplicaContext {
 /// The replica's channels: mysql_slave_status_* for every column with a number, Yes as 1 and any other state
 /// of a thread as 0, and lapwing_mysql_replica_*. NULL is absent. MySQL's newer column names (Source,
 /// Replica) also appear under the older ones (Master, Slave), so that dashboards and rules of either kind
-/// hold. Error texts become documents of kind "mysql_error".
-void parseReplicaStatus(const Table& table, const ReplicaContext& context, ProbeResult& out);
+/// hold. Error texts become documents of kind "mysql_error". Returns the number of values without a series:
+/// those of channels beyond the bound, and of columns whose names do not fit.
+std::size_t parseReplicaStatus(const Table& table, const ReplicaContext& context, ProbeResult& out);
+/// Further channels are left out. MySQL has at most 256, MariaDB 64.
+constexpr std::size_t kMostChannels = 256;
 
 /// A connection of the server's list of processes, or one of its own threads.
 struct Process {

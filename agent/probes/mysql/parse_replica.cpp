@@ -11,6 +11,7 @@
 #include "agent/probes/mysql/gtid.h"
 #include "agent/probes/mysql/pulse.h"
 #include "agent/probes/mysql/row.h"
+#include "agent/probes/mysql/variables.h"
 #include "common/database_states.h"
 #include "common/digest.h"
 #include "common/metric_names.h"
@@ -25,26 +26,19 @@ void replaceAll(std::string& text, std::string_view from, std::string_view to) {
     }
 }
 
-/// The value of a column, like mysqld_exporter's: a number; 1 for the state Yes and 0 for other states; the
-/// number of a binary or relay log's name ("binlog.000003").
+/// The value of a column: as mysqld_exporter's, and 0 for every other state of a thread, and the number of a
+/// binary or relay log's name ("binlog.000003").
 std::optional<double> columnValue(std::string_view column, std::string_view text) {
-    if (const auto number = toNumber(text)) {
-        return number;
+    const auto ends = [&](std::string_view tail) {
+        return column.size() > tail.size() && column.substr(column.size() - tail.size()) == tail;
+    };
+    if (const auto value = variableValue(text)) {
+        return value;
     }
-    const auto value = lower(text);
-    if (column.size() > 8 && column.substr(column.size() - 8) == "_running") {
-        return value == "yes" ? 1 : 0;
-    }
-    if (value == "yes" || value == "on" || value == "true") {
-        return 1;
-    }
-    if (value == "no" || value == "off" || value == "false") {
+    if (ends("_running")) {
         return 0;
     }
-    if (column.size() > 9 && column.substr(column.size() - 9) == "_log_file") {
-        return logNumber(value);
-    }
-    return std::nullopt;
+    return ends("_log_file") ? logNumber(text) : std::nullopt;
 }
 
 std::string_view threadState(std::optional<std::string_view> value) {
@@ -60,30 +54,37 @@ std::string_view threadState(std::optional<std::string_view> value) {
     return "unknown";
 }
 
-void addColumns(const Table& table, const std::vector<std::optional<std::string>>& row,
-                const LabelList& labels, FamilyList& families) {
+/// Returns the number of values that were left out.
+std::size_t addColumns(const Table& table, const std::vector<std::optional<std::string>>& row,
+                       const LabelList& labels, FamilyList& families) {
+    // Each column has a second name.
+    constexpr std::size_t most = 2 * std::size_t{200};
+    std::size_t left_out = 0;
     std::vector<std::string> done;
     for (std::size_t i = 0; i < table.columns.size() && i < row.size(); ++i) {
         if (!row[i]) {
             continue;  // NULL is unknown, not 0
         }
         auto column = lower(table.columns[i]);
-        if (!isValidMetricName(column)) {
-            continue;
-        }
         const auto value = columnValue(column, *row[i]);
         if (!value) {
             continue;
         }
+        if (!isValidMetricName(column) || column.size() > VariableFamilies::kLongestName ||
+            done.size() >= most) {
+            ++left_out;
+            continue;
+        }
         for (int generation = 0; generation < 2; ++generation) {
             if (std::find(done.begin(), done.end(), column) == done.end()) {
-                families.add("mysql_slave_status_" + column, labels, *value);
+                families.addUntyped("mysql_slave_status_" + column, labels, *value);
                 done.push_back(column);
             }
             replaceAll(column, "source", "master");
             replaceAll(column, "replica", "slave");
         }
     }
+    return left_out;
 }
 
 void addErrors(const Row& channel, const LabelList& labels, FamilyList& families, ProbeResult& out) {
@@ -238,10 +239,12 @@ void addFilters(const Table& table, const Row& channel, const LabelList& labels,
     }
 }
 
-/// Equal names of two rows would make duplicate series, and names that are not UTF-8 invalid ones.
+/// Equal names of two rows would make duplicate series, and names that are not UTF-8 invalid ones. Returns
+/// the number of rows beyond the bound.
 template <class Each>
-void forEachChannel(const Table& table, Each each) {
+std::size_t forEachChannel(const Table& table, Each each) {
     std::vector<std::string> seen;
+    std::size_t beyond = 0;
     for (const auto& row : table.rows) {
         const Row channel(table, row);
         const auto connection = channel.text({"Connection_name"});
@@ -249,9 +252,14 @@ void forEachChannel(const Table& table, Each each) {
         if (!isValidUtf8(name) || std::find(seen.begin(), seen.end(), name) != seen.end()) {
             continue;
         }
+        if (seen.size() >= kMostChannels) {
+            ++beyond;
+            continue;
+        }
         seen.push_back(name);
         each(name, channel, row);
     }
+    return beyond;
 }
 
 }  // namespace
@@ -275,36 +283,39 @@ std::vector<ChannelState> channelStates(const Table& table) {
     return out;
 }
 
-void parseReplicaStatus(const Table& table, const ReplicaContext& context, ProbeResult& out) {
+std::size_t parseReplicaStatus(const Table& table, const ReplicaContext& context, ProbeResult& out) {
+    std::size_t left_out = 0;
     FamilyList families(out.families, "Of the replica's status.");
     families.add(metric::kMysqlReplicaConfigured, {}, table.rows.empty() ? 0 : 1);
-    forEachChannel(table, [&](const std::string& name, const Row& channel, const auto& row) {
-        addColumns(table, row,
-                   {{"channel_name", channel.text({"Channel_Name"})},
-                    {"connection_name", channel.text({"Connection_name"})},
-                    {"master_host", label(channel, {"Master_Host", "Source_Host"})},
-                    {"master_uuid", label(channel, {"Master_UUID", "Source_UUID"})}},
-                   families);
-        const LabelList labels = {{"channel_name", name}};
-        addVerdict(channel, labels, families);
-        addWaitReasons(channel, labels, families);
-        addErrors(channel, labels, families, out);
-        addSource(channel, labels, families);
-        addProgress(channel, labels, families);
-        if (context.now) {
-            addLastEvents(channel, *context.now, labels, families);
-        }
-        if (context.whole) {
-            addFilters(table, channel, labels, families);
-        }
-        addGtids(parseGtidSet(channel.text({"Retrieved_Gtid_Set"})), "received", families, name);
-        // Without GTIDs in use the column stays where it was.
-        if (channel.text({"Using_Gtid"}) != "No") {
-            std::map<std::string, GtidPosition> domains;
-            mergeGtidList(channel.text({"Gtid_IO_Pos"}), domains);
-            addGtids(domains, "received", families, name);
-        }
-    });
+    const auto beyond =
+        forEachChannel(table, [&](const std::string& name, const Row& channel, const auto& row) {
+            left_out += addColumns(table, row,
+                                   {{"channel_name", channel.text({"Channel_Name"})},
+                                    {"connection_name", channel.text({"Connection_name"})},
+                                    {"master_host", label(channel, {"Master_Host", "Source_Host"})},
+                                    {"master_uuid", label(channel, {"Master_UUID", "Source_UUID"})}},
+                                   families);
+            const LabelList labels = {{"channel_name", name}};
+            addVerdict(channel, labels, families);
+            addWaitReasons(channel, labels, families);
+            addErrors(channel, labels, families, out);
+            addSource(channel, labels, families);
+            addProgress(channel, labels, families);
+            if (context.now) {
+                addLastEvents(channel, *context.now, labels, families);
+            }
+            if (context.whole) {
+                addFilters(table, channel, labels, families);
+            }
+            addGtids(parseGtidSet(channel.text({"Retrieved_Gtid_Set"})), "received", families, name);
+            // Without GTIDs in use the column stays where it was.
+            if (channel.text({"Using_Gtid"}) != "No") {
+                std::map<std::string, GtidPosition> domains;
+                mergeGtidList(channel.text({"Gtid_IO_Pos"}), domains);
+                addGtids(domains, "received", families, name);
+            }
+        });
+    return left_out + beyond * table.columns.size();
 }
 
 }  // namespace lapwing::agent::mysql

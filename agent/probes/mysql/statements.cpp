@@ -151,6 +151,29 @@ std::string metadataLocksStatement(const Version& version) {
            "FROM information_schema.METADATA_LOCK_INFO WHERE THREAD_ID <> CONNECTION_ID() LIMIT 200";
 }
 
+const char* compressionStatement() {
+    return "SELECT PAGE_SIZE AS page_size, COMPRESS_OPS AS compress_ops, COMPRESS_OPS_OK AS compress_ops_ok, "
+           "COMPRESS_TIME AS compress_time, UNCOMPRESS_OPS AS uncompress_ops, "
+           "UNCOMPRESS_TIME AS uncompress_time FROM information_schema.INNODB_CMP";
+}
+
+const char* compressedPagesStatement() {
+    return "SELECT PAGE_SIZE AS page_size, BUFFER_POOL_INSTANCE AS buffer_pool_instance, "
+           "PAGES_USED AS pages_used, PAGES_FREE AS pages_free, RELOCATION_OPS AS relocation_ops, "
+           "RELOCATION_TIME AS relocation_time FROM information_schema.INNODB_CMPMEM";
+}
+
+const char* responseTimesStatement(ResponseTimes kind) {
+    switch (kind) {
+        case ResponseTimes::reads:
+            return "SELECT TIME, COUNT, TOTAL FROM information_schema.QUERY_RESPONSE_TIME_READ";
+        case ResponseTimes::writes:
+            return "SELECT TIME, COUNT, TOTAL FROM information_schema.QUERY_RESPONSE_TIME_WRITE";
+        default:
+            return "SELECT TIME, COUNT, TOTAL FROM information_schema.QUERY_RESPONSE_TIME";
+    }
+}
+
 std::string pulseStatement(const Version& version, const PulseParts& parts) {
     std::string out = "SELECT UTC_TIMESTAMP(6) AS utc, @@global.read_only AS read_only, ";
     out += version.mariadb

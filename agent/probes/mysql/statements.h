@@ -39,6 +39,13 @@ bool hasProcessTable(const Version& version, bool performance_schema);
 /// of the own account only.
 std::string processListStatement(const Version& version, bool performance_schema);
 
+/// InnoDB's compressed pages by size, and those in the buffer pool. Both need PROCESS.
+const char* compressionStatement();
+const char* compressedPagesStatement();
+/// A table of MariaDB's and Percona's plugin QUERY_RESPONSE_TIME: all statements, reads, or writes.
+enum class ResponseTimes { all, reads, writes };
+const char* responseTimesStatement(ResponseTimes kind);
+
 /// The data of every second, in one statement.
 struct PulseParts {
     /// The oldest transaction and, where hasProcessTable(), the dump threads: the account has PROCESS.

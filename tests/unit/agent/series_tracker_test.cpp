@@ -76,3 +76,51 @@ TEST_CASE("a partial run ends missing series of the last partial run, even after
     tracker.finish(last, 60);
     CHECK(last.size() == 2);
 }
+
+TEST_CASE("three paces: each run ends the series of its own pace and of faster ones") {
+    SeriesTracker tracker;
+    auto whole = series({"second", "ten", "minute"});
+    tracker.finish(whole, 10);
+    auto first = series({"second"});
+    tracker.finishPart(first, 11);
+    auto deep = series({"second", "ten", "other"});
+    tracker.finishPart(deep, 20, 1);
+    CHECK(deep.size() == 3);
+
+    SECTION("a run of depth 1 ends its own, not those of whole runs") {
+        auto part = series({"second", "ten"});
+        tracker.finishPart(part, 30, 1);
+        REQUIRE(part.size() == 3);
+        CHECK(part[2].labels.metricName() == "other");
+        CHECK(isStaleNaN(part[2].samples[0].value));
+    }
+    SECTION("a run of depth 0 ends its own once, whatever slower runs have had it") {
+        auto part = series({});
+        tracker.finishPart(part, 21);
+        REQUIRE(part.size() == 1);
+        CHECK(part[0].labels.metricName() == "second");
+        auto next = series({"ten", "other"});
+        tracker.finishPart(next, 30, 1);
+        CHECK(next.size() == 2);
+        auto last = series({"ten", "other", "minute"});
+        tracker.finish(last, 70);
+        CHECK(last.size() == 3);
+    }
+    SECTION("a whole run ends all that it lacks, each once") {
+        auto last = series({"ten"});
+        tracker.finish(last, 70);
+        REQUIRE(last.size() == 4);
+        auto after = series({"ten"});
+        tracker.finishPart(after, 80, 1);
+        CHECK(after.size() == 1);
+    }
+}
+
+TEST_CASE("series of a depth that no probe has count as those of depth 1") {
+    SeriesTracker tracker;
+    auto whole = series({"a", "b"});
+    tracker.finish(whole, 10);
+    auto part = series({"a"});
+    tracker.finishPart(part, 20, 7);
+    CHECK(part.size() == 1);
+}

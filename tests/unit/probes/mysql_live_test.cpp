@@ -95,10 +95,10 @@ bool isUp(const Expected<ProbeResult>& result) {
 
 TEST_CASE("mysql over its unix socket, with the OS user's account and no password", "[live]") {
     mysql::MysqlProbe probe(server().local(), {}, milliseconds(2000));
-    const auto whole = probe.collect(Deadline(milliseconds(4000)));
+    auto whole = probe.collect(Deadline(milliseconds(4000)));
     REQUIRE(isUp(whole));
     CHECK_FALSE(whole->partial);
-    const Samples all(whole->families);
+    const Samples all(whole->takeAll());
     CHECK(all.value("mysql_up") == 1);
     CHECK(all.value("lapwing_mysql_replica_configured") == 0);
     CHECK(all.value("mysql_global_variables_server_id") == 7);
@@ -106,10 +106,18 @@ TEST_CASE("mysql over its unix socket, with the OS user's account and no passwor
     CHECK(*all.value("mysql_global_status_threads_connected") >= 1);
     CHECK(all.label("mysql_version_info", "version").find("MariaDB") != std::string::npos);
     CHECK(all.value("lapwing_mysql_dump_threads") == 0);
+    CHECK(all.count("mysql_global_status_commands_total") > 100);
+    CHECK(all.value("mysql_global_variables_binlog_cache_size") == 32768);
+    CHECK(all.value("mysql_transaction_isolation", {{"level", "REPEATABLE-READ"}}) == 1);
+    CHECK(all.count("mysql_info_schema_innodb_cmp_compress_ops_total") == 5);
+    CHECK(all.count("mysql_info_schema_innodb_cmpmem_pages_used_total") == 5);
+    CHECK(all.count("lapwing_mysql_values_left_out") == 0);
 
     const auto partial = probe.collect(Deadline(milliseconds(4000)));
     REQUIRE(isUp(partial));
     CHECK(partial->partial);
+    CHECK(partial->depth == 0);
+    CHECK_FALSE(partial->more);
     const Samples few(partial->families);
     CHECK(few.count("mysql_global_status_uptime") == 0);
     CHECK(few.value("mysql_up") == 1);
@@ -118,9 +126,49 @@ TEST_CASE("mysql over its unix socket, with the OS user's account and no passwor
     CHECK(few.value("lapwing_mysql_replica_configured") == 0);
 
     std::this_thread::sleep_for(milliseconds(2000));
-    const auto again = probe.collect(Deadline(milliseconds(4000)));
+    auto again = probe.collect(Deadline(milliseconds(4000)));
     REQUIRE(isUp(again));
-    CHECK_FALSE(again->partial);
+    CHECK(again->partial);
+    CHECK(again->depth == 1);
+    const Samples more(again->takeAll());
+    CHECK(more.count("mysql_global_status_uptime") == 1);
+    CHECK(more.value("mysql_global_variables_server_id") == 7);
+    CHECK(more.count("mysql_global_variables_binlog_cache_size") == 0);
+    CHECK(more.count("mysql_info_schema_innodb_cmp_compress_ops_total") == 0);
+}
+
+TEST_CASE("mysql: one run in six status intervals is whole, and its statements need no disk", "[live]") {
+    auto root = server().admin();
+    const auto on_disk = [&] {
+        return Mariadb::sql(root, "SHOW GLOBAL STATUS LIKE 'Created_tmp_disk_tables'").rows.at(0).at(1);
+    };
+    const auto before = on_disk();
+    mysql::MysqlProbe probe(server().local(), {}, milliseconds(300));
+    REQUIRE_FALSE(probe.collect(Deadline(milliseconds(4000)))->partial);
+    CHECK(on_disk() == before);
+    std::size_t deep = 0;
+    CHECK(eventually([&] {
+        const auto result = probe.collect(Deadline(milliseconds(4000)));
+        deep += result->depth;
+        return !result->partial;
+    }));
+    CHECK(deep > 1);
+}
+
+TEST_CASE("mysql: durations of statements, once the plugin collects them", "[live]") {
+    auto root = server().admin();
+    constexpr auto name = "mysql_info_schema_query_response_time_seconds_count";
+    const auto count = [&] {
+        auto result = mysql::MysqlProbe(server().local()).collect(Deadline(milliseconds(4000)));
+        return Samples(result->takeAll()).value(name);
+    };
+    CHECK_FALSE(count());
+    Mariadb::sql(root, "INSTALL SONAME 'query_response_time'");
+    CHECK_FALSE(count());
+    Mariadb::sql(root, "SET GLOBAL query_response_time_stats = ON");
+    CHECK(count().has_value());
+    CHECK(*count() > 1);
+    Mariadb::sql(root, "UNINSTALL SONAME 'query_response_time'");
 }
 
 TEST_CASE("a replica whose primary does not answer, then none again", "[live]") {
@@ -154,17 +202,23 @@ TEST_CASE("a replica whose primary does not answer, then none again", "[live]") 
 
 TEST_CASE("a missing privilege is named, and the other parts are still reported", "[live]") {
     mysql::MysqlProbe probe(server().local("bare"));
-    const auto result = probe.collect(Deadline(milliseconds(4000)));
+    auto result = probe.collect(Deadline(milliseconds(4000)));
     REQUIRE(result);
     REQUIRE(result->failure);
     CHECK(result->failure->kind == ErrorKind::denied);
     CHECK(result->failure->message.find("error 1227") != std::string::npos);
     CHECK(result->failure->message.find("GRANT SLAVE MONITOR ON *.* TO `bare`@`localhost`") !=
           std::string::npos);
-    const Samples samples(result->families);
+    const Samples samples(result->takeAll());
     CHECK(samples.value("mysql_up") == 1);
     CHECK(samples.value("mysql_global_variables_server_id") == 7);
     CHECK(samples.count("lapwing_mysql_replica_configured") == 0);
+
+    // It fails again every second, and asks for the chosen variables only.
+    auto next = probe.collect(Deadline(milliseconds(4000)));
+    const Samples fewer(next->takeAll());
+    CHECK(fewer.value("mysql_global_variables_server_id") == 7);
+    CHECK(fewer.count("mysql_global_variables_binlog_cache_size") == 0);
 }
 
 TEST_CASE("optional privileges: without them their part is absent, and the grant is named once", "[live]") {
@@ -381,5 +435,6 @@ TEST_CASE("mysql killed and started again: refused, then found again", "[live]")
     server().start();
     const auto back = probe.collect(Deadline(milliseconds(4000)));
     CHECK(isUp(back));
-    CHECK_FALSE(back->partial);
+    CHECK(back->depth == 1);
+    CHECK_FALSE(probe.collect(Deadline(milliseconds(4000)))->partial);
 }

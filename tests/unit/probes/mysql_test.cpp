@@ -170,13 +170,6 @@ TEST_CASE("MySQL 9.7: the newer names, and the older ones beside them") {
     CHECK(broken.result.documents.at(0).body.find("Worker 1 failed executing transaction") !=
           std::string::npos);
     CHECK(Replica("mysql-9.7/replica-none.tsv").own("configured") == 0);
-    Families out;
-    parseGlobalStatus(table("mysql-9.7/global-status.tsv"), out);
-    parseGlobalVariables(table("mysql-9.7/global-variables.tsv"), out);
-    const Samples samples(out);
-    CHECK(samples.value("mysql_global_status_uptime") == 101);
-    CHECK(samples.value("mysql_global_status_innodb_row_ops_total", {{"operation", "inserted"}}).has_value());
-    CHECK(samples.value("mysql_global_variables_log_bin") == 1);
 }
 
 /// Servers that Debian no longer has: the columns of their manuals, with invented values.
@@ -250,41 +243,6 @@ TEST_CASE("unknown states are reported as unknown, and hostile names do no harm"
         }
         CHECK(isValidMetricName(series.labels.metricName()));
     }
-}
-
-TEST_CASE("global status and variables under mysqld_exporter's names") {
-    Families out;
-    parseGlobalStatus(table("mariadb-10.11/global-status.tsv"), out);
-    parseGlobalVariables(table("mariadb-10.11/global-variables.tsv"), out);
-    const Samples samples(out);
-    CHECK(samples.value("mysql_global_status_threads_connected") == 2);
-    CHECK(samples.value("mysql_global_status_uptime") == 54);
-    CHECK(samples.value("mysql_global_status_connections") == 17);
-    CHECK(samples.value("mysql_global_status_slaves_connected") == 1);
-    CHECK(samples.value("mysql_global_status_commands_total", {{"command", "select"}}) == 17);
-    CHECK(samples.value("mysql_global_status_buffer_pool_pages", {{"state", "data"}}) == 168);
-    CHECK(samples.value("mysql_global_status_buffer_pool_dirty_pages") == 25);
-    CHECK(samples.value("mysql_global_status_innodb_buffer_pool_pages_total") == 1014);
-    CHECK(samples.value("mysql_global_status_connection_errors_total", {{"error", "max_connections"}}) == 0);
-    CHECK(samples.value("mysql_global_variables_log_bin") == 1);
-    CHECK(samples.value("mysql_global_variables_server_id") == 1);
-    CHECK(samples.value("mysql_global_variables_max_connections") == 151);
-    CHECK(samples.value("mysql_global_variables_long_query_time") == 10);
-    CHECK_FALSE(samples.value("mysql_global_variables_hostname"));
-    for (const auto& series : samples.series()) {
-        CHECK(samples.value(series.labels.metricName(), series.labels));
-    }
-}
-
-TEST_CASE("variables that are not numbers") {
-    Table rows;
-    rows.columns = {"Variable_name", "Value"};
-    rows.rows = {{"server_id", "x"}, {"server_id", "4"}, {"max_connections", std::nullopt}};
-    Families out;
-    parseGlobalVariables(rows, out);
-    const Samples samples(out);
-    CHECK(samples.size() == 1);
-    CHECK(samples.value("mysql_global_variables_server_id") == 4);
 }
 
 TEST_CASE("versions") {

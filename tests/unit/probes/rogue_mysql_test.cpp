@@ -9,7 +9,10 @@
 #include <thread>
 
 #include "agent/probes/mysql/connection.h"
+#include "agent/probes/mysql/mysql.h"
+#include "agent/probes/mysql/variables.h"
 #include "tests/unit/catch.h"
+#include "tests/unit/probes/samples.h"
 
 using namespace lapwing;
 using namespace lapwing::agent::mysql;
@@ -197,7 +200,74 @@ Expected<Table> ask(const std::function<void(Client&)>& answer) {
     return out;
 }
 
+using Rows = std::vector<std::vector<std::string>>;
+
+void sendTable(Client& client, const std::vector<std::string>& columns, const Rows& rows) {
+    client.send(little(columns.size(), 1));
+    for (const auto& name : columns) {
+        client.send(Client::column(name));
+    }
+    client.send(kEof);
+    for (const auto& row : rows) {
+        std::string fields;
+        for (const auto& field : row) {
+            fields += text(field);
+        }
+        client.send(fields);
+    }
+    client.send(kEof);
+}
+
+/// A MariaDB without replication whose status is `status`; all other answers are short.
+void serveMariadb(Client& client, const Rows& status) {
+    client.greet("mysql_native_password");
+    client.send(kOk);
+    while (true) {
+        const auto packet = client.receive();
+        const auto begins = [&](const char* statement) { return packet.rfind(statement, 1) == 1; };
+        if (packet.empty() || packet.front() == '\x01') {
+            return;
+        }
+        if (packet.front() != '\x03' || begins("SET")) {
+            client.send(kOk);
+        } else if (begins("SELECT VERSION()")) {
+            sendTable(client, {"a", "b", "c", "d"}, {{"10.11.6-MariaDB", "rogue", "lapwing@%", "1"}});
+        } else if (begins("SHOW GLOBAL STATUS")) {
+            sendTable(client, {"Variable_name", "Value"}, status);
+        } else {
+            sendTable(client, {"utc"}, {{"2026-11-25 16:00:00"}});
+        }
+    }
+}
+
 }  // namespace
+
+TEST_CASE("mysql: variables that a server invents are bounded, and what is left out is told") {
+    constexpr auto most = VariableFamilies::kMostVariables;
+    Rows status;
+    for (std::size_t i = 0; i < most + 100; ++i) {
+        status.push_back({"Invented_" + std::to_string(i), "1"});
+    }
+    const PasswordFile password;
+    Rogue rogue([&](Client& client) { serveMariadb(client, status); });
+    Settings settings;
+    settings.host = "127.0.0.1";
+    settings.port = rogue.port;
+    settings.user = "lapwing";
+    settings.password_file = password.path;
+    MysqlProbe probe(settings, {HeartbeatMode::off, "", ""});
+    auto result = probe.collect(lapwing::agent::Deadline(std::chrono::seconds(20)));
+    REQUIRE(result);
+    REQUIRE_FALSE(result->failure);
+    CHECK(result->note.find("100 values of SHOW GLOBAL STATUS left out") != std::string::npos);
+    const lapwing::test::Samples samples(result->takeAll());
+    CHECK(samples.value("lapwing_mysql_values_left_out", {{"statement", "SHOW GLOBAL STATUS"}}) == 100);
+    std::size_t invented = 0;
+    for (const auto& series : samples.series()) {
+        invented += series.labels.metricName().find("_status_invented_") != std::string::npos ? 1 : 0;
+    }
+    CHECK(invented == most);
+}
 
 TEST_CASE("mysql: a server that is not verified never gets the password") {
     const PasswordFile password;
