@@ -1,7 +1,9 @@
 #pragma once
 
 #include <chrono>
+#include <optional>
 #include <string>
+#include <vector>
 
 #include "agent/host/network.h"
 
@@ -24,6 +26,8 @@ struct CollectOptions {
     /// The last snapshot: its rules and its rehearsal are used again while they are unchanged.
     std::string previous;
     std::chrono::milliseconds rehearsal_deadline{20'000};
+    /// The legacy tables of this network namespace ("ip filter"); absent: /proc names them, to root alone.
+    std::optional<std::vector<std::string>> legacy_tables;
 };
 
 }  // namespace lapwing::agent

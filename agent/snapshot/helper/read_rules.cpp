@@ -31,6 +31,11 @@ ToolOutput run(const CollectOptions& options, const std::vector<std::string>& ar
 }
 
 void listLegacy(const CollectOptions& options, Snapshot& snapshot) {
+    if (options.legacy_tables) {
+        snapshot.legacy_tables = *options.legacy_tables;
+        snapshot.legacy_status = ReadStatus::ok;
+        return;
+    }
     for (const auto* family : {"ip", "ip6"}) {
         // thread-self: this thread may be in another namespace than its process. The file exists only once
         // the module is loaded.

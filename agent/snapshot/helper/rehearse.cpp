@@ -21,6 +21,8 @@
 #include "agent/host/host.h"
 #include "agent/snapshot/helper/read_rules.h"
 #include "agent/snapshot/helper/run_tool.h"
+#include "common/files.h"
+#include "common/reach/ruleset.h"
 
 namespace lapwing::agent {
 
@@ -97,6 +99,31 @@ bool isWrongInItself(const std::string& error) {
             holds("Could not open file") || holds("Bad argument") || holds("unknown option"));
 }
 
+/// The legacy tables that the sources may have made. The file that lists them is root's, who is nobody in the scratch
+/// namespace.
+Expected<std::vector<std::string>> legacyTables(const BootPlan& plan, const CollectOptions& options) {
+    std::vector<std::string> out;
+    for (const auto& source : plan.sources) {
+        if (source.tool == BootPlan::Tool::nft) {
+            continue;
+        }
+        const auto tool = loadCommand(source, options).front();
+        const auto version = runTool({tool, "--version"}, options.tool_deadline, kMostToolOutput);
+        if (version.output.find("(legacy)") == std::string::npos) {
+            continue;
+        }
+        const std::string family = source.tool == BootPlan::Tool::iptables ? "ip " : "ip6 ";
+        const auto text = files::readFile(options.root + source.file, kMostRulesOutput);
+        if (!text) {
+            return fail(text.error());
+        }
+        for (const auto& table : reach::tablesOfSave(*text)) {
+            out.push_back(family + table);
+        }
+    }
+    return out;
+}
+
 Rehearsal perform(const BootPlan& plan, const CollectOptions& options) {
     Rehearsal out;
     out.unknown = enterScratchNamespace();
@@ -122,6 +149,12 @@ Rehearsal perform(const BootPlan& plan, const CollectOptions& options) {
     Snapshot scratch;
     auto anew = options;
     anew.previous.clear();
+    auto legacy = legacyTables(plan, options);
+    if (!legacy) {
+        out.unknown = "rehearsal: " + legacy.error().message;
+        return out;
+    }
+    anew.legacy_tables = std::move(*legacy);
     readRules(anew, scratch);
     auto listing = listingOf(scratch);
     if (!listing) {

@@ -61,7 +61,7 @@ class Machine {
         return planBoot(root_, interfaces);
     }
     Boot boot(const std::string& previous = "", const reach::Host& host = {}) const {
-        CollectOptions options;
+        CollectOptions options = tools_;
         options.root = root_;
         options.previous = previous;
         options.rehearsal_deadline = std::chrono::seconds(20);
@@ -69,8 +69,11 @@ class Machine {
         return readBoot(options, host);
     }
     const std::string& root() const { return root_; }
+    /// Replaces the tools and /proc of boot().
+    void use(const CollectOptions& tools) { tools_ = tools; }
 
   private:
+    CollectOptions tools_;
     std::string root_;
 };
 
@@ -219,6 +222,41 @@ TEST_CASE("rules of iptables are rehearsed completely") {
     const auto boot = machine.boot();
     INFO(boot.unknown);
     REQUIRE_FALSE(boot.listing.empty());
+    CHECK(verdict(boot.listing, 80) == reach::Verdict::must_reach);
+    CHECK(verdict(boot.listing, 3306) == reach::Verdict::must_block);
+}
+
+TEST_CASE("a rehearsal knows the legacy tables though nobody may read their names") {
+    needRehearsal();
+    Machine machine;
+    CollectOptions tools;
+    tools.proc = machine.root() + "/proc";
+    machine.write("/proc/thread-self/net/ip_tables_names", "mangle\n");
+    fs::permissions(tools.proc + "/thread-self/net/ip_tables_names", fs::perms::none);
+    machine.use(tools);
+    machine.nftables(kDrops);
+    auto boot = machine.boot();
+    INFO(boot.unknown << boot.listing);
+    CHECK(verdict(boot.listing, 22) == reach::Verdict::must_block);
+    CHECK_FALSE(holds(boot.listing, "could not be"));
+
+    if (!fs::exists("/usr/sbin/xtables-legacy-multi")) {
+        test::skip("no iptables-legacy");
+    }
+    tools.tools = machine.root() + "/sbin";
+    fs::create_directory(tools.tools);
+    fs::create_symlink("/usr/sbin/ip", tools.tools + "/ip");
+    fs::create_symlink("/usr/sbin/xtables-legacy-multi", tools.tools + "/iptables-restore");
+    fs::create_symlink("/usr/sbin/xtables-legacy-multi", tools.tools + "/iptables-legacy-save");
+    machine.use(tools);
+    machine.write("/etc/nftables.conf", "");
+    machine.enable("netfilter-persistent.service",
+                   "[Service]\nExecStart=/usr/sbin/netfilter-persistent start\n", "multi-user");
+    machine.write("/usr/share/netfilter-persistent/plugins.d/15-ip4tables", "");
+    machine.write("/etc/iptables/rules.v4",
+                  "*filter\n:INPUT DROP [0:0]\n-A INPUT -p tcp --dport 80 -j ACCEPT\nCOMMIT\n");
+    boot = machine.boot();
+    INFO(boot.unknown << boot.listing);
     CHECK(verdict(boot.listing, 80) == reach::Verdict::must_reach);
     CHECK(verdict(boot.listing, 3306) == reach::Verdict::must_block);
 }

@@ -24,6 +24,7 @@ TEST_CASE("descriptions go to each connection once") {
     CHECK(descriptions.unsent().size() == 2);
 }
 
+// It attacks "types and helps of metrics that an agent tells".
 TEST_CASE("descriptions are bounded in number") {
     Descriptions descriptions;
     for (std::size_t i = 0; i < Descriptions::kMost + 5; ++i) {
