@@ -275,7 +275,7 @@ def test_rule_files_that_expand(site):
     laughs = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n" + "".join(f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 60)}]\n" for i in range(1, 12))
     files = {"aliases that make billions of nodes": laughs, "a file of 5 MB": "#" * (5 * MB) + "\n", "a file of 1 MB of lists": "[" * MB, "a file of 1 MB of entries": "- a\n" * (MB // 4)}
     for what, text in files.items():
-        with site.attack(f"a rule file: {what}", limit="a configuration or rule file", memory=GOAL + 2 * min(len(text), 4 * MB)) as attack:
+        with site.attack(f"a rule file: {what}", limit="a configuration (all its files together) or rule file", memory=GOAL + 2 * min(len(text), 4 * MB)) as attack:
             (rules / "bad.yml").write_text(text)
             reload("the previous rules stay in force")
             assert "bad.yml" in site.collector.log_text()

@@ -99,8 +99,8 @@ bool isWrongInItself(const std::string& error) {
             holds("Could not open file") || holds("Bad argument") || holds("unknown option"));
 }
 
-/// The legacy tables that the sources may have made. The file that lists them is root's, who is nobody in the scratch
-/// namespace.
+/// The legacy tables that the sources may have made. The file that lists them is root's, who is nobody in the
+/// scratch namespace.
 Expected<std::vector<std::string>> legacyTables(const BootPlan& plan, const CollectOptions& options) {
     std::vector<std::string> out;
     for (const auto& source : plan.sources) {

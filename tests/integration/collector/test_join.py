@@ -257,6 +257,7 @@ def test_a_stolen_ca_certificate_does_not_help(server):
         right.close()
 
 
+# It attacks "failed attempts to join, of an address (over IPv6, its /64) and of all".
 def test_who_guesses_waits(collector):
     """As at a login: an address after ten failures, and all that have failed after twenty."""
     guess = {"host": "web-01", "secret": "0" * 32, "request": "x"}
@@ -289,6 +290,7 @@ def test_malformed_requests_store_nothing(collector, server):
     assert post(collector, good).status == 200
 
 
+# It attacks "a request to join".
 def test_a_stranger_may_join_and_nothing_else(collector):
     assert post(collector, b"x" * (16 * 1024 + 1)).status == 413
     for path in ("/api/v1/write", "/api/lapwing/v1/documents?kind=x", "/api/lapwing/v1/renew", "/", JOIN + "/"):

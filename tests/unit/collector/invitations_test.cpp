@@ -212,6 +212,27 @@ TEST_CASE("an invitation for many admits each host without a certificate once") 
     CHECK(site.join("taken", site.invite("taken", now), newRequest(), now));
 }
 
+// It attacks "hosts that join within a day".
+TEST_CASE("a bounded number of hosts joins within a day") {
+    Site site;
+    const auto now = std::time(nullptr);
+    const auto secret = site.invite("", now);
+    CHECK(site.join("host-0", secret, newRequest(), now));
+    // As many others as may join, but for one.
+    auto content = *files::readFile(site.path("invitations"));
+    content.pop_back();
+    for (std::size_t i = 1; i < Invitations::kMostJoined - 1; ++i) {
+        content += " host-" + std::to_string(i) + "=" + std::string(64, '0');
+    }
+    std::ofstream(site.path("invitations")) << content << "\n";
+    CHECK(site.join("the-last", secret, newRequest(), now));
+    CHECK(site.refusal("one-more", secret, newRequest(), now) == "1000 hosts have joined within a day");
+    CHECK_FALSE(site.join("one-more", site.invite("one-more", now), newRequest(), now));
+    CHECK(site.certificates() == 2);
+    const auto later = now + 2 * 86'400;
+    CHECK(site.join("one-more", site.invite("one-more", later), newRequest(), later));
+}
+
 TEST_CASE("a revoked host does not come back by an invitation of before") {
     Site site;
     const auto now = std::time(nullptr);
@@ -250,6 +271,7 @@ TEST_CASE("where nothing can be written, a secret is as good as before") {
     CHECK(site.join("web-01", secret));
 }
 
+// It attacks "invitations".
 TEST_CASE("bad times and names make no invitation, and their number is bounded") {
     Site site;
     CHECK_FALSE(site.invitations().invite("Web", 60, kNow));

@@ -45,6 +45,7 @@ TEST_CASE("a string to join is read as it was written, and fits into quotes of a
     }
 }
 
+// It attacks "a string to join".
 TEST_CASE("a string that is cut, changed or longer is refused") {
     const auto text = sample().toString();
     for (std::size_t size = 0; size < text.size(); ++size) {

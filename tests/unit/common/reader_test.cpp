@@ -280,6 +280,7 @@ TEST_CASE("merging leaves a shared anchor as it was") {
     CHECK(textOf(root["b"]["x"]) == "2");
 }
 
+// It attacks "files in `agent.d` or `collector.d`".
 TEST_CASE("the files beside a configuration are bounded in number and, all together, in bytes") {
     const Files files("host: web-01\n", {});
     const std::string large = "# " + std::string(2U << 20, 'x') + "\n";

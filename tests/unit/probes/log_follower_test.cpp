@@ -243,6 +243,7 @@ TEST_CASE("a log that is deleted and made anew loses no line that was written be
     CHECK(log.last.gone == 0);
 }
 
+// It attacks "a line of a log".
 TEST_CASE("long lines are left out and counted, across rounds and restarts") {
     Followed log;
     log.limits.round = 100'000;
@@ -269,6 +270,8 @@ TEST_CASE("long lines are left out and counted, across rounds and restarts") {
     CHECK(rest == Lines{"e"});
 }
 
+// It attacks "bytes of a log that are read in one run".
+// It attacks "bytes of a log that wait".
 TEST_CASE("a round is bounded, and the rest is read in the next ones") {
     Followed log;
     log.limits.round = 200'000;
@@ -345,6 +348,7 @@ TEST_CASE("a directory, a FIFO or a link in place of the log is never opened") {
     CHECK_FALSE(log.last.error);
 }
 
+// It attacks "rotated files of a log that are read at once".
 TEST_CASE("files that are rotated very often are read to a bounded number") {
     Followed log;
     log.append("");

@@ -208,6 +208,7 @@ TEST_CASE("lists of upstream servers that do not match are counted without a nam
     CHECK(upstreamList("a, b : c") == std::vector<std::string_view>{"a", "b", "c"});
 }
 
+// It attacks "server names and upstream servers of an access log; methods and statuses with them".
 TEST_CASE("no log makes more than a bounded number of labels") {
     std::vector<std::string> lines;
     for (int i = 0; i < 2000; ++i) {
@@ -413,6 +414,7 @@ TEST_CASE("what cannot be read is told with the remedy, and nothing is invented"
     CHECK(adviceFor("/var/log/nginx/a.log", "", 0).find("u:lapwing:x /var/log/nginx/") != std::string::npos);
 }
 
+// It attacks "logs that the agent follows".
 TEST_CASE("lines that do not parse are counted, and at most 32 logs are followed") {
     Requests log;
     log.append(1);

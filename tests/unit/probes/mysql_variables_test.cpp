@@ -207,6 +207,7 @@ TEST_CASE("Galera's texts") {
     }
 }
 
+// It attacks "rows of InnoDB's compressed pages; rows of statements by duration".
 TEST_CASE("InnoDB's compressed pages") {
     Table pages;
     pages.columns = {"page_size",     "compress_ops",   "compress_ops_ok",
@@ -239,6 +240,7 @@ TEST_CASE("InnoDB's compressed pages") {
     CHECK(used.size() == 4 * kMostPageSizes);
 }
 
+// It attacks "rows of InnoDB's compressed pages; rows of statements by duration".
 TEST_CASE("statements by duration are a histogram") {
     Table times;
     times.columns = {"TIME", "COUNT", "TOTAL"};
@@ -275,6 +277,7 @@ TEST_CASE("statements by duration are a histogram") {
     CHECK(out.empty());
 }
 
+// It attacks "channels of a replica, and columns of each".
 TEST_CASE("a replica's channels and columns are bounded, and what is left out is counted") {
     Table rows;
     rows.columns = {"Connection_name", "Seconds_Behind_Master", "a b", std::string(65, 'c')};

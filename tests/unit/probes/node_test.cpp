@@ -638,6 +638,7 @@ TEST_CASE("a bond whose links' states cannot be read has no number of active lin
     CHECK(samples.count("node_bonding_active") == 0);
 }
 
+// It attacks "devices of a host, of each kind; its CPUs; its sensors".
 TEST_CASE("a host with more devices, CPUs or sensors than the limits is told so") {
     const auto root = std::filesystem::temp_directory_path() / ("lapwing-many-" + std::to_string(::getpid()));
     std::filesystem::create_directory(root);

@@ -242,6 +242,7 @@ void serveMariadb(Client& client, const Rows& status) {
 
 }  // namespace
 
+// It attacks "variables of a database: of its status, and of its settings".
 TEST_CASE("mysql: variables that a server invents are bounded, and what is left out is told") {
     constexpr auto most = VariableFamilies::kMostVariables;
     Rows status;

@@ -220,6 +220,7 @@ TEST_CASE("a series that stands in two files counts once, and is told") {
     CHECK(result.note == "x has a series twice: the first one counts");
 }
 
+// It attacks "`*.prom` files that the agent reads; a file; series of all of them; a label's name or value".
 TEST_CASE("files, bytes and series are bounded, and the others are still read") {
     TempDir dir;
     dir.write("a.prom", "a 1\n");
