@@ -17,6 +17,8 @@ namespace {
 constexpr int kMostIncludes = 16;  ///< nested
 constexpr std::size_t kMostFiles = 512;
 constexpr std::streamoff kMostTextBytes = 16 << 20;
+/// Of all files together. Directives take about ten times the memory of their text.
+constexpr std::size_t kMostBytes = 2U << 20;
 
 using Directives = std::vector<NginxDirective>;
 
@@ -41,6 +43,11 @@ class Loader {
             note(path + ": " + text.error().message);
             return {};
         }
+        if (bytes_ + text->size() > kMostBytes) {
+            note(path + ": with it the configuration has more than 2 MiB");
+            return {};
+        }
+        bytes_ += text->size();
         auto parsed = parseNginx(*text);
         if (!parsed) {
             note(path + ": " + parsed.error().message);
@@ -83,6 +90,7 @@ class Loader {
     const NginxFiles& files_;
     std::string prefix_;
     std::size_t loaded_ = 0;
+    std::size_t bytes_ = 0;
     Directives directives_;
     std::string fault_;
 };

@@ -28,7 +28,8 @@ struct LoadedNginx {
     std::string fault;  ///< the first reason why a part is missing; "" if nothing is
 };
 
-/// Follows `include` from the main file.
+/// Follows `include` from the main file, to at most 512 files and 2 MiB. A file beyond that is left out, and
+/// is a fault.
 LoadedNginx loadNginx(const std::string& main_file, const NginxFiles& files);
 
 }  // namespace lapwing::agent
