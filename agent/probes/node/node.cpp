@@ -27,7 +27,7 @@ struct Collector {
 };
 
 /// Every part but /proc/stat.
-constexpr std::array<Collector, 38> kCollectors = {{
+constexpr std::array<Collector, 37> kCollectors = {{
     {"loadavg", Pace::fast, &collectLoadavg},
     {"meminfo", Pace::fast, &collectMeminfo},
     {"vmstat", Pace::fast, &collectVmstat},
@@ -65,9 +65,11 @@ constexpr std::array<Collector, 38> kCollectors = {{
     {"time", Pace::slow, &collectClockSources},
     {"os", Pace::slow, &collectOs},
     {"selinux", Pace::slow, &collectSelinux},
-    // Last: a sensor on a slow bus can take long.
-    {"hwmon", Pace::slow, &collectHwmon},
 }};
+/// A sensor on a slow bus, or of a device that hangs, can take long. So they are read last, and after a run
+/// that came too late not for a while.
+constexpr Collector kSensors{"hwmon", Pace::slow, &collectHwmon};
+constexpr std::chrono::minutes kSensorPause{10};
 
 constexpr std::chrono::seconds kWholeInterval{60};
 /// The runner starts runs a little early or late.
@@ -115,25 +117,39 @@ Expected<ProbeResult> NodeProbe::collect(const Deadline& deadline) {
     files_.readUntil(now + deadline.remaining() / 2);
     note("cpu", true);
     note("stat", true);
+    const auto take = [&](const Collector& collector) {
+        const auto read = collector.collect(files_, out);
+        if (read || read.error().kind != ErrorKind::not_found) {
+            note(collector.name, read && !files_.late());
+        }
+    };
     const auto run = [&](Pace pace) {
         for (const auto& collector : kCollectors) {
-            if (collector.pace != pace) {
-                continue;
-            }
-            const auto read = collector.collect(files_, out);
-            if (read || read.error().kind != ErrorKind::not_found) {
-                note(collector.name, read && !files_.late());
+            if (collector.pace == pace) {
+                take(collector);
             }
         }
-        return files_.takeNotes();
     };
-    auto notes = run(Pace::fast);
+    run(Pace::fast);
+    auto notes = files_.takeNotes();
     if (whole) {
-        slow_notes_ = run(Pace::slow);
+        run(Pace::slow);
+        if (now >= next_sensors_) {
+            take(kSensors);
+        }
+        slow_notes_ = files_.takeNotes();
+        if (now < next_sensors_) {
+            slow_notes_.insert("the sensors took too long, and are read again in ten minutes at the latest");
+        }
     }
     notes.insert(slow_notes_.begin(), slow_notes_.end());
     out.push_back(std::move(success));
-    counters_.apply(out);
+    counters_.apply(out, whole);
+    if (deadline.passed()) {
+        // Nobody takes this result, and all series end: the next run reads everything that is quick.
+        next_sensors_ = whole ? now + kSensorPause : next_sensors_;
+        return result;
+    }
     result.partial = !whole;
     for (const auto& each : notes) {
         result.note += (result.note.empty() ? "" : "; ") + each;

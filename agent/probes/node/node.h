@@ -25,6 +25,7 @@ class NodeProbe : public Probe {
     Files files_;
     SteadyCounters counters_;
     Clock::time_point next_whole_{};
+    Clock::time_point next_sensors_{};
     std::set<std::string> slow_notes_;  ///< of the last whole run
 };
 

@@ -11,6 +11,8 @@ namespace {
 
 constexpr double kIdleRestartSeconds = 3;
 constexpr std::string_view kCpuSeconds = "node_cpu_seconds_total";
+/// A level, though node_exporter calls it a counter.
+constexpr std::string_view kActiveNodes = "node_xfs_vnode_active_total";
 
 std::uint64_t keyOf(const std::string& name, const prometheus::ClientMetric& metric) {
     const std::hash<std::string> hash;
@@ -33,11 +35,11 @@ std::string labelOf(const prometheus::ClientMetric& metric, std::string_view nam
 
 }  // namespace
 
-void SteadyCounters::apply(Families& families) {
+void SteadyCounters::apply(Families& families, bool whole) {
     std::unordered_map<std::uint64_t, double> next;
     next.reserve(last_.size());
     for (auto& family : families) {
-        if (family.type != prometheus::MetricType::Counter) {
+        if (family.type != prometheus::MetricType::Counter || family.name == kActiveNodes) {
             continue;
         }
         const bool of_cpus = family.name == kCpuSeconds;
@@ -60,6 +62,9 @@ void SteadyCounters::apply(Families& families) {
             }
             next.emplace(key, value);
         }
+    }
+    if (!whole) {
+        next.merge(last_);  // adds those that this run has not read
     }
     last_ = std::move(next);
 }

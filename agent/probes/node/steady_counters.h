@@ -17,8 +17,8 @@ namespace lapwing::agent::node {
 /// fall to less than half.
 class SteadyCounters {
   public:
-    /// The families of one run. A counter that a run lacks is forgotten.
-    void apply(Families& families);
+    /// The families of one run. A counter that a whole run lacks is forgotten.
+    void apply(Families& families, bool whole);
 
   private:
     std::unordered_map<std::uint64_t, double> last_;  ///< by a hash of name and labels

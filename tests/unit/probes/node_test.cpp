@@ -388,10 +388,10 @@ TEST_CASE("mountinfo: a mount point that is not UTF-8 is asked for by its bytes,
 
 TEST_CASE("counters that the kernel sets back keep their value, and real restarts are passed on") {
     SteadyCounters counters;
-    const auto run = [&](const std::string& stat) {
+    const auto run = [&](const std::string& stat, bool whole = true) {
         Families out;
         parseStat(stat, 100, out);
-        counters.apply(out);
+        counters.apply(out, whole);
         return Samples(out);
     };
     const auto cpu = [](const Samples& samples, const char* mode, const char* number = "0") {
@@ -418,6 +418,32 @@ TEST_CASE("counters that the kernel sets back keep their value, and real restart
     CHECK(cpu(now, "iowait", "1") == 0.2);
     CHECK(now.value("node_context_switches_total") == 40);
     CHECK(now.value("node_procs_running") == std::nullopt);
+    // Partial runs forget nothing.
+    run("cpu0 211 0 200 90201 18100 0 0 501\n", false);
+    CHECK(run("ctxt 39\n").value("node_context_switches_total") == 40);
+}
+
+TEST_CASE("the number of active inodes of XFS falls as well, though it is called a counter") {
+    SteadyCounters counters;
+    for (const char* active : {"100", "60"}) {
+        Families out;
+        parseXfs("sda1", std::string("vnodes ") + active + " 1 1 1 1 1 1\n", out);
+        counters.apply(out, true);
+        CHECK(Samples(out).value("node_xfs_vnode_active_total", {{"device", "sda1"}}) == std::stod(active));
+    }
+}
+
+TEST_CASE("after a run that came too late the sensors are left out for a while") {
+    NodeProbe probe(tree());
+    REQUIRE(probe.collect(Deadline(std::chrono::milliseconds(0))));
+    const auto next = probe.collect(Deadline(std::chrono::seconds(20)));
+    REQUIRE(next);
+    CHECK_FALSE(next->partial);
+    CHECK(next->note.find("the sensors took too long") != std::string::npos);
+    const Samples samples(next->families);
+    CHECK(samples.count("node_md_state") > 0);
+    CHECK(samples.count("node_hwmon_temp_celsius") == 0);
+    CHECK(probe.collect(Deadline(std::chrono::seconds(20)))->partial);
 }
 
 TEST_CASE("file systems: sizes, and an unreadable file system") {
