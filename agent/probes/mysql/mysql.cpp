@@ -701,7 +701,9 @@ Expected<std::optional<Error>> MysqlProbe::run(Clock::time_point until, Reach re
     }
     processes_.reset();
     refused_for_disk_ = false;
-    left_out_.clear();
+    if (reach == Reach::everything) {
+        left_out_.clear();
+    }
     reportAside(out);
     if (auto ready = connection_.ready(until); !ready) {
         return tl::unexpected(ready.error());

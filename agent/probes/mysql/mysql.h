@@ -118,7 +118,7 @@ class MysqlProbe : public Probe {
     std::optional<std::vector<Process>> processes_;  ///< that this run read
     std::optional<DiskFull> disk_full_;  ///< until a whole run in which no statement is refused for it
     bool refused_for_disk_ = false;      ///< in this run
-    std::map<std::string, std::size_t> left_out_;  ///< values of this run's answers, by statement
+    std::map<std::string, std::size_t> left_out_;  ///< values of the last answers, by statement
     HeartbeatRefusal table_refusal_ = HeartbeatRefusal::no_table;
     Beater beater_;
 };

@@ -193,7 +193,7 @@ BAD = [
     ("CertificateEnding", "warning", [(CERTIFICATE, {"certificate": "collector"}, AT_MS / 1000 + 59 * 86400)], SERVICE,
      {"certificate": "collector"}),
     ("CertificateEnding", "warning", [(CERTIFICATE, {"certificate": "ca"}, AT_MS / 1000 + 364 * 86400)], SERVICE, {"certificate": "ca"}),
-    ("MysqlValuesLeftOut", "warning", [("lapwing_mysql_values_left_out", {}, 1)], {**SERVICE, "statement": "statement"}, {}),
+    ("MysqlValuesLeftOut", "warning", [("lapwing_mysql_values_left_out", {}, 21)], {**SERVICE, "statement": "statement"}, {}),
     ("ForeignSamplesRefused", "warning", [("lapwing_collector_foreign_samples_refused_total", {}, [1, 2])], SENDER, {}),
     ("ClockWrong", "warning", [("lapwing_agent_clock_ahead_seconds", {}, -61)], {"host": "instance"}, {}),
     ("ClockWrong", "warning", [("lapwing_collector_clock_ahead_seconds", {}, 61)], SERVICE, {}),
