@@ -89,6 +89,10 @@ Expected<AccessReader> AccessReader::ofFormat(std::string_view format) {
             continue;
         }
         if (text.empty() && !out.pieces_.empty()) {
+            if (!fieldOf(name) && !out.pieces_.back().field) {  // nobody needs either value
+                at = end;
+                continue;
+            }
             return fail(ErrorKind::invalid, "the format has no text before $" + std::string(name) +
                                                 ": its value cannot be told from the one before");
         }

@@ -2,12 +2,14 @@
 
 #include <algorithm>
 #include <cmath>
+#include <string_view>
 #include <utility>
 
 #include "agent/probes/text.h"
 #include "common/characters.h"
 #include "common/metric_names.h"
 #include "common/model/families.h"
+#include "common/model/labels.h"
 #include "common/text.h"
 
 namespace lapwing::agent::logs {
@@ -24,6 +26,8 @@ constexpr std::size_t kMostKinds = 256;
 constexpr std::size_t kMostUpstreams = 16;
 constexpr std::size_t kMostStates = 16;  ///< of one upstream server
 constexpr std::size_t kMostNameBytes = 128;
+/// The time of such a request is that of its connection (WebSocket).
+constexpr std::string_view kSwitchingProtocols = "101";
 
 // prometheus-nginxlog-exporter's names.
 constexpr const char* kResponseCount = "nginx_http_response_count_total";
@@ -69,6 +73,9 @@ void addAmount(std::optional<std::uint64_t>& sum, std::optional<std::string_view
 void addHistogram(MetricFamily& family, std::vector<ClientMetric::Label> labels, const Histogram& histogram) {
     ClientMetric metric;
     metric.label = std::move(labels);
+    for (auto& label : metric.label) {
+        label.value = asUtf8(std::move(label.value));
+    }
     metric.histogram.sample_count = histogram.count;
     metric.histogram.sample_sum = static_cast<double>(histogram.sum_us) / 1e6;
     std::uint64_t below = 0;
@@ -197,7 +204,8 @@ void AccessCounts::addUpstreams(const AccessLine& line) {
     const bool named = addresses.size() == std::max(states.size(), times.size());
     for (std::size_t i = 0; i < std::max({addresses.size(), states.size(), times.size()}); ++i) {
         auto& upstream = upstreamOf(named ? addresses[i] : std::string_view());
-        if (const auto time = i < times.size() ? amountOf(times[i]) : std::nullopt) {
+        const bool switched = i < states.size() && states[i] == kSwitchingProtocols;
+        if (const auto time = i < times.size() && !switched ? amountOf(times[i]) : std::nullopt) {
             upstream.times.observe(*time);
         }
         if (i < states.size() && states[i] != "-") {
@@ -216,7 +224,8 @@ void AccessCounts::add(const AccessLine& line) {
     const auto sent = line[Field::bytes_sent];
     addAmount(server.response_bytes, sent ? sent : line[Field::body_bytes_sent]);
     addAmount(server.request_bytes, line[Field::request_length]);
-    if (const auto time = line[Field::request_time] ? amountOf(*line[Field::request_time]) : std::nullopt) {
+    const auto taken = line[Field::status] == kSwitchingProtocols ? std::nullopt : line[Field::request_time];
+    if (const auto time = taken ? amountOf(*taken) : std::nullopt) {
         server.times.observe(*time);
     }
     addUpstreams(line);

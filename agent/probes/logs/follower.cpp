@@ -255,6 +255,7 @@ void Follower::findPassedOver() {
     const auto last = rotated_.back().place.inode;
     const auto base = baseOf(path_);
     std::optional<double> limit;
+    char separator = 0;  // files that an earlier way of rotating has left are older, whatever their names
     std::vector<File> files;
     for (const auto& name : siblingsOf(path_)) {
         const auto age = ageOf(name, base);
@@ -267,14 +268,16 @@ void Follower::findPassedOver() {
         file.age = *age;
         if (file.place.inode == last) {
             limit = age;
+            separator = name[base.size()];
         }
+        file.separator = name[base.size()];
         files.push_back(std::move(file));
     }
     for (auto& file : files) {
         const bool known = std::any_of(rotated_.begin(), rotated_.end(), [&](const File& other) {
             return other.place.inode == file.place.inode;
         });
-        if (limit && file.age < *limit && !known) {
+        if (limit && file.separator == separator && file.age < *limit && !known) {
             extendHead(file.open, file.place);
             rotated_.push_back(std::move(file));
         }
@@ -427,7 +430,8 @@ void Follower::dropFinished(Round& round) {
         const auto about = aboutOf(file.open);
         const bool at_end = static_cast<std::uint64_t>(about.st_size) <= file.place.offset;
         const auto idle = about.st_nlink == 0 ? limits_.idle_deleted : limits_.idle;
-        const bool finished = now - file.grew >= idle && (at_end || round.bytes_left > 0);
+        const bool could_read = round.bytes_left > 0 && !round.deadline.passed();
+        const bool finished = now - file.grew >= idle && (at_end || could_read);
         if (surplus == 0 && !finished) {
             return false;
         }

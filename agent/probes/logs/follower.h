@@ -82,7 +82,8 @@ class Follower {
         OpenFile open;
         Place place;
         Deadline::Clock::time_point grew = Deadline::Clock::now();
-        double age = 0;  ///< of its name, while rotations are looked for
+        double age = 0;      ///< of its name, while rotations are looked for
+        char separator = 0;  ///< before the number in its name
     };
     struct Round;
 

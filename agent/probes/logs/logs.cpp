@@ -194,6 +194,8 @@ ProbeResult LogsProbe::report() const {
     ProbeResult result;
     auto families = emptyFamilies();
     std::vector<std::string> words;
+    std::optional<Error> unread;  // of a log that nobody has configured here
+    bool one_is_read = false;
     for (const auto& log : logs_) {
         const auto& source = log->source;
         const auto& state = log->state;
@@ -207,10 +209,12 @@ ProbeResult LogsProbe::report() const {
         put(metric::kLogUp, log->error ? 0 : 1);
         if (log->error) {
             words.push_back(wordsOf(source.path, *log->error));
-            if ((source.expected || log->error->kind != ErrorKind::not_found) && !result.failure) {
-                result.failure = Error{log->error->kind, words.back()};
+            auto& failure = source.expected ? result.failure : unread;
+            if (!failure && (source.expected || log->error->kind != ErrorKind::not_found)) {
+                failure = Error{log->error->kind, words.back()};
             }
         }
+        one_is_read = one_is_read || !log->error;
         // Of a log that was never there, no count is known, not even 0.
         const bool seen = state.places.current || !state.places.rotated.empty() ||
                           state.counted + state.unparsed + state.long_lines > 0;
@@ -226,6 +230,9 @@ ProbeResult LogsProbe::report() const {
         put(metric::kLogGapsTotal, static_cast<double>(state.truncated), {"reason", "truncated"});
         put(metric::kLogGapsTotal, static_cast<double>(state.gone), {"reason", "gone"});
         put(metric::kLogUnreadBytes, static_cast<double>(log->unread_bytes));
+    }
+    if (!result.failure && !one_is_read) {
+        result.failure = std::move(unread);
     }
     for (auto& [name, family] : families) {
         if (!family.metric.empty()) {

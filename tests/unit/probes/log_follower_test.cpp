@@ -99,6 +99,17 @@ TEST_CASE("rotation by renaming, with a writer that goes on in the old file") {
     CHECK(log.last.truncated == 0);
 }
 
+TEST_CASE("a file that an earlier way of rotating has left is not read") {
+    Followed log;
+    log.append("old\n", "access.log-20261130");
+    log.append("");
+    log.read();
+    log.append("1\n");
+    log.rename("access.log", "access.log.1");
+    log.append("2\n");
+    CHECK(log.read() == Lines{"1", "2"});
+}
+
 TEST_CASE("rotations while the agent is off") {
     Followed log;
     log.append("0\n");

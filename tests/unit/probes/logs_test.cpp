@@ -127,6 +127,9 @@ TEST_CASE("formats in the syntax of log_format") {
     auto dollar = reader("$ cost $status");
     CHECK(value(dollar, "$ cost 200", Field::status) == "200");
     CHECK_FALSE(AccessReader::ofFormat("$status$request_time"));
+    CHECK_FALSE(AccessReader::ofFormat("$host$request_time"));
+    auto glued = reader("$scheme://$host$request_uri$args $status");
+    CHECK(value(glued, "https://example.org/a?b 404", Field::status) == "404");
     // Each value may end at many places: the work for a line is bounded.
     auto vague = reader("$a $b $c $d $e $f $g $h $i $j|$status");
     CHECK(value(vague, std::string(30000, ' '), Field::status) == "unparsed");
@@ -213,8 +216,8 @@ TEST_CASE("no log makes more than a bounded number of labels") {
     std::vector<std::string> lines;
     for (int i = 0; i < 2000; ++i) {
         const auto number = std::to_string(i);
-        lines.push_back(timed("name" + number, "GET / HTTP/1.1", std::to_string(100 + i % 500), "0.1",
-                              "10.0.0." + number + ":80 " + std::to_string(100 + i % 500) + " 0.1"));
+        lines.push_back(timed("name" + number, "GET / HTTP/1.1", std::to_string(200 + i % 400), "0.1",
+                              "10.0.0." + number + ":80 " + std::to_string(200 + i % 400) + " 0.1"));
     }
     lines.push_back(timed(std::string(5000, 'n'), "GET / HTTP/1.1", "200", "0.1", "\xff\xfe 200 0.1"));
     const auto samples = counted(reader(kTimed), lines);
@@ -311,6 +314,36 @@ TEST_CASE("the logs that Nginx's configuration names") {
     CHECK(logsOfNginx("/etc/other.conf", files).logs.empty());
 }
 
+// It attacks "Nginx's configuration that the agent reads".
+TEST_CASE("a long list in Nginx's configuration hides no log") {
+    std::string list;
+    while (list.size() <= 2U << 20) {
+        list += "deny 192.0.2.7;\n";
+    }
+    const NginxFiles files{[&](const std::string& path) -> Expected<std::string> {
+                               return path == "/etc/nginx/list"
+                                          ? list
+                                          : "http { include list; access_log /srv/a.log; include other; }";
+                           },
+                           [](const std::string& pattern) { return std::vector<std::string>{pattern}; }};
+    const auto found = logsOfNginx("/etc/nginx/nginx.conf", files);
+    REQUIRE_FALSE(found.logs.empty());
+    CHECK(found.logs[0].path == "/srv/a.log");
+    CHECK(found.fault == "/etc/nginx/list: with it the configuration has more than 2 MiB");
+}
+
+TEST_CASE("a connection that becomes a WebSocket has no time") {
+    const auto samples =
+        counted(reader(kTimed), {timed("a", "GET /live HTTP/1.1", "101", "3600", "10.0.0.1:80 101 3600"),
+                                 timed("a", "GET / HTTP/1.1", "200", "0.1", "10.0.0.1:80 200 0.1")});
+    CHECK(samples.value("nginx_http_response_time_seconds_hist_count",
+                        {{"log", "a"}, {"server_name", "a"}}) == 1);
+    CHECK(samples.value("nginx_http_upstream_time_seconds_hist_sum",
+                        {{"log", "a"}, {"upstream", "10.0.0.1:80"}}) == Approx(0.1));
+    CHECK(samples.value("lapwing_nginx_upstream_responses_total",
+                        {{"log", "a"}, {"upstream", "10.0.0.1:80"}, {"status", "101"}}) == 1);
+}
+
 TEST_CASE("a log is followed from its end, and after a restart from where it was left") {
     Requests log;
     log.append(7);
@@ -384,6 +417,21 @@ TEST_CASE("what cannot be read is told with the remedy, and nothing is invented"
         const auto result = run(*probe);
         CHECK_FALSE(result.failure);
         CHECK(result.note.find("No such file") != std::string::npos);
+        CHECK(Samples(result.families).value("lapwing_log_up", {{"log", log.path}}) == 0);
+    }
+    SECTION("one of several logs of the configuration is a note, all are a failure") {
+        log.logs[0].expected = false;
+        log.logs.push_back({log.dir.path("other.log"), false, {}, false});
+        log.append(1, "target");
+        std::filesystem::create_symlink(log.dir.path("target"), log.path);
+        std::filesystem::create_directory(log.dir.path("other.log"));
+        auto probe = log.probe();
+        CHECK(run(*probe).failure->message.find("symbolic link") != std::string::npos);
+        std::filesystem::remove(log.dir.path("other.log"));
+        log.append(1, "other.log");
+        const auto result = run(*probe);
+        CHECK_FALSE(result.failure);
+        CHECK(result.note.find("symbolic link") != std::string::npos);
         CHECK(Samples(result.families).value("lapwing_log_up", {{"log", log.path}}) == 0);
     }
     SECTION("no regular file") {
