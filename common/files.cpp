@@ -76,6 +76,21 @@ Expected<std::string> readFile(const std::string& path, std::size_t most) {
     return content;
 }
 
+/// Makes a new name in the file's directory durable.
+Expected<void> syncDirectory(const std::string& path) {
+    const auto slash = path.rfind('/');
+    const auto directory = slash == std::string::npos ? std::string(".") : path.substr(0, slash + 1);
+    const int fd = ::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    const bool synced = fd >= 0 && ::fsync(fd) == 0;
+    const int reason = errno;
+    if (fd >= 0) {
+        ::close(fd);
+    }
+    // Who may write into a directory need not be able to read it, and not every file system can do it.
+    return synced || reason == EACCES || reason == EINVAL ? Expected<void>()
+                                                          : systemFailure("sync " + directory, reason);
+}
+
 Expected<void> writeFile(const std::string& path, const std::string& content, mode_t mode,
                          const Owner* owner) {
     std::string temporary = path + ".XXXXXX";
@@ -89,7 +104,7 @@ Expected<void> writeFile(const std::string& path, const std::string& content, mo
     int reason = errno;
     ::close(fd);
     if (written && ::rename(temporary.c_str(), path.c_str()) == 0) {
-        return {};
+        return syncDirectory(path);
     }
     if (written) {
         reason = errno;

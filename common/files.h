@@ -21,8 +21,8 @@ Expected<Owner> ownerOf(const std::string& path);
 Expected<std::string> readFile(const std::string& path, std::size_t most = 1U << 20);
 
 /// Writes a temporary file beside the target and renames it: a reader sees the old content or the new one,
-/// never a part. The file has `mode` from the beginning. Given an `owner`, a process of root changes the
-/// file's owner.
+/// never a part. Both are durable before it returns. The file has `mode` from the beginning. Given an
+/// `owner`, a process of root changes the file's owner.
 Expected<void> writeFile(const std::string& path, const std::string& content, mode_t mode,
                          const Owner* owner = nullptr);
 
