@@ -234,15 +234,16 @@ Expected<std::string> Authority::enrol(const std::string& host) {
 }
 
 Expected<std::string> Authority::sign(const std::string& host, const std::string& request) {
-    return signRequest(host, request, Machine::keeps);
+    return signRequest(host, request, Machine::keeps, std::nullopt);
 }
 
-Expected<std::string> Authority::admit(const std::string& host, const std::string& request) {
-    return signRequest(host, request, Machine::opens);
+Expected<std::string> Authority::admit(const std::string& host, const std::string& request,
+                                       std::time_t invited) {
+    return signRequest(host, request, Machine::opens, invited);
 }
 
 Expected<std::string> Authority::signRequest(const std::string& host, const std::string& request,
-                                             Machine machine_pin) {
+                                             Machine machine_pin, std::optional<std::time_t> invited) {
     if (!isValidHostName(host)) {
         return badName(host);
     }
@@ -253,6 +254,9 @@ Expected<std::string> Authority::signRequest(const std::string& host, const std:
     const auto session = startSession(directory_);
     if (!session) {
         return fail(session.error());
+    }
+    if (invited && revocations().at(host) >= *invited) {
+        return fail(ErrorKind::denied, host + " was revoked after it was invited");
     }
     const auto authorities = files::readFile(caFile());
     if (!authorities) {

@@ -61,8 +61,8 @@ class Authority {
     /// agents/; a pinned machine-id stays pinned to it. Error `invalid` for a bad request.
     Expected<std::string> sign(const std::string& host, const std::string& request);
     /// The same for a host that joins: as after enrol(), the next machine that uses the certificate gets the
-    /// pin.
-    Expected<std::string> admit(const std::string& host, const std::string& request);
+    /// pin. Error `denied` if it was revoked since it was `invited`.
+    Expected<std::string> admit(const std::string& host, const std::string& request, std::time_t invited);
 
     /// Refuses all certificates of the host that were issued until now; later ones count. Needs no record of
     /// the host.
@@ -132,7 +132,8 @@ class Authority {
     Expected<void> create(const files::Owner& owner);
     Expected<void> remakeCertificate(const files::Owner& owner) const;
     enum class Machine { keeps, opens };
-    Expected<std::string> signRequest(const std::string& host, const std::string& request, Machine machine);
+    Expected<std::string> signRequest(const std::string& host, const std::string& request, Machine machine,
+                                      std::optional<std::time_t> invited);
     Expected<std::string> issueFor(const std::string& host, EVP_PKEY* key, const files::Owner& owner) const;
     Expected<void> revokeLocked(const std::string& host, const files::Owner& owner) const;
 

@@ -176,9 +176,8 @@ Expected<void> Invitations::check(const Invitation* invitation, const std::strin
                    : fail(ErrorKind::denied, "the invitation was used already" + again(host));
     }
     if (invitation->host.empty() && hasCertificate(host, now)) {
-        return fail(ErrorKind::denied, host + " has a certificate already: run `lapwing-collector forget " +
-                                           host + "` if it is gone, or `lapwing-collector invite " + host +
-                                           "` to replace it");
+        return fail(ErrorKind::denied, host + " has a certificate already: run `lapwing-collector invite " +
+                                           host + "` on the collector to replace it");
     }
     return {};
 }
@@ -222,7 +221,7 @@ Expected<std::string> Invitations::join(const std::string& host, const std::stri
     if (auto written = write(*all); !written) {
         return fail(written.error());
     }
-    auto made = authority_.admit(host, request);
+    auto made = authority_.admit(host, request, invitation->made);
     if (!made && first) {
         invitation->joined.erase(host);
         static_cast<void>(write(*all));

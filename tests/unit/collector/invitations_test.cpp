@@ -206,10 +206,19 @@ TEST_CASE("an invitation for many admits each host without a certificate once") 
     CHECK(site.join("revoked", secret, newRequest(), now));
     CHECK(site.refusal("web-01", secret, newRequest(), now).find("was used already") != std::string::npos);
     CHECK(site.refusal("taken", secret, newRequest(), now)
-              .find("has a certificate already: run `lapwing-collector forget taken`") != std::string::npos);
+              .find("has a certificate already: run `lapwing-collector invite taken`") != std::string::npos);
     CHECK(site.refusal("web-03", secret, newRequest(), now + 600).find("has expired") != std::string::npos);
     // By name it is replaced.
     CHECK(site.join("taken", site.invite("taken", now), newRequest(), now));
+}
+
+TEST_CASE("a revocation while a host joins is not outrun") {
+    Site site;
+    const auto now = std::time(nullptr);
+    REQUIRE(site.authority().revoke("web-01"));
+    CHECK(site.authority().admit("web-01", newRequest(), now - 10).error().kind == ErrorKind::denied);
+    CHECK(site.certificates() == 0);
+    CHECK(site.authority().admit("web-01", newRequest(), now + 10));
 }
 
 // It attacks "hosts that join within a day".
