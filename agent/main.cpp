@@ -42,11 +42,14 @@ int run(int argc, char** argv) {
     bool no_start = false;
     auto* joining =
         app.add_subcommand("join", "Join a collector with the string of `lapwing-collector invite`");
-    joining->add_option("STRING", request.text, "The string, in quotes")->required();
+    joining->add_option("STRING", request.text, "The string, in quotes; - reads it from the standard input")
+        ->required();
     joining->add_option("--host", request.host,
                         "This server's name; default: the invitation's, or the machine's host name");
-    joining->add_option("--address", request.addresses,
-                        "HOST:PORT of the collector, tried before the invitation's; repeatable");
+    joining
+        ->add_option("--address", request.addresses,
+                     "HOST:PORT of the collector, tried before the invitation's; repeatable")
+        ->allow_extra_args(false);
     joining->add_flag("--no-start", no_start, "Write the files, but enable and start no unit");
     joining
         ->add_option("--wait", request.wait_s,

@@ -56,8 +56,10 @@ int dispatch(int argc, char** argv) {
     invite->add_option("HOST", invite_request.host, "The host's name");
     auto* many = invite->add_option("--many", invite_request.many,
                                     "A time (10m) in which any host without a certificate may join");
-    invite->add_option("--address", invite_request.addresses,
-                       "HOST or HOST:PORT of this collector for agents, tried first; repeatable");
+    invite
+        ->add_option("--address", invite_request.addresses,
+                     "HOST or HOST:PORT of this collector for agents, tried first; repeatable")
+        ->allow_extra_args(false);
     auto* list = invite->add_flag("--list", list_invitations, "List open and recent invitations");
     auto* end =
         invite->add_option("--revoke", invited_host, "End the invitation of this host; any: that of --many");

@@ -3,10 +3,10 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
-#include <array>
 #include <chrono>
 #include <cstdio>
 #include <filesystem>
+#include <iostream>
 #include <thread>
 #include <utility>
 
@@ -59,9 +59,16 @@ int refuse(const Error& error) {
                : kUsage;
 }
 
-std::string machineName() {
-    std::array<char, 256> name{};
-    return lower(gethostname(name.data(), name.size() - 1) == 0 ? name.data() : "");
+/// A line of the standard input, which no list of processes shows.
+std::string typedLine() {
+    if (::isatty(STDIN_FILENO) == 1) {
+        fmt::print(stderr, "The string of `lapwing-collector invite`: ");
+    }
+    std::string line;
+    std::getline(std::cin, line);
+    const auto first = line.find_first_not_of(" \t\r'");
+    const auto last = line.find_last_not_of(" \t\r'");
+    return first == std::string::npos ? "" : line.substr(first, last - first + 1);
 }
 
 /// Enables and starts the unit. True unless that failed, which is printed.
@@ -107,8 +114,8 @@ int watch(const AgentConfig& agent, const std::string& url, const std::string& d
         if (agent.peers.empty()) {
             fmt::print(
                 "\nFor attempts to connect to the other servers, name them, and restart the agent:\n\n"
-                "echo 'peers: [ {{ host: web-02, address: 10.77.0.12, control_port: 80 }} ]' "
-                ">{}/20-peers.yaml\n",
+                "install -m 0644 /dev/stdin {}/20-peers.yaml <<'END'\n"
+                "peers: [ {{ host: web-02, address: 10.77.0.12, control_port: 80 }} ]\nEND\n",
                 directory);
         }
         return kFine;
@@ -120,21 +127,26 @@ int watch(const AgentConfig& agent, const std::string& url, const std::string& d
     return kDegraded;
 }
 
-std::string nameOf(const JoinRequest& request, const JoinString& join) {
+/// The name of the command, of the invitation, of the configuration, or of the machine.
+std::string nameOf(const JoinRequest& request, const JoinString& join, const std::string& config_file) {
     if (!request.host.empty()) {
         return request.host;
     }
-    return join.host.empty() ? machineName() : join.host;
+    if (!join.host.empty()) {
+        return join.host;
+    }
+    config::Reader reader;
+    return lower(loadConfig(reader, config_file, {}).agent.host);
 }
 
 }  // namespace
 
 int join(const std::string& config_file, const JoinRequest& request) {
-    const auto invitation = JoinString::parse(request.text);
+    const auto invitation = JoinString::parse(request.text == "-" ? typedLine() : request.text);
     if (!invitation) {
         return refuse(invitation.error());
     }
-    const auto host = nameOf(request, *invitation);
+    const auto host = nameOf(request, *invitation, config_file);
     if (!tls::isValidHostName(host)) {
         fmt::print(
             stderr,

@@ -14,7 +14,7 @@ namespace {
 
 struct Seen {
     bool runs = false;
-    bool works = true;
+    bool works = false;  ///< at least one of them
     std::string lines;
 };
 
@@ -27,7 +27,7 @@ Seen jobOf(const json::Document& status, std::string_view job) {
         }
         out.runs = true;
         const bool failed = json::text(probe, "state") == "failed";
-        out.works = out.works && !failed;
+        out.works = out.works || !failed;
         const auto message = printable(json::text(probe, "message"));
         out.lines += fmt::format("  {:<11}{}{}{}\n", printable(json::text(probe, "job")),
                                  printable(json::text(probe, "instance")),
@@ -52,7 +52,7 @@ std::string nginxCommands(const std::string& directory) {
     return fmt::format(R"(cat >/etc/nginx/conf.d/lapwing.conf <<'END'
 server {{ listen 127.0.0.1:9764; location = /nginx_status {{ stub_status; access_log off; }} }}
 END
-cat >{}/20-nginx.yaml <<'END'
+install -m 0644 /dev/stdin {}/20-nginx.yaml <<'END'
 probes: {{ nginx: [ {{ url: http://127.0.0.1:9764/nginx_status }} ] }}
 END
 nginx -t && systemctl reload nginx && systemctl restart lapwing-agent
@@ -63,7 +63,7 @@ nginx -t && systemctl reload nginx && systemctl restart lapwing-agent
 std::string haproxyCommands(const std::string& directory) {
     return fmt::format(
         R"(sed -i '/^global/a\    stats socket /run/haproxy/lapwing.sock user lapwing mode 600 level operator' /etc/haproxy/haproxy.cfg
-cat >{}/20-haproxy.yaml <<'END'
+install -m 0644 /dev/stdin {}/20-haproxy.yaml <<'END'
 probes: {{ haproxy: [ {{ socket: /run/haproxy/lapwing.sock }} ] }}
 END
 haproxy -c -f /etc/haproxy/haproxy.cfg && systemctl reload haproxy && systemctl restart lapwing-agent

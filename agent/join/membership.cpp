@@ -6,6 +6,7 @@
 
 #include <cerrno>
 #include <chrono>
+#include <csignal>
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
@@ -142,15 +143,35 @@ std::string fragmentText(const JoinFiles& files, const Membership& membership) {
            "own belong "
            "into\n# another file of this directory, or into the main one: docs/configuration.md.\nhost: " +
            quoted(membership.host) + "\ncollector:\n  url: " + quoted(membership.url) + "\n  ca: " + file +
-           "\n  cert: " + file + "\n  key: " + file + "\n";
+           "\n  cert: " + file + "\n  key: " + file + "\n  server_name: " + tls::kCollectorName + "\n";
 }
 
 Expected<void> makeDirectory(const std::string& path) {
-    if (::mkdir(path.c_str(), 0755) == 0 || errno == EEXIST) {
+    // The agent reads it as another user, whatever the umask of this one.
+    if ((::mkdir(path.c_str(), 0755) == 0 && ::chmod(path.c_str(), 0755) == 0) || errno == EEXIST) {
         return {};
     }
     return fail(ErrorKind::unavailable, "make the directory " + path + ": " + std::strerror(errno));
 }
+
+/// Signals that would end the program wait while it lives.
+class SignalsWait {
+  public:
+    SignalsWait() {
+        sigset_t ending;
+        sigemptyset(&ending);
+        for (const int each : {SIGHUP, SIGINT, SIGTERM}) {
+            sigaddset(&ending, each);
+        }
+        ::pthread_sigmask(SIG_BLOCK, &ending, &before_);
+    }
+    ~SignalsWait() { ::pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
+    SignalsWait(const SignalsWait&) = delete;
+    SignalsWait& operator=(const SignalsWait&) = delete;
+
+  private:
+    sigset_t before_{};
+};
 
 /// Removes a file; returns whether there was one.
 Expected<bool> removeFile(const std::string& path) {
@@ -217,11 +238,12 @@ Expected<Membership> requestMembership(const JoinString& join, const std::string
     }
     return fail(kind,
                 "the collector cannot be reached, open its port for this server or name another address with "
-                "--address HOST: " +
+                "--address HOST:PORT: " +
                     failures);
 }
 
 Expected<void> writeMembership(const JoinFiles& files, const Membership& membership) {
+    const SignalsWait undivided;
     mode_t mode = 0600;
     files::Owner owner;
     if (const auto* group = ::geteuid() == 0 ? ::getgrnam("lapwing") : nullptr; group != nullptr) {

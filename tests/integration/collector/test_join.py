@@ -130,6 +130,22 @@ def test_a_server_joins_and_leaves(collector, server):
     assert again.returncode == 0 and "has not joined" in again.stdout, (again.stdout, again.stderr)
 
 
+def test_the_string_may_come_from_the_standard_input_and_the_name_from_the_configuration(collector, server):
+    with open(server.path("agent.yaml"), "a") as config:
+        config.write("host: db1\n")
+    umask = os.umask(0o077)
+    try:
+        done = subprocess.run(server.command("join", "-", "--no-start"), input=f"  '{collector.invite('--many', '10m')}'\n", capture_output=True,
+                              text=True, timeout=60)
+    finally:
+        os.umask(umask)
+    assert done.returncode == 0 and done.stdout.startswith("db1 has joined"), (done.stdout, done.stderr)
+    # The agent's user reads them, whatever root's umask.
+    assert os.stat(os.path.dirname(server.fragment)).st_mode & 0o777 == 0o755
+    assert os.stat(server.fragment).st_mode & 0o777 == 0o644
+    assert subprocess.run(server.command("join", "-", "--no-start"), input="", capture_output=True, timeout=60).returncode == 2
+
+
 def test_an_agent_that_does_not_deliver_is_told(collector, server):
     done = server.join(collector.invite("silent"), "--wait", "1")
     assert done.returncode == 1 and "no samples within 1 s" in done.stderr, (done.stdout, done.stderr)
@@ -325,6 +341,7 @@ def test_bad_strings_and_addresses_are_refused_here(server):
 
 
 def test_invite_takes_a_host_or_a_time(collector):
+    assert collector.invite("--address", "203.0.113.5", "order")
     for arguments in ((), ("web-01", "--many", "10m"), ("Web",), ("--many", "soon"), ("--many", "2d"), ("web-01", "--address", ":1")):
         done = collector.run("invite", *arguments)
         assert (done.returncode, done.stdout) == (2, ""), (arguments, done)

@@ -49,6 +49,7 @@ TEST_CASE("the files of a membership are beside the configuration, and go again"
     const auto text = *files::readFile(files.fragment);
     CHECK(has(text, "\nhost: \"web-01\"\n"));
     CHECK(has(text, "\n  url: \"https://10.77.0.20:9766\"\n"));
+    CHECK(has(text, "\n  server_name: lapwing-collector\n"));
     std::ofstream(dir.path("certificate.pem")) << "renewed";
     CHECK(removeMembership(files, dir.path("certificate.pem"))->size() == 3);
     CHECK(removeMembership(files, dir.path("certificate.pem"))->empty());
@@ -97,10 +98,15 @@ TEST_CASE("advice names what is watched, and the commands for what is not") {
     CHECK(has(good, "  mysql      web-01: a note\n"));
     CHECK_FALSE(has(good, "As root"));
 
+    // A second instance that fails does not make the first one go: a list replaces a list.
+    CHECK_FALSE(has(adviceOf(status(probe("nginx", "failed") + "," + probe("nginx", "ok")),
+                             {true, false, false, false}, "d"),
+                    "As root"));
+
     const auto bad = adviceOf(status(probe("node", "ok") + "," + probe("mysql", "failed", "who?\\u001b[31m")),
                               all, "/etc/lapwing/agent.d");
     CHECK(has(bad, "  mysql      web-01: NOT WATCHED, denied: who? [31m\n"));
-    CHECK(has(bad, "cat >/etc/lapwing/agent.d/20-nginx.yaml"));
+    CHECK(has(bad, "install -m 0644 /dev/stdin /etc/lapwing/agent.d/20-nginx.yaml"));
     CHECK(has(bad, "stats socket /run/haproxy/lapwing.sock user lapwing"));
     CHECK(has(bad, "IDENTIFIED VIA unix_socket"));
     CHECK(has(adviceOf(status(probe("mysql", "failed")), {false, false, false, true}, "d"),
