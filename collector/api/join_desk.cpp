@@ -109,8 +109,9 @@ void JoinDesk::handle(Request& request, Responder& responder) {
     if (status == 400 || status == 403) {
         return refuse(request, responder, status, made.error().message);
     }
-    spdlog::error("{} cannot join: {}", host, made.error().message);
-    plain(responder, status, made.error().message);
+    spdlog::error("{} cannot join: {}", printable(host), made.error().message);
+    plain(responder, status,
+          status == 503 ? "the collector cannot do it now: its log says why" : made.error().message);
 }
 
 }  // namespace lapwing::api

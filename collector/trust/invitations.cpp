@@ -64,6 +64,11 @@ Invitation* find(std::vector<Invitation>& all, const std::string& digest) {
     return found;
 }
 
+/// The collector's files are no fault of the host that asks.
+tl::unexpected<Error> unusable(const Error& error) {
+    return fail(ErrorKind::unavailable, error.message);
+}
+
 std::string again(const std::string& host) {
     return ": run `lapwing-collector invite " + host + "` on the collector for a new one";
 }
@@ -192,7 +197,7 @@ Expected<std::string> Invitations::join(const std::string& host, const std::stri
     const MutexLock lock(mutex_);
     auto all = read();
     if (!all) {
-        return fail(all.error());
+        return unusable(all.error());
     }
     auto* invitation = find(*all, digest);
     if (invitation == nullptr) {
@@ -219,7 +224,7 @@ Expected<std::string> Invitations::join(const std::string& host, const std::stri
     // Durable before the certificate exists: no second key can come in after a crash.
     const bool first = invitation->joined.emplace(host, key_digest).second;
     if (auto written = write(*all); !written) {
-        return fail(written.error());
+        return unusable(written.error());
     }
     auto made = authority_.admit(host, request, invitation->made);
     if (!made && first) {

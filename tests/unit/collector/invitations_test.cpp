@@ -301,6 +301,10 @@ TEST_CASE("the file of invitations may be damaged") {
     const auto secret = site.invite("web-01");
     std::ofstream(site.path("invitations"), std::ios::app) << "garbage\n\n1 2 3\nx y 1 2 z\n";
     CHECK(site.join("web-01", secret));
+    // Nobody who joins is to blame for a file that cannot be read.
+    std::filesystem::remove(site.path("invitations"));
+    std::filesystem::create_directory(site.path("invitations"));
+    CHECK(site.join("web-01", secret).error().kind == ErrorKind::unavailable);
 }
 
 TEST_CASE("the pin is the key of the CA that signed the certificate of the running collector") {
