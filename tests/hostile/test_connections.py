@@ -446,7 +446,9 @@ def test_stopping_with_many_open_connections():
         version = collector.agent(bundle).get_answer("/api/lapwing/v1/assignments?version=").json()["version"]
         for poll in polls:
             poll.request("GET", "/api/lapwing/v1/assignments?version=" + version)
-        time.sleep(0.5)
+        # The requests of an agent are handled in their order: after this answer the polls wait, or are about to.
+        assert collector.agent(bundle).get_answer("/api/lapwing/v1/assignments?version=").status == 200
+        time.sleep(2)
         began = time.monotonic()
         collector.process.send_signal(signal.SIGTERM)
         # A waiting poll still gets its answer.

@@ -184,10 +184,9 @@ def test_deep_and_long_expressions(loaded):
 
 def test_time(loaded):
     with loaded.attack("queries that take minutes", limit=TIME, memory=QUERY_MEMORY) as attacked:
-        # The last one with few steps: it must take long, and not too much memory.
-        for query, step in (("+".join(["quantile_over_time(0.5,vector(time())[9000s:1s])"] * 50), "4"), (nested(380, "sort_by_label(", "x", ',"a","k")'), "4"),
-                            ("+".join(["sum(x*on(k)x)"] * 380), "60")):
-            path, parameters = ranged(loaded, query, step)
+        # They take long, and load few samples: a query that loads too many is refused for that (422) on a quick machine.
+        for query in ("+".join(["quantile_over_time(0.5,vector(time())[9000s:1s])"] * 50), nested(380, "sort_by_label(", "x", ',"a","k")')):
+            path, parameters = ranged(loaded, query, "4")
             status, _ = ask(loaded, path, {**parameters, "timeout": "1s"})
             assert status == 503, (status, query[:60])
         attacked.told = "503"
