@@ -241,7 +241,7 @@ BAD = [
      {**SERVICE, "url": "url"}, {}),
     ("ServerSlow", "warning", [("instance_proxy_server:haproxy_server_response_time_seconds:mean1m", {}, 1.1)], SERVER, {}),
     ("UpstreamSlow", "warning", [("instance_upstream:nginx_http_upstream_time_seconds:p90_rate1m", {}, 1.1)], {**SERVICE, "upstream": "upstream"}, {}),
-    ("UpstreamSlow", "warning", [("instance_upstream:nginx_http_upstream_time_seconds:p90_rate1m", {}, 5.1),
+    ("UpstreamSlow", "warning", [("instance_upstream:nginx_http_upstream_time_seconds:p90_rate1m", {}, 15.1),
                                  ("instance_upstream:nginx_http_upstream_time_seconds:p90_rate1m:avg1d", {}, 5)], {**SERVICE, "upstream": "upstream"}, {}),
     ("HaproxyNearItsLimit", "critical", [("haproxy_frontend_current_sessions", {}, 81), ("haproxy_frontend_limit_sessions", {}, 100)], BACKEND, {}),
     ("HaproxyNearItsLimit", "critical", [("haproxy_process_current_connections", {}, 81), ("haproxy_process_max_connections", {}, 100)], SERVICE, {}),
