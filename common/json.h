@@ -81,9 +81,11 @@ void putRaw(Out& out, std::string_view name, std::string_view json) {
 class Heap {
   public:
     static constexpr bool kNeedFree = true;
+    // RapidJSON gives the names. NOLINTBEGIN(readability-identifier-naming)
     static void* Malloc(std::size_t bytes);
     static void* Realloc(void* memory, std::size_t before, std::size_t after);
     static void Free(void* memory);
+    // NOLINTEND(readability-identifier-naming)
 };
 
 using Allocator = rapidjson::MemoryPoolAllocator<Heap>;

@@ -194,11 +194,11 @@ Places Follower::places() const {
 /// Goes on with the file that is now at the path: where it was left, else at its begin or at its end.
 void Follower::adopt(OpenFile open) {
     const auto about = aboutOf(open);
-    for (auto& file : rotated_) {
-        const auto mine = aboutOf(file.open);
+    for (auto file = rotated_.begin(); file != rotated_.end(); ++file) {
+        const auto mine = aboutOf(file->open);
         if (mine.st_ino == about.st_ino && mine.st_dev == about.st_dev) {
-            current_.emplace(std::move(file));
-            rotated_.erase(rotated_.begin() + (&file - rotated_.data()));
+            current_.emplace(std::move(*file));
+            rotated_.erase(file);
             return;
         }
     }
