@@ -9,6 +9,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
+#include <utility>
 
 namespace lapwing::files {
 namespace {
@@ -76,8 +77,7 @@ Expected<std::string> readFile(const std::string& path, std::size_t most) {
     return content;
 }
 
-/// Makes a new name in the file's directory durable.
-Expected<void> syncDirectory(const std::string& path) {
+Expected<void> syncDirectoryOf(const std::string& path) {
     const auto slash = path.rfind('/');
     const auto directory = slash == std::string::npos ? std::string(".") : path.substr(0, slash + 1);
     const int fd = ::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -86,9 +86,13 @@ Expected<void> syncDirectory(const std::string& path) {
     if (fd >= 0) {
         ::close(fd);
     }
-    // Who may write into a directory need not be able to read it, and not every file system can do it.
-    return synced || reason == EACCES || reason == EINVAL ? Expected<void>()
-                                                          : systemFailure("sync " + directory, reason);
+    if (synced) {
+        return {};
+    }
+    const auto kind = reason == EACCES   ? ErrorKind::denied
+                      : reason == EINVAL ? ErrorKind::invalid
+                                         : ErrorKind::unavailable;
+    return fail(kind, "sync " + directory + ": " + std::strerror(reason));
 }
 
 Expected<void> writeFile(const std::string& path, const std::string& content, mode_t mode,
@@ -104,7 +108,10 @@ Expected<void> writeFile(const std::string& path, const std::string& content, mo
     int reason = errno;
     ::close(fd);
     if (written && ::rename(temporary.c_str(), path.c_str()) == 0) {
-        return syncDirectory(path);
+        auto synced = syncDirectoryOf(path);
+        // Who may write into a directory need not be able to read it, and not every file system can do it.
+        const bool fails = !synced && synced.error().kind == ErrorKind::unavailable;
+        return fails ? std::move(synced) : Expected<void>();
     }
     if (written) {
         reason = errno;

@@ -20,6 +20,10 @@ Expected<Owner> ownerOf(const std::string& path);
 /// Reads a file of at most `most` bytes. Errors: `not_found`, `denied`, `invalid`.
 Expected<std::string> readFile(const std::string& path, std::size_t most = 1U << 20);
 
+/// Syncs the directory of `path`: without that a loss of power may lose the name of a new file. Errors:
+/// `denied` (the directory may not be read), `invalid` (its file system cannot do it), `unavailable`.
+Expected<void> syncDirectoryOf(const std::string& path);
+
 /// Writes a temporary file beside the target and renames it: a reader sees the old content or the new one,
 /// never a part. Both are durable before it returns. The file has `mode` from the beginning. Given an
 /// `owner`, a process of root changes the file's owner.

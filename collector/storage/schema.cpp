@@ -12,6 +12,8 @@
 #include <filesystem>
 #include <system_error>
 
+#include "common/files.h"
+
 namespace lapwing::storage {
 namespace {
 
@@ -141,15 +143,9 @@ Expected<void> create(const std::string& path) {
 }  // namespace
 
 Expected<void> syncDirectoryOf(const std::string& path) {
-    auto directory = std::filesystem::path(path).parent_path();
-    if (directory.empty()) {
-        directory = ".";
-    }
-    const Descriptor fd(::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-    if (fd.fd < 0 || ::fsync(fd.fd) != 0) {
-        return fail(ErrorKind::unavailable, systemError("sync " + directory.string()));
-    }
-    return {};
+    return files::syncDirectoryOf(path).map_error([](const Error& error) {
+        return Error{ErrorKind::unavailable, error.message};
+    });
 }
 
 Expected<FileLock> FileLock::take(const std::string& path) {
